@@ -1,0 +1,56 @@
+# One folder = one target.  bothy_module(NAME SOURCES ... TESTS ... USES ...) makes the static
+# library NAME from SOURCES, and with TESTS the Catch2 program NAME-test, each of whose test cases is
+# a ctest test with the label `unit`.  What the tests alone need stands in TEST_USES.
+
+set(BOTHY_SANITIZE "" CACHE STRING "Sanitizers, as clang's -fsanitize takes them (a ;-list)")
+option(BOTHY_WERROR "Warnings are errors" ON)
+
+add_compile_options(
+  -Wall -Wextra -Wsuggest-override -Wimplicit-fallthrough -Wglobal-constructors
+  -Wno-sign-compare -Wno-unused-parameter
+  -ffunction-sections -fdata-sections -fno-omit-frame-pointer
+  -fstack-protector-strong
+  # Paths in messages and debug information start at the source tree: the same bytes anywhere.
+  -ffile-prefix-map=${CMAKE_SOURCE_DIR}=. -ffile-prefix-map=${CMAKE_BINARY_DIR}=build)
+if(BOTHY_WERROR)
+  add_compile_options(-Werror)
+endif()
+if(CMAKE_BUILD_TYPE STREQUAL "Release")
+  add_compile_definitions(_FORTIFY_SOURCE=2)
+endif()
+if(BOTHY_SANITIZE)
+  list(JOIN BOTHY_SANITIZE "," sanitizers)
+  add_compile_options(-fsanitize=${sanitizers} -fno-sanitize-recover=all -O1
+    # KJ requires that its exception callbacks are on the real stack.
+    $<$<COMPILE_LANGUAGE:CXX>:-fsanitize-address-use-after-return=never>)
+  add_link_options(-fsanitize=${sanitizers})
+endif()
+add_link_options(-fuse-ld=lld -Wl,--gc-sections -Wl,-z,relro,-z,now)
+
+# Includes name the folder: "process/spawn.h" within a program, "wire/vsock.h" from schema.
+function(bothy_module name)
+  cmake_parse_arguments(PARSE_ARGV 1 arg "" "" "SOURCES;TESTS;USES;TEST_USES")
+  add_library(${name} STATIC ${arg_SOURCES})
+  target_include_directories(${name} PUBLIC ${CMAKE_CURRENT_SOURCE_DIR}/..)
+  target_link_libraries(${name} PUBLIC ${arg_USES})
+  if(arg_TESTS)
+    bothy_test(${name}-test LABEL unit SOURCES ${arg_TESTS} USES ${name} ${arg_TEST_USES})
+  endif()
+endfunction()
+
+# A Catch2 program.  LABEL is its level: unit, integration, vm, security.
+function(bothy_test name)
+  cmake_parse_arguments(PARSE_ARGV 1 arg "" "LABEL;TIMEOUT" "SOURCES;USES;PROPERTIES")
+  if(NOT arg_TIMEOUT)
+    set(arg_TIMEOUT 120)
+  endif()
+  if(arg_LABEL STREQUAL "vm")
+    # Two machines at a time would share two processors, and tests of the driver share user ids.
+    list(APPEND arg_PROPERTIES RESOURCE_LOCK machines)
+  endif()
+  add_executable(${name} ${arg_SOURCES})
+  target_compile_options(${name} PRIVATE -Wno-global-constructors)
+  target_link_libraries(${name} PRIVATE ${arg_USES} Catch2::Catch2WithMain)
+  catch_discover_tests(${name} DISCOVERY_MODE PRE_TEST TEST_PREFIX "${name}: "
+    PROPERTIES LABELS ${arg_LABEL} TIMEOUT ${arg_TIMEOUT} ${arg_PROPERTIES})
+endfunction()
