@@ -1,0 +1,178 @@
+@0xb5d6b1a1c0f0a005;
+# Files of a workspace.
+
+using Cxx = import "/capnp/c++.capnp";
+$Cxx.namespace("bothy::rpc");
+$Cxx.allowCancellation;
+
+using Stream = import "stream.capnp";
+
+enum FileKind {
+  other @0;
+  file @1;
+  directory @2;
+  symlink @3;
+  fifo @4;
+  socket @5;
+  characterDevice @6;
+  blockDevice @7;
+}
+
+struct FileEntry {
+  name @0 :Data;
+  # The last component, as the file system has it: bytes, not text.  Guest data: escape before showing.
+  kind @1 :FileKind;
+  size @2 :UInt64;
+  # Bytes.
+  mode @3 :UInt16;
+  # Permission bits, 07777.
+  uid @4 :UInt32;
+  gid @5 :UInt32;
+  modifiedNanos @6 :Int64;
+  # Nanoseconds since 1970-01-01T00:00:00Z.
+  linkTarget @7 :Data;
+  # Of a symlink, as it stands.
+  links @8 :UInt32;
+}
+
+struct FileFailure {
+  # Why nothing was done.
+  reason @0 :Reason;
+  enum Reason {
+    other @0;            # see `errorNumber`
+    notFound @1;
+    exists @2;
+    notDirectory @3;
+    isDirectory @4;
+    permissionDenied @5;
+    outsideRoot @6;      # "..", or a symlink, leads out of the root
+    notEmpty @7;
+    noSpace @8;          # ENOSPC, EDQUOT
+    invalidPath @9;      # empty, NUL, over `maxPathBytes`, a name over 255 bytes
+    readOnly @10;
+    tooManyEntries @11;  # an archive over its limits
+    invalidArchive @12;  # not a tar stream, or an entry that is refused
+    crossDevice @13;
+    notRegular @14;      # a device, a FIFO or a socket where a file is wanted
+  }
+  path @1 :Data;
+  # The path it is about, as it was given.
+  errorNumber @2 :Int32;
+  # errno in the guest, 0 if no call failed.
+  message @3 :Text;
+  # For people.  Guest data.
+}
+
+interface Files {
+  # File operations beneath one root directory, as one user.  Paths are bytes, relative to the root (a
+  # leading "/" is dropped) and resolved by the kernel beneath it: ".." and absolute symlinks that
+  # lead out give `outsideRoot`.  New files and directories belong to the user, modes obey umask 022.
+  #
+  # Every operation may be called at any time, also concurrently; each is as atomic as its system call.
+
+  stat @0 (path :Data, followLinks :Bool) -> (outcome :EntryOutcome);
+  # What stands at `path`; without `followLinks` a symbolic link there is told as itself.
+  struct EntryOutcome {
+    union {
+      entry @0 :FileEntry;
+      failed @1 :FileFailure;
+    }
+  }
+
+  list @1 (path :Data, cursor :UInt64, limit :UInt32) -> (outcome :ListOutcome);
+  # A page of a directory, without "." and "..", in the file system's order.  `cursor` 0 begins; the next
+  # page begins at the `nextCursor` of the last.  `limit` 0 or above `maxListEntries` is `maxListEntries`.
+  # What is created or removed between pages may or may not be seen; nothing else is seen twice or missed.
+  struct ListOutcome {
+    union {
+      page :group {
+        entries @0 :List(FileEntry);
+        nextCursor @1 :UInt64;
+        # 0: this was the last page.
+      }
+      failed @2 :FileFailure;
+    }
+  }
+
+  read @2 (path :Data, offset :UInt64, length :UInt64, sink :Stream.ByteSink) -> (outcome :ReadOutcome);
+  # Writes bytes offset .. offset+length-1, or to the end of the file (`length` 0: always to the end), into
+  # `sink`, ends it and returns.  Follows symlinks beneath the root.  Regular files only.
+  # Cancelled by dropping the call, or by failing `sink`.
+  struct ReadOutcome {
+    union {
+      done @0 :UInt64;
+      # Bytes written.
+      failed @1 :FileFailure;
+    }
+  }
+
+  write @3 (path :Data, options :WriteOptions) -> (sink :Stream.ByteSink, outcome :Outcome);
+  # Opens a file for writing and gives a sink for its bytes; null if that failed.  A failed write or `end`
+  # (no space, say) throws FAILED with the reason.  Writes may be pipelined on `sink`.
+  struct WriteOptions {
+    mode @0 :UInt16 = 0x1a4;
+    # Permission bits of a new file (0644).
+    makeParents @1 :Bool;
+    # Creates missing parent directories (0755), as the user.
+    disposition @2 :Disposition;
+    enum Disposition {
+      replace @0;
+      # Bytes go to an unnamed file; `end` flushes it to the disk and puts it under the name in one step.
+      # Readers see the old file or the new one.  Dropping the sink without `end` changes nothing.
+      createNew @1;
+      # As replace; `exists` if there is one, at `end` at the latest.
+      patch @2;
+      # Bytes go into the existing file (created if absent) at `offset`, in place.  `end` flushes.
+    }
+    offset @3 :UInt64;
+    # For `patch`: where the first byte goes.
+  }
+  makeDirectory @4 (path :Data, mode :UInt16 = 0x1ed, makeParents :Bool) -> (outcome :Outcome);
+  # mkdir; with `makeParents` also its missing parents, and an existing directory is no failure.
+
+  move @5 (from :Data, to :Data, replace :Bool) -> (outcome :Outcome);
+  # rename(2).  Without `replace`, `exists` if there is something at `to`, in one step.
+
+  remove @6 (path :Data, recursive :Bool) -> (outcome :Outcome);
+  # Removes a file, a symlink (not its target), an empty directory, or with `recursive` a tree.  Never
+  # crosses into another file system.  A recursive removal that fails has removed a part.
+
+  struct Outcome {
+    union {
+      done @0 :Void;
+      failed @1 :FileFailure;
+    }
+  }
+
+  exportTree @7 (path :Data, sink :Stream.ByteSink) -> (outcome :TreeOutcome);
+  # Writes the tree at `path` to `sink` as an uncompressed pax tar (POSIX.1-2001), names relative to
+  # `path` ("." first, or the name of a single file), ends it and returns.  Regular files, directories,
+  # symlinks and hard links; devices, FIFOs and sockets are skipped and counted.
+
+  importTree @8 (path :Data) -> (sink :Stream.ByteSink, import :TreeImport, outcome :Outcome);
+  # `sink` takes the archive; after its `end`, call `import.result`.  Both are null if it failed.
+  #
+  # Unpacks a tar (pax, GNU or ustar; uncompressed, gzip or zstd) below the directory `path`, which must
+  # exist.  Entries are refused whole-archive (`invalidArchive`) when they are absolute, contain "..", pass
+  # through a symlink, or are devices; setuid, setgid, owner and extended attributes are dropped.  Limits:
+  # `maxArchiveEntries`, `maxArchiveRatio`.
+  struct TreeOutcome {
+    union {
+      done :group {
+        entries @0 :UInt64;
+        skipped @1 :UInt64;
+      }
+      failed @2 :FileFailure;
+    }
+  }
+}
+
+interface TreeImport {
+  # An unpacking under way.  Dropping it stops it; what was unpacked stays.
+  result @0 () -> (outcome :Files.TreeOutcome);
+  # Returns when the archive was unpacked or refused.
+}
+
+const maxArchiveEntries :UInt64 = 1000000;
+const maxArchiveRatio :UInt32 = 100;
+# Unpacked bytes per packed byte, counted after the first MiB.

@@ -1,0 +1,66 @@
+@0xb5d6b1a1c0f0a002;
+# Every limit that both ends must agree on.  A limit of one program alone is a constant of that program.
+
+using Cxx = import "/capnp/c++.capnp";
+$Cxx.namespace("bothy::rpc");
+
+const generation :UInt16 = 1;
+# The protocol generation these schemas describe.  Both ends say theirs and use the smaller.
+
+const oldestGeneration :UInt16 = 1;
+# The oldest generation still served.
+
+const agentPort :UInt32 = 1000;
+# The vsock port on which the agent listens.  Binding ports below 1024 needs CAP_NET_BIND_SERVICE
+# (vsock(7)), so no process of the user can take it first.
+
+const maxChunkBytes :UInt32 = 1048576;
+# Largest `data` of one ByteSink.write or Terminal.write, in bytes.
+
+const preferredChunkBytes :UInt32 = 262144;
+# What senders of bulk data use: larger gains nothing, smaller costs throughput.
+
+const maxMessageWords :UInt64 = 1048576;
+# Traversal limit of one message (8 MiB), in words of 8 bytes.  Larger messages are refused.
+
+const maxNesting :UInt32 = 32;
+# Pointer depth of one message.
+
+const maxFlowWords :UInt64 = 1048576;
+# Words in calls received and not yet answered on one connection, before no more is read from it.
+
+const secretBytes :UInt32 = 32;
+# Length of the per-boot secret, in bytes.
+
+const maxPathBytes :UInt32 = 4096;
+# Length of a path, in bytes, without a terminating NUL.  Names are limited by the file system (255).
+
+const maxListEntries :UInt32 = 1000;
+# Entries in one page of Files.list.
+
+const maxTerminals :UInt32 = 256;
+# Terminals open at a time in one workspace.
+
+const maxProcesses :UInt32 = 1024;
+# Processes started through `Processes` and still running, in one workspace.
+
+const maxViewers :UInt32 = 16;
+# Clients attached to one terminal at a time.
+
+const scrollbackBytes :UInt32 = 1048576;
+# Output that a terminal keeps for whoever attaches later, in bytes.
+
+const maxArgumentBytes :UInt32 = 131072;
+# Sum of argv and environment of one command, in bytes with their NULs.
+
+const maxWorkspaceNameBytes :UInt32 = 63;
+# Workspace names match [a-z0-9]([a-z0-9-]*[a-z0-9])? and are at most so long.
+
+const maxRequestIdBytes :UInt32 = 128;
+# Length of a client's request id.
+
+const maxConnections :UInt32 = 16;
+# Connections from the host to one agent at a time.
+
+const hostCid :UInt32 = 2;
+# VMADDR_CID_HOST (vsock(7)): the only peer from which the agent accepts.

@@ -1,0 +1,117 @@
+@0xb5d6b1a1c0f0a003;
+# Commands run in a workspace, without a terminal.
+
+using Cxx = import "/capnp/c++.capnp";
+$Cxx.namespace("bothy::rpc");
+$Cxx.allowCancellation;
+
+using Stream = import "stream.capnp";
+
+struct EnvironmentVariable {
+  name @0 :Text;
+  # Not empty, without "=" and NUL.
+  value @1 :Text;
+}
+
+struct Command {
+  # What to run.  No shell is involved: `argv` reaches execve(2) as it is.
+
+  argv @0 :List(Text);
+  # argv[0] is the program: a path if it has a "/", else it is looked up in PATH of the environment that
+  # the program gets.  At least one element; at most `maxArgumentBytes` together with the environment.
+
+  environment @1 :List(EnvironmentVariable);
+  # Added to the login environment of the user (PATH, HOME, USER, LOGNAME, SHELL, LANG, TZ); a name
+  # given here replaces the login's.  No start-up file of a shell is read.
+
+  workingDirectory @2 :Text;
+  # Absolute.  Empty: the user's home.
+
+  user @3 :Text;
+  # Name of a user in the workspace.  Empty: the workspace's user, `user`.
+}
+
+struct ExitStatus {
+  union {
+    exited @0 :UInt8;
+    # Ended by itself with this code.
+
+    killed @1 :UInt8;
+    # Ended by this signal (signal(7)).
+
+    lost @2 :Void;
+    # The agent could not learn how it ended.
+  }
+}
+
+struct StartFailure {
+  # Why no program runs.  Nothing was left behind.
+
+  reason @0 :Reason;
+  enum Reason {
+    other @0;                 # see `errorNumber`
+    programNotFound @1;       # ENOENT, or not in PATH
+    programNotExecutable @2;  # EACCES, ENOEXEC
+    workingDirectoryMissing @3;
+    noSuchUser @4;
+    invalidCommand @5;        # empty argv, NUL in a text, over `maxArgumentBytes`
+    limitReached @6;          # `maxProcesses` or `maxTerminals`, or the kernel's EAGAIN/ENOMEM
+  }
+
+  subject @1 :Text;
+  # What it is about: the program, the directory, the user, the limit's name.
+
+  errorNumber @2 :Int32;
+  # errno of the failed call in the guest, 0 if none failed.
+}
+
+enum SignalScope {
+  leader @0;
+  # The started process alone.
+  tree @1;
+  # Every process it has started and that still lives, also double-forked ones.
+}
+
+interface Processes {
+  # Starts programs.  Held by whoever may run code in the workspace.
+
+  exec @0 (command :Command, stdout :Stream.ByteSink, stderr :Stream.ByteSink)
+      -> (process :Process, stdin :Stream.ByteSink, outcome :ExecOutcome);
+  # Starts `command` and returns as soon as execve(2) succeeded or failed.  Callers who want one round
+  # trip pipeline `wait` on `process` (and `end` on `stdin`) before it returned; if nothing was started,
+  # both are null and what was pipelined fails, while `outcome` says why.
+  #
+  # Output goes to `stdout` and `stderr` as it comes; a slow sink stops the program at its next write
+  # once its pipe is full, nothing is buffered beyond that.  A null sink is /dev/null.  Each sink gets
+  # `end` once, when no more output of the program will come (see Process.wait), before `wait` returns.
+  #
+  # `stdin` is the program's standard input.  `end` closes it; so does dropping it.  Writing after the
+  # program closed its standard input or ended fails with DISCONNECTED.
+
+  struct ExecOutcome {
+    union {
+      started @0 :Void;
+      failed @1 :StartFailure;
+    }
+  }
+}
+
+interface Process {
+  # A program that was started.  Dropping the last reference while it runs ends its whole tree:
+  # SIGHUP and SIGTERM, `killGraceMillis` later SIGKILL.
+
+  wait @0 () -> (status :ExitStatus, detached :UInt32);
+  # Returns when the program ended and its output was delivered.  A background child that still holds
+  # stdout does not delay it: what is in the pipes when the program ends is delivered, then both sinks
+  # are ended.  `detached` counts the descendants that still run; they go on.
+  # May be called any number of times, at any time.
+
+  signal @1 (number :UInt8, scope :SignalScope) -> (delivered :Bool);
+  # Sends the signal (1..64; FAILED otherwise).  `delivered` is false if nothing was there to get it.
+
+  info @2 () -> (pid :UInt32);
+  # The process id within the guest: for people to read; it is no handle.
+}
+
+const killGraceMillis :UInt32 = 2000;
+# Time between SIGTERM and SIGKILL when a process or a terminal is ended.

@@ -1,0 +1,162 @@
+@0xb5d6b1a1c0f0a009;
+# What bothyd offers on its socket: to the command line and to platform back ends.
+
+using Cxx = import "/capnp/c++.capnp";
+$Cxx.namespace("bothy::rpc");
+$Cxx.allowCancellation;
+
+using Stream = import "stream.capnp";
+using WorkspaceTypes = import "workspace.capnp";
+
+interface Supervisor {
+  # The bootstrap capability of a connection.  Who may open the socket may do all of this.
+  #
+  # Dropping a call does not undo what it began: a `create`, `start`, `stop` or `delete` that was accepted goes
+  # on to its end, and `watch` tells how it went.  Calls for one workspace that exclude each other get
+  # `busy`; callers who ask for what is already under way (a second `start`) join it.
+
+  version @0 () -> (generation :UInt16, version :Text, accelerator :Text, vsock :Text);
+  # `accelerator`: "kvm" or "tcg".  `vsock`: "kernel" or "vhost-user".
+
+  create @1 (spec :WorkspaceTypes.WorkspaceSpec, requestId :Text, start :Bool = true, progress :Progress) -> (outcome :CreateOutcome);
+  # Makes a workspace and, unless `start` is false, starts it: returns when its agent answers.
+  # `requestId`, if not empty (at most `maxRequestIdBytes`), makes the call repeatable: the same id with the same spec gives the
+  # same workspace, also after a restart; with another spec, `requestConflict`.
+  struct CreateOutcome {
+    union {
+      created @0 :WorkspaceTypes.WorkspaceInfo;
+      exists @1 :WorkspaceTypes.WorkspaceInfo;
+      # The name is taken; this is who has it.
+      invalid @2 :Text;
+      # The spec is refused: names the field, the value and the limit.
+      noSuchImage @3 :Text;
+      # The image's name.
+      requestConflict @4 :Void;
+      failed @5 :StartFailure;
+      # It exists, in state `failed` (a disk could not be made: it does not exist).
+      noSpace @6 :Text;
+      # The host's disk cannot hold it.  Nothing was made.
+    }
+  }
+
+  list @2 () -> (workspaces :List(WorkspaceTypes.WorkspaceInfo));
+  # All, by name.
+
+  get @3 (name :Text) -> (outcome :GetOutcome);
+  # What is known of one workspace at this moment; starts nothing.
+  struct GetOutcome {
+    union {
+      found @0 :WorkspaceTypes.WorkspaceInfo;
+      absent @1 :Void;
+    }
+  }
+
+  connect @4 (name :Text) -> (workspace :WorkspaceTypes.Workspace, outcome :ConnectOutcome);
+  # A running workspace's capability; null unless `connected`.  Calls may be pipelined on it.
+  struct ConnectOutcome {
+    union {
+      connected @0 :Void;
+      absent @1 :Void;
+      notRunning @2 :WorkspaceTypes.WorkspaceState;
+      unreachable @3 :Text;
+      # The machine runs, its agent did not answer in time.
+    }
+  }
+
+  start @5 (name :Text, progress :Progress) -> (outcome :StartOutcome);
+  # Returns when the agent answers.  A running workspace is `started` at once.
+  struct StartOutcome {
+    union {
+      started @0 :WorkspaceTypes.WorkspaceInfo;
+      absent @1 :Void;
+      busy @2 :WorkspaceTypes.WorkspaceState;
+      failed @3 :StartFailure;
+    }
+  }
+
+  struct StartFailure {
+    stage @0 :Stage;
+    # Where it ended.
+    message @1 :Text;
+    # One line, for people; guest text in it is escaped.
+    console @2 :Text;
+    # The end of the machine's console, at most 4 KiB, escaped but for line feeds.
+  }
+
+  stop @6 (name :Text, graceMillis :UInt32 = 30000) -> (outcome :StopOutcome);
+  # Ends the machine in order; after `graceMillis` (0..600000) by force.
+  struct StopOutcome {
+    union {
+      stopped @0 :StopKind;
+      absent @1 :Void;
+      busy @2 :WorkspaceTypes.WorkspaceState;
+    }
+  }
+  enum StopKind {
+    orderly @0;   # it powered itself off
+    forced @1;    # it was killed: writes that were not synced are lost
+    already @2;   # it did not run
+  }
+
+  delete @7 (name :Text) -> (outcome :DeleteOutcome);
+  # Stops the machine by force and destroys all that belongs to the workspace.  Accepted in every state.
+  struct DeleteOutcome {
+    union {
+      deleted @0 :Void;
+      absent @1 :Void;
+    }
+  }
+
+  watch @8 (after :UInt64, sink :EventSink) -> (handle :Stream.Handle, first :UInt64);
+  # Sends every event with a number above `after`, then what comes, while `handle` is held.  The last
+  # `maxEvents` are kept; `first` is the number of the oldest event that is.
+}
+
+enum Stage {
+  # The way to a running workspace, in order.
+  creatingDisk @0;
+  startingVm @1;
+  booting @2;      # the kernel runs
+  agentReady @3;
+}
+
+interface Progress {
+  # Implemented by the caller; a null capability where nobody wants to know.
+  stage @0 (stage :Stage, elapsedMillis :UInt32) -> stream;
+  # The stage has begun (`agentReady`: was reached), so long after the call.
+}
+
+struct Event {
+  number @0 :UInt64;
+  # 1, 2, 3, … without a gap, over restarts.
+  timeNanos @1 :Int64;
+  workspace @2 :Text;     # name
+  workspaceId @3 :Text;
+  before @4 :WorkspaceTypes.WorkspaceState;
+  after @5 :WorkspaceTypes.WorkspaceState;
+  gone @6 :Bool;
+  # It does not exist any more; `after` means nothing then.
+  cause @7 :Cause;
+  detail @8 :Text;
+  # One line, for people.  Guest text in it is escaped.
+}
+
+enum Cause {
+  request @0;         # a client asked
+  guestPoweredOff @1;
+  vmExited @2;        # QEMU ended by itself or was killed
+  startFailed @3;
+  adopted @4;         # found running when the supervisor started
+  recovered @5;       # left half-done by a supervisor that ended: cleaned up or completed
+  vsockLost @6;       # the vsock device's process ended; the machine goes on
+  vsockRestored @7;
+}
+
+interface EventSink {
+  # Implemented by the client.
+
+  event @0 (event :Event) -> stream;
+  # One event, in the order in which they happened.
+}
+
+const maxEvents :UInt32 = 10000;

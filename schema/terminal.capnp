@@ -1,0 +1,134 @@
+@0xb5d6b1a1c0f0a004;
+# Pseudo-terminals that outlive their viewers.
+
+using Cxx = import "/capnp/c++.capnp";
+$Cxx.namespace("bothy::rpc");
+$Cxx.allowCancellation;
+
+using Process = import "process.capnp";
+using Stream = import "stream.capnp";
+
+struct WindowSize {
+  # In characters; pixels are 0 where unknown.  Rows and columns 1..4096: FAILED otherwise.
+  columns @0 :UInt16;
+  rows @1 :UInt16;
+  widthPixels @2 :UInt16;
+  heightPixels @3 :UInt16;
+}
+
+struct TerminalInfo {
+  id @0 :UInt64;
+  # Names the terminal within one boot of the workspace; never used twice in it.
+  title @1 :Text;
+  # The command, for people: guest data, escape before showing.
+  size @2 :WindowSize;
+  viewers @3 :UInt32;
+  running @4 :Bool;
+  # False once the program has ended; see Terminals on how long such a terminal stays.
+  pid @5 :UInt32;
+  produced @6 :UInt64;
+  # Bytes of output since the start: the sequence number of the next byte.
+}
+
+interface Terminals {
+  # A terminal lives until its program has ended and somebody was told (`exited` of a viewer, or
+  # `Terminal.wait`), until `close`, or until the workspace stops: never by a lost connection.  Of the
+  # terminals that ended with nobody attached the last 16 are kept, with their scrollback.
+
+  open @0 (command :Process.Command, size :WindowSize, term :Text)
+      -> (terminal :Terminal, id :UInt64, outcome :OpenOutcome);
+  # Starts a program on a new terminal, as leader of a session of its own.  An empty argv: the user's
+  # login shell.  `term` is the client's TERM; where the workspace has no terminfo for it, and where it
+  # is empty, xterm-256color is set.  The first instruction of the program sees `size`.
+
+  struct OpenOutcome {
+    union {
+      opened @0 :Void;
+      failed @1 :Process.StartFailure;
+    }
+  }
+
+  list @1 () -> (terminals :List(TerminalInfo));
+  # At most `maxTerminals` and the ended ones that are kept.
+
+  get @2 (id :UInt64) -> (terminal :Terminal, outcome :GetOutcome);
+  # The way back to a terminal after a lost connection.  `terminal` is null if it is absent; `attach` may be
+  # pipelined on it.
+
+  struct GetOutcome {
+    union {
+      found @0 :Void;
+      absent @1 :Void;
+    }
+  }
+}
+
+interface Terminal {
+  # Dropping this capability changes nothing for the terminal.
+
+  attach @0 (from :Position, output :TerminalViewer, size :OptionalSize) -> (attachment :Attachment, next :UInt64);
+  # Delivers output to `output`, beginning at `from`, for as long as `attachment` is held.  `size`, if
+  # given, is applied before the first byte is sent.  `next` is the sequence number of the first byte
+  # that will be sent.  OVERLOADED above `maxViewers`.
+  #
+  # Pace: the fastest viewer sets it.  A viewer that lags behind it by more than the scrollback gets a
+  # `gap`.  A single viewer never has a gap while attached: the program is held back instead.  With no
+  # viewer the program is never held back.
+
+  struct Position {
+    union {
+      oldest @0 :Void;      # all that the scrollback still has
+      sequence @1 :UInt64;  # this byte; a `gap` tells first what the scrollback has lost since.  FAILED if not yet produced
+      now @2 :Void;         # only what comes
+    }
+  }
+
+  struct OptionalSize {
+    # A window size, or that it stays as it is.
+
+    union {
+      unchanged @0 :Void;
+      size @1 :WindowSize;
+    }
+  }
+
+  write @1 (data :Data) -> stream;
+  # Input, as typed.  At most `maxChunkBytes`.  Held back while the terminal's input queue is full;
+  # then the program is not reading.  Bytes of one call are never mixed with another's.
+
+  resize @2 (size :WindowSize) -> ();
+  # The last call decides, whoever made it.  The program gets SIGWINCH if the size has changed.
+
+  signal @3 (number :UInt8) -> (delivered :Bool);
+  # To the foreground process group.
+
+  wait @4 () -> (status :Process.ExitStatus);
+  # Returns when the program has ended.
+
+  close @5 () -> ();
+  # Hangs up: SIGHUP and SIGTERM to the whole session's tree, `killGraceMillis` later SIGKILL.  Returns
+  # when no process of it is left.
+
+  info @6 () -> (info :TerminalInfo);
+  # As of now.
+}
+
+interface TerminalViewer {
+  # Implemented by whoever looks at a terminal.  Calls come in the order of the events.
+
+  output @0 (sequence :UInt64, data :Data) -> stream;
+  # `data` begins at byte `sequence` of the output.  No byte is sent twice to one attachment.
+
+  gap @1 (sequence :UInt64, lost :UInt64) -> ();
+  # The bytes sequence .. sequence+lost-1 are gone.
+
+  resized @2 (size :WindowSize) -> ();
+  # The size has changed, by whomever.
+
+  exited @3 (status :Process.ExitStatus) -> ();
+  # The last call: comes after the last byte.
+}
+
+interface Attachment extends (Stream.Handle) {
+  # Dropping it detaches the viewer.
+}

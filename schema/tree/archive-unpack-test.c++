@@ -1,0 +1,331 @@
+#include "tree/archive-unpack.h"
+
+#include <fcntl.h>
+#include <sys/mman.h>
+#include <sys/stat.h>
+#include <sys/wait.h>
+#include <unistd.h>
+#include <catch2/catch_test_macros.hpp>
+
+#include <thread>
+
+#include "tree/archive-pack.h"
+#include "tree/test-directory.h"
+#include "tree/test-tar.h"
+
+namespace bothy {
+namespace {
+
+using Reason = FileProblem::Reason;
+using Duplicates = TreeWriter::Duplicates;
+
+kj::AutoCloseFd inMemory(kj::ArrayPtr<const kj::byte> bytes) {
+  int fd;
+  KJ_SYSCALL(fd = memfd_create("archive", MFD_CLOEXEC));
+  kj::AutoCloseFd owned(fd);
+  kj::FdOutputStream(fd).write(bytes.begin(), bytes.size());
+  KJ_SYSCALL(lseek(fd, 0, SEEK_SET));
+  return owned;
+}
+
+// A target directory and, beside it, what an attacker is after.
+struct Target {
+  TestDirectory world;
+  TreeProgress progress;
+  UnpackOptions options;
+
+  Target() {
+    world.makeDirectory("target");
+    world.makeDirectory("outside");
+    world.write("outside/secret", "secret");
+  }
+
+  kj::Maybe<FileProblem> unpackFd(int fd, Duplicates duplicates) {
+    int root;
+    KJ_SYSCALL(root = open(world.at("target").cStr(), O_PATH | O_DIRECTORY | O_CLOEXEC));
+    kj::AutoCloseFd owned(root);
+    TreeWriter writer(root, duplicates);
+    return unpackArchive(fd, writer, options, progress);
+  }
+  kj::Maybe<FileProblem> unpack(kj::ArrayPtr<const kj::byte> archive,
+                                Duplicates duplicates = Duplicates::REFUSE) {
+    auto fd = inMemory(archive);
+    return unpackFd(fd.get(), duplicates);
+  }
+  // True if the archive was refused as hostile with nothing outside of the target touched.
+  bool refuses(TestTar& tar) {
+    auto problem = unpack(tar.finish());
+    CHECK(outsideIsUntouched());
+    KJ_IF_MAYBE (p, problem) {
+      INFO(p->message.cStr());
+      CHECK(p->reason == Reason::INVALID_ARCHIVE);
+      return true;
+    }
+    return false;
+  }
+  bool outsideIsUntouched() {
+    size_t top = 0;
+    for (auto& entry : std::filesystem::directory_iterator(world.path.cStr())) {
+      (void)entry;
+      ++top;
+    }
+    auto status = world.status("outside/secret");
+    return top == 2 && world.read("outside/secret") == "secret" && status.st_nlink == 1 &&
+           (status.st_mode & 07777) == 0644 &&
+           std::distance(std::filesystem::directory_iterator(world.at("outside").cStr()), {}) == 1;
+  }
+};
+
+TEST_CASE("S06 a name with .. is refused") {
+  Target target;
+  TestTar tar;
+  CHECK(target.refuses(tar.file("../outside/secret", "x")));
+}
+
+TEST_CASE("S06 a name with .. in its middle is refused") {
+  Target target;
+  TestTar tar;
+  CHECK(target.refuses(tar.directory("a").file("a/../../outside/secret", "x")));
+}
+
+TEST_CASE("S06 an absolute name is refused") {
+  Target target;
+  TestTar tar;
+  CHECK(target.refuses(tar.file(target.world.at("outside/secret"), "x")));
+}
+
+TEST_CASE("S06 nothing is written through a symlink that came before") {
+  Target target;
+  TestTar tar;
+  CHECK(target.refuses(tar.symlink("d", "../outside").file("d/secret", "x")));
+}
+
+TEST_CASE("S06 a name that comes as a symlink and then as a directory is refused") {
+  Target target;
+  TestTar tar;
+  CHECK(target.refuses(tar.symlink("d", "../outside").directory("d").file("d/secret", "x")));
+}
+
+TEST_CASE("S06 a name that comes as a symlink and then as a file is refused") {
+  Target target;
+  TestTar tar;
+  CHECK(target.refuses(tar.symlink("f", "../outside/secret").file("f", "x")));
+}
+
+TEST_CASE("S06 a file that comes twice is refused") {
+  Target target;
+  TestTar tar;
+  CHECK(target.refuses(tar.file("f", "one").file("./f", "two")));
+}
+
+TEST_CASE("S06 a symlink that was there already is not followed") {
+  Target target;
+  KJ_SYSCALL(symlink("../outside", target.world.at("target/d").cStr()));
+  TestTar tar;
+  CHECK(target.refuses(tar.directory("d").file("d/secret", "x")));
+
+  // As the last component it is replaced, not followed.
+  Target other;
+  KJ_SYSCALL(symlink("../outside/secret", other.world.at("target/f").cStr()));
+  CHECK(other.unpack(TestTar().file("f", "x").finish()) == nullptr);
+  CHECK(other.outsideIsUntouched());
+  CHECK(other.world.read("target/f") == "x");
+}
+
+TEST_CASE("S06 a directory that becomes a symlink during the copy leads nowhere") {
+  Target target;
+  int ends[2];
+  KJ_SYSCALL(pipe2(ends, O_CLOEXEC));
+  kj::AutoCloseFd readEnd(ends[0]);
+  kj::AutoCloseFd writeEnd(ends[1]);
+  kj::Maybe<FileProblem> problem;
+  std::thread unpacking([&] { problem = target.unpackFd(readEnd.get(), Duplicates::REFUSE); });
+  {
+    kj::FdOutputStream archive(kj::mv(writeEnd));
+    auto first = TestTar().directory("d").directory("d/e").file("d/first", "1").take();
+    archive.write(first.begin(), first.size());
+    // Enough that libarchive hands out what came before it.
+    auto filler = kj::str(kj::repeat('x', 300000));
+    auto second = TestTar().file("filler", filler).take();
+    archive.write(second.begin(), second.size());
+    KJ_ASSERT(rename(target.world.at("target/d").cStr(), target.world.at("target/was").cStr()) ==
+              0);
+    KJ_SYSCALL(symlink("../outside", target.world.at("target/d").cStr()));
+    auto third = TestTar().file("d/secret", "x").file("d/e/f", "x").finish();
+    archive.write(third.begin(), third.size());
+  }
+  unpacking.join();
+  CHECK(problem != nullptr);
+  CHECK(target.outsideIsUntouched());
+}
+
+TEST_CASE("S06 a hard link to a file outside, or to one that did not come before, is refused") {
+  Target target;
+  TestTar absolute;
+  CHECK(target.refuses(absolute.hardLink("f", target.world.at("outside/secret"))));
+  TestTar climbing;
+  CHECK(target.refuses(climbing.hardLink("g", "../outside/secret")));
+  TestTar throughLink;
+  CHECK(target.refuses(throughLink.symlink("d", "../outside").hardLink("h", "d/secret")));
+  target.world.write("target/mine", "mine");
+  TestTar local;
+  CHECK(target.refuses(local.hardLink("i", "mine")));
+}
+
+TEST_CASE("S06 devices and FIFOs are refused") {
+  for (char type : {'3', '4', '6'}) {
+    Target target;
+    TestTar tar;
+    CHECK(target.refuses(tar.special("node", type)));
+    CHECK_FALSE(target.world.has("target/node"));
+  }
+}
+
+TEST_CASE("S06 setuid, setgid and the sticky bit are dropped") {
+  Target target;
+  CHECK(target.unpack(TestTar().file("f", "x", 06755).directory("d", 07777).finish()) == nullptr);
+  CHECK((target.world.status("target/f").st_mode & 07777) == 0755);
+  CHECK((target.world.status("target/d").st_mode & 07777) == 0755);
+}
+
+TEST_CASE("S06 a name with a NUL leads nowhere") {
+  Target target;
+  constexpr char NAME[] = "ok\0/../../outside/secret";
+  auto tar = TestTar().paxPath(kj::arrayPtr(NAME, sizeof(NAME) - 1)).file("short", "x").finish();
+  target.unpack(tar);
+  CHECK(target.outsideIsUntouched());
+}
+
+TEST_CASE("S06 names of 4,096 bytes are refused, in one component and in many") {
+  auto flat = kj::str(kj::repeat('n', 4096));
+  kj::Vector<char> deep;
+  for (int i = 0; i < 2048; i++) deep.addAll("d/"_kj);
+  for (auto name : {flat.asPtr().asArray(), deep.asPtr().asConst()}) {
+    Target target;
+    TestTar tar;
+    CHECK(target.refuses(tar.paxPath(name).file("short", "x")));
+    Target gnu;
+    TestTar gnuTar;
+    CHECK(gnu.refuses(gnuTar.longName(kj::heapString(name)).file("short", "x")));
+  }
+}
+
+TEST_CASE("S07 what is checked is what is used: a symlink may be made, and leads nobody out") {
+  Target target;
+  auto problem = target.unpack(TestTar()
+                                   .symlink("link", "../outside/secret")
+                                   .directory("d")
+                                   .hardLink("d/hard", "link")
+                                   .finish());
+  CHECK(problem != nullptr);
+  CHECK(target.outsideIsUntouched());
+  CHECK(S_ISLNK(target.world.status("target/link").st_mode));
+}
+
+TEST_CASE("S11 a rar file is refused as unknown") {
+  Target target;
+  constexpr kj::byte RAR[] = {'R',  'a',  'r',  '!',  0x1a, 0x07, 0x00, 0xcf, 0x90, 0x73, 0x00,
+                              0x00, 0x0d, 0x00, 0x00, 0x00, 0x00, 0x00, 0x00, 0x00, 0x00, 0x00};
+  target.options.compression = UnpackOptions::Compression::GZIP_AND_ZSTD;
+  auto problem = target.unpack(kj::arrayPtr(RAR, sizeof(RAR)), Duplicates::REPLACE);
+  CHECK(KJ_ASSERT_NONNULL(problem).reason == Reason::INVALID_ARCHIVE);
+  CHECK(target.progress.entries == 0);
+}
+
+TEST_CASE("S11 an archive over the limit of entries is refused") {
+  Target target;
+  target.options.maxEntries = 2;
+  auto problem = target.unpack(TestTar().directory("a").directory("b").directory("c").finish());
+  CHECK(KJ_ASSERT_NONNULL(problem).reason == Reason::TOO_MANY_ENTRIES);
+  CHECK_FALSE(target.world.has("target/c"));
+}
+
+// Compresses with the program of that name.
+kj::Array<kj::byte> compress(kj::StringPtr program, kj::ArrayPtr<const kj::byte> bytes) {
+  auto input = inMemory(bytes);
+  auto output = inMemory(nullptr);
+  pid_t pid = fork();
+  KJ_ASSERT(pid >= 0);
+  if (pid == 0) {
+    dup2(input.get(), 0);
+    dup2(output.get(), 1);
+    execlp(program.cStr(), program.cStr(), "-c", nullptr);
+    _exit(127);
+  }
+  int status;
+  KJ_SYSCALL(waitpid(pid, &status, 0));
+  KJ_ASSERT(status == 0, program);
+  KJ_SYSCALL(lseek(output.get(), 0, SEEK_SET));
+  return kj::FdInputStream(output.get()).readAllBytes();
+}
+
+TEST_CASE("S11 an archive that unpacks to more than the ratio allows is refused") {
+  Target target;
+  target.options.compression = UnpackOptions::Compression::GZIP_AND_ZSTD;
+  auto zeros = kj::str(kj::repeat('0', 8 << 20));
+  auto packed = compress("gzip", TestTar().file("bomb", zeros).finish());
+  REQUIRE(packed.size() * 100 < zeros.size() - (1 << 20));
+  auto problem = target.unpack(packed, Duplicates::REPLACE);
+  CHECK(KJ_ASSERT_NONNULL(problem).reason == Reason::TOO_MANY_ENTRIES);
+}
+
+TEST_CASE("gzip is unpacked where it is asked for, and nowhere else") {
+  auto packed = compress("gzip", TestTar().file("f", "text").finish());
+  Target target;
+  CHECK(target.unpack(packed) != nullptr);
+  target.options.compression = UnpackOptions::Compression::GZIP_AND_ZSTD;
+  CHECK(target.unpack(packed) == nullptr);
+  CHECK(target.world.read("target/f") == "text");
+}
+
+TEST_CASE("an archive that is cut in the middle of a file is refused") {
+  Target target;
+  auto tar = TestTar().file("f", kj::str(kj::repeat('x', 4096))).finish();
+  auto problem = target.unpack(tar.slice(0, 2000));
+  CHECK(KJ_ASSERT_NONNULL(problem).reason == Reason::INVALID_ARCHIVE);
+}
+
+TEST_CASE("a tree that is packed and unpacked is the same tree") {
+  Target target;
+  auto& world = target.world;
+  world.makeDirectory("outside/tree");
+  world.makeDirectory("outside/tree/sub");
+  world.write("outside/tree/sub/caf\xc3\xa9", "utf-8");
+  world.write("outside/tree/sub/raw\xff\xfe name", "bytes");
+  world.write("outside/tree/large", kj::str(kj::repeat('y', 1000000)));
+  KJ_SYSCALL(chmod(world.at("outside/tree/large").cStr(), 0751));
+  KJ_SYSCALL(
+      link(world.at("outside/tree/large").cStr(), world.at("outside/tree/sub/again").cStr()));
+  KJ_SYSCALL(symlink("/etc/passwd", world.at("outside/tree/absolute").cStr()));
+  KJ_SYSCALL(mkfifo(world.at("outside/tree/fifo").cStr(), 0600));
+  auto longName = kj::str("outside/tree/", kj::repeat('l', 255));
+  world.write(longName, "long");
+  KJ_SYSCALL(chmod(world.at("outside/tree/sub").cStr(), 0555));
+
+  auto archive = inMemory(nullptr);
+  TreeProgress packed;
+  int directory;
+  KJ_SYSCALL(directory = open(world.at("outside/tree").cStr(), O_PATH | O_DIRECTORY | O_CLOEXEC));
+  kj::AutoCloseFd owned(directory);
+  auto problem = packTree(directory, ".", archive.get(), packed);
+  KJ_IF_MAYBE (p, problem) FAIL(p->message.cStr());
+  CHECK(packed.skipped == 1);
+  KJ_SYSCALL(lseek(archive.get(), 0, SEEK_SET));
+  problem = target.unpackFd(archive.get(), Duplicates::REFUSE);
+  KJ_IF_MAYBE (p, problem) FAIL(kj::str(p->path, ": ", p->message).cStr());
+  CHECK(packed.entries == target.progress.entries);
+
+  CHECK(world.read("target/sub/caf\xc3\xa9") == "utf-8");
+  CHECK(world.read("target/sub/raw\xff\xfe name") == "bytes");
+  CHECK(world.read(kj::str("target/", kj::repeat('l', 255))) == "long");
+  CHECK(world.status("target/large").st_ino == world.status("target/sub/again").st_ino);
+  CHECK((world.status("target/large").st_mode & 07777) == 0751);
+  CHECK((world.status("target/sub").st_mode & 07777) == 0555);
+  CHECK(world.status("target/large").st_mtim.tv_nsec ==
+        world.status("outside/tree/large").st_mtim.tv_nsec);
+  CHECK(std::filesystem::read_symlink(world.at("target/absolute").cStr()) == "/etc/passwd");
+  CHECK_FALSE(world.has("target/fifo"));
+}
+
+}  // namespace
+}  // namespace bothy

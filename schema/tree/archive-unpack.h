@@ -1,0 +1,29 @@
+#pragma once
+
+#include "schema/limits.capnp.h"
+#include "tree/tree-progress.h"
+#include "tree/tree-writer.h"
+
+namespace bothy {
+
+struct UnpackOptions {
+  enum class Compression {
+    NONE,           // what exportTree writes
+    GZIP_AND_ZSTD,  // what people have
+  };
+  Compression compression = Compression::NONE;
+  uint64_t maxEntries = rpc::MAX_ARCHIVE_ENTRIES;
+  uint32_t maxRatio = rpc::MAX_ARCHIVE_RATIO;
+};
+
+// Reads a tar (pax, GNU, ustar) from `archiveFd` to its end and makes its entries with `writer`.
+// Blocks; `archiveFd` is a pipe or a file.  No other format is read, whatever it claims to be.
+//
+// None: unpacked.  Else what was refused or failed, with the entry's name; what was unpacked before stays.
+kj::Maybe<FileProblem> unpackArchive(int archiveFd, TreeWriter& writer, UnpackOptions options,
+                                     TreeProgress& progress);
+
+// What may follow the end of an archive: padding.
+constexpr uint64_t MAX_TRAILING_BYTES = 1024 * 1024;
+
+}  // namespace bothy

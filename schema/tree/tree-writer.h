@@ -1,0 +1,74 @@
+#pragma once
+
+#include <kj/io.h>
+#include <kj/map.h>
+#include <kj/one-of.h>
+#include <sys/types.h>
+#include <time.h>
+
+#include "tree/file-problem.h"
+#include "tree/tree-path.h"
+
+namespace bothy {
+
+// Makes the entries of a tree below a directory, whoever chose their names.
+//
+// Nothing outside of the directory is made, changed or read: each name is looked up by the kernel
+// beneath the directory's descriptor without following a symlink, and is used through the descriptor
+// that this gave (openat2(2), RESOLVE_BENEATH | RESOLVE_NO_SYMLINKS).  Symlinks are made as they stand
+// and never followed.  Modes keep 0755 at most: no setuid, setgid, sticky; owner is the caller.
+//
+// What is not a directory and stands in the way is unlinked first, so no write goes through an old link.
+class TreeWriter final {
+public:
+  enum class Duplicates {
+    REPLACE,  // as tar does: the last entry of a name counts
+    REFUSE    // a name that comes twice ends the unpacking: nobody honest sends that
+  };
+
+  // Borrows `rootFd`, a directory.
+  TreeWriter(int rootFd, Duplicates duplicates);
+  ~TreeWriter() noexcept(false);
+  KJ_DISALLOW_COPY_AND_MOVE(TreeWriter);
+
+  using Result = kj::Maybe<FileProblem>;
+
+  // Missing parents are made, 0755.
+  Result makeDirectory(const TreePath& path, mode_t mode, timespec modified);
+  Result makeSymlink(const TreePath& path, kj::StringPtr target);
+  // `target` must have come as a file before.
+  Result makeHardLink(const TreePath& path, const TreePath& target);
+
+  // A new file, to be written and then given to finishFile().
+  kj::OneOf<kj::AutoCloseFd, FileProblem> makeFile(const TreePath& path);
+  Result finishFile(kj::AutoCloseFd fd, mode_t mode, timespec modified);
+
+  // Sets modes and times of the directories, which had to stay writable until now.
+  Result finish();
+
+private:
+  struct Directory {
+    TreePath path;
+    mode_t mode;
+    timespec modified;
+  };
+  enum class Kind : kj::byte { FILE, OTHER };
+
+  int rootFd;
+  Duplicates duplicates;
+  // REFUSE: every name so far.
+  kj::HashMap<kj::String, Kind> seen;
+  size_t seenBytes = 0;
+  kj::Vector<Directory> directories;
+  // The directory of the last entry: most entries follow their sibling.
+  kj::String currentPath;
+  kj::AutoCloseFd current;
+
+  Result note(const TreePath& path, Kind kind);
+  kj::OneOf<int, FileProblem> openParent(const TreePath& path);
+};
+
+// The sum of all names that a TreeWriter with REFUSE remembers.
+constexpr size_t MAX_REMEMBERED_NAME_BYTES = 256 * 1024 * 1024;
+
+}  // namespace bothy

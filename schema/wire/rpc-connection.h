@@ -1,0 +1,38 @@
+#pragma once
+
+#include <kj/async-io.h>
+
+#include "wire/rpc-network.h"
+
+namespace bothy {
+
+// One Cap'n Proto RPC connection over a byte stream, with the limits of limits.capnp set: whoever
+// talks to a peer it does not trust (and no peer is trusted) does so through this class.
+//
+// Owns the stream.  Dropping it closes the connection: calls under way on it, in both directions, are
+// cancelled, and the peer sees DISCONNECTED.
+class RpcConnection final {
+public:
+  // The side that offers `bootstrap` to the peer.
+  RpcConnection(kj::Own<kj::AsyncIoStream> stream, capnp::Capability::Client bootstrap);
+  // The side that only asks.
+  explicit RpcConnection(kj::Own<kj::AsyncIoStream> stream);
+  ~RpcConnection() noexcept(false);
+  KJ_DISALLOW_COPY_AND_MOVE(RpcConnection);
+
+  // The capability that the peer offers first.  Broken if it offers none.
+  capnp::Capability::Client bootstrap();
+
+  // Resolves when the connection has ended, whoever ended it; never fails.
+  kj::Promise<void> onDisconnect();
+
+private:
+  kj::Own<kj::AsyncIoStream> stream;
+  RpcNetwork network;
+  capnp::RpcSystem<capnp::rpc::twoparty::VatId> system;
+};
+
+// The limits of one message, from limits.capnp.
+capnp::ReaderOptions readerOptions();
+
+}  // namespace bothy

@@ -1,0 +1,121 @@
+#include "wire/vsock-stream.h"
+
+#include <string.h>
+#include <sys/socket.h>
+// After <sys/socket.h>, which it needs.
+#include <linux/vm_sockets.h>
+
+namespace bothy {
+
+VsockStream::VsockStream(kj::Own<kj::AsyncIoStream> socket) : socket(kj::mv(socket)) {}
+
+VsockStream::~VsockStream() noexcept(false) {}
+
+kj::Promise<size_t> VsockStream::tryRead(void* buffer, size_t minBytes, size_t maxBytes) {
+  return socket->tryRead(buffer, minBytes, maxBytes);
+}
+
+kj::Promise<void> VsockStream::write(const void* buffer, size_t size) {
+  if (size <= MAX_VSOCK_WRITE_BYTES) {
+    return socket->write(buffer, size);
+  }
+  auto next = reinterpret_cast<const kj::byte*>(buffer);
+  auto rest = size;
+  return [](kj::AsyncIoStream& socket, const kj::byte* next, size_t rest) -> kj::Promise<void> {
+    while (rest > 0) {
+      auto step = kj::min(rest, MAX_VSOCK_WRITE_BYTES);
+      co_await socket.write(next, step);
+      next += step;
+      rest -= step;
+    }
+  }(*socket, next, rest);
+}
+
+namespace {
+
+kj::Promise<void> writeGathered(kj::AsyncIoStream& socket,
+                                kj::ArrayPtr<const kj::ArrayPtr<const kj::byte>> pieces,
+                                size_t total) {
+  auto packet = kj::heapArray<kj::byte>(kj::min(total, MAX_VSOCK_WRITE_BYTES));
+  size_t filled = 0;
+  for (auto piece : pieces) {
+    while (piece.size() > 0) {
+      if (filled == 0 && piece.size() >= packet.size()) {
+        co_await socket.write(piece.begin(), packet.size());
+        piece = piece.slice(packet.size(), piece.size());
+        continue;
+      }
+      auto step = kj::min(piece.size(), packet.size() - filled);
+      memcpy(packet.begin() + filled, piece.begin(), step);
+      piece = piece.slice(step, piece.size());
+      filled += step;
+      if (filled == packet.size()) {
+        co_await socket.write(packet.begin(), filled);
+        filled = 0;
+      }
+    }
+  }
+  if (filled > 0) {
+    co_await socket.write(packet.begin(), filled);
+  }
+}
+
+}  // namespace
+
+kj::Promise<void> VsockStream::write(kj::ArrayPtr<const kj::ArrayPtr<const kj::byte>> pieces) {
+  size_t total = 0;
+  for (auto piece : pieces) {
+    total += piece.size();
+  }
+  if (total == 0) {
+    return kj::READY_NOW;
+  }
+  return writeGathered(*socket, pieces, total);
+}
+
+kj::Promise<void> VsockStream::whenWriteDisconnected() {
+  return socket->whenWriteDisconnected();
+}
+
+void VsockStream::shutdownWrite() {
+  socket->shutdownWrite();
+}
+
+void VsockStream::abortRead() {
+  socket->abortRead();
+}
+
+void VsockStream::getsockopt(int level, int option, void* value, kj::uint* length) {
+  if (level == SOL_SOCKET && option == SO_SNDBUF && *length >= sizeof(int)) {
+    int window = STREAM_WINDOW_BYTES;
+    memcpy(value, &window, sizeof(window));
+    *length = sizeof(window);
+    return;
+  }
+  socket->getsockopt(level, option, value, length);
+}
+
+void VsockStream::setsockopt(int level, int option, const void* value, kj::uint length) {
+  socket->setsockopt(level, option, value, length);
+}
+
+void VsockStream::getsockname(struct sockaddr* addr, kj::uint* length) {
+  socket->getsockname(addr, length);
+}
+
+void VsockStream::getpeername(struct sockaddr* addr, kj::uint* length) {
+  socket->getpeername(addr, length);
+}
+
+kj::Maybe<int> VsockStream::getFd() const {
+  return socket->getFd();
+}
+
+bool enlargeVsockBuffer(int fd) {
+  uint64_t bytes = VSOCK_BUFFER_BYTES;
+  // The maximum first: the size is clamped to it.
+  return ::setsockopt(fd, AF_VSOCK, SO_VM_SOCKETS_BUFFER_MAX_SIZE, &bytes, sizeof(bytes)) == 0 &&
+         ::setsockopt(fd, AF_VSOCK, SO_VM_SOCKETS_BUFFER_SIZE, &bytes, sizeof(bytes)) == 0;
+}
+
+}  // namespace bothy

@@ -1,0 +1,69 @@
+@0xb5d6b1a1c0f0a008;
+# A user's computer, as the platform sees it.
+
+using Cxx = import "/capnp/c++.capnp";
+$Cxx.namespace("bothy::rpc");
+$Cxx.allowCancellation;
+
+using Agent = import "agent.capnp";
+using Files = import "files.capnp";
+using Process = import "process.capnp";
+using System = import "system.capnp";
+using Terminal = import "terminal.capnp";
+
+struct WorkspaceSpec {
+  # What a workspace is made of.  Exact: the machine has these figures or is not created.
+
+  name @0 :Text;
+  # [a-z0-9]([a-z0-9-]*[a-z0-9])?, at most `maxWorkspaceNameBytes`; unique on the supervisor.
+  image @1 :Text;
+  # Name of an installed image bundle.  Empty: "base".
+  cpus @2 :UInt16;
+  # Virtual CPUs, 1..16.  0: the supervisor's default (1).
+  memoryMib @3 :UInt32;
+  # RAM in MiB, 256..1048576.  0: the supervisor's default (512).
+  diskMib @4 :UInt32;
+  # Size of the workspace's disk in MiB, 64..16777216.  0: the supervisor's default (4096).
+}
+
+enum WorkspaceState {
+  creating @0;  # its disk is being made; nothing of it is to be relied on
+  stopped @1;
+  starting @2;
+  running @3;   # the agent answers
+  stopping @4;
+  deleting @5;
+  failed @6;    # it did not start or broke: see `failure`; may be started, and deleted
+}
+
+struct WorkspaceInfo {
+  spec @0 :WorkspaceSpec;
+  # With the defaults filled in.
+  id @1 :Text;
+  # 32 hexadecimal digits; never used twice, unlike the name.
+  state @2 :WorkspaceState;
+  failure @3 :Text;
+  # In state `failed`: what happened, one line.  Holds text of the guest, escaped.
+  createdNanos @4 :Int64;
+  startedNanos @5 :Int64;
+  # Nanoseconds since 1970-01-01T00:00:00Z; 0: never.
+  agentVersion @6 :Text;
+  # Of the running agent.  Empty unless running.
+  accelerator @7 :Text;
+  # "kvm" or "tcg" of the running machine, else empty.  Under TCG a guest is not isolated from the host by any promise.
+}
+
+interface Workspace {
+  # A running workspace.  Dropping it changes nothing for the workspace.
+  #
+  # It and all that comes from it end with DISCONNECTED when the machine stops or its agent cannot be
+  # reached for good; call Supervisor.connect again.  Errors that come from within the machine
+  # have their text replaced, never relayed.
+
+  info @0 () -> (info :WorkspaceInfo);
+  terminals @1 () -> (terminals :Terminal.Terminals);
+  processes @2 () -> (processes :Process.Processes);
+  files @3 (user :Text) -> (files :Files.Files);
+  system @4 () -> (system :System.System);
+  # Each over the lane that suits it; see Agent for the meaning.
+}
