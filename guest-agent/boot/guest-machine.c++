@@ -1,0 +1,77 @@
+#include "boot/guest-machine.h"
+
+#include <dirent.h>
+#include <kj/debug.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <sys/reboot.h>
+#include <unistd.h>
+
+#include "boot/machine-file.h"
+#include "boot/root.h"
+
+namespace bothy {
+namespace {
+
+bool isNumber(kj::StringPtr text) {
+  for (char c : text) {
+    if (c < '0' || c > '9') {
+      return false;
+    }
+  }
+  return text.size() > 0;
+}
+
+}  // namespace
+
+bool leadsTerminal(kj::StringPtr stat) {
+  // pid (comm) state ppid pgrp session tty_nr …; comm may hold anything, so what follows it counts.
+  KJ_IF_MAYBE (end, stat.findLast(')')) {
+    auto rest = stat.slice(*end + 1);
+    int pid = 0, session = 0, terminal = 0;
+    if (::sscanf(stat.cStr(), "%d", &pid) == 1 &&
+        ::sscanf(rest.cStr(), " %*c %*d %*d %d %d", &session, &terminal) == 2) {
+      return pid == session && terminal != 0;
+    }
+  }
+  return false;
+}
+
+void GuestMachine::terminateAll() {
+  ::kill(-1, SIGTERM);
+  DIR* processes = ::opendir("/proc");
+  if (processes == nullptr) {
+    return;
+  }
+  KJ_DEFER(::closedir(processes));
+  while (auto entry = ::readdir(processes)) {
+    kj::StringPtr name = entry->d_name;
+    if (!isNumber(name) || name == "1") {
+      continue;
+    }
+    // A process may end while we look at it.
+    kj::runCatchingExceptions([&]() {
+      KJ_IF_MAYBE (stat, readText(kj::str("/proc/", name, "/stat"))) {
+        if (leadsTerminal(*stat)) {
+          ::kill(atoi(name.cStr()), SIGHUP);
+        }
+      }
+    });
+  }
+  // A stopped process takes no signal but SIGKILL until it goes on.
+  ::kill(-1, SIGCONT);
+}
+
+void GuestMachine::killAll() {
+  ::kill(-1, SIGKILL);
+}
+
+void GuestMachine::halt(Ending ending) {
+  settleFileSystems(dataMount);
+  ::reboot(ending == Ending::REBOOT ? RB_AUTOBOOT : RB_POWER_OFF);
+  // Reached only without the right to do so.
+  ::_exit(1);
+}
+
+}  // namespace bothy

@@ -1,0 +1,25 @@
+#pragma once
+
+#include <kj/string.h>
+
+namespace bothy {
+
+// What makes the machine itself: its name, its id, its own network interface.
+
+// Sets the host name: `wanted`, else the image's /etc/hostname, else "bothy".  Keeps /etc/hostname and
+// /etc/hosts in step, so that the name resolves.
+void nameMachine(kj::Maybe<kj::StringPtr> wanted);
+
+// Writes a random id to `path` unless there is one: two machines of one image must not share it.
+void ensureMachineId(kj::StringPtr path);
+
+// Whether `text` is what machine-id(5) asks for.
+bool isMachineId(kj::StringPtr text);
+
+// `hosts` with a line for `name` if it has none; null if nothing is to be changed.
+kj::Maybe<kj::String> withHostname(kj::StringPtr hosts, kj::StringPtr name);
+
+// Brings the loopback interface up; the kernel gives it its addresses.
+void raiseLoopback();
+
+}  // namespace bothy

@@ -1,0 +1,115 @@
+#include "boot/power.h"
+
+#include <kj/string.h>
+#include <kj/vector.h>
+
+#include <catch2/catch_test_macros.hpp>
+
+namespace bothy {
+namespace {
+
+// A machine whose processes end when the test says so.
+class FakeMachine final: public Machine {
+public:
+  void terminateAll() override { did("TERM"); }
+  void killAll() override { did("KILL"); }
+  kj::Promise<void> whenAlone() override {
+    if (alone) {
+      return kj::READY_NOW;
+    }
+    auto paf = kj::newPromiseAndFulfiller<void>();
+    watchers.add(kj::mv(paf.fulfiller));
+    return kj::mv(paf.promise);
+  }
+  void halt(Ending ending) override { did(ending == Ending::REBOOT ? "reboot" : "off"); }
+
+  void everybodyLeaves() {
+    alone = true;
+    for (auto& watcher : watchers) {
+      watcher->fulfill();
+    }
+  }
+  kj::String history() { return kj::strArray(done, " "); }
+
+private:
+  void did(const char* what) { done.add(kj::heapString(what)); }
+
+  kj::Vector<kj::String> done;
+  kj::Vector<kj::Own<kj::PromiseFulfiller<void>>> watchers;
+  bool alone = false;
+};
+
+struct Fixture {
+  kj::EventLoop loop;
+  kj::WaitScope scope{loop};
+  kj::TimerImpl timer{kj::origin<kj::TimePoint>()};
+  FakeMachine machine;
+  Power power{timer, machine};
+
+  void pass(kj::Duration time) {
+    scope.poll();
+    timer.advanceTo(timer.now() + time);
+    scope.poll();
+  }
+};
+
+TEST_CASE("a machine whose processes end at once goes off without waiting for the grace") {
+  Fixture f;
+  f.power.end(Ending::POWER_OFF, 10 * kj::SECONDS);
+  f.scope.poll();
+  CHECK(f.machine.history() == "TERM");
+  f.machine.everybodyLeaves();
+  f.scope.poll();
+  CHECK(f.machine.history() == "TERM KILL off");
+}
+
+TEST_CASE("a stubborn process is killed after the grace, not before") {
+  Fixture f;
+  f.power.end(Ending::POWER_OFF, 10 * kj::SECONDS);
+  f.pass(10 * kj::SECONDS - 1 * kj::NANOSECONDS);
+  CHECK(f.machine.history() == "TERM");
+  f.pass(1 * kj::NANOSECONDS);
+  CHECK(f.machine.history() == "TERM KILL");
+  f.machine.everybodyLeaves();
+  f.scope.poll();
+  CHECK(f.machine.history() == "TERM KILL off");
+}
+
+TEST_CASE("a process that even SIGKILL does not end holds the machine for a limited time") {
+  Fixture f;
+  f.power.end(Ending::REBOOT, 0 * kj::SECONDS);
+  f.scope.poll();
+  CHECK(f.machine.history() == "TERM KILL");
+  f.pass(KILL_LIMIT);
+  CHECK(f.machine.history() == "TERM KILL reboot");
+}
+
+TEST_CASE("a second order shortens the grace") {
+  Fixture f;
+  f.power.end(Ending::POWER_OFF, 100 * kj::SECONDS);
+  f.pass(5 * kj::SECONDS);
+  f.power.end(Ending::REBOOT, 1 * kj::SECONDS);
+  f.pass(1 * kj::SECONDS);
+  f.machine.everybodyLeaves();
+  f.scope.poll();
+  CHECK(f.machine.history() == "TERM KILL off");
+}
+
+TEST_CASE("a second order never lengthens the grace") {
+  Fixture f;
+  f.power.end(Ending::POWER_OFF, 2 * kj::SECONDS);
+  f.scope.poll();
+  f.power.end(Ending::POWER_OFF, 100 * kj::SECONDS);
+  f.pass(2 * kj::SECONDS);
+  CHECK(f.machine.history() == "TERM KILL");
+}
+
+TEST_CASE("no grace is longer than the longest") {
+  Fixture f;
+  f.power.end(Ending::POWER_OFF, 4000 * kj::SECONDS);
+  f.pass(MAX_GRACE);
+  CHECK(f.machine.history() == "TERM KILL");
+}
+
+}  // namespace
+}  // namespace bothy

@@ -1,0 +1,52 @@
+#include "boot/power.h"
+
+#include <kj/debug.h>
+
+namespace bothy {
+
+Power::Power(kj::Timer& timer, Machine& machine) : timer(timer), machine(machine) {}
+
+Power::~Power() noexcept(false) {}
+
+void Power::end(Ending kind, kj::Duration grace) {
+  auto wanted = timer.now() + kj::min(grace, MAX_GRACE);
+  KJ_IF_MAYBE (current, deadline) {
+    if (wanted < *current) {
+      *current = wanted;
+      shortened->fulfill();
+    }
+    return;
+  }
+  deadline = wanted;
+  // A failure on the way must not leave a machine that was told to end.
+  ending = run(kind)
+               .catch_([this, kind](kj::Exception&& e) {
+                 KJ_LOG(ERROR, "the machine does not end in order", e.getDescription());
+                 machine.halt(kind);
+               })
+               .eagerlyEvaluate(nullptr);
+}
+
+kj::Promise<void> Power::run(Ending kind) {
+  // Whoever gave the order gets the answer first.
+  co_await kj::evalLast([]() {});
+  machine.terminateAll();
+  co_await machine.whenAlone().exclusiveJoin(graceOver());
+  machine.killAll();
+  co_await machine.whenAlone().exclusiveJoin(timer.afterDelay(KILL_LIMIT));
+  machine.halt(kind);
+}
+
+kj::Promise<void> Power::graceOver() {
+  for (;;) {
+    auto due = KJ_ASSERT_NONNULL(deadline);
+    if (due <= timer.now()) {
+      co_return;
+    }
+    auto paf = kj::newPromiseAndFulfiller<void>();
+    shortened = kj::mv(paf.fulfiller);
+    co_await timer.atTime(due).exclusiveJoin(kj::mv(paf.promise));
+  }
+}
+
+}  // namespace bothy

@@ -1,0 +1,53 @@
+#pragma once
+
+#include <kj/async.h>
+#include <kj/timer.h>
+
+namespace bothy {
+
+enum class Ending { POWER_OFF, REBOOT };
+
+// What ending the machine does to the world; power-test has a fake.
+class Machine {
+public:
+  // Asks every process but the agent to end: SIGTERM, and to leaders of terminals a hang-up, because
+  // interactive shells ignore SIGTERM.
+  virtual void terminateAll() = 0;
+  // SIGKILL to every process but the agent.
+  virtual void killAll() = 0;
+  // Resolves when no process but the agent is left.  Dropping it stops the watch.
+  virtual kj::Promise<void> whenAlone() = 0;
+  // Makes the disks consistent and stops the machine.  Does not return on a real machine.
+  virtual void halt(Ending ending) = 0;
+};
+
+// After SIGKILL a process can linger only in the kernel, waiting for a device.
+constexpr kj::Duration KILL_LIMIT = 2 * kj::SECONDS;
+
+// No grace is longer.
+constexpr kj::Duration MAX_GRACE = 600 * kj::SECONDS;
+
+// Ends the machine in order.
+class Power {
+public:
+  Power(kj::Timer& timer, Machine& machine);
+  ~Power() noexcept(false);
+  KJ_DISALLOW_COPY_AND_MOVE(Power);
+
+  // Takes the order; all that follows happens in the background.  A later call may shorten the grace,
+  // never lengthen it, and does not change the ending.
+  void end(Ending ending, kj::Duration grace);
+
+private:
+  kj::Promise<void> run(Ending ending);
+  kj::Promise<void> graceOver();
+
+  kj::Timer& timer;
+  Machine& machine;
+  // While an ending is under way.
+  kj::Maybe<kj::TimePoint> deadline;
+  kj::Own<kj::PromiseFulfiller<void>> shortened;
+  kj::Maybe<kj::Promise<void>> ending;
+};
+
+}  // namespace bothy

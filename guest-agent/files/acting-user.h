@@ -1,0 +1,45 @@
+#pragma once
+
+#include <kj/array.h>
+#include <sys/types.h>
+
+#include "process/spawn.h"
+#include "process/user-database.h"
+
+namespace bothy {
+
+// The user with whose rights files are touched.
+//
+//     ActingUser::Scope scope(user);   // from here on the kernel checks the user's rights, not root's
+//
+// A Scope sets the thread's file-system user and groups, which also takes away the capabilities that
+// override permissions, and umask 022.  It must not outlive a turn of the event loop: whatever else runs
+// in the agent runs as root.  Without the privilege to change (a test), it sets the umask alone.
+class ActingUser final {
+public:
+  explicit ActingUser(const User& user);
+  KJ_DISALLOW_COPY(ActingUser);
+  ActingUser(ActingUser&&) = default;
+
+  class Scope final {
+  public:
+    explicit Scope(const ActingUser& user);
+    ~Scope();
+    KJ_DISALLOW_COPY_AND_MOVE(Scope);
+
+  private:
+    bool changed;
+    mode_t umaskBefore;
+  };
+
+  // For a program that acts for the user; none where the agent cannot become another.
+  kj::Maybe<SpawnRequest::Credentials> credentials() const;
+
+private:
+  uid_t uid;
+  gid_t gid;
+  kj::Array<gid_t> groups;
+  bool mayChange;
+};
+
+}  // namespace bothy

@@ -1,0 +1,192 @@
+#include "files/archive-child.h"
+
+#include <capnp/serialize.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <kj/debug.h>
+#include <signal.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "schema/files.capnp.h"
+#include "schema/limits.capnp.h"
+
+namespace bothy {
+namespace {
+
+using FdObserver = kj::UnixEventPort::FdObserver;
+
+struct Pipe {
+  kj::AutoCloseFd readEnd;
+  kj::AutoCloseFd writeEnd;
+};
+
+Pipe openPipe() {
+  int ends[2];
+  KJ_SYSCALL(pipe2(ends, O_CLOEXEC));
+  Pipe pipe = {kj::AutoCloseFd(ends[0]), kj::AutoCloseFd(ends[1])};
+  // Larger chunks at a time; a user over the limit for pipes keeps what pipes have.
+  fcntl(ends[1], F_SETPIPE_SZ, static_cast<int>(rpc::PREFERRED_CHUNK_BYTES));
+  return pipe;
+}
+
+void makeNonBlocking(int fd) {
+  KJ_SYSCALL(fcntl(fd, F_SETFL, O_NONBLOCK));
+}
+
+class PipeInput final: public kj::AsyncOutputStream {
+public:
+  PipeInput(kj::UnixEventPort& eventPort, kj::AutoCloseFd fd)
+      : fd(kj::mv(fd)), observer(eventPort, this->fd.get(), FdObserver::OBSERVE_WRITE) {}
+
+  kj::Promise<void> write(const void* data, size_t size) override {
+    auto bytes = static_cast<const kj::byte*>(data);
+    while (size > 0) {
+      auto count = ::write(fd.get(), bytes, size);
+      if (count >= 0) {
+        bytes += count;
+        size -= count;
+      } else if (errno == EAGAIN) {
+        co_await observer.whenBecomesWritable();
+      } else if (errno != EINTR) {
+        kj::throwFatalException(
+            KJ_EXCEPTION(DISCONNECTED, "the unpacking has ended; see its result"));
+      }
+    }
+  }
+  kj::Promise<void> write(kj::ArrayPtr<const kj::ArrayPtr<const kj::byte>> pieces) override {
+    for (auto& piece : pieces) co_await write(piece.begin(), piece.size());
+  }
+  kj::Promise<void> whenWriteDisconnected() override { return observer.whenWriteDisconnected(); }
+
+private:
+  kj::AutoCloseFd fd;
+  FdObserver observer;
+};
+
+// Appends what a pipe has until its end or `limit`.
+kj::Promise<kj::Array<kj::byte>> readAll(kj::UnixEventPort& eventPort, kj::AutoCloseFd fd,
+                                         size_t limit) {
+  FdObserver observer(eventPort, fd.get(), FdObserver::OBSERVE_READ);
+  kj::Vector<kj::byte> result;
+  kj::byte buffer[4096];
+  while (result.size() < limit) {
+    auto count = ::read(fd.get(), buffer, sizeof(buffer));
+    if (count > 0) {
+      result.addAll(buffer, buffer + count);
+    } else if (count == 0) {
+      break;
+    } else if (errno == EAGAIN) {
+      co_await observer.whenBecomesReadable();
+    } else if (errno != EINTR) {
+      break;
+    }
+  }
+  co_return result.releaseAsArray();
+}
+
+// A worker is the user's: what it reports is read as anything of a peer's.
+FileResult<TreeCounts> parseReport(kj::ArrayPtr<const kj::byte> bytes) {
+  auto lost = [] {
+    return FileProblem::of(FileProblem::Reason::OTHER,
+                           kj::str("the archive worker ended without a report"));
+  };
+  auto words = kj::heapArray<capnp::word>(bytes.size() / sizeof(capnp::word));
+  if (words.size() == 0) return lost();
+  memcpy(words.begin(), bytes.begin(), words.size() * sizeof(capnp::word));
+  FileResult<TreeCounts> result = lost();
+  auto fault = kj::runCatchingExceptions([&] {
+    capnp::FlatArrayMessageReader message(words);
+    auto outcome = message.getRoot<rpc::Files::TreeOutcome>();
+    if (outcome.isDone()) {
+      result = TreeCounts{outcome.getDone().getEntries(), outcome.getDone().getSkipped()};
+    } else {
+      auto failed = outcome.getFailed();
+      result = FileProblem{failed.getReason(), failed.getErrorNumber(),
+                           kj::str(failed.getMessage()), kj::str(failed.getPath().asChars())};
+    }
+  });
+  if (fault != nullptr) return lost();
+  return result;
+}
+
+}  // namespace
+
+kj::Promise<FileResult<kj::Own<ArchiveChild>>> ArchiveChild::start(ProcessHost& host,
+                                                                   const ActingUser& user,
+                                                                   Task task,
+                                                                   kj::AutoCloseFd directory,
+                                                                   kj::String name) {
+  auto archive = openPipe();
+  auto report = openPipe();
+  auto& theirs = task == Task::PACK ? archive.writeEnd : archive.readEnd;
+  auto& ours = task == Task::PACK ? archive.readEnd : archive.writeEnd;
+  makeNonBlocking(ours.get());
+  makeNonBlocking(report.readEnd.get());
+
+  auto arguments = kj::heapArrayBuilder<kj::String>(4);
+  arguments.add(kj::str("bothy-archive"));
+  arguments.add(kj::str("--archive-worker"));
+  arguments.add(kj::str(task == Task::PACK ? "pack" : "unpack"));
+  arguments.add(kj::mv(name));
+  auto outcome = co_await host.spawner.spawn(SpawnRequest{
+      .programs = kj::arr(kj::str("/proc/self/exe")),
+      .arguments = arguments.finish(),
+      .environment = nullptr,
+      .workingDirectory = kj::str("/"),
+      .credentials = user.credentials(),
+      .standardFds = {directory.get(), theirs.get(), report.writeEnd.get()},
+      .cgroupFd = nullptr,
+  });
+  if (outcome.is<SpawnFailure>()) {
+    co_return FileProblem::fromErrno(outcome.get<SpawnFailure>().errorNumber);
+  }
+  co_return kj::heap<ArchiveChild>(host, kj::mv(outcome.get<SpawnedProcess>()), kj::mv(ours),
+                                   kj::mv(report.readEnd));
+}
+
+ArchiveChild::ArchiveChild(ProcessHost& host, SpawnedProcess process, kj::AutoCloseFd archive,
+                           kj::AutoCloseFd report)
+    : host(host), process(kj::mv(process)), archive(kj::mv(archive)), report(kj::mv(report)) {}
+
+ArchiveChild::~ArchiveChild() noexcept(false) {
+  kill();
+}
+
+void ArchiveChild::kill() {
+  if (host.reaper.isAlive(process.pid)) ::kill(process.pid, SIGKILL);
+}
+
+kj::Own<kj::AsyncOutputStream> ArchiveChild::takeInput() {
+  return kj::heap<PipeInput>(host.eventPort, kj::mv(archive));
+}
+
+kj::Promise<void> ArchiveChild::pumpTo(SinkWriter& writer) {
+  auto fd = kj::mv(archive);
+  FdObserver observer(host.eventPort, fd.get(), FdObserver::OBSERVE_READ);
+  while (true) {
+    auto space = writer.buffer(rpc::PREFERRED_CHUNK_BYTES);
+    ssize_t count;
+    while ((count = ::read(fd.get(), space.begin(), space.size())) < 0) {
+      if (errno == EAGAIN) {
+        co_await observer.whenBecomesReadable();
+      } else if (errno != EINTR) {
+        KJ_FAIL_SYSCALL("read(archive)", errno);
+      }
+    }
+    if (count == 0) co_return;
+    co_await writer.send(count);
+  }
+}
+
+kj::Promise<FileResult<TreeCounts>> ArchiveChild::result() {
+  auto bytes = co_await readAll(host.eventPort, kj::mv(report), MAX_REPORT_BYTES);
+  auto exit = co_await kj::mv(process.exit);
+  auto parsed = parseReport(bytes);
+  if (parsed.is<TreeCounts>() && exit != ExitStatus{ExitStatus::Kind::EXITED, 0}) {
+    co_return FileProblem::of(FileProblem::Reason::OTHER, kj::str("the archive worker failed"));
+  }
+  co_return kj::mv(parsed);
+}
+
+}  // namespace bothy

@@ -1,0 +1,15 @@
+#pragma once
+
+namespace bothy {
+
+// Packing and unpacking of tar trees happens in a child that has the rights of the user and runs the
+// agent's own program again: a fault in the archive code is a fault of that child.  main() begins with
+//
+//     if (isArchiveWorker(argc, argv)) return archiveWorkerMain(argc, argv);
+bool isArchiveWorker(int argc, const char* const* argv);
+
+// Descriptor 0 is the directory, 1 the archive (a pipe), 2 takes the report: one Files.TreeOutcome
+// message.  Returns the exit code; only a worker that has reported returns 0.
+int archiveWorkerMain(int argc, const char* const* argv);
+
+}  // namespace bothy

@@ -1,0 +1,66 @@
+#include "files/disk-flush.h"
+
+#include <errno.h>
+#include <kj/debug.h>
+#include <kj/io.h>
+#include <linux/aio_abi.h>
+#include <sys/eventfd.h>
+#include <sys/syscall.h>
+#include <unistd.h>
+
+namespace bothy {
+namespace {
+
+// A kernel context for one operation at a time; releasing it waits for the operation.
+class AioContext final {
+public:
+  AioContext() {
+    if (syscall(SYS_io_setup, 1, &id) < 0) id = 0;
+  }
+  ~AioContext() {
+    if (id != 0) syscall(SYS_io_destroy, id);
+  }
+  KJ_DISALLOW_COPY_AND_MOVE(AioContext);
+
+  bool submitFlush(int fd, int eventFd) {
+    iocb control = {};
+    control.aio_lio_opcode = IOCB_CMD_FSYNC;
+    control.aio_fildes = fd;
+    control.aio_flags = IOCB_FLAG_RESFD;
+    control.aio_resfd = eventFd;
+    iocb* list[1] = {&control};
+    return id != 0 && syscall(SYS_io_submit, id, 1, list) == 1;
+  }
+  int64_t takeResult() {
+    io_event event;
+    long count = syscall(SYS_io_getevents, id, 1, 1, &event, nullptr);
+    return count == 1 ? static_cast<int64_t>(event.res) : -EIO;
+  }
+
+private:
+  aio_context_t id = 0;
+};
+
+int flushNow(int fd) {
+  while (fsync(fd) < 0) {
+    if (errno != EINTR) return errno;
+  }
+  return 0;
+}
+
+}  // namespace
+
+kj::Promise<int> flushToDisk(kj::UnixEventPort& eventPort, int fd) {
+  int raw = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
+  if (raw < 0) co_return flushNow(fd);
+  kj::AutoCloseFd ready(raw);
+  kj::UnixEventPort::FdObserver observer(eventPort, ready.get(),
+                                         kj::UnixEventPort::FdObserver::OBSERVE_READ);
+  AioContext context;
+  if (!context.submitFlush(fd, ready.get())) co_return flushNow(fd);
+  co_await observer.whenBecomesReadable();
+  auto result = context.takeResult();
+  co_return result < 0 ? static_cast<int>(-result) : 0;
+}
+
+}  // namespace bothy

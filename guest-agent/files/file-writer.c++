@@ -1,0 +1,176 @@
+#include "files/file-writer.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <sys/random.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "files/disk-flush.h"
+
+namespace bothy {
+namespace {
+
+using Reason = FileProblem::Reason;
+using Disposition = WriteSettings::Disposition;
+
+constexpr mode_t KEPT_MODE = 0777;
+// Writing to the disk begins while bytes still come, or the flush at the end would take as long again.
+constexpr uint64_t WRITE_BACK_BYTES = 8 * 1024 * 1024;
+constexpr uint MAX_NAME_TRIES = 16;
+
+kj::String newTemporaryName() {
+  uint64_t number = 0;
+  if (getrandom(&number, sizeof(number), 0) != sizeof(number)) number = getpid();
+  return kj::str(".bothy-", kj::hex(number), ".part");
+}
+
+FileProblem notRegular() {
+  return FileProblem::of(Reason::NOT_REGULAR, kj::str("not a regular file"));
+}
+
+}  // namespace
+
+FileWriter::FileWriter(const ActingUser& user, WriteSettings settings, kj::AutoCloseFd file)
+    : user(user),
+      settings(settings),
+      file(kj::mv(file)),
+      position(settings.disposition == Disposition::PATCH ? settings.offset : 0),
+      flushedUpTo(position) {}
+
+FileWriter::~FileWriter() noexcept(false) {
+  KJ_IF_MAYBE (temporary, temporaryName) {
+    ActingUser::Scope scope(user);
+    unlinkat(directory.get(), temporary->cStr(), 0);
+  }
+}
+
+FileResult<kj::Own<FileWriter>> FileWriter::open(const WorkspaceRoot& root, const ActingUser& user,
+                                                 const FilePath& path, WriteSettings settings) {
+  ActingUser::Scope scope(user);
+  auto parent = settings.makeParents ? root.makeParent(path) : root.openParent(path);
+  if (parent.is<FileProblem>()) return kj::mv(parent.get<FileProblem>());
+
+  if (settings.disposition == Disposition::PATCH) {
+    auto opened = root.open(path, O_WRONLY | O_CREAT, settings.mode & KEPT_MODE);
+    if (opened.is<FileProblem>()) return kj::mv(opened.get<FileProblem>());
+    auto writer = kj::heap<FileWriter>(user, settings, kj::mv(opened.get<kj::AutoCloseFd>()));
+    struct stat status;
+    if (fstat(writer->file.get(), &status) < 0) return FileProblem::fromErrno(errno);
+    if (!S_ISREG(status.st_mode)) return notRegular();
+    return kj::mv(writer);
+  }
+
+  auto writer = kj::heap<FileWriter>(user, settings, kj::AutoCloseFd());
+  writer->directory = kj::mv(parent.get<kj::AutoCloseFd>());
+  writer->name = kj::str(path.name());
+  auto prepared = writer->prepareReplacement();
+  if (prepared.is<FileProblem>()) return kj::mv(prepared.get<FileProblem>());
+  return kj::mv(writer);
+}
+
+FileResult<Done> FileWriter::prepareReplacement() {
+  mode_t mode = settings.mode & KEPT_MODE;
+  bool keepMode = false;
+  struct stat status;
+  if (fstatat(directory.get(), name.cStr(), &status, AT_SYMLINK_NOFOLLOW) == 0) {
+    if (settings.disposition == Disposition::CREATE_NEW) return FileProblem::fromErrno(EEXIST);
+    if (S_ISDIR(status.st_mode)) return FileProblem::fromErrno(EISDIR);
+    if (!S_ISREG(status.st_mode) && !S_ISLNK(status.st_mode)) return notRegular();
+    if (S_ISREG(status.st_mode)) {
+      mode = status.st_mode & KEPT_MODE;
+      keepMode = true;
+    }
+  } else if (errno != ENOENT) {
+    return FileProblem::fromErrno(errno);
+  }
+
+  int fd = openat(directory.get(), ".", O_TMPFILE | O_WRONLY | O_CLOEXEC, mode);
+  if (fd < 0 && (errno == EOPNOTSUPP || errno == EISDIR || errno == EINVAL)) {
+    auto temporary = newTemporaryName();
+    fd = openat(directory.get(), temporary.cStr(),
+                O_CREAT | O_EXCL | O_WRONLY | O_NOFOLLOW | O_CLOEXEC, mode);
+    if (fd >= 0) temporaryName = kj::mv(temporary);
+  }
+  if (fd < 0) return FileProblem::fromErrno(errno);
+  file = kj::AutoCloseFd(fd);
+  if (keepMode && fchmod(fd, mode) < 0) return FileProblem::fromErrno(errno);
+  return Done{};
+}
+
+FileResult<Done> FileWriter::write(kj::ArrayPtr<const kj::byte> bytes) {
+  ActingUser::Scope scope(user);
+  while (bytes.size() > 0) {
+    auto count = pwrite(file.get(), bytes.begin(), bytes.size(), static_cast<off_t>(position));
+    if (count < 0 && errno == EINTR) continue;
+    if (count < 0) return FileProblem::fromErrno(errno);
+    bytes = bytes.slice(count, bytes.size());
+    position += count;
+  }
+  if (position - flushedUpTo >= WRITE_BACK_BYTES) {
+    sync_file_range(file.get(), static_cast<off_t>(flushedUpTo),
+                    static_cast<off_t>(position - flushedUpTo), SYNC_FILE_RANGE_WRITE);
+    flushedUpTo = position;
+  }
+  return Done{};
+}
+
+FileResult<Done> FileWriter::giveName() {
+  ActingUser::Scope scope(user);
+  bool mustBeFree = settings.disposition == Disposition::CREATE_NEW;
+  KJ_IF_MAYBE (temporary, temporaryName) {
+    if (renameat2(directory.get(), temporary->cStr(), directory.get(), name.cStr(),
+                  mustBeFree ? RENAME_NOREPLACE : 0) < 0) {
+      return FileProblem::fromErrno(errno);
+    }
+    temporaryName = nullptr;
+    return Done{};
+  }
+  // linkat(2) with AT_EMPTY_PATH wants a capability that the user has not; the agent's own link will do.
+  char link[32];
+  snprintf(link, sizeof(link), "/proc/self/fd/%d", file.get());
+  auto linkTo = [&](kj::StringPtr newName) {
+    return linkat(AT_FDCWD, link, directory.get(), newName.cStr(), AT_SYMLINK_FOLLOW);
+  };
+  if (linkTo(name) == 0) return Done{};
+  if (errno != EEXIST || mustBeFree) return FileProblem::fromErrno(errno);
+  for (uint i = 0; i < MAX_NAME_TRIES; i++) {
+    auto temporary = newTemporaryName();
+    if (linkTo(temporary) < 0) {
+      if (errno == EEXIST) continue;
+      return FileProblem::fromErrno(errno);
+    }
+    if (renameat(directory.get(), temporary.cStr(), directory.get(), name.cStr()) == 0) {
+      return Done{};
+    }
+    int error = errno;
+    unlinkat(directory.get(), temporary.cStr(), 0);
+    return FileProblem::fromErrno(error);
+  }
+  return FileProblem::fromErrno(EEXIST);
+}
+
+kj::Promise<FileResult<Done>> FileWriter::finish(kj::UnixEventPort& eventPort) {
+  int error = co_await flushToDisk(eventPort, file.get());
+  if (error != 0) co_return FileProblem::fromErrno(error);
+  if (settings.disposition == Disposition::PATCH) co_return Done{};
+  auto named = giveName();
+  if (named.is<FileProblem>()) co_return kj::mv(named);
+
+  kj::AutoCloseFd readable;
+  {
+    ActingUser::Scope scope(user);
+    readable = kj::AutoCloseFd(openat(directory.get(), ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC));
+  }
+  // A directory that the user may write but not read cannot be opened to flush it alone.
+  if (readable.get() < 0) {
+    if (syncfs(file.get()) < 0) co_return FileProblem::fromErrno(errno);
+    co_return Done{};
+  }
+  error = co_await flushToDisk(eventPort, readable.get());
+  if (error != 0) co_return FileProblem::fromErrno(error);
+  co_return Done{};
+}
+
+}  // namespace bothy

@@ -1,0 +1,57 @@
+#pragma once
+
+#include <kj/async-unix.h>
+
+#include "files/acting-user.h"
+#include "files/workspace-root.h"
+
+namespace bothy {
+
+struct WriteSettings {
+  enum class Disposition {
+    REPLACE,     // a name that holds a file, or nothing, holds the new file afterwards
+    CREATE_NEW,  // the name must be free
+    PATCH        // in place
+  };
+  Disposition disposition = Disposition::REPLACE;
+  mode_t mode = 0644;  // of a new file; one that is replaced keeps its own
+  bool makeParents = false;
+  uint64_t offset = 0;  // PATCH: of the first byte
+};
+
+// Receives the bytes of one file.  REPLACE and CREATE_NEW write to a file without a name and give it the
+// name in finish(), after it is on the disk: a reader, also one after a crash, sees the old file or the
+// new.  Dropping it before leaves everything as it was.  A symlink at the name is itself replaced.
+//
+// Each method acts as `user`, which outlives it.
+class FileWriter final {
+public:
+  static FileResult<kj::Own<FileWriter>> open(const WorkspaceRoot& root, const ActingUser& user,
+                                              const FilePath& path, WriteSettings settings);
+
+  FileWriter(const ActingUser& user, WriteSettings settings, kj::AutoCloseFd file);
+  ~FileWriter() noexcept(false);
+  KJ_DISALLOW_COPY_AND_MOVE(FileWriter);
+
+  FileResult<Done> write(kj::ArrayPtr<const kj::byte> bytes);
+  // Nothing may be called after it.
+  kj::Promise<FileResult<Done>> finish(kj::UnixEventPort& eventPort);
+
+private:
+  const ActingUser& user;
+  const WriteSettings settings;
+  kj::AutoCloseFd file;
+  uint64_t position;
+  uint64_t flushedUpTo;
+
+  // Not for PATCH.
+  kj::AutoCloseFd directory;
+  kj::String name;
+  // Where a file without a name cannot be: the name it has meanwhile, in `directory`.
+  kj::Maybe<kj::String> temporaryName;
+
+  FileResult<Done> prepareReplacement();
+  FileResult<Done> giveName();
+};
+
+}  // namespace bothy

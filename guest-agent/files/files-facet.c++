@@ -1,0 +1,366 @@
+#include "files/files-facet.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <kj/debug.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "files/archive-child.h"
+#include "files/file-writer.h"
+#include "files/workspace-files.h"
+#include "schema/limits.capnp.h"
+#include "wire/byte-sink.h"
+
+namespace bothy {
+namespace {
+
+// Entries removed, and bytes read past the size that a file had, in one turn of the event loop.
+constexpr uint REMOVE_STEP = 128;
+constexpr uint64_t GROWTH_CHUNK_BYTES = 16 * 1024;
+
+// The bytes of one file on their way in.
+class FileSink final: public rpc::ByteSink::Server {
+public:
+  FileSink(kj::UnixEventPort& eventPort, kj::Own<WorkspaceFiles> files, kj::Own<FileWriter> writer)
+      : eventPort(eventPort), files(kj::mv(files)), writer(kj::mv(writer)) {}
+
+  kj::Promise<void> write(WriteContext context) override {
+    auto data = context.getParams().getData();
+    KJ_REQUIRE(data.size() <= rpc::MAX_CHUNK_BYTES, "a chunk over maxChunkBytes", data.size());
+    auto& target = *KJ_REQUIRE_NONNULL(writer, "the stream has ended");
+    auto result = target.write(data);
+    if (result.is<FileProblem>()) {
+      writer = nullptr;
+      fail(result.get<FileProblem>());
+    }
+    return kj::READY_NOW;
+  }
+
+  kj::Promise<void> end(EndContext context) override {
+    auto target = kj::mv(KJ_REQUIRE_NONNULL(writer, "the stream has ended"));
+    writer = nullptr;
+    auto result = co_await target->finish(eventPort);
+    if (result.is<FileProblem>()) fail(result.get<FileProblem>());
+  }
+
+private:
+  kj::UnixEventPort& eventPort;
+  kj::Own<WorkspaceFiles> files;  // goes after `writer`, which acts as its user
+  kj::Maybe<kj::Own<FileWriter>> writer;
+
+  [[noreturn]] static void fail(const FileProblem& problem) {
+    kj::throwFatalException(
+        KJ_EXCEPTION(FAILED, "the file was not written", problem.message, problem.errorNumber));
+  }
+};
+
+void writeOutcome(rpc::Files::TreeOutcome::Builder builder, const FileResult<TreeCounts>& result,
+                  kj::ArrayPtr<const kj::byte> path) {
+  if (result.is<FileProblem>()) {
+    result.get<FileProblem>().writeTo(builder.initFailed(), path);
+  } else {
+    auto& counts = result.get<TreeCounts>();
+    builder.initDone().setEntries(counts.entries);
+    builder.getDone().setSkipped(counts.skipped);
+  }
+}
+
+// An unpacking under way.
+class TreeImportFacet final: public rpc::TreeImport::Server {
+public:
+  TreeImportFacet(kj::Own<ArchiveChild> childParam, kj::Promise<void> ended,
+                  kj::Array<kj::byte> path)
+      : child(kj::mv(childParam)),
+        path(kj::mv(path)),
+        // What came is not the whole archive, and the worker must not take its end for one.
+        endWatch(ended.catch_([this](kj::Exception&&) { child->kill(); }).eagerlyEvaluate(nullptr)),
+        outcome(child->result()
+                    .then([](FileResult<TreeCounts> result) {
+                      return kj::refcounted<Outcome>(kj::mv(result));
+                    })
+                    .fork()) {}
+
+  kj::Promise<void> result(ResultContext context) override {
+    auto result = co_await outcome.addBranch();
+    writeOutcome(context.getResults().initOutcome(), result->value, path);
+  }
+
+private:
+  struct Outcome final: public kj::Refcounted {
+    FileResult<TreeCounts> value;
+    explicit Outcome(FileResult<TreeCounts> value) : value(kj::mv(value)) {}
+    kj::Own<Outcome> addRef() { return kj::addRef(*this); }
+  };
+
+  kj::Own<ArchiveChild> child;
+  kj::Array<kj::byte> path;
+  kj::Promise<void> endWatch;
+  kj::ForkedPromise<kj::Own<Outcome>> outcome;
+};
+
+class FilesFacet final: public rpc::Files::Server {
+public:
+  FilesFacet(ProcessHost& host, kj::Own<WorkspaceFiles> files) : host(host), files(kj::mv(files)) {}
+
+  kj::Promise<void> stat(StatContext context) override {
+    using Links = WorkspaceFiles::Links;
+    auto params = context.getParams();
+    auto path = FilePath::parse(params.getPath());
+    auto result = apply<FileDetails>(path, [&](FilePath& p) {
+      return files->stat(p, params.getFollowLinks() ? Links::FOLLOW : Links::KEEP);
+    });
+    auto outcome = context.getResults().initOutcome();
+    if (result.is<FileProblem>()) {
+      result.get<FileProblem>().writeTo(outcome.initFailed(), params.getPath());
+    } else {
+      result.get<FileDetails>().writeTo(outcome.initEntry());
+    }
+    return kj::READY_NOW;
+  }
+
+  kj::Promise<void> list(ListContext context) override {
+    auto params = context.getParams();
+    auto limit = params.getLimit();
+    if (limit == 0 || limit > rpc::MAX_LIST_ENTRIES) limit = rpc::MAX_LIST_ENTRIES;
+    auto path = FilePath::parse(params.getPath());
+    auto result = apply<DirectoryPages::Page>(
+        path, [&](FilePath& p) { return files->list(p, params.getCursor(), limit); });
+    auto outcome = context.getResults().initOutcome();
+    if (result.is<FileProblem>()) {
+      result.get<FileProblem>().writeTo(outcome.initFailed(), params.getPath());
+      return kj::READY_NOW;
+    }
+    auto& page = result.get<DirectoryPages::Page>();
+    auto builder = outcome.initPage();
+    auto entries = builder.initEntries(page.entries.size());
+    for (auto i : kj::indices(page.entries)) page.entries[i].writeTo(entries[i]);
+    builder.setNextCursor(page.nextCursor);
+    return kj::READY_NOW;
+  }
+
+  kj::Promise<void> read(ReadContext context) override {
+    auto params = context.getParams();
+    auto path = FilePath::parse(params.getPath());
+    auto opened = apply<kj::AutoCloseFd>(path, [&](FilePath& p) { return files->openToRead(p); });
+    auto outcome = context.getResults().initOutcome();
+    if (opened.is<FileProblem>()) {
+      opened.get<FileProblem>().writeTo(outcome.initFailed(), params.getPath());
+      co_return;
+    }
+    auto fd = kj::mv(opened.get<kj::AutoCloseFd>());
+    struct stat status;
+    KJ_SYSCALL(fstat(fd.get(), &status));
+    uint64_t offset = params.getOffset();
+    uint64_t size = status.st_size < 0 ? 0 : status.st_size;
+    uint64_t left = params.getLength() == 0 ? UINT64_MAX : params.getLength();
+    uint64_t total = 0;
+    SinkWriter writer(params.getSink());
+    while (left > 0 && offset <= INT64_MAX) {
+      // The exact size, so that no message is longer than its bytes; then what came since, if any.
+      uint64_t expected = offset < size ? size - offset : GROWTH_CHUNK_BYTES;
+      auto space =
+          writer.buffer(kj::min(kj::min(left, expected), uint64_t(rpc::PREFERRED_CHUNK_BYTES)));
+      ssize_t count;
+      while ((count = pread(fd.get(), space.begin(), space.size(), offset)) < 0) {
+        if (errno == EINTR) continue;
+        FileProblem::fromErrno(errno).writeTo(outcome.initFailed(), params.getPath());
+        co_return;
+      }
+      if (count == 0) break;
+      offset += count;
+      left -= count;
+      total += count;
+      co_await writer.send(count);
+    }
+    co_await writer.end();
+    outcome.setDone(total);
+  }
+
+  kj::Promise<void> write(WriteContext context) override {
+    using Disposition = WriteSettings::Disposition;
+    using Wanted = rpc::Files::WriteOptions::Disposition;
+    auto params = context.getParams();
+    auto options = params.getOptions();
+    WriteSettings settings;
+    settings.mode = options.getMode();
+    settings.makeParents = options.getMakeParents();
+    settings.offset = options.getOffset();
+    switch (options.getDisposition()) {
+      case Wanted::REPLACE:
+        settings.disposition = Disposition::REPLACE;
+        break;
+      case Wanted::CREATE_NEW:
+        settings.disposition = Disposition::CREATE_NEW;
+        break;
+      case Wanted::PATCH:
+        settings.disposition = Disposition::PATCH;
+        break;
+      default:
+        KJ_UNIMPLEMENTED("a disposition that this agent does not know");
+    }
+    auto path = FilePath::parse(params.getPath());
+    auto opened = apply<kj::Own<FileWriter>>(
+        path, [&](FilePath& p) { return FileWriter::open(files->root, files->user, p, settings); });
+    auto results = context.getResults();
+    if (opened.is<FileProblem>()) {
+      opened.get<FileProblem>().writeTo(results.initOutcome().initFailed(), params.getPath());
+    } else {
+      results.initOutcome().setDone();
+      results.setSink(kj::heap<FileSink>(host.eventPort, kj::addRef(*files),
+                                         kj::mv(opened.get<kj::Own<FileWriter>>())));
+    }
+    return kj::READY_NOW;
+  }
+
+  kj::Promise<void> makeDirectory(MakeDirectoryContext context) override {
+    using Parents = WorkspaceFiles::Parents;
+    auto params = context.getParams();
+    auto path = FilePath::parse(params.getPath());
+    auto result = apply<Done>(path, [&](FilePath& p) {
+      return files->makeDirectory(p, params.getMode(),
+                                  params.getMakeParents() ? Parents::MAKE : Parents::REQUIRE);
+    });
+    writeOutcome(context.getResults().initOutcome(), result, params.getPath());
+    return kj::READY_NOW;
+  }
+
+  kj::Promise<void> move(MoveContext context) override {
+    using Target = WorkspaceFiles::Target;
+    auto params = context.getParams();
+    auto from = FilePath::parse(params.getFrom());
+    auto to = FilePath::parse(params.getTo());
+    auto outcome = context.getResults().initOutcome();
+    if (to.is<FileProblem>()) {
+      to.get<FileProblem>().writeTo(outcome.initFailed(), params.getTo());
+      return kj::READY_NOW;
+    }
+    auto result = apply<Done>(from, [&](FilePath& p) {
+      return files->move(p, to.get<FilePath>(),
+                         params.getReplace() ? Target::REPLACE : Target::KEEP);
+    });
+    writeOutcome(outcome, result, params.getFrom());
+    return kj::READY_NOW;
+  }
+
+  kj::Promise<void> remove(RemoveContext context) override {
+    auto params = context.getParams();
+    auto path = FilePath::parse(params.getPath());
+    if (!params.getRecursive()) {
+      auto result = apply<Done>(path, [&](FilePath& p) { return files->remove(p); });
+      writeOutcome(context.getResults().initOutcome(), result, params.getPath());
+      co_return;
+    }
+    auto begun =
+        apply<kj::Own<TreeRemoval>>(path, [&](FilePath& p) { return files->removeTree(p); });
+    if (begun.is<FileProblem>()) {
+      FileResult<Done> failed = kj::mv(begun.get<FileProblem>());
+      writeOutcome(context.getResults().initOutcome(), failed, params.getPath());
+      co_return;
+    }
+    auto& removal = *begun.get<kj::Own<TreeRemoval>>();
+    while (true) {
+      auto finished = [&] {
+        ActingUser::Scope scope(files->user);
+        return removal.step(REMOVE_STEP);
+      }();
+      KJ_IF_MAYBE (result, finished) {
+        writeOutcome(context.getResults().initOutcome(), *result, params.getPath());
+        co_return;
+      }
+      // A timer that is due comes after what the machine's other clients sent meanwhile.
+      co_await host.timer.afterDelay(0 * kj::NANOSECONDS);
+    }
+  }
+
+  kj::Promise<void> exportTree(ExportTreeContext context) override {
+    auto params = context.getParams();
+    auto path = FilePath::parse(params.getPath());
+    auto place =
+        apply<WorkspaceFiles::TreePlace>(path, [&](FilePath& p) { return files->findTree(p); });
+    if (place.is<FileProblem>()) {
+      place.get<FileProblem>().writeTo(context.getResults().initOutcome().initFailed(),
+                                       params.getPath());
+      co_return;
+    }
+    auto& tree = place.get<WorkspaceFiles::TreePlace>();
+    auto started = co_await ArchiveChild::start(host, files->user, ArchiveChild::Task::PACK,
+                                                kj::mv(tree.directory), kj::mv(tree.name));
+    if (started.is<FileProblem>()) {
+      started.get<FileProblem>().writeTo(context.getResults().initOutcome().initFailed(),
+                                         params.getPath());
+      co_return;
+    }
+    auto child = kj::mv(started.get<kj::Own<ArchiveChild>>());
+    SinkWriter writer(params.getSink());
+    co_await child->pumpTo(writer);
+    auto result = co_await child->result();
+    if (result.is<TreeCounts>()) co_await writer.end();
+    writeOutcome(context.getResults().initOutcome(), result, params.getPath());
+  }
+
+  kj::Promise<void> importTree(ImportTreeContext context) override {
+    auto params = context.getParams();
+    auto path = FilePath::parse(params.getPath());
+    auto directory =
+        apply<kj::AutoCloseFd>(path, [&](FilePath& p) { return files->openDirectory(p); });
+    if (directory.is<FileProblem>()) {
+      directory.get<FileProblem>().writeTo(context.getResults().initOutcome().initFailed(),
+                                           params.getPath());
+      co_return;
+    }
+    auto started =
+        co_await ArchiveChild::start(host, files->user, ArchiveChild::Task::UNPACK,
+                                     kj::mv(directory.get<kj::AutoCloseFd>()), kj::str("."));
+    auto results = context.getResults();
+    if (started.is<FileProblem>()) {
+      started.get<FileProblem>().writeTo(results.initOutcome().initFailed(), params.getPath());
+      co_return;
+    }
+    auto child = kj::mv(started.get<kj::Own<ArchiveChild>>());
+    auto ended = kj::newPromiseAndFulfiller<void>();
+    results.setSink(newByteSink(child->takeInput(), kj::mv(ended.fulfiller)));
+    results.setImport(kj::heap<TreeImportFacet>(kj::mv(child), kj::mv(ended.promise),
+                                                kj::heapArray(params.getPath())));
+    results.initOutcome().setDone();
+  }
+
+private:
+  ProcessHost& host;
+  kj::Own<WorkspaceFiles> files;
+
+  // `operation` on a path that parsed; else why it did not.
+  template <typename T, typename Operation>
+  static FileResult<T> apply(FileResult<FilePath>& path, Operation operation) {
+    if (path.is<FileProblem>()) return kj::mv(path.get<FileProblem>());
+    return operation(path.get<FilePath>());
+  }
+
+  static void writeOutcome(rpc::Files::Outcome::Builder builder, const FileResult<Done>& result,
+                           kj::ArrayPtr<const kj::byte> path) {
+    if (result.is<FileProblem>()) {
+      result.get<FileProblem>().writeTo(builder.initFailed(), path);
+    } else {
+      builder.setDone();
+    }
+  }
+  static void writeOutcome(rpc::Files::TreeOutcome::Builder builder,
+                           const FileResult<TreeCounts>& result,
+                           kj::ArrayPtr<const kj::byte> path) {
+    bothy::writeOutcome(builder, result, path);
+  }
+};
+
+}  // namespace
+
+rpc::Files::Client newFilesFacet(ProcessHost& host, kj::AutoCloseFd root, const User& user) {
+  return kj::heap<FilesFacet>(host, kj::refcounted<WorkspaceFiles>(kj::mv(root), user));
+}
+
+kj::AutoCloseFd openRoot(kj::StringPtr path) {
+  int fd;
+  KJ_SYSCALL(fd = open(path.cStr(), O_PATH | O_DIRECTORY | O_CLOEXEC), path);
+  return kj::AutoCloseFd(fd);
+}
+
+}  // namespace bothy

@@ -1,0 +1,51 @@
+#pragma once
+
+#include <kj/refcount.h>
+
+#include "files/acting-user.h"
+#include "files/directory-pages.h"
+#include "files/file-details.h"
+#include "files/tree-removal.h"
+
+namespace bothy {
+
+// The files beneath a root, as one user: the operations that are one or a few system calls.
+class WorkspaceFiles final: public kj::Refcounted {
+public:
+  WorkspaceFiles(kj::AutoCloseFd root, const User& user);
+  ~WorkspaceFiles() noexcept(false);
+
+  const WorkspaceRoot root;
+  const ActingUser user;
+
+  enum class Links { FOLLOW, KEEP };
+  FileResult<FileDetails> stat(const FilePath& path, Links links) const;
+  FileResult<DirectoryPages::Page> list(const FilePath& path, uint64_t cursor, uint32_t limit);
+
+  enum class Parents { REQUIRE, MAKE };
+  // MAKE: a directory that is there already is no failure.
+  FileResult<Done> makeDirectory(const FilePath& path, mode_t mode, Parents parents) const;
+
+  enum class Target { KEEP, REPLACE };
+  FileResult<Done> move(const FilePath& from, const FilePath& to, Target target) const;
+  // A file, a symlink, an empty directory.
+  FileResult<Done> remove(const FilePath& path) const;
+  // Each step() wants an ActingUser::Scope.
+  FileResult<kj::Own<TreeRemoval>> removeTree(const FilePath& path) const;
+
+  // A regular file to read, at its beginning.
+  FileResult<kj::AutoCloseFd> openToRead(const FilePath& path) const;
+
+  // What packTree() wants: a directory and a name in it ("." for itself).
+  struct TreePlace {
+    kj::AutoCloseFd directory;
+    kj::String name;
+  };
+  FileResult<TreePlace> findTree(const FilePath& path) const;
+  FileResult<kj::AutoCloseFd> openDirectory(const FilePath& path) const;
+
+private:
+  DirectoryPages pages;
+};
+
+}  // namespace bothy

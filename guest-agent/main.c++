@@ -1,0 +1,285 @@
+// The agent: PID 1 of a workspace's machine.  Here the rooms are wired together, and nowhere else.
+
+#include <errno.h>
+#include <fcntl.h>
+#include <kj/async-unix.h>
+#include <kj/debug.h>
+#include <malloc.h>
+#include <pwd.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/prctl.h>
+#include <sys/reboot.h>
+#include <sys/socket.h>
+#include <sys/utsname.h>
+#include <unistd.h>
+
+#include <exception>
+
+#include "boot/boot-secret.h"
+#include "boot/boot.h"
+#include "boot/guest-machine.h"
+#include "boot/machine-file.h"
+#include "boot/settings.h"
+#include "files/archive-worker.h"
+#include "files/files-facet.h"
+#include "options.h"
+#include "process/process-host.h"
+#include "process/processes-facet.h"
+#include "rpc/agent-facet.h"
+#include "rpc/host-connections.h"
+#include "rpc/vsock-listener.h"
+#include "system/system-facet.h"
+#include "terminal/terminals-facet.h"
+
+namespace bothy {
+namespace {
+
+constexpr int EXIT_USAGE = 64;
+
+// Every room of the agent, joined to one event loop.
+class Agent {
+public:
+  Agent(kj::AsyncIoContext& io, ProcessHost::Options options, MachineControl& machine,
+        GateKey keyParam)
+      : host(io.unixEventPort, io.provider->getTimer(), kj::mv(options)),
+        terminals(host),
+        rooms{newTerminalsFacet(terminals), newProcessesFacet(host), newSystemFacet(machine),
+              [this](kj::StringPtr user) { return filesOf(user); }},
+        key(kj::mv(keyParam)),
+        connections(io.provider->getTimer(), key, newAgentFacet(rooms)) {}
+  KJ_DISALLOW_COPY_AND_MOVE(Agent);
+
+  ProcessHost host;
+  TerminalRegistry terminals;
+  Rooms rooms;
+  GateKey key;
+  HostConnections connections;
+
+private:
+  rpc::Files::Client filesOf(kj::StringPtr name) {
+    auto user = host.users.find(name.size() == 0 ? host.options.defaultUser.asPtr() : name);
+    return newFilesFacet(host, openRoot("/"), KJ_REQUIRE_NONNULL(user, "no such user"));
+  }
+};
+
+// The machine that this process has booted, as the System facet sees it.
+class BootedMachine final: public MachineControl {
+public:
+  BootedMachine(const Boot& boot, kj::Timer& timer, Machine& machine)
+      : boot(boot), power(timer, machine) {}
+
+  void report(rpc::BootReport::Builder report) override {
+    auto stages = report.initStages(boot.stages().size());
+    for (auto i : kj::indices(boot.stages())) {
+      auto& stage = boot.stages()[i];
+      stages[i].setName(stage.name);
+      stages[i].setStartMicros(stage.start / kj::MICROSECONDS);
+      stages[i].setTookMicros(stage.took / kj::MICROSECONDS);
+      KJ_IF_MAYBE (failure, stage.failure) {
+        stages[i].setFailure(*failure);
+      }
+    }
+    struct utsname kernel;
+    KJ_SYSCALL(::uname(&kernel));
+    report.setKernel(kernel.release);
+    KJ_IF_MAYBE (id, readText("/proc/sys/kernel/random/boot_id")) {
+      report.setBootId(trim(*id));
+    }
+    report.setAgentVersion(BOTHY_VERSION);
+    report.getImage().setName(boot.image().name);
+    report.getImage().setVersion(boot.image().version);
+    KJ_SWITCH_ONEOF(boot.disk()) {
+      KJ_CASE_ONEOF(ready, DiskReady) {
+        report.getDataDisk().initReady().setCreated(ready.created);
+      }
+      KJ_CASE_ONEOF(absent, DiskAbsent) {
+        report.getDataDisk().setAbsent();
+      }
+      KJ_CASE_ONEOF(damaged, DiskDamaged) {
+        report.getDataDisk().setDamaged(damaged.reason);
+      }
+    }
+  }
+
+  bool hasDataDisk() override { return boot.disk().is<DiskReady>(); }
+  void powerOff(kj::Duration grace) override { power.end(Ending::POWER_OFF, grace); }
+  void reboot(kj::Duration grace) override { power.end(Ending::REBOOT, grace); }
+
+private:
+  const Boot& boot;
+  Power power;
+};
+
+// In place of a machine, for an agent that serves a socket somewhere.
+class NoMachine final: public MachineControl {
+public:
+  void report(rpc::BootReport::Builder report) override {
+    struct utsname kernel;
+    KJ_SYSCALL(::uname(&kernel));
+    report.setKernel(kernel.release);
+    report.setAgentVersion(BOTHY_VERSION);
+    report.getDataDisk().setAbsent();
+  }
+  bool hasDataDisk() override { return false; }
+  void powerOff(kj::Duration grace) override { refuse(); }
+  void reboot(kj::Duration grace) override { refuse(); }
+
+private:
+  void refuse() { KJ_UNIMPLEMENTED("this agent is no machine's PID 1: it ends nothing"); }
+};
+
+// Memory goes back to the kernel when it is free: an agent is idle for most of its life.
+void tuneMemory() {
+  mallopt(M_ARENA_MAX, 1);
+  mallopt(M_MMAP_THRESHOLD, 64 * 1024);
+  mallopt(M_TRIM_THRESHOLD, 128 * 1024);
+}
+
+// Nothing can catch what has come this far, and PID 1 that exits panics the kernel: the machine starts
+// again, with its disks in order.
+[[noreturn]] void endMachine() {
+  const char text[] = "bothy: FATAL the agent cannot go on; restarting the machine\n";
+  if (::write(STDERR_FILENO, text, sizeof(text) - 1) < 0) {
+    // Nobody hears it; the next line is what matters.
+  }
+  ::sync();
+  ::reboot(RB_AUTOBOOT);
+  ::_exit(1);
+}
+
+void bootAndServe(Console& console, Boot& boot) {
+  Reaper::captureChildExit();
+  auto io = kj::setupAsyncIo();
+
+  kj::Maybe<kj::AutoCloseFd> listener;
+  boot.begin();
+  // Before the disks: a host that dials now waits for the answer, where it would be refused otherwise.
+  KJ_IF_MAYBE (problem, kj::runCatchingExceptions([&]() { listener = listenForHost(); })) {
+    console.say(kj::str("cannot listen for the host: ", problem->getDescription()));
+  }
+  boot.finish();
+
+  GateKey key;
+  KJ_IF_MAYBE (secret, boot.secret()) {
+    key = GateKey(kj::heapArray(*secret));
+  }
+  kj::Maybe<Reaper&> reaper;
+  GuestMachine machine([&reaper]() { return KJ_ASSERT_NONNULL(reaper).onChildless(); },
+                       boot.dataMount());
+  BootedMachine control(boot, io.provider->getTimer(), machine);
+  ProcessHost::Options options;
+  options.cgroupRoot = kj::str(PROGRAMS_CONTROL_GROUP);
+  Agent agent(io, kj::mv(options), control, kj::mv(key));
+  reaper = agent.host.reaper;
+
+  HostOnly hostOnly;
+  kj::Promise<void> serving = kj::NEVER_DONE;
+  KJ_IF_MAYBE (fd, listener) {
+    serving =
+        agent.connections.serve(io.lowLevelProvider->wrapListenSocketFd(kj::mv(*fd), hostOnly));
+  }
+  console.say(kj::str("ready after ", kernelClock() / kj::MILLISECONDS, " ms"));
+  serving.wait(io.waitScope);
+}
+
+[[noreturn]] void runAsInit() {
+  // The kernel calls it after its file, which is /init.
+  ::prctl(PR_SET_NAME, "bothy-agent");
+  std::set_terminate(endMachine);
+  openConsole();
+  Console console(STDERR_FILENO);
+  ConsoleLog log(console);
+  Boot boot(console);
+  KJ_IF_MAYBE (problem, kj::runCatchingExceptions([&]() { bootAndServe(console, boot); })) {
+    console.say(kj::str("FATAL ", problem->getDescription()));
+  }
+  endMachine();
+}
+
+// The name of this process's user, without NSS, which a static program has not.
+kj::String ownName() {
+  FILE* users = ::fopen("/etc/passwd", "re");
+  if (users != nullptr) {
+    KJ_DEFER(::fclose(users));
+    while (auto user = ::fgetpwent(users)) {
+      if (user->pw_uid == ::getuid()) {
+        return kj::str(user->pw_name);
+      }
+    }
+  }
+  return kj::str("user");
+}
+
+int serveDescriptor(ServeDescriptor served) {
+  Console console(STDERR_FILENO);
+  ConsoleLog log(console);
+  int listening = 0;
+  socklen_t length = sizeof(listening);
+  if (::getsockopt(served.socket, SOL_SOCKET, SO_ACCEPTCONN, &listening, &length) < 0) {
+    console.say(kj::str("descriptor ", served.socket, " is no socket: ", strerror(errno)));
+    return EXIT_USAGE;
+  }
+  // Whoever started it may be killed: then nobody is left to end it.
+  ::prctl(PR_SET_PDEATHSIG, SIGKILL);
+  kj::AutoCloseFd socket(served.socket), secretSource(served.secret);
+  for (int fd : {socket.get(), secretSource.get()}) {
+    KJ_SYSCALL(::fcntl(fd, F_SETFD, FD_CLOEXEC));
+  }
+  GateKey key(readSecret(secretSource.get()));
+  secretSource = nullptr;
+
+  Reaper::captureChildExit();
+  auto io = kj::setupAsyncIo();
+  NoMachine machine;
+  ProcessHost::Options options;
+  options.defaultUser = ownName();
+  Agent agent(io, kj::mv(options), machine, kj::mv(key));
+  if (listening != 0) {
+    agent.connections.serve(io.lowLevelProvider->wrapListenSocketFd(kj::mv(socket)))
+        .wait(io.waitScope);
+  } else {
+    agent.connections.add(io.lowLevelProvider->wrapSocketFd(kj::mv(socket)));
+    agent.connections.onEmpty().wait(io.waitScope);
+  }
+  return 0;
+}
+
+}  // namespace
+}  // namespace bothy
+
+int main(int argc, char* argv[]) {
+  using namespace bothy;
+  if (isArchiveWorker(argc, argv)) {
+    return archiveWorkerMain(argc, argv);
+  }
+  tuneMemory();
+  ::signal(SIGPIPE, SIG_IGN);
+  auto role = ::getpid() == 1 ? Role::INIT : Role::ORDINARY;
+  const char* const* words = argv;
+  auto options = parseOptions(role, kj::arrayPtr(words, argc).slice(argc > 0 ? 1 : 0, argc));
+  KJ_SWITCH_ONEOF(options) {
+    KJ_CASE_ONEOF(init, BootMachine) {
+      runAsInit();
+    }
+    KJ_CASE_ONEOF(version, ShowVersion) {
+      puts(BOTHY_VERSION);
+      return 0;
+    }
+    KJ_CASE_ONEOF(served, ServeDescriptor) {
+      int code = 0;
+      KJ_IF_MAYBE (problem, kj::runCatchingExceptions([&]() { code = serveDescriptor(served); })) {
+        fprintf(stderr, "bothy-agent: %s\n", problem->getDescription().cStr());
+        return 1;
+      }
+      return code;
+    }
+    KJ_CASE_ONEOF(wrong, WrongUsage) {
+      fprintf(stderr, "bothy-agent: %s\n%s", wrong.problem.cStr(), USAGE);
+      return EXIT_USAGE;
+    }
+  }
+  return EXIT_USAGE;
+}

@@ -1,0 +1,41 @@
+#pragma once
+
+#include "process/child-process.h"
+#include "process/output-pump.h"
+
+namespace bothy {
+
+// One program run by `Processes.exec`, with the pumps of its output.  Its last owner calls abandon().
+class Execution final: public kj::Refcounted {
+public:
+  struct Result {
+    ExitStatus status;
+    uint detached;  // members of the tree that lived on
+  };
+
+  // None: the output goes to /dev/null.
+  Execution(ProcessHost& host, kj::Own<ChildProcess> child,
+            kj::Maybe<kj::Own<OutputPump>> standardOutput,
+            kj::Maybe<kj::Own<OutputPump>> standardError);
+  ~Execution() noexcept(false);
+
+  // Resolves when the program has ended and its output was delivered.
+  kj::Promise<Result> onFinished() { return finished.addBranch(); }
+
+  ChildProcess& process() { return *child; }
+
+  // Nobody asks any more: ends the tree if the program runs; then, in the background, delivers what
+  // is left of the output.
+  void abandon();
+
+private:
+  ProcessHost& host;
+  kj::Own<ChildProcess> child;
+  kj::Maybe<kj::Own<OutputPump>> standardOutput;
+  kj::Maybe<kj::Own<OutputPump>> standardError;
+  kj::ForkedPromise<Result> finished;
+
+  kj::Promise<Result> run();
+};
+
+}  // namespace bothy

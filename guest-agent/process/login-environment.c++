@@ -1,0 +1,107 @@
+#include "process/login-environment.h"
+
+#include "process/text-file.h"
+
+namespace bothy {
+
+namespace {
+
+// Those of Debian's /etc/profile, so that a login shell sees what an exec sees.
+constexpr kj::StringPtr USER_PATH = "/usr/local/bin:/usr/bin:/bin:/usr/local/games:/usr/games"_kj;
+constexpr kj::StringPtr ROOT_PATH =
+    "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"_kj;
+
+kj::ArrayPtr<const char> trim(kj::ArrayPtr<const char> text) {
+  auto isSpace = [](char c) { return c == ' ' || c == '\t' || c == '\r'; };
+  while (text.size() > 0 && isSpace(text.front())) text = text.slice(1, text.size());
+  while (text.size() > 0 && isSpace(text.back())) text = text.slice(0, text.size() - 1);
+  return text;
+}
+
+bool isName(kj::ArrayPtr<const char> text) {
+  if (text.size() == 0 || ('0' <= text[0] && text[0] <= '9')) return false;
+  for (char c : text) {
+    bool fits =
+        c == '_' || ('0' <= c && c <= '9') || ('a' <= c && c <= 'z') || ('A' <= c && c <= 'Z');
+    if (!fits) return false;
+  }
+  return true;
+}
+
+// One line as pam_env(8) reads it: an optional "export", a name, a value perhaps in quotes.
+void readLine(kj::ArrayPtr<const char> line, Environment& environment) {
+  constexpr kj::StringPtr EXPORT = "export "_kj;
+  line = trim(line);
+  if (line.size() > EXPORT.size() && line.slice(0, EXPORT.size()) == EXPORT.asArray()) {
+    line = trim(line.slice(EXPORT.size(), line.size()));
+  }
+  for (size_t i = 0; i < line.size(); i++) {
+    if (line[i] != '=') continue;
+    auto name = line.slice(0, i);
+    auto value = line.slice(i + 1, line.size());
+    if (value.size() >= 2 && (value[0] == '"' || value[0] == '\'') && value.back() == value[0]) {
+      value = value.slice(1, value.size() - 1);
+    }
+    if (isName(name)) environment.set(kj::str(name), kj::str(value));
+    return;
+  }
+}
+
+void readFile(kj::StringPtr path, Environment& environment) {
+  auto text = readTextFile(path);
+  size_t start = 0;
+  for (size_t i = 0; i <= text.size(); i++) {
+    if (i < text.size() && text[i] != '\n') continue;
+    readLine(text.slice(start, i), environment);
+    start = i + 1;
+  }
+}
+
+}  // namespace
+
+void Environment::set(kj::StringPtr name, kj::StringPtr value) {
+  KJ_IF_MAYBE (variable, findVariable(name)) {
+    variable->text = kj::str(name, '=', value);
+  } else {
+    variables.add(Variable{kj::str(name, '=', value), name.size()});
+  }
+}
+
+kj::Maybe<kj::StringPtr> Environment::find(kj::StringPtr name) const {
+  KJ_IF_MAYBE (variable, const_cast<Environment*>(this)->findVariable(name)) {
+    return variable->text.slice(variable->nameLength + 1);
+  }
+  return nullptr;
+}
+
+kj::Array<kj::String> Environment::release() {
+  return KJ_MAP(variable, variables) {
+    return kj::mv(variable.text);
+  };
+}
+
+kj::Maybe<Environment::Variable&> Environment::findVariable(kj::StringPtr name) {
+  for (auto& variable : variables) {
+    if (variable.nameLength == name.size() && variable.text.startsWith(name)) return variable;
+  }
+  return nullptr;
+}
+
+Environment loginEnvironment(const User& user, kj::StringPtr etcDirectory) {
+  Environment result;
+  result.set("PATH", user.uid == 0 ? ROOT_PATH : USER_PATH);
+  result.set("LANG", "C.UTF-8");
+  auto timezone = readTextFile(kj::str(etcDirectory, "/timezone"));
+  KJ_IF_MAYBE (end, timezone.findFirst('\n')) {
+    if (*end > 0) result.set("TZ", kj::str(timezone.slice(0, *end)));
+  }
+  readFile(kj::str(etcDirectory, "/default/locale"), result);
+  readFile(kj::str(etcDirectory, "/environment"), result);
+  result.set("HOME", user.home);
+  result.set("USER", user.name);
+  result.set("LOGNAME", user.name);
+  result.set("SHELL", user.shell);
+  return result;
+}
+
+}  // namespace bothy

@@ -1,0 +1,35 @@
+#pragma once
+
+#include <kj/string.h>
+#include <kj/vector.h>
+
+#include "process/user-database.h"
+
+namespace bothy {
+
+// The environment of a program: names in the order in which they were first set.
+class Environment final {
+public:
+  // Replaces an earlier value.  `name` without "=".
+  void set(kj::StringPtr name, kj::StringPtr value);
+  kj::Maybe<kj::StringPtr> find(kj::StringPtr name) const;
+
+  // NAME=VALUE each, as execve(2) wants them.
+  kj::Array<kj::String> release();
+
+private:
+  struct Variable {
+    kj::String text;
+    size_t nameLength;
+  };
+  kj::Vector<Variable> variables;
+
+  kj::Maybe<Variable&> findVariable(kj::StringPtr name);
+};
+
+// What a login gives `user`, without any shell: PATH, HOME, USER, LOGNAME, SHELL, LANG, TZ, and what
+// the files `environment` and `default/locale` of `etcDirectory` say.  The same for terminals,
+// processes and services.
+Environment loginEnvironment(const User& user, kj::StringPtr etcDirectory);
+
+}  // namespace bothy

@@ -1,0 +1,31 @@
+#include "process/process-host.h"
+
+#include <kj/debug.h>
+
+namespace bothy {
+
+ProcessHost::ProcessHost(kj::UnixEventPort& eventPort, kj::Timer& timer, Options optionsParam)
+    : eventPort(eventPort),
+      timer(timer),
+      options(kj::mv(optionsParam)),
+      reaper(eventPort),
+      spawner(eventPort, reaper),
+      trees(eventPort, options.cgroupRoot.map([](const kj::String& path) { return path.asPtr(); })),
+      users(kj::str(options.etcDirectory)),
+      background(*this) {}
+
+ProcessHost::~ProcessHost() noexcept(false) {}
+
+void ProcessHost::runInBackground(kj::Promise<void> task) {
+  background.add(kj::mv(task));
+}
+
+kj::Promise<void> ProcessHost::onBackgroundIdle() {
+  return background.onEmpty();
+}
+
+void ProcessHost::taskFailed(kj::Exception&& exception) {
+  KJ_LOG(ERROR, "ending a process failed", exception);
+}
+
+}  // namespace bothy

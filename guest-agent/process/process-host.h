@@ -1,0 +1,55 @@
+#pragma once
+
+#include <kj/async-unix.h>
+#include <kj/timer.h>
+
+#include "process/process-tree.h"
+#include "process/reaper.h"
+#include "process/spawn.h"
+#include "process/user-database.h"
+
+namespace bothy {
+
+// What every program that the agent starts needs: made once by main, used by reference by terminals,
+// processes and services.  Outlives all of them.
+class ProcessHost final: private kj::TaskSet::ErrorHandler {
+public:
+  struct Options {
+    // Where passwd, group, environment, default/locale and timezone are read: absolute.
+    kj::String etcDirectory = kj::str("/etc");
+    // Whose terminals and processes those are that name no user.
+    kj::String defaultUser = kj::str("user");
+    // A cgroup v2 directory of the agent's own, without processes, in which each program gets a
+    // directory; see prepareCgroupRoot().  None: trees are followed by session and parent, which loses
+    // a process that left both.
+    kj::Maybe<kj::String> cgroupRoot;
+  };
+
+  // Reaper::captureChildExit() must have been called before `eventPort` was made.  If the agent has
+  // lowered its own OOM score, then before this.
+  ProcessHost(kj::UnixEventPort& eventPort, kj::Timer& timer, Options options);
+  ~ProcessHost() noexcept(false);
+  KJ_DISALLOW_COPY_AND_MOVE(ProcessHost);
+
+  kj::UnixEventPort& eventPort;
+  kj::Timer& timer;
+  const Options options;
+  Reaper reaper;
+  Spawner spawner;
+  ProcessTrees trees;
+  UserDatabase users;
+
+  // Programs started by `Processes` that have not been disposed of; at most rpc::MAX_PROCESSES.
+  uint processCount = 0;
+
+  // Work that goes on after whoever began it is gone: the end of a dropped process.
+  void runInBackground(kj::Promise<void> task);
+  // Resolves when no such work is left.
+  kj::Promise<void> onBackgroundIdle();
+
+private:
+  kj::TaskSet background;
+  void taskFailed(kj::Exception&& exception) override;
+};
+
+}  // namespace bothy

@@ -1,0 +1,397 @@
+#include "process/processes-facet.h"
+
+#include <signal.h>
+#include <stdlib.h>
+#include <unistd.h>
+#include <catch2/catch_test_macros.hpp>
+#include <catch2/generators/catch_generators.hpp>
+
+#include "process/test-world.h"
+#include "schema/limits.capnp.h"
+
+namespace bothy {
+namespace {
+
+using Reason = rpc::StartFailure::Reason;
+
+struct World: public TestWorld {
+  explicit World(Trees trees = Trees::CGROUPS_IF_POSSIBLE) : TestWorld(trees) {}
+  rpc::Processes::Client processes = connect<rpc::Processes>(newProcessesFacet(*host));
+  Collected out;
+  Collected err;
+
+  using Request = capnp::Request<rpc::Processes::ExecParams, rpc::Processes::ExecResults>;
+  Request request(kj::StringPtr script) {
+    auto result = processes.execRequest();
+    out.restart();
+    err.restart();
+    setShell(result.initCommand(), script);
+    result.setStdout(collectInto(out));
+    result.setStderr(collectInto(err));
+    return result;
+  }
+
+  struct Result {
+    ExitStatus status;
+    uint detached;
+  };
+  Result wait(rpc::Process::Client process) {
+    auto response = process.waitRequest().send().wait(scope);
+    auto status = response.getStatus();
+    Result result = {{}, response.getDetached()};
+    if (status.isExited()) result.status = {ExitStatus::Kind::EXITED, status.getExited()};
+    if (status.isKilled()) result.status = {ExitStatus::Kind::KILLED, status.getKilled()};
+    return result;
+  }
+  rpc::Process::Client start(Request request) {
+    auto outcome = request.send().wait(scope);
+    REQUIRE(outcome.getOutcome().isStarted());
+    return outcome.getProcess();
+  }
+  Result run(Request request) { return wait(start(kj::mv(request))); }
+  Result run(kj::StringPtr script) { return run(request(script)); }
+  Reason failure(Request request) {
+    auto response = request.send().wait(scope);
+    REQUIRE(response.getOutcome().isFailed());
+    return response.getOutcome().getFailed().getReason();
+  }
+};
+
+ExitStatus exited(uint8_t code) {
+  return {ExitStatus::Kind::EXITED, code};
+}
+ExitStatus killed(uint8_t number) {
+  return {ExitStatus::Kind::KILLED, number};
+}
+
+uint repetitions() {
+  return getenv("BOTHY_FULL") != nullptr ? 1000 : 200;
+}
+
+TEST_CASE("P04 a fast command shows all its output, and its code comes after the last byte") {
+  World world;
+  for (uint i = 0; i < repetitions(); i++) {
+    auto result = world.run("printf x; exit 7");
+    REQUIRE(result.status == exited(7));
+    REQUIRE(world.out.text() == "x");
+    REQUIRE(world.out.ends == 1);
+  }
+}
+
+TEST_CASE("output and errors come apart") {
+  World world;
+  CHECK(world.run("echo out; echo err >&2").status == exited(0));
+  CHECK(world.out.text() == "out\n");
+  CHECK(world.err.text() == "err\n");
+  CHECK(world.err.ends == 1);
+}
+
+TEST_CASE("P11 a background child that holds stdout does not delay the end") {
+  auto trees = GENERATE(Trees::CGROUPS_IF_POSSIBLE, Trees::SESSIONS);
+  World world(trees);
+  auto process = world.start(world.request("sleep 1000 & echo ok"));
+  auto result = world.wait(process);
+  CHECK(result.status == exited(0));
+  CHECK(result.detached == 1);
+  CHECK(world.out.text() == "ok\n");
+  CHECK(world.out.ends == 1);
+
+  // It lives on, also without us, until somebody ends it.
+  auto signal = process.signalRequest();
+  signal.setNumber(SIGKILL);
+  signal.setScope(rpc::SignalScope::TREE);
+  CHECK(signal.send().wait(world.scope).getDelivered());
+}
+
+TEST_CASE("P11 what is in the pipe when the program ends is delivered though the pipe stays open") {
+  World world;
+  auto gate = kj::newPromiseAndFulfiller<void>();
+  world.out.gate = gate.promise.fork();
+  auto process = world.start(world.request("sleep 1000 & head -c 60000 /dev/zero; exit 3"));
+  auto waiting = process.waitRequest().send();
+  CHECK_FALSE(waiting.poll(world.scope));
+  gate.fulfiller->fulfill();
+  CHECK(waiting.wait(world.scope).getStatus().getExited() == 3);
+  CHECK(world.out.bytes.size() == 60000);
+  CHECK(world.out.ends == 1);
+  auto signal = process.signalRequest();
+  signal.setNumber(SIGKILL);
+  signal.setScope(rpc::SignalScope::TREE);
+  signal.send().wait(world.scope);
+}
+
+TEST_CASE("P12 dropping standard input is its end at once") {
+  World world;
+  auto process = world.start(world.request("cat; echo done"));
+  CHECK(world.wait(process).status == exited(0));
+  CHECK(world.out.text() == "done\n");
+}
+
+TEST_CASE("one round trip runs a program: wait and the end of its input are pipelined") {
+  World world;
+  auto sent = world.request("cat; exit 9").send();
+  auto end = sent.getStdin().endRequest().send();
+  auto waiting = sent.getProcess().waitRequest().send();
+  CHECK(waiting.wait(world.scope).getStatus().getExited() == 9);
+  CHECK(world.out.ends == 1);
+}
+
+TEST_CASE("standard input arrives byte-exact and ends where the caller ends it") {
+  World world;
+  auto outcome = world.request("cat").send().wait(world.scope);
+  auto& started = outcome;
+  auto stdin = started.getStdin();
+  kj::Vector<kj::byte> expected;
+  for (uint chunk = 0; chunk < 4; chunk++) {
+    auto write = stdin.writeRequest();
+    auto data = write.initData(64 * 1024);
+    for (uint i = 0; i < data.size(); i++) data[i] = static_cast<kj::byte>((i * 7 + chunk) % 251);
+    expected.addAll(data);
+    write.send().wait(world.scope);
+  }
+  stdin.endRequest().send().wait(world.scope);
+  CHECK(world.wait(started.getProcess()).status == exited(0));
+  CHECK(world.out.bytes.asPtr() == expected.asPtr());
+}
+
+TEST_CASE("standard input is held back while the program does not read") {
+  World world;
+  auto outcome = world.request("read line; cat > /dev/null").send().wait(world.scope);
+  auto& started = outcome;
+  auto stdin = started.getStdin();
+  auto signal = started.getProcess().signalRequest();
+  signal.setNumber(SIGSTOP);
+  signal.setScope(rpc::SignalScope::TREE);
+  REQUIRE(signal.send().wait(world.scope).getDelivered());
+  auto write = stdin.writeRequest();
+  write.initData(1024 * 1024);
+  auto end = [&]() {
+    auto sent = write.send();
+    return stdin.endRequest().send().attach(kj::mv(sent));
+  }();
+  CHECK_FALSE(end.poll(world.scope));
+  signal = started.getProcess().signalRequest();
+  signal.setNumber(SIGCONT);
+  signal.setScope(rpc::SignalScope::TREE);
+  signal.send().wait(world.scope);
+  end.wait(world.scope);
+  world.wait(started.getProcess());
+}
+
+TEST_CASE("writing to the input of a program that has ended is a disconnection") {
+  World world;
+  auto outcome = world.request("exit 0").send().wait(world.scope);
+  auto& started = outcome;
+  world.wait(started.getProcess());
+  auto stdin = started.getStdin();
+  auto write = stdin.writeRequest();
+  write.initData(1);
+  write.send().catch_([](kj::Exception&&) {}).wait(world.scope);
+  kj::Maybe<kj::Exception> failure =
+      kj::runCatchingExceptions([&]() { stdin.endRequest().send().wait(world.scope); });
+  CHECK(KJ_REQUIRE_NONNULL(failure).getType() == kj::Exception::Type::DISCONNECTED);
+}
+
+TEST_CASE("256 KiB and more come byte-exact") {
+  World world;
+  CHECK(world.run("seq 1 200000; seq 1 50000 >&2").status == exited(0));
+  kj::Vector<char> expected;
+  for (uint i = 1; i <= 200000; i++) expected.addAll(kj::str(i, '\n'));
+  CHECK(world.out.bytes.size() == expected.size());
+  CHECK(world.out.bytes.asPtr() == expected.asPtr().asBytes());
+  CHECK(world.err.bytes.size() == 288894);
+}
+
+TEST_CASE("a slow sink stops the program, and nothing is buffered beyond the pipe") {
+  World world;
+  auto gate = kj::newPromiseAndFulfiller<void>();
+  world.out.gate = gate.promise.fork();
+  auto process = world.start(world.request("head -c 67108864 /dev/zero"));
+  auto waiting = process.waitRequest().send();
+  CHECK_FALSE(waiting.poll(world.scope));
+  CHECK(world.out.bytes.size() <= rpc::PREFERRED_CHUNK_BYTES);
+  gate.fulfiller->fulfill();
+  CHECK(waiting.wait(world.scope).getStatus().getExited() == 0);
+  CHECK(world.out.bytes.size() == 67108864);
+}
+
+TEST_CASE("null sinks are /dev/null") {
+  World world;
+  auto request = world.processes.execRequest();
+  setShell(request.initCommand(),
+           "test \"$(readlink /proc/$$/fd/1)\" = /dev/null && test \"$(readlink /proc/$$/fd/2)\" = "
+           "/dev/null");
+  // The shell's own fd 1 within $(…) is a pipe, hence $$.
+  CHECK(world.run(kj::mv(request)).status == exited(0));
+}
+
+TEST_CASE("a program may open its own /dev/stdout") {
+  World world;
+  CHECK(world.run("echo again > /dev/stdout").status == exited(0));
+  CHECK(world.out.text() == "again\n");
+}
+
+TEST_CASE("P40 a program has the login environment, its own additions, and no shell before it") {
+  World world;
+  auto request = world.processes.execRequest();
+  auto command = request.initCommand();
+  setArguments(command, {"env"_kj});
+  auto environment = command.initEnvironment(2);
+  environment[0].setName("MINE");
+  environment[0].setValue("a=b");
+  environment[1].setName("LANG");
+  environment[1].setValue("C");
+  request.setStdout(collectInto(world.out));
+  CHECK(world.run(kj::mv(request)).status == exited(0));
+  auto home = world.path("");
+  auto expected =
+      kj::str(world.uid == 0 ? "PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
+                             : "PATH=/usr/local/bin:/usr/bin:/bin:/usr/local/games:/usr/games",
+              "\nLANG=C\nHOME=", home.slice(0, home.size() - 1),
+              "\nUSER=user\nLOGNAME=user\nSHELL=/bin/bash\nMINE=a=b\n");
+  CHECK(world.out.text() == expected);
+}
+
+TEST_CASE("P40 a hostile start-up file has no effect on a program") {
+  World world;
+  CHECK(world.run("echo 'exit 66' | tee .profile .bash_profile .bashrc .bash_login > /dev/null")
+            .status == exited(0));
+  auto request = world.processes.execRequest();
+  setArguments(request.initCommand(), {"bash"_kj, "-c"_kj, "exit 5"_kj});
+  CHECK(world.run(kj::mv(request)).status == exited(5));
+}
+
+TEST_CASE("a program runs as its user, with their groups, in their home") {
+  World world;
+  CHECK(world.run("id -u; pwd").status == exited(0));
+  auto home = world.path("");
+  CHECK(world.out.text() == kj::str(world.uid, '\n', home.slice(0, home.size() - 1), '\n'));
+  if (geteuid() == 0) {
+    CHECK(world.run("id -G").status == exited(0));
+    CHECK(world.out.text() == kj::str(world.uid, " 61300\n"));
+  }
+}
+
+TEST_CASE("why a program does not start is told with its reason") {
+  World world;
+  auto request = world.processes.execRequest();
+  setArguments(request.initCommand(), {"no-such-program"_kj});
+  CHECK(world.failure(kj::mv(request)) == Reason::PROGRAM_NOT_FOUND);
+
+  request = world.processes.execRequest();
+  setArguments(request.initCommand(), {"/etc/passwd"_kj});
+  CHECK(world.failure(kj::mv(request)) == Reason::PROGRAM_NOT_EXECUTABLE);
+
+  request = world.request("exit 0");
+  request.getCommand().setWorkingDirectory("/no/such/place");
+  CHECK(world.failure(kj::mv(request)) == Reason::WORKING_DIRECTORY_MISSING);
+
+  request = world.request("exit 0");
+  request.getCommand().setUser("stranger");
+  CHECK(world.failure(kj::mv(request)) == Reason::NO_SUCH_USER);
+
+  request = world.processes.execRequest();
+  CHECK(world.failure(kj::mv(request)) == Reason::INVALID_COMMAND);
+
+  request = world.request(kj::str(kj::repeat('x', rpc::MAX_ARGUMENT_BYTES)));
+  CHECK(world.failure(kj::mv(request)) == Reason::INVALID_COMMAND);
+
+  request = world.request("exit 0");
+  request.getCommand().initEnvironment(1)[0].setName("A=B");
+  CHECK(world.failure(kj::mv(request)) == Reason::INVALID_COMMAND);
+  CHECK(world.host->processCount == 0);
+}
+
+TEST_CASE("a signal reaches the leader alone or the tree, and says if somebody was there") {
+  auto trees = GENERATE(Trees::CGROUPS_IF_POSSIBLE, Trees::SESSIONS);
+  World world(trees);
+  auto process = world.start(world.request("sleep 1000"));
+  auto signal = process.signalRequest();
+  signal.setNumber(SIGTERM);
+  signal.setScope(rpc::SignalScope::TREE);
+  CHECK(signal.send().wait(world.scope).getDelivered());
+  CHECK(world.wait(process).status == killed(SIGTERM));
+  signal = process.signalRequest();
+  signal.setNumber(SIGTERM);
+  CHECK_FALSE(signal.send().wait(world.scope).getDelivered());
+  signal = process.signalRequest();
+  signal.setNumber(65);
+  CHECK_THROWS_AS(signal.send().wait(world.scope), kj::Exception);
+}
+
+TEST_CASE("dropping a running process ends its whole tree") {
+  auto trees = GENERATE(Trees::CGROUPS_IF_POSSIBLE, Trees::SESSIONS);
+  World world(trees);
+  {
+    // One obeys SIGTERM, one stands for what the shell starts.
+    auto process = world.start(world.request("sleep 1000 & echo up; sleep 1000"));
+  }
+  world.host->reaper.onChildless().wait(world.scope);
+  world.host->onBackgroundIdle().wait(world.scope);
+  CHECK(world.host->processCount == 0);
+}
+
+TEST_CASE("a tree that ignores SIGTERM is killed after the grace, double-forked members too") {
+  World world;
+  if (world.cgroupRoot == nullptr) SKIP("no cgroup v2 that this user may write");
+  {
+    auto process = world.start(world.request(
+        "trap '' TERM HUP; (setsid sh -c 'trap \"\" TERM HUP; sleep 1000; sleep 1000' &); "
+        "echo up; sleep 1000; sleep 1000"));
+    auto info = process.infoRequest().send().wait(world.scope);
+    CHECK(info.getPid() > 0);
+  }
+  world.host->reaper.onChildless().wait(world.scope);
+}
+
+TEST_CASE("a lost connection ends its processes") {
+  World world;
+  auto process = world.start(world.request("sleep 1000"));
+  world.disconnect();
+  world.host->reaper.onChildless().wait(world.scope);
+}
+
+TEST_CASE("a call that is dropped before its answer leaves nothing") {
+  World world;
+  {
+    auto dropped = world.request("sleep 1000").send();
+    // Far enough that the server has begun: the connection itself carries the cancellation.
+    dropped.poll(world.scope);
+  }
+  world.host->reaper.onChildless().wait(world.scope);
+  world.host->onBackgroundIdle().wait(world.scope);
+  CHECK(world.host->processCount == 0);
+}
+
+TEST_CASE("P15 orphans are collected") {
+  World world;
+  CHECK(world.run("i=0; while [ $i -lt 300 ]; do (true &); i=$((i+1)); done").status == exited(0));
+  world.host->reaper.onChildless().wait(world.scope);
+}
+
+TEST_CASE("P16 a stream that broke has no end, a complete one has one") {
+  World world;
+  // The sink refuses: the program sees a closed pipe, the caller still learns how it ended.
+  class Refusing final: public rpc::ByteSink::Server {
+  public:
+    kj::Promise<void> write(WriteContext) override { return KJ_EXCEPTION(FAILED, "disk full"); }
+  };
+  auto request = world.processes.execRequest();
+  setArguments(request.initCommand(), {"yes"_kj});
+  request.setStdout(kj::heap<Refusing>());
+  CHECK(world.run(kj::mv(request)).status == killed(SIGPIPE));
+  CHECK(world.run("echo whole").status == exited(0));
+  CHECK(world.out.ends == 1);
+}
+
+TEST_CASE("cgroups are used again and gone in the end") {
+  World world;
+  if (world.cgroupRoot == nullptr) SKIP("no cgroup v2 that this user may write");
+  for (uint i = 0; i < 5; i++) CHECK(world.run("exit 0").status == exited(0));
+  auto& root = KJ_REQUIRE_NONNULL(world.cgroupRoot);
+  CHECK(access(kj::str(root, "/program-0").cStr(), F_OK) == 0);
+  CHECK(access(kj::str(root, "/program-4").cStr(), F_OK) != 0);
+}
+
+}  // namespace
+}  // namespace bothy

@@ -1,0 +1,116 @@
+#include "process/session-tree.h"
+
+#include <dirent.h>
+#include <signal.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/syscall.h>
+#include <unistd.h>
+
+#include <kj/debug.h>
+#include <kj/io.h>
+#include <kj/map.h>
+
+#include "process/text-file.h"
+
+namespace bothy {
+
+namespace {
+
+struct Entry {
+  pid_t pid;
+  pid_t parent;
+  pid_t session;
+};
+
+// Every process that lives; zombies have ended.
+kj::Vector<Entry> readProcesses() {
+  kj::Vector<Entry> result;
+  DIR* directory = opendir("/proc");
+  if (directory == nullptr) return result;
+  KJ_DEFER(closedir(directory));
+  while (auto* entry = readdir(directory)) {
+    KJ_IF_MAYBE (pid, kj::StringPtr(entry->d_name).tryParseAs<pid_t>()) {
+      auto stat = readTextFile(kj::str("/proc/", *pid, "/stat"));
+      // The name, in parentheses, may hold anything: what follows the last one counts.
+      const char* rest = strrchr(stat.cStr(), ')');
+      char state;
+      int parent, group, session;
+      if (rest == nullptr ||
+          sscanf(rest, ") %c %d %d %d", &state, &parent, &group, &session) != 4 || state == 'Z' ||
+          state == 'X') {
+        continue;
+      }
+      result.add(Entry{*pid, parent, session});
+    }
+  }
+  return result;
+}
+
+class SessionTree final: public ProcessTree {
+public:
+  explicit SessionTree(kj::UnixEventPort& eventPort) : eventPort(eventPort) {}
+
+  kj::Maybe<int> cgroupFd() override { return nullptr; }
+  void adopt(pid_t pid) override { leader = pid; }
+  uint count() override { return members().size(); }
+
+  bool signal(int number) override {
+    bool delivered = false;
+    for (pid_t pid : members()) {
+      if (::kill(pid, number) == 0) delivered = true;
+    }
+    return delivered;
+  }
+
+  void kill() override {
+    // Twice: a member may have been between fork and the first look.
+    signal(SIGKILL);
+    signal(SIGKILL);
+  }
+
+  kj::Promise<void> onEmpty() override {
+    for (;;) {
+      auto pids = members();
+      if (pids.empty()) co_return;
+      int fd = static_cast<int>(syscall(SYS_pidfd_open, pids[0], 0));
+      if (fd < 0) continue;  // it has just ended
+      kj::AutoCloseFd pidFd(fd);
+      kj::UnixEventPort::FdObserver observer(eventPort, fd,
+                                             kj::UnixEventPort::FdObserver::OBSERVE_READ);
+      co_await observer.whenBecomesReadable();
+    }
+  }
+
+private:
+  kj::UnixEventPort& eventPort;
+  pid_t leader = 0;
+
+  kj::Vector<pid_t> members() {
+    kj::Vector<pid_t> result;
+    if (leader == 0) return result;
+    auto all = readProcesses();
+    kj::HashSet<pid_t> found;
+    for (bool grown = true; grown;) {
+      grown = false;
+      for (auto& entry : all) {
+        if (found.contains(entry.pid)) continue;
+        if (entry.session != leader && entry.pid != leader && !found.contains(entry.parent)) {
+          continue;
+        }
+        found.insert(entry.pid);
+        result.add(entry.pid);
+        grown = true;
+      }
+    }
+    return result;
+  }
+};
+
+}  // namespace
+
+kj::Own<ProcessTree> newSessionTree(kj::UnixEventPort& eventPort) {
+  return kj::heap<SessionTree>(eventPort);
+}
+
+}  // namespace bothy

@@ -1,0 +1,128 @@
+#include "process/spawn.h"
+
+#include <fcntl.h>
+#include <kj/async-io.h>
+#include <signal.h>
+#include <unistd.h>
+#include <catch2/catch_test_macros.hpp>
+
+#include "process/test-world.h"
+
+namespace bothy {
+namespace {
+
+struct Spawned {
+  kj::AsyncIoContext io = setupTestIo();
+  Reaper reaper{io.unixEventPort};
+  Spawner spawner{io.unixEventPort, reaper};
+  kj::AutoCloseFd null{open("/dev/null", O_RDWR | O_CLOEXEC)};
+
+  SpawnRequest request(kj::StringPtr program, kj::Array<kj::String> arguments) {
+    SpawnRequest result = {
+        .programs = searchPath(program, "/usr/bin:/bin"),
+        .arguments = kj::mv(arguments),
+        .environment = kj::heapArray<kj::String>(0),
+        .workingDirectory = kj::str("/"),
+        .credentials = nullptr,
+        .standardFds = {null.get(), null.get(), null.get()},
+        .cgroupFd = nullptr,
+    };
+    return result;
+  }
+  kj::OneOf<SpawnedProcess, SpawnFailure> spawn(SpawnRequest request) {
+    return spawner.spawn(kj::mv(request)).wait(io.waitScope);
+  }
+  ExitStatus run(SpawnRequest request) {
+    auto outcome = spawn(kj::mv(request));
+    REQUIRE(outcome.is<SpawnedProcess>());
+    return outcome.get<SpawnedProcess>().exit.wait(io.waitScope);
+  }
+  kj::Array<kj::String> shell(kj::StringPtr script) {
+    return kj::arr(kj::str("sh"), kj::str("-c"), kj::str(script));
+  }
+};
+
+TEST_CASE("a program's exit code is told") {
+  Spawned world;
+  CHECK(world.run(world.request("sh", world.shell("exit 7"))) ==
+        ExitStatus{ExitStatus::Kind::EXITED, 7});
+}
+
+TEST_CASE("a program that a signal ends is told as killed by it") {
+  Spawned world;
+  CHECK(world.run(world.request("sh", world.shell("kill -TERM $$"))) ==
+        ExitStatus{ExitStatus::Kind::KILLED, SIGTERM});
+}
+
+TEST_CASE("a program that is nowhere in PATH is a failure of execute with ENOENT") {
+  Spawned world;
+  auto outcome = world.spawn(world.request("no-such-program", world.shell("")));
+  REQUIRE(outcome.is<SpawnFailure>());
+  CHECK(outcome.get<SpawnFailure>().stage == SpawnFailure::Stage::EXECUTE);
+  CHECK(outcome.get<SpawnFailure>().errorNumber == ENOENT);
+}
+
+TEST_CASE("a missing working directory is a failure of that stage") {
+  Spawned world;
+  auto request = world.request("sh", world.shell("exit 0"));
+  request.workingDirectory = kj::str("/no/such/directory");
+  auto outcome = world.spawn(kj::mv(request));
+  REQUIRE(outcome.is<SpawnFailure>());
+  CHECK(outcome.get<SpawnFailure>().stage == SpawnFailure::Stage::WORKING_DIRECTORY);
+  CHECK(outcome.get<SpawnFailure>().errorNumber == ENOENT);
+}
+
+TEST_CASE("S41 a program is leader of a session of its own") {
+  Spawned world;
+  // Fields 1 and 6 of /proc/PID/stat: pid and session.
+  CHECK(world.run(world.request(
+            "sh", world.shell("read -r pid name state parent group session rest < /proc/$$/stat;"
+                              "test $pid = $session"))) == ExitStatus{ExitStatus::Kind::EXITED, 0});
+}
+
+TEST_CASE("a program has no fd of the agent's, no ignored and no blocked signal") {
+  Spawned world;
+  int leak = open("/dev/null", O_RDONLY);  // not close-on-exec
+  REQUIRE(leak >= 3);
+  auto status = world.run(world.request(
+      "sh", world.shell(kj::str("test ! -e /proc/$$/fd/", leak,
+                                " && grep -q '^SigIgn:.0000000000000000' /proc/self/status"
+                                " && grep -q '^SigBlk:.0000000000000000' /proc/self/status"))));
+  close(leak);
+  CHECK(status == ExitStatus{ExitStatus::Kind::EXITED, 0});
+}
+
+TEST_CASE("a start that is dropped leaves no process") {
+  Spawned world;
+  {
+    auto dropped =
+        world.spawner.spawn(world.request("sleep", kj::arr(kj::str("sleep"), kj::str("1000"))));
+  }
+  world.reaper.onChildless().wait(world.io.waitScope);
+}
+
+TEST_CASE("a hundred starts at once all end") {
+  Spawned world;
+  kj::Vector<kj::Promise<kj::OneOf<SpawnedProcess, SpawnFailure>>> starts;
+  for (int i = 0; i < 100; i++) {
+    starts.add(world.spawner.spawn(world.request("true", kj::arr(kj::str("true")))));
+  }
+  for (auto& start : starts) {
+    auto outcome = start.wait(world.io.waitScope);
+    REQUIRE(outcome.is<SpawnedProcess>());
+    CHECK(outcome.get<SpawnedProcess>().exit.wait(world.io.waitScope) ==
+          ExitStatus{ExitStatus::Kind::EXITED, 0});
+  }
+}
+
+TEST_CASE("PATH is searched as execvp does") {
+  auto found = searchPath("ls", "/a:/b");
+  REQUIRE(found.size() == 2);
+  CHECK(found[0] == "/a/ls");
+  CHECK(found[1] == "/b/ls");
+  CHECK(searchPath("./ls", "/a:/b").size() == 1);
+  CHECK(searchPath("ls", "/a::/b")[1] == "./ls");
+}
+
+}  // namespace
+}  // namespace bothy

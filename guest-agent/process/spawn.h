@@ -1,0 +1,83 @@
+#pragma once
+
+#include <kj/async-unix.h>
+#include <kj/one-of.h>
+#include <kj/string.h>
+#include <sys/types.h>
+
+#include "process/reaper.h"
+
+namespace bothy {
+
+// What runs, and as whom.  The program starts as leader of a session of its own, with all signals at
+// their defaults and unblocked, umask 022, the OOM score of an ordinary process, and no other fd.
+struct SpawnRequest {
+  // Tried in this order until execve(2) finds one; see searchPath().
+  kj::Array<kj::String> programs;
+  kj::Array<kj::String> arguments;    // argv; not empty
+  kj::Array<kj::String> environment;  // each NAME=VALUE
+  kj::String workingDirectory;        // absolute; entered with the user's rights
+
+  struct Credentials {
+    uid_t uid;
+    gid_t gid;
+    kj::Array<gid_t> groups;
+  };
+  // None: those of the agent.
+  kj::Maybe<Credentials> credentials;
+
+  // What becomes 0, 1 and 2 of the program.  Borrowed until spawn() has returned its promise.
+  int standardFds[3];
+  enum class ControllingTerminal { NONE, STANDARD_INPUT };
+  ControllingTerminal controllingTerminal = ControllingTerminal::NONE;
+
+  // A cgroup v2 directory that the program is born into, borrowed like the fds.
+  kj::Maybe<int> cgroupFd;
+};
+
+// Nothing runs.
+struct SpawnFailure {
+  enum class Stage { CLONE, SESSION, FILES, TERMINAL, CREDENTIALS, WORKING_DIRECTORY, EXECUTE };
+  Stage stage;
+  int errorNumber;
+};
+
+struct SpawnedProcess {
+  pid_t pid;
+  kj::Promise<ExitStatus> exit;
+};
+
+// The one place that forks.
+//
+// The child shares the agent's memory until execve(2), on a stack of its own: no page table is copied,
+// so the time does not grow with what the agent holds.  The agent does not wait for it (as vfork would
+// make it do): a working directory on a file system of the user's that hangs holds up that one call.
+class Spawner final: private kj::TaskSet::ErrorHandler {
+public:
+  Spawner(kj::UnixEventPort& eventPort, Reaper& reaper);
+  ~Spawner() noexcept(false);
+  KJ_DISALLOW_COPY_AND_MOVE(Spawner);
+
+  // Resolves when execve(2) has succeeded or something failed.  Dropping the promise before that kills
+  // the child.
+  kj::Promise<kj::OneOf<SpawnedProcess, SpawnFailure>> spawn(SpawnRequest request);
+
+private:
+  struct Launch;
+  kj::UnixEventPort& eventPort;
+  Reaper& reaper;
+  kj::Array<int> ignoredSignals;
+  bool mustResetOomScore;
+  kj::TaskSet launches;
+
+  kj::Promise<void> finish(
+      kj::Own<Launch> launch,
+      kj::Own<kj::PromiseFulfiller<kj::OneOf<SpawnedProcess, SpawnFailure>>> fulfiller);
+  void taskFailed(kj::Exception&& exception) override;
+};
+
+// The files that `program` may mean, as execvp(3) searches them: itself if it has a slash, else one in
+// each directory of `path`, where an empty entry is the working directory.
+kj::Array<kj::String> searchPath(kj::StringPtr program, kj::StringPtr path);
+
+}  // namespace bothy

@@ -1,0 +1,81 @@
+#pragma once
+
+#include <kj/async-io.h>
+#include <kj/filesystem.h>
+#include <kj/vector.h>
+
+#include "process/process-host.h"
+#include "schema/process.capnp.h"
+#include "schema/stream.capnp.h"
+#include "wire/rpc-connection.h"
+
+// For the tests of programs: the event loop and the host as main sets them up, with users of their own
+// and, where this machine lets us make one, a cgroup root.
+
+namespace bothy {
+
+// As main does; orphans come to the test, as they come to PID 1.
+kj::AsyncIoContext setupTestIo();
+
+enum class Trees { CGROUPS_IF_POSSIBLE, SESSIONS };
+
+class TestWorld {
+public:
+  explicit TestWorld(Trees trees = Trees::CGROUPS_IF_POSSIBLE);
+  // Kills what is left.
+  ~TestWorld() noexcept(false);
+
+  kj::AsyncIoContext io;
+  kj::WaitScope& scope;
+  kj::String directory;  // temporary; holds etc/ and home/
+  kj::Maybe<kj::String> cgroupRoot;
+  kj::Own<ProcessHost> host;
+  uid_t uid;  // of `user`: the tester, or somebody else if that is root
+
+  kj::String path(kj::StringPtr name) { return kj::str(directory, "/home/", name); }
+  void writeEtc(kj::StringPtr name, kj::StringPtr text);
+  kj::String readHome(kj::StringPtr name);
+
+  // Another connection to what `bootstrap` serves.
+  template <typename Interface>
+  typename Interface::Client connect(typename Interface::Client bootstrap) {
+    return connectUntyped(kj::mv(bootstrap)).template castAs<Interface>();
+  }
+  // Breaks the connections made so far.
+  void disconnect();
+
+private:
+  struct Connection {
+    Connection(kj::TwoWayPipe pipe, capnp::Capability::Client bootstrap)
+        : server(kj::mv(pipe.ends[0]), kj::mv(bootstrap)), client(kj::mv(pipe.ends[1])) {}
+    RpcConnection server;
+    RpcConnection client;
+  };
+  kj::Vector<kj::Own<Connection>> connections;
+  capnp::Capability::Client connectUntyped(capnp::Capability::Client bootstrap);
+};
+
+// What a CollectingSink got; outlives it.
+struct Collected {
+  kj::Vector<kj::byte> bytes;
+  uint ends = 0;
+  uint writes = 0;
+  // Set: writes do not return until it is resolved.
+  kj::Maybe<kj::ForkedPromise<void>> gate;
+
+  void restart() {
+    bytes.clear();
+    ends = 0;
+  }
+  kj::String text() const {
+    return kj::heapString(reinterpret_cast<const char*>(bytes.begin()), bytes.size());
+  }
+};
+
+rpc::ByteSink::Client collectInto(Collected& collected);
+
+// Sets `command` to `sh -c script`.
+void setShell(rpc::Command::Builder command, kj::StringPtr script);
+void setArguments(rpc::Command::Builder command, kj::ArrayPtr<const kj::StringPtr> arguments);
+
+}  // namespace bothy

@@ -1,0 +1,56 @@
+#include "process/user-database.h"
+
+#include <catch2/catch_test_macros.hpp>
+
+#include "process/login-environment.h"
+#include "process/test-world.h"
+
+namespace bothy {
+namespace {
+
+TEST_CASE("a user is found with the groups that name them") {
+  TestWorld world;
+  auto user = KJ_REQUIRE_NONNULL(world.host->users.find("user"));
+  CHECK(user.uid == world.uid);
+  CHECK(user.shell == "/bin/bash");
+  REQUIRE(user.groups.size() == 2);
+  CHECK(user.groups[1] == 61300);
+  CHECK(world.host->users.find("nobody-at-all") == nullptr);
+  CHECK(world.host->users.find("# no user") == nullptr);
+}
+
+TEST_CASE("lines that do not parse are passed over") {
+  TestWorld world;
+  world.writeEtc("passwd", "user:x:many:0::/:/bin/sh\nuser:x\n\nuser:x:5:6::/h:\n");
+  auto user = KJ_REQUIRE_NONNULL(world.host->users.find("user"));
+  CHECK(user.uid == 5);
+  CHECK(user.shell == "/bin/sh");
+}
+
+kj::String valueOf(TestWorld& world, kj::StringPtr name) {
+  auto user = KJ_REQUIRE_NONNULL(world.host->users.find("user"));
+  auto environment = loginEnvironment(user, world.host->options.etcDirectory);
+  return kj::str(environment.find(name).orDefault("(unset)"));
+}
+
+TEST_CASE("P52 the locale is UTF-8 unless the image says otherwise") {
+  TestWorld world;
+  CHECK(valueOf(world, "LANG") == "C.UTF-8");
+  world.writeEtc("default/locale", "#  by hand\nexport LANG=\"de_DE.UTF-8\"\n");
+  CHECK(valueOf(world, "LANG") == "de_DE.UTF-8");
+}
+
+TEST_CASE("P40 the image's environment file counts, but not for who the user is") {
+  TestWorld world;
+  world.writeEtc("environment",
+                 "PATH=/opt/bin:/bin\nEDITOR='vim'\nHOME=/elsewhere\n2x=3\nnothing\n");
+  world.writeEtc("timezone", "Europe/Vienna\n");
+  CHECK(valueOf(world, "PATH") == "/opt/bin:/bin");
+  CHECK(valueOf(world, "EDITOR") == "vim");
+  CHECK(valueOf(world, "HOME") == world.path("").slice(0, world.path("").size() - 1));
+  CHECK(valueOf(world, "TZ") == "Europe/Vienna");
+  CHECK(valueOf(world, "2x") == "(unset)");
+}
+
+}  // namespace
+}  // namespace bothy

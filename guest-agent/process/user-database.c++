@@ -1,0 +1,70 @@
+#include "process/user-database.h"
+
+#include <stdint.h>
+
+#include <kj/vector.h>
+
+#include "process/text-file.h"
+
+namespace bothy {
+
+namespace {
+
+using Field = kj::ArrayPtr<const char>;
+
+kj::Vector<Field> split(Field text, char separator) {
+  kj::Vector<Field> result;
+  size_t start = 0;
+  for (size_t i = 0; i < text.size(); i++) {
+    if (text[i] != separator) continue;
+    result.add(text.slice(start, i));
+    start = i + 1;
+  }
+  result.add(text.slice(start, text.size()));
+  return result;
+}
+
+kj::Maybe<uint32_t> parseId(Field field) {
+  return kj::str(field).tryParseAs<uint32_t>();
+}
+
+kj::Array<gid_t> groupsOf(kj::StringPtr file, kj::StringPtr user, gid_t primary) {
+  kj::Vector<gid_t> result;
+  result.add(primary);
+  for (auto line : split(file, '\n')) {
+    auto fields = split(line, ':');
+    if (fields.size() < 4) continue;
+    for (auto member : split(fields[3], ',')) {
+      if (member != user.asArray()) continue;
+      KJ_IF_MAYBE (gid, parseId(fields[2])) {
+        if (*gid != primary) result.add(*gid);
+      }
+      break;
+    }
+  }
+  return result.releaseAsArray();
+}
+
+}  // namespace
+
+kj::Maybe<User> UserDatabase::find(kj::StringPtr name) const {
+  auto passwd = readTextFile(kj::str(etcDirectory, "/passwd"));
+  for (auto line : split(passwd, '\n')) {
+    auto fields = split(line, ':');
+    if (fields.size() < 7 || fields[0].size() == 0 || fields[0] != name.asArray()) continue;
+    KJ_IF_MAYBE (uid, parseId(fields[2])) {
+      KJ_IF_MAYBE (gid, parseId(fields[3])) {
+        auto group = readTextFile(kj::str(etcDirectory, "/group"));
+        return User{kj::str(name),
+                    *uid,
+                    *gid,
+                    groupsOf(group, name, *gid),
+                    kj::str(fields[5]),  // passwd(5): an empty shell means /bin/sh
+                    fields[6].size() == 0 ? kj::str("/bin/sh") : kj::str(fields[6])};
+      }
+    }
+  }
+  return nullptr;
+}
+
+}  // namespace bothy

@@ -1,0 +1,32 @@
+#pragma once
+
+#include <kj/array.h>
+#include <kj/string.h>
+#include <sys/types.h>
+
+namespace bothy {
+
+// A user as the workspace's own files describe it.
+struct User {
+  kj::String name;
+  uid_t uid;
+  gid_t gid;
+  kj::Array<gid_t> groups;  // supplementary, `gid` included
+  kj::String home;
+  kj::String shell;  // never empty
+};
+
+// Reads passwd(5) and group(5) of a directory, each time anew: the user may change them.  No NSS: the
+// agent is static and runs nobody's code.  A line that does not parse is passed over.
+class UserDatabase final {
+public:
+  // `etcDirectory`: absolute, without a final slash.
+  explicit UserDatabase(kj::String etcDirectory) : etcDirectory(kj::mv(etcDirectory)) {}
+
+  kj::Maybe<User> find(kj::StringPtr name) const;
+
+private:
+  kj::String etcDirectory;
+};
+
+}  // namespace bothy

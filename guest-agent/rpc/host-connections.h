@@ -1,0 +1,63 @@
+#pragma once
+
+#include <kj/async-io.h>
+#include <kj/list.h>
+#include <kj/timer.h>
+
+#include "rpc/gate-facet.h"
+
+namespace bothy {
+
+// How long a connection may take to say hello.
+constexpr kj::Duration HELLO_LIMIT = 5 * kj::SECONDS;
+
+// After a refusal, the time that the answer has to leave before the connection is closed.
+constexpr kj::Duration REFUSAL_LINGER = 250 * kj::MILLISECONDS;
+
+// After a failure to accept (no descriptor left, say), before it is tried again.
+constexpr kj::Duration ACCEPT_RETRY = 1 * kj::SECONDS;
+
+// Connections that have not said hello yet.  Over it the oldest is closed: a flood of strangers must not
+// keep the supervisor out.
+constexpr kj::uint MAX_STRANGERS = 16;
+
+// The connections from the host, each an RPC connection ("lane") of its own behind a gate.  Those that
+// were welcomed are at most rpc::MAX_CONNECTIONS: over it, a new one is closed.
+//
+// Dropping it closes them all.
+class HostConnections final: private kj::TaskSet::ErrorHandler {
+public:
+  // `timer` and `key` outlive it.
+  HostConnections(kj::Timer& timer, const GateKey& key, rpc::Agent::Client agent);
+  ~HostConnections() noexcept(false);
+  KJ_DISALLOW_COPY_AND_MOVE(HostConnections);
+
+  // Takes a connection on and serves it in the background.
+  void add(kj::Own<kj::AsyncIoStream> stream);
+
+  // Takes on whatever `receiver` accepts, until dropped; never fails.
+  kj::Promise<void> serve(kj::Own<kj::ConnectionReceiver> receiver);
+
+  // Resolves when there is no connection.
+  kj::Promise<void> onEmpty() { return lanes.onEmpty(); }
+
+private:
+  struct Stranger {
+    kj::Own<kj::PromiseFulfiller<void>> evict;
+    kj::ListLink<Stranger> link;
+  };
+
+  kj::Timer& timer;
+  const GateKey& key;
+  rpc::Agent::Client agent;
+  kj::List<Stranger, &Stranger::link> strangers;
+  kj::uint welcomed = 0;
+  kj::TaskSet lanes;
+
+  kj::Promise<void> serveLane(kj::Own<kj::AsyncIoStream> stream);
+  kj::Promise<kj::Maybe<GateVerdict>> untilVerdict(kj::Promise<GateVerdict> verdict,
+                                                   kj::Promise<void> gone);
+  void taskFailed(kj::Exception&& exception) override;
+};
+
+}  // namespace bothy

@@ -1,0 +1,101 @@
+#include "system/health.h"
+
+#include <dirent.h>
+#include <fcntl.h>
+#include <kj/debug.h>
+#include <kj/io.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/statvfs.h>
+#include <unistd.h>
+
+namespace bothy {
+namespace {
+
+constexpr uint64_t KIB = 1024;
+
+// One read: these files are made when they are read, and none that is read here is longer.
+constexpr size_t MAX_PROC_BYTES = 8192;
+
+kj::String readProc(const char* path) {
+  int fd = ::open(path, O_RDONLY | O_CLOEXEC);
+  if (fd < 0) {
+    return kj::str();
+  }
+  kj::AutoCloseFd file(fd);
+  char buffer[MAX_PROC_BYTES];
+  auto n = ::read(file.get(), buffer, sizeof(buffer));
+  return kj::heapString(buffer, n < 0 ? 0 : n);
+}
+
+// Processes with a memory of their own; the kernel's threads, whose children are all of kthreadd's,
+// have none.  A directory below /proc is a process if its name begins with a digit.
+uint32_t countProcesses() {
+  DIR* entries = ::opendir("/proc");
+  if (entries == nullptr) {
+    return 0;
+  }
+  KJ_DEFER(::closedir(entries));
+  uint32_t count = 0;
+  while (auto entry = ::readdir(entries)) {
+    if (entry->d_name[0] < '1' || entry->d_name[0] > '9') {
+      continue;
+    }
+    auto statm = readProc(kj::str("/proc/", entry->d_name, "/statm").cStr());
+    if (statm.size() > 0 && !statm.startsWith("0 ")) {
+      ++count;
+    }
+  }
+  return count;
+}
+
+}  // namespace
+
+uint64_t parseUptimeMillis(kj::StringPtr text) {
+  auto seconds = ::strtod(text.cStr(), nullptr);
+  return seconds > 0 ? static_cast<uint64_t>(seconds * 1000 + 0.5) : 0;
+}
+
+uint64_t parseField(kj::StringPtr text, kj::StringPtr key) {
+  for (const char* line = text.cStr(); line != nullptr;) {
+    if (strncmp(line, key.cStr(), key.size()) == 0 && line[key.size()] == ':') {
+      return ::strtoull(line + key.size() + 1, nullptr, 10);
+    }
+    line = ::strchr(line, '\n');
+    if (line != nullptr) {
+      ++line;
+    }
+  }
+  return 0;
+}
+
+float parseLoad1(kj::StringPtr text) {
+  return ::strtof(text.cStr(), nullptr);
+}
+
+void measureHealth(rpc::Health::Builder health, DiskSpace disk) {
+  health.setUptimeMillis(parseUptimeMillis(readProc("/proc/uptime")));
+
+  auto memory = readProc("/proc/meminfo");
+  health.setMemoryTotalBytes(parseField(memory, "MemTotal") * KIB);
+  health.setMemoryAvailableBytes(parseField(memory, "MemAvailable") * KIB);
+
+  if (disk == DiskSpace::TOLD) {
+    struct statvfs space;
+    if (::statvfs("/", &space) == 0) {
+      health.setDiskTotalBytes(uint64_t(space.f_blocks) * space.f_frsize);
+      health.setDiskFreeBytes(uint64_t(space.f_bavail) * space.f_frsize);
+    }
+  }
+
+  health.setLoad1(parseLoad1(readProc("/proc/loadavg")));
+  health.setProcesses(countProcesses());
+  auto cpus = ::sysconf(_SC_NPROCESSORS_ONLN);
+  health.setCpus(cpus > 0 ? cpus : 0);
+
+  auto self = readProc("/proc/self/status");
+  health.setAgentMemoryBytes(parseField(self, "VmRSS") * KIB);
+  health.setAgentWakeups(parseField(self, "voluntary_ctxt_switches"));
+}
+
+}  // namespace bothy

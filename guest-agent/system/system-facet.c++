@@ -1,0 +1,52 @@
+#include "system/system-facet.h"
+
+#include <kj/debug.h>
+
+#include "system/health.h"
+
+namespace bothy {
+namespace {
+
+constexpr uint32_t MAX_GRACE_MILLIS = 600000;
+
+kj::Duration graceFrom(uint32_t millis) {
+  KJ_REQUIRE(millis <= MAX_GRACE_MILLIS, "graceMillis is over its limit", millis);
+  return millis * kj::MILLISECONDS;
+}
+
+class SystemFacet final: public rpc::System::Server {
+public:
+  explicit SystemFacet(MachineControl& machine) : machine(machine) {}
+
+  kj::Promise<void> report(ReportContext context) override {
+    machine.report(context.getResults().initReport());
+    return kj::READY_NOW;
+  }
+
+  kj::Promise<void> health(HealthContext context) override {
+    measureHealth(context.getResults().initHealth(),
+                  machine.hasDataDisk() ? DiskSpace::TOLD : DiskSpace::NOT_TOLD);
+    return kj::READY_NOW;
+  }
+
+  kj::Promise<void> powerOff(PowerOffContext context) override {
+    machine.powerOff(graceFrom(context.getParams().getGraceMillis()));
+    return kj::READY_NOW;
+  }
+
+  kj::Promise<void> reboot(RebootContext context) override {
+    machine.reboot(graceFrom(context.getParams().getGraceMillis()));
+    return kj::READY_NOW;
+  }
+
+private:
+  MachineControl& machine;
+};
+
+}  // namespace
+
+rpc::System::Client newSystemFacet(MachineControl& machine) {
+  return kj::heap<SystemFacet>(machine);
+}
+
+}  // namespace bothy

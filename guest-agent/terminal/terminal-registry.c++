@@ -1,0 +1,114 @@
+#include "terminal/terminal-registry.h"
+
+#include "schema/limits.capnp.h"
+#include "terminal/terminfo.h"
+
+namespace bothy {
+
+namespace {
+
+constexpr size_t MAX_TITLE_BYTES = 256;
+
+kj::String titleOf(const SpawnRequest& request) {
+  auto text = kj::strArray(request.arguments, " ");
+  return text.size() <= MAX_TITLE_BYTES ? kj::mv(text) : kj::str(text.slice(0, MAX_TITLE_BYTES));
+}
+
+}  // namespace
+
+TerminalRegistry::TerminalRegistry(ProcessHost& host)
+    : TerminalRegistry(host, systemTerminfoDirectories()) {}
+
+TerminalRegistry::TerminalRegistry(ProcessHost& host, kj::Array<kj::String> terminfoDirectories)
+    : host(host), terminfoDirectories(kj::mv(terminfoDirectories)) {}
+
+TerminalRegistry::~TerminalRegistry() noexcept(false) {
+  for (auto& entry : terminals) entry.value->disown();
+}
+
+kj::Promise<kj::OneOf<kj::Own<Terminal>, StartFailure>> TerminalRegistry::open(
+    rpc::Command::Reader command, WindowSize size, kj::StringPtr term) {
+  using Outcome = kj::OneOf<kj::Own<Terminal>, StartFailure>;
+  if (countRunning() + starting >= rpc::MAX_TERMINALS) {
+    co_return Outcome(
+        StartFailure{rpc::StartFailure::Reason::LIMIT_REACHED, kj::str("maxTerminals")});
+  }
+  starting++;
+  KJ_DEFER(starting--);
+
+  auto prepared = prepareCommand(host, command, EmptyArguments::LOGIN_SHELL,
+                                 chooseTerm(term, terminfoDirectories));
+  KJ_IF_MAYBE (failure, prepared.tryGet<StartFailure>()) {
+    co_return Outcome(kj::mv(*failure));
+  }
+  auto& request = prepared.get<SpawnRequest>();
+  auto title = titleOf(request);
+
+  auto pty = kj::heap<Pty>(host.eventPort, size);
+  auto programSide = pty->openProgramSide(
+      request.credentials.map([](const SpawnRequest::Credentials& user) { return user.uid; }));
+  for (int& fd : request.standardFds) fd = programSide.get();
+  request.controllingTerminal = SpawnRequest::ControllingTerminal::STANDARD_INPUT;
+  auto starting = ChildProcess::start(host, kj::mv(request));
+  programSide = nullptr;  // the child has its own by now
+
+  auto outcome = co_await starting;
+  KJ_IF_MAYBE (failure, outcome.tryGet<StartFailure>()) {
+    co_return Outcome(kj::mv(*failure));
+  }
+  uint64_t id = nextId++;
+  auto terminal =
+      kj::refcounted<Terminal>(host, static_cast<Terminal::Owner&>(*this), id, kj::mv(title), size,
+                               kj::mv(pty), kj::mv(outcome.get<kj::Own<ChildProcess>>()));
+  auto result = kj::addRef(*terminal);
+  terminals.insert(id, kj::mv(terminal));
+  co_return Outcome(kj::mv(result));
+}
+
+kj::Maybe<kj::Own<Terminal>> TerminalRegistry::find(uint64_t id) {
+  return terminals.find(id).map([](kj::Own<Terminal>& terminal) { return kj::addRef(*terminal); });
+}
+
+kj::Array<Terminal*> TerminalRegistry::list() {
+  return KJ_MAP(entry, terminals) {
+    return entry.value.get();
+  };
+}
+
+void TerminalRegistry::programEnded(Terminal& terminal) {
+  endedUntold.add(terminal.id);
+  if (endedUntold.size() > ENDED_TERMINALS) forget(endedUntold.front());
+}
+
+void TerminalRegistry::endTold(Terminal& terminal) {
+  forget(terminal.id);
+}
+
+void TerminalRegistry::closed(Terminal& terminal) {
+  forget(terminal.id);
+}
+
+kj::uint TerminalRegistry::countRunning() {
+  kj::uint result = 0;
+  for (auto& entry : terminals) {
+    if (entry.value->status() == nullptr) result++;
+  }
+  return result;
+}
+
+void TerminalRegistry::forget(uint64_t id) {
+  for (size_t i = 0; i < endedUntold.size(); i++) {
+    if (endedUntold[i] != id) continue;
+    for (size_t j = i + 1; j < endedUntold.size(); j++) endedUntold[j - 1] = endedUntold[j];
+    endedUntold.removeLast();
+    break;
+  }
+  KJ_IF_MAYBE (entry, terminals.find(id)) {
+    (*entry)->disown();
+    // Dropped in a later turn: it may be the terminal that calls.
+    host.runInBackground(kj::evalLater([terminal = kj::mv(*entry)]() {}));
+    terminals.erase(id);
+  }
+}
+
+}  // namespace bothy

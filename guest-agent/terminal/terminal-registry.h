@@ -1,0 +1,52 @@
+#pragma once
+
+#include <kj/map.h>
+
+#include "process/process-host.h"
+#include "terminal/terminal.h"
+
+namespace bothy {
+
+// All terminals of the workspace; made once by main, outlives every facet.  Dropping it abandons them:
+// their programs get SIGHUP from the kernel.
+//
+// A terminal is here until its end was told to somebody, or it was closed.  Of those that ended untold
+// the last ENDED_TERMINALS are kept.
+class TerminalRegistry final: private Terminal::Owner {
+public:
+  // `host` outlives the registry.
+  explicit TerminalRegistry(ProcessHost& host);
+  // Where the workspace's descriptions of terminals are, for tests.
+  TerminalRegistry(ProcessHost& host, kj::Array<kj::String> terminfoDirectories);
+  ~TerminalRegistry() noexcept(false);
+  KJ_DISALLOW_COPY_AND_MOVE(TerminalRegistry);
+
+  // Starts a program on a new terminal.
+  kj::Promise<kj::OneOf<kj::Own<Terminal>, StartFailure>> open(rpc::Command::Reader command,
+                                                               WindowSize size, kj::StringPtr term);
+
+  kj::Maybe<kj::Own<Terminal>> find(uint64_t id);
+
+  // In the order of their ids.  Valid until the event loop turns.
+  kj::Array<Terminal*> list();
+
+  kj::Timer& timer() { return host.timer; }
+
+private:
+  ProcessHost& host;
+  kj::Array<kj::String> terminfoDirectories;
+  uint64_t nextId = 1;
+  kj::uint starting = 0;
+  kj::TreeMap<uint64_t, kj::Own<Terminal>> terminals;
+  kj::Vector<uint64_t> endedUntold;  // oldest first
+
+  void programEnded(Terminal& terminal) override;
+  void endTold(Terminal& terminal) override;
+  void closed(Terminal& terminal) override;
+  kj::uint countRunning();
+  void forget(uint64_t id);
+};
+
+constexpr size_t ENDED_TERMINALS = 16;
+
+}  // namespace bothy

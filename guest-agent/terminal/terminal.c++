@@ -1,0 +1,189 @@
+#include "terminal/terminal.h"
+
+#include <kj/debug.h>
+
+#include "schema/limits.capnp.h"
+#include "terminal/viewer.h"
+
+namespace bothy {
+
+namespace {
+
+// Read from one terminal before others and their input get their turn.
+constexpr size_t TURN_BYTES = 64 * 1024;
+constexpr size_t READ_BYTES = 4096;  // a PTY gives no more at a time
+
+// How far the program may be ahead of the fastest viewer.
+constexpr uint64_t AHEAD_BYTES = 64 * 1024;
+
+// More than the kernel keeps between the two sides of a PTY (8 KiB in its buffer, 4 KiB in the line
+// discipline): what an ended program has left there is less.
+constexpr size_t LEFT_OVER_BYTES = 64 * 1024;
+
+static_assert(AHEAD_BYTES + TURN_BYTES + LEFT_OVER_BYTES < rpc::SCROLLBACK_BYTES);
+
+}  // namespace
+
+Terminal::Terminal(ProcessHost& host, Owner& owner, uint64_t id, kj::String title, WindowSize size,
+                   kj::Own<Pty> pty, kj::Own<ChildProcess> child)
+    : id(id),
+      title(kj::mv(title)),
+      host(host),
+      owner(owner),
+      windowSize(size),
+      pty(kj::mv(pty)),
+      child(kj::mv(child)),
+      scrollback(rpc::SCROLLBACK_BYTES),
+      ended(run().eagerlyEvaluate(nullptr).fork()) {}
+
+Terminal::~Terminal() noexcept(false) {}
+
+void Terminal::resize(WindowSize size) {
+  if (size == windowSize) return;
+  KJ_IF_MAYBE (open, pty) {
+    (*open)->resize(size);
+  }
+  windowSize = size;
+  for (auto viewer : viewers) viewer->resized(scrollback.end(), size);
+}
+
+bool Terminal::signal(int number) {
+  KJ_IF_MAYBE (open, pty) {
+    return (*open)->signal(number);
+  }
+  return false;
+}
+
+kj::Promise<void> Terminal::write(kj::ArrayPtr<const kj::byte> data) {
+  auto turn = co_await inputTurns->next();
+  while (data.size() > 0) {
+    // Asked each time: the program may end while its queue is full.
+    KJ_IF_MAYBE (open, pty) {
+      KJ_IF_MAYBE (taken, (*open)->write(data)) {
+        data = data.slice(*taken, data.size());
+        if (data.size() > 0) {
+          // Fails if the PTY goes meanwhile: the program has ended.
+          co_await (*open)->onWritable().catch_([](kj::Exception&&) {});
+        }
+        continue;
+      }
+    }
+    kj::throwFatalException(KJ_EXCEPTION(DISCONNECTED, "nobody reads this terminal any more"));
+  }
+}
+
+kj::Promise<void> Terminal::close() {
+  auto closing = child->end()
+                     .then([self = kj::addRef(*this)]() mutable {
+                       KJ_IF_MAYBE (listener, self->owner) {
+                         listener->closed(*self);
+                       }
+                     })
+                     .fork();
+  host.runInBackground(closing.addBranch());
+  return closing.addBranch();
+}
+
+void Terminal::told() {
+  KJ_IF_MAYBE (listener, owner) {
+    listener->endTold(*this);
+  }
+}
+
+void Terminal::tellEnd(rpc::TerminalViewer::Client viewer) {
+  auto request = viewer.exitedRequest();
+  KJ_ASSERT_NONNULL(endStatus).writeTo(request.initStatus());
+  host.runInBackground(request.send().ignoreResult().then(
+      [self = kj::addRef(*this)]() mutable { self->told(); },
+      [](kj::Exception&&) {}));  // a lost viewer was told nothing
+}
+
+void Terminal::add(Viewer& viewer) {
+  viewers.add(&viewer);
+}
+
+void Terminal::remove(Viewer& viewer) {
+  for (auto& entry : viewers) {
+    if (entry != &viewer) continue;
+    entry = viewers.back();
+    viewers.removeLast();
+    break;
+  }
+  viewerMoved();
+}
+
+void Terminal::viewerMoved() {
+  KJ_IF_MAYBE (fulfiller, heldBack) {
+    (*fulfiller)->fulfill();
+    heldBack = nullptr;
+  }
+}
+
+bool Terminal::mustHoldBack(bool programEnded) const {
+  if (viewers.empty()) return false;
+  uint64_t fastest = 0;
+  for (auto viewer : viewers) fastest = kj::max(fastest, viewer->nextSequence());
+  // An ended program has little left: it is read as long as that costs a single viewer no gap.
+  uint64_t allowed = programEnded ? rpc::SCROLLBACK_BYTES - LEFT_OVER_BYTES : AHEAD_BYTES;
+  return scrollback.end() - fastest >= allowed;
+}
+
+kj::Promise<ExitStatus> Terminal::run() {
+  co_await readOutput();
+  auto status = co_await child->onExit();
+  endStatus = status;
+  pty = nullptr;
+  wakeViewers();
+  KJ_IF_MAYBE (listener, owner) {
+    listener->programEnded(*this);
+  }
+  co_return status;
+}
+
+// Reads until the program has ended and what it left in the PTY is read: nothing of it is lost, and a
+// background process that still has the other side delays nothing.
+kj::Promise<void> Terminal::readOutput() {
+  auto& open = *KJ_ASSERT_NONNULL(pty);
+  size_t leftOver = LEFT_OVER_BYTES;
+  for (;;) {
+    bool programEnded = !child->isRunning();  // before reading: then all it wrote is there
+    if (mustHoldBack(programEnded)) {
+      auto paf = kj::newPromiseAndFulfiller<void>();
+      heldBack = kj::mv(paf.fulfiller);
+      co_await paf.promise;
+      continue;
+    }
+    auto result = readTurn(programEnded ? leftOver : TURN_BYTES);
+    if (result.size > 0) wakeViewers();
+    if (programEnded) {
+      leftOver -= result.size;
+      if (result.state != Pty::ReadState::DATA || leftOver == 0) co_return;
+    }
+    if (result.state == Pty::ReadState::DATA) {
+      // Has the event loop look at every other fd, and collects more for one message meanwhile.
+      co_await host.timer.afterDelay(0 * kj::SECONDS);
+    } else {
+      co_await open.onReadable().exclusiveJoin(child->onExit().ignoreResult());
+    }
+  }
+}
+
+// Reads at most about `limit` bytes; `state` is DATA if there may be more, `size` what came.
+Pty::ReadResult Terminal::readTurn(size_t limit) {
+  auto& open = *KJ_ASSERT_NONNULL(pty);
+  kj::byte buffer[READ_BYTES];
+  size_t total = 0;
+  while (total < limit) {
+    auto result = open.read(kj::arrayPtr(buffer, kj::min(sizeof(buffer), limit - total)));
+    if (result.state != Pty::ReadState::DATA) return {result.state, total};
+    scrollback.append(kj::arrayPtr(buffer, result.size));
+    total += result.size;
+  }
+  return {Pty::ReadState::DATA, total};
+}
+
+void Terminal::wakeViewers() {
+  for (auto viewer : viewers) viewer->wake();
+}
+
+}  // namespace bothy

@@ -1,0 +1,48 @@
+#pragma once
+
+#include "terminal/terminal.h"
+
+namespace bothy {
+
+// One who looks at a terminal: sends it the output from a position on, as fast as it takes it, with the
+// gaps, the changes of size and the end in their order.  At most one message and what the RPC system's
+// window holds is under way.
+//
+// Dropping it detaches.  One that fails detaches itself.
+class Viewer final {
+public:
+  // Sends nothing before the event loop has waited once: the answer to `attach` goes first.
+  Viewer(kj::Timer& timer, kj::Own<Terminal> terminal, uint64_t position,
+         rpc::TerminalViewer::Client client);
+  ~Viewer() noexcept(false);
+  KJ_DISALLOW_COPY_AND_MOVE(Viewer);
+
+  // The next byte to be sent.
+  uint64_t nextSequence() const { return position; }
+
+  // There is output, or the end.
+  void wake();
+  // The size has changed at this point of the output.
+  void resized(uint64_t sequence, WindowSize size);
+
+private:
+  struct Resize {
+    uint64_t sequence;
+    WindowSize size;
+  };
+  kj::Timer& timer;
+  kj::Own<Terminal> terminal;
+  uint64_t position;
+  rpc::TerminalViewer::Client client;
+  bool attached = true;
+  kj::Maybe<Resize> pendingResize;  // the last of several that were not yet sent
+  kj::Maybe<kj::Own<kj::PromiseFulfiller<void>>> waiting;
+  kj::Promise<void> loop;
+
+  void detach();
+  kj::Promise<void> run();
+  kj::Promise<void> deliver();
+  kj::Promise<void> sendOutput(uint64_t end);
+};
+
+}  // namespace bothy
