@@ -1,0 +1,2 @@
+source $VIMRUNTIME/defaults.vim
+set background=dark mouse=
