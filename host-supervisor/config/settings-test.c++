@@ -1,0 +1,76 @@
+#include "config/settings.h"
+
+#include <catch2/catch_test_macros.hpp>
+
+namespace bothy {
+namespace {
+
+TEST_CASE("a file sets what it names and leaves the rest at its default") {
+  Settings settings;
+  auto faults = readSettings(settings, "bothyd.conf",
+                             "# a comment\n"
+                             "state-dir = /srv/bothy   # another\n"
+                             "\n"
+                             "default-memory=1024\r\n"
+                             "log-format = json");
+  CHECK(faults.size() == 0);
+  CHECK(settings.stateDir == "/srv/bothy");
+  CHECK(settings.defaultMemoryMib == 1024);
+  CHECK(settings.logFormat == LogFormat::JSON);
+  CHECK(settings.runtimeDir == "/run/bothy");
+  CHECK(settings.imagePath() == "/srv/bothy/images");
+  CHECK(settings.socketPath() == "/run/bothy/bothyd.sock");
+}
+
+TEST_CASE("every fault of a file names file, line, setting and limit") {
+  Settings settings;
+  auto faults = readSettings(settings, "f",
+                             "default-cpus = 17\n"
+                             "colour = red\n"
+                             "nonsense\n"
+                             "state-dir = here\n"
+                             "default-disk = 1\n"
+                             "log-level = loud\n"
+                             "uid-count = 5\n"
+                             "uid-count = 6\n");
+  REQUIRE(faults.size() == 7);
+  CHECK(faults[0] == "f:1: default-cpus: '17' is not a whole number from 1 to 16");
+  CHECK(faults[1] == "f:2: colour: there is no such setting; bothyd --help lists them");
+  CHECK(faults[2] == "f:3: 'nonsense' is not of the form name = value");
+  CHECK(faults[3] == "f:4: state-dir: 'here' is not an absolute path");
+  CHECK(faults[4] == "f:5: default-disk: '1' is not a whole number from 64 to 16777216");
+  CHECK(faults[5] == "f:6: log-level: 'loud' is none of info, warning and error");
+  CHECK(faults[6] == "f:8: uid-count: it is set twice; the limit is once");
+  CHECK(settings.defaultCpus == 1);
+}
+
+TEST_CASE("numbers that no machine has are refused") {
+  Settings settings;
+  CHECK(set(settings, "first-uid", "99999999999999999999") != nullptr);
+  CHECK(set(settings, "first-uid", "-1") != nullptr);
+  CHECK(set(settings, "first-uid", "") != nullptr);
+  CHECK(set(settings, "first-uid", "0") != nullptr);  // root
+  CHECK(settings.firstUid == 700000);
+}
+
+TEST_CASE("a socket path that the kernel would cut is refused") {
+  Settings settings;
+  settings.runtimeDir = kj::str("/", kj::repeat('a', 100));
+  auto faults = contradictions(settings);
+  REQUIRE(faults.size() == 1);
+  CHECK(faults[0].startsWith("socket: "));
+}
+
+TEST_CASE("every setting is described") {
+  for (auto& description : settingDescriptions()) {
+    CHECK(description.help.size() > 0);
+    Settings settings;
+    // Known, so refused for its value.
+    KJ_IF_MAYBE (fault, set(settings, description.name, "\x01")) {
+      CHECK_FALSE(fault->startsWith("there is no"));
+    }
+  }
+}
+
+}  // namespace
+}  // namespace bothy

@@ -1,0 +1,150 @@
+#include "config/settings.h"
+
+#include <stdlib.h>
+#include <sys/un.h>
+
+#include <kj/debug.h>
+#include <kj/vector.h>
+
+namespace bothy {
+namespace {
+
+constexpr size_t MAX_PATH_BYTES = 4095;
+constexpr size_t MAX_NAME_BYTES = 255;
+constexpr size_t MAX_SOCKET_PATH_BYTES = sizeof(sockaddr_un::sun_path) - 1;
+
+using Fault = kj::Maybe<kj::String>;
+
+Fault setPath(kj::String& target, kj::StringPtr value, size_t limit = MAX_PATH_BYTES) {
+  if (!value.startsWith("/")) return kj::str("'", value, "' is not an absolute path");
+  if (value.size() > limit) {
+    return kj::str("'", value, "' has ", value.size(), " bytes; the limit is ", limit);
+  }
+  target = kj::heapString(value);
+  return nullptr;
+}
+
+Fault setText(kj::String& target, kj::StringPtr value) {
+  if (value.size() > MAX_NAME_BYTES) {
+    return kj::str("it has ", value.size(), " bytes; the limit is ", MAX_NAME_BYTES);
+  }
+  target = kj::heapString(value);
+  return nullptr;
+}
+
+Fault setNumber(uint32_t& target, kj::StringPtr value, uint32_t least, uint32_t most) {
+  auto wrong = [&]() {
+    return kj::str("'", value, "' is not a whole number from ", least, " to ", most);
+  };
+  if (value.size() == 0 || value.size() > 10) return wrong();
+  uint64_t number = 0;
+  for (char c : value) {
+    if (c < '0' || c > '9') return wrong();
+    number = number * 10 + (c - '0');
+  }
+  if (number < least || number > most) return wrong();
+  target = number;
+  return nullptr;
+}
+
+struct Setting {
+  SettingDescription description;
+  Fault (*set)(Settings&, kj::StringPtr);
+};
+
+constexpr Setting SETTINGS[] = {
+    {{"state-dir"_kj, "absolute path: database, disks, images (default /var/lib/bothy)"_kj},
+     [](Settings& s, kj::StringPtr v) { return setPath(s.stateDir, v); }},
+    {{"runtime-dir"_kj,
+      "absolute path: sockets and what a reboot may lose (default /run/bothy)"_kj},
+     [](Settings& s, kj::StringPtr v) { return setPath(s.runtimeDir, v); }},
+    {{"socket"_kj, "absolute path, at most 107 bytes (default RUNTIME-DIR/bothyd.sock)"_kj},
+     [](Settings& s, kj::StringPtr v) { return setPath(s.socket, v, MAX_SOCKET_PATH_BYTES); }},
+    {{"socket-group"_kj, "group that may use the socket too (default: none, mode 0600)"_kj},
+     [](Settings& s, kj::StringPtr v) { return setText(s.socketGroup, v); }},
+    {{"image-dir"_kj, "absolute path of the installed images (default STATE-DIR/images)"_kj},
+     [](Settings& s, kj::StringPtr v) { return setPath(s.imageDir, v); }},
+    {{"libvirt-uri"_kj, "a QEMU driver, such as qemu:///system (default: embedded in bothyd)"_kj},
+     [](Settings& s, kj::StringPtr v) { return setText(s.libvirtUri, v); }},
+    {{"first-uid"_kj, "first user id for VMs, 1000..2147483647 (default 700000)"_kj},
+     [](Settings& s, kj::StringPtr v) { return setNumber(s.firstUid, v, 1000, 2147483647); }},
+    {{"uid-count"_kj,
+      "so many user ids, which limits the workspaces, 1..100000 (default 10000)"_kj},
+     [](Settings& s, kj::StringPtr v) { return setNumber(s.uidCount, v, 1, 100000); }},
+    {{"default-cpus"_kj, "of a workspace that does not say, 1..16 (default 1)"_kj},
+     [](Settings& s, kj::StringPtr v) { return setNumber(s.defaultCpus, v, 1, 16); }},
+    {{"default-memory"_kj, "MiB of RAM, 256..1048576 (default 512)"_kj},
+     [](Settings& s, kj::StringPtr v) { return setNumber(s.defaultMemoryMib, v, 256, 1048576); }},
+    {{"default-disk"_kj, "MiB of disk, 64..16777216 (default 4096)"_kj},
+     [](Settings& s, kj::StringPtr v) { return setNumber(s.defaultDiskMib, v, 64, 16777216); }},
+    {{"max-connections"_kj, "clients at a time, 1..10000 (default 256)"_kj},
+     [](Settings& s, kj::StringPtr v) { return setNumber(s.maxConnections, v, 1, 10000); }},
+    {{"log-format"_kj, "text or json (default text)"_kj},
+     [](Settings& s, kj::StringPtr v) -> Fault {
+       if (v == "text") {
+         s.logFormat = LogFormat::TEXT;
+       } else if (v == "json") {
+         s.logFormat = LogFormat::JSON;
+       } else {
+         return kj::str("'", v, "' is neither text nor json");
+       }
+       return nullptr;
+     }},
+    {{"log-level"_kj, "info, warning or error (default info)"_kj},
+     [](Settings& s, kj::StringPtr v) -> Fault {
+       if (v == "info") {
+         s.logLevel = LogLevel::INFO;
+       } else if (v == "warning") {
+         s.logLevel = LogLevel::WARNING;
+       } else if (v == "error") {
+         s.logLevel = LogLevel::ERROR;
+       } else {
+         return kj::str("'", v, "' is none of info, warning and error");
+       }
+       return nullptr;
+     }},
+    {{"log-file"_kj, "absolute path, appended to, mode 0600 (default: standard error)"_kj},
+     [](Settings& s, kj::StringPtr v) { return setPath(s.logFile, v); }},
+};
+
+kj::String orBelow(const kj::String& path, const kj::String& directory, kj::StringPtr name) {
+  return path.size() > 0 ? kj::str(path) : kj::str(directory, "/", name);
+}
+
+}  // namespace
+
+kj::String Settings::socketPath() const {
+  return orBelow(socket, runtimeDir, "bothyd.sock");
+}
+kj::String Settings::imagePath() const {
+  return orBelow(imageDir, stateDir, "images");
+}
+
+kj::Array<SettingDescription> settingDescriptions() {
+  return KJ_MAP(setting, SETTINGS) {
+    return setting.description;
+  };
+}
+
+kj::Maybe<kj::String> set(Settings& settings, kj::StringPtr name, kj::StringPtr value) {
+  for (auto& setting : SETTINGS) {
+    if (setting.description.name == name) return setting.set(settings, value);
+  }
+  return kj::str("there is no such setting; bothyd --help lists them");
+}
+
+kj::Array<kj::String> contradictions(const Settings& settings) {
+  kj::Vector<kj::String> faults;
+  auto socket = settings.socketPath();
+  if (socket.size() > MAX_SOCKET_PATH_BYTES) {
+    faults.add(kj::str("socket: '", socket, "' has ", socket.size(), " bytes; the limit is ",
+                       MAX_SOCKET_PATH_BYTES, ": set a shorter runtime-dir or socket"));
+  }
+  if (uint64_t(settings.firstUid) + settings.uidCount > 4294967293u) {
+    faults.add(kj::str("uid-count: ", settings.firstUid, " + ", settings.uidCount,
+                       " leaves the range of user ids, which ends at 4294967293"));
+  }
+  return faults.releaseAsArray();
+}
+
+}  // namespace bothy

@@ -1,0 +1,73 @@
+#include "control/control-server.h"
+
+#include <errno.h>
+#include <grp.h>
+#include <kj/debug.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <sys/stat.h>
+#include <sys/un.h>
+#include <unistd.h>
+
+#include "wire/rpc-connection.h"
+
+namespace bothy {
+
+ControlServer::ControlServer(rpc::Supervisor::Client bootstrap, uint32_t maxConnections)
+    : bootstrap(kj::mv(bootstrap)), free(maxConnections), connections(*this) {}
+
+ControlServer::~ControlServer() noexcept(false) {}
+
+kj::Promise<void> ControlServer::listen(kj::ConnectionReceiver& receiver) {
+  for (;;) {
+    if (free == 0) {
+      auto paf = kj::newPromiseAndFulfiller<void>();
+      waiting = kj::mv(paf.fulfiller);
+      KJ_LOG(WARNING, "as many clients as max-connections allows; the next one waits");
+      co_await paf.promise;
+    }
+    auto stream = co_await receiver.accept();
+    free--;
+    auto connection = kj::heap<RpcConnection>(kj::mv(stream), bootstrap);
+    auto ended = connection->onDisconnect();
+    connections.add(ended.attach(kj::mv(connection), kj::defer([this]() { leave(); })));
+  }
+}
+
+void ControlServer::leave() {
+  free++;
+  KJ_IF_MAYBE (fulfiller, waiting) {
+    (*fulfiller)->fulfill();
+    waiting = nullptr;
+  }
+}
+
+void ControlServer::taskFailed(kj::Exception&& exception) {
+  KJ_LOG(ERROR, "a client's connection failed", exception.getDescription());
+}
+
+kj::AutoCloseFd listenOn(kj::StringPtr path, kj::StringPtr group) {
+  struct sockaddr_un address = {};
+  address.sun_family = AF_UNIX;
+  KJ_REQUIRE(path.size() < sizeof(address.sun_path), "the socket's path is too long", path);
+  memcpy(address.sun_path, path.cStr(), path.size() + 1);
+
+  int raw;
+  KJ_SYSCALL(raw = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0));
+  kj::AutoCloseFd fd(raw);
+  if (unlink(path.cStr()) < 0 && errno != ENOENT) KJ_FAIL_SYSCALL("unlink", errno, path);
+  // Never open to more than is meant, not even for a moment.
+  mode_t before = umask(0177);
+  KJ_DEFER(umask(before));
+  KJ_SYSCALL(bind(fd, reinterpret_cast<sockaddr*>(&address), sizeof(address)), path);
+  if (group.size() > 0) {
+    auto entry = getgrnam(group.cStr());
+    KJ_REQUIRE(entry != nullptr, "socket-group: there is no such group", group);
+    KJ_SYSCALL(chown(path.cStr(), -1, entry->gr_gid), path);
+    KJ_SYSCALL(chmod(path.cStr(), 0660), path);
+  }
+  KJ_SYSCALL(::listen(fd, SOMAXCONN));
+  return fd;
+}
+
+}  // namespace bothy

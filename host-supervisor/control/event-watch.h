@@ -1,0 +1,24 @@
+#pragma once
+
+#include "schema/supervisor.capnp.h"
+#include "workspace/event-log.h"
+
+namespace bothy {
+
+// One client that watches events: a cursor into the store, moved as fast as the client takes them.
+// Nothing is queued for a slow one; it is fed from the store.  Ends when dropped.
+class EventWatch final: public rpc::Handle::Server {
+public:
+  // `log` must outlive it.
+  EventWatch(EventLog& log, uint64_t after, rpc::EventSink::Client sink);
+
+private:
+  EventLog& log;
+  uint64_t cursor;
+  rpc::EventSink::Client sink;
+  kj::Promise<void> feeding;
+
+  kj::Promise<void> feed();
+};
+
+}  // namespace bothy

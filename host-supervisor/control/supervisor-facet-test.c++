@@ -1,0 +1,175 @@
+#include "control/supervisor-facet.h"
+
+#include <kj/debug.h>
+#include <sys/stat.h>
+
+#include <catch2/catch_test_macros.hpp>
+
+#include "control/control-server.h"
+#include "workspace/test-world.h"
+
+namespace bothy {
+namespace {
+
+struct Fixture: public TestWorld {
+  kj::Own<RpcConnection> server;
+  kj::Own<RpcConnection> client;
+  kj::Maybe<rpc::Supervisor::Client> held;
+
+  Fixture() {
+    auto pipe = io.provider->newTwoWayPipe();
+    server = kj::heap<RpcConnection>(
+        kj::mv(pipe.ends[0]),
+        kj::heap<SupervisorFacet>(*manager, *events, driver.abilities(), "9.9.9"));
+    client = kj::heap<RpcConnection>(kj::mv(pipe.ends[1]));
+    held = client->bootstrap().castAs<rpc::Supervisor>();
+  }
+
+  rpc::Supervisor::Client& supervisor() { return KJ_ASSERT_NONNULL(held); }
+
+  auto create(kj::StringPtr name) {
+    auto request = supervisor().createRequest();
+    request.initSpec().setName(name);
+    return request.send();
+  }
+};
+
+class RecordingSink final: public rpc::EventSink::Server {
+public:
+  RecordingSink(kj::Vector<uint64_t>& numbers, bool stalled) : numbers(numbers), stalled(stalled) {}
+
+private:
+  kj::Vector<uint64_t>& numbers;
+  bool stalled;
+
+  kj::Promise<void> event(EventContext context) override {
+    numbers.add(context.getParams().getEvent().getNumber());
+    if (stalled) return kj::NEVER_DONE;
+    return kj::READY_NOW;
+  }
+};
+
+TEST_CASE("a client creates a workspace and talks to its agent") {
+  Fixture f;
+  auto version = f.supervisor().versionRequest().send().wait(f.scope);
+  CHECK(version.getAccelerator() == "tcg");
+  CHECK(version.getVersion() == "9.9.9");
+
+  auto created = f.create("demo").wait(f.scope);
+  REQUIRE(created.getOutcome().isCreated());
+  auto info = created.getOutcome().getCreated();
+  CHECK(info.getState() == rpc::WorkspaceState::RUNNING);
+  CHECK(info.getAgentVersion() == "1.2.3");
+  CHECK(info.getAccelerator() == "tcg");
+  CHECK(f.create("demo").wait(f.scope).getOutcome().isExists());
+
+  auto request = f.supervisor().connectRequest();
+  request.setName("demo");
+  // In one round trip: calls are pipelined on a workspace that is not there yet.
+  auto connecting = request.send();
+  auto report =
+      connecting.getWorkspace().systemRequest().send().getSystem().reportRequest().send().wait(
+          f.scope);
+  CHECK(report.getReport().getAgentVersion() == "1.2.3");
+  CHECK(connecting.wait(f.scope).getOutcome().isConnected());
+}
+
+TEST_CASE("what a client must expect is a value") {
+  Fixture f;
+  auto get = f.supervisor().getRequest();
+  get.setName("none");
+  CHECK(get.send().wait(f.scope).getOutcome().isAbsent());
+  auto start = f.supervisor().startRequest();
+  start.setName("none");
+  CHECK(start.send().wait(f.scope).getOutcome().isAbsent());
+  auto stop = f.supervisor().stopRequest();
+  stop.setName("none");
+  CHECK(stop.send().wait(f.scope).getOutcome().isAbsent());
+  auto erase = f.supervisor().deleteRequest();
+  erase.setName("none");
+  CHECK(erase.send().wait(f.scope).getOutcome().isAbsent());
+  CHECK(f.create("No").wait(f.scope).getOutcome().isInvalid());
+  auto create = f.supervisor().createRequest();
+  create.initSpec().setName("demo");
+  create.getSpec().setImage("none");
+  CHECK(create.send().wait(f.scope).getOutcome().getNoSuchImage() == "none");
+}
+
+TEST_CASE("P28 stop, start and delete over the wire") {
+  Fixture f;
+  f.create("demo").wait(f.scope);
+  auto stop = f.supervisor().stopRequest();
+  stop.setName("demo");
+  CHECK(stop.send().wait(f.scope).getOutcome().getStopped() == rpc::Supervisor::StopKind::ORDERLY);
+  auto connect = f.supervisor().connectRequest();
+  connect.setName("demo");
+  CHECK(connect.send().wait(f.scope).getOutcome().getNotRunning() == rpc::WorkspaceState::STOPPED);
+  auto start = f.supervisor().startRequest();
+  start.setName("demo");
+  CHECK(start.send().wait(f.scope).getOutcome().isStarted());
+  auto erase = f.supervisor().deleteRequest();
+  erase.setName("demo");
+  CHECK(erase.send().wait(f.scope).getOutcome().isDeleted());
+  CHECK(f.supervisor().listRequest().send().wait(f.scope).getWorkspaces().size() == 0);
+}
+
+TEST_CASE("P58 a watcher gets what was and what comes, in order and once") {
+  Fixture f;
+  f.create("one").wait(f.scope);
+  kj::Vector<uint64_t> numbers;
+  auto watch = f.supervisor().watchRequest();
+  watch.setAfter(1);
+  watch.setSink(kj::heap<RecordingSink>(numbers, false));
+  auto watching = watch.send().wait(f.scope);
+  CHECK(watching.getFirst() == 1);
+  f.create("two").wait(f.scope);
+  f.settle();
+  REQUIRE(numbers.size() == 7);
+  for (size_t i = 0; i < numbers.size(); i++) CHECK(numbers[i] == i + 2);
+}
+
+TEST_CASE("P58 a watcher that does not take its events makes nothing grow") {
+  Fixture f;
+  f.create("demo").wait(f.scope);
+  EventRecord event;
+  event.workspace = kj::str("demo");
+  event.detail = kj::str(kj::repeat('x', 10000));
+  for (int i = 0; i < 500; i++) f.store->append(event);
+  f.events->grew();
+  kj::Vector<uint64_t> numbers;
+  auto watch = f.supervisor().watchRequest();
+  watch.setSink(kj::heap<RecordingSink>(numbers, true));
+  auto watching = watch.send().wait(f.scope);
+  f.settle();
+  CHECK(numbers.size() > 0);
+  CHECK(numbers.size() < 100);
+}
+
+TEST_CASE("S02 one client more than the limit waits until another leaves") {
+  Fixture f;
+  auto path = kj::str(f.directory, "/socket");
+  auto fd = listenOn(path, nullptr);
+  struct stat stats;
+  REQUIRE(stat(path.cStr(), &stats) == 0);
+  CHECK((stats.st_mode & 0777) == 0600);
+  auto receiver = f.io.lowLevelProvider->wrapListenSocketFd(
+      kj::mv(fd),
+      kj::LowLevelAsyncIoProvider::ALREADY_CLOEXEC | kj::LowLevelAsyncIoProvider::ALREADY_NONBLOCK);
+  ControlServer server(f.supervisor(), 1);
+  auto listening = server.listen(*receiver).eagerlyEvaluate(nullptr);
+
+  auto address = f.io.provider->getNetwork().parseAddress(kj::str("unix:", path)).wait(f.scope);
+  auto first = kj::heap<RpcConnection>(address->connect().wait(f.scope));
+  auto firstBoot = first->bootstrap().castAs<rpc::Supervisor>();
+  firstBoot.versionRequest().send().wait(f.scope);
+
+  RpcConnection second(address->connect().wait(f.scope));
+  auto waiting = second.bootstrap().castAs<rpc::Supervisor>().versionRequest().send();
+  CHECK_FALSE(waiting.poll(f.scope));
+  firstBoot = nullptr;
+  first = nullptr;
+  waiting.wait(f.scope);
+}
+
+}  // namespace
+}  // namespace bothy

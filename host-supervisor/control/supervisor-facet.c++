@@ -1,0 +1,229 @@
+#include "control/supervisor-facet.h"
+
+#include <kj/debug.h>
+
+#include "control/event-watch.h"
+#include "control/translation.h"
+#include "control/workspace-facet.h"
+#include "schema/limits.capnp.h"
+
+namespace bothy {
+namespace {
+
+// A client's progress capability.  A client that does not listen holds nothing up.
+class RpcProgress final: public Progress, private kj::TaskSet::ErrorHandler {
+public:
+  explicit RpcProgress(rpc::Progress::Client client) : client(kj::mv(client)), sent(*this) {}
+
+  void stage(Stage stage, kj::Duration elapsed) override {
+    auto request = client.stageRequest();
+    request.setStage(toRpc(stage));
+    request.setElapsedMillis(elapsed / kj::MILLISECONDS);
+    sent.add(request.send());
+  }
+
+private:
+  rpc::Progress::Client client;
+  kj::TaskSet sent;
+
+  void taskFailed(kj::Exception&&) override {}
+};
+
+template <typename Params>
+kj::Maybe<kj::Own<Progress>> progressOf(Params params) {
+  if (!params.hasProgress()) return nullptr;
+  return kj::Own<Progress>(kj::heap<RpcProgress>(params.getProgress()));
+}
+
+}  // namespace
+
+SupervisorFacet::SupervisorFacet(WorkspaceManager& manager, EventLog& events,
+                                 const HostAbilities& abilities, kj::StringPtr version)
+    : manager(manager), events(events), abilities(abilities), programVersion(version) {}
+
+void SupervisorFacet::describe(rpc::WorkspaceInfo::Builder info, Workspace& workspace) {
+  fill(info, workspace.row(), acceleratorName(abilities));
+}
+
+kj::Promise<void> SupervisorFacet::version(VersionContext context) {
+  auto results = context.getResults();
+  results.setGeneration(rpc::GENERATION);
+  results.setVersion(programVersion);
+  results.setAccelerator(acceleratorName(abilities));
+  results.setVsock(vsockName(abilities));
+  return kj::READY_NOW;
+}
+
+kj::Promise<void> SupervisorFacet::create(CreateContext context) {
+  auto params = context.getParams();
+  auto spec = params.getSpec();
+  WorkspaceManager::CreateRequest request;
+  request.spec.name = kj::str(spec.getName());
+  request.spec.image = kj::str(spec.getImage());
+  request.spec.cpus = spec.getCpus();
+  request.spec.memoryMib = spec.getMemoryMib();
+  request.spec.diskMib = spec.getDiskMib();
+  request.requestId = kj::str(params.getRequestId());
+  request.start = params.getStart();
+
+  auto result = co_await manager.create(kj::mv(request), progressOf(params));
+  auto outcome = context.getResults().initOutcome();
+  KJ_SWITCH_ONEOF(result) {
+    KJ_CASE_ONEOF(created, WorkspaceManager::Created) {
+      describe(outcome.initCreated(), *created.workspace);
+    }
+    KJ_CASE_ONEOF(exists, WorkspaceManager::Exists) {
+      describe(outcome.initExists(), *exists.workspace);
+    }
+    KJ_CASE_ONEOF(invalid, WorkspaceManager::Invalid) {
+      outcome.setInvalid(invalid.why);
+    }
+    KJ_CASE_ONEOF(image, WorkspaceManager::NoSuchImage) {
+      outcome.setNoSuchImage(image.name);
+    }
+    KJ_CASE_ONEOF(conflict, WorkspaceManager::RequestConflict) {
+      outcome.setRequestConflict();
+    }
+    KJ_CASE_ONEOF(failure, StartReport::Failure) {
+      fill(outcome.initFailed(), failure);
+    }
+    KJ_CASE_ONEOF(noSpace, WorkspaceManager::NoSpace) {
+      outcome.setNoSpace(noSpace.why);
+    }
+  }
+}
+
+kj::Promise<void> SupervisorFacet::list(ListContext context) {
+  auto workspaces = manager.list();
+  auto infos = context.getResults().initWorkspaces(workspaces.size());
+  for (auto i : kj::indices(workspaces)) describe(infos[i], *workspaces[i]);
+  return kj::READY_NOW;
+}
+
+kj::Promise<void> SupervisorFacet::get(GetContext context) {
+  auto outcome = context.getResults().initOutcome();
+  KJ_IF_MAYBE (workspace, manager.find(context.getParams().getName())) {
+    describe(outcome.initFound(), **workspace);
+  } else {
+    outcome.setAbsent();
+  }
+  return kj::READY_NOW;
+}
+
+kj::Promise<void> SupervisorFacet::connect(ConnectContext context) {
+  auto found = manager.find(context.getParams().getName());
+  if (found == nullptr) {
+    context.getResults().initOutcome().setAbsent();
+    co_return;
+  }
+  auto& workspace = KJ_ASSERT_NONNULL(found);
+  auto running = workspace->machine();
+  if (running == nullptr) {
+    context.getResults().initOutcome().setNotRunning(toRpc(workspace->row().state));
+    co_return;
+  }
+  auto& machine = KJ_ASSERT_NONNULL(running);
+  kj::Maybe<kj::String> fault;
+  co_await machine->agent(AgentLink::Lane::INTERACTIVE)
+      .then([](rpc::Agent::Client&&) {},
+            [&fault](kj::Exception&& e) { fault = kj::str(e.getDescription()); });
+  KJ_IF_MAYBE (why, fault) {
+    KJ_LOG(WARNING, "the agent of a workspace does not answer", workspace->row().name, *why);
+    context.getResults().initOutcome().setUnreachable(*why);
+    co_return;
+  }
+  auto results = context.getResults();
+  results.setWorkspace(
+      kj::heap<WorkspaceFacet>(kj::mv(workspace), kj::mv(machine), acceleratorName(abilities)));
+  results.initOutcome().setConnected();
+}
+
+kj::Promise<void> SupervisorFacet::start(StartContext context) {
+  auto params = context.getParams();
+  auto found = manager.find(params.getName());
+  if (found == nullptr) {
+    context.getResults().initOutcome().setAbsent();
+    co_return;
+  }
+  auto workspace = kj::mv(KJ_ASSERT_NONNULL(found));
+  switch (replyTo(Wish::START, workspace->row().state)) {
+    case Reply::BUSY:
+      context.getResults().initOutcome().setBusy(toRpc(workspace->row().state));
+      co_return;
+    case Reply::ALREADY:
+      describe(context.getResults().initOutcome().initStarted(), *workspace);
+      co_return;
+    case Reply::BEGIN:
+    case Reply::JOIN:
+      break;
+  }
+  auto result = co_await workspace->start(progressOf(params));
+  auto outcome = context.getResults().initOutcome();
+  KJ_SWITCH_ONEOF(result) {
+    KJ_CASE_ONEOF(report, kj::Own<StartReport>) {
+      KJ_IF_MAYBE (failure, report->failure) {
+        fill(outcome.initFailed(), *failure);
+      } else {
+        describe(outcome.initStarted(), *workspace);
+      }
+    }
+    KJ_CASE_ONEOF(superseded, Superseded) {
+      outcome.setBusy(toRpc(workspace->row().state));
+    }
+  }
+}
+
+kj::Promise<void> SupervisorFacet::stop(StopContext context) {
+  auto params = context.getParams();
+  KJ_REQUIRE(params.getGraceMillis() <= MAX_GRACE_MILLIS, "graceMillis must be at most 600000");
+  auto found = manager.find(params.getName());
+  if (found == nullptr) {
+    context.getResults().initOutcome().setAbsent();
+    co_return;
+  }
+  auto workspace = kj::mv(KJ_ASSERT_NONNULL(found));
+  if (replyTo(Wish::STOP, workspace->row().state) == Reply::BUSY) {
+    context.getResults().initOutcome().setBusy(toRpc(workspace->row().state));
+    co_return;
+  }
+  auto result = co_await workspace->stop(params.getGraceMillis());
+  auto outcome = context.getResults().initOutcome();
+  KJ_SWITCH_ONEOF(result) {
+    KJ_CASE_ONEOF(kind, StopKind) {
+      switch (kind) {
+        case StopKind::ORDERLY:
+          outcome.setStopped(rpc::Supervisor::StopKind::ORDERLY);
+          break;
+        case StopKind::FORCED:
+          outcome.setStopped(rpc::Supervisor::StopKind::FORCED);
+          break;
+        case StopKind::ALREADY:
+          outcome.setStopped(rpc::Supervisor::StopKind::ALREADY);
+          break;
+      }
+    }
+    KJ_CASE_ONEOF(superseded, Superseded) {
+      outcome.setBusy(toRpc(workspace->row().state));
+    }
+  }
+}
+
+kj::Promise<void> SupervisorFacet::delete_(DeleteContext context) {
+  KJ_IF_MAYBE (workspace, manager.find(context.getParams().getName())) {
+    co_await (*workspace)->erase();
+    context.getResults().initOutcome().setDeleted();
+  } else {
+    context.getResults().initOutcome().setAbsent();
+  }
+}
+
+kj::Promise<void> SupervisorFacet::watch(WatchContext context) {
+  auto params = context.getParams();
+  KJ_REQUIRE(params.hasSink(), "watch needs a sink");
+  auto results = context.getResults();
+  results.setFirst(events.first());
+  results.setHandle(kj::heap<EventWatch>(events, params.getAfter(), params.getSink()));
+  return kj::READY_NOW;
+}
+
+}  // namespace bothy

@@ -1,0 +1,36 @@
+#pragma once
+
+#include "schema/supervisor.capnp.h"
+#include "workspace/workspace-manager.h"
+
+namespace bothy {
+
+// The bootstrap capability of a client's connection.
+class SupervisorFacet final: public rpc::Supervisor::Server {
+public:
+  // All must outlive it.  `version` is bothyd's.
+  SupervisorFacet(WorkspaceManager& manager, EventLog& events, const HostAbilities& abilities,
+                  kj::StringPtr version);
+
+private:
+  WorkspaceManager& manager;
+  EventLog& events;
+  const HostAbilities& abilities;
+  kj::StringPtr programVersion;
+
+  kj::Promise<void> version(VersionContext context) override;
+  kj::Promise<void> create(CreateContext context) override;
+  kj::Promise<void> list(ListContext context) override;
+  kj::Promise<void> get(GetContext context) override;
+  kj::Promise<void> connect(ConnectContext context) override;
+  kj::Promise<void> start(StartContext context) override;
+  kj::Promise<void> stop(StopContext context) override;
+  kj::Promise<void> delete_(DeleteContext context) override;
+  kj::Promise<void> watch(WatchContext context) override;
+
+  void describe(rpc::WorkspaceInfo::Builder info, Workspace& workspace);
+};
+
+constexpr uint32_t MAX_GRACE_MILLIS = 600000;
+
+}  // namespace bothy

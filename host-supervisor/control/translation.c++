@@ -1,0 +1,71 @@
+#include "control/translation.h"
+
+namespace bothy {
+
+// The numbers of both are fixed and the same: the store's are on disk, the schema's on the wire.
+static_assert(static_cast<int>(WorkspaceState::FAILED) ==
+              static_cast<int>(rpc::WorkspaceState::FAILED));
+static_assert(static_cast<int>(WorkspaceState::RUNNING) ==
+              static_cast<int>(rpc::WorkspaceState::RUNNING));
+static_assert(static_cast<int>(Cause::VSOCK_RESTORED) ==
+              static_cast<int>(rpc::Cause::VSOCK_RESTORED));
+static_assert(static_cast<int>(Cause::ADOPTED) == static_cast<int>(rpc::Cause::ADOPTED));
+static_assert(static_cast<int>(Stage::AGENT_READY) == static_cast<int>(rpc::Stage::AGENT_READY));
+
+rpc::WorkspaceState toRpc(WorkspaceState state) {
+  return static_cast<rpc::WorkspaceState>(state);
+}
+
+rpc::Stage toRpc(Stage stage) {
+  return static_cast<rpc::Stage>(stage);
+}
+
+rpc::Cause toRpc(Cause cause) {
+  return static_cast<rpc::Cause>(cause);
+}
+
+void fill(rpc::WorkspaceInfo::Builder info, const WorkspaceRow& row, kj::StringPtr accelerator) {
+  auto spec = info.initSpec();
+  spec.setName(row.name);
+  spec.setImage(row.image);
+  spec.setCpus(row.cpus);
+  spec.setMemoryMib(row.memoryMib);
+  spec.setDiskMib(row.diskMib);
+  info.setId(row.id);
+  info.setState(toRpc(row.state));
+  info.setFailure(row.failure);
+  info.setCreatedNanos(row.createdNanos);
+  info.setStartedNanos(row.startedNanos);
+  if (row.state == WorkspaceState::RUNNING) {
+    info.setAgentVersion(row.agentVersion);
+    info.setAccelerator(accelerator);
+  }
+}
+
+void fill(rpc::Supervisor::StartFailure::Builder failure, const StartReport::Failure& from) {
+  failure.setStage(toRpc(from.stage));
+  failure.setMessage(from.message);
+  failure.setConsole(from.console);
+}
+
+void fill(rpc::Event::Builder event, const EventRecord& from) {
+  event.setNumber(from.number);
+  event.setTimeNanos(from.timeNanos);
+  event.setWorkspace(from.workspace);
+  event.setWorkspaceId(from.workspaceId);
+  event.setBefore(toRpc(from.before));
+  event.setAfter(toRpc(from.after));
+  event.setGone(from.gone);
+  event.setCause(toRpc(from.cause));
+  event.setDetail(from.detail);
+}
+
+kj::StringPtr acceleratorName(const HostAbilities& abilities) {
+  return abilities.accelerator == HostAbilities::Accelerator::KVM ? "kvm"_kj : "tcg"_kj;
+}
+
+kj::StringPtr vsockName(const HostAbilities& abilities) {
+  return abilities.vsock == HostAbilities::Vsock::KERNEL ? "kernel"_kj : "vhost-user"_kj;
+}
+
+}  // namespace bothy

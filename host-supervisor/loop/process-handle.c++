@@ -1,0 +1,82 @@
+#include "loop/process-handle.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <poll.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/syscall.h>
+#include <unistd.h>
+
+#include <kj/debug.h>
+
+namespace bothy {
+
+kj::Maybe<uint64_t> processStartTime(pid_t pid) {
+  auto path = kj::str("/proc/", pid, "/stat");
+  kj::AutoCloseFd fd(::open(path.cStr(), O_RDONLY | O_CLOEXEC));
+  if (fd.get() < 0) return nullptr;
+  char text[1024];
+  ssize_t size = read(fd, text, sizeof(text) - 1);
+  if (size <= 0) return nullptr;
+  text[size] = '\0';
+  // Field 2, the program's name, may hold anything; it ends at the last ')'.
+  const char* position = strrchr(text, ')');
+  for (int field = 2; field < 22; field++) {
+    if (position == nullptr) return nullptr;
+    position = strchr(position + 1, ' ');
+  }
+  if (position == nullptr) return nullptr;
+  return static_cast<uint64_t>(strtoull(position, nullptr, 10));
+}
+
+kj::Maybe<kj::Own<ProcessHandle>> ProcessHandle::open(kj::UnixEventPort& port,
+                                                      ProcessIdentity identity) {
+  KJ_IF_MAYBE (handle, open(port, identity.pid)) {
+    if ((*handle)->identity() == identity) return kj::mv(*handle);
+  }
+  return nullptr;
+}
+
+kj::Maybe<kj::Own<ProcessHandle>> ProcessHandle::open(kj::UnixEventPort& port, pid_t pid) {
+  if (pid <= 0) return nullptr;
+  // The start time is read after the pidfd is held, so both belong to one process, or the process of
+  // the pidfd has ended and onExit() tells it.
+  kj::AutoCloseFd pidfd(static_cast<int>(syscall(SYS_pidfd_open, pid, 0)));
+  if (pidfd.get() < 0) return nullptr;
+  KJ_IF_MAYBE (startTime, processStartTime(pid)) {
+    return kj::heap<ProcessHandle>(port, ProcessIdentity{pid, *startTime}, kj::mv(pidfd));
+  }
+  return nullptr;
+}
+
+ProcessHandle::ProcessHandle(kj::UnixEventPort& port, ProcessIdentity identity,
+                             kj::AutoCloseFd pidfdParam)
+    : id(identity),
+      pidfd(kj::mv(pidfdParam)),
+      observer(port, pidfd, kj::UnixEventPort::FdObserver::OBSERVE_READ),
+      exited(watch().fork()) {}
+
+kj::Promise<void> ProcessHandle::watch() {
+  // The observer tells of changes only.
+  while (!hasExited()) co_await observer.whenBecomesReadable();
+}
+
+kj::Promise<void> ProcessHandle::onExit() {
+  return exited.addBranch();
+}
+
+bool ProcessHandle::hasExited() const {
+  pollfd request{pidfd.get(), POLLIN, 0};
+  int ready;
+  KJ_SYSCALL(ready = poll(&request, 1, 0));
+  return ready > 0;
+}
+
+void ProcessHandle::signal(int signum) const {
+  if (syscall(SYS_pidfd_send_signal, pidfd.get(), signum, nullptr, 0) < 0 && errno != ESRCH) {
+    KJ_FAIL_SYSCALL("pidfd_send_signal", errno, id.pid, signum);
+  }
+}
+
+}  // namespace bothy

@@ -1,0 +1,96 @@
+#pragma once
+
+#include <kj/async.h>
+#include <kj/mutex.h>
+#include <kj/refcount.h>
+#include <kj/thread.h>
+#include <kj/timer.h>
+
+#include <deque>
+
+namespace bothy {
+
+// Jobs that may wait at once; one more is refused with OVERLOADED.
+constexpr size_t WORKER_QUEUE_LIMIT_JOBS = 1024;
+
+// One thread on which a world that blocks lives.  Jobs run one after the other, in the order in which
+// they were given; the event loop gets promises.
+class WorkerThread final {
+public:
+  // `world` names it in messages.
+  WorkerThread(kj::Timer& timer, kj::StringPtr world);
+  // Waits for the job under way, unless that has missed its deadline: then the thread is left to
+  // itself.  Jobs that wait are not run.
+  ~WorkerThread() noexcept(false);
+  KJ_DISALLOW_COPY_AND_MOVE(WorkerThread);
+
+  // Runs `func` on the thread and resolves to what it returns.  Fails with what it throws, or with
+  // OVERLOADED when it has not ended within `deadline` from now; it then still runs to its end, and
+  // what it returns is destroyed on the thread.  Dropping the promise does the same; a job that has
+  // not begun by then is never run.
+  template <typename Func>
+  kj::Promise<kj::_::ReturnType<Func, void>> run(kj::StringPtr what, kj::Duration deadline,
+                                                 Func&& func) {
+    using Result = kj::_::ReturnType<Func, void>;
+    auto paf = kj::newPromiseAndCrossThreadFulfiller<Result>();
+    add(kj::heap<JobOf<Result, kj::Decay<Func>>>(kj::fwd<Func>(func), kj::mv(paf.fulfiller)));
+    return paf.promise.exclusiveJoin(
+        overdue(kj::str(what), deadline).then([]() -> Result { KJ_UNREACHABLE; }));
+  }
+
+private:
+  class Job {
+  public:
+    virtual ~Job() noexcept(false) {}
+    virtual void run() = 0;
+  };
+
+  template <typename Result, typename Func>
+  class JobOf final: public Job {
+  public:
+    JobOf(Func func, kj::Own<kj::CrossThreadPromiseFulfiller<Result>> fulfiller)
+        : func(kj::mv(func)), fulfiller(kj::mv(fulfiller)) {}
+
+    void run() override {
+      if (!fulfiller->isWaiting()) return;
+      KJ_IF_MAYBE (exception, kj::runCatchingExceptions([&]() {
+                     if constexpr (kj::isSameType<Result, void>()) {
+                       func();
+                       fulfiller->fulfill();
+                     } else {
+                       fulfiller->fulfill(func());
+                     }
+                   })) {
+        fulfiller->reject(kj::mv(*exception));
+      }
+    }
+
+  private:
+    Func func;
+    kj::Own<kj::CrossThreadPromiseFulfiller<Result>> fulfiller;
+  };
+
+  struct State {
+    std::deque<kj::Own<Job>> jobs;
+    bool stopping = false;
+    bool busy = false;
+  };
+
+  // Shared with the thread, which may outlive the object.
+  struct Queue final: public kj::AtomicRefcounted {
+    kj::MutexGuarded<State> state;
+  };
+
+  kj::Timer& timer;
+  kj::String world;
+  kj::Own<const Queue> queue;
+  kj::Own<kj::Thread> thread;
+  // When the job under way should have ended at the latest, as far as is known.
+  bool missedDeadline = false;
+
+  void add(kj::Own<Job> job);
+  kj::Promise<void> overdue(kj::String what, kj::Duration deadline);
+  static void serve(const Queue& queue);
+};
+
+}  // namespace bothy

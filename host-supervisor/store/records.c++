@@ -1,0 +1,68 @@
+#include "store/records.h"
+
+#include <kj/debug.h>
+
+namespace bothy {
+
+kj::StringPtr toString(WorkspaceState state) {
+  switch (state) {
+    case WorkspaceState::CREATING:
+      return "creating";
+    case WorkspaceState::STOPPED:
+      return "stopped";
+    case WorkspaceState::STARTING:
+      return "starting";
+    case WorkspaceState::RUNNING:
+      return "running";
+    case WorkspaceState::STOPPING:
+      return "stopping";
+    case WorkspaceState::DELETING:
+      return "deleting";
+    case WorkspaceState::FAILED:
+      return "failed";
+  }
+  KJ_UNREACHABLE;
+}
+
+kj::StringPtr toString(Cause cause) {
+  switch (cause) {
+    case Cause::REQUEST:
+      return "request";
+    case Cause::GUEST_POWERED_OFF:
+      return "guest powered off";
+    case Cause::VM_EXITED:
+      return "vm exited";
+    case Cause::START_FAILED:
+      return "start failed";
+    case Cause::ADOPTED:
+      return "adopted";
+    case Cause::RECOVERED:
+      return "recovered";
+    case Cause::VSOCK_LOST:
+      return "vsock lost";
+    case Cause::VSOCK_RESTORED:
+      return "vsock restored";
+  }
+  KJ_UNREACHABLE;
+}
+
+WorkspaceRow WorkspaceRow::clone() const {
+  WorkspaceRow copy;
+  copy.id = kj::str(id);
+  copy.name = kj::str(name);
+  copy.image = kj::str(image);
+  copy.cpus = cpus;
+  copy.memoryMib = memoryMib;
+  copy.diskMib = diskMib;
+  copy.uid = uid;
+  copy.cid = cid;
+  copy.state = state;
+  copy.failure = kj::str(failure);
+  copy.secret = kj::heapArray<kj::byte>(secret);
+  copy.createdNanos = createdNanos;
+  copy.startedNanos = startedNanos;
+  copy.agentVersion = kj::str(agentVersion);
+  return copy;
+}
+
+}  // namespace bothy

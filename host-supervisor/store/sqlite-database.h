@@ -1,0 +1,75 @@
+#pragma once
+
+#include <stdint.h>
+
+#include <kj/array.h>
+#include <kj/string.h>
+
+struct sqlite3;
+struct sqlite3_stmt;
+
+namespace bothy {
+
+// One connection to one SQLite file, in WAL mode with full synchronisation: what was committed is there
+// after a power cut.  Faults throw with SQLite's message.
+class SqliteDatabase final {
+public:
+  // `path` is made with mode 0600 if it is missing.
+  explicit SqliteDatabase(kj::StringPtr path);
+  ~SqliteDatabase() noexcept(false);
+  KJ_DISALLOW_COPY_AND_MOVE(SqliteDatabase);
+
+  // Statements without parameters and results.
+  void run(kj::StringPtr sql);
+
+  // Runs the migrations that the file lacks, each in a transaction; its `user_version` counts them.
+  // Fails if the file was written by a newer bothyd.
+  void migrate(kj::ArrayPtr<const kj::StringPtr> migrations);
+
+private:
+  sqlite3* connection = nullptr;
+
+  friend class SqliteStatement;
+};
+
+// A prepared statement, bound once and stepped through.
+class SqliteStatement final {
+public:
+  SqliteStatement(SqliteDatabase& database, kj::StringPtr sql);
+  ~SqliteStatement() noexcept(false);
+  KJ_DISALLOW_COPY_AND_MOVE(SqliteStatement);
+
+  // Binds the next parameter.
+  SqliteStatement& bind(int64_t value);
+  SqliteStatement& bind(kj::StringPtr value);
+  SqliteStatement& bind(kj::ArrayPtr<const kj::byte> value);
+
+  // True if there is a row.
+  bool step();
+  // Steps to the end of a statement without rows; the number of rows it changed.
+  int finish();
+
+  int64_t integer(int column);
+  kj::String text(int column);
+  kj::Array<const kj::byte> blob(int column);
+
+private:
+  sqlite3* connection;
+  sqlite3_stmt* statement = nullptr;
+  int bound = 0;
+};
+
+// Rolls back unless committed.
+class SqliteTransaction final {
+public:
+  explicit SqliteTransaction(SqliteDatabase& database);
+  ~SqliteTransaction() noexcept(false);
+  KJ_DISALLOW_COPY_AND_MOVE(SqliteTransaction);
+  void commit();
+
+private:
+  SqliteDatabase& database;
+  bool committed = false;
+};
+
+}  // namespace bothy

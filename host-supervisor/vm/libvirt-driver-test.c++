@@ -1,0 +1,302 @@
+// Real machines: each test boots at least one.
+#include "vm/libvirt-driver.h"
+
+#include <fcntl.h>
+#include <signal.h>
+#include <stdlib.h>
+#include <sys/stat.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include <kj/debug.h>
+#include <kj/filesystem.h>
+#include <kj/vector.h>
+#include <catch2/catch_test_macros.hpp>
+
+#include <algorithm>
+#include <filesystem>
+#include <fstream>
+#include <iterator>
+#include <sstream>
+#include <string>
+#include <vector>
+
+#include "loop/child-process.h"
+#include "vm/machine-record.h"
+#include "vm/testing/machine-bed.h"
+
+namespace bothy {
+namespace {
+
+namespace stdfs = std::filesystem;
+
+struct Bed {
+  MachineBed bed{MachineBed::processDirectory(), MachineBed::Ownership::TEMPORARY};
+  kj::WaitScope& scope{bed.io.waitScope};
+
+  VmEnd endOf(RunningVm& vm) {
+    return bed.io.provider->getTimer().timeoutAfter(60 * kj::SECONDS, vm.onEnd()).wait(scope);
+  }
+
+  kj::Own<RunningVm> start(kj::StringPtr name, uint32_t number = 1) {
+    return bed.driver->start(bed.spec(name, number)).wait(scope);
+  }
+
+  MachineRecord record(kj::StringPtr name) {
+    return KJ_ASSERT_NONNULL(MachineRecord::load(bed.directory, name));
+  }
+
+  // Neither process nor file of the machine is left.
+  void checkNothingLeft(kj::StringPtr name, uint32_t number = 1) {
+    CHECK(stdfs::is_empty(bed.runtimeDir(name).cStr()));
+    CHECK(MachineRecord::load(bed.directory, name) == nullptr);
+    CHECK(!stdfs::exists(kj::str(bed.directory, "/libvirt/run/qemu/", name, ".xml").cStr()));
+    CHECK(processesOf(BED_FIRST_UID + number) == 0);
+  }
+
+  static int processesOf(uint32_t user) {
+    int count = 0;
+    std::error_code error;  // a zombie has no program; whoever is PID 1 reaps it in its own time
+    for (auto& entry : stdfs::directory_iterator("/proc")) {
+      struct stat stats;
+      if (atoi(entry.path().filename().c_str()) > 0 && stat(entry.path().c_str(), &stats) == 0 &&
+          stats.st_uid == user && !stdfs::read_symlink(entry.path() / "exe", error).empty()) {
+        count++;
+      }
+    }
+    return count;
+  }
+};
+
+// The list of what happened to a machine's vsock, and a promise for its length.
+class Witness final: public VmDriver::Events {
+public:
+  void vsockLost(kj::StringPtr name) override { lost++; }
+  void vsockRestored(kj::StringPtr name) override {
+    restored++;
+    if (fulfiller.get() != nullptr) fulfiller->fulfill();
+  }
+  kj::Promise<void> onRestored() {
+    auto paf = kj::newPromiseAndFulfiller<void>();
+    fulfiller = kj::mv(paf.fulfiller);
+    return kj::mv(paf.promise);
+  }
+  int lost = 0;
+  int restored = 0;
+
+private:
+  kj::Own<kj::PromiseFulfiller<void>> fulfiller;
+};
+
+std::string slurp(kj::StringPtr path) {
+  std::ifstream file(path.cStr());
+  std::stringstream text;
+  text << file.rdbuf();
+  return text.str();
+}
+
+#define NEEDS_ROOT() \
+  if (getuid() != 0) SKIP("machines run as users of their own, which takes root")
+
+// First, because libvirt's embedded driver keeps its directory locked until its process ends.
+TEST_CASE("a machine whose supervisor was killed is adopted by the next one") {
+  NEEDS_ROOT();
+  auto directory = MachineBed::processDirectory();
+  auto startElsewhere = [&](kj::StringPtr name) {
+    // Another process is the supervisor: it starts the machine and is killed.
+    auto io = (Subreaper::prepare(), kj::setupAsyncIo());
+    Subreaper reaper(io.unixEventPort);
+    int ends[2];
+    KJ_SYSCALL(pipe2(ends, O_CLOEXEC));
+    kj::AutoCloseFd reader(ends[0]), writer(ends[1]);
+    auto starter = ChildProcess::spawn(
+        io.unixEventPort, reaper,
+        ChildSpec{BOTHY_MACHINE_STARTER, kj::arr(kj::str(directory), kj::str(name)), nullptr,
+                  writer.get(), ChildSpec::Lifetime::OWNED});
+    writer = nullptr;
+    char line[64];
+    ssize_t size;
+    do {
+      KJ_SYSCALL(size = read(reader, line, sizeof(line)));
+      KJ_REQUIRE(size > 0, "the starter failed");
+    } while (line[size - 1] != '\n' || memcmp(line, "running", 7) != 0);
+    starter->process().signal(SIGKILL);
+    starter->onExit().wait(io.waitScope);
+  };
+
+  startElsewhere("one");
+  {
+    Bed b;
+    auto removed = b.bed.driver->removeStrays(kj::arr("one"_kj)).wait(b.scope);
+    CHECK(removed.size() == 0);
+    auto vm = KJ_ASSERT_NONNULL(b.bed.driver->adopt(b.bed.spec("one")).wait(b.scope));
+    CHECK(b.bed.ask(*vm, "still here") == "still here");
+    CHECK(b.bed.ask(*vm, "!blast 0") == "done\n");
+    if (b.bed.driver->abilities().vsock == HostAbilities::Vsock::VHOST_USER) {
+      Witness witness;
+      b.bed.driver->setEvents(witness);
+      auto restored = witness.onRestored();
+      kill(b.record("one").vsockDevice.pid, SIGKILL);
+      restored.wait(b.scope);
+      CHECK(b.bed.ask(*vm, "again") == "again");
+    }
+    b.bed.tell(*vm, "!off");
+    CHECK(b.endOf(*vm) == VmEnd::POWERED_OFF);
+    b.checkNothingLeft("one");
+    CHECK(b.bed.driver->adopt(b.bed.spec("one")).wait(b.scope) == nullptr);
+  }
+}
+
+TEST_CASE("a machine boots with its disks and its secret, answers over vsock and powers off") {
+  NEEDS_ROOT();
+  Bed b;
+  auto vm = b.start("one");
+  CHECK(b.bed.ask(*vm, "hello") == "hello");
+  CHECK(b.bed.ask(*vm, "!secret") == "only for the guest's root");
+  CHECK(b.bed.ask(*vm, "!disks") == "1048576r 67108864w ");
+  CHECK(slurp(kj::str(b.bed.directory, "/disk-one")).starts_with("guest was here"));
+  CHECK(b.bed.driver->start(b.bed.spec("one"))
+            .then([](auto) { return false; }, [](auto&&) { return true; })
+            .wait(b.scope));
+  b.bed.tell(*vm, "!off");
+  CHECK(b.endOf(*vm) == VmEnd::POWERED_OFF);
+  vm->destroy().wait(b.scope);
+  CHECK(strstr(b.bed.readConsole("one").cStr(), "guest is up") != nullptr);
+  b.checkNothingLeft("one");
+}
+
+TEST_CASE("why a machine ended is told: a reboot, a crash, a destroy, a kill") {
+  NEEDS_ROOT();
+  Bed b;
+  auto vm = b.start("one");
+  b.bed.tell(*vm, "!reboot");
+  CHECK(b.endOf(*vm) == VmEnd::REBOOTED);
+  vm = b.start("one");
+  b.bed.tell(*vm, "!crash");
+  CHECK(b.endOf(*vm) == VmEnd::CRASHED);
+  vm = b.start("one");
+  vm->destroy().wait(b.scope);
+  CHECK(b.endOf(*vm) == VmEnd::DESTROYED);
+  vm = b.start("one");
+  kill(vm->qemuPid(), SIGKILL);
+  CHECK(b.endOf(*vm) == VmEnd::EXITED);
+  b.checkNothingLeft("one");
+}
+
+TEST_CASE("a vsock device that is killed is replaced, and the guest's listener answers again") {
+  NEEDS_ROOT();
+  Bed b;
+  if (b.bed.driver->abilities().vsock == HostAbilities::Vsock::KERNEL)
+    SKIP("the kernel is the device");
+  Witness witness;
+  b.bed.driver->setEvents(witness);
+  auto vm = b.start("one");
+  CHECK(b.bed.ask(*vm, "before") == "before");
+  auto restored = witness.onRestored();
+  kill(b.record("one").vsockDevice.pid, SIGKILL);
+  b.bed.io.provider->getTimer().timeoutAfter(60 * kj::SECONDS, kj::mv(restored)).wait(b.scope);
+  CHECK(witness.lost == 1);
+  CHECK(b.bed.ask(*vm, "after") == "after");
+  vm->destroy().wait(b.scope);
+  CHECK(witness.lost == 1);
+  b.checkNothingLeft("one");
+}
+
+TEST_CASE("a start that fails or is dropped leaves nothing") {
+  NEEDS_ROOT();
+  Bed b;
+  auto spec = b.bed.spec("one");
+  spec.kernel = kj::str(b.bed.directory, "/no-kernel");
+  CHECK_THROWS(b.bed.driver->start(kj::mv(spec)).wait(b.scope));
+  b.checkNothingLeft("one");
+  {
+    auto dropped = b.bed.driver->start(b.bed.spec("one"));
+    CHECK(!dropped.poll(b.scope));
+  }
+  // The next start of the name waits until the dropped one is undone.
+  auto vm = b.start("one");
+  CHECK(b.bed.ask(*vm, "hello") == "hello");
+  CHECK(Bed::processesOf(BED_FIRST_UID + 1) <= 2);
+  vm->destroy().wait(b.scope);
+  b.checkNothingLeft("one");
+}
+
+TEST_CASE("a machine that nobody knows is removed, a known one is not") {
+  NEEDS_ROOT();
+  Bed b;
+  auto stray = b.start("stray", 1);
+  auto known = b.start("known", 2);
+  auto removed = b.bed.driver->removeStrays(kj::arr("known"_kj)).wait(b.scope);
+  REQUIRE(removed.size() == 1);
+  CHECK(removed[0] == "stray");
+  CHECK(b.endOf(*stray) == VmEnd::DESTROYED);
+  b.checkNothingLeft("stray", 1);
+  CHECK(b.bed.ask(*known, "hello") == "hello");
+}
+
+TEST_CASE("S18 the PCI devices of a machine that runs are a fixed list of eight") {
+  NEEDS_ROOT();
+  Bed b;
+  auto vm = b.start("one");
+  std::istringstream words(b.bed.ask(*vm, "!pci").cStr());
+  std::vector<std::string> found{std::istream_iterator<std::string>(words), {}};
+  std::sort(found.begin(), found.end());
+  bool isKernels = b.bed.driver->abilities().vsock == HostAbilities::Vsock::KERNEL;
+  // Two disks, random numbers, vsock; the panic notice; the port for vsock; host and ISA bridge.
+  std::vector<std::string> expected{
+      "1af4:1001", "1af4:1001", "1af4:1005", isKernels ? "1af4:1012" : "1af4:1053",
+      "1b36:000c", "1b36:0011", "8086:2918", "8086:29c0"};
+  CHECK(found == expected);
+}
+
+TEST_CASE("S09 a guest that floods its console leaves a log of fixed size") {
+  NEEDS_ROOT();
+  Bed b;
+  auto vm = b.start("one");
+  CHECK(b.bed.ask(*vm, "!blast 2") == "done\n");
+  vm->destroy().wait(b.scope);
+  CHECK(stdfs::file_size(kj::str(b.bed.directory, "/console-one").cStr()) <= CONSOLE_LIMIT_BYTES);
+  CHECK(stdfs::file_size(kj::str(b.bed.directory, "/console-one").cStr()) >
+        CONSOLE_LIMIT_BYTES / 4);
+}
+
+TEST_CASE(
+    "S13 S20 QEMU and its device run confined, as the machine's user, and share files read-only") {
+  NEEDS_ROOT();
+  Bed b;
+  auto vm = b.start("one");
+  auto proc = kj::str("/proc/", vm->qemuPid());
+  auto status = slurp(kj::str(proc, "/status"));
+  auto user = std::to_string(BED_FIRST_UID + 1);
+  CHECK(status.find("Uid:\t" + user + "\t" + user + "\t" + user + "\t" + user) !=
+        std::string::npos);
+  CHECK(status.find("CapEff:\t0000000000000000") != std::string::npos);
+  CHECK(status.find("CapPrm:\t0000000000000000") != std::string::npos);
+  CHECK(status.find("NoNewPrivs:\t1") != std::string::npos);
+  CHECK(status.find("Seccomp:\t2") != std::string::npos);
+
+  bool hasRoot = false;
+  for (auto& entry : stdfs::directory_iterator(kj::str(proc, "/fd").cStr())) {
+    std::error_code error;
+    auto target = stdfs::read_symlink(entry.path(), error).string();
+    CHECK(target.find("kvm") == std::string::npos);
+    if (target == std::string(b.bed.directory.cStr()) + "/root.img") {
+      hasRoot = true;
+      auto info = slurp(kj::str(proc, "/fdinfo/", entry.path().filename().c_str()));
+      CHECK(strtol(info.c_str() + info.find("flags:") + 6, nullptr, 8) % 4 == O_RDONLY);
+    }
+  }
+  CHECK(hasRoot);
+  auto arguments = slurp(kj::str(proc, "/cmdline"));
+  CHECK(arguments.find("only for the guest") == std::string::npos);
+  CHECK(slurp(kj::str(proc, "/environ")).find("only for the guest") == std::string::npos);
+  CHECK(arguments.find("obsolete=deny,elevateprivileges=deny,spawn=deny,resourcecontrol=deny") !=
+        std::string::npos);
+  // S19.  (The library itself is mapped: Debian links QEMU to it.)
+  CHECK(arguments.find("netdev") == std::string::npos);
+  CHECK(arguments.find("-nic") == std::string::npos);
+  CHECK(!stdfs::exists(kj::str(b.bed.runtimeDir("one"), "/secret").cStr()));
+}
+
+}  // namespace
+}  // namespace bothy

@@ -1,0 +1,223 @@
+#include "vm/libvirt-driver.h"
+
+#include <unistd.h>
+
+#include <kj/debug.h>
+#include <kj/filesystem.h>
+#include <kj/map.h>
+#include <kj/vector.h>
+
+#include "vm/accelerator-probe.h"
+#include "vm/domain-xml.h"
+#include "vm/libvirt-machine.h"
+
+namespace bothy {
+namespace {
+
+// libvirt's own settings: QEMU's log is a file (no virtlogd here), its sandbox is on, and files are
+// given back to nobody.  The user is for domains that name none: there is none such.
+constexpr kj::StringPtr QEMU_SETTINGS = R"(stdio_handler = "file"
+user = "nobody"
+group = "nogroup"
+seccomp_sandbox = 1
+remember_owner = 0
+)"_kj;
+
+void writeQemuSettings(kj::StringPtr root) {
+  auto fs = kj::newDiskFilesystem();
+  auto path = fs->getCurrentPath().evalNative(root).append(kj::Path({"etc", "qemu.conf"}));
+  auto file = fs->getRoot().replaceFile(
+      path, kj::WriteMode::CREATE | kj::WriteMode::MODIFY | kj::WriteMode::CREATE_PARENT);
+  file->get().writeAll(QEMU_SETTINGS);
+  file->commit();
+}
+
+class MachineHandle final: public RunningVm {
+public:
+  explicit MachineHandle(kj::Own<LibvirtMachine> machine) : machine(kj::mv(machine)) {}
+
+  kj::Promise<kj::Own<kj::AsyncIoStream>> dial(uint32_t port) override {
+    return machine->dial(port).attach(kj::addRef(*machine));
+  }
+  kj::Promise<VmEnd> onEnd() override { return machine->ended(); }
+  kj::Promise<void> destroy() override { return machine->destroy().attach(kj::addRef(*machine)); }
+  uint64_t qemuPid() override { return machine->qemuPid(); }
+
+private:
+  kj::Own<LibvirtMachine> machine;
+};
+
+class LibvirtDriver final: public VmDriver, private kj::TaskSet::ErrorHandler {
+public:
+  explicit LibvirtDriver(MachineHost hostParam) : host(kj::mv(hostParam)), tasks(*this) {
+    tasks.add(dispatch());
+  }
+
+  const HostAbilities& abilities() override { return host.abilities; }
+  void setEvents(Events& events) override { host.listener = events; }
+
+  kj::Promise<kj::Own<RunningVm>> start(VmSpec spec) override {
+    requireMachineName(spec.name);
+    co_await untilGone(spec.name);
+    KJ_REQUIRE(machines.find(spec.name) == nullptr, "a machine of this name runs", spec.name);
+    auto machine = add(kj::mv(spec));
+    bool isStarted = false;
+    KJ_DEFER(if (!isStarted) retire(*machine));
+    auto failure = co_await outcomeOf(machine->start());
+    KJ_IF_MAYBE (exception, failure) {
+      retire(*machine);
+      co_await machine->ended();
+      kj::throwFatalException(kj::mv(*exception));
+    }
+    isStarted = true;
+    serve(*machine);
+    co_return kj::heap<MachineHandle>(kj::mv(machine));
+  }
+
+  kj::Promise<kj::Maybe<kj::Own<RunningVm>>> adopt(VmSpec spec) override {
+    requireMachineName(spec.name);
+    co_await untilGone(spec.name);
+    KJ_IF_MAYBE (known, machines.find(spec.name)) {
+      kj::Own<RunningVm> vm = kj::heap<MachineHandle>(kj::addRef(**known));
+      co_return kj::mv(vm);
+    }
+    if (MachineRecord::load(host.settings.stateDir, spec.name) == nullptr) co_return nullptr;
+
+    bool isRunning = false;
+    for (auto& domain : co_await host.libvirt->list()) {
+      if (domain.name == spec.name) isRunning = domain.isRunning;
+    }
+    auto machine = add(kj::mv(spec));
+    bool isAdopted = false;
+    KJ_DEFER(if (!isAdopted) retire(*machine));
+    if (isRunning) {
+      auto failure = co_await outcomeOf(machine->adopt());
+      KJ_IF_MAYBE (exception, failure) {
+        KJ_LOG(WARNING, "a machine that ran cannot be taken over", exception->getDescription());
+      } else {
+        isAdopted = true;
+        serve(*machine);
+        kj::Own<RunningVm> vm = kj::heap<MachineHandle>(kj::mv(machine));
+        co_return kj::mv(vm);
+      }
+    }
+    // It ended meanwhile, or its CPUs never ran.
+    retire(*machine);
+    co_await machine->ended();
+    co_return nullptr;
+  }
+
+  kj::Promise<kj::Array<kj::String>> removeStrays(
+      kj::ArrayPtr<const kj::StringPtr> knownParam) override {
+    auto known = KJ_MAP(name, knownParam) {
+      return kj::str(name);
+    };
+    kj::Vector<kj::String> removed;
+    for (auto& name : MachineRecord::list(host.settings.stateDir)) {
+      bool isKnown = false;
+      for (auto& candidate : known) isKnown = isKnown || candidate == name;
+      if (isKnown) continue;
+      KJ_IF_MAYBE (machine, machines.find(name)) {
+        auto running = kj::addRef(**machine);
+        co_await running->destroy();
+      } else KJ_IF_MAYBE (record, MachineRecord::load(host.settings.stateDir, name)) {
+        VmSpec spec{};
+        spec.name = kj::str(name);
+        spec.uid = record->uid;
+        spec.runtimeDir = kj::mv(record->runtimeDir);
+        auto machine = add(kj::mv(spec));
+        retire(*machine);
+        co_await machine->ended();
+      }
+      removed.add(kj::mv(name));
+    }
+    co_return removed.releaseAsArray();
+  }
+
+private:
+  MachineHost host;
+  kj::HashMap<kj::String, kj::Own<LibvirtMachine>> machines;
+  kj::TaskSet tasks;
+
+  kj::Own<LibvirtMachine> add(VmSpec spec) {
+    auto name = kj::str(spec.name);
+    auto machine = kj::refcounted<LibvirtMachine>(host, kj::mv(spec));
+    machines.insert(kj::mv(name), kj::addRef(*machine));
+    return machine;
+  }
+
+  kj::Promise<void> untilGone(kj::StringPtr name) {
+    for (;;) {
+      KJ_IF_MAYBE (machine, machines.find(name)) {
+        if (!(*machine)->isEnding()) co_return;
+        auto leaving = kj::addRef(**machine);
+        co_await leaving->ended();
+        // Its owner forgets it in the same turn, perhaps after us.
+        co_await kj::evalLater([]() {});
+      } else {
+        co_return;
+      }
+    }
+  }
+
+  void serve(LibvirtMachine& machine) { own(machine, machine.serve()); }
+  void retire(LibvirtMachine& machine) {
+    if (!machine.isEnding()) own(machine, machine.dismantle());
+  }
+  // Runs `life` to its end, whoever waits for it, and forgets the machine after it.
+  void own(LibvirtMachine& machine, kj::Promise<void> life) {
+    auto name = kj::str(machine.name());
+    tasks.add(life.then([this, name = kj::mv(name)]() { machines.erase(name); })
+                  .attach(kj::addRef(machine)));
+  }
+
+  kj::Promise<void> dispatch() {
+    for (;;) {
+      auto event = co_await host.libvirt->nextEvent();
+      KJ_IF_MAYBE (machine, machines.find(event.domain)) {
+        (*machine)->handle(kj::mv(event));
+      }
+    }
+  }
+
+  void taskFailed(kj::Exception&& exception) override {
+    KJ_LOG(ERROR, "a machine's keeper failed", exception);
+  }
+};
+
+kj::Promise<HostAbilities> probeHost(kj::AsyncIoContext& io, Subreaper& reaper,
+                                     const LibvirtDriverSettings& settings) {
+  auto accelerator = co_await probeAccelerator(io.unixEventPort, reaper, settings.emulator,
+                                               settings.stateDir, settings.probeUser);
+  HostAbilities found{accelerator.accelerator, HostAbilities::Vsock::KERNEL,
+                      kj::mv(accelerator.reason), nullptr};
+  if (access("/dev/vhost-vsock", R_OK | W_OK) < 0) {
+    found.vsock = HostAbilities::Vsock::VHOST_USER;
+    found.vsockReason = kj::str("there is no /dev/vhost-vsock");
+  }
+  co_return kj::mv(found);
+}
+
+}  // namespace
+
+kj::Promise<kj::Own<VmDriver>> openLibvirtDriver(kj::AsyncIoContext& io, Subreaper& reaper,
+                                                 LibvirtDriverSettings settings) {
+  HostAbilities abilities;
+  KJ_IF_MAYBE (given, settings.abilities) {
+    abilities = kj::mv(*given);
+  } else {
+    abilities = co_await probeHost(io, reaper, settings);
+  }
+  auto uri = kj::str(settings.uri);
+  if (uri.size() == 0) {
+    auto root = kj::str(settings.stateDir, "/libvirt");
+    writeQemuSettings(root);
+    uri = kj::str("qemu:///embed?root=", root);
+  }
+  bool hidesKvm = abilities.accelerator == HostAbilities::Accelerator::TCG;
+  auto libvirt = co_await LibvirtConnection::open(io.provider->getTimer(), {kj::mv(uri), hidesKvm});
+  co_return kj::heap<LibvirtDriver>(
+      MachineHost{io, reaper, kj::mv(settings), kj::mv(abilities), kj::mv(libvirt), nullptr});
+}
+
+}  // namespace bothy

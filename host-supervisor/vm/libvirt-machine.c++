@@ -1,0 +1,332 @@
+#include "vm/libvirt-machine.h"
+
+#include <errno.h>
+#include <signal.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include <kj/debug.h>
+#include <kj/filesystem.h>
+#include <kj/vector.h>
+
+#include "vm/accelerator-probe.h"
+#include "vm/domain-xml.h"
+#include "vm/vsock-device.h"
+#include "vm/vsock-dial.h"
+
+namespace bothy {
+namespace {
+
+// A domain's last event follows its end at once, but on another thread.
+constexpr kj::Duration LAST_EVENT_LIMIT = 5 * kj::SECONDS;
+// A guest lets go of a device in 50 ms, once its kernel is up.
+constexpr kj::Duration UNPLUG_LIMIT = 10 * kj::SECONDS;
+constexpr kj::Duration VSOCK_RETRY_PAUSE = 1 * kj::SECONDS;
+constexpr int VSOCK_ATTEMPTS = 10;
+
+// A path as a JSON string.
+kj::String quoted(kj::StringPtr path) {
+  for (char c : path) {
+    KJ_REQUIRE(c != '"' && c != '\\' && static_cast<unsigned char>(c) >= 0x20,
+               "the path cannot be told to QEMU", path);
+  }
+  return kj::str('"', path, '"');
+}
+
+bool says(const kj::Exception& exception, kj::StringPtr part) {
+  return strstr(exception.getDescription().cStr(), part.cStr()) != nullptr;
+}
+
+// The processes whose user is `user`.
+kj::Array<pid_t> processesOf(uint32_t user) {
+  auto fs = kj::newDiskFilesystem();
+  kj::Vector<pid_t> found;
+  for (auto& name : fs->getRoot().openSubdir(kj::Path("proc"))->listNames()) {
+    pid_t pid = atoi(name.cStr());
+    struct stat stats;
+    if (pid > 0 && stat(kj::str("/proc/", pid).cStr(), &stats) == 0 && stats.st_uid == user) {
+      found.add(pid);
+    }
+  }
+  return found.releaseAsArray();
+}
+
+}  // namespace
+
+kj::Promise<kj::Maybe<kj::Exception>> outcomeOf(kj::Promise<void> promise) {
+  return promise.then([]() -> kj::Maybe<kj::Exception> { return nullptr; },
+                      [](kj::Exception&& e) -> kj::Maybe<kj::Exception> { return kj::mv(e); });
+}
+
+uint32_t MachineHost::groupOf(uint32_t user) const {
+  if (abilities.accelerator == HostAbilities::Accelerator::KVM)
+    return kvmGroup(user).orDefault(user);
+  return user;
+}
+
+LibvirtMachine::LibvirtMachine(MachineHost& host, VmSpec specParam)
+    : host(host),
+      spec(kj::mv(specParam)),
+      files(spec.runtimeDir),
+      record{kj::str(spec.name), kj::str(spec.runtimeDir), spec.uid, {0, 0}},
+      end(nullptr) {
+  auto paf = kj::newPromiseAndFulfiller<VmEnd>();
+  endFulfiller = kj::mv(paf.fulfiller);
+  end = paf.promise.fork();
+  auto stop = kj::newPromiseAndFulfiller<void>();
+  stoppedFulfiller = kj::mv(stop.fulfiller);
+  stopped = kj::mv(stop.promise);
+}
+
+LibvirtMachine::~LibvirtMachine() noexcept(false) {}
+
+bool LibvirtMachine::hasVsockDevice() const {
+  return host.abilities.vsock == HostAbilities::Vsock::VHOST_USER;
+}
+
+uint64_t LibvirtMachine::qemuPid() {
+  KJ_IF_MAYBE (process, qemu) {
+    return (*process)->identity().pid;
+  }
+  return 0;
+}
+
+kj::Promise<void> LibvirtMachine::start() {
+  uint32_t group = host.groupOf(spec.uid);
+  auto xml = domainXml(spec, host.abilities, group,
+                       {kj::str(host.settings.emulator), kj::str(host.settings.firmware),
+                        files.secret(), files.console()});
+  record.save(host.settings.stateDir);
+  files.prepare(spec, group);
+  co_await host.libvirt->create(kj::mv(xml));
+  openQemu();
+  files.removeSecret();
+  co_await openConsole();
+  if (hasVsockDevice()) co_await plugVsock();
+  vsockIsUp = true;
+  co_await host.libvirt->resume(spec.name);
+}
+
+kj::Promise<void> LibvirtMachine::adopt() {
+  openQemu();
+  if (hasVsockDevice()) {
+    auto old = KJ_ASSERT_NONNULL(MachineRecord::load(host.settings.stateDir, spec.name));
+    record.vsockDevice = old.vsockDevice;
+    vsockDevice = ProcessHandle::open(host.io.unixEventPort, old.vsockDevice);
+  }
+  vsockIsUp = !hasVsockDevice() || vsockDevice != nullptr;
+  co_await openConsole();
+}
+
+void LibvirtMachine::openQemu() {
+  // libvirt has no call for it.
+  kj::StringPtr uri = host.settings.uri;
+  auto directory = uri.size() == 0 ? kj::str(host.settings.stateDir, "/libvirt/run/qemu")
+                                   : kj::str("/run/libvirt/qemu");
+  auto fs = kj::newDiskFilesystem();
+  auto path = fs->getCurrentPath().evalNative(kj::str(directory, "/", spec.name, ".pid"));
+  pid_t pid = atoi(fs->getRoot().openFile(path)->readAllText().cStr());
+  qemu = ProcessHandle::open(host.io.unixEventPort, pid);
+  KJ_REQUIRE(qemu != nullptr, "QEMU ended at its start", spec.name);
+}
+
+kj::Promise<void> LibvirtMachine::openConsole() {
+  auto address =
+      co_await host.io.provider->getNetwork().parseAddress(kj::str("unix:", files.console()));
+  auto stream = co_await address->connect();
+  auto log = kj::heap<ConsoleLog>(spec.consoleLog);
+  auto recording = log->record(kj::mv(stream));
+  console = recording.attach(kj::mv(log)).eagerlyEvaluate([this](kj::Exception&& e) {
+    if (e.getType() != kj::Exception::Type::DISCONNECTED) {
+      KJ_LOG(WARNING, "the console is no longer recorded", spec.name, e.getDescription());
+    }
+  });
+}
+
+kj::Promise<void> LibvirtMachine::serve() {
+  auto gone = KJ_ASSERT_NONNULL(qemu)->onExit();
+  if (hasVsockDevice()) gone = gone.exclusiveJoin(keepVsock());
+  co_await gone;
+  co_await dismantle();
+}
+
+kj::Promise<void> LibvirtMachine::keepVsock() {
+  for (;;) {
+    KJ_IF_MAYBE (device, vsockDevice) {
+      co_await (*device)->onExit();
+    }
+    vsockIsUp = false;
+    // A device that ends with its QEMU is no loss.
+    if (KJ_ASSERT_NONNULL(qemu)->hasExited()) co_await kj::Promise<void>(kj::NEVER_DONE);
+    KJ_IF_MAYBE (listener, host.listener) {
+      listener->vsockLost(spec.name);
+    }
+    co_await replaceVsock();
+    vsockIsUp = true;
+    KJ_IF_MAYBE (listener, host.listener) {
+      listener->vsockRestored(spec.name);
+    }
+  }
+}
+
+kj::Promise<void> LibvirtMachine::replaceVsock() {
+  for (int attempt = 1;; attempt++) {
+    auto failure = co_await outcomeOf(unplugVsock().then([this]() { return plugVsock(); }));
+    KJ_IF_MAYBE (exception, failure) {
+      KJ_LOG(WARNING, "a vsock device could not be replaced", spec.name, attempt,
+             exception->getDescription());
+      if (attempt == VSOCK_ATTEMPTS) co_await kj::Promise<void>(kj::NEVER_DONE);
+      co_await host.timer().afterDelay(VSOCK_RETRY_PAUSE);
+    } else {
+      co_return;
+    }
+  }
+}
+
+kj::Promise<void> LibvirtMachine::plugVsock() {
+  auto device = co_await startVsockDevice(
+      host.io.unixEventPort, host.reaper,
+      {host.settings.vsockDevice, files.deviceSocket(), files.dialSocket(), spec.cid, spec.uid});
+  record.vsockDevice = device->identity();
+  vsockDevice = kj::mv(device);
+  record.save(host.settings.stateDir);
+
+  co_await host.libvirt->monitor(
+      spec.name, kj::str(R"({"execute":"chardev-add","arguments":{"id":"vsock-socket","backend":)",
+                         R"({"type":"socket","data":{"server":false,"addr":{"type":"unix","data":)",
+                         R"({"path":)", quoted(files.deviceSocket()), "}}}}}}"));
+  co_await host.libvirt->monitor(
+      spec.name,
+      kj::str(R"({"execute":"device_add","arguments":{"driver":"vhost-user-vsock-pci",)",
+              R"("id":"vsock0","chardev":"vsock-socket","bus":")", VSOCK_PORT_BUS, "\"}}"));
+}
+
+kj::Promise<void> LibvirtMachine::unplugVsock() {
+  auto paf = kj::newPromiseAndFulfiller<void>();
+  vsockUnplugged = kj::mv(paf.fulfiller);
+  auto failure = co_await outcomeOf(
+      host.libvirt
+          ->monitor(spec.name, kj::str(R"({"execute":"device_del","arguments":{"id":"vsock0"}})"))
+          .ignoreResult());
+  bool isPlugged = true;
+  KJ_IF_MAYBE (exception, failure) {
+    isPlugged = !says(*exception, "not found");
+    if (isPlugged && !says(*exception, "in the process of unplug")) {
+      kj::throwFatalException(kj::mv(*exception));
+    }
+  }
+  if (isPlugged) {
+    co_await host.timer().timeoutAfter(UNPLUG_LIMIT, kj::mv(paf.promise));
+  }
+  failure = co_await outcomeOf(
+      host.libvirt
+          ->monitor(spec.name,
+                    kj::str(R"({"execute":"chardev-remove","arguments":{"id":"vsock-socket"}})"))
+          .ignoreResult());
+  KJ_IF_MAYBE (exception, failure) {
+    if (!says(*exception, "not found")) kj::throwFatalException(kj::mv(*exception));
+  }
+}
+
+kj::Promise<kj::Own<kj::AsyncIoStream>> LibvirtMachine::dial(uint32_t port) {
+  if (!vsockIsUp || ending) {
+    return KJ_EXCEPTION(DISCONNECTED, "the machine's vsock device is away", spec.name);
+  }
+  if (!hasVsockDevice()) return dialKernelVsock(*host.io.lowLevelProvider, spec.cid, port);
+  return dialVsockDevice(host.io.provider->getNetwork(), files.dialSocket(), spec.uid, port);
+}
+
+kj::Promise<void> LibvirtMachine::destroy() {
+  if (!ending) {
+    destroying = true;
+    auto failure = co_await outcomeOf(host.libvirt->destroy(spec.name));
+    KJ_IF_MAYBE (exception, failure) {
+      // A QEMU that does not answer to libvirt still answers to the kernel.
+      KJ_LOG(WARNING, "libvirt could not end a machine", spec.name, exception->getDescription());
+      KJ_IF_MAYBE (process, qemu) {
+        (*process)->signal(SIGKILL);
+      }
+    }
+  }
+  co_await end.addBranch().ignoreResult();
+}
+
+kj::Promise<void> LibvirtMachine::dismantle() {
+  if (ending) {
+    co_await end.addBranch().ignoreResult();
+    co_return;
+  }
+  ending = true;
+  // No QEMU was seen: there may never have been a domain.
+  if (qemu == nullptr) stoppedFulfiller->fulfill();
+
+  auto failure = co_await outcomeOf(host.libvirt->destroy(spec.name));
+  KJ_IF_MAYBE (exception, failure) {
+    KJ_LOG(WARNING, "libvirt could not end a machine", spec.name, exception->getDescription());
+  }
+  failure = co_await outcomeOf(killProcesses());
+  KJ_IF_MAYBE (exception, failure) {
+    KJ_LOG(ERROR, "processes of a machine are left", spec.name, exception->getDescription());
+  }
+  co_await outcomeOf(host.timer().timeoutAfter(LAST_EVENT_LIMIT, kj::mv(stopped)));
+  co_await outcomeOf(kj::mv(console));
+
+  KJ_IF_MAYBE (exception, kj::runCatchingExceptions([&]() {
+                 files.removeAll();
+                 removeLibvirtLog();
+                 MachineRecord::remove(host.settings.stateDir, spec.name);
+               })) {
+    KJ_LOG(ERROR, "files of a machine are left", spec.name, exception->getDescription());
+  }
+  endFulfiller->fulfill(destroying ? VmEnd::DESTROYED : cause.orDefault(VmEnd::EXITED));
+}
+
+void LibvirtMachine::removeLibvirtLog() {
+  // A libvirt of the host's own keeps its logs where its administrator wants them.
+  if (host.settings.uri.size() > 0) return;
+  auto log = kj::str(host.settings.stateDir, "/libvirt/log/qemu/", spec.name, ".log");
+  if (unlink(log.cStr()) < 0 && errno != ENOENT) KJ_FAIL_SYSCALL("unlink", errno, log);
+}
+
+kj::Promise<void> LibvirtMachine::killProcesses() {
+  // Its user has no other processes, so this also finds a device that was started just before a kill
+  // of the supervisor and stands in no record.
+  for (pid_t pid : processesOf(spec.uid)) {
+    KJ_IF_MAYBE (process, ProcessHandle::open(host.io.unixEventPort, pid)) {
+      (*process)->signal(SIGKILL);
+      co_await (*process)->onExit();
+    }
+  }
+}
+
+void LibvirtMachine::handle(LibvirtConnection::Event event) {
+  using Kind = LibvirtConnection::Event::Kind;
+  auto because = [&](VmEnd why) {
+    if (cause == nullptr) cause = why;
+  };
+  switch (event.kind) {
+    case Kind::POWERED_OFF:
+      because(VmEnd::POWERED_OFF);
+      break;
+    case Kind::REBOOTED:
+      because(VmEnd::REBOOTED);
+      break;
+    case Kind::CRASHED:
+      because(VmEnd::CRASHED);
+      break;
+    case Kind::DEVICE_REMOVED:
+      if (event.device == "vsock0") {
+        KJ_IF_MAYBE (fulfiller, vsockUnplugged) {
+          (*fulfiller)->fulfill();
+        }
+      }
+      break;
+    case Kind::STOPPED:
+      stoppedFulfiller->fulfill();
+      break;
+  }
+}
+
+}  // namespace bothy

@@ -1,0 +1,90 @@
+#pragma once
+
+#include <kj/async-io.h>
+#include <kj/refcount.h>
+
+#include "loop/process-handle.h"
+#include "loop/subreaper.h"
+#include "vm/console-log.h"
+#include "vm/libvirt-connection.h"
+#include "vm/libvirt-driver.h"
+#include "vm/machine-files.h"
+#include "vm/machine-record.h"
+
+namespace bothy {
+
+// What all machines of a driver share; outlives them.
+struct MachineHost {
+  kj::AsyncIoContext& io;
+  Subreaper& reaper;
+  LibvirtDriverSettings settings;
+  HostAbilities abilities;
+  kj::Own<LibvirtConnection> libvirt;
+  kj::Maybe<VmDriver::Events&> listener;
+
+  kj::Timer& timer() { return io.provider->getTimer(); }
+  uint32_t groupOf(uint32_t user) const;
+};
+
+// One machine from the first file to the last.  The driver owns it until ended() resolves.
+class LibvirtMachine final: public kj::Refcounted {
+public:
+  LibvirtMachine(MachineHost& host, VmSpec spec);
+  ~LibvirtMachine() noexcept(false);
+
+  // Returns when the CPUs run.  If it fails or is dropped, dismantle() is the caller's to call.
+  kj::Promise<void> start();
+  // Takes over the domain that runs; fails if it does not.
+  kj::Promise<void> adopt();
+  // Waits for its end and dismantles it; keeps the vsock device alive meanwhile.
+  kj::Promise<void> serve();
+  // Ends and removes whatever there is of it, in any state.  Never fails.
+  kj::Promise<void> dismantle();
+
+  kj::Promise<kj::Own<kj::AsyncIoStream>> dial(uint32_t port);
+  kj::Promise<void> destroy();
+  kj::Promise<VmEnd> ended() { return end.addBranch(); }
+  // True from the moment when dismantle() begins.
+  bool isEnding() const { return ending; }
+  uint64_t qemuPid();
+  kj::StringPtr name() const { return spec.name; }
+
+  void handle(LibvirtConnection::Event event);
+
+private:
+  MachineHost& host;
+  const VmSpec spec;
+  MachineFiles files;
+  MachineRecord record;
+
+  kj::Maybe<kj::Own<ProcessHandle>> qemu;
+  kj::Maybe<kj::Own<ProcessHandle>> vsockDevice;
+  bool vsockIsUp = false;
+  kj::Promise<void> console = kj::READY_NOW;
+
+  bool destroying = false;
+  bool ending = false;
+  kj::Maybe<VmEnd> cause;
+  kj::Own<kj::PromiseFulfiller<VmEnd>> endFulfiller;
+  kj::ForkedPromise<VmEnd> end;
+  // The domain's last event, after which its cause is known.
+  kj::Own<kj::PromiseFulfiller<void>> stoppedFulfiller;
+  kj::Promise<void> stopped = nullptr;
+  kj::Maybe<kj::Own<kj::PromiseFulfiller<void>>> vsockUnplugged;
+
+  bool hasVsockDevice() const;
+  void openQemu();
+  kj::Promise<void> openConsole();
+  kj::Promise<void> keepVsock();
+  kj::Promise<void> replaceVsock();
+  kj::Promise<void> plugVsock();
+  kj::Promise<void> unplugVsock();
+  kj::Promise<void> killProcesses();
+  // libvirt keeps a log of each machine's QEMU, and never removes it.
+  void removeLibvirtLog();
+};
+
+// What came of `promise`: nullptr if it succeeded.
+kj::Promise<kj::Maybe<kj::Exception>> outcomeOf(kj::Promise<void> promise);
+
+}  // namespace bothy

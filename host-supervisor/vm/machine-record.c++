@@ -1,0 +1,54 @@
+#include "vm/machine-record.h"
+
+#include <stdio.h>
+
+#include <kj/debug.h>
+#include <kj/filesystem.h>
+
+namespace bothy {
+namespace {
+
+kj::Own<const kj::Directory> openMachines(kj::StringPtr stateDir) {
+  auto fs = kj::newDiskFilesystem();
+  auto path = fs->getCurrentPath().evalNative(stateDir).append("machines");
+  return fs->getRoot().openSubdir(
+      path, kj::WriteMode::CREATE | kj::WriteMode::MODIFY | kj::WriteMode::PRIVATE);
+}
+
+}  // namespace
+
+void MachineRecord::save(kj::StringPtr stateDir) const {
+  auto directory = openMachines(stateDir);
+  auto file = directory->replaceFile(kj::Path(kj::str(name)), kj::WriteMode::CREATE |
+                                                                  kj::WriteMode::MODIFY |
+                                                                  kj::WriteMode::PRIVATE);
+  file->get().writeAll(
+      kj::str(uid, " ", vsockDevice.pid, " ", vsockDevice.startTime, " ", runtimeDir));
+  file->commit();
+}
+
+void MachineRecord::remove(kj::StringPtr stateDir, kj::StringPtr name) {
+  openMachines(stateDir)->tryRemove(kj::Path(kj::str(name)));
+}
+
+kj::Maybe<MachineRecord> MachineRecord::load(kj::StringPtr stateDir, kj::StringPtr name) {
+  KJ_IF_MAYBE (file, openMachines(stateDir)->tryOpenFile(kj::Path(kj::str(name)))) {
+    auto text = (*file)->readAllText();
+    unsigned uid;
+    int pid;
+    unsigned long long startTime;
+    int end = 0;
+    if (sscanf(text.cStr(), "%u %d %llu %n", &uid, &pid, &startTime, &end) == 3 && end > 0 &&
+        text.slice(end).startsWith("/")) {
+      return MachineRecord{kj::str(name), kj::str(text.slice(end)), uid, {pid, startTime}};
+    }
+    KJ_LOG(ERROR, "the record of a machine is damaged", name);
+  }
+  return nullptr;
+}
+
+kj::Array<kj::String> MachineRecord::list(kj::StringPtr stateDir) {
+  return openMachines(stateDir)->listNames();
+}
+
+}  // namespace bothy

@@ -1,0 +1,27 @@
+#pragma once
+
+#include <kj/array.h>
+#include <kj/string.h>
+
+#include "loop/process-handle.h"
+
+namespace bothy {
+
+// What the driver must know of a machine after a restart: one file each in STATE/machines, written
+// before anything of the machine exists and removed after all of it is gone.
+struct MachineRecord {
+  kj::String name;
+  kj::String runtimeDir;
+  uint32_t uid;
+  // The vhost-user vsock device's process; pid 0 where there is none.
+  ProcessIdentity vsockDevice{0, 0};
+
+  void save(kj::StringPtr stateDir) const;
+  static void remove(kj::StringPtr stateDir, kj::StringPtr name);
+
+  // nullptr if there is none, or it cannot be understood (then a message is logged).
+  static kj::Maybe<MachineRecord> load(kj::StringPtr stateDir, kj::StringPtr name);
+  static kj::Array<kj::String> list(kj::StringPtr stateDir);
+};
+
+}  // namespace bothy

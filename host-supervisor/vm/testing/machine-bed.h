@@ -1,0 +1,50 @@
+#pragma once
+
+#include <kj/async-io.h>
+
+#include "loop/subreaper.h"
+#include "vm/libvirt-driver.h"
+
+namespace bothy {
+
+// What a test with real machines needs: an event loop on the main thread, a driver whose files lie in
+// `directory`, and specs whose guest is echo-guest.c.  Whatever still runs at the end is removed.
+class MachineBed final {
+public:
+  enum class Ownership { TEMPORARY, BORROWED };
+
+  // libvirt's embedded driver has one directory a process, so it is made once.
+  static kj::StringPtr processDirectory();
+
+  // BORROWED leaves machines and files alone at the end.
+  MachineBed(kj::StringPtr directory, Ownership ownership);
+  ~MachineBed() noexcept(false);
+  KJ_DISALLOW_COPY_AND_MOVE(MachineBed);
+
+  // Makes the machine's files too, unless they exist.
+  VmSpec spec(kj::StringPtr name, uint32_t number = 1);
+  kj::String runtimeDir(kj::StringPtr name) { return kj::str(directory, "/run-", name); }
+  kj::String readConsole(kj::StringPtr name);
+
+  // Sends `line` to the guest and returns what it answers first; tries until the guest listens.
+  kj::String ask(RunningVm& vm, kj::StringPtr line);
+  // The same on a stream.
+  kj::String ask(kj::AsyncIoStream& stream, kj::StringPtr line);
+  // Sends `line` without waiting for an answer.
+  void tell(RunningVm& vm, kj::StringPtr line);
+
+  kj::AsyncIoContext io;
+  Subreaper reaper;
+  kj::String directory;
+  kj::Own<VmDriver> driver;
+
+private:
+  Ownership ownership;
+
+  kj::Own<kj::AsyncIoStream> dialUntilUp(RunningVm& vm);
+};
+
+// The lowest user id of test machines: far from those of people and of a supervisor on the same host.
+constexpr uint32_t BED_FIRST_UID = 965000;
+
+}  // namespace bothy

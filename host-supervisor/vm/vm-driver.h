@@ -1,0 +1,117 @@
+#pragma once
+
+#include <kj/array.h>
+#include <kj/async-io.h>
+#include <kj/async.h>
+#include <kj/common.h>
+#include <kj/string.h>
+
+namespace bothy {
+
+// What one machine is made of.  A value: the driver turns it into a domain.
+struct VmSpec {
+  // Names the machine on this host: [a-z0-9-]{1,63}, the workspace's id.  No text of a user gets here.
+  kj::String name;
+  uint32_t cpus;
+  uint64_t memoryBytes;
+
+  // Files that every VM of an image shares: world-readable, never given to the VM's uid.
+  kj::String kernel;
+  kj::String initramfs;
+  kj::String rootImage;  // erofs, attached read-only as the first disk
+
+  // The workspace's own disk, raw, attached as the second disk.  The driver gives it to `uid`.
+  kj::String dataDisk;
+
+  // QEMU and its vsock device run as this user and group id, which no other VM on the host has.
+  uint32_t uid;
+
+  // At least 3, unique on the host: the guest's vsock address.
+  uint32_t cid;
+
+  kj::String commandLine;
+
+  // Handed to the guest as fw_cfg file `opt/bothy/secret`: in no argv and no environment.
+  kj::Array<const kj::byte> secret;
+
+  // A directory of this VM alone (sockets, secret file, XML), made by the caller; the driver may write
+  // into it and empties it when the machine is gone.
+  kj::String runtimeDir;
+  // The console goes here; the driver keeps it below CONSOLE_LIMIT_BYTES.
+  kj::String consoleLog;
+};
+
+// Why a machine is gone.
+enum class VmEnd {
+  POWERED_OFF,  // the guest turned itself off
+  REBOOTED,     // the guest asked for a reboot; the machine was ended instead
+  CRASHED,      // the guest's kernel panicked
+  DESTROYED,    // by destroy()
+  EXITED,       // QEMU ended without being told: killed, or a fault of its own
+};
+
+// A machine that runs.  Dropping the object leaves the machine running (bothyd may be restarted at any
+// time); destroy() ends it.
+class RunningVm {
+public:
+  // A new stream to the guest's vsock port.  Fails with DISCONNECTED while nothing listens there or
+  // the vsock device is being replaced.  No deadline of its own: the caller sets one.
+  virtual kj::Promise<kj::Own<kj::AsyncIoStream>> dial(uint32_t port) = 0;
+
+  // Resolves when the machine is gone and nothing of it is left on the host (domain, processes, sockets).
+  // Any number of callers.
+  virtual kj::Promise<VmEnd> onEnd() = 0;
+
+  // Ends the machine at once.  Returns when onEnd() would; ending one that is gone is success.
+  virtual kj::Promise<void> destroy() = 0;
+
+  // For people and tests.
+  virtual uint64_t qemuPid() = 0;
+};
+
+// What the host can do, found by trying.
+struct HostAbilities {
+  enum class Accelerator { KVM, TCG };
+  enum class Vsock { KERNEL, VHOST_USER };
+  Accelerator accelerator;
+  Vsock vsock;
+  // Why not the better one, for people; empty where it is the better one.
+  kj::String acceleratorReason;
+  kj::String vsockReason;
+};
+
+// Starts machines and finds those that run.
+class VmDriver {
+public:
+  // Notices that belong to a machine rather than to a call.
+  class Events {
+  public:
+    // The vsock device's process ended; it is being replaced and every stream through it is broken.
+    virtual void vsockLost(kj::StringPtr vmName) = 0;
+    virtual void vsockRestored(kj::StringPtr vmName) = 0;
+  };
+
+  virtual const HostAbilities& abilities() = 0;
+
+  // Names who is told of events from now on; it must outlive the driver.  Before it is named, events
+  // are lost.  Called from the event loop, never from within a call to the driver.
+  virtual void setEvents(Events& events) = 0;
+
+  // Returns when the machine's CPUs run.  If it fails, or the promise is dropped, nothing is left over.
+  // The exception's description is one line for people.
+  virtual kj::Promise<kj::Own<RunningVm>> start(VmSpec spec) = 0;
+
+  // Takes over a machine that an earlier process started and that still runs, given the same spec;
+  // nullptr if there is none.
+  virtual kj::Promise<kj::Maybe<kj::Own<RunningVm>>> adopt(VmSpec spec) = 0;
+
+  // Ends every machine, device process and runtime file of this driver whose name is not in `known`.
+  // Returns the names of what was removed.
+  virtual kj::Promise<kj::Array<kj::String>> removeStrays(
+      kj::ArrayPtr<const kj::StringPtr> known) = 0;
+};
+
+// Size that a console log may reach; what exceeds it replaces the oldest half (S09).
+constexpr uint64_t CONSOLE_LIMIT_BYTES = 1024 * 1024;
+
+}  // namespace bothy

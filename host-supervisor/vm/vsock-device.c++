@@ -1,0 +1,58 @@
+#include "vm/vsock-device.h"
+
+#include <signal.h>
+#include <string.h>
+#include <sys/inotify.h>
+#include <unistd.h>
+
+#include <kj/debug.h>
+
+namespace bothy {
+namespace {
+
+// Resolves when `path` exists; `directory` is where it appears.
+kj::Promise<void> awaitFile(kj::UnixEventPort& port, kj::StringPtr directory, kj::StringPtr path) {
+  int fd;
+  KJ_SYSCALL(fd = inotify_init1(IN_CLOEXEC | IN_NONBLOCK));
+  kj::AutoCloseFd notifications(fd);
+  KJ_SYSCALL(inotify_add_watch(fd, directory.cStr(), IN_CREATE | IN_MOVED_TO), directory);
+  kj::UnixEventPort::FdObserver observer(port, fd, kj::UnixEventPort::FdObserver::OBSERVE_READ);
+  while (access(path.cStr(), F_OK) < 0) {
+    co_await observer.whenBecomesReadable();
+    char events[4096];
+    while (read(fd, events, sizeof(events)) > 0) {
+    }
+  }
+}
+
+}  // namespace
+
+kj::Promise<kj::Own<ProcessHandle>> startVsockDevice(kj::UnixEventPort& port, Subreaper& reaper,
+                                                     VsockDeviceSpec spec) {
+  unlink(spec.socket.cStr());
+  unlink(spec.dialSocket.cStr());
+  auto slash = KJ_ASSERT_NONNULL(spec.socket.findLast('/'));
+  auto directory = kj::heapString(spec.socket.begin(), slash);
+
+  auto child = ChildProcess::spawn(
+      port, reaper,
+      ChildSpec{spec.program,
+                kj::arr(kj::str("--guest-cid=", spec.cid), kj::str("--socket=", spec.socket),
+                        kj::str("--uds-path=", spec.dialSocket)),
+                ChildSpec::Owner{spec.user, spec.user}, nullptr, ChildSpec::Lifetime::DETACHED});
+  auto process = KJ_ASSERT_NONNULL(ProcessHandle::open(port, child->process().identity()));
+  bool isReady = false;
+  KJ_DEFER(if (!isReady) process->signal(SIGKILL));
+
+  // It binds the socket for QEMU last.
+  co_await awaitFile(port, directory, spec.socket)
+      .exclusiveJoin(child->onExit().then(
+          [](int status) { KJ_FAIL_REQUIRE("the vsock device ended at its start", status); }))
+      .exclusiveJoin(port.getTimer().afterDelay(VSOCK_DEVICE_LIMIT).then([]() {
+        kj::throwFatalException(KJ_EXCEPTION(OVERLOADED, "the vsock device did not start in time"));
+      }));
+  isReady = true;
+  co_return kj::mv(process);
+}
+
+}  // namespace bothy

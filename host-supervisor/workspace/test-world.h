@@ -1,0 +1,215 @@
+#pragma once
+
+#include <kj/debug.h>
+#include <kj/filesystem.h>
+#include <stdlib.h>
+
+#include "schema/limits.capnp.h"
+#include "store/sqlite-store.h"
+#include "support/fake-vm-driver.h"
+#include "wire/rpc-connection.h"
+#include "workspace/workspace-manager.h"
+
+namespace bothy {
+
+// A world for tests: machines in memory, virtual time, a real store in a directory of its own, agents
+// that answer over real connections.
+struct TestWorld {
+  struct Volumes final: public VolumeStore {
+    kj::Vector<kj::String> ids;
+    kj::Vector<uint64_t> sizes;
+    bool full = false;
+    int failures = 0;
+
+    kj::Promise<void> create(kj::StringPtr id, uint64_t bytes, uint32_t) override {
+      if (full) return KJ_EXCEPTION(OVERLOADED, "the disk is full");
+      ids.add(kj::str(id));
+      sizes.add(bytes);
+      return kj::READY_NOW;
+    }
+    kj::Promise<void> destroy(kj::StringPtr id) override {
+      if (failures > 0) {
+        failures--;
+        return KJ_EXCEPTION(FAILED, "the disk does not obey");
+      }
+      erase([&](kj::StringPtr other) { return other == id; });
+      return kj::READY_NOW;
+    }
+    kj::String path(kj::StringPtr id) override { return kj::str("/volumes/", id); }
+    kj::Promise<kj::Array<kj::String>> removeStrays(
+        kj::ArrayPtr<const kj::StringPtr> known) override {
+      return erase([&](kj::StringPtr id) {
+        for (auto& other : known) {
+          if (other == id) return false;
+        }
+        return true;
+      });
+    }
+
+    template <typename Predicate>
+    kj::Array<kj::String> erase(Predicate&& doomed) {
+      kj::Vector<kj::String> kept, removed;
+      for (auto& id : ids) {
+        bool goes = doomed(id);
+        (goes ? removed : kept).add(kj::mv(id));
+      }
+      ids = kj::mv(kept);
+      return removed.releaseAsArray();
+    }
+  };
+
+  struct Files final: public WorkspaceFiles {
+    kj::String console;
+    Paths paths(kj::StringPtr id) override {
+      return {kj::str("/run/", id), kj::str("/console/", id)};
+    }
+    Paths prepare(kj::StringPtr id) override { return paths(id); }
+    kj::String consoleEnd(kj::StringPtr) override { return kj::str(console); }
+    void remove(kj::StringPtr) override {}
+    kj::Array<kj::String> removeStrays(kj::ArrayPtr<const kj::StringPtr>) override {
+      return nullptr;
+    }
+  };
+
+  struct Images final: public ImageCatalog {
+    kj::Maybe<Image> find(kj::StringPtr name) override {
+      if (name != "base") return nullptr;
+      return Image{kj::str("/k"), kj::str("/i"), kj::str("/r")};
+    }
+  };
+
+  // Predictable, and never the same twice.
+  struct CountingRandomness final: public Randomness {
+    uint32_t state = 1;
+    void fill(kj::ArrayPtr<kj::byte> bytes) override {
+      for (auto& byte : bytes) byte = (state = state * 1664525 + 1013904223) >> 24;
+    }
+  };
+
+  struct FixedClock final: public kj::Clock {
+    kj::Date now() const override { return kj::UNIX_EPOCH + 1000 * kj::DAYS; }
+  };
+
+  class TestSystem final: public rpc::System::Server {
+  public:
+    TestSystem(TestWorld& world, kj::StringPtr vmName) : world(world), vmName(kj::str(vmName)) {}
+
+  private:
+    TestWorld& world;
+    kj::String vmName;
+
+    kj::Promise<void> report(ReportContext context) override {
+      context.getResults().initReport().setAgentVersion("1.2.3");
+      return kj::READY_NOW;
+    }
+    kj::Promise<void> powerOff(PowerOffContext) override {
+      if (world.powersOff) world.driver.end(vmName, VmEnd::POWERED_OFF);
+      return kj::READY_NOW;
+    }
+  };
+
+  class TestAgent final: public rpc::Agent::Server {
+  public:
+    TestAgent(TestWorld& world, kj::StringPtr vmName) : world(world), vmName(kj::str(vmName)) {}
+
+  private:
+    TestWorld& world;
+    kj::String vmName;
+
+    kj::Promise<void> ping(PingContext) override { return kj::READY_NOW; }
+    kj::Promise<void> system(SystemContext context) override {
+      context.getResults().setSystem(kj::heap<TestSystem>(world, vmName));
+      return kj::READY_NOW;
+    }
+  };
+
+  class TestGate final: public rpc::AgentGate::Server {
+  public:
+    TestGate(TestWorld& world, kj::StringPtr vmName) : world(world), vmName(kj::str(vmName)) {}
+
+  private:
+    TestWorld& world;
+    kj::String vmName;
+
+    kj::Promise<void> hello(HelloContext context) override {
+      auto outcome = context.getResults().initOutcome();
+      if (context.getParams().getSecret() != world.driver.spec(vmName).secret) {
+        outcome.setWrongSecret();
+      } else {
+        auto welcome = outcome.initWelcome();
+        welcome.setAgent(kj::heap<TestAgent>(world, vmName));
+        welcome.setGeneration(rpc::GENERATION);
+      }
+      return kj::READY_NOW;
+    }
+  };
+
+  char directory[32] = "/tmp/bothy-world-XXXXXX";
+  kj::AsyncIoContext io = kj::setupAsyncIo();
+  kj::WaitScope& scope = io.waitScope;
+  kj::TimerImpl timer{kj::origin<kj::TimePoint>()};
+  bool agentAnswers = true;
+  bool powersOff = true;
+
+  kj::Vector<kj::Own<RpcConnection>> served;
+  FakeVmDriver driver;
+  Volumes volumes;
+  Files files;
+  Images images;
+  CountingRandomness randomness;
+  FixedClock clock;
+  kj::Own<Store> store;
+  kj::Own<EventLog> events;
+  kj::Own<WorkspaceManager> manager;
+
+  TestWorld() : driver([this](kj::StringPtr vmName, uint32_t) { return dial(vmName); }) {
+    KJ_ASSERT(mkdtemp(directory) != nullptr);
+    restart();
+  }
+  ~TestWorld() noexcept(false) {
+    manager = nullptr;
+    events = nullptr;
+    store = nullptr;
+    served.clear();
+    kj::newDiskFilesystem()->getRoot().remove(kj::Path::parse(kj::StringPtr(directory).slice(1)));
+  }
+
+  kj::Promise<kj::Own<kj::AsyncIoStream>> dial(kj::StringPtr vmName) {
+    if (!agentAnswers) return KJ_EXCEPTION(DISCONNECTED, "nothing listens");
+    auto pipe = io.provider->newTwoWayPipe();
+    served.add(kj::heap<RpcConnection>(kj::mv(pipe.ends[1]), kj::heap<TestGate>(*this, vmName)));
+    return kj::mv(pipe.ends[0]);
+  }
+
+  // A new supervisor over the same host.
+  void restart() {
+    manager = nullptr;
+    events = nullptr;
+    store = nullptr;
+    store = newSqliteStore(kj::str(directory, "/state.db"), 1000);
+    events = kj::heap<EventLog>(*store);
+    manager = kj::heap<WorkspaceManager>(World{*store, *events, volumes, driver, images, files,
+                                               randomness, timer, clock, Deadlines()},
+                                         WorkspaceManager::Limits());
+    manager->recover().wait(scope);
+  }
+
+  WorkspaceManager::CreateRequest request(kj::StringPtr name, bool start = true,
+                                          kj::StringPtr requestId = nullptr) {
+    WorkspaceManager::CreateRequest result;
+    result.spec.name = kj::str(name);
+    result.start = start;
+    result.requestId = kj::str(requestId);
+    return result;
+  }
+
+  kj::Own<Workspace> find(kj::StringPtr name) {
+    return KJ_ASSERT_NONNULL(manager->find(name), "no such workspace", name);
+  }
+
+  void advance(kj::Duration duration) { timer.advanceTo(timer.now() + duration); }
+  // Until nothing moves without time.
+  void settle() { scope.poll(); }
+};
+
+}  // namespace bothy

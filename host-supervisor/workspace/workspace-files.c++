@@ -1,0 +1,101 @@
+#include "workspace/workspace-files.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <kj/debug.h>
+#include <kj/filesystem.h>
+#include <kj/vector.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "workspace/console-end.h"
+
+namespace bothy {
+namespace {
+
+void makeDirectory(kj::StringPtr path, mode_t mode) {
+  if (mkdir(path.cStr(), mode) < 0 && errno != EEXIST) KJ_FAIL_SYSCALL("mkdir", errno, path);
+  KJ_SYSCALL(chmod(path.cStr(), mode), path);
+}
+
+// A machine's user must pass through to what is its own, and may not look around.
+constexpr mode_t PASSAGE = 0711;
+
+constexpr kj::StringPtr LOG_SUFFIX = ".log"_kj;
+
+bool contains(kj::ArrayPtr<const kj::StringPtr> known, kj::StringPtr id) {
+  for (auto& other : known) {
+    if (other == id) return true;
+  }
+  return false;
+}
+
+kj::Array<kj::String> entries(kj::StringPtr directory) {
+  auto fs = kj::newDiskFilesystem();
+  return fs->getRoot().openSubdir(kj::Path::parse(directory.slice(1)))->listNames();
+}
+
+}  // namespace
+
+DiskWorkspaceFiles::DiskWorkspaceFiles(kj::StringPtr runtimeDir, kj::StringPtr stateDir)
+    : machines(kj::str(runtimeDir, "/vms")), consoles(kj::str(stateDir, "/consoles")) {
+  makeDirectory(machines, PASSAGE);
+  makeDirectory(consoles, PASSAGE);
+}
+
+WorkspaceFiles::Paths DiskWorkspaceFiles::paths(kj::StringPtr id) {
+  return {kj::str(machines, "/", id), kj::str(consoles, "/", id, LOG_SUFFIX)};
+}
+
+WorkspaceFiles::Paths DiskWorkspaceFiles::prepare(kj::StringPtr id) {
+  auto result = paths(id);
+  makeDirectory(result.runtimeDir, PASSAGE);
+  if (unlink(result.consoleLog.cStr()) < 0 && errno != ENOENT) {
+    KJ_FAIL_SYSCALL("unlink", errno, result.consoleLog);
+  }
+  int fd;
+  KJ_SYSCALL(fd = open(result.consoleLog.cStr(), O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0600),
+             result.consoleLog);
+  close(fd);
+  return result;
+}
+
+kj::String DiskWorkspaceFiles::consoleEnd(kj::StringPtr id) {
+  auto path = paths(id).consoleLog;
+  int raw = open(path.cStr(), O_RDONLY | O_NOFOLLOW | O_NONBLOCK | O_CLOEXEC);
+  if (raw < 0) return nullptr;
+  kj::AutoCloseFd fd(raw);
+  struct stat stats;
+  KJ_SYSCALL(fstat(fd, &stats));
+  if (!S_ISREG(stats.st_mode)) return nullptr;
+  auto bytes = kj::heapArray<kj::byte>(CONSOLE_END_BYTES);
+  off_t begin = kj::max(stats.st_size, off_t(CONSOLE_END_BYTES)) - CONSOLE_END_BYTES;
+  ssize_t count;
+  KJ_SYSCALL(count = pread(fd, bytes.begin(), bytes.size(), begin));
+  return bothy::consoleEnd(bytes.slice(0, count));
+}
+
+void DiskWorkspaceFiles::remove(kj::StringPtr id) {
+  auto fs = kj::newDiskFilesystem();
+  auto both = paths(id);
+  fs->getRoot().tryRemove(kj::Path::parse(both.runtimeDir.slice(1)));
+  fs->getRoot().tryRemove(kj::Path::parse(both.consoleLog.slice(1)));
+}
+
+kj::Array<kj::String> DiskWorkspaceFiles::removeStrays(kj::ArrayPtr<const kj::StringPtr> known) {
+  kj::Vector<kj::String> strays;
+  for (auto& id : entries(machines)) {
+    if (!contains(known, id)) strays.add(kj::mv(id));
+  }
+  for (auto& name : entries(consoles)) {
+    if (!name.endsWith(LOG_SUFFIX)) continue;
+    auto id = kj::heapString(name.slice(0, name.size() - LOG_SUFFIX.size()));
+    bool seen = contains(known, id);
+    for (auto& other : strays) seen = seen || other == id;
+    if (!seen) strays.add(kj::mv(id));
+  }
+  for (auto& id : strays) remove(id);
+  return strays.releaseAsArray();
+}
+
+}  // namespace bothy

@@ -1,0 +1,351 @@
+#include "workspace/workspace-manager.h"
+
+#include <kj/debug.h>
+#include <kj/filesystem.h>
+#include <stdlib.h>
+
+#include <catch2/catch_test_macros.hpp>
+
+#include "support/fake-vm-driver.h"
+#include "workspace/test-world.h"
+
+namespace bothy {
+namespace {
+
+TEST_CASE("a created workspace runs, with exactly what was asked for") {
+  TestWorld w;
+  auto outcome = w.manager->create(w.request("demo"), nullptr).wait(w.scope);
+  REQUIRE(outcome.is<WorkspaceManager::Created>());
+  auto& row = outcome.get<WorkspaceManager::Created>().workspace->row();
+  CHECK(row.state == WorkspaceState::RUNNING);
+  CHECK(row.agentVersion == "1.2.3");
+  auto& spec = w.driver.spec(row.id);
+  CHECK(spec.cpus == 1);
+  CHECK(spec.memoryBytes == 512ull * 1024 * 1024);
+  CHECK(spec.uid == row.uid);
+  CHECK(spec.secret.size() == 32);
+  CHECK(w.volumes.sizes[0] == 4096ull * 1024 * 1024);
+}
+
+TEST_CASE("S12 no text of a user reaches the machine's name") {
+  TestWorld w;
+  w.manager->create(w.request("demo"), nullptr).wait(w.scope);
+  auto running = w.driver.running();
+  REQUIRE(running.size() == 1);
+  CHECK(WorkspaceId::parse(running[0]) != nullptr);
+}
+
+TEST_CASE("every boot has a secret of its own, and no workspace shares a uid or a cid") {
+  TestWorld w;
+  w.manager->create(w.request("one"), nullptr).wait(w.scope);
+  w.manager->create(w.request("two"), nullptr).wait(w.scope);
+  auto one = w.find("one"), two = w.find("two");
+  CHECK(one->row().uid != two->row().uid);
+  CHECK(one->row().cid != two->row().cid);
+  auto first = kj::heapArray<kj::byte>(one->row().secret);
+  one->stop(0).wait(w.scope);
+  CHECK(one->row().secret.size() == 0);
+  one->start(nullptr).wait(w.scope);
+  CHECK(one->row().secret != first);
+  CHECK(one->row().secret != two->row().secret);
+}
+
+TEST_CASE("callers who arrive while it starts join the same start") {
+  TestWorld w;
+  w.manager->create(w.request("demo", false), nullptr).wait(w.scope);
+  auto workspace = w.find("demo");
+  w.driver.holdStarts();
+  auto first = workspace->start(nullptr);
+  auto second = workspace->start(nullptr);
+  CHECK_FALSE(first.poll(w.scope));
+  w.driver.releaseStarts();
+  first.wait(w.scope);
+  second.wait(w.scope);
+  CHECK(w.driver.startCount() == 1);
+}
+
+TEST_CASE("a start goes on when its caller leaves") {
+  TestWorld w;
+  w.manager->create(w.request("demo", false), nullptr).wait(w.scope);
+  auto workspace = w.find("demo");
+  w.driver.holdStarts();
+  {
+    auto start = workspace->start(nullptr);
+  }
+  w.driver.releaseStarts();
+  workspace->start(nullptr).wait(w.scope);
+  CHECK(workspace->row().state == WorkspaceState::RUNNING);
+  CHECK(w.driver.startCount() == 1);
+}
+
+TEST_CASE("P28 a workspace is deleted whatever it is doing, and nothing is left") {
+  TestWorld w;
+  SECTION("running") {
+    w.manager->create(w.request("demo"), nullptr).wait(w.scope);
+  }
+  SECTION("stopped") {
+    w.manager->create(w.request("demo", false), nullptr).wait(w.scope);
+  }
+  SECTION("failed") {
+    w.driver.failStarts(KJ_EXCEPTION(FAILED, "no"));
+    w.manager->create(w.request("demo"), nullptr).wait(w.scope);
+    CHECK(w.find("demo")->row().state == WorkspaceState::FAILED);
+  }
+  kj::Promise<void> underWay = kj::READY_NOW;
+  SECTION("starting") {
+    w.driver.holdStarts();
+    underWay = w.manager->create(w.request("demo"), nullptr).ignoreResult();
+    CHECK_FALSE(underWay.poll(w.scope));
+  }
+  SECTION("booting, with an agent that never answers") {
+    w.agentAnswers = false;
+    underWay = w.manager->create(w.request("demo"), nullptr).ignoreResult();
+    CHECK_FALSE(underWay.poll(w.scope));
+    CHECK(w.find("demo")->row().state == WorkspaceState::STARTING);
+  }
+  SECTION("stopping") {
+    w.manager->create(w.request("demo"), nullptr).wait(w.scope);
+    w.powersOff = false;
+    underWay = w.find("demo")->stop(1000).ignoreResult();
+    CHECK_FALSE(underWay.poll(w.scope));
+    CHECK(w.find("demo")->row().state == WorkspaceState::STOPPING);
+  }
+  w.find("demo")->erase().wait(w.scope);
+  underWay.wait(w.scope);
+  CHECK(w.manager->find("demo") == nullptr);
+  CHECK(w.driver.running().size() == 0);
+  CHECK(w.volumes.ids.size() == 0);
+  CHECK(w.store->workspaces().size() == 0);
+  auto events = w.store->events(0, 100);
+  CHECK(events.back().gone);
+  // The name is free again.
+  w.driver.holdStarts();
+  w.driver.releaseStarts();
+  w.agentAnswers = true;
+  CHECK(
+      w.manager->create(w.request("demo"), nullptr).wait(w.scope).is<WorkspaceManager::Created>());
+}
+
+TEST_CASE("P28 a delete that is refused is tried again until it is done") {
+  TestWorld w;
+  w.manager->create(w.request("demo"), nullptr).wait(w.scope);
+  w.volumes.failures = 2;
+  auto erased = w.find("demo")->erase();
+  CHECK_FALSE(erased.poll(w.scope));
+  w.advance(1 * kj::SECONDS);
+  CHECK_FALSE(erased.poll(w.scope));
+  w.advance(2 * kj::SECONDS);
+  erased.wait(w.scope);
+  CHECK(w.manager->find("demo") == nullptr);
+}
+
+TEST_CASE("P30 a failed start names its stage, with the console's end") {
+  TestWorld w;
+  w.files.console = kj::str("Kernel panic");
+  SECTION("the machine does not start") {
+    w.driver.failStarts(KJ_EXCEPTION(FAILED, "QEMU said no"));
+    auto outcome = w.manager->create(w.request("demo"), nullptr).wait(w.scope);
+    auto& failure = outcome.get<StartReport::Failure>();
+    CHECK(failure.stage == Stage::STARTING_VM);
+    CHECK(failure.message == "QEMU said no");
+    CHECK(failure.console == "Kernel panic");
+  }
+  SECTION("the machine ends while it boots") {
+    w.agentAnswers = false;
+    auto creating = w.manager->create(w.request("demo"), nullptr);
+    CHECK_FALSE(creating.poll(w.scope));
+    w.driver.end(w.driver.running()[0], VmEnd::CRASHED);
+    auto outcome = creating.wait(w.scope);
+    auto& failure = outcome.get<StartReport::Failure>();
+    CHECK(failure.stage == Stage::BOOTING);
+    CHECK(failure.message == "while booting, the machine's kernel panicked");
+  }
+  SECTION("the agent never answers") {
+    w.agentAnswers = false;
+    auto creating = w.manager->create(w.request("demo"), nullptr);
+    for (int i = 0; i < 2000 && !creating.poll(w.scope); i++) w.advance(100 * kj::MILLISECONDS);
+    auto outcome = creating.wait(w.scope);
+    auto& failure = outcome.get<StartReport::Failure>();
+    CHECK(failure.stage == Stage::BOOTING);
+    CHECK(failure.message.startsWith("the machine's agent did not answer within 120 s"));
+  }
+  CHECK(w.driver.running().size() == 0);
+  auto workspace = w.find("demo");
+  CHECK(workspace->row().state == WorkspaceState::FAILED);
+  CHECK(workspace->row().failure.size() > 0);
+  // And it may be started again.
+  w.agentAnswers = true;
+  workspace->start(nullptr).wait(w.scope);
+  CHECK(workspace->row().state == WorkspaceState::RUNNING);
+}
+
+TEST_CASE("a host without space makes nothing") {
+  TestWorld w;
+  w.volumes.full = true;
+  auto outcome = w.manager->create(w.request("demo"), nullptr).wait(w.scope);
+  CHECK(outcome.is<WorkspaceManager::NoSpace>());
+  w.manager->find("demo");
+  CHECK(w.store->workspaces().size() == 0);
+}
+
+TEST_CASE("P57 the same request id gives the same workspace, also after a restart") {
+  TestWorld w;
+  auto first = w.manager->create(w.request("demo", true, "r"), nullptr).wait(w.scope);
+  auto id = kj::str(first.get<WorkspaceManager::Created>().workspace->row().id);
+  auto again = w.manager->create(w.request("demo", true, "r"), nullptr).wait(w.scope);
+  CHECK(again.get<WorkspaceManager::Created>().workspace->row().id == id);
+  CHECK(w.manager->create(w.request("other", true, "r"), nullptr)
+            .wait(w.scope)
+            .is<WorkspaceManager::RequestConflict>());
+  CHECK(w.manager->create(w.request("demo"), nullptr).wait(w.scope).is<WorkspaceManager::Exists>());
+  again = WorkspaceManager::RequestConflict();
+  first = WorkspaceManager::RequestConflict();
+
+  w.restart();
+  auto later = w.manager->create(w.request("demo", true, "r"), nullptr).wait(w.scope);
+  CHECK(later.get<WorkspaceManager::Created>().workspace->row().id == id);
+  CHECK(w.driver.startCount() == 1);
+}
+
+TEST_CASE("P57 a repeated request joins the first while it is under way") {
+  TestWorld w;
+  w.driver.holdStarts();
+  auto first = w.manager->create(w.request("demo", true, "r"), nullptr);
+  auto second = w.manager->create(w.request("demo", true, "r"), nullptr);
+  CHECK_FALSE(second.poll(w.scope));
+  w.driver.releaseStarts();
+  auto one = first.wait(w.scope), two = second.wait(w.scope);
+  CHECK(one.get<WorkspaceManager::Created>().workspace.get() ==
+        two.get<WorkspaceManager::Created>().workspace.get());
+}
+
+TEST_CASE("P41 a restart finds every running machine and its agent") {
+  TestWorld w;
+  w.manager->create(w.request("one"), nullptr).wait(w.scope);
+  w.manager->create(w.request("two"), nullptr).wait(w.scope);
+  w.manager->create(w.request("three", false), nullptr).wait(w.scope);
+  w.restart();
+  CHECK(w.manager->list().size() == 3);
+  CHECK(w.find("one")->row().state == WorkspaceState::RUNNING);
+  CHECK(w.find("three")->row().state == WorkspaceState::STOPPED);
+  auto machine = KJ_ASSERT_NONNULL(w.find("two")->machine());
+  machine->agent(AgentLink::Lane::INTERACTIVE).wait(w.scope).pingRequest().send().wait(w.scope);
+  CHECK(w.driver.startCount() == 2);
+  auto events = w.store->events(0, 100);
+  CHECK(events.back().cause == Cause::ADOPTED);
+}
+
+TEST_CASE("P29 what a supervisor left half-done is finished or undone by the next") {
+  TestWorld w;
+  SECTION("a start, before the machine ran") {
+    w.driver.holdStarts();
+    auto creating = w.manager->create(w.request("demo"), nullptr);
+    CHECK_FALSE(creating.poll(w.scope));
+    creating = nullptr;
+    w.restart();
+    CHECK(w.find("demo")->row().state == WorkspaceState::STOPPED);
+  }
+  SECTION("a start, after it ran") {
+    w.agentAnswers = false;
+    auto creating = w.manager->create(w.request("demo"), nullptr);
+    CHECK_FALSE(creating.poll(w.scope));
+    creating = nullptr;
+    w.agentAnswers = true;
+    w.restart();
+    w.find("demo")->join(nullptr).wait(w.scope);
+    CHECK(w.find("demo")->row().state == WorkspaceState::RUNNING);
+  }
+  SECTION("a stop") {
+    w.manager->create(w.request("demo"), nullptr).wait(w.scope);
+    w.powersOff = false;
+    auto stopping = w.find("demo")->stop(1000);
+    CHECK_FALSE(stopping.poll(w.scope));
+    stopping = nullptr;
+    w.powersOff = true;
+    w.restart();
+    w.find("demo")->stop(0).wait(w.scope);
+    CHECK(w.find("demo")->row().state == WorkspaceState::STOPPED);
+    CHECK(w.driver.running().size() == 0);
+  }
+  SECTION("a delete") {
+    w.manager->create(w.request("demo"), nullptr).wait(w.scope);
+    w.volumes.failures = 1;
+    auto erasing = w.find("demo")->erase();
+    CHECK_FALSE(erasing.poll(w.scope));
+    erasing = nullptr;
+    w.restart();
+    CHECK(kj::evalLater([]() {}).poll(w.scope));
+    CHECK(w.manager->find("demo") == nullptr);
+    CHECK(w.volumes.ids.size() == 0);
+  }
+  SECTION("a machine that ended meanwhile") {
+    w.manager->create(w.request("demo"), nullptr).wait(w.scope);
+    w.manager = nullptr;
+    w.driver.end(w.driver.running()[0], VmEnd::EXITED);
+    w.restart();
+    CHECK(w.find("demo")->row().state == WorkspaceState::STOPPED);
+    CHECK(w.store->events(0, 100).back().cause == Cause::RECOVERED);
+  }
+}
+
+TEST_CASE("P58 each change of state is one event with its cause") {
+  TestWorld w;
+  w.manager->create(w.request("demo"), nullptr).wait(w.scope);
+  SECTION("turned off from within") {
+    w.driver.end(w.driver.running()[0], VmEnd::POWERED_OFF);
+    w.settle();
+    CHECK(w.find("demo")->row().state == WorkspaceState::STOPPED);
+    CHECK(w.store->events(0, 100).back().cause == Cause::GUEST_POWERED_OFF);
+  }
+  SECTION("QEMU killed") {
+    w.driver.end(w.driver.running()[0], VmEnd::EXITED);
+    w.settle();
+    CHECK(w.find("demo")->row().state == WorkspaceState::FAILED);
+    CHECK(w.store->events(0, 100).back().cause == Cause::VM_EXITED);
+  }
+  SECTION("the vsock device lost and back") {
+    auto name = kj::mv(w.driver.running()[0]);
+    w.driver.loseVsock(name);
+    w.driver.restoreVsock(name);
+    auto events = w.store->events(0, 100);
+    CHECK(events[events.size() - 2].cause == Cause::VSOCK_LOST);
+    CHECK(events.back().cause == Cause::VSOCK_RESTORED);
+    CHECK(events.back().after == WorkspaceState::RUNNING);
+  }
+  auto events = w.store->events(0, 100);
+  for (size_t i = 0; i < events.size(); i++) CHECK(events[i].number == i + 1);
+  for (size_t i = 1; i < events.size(); i++) CHECK(events[i].before == events[i - 1].after);
+}
+
+TEST_CASE("stop is orderly where the guest obeys and forced where it does not") {
+  TestWorld w;
+  w.manager->create(w.request("demo"), nullptr).wait(w.scope);
+  auto workspace = w.find("demo");
+  CHECK(workspace->stop(1000).wait(w.scope).get<StopKind>() == StopKind::ORDERLY);
+  CHECK(workspace->stop(1000).wait(w.scope).get<StopKind>() == StopKind::ALREADY);
+
+  workspace->start(nullptr).wait(w.scope);
+  w.powersOff = false;
+  auto stopping = workspace->stop(1000);
+  CHECK_FALSE(stopping.poll(w.scope));
+  w.advance(16 * kj::SECONDS);
+  CHECK(stopping.wait(w.scope).get<StopKind>() == StopKind::FORCED);
+  CHECK(w.driver.running().size() == 0);
+}
+
+TEST_CASE("what a client holds of a machine that stopped says so") {
+  TestWorld w;
+  w.manager->create(w.request("demo"), nullptr).wait(w.scope);
+  auto workspace = w.find("demo");
+  auto machine = KJ_ASSERT_NONNULL(workspace->machine());
+  workspace->stop(0).wait(w.scope);
+  KJ_IF_MAYBE (e, kj::runCatchingExceptions(
+                      [&]() { machine->agent(AgentLink::Lane::BULK).wait(w.scope); })) {
+    CHECK(e->getType() == kj::Exception::Type::DISCONNECTED);
+  } else {
+    FAIL("it answered");
+  }
+}
+
+}  // namespace
+}  // namespace bothy

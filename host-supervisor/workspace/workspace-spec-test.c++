@@ -1,0 +1,68 @@
+#include "workspace/workspace-spec.h"
+
+#include <catch2/catch_test_macros.hpp>
+
+namespace bothy {
+namespace {
+
+kj::String faultOf(GivenSpec spec) {
+  auto result = check(spec, SpecDefaults());
+  if (result.is<kj::String>()) return kj::mv(result.get<kj::String>());
+  return kj::str();
+}
+
+GivenSpec named(kj::StringPtr name) {
+  GivenSpec spec;
+  spec.name = kj::str(name);
+  return spec;
+}
+
+TEST_CASE("what a spec leaves open is filled in") {
+  auto result = check(named("demo"), SpecDefaults{2, 1024, 64});
+  REQUIRE(result.is<CheckedSpec>());
+  auto& spec = result.get<CheckedSpec>();
+  CHECK(spec.name.text() == "demo");
+  CHECK(spec.image == "base");
+  CHECK(spec.cpus == 2);
+  CHECK(spec.memoryMib == 1024);
+  CHECK(spec.diskMib == 64);
+}
+
+TEST_CASE("S12 a name that could mean something to a shell, a path or XML is refused") {
+  for (auto name :
+       {"", "-a", "a-", "A", "a b", "a/b", "..", "a.b", "a\"", "a<", "a;b", "ä", "a\n"}) {
+    INFO(name);
+    CHECK(faultOf(named(name)).startsWith("name is '"));
+  }
+  CHECK(faultOf(named(kj::str(kj::repeat('a', 64)))).startsWith("name is '"));
+  CHECK(faultOf(named(kj::str(kj::repeat('a', 63)))) == "");
+  CHECK(faultOf(named("a")) == "");
+  CHECK(faultOf(named("a-1")) == "");
+
+  auto image = named("a");
+  image.image = kj::str("../../etc");
+  CHECK(faultOf(kj::mv(image)).startsWith("image is '../../etc': "));
+}
+
+TEST_CASE("a refusal names the field, the value and the limit") {
+  auto spec = named("demo");
+  spec.cpus = 17;
+  CHECK(faultOf(kj::mv(spec)) == "cpus is 17: it must be 1 to 16");
+  spec = named("demo");
+  spec.memoryMib = 255;
+  CHECK(faultOf(kj::mv(spec)) == "memoryMib is 255: it must be 256 to 1048576");
+  spec = named("demo");
+  spec.diskMib = 63;
+  CHECK(faultOf(kj::mv(spec)) == "diskMib is 63: it must be 64 to 16777216");
+}
+
+TEST_CASE("P57 requests that differ have different texts") {
+  auto one = named("a"), other = named("a ");
+  other.image = kj::str("b");
+  one.image = kj::str(" b");
+  CHECK(canonicalText(one) != canonicalText(other));
+  CHECK(canonicalText(named("a")) == canonicalText(named("a")));
+}
+
+}  // namespace
+}  // namespace bothy

@@ -1,0 +1,54 @@
+#include "workspace/workspace-spec.h"
+
+#include "schema/limits.capnp.h"
+#include "wire/escape.h"
+
+namespace bothy {
+namespace {
+
+// A client's text in an answer: short, and on one line.
+kj::String shown(kj::StringPtr text) {
+  constexpr size_t MOST_BYTES = 80;
+  if (text.size() <= MOST_BYTES) return escapeGuestText(text.asArray());
+  return kj::str(escapeGuestText(text.asArray().slice(0, MOST_BYTES)), "...");
+}
+
+kj::Maybe<kj::String> outside(kj::StringPtr field, uint32_t value, uint32_t least, uint32_t most) {
+  if (value >= least && value <= most) return nullptr;
+  return kj::str(field, " is ", value, ": it must be ", least, " to ", most);
+}
+
+}  // namespace
+
+kj::OneOf<CheckedSpec, kj::String> check(const GivenSpec& given, const SpecDefaults& defaults) {
+  uint32_t cpus = given.cpus == 0 ? defaults.cpus : given.cpus;
+  uint32_t memoryMib = given.memoryMib == 0 ? defaults.memoryMib : given.memoryMib;
+  uint32_t diskMib = given.diskMib == 0 ? defaults.diskMib : given.diskMib;
+  KJ_IF_MAYBE (fault, outside("cpus", cpus, 1, MAX_CPUS)) {
+    return kj::mv(*fault);
+  }
+  KJ_IF_MAYBE (fault, outside("memoryMib", memoryMib, MIN_MEMORY_MIB, MAX_MEMORY_MIB)) {
+    return kj::mv(*fault);
+  }
+  KJ_IF_MAYBE (fault, outside("diskMib", diskMib, MIN_DISK_MIB, MAX_DISK_MIB)) {
+    return kj::mv(*fault);
+  }
+  kj::StringPtr image = given.image.size() == 0 ? DEFAULT_IMAGE : kj::StringPtr(given.image);
+  if (WorkspaceName::parse(image) == nullptr) {
+    return kj::str("image is '", shown(image), "': it must be 1 to ", rpc::MAX_WORKSPACE_NAME_BYTES,
+                   " of a-z, 0-9 and '-', no '-' at either end");
+  }
+  KJ_IF_MAYBE (name, WorkspaceName::parse(given.name)) {
+    return CheckedSpec{kj::mv(*name), kj::heapString(image), cpus, memoryMib, diskMib};
+  }
+  return kj::str("name is '", shown(given.name), "': it must be 1 to ",
+                 rpc::MAX_WORKSPACE_NAME_BYTES, " of a-z, 0-9 and '-', no '-' at either end");
+}
+
+kj::String canonicalText(const GivenSpec& given) {
+  // Sizes first, so that no text can be taken for another's.
+  return kj::str(given.name.size(), ' ', given.image.size(), ' ', given.cpus, ' ', given.memoryMib,
+                 ' ', given.diskMib, ' ', given.name, ' ', given.image);
+}
+
+}  // namespace bothy

@@ -1,0 +1,46 @@
+#pragma once
+
+#include <kj/one-of.h>
+
+#include "workspace/workspace-id.h"
+
+namespace bothy {
+
+// What a client asks for: 0 and empty stand for the default.
+struct GivenSpec {
+  kj::String name;
+  kj::String image;
+  uint32_t cpus = 0;
+  uint32_t memoryMib = 0;
+  uint32_t diskMib = 0;
+};
+
+struct SpecDefaults {
+  uint32_t cpus = 1;
+  uint32_t memoryMib = 512;
+  uint32_t diskMib = 4096;
+};
+
+// What a workspace is made of, with everything filled in and within the limits.
+struct CheckedSpec {
+  WorkspaceName name;
+  kj::String image;
+  uint32_t cpus;
+  uint32_t memoryMib;
+  uint32_t diskMib;
+};
+
+// The spec, or what is wrong with it: field, value and limit, one line.
+kj::OneOf<CheckedSpec, kj::String> check(const GivenSpec& given, const SpecDefaults& defaults);
+
+// Equal for two requests exactly when they ask for the same.
+kj::String canonicalText(const GivenSpec& given);
+
+constexpr kj::StringPtr DEFAULT_IMAGE = "base"_kj;
+constexpr uint32_t MAX_CPUS = 16;
+constexpr uint32_t MIN_MEMORY_MIB = 256;
+constexpr uint32_t MAX_MEMORY_MIB = 1048576;
+constexpr uint32_t MIN_DISK_MIB = 64;
+constexpr uint32_t MAX_DISK_MIB = 16777216;
+
+}  // namespace bothy

@@ -1,0 +1,93 @@
+#include "workspace/workspace-state.h"
+
+#include <kj/debug.h>
+
+namespace bothy {
+
+Reply replyTo(Wish wish, WorkspaceState state) {
+  switch (wish) {
+    case Wish::START:
+      switch (state) {
+        case WorkspaceState::STOPPED:
+        case WorkspaceState::FAILED:
+          return Reply::BEGIN;
+        case WorkspaceState::STARTING:
+          return Reply::JOIN;
+        case WorkspaceState::RUNNING:
+          return Reply::ALREADY;
+        case WorkspaceState::CREATING:
+        case WorkspaceState::STOPPING:
+        case WorkspaceState::DELETING:
+          return Reply::BUSY;
+      }
+      break;
+    case Wish::STOP:
+      switch (state) {
+        case WorkspaceState::RUNNING:
+          return Reply::BEGIN;
+        case WorkspaceState::STOPPING:
+          return Reply::JOIN;
+        case WorkspaceState::STOPPED:
+        case WorkspaceState::FAILED:
+          return Reply::ALREADY;
+        case WorkspaceState::CREATING:
+        case WorkspaceState::STARTING:
+        case WorkspaceState::DELETING:
+          return Reply::BUSY;
+      }
+      break;
+    case Wish::DELETE:
+      return state == WorkspaceState::DELETING ? Reply::JOIN : Reply::BEGIN;
+  }
+  KJ_UNREACHABLE;
+}
+
+kj::Maybe<WorkspaceState> stateAfter(WorkspaceState state, Happening happening) {
+  using S = WorkspaceState;
+  auto only = [&](S expected, S next) -> kj::Maybe<S> {
+    if (state == expected) return next;
+    return nullptr;
+  };
+  switch (happening) {
+    case Happening::DISK_MADE:
+      return only(S::CREATING, S::STOPPED);
+    case Happening::START_BEGAN:
+      if (state == S::STOPPED || state == S::FAILED) return S::STARTING;
+      return nullptr;
+    case Happening::AGENT_ANSWERED:
+      return only(S::STARTING, S::RUNNING);
+    case Happening::START_FAILED:
+      return only(S::STARTING, S::FAILED);
+    case Happening::STOP_BEGAN:
+      return only(S::RUNNING, S::STOPPING);
+    case Happening::MACHINE_ENDED:
+      if (state == S::RUNNING || state == S::STOPPING || state == S::STARTING) return S::STOPPED;
+      return nullptr;
+    case Happening::MACHINE_BROKE:
+      return only(S::RUNNING, S::FAILED);
+    case Happening::DELETE_BEGAN:
+      return S::DELETING;
+  }
+  KJ_UNREACHABLE;
+}
+
+Recovery recoveryOf(WorkspaceState state, bool machineRuns) {
+  switch (state) {
+    case WorkspaceState::CREATING:
+      return Recovery::ERASE;
+    case WorkspaceState::DELETING:
+      return Recovery::FINISH_DELETE;
+    case WorkspaceState::STARTING:
+      return machineRuns ? Recovery::FINISH_START : Recovery::MARK_STOPPED;
+    case WorkspaceState::RUNNING:
+      return machineRuns ? Recovery::ADOPT : Recovery::MARK_STOPPED;
+    case WorkspaceState::STOPPING:
+      return machineRuns ? Recovery::FINISH_STOP : Recovery::MARK_STOPPED;
+    case WorkspaceState::STOPPED:
+    case WorkspaceState::FAILED:
+      return Recovery::KEEP;
+  }
+  KJ_UNREACHABLE;
+}
+
+}  // namespace bothy

@@ -1,0 +1,168 @@
+#pragma once
+
+#include <kj/one-of.h>
+#include <kj/refcount.h>
+#include <kj/time.h>
+#include <kj/timer.h>
+#include <kj/vector.h>
+
+#include "store/store.h"
+#include "volume/volume-store.h"
+#include "workspace/event-log.h"
+#include "workspace/image-catalog.h"
+#include "workspace/machine.h"
+#include "workspace/randomness.h"
+#include "workspace/workspace-files.h"
+#include "workspace/workspace-state.h"
+
+namespace bothy {
+
+// How long each step may take before it has failed.
+struct Deadlines {
+  kj::Duration startVm = 60 * kj::SECONDS;
+  kj::Duration agentReadyKvm = 30 * kj::SECONDS;
+  kj::Duration agentReadyTcg = 120 * kj::SECONDS;
+  // Beyond the grace that processes got: for sync, unmount and power-off.
+  kj::Duration powerOffMargin = 15 * kj::SECONDS;
+  kj::Duration destroyVm = 60 * kj::SECONDS;
+  // Between two tries of something that must succeed in the end (a delete).
+  kj::Duration leastRetry = 1 * kj::SECONDS;
+  kj::Duration mostRetry = 60 * kj::SECONDS;
+};
+
+// The world, as the logic of workspaces sees it: all that it reads and does passes here.
+struct World {
+  Store& store;
+  EventLog& events;
+  VolumeStore& volumes;
+  VmDriver& driver;
+  ImageCatalog& images;
+  WorkspaceFiles& files;
+  Randomness& randomness;
+  kj::Timer& timer;
+  const kj::Clock& clock;
+  Deadlines deadlines;
+};
+
+// The way to a running workspace, in order.
+enum class Stage { CREATING_DISK, STARTING_VM, BOOTING, AGENT_READY };
+
+// Told of stages while somebody waits for a start.
+class Progress {
+public:
+  virtual void stage(Stage stage, kj::Duration elapsed) = 0;
+};
+
+// How a start ended.
+struct StartReport final: public kj::Refcounted {
+  struct Failure {
+    Stage stage;
+    kj::String message;
+    kj::String console;
+    // The host's disk could not hold it: nothing was made.
+    bool noSpace = false;
+  };
+  kj::Maybe<Failure> failure;
+
+  kj::Own<StartReport> addRef() { return kj::addRef(*this); }
+};
+
+enum class StopKind { ORDERLY, FORCED, ALREADY };
+
+// Something else came before the end of what was waited for (a delete).
+struct Superseded {};
+
+// One workspace: carries out what the tables of workspace-state.h allow.  Operations belong to it, not
+// to their callers: dropping a promise of start(), stop() or erase() does not end what began.
+class Workspace final: public kj::Refcounted {
+public:
+  // Told when it does not exist any more; may drop its reference later, not within the call.
+  class Owner {
+  public:
+    virtual void gone(Workspace& workspace) = 0;
+  };
+
+  // `row` is in the store.
+  Workspace(World& world, Owner& owner, WorkspaceRow row);
+  ~Workspace() noexcept(false);
+  KJ_DISALLOW_COPY_AND_MOVE(Workspace);
+
+  const WorkspaceRow& row() const { return record; }
+  kj::Own<Workspace> addRef() { return kj::addRef(*this); }
+
+  using StartOutcome = kj::OneOf<kj::Own<StartReport>, Superseded>;
+
+  // For a workspace in state CREATING: makes its disk and, if `thenStart`, starts it.  If the disk cannot
+  // be made the workspace is gone.
+  kj::Promise<StartOutcome> make(bool thenStart, kj::Maybe<kj::Own<Progress>> progress);
+
+  // Waits for the make or start that is under way.
+  kj::Promise<StartOutcome> join(kj::Maybe<kj::Own<Progress>> progress);
+
+  // Only where replyTo() says BEGIN or JOIN.
+  kj::Promise<StartOutcome> start(kj::Maybe<kj::Own<Progress>> progress);
+  kj::Promise<kj::OneOf<StopKind, Superseded>> stop(uint32_t graceMillis);
+  kj::Promise<void> erase();
+
+  // The machine, in state RUNNING.
+  kj::Maybe<kj::Own<Machine>> machine();
+
+  // Once, before anything else, for a workspace found in the store.  Returns when its state is one that
+  // may be told; what takes longer goes on by itself.
+  kj::Promise<void> recover();
+
+  // The vsock device ended, or is back.
+  void note(Cause cause, kj::StringPtr detail);
+
+private:
+  World& world;
+  Owner& owner;
+  WorkspaceRow record;
+  kj::Maybe<kj::Own<Machine>> current;
+
+  // At most one of start and stop is under way; a delete cancels it.
+  kj::Canceler canceler;
+  kj::Maybe<kj::ForkedPromise<kj::Own<StartReport>>> starting;
+  kj::Maybe<kj::ForkedPromise<StopKind>> stopping;
+  kj::Maybe<kj::ForkedPromise<void>> erasing;
+  kj::Promise<void> watch = nullptr;
+  kj::Promise<void> greeting = nullptr;
+
+  kj::Vector<kj::Own<Progress>> listeners;
+  Stage stage = Stage::CREATING_DISK;
+  kj::TimePoint stageBase = kj::origin<kj::TimePoint>();
+
+  void reach(Stage stage);
+  void listen(kj::Maybe<kj::Own<Progress>> progress);
+  kj::Promise<StartOutcome> joinStart();
+
+  // Writes the state and its event; if that fails nothing has changed.
+  void transition(Happening happening, Cause cause, kj::StringPtr detail = nullptr);
+  // The same for what has happened already: a store that refuses does not make it undone.
+  void transitionAnyway(Happening happening, Cause cause, kj::StringPtr detail);
+  WorkspaceRow changed(Happening happening, kj::StringPtr detail);
+  EventRecord event(WorkspaceState after, Cause cause, kj::StringPtr detail);
+
+  VmSpec vmSpec(kj::Maybe<Image> image);
+
+  void begin(kj::Promise<kj::Own<StartReport>> operation);
+  kj::Promise<kj::Own<StartReport>> runMake(bool thenStart);
+  kj::Promise<kj::Own<StartReport>> runStart();
+  kj::Promise<kj::Own<StartReport>> runAwait();
+  kj::Promise<void> boot();
+  kj::Promise<void> awaitAgent(Machine& machine);
+  kj::Promise<kj::Own<StartReport>> failStart(kj::Exception exception);
+
+  kj::Promise<StopKind> runStop(uint32_t graceMillis);
+  kj::Promise<void> requestPowerOff(Machine& machine, uint32_t graceMillis);
+
+  kj::Promise<void> runErase();
+  kj::Promise<void> eraseOnce();
+
+  void take(kj::Own<RunningVm> vm);
+  void watchMachine();
+  void machineEnded(VmEnd end);
+  void retireMachine();
+};
+
+}  // namespace bothy
