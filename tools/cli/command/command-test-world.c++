@@ -1,0 +1,161 @@
+#include "command/command-test-world.h"
+
+#include <kj/debug.h>
+
+#include "console/failure.h"
+
+namespace bothy {
+
+class CommandTestWorld::TestConnector final: public Connector {
+public:
+  explicit TestConnector(CommandTestWorld& world) : world(world) {}
+
+  kj::Own<SupervisorLink> connect() override {
+    if (world.supervisor.down) {
+      kj::throwFatalException(failure("bothyd is not running at /test: start it"));
+    }
+    return linkOver(world.supervisor.connect(*world.io.provider));
+  }
+  void useSocket(kj::StringPtr path) override {}
+
+private:
+  CommandTestWorld& world;
+};
+
+class CommandTestWorld::TestTerminal final: public LocalTerminal {
+public:
+  explicit TestTerminal(CommandTestWorld& world) : world(world) {}
+
+  bool isInteractive() override { return world.interactive; }
+  kj::Maybe<Size> size() override {
+    if (!world.interactive) return nullptr;
+    return world.size;
+  }
+  kj::Own<void> enterRawMode() override {
+    world.rawMode = true;
+    auto restore = kj::defer([this] { world.rawMode = false; });
+    return kj::heap(kj::mv(restore));
+  }
+  kj::Promise<void> onResize() override {
+    auto paf = kj::newPromiseAndFulfiller<void>();
+    resized = kj::mv(paf.fulfiller);
+    return kj::mv(paf.promise);
+  }
+  kj::Maybe<kj::Own<kj::PromiseFulfiller<void>>> resized;
+
+private:
+  CommandTestWorld& world;
+};
+
+class CommandTestWorld::TestSignals final: public Signals {
+public:
+  kj::Promise<int> next() override {
+    auto paf = kj::newPromiseAndFulfiller<int>();
+    waiting = kj::mv(paf.fulfiller);
+    return kj::mv(paf.promise);
+  }
+  kj::Maybe<kj::Own<kj::PromiseFulfiller<int>>> waiting;
+};
+
+// Collects what is written.
+class CommandTestWorld::CaptureStream final: public kj::AsyncOutputStream {
+public:
+  kj::Promise<void> write(const void* buffer, size_t size) override {
+    bytes.addAll(kj::arrayPtr(static_cast<const char*>(buffer), size));
+    return kj::READY_NOW;
+  }
+  kj::Promise<void> write(kj::ArrayPtr<const kj::ArrayPtr<const kj::byte>> pieces) override {
+    for (auto& piece : pieces) bytes.addAll(piece.asChars());
+    return kj::READY_NOW;
+  }
+  kj::Promise<void> whenWriteDisconnected() override { return kj::NEVER_DONE; }
+
+  kj::Vector<char> bytes;
+};
+
+CommandTestWorld::CommandTestWorld()
+    : console(kj::heap<Console>(printed, printedErrors, Console::Properties{})),
+      output(kj::heap<CaptureStream>()),
+      errorOutput(kj::heap<CaptureStream>()),
+      connector(kj::heap<TestConnector>(*this)),
+      terminal(kj::heap<TestTerminal>(*this)),
+      signals(kj::heap<TestSignals>()),
+      context(kj::heap<Context>(Context{.console = *console,
+                                        .connector = *connector,
+                                        .terminal = *terminal,
+                                        .signals = *signals,
+                                        .timer = timer,
+                                        .io = *io.lowLevelProvider,
+                                        .input = *inputPipe.in,
+                                        .output = *output,
+                                        .errors = *errorOutput,
+                                        .terminalType = "xterm-test"})) {}
+
+CommandTestWorld::~CommandTestWorld() noexcept(false) {}
+
+void CommandTestWorld::start(std::initializer_list<kj::StringPtr> given) {
+  arguments.clear();
+  for (auto argument : given) arguments.add(argument);
+  running = runCommand(*context, arguments).eagerlyEvaluate(nullptr);
+  settle();
+}
+
+int CommandTestWorld::wait() {
+  return running.wait(io.waitScope);
+}
+
+int CommandTestWorld::run(std::initializer_list<kj::StringPtr> given) {
+  start(given);
+  return wait();
+}
+
+void CommandTestWorld::settle() {
+  // Socket pairs need the event port: a poll gives every message that is on its way one more turn.
+  constexpr int TURNS = 30;
+  for (int i = 0; i < TURNS; ++i) io.waitScope.poll();
+}
+
+void CommandTestWorld::advance(kj::Duration duration) {
+  timer.advanceTo(timer.now() + duration);
+  settle();
+}
+
+void CommandTestWorld::type(kj::StringPtr keys) {
+  auto copy = kj::str(keys);
+  auto bytes = copy.asBytes();
+  typing = typing
+               .then([this, bytes, copy = kj::mv(copy)]() mutable {
+                 return inputPipe.out->write(bytes.begin(), bytes.size()).attach(kj::mv(copy));
+               })
+               .eagerlyEvaluate(nullptr);
+  settle();
+}
+
+void CommandTestWorld::closeInput() {
+  inputPipe.out = nullptr;
+  settle();
+}
+
+void CommandTestWorld::signal(int number) {
+  auto fulfiller = kj::mv(KJ_REQUIRE_NONNULL(signals->waiting, "nobody waits for signals"));
+  signals->waiting = nullptr;
+  fulfiller->fulfill(kj::cp(number));
+  settle();
+}
+
+void CommandTestWorld::resize(uint16_t columns, uint16_t rows) {
+  size.columns = columns;
+  size.rows = rows;
+  KJ_REQUIRE_NONNULL(terminal->resized)->fulfill();
+  settle();
+}
+
+kj::String CommandTestWorld::out() {
+  return kj::str(printed.getArray().asChars(), output->bytes.asPtr());
+}
+
+kj::String CommandTestWorld::errors() {
+  return kj::str(printedErrors.getArray().asChars(), errorOutput->bytes.asPtr());
+}
+
+}  // namespace bothy

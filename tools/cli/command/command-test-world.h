@@ -1,0 +1,67 @@
+#pragma once
+
+#include <initializer_list>
+
+#include <kj/io.h>
+
+#include "command/command.h"
+#include "support/fake-supervisor.h"
+
+namespace bothy {
+
+// The outside world of one command in a test: a fake supervisor, a terminal that nobody sits at, and what
+// was printed.
+class CommandTestWorld {
+public:
+  CommandTestWorld();
+  ~CommandTestWorld() noexcept(false);
+  KJ_DISALLOW_COPY_AND_MOVE(CommandTestWorld);
+
+  // Runs to the end.
+  int run(std::initializer_list<kj::StringPtr> arguments);
+  // Runs beside the test.
+  void start(std::initializer_list<kj::StringPtr> arguments);
+  int wait();
+  bool isDone() { return running.poll(io.waitScope); }
+
+  // Lets everything happen that can happen without time passing or a signal.
+  void settle();
+  void advance(kj::Duration duration);
+  void type(kj::StringPtr keys);
+  void closeInput();
+  void signal(int number);
+
+  // Standard output and error: messages and what the workspace wrote.
+  kj::String out();
+  kj::String errors();
+
+  kj::AsyncIoContext io = kj::setupAsyncIo();
+  FakeSupervisor supervisor;
+  bool interactive = false;  // whether a terminal is in front of the user
+  bool rawMode = false;      // as the terminal is now
+  LocalTerminal::Size size{100, 30, 0, 0};
+  void resize(uint16_t columns, uint16_t rows);
+
+private:
+  class TestConnector;
+  class TestTerminal;
+  class TestSignals;
+  class CaptureStream;
+
+  kj::TimerImpl timer{kj::origin<kj::TimePoint>()};
+  kj::VectorOutputStream printed;
+  kj::VectorOutputStream printedErrors;
+  kj::Own<Console> console;
+  kj::OneWayPipe inputPipe = kj::newOneWayPipe();
+  kj::Own<CaptureStream> output;
+  kj::Own<CaptureStream> errorOutput;
+  kj::Own<TestConnector> connector;
+  kj::Own<TestTerminal> terminal;
+  kj::Own<TestSignals> signals;
+  kj::Own<Context> context;
+  kj::Vector<kj::StringPtr> arguments;
+  kj::Promise<void> typing = kj::READY_NOW;
+  kj::Promise<int> running = nullptr;
+};
+
+}  // namespace bothy

@@ -1,0 +1,103 @@
+#include <signal.h>
+#include <string.h>
+
+#include <kj/debug.h>
+#include <catch2/catch_test_macros.hpp>
+
+#include "command/command-test-world.h"
+#include "console/failure.h"
+
+namespace bothy {
+namespace {
+
+TEST_CASE("exec exits with the command's code, or 128 and its signal") {
+  CommandTestWorld world;
+  CHECK(world.run({"exec", "demo", "exit", "7"}) == 7);
+  CHECK(world.run({"exec", "demo", "--", "kill", "9"}) == 137);
+}
+
+TEST_CASE("exec tells its own failures apart from the command's") {
+  CommandTestWorld world;
+  CHECK(world.run({"exec", "demo", "nope"}) == NOT_FOUND);
+  CHECK(world.run({"exec", "demo", "locked"}) == NOT_EXECUTABLE);
+  CHECK(world.run({"exec", "nowhere", "exit", "0"}) == EXEC_FAILED);
+  CHECK(world.run({"exec", "idle", "exit", "0"}) == EXEC_FAILED);
+  auto errors = world.errors();
+  CHECK(strstr(errors.cStr(), "`bothy start idle`") != nullptr);
+}
+
+TEST_CASE("P40 exec passes the command, its user and its environment as they are") {
+  CommandTestWorld world;
+  world.run({"exec", "-u", "root", "-e", "A=1 2", "-eB=", "demo", "exit", "0", "-u", "x y"});
+  CHECK(world.supervisor.program.command == "exit 0 -u x y");
+  CHECK(world.supervisor.program.user == "root");
+  CHECK(world.supervisor.program.environment == "A=1 2 B=");
+}
+
+TEST_CASE("P04 exec keeps standard output and error apart") {
+  CommandTestWorld world;
+  CHECK(world.run({"exec", "demo", "talk"}) == SUCCESS);
+  CHECK(world.out() == "to output\n");
+  CHECK(world.errors() == "to errors \xff\n");
+}
+
+TEST_CASE("exec forwards standard input and its end") {
+  CommandTestWorld world;
+  world.start({"exec", "demo", "cat"});
+  world.type("hello ");
+  world.type("world");
+  CHECK(world.out() == "hello world");
+  CHECK_FALSE(world.isDone());
+  world.closeInput();
+  CHECK(world.wait() == SUCCESS);
+}
+
+TEST_CASE("exec without input ends the command's input at once") {
+  CommandTestWorld world;
+  CHECK(world.run({"exec", "-n", "demo", "cat"}) == SUCCESS);
+  CHECK(world.supervisor.program.inputEnded);
+}
+
+TEST_CASE("exec passes a signal on, and the second one gives up") {
+  CommandTestWorld world;
+  world.start({"exec", "demo", "sleep"});
+  world.signal(SIGINT);
+  REQUIRE(world.supervisor.program.signals.size() == 1);
+  CHECK(world.supervisor.program.signals[0] == SIGINT);
+  CHECK_FALSE(world.isDone());
+  world.signal(SIGINT);
+  CHECK(world.wait() == 128 + SIGINT);
+  world.settle();
+  CHECK(world.supervisor.program.dropped);
+}
+
+TEST_CASE("exec exits as the command that a forwarded signal ended") {
+  CommandTestWorld world;
+  world.start({"exec", "demo", "sleep"});
+  world.signal(SIGTERM);
+  CHECK(world.wait() == 128 + SIGTERM);
+}
+
+TEST_CASE("exec tells a connection that broke in the middle") {
+  CommandTestWorld world;
+  world.start({"exec", "demo", "sleep"});
+  world.supervisor.breakConnections();
+  CHECK(world.wait() == EXEC_FAILED);
+  CHECK(strstr(world.errors().cStr(), "the connection was lost") != nullptr);
+}
+
+TEST_CASE("exec with --json collects the output") {
+  CommandTestWorld world;
+  CHECK(world.run({"exec", "--json", "demo", "talk"}) == SUCCESS);
+  CHECK(world.out() ==
+        "{\"exited\":0,\"stdout\":\"to output\\n\",\"stderrBase64\":\"dG8gZXJyb3JzIP8K\"}\n");
+}
+
+TEST_CASE("exec with --json tells the signal that ended the command") {
+  CommandTestWorld killed;
+  CHECK(killed.run({"exec", "--json", "demo", "kill", "9"}) == 137);
+  CHECK(killed.out() == "{\"killed\":9,\"stdout\":\"\",\"stderr\":\"\"}\n");
+}
+
+}  // namespace
+}  // namespace bothy

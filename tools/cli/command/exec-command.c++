@@ -1,0 +1,62 @@
+#include <kj/debug.h>
+
+#include "command/command.h"
+#include "command/terminal-options.h"
+#include "console/failure.h"
+#include "session/process-session.h"
+
+namespace bothy {
+namespace {
+
+constexpr kj::StringPtr HELP = R"(Usage: bothy exec [OPTION]... NAME [--] COMMAND [ARGUMENT]...
+
+Runs a command in a workspace, without a shell around it.  Its standard input, output and error are
+bothy's; bothy exits with its code (see `bothy help exit-codes`).  Ctrl-C and SIGTERM reach the command; a
+second one gives up, which ends it and all it started.
+
+  -u, --user USER      as this user of the workspace (user)
+  -w, --workdir DIR    in this directory (the user's home)
+  -e, --env NAME=TEXT  with this variable; may be repeated
+  -n, --no-input       with an empty standard input
+  -t, --tty            on a terminal of its own, as `bothy shell` does
+      --detach-keys K  with -t: what leaves the terminal ("ctrl-],."); "none"
+
+With --json, standard output and error are collected: {"exited":0,"stdout":"...","stderr":"..."}, at most
+16 MiB each, "stdoutBase64" where it is no UTF-8, "killed" with the signal's number instead of "exited".
+)"_kj;
+
+kj::Promise<int> run(Context& context, const Command& self, Arguments given) {
+  CommandLine command;
+  bool noInput = false;
+  bool tty = false;
+  auto keys = KJ_ASSERT_NONNULL(DetachKeys::parse(DetachKeys::DEFAULT));
+  OptionParser parser(self.name, OptionParser::Command::AFTER_OPERAND);
+  addCommonOptions(context, parser);
+  command.addOptionsTo(parser);
+  addDetachKeys(parser, keys);
+  parser.flag('n', "no-input", noInput);
+  parser.flag('t', "tty", tty);
+  auto arguments = parser.parse(given);
+  if (arguments.help) {
+    context.console.print(self.help);
+    co_return SUCCESS;
+  }
+  auto name = oneOperand(self, arguments, "name");
+  command.arguments = kj::mv(arguments.command);
+  if (command.arguments.size() == 0) parser.fail("the command to run is missing");
+
+  if (tty) {
+    if (context.console.wantsJson()) parser.fail("-t and --json exclude each other");
+    co_return co_await runInTerminal(context, name, command, kj::mv(keys));
+  }
+  co_return co_await runProcess(context, name, command,
+                                noInput ? ProcessInput::NONE : ProcessInput::FORWARDED);
+}
+
+}  // namespace
+
+Command execCommand() {
+  return {"exec", "run a command in a workspace", HELP, run, EXEC_FAILED, true};
+}
+
+}  // namespace bothy

@@ -1,0 +1,205 @@
+#include <signal.h>
+#include <string.h>
+
+#include <kj/debug.h>
+#include <catch2/catch_test_macros.hpp>
+
+#include "command/command-test-world.h"
+#include "console/failure.h"
+
+namespace bothy {
+namespace {
+
+bool contains(kj::StringPtr text, kj::StringPtr part) {
+  return strstr(text.cStr(), part.cStr()) != nullptr;
+}
+
+// A terminal in front of a user.
+struct AtTerminal: public CommandTestWorld {
+  void show(kj::StringPtr text) {
+    supervisor.terminal.output = kj::str(supervisor.terminal.output, text);
+    supervisor.showTerminal();
+    settle();
+  }
+  void exit(int code) {
+    supervisor.terminal.exitCode = code;
+    supervisor.showTerminal();
+    settle();
+  }
+  kj::String typed() { return kj::str(supervisor.terminal.input.asPtr().asChars()); }
+};
+
+TEST_CASE("P03 a shell is opened in the size and type of the local terminal") {
+  AtTerminal world;
+  world.interactive = true;
+  world.start({"shell", "demo"});
+  CHECK(world.supervisor.terminal.size == "100x30");
+  CHECK(world.supervisor.terminal.term == "xterm-test");
+  CHECK(world.supervisor.terminal.command == "");
+  world.resize(132, 50);
+  CHECK(world.supervisor.terminal.size == "132x50");
+  world.exit(0);
+  CHECK(world.wait() == SUCCESS);
+}
+
+TEST_CASE("a shell passes keys and output through and exits with its code") {
+  AtTerminal world;
+  world.interactive = true;
+  world.start({"shell", "demo"});
+  CHECK(world.rawMode);
+  world.show("$ \x1b[31m");
+  world.type("ls\r\x03");
+  CHECK(world.typed() == "ls\r\x03");
+  CHECK(world.out() == "$ \x1b[31m");
+  world.show("last");
+  world.exit(3);
+  CHECK(world.wait() == 3);
+  CHECK(world.out() == "$ \x1b[31mlast");
+  CHECK_FALSE(world.rawMode);
+}
+
+TEST_CASE("the detach keys leave the terminal to itself and say how to come back") {
+  AtTerminal world;
+  world.interactive = true;
+  world.start({"shell", "demo"});
+  world.type("a\x1d");
+  world.type(".b");
+  CHECK(world.wait() == SUCCESS);
+  CHECK(world.typed() == "a");
+  CHECK_FALSE(world.rawMode);
+  CHECK(contains(world.errors(), "bothy shell demo --attach 7"));
+}
+
+TEST_CASE("P01 P02 a supervisor that is killed costs no byte and doubles none") {
+  AtTerminal world;
+  world.interactive = true;
+  world.start({"shell", "demo"});
+  world.show("one ");
+  world.supervisor.breakConnections();
+  world.supervisor.down = true;
+  world.settle();
+  world.supervisor.terminal.output = kj::str("one two ");
+  world.type("typed meanwhile");
+  world.advance(5 * kj::SECONDS);
+  CHECK_FALSE(world.isDone());
+  CHECK(contains(world.errors(), "the connection was lost"));
+
+  world.supervisor.down = false;
+  world.resize(90, 20);
+  world.advance(5 * kj::SECONDS);
+  CHECK(world.out() == "one two ");
+  CHECK(world.supervisor.terminal.size == "90x20");
+  CHECK(world.supervisor.terminal.attachments == 2);
+  CHECK(world.typed() == "typed meanwhile");
+  world.show("three");
+  world.exit(5);
+  CHECK(world.wait() == 5);
+  CHECK(world.out() == "one two three");
+}
+
+TEST_CASE("P01 output that the scrollback lost meanwhile is told with its size") {
+  AtTerminal world;
+  world.interactive = true;
+  world.start({"shell", "demo"});
+  world.show("12345");
+  world.supervisor.breakConnections();
+  world.supervisor.terminal.output = kj::str("1234567890");
+  world.supervisor.terminal.oldest = 8;
+  world.advance(kj::SECONDS);
+  world.settle();
+  CHECK(world.out() == "12345\r\n\x1b[2m[bothy: 3 B of output were lost here]\x1b[0m\r\n90");
+  world.exit(0);
+  CHECK(world.wait() == SUCCESS);
+}
+
+TEST_CASE("detaching works while the connection is lost") {
+  AtTerminal world;
+  world.interactive = true;
+  world.start({"shell", "demo"});
+  world.supervisor.down = true;
+  world.supervisor.breakConnections();
+  world.settle();
+  world.type("\x1d.");
+  CHECK(world.wait() == SUCCESS);
+  CHECK_FALSE(world.rawMode);
+}
+
+TEST_CASE("attaching shows what the terminal has kept") {
+  AtTerminal world;
+  world.interactive = true;
+  world.supervisor.terminal.output = kj::str("0123456789");
+  world.supervisor.terminal.oldest = 4;
+  world.start({"shell", "demo", "--attach", "7"});
+  CHECK(contains(world.out(), "456789"));
+  CHECK(world.supervisor.terminal.size == "100x30");
+  world.exit(0);
+  CHECK(world.wait() == SUCCESS);
+  CHECK(world.run({"shell", "demo", "--attach", "8"}) == EXEC_FAILED);
+}
+
+TEST_CASE("P02 the past of a terminal asks nothing of the local one, its present may") {
+  AtTerminal world;
+  world.interactive = true;
+  world.supervisor.terminal.output = kj::str("old\x1b[6n$ \x1b[");
+  world.start({"shell", "demo", "--attach", "7"});
+  CHECK(world.out() == "old$ \x1b[");
+  world.show("6nnew\x1b[6n");
+  CHECK(world.out() == "old$ \x1b[6nnew\x1b[6n");
+  world.exit(0);
+  CHECK(world.wait() == SUCCESS);
+}
+
+TEST_CASE("P17 leaving a program that fills the screen gives the screen back") {
+  AtTerminal world;
+  world.interactive = true;
+  world.start({"shell", "demo"});
+  world.show("\x1b[?1049h\x1b[?25lvim");
+  world.type("\x1d.");
+  CHECK(world.wait() == SUCCESS);
+  CHECK(contains(world.errors(), "\x1b[?1049l\x1b[?25h"));
+}
+
+TEST_CASE("a signal leaves the terminal and restores the local one") {
+  AtTerminal world;
+  world.interactive = true;
+  world.start({"shell", "demo"});
+  world.signal(SIGHUP);
+  CHECK(world.wait() == 128 + SIGHUP);
+  CHECK_FALSE(world.rawMode);
+}
+
+TEST_CASE("without a terminal a shell is a pipe of fixed size, and the input's end is typed") {
+  AtTerminal world;
+  world.start({"shell", "demo", "--", "bash", "-i"});
+  CHECK(world.supervisor.terminal.size == "80x24");
+  CHECK(world.supervisor.terminal.term == "dumb");
+  CHECK(world.supervisor.terminal.command == "bash -i");
+  world.type("ls\x1d.\n");
+  world.closeInput();
+  CHECK(world.typed() == "ls\x1d.\n\x04");
+  world.advance(1 * kj::SECONDS);
+  CHECK(world.typed() == "ls\x1d.\n\x04\x04");
+  world.exit(0);
+  CHECK(world.wait() == SUCCESS);
+  CHECK_FALSE(world.rawMode);
+}
+
+TEST_CASE("S08 the list of terminals shows their titles escaped") {
+  AtTerminal world;
+  CHECK(world.run({"shell", "demo", "--list"}) == SUCCESS);
+  CHECK(contains(world.out(), "evil\\x1b[2Jtitle"));
+}
+
+TEST_CASE("P17 exec -t runs its command on a terminal") {
+  AtTerminal world;
+  world.interactive = true;
+  world.start({"exec", "-t", "demo", "vim", "-u", "NONE"});
+  CHECK(world.rawMode);
+  CHECK(world.supervisor.terminal.command == "vim -u NONE");
+  world.exit(1);
+  CHECK(world.wait() == 1);
+  CHECK_FALSE(world.rawMode);
+}
+
+}  // namespace
+}  // namespace bothy

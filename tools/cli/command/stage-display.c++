@@ -1,0 +1,74 @@
+#include "command/stage-display.h"
+
+#include <kj/debug.h>
+
+#include "console/failure.h"
+#include "console/quantity.h"
+#include "supervisor/outcome.h"
+#include "wire/escape.h"
+
+namespace bothy {
+
+class StageDisplay::Reporter final: public rpc::Progress::Server {
+public:
+  explicit Reporter(StageDisplay& display) : display(display) {}
+
+  kj::Promise<void> stage(StageContext context) override {
+    display.begin(context.getParams().getStage());
+    return kj::READY_NOW;
+  }
+
+private:
+  StageDisplay& display;
+};
+
+StageDisplay::StageDisplay(Console& console, kj::Timer& timer)
+    : console(console),
+      timer(timer),
+      start(timer.now()),
+      line(kj::heap<ProgressLine>(console, timer,
+                                  [this](kj::uint frame) { return render(frame); })) {}
+
+rpc::Progress::Client StageDisplay::progress() {
+  if (console.wantsJson()) return nullptr;
+  return kj::heap<Reporter>(*this);
+}
+
+void StageDisplay::begin(rpc::Stage stage) {
+  finish();
+  if (stage == rpc::Stage::AGENT_READY) return;
+  running = Running{stage, timer.now()};
+  if (!console.showsProgress()) console.note(nameOf(stage));
+}
+
+void StageDisplay::finish() {
+  KJ_IF_MAYBE (r, running) {
+    if (console.showsProgress()) {
+      line->printAbove(kj::str("\x1b[32m✓\x1b[0m ", nameOf(r->stage), " ",
+                               formatDuration(timer.now() - r->since)));
+    }
+  }
+  running = nullptr;
+}
+
+kj::String StageDisplay::render(kj::uint frame) {
+  auto now = timer.now();
+  KJ_IF_MAYBE (r, running) {
+    return kj::str(spinner(frame), " ", nameOf(r->stage), " ", formatDuration(now - r->since));
+  }
+  return kj::str(spinner(frame), " ", formatDuration(now - start));
+}
+
+void failStart(Console& console, kj::StringPtr name, rpc::Supervisor::StartFailure::Reader failed) {
+  auto tail = escapeGuestText(failed.getConsole().asArray(), LineFeeds::KEPT);
+  if (tail.size() > 0) {
+    console.note(kj::str("the end of the console of ", name, ":"));
+    console.progress(kj::str(tail, tail.endsWith("\n") ? "" : "\n"));
+  }
+  kj::throwFatalException(
+      failure(kj::str(name, " did not start, while ", nameOf(failed.getStage()), ": ",
+                      escapeGuestText(failed.getMessage().asArray()), ": `bothy start ", name,
+                      "` tries again, `bothy rm ", name, "` removes it")));
+}
+
+}  // namespace bothy

@@ -1,0 +1,27 @@
+#include "console/failure.h"
+
+#include <kj/debug.h>
+#include <catch2/catch_test_macros.hpp>
+
+namespace bothy {
+namespace {
+
+TEST_CASE("a failure keeps its message and its exit code") {
+  auto result = describe(failure("no workspace `a`", NOT_FOUND));
+  CHECK(result.message == "no workspace `a`");
+  CHECK(result.exitCode == NOT_FOUND);
+}
+
+TEST_CASE("S08 the text of a remote fault is escaped") {
+  auto result = describe(KJ_EXCEPTION(FAILED, "remote exception: a\x1b[2Jb"));
+  CHECK(result.message == "unexpected failure, please report it: a\\x1b[2Jb");
+  CHECK(result.exitCode == FAILURE);
+}
+
+TEST_CASE("a lost connection says that what was accepted goes on") {
+  auto result = describe(KJ_EXCEPTION(DISCONNECTED, "peer"));
+  CHECK(result.message.startsWith("the connection was lost"));
+}
+
+}  // namespace
+}  // namespace bothy

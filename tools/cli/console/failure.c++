@@ -1,0 +1,45 @@
+#include "console/failure.h"
+
+#include "wire/escape.h"
+
+namespace bothy {
+namespace {
+
+// Where the exceptions of failure() claim to come from; their line is the exit code.  KJ 1.4 has no other
+// place for a value in an exception, and a peer cannot set this one.
+constexpr kj::StringPtr FAILURE_ORIGIN = "a failure for the user"_kj;
+
+kj::StringPtr withoutRemotePrefix(kj::StringPtr description) {
+  constexpr kj::StringPtr PREFIX = "remote exception: "_kj;
+  while (description.startsWith(PREFIX)) description = description.slice(PREFIX.size());
+  return description;
+}
+
+}  // namespace
+
+kj::Exception failure(kj::StringPtr message, int exitCode) {
+  return kj::Exception(kj::Exception::Type::FAILED, FAILURE_ORIGIN.cStr(), exitCode,
+                       kj::str(message));
+}
+
+Failure describe(const kj::Exception& exception) {
+  if (exception.getFile() == FAILURE_ORIGIN) {
+    return {exception.getLine(), kj::str(exception.getDescription())};
+  }
+  auto text = escapeGuestText(withoutRemotePrefix(exception.getDescription()).asArray());
+  switch (exception.getType()) {
+    case kj::Exception::Type::DISCONNECTED:
+      return {FAILURE, kj::str("the connection was lost in the middle (", text,
+                               "): what was accepted goes on, `bothy ls` shows how it went")};
+    case kj::Exception::Type::OVERLOADED:
+      return {FAILURE, kj::str("too much is going on at once (", text, "): try again later")};
+    case kj::Exception::Type::UNIMPLEMENTED:
+      return {FAILURE, kj::str("the other end is older and cannot do this (", text,
+                               "): `bothy version` shows both versions")};
+    case kj::Exception::Type::FAILED:
+      break;
+  }
+  return {FAILURE, kj::str("unexpected failure, please report it: ", text)};
+}
+
+}  // namespace bothy

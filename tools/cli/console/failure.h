@@ -1,0 +1,32 @@
+#pragma once
+
+#include <kj/exception.h>
+#include <kj/string.h>
+
+namespace bothy {
+
+// What `bothy` exits with, where it is not a command's own code.  `bothy help exit-codes` tells users.
+enum ExitCode : int {
+  SUCCESS = 0,
+  FAILURE = 1,
+  WRONG_USAGE = 2,
+  EXEC_FAILED =
+      125,  // exec and shell: bothy's own failure, so that a command's 1 means the command
+  NOT_EXECUTABLE = 126,
+  NOT_FOUND = 127,
+  SIGNAL_BASE = 128,  // plus the number of the signal that ended it
+};
+
+// A failure that the user can do something about: `message` is one line that says what happened and
+// what to do.  An exception, because it ends a command from wherever it is found; it crosses promises.
+kj::Exception failure(kj::StringPtr message, int exitCode = FAILURE);
+
+struct Failure {
+  int exitCode;
+  kj::String message;  // one line, fit for a terminal
+};
+
+// What to tell the user about any exception that ended a command, a fault included.
+Failure describe(const kj::Exception& exception);
+
+}  // namespace bothy

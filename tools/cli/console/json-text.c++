@@ -1,0 +1,40 @@
+#include "console/json-text.h"
+
+#include <kj/encoding.h>
+#include <kj/vector.h>
+
+namespace bothy {
+namespace {
+
+void appendUnit(kj::Vector<char>& result, char16_t unit) {
+  constexpr char DIGITS[] = "0123456789abcdef";
+  result.add('\\');
+  result.add('u');
+  for (int shift = 12; shift >= 0; shift -= 4) result.add(DIGITS[(unit >> shift) & 0xf]);
+}
+
+}  // namespace
+
+kj::String asciiJson(kj::StringPtr json) {
+  kj::Vector<char> result(json.size() + 1);
+  // Text beyond ASCII stands only within JSON's strings, where \u means the same.
+  for (char16_t unit : kj::encodeUtf16(json)) {
+    if (unit >= 0x7f) {
+      appendUnit(result, unit);
+    } else {
+      result.add(static_cast<char>(unit));
+    }
+  }
+  result.add('\0');
+  return kj::String(result.releaseAsArray());
+}
+
+kj::String jsonString(kj::StringPtr text) {
+  capnp::MallocMessageBuilder message;
+  auto value = message.initRoot<capnp::JsonValue>();
+  value.setString(text);
+  capnp::JsonCodec codec;
+  return asciiJson(codec.encodeRaw(value));
+}
+
+}  // namespace bothy

@@ -1,0 +1,22 @@
+#pragma once
+
+#include <capnp/compat/json.h>
+#include <kj/string.h>
+
+namespace bothy {
+
+// One JSON value, on one line, without a line feed.  Beyond ASCII every character is written as \uXXXX, so
+// that no text of a guest reaches a terminal as it is.  64-bit integers are strings, as Cap'n Proto's
+// JSON mapping has them.
+kj::String asciiJson(kj::StringPtr json);
+
+template <typename Reader>
+kj::String toJson(Reader&& value) {
+  capnp::JsonCodec codec;
+  return asciiJson(codec.encode(kj::fwd<Reader>(value)));
+}
+
+// `text` as a JSON string; what is no UTF-8 in it becomes U+FFFD.
+kj::String jsonString(kj::StringPtr text);
+
+}  // namespace bothy

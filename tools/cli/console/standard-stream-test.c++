@@ -1,0 +1,79 @@
+#include "console/standard-stream.h"
+
+#include <fcntl.h>
+#include <unistd.h>
+
+#include <kj/debug.h>
+#include <catch2/catch_test_macros.hpp>
+
+namespace bothy {
+namespace {
+
+struct Pipe {
+  kj::AutoCloseFd readEnd;
+  kj::AutoCloseFd writeEnd;
+  Pipe() {
+    int fds[2];
+    KJ_SYSCALL(pipe2(fds, O_CLOEXEC));
+    readEnd = kj::AutoCloseFd(fds[0]);
+    writeEnd = kj::AutoCloseFd(fds[1]);
+  }
+};
+
+TEST_CASE("a descriptor that is shared with the shell stays a blocking one") {
+  auto io = kj::setupAsyncIo();
+  Pipe pipe;
+  StandardInput input(io.unixEventPort, pipe.readEnd);
+  StandardOutput output(io.unixEventPort, pipe.writeEnd);
+  output.write("hello", 5).wait(io.waitScope);
+  char text[5];
+  CHECK(input.tryRead(text, 5, 5).wait(io.waitScope) == 5);
+  CHECK((fcntl(pipe.readEnd, F_GETFL) & O_NONBLOCK) == 0);
+  CHECK((fcntl(pipe.writeEnd, F_GETFL) & O_NONBLOCK) == 0);
+}
+
+TEST_CASE("a full pipe holds the writer back and loses nothing") {
+  constexpr size_t SIZE = 1 << 20;
+  auto io = kj::setupAsyncIo();
+  Pipe pipe;
+  StandardInput input(io.unixEventPort, pipe.readEnd);
+  StandardOutput output(io.unixEventPort, pipe.writeEnd);
+  auto sent = kj::heapArray<kj::byte>(SIZE);
+  for (size_t i = 0; i < SIZE; ++i) sent[i] = static_cast<kj::byte>(i * 7 / 3);
+
+  auto writing = output.write(sent.begin(), sent.size());
+  CHECK_FALSE(writing.poll(io.waitScope));
+  auto got = kj::heapArray<kj::byte>(SIZE);
+  auto reading = input.tryRead(got.begin(), SIZE, SIZE);
+  writing.wait(io.waitScope);
+  CHECK(reading.wait(io.waitScope) == SIZE);
+  CHECK(got == sent);
+}
+
+TEST_CASE("the end of the input is the end, also for a file") {
+  auto io = kj::setupAsyncIo();
+  Pipe pipe;
+  StandardInput input(io.unixEventPort, pipe.readEnd);
+  pipe.writeEnd = nullptr;
+  char byte;
+  CHECK(input.tryRead(&byte, 1, 1).wait(io.waitScope) == 0);
+
+  int fd;
+  KJ_SYSCALL(fd = open("/dev/null", O_RDWR | O_CLOEXEC));
+  kj::AutoCloseFd null(fd);
+  StandardInput nothing(io.unixEventPort, null);
+  CHECK(nothing.tryRead(&byte, 1, 1).wait(io.waitScope) == 0);
+  StandardOutput(io.unixEventPort, null).write("x", 1).wait(io.waitScope);
+}
+
+TEST_CASE("output that nobody reads is told as disconnected") {
+  auto io = kj::setupAsyncIo();
+  Pipe pipe;
+  StandardOutput output(io.unixEventPort, pipe.writeEnd);
+  pipe.readEnd = nullptr;
+  auto thrown = kj::runCatchingExceptions([&] { output.write("x", 1).wait(io.waitScope); });
+  CHECK(KJ_REQUIRE_NONNULL(thrown).getType() == kj::Exception::Type::DISCONNECTED);
+}
+
+}  // namespace
+}  // namespace bothy

@@ -1,0 +1,44 @@
+#pragma once
+
+#include <kj/async-io.h>
+#include <kj/async-unix.h>
+
+namespace bothy {
+
+// Standard input and output without O_NONBLOCK: that flag belongs to the open file, which is shared
+// with the caller's shell and with whatever runs beside us, and would make their reads and writes fail.
+// A descriptor is asked first whether it would block (poll), so any kind of file works: terminals,
+// pipes, sockets, regular files, devices.
+//
+// They do not own the descriptor.
+
+class StandardInput final: public kj::AsyncInputStream {
+public:
+  StandardInput(kj::UnixEventPort& port, int fd);
+
+  kj::Promise<size_t> tryRead(void* buffer, size_t minBytes, size_t maxBytes) override;
+
+private:
+  kj::Promise<void> whenReadable();
+
+  int fd;
+  kj::Maybe<kj::Own<kj::UnixEventPort::FdObserver>> observer;  // of what epoll can watch
+};
+
+// Writes fail with DISCONNECTED once nobody reads (EPIPE, EIO of a terminal that hung up).
+class StandardOutput final: public kj::AsyncOutputStream {
+public:
+  StandardOutput(kj::UnixEventPort& port, int fd);
+
+  kj::Promise<void> write(const void* buffer, size_t size) override;
+  kj::Promise<void> write(kj::ArrayPtr<const kj::ArrayPtr<const kj::byte>> pieces) override;
+  kj::Promise<void> whenWriteDisconnected() override { return kj::NEVER_DONE; }
+
+private:
+  kj::Promise<void> whenWritable();
+
+  int fd;
+  kj::Maybe<kj::Own<kj::UnixEventPort::FdObserver>> observer;
+};
+
+}  // namespace bothy

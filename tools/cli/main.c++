@@ -1,0 +1,92 @@
+// The `bothy` command: its composition root.
+
+#include <locale.h>
+#include <signal.h>
+#include <stdlib.h>
+#include <unistd.h>
+
+#include <kj/async-io.h>
+#include <kj/debug.h>
+#include <kj/io.h>
+
+#include "command/command.h"
+#include "console/standard-stream.h"
+
+namespace bothy {
+namespace {
+
+constexpr int END_SIGNALS[] = {SIGINT, SIGTERM, SIGHUP};
+
+class ProcessSignals final: public Signals {
+public:
+  explicit ProcessSignals(kj::UnixEventPort& port) : port(port) {}
+
+  kj::Promise<int> next() override {
+    kj::Promise<int> promise = kj::NEVER_DONE;
+    for (int number : END_SIGNALS) promise = promise.exclusiveJoin(wait(number));
+    return promise;
+  }
+
+private:
+  kj::Promise<int> wait(int number) {
+    co_await port.onSignal(number);
+    co_return number;
+  }
+
+  kj::UnixEventPort& port;
+};
+
+kj::StringPtr environment(const char* name, kj::StringPtr fallback) {
+  const char* value = getenv(name);
+  return value == nullptr || *value == 0 ? fallback : kj::StringPtr(value);
+}
+
+int run(kj::ArrayPtr<const kj::StringPtr> arguments) {
+  // Only for the width of characters: messages are in English everywhere.
+  setlocale(LC_CTYPE, "");
+  for (int number : END_SIGNALS) {
+    // What the caller ignores (nohup) stays ignored.
+    struct sigaction action{};
+    KJ_SYSCALL(sigaction(number, nullptr, &action));
+    if (action.sa_handler != SIG_IGN) kj::UnixEventPort::captureSignal(number);
+  }
+  RawTerminal::captureSignals();
+
+  auto io = kj::setupAsyncIo();
+  kj::FdOutputStream out(STDOUT_FILENO);
+  kj::FdOutputStream errors(STDERR_FILENO);
+  Console console(out, errors,
+                  {.outIsTerminal = isatty(STDOUT_FILENO) == 1,
+                   .errorsAreTerminal = isatty(STDERR_FILENO) == 1});
+  SocketConnector connector(*io.lowLevelProvider,
+                            environment("BOTHY_SOCKET", SocketConnector::DEFAULT_SOCKET));
+  RawTerminal terminal(io.unixEventPort, STDIN_FILENO, STDOUT_FILENO);
+  ProcessSignals signals(io.unixEventPort);
+  StandardInput standardInput(io.unixEventPort, STDIN_FILENO);
+  StandardOutput standardOutput(io.unixEventPort, STDOUT_FILENO);
+  StandardOutput standardError(io.unixEventPort, STDERR_FILENO);
+  Context context{.console = console,
+                  .connector = connector,
+                  .terminal = terminal,
+                  .signals = signals,
+                  .timer = io.provider->getTimer(),
+                  .io = *io.lowLevelProvider,
+                  .input = standardInput,
+                  .output = standardOutput,
+                  .errors = standardError,
+                  .terminalType = environment("TERM", "")};
+  return runCommand(context, arguments).wait(io.waitScope);
+}
+
+}  // namespace
+}  // namespace bothy
+
+int main(int argc, char* argv[]) {
+  kj::Vector<kj::StringPtr> arguments;
+  for (int i = 1; i < argc; ++i) arguments.add(argv[i]);
+  int code = 1;
+  KJ_IF_MAYBE (exception, kj::runCatchingExceptions([&] { code = bothy::run(arguments); })) {
+    KJ_LOG(ERROR, *exception);
+  }
+  return code;
+}

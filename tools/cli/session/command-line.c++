@@ -1,0 +1,32 @@
+#include "session/command-line.h"
+
+#include <kj/debug.h>
+
+namespace bothy {
+
+void CommandLine::addOptionsTo(OptionParser& parser) {
+  parser.value('u', "user", user);
+  parser.value('w', "workdir", workingDirectory);
+  parser.value('e', "env", [this, &parser](kj::StringPtr given) {
+    auto equals = given.findFirst('=');
+    if (equals == nullptr || given.startsWith("=")) {
+      parser.fail(kj::str("-e wants NAME=VALUE, not ", given));
+    }
+    environment.add(given);
+  });
+}
+
+void CommandLine::fill(rpc::Command::Builder command) const {
+  auto argv = command.initArgv(static_cast<kj::uint>(arguments.size()));
+  for (kj::uint i = 0; i < argv.size(); ++i) argv.set(i, arguments[i]);
+  auto variables = command.initEnvironment(static_cast<kj::uint>(environment.size()));
+  for (kj::uint i = 0; i < variables.size(); ++i) {
+    size_t equals = KJ_ASSERT_NONNULL(environment[i].findFirst('='));
+    variables[i].setName(kj::str(environment[i].slice(0, equals)));
+    variables[i].setValue(environment[i].slice(equals + 1));
+  }
+  command.setWorkingDirectory(workingDirectory);
+  command.setUser(user);
+}
+
+}  // namespace bothy

@@ -1,0 +1,23 @@
+#pragma once
+
+#include <kj/string.h>
+#include <kj/vector.h>
+
+#include "console/option-parser.h"
+#include "schema/process.capnp.h"
+
+namespace bothy {
+
+// What to run in a workspace, as the options of exec, shell and up say it.
+struct CommandLine {
+  kj::StringPtr user;
+  kj::StringPtr workingDirectory;
+  kj::Vector<kj::StringPtr> environment;  // NAME=VALUE
+  kj::Vector<kj::StringPtr> arguments;    // empty: the login shell
+
+  // -u, -w, -e.
+  void addOptionsTo(OptionParser& parser);
+  void fill(rpc::Command::Builder command) const;
+};
+
+}  // namespace bothy

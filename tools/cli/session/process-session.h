@@ -1,0 +1,16 @@
+#pragma once
+
+#include "session/command-line.h"
+#include "session/context.h"
+
+namespace bothy {
+
+enum class ProcessInput { NONE, FORWARDED };
+
+// Runs a command in a workspace without a terminal: its exit code.  Output goes where bothy's goes, or
+// with JSON is collected and printed at the end.  SIGINT, SIGTERM and SIGHUP are passed on; the second one
+// gives up, which ends the command.
+kj::Promise<int> runProcess(Context& context, kj::StringPtr workspace, const CommandLine& command,
+                            ProcessInput input);
+
+}  // namespace bothy

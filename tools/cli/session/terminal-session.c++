@@ -1,0 +1,434 @@
+#include "session/terminal-session.h"
+
+#include <kj/debug.h>
+
+#include "console/failure.h"
+#include "console/quantity.h"
+#include "schema/limits.capnp.h"
+#include "supervisor/outcome.h"
+#include "wire/escape.h"
+
+namespace bothy {
+namespace {
+
+// Typed but not sent yet: enough for a large paste while the program does not read.
+constexpr size_t MAX_INPUT_BYTES = 1 << 20;
+// Received but not shown yet; beyond it the workspace is held back.
+constexpr size_t MAX_OUTPUT_BYTES = 256 << 10;
+constexpr size_t READ_BYTES = 64 << 10;
+
+constexpr auto RECONNECT_FIRST_DELAY = 100 * kj::MILLISECONDS;
+constexpr auto RECONNECT_LAST_DELAY = 2 * kj::SECONDS;
+constexpr auto RECONNECT_FOR = 10 * kj::MINUTES;
+constexpr auto RECONNECT_ATTEMPT = 20 * kj::SECONDS;
+// How long the local terminal may take to show the last output.
+constexpr auto LAST_OUTPUT = 30 * kj::SECONDS;
+
+constexpr kj::byte END_OF_TRANSMISSION = 4;  // Ctrl-D: the end of input, typed
+// How long a program may go on after the end of its input before it is told again.
+constexpr auto END_AGAIN = 1 * kj::SECONDS;
+constexpr LocalTerminal::Size PIPE_SIZE{80, 24, 0, 0};
+
+bool mayPass(const kj::Exception& exception) {
+  return exception.getType() == kj::Exception::Type::DISCONNECTED ||
+         exception.getType() == kj::Exception::Type::OVERLOADED;
+}
+
+}  // namespace
+
+class TerminalSession::Viewer final: public rpc::TerminalViewer::Server {
+public:
+  // `gone` is fulfilled when nobody can call this viewer any more.
+  Viewer(TerminalSession& session, kj::Own<kj::PromiseFulfiller<void>> gone)
+      : session(session), gone(kj::mv(gone)) {}
+  ~Viewer() noexcept(false) { gone->fulfill(); }
+
+  kj::Promise<void> output(OutputContext context) override {
+    auto params = context.getParams();
+    if (!session.cursorKnown) {
+      session.cursor.startAt(params.getSequence());
+      session.cursorKnown = true;
+    }
+    auto piece = session.cursor.accept(params.getSequence(), params.getData());
+    if (piece.lost > 0) tellLoss(piece.lost);
+    session.queueOutput(session.cursor.position() - piece.fresh.size(), piece.fresh);
+    return session.output.whenBelow(MAX_OUTPUT_BYTES);
+  }
+
+  kj::Promise<void> gap(GapContext context) override {
+    auto params = context.getParams();
+    session.cursorKnown = true;
+    auto lost = session.cursor.skip(params.getSequence(), params.getLost());
+    if (lost > 0) tellLoss(lost);
+    return kj::READY_NOW;
+  }
+
+  kj::Promise<void> resized(ResizedContext context) override { return kj::READY_NOW; }
+
+  kj::Promise<void> exited(ExitedContext context) override {
+    auto status = context.getParams().getStatus();
+    if (status.isLost()) {
+      session.end(Detached{kj::str("the program ended, but how is not known"), EXEC_FAILED});
+    } else {
+      session.end(Exited{exitCodeOf(status)});
+    }
+    return kj::READY_NOW;
+  }
+
+private:
+  void tellLoss(uint64_t bytes) {
+    auto text = kj::str(session.interactive ? "\r\n\x1b[2m" : "\n", "[bothy: ", formatBytes(bytes),
+                        " of output were lost here]", session.interactive ? "\x1b[0m\r\n" : "\n");
+    session.output.push(text.asBytes());
+  }
+
+  TerminalSession& session;
+  kj::Own<kj::PromiseFulfiller<void>> gone;
+};
+
+TerminalSession::TerminalSession(Context& context, Target target, DetachKeys keys)
+    : context(context),
+      target(target),
+      keys(kj::mv(keys)),
+      interactive(context.terminal.isInteractive()),
+      whenEnded(nullptr) {
+  auto paf = kj::newPromiseAndFulfiller<void>();
+  ended = kj::mv(paf.fulfiller);
+  whenEnded = paf.promise.fork();
+}
+
+TerminalSession::~TerminalSession() noexcept(false) {}
+
+kj::Promise<int> TerminalSession::run() {
+  co_await open();
+  {
+    kj::Own<void> rawMode;
+    if (interactive) {
+      if (keys.describe().size() > 0) {
+        context.console.progress(
+            kj::str("\x1b[2m[", keys.describe(), " leaves this terminal; it goes on]\x1b[0m\n"));
+      }
+      rawMode = context.terminal.enterRawMode();
+    }
+    auto showing = showOutput().eagerlyEvaluate(nullptr);
+    auto others = kj::Vector<kj::Promise<void>>();
+    others.add(readInput().eagerlyEvaluate(nullptr));
+    others.add(followSize().eagerlyEvaluate(nullptr));
+    others.add(followSignals().eagerlyEvaluate(nullptr));
+    co_await whenEnded.addBranch().exclusiveJoin(keepAttached());
+    others.clear();
+    current = nullptr;
+    output.finish();
+    co_await showing.exclusiveJoin(context.timer.afterDelay(LAST_OUTPUT));
+    if (interactive) context.console.progress(modes.resetSequence());
+  }
+  co_return conclude();
+}
+
+int TerminalSession::conclude() {
+  auto& how = KJ_ASSERT_NONNULL(ending);
+  KJ_SWITCH_ONEOF(how) {
+    KJ_CASE_ONEOF(exited, Exited) return exited.code;
+    KJ_CASE_ONEOF(detached, Detached) {
+      auto& reason = detached.reason;
+      if (detached.code != SUCCESS && detached.code < SIGNAL_BASE) {
+        kj::throwFatalException(failure(reason, detached.code));
+      }
+      if (interactive) context.console.progress("\n");
+      context.console.note(kj::str(reason, reason.size() > 0 ? ": " : "", "left terminal ", id,
+                                   ", it goes on: `bothy shell ", target.workspace, " --attach ",
+                                   id, "` comes back"));
+      return detached.code;
+    }
+  }
+  KJ_UNREACHABLE;
+}
+
+void TerminalSession::end(Ending how) {
+  if (ending != nullptr) return;
+  ending = kj::mv(how);
+  ended->fulfill();
+}
+
+void TerminalSession::queueOutput(uint64_t sequence, kj::ArrayPtr<const kj::byte> bytes) {
+  if (replaying) {
+    auto old = static_cast<size_t>(
+        kj::min(uint64_t{bytes.size()}, replayEnd - kj::min(sequence, replayEnd)));
+    output.push(replay.filter(bytes.slice(0, old)));
+    if (sequence + old < replayEnd) return;
+    bytes = bytes.slice(old, bytes.size());
+    replaying = false;
+    output.push(replay.finish());
+  }
+  output.push(bytes);
+}
+
+void TerminalSession::setReplayEnd(uint64_t sequence) {
+  replayEnd = sequence;
+  if (cursorKnown) queueOutput(cursor.position(), nullptr);
+}
+
+bool TerminalSession::setSize(rpc::WindowSize::Builder builder) {
+  bool known = false;
+  auto size = PIPE_SIZE;
+  KJ_IF_MAYBE (s, context.terminal.size()) {
+    size = *s;
+    known = true;
+  }
+  builder.setColumns(size.columns);
+  builder.setRows(size.rows);
+  builder.setWidthPixels(size.widthPixels);
+  builder.setHeightPixels(size.heightPixels);
+  return known;
+}
+
+void TerminalSession::notice(kj::StringPtr text) {
+  if (interactive) {
+    context.console.progress(kj::str("\r\n\x1b[2m[bothy: ", text, "]\x1b[0m\r\n"));
+  } else {
+    context.console.note(text);
+  }
+}
+
+kj::Promise<void> TerminalSession::open() {
+  auto link = context.connector.connect();
+  auto connectRequest = link->supervisor().connectRequest();
+  connectRequest.setName(target.workspace);
+  auto connecting = connectRequest.send();
+  auto workspace = connecting.getWorkspace();
+  auto terminals = workspace.terminalsRequest().send().getTerminals();
+  auto gone = kj::newPromiseAndFulfiller<void>();
+  rpc::TerminalViewer::Client viewer = kj::heap<Viewer>(*this, kj::mv(gone.fulfiller));
+
+  // All of it travels at once; the answers are looked at afterwards.
+  KJ_IF_MAYBE (existing, target.attachTo) {
+    id = *existing;
+    auto getRequest = terminals.getRequest();
+    getRequest.setId(id);
+    auto getting = getRequest.send();
+    auto terminal = getting.getTerminal();
+    replaying = interactive;
+    auto describing = terminal.infoRequest().send();
+    auto attachRequest = terminal.attachRequest();
+    attachRequest.initFrom().setOldest();
+    attachRequest.setOutput(kj::mv(viewer));
+    auto size = attachRequest.initSize();
+    if (!setSize(size.initSize())) size.setUnchanged();
+    auto attaching = attachRequest.send();
+
+    auto connection = co_await connecting;
+    requireConnected(target.workspace, connection.getOutcome());
+    auto got = co_await getting;
+    if (got.getOutcome().isAbsent()) {
+      kj::throwFatalException(
+          failure(kj::str("there is no terminal ", id, " in ", target.workspace, ": `bothy shell ",
+                          target.workspace, " --list` lists them")));
+    }
+    setReplayEnd((co_await describing).getInfo().getProduced());
+    auto answer = co_await attaching;
+    attached(kj::mv(link), got.getTerminal(), answer.getAttachment(), kj::mv(gone.promise));
+  } else {
+    auto openRequest = terminals.openRequest();
+    target.command.fill(openRequest.initCommand());
+    bool toTerminal = setSize(openRequest.initSize());
+    openRequest.setTerm(toTerminal ? context.terminalType : "dumb"_kj);
+    auto opening = openRequest.send();
+    auto terminal = opening.getTerminal();
+    auto attachRequest = terminal.attachRequest();
+    attachRequest.initFrom().setOldest();
+    attachRequest.setOutput(kj::mv(viewer));
+    attachRequest.initSize().setUnchanged();
+    cursorKnown = true;  // it begins at 0
+    auto attaching = attachRequest.send();
+
+    auto connection = co_await connecting;
+    requireConnected(target.workspace, connection.getOutcome());
+    auto opened = co_await opening;
+    if (opened.getOutcome().isFailed()) {
+      kj::throwFatalException(describeFailure(opened.getOutcome().getFailed()));
+    }
+    id = opened.getId();
+    auto answer = co_await attaching;
+    attached(kj::mv(link), opened.getTerminal(), answer.getAttachment(), kj::mv(gone.promise));
+  }
+  readingBootId = readBootId(kj::mv(workspace)).eagerlyEvaluate(nullptr);
+}
+
+void TerminalSession::attached(kj::Own<SupervisorLink> link, rpc::Terminal::Client terminal,
+                               rpc::Attachment::Client attachment, kj::Promise<void> viewerGone) {
+  auto lost = link->onDisconnect().exclusiveJoin(kj::mv(viewerGone)).fork();
+  auto writing = sendInput(terminal).eagerlyEvaluate([](kj::Exception&& exception) {
+    // The terminal is gone or ends: the viewer learns it too, and says how.
+  });
+  current =
+      Attached{kj::mv(link), kj::mv(terminal), kj::mv(attachment), kj::mv(lost), kj::mv(writing)};
+}
+
+kj::Promise<void> TerminalSession::readBootId(rpc::Workspace::Client workspace) {
+  auto system = workspace.systemRequest().send().getSystem();
+  auto answer = co_await system.reportRequest().send();
+  bootId = kj::str(answer.getReport().getBootId());
+}
+
+kj::Promise<void> TerminalSession::keepAttached() {
+  while (ending == nullptr) {
+    co_await KJ_ASSERT_NONNULL(current).lost.addBranch();
+    // The program's end is told over the connection that ends with it.
+    if (ending != nullptr) co_return;
+    current = nullptr;
+    notice("the connection was lost, connecting again");
+    co_await reconnect();
+  }
+  co_await whenEnded.addBranch();
+}
+
+kj::Promise<void> TerminalSession::reconnect() {
+  auto start = context.timer.now();
+  auto delay = RECONNECT_FIRST_DELAY;
+  while (ending == nullptr) {
+    bool done = false;
+    auto attempt = kj::evalNow([this] { return attachAgain(); });
+    co_await context.timer.timeoutAfter(RECONNECT_ATTEMPT, kj::mv(attempt))
+        .then([&done](bool result) { done = result; },
+              [this](kj::Exception&& exception) {
+                if (mayPass(exception)) return;  // its timeout is OVERLOADED
+                auto told = describe(exception);
+                if (told.message.startsWith("bothyd is not running")) return;
+                end(Detached{kj::mv(told.message), EXEC_FAILED});
+              });
+    if (done) {
+      notice("connected again");
+      co_return;
+    }
+    if (context.timer.now() - start > RECONNECT_FOR) {
+      end(Detached{kj::str("bothyd did not come back"), EXEC_FAILED});
+      co_return;
+    }
+    co_await context.timer.afterDelay(delay);
+    delay = kj::min(delay * 2, RECONNECT_LAST_DELAY);
+  }
+}
+
+// False: not yet.
+kj::Promise<bool> TerminalSession::attachAgain() {
+  auto link = context.connector.connect();
+  auto connectRequest = link->supervisor().connectRequest();
+  connectRequest.setName(target.workspace);
+  auto connection = co_await connectRequest.send();
+  auto outcome = connection.getOutcome();
+  if (outcome.isUnreachable()) co_return false;
+  if (outcome.isNotRunning() && outcome.getNotRunning() == rpc::WorkspaceState::STARTING) {
+    co_return false;
+  }
+  requireConnected(target.workspace, outcome);
+
+  // Ids are used again after a boot, for other terminals.
+  auto workspace = connection.getWorkspace();
+  auto system = workspace.systemRequest().send().getSystem();
+  auto report = co_await system.reportRequest().send();
+  if (bootId.size() > 0 && report.getReport().getBootId() != bootId) {
+    kj::throwFatalException(
+        failure(kj::str(target.workspace, " was started anew: terminal ", id, " ended with it"),
+                EXEC_FAILED));
+  }
+  auto terminals = workspace.terminalsRequest().send().getTerminals();
+  auto getRequest = terminals.getRequest();
+  getRequest.setId(id);
+  auto got = co_await getRequest.send();
+  if (got.getOutcome().isAbsent()) {
+    kj::throwFatalException(
+        failure(kj::str("terminal ", id, " ended while the connection was lost"), EXEC_FAILED));
+  }
+  auto terminal = got.getTerminal();
+  auto gone = kj::newPromiseAndFulfiller<void>();
+  auto attachRequest = terminal.attachRequest();
+  auto from = attachRequest.initFrom();
+  if (cursorKnown) {
+    from.setSequence(cursor.position());
+  } else {
+    from.setOldest();
+  }
+  attachRequest.setOutput(kj::heap<Viewer>(*this, kj::mv(gone.fulfiller)));
+  auto size = attachRequest.initSize();
+  if (!setSize(size.initSize())) size.setUnchanged();
+  auto answer = co_await attachRequest.send();
+  attached(kj::mv(link), kj::mv(terminal), answer.getAttachment(), kj::mv(gone.promise));
+  co_return true;
+}
+
+kj::Promise<void> TerminalSession::readInput() {
+  auto buffer = kj::heapArray<kj::byte>(READ_BYTES);
+  while (true) {
+    co_await input.whenBelow(MAX_INPUT_BYTES);
+    size_t count = co_await context.input.tryRead(buffer.begin(), 1, buffer.size());
+    if (count == 0) break;
+    auto typed = buffer.slice(0, count);
+    if (!interactive) {
+      lastTyped = typed[count - 1];
+      input.push(typed);
+      continue;
+    }
+    auto result = keys.filter(typed);
+    input.push(result.input);
+    if (result.detach) {
+      end(Detached{kj::String(), SUCCESS});
+      co_return;
+    }
+  }
+  if (interactive) {
+    end(Detached{kj::str("the local terminal is gone"), SIGNAL_BASE + 1});  // as SIGHUP
+  } else {
+    input.finish();
+  }
+}
+
+kj::Promise<void> TerminalSession::sendInput(rpc::Terminal::Client terminal) {
+  while (true) {
+    auto bytes = co_await input.take(rpc::PREFERRED_CHUNK_BYTES);
+    bool finished = bytes.size() == 0;
+    if (finished) {
+      // After a line that was not ended the first one only ends the line.
+      bool lineEnded = lastTyped == '\n' || lastTyped == '\r';
+      bytes = kj::heapArray<kj::byte>(lineEnded ? 1 : 2);
+      for (auto& byte : bytes) byte = END_OF_TRANSMISSION;
+    }
+    auto request = terminal.writeRequest();
+    request.setData(bytes);
+    co_await request.send();
+    // A program that changes the terminal's mode meanwhile (a shell between two commands) loses it.
+    if (finished) co_await context.timer.afterDelay(END_AGAIN);
+  }
+}
+
+kj::Promise<void> TerminalSession::showOutput() {
+  auto show = [](TerminalSession& session) -> kj::Promise<void> {
+    while (true) {
+      auto bytes = co_await session.output.take(READ_BYTES);
+      if (bytes.size() == 0) co_return;  // finished
+      if (session.interactive) session.modes.follow(bytes);
+      co_await session.context.output.write(bytes.begin(), bytes.size());
+    }
+  };
+  return show(*this).catch_([this](kj::Exception&& exception) {
+    end(Detached{kj::str("nobody reads the output"), SIGNAL_BASE + 13});  // as SIGPIPE
+  });
+}
+
+kj::Promise<void> TerminalSession::followSize() {
+  while (true) {
+    co_await context.terminal.onResize();
+    KJ_IF_MAYBE (c, current) {
+      auto request = c->terminal.resizeRequest();
+      if (!setSize(request.initSize())) continue;
+      // After a lost connection the new attachment brings the size.
+      co_await request.send().ignoreResult().catch_([](kj::Exception&&) {});
+    }
+  }
+}
+
+kj::Promise<void> TerminalSession::followSignals() {
+  int number = co_await context.signals.next();
+  end(Detached{kj::str("ended by signal ", number), SIGNAL_BASE + number});
+}
+
+}  // namespace bothy

@@ -1,0 +1,105 @@
+#pragma once
+
+#include <kj/async.h>
+#include <kj/one-of.h>
+
+#include "schema/system.capnp.h"
+#include "schema/terminal.capnp.h"
+#include "session/command-line.h"
+#include "session/context.h"
+#include "tty/byte-queue.h"
+#include "tty/detach-keys.h"
+#include "tty/output-cursor.h"
+#include "tty/replay-filter.h"
+#include "tty/terminal-modes.h"
+
+namespace bothy {
+
+// The user at a terminal of a workspace, until its program ends or the user detaches.
+//
+// A lost connection to bothyd is made again, and the output goes on at the next byte.  What was typed
+// meanwhile is sent then; what was on its way when the connection broke may or may not have arrived and is not
+// sent again.
+class TerminalSession final {
+public:
+  struct Target {
+    kj::StringPtr workspace;
+    const CommandLine& command;    // what a new terminal runs
+    kj::Maybe<uint64_t> attachTo;  // a terminal that exists
+  };
+
+  TerminalSession(Context& context, Target target, DetachKeys keys);
+  ~TerminalSession() noexcept(false);
+  KJ_DISALLOW_COPY_AND_MOVE(TerminalSession);
+
+  // The exit code for bothy: the program's; 0 after detaching.  Call once.
+  kj::Promise<int> run();
+
+private:
+  class Viewer;
+  // One attachment; dropping it detaches.
+  struct Attached {
+    kj::Own<SupervisorLink> link;
+    rpc::Terminal::Client terminal;
+    rpc::Attachment::Client attachment;
+    kj::ForkedPromise<void> lost;
+    kj::Promise<void> writing;
+  };
+  struct Exited {
+    int code;
+  };
+  struct Detached {
+    kj::String reason;  // empty: the user asked for it
+    int code;
+  };
+  using Ending = kj::OneOf<Exited, Detached>;
+
+  kj::Promise<void> open();
+  kj::Promise<void> keepAttached();
+  kj::Promise<void> reconnect();
+  kj::Promise<bool> attachAgain();
+  kj::Promise<void> readBootId(rpc::Workspace::Client workspace);
+
+  kj::Promise<void> readInput();
+  kj::Promise<void> sendInput(rpc::Terminal::Client terminal);
+  kj::Promise<void> showOutput();
+  kj::Promise<void> followSize();
+  kj::Promise<void> followSignals();
+
+  void attached(kj::Own<SupervisorLink> link, rpc::Terminal::Client terminal,
+                rpc::Attachment::Client attachment, kj::Promise<void> viewerGone);
+  bool setSize(rpc::WindowSize::Builder size);
+  void queueOutput(uint64_t sequence, kj::ArrayPtr<const kj::byte> bytes);
+  void setReplayEnd(uint64_t sequence);
+  void end(Ending ending);
+  void notice(kj::StringPtr text);
+  int conclude();
+
+  Context& context;
+  Target target;
+  DetachKeys keys;
+  bool interactive;
+
+  ByteQueue input;
+  ByteQueue output;
+  OutputCursor cursor;
+  bool cursorKnown = false;
+  // What a terminal said before this session came to it is shown without its questions: up to byte
+  // `replayEnd`, and all as long as that is not known.
+  bool replaying = false;
+  uint64_t replayEnd = UINT64_MAX;
+  ReplayFilter replay;
+  TerminalModes modes;
+  kj::byte lastTyped = '\n';
+
+  uint64_t id = 0;
+  kj::String bootId;  // empty: not known yet
+  kj::Promise<void> readingBootId = kj::READY_NOW;
+  kj::Maybe<Attached> current;
+
+  kj::Maybe<Ending> ending;
+  kj::Own<kj::PromiseFulfiller<void>> ended;
+  kj::ForkedPromise<void> whenEnded;
+};
+
+}  // namespace bothy

@@ -1,0 +1,74 @@
+#include "supervisor/connector.h"
+
+#include <errno.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <sys/un.h>
+
+#include <kj/debug.h>
+
+#include "console/failure.h"
+#include "wire/rpc-connection.h"
+
+namespace bothy {
+namespace {
+
+// The RPC system keeps as many bytes in flight as the send buffer holds, so that a larger one lets bulk
+// data stream.  The kernel cuts it to net.core.wmem_max.
+constexpr int SEND_BUFFER_BYTES = 4 << 20;
+
+class RpcLink final: public SupervisorLink {
+public:
+  explicit RpcLink(kj::Own<kj::AsyncIoStream> stream) : connection(kj::mv(stream)) {}
+
+  rpc::Supervisor::Client supervisor() override {
+    return connection.bootstrap().castAs<rpc::Supervisor>();
+  }
+  kj::Promise<void> onDisconnect() override { return connection.onDisconnect(); }
+
+private:
+  RpcConnection connection;
+};
+
+[[noreturn]] void failToConnect(kj::StringPtr path, int error) {
+  switch (error) {
+    case ENOENT:
+    case ECONNREFUSED:
+      kj::throwFatalException(failure(kj::str("bothyd is not running at ", path,
+                                              ": start it with tools/up or `bothyd`, or name its "
+                                              "socket with --socket or BOTHY_SOCKET")));
+    case EACCES:
+    case EPERM:
+      kj::throwFatalException(failure(
+          kj::str("you may not open ", path, ": become root or a member of the socket's group")));
+    default:
+      kj::throwFatalException(failure(kj::str("cannot connect to ", path, ": ", strerror(error))));
+  }
+}
+
+}  // namespace
+
+kj::Own<SupervisorLink> linkOver(kj::Own<kj::AsyncIoStream> stream) {
+  return kj::heap<RpcLink>(kj::mv(stream));
+}
+
+kj::Own<SupervisorLink> SocketConnector::connect() {
+  struct sockaddr_un address{};
+  address.sun_family = AF_UNIX;
+  if (path.size() >= sizeof(address.sun_path)) failToConnect(path, ENAMETOOLONG);
+  memcpy(address.sun_path, path.begin(), path.size());
+
+  int fd;
+  KJ_SYSCALL(fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0));
+  kj::AutoCloseFd owned(fd);
+  setsockopt(fd, SOL_SOCKET, SO_SNDBUF, &SEND_BUFFER_BYTES, sizeof(SEND_BUFFER_BYTES));
+  // A Unix socket connects at once, or waits for a place in the listener's backlog.
+  int result;
+  do {
+    result = ::connect(fd, reinterpret_cast<struct sockaddr*>(&address), sizeof(address));
+  } while (result < 0 && errno == EINTR);
+  if (result < 0) failToConnect(path, errno);
+  return linkOver(io.wrapSocketFd(kj::mv(owned), kj::LowLevelAsyncIoProvider::ALREADY_CLOEXEC));
+}
+
+}  // namespace bothy

@@ -1,0 +1,190 @@
+#include "supervisor/outcome.h"
+
+#include <string.h>
+
+#include <kj/debug.h>
+
+#include "console/failure.h"
+#include "wire/escape.h"
+
+namespace bothy {
+namespace {
+
+kj::String escaped(capnp::Text::Reader text) {
+  return escapeGuestText(text.asArray());
+}
+
+kj::StringPtr nameOf(rpc::FileFailure::Reason reason) {
+  using Reason = rpc::FileFailure::Reason;
+  switch (reason) {
+    case Reason::OTHER:
+      break;
+    case Reason::NOT_FOUND:
+      return "there is no such file";
+    case Reason::EXISTS:
+      return "it exists";
+    case Reason::NOT_DIRECTORY:
+      return "it is not a directory";
+    case Reason::IS_DIRECTORY:
+      return "it is a directory";
+    case Reason::PERMISSION_DENIED:
+      return "permission denied (-u root has every right)";
+    case Reason::OUTSIDE_ROOT:
+      return "the path leads out of the workspace";
+    case Reason::NOT_EMPTY:
+      return "the directory is not empty";
+    case Reason::NO_SPACE:
+      return "the workspace's disk is full";
+    case Reason::INVALID_PATH:
+      return "the path is not valid";
+    case Reason::READ_ONLY:
+      return "it is read-only";
+    case Reason::TOO_MANY_ENTRIES:
+      return "there are too many entries";
+    case Reason::INVALID_ARCHIVE:
+      return "the archive is not valid";
+    case Reason::CROSS_DEVICE:
+      return "it is on another file system";
+    case Reason::NOT_REGULAR:
+      return "it is not a regular file";
+  }
+  return "it failed";
+}
+
+}  // namespace
+
+kj::Exception noSuchWorkspace(kj::StringPtr name) {
+  return failure(kj::str("there is no workspace ", escapeGuestText(name.asArray()),
+                         ": `bothy ls` lists them, `bothy create` makes one"));
+}
+
+kj::Exception workspaceBusy(kj::StringPtr name, rpc::WorkspaceState state) {
+  return failure(kj::str(name, " is busy (", nameOf(state), "): try again when that is done"));
+}
+
+void requireConnected(kj::StringPtr name, rpc::Supervisor::ConnectOutcome::Reader outcome) {
+  using Outcome = rpc::Supervisor::ConnectOutcome;
+  switch (outcome.which()) {
+    case Outcome::CONNECTED:
+      return;
+    case Outcome::ABSENT:
+      kj::throwFatalException(noSuchWorkspace(name));
+    case Outcome::NOT_RUNNING: {
+      auto state = outcome.getNotRunning();
+      bool waits = state == rpc::WorkspaceState::STOPPED || state == rpc::WorkspaceState::FAILED;
+      kj::throwFatalException(failure(
+          waits ? kj::str(name, " is not running (", nameOf(state), "): `bothy start ", name, "`")
+                : kj::str(name, " is not running (", nameOf(state), "): try again in a moment")));
+    }
+    case Outcome::UNREACHABLE:
+      kj::throwFatalException(failure(
+          kj::str(name, " runs but its agent does not answer (", escaped(outcome.getUnreachable()),
+                  "): try again, or `bothy stop ", name, "` and `bothy start ", name, "`")));
+  }
+  kj::throwFatalException(failure("bothyd is newer and gave an answer this bothy does not know"));
+}
+
+kj::Exception describeFailure(rpc::StartFailure::Reader failed) {
+  using Reason = rpc::StartFailure::Reason;
+  auto subject = escaped(failed.getSubject());
+  switch (failed.getReason()) {
+    case Reason::PROGRAM_NOT_FOUND:
+      return failure(kj::str(subject, ": there is no such program in the workspace"), NOT_FOUND);
+    case Reason::PROGRAM_NOT_EXECUTABLE:
+      return failure(kj::str(subject, ": cannot be executed"), NOT_EXECUTABLE);
+    case Reason::WORKING_DIRECTORY_MISSING:
+      return failure(kj::str(subject, ": there is no such directory in the workspace"),
+                     EXEC_FAILED);
+    case Reason::NO_SUCH_USER:
+      return failure(kj::str("there is no user ", subject, " in the workspace"), EXEC_FAILED);
+    case Reason::INVALID_COMMAND:
+      return failure(kj::str("the command is not valid: ", subject), EXEC_FAILED);
+    case Reason::LIMIT_REACHED:
+      return failure(kj::str("too much runs in the workspace (", subject, "): end something"),
+                     EXEC_FAILED);
+    case Reason::OTHER:
+      break;
+  }
+  return failure(kj::str(subject, ": cannot be started: ", strerror(failed.getErrorNumber())),
+                 EXEC_FAILED);
+}
+
+kj::Exception describeFailure(kj::StringPtr what, rpc::FileFailure::Reader failed) {
+  if (failed.getReason() != rpc::FileFailure::Reason::OTHER) {
+    return failure(kj::str(what, ": ", nameOf(failed.getReason())));
+  }
+  if (failed.getErrorNumber() != 0) {
+    return failure(kj::str(what, ": ", strerror(failed.getErrorNumber())));
+  }
+  return failure(kj::str(what, ": ", escaped(failed.getMessage())));
+}
+
+int exitCodeOf(rpc::ExitStatus::Reader status) {
+  switch (status.which()) {
+    case rpc::ExitStatus::EXITED:
+      return status.getExited();
+    case rpc::ExitStatus::KILLED:
+      return SIGNAL_BASE + status.getKilled();
+    case rpc::ExitStatus::LOST:
+      break;
+  }
+  kj::throwFatalException(failure("the command ended, but how is not known", EXEC_FAILED));
+}
+
+kj::StringPtr nameOf(rpc::WorkspaceState state) {
+  switch (state) {
+    case rpc::WorkspaceState::CREATING:
+      return "creating";
+    case rpc::WorkspaceState::STOPPED:
+      return "stopped";
+    case rpc::WorkspaceState::STARTING:
+      return "starting";
+    case rpc::WorkspaceState::RUNNING:
+      return "running";
+    case rpc::WorkspaceState::STOPPING:
+      return "stopping";
+    case rpc::WorkspaceState::DELETING:
+      return "deleting";
+    case rpc::WorkspaceState::FAILED:
+      return "failed";
+  }
+  return "unknown";
+}
+
+kj::StringPtr nameOf(rpc::Stage stage) {
+  switch (stage) {
+    case rpc::Stage::CREATING_DISK:
+      return "creating the disk";
+    case rpc::Stage::STARTING_VM:
+      return "starting the machine";
+    case rpc::Stage::BOOTING:
+      return "booting";
+    case rpc::Stage::AGENT_READY:
+      return "ready";
+  }
+  return "working";
+}
+
+kj::StringPtr nameOf(rpc::Cause cause) {
+  switch (cause) {
+    case rpc::Cause::REQUEST:
+      return "asked for";
+    case rpc::Cause::GUEST_POWERED_OFF:
+      return "powered itself off";
+    case rpc::Cause::VM_EXITED:
+      return "the machine ended";
+    case rpc::Cause::START_FAILED:
+      return "did not start";
+    case rpc::Cause::ADOPTED:
+      return "found running";
+    case rpc::Cause::RECOVERED:
+      return "cleaned up";
+    case rpc::Cause::VSOCK_LOST:
+      return "vsock lost";
+    case rpc::Cause::VSOCK_RESTORED:
+      return "vsock restored";
+  }
+  return "unknown";
+}
+
+}  // namespace bothy

@@ -1,0 +1,44 @@
+#include "transfer/copy-end.h"
+
+#include <catch2/catch_test_macros.hpp>
+
+namespace bothy {
+namespace {
+
+kj::String parse(kj::StringPtr text) {
+  auto end = CopyEnd::parse(text);
+  KJ_IF_MAYBE (name, end.workspace) {
+    return kj::str("<", *name, ">", end.path);
+  }
+  return kj::str(end.path);
+}
+
+TEST_CASE("what begins with a workspace's name and a colon is in that workspace") {
+  CHECK(parse("demo:/etc/hosts") == "<demo>/etc/hosts");
+  CHECK(parse("demo:") == "<demo>");
+  CHECK(parse("a-1:x:y") == "<a-1>x:y");
+}
+
+TEST_CASE("what could not be a workspace's name is a local path") {
+  for (auto text : {"./demo:x", "/tmp/a:b", "Demo:x", "-a:x", "a-:x", ":x", "plain", "-"}) {
+    CHECK(parse(text) == kj::StringPtr(text));
+  }
+  CHECK(CopyEnd::parse("-").isStream());
+  CHECK_FALSE(CopyEnd::parse("a:-").isStream());
+}
+
+TEST_CASE("the last component never leads elsewhere") {
+  CHECK(baseName("/a/b/") == "b");
+  CHECK(baseName("b") == "b");
+  for (auto text : {"", "/", "a/..", "..", "~"}) CHECK(baseName(text) == ".");
+}
+
+TEST_CASE("a path that is not absolute begins in the user's home") {
+  CHECK(pathFromRoot("/x", "") == "/x");
+  CHECK(pathFromRoot("x", "") == "/home/user/x");
+  CHECK(pathFromRoot("~/x", "root") == "/root/x");
+  CHECK(pathFromRoot("", "ann") == "/home/ann");
+}
+
+}  // namespace
+}  // namespace bothy

@@ -1,0 +1,27 @@
+#pragma once
+
+#include <kj/string.h>
+
+namespace bothy {
+
+// One end of a copy, as it is typed.
+struct CopyEnd {
+  kj::Maybe<kj::String> workspace;  // nullptr: on this machine
+  kj::StringPtr path;
+
+  // "NAME:PATH" is in a workspace if NAME could be one's name; everything else is a local path, "./a:b"
+  // too.  `text` must outlive the result.
+  static CopyEnd parse(kj::StringPtr text);
+
+  // "-": standard input or output.
+  bool isStream() const { return workspace == nullptr && path == "-"; }
+};
+
+// The last component of a path, without slashes at its end; "." where there is none that names something.
+kj::String baseName(kj::StringPtr path);
+
+// A path in a workspace, from its root: what is not absolute begins in the home of `user` (empty: the
+// workspace's user), as "~/" does.
+kj::String pathFromRoot(kj::StringPtr path, kj::StringPtr user);
+
+}  // namespace bothy

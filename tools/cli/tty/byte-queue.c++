@@ -1,0 +1,53 @@
+#include "tty/byte-queue.h"
+
+namespace bothy {
+
+void ByteQueue::push(kj::ArrayPtr<const kj::byte> added) {
+  if (added.size() == 0) return;
+  bytes.insert(bytes.end(), added.begin(), added.end());
+  wakeTaker();
+}
+
+void ByteQueue::finish() {
+  finished = true;
+  wakeTaker();
+}
+
+void ByteQueue::wakeTaker() {
+  KJ_IF_MAYBE (t, taker) (*t)->fulfill();
+  taker = nullptr;
+}
+
+kj::Promise<kj::Array<kj::byte>> ByteQueue::take(size_t maxBytes) {
+  while (bytes.empty() && !finished) {
+    auto paf = kj::newPromiseAndFulfiller<void>();
+    taker = kj::mv(paf.fulfiller);
+    co_await paf.promise;
+  }
+  co_return takeNow(maxBytes);
+}
+
+kj::Array<kj::byte> ByteQueue::takeNow(size_t maxBytes) {
+  size_t count = kj::min(maxBytes, bytes.size());
+  auto result = kj::heapArray<kj::byte>(count);
+  auto end = bytes.begin() + static_cast<std::ptrdiff_t>(count);
+  std::copy(bytes.begin(), end, result.begin());
+  bytes.erase(bytes.begin(), end);
+  KJ_IF_MAYBE (p, producer) {
+    if (bytes.size() < p->limit) {
+      p->fulfiller->fulfill();
+      producer = nullptr;
+    }
+  }
+  return result;
+}
+
+kj::Promise<void> ByteQueue::whenBelow(size_t limit) {
+  limit = kj::max(limit, size_t{1});
+  if (bytes.size() < limit) return kj::READY_NOW;
+  auto paf = kj::newPromiseAndFulfiller<void>();
+  producer = Producer{limit, kj::mv(paf.fulfiller)};
+  return kj::mv(paf.promise);
+}
+
+}  // namespace bothy
