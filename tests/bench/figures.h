@@ -1,0 +1,33 @@
+#pragma once
+
+#include <kj/string.h>
+#include <kj/vector.h>
+
+namespace bothy {
+
+// What is measured: samples, compared with a floor or a peer measured in the same run.
+struct Row {
+  enum class Better { LOWER, HIGHER };
+
+  kj::String name;
+  kj::String unit;
+  Better better = Better::LOWER;
+  kj::Vector<double> samples;
+  kj::Vector<double> floor;  // empty: no floor
+  kj::Maybe<double> goal;    // of the ratio to the floor; of the value where there is no floor
+};
+
+// The sample below which `fraction` of them lie (nearest rank).
+double percentile(kj::ArrayPtr<const double> samples, double fraction);
+
+// p50 of the samples over p50 of the floor; nullptr without a floor.
+kj::Maybe<double> ratio(const Row& row);
+// Whether the goal is met; nullptr without a goal.
+kj::Maybe<bool> met(const Row& row);
+
+// A table for people.
+kj::String table(kj::ArrayPtr<const Row> rows);
+// {"rows":[{name, unit, count, p50, p95, p99, floor, ratio, goal, met}…]}
+kj::String json(kj::ArrayPtr<const Row> rows);
+
+}  // namespace bothy

@@ -1,0 +1,245 @@
+// tools/bench: measures a real workspace against what the same machine does without us.
+
+#include <kj/debug.h>
+#include <kj/main.h>
+#include <sys/stat.h>
+
+#include "bench/boot-floor.h"
+#include "bench/figures.h"
+#include "bench/guest-peer.h"
+#include "schema/limits.capnp.h"
+#include "support/test-workspace.h"
+
+namespace bothy {
+namespace {
+
+constexpr uint32_t MEMORY_MIB = 512;
+constexpr uint BOOTS = 5;
+constexpr uint CALLS = 300;
+constexpr uint TRANSFERS = 5;
+constexpr uint64_t TRANSFER_BYTES = 64ull * 1024 * 1024;
+constexpr double MEBIBYTE = 1024 * 1024;
+
+template <typename Function>
+double milliseconds(Function&& function) {
+  auto& clock = kj::systemPreciseMonotonicClock();
+  auto begin = clock.now();
+  function();
+  return (clock.now() - begin) / kj::NANOSECONDS / 1e6;
+}
+
+// Counts what it gets.
+class NullSink final: public rpc::ByteSink::Server {
+public:
+  kj::Promise<void> write(WriteContext context) override { return kj::READY_NOW; }
+  kj::Promise<void> end(EndContext context) override { return kj::READY_NOW; }
+};
+
+class Bench final {
+public:
+  explicit Bench(kj::ProcessContext& context) : context(context) {}
+
+  kj::MainFunc getMain() {
+    return kj::MainBuilder(context, "bothy-bench",
+                           "Measures a workspace against the floor of the same machine and run.")
+        .addOption(
+            {"json"},
+            [this]() {
+              asJson = true;
+              return true;
+            },
+            "Print JSON.")
+        .callAfterParsing([this]() {
+          measure();
+          context.exitInfo(asJson ? json(rows) : table(rows));
+          return true;
+        })
+        .build();
+  }
+
+private:
+  kj::ProcessContext& context;
+  bool asJson = false;
+  kj::Vector<Row> rows;
+
+  Row& add(kj::StringPtr name, kj::StringPtr unit, kj::Maybe<double> goal = nullptr,
+           Row::Better better = Row::Better::LOWER) {
+    auto& row = rows.add();
+    row.name = kj::str(name);
+    row.unit = kj::str(unit);
+    row.goal = goal;
+    row.better = better;
+    return row;
+  }
+
+  void progress(kj::StringPtr what) {
+    if (!asJson) context.warning(what);
+  }
+
+  void measure() {
+    SupervisedHost host;
+    boots(host);
+    TestWorkspace workspace(host, {.name = "bench", .memoryMib = MEMORY_MIB, .diskMib = 1024});
+    GuestPeer peer(workspace);
+    execs(workspace, peer);
+    echoes(workspace, peer);
+    transfers(workspace, peer);
+    sizes(workspace);
+  }
+
+  void firstPrompt(TestWorkspace& workspace) {
+    TestTerminal terminal(workspace, {});
+    terminal.waitForText("$");
+  }
+
+  void boots(SupervisedHost& host) {
+    auto& create = add("create to first prompt", "ms", 1.15);
+    auto& start = add("start to first prompt", "ms", 1.15);
+    for (uint i = 0; i < BOOTS; ++i) {
+      progress(kj::str("boot ", i + 1, " of ", BOOTS));
+      double floor = bootFloorMillis(host.directory(), MEMORY_MIB);
+      create.floor.add(floor);
+      start.floor.add(floor);
+      auto name = kj::str("boot-", i);
+      kj::Maybe<kj::Own<TestWorkspace>> workspace;
+      create.samples.add(milliseconds([&]() {
+        auto made = kj::heap<TestWorkspace>(
+            host, TestWorkspace::Options{.name = name, .memoryMib = MEMORY_MIB, .diskMib = 1024});
+        firstPrompt(*made);
+        workspace = kj::mv(made);
+      }));
+      auto stop = host.supervisor().stopRequest();
+      stop.setName(name);
+      host.wait(stop.send().dropPipeline().ignoreResult(), "the stop");
+      start.samples.add(milliseconds([&]() {
+        auto request = host.supervisor().startRequest();
+        request.setName(name);
+        host.wait(request.send().dropPipeline().ignoreResult(), "the start",
+                  SupervisedHost::BOOT_LIMIT);
+        KJ_ASSERT_NONNULL(workspace)->reconnect();
+        firstPrompt(*KJ_ASSERT_NONNULL(workspace));
+      }));
+      auto request = host.supervisor().deleteRequest();
+      request.setName(name);
+      host.wait(request.send().dropPipeline().ignoreResult(), "the deletion");
+    }
+  }
+
+  void execs(TestWorkspace& workspace, GuestPeer& peer) {
+    progress("exec");
+    auto& row = add("exec /bin/true", "ms", 1.3);
+    auto floor = peer.dial('x');
+    auto processes = workspace.processes();
+    for (uint i = 0; i < CALLS; ++i) {
+      row.floor.add(milliseconds([&]() { roundTrip(workspace, *floor); }));
+      row.samples.add(milliseconds([&]() {
+        auto request = processes.execRequest();
+        request.initCommand().initArgv(1).set(0, "/bin/true");
+        auto started = request.send();
+        auto wait = started.getProcess().waitRequest().send();
+        workspace.host.wait(wait.dropPipeline().ignoreResult(), "exec");
+      }));
+    }
+  }
+
+  void echoes(TestWorkspace& workspace, GuestPeer& peer) {
+    progress("echo");
+    auto& row = add("terminal echo of one byte", "ms");
+    auto floor = peer.dial('e');
+    TestTerminal terminal(
+        workspace, {.argv = {"/bin/sh"_kj, "-c"_kj, "stty raw -echo; echo go; exec cat"_kj}});
+    terminal.waitForText("go");
+    for (uint i = 0; i < CALLS; ++i) {
+      row.floor.add(milliseconds([&]() { roundTrip(workspace, *floor); }));
+      row.samples.add(milliseconds([&]() {
+        uint64_t before = terminal.record.received;
+        terminal.type("x");
+        terminal.waitUntil([&]() { return terminal.record.received > before; }, "the echo");
+      }));
+    }
+    add("idle call (ping through bothyd)", "ms").floor.addAll(row.floor);
+    for (uint i = 0; i < CALLS; ++i) {
+      rows.back().samples.add(milliseconds([&]() { workspace.health(); }));
+    }
+  }
+
+  void roundTrip(TestWorkspace& workspace, kj::AsyncIoStream& stream) {
+    char byte = 'x';
+    stream.write(&byte, 1).wait(workspace.host.scope);
+    workspace.host.wait(stream.read(&byte, 1), "the peer's answer");
+  }
+
+  void transfers(TestWorkspace& workspace, GuestPeer& peer) {
+    auto& up = add("file in", "MiB/s", 0.9, Row::Better::HIGHER);
+    auto& down = add("file out", "MiB/s", 0.9, Row::Better::HIGHER);
+    auto& scope = workspace.host.scope;
+    auto chunk = kj::heapArray<kj::byte>(rpc::PREFERRED_CHUNK_BYTES);
+    memset(chunk.begin(), 'b', chunk.size());
+    const double mebibytes = TRANSFER_BYTES / MEBIBYTE;
+    for (uint i = 0; i < TRANSFERS; ++i) {
+      progress(kj::str("transfer ", i + 1, " of ", TRANSFERS));
+      up.floor.add(mebibytes * 1000 / milliseconds([&]() {
+                     auto stream = peer.dial('w');
+                     uint64_t count = TRANSFER_BYTES;
+                     stream->write(&count, sizeof(count)).wait(scope);
+                     for (uint64_t sent = 0; sent < TRANSFER_BYTES; sent += chunk.size()) {
+                       stream->write(chunk.begin(), chunk.size()).wait(scope);
+                     }
+                     count = 0;
+                     workspace.host.wait(stream->read(&count, sizeof(count)), "the peer's count");
+                     KJ_REQUIRE(count == TRANSFER_BYTES);
+                   }));
+      up.samples.add(mebibytes * 1000 / milliseconds([&]() { upload(workspace, chunk); }));
+      down.floor.add(mebibytes * 1000 / milliseconds([&]() {
+                       auto stream = peer.dial('r');
+                       uint64_t count = TRANSFER_BYTES;
+                       stream->write(&count, sizeof(count)).wait(scope);
+                       uint64_t got = 0;
+                       while (got < TRANSFER_BYTES) {
+                         got += workspace.host.wait(stream->tryRead(chunk.begin(), 1, chunk.size()),
+                                                    "the peer's bytes");
+                       }
+                     }));
+      down.samples.add(mebibytes * 1000 / milliseconds([&]() {
+                         auto request = workspace.files().readRequest();
+                         request.setPath("/dev/shm/bench"_kj.asBytes());
+                         request.setSink(kj::heap<NullSink>());
+                         auto response =
+                             workspace.host.wait(request.send().dropPipeline(), "the file");
+                         KJ_REQUIRE(response.getOutcome().getDone() == TRANSFER_BYTES);
+                       }));
+    }
+  }
+
+  void upload(TestWorkspace& workspace, kj::ArrayPtr<const kj::byte> chunk) {
+    auto request = workspace.files().writeRequest();
+    request.setPath("/dev/shm/bench"_kj.asBytes());
+    request.initOptions().setDisposition(rpc::Files::WriteOptions::Disposition::PATCH);
+    auto sink = request.send().getSink();
+    for (uint64_t sent = 0; sent < TRANSFER_BYTES; sent += chunk.size()) {
+      auto write = sink.writeRequest();
+      write.setData(chunk);
+      workspace.host.wait(write.send(), "writing");
+    }
+    workspace.host.wait(sink.endRequest().send().dropPipeline().ignoreResult(), "the end");
+  }
+
+  void sizes(TestWorkspace& workspace) {
+    auto file = [&](kj::StringPtr name, kj::StringPtr path, kj::Maybe<double> goal) {
+      struct stat stats;
+      KJ_SYSCALL(stat(path.cStr(), &stats), path);
+      add(name, "MiB", goal).samples.add(stats.st_size / MEBIBYTE);
+    };
+    add("agent memory, idle", "MiB", 4.0)
+        .samples.add(workspace.health().getAgentMemoryBytes() / MEBIBYTE);
+    file("agent binary", BOTHY_AGENT ""_kj, 4.0);
+    file("initramfs", BOTHY_IMAGES "/base/initramfs.cpio"_kj, nullptr);
+    file("root image", BOTHY_IMAGES "/base/root.erofs"_kj, nullptr);
+    file("kernel", BOTHY_IMAGES "/base/vmlinux"_kj, nullptr);
+  }
+};
+
+}  // namespace
+}  // namespace bothy
+
+KJ_MAIN(bothy::Bench)

@@ -1,0 +1,102 @@
+// The floor that exec, echo and file figures are measured against: a guest program that does over a
+// vsock the least that the agent must do.  The first byte of a connection says what:
+//   e  every byte that comes goes back
+//   x  for every byte that comes, /bin/true is run to its end and a byte goes back
+//   w  8 bytes say how many bytes come; when they have, the 8 bytes go back
+//   r  8 bytes say how many bytes are sent
+#define _GNU_SOURCE
+#include <linux/vm_sockets.h>
+#include <signal.h>
+#include <spawn.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+enum {
+  PEER_PORT = 2000,
+  CHUNK_BYTES = 262144,
+  WRITE_BYTES = 32768,
+  BUFFER_BYTES = 8 * 1024 * 1024
+};
+
+static char buffer[CHUNK_BYTES];
+
+static void sendAll(int fd, const char* data, size_t size) {
+  while (size > 0) {
+    ssize_t n = write(fd, data, size < WRITE_BYTES ? size : WRITE_BYTES);
+    if (n <= 0) exit(1);
+    data += n;
+    size -= n;
+  }
+}
+
+static void serve(int fd) {
+  char mode;
+  if (read(fd, &mode, 1) != 1) return;
+  ssize_t n;
+  uint64_t count = 0;
+  char byte;
+  switch (mode) {
+    case 'e':
+      while ((n = read(fd, buffer, sizeof(buffer))) > 0) sendAll(fd, buffer, n);
+      break;
+    case 'x':
+      while (read(fd, &byte, 1) == 1) {
+        char* const argv[] = {"/bin/true", NULL};
+        char* const environment[] = {NULL};
+        pid_t pid;
+        int status;
+        if (posix_spawn(&pid, argv[0], NULL, NULL, argv, environment) != 0) exit(1);
+        if (waitpid(pid, &status, 0) != pid || status != 0) exit(1);
+        sendAll(fd, &byte, 1);
+      }
+      break;
+    case 'w':
+      if (read(fd, &count, sizeof(count)) != sizeof(count)) return;
+      for (uint64_t got = 0; got < count; got += n) {
+        n = read(fd, buffer, sizeof(buffer));
+        if (n <= 0) return;
+      }
+      sendAll(fd, (char*)&count, sizeof(count));
+      break;
+    case 'r':
+      if (read(fd, &count, sizeof(count)) != sizeof(count)) return;
+      while (count > 0) {
+        size_t size = count < sizeof(buffer) ? count : sizeof(buffer);
+        sendAll(fd, buffer, size);
+        count -= size;
+      }
+      break;
+  }
+}
+
+int main(void) {
+  signal(SIGCHLD, SIG_DFL);
+  int listener = socket(AF_VSOCK, SOCK_STREAM | SOCK_CLOEXEC, 0);
+  struct sockaddr_vm address;
+  memset(&address, 0, sizeof(address));
+  address.svm_family = AF_VSOCK;
+  address.svm_cid = VMADDR_CID_ANY;
+  address.svm_port = PEER_PORT;
+  uint64_t size = BUFFER_BYTES;
+  if (listener < 0 ||
+      setsockopt(listener, AF_VSOCK, SO_VM_SOCKETS_BUFFER_MAX_SIZE, &size, sizeof(size)) != 0 ||
+      setsockopt(listener, AF_VSOCK, SO_VM_SOCKETS_BUFFER_SIZE, &size, sizeof(size)) != 0 ||
+      bind(listener, (struct sockaddr*)&address, sizeof(address)) != 0 ||
+      listen(listener, 4) != 0) {
+    perror("vsock-peer");
+    return 1;
+  }
+  puts("listening");
+  fflush(stdout);
+  for (;;) {
+    int fd = accept4(listener, NULL, NULL, SOCK_CLOEXEC);
+    if (fd < 0) return 1;
+    serve(fd);
+    close(fd);
+  }
+}

@@ -1,0 +1,109 @@
+#include <kj/debug.h>
+#include <stdlib.h>
+#include <sys/socket.h>
+#include <sys/stat.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include <catch2/catch_test_macros.hpp>
+
+#include "schema/limits.capnp.h"
+#include "support/agent-process.h"
+#include "wire/byte-sink.h"
+
+namespace bothy {
+namespace {
+
+struct Fixture {
+  kj::AsyncIoContext io = kj::setupAsyncIo();
+  kj::WaitScope& scope = io.waitScope;
+  AgentProcess process{io};
+};
+
+// Keeps what it gets.
+class Collector final: public rpc::ByteSink::Server {
+public:
+  Collector(kj::Vector<char>& bytes, uint& ends) : bytes(bytes), ends(ends) {}
+  kj::Promise<void> write(WriteContext context) override {
+    bytes.addAll(context.getParams().getData().asChars());
+    return kj::READY_NOW;
+  }
+  kj::Promise<void> end(EndContext) override {
+    ++ends;
+    return kj::READY_NOW;
+  }
+
+private:
+  kj::Vector<char>& bytes;
+  uint& ends;
+};
+
+struct Output {
+  kj::Vector<char> bytes;
+  uint ends = 0;
+  rpc::ByteSink::Client sink() { return kj::heap<Collector>(bytes, ends); }
+  kj::String text() { return kj::heapString(bytes.asPtr()); }
+};
+
+TEST_CASE("the agent answers whoever knows its secret") {
+  Fixture f;
+  AgentLane lane(f.process, f.scope);
+  lane.agent.pingRequest().send().wait(f.scope);
+  auto response =
+      lane.agent.systemRequest().send().getSystem().reportRequest().send().wait(f.scope);
+  CHECK(response.getReport().getAgentVersion().size() > 0);
+  CHECK(response.getReport().getDataDisk().isAbsent());
+}
+
+TEST_CASE("S25 a wrong secret is the last thing said on a connection, and on no other") {
+  Fixture f;
+  AgentLane good(f.process, f.scope);
+  auto lane = f.process.dial();
+  auto gone = lane->onDisconnect();
+  auto wrong = kj::heapArray<kj::byte>(f.process.secret());
+  wrong[31] ^= 1;
+  CHECK(f.process.hello(*lane, wrong, rpc::GENERATION).wait(f.scope).getOutcome().isWrongSecret());
+  gone.wait(f.scope);
+  good.agent.pingRequest().send().wait(f.scope);
+}
+
+TEST_CASE("a caller of a generation that is too old is told so and closed") {
+  Fixture f;
+  auto lane = f.process.dial();
+  auto gone = lane->onDisconnect();
+  auto response = f.process.hello(*lane, f.process.secret(), 0).wait(f.scope);
+  CHECK(response.getOutcome().isGenerationTooOld());
+  gone.wait(f.scope);
+}
+
+TEST_CASE("S25 a connection without a hello is closed without a byte") {
+  Fixture f;
+  auto silent = f.process.dialRaw();
+  CHECK(silent->readAllBytes().wait(f.scope).size() == 0);
+}
+
+TEST_CASE("an agent that is no PID 1 ends no machine") {
+  Fixture f;
+  AgentLane lane(f.process, f.scope);
+  auto system = lane.agent.systemRequest().send().getSystem();
+  CHECK_THROWS_AS(system.powerOffRequest().send().wait(f.scope), kj::Exception);
+  lane.agent.pingRequest().send().wait(f.scope);
+}
+
+TEST_CASE("an agent on a connected socket ends with its connection") {
+  auto io = kj::setupAsyncIo();
+  int fds[2];
+  KJ_SYSCALL(::socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, fds));
+  kj::AutoCloseFd ours(fds[0]), theirs(fds[1]);
+  auto secret = kj::heapArray<kj::byte>(rpc::SECRET_BYTES);
+  auto pid = startAgent(theirs.get(), pipeWith(secret).get());
+  theirs = nullptr;
+  ours = nullptr;
+  int status;
+  REQUIRE(::waitpid(pid, &status, 0) == pid);
+  CHECK(WIFEXITED(status));
+  CHECK(WEXITSTATUS(status) == 0);
+}
+
+}  // namespace
+}  // namespace bothy

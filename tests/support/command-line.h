@@ -1,0 +1,25 @@
+#pragma once
+
+#include "support/supervised-host.h"
+
+namespace bothy {
+
+// The `bothy` program against a test's supervisor.
+class CommandLine final {
+public:
+  struct Result {
+    int status;  // exit code, or 128 + the signal
+    kj::String out;
+    kj::String err;
+  };
+
+  explicit CommandLine(SupervisedHost& host) : host(host) {}
+
+  // Runs it with no input.
+  Result run(kj::ArrayPtr<const kj::StringPtr> arguments);
+
+private:
+  SupervisedHost& host;
+};
+
+}  // namespace bothy

@@ -1,0 +1,156 @@
+#include "support/fake-vm-driver.h"
+
+#include <kj/debug.h>
+#include <kj/refcount.h>
+#include <kj/vector.h>
+
+#include <algorithm>
+
+namespace bothy {
+
+class FakeVmDriver::Machine final: public kj::Refcounted {
+public:
+  Machine(FakeVmDriver& host, VmSpec spec, uint64_t pid)
+      : host(host), spec(kj::mv(spec)), pid(pid), ended(nullptr) {
+    auto paf = kj::newPromiseAndFulfiller<VmEnd>();
+    ended = paf.promise.fork();
+    end = kj::mv(paf.fulfiller);
+  }
+
+  FakeVmDriver& host;
+  const VmSpec spec;
+  const uint64_t pid;
+  bool vsockLost = false;
+  kj::ForkedPromise<VmEnd> ended;
+  kj::Own<kj::PromiseFulfiller<VmEnd>> end;
+};
+
+class FakeVmDriver::Handle final: public RunningVm {
+public:
+  explicit Handle(kj::Own<Machine> machine) : machine(kj::mv(machine)) {}
+
+  kj::Promise<kj::Own<kj::AsyncIoStream>> dial(uint32_t port) override {
+    if (machine->vsockLost || !machine->end->isWaiting()) {
+      return KJ_EXCEPTION(DISCONNECTED, "nothing answers on the guest's vsock port", port);
+    }
+    return machine->host.dial(machine->spec.name, port);
+  }
+
+  kj::Promise<VmEnd> onEnd() override { return machine->ended.addBranch(); }
+
+  kj::Promise<void> destroy() override {
+    if (machine->end->isWaiting()) machine->host.end(machine->spec.name, VmEnd::DESTROYED);
+    return machine->ended.addBranch().ignoreResult();
+  }
+
+  uint64_t qemuPid() override { return machine->pid; }
+
+private:
+  kj::Own<Machine> machine;
+};
+
+FakeVmDriver::FakeVmDriver(Dial dial)
+    : dial(kj::mv(dial)),
+      hostAbilities{HostAbilities::Accelerator::TCG, HostAbilities::Vsock::VHOST_USER,
+                    kj::str("the machines are not real"), kj::str("the machines are not real")} {}
+
+FakeVmDriver::~FakeVmDriver() noexcept(false) {}
+
+void FakeVmDriver::failStarts(kj::Exception reason, uint32_t count) {
+  failure = kj::mv(reason);
+  failuresLeft = count;
+}
+
+void FakeVmDriver::holdStarts() {
+  auto paf = kj::newPromiseAndFulfiller<void>();
+  gate = paf.promise.fork();
+  gateKeeper = kj::mv(paf.fulfiller);
+}
+
+void FakeVmDriver::releaseStarts() {
+  gateKeeper->fulfill();
+}
+
+FakeVmDriver::Machine& FakeVmDriver::find(kj::StringPtr name) {
+  return *KJ_REQUIRE_NONNULL(machines.find(name), "no such machine runs", name);
+}
+
+void FakeVmDriver::end(kj::StringPtr name, VmEnd why) {
+  auto machine = kj::addRef(find(name));
+  machines.erase(machine->spec.name);
+  machine->end->fulfill(kj::mv(why));
+}
+
+void FakeVmDriver::loseVsock(kj::StringPtr name) {
+  find(name).vsockLost = true;
+  KJ_IF_MAYBE (events, listener) {
+    events->vsockLost(name);
+  }
+}
+
+void FakeVmDriver::restoreVsock(kj::StringPtr name) {
+  find(name).vsockLost = false;
+  KJ_IF_MAYBE (events, listener) {
+    events->vsockRestored(name);
+  }
+}
+
+bool FakeVmDriver::isRunning(kj::StringPtr name) {
+  return machines.find(name) != nullptr;
+}
+
+kj::Array<kj::String> FakeVmDriver::running() {
+  kj::Vector<const Machine*> found;
+  for (auto& entry : machines) found.add(entry.value.get());
+  std::sort(found.begin(), found.end(), [](auto a, auto b) { return a->pid < b->pid; });
+  return KJ_MAP(machine, found) {
+    return kj::str(machine->spec.name);
+  };
+}
+
+const VmSpec& FakeVmDriver::spec(kj::StringPtr name) {
+  return find(name).spec;
+}
+
+void FakeVmDriver::setEvents(Events& events) {
+  listener = events;
+}
+
+kj::Promise<kj::Own<RunningVm>> FakeVmDriver::start(VmSpec spec) {
+  ++starts;
+  KJ_IF_MAYBE (held, gate) {
+    co_await held->addBranch();
+  }
+  if (failuresLeft > 0) {
+    --failuresLeft;
+    kj::throwFatalException(kj::cp(KJ_ASSERT_NONNULL(failure)));
+  }
+  KJ_REQUIRE(!isRunning(spec.name), "a machine of this name runs", spec.name);
+  auto name = kj::str(spec.name);
+  auto machine = kj::refcounted<Machine>(*this, kj::mv(spec), nextPid++);
+  machines.insert(kj::mv(name), kj::addRef(*machine));
+  co_return kj::heap<Handle>(kj::mv(machine));
+}
+
+kj::Promise<kj::Maybe<kj::Own<RunningVm>>> FakeVmDriver::adopt(VmSpec spec) {
+  KJ_IF_MAYBE (machine, machines.find(spec.name)) {
+    kj::Own<RunningVm> vm = kj::heap<Handle>(kj::addRef(**machine));
+    co_return kj::mv(vm);
+  }
+  co_return nullptr;
+}
+
+kj::Promise<kj::Array<kj::String>> FakeVmDriver::removeStrays(
+    kj::ArrayPtr<const kj::StringPtr> known) {
+  kj::Vector<kj::String> removed;
+  for (auto& name : running()) {
+    bool keep = false;
+    for (auto& candidate : known) keep = keep || candidate == name;
+    if (keep) continue;
+    end(name, VmEnd::DESTROYED);
+    removed.add(kj::mv(name));
+  }
+  co_return removed.releaseAsArray();
+}
+
+}  // namespace bothy

@@ -1,0 +1,67 @@
+#pragma once
+
+#include <kj/function.h>
+#include <kj/map.h>
+
+#include "vm/vm-driver.h"
+
+namespace bothy {
+
+// A host of machines that exist in memory only, with a test in the place of fate.  It plays the host
+// as well as the driver: whoever drops every RunningVm and calls adopt() has restarted bothyd.
+class FakeVmDriver final: public VmDriver {
+public:
+  // What dial() of the machine `vmName` gives.
+  using Dial =
+      kj::Function<kj::Promise<kj::Own<kj::AsyncIoStream>>(kj::StringPtr vmName, uint32_t port)>;
+
+  explicit FakeVmDriver(Dial dial);
+  ~FakeVmDriver() noexcept(false);
+  KJ_DISALLOW_COPY_AND_MOVE(FakeVmDriver);
+
+  // The next `count` starts fail with `reason` and leave nothing.
+  void failStarts(kj::Exception reason, uint32_t count = 1);
+  // Starts wait, then go on in the order of their calls.  A start that is dropped meanwhile leaves
+  // nothing.
+  void holdStarts();
+  void releaseStarts();
+
+  // The machine ends for a reason of its own.
+  void end(kj::StringPtr name, VmEnd why);
+  // Dials fail with DISCONNECTED until restoreVsock().  Streams that exist are the test's to break.
+  void loseVsock(kj::StringPtr name);
+  void restoreVsock(kj::StringPtr name);
+
+  bool isRunning(kj::StringPtr name);
+  // Names in the order of starting.
+  kj::Array<kj::String> running();
+  // What the machine that runs was started from.
+  const VmSpec& spec(kj::StringPtr name);
+  // Starts asked for since the beginning, failed ones too.
+  uint32_t startCount() { return starts; }
+
+  const HostAbilities& abilities() override { return hostAbilities; }
+  void setEvents(Events& events) override;
+  kj::Promise<kj::Own<RunningVm>> start(VmSpec spec) override;
+  kj::Promise<kj::Maybe<kj::Own<RunningVm>>> adopt(VmSpec spec) override;
+  kj::Promise<kj::Array<kj::String>> removeStrays(kj::ArrayPtr<const kj::StringPtr> known) override;
+
+private:
+  class Machine;
+  class Handle;
+
+  Dial dial;
+  HostAbilities hostAbilities;
+  kj::Maybe<Events&> listener;
+  kj::TreeMap<kj::String, kj::Own<Machine>> machines;
+  uint32_t starts = 0;
+  uint64_t nextPid = 1000;
+  kj::Maybe<kj::Exception> failure;
+  uint32_t failuresLeft = 0;
+  kj::Maybe<kj::ForkedPromise<void>> gate;
+  kj::Own<kj::PromiseFulfiller<void>> gateKeeper;
+
+  Machine& find(kj::StringPtr name);
+};
+
+}  // namespace bothy

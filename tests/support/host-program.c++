@@ -1,0 +1,63 @@
+#include "support/host-program.h"
+
+#include <fcntl.h>
+#include <kj/debug.h>
+#include <kj/io.h>
+#include <kj/vector.h>
+#include <signal.h>
+#include <spawn.h>
+#include <sys/mman.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+namespace bothy {
+
+namespace {
+
+kj::AutoCloseFd memoryFile(const char* name) {
+  int fd;
+  KJ_SYSCALL(fd = memfd_create(name, MFD_CLOEXEC));
+  return kj::AutoCloseFd(fd);
+}
+
+kj::String contents(int fd) {
+  KJ_SYSCALL(lseek(fd, 0, SEEK_SET));
+  return kj::heapString(kj::FdInputStream(fd).readAllBytes().asChars());
+}
+
+}  // namespace
+
+FinishedProgram runProgram(kj::ArrayPtr<const kj::StringPtr> argv) {
+  auto out = memoryFile("stdout");
+  auto err = memoryFile("stderr");
+  // timeout(1) is what limits it; --foreground leaves it in our process group.
+  auto limit = kj::str(PROGRAM_LIMIT_SECONDS);
+  kj::Vector<char*> arguments;
+  for (auto word : {"timeout", "--foreground", "--signal=KILL", limit.cStr()}) {
+    arguments.add(const_cast<char*>(word));
+  }
+  for (auto word : argv) arguments.add(const_cast<char*>(word.cStr()));
+  arguments.add(nullptr);
+
+  posix_spawn_file_actions_t actions;
+  posix_spawn_file_actions_init(&actions);
+  KJ_DEFER(posix_spawn_file_actions_destroy(&actions));
+  posix_spawn_file_actions_addopen(&actions, 0, "/dev/null", O_RDONLY, 0);
+  posix_spawn_file_actions_adddup2(&actions, out, 1);
+  posix_spawn_file_actions_adddup2(&actions, err, 2);
+  pid_t pid;
+  int error = posix_spawnp(&pid, "timeout", &actions, nullptr, arguments.begin(), environ);
+  if (error != 0) KJ_FAIL_SYSCALL("posix_spawnp", error, argv[0]);
+  int status;
+  KJ_SYSCALL(waitpid(pid, &status, 0));
+  return {WIFEXITED(status) ? WEXITSTATUS(status) : 128 + WTERMSIG(status), contents(out),
+          contents(err)};
+}
+
+kj::String hostOutput(kj::ArrayPtr<const kj::StringPtr> argv) {
+  auto finished = runProgram(argv);
+  KJ_REQUIRE(finished.status == 0, argv, finished.status, finished.out, finished.err);
+  return kj::mv(finished.out);
+}
+
+}  // namespace bothy

@@ -1,0 +1,24 @@
+#pragma once
+
+#include <kj/array.h>
+#include <kj/string.h>
+
+#include <cstdint>
+
+namespace bothy {
+
+struct FinishedProgram {
+  int status;  // exit code, or 128 + the signal
+  kj::String out;
+  kj::String err;
+};
+
+// Runs a program of this host with no input, to its end, at most PROGRAM_LIMIT_SECONDS (then it is killed).
+FinishedProgram runProgram(kj::ArrayPtr<const kj::StringPtr> argv);
+
+// The same, and fails the test unless the program exits with 0; returns its standard output.
+kj::String hostOutput(kj::ArrayPtr<const kj::StringPtr> argv);
+
+constexpr uint32_t PROGRAM_LIMIT_SECONDS = 300;
+
+}  // namespace bothy

@@ -1,0 +1,70 @@
+#pragma once
+
+#include <kj/async-io.h>
+#include <kj/filesystem.h>
+#include <kj/timer.h>
+#include <sys/types.h>
+
+#include "schema/supervisor.capnp.h"
+#include "wire/rpc-connection.h"
+
+namespace bothy {
+
+// A bothyd of a test's own, with a state directory, a runtime directory and machines that nobody else
+// has.  The destructor ends all of it, whatever the test did to it, and keeps its logs where
+// LOG_DIRECTORY says if the test has failed.
+//
+// Needs root, as bothyd does.
+class SupervisedHost final {
+public:
+  SupervisedHost();
+  ~SupervisedHost() noexcept(false);
+  KJ_DISALLOW_COPY_AND_MOVE(SupervisedHost);
+
+  kj::AsyncIoContext io;
+  kj::WaitScope& scope;
+  kj::Timer& timer;
+
+  // The supervisor over a connection that is opened when it is first wanted, and again after a restart.
+  rpc::Supervisor::Client supervisor();
+
+  // A second connection, for whoever wants two.
+  kj::Own<RpcConnection> connect();
+
+  pid_t pid() const { return daemon; }
+  // Ends bothyd with `signal` and starts it again.  Machines go on.
+  void restart(int signal);
+  // Ends bothyd with `signal` and waits for its end.
+  void stop(int signal);
+  void start();
+
+  kj::StringPtr directory() const { return root; }
+  kj::String socket() const { return kj::str(root, "/run/bothyd.sock"); }
+  kj::String log() const { return kj::str(root, "/bothyd.log"); }
+
+  // Waits for `promise`, at most LIMIT; fails the test with what was waited for.
+  template <typename T>
+  T wait(kj::Promise<T> promise, kj::StringPtr what, kj::Duration limit = LIMIT) {
+    return timer.timeoutAfter(limit, kj::mv(promise))
+        .catch_([what = kj::heapString(what)](kj::Exception&& e) -> kj::Promise<T> {
+          e.wrapContext(__FILE__, __LINE__, kj::heapString(what));
+          return kj::mv(e);
+        })
+        .wait(scope);
+  }
+
+  // Longest that anything but a boot may take here: a fault if it is reached, not a figure.
+  static constexpr kj::Duration LIMIT = 60 * kj::SECONDS;
+  static constexpr kj::Duration BOOT_LIMIT = 180 * kj::SECONDS;
+
+private:
+  kj::String root;
+  pid_t daemon = -1;
+  kj::Maybe<kj::Own<RpcConnection>> connection;
+  int exceptionsBefore;
+
+  void keepLogs();
+  void removeMachines();
+};
+
+}  // namespace bothy

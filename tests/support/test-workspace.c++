@@ -1,0 +1,232 @@
+#include "support/test-workspace.h"
+
+#include <dirent.h>
+#include <fcntl.h>
+#include <kj/debug.h>
+#include <kj/io.h>
+#include <stdlib.h>
+
+#include "schema/files.capnp.h"
+
+namespace bothy {
+
+namespace {
+
+// Collects what is written, up to a limit that no scenario needs.
+class CollectingSink final: public rpc::ByteSink::Server {
+public:
+  explicit CollectingSink(kj::Vector<char>& bytes) : bytes(bytes) {}
+
+  kj::Promise<void> write(WriteContext context) override {
+    auto data = context.getParams().getData();
+    KJ_REQUIRE(bytes.size() + data.size() <= MAX_COLLECTED_BYTES);
+    bytes.addAll(data.asChars());
+    return kj::READY_NOW;
+  }
+  kj::Promise<void> end(EndContext context) override { return kj::READY_NOW; }
+
+private:
+  static constexpr size_t MAX_COLLECTED_BYTES = 64 * 1024 * 1024;
+  kj::Vector<char>& bytes;
+};
+
+kj::String asString(const kj::Vector<char>& bytes) {
+  return kj::heapString(bytes.begin(), bytes.size());
+}
+
+// The process whose command line has both texts.
+pid_t findProcess(kj::StringPtr program, kj::StringPtr argument) {
+  DIR* proc = opendir("/proc");
+  KJ_REQUIRE(proc != nullptr);
+  KJ_DEFER(closedir(proc));
+  while (auto entry = readdir(proc)) {
+    pid_t pid = atoi(entry->d_name);
+    if (pid <= 0) continue;
+    int fd = open(kj::str("/proc/", pid, "/cmdline").cStr(), O_RDONLY | O_CLOEXEC);
+    if (fd < 0) continue;
+    kj::AutoCloseFd owned(fd);
+    auto bytes = kj::FdInputStream(fd).readAllBytes();
+    for (auto& c : bytes) {
+      if (c == 0) c = ' ';
+    }
+    auto line = kj::heapString(bytes.asChars());
+    kj::StringPtr first = line;
+    auto space = line.findFirst(' ').orDefault(line.size());
+    auto command = kj::heapString(first.slice(0, space));
+    if (command.endsWith(program) && strstr(line.cStr(), argument.cStr()) != nullptr) return pid;
+  }
+  KJ_FAIL_REQUIRE("no such process", program, argument);
+}
+
+}  // namespace
+
+TestWorkspace::TestWorkspace(SupervisedHost& host) : TestWorkspace(host, Options{}) {}
+
+TestWorkspace::TestWorkspace(SupervisedHost& host, Options options)
+    : host(host), name(kj::heapString(options.name)) {
+  auto request = host.supervisor().createRequest();
+  auto spec = request.initSpec();
+  spec.setName(options.name);
+  spec.setCpus(options.cpus);
+  spec.setMemoryMib(options.memoryMib);
+  spec.setDiskMib(options.diskMib);
+  auto response = host.wait(request.send().dropPipeline(), "the workspace to be created",
+                            SupervisedHost::BOOT_LIMIT);
+  auto outcome = response.getOutcome();
+  KJ_REQUIRE(outcome.isCreated(), outcome);
+  id = kj::heapString(outcome.getCreated().getId());
+  reconnect();
+}
+
+void TestWorkspace::reconnect() {
+  auto request = host.supervisor().connectRequest();
+  request.setName(name);
+  auto response = host.wait(request.send().dropPipeline(), "the workspace's capability");
+  KJ_REQUIRE(response.getOutcome().isConnected(), response.getOutcome());
+  current = &client.emplace(response.getWorkspace());
+}
+
+rpc::Files::Client TestWorkspace::files(kj::StringPtr user) {
+  auto request = current->filesRequest();
+  request.setUser(user);
+  return request.send().getFiles();
+}
+
+kj::Promise<Finished> TestWorkspace::start(kj::ArrayPtr<const kj::StringPtr> argv,
+                                           kj::StringPtr user) {
+  kj::Vector<char> out;
+  kj::Vector<char> err;
+  auto request = processes().execRequest();
+  auto command = request.initCommand();
+  auto list = command.initArgv(argv.size());
+  for (auto i : kj::indices(argv)) list.set(i, argv[i]);
+  command.setUser(user);
+  request.setStdout(kj::heap<CollectingSink>(out));
+  request.setStderr(kj::heap<CollectingSink>(err));
+  auto response = co_await request.send();
+  auto outcome = response.getOutcome();
+  KJ_REQUIRE(outcome.isStarted(), outcome);
+  response.getStdin().endRequest().send().detach([](kj::Exception&&) {});
+  auto ended = co_await response.getProcess().waitRequest().send();
+  co_return Finished{describe(ended.getStatus()), asString(out), asString(err),
+                     ended.getDetached()};
+}
+
+Finished TestWorkspace::run(kj::ArrayPtr<const kj::StringPtr> argv, kj::StringPtr user) {
+  return host.wait(start(argv, user), argv[0], SupervisedHost::BOOT_LIMIT);
+}
+
+kj::String TestWorkspace::shell(kj::StringPtr script, kj::StringPtr user) {
+  auto finished = run({"/bin/sh"_kj, "-c"_kj, script}, user);
+  KJ_REQUIRE(finished.status == "exited 0", script, finished.status, finished.out, finished.err);
+  size_t length = finished.out.size();
+  if (length > 0 && finished.out[length - 1] == '\n') --length;
+  return kj::heapString(finished.out.slice(0, length));
+}
+
+rpc::WorkspaceInfo::Reader TestWorkspace::info() {
+  auto& response = lastInfo.emplace(
+      host.wait(current->infoRequest().send().dropPipeline(), "the workspace's description"));
+  return response.getInfo();
+}
+
+rpc::Health::Reader TestWorkspace::health() {
+  auto& response = lastHealth.emplace(
+      host.wait(system().healthRequest().send().dropPipeline(), "the machine's health"));
+  return response.getHealth();
+}
+
+pid_t TestWorkspace::qemu() {
+  return findProcess("qemu-system-x86_64", id);
+}
+
+pid_t TestWorkspace::vsockDevice() {
+  return findProcess("vhost-device-vsock", id);
+}
+
+TestTerminal::TestTerminal(TestWorkspace& workspace, Options options)
+    : workspace(workspace), record(options.columns, options.rows) {
+  auto request = workspace.terminals().openRequest();
+  auto argv = request.initCommand().initArgv(options.argv.size());
+  for (auto i : kj::indices(options.argv)) argv.set(i, options.argv[i]);
+  auto size = request.initSize();
+  size.setColumns(options.columns);
+  size.setRows(options.rows);
+  request.setTerm(options.term);
+  auto response = workspace.host.wait(request.send().dropPipeline(), "a terminal");
+  auto outcome = response.getOutcome();
+  KJ_REQUIRE(outcome.isOpened(), outcome);
+  terminal = &held.emplace(response.getTerminal());
+  id = response.getId();
+  record.changed = [this]() {
+    KJ_IF_MAYBE (fulfiller, changed) {
+      (*fulfiller)->fulfill();
+    }
+  };
+  attach();
+}
+
+void TestTerminal::attach() {
+  auto request = terminal->attachRequest();
+  request.initFrom().setSequence(record.next);
+  request.setOutput(newRecordingViewer(record));
+  request.initSize().setUnchanged();
+  auto response = workspace.host.wait(request.send().dropPipeline(), "the terminal's output");
+  attachment = response.getAttachment();
+}
+
+void TestTerminal::detach() {
+  attachment = nullptr;
+}
+
+void TestTerminal::find() {
+  auto request = workspace.terminals().getRequest();
+  request.setId(id);
+  auto response = workspace.host.wait(request.send().dropPipeline(), "the terminal by its id");
+  KJ_REQUIRE(response.getOutcome().isFound());
+  terminal = &held.emplace(response.getTerminal());
+}
+
+void TestTerminal::type(kj::StringPtr text) {
+  auto request = terminal->writeRequest();
+  request.setData(text.asBytes());
+  workspace.host.wait(request.send(), "typing");
+}
+
+void TestTerminal::resize(uint16_t columns, uint16_t rows) {
+  record.screen.resize(columns, rows);
+  auto request = terminal->resizeRequest();
+  auto size = request.initSize();
+  size.setColumns(columns);
+  size.setRows(rows);
+  workspace.host.wait(request.send().dropPipeline(), "resizing");
+}
+
+kj::Promise<void> TestTerminal::nextChange() {
+  auto paf = kj::newPromiseAndFulfiller<void>();
+  changed = kj::mv(paf.fulfiller);
+  return kj::mv(paf.promise);
+}
+
+void TestTerminal::waitUntil(kj::Function<bool()> condition, kj::StringPtr what) {
+  auto deadline = workspace.host.timer.now() + SupervisedHost::LIMIT;
+  while (!condition()) {
+    auto next = nextChange();
+    if (condition()) break;
+    auto answered =
+        next.then([]() { return true; })
+            .exclusiveJoin(workspace.host.timer.atTime(deadline).then([]() { return false; }))
+            .wait(workspace.host.scope);
+    KJ_REQUIRE(answered, "waited in vain", what, record.screen.text(), record.exit != nullptr);
+  }
+}
+
+void TestTerminal::waitForText(kj::StringPtr text) {
+  waitUntil([&]() { return strstr(record.screen.text().cStr(), text.cStr()) != nullptr; }, text);
+}
+
+void TestTerminal::waitForExit() {
+  waitUntil([&]() { return record.exit != nullptr; }, "the exit");
+}
+
+}  // namespace bothy

@@ -1,0 +1,106 @@
+#pragma once
+
+#include <kj/function.h>
+
+#include "schema/workspace.capnp.h"
+#include "support/recording-viewer.h"
+#include "support/supervised-host.h"
+
+namespace bothy {
+
+// What a program that was run left.
+struct Finished {
+  kj::String status;  // as describe() has it: "exited 0"
+  kj::String out;
+  kj::String err;
+  uint32_t detached;
+};
+
+// A running workspace on a SupervisedHost.
+class TestWorkspace final {
+public:
+  struct Options {
+    kj::StringPtr name = "test";
+    uint16_t cpus = 0;
+    uint32_t memoryMib = 0;
+    uint32_t diskMib = 256;
+  };
+  explicit TestWorkspace(SupervisedHost& host);
+  TestWorkspace(SupervisedHost& host, Options options);
+  KJ_DISALLOW_COPY_AND_MOVE(TestWorkspace);
+
+  SupervisedHost& host;
+  const kj::String name;
+
+  // Connects again, after a restart of bothyd or of the machine.
+  void reconnect();
+
+  rpc::Workspace::Client workspace() { return *current; }
+  rpc::Terminals::Client terminals() { return current->terminalsRequest().send().getTerminals(); }
+  rpc::Processes::Client processes() { return current->processesRequest().send().getProcesses(); }
+  rpc::Files::Client files(kj::StringPtr user = nullptr);
+  rpc::System::Client system() { return current->systemRequest().send().getSystem(); }
+
+  // Runs a command to its end with no standard input.
+  Finished run(kj::ArrayPtr<const kj::StringPtr> argv, kj::StringPtr user = nullptr);
+  kj::Promise<Finished> start(kj::ArrayPtr<const kj::StringPtr> argv, kj::StringPtr user = nullptr);
+  // sh -c SCRIPT; fails the test unless it exits with 0; returns its output without the last line feed.
+  kj::String shell(kj::StringPtr script, kj::StringPtr user = nullptr);
+
+  rpc::WorkspaceInfo::Reader info();
+  rpc::Health::Reader health();
+
+  // The machine's QEMU, found by what it has open.
+  pid_t qemu();
+  // Its vhost-user vsock device process.
+  pid_t vsockDevice();
+
+private:
+  kj::Maybe<rpc::Workspace::Client> client;
+  rpc::Workspace::Client* current = nullptr;
+  kj::Maybe<capnp::Response<rpc::Workspace::InfoResults>> lastInfo;
+  kj::Maybe<capnp::Response<rpc::System::HealthResults>> lastHealth;
+  kj::String id;
+};
+
+// A terminal and what one viewer of it sees.
+class TestTerminal final {
+public:
+  struct Options {
+    kj::ArrayPtr<const kj::StringPtr> argv;  // empty: the login shell
+    uint16_t columns = 80;
+    uint16_t rows = 24;
+    kj::StringPtr term = "xterm-256color";
+  };
+  TestTerminal(TestWorkspace& workspace, Options options);
+  KJ_DISALLOW_COPY_AND_MOVE(TestTerminal);
+
+  TestWorkspace& workspace;
+  TerminalRecord record;
+  uint64_t id = 0;
+
+  rpc::Terminal::Client client() { return *terminal; }
+
+  void type(kj::StringPtr text);
+  void resize(uint16_t columns, uint16_t rows);
+  // Waits until the screen satisfies `condition`; fails the test with the screen's text.
+  void waitUntil(kj::Function<bool()> condition, kj::StringPtr what);
+  void waitForText(kj::StringPtr text);
+  void waitForExit();
+
+  // Gives up the viewer; attach() begins again at the next byte.
+  void detach();
+  void attach();
+  // The same terminal through a new connection, found by its id.
+  void find();
+
+private:
+  kj::Maybe<rpc::Terminal::Client> held;
+  rpc::Terminal::Client* terminal = nullptr;
+  kj::Maybe<rpc::Attachment::Client> attachment;
+  kj::Maybe<kj::Own<kj::PromiseFulfiller<void>>> changed;
+
+  kj::Promise<void> nextChange();
+};
+
+}  // namespace bothy

@@ -1,0 +1,187 @@
+// What a machine may touch, seen from both sides.
+
+#include <dirent.h>
+#include <kj/debug.h>
+#include <kj/io.h>
+#include <sys/stat.h>
+#include <catch2/catch_test_macros.hpp>
+
+#include "support/host-program.h"
+#include "support/test-workspace.h"
+
+namespace bothy {
+namespace {
+
+kj::String cat(kj::StringPtr path) {
+  return hostOutput({"/bin/cat"_kj, path});
+}
+
+kj::String commandLine(pid_t pid) {
+  auto line = cat(kj::str("/proc/", pid, "/cmdline"));
+  for (auto& c : line) {
+    if (c == 0) c = '\n';
+  }
+  return line;
+}
+
+kj::String statusLine(pid_t pid, kj::StringPtr name) {
+  return hostOutput({"/bin/grep"_kj, kj::str("^", name, ":"), kj::str("/proc/", pid, "/status")});
+}
+
+// PCI device ids: virtio block, random numbers and vsock, in their old and new spelling (virtio 1.2,
+// section 4.1.2), and pvpanic.
+constexpr kj::StringPtr ALLOWED_DEVICES[] = {"0x1001"_kj, "0x1042"_kj, "0x1005"_kj,
+                                             "0x1044"_kj, "0x1053"_kj, "0x0011"_kj};
+
+TEST_CASE("S18 the machine has the devices that were decided on and no other") {
+  SupervisedHost host;
+  TestWorkspace workspace(host);
+  // class:vendor of each PCI function but bridges and root ports (0600, 0601, 0604) and the chipset's own
+  // AHCI and SMBus (8086), which q35 cannot be had without.
+  auto devices = workspace.shell(
+      "for d in /sys/bus/pci/devices/*; do c=$(cut -c3-6 $d/class); v=$(cat $d/vendor); "
+      "case $c:$v in 06*|*:0x8086) ;; *) echo $(cat $d/device);; esac; done | sort");
+  INFO(devices.cStr());
+  kj::Vector<kj::String> unexpected;
+  for (size_t i = 0; i + 6 <= devices.size(); i += 7) {
+    auto device = kj::heapString(devices.slice(i, i + 6));
+    bool known = false;
+    for (auto allowed : ALLOWED_DEVICES) known = known || device == allowed;
+    if (!known) unexpected.add(kj::mv(device));
+  }
+  CHECK(kj::strArray(unexpected, " ") == "");
+  CHECK(devices.size() <= 8 * 7);
+}
+
+TEST_CASE("S14 S19 no shared folder, no network, no user netdev") {
+  SupervisedHost host;
+  TestWorkspace workspace(host);
+  auto line = commandLine(workspace.qemu());
+  for (auto text : {"virtfs", "9p", "vhost-user-fs", "netdev", "slirp", "-nic", "-device\nusb",
+                    "vnc", "spice"}) {
+    INFO(text);
+    CHECK(strstr(line.cStr(), text) == nullptr);
+  }
+  CHECK(strstr(line.cStr(), "-sandbox\non,") != nullptr);
+  // What is there is made by the guest itself: nothing has a device behind it.
+  CHECK(workspace.shell("ls -d /sys/class/net/*/device 2>/dev/null || echo none") == "none");
+}
+
+TEST_CASE("S20 every machine's processes run as a user of their own, without capabilities") {
+  SupervisedHost host;
+  TestWorkspace one(host, {.name = "one"});
+  TestWorkspace two(host, {.name = "two"});
+  auto uid = [](pid_t pid) {
+    struct stat stats;
+    KJ_SYSCALL(stat(kj::str("/proc/", pid).cStr(), &stats));
+    return stats.st_uid;
+  };
+  CHECK(uid(one.qemu()) != 0);
+  CHECK(uid(one.qemu()) != uid(two.qemu()));
+  CHECK(uid(one.vsockDevice()) == uid(one.qemu()));
+  for (pid_t pid : {one.qemu(), one.vsockDevice()}) {
+    CHECK(statusLine(pid, "CapEff") == "CapEff:\t0000000000000000\n");
+  }
+  CHECK(statusLine(one.qemu(), "Seccomp") == "Seccomp:\t2\n");
+}
+
+TEST_CASE("S13 the image is open read-only and is the same after a hostile guest") {
+  SupervisedHost host;
+  TestWorkspace workspace(host);
+  auto fds = hostOutput({"/bin/sh"_kj, "-c"_kj,
+                         kj::str("cd /proc/", workspace.qemu(),
+                                 "/fd && for f in *; do case $(readlink $f) in *.erofs) "
+                                 "awk '/^flags/ { print $2 }' ../fdinfo/$f;; esac; done")});
+  CHECK(fds.size() > 0);
+  // The last octal digit of `flags` is the access mode; 0 is O_RDONLY.
+  auto flags = fds.slice(0, fds.findFirst('\n').orDefault(fds.size()));
+  CHECK(flags[flags.size() - 1] == '0');
+  const auto image = kj::str(host.directory(), "/images/base/root.erofs");
+  auto before = hostOutput({"/usr/bin/sha256sum"_kj, image});
+  workspace.shell("dd if=/dev/urandom of=/dev/vda bs=1M count=8 conv=fsync 2>/dev/null; echo tried",
+                  "root");
+  CHECK(hostOutput({"/usr/bin/sha256sum"_kj, image}) == before);
+}
+
+TEST_CASE("S12 no text of a user reaches a command line") {
+  SupervisedHost host;
+  for (auto name : {"a,b", "-o", "a\nb", "../x", "A", "", "a b", "x\x1b[31m"}) {
+    auto request = host.supervisor().createRequest();
+    request.initSpec().setName(name);
+    auto response = host.wait(request.send().dropPipeline(), "the refusal");
+    INFO(name);
+    CHECK(response.getOutcome().isInvalid());
+  }
+  TestWorkspace workspace(host, {.name = "findme"});
+  CHECK(strstr(commandLine(workspace.qemu()).cStr(), "-append\n") != nullptr);
+}
+
+TEST_CASE("S23 the kernel's hardening stays on") {
+  SupervisedHost host;
+  TestWorkspace workspace(host);
+  auto line = workspace.shell("cat /proc/cmdline");
+  CHECK(strstr(line.cStr(), "nokaslr") == nullptr);
+  CHECK(strstr(line.cStr(), "mitigations") == nullptr);
+}
+
+TEST_CASE("S25 whoever dials the agent without the secret gets nothing but a refusal") {
+  SupervisedHost host;
+  TestWorkspace workspace(host);
+  // The secret is nowhere that others read: neither on QEMU's command line nor in its environment.
+  CHECK(strstr(commandLine(workspace.qemu()).cStr(), "opt/bothy/secret,string") == nullptr);
+  CHECK(workspace.run({"/bin/cat"_kj, "/sys/firmware/qemu_fw_cfg/by_name/opt/bothy/secret/raw"_kj})
+            .status != "exited 0");
+  CHECK(workspace.shell("wc -c < /sys/firmware/qemu_fw_cfg/by_name/opt/bothy/secret/raw", "root") ==
+        "32");
+}
+
+TEST_CASE("S26 no process of the guest reaches the agent's port or a port of the host") {
+  SupervisedHost host;
+  TestWorkspace workspace(host);
+  const bool full = getenv("BOTHY_FULL") != nullptr;
+  auto script = kj::str(R"(
+import socket
+answers = []
+ports = range(0, 65536) if )",
+                        full ? "True" : "False", R"( else [22, 999, 1000, 1001, 5000]
+for cid in (socket.VMADDR_CID_HOST, 1, 0xFFFFFFFF):
+    for port in ports:
+        s = socket.socket(socket.AF_VSOCK, socket.SOCK_STREAM)
+        s.settimeout(2)
+        try:
+            s.connect((cid, port))
+            s.sendall(b'hello')
+            data = s.recv(1)
+            answers.append((cid, port, len(data)))
+        except OSError:
+            pass
+        s.close()
+print([a for a in answers if a[2] > 0])
+)");
+  CHECK(workspace.run({"/usr/bin/python3"_kj, "-c"_kj, script}).out == "[]\n");
+}
+
+TEST_CASE("S41 no process can type into another's terminal") {
+  SupervisedHost host;
+  TestWorkspace workspace(host);
+  CHECK(workspace.shell("cat /proc/sys/dev/tty/legacy_tiocsti 2>/dev/null || echo 0") == "0");
+  TestTerminal terminal(workspace,
+                        {.argv = {"/usr/bin/python3"_kj, "-c"_kj,
+                                  "import fcntl, termios\n"
+                                  "try:\n  fcntl.ioctl(0, termios.TIOCSTI, b'x'); print('typed')\n"
+                                  "except OSError as e: print('refused', e.errno)"_kj}});
+  terminal.waitForText("refused");
+}
+
+TEST_CASE("S17 every file of a workspace is its owner's alone") {
+  SupervisedHost host;
+  TestWorkspace workspace(host);
+  // But for libvirt's settings and the numbers of its processes, which tell nothing of a workspace.
+  auto open = hostOutput({"/usr/bin/find"_kj, kj::str(host.directory(), "/state"), "-type"_kj,
+                          "f"_kj, "-perm"_kj, "/077"_kj, "!"_kj, "-name"_kj, "*.pid"_kj, "!"_kj,
+                          "-name"_kj, "qemu.conf"_kj});
+  CHECK(open == "");
+}
+
+}  // namespace
+}  // namespace bothy

@@ -1,0 +1,144 @@
+// The beginning and the end of a machine.
+
+#include <kj/debug.h>
+#include <catch2/catch_test_macros.hpp>
+
+#include "support/event-record.h"
+#include "support/host-program.h"
+#include "support/test-workspace.h"
+
+namespace bothy {
+namespace {
+
+rpc::Supervisor::StopKind stop(SupervisedHost& host, uint32_t graceMillis) {
+  auto request = host.supervisor().stopRequest();
+  request.setName("test");
+  request.setGraceMillis(graceMillis);
+  auto response = host.wait(request.send().dropPipeline(), "the stop");
+  REQUIRE(response.getOutcome().isStopped());
+  return response.getOutcome().getStopped();
+}
+
+void startAgain(SupervisedHost& host, TestWorkspace& workspace) {
+  auto request = host.supervisor().startRequest();
+  request.setName(workspace.name);
+  auto response = host.wait(request.send().dropPipeline(), "the start", SupervisedHost::BOOT_LIMIT);
+  KJ_REQUIRE(response.getOutcome().isStarted(), response.getOutcome());
+  workspace.reconnect();
+}
+
+TEST_CASE("the agent is PID 1 and reports every stage of its boot with its time") {
+  SupervisedHost host;
+  TestWorkspace workspace(host);
+  CHECK(workspace.shell("cat /proc/1/comm") == "bothy-agent");
+  auto response = host.wait(workspace.system().reportRequest().send().dropPipeline(), "the report");
+  auto report = response.getReport();
+  CHECK(report.getStages().size() >= 4);
+  uint64_t last = 0;
+  for (auto stage : report.getStages()) {
+    CHECK(stage.getStartMicros() >= last);
+    CHECK(stage.getFailure() == "");
+    last = stage.getStartMicros();
+  }
+  CHECK(report.getKernel() == workspace.shell("uname -r"));
+  CHECK(report.getImage().getName() == "base");
+  REQUIRE(report.getDataDisk().isReady());
+  CHECK(report.getDataDisk().getReady().getCreated());
+}
+
+TEST_CASE("CPU, memory and disk are exactly what was asked for") {
+  SupervisedHost host;
+  TestWorkspace workspace(host, {.cpus = 2, .memoryMib = 640, .diskMib = 300});
+  CHECK(workspace.shell("nproc") == "2");
+  CHECK(workspace.shell("cat /sys/block/vdb/size") == kj::str(300ull * 1024 * 1024 / 512));
+  // MemTotal leaves out what the kernel keeps for itself; its memory blocks do not.
+  auto blocks = workspace.shell(
+      "cd /sys/devices/system/memory && echo $((0x$(cat block_size_bytes) / 1048576 * $(ls -d "
+      "memory[0-9]* | wc -l)))");
+  CHECK(blocks == "640");
+}
+
+TEST_CASE("files outlive a stop, and the second boot makes no disk") {
+  SupervisedHost host;
+  TestWorkspace workspace(host);
+  workspace.shell("echo kept > ~/file; echo system | sudo tee /etc/mine");
+  CHECK(stop(host, 30000) == rpc::Supervisor::StopKind::ORDERLY);
+  startAgain(host, workspace);
+  CHECK(workspace.shell("cat ~/file /etc/mine") == "kept\nsystem");
+  auto response = host.wait(workspace.system().reportRequest().send().dropPipeline(), "the report");
+  REQUIRE(response.getReport().getDataDisk().isReady());
+  CHECK_FALSE(response.getReport().getDataDisk().getReady().getCreated());
+}
+
+TEST_CASE("P45 a stubborn process is asked, given its time, and ended") {
+  SupervisedHost host;
+  TestWorkspace workspace(host);
+  TestTerminal terminal(workspace, {.argv = {"/bin/sh"_kj, "-c"_kj,
+                                             "trap 'echo asked; sync' TERM HUP; echo stubborn; "
+                                             "while :; do sleep 1000; done"_kj}});
+  terminal.waitForText("stubborn");
+  workspace.shell("echo synced > ~/file");
+  CHECK(stop(host, 3000) == rpc::Supervisor::StopKind::ORDERLY);
+  startAgain(host, workspace);
+  CHECK(workspace.shell("cat ~/file") == "synced");
+}
+
+TEST_CASE("a machine that powers itself off is stopped, and says who did it") {
+  SupervisedHost host;
+  TestWorkspace workspace(host);
+  EventRecord events(host);
+  // The answer may be lost: the machine may be faster.
+  host.wait(workspace.system().powerOffRequest().send().dropPipeline().ignoreResult().catch_(
+                [](kj::Exception&&) {}),
+            "the order");
+  events.waitFor(rpc::Cause::GUEST_POWERED_OFF);
+  auto request = host.supervisor().getRequest();
+  request.setName("test");
+  auto response = host.wait(request.send().dropPipeline(), "its state");
+  CHECK(response.getOutcome().getFound().getState() == rpc::WorkspaceState::STOPPED);
+}
+
+TEST_CASE("P44 a damaged disk is reported, left as it is, and the agent stays reachable") {
+  SupervisedHost host;
+  TestWorkspace workspace(host);
+  auto id = kj::str(workspace.info().getId());
+  CHECK(stop(host, 30000) == rpc::Supervisor::StopKind::ORDERLY);
+
+  auto disk = hostOutput({"/usr/bin/find"_kj, host.directory(), "-name"_kj, kj::str(id, ".raw")});
+  auto path = kj::heapString(disk.slice(0, disk.size() - 1));
+  hostOutput({"/bin/dd"_kj, "if=/dev/urandom"_kj, kj::str("of=", path), "bs=4096"_kj,
+              "count=1024"_kj, "conv=notrunc"_kj, "status=none"_kj});
+  auto before = hostOutput({"/usr/bin/sha256sum"_kj, path});
+
+  startAgain(host, workspace);
+  auto response = host.wait(workspace.system().reportRequest().send().dropPipeline(), "the report");
+  CHECK(response.getReport().getDataDisk().isDamaged());
+  CHECK(workspace.shell("echo reachable") == "reachable");
+  CHECK(hostOutput({"/usr/bin/sha256sum"_kj, path}) == before);
+}
+
+TEST_CASE("an idle machine does not wake its agent") {
+  SupervisedHost host;
+  TestWorkspace workspace(host);
+  // The agent's count of voluntary switches, read by the guest itself: asking the agent would wake it.
+  auto count = workspace.shell(
+      "w() { awk '/^voluntary/ { print $2 }' /proc/1/status; }; sleep 1; a=$(w); sleep 5; b=$(w); "
+      "echo $((b - a))",
+      "root");
+  CHECK(count == "0");
+}
+
+TEST_CASE("P24 two machines of one image share no identity") {
+  SupervisedHost host;
+  TestWorkspace one(host, {.name = "one"});
+  TestWorkspace two(host, {.name = "two"});
+  for (auto command : {"cat /etc/machine-id", "cat /proc/sys/kernel/random/boot_id",
+                       "head -c 4096 /dev/urandom | sha256sum"}) {
+    auto first = one.shell(command);
+    CHECK(first != "");
+    CHECK(first != two.shell(command));
+  }
+}
+
+}  // namespace
+}  // namespace bothy

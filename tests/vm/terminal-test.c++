@@ -1,0 +1,181 @@
+// Terminals in a real machine, as a person would use them.
+
+#include <kj/debug.h>
+#include <unistd.h>
+#include <catch2/catch_test_macros.hpp>
+
+#include "support/host-memory.h"
+#include "support/test-workspace.h"
+
+namespace bothy {
+namespace {
+
+constexpr kj::StringPtr CONTROL_C = "\x03"_kj;
+
+TEST_CASE("a login shell greets with a prompt, runs what is typed and says how it ended") {
+  SupervisedHost host;
+  TestWorkspace workspace(host);
+  TestTerminal terminal(workspace, {});
+  terminal.waitForText("user@");
+
+  terminal.type("echo $((6 * 7)) $(whoami) $PWD\r");
+  terminal.waitForText("42 user /home/user");
+  terminal.type("exit 3\r");
+  terminal.waitForExit();
+  CHECK(KJ_ASSERT_NONNULL(terminal.record.exit) == "exited 3");
+}
+
+TEST_CASE("P03 the first command sees the client's size and every resize reaches the program") {
+  SupervisedHost host;
+  TestWorkspace workspace(host);
+  const kj::StringPtr script =
+      "stty size; trap 'echo now $(stty size)' WINCH; echo ready; while :; do sleep 0.1; done"_kj;
+  TestTerminal terminal(workspace,
+                        {.argv = {"/bin/bash"_kj, "-c"_kj, script}, .columns = 97, .rows = 31});
+  terminal.waitForText("31 97");
+  terminal.waitForText("ready");
+
+  terminal.resize(120, 40);
+  terminal.waitForText("now 40 120");
+  CHECK(terminal.record.sizes.size() == 1);
+  CHECK(terminal.record.sizes[0] == "120x40");
+}
+
+TEST_CASE("Ctrl-C interrupts the program and leaves the shell") {
+  SupervisedHost host;
+  TestWorkspace workspace(host);
+  TestTerminal terminal(workspace, {});
+  terminal.waitForText("$");
+  terminal.type("sleep 1000\r");
+  terminal.waitForText("sleep 1000");
+  host.wait(workspace.start({"/bin/sh"_kj, "-c"_kj, "until pgrep -x sleep; do :; done"_kj}),
+            "the program to run");
+  terminal.type(CONTROL_C);
+  terminal.type("echo status $?\r");
+  terminal.waitForText("status 130");
+}
+
+TEST_CASE("P52 UTF-8 is typed, echoed and shown as it is") {
+  SupervisedHost host;
+  TestWorkspace workspace(host);
+  TestTerminal terminal(workspace, {});
+  terminal.waitForText("$");
+  terminal.type("locale charmap; printf '%s\\n' 'größe 日本 ✓' | tee f; wc -m < f\r");
+  terminal.waitForText("UTF-8");
+  terminal.waitForText("größe 日本 ✓");
+  terminal.waitForText("\n11");
+}
+
+TEST_CASE("vim edits a file on the whole screen and gives the screen back") {
+  SupervisedHost host;
+  TestWorkspace workspace(host);
+  TestTerminal terminal(workspace, {.argv = nullptr, .columns = 100, .rows = 30});
+  terminal.waitForText("$");
+  terminal.type("clear; vim -u NONE note.txt\r");
+  terminal.waitUntil([&]() { return terminal.record.screen.line(1) == "~"; }, "vim's screen");
+  CHECK(strstr(terminal.record.screen.line(29).cStr(), "note.txt") != nullptr);
+
+  terminal.type("ifirst line\rsecond line\x1b");
+  terminal.waitUntil([&]() { return terminal.record.screen.line(1) == "second line"; }, "the text");
+  terminal.type(":wq\r");
+  terminal.waitForText("$");
+  terminal.type("cat note.txt | tr a-z A-Z\r");
+  terminal.waitForText("FIRST LINE\nSECOND LINE");
+}
+
+TEST_CASE("P52 a TERM that the workspace does not know becomes xterm-256color") {
+  SupervisedHost host;
+  TestWorkspace workspace(host);
+  TestTerminal unknown(
+      workspace, {.argv = {"/bin/sh"_kj, "-c"_kj, "echo [$TERM]"_kj}, .term = "no-such-terminal"});
+  unknown.waitForExit();
+  CHECK(unknown.record.screen.line(0) == "[xterm-256color]");
+  TestTerminal known(workspace,
+                     {.argv = {"/bin/sh"_kj, "-c"_kj, "echo [$TERM]"_kj}, .term = "screen"});
+  known.waitForExit();
+  CHECK(known.record.screen.line(0) == "[screen]");
+}
+
+TEST_CASE("P04 a fast command shows all its output before its exit") {
+  SupervisedHost host;
+  TestWorkspace workspace(host);
+  const uint rounds = getenv("BOTHY_FULL") == nullptr ? 100 : 1000;
+  for (uint i = 0; i < rounds; ++i) {
+    TestTerminal terminal(workspace, {.argv = {"/bin/sh"_kj, "-c"_kj, "printf x; exit 7"_kj}});
+    terminal.waitForExit();
+    REQUIRE(KJ_ASSERT_NONNULL(terminal.record.exit) == "exited 7");
+    REQUIRE(terminal.record.screen.text() == "x");
+
+    auto finished = workspace.run({"/bin/sh"_kj, "-c"_kj, "printf x; exit 7"_kj});
+    REQUIRE(finished.status == "exited 7");
+    REQUIRE(finished.out == "x");
+  }
+}
+
+TEST_CASE("50 terminals work at once") {
+  SupervisedHost host;
+  TestWorkspace workspace(host);
+  constexpr uint COUNT = 50;
+  kj::Vector<kj::Own<TestTerminal>> terminals;
+  for (uint i = 0; i < COUNT; ++i) {
+    terminals.add(
+        kj::heap<TestTerminal>(workspace, TestTerminal::Options{.argv = {"/bin/cat"_kj}}));
+  }
+  for (auto i : kj::indices(terminals)) terminals[i]->type(kj::str("terminal ", i, "\r"));
+  for (auto i : kj::indices(terminals)) terminals[i]->waitForText(kj::str("terminal ", i));
+  auto list = host.wait(workspace.terminals().listRequest().send().dropPipeline(), "the list");
+  CHECK(list.getTerminals().size() == COUNT);
+  for (auto& terminal : terminals) terminal->type("\x04");
+  for (auto& terminal : terminals) terminal->waitForExit();
+}
+
+TEST_CASE("P07 work goes on without a viewer, and its output waits") {
+  SupervisedHost host;
+  TestWorkspace workspace(host);
+  TestTerminal terminal(
+      workspace, {.argv = {"/bin/sh"_kj, "-c"_kj, "echo before; read x; seq 1 1000; read y"_kj}});
+  terminal.waitForText("before");
+  terminal.detach();
+  terminal.type("go\r");
+  workspace.shell("until [ -z \"$(pgrep -x seq)\" ]; do :; done");
+  workspace.reconnect();
+  terminal.find();
+  terminal.attach();
+  terminal.waitForText("1000");
+  CHECK(terminal.record.gaps == 0);
+}
+
+TEST_CASE("P06 yes in one terminal neither grows memory nor holds up another or Ctrl-C") {
+  SupervisedHost host;
+  TestWorkspace workspace(host);
+  TestTerminal quiet(workspace, {.argv = {"/bin/cat"_kj}});
+  TestTerminal flood(workspace, {.argv = {"/usr/bin/yes"_kj}});
+  flood.record.keep = 0;
+  // A slow reader: one call's worth of output every 20 ms.
+  flood.record.pace = [&]() { return host.timer.afterDelay(20 * kj::MILLISECONDS); };
+  flood.waitUntil([&]() { return flood.record.received > 256 * 1024; }, "the flood");
+
+  const uint64_t agentBefore = workspace.health().getAgentMemoryBytes();
+  const uint64_t daemonBefore = residentBytes(host.pid());
+  const uint64_t selfBefore = residentBytes(getpid());
+  const auto duration = (getenv("BOTHY_FULL") == nullptr ? 10 : 30) * kj::SECONDS;
+  const auto end = host.timer.now() + duration;
+  uint lines = 0;
+  while (host.timer.now() < end) {
+    auto line = kj::str("line ", ++lines);
+    quiet.type(kj::str(line, "\r"));
+    quiet.waitForText(line);
+  }
+  constexpr uint64_t ALLOWED_BYTES = 4 * 1024 * 1024;
+  CHECK(workspace.health().getAgentMemoryBytes() < agentBefore + ALLOWED_BYTES);
+  CHECK(residentBytes(host.pid()) < daemonBefore + ALLOWED_BYTES);
+  CHECK(residentBytes(getpid()) < selfBefore + ALLOWED_BYTES);
+  CHECK(lines > 20);
+
+  flood.type(CONTROL_C);
+  flood.waitForExit();
+  CHECK(KJ_ASSERT_NONNULL(flood.record.exit) == "killed 2");
+}
+
+}  // namespace
+}  // namespace bothy
