@@ -5,6 +5,7 @@
 
 #include "schema/limits.capnp.h"
 #include "wire/rpc-connection.h"
+#include "wire/rpc-network.h"
 
 namespace bothy {
 namespace {
@@ -82,19 +83,19 @@ TEST_CASE("a stream that does not take bytes holds the sender back") {
   auto& scope = wire.io.waitScope;
   auto chunk = pattern(rpc::PREFERRED_CHUNK_BYTES);
   SinkWriter writer(wire.sink());
-  writer.send(chunk).wait(scope);
-  auto second = writer.send(chunk);
-  CHECK_FALSE(second.poll(scope));
+  for (size_t i = 0; i < WINDOW_MESSAGES; ++i) writer.send(chunk).wait(scope);
+  auto last = writer.send(chunk);
+  CHECK_FALSE(last.poll(scope));
 
   wire.state.arrived.promise.wait(scope);
-  CHECK_FALSE(second.poll(scope));
+  CHECK_FALSE(last.poll(scope));
   CHECK(wire.state.writes == 1);
 
   wire.state.open = true;
   wire.state.gate.fulfiller->fulfill();
-  second.wait(scope);
+  last.wait(scope);
   writer.end().wait(scope);
-  CHECK(wire.state.bytes.size() == 2 * chunk.size());
+  CHECK(wire.state.bytes.size() == (WINDOW_MESSAGES + 1) * chunk.size());
 }
 
 TEST_CASE("a buffer that was filled in part is sent in part") {

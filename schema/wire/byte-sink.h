@@ -14,8 +14,8 @@ namespace bothy {
 rpc::ByteSink::Client newByteSink(kj::Own<kj::AsyncOutputStream> output,
                                   kj::Maybe<kj::Own<kj::PromiseFulfiller<void>>> ended = nullptr);
 
-// Sends chunks to a ByteSink.  Cap'n Proto's flow control keeps two of equal size under way: while one
-// travels, the next is filled.
+// Sends chunks to a ByteSink.  The flow control (rpc-network.h) keeps some under way: while they travel,
+// the next is filled.
 //
 //     auto space = writer.buffer(bytes);
 //     size_t n = fill(space);

@@ -64,5 +64,31 @@ TEST_CASE("a connection may end with unanswered chunks to a sink that goes with 
   }
 }
 
+// How many chunks are taken from a sender whose receiver answers none.
+uint takenChunks(kj::AsyncIoContext& io, kj::uint bytes) {
+  auto pipe = io.provider->newTwoWayPipe();
+  RpcConnection server(kj::mv(pipe.ends[0]), kj::heap<SilentSink>());
+  RpcConnection client(kj::mv(pipe.ends[1]));
+  auto sink = client.bootstrap().castAs<rpc::ByteSink>();
+  for (uint taken = 0;; ++taken) {
+    auto request = sink.writeRequest();
+    request.initData(bytes);
+    auto sent = request.send();
+    if (!sent.poll(io.waitScope)) return taken;
+    sent.wait(io.waitScope);
+  }
+}
+
+TEST_CASE(
+    "S02 a sender whose receiver is silent has a few messages under way, whatever their size") {
+  auto io = kj::setupAsyncIo();
+  for (auto bytes : {32 * 1024u, 256 * 1024u}) {
+    auto taken = takenChunks(io, bytes);
+    CHECK(taken >= WINDOW_MESSAGES);
+    CHECK(taken <= WINDOW_MESSAGES + 1);
+  }
+  CHECK(takenChunks(io, 1024 * 1024) <= MOST_WINDOW_BYTES / (1024 * 1024) + 1);
+}
+
 }  // namespace
 }  // namespace bothy

@@ -4,13 +4,15 @@
 
 namespace bothy {
 
-class RpcNetwork::FlowController final: public capnp::RpcFlowController {
+class RpcNetwork::FlowController final: public capnp::RpcFlowController,
+                                        private capnp::RpcFlowController::WindowGetter {
 public:
-  FlowController(kj::TaskSet& answers, kj::Own<capnp::RpcFlowController> inner)
-      : answers(answers), inner(kj::mv(inner)) {}
+  explicit FlowController(kj::TaskSet& answers)
+      : answers(answers), inner(newVariableWindowController(*this)) {}
 
   kj::Promise<void> send(kj::Own<capnp::OutgoingRpcMessage> message,
                          kj::Promise<void> ack) override {
+    largest = kj::max(largest, message->sizeInWords() * sizeof(capnp::word));
     auto paf = kj::newPromiseAndFulfiller<void>();
     answers.add(relay(kj::mv(ack), kj::mv(paf.fulfiller)));
     return inner->send(kj::mv(message), kj::mv(paf.promise));
@@ -28,16 +30,17 @@ private:
         .attach(kj::mv(fulfiller));
   }
 
+  size_t getWindow() override {
+    return kj::min(kj::max(WINDOW_MESSAGES * largest, LEAST_WINDOW_BYTES), MOST_WINDOW_BYTES);
+  }
+
   kj::TaskSet& answers;
+  size_t largest = 0;
   kj::Own<capnp::RpcFlowController> inner;
 };
 
 kj::Own<capnp::RpcFlowController> RpcNetwork::newStream() {
-  // The base class knows the window, by SO_SNDBUF, but inherits the interface privately: of all casts
-  // only this one may pass.
-  auto& window = (capnp::RpcFlowController::WindowGetter&)*this;
-  return kj::heap<FlowController>(answers,
-                                  capnp::RpcFlowController::newVariableWindowController(window));
+  return kj::heap<FlowController>(answers);
 }
 
 void RpcNetwork::taskFailed(kj::Exception&& exception) {

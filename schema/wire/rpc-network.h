@@ -4,7 +4,15 @@
 
 namespace bothy {
 
-// capnp::TwoPartyVatNetwork with a flow control that survives its connection.
+// What is under way of one `-> stream` sequence before its sender waits: so many of its largest message,
+// which keeps every hop between two programs busy, within bounds in bytes.  A terminal sends little at a
+// time and a stalled viewer of it holds little; a file sends much.
+constexpr size_t WINDOW_MESSAGES = 4;
+constexpr size_t LEAST_WINDOW_BYTES = 64 * 1024;
+constexpr size_t MOST_WINDOW_BYTES = 2 * 1024 * 1024;
+
+// capnp::TwoPartyVatNetwork with a flow control of its own: the window above in place of SO_SNDBUF,
+// which tells nothing of a vsock and too little of a Unix socket, and one that survives its connection.
 //
 // Cap'n Proto 1.4's own crashes when a connection ends while answers to `-> stream` calls are
 // outstanding on a capability that was dropped: the last answer's promise owns the connection state,

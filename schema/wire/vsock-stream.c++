@@ -6,13 +6,44 @@
 #include <linux/vm_sockets.h>
 
 namespace bothy {
+namespace {
+
+// Of the kernel's own receive buffers (VIRTIO_VSOCK_DEFAULT_RX_BUF_SIZE).
+constexpr size_t PACKET_BYTES = 4 * 1024;
+
+}  // namespace
 
 VsockStream::VsockStream(kj::Own<kj::AsyncIoStream> socket) : socket(kj::mv(socket)) {}
 
 VsockStream::~VsockStream() noexcept(false) {}
 
 kj::Promise<size_t> VsockStream::tryRead(void* buffer, size_t minBytes, size_t maxBytes) {
-  return socket->tryRead(buffer, minBytes, maxBytes);
+  if (minBytes <= PACKET_BYTES) {
+    wakeAt(1);
+    return socket->tryRead(buffer, minBytes, maxBytes);
+  }
+  return readMuch(static_cast<kj::byte*>(buffer), minBytes, maxBytes);
+}
+
+kj::Promise<size_t> VsockStream::readMuch(kj::byte* buffer, size_t minBytes, size_t maxBytes) {
+  size_t have = 0;
+  while (have < minBytes) {
+    // Never for more than is sure to come: what follows may be long in coming.
+    wakeAt(kj::min(minBytes - have, MAX_WAKE_BYTES));
+    auto bytes = co_await socket->tryRead(buffer + have, 1, maxBytes - have);
+    if (bytes == 0) break;
+    have += bytes;
+  }
+  co_return have;
+}
+
+void VsockStream::wakeAt(size_t bytes) {
+  if (bytes == wakeBytes) return;
+  int value = static_cast<int>(bytes);
+  KJ_IF_MAYBE (fd, socket->getFd()) {
+    // A kernel that refuses wakes more often, no more.
+    if (::setsockopt(*fd, SOL_SOCKET, SO_RCVLOWAT, &value, sizeof(value)) == 0) wakeBytes = bytes;
+  }
 }
 
 kj::Promise<void> VsockStream::write(const void* buffer, size_t size) {
@@ -86,12 +117,6 @@ void VsockStream::abortRead() {
 }
 
 void VsockStream::getsockopt(int level, int option, void* value, kj::uint* length) {
-  if (level == SOL_SOCKET && option == SO_SNDBUF && *length >= sizeof(int)) {
-    int window = STREAM_WINDOW_BYTES;
-    memcpy(value, &window, sizeof(window));
-    *length = sizeof(window);
-    return;
-  }
   socket->getsockopt(level, option, value, length);
 }
 

@@ -12,16 +12,14 @@ constexpr size_t MAX_VSOCK_WRITE_BYTES = 32 * 1024;
 // 6.12.92 resets a stream in which many small packets queue below a small buffer.
 constexpr uint64_t VSOCK_BUFFER_BYTES = 8 * 1024 * 1024;
 
-// What Cap'n Proto keeps in flight of one `-> stream` sequence, in bytes: four chunks of
-// PREFERRED_CHUNK_BYTES.  Bounds what one slow receiver can make a sender hold.
-constexpr kj::uint STREAM_WINDOW_BYTES = 1024 * 1024;
+// How much must have come before a reader that waits for a large message is woken, in bytes, at most.
+// Packets carry 4 KiB, and a wake-up for each costs more than its bytes.
+constexpr size_t MAX_WAKE_BYTES = 64 * 1024;
 
 // A byte stream over a connected AF_VSOCK socket (or, on the host, over the Unix socket that stands for
-// one), with what a vsock needs: no write is longer than MAX_VSOCK_WRITE_BYTES, and the pieces of one
-// gathered write travel in as few packets as that allows.
-//
-// SO_SNDBUF reads as STREAM_WINDOW_BYTES: a vsock does not use the kernel's value, and Cap'n Proto takes
-// the option for its flow-control window.  Everything else passes through.
+// one), with what a vsock needs: no write is longer than MAX_VSOCK_WRITE_BYTES, the pieces of one
+// gathered write travel in as few packets as that allows, and a read that needs much sleeps until much
+// is there (SO_RCVLOWAT, socket(7)).
 class VsockStream final: public kj::AsyncIoStream {
 public:
   explicit VsockStream(kj::Own<kj::AsyncIoStream> socket);
@@ -43,6 +41,10 @@ public:
 
 private:
   kj::Own<kj::AsyncIoStream> socket;
+  size_t wakeBytes = 1;
+
+  kj::Promise<size_t> readMuch(kj::byte* buffer, size_t minBytes, size_t maxBytes);
+  void wakeAt(size_t bytes);
 };
 
 // Gives an AF_VSOCK socket its buffer.  On a listening socket, accepted ones inherit it.  False if the
