@@ -131,11 +131,16 @@ private:
   void refuse() { KJ_UNIMPLEMENTED("this agent is no machine's PID 1: it ends nothing"); }
 };
 
-// Memory goes back to the kernel when it is free: an agent is idle for most of its life.
+// What the heap keeps when it is free, in bytes: chunks of a stream on their way.  More goes back to the
+// kernel, for an agent is idle for most of its life.
+constexpr int KEPT_HEAP_BYTES = 1024 * 1024;
+// A mapping for each chunk would cost a fault for each of its pages.
+constexpr int LEAST_MAPPING_BYTES = 4 * 1024 * 1024;
+
 void tuneMemory() {
   mallopt(M_ARENA_MAX, 1);
-  mallopt(M_MMAP_THRESHOLD, 64 * 1024);
-  mallopt(M_TRIM_THRESHOLD, 128 * 1024);
+  mallopt(M_MMAP_THRESHOLD, LEAST_MAPPING_BYTES);
+  mallopt(M_TRIM_THRESHOLD, KEPT_HEAP_BYTES);
 }
 
 // Nothing can catch what has come this far, and PID 1 that exits panics the kernel: the machine starts

@@ -32,6 +32,18 @@ public:
     mode_t umaskBefore;
   };
 
+  // For writing to a file that is open: groups and umask were used when it was opened.  What is left is
+  // that the kernel takes set-user-id bits away when a user writes, which it would not for root.
+  class WriteScope final {
+  public:
+    explicit WriteScope(const ActingUser& user);
+    ~WriteScope();
+    KJ_DISALLOW_COPY_AND_MOVE(WriteScope);
+
+  private:
+    const ActingUser& user;
+  };
+
   // For a program that acts for the user; none where the agent cannot become another.
   kj::Maybe<SpawnRequest::Credentials> credentials() const;
 

@@ -100,7 +100,7 @@ FileResult<Done> FileWriter::prepareReplacement() {
 }
 
 FileResult<Done> FileWriter::write(kj::ArrayPtr<const kj::byte> bytes) {
-  ActingUser::Scope scope(user);
+  ActingUser::WriteScope scope(user);
   while (bytes.size() > 0) {
     auto count = pwrite(file.get(), bytes.begin(), bytes.size(), static_cast<off_t>(position));
     if (count < 0 && errno == EINTR) continue;
