@@ -25,6 +25,19 @@ TEST_CASE("a login shell greets with a prompt, runs what is typed and says how i
   CHECK(KJ_ASSERT_NONNULL(terminal.record.exit) == "exited 3");
 }
 
+TEST_CASE(
+    "the first Tab completes what the second would, and a repository is named in the prompt") {
+  SupervisedHost host;
+  TestWorkspace workspace(host);
+  TestTerminal terminal(workspace, {});
+  terminal.waitForText("$");
+  terminal.type("git checkou\t");
+  terminal.waitForText("git checkout");
+  terminal.type("\x03");
+  terminal.type("git init -q -b trunk made && cd made\r");
+  terminal.waitForText("(trunk)");
+}
+
 TEST_CASE("P03 the first command sees the client's size and every resize reaches the program") {
   SupervisedHost host;
   TestWorkspace workspace(host);

@@ -11,13 +11,31 @@ shopt -s histappend checkwinsize globstar
 
 alias ls='ls --color=auto' ll='ls -l' la='ls -A' grep='grep --color=auto' diff='diff --color=auto'
 [ -r ~/.bash_aliases ] && . ~/.bash_aliases
-[ -r /usr/share/bash-completion/bash_completion ] && . /usr/share/bash-completion/bash_completion
-[ -r /usr/lib/git-core/git-sh-prompt ] && . /usr/lib/git-core/git-sh-prompt
+
+# Completion is read at the first Tab, and git's prompt in the first repository: a shell starts at once.
+__complete_first() {
+  complete -r -D
+  . /usr/share/bash-completion/bash_completion && return 124   # which asks bash to try again
+}
+[ -r /usr/share/bash-completion/bash_completion ] && complete -D -F __complete_first
+
+# Whether the directory is in a repository, without a process.
+__in_repository() {
+  local at=$PWD
+  [ -n "$GIT_DIR" ] && return
+  until [ -e "$at/.git" ]; do
+    [ -n "$at" ] || return 1
+    at=${at%/*}
+  done
+}
 
 # user@host:directory (branch) [status of the last command, if it failed] $
 __prompt() {
   local status=$? branch=
-  declare -F __git_ps1 >/dev/null && branch=$(__git_ps1 ' (%s)')
+  if __in_repository; then
+    declare -F __git_ps1 >/dev/null || . /usr/lib/git-core/git-sh-prompt 2>/dev/null
+    declare -F __git_ps1 >/dev/null && branch=$(__git_ps1 ' (%s)')
+  fi
   [ $status -eq 0 ] && status= || status=" [$status]"
   if [ "${TERM:-dumb}" = dumb ]; then
     PS1="\u@\h:\w$branch$status\\$ "
