@@ -49,6 +49,18 @@ public:
               return true;
             },
             "Print JSON.")
+        .addOptionWithArg(
+            {"only"},
+            [this](kj::StringPtr group) -> kj::MainBuilder::Validity {
+              for (auto known : GROUPS) {
+                if (known == group) {
+                  only = kj::str(group);
+                  return true;
+                }
+              }
+              return kj::str("the groups are: ", kj::strArray(GROUPS, ", "));
+            },
+            "GROUP", "Measure one group of rows: boot, exec, echo, file or size.")
         .callAfterParsing([this]() {
           measure();
           context.exitInfo(asJson ? json(rows) : table(rows));
@@ -59,8 +71,18 @@ public:
 
 private:
   kj::ProcessContext& context;
+  static constexpr kj::StringPtr GROUPS[] = {"boot"_kj, "exec"_kj, "echo"_kj, "file"_kj, "size"_kj};
+
   bool asJson = false;
+  kj::Maybe<kj::String> only;
   kj::Vector<Row> rows;
+
+  bool wants(kj::StringPtr group) {
+    KJ_IF_MAYBE (o, only) {
+      return *o == group;
+    }
+    return true;
+  }
 
   Row& add(kj::StringPtr name, kj::StringPtr unit, kj::Maybe<double> goal = nullptr,
            Row::Better better = Row::Better::LOWER) {
@@ -78,13 +100,13 @@ private:
 
   void measure() {
     SupervisedHost host;
-    boots(host);
+    if (wants("boot")) boots(host);
     TestWorkspace workspace(host, {.name = "bench", .memoryMib = MEMORY_MIB, .diskMib = 1024});
     GuestPeer peer(workspace);
-    execs(workspace, peer);
-    echoes(workspace, peer);
-    transfers(workspace, peer);
-    sizes(workspace);
+    if (wants("exec")) execs(workspace, peer);
+    if (wants("echo")) echoes(workspace, peer);
+    if (wants("file")) transfers(workspace, peer);
+    if (wants("size")) sizes(workspace);
   }
 
   void firstPrompt(TestWorkspace& workspace) {
