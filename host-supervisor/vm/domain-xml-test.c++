@@ -24,7 +24,7 @@ VmSpec plainSpec() {
   spec.dataDisk = kj::str("/var/lib/bothy/disks/ws-7f3a");
   spec.uid = 900007;
   spec.cid = 7;
-  spec.commandLine = guestCommandLine(2);
+  spec.commandLine = kj::str("console=ttyS0 quiet panic=-1");
   spec.runtimeDir = kj::str("/run/bothy/ws-7f3a");
   return spec;
 }
@@ -71,7 +71,7 @@ TEST_CASE(
     "S14 S15 S18 S19 the domain of a host with KVM and the kernel's vsock is the golden one") {
   auto spec = plainSpec();
   spec.cpus = 1;
-  spec.commandLine = guestCommandLine(1);
+  spec.commandLine = kj::str("console=ttyS0 quiet panic=-1 noreplace-smp");
   checkGolden(
       "kvm-kernel-vsock.xml",
       domainXml(spec, abilities(HostAbilities::Accelerator::KVM, HostAbilities::Vsock::KERNEL), 107,

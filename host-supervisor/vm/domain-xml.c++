@@ -102,11 +102,6 @@ void requireMachineName(kj::StringPtr name) {
   }
 }
 
-kj::String guestCommandLine(uint32_t cpus) {
-  // One CPU never needs its lock prefixes patched back; taking them out costs a tenth of a boot.
-  return kj::str("console=ttyS0 quiet panic=-1", cpus == 1 ? " noreplace-smp" : "");
-}
-
 kj::String domainXml(const VmSpec& spec, const HostAbilities& abilities, uint32_t group,
                      const DomainPaths& paths) {
   requireSound(spec);

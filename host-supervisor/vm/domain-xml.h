@@ -27,9 +27,6 @@ kj::String domainXml(const VmSpec& spec, const HostAbilities& abilities, uint32_
 // libvirt's name for the PCIe port that takes the vhost-user vsock device.
 constexpr kj::StringPtr VSOCK_PORT_BUS = "pci.1"_kj;
 
-// The kernel's arguments that every machine wants, for VmSpec::commandLine.
-kj::String guestCommandLine(uint32_t cpus);
-
 // Throws unless `name` is of the form [a-z0-9-]{1,63}.
 void requireMachineName(kj::StringPtr name);
 
