@@ -160,12 +160,12 @@ void bootAndServe(Console& console, Boot& boot) {
   auto io = kj::setupAsyncIo();
 
   kj::Maybe<kj::AutoCloseFd> listener;
-  boot.begin();
-  // Before the disks: a host that dials now waits for the answer, where it would be refused otherwise.
+  // Before the first word on the console, which tells the host that it may dial.  It then waits for the
+  // answer until boot is done.
   KJ_IF_MAYBE (problem, kj::runCatchingExceptions([&]() { listener = listenForHost(); })) {
     console.say(kj::str("cannot listen for the host: ", problem->getDescription()));
   }
-  boot.finish();
+  boot.run();
 
   GateKey key;
   KJ_IF_MAYBE (secret, boot.secret()) {

@@ -41,7 +41,7 @@ ImageName parseImageName(kj::StringPtr text) {
 
 Boot::Boot(Console& console) : console(console), log(console, kernelClock) {}
 
-void Boot::begin() {
+void Boot::run() {
   log.run("mounted the kernel's file systems", [this]() {
     mountKernelFileSystems(console);
     linkDeviceNames();
@@ -56,9 +56,7 @@ void Boot::begin() {
     }
   });
   log.run("read the secret", [this]() { secretBytes = readBootSecret(); });
-}
 
-void Boot::finish() {
   if (isInitramfs()) {
     assembleRoot();
   }

@@ -25,10 +25,8 @@ public:
   explicit Boot(Console& console);
   KJ_DISALLOW_COPY_AND_MOVE(Boot);
 
-  // The kernel's file systems, the command line, the secret.
-  void begin();
-  // The root, the machine's identity and settings.
-  void finish();
+  // Everything, in the order of README.md.
+  void run();
 
   kj::ArrayPtr<const Stage> stages() const { return log.stages(); }
   const DiskState& disk() const { return diskState; }

@@ -28,11 +28,13 @@ ConsoleLog::ConsoleLog(kj::StringPtr path) : fd(openLog(path)) {
   size = stats.st_size;
 }
 
-kj::Promise<void> ConsoleLog::record(kj::Own<kj::AsyncIoStream> console) {
+kj::Promise<void> ConsoleLog::record(kj::Own<kj::AsyncIoStream> console,
+                                     kj::Own<kj::PromiseFulfiller<void>> firstWord) {
   auto buffer = kj::heapArray<kj::byte>(READ_SIZE_BYTES);
   for (;;) {
     size_t count = co_await console->tryRead(buffer.begin(), 1, buffer.size());
     if (count == 0) co_return;
+    firstWord->fulfill();
     append(buffer.slice(0, count));
   }
 }

@@ -16,8 +16,9 @@ public:
   explicit ConsoleLog(kj::StringPtr path);
   KJ_DISALLOW_COPY_AND_MOVE(ConsoleLog);
 
-  // Until the end of `console`.
-  kj::Promise<void> record(kj::Own<kj::AsyncIoStream> console);
+  // Until the end of `console`.  `firstWord` is told when the machine says something.
+  kj::Promise<void> record(kj::Own<kj::AsyncIoStream> console,
+                           kj::Own<kj::PromiseFulfiller<void>> firstWord);
 
   void append(kj::ArrayPtr<const kj::byte> bytes);
 

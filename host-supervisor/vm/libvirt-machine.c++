@@ -25,6 +25,10 @@ constexpr kj::Duration LAST_EVENT_LIMIT = 5 * kj::SECONDS;
 constexpr kj::Duration UNPLUG_LIMIT = 10 * kj::SECONDS;
 constexpr kj::Duration VSOCK_RETRY_PAUSE = 1 * kj::SECONDS;
 constexpr int VSOCK_ATTEMPTS = 10;
+// A dial is answered within milliseconds by a guest that is up.
+constexpr kj::Duration WORKER_CHECK_PAUSE = 500 * kj::MILLISECONDS;
+// A guest that has said nothing for so long is dialled all the same.
+constexpr kj::Duration SILENCE_LIMIT = 10 * kj::SECONDS;
 
 // A path as a JSON string.
 kj::String quoted(kj::StringPtr path) {
@@ -106,6 +110,11 @@ kj::Promise<void> LibvirtMachine::start() {
   co_await openConsole();
   if (hasVsockDevice()) co_await plugVsock();
   vsockIsUp = true;
+  // While the guest's kernel starts, a dial is in vain, takes time from it, and may break its device.
+  // The agent listens before it says its first word.
+  dialable = spoken.catch_([](kj::Exception&&) {})
+                 .exclusiveJoin(host.timer().afterDelay(SILENCE_LIMIT))
+                 .fork();
   co_await host.libvirt->resume(spec.name);
 }
 
@@ -115,6 +124,7 @@ kj::Promise<void> LibvirtMachine::adopt() {
     auto old = KJ_ASSERT_NONNULL(MachineRecord::load(host.settings.stateDir, spec.name));
     record.vsockDevice = old.vsockDevice;
     vsockDevice = ProcessHandle::open(host.io.unixEventPort, old.vsockDevice);
+    hadVsockWorker = hasVsockWorker(old.vsockDevice.pid);
   }
   vsockIsUp = !hasVsockDevice() || vsockDevice != nullptr;
   co_await openConsole();
@@ -137,7 +147,9 @@ kj::Promise<void> LibvirtMachine::openConsole() {
       co_await host.io.provider->getNetwork().parseAddress(kj::str("unix:", files.console()));
   auto stream = co_await address->connect();
   auto log = kj::heap<ConsoleLog>(spec.consoleLog);
-  auto recording = log->record(kj::mv(stream));
+  auto firstWord = kj::newPromiseAndFulfiller<void>();
+  spoken = kj::mv(firstWord.promise);
+  auto recording = log->record(kj::mv(stream), kj::mv(firstWord.fulfiller));
   console = recording.attach(kj::mv(log)).eagerlyEvaluate([this](kj::Exception&& e) {
     if (e.getType() != kj::Exception::Type::DISCONNECTED) {
       KJ_LOG(WARNING, "the console is no longer recorded", spec.name, e.getDescription());
@@ -201,6 +213,19 @@ kj::Promise<void> LibvirtMachine::plugVsock() {
       spec.name,
       kj::str(R"({"execute":"device_add","arguments":{"driver":"vhost-user-vsock-pci",)",
               R"("id":"vsock0","chardev":"vsock-socket","bus":")", VSOCK_PORT_BUS, "\"}}"));
+  hadVsockWorker = hasVsockWorker(record.vsockDevice.pid);
+}
+
+kj::Promise<void> LibvirtMachine::watchVsockWorker() {
+  while (!endBrokenDevice()) co_await host.timer().afterDelay(WORKER_CHECK_PAUSE);
+}
+
+bool LibvirtMachine::endBrokenDevice() {
+  auto& device = *KJ_ASSERT_NONNULL(vsockDevice);
+  if (!hadVsockWorker || device.hasExited() || hasVsockWorker(device.identity().pid)) return false;
+  KJ_LOG(WARNING, "a vsock device has stopped to serve its machine and is ended", spec.name);
+  device.signal(SIGKILL);
+  return true;
 }
 
 kj::Promise<void> LibvirtMachine::unplugVsock() {
@@ -234,8 +259,14 @@ kj::Promise<kj::Own<kj::AsyncIoStream>> LibvirtMachine::dial(uint32_t port) {
   if (!vsockIsUp || ending) {
     return KJ_EXCEPTION(DISCONNECTED, "the machine's vsock device is away", spec.name);
   }
-  if (!hasVsockDevice()) return dialKernelVsock(*host.io.lowLevelProvider, spec.cid, port);
-  return dialVsockDevice(host.io.provider->getNetwork(), files.dialSocket(), spec.uid, port);
+  return dialable.addBranch().then([this, port]() -> kj::Promise<kj::Own<kj::AsyncIoStream>> {
+    if (!hasVsockDevice()) return dialKernelVsock(*host.io.lowLevelProvider, spec.cid, port);
+    auto broken = watchVsockWorker().then([]() -> kj::Promise<kj::Own<kj::AsyncIoStream>> {
+      return KJ_EXCEPTION(DISCONNECTED, "the machine's vsock device has failed");
+    });
+    return dialVsockDevice(host.io.provider->getNetwork(), files.dialSocket(), spec.uid, port)
+        .exclusiveJoin(kj::mv(broken));
+  });
 }
 
 kj::Promise<void> LibvirtMachine::destroy() {

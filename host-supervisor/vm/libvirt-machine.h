@@ -60,7 +60,12 @@ private:
   kj::Maybe<kj::Own<ProcessHandle>> qemu;
   kj::Maybe<kj::Own<ProcessHandle>> vsockDevice;
   bool vsockIsUp = false;
+  // Seen in the present device, so that its absence means something.
+  bool hadVsockWorker = false;
   kj::Promise<void> console = kj::READY_NOW;
+  kj::Promise<void> spoken = kj::READY_NOW;  // the guest's first word on it
+  // Until the guest may be dialled.
+  kj::ForkedPromise<void> dialable = kj::Promise<void>(kj::READY_NOW).fork();
 
   bool destroying = false;
   bool ending = false;
@@ -79,6 +84,9 @@ private:
   kj::Promise<void> replaceVsock();
   kj::Promise<void> plugVsock();
   kj::Promise<void> unplugVsock();
+  // Resolves when the device has stopped to serve the guest and was ended for it: another replaces it.
+  kj::Promise<void> watchVsockWorker();
+  bool endBrokenDevice();
   kj::Promise<void> killProcesses();
   // libvirt keeps a log of each machine's QEMU, and never removes it.
   void removeLibvirtLog();

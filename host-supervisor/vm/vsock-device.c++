@@ -1,5 +1,7 @@
 #include "vm/vsock-device.h"
 
+#include <dirent.h>
+#include <fcntl.h>
 #include <signal.h>
 #include <string.h>
 #include <sys/inotify.h>
@@ -25,7 +27,26 @@ kj::Promise<void> awaitFile(kj::UnixEventPort& port, kj::StringPtr directory, kj
   }
 }
 
+// The thread's name, given by the vhost-user-backend crate.
+constexpr kj::StringPtr WORKER_NAME = "vring_worker"_kj;
+
 }  // namespace
+
+bool hasVsockWorker(pid_t device) {
+  auto tasks = kj::str("/proc/", device, "/task");
+  DIR* threads = opendir(tasks.cStr());
+  if (threads == nullptr) return false;
+  KJ_DEFER(closedir(threads));
+  while (auto thread = readdir(threads)) {
+    int fd = open(kj::str(tasks, "/", thread->d_name, "/comm").cStr(), O_RDONLY | O_CLOEXEC);
+    if (fd < 0) continue;
+    kj::AutoCloseFd owned(fd);
+    char name[32];
+    ssize_t size = read(fd, name, sizeof(name));
+    if (size > 0 && kj::heapString(name, size - 1) == WORKER_NAME) return true;
+  }
+  return false;
+}
 
 kj::Promise<kj::Own<ProcessHandle>> startVsockDevice(kj::UnixEventPort& port, Subreaper& reaper,
                                                      VsockDeviceSpec spec) {
