@@ -54,6 +54,7 @@ struct FileFailure {
     invalidArchive @12;  # not a tar stream, or an entry that is refused
     crossDevice @13;
     notRegular @14;      # a device, a FIFO or a socket where a file is wanted
+    abandoned @15;       # whoever sent the bytes stopped before the end
   }
   path @1 :Data;
   # The path it is about, as it was given.
@@ -106,9 +107,11 @@ interface Files {
     }
   }
 
-  write @3 (path :Data, options :WriteOptions) -> (sink :Stream.ByteSink, outcome :Outcome);
-  # Opens a file for writing and gives a sink for its bytes; null if that failed.  A failed write or `end`
-  # (no space, say) throws FAILED with the reason.  Writes may be pipelined on `sink`.
+  write @3 (path :Data, options :WriteOptions)
+      -> (sink :Stream.ByteSink, outcome :Outcome, writing :FileWriting);
+  # Opens a file for writing and gives a sink for its bytes; both capabilities are null if that failed.
+  # Writes may be pipelined on `sink`.  A write or an `end` that fails (no space, say) throws FAILED, and
+  # `writing.result` tells why: of an exception no text passes the supervisor.
   struct WriteOptions {
     mode @0 :UInt16 = 0x1a4;
     # Permission bits of a new file (0644).
@@ -165,6 +168,12 @@ interface Files {
       failed @2 :FileFailure;
     }
   }
+}
+
+interface FileWriting {
+  # A file being written.  Dropping it changes nothing.
+  result @0 () -> (outcome :Files.Outcome);
+  # Returns when `end` is done, a write or `end` has failed, or the sink was dropped (`abandoned`).
 }
 
 interface TreeImport {

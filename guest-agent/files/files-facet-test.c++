@@ -316,6 +316,26 @@ TEST_CASE("createNew fails where there is a file, also one that came meanwhile")
   w.put("g", "first");
   CHECK_THROWS_AS(response.getSink().endRequest().send().wait(w.scope), kj::Exception);
   CHECK(w.get("g") == "first");
+  auto result = response.getWriting().resultRequest().send().wait(w.scope);
+  CHECK(result.getOutcome().getFailed().getReason() == Reason::EXISTS);
+  CHECK(kj::str(result.getOutcome().getFailed().getPath().asChars()) == "g");
+}
+
+TEST_CASE("a writing tells how it went, also that its bytes stopped before the end") {
+  FilesWorld w;
+  auto response = w.beginWrite("f");
+  auto written = response.getWriting().resultRequest().send();
+  CHECK_FALSE(written.poll(w.scope));
+  response.getSink().endRequest().send().wait(w.scope);
+  CHECK(written.wait(w.scope).getOutcome().isDone());
+
+  auto writing = [&]() {
+    auto opened = w.beginWrite("g");
+    w.send(opened.getSink(), kj::StringPtr("half").asBytes());
+    return opened.getWriting();
+  }();
+  auto abandoned = writing.resultRequest().send().wait(w.scope);
+  CHECK(abandoned.getOutcome().getFailed().getReason() == Reason::ABANDONED);
 }
 
 TEST_CASE("patch writes in place from its offset") {

@@ -7,6 +7,7 @@
 #include <unistd.h>
 
 #include "files/archive-child.h"
+#include "files/file-sink.h"
 #include "files/file-writer.h"
 #include "files/workspace-files.h"
 #include "schema/limits.capnp.h"
@@ -18,42 +19,6 @@ namespace {
 // Entries removed, and bytes read past the size that a file had, in one turn of the event loop.
 constexpr uint REMOVE_STEP = 128;
 constexpr uint64_t GROWTH_CHUNK_BYTES = 16 * 1024;
-
-// The bytes of one file on their way in.
-class FileSink final: public rpc::ByteSink::Server {
-public:
-  FileSink(kj::UnixEventPort& eventPort, kj::Own<WorkspaceFiles> files, kj::Own<FileWriter> writer)
-      : eventPort(eventPort), files(kj::mv(files)), writer(kj::mv(writer)) {}
-
-  kj::Promise<void> write(WriteContext context) override {
-    auto data = context.getParams().getData();
-    KJ_REQUIRE(data.size() <= rpc::MAX_CHUNK_BYTES, "a chunk over maxChunkBytes", data.size());
-    auto& target = *KJ_REQUIRE_NONNULL(writer, "the stream has ended");
-    auto result = target.write(data);
-    if (result.is<FileProblem>()) {
-      writer = nullptr;
-      fail(result.get<FileProblem>());
-    }
-    return kj::READY_NOW;
-  }
-
-  kj::Promise<void> end(EndContext context) override {
-    auto target = kj::mv(KJ_REQUIRE_NONNULL(writer, "the stream has ended"));
-    writer = nullptr;
-    auto result = co_await target->finish(eventPort);
-    if (result.is<FileProblem>()) fail(result.get<FileProblem>());
-  }
-
-private:
-  kj::UnixEventPort& eventPort;
-  kj::Own<WorkspaceFiles> files;  // goes after `writer`, which acts as its user
-  kj::Maybe<kj::Own<FileWriter>> writer;
-
-  [[noreturn]] static void fail(const FileProblem& problem) {
-    kj::throwFatalException(
-        KJ_EXCEPTION(FAILED, "the file was not written", problem.message, problem.errorNumber));
-  }
-};
 
 void writeOutcome(rpc::Files::TreeOutcome::Builder builder, const FileResult<TreeCounts>& result,
                   kj::ArrayPtr<const kj::byte> path) {
@@ -207,8 +172,11 @@ public:
       opened.get<FileProblem>().writeTo(results.initOutcome().initFailed(), params.getPath());
     } else {
       results.initOutcome().setDone();
-      results.setSink(kj::heap<FileSink>(host.eventPort, kj::addRef(*files),
-                                         kj::mv(opened.get<kj::Own<FileWriter>>())));
+      auto target = newFileTarget(host.eventPort, kj::addRef(*files),
+                                  kj::mv(opened.get<kj::Own<FileWriter>>()),
+                                  kj::heapArray<kj::byte>(params.getPath()));
+      results.setSink(kj::mv(target.sink));
+      results.setWriting(kj::mv(target.writing));
     }
     return kj::READY_NOW;
   }

@@ -234,6 +234,7 @@ public:
       : fake(fake), path(kj::mv(path)), mode(mode) {}
 
   kj::Promise<void> write(WriteContext context) override {
+    KJ_REQUIRE(!path.startsWith("/full"), "the file was not written");
     bytes.addAll(context.getParams().getData());
     return kj::READY_NOW;
   }
@@ -248,6 +249,15 @@ private:
   kj::String path;
   uint16_t mode;
   kj::Vector<kj::byte> bytes;
+};
+
+class FakeSupervisor::FullDisk final: public rpc::FileWriting::Server {
+public:
+  kj::Promise<void> result(ResultContext context) override {
+    auto failed = context.getResults().initOutcome().initFailed();
+    failed.setReason(rpc::FileFailure::Reason::NO_SPACE);
+    return kj::READY_NOW;
+  }
 };
 
 class FakeSupervisor::FilesServer final: public rpc::Files::Server {
@@ -288,6 +298,7 @@ public:
     if (path.startsWith("/locked")) {
       outcome.initFailed().setReason(rpc::FileFailure::Reason::PERMISSION_DENIED);
     } else {
+      if (path.startsWith("/full")) results.setWriting(kj::heap<FullDisk>());
       results.setSink(kj::heap<FileWriter>(fake, kj::mv(path), params.getOptions().getMode()));
       outcome.setDone();
     }

@@ -72,6 +72,7 @@ private:
   class ProcessServer;
   class CatInput;
   class FilesServer;
+  class FullDisk;
   class FileWriter;
   class SystemServer;
   struct Viewer {

@@ -37,6 +37,25 @@ TEST_CASE("P18 256 MiB go up and come down whole, and nobody's memory grows") {
   CHECK(residentBytes(host.pid()) < daemonBefore + ALLOWED_DAEMON_BYTES);
 }
 
+TEST_CASE("P44 a full disk is told as what it is, and the workspace goes on") {
+  SupervisedHost host;
+  TestWorkspace workspace(host, {.diskMib = 256});
+  CommandLine bothy(host);
+  auto up = kj::str(host.directory(), "/up");
+  hostOutput({"/usr/bin/truncate"_kj, "--size=300M"_kj, up});
+  auto copy = bothy.run({"cp"_kj, up, "test:big"_kj});
+  CHECK(copy.status == 1);
+  CHECK(strstr(copy.err.cStr(), "the workspace's disk is full") != nullptr);
+
+  // To the last byte: what could not be written whole is gone, and took its space with it.
+  workspace.shell("dd if=/dev/zero of=rest bs=1M 2>/dev/null; sync; ! echo more > more");
+  TestTerminal terminal(workspace, {});
+  terminal.waitForText("$");
+  terminal.type("rm rest; echo removed $((6 * 7))\r");
+  terminal.waitForText("removed 42");
+  CHECK(workspace.shell("echo more > more; cat more") == "more");
+}
+
 TEST_CASE("P19 what is uploaded belongs to the user, with the directories made for it") {
   SupervisedHost host;
   TestWorkspace workspace(host);

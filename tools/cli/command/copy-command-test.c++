@@ -111,12 +111,14 @@ TEST_CASE("cp says why a file cannot be copied") {
   world.local->openFile(kj::Path({"a"}), kj::WriteMode::CREATE)->writeAll("x");
   CHECK(world.run({"cp", "demo:/missing", world.directory}) == FAILURE);
   CHECK(world.run({"cp", world.path("a"), "demo:/locked/a"}) == FAILURE);
+  CHECK(world.run({"cp", world.path("a"), "demo:/full/a"}) == FAILURE);
   CHECK(world.run({"cp", world.path("b"), "demo:/a"}) == FAILURE);
   CHECK(world.run({"cp", "-u", "nobody", world.path("a"), "demo:/a"}) == FAILURE);
   CHECK(world.run({"cp", "a", "b"}) == WRONG_USAGE);
   CHECK(world.names() == "a");
   auto errors = world.errors();
   for (auto part : {"cannot read demo:/missing: there is no such file", "permission denied",
+                    "cannot write demo:/full/a: the workspace's disk is full",
                     "there is no user nobody in demo"}) {
     INFO(part);
     CHECK(strstr(errors.cStr(), part) != nullptr);

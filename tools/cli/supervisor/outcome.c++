@@ -47,6 +47,8 @@ kj::StringPtr nameOf(rpc::FileFailure::Reason reason) {
       return "it is on another file system";
     case Reason::NOT_REGULAR:
       return "it is not a regular file";
+    case Reason::ABANDONED:
+      return "the copy was given up";
   }
   return "it failed";
 }

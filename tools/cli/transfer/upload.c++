@@ -32,20 +32,45 @@ kj::Promise<kj::String> findTarget(RemoteFiles& remote, kj::StringPtr to, kj::St
   kj::throwFatalException(failure(kj::str(remote.shown(to), ": there is no such directory")));
 }
 
-// The sink of a new file, which gets its name when the sink is ended.
-rpc::ByteSink::Client openSink(RemoteFiles& remote, kj::StringPtr path, mode_t mode,
-                               kj::Promise<void>& opened) {
+// A new file of a workspace, which gets its name when the sink is ended.
+struct NewFile {
+  rpc::ByteSink::Client sink;
+  rpc::FileWriting::Client writing;
+  kj::Promise<void> opened;
+};
+
+NewFile openFile(RemoteFiles& remote, kj::StringPtr path, mode_t mode, kj::StringPtr what) {
   auto request = remote.files.writeRequest();
   request.setPath(path.asBytes());
   request.initOptions().setMode(static_cast<uint16_t>(mode & 0777));
   auto opening = request.send();
   auto sink = opening.getSink();
-  auto what = kj::str("cannot write ", remote.workspace, ":", path);
-  opened = opening.then([what = kj::mv(what)](auto&& response) {
+  auto writing = opening.getWriting();
+  auto opened = opening.then([what = kj::str(what)](auto&& response) {
     auto outcome = response.getOutcome();
     if (outcome.isFailed()) kj::throwFatalException(describeFailure(what, outcome.getFailed()));
   });
-  return sink;
+  return {kj::mv(sink), kj::mv(writing), kj::mv(opened)};
+}
+
+// What to tell of a writing that `exception` has ended: the workspace's reason, if it has one.
+kj::Promise<kj::Exception> reasonOf(rpc::FileWriting::Client writing, kj::StringPtr what,
+                                    kj::Exception exception) {
+  kj::Maybe<kj::Exception> reason;
+  try {
+    auto response = co_await writing.resultRequest().send();
+    auto outcome = response.getOutcome();
+    if (outcome.isFailed() &&
+        outcome.getFailed().getReason() != rpc::FileFailure::Reason::ABANDONED) {
+      reason = describeFailure(what, outcome.getFailed());
+    }
+  } catch (const kj::Exception&) {
+    // It cannot be asked any more: what is known already is all there is to tell.
+  }
+  KJ_IF_MAYBE (told, reason) {
+    co_return kj::mv(*told);
+  }
+  co_return kj::mv(exception);
 }
 
 kj::Promise<void> sendFile(SinkWriter& writer, int fd, kj::StringPtr path, uint64_t& sent) {
@@ -90,28 +115,27 @@ kj::Promise<TransferResult> upload(Context& context, RemoteFiles remote, const C
   }
 
   mode_t mode = from.isStream() ? 0644 : status.st_mode;
-  kj::Promise<void> opened = kj::READY_NOW;
-  SinkWriter writer(openSink(remote, path, mode, opened));
+  auto what = kj::str("cannot write ", remote.workspace, ":", path);
+  auto file = openFile(remote, path, mode, what);
+  // Bytes go before it is known whether the file could be opened; those of a person wait for it.
+  if (from.isStream()) co_await kj::mv(file.opened);
   uint64_t sent = 0;
-  {
+  kj::Maybe<kj::Exception> failed;
+  try {
+    SinkWriter writer(kj::mv(file.sink));
     TransferLine line(context, name, static_cast<uint64_t>(status.st_size), [&] { return sent; });
     if (from.isStream()) {
-      co_await opened;
       sent = co_await pumpToSink(context.input, writer);
     } else {
-      // Sent before it is known whether the file could be opened: if not, that is the reason to tell.
-      kj::Maybe<kj::Exception> failed;
-      try {
-        co_await sendFile(writer, source, from.path, sent);
-      } catch (...) {
-        failed = kj::getCaughtExceptionAsKj();
-      }
-      co_await opened;
-      KJ_IF_MAYBE (exception, failed) {
-        kj::throwFatalException(kj::mv(*exception));
-      }
+      co_await sendFile(writer, source, from.path, sent);
     }
     co_await writer.end();
+  } catch (...) {
+    failed = kj::getCaughtExceptionAsKj();
+  }
+  if (!from.isStream()) co_await kj::mv(file.opened);
+  KJ_IF_MAYBE (exception, failed) {
+    kj::throwFatalException(co_await reasonOf(kj::mv(file.writing), what, kj::mv(*exception)));
   }
   co_return TransferResult{.bytes = sent};
 }

@@ -1,0 +1,99 @@
+#include "files/file-sink.h"
+
+#include <kj/debug.h>
+
+#include "schema/limits.capnp.h"
+
+namespace bothy {
+namespace {
+
+// How the writing went: nullptr if the file is in its place.
+struct Fate final: public kj::Refcounted {
+  kj::Maybe<FileProblem> problem;
+  explicit Fate(kj::Maybe<FileProblem> problem) : problem(kj::mv(problem)) {}
+  kj::Own<Fate> addRef() { return kj::addRef(*this); }
+};
+
+class FileSink final: public rpc::ByteSink::Server {
+public:
+  FileSink(kj::UnixEventPort& eventPort, kj::Own<WorkspaceFiles> files, kj::Own<FileWriter> writer,
+           kj::Own<kj::PromiseFulfiller<kj::Own<Fate>>> fate)
+      : eventPort(eventPort), files(kj::mv(files)), writer(kj::mv(writer)), fate(kj::mv(fate)) {}
+
+  ~FileSink() noexcept(false) {
+    using Reason = FileProblem::Reason;
+    if (fate->isWaiting()) {
+      settle(FileProblem::of(Reason::ABANDONED, kj::str("the bytes stopped before their end")));
+    }
+  }
+
+  kj::Promise<void> write(WriteContext context) override {
+    auto data = context.getParams().getData();
+    KJ_REQUIRE(data.size() <= rpc::MAX_CHUNK_BYTES, "a chunk over maxChunkBytes", data.size());
+    auto& target = *KJ_REQUIRE_NONNULL(writer, "the stream has ended");
+    auto result = target.write(data);
+    if (result.is<FileProblem>()) {
+      writer = nullptr;
+      fail(kj::mv(result.get<FileProblem>()));
+    }
+    return kj::READY_NOW;
+  }
+
+  kj::Promise<void> end(EndContext context) override {
+    auto target = kj::mv(KJ_REQUIRE_NONNULL(writer, "the stream has ended"));
+    writer = nullptr;
+    auto result = co_await target->finish(eventPort);
+    if (result.is<FileProblem>()) fail(kj::mv(result.get<FileProblem>()));
+    settle(nullptr);
+  }
+
+private:
+  kj::UnixEventPort& eventPort;
+  kj::Own<WorkspaceFiles> files;  // goes after `writer`, which acts as its user
+  kj::Maybe<kj::Own<FileWriter>> writer;
+  kj::Own<kj::PromiseFulfiller<kj::Own<Fate>>> fate;
+
+  void settle(kj::Maybe<FileProblem> problem) {
+    fate->fulfill(kj::refcounted<Fate>(kj::mv(problem)));
+  }
+
+  [[noreturn]] void fail(FileProblem problem) {
+    auto exception =
+        KJ_EXCEPTION(FAILED, "the file was not written", problem.message, problem.errorNumber);
+    settle(kj::mv(problem));
+    kj::throwFatalException(kj::mv(exception));
+  }
+};
+
+class FileWritingFacet final: public rpc::FileWriting::Server {
+public:
+  FileWritingFacet(kj::Promise<kj::Own<Fate>> fate, kj::Array<kj::byte> path)
+      : fate(fate.fork()), path(kj::mv(path)) {}
+
+  kj::Promise<void> result(ResultContext context) override {
+    auto settled = co_await fate.addBranch();
+    auto outcome = context.getResults().initOutcome();
+    KJ_IF_MAYBE (problem, settled->problem) {
+      problem->writeTo(outcome.initFailed(), path);
+    } else {
+      outcome.setDone();
+    }
+  }
+
+private:
+  kj::ForkedPromise<kj::Own<Fate>> fate;
+  kj::Array<kj::byte> path;
+};
+
+}  // namespace
+
+FileTarget newFileTarget(kj::UnixEventPort& eventPort, kj::Own<WorkspaceFiles> files,
+                         kj::Own<FileWriter> writer, kj::Array<kj::byte> path) {
+  auto fate = kj::newPromiseAndFulfiller<kj::Own<Fate>>();
+  return {
+      kj::heap<FileSink>(eventPort, kj::mv(files), kj::mv(writer), kj::mv(fate.fulfiller)),
+      kj::heap<FileWritingFacet>(kj::mv(fate.promise), kj::mv(path)),
+  };
+}
+
+}  // namespace bothy

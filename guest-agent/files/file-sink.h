@@ -1,0 +1,21 @@
+#pragma once
+
+#include <kj/async-unix.h>
+
+#include "files/file-writer.h"
+#include "files/workspace-files.h"
+#include "schema/files.capnp.h"
+
+namespace bothy {
+
+// A file on its way in: what takes its bytes, and what tells how it went.
+struct FileTarget {
+  rpc::ByteSink::Client sink;
+  rpc::FileWriting::Client writing;
+};
+
+// `path` is as the caller named it.
+FileTarget newFileTarget(kj::UnixEventPort& eventPort, kj::Own<WorkspaceFiles> files,
+                         kj::Own<FileWriter> writer, kj::Array<kj::byte> path);
+
+}  // namespace bothy
