@@ -33,7 +33,7 @@ TEST_CASE(
   terminal.waitForText("$");
   terminal.type("git checkou\t");
   terminal.waitForText("git checkout");
-  terminal.type("\x03");
+  terminal.type("\x15");  // Ctrl-U takes the line away
   terminal.type("git init -q -b trunk made && cd made\r");
   terminal.waitForText("(trunk)");
 }

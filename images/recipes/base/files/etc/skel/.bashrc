@@ -14,8 +14,8 @@ alias ls='ls --color=auto' ll='ls -l' la='ls -A' grep='grep --color=auto' diff='
 
 # Completion is read at the first Tab, and git's prompt in the first repository: a shell starts at once.
 __complete_first() {
-  complete -r -D
-  . /usr/share/bash-completion/bash_completion && return 124   # which asks bash to try again
+  . /usr/share/bash-completion/bash_completion   # puts another in this one's place
+  _completion_loader "$@"
 }
 [ -r /usr/share/bash-completion/bash_completion ] && complete -D -F __complete_first
 
