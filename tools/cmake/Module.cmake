@@ -20,7 +20,8 @@ if(CMAKE_BUILD_TYPE STREQUAL "Release")
 endif()
 if(BOTHY_SANITIZE)
   list(JOIN BOTHY_SANITIZE "," sanitizers)
-  add_compile_options(-fsanitize=${sanitizers} -fno-sanitize-recover=all -O1
+  # Reports name lines; the rest of the debug information would take longer to write than the code.
+  add_compile_options(-fsanitize=${sanitizers} -fno-sanitize-recover=all -O1 -gline-tables-only
     # KJ requires that its exception callbacks are on the real stack.
     $<$<COMPILE_LANGUAGE:CXX>:-fsanitize-address-use-after-return=never>)
   add_link_options(-fsanitize=${sanitizers})
