@@ -18,11 +18,7 @@ public:
 
 private:
   TestWorkspace& workspace;
-  kj::String udsPath;
   kj::Promise<void> running;
-
-  // nullptr while the program does not listen.
-  kj::Maybe<kj::Own<kj::AsyncIoStream>> tryDial();
 };
 
 }  // namespace bothy

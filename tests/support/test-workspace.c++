@@ -6,7 +6,10 @@
 #include <kj/io.h>
 #include <stdlib.h>
 
+#include <algorithm>
+
 #include "schema/files.capnp.h"
+#include "support/host-program.h"
 
 namespace bothy {
 
@@ -56,6 +59,15 @@ pid_t findProcess(kj::StringPtr program, kj::StringPtr argument) {
     if (command.endsWith(program) && strstr(line.cStr(), argument.cStr()) != nullptr) return pid;
   }
   KJ_FAIL_REQUIRE("no such process", program, argument);
+}
+
+// The device's Unix socket, as its command line has it.
+kj::String dialSocketOf(pid_t device) {
+  constexpr kj::StringPtr OPTION = "--uds-path="_kj;
+  auto line = hostOutput({"/bin/cat"_kj, kj::str("/proc/", device, "/cmdline")});
+  const char* at = std::search(line.begin(), line.end(), OPTION.begin(), OPTION.end());
+  KJ_REQUIRE(at != line.end(), "the vsock device has no socket", line);
+  return kj::str(at + OPTION.size());
 }
 
 }  // namespace
@@ -142,6 +154,20 @@ pid_t TestWorkspace::qemu() {
 
 pid_t TestWorkspace::vsockDevice() {
   return findProcess("vhost-device-vsock", id);
+}
+
+kj::Maybe<kj::Own<kj::AsyncIoStream>> TestWorkspace::dial(uint32_t port) {
+  auto& network = host.io.provider->getNetwork();
+  auto address =
+      network.parseAddress(kj::str("unix:", dialSocketOf(vsockDevice()))).wait(host.scope);
+  auto stream = host.wait(address->connect(), "the vsock device");
+  auto request = kj::str("connect ", port, "\n");
+  stream->write(request.begin(), request.size()).wait(host.scope);
+  // "OK <port>\n"; the end where nobody listens.
+  for (char byte = 0; byte != '\n';) {
+    if (host.wait(stream->tryRead(&byte, 1, 1), "the vsock device's answer") == 0) return nullptr;
+  }
+  return kj::mv(stream);
 }
 
 TestTerminal::TestTerminal(TestWorkspace& workspace, Options options)

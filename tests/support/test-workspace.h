@@ -54,6 +54,9 @@ public:
   pid_t qemu();
   // Its vhost-user vsock device process.
   pid_t vsockDevice();
+  // A stream to a port of the guest that passes bothyd by, as any process of the host that may open the
+  // device's socket could have one; nullptr if nobody listens.
+  kj::Maybe<kj::Own<kj::AsyncIoStream>> dial(uint32_t port);
 
 private:
   kj::Maybe<rpc::Workspace::Client> client;

@@ -6,8 +6,11 @@
 #include <sys/stat.h>
 #include <catch2/catch_test_macros.hpp>
 
+#include "schema/agent.capnp.h"
+#include "schema/limits.capnp.h"
 #include "support/host-program.h"
 #include "support/test-workspace.h"
+#include "wire/rpc-connection.h"
 
 namespace bothy {
 namespace {
@@ -133,6 +136,16 @@ TEST_CASE("S25 whoever dials the agent without the secret gets nothing but a ref
             .status != "exited 0");
   CHECK(workspace.shell("wc -c < /sys/firmware/qemu_fw_cfg/by_name/opt/bothy/secret/raw", "root") ==
         "32");
+
+  auto silent = KJ_REQUIRE_NONNULL(workspace.dial(rpc::AGENT_PORT));
+  CHECK(host.wait(silent->readAllBytes(), "the end of a silent connection").size() == 0);
+  RpcConnection lane(KJ_REQUIRE_NONNULL(workspace.dial(rpc::AGENT_PORT)));
+  auto request = lane.bootstrap().castAs<rpc::AgentGate>().helloRequest();
+  request.setGeneration(rpc::GENERATION);
+  request.initSecret(rpc::SECRET_BYTES);
+  auto response = host.wait(request.send().dropPipeline(), "the refusal");
+  CHECK(response.getOutcome().isWrongSecret());
+  CHECK(workspace.shell("echo undisturbed") == "undisturbed");
 }
 
 TEST_CASE("S26 no process of the guest reaches the agent's port or a port of the host") {
