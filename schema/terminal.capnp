@@ -94,7 +94,8 @@ interface Terminal {
 
   write @1 (data :Data) -> stream;
   # Input, as typed.  At most `maxChunkBytes`.  Held back while the terminal's input queue is full;
-  # then the program is not reading.  Bytes of one call are never mixed with another's.
+  # then the program is not reading.  Bytes of one call are never mixed with another's.  What was on its way
+  # when a connection was lost may be gone: say nothing twice without a look at the output.
 
   resize @2 (size :WindowSize) -> ();
   # The last call decides, whoever made it.  The program gets SIGWINCH if the size has changed.
