@@ -77,6 +77,9 @@ TEST_CASE("a person types into a shell, detaches, and finds it as it was") {
     person.type("\x03");
     person.type("echo answer $((6 * 7))\r");
     person.waitForText("answer 42");
+    // It sets margins for 24 rows, and leaves them.
+    person.type("seq 50; vim -c q; seq 24\r");
+    person.waitForText("23\n24\nuser@");
     person.type("\x1d.");  // Ctrl-] then .
     CHECK(person.waitForExit() == 0);
   }
@@ -84,9 +87,10 @@ TEST_CASE("a person types into a shell, detaches, and finds it as it was") {
   REQUIRE(terminals.getTerminals().size() == 1);
   auto id = kj::str(terminals.getTerminals()[0].getId());
   LocalTerminal again(
-      {BOTHY_PROGRAM ""_kj, "--socket"_kj, socket, "shell"_kj, "test"_kj, "--attach"_kj, id}, 80,
-      24);
+      {BOTHY_PROGRAM ""_kj, "--socket"_kj, socket, "shell"_kj, "test"_kj, "--attach"_kj, id}, 100,
+      40);
   again.waitForText("answer 42");
+  again.waitForText("22\n23\n24\nuser@");
   again.type("exit 5\r");
   CHECK(again.waitForExit() == 5);
 }

@@ -151,21 +151,16 @@ void TerminalSession::end(Ending how) {
 }
 
 void TerminalSession::queueOutput(uint64_t sequence, kj::ArrayPtr<const kj::byte> bytes) {
-  if (replaying) {
-    auto old = static_cast<size_t>(
-        kj::min(uint64_t{bytes.size()}, replayEnd - kj::min(sequence, replayEnd)));
-    output.push(replay.filter(bytes.slice(0, old)));
-    if (sequence + old < replayEnd) return;
+  KJ_IF_MAYBE (r, replay) {
+    auto old =
+        static_cast<size_t>(kj::min(uint64_t{bytes.size()}, r->end - kj::min(sequence, r->end)));
+    output.push(r->filter.filter(bytes.slice(0, old)));
+    if (sequence + old < r->end) return;
     bytes = bytes.slice(old, bytes.size());
-    replaying = false;
-    output.push(replay.finish());
+    output.push(r->filter.finish());
+    replay = nullptr;
   }
   output.push(bytes);
-}
-
-void TerminalSession::setReplayEnd(uint64_t sequence) {
-  replayEnd = sequence;
-  if (cursorKnown) queueOutput(cursor.position(), nullptr);
 }
 
 bool TerminalSession::setSize(rpc::WindowSize::Builder builder) {
@@ -200,21 +195,14 @@ kj::Promise<void> TerminalSession::open() {
   auto gone = kj::newPromiseAndFulfiller<void>();
   rpc::TerminalViewer::Client viewer = kj::heap<Viewer>(*this, kj::mv(gone.fulfiller));
 
-  // All of it travels at once; the answers are looked at afterwards.
+  // What can travels at once; the answers are looked at afterwards.
   KJ_IF_MAYBE (existing, target.attachTo) {
     id = *existing;
     auto getRequest = terminals.getRequest();
     getRequest.setId(id);
     auto getting = getRequest.send();
     auto terminal = getting.getTerminal();
-    replaying = interactive;
     auto describing = terminal.infoRequest().send();
-    auto attachRequest = terminal.attachRequest();
-    attachRequest.initFrom().setOldest();
-    attachRequest.setOutput(kj::mv(viewer));
-    auto size = attachRequest.initSize();
-    if (!setSize(size.initSize())) size.setUnchanged();
-    auto attaching = attachRequest.send();
 
     auto connection = co_await connecting;
     requireConnected(target.workspace, connection.getOutcome());
@@ -224,9 +212,22 @@ kj::Promise<void> TerminalSession::open() {
           failure(kj::str("there is no terminal ", id, " in ", target.workspace, ": `bothy shell ",
                           target.workspace, " --list` lists them")));
     }
-    setReplayEnd((co_await describing).getInfo().getProduced());
-    auto answer = co_await attaching;
-    attached(kj::mv(link), got.getTerminal(), answer.getAttachment(), kj::mv(gone.promise));
+    auto described = co_await describing;
+    auto info = described.getInfo();
+
+    auto attachRequest = terminal.attachRequest();
+    attachRequest.initFrom().setOldest();
+    attachRequest.setOutput(kj::mv(viewer));
+    auto size = attachRequest.initSize();
+    bool toTerminal = setSize(size.initSize());
+    if (interactive) {
+      auto sameSize = size.getSize().getColumns() == info.getSize().getColumns() &&
+                      size.getSize().getRows() == info.getSize().getRows();
+      replay = Replay{ReplayFilter(sameSize), info.getProduced()};
+    }
+    if (!toTerminal) size.setUnchanged();
+    auto answer = co_await attachRequest.send();
+    attached(kj::mv(link), kj::mv(terminal), answer.getAttachment(), kj::mv(gone.promise));
   } else {
     auto openRequest = terminals.openRequest();
     target.command.fill(openRequest.initCommand());

@@ -70,7 +70,6 @@ private:
                 rpc::Attachment::Client attachment, kj::Promise<void> viewerGone);
   bool setSize(rpc::WindowSize::Builder size);
   void queueOutput(uint64_t sequence, kj::ArrayPtr<const kj::byte> bytes);
-  void setReplayEnd(uint64_t sequence);
   void end(Ending ending);
   void notice(kj::StringPtr text);
   int conclude();
@@ -84,11 +83,12 @@ private:
   ByteQueue output;
   OutputCursor cursor;
   bool cursorKnown = false;
-  // What a terminal said before this session came to it is shown without its questions: up to byte
-  // `replayEnd`, and all as long as that is not known.
-  bool replaying = false;
-  uint64_t replayEnd = UINT64_MAX;
-  ReplayFilter replay;
+  // What a terminal said before this session came to it, up to byte `end`.
+  struct Replay {
+    ReplayFilter filter;
+    uint64_t end;
+  };
+  kj::Maybe<Replay> replay;
   TerminalModes modes;
   kj::byte lastTyped = '\n';
 

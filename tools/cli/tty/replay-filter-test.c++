@@ -6,8 +6,8 @@
 namespace bothy {
 namespace {
 
-kj::String filter(kj::StringPtr output) {
-  ReplayFilter filter;
+kj::String filter(kj::StringPtr output, bool sameSize = true) {
+  ReplayFilter filter(sameSize);
   auto shown = kj::str(filter.filter(output.asBytes()).asChars());
   return kj::str(shown, filter.finish().asChars());
 }
@@ -48,8 +48,19 @@ TEST_CASE("P02 everything else of a replay is shown as it was") {
   }
 }
 
+TEST_CASE("P02 margins of a screen of another size are not replayed") {
+  for (auto margins : {"\x1b[1;20r", "\x1b[r", "\x1b[3r"}) {
+    auto text = kj::str("a", margins, "b");
+    CHECK(filter(text, false) == "ab");
+    CHECK(filter(text, true) == text);
+  }
+  for (auto other : {"\x1b[?1r", "\x1b[1;1;2;2;1$r", "\x1b[31m"}) {
+    CHECK(filter(other, false) == kj::StringPtr(other));
+  }
+}
+
 TEST_CASE("P02 a query that is cut into pieces is found") {
-  ReplayFilter filter;
+  ReplayFilter filter(true);
   kj::String shown = kj::str();
   for (auto piece : {"x\x1b", "[", "6", "ny"}) {
     shown = kj::str(shown, filter.filter(kj::StringPtr(piece).asBytes()).asChars());

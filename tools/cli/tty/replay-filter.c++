@@ -64,11 +64,20 @@ bool ReplayFilter::isQuery(Bytes sequence) {
   return false;
 }
 
+bool ReplayFilter::isMargins(Bytes sequence) {
+  if (sequence.size() < 3 || sequence[1] != '[' || sequence.back() != 'r') return false;
+  for (auto byte : sequence.slice(2, sequence.size() - 1)) {
+    if (byte != ';' && (byte < '0' || byte > '9')) return false;
+  }
+  return true;
+}
+
 kj::Array<kj::byte> ReplayFilter::filter(Bytes output) {
   kj::Vector<kj::byte> result(output.size());
   splitter.split(output, [&](EscapeSplitter::Kind kind, Bytes piece) {
     if (kind == EscapeSplitter::Kind::SEQUENCE) {
-      if (!isQuery(piece)) result.addAll(piece);
+      bool shown = !isQuery(piece) && (sameSize || !isMargins(piece));
+      if (shown) result.addAll(piece);
       return;
     }
     for (auto byte : piece) {
