@@ -14,11 +14,15 @@
 #include "config/arguments.h"
 #include "control/control-server.h"
 #include "control/supervisor-facet.h"
+#include "doctor/host-examiner.h"
+#include "doctor/linux-host-facts.h"
 #include "logging/log.h"
+#include "loop/core-dumps.h"
 #include "loop/signals.h"
 #include "loop/subreaper.h"
 #include "store/sqlite-store.h"
 #include "vm/libvirt-driver.h"
+#include "vm/versions.h"
 #include "volume/raw-volume-store.h"
 #include "workspace/workspace-manager.h"
 
@@ -78,7 +82,37 @@ kj::AutoCloseFd claimUserIds(uint32_t first, uint32_t count) {
   return fd;
 }
 
+ExaminedPlaces examinedPlaces(const Settings& settings) {
+  return {kj::str(settings.stateDir), kj::str(settings.runtimeDir), settings.firstUid,
+          settings.uidCount, uint64_t{settings.defaultDiskMib} << 20};
+}
+
+struct MachinePrograms {
+  kj::String emulator;
+  kj::String vsockDevice;
+  uint32_t probeUser;
+};
+
+// What machines are made with as it is now; what the driver found by trying holds until bothyd ends.
+kj::Promise<Machinery> lookAtMachinery(kj::UnixEventPort& port, Subreaper& reaper,
+                                       const HostAbilities& abilities,
+                                       const MachinePrograms& programs) {
+  auto emulator = co_await emulatorVersion(port, reaper, programs.emulator, programs.probeUser);
+  co_return Machinery{abilities.accelerator == HostAbilities::Accelerator::KVM,
+                      kj::str(abilities.acceleratorReason),
+                      abilities.vsock == HostAbilities::Vsock::KERNEL,
+                      kj::str(abilities.vsockReason),
+                      kj::str(programs.vsockDevice),
+                      libvirtVersion(),
+                      kj::mv(emulator.text),
+                      kj::mv(emulator.fault)};
+}
+
 [[noreturn]] void serve(const Settings& settings) {
+  forbidCoreDumps();
+  // Before anything is made: who is not root learns that, and not which call failed.
+  LinuxHostFacts facts;
+  requireFit(examineHost(facts, examinedPlaces(settings)));
   makeDirectory(settings.stateDir);
   makeDirectory(settings.runtimeDir);
   auto lock = lockState(settings.stateDir);
@@ -94,13 +128,14 @@ kj::AutoCloseFd claimUserIds(uint32_t first, uint32_t count) {
   driverSettings.stateDir = kj::str(settings.stateDir, "/vm");
   driverSettings.probeUser = settings.firstUid + settings.uidCount;
   makeDirectory(driverSettings.stateDir);
+  MachinePrograms programs{kj::str(driverSettings.emulator), kj::str(driverSettings.vsockDevice),
+                           driverSettings.probeUser};
   auto driver = openLibvirtDriver(io, reaper, kj::mv(driverSettings)).wait(scope);
   auto& abilities = driver->abilities();
-  auto& reason = abilities.acceleratorReason;
-  if (abilities.accelerator == HostAbilities::Accelerator::TCG) {
-    KJ_LOG(WARNING, "machines run under TCG: slow, and not isolated from the host by any promise",
-           reason);
-  }
+  auto look = [&]() { return lookAtMachinery(io.unixEventPort, reaper, abilities, programs); };
+  // Among others that TCG, if machines run under it, isolates nobody.
+  requireFit(examineMachinery(facts, look().wait(scope)));
+  HostExaminer examiner(facts, examinedPlaces(settings), look);
   if (abilities.vsock == HostAbilities::Vsock::VHOST_USER) {
     KJ_LOG(INFO, "machines have a vhost-user vsock device", abilities.vsockReason);
   }
@@ -127,7 +162,7 @@ kj::AutoCloseFd claimUserIds(uint32_t first, uint32_t count) {
       kj::mv(socket),
       kj::LowLevelAsyncIoProvider::ALREADY_CLOEXEC | kj::LowLevelAsyncIoProvider::ALREADY_NONBLOCK);
   ControlServer server(
-      kj::heap<SupervisorFacet>(manager, events, abilities, kj::StringPtr(BOTHY_VERSION)),
+      kj::heap<SupervisorFacet>(manager, events, abilities, examiner, kj::StringPtr(BOTHY_VERSION)),
       settings.maxConnections);
   kj::StringPtr version = BOTHY_VERSION;
   auto workspaces = manager.list().size();

@@ -110,6 +110,28 @@ interface Supervisor {
   watch @8 (after :UInt64, sink :EventSink) -> (handle :Stream.Handle, first :UInt64);
   # Sends every event with a number above `after`, then what comes, while `handle` is held.  The last
   # `maxEvents` are kept; `first` is the number of the oldest event that is.
+
+  doctor @9 () -> (findings :List(Finding));
+  # Examines the host, as it is at this moment, for what workspaces need and what their isolation and secrecy rest
+  # on.  Changes nothing.  Every check is told, good or not, always in the same order.
+}
+
+struct Finding {
+  # What one check of the host found.
+
+  name @0 :Text;
+  # Of the check: [a-z-]+, the same for ever ("swap", "ksm").
+  verdict @1 :Verdict;
+  found @2 :Text;
+  # What is there, one line, for people.
+  advice @3 :Text;
+  # What to do about it, one line, for people.  Empty where the verdict is `ok`.
+}
+
+enum Verdict {
+  ok @0;
+  warn @1;     # workspaces run, and something that they rest on is weaker than it could be
+  refuse @2;   # bothyd does not start on such a host
 }
 
 enum Stage {

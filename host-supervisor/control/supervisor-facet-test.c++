@@ -11,7 +11,23 @@
 namespace bothy {
 namespace {
 
+// A host that gets worse each time it is looked at.
+class AgeingHost final: public Examiner {
+public:
+  kj::Promise<kj::Own<Examination>> examine() override {
+    auto findings = kj::heapArrayBuilder<Finding>(3);
+    findings.add(good("fuse", kj::str("/dev/fuse")));
+    findings.add(warning("swap", kj::str("look ", ++looks), "switch it off"));
+    findings.add(refusal("root", kj::str("user 1"), "be root"));
+    return kj::refcounted<Examination>(findings.finish());
+  }
+
+private:
+  int looks = 0;
+};
+
 struct Fixture: public TestWorld {
+  AgeingHost examiner;
   kj::Own<RpcConnection> server;
   kj::Own<RpcConnection> client;
   kj::Maybe<rpc::Supervisor::Client> held;
@@ -20,7 +36,7 @@ struct Fixture: public TestWorld {
     auto pipe = io.provider->newTwoWayPipe();
     server = kj::heap<RpcConnection>(
         kj::mv(pipe.ends[0]),
-        kj::heap<SupervisorFacet>(*manager, *events, driver.abilities(), "9.9.9"));
+        kj::heap<SupervisorFacet>(*manager, *events, driver.abilities(), examiner, "9.9.9"));
     client = kj::heap<RpcConnection>(kj::mv(pipe.ends[1]));
     held = client->bootstrap().castAs<rpc::Supervisor>();
   }
@@ -143,6 +159,23 @@ TEST_CASE("P58 a watcher that does not take its events makes nothing grow") {
   f.settle();
   CHECK(numbers.size() > 0);
   CHECK(numbers.size() < 100);
+}
+
+TEST_CASE("S24 a client is told every finding, and of a second look what that one found") {
+  Fixture f;
+  auto first = f.supervisor().doctorRequest().send().wait(f.scope);
+  auto findings = first.getFindings();
+  REQUIRE(findings.size() == 3);
+  CHECK(findings[0].getName() == "fuse");
+  CHECK(findings[0].getVerdict() == rpc::Verdict::OK);
+  CHECK(findings[0].getFound() == "/dev/fuse");
+  CHECK(findings[0].getAdvice() == "");
+  CHECK(findings[1].getVerdict() == rpc::Verdict::WARN);
+  CHECK(findings[1].getFound() == "look 1");
+  CHECK(findings[1].getAdvice() == "switch it off");
+  CHECK(findings[2].getVerdict() == rpc::Verdict::REFUSE);
+  auto second = f.supervisor().doctorRequest().send().wait(f.scope);
+  CHECK(second.getFindings()[1].getFound() == "look 2");
 }
 
 TEST_CASE("S02 one client more than the limit waits until another leaves") {

@@ -38,8 +38,13 @@ kj::Maybe<kj::Own<Progress>> progressOf(Params params) {
 }  // namespace
 
 SupervisorFacet::SupervisorFacet(WorkspaceManager& manager, EventLog& events,
-                                 const HostAbilities& abilities, kj::StringPtr version)
-    : manager(manager), events(events), abilities(abilities), programVersion(version) {}
+                                 const HostAbilities& abilities, Examiner& examiner,
+                                 kj::StringPtr version)
+    : manager(manager),
+      events(events),
+      abilities(abilities),
+      examiner(examiner),
+      programVersion(version) {}
 
 void SupervisorFacet::describe(rpc::WorkspaceInfo::Builder info, Workspace& workspace) {
   fill(info, workspace.row(), acceleratorName(abilities));
@@ -224,6 +229,13 @@ kj::Promise<void> SupervisorFacet::watch(WatchContext context) {
   results.setFirst(events.first());
   results.setHandle(kj::heap<EventWatch>(events, params.getAfter(), params.getSink()));
   return kj::READY_NOW;
+}
+
+kj::Promise<void> SupervisorFacet::doctor(DoctorContext context) {
+  auto examination = co_await examiner.examine();
+  auto& findings = examination->findings;
+  auto list = context.getResults().initFindings(findings.size());
+  for (auto i : kj::indices(findings)) fill(list[i], findings[i]);
 }
 
 }  // namespace bothy

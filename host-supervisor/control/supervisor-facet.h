@@ -1,5 +1,6 @@
 #pragma once
 
+#include "doctor/examiner.h"
 #include "schema/supervisor.capnp.h"
 #include "workspace/workspace-manager.h"
 
@@ -10,12 +11,13 @@ class SupervisorFacet final: public rpc::Supervisor::Server {
 public:
   // All must outlive it.  `version` is bothyd's.
   SupervisorFacet(WorkspaceManager& manager, EventLog& events, const HostAbilities& abilities,
-                  kj::StringPtr version);
+                  Examiner& examiner, kj::StringPtr version);
 
 private:
   WorkspaceManager& manager;
   EventLog& events;
   const HostAbilities& abilities;
+  Examiner& examiner;
   kj::StringPtr programVersion;
 
   kj::Promise<void> version(VersionContext context) override;
@@ -27,6 +29,7 @@ private:
   kj::Promise<void> stop(StopContext context) override;
   kj::Promise<void> delete_(DeleteContext context) override;
   kj::Promise<void> watch(WatchContext context) override;
+  kj::Promise<void> doctor(DoctorContext context) override;
 
   void describe(rpc::WorkspaceInfo::Builder info, Workspace& workspace);
 };

@@ -10,6 +10,7 @@ static_assert(static_cast<int>(WorkspaceState::RUNNING) ==
 static_assert(static_cast<int>(Cause::VSOCK_RESTORED) ==
               static_cast<int>(rpc::Cause::VSOCK_RESTORED));
 static_assert(static_cast<int>(Cause::ADOPTED) == static_cast<int>(rpc::Cause::ADOPTED));
+static_assert(static_cast<int>(Verdict::REFUSE) == static_cast<int>(rpc::Verdict::REFUSE));
 static_assert(static_cast<int>(Stage::AGENT_READY) == static_cast<int>(rpc::Stage::AGENT_READY));
 
 rpc::WorkspaceState toRpc(WorkspaceState state) {
@@ -22,6 +23,10 @@ rpc::Stage toRpc(Stage stage) {
 
 rpc::Cause toRpc(Cause cause) {
   return static_cast<rpc::Cause>(cause);
+}
+
+rpc::Verdict toRpc(Verdict verdict) {
+  return static_cast<rpc::Verdict>(verdict);
 }
 
 void fill(rpc::WorkspaceInfo::Builder info, const WorkspaceRow& row, kj::StringPtr accelerator) {
@@ -58,6 +63,13 @@ void fill(rpc::Event::Builder event, const EventRecord& from) {
   event.setGone(from.gone);
   event.setCause(toRpc(from.cause));
   event.setDetail(from.detail);
+}
+
+void fill(rpc::Finding::Builder finding, const Finding& from) {
+  finding.setName(from.name);
+  finding.setVerdict(toRpc(from.verdict));
+  finding.setFound(from.found);
+  finding.setAdvice(from.advice);
 }
 
 kj::StringPtr acceleratorName(const HostAbilities& abilities) {

@@ -1,5 +1,6 @@
 #pragma once
 
+#include "doctor/finding.h"
 #include "schema/supervisor.capnp.h"
 #include "workspace/workspace.h"
 
@@ -10,10 +11,12 @@ namespace bothy {
 rpc::WorkspaceState toRpc(WorkspaceState state);
 rpc::Stage toRpc(Stage stage);
 rpc::Cause toRpc(Cause cause);
+rpc::Verdict toRpc(Verdict verdict);
 
 void fill(rpc::WorkspaceInfo::Builder info, const WorkspaceRow& row, kj::StringPtr accelerator);
 void fill(rpc::Supervisor::StartFailure::Builder failure, const StartReport::Failure& from);
 void fill(rpc::Event::Builder event, const EventRecord& from);
+void fill(rpc::Finding::Builder finding, const Finding& from);
 
 // Of the machine, when it runs.
 kj::StringPtr acceleratorName(const HostAbilities& abilities);

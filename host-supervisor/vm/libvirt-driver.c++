@@ -14,13 +14,16 @@
 namespace bothy {
 namespace {
 
-// libvirt's own settings: QEMU's log is a file (no virtlogd here), its sandbox is on, and files are
-// given back to nobody.  The user is for domains that name none: there is none such.
+// libvirt's own settings: QEMU's log is a file (no virtlogd here), its sandbox is on, files are given
+// back to nobody, and there are no cores (libvirt would raise the limit, or fail where it may not).  The
+// user is for domains that name none: there is none such.
 constexpr kj::StringPtr QEMU_SETTINGS = R"(stdio_handler = "file"
 user = "nobody"
 group = "nogroup"
 seccomp_sandbox = 1
 remember_owner = 0
+max_core = 0
+dump_guest_core = 0
 )"_kj;
 
 void writeQemuSettings(kj::StringPtr root) {

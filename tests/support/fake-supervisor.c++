@@ -425,6 +425,22 @@ public:
     context.getResults().initOutcome().setDeleted();
     return kj::READY_NOW;
   }
+  kj::Promise<void> doctor(DoctorContext context) override {
+    auto findings = context.getResults().initFindings(fake.refusesHost ? 3 : 2);
+    findings[0].setName("fuse");
+    findings[0].setFound("/dev/fuse");
+    findings[1].setName("swap");
+    findings[1].setVerdict(rpc::Verdict::WARN);
+    findings[1].setFound("not encrypted: /dev/sda\x1b[m");
+    findings[1].setAdvice("swapoff \x1b[m it");
+    if (fake.refusesHost) {
+      findings[2].setName("root");
+      findings[2].setVerdict(rpc::Verdict::REFUSE);
+      findings[2].setFound("bothyd runs as user 1000");
+      findings[2].setAdvice("start it as root");
+    }
+    return kj::READY_NOW;
+  }
 
 private:
   static kj::Promise<void> tell(rpc::Progress::Client progress, rpc::Stage stage) {

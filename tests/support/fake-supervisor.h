@@ -59,6 +59,9 @@ public:
   };
   kj::TreeMap<kj::String, File> files;  // by path from the root, with a leading "/"
 
+  // Whether `doctor` finds, beside a good one and a weak one, what is to be refused.
+  bool refusesHost = false;
+
   // What the next `create` or `start` answers; null: it goes well.
   kj::Maybe<kj::String> startFailure;
 

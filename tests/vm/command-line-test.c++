@@ -5,6 +5,7 @@
 #include <catch2/catch_test_macros.hpp>
 
 #include "support/command-line.h"
+#include "support/host-program.h"
 #include "support/local-terminal.h"
 #include "support/test-workspace.h"
 
@@ -27,6 +28,56 @@ TEST_CASE("a workspace is made, listed, stopped, started and removed by its name
   CHECK(bothy.run({"rm"_kj, "--force"_kj, "mine"_kj}).status == 0);
   CHECK(strstr(bothy.run({"ls"_kj}).out.cStr(), "mine") == nullptr);
   CHECK(bothy.run({"start"_kj, "mine"_kj}).status != 0);
+}
+
+TEST_CASE("S24 doctor tells what the host is, and the log what is weak about it") {
+  SupervisedHost host;
+  auto response =
+      host.wait(host.supervisor().doctorRequest().send().dropPipeline(), "the findings");
+  auto findings = response.getFindings();
+  auto told = CommandLine(host).run({"doctor"_kj});
+  INFO(told.out.cStr());
+  CHECK(told.status == 0);
+  auto log = hostOutput({"/bin/cat"_kj, host.log()});
+  INFO(log.cStr());
+
+  kj::Vector<kj::StringPtr> missing;
+  for (auto name : {"accelerator"_kj, "vsock"_kj, "vsock-namespace"_kj, "fuse"_kj,
+                    "network-namespaces"_kj, "libvirt"_kj, "qemu"_kj, "kernel"_kj, "capnproto"_kj,
+                    "smt"_kj, "ksm"_kj, "swap"_kj, "core-dumps"_kj, "ptrace-scope"_kj}) {
+    bool isThere = false;
+    for (auto finding : findings) isThere = isThere || finding.getName() == name;
+    if (!isThere) missing.add(name);
+  }
+  CHECK(kj::strArray(missing, " ") == "");
+
+  for (auto finding : findings) {
+    INFO(finding.getName().cStr());
+    CHECK(strstr(told.out.cStr(), kj::str("\n", finding.getName(), " ").cStr()) != nullptr);
+    CHECK(finding.getVerdict() != rpc::Verdict::REFUSE);
+    auto logged = strstr(log.cStr(), kj::str("check = ", finding.getName(), ";").cStr());
+    CHECK((logged != nullptr) == (finding.getVerdict() == rpc::Verdict::WARN));
+    CHECK((finding.getAdvice().size() > 0) == (finding.getVerdict() == rpc::Verdict::WARN));
+  }
+  // What bothyd itself sees to.
+  for (auto finding : findings) {
+    if (finding.getName() == "core-dumps") CHECK(finding.getVerdict() == rpc::Verdict::OK);
+  }
+}
+
+TEST_CASE("S24 bothyd ends at once on a host that it refuses, says why, and makes nothing") {
+  // A copy, since others than root may not reach the build.
+  auto ended = runProgram(
+      {"/bin/sh"_kj, "-c"_kj,
+       "d=$(mktemp -d) && chmod 755 $d && cp " BOTHYD_PROGRAM
+       " $d/bothyd && setpriv --reuid=65534 --regid=65534 --clear-groups $d/bothyd "
+       "--config=/dev/null "
+       "--state-dir=$d/state --runtime-dir=$d/run; code=$?; ls $d; rm -r $d; exit $code"_kj});
+  INFO(ended.err.cStr());
+  CHECK(ended.status == 1);
+  CHECK(ended.out == "bothyd\n");
+  CHECK(strstr(ended.err.cStr(), "bothyd runs as user 65534") != nullptr);
+  CHECK(strstr(ended.err.cStr(), "start it as root") != nullptr);
 }
 
 TEST_CASE("exec passes the command's exit code, and its own troubles as 125 to 127") {

@@ -119,6 +119,33 @@ TEST_CASE("S12 no text of a user reaches a command line") {
   CHECK(strstr(commandLine(workspace.qemu()).cStr(), "-append\n") != nullptr);
 }
 
+// The VmFlags of the mappings of a guest's RAM in a process, one a line.
+kj::String guestMemoryFlags(pid_t pid) {
+  return hostOutput({"/usr/bin/awk"_kj,
+                     "/^[0-9a-f]+-/ { ours = /memfd:memory-backend-memfd/ } /^VmFlags/ && ours"_kj,
+                     kj::str("/proc/", pid, "/smaps")});
+}
+
+TEST_CASE("S22 a guest's memory is in no core, and no page of it is merged") {
+  SupervisedHost host;
+  TestWorkspace workspace(host);
+  auto flags = guestMemoryFlags(workspace.qemu());
+  INFO(flags.cStr());
+  // One mapping.  proc(5): "dd" is MADV_DONTDUMP, "mg" MADV_MERGEABLE.
+  REQUIRE(flags.findFirst('\n').orDefault(0) + 1 == flags.size());
+  CHECK(strstr(flags.cStr(), " dd") != nullptr);
+  CHECK(strstr(flags.cStr(), " mg") == nullptr);
+  // The vsock device maps the guest's memory too and gives no such advice: what keeps it out is that no
+  // core has memory in it, not even one that the kernel hands to a program, whatever the limit is.
+  for (pid_t pid : {host.pid(), workspace.qemu(), workspace.vsockDevice()}) {
+    auto limit = hostOutput({"/usr/bin/awk"_kj, "/^Max core file size/ { print $5, $6 }"_kj,
+                             kj::str("/proc/", pid, "/limits")});
+    CHECK(limit == "0 0\n");
+    CHECK(cat(kj::str("/proc/", pid, "/coredump_filter")) == "00000000\n");
+  }
+  CHECK(guestMemoryFlags(workspace.vsockDevice()) != "");
+}
+
 TEST_CASE("S23 the kernel's hardening stays on") {
   SupervisedHost host;
   TestWorkspace workspace(host);

@@ -121,9 +121,9 @@ int tell(Context& context, const kj::Exception& exception, const Command* runnin
 }  // namespace
 
 kj::ArrayPtr<const Command> commands() {
-  static const Command ALL[] = {createCommand(), listCommand(),    shellCommand(), execCommand(),
-                                copyCommand(),   startCommand(),   stopCommand(),  removeCommand(),
-                                eventsCommand(), versionCommand(), upCommand()};
+  static const Command ALL[] = {createCommand(), listCommand(),   shellCommand(),   execCommand(),
+                                copyCommand(),   startCommand(),  stopCommand(),    removeCommand(),
+                                eventsCommand(), doctorCommand(), versionCommand(), upCommand()};
   return ALL;
 }
 

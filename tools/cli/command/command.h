@@ -27,6 +27,7 @@ Command startCommand();
 Command stopCommand();
 Command removeCommand();
 Command eventsCommand();
+Command doctorCommand();
 Command versionCommand();
 Command upCommand();
 

@@ -189,4 +189,16 @@ kj::StringPtr nameOf(rpc::Cause cause) {
   return "unknown";
 }
 
+kj::StringPtr nameOf(rpc::Verdict verdict) {
+  switch (verdict) {
+    case rpc::Verdict::OK:
+      return "ok";
+    case rpc::Verdict::WARN:
+      return "warn";
+    case rpc::Verdict::REFUSE:
+      return "refuse";
+  }
+  return "unknown";
+}
+
 }  // namespace bothy

@@ -31,5 +31,6 @@ int exitCodeOf(rpc::ExitStatus::Reader status);
 kj::StringPtr nameOf(rpc::WorkspaceState state);
 kj::StringPtr nameOf(rpc::Stage stage);
 kj::StringPtr nameOf(rpc::Cause cause);
+kj::StringPtr nameOf(rpc::Verdict verdict);
 
 }  // namespace bothy
