@@ -123,8 +123,9 @@ TEST_CASE("a person types into a shell, detaches, and finds it as it was") {
     LocalTerminal person({BOTHY_PROGRAM ""_kj, "--socket"_kj, socket, "shell"_kj, "test"_kj}, 80,
                          24);
     person.waitForText("$");
-    person.type("sleep 1000\r");
-    person.waitForText("sleep 1000");
+    // A Ctrl-C while the line is still read would take its end with it.
+    person.type("echo sleeping; sleep 1000\r");
+    person.waitForText("\nsleeping");
     person.type("\x03");
     person.type("echo answer $((6 * 7))\r");
     person.waitForText("answer 42");
