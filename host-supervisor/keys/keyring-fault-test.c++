@@ -1,0 +1,313 @@
+#include "keys/test-keyring.h"
+
+namespace bothy {
+namespace {
+
+using Fault = TestKeyFiles::Fault;
+using Content = KeyringWorld::Content;
+using Unsynced = TestDisk::Unsynced;
+
+// A change of a keyring that holds a, b and c.
+struct Change {
+  const char* name;
+  kj::StringPtr id;
+  enum class Kind { CREATE, DESTROY } kind;
+
+  void run(KeyringWorld& world, KeyKeeper& keeper) const {
+    (kind == Kind::CREATE ? keeper.create(id) : keeper.destroy(id)).wait(world.scope);
+  }
+
+  bool isDone(const Content& before, const Content& now) const {
+    auto rest = now;
+    auto expected = before;
+    bool isThere = rest.erase(id.cStr()) == 1;
+    expected.erase(id.cStr());
+    if (rest != expected || isThere != (kind == Kind::CREATE)) return false;
+    auto old = before.find(id.cStr());
+    // A new key, not the one that was there.
+    return !isThere || old == before.end() || now.at(id.cStr()) != old->second;
+  }
+};
+
+constexpr Change CHANGES[] = {
+    {"a new key", "x"_kj, Change::Kind::CREATE},
+    {"a key in the place of a remnant", "a"_kj, Change::Kind::CREATE},
+    {"a destroyed key", "b"_kj, Change::Kind::DESTROY},
+};
+
+// Far above the steps that a change has: the loop ends before.
+constexpr size_t MAX_STEPS = 1000;
+
+struct FaultWorld: KeyringWorld {
+  TestDisk start;
+  Content before;
+  kj::Array<kj::byte> oldMaster;
+
+  FaultWorld() {
+    auto keeper = open(start);
+    for (auto id : {"a"_kj, "b"_kj, "c"_kj}) keeper->create(id).wait(scope);
+    before = contentOf(*keeper);
+    oldMaster = kj::heapArray<kj::byte>(start.at("master").data(), start.at("master").size());
+  }
+
+  // What destroying promises: no copy of a keyring that ever was opens `id` under what is there now, and
+  // the wrapped master that did is overwritten wherever it lay.
+  void requireDestroyed(const TestDisk& disk, kj::StringPtr id) {
+    auto& master = disk.at("master");
+    auto masters = mastersOf(kj::arrayPtr(master.data(), master.size()), protector());
+    REQUIRE(masters.size() == 1);
+    for (auto& copy : disk.written.at("keyring")) {
+      REQUIRE_FALSE(opensKey(masters, kj::arrayPtr(copy.data(), copy.size()), id));
+    }
+    auto old = MasterFile::decode(oldMaster, "master"_kj);
+    REQUIRE(old.generations.size() == 1);
+    kj::ArrayPtr<const kj::byte> content = old.generations[0].wrapped.content;
+    for (auto& inode : disk.inodes) {
+      REQUIRE_FALSE(contains(inode.content, content));
+      REQUIRE_FALSE(contains(inode.durable, content));
+    }
+  }
+
+  void requireDone(const Change& change, TestDisk disk) {
+    auto now = contentOf(disk);
+    REQUIRE(change.isDone(before, now));
+    if (change.kind == Change::Kind::DESTROY) requireDestroyed(disk, change.id);
+  }
+
+  // Calls `look` with what each way to lose unsynced data leaves of `disk`.
+  template <typename Look>
+  void afterEachPowerCut(const TestDisk& disk, Look&& look) {
+    for (size_t steps = 0; steps < disk.history.size(); ++steps) {
+      for (auto unsynced : {Unsynced::LOST, Unsynced::KEPT, Unsynced::TORN}) {
+        TestDisk rest = disk;
+        rest.cutPower(steps, unsynced);
+        look(rest);
+      }
+    }
+  }
+
+  // Old or new; and the change can be done again.
+  void requireEither(const Change& change, TestDisk disk, bool wasPromised) {
+    auto now = contentOf(disk);
+    bool isDone = change.isDone(before, now);
+    REQUIRE((isDone || (now == before && !wasPromised)));
+    auto keeper = open(disk);
+    change.run(*this, *keeper);
+    REQUIRE(change.isDone(before, contentOf(*keeper)));
+    keeper = nullptr;
+    REQUIRE(change.isDone(before, contentOf(disk)));
+  }
+};
+
+TEST_CASE(
+    "R02 after an error at any one step nothing has changed and the change can be done again") {
+  FaultWorld world;
+  for (auto& change : CHANGES) {
+    size_t step = 1;
+    size_t failures = 0;
+    for (;; ++step) {
+      REQUIRE(step < MAX_STEPS);
+      INFO(change.name << ", step " << step);
+      TestDisk disk = world.start;
+      auto files = kj::heap<TestKeyFiles>(disk);
+      auto& faults = *files;
+      auto keeper = openLocalKeyring(kj::mv(files), world.protector());
+      faults.failAt(step, Fault::ERROR);
+      auto failure = kj::runCatchingExceptions([&]() { change.run(world, *keeper); });
+      if (!faults.hasFired()) break;
+      faults.heal();
+      if (failure != nullptr) {
+        ++failures;
+        REQUIRE(world.contentOf(*keeper) == world.before);
+        REQUIRE(world.contentOf(TestDisk(disk)) == world.before);
+        world.afterEachPowerCut(
+            disk, [&](TestDisk& rest) { REQUIRE(world.contentOf(rest) == world.before); });
+        change.run(world, *keeper);
+      }
+      REQUIRE(change.isDone(world.before, world.contentOf(*keeper)));
+      keeper = nullptr;
+      world.requireDone(change, disk);
+    }
+    // Writing, naming and syncing may fail a change; overwriting an old keyring may not.
+    CHECK(failures >= (change.kind == Change::Kind::DESTROY ? 20 : 5));
+    CHECK(step > failures);
+  }
+}
+
+TEST_CASE(
+    "R02 a full disk is OVERLOADED, changes nothing, and the change works when there is space") {
+  FaultWorld world;
+  for (auto& change : CHANGES) {
+    for (size_t step = 1;; ++step) {
+      REQUIRE(step < MAX_STEPS);
+      INFO(change.name << ", step " << step);
+      TestDisk disk = world.start;
+      auto files = kj::heap<TestKeyFiles>(disk);
+      auto& faults = *files;
+      auto keeper = openLocalKeyring(kj::mv(files), world.protector());
+      faults.failAt(step, Fault::DISK_FULL);
+      auto failure = kj::runCatchingExceptions([&]() { change.run(world, *keeper); });
+      if (!faults.hasFired()) break;
+      REQUIRE(KJ_ASSERT_NONNULL(failure).getType() == kj::Exception::Type::OVERLOADED);
+      REQUIRE(world.contentOf(*keeper) == world.before);
+      REQUIRE(world.contentOf(TestDisk(disk)) == world.before);
+      // Nothing half-written takes space.
+      REQUIRE(disk.names.size() == 2);
+      faults.heal();
+      change.run(world, *keeper);
+      keeper = nullptr;
+      world.requireDone(change, disk);
+    }
+  }
+}
+
+TEST_CASE("R02 two errors at any two steps leave the old or the new keyring, and reads go on") {
+  FaultWorld world;
+  for (auto& change : CHANGES) {
+    bool hasMore = true;
+    for (size_t first = 1; hasMore; ++first) {
+      REQUIRE(first < MAX_STEPS);
+      for (size_t second = first + 1;; ++second) {
+        INFO(change.name << ", steps " << first << " and " << second);
+        TestDisk disk = world.start;
+        auto files = kj::heap<TestKeyFiles>(disk);
+        auto& faults = *files;
+        auto keeper = openLocalKeyring(kj::mv(files), world.protector());
+        faults.failAt(first, Fault::ERROR, second);
+        auto failure = kj::runCatchingExceptions([&]() { change.run(world, *keeper); });
+        hasMore = faults.hasFired();
+        if (faults.stepCount() < second) break;
+        faults.heal();
+        if (failure != nullptr) REQUIRE(world.contentOf(*keeper) == world.before);
+        world.requireEither(change, disk, failure == nullptr);
+        world.afterEachPowerCut(
+            disk, [&](TestDisk& rest) { world.requireEither(change, rest, failure == nullptr); });
+        change.run(world, *keeper);
+        keeper = nullptr;
+        world.requireDone(change, disk);
+      }
+    }
+  }
+}
+
+TEST_CASE("R02 a disk that fails for good leaves the old or the new keyring, and reads go on") {
+  FaultWorld world;
+  for (auto& change : CHANGES) {
+    for (size_t step = 1;; ++step) {
+      REQUIRE(step < MAX_STEPS);
+      INFO(change.name << ", step " << step);
+      TestDisk disk = world.start;
+      auto files = kj::heap<TestKeyFiles>(disk);
+      auto& faults = *files;
+      auto keeper = openLocalKeyring(kj::mv(files), world.protector());
+      faults.failAt(step, Fault::ERRORS);
+      auto failure = kj::runCatchingExceptions([&]() { change.run(world, *keeper); });
+      if (!faults.hasFired()) break;
+      if (failure != nullptr) {
+        REQUIRE(world.contentOf(*keeper) == world.before);
+        failureOf([&]() { change.run(world, *keeper); });
+      }
+      world.requireEither(change, disk, failure == nullptr);
+      faults.heal();
+      change.run(world, *keeper);
+      keeper = nullptr;
+      REQUIRE(change.isDone(world.before, world.contentOf(TestDisk(disk))));
+    }
+  }
+}
+
+TEST_CASE(
+    "R02 E03 after a kill at any step there is the old or the new keyring, and a redone "
+    "destruction is complete") {
+  FaultWorld world;
+  for (auto& change : CHANGES) {
+    size_t step = 1;
+    for (;; ++step) {
+      REQUIRE(step < MAX_STEPS);
+      INFO(change.name << ", step " << step);
+      TestDisk disk = world.start;
+      auto files = kj::heap<TestKeyFiles>(disk);
+      auto& faults = *files;
+      auto keeper = openLocalKeyring(kj::mv(files), world.protector());
+      faults.failAt(step, Fault::KILL);
+      bool isPromised = kj::runCatchingExceptions([&]() { change.run(world, *keeper); }) == nullptr;
+      if (!faults.hasFired()) break;
+      keeper = nullptr;
+
+      world.requireEither(change, disk, isPromised);
+      world.afterEachPowerCut(
+          disk, [&](TestDisk& rest) { world.requireEither(change, rest, isPromised); });
+
+      // The process alone ended: what it named is still there to be overwritten.
+      auto again = world.open(disk);
+      change.run(world, *again);
+      again = nullptr;
+      world.requireDone(change, disk);
+    }
+    // A file is replaced in 11 steps; see file-replacer.h.
+    CHECK(step - 1 >= (change.kind == Change::Kind::DESTROY ? 33 : 11));
+  }
+}
+
+TEST_CASE("R02 a kill or a power cut while a keyring recovers leaves the old or the new one too") {
+  FaultWorld world;
+  for (auto& change : CHANGES) {
+    for (size_t step = 1;; ++step) {
+      REQUIRE(step < MAX_STEPS);
+      TestDisk disk = world.start;
+      auto files = kj::heap<TestKeyFiles>(disk);
+      auto& faults = *files;
+      auto keeper = openLocalKeyring(kj::mv(files), world.protector());
+      faults.failAt(step, Fault::KILL);
+      bool isPromised = kj::runCatchingExceptions([&]() { change.run(world, *keeper); }) == nullptr;
+      if (!faults.hasFired()) break;
+      keeper = nullptr;
+
+      for (size_t second = 1;; ++second) {
+        REQUIRE(second < MAX_STEPS);
+        INFO(change.name << ", step " << step << ", then step " << second << " of recovering");
+        TestDisk recovering = disk;
+        auto secondFiles = kj::heap<TestKeyFiles>(recovering);
+        secondFiles->failAt(second, Fault::KILL);
+        auto failure = kj::runCatchingExceptions(
+            [&]() { openLocalKeyring(kj::mv(secondFiles), world.protector()); });
+        if (failure == nullptr) break;
+        world.requireEither(change, recovering, isPromised);
+        world.afterEachPowerCut(recovering, [&](TestDisk& rest) {
+          auto now = world.contentOf(rest);
+          REQUIRE((change.isDone(world.before, now) || (now == world.before && !isPromised)));
+        });
+      }
+    }
+  }
+}
+
+TEST_CASE("R02 a kill while a keyring is made leaves nothing that stops the next start") {
+  KeyringWorld world;
+  size_t step = 1;
+  for (;; ++step) {
+    REQUIRE(step < MAX_STEPS);
+    INFO("step " << step);
+    TestDisk disk;
+    auto files = kj::heap<TestKeyFiles>(disk);
+    files->failAt(step, Fault::KILL);
+    auto failure =
+        kj::runCatchingExceptions([&]() { openLocalKeyring(kj::mv(files), world.protector()); });
+    if (failure == nullptr) break;
+    for (size_t steps = 0; steps < disk.history.size(); ++steps) {
+      for (auto unsynced : {Unsynced::LOST, Unsynced::KEPT, Unsynced::TORN}) {
+        TestDisk rest = disk;
+        rest.cutPower(steps, unsynced);
+        auto keeper = world.open(rest);
+        REQUIRE(world.contentOf(*keeper).empty());
+        keeper->create("a").wait(world.scope);
+        keeper = nullptr;
+        REQUIRE(world.contentOf(rest).size() == 1);
+      }
+    }
+  }
+  CHECK(step > 15);
+}
+
+}  // namespace
+}  // namespace bothy
