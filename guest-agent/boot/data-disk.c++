@@ -3,7 +3,9 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <kj/debug.h>
+#include <linux/ioctl.h>
 #include <string.h>
+#include <sys/ioctl.h>
 #include <sys/mount.h>
 #include <sys/stat.h>
 #include <unistd.h>
@@ -20,6 +22,8 @@ constexpr size_t BLOCK_BYTES = 4096;
 // 4 KiB start at block groups 1 and 3, of 128 MiB each, without the 1024.
 constexpr uint64_t SUPERBLOCK_OFFSET = 1024;
 constexpr size_t MAGIC_OFFSET = 56;
+constexpr size_t BLOCKS_LOW_OFFSET = 4;
+constexpr size_t BLOCKS_HIGH_OFFSET = 0x150;
 constexpr uint64_t GROUP_BYTES = 128 * 1024 * 1024;
 
 constexpr uint64_t HEAD_BYTES = 1024 * 1024;
@@ -28,9 +32,9 @@ constexpr uint64_t SAMPLES = 64;
 constexpr char FORMATTING[] = "bothy: a format is under way\n";
 
 // Noatime: reading must not write.  noinit_itable: the inode tables of a fresh file system read as zero
-// already, writing them would fill a sparse disk.
+// already, writing them would fill a sparse disk.  discard: what is deleted is given back to the host.
 constexpr unsigned long MOUNT_FLAGS = MS_NOATIME | MS_NOSUID | MS_NODEV;
-constexpr const char* MOUNT_OPTIONS = "errors=remount-ro,noinit_itable";
+constexpr const char* MOUNT_OPTIONS = "errors=remount-ro,noinit_itable,discard";
 
 void readAt(int fd, uint64_t offset, kj::ArrayPtr<kj::byte> buffer) {
   while (buffer.size() > 0) {
@@ -65,6 +69,27 @@ bool hasMagic(int fd, uint64_t superblock) {
   kj::byte magic[2];
   readAt(fd, superblock + MAGIC_OFFSET, magic);
   return magic[0] == 0x53 && magic[1] == 0xef;
+}
+
+uint32_t numberAt(int fd, uint64_t offset) {
+  kj::byte bytes[4];
+  readAt(fd, offset, bytes);
+  return uint32_t{bytes[0]} | uint32_t{bytes[1]} << 8 | uint32_t{bytes[2]} << 16 |
+         uint32_t{bytes[3]} << 24;
+}
+
+// A disk that was made larger: its file system follows, mounted at `target`, and what is on it stays.  The
+// ioctl is of the kernel's ext4 (Documentation/filesystems/ext4/); its headers do not export it.
+void growFileSystem(int fd, kj::StringPtr target) {
+  constexpr unsigned long EXT4_IOC_RESIZE_FS = _IOW('f', 16, uint64_t);
+  uint64_t present = uint64_t{numberAt(fd, SUPERBLOCK_OFFSET + BLOCKS_HIGH_OFFSET)} << 32 |
+                     numberAt(fd, SUPERBLOCK_OFFSET + BLOCKS_LOW_OFFSET);
+  uint64_t wanted = (diskBytes(fd) - FORMAT_STRIP_BYTES) / BLOCK_BYTES;
+  if (wanted <= present) return;
+  int root;
+  KJ_SYSCALL(root = ::open(target.cStr(), O_RDONLY | O_DIRECTORY | O_CLOEXEC));
+  kj::AutoCloseFd mounted(root);
+  KJ_SYSCALL(::ioctl(mounted, EXT4_IOC_RESIZE_FS, &wanted), "ext4 cannot grow", present, wanted);
 }
 
 void writeStrip(int fd, kj::ArrayPtr<const char> text) {
@@ -159,7 +184,6 @@ DiskState mountDataDisk(kj::StringPtr device, kj::StringPtr target, kj::StringPt
                      state = DiskDamaged{kj::str(device, " is neither blank nor ext4")};
                      return;
                  }
-                 disk = nullptr;
                  if (::mount(device.cStr(), target.cStr(), "ext4", MOUNT_FLAGS, MOUNT_OPTIONS) <
                      0) {
                    state = DiskDamaged{
@@ -167,6 +191,12 @@ DiskState mountDataDisk(kj::StringPtr device, kj::StringPtr target, kj::StringPt
                    return;
                  }
                  state = DiskReady{created};
+                 KJ_IF_MAYBE (e, kj::runCatchingExceptions(
+                                     [&]() { growFileSystem(disk.get(), target); })) {
+                   // It works, with the space that it had.
+                   KJ_LOG(WARNING, "the file system has not grown with its disk",
+                          e->getDescription());
+                 }
                })) {
     state = DiskDamaged{kj::str(problem->getDescription())};
   }
