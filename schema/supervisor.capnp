@@ -81,6 +81,7 @@ interface Supervisor {
     # One line, for people; guest text in it is escaped.
     console @2 :Text;
     # The end of the machine's console, at most 4 KiB, escaped but for line feeds.
+    fault @3 :StartFault;
   }
 
   stop @6 (name :Text, graceMillis :UInt32 = 30000) -> (outcome :StopOutcome);
@@ -111,7 +112,25 @@ interface Supervisor {
   # Sends every event with a number above `after`, then what comes, while `handle` is held.  The last
   # `maxEvents` are kept; `first` is the number of the oldest event that is.
 
-  doctor @9 () -> (findings :List(Finding));
+  resize @9 (name :Text, diskMib :UInt32) -> (outcome :ResizeOutcome);
+  # Makes the disk of a workspace that does not run (`stopped` or `failed`, else `busy`) `diskMib` large; its file
+  # system follows at the next start.  Ends in `stopped`.  The size that it has is `resized` at once.  A call
+  # that is dropped cancels nothing.
+  struct ResizeOutcome {
+    union {
+      resized @0 :WorkspaceTypes.WorkspaceInfo;
+      absent @1 :Void;
+      busy @2 :WorkspaceTypes.WorkspaceState;
+      invalid @3 :Text;
+      # A size below the present one (a disk never shrinks) or above the limit: which, and what it must be.
+      noSpace @4 :Text;
+      # The host's disk cannot hold it; the workspace's disk is as it was.
+      failed @5 :Text;
+      # One line, for people; the workspace's disk is as it was.
+    }
+  }
+
+  doctor @10 () -> (findings :List(Finding));
   # Examines the host, as it is at this moment, for what workspaces need and what their isolation and secrecy rest
   # on.  Changes nothing.  Every check is told, good or not, always in the same order.
 }
@@ -140,6 +159,18 @@ enum Stage {
   startingVm @1;
   booting @2;      # the kernel runs
   agentReady @3;
+}
+
+enum StartFault {
+  # What kept a workspace from starting.
+  other @0;         # see the message
+  disk @1;          # its disk was not made or cannot be opened
+  vmmExited @2;     # the virtual machine monitor did not start, or ended
+  kernelSilent @3;  # nothing came from the kernel: it is none, or does not run here
+  noInit @4;        # the kernel found no init that it could run
+  kernelPanic @5;   # the kernel panicked for another reason
+  noHello @6;       # something runs in the machine, and its agent does not answer
+  generation @7;    # the agent is of another protocol generation
 }
 
 interface Progress {
@@ -172,6 +203,7 @@ enum Cause {
   recovered @5;       # left half-done by a supervisor that ended: cleaned up or completed
   vsockLost @6;       # the vsock device's process ended; the machine goes on
   vsockRestored @7;
+  resizeFailed @8;    # its disk could not be made larger, and is as it was
 }
 
 interface EventSink {

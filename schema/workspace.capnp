@@ -34,6 +34,7 @@ enum WorkspaceState {
   stopping @4;
   deleting @5;
   failed @6;    # it did not start or broke: see `failure`; may be started, and deleted
+  resizing @7;  # its disk is being made larger; ends in `stopped`
 }
 
 struct WorkspaceInfo {

@@ -144,8 +144,26 @@ TEST_CASE("a wrong secret and an agent of another generation are told apart from
   machine.generation = rpc::GENERATION + 1;
   auto link = machine.link();
   auto tooOld = machine.failure(link->ready());
-  CHECK(tooOld.getType() == kj::Exception::Type::FAILED);
+  CHECK(tooOld.getType() == kj::Exception::Type::UNIMPLEMENTED);
   CHECK(says(tooOld, "generation"));
+}
+
+TEST_CASE("a link that is dropped fails those who wait for it, and nothing of it goes on") {
+  Machine machine;
+  machine.mood = Machine::ABSENT;
+  auto link = machine.link();
+  auto first = link->agent(AgentLink::Lane::BULK);
+  auto second = link->agent(AgentLink::Lane::BULK);
+  auto ready = link->ready();
+  CHECK_FALSE(first.poll(machine.scope));
+  auto dials = machine.dials;
+  link = nullptr;
+  CHECK(machine.failure(kj::mv(first)).getType() == kj::Exception::Type::DISCONNECTED);
+  CHECK(machine.failure(kj::mv(second)).getType() == kj::Exception::Type::DISCONNECTED);
+  CHECK(machine.failure(kj::mv(ready)).getType() == kj::Exception::Type::DISCONNECTED);
+  machine.advance(1 * kj::SECONDS);
+  machine.scope.poll();
+  CHECK(machine.dials == dials);
 }
 
 TEST_CASE("P30 a machine that boots is tried again until it answers") {

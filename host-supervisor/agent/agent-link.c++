@@ -28,11 +28,36 @@ public:
                 kj::Function<kj::Promise<kj::Own<kj::AsyncIoStream>>()> dial)
       : timer(timer), secret(kj::mv(secret)), dial(kj::mv(dial)) {}
 
+  ~AgentLinkImpl() noexcept(false) {
+    // Callers hold branches of what is under way here, and would keep it going.
+    canceler.cancel(disconnected("the workspace's machine has stopped; connect again"));
+  }
+  KJ_DISALLOW_COPY_AND_MOVE(AgentLinkImpl);
+
   kj::Promise<rpc::Agent::Client> agent(Lane lane) override {
-    return agent(lane, HELLO_LIMIT, Tries::UNTIL_LIMIT);
+    return canceler.wrap(agent(lane, HELLO_LIMIT, Tries::UNTIL_LIMIT));
   }
 
-  kj::Promise<void> ready() override {
+  kj::Promise<void> ready() override { return canceler.wrap(keepTrying()); }
+
+private:
+  enum class Tries { ONE, UNTIL_LIMIT };
+
+  struct LaneState {
+    kj::Maybe<kj::Own<AgentConnection>> connection;
+    kj::Maybe<rpc::Agent::Client> agent;
+    bool opening = false;
+    kj::Maybe<kj::ForkedPromise<void>> attempt;
+  };
+
+  kj::Timer& timer;
+  kj::Array<const kj::byte> secret;
+  kj::Function<kj::Promise<kj::Own<kj::AsyncIoStream>>()> dial;
+  LaneState lanes[3];
+  // Every call from outside.
+  kj::Canceler canceler;
+
+  kj::Promise<void> keepTrying() {
     auto begin = timer.now();
     kj::Duration limit = FIRST_TRY_LIMIT;
     for (;;) {
@@ -50,21 +75,6 @@ public:
       limit = kj::min(limit * 2, HELLO_LIMIT);
     }
   }
-
-private:
-  enum class Tries { ONE, UNTIL_LIMIT };
-
-  struct LaneState {
-    kj::Maybe<kj::Own<AgentConnection>> connection;
-    kj::Maybe<rpc::Agent::Client> agent;
-    bool opening = false;
-    kj::Maybe<kj::ForkedPromise<void>> attempt;
-  };
-
-  kj::Timer& timer;
-  kj::Array<const kj::byte> secret;
-  kj::Function<kj::Promise<kj::Own<kj::AsyncIoStream>>()> dial;
-  LaneState lanes[3];
 
   kj::Promise<rpc::Agent::Client> agent(Lane lane, kj::Duration limit, Tries tries) {
     auto& state = lanes[static_cast<size_t>(lane)];
@@ -111,6 +121,14 @@ private:
     }
   }
 
+  [[noreturn]] static void refuseGeneration(kj::StringPtr what, uint32_t generation) {
+    kj::throwFatalException(
+        KJ_EXCEPTION(UNIMPLEMENTED,
+                     kj::str(what, " protocol generation ", generation, ", and this bothyd speaks ",
+                             rpc::OLDEST_GENERATION, " to ", rpc::GENERATION,
+                             ": install an image that fits, or another bothyd")));
+  }
+
   kj::Promise<void> connect(LaneState& state) {
     auto connection = kj::heap<AgentConnection>(co_await dial());
     auto request = connection->gate().helloRequest();
@@ -121,10 +139,10 @@ private:
     switch (outcome.which()) {
       case rpc::AgentGate::HelloOutcome::WELCOME: {
         auto welcome = outcome.getWelcome();
-        KJ_REQUIRE(welcome.getGeneration() >= rpc::OLDEST_GENERATION &&
-                       welcome.getGeneration() <= rpc::GENERATION,
-                   "the workspace's agent speaks a protocol generation that this bothyd does not",
-                   welcome.getGeneration());
+        if (welcome.getGeneration() < rpc::OLDEST_GENERATION ||
+            welcome.getGeneration() > rpc::GENERATION) {
+          refuseGeneration("the workspace's agent speaks", welcome.getGeneration());
+        }
         state.agent = welcome.getAgent();
         state.connection = kj::mv(connection);
         co_return;
@@ -132,8 +150,7 @@ private:
       case rpc::AgentGate::HelloOutcome::WRONG_SECRET:
         KJ_FAIL_REQUIRE("the workspace's agent refuses the secret of this boot");
       case rpc::AgentGate::HelloOutcome::GENERATION_TOO_OLD:
-        KJ_FAIL_REQUIRE("the workspace's agent wants a newer protocol generation",
-                        outcome.getGenerationTooOld(), rpc::GENERATION);
+        refuseGeneration("the workspace's agent wants at least", outcome.getGenerationTooOld());
     }
     KJ_FAIL_REQUIRE("the workspace's agent gave an answer that this bothyd does not know");
   }

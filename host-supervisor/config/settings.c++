@@ -66,6 +66,15 @@ constexpr Setting SETTINGS[] = {
      [](Settings& s, kj::StringPtr v) { return setPath(s.imageDir, v); }},
     {{"libvirt-uri"_kj, "a QEMU driver, such as qemu:///system (default: embedded in bothyd)"_kj},
      [](Settings& s, kj::StringPtr v) { return setText(s.libvirtUri, v); }},
+    {{"key-protector"_kj,
+      "what the keys of disks are kept under: file:PATH (32 bytes), passphrase:PATH or "
+      "credential:NAME of systemd (default file:STATE-DIR/keys/protector, made at first use)"_kj},
+     [](Settings& s, kj::StringPtr v) -> Fault {
+       auto parsed = parseProtector(v);
+       if (parsed.is<kj::String>()) return kj::mv(parsed.get<kj::String>());
+       s.protector = kj::mv(parsed.get<ProtectorSetting>());
+       return nullptr;
+     }},
     {{"first-uid"_kj, "first user id for VMs, 1000..2147483647 (default 700000)"_kj},
      [](Settings& s, kj::StringPtr v) { return setNumber(s.firstUid, v, 1000, 2147483647); }},
     {{"uid-count"_kj,
@@ -77,6 +86,9 @@ constexpr Setting SETTINGS[] = {
      [](Settings& s, kj::StringPtr v) { return setNumber(s.defaultMemoryMib, v, 256, 1048576); }},
     {{"default-disk"_kj, "MiB of disk, 64..16777216 (default 4096)"_kj},
      [](Settings& s, kj::StringPtr v) { return setNumber(s.defaultDiskMib, v, 64, 16777216); }},
+    {{"boot-limit"_kj,
+      "seconds until a machine's agent must answer, 1..3600 (default 30 with KVM, 120 without)"_kj},
+     [](Settings& s, kj::StringPtr v) { return setNumber(s.bootLimitSeconds, v, 1, 3600); }},
     {{"max-connections"_kj, "clients at a time, 1..10000 (default 256)"_kj},
      [](Settings& s, kj::StringPtr v) { return setNumber(s.maxConnections, v, 1, 10000); }},
     {{"log-format"_kj, "text or json (default text)"_kj},
@@ -118,6 +130,13 @@ kj::String Settings::socketPath() const {
 }
 kj::String Settings::imagePath() const {
   return orBelow(imageDir, stateDir, "images");
+}
+
+ProtectorSetting Settings::keyProtector() const {
+  KJ_IF_MAYBE (given, protector) {
+    return {given->kind, kj::str(given->place), given->ifMissing};
+  }
+  return defaultProtector(stateDir);
 }
 
 kj::Array<SettingDescription> settingDescriptions() {

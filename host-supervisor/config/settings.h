@@ -6,6 +6,8 @@
 #include <kj/common.h>
 #include <kj/string.h>
 
+#include "keys/protector-setting.h"
+
 namespace bothy {
 
 enum class LogFormat { TEXT, JSON };
@@ -24,6 +26,9 @@ struct Settings {
   // Empty: libvirt embedded in bothyd, its files in the state directory.
   kj::String libvirtUri;
 
+  // None: a file in the state directory; see keyProtector().
+  kj::Maybe<ProtectorSetting> protector;
+
   // Every VM runs under a user id of its own from here.
   uint32_t firstUid = 700000;
   uint32_t uidCount = 10000;
@@ -31,6 +36,9 @@ struct Settings {
   uint32_t defaultCpus = 1;
   uint32_t defaultMemoryMib = 512;
   uint32_t defaultDiskMib = 4096;
+
+  // How long a machine may take from its start to its agent's answer; 0: 30 with KVM, 120 without.
+  uint32_t bootLimitSeconds = 0;
 
   uint32_t maxConnections = 256;
 
@@ -41,6 +49,7 @@ struct Settings {
 
   kj::String socketPath() const;
   kj::String imagePath() const;
+  ProtectorSetting keyProtector() const;
 };
 
 // One setting as a person meets it: its name in the file is its flag without the dashes.

@@ -222,6 +222,40 @@ kj::Promise<void> SupervisorFacet::delete_(DeleteContext context) {
   }
 }
 
+kj::Promise<void> SupervisorFacet::resize(ResizeContext context) {
+  auto params = context.getParams();
+  auto found = manager.find(params.getName());
+  if (found == nullptr) {
+    context.getResults().initOutcome().setAbsent();
+    co_return;
+  }
+  auto workspace = kj::mv(KJ_ASSERT_NONNULL(found));
+  if (replyTo(Wish::RESIZE, workspace->row().state) == Reply::BUSY) {
+    context.getResults().initOutcome().setBusy(toRpc(workspace->row().state));
+    co_return;
+  }
+  auto result = co_await workspace->resize(params.getDiskMib());
+  auto outcome = context.getResults().initOutcome();
+  KJ_SWITCH_ONEOF(result) {
+    KJ_CASE_ONEOF(resized, Workspace::Resized) {
+      describe(outcome.initResized(), *workspace);
+    }
+    KJ_CASE_ONEOF(invalid, Workspace::InvalidSize) {
+      outcome.setInvalid(invalid.why);
+    }
+    KJ_CASE_ONEOF(failure, Workspace::ResizeFailure) {
+      if (failure.noSpace) {
+        outcome.setNoSpace(failure.why);
+      } else {
+        outcome.setFailed(failure.why);
+      }
+    }
+    KJ_CASE_ONEOF(superseded, Superseded) {
+      outcome.setBusy(toRpc(workspace->row().state));
+    }
+  }
+}
+
 kj::Promise<void> SupervisorFacet::watch(WatchContext context) {
   auto params = context.getParams();
   KJ_REQUIRE(params.hasSink(), "watch needs a sink");

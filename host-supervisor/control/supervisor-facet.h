@@ -29,6 +29,7 @@ private:
   kj::Promise<void> stop(StopContext context) override;
   kj::Promise<void> delete_(DeleteContext context) override;
   kj::Promise<void> watch(WatchContext context) override;
+  kj::Promise<void> resize(ResizeContext context) override;
   kj::Promise<void> doctor(DoctorContext context) override;
 
   void describe(rpc::WorkspaceInfo::Builder info, Workspace& workspace);

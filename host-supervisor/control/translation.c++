@@ -5,12 +5,16 @@ namespace bothy {
 // The numbers of both are fixed and the same: the store's are on disk, the schema's on the wire.
 static_assert(static_cast<int>(WorkspaceState::FAILED) ==
               static_cast<int>(rpc::WorkspaceState::FAILED));
+static_assert(static_cast<int>(WorkspaceState::RESIZING) ==
+              static_cast<int>(rpc::WorkspaceState::RESIZING));
 static_assert(static_cast<int>(WorkspaceState::RUNNING) ==
               static_cast<int>(rpc::WorkspaceState::RUNNING));
-static_assert(static_cast<int>(Cause::VSOCK_RESTORED) ==
-              static_cast<int>(rpc::Cause::VSOCK_RESTORED));
+static_assert(static_cast<int>(Cause::RESIZE_FAILED) ==
+              static_cast<int>(rpc::Cause::RESIZE_FAILED));
 static_assert(static_cast<int>(Cause::ADOPTED) == static_cast<int>(rpc::Cause::ADOPTED));
 static_assert(static_cast<int>(Verdict::REFUSE) == static_cast<int>(rpc::Verdict::REFUSE));
+static_assert(static_cast<int>(StartFault::GENERATION) ==
+              static_cast<int>(rpc::StartFault::GENERATION));
 static_assert(static_cast<int>(Stage::AGENT_READY) == static_cast<int>(rpc::Stage::AGENT_READY));
 
 rpc::WorkspaceState toRpc(WorkspaceState state) {
@@ -51,6 +55,7 @@ void fill(rpc::Supervisor::StartFailure::Builder failure, const StartReport::Fai
   failure.setStage(toRpc(from.stage));
   failure.setMessage(from.message);
   failure.setConsole(from.console);
+  failure.setFault(static_cast<rpc::StartFault>(from.fault));
 }
 
 void fill(rpc::Event::Builder event, const EventRecord& from) {

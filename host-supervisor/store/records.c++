@@ -20,6 +20,8 @@ kj::StringPtr toString(WorkspaceState state) {
       return "deleting";
     case WorkspaceState::FAILED:
       return "failed";
+    case WorkspaceState::RESIZING:
+      return "resizing";
   }
   KJ_UNREACHABLE;
 }
@@ -42,6 +44,8 @@ kj::StringPtr toString(Cause cause) {
       return "vsock lost";
     case Cause::VSOCK_RESTORED:
       return "vsock restored";
+    case Cause::RESIZE_FAILED:
+      return "resize failed";
   }
   KJ_UNREACHABLE;
 }
@@ -54,6 +58,7 @@ WorkspaceRow WorkspaceRow::clone() const {
   copy.cpus = cpus;
   copy.memoryMib = memoryMib;
   copy.diskMib = diskMib;
+  copy.wantedDiskMib = wantedDiskMib;
   copy.uid = uid;
   copy.cid = cid;
   copy.state = state;

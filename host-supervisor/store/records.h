@@ -17,6 +17,7 @@ enum class WorkspaceState : uint8_t {
   STOPPING = 4,
   DELETING = 5,
   FAILED = 6,
+  RESIZING = 7,
 };
 
 enum class Cause : uint8_t {
@@ -28,6 +29,7 @@ enum class Cause : uint8_t {
   RECOVERED = 5,
   VSOCK_LOST = 6,
   VSOCK_RESTORED = 7,
+  RESIZE_FAILED = 8,
 };
 
 kj::StringPtr toString(WorkspaceState state);
@@ -47,6 +49,8 @@ struct WorkspaceRow {
   uint32_t cpus = 0;
   uint32_t memoryMib = 0;
   uint32_t diskMib = 0;
+  // In state RESIZING: how large the disk is being made; else 0.
+  uint32_t wantedDiskMib = 0;
   // Unique on the host, as long as the workspace exists.
   uint32_t uid = 0;
   uint32_t cid = 0;

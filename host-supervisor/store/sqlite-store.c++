@@ -3,6 +3,7 @@
 #include <kj/debug.h>
 #include <kj/vector.h>
 
+#include "store/disk-reserve.h"
 #include "store/sqlite-database.h"
 
 namespace bothy {
@@ -45,11 +46,14 @@ constexpr kj::StringPtr MIGRATIONS[] = {
       ) STRICT, WITHOUT ROWID;
       CREATE INDEX requests_by_workspace ON requests(workspace_id);
     )sql"_kj,
+    R"sql(
+      ALTER TABLE workspaces ADD COLUMN wanted_disk_mib INTEGER NOT NULL DEFAULT 0;
+    )sql"_kj,
 };
 
 constexpr kj::StringPtr SELECT_WORKSPACES =
     "SELECT id, name, image, cpus, memory_mib, disk_mib, uid, cid, state, failure, secret, "
-    "created_nanos, started_nanos, agent_version FROM workspaces ORDER BY name"_kj;
+    "created_nanos, started_nanos, agent_version, wanted_disk_mib FROM workspaces ORDER BY name"_kj;
 
 template <typename Enum>
 Enum known(int64_t number, Enum last) {
@@ -60,8 +64,10 @@ Enum known(int64_t number, Enum last) {
 
 class SqliteStore final: public Store {
 public:
-  SqliteStore(kj::StringPtr path, uint64_t keepEvents) : database(path), keepEvents(keepEvents) {
+  SqliteStore(kj::StringPtr path, uint64_t keepEvents)
+      : reserve(kj::str(path, "-reserve")), database(path), keepEvents(keepEvents) {
     database.migrate(MIGRATIONS);
+    reserve.take();
   }
 
   kj::Array<WorkspaceRow> workspaces() override {
@@ -77,12 +83,13 @@ public:
       row.diskMib = select.integer(5);
       row.uid = select.integer(6);
       row.cid = select.integer(7);
-      row.state = known(select.integer(8), WorkspaceState::FAILED);
+      row.state = known(select.integer(8), WorkspaceState::RESIZING);
       row.failure = select.text(9);
       row.secret = select.blob(10);
       row.createdNanos = select.integer(11);
       row.startedNanos = select.integer(12);
       row.agentVersion = select.text(13);
+      row.wantedDiskMib = select.integer(14);
       rows.add(kj::mv(row));
     }
     return rows.releaseAsArray();
@@ -90,46 +97,46 @@ public:
 
   void insert(const WorkspaceRow& row, const EventRecord& event,
               kj::Maybe<const RequestRecord&> request) override {
-    SqliteTransaction transaction(database);
-    SqliteStatement insert(database,
-                           "INSERT INTO workspaces (name, image, cpus, memory_mib, disk_mib, uid, "
-                           "cid, state, failure, secret, created_nanos, started_nanos, "
-                           "agent_version, id) VALUES (?,?,?,?,?,?,?,?,?,?,?,?,?,?)");
-    bindRow(insert, row).finish();
-    KJ_IF_MAYBE (r, request) {
-      SqliteStatement remember(
-          database, "INSERT INTO requests (request_id, asked, workspace_id) VALUES (?,?,?)");
-      remember.bind(r->requestId).bind(r->asked).bind(r->workspaceId).finish();
-    }
-    addEvent(event);
-    transaction.commit();
+    change([&]() {
+      SqliteStatement insert(
+          database,
+          "INSERT INTO workspaces (name, image, cpus, memory_mib, disk_mib, uid, "
+          "cid, state, failure, secret, created_nanos, started_nanos, "
+          "agent_version, wanted_disk_mib, id) VALUES (?,?,?,?,?,?,?,?,?,?,?,?,?,?,?)");
+      bindRow(insert, row).finish();
+      KJ_IF_MAYBE (r, request) {
+        SqliteStatement remember(
+            database, "INSERT INTO requests (request_id, asked, workspace_id) VALUES (?,?,?)");
+        remember.bind(r->requestId).bind(r->asked).bind(r->workspaceId).finish();
+      }
+      addEvent(event);
+    });
   }
 
   void update(const WorkspaceRow& row, kj::Maybe<const EventRecord&> event) override {
-    SqliteTransaction transaction(database);
-    SqliteStatement update(database,
-                           "UPDATE workspaces SET name=?, image=?, cpus=?, memory_mib=?, "
-                           "disk_mib=?, uid=?, cid=?, state=?, failure=?, secret=?, "
-                           "created_nanos=?, started_nanos=?, agent_version=? WHERE id=?");
-    int changed = bindRow(update, row).finish();
-    KJ_REQUIRE(changed == 1, "no such workspace in the database", row.id);
-    KJ_IF_MAYBE (e, event) addEvent(*e);
-    transaction.commit();
+    change([&]() {
+      SqliteStatement update(database,
+                             "UPDATE workspaces SET name=?, image=?, cpus=?, memory_mib=?, "
+                             "disk_mib=?, uid=?, cid=?, state=?, failure=?, secret=?, "
+                             "created_nanos=?, started_nanos=?, agent_version=?, wanted_disk_mib=? "
+                             "WHERE id=?");
+      int changed = bindRow(update, row).finish();
+      KJ_REQUIRE(changed == 1, "no such workspace in the database", row.id);
+      KJ_IF_MAYBE (e, event) addEvent(*e);
+    });
   }
 
   void remove(kj::StringPtr id, const EventRecord& event) override {
-    SqliteTransaction transaction(database);
-    SqliteStatement remove(database, "DELETE FROM workspaces WHERE id=?");
-    int changed = remove.bind(id).finish();
-    KJ_REQUIRE(changed == 1, "no such workspace in the database", id);
-    addEvent(event);
-    transaction.commit();
+    change([&]() {
+      SqliteStatement remove(database, "DELETE FROM workspaces WHERE id=?");
+      int changed = remove.bind(id).finish();
+      KJ_REQUIRE(changed == 1, "no such workspace in the database", id);
+      addEvent(event);
+    });
   }
 
   void append(const EventRecord& event) override {
-    SqliteTransaction transaction(database);
-    addEvent(event);
-    transaction.commit();
+    change([&]() { addEvent(event); });
   }
 
   kj::Maybe<RequestRecord> request(kj::StringPtr requestId) override {
@@ -153,10 +160,10 @@ public:
       event.timeNanos = select.integer(1);
       event.workspace = select.text(2);
       event.workspaceId = select.text(3);
-      event.before = known(select.integer(4), WorkspaceState::FAILED);
-      event.after = known(select.integer(5), WorkspaceState::FAILED);
+      event.before = known(select.integer(4), WorkspaceState::RESIZING);
+      event.after = known(select.integer(5), WorkspaceState::RESIZING);
       event.gone = select.integer(6) != 0;
-      event.cause = known(select.integer(7), Cause::VSOCK_RESTORED);
+      event.cause = known(select.integer(7), Cause::RESIZE_FAILED);
       event.detail = select.text(8);
       result.add(kj::mv(event));
     }
@@ -167,8 +174,25 @@ public:
   uint64_t lastEvent() override { return number("SELECT coalesce(max(number), 0) FROM events"); }
 
 private:
+  // Opening the database takes room too.
+  DiskReserve reserve;
   SqliteDatabase database;
   uint64_t keepEvents;
+
+  // Makes `statements` one transaction; on a full disk with the reserve's help.
+  template <typename Statements>
+  void change(Statements&& statements) {
+    auto attempt = [&]() {
+      SqliteTransaction transaction(database);
+      statements();
+      transaction.commit();
+    };
+    KJ_IF_MAYBE (e, kj::runCatchingExceptions(attempt)) {
+      if (!reserve.give()) kj::throwFatalException(kj::mv(*e));
+      attempt();
+    }
+    reserve.take();
+  }
 
   uint64_t number(kj::StringPtr sql) {
     SqliteStatement select(database, sql);
@@ -190,6 +214,7 @@ private:
         .bind(row.createdNanos)
         .bind(row.startedNanos)
         .bind(row.agentVersion)
+        .bind(int64_t(row.wantedDiskMib))
         .bind(row.id);
   }
 

@@ -20,6 +20,8 @@ struct DomainPaths {
 // vhost-user one is plugged by the driver: libvirt would start a restore with it, and it cannot be
 // migrated.  No network, no shared folder (S14, S19), no balloon: memory is exact.
 //
+// The data disk is opened with a secret of libvirt's of the usage `spec.name`.
+//
 // Fails when the spec is no sound one.  Text in it stays text (S12).
 kj::String domainXml(const VmSpec& spec, const HostAbilities& abilities, uint32_t group,
                      const DomainPaths& paths);

@@ -1,5 +1,7 @@
 #include "vm/libvirt-driver.h"
 
+#include <errno.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include <kj/debug.h>
@@ -16,22 +18,33 @@ namespace {
 
 // libvirt's own settings: QEMU's log is a file (no virtlogd here), its sandbox is on, files are given
 // back to nobody, and there are no cores (libvirt would raise the limit, or fail where it may not).  The
-// user is for domains that name none: there is none such.
-constexpr kj::StringPtr QEMU_SETTINGS = R"(stdio_handler = "file"
-user = "nobody"
-group = "nogroup"
+// user is the one that asks QEMU for its abilities and owns libvirt's directories; no machine has it.
+kj::String qemuSettings(uint32_t user, uint32_t group) {
+  return kj::str("stdio_handler = \"file\"\nuser = \"+", user, "\"\ngroup = \"+", group, R"("
 seccomp_sandbox = 1
 remember_owner = 0
 max_core = 0
 dump_guest_core = 0
-)"_kj;
+)");
+}
 
-void writeQemuSettings(kj::StringPtr root) {
+// libvirt's root.  QEMU's user passes to the directory of its machine, and nobody to anything else: what is not
+// made here libvirt makes, private to its owner.
+void prepareRoot(kj::StringPtr root, kj::StringPtr settings) {
+  auto make = [&](kj::StringPtr name, mode_t mode) {
+    auto path = kj::str(root, name);
+    if (mkdir(path.cStr(), mode) < 0 && errno != EEXIST) KJ_FAIL_SYSCALL("mkdir", errno, path);
+    KJ_SYSCALL(chmod(path.cStr(), mode), path);
+  };
+  make("", 0711);
+  make("/lib", 0711);
+  make("/lib/qemu", 0711);
+  make("/etc", 0700);
   auto fs = kj::newDiskFilesystem();
   auto path = fs->getCurrentPath().evalNative(root).append(kj::Path({"etc", "qemu.conf"}));
   auto file = fs->getRoot().replaceFile(
-      path, kj::WriteMode::CREATE | kj::WriteMode::MODIFY | kj::WriteMode::CREATE_PARENT);
-  file->get().writeAll(QEMU_SETTINGS);
+      path, kj::WriteMode::CREATE | kj::WriteMode::MODIFY | kj::WriteMode::PRIVATE);
+  file->get().writeAll(settings);
   file->commit();
 }
 
@@ -110,6 +123,24 @@ public:
     co_return nullptr;
   }
 
+  kj::Promise<void> remove(kj::StringPtr nameParam) override {
+    requireMachineName(nameParam);
+    auto name = kj::str(nameParam);
+    co_await untilGone(name);
+    KJ_IF_MAYBE (machine, machines.find(name)) {
+      auto running = kj::addRef(**machine);
+      co_await running->destroy();
+    } else KJ_IF_MAYBE (record, MachineRecord::load(host.settings.stateDir, name)) {
+      VmSpec spec{};
+      spec.name = kj::str(name);
+      spec.uid = record->uid;
+      spec.runtimeDir = kj::mv(record->runtimeDir);
+      auto machine = add(kj::mv(spec));
+      retire(*machine);
+      co_await machine->ended();
+    }
+  }
+
   kj::Promise<kj::Array<kj::String>> removeStrays(
       kj::ArrayPtr<const kj::StringPtr> knownParam) override {
     auto known = KJ_MAP(name, knownParam) {
@@ -120,18 +151,7 @@ public:
       bool isKnown = false;
       for (auto& candidate : known) isKnown = isKnown || candidate == name;
       if (isKnown) continue;
-      KJ_IF_MAYBE (machine, machines.find(name)) {
-        auto running = kj::addRef(**machine);
-        co_await running->destroy();
-      } else KJ_IF_MAYBE (record, MachineRecord::load(host.settings.stateDir, name)) {
-        VmSpec spec{};
-        spec.name = kj::str(name);
-        spec.uid = record->uid;
-        spec.runtimeDir = kj::mv(record->runtimeDir);
-        auto machine = add(kj::mv(spec));
-        retire(*machine);
-        co_await machine->ended();
-      }
+      co_await remove(name);
       removed.add(kj::mv(name));
     }
     co_return removed.releaseAsArray();
@@ -211,14 +231,16 @@ kj::Promise<kj::Own<VmDriver>> openLibvirtDriver(kj::AsyncIoContext& io, Subreap
   } else {
     abilities = co_await probeHost(io, reaper, settings);
   }
-  auto uri = kj::str(settings.uri);
-  if (uri.size() == 0) {
-    auto root = kj::str(settings.stateDir, "/libvirt");
-    writeQemuSettings(root);
-    uri = kj::str("qemu:///embed?root=", root);
+  LibvirtSession::Place place{kj::str(settings.uri), nullptr};
+  bool isKvm = abilities.accelerator == HostAbilities::Accelerator::KVM;
+  if (settings.uri.size() == 0) {
+    auto root = kj::str(settings.runtimeDir, "/libvirt");
+    uint32_t user = settings.probeUser;
+    prepareRoot(root, qemuSettings(user, isKvm ? kvmGroup(user).orDefault(user) : user));
+    place = {kj::str("qemu:///embed?root=", root), kj::str("secret:///embed?root=", root)};
   }
-  bool hidesKvm = abilities.accelerator == HostAbilities::Accelerator::TCG;
-  auto libvirt = co_await LibvirtConnection::open(io.provider->getTimer(), {kj::mv(uri), hidesKvm});
+  auto libvirt = co_await LibvirtConnection::open(io.provider->getTimer(),
+                                                  {kj::mv(place), settings.limits, !isKvm});
   co_return kj::heap<LibvirtDriver>(
       MachineHost{io, reaper, kj::mv(settings), kj::mv(abilities), kj::mv(libvirt), nullptr});
 }

@@ -3,20 +3,27 @@
 #include <kj/async-io.h>
 
 #include "loop/subreaper.h"
+#include "vm/libvirt-limits.h"
 #include "vm/vm-driver.h"
 
 namespace bothy {
 
 struct LibvirtDriverSettings {
-  // libvirt's URI.  Empty: the driver embedded in this process, its files in STATE_DIR/libvirt.
+  // libvirt's URI.  Empty: the driver embedded in this process, its files in RUNTIME_DIR/libvirt.
   kj::String uri;
-  // The driver's own directory, made by the caller.  Machines' users must be able to pass through it and
-  // those above it (mode 0711).  Short: sockets of libvirt lie in it, whose paths have 107 characters.
+  // Two directories of the driver's own, made by the caller.  Machines' users must be able to pass through them
+  // and those above them (mode 0711).
+  //
+  // What must be known of machines whatever happens to the host.
   kj::String stateDir;
+  // What has a meaning until the host boots again.  It belongs on a tmpfs: libvirt keeps there what deciphers
+  // the disks' keys while it starts a machine.  Short: sockets lie in it, whose paths have 107 characters.
+  kj::String runtimeDir;
   // A user id that no machine has, for the guest that probes KVM.
   uint32_t probeUser;
   // Given by tests instead of probing.
   kj::Maybe<HostAbilities> abilities;
+  LibvirtLimits limits;
 
   kj::String emulator = kj::str("/usr/bin/qemu-system-x86_64");
   kj::String firmware = kj::str("/usr/share/qemu/qboot.rom");
@@ -24,7 +31,8 @@ struct LibvirtDriverSettings {
 };
 
 // Machines by libvirt and QEMU.  Dropping the driver leaves machines running.  `io` and `reaper` must
-// outlive it.  One driver a process and a state directory.
+// outlive it.  One driver a state directory, and one in the life of a process: libvirt 11.3 opens the part
+// of it that keeps secrets once.
 kj::Promise<kj::Own<VmDriver>> openLibvirtDriver(kj::AsyncIoContext& io, Subreaper& reaper,
                                                  LibvirtDriverSettings settings);
 

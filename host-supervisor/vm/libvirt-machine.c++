@@ -72,8 +72,10 @@ uint32_t MachineHost::groupOf(uint32_t user) const {
 
 LibvirtMachine::LibvirtMachine(MachineHost& host, VmSpec specParam)
     : host(host),
+      diskKey(kj::mv(specParam.diskKey)),
       spec(kj::mv(specParam)),
       files(spec.runtimeDir),
+      libvirtFiles(host.settings, spec.name),
       record{kj::str(spec.name), kj::str(spec.runtimeDir), spec.uid, {0, 0}},
       end(nullptr) {
   auto paf = kj::newPromiseAndFulfiller<VmEnd>();
@@ -98,15 +100,22 @@ uint64_t LibvirtMachine::qemuPid() {
 }
 
 kj::Promise<void> LibvirtMachine::start() {
+  auto key = kj::mv(diskKey);
+  diskKey = nullptr;
+  DiskPassphrase passphrase{
+      kj::str(spec.name),
+      hexadecimal(KJ_REQUIRE_NONNULL(key, "a machine needs the key of its disk", spec.name))};
   uint32_t group = host.groupOf(spec.uid);
   auto xml = domainXml(spec, host.abilities, group,
                        {kj::str(host.settings.emulator), kj::str(host.settings.firmware),
                         files.secret(), files.console()});
   record.save(host.settings.stateDir);
   files.prepare(spec, group);
-  co_await host.libvirt->create(kj::mv(xml));
+  int number = co_await host.libvirt->create(spec.name, kj::mv(xml), kj::mv(passphrase));
+  libvirtFiles.makePrivate(number);
   openQemu();
   files.removeSecret();
+  makePrivate(files.console());
   co_await openConsole();
   if (hasVsockDevice()) co_await plugVsock();
   vsockIsUp = true;
@@ -119,6 +128,7 @@ kj::Promise<void> LibvirtMachine::start() {
 }
 
 kj::Promise<void> LibvirtMachine::adopt() {
+  diskKey = nullptr;
   openQemu();
   if (hasVsockDevice()) {
     auto old = KJ_ASSERT_NONNULL(MachineRecord::load(host.settings.stateDir, spec.name));
@@ -132,11 +142,8 @@ kj::Promise<void> LibvirtMachine::adopt() {
 
 void LibvirtMachine::openQemu() {
   // libvirt has no call for it.
-  kj::StringPtr uri = host.settings.uri;
-  auto directory = uri.size() == 0 ? kj::str(host.settings.stateDir, "/libvirt/run/qemu")
-                                   : kj::str("/run/libvirt/qemu");
   auto fs = kj::newDiskFilesystem();
-  auto path = fs->getCurrentPath().evalNative(kj::str(directory, "/", spec.name, ".pid"));
+  auto path = fs->getCurrentPath().evalNative(libvirtFiles.pidFile());
   pid_t pid = atoi(fs->getRoot().openFile(path)->readAllText().cStr());
   qemu = ProcessHandle::open(host.io.unixEventPort, pid);
   KJ_REQUIRE(qemu != nullptr, "QEMU ended at its start", spec.name);
@@ -184,12 +191,20 @@ kj::Promise<void> LibvirtMachine::keepVsock() {
 }
 
 kj::Promise<void> LibvirtMachine::replaceVsock() {
-  for (int attempt = 1;; attempt++) {
+  bool stoodStill = false;
+  for (int attempt = 1;;) {
     auto failure = co_await outcomeOf(unplugVsock().then([this]() { return plugVsock(); }));
     KJ_IF_MAYBE (exception, failure) {
-      KJ_LOG(WARNING, "a vsock device could not be replaced", spec.name, attempt,
-             exception->getDescription());
-      if (attempt == VSOCK_ATTEMPTS) co_await kj::Promise<void>(kj::NEVER_DONE);
+      // A QEMU that stands still may go on at any time, and to ask costs nothing meanwhile.
+      bool standsStill = exception->getType() == kj::Exception::Type::OVERLOADED;
+      if (!standsStill || !stoodStill) {
+        KJ_LOG(WARNING, "a vsock device could not be replaced", spec.name, attempt,
+               exception->getDescription());
+      }
+      stoodStill = standsStill;
+      if (!standsStill && attempt++ == VSOCK_ATTEMPTS) {
+        co_await kj::Promise<void>(kj::NEVER_DONE);
+      }
       co_await host.timer().afterDelay(VSOCK_RETRY_PAUSE);
     } else {
       co_return;
@@ -201,6 +216,8 @@ kj::Promise<void> LibvirtMachine::plugVsock() {
   auto device = co_await startVsockDevice(
       host.io.unixEventPort, host.reaper,
       {host.settings.vsockDevice, files.deviceSocket(), files.dialSocket(), spec.cid, spec.uid});
+  makePrivate(files.deviceSocket());
+  makePrivate(files.dialSocket());
   record.vsockDevice = device->identity();
   vsockDevice = kj::mv(device);
   record.save(host.settings.stateDir);
@@ -272,14 +289,7 @@ kj::Promise<kj::Own<kj::AsyncIoStream>> LibvirtMachine::dial(uint32_t port) {
 kj::Promise<void> LibvirtMachine::destroy() {
   if (!ending) {
     destroying = true;
-    auto failure = co_await outcomeOf(host.libvirt->destroy(spec.name));
-    KJ_IF_MAYBE (exception, failure) {
-      // A QEMU that does not answer to libvirt still answers to the kernel.
-      KJ_LOG(WARNING, "libvirt could not end a machine", spec.name, exception->getDescription());
-      KJ_IF_MAYBE (process, qemu) {
-        (*process)->signal(SIGKILL);
-      }
-    }
+    co_await endDomain();
   }
   co_await end.addBranch().ignoreResult();
 }
@@ -293,11 +303,8 @@ kj::Promise<void> LibvirtMachine::dismantle() {
   // No QEMU was seen: there may never have been a domain.
   if (qemu == nullptr) stoppedFulfiller->fulfill();
 
-  auto failure = co_await outcomeOf(host.libvirt->destroy(spec.name));
-  KJ_IF_MAYBE (exception, failure) {
-    KJ_LOG(WARNING, "libvirt could not end a machine", spec.name, exception->getDescription());
-  }
-  failure = co_await outcomeOf(killProcesses());
+  co_await endDomain();
+  auto failure = co_await outcomeOf(killProcesses());
   KJ_IF_MAYBE (exception, failure) {
     KJ_LOG(ERROR, "processes of a machine are left", spec.name, exception->getDescription());
   }
@@ -306,7 +313,7 @@ kj::Promise<void> LibvirtMachine::dismantle() {
 
   KJ_IF_MAYBE (exception, kj::runCatchingExceptions([&]() {
                  files.removeAll();
-                 removeLibvirtLog();
+                 libvirtFiles.removeRest();
                  MachineRecord::remove(host.settings.stateDir, spec.name);
                })) {
     KJ_LOG(ERROR, "files of a machine are left", spec.name, exception->getDescription());
@@ -314,11 +321,32 @@ kj::Promise<void> LibvirtMachine::dismantle() {
   endFulfiller->fulfill(destroying ? VmEnd::DESTROYED : cause.orDefault(VmEnd::EXITED));
 }
 
-void LibvirtMachine::removeLibvirtLog() {
-  // A libvirt of the host's own keeps its logs where its administrator wants them.
-  if (host.settings.uri.size() > 0) return;
-  auto log = kj::str(host.settings.stateDir, "/libvirt/log/qemu/", spec.name, ".log");
-  if (unlink(log.cStr()) < 0 && errno != ENOENT) KJ_FAIL_SYSCALL("unlink", errno, log);
+kj::Promise<void> LibvirtMachine::endDomain() {
+  // A QEMU that does not answer to libvirt still answers to the kernel, and libvirt is freed by its end.
+  auto killing = host.timer()
+                     .afterDelay(host.settings.limits.kill)
+                     .then([this]() {
+                       KJ_LOG(WARNING, "libvirt does not end a machine: it is killed", spec.name);
+                       signalProcesses(SIGKILL);
+                     })
+                     .eagerlyEvaluate([this](kj::Exception&& e) {
+                       KJ_LOG(ERROR, "a machine cannot be killed", spec.name, e.getDescription());
+                     });
+  auto failure = co_await outcomeOf(host.libvirt->destroy(spec.name));
+  KJ_IF_MAYBE (exception, failure) {
+    KJ_LOG(WARNING, "libvirt could not end a machine", spec.name, exception->getDescription());
+    KJ_IF_MAYBE (process, qemu) {
+      (*process)->signal(SIGKILL);
+    }
+  }
+}
+
+void LibvirtMachine::signalProcesses(int signum) {
+  for (pid_t pid : processesOf(spec.uid)) {
+    KJ_IF_MAYBE (process, ProcessHandle::open(host.io.unixEventPort, pid)) {
+      (*process)->signal(signum);
+    }
+  }
 }
 
 kj::Promise<void> LibvirtMachine::killProcesses() {
@@ -332,8 +360,8 @@ kj::Promise<void> LibvirtMachine::killProcesses() {
   }
 }
 
-void LibvirtMachine::handle(LibvirtConnection::Event event) {
-  using Kind = LibvirtConnection::Event::Kind;
+void LibvirtMachine::handle(LibvirtEvent event) {
+  using Kind = LibvirtEvent::Kind;
   auto because = [&](VmEnd why) {
     if (cause == nullptr) cause = why;
   };

@@ -8,6 +8,7 @@
 #include "vm/console-log.h"
 #include "vm/libvirt-connection.h"
 #include "vm/libvirt-driver.h"
+#include "vm/libvirt-files.h"
 #include "vm/machine-files.h"
 #include "vm/machine-record.h"
 
@@ -49,12 +50,15 @@ public:
   uint64_t qemuPid();
   kj::StringPtr name() const { return spec.name; }
 
-  void handle(LibvirtConnection::Event event);
+  void handle(LibvirtEvent event);
 
 private:
   MachineHost& host;
+  // Until libvirt has it.
+  kj::Maybe<Secret> diskKey;
   const VmSpec spec;
   MachineFiles files;
+  LibvirtFiles libvirtFiles;
   MachineRecord record;
 
   kj::Maybe<kj::Own<ProcessHandle>> qemu;
@@ -87,9 +91,11 @@ private:
   // Resolves when the device has stopped to serve the guest and was ended for it: another replaces it.
   kj::Promise<void> watchVsockWorker();
   bool endBrokenDevice();
+  // Ends the domain; its QEMU, if libvirt cannot.
+  kj::Promise<void> endDomain();
+  // All that run as the machine's user.
+  void signalProcesses(int signum);
   kj::Promise<void> killProcesses();
-  // libvirt keeps a log of each machine's QEMU, and never removes it.
-  void removeLibvirtLog();
 };
 
 // What came of `promise`: nullptr if it succeeded.

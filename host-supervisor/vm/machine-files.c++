@@ -54,6 +54,10 @@ void MachineFiles::prepare(const VmSpec& spec, uint32_t group) const {
   giveDisk(spec.dataDisk, spec.uid, group);
 }
 
+void makePrivate(kj::StringPtr path) {
+  KJ_SYSCALL(fchmodat(AT_FDCWD, path.cStr(), 0600, AT_SYMLINK_NOFOLLOW), path);
+}
+
 void MachineFiles::removeSecret() const {
   if (unlink(secret().cStr()) < 0 && errno != ENOENT) KJ_FAIL_SYSCALL("unlink", errno);
 }

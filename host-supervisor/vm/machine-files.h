@@ -26,4 +26,8 @@ private:
   kj::String runtimeDir;
 };
 
+// Takes from everybody but its owner what a file or socket of another program's making lets them do (S17).  A
+// symbolic link is refused: the machine's user may have put it there.
+void makePrivate(kj::StringPtr path);
+
 }  // namespace bothy

@@ -6,6 +6,8 @@
 #include <kj/common.h>
 #include <kj/string.h>
 
+#include "secret/secret.h"
+
 namespace bothy {
 
 // What one machine is made of.  A value: the driver turns it into a domain.
@@ -20,8 +22,12 @@ struct VmSpec {
   kj::String initramfs;
   kj::String rootImage;  // erofs, attached read-only as the first disk
 
-  // The workspace's own disk, raw, attached as the second disk.  The driver gives it to `uid`.
+  // The workspace's own disk, a volume (qcow2 encrypted as LUKS, see volume/README.md), attached as the second
+  // disk.  It belongs to `uid` already.
   kj::String dataDisk;
+  // What opens it: bytes whose lower-case hexadecimal digits are the LUKS passphrase.  Needed by start();
+  // adopt() ignores it.
+  kj::Maybe<Secret> diskKey;
 
   // QEMU and its vsock device run as this user and group id, which no other VM on the host has.
   uint32_t uid;
@@ -104,6 +110,10 @@ public:
   // Takes over a machine that an earlier process started and that still runs, given the same spec;
   // nullptr if there is none.
   virtual kj::Promise<kj::Maybe<kj::Own<RunningVm>>> adopt(VmSpec spec) = 0;
+
+  // Ends the machine of this name, whoever started it, or does nothing if there is none.  Returns when nothing of
+  // it is left on the host, also of a start whose promise was dropped.
+  virtual kj::Promise<void> remove(kj::StringPtr name) = 0;
 
   // Ends every machine, device process and runtime file of this driver whose name is not in `known`.
   // Returns the names of what was removed.

@@ -1,29 +1,44 @@
 #pragma once
 
+#include <stdint.h>
+
 #include <kj/async.h>
 #include <kj/common.h>
 #include <kj/string.h>
 
+#include "secret/secret.h"
+
 namespace bothy {
 
-// The disks of workspaces.  A volume is named by the workspace's id; making, growing and destroying it
-// are idempotent, so that each may be done again after a kill.
+// The encrypted disks of workspaces.  A volume is named by the workspace's id; making, growing and
+// destroying it are idempotent, so that each may be done again after a kill.  Calls are carried out one after
+// the other; one that took too long for its caller may still be.
 class VolumeStore {
 public:
-  // Makes a volume of exactly `bytes` (a multiple of 1 MiB), all zero, for the sole use of `uid`.
-  // An existing one of the same name is replaced: it is a remnant.  Fails with OVERLOADED if the host's
-  // disk cannot hold it, leaving nothing.
-  virtual kj::Promise<void> create(kj::StringPtr id, uint64_t bytes, uint32_t uid) = 0;
+  // Makes a volume of exactly `bytes` (a multiple of 1 MiB) as the guest sees it, all zero, for the sole use
+  // of `uid`, which whoever has `key` can open.  An existing one of the same name is replaced: it is a
+  // remnant.  Fails with OVERLOADED if the host's disk cannot hold it, leaving nothing.
+  virtual kj::Promise<void> create(kj::StringPtr id, uint64_t bytes, uint32_t uid, Secret key) = 0;
 
-  // Destroys it for good.  One that does not exist is success.
+  // Makes an existing volume that no machine uses `bytes` large; it never shrinks: one that is larger
+  // stays as it is.  Fails with OVERLOADED if the host's disk cannot hold it, and then, as after any other
+  // failure, the volume is as it was.
+  virtual kj::Promise<void> grow(kj::StringPtr id, uint64_t bytes) = 0;
+
+  // Fails, with what is wrong for people, unless the volume is whole, is `bytes` large and names no other file of
+  // the host.  To be called before each start: the machine that had it last may have been taken over by its
+  // guest, and its QEMU could write all of it (S15).
+  virtual kj::Promise<void> check(kj::StringPtr id, uint64_t bytes) = 0;
+
+  // Destroys it for good: first what opens it (header and key slots), then the data, then the name.  One
+  // that does not exist is success.
   virtual kj::Promise<void> destroy(kj::StringPtr id) = 0;
 
-  // Where a VM finds it: a raw image.
+  // Where a VM finds it.  See the implementation for the format.
   virtual kj::String path(kj::StringPtr id) = 0;
 
-  // Removes every volume whose id is not in `known`; returns their ids.
-  virtual kj::Promise<kj::Array<kj::String>> removeStrays(
-      kj::ArrayPtr<const kj::StringPtr> known) = 0;
+  // The ids of all volumes, unfinished ones too, in no order.
+  virtual kj::Promise<kj::Array<kj::String>> list() = 0;
 };
 
 }  // namespace bothy

@@ -13,7 +13,8 @@ void EventLog::arm() {
 }
 
 void EventLog::grew() {
-  last = store.lastEvent();
+  // Not read from the store: the change is made, and nothing after it may fail.
+  last++;
   fulfiller->fulfill();
   arm();
 }

@@ -12,7 +12,7 @@ public:
   explicit EventLog(Store& store);
   KJ_DISALLOW_COPY_AND_MOVE(EventLog);
 
-  // To be called after each transaction that added an event.
+  // To be called once after each transaction that added an event.  Never fails.
   void grew();
 
   kj::Array<EventRecord> read(uint64_t after, size_t limit) { return store.events(after, limit); }

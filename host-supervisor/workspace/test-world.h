@@ -6,8 +6,11 @@
 
 #include "schema/limits.capnp.h"
 #include "store/sqlite-store.h"
+#include "support/fake-key-keeper.h"
 #include "support/fake-vm-driver.h"
+#include "support/fake-volume-store.h"
 #include "wire/rpc-connection.h"
+#include "workspace/test-store.h"
 #include "workspace/workspace-manager.h"
 
 namespace bothy {
@@ -15,49 +18,6 @@ namespace bothy {
 // A world for tests: machines in memory, virtual time, a real store in a directory of its own, agents
 // that answer over real connections.
 struct TestWorld {
-  struct Volumes final: public VolumeStore {
-    kj::Vector<kj::String> ids;
-    kj::Vector<uint64_t> sizes;
-    bool full = false;
-    int failures = 0;
-
-    kj::Promise<void> create(kj::StringPtr id, uint64_t bytes, uint32_t) override {
-      if (full) return KJ_EXCEPTION(OVERLOADED, "the disk is full");
-      ids.add(kj::str(id));
-      sizes.add(bytes);
-      return kj::READY_NOW;
-    }
-    kj::Promise<void> destroy(kj::StringPtr id) override {
-      if (failures > 0) {
-        failures--;
-        return KJ_EXCEPTION(FAILED, "the disk does not obey");
-      }
-      erase([&](kj::StringPtr other) { return other == id; });
-      return kj::READY_NOW;
-    }
-    kj::String path(kj::StringPtr id) override { return kj::str("/volumes/", id); }
-    kj::Promise<kj::Array<kj::String>> removeStrays(
-        kj::ArrayPtr<const kj::StringPtr> known) override {
-      return erase([&](kj::StringPtr id) {
-        for (auto& other : known) {
-          if (other == id) return false;
-        }
-        return true;
-      });
-    }
-
-    template <typename Predicate>
-    kj::Array<kj::String> erase(Predicate&& doomed) {
-      kj::Vector<kj::String> kept, removed;
-      for (auto& id : ids) {
-        bool goes = doomed(id);
-        (goes ? removed : kept).add(kj::mv(id));
-      }
-      ids = kj::mv(kept);
-      return removed.releaseAsArray();
-    }
-  };
-
   struct Files final: public WorkspaceFiles {
     kj::String console;
     Paths paths(kj::StringPtr id) override {
@@ -72,8 +32,9 @@ struct TestWorld {
   };
 
   struct Images final: public ImageCatalog {
+    bool isInstalled = true;
     kj::Maybe<Image> find(kj::StringPtr name) override {
-      if (name != "base") return nullptr;
+      if (name != "base" || !isInstalled) return nullptr;
       return Image{kj::str("/k"), kj::str("/i"), kj::str("/r")};
     }
   };
@@ -138,7 +99,7 @@ struct TestWorld {
       } else {
         auto welcome = outcome.initWelcome();
         welcome.setAgent(kj::heap<TestAgent>(world, vmName));
-        welcome.setGeneration(rpc::GENERATION);
+        welcome.setGeneration(world.generation);
       }
       return kj::READY_NOW;
     }
@@ -150,15 +111,19 @@ struct TestWorld {
   kj::TimerImpl timer{kj::origin<kj::TimePoint>()};
   bool agentAnswers = true;
   bool powersOff = true;
+  uint32_t generation = rpc::GENERATION;
 
   kj::Vector<kj::Own<RpcConnection>> served;
   FakeVmDriver driver;
-  Volumes volumes;
+  FakeKeyKeeper keys;
+  FakeVolumeStore volumes;
   Files files;
   Images images;
   CountingRandomness randomness;
   FixedClock clock;
   kj::Own<Store> store;
+  // The same as bothyd has it.
+  TestStore refusing{store};
   kj::Own<EventLog> events;
   kj::Own<WorkspaceManager> manager;
 
@@ -187,9 +152,9 @@ struct TestWorld {
     events = nullptr;
     store = nullptr;
     store = newSqliteStore(kj::str(directory, "/state.db"), 1000);
-    events = kj::heap<EventLog>(*store);
-    manager = kj::heap<WorkspaceManager>(World{*store, *events, volumes, driver, images, files,
-                                               randomness, timer, clock, Deadlines()},
+    events = kj::heap<EventLog>(refusing);
+    manager = kj::heap<WorkspaceManager>(World{refusing, *events, keys, volumes, driver, images,
+                                               files, randomness, timer, clock, Deadlines()},
                                          WorkspaceManager::Limits());
     manager->recover().wait(scope);
   }

@@ -24,7 +24,7 @@ TEST_CASE("a created workspace runs, with exactly what was asked for") {
   CHECK(spec.memoryBytes == 512ull * 1024 * 1024);
   CHECK(spec.uid == row.uid);
   CHECK(spec.secret.size() == 32);
-  CHECK(w.volumes.sizes[0] == 4096ull * 1024 * 1024);
+  CHECK(w.volumes.bytes(row.id) == 4096ull * 1024 * 1024);
 }
 
 TEST_CASE("S12 no text of a user reaches the machine's name") {
@@ -114,7 +114,8 @@ TEST_CASE("P28 a workspace is deleted whatever it is doing, and nothing is left"
   underWay.wait(w.scope);
   CHECK(w.manager->find("demo") == nullptr);
   CHECK(w.driver.running().size() == 0);
-  CHECK(w.volumes.ids.size() == 0);
+  CHECK(w.volumes.count() == 0);
+  CHECK(w.keys.count() == 0);
   CHECK(w.store->workspaces().size() == 0);
   auto events = w.store->events(0, 100);
   CHECK(events.back().gone);
@@ -129,7 +130,7 @@ TEST_CASE("P28 a workspace is deleted whatever it is doing, and nothing is left"
 TEST_CASE("P28 a delete that is refused is tried again until it is done") {
   TestWorld w;
   w.manager->create(w.request("demo"), nullptr).wait(w.scope);
-  w.volumes.failures = 2;
+  w.volumes.failuresToDestroy = 2;
   auto erased = w.find("demo")->erase();
   CHECK_FALSE(erased.poll(w.scope));
   w.advance(1 * kj::SECONDS);
@@ -141,14 +142,15 @@ TEST_CASE("P28 a delete that is refused is tried again until it is done") {
 
 TEST_CASE("P30 a failed start names its stage, with the console's end") {
   TestWorld w;
-  w.files.console = kj::str("Kernel panic");
+  w.files.console = kj::str("Kernel panic - not syncing: No working init found.");
   SECTION("the machine does not start") {
     w.driver.failStarts(KJ_EXCEPTION(FAILED, "QEMU said no"));
     auto outcome = w.manager->create(w.request("demo"), nullptr).wait(w.scope);
     auto& failure = outcome.get<StartReport::Failure>();
     CHECK(failure.stage == Stage::STARTING_VM);
+    CHECK(failure.fault == StartFault::VMM_EXITED);
     CHECK(failure.message == "QEMU said no");
-    CHECK(failure.console == "Kernel panic");
+    CHECK(failure.console == w.files.console);
   }
   SECTION("the machine ends while it boots") {
     w.agentAnswers = false;
@@ -158,7 +160,9 @@ TEST_CASE("P30 a failed start names its stage, with the console's end") {
     auto outcome = creating.wait(w.scope);
     auto& failure = outcome.get<StartReport::Failure>();
     CHECK(failure.stage == Stage::BOOTING);
-    CHECK(failure.message == "while booting, the machine's kernel panicked");
+    CHECK(failure.fault == StartFault::NO_INIT);
+    CHECK(failure.message ==
+          "while booting, the machine's kernel panicked: No working init found.");
   }
   SECTION("the agent never answers") {
     w.agentAnswers = false;
@@ -167,7 +171,40 @@ TEST_CASE("P30 a failed start names its stage, with the console's end") {
     auto outcome = creating.wait(w.scope);
     auto& failure = outcome.get<StartReport::Failure>();
     CHECK(failure.stage == Stage::BOOTING);
+    CHECK(failure.fault == StartFault::NO_HELLO);
     CHECK(failure.message.startsWith("the machine's agent did not answer within 120 s"));
+  }
+  SECTION("the kernel says nothing: told before the deadline of the agent") {
+    w.agentAnswers = false;
+    w.files.console = nullptr;
+    auto creating = w.manager->create(w.request("demo"), nullptr);
+    CHECK_FALSE(creating.poll(w.scope));
+    for (int i = 0; i < 610 && !creating.poll(w.scope); i++) w.advance(100 * kj::MILLISECONDS);
+    auto outcome = creating.wait(w.scope);
+    auto& failure = outcome.get<StartReport::Failure>();
+    CHECK(failure.fault == StartFault::KERNEL_SILENT);
+    CHECK(failure.message.startsWith("nothing came from the machine's kernel within 60 s"));
+  }
+  SECTION("the agent is of another generation") {
+    w.generation = rpc::GENERATION + 1;
+    auto outcome = w.manager->create(w.request("demo"), nullptr).wait(w.scope);
+    auto& failure = outcome.get<StartReport::Failure>();
+    CHECK(failure.stage == Stage::BOOTING);
+    CHECK(failure.fault == StartFault::GENERATION);
+    w.generation = rpc::GENERATION;
+  }
+  SECTION("its disk is not the one that was made") {
+    auto outcome = w.manager->create(w.request("demo", false), nullptr).wait(w.scope);
+    auto workspace = w.find("demo");
+    w.volumes.destroy(workspace->row().id).wait(w.scope);
+    auto started = workspace->start(nullptr).wait(w.scope);
+    auto& failure = KJ_ASSERT_NONNULL(started.get<kj::Own<StartReport>>()->failure);
+    CHECK(failure.stage == Stage::STARTING_VM);
+    CHECK(failure.fault == StartFault::DISK);
+    w.volumes
+        .create(workspace->row().id, 4096ull << 20, 1,
+                w.keys.open(workspace->row().id).wait(w.scope))
+        .wait(w.scope);
   }
   CHECK(w.driver.running().size() == 0);
   auto workspace = w.find("demo");
@@ -181,11 +218,12 @@ TEST_CASE("P30 a failed start names its stage, with the console's end") {
 
 TEST_CASE("a host without space makes nothing") {
   TestWorld w;
-  w.volumes.full = true;
+  w.volumes.isFull = true;
   auto outcome = w.manager->create(w.request("demo"), nullptr).wait(w.scope);
   CHECK(outcome.is<WorkspaceManager::NoSpace>());
-  w.manager->find("demo");
+  CHECK(w.manager->find("demo") == nullptr);
   CHECK(w.store->workspaces().size() == 0);
+  CHECK(w.keys.count() == 0);
 }
 
 TEST_CASE("P57 the same request id gives the same workspace, also after a restart") {
@@ -269,14 +307,14 @@ TEST_CASE("P29 what a supervisor left half-done is finished or undone by the nex
   }
   SECTION("a delete") {
     w.manager->create(w.request("demo"), nullptr).wait(w.scope);
-    w.volumes.failures = 1;
+    w.volumes.failuresToDestroy = 1;
     auto erasing = w.find("demo")->erase();
     CHECK_FALSE(erasing.poll(w.scope));
     erasing = nullptr;
     w.restart();
-    CHECK(kj::evalLater([]() {}).poll(w.scope));
+    w.settle();
     CHECK(w.manager->find("demo") == nullptr);
-    CHECK(w.volumes.ids.size() == 0);
+    CHECK(w.volumes.count() == 0);
   }
   SECTION("a machine that ended meanwhile") {
     w.manager->create(w.request("demo"), nullptr).wait(w.scope);

@@ -3,6 +3,7 @@
 #include <kj/debug.h>
 
 #include "schema/limits.capnp.h"
+#include "workspace/steps.h"
 
 namespace bothy {
 
@@ -21,30 +22,15 @@ void WorkspaceManager::taskFailed(kj::Exception&& exception) {
 // Recovery
 
 kj::Promise<void> WorkspaceManager::recover() {
-  kj::Vector<kj::String> ids, machineIds;
   for (auto& row : world.store.workspaces()) {
-    if (row.state != WorkspaceState::CREATING) ids.add(kj::str(row.id));
-    if (row.secret.size() > 0) machineIds.add(kj::str(row.id));
     auto name = kj::str(row.name);
     lastUid = kj::max(lastUid, row.uid);
     byName.insert(kj::mv(name), kj::refcounted<Workspace>(world, owner(), kj::mv(row)));
   }
-
-  auto pointers = [](kj::Vector<kj::String>& texts) {
-    return KJ_MAP(text, texts)->kj::StringPtr {
-      return text;
-    };
-  };
-  auto knownIds = pointers(ids), knownMachines = pointers(machineIds);
-  for (auto& name : co_await world.driver.removeStrays(knownMachines)) {
-    KJ_LOG(WARNING, "removed a machine that belongs to no workspace", name);
-  }
-  for (auto& id : co_await world.volumes.removeStrays(knownIds)) {
-    KJ_LOG(WARNING, "removed a volume that belongs to no workspace", id);
-  }
-  for (auto& id : world.files.removeStrays(knownIds)) {
-    KJ_LOG(INFO, "removed the files of a machine that belongs to no workspace", id);
-  }
+  co_await examineStrangers();
+  // What belongs to a workspace is its own affair.
+  if (!co_await removeStrays()) tasks.add(keepRemovingStrays());
+  removeStrayFiles();
 
   kj::Vector<kj::Promise<void>> recoveries;
   for (auto& workspace : list()) {
@@ -52,6 +38,102 @@ kj::Promise<void> WorkspaceManager::recover() {
     recoveries.add(promise.attach(kj::mv(workspace)));
   }
   co_await kj::joinPromises(recoveries.releaseAsArray());
+}
+
+kj::Array<kj::String> WorkspaceManager::ids() {
+  auto result = kj::heapArrayBuilder<kj::String>(byName.size());
+  for (auto& entry : byName) result.add(kj::str(entry.value->row().id));
+  return result.finish();
+}
+
+// Whether none is left.  A machine that cannot be ended keeps nobody from serving the others.
+kj::Promise<bool> WorkspaceManager::removeStrays() {
+  auto known = ids();
+  auto names = KJ_MAP(id, known)->kj::StringPtr {
+    return id;
+  };
+  kj::Maybe<kj::Exception> failure;
+  try {
+    auto removed = co_await within(world.timer, world.deadlines.destroyVm,
+                                   "machines that belong to no workspace could not be ended",
+                                   world.driver.removeStrays(names));
+    for (auto& name : removed) {
+      KJ_LOG(WARNING, "removed a machine that belongs to no workspace", name);
+    }
+  } catch (...) {
+    failure = kj::getCaughtExceptionAsKj();
+  }
+  KJ_IF_MAYBE (e, failure) {
+    KJ_LOG(ERROR, "machines that belong to no workspace are left; trying again",
+           e->getDescription());
+  }
+  co_return failure == nullptr;
+}
+
+kj::Promise<void> WorkspaceManager::keepRemovingStrays() {
+  auto pause = world.deadlines.leastRetry;
+  do {
+    co_await world.timer.afterDelay(pause);
+    pause = kj::min(pause * 2, world.deadlines.mostRetry);
+  } while (!co_await removeStrays());
+}
+
+void WorkspaceManager::removeStrayFiles() {
+  auto known = ids();
+  auto names = KJ_MAP(id, known)->kj::StringPtr {
+    return id;
+  };
+  KJ_IF_MAYBE (e, kj::runCatchingExceptions([&]() {
+                 for (auto& id : world.files.removeStrays(names)) {
+                   KJ_LOG(INFO, "removed the files of a machine that belongs to no workspace", id);
+                 }
+               })) {
+    KJ_LOG(ERROR, "files of machines that belong to no workspace are left", e->getDescription());
+  }
+}
+
+// A row is stored before its key and its disk are made, and removed after they are destroyed: whatever
+// bothyd was killed in, none of them is without a row.  One that is says that the database is not the one
+// it was made with, and then nothing is the right thing to do to it.
+kj::Promise<void> WorkspaceManager::examineStrangers() {
+  auto strangers = [this](kj::Array<kj::String> ids) {
+    kj::Vector<kj::String> result;
+    for (auto& id : ids) {
+      if (byId(id) == nullptr) result.add(kj::mv(id));
+    }
+    return result;
+  };
+  bool isNew = world.store.lastEvent() == 0;
+  kj::Vector<kj::String> volumes, keys;
+  kj::Maybe<kj::Exception> failure;
+  try {
+    volumes = strangers(co_await within(world.timer, world.deadlines.disk,
+                                        "the disks could not be listed", world.volumes.list()));
+    keys = strangers(co_await within(world.timer, world.deadlines.disk,
+                                     "the keys could not be listed", world.keys.list()));
+  } catch (...) {
+    failure = kj::getCaughtExceptionAsKj();
+  }
+  KJ_IF_MAYBE (e, failure) {
+    if (isNew) kj::throwFatalException(kj::mv(*e));
+    KJ_LOG(ERROR, "whether there are disks and keys of no workspace is not known",
+           e->getDescription());
+    co_return;
+  }
+  if (volumes.size() + keys.size() == 0) co_return;
+  if (isNew) {
+    KJ_FAIL_REQUIRE(
+        "the database is new, and there are disks or keys of workspaces: put the database back "
+        "that they belong to, or move the state directory away and begin with an empty one",
+        volumes.size(), keys.size());
+  }
+  for (auto& id : volumes) {
+    KJ_LOG(ERROR, "a disk belongs to no workspace of the database, and is left as it is", id,
+           world.volumes.path(id));
+  }
+  for (auto& id : keys) {
+    KJ_LOG(ERROR, "a key belongs to no workspace of the database, and is left as it is", id);
+  }
 }
 
 // ---------------------------------------------------------------------------------------------
@@ -107,7 +189,7 @@ kj::Maybe<uint32_t> WorkspaceManager::freeUid() {
 WorkspaceManager::CreateOutcome WorkspaceManager::outcomeOf(kj::Own<Workspace> workspace,
                                                             Workspace::StartOutcome outcome) {
   if (outcome.is<Superseded>()) {
-    StartReport::Failure failure{Stage::CREATING_DISK,
+    StartReport::Failure failure{Stage::CREATING_DISK, StartFault::OTHER,
                                  kj::str("it was deleted before it was ready"), nullptr};
     return kj::mv(failure);
   }
@@ -115,7 +197,7 @@ WorkspaceManager::CreateOutcome WorkspaceManager::outcomeOf(kj::Own<Workspace> w
   KJ_IF_MAYBE (failure, report.failure) {
     if (failure->noSpace) return NoSpace{kj::str(failure->message)};
     // Others may wait for the same report.
-    return StartReport::Failure{failure->stage, kj::str(failure->message),
+    return StartReport::Failure{failure->stage, failure->fault, kj::str(failure->message),
                                 kj::str(failure->console)};
   }
   return Created{kj::mv(workspace)};
@@ -133,7 +215,8 @@ kj::Promise<WorkspaceManager::CreateOutcome> WorkspaceManager::answerAgain(
       co_return outcomeOf(kj::mv(workspace), kj::mv(outcome));
     }
     case WorkspaceState::FAILED:
-      co_return StartReport::Failure{Stage::STARTING_VM, kj::str(workspace->row().failure),
+      co_return StartReport::Failure{Stage::STARTING_VM, StartFault::OTHER,
+                                     kj::str(workspace->row().failure),
                                      world.files.consoleEnd(workspace->row().id)};
     default:
       co_return Created{kj::mv(workspace)};
@@ -147,10 +230,16 @@ kj::Promise<WorkspaceManager::CreateOutcome> WorkspaceManager::create(
                               " bytes: it must be at most ", rpc::MAX_REQUEST_ID_BYTES)};
   }
   auto asked = kj::str(request.start ? "start " : "make ", canonicalText(request.spec));
-  if (request.requestId.size() > 0) {
-    KJ_IF_MAYBE (earlier, world.store.request(request.requestId)) {
-      co_return co_await answerAgain(*earlier, asked, kj::mv(progress));
+  while (request.requestId.size() > 0) {
+    auto earlier = world.store.request(request.requestId);
+    if (earlier == nullptr) break;
+    auto& answered = KJ_ASSERT_NONNULL(earlier);
+    auto workspace = KJ_REQUIRE_NONNULL(byId(answered.workspaceId)).addRef();
+    if (answered.asked != asked || workspace->row().state != WorkspaceState::DELETING) {
+      co_return co_await answerAgain(answered, asked, kj::mv(progress));
     }
+    // Half-made when a bothyd was killed, or deleted: its request id goes with it, and the same is made anew.
+    co_await workspace->erase();
   }
 
   auto checked = check(request.spec, limits.defaults);

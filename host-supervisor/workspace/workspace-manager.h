@@ -69,6 +69,11 @@ private:
   // As which it is told of the end of each.
   Workspace::Owner& owner() { return *this; }
   void gone(Workspace& workspace) override;
+  kj::Promise<void> examineStrangers();
+  kj::Promise<bool> removeStrays();
+  kj::Promise<void> keepRemovingStrays();
+  void removeStrayFiles();
+  kj::Array<kj::String> ids();
   void vsockLost(kj::StringPtr vmName) override;
   void vsockRestored(kj::StringPtr vmName) override;
   void taskFailed(kj::Exception&& exception) override;

@@ -45,6 +45,14 @@ kj::OneOf<CheckedSpec, kj::String> check(const GivenSpec& given, const SpecDefau
                  rpc::MAX_WORKSPACE_NAME_BYTES, " of a-z, 0-9 and '-', no '-' at either end");
 }
 
+kj::Maybe<kj::String> checkGrowth(uint32_t presentMib, uint32_t wantedMib) {
+  if (wantedMib < presentMib) {
+    return kj::str("diskMib is ", wantedMib, ": a disk never shrinks, and this one has ",
+                   presentMib);
+  }
+  return outside("diskMib", wantedMib, presentMib, MAX_DISK_MIB);
+}
+
 kj::String canonicalText(const GivenSpec& given) {
   // Sizes first, so that no text can be taken for another's.
   return kj::str(given.name.size(), ' ', given.image.size(), ' ', given.cpus, ' ', given.memoryMib,

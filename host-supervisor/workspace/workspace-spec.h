@@ -33,6 +33,9 @@ struct CheckedSpec {
 // The spec, or what is wrong with it: field, value and limit, one line.
 kj::OneOf<CheckedSpec, kj::String> check(const GivenSpec& given, const SpecDefaults& defaults);
 
+// What is wrong with `wantedMib` as the new size of a disk of `presentMib`: value and limit, one line.
+kj::Maybe<kj::String> checkGrowth(uint32_t presentMib, uint32_t wantedMib);
+
 // Equal for two requests exactly when they ask for the same.
 kj::String canonicalText(const GivenSpec& given);
 

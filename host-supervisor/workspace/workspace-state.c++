@@ -18,6 +18,7 @@ Reply replyTo(Wish wish, WorkspaceState state) {
         case WorkspaceState::CREATING:
         case WorkspaceState::STOPPING:
         case WorkspaceState::DELETING:
+        case WorkspaceState::RESIZING:
           return Reply::BUSY;
       }
       break;
@@ -29,6 +30,7 @@ Reply replyTo(Wish wish, WorkspaceState state) {
           return Reply::JOIN;
         case WorkspaceState::STOPPED:
         case WorkspaceState::FAILED:
+        case WorkspaceState::RESIZING:
           return Reply::ALREADY;
         case WorkspaceState::CREATING:
         case WorkspaceState::STARTING:
@@ -38,8 +40,16 @@ Reply replyTo(Wish wish, WorkspaceState state) {
       break;
     case Wish::DELETE:
       return state == WorkspaceState::DELETING ? Reply::JOIN : Reply::BEGIN;
+    case Wish::RESIZE:
+      return state == WorkspaceState::STOPPED || state == WorkspaceState::FAILED ? Reply::BEGIN
+                                                                                 : Reply::BUSY;
   }
   KJ_UNREACHABLE;
+}
+
+bool mayRun(WorkspaceState state) {
+  return state == WorkspaceState::STARTING || state == WorkspaceState::RUNNING ||
+         state == WorkspaceState::STOPPING;
 }
 
 kj::Maybe<WorkspaceState> stateAfter(WorkspaceState state, Happening happening) {
@@ -67,6 +77,11 @@ kj::Maybe<WorkspaceState> stateAfter(WorkspaceState state, Happening happening) 
       return only(S::RUNNING, S::FAILED);
     case Happening::DELETE_BEGAN:
       return S::DELETING;
+    case Happening::RESIZE_BEGAN:
+      if (state == S::STOPPED || state == S::FAILED) return S::RESIZING;
+      return nullptr;
+    case Happening::RESIZE_ENDED:
+      return only(S::RESIZING, S::STOPPED);
   }
   KJ_UNREACHABLE;
 }
@@ -86,6 +101,8 @@ Recovery recoveryOf(WorkspaceState state, bool machineRuns) {
     case WorkspaceState::STOPPED:
     case WorkspaceState::FAILED:
       return Recovery::KEEP;
+    case WorkspaceState::RESIZING:
+      return Recovery::FINISH_RESIZE;
   }
   KJ_UNREACHABLE;
 }

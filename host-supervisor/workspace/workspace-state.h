@@ -6,7 +6,7 @@ namespace bothy {
 
 // The life of a workspace, as tables without effects: README.md draws it.
 
-enum class Wish { START, STOP, DELETE };
+enum class Wish { START, STOP, DELETE, RESIZE };
 
 enum class Reply {
   BEGIN,    // begin it
@@ -17,6 +17,9 @@ enum class Reply {
 
 Reply replyTo(Wish wish, WorkspaceState state);
 
+// Whether a machine of it may be on the host.
+bool mayRun(WorkspaceState state);
+
 enum class Happening {
   DISK_MADE,
   START_BEGAN,
@@ -26,6 +29,8 @@ enum class Happening {
   MACHINE_ENDED,  // as asked, or turned off from within
   MACHINE_BROKE,  // nobody asked
   DELETE_BEGAN,
+  RESIZE_BEGAN,
+  RESIZE_ENDED,
 };
 
 // The state after it; nullptr if it cannot happen in `state`, which is a bug of the caller.
@@ -40,6 +45,7 @@ enum class Recovery {
   FINISH_STOP,   // its machine runs: end it
   MARK_STOPPED,  // its machine is gone
   FINISH_DELETE,
+  FINISH_RESIZE,
 };
 
 Recovery recoveryOf(WorkspaceState state, bool machineRuns);

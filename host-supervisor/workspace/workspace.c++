@@ -2,49 +2,12 @@
 
 #include <kj/debug.h>
 
-#include "schema/limits.capnp.h"
-#include "wire/escape.h"
-#include "workspace/kernel-command-line.h"
-#include "workspace/workspace-id.h"
+#include "workspace/steps.h"
 
 namespace bothy {
 namespace {
 
 constexpr uint32_t RECOVERY_GRACE_MILLIS = 10000;
-
-int64_t nanos(kj::Date date) {
-  return (date - kj::UNIX_EPOCH) / kj::NANOSECONDS;
-}
-
-kj::StringPtr describe(VmEnd end) {
-  switch (end) {
-    case VmEnd::POWERED_OFF:
-      return "the machine turned itself off";
-    case VmEnd::REBOOTED:
-      return "the machine asked for a reboot and was stopped instead";
-    case VmEnd::CRASHED:
-      return "the machine's kernel panicked";
-    case VmEnd::DESTROYED:
-      return "the machine was ended by force";
-    case VmEnd::EXITED:
-      return "the machine's QEMU ended without being asked to";
-  }
-  KJ_UNREACHABLE;
-}
-
-// An exception as one line for people.
-kj::String line(const kj::Exception& exception) {
-  return escapeGuestText(exception.getDescription().asArray());
-}
-
-template <typename T>
-kj::Promise<T> within(kj::Timer& timer, kj::Duration limit, kj::StringPtr what,
-                      kj::Promise<T> promise) {
-  return promise.exclusiveJoin(
-      timer.afterDelay(limit).then([what = kj::heapString(what), limit]() -> kj::Promise<T> {
-        return KJ_EXCEPTION(OVERLOADED, kj::str(what, " within ", limit / kj::SECONDS, " s"));
-      }));
-}
 
 }  // namespace
 
@@ -52,66 +15,6 @@ Workspace::Workspace(World& world, Owner& owner, WorkspaceRow row)
     : world(world), owner(owner), record(kj::mv(row)) {}
 
 Workspace::~Workspace() noexcept(false) {}
-
-// ---------------------------------------------------------------------------------------------
-// State
-
-EventRecord Workspace::event(WorkspaceState after, Cause cause, kj::StringPtr detail) {
-  EventRecord result;
-  result.timeNanos = nanos(world.clock.now());
-  result.workspace = kj::str(record.name);
-  result.workspaceId = kj::str(record.id);
-  result.before = record.state;
-  result.after = after;
-  result.cause = cause;
-  result.detail = kj::str(detail);
-  return result;
-}
-
-WorkspaceRow Workspace::changed(Happening happening, kj::StringPtr detail) {
-  auto next = record.clone();
-  KJ_IF_MAYBE (state, stateAfter(record.state, happening)) {
-    next.state = *state;
-  } else {
-    KJ_FAIL_REQUIRE("a workspace's state does not allow this", record.id, record.state,
-                    static_cast<int>(happening));
-  }
-  next.failure = next.state == WorkspaceState::FAILED ? kj::str(detail) : nullptr;
-  bool mayRun = next.state == WorkspaceState::STARTING || next.state == WorkspaceState::RUNNING ||
-                next.state == WorkspaceState::STOPPING;
-  if (!mayRun) next.secret = nullptr;
-  if (next.state != WorkspaceState::RUNNING) next.agentVersion = nullptr;
-  return next;
-}
-
-void Workspace::transition(Happening happening, Cause cause, kj::StringPtr detail) {
-  auto next = changed(happening, detail);
-  auto told = event(next.state, cause, detail);
-  world.store.update(next, told);
-  auto &workspace = record.name, &id = record.id;
-  auto before = record.state, after = next.state;
-  KJ_LOG(INFO, "state", workspace, id, before, after, cause, detail);
-  record = kj::mv(next);
-  world.events.grew();
-}
-
-void Workspace::transitionAnyway(Happening happening, Cause cause, kj::StringPtr detail) {
-  KJ_IF_MAYBE (e, kj::runCatchingExceptions([&]() { transition(happening, cause, detail); })) {
-    KJ_LOG(ERROR, "the state of a workspace could not be stored; a restart sorts it out",
-           record.name, record.id, e->getDescription());
-    record = changed(happening, detail);
-  }
-}
-
-void Workspace::note(Cause cause, kj::StringPtr detail) {
-  KJ_IF_MAYBE (e, kj::runCatchingExceptions(
-                      [&]() { world.store.append(event(record.state, cause, detail)); })) {
-    KJ_LOG(ERROR, "an event could not be stored", record.name, cause, e->getDescription());
-    return;
-  }
-  KJ_LOG(WARNING, "workspace", record.name, record.id, cause, detail);
-  world.events.grew();
-}
 
 void Workspace::reach(Stage reached) {
   stage = reached;
@@ -132,204 +35,6 @@ kj::Maybe<kj::Own<Machine>> Workspace::machine() {
     return kj::addRef(**m);
   }
   return nullptr;
-}
-
-// ---------------------------------------------------------------------------------------------
-// Starting
-
-void Workspace::begin(kj::Promise<kj::Own<StartReport>> operation) {
-  starting = canceler.wrap(kj::mv(operation)).fork();
-}
-
-kj::Promise<Workspace::StartOutcome> Workspace::joinStart() {
-  auto self = addRef();
-  return KJ_ASSERT_NONNULL(starting)
-      .addBranch()
-      .then([](kj::Own<StartReport> report) -> StartOutcome { return kj::mv(report); },
-            [](kj::Exception&&) -> StartOutcome { return Superseded(); })
-      .attach(kj::mv(self));
-}
-
-kj::Promise<Workspace::StartOutcome> Workspace::make(bool thenStart,
-                                                     kj::Maybe<kj::Own<Progress>> progress) {
-  KJ_REQUIRE(record.state == WorkspaceState::CREATING);
-  stageBase = world.timer.now();
-  listen(kj::mv(progress));
-  begin(kj::evalNow([&]() { return runMake(thenStart); }));
-  return joinStart();
-}
-
-kj::Promise<Workspace::StartOutcome> Workspace::start(kj::Maybe<kj::Own<Progress>> progress) {
-  auto reply = replyTo(Wish::START, record.state);
-  if (reply == Reply::BEGIN) {
-    starting = nullptr;
-    stageBase = world.timer.now();
-    listen(kj::mv(progress));
-    begin(kj::evalNow([&]() { return runStart(); }));
-  } else {
-    KJ_REQUIRE(reply == Reply::JOIN, record.state);
-    listen(kj::mv(progress));
-  }
-  return joinStart();
-}
-
-kj::Promise<Workspace::StartOutcome> Workspace::join(kj::Maybe<kj::Own<Progress>> progress) {
-  listen(kj::mv(progress));
-  return joinStart();
-}
-
-kj::Promise<kj::Own<StartReport>> Workspace::runMake(bool thenStart) {
-  KJ_DEFER(listeners.clear());
-  reach(Stage::CREATING_DISK);
-  kj::Maybe<kj::Exception> failure;
-  try {
-    co_await world.volumes.create(record.id, uint64_t(record.diskMib) * 1024 * 1024, record.uid);
-    transition(Happening::DISK_MADE, Cause::REQUEST);
-  } catch (...) {
-    failure = kj::getCaughtExceptionAsKj();
-  }
-  KJ_IF_MAYBE (e, failure) {
-    KJ_LOG(ERROR, "a workspace's disk could not be made", record.name, record.id,
-           e->getDescription());
-    auto report = kj::refcounted<StartReport>();
-    report->failure = StartReport::Failure{Stage::CREATING_DISK, line(*e), nullptr,
-                                           e->getType() == kj::Exception::Type::OVERLOADED};
-    transitionAnyway(Happening::DELETE_BEGAN, Cause::START_FAILED, line(*e));
-    erasing = runErase().fork();
-    co_await KJ_ASSERT_NONNULL(erasing).addBranch();
-    co_return kj::mv(report);
-  }
-  if (!thenStart) co_return kj::refcounted<StartReport>();
-  co_return co_await runStart();
-}
-
-kj::Promise<kj::Own<StartReport>> Workspace::runStart() {
-  KJ_DEFER(listeners.clear());
-  kj::Maybe<kj::Exception> failure;
-  try {
-    co_await boot();
-  } catch (...) {
-    failure = kj::getCaughtExceptionAsKj();
-  }
-  KJ_IF_MAYBE (e, failure) {
-    co_return co_await failStart(kj::mv(*e));
-  }
-  co_return kj::refcounted<StartReport>();
-}
-
-// For a machine that an earlier bothyd started: the rest of the way.
-kj::Promise<kj::Own<StartReport>> Workspace::runAwait() {
-  KJ_DEFER(listeners.clear());
-  kj::Maybe<kj::Exception> failure;
-  try {
-    reach(Stage::BOOTING);
-    co_await awaitAgent(*KJ_ASSERT_NONNULL(current));
-  } catch (...) {
-    failure = kj::getCaughtExceptionAsKj();
-  }
-  KJ_IF_MAYBE (e, failure) {
-    co_return co_await failStart(kj::mv(*e));
-  }
-  co_return kj::refcounted<StartReport>();
-}
-
-kj::Promise<void> Workspace::boot() {
-  // The secret is stored before a machine has it: a bothyd that takes over must know it.
-  {
-    auto secret = kj::heapArray<kj::byte>(rpc::SECRET_BYTES);
-    world.randomness.fill(secret);
-    auto before = kj::mv(record.secret);
-    record.secret = kj::mv(secret);
-    KJ_ON_SCOPE_FAILURE(record.secret = kj::mv(before));
-    transition(Happening::START_BEGAN, Cause::REQUEST);
-  }
-  reach(Stage::STARTING_VM);
-  auto image = world.images.find(record.image);
-  KJ_REQUIRE(image != nullptr, "the image is not installed any more", record.image);
-  world.files.prepare(record.id);
-  auto vm =
-      co_await within(world.timer, world.deadlines.startVm, "the machine could not be started",
-                      world.driver.start(vmSpec(kj::mv(image))));
-  take(kj::mv(vm));
-  reach(Stage::BOOTING);
-  co_await awaitAgent(*KJ_ASSERT_NONNULL(current));
-}
-
-kj::Promise<void> Workspace::awaitAgent(Machine& machine) {
-  auto limit = world.driver.abilities().accelerator == HostAbilities::Accelerator::KVM
-                   ? world.deadlines.agentReadyKvm
-                   : world.deadlines.agentReadyTcg;
-  auto end = machine.onEnd().then([](VmEnd end) -> kj::Promise<void> {
-    return KJ_EXCEPTION(FAILED, kj::str("while booting, ", describe(end)));
-  });
-  co_await within(world.timer, limit, "the machine's agent did not answer",
-                  machine.ready().exclusiveJoin(kj::mv(end)));
-
-  // Its version is for people: an agent that does not tell it is an agent all the same.
-  kj::String version;
-  auto asked = machine.agent(AgentLink::Lane::INTERACTIVE)
-                   .then([](rpc::Agent::Client agent) {
-                     return agent.systemRequest().send().getSystem().reportRequest().send();
-                   })
-                   .then([&version](auto&& response) {
-                     version = escapeGuestText(response.getReport().getAgentVersion().asArray());
-                   });
-  co_await within(world.timer, HELLO_LIMIT, "the agent did not report", kj::mv(asked))
-      .catch_([this](kj::Exception&& e) {
-        KJ_LOG(WARNING, "the agent does not report its boot", record.name, e.getDescription());
-      });
-
-  record.agentVersion = kj::mv(version);
-  record.startedNanos = nanos(world.clock.now());
-  transition(Happening::AGENT_ANSWERED, Cause::REQUEST);
-  watchMachine();
-  reach(Stage::AGENT_READY);
-}
-
-kj::Promise<kj::Own<StartReport>> Workspace::failStart(kj::Exception exception) {
-  auto message = line(exception);
-  KJ_IF_MAYBE (m, current) {
-    auto gone = within(world.timer, world.deadlines.destroyVm, "the machine could not be ended",
-                       (*m)->destroy());
-    co_await gone.catch_([this](kj::Exception&& e) {
-      KJ_LOG(ERROR, "what is left of a failed start stays until a restart", record.name, record.id,
-             e.getDescription());
-    });
-  }
-  auto report = kj::refcounted<StartReport>();
-  kj::String console;
-  kj::runCatchingExceptions([&]() { console = world.files.consoleEnd(record.id); });
-  report->failure = StartReport::Failure{stage, kj::str(message), kj::mv(console)};
-  retireMachine();
-  if (record.state == WorkspaceState::STARTING) {
-    transitionAnyway(Happening::START_FAILED, Cause::START_FAILED, message);
-  }
-  co_return kj::mv(report);
-}
-
-VmSpec Workspace::vmSpec(kj::Maybe<Image> image) {
-  auto paths = world.files.paths(record.id);
-  VmSpec spec;
-  spec.name = kj::str(record.id);
-  spec.cpus = record.cpus;
-  spec.memoryBytes = uint64_t(record.memoryMib) * 1024 * 1024;
-  KJ_IF_MAYBE (i, image) {
-    spec.kernel = kj::mv(i->kernel);
-    spec.initramfs = kj::mv(i->initramfs);
-    spec.rootImage = kj::mv(i->rootImage);
-  }
-  spec.dataDisk = world.volumes.path(record.id);
-  spec.uid = record.uid;
-  spec.cid = record.cid;
-  KJ_IF_MAYBE (name, WorkspaceName::parse(record.name)) {
-    spec.commandLine = kernelCommandLine(*name, record.cpus);
-  } else {
-    KJ_FAIL_REQUIRE("the store holds a name that is none", record.id);
-  }
-  spec.secret = kj::heapArray<kj::byte>(record.secret);
-  spec.runtimeDir = kj::mv(paths.runtimeDir);
-  spec.consoleLog = kj::mv(paths.consoleLog);
-  return spec;
 }
 
 // ---------------------------------------------------------------------------------------------
@@ -428,8 +133,8 @@ kj::Promise<StopKind> Workspace::runStop(uint32_t graceMillis) {
     }
   }
   auto end = KJ_ASSERT_NONNULL(ended);
+  co_await settle(Happening::MACHINE_ENDED, Cause::REQUEST, kj::str(describe(end)));
   retireMachine();
-  transitionAnyway(Happening::MACHINE_ENDED, Cause::REQUEST, describe(end));
   co_return end == VmEnd::POWERED_OFF ? StopKind::ORDERLY : StopKind::FORCED;
 }
 
@@ -481,14 +186,28 @@ kj::Promise<void> Workspace::runErase() {
   owner.gone(*this);
 }
 
+kj::Promise<void> Workspace::destroyKey() {
+  return within(world.timer, world.deadlines.disk, "the key of the disk could not be destroyed",
+                world.keys.destroy(record.id));
+}
+
 kj::Promise<void> Workspace::eraseOnce() {
-  KJ_IF_MAYBE (m, current) {
-    co_await within(world.timer, world.deadlines.destroyVm, "the machine could not be ended",
-                    (*m)->destroy());
-    retireMachine();
+  // The key first: whatever fails after this, or is found on the disk one day, is noise.  Unless it cannot be: a
+  // disk that is full takes no keyring without the key, and what makes room is the end of the volume.
+  kj::Maybe<kj::Exception> keyKept;
+  try {
+    co_await destroyKey();
+  } catch (...) {
+    keyKept = kj::getCaughtExceptionAsKj();
   }
-  co_await world.volumes.destroy(record.id);
+  co_await within(world.timer, world.deadlines.destroyVm, "the machine could not be ended",
+                  world.driver.remove(record.id));
+  retireMachine();
+  co_await within(world.timer, world.deadlines.disk, "the disk could not be destroyed",
+                  world.volumes.destroy(record.id));
+  if (keyKept != nullptr) co_await destroyKey();
   world.files.remove(record.id);
+  catchUp();
   auto told = event(WorkspaceState::DELETING, Cause::REQUEST, nullptr);
   told.gone = true;
   world.store.remove(record.id, told);
@@ -500,14 +219,23 @@ kj::Promise<void> Workspace::eraseOnce() {
 // Recovery
 
 kj::Promise<void> Workspace::recover() {
-  bool mayRun = record.state != WorkspaceState::STOPPED && record.state != WorkspaceState::FAILED &&
-                record.state != WorkspaceState::CREATING;
   kj::Maybe<kj::Own<RunningVm>> found;
-  if (mayRun) {
+  kj::Maybe<kj::Exception> failure;
+  if (mayRun(record.state)) {
     // An image that went away does not matter to a machine that runs.
     kj::Maybe<Image> image;
     kj::runCatchingExceptions([&]() { image = world.images.find(record.image); });
-    found = co_await world.driver.adopt(vmSpec(kj::mv(image)));
+    try {
+      found = co_await within(world.timer, world.deadlines.startVm,
+                              "the machine could not be taken over",
+                              world.driver.adopt(vmSpec(kj::mv(image))));
+    } catch (...) {
+      failure = kj::getCaughtExceptionAsKj();
+    }
+  }
+  KJ_IF_MAYBE (e, failure) {
+    abandonMachine(lineOf(*e));
+    co_return;
   }
   bool runs = found != nullptr;
   KJ_IF_MAYBE (vm, found) {
@@ -516,15 +244,15 @@ kj::Promise<void> Workspace::recover() {
 
   switch (recoveryOf(record.state, runs)) {
     case Recovery::KEEP:
+      // Of a machine that the last bothyd could not end.
+      watch = removeLeftMachine().eagerlyEvaluate(nullptr);
       break;
     case Recovery::ERASE:
-      transition(Happening::DELETE_BEGAN, Cause::RECOVERED, "it was half-made");
-      co_await eraseOnce();
-      owner.gone(*this);
+      transitionAnyway(Happening::DELETE_BEGAN, Cause::RECOVERED, "it was half-made");
+      erasing = runErase().fork();
       break;
     case Recovery::ADOPT: {
-      world.store.append(event(record.state, Cause::ADOPTED, nullptr));
-      world.events.grew();
+      append(Cause::ADOPTED, nullptr);
       KJ_LOG(INFO, "workspace adopted", record.name, record.id);
       watchMachine();
       auto& machine = *KJ_ASSERT_NONNULL(current);
@@ -545,12 +273,48 @@ kj::Promise<void> Workspace::recover() {
           canceler.wrap(kj::evalNow([&]() { return runStop(RECOVERY_GRACE_MILLIS); })).fork();
       break;
     case Recovery::MARK_STOPPED:
-      transition(Happening::MACHINE_ENDED, Cause::RECOVERED,
-                 "its machine was gone when the supervisor started");
+      transitionAnyway(Happening::MACHINE_ENDED, Cause::RECOVERED,
+                       "its machine was gone when the supervisor started");
       break;
     case Recovery::FINISH_DELETE:
       erasing = runErase().fork();
       break;
+    case Recovery::FINISH_RESIZE:
+      beginResize();
+      break;
+  }
+}
+
+void Workspace::abandonMachine(kj::StringPtr why) {
+  KJ_LOG(ERROR, "a machine could not be taken over and is ended", record.name, record.id, why);
+  switch (record.state) {
+    case WorkspaceState::STARTING:
+      transitionAnyway(Happening::START_FAILED, Cause::RECOVERED, why);
+      break;
+    case WorkspaceState::RUNNING:
+      transitionAnyway(Happening::MACHINE_BROKE, Cause::RECOVERED, why);
+      break;
+    default:
+      transitionAnyway(Happening::MACHINE_ENDED, Cause::RECOVERED, why);
+      break;
+  }
+  watch = removeLeftMachine().eagerlyEvaluate(nullptr);
+}
+
+kj::Promise<void> Workspace::removeLeftMachine() {
+  for (auto pause = world.deadlines.leastRetry;;
+       pause = kj::min(pause * 2, world.deadlines.mostRetry)) {
+    kj::Maybe<kj::Exception> failure;
+    try {
+      co_await within(world.timer, world.deadlines.destroyVm, "the machine could not be ended",
+                      world.driver.remove(record.id));
+      co_return;
+    } catch (...) {
+      failure = kj::getCaughtExceptionAsKj();
+    }
+    KJ_LOG(ERROR, "a machine that nobody has is not gone yet; trying again", record.name, record.id,
+           KJ_ASSERT_NONNULL(failure).getDescription());
+    co_await world.timer.afterDelay(pause);
   }
 }
 

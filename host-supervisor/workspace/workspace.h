@@ -6,12 +6,14 @@
 #include <kj/timer.h>
 #include <kj/vector.h>
 
+#include "keys/key-keeper.h"
 #include "store/store.h"
 #include "volume/volume-store.h"
 #include "workspace/event-log.h"
 #include "workspace/image-catalog.h"
 #include "workspace/machine.h"
 #include "workspace/randomness.h"
+#include "workspace/start-fault.h"
 #include "workspace/workspace-files.h"
 #include "workspace/workspace-state.h"
 
@@ -19,7 +21,10 @@ namespace bothy {
 
 // How long each step may take before it has failed.
 struct Deadlines {
+  // Each step with a disk or a key.
+  kj::Duration disk = 60 * kj::SECONDS;
   kj::Duration startVm = 60 * kj::SECONDS;
+  // From a machine that runs to its agent's answer; half of it to the first byte on its console.
   kj::Duration agentReadyKvm = 30 * kj::SECONDS;
   kj::Duration agentReadyTcg = 120 * kj::SECONDS;
   // Beyond the grace that processes got: for sync, unmount and power-off.
@@ -34,6 +39,7 @@ struct Deadlines {
 struct World {
   Store& store;
   EventLog& events;
+  KeyKeeper& keys;
   VolumeStore& volumes;
   VmDriver& driver;
   ImageCatalog& images;
@@ -57,6 +63,7 @@ public:
 struct StartReport final: public kj::Refcounted {
   struct Failure {
     Stage stage;
+    StartFault fault;
     kj::String message;
     kj::String console;
     // The host's disk could not hold it: nothing was made.
@@ -104,6 +111,19 @@ public:
   kj::Promise<kj::OneOf<StopKind, Superseded>> stop(uint32_t graceMillis);
   kj::Promise<void> erase();
 
+  struct Resized {};
+  struct InvalidSize {
+    kj::String why;
+  };
+  struct ResizeFailure {
+    kj::String why;
+    // The host's disk could not hold it.
+    bool noSpace;
+  };
+  using ResizeOutcome = kj::OneOf<Resized, InvalidSize, ResizeFailure, Superseded>;
+  // Only where replyTo() says BEGIN.
+  kj::Promise<ResizeOutcome> resize(uint32_t diskMib);
+
   // The machine, in state RUNNING.
   kj::Maybe<kj::Own<Machine>> machine();
 
@@ -120,16 +140,31 @@ private:
   WorkspaceRow record;
   kj::Maybe<kj::Own<Machine>> current;
 
-  // At most one of start and stop is under way; a delete cancels it.
+  struct ResizeReport final: public kj::Refcounted {
+    kj::Maybe<ResizeFailure> failure;
+    kj::Own<ResizeReport> addRef() { return kj::addRef(*this); }
+  };
+
+  // At most one of start, stop and resize is under way; a delete cancels it.
   kj::Canceler canceler;
   kj::Maybe<kj::ForkedPromise<kj::Own<StartReport>>> starting;
   kj::Maybe<kj::ForkedPromise<StopKind>> stopping;
+  kj::Maybe<kj::ForkedPromise<kj::Own<ResizeReport>>> resizing;
   kj::Maybe<kj::ForkedPromise<void>> erasing;
   kj::Promise<void> watch = nullptr;
   kj::Promise<void> greeting = nullptr;
+  // The last change, while the store does not have it.
+  struct Unstored {
+    WorkspaceRow row;
+    EventRecord event;
+  };
+  kj::Maybe<Unstored> unstored;
+  kj::Promise<void> storing = nullptr;
 
   kj::Vector<kj::Own<Progress>> listeners;
   Stage stage = Stage::CREATING_DISK;
+  // What it is if the step that is under way fails.
+  StartFault fault = StartFault::OTHER;
   kj::TimePoint stageBase = kj::origin<kj::TimePoint>();
 
   void reach(Stage stage);
@@ -138,8 +173,17 @@ private:
 
   // Writes the state and its event; if that fails nothing has changed.
   void transition(Happening happening, Cause cause, kj::StringPtr detail = nullptr);
-  // The same for what has happened already: a store that refuses does not make it undone.
+  // The same for what has happened already: a store that refuses does not make it undone.  It is asked again
+  // in the background, and before anything else is stored.
   void transitionAnyway(Happening happening, Cause cause, kj::StringPtr detail);
+  // The same for the end of an operation: it is under way until the store has it, so that nobody is told what a
+  // restart would undo.
+  kj::Promise<void> settle(Happening happening, Cause cause, kj::String detail);
+  // Stores what the store refused.
+  void catchUp();
+  kj::Promise<void> keepStoring();
+  // An event that changes no state; one that cannot be stored is only logged.
+  void append(Cause cause, kj::StringPtr detail);
   WorkspaceRow changed(Happening happening, kj::StringPtr detail);
   EventRecord event(WorkspaceState after, Cause cause, kj::StringPtr detail);
 
@@ -147,6 +191,9 @@ private:
 
   void begin(kj::Promise<kj::Own<StartReport>> operation);
   kj::Promise<kj::Own<StartReport>> runMake(bool thenStart);
+  kj::Promise<void> makeVolume();
+  kj::Promise<Secret> openKey();
+  uint64_t diskBytes() const;
   kj::Promise<kj::Own<StartReport>> runStart();
   kj::Promise<kj::Own<StartReport>> runAwait();
   kj::Promise<void> boot();
@@ -156,13 +203,22 @@ private:
   kj::Promise<StopKind> runStop(uint32_t graceMillis);
   kj::Promise<void> requestPowerOff(Machine& machine, uint32_t graceMillis);
 
+  void beginResize();
+  kj::Promise<kj::Own<ResizeReport>> runResize();
+  kj::Promise<bool> hasGrownLater();
+  kj::Promise<bool> hasSize(uint32_t mib);
+
   kj::Promise<void> runErase();
   kj::Promise<void> eraseOnce();
+  kj::Promise<void> destroyKey();
 
   void take(kj::Own<RunningVm> vm);
   void watchMachine();
   void machineEnded(VmEnd end);
   void retireMachine();
+  // For a machine that could not be taken over: it is ended, however long that takes.
+  void abandonMachine(kj::StringPtr why);
+  kj::Promise<void> removeLeftMachine();
 };
 
 }  // namespace bothy

@@ -425,6 +425,26 @@ public:
     context.getResults().initOutcome().setDeleted();
     return kj::READY_NOW;
   }
+  // There are `demo`, of 4 GiB, on a host that holds disks up to 1 TiB, and `busy`.
+  kj::Promise<void> resize(ResizeContext context) override {
+    constexpr uint32_t PRESENT_MIB = 4096, MOST_MIB = 1 << 20;
+    auto wanted = context.getParams().getDiskMib();
+    auto outcome = context.getResults().initOutcome();
+    if (context.getParams().getName() == "busy") {
+      outcome.setBusy(rpc::WorkspaceState::RUNNING);
+    } else if (context.getParams().getName() != "demo") {
+      outcome.setAbsent();
+    } else if (wanted < PRESENT_MIB) {
+      outcome.setInvalid("diskMib is too small");
+    } else if (wanted > MOST_MIB) {
+      outcome.setNoSpace("evil\x1b[2J");
+    } else {
+      auto info = outcome.initResized();
+      info.initSpec().setDiskMib(wanted);
+      info.setState(rpc::WorkspaceState::STOPPED);
+    }
+    return kj::READY_NOW;
+  }
   kj::Promise<void> doctor(DoctorContext context) override {
     auto findings = context.getResults().initFindings(fake.refusesHost ? 3 : 2);
     findings[0].setName("fuse");

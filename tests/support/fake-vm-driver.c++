@@ -39,6 +39,7 @@ public:
   kj::Promise<VmEnd> onEnd() override { return machine->ended.addBranch(); }
 
   kj::Promise<void> destroy() override {
+    machine->host.mayFailToRemove();
     if (machine->end->isWaiting()) machine->host.end(machine->spec.name, VmEnd::DESTROYED);
     return machine->ended.addBranch().ignoreResult();
   }
@@ -134,14 +135,28 @@ kj::Promise<kj::Own<RunningVm>> FakeVmDriver::start(VmSpec spec) {
 
 kj::Promise<kj::Maybe<kj::Own<RunningVm>>> FakeVmDriver::adopt(VmSpec spec) {
   KJ_IF_MAYBE (machine, machines.find(spec.name)) {
+    KJ_IF_MAYBE (e, adoptionFailure) kj::throwFatalException(kj::cp(*e));
     kj::Own<RunningVm> vm = kj::heap<Handle>(kj::addRef(**machine));
     co_return kj::mv(vm);
   }
   co_return nullptr;
 }
 
+void FakeVmDriver::mayFailToRemove() {
+  if (removalsToFail == 0) return;
+  --removalsToFail;
+  kj::throwFatalException(KJ_EXCEPTION(FAILED, "the machine does not obey"));
+}
+
+kj::Promise<void> FakeVmDriver::remove(kj::StringPtr name) {
+  mayFailToRemove();
+  if (isRunning(name)) end(name, VmEnd::DESTROYED);
+  return kj::READY_NOW;
+}
+
 kj::Promise<kj::Array<kj::String>> FakeVmDriver::removeStrays(
     kj::ArrayPtr<const kj::StringPtr> known) {
+  mayFailToRemove();
   kj::Vector<kj::String> removed;
   for (auto& name : running()) {
     bool keep = false;

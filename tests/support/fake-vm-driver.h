@@ -21,6 +21,10 @@ public:
 
   // The next `count` starts fail with `reason` and leave nothing.
   void failStarts(kj::Exception reason, uint32_t count = 1);
+  // The next `count` calls that end a machine fail, and it goes on.
+  void failRemovals(uint32_t count) { removalsToFail = count; }
+  // Every adoption of a machine that runs fails with `reason`.
+  void failAdoptions(kj::Exception reason) { adoptionFailure = kj::mv(reason); }
   // Starts wait, then go on in the order of their calls.  A start that is dropped meanwhile leaves
   // nothing.
   void holdStarts();
@@ -44,6 +48,7 @@ public:
   void setEvents(Events& events) override;
   kj::Promise<kj::Own<RunningVm>> start(VmSpec spec) override;
   kj::Promise<kj::Maybe<kj::Own<RunningVm>>> adopt(VmSpec spec) override;
+  kj::Promise<void> remove(kj::StringPtr name) override;
   kj::Promise<kj::Array<kj::String>> removeStrays(kj::ArrayPtr<const kj::StringPtr> known) override;
 
 private:
@@ -58,10 +63,13 @@ private:
   uint64_t nextPid = 1000;
   kj::Maybe<kj::Exception> failure;
   uint32_t failuresLeft = 0;
+  kj::Maybe<kj::Exception> adoptionFailure;
+  uint32_t removalsToFail = 0;
   kj::Maybe<kj::ForkedPromise<void>> gate;
   kj::Own<kj::PromiseFulfiller<void>> gateKeeper;
 
   Machine& find(kj::StringPtr name);
+  void mayFailToRemove();
 };
 
 }  // namespace bothy

@@ -36,10 +36,14 @@ kj::String makeDirectory() {
 
 }  // namespace
 
-SupervisedHost::SupervisedHost()
+SupervisedHost::SupervisedHost() : SupervisedHost(Options{}) {}
+
+SupervisedHost::SupervisedHost(Options options)
     : io(kj::setupAsyncIo()),
       scope(io.waitScope),
       timer(io.provider->getTimer()),
+      program(kj::heapString(options.program)),
+      settings(kj::heapString(options.settings)),
       root(makeDirectory()),
       exceptionsBefore(std::uncaught_exceptions()) {
   KJ_REQUIRE(geteuid() == 0, "scenarios on real machines need root, as bothyd does");
@@ -68,7 +72,7 @@ void SupervisedHost::start() {
   const uint32_t firstUid = FIRST_TEST_UID + getpid() % TEST_UID_RANGES * UIDS_PER_HOST;
   auto text =
       kj::str("state-dir = ", root, "/state\nruntime-dir = ", root, "/run\nimage-dir = ", root,
-              "/images\nfirst-uid = ", firstUid, "\nuid-count = ", UIDS_PER_HOST, "\n");
+              "/images\nfirst-uid = ", firstUid, "\nuid-count = ", UIDS_PER_HOST, "\n", settings);
   file.write(text.begin(), text.size());
 
   posix_spawn_file_actions_t actions;
@@ -77,7 +81,7 @@ void SupervisedHost::start() {
   posix_spawn_file_actions_addopen(&actions, 0, "/dev/null", O_RDONLY, 0);
   posix_spawn_file_actions_addopen(&actions, 1, log().cStr(), O_WRONLY | O_CREAT | O_APPEND, 0600);
   posix_spawn_file_actions_adddup2(&actions, 1, 2);
-  const char* const argv[] = {BOTHYD_PROGRAM, "--config", config.cStr(), nullptr};
+  const char* const argv[] = {program.cStr(), "--config", config.cStr(), nullptr};
   int error =
       posix_spawn(&daemon, argv[0], &actions, nullptr, const_cast<char* const*>(argv), environ);
   if (error != 0) KJ_FAIL_SYSCALL("posix_spawn", error, argv[0]);
@@ -85,11 +89,16 @@ void SupervisedHost::start() {
 
 void SupervisedHost::stop(int signal) {
   KJ_REQUIRE(daemon != -1);
+  KJ_SYSCALL(kill(daemon, signal));
+  awaitEnd();
+}
+
+void SupervisedHost::awaitEnd() {
+  KJ_REQUIRE(daemon != -1);
   connection = nullptr;
   int pidfd;
   KJ_SYSCALL(pidfd = syscall(SYS_pidfd_open, daemon, 0));
   kj::AutoCloseFd owned(pidfd);
-  KJ_SYSCALL(kill(daemon, signal));
   struct pollfd ended = {pidfd, POLLIN, 0};
   int ready;
   KJ_SYSCALL(ready = poll(&ended, 1, END_LIMIT_MILLIS));
@@ -99,7 +108,7 @@ void SupervisedHost::stop(int signal) {
   int status;
   KJ_SYSCALL(waitpid(daemon, &status, 0));
   daemon = -1;
-  KJ_REQUIRE(ready == 1, "bothyd does not end when it is told to", signal);
+  KJ_REQUIRE(ready == 1, "bothyd does not end", status);
 }
 
 void SupervisedHost::restart(int signal) {

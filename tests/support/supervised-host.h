@@ -17,7 +17,14 @@ namespace bothy {
 // Needs root, as bothyd does.
 class SupervisedHost final {
 public:
+  struct Options {
+    // Another bothyd than the one that is built.
+    kj::StringPtr program = BOTHYD_PROGRAM;
+    // More lines of its configuration.
+    kj::StringPtr settings = "";
+  };
   SupervisedHost();
+  explicit SupervisedHost(Options options);
   ~SupervisedHost() noexcept(false);
   KJ_DISALLOW_COPY_AND_MOVE(SupervisedHost);
 
@@ -32,6 +39,8 @@ public:
   kj::Own<RpcConnection> connect();
 
   pid_t pid() const { return daemon; }
+  // Waits for the end of a bothyd that ends by itself.
+  void awaitEnd();
   // Ends bothyd with `signal` and starts it again.  Machines go on.
   void restart(int signal);
   // Ends bothyd with `signal` and waits for its end.
@@ -58,6 +67,8 @@ public:
   static constexpr kj::Duration BOOT_LIMIT = 180 * kj::SECONDS;
 
 private:
+  kj::String program;
+  kj::String settings;
   kj::String root;
   pid_t daemon = -1;
   kj::Maybe<kj::Own<RpcConnection>> connection;

@@ -45,7 +45,7 @@ endif()
 include(Catch)
 
 find_package(PkgConfig REQUIRED)
-foreach(library IN ITEMS libarchive libseccomp sqlite3 spdlog libvirt libvirt-qemu vterm)
+foreach(library IN ITEMS libarchive libcryptsetup libseccomp sqlite3 spdlog libvirt libvirt-qemu vterm)
   string(MAKE_C_IDENTIFIER ${library} variable)
   pkg_check_modules(${variable} QUIET IMPORTED_TARGET ${library})
   if(NOT ${variable}_FOUND)

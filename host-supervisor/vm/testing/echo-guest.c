@@ -2,9 +2,11 @@
  * what a line that starts with '!' says.  Static, no threads, no files but /dev. */
 #include <dirent.h>
 #include <fcntl.h>
+#include <linux/fs.h>
 #include <linux/vm_sockets.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/ioctl.h>
 #include <sys/mount.h>
 #include <sys/reboot.h>
 #include <sys/socket.h>
@@ -73,6 +75,48 @@ static int readSecret(char* out, int size) {
   return count;
 }
 
+enum { MEBIBYTE = 1 << 20 };
+
+/* "!fill MEBIBYTES TEXT": TEXT again and again on the second disk, from its second mebibyte on. */
+static int fill(const char* arguments) {
+  static char block[65536];
+  char* text;
+  long mebibytes = strtol(arguments, &text, 10);
+  size_t length = strcspn(++text, "\n");
+  for (size_t i = 0; i < sizeof(block); i++) block[i] = text[i % length];
+  int fd = open("/dev/vdb", O_WRONLY);
+  int good = fd >= 0 && lseek(fd, MEBIBYTE, SEEK_SET) == MEBIBYTE;
+  for (long i = 0; good && i < mebibytes * (MEBIBYTE / (long)sizeof(block)); i++) {
+    good = write(fd, block, sizeof(block)) == sizeof(block);
+  }
+  good = good && fsync(fd) == 0;
+  if (fd >= 0) close(fd);
+  return good;
+}
+
+/* "!discard": all of the second disk. */
+static int discard(void) {
+  int fd = open("/dev/vdb", O_RDWR);
+  off_t size = fd < 0 ? -1 : lseek(fd, 0, SEEK_END);
+  unsigned long long range[2] = {0, size};
+  int good = size > 0 && ioctl(fd, BLKDISCARD, range) == 0 && fsync(fd) == 0;
+  if (fd >= 0) close(fd);
+  return good;
+}
+
+/* "!peek": what `fill` has written first. */
+static int peek(char* out, int size) {
+  int fd = open("/dev/vdb", O_RDONLY);
+  int count = fd < 0 ? 0 : pread(fd, out, size, MEBIBYTE);
+  if (fd >= 0) close(fd);
+  return count;
+}
+
+static int answer(char* out, int good) {
+  strcpy(out, good ? "done\n" : "fail\n");
+  return strlen(out);
+}
+
 static void serve(int peer) {
   char text[4096];
   ssize_t size;
@@ -83,9 +127,11 @@ static void serve(int peer) {
     if (!strncmp(text, "!crash", 6)) _exit(1);
     if (!strncmp(text, "!blast ", 7)) {
       blast(atoi(text + 7));
-      size = 5;
-      memcpy(text, "done\n", 5);
+      size = answer(text, 1);
     }
+    if (!strncmp(text, "!fill ", 6)) size = answer(text, fill(text + 6));
+    if (!strncmp(text, "!discard", 8)) size = answer(text, discard());
+    if (!strncmp(text, "!peek", 5)) size = peek(text, 64);
     if (!strncmp(text, "!disks", 6)) {
       size = describe(text, "/dev/vda");
       size += describe(text + size, "/dev/vdb");

@@ -13,6 +13,7 @@
 
 #include <filesystem>
 
+#include "loop/child-process.h"
 #include "loop/signals.h"
 #include "vm/domain-xml.h"
 
@@ -22,7 +23,7 @@ namespace {
 namespace stdfs = std::filesystem;
 
 constexpr uint32_t PORT = 1000;
-constexpr uint64_t DISK_BYTES = 64ull << 20;
+constexpr kj::StringPtr DISK_SIZE = "64M"_kj;
 constexpr uint64_t ROOT_BYTES = 1ull << 20;
 
 // BOTHY_TEST_KERNEL, or the kernel that the images room has built.
@@ -97,14 +98,60 @@ kj::StringPtr MachineBed::processDirectory() {
   return directory.path;
 }
 
+MachineBed& MachineBed::ofProcess() {
+  static MachineBed bed(processDirectory(), Ownership::TEMPORARY);
+  return bed;
+}
+
+Secret MachineBed::diskKey() {
+  Secret key(32);
+  kj::byte next = 0x51;
+  for (auto& byte : key.bytes()) byte = next = next * 77 + 31;
+  return key;
+}
+
+// To make one takes seconds, so each is a copy of the first.
+void MachineBed::makeDisk(kj::StringPtr path) {
+  auto first = kj::str(directory, "/first-disk");
+  if (!stdfs::exists(first.cStr())) {
+    auto fs = kj::newDiskFilesystem();
+    auto passphrase = kj::str(directory, "/passphrase");
+    fs->getRoot()
+        .openFile(fs->getCurrentPath().evalNative(passphrase),
+                  kj::WriteMode::CREATE | kj::WriteMode::PRIVATE)
+        ->writeAll(hexadecimal(diskKey()).bytes());
+    KJ_DEFER(unlink(passphrase.cStr()));
+    auto arguments = kj::heapArrayBuilder<kj::String>(9);
+    for (auto argument : {"create", "-q", "-f", "qcow2", "-o",
+                          "encrypt.format=luks,encrypt.key-secret=k,encrypt.iter-time=10"}) {
+      arguments.add(kj::str(argument));
+    }
+    arguments.add(kj::str("--object=secret,id=k,file=", passphrase));
+    arguments.add(kj::str(first));
+    arguments.add(kj::str(DISK_SIZE));
+    auto making = ChildProcess::spawn(io.unixEventPort, reaper,
+                                      ChildSpec{"/usr/bin/qemu-img", arguments.finish(), nullptr,
+                                                nullptr, ChildSpec::Lifetime::OWNED});
+    int status = making->onExit().wait(io.waitScope);
+    KJ_REQUIRE(status == 0, "qemu-img made no disk", status);
+  }
+  stdfs::copy_file(first.cStr(), path.cStr());
+}
+
 MachineBed::MachineBed(kj::StringPtr directoryParam, Ownership ownership)
     : io(setUp()),
       reaper(io.unixEventPort),
       directory(kj::str(directoryParam)),
       ownership(ownership) {
   KJ_SYSCALL(chmod(directory.cStr(), 0711));
+  stdfs::create_directory(driverRuntimeDir().cStr());
+  KJ_SYSCALL(chmod(driverRuntimeDir().cStr(), 0711));
   LibvirtDriverSettings settings;
   settings.stateDir = kj::str(directory);
+  settings.runtimeDir = driverRuntimeDir();
+  settings.limits.create = 20 * kj::SECONDS;
+  settings.limits.call = 8 * kj::SECONDS;
+  settings.limits.kill = 7 * kj::SECONDS;
   settings.probeUser = BED_FIRST_UID;
   driver = openLibvirtDriver(io, reaper, kj::mv(settings)).wait(io.waitScope);
 }
@@ -118,7 +165,6 @@ VmSpec MachineBed::spec(kj::StringPtr name, uint32_t number) {
   auto fs = kj::newDiskFilesystem();
   auto initramfsPath = kj::str(directory, "/initramfs");
   auto rootImage = kj::str(directory, "/root.img");
-  auto disk = kj::str(directory, "/disk-", name);
   auto cwd = fs->getCurrentPath();
   auto mode = kj::WriteMode::CREATE | kj::WriteMode::MODIFY;
   if (!stdfs::exists(initramfsPath.cStr())) {
@@ -128,7 +174,7 @@ VmSpec MachineBed::spec(kj::StringPtr name, uint32_t number) {
     stdfs::copy_file(findKernel().cStr(), kj::str(directory, "/vmlinux").cStr());
     KJ_SYSCALL(chmod(kj::str(directory, "/vmlinux").cStr(), 0644));
   }
-  makeFile(disk, DISK_BYTES);
+  if (!stdfs::exists(disk(name).cStr())) makeDisk(disk(name));
   stdfs::create_directory(runtimeDir(name).cStr());
 
   VmSpec spec{};
@@ -138,7 +184,8 @@ VmSpec MachineBed::spec(kj::StringPtr name, uint32_t number) {
   spec.kernel = kj::str(directory, "/vmlinux");
   spec.initramfs = kj::mv(initramfsPath);
   spec.rootImage = kj::mv(rootImage);
-  spec.dataDisk = kj::mv(disk);
+  spec.dataDisk = disk(name);
+  spec.diskKey = diskKey();
   spec.uid = BED_FIRST_UID + number;
   spec.cid = BED_FIRST_UID + number;
   spec.commandLine = kj::str("console=ttyS0 quiet panic=-1 noreplace-smp");

@@ -8,22 +8,29 @@
 namespace bothy {
 
 // What a test with real machines needs: an event loop on the main thread, a driver whose files lie in
-// `directory`, and specs whose guest is echo-guest.c.  Whatever still runs at the end is removed.
+// `directory`, and specs whose guest is echo-guest.c.  Whatever still runs at the end is removed.  The driver's
+// patience with QEMU is short.
 class MachineBed final {
 public:
   enum class Ownership { TEMPORARY, BORROWED };
 
-  // libvirt's embedded driver has one directory a process, so it is made once.
+  // A process can have one driver in its life: these are its directory, and its bed, made when first asked for.
   static kj::StringPtr processDirectory();
+  static MachineBed& ofProcess();
+  // The key of every disk.
+  static Secret diskKey();
 
   // BORROWED leaves machines and files alone at the end.
   MachineBed(kj::StringPtr directory, Ownership ownership);
   ~MachineBed() noexcept(false);
   KJ_DISALLOW_COPY_AND_MOVE(MachineBed);
 
-  // Makes the machine's files too, unless they exist.
+  // Makes the machine's files too, unless they exist.  Its second disk has 64 MiB, encrypted.
   VmSpec spec(kj::StringPtr name, uint32_t number = 1);
   kj::String runtimeDir(kj::StringPtr name) { return kj::str(directory, "/run-", name); }
+  kj::String disk(kj::StringPtr name) { return kj::str(directory, "/disk-", name); }
+  // The driver's.
+  kj::String driverRuntimeDir() { return kj::str(directory, "/runtime"); }
   kj::String readConsole(kj::StringPtr name);
 
   // Sends `line` to the guest and returns what it answers first; tries until the guest listens.
@@ -41,6 +48,7 @@ public:
 private:
   Ownership ownership;
 
+  void makeDisk(kj::StringPtr path);
   kj::Own<kj::AsyncIoStream> dialUntilUp(RunningVm& vm);
 };
 

@@ -2,6 +2,7 @@
 
 #include "console/failure.h"
 #include "console/json-text.h"
+#include "console/quantity.h"
 
 namespace bothy {
 namespace {
@@ -121,9 +122,10 @@ int tell(Context& context, const kj::Exception& exception, const Command* runnin
 }  // namespace
 
 kj::ArrayPtr<const Command> commands() {
-  static const Command ALL[] = {createCommand(), listCommand(),   shellCommand(),   execCommand(),
-                                copyCommand(),   startCommand(),  stopCommand(),    removeCommand(),
-                                eventsCommand(), doctorCommand(), versionCommand(), upCommand()};
+  static const Command ALL[] = {createCommand(), listCommand(),   shellCommand(),  execCommand(),
+                                copyCommand(),   startCommand(),  stopCommand(),   removeCommand(),
+                                resizeCommand(), eventsCommand(), doctorCommand(), versionCommand(),
+                                upCommand()};
   return ALL;
 }
 
@@ -137,6 +139,11 @@ kj::Promise<int> runCommand(Context& context, Arguments arguments) {
 void addCommonOptions(Context& context, OptionParser& parser) {
   parser.action(0, "json", [&context] { context.console.useJson(); });
   parser.value(0, "socket", [&context](kj::StringPtr path) { context.connector.useSocket(path); });
+}
+
+uint32_t sizeOption(OptionParser& parser, kj::StringPtr option, kj::StringPtr given) {
+  KJ_IF_MAYBE (size, parseMebibytes(given)) return *size;
+  parser.fail(kj::str(option, " wants a size like 512M or 4G, not ", given));
 }
 
 kj::StringPtr oneOperand(const Command& command, OptionParser::Result& arguments,

@@ -26,6 +26,7 @@ Command copyCommand();
 Command startCommand();
 Command stopCommand();
 Command removeCommand();
+Command resizeCommand();
 Command eventsCommand();
 Command doctorCommand();
 Command versionCommand();
@@ -39,6 +40,9 @@ kj::Promise<int> runCommand(Context& context, Arguments arguments);
 
 // The options of every command: --json, --socket.
 void addCommonOptions(Context& context, OptionParser& parser);
+
+// The value of an option that is a size, in MiB; fails the parser with `option`'s name if it is none.
+uint32_t sizeOption(OptionParser& parser, kj::StringPtr option, kj::StringPtr given);
 
 // The only operand, called `title` in the message if there is not exactly one.
 kj::StringPtr oneOperand(const Command& command, OptionParser::Result& arguments,

@@ -26,11 +26,6 @@ NAME: small letters, digits and dashes, at most 63.
 With --json the result is the workspace, as `ls --json` shows it.
 )"_kj;
 
-uint32_t parseSize(OptionParser& parser, kj::StringPtr option, kj::StringPtr given) {
-  KJ_IF_MAYBE (size, parseMebibytes(given)) return *size;
-  parser.fail(kj::str(option, " wants a size like 512M or 4G, not ", given));
-}
-
 kj::Promise<int> run(Context& context, const Command& self, Arguments given) {
   kj::StringPtr image;
   kj::StringPtr requestId;
@@ -51,8 +46,8 @@ kj::Promise<int> run(Context& context, const Command& self, Arguments given) {
     }
   });
   parser.value(0, "memory",
-               [&](kj::StringPtr text) { memory = parseSize(parser, "--memory", text); });
-  parser.value(0, "disk", [&](kj::StringPtr text) { disk = parseSize(parser, "--disk", text); });
+               [&](kj::StringPtr text) { memory = sizeOption(parser, "--memory", text); });
+  parser.value(0, "disk", [&](kj::StringPtr text) { disk = sizeOption(parser, "--disk", text); });
   auto arguments = parser.parse(given);
   if (arguments.help) {
     context.console.print(self.help);
@@ -110,7 +105,7 @@ kj::Promise<int> run(Context& context, const Command& self, Arguments given) {
                                               escapeGuestText(outcome.getNoSpace().asArray()),
                                               "): make room, or ask for a smaller --disk")));
   }
-  kj::throwFatalException(failure("bothyd is newer and gave an answer this bothy does not know"));
+  kj::throwFatalException(newerSupervisor());
 }
 
 }  // namespace

@@ -52,7 +52,7 @@ kj::Promise<int> run(Context& context, const Command& self, Arguments given) {
     case Outcome::FAILED:
       failStart(context.console, name, outcome.getFailed());
   }
-  kj::throwFatalException(failure("bothyd is newer and gave an answer this bothy does not know"));
+  kj::throwFatalException(newerSupervisor());
 }
 
 }  // namespace

@@ -64,6 +64,10 @@ kj::Exception workspaceBusy(kj::StringPtr name, rpc::WorkspaceState state) {
   return failure(kj::str(name, " is busy (", nameOf(state), "): try again when that is done"));
 }
 
+kj::Exception newerSupervisor() {
+  return failure("bothyd is newer and gave an answer this bothy does not know");
+}
+
 void requireConnected(kj::StringPtr name, rpc::Supervisor::ConnectOutcome::Reader outcome) {
   using Outcome = rpc::Supervisor::ConnectOutcome;
   switch (outcome.which()) {
@@ -83,7 +87,7 @@ void requireConnected(kj::StringPtr name, rpc::Supervisor::ConnectOutcome::Reade
           kj::str(name, " runs but its agent does not answer (", escaped(outcome.getUnreachable()),
                   "): try again, or `bothy stop ", name, "` and `bothy start ", name, "`")));
   }
-  kj::throwFatalException(failure("bothyd is newer and gave an answer this bothy does not know"));
+  kj::throwFatalException(newerSupervisor());
 }
 
 kj::Exception describeFailure(rpc::StartFailure::Reader failed) {
@@ -149,6 +153,8 @@ kj::StringPtr nameOf(rpc::WorkspaceState state) {
       return "deleting";
     case rpc::WorkspaceState::FAILED:
       return "failed";
+    case rpc::WorkspaceState::RESIZING:
+      return "resizing";
   }
   return "unknown";
 }
@@ -185,6 +191,8 @@ kj::StringPtr nameOf(rpc::Cause cause) {
       return "vsock lost";
     case rpc::Cause::VSOCK_RESTORED:
       return "vsock restored";
+    case rpc::Cause::RESIZE_FAILED:
+      return "disk not resized";
   }
   return "unknown";
 }

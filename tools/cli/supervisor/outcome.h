@@ -12,6 +12,8 @@ namespace bothy {
 // What to tell the user about outcomes that are not the good one.  Every text of a peer is escaped.
 
 kj::Exception noSuchWorkspace(kj::StringPtr name);
+// An outcome that this program does not know.
+kj::Exception newerSupervisor();
 kj::Exception workspaceBusy(kj::StringPtr name, rpc::WorkspaceState state);
 
 // Throws unless the workspace is connected.

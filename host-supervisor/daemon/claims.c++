@@ -1,0 +1,63 @@
+#include "daemon/claims.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <sys/file.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include <kj/debug.h>
+
+namespace bothy {
+namespace {
+
+constexpr mode_t PASSAGE = 0711;
+
+// One file of the host, in which byte N stands for user id N.
+constexpr const char* USER_IDS_LOCK = "/run/lock/bothy-user-ids";
+
+}  // namespace
+
+void makeDirectory(kj::StringPtr path) {
+  if (mkdir(path.cStr(), PASSAGE) < 0 && errno != EEXIST) KJ_FAIL_SYSCALL("mkdir", errno, path);
+  KJ_SYSCALL(chmod(path.cStr(), PASSAGE), path);
+}
+
+kj::AutoCloseFd lockState(kj::StringPtr stateDir) {
+  auto path = kj::str(stateDir, "/lock");
+  int raw;
+  KJ_SYSCALL(raw = open(path.cStr(), O_RDWR | O_CREAT | O_CLOEXEC, 0600), path);
+  kj::AutoCloseFd fd(raw);
+  if (flock(fd, LOCK_EX | LOCK_NB) < 0) {
+    int error = errno;
+    if (error == EWOULDBLOCK) {
+      KJ_FAIL_REQUIRE("another bothyd runs on this state directory", stateDir);
+    }
+    KJ_FAIL_SYSCALL("flock", error, path);
+  }
+  return fd;
+}
+
+kj::AutoCloseFd claimUserIds(uint32_t first, uint32_t count) {
+  int raw;
+  KJ_SYSCALL(raw = open(USER_IDS_LOCK, O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW, 0600),
+             USER_IDS_LOCK);
+  kj::AutoCloseFd fd(raw);
+  struct flock range = {};
+  range.l_type = F_WRLCK;
+  range.l_whence = SEEK_SET;
+  range.l_start = first;
+  range.l_len = count + 1;
+  if (fcntl(fd, F_OFD_SETLK, &range) < 0) {
+    int error = errno;
+    if (error == EAGAIN || error == EACCES) {
+      KJ_FAIL_REQUIRE(
+          "another bothyd of this host gives out user ids of the same range: set first-uid", first,
+          count);
+    }
+    KJ_FAIL_SYSCALL("fcntl", error, USER_IDS_LOCK);
+  }
+  return fd;
+}
+
+}  // namespace bothy

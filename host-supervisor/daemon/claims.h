@@ -1,0 +1,25 @@
+#pragma once
+
+#include <stdint.h>
+
+#include <kj/io.h>
+#include <kj/string.h>
+
+namespace bothy {
+
+// What one bothyd has for itself alone.
+
+// Makes a directory that the users of machines may pass through to what is theirs, and may not look around in
+// (0711).
+void makeDirectory(kj::StringPtr path);
+
+// Two supervisors over one state would each believe to be alone.  Throws if another has it; held until the
+// result goes.
+kj::AutoCloseFd lockState(kj::StringPtr stateDir);
+
+// A machine's user id is what all that belongs to it is known by: two supervisors that gave out the same
+// would end each other's machines.  Throws if another of this host has one of the range; held until the
+// result goes.  The id after the last is the probe's.
+kj::AutoCloseFd claimUserIds(uint32_t first, uint32_t count);
+
+}  // namespace bothy

@@ -1,0 +1,171 @@
+// bothyd's composition root: what there is, in which order, who gets what.
+
+#include "daemon/daemon.h"
+
+#include <stdio.h>
+#include <unistd.h>
+
+#include <kj/async-unix.h>
+#include <kj/debug.h>
+#include <kj/vector.h>
+
+#include "config/arguments.h"
+#include "control/control-server.h"
+#include "control/supervisor-facet.h"
+#include "daemon/claims.h"
+#include "doctor/host-examiner.h"
+#include "doctor/linux-host-facts.h"
+#include "keys/local-keyring.h"
+#include "logging/log.h"
+#include "loop/core-dumps.h"
+#include "loop/signals.h"
+#include "loop/subreaper.h"
+#include "store/sqlite-store.h"
+#include "vm/libvirt-driver.h"
+#include "vm/versions.h"
+#include "volume/encrypted-volume-store.h"
+#include "workspace/workspace-manager.h"
+
+namespace bothy {
+namespace {
+
+enum ExitCode { SUCCESS = 0, FAILURE = 1, WRONG_USAGE = 2 };
+
+ExaminedPlaces examinedPlaces(const Settings& settings) {
+  return {kj::str(settings.stateDir), kj::str(settings.runtimeDir), settings.firstUid,
+          settings.uidCount, uint64_t{settings.defaultDiskMib} << 20};
+}
+
+Deadlines deadlinesOf(const Settings& settings) {
+  Deadlines deadlines;
+  if (settings.bootLimitSeconds > 0) {
+    deadlines.agentReadyKvm = settings.bootLimitSeconds * kj::SECONDS;
+    deadlines.agentReadyTcg = deadlines.agentReadyKvm;
+  }
+  return deadlines;
+}
+
+struct MachinePrograms {
+  kj::String emulator;
+  kj::String vsockDevice;
+  uint32_t probeUser;
+};
+
+// What machines are made with as it is now; what the driver found by trying holds until bothyd ends.
+kj::Promise<Machinery> lookAtMachinery(kj::UnixEventPort& port, Subreaper& reaper,
+                                       const HostAbilities& abilities,
+                                       const MachinePrograms& programs) {
+  auto emulator = co_await emulatorVersion(port, reaper, programs.emulator, programs.probeUser);
+  co_return Machinery{abilities.accelerator == HostAbilities::Accelerator::KVM,
+                      kj::str(abilities.acceleratorReason),
+                      abilities.vsock == HostAbilities::Vsock::KERNEL,
+                      kj::str(abilities.vsockReason),
+                      kj::str(programs.vsockDevice),
+                      libvirtVersion(),
+                      kj::mv(emulator.text),
+                      kj::mv(emulator.fault)};
+}
+
+[[noreturn]] void serve(const Settings& settings, kj::FunctionParam<World(World)>& within) {
+  forbidCoreDumps();
+  // Before anything is made: who is not root learns that, and not which call failed.
+  LinuxHostFacts facts;
+  requireFit(examineHost(facts, examinedPlaces(settings)));
+  makeDirectory(settings.stateDir);
+  makeDirectory(settings.runtimeDir);
+  auto lock = lockState(settings.stateDir);
+  auto userIds = claimUserIds(settings.firstUid, settings.uidCount);
+
+  captureSignals();
+  auto io = kj::setupAsyncIo();
+  auto& scope = io.waitScope;
+  Subreaper reaper(io.unixEventPort);
+
+  LibvirtDriverSettings driverSettings;
+  driverSettings.uri = kj::str(settings.libvirtUri);
+  driverSettings.stateDir = kj::str(settings.stateDir, "/vm");
+  driverSettings.runtimeDir = kj::str(settings.runtimeDir, "/driver");
+  driverSettings.probeUser = settings.firstUid + settings.uidCount;
+  makeDirectory(driverSettings.stateDir);
+  makeDirectory(driverSettings.runtimeDir);
+  MachinePrograms programs{kj::str(driverSettings.emulator), kj::str(driverSettings.vsockDevice),
+                           driverSettings.probeUser};
+  auto driver = openLibvirtDriver(io, reaper, kj::mv(driverSettings)).wait(scope);
+  auto& abilities = driver->abilities();
+  auto look = [&]() { return lookAtMachinery(io.unixEventPort, reaper, abilities, programs); };
+  // Among others that TCG, if machines run under it, isolates nobody.
+  requireFit(examineMachinery(facts, look().wait(scope)));
+  HostExaminer examiner(facts, examinedPlaces(settings), look);
+  if (abilities.vsock == HostAbilities::Vsock::VHOST_USER) {
+    KJ_LOG(INFO, "machines have a vhost-user vsock device", abilities.vsockReason);
+  }
+
+  auto store = newSqliteStore(kj::str(settings.stateDir, "/bothyd.db"), rpc::MAX_EVENTS);
+  EventLog events(*store);
+  auto keys = openLocalKeyring(kj::str(settings.stateDir, "/keys"), settings.keyProtector());
+  EncryptedVolumeStore volumes(io.provider->getTimer(), kj::str(settings.stateDir, "/volumes"));
+  InstalledImages images(settings.imagePath());
+  DiskWorkspaceFiles files(settings.runtimeDir, settings.stateDir);
+  KernelRandomness randomness;
+  WorkspaceManager::Limits limits{
+      SpecDefaults{settings.defaultCpus, settings.defaultMemoryMib, settings.defaultDiskMib},
+      settings.firstUid, settings.uidCount};
+  WorkspaceManager manager(within(World{*store, events, *keys, volumes, *driver, images, files,
+                                        randomness, io.provider->getTimer(),
+                                        kj::systemPreciseCalendarClock(), deadlinesOf(settings)}),
+                           limits);
+  // Nobody may connect before the list is complete (P41).
+  manager.recover().wait(scope);
+
+  auto socketPath = settings.socketPath();
+  auto socket = listenOn(socketPath, settings.socketGroup);
+  auto receiver = io.lowLevelProvider->wrapListenSocketFd(
+      kj::mv(socket),
+      kj::LowLevelAsyncIoProvider::ALREADY_CLOEXEC | kj::LowLevelAsyncIoProvider::ALREADY_NONBLOCK);
+  ControlServer server(
+      kj::heap<SupervisorFacet>(manager, events, abilities, examiner, kj::StringPtr(BOTHY_VERSION)),
+      settings.maxConnections);
+  kj::StringPtr version = BOTHY_VERSION;
+  auto workspaces = manager.list().size();
+  KJ_LOG(INFO, "bothyd serves", version, socketPath, workspaces);
+
+  auto serving = server.listen(*receiver).then([]() -> int { KJ_UNREACHABLE; });
+  int signal = onStopSignal(io.unixEventPort).exclusiveJoin(kj::mv(serving)).wait(scope);
+  KJ_LOG(INFO, "bothyd ends; machines go on", signal);
+  unlink(socketPath.cStr());
+  // Nothing is taken apart: what is on the disk is whole at every moment, since a kill is an ordinary
+  // end, and a libvirt call under way may wait for a child that only the event loop collects.
+  _exit(SUCCESS);
+}
+
+}  // namespace
+
+int runDaemon(kj::ArrayPtr<const kj::StringPtr> arguments, kj::FunctionParam<World(World)> within) {
+  auto task = readArguments(arguments);
+  KJ_SWITCH_ONEOF(task) {
+    KJ_CASE_ONEOF(help, ShowHelp) {
+      fputs(helpText().cStr(), stdout);
+    }
+    KJ_CASE_ONEOF(version, ShowVersion) {
+      puts("bothyd " BOTHY_VERSION);
+    }
+    KJ_CASE_ONEOF(check, CheckConfig) {
+      puts("the configuration is good");
+    }
+    KJ_CASE_ONEOF(faults, Faults) {
+      for (auto& line : faults.lines) fprintf(stderr, "bothyd: %s\n", line.cStr());
+      return WRONG_USAGE;
+    }
+    KJ_CASE_ONEOF(serving, Serve) {
+      auto& settings = serving.settings;
+      Log log(settings.logFormat, settings.logLevel, settings.logFile);
+      KJ_IF_MAYBE (exception, kj::runCatchingExceptions([&]() { serve(settings, within); })) {
+        KJ_LOG(ERROR, "bothyd cannot go on", exception->getDescription());
+        return FAILURE;
+      }
+    }
+  }
+  return SUCCESS;
+}
+
+}  // namespace bothy

@@ -1,0 +1,91 @@
+#include "store/disk-reserve.h"
+
+#include <stdlib.h>
+#include <sys/mount.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include <kj/debug.h>
+#include <catch2/catch_test_macros.hpp>
+
+#include <filesystem>
+#include <fstream>
+
+#include "store/sqlite-store.h"
+
+namespace bothy {
+namespace {
+
+// A small file system of its own, which can be filled.
+class SmallDisk final {
+public:
+  SmallDisk() {
+    KJ_REQUIRE(mkdtemp(path) != nullptr);
+    isMounted = mount("tmpfs", path, "tmpfs", 0, "size=16m") == 0;
+  }
+  ~SmallDisk() {
+    if (isMounted) umount2(path, MNT_DETACH);
+    std::filesystem::remove_all(path);
+  }
+  KJ_DISALLOW_COPY_AND_MOVE(SmallDisk);
+
+  void fill() {
+    std::ofstream ballast(file("ballast").cStr());
+    while (ballast << 'x') {
+    }
+  }
+  kj::String file(kj::StringPtr name) { return kj::str(kj::StringPtr(path), "/", name); }
+
+  char path[32] = "/tmp/bothy-disk-XXXXXX";
+  bool isMounted;
+};
+
+uint64_t allocated(kj::StringPtr path) {
+  struct stat stats;
+  KJ_SYSCALL(stat(path.cStr(), &stats));
+  return static_cast<uint64_t>(stats.st_blocks) * 512;
+}
+
+TEST_CASE("P28 on a full disk the reserve is given once, and taken again when there is room") {
+  SmallDisk disk;
+  if (!disk.isMounted) SKIP("a file system can only be mounted by root");
+  DiskReserve reserve(disk.file("reserve"));
+  CHECK(allocated(disk.file("reserve")) == DiskReserve::BYTES);
+  CHECK_FALSE(reserve.give());
+  disk.fill();
+  CHECK(reserve.give());
+  CHECK(allocated(disk.file("reserve")) == 0);
+  CHECK_FALSE(reserve.give());
+  reserve.take();
+  CHECK(allocated(disk.file("reserve")) == 0);
+  std::filesystem::remove(disk.file("ballast").cStr());
+  reserve.take();
+  CHECK(allocated(disk.file("reserve")) == DiskReserve::BYTES);
+}
+
+TEST_CASE("P28 R02 a store on a full disk goes on to write down what makes room") {
+  SmallDisk disk;
+  if (!disk.isMounted) SKIP("a file system can only be mounted by root");
+  auto store = newSqliteStore(disk.file("db"), 1000);
+  WorkspaceRow row;
+  row.id = kj::str("0123");
+  row.name = kj::str("demo");
+  row.image = kj::str("base");
+  EventRecord event;
+  event.workspace = kj::str("demo");
+  event.workspaceId = kj::str("0123");
+  store->insert(row, event, nullptr);
+  store = nullptr;
+  disk.fill();
+  store = newSqliteStore(disk.file("db"), 1000);
+  for (auto state : {WorkspaceState::STOPPED, WorkspaceState::DELETING}) {
+    row.state = state;
+    store->update(row, event);
+  }
+  store->remove("0123", event);
+  CHECK(store->workspaces().size() == 0);
+  CHECK(store->lastEvent() == 4);
+}
+
+}  // namespace
+}  // namespace bothy

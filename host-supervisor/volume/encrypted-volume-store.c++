@@ -1,0 +1,46 @@
+#include "volume/encrypted-volume-store.h"
+
+namespace bothy {
+
+EncryptedVolumeStore::EncryptedVolumeStore(kj::Timer& timer, kj::StringPtr directory)
+    : directory(kj::atomicRefcounted<VolumeDirectory>(directory)),
+      worker(timer, "the disk of volumes") {}
+
+kj::Promise<void> EncryptedVolumeStore::create(kj::StringPtr id, uint64_t bytes, uint32_t uid,
+                                               Secret key) {
+  return worker.run(kj::str("create ", id), VOLUME_CALL_LIMIT,
+                    [directory = kj::atomicAddRef(*directory), id = kj::heapString(id), bytes, uid,
+                     key = kj::mv(key)]() { directory->create(id, bytes, uid, key); });
+}
+
+kj::Promise<void> EncryptedVolumeStore::grow(kj::StringPtr id, uint64_t bytes) {
+  return worker.run(kj::str("grow ", id), VOLUME_CALL_LIMIT,
+                    [directory = kj::atomicAddRef(*directory), id = kj::heapString(id), bytes]() {
+                      directory->grow(id, bytes);
+                    });
+}
+
+kj::Promise<void> EncryptedVolumeStore::check(kj::StringPtr id, uint64_t bytes) {
+  return worker.run(kj::str("check ", id), VOLUME_CALL_LIMIT,
+                    [directory = kj::atomicAddRef(*directory), id = kj::heapString(id), bytes]() {
+                      directory->check(id, bytes);
+                    });
+}
+
+kj::Promise<void> EncryptedVolumeStore::destroy(kj::StringPtr id) {
+  return worker.run(kj::str("destroy ", id), VOLUME_CALL_LIMIT,
+                    [directory = kj::atomicAddRef(*directory), id = kj::heapString(id)]() {
+                      directory->destroy(id);
+                    });
+}
+
+kj::String EncryptedVolumeStore::path(kj::StringPtr id) {
+  return directory->pathOf(id);
+}
+
+kj::Promise<kj::Array<kj::String>> EncryptedVolumeStore::list() {
+  return worker.run("list", VOLUME_CALL_LIMIT,
+                    [directory = kj::atomicAddRef(*directory)]() { return directory->list(); });
+}
+
+}  // namespace bothy

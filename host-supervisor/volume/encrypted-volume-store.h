@@ -1,0 +1,38 @@
+#pragma once
+
+#include <kj/timer.h>
+
+#include "loop/worker-thread.h"
+#include "volume/volume-directory.h"
+#include "volume/volume-store.h"
+
+namespace bothy {
+
+// Volumes as files `ID.qcow2`, mode 0600, owned by the VM's user, in one directory (0711): qcow2 with LUKS
+// inside, see README.md.  The passphrase is the key's hexadecimal digits, see hexadecimal().
+//
+// What blocks runs on a thread, one call after the other.  Dropping a promise is safe: a call that has begun runs to
+// its end, and one that has not never begins.
+class EncryptedVolumeStore final: public VolumeStore {
+public:
+  // `directory` is absolute; made if it is missing.
+  EncryptedVolumeStore(kj::Timer& timer, kj::StringPtr directory);
+  KJ_DISALLOW_COPY_AND_MOVE(EncryptedVolumeStore);
+
+  kj::Promise<void> create(kj::StringPtr id, uint64_t bytes, uint32_t uid, Secret key) override;
+  kj::Promise<void> grow(kj::StringPtr id, uint64_t bytes) override;
+  kj::Promise<void> check(kj::StringPtr id, uint64_t bytes) override;
+  kj::Promise<void> destroy(kj::StringPtr id) override;
+  kj::String path(kj::StringPtr id) override;
+  kj::Promise<kj::Array<kj::String>> list() override;
+
+private:
+  // Shared with the calls: one that hangs may outlive the store.
+  kj::Own<VolumeDirectory> directory;
+  WorkerThread worker;
+};
+
+// A call that has not ended by then fails with OVERLOADED, though it may still end.
+constexpr kj::Duration VOLUME_CALL_LIMIT = 45 * kj::SECONDS;
+
+}  // namespace bothy

@@ -1,0 +1,31 @@
+#include "workspace/steps.h"
+
+#include "wire/escape.h"
+
+namespace bothy {
+
+int64_t nanosOf(kj::Date date) {
+  return (date - kj::UNIX_EPOCH) / kj::NANOSECONDS;
+}
+
+kj::StringPtr describe(VmEnd end) {
+  switch (end) {
+    case VmEnd::POWERED_OFF:
+      return "the machine turned itself off";
+    case VmEnd::REBOOTED:
+      return "the machine asked for a reboot and was stopped instead";
+    case VmEnd::CRASHED:
+      return "the machine's kernel panicked";
+    case VmEnd::DESTROYED:
+      return "the machine was ended by force";
+    case VmEnd::EXITED:
+      return "the machine's QEMU ended without being asked to";
+  }
+  KJ_UNREACHABLE;
+}
+
+kj::String lineOf(const kj::Exception& exception) {
+  return escapeGuestText(exception.getDescription().asArray());
+}
+
+}  // namespace bothy

@@ -1,0 +1,33 @@
+#pragma once
+
+#include <kj/async.h>
+#include <kj/debug.h>
+#include <kj/time.h>
+#include <kj/timer.h>
+
+#include "vm/vm-driver.h"
+
+namespace bothy {
+
+// What the steps of a workspace's operations have in common.
+
+// Nanoseconds since 1970.
+int64_t nanosOf(kj::Date date);
+
+// For people: "the machine ...".
+kj::StringPtr describe(VmEnd end);
+
+// An exception as one line for people.
+kj::String lineOf(const kj::Exception& exception);
+
+// Fails with OVERLOADED, "WHAT within N s", when `limit` is over.
+template <typename T>
+kj::Promise<T> within(kj::Timer& timer, kj::Duration limit, kj::StringPtr what,
+                      kj::Promise<T> promise) {
+  return promise.exclusiveJoin(
+      timer.afterDelay(limit).then([what = kj::heapString(what), limit]() -> kj::Promise<T> {
+        return KJ_EXCEPTION(OVERLOADED, kj::str(what, " within ", limit / kj::SECONDS, " s"));
+      }));
+}
+
+}  // namespace bothy

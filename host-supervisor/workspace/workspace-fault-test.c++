@@ -1,0 +1,203 @@
+// A world that fails between an operation and its end.
+
+#include <string.h>
+#include <catch2/catch_test_macros.hpp>
+
+#include "workspace/test-world.h"
+
+namespace bothy {
+namespace {
+
+constexpr uint64_t MIB = 1024 * 1024;
+
+void requireChain(TestWorld& w) {
+  auto events = w.store->events(0, 100);
+  for (size_t i = 1; i < events.size(); i++) CHECK(events[i].before == events[i - 1].after);
+}
+
+TEST_CASE("P28 a database that cannot be read after a change undoes nothing") {
+  TestWorld w;
+  w.refusing.refusesReads = true;
+  w.manager->create(w.request("demo"), nullptr).wait(w.scope);
+  auto workspace = w.find("demo");
+  CHECK(workspace->row().state == WorkspaceState::RUNNING);
+  workspace->stop(0).wait(w.scope);
+  workspace->erase().wait(w.scope);
+  CHECK(w.manager->find("demo") == nullptr);
+  CHECK(w.store->workspaces().size() == 0);
+}
+
+TEST_CASE("P58 a change that the database refuses is stored later, with its event") {
+  TestWorld w;
+  w.manager->create(w.request("demo"), nullptr).wait(w.scope);
+  w.refusing.writesToRefuse = 2;
+  w.driver.end(w.driver.running()[0], VmEnd::POWERED_OFF);
+  w.settle();
+  CHECK(w.find("demo")->row().state == WorkspaceState::STOPPED);
+  CHECK(w.store->workspaces()[0].state == WorkspaceState::RUNNING);
+  SECTION("by itself") {
+    w.advance(1 * kj::SECONDS);
+    w.settle();
+    CHECK(w.store->workspaces()[0].state == WorkspaceState::RUNNING);
+    w.advance(2 * kj::SECONDS);
+    w.settle();
+  }
+  SECTION("before the next change") {
+    w.refusing.writesToRefuse = 0;
+    w.find("demo")->start(nullptr).wait(w.scope);
+    w.find("demo")->stop(0).wait(w.scope);
+  }
+  SECTION("before the end of a delete") {
+    w.refusing.writesToRefuse = 0;
+    w.find("demo")->erase().wait(w.scope);
+    CHECK(w.store->events(0, 100).back().gone);
+    requireChain(w);
+    return;
+  }
+  CHECK(w.store->workspaces()[0].state == WorkspaceState::STOPPED);
+  bool told = false;
+  for (auto& event : w.store->events(0, 100)) told |= event.cause == Cause::GUEST_POWERED_OFF;
+  CHECK(told);
+  requireChain(w);
+}
+
+TEST_CASE("nobody is told of the end of an operation before it is stored") {
+  TestWorld w;
+  w.manager->create(w.request("demo"), nullptr).wait(w.scope);
+  auto workspace = w.find("demo");
+  SECTION("a stop") {
+    w.powersOff = false;
+    auto stopping = workspace->stop(0);
+    CHECK_FALSE(stopping.poll(w.scope));
+    w.refusing.writesToRefuse = 1;
+    w.advance(16 * kj::SECONDS);
+    CHECK_FALSE(stopping.poll(w.scope));
+    CHECK(workspace->row().state == WorkspaceState::STOPPING);
+    w.advance(1 * kj::SECONDS);
+    stopping.wait(w.scope);
+  }
+  SECTION("a resize that fails") {
+    workspace->stop(0).wait(w.scope);
+    w.volumes.isFull = true;
+    auto resizing = workspace->resize(8192);
+    w.refusing.writesToRefuse = 1;
+    CHECK_FALSE(resizing.poll(w.scope));
+    CHECK(workspace->row().state == WorkspaceState::RESIZING);
+    w.advance(1 * kj::SECONDS);
+    CHECK(resizing.wait(w.scope).is<Workspace::ResizeFailure>());
+  }
+  CHECK(w.store->workspaces()[0].state == WorkspaceState::STOPPED);
+  requireChain(w);
+}
+
+TEST_CASE("P28 a machine that a failed start cannot end is ended later, and keeps nothing") {
+  TestWorld w;
+  w.generation = rpc::GENERATION + 1;
+  w.manager->create(w.request("demo", false), nullptr).wait(w.scope);
+  auto workspace = w.find("demo");
+  w.driver.holdStarts();
+  auto starting = workspace->start(nullptr);
+  CHECK_FALSE(starting.poll(w.scope));
+  // The order of the failed start, and the first try after it.
+  w.driver.failRemovals(2);
+  w.driver.releaseStarts();
+  starting.wait(w.scope);
+  CHECK(workspace->row().state == WorkspaceState::FAILED);
+  CHECK(w.driver.running().size() == 1);
+  SECTION("by itself") {
+    w.advance(1 * kj::SECONDS);
+    w.settle();
+  }
+  SECTION("by a bothyd that comes after") {
+    w.restart();
+    w.settle();
+  }
+  SECTION("before its disk is made larger") {
+    auto resizing = workspace->resize(8192);
+    CHECK(resizing.wait(w.scope).is<Workspace::Resized>());
+  }
+  CHECK(w.driver.running().size() == 0);
+}
+
+TEST_CASE("P28 a disk is not made larger while a machine that nobody could end has it") {
+  TestWorld w;
+  w.manager->create(w.request("demo", false), nullptr).wait(w.scope);
+  auto workspace = w.find("demo");
+  w.driver.failRemovals(1);
+  auto resizing = workspace->resize(8192);
+  CHECK_FALSE(resizing.poll(w.scope));
+  CHECK(w.volumes.bytes(workspace->row().id) == 4096 * MIB);
+  w.advance(1 * kj::SECONDS);
+  CHECK(resizing.wait(w.scope).is<Workspace::Resized>());
+}
+
+TEST_CASE("a disk that grew though it took too long is as large as it is told") {
+  TestWorld w;
+  w.manager->create(w.request("demo", false), nullptr).wait(w.scope);
+  auto workspace = w.find("demo");
+  w.volumes.growsTooLate = true;
+  CHECK(workspace->resize(8192).wait(w.scope).is<Workspace::Resized>());
+  CHECK(workspace->row().diskMib == 8192);
+  workspace->start(nullptr).wait(w.scope);
+  CHECK(workspace->row().state == WorkspaceState::RUNNING);
+}
+
+TEST_CASE("P57 a repeated request for a workspace that is being deleted makes it anew") {
+  TestWorld w;
+  auto first = w.manager->create(w.request("demo", false, "r"), nullptr).wait(w.scope);
+  auto id = kj::str(first.get<WorkspaceManager::Created>().workspace->row().id);
+  w.volumes.failuresToDestroy = 1;
+  auto erasing = w.find("demo")->erase();
+  CHECK_FALSE(erasing.poll(w.scope));
+  auto again = w.manager->create(w.request("demo", false, "r"), nullptr);
+  CHECK_FALSE(again.poll(w.scope));
+  w.advance(1 * kj::SECONDS);
+  auto outcome = again.wait(w.scope);
+  auto& row = outcome.get<WorkspaceManager::Created>().workspace->row();
+  CHECK(row.id != id);
+  CHECK(row.state == WorkspaceState::STOPPED);
+}
+
+TEST_CASE("P41 what cannot be listed or removed keeps nobody from being served") {
+  TestWorld w;
+  w.manager->create(w.request("demo"), nullptr).wait(w.scope);
+  SECTION("disks that cannot be listed") {
+    w.volumes.isUnreadable = true;
+    w.restart();
+  }
+  SECTION("a machine of nobody that does not end") {
+    VmSpec stranger{};
+    stranger.name = kj::str("0123");
+    w.driver.start(kj::mv(stranger)).wait(w.scope);
+    w.driver.failRemovals(2);
+    w.restart();
+    CHECK(w.driver.isRunning("0123"));
+    w.advance(1 * kj::SECONDS);
+    w.settle();
+    CHECK(w.driver.isRunning("0123"));
+    w.advance(2 * kj::SECONDS);
+    w.settle();
+    CHECK_FALSE(w.driver.isRunning("0123"));
+  }
+  CHECK(w.find("demo")->row().state == WorkspaceState::RUNNING);
+  CHECK(w.driver.isRunning(w.find("demo")->row().id));
+}
+
+TEST_CASE("P28 a new database where disks cannot be listed is not begun with") {
+  TestWorld w;
+  w.manager = nullptr;
+  w.volumes.isUnreadable = true;
+  CHECK_THROWS(w.restart());
+}
+
+TEST_CASE("P30 a start without its image says which one is missing") {
+  TestWorld w;
+  w.manager->create(w.request("demo", false), nullptr).wait(w.scope);
+  w.images.isInstalled = false;
+  auto started = w.find("demo")->start(nullptr).wait(w.scope);
+  auto& failure = KJ_ASSERT_NONNULL(started.get<kj::Own<StartReport>>()->failure);
+  CHECK(failure.message == "the image base is not installed any more");
+}
+
+}  // namespace
+}  // namespace bothy

@@ -1,0 +1,264 @@
+// The way of a workspace from nothing, or from a stop, to an agent that answers.
+
+#include <kj/debug.h>
+
+#include "schema/limits.capnp.h"
+#include "wire/escape.h"
+#include "workspace/kernel-command-line.h"
+#include "workspace/steps.h"
+#include "workspace/workspace-id.h"
+#include "workspace/workspace.h"
+
+namespace bothy {
+
+void Workspace::begin(kj::Promise<kj::Own<StartReport>> operation) {
+  starting = canceler.wrap(kj::mv(operation)).fork();
+}
+
+kj::Promise<Workspace::StartOutcome> Workspace::joinStart() {
+  auto self = addRef();
+  return KJ_ASSERT_NONNULL(starting)
+      .addBranch()
+      .then([](kj::Own<StartReport> report) -> StartOutcome { return kj::mv(report); },
+            [](kj::Exception&&) -> StartOutcome { return Superseded(); })
+      .attach(kj::mv(self));
+}
+
+kj::Promise<Workspace::StartOutcome> Workspace::make(bool thenStart,
+                                                     kj::Maybe<kj::Own<Progress>> progress) {
+  KJ_REQUIRE(record.state == WorkspaceState::CREATING);
+  stageBase = world.timer.now();
+  listen(kj::mv(progress));
+  begin(kj::evalNow([&]() { return runMake(thenStart); }));
+  return joinStart();
+}
+
+kj::Promise<Workspace::StartOutcome> Workspace::start(kj::Maybe<kj::Own<Progress>> progress) {
+  auto reply = replyTo(Wish::START, record.state);
+  if (reply == Reply::BEGIN) {
+    starting = nullptr;
+    stageBase = world.timer.now();
+    listen(kj::mv(progress));
+    begin(kj::evalNow([&]() { return runStart(); }));
+  } else {
+    KJ_REQUIRE(reply == Reply::JOIN, record.state);
+    listen(kj::mv(progress));
+  }
+  return joinStart();
+}
+
+kj::Promise<Workspace::StartOutcome> Workspace::join(kj::Maybe<kj::Own<Progress>> progress) {
+  listen(kj::mv(progress));
+  return joinStart();
+}
+
+kj::Promise<kj::Own<StartReport>> Workspace::runMake(bool thenStart) {
+  KJ_DEFER(listeners.clear());
+  reach(Stage::CREATING_DISK);
+  kj::Maybe<kj::Exception> failure;
+  try {
+    co_await makeVolume();
+    transition(Happening::DISK_MADE, Cause::REQUEST);
+  } catch (...) {
+    failure = kj::getCaughtExceptionAsKj();
+  }
+  KJ_IF_MAYBE (e, failure) {
+    KJ_LOG(ERROR, "a workspace's disk could not be made", record.name, record.id,
+           e->getDescription());
+    auto report = kj::refcounted<StartReport>();
+    report->failure =
+        StartReport::Failure{Stage::CREATING_DISK, StartFault::DISK, lineOf(*e), nullptr,
+                             e->getType() == kj::Exception::Type::OVERLOADED};
+    co_await settle(Happening::DELETE_BEGAN, Cause::START_FAILED, lineOf(*e));
+    erasing = runErase().fork();
+    co_await KJ_ASSERT_NONNULL(erasing).addBranch();
+    co_return kj::mv(report);
+  }
+  if (!thenStart) co_return kj::refcounted<StartReport>();
+  co_return co_await runStart();
+}
+
+kj::Promise<void> Workspace::makeVolume() {
+  co_await within(world.timer, world.deadlines.disk, "the key of the disk could not be made",
+                  world.keys.create(record.id));
+  auto key = co_await openKey();
+  co_await within(world.timer, world.deadlines.disk, "the disk could not be made",
+                  world.volumes.create(record.id, diskBytes(), record.uid, kj::mv(key)));
+}
+
+kj::Promise<Secret> Workspace::openKey() {
+  return within(world.timer, world.deadlines.disk, "the key of the disk could not be opened",
+                world.keys.open(record.id));
+}
+
+uint64_t Workspace::diskBytes() const {
+  return uint64_t(record.diskMib) * 1024 * 1024;
+}
+
+kj::Promise<kj::Own<StartReport>> Workspace::runStart() {
+  KJ_DEFER(listeners.clear());
+  kj::Maybe<kj::Exception> failure;
+  try {
+    co_await boot();
+  } catch (...) {
+    failure = kj::getCaughtExceptionAsKj();
+  }
+  KJ_IF_MAYBE (e, failure) {
+    co_return co_await failStart(kj::mv(*e));
+  }
+  co_return kj::refcounted<StartReport>();
+}
+
+// For a machine that an earlier bothyd started: the rest of the way.
+kj::Promise<kj::Own<StartReport>> Workspace::runAwait() {
+  KJ_DEFER(listeners.clear());
+  kj::Maybe<kj::Exception> failure;
+  try {
+    reach(Stage::BOOTING);
+    co_await awaitAgent(*KJ_ASSERT_NONNULL(current));
+  } catch (...) {
+    failure = kj::getCaughtExceptionAsKj();
+  }
+  KJ_IF_MAYBE (e, failure) {
+    co_return co_await failStart(kj::mv(*e));
+  }
+  co_return kj::refcounted<StartReport>();
+}
+
+kj::Promise<void> Workspace::boot() {
+  fault = StartFault::OTHER;
+  // The secret is stored before a machine has it: a bothyd that takes over must know it.
+  {
+    auto secret = kj::heapArray<kj::byte>(rpc::SECRET_BYTES);
+    world.randomness.fill(secret);
+    auto before = kj::mv(record.secret);
+    record.secret = kj::mv(secret);
+    KJ_ON_SCOPE_FAILURE(record.secret = kj::mv(before));
+    transition(Happening::START_BEGAN, Cause::REQUEST);
+  }
+  reach(Stage::STARTING_VM);
+  auto image = world.images.find(record.image);
+  if (image == nullptr) {
+    kj::throwFatalException(
+        KJ_EXCEPTION(FAILED, kj::str("the image ", record.image, " is not installed any more")));
+  }
+
+  // Of a start that failed, or of a machine that could not be taken over.
+  fault = StartFault::VMM_EXITED;
+  watch = nullptr;
+  co_await within(world.timer, world.deadlines.destroyVm,
+                  "what is left of an earlier machine could not be removed",
+                  world.driver.remove(record.id));
+
+  fault = StartFault::DISK;
+  co_await within(world.timer, world.deadlines.disk, "the disk could not be examined",
+                  world.volumes.check(record.id, diskBytes()));
+  auto spec = vmSpec(kj::mv(image));
+  spec.diskKey = co_await openKey();
+
+  fault = StartFault::VMM_EXITED;
+  world.files.prepare(record.id);
+  auto vm = co_await within(world.timer, world.deadlines.startVm,
+                            "the machine could not be started", world.driver.start(kj::mv(spec)));
+  take(kj::mv(vm));
+  reach(Stage::BOOTING);
+  co_await awaitAgent(*KJ_ASSERT_NONNULL(current));
+}
+
+kj::Promise<void> Workspace::awaitAgent(Machine& machine) {
+  auto limit = world.driver.abilities().accelerator == HostAbilities::Accelerator::KVM
+                   ? world.deadlines.agentReadyKvm
+                   : world.deadlines.agentReadyTcg;
+  fault = StartFault::NO_HELLO;
+  auto end = machine.onEnd().then([this](VmEnd end) -> kj::Promise<void> {
+    auto failure = failureOfBoot(end, world.files.consoleEnd(record.id));
+    fault = failure.fault;
+    return KJ_EXCEPTION(FAILED, kj::str(failure.message));
+  });
+  auto firstWord = limit / 2;
+  auto silence = world.timer.afterDelay(firstWord).then([this, firstWord]() -> kj::Promise<void> {
+    if (world.files.consoleEnd(record.id).size() > 0) return kj::NEVER_DONE;
+    fault = StartFault::KERNEL_SILENT;
+    return KJ_EXCEPTION(OVERLOADED,
+                        kj::str("nothing came from the machine's kernel within ",
+                                firstWord / kj::SECONDS, " s: is it one, and for this processor?"));
+  });
+  auto ready = machine.ready().catch_([this](kj::Exception&& e) -> kj::Promise<void> {
+    if (e.getType() == kj::Exception::Type::UNIMPLEMENTED) fault = StartFault::GENERATION;
+    return kj::mv(e);
+  });
+  co_await within(world.timer, limit, "the machine's agent did not answer",
+                  ready.exclusiveJoin(kj::mv(end)).exclusiveJoin(kj::mv(silence)));
+
+  // Its version is for people: an agent that does not tell it is an agent all the same.
+  kj::String version;
+  auto asked = machine.agent(AgentLink::Lane::INTERACTIVE)
+                   .then([](rpc::Agent::Client agent) {
+                     return agent.systemRequest().send().getSystem().reportRequest().send();
+                   })
+                   .then([&version](auto&& response) {
+                     version = escapeGuestText(response.getReport().getAgentVersion().asArray());
+                   });
+  co_await within(world.timer, HELLO_LIMIT, "the agent did not report", kj::mv(asked))
+      .catch_([this](kj::Exception&& e) {
+        KJ_LOG(WARNING, "the agent does not report its boot", record.name, e.getDescription());
+      });
+
+  record.agentVersion = kj::mv(version);
+  record.startedNanos = nanosOf(world.clock.now());
+  transition(Happening::AGENT_ANSWERED, Cause::REQUEST);
+  watchMachine();
+  reach(Stage::AGENT_READY);
+}
+
+kj::Promise<kj::Own<StartReport>> Workspace::failStart(kj::Exception exception) {
+  auto message = lineOf(exception);
+  bool isGone = false;
+  KJ_IF_MAYBE (m, current) {
+    auto gone = within(world.timer, world.deadlines.destroyVm, "the machine could not be ended",
+                       kj::evalNow([&]() { return (*m)->destroy(); }));
+    co_await gone.then([&isGone]() { isGone = true; },
+                       [this](kj::Exception&& e) {
+                         KJ_LOG(ERROR, "the machine of a failed start is not gone yet", record.name,
+                                record.id, e.getDescription());
+                       });
+  }
+  // Who has failed holds nothing, however long that takes.
+  if (!isGone) watch = removeLeftMachine().eagerlyEvaluate(nullptr);
+  auto report = kj::refcounted<StartReport>();
+  kj::String console;
+  kj::runCatchingExceptions([&]() { console = world.files.consoleEnd(record.id); });
+  report->failure = StartReport::Failure{stage, fault, kj::str(message), kj::mv(console)};
+  retireMachine();
+  if (record.state == WorkspaceState::STARTING) {
+    co_await settle(Happening::START_FAILED, Cause::START_FAILED, kj::mv(message));
+  }
+  co_return kj::mv(report);
+}
+
+VmSpec Workspace::vmSpec(kj::Maybe<Image> image) {
+  auto paths = world.files.paths(record.id);
+  VmSpec spec;
+  spec.name = kj::str(record.id);
+  spec.cpus = record.cpus;
+  spec.memoryBytes = uint64_t(record.memoryMib) * 1024 * 1024;
+  KJ_IF_MAYBE (i, image) {
+    spec.kernel = kj::mv(i->kernel);
+    spec.initramfs = kj::mv(i->initramfs);
+    spec.rootImage = kj::mv(i->rootImage);
+  }
+  spec.dataDisk = world.volumes.path(record.id);
+  spec.uid = record.uid;
+  spec.cid = record.cid;
+  KJ_IF_MAYBE (name, WorkspaceName::parse(record.name)) {
+    spec.commandLine = kernelCommandLine(*name, record.cpus);
+  } else {
+    KJ_FAIL_REQUIRE("the store holds a name that is none", record.id);
+  }
+  spec.secret = kj::heapArray<kj::byte>(record.secret);
+  spec.runtimeDir = kj::mv(paths.runtimeDir);
+  spec.consoleLog = kj::mv(paths.consoleLog);
+  return spec;
+}
+
+}  // namespace bothy

@@ -1,0 +1,34 @@
+#include "support/fake-key-keeper.h"
+
+#include <string.h>
+
+#include <kj/debug.h>
+#include <kj/vector.h>
+
+namespace bothy {
+
+kj::Promise<void> FakeKeyKeeper::create(kj::StringPtr id) {
+  keys.erase(id);
+  keys.insert(kj::str(id), ++made);
+  return kj::READY_NOW;
+}
+
+kj::Promise<Secret> FakeKeyKeeper::open(kj::StringPtr id) {
+  auto& number = KJ_REQUIRE_NONNULL(keys.find(id), "there is no key of this id", id);
+  Secret key(KEY_BYTES);
+  memcpy(key.bytes().begin(), &number, sizeof(number));
+  return kj::mv(key);
+}
+
+kj::Promise<void> FakeKeyKeeper::destroy(kj::StringPtr id) {
+  keys.erase(id);
+  return kj::READY_NOW;
+}
+
+kj::Promise<kj::Array<kj::String>> FakeKeyKeeper::list() {
+  kj::Vector<kj::String> ids;
+  for (auto& entry : keys) ids.add(kj::str(entry.key));
+  return ids.releaseAsArray();
+}
+
+}  // namespace bothy

@@ -1,0 +1,60 @@
+#include "support/fake-volume-store.h"
+
+#include <kj/debug.h>
+#include <kj/vector.h>
+
+namespace bothy {
+
+FakeVolumeStore::Volume& FakeVolumeStore::find(kj::StringPtr id) {
+  return KJ_REQUIRE_NONNULL(volumes.find(id), "no such volume", id);
+}
+
+uint64_t FakeVolumeStore::bytes(kj::StringPtr id) {
+  KJ_IF_MAYBE (volume, volumes.find(id)) {
+    return volume->bytes;
+  }
+  return 0;
+}
+
+bool FakeVolumeStore::opensWith(kj::StringPtr id, const Secret& key) {
+  return find(id).key.bytes() == key.bytes();
+}
+
+kj::Promise<void> FakeVolumeStore::create(kj::StringPtr id, uint64_t bytes, uint32_t uid,
+                                          Secret key) {
+  if (isFull) return KJ_EXCEPTION(OVERLOADED, "the disk is full");
+  volumes.erase(id);
+  volumes.insert(kj::str(id), Volume{bytes, uid, kj::mv(key)});
+  return kj::READY_NOW;
+}
+
+kj::Promise<void> FakeVolumeStore::grow(kj::StringPtr id, uint64_t bytes) {
+  auto& volume = find(id);
+  if (isFull) return KJ_EXCEPTION(OVERLOADED, "the disk is full");
+  volume.bytes = kj::max(volume.bytes, bytes);
+  if (growsTooLate) return KJ_EXCEPTION(OVERLOADED, "the disk is slow");
+  return kj::READY_NOW;
+}
+
+kj::Promise<void> FakeVolumeStore::check(kj::StringPtr id, uint64_t bytes) {
+  KJ_REQUIRE(find(id).bytes == bytes, "the volume has another size", id, bytes);
+  return kj::READY_NOW;
+}
+
+kj::Promise<void> FakeVolumeStore::destroy(kj::StringPtr id) {
+  if (failuresToDestroy > 0) {
+    failuresToDestroy--;
+    return KJ_EXCEPTION(FAILED, "the disk does not obey");
+  }
+  volumes.erase(id);
+  return kj::READY_NOW;
+}
+
+kj::Promise<kj::Array<kj::String>> FakeVolumeStore::list() {
+  if (isUnreadable) return KJ_EXCEPTION(FAILED, "the directory cannot be read");
+  kj::Vector<kj::String> ids;
+  for (auto& entry : volumes) ids.add(kj::str(entry.key));
+  return ids.releaseAsArray();
+}
+
+}  // namespace bothy

@@ -1,0 +1,47 @@
+#pragma once
+
+#include <kj/map.h>
+
+#include "volume/volume-store.h"
+
+namespace bothy {
+
+// Volumes that exist in memory only, with a test in the place of fate.
+class FakeVolumeStore final: public VolumeStore {
+public:
+  FakeVolumeStore() = default;
+  KJ_DISALLOW_COPY_AND_MOVE(FakeVolumeStore);
+
+  // Nothing can be made or grown any more.
+  bool isFull = false;
+  // The next calls of destroy() that fail.
+  uint32_t failuresToDestroy = 0;
+  // Growth is carried out, and reported as one that took too long.
+  bool growsTooLate = false;
+  bool isUnreadable = false;
+
+  size_t count() const { return volumes.size(); }
+  // 0: there is none.
+  uint64_t bytes(kj::StringPtr id);
+  // Whether `key` opens it.
+  bool opensWith(kj::StringPtr id, const Secret& key);
+
+  kj::Promise<void> create(kj::StringPtr id, uint64_t bytes, uint32_t uid, Secret key) override;
+  kj::Promise<void> grow(kj::StringPtr id, uint64_t bytes) override;
+  kj::Promise<void> check(kj::StringPtr id, uint64_t bytes) override;
+  kj::Promise<void> destroy(kj::StringPtr id) override;
+  kj::String path(kj::StringPtr id) override { return kj::str("/volumes/", id); }
+  kj::Promise<kj::Array<kj::String>> list() override;
+
+private:
+  struct Volume {
+    uint64_t bytes;
+    uint32_t uid;
+    Secret key;
+  };
+  kj::TreeMap<kj::String, Volume> volumes;
+
+  Volume& find(kj::StringPtr id);
+};
+
+}  // namespace bothy

@@ -1,0 +1,78 @@
+#include "command/command.h"
+#include "console/failure.h"
+#include "console/json-text.h"
+#include "console/quantity.h"
+#include "supervisor/outcome.h"
+#include "wire/escape.h"
+
+namespace bothy {
+namespace {
+
+constexpr kj::StringPtr HELP = R"(Usage: bothy resize NAME --disk SIZE
+
+Makes the disk of a workspace larger that does not run; at its next start the file system is as large, and
+what is on it stays.  A disk never shrinks.
+
+  --disk SIZE  the whole size, like 20G or 500M, whole MiB
+
+With --json: the workspace, as `bothy ls --json` shows it.
+)"_kj;
+
+kj::Promise<int> run(Context& context, const Command& self, Arguments given) {
+  uint32_t diskMib = 0;
+  OptionParser parser(self.name);
+  addCommonOptions(context, parser);
+  parser.value(0, "disk",
+               [&](kj::StringPtr text) { diskMib = sizeOption(parser, "--disk", text); });
+  auto arguments = parser.parse(given);
+  if (arguments.help) {
+    context.console.print(self.help);
+    co_return SUCCESS;
+  }
+  auto name = oneOperand(self, arguments, "name");
+  if (diskMib == 0) kj::throwFatalException(usageFailure(self.name, "--disk SIZE is missing"));
+
+  auto link = context.connector.connect();
+  auto request = link->supervisor().resizeRequest();
+  request.setName(name);
+  request.setDiskMib(diskMib);
+  auto response = co_await request.send();
+  auto outcome = response.getOutcome();
+  switch (outcome.which()) {
+    case rpc::Supervisor::ResizeOutcome::RESIZED:
+      break;
+    case rpc::Supervisor::ResizeOutcome::ABSENT:
+      kj::throwFatalException(noSuchWorkspace(name));
+    case rpc::Supervisor::ResizeOutcome::BUSY:
+      if (outcome.getBusy() == rpc::WorkspaceState::RUNNING) {
+        kj::throwFatalException(failure(kj::str(name, " runs: `bothy stop ", name, "` first")));
+      }
+      kj::throwFatalException(workspaceBusy(name, outcome.getBusy()));
+    case rpc::Supervisor::ResizeOutcome::INVALID:
+      kj::throwFatalException(failure(escapeGuestText(outcome.getInvalid().asArray())));
+    case rpc::Supervisor::ResizeOutcome::NO_SPACE:
+      kj::throwFatalException(
+          failure(kj::str("the host's disk cannot hold it, ", name,
+                          " is as it was: ", escapeGuestText(outcome.getNoSpace().asArray()))));
+    case rpc::Supervisor::ResizeOutcome::FAILED:
+      kj::throwFatalException(failure(kj::str("the disk of ", name, " is as it was: ",
+                                              escapeGuestText(outcome.getFailed().asArray()))));
+    default:
+      kj::throwFatalException(newerSupervisor());
+  }
+  if (context.console.wantsJson()) {
+    context.console.print(kj::str(toJson(outcome.getResized()), "\n"));
+  } else {
+    context.console.note(kj::str("the disk of ", name, " has ",
+                                 formatBytes(uint64_t{diskMib} << 20), " from its next start on"));
+  }
+  co_return SUCCESS;
+}
+
+}  // namespace
+
+Command resizeCommand() {
+  return {"resize", "make a workspace's disk larger", HELP, run, FAILURE, false};
+}
+
+}  // namespace bothy
