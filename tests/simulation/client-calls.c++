@@ -1,0 +1,277 @@
+// What each call of a client is held to.
+
+#include <string.h>
+
+#include <kj/debug.h>
+
+#include "simulation/clients.h"
+#include "workspace/console-end.h"
+
+namespace bothy {
+namespace {
+
+constexpr uint32_t GRACES_MILLIS[] = {0, 1000, 30000};
+// The sum of the deadlines of a start's steps (Deadlines), and some.
+constexpr kj::Duration START_LIMIT = 450 * kj::SECONDS;
+
+// Stages come in their order.
+class Watcher final: public Progress {
+public:
+  explicit Watcher(Judge& judge) : judge(judge) {}
+  void stage(Stage stage, kj::Duration) override {
+    if (stage < last) judge.accuse("a start goes back to an earlier stage");
+    last = stage;
+  }
+
+private:
+  Judge& judge;
+  Stage last = Stage::CREATING_DISK;
+};
+
+kj::StringPtr nameOf(StopKind kind) {
+  switch (kind) {
+    case StopKind::ORDERLY:
+      return "stopped in order";
+    case StopKind::FORCED:
+      return "stopped by force";
+    case StopKind::ALREADY:
+      return "it does not run";
+  }
+  KJ_UNREACHABLE;
+}
+
+}  // namespace
+
+void Clients::examine(kj::StringPtr who, const StartReport::Failure& failure) {
+  host.trace.line(who, "is told: failed, ", failure.message);
+  if (failure.message.size() == 0) host.judge.accuse("a start fails without a reason");
+  if (strstr(failure.message.cStr(), "expected ") != nullptr) {
+    host.judge.accuse("a start fails by a fault of bothyd's own: ", failure.message);
+  }
+  if (failure.console.size() > CONSOLE_END_BYTES) host.judge.accuse("a console is too long");
+}
+
+void Clients::examineCreated(const Ledger::Ask& ask, const WorkspaceRow& row) {
+  if (row.name != ask.name) {
+    host.judge.accuse("who asked for ", ask.name, " gets ", row.name);
+  }
+  auto& facts = ledger.of(row);
+  if (facts.deleted) host.judge.accuse("who asked for ", ask.name, " gets what was deleted");
+  if (ask.requestId.size() > 0) {
+    KJ_IF_MAYBE (id, ledger.madeFor(ask.requestId)) {
+      KJ_IF_MAYBE (before, ledger.all().find(*id)) {
+        if (*id != row.id && !before->deleteAsked) {
+          host.judge.accuse("request id ", ask.requestId, " was ", host.label(*id), " and is ",
+                            host.label(row.id));
+        }
+      }
+    }
+    ledger.remember(ask.requestId, row.id);
+  }
+  ledger.created(row);
+}
+
+kj::Promise<void> Clients::create(kj::String who, Ledger::Ask ask) {
+  host.trace.line(who, "create ", ask.name, ", ", ask.diskMib, " MiB, request '", ask.requestId,
+                  ask.start ? "', start" : "'");
+  if (ask.requestId.size() > 0) ledger.asks.add(ask.clone());
+  auto deletesBefore = ledger.deletesAsked(ask.name);
+  auto imagesBefore = host.fate.struck(Fault::IMAGE_GONE);
+  WorkspaceManager::CreateRequest request;
+  request.spec.name = kj::str(ask.name);
+  request.spec.diskMib = ask.diskMib;
+  request.requestId = kj::str(ask.requestId);
+  request.start = ask.start;
+  auto outcome = co_await bothyd.manager().create(kj::mv(request),
+                                                  kj::Own<Progress>(kj::heap<Watcher>(host.judge)));
+  if (!isHeard()) co_return;
+  KJ_SWITCH_ONEOF(outcome) {
+    KJ_CASE_ONEOF(created, WorkspaceManager::Created) {
+      host.trace.line(who, "is told: created ", host.label(created.workspace->row().id));
+      examineCreated(ask, created.workspace->row());
+    }
+    KJ_CASE_ONEOF(exists, WorkspaceManager::Exists) {
+      host.trace.line(who, "is told: it exists");
+      if (exists.workspace->row().name != ask.name) host.judge.accuse("another one exists");
+    }
+    KJ_CASE_ONEOF(invalid, WorkspaceManager::Invalid) {
+      host.judge.accuse("a good request is refused: ", invalid.why);
+    }
+    KJ_CASE_ONEOF(image, WorkspaceManager::NoSuchImage) {
+      host.trace.line(who, "is told: no such image");
+      if (host.fate.struck(Fault::IMAGE_GONE) == imagesBefore) {
+        host.judge.accuse("an image that is there is not found: ", image.name);
+      }
+    }
+    KJ_CASE_ONEOF(conflict, WorkspaceManager::RequestConflict) {
+      host.trace.line(who, "is told: request conflict");
+      if (ledger.isUnambiguous(ask.requestId)) {
+        host.judge.accuse("request id ", ask.requestId, " was repeated word for word, and refused");
+      }
+    }
+    KJ_CASE_ONEOF(failure, StartReport::Failure) {
+      examine(who, failure);
+      if (failure.stage == Stage::CREATING_DISK) co_return;
+      // It exists, then.
+      KJ_IF_MAYBE (workspace, bothyd.manager().find(ask.name)) {
+        ledger.created((*workspace)->row());
+      } else if (ledger.deletesAsked(ask.name) == deletesBefore) {
+        host.judge.accuse("workspace ", ask.name, " did not start, and is gone");
+      }
+    }
+    KJ_CASE_ONEOF(noSpace, WorkspaceManager::NoSpace) {
+      host.trace.line(who, "is told: no space, ", noSpace.why);
+    }
+  }
+}
+
+kj::Promise<void> Clients::start(kj::String who, kj::String name) {
+  auto found = bothyd.manager().find(name);
+  if (found == nullptr) co_return;
+  auto& workspace = *KJ_ASSERT_NONNULL(found);
+  auto reply = replyTo(Wish::START, workspace.row().state);
+  if (reply == Reply::BUSY || reply == Reply::ALREADY) co_return;
+  auto label = host.label(workspace.row().id);
+  host.trace.line(who, "start ", label);
+  auto& facts = ledger.of(workspace.row());
+  facts.isOff = false;
+  auto asked = ++facts.startsAsked;
+  auto begin = host.timer.now();
+  auto outcome = co_await workspace.start(kj::Own<Progress>(kj::heap<Watcher>(host.judge)));
+  if (!isHeard()) co_return;
+  if (host.timer.now() - begin > START_LIMIT) {
+    host.judge.accuse("the start of ", label, " took ", (host.timer.now() - begin) / kj::SECONDS,
+                      " s");
+  }
+  if (outcome.is<Superseded>()) {
+    host.trace.line(who, "is told: superseded");
+    co_return;
+  }
+  KJ_IF_MAYBE (failure, outcome.get<kj::Own<StartReport>>()->failure) {
+    examine(who, *failure);
+    co_return;
+  }
+  host.trace.line(who, "is told: started ", label);
+  auto& now = ledger.of(workspace.row());
+  bool untouched = now.startsAsked == asked && !now.deleteAsked;
+  if (untouched && host.isInUse(workspace.row().id) &&
+      host.storedState(workspace.row().id) == WorkspaceState::STARTING) {
+    host.judge.accuse("a client is told that ", label, " runs before it is stored");
+  }
+}
+
+kj::Promise<void> Clients::stop(kj::String who, kj::String name) {
+  auto found = bothyd.manager().find(name);
+  if (found == nullptr) co_return;
+  auto& workspace = *KJ_ASSERT_NONNULL(found);
+  if (replyTo(Wish::STOP, workspace.row().state) == Reply::BUSY) co_return;
+  host.trace.line(who, "stop ", host.label(workspace.row().id));
+  auto startsBefore = ledger.of(workspace.row()).startsAsked;
+  auto grace = GRACES_MILLIS[host.fate.below(kj::size(GRACES_MILLIS))];
+  auto outcome = co_await workspace.stop(grace);
+  if (!isHeard()) co_return;
+  if (outcome.is<Superseded>()) {
+    host.trace.line(who, "is told: superseded");
+    co_return;
+  }
+  auto kind = outcome.get<StopKind>();
+  host.trace.line(who, "is told: ", nameOf(kind), ", ", host.label(workspace.row().id));
+  auto& facts = ledger.of(workspace.row());
+  if (kind == StopKind::ALREADY || facts.startsAsked != startsBefore) co_return;
+  facts.isOff = true;
+  if (host.machines.find(workspace.row().id) != nullptr) {
+    host.judge.accuse("the stop of ", host.label(workspace.row().id),
+                      " is acknowledged, and its machine is on the host");
+  }
+}
+
+void Clients::examineGone(kj::StringPtr id) {
+  auto left = host.store.row(id) != nullptr          ? "row"_kj
+              : host.volumes.find(id) != nullptr     ? "disk"_kj
+              : host.keys.find(id) != nullptr        ? "key"_kj
+              : host.machines.find(id) != nullptr    ? "machine"_kj
+              : host.consoles.find(id) != nullptr    ? "console"_kj
+              : host.runtimeDirs.find(id) != nullptr ? "runtime directory"_kj
+                                                     : nullptr;
+  if (left != nullptr) {
+    host.judge.accuse("the delete of ", host.label(id), " is acknowledged, and its ", left,
+                      " is on the host");
+  }
+}
+
+kj::Promise<void> Clients::erase(kj::String who, kj::String name) {
+  auto found = bothyd.manager().find(name);
+  if (found == nullptr) co_return;
+  auto& workspace = *KJ_ASSERT_NONNULL(found);
+  auto id = kj::str(workspace.row().id);
+  host.trace.line(who, "delete ", host.label(id), ", ", workspace.row().state);
+  ledger.deleteAsked(workspace.row());
+  co_await workspace.erase();
+  if (!isHeard()) co_return;
+  host.trace.line(who, "is told: deleted ", host.label(id));
+  ledger.of(workspace.row()).deleted = true;
+  examineGone(id);
+}
+
+kj::Promise<void> Clients::resize(kj::String who, kj::String name, uint32_t growMib) {
+  auto found = bothyd.manager().find(name);
+  if (found == nullptr) co_return;
+  auto& workspace = *KJ_ASSERT_NONNULL(found);
+  auto& row = workspace.row();
+  if (replyTo(Wish::RESIZE, row.state) == Reply::BUSY) co_return;
+  auto wanted = row.diskMib + growMib;
+  host.trace.line(who, "resize ", host.label(row.id), " from ", row.diskMib, " to ", wanted,
+                  " MiB");
+  ledger.resizeAsked(row, wanted);
+  auto outcome = co_await workspace.resize(wanted);
+  if (!isHeard()) co_return;
+  KJ_SWITCH_ONEOF(outcome) {
+    KJ_CASE_ONEOF(resized, Workspace::Resized) {
+      host.trace.line(who, "is told: resized to ", wanted, " MiB");
+      auto& facts = ledger.of(row);
+      facts.diskMib = kj::max(facts.diskMib, wanted);
+    }
+    KJ_CASE_ONEOF(invalid, Workspace::InvalidSize) {
+      host.judge.accuse("a good size is refused: ", invalid.why);
+    }
+    KJ_CASE_ONEOF(failure, Workspace::ResizeFailure) {
+      host.trace.line(who, "is told: not resized, ", failure.why);
+      ledger.resizeRefused(row, wanted);
+    }
+    KJ_CASE_ONEOF(superseded, Superseded) {
+      host.trace.line(who, "is told: superseded");
+    }
+  }
+}
+
+kj::Promise<void> Clients::ping(kj::String who, kj::String name) {
+  auto found = bothyd.manager().find(name);
+  if (found == nullptr) co_return;
+  auto running = KJ_ASSERT_NONNULL(found)->machine();
+  if (running == nullptr) co_return;
+  auto label = host.label(KJ_ASSERT_NONNULL(found)->row().id);
+  auto& machine = *KJ_ASSERT_NONNULL(running);
+  kj::Maybe<kj::Exception> failure;
+  co_await machine.agent(AgentLink::Lane::BULK)
+      .then([](rpc::Agent::Client agent) { return agent.pingRequest().send().ignoreResult(); })
+      .catch_([&](kj::Exception&& e) { failure = kj::mv(e); });
+  if (!isHeard()) co_return;
+  KJ_IF_MAYBE (e, failure) {
+    // A guest may do as it likes.
+    host.trace.line(who, "ping of ", label, ": ", e->getDescription());
+  } else {
+    host.trace.line(who, "ping of ", label, ": answered");
+  }
+}
+
+void Clients::list(kj::StringPtr who) {
+  auto workspaces = bothyd.manager().list();
+  host.trace.line(who, "list: ", workspaces.size());
+  for (size_t i = 1; i < workspaces.size(); i++) {
+    if (!(workspaces[i - 1]->row().name < workspaces[i]->row().name)) {
+      host.judge.accuse("the list is not by name, or has a workspace twice");
+    }
+  }
+}
+
+}  // namespace bothy

@@ -1,0 +1,45 @@
+#pragma once
+
+#include "simulation/incarnation.h"
+#include "simulation/ledger.h"
+
+namespace bothy {
+
+// Clients of one life of bothyd: they ask for random things and hold it to what it tells them.  Their calls
+// are those that the facets of control/ make.
+class Clients final {
+public:
+  Clients(SimulatedHost& host, Ledger& ledger, Incarnation& bothyd);
+  KJ_DISALLOW_COPY_AND_MOVE(Clients);
+
+  // One client, until the ledger's budget is used up.  The life owns what this returns.
+  kj::Promise<void> live(uint32_t number);
+  // Deletes every workspace at once.
+  kj::Promise<void> deleteAll();
+
+private:
+  SimulatedHost& host;
+  Ledger& ledger;
+  Incarnation& bothyd;
+
+  // A call, with what every call is held to.
+  kj::Promise<void> attempt(kj::String who, kj::Promise<void> call);
+  kj::Promise<void> choose(kj::StringPtr who);
+
+  kj::Promise<void> create(kj::String who, Ledger::Ask ask);
+  kj::Promise<void> start(kj::String who, kj::String name);
+  kj::Promise<void> stop(kj::String who, kj::String name);
+  kj::Promise<void> erase(kj::String who, kj::String name);
+  kj::Promise<void> resize(kj::String who, kj::String name, uint32_t growMib);
+  kj::Promise<void> ping(kj::String who, kj::String name);
+  void list(kj::StringPtr who);
+
+  Ledger::Ask newAsk();
+  // What a life that is over says is heard by nobody.
+  bool isHeard() { return bothyd.serves(); }
+  void examine(kj::StringPtr who, const StartReport::Failure& failure);
+  void examineCreated(const Ledger::Ask& ask, const WorkspaceRow& row);
+  void examineGone(kj::StringPtr id);
+};
+
+}  // namespace bothy

@@ -1,0 +1,55 @@
+#include "simulation/fate.h"
+
+namespace bothy {
+namespace {
+
+constexpr uint64_t CERTAIN = 1000;
+
+}  // namespace
+
+Fate::Fate(uint64_t seed) : state(seed) {
+  // How many of the faults this world knows, and how often it meets one that it knows.  The worst still lets
+  // most things succeed in the end.
+  constexpr uint64_t KINDS[] = {80, 80, 250, 250, 600};
+  constexpr uint32_t RATES[] = {15, 60, 60, 150, 350};
+  auto kinds = KINDS[below(kj::size(KINDS))];
+  for (auto& rate : permille) rate = below(CERTAIN) < kinds ? RATES[below(kj::size(RATES))] : 0;
+  // A world in which bothyd is never killed shows little.
+  if (!oneIn(4)) {
+    permille[static_cast<size_t>(Fault::KILL)] = RATES[1 + below(kj::size(RATES) - 1)];
+  }
+}
+
+// SplitMix64.
+uint64_t Fate::next() {
+  uint64_t z = (state += 0x9e3779b97f4a7c15);
+  z = (z ^ (z >> 30)) * 0xbf58476d1ce4e5b9;
+  z = (z ^ (z >> 27)) * 0x94d049bb133111eb;
+  return z ^ (z >> 31);
+}
+
+uint64_t Fate::below(uint64_t limit) {
+  return next() % limit;
+}
+
+kj::Duration Fate::between(kj::Duration least, kj::Duration most) {
+  uint64_t span = (most - least) / kj::MILLISECONDS;
+  return least + below(span + 1) * kj::MILLISECONDS;
+}
+
+bool Fate::strikes(Fault fault) {
+  auto index = static_cast<size_t>(fault);
+  if (permille[index] == 0 || below(CERTAIN) >= permille[index]) return false;
+  counts[index]++;
+  return true;
+}
+
+void Fate::calm() {
+  for (auto& rate : permille) rate = 0;
+}
+
+void Fate::fill(kj::ArrayPtr<kj::byte> bytes) {
+  for (auto& byte : bytes) byte = static_cast<kj::byte>(next());
+}
+
+}  // namespace bothy

@@ -1,0 +1,50 @@
+#include "simulation/fault.h"
+
+namespace bothy {
+
+kj::StringPtr toString(Fault fault) {
+  constexpr kj::StringPtr NAMES[] = {
+      "write refused"_kj,
+      "read refused"_kj,
+      "key refused"_kj,
+      "volume refused"_kj,
+      "volume full"_kj,
+      "volume slow"_kj,
+      "files refused"_kj,
+      "image gone"_kj,
+      "image broken"_kj,
+      "start fails"_kj,
+      "start fails late"_kj,
+      "start hangs"_kj,
+      "start slow"_kj,
+      "adopt fails"_kj,
+      "adopt hangs"_kj,
+      "remove fails"_kj,
+      "remove hangs"_kj,
+      "destroy fails"_kj,
+      "destroy hangs"_kj,
+      "dismantle slow"_kj,
+      "strays kept"_kj,
+      "machine ends"_kj,
+      "end told late"_kj,
+      "vsock lost"_kj,
+      "event lost"_kj,
+      "event doubled"_kj,
+      "clock jumps"_kj,
+      "kill"_kj,
+      "guest silent"_kj,
+      "guest panics"_kj,
+      "agent absent"_kj,
+      "agent slow"_kj,
+      "agent mute"_kj,
+      "agent refuses secret"_kj,
+      "agent of another generation"_kj,
+      "agent breaks off"_kj,
+      "power-off ignored"_kj,
+      "client leaves"_kj,
+  };
+  static_assert(kj::size(NAMES) == FAULT_COUNT);
+  return NAMES[static_cast<size_t>(fault)];
+}
+
+}  // namespace bothy

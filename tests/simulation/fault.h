@@ -1,0 +1,64 @@
+#pragma once
+
+#include <stdint.h>
+
+#include <kj/string.h>
+
+namespace bothy {
+
+// What can go wrong in a simulated world.
+enum class Fault : uint8_t {
+  // The store.
+  WRITE_REFUSED,
+  READ_REFUSED,
+  // Keys, disks, files, images.
+  KEY_REFUSED,
+  VOLUME_REFUSED,
+  VOLUME_FULL,
+  VOLUME_SLOW,
+  FILES_REFUSED,
+  IMAGE_GONE,
+  IMAGE_BROKEN,
+  // The driver.
+  START_FAILS,
+  START_FAILS_LATE,
+  START_HANGS,
+  START_SLOW,
+  ADOPT_FAILS,
+  ADOPT_HANGS,
+  REMOVE_FAILS,
+  REMOVE_HANGS,
+  DESTROY_FAILS,
+  DESTROY_HANGS,
+  DISMANTLE_SLOW,
+  STRAYS_KEPT,
+  // What comes by itself.
+  MACHINE_ENDS,
+  END_TOLD_LATE,
+  VSOCK_LOST,
+  EVENT_LOST,
+  EVENT_DOUBLED,
+  CLOCK_JUMPS,
+  KILL,
+  // The guest.
+  GUEST_SILENT,
+  GUEST_PANICS,
+  AGENT_ABSENT,
+  AGENT_SLOW,
+  AGENT_MUTE,
+  AGENT_REFUSES_SECRET,
+  AGENT_OF_ANOTHER_GENERATION,
+  AGENT_BREAKS_OFF,
+  POWER_OFF_IGNORED,
+  // The client.
+  CLIENT_LEAVES,
+};
+
+constexpr size_t FAULT_COUNT = static_cast<size_t>(Fault::CLIENT_LEAVES) + 1;
+
+kj::StringPtr toString(Fault fault);
+inline kj::StringPtr KJ_STRINGIFY(Fault fault) {
+  return toString(fault);
+}
+
+}  // namespace bothy

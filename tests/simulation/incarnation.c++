@@ -1,0 +1,105 @@
+#include "simulation/incarnation.h"
+
+#include <kj/debug.h>
+
+namespace bothy {
+namespace {
+
+// Few, so that they come round.
+constexpr uint32_t UID_COUNT = 8;
+
+}  // namespace
+
+Incarnation::Incarnation(SimulatedHost& host, HostAbilities::Accelerator accelerator)
+    : host(host),
+      store(host, life),
+      keys(host, life),
+      volumes(host, life),
+      driver(host, life, accelerator),
+      files(host, life),
+      images(host),
+      clock(host),
+      serving(nullptr),
+      tasks(*this) {
+  host.adopted.clear();
+  host.trace.line("bothyd", "begins");
+  serving = kj::evalNow([&]() { return recover(); }).fork();
+}
+
+Incarnation::~Incarnation() noexcept(false) {
+  life.end();
+  tasks.clear();
+  serving = nullptr;
+  workspaces = nullptr;
+  events = nullptr;
+}
+
+void Incarnation::taskFailed(kj::Exception&& exception) {
+  if (!life.isOver()) host.judge.accuse("a client's task failed: ", exception.getDescription());
+}
+
+void Incarnation::giveUp(const kj::Exception& why) {
+  if (life.isOver()) return;
+  gaveUp = true;
+  host.trace.line("bothyd", "cannot go on: ", why.getDescription());
+}
+
+kj::Promise<void> Incarnation::recover() {
+  auto failure = kj::runCatchingExceptions([&]() { boot(); });
+  KJ_IF_MAYBE (e, failure) {
+    giveUp(*e);
+    co_return;
+  }
+  auto readsRefused = host.fate.struck(Fault::READ_REFUSED);
+  auto late = host.timer.afterDelay(RECOVERY_LIMIT).then([this]() {
+    host.judge.accuse("bothyd does not serve within ", RECOVERY_LIMIT / kj::SECONDS,
+                      " s of its start");
+  });
+  co_await kj::evalNow([&]() { return workspaces->recover(); })
+      .exclusiveJoin(kj::mv(late))
+      .catch_([&](kj::Exception&& e) { failure = kj::mv(e); });
+  if (life.isOver()) co_return;
+  KJ_IF_MAYBE (e, failure) {
+    giveUp(*e);
+    // A new database where disks cannot be listed may be the wrong one.
+    bool isNew = host.store.lastEvent() == 0;
+    if (!isNew && host.fate.struck(Fault::READ_REFUSED) == readsRefused) {
+      host.judge.accuse("bothyd does not start, though its database can be read: ",
+                        e->getDescription());
+    }
+    co_return;
+  }
+  recovered = true;
+  host.touch();
+  host.trace.line("bothyd", "serves ", workspaces->list().size(), " workspaces");
+  examineAdoptions();
+}
+
+void Incarnation::boot() {
+  events = kj::heap<EventLog>(store);
+  WorkspaceManager::Limits limits;
+  limits.uidCount = UID_COUNT;
+  workspaces = kj::heap<WorkspaceManager>(World{store, *events, keys, volumes, driver, images,
+                                                files, host.fate, host.timer, clock, Deadlines()},
+                                          limits);
+}
+
+// Every machine that was taken over without a fault, and still runs, runs for its workspace as before.
+void Incarnation::examineAdoptions() {
+  for (auto& id : host.adopted) {
+    KJ_IF_MAYBE (machine, host.machines.find(id)) {
+      if ((*machine)->phase() != SimulatedMachine::Phase::RUNS) continue;
+    } else {
+      continue;
+    }
+    for (auto& workspace : workspaces->list()) {
+      if (workspace->row().id == id && workspace->row().state != WorkspaceState::RUNNING) {
+        host.judge.accuse("the machine of ", host.label(id),
+                          " runs on after a restart, and its workspace is ",
+                          workspace->row().state);
+      }
+    }
+  }
+}
+
+}  // namespace bothy

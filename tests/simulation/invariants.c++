@@ -1,0 +1,167 @@
+#include "simulation/invariants.h"
+
+namespace bothy {
+
+void Invariants::check(kj::Maybe<Incarnation&> bothyd) {
+  checkPromises();
+  KJ_IF_MAYBE (b, bothyd) {
+    if (b->serves()) checkList(*b);
+  }
+}
+
+// What was acknowledged stays so.
+void Invariants::checkPromises() {
+  for (auto& entry : ledger.all()) {
+    auto& id = entry.key;
+    auto& facts = entry.value;
+    auto row = host.store.row(id);
+    if (facts.created && !facts.deleteAsked && row == nullptr) {
+      host.judge.accuse("workspace ", host.label(id), " was acknowledged, and is gone");
+    }
+    if (facts.deleted && (row != nullptr || host.machines.find(id) != nullptr ||
+                          host.keys.find(id) != nullptr || host.volumes.find(id) != nullptr)) {
+      host.judge.accuse("workspace ", host.label(id), " was deleted, and is back");
+    }
+    if (facts.isOff && host.isInUse(id)) {
+      host.judge.accuse("workspace ", host.label(id),
+                        " was stopped, and nobody started it: it runs");
+    }
+    KJ_IF_MAYBE (r, row) {
+      if (facts.created && r->diskMib < facts.diskMib && r->wantedDiskMib < facts.diskMib) {
+        host.judge.accuse("the disk of ", host.label(id), " was made ", facts.diskMib,
+                          " MiB large, and the database says ", r->diskMib);
+      }
+    }
+  }
+}
+
+void Invariants::checkList(Incarnation& bothyd) {
+  auto workspaces = bothyd.manager().list();
+  for (auto& workspace : workspaces) {
+    auto& row = workspace->row();
+    if (host.store.row(row.id) == nullptr && row.state != WorkspaceState::DELETING) {
+      host.judge.accuse("the list has ", host.label(row.id), ", and the database has it not");
+    }
+  }
+  for (auto& entry : host.store.rows()) {
+    bool listed = false;
+    for (auto& workspace : workspaces) listed = listed || workspace->row().id == entry.key;
+    if (!listed) {
+      host.judge.accuse("the database has ", host.label(entry.key), ", and the list has it not");
+    }
+  }
+}
+
+void Invariants::checkAtRest(Incarnation& bothyd) {
+  if (!bothyd.serves()) host.judge.accuse("bothyd does not serve, and nothing hinders it");
+  if (ledger.waiting > 0) {
+    host.judge.accuse(ledger.waiting, " calls of clients are never answered");
+  }
+  if (host.judge.verdict() != nullptr) return;
+  check(bothyd);
+  checkMachines(bothyd);
+  checkDisks();
+  checkFiles();
+}
+
+void Invariants::checkMachines(Incarnation& bothyd) {
+  for (auto& workspace : bothyd.manager().list()) {
+    auto& row = workspace->row();
+    auto label = host.label(row.id);
+    switch (row.state) {
+      case WorkspaceState::STOPPED:
+      case WorkspaceState::FAILED:
+        if (host.machines.find(row.id) != nullptr) {
+          host.judge.accuse("workspace ", label, " is ", row.state,
+                            ", and a machine of it is on the host");
+        }
+        break;
+      case WorkspaceState::RUNNING:
+        KJ_IF_MAYBE (machine, host.machines.find(row.id)) {
+          if ((*machine)->phase() == SimulatedMachine::Phase::RUNS) break;
+        }
+        host.judge.accuse("workspace ", label, " is running, and its machine is not");
+        break;
+      case WorkspaceState::CREATING:
+      case WorkspaceState::STARTING:
+      case WorkspaceState::STOPPING:
+      case WorkspaceState::DELETING:
+      case WorkspaceState::RESIZING:
+        host.judge.accuse("workspace ", label, " is stuck in state ", row.state);
+        break;
+    }
+    if (host.storedState(row.id) != row.state) {
+      host.judge.accuse("workspace ", label, " is ", row.state,
+                        ", and the database says something else");
+    }
+  }
+  for (auto& entry : host.machines) {
+    if (host.store.row(entry.key) == nullptr) {
+      host.judge.accuse("a machine is left over: ", host.label(entry.key));
+    }
+  }
+}
+
+void Invariants::checkDisks() {
+  for (auto& entry : host.store.rows()) {
+    auto& row = entry.value;
+    auto label = host.label(row.id);
+    KJ_IF_MAYBE (volume, host.volumes.find(row.id)) {
+      if (!volume->whole || volume->uid != row.uid ||
+          volume->bytes != uint64_t(row.diskMib) * 1024 * 1024) {
+        host.judge.accuse("the disk of ", label, " has ", volume->bytes >> 20,
+                          " MiB, and the database says ", row.diskMib, ", or it is not its user's");
+      }
+      KJ_IF_MAYBE (key, host.keys.find(row.id)) {
+        if (key->asPtr() != volume->key.asPtr()) {
+          host.judge.accuse("the key of ", label, " does not open its disk");
+        }
+      } else {
+        host.judge.accuse("the key of ", label, " is lost");
+      }
+    } else {
+      host.judge.accuse("the disk of ", label, " is lost");
+    }
+    KJ_IF_MAYBE (facts, ledger.all().find(row.id)) {
+      bool asked = !facts->created || row.diskMib == facts->diskMib;
+      for (auto size : facts->openSizes) asked = asked || size == row.diskMib;
+      if (!asked) {
+        host.judge.accuse("the disk of ", label, " has ", row.diskMib,
+                          " MiB: a client was told that it was not made so large");
+      }
+    }
+  }
+  for (auto& entry : host.volumes) {
+    if (host.store.row(entry.key) == nullptr) {
+      host.judge.accuse("a disk is left over: ", host.label(entry.key));
+    }
+  }
+  for (auto& entry : host.keys) {
+    if (host.store.row(entry.key) == nullptr) {
+      host.judge.accuse("a key is left over: ", host.label(entry.key));
+    }
+  }
+}
+
+void Invariants::checkFiles() {
+  for (auto& id : host.runtimeDirs) {
+    if (host.store.row(id) == nullptr) {
+      host.judge.accuse("a runtime directory is left over: ", host.label(id));
+    }
+  }
+  for (auto& entry : host.consoles) {
+    if (host.store.row(entry.key) == nullptr) {
+      host.judge.accuse("a console log is left over: ", host.label(entry.key));
+    }
+  }
+}
+
+void Invariants::checkEmpty() {
+  if (host.store.rows().size() + host.machines.size() + host.volumes.size() + host.keys.size() +
+          host.runtimeDirs.size() + host.consoles.size() >
+      0) {
+    host.judge.accuse("everything was deleted, and the host is not empty");
+  }
+}
+
+}  // namespace bothy

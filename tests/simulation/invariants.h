@@ -1,0 +1,32 @@
+#pragma once
+
+#include "simulation/incarnation.h"
+#include "simulation/ledger.h"
+
+namespace bothy {
+
+// What must hold between the host, the database, what clients were told, and the list of bothyd.
+class Invariants final {
+public:
+  Invariants(SimulatedHost& host, Ledger& ledger) : host(host), ledger(ledger) {}
+  KJ_DISALLOW_COPY_AND_MOVE(Invariants);
+
+  // After each step, whatever is under way; nullptr: no bothyd runs.
+  void check(kj::Maybe<Incarnation&> bothyd);
+  // When all faults are over and time has passed: nothing is under way, and nothing left over.
+  void checkAtRest(Incarnation& bothyd);
+  // When every workspace was deleted.
+  void checkEmpty();
+
+private:
+  SimulatedHost& host;
+  Ledger& ledger;
+
+  void checkPromises();
+  void checkList(Incarnation& bothyd);
+  void checkMachines(Incarnation& bothyd);
+  void checkDisks();
+  void checkFiles();
+};
+
+}  // namespace bothy

@@ -1,0 +1,117 @@
+#include "simulation/simulated-host.h"
+
+#include <kj/debug.h>
+
+#include "workspace/workspace-state.h"
+
+namespace bothy {
+namespace {
+
+constexpr uint64_t KEEP_EVENTS = 100;
+constexpr size_t LABEL_DIGITS = 4;
+
+}  // namespace
+
+SimulatedHost::SimulatedHost(kj::Timer& timer, Fate& fate, Trace& trace, Judge& judge,
+                             Sabotage sabotage)
+    : timer(timer),
+      fate(fate),
+      trace(trace),
+      judge(judge),
+      sabotage(sabotage),
+      store(judge, KEEP_EVENTS) {}
+
+SimulatedHost::~SimulatedHost() noexcept(false) {}
+
+kj::String SimulatedHost::label(kj::StringPtr id) {
+  KJ_IF_MAYBE (known, labels.find(id)) {
+    return kj::str(*known);
+  }
+  auto digits = id.slice(0, kj::min(LABEL_DIGITS, id.size()));
+  KJ_IF_MAYBE (row, store.row(id)) {
+    auto text = kj::str(row->name, '~', digits);
+    labels.insert(kj::str(id), kj::str(text));
+    return text;
+  }
+  return kj::str('~', digits);
+}
+
+kj::Maybe<WorkspaceState> SimulatedHost::storedState(kj::StringPtr id) const {
+  return store.row(id).map([](const WorkspaceRow& row) { return row.state; });
+}
+
+bool SimulatedHost::isInUse(kj::StringPtr id) const {
+  KJ_IF_MAYBE (machine, machines.find(id)) {
+    return (*machine)->phase() != SimulatedMachine::Phase::REMAINS;
+  }
+  return false;
+}
+
+// All that must hold when a machine begins to be.
+void SimulatedHost::examineStart(const VmSpec& spec) {
+  auto who = label(spec.name);
+  for (auto& entry : machines) {
+    if (entry.value->spec.uid == spec.uid || entry.value->spec.cid == spec.cid) {
+      judge.accuse("the machine of ", who, " starts with the uid or cid of ", entry.value->label,
+                   ", which is on the host");
+    }
+  }
+  KJ_IF_MAYBE (row, store.row(spec.name)) {
+    if (row->state != WorkspaceState::STARTING) {
+      judge.accuse("a machine of ", who, " starts, and the database says ", row->state);
+    }
+    if (row->secret.asPtr() != spec.secret.asPtr() || row->uid != spec.uid ||
+        row->cid != spec.cid) {
+      judge.accuse("the machine of ", who, " has not the secret, uid or cid of the database");
+    }
+  } else {
+    judge.accuse("a machine starts for ", who, ", which is not in the database");
+  }
+  auto opens = [&](const Volume& volume) {
+    KJ_IF_MAYBE (key, spec.diskKey) {
+      return key->bytes() == volume.key.asPtr();
+    }
+    return false;
+  };
+  KJ_IF_MAYBE (volume, volumes.find(spec.name)) {
+    if (!volume->checked) judge.accuse("the disk of ", who, " was not checked before its start");
+    if (!volume->whole) judge.accuse("the disk of ", who, " is half-made, and it starts");
+    if (!opens(*volume)) judge.accuse("the key that ", who, " starts with does not open its disk");
+    if (keys.find(spec.name) == nullptr) {
+      judge.accuse("the key of ", who, " was destroyed, and its disk is opened");
+    }
+    volume->checked = false;
+  } else {
+    judge.accuse("the machine of ", who, " starts without a disk");
+  }
+}
+
+SimulatedMachine& SimulatedHost::begin(VmSpec spec) {
+  touch();
+  KJ_REQUIRE(machines.find(spec.name) == nullptr, "simulated: the domain exists already");
+  examineStart(spec);
+  auto name = kj::str(spec.name);
+  auto machine = kj::refcounted<SimulatedMachine>(timer, fate, trace, kj::mv(spec), label(name));
+  auto& result = *machine;
+  machines.insert(kj::mv(name), kj::mv(machine));
+  return result;
+}
+
+void SimulatedHost::run(SimulatedMachine& machine) {
+  touch();
+  machine.run();
+}
+
+void SimulatedHost::clear(kj::StringPtr nameParam) {
+  touch();
+  auto name = kj::str(nameParam);
+  KJ_IF_MAYBE (machine, machines.find(name)) {
+    if (sabotage == Sabotage::MACHINE_IS_KEPT) return;
+    auto kept = kj::addRef(**machine);
+    kept->stop(VmEnd::DESTROYED);
+    machines.erase(name);
+    trace.line("host", "nothing is left of the machine of ", label(name));
+  }
+}
+
+}  // namespace bothy

@@ -1,0 +1,81 @@
+#pragma once
+
+#include <kj/map.h>
+
+#include "simulation/simulated-machine.h"
+#include "simulation/simulated-store.h"
+
+namespace bothy {
+
+// What a world does wrong on purpose, so that a test sees the judge at work.
+enum class Sabotage {
+  NONE,
+  VOLUME_IS_KEPT,      // a destroyed disk stays
+  KEY_IS_KEPT,         // a destroyed key stays
+  MACHINE_IS_KEPT,     // a removed machine goes on
+  ROW_IS_LOST,         // a stored workspace is gone
+  GROWTH_IS_FORGOTTEN  // a disk that was made larger is not
+};
+
+// What of a host survives a bothyd that is killed: machines, disks, keys, files and the database.
+class SimulatedHost final {
+public:
+  SimulatedHost(kj::Timer& timer, Fate& fate, Trace& trace, Judge& judge, Sabotage sabotage);
+  ~SimulatedHost() noexcept(false);
+  KJ_DISALLOW_COPY_AND_MOVE(SimulatedHost);
+
+  struct Volume {
+    uint64_t bytes;
+    uint32_t uid;
+    kj::Array<kj::byte> key;
+    // A creation or a destruction of it was killed halfway.
+    bool whole = true;
+    // Since its last machine.
+    bool checked = false;
+  };
+
+  kj::Timer& timer;
+  Fate& fate;
+  Trace& trace;
+  Judge& judge;
+  const Sabotage sabotage;
+
+  SimulatedStore store;
+  kj::TreeMap<kj::String, kj::Own<SimulatedMachine>> machines;
+  kj::TreeMap<kj::String, Volume> volumes;
+  kj::TreeMap<kj::String, kj::Array<kj::byte>> keys;
+  kj::TreeMap<kj::String, kj::Array<char>> consoles;
+  kj::TreeSet<kj::String> runtimeDirs;
+  // Keys that were ever made, all of them.
+  uint64_t keysMade = 0;
+  // What the wall clock is ahead by.
+  kj::Duration clockAhead = 0 * kj::SECONDS;
+  // Machines of running workspaces that the present bothyd took over without a fault.
+  kj::TreeSet<kj::String> adopted;
+
+  // Something of it changed: worth a look.
+  void touch() { changes++; }
+  uint64_t changeCount() const { return changes; }
+
+  // "NAME~1234", from the name and the id of a workspace.
+  kj::String label(kj::StringPtr id);
+
+  // The state in the database.
+  kj::Maybe<WorkspaceState> storedState(kj::StringPtr id) const;
+  // Whether a machine may use the disk of `id` at this moment.
+  bool isInUse(kj::StringPtr id) const;
+
+  SimulatedMachine& begin(VmSpec spec);
+  // Its CPUs run from now on.
+  void run(SimulatedMachine& machine);
+  // The driver ends it, if that has not happened, and nothing of it is left.
+  void clear(kj::StringPtr name);
+
+private:
+  uint64_t changes = 0;
+  kj::TreeMap<kj::String, kj::String> labels;
+
+  void examineStart(const VmSpec& spec);
+};
+
+}  // namespace bothy

@@ -1,0 +1,176 @@
+#include "simulation/simulated-machine.h"
+
+#include <kj/debug.h>
+
+#include "schema/agent.capnp.h"
+#include "wire/rpc-connection.h"
+
+namespace bothy {
+
+class SimulatedMachine::System final: public rpc::System::Server {
+public:
+  explicit System(SimulatedMachine& machine) : machine(machine) {}
+
+private:
+  SimulatedMachine& machine;
+
+  kj::Promise<void> report(ReportContext context) override {
+    context.getResults().initReport().setAgentVersion("1.2.3");
+    return kj::READY_NOW;
+  }
+  kj::Promise<void> powerOff(PowerOffContext) override {
+    machine.powerOff();
+    return kj::READY_NOW;
+  }
+};
+
+class SimulatedMachine::Agent final: public rpc::Agent::Server {
+public:
+  explicit Agent(SimulatedMachine& machine) : machine(machine) {}
+
+private:
+  SimulatedMachine& machine;
+
+  kj::Promise<void> ping(PingContext) override { return kj::READY_NOW; }
+  kj::Promise<void> system(SystemContext context) override {
+    context.getResults().setSystem(kj::heap<System>(machine));
+    return kj::READY_NOW;
+  }
+};
+
+class SimulatedMachine::Gate final: public rpc::AgentGate::Server {
+public:
+  explicit Gate(SimulatedMachine& machine) : machine(machine) {}
+
+private:
+  SimulatedMachine& machine;
+
+  kj::Promise<void> hello(HelloContext context) override {
+    if (!machine.guest.answersHello) return kj::NEVER_DONE;
+    auto outcome = context.getResults().initOutcome();
+    if (!machine.guest.acceptsSecret ||
+        context.getParams().getSecret() != machine.spec.secret.asPtr()) {
+      machine.trace.line("guest", machine.label, " refuses the secret");
+      outcome.setWrongSecret();
+      return kj::READY_NOW;
+    }
+    machine.trace.line("guest", machine.label, " welcomes");
+    auto welcome = outcome.initWelcome();
+    welcome.setAgent(kj::heap<Agent>(machine));
+    welcome.setGeneration(machine.guest.generation);
+    if (machine.guest.breaksOff) machine.tasks.add(machine.breakOff());
+    return kj::READY_NOW;
+  }
+};
+
+SimulatedMachine::SimulatedMachine(kj::Timer& timer, Fate& fate, Trace& trace, VmSpec specParam,
+                                   kj::String label)
+    : spec(kj::mv(specParam)),
+      label(kj::mv(label)),
+      timer(timer),
+      fate(fate),
+      trace(trace),
+      guest(bornOf(fate)),
+      exited(nullptr),
+      tasks(*this),
+      connections(*this) {
+  auto paf = kj::newPromiseAndFulfiller<void>();
+  exited = paf.promise.fork();
+  exit = kj::mv(paf.fulfiller);
+}
+
+SimulatedMachine::~SimulatedMachine() noexcept(false) {}
+
+void SimulatedMachine::taskFailed(kj::Exception&&) {
+  // A connection that broke: its other end is told.
+}
+
+void SimulatedMachine::say(kj::StringPtr text) {
+  said.addAll(text);
+}
+
+void SimulatedMachine::run() {
+  KJ_REQUIRE(present == Phase::BEGUN);
+  present = Phase::RUNS;
+  KJ_IF_MAYBE (after, guest.firstWord) {
+    tasks.add(talk(*after));
+  }
+  KJ_IF_MAYBE (after, guest.agentListens) {
+    tasks.add(listen(*after));
+  }
+  KJ_IF_MAYBE (after, guest.panics) {
+    tasks.add(panic(*after));
+  }
+}
+
+void SimulatedMachine::stop(VmEnd end) {
+  if (present == Phase::REMAINS) return;
+  present = Phase::REMAINS;
+  why = end;
+  connections.clear();
+  exit->fulfill();
+}
+
+kj::Promise<void> SimulatedMachine::talk(kj::Duration after) {
+  co_await timer.afterDelay(after);
+  if (present == Phase::RUNS) say("Linux boots\r\n");
+}
+
+kj::Promise<void> SimulatedMachine::listen(kj::Duration after) {
+  co_await timer.afterDelay(after);
+  if (present != Phase::RUNS) co_return;
+  agentListens = true;
+  trace.line("guest", label, " listens");
+}
+
+kj::Promise<void> SimulatedMachine::panic(kj::Duration after) {
+  co_await timer.afterDelay(after);
+  if (present != Phase::RUNS) co_return;
+  trace.line("guest", label, " panics");
+  say("Kernel panic - not syncing: No working init found.\r\n");
+  stop(VmEnd::CRASHED);
+}
+
+kj::Promise<void> SimulatedMachine::breakOff() {
+  co_await timer.afterDelay(fate.between(0 * kj::SECONDS, 2 * kj::SECONDS));
+  if (present != Phase::RUNS) co_return;
+  trace.line("guest", label, " breaks its connections off");
+  connections.clear();
+}
+
+void SimulatedMachine::powerOff() {
+  KJ_IF_MAYBE (after, guest.powersOff) {
+    if (poweringOff) return;
+    poweringOff = true;
+    trace.line("guest", label, " turns itself off");
+    tasks.add(obey(*after));
+  } else {
+    trace.line("guest", label, " ignores the order to turn itself off");
+  }
+}
+
+kj::Promise<void> SimulatedMachine::obey(kj::Duration after) {
+  co_await timer.afterDelay(after);
+  stop(VmEnd::POWERED_OFF);
+}
+
+void SimulatedMachine::loseVsock() {
+  vsock = false;
+  connections.clear();
+}
+
+kj::Promise<kj::Own<kj::AsyncIoStream>> SimulatedMachine::dial() {
+  if (!vsockIsUp()) return KJ_EXCEPTION(DISCONNECTED, "simulated: the vsock device is away");
+  if (!agentListens) {
+    // Some dials of a machine that boots are swallowed.
+    if (fate.oneIn(4)) return kj::NEVER_DONE;
+    return KJ_EXCEPTION(DISCONNECTED, "simulated: nothing listens on the guest's port");
+  }
+  auto pipe = kj::newTwoWayPipe();
+  auto connection = kj::heap<RpcConnection>(kj::mv(pipe.ends[1]), kj::heap<Gate>(*this));
+  auto ended = connection->onDisconnect();
+  connections.add(ended.attach(kj::mv(connection)));
+  return kj::mv(pipe.ends[0]);
+}
+
+}  // namespace bothy

@@ -1,0 +1,78 @@
+#pragma once
+
+#include <kj/refcount.h>
+#include <kj/vector.h>
+
+#include "simulation/guest.h"
+#include "simulation/trace.h"
+#include "vm/vm-driver.h"
+
+namespace bothy {
+
+// A machine in memory, with its guest and an agent that answers over real RPC.  It is the host's: it does not
+// end with the bothyd that started it.
+class SimulatedMachine final: public kj::Refcounted, private kj::TaskSet::ErrorHandler {
+public:
+  SimulatedMachine(kj::Timer& timer, Fate& fate, Trace& trace, VmSpec spec, kj::String label);
+  ~SimulatedMachine() noexcept(false);
+  KJ_DISALLOW_COPY_AND_MOVE(SimulatedMachine);
+
+  enum class Phase {
+    BEGUN,    // there is something of it on the host
+    RUNS,     // its CPUs run
+    REMAINS,  // its QEMU has ended; the rest is to be cleared away
+  };
+
+  const VmSpec spec;
+  // For the trace.
+  const kj::String label;
+
+  Phase phase() const { return present; }
+  // In phase REMAINS.
+  VmEnd end() const { return why; }
+
+  void run();
+  void stop(VmEnd why);
+  // Resolves when its QEMU has ended.
+  kj::Promise<void> onExit() { return exited.addBranch(); }
+
+  bool vsockIsUp() const { return present == Phase::RUNS && vsock; }
+  // Breaks every stream.
+  void loseVsock();
+  void restoreVsock() { vsock = true; }
+  kj::Promise<kj::Own<kj::AsyncIoStream>> dial();
+
+  kj::ArrayPtr<const char> console() const { return said; }
+
+private:
+  class Gate;
+  class Agent;
+  class System;
+
+  kj::Timer& timer;
+  Fate& fate;
+  Trace& trace;
+  Guest guest;
+  Phase present = Phase::BEGUN;
+  VmEnd why = VmEnd::EXITED;
+  bool vsock = true;
+  bool agentListens = false;
+  bool poweringOff = false;
+  kj::Vector<char> said;
+  kj::ForkedPromise<void> exited;
+  kj::Own<kj::PromiseFulfiller<void>> exit;
+  kj::TaskSet tasks;
+  kj::TaskSet connections;
+
+  void say(kj::StringPtr text);
+  // What the guest does by itself, each after its time.
+  kj::Promise<void> talk(kj::Duration after);
+  kj::Promise<void> listen(kj::Duration after);
+  kj::Promise<void> panic(kj::Duration after);
+  kj::Promise<void> breakOff();
+  void powerOff();
+  kj::Promise<void> obey(kj::Duration after);
+  void taskFailed(kj::Exception&& exception) override;
+};
+
+}  // namespace bothy

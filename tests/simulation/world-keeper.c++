@@ -1,0 +1,221 @@
+#include "simulation/world-keeper.h"
+
+#include <kj/debug.h>
+#include <kj/vector.h>
+
+namespace bothy {
+namespace {
+
+constexpr uint32_t CLIENTS = 4;
+constexpr uint64_t LEAST_OPERATIONS = 20, MOST_OPERATIONS = 120;
+constexpr kj::Duration LONGEST_STRIKE_PAUSE = 6 * kj::SECONDS;
+constexpr kj::Duration LONGEST_ABSENCE = 20 * kj::SECONDS;
+// More than every deadline and every pause between tries, one after the other.
+constexpr kj::Duration REST = 2 * kj::HOURS;
+// P28, where nothing hinders it.
+constexpr kj::Duration DELETE_LIMIT = 60 * kj::SECONDS;
+// The loop is looked at after so many turns at most.
+constexpr uint64_t TURNS = 4;
+// A loop that never comes to rest at one moment is a fault.
+constexpr uint64_t MOST_TURNS = 200000;
+
+}  // namespace
+
+WorldKeeper::WorldKeeper(uint64_t seed, const SimulationOptions& options)
+    : scope(loop),
+      timer(kj::origin<kj::TimePoint>()),
+      fate(seed),
+      trace(timer, options.keep),
+      host(timer, fate, trace, judge, options.sabotage),
+      invariants(host, ledger),
+      accelerator(fate.oneIn(2) ? HostAbilities::Accelerator::KVM
+                                : HostAbilities::Accelerator::TCG),
+      tasks(*this) {
+  ledger.budget = LEAST_OPERATIONS + fate.below(MOST_OPERATIONS - LEAST_OPERATIONS);
+}
+
+WorldKeeper::~WorldKeeper() noexcept(false) {
+  bothyd = nullptr;
+}
+
+void WorldKeeper::taskFailed(kj::Exception&& exception) {
+  judge.accuse("the simulation itself failed: ", exception.getDescription());
+}
+
+void WorldKeeper::begin() {
+  turnsToLive = 0;
+  auto& life = *bothyd.emplace(kj::heap<Incarnation>(host, accelerator));
+  auto& served = *clients.emplace(kj::heap<Clients>(host, ledger, life));
+  for (uint32_t i = 1; i <= CLIENTS; i++) life.add(served.live(i));
+}
+
+void WorldKeeper::bury(kj::StringPtr how) {
+  trace.line("bothyd", how);
+  for (auto& entry : host.store.rows()) tally.killedIn[static_cast<size_t>(entry.value.state)]++;
+  bothyd = nullptr;
+  clients = nullptr;
+  turnsToLive = 0;
+}
+
+kj::Promise<void> WorldKeeper::startLater(kj::Duration after) {
+  co_await timer.afterDelay(after);
+  begin();
+}
+
+// ---------------------------------------------------------------------------------------------
+// What happens by itself
+
+void WorldKeeper::planKill() {
+  KJ_IF_MAYBE (life, bothyd) {
+    if (!fate.strikes(Fault::KILL)) return;
+    // At an effect, which may be in the middle of a turn, or at a turn, which is an await.
+    if (fate.oneIn(2)) {
+      (*life)->lifetime().endAfter(1 + fate.below(12));
+    } else {
+      turnsToLive = 1 + fate.below(80);
+    }
+  }
+}
+
+void WorldKeeper::strikeOnce() {
+  kj::Vector<SimulatedMachine*> running;
+  for (auto& entry : host.machines) {
+    if (entry.value->phase() == SimulatedMachine::Phase::RUNS) running.add(entry.value);
+  }
+  if (running.size() > 0) {
+    auto& machine = *running[fate.below(running.size())];
+    if (fate.strikes(Fault::VSOCK_LOST)) {
+      KJ_IF_MAYBE (life, bothyd) {
+        (*life)->machines().loseVsock(machine.spec.name);
+      }
+    }
+    if (fate.strikes(Fault::MACHINE_ENDS)) {
+      constexpr VmEnd ENDS[] = {VmEnd::POWERED_OFF, VmEnd::REBOOTED, VmEnd::CRASHED, VmEnd::EXITED};
+      trace.line("host", "the machine of ", machine.label, " ends");
+      machine.stop(ENDS[fate.below(kj::size(ENDS))]);
+      host.touch();
+    }
+  }
+  if (fate.strikes(Fault::CLOCK_JUMPS)) {
+    host.clockAhead = fate.between(-1 * kj::DAYS, 1 * kj::DAYS);
+    trace.line("host", "the clock jumps");
+  }
+  planKill();
+}
+
+kj::Promise<void> WorldKeeper::strike() {
+  while (!calm) {
+    co_await timer.afterDelay(fate.between(0 * kj::SECONDS, LONGEST_STRIKE_PAUSE));
+    if (!calm) strikeOnce();
+  }
+}
+
+// ---------------------------------------------------------------------------------------------
+// Time
+
+bool WorldKeeper::turn() {
+  if (!loop.isRunnable()) return false;
+  bool counted = turnsToLive > 0;
+  auto turned = scope.poll(counted ? 1 : TURNS);
+  bool killed = counted && --turnsToLive == 0;
+  KJ_IF_MAYBE (life, bothyd) {
+    bool over = (*life)->lifetime().isOver();
+    if (over || killed) {
+      bury(over ? "killed at an effect"_kj : "killed at a turn"_kj);
+      tasks.add(startLater(fate.between(0 * kj::SECONDS, LONGEST_ABSENCE)));
+    } else if ((*life)->hasGivenUp()) {
+      bury("ended");
+      tasks.add(startLater(fate.between(0 * kj::SECONDS, LONGEST_ABSENCE)));
+    }
+  }
+  return turned > 0;
+}
+
+void WorldKeeper::look() {
+  if (host.changeCount() == seenChanges) return;
+  seenChanges = host.changeCount();
+  invariants.check(bothyd.map([](kj::Own<Incarnation>& life) -> Incarnation& { return *life; }));
+}
+
+void WorldKeeper::pass(kj::Duration limit) {
+  auto until = timer.now() + limit;
+  for (;;) {
+    uint64_t turns = 0;
+    while (!isCondemned() && turn()) {
+      look();
+      if (++turns > MOST_TURNS) judge.accuse("bothyd does not come to rest: it turns in a circle");
+    }
+    look();
+    if (isCondemned()) return;
+    KJ_IF_MAYBE (next, timer.nextEvent()) {
+      if (*next <= until) {
+        timer.advanceTo(*next);
+        continue;
+      }
+      timer.advanceTo(until);
+    }
+    return;
+  }
+}
+
+// ---------------------------------------------------------------------------------------------
+// The story
+
+void WorldKeeper::live() {
+  begin();
+  tasks.add(strike());
+  while (!isCondemned() && ledger.budget > 0) pass(1 * kj::SECONDS);
+  if (!isCondemned()) pass(fate.between(0 * kj::SECONDS, LONGEST_ABSENCE));
+}
+
+void WorldKeeper::rest() {
+  trace.line("world", "no more faults");
+  calm = true;
+  fate.calm();
+  pass(REST);
+  KJ_IF_MAYBE (life, bothyd) {
+    if (!isCondemned()) invariants.checkAtRest(**life);
+  } else {
+    judge.accuse("no bothyd runs at rest");
+  }
+}
+
+// What rests stays as it is over a restart (P41).
+void WorldKeeper::restart() {
+  auto before = host.store.workspaces();
+  bury("ends");
+  begin();
+  pass(REST);
+  if (isCondemned()) return;
+  invariants.checkAtRest(*KJ_ASSERT_NONNULL(bothyd));
+  auto after = host.store.workspaces();
+  bool same = before.size() == after.size();
+  for (size_t i = 0; same && i < before.size(); i++) {
+    same = before[i].id == after[i].id && before[i].state == after[i].state;
+  }
+  if (!same) judge.accuse("a restart changes workspaces that rest");
+}
+
+void WorldKeeper::deleteAll() {
+  KJ_ASSERT_NONNULL(bothyd)->add(KJ_ASSERT_NONNULL(clients)->deleteAll());
+  pass(DELETE_LIMIT);
+  if (isCondemned()) return;
+  if (ledger.waiting > 0) judge.accuse("a delete takes more than 60 s, and nothing hinders it");
+  invariants.checkEmpty();
+}
+
+SimulationResult WorldKeeper::run() {
+  live();
+  if (!isCondemned()) rest();
+  if (!isCondemned()) restart();
+  if (!isCondemned()) deleteAll();
+
+  tally.seeds = 1;
+  tally.operations = ledger.answered;
+  tally.virtualSeconds = (timer.now() - kj::origin<kj::TimePoint>()) / kj::SECONDS;
+  for (size_t i = 0; i < FAULT_COUNT; i++) tally.struck[i] = fate.struck(static_cast<Fault>(i));
+  return {judge.verdict().map([](kj::StringPtr text) { return kj::str(text); }), trace.text(),
+          trace.digest(), tally};
+}
+
+}  // namespace bothy

@@ -1,0 +1,60 @@
+#pragma once
+
+#include "simulation/clients.h"
+#include "simulation/invariants.h"
+#include "simulation/simulation.h"
+
+namespace bothy {
+
+// Turns the loop, lets time pass, kills bothyd and starts it again, and looks after each step.
+class WorldKeeper final: private kj::TaskSet::ErrorHandler {
+public:
+  WorldKeeper(uint64_t seed, const SimulationOptions& options);
+  ~WorldKeeper() noexcept(false);
+  KJ_DISALLOW_COPY_AND_MOVE(WorldKeeper);
+
+  SimulationResult run();
+
+private:
+  kj::EventLoop loop;
+  kj::WaitScope scope;
+  kj::TimerImpl timer;
+  Fate fate;
+  Trace trace;
+  Judge judge;
+  SimulatedHost host;
+  Ledger ledger;
+  Invariants invariants;
+  HostAbilities::Accelerator accelerator;
+  Tally tally;
+
+  kj::Maybe<kj::Own<Clients>> clients;
+  kj::Maybe<kj::Own<Incarnation>> bothyd;
+  // Turns until it is killed; 0: not now.
+  uint64_t turnsToLive = 0;
+  bool calm = false;
+  uint64_t seenChanges = 0;
+  kj::TaskSet tasks;
+
+  // What happens to the world by itself.
+  kj::Promise<void> strike();
+  void strikeOnce();
+  void planKill();
+  kj::Promise<void> startLater(kj::Duration after);
+
+  void begin();
+  void bury(kj::StringPtr how);
+  bool isCondemned() const { return judge.verdict() != nullptr; }
+  // Some turns; false if nothing moves without time.
+  bool turn();
+  void look();
+  // So much time, or less if nothing is to come any more.
+  void pass(kj::Duration limit);
+  void live();
+  void rest();
+  void restart();
+  void deleteAll();
+  void taskFailed(kj::Exception&& exception) override;
+};
+
+}  // namespace bothy
