@@ -1,0 +1,176 @@
+// bothyd is killed at each step of each operation; what is on the host then is what its database says.
+
+#include <signal.h>
+#include <stdlib.h>
+#include <unistd.h>
+
+#include <kj/debug.h>
+#include <catch2/catch_test_macros.hpp>
+
+#include <fstream>
+#include <iostream>
+#include <string>
+
+#include "crash/host-inventory.h"
+
+namespace bothy {
+namespace {
+
+constexpr uint32_t DISK_MIB = 256;
+constexpr uint32_t LARGER_DISK_MIB = 512;
+// More steps than any operation has: a fault of this test if it is reached.
+constexpr uint32_t MOST_STEPS = 200;
+
+// A host whose bothyd dies where it is told to.
+class CrashHost final {
+public:
+  CrashHost() : host({.program = BOTHYD_CRASHING}) {}
+
+private:
+  // Before the host: its bothyd inherits it.
+  struct Environment {
+    Environment() {
+      file = kj::str("/tmp/bothy-crash-", getpid());
+      KJ_SYSCALL(setenv("BOTHY_CRASH_FILE", file.cStr(), true));
+    }
+    ~Environment() { forget(); }
+    void forget() {
+      unlink(file.cStr());
+      unlink(kj::str(file, ".step").cStr());
+    }
+    kj::String file;
+  };
+  Environment environment;
+
+public:
+  SupervisedHost host;
+
+  // Runs `operation` with a kill at its step `number`: the step's name, or nothing if it has no such step.
+  template <typename Operation>
+  kj::Maybe<kj::String> killWithin(Operation&& operation, uint32_t number) {
+    environment.forget();
+    std::ofstream(environment.file.cStr()) << number;
+    auto broke = kj::runCatchingExceptions([&]() { operation(host); });
+    std::ifstream step(kj::str(environment.file, ".step").cStr());
+    std::string name;
+    if (!std::getline(step, name)) {
+      KJ_IF_MAYBE (e, broke) kj::throwFatalException(kj::mv(*e));
+      host.restart(SIGTERM);  // it still counts
+      return nullptr;
+    }
+    host.awaitEnd();
+    host.start();
+    return kj::str(name.c_str());
+  }
+};
+
+template <typename Request>
+auto named(Request&& request) {
+  request.setName("demo");
+  return kj::mv(request);
+}
+
+void create(SupervisedHost& host, bool thenStart) {
+  auto request = host.supervisor().createRequest();
+  request.initSpec().setName("demo");
+  request.getSpec().setDiskMib(DISK_MIB);
+  request.setStart(thenStart);
+  auto response =
+      host.wait(request.send().dropPipeline(), "the creation", SupervisedHost::BOOT_LIMIT);
+  KJ_REQUIRE(response.getOutcome().isCreated(), response.getOutcome());
+}
+
+void start(SupervisedHost& host) {
+  auto request = named(host.supervisor().startRequest());
+  auto response = host.wait(request.send().dropPipeline(), "the start", SupervisedHost::BOOT_LIMIT);
+  KJ_REQUIRE(response.getOutcome().isStarted(), response.getOutcome());
+}
+
+void stop(SupervisedHost& host) {
+  auto request = named(host.supervisor().stopRequest());
+  request.setGraceMillis(2000);
+  host.wait(request.send().dropPipeline(), "the stop");
+}
+
+void erase(SupervisedHost& host) {
+  host.wait(named(host.supervisor().deleteRequest()).send().dropPipeline(), "the deletion");
+}
+
+void resize(SupervisedHost& host) {
+  auto request = named(host.supervisor().resizeRequest());
+  request.setDiskMib(LARGER_DISK_MIB);
+  auto response = host.wait(request.send().dropPipeline(), "the resize");
+  KJ_REQUIRE(response.getOutcome().isResized(), response.getOutcome());
+}
+
+// nullptr: there is none.
+kj::Maybe<rpc::WorkspaceState> stateOf(SupervisedHost& host) {
+  auto response =
+      host.wait(named(host.supervisor().getRequest()).send().dropPipeline(), "the state");
+  if (response.getOutcome().isAbsent()) return nullptr;
+  return response.getOutcome().getFound().getState();
+}
+
+// Kills bothyd at every step of `operation`, each time begun where `prepare` ends.
+template <typename Prepare, typename Operation>
+void killAtEachStep(Prepare&& prepare, Operation&& operation, uint32_t leastSteps) {
+  CrashHost crash;
+  auto& host = crash.host;
+  HostInventory inventory(host);
+  for (uint32_t number = 1;; number++) {
+    REQUIRE(number < MOST_STEPS);
+    prepare(host);
+    auto killed = crash.killWithin(operation, number);
+    KJ_IF_MAYBE (step, killed) {
+      INFO("killed at step " << number << ": " << step->cStr());
+      settle(host);
+      auto found = inventory.found();
+      CHECK(std::string(found.cStr()) == inventory.expected(found).cStr());
+    } else {
+      CHECK(number > leastSteps);
+      return;
+    }
+  }
+}
+
+void absent(SupervisedHost& host) {
+  if (stateOf(host) != nullptr) erase(host);
+}
+void stopped(SupervisedHost& host) {
+  KJ_IF_MAYBE (state, stateOf(host)) {
+    if (*state == rpc::WorkspaceState::RUNNING) stop(host);
+  } else {
+    create(host, false);
+  }
+}
+void running(SupervisedHost& host) {
+  stopped(host);
+  start(host);
+}
+void small(SupervisedHost& host) {
+  absent(host);
+  create(host, false);
+}
+
+TEST_CASE("P28 R20 bothyd killed at any step of a creation leaves what its database says") {
+  killAtEachStep(absent, [](SupervisedHost& host) { create(host, false); }, 8);
+}
+
+TEST_CASE("P28 R20 bothyd killed at any step of a start leaves what its database says") {
+  killAtEachStep(stopped, start, 8);
+}
+
+TEST_CASE("P28 R20 bothyd killed at any step of a stop leaves what its database says") {
+  killAtEachStep(running, stop, 2);
+}
+
+TEST_CASE("P28 R20 bothyd killed at any step of a resize leaves what its database says") {
+  killAtEachStep(small, resize, 5);
+}
+
+TEST_CASE("P28 R20 bothyd killed at any step of a deletion leaves nothing in the end") {
+  killAtEachStep(running, erase, 10);
+}
+
+}  // namespace
+}  // namespace bothy

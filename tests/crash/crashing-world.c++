@@ -1,0 +1,155 @@
+#include "crash/crashing-world.h"
+
+namespace bothy {
+
+class CrashingWorld::CrashingStore final: public Store {
+public:
+  CrashingStore(CrashPoint& point, Store& inner) : point(point), inner(inner) {}
+
+  kj::Array<WorkspaceRow> workspaces() override { return inner.workspaces(); }
+  void insert(const WorkspaceRow& row, const EventRecord& event,
+              kj::Maybe<const RequestRecord&> request) override {
+    point.begins("insert of a row");
+    inner.insert(row, event, request);
+    point.isDone("insert of a row");
+  }
+  void update(const WorkspaceRow& row, kj::Maybe<const EventRecord&> event) override {
+    auto effect = kj::str("update to ", row.state);
+    point.begins(effect);
+    inner.update(row, event);
+    point.isDone(effect);
+  }
+  void remove(kj::StringPtr id, const EventRecord& event) override {
+    point.begins("removal of a row");
+    inner.remove(id, event);
+    point.isDone("removal of a row");
+  }
+  void append(const EventRecord& event) override { inner.append(event); }
+  kj::Maybe<RequestRecord> request(kj::StringPtr id) override { return inner.request(id); }
+  kj::Array<EventRecord> events(uint64_t after, size_t limit) override {
+    return inner.events(after, limit);
+  }
+  uint64_t firstEvent() override { return inner.firstEvent(); }
+  uint64_t lastEvent() override { return inner.lastEvent(); }
+
+private:
+  CrashPoint& point;
+  Store& inner;
+};
+
+class CrashingWorld::CrashingKeys final: public KeyKeeper {
+public:
+  CrashingKeys(CrashPoint& point, KeyKeeper& inner) : point(point), inner(inner) {}
+
+  kj::Promise<void> create(kj::StringPtr id) override {
+    point.begins("creation of a key");
+    return point.follow("creation of a key", inner.create(id));
+  }
+  kj::Promise<Secret> open(kj::StringPtr id) override { return inner.open(id); }
+  kj::Promise<void> destroy(kj::StringPtr id) override {
+    point.begins("destruction of a key");
+    return point.follow("destruction of a key", inner.destroy(id));
+  }
+  kj::Promise<kj::Array<kj::String>> list() override { return inner.list(); }
+
+private:
+  CrashPoint& point;
+  KeyKeeper& inner;
+};
+
+class CrashingWorld::CrashingVolumes final: public VolumeStore {
+public:
+  CrashingVolumes(CrashPoint& point, VolumeStore& inner) : point(point), inner(inner) {}
+
+  kj::Promise<void> create(kj::StringPtr id, uint64_t bytes, uint32_t uid, Secret key) override {
+    point.begins("creation of a volume");
+    return point.follow("creation of a volume", inner.create(id, bytes, uid, kj::mv(key)));
+  }
+  kj::Promise<void> grow(kj::StringPtr id, uint64_t bytes) override {
+    point.begins("growth of a volume");
+    return point.follow("growth of a volume", inner.grow(id, bytes));
+  }
+  kj::Promise<void> check(kj::StringPtr id, uint64_t bytes) override {
+    return inner.check(id, bytes);
+  }
+  kj::Promise<void> destroy(kj::StringPtr id) override {
+    point.begins("destruction of a volume");
+    return point.follow("destruction of a volume", inner.destroy(id));
+  }
+  kj::String path(kj::StringPtr id) override { return inner.path(id); }
+  kj::Promise<kj::Array<kj::String>> list() override { return inner.list(); }
+
+private:
+  CrashPoint& point;
+  VolumeStore& inner;
+};
+
+class CrashingWorld::CrashingDriver final: public VmDriver {
+public:
+  CrashingDriver(CrashPoint& point, VmDriver& inner) : point(point), inner(inner) {}
+
+  const HostAbilities& abilities() override { return inner.abilities(); }
+  void setEvents(Events& events) override { inner.setEvents(events); }
+  kj::Promise<kj::Own<RunningVm>> start(VmSpec spec) override {
+    point.begins("start of a machine");
+    return point.follow("start of a machine", inner.start(kj::mv(spec)));
+  }
+  kj::Promise<kj::Maybe<kj::Own<RunningVm>>> adopt(VmSpec spec) override {
+    return inner.adopt(kj::mv(spec));
+  }
+  kj::Promise<void> remove(kj::StringPtr name) override {
+    point.begins("removal of a machine");
+    return point.follow("removal of a machine", inner.remove(name));
+  }
+  kj::Promise<kj::Array<kj::String>> removeStrays(
+      kj::ArrayPtr<const kj::StringPtr> known) override {
+    return inner.removeStrays(known);
+  }
+
+private:
+  CrashPoint& point;
+  VmDriver& inner;
+};
+
+class CrashingWorld::CrashingFiles final: public WorkspaceFiles {
+public:
+  CrashingFiles(CrashPoint& point, WorkspaceFiles& inner) : point(point), inner(inner) {}
+
+  Paths paths(kj::StringPtr id) override { return inner.paths(id); }
+  Paths prepare(kj::StringPtr id) override {
+    point.begins("preparation of files");
+    auto result = inner.prepare(id);
+    point.isDone("preparation of files");
+    return result;
+  }
+  kj::String consoleEnd(kj::StringPtr id) override { return inner.consoleEnd(id); }
+  void remove(kj::StringPtr id) override {
+    point.begins("removal of files");
+    inner.remove(id);
+    point.isDone("removal of files");
+  }
+  kj::Array<kj::String> removeStrays(kj::ArrayPtr<const kj::StringPtr> known) override {
+    return inner.removeStrays(known);
+  }
+
+private:
+  CrashPoint& point;
+  WorkspaceFiles& inner;
+};
+
+CrashingWorld::CrashingWorld(World inner)
+    : inner(inner),
+      store(kj::heap<CrashingStore>(point, inner.store)),
+      keys(kj::heap<CrashingKeys>(point, inner.keys)),
+      volumes(kj::heap<CrashingVolumes>(point, inner.volumes)),
+      driver(kj::heap<CrashingDriver>(point, inner.driver)),
+      files(kj::heap<CrashingFiles>(point, inner.files)) {}
+
+CrashingWorld::~CrashingWorld() noexcept(false) {}
+
+World CrashingWorld::get() {
+  return {*store, inner.events,     *keys,       *volumes,    *driver,        inner.images,
+          *files, inner.randomness, inner.timer, inner.clock, inner.deadlines};
+}
+
+}  // namespace bothy
