@@ -1,0 +1,70 @@
+// A disk that is made larger.
+
+#include <kj/debug.h>
+#include <sys/stat.h>
+#include <catch2/catch_test_macros.hpp>
+
+#include "support/host-program.h"
+#include "support/test-workspace.h"
+
+namespace bothy {
+namespace {
+
+uint64_t diskMib(TestWorkspace& workspace) {
+  return workspace.shell("df -B1M --output=size / | tail -n 1").parseAs<uint64_t>();
+}
+
+void stop(SupervisedHost& host, kj::StringPtr name) {
+  auto request = host.supervisor().stopRequest();
+  request.setName(name);
+  host.wait(request.send().dropPipeline(), "the stop");
+}
+
+void start(TestWorkspace& workspace) {
+  auto request = workspace.host.supervisor().startRequest();
+  request.setName(workspace.name);
+  auto response =
+      workspace.host.wait(request.send().dropPipeline(), "the start", SupervisedHost::BOOT_LIMIT);
+  KJ_REQUIRE(response.getOutcome().isStarted(), response.getOutcome());
+  workspace.reconnect();
+}
+
+TEST_CASE("a disk grows with its file system, and what is on it stays") {
+  SupervisedHost host;
+  TestWorkspace workspace(host);
+  auto before = diskMib(workspace);
+  workspace.shell("seq 100000 > ~/numbers; sync");
+  stop(host, workspace.name);
+  auto answer = runProgram({BOTHY_PROGRAM ""_kj, "--socket"_kj, host.socket(), "resize"_kj,
+                            workspace.name, "--disk"_kj, "600M"_kj});
+  INFO(answer.err.cStr());
+  REQUIRE(answer.status == 0);
+  start(workspace);
+  CHECK(diskMib(workspace) > before + 300);
+  CHECK(workspace.shell("seq 100000 | cmp - ~/numbers && echo same") == "same");
+  // All of it is there to be written.
+  workspace.shell("yes bothy | head -c 350M > ~/much; sync");
+  stop(host, workspace.name);
+  start(workspace);
+  CHECK(workspace.shell("yes bothy | head -c 350M | cmp - ~/much && echo same") == "same");
+}
+
+TEST_CASE("P31 what a guest deletes is the host's again, on an encrypted disk too") {
+  SupervisedHost host;
+  TestWorkspace workspace(host);
+  auto info = workspace.info();
+  auto volume = kj::str(host.directory(), "/state/volumes/", info.getId(), ".qcow2");
+  auto usedMib = [&]() {
+    struct stat stats;
+    KJ_SYSCALL(stat(volume.cStr(), &stats), volume);
+    return static_cast<uint64_t>(stats.st_blocks) * 512 / 1024 / 1024;
+  };
+  auto before = usedMib();
+  workspace.shell("dd if=/dev/urandom of=$HOME/much bs=1M count=100 status=none; sync");
+  CHECK(usedMib() > before + 95);
+  workspace.shell("rm ~/much; sync");
+  CHECK(usedMib() < before + 20);
+}
+
+}  // namespace
+}  // namespace bothy
