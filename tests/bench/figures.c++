@@ -9,6 +9,18 @@
 
 namespace bothy {
 
+Row& addRow(kj::Vector<Row>& rows, kj::StringPtr name, kj::StringPtr unit, kj::Maybe<double> goal,
+            Row::Better better) {
+  rows.reserve(MOST_ROWS);
+  KJ_REQUIRE(rows.size() < MOST_ROWS);
+  auto& row = rows.add();
+  row.name = kj::str(name);
+  row.unit = kj::str(unit);
+  row.goal = goal;
+  row.better = better;
+  return row;
+}
+
 double percentile(kj::ArrayPtr<const double> samples, double fraction) {
   KJ_REQUIRE(samples.size() > 0);
   auto sorted = kj::heapArray(samples);

@@ -1,6 +1,7 @@
 #pragma once
 
 #include <kj/string.h>
+#include <kj/time.h>
 #include <kj/vector.h>
 
 namespace bothy {
@@ -16,6 +17,20 @@ struct Row {
   kj::Vector<double> floor;  // empty: no floor
   kj::Maybe<double> goal;    // of the ratio to the floor; of the value where there is no floor
 };
+
+// Adds an empty row.  It stays where it is, whatever is added later, up to MOST_ROWS of them.
+Row& addRow(kj::Vector<Row>& rows, kj::StringPtr name, kj::StringPtr unit,
+            kj::Maybe<double> goal = nullptr, Row::Better better = Row::Better::LOWER);
+constexpr size_t MOST_ROWS = 64;
+
+// How long a call takes.
+template <typename Function>
+double milliseconds(Function&& function) {
+  auto& clock = kj::systemPreciseMonotonicClock();
+  auto begin = clock.now();
+  function();
+  return (clock.now() - begin) / kj::NANOSECONDS / 1e6;
+}
 
 // The sample below which `fraction` of them lie (nearest rank).
 double percentile(kj::ArrayPtr<const double> samples, double fraction);

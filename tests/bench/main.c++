@@ -5,8 +5,10 @@
 #include <sys/stat.h>
 
 #include "bench/boot-floor.h"
+#include "bench/disk-figures.h"
 #include "bench/figures.h"
 #include "bench/guest-peer.h"
+#include "bench/supervisor-figures.h"
 #include "schema/limits.capnp.h"
 #include "support/test-workspace.h"
 
@@ -19,15 +21,6 @@ constexpr uint CALLS = 300;
 constexpr uint TRANSFERS = 5;
 constexpr uint64_t TRANSFER_BYTES = 64ull * 1024 * 1024;
 constexpr double MEBIBYTE = 1024 * 1024;
-constexpr size_t MOST_ROWS = 32;
-
-template <typename Function>
-double milliseconds(Function&& function) {
-  auto& clock = kj::systemPreciseMonotonicClock();
-  auto begin = clock.now();
-  function();
-  return (clock.now() - begin) / kj::NANOSECONDS / 1e6;
-}
 
 // Counts what it gets.
 class NullSink final: public rpc::ByteSink::Server {
@@ -61,7 +54,7 @@ public:
               }
               return kj::str("the groups are: ", kj::strArray(GROUPS, ", "));
             },
-            "GROUP", "Measure one group of rows: boot, exec, echo, file or size.")
+            "GROUP", "Measure one group of rows: boot, exec, echo, file, size, disk or supervisor.")
         .callAfterParsing([this]() {
           measure();
           context.exitInfo(asJson ? json(rows) : table(rows));
@@ -72,7 +65,8 @@ public:
 
 private:
   kj::ProcessContext& context;
-  static constexpr kj::StringPtr GROUPS[] = {"boot"_kj, "exec"_kj, "echo"_kj, "file"_kj, "size"_kj};
+  static constexpr kj::StringPtr GROUPS[] = {"boot"_kj, "exec"_kj, "echo"_kj,      "file"_kj,
+                                             "size"_kj, "disk"_kj, "supervisor"_kj};
 
   bool asJson = false;
   kj::Maybe<kj::String> only;
@@ -87,14 +81,7 @@ private:
 
   Row& add(kj::StringPtr name, kj::StringPtr unit, kj::Maybe<double> goal = nullptr,
            Row::Better better = Row::Better::LOWER) {
-    // A row stays where it is: who adds it keeps the reference.
-    KJ_REQUIRE(rows.size() < MOST_ROWS);
-    auto& row = rows.add();
-    row.name = kj::str(name);
-    row.unit = kj::str(unit);
-    row.goal = goal;
-    row.better = better;
-    return row;
+    return addRow(rows, name, unit, goal, better);
   }
 
   void progress(kj::StringPtr what) {
@@ -102,7 +89,16 @@ private:
   }
 
   void measure() {
-    rows.reserve(MOST_ROWS);
+    if (wants("disk")) {
+      progress("disks");
+      measureDisks(rows);
+    }
+    if (wants("supervisor")) {
+      progress("a supervisor of many workspaces");
+      measureSupervisor(rows);
+    }
+    if (!wants("boot") && !wants("exec") && !wants("echo") && !wants("file") && !wants("size"))
+      return;
     SupervisedHost host;
     if (wants("boot")) boots(host);
     TestWorkspace workspace(host, {.name = "bench", .memoryMib = MEMORY_MIB, .diskMib = 1024});
