@@ -80,7 +80,7 @@ kj::Array<kj::String> randomWrites(uint count, bool synced) {
 void measureCreation(kj::Vector<Row>& rows, kj::StringPtr directory) {
   auto io = kj::setupAsyncIo();
   EncryptedVolumeStore store(io.provider->getTimer(), kj::str(directory, "/volumes"));
-  auto& row = addRow(rows, "volume: creation, beyond a plain file's", "ms", 50);
+  auto& row = addRow(rows, "volume: creation, over a file", "ms", 50);
   for (uint i = 0; i < CREATIONS; i++) {
     auto plain = milliseconds([&]() {
       auto path = kj::str(directory, "/plain"), made = kj::str(path, ".new");
@@ -132,8 +132,8 @@ void measureDisks(kj::Vector<Row>& rows) {
   auto sequential = sequentialWrites();
   auto random = randomWrites(RANDOM_WRITES, false), synced = randomWrites(SYNCED_WRITES, true);
   auto& stream = addRow(rows, "volume: sequential writes", "MiB/s", nullptr, Row::Better::HIGHER);
-  auto& scattered = addRow(rows, "volume: a random write of 4 KiB", "ms");
-  auto& durable = addRow(rows, "volume: a write of 4 KiB and a flush", "ms", 1.10);
+  auto& scattered = addRow(rows, "volume: random write of 4 KiB", "ms");
+  auto& durable = addRow(rows, "volume: 4 KiB write and flush", "ms", 1.10);
   for (uint i = 0; i < ROUNDS; i++) {
     stream.floor.add(SEQUENTIAL_MIB * 1000 / plain.millis(sequential));
     stream.samples.add(SEQUENTIAL_MIB * 1000 / encrypted.millis(sequential));
