@@ -9,11 +9,14 @@ namespace {
 
 // Read from the store at a time.
 constexpr size_t BATCH_EVENTS = 64;
+// After a store that could not be read: what a client has not heard yet waits there.
+constexpr kj::Duration RETRY_PAUSE = 1 * kj::SECONDS;
 
 }  // namespace
 
-EventWatch::EventWatch(EventLog& log, uint64_t after, rpc::EventSink::Client sink)
+EventWatch::EventWatch(EventLog& log, kj::Timer& timer, uint64_t after, rpc::EventSink::Client sink)
     : log(log),
+      timer(timer),
       cursor(after),
       sink(kj::mv(sink)),
       feeding(feed().eagerlyEvaluate([](kj::Exception&&) {
@@ -23,7 +26,12 @@ EventWatch::EventWatch(EventLog& log, uint64_t after, rpc::EventSink::Client sin
 kj::Promise<void> EventWatch::feed() {
   for (;;) {
     co_await log.beyond(cursor);
-    auto events = log.read(cursor, BATCH_EVENTS);
+    kj::Array<EventRecord> events;
+    auto failure = kj::runCatchingExceptions([&]() { events = log.read(cursor, BATCH_EVENTS); });
+    KJ_IF_MAYBE (e, failure) {
+      KJ_LOG(ERROR, "events cannot be read; trying again", e->getDescription());
+      co_await timer.afterDelay(RETRY_PAUSE);
+    }
     for (auto& event : events) {
       auto request = sink.eventRequest();
       fill(request.initEvent(), event);

@@ -1,5 +1,7 @@
 #pragma once
 
+#include <kj/timer.h>
+
 #include "schema/supervisor.capnp.h"
 #include "workspace/event-log.h"
 
@@ -9,11 +11,12 @@ namespace bothy {
 // Nothing is queued for a slow one; it is fed from the store.  Ends when dropped.
 class EventWatch final: public rpc::Handle::Server {
 public:
-  // `log` must outlive it.
-  EventWatch(EventLog& log, uint64_t after, rpc::EventSink::Client sink);
+  // `log` and `timer` must outlive it.
+  EventWatch(EventLog& log, kj::Timer& timer, uint64_t after, rpc::EventSink::Client sink);
 
 private:
   EventLog& log;
+  kj::Timer& timer;
   uint64_t cursor;
   rpc::EventSink::Client sink;
   kj::Promise<void> feeding;

@@ -36,7 +36,7 @@ struct Fixture: public TestWorld {
     auto pipe = io.provider->newTwoWayPipe();
     server = kj::heap<RpcConnection>(
         kj::mv(pipe.ends[0]),
-        kj::heap<SupervisorFacet>(*manager, *events, driver.abilities(), examiner, "9.9.9"));
+        kj::heap<SupervisorFacet>(*manager, *events, timer, driver.abilities(), examiner, "9.9.9"));
     client = kj::heap<RpcConnection>(kj::mv(pipe.ends[1]));
     held = client->bootstrap().castAs<rpc::Supervisor>();
   }
@@ -142,6 +142,28 @@ TEST_CASE("P58 a watcher gets what was and what comes, in order and once") {
   f.settle();
   REQUIRE(numbers.size() == 7);
   for (size_t i = 0; i < numbers.size(); i++) CHECK(numbers[i] == i + 2);
+}
+
+TEST_CASE("P58 a watcher misses nothing while the events cannot be read") {
+  Fixture f;
+  f.create("one").wait(f.scope);
+  kj::Vector<uint64_t> numbers;
+  auto watch = f.supervisor().watchRequest();
+  watch.setSink(kj::heap<RecordingSink>(numbers, false));
+  auto watching = watch.send().wait(f.scope);
+  f.settle();
+  auto before = numbers.size();
+  f.refusing.refusesReads = true;
+  EventRecord event;
+  event.workspace = kj::str("one");
+  f.store->append(event);
+  f.events->grew();
+  f.settle();
+  CHECK(numbers.size() == before);
+  f.refusing.refusesReads = false;
+  f.advance(1 * kj::SECONDS);
+  f.settle();
+  CHECK(numbers.size() == before + 1);
 }
 
 TEST_CASE("P58 a watcher that does not take its events makes nothing grow") {

@@ -37,11 +37,12 @@ kj::Maybe<kj::Own<Progress>> progressOf(Params params) {
 
 }  // namespace
 
-SupervisorFacet::SupervisorFacet(WorkspaceManager& manager, EventLog& events,
+SupervisorFacet::SupervisorFacet(WorkspaceManager& manager, EventLog& events, kj::Timer& timer,
                                  const HostAbilities& abilities, Examiner& examiner,
                                  kj::StringPtr version)
     : manager(manager),
       events(events),
+      timer(timer),
       abilities(abilities),
       examiner(examiner),
       programVersion(version) {}
@@ -261,7 +262,7 @@ kj::Promise<void> SupervisorFacet::watch(WatchContext context) {
   KJ_REQUIRE(params.hasSink(), "watch needs a sink");
   auto results = context.getResults();
   results.setFirst(events.first());
-  results.setHandle(kj::heap<EventWatch>(events, params.getAfter(), params.getSink()));
+  results.setHandle(kj::heap<EventWatch>(events, timer, params.getAfter(), params.getSink()));
   return kj::READY_NOW;
 }
 

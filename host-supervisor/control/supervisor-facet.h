@@ -10,12 +10,13 @@ namespace bothy {
 class SupervisorFacet final: public rpc::Supervisor::Server {
 public:
   // All must outlive it.  `version` is bothyd's.
-  SupervisorFacet(WorkspaceManager& manager, EventLog& events, const HostAbilities& abilities,
-                  Examiner& examiner, kj::StringPtr version);
+  SupervisorFacet(WorkspaceManager& manager, EventLog& events, kj::Timer& timer,
+                  const HostAbilities& abilities, Examiner& examiner, kj::StringPtr version);
 
 private:
   WorkspaceManager& manager;
   EventLog& events;
+  kj::Timer& timer;
   const HostAbilities& abilities;
   Examiner& examiner;
   kj::StringPtr programVersion;

@@ -122,9 +122,9 @@ kj::Promise<Machinery> lookAtMachinery(kj::UnixEventPort& port, Subreaper& reape
   auto receiver = io.lowLevelProvider->wrapListenSocketFd(
       kj::mv(socket),
       kj::LowLevelAsyncIoProvider::ALREADY_CLOEXEC | kj::LowLevelAsyncIoProvider::ALREADY_NONBLOCK);
-  ControlServer server(
-      kj::heap<SupervisorFacet>(manager, events, abilities, examiner, kj::StringPtr(BOTHY_VERSION)),
-      settings.maxConnections);
+  ControlServer server(kj::heap<SupervisorFacet>(manager, events, io.provider->getTimer(),
+                                                 abilities, examiner, kj::StringPtr(BOTHY_VERSION)),
+                       settings.maxConnections);
   kj::StringPtr version = BOTHY_VERSION;
   auto workspaces = manager.list().size();
   KJ_LOG(INFO, "bothyd serves", version, socketPath, workspaces);
