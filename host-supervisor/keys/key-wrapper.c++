@@ -3,9 +3,10 @@
 #include <limits.h>
 #include <openssl/evp.h>
 #include <string.h>
-#include <sys/random.h>
 
 #include <kj/debug.h>
+
+#include "secret/random-bytes.h"
 
 namespace bothy {
 
@@ -78,14 +79,6 @@ bool KeyWrapper::isSealed(const Seal& seal, kj::ArrayPtr<const kj::byte> content
   int count = 0;
   kj::byte nothing[TAG_BYTES];
   return EVP_CipherFinal_ex(context, nothing, &count) == 1;
-}
-
-void fillRandom(kj::ArrayPtr<kj::byte> bytes) {
-  while (bytes.size() > 0) {
-    ssize_t count;
-    KJ_SYSCALL(count = getrandom(bytes.begin(), bytes.size(), 0));
-    bytes = bytes.slice(count, bytes.size());
-  }
 }
 
 Secret randomKey() {

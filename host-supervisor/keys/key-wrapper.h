@@ -48,9 +48,6 @@ private:
   void begin(const kj::byte* nonce, bool encrypts, kj::ArrayPtr<const kj::byte> associated);
 };
 
-// From the kernel.
-void fillRandom(kj::ArrayPtr<kj::byte> bytes);
-
 // A new random key of KEY_BYTES.
 Secret randomKey();
 

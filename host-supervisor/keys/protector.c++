@@ -8,6 +8,7 @@
 
 #include "keys/file-content.h"
 #include "keys/private-file.h"
+#include "secret/random-bytes.h"
 
 namespace bothy {
 namespace {

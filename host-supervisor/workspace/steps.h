@@ -5,7 +5,7 @@
 #include <kj/time.h>
 #include <kj/timer.h>
 
-#include "vm/vm-driver.h"
+#include "workspace/workspace.h"
 
 namespace bothy {
 
@@ -19,6 +19,24 @@ kj::StringPtr describe(VmEnd end);
 
 // An exception as one line for people.
 kj::String lineOf(const kj::Exception& exception);
+
+// The pauses between tries of something that must succeed in the end, each twice as long as the one before.
+class RetryPauses final {
+public:
+  explicit RetryPauses(World& world)
+      : timer(world.timer), pause(world.deadlines.leastRetry), most(world.deadlines.mostRetry) {}
+
+  kj::Promise<void> next() {
+    auto promise = timer.afterDelay(pause);
+    pause = kj::min(pause * 2, most);
+    return promise;
+  }
+
+private:
+  kj::Timer& timer;
+  kj::Duration pause;
+  kj::Duration most;
+};
 
 // Fails with OVERLOADED, "WHAT within N s", when `limit` is over.
 template <typename T>

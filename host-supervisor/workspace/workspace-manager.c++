@@ -71,10 +71,9 @@ kj::Promise<bool> WorkspaceManager::removeStrays() {
 }
 
 kj::Promise<void> WorkspaceManager::keepRemovingStrays() {
-  auto pause = world.deadlines.leastRetry;
+  RetryPauses pauses(world);
   do {
-    co_await world.timer.afterDelay(pause);
-    pause = kj::min(pause * 2, world.deadlines.mostRetry);
+    co_await pauses.next();
   } while (!co_await removeStrays());
 }
 
@@ -96,10 +95,13 @@ void WorkspaceManager::removeStrayFiles() {
 // bothyd was killed in, none of them is without a row.  One that is says that the database is not the one
 // it was made with, and then nothing is the right thing to do to it.
 kj::Promise<void> WorkspaceManager::examineStrangers() {
-  auto strangers = [this](kj::Array<kj::String> ids) {
+  auto ours = ids();
+  kj::HashSet<kj::StringPtr> known;
+  for (auto& id : ours) known.insert(id);
+  auto strangers = [&](kj::Array<kj::String> found) {
     kj::Vector<kj::String> result;
-    for (auto& id : ids) {
-      if (byId(id) == nullptr) result.add(kj::mv(id));
+    for (auto& id : found) {
+      if (!known.contains(id)) result.add(kj::mv(id));
     }
     return result;
   };

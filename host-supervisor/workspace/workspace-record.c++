@@ -62,15 +62,14 @@ void Workspace::transitionAnyway(Happening happening, Cause cause, kj::StringPtr
 }
 
 kj::Promise<void> Workspace::settle(Happening happening, Cause cause, kj::String detail) {
-  for (auto pause = world.deadlines.leastRetry;;
-       pause = kj::min(pause * 2, world.deadlines.mostRetry)) {
+  for (RetryPauses pauses(world);;) {
     KJ_IF_MAYBE (e, kj::runCatchingExceptions([&]() { transition(happening, cause, detail); })) {
       KJ_LOG(ERROR, "the end of an operation could not be stored yet; trying again", record.name,
              record.id, e->getDescription());
     } else {
       co_return;
     }
-    co_await world.timer.afterDelay(pause);
+    co_await pauses.next();
   }
 }
 
@@ -83,9 +82,8 @@ void Workspace::catchUp() {
 }
 
 kj::Promise<void> Workspace::keepStoring() {
-  for (auto pause = world.deadlines.leastRetry; unstored != nullptr;
-       pause = kj::min(pause * 2, world.deadlines.mostRetry)) {
-    co_await world.timer.afterDelay(pause);
+  for (RetryPauses pauses(world); unstored != nullptr;) {
+    co_await pauses.next();
     KJ_IF_MAYBE (e, kj::runCatchingExceptions([&]() { catchUp(); })) {
       KJ_LOG(ERROR, "the state of a workspace could not be stored yet; trying again", record.name,
              record.id, e->getDescription());

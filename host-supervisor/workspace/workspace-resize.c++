@@ -74,12 +74,11 @@ kj::Promise<kj::Own<Workspace::ResizeReport>> Workspace::runResize() {
 // A growth that took too long may have been carried out all the same.  The store carries out one call after
 // the other, so what it finds now is what stays.
 kj::Promise<bool> Workspace::hasGrownLater() {
-  auto pause = world.deadlines.leastRetry;
+  RetryPauses pauses(world);
   for (uint32_t i = 0; i < SIZE_CHECKS; i++) {
     if (co_await hasSize(record.diskMib)) co_return false;
     if (co_await hasSize(record.wantedDiskMib)) co_return true;
-    co_await world.timer.afterDelay(pause);
-    pause = kj::min(pause * 2, world.deadlines.mostRetry);
+    co_await pauses.next();
   }
   // The disk is broken, and the next start says in which way.
   KJ_LOG(ERROR, "how large a workspace's disk is cannot be found", record.name, record.id);

@@ -117,8 +117,7 @@ kj::Promise<StopKind> Workspace::runStop(uint32_t graceMillis) {
            e->getDescription());
   }
   // Also ends what fell between: a machine that went away while it was asked.
-  for (auto pause = world.deadlines.leastRetry; ended == nullptr;
-       pause = kj::min(pause * 2, world.deadlines.mostRetry)) {
+  for (RetryPauses pauses(world); ended == nullptr;) {
     kj::Maybe<kj::Exception> stuck;
     try {
       co_await within(world.timer, world.deadlines.destroyVm, "the machine could not be ended",
@@ -129,7 +128,7 @@ kj::Promise<StopKind> Workspace::runStop(uint32_t graceMillis) {
     }
     KJ_IF_MAYBE (e, stuck) {
       KJ_LOG(ERROR, "a machine cannot be ended; trying again", record.name, e->getDescription());
-      co_await world.timer.afterDelay(pause);
+      co_await pauses.next();
     }
   }
   auto end = KJ_ASSERT_NONNULL(ended);
@@ -168,8 +167,7 @@ kj::Promise<void> Workspace::erase() {
 
 kj::Promise<void> Workspace::runErase() {
   // Begun, it always ends: whatever refuses is asked again.
-  for (auto pause = world.deadlines.leastRetry;;
-       pause = kj::min(pause * 2, world.deadlines.mostRetry)) {
+  for (RetryPauses pauses(world);;) {
     kj::Maybe<kj::Exception> failure;
     try {
       co_await eraseOnce();
@@ -181,7 +179,7 @@ kj::Promise<void> Workspace::runErase() {
       KJ_LOG(ERROR, "a workspace cannot be deleted yet; trying again", record.name, record.id,
              e->getDescription());
     }
-    co_await world.timer.afterDelay(pause);
+    co_await pauses.next();
   }
   owner.gone(*this);
 }
@@ -302,8 +300,7 @@ void Workspace::abandonMachine(kj::StringPtr why) {
 }
 
 kj::Promise<void> Workspace::removeLeftMachine() {
-  for (auto pause = world.deadlines.leastRetry;;
-       pause = kj::min(pause * 2, world.deadlines.mostRetry)) {
+  for (RetryPauses pauses(world);;) {
     kj::Maybe<kj::Exception> failure;
     try {
       co_await within(world.timer, world.deadlines.destroyVm, "the machine could not be ended",
@@ -314,7 +311,7 @@ kj::Promise<void> Workspace::removeLeftMachine() {
     }
     KJ_LOG(ERROR, "a machine that nobody has is not gone yet; trying again", record.name, record.id,
            KJ_ASSERT_NONNULL(failure).getDescription());
-    co_await world.timer.afterDelay(pause);
+    co_await pauses.next();
   }
 }
 

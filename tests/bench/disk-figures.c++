@@ -3,13 +3,13 @@
 #include <fcntl.h>
 #include <stdio.h>
 #include <stdlib.h>
-#include <sys/random.h>
 #include <unistd.h>
 
 #include <kj/async-io.h>
 #include <kj/debug.h>
 #include <kj/io.h>
 
+#include "secret/random-bytes.h"
 #include "support/host-program.h"
 #include "volume/encrypted-volume-store.h"
 
@@ -111,7 +111,7 @@ void measureDisks(kj::Vector<Row>& rows) {
   auto io = kj::setupAsyncIo();
   EncryptedVolumeStore store(io.provider->getTimer(), kj::str(directory.path, "/volumes"));
   Secret key(32);
-  KJ_REQUIRE(getrandom(key.bytes().begin(), key.bytes().size(), 0) == key.bytes().size());
+  fillRandom(key.bytes());
   store.create("disk", DISK_BYTES, getuid(), key.clone()).wait(io.waitScope);
   auto secretFile = kj::str(directory.path, "/key");
   {

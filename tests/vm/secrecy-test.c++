@@ -107,9 +107,9 @@ TEST_CASE("E01 S22 what a user writes, holds in memory and types is nowhere on t
   TestWorkspace workspace(host);
   auto qemu = workspace.qemu();
   workspace.shell(kj::str("for i in $(seq 1000); do echo ", canary.text, "; done > ~/file; sync"));
-  // In the memory of a program, its arguments and its environment.
-  workspace.shell(kj::str("CANARY=", canary.text, " setsid sleep 1000 ",
-                          "</dev/null >/dev/null 2>&1 & ", "x=", canary.text, "; sleep 0"));
+  // In the memory of a program that goes on, its arguments and its environment.
+  workspace.shell(kj::str("CANARY=", canary.text, " setsid sh -c 'sleep 1000; :' ", canary.text,
+                          " </dev/null >/dev/null 2>&1 &"));
   TestTerminal terminal(workspace, {.argv = {}});
   terminal.type(kj::str("echo said ", canary.text, "\r"));
   terminal.waitForText(kj::str("said ", canary.text));
