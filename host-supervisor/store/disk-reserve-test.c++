@@ -63,7 +63,10 @@ TEST_CASE("P28 on a full disk the reserve is given once, and taken again when th
   CHECK(allocated(disk.file("reserve")) == DiskReserve::BYTES);
 }
 
-TEST_CASE("P28 R02 a store on a full disk goes on to write down what makes room") {
+constexpr uint64_t CHANGES = 200;
+
+TEST_CASE(
+    "P28 R02 a store on a full disk goes on to write down what makes room, also after a start") {
   SmallDisk disk;
   if (!disk.isMounted) SKIP("a file system can only be mounted by root");
   auto store = newSqliteStore(disk.file("db"), 1000);
@@ -75,16 +78,20 @@ TEST_CASE("P28 R02 a store on a full disk goes on to write down what makes room"
   event.workspace = kj::str("demo");
   event.workspaceId = kj::str("0123");
   store->insert(row, event, nullptr);
+  disk.fill();
+  for (uint64_t i = 0; i < CHANGES; i++) {
+    row.state = i % 2 == 0 ? WorkspaceState::STOPPED : WorkspaceState::STARTING;
+    store->update(row, event);
+  }
+  // An orderly end, after which something else takes what it gave back.
   store = nullptr;
   disk.fill();
   store = newSqliteStore(disk.file("db"), 1000);
-  for (auto state : {WorkspaceState::STOPPED, WorkspaceState::DELETING}) {
-    row.state = state;
-    store->update(row, event);
-  }
+  row.state = WorkspaceState::DELETING;
+  store->update(row, event);
   store->remove("0123", event);
   CHECK(store->workspaces().size() == 0);
-  CHECK(store->lastEvent() == 4);
+  CHECK(store->lastEvent() == CHANGES + 3);
 }
 
 }  // namespace

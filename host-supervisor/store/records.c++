@@ -46,6 +46,10 @@ kj::StringPtr toString(Cause cause) {
       return "vsock restored";
     case Cause::RESIZE_FAILED:
       return "resize failed";
+    case Cause::DISK_FULL:
+      return "disk full";
+    case Cause::DISK_FREED:
+      return "disk freed";
   }
   KJ_UNREACHABLE;
 }

@@ -30,6 +30,8 @@ enum class Cause : uint8_t {
   VSOCK_LOST = 6,
   VSOCK_RESTORED = 7,
   RESIZE_FAILED = 8,
+  DISK_FULL = 9,
+  DISK_FREED = 10,
 };
 
 kj::StringPtr toString(WorkspaceState state);

@@ -1,14 +1,19 @@
 #include "store/sqlite-database.h"
 
+#include <errno.h>
 #include <fcntl.h>
 #include <sqlite3.h>
+#include <string.h>
 #include <unistd.h>
 
 #include <kj/debug.h>
+#include <kj/io.h>
 
 namespace bothy {
 namespace {
 
+// Pages in the log after which they are carried over into the database and the log begins anew: a quarter of it.
+constexpr int CHECKPOINT_PAGES = 256;
 // A reader of ours in another process (a backup) may hold the file for a moment.
 constexpr int BUSY_LIMIT_MILLIS = 5000;
 
@@ -24,7 +29,7 @@ void check(sqlite3* connection, int result) {
 
 }  // namespace
 
-SqliteDatabase::SqliteDatabase(kj::StringPtr path) {
+SqliteDatabase::SqliteDatabase(kj::StringPtr pathParam) : path(kj::heapString(pathParam)) {
   // SQLite would make it with the umask's mode; -wal and -shm files get the mode of the main file.
   int fd;
   KJ_SYSCALL(fd = open(path.cStr(), O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW, 0600), path);
@@ -36,7 +41,11 @@ SqliteDatabase::SqliteDatabase(kj::StringPtr path) {
   check(connection, result);
   sqlite3_extended_result_codes(connection, 0);
   sqlite3_busy_timeout(connection, BUSY_LIMIT_MILLIS);
+  // The log and its index stay where they are at the end: a disk that is full then has no room for others.
+  int yes = 1;
+  check(connection, sqlite3_file_control(connection, nullptr, SQLITE_FCNTL_PERSIST_WAL, &yes));
   run("PRAGMA journal_mode = WAL");
+  run(kj::str("PRAGMA wal_autocheckpoint = ", CHECKPOINT_PAGES));
   run("PRAGMA synchronous = FULL");
   run("PRAGMA foreign_keys = ON");
   run("PRAGMA trusted_schema = OFF");
@@ -65,6 +74,21 @@ void SqliteDatabase::migrate(kj::ArrayPtr<const kj::StringPtr> migrations) {
     run(migrations[version]);
     run(kj::str("PRAGMA user_version = ", version + 1));
     transaction.commit();
+  }
+}
+
+void SqliteDatabase::reserveLog() {
+  auto log = kj::str(path, "-wal");
+  int raw = open(log.cStr(), O_RDWR | O_CLOEXEC | O_NOFOLLOW);
+  if (raw < 0) KJ_FAIL_SYSCALL("open", errno, log);
+  kj::AutoCloseFd fd(raw);
+  // What is behind its last frame is nothing to SQLite.
+  int error = posix_fallocate(fd, 0, LOG_BYTES);
+  if (error != 0) {
+    KJ_LOG(WARNING,
+           "the host's disk has no room for the log of the database: if it is full nothing can be "
+           "written down",
+           log, LOG_BYTES, strerror(error));
   }
 }
 

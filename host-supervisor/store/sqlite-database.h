@@ -26,7 +26,16 @@ public:
   // Fails if the file was written by a newer bothyd.
   void migrate(kj::ArrayPtr<const kj::StringPtr> migrations);
 
+  // Takes room for the write-ahead log, and keeps it from then on: changes find it also on a disk that is full,
+  // where file systems write in place.  A disk that has no room for it now is a warning in the log.
+  void reserveLog();
+
+  // Some hundreds of changes of a row.  SQLite begins the log anew long before its end; where the disk is full
+  // and the file of the database would have to grow for that, it goes on in the log.
+  static constexpr uint64_t LOG_BYTES = 4 * 1024 * 1024;
+
 private:
+  const kj::String path;
   sqlite3* connection = nullptr;
 
   friend class SqliteStatement;

@@ -67,6 +67,7 @@ public:
   SqliteStore(kj::StringPtr path, uint64_t keepEvents)
       : reserve(kj::str(path, "-reserve")), database(path), keepEvents(keepEvents) {
     database.migrate(MIGRATIONS);
+    database.reserveLog();
     reserve.take();
   }
 
@@ -163,7 +164,7 @@ public:
       event.before = known(select.integer(4), WorkspaceState::RESIZING);
       event.after = known(select.integer(5), WorkspaceState::RESIZING);
       event.gone = select.integer(6) != 0;
-      event.cause = known(select.integer(7), Cause::RESIZE_FAILED);
+      event.cause = known(select.integer(7), Cause::DISK_FREED);
       event.detail = select.text(8);
       result.add(kj::mv(event));
     }
@@ -175,6 +176,7 @@ public:
 
 private:
   // Opening the database takes room too.
+  // For a start on a full disk, which makes the log's index anew, and for file systems that do not write in place.
   DiskReserve reserve;
   SqliteDatabase database;
   uint64_t keepEvents;
