@@ -1,12 +1,16 @@
 #include "vm/console-log.h"
 
 #include <stdlib.h>
+#include <sys/mount.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
 #include <kj/debug.h>
 #include <kj/filesystem.h>
 #include <catch2/catch_test_macros.hpp>
+
+#include <fstream>
+#include <string>
 
 #include "vm/vm-driver.h"
 
@@ -55,6 +59,27 @@ TEST_CASE("a console log goes on where it was after a restart") {
   auto fs = kj::newDiskFilesystem();
   CHECK(fs->getRoot().openFile(fs->getCurrentPath().evalNative(file.path))->readAllText() ==
         "one two");
+}
+
+TEST_CASE("P30 a console log on a full disk says what it lost, and goes on when there is room") {
+  if (geteuid() != 0) SKIP("mounting wants root");
+  char directory[] = "/tmp/bothy-console-XXXXXX";
+  KJ_REQUIRE(mkdtemp(directory) != nullptr);
+  KJ_DEFER(rmdir(directory));
+  KJ_SYSCALL(mount("tmpfs", directory, "tmpfs", 0, "size=64k"));
+  KJ_DEFER(umount2(directory, MNT_DETACH));
+  auto path = kj::str(directory, "/log"), ballast = kj::str(directory, "/ballast");
+  ConsoleLog log(path);
+  log.append("before\n"_kj.asBytes());
+  std::ofstream(ballast.cStr()) << std::string(64 * 1024, 'x');
+  auto much = kj::heapArray<kj::byte>(8192);
+  memset(much.begin(), 'y', much.size());
+  log.append(much);
+  unlink(ballast.cStr());
+  log.append("after\n"_kj.asBytes());
+  auto fs = kj::newDiskFilesystem();
+  CHECK(fs->getRoot().openFile(fs->getCurrentPath().evalNative(path))->readAllText() ==
+        "before\n\n[8192 bytes of the console are lost: the host's disk was full]\nafter\n");
 }
 
 }  // namespace

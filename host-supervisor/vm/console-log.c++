@@ -1,5 +1,6 @@
 #include "vm/console-log.h"
 
+#include <errno.h>
 #include <fcntl.h>
 #include <sys/stat.h>
 #include <unistd.h>
@@ -20,9 +21,14 @@ kj::AutoCloseFd openLog(kj::StringPtr path) {
   return kj::AutoCloseFd(fd);
 }
 
+kj::String gapNote(uint64_t bytes) {
+  return kj::str("\n[", bytes, " bytes of the console are lost: the host's disk was full]\n");
+}
+
 }  // namespace
 
-ConsoleLog::ConsoleLog(kj::StringPtr path) : fd(openLog(path)) {
+ConsoleLog::ConsoleLog(kj::StringPtr pathParam)
+    : path(kj::heapString(pathParam)), fd(openLog(path)) {
   struct stat stats;
   KJ_SYSCALL(fstat(fd, &stats));
   size = stats.st_size;
@@ -40,14 +46,36 @@ kj::Promise<void> ConsoleLog::record(kj::Own<kj::AsyncIoStream> console,
 }
 
 void ConsoleLog::append(kj::ArrayPtr<const kj::byte> bytes) {
-  while (bytes.size() > 0) {
+  bool wasFull = lostBytes > 0;
+  if (wasFull && write(gapNote(lostBytes).asBytes())) lostBytes = 0;
+  while (lostBytes == 0 && bytes.size() > 0) {
     auto part = bytes.slice(0, kj::min(bytes.size(), READ_SIZE_BYTES));
-    if (size + part.size() > CONSOLE_LIMIT_BYTES) dropOlderHalf();
-    ssize_t written;
-    KJ_SYSCALL(written = pwrite(fd, part.begin(), part.size(), size));
-    size += written;
-    bytes = bytes.slice(written, bytes.size());
+    if (!write(part)) break;
+    bytes = bytes.slice(part.size(), bytes.size());
   }
+  lostBytes += bytes.size();
+  if (lostBytes > 0 && !wasFull) {
+    KJ_LOG(WARNING, "the host's disk is full: a console is not recorded", path);
+  }
+}
+
+bool ConsoleLog::write(kj::ArrayPtr<const kj::byte> bytes) {
+  if (size + bytes.size() > CONSOLE_LIMIT_BYTES) dropOlderHalf();
+  for (size_t done = 0; done < bytes.size();) {
+    ssize_t written = pwrite(fd, bytes.begin() + done, bytes.size() - done, size + done);
+    if (written < 0) {
+      int error = errno;
+      if (error == EINTR) continue;
+      if (error == ENOSPC || error == EDQUOT) {
+        KJ_SYSCALL(ftruncate(fd, size), path);
+        return false;
+      }
+      KJ_FAIL_SYSCALL("pwrite", error, path);
+    }
+    done += written;
+  }
+  size += bytes.size();
+  return true;
 }
 
 void ConsoleLog::dropOlderHalf() {

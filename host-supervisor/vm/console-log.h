@@ -8,6 +8,8 @@ namespace bothy {
 // A file of what a machine's console said, at no time larger than CONSOLE_LIMIT_BYTES (S09): before it
 // would grow beyond, its older half goes.  The bytes are the guest's: whoever shows them escapes them.
 //
+// On a full disk what does not fit is lost, and the log says how much when there is room again.
+//
 // QEMU offers the console on a socket and drops what it says while nobody listens, so a supervisor that
 // is away costs a gap in the log, never disk.
 class ConsoleLog final {
@@ -23,9 +25,14 @@ public:
   void append(kj::ArrayPtr<const kj::byte> bytes);
 
 private:
+  const kj::String path;
   kj::AutoCloseFd fd;
   uint64_t size;
+  // Since the disk was found full.
+  uint64_t lostBytes = 0;
 
+  // All of it or, where the disk has no room, nothing: false.
+  bool write(kj::ArrayPtr<const kj::byte> bytes);
   void dropOlderHalf();
 };
 
