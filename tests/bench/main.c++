@@ -130,20 +130,12 @@ private:
         firstPrompt(*made);
         workspace = kj::mv(made);
       }));
-      auto stop = host.supervisor().stopRequest();
-      stop.setName(name);
-      host.wait(stop.send().dropPipeline().ignoreResult(), "the stop");
+      host.stopWorkspace(name);
       start.samples.add(milliseconds([&]() {
-        auto request = host.supervisor().startRequest();
-        request.setName(name);
-        host.wait(request.send().dropPipeline().ignoreResult(), "the start",
-                  SupervisedHost::BOOT_LIMIT);
-        KJ_ASSERT_NONNULL(workspace)->reconnect();
+        KJ_ASSERT_NONNULL(workspace)->startAgain();
         firstPrompt(*KJ_ASSERT_NONNULL(workspace));
       }));
-      auto request = host.supervisor().deleteRequest();
-      request.setName(name);
-      host.wait(request.send().dropPipeline().ignoreResult(), "the deletion");
+      host.deleteWorkspace(name);
     }
   }
 

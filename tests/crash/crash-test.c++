@@ -64,12 +64,6 @@ public:
   }
 };
 
-template <typename Request>
-auto named(Request&& request) {
-  request.setName("demo");
-  return kj::mv(request);
-}
-
 void create(SupervisedHost& host, bool thenStart) {
   auto request = host.supervisor().createRequest();
   request.initSpec().setName("demo");
@@ -81,34 +75,23 @@ void create(SupervisedHost& host, bool thenStart) {
 }
 
 void start(SupervisedHost& host) {
-  auto request = named(host.supervisor().startRequest());
-  auto response = host.wait(request.send().dropPipeline(), "the start", SupervisedHost::BOOT_LIMIT);
-  KJ_REQUIRE(response.getOutcome().isStarted(), response.getOutcome());
+  host.startWorkspace("demo");
 }
 
 void stop(SupervisedHost& host) {
-  auto request = named(host.supervisor().stopRequest());
-  request.setGraceMillis(2000);
-  host.wait(request.send().dropPipeline(), "the stop");
+  host.stopWorkspace("demo", 2000);
 }
 
 void erase(SupervisedHost& host) {
-  host.wait(named(host.supervisor().deleteRequest()).send().dropPipeline(), "the deletion");
+  host.deleteWorkspace("demo");
 }
 
 void resize(SupervisedHost& host) {
-  auto request = named(host.supervisor().resizeRequest());
+  auto request = host.supervisor().resizeRequest();
+  request.setName("demo");
   request.setDiskMib(LARGER_DISK_MIB);
   auto response = host.wait(request.send().dropPipeline(), "the resize");
   KJ_REQUIRE(response.getOutcome().isResized(), response.getOutcome());
-}
-
-// nullptr: there is none.
-kj::Maybe<rpc::WorkspaceState> stateOf(SupervisedHost& host) {
-  auto response =
-      host.wait(named(host.supervisor().getRequest()).send().dropPipeline(), "the state");
-  if (response.getOutcome().isAbsent()) return nullptr;
-  return response.getOutcome().getFound().getState();
 }
 
 // Kills bothyd at every step of `operation`, each time begun where `prepare` ends.
@@ -134,10 +117,10 @@ void killAtEachStep(Prepare&& prepare, Operation&& operation, uint32_t leastStep
 }
 
 void absent(SupervisedHost& host) {
-  if (stateOf(host) != nullptr) erase(host);
+  if (host.stateOf("demo") != nullptr) erase(host);
 }
 void stopped(SupervisedHost& host) {
-  KJ_IF_MAYBE (state, stateOf(host)) {
+  KJ_IF_MAYBE (state, host.stateOf("demo")) {
     if (*state == rpc::WorkspaceState::RUNNING) stop(host);
   } else {
     create(host, false);

@@ -146,6 +146,39 @@ rpc::Supervisor::Client SupervisedHost::supervisor() {
   return KJ_ASSERT_NONNULL(connection)->bootstrap().castAs<rpc::Supervisor>();
 }
 
+kj::Maybe<rpc::WorkspaceState> SupervisedHost::stateOf(kj::StringPtr workspace) {
+  auto request = supervisor().getRequest();
+  request.setName(workspace);
+  auto response = wait(request.send().dropPipeline(), "the state");
+  if (response.getOutcome().isAbsent()) return nullptr;
+  return response.getOutcome().getFound().getState();
+}
+
+void SupervisedHost::startWorkspace(kj::StringPtr workspace) {
+  auto request = supervisor().startRequest();
+  request.setName(workspace);
+  auto response = wait(request.send().dropPipeline(), "the start", BOOT_LIMIT);
+  KJ_REQUIRE(response.getOutcome().isStarted(), response.getOutcome());
+}
+
+rpc::Supervisor::StopKind SupervisedHost::stopWorkspace(kj::StringPtr workspace,
+                                                        uint32_t graceMillis) {
+  auto request = supervisor().stopRequest();
+  request.setName(workspace);
+  request.setGraceMillis(graceMillis);
+  auto response = wait(request.send().dropPipeline(), "the stop", BOOT_LIMIT);
+  KJ_REQUIRE(response.getOutcome().isStopped(), response.getOutcome());
+  return response.getOutcome().getStopped();
+}
+
+void SupervisedHost::deleteWorkspace(kj::StringPtr workspace) {
+  auto request = supervisor().deleteRequest();
+  request.setName(workspace);
+  auto response = wait(request.send().dropPipeline(), "the deletion");
+  KJ_REQUIRE(response.getOutcome().isDeleted(), response.getOutcome());
+  KJ_REQUIRE(stateOf(workspace) == nullptr, "a workspace that was deleted is there", workspace);
+}
+
 void SupervisedHost::keepLogs() {
   auto name = root.slice(root.findLast('/').orDefault(0) + 1);
   auto target = kj::str(BOTHY_LOGS "/", name);
@@ -161,9 +194,7 @@ void SupervisedHost::removeMachines() {
     auto removal = kj::runCatchingExceptions([&]() {
       auto list = wait(supervisor().listRequest().send().dropPipeline(), "the list");
       for (auto workspace : list.getWorkspaces()) {
-        auto request = supervisor().deleteRequest();
-        request.setName(workspace.getSpec().getName());
-        wait(request.send().dropPipeline().ignoreResult(), "the deletion");
+        deleteWorkspace(workspace.getSpec().getName());
       }
       stop(SIGTERM);
     });

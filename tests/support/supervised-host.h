@@ -47,6 +47,14 @@ public:
   void stop(int signal);
   void start();
 
+  // What clients do to a workspace, by its name.  An answer that is not the one hoped for fails the test.
+
+  // nullptr: there is no such workspace.
+  kj::Maybe<rpc::WorkspaceState> stateOf(kj::StringPtr workspace);
+  void startWorkspace(kj::StringPtr workspace);
+  rpc::Supervisor::StopKind stopWorkspace(kj::StringPtr workspace, uint32_t graceMillis = 30000);
+  void deleteWorkspace(kj::StringPtr workspace);
+
   kj::StringPtr directory() const { return root; }
   kj::String socket() const { return kj::str(root, "/run/bothyd.sock"); }
   kj::String log() const { return kj::str(root, "/bothyd.log"); }

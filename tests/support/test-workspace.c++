@@ -90,6 +90,11 @@ TestWorkspace::TestWorkspace(SupervisedHost& host, Options options)
   reconnect();
 }
 
+void TestWorkspace::startAgain() {
+  host.startWorkspace(name);
+  reconnect();
+}
+
 void TestWorkspace::reconnect() {
   auto request = host.supervisor().connectRequest();
   request.setName(name);

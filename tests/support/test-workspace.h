@@ -34,6 +34,8 @@ public:
 
   // Connects again, after a restart of bothyd or of the machine.
   void reconnect();
+  // The machine, which has ended.
+  void startAgain();
 
   rpc::Workspace::Client workspace() { return *current; }
   rpc::Terminals::Client terminals() { return current->terminalsRequest().send().getTerminals(); }

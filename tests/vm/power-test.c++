@@ -11,23 +11,6 @@
 namespace bothy {
 namespace {
 
-rpc::Supervisor::StopKind stop(SupervisedHost& host, uint32_t graceMillis) {
-  auto request = host.supervisor().stopRequest();
-  request.setName("test");
-  request.setGraceMillis(graceMillis);
-  auto response = host.wait(request.send().dropPipeline(), "the stop");
-  REQUIRE(response.getOutcome().isStopped());
-  return response.getOutcome().getStopped();
-}
-
-void startAgain(SupervisedHost& host, TestWorkspace& workspace) {
-  auto request = host.supervisor().startRequest();
-  request.setName(workspace.name);
-  auto response = host.wait(request.send().dropPipeline(), "the start", SupervisedHost::BOOT_LIMIT);
-  KJ_REQUIRE(response.getOutcome().isStarted(), response.getOutcome());
-  workspace.reconnect();
-}
-
 TEST_CASE("the agent is PID 1 and reports every stage of its boot with its time") {
   SupervisedHost host;
   TestWorkspace workspace(host);
@@ -63,8 +46,8 @@ TEST_CASE("files outlive a stop, and the second boot makes no disk") {
   SupervisedHost host;
   TestWorkspace workspace(host);
   workspace.shell("echo kept > ~/file; echo system | sudo tee /etc/mine");
-  CHECK(stop(host, 30000) == rpc::Supervisor::StopKind::ORDERLY);
-  startAgain(host, workspace);
+  CHECK(host.stopWorkspace("test", 30000) == rpc::Supervisor::StopKind::ORDERLY);
+  workspace.startAgain();
   CHECK(workspace.shell("cat ~/file /etc/mine") == "kept\nsystem");
   auto response = host.wait(workspace.system().reportRequest().send().dropPipeline(), "the report");
   REQUIRE(response.getReport().getDataDisk().isReady());
@@ -79,8 +62,8 @@ TEST_CASE("P45 a stubborn process is asked, given its time, and ended") {
                                              "while :; do sleep 1000; done"_kj}});
   terminal.waitForText("stubborn");
   workspace.shell("echo synced > ~/file");
-  CHECK(stop(host, 3000) == rpc::Supervisor::StopKind::ORDERLY);
-  startAgain(host, workspace);
+  CHECK(host.stopWorkspace("test", 3000) == rpc::Supervisor::StopKind::ORDERLY);
+  workspace.startAgain();
   CHECK(workspace.shell("cat ~/file") == "synced");
 }
 
@@ -93,10 +76,7 @@ TEST_CASE("a machine that powers itself off is stopped, and says who did it") {
                 [](kj::Exception&&) {}),
             "the order");
   events.waitFor(rpc::Cause::GUEST_POWERED_OFF);
-  auto request = host.supervisor().getRequest();
-  request.setName("test");
-  auto response = host.wait(request.send().dropPipeline(), "its state");
-  CHECK(response.getOutcome().getFound().getState() == rpc::WorkspaceState::STOPPED);
+  CHECK(host.stateOf("test") == rpc::WorkspaceState::STOPPED);
 }
 
 TEST_CASE("P44 a damaged disk is reported, left as it is, and the agent stays reachable") {
@@ -111,7 +91,7 @@ TEST_CASE("P44 a damaged disk is reported, left as it is, and the agent stays re
   KJ_SYSCALL(kill(workspace.qemu(), SIGKILL));
   events.waitFor(rpc::Cause::VM_EXITED);
 
-  startAgain(host, workspace);
+  workspace.startAgain();
   auto response = host.wait(workspace.system().reportRequest().send().dropPipeline(), "the report");
   CHECK(response.getReport().getDataDisk().isDamaged());
   CHECK(workspace.shell("echo reachable") == "reachable");

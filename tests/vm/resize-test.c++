@@ -14,38 +14,23 @@ uint64_t diskMib(TestWorkspace& workspace) {
   return workspace.shell("df -B1M --output=size / | tail -n 1").parseAs<uint64_t>();
 }
 
-void stop(SupervisedHost& host, kj::StringPtr name) {
-  auto request = host.supervisor().stopRequest();
-  request.setName(name);
-  host.wait(request.send().dropPipeline(), "the stop");
-}
-
-void start(TestWorkspace& workspace) {
-  auto request = workspace.host.supervisor().startRequest();
-  request.setName(workspace.name);
-  auto response =
-      workspace.host.wait(request.send().dropPipeline(), "the start", SupervisedHost::BOOT_LIMIT);
-  KJ_REQUIRE(response.getOutcome().isStarted(), response.getOutcome());
-  workspace.reconnect();
-}
-
 TEST_CASE("a disk grows with its file system, and what is on it stays") {
   SupervisedHost host;
   TestWorkspace workspace(host);
   auto before = diskMib(workspace);
   workspace.shell("seq 100000 > ~/numbers; sync");
-  stop(host, workspace.name);
+  host.stopWorkspace(workspace.name);
   auto answer = runProgram({BOTHY_PROGRAM ""_kj, "--socket"_kj, host.socket(), "resize"_kj,
                             workspace.name, "--disk"_kj, "600M"_kj});
   INFO(answer.err.cStr());
   REQUIRE(answer.status == 0);
-  start(workspace);
+  workspace.startAgain();
   CHECK(diskMib(workspace) > before + 300);
   CHECK(workspace.shell("seq 100000 | cmp - ~/numbers && echo same") == "same");
   // All of it is there to be written.
   workspace.shell("yes bothy | head -c 350M > ~/much; sync");
-  stop(host, workspace.name);
-  start(workspace);
+  host.stopWorkspace(workspace.name);
+  workspace.startAgain();
   CHECK(workspace.shell("yes bothy | head -c 350M | cmp - ~/much && echo same") == "same");
 }
 

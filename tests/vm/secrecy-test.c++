@@ -128,10 +128,7 @@ TEST_CASE("E01 S22 what a user writes, holds in memory and types is nowhere on t
   expectNowhere(canary, host, "after QEMU aborted");
 
   auto startAgain = [&]() {
-    auto start = host.supervisor().startRequest();
-    start.setName(workspace.name);
-    host.wait(start.send().dropPipeline(), "the start", SupervisedHost::BOOT_LIMIT);
-    workspace.reconnect();
+    workspace.startAgain();
     CHECK(workspace.shell("tail -n 1 ~/file") == canary.text);
   };
   startAgain();
@@ -147,14 +144,10 @@ TEST_CASE("E01 S22 what a user writes, holds in memory and types is nowhere on t
   expectNowhere(canary, host, "after QEMU was killed");
 
   startAgain();
-  auto stop = host.supervisor().stopRequest();
-  stop.setName(workspace.name);
-  host.wait(stop.send().dropPipeline(), "the stop");
+  host.stopWorkspace(workspace.name);
   expectNowhere(canary, host, "after a stop");
 
-  auto erase = host.supervisor().deleteRequest();
-  erase.setName(workspace.name);
-  host.wait(erase.send().dropPipeline(), "the deletion");
+  host.deleteWorkspace(workspace.name);
   expectNowhere(canary, host, "after a deletion");
 }
 
@@ -183,26 +176,19 @@ TEST_CASE("S17 S22 no other user of the host may read what belongs to workspaces
   host.restart(SIGKILL);
   host.wait(host.supervisor().listRequest().send().dropPipeline(), "the list");
   expectAllPrivate("after an adoption");
-  auto stop = host.supervisor().stopRequest();
-  stop.setName(workspace.name);
-  host.wait(stop.send().dropPipeline(), "the stop");
+  host.stopWorkspace(workspace.name);
   expectAllPrivate("when it is stopped");
   auto resize = host.supervisor().resizeRequest();
   resize.setName(workspace.name);
   resize.setDiskMib(512);
   host.wait(resize.send().dropPipeline(), "the resize");
   expectAllPrivate("when it has grown");
-  auto start = host.supervisor().startRequest();
-  start.setName(workspace.name);
-  host.wait(start.send().dropPipeline(), "the start", SupervisedHost::BOOT_LIMIT);
-  workspace.reconnect();
+  workspace.startAgain();
   EventRecord events(host);
   KJ_SYSCALL(kill(workspace.qemu(), SIGKILL));
   events.waitFor(rpc::Cause::VM_EXITED);
   expectAllPrivate("after QEMU was killed");
-  auto erase = host.supervisor().deleteRequest();
-  erase.setName(workspace.name);
-  host.wait(erase.send().dropPipeline(), "the deletion");
+  host.deleteWorkspace(workspace.name);
   expectAllPrivate("after a deletion");
 }
 

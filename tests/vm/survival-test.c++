@@ -11,14 +11,6 @@
 namespace bothy {
 namespace {
 
-rpc::WorkspaceState stateOf(SupervisedHost& host, kj::StringPtr name) {
-  auto request = host.supervisor().getRequest();
-  request.setName(name);
-  auto response = host.wait(request.send().dropPipeline(), "the workspace's state");
-  REQUIRE(response.getOutcome().isFound());
-  return response.getOutcome().getFound().getState();
-}
-
 TEST_CASE("P41 a killed bothyd loses neither machines nor terminals nor a byte of their output") {
   SupervisedHost host;
   TestWorkspace workspace(host);
@@ -29,7 +21,7 @@ TEST_CASE("P41 a killed bothyd loses neither machines nor terminals nor a byte o
   const pid_t qemu = workspace.qemu();
 
   host.restart(SIGKILL);
-  CHECK(stateOf(host, workspace.name) == rpc::WorkspaceState::RUNNING);
+  CHECK(host.stateOf(workspace.name) == rpc::WorkspaceState::RUNNING);
   CHECK(workspace.qemu() == qemu);
   workspace.reconnect();
   terminal.find();
@@ -74,13 +66,9 @@ TEST_CASE(
   KJ_SYSCALL(kill(workspace.qemu(), SIGKILL));
   CHECK_THROWS_AS(host.wait(kj::mv(running), "the call's end"), kj::Exception);
   events.waitFor(rpc::Cause::VM_EXITED);
-  CHECK(stateOf(host, workspace.name) == rpc::WorkspaceState::FAILED);
+  CHECK(host.stateOf(workspace.name) == rpc::WorkspaceState::FAILED);
 
-  auto request = host.supervisor().startRequest();
-  request.setName(workspace.name);
-  auto started = host.wait(request.send().dropPipeline(), "the start", SupervisedHost::BOOT_LIMIT);
-  REQUIRE(started.getOutcome().isStarted());
-  workspace.reconnect();
+  workspace.startAgain();
   CHECK(workspace.shell("cat ~/file") == "kept");
 }
 
@@ -111,10 +99,7 @@ TEST_CASE("P29 nothing is left of a deleted workspace") {
     TestWorkspace workspace(host);
     id = kj::str(workspace.info().getId());
   }
-  auto request = host.supervisor().deleteRequest();
-  request.setName("test");
-  auto response = host.wait(request.send().dropPipeline(), "the deletion");
-  CHECK(response.getOutcome().isDeleted());
+  host.deleteWorkspace("test");
 
   CHECK(hostOutput({"/usr/bin/find"_kj, host.directory(), "-name"_kj, kj::str("*", id, "*")}) ==
         "");
@@ -138,10 +123,7 @@ TEST_CASE("P28 a workspace that is starting can be deleted") {
         return false;
       },
       "the start");
-  auto request = host.supervisor().deleteRequest();
-  request.setName("hasty");
-  auto response = host.wait(request.send().dropPipeline(), "the deletion");
-  CHECK(response.getOutcome().isDeleted());
+  host.deleteWorkspace("hasty");
   auto list = host.wait(host.supervisor().listRequest().send().dropPipeline(), "the list");
   CHECK(list.getWorkspaces().size() == 0);
 }
