@@ -59,7 +59,7 @@ interface Supervisor {
       absent @1 :Void;
       notRunning @2 :WorkspaceTypes.WorkspaceState;
       unreachable @3 :Text;
-      # The machine runs, its agent did not answer in time.
+      # The machine runs, and its agent did not answer in time or the machine stands still: why, for people.
     }
   }
 
@@ -204,6 +204,8 @@ enum Cause {
   vsockLost @6;       # the vsock device's process ended; the machine goes on
   vsockRestored @7;
   resizeFailed @8;    # its disk could not be made larger, and is as it was
+  diskFull @9;        # a write found no room on the host's disk: the machine stands still until there is
+  diskFreed @10;      # there is room, and it goes on
 }
 
 interface EventSink {

@@ -52,6 +52,9 @@ struct WorkspaceInfo {
   # Of the running agent.  Empty unless running.
   accelerator @7 :Text;
   # "kvm" or "tcg" of the running machine, else empty.  Under TCG a guest is not isolated from the host by any promise.
+  stalled @8 :Text;
+  # Why a running machine stands still (the host's disk is full), one line for people.  It goes on by itself when the
+  # reason is gone.  Empty: it does not stand still.
 }
 
 interface Workspace {

@@ -111,6 +111,30 @@ TEST_CASE("what a client must expect is a value") {
   CHECK(create.send().wait(f.scope).getOutcome().getNoSuchImage() == "none");
 }
 
+TEST_CASE("P30 a workspace that stands still on a full disk says so until it goes on") {
+  Fixture f;
+  f.create("demo").wait(f.scope);
+  auto stalled = [&]() {
+    auto response = f.supervisor().listRequest().send().wait(f.scope);
+    auto info = response.getWorkspaces()[0];
+    CHECK(info.getState() == rpc::WorkspaceState::RUNNING);
+    return kj::str(info.getStalled());
+  };
+  auto connect = [&]() {
+    auto request = f.supervisor().connectRequest();
+    request.setName("demo");
+    return request.send().wait(f.scope);
+  };
+  CHECK(stalled() == "");
+  auto name = kj::mv(f.driver.running()[0]);
+  f.driver.stall(name);
+  CHECK(stalled().startsWith("the host's disk is full"));
+  CHECK(connect().getOutcome().getUnreachable().startsWith("the host's disk is full"));
+  f.driver.goOn(name);
+  CHECK(stalled() == "");
+  CHECK(connect().getOutcome().isConnected());
+}
+
 TEST_CASE("P28 stop, start and delete over the wire") {
   Fixture f;
   f.create("demo").wait(f.scope);

@@ -48,7 +48,7 @@ SupervisorFacet::SupervisorFacet(WorkspaceManager& manager, EventLog& events, kj
       programVersion(version) {}
 
 void SupervisorFacet::describe(rpc::WorkspaceInfo::Builder info, Workspace& workspace) {
-  fill(info, workspace.row(), acceleratorName(abilities));
+  fill(info, workspace, acceleratorName(abilities));
 }
 
 kj::Promise<void> SupervisorFacet::version(VersionContext context) {
@@ -129,6 +129,10 @@ kj::Promise<void> SupervisorFacet::connect(ConnectContext context) {
     co_return;
   }
   auto& machine = KJ_ASSERT_NONNULL(running);
+  if (machine->isStalled()) {
+    context.getResults().initOutcome().setUnreachable(STALL_REASON);
+    co_return;
+  }
   kj::Maybe<kj::String> fault;
   co_await machine->agent(AgentLink::Lane::INTERACTIVE)
       .then([](rpc::Agent::Client&&) {},

@@ -9,8 +9,7 @@ static_assert(static_cast<int>(WorkspaceState::RESIZING) ==
               static_cast<int>(rpc::WorkspaceState::RESIZING));
 static_assert(static_cast<int>(WorkspaceState::RUNNING) ==
               static_cast<int>(rpc::WorkspaceState::RUNNING));
-static_assert(static_cast<int>(Cause::RESIZE_FAILED) ==
-              static_cast<int>(rpc::Cause::RESIZE_FAILED));
+static_assert(static_cast<int>(Cause::DISK_FREED) == static_cast<int>(rpc::Cause::DISK_FREED));
 static_assert(static_cast<int>(Cause::ADOPTED) == static_cast<int>(rpc::Cause::ADOPTED));
 static_assert(static_cast<int>(Verdict::REFUSE) == static_cast<int>(rpc::Verdict::REFUSE));
 static_assert(static_cast<int>(StartFault::GENERATION) ==
@@ -33,7 +32,8 @@ rpc::Verdict toRpc(Verdict verdict) {
   return static_cast<rpc::Verdict>(verdict);
 }
 
-void fill(rpc::WorkspaceInfo::Builder info, const WorkspaceRow& row, kj::StringPtr accelerator) {
+void fill(rpc::WorkspaceInfo::Builder info, Workspace& workspace, kj::StringPtr accelerator) {
+  auto& row = workspace.row();
   auto spec = info.initSpec();
   spec.setName(row.name);
   spec.setImage(row.image);
@@ -48,6 +48,7 @@ void fill(rpc::WorkspaceInfo::Builder info, const WorkspaceRow& row, kj::StringP
   if (row.state == WorkspaceState::RUNNING) {
     info.setAgentVersion(row.agentVersion);
     info.setAccelerator(accelerator);
+    if (workspace.isStalled()) info.setStalled(STALL_REASON);
   }
 }
 

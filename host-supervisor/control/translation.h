@@ -13,7 +13,7 @@ rpc::Stage toRpc(Stage stage);
 rpc::Cause toRpc(Cause cause);
 rpc::Verdict toRpc(Verdict verdict);
 
-void fill(rpc::WorkspaceInfo::Builder info, const WorkspaceRow& row, kj::StringPtr accelerator);
+void fill(rpc::WorkspaceInfo::Builder info, Workspace& workspace, kj::StringPtr accelerator);
 void fill(rpc::Supervisor::StartFailure::Builder failure, const StartReport::Failure& from);
 void fill(rpc::Event::Builder event, const EventRecord& from);
 void fill(rpc::Finding::Builder finding, const Finding& from);

@@ -11,7 +11,7 @@ WorkspaceFacet::WorkspaceFacet(kj::Own<Workspace> workspace, kj::Own<Machine> ma
     : workspace(kj::mv(workspace)), machine(kj::mv(machine)), accelerator(accelerator) {}
 
 kj::Promise<void> WorkspaceFacet::info(InfoContext context) {
-  fill(context.getResults().initInfo(), workspace->row(), accelerator);
+  fill(context.getResults().initInfo(), *workspace, accelerator);
   return kj::READY_NOW;
 }
 

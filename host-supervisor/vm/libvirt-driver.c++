@@ -57,6 +57,7 @@ public:
   }
   kj::Promise<VmEnd> onEnd() override { return machine->ended(); }
   kj::Promise<void> destroy() override { return machine->destroy().attach(kj::addRef(*machine)); }
+  bool isStalled() override { return machine->isStalled(); }
   uint64_t qemuPid() override { return machine->qemuPid(); }
 
 private:
@@ -99,15 +100,16 @@ public:
     }
     if (MachineRecord::load(host.settings.stateDir, spec.name) == nullptr) co_return nullptr;
 
-    bool isRunning = false;
+    using Condition = LibvirtDomain::Condition;
+    auto condition = Condition::OTHER;
     for (auto& domain : co_await host.libvirt->list()) {
-      if (domain.name == spec.name) isRunning = domain.isRunning;
+      if (domain.name == spec.name) condition = domain.condition;
     }
     auto machine = add(kj::mv(spec));
     bool isAdopted = false;
     KJ_DEFER(if (!isAdopted) retire(*machine));
-    if (isRunning) {
-      auto failure = co_await outcomeOf(machine->adopt());
+    if (condition != Condition::OTHER) {
+      auto failure = co_await outcomeOf(machine->adopt(condition));
       KJ_IF_MAYBE (exception, failure) {
         KJ_LOG(WARNING, "a machine that ran cannot be taken over", exception->getDescription());
       } else {

@@ -43,6 +43,9 @@ void onMonitorEvent(virConnectPtr, virDomainPtr domain, const char* name, long l
     listener.put(Kind::REBOOTED, domain);
   } else if (event == "GUEST_PANICKED") {
     listener.put(Kind::CRASHED, domain);
+  } else if (event == "BLOCK_IO_ERROR") {
+    // Other errors are the guest's to handle, and do not stop it.
+    if (jsonMember(json, "action") == "stop") listener.put(Kind::STALLED, domain);
   } else if (event == "DEVICE_DELETED") {
     listener.put(Kind::DEVICE_REMOVED, domain, jsonMember(json, "device"));
   }

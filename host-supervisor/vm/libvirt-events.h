@@ -17,6 +17,7 @@ struct LibvirtEvent {
     POWERED_OFF,     // the guest turned itself off
     REBOOTED,        // the guest asked for a reboot
     CRASHED,         // the guest's kernel panicked
+    STALLED,         // its CPUs stand still: a write found no room on the host's disk
     DEVICE_REMOVED,  // the guest let go of the device `device`
     STOPPED,         // the domain is gone; the last of its events
   };

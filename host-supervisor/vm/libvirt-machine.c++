@@ -11,7 +11,6 @@
 #include <kj/filesystem.h>
 #include <kj/vector.h>
 
-#include "vm/accelerator-probe.h"
 #include "vm/domain-xml.h"
 #include "vm/vsock-device.h"
 #include "vm/vsock-dial.h"
@@ -59,17 +58,6 @@ kj::Array<pid_t> processesOf(uint32_t user) {
 
 }  // namespace
 
-kj::Promise<kj::Maybe<kj::Exception>> outcomeOf(kj::Promise<void> promise) {
-  return promise.then([]() -> kj::Maybe<kj::Exception> { return nullptr; },
-                      [](kj::Exception&& e) -> kj::Maybe<kj::Exception> { return kj::mv(e); });
-}
-
-uint32_t MachineHost::groupOf(uint32_t user) const {
-  if (abilities.accelerator == HostAbilities::Accelerator::KVM)
-    return kvmGroup(user).orDefault(user);
-  return user;
-}
-
 LibvirtMachine::LibvirtMachine(MachineHost& host, VmSpec specParam)
     : host(host),
       diskKey(kj::mv(specParam.diskKey)),
@@ -77,6 +65,7 @@ LibvirtMachine::LibvirtMachine(MachineHost& host, VmSpec specParam)
       files(spec.runtimeDir),
       libvirtFiles(host.settings, spec.name),
       record{kj::str(spec.name), kj::str(spec.runtimeDir), spec.uid, {0, 0}},
+      stall(host, spec.name, spec.dataDisk),
       end(nullptr) {
   auto paf = kj::newPromiseAndFulfiller<VmEnd>();
   endFulfiller = kj::mv(paf.fulfiller);
@@ -127,7 +116,7 @@ kj::Promise<void> LibvirtMachine::start() {
   co_await host.libvirt->resume(spec.name);
 }
 
-kj::Promise<void> LibvirtMachine::adopt() {
+kj::Promise<void> LibvirtMachine::adopt(LibvirtDomain::Condition condition) {
   diskKey = nullptr;
   openQemu();
   if (hasVsockDevice()) {
@@ -138,6 +127,7 @@ kj::Promise<void> LibvirtMachine::adopt() {
   }
   vsockIsUp = !hasVsockDevice() || vsockDevice != nullptr;
   co_await openConsole();
+  if (condition == LibvirtDomain::Condition::STALLED) beginStall();
 }
 
 void LibvirtMachine::openQemu() {
@@ -193,6 +183,8 @@ kj::Promise<void> LibvirtMachine::keepVsock() {
 kj::Promise<void> LibvirtMachine::replaceVsock() {
   bool stoodStill = false;
   for (int attempt = 1;;) {
+    // The guest has to let go of the old one.
+    co_await stall.whenOver();
     auto failure = co_await outcomeOf(unplugVsock().then([this]() { return plugVsock(); }));
     KJ_IF_MAYBE (exception, failure) {
       // A QEMU that stands still may go on at any time, and to ask costs nothing meanwhile.
@@ -231,6 +223,15 @@ kj::Promise<void> LibvirtMachine::plugVsock() {
       kj::str(R"({"execute":"device_add","arguments":{"driver":"vhost-user-vsock-pci",)",
               R"("id":"vsock0","chardev":"vsock-socket","bus":")", VSOCK_PORT_BUS, "\"}}"));
   hadVsockWorker = hasVsockWorker(record.vsockDevice.pid);
+}
+
+// QEMU takes the vsock device off a machine whose CPUs it stops.  vhost-device-vsock 0.3.0 does not outlive a message that
+// comes then, so every connection would hang for good: better that it ends now, and another comes with the CPUs.
+void LibvirtMachine::beginStall() {
+  stall.begin();
+  KJ_IF_MAYBE (device, vsockDevice) {
+    (*device)->signal(SIGKILL);
+  }
 }
 
 kj::Promise<void> LibvirtMachine::watchVsockWorker() {
@@ -276,6 +277,7 @@ kj::Promise<kj::Own<kj::AsyncIoStream>> LibvirtMachine::dial(uint32_t port) {
   if (!vsockIsUp || ending) {
     return KJ_EXCEPTION(DISCONNECTED, "the machine's vsock device is away", spec.name);
   }
+  if (isStalled()) return KJ_EXCEPTION(DISCONNECTED, "the machine stands still", spec.name);
   return dialable.addBranch().then([this, port]() -> kj::Promise<kj::Own<kj::AsyncIoStream>> {
     if (!hasVsockDevice()) return dialKernelVsock(*host.io.lowLevelProvider, spec.cid, port);
     auto broken = watchVsockWorker().then([]() -> kj::Promise<kj::Own<kj::AsyncIoStream>> {
@@ -300,6 +302,7 @@ kj::Promise<void> LibvirtMachine::dismantle() {
     co_return;
   }
   ending = true;
+  stall.abandon();
   // No QEMU was seen: there may never have been a domain.
   if (qemu == nullptr) stoppedFulfiller->fulfill();
 
@@ -374,6 +377,9 @@ void LibvirtMachine::handle(LibvirtEvent event) {
       break;
     case Kind::CRASHED:
       because(VmEnd::CRASHED);
+      break;
+    case Kind::STALLED:
+      if (!ending) beginStall();
       break;
     case Kind::DEVICE_REMOVED:
       if (event.device == "vsock0") {

@@ -4,28 +4,14 @@
 #include <kj/refcount.h>
 
 #include "loop/process-handle.h"
-#include "loop/subreaper.h"
 #include "vm/console-log.h"
-#include "vm/libvirt-connection.h"
-#include "vm/libvirt-driver.h"
+#include "vm/disk-stall.h"
 #include "vm/libvirt-files.h"
 #include "vm/machine-files.h"
+#include "vm/machine-host.h"
 #include "vm/machine-record.h"
 
 namespace bothy {
-
-// What all machines of a driver share; outlives them.
-struct MachineHost {
-  kj::AsyncIoContext& io;
-  Subreaper& reaper;
-  LibvirtDriverSettings settings;
-  HostAbilities abilities;
-  kj::Own<LibvirtConnection> libvirt;
-  kj::Maybe<VmDriver::Events&> listener;
-
-  kj::Timer& timer() { return io.provider->getTimer(); }
-  uint32_t groupOf(uint32_t user) const;
-};
 
 // One machine from the first file to the last.  The driver owns it until ended() resolves.
 class LibvirtMachine final: public kj::Refcounted {
@@ -35,8 +21,8 @@ public:
 
   // Returns when the CPUs run.  If it fails or is dropped, dismantle() is the caller's to call.
   kj::Promise<void> start();
-  // Takes over the domain that runs; fails if it does not.
-  kj::Promise<void> adopt();
+  // Takes over the domain, which runs or is stalled; fails if it does neither.
+  kj::Promise<void> adopt(LibvirtDomain::Condition condition);
   // Waits for its end and dismantles it; keeps the vsock device alive meanwhile.
   kj::Promise<void> serve();
   // Ends and removes whatever there is of it, in any state.  Never fails.
@@ -47,6 +33,7 @@ public:
   kj::Promise<VmEnd> ended() { return end.addBranch(); }
   // True from the moment when dismantle() begins.
   bool isEnding() const { return ending; }
+  bool isStalled() const { return stall.isUnderWay(); }
   uint64_t qemuPid();
   kj::StringPtr name() const { return spec.name; }
 
@@ -60,6 +47,7 @@ private:
   MachineFiles files;
   LibvirtFiles libvirtFiles;
   MachineRecord record;
+  DiskStall stall;
 
   kj::Maybe<kj::Own<ProcessHandle>> qemu;
   kj::Maybe<kj::Own<ProcessHandle>> vsockDevice;
@@ -84,6 +72,7 @@ private:
   bool hasVsockDevice() const;
   void openQemu();
   kj::Promise<void> openConsole();
+  void beginStall();
   kj::Promise<void> keepVsock();
   kj::Promise<void> replaceVsock();
   kj::Promise<void> plugVsock();
@@ -97,8 +86,5 @@ private:
   void signalProcesses(int signum);
   kj::Promise<void> killProcesses();
 };
-
-// What came of `promise`: nullptr if it succeeded.
-kj::Promise<kj::Maybe<kj::Exception>> outcomeOf(kj::Promise<void> promise);
 
 }  // namespace bothy

@@ -55,6 +55,15 @@ using ConnectionHandle = Handle<virConnect, CloseConnection>;
 using DomainHandle = Handle<virDomain, FreeDomain>;
 using SecretHandle = Handle<virSecret, RemoveSecret>;
 
+LibvirtDomain::Condition conditionOf(virDomainPtr domain) {
+  using Condition = LibvirtDomain::Condition;
+  int state = VIR_DOMAIN_NOSTATE, reason = 0;
+  virDomainGetState(domain, &state, &reason, 0);
+  if (state == VIR_DOMAIN_RUNNING) return Condition::RUNS;
+  bool isStalled = state == VIR_DOMAIN_PAUSED && reason == VIR_DOMAIN_PAUSED_IOERROR;
+  return isStalled ? Condition::STALLED : Condition::OTHER;
+}
+
 ConnectionHandle connectTo(kj::StringPtr uri) {
   ConnectionHandle connection(virConnectOpen(uri.cStr()));
   if (connection.get() == nullptr) failOfLibvirt("open its connection");
@@ -146,10 +155,8 @@ public:
     auto domains = kj::heapArrayBuilder<LibvirtDomain>(count);
     for (int i = 0; i < count; i++) {
       DomainHandle domain(found[i]);
-      int state = VIR_DOMAIN_NOSTATE;
-      virDomainGetState(domain.get(), &state, nullptr, 0);
       domains.add(
-          LibvirtDomain{kj::str(virDomainGetName(domain.get())), state == VIR_DOMAIN_RUNNING});
+          LibvirtDomain{kj::str(virDomainGetName(domain.get())), conditionOf(domain.get())});
     }
     return domains.finish();
   }

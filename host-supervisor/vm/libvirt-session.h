@@ -19,8 +19,13 @@ struct DiskPassphrase {
 };
 
 struct LibvirtDomain {
+  enum class Condition {
+    RUNS,
+    STALLED,  // QEMU has stopped its CPUs after an I/O error
+    OTHER,    // paused by us, or on its way down
+  };
   kj::String name;
-  bool isRunning;  // not paused, not on its way down
+  Condition condition;
 };
 
 // A connection to libvirt.  Its calls block, may hang, and fail with FAILED when libvirt says no.  Any number

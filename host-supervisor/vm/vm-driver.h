@@ -71,6 +71,10 @@ public:
   // Ends the machine at once.  Returns when onEnd() would; ending one that is gone is success.
   virtual kj::Promise<void> destroy() = 0;
 
+  // Whether its CPUs stand still because a write found no room on the host's disk.  It goes on by itself when there
+  // is room.
+  virtual bool isStalled() = 0;
+
   // For people and tests.
   virtual uint64_t qemuPid() = 0;
 };
@@ -95,6 +99,10 @@ public:
     // The vsock device's process ended; it is being replaced and every stream through it is broken.
     virtual void vsockLost(kj::StringPtr vmName) = 0;
     virtual void vsockRestored(kj::StringPtr vmName) = 0;
+    // A write found no room on the host's disk, and the machine's CPUs stand still; or it goes on.  Also told of
+    // a machine that stands still when it is taken over.
+    virtual void diskFull(kj::StringPtr vmName) = 0;
+    virtual void diskFreed(kj::StringPtr vmName) = 0;
   };
 
   virtual const HostAbilities& abilities() = 0;

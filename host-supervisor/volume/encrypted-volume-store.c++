@@ -27,6 +27,11 @@ kj::Promise<void> EncryptedVolumeStore::check(kj::StringPtr id, uint64_t bytes) 
                     });
 }
 
+kj::Promise<void> EncryptedVolumeStore::requireRoom() {
+  return worker.run("look for room", VOLUME_CALL_LIMIT,
+                    [directory = kj::atomicAddRef(*directory)]() { directory->requireRoom(); });
+}
+
 kj::Promise<void> EncryptedVolumeStore::destroy(kj::StringPtr id) {
   return worker.run(kj::str("destroy ", id), VOLUME_CALL_LIMIT,
                     [directory = kj::atomicAddRef(*directory), id = kj::heapString(id)]() {

@@ -99,6 +99,16 @@ TEST_CASE("a volume that the host's disk cannot hold is OVERLOADED and leaves no
   world.volumes->check(ID, 100 * MEBIBYTE);
 }
 
+TEST_CASE("R02 a host without room for a machine's writes is OVERLOADED, and says what it takes") {
+  VolumeWorld world;
+  world.volumes->requireRoom();
+  SmallDisk disk(world, "size=63m");
+  auto failure = failureOf([&]() { world.volumes->requireRoom(); });
+  CHECK(failure.getType() == Type::OVERLOADED);
+  CHECK(says(failure, "63 MiB are free"));
+  CHECK(says(failure, "at least 64 MiB must be"));
+}
+
 TEST_CASE("a file system that has no more files is OVERLOADED") {
   VolumeWorld world;
   SmallDisk disk(world, "size=400m,nr_inodes=1");

@@ -204,10 +204,22 @@ kj::Array<kj::String> VolumeDirectory::list() const {
   };
 }
 
-void VolumeDirectory::requireSpace(uint64_t bytes) const {
+uint64_t VolumeDirectory::freeBytes() const {
   struct statvfs stats;
   KJ_SYSCALL(fstatvfs(directoryFd, &stats), path);
-  uint64_t available = uint64_t(stats.f_bavail) * stats.f_frsize;
+  return uint64_t(stats.f_bavail) * stats.f_frsize;
+}
+
+void VolumeDirectory::requireRoom() const {
+  uint64_t available = freeBytes();
+  if (available >= LEAST_ROOM_BYTES) return;
+  kj::throwFatalException(KJ_EXCEPTION(
+      OVERLOADED, kj::str("the host's disk is full: ", available / MEBIBYTE, " MiB are free below ",
+                          path, ", and at least ", LEAST_ROOM_BYTES / MEBIBYTE, " MiB must be")));
+}
+
+void VolumeDirectory::requireSpace(uint64_t bytes) const {
+  uint64_t available = freeBytes();
   if (bytes > available || available - bytes < HOST_RESERVE_BYTES) {
     kj::throwFatalException(KJ_EXCEPTION(
         OVERLOADED,

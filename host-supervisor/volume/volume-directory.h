@@ -21,6 +21,7 @@ public:
   void create(kj::StringPtr id, uint64_t bytes, uint32_t uid, const Secret& key) const;
   void grow(kj::StringPtr id, uint64_t bytes) const;
   void check(kj::StringPtr id, uint64_t bytes) const;
+  void requireRoom() const;
   void destroy(kj::StringPtr id) const;
   kj::String pathOf(kj::StringPtr id) const;
   kj::Array<kj::String> list() const;
@@ -29,6 +30,7 @@ private:
   kj::String path;
   kj::AutoCloseFd directoryFd;
 
+  uint64_t freeBytes() const;
   void requireSpace(uint64_t bytes) const;
   void destroyFile(kj::StringPtr name) const;
   void remove(kj::StringPtr name) const;
@@ -37,6 +39,10 @@ private:
 
 // Kept free on the host's disk when a volume is made or grows: a host without a free byte cannot even delete.
 constexpr uint64_t HOST_RESERVE_BYTES = 256ull * 1024 * 1024;
+
+// Without so much nothing is begun: a machine would stand still at one of its first writes, and a key that is made
+// could not be destroyed again.
+constexpr uint64_t LEAST_ROOM_BYTES = 64ull * 1024 * 1024;
 
 constexpr size_t MAX_VOLUME_ID_BYTES = 63;
 

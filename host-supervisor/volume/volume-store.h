@@ -30,6 +30,10 @@ public:
   // guest, and its QEMU could write all of it (S15).
   virtual kj::Promise<void> check(kj::StringPtr id, uint64_t bytes) = 0;
 
+  // Fails with OVERLOADED, for people, where the host's disk is so full that nothing should be begun that writes to
+  // it.  To be called before each creation and each start.
+  virtual kj::Promise<void> requireRoom() = 0;
+
   // Destroys it for good: first what opens it (header and key slots), then the data, then the name.  One
   // that does not exist is success.
   virtual kj::Promise<void> destroy(kj::StringPtr id) = 0;

@@ -20,6 +20,7 @@ public:
 
   kj::Promise<VmEnd> onEnd() { return vm->onEnd(); }
   kj::Promise<void> destroy() { return vm->destroy(); }
+  bool isStalled() { return vm->isStalled(); }
 
   // The workspace is done with it: breaks what clients still hold.
   void retire();

@@ -90,6 +90,58 @@ TEST_CASE("nobody is told of the end of an operation before it is stored") {
   requireChain(w);
 }
 
+TEST_CASE("R02 a start whose end the database refuses is told when it is stored") {
+  TestWorld w;
+  w.manager->create(w.request("demo", false), nullptr).wait(w.scope);
+  auto workspace = w.find("demo");
+  w.driver.holdStarts();
+  auto starting = workspace->start(nullptr);
+  CHECK_FALSE(starting.poll(w.scope));
+  w.refusing.writesToRefuse = 1;
+  w.driver.releaseStarts();
+  CHECK_FALSE(starting.poll(w.scope));
+  CHECK(workspace->row().state == WorkspaceState::STARTING);
+  w.advance(1 * kj::SECONDS);
+  CHECK(starting.wait(w.scope).get<kj::Own<StartReport>>()->failure == nullptr);
+  CHECK(w.store->workspaces()[0].state == WorkspaceState::RUNNING);
+  requireChain(w);
+}
+
+// The failure of a start that does not succeed.
+const StartReport::Failure& failureOf(const Workspace::StartOutcome& outcome) {
+  return KJ_ASSERT_NONNULL(outcome.get<kj::Own<StartReport>>()->failure);
+}
+
+TEST_CASE("P30 a start on a full disk of the host says so at once, and starts nothing") {
+  TestWorld w;
+  w.manager->create(w.request("demo", false), nullptr).wait(w.scope);
+  auto workspace = w.find("demo");
+  w.volumes.isFull = true;
+  auto started = workspace->start(nullptr).wait(w.scope);
+  CHECK(failureOf(started).fault == StartFault::DISK);
+  CHECK(failureOf(started).message == "the disk is full");
+  CHECK(w.driver.startCount() == 0);
+  w.volumes.isFull = false;
+  workspace->start(nullptr).wait(w.scope);
+  CHECK(workspace->row().state == WorkspaceState::RUNNING);
+}
+
+TEST_CASE(
+    "P30 a machine that stands still on a full disk while it starts is told with that cause") {
+  TestWorld w;
+  w.manager->create(w.request("demo", false), nullptr).wait(w.scope);
+  auto workspace = w.find("demo");
+  w.agentAnswers = false;
+  auto starting = workspace->start(nullptr);
+  CHECK_FALSE(starting.poll(w.scope));
+  w.driver.stall(w.driver.running()[0]);
+  w.advance(120 * kj::SECONDS);
+  auto started = starting.wait(w.scope);
+  CHECK(failureOf(started).fault == StartFault::DISK);
+  CHECK(failureOf(started).message == "the host's disk is full: the machine stood still");
+  CHECK(w.driver.running().size() == 0);
+}
+
 TEST_CASE("P28 a machine that a failed start cannot end is ended later, and keeps nothing") {
   TestWorld w;
   w.generation = rpc::GENERATION + 1;
@@ -195,8 +247,7 @@ TEST_CASE("P30 a start without its image says which one is missing") {
   w.manager->create(w.request("demo", false), nullptr).wait(w.scope);
   w.images.isInstalled = false;
   auto started = w.find("demo")->start(nullptr).wait(w.scope);
-  auto& failure = KJ_ASSERT_NONNULL(started.get<kj::Own<StartReport>>()->failure);
-  CHECK(failure.message == "the image base is not installed any more");
+  CHECK(failureOf(started).message == "the image base is not installed any more");
 }
 
 }  // namespace

@@ -350,6 +350,18 @@ TEST_CASE("P58 each change of state is one event with its cause") {
     CHECK(events.back().cause == Cause::VSOCK_RESTORED);
     CHECK(events.back().after == WorkspaceState::RUNNING);
   }
+  SECTION("the host's disk full and free again") {
+    auto name = kj::mv(w.driver.running()[0]);
+    w.driver.stall(name);
+    CHECK(w.find("demo")->isStalled());
+    CHECK(w.store->events(0, 100).back().cause == Cause::DISK_FULL);
+    w.restart();
+    CHECK(w.find("demo")->isStalled());
+    w.driver.goOn(name);
+    CHECK_FALSE(w.find("demo")->isStalled());
+    CHECK(w.store->events(0, 100).back().cause == Cause::DISK_FREED);
+    CHECK(w.store->events(0, 100).back().after == WorkspaceState::RUNNING);
+  }
   auto events = w.store->events(0, 100);
   for (size_t i = 0; i < events.size(); i++) CHECK(events[i].number == i + 1);
   for (size_t i = 1; i < events.size(); i++) CHECK(events[i].before == events[i - 1].after);

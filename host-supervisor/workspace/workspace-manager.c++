@@ -295,18 +295,26 @@ kj::Promise<WorkspaceManager::CreateOutcome> WorkspaceManager::create(
 // ---------------------------------------------------------------------------------------------
 // Notices of the driver
 
-void WorkspaceManager::noteVsock(kj::StringPtr vmName, Cause cause, kj::StringPtr detail) {
+void WorkspaceManager::note(kj::StringPtr vmName, Cause cause, kj::StringPtr detail) {
   KJ_IF_MAYBE (workspace, byId(vmName)) {
     workspace->note(cause, detail);
   }
 }
 
 void WorkspaceManager::vsockLost(kj::StringPtr vmName) {
-  noteVsock(vmName, Cause::VSOCK_LOST, "connections into the machine are broken");
+  note(vmName, Cause::VSOCK_LOST, "connections into the machine are broken");
 }
 
 void WorkspaceManager::vsockRestored(kj::StringPtr vmName) {
-  noteVsock(vmName, Cause::VSOCK_RESTORED, "the machine can be reached again");
+  note(vmName, Cause::VSOCK_RESTORED, "the machine can be reached again");
+}
+
+void WorkspaceManager::diskFull(kj::StringPtr vmName) {
+  note(vmName, Cause::DISK_FULL, STALL_REASON);
+}
+
+void WorkspaceManager::diskFreed(kj::StringPtr vmName) {
+  note(vmName, Cause::DISK_FREED, "the host's disk has room again, and the machine goes on");
 }
 
 }  // namespace bothy

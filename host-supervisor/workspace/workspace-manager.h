@@ -76,11 +76,13 @@ private:
   kj::Array<kj::String> ids();
   void vsockLost(kj::StringPtr vmName) override;
   void vsockRestored(kj::StringPtr vmName) override;
+  void diskFull(kj::StringPtr vmName) override;
+  void diskFreed(kj::StringPtr vmName) override;
   void taskFailed(kj::Exception&& exception) override;
 
   kj::Maybe<uint32_t> freeUid();
   kj::Maybe<Workspace&> byId(kj::StringPtr id);
-  void noteVsock(kj::StringPtr vmName, Cause cause, kj::StringPtr detail);
+  void note(kj::StringPtr vmName, Cause cause, kj::StringPtr detail);
   kj::Promise<CreateOutcome> answerAgain(const RequestRecord& earlier, kj::StringPtr asked,
                                          kj::Maybe<kj::Own<Progress>> progress);
   static CreateOutcome outcomeOf(kj::Own<Workspace> workspace, Workspace::StartOutcome outcome);

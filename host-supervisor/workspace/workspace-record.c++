@@ -6,6 +6,12 @@
 #include "workspace/workspace.h"
 
 namespace bothy {
+namespace {
+
+// What happens to one workspace while the store refuses everything.  Changes of its state are few and always kept.
+constexpr size_t MOST_UNSTORED = 64;
+
+}  // namespace
 
 EventRecord Workspace::event(WorkspaceState after, Cause cause, kj::StringPtr detail) {
   EventRecord result;
@@ -52,12 +58,8 @@ void Workspace::transitionAnyway(Happening happening, Cause cause, kj::StringPtr
            record.id, e->getDescription());
     auto next = changed(happening, detail);
     auto told = event(next.state, cause, detail);
-    KJ_IF_MAYBE (earlier, unstored) {
-      told.before = earlier->event.before;
-    }
     record = next.clone();
-    unstored = Unstored{kj::mv(next), kj::mv(told)};
-    storing = keepStoring().eagerlyEvaluate(nullptr);
+    postpone(kj::mv(next), kj::mv(told));
   }
 }
 
@@ -73,30 +75,40 @@ kj::Promise<void> Workspace::settle(Happening happening, Cause cause, kj::String
   }
 }
 
+void Workspace::postpone(WorkspaceRow row, EventRecord event) {
+  unstored.push_back({kj::mv(row), kj::mv(event)});
+  if (unstored.size() == 1) storing = keepStoring().eagerlyEvaluate(nullptr);
+}
+
 void Workspace::catchUp() {
-  KJ_IF_MAYBE (change, unstored) {
-    world.store.update(change->row, change->event);
-    unstored = nullptr;
+  while (!unstored.empty()) {
+    auto& first = unstored.front();
+    world.store.update(first.row, first.event);
+    unstored.pop_front();
     world.events.grew();
   }
 }
 
 kj::Promise<void> Workspace::keepStoring() {
-  for (RetryPauses pauses(world); unstored != nullptr;) {
+  for (RetryPauses pauses(world); !unstored.empty();) {
     co_await pauses.next();
     KJ_IF_MAYBE (e, kj::runCatchingExceptions([&]() { catchUp(); })) {
-      KJ_LOG(ERROR, "the state of a workspace could not be stored yet; trying again", record.name,
-             record.id, e->getDescription());
+      KJ_LOG(ERROR, "what happened to a workspace could not be stored yet; trying again",
+             record.name, record.id, unstored.size(), e->getDescription());
     }
   }
 }
 
 void Workspace::append(Cause cause, kj::StringPtr detail) {
+  auto told = event(record.state, cause, detail);
   KJ_IF_MAYBE (e, kj::runCatchingExceptions([&]() {
                  catchUp();
-                 world.store.append(event(record.state, cause, detail));
+                 world.store.append(told);
                })) {
-    KJ_LOG(ERROR, "an event could not be stored", record.name, cause, e->getDescription());
+    bool isKept = unstored.size() < MOST_UNSTORED;
+    KJ_LOG(ERROR, "an event could not be stored yet", record.name, cause, isKept,
+           e->getDescription());
+    if (isKept) postpone(record.clone(), kj::mv(told));
     return;
   }
   world.events.grew();

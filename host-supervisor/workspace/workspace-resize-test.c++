@@ -47,6 +47,7 @@ TEST_CASE("a disk that cannot grow is as it was") {
   CHECK(workspace->row().diskMib == 4096);
   CHECK(w.store->workspaces()[0].wantedDiskMib == 0);
   CHECK(w.store->events(0, 100).back().cause == Cause::RESIZE_FAILED);
+  w.volumes.isFull = false;
   workspace->start(nullptr).wait(w.scope);
   CHECK(workspace->row().state == WorkspaceState::RUNNING);
 }

@@ -78,7 +78,13 @@ kj::Promise<kj::Own<StartReport>> Workspace::runMake(bool thenStart) {
   co_return co_await runStart();
 }
 
+kj::Promise<void> Workspace::requireRoom() {
+  return within(world.timer, world.deadlines.disk, "the room on the host's disk was not found",
+                world.volumes.requireRoom());
+}
+
 kj::Promise<void> Workspace::makeVolume() {
+  co_await requireRoom();
   co_await within(world.timer, world.deadlines.disk, "the key of the disk could not be made",
                   world.keys.create(record.id));
   auto key = co_await openKey();
@@ -153,6 +159,7 @@ kj::Promise<void> Workspace::boot() {
   fault = StartFault::DISK;
   co_await within(world.timer, world.deadlines.disk, "the disk could not be examined",
                   world.volumes.check(record.id, diskBytes()));
+  co_await requireRoom();
   auto spec = vmSpec(kj::mv(image));
   spec.diskKey = co_await openKey();
 
@@ -187,8 +194,13 @@ kj::Promise<void> Workspace::awaitAgent(Machine& machine) {
     if (e.getType() == kj::Exception::Type::UNIMPLEMENTED) fault = StartFault::GENERATION;
     return kj::mv(e);
   });
-  co_await within(world.timer, limit, "the machine's agent did not answer",
-                  ready.exclusiveJoin(kj::mv(end)).exclusiveJoin(kj::mv(silence)));
+  auto answer = within(world.timer, limit, "the machine's agent did not answer",
+                       ready.exclusiveJoin(kj::mv(end)).exclusiveJoin(kj::mv(silence)));
+  co_await answer.catch_([this, &machine](kj::Exception&& e) -> kj::Promise<void> {
+    if (!machine.isStalled()) return kj::mv(e);
+    fault = StartFault::DISK;
+    return KJ_EXCEPTION(OVERLOADED, "the host's disk is full: the machine stood still");
+  });
 
   // Its version is for people: an agent that does not tell it is an agent all the same.
   kj::String version;
@@ -206,7 +218,7 @@ kj::Promise<void> Workspace::awaitAgent(Machine& machine) {
 
   record.agentVersion = kj::mv(version);
   record.startedNanos = nanosOf(world.clock.now());
-  transition(Happening::AGENT_ANSWERED, Cause::REQUEST);
+  co_await settle(Happening::AGENT_ANSWERED, Cause::REQUEST, nullptr);
   watchMachine();
   reach(Stage::AGENT_READY);
 }

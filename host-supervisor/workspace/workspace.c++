@@ -37,6 +37,13 @@ kj::Maybe<kj::Own<Machine>> Workspace::machine() {
   return nullptr;
 }
 
+bool Workspace::isStalled() {
+  KJ_IF_MAYBE (m, machine()) {
+    return (*m)->isStalled();
+  }
+  return false;
+}
+
 // ---------------------------------------------------------------------------------------------
 // The machine
 

@@ -6,6 +6,8 @@
 #include <kj/timer.h>
 #include <kj/vector.h>
 
+#include <deque>
+
 #include "keys/key-keeper.h"
 #include "store/store.h"
 #include "volume/volume-store.h"
@@ -74,6 +76,10 @@ struct StartReport final: public kj::Refcounted {
   kj::Own<StartReport> addRef() { return kj::addRef(*this); }
 };
 
+// For people: why a machine stands still, and what to do.
+constexpr kj::StringPtr STALL_REASON =
+    "the host's disk is full: the machine stands still until there is room, and then goes on"_kj;
+
 enum class StopKind { ORDERLY, FORCED, ALREADY };
 
 // Something else came before the end of what was waited for (a delete).
@@ -126,12 +132,14 @@ public:
 
   // The machine, in state RUNNING.
   kj::Maybe<kj::Own<Machine>> machine();
+  // Whether that stands still, see STALL_REASON.
+  bool isStalled();
 
   // Once, before anything else, for a workspace found in the store.  Returns when its state is one that
   // may be told; what takes longer goes on by itself.
   kj::Promise<void> recover();
 
-  // The vsock device ended, or is back.
+  // What the driver tells of its machine, for whoever watches.
   void note(Cause cause, kj::StringPtr detail);
 
 private:
@@ -153,12 +161,12 @@ private:
   kj::Maybe<kj::ForkedPromise<void>> erasing;
   kj::Promise<void> watch = nullptr;
   kj::Promise<void> greeting = nullptr;
-  // The last change, while the store does not have it.
+  // What happened and the store does not have yet, in order.
   struct Unstored {
     WorkspaceRow row;
     EventRecord event;
   };
-  kj::Maybe<Unstored> unstored;
+  std::deque<Unstored> unstored;
   kj::Promise<void> storing = nullptr;
 
   kj::Vector<kj::Own<Progress>> listeners;
@@ -179,10 +187,11 @@ private:
   // The same for the end of an operation: it is under way until the store has it, so that nobody is told what a
   // restart would undo.
   kj::Promise<void> settle(Happening happening, Cause cause, kj::String detail);
-  // Stores what the store refused.
+  // To be stored before anything else, and as soon as the store takes it.
+  void postpone(WorkspaceRow row, EventRecord event);
   void catchUp();
   kj::Promise<void> keepStoring();
-  // An event that changes no state; one that cannot be stored is only logged.
+  // An event that changes no state.  A store that refuses is asked again.
   void append(Cause cause, kj::StringPtr detail);
   WorkspaceRow changed(Happening happening, kj::StringPtr detail);
   EventRecord event(WorkspaceState after, Cause cause, kj::StringPtr detail);
@@ -191,6 +200,7 @@ private:
 
   void begin(kj::Promise<kj::Own<StartReport>> operation);
   kj::Promise<kj::Own<StartReport>> runMake(bool thenStart);
+  kj::Promise<void> requireRoom();
   kj::Promise<void> makeVolume();
   kj::Promise<Secret> openKey();
   uint64_t diskBytes() const;

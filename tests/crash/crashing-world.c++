@@ -72,6 +72,7 @@ public:
   kj::Promise<void> check(kj::StringPtr id, uint64_t bytes) override {
     return inner.check(id, bytes);
   }
+  kj::Promise<void> requireRoom() override { return inner.requireRoom(); }
   kj::Promise<void> destroy(kj::StringPtr id) override {
     point.begins("destruction of a volume");
     return point.follow("destruction of a volume", inner.destroy(id));

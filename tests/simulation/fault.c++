@@ -28,6 +28,7 @@ kj::StringPtr toString(Fault fault) {
       "machine ends"_kj,
       "end told late"_kj,
       "vsock lost"_kj,
+      "host disk full"_kj,
       "event lost"_kj,
       "event doubled"_kj,
       "clock jumps"_kj,

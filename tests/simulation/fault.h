@@ -36,6 +36,7 @@ enum class Fault : uint8_t {
   MACHINE_ENDS,
   END_TOLD_LATE,
   VSOCK_LOST,
+  HOST_DISK_FULL,
   EVENT_LOST,
   EVENT_DOUBLED,
   CLOCK_JUMPS,

@@ -11,6 +11,7 @@ namespace {
 using Phase = SimulatedMachine::Phase;
 
 constexpr kj::Duration INSTANT = 0 * kj::SECONDS, MOMENT = 300 * kj::MILLISECONDS;
+constexpr kj::Duration ROOM_CHECK_PAUSE = 1 * kj::SECONDS;
 constexpr kj::Duration SLOW = 10 * kj::SECONDS, SLOWEST = 100 * kj::SECONDS;
 
 }  // namespace
@@ -48,6 +49,12 @@ public:
   kj::Promise<VmEnd> onEnd() override { return keeper->ended.addBranch(); }
   kj::Promise<void> destroy() override {
     return driver.destroy(*keeper).attach(kj::addRef(*keeper));
+  }
+  bool isStalled() override {
+    KJ_IF_MAYBE (machine, driver.host.machines.find(keeper->name)) {
+      return (*machine)->isStalled();
+    }
+    return false;
   }
   uint64_t qemuPid() override { return 0; }
 
@@ -173,6 +180,7 @@ kj::Promise<kj::Maybe<kj::Own<RunningVm>>> SimulatedDriver::adopt(VmSpec spec) {
       host.adopted.upsert(kj::str(name), [](kj::String&, kj::String&&) {});
     }
     tasks.add(serve(kj::addRef(*keeper)));
+    noticeStall(name);
     kj::Own<RunningVm> vm = kj::heap<Handle>(*this, kj::mv(keeper));
     co_return kj::mv(vm);
   }
@@ -295,6 +303,29 @@ kj::Promise<void> SimulatedDriver::restoreVsock(kj::String name) {
     (*machine)->restoreVsock();
     host.trace.line("driver", "vsock restored: ", host.label(name));
     tell(Fault::EVENT_LOST, [&](Events& events) { events.vsockRestored(name); });
+  }
+}
+
+void SimulatedDriver::noticeStall(kj::StringPtr name) {
+  KJ_IF_MAYBE (keeper, keepers.find(name)) {
+    KJ_IF_MAYBE (machine, host.machines.find(name)) {
+      if ((*machine)->isStalled()) tasks.add(endStall(kj::addRef(**keeper)));
+    }
+  }
+}
+
+kj::Promise<void> SimulatedDriver::endStall(kj::Own<Keeper> keeper) {
+  co_await kj::evalLater([]() {});
+  tell(Fault::EVENT_LOST, [&](Events& events) { events.diskFull(keeper->name); });
+  for (;;) {
+    co_await host.timer.afterDelay(ROOM_CHECK_PAUSE);
+    if (keeper->ending || lifetime.isOver()) co_return;
+    KJ_IF_MAYBE (machine, host.machines.find(keeper->name)) {
+      if (!(*machine)->hasRoom()) continue;
+      (*machine)->goOn();
+      tell(Fault::EVENT_LOST, [&](Events& events) { events.diskFreed(keeper->name); });
+    }
+    co_return;
   }
 }
 

@@ -15,6 +15,8 @@ public:
 
   // The vsock device of the machine ends, and is replaced some time later.
   void loseVsock(kj::StringPtr name);
+  // The machine has begun to stand still.
+  void noticeStall(kj::StringPtr name);
 
   const HostAbilities& abilities() override { return hostAbilities; }
   void setEvents(Events& events) override { listener = events; }
@@ -45,6 +47,7 @@ private:
   kj::Promise<void> mayHang(Fault fault, kj::StringPtr name);
   void mayFail(Fault fault, kj::StringPtr name);
   kj::Promise<void> restoreVsock(kj::String name);
+  kj::Promise<void> endStall(kj::Own<Keeper> keeper);
   void tell(Fault miss, kj::FunctionParam<void(Events&)> event);
   void taskFailed(kj::Exception&& exception) override;
 };

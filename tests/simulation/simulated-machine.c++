@@ -15,12 +15,12 @@ private:
   SimulatedMachine& machine;
 
   kj::Promise<void> report(ReportContext context) override {
+    co_await machine.untilItRuns();
     context.getResults().initReport().setAgentVersion("1.2.3");
-    return kj::READY_NOW;
   }
   kj::Promise<void> powerOff(PowerOffContext) override {
+    co_await machine.untilItRuns();
     machine.powerOff();
-    return kj::READY_NOW;
   }
 };
 
@@ -31,7 +31,7 @@ public:
 private:
   SimulatedMachine& machine;
 
-  kj::Promise<void> ping(PingContext) override { return kj::READY_NOW; }
+  kj::Promise<void> ping(PingContext) override { return machine.untilItRuns(); }
   kj::Promise<void> system(SystemContext context) override {
     context.getResults().setSystem(kj::heap<System>(machine));
     return kj::READY_NOW;
@@ -46,20 +46,20 @@ private:
   SimulatedMachine& machine;
 
   kj::Promise<void> hello(HelloContext context) override {
-    if (!machine.guest.answersHello) return kj::NEVER_DONE;
+    co_await machine.untilItRuns();
+    if (!machine.guest.answersHello) co_await kj::Promise<void>(kj::NEVER_DONE);
     auto outcome = context.getResults().initOutcome();
     if (!machine.guest.acceptsSecret ||
         context.getParams().getSecret() != machine.spec.secret.asPtr()) {
       machine.trace.line("guest", machine.label, " refuses the secret");
       outcome.setWrongSecret();
-      return kj::READY_NOW;
+      co_return;
     }
     machine.trace.line("guest", machine.label, " welcomes");
     auto welcome = outcome.initWelcome();
     welcome.setAgent(kj::heap<Agent>(machine));
     welcome.setGeneration(machine.guest.generation);
     if (machine.guest.breaksOff) machine.tasks.add(machine.breakOff());
-    return kj::READY_NOW;
   }
 };
 
@@ -152,6 +152,29 @@ void SimulatedMachine::powerOff() {
 kj::Promise<void> SimulatedMachine::obey(kj::Duration after) {
   co_await timer.afterDelay(after);
   stop(VmEnd::POWERED_OFF);
+}
+
+void SimulatedMachine::stall(kj::Duration noRoomFor) {
+  roomFrom = timer.now() + noRoomFor;
+  if (isStalled()) return;
+  auto paf = kj::newPromiseAndFulfiller<void>();
+  stalled = paf.promise.fork();
+  goesOn = kj::mv(paf.fulfiller);
+  trace.line("guest", label, " stands still");
+}
+
+void SimulatedMachine::goOn() {
+  if (!isStalled()) return;
+  goesOn->fulfill();
+  stalled = nullptr;
+  trace.line("guest", label, " goes on");
+}
+
+kj::Promise<void> SimulatedMachine::untilItRuns() {
+  KJ_IF_MAYBE (still, stalled) {
+    return still->addBranch();
+  }
+  return kj::READY_NOW;
 }
 
 void SimulatedMachine::loseVsock() {

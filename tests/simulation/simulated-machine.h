@@ -42,6 +42,12 @@ public:
   void restoreVsock() { vsock = true; }
   kj::Promise<kj::Own<kj::AsyncIoStream>> dial();
 
+  // A write finds no room on the host's disk: its CPUs stand still until goOn(), for which there is room after a time.
+  void stall(kj::Duration noRoomFor);
+  bool isStalled() const { return stalled != nullptr; }
+  bool hasRoom() const { return timer.now() >= roomFrom; }
+  void goOn();
+
   kj::ArrayPtr<const char> console() const { return said; }
 
 private:
@@ -56,6 +62,10 @@ private:
   Phase present = Phase::BEGUN;
   VmEnd why = VmEnd::EXITED;
   bool vsock = true;
+  kj::TimePoint roomFrom = kj::origin<kj::TimePoint>();
+  // Until it goes on.
+  kj::Maybe<kj::ForkedPromise<void>> stalled;
+  kj::Own<kj::PromiseFulfiller<void>> goesOn;
   bool agentListens = false;
   bool poweringOff = false;
   kj::Vector<char> said;
@@ -64,6 +74,7 @@ private:
   kj::TaskSet tasks;
   kj::TaskSet connections;
 
+  kj::Promise<void> untilItRuns();
   void say(kj::StringPtr text);
   // What the guest does by itself, each after its time.
   kj::Promise<void> talk(kj::Duration after);

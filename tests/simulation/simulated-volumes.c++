@@ -154,6 +154,10 @@ kj::Promise<void> SimulatedVolumes::check(kj::StringPtr idParam, uint64_t bytes)
   return run(kj::mv(what), false, kj::mv(effect), []() {});
 }
 
+kj::Promise<void> SimulatedVolumes::requireRoom() {
+  return run(kj::str("look for room"), true, []() {}, []() {});
+}
+
 kj::Promise<void> SimulatedVolumes::destroy(kj::StringPtr idParam) {
   auto id = kj::str(idParam);
   auto what = kj::str("destroy ", host.label(id));

@@ -22,6 +22,7 @@ public:
   kj::Promise<void> create(kj::StringPtr id, uint64_t bytes, uint32_t uid, Secret key) override;
   kj::Promise<void> grow(kj::StringPtr id, uint64_t bytes) override;
   kj::Promise<void> check(kj::StringPtr id, uint64_t bytes) override;
+  kj::Promise<void> requireRoom() override;
   kj::Promise<void> destroy(kj::StringPtr id) override;
   kj::String path(kj::StringPtr id) override { return kj::str("/volumes/", id); }
   kj::Promise<kj::Array<kj::String>> list() override;

@@ -9,6 +9,8 @@ namespace {
 constexpr uint32_t CLIENTS = 4;
 constexpr uint64_t LEAST_OPERATIONS = 20, MOST_OPERATIONS = 120;
 constexpr kj::Duration LONGEST_STRIKE_PAUSE = 6 * kj::SECONDS;
+// Beyond the deadline of a start.
+constexpr kj::Duration LONGEST_DISK_FULL = 200 * kj::SECONDS;
 constexpr kj::Duration LONGEST_ABSENCE = 20 * kj::SECONDS;
 // More than every deadline and every pause between tries, one after the other.
 constexpr kj::Duration REST = 2 * kj::HOURS;
@@ -87,6 +89,12 @@ void WorldKeeper::strikeOnce() {
     if (fate.strikes(Fault::VSOCK_LOST)) {
       KJ_IF_MAYBE (life, bothyd) {
         (*life)->machines().loseVsock(machine.spec.name);
+      }
+    }
+    if (fate.strikes(Fault::HOST_DISK_FULL) && !machine.isStalled()) {
+      machine.stall(fate.between(0 * kj::SECONDS, LONGEST_DISK_FULL));
+      KJ_IF_MAYBE (life, bothyd) {
+        (*life)->machines().noticeStall(machine.spec.name);
       }
     }
     if (fate.strikes(Fault::MACHINE_ENDS)) {

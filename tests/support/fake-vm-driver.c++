@@ -21,6 +21,7 @@ public:
   const VmSpec spec;
   const uint64_t pid;
   bool vsockLost = false;
+  bool isStalled = false;
   kj::ForkedPromise<VmEnd> ended;
   kj::Own<kj::PromiseFulfiller<VmEnd>> end;
 };
@@ -44,6 +45,7 @@ public:
     return machine->ended.addBranch().ignoreResult();
   }
 
+  bool isStalled() override { return machine->isStalled; }
   uint64_t qemuPid() override { return machine->pid; }
 
 private:
@@ -93,6 +95,20 @@ void FakeVmDriver::restoreVsock(kj::StringPtr name) {
   find(name).vsockLost = false;
   KJ_IF_MAYBE (events, listener) {
     events->vsockRestored(name);
+  }
+}
+
+void FakeVmDriver::stall(kj::StringPtr name) {
+  find(name).isStalled = true;
+  KJ_IF_MAYBE (events, listener) {
+    events->diskFull(name);
+  }
+}
+
+void FakeVmDriver::goOn(kj::StringPtr name) {
+  find(name).isStalled = false;
+  KJ_IF_MAYBE (events, listener) {
+    events->diskFreed(name);
   }
 }
 

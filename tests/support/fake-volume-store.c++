@@ -41,6 +41,11 @@ kj::Promise<void> FakeVolumeStore::check(kj::StringPtr id, uint64_t bytes) {
   return kj::READY_NOW;
 }
 
+kj::Promise<void> FakeVolumeStore::requireRoom() {
+  if (isFull) return KJ_EXCEPTION(OVERLOADED, "the disk is full");
+  return kj::READY_NOW;
+}
+
 kj::Promise<void> FakeVolumeStore::destroy(kj::StringPtr id) {
   if (failuresToDestroy > 0) {
     failuresToDestroy--;

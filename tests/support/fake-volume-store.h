@@ -12,7 +12,7 @@ public:
   FakeVolumeStore() = default;
   KJ_DISALLOW_COPY_AND_MOVE(FakeVolumeStore);
 
-  // Nothing can be made or grown any more.
+  // Nothing can be made, grown or written any more.
   bool isFull = false;
   // The next calls of destroy() that fail.
   uint32_t failuresToDestroy = 0;
@@ -29,6 +29,7 @@ public:
   kj::Promise<void> create(kj::StringPtr id, uint64_t bytes, uint32_t uid, Secret key) override;
   kj::Promise<void> grow(kj::StringPtr id, uint64_t bytes) override;
   kj::Promise<void> check(kj::StringPtr id, uint64_t bytes) override;
+  kj::Promise<void> requireRoom() override;
   kj::Promise<void> destroy(kj::StringPtr id) override;
   kj::String path(kj::StringPtr id) override { return kj::str("/volumes/", id); }
   kj::Promise<kj::Array<kj::String>> list() override;

@@ -19,7 +19,7 @@
 
 namespace bothy {
 
-// How often a machine's vsock was lost and restored, and a promise for the next restoration.
+// How often the driver told of each, and a promise for the next restoration of a vsock.
 class Witness final: public VmDriver::Events {
 public:
   void vsockLost(kj::StringPtr name) override { lost++; }
@@ -27,6 +27,8 @@ public:
     restored++;
     if (fulfiller.get() != nullptr) fulfiller->fulfill();
   }
+  void diskFull(kj::StringPtr name) override { stalled++; }
+  void diskFreed(kj::StringPtr name) override { freed++; }
   kj::Promise<void> onRestored() {
     auto paf = kj::newPromiseAndFulfiller<void>();
     fulfiller = kj::mv(paf.fulfiller);
@@ -34,6 +36,8 @@ public:
   }
   int lost = 0;
   int restored = 0;
+  int stalled = 0;
+  int freed = 0;
 
 private:
   kj::Own<kj::PromiseFulfiller<void>> fulfiller;

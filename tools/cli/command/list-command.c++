@@ -28,6 +28,11 @@ kj::String uptimeOf(rpc::WorkspaceInfo::Reader info) {
   return formatDuration((unixNanosNow() - info.getStartedNanos()) * kj::NANOSECONDS);
 }
 
+// What is wrong with it.
+kj::StringPtr troubleOf(rpc::WorkspaceInfo::Reader info) {
+  return info.getStalled().size() > 0 ? info.getStalled() : info.getFailure();
+}
+
 kj::Promise<int> run(Context& context, const Command& self, Arguments given) {
   OptionParser parser(self.name);
   addCommonOptions(context, parser);
@@ -53,7 +58,7 @@ kj::Promise<int> run(Context& context, const Command& self, Arguments given) {
     co_return SUCCESS;
   }
   const kj::StringPtr headings[] = {"NAME",   "STATE", "UP",    "CPUS",
-                                    "MEMORY", "DISK",  "IMAGE", "FAILURE"};
+                                    "MEMORY", "DISK",  "IMAGE", "TROUBLE"};
   Table table(headings);
   for (auto info : workspaces) {
     auto spec = info.getSpec();
@@ -64,7 +69,7 @@ kj::Promise<int> run(Context& context, const Command& self, Arguments given) {
                                 formatBytes(uint64_t{spec.getMemoryMib()} << 20),
                                 formatBytes(uint64_t{spec.getDiskMib()} << 20),
                                 kj::str(spec.getImage()),
-                                kj::str(info.getFailure())};
+                                kj::str(troubleOf(info))};
     table.add(cells);
   }
   context.console.print(table.render());

@@ -193,6 +193,10 @@ kj::StringPtr nameOf(rpc::Cause cause) {
       return "vsock restored";
     case rpc::Cause::RESIZE_FAILED:
       return "disk not resized";
+    case rpc::Cause::DISK_FULL:
+      return "stands still";
+    case rpc::Cause::DISK_FREED:
+      return "goes on";
   }
   return "unknown";
 }

@@ -1,0 +1,82 @@
+#include "vm/disk-stall.h"
+
+#include <sys/statvfs.h>
+
+#include <kj/debug.h>
+
+namespace bothy {
+namespace {
+
+// Room in which a machine goes on: enough that it does not stand still again at once.
+constexpr uint64_t ROOM_BYTES = 64ull * 1024 * 1024;
+constexpr kj::Duration ROOM_CHECK_PAUSE = 1 * kj::SECONDS;
+// The write that found no room is the first that QEMU tries again.
+constexpr kj::Duration PROOF_TIME = 1 * kj::SECONDS;
+
+}  // namespace
+
+void DiskStall::begin() {
+  recurred = true;
+  if (isUnderWay()) return;
+  auto paf = kj::newPromiseAndFulfiller<void>();
+  waiting = Waiting{paf.promise.fork(), kj::mv(paf.fulfiller)};
+  task = run().eagerlyEvaluate([this](kj::Exception&& e) {
+    KJ_LOG(ERROR, "a machine stands still and nothing lets it go on", machine, e.getDescription());
+  });
+}
+
+void DiskStall::abandon() {
+  end();
+  task = nullptr;
+}
+
+void DiskStall::end() {
+  KJ_IF_MAYBE (w, waiting) {
+    w->fulfiller->fulfill();
+  }
+  waiting = nullptr;
+}
+
+kj::Promise<void> DiskStall::whenOver() {
+  KJ_IF_MAYBE (w, waiting) {
+    return w->over.addBranch();
+  }
+  return kj::READY_NOW;
+}
+
+kj::Promise<void> DiskStall::run() {
+  // Listeners are not told from within a call to the driver.
+  co_await kj::evalLater([]() {});
+  KJ_IF_MAYBE (listener, host.listener) {
+    listener->diskFull(machine);
+  }
+  for (bool isTold = false;;) {
+    co_await host.timer().afterDelay(ROOM_CHECK_PAUSE);
+    if (!hasRoom()) continue;
+    recurred = false;
+    auto failure = co_await outcomeOf(host.libvirt->resume(machine));
+    KJ_IF_MAYBE (e, failure) {
+      if (!isTold) {
+        KJ_LOG(ERROR, "a machine stands still and cannot go on; trying again", machine,
+               e->getDescription());
+      }
+      isTold = true;
+      continue;
+    }
+    co_await host.timer().afterDelay(PROOF_TIME);
+    // A quota, or a pool behind the file system, that is full all the same.
+    if (!recurred) break;
+  }
+  end();
+  KJ_IF_MAYBE (listener, host.listener) {
+    listener->diskFreed(machine);
+  }
+}
+
+bool DiskStall::hasRoom() const {
+  struct statvfs stats;
+  if (statvfs(disk.cStr(), &stats) < 0) return false;
+  return uint64_t(stats.f_bavail) * stats.f_frsize >= ROOM_BYTES;
+}
+
+}  // namespace bothy

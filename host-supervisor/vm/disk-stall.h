@@ -1,0 +1,42 @@
+#pragma once
+
+#include "vm/machine-host.h"
+
+namespace bothy {
+
+// QEMU stops the CPUs of a machine whose write finds no room on the host's disk (werror=enospc), keeps the write, and
+// tries it again when it is told to go on.  This tells it, as soon as there is room.
+class DiskStall final {
+public:
+  // Both outlive it.  `disk` is the machine's, on the file system that has to have room.
+  DiskStall(MachineHost& host, kj::StringPtr machine, kj::StringPtr disk)
+      : host(host), machine(machine), disk(disk) {}
+  KJ_DISALLOW_COPY_AND_MOVE(DiskStall);
+
+  // QEMU has stopped the CPUs.  Any number of times.
+  void begin();
+  bool isUnderWay() const { return waiting != nullptr; }
+  // Resolves when it is over; at once where there is none.
+  kj::Promise<void> whenOver();
+  // The machine is on its end: nothing is to go on.
+  void abandon();
+
+private:
+  MachineHost& host;
+  const kj::StringPtr machine;
+  const kj::StringPtr disk;
+  struct Waiting {
+    kj::ForkedPromise<void> over;
+    kj::Own<kj::PromiseFulfiller<void>> fulfiller;
+  };
+  kj::Maybe<Waiting> waiting;
+  // QEMU has stopped the CPUs since they were last told to go on.
+  bool recurred = false;
+  kj::Promise<void> task = kj::READY_NOW;
+
+  kj::Promise<void> run();
+  void end();
+  bool hasRoom() const;
+};
+
+}  // namespace bothy

@@ -1,0 +1,18 @@
+#include "vm/machine-host.h"
+
+#include "vm/accelerator-probe.h"
+
+namespace bothy {
+
+uint32_t MachineHost::groupOf(uint32_t user) const {
+  if (abilities.accelerator == HostAbilities::Accelerator::KVM)
+    return kvmGroup(user).orDefault(user);
+  return user;
+}
+
+kj::Promise<kj::Maybe<kj::Exception>> outcomeOf(kj::Promise<void> promise) {
+  return promise.then([]() -> kj::Maybe<kj::Exception> { return nullptr; },
+                      [](kj::Exception&& e) -> kj::Maybe<kj::Exception> { return kj::mv(e); });
+}
+
+}  // namespace bothy

@@ -1,0 +1,27 @@
+#pragma once
+
+#include <kj/async-io.h>
+
+#include "loop/subreaper.h"
+#include "vm/libvirt-connection.h"
+#include "vm/libvirt-driver.h"
+
+namespace bothy {
+
+// What all machines of a driver share; outlives them.
+struct MachineHost {
+  kj::AsyncIoContext& io;
+  Subreaper& reaper;
+  LibvirtDriverSettings settings;
+  HostAbilities abilities;
+  kj::Own<LibvirtConnection> libvirt;
+  kj::Maybe<VmDriver::Events&> listener;
+
+  kj::Timer& timer() { return io.provider->getTimer(); }
+  uint32_t groupOf(uint32_t user) const;
+};
+
+// What came of `promise`: nullptr if it succeeded.
+kj::Promise<kj::Maybe<kj::Exception>> outcomeOf(kj::Promise<void> promise);
+
+}  // namespace bothy

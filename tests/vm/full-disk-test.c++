@@ -1,0 +1,220 @@
+// What becomes of workspaces when the host's disk is full.
+
+#include <signal.h>
+#include <sys/mount.h>
+
+#include <kj/debug.h>
+#include <catch2/catch_test_macros.hpp>
+
+#include <filesystem>
+
+#include "support/event-record.h"
+#include "support/host-program.h"
+#include "support/test-workspace.h"
+
+namespace bothy {
+namespace {
+
+// A host whose state directory is a file system of its own, which may be full.
+class SmallDisk final {
+public:
+  explicit SmallDisk(SupervisedHost& host, kj::StringPtr size)
+      : state(kj::str(host.directory(), "/state")), ballast(kj::str(state, "/ballast")) {
+    host.wait(host.supervisor().listRequest().send().dropPipeline(), "the list");
+    host.stop(SIGTERM);
+    auto options = kj::str("size=", size, ",mode=0711");
+    KJ_SYSCALL(mount("tmpfs", state.cStr(), "tmpfs", 0, options.cStr()), state);
+    host.start();
+  }
+  ~SmallDisk() { umount2(state.cStr(), MNT_DETACH); }
+  KJ_DISALLOW_COPY_AND_MOVE(SmallDisk);
+
+  // Leaves so many KiB free.
+  void fill(uint64_t keepKib) {
+    runProgram({"/bin/sh"_kj, "-c"_kj,
+                kj::str("cat /dev/zero > ", ballast, "; truncate -s -", keepKib, "K ", ballast)});
+  }
+  void drain() { std::filesystem::remove(ballast.cStr()); }
+
+private:
+  kj::String state;
+  kj::String ballast;
+};
+
+TEST_CASE("P28 on a full disk a workspace can be deleted, and that makes room") {
+  SupervisedHost host;
+  SmallDisk disk(host, "700M");
+  TestWorkspace workspace(host);
+  workspace.shell("head -c 50M /dev/urandom > ~/much; sync");
+  disk.fill(0);
+  host.deleteWorkspace("test");
+  disk.drain();
+  TestWorkspace again(host, {.name = "again"});
+  CHECK(again.shell("echo runs") == "runs");
+}
+
+// Whether it was made.
+bool createOnly(SupervisedHost& host, kj::StringPtr name) {
+  auto request = host.supervisor().createRequest();
+  auto spec = request.initSpec();
+  spec.setName(name);
+  spec.setDiskMib(256);
+  request.setStart(false);
+  auto response = host.wait(request.send().dropPipeline(), "the creation");
+  auto outcome = response.getOutcome();
+  INFO(kj::str(outcome).cStr());
+  CHECK((outcome.isCreated() || outcome.isNoSpace() || outcome.isFailed()));
+  return outcome.isCreated();
+}
+
+TEST_CASE("R02 however little room the disk has, a creation is whole or is not") {
+  SupervisedHost host;
+  SmallDisk disk(host, "900M");
+  // From no room at all to enough: it fails at each of its steps on the way.
+  bool made = false;
+  for (uint64_t keep : {0, 4, 16, 64, 256, 1024, 4096, 400000, 600000}) {
+    INFO(keep << " KiB are free");
+    disk.fill(keep);
+    made = createOnly(host, "test");
+    disk.drain();
+    if (made) break;
+    auto list = host.wait(host.supervisor().listRequest().send().dropPipeline(), "the list");
+    CHECK(list.getWorkspaces().size() == 0);
+    CHECK(std::filesystem::is_empty(kj::str(host.directory(), "/state/volumes").cStr()));
+    REQUIRE(createOnly(host, "other"));
+    host.deleteWorkspace("other");
+  }
+  CHECK(made);
+}
+
+TEST_CASE("R02 P30 on a full disk a start fails and says why, and succeeds when there is room") {
+  SupervisedHost host;
+  SmallDisk disk(host, "900M");
+  REQUIRE(createOnly(host, "test"));
+  for (uint64_t keep : {0, 16, 1024, 8192, 60000}) {
+    INFO(keep << " KiB are free");
+    disk.fill(keep);
+    auto request = host.supervisor().startRequest();
+    request.setName("test");
+    auto response = host.wait(request.send().dropPipeline(), "the start");
+    REQUIRE(response.getOutcome().isFailed());
+    auto failed = response.getOutcome().getFailed();
+    INFO(failed.getMessage().cStr());
+    CHECK(failed.getFault() == rpc::StartFault::DISK);
+    CHECK(failed.getMessage().startsWith("the host's disk is full"));
+    CHECK(host.stateOf("test") == rpc::WorkspaceState::FAILED);
+    disk.drain();
+  }
+  host.startWorkspace("test");
+}
+
+TEST_CASE("R02 on a full disk a growth fails and says why, and the disk is as it was") {
+  SupervisedHost host;
+  SmallDisk disk(host, "1200M");
+  REQUIRE(createOnly(host, "test"));
+  auto resize = [&]() {
+    auto request = host.supervisor().resizeRequest();
+    request.setName("test");
+    request.setDiskMib(512);
+    return host.wait(request.send().dropPipeline(), "the growth");
+  };
+  for (uint64_t keep : {0, 16, 1024, 300000}) {
+    INFO(keep << " KiB are free");
+    disk.fill(keep);
+    auto response = resize();
+    CHECK(response.getOutcome().isNoSpace());
+    CHECK(host.stateOf("test") == rpc::WorkspaceState::STOPPED);
+    disk.drain();
+  }
+  host.startWorkspace("test");
+  host.stopWorkspace("test");
+  auto response = resize();
+  REQUIRE(response.getOutcome().isResized());
+  CHECK(response.getOutcome().getResized().getSpec().getDiskMib() == 512);
+}
+
+TEST_CASE("R02 on a full disk a machine stops, and keeps what was synced") {
+  SupervisedHost host;
+  SmallDisk disk(host, "700M");
+  TestWorkspace workspace(host);
+  workspace.shell("echo kept > ~/file; sync");
+  disk.fill(0);
+  // More than fits, still in the guest's memory.
+  workspace.shell("head -c 30M /dev/urandom > ~/much");
+  host.stopWorkspace("test", 1000);
+  CHECK(host.stateOf("test") == rpc::WorkspaceState::STOPPED);
+  disk.drain();
+  workspace.startAgain();
+  CHECK(workspace.shell("cat ~/file") == "kept");
+}
+
+// Writes more than fits in the background; `~/done` tells that all of it is on the disk.
+void writeMuch(TestWorkspace& workspace) {
+  workspace.shell(
+      "cd ~ && rm -f done && setsid sh -c "
+      "'head -c 30M /dev/urandom > much; sha256sum much > sum; sync; echo > done' "
+      "> /dev/null 2>&1 < /dev/null &");
+}
+
+// All that was written is there, on the disk.
+void expectMuch(TestWorkspace& workspace) {
+  CHECK(workspace.shell("cd /home/user; until test -e done; do sleep 0.1; done; sync; "
+                        "echo 3 > /proc/sys/vm/drop_caches; sha256sum --status -c sum && echo same",
+                        "root") == "same");
+}
+
+// Why the only workspace, which runs, stands still.
+kj::String stallOf(SupervisedHost& host) {
+  auto list = host.wait(host.supervisor().listRequest().send().dropPipeline(), "the list");
+  CHECK(list.getWorkspaces()[0].getState() == rpc::WorkspaceState::RUNNING);
+  return kj::str(list.getWorkspaces()[0].getStalled());
+}
+
+TEST_CASE("P28 a machine that finds the disk full stands still, and goes on without a loss") {
+  SupervisedHost host;
+  SmallDisk disk(host, "700M");
+  TestWorkspace workspace(host);
+  TestTerminal terminal(workspace, {.argv = {"/bin/sh"_kj, "-c"_kj, "read x; echo heard $x"_kj}});
+  EventRecord events(host);
+  disk.fill(0);
+  writeMuch(workspace);
+  events.waitFor(rpc::Cause::DISK_FULL);
+  CHECK(stallOf(host).startsWith("the host's disk is full"));
+  auto connect = host.supervisor().connectRequest();
+  connect.setName("test");
+  CHECK(host.wait(connect.send().dropPipeline(), "the capability").getOutcome().isUnreachable());
+  disk.drain();
+  events.waitFor(rpc::Cause::DISK_FREED);
+  CHECK(stallOf(host) == "");
+  workspace.reconnect();
+  terminal.find();
+  terminal.attach();
+  terminal.type("it\r");
+  terminal.waitForText("heard it");
+  expectMuch(workspace);
+}
+
+TEST_CASE("P28 P41 a machine that stands still when bothyd is killed is adopted, and goes on") {
+  SupervisedHost host;
+  SmallDisk disk(host, "700M");
+  TestWorkspace workspace(host);
+  const pid_t qemu = workspace.qemu();
+  {
+    EventRecord events(host);
+    disk.fill(0);
+    writeMuch(workspace);
+    events.waitFor(rpc::Cause::DISK_FULL);
+  }
+  host.restart(SIGKILL);
+  CHECK(stallOf(host).startsWith("the host's disk is full"));
+  EventRecord events(host);
+  disk.drain();
+  events.waitFor(rpc::Cause::DISK_FREED);
+  CHECK(stallOf(host) == "");
+  workspace.reconnect();
+  CHECK(workspace.qemu() == qemu);
+  expectMuch(workspace);
+}
+
+}  // namespace
+}  // namespace bothy
