@@ -1,9 +1,12 @@
 #pragma once
 
 #include <kj/async-io.h>
-#include <kj/map.h>
+#include <kj/vector.h>
 
 #include "schema/supervisor.capnp.h"
+#include "support/fake-files.h"
+#include "support/fake-program.h"
+#include "support/fake-terminal.h"
 #include "wire/rpc-connection.h"
 
 namespace bothy {
@@ -24,40 +27,10 @@ public:
   bool down = false;
   kj::uint connections = 0;
 
-  // The one terminal of "demo", id 7.
-  struct Terminal {
-    kj::String output = kj::str();  // all of it, from byte 0
-    uint64_t oldest = 0;            // bytes before it are not kept
-    kj::Vector<kj::byte> input;
-    kj::Maybe<int> exitCode;
-    kj::String size;     // "80x24", as last set
-    kj::String command;  // argv joined by blanks, as opened
-    kj::String term;
-    kj::uint attachments = 0;
-  };
-  Terminal terminal;
-  // Sends what was appended to `terminal.output`, and the exit, to whoever is attached.
-  void showTerminal();
-
-  // Programs: "cat" copies its input, "exit N" exits, "kill N" is killed, "talk" writes to both outputs, "sleep"
-  // waits for a signal that ends it; everything else is not found, "locked" not executable.
-  struct Program {
-    kj::String command;
-    kj::String user;
-    kj::String environment;
-    bool inputEnded = false;
-    kj::Vector<uint8_t> signals;
-    bool dropped = false;  // nobody holds it any more
-  };
-  Program program;
-
-  struct File {
-    kj::Array<kj::byte> bytes;
-    uint16_t mode = 0644;
-    bool directory = false;
-    bool stopsInTheMiddle = false;  // a read sends one chunk and no more
-  };
-  kj::TreeMap<kj::String, File> files;  // by path from the root, with a leading "/"
+  // What is in "demo".
+  FakeTerminal terminal;
+  FakeProgram program;
+  FakeFiles files;
 
   // Whether `doctor` finds, beside a good one and a weak one, what is to be refused.
   bool refusesHost = false;
@@ -68,28 +41,9 @@ public:
 private:
   class Server;
   class WorkspaceServer;
-  class TerminalsServer;
-  class TerminalServer;
-  class AttachmentServer;
-  class ProcessesServer;
-  class ProcessServer;
-  class CatInput;
-  class FilesServer;
-  class FullDisk;
-  class FileWriter;
   class SystemServer;
-  struct Viewer {
-    rpc::TerminalViewer::Client client;
-    uint64_t next;
-    kj::Promise<void> showing;
-    uint64_t number;
-  };
-
-  kj::Promise<void> show(Viewer& viewer);
 
   kj::Vector<kj::Own<RpcConnection>> links;
-  kj::Vector<kj::Own<Viewer>> viewers;
-  uint64_t viewerNumber = 0;
 };
 
 }  // namespace bothy

@@ -30,8 +30,7 @@ struct CopyWorld: public CommandTestWorld {
   kj::String path(kj::StringPtr name) { return kj::str(directory, "/", name); }
   kj::String names() { return kj::strArray(local->listNames(), " "); }
   void makeRemote(kj::StringPtr name, kj::StringPtr content, uint16_t mode = 0644) {
-    supervisor.files.insert(kj::str(name),
-                            {.bytes = kj::heapArray(content.asBytes()), .mode = mode});
+    supervisor.files.put(name, {.bytes = kj::heapArray(content.asBytes()), .mode = mode});
   }
   kj::Maybe<kj::String> remote(kj::StringPtr name) {
     KJ_IF_MAYBE (file, supervisor.files.find(name)) return kj::str(file->bytes.asChars());
@@ -76,7 +75,7 @@ TEST_CASE("cp puts a file into a workspace, relative paths in the home") {
   CHECK(world.run({"cp", world.path("notes"), "demo:copy"}) == SUCCESS);
   CHECK(KJ_REQUIRE_NONNULL(world.remote("/home/user/copy")) == text);
 
-  world.supervisor.files.insert(kj::str("/home/user"), {.bytes = nullptr, .directory = true});
+  world.supervisor.files.put("/home/user", {.bytes = nullptr, .directory = true});
   CHECK(world.run({"cp", world.path("notes"), "demo:"}) == SUCCESS);
   CHECK(KJ_REQUIRE_NONNULL(world.remote("/home/user/notes")) == text);
 }

@@ -18,12 +18,12 @@ bool contains(kj::StringPtr text, kj::StringPtr part) {
 struct AtTerminal: public CommandTestWorld {
   void show(kj::StringPtr text) {
     supervisor.terminal.output = kj::str(supervisor.terminal.output, text);
-    supervisor.showTerminal();
+    supervisor.terminal.show();
     settle();
   }
   void exit(int code) {
     supervisor.terminal.exitCode = code;
-    supervisor.showTerminal();
+    supervisor.terminal.show();
     settle();
   }
   kj::String typed() { return kj::str(supervisor.terminal.input.asPtr().asChars()); }

@@ -1,0 +1,136 @@
+#include "support/fake-terminal.h"
+
+namespace bothy {
+
+class FakeTerminal::AttachmentServer final: public rpc::Attachment::Server {
+public:
+  AttachmentServer(FakeTerminal& terminal, uint64_t number) : terminal(terminal), number(number) {}
+  ~AttachmentServer() noexcept(false) {
+    kj::Vector<kj::Own<Viewer>> others;
+    for (auto& viewer : terminal.viewers) {
+      if (viewer->number != number) others.add(kj::mv(viewer));
+    }
+    terminal.viewers = kj::mv(others);
+  }
+
+private:
+  FakeTerminal& terminal;
+  uint64_t number;
+};
+
+class FakeTerminal::TerminalServer final: public rpc::Terminal::Server {
+public:
+  explicit TerminalServer(FakeTerminal& terminal) : terminal(terminal) {}
+
+  kj::Promise<void> attach(AttachContext context) override {
+    auto params = context.getParams();
+    if (params.getSize().isSize()) setSize(params.getSize().getSize());
+    auto from = params.getFrom();
+    uint64_t next = from.isSequence() ? from.getSequence()
+                    : from.isNow()    ? terminal.output.size()
+                                      : terminal.oldest;
+    auto viewer =
+        kj::heap<Viewer>(Viewer{params.getOutput(), next, nullptr, ++terminal.viewerNumber});
+    ++terminal.attachments;
+    auto results = context.getResults();
+    results.setNext(next);
+    results.setAttachment(kj::heap<AttachmentServer>(terminal, viewer->number));
+    viewer->showing = terminal.show(*viewer).eagerlyEvaluate(nullptr);
+    terminal.viewers.add(kj::mv(viewer));
+    return kj::READY_NOW;
+  }
+  kj::Promise<void> write(WriteContext context) override {
+    terminal.input.addAll(context.getParams().getData());
+    return kj::READY_NOW;
+  }
+  kj::Promise<void> resize(ResizeContext context) override {
+    setSize(context.getParams().getSize());
+    return kj::READY_NOW;
+  }
+
+  kj::Promise<void> info(InfoContext context) override {
+    context.getResults().initInfo().setProduced(terminal.output.size());
+    return kj::READY_NOW;
+  }
+
+private:
+  void setSize(rpc::WindowSize::Reader size) {
+    terminal.size = kj::str(size.getColumns(), "x", size.getRows());
+  }
+
+  FakeTerminal& terminal;
+};
+
+class FakeTerminal::TerminalsServer final: public rpc::Terminals::Server {
+public:
+  explicit TerminalsServer(FakeTerminal& terminal) : terminal(terminal) {}
+
+  kj::Promise<void> open(OpenContext context) override {
+    auto params = context.getParams();
+    auto size = params.getSize();
+    terminal.command = kj::strArray(params.getCommand().getArgv(), " ");
+    terminal.size = kj::str(size.getColumns(), "x", size.getRows());
+    terminal.term = kj::str(params.getTerm());
+    auto results = context.getResults();
+    results.setTerminal(kj::heap<TerminalServer>(terminal));
+    results.setId(ID);
+    results.initOutcome().setOpened();
+    return kj::READY_NOW;
+  }
+  kj::Promise<void> list(ListContext context) override {
+    auto info = context.getResults().initTerminals(1)[0];
+    info.setId(ID);
+    info.setTitle("evil\x1b[2Jtitle");
+    info.setRunning(terminal.exitCode == nullptr);
+    return kj::READY_NOW;
+  }
+  kj::Promise<void> get(GetContext context) override {
+    auto results = context.getResults();
+    if (context.getParams().getId() == ID) {
+      results.setTerminal(kj::heap<TerminalServer>(terminal));
+      results.initOutcome().setFound();
+    } else {
+      results.initOutcome().setAbsent();
+    }
+    return kj::READY_NOW;
+  }
+
+private:
+  FakeTerminal& terminal;
+};
+
+rpc::Terminals::Client FakeTerminal::serve() {
+  return kj::heap<TerminalsServer>(*this);
+}
+
+void FakeTerminal::show() {
+  for (auto& viewer : viewers) {
+    // After what is on its way: a viewer gets the bytes in order.
+    viewer->showing = viewer->showing.then([this, v = viewer.get()] { return show(*v); })
+                          .eagerlyEvaluate(nullptr);
+  }
+}
+
+kj::Promise<void> FakeTerminal::show(Viewer& viewer) {
+  if (viewer.next < oldest) {
+    auto gap = viewer.client.gapRequest();
+    gap.setSequence(viewer.next);
+    gap.setLost(oldest - viewer.next);
+    co_await gap.send();
+    viewer.next = oldest;
+  }
+  if (viewer.next < output.size()) {
+    auto request = viewer.client.outputRequest();
+    request.setSequence(viewer.next);
+    request.setData(output.asBytes().slice(viewer.next, output.size()));
+    viewer.next = output.size();
+    co_await request.send();
+  }
+  KJ_IF_MAYBE (code, exitCode) {
+    auto request = viewer.client.exitedRequest();
+    request.initStatus().setExited(static_cast<uint8_t>(*code));
+    co_await request.send();
+  }
+}
+
+}  // namespace bothy

@@ -1,0 +1,52 @@
+#pragma once
+
+#include <kj/async.h>
+#include <kj/vector.h>
+
+#include "schema/terminal.capnp.h"
+
+namespace bothy {
+
+// The one terminal of a fake workspace.  What it shows and when it ends, the test says.
+class FakeTerminal final {
+public:
+  static constexpr uint64_t ID = 7;
+
+  FakeTerminal() = default;
+  KJ_DISALLOW_COPY_AND_MOVE(FakeTerminal);
+
+  kj::String output = kj::str();  // all of it, from byte 0
+  uint64_t oldest = 0;            // bytes before it are not kept
+  kj::Vector<kj::byte> input;
+  kj::Maybe<int> exitCode;
+  kj::String size;     // "80x24", as last set
+  kj::String command;  // argv joined by blanks, as opened
+  kj::String term;
+  kj::uint attachments = 0;
+
+  // Sends what was appended to `output`, and the exit, to whoever is attached.
+  void show();
+  // Forgets whoever is attached, without a word to them.
+  void detachAll() { viewers.clear(); }
+
+  // `Terminals` with this one in it, which outlives every capability that came of it.
+  rpc::Terminals::Client serve();
+
+private:
+  class TerminalsServer;
+  class TerminalServer;
+  class AttachmentServer;
+  struct Viewer {
+    rpc::TerminalViewer::Client client;
+    uint64_t next;
+    kj::Promise<void> showing;
+    uint64_t number;
+  };
+
+  kj::Promise<void> show(Viewer& viewer);
+
+  kj::Vector<kj::Own<Viewer>> viewers;
+  uint64_t viewerNumber = 0;
+};
+
+}  // namespace bothy
