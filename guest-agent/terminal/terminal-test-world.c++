@@ -1,0 +1,68 @@
+#include "terminal/terminal-test-world.h"
+
+#include <kj/debug.h>
+#include <sys/stat.h>
+#include <catch2/catch_test_macros.hpp>
+
+#include "terminal/terminals-facet.h"
+
+namespace bothy {
+
+TerminalTestWorld::TerminalTestWorld() {
+  auto terminfo = kj::str(directory, "/etc/terminfo");
+  KJ_SYSCALL(mkdir(terminfo.cStr(), 0755));
+  KJ_SYSCALL(mkdir(kj::str(terminfo, "/k").cStr(), 0755));
+  writeEtc("terminfo/k/known", "");
+  registry = kj::heap<TerminalRegistry>(*host, kj::arr(kj::mv(terminfo)));
+  terminals = reconnect();
+}
+
+TerminalTestWorld::~TerminalTestWorld() noexcept(false) {
+  disconnect();
+}
+
+rpc::Terminals::Client TerminalTestWorld::reconnect() {
+  return connect<rpc::Terminals>(newTerminalsFacet(*registry));
+}
+
+TerminalTestWorld::Opened TerminalTestWorld::open(kj::StringPtr script, kj::StringPtr term,
+                                                  WindowSize size) {
+  auto request = terminals.openRequest();
+  if (script.size() > 0) setShell(request.initCommand(), script);
+  size.writeTo(request.initSize());
+  request.setTerm(term);
+  auto response = request.send().wait(scope);
+  REQUIRE(response.getOutcome().isOpened());
+  return {response.getTerminal(), response.getId()};
+}
+
+TerminalTestWorld::AttachRequest TerminalTestWorld::attachRequest(rpc::Terminal::Client terminal,
+                                                                  Seen& seen) {
+  auto request = terminal.attachRequest();
+  request.initFrom().setOldest();
+  request.setOutput(kj::heap<TestViewer>(seen));
+  return request;
+}
+
+rpc::Attachment::Client TerminalTestWorld::attach(rpc::Terminal::Client terminal, Seen& seen) {
+  return attachRequest(terminal, seen).send().wait(scope).getAttachment();
+}
+
+void TerminalTestWorld::type(rpc::Terminal::Client terminal, kj::StringPtr text) {
+  auto request = terminal.writeRequest();
+  request.setData(text.asBytes());
+  request.send().wait(scope);
+}
+
+kj::String TerminalTestWorld::run(kj::StringPtr script, kj::StringPtr term) {
+  Seen seen;
+  auto attachment = attach(open(script, term).terminal, seen);
+  seen.until("").wait(scope);
+  return seen.text();
+}
+
+kj::uint TerminalTestWorld::count() {
+  return terminals.listRequest().send().wait(scope).getTerminals().size();
+}
+
+}  // namespace bothy

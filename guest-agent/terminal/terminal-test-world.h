@@ -1,0 +1,39 @@
+#pragma once
+
+#include "process/test-world.h"
+#include "terminal/terminal-registry.h"
+#include "terminal/test-viewer.h"
+
+namespace bothy {
+
+// The terminals of a workspace, seen through a real connection.
+struct TerminalTestWorld: public TestWorld {
+  static constexpr WindowSize SIZE = {132, 43};
+
+  TerminalTestWorld();
+  ~TerminalTestWorld() noexcept(false);
+
+  kj::Own<TerminalRegistry> registry;  // knows of one type of terminal, "known"
+  rpc::Terminals::Client terminals = nullptr;
+
+  // `Terminals` over another connection.
+  rpc::Terminals::Client reconnect();
+
+  struct Opened {
+    rpc::Terminal::Client terminal;
+    uint64_t id;
+  };
+  // Empty: the login shell.
+  Opened open(kj::StringPtr script, kj::StringPtr term = "", WindowSize size = SIZE);
+
+  using AttachRequest = capnp::Request<rpc::Terminal::AttachParams, rpc::Terminal::AttachResults>;
+  // From the oldest byte.
+  AttachRequest attachRequest(rpc::Terminal::Client terminal, Seen& seen);
+  rpc::Attachment::Client attach(rpc::Terminal::Client terminal, Seen& seen);
+  void type(rpc::Terminal::Client terminal, kj::StringPtr text);
+  // Runs a script to its end; what it wrote.
+  kj::String run(kj::StringPtr script, kj::StringPtr term = "");
+  kj::uint count();
+};
+
+}  // namespace bothy

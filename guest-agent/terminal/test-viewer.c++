@@ -1,0 +1,69 @@
+#include "terminal/test-viewer.h"
+
+#include <string.h>
+
+namespace bothy {
+
+kj::String Seen::text() const {
+  return kj::heapString(reinterpret_cast<const char*>(bytes.begin()), bytes.size());
+}
+
+bool Seen::has(kj::StringPtr part) const {
+  return bytes.size() >= part.size() && part.size() > 0 &&
+         memmem(bytes.begin(), bytes.size(), part.begin(), part.size()) != nullptr;
+}
+
+kj::Promise<void> Seen::until(kj::StringPtr part) {
+  auto paf = kj::newPromiseAndFulfiller<void>();
+  awaited = kj::str(part);
+  fulfiller = kj::mv(paf.fulfiller);
+  check();
+  return kj::mv(paf.promise);
+}
+
+void Seen::check() {
+  KJ_IF_MAYBE (f, fulfiller) {
+    if (ended || (awaited.size() > 0 && has(awaited))) (*f)->fulfill();
+  }
+}
+
+kj::Promise<void> TestViewer::output(OutputContext context) {
+  auto params = context.getParams();
+  if (seen.ended || (seen.bytes.size() + seen.lost > 0 && params.getSequence() != seen.next)) {
+    seen.inOrder = false;
+  }
+  seen.next = params.getSequence() + params.getData().size();
+  seen.bytes.addAll(params.getData());
+  seen.check();
+  KJ_IF_MAYBE (gate, seen.gate) {
+    return gate->addBranch();
+  }
+  return kj::READY_NOW;
+}
+
+kj::Promise<void> TestViewer::gap(GapContext context) {
+  auto params = context.getParams();
+  if (seen.bytes.size() + seen.lost > 0 && params.getSequence() != seen.next) {
+    seen.inOrder = false;
+  }
+  seen.lost += params.getLost();
+  seen.next = params.getSequence() + params.getLost();
+  return kj::READY_NOW;
+}
+
+kj::Promise<void> TestViewer::resized(ResizedContext context) {
+  seen.sizes.add(WindowSize::read(context.getParams().getSize()));
+  seen.bytesBeforeResize = seen.bytes.size();
+  return kj::READY_NOW;
+}
+
+kj::Promise<void> TestViewer::exited(ExitedContext context) {
+  if (seen.ended) seen.inOrder = false;
+  auto status = context.getParams().getStatus();
+  if (status.isExited()) seen.exitCode = status.getExited();
+  seen.ended = true;
+  seen.check();
+  return kj::READY_NOW;
+}
+
+}  // namespace bothy

@@ -1,0 +1,52 @@
+#pragma once
+
+#include <kj/async.h>
+#include <kj/string.h>
+#include <kj/vector.h>
+
+#include "schema/terminal.capnp.h"
+#include "terminal/window-size.h"
+
+namespace bothy {
+
+// What a viewer saw, in words of its events; outlives the viewer.
+struct Seen {
+  kj::Vector<kj::byte> bytes;
+  uint64_t next = 0;  // sequence after the last byte
+  uint64_t lost = 0;
+  kj::Vector<WindowSize> sizes;
+  kj::Maybe<size_t> bytesBeforeResize;
+  kj::Maybe<uint8_t> exitCode;
+  bool ended = false;
+  bool inOrder = true;
+  kj::Maybe<kj::ForkedPromise<void>> gate;  // set: outputs do not return until it is resolved
+
+  kj::String text() const;
+  bool has(kj::StringPtr part) const;
+  // Resolves when `part` has been seen, or the end if it is empty.  One call at a time.
+  kj::Promise<void> until(kj::StringPtr part);
+
+private:
+  friend class TestViewer;
+
+  void check();
+
+  kj::String awaited;
+  kj::Maybe<kj::Own<kj::PromiseFulfiller<void>>> fulfiller;
+};
+
+// A viewer that writes down in `seen` what it is told.
+class TestViewer final: public rpc::TerminalViewer::Server {
+public:
+  explicit TestViewer(Seen& seen) : seen(seen) {}
+
+  kj::Promise<void> output(OutputContext context) override;
+  kj::Promise<void> gap(GapContext context) override;
+  kj::Promise<void> resized(ResizedContext context) override;
+  kj::Promise<void> exited(ExitedContext context) override;
+
+private:
+  Seen& seen;
+};
+
+}  // namespace bothy

@@ -1,0 +1,61 @@
+#include "terminal/window-size.h"
+
+#include <string.h>
+#include <catch2/catch_test_macros.hpp>
+
+#include "terminal/terminal-test-world.h"
+
+namespace bothy {
+namespace {
+
+TEST_CASE("P03 the first command sees the client's size") {
+  TerminalTestWorld world;
+  CHECK(world.run("stty size") == "43 132\r\n");
+}
+
+TEST_CASE("P03 a resize reaches the program and every viewer, where it happened in the output") {
+  TerminalTestWorld world;
+  auto opened =
+      world.open("trap 'stty size; exit' WINCH; echo ready; while :; do sleep 0.01; done");
+  Seen one, two;
+  auto first = world.attach(opened.terminal, one);
+  auto second = world.attach(opened.terminal, two);
+  one.until("ready\r\n").wait(world.scope);
+  auto resize = opened.terminal.resizeRequest();
+  WindowSize{80, 24}.writeTo(resize.initSize());
+  resize.send().wait(world.scope);
+  one.until("").wait(world.scope);
+  two.until("").wait(world.scope);
+  for (auto* seen : {&one, &two}) {
+    CHECK(seen->text() == "ready\r\n24 80\r\n");
+    REQUIRE(seen->sizes.size() == 1);
+    CHECK(seen->sizes[0] == WindowSize{80, 24});
+    CHECK(seen->bytesBeforeResize.orDefault(0) == strlen("ready\r\n"));
+  }
+}
+
+TEST_CASE("P03 the size of whoever attaches is applied before the first byte") {
+  TerminalTestWorld world;
+  auto opened = world.open("read line; stty size");
+  Seen seen;
+  auto request = world.attachRequest(opened.terminal, seen);
+  WindowSize{100, 30}.writeTo(request.initSize().initSize());
+  auto attachment = request.send().wait(world.scope).getAttachment();
+  world.type(opened.terminal, "\n");
+  seen.until("").wait(world.scope);
+  CHECK(seen.has("30 100"));
+  CHECK(seen.sizes.size() == 0);
+}
+
+TEST_CASE("P03 a size of 0x0 is refused") {
+  TerminalTestWorld world;
+  auto request = world.terminals.openRequest();
+  CHECK_THROWS_AS(request.send().wait(world.scope), kj::Exception);
+  auto opened = world.open("read line");
+  auto resize = opened.terminal.resizeRequest();
+  WindowSize{80, 4097}.writeTo(resize.initSize());
+  CHECK_THROWS_AS(resize.send().wait(world.scope), kj::Exception);
+}
+
+}  // namespace
+}  // namespace bothy
