@@ -1,0 +1,95 @@
+#include "files/archive-worker.h"
+
+#include <sys/stat.h>
+#include <unistd.h>
+#include <catch2/catch_test_macros.hpp>
+
+#include "files/files-test-world.h"
+#include "tree/test-tar.h"
+
+namespace bothy {
+namespace {
+
+using Collected = FilesTestWorld::Collected;
+using Reason = rpc::FileFailure::Reason;
+
+TEST_CASE("a tree goes out as a tar and comes in again, as the user's") {
+  FilesTestWorld w;
+  w.makeDirectory("tree/sub", true);
+  w.write("tree/sub/f", "text");
+  KJ_SYSCALL(symlink("sub/f", w.world.at("root/tree/link").cStr()));
+  auto request = w.files.exportTreeRequest();
+  request.setPath(bytesOf("tree"));
+  Collected archive;
+  request.setSink(kj::heap<FilesTestWorld::CollectingSink>(archive));
+  auto exported = request.send().wait(w.scope);
+  REQUIRE(exported.getOutcome().isDone());
+  CHECK(exported.getOutcome().getDone().getEntries() == 4);
+  CHECK(archive.ended);
+
+  w.makeDirectory("copy");
+  auto imported = w.import("copy", archive.bytes.asPtr());
+  REQUIRE(imported.getOutcome().isDone());
+  CHECK(imported.getOutcome().getDone().getEntries() == 4);
+  CHECK(w.get("copy/sub/f") == "text");
+  CHECK(w.statusOf("copy/sub/f").st_uid == w.user.uid);
+  CHECK(S_ISLNK(w.statusOf("copy/link").st_mode));
+}
+
+TEST_CASE("a single file is exported under its name") {
+  FilesTestWorld w;
+  w.put("f", "text");
+  auto request = w.files.exportTreeRequest();
+  request.setPath(bytesOf("f"));
+  Collected archive;
+  request.setSink(kj::heap<FilesTestWorld::CollectingSink>(archive));
+  CHECK(request.send().wait(w.scope).getOutcome().getDone().getEntries() == 1);
+  w.makeDirectory("d");
+  CHECK(w.import("d", archive.bytes.asPtr()).getOutcome().isDone());
+  CHECK(w.get("d/f") == "text");
+}
+
+TEST_CASE("S06 a hostile tar that is sent into the guest stays below its directory") {
+  FilesTestWorld w;
+  auto secret = w.world.at("outside/secret");
+  kj::Vector<kj::Array<kj::byte>> hostile;
+  hostile.add(TestTar().file("../../outside/secret", "x").finish());
+  hostile.add(TestTar().file(secret, "x").finish());
+  hostile.add(TestTar().symlink("d", "../../outside").file("d/secret", "x").finish());
+  hostile.add(TestTar().hardLink("h", "../../outside/secret").finish());
+  hostile.add(TestTar().special("null", '3').finish());
+  for (auto i : kj::indices(hostile)) {
+    auto directory = kj::str("in", i);
+    w.makeDirectory(directory);
+    auto response = w.import(directory, hostile[i]);
+    REQUIRE(response.getOutcome().isFailed());
+    CHECK(response.getOutcome().getFailed().getReason() == Reason::INVALID_ARCHIVE);
+    CHECK(response.getOutcome().getFailed().getPath().size() > 0);
+  }
+  CHECK(w.world.read("outside/secret") == "secret");
+  CHECK(w.world.status("outside/secret").st_nlink == 1);
+}
+
+TEST_CASE("S11 what is not a tar is refused") {
+  FilesTestWorld w;
+  w.makeDirectory("d");
+  constexpr kj::byte RAR[] = {'R', 'a', 'r', '!', 0x1a, 0x07, 0x00, 0xcf, 0x90, 0x73, 0x00, 0x00};
+  auto response = w.import("d", kj::arrayPtr(RAR, sizeof(RAR)));
+  CHECK(response.getOutcome().getFailed().getReason() == Reason::INVALID_ARCHIVE);
+}
+
+TEST_CASE("an import whose sink is dropped before its end is not taken for whole") {
+  FilesTestWorld w;
+  w.makeDirectory("d");
+  auto import = [&] {
+    auto request = w.files.importTreeRequest();
+    request.setPath(bytesOf("d"));
+    auto response = request.send().wait(w.scope);
+    w.send(response.getSink(), TestTar().file("f", "x").take());
+    return response.getImport();
+  }();
+  CHECK(import.resultRequest().send().wait(w.scope).getOutcome().isFailed());
+}
+
+}  // namespace
+}  // namespace bothy
