@@ -3,19 +3,10 @@
 #include <kj/debug.h>
 
 #include "console/failure.h"
-#include "console/quantity.h"
-#include "schema/limits.capnp.h"
 #include "supervisor/outcome.h"
-#include "wire/escape.h"
 
 namespace bothy {
 namespace {
-
-// Typed but not sent yet: enough for a large paste while the program does not read.
-constexpr size_t MAX_INPUT_BYTES = 1 << 20;
-// Received but not shown yet; beyond it the workspace is held back.
-constexpr size_t MAX_OUTPUT_BYTES = 256 << 10;
-constexpr size_t READ_BYTES = 64 << 10;
 
 constexpr auto RECONNECT_FIRST_DELAY = 100 * kj::MILLISECONDS;
 constexpr auto RECONNECT_LAST_DELAY = 2 * kj::SECONDS;
@@ -23,10 +14,6 @@ constexpr auto RECONNECT_FOR = 10 * kj::MINUTES;
 constexpr auto RECONNECT_ATTEMPT = 20 * kj::SECONDS;
 // How long the local terminal may take to show the last output.
 constexpr auto LAST_OUTPUT = 30 * kj::SECONDS;
-
-constexpr kj::byte END_OF_TRANSMISSION = 4;  // Ctrl-D: the end of input, typed
-// How long a program may go on after the end of its input before it is told again.
-constexpr auto END_AGAIN = 1 * kj::SECONDS;
 constexpr LocalTerminal::Size PIPE_SIZE{80, 24, 0, 0};
 
 bool mayPass(const kj::Exception& exception) {
@@ -45,21 +32,12 @@ public:
 
   kj::Promise<void> output(OutputContext context) override {
     auto params = context.getParams();
-    if (!session.cursorKnown) {
-      session.cursor.startAt(params.getSequence());
-      session.cursorKnown = true;
-    }
-    auto piece = session.cursor.accept(params.getSequence(), params.getData());
-    if (piece.lost > 0) tellLoss(piece.lost);
-    session.queueOutput(session.cursor.position() - piece.fresh.size(), piece.fresh);
-    return session.output.whenBelow(MAX_OUTPUT_BYTES);
+    return session.output.accept(params.getSequence(), params.getData());
   }
 
   kj::Promise<void> gap(GapContext context) override {
     auto params = context.getParams();
-    session.cursorKnown = true;
-    auto lost = session.cursor.skip(params.getSequence(), params.getLost());
-    if (lost > 0) tellLoss(lost);
+    session.output.skip(params.getSequence(), params.getLost());
     return kj::READY_NOW;
   }
 
@@ -76,12 +54,6 @@ public:
   }
 
 private:
-  void tellLoss(uint64_t bytes) {
-    auto text = kj::str(session.interactive ? "\r\n\x1b[2m" : "\n", "[bothy: ", formatBytes(bytes),
-                        " of output were lost here]", session.interactive ? "\x1b[0m\r\n" : "\n");
-    session.output.push(text.asBytes());
-  }
-
   TerminalSession& session;
   kj::Own<kj::PromiseFulfiller<void>> gone;
 };
@@ -89,8 +61,9 @@ private:
 TerminalSession::TerminalSession(Context& context, Target target, DetachKeys keys)
     : context(context),
       target(target),
-      keys(kj::mv(keys)),
       interactive(context.terminal.isInteractive()),
+      input(context, kj::mv(keys)),
+      output(context),
       whenEnded(nullptr) {
   auto paf = kj::newPromiseAndFulfiller<void>();
   ended = kj::mv(paf.fulfiller);
@@ -104,9 +77,10 @@ kj::Promise<int> TerminalSession::run() {
   {
     kj::Own<void> rawMode;
     if (interactive) {
-      if (keys.describe().size() > 0) {
+      auto howToLeave = input.howToLeave();
+      if (howToLeave.size() > 0) {
         context.console.progress(
-            kj::str("\x1b[2m[", keys.describe(), " leaves this terminal; it goes on]\x1b[0m\n"));
+            kj::str("\x1b[2m[", howToLeave, " leaves this terminal; it goes on]\x1b[0m\n"));
       }
       rawMode = context.terminal.enterRawMode();
     }
@@ -120,7 +94,7 @@ kj::Promise<int> TerminalSession::run() {
     current = nullptr;
     output.finish();
     co_await showing.exclusiveJoin(context.timer.afterDelay(LAST_OUTPUT));
-    if (interactive) context.console.progress(modes.resetSequence());
+    if (interactive) context.console.progress(output.resetSequence());
   }
   co_return conclude();
 }
@@ -148,19 +122,6 @@ void TerminalSession::end(Ending how) {
   if (ending != nullptr) return;
   ending = kj::mv(how);
   ended->fulfill();
-}
-
-void TerminalSession::queueOutput(uint64_t sequence, kj::ArrayPtr<const kj::byte> bytes) {
-  KJ_IF_MAYBE (r, replay) {
-    auto old =
-        static_cast<size_t>(kj::min(uint64_t{bytes.size()}, r->end - kj::min(sequence, r->end)));
-    output.push(r->filter.filter(bytes.slice(0, old)));
-    if (sequence + old < r->end) return;
-    bytes = bytes.slice(old, bytes.size());
-    output.push(r->filter.finish());
-    replay = nullptr;
-  }
-  output.push(bytes);
 }
 
 bool TerminalSession::setSize(rpc::WindowSize::Builder builder) {
@@ -223,7 +184,7 @@ kj::Promise<void> TerminalSession::open() {
     if (interactive) {
       auto sameSize = size.getSize().getColumns() == info.getSize().getColumns() &&
                       size.getSize().getRows() == info.getSize().getRows();
-      replay = Replay{ReplayFilter(sameSize), info.getProduced()};
+      output.startWithReplay(sameSize, info.getProduced());
     }
     if (!toTerminal) size.setUnchanged();
     auto answer = co_await attachRequest.send();
@@ -239,7 +200,7 @@ kj::Promise<void> TerminalSession::open() {
     attachRequest.initFrom().setOldest();
     attachRequest.setOutput(kj::mv(viewer));
     attachRequest.initSize().setUnchanged();
-    cursorKnown = true;  // it begins at 0
+    output.startAtZero();
     auto attaching = attachRequest.send();
 
     auto connection = co_await connecting;
@@ -258,7 +219,7 @@ kj::Promise<void> TerminalSession::open() {
 void TerminalSession::attached(kj::Own<SupervisorLink> link, rpc::Terminal::Client terminal,
                                rpc::Attachment::Client attachment, kj::Promise<void> viewerGone) {
   auto lost = link->onDisconnect().exclusiveJoin(kj::mv(viewerGone)).fork();
-  auto writing = sendInput(terminal).eagerlyEvaluate([](kj::Exception&& exception) {
+  auto writing = input.sendTo(terminal).eagerlyEvaluate([](kj::Exception&& exception) {
     // The terminal is gone or ends: the viewer learns it too, and says how.
   });
   current =
@@ -344,8 +305,8 @@ kj::Promise<bool> TerminalSession::attachAgain() {
   auto gone = kj::newPromiseAndFulfiller<void>();
   auto attachRequest = terminal.attachRequest();
   auto from = attachRequest.initFrom();
-  if (cursorKnown) {
-    from.setSequence(cursor.position());
+  KJ_IF_MAYBE (next, output.position()) {
+    from.setSequence(*next);
   } else {
     from.setOldest();
   }
@@ -358,59 +319,20 @@ kj::Promise<bool> TerminalSession::attachAgain() {
 }
 
 kj::Promise<void> TerminalSession::readInput() {
-  auto buffer = kj::heapArray<kj::byte>(READ_BYTES);
-  while (true) {
-    co_await input.whenBelow(MAX_INPUT_BYTES);
-    size_t count = co_await context.input.tryRead(buffer.begin(), 1, buffer.size());
-    if (count == 0) break;
-    auto typed = buffer.slice(0, count);
-    if (!interactive) {
-      lastTyped = typed[count - 1];
-      input.push(typed);
-      continue;
-    }
-    auto result = keys.filter(typed);
-    input.push(result.input);
-    if (result.detach) {
+  switch (co_await input.read()) {
+    case TerminalInput::End::LEFT:
       end(Detached{kj::String(), SUCCESS});
-      co_return;
-    }
-  }
-  if (interactive) {
-    end(Detached{kj::str("the local terminal is gone"), SIGNAL_BASE + 1});  // as SIGHUP
-  } else {
-    input.finish();
-  }
-}
-
-kj::Promise<void> TerminalSession::sendInput(rpc::Terminal::Client terminal) {
-  while (true) {
-    auto bytes = co_await input.take(rpc::PREFERRED_CHUNK_BYTES);
-    bool finished = bytes.size() == 0;
-    if (finished) {
-      // After a line that was not ended the first one only ends the line.
-      bool lineEnded = lastTyped == '\n' || lastTyped == '\r';
-      bytes = kj::heapArray<kj::byte>(lineEnded ? 1 : 2);
-      for (auto& byte : bytes) byte = END_OF_TRANSMISSION;
-    }
-    auto request = terminal.writeRequest();
-    request.setData(bytes);
-    co_await request.send();
-    // A program that changes the terminal's mode meanwhile (a shell between two commands) loses it.
-    if (finished) co_await context.timer.afterDelay(END_AGAIN);
+      break;
+    case TerminalInput::End::GONE:
+      end(Detached{kj::str("the local terminal is gone"), SIGNAL_BASE + 1});  // as SIGHUP
+      break;
+    case TerminalInput::End::WHOLE:
+      break;
   }
 }
 
 kj::Promise<void> TerminalSession::showOutput() {
-  auto show = [](TerminalSession& session) -> kj::Promise<void> {
-    while (true) {
-      auto bytes = co_await session.output.take(READ_BYTES);
-      if (bytes.size() == 0) co_return;  // finished
-      if (session.interactive) session.modes.follow(bytes);
-      co_await session.context.output.write(bytes.begin(), bytes.size());
-    }
-  };
-  return show(*this).catch_([this](kj::Exception&& exception) {
+  return output.show().catch_([this](kj::Exception&& exception) {
     end(Detached{kj::str("nobody reads the output"), SIGNAL_BASE + 13});  // as SIGPIPE
   });
 }

@@ -7,11 +7,8 @@
 #include "schema/terminal.capnp.h"
 #include "session/command-line.h"
 #include "session/context.h"
-#include "tty/byte-queue.h"
-#include "tty/detach-keys.h"
-#include "tty/output-cursor.h"
-#include "tty/replay-filter.h"
-#include "tty/terminal-modes.h"
+#include "session/terminal-input.h"
+#include "session/terminal-output.h"
 
 namespace bothy {
 
@@ -61,7 +58,6 @@ private:
   kj::Promise<void> readBootId(rpc::Workspace::Client workspace);
 
   kj::Promise<void> readInput();
-  kj::Promise<void> sendInput(rpc::Terminal::Client terminal);
   kj::Promise<void> showOutput();
   kj::Promise<void> followSize();
   kj::Promise<void> followSignals();
@@ -69,28 +65,15 @@ private:
   void attached(kj::Own<SupervisorLink> link, rpc::Terminal::Client terminal,
                 rpc::Attachment::Client attachment, kj::Promise<void> viewerGone);
   bool setSize(rpc::WindowSize::Builder size);
-  void queueOutput(uint64_t sequence, kj::ArrayPtr<const kj::byte> bytes);
   void end(Ending ending);
   void notice(kj::StringPtr text);
   int conclude();
 
   Context& context;
   Target target;
-  DetachKeys keys;
   bool interactive;
-
-  ByteQueue input;
-  ByteQueue output;
-  OutputCursor cursor;
-  bool cursorKnown = false;
-  // What a terminal said before this session came to it, up to byte `end`.
-  struct Replay {
-    ReplayFilter filter;
-    uint64_t end;
-  };
-  kj::Maybe<Replay> replay;
-  TerminalModes modes;
-  kj::byte lastTyped = '\n';
+  TerminalInput input;
+  TerminalOutput output;
 
   uint64_t id = 0;
   kj::String bootId;  // empty: not known yet
