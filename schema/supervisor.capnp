@@ -59,7 +59,9 @@ interface Supervisor {
       absent @1 :Void;
       notRunning @2 :WorkspaceTypes.WorkspaceState;
       unreachable @3 :Text;
-      # The machine runs, and its agent did not answer in time or the machine stands still: why, for people.
+      # The machine runs, its agent did not answer in time.
+      stalled @4 :Text;
+      # The machine runs and stands still, see `WorkspaceInfo.stalled`: why, for people.
     }
   }
 

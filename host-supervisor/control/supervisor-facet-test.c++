@@ -129,7 +129,7 @@ TEST_CASE("P30 a workspace that stands still on a full disk says so until it goe
   auto name = kj::mv(f.driver.running()[0]);
   f.driver.stall(name);
   CHECK(stalled().startsWith("the host's disk is full"));
-  CHECK(connect().getOutcome().getUnreachable().startsWith("the host's disk is full"));
+  CHECK(connect().getOutcome().getStalled().startsWith("the host's disk is full"));
   f.driver.goOn(name);
   CHECK(stalled() == "");
   CHECK(connect().getOutcome().isConnected());

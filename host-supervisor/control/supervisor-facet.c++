@@ -130,7 +130,7 @@ kj::Promise<void> SupervisorFacet::connect(ConnectContext context) {
   }
   auto& machine = KJ_ASSERT_NONNULL(running);
   if (machine->isStalled()) {
-    context.getResults().initOutcome().setUnreachable(STALL_REASON);
+    context.getResults().initOutcome().setStalled(STALL_REASON);
     co_return;
   }
   kj::Maybe<kj::String> fault;

@@ -117,8 +117,10 @@ TEST_CASE("P30 a start on a full disk of the host says so at once, and starts no
   w.manager->create(w.request("demo", false), nullptr).wait(w.scope);
   auto workspace = w.find("demo");
   w.volumes.isFull = true;
+  w.files.console = kj::str("words of an earlier boot");
   auto started = workspace->start(nullptr).wait(w.scope);
   CHECK(failureOf(started).fault == StartFault::DISK);
+  CHECK(failureOf(started).console == "");
   CHECK(failureOf(started).message == "the disk is full");
   CHECK(w.driver.startCount() == 0);
   w.volumes.isFull = false;

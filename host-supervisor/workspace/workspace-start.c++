@@ -121,6 +121,7 @@ kj::Promise<kj::Own<StartReport>> Workspace::runAwait() {
   kj::Maybe<kj::Exception> failure;
   try {
     reach(Stage::BOOTING);
+    hasConsole = true;
     co_await awaitAgent(*KJ_ASSERT_NONNULL(current));
   } catch (...) {
     failure = kj::getCaughtExceptionAsKj();
@@ -133,6 +134,7 @@ kj::Promise<kj::Own<StartReport>> Workspace::runAwait() {
 
 kj::Promise<void> Workspace::boot() {
   fault = StartFault::OTHER;
+  hasConsole = false;
   // The secret is stored before a machine has it: a bothyd that takes over must know it.
   {
     auto secret = kj::heapArray<kj::byte>(rpc::SECRET_BYTES);
@@ -165,6 +167,7 @@ kj::Promise<void> Workspace::boot() {
 
   fault = StartFault::VMM_EXITED;
   world.files.prepare(record.id);
+  hasConsole = true;
   auto vm = co_await within(world.timer, world.deadlines.startVm,
                             "the machine could not be started", world.driver.start(kj::mv(spec)));
   take(kj::mv(vm));
@@ -239,7 +242,9 @@ kj::Promise<kj::Own<StartReport>> Workspace::failStart(kj::Exception exception) 
   if (!isGone) watch = removeLeftMachine().eagerlyEvaluate(nullptr);
   auto report = kj::refcounted<StartReport>();
   kj::String console;
-  kj::runCatchingExceptions([&]() { console = world.files.consoleEnd(record.id); });
+  if (hasConsole) {
+    kj::runCatchingExceptions([&]() { console = world.files.consoleEnd(record.id); });
+  }
   report->failure = StartReport::Failure{stage, fault, kj::str(message), kj::mv(console)};
   retireMachine();
   if (record.state == WorkspaceState::STARTING) {

@@ -173,6 +173,8 @@ private:
   Stage stage = Stage::CREATING_DISK;
   // What it is if the step that is under way fails.
   StartFault fault = StartFault::OTHER;
+  // What the console says is of the start that is under way.
+  bool hasConsole = false;
   kj::TimePoint stageBase = kj::origin<kj::TimePoint>();
 
   void reach(Stage stage);

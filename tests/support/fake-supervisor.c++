@@ -95,7 +95,9 @@ public:
     auto name = context.getParams().getName();
     auto results = context.getResults();
     auto outcome = results.initOutcome();
-    if (name == "demo") {
+    if (name == "demo" && fake.stalled.size() > 0) {
+      outcome.setStalled(fake.stalled);
+    } else if (name == "demo") {
       results.setWorkspace(kj::heap<WorkspaceServer>(fake));
       outcome.setConnected();
     } else if (name == "idle") {

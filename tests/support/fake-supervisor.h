@@ -32,6 +32,9 @@ public:
   FakeProgram program;
   FakeFiles files;
 
+  // Why "demo" stands still; empty: it does not.
+  kj::String stalled;
+
   // Whether `doctor` finds, beside a good one and a weak one, what is to be refused.
   bool refusesHost = false;
 

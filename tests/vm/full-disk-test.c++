@@ -182,7 +182,7 @@ TEST_CASE("P28 a machine that finds the disk full stands still, and goes on with
   CHECK(stallOf(host).startsWith("the host's disk is full"));
   auto connect = host.supervisor().connectRequest();
   connect.setName("test");
-  CHECK(host.wait(connect.send().dropPipeline(), "the capability").getOutcome().isUnreachable());
+  CHECK(host.wait(connect.send().dropPipeline(), "the capability").getOutcome().isStalled());
   disk.drain();
   events.waitFor(rpc::Cause::DISK_FREED);
   CHECK(stallOf(host) == "");

@@ -97,6 +97,29 @@ TEST_CASE("P01 P02 a supervisor that is killed costs no byte and doubles none") 
   CHECK(world.out() == "one two three");
 }
 
+TEST_CASE("P30 a terminal of a machine that stands still says why, waits, and goes on") {
+  AtTerminal world;
+  world.interactive = true;
+  world.start({"shell", "demo"});
+  world.show("one ");
+  world.supervisor.stalled = kj::str("the disk is full");
+  world.supervisor.breakConnections();
+  world.settle();
+  world.supervisor.terminal.output = kj::str("one two ");
+  for (int i = 0; i < 20; i++) world.advance(1 * kj::MINUTES);
+  CHECK_FALSE(world.isDone());
+  auto told = world.errors();
+  CHECK(contains(told, "the disk is full"));
+  // Once.
+  CHECK_FALSE(contains(strstr(told.cStr(), "the disk is full") + 1, "the disk is full"));
+
+  world.supervisor.stalled = nullptr;
+  world.advance(5 * kj::SECONDS);
+  CHECK(world.out() == "one two ");
+  world.exit(0);
+  CHECK(world.wait() == SUCCESS);
+}
+
 TEST_CASE("P01 output that the scrollback lost meanwhile is told with its size") {
   AtTerminal world;
   world.interactive = true;

@@ -247,6 +247,7 @@ kj::Promise<void> TerminalSession::keepAttached() {
 kj::Promise<void> TerminalSession::reconnect() {
   auto start = context.timer.now();
   auto delay = RECONNECT_FIRST_DELAY;
+  lastStall = nullptr;
   while (ending == nullptr) {
     bool done = false;
     auto attempt = kj::evalNow([this] { return attachAgain(); });
@@ -262,7 +263,7 @@ kj::Promise<void> TerminalSession::reconnect() {
       notice("connected again");
       co_return;
     }
-    if (context.timer.now() - start > RECONNECT_FOR) {
+    if (context.timer.now() - lastStall.orDefault(start) > RECONNECT_FOR) {
       end(Detached{kj::str("bothyd did not come back"), EXEC_FAILED});
       co_return;
     }
@@ -279,6 +280,12 @@ kj::Promise<bool> TerminalSession::attachAgain() {
   auto connection = co_await connectRequest.send();
   auto outcome = connection.getOutcome();
   if (outcome.isUnreachable()) co_return false;
+  if (outcome.isStalled()) {
+    // However long that takes: bothyd is there, and the machine will be.
+    if (lastStall == nullptr) notice(outcome.getStalled());
+    lastStall = context.timer.now();
+    co_return false;
+  }
   if (outcome.isNotRunning() && outcome.getNotRunning() == rpc::WorkspaceState::STARTING) {
     co_return false;
   }

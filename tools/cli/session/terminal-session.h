@@ -79,6 +79,8 @@ private:
   kj::String bootId;  // empty: not known yet
   kj::Promise<void> readingBootId = kj::READY_NOW;
   kj::Maybe<Attached> current;
+  // Since the connection was lost: when the machine was last told to stand still.
+  kj::Maybe<kj::TimePoint> lastStall;
 
   kj::Maybe<Ending> ending;
   kj::Own<kj::PromiseFulfiller<void>> ended;

@@ -44,5 +44,13 @@ TEST_CASE("a workspace that is stopped is told with how to start it") {
         "demo is not running (stopped): `bothy start demo`");
 }
 
+TEST_CASE("P30 a workspace that stands still is told with its reason") {
+  capnp::MallocMessageBuilder message;
+  auto outcome = message.initRoot<rpc::Supervisor::ConnectOutcome>();
+  outcome.setStalled("the disk is full");
+  auto thrown = kj::runCatchingExceptions([&] { requireConnected("demo", outcome); });
+  CHECK(describe(KJ_REQUIRE_NONNULL(thrown)).message == "demo: the disk is full");
+}
+
 }  // namespace
 }  // namespace bothy

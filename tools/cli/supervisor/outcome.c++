@@ -86,6 +86,8 @@ void requireConnected(kj::StringPtr name, rpc::Supervisor::ConnectOutcome::Reade
       kj::throwFatalException(failure(
           kj::str(name, " runs but its agent does not answer (", escaped(outcome.getUnreachable()),
                   "): try again, or `bothy stop ", name, "` and `bothy start ", name, "`")));
+    case Outcome::STALLED:
+      kj::throwFatalException(failure(kj::str(name, ": ", escaped(outcome.getStalled()))));
   }
   kj::throwFatalException(newerSupervisor());
 }
