@@ -75,8 +75,8 @@ enum SignalScope {
 interface Processes {
   # Starts programs.  Held by whoever may run code in the workspace.
 
-  exec @0 (command :Command, stdout :Stream.ByteSink, stderr :Stream.ByteSink)
-      -> (process :Process, stdin :Stream.ByteSink, outcome :ExecOutcome);
+  exec @0 (command :Command, stdout :Stream.ByteSink, stderr :Stream.ByteSink, keep :Bool = false)
+      -> (process :Process, stdin :Stream.ByteSink, outcome :ExecOutcome, id :UInt64);
   # Starts `command` and returns as soon as execve(2) succeeded or failed.  Callers who want one round
   # trip pipeline `wait` on `process` (and `end` on `stdin`) before it returned; if nothing was started,
   # both are null and what was pipelined fails, while `outcome` says why.
@@ -87,6 +87,11 @@ interface Processes {
   #
   # `stdin` is the program's standard input.  `end` closes it; so does dropping it.  Writing after the
   # program closed its standard input or ended fails with DISCONNECTED.
+  #
+  # `keep`: the program outlives what its caller holds of it by `processKeepMillis`, so that one whose
+  # connection broke can have it back by `reattach` and `id` (random, 0 without `keep`).  Until then dropping
+  # `process` or `stdin` changes nothing, and a sink that is gone stops the program once its pipe is full;
+  # `Process.end` ends it.
 
   struct ExecOutcome {
     union {
@@ -94,11 +99,28 @@ interface Processes {
       failed @1 :StartFailure;
     }
   }
+
+  reattach @1 (id :UInt64, stdout :Stream.ByteSink, stdoutFrom :UInt64, stderr :Stream.ByteSink, stderrFrom :UInt64)
+      -> (process :Process, stdin :Stream.ByteSink, stdinReceived :UInt64, outcome :ReattachOutcome);
+  # A program that was started with `keep`, also one that has ended meanwhile.  Its output comes to the new
+  # sinks, from byte `stdoutFrom` and `stderrFrom` on (bytes that the caller has had, counted from 0), and
+  # no more to earlier ones; who had given no sink gives none.  `stdinReceived`: so many bytes of standard input the
+  # program's pipe has taken; what was on its way beyond that is lost, and the caller writes it again.
+  # Earlier `stdin`s are dead.  FAILED for a position that the caller cannot have had.
+
+  struct ReattachOutcome {
+    union {
+      attached @0 :Void;
+      absent @1 :Void;
+      # There was no such program, or nobody came for it within `processKeepMillis`, or it ended and
+      # `maxEndedProcesses` others after it.
+    }
+  }
 }
 
 interface Process {
-  # A program that was started.  Dropping the last reference while it runs ends its whole tree:
-  # SIGHUP and SIGTERM, `killGraceMillis` later SIGKILL.
+  # A program that was started.  Dropping the last reference while it runs ends its whole tree, unless it is
+  # kept (see Processes.exec): SIGHUP and SIGTERM, `killGraceMillis` later SIGKILL.
 
   wait @0 () -> (status :ExitStatus, detached :UInt32);
   # Returns when the program ended and its output was delivered.  A background child that still holds
@@ -111,7 +133,17 @@ interface Process {
 
   info @2 () -> (pid :UInt32);
   # The process id within the guest: for people to read; it is no handle.
+
+  end @3 ();
+  # Ends its whole tree as dropping the last reference of one that is not kept does, and forgets it.  Returns
+  # when that has begun.
 }
+
+const processKeepMillis :UInt32 = 30000;
+# How long a program that was started with `keep` waits for `reattach` when nobody holds it.
+
+const maxEndedProcesses :UInt32 = 32;
+# Programs that have ended, and that nobody holds, of which the end of the output and the status are kept.
 
 const killGraceMillis :UInt32 = 2000;
 # Time between SIGTERM and SIGKILL when a process or a terminal is ended.

@@ -3,13 +3,15 @@
 namespace bothy {
 
 Execution::Execution(ProcessHost& host, kj::Own<ChildProcess> childParam,
+                     kj::Own<ProgramInput> standardInput,
                      kj::Maybe<kj::Own<OutputPump>> standardOutput,
                      kj::Maybe<kj::Own<OutputPump>> standardError)
     : host(host),
       child(kj::mv(childParam)),
+      standardInput(kj::mv(standardInput)),
       standardOutput(kj::mv(standardOutput)),
       standardError(kj::mv(standardError)),
-      finished(run().eagerlyEvaluate(nullptr).fork()) {
+      ended(run().eagerlyEvaluate(nullptr).fork()) {
   host.processCount++;
 }
 
@@ -17,26 +19,38 @@ Execution::~Execution() noexcept(false) {
   host.processCount--;
 }
 
+kj::Maybe<OutputPump&> Execution::pumpOf(kj::Maybe<kj::Own<OutputPump>>& pump) {
+  return pump.map([](kj::Own<OutputPump>& own) -> OutputPump& { return *own; });
+}
+
 kj::Promise<Execution::Result> Execution::run() {
   auto status = co_await child->onExit();
   Result result = {status, child->countMembers()};
-  KJ_IF_MAYBE (pump, standardOutput) {
-    (*pump)->finish();
+  for (auto pump : {&standardOutput, &standardError}) {
+    KJ_IF_MAYBE (p, *pump) {
+      (*p)->finish();
+    }
   }
-  KJ_IF_MAYBE (pump, standardError) {
-    (*pump)->finish();
-  }
-  KJ_IF_MAYBE (pump, standardOutput) {
-    co_await (*pump)->onDone();
-  }
-  KJ_IF_MAYBE (pump, standardError) {
-    co_await (*pump)->onDone();
+  co_return result;
+}
+
+kj::Promise<Execution::Result> Execution::onFinished() {
+  auto result = co_await ended.addBranch();
+  for (auto pump : {&standardOutput, &standardError}) {
+    KJ_IF_MAYBE (p, *pump) {
+      co_await (*p)->onDone();
+    }
   }
   co_return result;
 }
 
 void Execution::abandon() {
   if (child->isRunning()) host.runInBackground(child->end());
+  for (auto pump : {&standardOutput, &standardError}) {
+    KJ_IF_MAYBE (p, *pump) {
+      (*p)->giveUp();
+    }
+  }
   host.runInBackground(onFinished().ignoreResult().attach(kj::addRef(*this)));
 }
 

@@ -2,6 +2,7 @@
 
 #include "process/child-process.h"
 #include "process/output-pump.h"
+#include "process/program-input.h"
 
 namespace bothy {
 
@@ -14,15 +15,18 @@ public:
   };
 
   // None: the output goes to /dev/null.
-  Execution(ProcessHost& host, kj::Own<ChildProcess> child,
+  Execution(ProcessHost& host, kj::Own<ChildProcess> child, kj::Own<ProgramInput> standardInput,
             kj::Maybe<kj::Own<OutputPump>> standardOutput,
             kj::Maybe<kj::Own<OutputPump>> standardError);
   ~Execution() noexcept(false);
 
   // Resolves when the program has ended and its output was delivered.
-  kj::Promise<Result> onFinished() { return finished.addBranch(); }
+  kj::Promise<Result> onFinished();
 
   ChildProcess& process() { return *child; }
+  ProgramInput& input() { return *standardInput; }
+  kj::Maybe<OutputPump&> output() { return pumpOf(standardOutput); }
+  kj::Maybe<OutputPump&> errors() { return pumpOf(standardError); }
 
   // Nobody asks any more: ends the tree if the program runs; then, in the background, delivers what
   // is left of the output.
@@ -31,11 +35,13 @@ public:
 private:
   ProcessHost& host;
   kj::Own<ChildProcess> child;
+  kj::Own<ProgramInput> standardInput;
   kj::Maybe<kj::Own<OutputPump>> standardOutput;
   kj::Maybe<kj::Own<OutputPump>> standardError;
-  kj::ForkedPromise<Result> finished;
+  kj::ForkedPromise<Result> ended;  // the program; its output may be on its way
 
   kj::Promise<Result> run();
+  static kj::Maybe<OutputPump&> pumpOf(kj::Maybe<kj::Own<OutputPump>>& pump);
 };
 
 }  // namespace bothy

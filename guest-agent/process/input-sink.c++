@@ -1,8 +1,5 @@
 #include "process/input-sink.h"
 
-#include <errno.h>
-#include <unistd.h>
-
 #include <kj/debug.h>
 
 #include "schema/limits.capnp.h"
@@ -13,59 +10,33 @@ namespace {
 
 class InputSink final: public rpc::ByteSink::Server {
 public:
-  InputSink(kj::UnixEventPort& eventPort, kj::AutoCloseFd pipe)
-      : eventPort(eventPort), pipe(kj::mv(pipe)) {}
+  InputSink(kj::Own<ProgramInput> inputParam, WhenDropped whenDropped)
+      : input(kj::mv(inputParam)), writer(input->takeOver()), whenDropped(whenDropped) {}
+  ~InputSink() noexcept(false) {
+    if (whenDropped == WhenDropped::CLOSE) input->close();
+  }
 
   kj::Promise<void> write(WriteContext context) override {
     auto data = context.getParams().getData();
     KJ_REQUIRE(data.size() <= rpc::MAX_CHUNK_BYTES, "chunk too large", data.size());
-    while (data.size() > 0) {
-      requireOpen();
-      ssize_t n = ::write(pipe.get(), data.begin(), data.size());
-      if (n > 0) {
-        data = data.slice(n, data.size());
-      } else if (errno == EAGAIN) {
-        co_await onWritable();
-      } else if (errno != EINTR) {
-        close();
-      }
-    }
+    return input->write(writer, data);
   }
 
   kj::Promise<void> end(EndContext context) override {
-    requireOpen();
-    close();
+    input->end(writer);
     return kj::READY_NOW;
   }
 
 private:
-  kj::UnixEventPort& eventPort;
-  kj::AutoCloseFd pipe;
-  kj::Maybe<kj::UnixEventPort::FdObserver> observer;  // made when the pipe is first full
-
-  void requireOpen() {
-    if (pipe.get() < 0) {
-      kj::throwFatalException(KJ_EXCEPTION(DISCONNECTED, "standard input is closed"));
-    }
-  }
-
-  void close() {
-    observer = nullptr;
-    pipe = nullptr;
-  }
-
-  kj::Promise<void> onWritable() {
-    if (observer == nullptr) {
-      observer.emplace(eventPort, pipe.get(), kj::UnixEventPort::FdObserver::OBSERVE_WRITE);
-    }
-    return KJ_ASSERT_NONNULL(observer).whenBecomesWritable();
-  }
+  kj::Own<ProgramInput> input;
+  const uint64_t writer;
+  const WhenDropped whenDropped;
 };
 
 }  // namespace
 
-rpc::ByteSink::Client newInputSink(kj::UnixEventPort& eventPort, kj::AutoCloseFd pipe) {
-  return kj::heap<InputSink>(eventPort, kj::mv(pipe));
+rpc::ByteSink::Client newInputSink(kj::Own<ProgramInput> input, WhenDropped whenDropped) {
+  return kj::heap<InputSink>(kj::mv(input), whenDropped);
 }
 
 }  // namespace bothy

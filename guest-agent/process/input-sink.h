@@ -1,16 +1,12 @@
 #pragma once
 
-#include <kj/async-unix.h>
-#include <kj/io.h>
-
+#include "process/program-input.h"
 #include "schema/stream.capnp.h"
 
 namespace bothy {
 
-// The write end of a program's standard input as a ByteSink.  A `write` returns once the pipe has taken
-// all of it: nothing is queued here.  Dropping it closes the pipe.
-//
-// `pipe`: non-blocking.
-rpc::ByteSink::Client newInputSink(kj::UnixEventPort& eventPort, kj::AutoCloseFd pipe);
+// Serves a program's standard input as a ByteSink, whose writer it becomes.
+enum class WhenDropped { CLOSE, KEEP };
+rpc::ByteSink::Client newInputSink(kj::Own<ProgramInput> input, WhenDropped whenDropped);
 
 }  // namespace bothy

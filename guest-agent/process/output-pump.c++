@@ -9,6 +9,7 @@
 #include <kj/debug.h>
 
 #include "schema/limits.capnp.h"
+#include "wire/rpc-network.h"
 
 namespace bothy {
 
@@ -16,19 +17,60 @@ namespace {
 
 // Once so much waits in a pipe, the program writes in bulk: a larger pipe saves switches.
 constexpr size_t BULK_BYTES = 32 * 1024;
+// With a tail, chunks are small, so that little of it is ever on its way.
+constexpr size_t KEPT_CHUNK_BYTES = 64 * 1024;
+// What is on its way, and so may not have been had, is at most the window of the stream's flow control and the
+// message that overshoots it; a power of two above that.
+constexpr size_t TAIL_BYTES = 512 * 1024;
+static_assert((WINDOW_MESSAGES + 2) * KEPT_CHUNK_BYTES <= TAIL_BYTES);
 // Words of a `write` beside its data.
 constexpr uint64_t REQUEST_WORDS = 16;
 
 }  // namespace
 
 OutputPump::OutputPump(kj::UnixEventPort& eventPort, kj::AutoCloseFd pipeParam,
-                       rpc::ByteSink::Client sink)
+                       rpc::ByteSink::Client sink, Keeping keeping)
     : pipe(kj::mv(pipeParam)), sink(kj::mv(sink)), done(nullptr) {
+  if (keeping == Keeping::TAIL) tail.emplace(TAIL_BYTES);
   observer.emplace(eventPort, pipe.get(), kj::UnixEventPort::FdObserver::OBSERVE_READ);
-  done = run().eagerlyEvaluate(nullptr).fork();
+  begin();
 }
 
 OutputPump::~OutputPump() noexcept(false) {}
+
+void OutputPump::begin() {
+  isLost = false;
+  if (doneFulfiller.get() == nullptr || !doneFulfiller->isWaiting()) {
+    auto paf = kj::newPromiseAndFulfiller<void>();
+    done = paf.promise.fork();
+    doneFulfiller = kj::mv(paf.fulfiller);
+  }
+  task = run().eagerlyEvaluate(nullptr);
+}
+
+void OutputPump::redirect(rpc::ByteSink::Client newSink, uint64_t from) {
+  KJ_REQUIRE(has(from), "this output is not kept", from);
+  // Ends the delivery to the one before, wherever it is.
+  task = nullptr;
+  sink = kj::mv(newSink);
+  next = from;
+  begin();
+}
+
+bool OutputPump::has(uint64_t from) const {
+  KJ_IF_MAYBE (kept, tail) {
+    return kept->begin() <= from && from <= kept->end();
+  }
+  return false;
+}
+
+void OutputPump::giveUp() {
+  isGivenUp = true;
+  if (!isLost) return;
+  task = nullptr;
+  close();
+  doneFulfiller->fulfill();
+}
 
 void OutputPump::finish() {
   remaining = pipe.get() < 0 ? 0 : countAvailable();
@@ -41,15 +83,25 @@ kj::Promise<void> OutputPump::run() {
   try {
     co_await deliver();
     co_await sink.endRequest().send();
-  } catch (const kj::Exception&) {
+  } catch (const kj::Exception& exception) {
     // The receiver is gone: nobody is left who could be told.
+    isLost =
+        tail != nullptr && !isGivenUp && exception.getType() == kj::Exception::Type::DISCONNECTED;
   }
-  observer = nullptr;
-  pipe = nullptr;
+  if (isLost) co_return;
+  close();
+  doneFulfiller->fulfill();
 }
 
 kj::Promise<void> OutputPump::deliver() {
   for (;;) {
+    KJ_IF_MAYBE (kept, tail) {
+      if (next < kept->end()) {
+        co_await sendKept(*kept);
+        continue;
+      }
+    }
+    if (pipe.get() < 0) co_return;
     size_t size = countAvailable();
     KJ_IF_MAYBE (rest, remaining) {
       size = kj::min(size, *rest);
@@ -71,21 +123,44 @@ kj::Promise<void> OutputPump::send(size_t size) {
     fcntl(pipe.get(), F_SETPIPE_SZ, static_cast<int>(rpc::PREFERRED_CHUNK_BYTES));
     enlarged = true;
   }
+  KJ_IF_MAYBE (kept, tail) {
+    auto chunk = kj::heapArray<kj::byte>(kj::min(size, KEPT_CHUNK_BYTES));
+    read(chunk);
+    kept->append(chunk);
+    return sendKept(*kept);
+  }
   size = kj::min(size, size_t(rpc::PREFERRED_CHUNK_BYTES));
   auto request =
       sink.writeRequest(capnp::MessageSize{size / sizeof(capnp::word) + REQUEST_WORDS, 0});
-  auto data = request.initData(static_cast<kj::uint>(size));
-  for (size_t have = 0; have < size;) {
-    // Nobody else reads this pipe: what was counted is there.
+  read(request.initData(static_cast<kj::uint>(size)));
+  return request.send();
+}
+
+kj::Promise<void> OutputPump::sendKept(ByteTail& kept) {
+  size_t size = kj::min(kept.end() - next, KEPT_CHUNK_BYTES);
+  auto request =
+      sink.writeRequest(capnp::MessageSize{size / sizeof(capnp::word) + REQUEST_WORDS, 0});
+  kept.copy(next, request.initData(static_cast<kj::uint>(size)));
+  next += size;
+  return request.send();
+}
+
+// Nobody else reads this pipe: what was counted is there.
+void OutputPump::read(kj::ArrayPtr<kj::byte> target) {
+  for (size_t have = 0; have < target.size();) {
     ssize_t n;
-    KJ_SYSCALL(n = read(pipe.get(), data.begin() + have, size - have));
+    KJ_SYSCALL(n = ::read(pipe.get(), target.begin() + have, target.size() - have));
     KJ_ASSERT(n > 0, "bytes have vanished from a pipe");
     have += n;
   }
   KJ_IF_MAYBE (rest, remaining) {
-    *rest -= size;
+    *rest -= target.size();
   }
-  return request.send();
+}
+
+void OutputPump::close() {
+  observer = nullptr;
+  pipe = nullptr;
 }
 
 kj::Promise<void> OutputPump::onReadable() {

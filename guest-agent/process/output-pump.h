@@ -4,6 +4,7 @@
 #include <kj/io.h>
 
 #include "schema/stream.capnp.h"
+#include "wire/byte-tail.h"
 
 namespace bothy {
 
@@ -12,10 +13,15 @@ namespace bothy {
 //
 // A sink that fails closes the pipe, so that the program gets SIGPIPE, as from a closed pipe in a shell.
 // Dropping the pump does the same.
+//
+// With a tail it keeps what was passed on last, and a sink whose connection broke may be followed by another, which
+// is given again what that one cannot have had; until then the pipe stays.
 class OutputPump final {
 public:
+  enum class Keeping { NOTHING, TAIL };
   // `pipe`: the read end, non-blocking.
-  OutputPump(kj::UnixEventPort& eventPort, kj::AutoCloseFd pipe, rpc::ByteSink::Client sink);
+  OutputPump(kj::UnixEventPort& eventPort, kj::AutoCloseFd pipe, rpc::ByteSink::Client sink,
+             Keeping keeping);
   ~OutputPump() noexcept(false);
   KJ_DISALLOW_COPY_AND_MOVE(OutputPump);
 
@@ -24,21 +30,39 @@ public:
   void finish();
 
   // Resolves when the pipe was closed by all writers or finish() is through, and the sink has
-  // answered `end`; also when the sink failed.  Never fails.
+  // answered `end`; also when the sink failed, and no other may follow.  Never fails.
   kj::Promise<void> onDone() { return done.addBranch(); }
+
+  // Only with a tail: the output from byte `from` on goes to `sink`, and nothing more to the one before.  onDone() is
+  // its, then.  Throws if `from` is not in the tail.
+  void redirect(rpc::ByteSink::Client sink, uint64_t from);
+  // Whether redirect() takes `from`.
+  bool has(uint64_t from) const;
+  // No other sink will come.
+  void giveUp();
 
 private:
   kj::AutoCloseFd pipe;
   kj::Maybe<kj::UnixEventPort::FdObserver> observer;
   rpc::ByteSink::Client sink;
+  kj::Maybe<ByteTail> tail;
+  uint64_t next = 0;    // of the tail: the byte that the sink gets next
+  bool isLost = false;  // the sink is, and another may come
+  bool isGivenUp = false;
   bool enlarged = false;
   kj::Maybe<size_t> remaining;  // set by finish(): bytes still to be delivered
   kj::Maybe<kj::Own<kj::PromiseFulfiller<void>>> finishing;
   kj::ForkedPromise<void> done;
+  kj::Own<kj::PromiseFulfiller<void>> doneFulfiller;
+  kj::Promise<void> task = nullptr;
 
+  void begin();
   kj::Promise<void> run();
   kj::Promise<void> deliver();
   kj::Promise<void> send(size_t size);
+  kj::Promise<void> sendKept(ByteTail& tail);
+  void read(kj::ArrayPtr<kj::byte> target);
+  void close();
   kj::Promise<void> onReadable();
   size_t countAvailable();
   bool isClosed();

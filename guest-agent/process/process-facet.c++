@@ -8,10 +8,43 @@ namespace bothy {
 
 namespace {
 
+// What dropping it and `end` do with the execution.
+class Holding {
+public:
+  virtual void drop() = 0;
+  virtual void end() = 0;
+};
+
+class Owning final: public Holding {
+public:
+  explicit Owning(Execution& execution) : execution(execution) {}
+  void drop() override { execution.abandon(); }
+  void end() override {
+    execution.process().end().detach([](kj::Exception&&) {});
+  }
+
+private:
+  Execution& execution;
+};
+
+class Keeping final: public Holding {
+public:
+  Keeping(kj::Own<KeptExecutions> keptParam, uint64_t id) : kept(kj::mv(keptParam)), id(id) {
+    kept->hold(id);
+  }
+  void drop() override { kept->release(id); }
+  void end() override { kept->end(id); }
+
+private:
+  kj::Own<KeptExecutions> kept;
+  const uint64_t id;
+};
+
 class ProcessFacet final: public rpc::Process::Server {
 public:
-  explicit ProcessFacet(kj::Own<Execution> execution) : execution(kj::mv(execution)) {}
-  ~ProcessFacet() noexcept(false) { execution->abandon(); }
+  ProcessFacet(kj::Own<Execution> execution, kj::Own<Holding> holding)
+      : execution(kj::mv(execution)), holding(kj::mv(holding)) {}
+  ~ProcessFacet() noexcept(false) { holding->drop(); }
 
   kj::Promise<void> wait(WaitContext context) override {
     auto result = co_await execution->onFinished();
@@ -33,14 +66,26 @@ public:
     return kj::READY_NOW;
   }
 
+  kj::Promise<void> end(EndContext context) override {
+    holding->end();
+    return kj::READY_NOW;
+  }
+
 private:
   kj::Own<Execution> execution;
+  kj::Own<Holding> holding;
 };
 
 }  // namespace
 
 rpc::Process::Client newProcessFacet(kj::Own<Execution> execution) {
-  return kj::heap<ProcessFacet>(kj::mv(execution));
+  auto holding = kj::heap<Owning>(*execution);
+  return kj::heap<ProcessFacet>(kj::mv(execution), kj::mv(holding));
+}
+
+rpc::Process::Client newKeptProcessFacet(kj::Own<KeptExecutions> kept, uint64_t id) {
+  auto execution = kj::addRef(KJ_REQUIRE_NONNULL(kept->find(id)));
+  return kj::heap<ProcessFacet>(kj::mv(execution), kj::heap<Keeping>(kj::mv(kept), id));
 }
 
 }  // namespace bothy

@@ -1,10 +1,14 @@
 #pragma once
 
-#include "process/execution.h"
+#include "process/kept-executions.h"
+#include "schema/process.capnp.h"
 
 namespace bothy {
 
 // Serves `Process`.  Dropping it abandons the execution: see there.
 rpc::Process::Client newProcessFacet(kj::Own<Execution> execution);
+
+// The same for one that is kept: dropping it says that nobody holds it by this.
+rpc::Process::Client newKeptProcessFacet(kj::Own<KeptExecutions> kept, uint64_t id);
 
 }  // namespace bothy

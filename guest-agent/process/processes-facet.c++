@@ -69,6 +69,7 @@ public:
     kj::AutoCloseFd programEnds[2];
     kj::Maybe<kj::AutoCloseFd> outputs[2];
     kj::Maybe<rpc::ByteSink::Client> sinks[2];
+    const bool keep = params.getKeep();
     if (params.hasStdout()) sinks[0] = params.getStdout();
     if (params.hasStderr()) sinks[1] = params.getStderr();
     request.standardFds[0] = input.programs.get();
@@ -94,22 +95,63 @@ public:
     kj::Maybe<kj::Own<OutputPump>> pumps[2];
     for (int i = 0; i < 2; i++) {
       KJ_IF_MAYBE (pipe, outputs[i]) {
-        pumps[i] = kj::heap<OutputPump>(host.eventPort, kj::mv(*pipe),
-                                        kj::mv(KJ_ASSERT_NONNULL(sinks[i])));
+        pumps[i] =
+            kj::heap<OutputPump>(host.eventPort, kj::mv(*pipe), kj::mv(KJ_ASSERT_NONNULL(sinks[i])),
+                                 keep ? OutputPump::Keeping::TAIL : OutputPump::Keeping::NOTHING);
       }
     }
-    auto process = newProcessFacet(kj::refcounted<Execution>(
-        host, kj::mv(outcome.get<kj::Own<ChildProcess>>()), kj::mv(pumps[0]), kj::mv(pumps[1])));
-    auto stdin = newInputSink(host.eventPort, kj::mv(input.ours));
+    auto standardInput = kj::refcounted<ProgramInput>(host.eventPort, kj::mv(input.ours));
     auto results = context.initResults();
+    results.setStdin(
+        newInputSink(standardInput->addRef(), keep ? WhenDropped::KEEP : WhenDropped::CLOSE));
+    auto execution =
+        kj::refcounted<Execution>(host, kj::mv(outcome.get<kj::Own<ChildProcess>>()),
+                                  kj::mv(standardInput), kj::mv(pumps[0]), kj::mv(pumps[1]));
+    if (keep) {
+      auto id = kept->add(kj::mv(execution));
+      results.setProcess(newKeptProcessFacet(kept->addRef(), id));
+      results.setId(id);
+    } else {
+      results.setProcess(newProcessFacet(kj::mv(execution)));
+    }
     results.initOutcome().setStarted();
-    results.setProcess(kj::mv(process));
-    results.setStdin(kj::mv(stdin));
+  }
+
+  kj::Promise<void> reattach(ReattachContext context) override {
+    auto params = context.getParams();
+    auto id = params.getId();
+    auto found = kept->find(id);
+    if (found == nullptr) {
+      context.initResults().initOutcome().setAbsent();
+      return kj::READY_NOW;
+    }
+    auto& execution = KJ_ASSERT_NONNULL(found);
+    // Nothing is changed unless all of it can be.
+    auto output = execution.output(), errors = execution.errors();
+    KJ_REQUIRE(params.hasStdout() == (output != nullptr), "stdout as it was given to exec");
+    KJ_REQUIRE(params.hasStderr() == (errors != nullptr), "stderr as it was given to exec");
+    auto require = [](kj::Maybe<OutputPump&> pump, uint64_t from) {
+      KJ_IF_MAYBE (p, pump) {
+        KJ_REQUIRE(p->has(from), "this output is not kept", from);
+      }
+    };
+    require(output, params.getStdoutFrom());
+    require(errors, params.getStderrFrom());
+    KJ_IF_MAYBE (pump, output) pump->redirect(params.getStdout(), params.getStdoutFrom());
+    KJ_IF_MAYBE (pump, errors) pump->redirect(params.getStderr(), params.getStderrFrom());
+
+    auto results = context.initResults();
+    results.setStdin(newInputSink(execution.input().addRef(), WhenDropped::KEEP));
+    results.setStdinReceived(execution.input().received());
+    results.setProcess(newKeptProcessFacet(kept->addRef(), id));
+    results.initOutcome().setAttached();
+    return kj::READY_NOW;
   }
 
 private:
   ProcessHost& host;
   kj::AutoCloseFd nullDevice;
+  kj::Own<KeptExecutions> kept = kj::refcounted<KeptExecutions>(host);
 };
 
 }  // namespace

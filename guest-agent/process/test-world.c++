@@ -127,10 +127,13 @@ kj::String TestWorld::readHome(kj::StringPtr name) {
 capnp::Capability::Client TestWorld::connectUntyped(capnp::Capability::Client bootstrap) {
   auto pipe = io.provider->newTwoWayPipe();
   connections.add(kj::heap<Connection>(kj::mv(pipe), kj::mv(bootstrap)));
-  return connections.back()->client.bootstrap();
+  return connections.back()->client->bootstrap();
 }
 
 void TestWorld::disconnect() {
+  // As it is over a network: the client is gone, and its end of the stream tells.
+  for (auto& connection : connections) connection->client = nullptr;
+  scope.poll();
   connections.clear();
 }
 

@@ -47,9 +47,10 @@ public:
 private:
   struct Connection {
     Connection(kj::TwoWayPipe pipe, capnp::Capability::Client bootstrap)
-        : server(kj::mv(pipe.ends[0]), kj::mv(bootstrap)), client(kj::mv(pipe.ends[1])) {}
+        : server(kj::mv(pipe.ends[0]), kj::mv(bootstrap)),
+          client(kj::heap<RpcConnection>(kj::mv(pipe.ends[1]))) {}
     RpcConnection server;
-    RpcConnection client;
+    kj::Own<RpcConnection> client;
   };
   kj::Vector<kj::Own<Connection>> connections;
   capnp::Capability::Client connectUntyped(capnp::Capability::Client bootstrap);

@@ -5,7 +5,7 @@
 #include "process/child-process.h"
 #include "terminal/input-turns.h"
 #include "terminal/pty.h"
-#include "terminal/scrollback.h"
+#include "wire/byte-tail.h"
 
 namespace bothy {
 
@@ -38,7 +38,7 @@ public:
   pid_t pid() const { return child->pid(); }
   uint countViewers() const { return viewers.size(); }
   // What the program wrote, as far as it was read.
-  const Scrollback& output() const { return scrollback; }
+  const ByteTail& output() const { return scrollback; }
   // None until the program has ended and all its output is in output().
   kj::Maybe<ExitStatus> status() const { return endStatus; }
 
@@ -73,7 +73,7 @@ private:
   WindowSize windowSize;
   kj::Maybe<kj::Own<Pty>> pty;  // none once the program has ended
   kj::Own<ChildProcess> child;
-  Scrollback scrollback;
+  ByteTail scrollback;
   kj::Vector<Viewer*> viewers;
   kj::Own<InputTurns> inputTurns = kj::refcounted<InputTurns>();
   kj::Maybe<ExitStatus> endStatus;

@@ -3,23 +3,16 @@
 #include <kj/debug.h>
 
 #include "console/failure.h"
+#include "session/reconnection.h"
 #include "supervisor/outcome.h"
 
 namespace bothy {
 namespace {
 
-constexpr auto RECONNECT_FIRST_DELAY = 100 * kj::MILLISECONDS;
-constexpr auto RECONNECT_LAST_DELAY = 2 * kj::SECONDS;
 constexpr auto RECONNECT_FOR = 10 * kj::MINUTES;
-constexpr auto RECONNECT_ATTEMPT = 20 * kj::SECONDS;
 // How long the local terminal may take to show the last output.
 constexpr auto LAST_OUTPUT = 30 * kj::SECONDS;
 constexpr LocalTerminal::Size PIPE_SIZE{80, 24, 0, 0};
-
-bool mayPass(const kj::Exception& exception) {
-  return exception.getType() == kj::Exception::Type::DISCONNECTED ||
-         exception.getType() == kj::Exception::Type::OVERLOADED;
-}
 
 }  // namespace
 
@@ -245,54 +238,20 @@ kj::Promise<void> TerminalSession::keepAttached() {
 }
 
 kj::Promise<void> TerminalSession::reconnect() {
-  auto start = context.timer.now();
-  auto delay = RECONNECT_FIRST_DELAY;
-  lastStall = nullptr;
-  while (ending == nullptr) {
-    bool done = false;
-    auto attempt = kj::evalNow([this] { return attachAgain(); });
-    co_await context.timer.timeoutAfter(RECONNECT_ATTEMPT, kj::mv(attempt))
-        .then([&done](bool result) { done = result; },
-              [this](kj::Exception&& exception) {
-                if (mayPass(exception)) return;  // its timeout is OVERLOADED
-                auto told = describe(exception);
-                if (told.message.startsWith("bothyd is not running")) return;
-                end(Detached{kj::mv(told.message), EXEC_FAILED});
-              });
-    if (done) {
-      notice("connected again");
-      co_return;
-    }
-    if (context.timer.now() - lastStall.orDefault(start) > RECONNECT_FOR) {
-      end(Detached{kj::str("bothyd did not come back"), EXEC_FAILED});
-      co_return;
-    }
-    co_await context.timer.afterDelay(delay);
-    delay = kj::min(delay * 2, RECONNECT_LAST_DELAY);
-  }
+  Reconnection reconnection(context, target.workspace, RECONNECT_FOR,
+                            [this](kj::StringPtr text) { notice(text); });
+  auto back = reconnection.run(
+      [this](auto link, auto workspace) { return attachAgain(kj::mv(link), kj::mv(workspace)); });
+  co_await back.then([this]() { notice("connected again"); },
+                     [this](kj::Exception&& exception) {
+                       auto told = describe(exception);
+                       end(Detached{kj::mv(told.message), EXEC_FAILED});
+                     });
 }
 
-// False: not yet.
-kj::Promise<bool> TerminalSession::attachAgain() {
-  auto link = context.connector.connect();
-  auto connectRequest = link->supervisor().connectRequest();
-  connectRequest.setName(target.workspace);
-  auto connection = co_await connectRequest.send();
-  auto outcome = connection.getOutcome();
-  if (outcome.isUnreachable()) co_return false;
-  if (outcome.isStalled()) {
-    // However long that takes: bothyd is there, and the machine will be.
-    if (lastStall == nullptr) notice(outcome.getStalled());
-    lastStall = context.timer.now();
-    co_return false;
-  }
-  if (outcome.isNotRunning() && outcome.getNotRunning() == rpc::WorkspaceState::STARTING) {
-    co_return false;
-  }
-  requireConnected(target.workspace, outcome);
-
+kj::Promise<void> TerminalSession::attachAgain(kj::Own<SupervisorLink> link,
+                                               rpc::Workspace::Client workspace) {
   // Ids are used again after a boot, for other terminals.
-  auto workspace = connection.getWorkspace();
   auto system = workspace.systemRequest().send().getSystem();
   auto report = co_await system.reportRequest().send();
   if (bootId.size() > 0 && report.getReport().getBootId() != bootId) {
@@ -322,7 +281,6 @@ kj::Promise<bool> TerminalSession::attachAgain() {
   if (!setSize(size.initSize())) size.setUnchanged();
   auto answer = co_await attachRequest.send();
   attached(kj::mv(link), kj::mv(terminal), answer.getAttachment(), kj::mv(gone.promise));
-  co_return true;
 }
 
 kj::Promise<void> TerminalSession::readInput() {

@@ -54,7 +54,7 @@ private:
   kj::Promise<void> open();
   kj::Promise<void> keepAttached();
   kj::Promise<void> reconnect();
-  kj::Promise<bool> attachAgain();
+  kj::Promise<void> attachAgain(kj::Own<SupervisorLink> link, rpc::Workspace::Client workspace);
   kj::Promise<void> readBootId(rpc::Workspace::Client workspace);
 
   kj::Promise<void> readInput();
@@ -79,8 +79,6 @@ private:
   kj::String bootId;  // empty: not known yet
   kj::Promise<void> readingBootId = kj::READY_NOW;
   kj::Maybe<Attached> current;
-  // Since the connection was lost: when the machine was last told to stand still.
-  kj::Maybe<kj::TimePoint> lastStall;
 
   kj::Maybe<Ending> ending;
   kj::Own<kj::PromiseFulfiller<void>> ended;

@@ -6,12 +6,12 @@
 
 namespace bothy {
 
-// The last bytes of a stream, by their absolute sequence number.  Grows with what it holds, up to
-// `capacity`: an idle terminal costs little.
-class Scrollback final {
+// The last bytes of a stream, by their absolute sequence number, for a receiver that may ask for some of them again.
+// Grows with what it holds, up to `capacity`: an idle stream costs little.
+class ByteTail final {
 public:
   // `capacity`: bytes, a power of two.
-  explicit Scrollback(size_t capacity);
+  explicit ByteTail(size_t capacity);
 
   // The first byte that is still here, and the one that comes next.
   uint64_t begin() const { return last - kj::min(last, uint64_t(ring.size())); }

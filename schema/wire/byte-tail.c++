@@ -1,4 +1,4 @@
-#include "terminal/scrollback.h"
+#include "wire/byte-tail.h"
 
 #include <string.h>
 
@@ -22,11 +22,11 @@ void forPieces(size_t ringSize, uint64_t sequence, size_t size, Func&& f) {
 
 }  // namespace
 
-Scrollback::Scrollback(size_t capacity) : capacity(capacity) {
+ByteTail::ByteTail(size_t capacity) : capacity(capacity) {
   KJ_REQUIRE(capacity >= FIRST_RING_BYTES && (capacity & (capacity - 1)) == 0);
 }
 
-void Scrollback::append(kj::ArrayPtr<const kj::byte> data) {
+void ByteTail::append(kj::ArrayPtr<const kj::byte> data) {
   growFor(data.size());
   if (data.size() > ring.size()) {
     last += data.size() - ring.size();
@@ -38,7 +38,7 @@ void Scrollback::append(kj::ArrayPtr<const kj::byte> data) {
   last += data.size();
 }
 
-void Scrollback::copy(uint64_t sequence, kj::ArrayPtr<kj::byte> target) const {
+void ByteTail::copy(uint64_t sequence, kj::ArrayPtr<kj::byte> target) const {
   KJ_REQUIRE(sequence >= begin() && sequence + target.size() <= end());
   if (target.size() == 0) return;
   forPieces(ring.size(), sequence, target.size(), [&](size_t from, size_t to, size_t size) {
@@ -46,7 +46,7 @@ void Scrollback::copy(uint64_t sequence, kj::ArrayPtr<kj::byte> target) const {
   });
 }
 
-void Scrollback::growFor(size_t size) {
+void ByteTail::growFor(size_t size) {
   if (ring.size() == capacity) return;
   // Until the ring is as large as it may be, nothing is lost.
   uint64_t needed = last + size;

@@ -1,0 +1,37 @@
+#pragma once
+
+#include <kj/async-io.h>
+
+#include "schema/stream.capnp.h"
+#include "tty/byte-queue.h"
+
+namespace bothy {
+
+// One output of a program in a workspace on its way to a stream of this process, over any number of connections: in order
+// and each byte once.  Outlives its sinks.
+class ProgramOutput final {
+public:
+  // `stream` outlives it.
+  explicit ProgramOutput(kj::AsyncOutputStream& stream) : stream(stream) {}
+  KJ_DISALLOW_COPY_AND_MOVE(ProgramOutput);
+
+  // For the bytes from position() on.  Sinks from before take nothing any more.
+  rpc::ByteSink::Client newSink();
+  uint64_t position() const { return received; }
+
+  // No more will come.
+  void finish() { waiting.finish(); }
+  // Resolves when all is written that came before finish(); fails when nobody reads the stream.  Call once.
+  kj::Promise<void> show();
+
+private:
+  class Sink;
+
+  kj::AsyncOutputStream& stream;
+  ByteQueue waiting;
+  uint64_t received = 0;
+  uint64_t sinks = 0;
+  bool isClosed = false;  // nobody reads the stream
+};
+
+}  // namespace bothy
