@@ -22,6 +22,8 @@ namespace {
 constexpr kj::Duration LAST_EVENT_LIMIT = 5 * kj::SECONDS;
 // A guest lets go of a device in 50 ms, once its kernel is up.
 constexpr kj::Duration UNPLUG_LIMIT = 10 * kj::SECONDS;
+// A guest sets a new device up in 50 ms; a dial that comes meanwhile may break it.
+constexpr kj::Duration VSOCK_SETTLE_TIME = 200 * kj::MILLISECONDS;
 constexpr kj::Duration VSOCK_RETRY_PAUSE = 1 * kj::SECONDS;
 constexpr int VSOCK_ATTEMPTS = 10;
 // A dial is answered within milliseconds by a guest that is up.
@@ -199,6 +201,7 @@ kj::Promise<void> LibvirtMachine::replaceVsock() {
       }
       co_await host.timer().afterDelay(VSOCK_RETRY_PAUSE);
     } else {
+      co_await host.timer().afterDelay(VSOCK_SETTLE_TIME);
       co_return;
     }
   }

@@ -2,7 +2,10 @@
 
 #include <kj/debug.h>
 #include <signal.h>
+#include <stdlib.h>
 #include <catch2/catch_test_macros.hpp>
+
+#include <future>
 
 #include "support/event-record.h"
 #include "support/host-program.h"
@@ -30,6 +33,49 @@ TEST_CASE("P41 a killed bothyd loses neither machines nor terminals nor a byte o
   CHECK(terminal.record.gaps == 0);
   terminal.type("\r");
   terminal.waitForExit();
+}
+
+TEST_CASE(
+    "P41 over restarts of bothyd commands and terminals go on, and no byte is lost or doubled") {
+  const uint restarts = getenv("BOTHY_FULL") == nullptr ? 6 : 100;
+  SupervisedHost host;
+  TestWorkspace workspace(host);
+  const pid_t qemu = workspace.qemu();
+  TestTerminal terminal(
+      workspace,
+      {.argv = {"/bin/sh"_kj, "-c"_kj,
+                "i=0; until test -e ~/stop; do i=$((i+1)); echo $i; sleep 0.05; done"_kj}});
+  auto socket = host.socket();
+  auto command = std::async(std::launch::async, [&]() {
+    return runProgram(
+        {BOTHY_PROGRAM ""_kj, "--socket"_kj, socket, "exec"_kj, "test"_kj, "--"_kj, "sh"_kj,
+         "-c"_kj,
+         "i=0; until test -e ~/stop; do i=$((i+1)); echo $i; echo $i >&2; done; exit 7"_kj});
+  });
+  for (uint i = 0; i < restarts; i++) {
+    auto seen = terminal.record.received;
+    terminal.waitUntil([&]() { return terminal.record.received > seen; }, "some output");
+    host.restart(i % 2 == 0 ? SIGKILL : SIGTERM);
+    // Complete before anything else is answered.
+    auto list = host.wait(host.supervisor().listRequest().send().dropPipeline(), "the list");
+    REQUIRE(list.getWorkspaces().size() == 1);
+    CHECK(list.getWorkspaces()[0].getState() == rpc::WorkspaceState::RUNNING);
+    workspace.reconnect();
+    terminal.find();
+    terminal.attach();
+  }
+  workspace.shell("touch ~/stop");
+  terminal.waitForExit();
+  CHECK(terminal.record.gaps == 0);
+  auto finished = command.get();
+  INFO(finished.err.slice(finished.err.size() - kj::min(finished.err.size(), 200)).cStr());
+  CHECK(finished.status == 7);
+  CHECK(workspace.qemu() == qemu);
+  // 1, 2, 3, ... on both, to the same end.
+  kj::Vector<char> expected;
+  for (uint i = 1; expected.size() < finished.out.size(); i++) expected.addAll(kj::str(i, '\n'));
+  CHECK(expected.asPtr() == finished.out.asArray());
+  CHECK(finished.out == finished.err);
 }
 
 TEST_CASE("P12 a call under way ends with an error when bothyd is killed") {

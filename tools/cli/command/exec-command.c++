@@ -12,7 +12,8 @@ constexpr kj::StringPtr HELP = R"(Usage: bothy exec [OPTION]... NAME [--] COMMAN
 
 Runs a command in a workspace, without a shell around it.  Its standard input, output and error are
 bothy's; bothy exits with its code (see `bothy help exit-codes`).  Ctrl-C and SIGTERM reach the command; a
-second one gives up, which ends it and all it started.
+second one gives up, which ends it and all it started.  The command goes on over a restart of bothyd, and so does
+bothy; one that bothy left without a word (SIGKILL) is ended after 30 s.
 
   -u, --user USER      as this user of the workspace (user)
   -w, --workdir DIR    in this directory (the user's home)
