@@ -60,7 +60,7 @@ const maxRequestIdBytes :UInt32 = 128;
 # Length of a client's request id.
 
 const maxConnections :UInt32 = 16;
-# Connections from the host to one agent at a time.
+# Connections from the host to one agent at a time; over it, the oldest is closed.
 
 const hostCid :UInt32 = 2;
 # VMADDR_CID_HOST (vsock(7)): the only peer from which the agent accepts.

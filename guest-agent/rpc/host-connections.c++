@@ -36,10 +36,14 @@ kj::Promise<void> HostConnections::serve(kj::Own<kj::ConnectionReceiver> receive
 }
 
 kj::Promise<void> HostConnections::serveLane(kj::Own<kj::AsyncIoStream> stream) {
+  auto& raw = *stream;
   auto paf = kj::newPromiseAndFulfiller<GateVerdict>();
   auto connection =
       kj::heap<RpcConnection>(kj::mv(stream), newGateFacet(key, agent, kj::mv(paf.fulfiller)));
-  auto gone = connection->onDisconnect().fork();
+  // The RPC system ends with its last write, which may hang for good when nobody reads it.
+  auto closed =
+      raw.whenWriteDisconnected().then([this]() { return timer.afterDelay(CLOSED_LINGER); });
+  auto gone = connection->onDisconnect().exclusiveJoin(kj::mv(closed)).fork();
 
   auto verdict = co_await untilVerdict(kj::mv(paf.promise), gone.addBranch());
   KJ_IF_MAYBE (given, verdict) {
@@ -47,29 +51,30 @@ kj::Promise<void> HostConnections::serveLane(kj::Own<kj::AsyncIoStream> stream) 
       co_await gone.addBranch().exclusiveJoin(timer.afterDelay(REFUSAL_LINGER));
       co_return;
     }
-    if (welcomed >= rpc::MAX_CONNECTIONS) {
-      KJ_LOG(WARNING, "closing a connection: there are enough", welcomed);
-      co_return;
+    if (welcomed.size() >= rpc::MAX_CONNECTIONS) {
+      KJ_LOG(WARNING, "closing the oldest connection: there are enough", welcomed.size());
+      welcomed.front().evict->fulfill();
     }
-    ++welcomed;
-    KJ_DEFER(--welcomed);
-    co_await gone.addBranch();
+    co_await untilGoneOrEvicted(welcomed, gone.addBranch());
   }
 }
 
 kj::Promise<kj::Maybe<GateVerdict>> HostConnections::untilVerdict(kj::Promise<GateVerdict> verdict,
                                                                   kj::Promise<void> gone) {
-  auto evicted = kj::newPromiseAndFulfiller<void>();
-  Stranger self;
-  self.evict = kj::mv(evicted.fulfiller);
-  strangers.add(self);
-  KJ_DEFER(strangers.remove(self));
-
-  auto nobody = gone.exclusiveJoin(kj::mv(evicted.promise))
+  auto nobody = untilGoneOrEvicted(strangers, kj::mv(gone))
                     .exclusiveJoin(timer.afterDelay(HELLO_LIMIT))
                     .then([]() -> kj::Maybe<GateVerdict> { return nullptr; });
   co_return co_await verdict.then([](GateVerdict given) -> kj::Maybe<GateVerdict> { return given; })
       .exclusiveJoin(kj::mv(nobody));
+}
+
+kj::Promise<void> HostConnections::untilGoneOrEvicted(Evictables& list, kj::Promise<void> gone) {
+  auto evicted = kj::newPromiseAndFulfiller<void>();
+  Evictable self;
+  self.evict = kj::mv(evicted.fulfiller);
+  list.add(self);
+  KJ_DEFER(list.remove(self));
+  co_await gone.exclusiveJoin(kj::mv(evicted.promise));
 }
 
 void HostConnections::taskFailed(kj::Exception&& exception) {

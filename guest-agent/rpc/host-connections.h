@@ -21,8 +21,12 @@ constexpr kj::Duration ACCEPT_RETRY = 1 * kj::SECONDS;
 // keep the supervisor out.
 constexpr kj::uint MAX_STRANGERS = 16;
 
+// A connection whose host has closed it, and to which something is still being written, is dropped after so long.
+constexpr kj::Duration CLOSED_LINGER = 1 * kj::SECONDS;
+
 // The connections from the host, each an RPC connection ("lane") of its own behind a gate.  Those that
-// were welcomed are at most rpc::MAX_CONNECTIONS: over it, a new one is closed.
+// were welcomed are at most rpc::MAX_CONNECTIONS: over it, the oldest is closed.  All of them are the supervisor's,
+// which wants the new one; that an old one is dead it may never be told.
 //
 // Dropping it closes them all.
 class HostConnections final: private kj::TaskSet::ErrorHandler {
@@ -42,21 +46,25 @@ public:
   kj::Promise<void> onEmpty() { return lanes.onEmpty(); }
 
 private:
-  struct Stranger {
+  // In the order in which they came.
+  struct Evictable {
     kj::Own<kj::PromiseFulfiller<void>> evict;
-    kj::ListLink<Stranger> link;
+    kj::ListLink<Evictable> link;
   };
+  using Evictables = kj::List<Evictable, &Evictable::link>;
 
   kj::Timer& timer;
   const GateKey& key;
   rpc::Agent::Client agent;
-  kj::List<Stranger, &Stranger::link> strangers;
-  kj::uint welcomed = 0;
+  Evictables strangers;
+  Evictables welcomed;
   kj::TaskSet lanes;
 
   kj::Promise<void> serveLane(kj::Own<kj::AsyncIoStream> stream);
   kj::Promise<kj::Maybe<GateVerdict>> untilVerdict(kj::Promise<GateVerdict> verdict,
                                                    kj::Promise<void> gone);
+  // Returns when `gone` does, or when it is evicted from `list`.
+  static kj::Promise<void> untilGoneOrEvicted(Evictables& list, kj::Promise<void> gone);
   void taskFailed(kj::Exception&& exception) override;
 };
 
