@@ -2,61 +2,75 @@
 
 #include <fcntl.h>
 #include <stdio.h>
-#include <stdlib.h>
+#include <string.h>
+#include <sys/types.h>
 #include <unistd.h>
 
 #include <kj/async-io.h>
 #include <kj/debug.h>
 #include <kj/io.h>
 
-#include "secret/random-bytes.h"
+#include "bench/disk-pair.h"
 #include "support/host-program.h"
 #include "volume/encrypted-volume-store.h"
 
 namespace bothy {
 namespace {
 
+using Disk = DiskPair::Disk;
+
 constexpr uint64_t DISK_BYTES = 1024ull * 1024 * 1024;
-constexpr uint ROUNDS = 5;
+// Even: each disk is the first one equally often.
+constexpr uint ROUNDS = 8;
 constexpr uint CREATIONS = 20;
 constexpr uint SEQUENTIAL_MIB = 256;
 constexpr uint RANDOM_WRITES = 1500;
-constexpr uint SYNCED_WRITES = 500;
+constexpr uint SYNCED_WRITES = 1500;
+constexpr uint HOST_WRITES = 100;  // in a round
+constexpr size_t BLOCK_BYTES = 4096;
 constexpr uint BLOCKS =
-    SEQUENTIAL_MIB * 256;  // of 4 KiB, which the sequential writes have allocated
+    SEQUENTIAL_MIB * 1024 * 1024 / BLOCK_BYTES;  // which the sequential writes have allocated
 
-// A directory of its own, removed at the end.
-struct Directory {
-  Directory() { KJ_REQUIRE(mkdtemp(path) != nullptr); }
-  ~Directory() noexcept(false) { hostOutput({"/bin/rm"_kj, "-rf"_kj, kj::StringPtr(path)}); }
-  char path[32] = "/var/tmp/bothy-bench-XXXXXX";
-};
-
-// An image as qemu-io is told of it.
-struct Image {
-  kj::String options;
-  kj::String secretFile;
-
-  void run(kj::ArrayPtr<const kj::String> commands) const {
-    auto secret = kj::str("secret,id=k,file=", secretFile);
-    kj::Vector<kj::StringPtr> argv;
-    argv.addAll(kj::ArrayPtr<const kj::StringPtr>({"qemu-io"_kj, "--object"_kj, secret}));
-    for (auto& command : commands) {
-      argv.add("-c");
-      argv.add(command);
-    }
-    argv.add("--image-opts");
-    argv.add(options);
-    hostOutput(argv);
+// Places of blocks: the same ones in every run.
+class ScatteredBlocks final {
+public:
+  uint next() {
+    state = state * 1664525 + 1013904223;
+    return (state >> 8) % BLOCKS;
   }
 
-  // Without what opening the image and starting the program takes.
-  double millis(kj::ArrayPtr<const kj::String> commands) const {
-    auto nothing = kj::arr(kj::str("length"));
-    auto base = milliseconds([&]() { run(nothing); });
-    return kj::max(0.001, milliseconds([&]() { run(commands); }) - base);
-  }
+private:
+  uint32_t state = 1;
 };
+
+void runQemuIo(const DiskPair& disks, Disk disk, kj::ArrayPtr<const kj::String> commands) {
+  auto secret = disks.secret(), options = disks.options(disk);
+  kj::Vector<kj::StringPtr> argv;
+  argv.addAll(kj::ArrayPtr<const kj::StringPtr>({"qemu-io"_kj, "--object"_kj, secret}));
+  for (auto& command : commands) {
+    argv.add("-c");
+    argv.add(command);
+  }
+  argv.add("--image-opts");
+  argv.add(options);
+  hostOutput(argv);
+}
+
+// Without what opening the image and starting the program takes.
+double qemuIoMillis(const DiskPair& disks, Disk disk, kj::ArrayPtr<const kj::String> commands) {
+  auto nothing = kj::arr(kj::str("length"));
+  auto base = milliseconds([&]() { runQemuIo(disks, disk, nothing); });
+  return kj::max(0.001, milliseconds([&]() { runQemuIo(disks, disk, commands); }) - base);
+}
+
+// A round of a row is a sample of each disk, one right after the other, and the next round begins with the other one:
+// what else the host does, the writing back of what a row before wrote included, meets both.
+template <typename Function>
+void addRound(Row& row, uint round, Function&& sample) {
+  if (round % 2 == 0) row.floor.add(sample(Disk::PLAIN));
+  row.samples.add(sample(Disk::ENCRYPTED));
+  if (round % 2 == 1) row.floor.add(sample(Disk::PLAIN));
+}
 
 kj::Array<kj::String> sequentialWrites() {
   kj::Vector<kj::String> commands;
@@ -67,10 +81,9 @@ kj::Array<kj::String> sequentialWrites() {
 
 kj::Array<kj::String> randomWrites(uint count, bool synced) {
   kj::Vector<kj::String> commands;
-  uint32_t state = 1;
+  ScatteredBlocks blocks;
   for (uint i = 0; i < count; i++) {
-    state = state * 1664525 + 1013904223;
-    commands.add(kj::str("write -q ", (state >> 8) % BLOCKS * 4, "k 4k"));
+    commands.add(kj::str("write -q ", blocks.next() * (BLOCK_BYTES / 1024), "k 4k"));
     if (synced) commands.add(kj::str("flush"));
   }
   if (!synced) commands.add(kj::str("flush"));
@@ -79,11 +92,11 @@ kj::Array<kj::String> randomWrites(uint count, bool synced) {
 
 void measureCreation(kj::Vector<Row>& rows, kj::StringPtr directory) {
   auto io = kj::setupAsyncIo();
-  EncryptedVolumeStore store(io.provider->getTimer(), kj::str(directory, "/volumes"));
+  EncryptedVolumeStore store(io.provider->getTimer(), kj::str(directory, "/creations"));
   auto& row = addRow(rows, "volume: creation, over a file", "ms", 50);
   for (uint i = 0; i < CREATIONS; i++) {
     auto plain = milliseconds([&]() {
-      auto path = kj::str(directory, "/plain"), made = kj::str(path, ".new");
+      auto path = kj::str(directory, "/created"), made = kj::str(path, ".new");
       int raw;
       KJ_SYSCALL(raw = open(made.cStr(), O_RDWR | O_CREAT | O_CLOEXEC, 0600));
       kj::AutoCloseFd fd(raw);
@@ -102,45 +115,66 @@ void measureCreation(kj::Vector<Row>& rows, kj::StringPtr directory) {
   }
 }
 
+// A file of the host with all its blocks allocated, written to and synced without QEMU.
+class HostFile final {
+public:
+  explicit HostFile(kj::StringPtr directory) : block(kj::heapArray<kj::byte>(BLOCK_BYTES)) {
+    memset(block.begin(), 'b', block.size());
+    int raw;
+    KJ_SYSCALL(raw = open(kj::str(directory, "/host-file").cStr(),
+                          O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0600));
+    fd = kj::AutoCloseFd(raw);
+    for (uint i = 0; i < BLOCKS; i++) write(i);
+    KJ_SYSCALL(fsync(fd));
+  }
+
+  double syncedWriteMillis() {
+    auto place = places.next();
+    return milliseconds([&]() {
+      write(place);
+      KJ_SYSCALL(fdatasync(fd));
+    });
+  }
+
+private:
+  kj::AutoCloseFd fd;
+  kj::Array<kj::byte> block;
+  ScatteredBlocks places;
+
+  void write(uint place) {
+    ssize_t n;
+    KJ_SYSCALL(n = pwrite(fd, block.begin(), block.size(), off_t{place} * BLOCK_BYTES));
+    KJ_REQUIRE(n == static_cast<ssize_t>(block.size()), "short write", n);
+  }
+};
+
 }  // namespace
 
 void measureDisks(kj::Vector<Row>& rows) {
-  Directory directory;
-  measureCreation(rows, directory.path);
-
-  auto io = kj::setupAsyncIo();
-  EncryptedVolumeStore store(io.provider->getTimer(), kj::str(directory.path, "/volumes"));
-  Secret key(32);
-  fillRandom(key.bytes());
-  store.create("disk", DISK_BYTES, getuid(), key.clone()).wait(io.waitScope);
-  auto secretFile = kj::str(directory.path, "/key");
-  {
-    int raw;
-    KJ_SYSCALL(raw = open(secretFile.cStr(), O_WRONLY | O_CREAT | O_CLOEXEC, 0600));
-    kj::FdOutputStream file((kj::AutoCloseFd(raw)));
-    auto digits = hexadecimal(key);
-    file.write(digits.bytes().begin(), digits.bytes().size());
-  }
-  auto plainPath = kj::str(directory.path, "/plain.qcow2");
-  hostOutput(
-      {"qemu-img"_kj, "create"_kj, "-q"_kj, "-f"_kj, "qcow2"_kj, plainPath, kj::str(DISK_BYTES)});
-  Image encrypted{kj::str("driver=qcow2,encrypt.format=luks,encrypt.key-secret=k,file.filename=",
-                          store.path("disk")),
-                  kj::str(secretFile)};
-  Image plain{kj::str("driver=qcow2,file.filename=", plainPath), kj::str(secretFile)};
+  DiskPair disks(DISK_BYTES);
+  measureCreation(rows, disks.directory());
 
   auto sequential = sequentialWrites();
-  auto random = randomWrites(RANDOM_WRITES, false), synced = randomWrites(SYNCED_WRITES, true);
   auto& stream = addRow(rows, "volume: sequential writes", "MiB/s", nullptr, Row::Better::HIGHER);
-  auto& scattered = addRow(rows, "volume: random write of 4 KiB", "ms");
-  auto& durable = addRow(rows, "volume: 4 KiB write and flush", "ms", 1.10);
   for (uint i = 0; i < ROUNDS; i++) {
-    stream.floor.add(SEQUENTIAL_MIB * 1000 / plain.millis(sequential));
-    stream.samples.add(SEQUENTIAL_MIB * 1000 / encrypted.millis(sequential));
-    scattered.floor.add(plain.millis(random) / RANDOM_WRITES);
-    scattered.samples.add(encrypted.millis(random) / RANDOM_WRITES);
-    durable.floor.add(plain.millis(synced) / SYNCED_WRITES);
-    durable.samples.add(encrypted.millis(synced) / SYNCED_WRITES);
+    addRound(stream, i, [&](Disk disk) {
+      return SEQUENTIAL_MIB * 1000 / qemuIoMillis(disks, disk, sequential);
+    });
+  }
+  auto random = randomWrites(RANDOM_WRITES, false);
+  auto& scattered = addRow(rows, "volume: random write of 4 KiB", "ms");
+  for (uint i = 0; i < ROUNDS; i++) {
+    addRound(scattered, i,
+             [&](Disk disk) { return qemuIoMillis(disks, disk, random) / RANDOM_WRITES; });
+  }
+  HostFile file(disks.directory());
+  auto synced = randomWrites(SYNCED_WRITES, true);
+  auto& durable = addRow(rows, "volume: 4 KiB write and flush", "ms");
+  auto& host = addRow(rows, "host: 4 KiB write and fdatasync", "ms");
+  for (uint i = 0; i < ROUNDS; i++) {
+    addRound(durable, i,
+             [&](Disk disk) { return qemuIoMillis(disks, disk, synced) / SYNCED_WRITES; });
+    for (uint j = 0; j < HOST_WRITES; j++) host.samples.add(file.syncedWriteMillis());
   }
 }
 
