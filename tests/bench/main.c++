@@ -7,6 +7,7 @@
 #include "bench/boot-floor.h"
 #include "bench/disk-figures.h"
 #include "bench/figures.h"
+#include "bench/guest-disk-figures.h"
 #include "bench/guest-peer.h"
 #include "bench/supervisor-figures.h"
 #include "schema/limits.capnp.h"
@@ -92,6 +93,8 @@ private:
     if (wants("disk")) {
       progress("disks");
       measureDisks(rows);
+      progress("disks in a guest");
+      measureGuestDisks(rows);
     }
     if (wants("supervisor")) {
       progress("a supervisor of many workspaces");
