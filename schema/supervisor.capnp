@@ -124,7 +124,8 @@ interface Supervisor {
       absent @1 :Void;
       busy @2 :WorkspaceTypes.WorkspaceState;
       invalid @3 :Text;
-      # A size below the present one (a disk never shrinks) or above the limit: which, and what it must be.
+      # A size below the present one (a disk never shrinks) or above the limit (4 TiB, unless the disk is larger already):
+      # which, and what it must be.
       noSpace @4 :Text;
       # The host's disk cannot hold it; the workspace's disk is as it was.
       failed @5 :Text;

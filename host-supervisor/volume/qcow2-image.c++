@@ -5,6 +5,7 @@
 #include <algorithm>
 
 #include "volume/big-endian.h"
+#include "volume/volume-store.h"
 
 namespace bothy {
 namespace {
@@ -24,9 +25,14 @@ constexpr uint64_t REFCOUNT_BLOCK_OFFSET = 3 * CLUSTER_BYTES;
 
 // An entry is an L2 table of 8192 clusters, 512 MiB.
 constexpr uint64_t L1_OFFSET = 4 * CLUSTER_BYTES;
-constexpr uint32_t L1_ENTRIES = 32768;
-static_assert(L1_ENTRIES * (CLUSTER_BYTES / 8) * CLUSTER_BYTES == MAX_VOLUME_BYTES);
-static_assert(L1_OFFSET + L1_ENTRIES * 8 == LUKS_AREA_OFFSET);
+constexpr uint64_t BYTES_PER_L1_ENTRY = (CLUSTER_BYTES / 8) * CLUSTER_BYTES;
+constexpr uint64_t L1_ENTRIES_PER_CLUSTER = CLUSTER_BYTES / 8;
+// What has more has the whole table from the beginning.
+constexpr uint64_t MOST_BYTES_OF_ONE_L1_CLUSTER = L1_ENTRIES_PER_CLUSTER * BYTES_PER_L1_ENTRY;
+static_assert(MOST_BYTES_OF_ONE_L1_CLUSTER == MAX_GROWN_VOLUME_BYTES);
+constexpr uint32_t MOST_L1_ENTRIES = 32768;
+static_assert(MOST_L1_ENTRIES * BYTES_PER_L1_ENTRY == MAX_VOLUME_BYTES);
+static_assert(L1_OFFSET + MOST_L1_ENTRIES * 8 == LUKS_AREA_OFFSET);
 static_assert(HEAD_BYTES % CLUSTER_BYTES == 0);
 
 constexpr uint64_t DIRTY = 1 << 0;
@@ -62,6 +68,7 @@ struct Header {
 };
 static_assert(sizeof(Header) == 112);
 static_assert(offsetof(Header, guestBytes) == GUEST_BYTES_OFFSET);
+static_assert(offsetof(Header, l1Offset) == GUEST_BYTES_OFFSET + SIZE_FIELDS_BYTES);
 
 struct ExtensionHead {
   BigEndian<uint32_t> type;
@@ -80,6 +87,16 @@ struct FirstCluster {
   ExtensionHead end;
 };
 
+bool hasWholeL1(uint64_t guestBytes) {
+  return guestBytes > MOST_BYTES_OF_ONE_L1_CLUSTER;
+}
+
+// No more than it needs: QEMU looks through all of them at each write.
+uint32_t l1Entries(uint64_t guestBytes) {
+  if (hasWholeL1(guestBytes)) return MOST_L1_ENTRIES;
+  return (guestBytes + BYTES_PER_L1_ENTRY - 1) / BYTES_PER_L1_ENTRY;
+}
+
 Header newHeader(uint64_t guestBytes) {
   Header header{};
   memcpy(header.magic, MAGIC.begin(), sizeof(header.magic));
@@ -87,7 +104,7 @@ Header newHeader(uint64_t guestBytes) {
   header.clusterBits = CLUSTER_BITS;
   header.guestBytes = guestBytes;
   header.cryptMethod = CRYPT_METHOD_LUKS;
-  header.l1Entries = L1_ENTRIES;
+  header.l1Entries = l1Entries(guestBytes);
   header.l1Offset = L1_OFFSET;
   header.refcountTableOffset = REFCOUNT_TABLE_OFFSET;
   header.refcountTableClusters = REFCOUNT_TABLE_CLUSTERS;
@@ -209,15 +226,25 @@ kj::Array<Piece> emptyImage(uint64_t guestBytes) {
   block = REFCOUNT_BLOCK_OFFSET;
   BigEndian<uint16_t> refcounts[HEAD_BYTES / CLUSTER_BYTES];
   for (auto& refcount : refcounts) refcount = 1;
+  if (!hasWholeL1(guestBytes)) {
+    // The table is one cluster, and the data has the rest of its room.
+    for (auto i = L1_OFFSET / CLUSTER_BYTES + 1; i < LUKS_AREA_OFFSET / CLUSTER_BYTES; i++) {
+      refcounts[i] = 0;
+    }
+  }
 
   return kj::arr(pieceAt(0, first), pieceAt(REFCOUNT_TABLE_OFFSET, block),
                  pieceAt(REFCOUNT_BLOCK_OFFSET, refcounts));
 }
 
-kj::Array<kj::byte> guestBytesField(uint64_t guestBytes) {
-  BigEndian<uint64_t> field;
-  field = guestBytes;
-  return kj::heapArray(bytesOf(field));
+kj::Array<kj::byte> sizeFields(uint64_t guestBytes) {
+  auto header = newHeader(guestBytes);
+  return kj::heapArray(
+      bytesOf(header).slice(GUEST_BYTES_OFFSET, GUEST_BYTES_OFFSET + SIZE_FIELDS_BYTES));
+}
+
+bool growsByFields(uint64_t guestBytes, uint64_t largerGuestBytes) {
+  return hasWholeL1(guestBytes) == hasWholeL1(largerGuestBytes);
 }
 
 kj::Maybe<kj::String> imageFault(kj::ArrayPtr<const kj::byte> firstCluster) {

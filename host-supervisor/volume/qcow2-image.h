@@ -12,7 +12,6 @@ namespace bothy {
 
 constexpr uint64_t CLUSTER_BYTES = 64 * 1024;
 
-// The L1 table reaches as far from the beginning, so that an image grows by a write of one number.
 constexpr uint64_t MAX_VOLUME_BYTES = 16ull << 40;
 
 // Where the LUKS header and its key slots are.
@@ -22,8 +21,10 @@ constexpr uint64_t LUKS_AREA_BYTES = 2 * 1024 * 1024;
 // What an empty image has on the host.
 constexpr uint64_t HEAD_BYTES = LUKS_AREA_OFFSET + LUKS_AREA_BYTES;
 
-// Where the header says how large the guest's disk is: 8 bytes, big-endian.
+// Where the header says how large the guest's disk is (8 bytes, big-endian), how it is encrypted (4) and how many
+// entries the L1 table has (4).
 constexpr uint64_t GUEST_BYTES_OFFSET = 24;
+constexpr uint64_t SIZE_FIELDS_BYTES = 16;
 
 // Bytes of a file.
 struct Piece {
@@ -34,8 +35,12 @@ struct Piece {
 // An empty image whose guest sees `guestBytes`, without the LUKS area: all else before HEAD_BYTES is zero.
 kj::Array<Piece> emptyImage(uint64_t guestBytes);
 
-// The number at GUEST_BYTES_OFFSET.
-kj::Array<kj::byte> guestBytesField(uint64_t guestBytes);
+// The SIZE_FIELDS_BYTES at GUEST_BYTES_OFFSET.
+kj::Array<kj::byte> sizeFields(uint64_t guestBytes);
+
+// Whether an image of the one size can be made one of the other by its size fields alone: the room of the L1 table is
+// that of its beginning.
+bool growsByFields(uint64_t guestBytes, uint64_t largerGuestBytes);
 
 // What is wrong, as the end of "...: it", with an image's first cluster, unless it is such as emptyImage() makes
 // for a size within the limit, or QEMU leaves of that.

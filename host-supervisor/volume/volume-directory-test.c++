@@ -153,8 +153,8 @@ TEST_CASE("a volume grows by one number, and never shrinks") {
 
   auto after = world.content();
   REQUIRE(after.size() == before.size());
-  memset(before.begin() + GUEST_BYTES_OFFSET, 0, 8);
-  memset(after.begin() + GUEST_BYTES_OFFSET, 0, 8);
+  memset(before.begin() + GUEST_BYTES_OFFSET, 0, SIZE_FIELDS_BYTES);
+  memset(after.begin() + GUEST_BYTES_OFFSET, 0, SIZE_FIELDS_BYTES);
   CHECK(before == after);
 }
 

@@ -16,6 +16,7 @@
 
 #include "volume/qcow2-image.h"
 #include "volume/volume-file.h"
+#include "volume/volume-store.h"
 
 namespace bothy {
 namespace {
@@ -121,6 +122,12 @@ void VolumeDirectory::grow(kj::StringPtr id, uint64_t bytes) const {
   auto file = openVolume(directoryFd, id, pathOf(id), O_RDWR);
   uint64_t now = file.requireWhole();
   if (now >= bytes) return;
+  if (!growsByFields(now, bytes)) {
+    kj::throwFatalException(KJ_EXCEPTION(
+        FAILED,
+        kj::str("the volume ", pathOf(id), " was made with ", sizeText(now), ", and one of up to ",
+                sizeText(MAX_GROWN_VOLUME_BYTES), " does not grow beyond that")));
+  }
   requireSpace(bytes - now);
   file.resize(now, bytes);
 }

@@ -63,10 +63,10 @@ uint64_t VolumeFile::requireWhole() const {
 }
 
 void VolumeFile::resize(uint64_t oldGuestBytes, uint64_t guestBytes) const {
-  auto old = guestBytesField(oldGuestBytes);
+  auto old = sizeFields(oldGuestBytes);
   KJ_ON_SCOPE_FAILURE((void)!pwrite(fd, old.begin(), old.size(), GUEST_BYTES_OFFSET));
-  // 8 bytes of one sector: a power cut leaves the old number or the new one.
-  write(GUEST_BYTES_OFFSET, guestBytesField(guestBytes));
+  // Bytes of one sector: a power cut leaves the old numbers or the new ones.
+  write(GUEST_BYTES_OFFSET, sizeFields(guestBytes));
   sync();
 }
 

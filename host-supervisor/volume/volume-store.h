@@ -10,6 +10,9 @@
 
 namespace bothy {
 
+// A volume that is made with at most so much grows no further.
+constexpr uint64_t MAX_GROWN_VOLUME_BYTES = 4ull << 40;
+
 // The encrypted disks of workspaces.  A volume is named by the workspace's id; making, growing and
 // destroying it are idempotent, so that each may be done again after a kill.  Calls are carried out one after
 // the other; one that took too long for its caller may still be.
@@ -20,8 +23,8 @@ public:
   // remnant.  Fails with OVERLOADED if the host's disk cannot hold it, leaving nothing.
   virtual kj::Promise<void> create(kj::StringPtr id, uint64_t bytes, uint32_t uid, Secret key) = 0;
 
-  // Makes an existing volume that no machine uses `bytes` large; it never shrinks: one that is larger
-  // stays as it is.  Fails with OVERLOADED if the host's disk cannot hold it, and then, as after any other
+  // Makes an existing volume that no machine uses `bytes` large, see MAX_GROWN_VOLUME_BYTES; it never shrinks: one
+  // that is larger stays as it is.  Fails with OVERLOADED if the host's disk cannot hold it, and then, as after any other
   // failure, the volume is as it was.
   virtual kj::Promise<void> grow(kj::StringPtr id, uint64_t bytes) = 0;
 

@@ -31,7 +31,7 @@ TEST_CASE("a disk never shrinks, and has a limit") {
         "diskMib is 4095: a disk never shrinks, and this one has 4096");
   auto larger = workspace->resize(MAX_DISK_MIB + 1).wait(w.scope);
   CHECK(larger.get<Workspace::InvalidSize>().why ==
-        "diskMib is 16777217: it must be 4096 to 16777216");
+        "diskMib is 16777217: it must be 4096 to 4194304");
   CHECK(workspace->resize(4096).wait(w.scope).is<Workspace::Resized>());
   CHECK(w.store->workspaces()[0].diskMib == 4096);
 }

@@ -50,7 +50,8 @@ kj::Maybe<kj::String> checkGrowth(uint32_t presentMib, uint32_t wantedMib) {
     return kj::str("diskMib is ", wantedMib, ": a disk never shrinks, and this one has ",
                    presentMib);
   }
-  return outside("diskMib", wantedMib, presentMib, MAX_DISK_MIB);
+  uint32_t most = presentMib <= MAX_GROWN_DISK_MIB ? MAX_GROWN_DISK_MIB : MAX_DISK_MIB;
+  return outside("diskMib", wantedMib, presentMib, most);
 }
 
 kj::String canonicalText(const GivenSpec& given) {

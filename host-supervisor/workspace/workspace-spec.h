@@ -2,6 +2,7 @@
 
 #include <kj/one-of.h>
 
+#include "volume/volume-store.h"
 #include "workspace/workspace-id.h"
 
 namespace bothy {
@@ -45,5 +46,7 @@ constexpr uint32_t MIN_MEMORY_MIB = 256;
 constexpr uint32_t MAX_MEMORY_MIB = 1048576;
 constexpr uint32_t MIN_DISK_MIB = 64;
 constexpr uint32_t MAX_DISK_MIB = 16777216;
+// To which a disk that has no more grows.
+constexpr uint32_t MAX_GROWN_DISK_MIB = MAX_GROWN_VOLUME_BYTES >> 20;
 
 }  // namespace bothy

@@ -11,7 +11,7 @@ namespace {
 constexpr kj::StringPtr HELP = R"(Usage: bothy resize NAME --disk SIZE
 
 Makes the disk of a workspace larger that does not run; at its next start the file system is as large, and
-what is on it stays.  A disk never shrinks.
+what is on it stays.  A disk never shrinks, and one of up to 4 TiB grows to 4.
 
   --disk SIZE  the whole size, like 20G or 500M, whole MiB
 
