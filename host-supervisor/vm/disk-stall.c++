@@ -47,14 +47,15 @@ kj::Promise<void> DiskStall::whenOver() {
 kj::Promise<void> DiskStall::run() {
   // Listeners are not told from within a call to the driver.
   co_await kj::evalLater([]() {});
-  KJ_IF_MAYBE (listener, host.listener) {
-    listener->diskFull(machine);
+  KJ_IF_MAYBE (told, listener) {
+    told->diskFull(machine);
   }
   for (bool isTold = false;;) {
-    co_await host.timer().afterDelay(ROOM_CHECK_PAUSE);
+    co_await timer.afterDelay(ROOM_CHECK_PAUSE);
     if (!hasRoom()) continue;
     recurred = false;
-    auto failure = co_await outcomeOf(host.libvirt->resume(machine));
+    kj::Maybe<kj::Exception> failure;
+    co_await libvirt.resume(machine).catch_([&failure](kj::Exception&& e) { failure = kj::mv(e); });
     KJ_IF_MAYBE (e, failure) {
       if (!isTold) {
         KJ_LOG(ERROR, "a machine stands still and cannot go on; trying again", machine,
@@ -63,13 +64,13 @@ kj::Promise<void> DiskStall::run() {
       isTold = true;
       continue;
     }
-    co_await host.timer().afterDelay(PROOF_TIME);
+    co_await timer.afterDelay(PROOF_TIME);
     // A quota, or a pool behind the file system, that is full all the same.
     if (!recurred) break;
   }
   end();
-  KJ_IF_MAYBE (listener, host.listener) {
-    listener->diskFreed(machine);
+  KJ_IF_MAYBE (told, listener) {
+    told->diskFreed(machine);
   }
 }
 

@@ -1,6 +1,9 @@
 #pragma once
 
-#include "vm/machine-host.h"
+#include <kj/timer.h>
+
+#include "vm/libvirt-connection.h"
+#include "vm/vm-driver.h"
 
 namespace bothy {
 
@@ -8,9 +11,10 @@ namespace bothy {
 // tries it again when it is told to go on.  This tells it, as soon as there is room.
 class DiskStall final {
 public:
-  // Both outlive it.  `disk` is the machine's, on the file system that has to have room.
-  DiskStall(MachineHost& host, kj::StringPtr machine, kj::StringPtr disk)
-      : host(host), machine(machine), disk(disk) {}
+  // Everything outlives it.  `disk` is the machine's, on the file system that has to have room.
+  DiskStall(kj::Timer& timer, LibvirtConnection& libvirt, kj::Maybe<VmDriver::Events&>& listener,
+            kj::StringPtr machine, kj::StringPtr disk)
+      : timer(timer), libvirt(libvirt), listener(listener), machine(machine), disk(disk) {}
   KJ_DISALLOW_COPY_AND_MOVE(DiskStall);
 
   // QEMU has stopped the CPUs.  Any number of times.
@@ -22,7 +26,9 @@ public:
   void abandon();
 
 private:
-  MachineHost& host;
+  kj::Timer& timer;
+  LibvirtConnection& libvirt;
+  kj::Maybe<VmDriver::Events&>& listener;
   const kj::StringPtr machine;
   const kj::StringPtr disk;
   struct Waiting {

@@ -67,7 +67,7 @@ LibvirtMachine::LibvirtMachine(MachineHost& host, VmSpec specParam)
       files(spec.runtimeDir),
       libvirtFiles(host.settings, spec.name),
       record{kj::str(spec.name), kj::str(spec.runtimeDir), spec.uid, {0, 0}},
-      stall(host, spec.name, spec.dataDisk),
+      stall(host.timer(), *host.libvirt, host.listener, spec.name, spec.dataDisk),
       end(nullptr) {
   auto paf = kj::newPromiseAndFulfiller<VmEnd>();
   endFulfiller = kj::mv(paf.fulfiller);
