@@ -91,7 +91,7 @@ interface Processes {
   # `keep`: the program outlives what its caller holds of it by `processKeepMillis`, so that one whose
   # connection broke can have it back by `reattach` and `id` (random, 0 without `keep`).  Until then dropping
   # `process` or `stdin` changes nothing, and a sink that is gone stops the program once its pipe is full;
-  # `Process.end` ends it.
+  # `Process.end` ends it.  It costs memory of the agent: of each output as much as it had, at most 512 KiB.
 
   struct ExecOutcome {
     union {

@@ -16,6 +16,9 @@ namespace {
 
 // A client that can lose its connection, and remembers what a client remembers.
 struct World: public TestWorld {
+  explicit World(kj::Maybe<kj::Timer&> timer = nullptr)
+      : TestWorld(Trees::CGROUPS_IF_POSSIBLE, timer) {}
+
   rpc::Processes::Client facet = newProcessesFacet(*host);
   rpc::Processes::Client processes = connect<rpc::Processes>(facet);
   Collected out;
@@ -174,6 +177,27 @@ TEST_CASE("P12 a kept program is ended by `end`, and is nobody's after it") {
   world.start("trap 'echo ended; exit' TERM; while :; do sleep 0.01; done");
   KJ_ASSERT_NONNULL(world.process).endRequest().send().wait(world.scope);
   world.exitCode();
+  CHECK(world.isAbsent());
+}
+
+TEST_CASE("P12 a program that nobody comes for is ended when its time is over, and not before") {
+  constexpr auto KEEP = rpc::PROCESS_KEEP_MILLIS * kj::MILLISECONDS;
+  kj::TimerImpl timer(kj::origin<kj::TimePoint>());
+  World world(timer);
+  world.start("echo runs; exec sleep 1000");
+  world.await(5);
+  world.lose();
+  timer.advanceTo(timer.now() + KEEP - 1 * kj::NANOSECONDS);
+  world.scope.poll();
+  world.reattach();
+  // Held again: no time is counted.
+  timer.advanceTo(timer.now() + 10 * KEEP);
+  world.scope.poll();
+  world.lose();
+  auto childless = world.host->reaper.onChildless();
+  CHECK_FALSE(childless.poll(world.scope));
+  timer.advanceTo(timer.now() + KEEP);
+  childless.wait(world.scope);
   CHECK(world.isAbsent());
 }
 

@@ -75,7 +75,7 @@ kj::AsyncIoContext setupTestIo() {
   return kj::setupAsyncIo();
 }
 
-TestWorld::TestWorld(Trees trees)
+TestWorld::TestWorld(Trees trees, kj::Maybe<kj::Timer&> timer)
     : io(setupTestIo()), scope(io.waitScope), directory(makeDirectory()) {
   if (trees == Trees::CGROUPS_IF_POSSIBLE) cgroupRoot = makeCgroupRoot();
   uid = geteuid() == 0 ? TEST_UID : geteuid();
@@ -93,7 +93,8 @@ TestWorld::TestWorld(Trees trees)
   ProcessHost::Options options;
   options.etcDirectory = kj::str(directory, "/etc");
   options.cgroupRoot = cgroupRoot.map([](const kj::String& path) { return kj::str(path); });
-  host = kj::heap<ProcessHost>(io.unixEventPort, io.provider->getTimer(), kj::mv(options));
+  host = kj::heap<ProcessHost>(io.unixEventPort, timer.orDefault(io.provider->getTimer()),
+                               kj::mv(options));
 }
 
 TestWorld::~TestWorld() noexcept(false) {

@@ -21,7 +21,9 @@ enum class Trees { CGROUPS_IF_POSSIBLE, SESSIONS };
 
 class TestWorld {
 public:
-  explicit TestWorld(Trees trees = Trees::CGROUPS_IF_POSSIBLE);
+  // `timer`: of the host; by default that of the loop.
+  explicit TestWorld(Trees trees = Trees::CGROUPS_IF_POSSIBLE,
+                     kj::Maybe<kj::Timer&> timer = nullptr);
   // Kills what is left.
   ~TestWorld() noexcept(false);
 
