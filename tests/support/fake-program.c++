@@ -29,7 +29,7 @@ public:
       return kj::READY_NOW;
     }
     results.initOutcome().setStarted();
-    if (params.getKeep()) results.setId(ID);
+    if (params.getKeep() && !program.neverKept) results.setId(ID);
     auto paf = kj::newPromiseAndFulfiller<void>();
     program.end = kj::mv(paf.fulfiller);
     program.code = 0;

@@ -112,6 +112,15 @@ TEST_CASE("P41 exec gives again what a broken connection lost on its way") {
   CHECK(world.supervisor.program.input == "one two three");
 }
 
+TEST_CASE("exec tells a connection that broke when the agent is too old to keep the command") {
+  CommandTestWorld world;
+  world.supervisor.program.neverKept = true;
+  world.start({"exec", "demo", "sleep"});
+  world.supervisor.breakConnections();
+  CHECK(world.wait() == EXEC_FAILED);
+  CHECK(strstr(world.errors().cStr(), "the connection was lost") != nullptr);
+}
+
 TEST_CASE("exec says that a program was lost that nobody kept") {
   CommandTestWorld world;
   world.start({"exec", "demo", "sleep"});

@@ -126,10 +126,11 @@ kj::Promise<ProcessSession::Ended> ProcessSession::follow(const CommandLine& com
   for (;;) {
     kj::Maybe<Ended> result;
     co_await untilEnd().then([&result](Ended&& ended) { result = kj::mv(ended); },
-                             [](kj::Exception&& exception) {
+                             [this](kj::Exception&& exception) {
                                bool isLost =
                                    exception.getType() == kj::Exception::Type::DISCONNECTED;
-                               if (!isLost) kj::throwFatalException(kj::mv(exception));
+                               // An agent that knows no `keep` gave no id, and ends the program.
+                               if (!isLost || id == 0) kj::throwFatalException(kj::mv(exception));
                              });
     KJ_IF_MAYBE (ended, result) {
       co_return kj::mv(*ended);
