@@ -56,6 +56,30 @@ TEST_CASE("P06 Ctrl-C ends a flood that a viewer cannot keep up with") {
   CHECK(seen.lost == 0);
 }
 
+TEST_CASE(
+    "P06 the end of a program that a viewer holds back is told though the viewer stands still") {
+  TerminalTestWorld world;
+  auto opened = world.open("yes");
+  Seen seen;
+  auto gate = kj::newPromiseAndFulfiller<void>();
+  seen.gate = gate.promise.fork();
+  auto attachment = world.attach(opened.terminal, seen);
+  auto produced = [&]() {
+    return opened.terminal.infoRequest().send().wait(world.scope).getInfo().getProduced();
+  };
+  uint64_t before;
+  do {
+    before = produced();
+    world.io.provider->getTimer().afterDelay(50 * kj::MILLISECONDS).wait(world.scope);
+  } while (before == 0 || produced() > before);
+  world.type(opened.terminal, "\x03");
+  auto wait = opened.terminal.waitRequest().send().wait(world.scope);
+  CHECK(wait.getStatus().getKilled() == SIGINT);
+  gate.fulfiller->fulfill();
+  seen.until("").wait(world.scope);
+  CHECK(seen.lost == 0);
+}
+
 TEST_CASE("P06 a flood that nobody watches slows no other terminal") {
   TerminalTestWorld world;
   auto flood = world.open("yes");

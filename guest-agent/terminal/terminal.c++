@@ -150,7 +150,10 @@ kj::Promise<void> Terminal::readOutput() {
     if (mustHoldBack(programEnded)) {
       auto paf = kj::newPromiseAndFulfiller<void>();
       heldBack = kj::mv(paf.fulfiller);
-      co_await paf.promise;
+      auto goesOn = kj::mv(paf.promise);
+      // Its end is told also to who watches a terminal that a viewer holds back.
+      if (!programEnded) goesOn = goesOn.exclusiveJoin(child->onExit().ignoreResult());
+      co_await goesOn;
       continue;
     }
     auto result = readTurn(programEnded ? leftOver : TURN_BYTES);
