@@ -1,0 +1,52 @@
+// What is told of a workspace while it lives.
+
+#include <catch2/catch_test_macros.hpp>
+
+#include "workspace/test-world.h"
+
+namespace bothy {
+namespace {
+
+TEST_CASE("P58 each change of state is one event with its cause") {
+  TestWorld w;
+  w.manager->create(w.request("demo"), nullptr).wait(w.scope);
+  SECTION("turned off from within") {
+    w.driver.end(w.driver.running()[0], VmEnd::POWERED_OFF);
+    w.settle();
+    CHECK(w.find("demo")->row().state == WorkspaceState::STOPPED);
+    CHECK(w.store->events(0, 100).back().cause == Cause::GUEST_POWERED_OFF);
+  }
+  SECTION("QEMU killed") {
+    w.driver.end(w.driver.running()[0], VmEnd::EXITED);
+    w.settle();
+    CHECK(w.find("demo")->row().state == WorkspaceState::FAILED);
+    CHECK(w.store->events(0, 100).back().cause == Cause::VM_EXITED);
+  }
+  SECTION("the vsock device lost and back") {
+    auto name = kj::mv(w.driver.running()[0]);
+    w.driver.loseVsock(name);
+    w.driver.restoreVsock(name);
+    auto events = w.store->events(0, 100);
+    CHECK(events[events.size() - 2].cause == Cause::VSOCK_LOST);
+    CHECK(events.back().cause == Cause::VSOCK_RESTORED);
+    CHECK(events.back().after == WorkspaceState::RUNNING);
+  }
+  SECTION("the host's disk full and free again") {
+    auto name = kj::mv(w.driver.running()[0]);
+    w.driver.stall(name);
+    CHECK(w.find("demo")->isStalled());
+    CHECK(w.store->events(0, 100).back().cause == Cause::DISK_FULL);
+    w.restart();
+    CHECK(w.find("demo")->isStalled());
+    w.driver.goOn(name);
+    CHECK_FALSE(w.find("demo")->isStalled());
+    CHECK(w.store->events(0, 100).back().cause == Cause::DISK_FREED);
+    CHECK(w.store->events(0, 100).back().after == WorkspaceState::RUNNING);
+  }
+  auto events = w.store->events(0, 100);
+  for (size_t i = 0; i < events.size(); i++) CHECK(events[i].number == i + 1);
+  for (size_t i = 1; i < events.size(); i++) CHECK(events[i].before == events[i - 1].after);
+}
+
+}  // namespace
+}  // namespace bothy
