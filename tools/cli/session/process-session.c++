@@ -61,7 +61,6 @@ private:
   // The connection over which the program is followed.
   struct Attached {
     kj::Own<SupervisorLink> link;
-    rpc::Process::Client process;
     kj::Promise<Ended> waiting;
     kj::Promise<void> feeding;
   };
@@ -84,6 +83,8 @@ private:
   ProgramFeed input;
   uint64_t id = 0;
   kj::Maybe<Attached> current;
+  // From the moment when its start is asked for; none while the connection is lost.
+  kj::Maybe<rpc::Process::Client> process;
 };
 
 kj::Promise<int> ProcessSession::run(const CommandLine& command, ProcessInput given) {
@@ -136,6 +137,7 @@ kj::Promise<ProcessSession::Ended> ProcessSession::follow(const CommandLine& com
       co_return kj::mv(*ended);
     }
     current = nullptr;
+    process = nullptr;
     co_await reconnection.run(
         [this](auto link, auto workspace) { return reattach(kj::mv(link), kj::mv(workspace)); });
   }
@@ -154,7 +156,7 @@ kj::Promise<void> ProcessSession::start(const CommandLine& command, ProcessInput
   execRequest.setKeep(true);
   auto executing = execRequest.send();
   // One round trip: the wait is asked for before it is known that anything runs.
-  auto waiting = executing.getProcess().waitRequest().send();
+  auto waiting = process.emplace(executing.getProcess()).waitRequest().send();
   kj::Promise<void> feeding = kj::READY_NOW;
   if (given == ProcessInput::NONE) feeding = feed(executing.getStdin(), 0);
 
@@ -166,7 +168,7 @@ kj::Promise<void> ProcessSession::start(const CommandLine& command, ProcessInput
   }
   id = execution.getId();
   if (given == ProcessInput::FORWARDED) feeding = feed(execution.getStdin(), 0);
-  current = Attached{kj::mv(link), execution.getProcess(), kj::mv(waiting), kj::mv(feeding)};
+  current = Attached{kj::mv(link), kj::mv(waiting), kj::mv(feeding)};
 }
 
 kj::Promise<void> ProcessSession::reattach(kj::Own<SupervisorLink> link,
@@ -185,10 +187,9 @@ kj::Promise<void> ProcessSession::reattach(kj::Own<SupervisorLink> link,
                                             "command was ended, and how far it came is not known"),
                                     EXEC_FAILED));
   }
-  auto process = answer.getProcess();
-  auto waiting = process.waitRequest().send();
+  auto waiting = process.emplace(answer.getProcess()).waitRequest().send();
   auto feeding = feed(answer.getStdin(), answer.getStdinReceived());
-  current = Attached{kj::mv(link), kj::mv(process), kj::mv(waiting), kj::mv(feeding)};
+  current = Attached{kj::mv(link), kj::mv(waiting), kj::mv(feeding)};
 }
 
 kj::Promise<ProcessSession::Ended> ProcessSession::untilEnd() {
@@ -213,8 +214,8 @@ void ProcessSession::printJson(rpc::ExitStatus::Reader status) {
 
 kj::Promise<int> ProcessSession::forwardSignals() {
   int number = co_await context.signals.next();
-  KJ_IF_MAYBE (attached, current) {
-    auto request = attached->process.signalRequest();
+  KJ_IF_MAYBE (p, process) {
+    auto request = p->signalRequest();
     request.setNumber(static_cast<uint8_t>(number));
     // As a terminal would: to what the command has started too.
     request.setScope(rpc::SignalScope::TREE);
@@ -226,8 +227,8 @@ kj::Promise<int> ProcessSession::forwardSignals() {
 }
 
 kj::Promise<void> ProcessSession::endProgram() {
-  KJ_IF_MAYBE (attached, current) {
-    auto ordered = attached->process.endRequest().send().ignoreResult();
+  KJ_IF_MAYBE (p, process) {
+    auto ordered = p->endRequest().send().ignoreResult();
     co_await context.timer.timeoutAfter(END_LIMIT, kj::mv(ordered)).catch_([](kj::Exception&&) {});
   }
 }
