@@ -14,21 +14,29 @@ struct EnvironmentVariable {
 }
 
 struct Command {
-  # What to run.  No shell is involved: `argv` reaches execve(2) as it is.
+  # What to run.  No shell is involved: `argv` reaches execve(2) as it is.  The one exception is that of execvp(3), and so
+  # of env(1), sudo(8) and ssh(1): a text file without "#!" is run by /bin/sh.
 
   argv @0 :List(Text);
   # argv[0] is the program: a path if it has a "/", else it is looked up in PATH of the environment that
-  # the program gets.  At least one element; at most `maxArgumentBytes` together with the environment.
+  # the program gets.  At least one element.  The guest's kernel takes 128 KiB a text, and a quarter of the limit of the
+  # stack (so 2 MiB) in all; see `argumentsTooLong`.
 
   environment @1 :List(EnvironmentVariable);
-  # Added to the login environment of the user (PATH, HOME, USER, LOGNAME, SHELL, LANG, TZ); a name
-  # given here replaces the login's.  No start-up file of a shell is read.
+  # Added to the login environment of the user (PATH, LANG, HOME, USER, LOGNAME, SHELL, XDG_RUNTIME_DIR, and what
+  # /etc/environment and /etc/default/locale say); a name given here replaces the login's.  No start-up file of a shell
+  # is read.  The time zone is that of /etc/localtime.
 
   workingDirectory @2 :Text;
-  # Absolute.  Empty: the user's home.
+  # Absolute.  Empty: the user's home; where that cannot be entered the program runs in "/", as login(1) does it, with
+  # HOME=/ unless `environment` says otherwise.
 
   user @3 :Text;
   # Name of a user in the workspace.  Empty: the workspace's user, `user`.
+
+  timeoutMillis @4 :UInt64;
+  # Unless 0: the whole tree is ended as by `Process.end` if the program still runs after this time, and its status is
+  # `timedOut`.
 }
 
 struct ExitStatus {
@@ -41,6 +49,10 @@ struct ExitStatus {
 
     lost @2 :Void;
     # The agent could not learn how it ended.
+
+    timedOut @3 :Void;
+    # Its `timeoutMillis` were over, and it was ended for that, however it took it.  With `wait` of Process: no member
+    # of its tree was left, unless `detached` says so.
   }
 }
 
@@ -51,11 +63,16 @@ struct StartFailure {
   enum Reason {
     other @0;                 # see `errorNumber`
     programNotFound @1;       # ENOENT, or not in PATH
-    programNotExecutable @2;  # EACCES, ENOEXEC
+    programNotExecutable @2;  # EACCES, EISDIR (a directory), ENOEXEC (no program, or another processor's), ETXTBSY, …
     workingDirectoryMissing @3;
     noSuchUser @4;
-    invalidCommand @5;        # empty argv, NUL in a text, over `maxArgumentBytes`
+    invalidCommand @5;        # empty argv, NUL in a text
     limitReached @6;          # `maxProcesses` or `maxTerminals`, or the kernel's EAGAIN/ENOMEM
+    machineEnding @7;         # the machine powers off or reboots
+    interpreterUnusable @8;   # the program is there; what its "#!" line or its ELF header names (`detail`) is not, or may
+                              # not be executed (EACCES)
+    argumentsTooLong @9;      # E2BIG, or over `maxArgumentBytes`: `bytes` and `limitBytes`
+    workingDirectoryUnusable @10;  # it is there, but cannot be entered: `errorNumber`
   }
 
   subject @1 :Text;
@@ -63,6 +80,17 @@ struct StartFailure {
 
   errorNumber @2 :Int32;
   # errno of the failed call in the guest, 0 if none failed.
+
+  detail @3 :Text;
+  # interpreterUnusable: the interpreter as the file names it, where it ends in a carriage return with that.
+  # programNotExecutable with ENOEXEC: the processor that the program is for, if it is known to be another.
+
+  bytes @4 :UInt64;
+  # argumentsTooLong: the size of what is too long, one text or all of them together, as execve(2) counts it: each with
+  # its NUL, and all of them with 8 bytes a text.
+
+  limitBytes @5 :UInt64;
+  # argumentsTooLong: the most that `bytes` may be.
 }
 
 enum SignalScope {
@@ -98,6 +126,12 @@ interface Processes {
       started @0 :Void;
       failed @1 :StartFailure;
     }
+
+    missingHome @2 :Text;
+    # With `started`: the user's home that could not be entered, wherefore the program runs in "/".  Else empty.
+
+    missingHomeError @3 :Int32;
+    # errno of the attempt to enter it.
   }
 
   reattach @1 (id :UInt64, stdout :Stream.ByteSink, stdoutFrom :UInt64, stderr :Stream.ByteSink, stderrFrom :UInt64)

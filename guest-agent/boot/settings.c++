@@ -32,8 +32,6 @@ void applyKernelSettings(Console& console) {
 }
 
 void shieldAgent(Console& console) {
-  set(console, "/proc/self/oom_score_adj", "-1000");
-
   struct rlimit files = {AGENT_OPEN_FILES, MAX_OPEN_FILES};
   if (::setrlimit(RLIMIT_NOFILE, &files) < 0) {
     console.say(kj::str("cannot raise the limit of open files: errno ", errno));

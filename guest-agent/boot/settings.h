@@ -38,8 +38,8 @@ void applyKernelSettings(Console& console);
 // The control group below which programs run, each in one of its own, and the agent in "agent".
 constexpr const char* PROGRAMS_CONTROL_GROUP = "/sys/fs/cgroup/bothy";
 
-// Protects the agent from what its guest does to memory, files and processor: no OOM kill, a control group
-// of its own, enough descriptors.  What the kernel refuses is told.
+// Protects the agent from what its guest does to files and processor: a control group of its own, enough
+// descriptors.  From the OOM killer the kernel protects its first process itself.  What the kernel refuses is told.
 void shieldAgent(Console& console);
 
 }  // namespace bothy

@@ -54,10 +54,12 @@ public:
     auto fail = [&](const StartFailure& failure) {
       failure.writeTo(context.initResults().initOutcome().initFailed());
     };
-    if (host.processCount >= rpc::MAX_PROCESSES) {
+    if (host.processCount + starting >= rpc::MAX_PROCESSES) {
       fail({rpc::StartFailure::Reason::LIMIT_REACHED, kj::str("maxProcesses")});
       co_return;
     }
+    starting++;
+    KJ_DEFER(starting--);
     auto prepared = prepareCommand(host, params.getCommand(), EmptyArguments::REFUSED);
     KJ_IF_MAYBE (failure, prepared.tryGet<StartFailure>()) {
       fail(*failure);
@@ -104,9 +106,15 @@ public:
     auto results = context.initResults();
     results.setStdin(
         newInputSink(standardInput->addRef(), keep ? WhenDropped::KEEP : WhenDropped::CLOSE));
-    auto execution =
-        kj::refcounted<Execution>(host, kj::mv(outcome.get<kj::Own<ChildProcess>>()),
-                                  kj::mv(standardInput), kj::mv(pumps[0]), kj::mv(pumps[1]));
+    auto& child = outcome.get<kj::Own<ChildProcess>>();
+    auto told = results.initOutcome();
+    told.setStarted();
+    KJ_IF_MAYBE (home, child->missingHome()) {
+      told.setMissingHome(home->path);
+      told.setMissingHomeError(home->errorNumber);
+    }
+    auto execution = kj::refcounted<Execution>(host, kj::mv(child), kj::mv(standardInput),
+                                               kj::mv(pumps[0]), kj::mv(pumps[1]));
     if (keep) {
       auto id = kept->add(kj::mv(execution));
       results.setProcess(newKeptProcessFacet(kept->addRef(), id));
@@ -114,7 +122,6 @@ public:
     } else {
       results.setProcess(newProcessFacet(kj::mv(execution)));
     }
-    results.initOutcome().setStarted();
   }
 
   kj::Promise<void> reattach(ReattachContext context) override {
@@ -151,6 +158,7 @@ public:
 private:
   ProcessHost& host;
   kj::AutoCloseFd nullDevice;
+  uint starting = 0;  // programs, not yet in host.processCount
   kj::Own<KeptExecutions> kept = kj::refcounted<KeptExecutions>(host);
 };
 

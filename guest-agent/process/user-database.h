@@ -12,8 +12,8 @@ struct User {
   uid_t uid;
   gid_t gid;
   kj::Array<gid_t> groups;  // supplementary, `gid` included
-  kj::String home;
-  kj::String shell;  // never empty
+  kj::String home;          // never empty; "/" if passwd names none
+  kj::String shell;         // never empty; /bin/sh if passwd names none
 };
 
 // Reads passwd(5) and group(5) of a directory, each time anew: the user may change them.  No NSS: the

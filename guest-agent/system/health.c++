@@ -9,6 +9,8 @@
 #include <sys/statvfs.h>
 #include <unistd.h>
 
+#include "process/cgroup.h"
+
 namespace bothy {
 namespace {
 
@@ -28,9 +30,12 @@ kj::String readProc(const char* path) {
   return kj::heapString(buffer, n < 0 ? 0 : n);
 }
 
+// Of so many processes it is asked whether they are the kernel's threads; the rest is counted.
+constexpr uint32_t MAX_ASKED = 1000;
+
 // Processes with a memory of their own; the kernel's threads, whose children are all of kthreadd's,
 // have none.  A directory below /proc is a process if its name begins with a digit.
-uint32_t countProcesses() {
+uint32_t countInProc() {
   DIR* entries = ::opendir("/proc");
   if (entries == nullptr) {
     return 0;
@@ -41,12 +46,24 @@ uint32_t countProcesses() {
     if (entry->d_name[0] < '1' || entry->d_name[0] > '9') {
       continue;
     }
+    if (count >= MAX_ASKED) {
+      ++count;
+      continue;
+    }
     auto statm = readProc(kj::str("/proc/", entry->d_name, "/statm").cStr());
     if (statm.size() > 0 && !statm.startsWith("0 ")) {
       ++count;
     }
   }
   return count;
+}
+
+// The control groups tell it with a read each, however many there are.
+uint32_t countProcesses() {
+  KJ_IF_MAYBE (count, countProcessesWithin("/sys/fs/cgroup")) {
+    return *count;
+  }
+  return countInProc();
 }
 
 }  // namespace

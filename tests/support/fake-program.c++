@@ -33,6 +33,8 @@ public:
     auto paf = kj::newPromiseAndFulfiller<void>();
     program.end = kj::mv(paf.fulfiller);
     program.code = 0;
+    program.timedOut = command.getTimeoutMillis() > 0;
+    if (program.timedOut) program.end->fulfill();
     if (name == "exit" || name == "kill") {
       program.code = atoi(argv[1].cStr()) + (name == "kill" ? SIGNAL_BASE : 0);
       program.end->fulfill();
@@ -101,7 +103,9 @@ private:
     kj::Promise<void> wait(WaitContext context) override {
       co_await KJ_ASSERT_NONNULL(program.ending).addBranch();
       auto status = context.getResults().initStatus();
-      if (program.code >= SIGNAL_BASE) {
+      if (program.timedOut) {
+        status.setTimedOut();
+      } else if (program.code >= SIGNAL_BASE) {
         status.setKilled(static_cast<uint8_t>(program.code - SIGNAL_BASE));
       } else {
         status.setExited(static_cast<uint8_t>(program.code));

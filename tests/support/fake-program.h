@@ -34,6 +34,7 @@ public:
 private:
   friend class FakeProcesses;
   int code = 0;
+  bool timedOut = false;
   kj::Maybe<kj::ForkedPromise<void>> ending;
   kj::Own<kj::PromiseFulfiller<void>> end;
 };

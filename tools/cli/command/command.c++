@@ -13,6 +13,7 @@ constexpr kj::StringPtr EXIT_CODES =
   0        done
   1        not done: the message says why and what to do
   2        wrong usage
+  124      exec --timeout: its time was over, and it was ended with all it started
   125      exec, shell, up: bothy could not do its part; the command's own code is not known
   126      exec, shell, up: the command was found but cannot be executed
   127      exec, shell, up: there is no such command in the workspace

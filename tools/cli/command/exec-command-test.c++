@@ -26,6 +26,15 @@ TEST_CASE("exec tells its own failures apart from the command's") {
   CHECK(strstr(errors.cStr(), "`bothy start idle`") != nullptr);
 }
 
+TEST_CASE("P13 exec ends a command whose time is over, and says so") {
+  CommandTestWorld world;
+  CHECK(world.run({"exec", "--timeout", "2s", "demo", "sleep"}) == TIMED_OUT);
+  auto errors = world.errors();
+  CHECK(strstr(errors.cStr(), "timeout") != nullptr);
+  CHECK(world.run({"exec", "--timeout", "soon", "demo", "sleep"}) == WRONG_USAGE);
+  CHECK(world.run({"exec", "--timeout", "0", "demo", "sleep"}) == WRONG_USAGE);
+}
+
 TEST_CASE("P40 exec passes the command, its user and its environment as they are") {
   CommandTestWorld world;
   world.run({"exec", "-u", "root", "-e", "A=1 2", "-eB=", "demo", "exit", "0", "-u", "x y"});

@@ -3,6 +3,7 @@
 #include "command/command.h"
 #include "command/terminal-options.h"
 #include "console/failure.h"
+#include "console/quantity.h"
 #include "session/process-session.h"
 
 namespace bothy {
@@ -20,6 +21,7 @@ bothy; one that bothy left without a word (SIGKILL) is ended after 30 s.
   -e, --env NAME=TEXT  with this variable; may be repeated
   -n, --no-input       with an empty standard input
   -t, --tty            on a terminal of its own, as `bothy shell` does
+      --timeout TIME   end it after this time with all it started; exits with 124
       --detach-keys K  with -t: what leaves the terminal ("ctrl-],."); "none"
 
 With --json, standard output and error are collected: {"exited":0,"stdout":"...","stderr":"..."}, at most
@@ -37,6 +39,13 @@ kj::Promise<int> run(Context& context, const Command& self, Arguments given) {
   addDetachKeys(parser, keys);
   parser.flag('n', "no-input", noInput);
   parser.flag('t', "tty", tty);
+  parser.value(0, "timeout", [&](kj::StringPtr text) {
+    KJ_IF_MAYBE (duration, parseDuration(text)) {
+      command.timeoutMillis = *duration / kj::MILLISECONDS;
+      if (command.timeoutMillis > 0) return;
+    }
+    parser.fail(kj::str("--timeout wants a time like 30s or 5m, not ", text));
+  });
   auto arguments = parser.parse(given);
   if (arguments.help) {
     context.console.print(self.help);

@@ -10,6 +10,7 @@ enum ExitCode : int {
   SUCCESS = 0,
   FAILURE = 1,
   WRONG_USAGE = 2,
+  TIMED_OUT = 124,  // exec --timeout, as timeout(1)
   EXEC_FAILED =
       125,  // exec and shell: bothy's own failure, so that a command's 1 means the command
   NOT_EXECUTABLE = 126,

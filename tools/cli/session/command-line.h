@@ -14,6 +14,7 @@ struct CommandLine {
   kj::StringPtr workingDirectory;
   kj::Vector<kj::StringPtr> environment;  // NAME=VALUE
   kj::Vector<kj::StringPtr> arguments;    // empty: the login shell
+  uint64_t timeoutMillis = 0;             // 0: as long as it likes
 
   // -u, -w, -e.
   void addOptionsTo(OptionParser& parser);

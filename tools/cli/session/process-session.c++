@@ -113,6 +113,9 @@ kj::Promise<int> ProcessSession::run(const CommandLine& command, ProcessInput gi
     auto shown = kj::joinPromises(kj::arr(showing.addBranch(), showingErrors.addBranch()));
     return shown.then([this, result = kj::mv(result)]() {
       if (context.console.wantsJson()) printJson(result.getStatus());
+      if (result.getStatus().isTimedOut()) {
+        context.console.note("timeout: the command was ended with all it started");
+      }
       return exitCodeOf(result.getStatus());
     });
   });
@@ -165,6 +168,9 @@ kj::Promise<void> ProcessSession::start(const CommandLine& command, ProcessInput
   auto execution = co_await executing;
   if (execution.getOutcome().isFailed()) {
     kj::throwFatalException(describeFailure(execution.getOutcome().getFailed()));
+  }
+  KJ_IF_MAYBE (text, describeStart(execution.getOutcome())) {
+    context.console.note(*text);
   }
   id = execution.getId();
   if (given == ProcessInput::FORWARDED) feeding = feed(execution.getStdin(), 0);

@@ -22,6 +22,9 @@ void requireConnected(kj::StringPtr name, rpc::Supervisor::ConnectOutcome::Reade
 // The exit code is NOT_FOUND or NOT_EXECUTABLE where a shell would say so, else EXEC_FAILED.
 kj::Exception describeFailure(rpc::StartFailure::Reader failed);
 
+// Of a program that runs, what its user should know; or nothing.
+kj::Maybe<kj::String> describeStart(rpc::Processes::ExecOutcome::Reader started);
+
 // `what`: what was being done, "cannot read demo:/etc/passwd".
 kj::Exception describeFailure(kj::StringPtr what, rpc::FileFailure::Reader failed);
 
