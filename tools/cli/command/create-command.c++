@@ -100,6 +100,8 @@ kj::Promise<int> run(Context& context, const Command& self, Arguments given) {
                                               " was used before with other options: use another")));
     case Outcome::FAILED:
       failStart(context.console, name, outcome.getFailed());
+    case Outcome::STOPPED:
+      kj::throwFatalException(stoppedBeforeItRan(name));
     case Outcome::NO_SPACE:
       kj::throwFatalException(failure(kj::str("the host's disk cannot hold it (",
                                               escapeGuestText(outcome.getNoSpace().asArray()),

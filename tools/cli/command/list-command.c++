@@ -30,7 +30,8 @@ kj::String uptimeOf(rpc::WorkspaceInfo::Reader info) {
 
 // What is wrong with it.
 kj::StringPtr troubleOf(rpc::WorkspaceInfo::Reader info) {
-  return info.getStalled().size() > 0 ? info.getStalled() : info.getFailure();
+  if (info.getStalled().size() > 0) return info.getStalled();
+  return info.getUnreachable().size() > 0 ? info.getUnreachable() : info.getFailure();
 }
 
 kj::Promise<int> run(Context& context, const Command& self, Arguments given) {

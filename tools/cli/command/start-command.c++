@@ -51,6 +51,8 @@ kj::Promise<int> run(Context& context, const Command& self, Arguments given) {
       kj::throwFatalException(workspaceBusy(name, outcome.getBusy()));
     case Outcome::FAILED:
       failStart(context.console, name, outcome.getFailed());
+    case Outcome::STOPPED:
+      kj::throwFatalException(stoppedBeforeItRan(name));
   }
   kj::throwFatalException(newerSupervisor());
 }

@@ -42,6 +42,7 @@ kj::Promise<void> ensureRunning(Context& context, kj::StringPtr name) {
     auto outcome = response.getOutcome();
     if (outcome.isAbsent()) kj::throwFatalException(noSuchWorkspace(name));
     if (outcome.isBusy()) kj::throwFatalException(workspaceBusy(name, outcome.getBusy()));
+    if (outcome.isStopped()) kj::throwFatalException(stoppedBeforeItRan(name));
     if (outcome.isFailed()) failStart(context.console, name, outcome.getFailed());
     display.finish();
     co_return;

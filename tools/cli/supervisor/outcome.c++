@@ -94,6 +94,10 @@ kj::Exception workspaceBusy(kj::StringPtr name, rpc::WorkspaceState state) {
   return failure(kj::str(name, " is busy (", nameOf(state), "): try again when that is done"));
 }
 
+kj::Exception stoppedBeforeItRan(kj::StringPtr name) {
+  return failure(kj::str(name, " was stopped before it ran"));
+}
+
 kj::Exception newerSupervisor() {
   return failure("bothyd is newer and gave an answer this bothy does not know");
 }
@@ -250,6 +254,10 @@ kj::StringPtr nameOf(rpc::Cause cause) {
       return "stands still";
     case rpc::Cause::DISK_FREED:
       return "goes on";
+    case rpc::Cause::GUEST_REBOOTED:
+      return "rebooted itself";
+    case rpc::Cause::UNREACHABLE:
+      return "not reached yet";
   }
   return "unknown";
 }

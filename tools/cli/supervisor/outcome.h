@@ -14,6 +14,7 @@ namespace bothy {
 kj::Exception noSuchWorkspace(kj::StringPtr name);
 // An outcome that this program does not know.
 kj::Exception newerSupervisor();
+kj::Exception stoppedBeforeItRan(kj::StringPtr name);
 kj::Exception workspaceBusy(kj::StringPtr name, rpc::WorkspaceState state);
 
 // Throws unless the workspace is connected.
