@@ -50,6 +50,8 @@ kj::StringPtr nameOf(rpc::FileFailure::Reason reason) {
       return "it is not a regular file";
     case Reason::ABANDONED:
       return "the copy was given up";
+    case Reason::CHANGED:
+      return "it changed while it was read: copy it again";
   }
   return "it failed";
 }
