@@ -19,10 +19,10 @@ public:
     bool directory = false;
     bool stopsInTheMiddle = false;  // a read sends one chunk and no more
     int64_t modifiedNanos = 0;
-    kj::Maybe<uint64_t> saidSize;      // what `stat` says, where that is not true
-    kj::Maybe<kj::String> linkTarget;  // a symlink, which is not followed
+    kj::Maybe<uint64_t> saidSize = nullptr;      // what `stat` says, where that is not true
+    kj::Maybe<kj::String> linkTarget = nullptr;  // a symlink, which is not followed
     // Of a directory: what exportTree sends.
-    kj::Maybe<kj::Array<kj::byte>> archive;
+    kj::Maybe<kj::Array<kj::byte>> archive = nullptr;
   };
 
   FakeFiles() = default;
