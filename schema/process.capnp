@@ -56,6 +56,7 @@ struct StartFailure {
     noSuchUser @4;
     invalidCommand @5;        # empty argv, NUL in a text, over `maxArgumentBytes`
     limitReached @6;          # `maxProcesses` or `maxTerminals`, or the kernel's EAGAIN/ENOMEM
+    machineEnding @7;         # the machine powers off or reboots
   }
 
   subject @1 :Text;

@@ -3,11 +3,12 @@
 #include <errno.h>
 #include <grp.h>
 #include <kj/debug.h>
-#include <stdlib.h>
 #include <sys/fsuid.h>
 #include <sys/stat.h>
 #include <sys/syscall.h>
 #include <unistd.h>
+
+#include <exception>
 
 namespace bothy {
 namespace {
@@ -58,7 +59,7 @@ ActingUser::Scope::~Scope() {
   if (!changed) return;
   beRoot();
   // Going on with half a user's rights would be worse than not going on.
-  if (!hasFileUser(0, 0)) abort();
+  if (!hasFileUser(0, 0)) std::terminate();
 }
 
 ActingUser::WriteScope::WriteScope(const ActingUser& user) : user(user) {
@@ -68,7 +69,7 @@ ActingUser::WriteScope::WriteScope(const ActingUser& user) : user(user) {
 ActingUser::WriteScope::~WriteScope() {
   if (!user.mayChange) return;
   // Each call tells the user before it: two in place of four.
-  if (setfsuid(0) != static_cast<int>(user.uid)) abort();
+  if (setfsuid(0) != static_cast<int>(user.uid)) std::terminate();
 }
 
 }  // namespace bothy

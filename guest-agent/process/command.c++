@@ -48,6 +48,7 @@ kj::OneOf<SpawnRequest, StartFailure> prepareCommand(const ProcessHost& host,
                                                      rpc::Command::Reader command,
                                                      EmptyArguments emptyArguments,
                                                      kj::Maybe<kj::StringPtr> term) {
+  if (host.machineEnds) return StartFailure{Reason::MACHINE_ENDING, kj::String(), 0};
   kj::StringPtr userName = command.getUser();
   if (userName.size() == 0) userName = host.options.defaultUser;
   auto maybeUser = host.users.find(userName);

@@ -42,6 +42,9 @@ public:
   // Programs started by `Processes` that have not been disposed of; at most rpc::MAX_PROCESSES.
   uint processCount = 0;
 
+  // Set when the machine's end was ordered: no program is started any more.
+  bool machineEnds = false;
+
   // Work that goes on after whoever began it is gone: the end of a dropped process.
   void runInBackground(kj::Promise<void> task);
   // Resolves when no such work is left.

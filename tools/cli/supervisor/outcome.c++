@@ -110,6 +110,9 @@ kj::Exception describeFailure(rpc::StartFailure::Reader failed) {
     case Reason::LIMIT_REACHED:
       return failure(kj::str("too much runs in the workspace (", subject, "): end something"),
                      EXEC_FAILED);
+    case Reason::MACHINE_ENDING:
+      return failure(kj::str("the workspace's machine is ending: try again when it runs"),
+                     EXEC_FAILED);
     case Reason::OTHER:
       break;
   }
