@@ -3,10 +3,13 @@
 #include <errno.h>
 #include <grp.h>
 #include <kj/debug.h>
-#include <stdlib.h>
 #include <sys/stat.h>
 #include <sys/syscall.h>
 #include <unistd.h>
+
+#include <exception>
+
+#include <exception>
 
 namespace bothy {
 namespace {
@@ -61,7 +64,7 @@ ActingUser::Scope::~Scope() {
   if (!changed) return;
   beRoot();
   // Going on with half a user's rights would be worse than not going on.
-  if (!isEffectively(0, 0)) abort();
+  if (!isEffectively(0, 0)) std::terminate();
 }
 
 ActingUser::WriteScope::WriteScope(const ActingUser& user) : user(user) {
@@ -70,7 +73,7 @@ ActingUser::WriteScope::WriteScope(const ActingUser& user) : user(user) {
 
 ActingUser::WriteScope::~WriteScope() {
   if (!user.mayChange) return;
-  if (setEffective(SYS_setresuid, 0) != 0) abort();
+  if (setEffective(SYS_setresuid, 0) != 0) std::terminate();
 }
 
 }  // namespace bothy

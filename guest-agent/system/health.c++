@@ -1,33 +1,24 @@
 #include "system/health.h"
 
 #include <dirent.h>
-#include <fcntl.h>
-#include <kj/debug.h>
-#include <kj/io.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/statvfs.h>
 #include <unistd.h>
 
 #include "process/cgroup.h"
+#include "process/text-file.h"
 
 namespace bothy {
 namespace {
 
 constexpr uint64_t KIB = 1024;
 
-// One read: these files are made when they are read, and none that is read here is longer.
+// None of the files that are read here is longer.
 constexpr size_t MAX_PROC_BYTES = 8192;
 
-kj::String readProc(const char* path) {
-  int fd = ::open(path, O_RDONLY | O_CLOEXEC);
-  if (fd < 0) {
-    return kj::str();
-  }
-  kj::AutoCloseFd file(fd);
-  char buffer[MAX_PROC_BYTES];
-  auto n = ::read(file.get(), buffer, sizeof(buffer));
-  return kj::heapString(buffer, n < 0 ? 0 : n);
+kj::String readProc(kj::StringPtr path) {
+  return findTextFile(path, MAX_PROC_BYTES).orDefault(kj::String());
 }
 
 // Of so many processes it is asked whether they are the kernel's threads; the rest is counted.
@@ -50,7 +41,7 @@ uint32_t countInProc() {
       ++count;
       continue;
     }
-    auto statm = readProc(kj::str("/proc/", entry->d_name, "/statm").cStr());
+    auto statm = readProc(kj::str("/proc/", entry->d_name, "/statm"));
     if (statm.size() > 0 && !statm.startsWith("0 ")) {
       ++count;
     }
