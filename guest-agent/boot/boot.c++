@@ -7,6 +7,7 @@
 #include "boot/boot-secret.h"
 #include "boot/failure.h"
 #include "boot/identity.h"
+#include "boot/kernel-modules.h"
 #include "boot/machine-file.h"
 #include "boot/mount-table.h"
 #include "boot/root.h"
@@ -47,6 +48,9 @@ void Boot::run() {
     linkDeviceNames();
   });
   openConsole();
+  if (hasKernelModules()) {
+    log.run("loaded the kernel's modules", []() { loadKernelModules(); });
+  }
   log.run("read the command line", [this]() {
     KJ_IF_MAYBE (text, readText("/proc/cmdline")) {
       commandLine = parseCommandLine(*text);
