@@ -9,6 +9,7 @@
 #include "boot/device-nodes.h"
 #include "boot/failure.h"
 #include "boot/identity.h"
+#include "boot/kernel-modules.h"
 #include "boot/mount-table.h"
 #include "boot/root.h"
 #include "boot/runtime-directories.h"
@@ -51,6 +52,9 @@ Boot::Boot(Console& console) : console(console), log(console, kernelClock) {}
 void Boot::run() {
   log.run("mounted the kernel's file systems", []() { mountKernelFileSystems(KERNEL_MOUNTS); });
   openConsole();
+  if (hasKernelModules()) {
+    log.run("loaded the kernel's modules", []() { loadKernelModules(); });
+  }
   log.run("read the command line", [this]() { readCommandLine(); });
   log.run("read the secret", [this]() { secretBytes = readBootSecret(); });
   if (isInitramfs()) {

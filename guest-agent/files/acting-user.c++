@@ -9,8 +9,6 @@
 
 #include <exception>
 
-#include <exception>
-
 namespace bothy {
 namespace {
 
