@@ -61,6 +61,9 @@ const maxWorkspaceNameBytes :UInt32 = 63;
 const maxRequestIdBytes :UInt32 = 128;
 # Length of a client's request id.
 
+const maxRememberedRequests :UInt32 = 1024;
+# Request ids of `Processes.exec` without a program that one agent remembers; over it, the oldest is forgotten.
+
 const maxConnections :UInt32 = 16;
 # Connections from the host to one agent at a time; over it, the oldest is closed.
 

@@ -103,8 +103,9 @@ enum SignalScope {
 interface Processes {
   # Starts programs.  Held by whoever may run code in the workspace.
 
-  exec @0 (command :Command, stdout :Stream.ByteSink, stderr :Stream.ByteSink, keep :Bool = false)
-      -> (process :Process, stdin :Stream.ByteSink, outcome :ExecOutcome, id :UInt64);
+  exec @0 (command :Command, stdout :Stream.ByteSink, stderr :Stream.ByteSink, keep :Bool = false,
+           requestId :Text, attempt :UInt32, stdoutFrom :UInt64, stderrFrom :UInt64)
+      -> (process :Process, stdin :Stream.ByteSink, outcome :ExecOutcome, id :UInt64, stdinReceived :UInt64);
   # Starts `command` and returns as soon as execve(2) succeeded or failed.  Callers who want one round
   # trip pipeline `wait` on `process` (and `end` on `stdin`) before it returned; if nothing was started,
   # both are null and what was pipelined fails, while `outcome` says why.
@@ -120,11 +121,26 @@ interface Processes {
   # connection broke can have it back by `reattach` and `id` (random, 0 without `keep`).  Until then dropping
   # `process` or `stdin` changes nothing, and a sink that is gone stops the program once its pipe is full;
   # `Process.end` ends it.  It costs memory of the agent: of each output as much as it had, at most 512 KiB.
+  #
+  # `requestId` makes the call repeatable for a caller whose connection broke before the answer came.  The caller makes
+  # it, at random, because whoever knows it can have the program; at most `maxRequestIdBytes`, and only with `keep`.
+  # The first exec with an id starts the program.  If that call is cancelled, the start is completed all the same, and the
+  # program waits for its caller as every kept one does.  Any later exec with the same id, over whatever connection, starts
+  # nothing and does not look at `command`: it waits for that start, returns its outcome, and gets the program as
+  # `reattach` would, with the output from byte `stdoutFrom` and `stderrFrom` on (0 for a caller that had none)
+  # and `stdinReceived`.  `attempt` counts the caller's calls, of exec and of reattach: one that is overtaken on its way by a
+  # later one does not take the program away from it, but ends with FAILED.
+  # The agent remembers an id as long as its program can be had and `requestMemoryMillis` longer, and that of a start
+  # that failed for `requestMemoryMillis`; of the ids without a program at most the last `maxRememberedRequests`.
+  # It forgets all of them with the boot: a caller repeats a call only while the machine is the same
+  # (`WorkspaceInfo.startedNanos`).
 
   struct ExecOutcome {
     union {
       started @0 :Void;
       failed @1 :StartFailure;
+      gone @2 :Void;
+      # The program of this request id was started and cannot be had any more: see `reattach`, absent.
     }
 
     missingHome @2 :Text;
@@ -134,13 +150,14 @@ interface Processes {
     # errno of the attempt to enter it.
   }
 
-  reattach @1 (id :UInt64, stdout :Stream.ByteSink, stdoutFrom :UInt64, stderr :Stream.ByteSink, stderrFrom :UInt64)
+  reattach @1 (id :UInt64, stdout :Stream.ByteSink, stdoutFrom :UInt64, stderr :Stream.ByteSink, stderrFrom :UInt64,
+               attempt :UInt32)
       -> (process :Process, stdin :Stream.ByteSink, stdinReceived :UInt64, outcome :ReattachOutcome);
   # A program that was started with `keep`, also one that has ended meanwhile.  Its output comes to the new
   # sinks, from byte `stdoutFrom` and `stderrFrom` on (bytes that the caller has had, counted from 0), and
   # no more to earlier ones; who had given no sink gives none.  `stdinReceived`: so many bytes of standard input the
   # program's pipe has taken; what was on its way beyond that is lost, and the caller writes it again.
-  # Earlier `stdin`s are dead.  FAILED for a position that the caller cannot have had.
+  # Earlier `stdin`s are dead.  FAILED for a position that the caller cannot have had.  `attempt`: see exec.
 
   struct ReattachOutcome {
     union {
@@ -175,6 +192,9 @@ interface Process {
 
 const processKeepMillis :UInt32 = 30000;
 # How long a program that was started with `keep` waits for `reattach` when nobody holds it.
+
+const requestMemoryMillis :UInt32 = 60000;
+# How long a request id of `Processes.exec` is remembered that has no program any more, or never had one.
 
 const maxEndedProcesses :UInt32 = 32;
 # Programs that have ended, and that nobody holds, of which the end of the output and the status are kept.

@@ -30,6 +30,8 @@ public:
   void type(kj::StringPtr keys);
   void closeInput();
   void signal(int number);
+  // Standard output and error of what runs in the workspace cannot be written any more.
+  void breakOutput(kj::Exception reason);
 
   // Standard output and error: messages and what the workspace wrote.
   kj::String out();

@@ -13,8 +13,9 @@ constexpr kj::StringPtr HELP = R"(Usage: bothy exec [OPTION]... NAME [--] COMMAN
 
 Runs a command in a workspace, without a shell around it.  Its standard input, output and error are
 bothy's; bothy exits with its code (see `bothy help exit-codes`).  Ctrl-C and SIGTERM reach the command; a
-second one gives up, which ends it and all it started.  The command goes on over a restart of bothyd, and so does
-bothy; one that bothy left without a word (SIGKILL) is ended after 30 s.
+second one gives up, which ends it and all it started, as does one that comes before the command was started, and
+output that nobody reads any more (code 141) or that finds no room (125).  The command goes on over a restart of bothyd,
+and so does bothy; one that bothy left without a word (SIGKILL) is ended after 30 s.
 
   -u, --user USER      as this user of the workspace (user)
   -w, --workdir DIR    in this directory (the user's home)
@@ -24,8 +25,9 @@ bothy; one that bothy left without a word (SIGKILL) is ended after 30 s.
       --timeout TIME   end it after this time with all it started; exits with 124
       --detach-keys K  with -t: what leaves the terminal ("ctrl-],."); "none"
 
-With --json, standard output and error are collected: {"exited":0,"stdout":"...","stderr":"..."}, at most
-16 MiB each, "stdoutBase64" where it is no UTF-8, "killed" with the signal's number instead of "exited".
+With --json, standard output and error are collected: {"exited":0,"stdout":"...","stderr":"..."}, "stdoutBase64"
+where it is no UTF-8, "killed" with the signal's number instead of "exited".  Of each at most 16 MiB: where
+there was more, "stdoutTruncated":true and in "stdoutBytes" how many bytes there were.
 )"_kj;
 
 kj::Promise<int> run(Context& context, const Command& self, Arguments given) {

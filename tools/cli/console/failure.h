@@ -22,6 +22,13 @@ enum ExitCode : int {
 // what to do.  An exception, because it ends a command from wherever it is found; it crosses promises.
 kj::Exception failure(kj::StringPtr message, int exitCode = FAILURE);
 
+// Whether one of these two made it.
+bool isFailure(const kj::Exception& exception);
+
+// The same where the failure passes by itself: whoever has patience tries again.
+kj::Exception passingFailure(kj::StringPtr message);
+bool isPassingFailure(const kj::Exception& exception);
+
 struct Failure {
   int exitCode;
   kj::String message;  // one line, fit for a terminal
