@@ -107,6 +107,13 @@ public:
     }
     return kj::READY_NOW;
   }
+  kj::Promise<void> watch(WatchContext context) override {
+    auto results = context.getResults();
+    results.setFirst(1);
+    results.setLast(fake.lastEvent);
+    fake.watcher = context.getParams().getSink();
+    return kj::READY_NOW;
+  }
   kj::Promise<void> stop(StopContext context) override {
     auto outcome = context.getResults().initOutcome();
     if (context.getParams().getName() == "demo") {
@@ -194,7 +201,21 @@ kj::Own<kj::AsyncIoStream> FakeSupervisor::connect(kj::AsyncIoProvider& provider
   return kj::mv(pipe.ends[1]);
 }
 
+void FakeSupervisor::tellEvents(kj::uint count) {
+  for (kj::uint i = 0; i < count; ++i) {
+    auto request = KJ_REQUIRE_NONNULL(watcher, "nobody watches").eventRequest();
+    auto event = request.initEvent();
+    event.setNumber(++events);
+    event.setWorkspace("demo");
+    event.setDetail("it said \x1b[m");
+    telling = telling.then([sent = request.send()]() mutable { return kj::mv(sent); })
+                  .catch_([](kj::Exception&&) {})
+                  .eagerlyEvaluate(nullptr);
+  }
+}
+
 void FakeSupervisor::breakConnections() {
+  watcher = nullptr;
   terminal.detachAll();
   links.clear();
 }

@@ -32,6 +32,11 @@ public:
   FakeProgram program;
   FakeFiles files;
 
+  // What `watch` calls the newest event.
+  uint64_t lastEvent = 0;
+  // Tells whoever watches the next so many events; the first has the number 1.
+  void tellEvents(kj::uint count);
+
   // Why "demo" stands still; empty: it does not.
   kj::String stalled;
 
@@ -47,6 +52,9 @@ private:
   class SystemServer;
 
   kj::Vector<kj::Own<RpcConnection>> links;
+  kj::Maybe<rpc::EventSink::Client> watcher;
+  uint64_t events = 0;  // told
+  kj::Promise<void> telling = kj::READY_NOW;
 };
 
 }  // namespace bothy

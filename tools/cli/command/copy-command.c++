@@ -9,21 +9,14 @@
 namespace bothy {
 namespace {
 
-constexpr kj::StringPtr HELP = R"(Usage: bothy cp [-u USER] NAME:PATH LOCAL
-       bothy cp [-u USER] LOCAL NAME:PATH
-
-Copies a file or a directory with all below it out of a workspace or into one.  If the target is a
+constexpr kj::StringPtr TEXT =
+    R"(Copies a file or a directory with all below it out of a workspace or into one.  If the target is a
 directory, the copy goes into it under its own name.  Permission bits are kept, owners are not.
 
 A file appears whole under its name or not at all, and so does a directory that comes out of a workspace:
 it must not exist before.  Symlinks in a directory are copied as they are; devices, FIFOs and sockets are
 left out, and counted.  A path in a workspace that is not absolute begins in the user's home.  LOCAL may be
-"-", standard input or output; "./a:b" is a local file.
-
-  -u, --user USER  with the rights of this user of the workspace (user)
-
-With --json: {"bytes":N,"entries":N,"skipped":N,"millis":N}.
-)"_kj;
+"-", standard input or output; "./a:b" is a local file.)"_kj;
 
 kj::Promise<TransferResult> transfer(Context& context, kj::StringPtr user, const CopyEnd& from,
                                      const CopyEnd& to) {
@@ -66,23 +59,36 @@ kj::Promise<TransferResult> transfer(Context& context, kj::StringPtr user, const
   co_return co_await upload(context, kj::mv(remote), from, to.path);
 }
 
-kj::Promise<int> run(Context& context, const Command& self, Arguments given) {
+class CopyCommand final: public Command {
+public:
+  CopyCommand() : Command({"cp", "copy files and directories, both ways", FAILURE, false}) {}
+
+  void declare(Usage& usage) override {
+    usage.form("[-u USER] NAME:PATH LOCAL");
+    usage.form("[-u USER] LOCAL NAME:PATH");
+    usage.describe(TEXT, R"(With --json: {"bytes":N,"entries":N,"skipped":N,"millis":N}.)");
+    usage.option('u', "user", {"USER"}, "with the rights of this user of the workspace (user)",
+                 user);
+    usage.flag('r', "recursive", "is taken, and changes nothing: directories are copied anyway",
+               recursive);
+    usage.operand({"SOURCE", Value::Kind::COPY_END}, source);
+    usage.operand({"TARGET", Value::Kind::COPY_END}, target);
+  }
+
+  kj::Promise<int> run(Context& context, Usage& usage) override;
+
+private:
+  kj::StringPtr source;
+  kj::StringPtr target;
   kj::StringPtr user;
   bool recursive = false;  // taken, as people type it; directories are copied anyway
-  OptionParser parser(self.name);
-  addCommonOptions(context, parser);
-  parser.value('u', "user", user);
-  parser.flag('r', "recursive", recursive);
-  auto arguments = parser.parse(given);
-  if (arguments.help) {
-    context.console.print(self.help);
-    co_return SUCCESS;
-  }
-  if (arguments.operands.size() != 2) parser.fail("a source and a target are wanted");
-  auto from = CopyEnd::parse(arguments.operands[0]);
-  auto to = CopyEnd::parse(arguments.operands[1]);
+};
+
+kj::Promise<int> CopyCommand::run(Context& context, Usage& usage) {
+  auto from = CopyEnd::parse(source);
+  auto to = CopyEnd::parse(target);
   if ((from.workspace == nullptr) == (to.workspace == nullptr)) {
-    parser.fail("one of source and target is NAME:PATH, in a workspace, and the other is local");
+    usage.fail("one of source and target is NAME:PATH, in a workspace, and the other is local");
   }
 
   auto begun = context.timer.now();
@@ -111,8 +117,8 @@ kj::Promise<int> run(Context& context, const Command& self, Arguments given) {
 
 }  // namespace
 
-Command copyCommand() {
-  return {"cp", "copy files and directories, both ways", HELP, run, FAILURE, false};
+kj::Own<Command> copyCommand() {
+  return kj::heap<CopyCommand>();
 }
 
 }  // namespace bothy

@@ -3,8 +3,8 @@
 #include <kj/string.h>
 #include <kj/vector.h>
 
-#include "console/option-parser.h"
 #include "schema/process.capnp.h"
+#include "usage/usage.h"
 
 namespace bothy {
 
@@ -16,7 +16,7 @@ struct CommandLine {
   kj::Vector<kj::StringPtr> arguments;    // empty: the login shell
 
   // -u, -w, -e.
-  void addOptionsTo(OptionParser& parser);
+  void declareOptions(Usage& usage);
   void fill(rpc::Command::Builder command) const;
 };
 
