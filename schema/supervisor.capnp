@@ -115,9 +115,10 @@ interface Supervisor {
     }
   }
 
-  watch @8 (after :UInt64, sink :EventSink) -> (handle :Stream.Handle, first :UInt64);
+  watch @8 (after :UInt64, sink :EventSink) -> (handle :Stream.Handle, first :UInt64, last :UInt64);
   # Sends every event with a number above `after`, then what comes, while `handle` is held.  The last
-  # `maxEvents` are kept; `first` is the number of the oldest event that is.
+  # `maxEvents` are kept; `first` is the number of the oldest event that is, and `last` that of the newest at the call, 0 if
+  # nothing has happened yet: who wants no more than what was stops there.
 
   resize @9 (name :Text, diskMib :UInt32) -> (outcome :ResizeOutcome);
   # Makes the disk of a workspace that does not run (`stopped` or `failed`, else `busy`) `diskMib` large; its file

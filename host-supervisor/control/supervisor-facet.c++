@@ -277,6 +277,7 @@ kj::Promise<void> SupervisorFacet::watch(WatchContext context) {
   KJ_REQUIRE(params.hasSink(), "watch needs a sink");
   auto results = context.getResults();
   results.setFirst(events.first());
+  results.setLast(events.newest());
   results.setHandle(kj::heap<EventWatch>(events, timer, params.getAfter(), params.getSink()));
   return kj::READY_NOW;
 }

@@ -121,6 +121,23 @@ public:
     }
     return kj::READY_NOW;
   }
+  kj::Promise<void> start(StartContext context) override {
+    auto name = context.getParams().getName();
+    auto outcome = context.getResults().initOutcome();
+    if (name == "demo" || name == "idle") {
+      describe(outcome.initStarted(), name, rpc::WorkspaceState::RUNNING);
+    } else {
+      outcome.setAbsent();
+    }
+    return kj::READY_NOW;
+  }
+  kj::Promise<void> watch(WatchContext context) override {
+    auto results = context.getResults();
+    results.setFirst(1);
+    results.setLast(fake.lastEvent);
+    fake.watcher = context.getParams().getSink();
+    return kj::READY_NOW;
+  }
   kj::Promise<void> stop(StopContext context) override {
     auto outcome = context.getResults().initOutcome();
     if (context.getParams().getName() == "demo") {
@@ -216,7 +233,21 @@ RpcConnection& FakeSupervisor::serve(kj::Own<kj::AsyncIoStream> stream) {
   return *links.add(kj::heap<RpcConnection>(kj::mv(stream), kj::heap<Server>(*this)));
 }
 
+void FakeSupervisor::tellEvents(kj::uint count) {
+  for (kj::uint i = 0; i < count; ++i) {
+    auto request = KJ_REQUIRE_NONNULL(watcher, "nobody watches").eventRequest();
+    auto event = request.initEvent();
+    event.setNumber(++events);
+    event.setWorkspace("demo");
+    event.setDetail("it said \x1b[m");
+    telling = telling.then([sent = request.send()]() mutable { return kj::mv(sent); })
+                  .catch_([](kj::Exception&&) {})
+                  .eagerlyEvaluate(nullptr);
+  }
+}
+
 void FakeSupervisor::breakConnections() {
+  watcher = nullptr;
   terminal.detachAll();
   links.clear();
 }

@@ -40,6 +40,11 @@ public:
   // Set: what serves the programs of "demo" in place of `program`.
   kj::Maybe<kj::Function<rpc::Processes::Client()>> processes;
 
+  // What `watch` calls the newest event.
+  uint64_t lastEvent = 0;
+  // Tells whoever watches the next so many events; the first has the number 1.
+  void tellEvents(kj::uint count);
+
   // Why "demo" stands still; empty: it does not.
   kj::String stalled;
 
@@ -64,6 +69,9 @@ private:
   // The messages that one of the connections may still carry.
   kj::Vector<kj::Own<kj::uint>> budgets;
   kj::Vector<kj::Own<RpcConnection>> links;
+  kj::Maybe<rpc::EventSink::Client> watcher;
+  uint64_t events = 0;  // told
+  kj::Promise<void> telling = kj::READY_NOW;
 };
 
 }  // namespace bothy

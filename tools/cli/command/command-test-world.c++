@@ -97,8 +97,12 @@ CommandTestWorld::CommandTestWorld()
 CommandTestWorld::~CommandTestWorld() noexcept(false) {}
 
 void CommandTestWorld::start(std::initializer_list<kj::StringPtr> given) {
+  start(kj::arrayPtr(given.begin(), given.size()));
+}
+
+void CommandTestWorld::start(kj::ArrayPtr<const kj::StringPtr> given) {
   arguments.clear();
-  for (auto argument : given) arguments.add(argument);
+  arguments.addAll(given);
   running = runCommand(*context, arguments).eagerlyEvaluate(nullptr);
   settle();
 }
@@ -108,6 +112,11 @@ int CommandTestWorld::wait() {
 }
 
 int CommandTestWorld::run(std::initializer_list<kj::StringPtr> given) {
+  start(given);
+  return wait();
+}
+
+int CommandTestWorld::run(kj::ArrayPtr<const kj::StringPtr> given) {
   start(given);
   return wait();
 }

@@ -19,8 +19,10 @@ public:
 
   // Runs to the end.
   int run(std::initializer_list<kj::StringPtr> arguments);
+  int run(kj::ArrayPtr<const kj::StringPtr> arguments);
   // Runs beside the test.
   void start(std::initializer_list<kj::StringPtr> arguments);
+  void start(kj::ArrayPtr<const kj::StringPtr> arguments);
   int wait();
   bool isDone() { return running.poll(io.waitScope); }
 

@@ -10,10 +10,8 @@ namespace {
 
 constexpr int MEBIBYTE_SHIFT = 20;
 
-constexpr kj::StringPtr HELP = R"(Usage: bothy cp [-u USER] [--max SIZE] NAME:PATH LOCAL
-       bothy cp [-u USER] LOCAL NAME:PATH
-
-Copies a file or a directory with all below it out of a workspace or into one, as `cp -a` does: with
+constexpr kj::StringPtr TEXT =
+    R"(Copies a file or a directory with all below it out of a workspace or into one, as `cp -a` does: with
 permission bits, whatever the umask, times of modification, holes, hard links and symlinks as they are, one
 that is named as the source too.  Owners are not kept, nor with them setuid, setgid and sticky bits; nor are
 ACLs and other extended attributes.  Devices, FIFOs and sockets are left out, and counted.
@@ -25,14 +23,7 @@ workspace that is not absolute begins in the user's home.  LOCAL may be "-", sta
 
 A file or directory appears whole under its name or not at all, also when the copy is interrupted.  A restart
 of bothyd only delays it, but for what comes on standard input.  A file that grows meanwhile is copied as far as
-it went at the beginning; one that becomes shorter is never filled up.
-
-  -u, --user USER  with the rights of this user of the workspace (user)
-      --max SIZE   copy at most this out of a workspace, like 512M or 4G (a file: what it has; a directory:
-                   what leaves some of the local disk free)
-
-With --json: {"bytes":N,"entries":N,"skipped":N,"millis":N}.
-)"_kj;
+it went at the beginning; one that becomes shorter is never filled up.)"_kj;
 
 kj::Promise<TransferResult> transfer(Context& context, kj::StringPtr user, const CopyEnd& from,
                                      const CopyEnd& to, kj::Maybe<uint64_t> maxBytes) {
@@ -46,29 +37,44 @@ kj::Promise<TransferResult> transfer(Context& context, kj::StringPtr user, const
   co_return co_await session.run(*copy);
 }
 
-kj::Promise<int> run(Context& context, const Command& self, Arguments given) {
-  kj::StringPtr user;
-  kj::StringPtr max;
-  bool recursive = false;  // taken, as people type it; directories are copied anyway
-  OptionParser parser(self.name);
-  addCommonOptions(context, parser);
-  parser.value('u', "user", user);
-  parser.value(0, "max", max);
-  parser.flag('r', "recursive", recursive);
-  auto arguments = parser.parse(given);
-  if (arguments.help) {
-    context.console.print(self.help);
-    co_return SUCCESS;
-  }
-  if (arguments.operands.size() != 2) parser.fail("a source and a target are wanted");
-  auto from = CopyEnd::parse(arguments.operands[0]);
-  auto to = CopyEnd::parse(arguments.operands[1]);
-  if ((from.workspace == nullptr) == (to.workspace == nullptr)) {
-    parser.fail("one of source and target is NAME:PATH, in a workspace, and the other is local");
+class CopyCommand final: public Command {
+public:
+  CopyCommand() : Command({"cp", "copy files and directories, both ways", FAILURE, false}) {}
+
+  void declare(Usage& usage) override {
+    usage.form("[-u USER] [--max SIZE] NAME:PATH LOCAL");
+    usage.form("[-u USER] LOCAL NAME:PATH");
+    usage.describe(TEXT, R"(With --json: {"bytes":N,"entries":N,"skipped":N,"millis":N}.)");
+    usage.option('u', "user", {"USER"}, "with the rights of this user of the workspace (user)",
+                 user);
+    usage.option(0, "max", sizeValue(),
+                 "copy at most this out of a workspace (a file: what it has; a directory: what "
+                 "leaves some of the local disk free)",
+                 [this, &usage](kj::StringPtr text) {
+                   maxBytes = uint64_t{parseSize(usage, "--max", text)} << MEBIBYTE_SHIFT;
+                 });
+    usage.flag('r', "recursive", "is taken, and changes nothing: directories are copied anyway",
+               recursive);
+    usage.operand({"SOURCE", Value::Kind::COPY_END}, source);
+    usage.operand({"TARGET", Value::Kind::COPY_END}, target);
   }
 
+  kj::Promise<int> run(Context& context, Usage& usage) override;
+
+private:
+  kj::StringPtr source;
+  kj::StringPtr target;
+  kj::StringPtr user;
   kj::Maybe<uint64_t> maxBytes;
-  if (max.size() > 0) maxBytes = uint64_t{sizeOption(parser, "--max", max)} << MEBIBYTE_SHIFT;
+  bool recursive = false;  // taken, as people type it; directories are copied anyway
+};
+
+kj::Promise<int> CopyCommand::run(Context& context, Usage& usage) {
+  auto from = CopyEnd::parse(source);
+  auto to = CopyEnd::parse(target);
+  if ((from.workspace == nullptr) == (to.workspace == nullptr)) {
+    usage.fail("one of source and target is NAME:PATH, in a workspace, and the other is local");
+  }
 
   auto begun = context.timer.now();
   auto result = co_await transfer(context, user, from, to, maxBytes);
@@ -96,8 +102,8 @@ kj::Promise<int> run(Context& context, const Command& self, Arguments given) {
 
 }  // namespace
 
-Command copyCommand() {
-  return {"cp", "copy files and directories, both ways", HELP, run, FAILURE, false};
+kj::Own<Command> copyCommand() {
+  return kj::heap<CopyCommand>();
 }
 
 }  // namespace bothy

@@ -7,16 +7,17 @@
 
 namespace bothy {
 
-void CommandLine::addOptionsTo(OptionParser& parser) {
-  parser.value('u', "user", user);
-  parser.value('w', "workdir", workingDirectory);
-  parser.value('e', "env", [this, &parser](kj::StringPtr given) {
-    auto equals = given.findFirst('=');
-    if (equals == nullptr || given.startsWith("=")) {
-      parser.fail(kj::str("-e wants NAME=VALUE, not ", given));
-    }
-    environment.add(given);
-  });
+void CommandLine::declareOptions(Usage& usage) {
+  usage.option('u', "user", {"USER"}, "as this user of the workspace (user)", user);
+  usage.option('w', "workdir", {"DIR"}, "in this directory (the user's home)", workingDirectory);
+  usage.option('e', "env", {"NAME=TEXT"}, "with this variable; may be repeated",
+               [this, &usage](kj::StringPtr given) {
+                 auto equals = given.findFirst('=');
+                 if (equals == nullptr || given.startsWith("=")) {
+                   usage.fail(kj::str("--env wants NAME=TEXT, not ", given));
+                 }
+                 environment.add(given);
+               });
 }
 
 void CommandLine::fill(rpc::Command::Builder command) const {
