@@ -38,13 +38,10 @@ inWords() {
 
 logOf() { printf '%s/%s.log' "$LOGS" "$(tr -cs 'A-Za-z0-9' '-' <<<"$1" | sed 's/-*$//')"; }
 
+# Ended by SIGKILL: with a trap for EXIT, bash would say on SIGTERM that it lost the child it waits for.
 # What moves while PARENT's step runs: the seconds and the last line of its log.
 showStep() {
-  local parent=$1 title=$2 log=$3 about=$4 begin=$SECONDS shown=$SECONDS last width
-  [[ -z $about ]] || title+=", about $(inWords "$about")"
-  if [[ ! -t 2 && -n $about ]] && ((about > ANNOUNCED_SECONDS)); then
-    say "    0 s  $title …"
-  fi
+  local parent=$1 title=$2 log=$3 begin=$SECONDS shown=$SECONDS last width
   while kill -0 "$parent" 2>/dev/null; do
     if [[ -t 2 ]]; then
       sleep $TICK_SECONDS
@@ -60,6 +57,14 @@ showStep() {
       fi
     fi
   done
+}
+
+# announced TITLE ABOUT: the title with what is known of its time, told where nothing moves.
+announced() {
+  local text=$1
+  [[ -z $2 ]] || text+=", about $(inWords "$2")"
+  if [[ ! -t 2 && -n $2 ]] && (($2 > ANNOUNCED_SECONDS)); then say "    0 s  $text …"; fi
+  printf '%s' "$text"
 }
 
 # endStep TITLE LOG STATUS SECONDS [KEY]: tells how a step went; its status becomes ours.
@@ -80,7 +85,7 @@ endStep() {
 # step [--about KEY SECONDS] TITLE COMMAND...: runs COMMAND with its output in a log.  A failure shows
 # the end of the log and becomes the status.  --about: how long it takes is told, SECONDS before the first time.
 step() {
-  local title log key='' about='' begin=$SECONDS status=0 ticker
+  local title log shown key='' about='' begin=$SECONDS status=0 ticker
   if [[ $1 == --about ]]; then
     key=$2 about=$(expected "$2" "$3")
     shift 3
@@ -90,10 +95,11 @@ step() {
   mkdir -p "$LOGS"
   log=$(logOf "$title")
   : >"$log"
-  showStep $$ "$title" "$log" "$about" &
+  shown=$(announced "$title" "$about")
+  showStep $$ "$shown" "$log" &
   ticker=$!
   "$@" >>"$log" 2>&1 </dev/null || status=$?
-  kill $ticker 2>/dev/null || true
+  kill -KILL $ticker 2>/dev/null || true
   wait $ticker 2>/dev/null || true
   [[ ! -t 2 ]] || printf '\r\033[K' >&2
   endStep "$title" "$log" $status $((SECONDS - begin)) "$key"
@@ -112,6 +118,7 @@ beside() {
   rm -f "$log.end"
   set -m      # a process group of its own, so that all of it can be ended
   {
+    set +m
     begin=$SECONDS status=0
     "$@" >>"$log" 2>&1 </dev/null || status=$?
     echo "$status $((SECONDS - begin))" >"$log.end"
@@ -122,7 +129,7 @@ beside() {
 
 # await [--about KEY SECONDS] TITLE: waits for the end of such a step, and ends as `step` does.
 await() {
-  local title log key='' about='' status=1 seconds=0 ticker
+  local title log shown key='' about='' status=1 seconds=0 ticker
   if [[ $1 == --about ]]; then
     key=$2 about=$(expected "$2" "$3")
     shift 3
@@ -130,10 +137,11 @@ await() {
   title=$1
   log=$(logOf "$title")
   if [[ ! -e $log.end ]]; then
-    showStep $$ "$title" "$log" "$about" &
+    shown=$(announced "$title" "$about")
+    showStep $$ "$shown" "$log" &
     ticker=$!
     wait "${BESIDE[$title]}" || true
-    kill $ticker 2>/dev/null || true
+    kill -KILL $ticker 2>/dev/null || true
     wait $ticker 2>/dev/null || true
     [[ ! -t 2 ]] || printf '\r\033[K' >&2
   fi
