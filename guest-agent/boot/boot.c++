@@ -50,11 +50,11 @@ ImageName parseImageName(kj::StringPtr text) {
 Boot::Boot(Console& console) : console(console), log(console, kernelClock) {}
 
 void Boot::run() {
-  log.run("mounted the kernel's file systems", []() { mountKernelFileSystems(KERNEL_MOUNTS); });
-  openConsole();
   if (hasKernelModules()) {
     log.run("loaded the kernel's modules", []() { loadKernelModules(); });
   }
+  log.run("mounted the kernel's file systems", []() { mountKernelFileSystems(KERNEL_MOUNTS); });
+  openConsole();
   log.run("read the command line", [this]() { readCommandLine(); });
   log.run("read the secret", [this]() { secretBytes = readBootSecret(); });
   if (isInitramfs()) {

@@ -8,7 +8,7 @@
 #include <unistd.h>
 
 #include "boot/failure.h"
-#include "boot/machine-file.h"
+#include "process/text-file.h"
 
 namespace bothy {
 
@@ -29,17 +29,21 @@ void loadModuleFile(kj::StringPtr path) {
 }
 
 void loadKernelModules(kj::StringPtr folder, ModuleLoader load) {
-  auto text = readText(kj::str(folder, '/', MODULE_LIST)).orDefault(kj::String());
+  auto text = readTextFile(kj::str(folder, '/', MODULE_LIST));
+  Lines lines(text);
   kj::Vector<kj::String> refusals;
-  for (kj::StringPtr rest = text; rest.size() > 0;) {
-    auto end = rest.findFirst('\n').orDefault(rest.size());
-    auto name = kj::heapString(rest.slice(0, end));
-    rest = rest.slice(kj::min(end + 1, rest.size()));
-    if (name.size() == 0) {
-      continue;
-    }
-    KJ_IF_MAYBE (refusal, kj::runCatchingExceptions([&]() { load(kj::str(folder, '/', name)); })) {
-      refusals.add(kj::str(refusal->getDescription()));
+  while (true) {
+    auto line = lines.next();
+    KJ_IF_MAYBE (name, line) {
+      if (name->size() == 0) {
+        continue;
+      }
+      auto path = kj::str(folder, '/', *name);
+      KJ_IF_MAYBE (refusal, kj::runCatchingExceptions([&]() { load(path); })) {
+        refusals.add(kj::str(refusal->getDescription()));
+      }
+    } else {
+      break;
     }
   }
   if (refusals.size() > 0) {
