@@ -28,6 +28,22 @@ bool isNumber(kj::StringPtr text) {
   return text.size() > 0;
 }
 
+void hangUpTerminals() {
+  DIR* processes = ::opendir("/proc");
+  if (processes == nullptr) {
+    return;
+  }
+  KJ_DEFER(::closedir(processes));
+  while (auto entry = ::readdir(processes)) {
+    kj::StringPtr name = entry->d_name;
+    // A process may end while we look at it.
+    if (isNumber(name) && name != "1" &&
+        leadsTerminal(readTextFile(kj::str("/proc/", name, "/stat")))) {
+      ::kill(atoi(name.cStr()), SIGHUP);
+    }
+  }
+}
+
 }  // namespace
 
 bool leadsTerminal(kj::StringPtr stat) {
@@ -45,21 +61,7 @@ bool leadsTerminal(kj::StringPtr stat) {
 
 void GuestMachine::terminateAll() {
   ::kill(-1, SIGTERM);
-  DIR* processes = ::opendir("/proc");
-  if (processes == nullptr) {
-    return;
-  }
-  KJ_DEFER(::closedir(processes));
-  while (auto entry = ::readdir(processes)) {
-    kj::StringPtr name = entry->d_name;
-    if (!isNumber(name) || name == "1") {
-      continue;
-    }
-    // A process may end while we look at it.
-    if (leadsTerminal(readTextFile(kj::str("/proc/", name, "/stat")))) {
-      ::kill(atoi(name.cStr()), SIGHUP);
-    }
-  }
+  hangUpTerminals();
   // A stopped process takes no signal but SIGKILL until it goes on.
   ::kill(-1, SIGCONT);
 }

@@ -34,6 +34,14 @@ TEST_CASE("the number that setresuid passes over is nobody's") {
   CHECK(world.host->users.find("guest") == nullptr);
 }
 
+TEST_CASE("P48 without a passwd file there is root, who can write another") {
+  UserDatabase users(kj::str("/nowhere"));
+  auto root = KJ_REQUIRE_NONNULL(users.find("root"));
+  CHECK(root.uid == 0);
+  CHECK(root.shell == "/bin/sh");
+  CHECK(users.find("user") == nullptr);
+}
+
 kj::String valueOf(TestWorld& world, kj::StringPtr name) {
   auto user = KJ_REQUIRE_NONNULL(world.host->users.find("user"));
   auto environment = loginEnvironment(user, world.host->options.etcDirectory);

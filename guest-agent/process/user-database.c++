@@ -66,6 +66,10 @@ kj::Maybe<User> UserDatabase::find(kj::StringPtr name) const {
       }
     }
   }
+  // Whoever lost /etc/passwd needs somebody who can write another.
+  if (name == "root") {
+    return User{kj::str(name), 0, 0, kj::arr(gid_t{0}), kj::str("/root"), kj::str("/bin/sh")};
+  }
   return nullptr;
 }
 

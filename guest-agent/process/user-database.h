@@ -17,7 +17,8 @@ struct User {
 };
 
 // Reads passwd(5) and group(5) of a directory, each time anew: the user may change them.  No NSS: the
-// agent is static and runs nobody's code.  A line that does not parse is passed over.
+// agent is static and runs nobody's code.  A line that does not parse is passed over.  There is always
+// root, though passwd may lack it.
 class UserDatabase final {
 public:
   // `etcDirectory`: absolute, without a final slash.
