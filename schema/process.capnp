@@ -139,7 +139,7 @@ interface Processes {
     union {
       started @0 :Void;
       failed @1 :StartFailure;
-      gone @2 :Void;
+      gone @4 :Void;
       # The program of this request id was started and cannot be had any more: see `reattach`, absent.
     }
 
