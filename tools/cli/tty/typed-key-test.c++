@@ -23,7 +23,7 @@ kj::String meaning(kj::StringPtr parameters) {
   return kj::str("unknown");
 }
 
-TEST_CASE("Ctrl-] is the same key in every encoding") {
+TEST_CASE("the bracket with Ctrl is the same key in every encoding") {
   for (auto encoded : {"27;5;93~",     // modifyOtherKeys
                        "93;5u",        // formatOtherKeys, kitty
                        "93;5:1u",      // with events
