@@ -5,6 +5,7 @@
 #include <unistd.h>
 
 #include "boot/boot-secret.h"
+#include "boot/disk-directories.h"
 #include "boot/failure.h"
 #include "boot/identity.h"
 #include "boot/machine-file.h"
@@ -88,6 +89,10 @@ void Boot::assembleRoot() {
   }
   if (log.run("mounted the root", []() { mountRoot(); })) {
     log.run("switched to the root", [this]() { data = switchRoot(); });
+    KJ_IF_MAYBE (mount, data) {
+      log.run("mounted the disk's own directories",
+              [mount]() { mountDiskDirectories(mount->get()); });
+    }
   }
 }
 
