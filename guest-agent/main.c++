@@ -13,7 +13,6 @@
 #include <sys/prctl.h>
 #include <sys/reboot.h>
 #include <sys/socket.h>
-#include <sys/utsname.h>
 #include <unistd.h>
 
 #include <exception>
@@ -21,9 +20,11 @@
 #include "boot/boot-secret.h"
 #include "boot/boot.h"
 #include "boot/guest-machine.h"
-#include "boot/machine-file.h"
 #include "boot/settings.h"
+#include "boot/temporary-files.h"
+#include "booted-machine.h"
 #include "files/archive-worker.h"
+#include "files/background-removal.h"
 #include "files/files-facet.h"
 #include "options.h"
 #include "process/process-host.h"
@@ -65,72 +66,6 @@ private:
   }
 };
 
-// The machine that this process has booted, as the System facet sees it.
-class BootedMachine final: public MachineControl {
-public:
-  BootedMachine(const Boot& boot, kj::Timer& timer, Machine& machine)
-      : boot(boot), power(timer, machine) {}
-
-  void report(rpc::BootReport::Builder report) override {
-    auto stages = report.initStages(boot.stages().size());
-    for (auto i : kj::indices(boot.stages())) {
-      auto& stage = boot.stages()[i];
-      stages[i].setName(stage.name);
-      stages[i].setStartMicros(stage.start / kj::MICROSECONDS);
-      stages[i].setTookMicros(stage.took / kj::MICROSECONDS);
-      KJ_IF_MAYBE (failure, stage.failure) {
-        stages[i].setFailure(*failure);
-      }
-    }
-    struct utsname kernel;
-    KJ_SYSCALL(::uname(&kernel));
-    report.setKernel(kernel.release);
-    KJ_IF_MAYBE (id, readText("/proc/sys/kernel/random/boot_id")) {
-      report.setBootId(trim(*id));
-    }
-    report.setAgentVersion(BOTHY_VERSION);
-    report.getImage().setName(boot.image().name);
-    report.getImage().setVersion(boot.image().version);
-    KJ_SWITCH_ONEOF(boot.disk()) {
-      KJ_CASE_ONEOF(ready, DiskReady) {
-        report.getDataDisk().initReady().setCreated(ready.created);
-      }
-      KJ_CASE_ONEOF(absent, DiskAbsent) {
-        report.getDataDisk().setAbsent();
-      }
-      KJ_CASE_ONEOF(damaged, DiskDamaged) {
-        report.getDataDisk().setDamaged(damaged.reason);
-      }
-    }
-  }
-
-  bool hasDataDisk() override { return boot.disk().is<DiskReady>(); }
-  void powerOff(kj::Duration grace) override { power.end(Ending::POWER_OFF, grace); }
-  void reboot(kj::Duration grace) override { power.end(Ending::REBOOT, grace); }
-
-private:
-  const Boot& boot;
-  Power power;
-};
-
-// In place of a machine, for an agent that serves a socket somewhere.
-class NoMachine final: public MachineControl {
-public:
-  void report(rpc::BootReport::Builder report) override {
-    struct utsname kernel;
-    KJ_SYSCALL(::uname(&kernel));
-    report.setKernel(kernel.release);
-    report.setAgentVersion(BOTHY_VERSION);
-    report.getDataDisk().setAbsent();
-  }
-  bool hasDataDisk() override { return false; }
-  void powerOff(kj::Duration grace) override { refuse(); }
-  void reboot(kj::Duration grace) override { refuse(); }
-
-private:
-  void refuse() { KJ_UNIMPLEMENTED("this agent is no machine's PID 1: it ends nothing"); }
-};
-
 // What the heap keeps when it is free, in bytes: chunks of a stream on their way.  More goes back to the
 // kernel, for an agent is idle for most of its life.
 constexpr int KEPT_HEAP_BYTES = 1024 * 1024;
@@ -155,9 +90,28 @@ void tuneMemory() {
   ::_exit(1);
 }
 
+// Then, because it is a work of minutes if somebody had much in /tmp.
+constexpr kj::Duration REMOVAL_START = 10 * kj::SECONDS;
+
+kj::Promise<void> finishBoot(Boot& boot, kj::Timer& timer) {
+  co_await boot.finish(timer);
+  if (!boot.hasOldTemporaryFiles()) {
+    co_return;
+  }
+  co_await timer.afterDelay(REMOVAL_START);
+  auto name = OLD_TMP.slice(1);
+  auto result = co_await removeInBackground(timer, openRoot("/"), kj::str(name));
+  KJ_IF_MAYBE (problem, result.tryGet<FileProblem>()) {
+    KJ_LOG(WARNING, "what lay in /tmp at the last boot is not all removed", name, problem->message,
+           problem->errorNumber);
+  }
+}
+
 void bootAndServe(Console& console, Boot& boot) {
   Reaper::captureChildExit();
   auto io = kj::setupAsyncIo();
+  // Ctrl-Alt-Del and its like are a signal to PID 1, not the end at once.
+  ::reboot(RB_DISABLE_CAD);
 
   kj::Maybe<kj::AutoCloseFd> listener;
   // Before the first word on the console, which tells the host that it may dial.  It then waits for the
@@ -171,14 +125,18 @@ void bootAndServe(Console& console, Boot& boot) {
   KJ_IF_MAYBE (secret, boot.secret()) {
     key = GateKey(kj::heapArray(*secret));
   }
-  kj::Maybe<Reaper&> reaper;
-  GuestMachine machine([&reaper]() { return KJ_ASSERT_NONNULL(reaper).onChildless(); },
+  kj::Maybe<ProcessHost&> programs;
+  GuestMachine machine([&programs]() { return KJ_ASSERT_NONNULL(programs).reaper.onChildless(); },
+                       [&programs]() { KJ_ASSERT_NONNULL(programs).machineEnds = true; },
                        boot.dataMount());
-  BootedMachine control(boot, io.provider->getTimer(), machine);
+  // Before it: signals that came during boot are obeyed by the first turn of the loop.
+  BootedMachine control(boot, io.unixEventPort, io.provider->getTimer(), machine);
   ProcessHost::Options options;
-  options.cgroupRoot = kj::str(PROGRAMS_CONTROL_GROUP);
+  if (boot.hasProgramsGroup()) {
+    options.cgroupRoot = kj::str(PROGRAMS_CONTROL_GROUP);
+  }
   Agent agent(io, kj::mv(options), control, kj::mv(key));
-  reaper = agent.host.reaper;
+  programs = agent.host;
 
   HostOnly hostOnly;
   kj::Promise<void> serving = kj::NEVER_DONE;
@@ -187,6 +145,9 @@ void bootAndServe(Console& console, Boot& boot) {
         agent.connections.serve(io.lowLevelProvider->wrapListenSocketFd(kj::mv(*fd), hostOnly));
   }
   console.say(kj::str("ready after ", kernelClock() / kj::MILLISECONDS, " ms"));
+  auto late = finishBoot(boot, io.provider->getTimer()).eagerlyEvaluate([](kj::Exception&& e) {
+    KJ_LOG(ERROR, "the boot was not finished", e.getDescription());
+  });
   serving.wait(io.waitScope);
 }
 
@@ -257,12 +218,15 @@ int serveDescriptor(ServeDescriptor served) {
 
 int main(int argc, char* argv[]) {
   using namespace bothy;
+  auto role = ::getpid() == 1 ? Role::INIT : Role::ORDINARY;
+  if (role == Role::INIT) {
+    PowerSignals::capture();
+  }
   if (isArchiveWorker(argc, argv)) {
     return archiveWorkerMain(argc, argv);
   }
   tuneMemory();
   ::signal(SIGPIPE, SIG_IGN);
-  auto role = ::getpid() == 1 ? Role::INIT : Role::ORDINARY;
   const char* const* words = argv;
   auto options = parseOptions(role, kj::arrayPtr(words, argc).slice(argc > 0 ? 1 : 0, argc));
   KJ_SWITCH_ONEOF(options) {

@@ -46,8 +46,12 @@ private:
                           "the static agent (default: the one of the same build)")
         .addOptionWithArg({"agent-version"}, KJ_BIND_METHOD(*this, setAgentVersion), "TEXT",
                           "what the manifest says of it (default: " BOTHY_VERSION ")")
-        .addOptionWithArg({"kernel"}, KJ_BIND_METHOD(*this, setKernel), "VMLINUX",
-                          "this kernel in place of the one that kernel/build-kernel makes")
+        .addOptionWithArg(
+            {"kernel"}, KJ_BIND_METHOD(*this, setKernel), "FILE",
+            "this kernel, a vmlinux or a bzImage with CONFIG_PVH, in place of the one "
+            "that kernel/build-kernel makes")
+        .addOptionWithArg({"modules"}, KJ_BIND_METHOD(*this, setModules), "DIR",
+                          "the /lib/modules/VERSION of a --kernel that has drivers as modules")
         .addOptionWithArg({"rootfs"}, KJ_BIND_METHOD(*this, setRootfs), "DIR",
                           "a folder made by rootfs/build-rootfs, in place of running it")
         .addOptionWithArg({"sources"}, KJ_BIND_METHOD(*this, setImages), "DIR",
@@ -80,6 +84,7 @@ private:
     return set(agentVersion, value);
   }
   kj::MainBuilder::Validity setKernel(kj::StringPtr value) { return set(kernel, value); }
+  kj::MainBuilder::Validity setModules(kj::StringPtr value) { return set(modules, value); }
   kj::MainBuilder::Validity setRootfs(kj::StringPtr value) { return set(rootfs, value); }
   kj::MainBuilder::Validity setImages(kj::StringPtr value) { return set(images, value); }
   kj::MainBuilder::Validity setBundle(kj::StringPtr value) { return set(bundle, value); }
@@ -103,14 +108,15 @@ private:
       // The quick checks come before the slow steps.
       auto agentBytes = agentFile->readAllBytes();
       if (rootfs.size() == 0) requireRecipe();
+      auto moduleFolder = openModules();
       auto outputDirectory =
           disk->getRoot().openSubdir(path(output), kj::WriteMode::CREATE | kj::WriteMode::MODIFY |
                                                        kj::WriteMode::CREATE_PARENT);
       auto kernelPath = path(kernel.size() > 0 ? kj::str(kernel) : buildKernel());
       auto rootfsPath = path(rootfs.size() > 0 ? kj::str(rootfs) : buildRootfs());
-      auto kernelFile = open(kernelPath, "give a vmlinux with --kernel");
+      auto kernelFile = open(kernelPath, "give a vmlinux or a bzImage with --kernel");
       auto outcome = buildBundle({recipe, agentVersion, kj::mv(agentBytes), kj::mv(kernelFile),
-                                  disk->getRoot().openSubdir(rootfsPath)},
+                                  disk->getRoot().openSubdir(rootfsPath), kj::mv(moduleFolder)},
                                  *outputDirectory);
       kj::StringPtr word = outcome == BuildOutcome::BUILT ? "built"_kj : "unchanged"_kj;
       context.warning(
@@ -168,6 +174,14 @@ private:
     fail(kj::str("there is no folder ", bundle));
   }
 
+  kj::Maybe<kj::Own<const kj::ReadableDirectory>> openModules() {
+    if (modules.size() == 0) return nullptr;
+    if (kernel.size() == 0) fail(kj::str("--modules belong to a kernel: give it with --kernel"));
+    auto directory = disk->getRoot().tryOpenSubdir(path(modules));
+    if (directory == nullptr) fail(kj::str("there is no folder ", modules));
+    return directory;
+  }
+
   void requireRecipe() {
     auto folder = kj::str(images, "/recipes");
     if (!disk->getRoot().exists(path(folder).append(recipe).append("packages"))) {
@@ -197,6 +211,7 @@ private:
   kj::String agent;
   kj::String agentVersion = kj::str(BOTHY_VERSION);
   kj::String kernel;
+  kj::String modules;
   kj::String rootfs;
   kj::String recipe;
   kj::String bundle;

@@ -33,6 +33,10 @@ struct FileEntry {
   linkTarget @7 :Data;
   # Of a symlink, as it stands.
   links @8 :UInt32;
+  changedNanos @9 :Int64;
+  # As `modifiedNanos`, of the last change of contents, mode, owner or links (ctime).
+  inode @10 :UInt64;
+  # With `changedNanos` it tells whether a file that was seen before is the same and unchanged.
 }
 
 struct FileFailure {
@@ -55,6 +59,7 @@ struct FileFailure {
     crossDevice @13;
     notRegular @14;      # a device, a FIFO or a socket where a file is wanted
     abandoned @15;       # whoever sent the bytes stopped before the end
+    changed @16;         # a file became shorter while it was read
   }
   path @1 :Data;
   # The path it is about, as it was given.
@@ -67,7 +72,8 @@ struct FileFailure {
 interface Files {
   # File operations beneath one root directory, as one user.  Paths are bytes, relative to the root (a
   # leading "/" is dropped) and resolved by the kernel beneath it: ".." and absolute symlinks that
-  # lead out give `outsideRoot`.  New files and directories belong to the user, modes obey umask 022.
+  # lead out give `outsideRoot`.  New files and directories belong to the user; modes obey umask 022, where
+  # nothing else is said.
   #
   # Every operation may be called at any time, also concurrently; each is as atomic as its system call.
 
@@ -95,26 +101,32 @@ interface Files {
     }
   }
 
-  read @2 (path :Data, offset :UInt64, length :UInt64, sink :Stream.ByteSink) -> (outcome :ReadOutcome);
+  read @2 (path :Data, offset :UInt64, length :UInt64, sink :Stream.ByteSink, sparse :Bool)
+      -> (outcome :ReadOutcome);
   # Writes bytes offset .. offset+length-1, or to the end of the file (`length` 0: always to the end), into
-  # `sink`, ends it and returns.  Follows symlinks beneath the root.  Regular files only.
+  # `sink`, ends it and returns.  Follows symlinks beneath the root.  Regular files only.  A file that grows or
+  # shrinks meanwhile gives what it has at each moment.
+  #
+  # `sparse`: `sink` is a SparseSink, and holes of the file are skipped in it.
   # Cancelled by dropping the call, or by failing `sink`.
   struct ReadOutcome {
     union {
       done @0 :UInt64;
-      # Bytes written.
+      # Bytes written, with those that were skipped.
       failed @1 :FileFailure;
     }
+    entry @2 :FileEntry;
+    # If done: the file that was read, as it was when it was opened, without its name.
   }
 
   write @3 (path :Data, options :WriteOptions)
-      -> (sink :Stream.ByteSink, outcome :Outcome, writing :FileWriting);
+      -> (sink :SparseSink, outcome :Outcome, writing :FileWriting);
   # Opens a file for writing and gives a sink for its bytes; both capabilities are null if that failed.
   # Writes may be pipelined on `sink`.  A write or an `end` that fails (no space, say) throws FAILED, and
   # `writing.result` tells why: of an exception no text passes the supervisor.
   struct WriteOptions {
     mode @0 :UInt16 = 0x1a4;
-    # Permission bits of a new file (0644).
+    # Permission bits of a new file (0644).  An existing one keeps its own; see `exactMode`.
     makeParents @1 :Bool;
     # Creates missing parent directories (0755), as the user.
     disposition @2 :Disposition;
@@ -128,7 +140,17 @@ interface Files {
       # Bytes go into the existing file (created if absent) at `offset`, in place.  `end` flushes.
     }
     offset @3 :UInt64;
-    # For `patch`: where the first byte goes.
+    # For `patch`: where the first byte goes.  `skip` is refused there.
+    exactMode @4 :Bool;
+    # The file gets `mode` as it stands, without a umask, also where it replaces another.  Not for `patch`.
+    modified :union {
+      now @5 :Void;
+      nanos @6 :Int64;
+      # When the file was modified, nanoseconds since 1970-01-01T00:00:00Z.
+    }
+    followLinks @7 :Bool;
+    # A symbolic link at `path` names the file that is written, `notFound` if it names nothing.  Without it
+    # `replace` replaces the link itself.
   }
   makeDirectory @4 (path :Data, mode :UInt16 = 0x1ed, makeParents :Bool) -> (outcome :Outcome);
   # mkdir; with `makeParents` also its missing parents, and an existing directory is no failure.
@@ -149,16 +171,23 @@ interface Files {
 
   exportTree @7 (path :Data, sink :Stream.ByteSink) -> (outcome :TreeOutcome);
   # Writes the tree at `path` to `sink` as an uncompressed pax tar (POSIX.1-2001), names relative to
-  # `path` ("." first, or the name of a single file), ends it and returns.  Regular files, directories,
-  # symlinks and hard links; devices, FIFOs and sockets are skipped and counted.
+  # `path` ("." first, or the name of a single file), ends it and returns.  Regular files, their holes as
+  # GNU.sparse 1.0, directories, symlinks and hard links, with modes and times of modification; devices, FIFOs
+  # and sockets are skipped and counted.  A file that grows is cut at the size it had, one that becomes
+  # shorter ends the export as `changed`.
 
-  importTree @8 (path :Data) -> (sink :Stream.ByteSink, import :TreeImport, outcome :Outcome);
+  importTree @8 (path :Data, whole :Bool)
+      -> (sink :Stream.ByteSink, import :TreeImport, outcome :Outcome);
   # `sink` takes the archive; after its `end`, call `import.result`.  Both are null if it failed.
   #
   # Unpacks a tar (pax, GNU or ustar; uncompressed, gzip or zstd) below the directory `path`, which must
-  # exist.  Entries are refused whole-archive (`invalidArchive`) when they are absolute, contain "..", pass
-  # through a symlink, or are devices; setuid, setgid, owner and extended attributes are dropped.  Limits:
-  # `maxArchiveEntries`, `maxArchiveRatio`.
+  # exist.  Modes are kept as they stand, without a umask, and times of modification; holes stay holes.  Entries are refused whole-archive (`invalidArchive`) when they are absolute, contain "..", pass
+  # through a symlink, or are devices; setuid, setgid, sticky, owner and extended attributes are
+  # dropped.  Limits: `maxArchiveEntries`, `maxArchiveRatio`.
+  #
+  # `whole`: the tree is unpacked under another name, and has its place when all of it is there, with the mode
+  # and time of the archive's ".".  A directory at `path` stays and takes the new entries, each in one step, in
+  # place of files of their names; without one, `path` appears in one step.  What breaks before leaves nothing.
   struct TreeOutcome {
     union {
       done :group {
@@ -168,6 +197,20 @@ interface Files {
       failed @2 :FileFailure;
     }
   }
+
+  home @9 () -> (path :Data);
+  # The user's home, an absolute path, as the workspace's passwd has it; it need not exist.
+
+  makeSymlink @10 (path :Data, target :Data, modifiedNanos :Int64) -> (outcome :Outcome);
+  # A symbolic link to `target`, which is taken as it stands, in place of a file or link at `path`, in one step.
+}
+
+interface SparseSink extends(Stream.ByteSink) {
+  # A ByteSink for the contents of a file, which takes holes too.
+
+  skip @0 (bytes :UInt64) -> stream;
+  # The next `bytes` bytes are zeros, which do not travel: the receiver leaves a hole.  In order with
+  # `write`, and as that it fails for ever once it failed.
 }
 
 interface FileWriting {

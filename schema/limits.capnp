@@ -50,14 +50,19 @@ const maxViewers :UInt32 = 16;
 const scrollbackBytes :UInt32 = 1048576;
 # Output that a terminal keeps for whoever attaches later, in bytes.
 
-const maxArgumentBytes :UInt32 = 131072;
-# Sum of argv and environment of one command, in bytes with their NULs.
+const maxArgumentBytes :UInt32 = 4194304;
+# Sum of argv and environment of one command, as execve(2) counts it: in bytes with their NULs, and 8 bytes a text.  More
+# than the guest's kernel takes of a program (2 MiB), so that the kernel decides; the longest list that fits the kernel's
+# limit, of texts of a byte each, fits `maxMessageWords`.
 
 const maxWorkspaceNameBytes :UInt32 = 63;
 # Workspace names match [a-z0-9]([a-z0-9-]*[a-z0-9])? and are at most so long.
 
 const maxRequestIdBytes :UInt32 = 128;
 # Length of a client's request id.
+
+const maxRememberedRequests :UInt32 = 1024;
+# Request ids of `Processes.exec` without a program that one agent remembers; over it, the oldest is forgotten.
 
 const maxConnections :UInt32 = 16;
 # Connections from the host to one agent at a time; over it, the oldest is closed.

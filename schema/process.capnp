@@ -14,21 +14,29 @@ struct EnvironmentVariable {
 }
 
 struct Command {
-  # What to run.  No shell is involved: `argv` reaches execve(2) as it is.
+  # What to run.  No shell is involved: `argv` reaches execve(2) as it is.  The one exception is that of execvp(3), and so
+  # of env(1), sudo(8) and ssh(1): a text file without "#!" is run by /bin/sh.
 
   argv @0 :List(Text);
   # argv[0] is the program: a path if it has a "/", else it is looked up in PATH of the environment that
-  # the program gets.  At least one element; at most `maxArgumentBytes` together with the environment.
+  # the program gets.  At least one element.  The guest's kernel takes 128 KiB a text, and a quarter of the limit of the
+  # stack (so 2 MiB) in all; see `argumentsTooLong`.
 
   environment @1 :List(EnvironmentVariable);
-  # Added to the login environment of the user (PATH, HOME, USER, LOGNAME, SHELL, LANG, TZ); a name
-  # given here replaces the login's.  No start-up file of a shell is read.
+  # Added to the login environment of the user (PATH, LANG, HOME, USER, LOGNAME, SHELL, XDG_RUNTIME_DIR, and what
+  # /etc/environment and /etc/default/locale say); a name given here replaces the login's.  No start-up file of a shell
+  # is read.  The time zone is that of /etc/localtime.
 
   workingDirectory @2 :Text;
-  # Absolute.  Empty: the user's home.
+  # Absolute.  Empty: the user's home; where that cannot be entered the program runs in "/", as login(1) does it, with
+  # HOME=/ unless `environment` says otherwise.
 
   user @3 :Text;
   # Name of a user in the workspace.  Empty: the workspace's user, `user`.
+
+  timeoutMillis @4 :UInt64;
+  # Unless 0: the whole tree is ended as by `Process.end` if the program still runs after this time, and its status is
+  # `timedOut`.
 }
 
 struct ExitStatus {
@@ -41,6 +49,10 @@ struct ExitStatus {
 
     lost @2 :Void;
     # The agent could not learn how it ended.
+
+    timedOut @3 :Void;
+    # Its `timeoutMillis` were over, and it was ended for that, however it took it.  With `wait` of Process: no member
+    # of its tree was left, unless `detached` says so.
   }
 }
 
@@ -51,11 +63,16 @@ struct StartFailure {
   enum Reason {
     other @0;                 # see `errorNumber`
     programNotFound @1;       # ENOENT, or not in PATH
-    programNotExecutable @2;  # EACCES, ENOEXEC
+    programNotExecutable @2;  # EACCES, EISDIR (a directory), ENOEXEC (no program, or another processor's), ETXTBSY, …
     workingDirectoryMissing @3;
     noSuchUser @4;
-    invalidCommand @5;        # empty argv, NUL in a text, over `maxArgumentBytes`
+    invalidCommand @5;        # empty argv, NUL in a text
     limitReached @6;          # `maxProcesses` or `maxTerminals`, or the kernel's EAGAIN/ENOMEM
+    machineEnding @7;         # the machine powers off or reboots
+    interpreterUnusable @8;   # the program is there; what its "#!" line or its ELF header names (`detail`) is not, or may
+                              # not be executed (EACCES)
+    argumentsTooLong @9;      # E2BIG, or over `maxArgumentBytes`: `bytes` and `limitBytes`
+    workingDirectoryUnusable @10;  # it is there, but cannot be entered: `errorNumber`
   }
 
   subject @1 :Text;
@@ -63,6 +80,17 @@ struct StartFailure {
 
   errorNumber @2 :Int32;
   # errno of the failed call in the guest, 0 if none failed.
+
+  detail @3 :Text;
+  # interpreterUnusable: the interpreter as the file names it, where it ends in a carriage return with that.
+  # programNotExecutable with ENOEXEC: the processor that the program is for, if it is known to be another.
+
+  bytes @4 :UInt64;
+  # argumentsTooLong: the size of what is too long, one text or all of them together, as execve(2) counts it: each with
+  # its NUL, and all of them with 8 bytes a text.
+
+  limitBytes @5 :UInt64;
+  # argumentsTooLong: the most that `bytes` may be.
 }
 
 enum SignalScope {
@@ -75,8 +103,9 @@ enum SignalScope {
 interface Processes {
   # Starts programs.  Held by whoever may run code in the workspace.
 
-  exec @0 (command :Command, stdout :Stream.ByteSink, stderr :Stream.ByteSink, keep :Bool = false)
-      -> (process :Process, stdin :Stream.ByteSink, outcome :ExecOutcome, id :UInt64);
+  exec @0 (command :Command, stdout :Stream.ByteSink, stderr :Stream.ByteSink, keep :Bool = false,
+           requestId :Text, attempt :UInt32, stdoutFrom :UInt64, stderrFrom :UInt64)
+      -> (process :Process, stdin :Stream.ByteSink, outcome :ExecOutcome, id :UInt64, stdinReceived :UInt64);
   # Starts `command` and returns as soon as execve(2) succeeded or failed.  Callers who want one round
   # trip pipeline `wait` on `process` (and `end` on `stdin`) before it returned; if nothing was started,
   # both are null and what was pipelined fails, while `outcome` says why.
@@ -92,21 +121,43 @@ interface Processes {
   # connection broke can have it back by `reattach` and `id` (random, 0 without `keep`).  Until then dropping
   # `process` or `stdin` changes nothing, and a sink that is gone stops the program once its pipe is full;
   # `Process.end` ends it.  It costs memory of the agent: of each output as much as it had, at most 512 KiB.
+  #
+  # `requestId` makes the call repeatable for a caller whose connection broke before the answer came.  The caller makes
+  # it, at random, because whoever knows it can have the program; at most `maxRequestIdBytes`, and only with `keep`.
+  # The first exec with an id starts the program.  If that call is cancelled, the start is completed all the same, and the
+  # program waits for its caller as every kept one does.  Any later exec with the same id, over whatever connection, starts
+  # nothing and does not look at `command`: it waits for that start, returns its outcome, and gets the program as
+  # `reattach` would, with the output from byte `stdoutFrom` and `stderrFrom` on (0 for a caller that had none)
+  # and `stdinReceived`.  `attempt` counts the caller's calls, of exec and of reattach: one that is overtaken on its way by a
+  # later one does not take the program away from it, but ends with FAILED.
+  # The agent remembers an id as long as its program can be had and `requestMemoryMillis` longer, and that of a start
+  # that failed for `requestMemoryMillis`; of the ids without a program at most the last `maxRememberedRequests`.
+  # It forgets all of them with the boot: a caller repeats a call only while the machine is the same
+  # (`WorkspaceInfo.startedNanos`).
 
   struct ExecOutcome {
     union {
       started @0 :Void;
       failed @1 :StartFailure;
+      gone @4 :Void;
+      # The program of this request id was started and cannot be had any more: see `reattach`, absent.
     }
+
+    missingHome @2 :Text;
+    # With `started`: the user's home that could not be entered, wherefore the program runs in "/".  Else empty.
+
+    missingHomeError @3 :Int32;
+    # errno of the attempt to enter it.
   }
 
-  reattach @1 (id :UInt64, stdout :Stream.ByteSink, stdoutFrom :UInt64, stderr :Stream.ByteSink, stderrFrom :UInt64)
+  reattach @1 (id :UInt64, stdout :Stream.ByteSink, stdoutFrom :UInt64, stderr :Stream.ByteSink, stderrFrom :UInt64,
+               attempt :UInt32)
       -> (process :Process, stdin :Stream.ByteSink, stdinReceived :UInt64, outcome :ReattachOutcome);
   # A program that was started with `keep`, also one that has ended meanwhile.  Its output comes to the new
   # sinks, from byte `stdoutFrom` and `stderrFrom` on (bytes that the caller has had, counted from 0), and
   # no more to earlier ones; who had given no sink gives none.  `stdinReceived`: so many bytes of standard input the
   # program's pipe has taken; what was on its way beyond that is lost, and the caller writes it again.
-  # Earlier `stdin`s are dead.  FAILED for a position that the caller cannot have had.
+  # Earlier `stdin`s are dead.  FAILED for a position that the caller cannot have had.  `attempt`: see exec.
 
   struct ReattachOutcome {
     union {
@@ -141,6 +192,9 @@ interface Process {
 
 const processKeepMillis :UInt32 = 30000;
 # How long a program that was started with `keep` waits for `reattach` when nobody holds it.
+
+const requestMemoryMillis :UInt32 = 60000;
+# How long a request id of `Processes.exec` is remembered that has no program any more, or never had one.
 
 const maxEndedProcesses :UInt32 = 32;
 # Programs that have ended, and that nobody holds, of which the end of the output and the status are kept.

@@ -36,6 +36,8 @@ interface Supervisor {
       # It exists, in state `failed` (a disk could not be made: it does not exist).
       noSpace @6 :Text;
       # The host's disk cannot hold it.  Nothing was made.
+      stopped @7 :WorkspaceTypes.WorkspaceInfo;
+      # It exists; a `stop` came before its agent answered.
     }
   }
 
@@ -59,7 +61,7 @@ interface Supervisor {
       absent @1 :Void;
       notRunning @2 :WorkspaceTypes.WorkspaceState;
       unreachable @3 :Text;
-      # The machine runs, its agent did not answer in time.
+      # The machine runs, and its agent did not answer in time, or see `WorkspaceInfo.unreachable`: why, for people.
       stalled @4 :Text;
       # The machine runs and stands still, see `WorkspaceInfo.stalled`: why, for people.
     }
@@ -73,6 +75,8 @@ interface Supervisor {
       absent @1 :Void;
       busy @2 :WorkspaceTypes.WorkspaceState;
       failed @3 :StartFailure;
+      stopped @4 :Void;
+      # A `stop` came before the agent answered.
     }
   }
 
@@ -87,7 +91,8 @@ interface Supervisor {
   }
 
   stop @6 (name :Text, graceMillis :UInt32 = 30000) -> (outcome :StopOutcome);
-  # Ends the machine in order; after `graceMillis` (0..600000) by force.
+  # Ends the machine in order; after `graceMillis` (0..600000) by force.  A workspace that is `starting` is not
+  # waited for: its start ends, and its machine, if there is one yet, by force.  So does a machine that is unreachable.
   struct StopOutcome {
     union {
       stopped @0 :StopKind;
@@ -98,7 +103,7 @@ interface Supervisor {
   enum StopKind {
     orderly @0;   # it powered itself off
     forced @1;    # it was killed: writes that were not synced are lost
-    already @2;   # it did not run
+    already @2;   # there was no machine
   }
 
   delete @7 (name :Text) -> (outcome :DeleteOutcome);
@@ -110,9 +115,10 @@ interface Supervisor {
     }
   }
 
-  watch @8 (after :UInt64, sink :EventSink) -> (handle :Stream.Handle, first :UInt64);
+  watch @8 (after :UInt64, sink :EventSink) -> (handle :Stream.Handle, first :UInt64, last :UInt64);
   # Sends every event with a number above `after`, then what comes, while `handle` is held.  The last
-  # `maxEvents` are kept; `first` is the number of the oldest event that is.
+  # `maxEvents` are kept; `first` is the number of the oldest event that is, and `last` that of the newest at the call, 0 if
+  # nothing has happened yet: who wants no more than what was stops there.
 
   resize @9 (name :Text, diskMib :UInt32) -> (outcome :ResizeOutcome);
   # Makes the disk of a workspace that does not run (`stopped` or `failed`, else `busy`) `diskMib` large; its file
@@ -209,6 +215,8 @@ enum Cause {
   resizeFailed @8;    # its disk could not be made larger, and is as it was
   diskFull @9;        # a write found no room on the host's disk: the machine stands still until there is
   diskFreed @10;      # there is room, and it goes on
+  guestRebooted @11;  # the guest asked for a reboot: it starts again by itself, and runs again
+  unreachable @12;    # it runs, and the supervisor that started cannot take its machine over yet
 }
 
 interface EventSink {

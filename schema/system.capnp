@@ -9,7 +9,7 @@ struct BootReport {
   # How the machine came up.  The agent answers also when the data disk did not.
 
   stages @0 :List(Stage);
-  # In order.
+  # In order.  The last ones come when the machine is already in use.
   struct Stage {
     name @0 :Text;
     startMicros @1 :UInt64;
@@ -56,15 +56,16 @@ interface System {
   # The machine as a whole.
 
   report @0 () -> (report :BootReport);
-  # Of this boot; never changes while the machine runs.
+  # Of this boot.  Only stages are added while the machine runs.
 
   health @1 () -> (health :Health);
   # As of now.
 
   powerOff @2 (graceMillis :UInt32) -> ();
-  # Ends the machine in order: SIGTERM to every process, after `graceMillis` (at most 600000) SIGKILL, sync,
-  # unmount, power off.  Returns when the order was taken; the connection breaks some time later.  A second call may shorten the
-  # grace, never lengthen it.  The answer may be lost: the machine may be gone before it was sent.
+  # Ends the machine in order: SIGTERM to every process, after `graceMillis` (at most 600000) SIGKILL,
+  # unmount, sync, power off.  From the order on no program is started (`machineEnding`).  Returns when the
+  # order was taken; the connection breaks some time later.  A second call may shorten the grace, never
+  # lengthen it.  The answer may be lost: the machine may be gone before it was sent.
 
   reboot @3 (graceMillis :UInt32) -> ();
   # As powerOff.  The supervisor decides whether a machine that asks for a reboot gets one.

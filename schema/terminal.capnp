@@ -39,7 +39,8 @@ interface Terminals {
       -> (terminal :Terminal, id :UInt64, outcome :OpenOutcome);
   # Starts a program on a new terminal, as leader of a session of its own.  An empty argv: the user's
   # login shell.  `term` is the client's TERM; where the workspace has no terminfo for it, and where it
-  # is empty, xterm-256color is set.  The first instruction of the program sees `size`.
+  # is empty, xterm-256color is set.  The first instruction of the program sees `size`.  Where the user's home cannot be
+  # entered the first line of the output says so.  `timeoutMillis` of the command counts from the start, whoever looks.
 
   struct OpenOutcome {
     union {

@@ -55,6 +55,9 @@ struct WorkspaceInfo {
   stalled @8 :Text;
   # Why a running machine stands still (the host's disk is full), one line for people.  It goes on by itself when the
   # reason is gone.  Empty: it does not stand still.
+  unreachable @9 :Text;
+  # Why a running machine cannot be reached, one line for people: the supervisor was started anew and could not take it over.
+  # The machine goes on, and the supervisor tries again.  Empty: it was taken over, or was never lost.
 }
 
 interface Workspace {

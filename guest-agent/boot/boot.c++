@@ -4,73 +4,72 @@
 #include <kj/debug.h>
 #include <unistd.h>
 
+#include "boot/boot-record.h"
 #include "boot/boot-secret.h"
+#include "boot/device-nodes.h"
 #include "boot/disk-directories.h"
 #include "boot/failure.h"
 #include "boot/identity.h"
-#include "boot/machine-file.h"
+#include "boot/kernel-modules.h"
 #include "boot/mount-table.h"
 #include "boot/root.h"
+#include "boot/runtime-directories.h"
 #include "boot/settings.h"
+#include "boot/sysctl-files.h"
+#include "boot/temporary-files.h"
+#include "process/text-file.h"
 
 namespace bothy {
 namespace {
 
 constexpr kj::StringPtr IMAGE_NAME_FILE = "/usr/lib/bothy/image"_kj;
 constexpr kj::StringPtr MACHINE_ID_FILE = "/etc/machine-id"_kj;
+constexpr kj::StringPtr HOSTS_FILE = "/etc/hosts"_kj;
+
+// Between the stages that come after the machine is ready.
+constexpr kj::Duration LATE_PAUSE = 2 * kj::MILLISECONDS;
 
 }  // namespace
 
 ImageName parseImageName(kj::StringPtr text) {
   ImageName result;
-  auto rest = text;
-  while (rest.size() > 0) {
-    size_t end = 0;
-    while (end < rest.size() && rest[end] != '\n') {
-      ++end;
+  Lines lines(text.asArray());
+  for (;;) {
+    auto next = lines.next();
+    if (next == nullptr) {
+      return result;
     }
-    auto line = kj::heapString(rest.slice(0, end));
-    rest = rest.slice(kj::min(end + 1, rest.size()));
+    auto line = kj::str(KJ_ASSERT_NONNULL(next));
     if (line.startsWith("name=")) {
-      result.name = trim(line.slice(5));
+      result.name = kj::str(trimmed(line.slice(5).asArray()));
     } else if (line.startsWith("version=")) {
-      result.version = trim(line.slice(8));
+      result.version = kj::str(trimmed(line.slice(8).asArray()));
     }
   }
-  return result;
 }
 
 Boot::Boot(Console& console) : console(console), log(console, kernelClock) {}
 
 void Boot::run() {
-  log.run("mounted the kernel's file systems", [this]() {
-    mountKernelFileSystems(console);
-    linkDeviceNames();
-  });
+  if (hasKernelModules()) {
+    log.run("loaded the kernel's modules", []() { loadKernelModules(); });
+  }
+  log.run("mounted the kernel's file systems", []() { mountKernelFileSystems(KERNEL_MOUNTS); });
   openConsole();
-  log.run("read the command line", [this]() {
-    KJ_IF_MAYBE (text, readText("/proc/cmdline")) {
-      commandLine = parseCommandLine(*text);
-    }
-    for (auto& complaint : commandLine.complaints) {
-      console.say(complaint);
-    }
-  });
+  log.run("read the command line", [this]() { readCommandLine(); });
   log.run("read the secret", [this]() { secretBytes = readBootSecret(); });
-
   if (isInitramfs()) {
     assembleRoot();
   }
-  log.run("shielded the agent", [this]() { shieldAgent(console); });
-  log.run("applied the kernel's settings", [this]() { applyKernelSettings(console); });
-  log.run("raised the loopback interface", []() { raiseLoopback(); });
-  log.run("named the machine", [this]() {
-    nameMachine(commandLine.hostname.map([](kj::String& name) -> kj::StringPtr { return name; }));
-    ensureMachineId(MACHINE_ID_FILE);
-    KJ_IF_MAYBE (text, readText(IMAGE_NAME_FILE)) {
-      imageName = parseImageName(*text);
-    }
-  });
+  prepareForPrograms();
+  nameAll();
+}
+
+void Boot::readCommandLine() {
+  commandLine = parseCommandLine(readTextFile("/proc/cmdline"));
+  for (auto& complaint : commandLine.complaints) {
+    console.say(complaint);
+  }
 }
 
 void Boot::assembleRoot() {
@@ -78,6 +77,11 @@ void Boot::assembleRoot() {
     diskState = DiskDamaged{kj::str("not tried: there is no image")};
     return;
   }
+  mountDisk();
+  joinRoot();
+}
+
+void Boot::mountDisk() {
   auto mounted = log.run("mounted the data disk", [this]() {
     diskState = mountData();
     KJ_IF_MAYBE (damaged, diskState.tryGet<DiskDamaged>()) {
@@ -87,13 +91,75 @@ void Boot::assembleRoot() {
   if (!mounted && !diskState.is<DiskDamaged>()) {
     diskState = DiskDamaged{kj::str("not mounted, and no memory in its place")};
   }
-  if (log.run("mounted the root", []() { mountRoot(); })) {
+  KJ_IF_MAYBE (ready, diskState.tryGet<DiskReady>()) {
+    KJ_IF_MAYBE (repair, ready->repair) {
+      // It took place in the stage before, which has its time.
+      if (repair->sound) {
+        log.run(kj::str("had the data disk ", repair->report), []() {});
+      } else {
+        log.run("checked the data disk", [&]() { failStage(kj::str(repair->report)); });
+      }
+    }
+  }
+}
+
+void Boot::joinRoot() {
+  auto joined = log.run("mounted the root", []() { mountRoot(); });
+  if (!joined && diskState.is<DiskReady>()) {
+    diskState = DiskDamaged{kj::str("image and data disk cannot be joined into a root")};
+    joined = log.run("mounted a root in memory", []() {
+      mountMemoryForData();
+      mountRoot();
+    });
+  }
+  if (joined) {
     log.run("switched to the root", [this]() { data = switchRoot(); });
     KJ_IF_MAYBE (mount, data) {
       log.run("mounted the disk's own directories",
               [mount]() { mountDiskDirectories(mount->get()); });
     }
   }
+}
+
+void Boot::prepareForPrograms() {
+  log.run("set the modes of devices", []() {
+    linkDeviceNames();
+    setDeviceModes();
+  });
+  log.run("made the directories of /run", []() { makeRuntimeDirectories(); });
+  log.run("emptied /tmp", [this]() { oldTemporaryFiles = setAsideTemporaryFiles(TMP, OLD_TMP); });
+  log.run("shielded the agent", []() { shieldAgent(); });
+  programsGroup = log.run("made the programs' control group",
+                          []() { makeProgramsGroup(PROGRAMS_CONTROL_GROUP); });
+  if (programsGroup) {
+    log.run("gave the agent its weight", []() { weighAgent(PROGRAMS_CONTROL_GROUP); });
+  }
+  log.run("applied the kernel's settings", []() { applyKernelSettings(); });
+  log.run("raised the loopback interface", []() { raiseLoopback(); });
+}
+
+void Boot::nameAll() {
+  log.run("named the machine", [this]() {
+    nameMachine(commandLine.hostname.map([](kj::String& name) -> kj::StringPtr { return name; }));
+  });
+  log.run("named the machine in /etc/hosts", []() { nameInHosts(HOSTS_FILE); });
+  log.run("gave the machine its id", []() { ensureMachineId(MACHINE_ID_FILE); });
+  log.run("read the image's name",
+          [this]() { imageName = parseImageName(readTextFile(IMAGE_NAME_FILE)); });
+}
+
+kj::Promise<void> Boot::finish(kj::Timer& timer) {
+  // By the timer, so that whoever is connected comes first.
+  co_await timer.afterDelay(LATE_PAUSE);
+  log.run("applied the settings of sysctl.d", []() { applySysctlFiles(); });
+  co_await timer.afterDelay(LATE_PAUSE);
+  log.run("mounted more of the kernel's file systems",
+          []() { mountKernelFileSystems(LATE_KERNEL_MOUNTS); });
+  co_await timer.afterDelay(LATE_PAUSE);
+  log.run("recorded the boot", []() {
+    addRecord(CURRENT_RECORDS, RecordKind::BOOT);
+    addRecord(ALL_RECORDS, RecordKind::BOOT);
+  });
 }
 
 kj::Maybe<kj::ArrayPtr<const kj::byte>> Boot::secret() const {

@@ -1,6 +1,8 @@
 #pragma once
 
+#include <kj/async.h>
 #include <kj/io.h>
+#include <kj/timer.h>
 
 #include "boot/command-line.h"
 #include "boot/data-disk.h"
@@ -15,18 +17,28 @@ struct ImageName {
 };
 ImageName parseImageName(kj::StringPtr text);
 
-// Brings a machine up, from the kernel's start of PID 1 to the point where programs can run.  Runs once,
-// without an event loop, in two halves, so that the host can dial before the disks are mounted.
+// Brings a machine up, from the kernel's start of PID 1 to the point where programs can run, and then
+// does the rest of what a boot is to do.
 //
-// Nothing that fails throws: it is told, kept as a stage's failure, and boot goes on as far as it can,
-// so that the supervisor can ask what is wrong.
+// Nothing that fails throws: it is reported, kept as a stage's failure, and boot goes on as far as it can,
+// so that the supervisor can ask what is wrong.  Each stage does one job, so that no job suffers from
+// the failure of another.
 class Boot {
 public:
   explicit Boot(Console& console);
   KJ_DISALLOW_COPY_AND_MOVE(Boot);
 
-  // Everything, in the order of README.md.
+  // All that programs need, in the order of README.md.  Once, without an event loop.
   void run();
+
+  // What can wait until somebody has a prompt: a stage at a time, between which the event loop does
+  // what else there is.
+  kj::Promise<void> finish(kj::Timer& timer);
+
+  // Whether setAsideTemporaryFiles() has left something to remove.
+  bool hasOldTemporaryFiles() const { return oldTemporaryFiles; }
+  // Whether programs can have control groups, below PROGRAMS_CONTROL_GROUP.
+  bool hasProgramsGroup() const { return programsGroup; }
 
   kj::ArrayPtr<const Stage> stages() const { return log.stages(); }
   const DiskState& disk() const { return diskState; }
@@ -44,8 +56,15 @@ private:
   DiskState diskState = DiskAbsent();
   ImageName imageName;
   kj::Maybe<kj::AutoCloseFd> data;
+  bool oldTemporaryFiles = false;
+  bool programsGroup = false;
 
+  void readCommandLine();
   void assembleRoot();
+  void mountDisk();
+  void joinRoot();
+  void prepareForPrograms();
+  void nameAll();
 };
 
 // Opens /dev/console as standard input, output and error, whatever the kernel has left there.

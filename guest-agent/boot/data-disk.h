@@ -4,6 +4,8 @@
 #include <kj/one-of.h>
 #include <kj/string.h>
 
+#include "boot/disk-repair.h"
+
 namespace bothy {
 
 // The workspace's own disk: an ext4 file system on the whole device, but for a strip at its end that
@@ -36,7 +38,8 @@ uint64_t diskBytes(int fd);
 
 // How it went.
 struct DiskReady {
-  bool created;  // formatted now
+  bool created;              // formatted now
+  kj::Maybe<Repair> repair;  // none: the file system had no fault
 };
 struct DiskAbsent {};
 struct DiskDamaged {
@@ -44,8 +47,9 @@ struct DiskDamaged {
 };
 using DiskState = kj::OneOf<DiskReady, DiskAbsent, DiskDamaged>;
 
-// Mounts `device` at `target`, formatting it first if it is blank, with the mkfs.ext4 of the file system at
-// `toolsRoot` (which has an empty directory /dev).  A disk that holds anything else is not written to.
+// Mounts `device` at `target`, formatting it first if it is blank, and repairing it if the kernel has found a
+// fault, with the mkfs.ext4 and e2fsck of the file system at `toolsRoot` (which has directories /dev and
+// /proc).  A disk that holds anything else is not written to.
 // Never throws: all that can go wrong is DiskDamaged.
 DiskState mountDataDisk(kj::StringPtr device, kj::StringPtr target, kj::StringPtr toolsRoot);
 

@@ -8,11 +8,16 @@
 #include <sys/reboot.h>
 #include <unistd.h>
 
-#include "boot/machine-file.h"
+#include "boot/boot-record.h"
 #include "boot/root.h"
+#include "boot/user-mounts.h"
+#include "process/text-file.h"
 
 namespace bothy {
 namespace {
+
+// For all that users have mounted; the host, which waits 30 seconds or so, ends the machine by force.
+constexpr kj::Duration TAKE_DOWN_LIMIT = 5 * kj::SECONDS;
 
 bool isNumber(kj::StringPtr text) {
   for (char c : text) {
@@ -21,6 +26,22 @@ bool isNumber(kj::StringPtr text) {
     }
   }
   return text.size() > 0;
+}
+
+void hangUpTerminals() {
+  DIR* processes = ::opendir("/proc");
+  if (processes == nullptr) {
+    return;
+  }
+  KJ_DEFER(::closedir(processes));
+  while (auto entry = ::readdir(processes)) {
+    kj::StringPtr name = entry->d_name;
+    // A process may end while we look at it.
+    if (isNumber(name) && name != "1" &&
+        leadsTerminal(readTextFile(kj::str("/proc/", name, "/stat")))) {
+      ::kill(atoi(name.cStr()), SIGHUP);
+    }
+  }
 }
 
 }  // namespace
@@ -40,25 +61,7 @@ bool leadsTerminal(kj::StringPtr stat) {
 
 void GuestMachine::terminateAll() {
   ::kill(-1, SIGTERM);
-  DIR* processes = ::opendir("/proc");
-  if (processes == nullptr) {
-    return;
-  }
-  KJ_DEFER(::closedir(processes));
-  while (auto entry = ::readdir(processes)) {
-    kj::StringPtr name = entry->d_name;
-    if (!isNumber(name) || name == "1") {
-      continue;
-    }
-    // A process may end while we look at it.
-    kj::runCatchingExceptions([&]() {
-      KJ_IF_MAYBE (stat, readText(kj::str("/proc/", name, "/stat"))) {
-        if (leadsTerminal(*stat)) {
-          ::kill(atoi(name.cStr()), SIGHUP);
-        }
-      }
-    });
-  }
+  hangUpTerminals();
   // A stopped process takes no signal but SIGKILL until it goes on.
   ::kill(-1, SIGCONT);
 }
@@ -68,6 +71,10 @@ void GuestMachine::killAll() {
 }
 
 void GuestMachine::halt(Ending ending) {
+  kj::runCatchingExceptions([]() { addRecord(ALL_RECORDS, RecordKind::SHUTDOWN); });
+  if (!takeDownUserMounts(TAKE_DOWN_LIMIT)) {
+    KJ_LOG(WARNING, "mounts of users hang and are left as they are");
+  }
   settleFileSystems(dataMount);
   ::reboot(ending == Ending::REBOOT ? RB_AUTOBOOT : RB_POWER_OFF);
   // Reached only without the right to do so.

@@ -10,10 +10,13 @@ namespace bothy {
 class GuestMachine final: public Machine {
 public:
   // `onChildless` resolves when PID 1 has no child left, which means: there is no other process, because
-  // it adopts every orphan.  `dataMount` is what switchRoot() returned, borrowed.
-  GuestMachine(kj::Function<kj::Promise<void>()> onChildless, kj::Maybe<int> dataMount)
-      : onChildless(kj::mv(onChildless)), dataMount(dataMount) {}
+  // it adopts every orphan.  `onEnding` is called when the end was ordered.  `dataMount` is what
+  // switchRoot() returned, borrowed.
+  GuestMachine(kj::Function<kj::Promise<void>()> onChildless, kj::Function<void()> onEnding,
+               kj::Maybe<int> dataMount)
+      : onChildless(kj::mv(onChildless)), onEnding(kj::mv(onEnding)), dataMount(dataMount) {}
 
+  void refusePrograms() override { onEnding(); }
   void terminateAll() override;
   void killAll() override;
   kj::Promise<void> whenAlone() override { return onChildless(); }
@@ -21,6 +24,7 @@ public:
 
 private:
   kj::Function<kj::Promise<void>()> onChildless;
+  kj::Function<void()> onEnding;
   kj::Maybe<int> dataMount;
 };
 

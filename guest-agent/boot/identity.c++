@@ -8,16 +8,17 @@
 #include <sys/ioctl.h>
 #include <sys/random.h>
 #include <sys/socket.h>
+#include <sys/utsname.h>
 #include <unistd.h>
 
 #include "boot/command-line.h"
 #include "boot/machine-file.h"
+#include "process/text-file.h"
 
 namespace bothy {
 namespace {
 
 constexpr kj::StringPtr HOSTNAME_FILE = "/etc/hostname"_kj;
-constexpr kj::StringPtr HOSTS_FILE = "/etc/hosts"_kj;
 constexpr kj::StringPtr DEFAULT_HOSTNAME = "bothy"_kj;
 constexpr size_t MACHINE_ID_BYTES = 16;
 
@@ -45,26 +46,23 @@ bool namesHost(kj::ArrayPtr<const char> line, kj::StringPtr word) {
 }  // namespace
 
 kj::Maybe<kj::String> withHostname(kj::StringPtr hosts, kj::StringPtr name) {
-  auto rest = hosts.asArray();
-  while (rest.size() > 0) {
-    size_t end = 0;
-    while (end < rest.size() && rest[end] != '\n') {
-      ++end;
+  Lines lines(hosts.asArray());
+  for (;;) {
+    auto line = lines.next();
+    if (line == nullptr) {
+      break;
     }
-    if (namesHost(rest.slice(0, end), name)) {
+    if (namesHost(KJ_ASSERT_NONNULL(line), name)) {
       return nullptr;
     }
-    rest = rest.slice(kj::min(end + 1, rest.size()), rest.size());
   }
   auto separator = hosts.size() == 0 || hosts.endsWith("\n") ? "" : "\n";
   return kj::str(hosts, separator, "127.0.1.1\t", name, "\n");
 }
 
 void nameMachine(kj::Maybe<kj::StringPtr> wanted) {
-  auto current = kj::str();
-  KJ_IF_MAYBE (text, readText(HOSTNAME_FILE)) {
-    current = trim(*text);
-  }
+  auto text = readTextFile(HOSTNAME_FILE);
+  auto current = kj::str(trimmed(text.asArray()));
   kj::StringPtr name = DEFAULT_HOSTNAME;
   if (isHostname(current)) {
     name = current;
@@ -76,15 +74,20 @@ void nameMachine(kj::Maybe<kj::StringPtr> wanted) {
   if (name != current) {
     replaceText(HOSTNAME_FILE, kj::str(name, "\n"), 0644);
   }
-  auto hosts = kj::str();
-  KJ_IF_MAYBE (text, readText(HOSTS_FILE)) {
-    hosts = kj::mv(*text);
+}
+
+void nameInHosts(kj::StringPtr path) {
+  struct utsname machine;
+  KJ_SYSCALL(::uname(&machine));
+  auto hosts = findTextFile(path, MAX_HOSTS_BYTES).orDefault(kj::str());
+  if (hosts.size() >= MAX_HOSTS_BYTES) {
+    return;
   }
   if (hosts.size() == 0) {
     hosts = kj::str("127.0.0.1\tlocalhost\n::1\tlocalhost ip6-localhost ip6-loopback\n");
   }
-  KJ_IF_MAYBE (changed, withHostname(hosts, name)) {
-    replaceText(HOSTS_FILE, *changed, 0644);
+  KJ_IF_MAYBE (changed, withHostname(hosts, machine.nodename)) {
+    replaceText(path, *changed, 0644);
   }
 }
 
@@ -101,10 +104,9 @@ bool isMachineId(kj::StringPtr text) {
 }
 
 void ensureMachineId(kj::StringPtr path) {
-  KJ_IF_MAYBE (text, readText(path)) {
-    if (isMachineId(trim(*text))) {
-      return;
-    }
+  auto text = readTextFile(path);
+  if (isMachineId(kj::str(trimmed(text.asArray())))) {
+    return;
   }
   kj::byte id[MACHINE_ID_BYTES];
   ssize_t n;

@@ -6,9 +6,13 @@ namespace bothy {
 
 // What makes the machine itself: its name, its id, its own network interface.
 
-// Sets the host name: `wanted`, else the image's /etc/hostname, else "bothy".  Keeps /etc/hostname and
-// /etc/hosts in step, so that the name resolves.
+// Sets the host name: `wanted`, else the image's /etc/hostname, else "bothy".  Keeps /etc/hostname in step.
 void nameMachine(kj::Maybe<kj::StringPtr> wanted);
+
+// Has a line for the host name in `path`, so that it resolves.  A file of MAX_HOSTS_BYTES or more stays as
+// it is: libnss-myhostname knows the name as well.
+void nameInHosts(kj::StringPtr path);
+constexpr size_t MAX_HOSTS_BYTES = 1024 * 1024;
 
 // Writes a random id to `path` unless there is one: two machines of one image must not share it.
 void ensureMachineId(kj::StringPtr path);

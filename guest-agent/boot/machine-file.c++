@@ -9,18 +9,23 @@
 #include <unistd.h>
 
 namespace bothy {
+namespace {
 
-kj::Maybe<kj::String> readText(kj::StringPtr path) {
-  int fd;
-  KJ_SYSCALL_HANDLE_ERRORS(fd = ::open(path.cStr(), O_RDONLY | O_CLOEXEC | O_NOCTTY)) {
-    case ENOENT:
-      return nullptr;
-    default:
-      KJ_FAIL_SYSCALL("open()", error, path);
+// Things that a boot has renamed, at most so many to a directory.
+constexpr kj::uint MAX_RENAMED = 100;
+
+void renameAway(kj::StringPtr path) {
+  for (kj::uint i = 0; i < MAX_RENAMED; ++i) {
+    auto target = kj::str(path, ".bothy-", i);
+    if (::renameat2(AT_FDCWD, path.cStr(), AT_FDCWD, target.cStr(), RENAME_NOREPLACE) == 0) {
+      return;
+    }
+    KJ_REQUIRE(errno == EEXIST, "rename()", errno, path);
   }
-  kj::AutoCloseFd file(fd);
-  return kj::FdInputStream(file.get()).readAllText(MAX_MACHINE_FILE_BYTES);
+  KJ_FAIL_REQUIRE("too many files have been renamed here", path);
 }
+
+}  // namespace
 
 void writeSetting(kj::StringPtr path, kj::StringPtr text) {
   int fd;
@@ -32,30 +37,36 @@ void writeSetting(kj::StringPtr path, kj::StringPtr text) {
 }
 
 void replaceText(kj::StringPtr path, kj::StringPtr text, unsigned mode) {
-  auto temporary = kj::str(path, ".new");
+  auto temporary = kj::str(path, ".bothy-new");
+  // Left there by a boot that was cut short; or root of the workspace made it to be in the way.
+  ::unlink(temporary.cStr());
   int fd;
   KJ_SYSCALL(
-      fd = ::open(temporary.cStr(), O_WRONLY | O_CREAT | O_TRUNC | O_NOFOLLOW | O_CLOEXEC, 0600),
+      fd = ::open(temporary.cStr(), O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, 0600),
       temporary);
+  bool complete = false;
+  KJ_DEFER(if (!complete)::unlink(temporary.cStr()));
   {
     kj::AutoCloseFd file(fd);
     kj::FdOutputStream(file.get()).write(text.begin(), text.size());
     KJ_SYSCALL(::fchmod(file.get(), mode), temporary);
   }
   KJ_SYSCALL(::rename(temporary.cStr(), path.cStr()), path);
+  complete = true;
 }
 
-kj::String trim(kj::StringPtr text) {
-  auto isSpace = [](char c) { return c == ' ' || c == '\t' || c == '\n' || c == '\r'; };
-  size_t begin = 0;
-  size_t end = text.size();
-  while (begin < end && isSpace(text[begin])) {
-    ++begin;
+void ensureDirectory(kj::StringPtr path, unsigned mode) {
+  if (::mkdir(path.cStr(), mode) == 0) {
+    return;
   }
-  while (end > begin && isSpace(text[end - 1])) {
-    --end;
+  struct stat status;
+  if (errno == EEXIST && ::lstat(path.cStr(), &status) == 0) {
+    if (S_ISDIR(status.st_mode)) {
+      return;
+    }
+    renameAway(path);
   }
-  return kj::heapString(text.slice(begin, end));
+  KJ_SYSCALL(::mkdir(path.cStr(), mode), path);
 }
 
 }  // namespace bothy

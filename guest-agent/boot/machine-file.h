@@ -4,20 +4,15 @@
 
 namespace bothy {
 
-// Small text files of the machine: /proc, /sys, /etc.
-
-// Contents of the file, at most MAX_MACHINE_FILE_BYTES of it; null if there is no such file.
-kj::Maybe<kj::String> readText(kj::StringPtr path);
+// Small files of the machine that boot writes: /proc, /sys, /etc.  For reading see process/text-file.h.
 
 // Writes into a file that exists, in one write(2), as /proc and /sys want it.
 void writeSetting(kj::StringPtr path, kj::StringPtr text);
 
-// Puts a file in the place of what is there, whole or not at all.
+// Puts a file in the place of what is there, whole or not at all.  Never waits for anybody.
 void replaceText(kj::StringPtr path, kj::StringPtr text, unsigned mode);
 
-// Cuts off white space at both ends.
-kj::String trim(kj::StringPtr text);
-
-constexpr size_t MAX_MACHINE_FILE_BYTES = 256 * 1024;
+// Makes `path` a directory.  What else is there, a symlink among it, is renamed to `path`.bothy-N.
+void ensureDirectory(kj::StringPtr path, unsigned mode = 0755);
 
 }  // namespace bothy

@@ -11,6 +11,7 @@ namespace {
 // A machine whose processes end when the test says so.
 class FakeMachine final: public Machine {
 public:
+  void refusePrograms() override { refusals++; }
   void terminateAll() override { did("TERM"); }
   void killAll() override { did("KILL"); }
   kj::Promise<void> whenAlone() override {
@@ -30,6 +31,8 @@ public:
     }
   }
   kj::String history() { return kj::strArray(done, " "); }
+
+  kj::uint refusals = 0;
 
 private:
   void did(const char* what) { done.add(kj::heapString(what)); }
@@ -102,6 +105,47 @@ TEST_CASE("a second order never lengthens the grace") {
   f.power.end(Ending::POWER_OFF, 100 * kj::SECONDS);
   f.pass(2 * kj::SECONDS);
   CHECK(f.machine.history() == "TERM KILL");
+}
+
+TEST_CASE("P45 two orders at once end the machine, after the shorter grace") {
+  Fixture f;
+  // Nothing happens between them: they came in one message, or on two lanes.
+  f.power.end(Ending::POWER_OFF, 30 * kj::SECONDS);
+  f.power.end(Ending::REBOOT, 0 * kj::SECONDS);
+  f.scope.poll();
+  CHECK(f.machine.history() == "TERM KILL");
+  f.machine.everybodyLeaves();
+  f.scope.poll();
+  CHECK(f.machine.history() == "TERM KILL off");
+}
+
+TEST_CASE("P45 orders that come at any point of the ending change no more than the grace") {
+  Fixture f;
+  auto orders = [&]() {
+    f.power.end(Ending::REBOOT, 20 * kj::SECONDS);
+    f.power.end(Ending::REBOOT, 10 * kj::SECONDS);
+    f.power.end(Ending::REBOOT, 10 * kj::SECONDS);
+  };
+  f.power.end(Ending::POWER_OFF, 30 * kj::SECONDS);
+  orders();
+  f.scope.poll();
+  orders();
+  f.pass(10 * kj::SECONDS);
+  CHECK(f.machine.history() == "TERM KILL");
+  orders();
+  f.pass(KILL_LIMIT);
+  orders();
+  f.scope.poll();
+  CHECK(f.machine.history() == "TERM KILL off");
+}
+
+TEST_CASE("no program is started from the order on") {
+  Fixture f;
+  CHECK(f.machine.refusals == 0);
+  f.power.end(Ending::POWER_OFF, 10 * kj::SECONDS);
+  CHECK(f.machine.refusals == 1);
+  f.power.end(Ending::POWER_OFF, 1 * kj::SECONDS);
+  CHECK(f.machine.refusals == 1);
 }
 
 TEST_CASE("no grace is longer than the longest") {

@@ -13,11 +13,14 @@ void Power::end(Ending kind, kj::Duration grace) {
   KJ_IF_MAYBE (current, deadline) {
     if (wanted < *current) {
       *current = wanted;
-      shortened->fulfill();
+      KJ_IF_MAYBE (waiting, shortened) {
+        (*waiting)->fulfill();
+      }
     }
     return;
   }
   deadline = wanted;
+  machine.refusePrograms();
   // A failure on the way must not leave a machine that was told to end.
   ending = run(kind)
                .catch_([this, kind](kj::Exception&& e) {
@@ -34,6 +37,8 @@ kj::Promise<void> Power::run(Ending kind) {
   co_await machine.whenAlone().exclusiveJoin(graceOver());
   machine.killAll();
   co_await machine.whenAlone().exclusiveJoin(timer.afterDelay(KILL_LIMIT));
+  // Whoever waited for the last program is answered first: it may be the one that gave the order.
+  co_await kj::evalLast([]() {});
   machine.halt(kind);
 }
 

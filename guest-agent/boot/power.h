@@ -10,6 +10,8 @@ enum class Ending { POWER_OFF, REBOOT };
 // What ending the machine does to the world; power-test has a fake.
 class Machine {
 public:
+  // From here on no program is started.
+  virtual void refusePrograms() = 0;
   // Asks every process but the agent to end: SIGTERM, and to leaders of terminals a hang-up, because
   // interactive shells ignore SIGTERM.
   virtual void terminateAll() = 0;
@@ -46,7 +48,8 @@ private:
   Machine& machine;
   // While an ending is under way.
   kj::Maybe<kj::TimePoint> deadline;
-  kj::Own<kj::PromiseFulfiller<void>> shortened;
+  // While graceOver() waits.
+  kj::Maybe<kj::Own<kj::PromiseFulfiller<void>>> shortened;
   kj::Maybe<kj::Promise<void>> ending;
 };
 

@@ -12,21 +12,13 @@
 #include <unistd.h>
 
 #include "boot/failure.h"
+#include "boot/machine-file.h"
 #include "boot/mount-table.h"
 
 namespace bothy {
 namespace {
 
 constexpr kj::uint MAX_INITRAMFS_DEPTH = 16;
-
-void makeDirectory(kj::StringPtr path, mode_t mode = 0755) {
-  KJ_SYSCALL_HANDLE_ERRORS(::mkdir(path.cStr(), mode)) {
-    case EEXIST:
-      break;
-    default:
-      KJ_FAIL_SYSCALL("mkdir()", error, path);
-  }
-}
 
 // Removes what lies in `directory` on the same file system.  What cannot be removed stays: it costs
 // memory, not correctness.
@@ -60,6 +52,15 @@ void removeContents(kj::AutoCloseFd directory, dev_t device, kj::uint depth) {
   }
 }
 
+// Writes "/" to its disk: the overlay's upper layer, which is all of the data disk.
+void syncRoot() {
+  int fd = ::open("/", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+  if (fd >= 0) {
+    kj::AutoCloseFd root(fd);
+    ::syncfs(root.get());
+  }
+}
+
 }  // namespace
 
 bool isInitramfs() {
@@ -69,17 +70,17 @@ bool isInitramfs() {
 }
 
 void mountImage() {
-  makeDirectory(IMAGE_MOUNT);
+  ensureDirectory(IMAGE_MOUNT);
   if (::mount(IMAGE_DEVICE.cStr(), IMAGE_MOUNT.cStr(), "erofs", MS_RDONLY | MS_NOATIME, "") < 0) {
     failCall(kj::str("the image on ", IMAGE_DEVICE, " cannot be mounted"));
   }
 }
 
 DiskState mountData() {
-  makeDirectory(DATA_MOUNT, 0700);
+  ensureDirectory(DATA_MOUNT, 0700);
   auto state = mountDataDisk(DATA_DEVICE, DATA_MOUNT, IMAGE_MOUNT);
   if (!state.is<DiskReady>()) {
-    KJ_SYSCALL(::mount("tmpfs", DATA_MOUNT.cStr(), "tmpfs", MS_NOSUID | MS_NODEV, "mode=0700"));
+    mountMemoryForData();
   }
   return state;
 }
@@ -87,9 +88,9 @@ DiskState mountData() {
 void mountRoot() {
   auto upper = kj::str(DATA_MOUNT, "/upper");
   auto work = kj::str(DATA_MOUNT, "/work");
-  makeDirectory(upper);
-  makeDirectory(work);
-  makeDirectory(ROOT_MOUNT);
+  ensureDirectory(upper);
+  ensureDirectory(work);
+  ensureDirectory(ROOT_MOUNT);
   // redirect_dir: a directory of the image can be renamed, as on any other file system.
   auto options = kj::str("lowerdir=", IMAGE_MOUNT, ",upperdir=", upper, ",workdir=", work,
                          ",redirect_dir=on,metacopy=off");
@@ -109,7 +110,8 @@ kj::AutoCloseFd switchRoot() {
 
   for (auto source : MOVED_MOUNTS) {
     auto target = kj::str(ROOT_MOUNT, source);
-    makeDirectory(target);
+    // Root of the workspace may have put a link there, which would lead us elsewhere.
+    ensureDirectory(target);
     KJ_SYSCALL(::mount(source, target.cStr(), nullptr, MS_MOVE, nullptr), target);
   }
   // The mounts of image and data stay below the initramfs, where no path leads: a process of the guest
@@ -118,21 +120,28 @@ kj::AutoCloseFd switchRoot() {
   KJ_SYSCALL(::mount(".", "/", nullptr, MS_MOVE, nullptr));
   KJ_SYSCALL(::chroot("."));
   KJ_SYSCALL(::chdir("/"));
+  // As systemd has it: containers ask for mounts that are shared with the machine's.
+  KJ_SYSCALL(::mount(nullptr, "/", nullptr, MS_SHARED | MS_REC, nullptr));
   removeContents(kj::mv(initramfs), info.st_dev, MAX_INITRAMFS_DEPTH);
   return data;
 }
 
+void mountMemoryForData() {
+  KJ_SYSCALL(::mount("tmpfs", DATA_MOUNT.cStr(), "tmpfs", MS_NOSUID | MS_NODEV, "mode=0700"));
+}
+
 void settleFileSystems(kj::Maybe<int> dataMount) {
-  ::sync();
+  // Not sync(2): a mount whose server is gone would hold it for ever.
+  syncRoot();
   // The overlay first, so that nobody writes to the disk below it.
   ::mount(nullptr, "/", nullptr, MS_REMOUNT | MS_RDONLY, nullptr);
   KJ_IF_MAYBE (fd, dataMount) {
-    auto path = kj::str("/proc/self/fd/", *fd);
-    if (::mount(nullptr, path.cStr(), nullptr, MS_REMOUNT | MS_RDONLY, nullptr) < 0) {
+    // By the directory, because no path leads there, and there may be no /proc any more.
+    if (::fchdir(*fd) < 0 || ::mount(nullptr, ".", nullptr, MS_REMOUNT | MS_RDONLY, nullptr) < 0) {
       KJ_LOG(WARNING, "the data disk stays writable until the end", strerror(errno));
     }
   }
-  ::sync();
+  syncRoot();
 }
 
 }  // namespace bothy

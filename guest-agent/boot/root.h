@@ -28,6 +28,9 @@ void mountImage();
 // Mounts the data disk, or memory in its place where there is none or it is damaged.
 DiskState mountData();
 
+// Memory in place of a data disk: over one that is mounted but of no use.
+void mountMemoryForData();
+
 // Joins both into the root.
 void mountRoot();
 
@@ -35,8 +38,9 @@ void mountRoot();
 // disk's mount, which has no path any more: at power-off it is made read-only through it.
 kj::AutoCloseFd switchRoot();
 
-// Makes the file systems consistent on the disk, so that the next boot has nothing to repair.  Never
-// fails: what cannot be done read-only is synced.
+// Makes the machine's file systems consistent on the disk, so that the next boot has nothing to repair.
+// What users mounted is taken down before, see user-mounts.h.  Never fails: what cannot be made read-only
+// is synced.
 void settleFileSystems(kj::Maybe<int> dataMount);
 
 }  // namespace bothy

@@ -1,9 +1,10 @@
 #include "boot/settings.h"
 
-#include <errno.h>
+#include <kj/debug.h>
 #include <sys/resource.h>
 #include <unistd.h>
 
+#include "boot/failure.h"
 #include "boot/machine-file.h"
 #include "process/process-tree.h"
 
@@ -13,43 +14,42 @@ namespace {
 constexpr rlim_t MAX_OPEN_FILES = 524288;
 constexpr rlim_t AGENT_OPEN_FILES = 65536;
 
-constexpr kj::StringPtr ROOT_CONTROL = "/sys/fs/cgroup/cgroup.subtree_control"_kj;
-
-void set(Console& console, kj::StringPtr path, kj::StringPtr value) {
-  KJ_IF_MAYBE (problem, kj::runCatchingExceptions([&]() { writeSetting(path, value); })) {
-    console.say(problem->getDescription());
-  }
-}
-
 }  // namespace
 
-void applyKernelSettings(Console& console) {
+void applyKernelSettings() {
+  kj::Maybe<kj::String> problem;
   for (auto& setting : KERNEL_SETTINGS) {
-    if (::access(setting.path, F_OK) == 0) {
-      set(console, setting.path, setting.value);
+    if (::access(setting.path, F_OK) != 0) {
+      continue;
     }
+    KJ_IF_MAYBE (e,
+                 kj::runCatchingExceptions([&]() { writeSetting(setting.path, setting.value); })) {
+      problem = kj::str(e->getDescription());
+    }
+  }
+  KJ_IF_MAYBE (text, problem) {
+    failStage(kj::mv(*text));
   }
 }
 
-void shieldAgent(Console& console) {
-  set(console, "/proc/self/oom_score_adj", "-1000");
+void makeProgramsGroup(kj::StringPtr path) {
+  auto parent = path.slice(0, KJ_ASSERT_NONNULL(path.findLast('/')));
+  // All at once, because each change waits for a grace period of the kernel's RCU.  Without them programs
+  // run all the same, and weighAgent() says so.
+  kj::runCatchingExceptions([&]() {
+    writeSetting(kj::str(parent, "/cgroup.subtree_control"), "+cpu +io +memory +pids");
+  });
+  prepareCgroupRoot(path);
+}
 
+void weighAgent(kj::StringPtr path) {
+  writeSetting(kj::str(path, "/cgroup.subtree_control"), "+cpu");
+  writeSetting(kj::str(path, "/agent/cpu.weight"), "1000");
+}
+
+void shieldAgent() {
   struct rlimit files = {AGENT_OPEN_FILES, MAX_OPEN_FILES};
-  if (::setrlimit(RLIMIT_NOFILE, &files) < 0) {
-    console.say(kj::str("cannot raise the limit of open files: errno ", errno));
-  }
-
-  // All at once, because each change waits for a grace period of the kernel's RCU.
-  set(console, ROOT_CONTROL, "+cpu +io +memory +pids");
-  auto group = kj::StringPtr(PROGRAMS_CONTROL_GROUP);
-  KJ_IF_MAYBE (problem, kj::runCatchingExceptions([&]() {
-                 prepareCgroupRoot(group);
-                 // Ten times the weight of a program: the agent must be able to stop what burns the rest.
-                 writeSetting(kj::str(group, "/cgroup.subtree_control"), "+cpu");
-                 writeSetting(kj::str(group, "/agent/cpu.weight"), "1000");
-               })) {
-    console.say(problem->getDescription());
-  }
+  KJ_SYSCALL(::setrlimit(RLIMIT_NOFILE, &files), "the limit of open files");
 }
 
 }  // namespace bothy

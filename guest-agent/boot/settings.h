@@ -1,6 +1,6 @@
 #pragma once
 
-#include "boot/console.h"
+#include <kj/string.h>
 
 namespace bothy {
 
@@ -27,19 +27,35 @@ constexpr KernelSetting KERNEL_SETTINGS[] = {
     {"/proc/sys/fs/protected_regular", "2"},
     {"/proc/sys/fs/suid_dumpable", "0"},
     {"/proc/sys/kernel/core_pattern", "core"},
+    // Everybody may ping, without a program that is set-uid.
+    {"/proc/sys/net/ipv4/ping_group_range", "0 2147483647"},
+    // As 64-bit systems have it: numbers of processes are not used again soon.
+    {"/proc/sys/kernel/pid_max", "4194304"},
+    // A kernel that has met a bug does not limp on: it tells the host, and the machine ends.
+    {"/proc/sys/kernel/panic_on_oops", "1"},
+    // Users may profile their own programs, not the kernel.
+    {"/proc/sys/kernel/perf_event_paranoid", "2"},
     // What editors and build tools need of file watches; the memory is accounted to who uses it.
     {"/proc/sys/fs/inotify/max_user_watches", "524288"},
     {"/proc/sys/fs/inotify/max_user_instances", "1024"},
     {"/proc/sys/vm/max_map_count", "262144"},
 };
 
-void applyKernelSettings(Console& console);
+// Throws at the end if one could not be set.
+void applyKernelSettings();
 
 // The control group below which programs run, each in one of its own, and the agent in "agent".
-constexpr const char* PROGRAMS_CONTROL_GROUP = "/sys/fs/cgroup/bothy";
+constexpr kj::StringPtr PROGRAMS_CONTROL_GROUP = "/sys/fs/cgroup/bothy"_kj;
 
-// Protects the agent from what its guest does to memory, files and processor: no OOM kill, a control group
-// of its own, enough descriptors.  What the kernel refuses is told.
-void shieldAgent(Console& console);
+// Makes that group at `path`, in the root of control groups, and moves the agent in.  Throws if programs
+// cannot run below it.
+void makeProgramsGroup(kj::StringPtr path);
+
+// Gives the agent ten times the weight of a program: it must be able to stop what burns the rest.
+void weighAgent(kj::StringPtr path);
+
+// Protects the agent from what its guest does to files: enough descriptors.  From the OOM
+// killer the kernel protects its first process itself.
+void shieldAgent();
 
 }  // namespace bothy

@@ -4,26 +4,33 @@
 #include <fcntl.h>
 #include <kj/debug.h>
 #include <kj/io.h>
+#include <signal.h>
 #include <spawn.h>
-#include <stdlib.h>
 #include <string.h>
 #include <sys/mount.h>
 #include <sys/wait.h>
+#include <time.h>
 #include <unistd.h>
 
+#include <exception>
+
 #include "boot/failure.h"
+#include "boot/stage-log.h"
 
 namespace bothy {
 namespace {
 
-// Shows /dev below another root for as long as it lives.
-class DevicesBelow {
+// A tool that was asked to end has so long to do it.
+constexpr kj::Duration END_LIMIT = 2 * kj::SECONDS;
+
+// Shows a directory of this root below another one for as long as it lives.
+class ShownBelow {
 public:
-  explicit DevicesBelow(kj::StringPtr root) : target(kj::str(root, "/dev")) {
-    KJ_SYSCALL(::mount("/dev", target.cStr(), nullptr, MS_BIND, nullptr), target);
+  ShownBelow(kj::StringPtr directory, kj::StringPtr root) : target(kj::str(root, directory)) {
+    KJ_SYSCALL(::mount(directory.cStr(), target.cStr(), nullptr, MS_BIND, nullptr), target);
   }
-  ~DevicesBelow() { ::umount2(target.cStr(), MNT_DETACH); }
-  KJ_DISALLOW_COPY_AND_MOVE(DevicesBelow);
+  ~ShownBelow() { ::umount2(target.cStr(), MNT_DETACH); }
+  KJ_DISALLOW_COPY_AND_MOVE(ShownBelow);
 
 private:
   kj::String target;
@@ -43,7 +50,7 @@ public:
   ~RootChange() {
     // The fd is outside of the new root, which is how one leaves it.  Neither call can fail.
     if (::fchdir(old.get()) < 0 || ::chroot(".") < 0) {
-      ::abort();
+      std::terminate();
     }
   }
   KJ_DISALLOW_COPY_AND_MOVE(RootChange);
@@ -52,10 +59,26 @@ private:
   kj::AutoCloseFd old;
 };
 
-}  // namespace
+// The child has no signal blocked, whatever PID 1 blocks.
+class FreshSignals {
+public:
+  FreshSignals() {
+    sigset_t none;
+    sigemptyset(&none);
+    check(::posix_spawnattr_init(&attributes));
+    check(::posix_spawnattr_setsigmask(&attributes, &none));
+    check(::posix_spawnattr_setflags(&attributes, POSIX_SPAWN_SETSIGMASK));
+  }
+  ~FreshSignals() { ::posix_spawnattr_destroy(&attributes); }
+  KJ_DISALLOW_COPY_AND_MOVE(FreshSignals);
 
-void runTool(kj::StringPtr root, kj::ArrayPtr<const kj::StringPtr> argv) {
-  DevicesBelow devices(root);
+  posix_spawnattr_t attributes;
+
+private:
+  static void check(int error) { KJ_REQUIRE(error == 0, "posix_spawnattr", strerror(error)); }
+};
+
+pid_t startTool(kj::StringPtr root, kj::ArrayPtr<const kj::StringPtr> argv) {
   auto words = kj::heapArrayBuilder<char*>(argv.size() + 1);
   for (auto word : argv) {
     words.add(const_cast<char*>(word.cStr()));
@@ -63,28 +86,61 @@ void runTool(kj::StringPtr root, kj::ArrayPtr<const kj::StringPtr> argv) {
   words.add(nullptr);
   char path[] = "PATH=/usr/sbin:/usr/bin:/sbin:/bin";
   char* environment[] = {path, nullptr};
-
+  FreshSignals signals;
   pid_t pid;
-  {
-    RootChange change(root);
-    int error = ::posix_spawn(&pid, words[0], nullptr, nullptr, words.begin(), environment);
-    if (error != 0) {
-      failStage(kj::str(argv[0], " of the image cannot be run: ", strerror(error)));
-    }
+  RootChange change(root);
+  int error =
+      ::posix_spawn(&pid, words[0], nullptr, &signals.attributes, words.begin(), environment);
+  if (error != 0) {
+    failStage(kj::str(argv[0], " of the image cannot be run: ", strerror(error)));
   }
-  int status;
+  return pid;
+}
+
+// The wait status of `pid`; none if it has not ended within `limit`.
+kj::Maybe<int> waitFor(pid_t pid, kj::Duration limit) {
+  sigset_t childExit;
+  sigemptyset(&childExit);
+  sigaddset(&childExit, SIGCHLD);
+  auto deadline = kernelClock() + limit;
   for (;;) {
-    if (::waitpid(pid, &status, 0) == pid) {
-      break;
+    int status;
+    auto ended = ::waitpid(pid, &status, WNOHANG);
+    KJ_REQUIRE(ended >= 0, "waitpid()", strerror(errno));
+    if (ended == pid) {
+      return status;
     }
-    KJ_REQUIRE(errno == EINTR, "cannot wait for", argv[0], strerror(errno));
+    auto left = deadline - kernelClock();
+    if (left <= 0 * kj::SECONDS) {
+      return nullptr;
+    }
+    struct timespec pause = {left / kj::SECONDS, left % kj::SECONDS / kj::NANOSECONDS};
+    // Blocked, so one that has come already counts.  Its news is the Reaper's as well, which looks by
+    // itself when it begins.
+    ::sigtimedwait(&childExit, nullptr, &pause);
   }
+}
+
+}  // namespace
+
+int runTool(kj::StringPtr root, kj::ArrayPtr<const kj::StringPtr> argv, kj::Duration limit) {
+  ShownBelow devices("/dev", root);
+  ShownBelow processes("/proc", root);
+  auto pid = startTool(root, argv);
+  auto ended = waitFor(pid, limit);
+  if (ended == nullptr) {
+    ::kill(pid, SIGTERM);
+    if (waitFor(pid, END_LIMIT) == nullptr) {
+      ::kill(pid, SIGKILL);
+      waitFor(pid, END_LIMIT);
+    }
+    failStage(kj::str(argv[0], " was ended after ", limit / kj::SECONDS, " s"));
+  }
+  auto status = KJ_ASSERT_NONNULL(ended);
   if (WIFSIGNALED(status)) {
     failStage(kj::str(argv[0], " was killed by signal ", WTERMSIG(status)));
   }
-  if (WEXITSTATUS(status) != 0) {
-    failStage(kj::str(argv[0], " failed with exit code ", WEXITSTATUS(status)));
-  }
+  return WEXITSTATUS(status);
 }
 
 }  // namespace bothy

@@ -3,26 +3,29 @@
 #include <errno.h>
 #include <grp.h>
 #include <kj/debug.h>
-#include <stdlib.h>
-#include <sys/fsuid.h>
 #include <sys/stat.h>
 #include <sys/syscall.h>
 #include <unistd.h>
+
+#include <exception>
 
 namespace bothy {
 namespace {
 
 constexpr mode_t UMASK = 022;
 
-// setfsuid(2) tells no error: asking for an impossible id tells the present one.
-bool hasFileUser(uid_t uid, gid_t gid) {
-  return setfsuid(static_cast<uid_t>(-1)) == static_cast<int>(uid) &&
-         setfsgid(static_cast<gid_t>(-1)) == static_cast<int>(gid);
+// By number: libc's functions change every thread, and look for them.
+long setEffective(long call, uint id) {
+  return syscall(call, -1, id, -1);
+}
+
+bool isEffectively(uid_t uid, gid_t gid) {
+  return geteuid() == uid && getegid() == gid;
 }
 
 void beRoot() {
-  setfsuid(0);
-  setfsgid(0);
+  setEffective(SYS_setresuid, 0);
+  setEffective(SYS_setresgid, 0);
   syscall(SYS_setgroups, 0, nullptr);
 }
 
@@ -32,6 +35,7 @@ ActingUser::ActingUser(const User& user)
     : uid(user.uid),
       gid(user.gid),
       groups(kj::heapArray(user.groups.asPtr())),
+      homeDirectory(kj::str(user.home)),
       mayChange(geteuid() == 0) {}
 
 kj::Maybe<SpawnRequest::Credentials> ActingUser::credentials() const {
@@ -41,11 +45,11 @@ kj::Maybe<SpawnRequest::Credentials> ActingUser::credentials() const {
 
 ActingUser::Scope::Scope(const ActingUser& user) : changed(user.mayChange) {
   if (changed) {
-    // The groups first: it takes a capability that is not the file user's, but order keeps it so.
+    // The user last: with it go the capabilities that the others take.
     auto result = syscall(SYS_setgroups, user.groups.size(), user.groups.begin());
-    setfsgid(user.gid);
-    setfsuid(user.uid);
-    if (result != 0 || !hasFileUser(user.uid, user.gid)) {
+    setEffective(SYS_setresgid, user.gid);
+    setEffective(SYS_setresuid, user.uid);
+    if (result != 0 || !isEffectively(user.uid, user.gid)) {
       beRoot();
       KJ_FAIL_REQUIRE("cannot act as the user", user.uid, user.gid);
     }
@@ -58,17 +62,16 @@ ActingUser::Scope::~Scope() {
   if (!changed) return;
   beRoot();
   // Going on with half a user's rights would be worse than not going on.
-  if (!hasFileUser(0, 0)) abort();
+  if (!isEffectively(0, 0)) std::terminate();
 }
 
 ActingUser::WriteScope::WriteScope(const ActingUser& user) : user(user) {
-  if (user.mayChange) setfsuid(user.uid);
+  if (user.mayChange && setEffective(SYS_setresuid, user.uid) != 0) abort();
 }
 
 ActingUser::WriteScope::~WriteScope() {
   if (!user.mayChange) return;
-  // Each call tells the user before it: two in place of four.
-  if (setfsuid(0) != static_cast<int>(user.uid)) abort();
+  if (setEffective(SYS_setresuid, 0) != 0) std::terminate();
 }
 
 }  // namespace bothy

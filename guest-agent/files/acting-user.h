@@ -12,8 +12,9 @@ namespace bothy {
 //
 //     ActingUser::Scope scope(user);   // from here on the kernel checks the user's rights, not root's
 //
-// A Scope sets the thread's file-system user and groups, which also takes away the capabilities that
-// override permissions, and umask 022.  It must not outlive a turn of the event loop: whatever else runs
+// A Scope sets the thread's effective user and groups, which takes all effective capabilities away, and umask
+// 022.  The file-system user alone would not do: /proc/sys asks for the effective one, and CAP_SYS_ADMIN would
+// stay.  No process of the user may signal or trace the agent meanwhile, for its real and saved user stay root.  It must not outlive a turn of the event loop: whatever else runs
 // in the agent runs as root.  Without the privilege to change (a test), it sets the umask alone.
 class ActingUser final {
 public:
@@ -44,6 +45,8 @@ public:
     const ActingUser& user;
   };
 
+  kj::StringPtr home() const { return homeDirectory; }
+
   // For a program that acts for the user; none where the agent cannot become another.
   kj::Maybe<SpawnRequest::Credentials> credentials() const;
 
@@ -51,6 +54,7 @@ private:
   uid_t uid;
   gid_t gid;
   kj::Array<gid_t> groups;
+  kj::String homeDirectory;
   bool mayChange;
 };
 

@@ -6,8 +6,10 @@
 #include <kj/debug.h>
 #include <signal.h>
 #include <string.h>
+#include <sys/socket.h>
 #include <unistd.h>
 
+#include "files/archive-worker.h"
 #include "schema/files.capnp.h"
 #include "schema/limits.capnp.h"
 
@@ -28,6 +30,24 @@ Pipe openPipe() {
   // Larger chunks at a time; a user over the limit for pipes keeps what pipes have.
   fcntl(ends[1], F_SETPIPE_SZ, static_cast<int>(rpc::PREFERRED_CHUNK_BYTES));
   return pipe;
+}
+
+Pipe openControl() {
+  int ends[2];
+  KJ_SYSCALL(socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, ends));
+  return {kj::AutoCloseFd(ends[0]), kj::AutoCloseFd(ends[1])};
+}
+
+kj::StringPtr nameOf(ArchiveChild::Task task) {
+  switch (task) {
+    case ArchiveChild::Task::PACK:
+      return "pack";
+    case ArchiveChild::Task::UNPACK:
+      return "unpack";
+    case ArchiveChild::Task::UNPACK_WHOLE:
+      return "unpack-whole";
+  }
+  KJ_UNREACHABLE;
 }
 
 void makeNonBlocking(int fd) {
@@ -65,13 +85,12 @@ private:
 };
 
 // Appends what a pipe has until its end or `limit`.
-kj::Promise<kj::Array<kj::byte>> readAll(kj::UnixEventPort& eventPort, kj::AutoCloseFd fd,
-                                         size_t limit) {
-  FdObserver observer(eventPort, fd.get(), FdObserver::OBSERVE_READ);
+kj::Promise<kj::Array<kj::byte>> readAll(kj::UnixEventPort& eventPort, int fd, size_t limit) {
+  FdObserver observer(eventPort, fd, FdObserver::OBSERVE_READ);
   kj::Vector<kj::byte> result;
   kj::byte buffer[4096];
   while (result.size() < limit) {
-    auto count = ::read(fd.get(), buffer, sizeof(buffer));
+    auto count = ::read(fd, buffer, sizeof(buffer));
     if (count > 0) {
       result.addAll(buffer, buffer + count);
     } else if (count == 0) {
@@ -118,16 +137,16 @@ kj::Promise<FileResult<kj::Own<ArchiveChild>>> ArchiveChild::start(ProcessHost& 
                                                                    kj::AutoCloseFd directory,
                                                                    kj::String name) {
   auto archive = openPipe();
-  auto report = openPipe();
+  auto control = openControl();
   auto& theirs = task == Task::PACK ? archive.writeEnd : archive.readEnd;
   auto& ours = task == Task::PACK ? archive.readEnd : archive.writeEnd;
   makeNonBlocking(ours.get());
-  makeNonBlocking(report.readEnd.get());
+  makeNonBlocking(control.readEnd.get());
 
   auto arguments = kj::heapArrayBuilder<kj::String>(4);
   arguments.add(kj::str("bothy-archive"));
   arguments.add(kj::str("--archive-worker"));
-  arguments.add(kj::str(task == Task::PACK ? "pack" : "unpack"));
+  arguments.add(kj::str(nameOf(task)));
   arguments.add(kj::mv(name));
   auto outcome = co_await host.spawner.spawn(SpawnRequest{
       .programs = kj::arr(kj::str("/proc/self/exe")),
@@ -135,26 +154,36 @@ kj::Promise<FileResult<kj::Own<ArchiveChild>>> ArchiveChild::start(ProcessHost& 
       .environment = nullptr,
       .workingDirectory = kj::str("/"),
       .credentials = user.credentials(),
-      .standardFds = {directory.get(), theirs.get(), report.writeEnd.get()},
+      .standardFds = {directory.get(), theirs.get(), control.writeEnd.get()},
       .cgroupFd = nullptr,
   });
   if (outcome.is<SpawnFailure>()) {
     co_return FileProblem::fromErrno(outcome.get<SpawnFailure>().errorNumber);
   }
-  co_return kj::heap<ArchiveChild>(host, kj::mv(outcome.get<SpawnedProcess>()), kj::mv(ours),
-                                   kj::mv(report.readEnd));
+  co_return kj::heap<ArchiveChild>(host, task, kj::mv(outcome.get<SpawnedProcess>()), kj::mv(ours),
+                                   kj::mv(control.readEnd));
 }
 
-ArchiveChild::ArchiveChild(ProcessHost& host, SpawnedProcess process, kj::AutoCloseFd archive,
-                           kj::AutoCloseFd report)
-    : host(host), process(kj::mv(process)), archive(kj::mv(archive)), report(kj::mv(report)) {}
+ArchiveChild::ArchiveChild(ProcessHost& host, Task task, SpawnedProcess process,
+                           kj::AutoCloseFd archive, kj::AutoCloseFd control)
+    : host(host),
+      task(task),
+      process(kj::mv(process)),
+      archive(kj::mv(archive)),
+      control(kj::mv(control)) {}
 
 ArchiveChild::~ArchiveChild() noexcept(false) {
-  kill();
+  stop();
 }
 
-void ArchiveChild::kill() {
-  if (host.reaper.isAlive(process.pid)) ::kill(process.pid, SIGKILL);
+void ArchiveChild::stop() {
+  if (!host.reaper.isAlive(process.pid)) return;
+  ::kill(process.pid, task == Task::UNPACK_WHOLE ? SIGTERM : SIGKILL);
+}
+
+void ArchiveChild::confirmEnd() {
+  // A worker that has ended takes none.
+  send(control.get(), &CONFIRMATION, sizeof(CONFIRMATION), MSG_NOSIGNAL | MSG_DONTWAIT);
 }
 
 kj::Own<kj::AsyncOutputStream> ArchiveChild::takeInput() {
@@ -180,7 +209,7 @@ kj::Promise<void> ArchiveChild::pumpTo(SinkWriter& writer) {
 }
 
 kj::Promise<FileResult<TreeCounts>> ArchiveChild::result() {
-  auto bytes = co_await readAll(host.eventPort, kj::mv(report), MAX_REPORT_BYTES);
+  auto bytes = co_await readAll(host.eventPort, control.get(), MAX_REPORT_BYTES);
   auto exit = co_await kj::mv(process.exit);
   auto parsed = parseReport(bytes);
   if (parsed.is<TreeCounts>() && exit != ExitStatus{ExitStatus::Kind::EXITED, 0}) {

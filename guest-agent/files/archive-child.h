@@ -15,36 +15,40 @@ struct TreeCounts {
 };
 
 // One packing or unpacking, in a child with the rights of the user: see archive-worker.h.  Dropping it
-// kills the child.
+// ends the child; one that unpacks a tree as a whole first removes what it made.
 class ArchiveChild final {
 public:
-  enum class Task { PACK, UNPACK };
+  enum class Task { PACK, UNPACK, UNPACK_WHOLE };
 
-  // `directory` as the worker's descriptor 0; `name` in it, to PACK.
+  // `directory` as the worker's descriptor 0; `name` in it, to PACK and UNPACK_WHOLE.
   static kj::Promise<FileResult<kj::Own<ArchiveChild>>> start(ProcessHost& host,
                                                               const ActingUser& user, Task task,
                                                               kj::AutoCloseFd directory,
                                                               kj::String name);
 
-  ArchiveChild(ProcessHost& host, SpawnedProcess process, kj::AutoCloseFd archive,
-               kj::AutoCloseFd report);
+  ArchiveChild(ProcessHost& host, Task task, SpawnedProcess process, kj::AutoCloseFd archive,
+               kj::AutoCloseFd control);
   ~ArchiveChild() noexcept(false);
   KJ_DISALLOW_COPY_AND_MOVE(ArchiveChild);
 
-  // UNPACK: where the archive goes; closing it is its end.  To be taken once.
+  // To unpack: where the archive goes; closing it is its end.  To be taken once.
   kj::Own<kj::AsyncOutputStream> takeInput();
+  // The archive was whole when its input was closed: without this nothing gets its place.
+  void confirmEnd();
   // PACK: sends the archive to its end.
   kj::Promise<void> pumpTo(SinkWriter& writer);
 
   // Resolves when the child has ended.  To be called once.
   kj::Promise<FileResult<TreeCounts>> result();
-  void kill();
+  // Ends it before its time.
+  void stop();
 
 private:
   ProcessHost& host;
+  const Task task;
   SpawnedProcess process;
   kj::AutoCloseFd archive;
-  kj::AutoCloseFd report;
+  kj::AutoCloseFd control;  // the confirmation there, the report back
 };
 
 // The largest report of a worker that is read.

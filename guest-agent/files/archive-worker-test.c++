@@ -91,5 +91,60 @@ TEST_CASE("an import whose sink is dropped before its end is not taken for whole
   CHECK(import.resultRequest().send().wait(w.scope).getOutcome().isFailed());
 }
 
+TEST_CASE("a tree that is imported as a whole has its place when all of it is there") {
+  FilesTestWorld w;
+  auto archive = TestTar().directory(".", 0711).file("f", "new", 0666).finish();
+  CHECK(w.import("d", archive, true).getOutcome().isDone());
+  CHECK(w.get("d/f") == "new");
+  CHECK((w.statusOf("d").st_mode & 07777) == 0711);
+  CHECK((w.statusOf("d/f").st_mode & 07777) == 0666);
+  CHECK(w.statusOf("d").st_uid == w.user.uid);
+  CHECK(w.statusOf("d").st_mtim.tv_sec == 1000000000);
+
+  // Into one that is there, and into one that is named by a path without a name.
+  w.put("d/kept", "kept");
+  CHECK(w.import("d", TestTar().file("f", "newer").finish(), true).getOutcome().isDone());
+  CHECK(w.import("d/.", TestTar().file("g", "g").finish(), true).getOutcome().isDone());
+  CHECK(w.get("d/f") == "newer");
+  CHECK(w.get("d/g") == "g");
+  CHECK(w.get("d/kept") == "kept");
+  CHECK(w.world.count() == 7);
+}
+
+TEST_CASE("P41 an import of a whole tree that breaks off leaves nothing, wherever it breaks") {
+  FilesTestWorld w;
+  w.makeDirectory("present");
+  auto whole = TestTar().directory("sub", 0500).file("sub/f", "x").finish();
+  for (auto path : {"d", "present"}) {
+    for (size_t length : {size_t(700), size_t(1536), whole.size()}) {
+      INFO(path << " " << length);
+      auto import = [&] {
+        auto request = w.files.importTreeRequest();
+        request.setPath(bytesOf(path));
+        request.setWhole(true);
+        auto response = request.send().wait(w.scope);
+        w.send(response.getSink(), whole.slice(0, length));
+        return response.getImport();
+      }();
+      CHECK(import.resultRequest().send().wait(w.scope).getOutcome().isFailed());
+      CHECK(w.world.count() == 4);  // root, outside, outside/secret, root/present
+    }
+  }
+}
+
+TEST_CASE("an import of a whole tree that nobody wants any more removes what it made") {
+  FilesTestWorld w;
+  auto request = w.files.importTreeRequest();
+  request.setPath(bytesOf("d"));
+  request.setWhole(true);
+  auto response = kj::heap(request.send().wait(w.scope));
+  auto sink = response->getSink();
+  w.send(sink, TestTar().file("f", "x").take());
+  // The sink stays: it is not the end of the bytes that ends the worker.
+  response = nullptr;
+  w.host.reaper.onChildless().wait(w.scope);
+  CHECK(w.world.count() == 3);
+}
+
 }  // namespace
 }  // namespace bothy

@@ -2,12 +2,17 @@
 
 #include <capnp/message.h>
 #include <capnp/serialize.h>
+#include <errno.h>
+#include <fcntl.h>
 #include <kj/string.h>
+#include <signal.h>
 #include <sys/resource.h>
 #include <sys/stat.h>
+#include <unistd.h>
 
 #include "tree/archive-pack.h"
 #include "tree/archive-unpack.h"
+#include "tree/staged-tree.h"
 
 namespace bothy {
 namespace {
@@ -16,6 +21,51 @@ constexpr int DIRECTORY_FD = 0;
 constexpr int ARCHIVE_FD = 1;
 constexpr int REPORT_FD = 2;
 constexpr mode_t UMASK = 022;
+
+// What SIGTERM does to "unpack-whole": the archive is at its end, and has no confirmation.
+volatile sig_atomic_t givenUp = 0;
+int nullFd = -1;
+
+void giveUp(int) {
+  givenUp = 1;
+  // A read that begins after this finds the end; one under way was interrupted and begins anew.
+  dup2(nullFd, ARCHIVE_FD);
+}
+
+void giveUpOnTermination() {
+  nullFd = open("/dev/null", O_RDONLY | O_CLOEXEC);
+  struct sigaction action = {};
+  action.sa_handler = giveUp;
+  sigaction(SIGTERM, &action, nullptr);
+}
+
+bool isConfirmed() {
+  char byte = 0;
+  ssize_t count;
+  while ((count = read(REPORT_FD, &byte, 1)) < 0 && errno == EINTR && givenUp == 0) {
+  }
+  return count == 1 && byte == CONFIRMATION && givenUp == 0;
+}
+
+kj::Maybe<FileProblem> unpack(TreeWriter& writer, TreeProgress& progress) {
+  UnpackOptions options;
+  options.compression = UnpackOptions::Compression::GZIP_AND_ZSTD;
+  return unpackArchive(ARCHIVE_FD, writer, options, progress);
+}
+
+kj::Maybe<FileProblem> unpackWhole(kj::StringPtr name, TreeProgress& progress) {
+  giveUpOnTermination();
+  auto made = StagedTree::make(DIRECTORY_FD, name);
+  if (made.is<FileProblem>()) return kj::mv(made.get<FileProblem>());
+  auto& staged = *made.get<kj::Own<StagedTree>>();
+  TreeWriter writer(staged.fd(), TreeWriter::Duplicates::REPLACE, TreeWriter::Root::SET);
+  KJ_IF_MAYBE (problem, unpack(writer, progress)) return kj::mv(*problem);
+  if (!isConfirmed()) {
+    return FileProblem::of(FileProblem::Reason::ABANDONED,
+                           kj::str("the archive stopped before its end"));
+  }
+  return staged.commit(writer);
+}
 
 }  // namespace
 
@@ -33,11 +83,12 @@ int archiveWorkerMain(int argc, const char* const* argv) {
   kj::Maybe<FileProblem> problem;
   if (kj::StringPtr(argv[2]) == "pack") {
     problem = packTree(DIRECTORY_FD, argv[3], ARCHIVE_FD, progress);
+  } else if (kj::StringPtr(argv[2]) == "unpack-whole") {
+    problem = unpackWhole(argv[3], progress);
   } else {
     TreeWriter writer(DIRECTORY_FD, TreeWriter::Duplicates::REPLACE);
-    UnpackOptions options;
-    options.compression = UnpackOptions::Compression::GZIP_AND_ZSTD;
-    problem = unpackArchive(ARCHIVE_FD, writer, options, progress);
+    problem = unpack(writer, progress);
+    if (problem == nullptr) problem = writer.finish(DIRECTORY_FD);
   }
 
   capnp::MallocMessageBuilder message;

@@ -1,6 +1,7 @@
 #include "files/disk-flush.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <kj/debug.h>
 #include <kj/io.h>
 #include <linux/aio_abi.h>
@@ -48,19 +49,36 @@ int flushNow(int fd) {
   return 0;
 }
 
-}  // namespace
-
-kj::Promise<int> flushToDisk(kj::UnixEventPort& eventPort, int fd) {
+// Runs to its end whoever still waits for it: releasing the context before would stop the agent until then.
+kj::Promise<void> runFlush(kj::UnixEventPort& eventPort, kj::AutoCloseFd file,
+                           kj::Own<kj::PromiseFulfiller<int>> done) {
   int raw = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
-  if (raw < 0) co_return flushNow(fd);
+  if (raw < 0) {
+    done->fulfill(flushNow(file));
+    co_return;
+  }
   kj::AutoCloseFd ready(raw);
   kj::UnixEventPort::FdObserver observer(eventPort, ready.get(),
                                          kj::UnixEventPort::FdObserver::OBSERVE_READ);
   AioContext context;
-  if (!context.submitFlush(fd, ready.get())) co_return flushNow(fd);
+  if (!context.submitFlush(file, ready.get())) {
+    done->fulfill(flushNow(file));
+    co_return;
+  }
   co_await observer.whenBecomesReadable();
   auto result = context.takeResult();
-  co_return result < 0 ? static_cast<int>(-result) : 0;
+  done->fulfill(result < 0 ? static_cast<int>(-result) : 0);
+}
+
+}  // namespace
+
+kj::Promise<int> flushToDisk(kj::UnixEventPort& eventPort, int fd) {
+  int own = fcntl(fd, F_DUPFD_CLOEXEC, 0);
+  if (own < 0) return errno;
+  auto done = kj::newPromiseAndFulfiller<int>();
+  runFlush(eventPort, kj::AutoCloseFd(own), kj::mv(done.fulfiller))
+      .detach([](kj::Exception&& exception) { KJ_LOG(ERROR, "a flush failed", exception); });
+  return kj::mv(done.promise);
 }
 
 }  // namespace bothy

@@ -44,6 +44,8 @@ FileDetails FileDetails::of(kj::StringPtr name, const struct stat& status) {
   result.uid = status.st_uid;
   result.gid = status.st_gid;
   result.modifiedNanos = status.st_mtim.tv_sec * NANOS_PER_SECOND + status.st_mtim.tv_nsec;
+  result.changedNanos = status.st_ctim.tv_sec * NANOS_PER_SECOND + status.st_ctim.tv_nsec;
+  result.inode = status.st_ino;
   result.links = status.st_nlink;
   return result;
 }
@@ -72,6 +74,8 @@ void FileDetails::writeTo(rpc::FileEntry::Builder builder) const {
   builder.setModifiedNanos(modifiedNanos);
   if (linkTarget != nullptr) builder.setLinkTarget(linkTarget.asBytes());
   builder.setLinks(links);
+  builder.setChangedNanos(changedNanos);
+  builder.setInode(inode);
 }
 
 }  // namespace bothy

@@ -19,6 +19,8 @@ struct FileDetails {
   uint32_t uid = 0;
   uint32_t gid = 0;
   int64_t modifiedNanos = 0;
+  int64_t changedNanos = 0;  // of contents, mode, owner or links
+  uint64_t inode = 0;
   kj::String linkTarget;
   uint32_t links = 0;
 

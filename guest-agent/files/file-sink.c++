@@ -14,7 +14,7 @@ struct Fate final: public kj::Refcounted {
   kj::Own<Fate> addRef() { return kj::addRef(*this); }
 };
 
-class FileSink final: public rpc::ByteSink::Server {
+class FileSink final: public rpc::SparseSink::Server {
 public:
   FileSink(kj::UnixEventPort& eventPort, kj::Own<WorkspaceFiles> files, kj::Own<FileWriter> writer,
            kj::Own<kj::PromiseFulfiller<kj::Own<Fate>>> fate)
@@ -30,12 +30,12 @@ public:
   kj::Promise<void> write(WriteContext context) override {
     auto data = context.getParams().getData();
     KJ_REQUIRE(data.size() <= rpc::MAX_CHUNK_BYTES, "a chunk over maxChunkBytes", data.size());
-    auto& target = *KJ_REQUIRE_NONNULL(writer, "the stream has ended");
-    auto result = target.write(data);
-    if (result.is<FileProblem>()) {
-      writer = nullptr;
-      fail(kj::mv(result.get<FileProblem>()));
-    }
+    require(open().write(data));
+    return kj::READY_NOW;
+  }
+
+  kj::Promise<void> skip(SkipContext context) override {
+    require(open().skip(context.getParams().getBytes()));
     return kj::READY_NOW;
   }
 
@@ -52,6 +52,14 @@ private:
   kj::Own<WorkspaceFiles> files;  // goes after `writer`, which acts as its user
   kj::Maybe<kj::Own<FileWriter>> writer;
   kj::Own<kj::PromiseFulfiller<kj::Own<Fate>>> fate;
+
+  FileWriter& open() { return *KJ_REQUIRE_NONNULL(writer, "the stream has ended"); }
+
+  void require(FileResult<Done> result) {
+    if (result.is<Done>()) return;
+    writer = nullptr;
+    fail(kj::mv(result.get<FileProblem>()));
+  }
 
   void settle(kj::Maybe<FileProblem> problem) {
     fate->fulfill(kj::refcounted<Fate>(kj::mv(problem)));

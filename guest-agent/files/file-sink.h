@@ -10,7 +10,7 @@ namespace bothy {
 
 // A file on its way in: what takes its bytes, and what tells how it went.
 struct FileTarget {
-  rpc::ByteSink::Client sink;
+  rpc::SparseSink::Client sink;
   rpc::FileWriting::Client writing;
 };
 

@@ -77,6 +77,109 @@ TEST_CASE("patch writes in place from its offset") {
   CHECK(w.get("f") == "0123ab6789");
 }
 
+TEST_CASE("a file that is written has the mode and the time that it is given") {
+  FilesTestWorld w;
+  w.put("f", "old");
+  for (auto name : {"f", "new"}) {
+    auto request = w.files.writeRequest();
+    request.setPath(bytesOf(name));
+    auto options = request.initOptions();
+    options.setMode(06606);  // set-user-id is nobody's to give
+    options.setExactMode(true);
+    options.getModified().setNanos(-1);
+    auto response = request.send().wait(w.scope);
+    w.send(response.getSink(), kj::StringPtr("x").asBytes());
+    response.getSink().endRequest().send().wait(w.scope);
+    CHECK((w.statusOf(name).st_mode & 07777) == 0606);
+    CHECK(w.statusOf(name).st_mtim.tv_sec == -1);
+    CHECK(w.statusOf(name).st_mtim.tv_nsec == 999999999);
+  }
+}
+
+TEST_CASE("what is skipped is a hole, at the end of a file too") {
+  FilesTestWorld w;
+  constexpr uint64_t HOLE = 10ull << 30;
+  auto response = w.beginWrite("sparse");
+  auto sink = response.getSink();
+  auto skip = [&](uint64_t bytes) {
+    auto request = sink.skipRequest();
+    request.setBytes(bytes);
+    request.send().wait(w.scope);
+  };
+  w.send(sink, kj::StringPtr("head").asBytes());
+  skip(HOLE - 4);
+  w.send(sink, kj::StringPtr("tail").asBytes());
+  skip(HOLE);
+  sink.endRequest().send().wait(w.scope);
+  CHECK(w.statusOf("sparse").st_size == static_cast<off_t>(2 * HOLE + 4));
+  CHECK(w.statusOf("sparse").st_blocks < 64);
+
+  // And it is skipped when it is read.
+  auto request = w.files.readRequest();
+  request.setPath(bytesOf("sparse"));
+  Collected collected;
+  request.setSink(kj::heap<FilesTestWorld::CollectingSink>(collected));
+  request.setSparse(true);
+  auto read = request.send().wait(w.scope);
+  CHECK(read.getOutcome().getDone() == 2 * HOLE + 4);
+  CHECK(read.getOutcome().getEntry().getSize() == 2 * HOLE + 4);
+  CHECK(collected.skipped > 2 * HOLE - 65536);
+  CHECK(collected.ended);
+}
+
+TEST_CASE("a write follows a symlink where it is asked to, and only to a file") {
+  FilesTestWorld w;
+  w.put("f", "old");
+  w.makeDirectory("d");
+  KJ_SYSCALL(symlink("d/second", w.world.at("root/first").cStr()));
+  KJ_SYSCALL(symlink("../f", w.world.at("root/d/second").cStr()));
+  KJ_SYSCALL(symlink("nowhere", w.world.at("root/dangling").cStr()));
+  KJ_SYSCALL(symlink(w.world.at("outside/secret").cStr(), w.world.at("root/out").cStr()));
+  auto open = [&](kj::StringPtr path) {
+    auto request = w.files.writeRequest();
+    request.setPath(bytesOf(path));
+    request.initOptions().setFollowLinks(true);
+    return request.send().wait(w.scope);
+  };
+  auto response = open("first");
+  w.send(response.getSink(), kj::StringPtr("new").asBytes());
+  response.getSink().endRequest().send().wait(w.scope);
+  CHECK(w.get("f") == "new");
+  CHECK(S_ISLNK(w.statusOf("first").st_mode));
+  CHECK(open("dangling").getOutcome().getFailed().getReason() == Reason::NOT_FOUND);
+  CHECK(open("out").getOutcome().getFailed().getReason() == Reason::OUTSIDE_ROOT);
+  CHECK(open("fresh").getOutcome().isDone());
+}
+
+TEST_CASE("what a crash left under the name of a write goes with the next one") {
+  FilesTestWorld w;
+  w.put("f", "old");
+  w.put(".f.bothy-0.part", "left over");
+  w.write("f", "new");
+  CHECK(w.get("f") == "new");
+  CHECK_FALSE(w.world.has("root/.f.bothy-0.part"));
+  CHECK(w.world.count() == 4);
+}
+
+TEST_CASE("a symlink takes the place of a file in one step, with its time") {
+  FilesTestWorld w;
+  w.put("f", "old");
+  w.makeDirectory("d");
+  auto make = [&](kj::StringPtr path) {
+    auto request = w.files.makeSymlinkRequest();
+    request.setPath(bytesOf(path));
+    request.setTarget(bytesOf("/over/there"));
+    request.setModifiedNanos(1500000000);
+    return request.send().wait(w.scope);
+  };
+  CHECK(make("f").getOutcome().isDone());
+  CHECK(w.statusOf("f").st_mtim.tv_nsec == 500000000);
+  CHECK(w.stat("f", false).getOutcome().getEntry().getLinkTarget() == bytesOf("/over/there"));
+  CHECK(make("d").getOutcome().getFailed().getReason() == Reason::IS_DIRECTORY);
+  CHECK(make("../x").getOutcome().getFailed().getReason() == Reason::OUTSIDE_ROOT);
+  CHECK(w.world.count() == 5);
+}
+
 long peakKilobytes() {
   rusage usage;
   KJ_SYSCALL(getrusage(RUSAGE_SELF, &usage));

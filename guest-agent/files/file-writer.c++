@@ -3,11 +3,14 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <stdio.h>
-#include <sys/random.h>
+#include <sys/file.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
 #include "files/disk-flush.h"
+#include "files/left-over.h"
+#include "schema/limits.capnp.h"
+#include "tree/staged-tree.h"
 
 namespace bothy {
 namespace {
@@ -18,16 +21,41 @@ using Disposition = WriteSettings::Disposition;
 constexpr mode_t KEPT_MODE = 0777;
 // Writing to the disk begins while bytes still come, or the flush at the end would take as long again.
 constexpr uint64_t WRITE_BACK_BYTES = 8 * 1024 * 1024;
-constexpr uint MAX_NAME_TRIES = 16;
-
-kj::String newTemporaryName() {
-  uint64_t number = 0;
-  if (getrandom(&number, sizeof(number), 0) != sizeof(number)) number = getpid();
-  return kj::str(".bothy-", kj::hex(number), ".part");
-}
+// As open(2) has it.
+constexpr uint MAX_LINKS = 40;
 
 FileProblem notRegular() {
   return FileProblem::of(Reason::NOT_REGULAR, kj::str("not a regular file"));
+}
+
+// The path of the file that `path` leads to over any symlinks in its place.  What is swapped meanwhile makes the
+// last symlink be replaced: nothing is written elsewhere.
+FileResult<FilePath> followLinks(const WorkspaceRoot& root, const FilePath& path) {
+  auto parsed = FilePath::parse(path.string().asBytes());
+  if (parsed.is<FileProblem>()) return parsed;
+  auto at = kj::mv(parsed.get<FilePath>());
+  for (uint links = 0; links < MAX_LINKS; ++links) {
+    auto parent = root.openParent(at);
+    if (parent.is<FileProblem>()) return kj::mv(parent.get<FileProblem>());
+    char target[rpc::MAX_PATH_BYTES];
+    auto size = readlinkat(parent.get<kj::AutoCloseFd>(), at.name().cStr(), target, sizeof(target));
+    if (size < 0 && errno == EINVAL) return kj::mv(at);
+    if (size < 0 && errno == ENOENT && links == 0) return kj::mv(at);
+    if (size < 0 && errno == ENOENT) {
+      return FileProblem::of(Reason::NOT_FOUND, kj::str("the symlink leads to nothing"));
+    }
+    if (size < 0) return FileProblem::fromErrno(errno);
+    auto text = kj::heapString(target, size);
+    bool absolute = text.startsWith("/");
+    if (absolute && !root.absoluteLinksStay()) {
+      return FileProblem::of(Reason::OUTSIDE_ROOT, kj::str("a symlink out of the root"));
+    }
+    auto next = absolute ? kj::mv(text) : kj::str(at.parent().string(), '/', text);
+    auto followed = FilePath::parse(next.asBytes());
+    if (followed.is<FileProblem>()) return followed;
+    at = kj::mv(followed.get<FilePath>());
+  }
+  return FileProblem::fromErrno(ELOOP);
 }
 
 }  // namespace
@@ -47,8 +75,17 @@ FileWriter::~FileWriter() noexcept(false) {
 }
 
 FileResult<kj::Own<FileWriter>> FileWriter::open(const WorkspaceRoot& root, const ActingUser& user,
-                                                 const FilePath& path, WriteSettings settings) {
+                                                 const FilePath& given, WriteSettings settings) {
   ActingUser::Scope scope(user);
+  FileResult<FilePath> followed = FileProblem::fromErrno(ENOENT);
+  if (settings.followLinks && settings.disposition == Disposition::REPLACE) {
+    followed = followLinks(root, given);
+    // A parent that is missing may be made below.
+    if (followed.is<FileProblem>() && followed.get<FileProblem>().errorNumber != ENOENT) {
+      return kj::mv(followed.get<FileProblem>());
+    }
+  }
+  auto& path = followed.is<FilePath>() ? followed.get<FilePath>() : given;
   auto parent = settings.makeParents ? root.makeParent(path) : root.openParent(path);
   if (parent.is<FileProblem>()) return kj::mv(parent.get<FileProblem>());
 
@@ -72,13 +109,13 @@ FileResult<kj::Own<FileWriter>> FileWriter::open(const WorkspaceRoot& root, cons
 
 FileResult<Done> FileWriter::prepareReplacement() {
   mode_t mode = settings.mode & KEPT_MODE;
-  bool keepMode = false;
+  bool keepMode = settings.modeRule == WriteSettings::Mode::EXACT;
   struct stat status;
   if (fstatat(directory.get(), name.cStr(), &status, AT_SYMLINK_NOFOLLOW) == 0) {
     if (settings.disposition == Disposition::CREATE_NEW) return FileProblem::fromErrno(EEXIST);
     if (S_ISDIR(status.st_mode)) return FileProblem::fromErrno(EISDIR);
     if (!S_ISREG(status.st_mode) && !S_ISLNK(status.st_mode)) return notRegular();
-    if (S_ISREG(status.st_mode)) {
+    if (S_ISREG(status.st_mode) && !keepMode) {
       mode = status.st_mode & KEPT_MODE;
       keepMode = true;
     }
@@ -87,16 +124,34 @@ FileResult<Done> FileWriter::prepareReplacement() {
   }
 
   int fd = openat(directory.get(), ".", O_TMPFILE | O_WRONLY | O_CLOEXEC, mode);
-  if (fd < 0 && (errno == EOPNOTSUPP || errno == EISDIR || errno == EINVAL)) {
-    auto temporary = newTemporaryName();
-    fd = openat(directory.get(), temporary.cStr(),
-                O_CREAT | O_EXCL | O_WRONLY | O_NOFOLLOW | O_CLOEXEC, mode);
-    if (fd >= 0) temporaryName = kj::mv(temporary);
+  if (fd >= 0) {
+    file = kj::AutoCloseFd(fd);
+  } else if (errno == EOPNOTSUPP || errno == EISDIR || errno == EINVAL) {
+    auto created = createNamed(mode);
+    if (created.is<FileProblem>()) return created;
+  } else {
+    return FileProblem::fromErrno(errno);
   }
-  if (fd < 0) return FileProblem::fromErrno(errno);
-  file = kj::AutoCloseFd(fd);
-  if (keepMode && fchmod(fd, mode) < 0) return FileProblem::fromErrno(errno);
+  if (keepMode && fchmod(file.get(), mode) < 0) return FileProblem::fromErrno(errno);
   return Done{};
+}
+
+FileResult<Done> FileWriter::createNamed(mode_t mode) {
+  constexpr int FLAGS = O_CREAT | O_EXCL | O_WRONLY | O_NOFOLLOW | O_CLOEXEC;
+  for (uint attempt = 0; attempt < MAX_STAGING_NAMES; ++attempt) {
+    auto temporary = stagingName(name, attempt);
+    int fd = openat(directory.get(), temporary.cStr(), FLAGS, mode);
+    if (fd < 0 && errno == EEXIST && removeLeftOver(directory, temporary)) {
+      fd = openat(directory.get(), temporary.cStr(), FLAGS, mode);
+    }
+    if (fd < 0 && errno == EEXIST) continue;
+    if (fd < 0) return FileProblem::fromErrno(errno);
+    file = kj::AutoCloseFd(fd);
+    flock(fd, LOCK_EX | LOCK_NB);  // tells others that it is being written
+    temporaryName = kj::mv(temporary);
+    return Done{};
+  }
+  return FileProblem::fromErrno(EEXIST);
 }
 
 FileResult<Done> FileWriter::write(kj::ArrayPtr<const kj::byte> bytes) {
@@ -135,11 +190,11 @@ FileResult<Done> FileWriter::giveName() {
   };
   if (linkTo(name) == 0) return Done{};
   if (errno != EEXIST || mustBeFree) return FileProblem::fromErrno(errno);
-  for (uint i = 0; i < MAX_NAME_TRIES; i++) {
-    auto temporary = newTemporaryName();
+  for (uint attempt = 0; attempt < MAX_STAGING_NAMES; ++attempt) {
+    auto temporary = stagingName(name, attempt);
     if (linkTo(temporary) < 0) {
-      if (errno == EEXIST) continue;
-      return FileProblem::fromErrno(errno);
+      if (errno != EEXIST) return FileProblem::fromErrno(errno);
+      if (!removeLeftOver(directory, temporary) || linkTo(temporary) < 0) continue;
     }
     if (renameat(directory.get(), temporary.cStr(), directory.get(), name.cStr()) == 0) {
       return Done{};
@@ -151,7 +206,31 @@ FileResult<Done> FileWriter::giveName() {
   return FileProblem::fromErrno(EEXIST);
 }
 
+FileResult<Done> FileWriter::skip(uint64_t bytes) {
+  if (settings.disposition == Disposition::PATCH) return FileProblem::fromErrno(EINVAL);
+  if (bytes > static_cast<uint64_t>(INT64_MAX) - position) return FileProblem::fromErrno(EFBIG);
+  position += bytes;
+  return Done{};
+}
+
+FileResult<Done> FileWriter::setAttributes() {
+  ActingUser::Scope scope(user);
+  struct stat status;
+  if (fstat(file.get(), &status) < 0) return FileProblem::fromErrno(errno);
+  auto end = static_cast<off_t>(position);
+  // The end may be a hole.
+  bool grows = settings.disposition != Disposition::PATCH && status.st_size < end;
+  if (grows && ftruncate(file.get(), end) < 0) return FileProblem::fromErrno(errno);
+  KJ_IF_MAYBE (modified, settings.modified) {
+    const timespec times[2] = {{0, UTIME_OMIT}, *modified};
+    if (futimens(file.get(), times) < 0) return FileProblem::fromErrno(errno);
+  }
+  return Done{};
+}
+
 kj::Promise<FileResult<Done>> FileWriter::finish(kj::UnixEventPort& eventPort) {
+  auto set = setAttributes();
+  if (set.is<FileProblem>()) co_return kj::mv(set);
   int error = co_await flushToDisk(eventPort, file.get());
   if (error != 0) co_return FileProblem::fromErrno(error);
   if (settings.disposition == Disposition::PATCH) co_return Done{};

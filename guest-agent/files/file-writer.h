@@ -14,14 +14,23 @@ struct WriteSettings {
     PATCH        // in place
   };
   Disposition disposition = Disposition::REPLACE;
-  mode_t mode = 0644;  // of a new file; one that is replaced keeps its own
+  enum class Mode {
+    OF_NEW,  // of a new file, less the umask; one that is replaced keeps its own
+    EXACT    // as it stands, also where a file is replaced; not for PATCH
+  };
+  Mode modeRule = Mode::OF_NEW;
+  mode_t mode = 0644;
   bool makeParents = false;
   uint64_t offset = 0;  // PATCH: of the first byte
+  kj::Maybe<timespec> modified;
+  // A symlink at the name leads to the file that is written, and must lead to one.
+  bool followLinks = false;
 };
 
 // Receives the bytes of one file.  REPLACE and CREATE_NEW write to a file without a name and give it the
 // name in finish(), after it is on the disk: a reader, also one after a crash, sees the old file or the
-// new.  Dropping it before leaves everything as it was.  A symlink at the name is itself replaced.
+// new.  Dropping it before leaves everything as it was.  A symlink at the name is itself replaced, unless links are
+// followed.  What a crash in finish() leaves has a stagingName(), and goes when the same name is written again.
 //
 // Each method acts as `user`, which outlives it.
 class FileWriter final {
@@ -34,6 +43,8 @@ public:
   KJ_DISALLOW_COPY_AND_MOVE(FileWriter);
 
   FileResult<Done> write(kj::ArrayPtr<const kj::byte> bytes);
+  // The next `bytes` bytes are a hole.  Not for PATCH.
+  FileResult<Done> skip(uint64_t bytes);
   // Nothing may be called after it.
   kj::Promise<FileResult<Done>> finish(kj::UnixEventPort& eventPort);
 
@@ -51,6 +62,8 @@ private:
   kj::Maybe<kj::String> temporaryName;
 
   FileResult<Done> prepareReplacement();
+  FileResult<Done> createNamed(mode_t mode);
+  FileResult<Done> setAttributes();
   FileResult<Done> giveName();
 };
 

@@ -44,6 +44,34 @@ TEST_CASE("a file is written, read back in ranges, looked at, moved and removed"
   CHECK(w.statFailure("b") == Reason::NOT_FOUND);
 }
 
+TEST_CASE("the home of the user is told as passwd has it") {
+  FilesTestWorld w;
+  auto response = w.files.homeRequest().send().wait(w.scope);
+  CHECK(response.getPath() == bytesOf(w.user.home));
+}
+
+TEST_CASE("P16 a file whose size says nothing, or too much, gives its bytes") {
+  FilesTestWorld w;
+  auto machine = newFilesFacet(w.host, openRoot("/"), w.user);
+  for (auto path : {"/proc/self/status", "/sys/kernel/mm/transparent_hugepage/enabled"}) {
+    if (access(path, R_OK) != 0) continue;
+    for (bool sparse : {false, true}) {
+      INFO(path);
+      auto request = machine.readRequest();
+      request.setPath(bytesOf(path));
+      request.setSparse(sparse);
+      Collected collected;
+      request.setSink(kj::heap<FilesTestWorld::CollectingSink>(collected));
+      auto response = request.send().wait(w.scope);
+      REQUIRE(response.getOutcome().isDone());
+      CHECK(response.getOutcome().getDone() == collected.count);
+      CHECK(collected.count > 0);
+      CHECK(collected.skipped == 0);
+      CHECK(collected.bytes.back() == '\n');
+    }
+  }
+}
+
 TEST_CASE("S07 a path that leads out of the root is refused by every operation") {
   FilesTestWorld w;
   KJ_SYSCALL(symlink("../outside", w.world.at("root/out").cStr()));

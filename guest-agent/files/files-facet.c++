@@ -7,6 +7,7 @@
 #include <unistd.h>
 
 #include "files/archive-child.h"
+#include "files/file-sending.h"
 #include "files/file-sink.h"
 #include "files/file-writer.h"
 #include "files/workspace-files.h"
@@ -16,9 +17,17 @@
 namespace bothy {
 namespace {
 
-// Entries removed, and bytes read past the size that a file had, in one turn of the event loop.
+// Entries removed in one turn of the event loop.
 constexpr uint REMOVE_STEP = 128;
-constexpr uint64_t GROWTH_CHUNK_BYTES = 16 * 1024;
+
+constexpr int64_t NANOS_PER_SECOND = 1'000'000'000;
+
+timespec timeOf(int64_t nanos) {
+  auto seconds = nanos / NANOS_PER_SECOND;
+  auto rest = nanos % NANOS_PER_SECOND;
+  if (rest < 0) return {seconds - 1, rest + NANOS_PER_SECOND};
+  return {seconds, rest};
+}
 
 void writeOutcome(rpc::Files::TreeOutcome::Builder builder, const FileResult<TreeCounts>& result,
                   kj::ArrayPtr<const kj::byte> path) {
@@ -38,8 +47,10 @@ public:
                   kj::Array<kj::byte> path)
       : child(kj::mv(childParam)),
         path(kj::mv(path)),
-        // What came is not the whole archive, and the worker must not take its end for one.
-        endWatch(ended.catch_([this](kj::Exception&&) { child->kill(); }).eagerlyEvaluate(nullptr)),
+        // Of an archive that is not whole the worker must not take the end for one.
+        endWatch(
+            ended.then([this] { child->confirmEnd(); }, [this](kj::Exception&&) { child->stop(); })
+                .eagerlyEvaluate(nullptr)),
         outcome(child->result()
                     .then([](FileResult<TreeCounts> result) {
                       return kj::refcounted<Outcome>(kj::mv(result));
@@ -113,33 +124,15 @@ public:
       opened.get<FileProblem>().writeTo(outcome.initFailed(), params.getPath());
       co_return;
     }
-    auto fd = kj::mv(opened.get<kj::AutoCloseFd>());
-    struct stat status;
-    KJ_SYSCALL(fstat(fd.get(), &status));
-    uint64_t offset = params.getOffset();
-    uint64_t size = status.st_size < 0 ? 0 : status.st_size;
-    uint64_t left = params.getLength() == 0 ? UINT64_MAX : params.getLength();
-    uint64_t total = 0;
-    SinkWriter writer(params.getSink());
-    while (left > 0 && offset <= INT64_MAX) {
-      // The exact size, so that no message is longer than its bytes; then what came since, if any.
-      uint64_t expected = offset < size ? size - offset : GROWTH_CHUNK_BYTES;
-      auto space =
-          writer.buffer(kj::min(kj::min(left, expected), uint64_t(rpc::PREFERRED_CHUNK_BYTES)));
-      ssize_t count;
-      while ((count = pread(fd.get(), space.begin(), space.size(), offset)) < 0) {
-        if (errno == EINTR) continue;
-        FileProblem::fromErrno(errno).writeTo(outcome.initFailed(), params.getPath());
-        co_return;
-      }
-      if (count == 0) break;
-      offset += count;
-      left -= count;
-      total += count;
-      co_await writer.send(count);
+    auto read = co_await sendFile(kj::mv(opened.get<kj::AutoCloseFd>()), params.getOffset(),
+                                  params.getLength(), params.getSink(),
+                                  params.getSparse() ? Holes::SKIP : Holes::SEND);
+    if (read.is<FileProblem>()) {
+      read.get<FileProblem>().writeTo(outcome.initFailed(), params.getPath());
+      co_return;
     }
-    co_await writer.end();
-    outcome.setDone(total);
+    outcome.setDone(read.get<SentFile>().bytes);
+    read.get<SentFile>().details.writeTo(outcome.initEntry());
   }
 
   kj::Promise<void> write(WriteContext context) override {
@@ -151,6 +144,11 @@ public:
     settings.mode = options.getMode();
     settings.makeParents = options.getMakeParents();
     settings.offset = options.getOffset();
+    settings.followLinks = options.getFollowLinks();
+    if (options.getExactMode()) settings.modeRule = WriteSettings::Mode::EXACT;
+    if (options.getModified().isNanos()) {
+      settings.modified = timeOf(options.getModified().getNanos());
+    }
     switch (options.getDisposition()) {
       case Wanted::REPLACE:
         settings.disposition = Disposition::REPLACE;
@@ -268,18 +266,26 @@ public:
   }
 
   kj::Promise<void> importTree(ImportTreeContext context) override {
+    using Task = ArchiveChild::Task;
+    using TreePlace = WorkspaceFiles::TreePlace;
     auto params = context.getParams();
     auto path = FilePath::parse(params.getPath());
-    auto directory =
-        apply<kj::AutoCloseFd>(path, [&](FilePath& p) { return files->openDirectory(p); });
-    if (directory.is<FileProblem>()) {
-      directory.get<FileProblem>().writeTo(context.getResults().initOutcome().initFailed(),
-                                           params.getPath());
+    bool whole = params.getWhole();
+    auto place = apply<TreePlace>(path, [&](FilePath& p) -> FileResult<TreePlace> {
+      if (whole) return files->findPlace(p);
+      auto directory = files->openDirectory(p);
+      if (directory.is<FileProblem>()) return kj::mv(directory.get<FileProblem>());
+      return TreePlace{kj::mv(directory.get<kj::AutoCloseFd>()), kj::str(".")};
+    });
+    if (place.is<FileProblem>()) {
+      place.get<FileProblem>().writeTo(context.getResults().initOutcome().initFailed(),
+                                       params.getPath());
       co_return;
     }
+    auto& found = place.get<TreePlace>();
     auto started =
-        co_await ArchiveChild::start(host, files->user, ArchiveChild::Task::UNPACK,
-                                     kj::mv(directory.get<kj::AutoCloseFd>()), kj::str("."));
+        co_await ArchiveChild::start(host, files->user, whole ? Task::UNPACK_WHOLE : Task::UNPACK,
+                                     kj::mv(found.directory), kj::mv(found.name));
     auto results = context.getResults();
     if (started.is<FileProblem>()) {
       started.get<FileProblem>().writeTo(results.initOutcome().initFailed(), params.getPath());
@@ -291,6 +297,25 @@ public:
     results.setImport(kj::heap<TreeImportFacet>(kj::mv(child), kj::mv(ended.promise),
                                                 kj::heapArray(params.getPath())));
     results.initOutcome().setDone();
+  }
+
+  kj::Promise<void> home(HomeContext context) override {
+    context.getResults().setPath(files->user.home().asBytes());
+    return kj::READY_NOW;
+  }
+
+  kj::Promise<void> makeSymlink(MakeSymlinkContext context) override {
+    auto params = context.getParams();
+    auto path = FilePath::parse(params.getPath());
+    // A link's target has the limits of a path, and stands as it is given.
+    auto target = FilePath::parse(params.getTarget());
+    auto result = apply<Done>(path, [&](FilePath& p) -> FileResult<Done> {
+      if (target.is<FileProblem>()) return kj::mv(target.get<FileProblem>());
+      return files->makeSymlink(p, kj::heapString(params.getTarget().asChars()),
+                                timeOf(params.getModifiedNanos()));
+    });
+    writeOutcome(context.getResults().initOutcome(), result, params.getPath());
+    return kj::READY_NOW;
   }
 
 private:

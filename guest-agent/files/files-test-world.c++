@@ -38,6 +38,11 @@ kj::Promise<void> FilesTestWorld::CollectingSink::write(WriteContext context) {
   return kj::READY_NOW;
 }
 
+kj::Promise<void> FilesTestWorld::CollectingSink::skip(SkipContext context) {
+  collected.skipped += context.getParams().getBytes();
+  return kj::READY_NOW;
+}
+
 kj::Promise<void> FilesTestWorld::CollectingSink::end(EndContext) {
   collected.ended = true;
   return kj::READY_NOW;
@@ -154,8 +159,9 @@ capnp::Response<rpc::Files::ListResults> FilesTestWorld::list(kj::StringPtr path
 }
 
 capnp::Response<rpc::TreeImport::ResultResults> FilesTestWorld::import(
-    kj::StringPtr path, kj::ArrayPtr<const kj::byte> archive) {
+    kj::StringPtr path, kj::ArrayPtr<const kj::byte> archive, bool whole) {
   auto request = files.importTreeRequest();
+  request.setWhole(whole);
   request.setPath(bytesOf(path));
   auto response = request.send().wait(scope);
   REQUIRE(response.getOutcome().isDone());

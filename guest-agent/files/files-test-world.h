@@ -20,14 +20,16 @@ struct FilesTestWorld {
   struct Collected {
     kj::Vector<kj::byte> bytes;
     uint64_t count = 0;
+    uint64_t skipped = 0;
     bool keep = true;
     bool ended = false;
   };
 
-  class CollectingSink final: public rpc::ByteSink::Server {
+  class CollectingSink final: public rpc::SparseSink::Server {
   public:
     explicit CollectingSink(Collected& collected) : collected(collected) {}
     kj::Promise<void> write(WriteContext context) override;
+    kj::Promise<void> skip(SkipContext context) override;
     kj::Promise<void> end(EndContext context) override;
 
   private:
@@ -69,7 +71,8 @@ struct FilesTestWorld {
   capnp::Response<rpc::Files::ListResults> list(kj::StringPtr path, uint64_t cursor,
                                                 uint32_t limit);
   capnp::Response<rpc::TreeImport::ResultResults> import(kj::StringPtr path,
-                                                         kj::ArrayPtr<const kj::byte> archive);
+                                                         kj::ArrayPtr<const kj::byte> archive,
+                                                         bool whole = false);
 };
 
 inline capnp::Data::Reader bytesOf(kj::StringPtr text) {

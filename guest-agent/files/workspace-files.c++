@@ -6,7 +6,9 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "files/left-over.h"
 #include "schema/limits.capnp.h"
+#include "tree/staged-tree.h"
 
 namespace bothy {
 
@@ -88,6 +90,31 @@ FileResult<Done> WorkspaceFiles::remove(const FilePath& path) const {
   return FileProblem::fromErrno(errno == ENOTDIR ? error : errno);
 }
 
+FileResult<Done> WorkspaceFiles::makeSymlink(const FilePath& path, kj::StringPtr target,
+                                             timespec modified) const {
+  ActingUser::Scope scope(user);
+  auto opened = root.openParent(path);
+  if (opened.is<FileProblem>()) return kj::mv(opened.get<FileProblem>());
+  auto parent = kj::mv(opened.get<kj::AutoCloseFd>());
+  for (uint attempt = 0; attempt < MAX_STAGING_NAMES; ++attempt) {
+    auto temporary = stagingName(path.name(), attempt);
+    auto make = [&] { return symlinkat(target.cStr(), parent, temporary.cStr()); };
+    if (make() < 0) {
+      if (errno != EEXIST) return FileProblem::fromErrno(errno);
+      if (!removeLeftOver(parent, temporary) || make() < 0) continue;
+    }
+    const timespec times[2] = {{0, UTIME_OMIT}, modified};
+    if (utimensat(parent, temporary.cStr(), times, AT_SYMLINK_NOFOLLOW) == 0 &&
+        renameat(parent, temporary.cStr(), parent, path.name().cStr()) == 0) {
+      return Done{};
+    }
+    int error = errno;
+    unlinkat(parent, temporary.cStr(), 0);
+    return FileProblem::fromErrno(error);
+  }
+  return FileProblem::fromErrno(EEXIST);
+}
+
 FileResult<kj::Own<TreeRemoval>> WorkspaceFiles::removeTree(const FilePath& path) const {
   ActingUser::Scope scope(user);
   auto parent = root.openParent(path);
@@ -122,6 +149,15 @@ FileResult<WorkspaceFiles::TreePlace> WorkspaceFiles::findTree(const FilePath& p
   auto parent = root.openParent(path);
   if (parent.is<FileProblem>()) return kj::mv(parent.get<FileProblem>());
   return TreePlace{kj::mv(parent.get<kj::AutoCloseFd>()), kj::str(path.name())};
+}
+
+FileResult<WorkspaceFiles::TreePlace> WorkspaceFiles::findPlace(const FilePath& path) const {
+  ActingUser::Scope scope(user);
+  bool isDirectory = path.hasNoName();
+  auto opened = isDirectory ? root.open(path, O_PATH | O_DIRECTORY) : root.openParent(path);
+  if (opened.is<FileProblem>()) return kj::mv(opened.get<FileProblem>());
+  return TreePlace{kj::mv(opened.get<kj::AutoCloseFd>()),
+                   isDirectory ? kj::str(".") : kj::str(path.name())};
 }
 
 FileResult<kj::AutoCloseFd> WorkspaceFiles::openDirectory(const FilePath& path) const {

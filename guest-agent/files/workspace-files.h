@@ -1,6 +1,7 @@
 #pragma once
 
 #include <kj/refcount.h>
+#include <time.h>
 
 #include "files/acting-user.h"
 #include "files/directory-pages.h"
@@ -30,19 +31,24 @@ public:
   FileResult<Done> move(const FilePath& from, const FilePath& to, Target target) const;
   // A file, a symlink, an empty directory.
   FileResult<Done> remove(const FilePath& path) const;
+  // In place of a file or link, in one step.
+  FileResult<Done> makeSymlink(const FilePath& path, kj::StringPtr target, timespec modified) const;
   // Each step() wants an ActingUser::Scope.
   FileResult<kj::Own<TreeRemoval>> removeTree(const FilePath& path) const;
 
   // A regular file to read, at its beginning.
   FileResult<kj::AutoCloseFd> openToRead(const FilePath& path) const;
 
-  // What packTree() wants: a directory and a name in it ("." for itself).
+  // A directory and a name in it ("." for itself).
   struct TreePlace {
     kj::AutoCloseFd directory;
     kj::String name;
   };
+  // What packTree() wants of `path`.
   FileResult<TreePlace> findTree(const FilePath& path) const;
   FileResult<kj::AutoCloseFd> openDirectory(const FilePath& path) const;
+  // What StagedTree wants of `path`: its directory and the name in it; "." of a path that ends in no name.
+  FileResult<TreePlace> findPlace(const FilePath& path) const;
 
 private:
   DirectoryPages pages;

@@ -47,6 +47,9 @@ public:
   // As openParent(), but makes the directories that are missing, 0755.
   FileResult<kj::AutoCloseFd> makeParent(const FilePath& path) const;
 
+  // Whether an absolute symlink means a path beneath this root.
+  bool absoluteLinksStay() const { return isMachineRoot; }
+
 private:
   kj::AutoCloseFd directory;
   // Beneath the machine's own "/" nothing is outside, and absolute symlinks mean what they say.

@@ -1,32 +1,36 @@
 #pragma once
 
+#include "process/cgroup.h"
 #include "process/process-tree.h"
 
 namespace bothy {
 
-// Trees that are cgroups: no process can leave one, so none is missed.  Empty cgroups are kept for the
-// next program: making and removing one costs more than the fork.
+// Trees that are cgroups: no process can leave one, unless root moves it, so none is missed.
+//
+// Each program gets one that is new: what the one before it, or root, has written to its own (limits, nested cgroups,
+// frozen, removed) is nobody else's.  A few are made before they are needed, because that takes longer than the fork.
 class ProcessTrees::CgroupPool final: private kj::TaskSet::ErrorHandler {
 public:
-  // `root`: see ProcessHost::Options::cgroupRoot.
+  // `root`: see ProcessHost::Options::cgroupRoot.  Throws if it cannot be opened.
   CgroupPool(kj::UnixEventPort& eventPort, kj::StringPtr root);
   ~CgroupPool() noexcept(false);
 
-  kj::Own<ProcessTree> create();
+  // None if no cgroup can be made.
+  kj::Maybe<kj::Own<ProcessTree>> create();
 
 private:
-  class Cgroup;
   class Tree;
 
   kj::UnixEventPort& eventPort;
   kj::AutoCloseFd root;
   uint64_t nextNumber = 0;
-  kj::Vector<kj::Own<Cgroup>> idle;
+  kj::Vector<kj::Own<Cgroup>> fresh;
   kj::TaskSet leftovers;
 
+  kj::Own<Cgroup> take();
   kj::Own<Cgroup> make();
   void release(kj::Own<Cgroup> cgroup);
-  kj::Promise<void> releaseWhenEmpty(kj::Own<Cgroup> cgroup);
+  kj::Promise<void> removeWhenEmpty(kj::Own<Cgroup> cgroup);
   void taskFailed(kj::Exception&& exception) override;
 };
 

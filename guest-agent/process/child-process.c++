@@ -9,6 +9,8 @@ kj::Promise<kj::OneOf<kj::Own<ChildProcess>, StartFailure>> ChildProcess::start(
   using Outcome = kj::OneOf<kj::Own<ChildProcess>, StartFailure>;
   auto program = kj::str(request.arguments[0]);
   auto workingDirectory = kj::str(request.workingDirectory);
+  auto size = ArgumentSize::of(request);
+  auto timeLimit = request.timeLimit;
   auto tree = host.trees.create();
   request.cgroupFd = tree->cgroupFd();
   // Cancelled between execve(2) and our hearing of it, the program may have begun to fork.
@@ -18,26 +20,56 @@ kj::Promise<kj::OneOf<kj::Own<ChildProcess>, StartFailure>> ChildProcess::start(
   settled = true;
   KJ_SWITCH_ONEOF(outcome) {
     KJ_CASE_ONEOF(failure, SpawnFailure) {
-      co_return Outcome(explain(failure, program, workingDirectory));
+      co_return Outcome(explain(failure, program, workingDirectory, size));
     }
     KJ_CASE_ONEOF(process, SpawnedProcess) {
+      if (process.isOutsideCgroup) tree = host.trees.createWithoutCgroup();
       tree->adopt(process.pid);
-      co_return Outcome(
-          kj::refcounted<ChildProcess>(host, process.pid, kj::mv(process.exit), kj::mv(tree)));
+      auto missingHome = process.homeError.map(
+          [&](int error) { return MissingHome{kj::mv(workingDirectory), error}; });
+      co_return Outcome(kj::refcounted<ChildProcess>(host, kj::mv(process), kj::mv(tree), timeLimit,
+                                                     kj::mv(missingHome)));
     }
   }
   KJ_UNREACHABLE;
 }
 
-ChildProcess::ChildProcess(ProcessHost& host, pid_t pid, kj::Promise<ExitStatus> exitParam,
-                           kj::Own<ProcessTree> tree)
-    : host(host), leader(pid), exit(exitParam.fork()), tree(kj::mv(tree)) {}
+ChildProcess::ChildProcess(ProcessHost& host, SpawnedProcess process, kj::Own<ProcessTree> tree,
+                           kj::Maybe<kj::Duration> timeLimit, kj::Maybe<MissingHome> missingHome)
+    : host(host),
+      leader(process.pid),
+      home(kj::mv(missingHome)),
+      tree(kj::mv(tree)),
+      exit(run(kj::mv(process.exit)).fork()) {
+  KJ_IF_MAYBE (limit, timeLimit) {
+    deadline = endAfter(*limit).eagerlyEvaluate(nullptr);
+  }
+}
 
 ChildProcess::~ChildProcess() noexcept(false) {}
 
-bool ChildProcess::signal(int number, rpc::SignalScope scope) {
-  if (scope == rpc::SignalScope::TREE) return tree->signal(number);
-  return host.reaper.isAlive(leader) && ::kill(leader, number) == 0;
+kj::Promise<ExitStatus> ChildProcess::run(kj::Promise<ExitStatus> exit) {
+  auto status = co_await exit;
+  if (!isTimedOut) co_return status;
+  co_await end().exclusiveJoin(
+      host.timer.afterDelay(END_LIMIT + rpc::KILL_GRACE_MILLIS * kj::MILLISECONDS));
+  co_return ExitStatus{ExitStatus::Kind::TIMED_OUT};
+}
+
+kj::Promise<void> ChildProcess::endAfter(kj::Duration timeLimit) {
+  co_await host.timer.afterDelay(timeLimit);
+  if (!isRunning()) co_return;
+  isTimedOut = true;
+  // It goes on in the background.
+  end().detach([](kj::Exception&&) {});
+}
+
+kj::Promise<bool> ChildProcess::signal(int number, rpc::SignalScope scope) {
+  if (scope != rpc::SignalScope::TREE) return isRunning() && ::kill(leader, number) == 0;
+  if (number != SIGKILL) return tree->signal(kj::arr(number)).attach(kj::addRef(*this));
+  bool delivered = tree->count() > 0;
+  tree->kill();
+  return delivered;
 }
 
 kj::Promise<void> ChildProcess::end() {
@@ -50,9 +82,8 @@ kj::Promise<void> ChildProcess::end() {
 }
 
 kj::Promise<void> ChildProcess::runEnd() {
-  tree->signal(SIGHUP);
-  tree->signal(SIGTERM);
-  tree->signal(SIGCONT);  // a stopped process gets the two only when it goes on
+  // A stopped process gets the first two only when it goes on.
+  co_await tree->signal(kj::arr(SIGHUP, SIGTERM, SIGCONT));
   auto grace = host.timer.afterDelay(rpc::KILL_GRACE_MILLIS * kj::MILLISECONDS);
   co_await tree->onEmpty().exclusiveJoin(kj::mv(grace));
   tree->kill();

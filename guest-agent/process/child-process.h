@@ -6,6 +6,15 @@
 
 namespace bothy {
 
+// After SIGKILL a process can linger only in the kernel, waiting for a device.
+constexpr kj::Duration END_LIMIT = 5 * kj::SECONDS;
+
+// A home that could not be entered.
+struct MissingHome {
+  kj::String path;
+  int errorNumber;
+};
+
 // A program that runs, or has ended, with the tree of what it has started.  Terminals and executions
 // each own one.
 //
@@ -13,25 +22,29 @@ namespace bothy {
 // end() in the background before.
 class ChildProcess final: public kj::Refcounted {
 public:
-  // Starts what `request` says, in a tree of its own.  Dropping the promise kills what may have begun.
+  // Starts what `request` says, in a tree of its own; its time limit ends it.  Dropping the promise kills what may have
+  // begun.
   static kj::Promise<kj::OneOf<kj::Own<ChildProcess>, StartFailure>> start(ProcessHost& host,
                                                                            SpawnRequest request);
 
-  ChildProcess(ProcessHost& host, pid_t pid, kj::Promise<ExitStatus> exit,
-               kj::Own<ProcessTree> tree);
+  ChildProcess(ProcessHost& host, SpawnedProcess process, kj::Own<ProcessTree> tree,
+               kj::Maybe<kj::Duration> timeLimit, kj::Maybe<MissingHome> missingHome);
   ~ChildProcess() noexcept(false);
 
   pid_t pid() const { return leader; }
   bool isRunning() const { return host.reaper.isAlive(leader); }
 
-  // Resolves when the program itself has ended.
+  // Resolves when the program itself has ended; with TIMED_OUT once no member of its tree is left, or END_LIMIT is over.
   kj::Promise<ExitStatus> onExit() { return exit.addBranch(); }
+
+  // Of the user, where it could not be entered and the program runs in "/" therefore.
+  kj::Maybe<const MissingHome&> missingHome() const { return home; }
 
   // Members of the tree that live.
   uint countMembers() { return tree->count(); }
 
   // False if nothing was there to get it.
-  bool signal(int number, rpc::SignalScope scope);
+  kj::Promise<bool> signal(int number, rpc::SignalScope scope);
 
   // SIGHUP and SIGTERM to the tree, SIGKILL after rpc::KILL_GRACE_MILLIS; resolves when no member is
   // left.  It goes on when the promise is dropped; calling it again joins.
@@ -40,10 +53,15 @@ public:
 private:
   ProcessHost& host;
   const pid_t leader;
-  kj::ForkedPromise<ExitStatus> exit;
+  const kj::Maybe<MissingHome> home;
   kj::Own<ProcessTree> tree;
+  bool isTimedOut = false;
   kj::Maybe<kj::ForkedPromise<void>> ending;
+  kj::ForkedPromise<ExitStatus> exit;
+  kj::Promise<void> deadline = nullptr;
 
+  kj::Promise<ExitStatus> run(kj::Promise<ExitStatus> exit);
+  kj::Promise<void> endAfter(kj::Duration timeLimit);
   kj::Promise<void> runEnd();
 };
 

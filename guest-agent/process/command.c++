@@ -14,18 +14,15 @@ namespace {
 
 using Reason = rpc::StartFailure::Reason;
 
+// Longer than any machine runs, and far from what a timer cannot count: ten years.
+constexpr uint64_t MAX_TIMEOUT_MILLIS = uint64_t(10) * 365 * 24 * 3600 * 1000;
+
 bool hasNul(kj::StringPtr text) {
   return text.findFirst('\0') != nullptr;
 }
 
 StartFailure invalid(kj::StringPtr subject) {
-  return {Reason::INVALID_COMMAND, kj::str(subject), 0};
-}
-
-size_t bytesWithNuls(kj::ArrayPtr<const kj::String> strings) {
-  size_t result = 0;
-  for (auto& string : strings) result += string.size() + 1;
-  return result;
+  return {Reason::INVALID_COMMAND, kj::str(subject)};
 }
 
 // The name that tells a shell that it is a login shell: "-bash" for /bin/bash.
@@ -38,33 +35,33 @@ kj::String loginName(kj::StringPtr shell) {
 
 }  // namespace
 
-void StartFailure::writeTo(rpc::StartFailure::Builder builder) const {
-  builder.setReason(reason);
-  builder.setSubject(subject);
-  builder.setErrorNumber(errorNumber);
-}
-
 kj::OneOf<SpawnRequest, StartFailure> prepareCommand(const ProcessHost& host,
                                                      rpc::Command::Reader command,
                                                      EmptyArguments emptyArguments,
                                                      kj::Maybe<kj::StringPtr> term) {
+  if (host.machineEnds) return StartFailure{Reason::MACHINE_ENDING, kj::String(), 0};
   kj::StringPtr userName = command.getUser();
   if (userName.size() == 0) userName = host.options.defaultUser;
   auto maybeUser = host.users.find(userName);
-  if (maybeUser == nullptr) return StartFailure{Reason::NO_SUCH_USER, kj::str(userName), 0};
+  if (maybeUser == nullptr) return StartFailure{Reason::NO_SUCH_USER, kj::str(userName)};
   auto& user = KJ_ASSERT_NONNULL(maybeUser);
 
   auto environment = loginEnvironment(user, host.options.etcDirectory);
+  KJ_IF_MAYBE (directory, host.runtimeDirectories.ensure(user)) {
+    environment.set("XDG_RUNTIME_DIR", *directory);
+  }
   KJ_IF_MAYBE (value, term) {
     if (hasNul(*value)) return invalid("term");
     environment.set("TERM", *value);
   }
+  bool hasOwnHome = false;
   for (auto variable : command.getEnvironment()) {
     kj::StringPtr name = variable.getName();
     if (name.size() == 0 || hasNul(name) || name.findFirst('=') != nullptr ||
         hasNul(variable.getValue())) {
       return invalid("environment");
     }
+    hasOwnHome |= name == "HOME";
     environment.set(name, variable.getValue());
   }
 
@@ -90,48 +87,28 @@ kj::OneOf<SpawnRequest, StartFailure> prepareCommand(const ProcessHost& host,
   }
 
   kj::StringPtr directory = command.getWorkingDirectory();
-  if (directory.size() == 0) directory = user.home;
-  if (hasNul(directory) || !directory.startsWith("/")) return invalid("workingDirectory");
+  if (directory.size() == 0) {
+    auto& home = request.home.emplace();
+    if (!hasOwnHome) home.variable = environment.indexOf("HOME");
+    directory = user.home;
+  } else if (!directory.startsWith("/")) {
+    return invalid("workingDirectory");
+  }
+  if (hasNul(directory)) return invalid("workingDirectory");
   request.workingDirectory = kj::str(directory);
+  if (command.getTimeoutMillis() > 0) {
+    request.timeLimit =
+        static_cast<int64_t>(kj::min(command.getTimeoutMillis(), MAX_TIMEOUT_MILLIS)) *
+        kj::MILLISECONDS;
+  }
 
   request.environment = environment.release();
-  if (bytesWithNuls(request.arguments) + bytesWithNuls(request.environment) >
-      rpc::MAX_ARGUMENT_BYTES) {
-    return invalid("maxArgumentBytes");
-  }
+  auto size = ArgumentSize::of(request);
+  if (size.total > rpc::MAX_ARGUMENT_BYTES) return size.refuse(request.arguments[0]);
   if (geteuid() == 0 || geteuid() != user.uid) {
     request.credentials = SpawnRequest::Credentials{user.uid, user.gid, kj::mv(user.groups)};
   }
   return request;
-}
-
-StartFailure explain(const SpawnFailure& failure, kj::StringPtr program,
-                     kj::StringPtr workingDirectory) {
-  using Stage = SpawnFailure::Stage;
-  int error = failure.errorNumber;
-  if (error == EAGAIN || error == ENOMEM) {
-    return {Reason::LIMIT_REACHED, kj::str("memory or processes of the workspace"), error};
-  }
-  switch (failure.stage) {
-    case Stage::WORKING_DIRECTORY:
-      return {Reason::WORKING_DIRECTORY_MISSING, kj::str(workingDirectory), error};
-    case Stage::EXECUTE:
-      switch (error) {
-        case ENOENT:
-        case ENOTDIR:
-          return {Reason::PROGRAM_NOT_FOUND, kj::str(program), error};
-        case EACCES:
-        case EPERM:
-        case ENOEXEC:
-          return {Reason::PROGRAM_NOT_EXECUTABLE, kj::str(program), error};
-        case E2BIG:
-          return {Reason::INVALID_COMMAND, kj::str("maxArgumentBytes"), error};
-        default:
-          return {Reason::OTHER, kj::str(program), error};
-      }
-    default:
-      return {Reason::OTHER, kj::str(program), error};
-  }
 }
 
 }  // namespace bothy

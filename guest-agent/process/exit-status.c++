@@ -21,6 +21,9 @@ void ExitStatus::writeTo(rpc::ExitStatus::Builder builder) const {
     case Kind::LOST:
       builder.setLost();
       break;
+    case Kind::TIMED_OUT:
+      builder.setTimedOut();
+      break;
   }
 }
 

@@ -8,7 +8,7 @@ namespace bothy {
 
 // How a process ended; ExitStatus of process.capnp as a value.
 struct ExitStatus {
-  enum class Kind { EXITED, KILLED, LOST };
+  enum class Kind { EXITED, KILLED, LOST, TIMED_OUT };
   Kind kind = Kind::LOST;
   uint8_t number = 0;  // exit code or signal, by `kind`
 

@@ -242,5 +242,24 @@ TEST_CASE("of programs that ended the last are kept") {
   CHECK(world.exitCode() == 2);
 }
 
+TEST_CASE("a kept program that ends when nobody holds it counts among those that ended") {
+  World world;
+  world.start("read x; exit 1");
+  auto first = world.id;
+  auto before = KJ_ASSERT_NONNULL(world.input);
+  world.process = nullptr;
+  world.scope.poll();
+  before.endRequest().send().wait(world.scope);
+  world.input = nullptr;
+  for (uint i = 0; i < rpc::MAX_ENDED_PROCESSES; i++) {
+    world.start("exit 2");
+    world.exitCode();
+  }
+  world.process = nullptr;
+  world.scope.poll();
+  world.id = first;
+  CHECK(world.isAbsent());
+}
+
 }  // namespace
 }  // namespace bothy

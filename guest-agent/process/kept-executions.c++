@@ -12,19 +12,32 @@ KeptExecutions::~KeptExecutions() noexcept(false) {
   for (auto& entry : entries) entry.value.execution->abandon();
 }
 
-uint64_t KeptExecutions::add(kj::Own<Execution> execution) {
+uint64_t KeptExecutions::add(kj::Own<Execution> execution, kj::Own<void> attachment) {
   uint64_t id = 0;
   while (id == 0 || entries.find(id) != nullptr) {
     ssize_t size;
     KJ_SYSCALL(size = getrandom(&id, sizeof(id), 0));
     KJ_ASSERT(size == sizeof(id));
   }
-  entries.insert(id, Entry{kj::mv(execution)});
+  auto& entry = entries.insert(id, Entry{kj::mv(execution)}).value;
+  entry.attachment = kj::mv(attachment);
+  entry.whenEnded = entry.execution->process()
+                        .onExit()
+                        .then([this, id](ExitStatus) { countEnded(id); })
+                        .eagerlyEvaluate(nullptr);
+  expireUnlessHeld(id, entry);
   return id;
 }
 
 kj::Maybe<Execution&> KeptExecutions::find(uint64_t id) {
   return entries.find(id).map([](Entry& entry) -> Execution& { return *entry.execution; });
+}
+
+bool KeptExecutions::admits(uint64_t id, uint32_t attempt) {
+  auto& entry = KJ_REQUIRE_NONNULL(entries.find(id));
+  if (attempt < entry.lastAttempt) return false;
+  entry.lastAttempt = attempt;
+  return true;
 }
 
 void KeptExecutions::hold(uint64_t id) {
@@ -38,14 +51,25 @@ void KeptExecutions::hold(uint64_t id) {
 void KeptExecutions::release(uint64_t id) {
   KJ_IF_MAYBE (entry, entries.find(id)) {
     if (--entry->holders > 0) return;
-    // In a task of its own: the end takes the promise of the waiting with it.
-    entry->expiry = host.timer.afterDelay(rpc::PROCESS_KEEP_MILLIS * kj::MILLISECONDS)
-                        .then([this, id]() {
-                          host.runInBackground(
-                              kj::evalLater([self = addRef(), id]() mutable { self->end(id); }));
-                        })
-                        .eagerlyEvaluate(nullptr);
-    if (entry->execution->process().isRunning()) return;
+    expireUnlessHeld(id, *entry);
+    if (!entry->execution->process().isRunning()) countEnded(id);
+  }
+}
+
+void KeptExecutions::expireUnlessHeld(uint64_t id, Entry& entry) {
+  // In a task of its own: end() destroys the promise of this timer.
+  entry.expiry =
+      host.timer.afterDelay(rpc::PROCESS_KEEP_MILLIS * kj::MILLISECONDS)
+          .then([this, id]() {
+            host.runInBackground(kj::evalLater([self = addRef(), id]() mutable { self->end(id); }));
+          })
+          .eagerlyEvaluate(nullptr);
+}
+
+// It has ended; whoever holds it counts it by release().
+void KeptExecutions::countEnded(uint64_t id) {
+  KJ_IF_MAYBE (entry, entries.find(id)) {
+    if (entry->holders > 0 || std::find(ended.begin(), ended.end(), id) != ended.end()) return;
     ended.push_back(id);
     if (ended.size() > rpc::MAX_ENDED_PROCESSES) end(ended.front());
   }

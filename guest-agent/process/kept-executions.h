@@ -17,11 +17,14 @@ public:
   ~KeptExecutions() noexcept(false);
   KJ_DISALLOW_COPY_AND_MOVE(KeptExecutions);
 
-  // A program from its start on; its id.  Random, so that a client which kept one over a boot of the machine does
-  // not find another's.
-  uint64_t add(kj::Own<Execution> execution);
+  // Keeps a program that has just started, and that nobody holds yet; its id.  Random, so that an id from before a boot
+  // of the machine matches no other program.  `attachment` is dropped when the program is forgotten.
+  uint64_t add(kj::Own<Execution> execution, kj::Own<void> attachment = {});
 
   kj::Maybe<Execution&> find(uint64_t id);
+
+  // False: a later attempt than `attempt` was made to have it already.
+  bool admits(uint64_t id, uint32_t attempt);
 
   // Somebody holds it, or one who did does no more.
   void hold(uint64_t id);
@@ -36,12 +39,18 @@ private:
   struct Entry {
     kj::Own<Execution> execution;
     uint holders = 0;
+    uint32_t lastAttempt = 0;
     kj::Promise<void> expiry = nullptr;
+    kj::Own<void> attachment = {};
+    kj::Promise<void> whenEnded = nullptr;
   };
 
   ProcessHost& host;
   kj::HashMap<uint64_t, Entry> entries;
   std::deque<uint64_t> ended;  // that nobody holds; oldest first
+
+  void expireUnlessHeld(uint64_t id, Entry& entry);
+  void countEnded(uint64_t id);
 };
 
 }  // namespace bothy

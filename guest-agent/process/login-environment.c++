@@ -60,16 +60,21 @@ void readFile(kj::StringPtr path, Environment& environment) {
 }  // namespace
 
 void Environment::set(kj::StringPtr name, kj::StringPtr value) {
-  KJ_IF_MAYBE (variable, findVariable(name)) {
-    variable->text = kj::str(name, '=', value);
+  KJ_IF_MAYBE (index, indexOf(name)) {
+    variables[*index].text = kj::str(name, '=', value);
   } else {
     variables.add(Variable{kj::str(name, '=', value), name.size()});
   }
 }
 
 kj::Maybe<kj::StringPtr> Environment::find(kj::StringPtr name) const {
-  KJ_IF_MAYBE (variable, const_cast<Environment*>(this)->findVariable(name)) {
-    return variable->text.slice(variable->nameLength + 1);
+  return indexOf(name).map(
+      [&](size_t index) { return variables[index].text.slice(variables[index].nameLength + 1); });
+}
+
+kj::Maybe<size_t> Environment::indexOf(kj::StringPtr name) const {
+  for (auto i : kj::indices(variables)) {
+    if (variables[i].nameLength == name.size() && variables[i].text.startsWith(name)) return i;
   }
   return nullptr;
 }
@@ -80,21 +85,10 @@ kj::Array<kj::String> Environment::release() {
   };
 }
 
-kj::Maybe<Environment::Variable&> Environment::findVariable(kj::StringPtr name) {
-  for (auto& variable : variables) {
-    if (variable.nameLength == name.size() && variable.text.startsWith(name)) return variable;
-  }
-  return nullptr;
-}
-
 Environment loginEnvironment(const User& user, kj::StringPtr etcDirectory) {
   Environment result;
   result.set("PATH", user.uid == 0 ? ROOT_PATH : USER_PATH);
   result.set("LANG", "C.UTF-8");
-  auto timezone = readTextFile(kj::str(etcDirectory, "/timezone"));
-  KJ_IF_MAYBE (end, timezone.findFirst('\n')) {
-    if (*end > 0) result.set("TZ", kj::str(timezone.slice(0, *end)));
-  }
   readFile(kj::str(etcDirectory, "/default/locale"), result);
   readFile(kj::str(etcDirectory, "/environment"), result);
   result.set("HOME", user.home);

@@ -13,6 +13,8 @@ public:
   // Replaces an earlier value.  `name` without "=".
   void set(kj::StringPtr name, kj::StringPtr value);
   kj::Maybe<kj::StringPtr> find(kj::StringPtr name) const;
+  // Of its element in what release() returns.
+  kj::Maybe<size_t> indexOf(kj::StringPtr name) const;
 
   // NAME=VALUE each, as execve(2) wants them.
   kj::Array<kj::String> release();
@@ -23,13 +25,11 @@ private:
     size_t nameLength;
   };
   kj::Vector<Variable> variables;
-
-  kj::Maybe<Variable&> findVariable(kj::StringPtr name);
 };
 
-// What a login gives `user`, without any shell: PATH, HOME, USER, LOGNAME, SHELL, LANG, TZ, and what
-// the files `environment` and `default/locale` of `etcDirectory` say.  The same for terminals,
-// processes and services.
+// What a login gives `user`, without any shell: PATH, HOME, USER, LOGNAME, SHELL, LANG, and what the files
+// `environment` and `default/locale` of `etcDirectory` say.  The same for terminals, processes and services.  No TZ, as
+// on Debian: libc reads /etc/localtime, and a change of it is seen by programs that run.
 Environment loginEnvironment(const User& user, kj::StringPtr etcDirectory);
 
 }  // namespace bothy

@@ -125,14 +125,22 @@ kj::Promise<void> OutputPump::send(size_t size) {
   }
   KJ_IF_MAYBE (kept, tail) {
     auto chunk = kj::heapArray<kj::byte>(kj::min(size, KEPT_CHUNK_BYTES));
-    read(chunk);
-    kept->append(chunk);
+    size = read(chunk);
+    if (size == 0) return kj::READY_NOW;
+    kept->append(chunk.slice(0, size));
     return sendKept(*kept);
   }
   size = kj::min(size, size_t(rpc::PREFERRED_CHUNK_BYTES));
   auto request =
       sink.writeRequest(capnp::MessageSize{size / sizeof(capnp::word) + REQUEST_WORDS, 0});
-  read(request.initData(static_cast<kj::uint>(size)));
+  auto whole = request.initData(static_cast<kj::uint>(size));
+  size_t had = read(whole);
+  if (had == 0) return kj::READY_NOW;
+  if (had < size) {
+    auto data = request.disownData();
+    data.truncate(static_cast<kj::uint>(had));
+    request.adoptData(kj::mv(data));
+  }
   return request.send();
 }
 
@@ -145,17 +153,20 @@ kj::Promise<void> OutputPump::sendKept(ByteTail& kept) {
   return request.send();
 }
 
-// Nobody else reads this pipe: what was counted is there.
-void OutputPump::read(kj::ArrayPtr<kj::byte> target) {
-  for (size_t have = 0; have < target.size();) {
-    ssize_t n;
-    KJ_SYSCALL(n = ::read(pipe.get(), target.begin() + have, target.size() - have));
-    KJ_ASSERT(n > 0, "bytes have vanished from a pipe");
+// Fills `target` as far as it can: the program may open its end for reading, and take what was counted.
+size_t OutputPump::read(kj::ArrayPtr<kj::byte> target) {
+  size_t have = 0;
+  while (have < target.size()) {
+    ssize_t n = ::read(pipe.get(), target.begin() + have, target.size() - have);
+    if (n < 0 && errno == EINTR) continue;
+    if (n <= 0) break;
     have += n;
   }
   KJ_IF_MAYBE (rest, remaining) {
+    // Counted as read though somebody else did: no more is owed.
     *rest -= target.size();
   }
+  return have;
 }
 
 void OutputPump::close() {

@@ -61,7 +61,7 @@ private:
   kj::Promise<void> deliver();
   kj::Promise<void> send(size_t size);
   kj::Promise<void> sendKept(ByteTail& tail);
-  void read(kj::ArrayPtr<kj::byte> target);
+  size_t read(kj::ArrayPtr<kj::byte> target);
   void close();
   kj::Promise<void> onReadable();
   size_t countAvailable();

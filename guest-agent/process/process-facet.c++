@@ -57,8 +57,8 @@ public:
     auto params = context.getParams();
     int number = params.getNumber();
     KJ_REQUIRE(1 <= number && number <= 64, "no such signal", number);
-    context.initResults().setDelivered(execution->process().signal(number, params.getScope()));
-    return kj::READY_NOW;
+    bool delivered = co_await execution->process().signal(number, params.getScope());
+    context.initResults().setDelivered(delivered);
   }
 
   kj::Promise<void> info(InfoContext context) override {

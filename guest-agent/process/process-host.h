@@ -5,6 +5,7 @@
 
 #include "process/process-tree.h"
 #include "process/reaper.h"
+#include "process/runtime-directory.h"
 #include "process/spawn.h"
 #include "process/user-database.h"
 
@@ -15,8 +16,10 @@ namespace bothy {
 class ProcessHost final: private kj::TaskSet::ErrorHandler {
 public:
   struct Options {
-    // Where passwd, group, environment, default/locale and timezone are read: absolute.
+    // Where passwd, group, environment and default/locale are read: absolute.
     kj::String etcDirectory = kj::str("/etc");
+    // Where the users' runtime directories are: absolute.
+    kj::String runDirectory = kj::str("/run");
     // Whose terminals and processes those are that name no user.
     kj::String defaultUser = kj::str("user");
     // A cgroup v2 directory of the agent's own, without processes, in which each program gets a
@@ -25,8 +28,7 @@ public:
     kj::Maybe<kj::String> cgroupRoot;
   };
 
-  // Reaper::captureChildExit() must have been called before `eventPort` was made.  If the agent has
-  // lowered its own OOM score, then before this.
+  // Reaper::captureChildExit() must have been called before `eventPort` was made.
   ProcessHost(kj::UnixEventPort& eventPort, kj::Timer& timer, Options options);
   ~ProcessHost() noexcept(false);
   KJ_DISALLOW_COPY_AND_MOVE(ProcessHost);
@@ -38,9 +40,13 @@ public:
   Spawner spawner;
   ProcessTrees trees;
   UserDatabase users;
+  RuntimeDirectories runtimeDirectories;
 
   // Programs started by `Processes` that have not been disposed of; at most rpc::MAX_PROCESSES.
   uint processCount = 0;
+
+  // Set when the machine's end was ordered: no program is started any more.
+  bool machineEnds = false;
 
   // Work that goes on after whoever began it is gone: the end of a dropped process.
   void runInBackground(kj::Promise<void> task);

@@ -1,6 +1,7 @@
 #pragma once
 
 #include <kj/async-unix.h>
+#include <kj/function.h>
 #include <kj/string.h>
 #include <kj/vector.h>
 #include <sys/types.h>
@@ -21,8 +22,9 @@ public:
   virtual void adopt(pid_t leader) = 0;
   // How many members live.
   virtual uint count() = 0;
-  // Sends a signal to every member; false if there was none.
-  virtual bool signal(int number) = 0;
+  // Sends the signals to every member, also to those that they are just starting; false if there was none.  To be
+  // awaited before this is dropped.
+  virtual kj::Promise<bool> signal(kj::Array<int> numbers) = 0;
   // SIGKILL for every member, and for those that they are just starting.
   virtual void kill() = 0;
   // Resolves when no member lives.
@@ -37,7 +39,9 @@ public:
   ~ProcessTrees() noexcept(false);
   KJ_DISALLOW_COPY_AND_MOVE(ProcessTrees);
 
+  // Without a cgroup where none can be made: a program that is followed less well is better than none.
   kj::Own<ProcessTree> create();
+  kj::Own<ProcessTree> createWithoutCgroup();
 
   class CgroupPool;
 
@@ -45,6 +49,10 @@ private:
   kj::UnixEventPort& eventPort;
   kj::Maybe<kj::Own<CgroupPool>> cgroups;
 };
+
+// Sends the signals to the processes that `look` finds, and looks again until it finds no other; whether it reached one.
+// That none is missed is sure only if they are frozen: a fork(2) that is under way shows itself when it is done.
+bool signalAll(kj::ArrayPtr<const int> numbers, kj::FunctionParam<kj::Vector<pid_t>()> look);
 
 // Makes `path` (absolute, in a mounted cgroup v2) ready to be a cgroup root, and moves the calling
 // process, which must have one thread, into the sibling `agent` within it: programs are in `path`/…,

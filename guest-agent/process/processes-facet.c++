@@ -9,6 +9,7 @@
 #include "process/command.h"
 #include "process/input-sink.h"
 #include "process/process-facet.h"
+#include "process/requested-starts.h"
 #include "schema/limits.capnp.h"
 
 namespace bothy {
@@ -51,27 +52,119 @@ public:
 
   kj::Promise<void> exec(ExecContext context) override {
     auto params = context.getParams();
-    auto fail = [&](const StartFailure& failure) {
-      failure.writeTo(context.initResults().initOutcome().initFailed());
-    };
-    if (host.processCount >= rpc::MAX_PROCESSES) {
-      fail({rpc::StartFailure::Reason::LIMIT_REACHED, kj::str("maxProcesses")});
-      co_return;
-    }
-    auto prepared = prepareCommand(host, params.getCommand(), EmptyArguments::REFUSED);
-    KJ_IF_MAYBE (failure, prepared.tryGet<StartFailure>()) {
-      fail(*failure);
-      co_return;
-    }
-    auto& request = prepared.get<SpawnRequest>();
+    return params.getRequestId().size() == 0 ? execOnce(context) : execRepeatable(context);
+  }
 
+  kj::Promise<void> reattach(ReattachContext context) override {
+    auto params = context.getParams();
+    auto results = context.getResults();
+    if (kept->find(params.getId()) == nullptr) {
+      results.initOutcome().setAbsent();
+    } else {
+      attach(params.getId(), params, results);
+      results.initOutcome().setAttached();
+    }
+    return kj::READY_NOW;
+  }
+
+private:
+  using Started = kj::OneOf<kj::Own<Execution>, StartFailure>;
+  using Sinks = kj::Maybe<rpc::ByteSink::Client>[2];  // standard output and error
+
+  ProcessHost& host;
+  kj::AutoCloseFd nullDevice;
+  uint starting = 0;  // programs, not yet in host.processCount
+  kj::Own<RequestedStarts> requested = kj::refcounted<RequestedStarts>(host.timer);
+  kj::Own<KeptExecutions> kept = kj::refcounted<KeptExecutions>(host);
+
+  kj::Promise<void> execOnce(ExecContext context) {
+    auto params = context.getParams();
+    const bool keep = params.getKeep();
+    Sinks sinks;
+    if (params.hasStdout()) sinks[0] = params.getStdout();
+    if (params.hasStderr()) sinks[1] = params.getStderr();
+    auto starting = start(params.getCommand(), sinks, keep);
+    context.releaseParams();
+    auto outcome = co_await starting;
+    auto results = context.initResults();
+    KJ_IF_MAYBE (failure, outcome.tryGet<StartFailure>()) {
+      failure->writeTo(results.initOutcome().initFailed());
+      co_return;
+    }
+    auto& execution = outcome.get<kj::Own<Execution>>();
+    results.setStdin(
+        newInputSink(execution->input().addRef(), keep ? WhenDropped::KEEP : WhenDropped::CLOSE));
+    tellStarted(*execution, results.initOutcome());
+    if (keep) {
+      auto id = kept->add(kj::mv(execution));
+      results.setProcess(newKeptProcessFacet(kept->addRef(), id));
+      results.setId(id);
+    } else {
+      results.setProcess(newProcessFacet(kj::mv(execution)));
+    }
+  }
+
+  kj::Promise<void> execRepeatable(ExecContext context) {
+    auto params = context.getParams();
+    auto requestId = params.getRequestId();
+    KJ_REQUIRE(params.getKeep(), "only a program that is kept may have a request id");
+    KJ_REQUIRE(requestId.size() <= rpc::MAX_REQUEST_ID_BYTES, "request id too long");
+    auto result = co_await requested->once(requestId, [&]() { return startKept(params); });
+    auto results = context.getResults();
+    auto outcome = results.initOutcome();
+    KJ_IF_MAYBE (failure, result->outcome.tryGet<StartFailure>()) {
+      failure->writeTo(outcome.initFailed());
+      co_return;
+    }
+    auto id = result->outcome.get<uint64_t>();
+    if (kept->find(id) == nullptr) {
+      outcome.setGone();
+      co_return;
+    }
+    attach(id, params, results);
+    results.setId(id);
+    tellStarted(KJ_ASSERT_NONNULL(kept->find(id)), outcome);
+  }
+
+  // Starts a program that waits for whoever attaches to it.
+  kj::Promise<RequestedStarts::Result::Outcome> startKept(
+      rpc::Processes::ExecParams::Reader params) {
+    auto requestId = kj::str(params.getRequestId());
+    Sinks sinks;
+    auto nobody = [] { return KJ_EXCEPTION(DISCONNECTED, "nobody is attached yet"); };
+    if (params.hasStdout()) sinks[0] = rpc::ByteSink::Client(nobody());
+    if (params.hasStderr()) sinks[1] = rpc::ByteSink::Client(nobody());
+    auto outcome = co_await start(params.getCommand(), sinks, true);
+    KJ_IF_MAYBE (failure, outcome.tryGet<StartFailure>()) {
+      co_return kj::mv(*failure);
+    }
+    auto forget = kj::defer([table = requested->addRef(), requestId = kj::mv(requestId)]() mutable {
+      table->programIsGone(requestId);
+    });
+    co_return kept->add(kj::mv(outcome.get<kj::Own<Execution>>()), kj::heap(kj::mv(forget)));
+  }
+
+  // Keeps nothing of its parameters, except that `sinks` become the program's.
+  kj::Promise<Started> start(rpc::Command::Reader command, Sinks& sinks, bool keep) {
+    if (host.processCount + starting >= rpc::MAX_PROCESSES) {
+      return Started(
+          StartFailure{rpc::StartFailure::Reason::LIMIT_REACHED, kj::str("maxProcesses")});
+    }
+    auto prepared = prepareCommand(host, command, EmptyArguments::REFUSED);
+    KJ_IF_MAYBE (failure, prepared.tryGet<StartFailure>()) {
+      return Started(kj::mv(*failure));
+    }
+    return spawn(kj::mv(prepared.get<SpawnRequest>()), kj::mv(sinks[0]), kj::mv(sinks[1]), keep);
+  }
+
+  kj::Promise<Started> spawn(SpawnRequest request, kj::Maybe<rpc::ByteSink::Client> stdoutSink,
+                             kj::Maybe<rpc::ByteSink::Client> stderrSink, bool keep) {
+    starting++;
+    KJ_DEFER(starting--);
+    Sinks sinks = {kj::mv(stdoutSink), kj::mv(stderrSink)};
     auto input = openPipe(Direction::TO_PROGRAM, request);
     kj::AutoCloseFd programEnds[2];
     kj::Maybe<kj::AutoCloseFd> outputs[2];
-    kj::Maybe<rpc::ByteSink::Client> sinks[2];
-    const bool keep = params.getKeep();
-    if (params.hasStdout()) sinks[0] = params.getStdout();
-    if (params.hasStderr()) sinks[1] = params.getStderr();
     request.standardFds[0] = input.programs.get();
     for (int i = 0; i < 2; i++) {
       request.standardFds[i + 1] = nullDevice.get();
@@ -81,7 +174,6 @@ public:
       programEnds[i] = kj::mv(pipe.programs);
       outputs[i] = kj::mv(pipe.ours);
     }
-    context.releaseParams();
 
     auto starting = ChildProcess::start(host, kj::mv(request));
     // The child has its own by now.  Were ours kept, no end of file would ever come.
@@ -89,8 +181,7 @@ public:
     for (auto& end : programEnds) end = nullptr;
     auto outcome = co_await starting;
     KJ_IF_MAYBE (failure, outcome.tryGet<StartFailure>()) {
-      fail(*failure);
-      co_return;
+      co_return kj::mv(*failure);
     }
     kj::Maybe<kj::Own<OutputPump>> pumps[2];
     for (int i = 0; i < 2; i++) {
@@ -100,33 +191,25 @@ public:
                                  keep ? OutputPump::Keeping::TAIL : OutputPump::Keeping::NOTHING);
       }
     }
-    auto standardInput = kj::refcounted<ProgramInput>(host.eventPort, kj::mv(input.ours));
-    auto results = context.initResults();
-    results.setStdin(
-        newInputSink(standardInput->addRef(), keep ? WhenDropped::KEEP : WhenDropped::CLOSE));
-    auto execution =
-        kj::refcounted<Execution>(host, kj::mv(outcome.get<kj::Own<ChildProcess>>()),
-                                  kj::mv(standardInput), kj::mv(pumps[0]), kj::mv(pumps[1]));
-    if (keep) {
-      auto id = kept->add(kj::mv(execution));
-      results.setProcess(newKeptProcessFacet(kept->addRef(), id));
-      results.setId(id);
-    } else {
-      results.setProcess(newProcessFacet(kj::mv(execution)));
-    }
-    results.initOutcome().setStarted();
+    co_return kj::refcounted<Execution>(
+        host, kj::mv(outcome.get<kj::Own<ChildProcess>>()),
+        kj::refcounted<ProgramInput>(host.eventPort, kj::mv(input.ours)), kj::mv(pumps[0]),
+        kj::mv(pumps[1]));
   }
 
-  kj::Promise<void> reattach(ReattachContext context) override {
-    auto params = context.getParams();
-    auto id = params.getId();
-    auto found = kept->find(id);
-    if (found == nullptr) {
-      context.initResults().initOutcome().setAbsent();
-      return kj::READY_NOW;
+  static void tellStarted(Execution& execution, rpc::Processes::ExecOutcome::Builder outcome) {
+    outcome.setStarted();
+    KJ_IF_MAYBE (home, execution.process().missingHome()) {
+      outcome.setMissingHome(home->path);
+      outcome.setMissingHomeError(home->errorNumber);
     }
-    auto& execution = KJ_ASSERT_NONNULL(found);
-    // Nothing is changed unless all of it can be.
+  }
+
+  // Gives the kept program `id` to the sinks of `params`, from its positions on.  Nothing is changed unless all of it
+  // can be.
+  template <typename Params, typename Results>
+  void attach(uint64_t id, Params params, Results results) {
+    auto& execution = KJ_ASSERT_NONNULL(kept->find(id));
     auto output = execution.output(), errors = execution.errors();
     KJ_REQUIRE(params.hasStdout() == (output != nullptr), "stdout as it was given to exec");
     KJ_REQUIRE(params.hasStderr() == (errors != nullptr), "stderr as it was given to exec");
@@ -137,21 +220,14 @@ public:
     };
     require(output, params.getStdoutFrom());
     require(errors, params.getStderrFrom());
+    KJ_REQUIRE(kept->admits(id, params.getAttempt()), "overtaken by a later attempt");
     KJ_IF_MAYBE (pump, output) pump->redirect(params.getStdout(), params.getStdoutFrom());
     KJ_IF_MAYBE (pump, errors) pump->redirect(params.getStderr(), params.getStderrFrom());
 
-    auto results = context.initResults();
     results.setStdin(newInputSink(execution.input().addRef(), WhenDropped::KEEP));
     results.setStdinReceived(execution.input().received());
     results.setProcess(newKeptProcessFacet(kept->addRef(), id));
-    results.initOutcome().setAttached();
-    return kj::READY_NOW;
   }
-
-private:
-  ProcessHost& host;
-  kj::AutoCloseFd nullDevice;
-  kj::Own<KeptExecutions> kept = kj::refcounted<KeptExecutions>(host);
 };
 
 }  // namespace

@@ -15,7 +15,8 @@ kj::Promise<void> ProgramInput::write(uint64_t as, kj::ArrayPtr<const kj::byte> 
       taken += n;
       data = data.slice(n, data.size());
     } else if (errno == EAGAIN) {
-      co_await onWritable();
+      // Fails when the pipe is closed meanwhile, or another became the writer: requireOpen() says which.
+      co_await onWritable().catch_([](kj::Exception&&) {});
     } else if (errno != EINTR) {
       close();
     }

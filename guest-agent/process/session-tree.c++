@@ -17,6 +17,9 @@ namespace bothy {
 
 namespace {
 
+// Until the next look at a process that cannot be watched.
+constexpr kj::Duration LOOK_PAUSE = 10 * kj::MILLISECONDS;
+
 struct Entry {
   pid_t pid;
   pid_t parent;
@@ -55,18 +58,13 @@ public:
   void adopt(pid_t pid) override { leader = pid; }
   uint count() override { return members().size(); }
 
-  bool signal(int number) override {
-    bool delivered = false;
-    for (pid_t pid : members()) {
-      if (::kill(pid, number) == 0) delivered = true;
-    }
-    return delivered;
+  kj::Promise<bool> signal(kj::Array<int> numbers) override {
+    return signalAll(numbers, [this]() { return members(); });
   }
 
   void kill() override {
-    // Twice: a member may have been between fork and the first look.
-    signal(SIGKILL);
-    signal(SIGKILL);
+    int number = SIGKILL;
+    signalAll(kj::arrayPtr(&number, 1), [this]() { return members(); });
   }
 
   kj::Promise<void> onEmpty() override {
@@ -74,7 +72,11 @@ public:
       auto pids = members();
       if (pids.empty()) co_return;
       int fd = static_cast<int>(syscall(SYS_pidfd_open, pids[0], 0));
-      if (fd < 0) continue;  // it has just ended
+      if (fd < 0) {
+        // It has just ended, or nothing can be opened now.
+        co_await eventPort.getTimer().afterDelay(LOOK_PAUSE);
+        continue;
+      }
       kj::AutoCloseFd pidFd(fd);
       kj::UnixEventPort::FdObserver observer(eventPort, fd,
                                              kj::UnixEventPort::FdObserver::OBSERVE_READ);

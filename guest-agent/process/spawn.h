@@ -10,13 +10,20 @@
 namespace bothy {
 
 // What runs, and as whom.  The program starts as leader of a session of its own, with all signals at
-// their defaults and unblocked, umask 022, the OOM score of an ordinary process, and no other fd.
+// their defaults and unblocked, umask 022, PROGRAM_LIMITS, and no other fd.
 struct SpawnRequest {
-  // Tried in this order until execve(2) finds one; see searchPath().
+  // Tried in this order until execve(2) finds one; see searchPath().  A text file without "#!" is run by /bin/sh.
   kj::Array<kj::String> programs;
   kj::Array<kj::String> arguments;    // argv; not empty
   kj::Array<kj::String> environment;  // each NAME=VALUE
   kj::String workingDirectory;        // absolute; entered with the user's rights
+
+  // What becomes of a working directory that cannot be entered.  Of a home, the program runs in "/", and the element
+  // of `environment` with this index becomes HOME=/.
+  struct Home {
+    kj::Maybe<size_t> variable;
+  };
+  kj::Maybe<Home> home = nullptr;
 
   struct Credentials {
     uid_t uid;
@@ -33,6 +40,8 @@ struct SpawnRequest {
 
   // A cgroup v2 directory that the program is born into, borrowed like the fds.
   kj::Maybe<int> cgroupFd;
+  // None: as long as it likes.  ChildProcess sees to it, spawn() does not.
+  kj::Maybe<kj::Duration> timeLimit = nullptr;
 };
 
 // Nothing runs.
@@ -40,11 +49,25 @@ struct SpawnFailure {
   enum class Stage { CLONE, SESSION, FILES, TERMINAL, CREDENTIALS, WORKING_DIRECTORY, EXECUTE };
   Stage stage;
   int errorNumber;
+
+  // Of EXECUTE: the program that is there and is not executed, as the user sees it.
+  struct File {
+    kj::String path;
+    mode_t mode;
+    bool mayExecute;
+    kj::Array<kj::byte>
+        head;  // its first bytes, at most MAX_HEAD_BYTES; empty if they could not be read
+  };
+  kj::Maybe<File> file;
 };
 
 struct SpawnedProcess {
   pid_t pid;
   kj::Promise<ExitStatus> exit;
+  // The home could not be entered, for this errno, and it runs in "/".
+  kj::Maybe<int> homeError;
+  // Not in the cgroup that was given, which the kernel refused: somebody in the guest has made it unusable.
+  bool isOutsideCgroup;
 };
 
 // The one place that forks.
@@ -67,7 +90,6 @@ private:
   kj::UnixEventPort& eventPort;
   Reaper& reaper;
   kj::Array<int> ignoredSignals;
-  bool mustResetOomScore;
   kj::TaskSet launches;
 
   kj::Promise<void> finish(

@@ -92,6 +92,8 @@ TestWorld::TestWorld(Trees trees, kj::Maybe<kj::Timer&> timer)
   writeEtc("group", kj::str("root:x:0:\nuser:x:", gid, ":\nextra:x:61300:other,user\n"));
   ProcessHost::Options options;
   options.etcDirectory = kj::str(directory, "/etc");
+  options.runDirectory = kj::str(directory, "/run");
+  KJ_SYSCALL(mkdir(options.runDirectory.cStr(), 0755));
   options.cgroupRoot = cgroupRoot.map([](const kj::String& path) { return kj::str(path); });
   host = kj::heap<ProcessHost>(io.unixEventPort, timer.orDefault(io.provider->getTimer()),
                                kj::mv(options));

@@ -29,7 +29,7 @@ public:
 
   kj::AsyncIoContext io;
   kj::WaitScope& scope;
-  kj::String directory;  // temporary; holds etc/ and home/
+  kj::String directory;  // temporary; holds etc/, home/ and run/
   kj::Maybe<kj::String> cgroupRoot;
   kj::Own<ProcessHost> host;
   uid_t uid;  // of `user`: the tester, or somebody else if that is root

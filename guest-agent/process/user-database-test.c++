@@ -27,6 +27,21 @@ TEST_CASE("lines that do not parse are passed over") {
   CHECK(user.shell == "/bin/sh");
 }
 
+TEST_CASE("the number that setresuid passes over is nobody's") {
+  TestWorld world;
+  world.writeEtc("passwd", "user:x:4294967295:5::/:/bin/sh\nguest:x:5:4294967295::/:/bin/sh\n");
+  CHECK(world.host->users.find("user") == nullptr);
+  CHECK(world.host->users.find("guest") == nullptr);
+}
+
+TEST_CASE("P48 without a passwd file there is root, who can write another") {
+  UserDatabase users(kj::str("/nowhere"));
+  auto root = KJ_REQUIRE_NONNULL(users.find("root"));
+  CHECK(root.uid == 0);
+  CHECK(root.shell == "/bin/sh");
+  CHECK(users.find("user") == nullptr);
+}
+
 kj::String valueOf(TestWorld& world, kj::StringPtr name) {
   auto user = KJ_REQUIRE_NONNULL(world.host->users.find("user"));
   auto environment = loginEnvironment(user, world.host->options.etcDirectory);
@@ -48,7 +63,8 @@ TEST_CASE("P40 the image's environment file counts, but not for who the user is"
   CHECK(valueOf(world, "PATH") == "/opt/bin:/bin");
   CHECK(valueOf(world, "EDITOR") == "vim");
   CHECK(valueOf(world, "HOME") == world.path("").slice(0, world.path("").size() - 1));
-  CHECK(valueOf(world, "TZ") == "Europe/Vienna");
+  // The time zone is that of /etc/localtime, as after a login.
+  CHECK(valueOf(world, "TZ") == "(unset)");
   CHECK(valueOf(world, "2x") == "(unset)");
 }
 

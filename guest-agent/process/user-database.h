@@ -12,12 +12,13 @@ struct User {
   uid_t uid;
   gid_t gid;
   kj::Array<gid_t> groups;  // supplementary, `gid` included
-  kj::String home;
-  kj::String shell;  // never empty
+  kj::String home;          // never empty; "/" if passwd names none
+  kj::String shell;         // never empty; /bin/sh if passwd names none
 };
 
 // Reads passwd(5) and group(5) of a directory, each time anew: the user may change them.  No NSS: the
-// agent is static and runs nobody's code.  A line that does not parse is passed over.
+// agent is static and runs nobody's code.  A line that does not parse is passed over.  There is always
+// root, though passwd may lack it.
 class UserDatabase final {
 public:
   // `etcDirectory`: absolute, without a final slash.

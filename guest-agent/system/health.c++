@@ -1,36 +1,32 @@
 #include "system/health.h"
 
 #include <dirent.h>
-#include <fcntl.h>
-#include <kj/debug.h>
-#include <kj/io.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/statvfs.h>
 #include <unistd.h>
+
+#include "process/cgroup.h"
+#include "process/text-file.h"
 
 namespace bothy {
 namespace {
 
 constexpr uint64_t KIB = 1024;
 
-// One read: these files are made when they are read, and none that is read here is longer.
+// None of the files that are read here is longer.
 constexpr size_t MAX_PROC_BYTES = 8192;
 
-kj::String readProc(const char* path) {
-  int fd = ::open(path, O_RDONLY | O_CLOEXEC);
-  if (fd < 0) {
-    return kj::str();
-  }
-  kj::AutoCloseFd file(fd);
-  char buffer[MAX_PROC_BYTES];
-  auto n = ::read(file.get(), buffer, sizeof(buffer));
-  return kj::heapString(buffer, n < 0 ? 0 : n);
+kj::String readProc(kj::StringPtr path) {
+  return findTextFile(path, MAX_PROC_BYTES).orDefault(kj::String());
 }
+
+// Of so many processes it is asked whether they are the kernel's threads; the rest is counted.
+constexpr uint32_t MAX_ASKED = 1000;
 
 // Processes with a memory of their own; the kernel's threads, whose children are all of kthreadd's,
 // have none.  A directory below /proc is a process if its name begins with a digit.
-uint32_t countProcesses() {
+uint32_t countInProc() {
   DIR* entries = ::opendir("/proc");
   if (entries == nullptr) {
     return 0;
@@ -41,12 +37,24 @@ uint32_t countProcesses() {
     if (entry->d_name[0] < '1' || entry->d_name[0] > '9') {
       continue;
     }
-    auto statm = readProc(kj::str("/proc/", entry->d_name, "/statm").cStr());
+    if (count >= MAX_ASKED) {
+      ++count;
+      continue;
+    }
+    auto statm = readProc(kj::str("/proc/", entry->d_name, "/statm"));
     if (statm.size() > 0 && !statm.startsWith("0 ")) {
       ++count;
     }
   }
   return count;
+}
+
+// The control groups tell it with a read each, however many there are.
+uint32_t countProcesses() {
+  KJ_IF_MAYBE (count, countProcessesWithin("/sys/fs/cgroup")) {
+    return *count;
+  }
+  return countInProc();
 }
 
 }  // namespace

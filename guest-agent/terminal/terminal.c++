@@ -1,5 +1,7 @@
 #include "terminal/terminal.h"
 
+#include <string.h>
+
 #include <kj/debug.h>
 
 #include "schema/limits.capnp.h"
@@ -20,6 +22,10 @@ constexpr uint64_t AHEAD_BYTES = 64 * 1024;
 // discipline): what an ended program has left there is less.
 constexpr size_t LEFT_OVER_BYTES = 64 * 1024;
 
+kj::String homeMissingLine(const MissingHome& home) {
+  return kj::str(home.path, ": ", strerror(home.errorNumber), ": running in / with HOME=/\r\n");
+}
+
 static_assert(AHEAD_BYTES + TURN_BYTES + LEFT_OVER_BYTES < rpc::SCROLLBACK_BYTES);
 
 }  // namespace
@@ -34,15 +40,22 @@ Terminal::Terminal(ProcessHost& host, Owner& owner, uint64_t id, kj::String titl
       pty(kj::mv(pty)),
       child(kj::mv(child)),
       scrollback(rpc::SCROLLBACK_BYTES),
-      ended(run().eagerlyEvaluate(nullptr).fork()) {}
+      ended(nullptr) {
+  // As login(1) says it, before the program writes anything.
+  KJ_IF_MAYBE (home, this->child->missingHome()) {
+    scrollback.append(homeMissingLine(*home).asBytes());
+  }
+  ended = run().eagerlyEvaluate(nullptr).fork();
+}
 
 Terminal::~Terminal() noexcept(false) {}
 
 void Terminal::resize(WindowSize size) {
-  if (size == windowSize) return;
+  // Asked of the kernel each time: the program may have set another size, which nobody told us.
   KJ_IF_MAYBE (open, pty) {
     (*open)->resize(size);
   }
+  if (size == windowSize) return;
   windowSize = size;
   for (auto viewer : viewers) viewer->resized(scrollback.end(), size);
 }

@@ -12,9 +12,16 @@
 #include "wire/rpc-connection.h"
 
 namespace bothy {
+namespace {
 
-ControlServer::ControlServer(rpc::Supervisor::Client bootstrap, uint32_t maxConnections)
-    : bootstrap(kj::mv(bootstrap)), free(maxConnections), connections(*this) {}
+// Until it is tried again to take in a client for whom there was no file.
+constexpr kj::Duration ACCEPT_PAUSE = 1 * kj::SECONDS;
+
+}  // namespace
+
+ControlServer::ControlServer(kj::Timer& timer, rpc::Supervisor::Client bootstrap,
+                             uint32_t maxConnections)
+    : timer(timer), bootstrap(kj::mv(bootstrap)), free(maxConnections), connections(*this) {}
 
 ControlServer::~ControlServer() noexcept(false) {}
 
@@ -26,11 +33,26 @@ kj::Promise<void> ControlServer::listen(kj::ConnectionReceiver& receiver) {
       KJ_LOG(WARNING, "as many clients as max-connections allows; the next one waits");
       co_await paf.promise;
     }
-    auto stream = co_await receiver.accept();
+    auto stream = co_await accept(receiver);
     free--;
     auto connection = kj::heap<RpcConnection>(kj::mv(stream), bootstrap);
     auto ended = connection->onDisconnect();
     connections.add(ended.attach(kj::mv(connection), kj::defer([this]() { leave(); })));
+  }
+}
+
+kj::Promise<kj::Own<kj::AsyncIoStream>> ControlServer::accept(kj::ConnectionReceiver& receiver) {
+  for (;;) {
+    kj::Maybe<kj::Exception> failure;
+    try {
+      co_return co_await receiver.accept();
+    } catch (...) {
+      failure = kj::getCaughtExceptionAsKj();
+    }
+    auto& e = KJ_ASSERT_NONNULL(failure);
+    if (e.getType() != kj::Exception::Type::OVERLOADED) kj::throwFatalException(kj::mv(e));
+    KJ_LOG(ERROR, "a client cannot be taken in yet", e.getDescription());
+    co_await timer.afterDelay(ACCEPT_PAUSE);
   }
 }
 

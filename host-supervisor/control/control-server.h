@@ -1,6 +1,7 @@
 #pragma once
 
 #include <kj/async-io.h>
+#include <kj/timer.h>
 
 #include "schema/supervisor.capnp.h"
 
@@ -10,19 +11,22 @@ namespace bothy {
 // of wire/rpc-connection.h.  One more waits until another leaves.
 class ControlServer final: private kj::TaskSet::ErrorHandler {
 public:
-  ControlServer(rpc::Supervisor::Client bootstrap, uint32_t maxConnections);
+  ControlServer(kj::Timer& timer, rpc::Supervisor::Client bootstrap, uint32_t maxConnections);
   ~ControlServer() noexcept(false);
   KJ_DISALLOW_COPY_AND_MOVE(ControlServer);
 
-  // Serves until dropped; fails if the socket does.
+  // Serves until dropped; fails if the socket does.  While this process has no files left (EMFILE, ENFILE) or no memory,
+  // who comes waits.
   kj::Promise<void> listen(kj::ConnectionReceiver& receiver);
 
 private:
+  kj::Timer& timer;
   rpc::Supervisor::Client bootstrap;
   uint32_t free;
   kj::Maybe<kj::Own<kj::PromiseFulfiller<void>>> waiting;
   kj::TaskSet connections;
 
+  kj::Promise<kj::Own<kj::AsyncIoStream>> accept(kj::ConnectionReceiver& receiver);
   void leave();
   void taskFailed(kj::Exception&& exception) override;
 };

@@ -32,7 +32,13 @@ struct Fixture: public TestWorld {
   kj::Own<RpcConnection> client;
   kj::Maybe<rpc::Supervisor::Client> held;
 
-  Fixture() {
+  Fixture() { serve(); }
+
+  // The present manager, over a new connection.
+  void serve() {
+    held = nullptr;
+    client = nullptr;
+    server = nullptr;
     auto pipe = io.provider->newTwoWayPipe();
     server = kj::heap<RpcConnection>(
         kj::mv(pipe.ends[0]),
@@ -42,6 +48,12 @@ struct Fixture: public TestWorld {
   }
 
   rpc::Supervisor::Client& supervisor() { return KJ_ASSERT_NONNULL(held); }
+
+  auto connect(kj::StringPtr name) {
+    auto request = supervisor().connectRequest();
+    request.setName(name);
+    return request.send();
+  }
 
   auto create(kj::StringPtr name) {
     auto request = supervisor().createRequest();
@@ -135,6 +147,85 @@ TEST_CASE("P30 a workspace that stands still on a full disk says so until it goe
   CHECK(connect().getOutcome().isConnected());
 }
 
+TEST_CASE("P41 a machine that bothyd cannot take over is running and unreachable, and says why") {
+  Fixture f;
+  f.create("demo").wait(f.scope);
+  auto unreachable = [&]() {
+    auto response = f.supervisor().listRequest().send().wait(f.scope);
+    auto info = response.getWorkspaces()[0];
+    CHECK(info.getState() == rpc::WorkspaceState::RUNNING);
+    return kj::str(info.getUnreachable());
+  };
+  CHECK(unreachable() == "");
+  f.driver.failAdoptions(KJ_EXCEPTION(FAILED, "it does not talk"));
+  f.restart();
+  f.serve();
+  CHECK(unreachable() == "it does not talk");
+  CHECK(f.connect("demo").wait(f.scope).getOutcome().getUnreachable() == "it does not talk");
+  f.driver.allowAdoptions();
+  f.advance(1 * kj::SECONDS);
+  f.settle();
+  CHECK(unreachable() == "");
+  CHECK(f.connect("demo").wait(f.scope).getOutcome().isConnected());
+}
+
+TEST_CASE("P41 a connect whose answer is lost may be repeated, and leaves nothing behind") {
+  Fixture f;
+  f.create("demo").wait(f.scope);
+  f.connect("demo").wait(f.scope);
+  auto connections = f.served.size();
+  for (int i = 0; i < 100; i++) {
+    // Given up before the answer, and with the connection that it would come over.
+    auto lost = f.connect("demo");
+    if (i % 2 == 0) lost.poll(f.scope);
+    if (i % 10 == 0) f.serve();
+  }
+  CHECK(f.connect("demo").wait(f.scope).getOutcome().isConnected());
+  CHECK(f.served.size() == connections);
+  f.settle();
+  // What clients were given holds the workspace: nothing does when it is gone.
+  auto workspace = f.find("demo");
+  auto machine = KJ_ASSERT_NONNULL(workspace->machine());
+  f.serve();
+  f.settle();
+  workspace->erase().wait(f.scope);
+  f.settle();
+  CHECK_FALSE(workspace->isShared());
+  CHECK_FALSE(machine->isShared());
+}
+
+TEST_CASE("P45 a stop during the boot is told to all: to who starts, and which way it ended") {
+  Fixture f;
+  f.agentAnswers = false;
+  auto creating = f.create("demo");
+  f.settle();
+  auto start = f.supervisor().startRequest();
+  start.setName("demo");
+  auto starting = start.send();
+  f.settle();
+  auto stop = f.supervisor().stopRequest();
+  stop.setName("demo");
+  auto stopped = stop.send().wait(f.scope);
+  CHECK(stopped.getOutcome().getStopped() == rpc::Supervisor::StopKind::FORCED);
+  CHECK(starting.wait(f.scope).getOutcome().isStopped());
+  auto created = creating.wait(f.scope);
+  REQUIRE(created.getOutcome().isStopped());
+  CHECK(created.getOutcome().getStopped().getState() == rpc::WorkspaceState::STOPPED);
+  CHECK(created.getOutcome().getStopped().getSpec().getName() == "demo");
+}
+
+TEST_CASE("S12 an agent that lies about its version takes the list away from nobody") {
+  Fixture f;
+  auto lie = kj::heapString(7 << 20);
+  for (auto& each : lie.asArray()) each = 'v';
+  f.agentVersion = kj::mv(lie);
+  f.create("demo").wait(f.scope);
+  auto response = f.supervisor().listRequest().send().wait(f.scope);
+  REQUIRE(response.getWorkspaces().size() == 1);
+  CHECK(response.getWorkspaces()[0].getAgentVersion() == "?");
+  CHECK(f.store->workspaces()[0].agentVersion == "?");
+}
+
 TEST_CASE("P28 stop, start and delete over the wire") {
   Fixture f;
   f.create("demo").wait(f.scope);
@@ -162,6 +253,7 @@ TEST_CASE("P58 a watcher gets what was and what comes, in order and once") {
   watch.setSink(kj::heap<RecordingSink>(numbers, false));
   auto watching = watch.send().wait(f.scope);
   CHECK(watching.getFirst() == 1);
+  CHECK(watching.getLast() == 4);
   f.create("two").wait(f.scope);
   f.settle();
   REQUIRE(numbers.size() == 7);
@@ -234,7 +326,7 @@ TEST_CASE("S02 one client more than the limit waits until another leaves") {
   auto receiver = f.io.lowLevelProvider->wrapListenSocketFd(
       kj::mv(fd),
       kj::LowLevelAsyncIoProvider::ALREADY_CLOEXEC | kj::LowLevelAsyncIoProvider::ALREADY_NONBLOCK);
-  ControlServer server(f.supervisor(), 1);
+  ControlServer server(f.timer, f.supervisor(), 1);
   auto listening = server.listen(*receiver).eagerlyEvaluate(nullptr);
 
   auto address = f.io.provider->getNetwork().parseAddress(kj::str("unix:", path)).wait(f.scope);

@@ -96,6 +96,9 @@ kj::Promise<void> SupervisorFacet::create(CreateContext context) {
     KJ_CASE_ONEOF(noSpace, WorkspaceManager::NoSpace) {
       outcome.setNoSpace(noSpace.why);
     }
+    KJ_CASE_ONEOF(stopped, WorkspaceManager::Stopped) {
+      describe(outcome.initStopped(), *stopped.workspace);
+    }
   }
 }
 
@@ -123,6 +126,10 @@ kj::Promise<void> SupervisorFacet::connect(ConnectContext context) {
     co_return;
   }
   auto& workspace = KJ_ASSERT_NONNULL(found);
+  if (workspace->unreachable().size() > 0) {
+    context.getResults().initOutcome().setUnreachable(workspace->unreachable());
+    co_return;
+  }
   auto running = workspace->machine();
   if (running == nullptr) {
     context.getResults().initOutcome().setNotRunning(toRpc(workspace->row().state));
@@ -178,7 +185,11 @@ kj::Promise<void> SupervisorFacet::start(StartContext context) {
       }
     }
     KJ_CASE_ONEOF(superseded, Superseded) {
-      outcome.setBusy(toRpc(workspace->row().state));
+      if (superseded.by == Wish::STOP) {
+        outcome.setStopped();
+      } else {
+        outcome.setBusy(toRpc(workspace->row().state));
+      }
     }
   }
 }
@@ -266,6 +277,7 @@ kj::Promise<void> SupervisorFacet::watch(WatchContext context) {
   KJ_REQUIRE(params.hasSink(), "watch needs a sink");
   auto results = context.getResults();
   results.setFirst(events.first());
+  results.setLast(events.newest());
   results.setHandle(kj::heap<EventWatch>(events, timer, params.getAfter(), params.getSink()));
   return kj::READY_NOW;
 }

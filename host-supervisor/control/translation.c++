@@ -9,7 +9,7 @@ static_assert(static_cast<int>(WorkspaceState::RESIZING) ==
               static_cast<int>(rpc::WorkspaceState::RESIZING));
 static_assert(static_cast<int>(WorkspaceState::RUNNING) ==
               static_cast<int>(rpc::WorkspaceState::RUNNING));
-static_assert(static_cast<int>(Cause::DISK_FREED) == static_cast<int>(rpc::Cause::DISK_FREED));
+static_assert(static_cast<int>(Cause::UNREACHABLE) == static_cast<int>(rpc::Cause::UNREACHABLE));
 static_assert(static_cast<int>(Cause::ADOPTED) == static_cast<int>(rpc::Cause::ADOPTED));
 static_assert(static_cast<int>(Verdict::REFUSE) == static_cast<int>(rpc::Verdict::REFUSE));
 static_assert(static_cast<int>(StartFault::GENERATION) ==
@@ -49,6 +49,7 @@ void fill(rpc::WorkspaceInfo::Builder info, Workspace& workspace, kj::StringPtr 
     info.setAgentVersion(row.agentVersion);
     info.setAccelerator(accelerator);
     if (workspace.isStalled()) info.setStalled(STALL_REASON);
+    info.setUnreachable(workspace.unreachable());
   }
 }
 

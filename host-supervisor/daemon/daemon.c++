@@ -18,6 +18,7 @@
 #include "keys/local-keyring.h"
 #include "logging/log.h"
 #include "loop/core-dumps.h"
+#include "loop/open-files.h"
 #include "loop/signals.h"
 #include "loop/subreaper.h"
 #include "store/sqlite-store.h"
@@ -68,6 +69,7 @@ kj::Promise<Machinery> lookAtMachinery(kj::UnixEventPort& port, Subreaper& reape
 
 [[noreturn]] void serve(const Settings& settings, kj::FunctionParam<World(World)>& within) {
   forbidCoreDumps();
+  raiseOpenFileLimit();
   // Before anything is made: who is not root learns that, and not which call failed.
   LinuxHostFacts facts;
   requireFit(examineHost(facts, examinedPlaces(settings)));
@@ -122,7 +124,8 @@ kj::Promise<Machinery> lookAtMachinery(kj::UnixEventPort& port, Subreaper& reape
   auto receiver = io.lowLevelProvider->wrapListenSocketFd(
       kj::mv(socket),
       kj::LowLevelAsyncIoProvider::ALREADY_CLOEXEC | kj::LowLevelAsyncIoProvider::ALREADY_NONBLOCK);
-  ControlServer server(kj::heap<SupervisorFacet>(manager, events, io.provider->getTimer(),
+  ControlServer server(io.provider->getTimer(),
+                       kj::heap<SupervisorFacet>(manager, events, io.provider->getTimer(),
                                                  abilities, examiner, kj::StringPtr(BOTHY_VERSION)),
                        settings.maxConnections);
   kj::StringPtr version = BOTHY_VERSION;

@@ -64,6 +64,7 @@ TEST_CASE("S24 an examination has each check once, under a name that a client ca
                     "runtime-dir",
                     "state-dir",
                     "root",
+                    "open-files",
                     "user-ids"}) {
     INFO(name);
     CHECK(names.contains(name));

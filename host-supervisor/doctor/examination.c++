@@ -5,6 +5,7 @@
 #include <kj/vector.h>
 
 #include "doctor/kernel-checks.h"
+#include "doctor/limit-checks.h"
 #include "doctor/memory-checks.h"
 #include "doctor/processor-checks.h"
 
@@ -16,7 +17,7 @@ kj::Array<Finding> examineHost(const HostFacts& facts, const ExaminedPlaces& pla
                  checkKernelLog(facts), checkBpf(facts), checkFuse(facts),
                  checkNetworkNamespaces(facts), checkRuntimeDirectory(facts, places),
                  checkStateDirectory(facts, places), checkUserIds(facts, places),
-                 checkKernel(facts), checkRpcLibrary(CAPNP_VERSION));
+                 checkOpenFiles(facts, places), checkKernel(facts), checkRpcLibrary(CAPNP_VERSION));
 }
 
 kj::Array<Finding> examineMachinery(const HostFacts& facts, const Machinery& machinery) {

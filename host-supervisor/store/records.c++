@@ -50,6 +50,10 @@ kj::StringPtr toString(Cause cause) {
       return "disk full";
     case Cause::DISK_FREED:
       return "disk freed";
+    case Cause::GUEST_REBOOTED:
+      return "guest rebooted";
+    case Cause::UNREACHABLE:
+      return "unreachable";
   }
   KJ_UNREACHABLE;
 }
@@ -68,6 +72,7 @@ WorkspaceRow WorkspaceRow::clone() const {
   copy.state = state;
   copy.failure = kj::str(failure);
   copy.secret = kj::heapArray<kj::byte>(secret);
+  copy.rebooting = rebooting;
   copy.createdNanos = createdNanos;
   copy.startedNanos = startedNanos;
   copy.agentVersion = kj::str(agentVersion);

@@ -32,6 +32,8 @@ enum class Cause : uint8_t {
   RESIZE_FAILED = 8,
   DISK_FULL = 9,
   DISK_FREED = 10,
+  GUEST_REBOOTED = 11,
+  UNREACHABLE = 12,
 };
 
 kj::StringPtr toString(WorkspaceState state);
@@ -61,6 +63,8 @@ struct WorkspaceRow {
   kj::String failure;
   // Of the running boot; empty unless a machine may run.
   kj::Array<const kj::byte> secret;
+  // In state STARTING: the guest asked for it, so that it goes on without a client.
+  bool rebooting = false;
   int64_t createdNanos = 0;
   int64_t startedNanos = 0;
   kj::String agentVersion;

@@ -49,11 +49,15 @@ constexpr kj::StringPtr MIGRATIONS[] = {
     R"sql(
       ALTER TABLE workspaces ADD COLUMN wanted_disk_mib INTEGER NOT NULL DEFAULT 0;
     )sql"_kj,
+    R"sql(
+      ALTER TABLE workspaces ADD COLUMN rebooting INTEGER NOT NULL DEFAULT 0;
+    )sql"_kj,
 };
 
 constexpr kj::StringPtr SELECT_WORKSPACES =
     "SELECT id, name, image, cpus, memory_mib, disk_mib, uid, cid, state, failure, secret, "
-    "created_nanos, started_nanos, agent_version, wanted_disk_mib FROM workspaces ORDER BY name"_kj;
+    "created_nanos, started_nanos, agent_version, wanted_disk_mib, rebooting FROM workspaces "
+    "ORDER BY name"_kj;
 
 template <typename Enum>
 Enum known(int64_t number, Enum last) {
@@ -91,6 +95,7 @@ public:
       row.startedNanos = select.integer(12);
       row.agentVersion = select.text(13);
       row.wantedDiskMib = select.integer(14);
+      row.rebooting = select.integer(15) != 0;
       rows.add(kj::mv(row));
     }
     return rows.releaseAsArray();
@@ -103,7 +108,8 @@ public:
           database,
           "INSERT INTO workspaces (name, image, cpus, memory_mib, disk_mib, uid, "
           "cid, state, failure, secret, created_nanos, started_nanos, "
-          "agent_version, wanted_disk_mib, id) VALUES (?,?,?,?,?,?,?,?,?,?,?,?,?,?,?)");
+          "agent_version, wanted_disk_mib, rebooting, id) VALUES "
+          "(?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?)");
       bindRow(insert, row).finish();
       KJ_IF_MAYBE (r, request) {
         SqliteStatement remember(
@@ -116,11 +122,12 @@ public:
 
   void update(const WorkspaceRow& row, kj::Maybe<const EventRecord&> event) override {
     change([&]() {
-      SqliteStatement update(database,
-                             "UPDATE workspaces SET name=?, image=?, cpus=?, memory_mib=?, "
-                             "disk_mib=?, uid=?, cid=?, state=?, failure=?, secret=?, "
-                             "created_nanos=?, started_nanos=?, agent_version=?, wanted_disk_mib=? "
-                             "WHERE id=?");
+      SqliteStatement update(
+          database,
+          "UPDATE workspaces SET name=?, image=?, cpus=?, memory_mib=?, "
+          "disk_mib=?, uid=?, cid=?, state=?, failure=?, secret=?, "
+          "created_nanos=?, started_nanos=?, agent_version=?, wanted_disk_mib=?, "
+          "rebooting=? WHERE id=?");
       int changed = bindRow(update, row).finish();
       KJ_REQUIRE(changed == 1, "no such workspace in the database", row.id);
       KJ_IF_MAYBE (e, event) addEvent(*e);
@@ -164,7 +171,7 @@ public:
       event.before = known(select.integer(4), WorkspaceState::RESIZING);
       event.after = known(select.integer(5), WorkspaceState::RESIZING);
       event.gone = select.integer(6) != 0;
-      event.cause = known(select.integer(7), Cause::DISK_FREED);
+      event.cause = known(select.integer(7), Cause::UNREACHABLE);
       event.detail = select.text(8);
       result.add(kj::mv(event));
     }
@@ -217,6 +224,7 @@ private:
         .bind(row.startedNanos)
         .bind(row.agentVersion)
         .bind(int64_t(row.wantedDiskMib))
+        .bind(int64_t(row.rebooting))
         .bind(row.id);
   }
 

@@ -9,19 +9,26 @@
 #include <kj/map.h>
 #include <kj/vector.h>
 
+#include "loop/slots.h"
 #include "vm/accelerator-probe.h"
+#include "vm/domain-listing.h"
 #include "vm/domain-xml.h"
 #include "vm/libvirt-machine.h"
 
 namespace bothy {
 namespace {
 
+// Machines that are taken over at the same time.
+constexpr size_t ADOPTIONS_AT_ONCE = 16;
+
 // libvirt's own settings: QEMU's log is a file (no virtlogd here), its sandbox is on, files are given
-// back to nobody, and there are no cores (libvirt would raise the limit, or fail where it may not).  The
+// back to nobody, and there are no cores (libvirt would raise the limit, or fail where it may not).  It
+// does not ask QEMU at each start which features of the CPU are not there: that is 300 commands, half a second.  The
 // user is the one that asks QEMU for its abilities and owns libvirt's directories; no machine has it.
 kj::String qemuSettings(uint32_t user, uint32_t group) {
   return kj::str("stdio_handler = \"file\"\nuser = \"+", user, "\"\ngroup = \"+", group, R"("
 seccomp_sandbox = 1
+capability_filters = [ "cpu-unavailable-features" ]
 remember_owner = 0
 max_core = 0
 dump_guest_core = 0
@@ -98,26 +105,22 @@ public:
       kj::Own<RunningVm> vm = kj::heap<MachineHandle>(kj::addRef(**known));
       co_return kj::mv(vm);
     }
-    if (MachineRecord::load(host.settings.stateDir, spec.name) == nullptr) co_return nullptr;
+    if (!MachineRecord::exists(host.settings.stateDir, spec.name)) co_return nullptr;
 
-    using Condition = LibvirtDomain::Condition;
-    auto condition = Condition::OTHER;
-    for (auto& domain : co_await host.libvirt->list()) {
-      if (domain.name == spec.name) condition = domain.condition;
-    }
+    auto domains = listing();
+    auto slot = co_await adoptions.take();
+    auto condition = co_await domains->conditionOf(spec.name);
+    domains = nullptr;
+    KJ_REQUIRE(machines.find(spec.name) == nullptr, "a machine is taken over twice", spec.name);
     auto machine = add(kj::mv(spec));
-    bool isAdopted = false;
-    KJ_DEFER(if (!isAdopted) retire(*machine));
-    if (condition != Condition::OTHER) {
-      auto failure = co_await outcomeOf(machine->adopt(condition));
-      KJ_IF_MAYBE (exception, failure) {
-        KJ_LOG(WARNING, "a machine that ran cannot be taken over", exception->getDescription());
-      } else {
-        isAdopted = true;
-        serve(*machine);
-        kj::Own<RunningVm> vm = kj::heap<MachineHandle>(kj::mv(machine));
-        co_return kj::mv(vm);
-      }
+    bool isForgotten = true;
+    KJ_DEFER(if (isForgotten) machines.erase(machine->name()));
+    bool runs = co_await machine->adopt(condition);
+    isForgotten = false;
+    if (runs) {
+      serve(*machine);
+      kj::Own<RunningVm> vm = kj::heap<MachineHandle>(kj::mv(machine));
+      co_return kj::mv(vm);
     }
     // It ended meanwhile, or its CPUs never ran.
     retire(*machine);
@@ -162,7 +165,17 @@ public:
 private:
   MachineHost host;
   kj::HashMap<kj::String, kj::Own<LibvirtMachine>> machines;
+  Slots adoptions{ADOPTIONS_AT_ONCE};
+  kj::Maybe<kj::Own<DomainListing>> lastListing;
   kj::TaskSet tasks;
+
+  // The same for all adoptions that are under way: after a restart there may be thousands.
+  kj::Own<DomainListing> listing() {
+    KJ_IF_MAYBE (last, lastListing) {
+      if ((*last)->isOpen()) return kj::addRef(**last);
+    }
+    return kj::addRef(*lastListing.emplace(kj::refcounted<DomainListing>(host.libvirt->list())));
+  }
 
   kj::Own<LibvirtMachine> add(VmSpec spec) {
     auto name = kj::str(spec.name);

@@ -4,12 +4,10 @@
 #include <signal.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/stat.h>
 #include <unistd.h>
 
 #include <kj/debug.h>
 #include <kj/filesystem.h>
-#include <kj/vector.h>
 
 #include "vm/domain-xml.h"
 #include "vm/vsock-device.h"
@@ -44,20 +42,6 @@ bool says(const kj::Exception& exception, kj::StringPtr part) {
   return strstr(exception.getDescription().cStr(), part.cStr()) != nullptr;
 }
 
-// The processes whose user is `user`.
-kj::Array<pid_t> processesOf(uint32_t user) {
-  auto fs = kj::newDiskFilesystem();
-  kj::Vector<pid_t> found;
-  for (auto& name : fs->getRoot().openSubdir(kj::Path("proc"))->listNames()) {
-    pid_t pid = atoi(name.cStr());
-    struct stat stats;
-    if (pid > 0 && stat(kj::str("/proc/", pid).cStr(), &stats) == 0 && stats.st_uid == user) {
-      found.add(pid);
-    }
-  }
-  return found.releaseAsArray();
-}
-
 }  // namespace
 
 LibvirtMachine::LibvirtMachine(MachineHost& host, VmSpec specParam)
@@ -66,7 +50,8 @@ LibvirtMachine::LibvirtMachine(MachineHost& host, VmSpec specParam)
       spec(kj::mv(specParam)),
       files(spec.runtimeDir),
       libvirtFiles(host.settings, spec.name),
-      record{kj::str(spec.name), kj::str(spec.runtimeDir), spec.uid, {0, 0}},
+      processes(host.io.unixEventPort, spec.uid),
+      record{kj::str(spec.name), kj::str(spec.runtimeDir), spec.uid},
       stall(host.timer(), *host.libvirt, host.listener, spec.name, spec.dataDisk),
       end(nullptr) {
   auto paf = kj::newPromiseAndFulfiller<VmEnd>();
@@ -115,21 +100,42 @@ kj::Promise<void> LibvirtMachine::start() {
   dialable = spoken.catch_([](kj::Exception&&) {})
                  .exclusiveJoin(host.timer().afterDelay(SILENCE_LIMIT))
                  .fork();
+  record.cpusRun = true;
+  record.save(host.settings.stateDir);
   co_await host.libvirt->resume(spec.name);
 }
 
-kj::Promise<void> LibvirtMachine::adopt(LibvirtDomain::Condition condition) {
+kj::Promise<bool> LibvirtMachine::adopt(kj::Maybe<LibvirtDomain::Condition> found) {
+  using Condition = LibvirtDomain::Condition;
   diskKey = nullptr;
+  auto condition = Condition::ENDED;
+  KJ_IF_MAYBE (f, found) {
+    condition = *f;
+  } else {
+    if (processes.run(host.settings.emulator)) {
+      kj::throwFatalException(
+          KJ_EXCEPTION(FAILED, "its QEMU runs, and libvirt does not know the machine"));
+    }
+  }
+  if (condition == Condition::ENDED) co_return false;
+  auto loaded = MachineRecord::load(host.settings.stateDir, spec.name);
+  if (loaded == nullptr) {
+    kj::throwFatalException(KJ_EXCEPTION(FAILED, "the record of the machine is damaged"));
+  }
+  auto& old = KJ_ASSERT_NONNULL(loaded);
+  if (condition == Condition::PAUSED && !old.cpusRun) co_return false;
+  record.cpusRun = old.cpusRun;
   openQemu();
   if (hasVsockDevice()) {
-    auto old = KJ_ASSERT_NONNULL(MachineRecord::load(host.settings.stateDir, spec.name));
     record.vsockDevice = old.vsockDevice;
     vsockDevice = ProcessHandle::open(host.io.unixEventPort, old.vsockDevice);
     hadVsockWorker = hasVsockWorker(old.vsockDevice.pid);
   }
   vsockIsUp = !hasVsockDevice() || vsockDevice != nullptr;
   co_await openConsole();
-  if (condition == LibvirtDomain::Condition::STALLED) beginStall();
+  if (condition == Condition::STALLED) beginStall();
+  if (condition == Condition::PAUSED) co_await host.libvirt->resume(spec.name);
+  co_return true;
 }
 
 void LibvirtMachine::openQemu() {
@@ -310,7 +316,9 @@ kj::Promise<void> LibvirtMachine::dismantle() {
   if (qemu == nullptr) stoppedFulfiller->fulfill();
 
   co_await endDomain();
-  auto failure = co_await outcomeOf(killProcesses());
+  // Its user has no other processes, so this also finds a device that was started just before a kill of the
+  // supervisor and stands in no record.
+  auto failure = co_await outcomeOf(processes.kill());
   KJ_IF_MAYBE (exception, failure) {
     KJ_LOG(ERROR, "processes of a machine are left", spec.name, exception->getDescription());
   }
@@ -333,7 +341,7 @@ kj::Promise<void> LibvirtMachine::endDomain() {
                      .afterDelay(host.settings.limits.kill)
                      .then([this]() {
                        KJ_LOG(WARNING, "libvirt does not end a machine: it is killed", spec.name);
-                       signalProcesses(SIGKILL);
+                       processes.signal(SIGKILL);
                      })
                      .eagerlyEvaluate([this](kj::Exception&& e) {
                        KJ_LOG(ERROR, "a machine cannot be killed", spec.name, e.getDescription());
@@ -343,25 +351,6 @@ kj::Promise<void> LibvirtMachine::endDomain() {
     KJ_LOG(WARNING, "libvirt could not end a machine", spec.name, exception->getDescription());
     KJ_IF_MAYBE (process, qemu) {
       (*process)->signal(SIGKILL);
-    }
-  }
-}
-
-void LibvirtMachine::signalProcesses(int signum) {
-  for (pid_t pid : processesOf(spec.uid)) {
-    KJ_IF_MAYBE (process, ProcessHandle::open(host.io.unixEventPort, pid)) {
-      (*process)->signal(signum);
-    }
-  }
-}
-
-kj::Promise<void> LibvirtMachine::killProcesses() {
-  // Its user has no other processes, so this also finds a device that was started just before a kill
-  // of the supervisor and stands in no record.
-  for (pid_t pid : processesOf(spec.uid)) {
-    KJ_IF_MAYBE (process, ProcessHandle::open(host.io.unixEventPort, pid)) {
-      (*process)->signal(SIGKILL);
-      co_await (*process)->onExit();
     }
   }
 }

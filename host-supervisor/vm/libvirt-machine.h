@@ -10,6 +10,7 @@
 #include "vm/machine-files.h"
 #include "vm/machine-host.h"
 #include "vm/machine-record.h"
+#include "vm/user-processes.h"
 
 namespace bothy {
 
@@ -21,8 +22,9 @@ public:
 
   // Returns when the CPUs run.  If it fails or is dropped, dismantle() is the caller's to call.
   kj::Promise<void> start();
-  // Takes over the domain, which runs or is stalled; fails if it does neither.
-  kj::Promise<void> adopt(LibvirtDomain::Condition condition);
+  // Takes it over: whether it runs, or did when it was paused.  `found`: the domain, as libvirt has it; nullptr if it
+  // has none.  Fails if it runs and cannot be taken over; then it is as before, and this object may be dropped.
+  kj::Promise<bool> adopt(kj::Maybe<LibvirtDomain::Condition> found);
   // Waits for its end and dismantles it; keeps the vsock device alive meanwhile.
   kj::Promise<void> serve();
   // Ends and removes whatever there is of it, in any state.  Never fails.
@@ -46,6 +48,7 @@ private:
   const VmSpec spec;
   MachineFiles files;
   LibvirtFiles libvirtFiles;
+  UserProcesses processes;
   MachineRecord record;
   DiskStall stall;
 
@@ -82,9 +85,6 @@ private:
   bool endBrokenDevice();
   // Ends the domain; its QEMU, if libvirt cannot.
   kj::Promise<void> endDomain();
-  // All that run as the machine's user.
-  void signalProcesses(int signum);
-  kj::Promise<void> killProcesses();
 };
 
 }  // namespace bothy

@@ -58,10 +58,23 @@ using SecretHandle = Handle<virSecret, RemoveSecret>;
 LibvirtDomain::Condition conditionOf(virDomainPtr domain) {
   using Condition = LibvirtDomain::Condition;
   int state = VIR_DOMAIN_NOSTATE, reason = 0;
-  virDomainGetState(domain, &state, &reason, 0);
-  if (state == VIR_DOMAIN_RUNNING) return Condition::RUNS;
-  bool isStalled = state == VIR_DOMAIN_PAUSED && reason == VIR_DOMAIN_PAUSED_IOERROR;
-  return isStalled ? Condition::STALLED : Condition::OTHER;
+  if (virDomainGetState(domain, &state, &reason, 0) < 0) {
+    // It went away meanwhile.
+    if (libvirtSaysGone()) return Condition::ENDED;
+    failOfLibvirt("look at a machine");
+  }
+  switch (state) {
+    case VIR_DOMAIN_RUNNING:
+    case VIR_DOMAIN_BLOCKED:
+      return Condition::RUNS;
+    case VIR_DOMAIN_PAUSED:
+      if (reason == VIR_DOMAIN_PAUSED_IOERROR) return Condition::STALLED;
+      return reason == VIR_DOMAIN_PAUSED_SHUTTING_DOWN || reason == VIR_DOMAIN_PAUSED_CRASHED
+                 ? Condition::ENDED
+                 : Condition::PAUSED;
+    default:
+      return Condition::ENDED;
+  }
 }
 
 ConnectionHandle connectTo(kj::StringPtr uri) {

@@ -22,7 +22,8 @@ struct LibvirtDomain {
   enum class Condition {
     RUNS,
     STALLED,  // QEMU has stopped its CPUs after an I/O error
-    OTHER,    // paused by us, or on its way down
+    PAUSED,   // its CPUs were not told to run yet, or somebody stopped them
+    ENDED,    // its guest is over, and its QEMU is about to be
   };
   kj::String name;
   Condition condition;

@@ -22,13 +22,17 @@ void MachineRecord::save(kj::StringPtr stateDir) const {
   auto file = directory->replaceFile(kj::Path(kj::str(name)), kj::WriteMode::CREATE |
                                                                   kj::WriteMode::MODIFY |
                                                                   kj::WriteMode::PRIVATE);
-  file->get().writeAll(
-      kj::str(uid, " ", vsockDevice.pid, " ", vsockDevice.startTime, " ", runtimeDir));
+  file->get().writeAll(kj::str(uid, " ", vsockDevice.pid, " ", vsockDevice.startTime, " ",
+                               cpusRun ? 1 : 0, " ", runtimeDir));
   file->commit();
 }
 
 void MachineRecord::remove(kj::StringPtr stateDir, kj::StringPtr name) {
   openMachines(stateDir)->tryRemove(kj::Path(kj::str(name)));
+}
+
+bool MachineRecord::exists(kj::StringPtr stateDir, kj::StringPtr name) {
+  return openMachines(stateDir)->exists(kj::Path(kj::str(name)));
 }
 
 kj::Maybe<MachineRecord> MachineRecord::load(kj::StringPtr stateDir, kj::StringPtr name) {
@@ -37,10 +41,13 @@ kj::Maybe<MachineRecord> MachineRecord::load(kj::StringPtr stateDir, kj::StringP
     unsigned uid;
     int pid;
     unsigned long long startTime;
+    unsigned cpusRun = 1;  // which the first bothyds did not write
     int end = 0;
-    if (sscanf(text.cStr(), "%u %d %llu %n", &uid, &pid, &startTime, &end) == 3 && end > 0 &&
-        text.slice(end).startsWith("/")) {
-      return MachineRecord{kj::str(name), kj::str(text.slice(end)), uid, {pid, startTime}};
+    int numbers =
+        sscanf(text.cStr(), "%u %d %llu %n%u %n", &uid, &pid, &startTime, &end, &cpusRun, &end);
+    if (numbers >= 3 && end > 0 && text.slice(end).startsWith("/")) {
+      return MachineRecord{
+          kj::str(name), kj::str(text.slice(end)), uid, {pid, startTime}, cpusRun != 0};
     }
     KJ_LOG(ERROR, "the record of a machine is damaged", name);
   }

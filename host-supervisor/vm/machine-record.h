@@ -15,10 +15,14 @@ struct MachineRecord {
   uint32_t uid;
   // The vhost-user vsock device's process; pid 0 where there is none.
   ProcessIdentity vsockDevice{0, 0};
+  // Its CPUs were told to run, or will be at once.
+  bool cpusRun = false;
 
   void save(kj::StringPtr stateDir) const;
   static void remove(kj::StringPtr stateDir, kj::StringPtr name);
 
+  // Also of one that cannot be understood.
+  static bool exists(kj::StringPtr stateDir, kj::StringPtr name);
   // nullptr if there is none, or it cannot be understood (then a message is logged).
   static kj::Maybe<MachineRecord> load(kj::StringPtr stateDir, kj::StringPtr name);
   static kj::Array<kj::String> list(kj::StringPtr stateDir);

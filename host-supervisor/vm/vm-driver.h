@@ -115,8 +115,9 @@ public:
   // The exception's description is one line for people.
   virtual kj::Promise<kj::Own<RunningVm>> start(VmSpec spec) = 0;
 
-  // Takes over a machine that an earlier process started and that still runs, given the same spec;
-  // nullptr if there is none.
+  // Takes over a machine that an earlier process started and that still runs, given the same spec; nullptr if there is
+  // none: its QEMU or its guest has ended, or never ran, and nothing of it is left.  Fails if there is one that cannot
+  // be taken over: it goes on as it is, and may be taken over later.  Any number at a time.
   virtual kj::Promise<kj::Maybe<kj::Own<RunningVm>>> adopt(VmSpec spec) = 0;
 
   // Ends the machine of this name, whoever started it, or does nothing if there is none.  Returns when nothing of

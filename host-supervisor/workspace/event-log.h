@@ -17,6 +17,8 @@ public:
 
   kj::Array<EventRecord> read(uint64_t after, size_t limit) { return store.events(after, limit); }
   uint64_t first() { return store.firstEvent(); }
+  // 0: there is none yet.
+  uint64_t newest() const { return last; }
 
   // Resolves when there is an event with a number above `after`.
   kj::Promise<void> beyond(uint64_t after);

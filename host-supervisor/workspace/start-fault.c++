@@ -29,6 +29,10 @@ bool isAboutInit(kj::StringPtr reason) {
 
 }  // namespace
 
+bool hasPanic(kj::StringPtr console) {
+  return strstr(console.cStr(), PANIC.cStr()) != nullptr;
+}
+
 BootFailure failureOfBoot(VmEnd end, kj::StringPtr console) {
   auto message = kj::str("while booting, ", describe(end));
   if (end == VmEnd::EXITED) return {StartFault::VMM_EXITED, kj::mv(message)};

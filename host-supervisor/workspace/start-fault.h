@@ -25,4 +25,7 @@ struct BootFailure {
 };
 BootFailure failureOfBoot(VmEnd end, kj::StringPtr console);
 
+// Whether the kernel says on `console` that it panicked.
+bool hasPanic(kj::StringPtr console);
+
 }  // namespace bothy

@@ -1,6 +1,6 @@
 #include "workspace/steps.h"
 
-#include "wire/escape.h"
+#include "agent/guest-text.h"
 
 namespace bothy {
 
@@ -13,7 +13,7 @@ kj::StringPtr describe(VmEnd end) {
     case VmEnd::POWERED_OFF:
       return "the machine turned itself off";
     case VmEnd::REBOOTED:
-      return "the machine asked for a reboot and was stopped instead";
+      return "the machine asked for a reboot";
     case VmEnd::CRASHED:
       return "the machine's kernel panicked";
     case VmEnd::DESTROYED:
@@ -25,7 +25,7 @@ kj::StringPtr describe(VmEnd end) {
 }
 
 kj::String lineOf(const kj::Exception& exception) {
-  return escapeGuestText(exception.getDescription().asArray());
+  return lineOfGuest(exception.getDescription());
 }
 
 }  // namespace bothy

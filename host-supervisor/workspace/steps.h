@@ -17,7 +17,8 @@ int64_t nanosOf(kj::Date date);
 // For people: "the machine ...".
 kj::StringPtr describe(VmEnd end);
 
-// An exception as one line for people.
+// An exception as one line for people, of not much more than LINE_BYTES: QEMU's and libvirt's words may have words of
+// the guest in them, and it is kept.
 kj::String lineOf(const kj::Exception& exception);
 
 // The pauses between tries of something that must succeed in the end, each twice as long as the one before.
@@ -26,10 +27,12 @@ public:
   explicit RetryPauses(World& world)
       : timer(world.timer), pause(world.deadlines.leastRetry), most(world.deadlines.mostRetry) {}
 
-  kj::Promise<void> next() {
-    auto promise = timer.afterDelay(pause);
+  kj::Promise<void> next() { return timer.afterDelay(take()); }
+  // The next pause, for whoever waits by himself.
+  kj::Duration take() {
+    auto taken = pause;
     pause = kj::min(pause * 2, most);
-    return promise;
+    return taken;
   }
 
 private:

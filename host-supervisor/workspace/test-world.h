@@ -60,7 +60,7 @@ struct TestWorld {
     kj::String vmName;
 
     kj::Promise<void> report(ReportContext context) override {
-      context.getResults().initReport().setAgentVersion("1.2.3");
+      context.getResults().initReport().setAgentVersion(world.agentVersion);
       return kj::READY_NOW;
     }
     kj::Promise<void> powerOff(PowerOffContext) override {
@@ -112,6 +112,7 @@ struct TestWorld {
   bool agentAnswers = true;
   bool powersOff = true;
   uint32_t generation = rpc::GENERATION;
+  kj::String agentVersion = kj::str("1.2.3");
 
   kj::Vector<kj::Own<RpcConnection>> served;
   FakeVmDriver driver;

@@ -191,6 +191,7 @@ kj::Maybe<uint32_t> WorkspaceManager::freeUid() {
 WorkspaceManager::CreateOutcome WorkspaceManager::outcomeOf(kj::Own<Workspace> workspace,
                                                             Workspace::StartOutcome outcome) {
   if (outcome.is<Superseded>()) {
+    if (outcome.get<Superseded>().by == Wish::STOP) return Stopped{kj::mv(workspace)};
     StartReport::Failure failure{Stage::CREATING_DISK, StartFault::OTHER,
                                  kj::str("it was deleted before it was ready"), nullptr};
     return kj::mv(failure);

@@ -49,8 +49,12 @@ public:
   struct NoSpace {
     kj::String why;
   };
+  // A stop came before it ran.
+  struct Stopped {
+    kj::Own<Workspace> workspace;
+  };
   using CreateOutcome = kj::OneOf<Created, Exists, Invalid, NoSuchImage, RequestConflict,
-                                  StartReport::Failure, NoSpace>;
+                                  StartReport::Failure, NoSpace, Stopped>;
   kj::Promise<CreateOutcome> create(CreateRequest request, kj::Maybe<kj::Own<Progress>> progress);
 
   kj::Maybe<kj::Own<Workspace>> find(kj::StringPtr name);

@@ -37,6 +37,7 @@ WorkspaceRow Workspace::changed(Happening happening, kj::StringPtr detail) {
   if (!mayRun(next.state)) next.secret = nullptr;
   if (next.state != WorkspaceState::RUNNING) next.agentVersion = nullptr;
   if (next.state != WorkspaceState::RESIZING) next.wantedDiskMib = 0;
+  next.rebooting = happening == Happening::GUEST_REBOOTED;
   return next;
 }
 

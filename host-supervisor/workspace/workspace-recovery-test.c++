@@ -26,21 +26,106 @@ TEST_CASE(
   CHECK(w.keys.count() == 1);
 }
 
-TEST_CASE("P29 a machine that cannot be taken over is ended, and its workspace has failed") {
+// A running workspace `demo` whose machine the next bothyd cannot take over.
+struct Unreachable {
   TestWorld w;
-  w.manager->create(w.request("demo"), nullptr).wait(w.scope);
-  w.manager->create(w.request("other"), nullptr).wait(w.scope);
-  w.manager->create(w.request("rest", false), nullptr).wait(w.scope);
-  w.find("other")->stop(0).wait(w.scope);
+  kj::String id;
+
+  Unreachable() {
+    w.manager->create(w.request("demo"), nullptr).wait(w.scope);
+    id = kj::str(w.find("demo")->row().id);
+    w.driver.failAdoptions(KJ_EXCEPTION(OVERLOADED, "it does not talk"));
+    w.restart();
+  }
+  // Until the next try to take it over.
+  void tryAgain() {
+    w.advance(Deadlines().mostRetry);
+    w.settle();
+  }
+  Cause lastCause() {
+    auto last = w.store->lastEvent();
+    return w.store->events(last - 1, 1)[0].cause;
+  }
+};
+
+TEST_CASE("P41 a machine that cannot be taken over goes on, and is taken over when it can be") {
+  Unreachable u;
+  auto workspace = u.w.find("demo");
+  CHECK(workspace->row().state == WorkspaceState::RUNNING);
+  CHECK(workspace->unreachable() == "it does not talk");
+  CHECK(workspace->machine() == nullptr);
+  CHECK(u.lastCause() == Cause::UNREACHABLE);
+  for (int i = 0; i < 100; i++) u.tryAgain();
+  CHECK(u.w.driver.isRunning(u.id));
+  CHECK(workspace->row().state == WorkspaceState::RUNNING);
+
+  u.w.driver.allowAdoptions();
+  u.tryAgain();
+  CHECK(workspace->unreachable() == "");
+  CHECK(workspace->machine() != nullptr);
+  CHECK(u.lastCause() == Cause::ADOPTED);
+  CHECK(workspace->stop(0).wait(u.w.scope).get<StopKind>() == StopKind::ORDERLY);
+}
+
+TEST_CASE("P41 of a machine that cannot be taken over only the end of its QEMU is an end") {
+  Unreachable u;
+  u.w.driver.end(u.id, VmEnd::POWERED_OFF);
+  u.tryAgain();
+  auto workspace = u.w.find("demo");
+  CHECK(workspace->row().state == WorkspaceState::STOPPED);
+  CHECK(workspace->unreachable() == "");
+  CHECK(u.lastCause() == Cause::RECOVERED);
+}
+
+TEST_CASE("P41 P45 a machine that cannot be taken over is stopped by force, and starts again") {
+  Unreachable u;
+  auto workspace = u.w.find("demo");
+  CHECK(workspace->stop(30000).wait(u.w.scope).get<StopKind>() == StopKind::FORCED);
+  CHECK(u.w.driver.running().size() == 0);
+  CHECK(workspace->unreachable() == "");
+  u.w.driver.allowAdoptions();
+  u.tryAgain();
+  CHECK(workspace->row().state == WorkspaceState::STOPPED);
+  workspace->start(nullptr).wait(u.w.scope);
+  CHECK(workspace->row().state == WorkspaceState::RUNNING);
+}
+
+TEST_CASE("P28 P41 a machine that cannot be taken over is deleted when a client asks") {
+  Unreachable u;
+  u.w.find("demo")->erase().wait(u.w.scope);
+  CHECK(u.w.driver.running().size() == 0);
+  CHECK(u.w.volumes.count() == 0);
+}
+
+TEST_CASE("P41 a start whose machine cannot be taken over goes on when it can be, or fails") {
+  TestWorld w;
+  w.agentAnswers = false;
+  auto creating = w.manager->create(w.request("demo"), nullptr);
+  w.settle();
+  CHECK(w.find("demo")->row().state == WorkspaceState::STARTING);
+  creating = nullptr;
   w.driver.failAdoptions(KJ_EXCEPTION(FAILED, "it does not talk"));
   w.restart();
-  auto workspace = w.find("demo");
-  CHECK(workspace->row().state == WorkspaceState::FAILED);
-  CHECK(workspace->row().failure == "it does not talk");
-  w.settle();
-  CHECK(w.driver.running().size() == 0);
-  workspace->start(nullptr).wait(w.scope);
-  CHECK(workspace->row().state == WorkspaceState::RUNNING);
+  auto id = kj::str(w.find("demo")->row().id);
+  CHECK(w.find("demo")->row().state == WorkspaceState::STARTING);
+  CHECK(w.driver.isRunning(id));
+
+  SECTION("it can be") {
+    w.agentAnswers = true;
+    w.driver.allowAdoptions();
+    w.advance(2 * kj::SECONDS);
+    w.settle();
+    CHECK(w.find("demo")->row().state == WorkspaceState::RUNNING);
+  }
+  SECTION("it cannot") {
+    for (int i = 0; i < 10; i++) {
+      w.advance(Deadlines().mostRetry);
+      w.settle();
+    }
+    CHECK(w.find("demo")->row().state == WorkspaceState::FAILED);
+    CHECK(w.find("demo")->row().failure == "it does not talk");
+    CHECK(w.driver.running().size() == 0);
+  }
 }
 
 TEST_CASE("P28 a database that is new destroys no disk: bothyd says what to do") {

@@ -36,7 +36,7 @@ kj::Promise<Workspace::ResizeOutcome> Workspace::resize(uint32_t diskMib) {
             }
             return Resized();
           },
-          [](kj::Exception&&) -> ResizeOutcome { return Superseded(); })
+          [](kj::Exception&& e) -> ResizeOutcome { return supersededBy(kj::mv(e)); })
       .attach(addRef());
 }
 

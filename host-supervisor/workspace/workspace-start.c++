@@ -2,8 +2,8 @@
 
 #include <kj/debug.h>
 
+#include "agent/guest-text.h"
 #include "schema/limits.capnp.h"
-#include "wire/escape.h"
 #include "workspace/kernel-command-line.h"
 #include "workspace/steps.h"
 #include "workspace/workspace-id.h"
@@ -20,7 +20,7 @@ kj::Promise<Workspace::StartOutcome> Workspace::joinStart() {
   return KJ_ASSERT_NONNULL(starting)
       .addBranch()
       .then([](kj::Own<StartReport> report) -> StartOutcome { return kj::mv(report); },
-            [](kj::Exception&&) -> StartOutcome { return Superseded(); })
+            [](kj::Exception&& e) -> StartOutcome { return supersededBy(kj::mv(e)); })
       .attach(kj::mv(self));
 }
 
@@ -102,10 +102,14 @@ uint64_t Workspace::diskBytes() const {
 }
 
 kj::Promise<kj::Own<StartReport>> Workspace::runStart() {
+  return reportOf(boot());
+}
+
+kj::Promise<kj::Own<StartReport>> Workspace::reportOf(kj::Promise<void> way) {
   KJ_DEFER(listeners.clear());
   kj::Maybe<kj::Exception> failure;
   try {
-    co_await boot();
+    co_await way;
   } catch (...) {
     failure = kj::getCaughtExceptionAsKj();
   }
@@ -115,35 +119,53 @@ kj::Promise<kj::Own<StartReport>> Workspace::runStart() {
   co_return kj::refcounted<StartReport>();
 }
 
-// For a machine that an earlier bothyd started: the rest of the way.
-kj::Promise<kj::Own<StartReport>> Workspace::runAwait() {
-  KJ_DEFER(listeners.clear());
-  kj::Maybe<kj::Exception> failure;
-  try {
-    reach(Stage::BOOTING);
-    hasConsole = true;
-    co_await awaitAgent(*KJ_ASSERT_NONNULL(current));
-  } catch (...) {
-    failure = kj::getCaughtExceptionAsKj();
+kj::Promise<void> Workspace::awaitAdopted() {
+  reach(Stage::BOOTING);
+  hasMachine = true;
+  co_await awaitAgent(*KJ_ASSERT_NONNULL(current));
+}
+
+kj::Promise<void> Workspace::awaitAdoption() {
+  reach(Stage::BOOTING);
+  hasMachine = true;
+  fault = StartFault::VMM_EXITED;
+  auto until = world.timer.now() + bootLimit();
+  for (RetryPauses pauses(world);;) {
+    bool machineRuns = false;
+    kj::Maybe<kj::Exception> failure;
+    try {
+      machineRuns = co_await adopt();
+    } catch (...) {
+      failure = kj::getCaughtExceptionAsKj();
+    }
+    KJ_IF_MAYBE (e, failure) {
+      if (world.timer.now() >= until) kj::throwFatalException(kj::mv(*e));
+    } else {
+      if (machineRuns) break;
+      kj::throwFatalException(KJ_EXCEPTION(FAILED, "the machine ended before its agent answered"));
+    }
+    co_await pauses.next();
   }
-  KJ_IF_MAYBE (e, failure) {
-    co_return co_await failStart(kj::mv(*e));
-  }
-  co_return kj::refcounted<StartReport>();
+  co_await awaitAgent(*KJ_ASSERT_NONNULL(current));
+}
+
+void Workspace::makeSecret(kj::FunctionParam<void()> store) {
+  auto secret = kj::heapArray<kj::byte>(rpc::SECRET_BYTES);
+  world.randomness.fill(secret);
+  auto before = kj::mv(record.secret);
+  record.secret = kj::mv(secret);
+  KJ_ON_SCOPE_FAILURE(record.secret = kj::mv(before));
+  store();
 }
 
 kj::Promise<void> Workspace::boot() {
   fault = StartFault::OTHER;
-  hasConsole = false;
-  // The secret is stored before a machine has it: a bothyd that takes over must know it.
-  {
-    auto secret = kj::heapArray<kj::byte>(rpc::SECRET_BYTES);
-    world.randomness.fill(secret);
-    auto before = kj::mv(record.secret);
-    record.secret = kj::mv(secret);
-    KJ_ON_SCOPE_FAILURE(record.secret = kj::mv(before));
-    transition(Happening::START_BEGAN, Cause::REQUEST);
-  }
+  hasMachine = false;
+  makeSecret([this]() { transition(Happening::START_BEGAN, Cause::REQUEST); });
+  co_await bootMachine();
+}
+
+kj::Promise<void> Workspace::bootMachine() {
   reach(Stage::STARTING_VM);
   auto image = world.images.find(record.image);
   if (image == nullptr) {
@@ -167,7 +189,7 @@ kj::Promise<void> Workspace::boot() {
 
   fault = StartFault::VMM_EXITED;
   world.files.prepare(record.id);
-  hasConsole = true;
+  hasMachine = true;
   auto vm = co_await within(world.timer, world.deadlines.startVm,
                             "the machine could not be started", world.driver.start(kj::mv(spec)));
   take(kj::mv(vm));
@@ -175,10 +197,14 @@ kj::Promise<void> Workspace::boot() {
   co_await awaitAgent(*KJ_ASSERT_NONNULL(current));
 }
 
+kj::Duration Workspace::bootLimit() const {
+  return world.driver.abilities().accelerator == HostAbilities::Accelerator::KVM
+             ? world.deadlines.agentReadyKvm
+             : world.deadlines.agentReadyTcg;
+}
+
 kj::Promise<void> Workspace::awaitAgent(Machine& machine) {
-  auto limit = world.driver.abilities().accelerator == HostAbilities::Accelerator::KVM
-                   ? world.deadlines.agentReadyKvm
-                   : world.deadlines.agentReadyTcg;
+  auto limit = bootLimit();
   fault = StartFault::NO_HELLO;
   auto end = machine.onEnd().then([this](VmEnd end) -> kj::Promise<void> {
     auto failure = failureOfBoot(end, world.files.consoleEnd(record.id));
@@ -205,25 +231,30 @@ kj::Promise<void> Workspace::awaitAgent(Machine& machine) {
     return KJ_EXCEPTION(OVERLOADED, "the host's disk is full: the machine stood still");
   });
 
-  // Its version is for people: an agent that does not tell it is an agent all the same.
+  co_await learnVersion(machine);
+  record.startedNanos = nanosOf(world.clock.now());
+  co_await settle(Happening::AGENT_ANSWERED,
+                  record.rebooting ? Cause::GUEST_REBOOTED : Cause::REQUEST, nullptr);
+  ranFrom = world.timer.now();
+  watchMachine();
+  reach(Stage::AGENT_READY);
+}
+
+// For people: an agent that does not tell it is an agent all the same.
+kj::Promise<void> Workspace::learnVersion(Machine& machine) {
   kj::String version;
   auto asked = machine.agent(AgentLink::Lane::INTERACTIVE)
                    .then([](rpc::Agent::Client agent) {
                      return agent.systemRequest().send().getSystem().reportRequest().send();
                    })
                    .then([&version](auto&& response) {
-                     version = escapeGuestText(response.getReport().getAgentVersion().asArray());
+                     version = versionOfGuest(response.getReport().getAgentVersion());
                    });
   co_await within(world.timer, HELLO_LIMIT, "the agent did not report", kj::mv(asked))
       .catch_([this](kj::Exception&& e) {
         KJ_LOG(WARNING, "the agent does not report its boot", record.name, e.getDescription());
       });
-
   record.agentVersion = kj::mv(version);
-  record.startedNanos = nanosOf(world.clock.now());
-  co_await settle(Happening::AGENT_ANSWERED, Cause::REQUEST, nullptr);
-  watchMachine();
-  reach(Stage::AGENT_READY);
 }
 
 kj::Promise<kj::Own<StartReport>> Workspace::failStart(kj::Exception exception) {
@@ -242,7 +273,7 @@ kj::Promise<kj::Own<StartReport>> Workspace::failStart(kj::Exception exception) 
   if (!isGone) watch = removeLeftMachine().eagerlyEvaluate(nullptr);
   auto report = kj::refcounted<StartReport>();
   kj::String console;
-  if (hasConsole) {
+  if (hasMachine) {
     kj::runCatchingExceptions([&]() { console = world.files.consoleEnd(record.id); });
   }
   report->failure = StartReport::Failure{stage, fault, kj::str(message), kj::mv(console)};

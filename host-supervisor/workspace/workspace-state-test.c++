@@ -41,13 +41,21 @@ TEST_CASE("a second start and a second stop join the first") {
   CHECK(replyTo(Wish::DELETE, WorkspaceState::DELETING) == Reply::JOIN);
 }
 
+TEST_CASE("P45 a stop ends a workspace that starts as well as one that runs") {
+  for (auto state : {WorkspaceState::STARTING, WorkspaceState::RUNNING}) {
+    CHECK(replyTo(Wish::STOP, state) == Reply::BEGIN);
+  }
+}
+
 TEST_CASE("P28 a restart leaves no state in which something seems to be under way") {
   for (auto state : ALL) {
     for (bool runs : {false, true}) {
-      auto recovery = recoveryOf(state, runs);
-      INFO(toString(state).cStr());
-      bool settled = state == WorkspaceState::STOPPED || state == WorkspaceState::FAILED;
-      CHECK((recovery == Recovery::KEEP) == settled);
+      for (bool rebooting : {false, true}) {
+        auto recovery = recoveryOf(state, runs, rebooting);
+        INFO(toString(state).cStr());
+        bool settled = state == WorkspaceState::STOPPED || state == WorkspaceState::FAILED;
+        CHECK((recovery == Recovery::KEEP) == settled);
+      }
     }
   }
 }

@@ -25,6 +25,7 @@ Reply replyTo(Wish wish, WorkspaceState state) {
     case Wish::STOP:
       switch (state) {
         case WorkspaceState::RUNNING:
+        case WorkspaceState::STARTING:
           return Reply::BEGIN;
         case WorkspaceState::STOPPING:
           return Reply::JOIN;
@@ -33,7 +34,6 @@ Reply replyTo(Wish wish, WorkspaceState state) {
         case WorkspaceState::RESIZING:
           return Reply::ALREADY;
         case WorkspaceState::CREATING:
-        case WorkspaceState::STARTING:
         case WorkspaceState::DELETING:
           return Reply::BUSY;
       }
@@ -69,12 +69,15 @@ kj::Maybe<WorkspaceState> stateAfter(WorkspaceState state, Happening happening) 
     case Happening::START_FAILED:
       return only(S::STARTING, S::FAILED);
     case Happening::STOP_BEGAN:
-      return only(S::RUNNING, S::STOPPING);
+      if (state == S::RUNNING || state == S::STARTING) return S::STOPPING;
+      return nullptr;
     case Happening::MACHINE_ENDED:
       if (state == S::RUNNING || state == S::STOPPING || state == S::STARTING) return S::STOPPED;
       return nullptr;
     case Happening::MACHINE_BROKE:
       return only(S::RUNNING, S::FAILED);
+    case Happening::GUEST_REBOOTED:
+      return only(S::RUNNING, S::STARTING);
     case Happening::DELETE_BEGAN:
       return S::DELETING;
     case Happening::RESIZE_BEGAN:
@@ -86,14 +89,15 @@ kj::Maybe<WorkspaceState> stateAfter(WorkspaceState state, Happening happening) 
   KJ_UNREACHABLE;
 }
 
-Recovery recoveryOf(WorkspaceState state, bool machineRuns) {
+Recovery recoveryOf(WorkspaceState state, bool machineRuns, bool rebooting) {
   switch (state) {
     case WorkspaceState::CREATING:
       return Recovery::ERASE;
     case WorkspaceState::DELETING:
       return Recovery::FINISH_DELETE;
     case WorkspaceState::STARTING:
-      return machineRuns ? Recovery::FINISH_START : Recovery::MARK_STOPPED;
+      if (machineRuns) return Recovery::FINISH_START;
+      return rebooting ? Recovery::REBOOT : Recovery::MARK_STOPPED;
     case WorkspaceState::RUNNING:
       return machineRuns ? Recovery::ADOPT : Recovery::MARK_STOPPED;
     case WorkspaceState::STOPPING:

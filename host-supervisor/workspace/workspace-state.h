@@ -28,6 +28,7 @@ enum class Happening {
   STOP_BEGAN,
   MACHINE_ENDED,  // as asked, or turned off from within
   MACHINE_BROKE,  // nobody asked
+  GUEST_REBOOTED,
   DELETE_BEGAN,
   RESIZE_BEGAN,
   RESIZE_ENDED,
@@ -44,10 +45,12 @@ enum class Recovery {
   FINISH_START,  // its machine runs: wait for the agent
   FINISH_STOP,   // its machine runs: end it
   MARK_STOPPED,  // its machine is gone
+  REBOOT,        // its guest had asked for a boot that did not come to be
   FINISH_DELETE,
   FINISH_RESIZE,
 };
 
-Recovery recoveryOf(WorkspaceState state, bool machineRuns);
+// `rebooting`: see WorkspaceRow.
+Recovery recoveryOf(WorkspaceState state, bool machineRuns, bool rebooting);
 
 }  // namespace bothy

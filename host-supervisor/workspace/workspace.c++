@@ -7,7 +7,9 @@
 namespace bothy {
 namespace {
 
-constexpr uint32_t RECOVERY_GRACE_MILLIS = 10000;
+// With which an operation is cancelled.
+constexpr kj::StringPtr BY_STOP = "it was stopped before it ran"_kj;
+constexpr kj::StringPtr BY_DELETE = "the workspace is being deleted"_kj;
 
 }  // namespace
 
@@ -27,6 +29,21 @@ void Workspace::listen(kj::Maybe<kj::Own<Progress>> progress) {
     if (starting != nullptr) (*p)->stage(stage, world.timer.now() - stageBase);
     listeners.add(kj::mv(*p));
   }
+}
+
+void Workspace::supersede(Wish wish) {
+  canceler.cancel(wish == Wish::STOP ? BY_STOP : BY_DELETE);
+  adopting = nullptr;
+  watch = nullptr;
+  greeting = nullptr;
+  listeners.clear();
+  whyUnreachable = nullptr;
+}
+
+Superseded Workspace::supersededBy(kj::Exception&& e) {
+  if (e.getDescription() == BY_STOP) return {Wish::STOP};
+  if (e.getDescription() == BY_DELETE) return {Wish::DELETE};
+  kj::throwFatalException(kj::mv(e));
 }
 
 kj::Maybe<kj::Own<Machine>> Workspace::machine() {
@@ -64,9 +81,13 @@ void Workspace::watchMachine() {
 void Workspace::machineEnded(VmEnd end) {
   if (record.state != WorkspaceState::RUNNING) return;
   retireMachine();
+  // A kernel without pvpanic's driver resets the machine.
+  if (end == VmEnd::REBOOTED && hasPanicked()) end = VmEnd::CRASHED;
   switch (end) {
-    case VmEnd::POWERED_OFF:
     case VmEnd::REBOOTED:
+      reboot();
+      return;
+    case VmEnd::POWERED_OFF:
       transitionAnyway(Happening::MACHINE_ENDED, Cause::GUEST_POWERED_OFF, describe(end));
       return;
     case VmEnd::CRASHED:
@@ -92,10 +113,12 @@ kj::Promise<kj::OneOf<StopKind, Superseded>> Workspace::stop(uint32_t graceMilli
   auto reply = replyTo(Wish::STOP, record.state);
   if (reply == Reply::ALREADY) return Outcome(StopKind::ALREADY);
   if (reply == Reply::BEGIN) {
+    bool boots = record.state == WorkspaceState::STARTING;
     transition(Happening::STOP_BEGAN, Cause::REQUEST);
-    watch = nullptr;
-    greeting = nullptr;
-    stopping = canceler.wrap(kj::evalNow([&]() { return runStop(graceMillis); })).fork();
+    supersede(Wish::STOP);
+    stopping =
+        canceler.wrap(kj::evalNow([&]() { return boots ? runAbort() : runStop(graceMillis); }))
+            .fork();
   } else {
     KJ_REQUIRE(reply == Reply::JOIN, record.state);
   }
@@ -103,12 +126,31 @@ kj::Promise<kj::OneOf<StopKind, Superseded>> Workspace::stop(uint32_t graceMilli
   return KJ_ASSERT_NONNULL(stopping)
       .addBranch()
       .then([](StopKind kind) -> Outcome { return kind; },
-            [](kj::Exception&&) -> Outcome { return Superseded(); })
+            [](kj::Exception&& e) -> Outcome { return supersededBy(kj::mv(e)); })
       .attach(kj::mv(self));
 }
 
 kj::Promise<StopKind> Workspace::runStop(uint32_t graceMillis) {
-  auto& machine = *KJ_ASSERT_NONNULL(current);
+  auto end = VmEnd::DESTROYED;
+  KJ_IF_MAYBE (machine, current) {
+    end = co_await endMachine(**machine, graceMillis);
+  } else {
+    co_await removeLeftMachine();
+  }
+  co_await settle(Happening::MACHINE_ENDED, Cause::REQUEST, kj::str(describe(end)));
+  retireMachine();
+  co_return end == VmEnd::POWERED_OFF ? StopKind::ORDERLY : StopKind::FORCED;
+}
+
+kj::Promise<StopKind> Workspace::runAbort() {
+  retireMachine();
+  co_await removeLeftMachine();
+  co_await settle(Happening::MACHINE_ENDED, Cause::REQUEST, kj::str(BY_STOP));
+  co_return hasMachine ? StopKind::FORCED : StopKind::ALREADY;
+}
+
+// In order, and after the grace by force.
+kj::Promise<VmEnd> Workspace::endMachine(Machine& machine, uint32_t graceMillis) {
   kj::Maybe<VmEnd> ended;
   kj::Maybe<kj::Exception> failure;
   try {
@@ -138,10 +180,7 @@ kj::Promise<StopKind> Workspace::runStop(uint32_t graceMillis) {
       co_await pauses.next();
     }
   }
-  auto end = KJ_ASSERT_NONNULL(ended);
-  co_await settle(Happening::MACHINE_ENDED, Cause::REQUEST, kj::str(describe(end)));
-  retireMachine();
-  co_return end == VmEnd::POWERED_OFF ? StopKind::ORDERLY : StopKind::FORCED;
+  co_return KJ_ASSERT_NONNULL(ended);
 }
 
 kj::Promise<void> Workspace::requestPowerOff(Machine& machine, uint32_t graceMillis) {
@@ -163,10 +202,7 @@ kj::Promise<void> Workspace::requestPowerOff(Machine& machine, uint32_t graceMil
 kj::Promise<void> Workspace::erase() {
   if (erasing == nullptr) {
     transition(Happening::DELETE_BEGAN, Cause::REQUEST);
-    canceler.cancel("the workspace is being deleted");
-    watch = nullptr;
-    greeting = nullptr;
-    listeners.clear();
+    supersede(Wish::DELETE);
     erasing = runErase().fork();
   }
   return KJ_ASSERT_NONNULL(erasing).addBranch().attach(addRef());
@@ -218,108 +254,6 @@ kj::Promise<void> Workspace::eraseOnce() {
   world.store.remove(record.id, told);
   KJ_LOG(INFO, "workspace deleted", record.name, record.id);
   world.events.grew();
-}
-
-// ---------------------------------------------------------------------------------------------
-// Recovery
-
-kj::Promise<void> Workspace::recover() {
-  kj::Maybe<kj::Own<RunningVm>> found;
-  kj::Maybe<kj::Exception> failure;
-  if (mayRun(record.state)) {
-    // An image that went away does not matter to a machine that runs.
-    kj::Maybe<Image> image;
-    kj::runCatchingExceptions([&]() { image = world.images.find(record.image); });
-    try {
-      found = co_await within(world.timer, world.deadlines.startVm,
-                              "the machine could not be taken over",
-                              world.driver.adopt(vmSpec(kj::mv(image))));
-    } catch (...) {
-      failure = kj::getCaughtExceptionAsKj();
-    }
-  }
-  KJ_IF_MAYBE (e, failure) {
-    abandonMachine(lineOf(*e));
-    co_return;
-  }
-  bool runs = found != nullptr;
-  KJ_IF_MAYBE (vm, found) {
-    take(kj::mv(*vm));
-  }
-
-  switch (recoveryOf(record.state, runs)) {
-    case Recovery::KEEP:
-      // Of a machine that the last bothyd could not end.
-      watch = removeLeftMachine().eagerlyEvaluate(nullptr);
-      break;
-    case Recovery::ERASE:
-      transitionAnyway(Happening::DELETE_BEGAN, Cause::RECOVERED, "it was half-made");
-      erasing = runErase().fork();
-      break;
-    case Recovery::ADOPT: {
-      append(Cause::ADOPTED, nullptr);
-      KJ_LOG(INFO, "workspace adopted", record.name, record.id);
-      watchMachine();
-      auto& machine = *KJ_ASSERT_NONNULL(current);
-      greeting = machine.agent(AgentLink::Lane::INTERACTIVE)
-                     .ignoreResult()
-                     .eagerlyEvaluate([this](kj::Exception&& e) {
-                       KJ_LOG(WARNING, "the agent of an adopted workspace does not answer",
-                              record.name, e.getDescription());
-                     });
-      break;
-    }
-    case Recovery::FINISH_START:
-      stageBase = world.timer.now();
-      begin(kj::evalNow([&]() { return runAwait(); }));
-      break;
-    case Recovery::FINISH_STOP:
-      stopping =
-          canceler.wrap(kj::evalNow([&]() { return runStop(RECOVERY_GRACE_MILLIS); })).fork();
-      break;
-    case Recovery::MARK_STOPPED:
-      transitionAnyway(Happening::MACHINE_ENDED, Cause::RECOVERED,
-                       "its machine was gone when the supervisor started");
-      break;
-    case Recovery::FINISH_DELETE:
-      erasing = runErase().fork();
-      break;
-    case Recovery::FINISH_RESIZE:
-      beginResize();
-      break;
-  }
-}
-
-void Workspace::abandonMachine(kj::StringPtr why) {
-  KJ_LOG(ERROR, "a machine could not be taken over and is ended", record.name, record.id, why);
-  switch (record.state) {
-    case WorkspaceState::STARTING:
-      transitionAnyway(Happening::START_FAILED, Cause::RECOVERED, why);
-      break;
-    case WorkspaceState::RUNNING:
-      transitionAnyway(Happening::MACHINE_BROKE, Cause::RECOVERED, why);
-      break;
-    default:
-      transitionAnyway(Happening::MACHINE_ENDED, Cause::RECOVERED, why);
-      break;
-  }
-  watch = removeLeftMachine().eagerlyEvaluate(nullptr);
-}
-
-kj::Promise<void> Workspace::removeLeftMachine() {
-  for (RetryPauses pauses(world);;) {
-    kj::Maybe<kj::Exception> failure;
-    try {
-      co_await within(world.timer, world.deadlines.destroyVm, "the machine could not be ended",
-                      world.driver.remove(record.id));
-      co_return;
-    } catch (...) {
-      failure = kj::getCaughtExceptionAsKj();
-    }
-    KJ_LOG(ERROR, "a machine that nobody has is not gone yet; trying again", record.name, record.id,
-           KJ_ASSERT_NONNULL(failure).getDescription());
-    co_await pauses.next();
-  }
 }
 
 }  // namespace bothy

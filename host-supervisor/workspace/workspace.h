@@ -1,5 +1,6 @@
 #pragma once
 
+#include <kj/function.h>
 #include <kj/one-of.h>
 #include <kj/refcount.h>
 #include <kj/time.h>
@@ -35,6 +36,8 @@ struct Deadlines {
   // Between two tries of something that must succeed in the end (a delete).
   kj::Duration leastRetry = 1 * kj::SECONDS;
   kj::Duration mostRetry = 60 * kj::SECONDS;
+  // A guest that ran for so long may reboot at once; one that did not waits, longer each time.
+  kj::Duration steady = 60 * kj::SECONDS;
 };
 
 // The world, as the logic of workspaces sees it: all that it reads and does passes here.
@@ -82,8 +85,12 @@ constexpr kj::StringPtr STALL_REASON =
 
 enum class StopKind { ORDERLY, FORCED, ALREADY };
 
-// Something else came before the end of what was waited for (a delete).
-struct Superseded {};
+// Something else came before the end of what was waited for: a delete, or the stop of a start.
+struct Superseded {
+  Wish by;
+};
+
+class RetryPauses;
 
 // One workspace: carries out what the tables of workspace-state.h allow.  Operations belong to it, not
 // to their callers: dropping a promise of start(), stop() or erase() does not end what began.
@@ -134,6 +141,8 @@ public:
   kj::Maybe<kj::Own<Machine>> machine();
   // Whether that stands still, see STALL_REASON.
   bool isStalled();
+  // In state RUNNING: why bothyd, which was started anew, has not taken its machine over; empty if it has.
+  kj::StringPtr unreachable() const { return whyUnreachable; }
 
   // Once, before anything else, for a workspace found in the store.  Returns when its state is one that
   // may be told; what takes longer goes on by itself.
@@ -153,12 +162,14 @@ private:
     kj::Own<ResizeReport> addRef() { return kj::addRef(*this); }
   };
 
-  // At most one of start, stop and resize is under way; a delete cancels it.
+  // At most one of start, stop and resize is under way; a delete cancels it, and a stop cancels a start.
   kj::Canceler canceler;
   kj::Maybe<kj::ForkedPromise<kj::Own<StartReport>>> starting;
   kj::Maybe<kj::ForkedPromise<StopKind>> stopping;
   kj::Maybe<kj::ForkedPromise<kj::Own<ResizeReport>>> resizing;
   kj::Maybe<kj::ForkedPromise<void>> erasing;
+  kj::Promise<void> adopting = nullptr;
+  kj::String whyUnreachable;
   kj::Promise<void> watch = nullptr;
   kj::Promise<void> greeting = nullptr;
   // What happened and the store does not have yet, in order.
@@ -173,12 +184,20 @@ private:
   Stage stage = Stage::CREATING_DISK;
   // What it is if the step that is under way fails.
   StartFault fault = StartFault::OTHER;
-  // What the console says is of the start that is under way.
-  bool hasConsole = false;
+  // There may be a machine of the start that is under way, and what the console says is that machine's.
+  bool hasMachine = false;
+  // When its agent answered, or it was taken over.
+  kj::TimePoint ranFrom = kj::origin<kj::TimePoint>();
+  // Of a guest that reboots again and again.
+  kj::Own<RetryPauses> rebootPauses;
   kj::TimePoint stageBase = kj::origin<kj::TimePoint>();
 
   void reach(Stage stage);
   void listen(kj::Maybe<kj::Own<Progress>> progress);
+  // Ends what is under way for the sake of `wish`: whoever waits for it is told.
+  void supersede(Wish wish);
+  // Fails with `e` unless that is how supersede() ends what was under way.
+  static Superseded supersededBy(kj::Exception&& e);
   kj::Promise<StartOutcome> joinStart();
 
   // Writes the state and its event; if that fails nothing has changed.
@@ -206,13 +225,32 @@ private:
   kj::Promise<void> makeVolume();
   kj::Promise<Secret> openKey();
   uint64_t diskBytes() const;
+  // What comes of the start that `way` carries out.
+  kj::Promise<kj::Own<StartReport>> reportOf(kj::Promise<void> way);
   kj::Promise<kj::Own<StartReport>> runStart();
-  kj::Promise<kj::Own<StartReport>> runAwait();
+  // For a machine that an earlier bothyd started: the rest of the way.
+  kj::Promise<void> awaitAdopted();
+  // For one that could not be taken over yet: that first.
+  kj::Promise<void> awaitAdoption();
+  // A secret for the next machine, in the store before that has it: a bothyd that takes over must know it.
+  void makeSecret(kj::FunctionParam<void()> store);
   kj::Promise<void> boot();
+  kj::Promise<void> bootMachine();
+  kj::Duration bootLimit() const;
   kj::Promise<void> awaitAgent(Machine& machine);
+  kj::Promise<void> learnVersion(Machine& machine);
   kj::Promise<kj::Own<StartReport>> failStart(kj::Exception exception);
 
+  // The guest asked for it: the same again, with a boot of its own.
+  void reboot();
+  void beginReboot(kj::Duration pause);
+  kj::Promise<void> bootAfter(kj::Duration pause);
+  bool hasPanicked();
+
   kj::Promise<StopKind> runStop(uint32_t graceMillis);
+  // The stop of a start.
+  kj::Promise<StopKind> runAbort();
+  kj::Promise<VmEnd> endMachine(Machine& machine, uint32_t graceMillis);
   kj::Promise<void> requestPowerOff(Machine& machine, uint32_t graceMillis);
 
   void beginResize();
@@ -228,8 +266,13 @@ private:
   void watchMachine();
   void machineEnded(VmEnd end);
   void retireMachine();
-  // For a machine that could not be taken over: it is ended, however long that takes.
-  void abandonMachine(kj::StringPtr why);
+  // Takes its machine over: whether there is one.  Fails if that is so and cannot be done; then it goes on.
+  kj::Promise<bool> adopt();
+  kj::Promise<void> keepAdopting();
+  // What recover() does when it knows whether the machine runs.
+  void goOn(bool machineRuns);
+  // The same when it cannot know.
+  void goOnUnseen(kj::StringPtr why);
   kj::Promise<void> removeLeftMachine();
 };
 

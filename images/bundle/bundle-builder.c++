@@ -4,6 +4,8 @@
 #include <kj/vector.h>
 
 #include "bundle/bundle-inspection.h"
+#include "bundle/kernel-image.h"
+#include "bundle/kernel-modules.h"
 #include "bundle/kernel-version.h"
 #include "digest/digest.h"
 #include "fault/fault.h"
@@ -14,6 +16,30 @@
 
 namespace bothy {
 namespace {
+
+constexpr kj::StringPtr OWN_KERNEL_ENDING = "-bothy"_kj;  // CONFIG_LOCALVERSION of kernel/
+
+kj::Own<const kj::ReadableFile> vmlinuxOf(const kj::ReadableFile& kernel) {
+  auto bytes = kernel.mmap(0, kernel.stat().size);
+  KJ_IF_MAYBE (vmlinux, vmlinuxIn(bytes)) {
+    auto file = kj::newInMemoryFile(kj::nullClock());
+    file->writeAll(*vmlinux);
+    return kj::mv(file);
+  }
+  return kernel.clone();
+}
+
+kj::String versionOf(const kj::ReadableFile& vmlinux) {
+  auto bytes = vmlinux.mmap(0, vmlinux.stat().size);
+  auto version = kernelVersionOf(bytes);
+  KJ_IF_MAYBE (found, version) {
+    if (!isBootable(bytes)) {
+      fail(kj::str("the kernel ", *found, " has no entry for PVH: build it with CONFIG_PVH"));
+    }
+    return kj::mv(*found);
+  }
+  fail(kj::str("the kernel is neither a vmlinux nor a bzImage: give one with --kernel"));
+}
 
 kj::String firstLine(const kj::ReadableDirectory& directory, kj::StringPtr name) {
   auto file = directory.tryOpenFile(kj::Path(name));
@@ -89,10 +115,12 @@ BuildOutcome buildBundle(const BundleParts& parts, const kj::Directory& output) 
   KJ_IF_MAYBE (fault, agentFault(parts.agent)) {
     fail(kj::str("the agent cannot be used: ", *fault, "; give the static one with --agent"));
   }
-  auto kernelBytes = parts.kernel->mmap(0, parts.kernel->stat().size);
-  auto kernelVersion = kernelVersionOf(kernelBytes);
+  auto kernel = vmlinuxOf(*parts.kernel);
+  auto kernelVersion = versionOf(*kernel);
+  kj::Vector<KernelModule> modules;
+  KJ_IF_MAYBE (folder, parts.modules) modules = chooseModules(**folder, kernelVersion);
   auto initramfs = kj::newInMemoryFile(kj::nullClock());
-  initramfs->writeAll(makeInitramfs(parts.agent));
+  initramfs->writeAll(makeInitramfs(parts.agent, modules));
   auto root = parts.rootfs->openFile(kj::Path(ROOT_FILE));
 
   capnp::MallocMessageBuilder message;
@@ -102,16 +130,15 @@ BuildOutcome buildBundle(const BundleParts& parts, const kj::Directory& output) 
   manifest.setVersion(firstLine(*parts.rootfs, "version"));
   manifest.setGeneration(rpc::GENERATION);
   manifest.setAgentVersion(parts.agentVersion);
-  KJ_IF_MAYBE (version, kernelVersion) {
-    manifest.setKernelVersion(*version);
-  } else {
-    fail(kj::str("the kernel is no vmlinux: give one with --kernel"));
-  }
+  manifest.setKernelVersion(kernelVersion);
+  manifest.setOwnKernel(kernelVersion.endsWith(OWN_KERNEL_ENDING));
+  auto moduleNames = manifest.initKernelModules(modules.size());
+  for (size_t i = 0; i < modules.size(); ++i) moduleNames.set(i, modules[i].name);
   manifest.setDistribution(firstLine(*parts.rootfs, "distribution"));
   fillPackages(parts.rootfs->openFile(kj::Path("packages"))->readAllText(), manifest);
 
   const Content contents[] = {
-      {INITRAMFS_FILE, *initramfs}, {ROOT_FILE, *root}, {KERNEL_FILE, *parts.kernel}};
+      {INITRAMFS_FILE, *initramfs}, {ROOT_FILE, *root}, {KERNEL_FILE, *kernel}};
   fillFiles(contents, manifest);
   auto manifestText = formatManifest(manifest);
 

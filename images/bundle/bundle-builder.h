@@ -14,8 +14,10 @@ struct BundleParts {
   kj::StringPtr name;
   kj::StringPtr agentVersion;
   kj::Array<const kj::byte> agent;              // the static program
-  kj::Own<const kj::ReadableFile> kernel;       // a vmlinux
+  kj::Own<const kj::ReadableFile> kernel;       // a vmlinux, or a bzImage that one is taken out of
   kj::Own<const kj::ReadableDirectory> rootfs;  // as build-rootfs leaves it
+  // The /lib/modules/VERSION of a kernel that has not built in what a workspace needs.
+  kj::Maybe<kj::Own<const kj::ReadableDirectory>> modules;
 };
 
 enum class BuildOutcome {

@@ -25,6 +25,10 @@ kj::String sizeText(uint64_t bytes) {
   return kj::str(mebibytes.slice(0, point), '.', mebibytes.slice(point), " MiB");
 }
 
+kj::String moduleCount(size_t count) {
+  return count == 0 ? kj::String() : kj::str(", modules: ", count);
+}
+
 kj::Maybe<kj::String> difference(const kj::ReadableDirectory& bundle,
                                  manifest::Manifest::File::Reader wanted) {
   auto name = wanted.getName();
@@ -84,7 +88,8 @@ kj::String describe(manifest::Manifest::Reader manifest) {
   line("version", manifest.getVersion());
   line("distribution", manifest.getDistribution());
   line("packages", manifest.getPackages().size());
-  line("kernel", manifest.getKernelVersion());
+  line("kernel", kj::str(manifest.getKernelVersion(), manifest.getOwnKernel() ? "" : ", not ours",
+                         moduleCount(manifest.getKernelModules().size())));
   line("agent", kj::str(manifest.getAgentVersion(), ", generation ", manifest.getGeneration()));
   for (auto file : manifest.getFiles()) {
     auto digest = kj::str(file.getSha256());

@@ -7,6 +7,7 @@
 
 #include "bundle/bundle-builder.h"
 #include "bundle/bundle-inspection.h"
+#include "bundle/test-kernel.h"
 #include "digest/digest.h"
 #include "manifest/manifest-file.h"
 
@@ -38,13 +39,13 @@ struct Build {
 
   BundleParts parts(kj::byte agentVariant = 0) {
     auto kernel = kj::newInMemoryFile(kj::nullClock());
-    kernel->writeAll("Linux version 6.12.1-bothy (x)"_kj);
+    kernel->writeAll(testVmlinux("6.12.1-bothy"));
     auto rootfs = directory();
     put(*rootfs, "root.erofs", "the root");
     put(*rootfs, "version", "0123456789abcdef\n");
     put(*rootfs, "distribution", "Debian GNU/Linux 12 (bookworm)\n");
     put(*rootfs, "packages", "bash 5.2\nvim 2:9.0\n");
-    return {"base", "0.1.0", agentOf(agentVariant), kj::mv(kernel), kj::mv(rootfs)};
+    return {"base", "0.1.0", agentOf(agentVariant), kj::mv(kernel), kj::mv(rootfs), nullptr};
   }
 
   BuildOutcome build(kj::byte agentVariant = 0) {
@@ -69,10 +70,38 @@ TEST_CASE("a bundle that was built is whole, and its manifest says what it holds
   readManifest(*build.output->openSubdir(kj::Path("base")), message.initRoot<manifest::Manifest>());
   auto manifest = message.getRoot<manifest::Manifest>().asReader();
   CHECK(manifest.getKernelVersion() == "6.12.1-bothy");
+  CHECK(manifest.getOwnKernel());
   CHECK(manifest.getVersion() == "0123456789abcdef");
   CHECK(manifest.getPackages()[1].getVersion() == "2:9.0");
   CHECK(manifest.getFiles().size() == 3);
   CHECK(describe(manifest).size() > 0);
+}
+
+TEST_CASE("a kernel that the builder brings is told as not ours, with the modules it needs") {
+  Build build;
+  auto parts = build.parts();
+  auto kernel = kj::newInMemoryFile(kj::nullClock());
+  kernel->writeAll(testVmlinux("6.12.1-cloud"));
+  parts.kernel = kj::mv(kernel);
+  auto modules = directory();
+  modules
+      ->openFile(kj::Path({"kernel", "erofs.ko"}),
+                 kj::WriteMode::CREATE | kj::WriteMode::CREATE_PARENT)
+      ->writeAll(kj::str('\0', "vermagic=6.12.1-cloud SMP", '\0'));
+  put(*modules, "modules.builtin",
+      "a/qemu_fw_cfg.ko\na/virtio_pci.ko\na/virtio_blk.ko\na/vmw_vsock_virtio_transport.ko\n"
+      "a/ext4.ko\na/overlay.ko\n");
+  parts.modules = kj::mv(modules);
+  CHECK(buildBundle(parts, *build.output) == BuildOutcome::BUILT);
+
+  capnp::MallocMessageBuilder message;
+  readManifest(*build.output->openSubdir(kj::Path("base")), message.initRoot<manifest::Manifest>());
+  auto manifest = message.getRoot<manifest::Manifest>().asReader();
+  CHECK(manifest.getKernelVersion() == "6.12.1-cloud");
+  CHECK(!manifest.getOwnKernel());
+  CHECK(manifest.getKernelModules().size() == 1);
+  CHECK(manifest.getKernelModules()[0] == "erofs.ko");
+  CHECK(strstr(describe(manifest).cStr(), "6.12.1-cloud, not ours, modules: 1\n") != nullptr);
 }
 
 TEST_CASE("equal parts give equal bundles; another agent changes the initramfs alone") {
@@ -123,10 +152,11 @@ TEST_CASE("every flipped byte of a bundle is found") {
 TEST_CASE("files that are missing, longer, shorter or unknown are named") {
   Build build;
   build.build();
-  put(*build.output, "base/vmlinux", "Linux version 6.12.1-bothy (x)y");
-  CHECK(build.differences() == "vmlinux has 31 bytes, not 30");
+  auto bytes = testVmlinux("6.12.1-bothy").size();
+  put(*build.output, "base/vmlinux", kj::str("y", kj::repeat('x', bytes)));
+  CHECK(build.differences() == kj::str("vmlinux has ", bytes + 1, " bytes, not ", bytes));
   put(*build.output, "base/vmlinux", "");
-  CHECK(build.differences() == "vmlinux has 0 bytes, not 30");
+  CHECK(build.differences() == kj::str("vmlinux has 0 bytes, not ", bytes));
   build.output->remove(kj::Path({"base", "vmlinux"}));
   put(*build.output, "base/extra", "");
   CHECK(build.differences() == "vmlinux is missing; extra is not in the manifest");
@@ -139,9 +169,15 @@ TEST_CASE("an unfit part ends the build and leaves the old bundle") {
 
   auto noKernel = build.parts();
   auto file = kj::newInMemoryFile(kj::nullClock());
-  file->writeAll("a bzImage"_kj);
+  file->writeAll("no kernel"_kj);
   noKernel.kernel = kj::mv(file);
   CHECK_THROWS_AS(buildBundle(noKernel, *build.output), kj::Exception);
+
+  auto noEntry = build.parts();
+  auto notBootable = kj::newInMemoryFile(kj::nullClock());
+  notBootable->writeAll("Linux version 6.12.1 (x)"_kj);
+  noEntry.kernel = kj::mv(notBootable);
+  CHECK_THROWS_AS(buildBundle(noEntry, *build.output), kj::Exception);
 
   auto noAgent = build.parts();
   noAgent.agent = kj::heapArray("#!/bin/sh"_kj.asBytes());

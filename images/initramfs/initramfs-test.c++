@@ -64,6 +64,21 @@ TEST_CASE("an initramfs holds the agent as /init and nothing else that runs") {
   CHECK(kj::strArray(names, " ") == "dev proc root run sys dev/console init");
 }
 
+TEST_CASE("modules lie in a folder with a list that tells their order") {
+  KernelModule modules[] = {{kj::str("vsock.ko"), kj::heapArray("first"_kj.asBytes())},
+                            {kj::str("erofs.ko"), kj::heapArray("second"_kj.asBytes())}};
+  auto entries = read(makeInitramfs("agent"_kj.asBytes(), modules));
+  kj::Vector<kj::String> found;
+  for (auto& entry : entries) {
+    if (entry.name.startsWith("modules")) {
+      found.add(kj::str(entry.name, '=', entry.content.asChars()));
+    }
+  }
+  CHECK(kj::strArray(found, " ") ==
+        "modules= modules/vsock.ko=first modules/erofs.ko=second "
+        "modules/list=vsock.ko\nerofs.ko\n");
+}
+
 TEST_CASE("equal agents give equal initramfs, different ones do not") {
   auto digest = [](kj::StringPtr agent) { return digestOf(makeInitramfs(agent.asBytes())); };
   CHECK(digest("agent") == digest("agent"));

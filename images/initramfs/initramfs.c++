@@ -18,6 +18,8 @@ constexpr kj::StringPtr MAGIC = "070701"_kj;
 constexpr kj::StringPtr END_NAME = "TRAILER!!!"_kj;
 constexpr kj::StringPtr DIRECTORIES[] = {"dev"_kj, "proc"_kj, "root"_kj, "run"_kj, "sys"_kj};
 
+constexpr kj::StringPtr MODULE_DIRECTORY = "modules"_kj;
+
 struct DeviceNumber {
   uint32_t major = 0;
   uint32_t minor = 0;
@@ -75,11 +77,23 @@ private:
 
 }  // namespace
 
-kj::Array<kj::byte> makeInitramfs(kj::ArrayPtr<const kj::byte> agent) {
-  Archive archive(agent.size() + 4096);
+kj::Array<kj::byte> makeInitramfs(kj::ArrayPtr<const kj::byte> agent,
+                                  kj::ArrayPtr<const KernelModule> modules) {
+  size_t moduleBytes = 0;
+  for (auto& module : modules) moduleBytes += module.content.size();
+  Archive archive(agent.size() + moduleBytes + 4096);
   for (auto directory : DIRECTORIES) archive.add(directory, S_IFDIR | 0755);
   archive.add("dev/console", S_IFCHR | 0600, nullptr, CONSOLE);
   archive.add("init", S_IFREG | 0755, agent);
+  if (modules.size() > 0) {
+    kj::Vector<char> list;
+    archive.add(MODULE_DIRECTORY, S_IFDIR | 0755);
+    for (auto& module : modules) {
+      archive.add(kj::str(MODULE_DIRECTORY, '/', module.name), S_IFREG | 0644, module.content);
+      list.addAll(kj::str(module.name, '\n'));
+    }
+    archive.add(kj::str(MODULE_DIRECTORY, "/list"), S_IFREG | 0644, list.asPtr().asBytes());
+  }
   return archive.finish();
 }
 

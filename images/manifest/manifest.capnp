@@ -33,6 +33,13 @@ struct Manifest {
   packages @8 :List(Package);
   # What the root file system holds, in the order of their names.
 
+  ownKernel @9 :Bool;
+  # Whether kernel/build-kernel made the kernel; else whoever built the image brought it.
+
+  kernelModules @10 :List(Text);
+  # Files of the initramfs, in the order in which the agent loads them; none with our own kernel, which has
+  # everything built in.
+
   struct File {
     name @0 :Text;
     bytes @1 :UInt64;

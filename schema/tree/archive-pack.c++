@@ -2,7 +2,6 @@
 
 #include <archive.h>
 #include <archive_entry.h>
-#include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <kj/debug.h>
@@ -11,10 +10,15 @@
 #include <kj/one-of.h>
 #include <kj/vector.h>
 #include <linux/openat2.h>
+#include <string.h>
+#include <sys/mman.h>
 #include <sys/resource.h>
 #include <sys/stat.h>
 #include <sys/syscall.h>
 #include <unistd.h>
+
+#include "tree/directory-stream.h"
+#include "tree/file-extents.h"
 
 namespace bothy {
 namespace {
@@ -23,6 +27,10 @@ using Reason = FileProblem::Reason;
 
 constexpr size_t READ_BYTES = 256 * 1024;
 constexpr size_t MAX_LINK_BYTES = 4096;
+// Files of the kernel say nothing of their size: so much of them is read to have it before their bytes.
+constexpr size_t MAX_UNSIZED_BYTES = 16 * 1024 * 1024;
+// Address space, of which no page is touched: what a hole is given as.
+constexpr size_t ZERO_BYTES = 64 * 1024 * 1024;
 
 kj::OneOf<kj::AutoCloseFd, FileProblem> openEntry(int directory, kj::StringPtr name, int flags) {
   open_how how = {};
@@ -32,22 +40,6 @@ kj::OneOf<kj::AutoCloseFd, FileProblem> openEntry(int directory, kj::StringPtr n
   if (fd < 0) return FileProblem::fromErrno(errno);
   return kj::AutoCloseFd(static_cast<int>(fd));
 }
-
-// Owns a directory stream.
-class DirectoryStream final {
-public:
-  explicit DirectoryStream(DIR* stream) : stream(stream) {}
-  DirectoryStream(DirectoryStream&& other) : stream(other.stream) { other.stream = nullptr; }
-  ~DirectoryStream() {
-    if (stream != nullptr) closedir(stream);
-  }
-  KJ_DISALLOW_COPY(DirectoryStream);
-
-  DIR* get() { return stream; }
-
-private:
-  DIR* stream;
-};
 
 class Packing final {
 public:
@@ -64,6 +56,7 @@ public:
     archive_entry_free(entry);
     archive_write_fail(writer);
     archive_write_free(writer);
+    if (zeros != nullptr) munmap(zeros, ZERO_BYTES);
   }
   KJ_DISALLOW_COPY_AND_MOVE(Packing);
 
@@ -77,17 +70,13 @@ public:
     KJ_IF_MAYBE (problem, add(directoryFd, name, kj::str(name))) return kj::mv(*problem);
     while (!levels.empty()) {
       auto& level = levels.back();
-      errno = 0;
-      auto item = readdir(level.stream.get());
-      if (item == nullptr) {
+      auto child = level.stream.next();
+      if (child == nullptr) {
         if (errno != 0) return about(level.path, FileProblem::fromErrno(errno));
         levels.removeLast();
         continue;
       }
-      kj::StringPtr child = item->d_name;
-      if (child == "." || child == "..") continue;
-      KJ_IF_MAYBE (problem,
-                   add(dirfd(level.stream.get()), child, kj::str(level.path, '/', child))) {
+      KJ_IF_MAYBE (problem, add(level.stream.fd(), child, kj::str(level.path, '/', child))) {
         return kj::mv(*problem);
       }
     }
@@ -115,12 +104,12 @@ private:
   // Files with more than one name, by their first.
   kj::HashMap<Inode, kj::String> links;
   kj::Array<kj::byte> buffer = kj::heapArray<kj::byte>(READ_BYTES);
+  void* zeros = nullptr;
 
   kj::Maybe<FileProblem> add(int directory, kj::StringPtr name, kj::String path) {
     struct stat status;
     if (fstatat(directory, name.cStr(), &status, AT_SYMLINK_NOFOLLOW) < 0) {
-      if (errno == ENOENT && !levels.empty()) return nullptr;  // removed meanwhile
-      return about(path, FileProblem::fromErrno(errno));
+      return unlessRemoved(path, FileProblem::fromErrno(errno));
     }
     switch (status.st_mode & S_IFMT) {
       case S_IFDIR:
@@ -137,7 +126,7 @@ private:
 
   kj::Maybe<FileProblem> addDirectory(int directory, kj::StringPtr name, kj::String path) {
     auto opened = openEntry(directory, name, O_DIRECTORY);
-    if (opened.is<FileProblem>()) return about(path, kj::mv(opened.get<FileProblem>()));
+    if (opened.is<FileProblem>()) return unlessRemoved(path, kj::mv(opened.get<FileProblem>()));
     auto fd = kj::mv(opened.get<kj::AutoCloseFd>());
     struct stat status;
     if (fstat(fd.get(), &status) < 0) return about(path, FileProblem::fromErrno(errno));
@@ -155,7 +144,7 @@ private:
                                     const struct stat& status) {
     char target[MAX_LINK_BYTES + 1];
     auto size = readlinkat(directory, name.cStr(), target, MAX_LINK_BYTES);
-    if (size < 0) return about(path, FileProblem::fromErrno(errno));
+    if (size < 0) return unlessRemoved(path, FileProblem::fromErrno(errno));
     target[size] = '\0';
     begin(path, status);
     archive_entry_set_symlink(entry, target);
@@ -164,7 +153,7 @@ private:
 
   kj::Maybe<FileProblem> addFile(int directory, kj::StringPtr name, kj::String path) {
     auto opened = openEntry(directory, name, 0);
-    if (opened.is<FileProblem>()) return about(path, kj::mv(opened.get<FileProblem>()));
+    if (opened.is<FileProblem>()) return unlessRemoved(path, kj::mv(opened.get<FileProblem>()));
     auto fd = kj::mv(opened.get<kj::AutoCloseFd>());
     struct stat status;
     if (fstat(fd.get(), &status) < 0) return about(path, FileProblem::fromErrno(errno));
@@ -182,17 +171,96 @@ private:
       }
       links.insert(inode, kj::str(path));
     }
-    archive_entry_set_size(entry, status.st_size);
+    auto size = static_cast<uint64_t>(kj::max(status.st_size, off_t{0}));
+    auto extents = findExtents(fd, size);
+    bool hasHoles = size > 0 && (extents.size() != 1 || extents[0].length != size);
+    if (size <= READ_BYTES && !hasHoles) return addSmallFile(fd, kj::mv(path));
+    return addLargeFile(fd, kj::mv(path), size, extents, hasHoles);
+  }
+
+  // Read to its end before its entry is written, which then has the size that was read.
+  kj::Maybe<FileProblem> addSmallFile(int fd, kj::String path) {
+    size_t count = 0;
+    auto contents = buffer.asPtr();
+    kj::Array<kj::byte> unsized;
+    while (true) {
+      KJ_IF_MAYBE (problem, readFully(fd, contents, count)) return about(path, kj::mv(*problem));
+      if (count < contents.size()) break;
+      struct stat now;
+      if (fstat(fd, &now) < 0) return about(path, FileProblem::fromErrno(errno));
+      if (static_cast<uint64_t>(now.st_size) >= count) break;  // it grows, or has just this size
+      if (count >= MAX_UNSIZED_BYTES) return changed(path, "it is larger than its size says");
+      auto more = kj::heapArray<kj::byte>(MAX_UNSIZED_BYTES);
+      memcpy(more.begin(), contents.begin(), count);
+      unsized = kj::mv(more);
+      contents = unsized;
+    }
+    archive_entry_set_size(entry, static_cast<la_int64_t>(count));
     KJ_IF_MAYBE (problem, writeHeader()) return kj::mv(*problem);
-    uint64_t left = status.st_size;
-    while (left > 0) {
-      auto count = read(fd.get(), buffer.begin(), kj::min(left, buffer.size()));
-      if (count < 0 && errno == EINTR) continue;
-      if (count < 0) return about(path, FileProblem::fromErrno(errno));
-      if (count == 0) break;  // shorter than it was: libarchive fills the entry
-      if (archive_write_data(writer, buffer.begin(), count) < 0) return writeProblem();
-      progress.bytes.fetch_add(count, std::memory_order_relaxed);
-      left -= count;
+    return writeData(contents.slice(0, count));
+  }
+
+  kj::Maybe<FileProblem> addLargeFile(int fd, kj::String path, uint64_t size,
+                                      kj::Vector<FileExtent>& extents, bool hasHoles) {
+    archive_entry_set_size(entry, static_cast<la_int64_t>(size));
+    if (hasHoles) {
+      for (auto& extent : extents) {
+        archive_entry_sparse_add_entry(entry, static_cast<la_int64_t>(extent.offset),
+                                       static_cast<la_int64_t>(extent.length));
+      }
+      if (extents.empty()) archive_entry_sparse_add_entry(entry, 0, 0);
+    }
+    KJ_IF_MAYBE (problem, writeHeader()) return kj::mv(*problem);
+    uint64_t at = 0;
+    for (auto& extent : extents) {
+      KJ_IF_MAYBE (problem, writeHole(extent.offset - at)) return kj::mv(*problem);
+      for (at = extent.offset; at < extent.end();) {
+        auto space = buffer.slice(0, kj::min(extent.end() - at, buffer.size()));
+        auto count = pread(fd, space.begin(), space.size(), static_cast<off_t>(at));
+        if (count < 0 && errno == EINTR) continue;
+        if (count < 0) return about(path, FileProblem::fromErrno(errno));
+        if (count == 0) return changed(path, BECAME_SHORTER);
+        KJ_IF_MAYBE (problem, writeData(space.slice(0, count))) return kj::mv(*problem);
+        at += static_cast<uint64_t>(count);
+      }
+    }
+    // Also of a file that is one hole: the list of its data comes with the first call.
+    KJ_IF_MAYBE (problem, writeHole(size - at)) return kj::mv(*problem);
+    struct stat now;
+    if (fstat(fd, &now) < 0) return about(path, FileProblem::fromErrno(errno));
+    if (static_cast<uint64_t>(now.st_size) < size) return changed(path, BECAME_SHORTER);
+    return nullptr;
+  }
+
+  // Appends to the first `count` bytes of `space` until it is full or the file ends.
+  static kj::Maybe<FileProblem> readFully(int fd, kj::ArrayPtr<kj::byte> space, size_t& count) {
+    while (count < space.size()) {
+      auto got = pread(fd, space.begin() + count, space.size() - count, static_cast<off_t>(count));
+      if (got < 0 && errno == EINTR) continue;
+      if (got < 0) return FileProblem::fromErrno(errno);
+      if (got == 0) break;
+      count += static_cast<size_t>(got);
+    }
+    return nullptr;
+  }
+
+  kj::Maybe<FileProblem> writeData(kj::ArrayPtr<const kj::byte> bytes) {
+    if (archive_write_data(writer, bytes.begin(), bytes.size()) < 0) return writeProblem();
+    progress.bytes.fetch_add(bytes.size(), std::memory_order_relaxed);
+    return nullptr;
+  }
+
+  // libarchive wants the bytes of a hole as well, and looks at none of them.
+  kj::Maybe<FileProblem> writeHole(uint64_t size) {
+    if (size > 0 && zeros == nullptr) {
+      auto mapped = mmap(nullptr, ZERO_BYTES, PROT_READ, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+      if (mapped == MAP_FAILED) return FileProblem::fromErrno(errno);
+      zeros = mapped;
+    }
+    while (size > 0) {
+      auto count = kj::min(size, ZERO_BYTES);
+      if (archive_write_data(writer, zeros, count) < 0) return writeProblem();
+      size -= count;
     }
     return nullptr;
   }
@@ -214,6 +282,18 @@ private:
   static FileProblem about(kj::StringPtr path, FileProblem problem) {
     problem.path = kj::str(path);
     return problem;
+  }
+
+  // What is removed while its directory is read was not there.
+  kj::Maybe<FileProblem> unlessRemoved(kj::StringPtr path, FileProblem problem) {
+    if (problem.errorNumber == ENOENT && !levels.empty()) return nullptr;
+    return about(path, kj::mv(problem));
+  }
+
+  static constexpr kj::StringPtr BECAME_SHORTER = "it became shorter while it was read"_kj;
+
+  static FileProblem changed(kj::StringPtr path, kj::StringPtr what) {
+    return FileProblem::of(Reason::CHANGED, kj::str(what), kj::str(path));
   }
 
   FileProblem writeProblem() {

@@ -13,8 +13,9 @@ namespace bothy {
 // else is skipped and counted.
 //
 // Symlinks are never followed, and what another process moves meanwhile cannot lead it out: each step is
-// looked up beneath the descriptor of the directory before.  A file that changes while it is read is cut
-// or filled with zeros to the size that its entry has.
+// looked up beneath the descriptor of the directory before.  A file that grows while it is read is cut at
+// the size it had; one that becomes shorter ends the packing as CHANGED, never as zeros.  Files of the kernel, whose
+// size says nothing, give what reading them gives.
 //
 // None: packed.  Else what failed; the archive then has no end, and must not be taken for whole.
 kj::Maybe<FileProblem> packTree(int directoryFd, kj::StringPtr name, int archiveFd,

@@ -44,7 +44,6 @@ public:
         return kj::mv(*problem);
       }
     }
-    KJ_IF_MAYBE (problem, writer.finish()) return kj::mv(*problem);
     return skipPadding();
   }
 
@@ -75,7 +74,7 @@ private:
         case AE_IFLNK: {
           auto target = archive_entry_symlink(entry);
           if (target == nullptr) return refuse(name, "a symlink without a target");
-          return writer.makeSymlink(*path, target);
+          return writer.makeSymlink(*path, target, modified);
         }
         case AE_IFREG: {
           auto file = writer.makeFile(*path);
@@ -105,6 +104,10 @@ private:
         return FileProblem::of(
             Reason::TOO_MANY_ENTRIES,
             kj::str("unpacks to more than ", options.maxRatio, " times its size"));
+      }
+      if (written > options.maxBytes) {
+        return FileProblem::of(Reason::NO_SPACE,
+                               kj::str("more than the ", options.maxBytes, " bytes it may have"));
       }
       auto bytes = static_cast<const char*>(block);
       while (size > 0) {

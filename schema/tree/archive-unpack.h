@@ -14,10 +14,12 @@ struct UnpackOptions {
   Compression compression = Compression::NONE;
   uint64_t maxEntries = rpc::MAX_ARCHIVE_ENTRIES;
   uint32_t maxRatio = rpc::MAX_ARCHIVE_RATIO;
+  uint64_t maxBytes = UINT64_MAX;  // of contents; holes count nothing
 };
 
 // Reads a tar (pax, GNU, ustar) from `archiveFd` to its end and makes its entries with `writer`.
-// Blocks; `archiveFd` is a pipe or a file.  No other format is read, whatever it claims to be.
+// Blocks; `archiveFd` is a pipe, a socket or a file.  No other format is read, whatever it claims to be.
+// The directories wait for `writer.finish()`.
 //
 // None: unpacked.  Else what was refused or failed, with the entry's name; what was unpacked before stays.
 kj::Maybe<FileProblem> unpackArchive(int archiveFd, TreeWriter& writer, UnpackOptions options,

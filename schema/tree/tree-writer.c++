@@ -11,8 +11,9 @@
 namespace bothy {
 namespace {
 
-constexpr mode_t KEPT_MODE = 0755;
-constexpr mode_t NEW_DIRECTORY_MODE = 0755;
+constexpr mode_t KEPT_MODE = 0777;
+constexpr mode_t NEW_PARENT_MODE = 0755;
+constexpr mode_t NEW_DIRECTORY_MODE = 0700;
 constexpr mode_t NEW_FILE_MODE = 0600;
 
 // The directory `path` beneath `fd`, or minus errno.
@@ -46,8 +47,8 @@ int makeInPlace(int directory, kj::StringPtr name, Make make) {
 
 }  // namespace
 
-TreeWriter::TreeWriter(int rootFd, Duplicates duplicates)
-    : rootFd(rootFd), duplicates(duplicates) {}
+TreeWriter::TreeWriter(int rootFd, Duplicates duplicates, Root root)
+    : rootFd(rootFd), duplicates(duplicates), root(root) {}
 
 TreeWriter::~TreeWriter() noexcept(false) {}
 
@@ -79,7 +80,7 @@ kj::OneOf<int, FileProblem> TreeWriter::openParent(const TreePath& path) {
       fd = openDirectory(rootFd, prefix.string());
       if (fd == -ENOENT) {
         int directory = above.get() >= 0 ? above.get() : rootFd;
-        if (mkdirat(directory, prefix.name().cStr(), NEW_DIRECTORY_MODE) < 0 && errno != EEXIST) {
+        if (mkdirat(directory, prefix.name().cStr(), NEW_PARENT_MODE) < 0 && errno != EEXIST) {
           return about(prefix, errno);
         }
         fd = openDirectory(rootFd, prefix.string());
@@ -102,7 +103,12 @@ kj::OneOf<int, FileProblem> TreeWriter::openParent(const TreePath& path) {
 
 TreeWriter::Result TreeWriter::makeDirectory(const TreePath& path, mode_t mode, timespec modified) {
   KJ_IF_MAYBE (problem, note(path, Kind::OTHER)) return kj::mv(*problem);
-  if (path.isRoot()) return nullptr;
+  if (path.isRoot()) {
+    if (root == Root::SET) {
+      directories.add(Directory{KJ_ASSERT_NONNULL(TreePath::parse(".")), mode, modified});
+    }
+    return nullptr;
+  }
   auto parent = openParent(path);
   if (parent.is<FileProblem>()) return kj::mv(parent.get<FileProblem>());
   int fd = parent.get<int>();
@@ -118,7 +124,8 @@ TreeWriter::Result TreeWriter::makeDirectory(const TreePath& path, mode_t mode, 
   return nullptr;
 }
 
-TreeWriter::Result TreeWriter::makeSymlink(const TreePath& path, kj::StringPtr target) {
+TreeWriter::Result TreeWriter::makeSymlink(const TreePath& path, kj::StringPtr target,
+                                           timespec modified) {
   KJ_IF_MAYBE (problem, note(path, Kind::OTHER)) return kj::mv(*problem);
   auto parent = openParent(path);
   if (parent.is<FileProblem>()) return kj::mv(parent.get<FileProblem>());
@@ -126,6 +133,8 @@ TreeWriter::Result TreeWriter::makeSymlink(const TreePath& path, kj::StringPtr t
   auto name = path.name();
   int result = makeInPlace(fd, name, [&] { return symlinkat(target.cStr(), fd, name.cStr()); });
   if (result < 0) return about(path, errno);
+  const timespec times[2] = {{0, UTIME_OMIT}, modified};
+  if (utimensat(fd, name.cStr(), times, AT_SYMLINK_NOFOLLOW) < 0) return about(path, errno);
   return nullptr;
 }
 
@@ -178,14 +187,15 @@ TreeWriter::Result TreeWriter::finishFile(kj::AutoCloseFd fd, mode_t mode, times
   return nullptr;
 }
 
-TreeWriter::Result TreeWriter::finish() {
+TreeWriter::Result TreeWriter::finish(int treeFd) {
   // Deepest last made: a directory without search permission comes after all that is below it.
   for (size_t i = directories.size(); i-- > 0;) {
     auto& entry = directories[i];
     open_how how = {};
     how.flags = O_RDONLY | O_DIRECTORY | O_CLOEXEC | O_NOFOLLOW;
     how.resolve = RESOLVE_BENEATH | RESOLVE_NO_SYMLINKS | RESOLVE_NO_MAGICLINKS;
-    long opened = syscall(SYS_openat2, rootFd, entry.path.string().cStr(), &how, sizeof(how));
+    auto path = entry.path.isRoot() ? "."_kj : entry.path.string();
+    long opened = syscall(SYS_openat2, treeFd, path.cStr(), &how, sizeof(how));
     if (opened < 0) return about(entry.path, errno);
     kj::AutoCloseFd fd(static_cast<int>(opened));
     KJ_IF_MAYBE (problem, finishFile(kj::mv(fd), entry.mode, entry.modified)) {

@@ -16,7 +16,8 @@ namespace bothy {
 // Nothing outside of the directory is made, changed or read: each name is looked up by the kernel
 // beneath the directory's descriptor without following a symlink, and is used through the descriptor
 // that this gave (openat2(2), RESOLVE_BENEATH | RESOLVE_NO_SYMLINKS).  Symlinks are made as they stand
-// and never followed.  Modes keep 0755 at most: no setuid, setgid, sticky; owner is the caller.
+// and never followed.  Modes keep 0777 at most, without a umask: no setuid, setgid, sticky, as whoever copies
+// does not keep the owner; owner is the caller.  Times of modification are kept.
 //
 // What is not a directory and stands in the way is unlinked first, so no write goes through an old link.
 class TreeWriter final {
@@ -26,16 +27,21 @@ public:
     REFUSE    // a name that comes twice ends the unpacking: nobody honest sends that
   };
 
+  enum class Root {
+    KEEP,  // the directory itself stays as it is
+    SET    // it gets the mode and time of the archive's "."
+  };
+
   // Borrows `rootFd`, a directory.
-  TreeWriter(int rootFd, Duplicates duplicates);
+  TreeWriter(int rootFd, Duplicates duplicates, Root root = Root::KEEP);
   ~TreeWriter() noexcept(false);
   KJ_DISALLOW_COPY_AND_MOVE(TreeWriter);
 
   using Result = kj::Maybe<FileProblem>;
 
-  // Missing parents are made, 0755.
+  // Missing parents are made, 0755.  A new directory is the caller's alone (0700) until finish().
   Result makeDirectory(const TreePath& path, mode_t mode, timespec modified);
-  Result makeSymlink(const TreePath& path, kj::StringPtr target);
+  Result makeSymlink(const TreePath& path, kj::StringPtr target, timespec modified);
   // `target` must have come as a file before.
   Result makeHardLink(const TreePath& path, const TreePath& target);
 
@@ -43,8 +49,9 @@ public:
   kj::OneOf<kj::AutoCloseFd, FileProblem> makeFile(const TreePath& path);
   Result finishFile(kj::AutoCloseFd fd, mode_t mode, timespec modified);
 
-  // Sets modes and times of the directories, which had to stay writable until now.
-  Result finish();
+  // Sets modes and times of the directories, which had to stay writable until now.  `fd` is the directory where
+  // the tree is meanwhile.
+  Result finish(int fd);
 
 private:
   struct Directory {
@@ -56,6 +63,7 @@ private:
 
   int rootFd;
   Duplicates duplicates;
+  Root root;
   // REFUSE: every name so far.
   kj::HashMap<kj::String, Kind> seen;
   size_t seenBytes = 0;

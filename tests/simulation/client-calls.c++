@@ -11,8 +11,8 @@ namespace bothy {
 namespace {
 
 constexpr uint32_t GRACES_MILLIS[] = {0, 1000, 30000};
-// The sum of the deadlines of a start's steps (Deadlines), and some.
-constexpr kj::Duration START_LIMIT = 450 * kj::SECONDS;
+// The sum of the deadlines of a start's steps (Deadlines), of the pause of a guest that reboots again and again, and some.
+constexpr kj::Duration START_LIMIT = 520 * kj::SECONDS;
 
 // Stages come in their order.
 class Watcher final: public Progress {
@@ -119,6 +119,10 @@ kj::Promise<void> Clients::create(kj::String who, Ledger::Ask ask) {
         host.judge.accuse("workspace ", ask.name, " did not start, and is gone");
       }
     }
+    KJ_CASE_ONEOF(stopped, WorkspaceManager::Stopped) {
+      host.trace.line(who, "is told: stopped before it ran");
+      examineCreated(ask, stopped.workspace->row());
+    }
     KJ_CASE_ONEOF(noSpace, WorkspaceManager::NoSpace) {
       host.trace.line(who, "is told: no space, ", noSpace.why);
     }
@@ -136,6 +140,7 @@ kj::Promise<void> Clients::start(kj::String who, kj::String name) {
   auto& facts = ledger.of(workspace.row());
   facts.isOff = false;
   auto asked = ++facts.startsAsked;
+  auto stopsBefore = facts.stopsAsked;
   auto begin = host.timer.now();
   auto outcome = co_await workspace.start(kj::Own<Progress>(kj::heap<Watcher>(host.judge)));
   if (!isHeard()) co_return;
@@ -145,6 +150,9 @@ kj::Promise<void> Clients::start(kj::String who, kj::String name) {
   }
   if (outcome.is<Superseded>()) {
     host.trace.line(who, "is told: superseded");
+    if (facts.stopsAsked == stopsBefore && !facts.deleteAsked) {
+      host.judge.accuse("the start of ", label, " is given up, and nobody asked for that");
+    }
     co_return;
   }
   KJ_IF_MAYBE (failure, outcome.get<kj::Own<StartReport>>()->failure) {
@@ -167,6 +175,8 @@ kj::Promise<void> Clients::stop(kj::String who, kj::String name) {
   if (replyTo(Wish::STOP, workspace.row().state) == Reply::BUSY) co_return;
   host.trace.line(who, "stop ", host.label(workspace.row().id));
   auto startsBefore = ledger.of(workspace.row()).startsAsked;
+  ledger.of(workspace.row()).stopsAsked++;
+  bool boots = workspace.row().state == WorkspaceState::STARTING;
   auto grace = GRACES_MILLIS[host.fate.below(kj::size(GRACES_MILLIS))];
   auto outcome = co_await workspace.stop(grace);
   if (!isHeard()) co_return;
@@ -177,7 +187,10 @@ kj::Promise<void> Clients::stop(kj::String who, kj::String name) {
   auto kind = outcome.get<StopKind>();
   host.trace.line(who, "is told: ", nameOf(kind), ", ", host.label(workspace.row().id));
   auto& facts = ledger.of(workspace.row());
-  if (kind == StopKind::ALREADY || facts.startsAsked != startsBefore) co_return;
+  if (boots && kind == StopKind::ORDERLY) {
+    host.judge.accuse("a machine that boots is said to have turned itself off");
+  }
+  if ((kind == StopKind::ALREADY && !boots) || facts.startsAsked != startsBefore) co_return;
   facts.isOff = true;
   if (host.machines.find(workspace.row().id) != nullptr) {
     host.judge.accuse("the stop of ", host.label(workspace.row().id),

@@ -35,6 +35,7 @@ kj::StringPtr toString(Fault fault) {
       "kill"_kj,
       "guest silent"_kj,
       "guest panics"_kj,
+      "guest reboots"_kj,
       "agent absent"_kj,
       "agent slow"_kj,
       "agent mute"_kj,

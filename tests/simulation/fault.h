@@ -44,6 +44,7 @@ enum class Fault : uint8_t {
   // The guest.
   GUEST_SILENT,
   GUEST_PANICS,
+  GUEST_REBOOTS,
   AGENT_ABSENT,
   AGENT_SLOW,
   AGENT_MUTE,

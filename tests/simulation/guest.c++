@@ -18,6 +18,9 @@ Guest bornOf(Fate& fate) {
   if (fate.strikes(Fault::GUEST_PANICS)) {
     guest.panics = fate.between(100 * kj::MILLISECONDS, 5 * kj::SECONDS);
   }
+  if (fate.strikes(Fault::GUEST_REBOOTS)) {
+    guest.reboots = fate.between(100 * kj::MILLISECONDS, 90 * kj::SECONDS);
+  }
   guest.answersHello = !fate.strikes(Fault::AGENT_MUTE);
   guest.acceptsSecret = !fate.strikes(Fault::AGENT_REFUSES_SECRET);
   guest.breaksOff = fate.strikes(Fault::AGENT_BREAKS_OFF);

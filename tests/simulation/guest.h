@@ -16,6 +16,7 @@ struct Guest {
   kj::Maybe<kj::Duration> firstWord;
   kj::Maybe<kj::Duration> agentListens;
   kj::Maybe<kj::Duration> panics;
+  kj::Maybe<kj::Duration> reboots;
   bool answersHello = true;
   bool acceptsSecret = true;
   bool breaksOff = false;

@@ -21,7 +21,13 @@ Incarnation::Incarnation(SimulatedHost& host, HostAbilities::Accelerator acceler
       clock(host),
       serving(nullptr),
       tasks(*this) {
-  host.adopted.clear();
+  host.running.clear();
+  for (auto& entry : host.machines) {
+    if (entry.value->phase() == SimulatedMachine::Phase::RUNS &&
+        host.storedState(entry.key) == WorkspaceState::RUNNING) {
+      host.running.insert(kj::str(entry.key));
+    }
+  }
   host.trace.line("bothyd", "begins");
   serving = kj::evalNow([&]() { return recover(); }).fork();
 }
@@ -84,9 +90,9 @@ void Incarnation::boot() {
                                           limits);
 }
 
-// Every machine that was taken over without a fault, and still runs, runs for its workspace as before.
+// Every machine that still runs, taken over or not, runs for its workspace as before.
 void Incarnation::examineAdoptions() {
-  for (auto& id : host.adopted) {
+  for (auto& id : host.running) {
     KJ_IF_MAYBE (machine, host.machines.find(id)) {
       if ((*machine)->phase() != SimulatedMachine::Phase::RUNS) continue;
     } else {

@@ -77,6 +77,9 @@ void Invariants::checkMachines(Incarnation& bothyd) {
         }
         break;
       case WorkspaceState::RUNNING:
+        if (workspace->unreachable().size() > 0) {
+          host.judge.accuse("the machine of ", label, " is unreachable, and nothing hinders it");
+        }
         KJ_IF_MAYBE (machine, host.machines.find(row.id)) {
           if ((*machine)->phase() == SimulatedMachine::Phase::RUNS) break;
         }

@@ -19,6 +19,7 @@ public:
     bool deleteAsked = false;
     bool deleted = false;
     uint64_t startsAsked = 0;
+    uint64_t stopsAsked = 0;
     // A stop was acknowledged, and no start asked for since.
     bool isOff = false;
     // The largest size that was acknowledged.

@@ -26,8 +26,6 @@ public:
   }
 
   const kj::String name;
-  // This bothyd has taken it over, or started it.
-  bool isServed = false;
   bool ending = false;
   bool destroying = false;
   kj::Maybe<VmEnd> cause;
@@ -176,9 +174,6 @@ kj::Promise<kj::Maybe<kj::Own<RunningVm>>> SimulatedDriver::adopt(VmSpec spec) {
     host.trace.line("driver", "adopted ", host.label(name));
     // A device that went away with the last bothyd is replaced.
     KJ_ASSERT_NONNULL(host.machines.find(name))->restoreVsock();
-    if (host.storedState(name) == WorkspaceState::RUNNING) {
-      host.adopted.upsert(kj::str(name), [](kj::String&, kj::String&&) {});
-    }
     tasks.add(serve(kj::addRef(*keeper)));
     noticeStall(name);
     kj::Own<RunningVm> vm = kj::heap<Handle>(*this, kj::mv(keeper));
@@ -226,7 +221,6 @@ kj::Promise<kj::Array<kj::String>> SimulatedDriver::removeStrays(
 }
 
 kj::Promise<void> SimulatedDriver::serve(kj::Own<Keeper> keeper) {
-  keeper->isServed = true;
   auto& machine = *KJ_ASSERT_NONNULL(host.machines.find(keeper->name));
   co_await machine.onExit();
   if (keeper->ending) co_return;
@@ -247,9 +241,8 @@ kj::Promise<void> SimulatedDriver::dismantle(kj::Own<Keeper> keeper) {
   if (host.fate.strikes(Fault::DISMANTLE_SLOW)) takes = host.fate.between(SLOW, SLOWEST);
   auto state = host.storedState(keeper->name);
   KJ_IF_MAYBE (machine, host.machines.find(keeper->name)) {
-    // One that cannot be taken over is ended, whatever the database says.
-    if (keeper->isServed && (*machine)->phase() == Phase::RUNS &&
-        state == WorkspaceState::RUNNING) {
+    // Only a client, a delete or a start that fails ends a machine (P41): each of them is stored before.
+    if ((*machine)->phase() == Phase::RUNS && state == WorkspaceState::RUNNING) {
       host.judge.accuse("the machine of ", host.label(keeper->name),
                         " is ended, and the database says that it runs");
     }

@@ -50,8 +50,8 @@ public:
   uint64_t keysMade = 0;
   // What the wall clock is ahead by.
   kj::Duration clockAhead = 0 * kj::SECONDS;
-  // Machines of running workspaces that the present bothyd took over without a fault.
-  kj::TreeSet<kj::String> adopted;
+  // Machines that ran, and the database said so, when the present bothyd began.
+  kj::TreeSet<kj::String> running;
 
   // Something of it changed: worth a look.
   void touch() { changes++; }

@@ -101,6 +101,9 @@ void SimulatedMachine::run() {
   KJ_IF_MAYBE (after, guest.panics) {
     tasks.add(panic(*after));
   }
+  KJ_IF_MAYBE (after, guest.reboots) {
+    tasks.add(reboot(*after));
+  }
 }
 
 void SimulatedMachine::stop(VmEnd end) {
@@ -129,6 +132,13 @@ kj::Promise<void> SimulatedMachine::panic(kj::Duration after) {
   trace.line("guest", label, " panics");
   say("Kernel panic - not syncing: No working init found.\r\n");
   stop(VmEnd::CRASHED);
+}
+
+kj::Promise<void> SimulatedMachine::reboot(kj::Duration after) {
+  co_await timer.afterDelay(after);
+  if (present != Phase::RUNS) co_return;
+  trace.line("guest", label, " reboots");
+  stop(VmEnd::REBOOTED);
 }
 
 kj::Promise<void> SimulatedMachine::breakOff() {

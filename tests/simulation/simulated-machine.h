@@ -80,6 +80,7 @@ private:
   kj::Promise<void> talk(kj::Duration after);
   kj::Promise<void> listen(kj::Duration after);
   kj::Promise<void> panic(kj::Duration after);
+  kj::Promise<void> reboot(kj::Duration after);
   kj::Promise<void> breakOff();
   void powerOff();
   kj::Promise<void> obey(kj::Duration after);

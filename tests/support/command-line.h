@@ -15,6 +15,9 @@ public:
 
   explicit CommandLine(SupervisedHost& host) : host(host) {}
 
+  // Where it is, for a shell.
+  static kj::StringPtr program();
+
   // Runs it with no input.
   Result run(kj::ArrayPtr<const kj::StringPtr> arguments);
 

@@ -10,18 +10,24 @@ kj::String pathOf(capnp::Data::Reader path) {
   return text.startsWith("/") ? kj::mv(text) : kj::str("/", text);
 }
 
-class FileWriter final: public rpc::ByteSink::Server {
+class FileWriter final: public rpc::SparseSink::Server {
 public:
-  FileWriter(FakeFiles& files, kj::String path, uint16_t mode)
-      : files(files), path(kj::mv(path)), mode(mode) {}
+  FileWriter(FakeFiles& files, kj::String path, uint16_t mode, int64_t modifiedNanos)
+      : files(files), path(kj::mv(path)), mode(mode), modifiedNanos(modifiedNanos) {}
 
   kj::Promise<void> write(WriteContext context) override {
     KJ_REQUIRE(!path.startsWith("/full"), "the file was not written");
+    if (files.writesStall) return kj::NEVER_DONE;
     bytes.addAll(context.getParams().getData());
     return kj::READY_NOW;
   }
+  kj::Promise<void> skip(SkipContext context) override {
+    for (uint64_t i = 0; i < context.getParams().getBytes(); ++i) bytes.add(0);
+    return kj::READY_NOW;
+  }
   kj::Promise<void> end(EndContext context) override {
-    files.put(path, {.bytes = bytes.releaseAsArray(), .mode = mode});
+    files.put(path,
+              {.bytes = bytes.releaseAsArray(), .mode = mode, .modifiedNanos = modifiedNanos});
     return kj::READY_NOW;
   }
 
@@ -29,7 +35,35 @@ private:
   FakeFiles& files;
   kj::String path;
   uint16_t mode;
+  int64_t modifiedNanos;
   kj::Vector<kj::byte> bytes;
+};
+
+// Takes a tree's archive, and looks at none of it.
+class TreeTaker final: public rpc::ByteSink::Server {
+public:
+  explicit TreeTaker(FakeFiles& files) : files(files) {}
+  ~TreeTaker() noexcept(false) {
+    if (!ended) ++files.importsAbandoned;
+  }
+  kj::Promise<void> write(WriteContext context) override { return kj::READY_NOW; }
+  kj::Promise<void> end(EndContext context) override {
+    ended = true;
+    ++files.importsEnded;
+    return kj::READY_NOW;
+  }
+
+private:
+  FakeFiles& files;
+  bool ended = false;
+};
+
+class Import final: public rpc::TreeImport::Server {
+public:
+  kj::Promise<void> result(ResultContext context) override {
+    context.getResults().initOutcome().initDone();
+    return kj::READY_NOW;
+  }
 };
 
 class FullDisk final: public rpc::FileWriting::Server {
@@ -50,8 +84,12 @@ public:
     KJ_IF_MAYBE (file, files.find(pathOf(context.getParams().getPath()))) {
       auto entry = outcome.initEntry();
       entry.setKind(file->directory ? rpc::FileKind::DIRECTORY : rpc::FileKind::FILE);
-      entry.setMode(file->mode);
-      entry.setSize(file->bytes.size());
+      KJ_IF_MAYBE (target, file->linkTarget) {
+        entry.setKind(rpc::FileKind::SYMLINK);
+        entry.setLinkTarget(target->asBytes());
+      }
+      describe(*file, entry);
+      entry.setSize(file->saidSize.orDefault(file->bytes.size()));
     } else {
       outcome.initFailed().setReason(rpc::FileFailure::Reason::NOT_FOUND);
     }
@@ -62,14 +100,53 @@ public:
     auto sink = params.getSink();
     auto& file = KJ_REQUIRE_NONNULL(files.find(pathOf(params.getPath())));
     constexpr size_t CHUNK_BYTES = 1000;
-    for (size_t at = 0; at < file.bytes.size(); at += CHUNK_BYTES) {
+    // One that lies about its size does not stop at what is asked for either.
+    auto length = params.getLength();
+    size_t end = file.bytes.size();
+    auto begin = params.getOffset();
+    files.readsFrom.add(begin);
+    if (length != 0 && file.saidSize == nullptr) end = kj::min(begin + length, file.bytes.size());
+    for (size_t at = begin; at < end; at += CHUNK_BYTES) {
       auto request = sink.writeRequest();
-      request.setData(file.bytes.slice(at, kj::min(at + CHUNK_BYTES, file.bytes.size())));
+      request.setData(file.bytes.slice(at, kj::min(at + CHUNK_BYTES, end)));
       co_await request.send();
       if (file.stopsInTheMiddle) co_await kj::Promise<void>(kj::NEVER_DONE);
     }
     co_await sink.endRequest().send();
-    context.getResults().initOutcome().setDone(file.bytes.size());
+    auto outcome = context.getResults().initOutcome();
+    outcome.setDone(end - kj::min(begin, end));
+    describe(file, outcome.initEntry());
+  }
+  kj::Promise<void> home(HomeContext context) override {
+    context.getResults().setPath("/home/user"_kj.asBytes());
+    return kj::READY_NOW;
+  }
+  kj::Promise<void> makeSymlink(MakeSymlinkContext context) override {
+    auto params = context.getParams();
+    files.put(pathOf(params.getPath()),
+              {.bytes = nullptr,
+               .modifiedNanos = params.getModifiedNanos(),
+               .linkTarget = kj::heapString(params.getTarget().asChars())});
+    context.getResults().initOutcome().setDone();
+    return kj::READY_NOW;
+  }
+  kj::Promise<void> exportTree(ExportTreeContext context) override {
+    auto params = context.getParams();
+    auto sink = params.getSink();
+    auto& file = KJ_REQUIRE_NONNULL(files.find(pathOf(params.getPath())));
+    auto request = sink.writeRequest();
+    request.setData(KJ_REQUIRE_NONNULL(file.archive));
+    co_await request.send();
+    if (file.stopsInTheMiddle) co_await kj::Promise<void>(kj::NEVER_DONE);
+    co_await sink.endRequest().send();
+    context.getResults().initOutcome().initDone();
+  }
+  kj::Promise<void> importTree(ImportTreeContext context) override {
+    auto results = context.getResults();
+    results.setSink(kj::heap<TreeTaker>(files));
+    results.setImport(kj::heap<Import>());
+    results.initOutcome().setDone();
+    return kj::READY_NOW;
   }
   kj::Promise<void> write(WriteContext context) override {
     auto params = context.getParams();
@@ -80,7 +157,10 @@ public:
       outcome.initFailed().setReason(rpc::FileFailure::Reason::PERMISSION_DENIED);
     } else {
       if (path.startsWith("/full")) results.setWriting(kj::heap<FullDisk>());
-      results.setSink(kj::heap<FileWriter>(files, kj::mv(path), params.getOptions().getMode()));
+      auto options = params.getOptions();
+      results.setSink(kj::heap<FileWriter>(
+          files, kj::mv(path), options.getMode(),
+          options.getModified().isNanos() ? options.getModified().getNanos() : 0));
       outcome.setDone();
     }
     return kj::READY_NOW;
@@ -88,6 +168,12 @@ public:
 
 private:
   FakeFiles& files;
+
+  static void describe(const FakeFiles::File& file, rpc::FileEntry::Builder entry) {
+    entry.setMode(file.mode);
+    entry.setModifiedNanos(file.modifiedNanos);
+    entry.setChangedNanos(file.modifiedNanos);
+  }
 };
 
 }  // namespace

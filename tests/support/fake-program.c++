@@ -12,40 +12,19 @@ public:
 
   kj::Promise<void> exec(ExecContext context) override {
     auto params = context.getParams();
-    auto command = params.getCommand();
-    auto argv = command.getArgv();
-    program.command = kj::strArray(argv, " ");
-    program.user = kj::str(command.getUser());
-    program.environment = kj::strArray(
-        KJ_MAP(e, command.getEnvironment()) { return kj::str(e.getName(), "=", e.getValue()); },
-        " ");
     auto results = context.getResults();
-    kj::StringPtr name = argv[0];
-    if (name != "cat" && name != "exit" && name != "kill" && name != "talk" && name != "sleep") {
-      auto failed = results.initOutcome().initFailed();
-      failed.setReason(name == "locked" ? rpc::StartFailure::Reason::PROGRAM_NOT_EXECUTABLE
-                                        : rpc::StartFailure::Reason::PROGRAM_NOT_FOUND);
-      failed.setSubject(name);
+    auto requestId = params.getRequestId();
+    if (requestId.size() == 0 || requestId != program.requestId) {
+      start(params, results);
+      if (!results.getOutcome().isStarted()) return kj::READY_NOW;
+    } else if (program.forgotten) {
+      results.initOutcome().setGone();
       return kj::READY_NOW;
     }
     results.initOutcome().setStarted();
     if (params.getKeep() && !program.neverKept) results.setId(ID);
-    auto paf = kj::newPromiseAndFulfiller<void>();
-    program.end = kj::mv(paf.fulfiller);
-    program.code = 0;
-    if (name == "exit" || name == "kill") {
-      program.code = atoi(argv[1].cStr()) + (name == "kill" ? SIGNAL_BASE : 0);
-      program.end->fulfill();
-    }
-    if (name == "talk") {
-      paf.promise =
-          say(params.getStdout(), "to output\n").then([errors = params.getStderr()]() mutable {
-            return say(errors, "to errors \xff\n");
-          });
-    }
-    program.ending = paf.promise.fork();
-    results.setStdin(kj::heap<Input>(program, params.getStdout()));
-    results.setProcess(kj::heap<Process>(program));
+    if (program.neverStarts) return kj::NEVER_DONE;
+    attach(params, results);
     return kj::READY_NOW;
   }
 
@@ -57,10 +36,8 @@ public:
       return kj::READY_NOW;
     }
     results.initOutcome().setAttached();
-    results.setStdinReceived(program.input.size());
-    results.setStdin(kj::heap<Input>(program, params.getStdout()));
-    results.setProcess(kj::heap<Process>(program));
-    return say(params.getStdout(), program.said.slice(params.getStdoutFrom()));
+    attach(params, results);
+    return kj::READY_NOW;
   }
 
 private:
@@ -70,19 +47,17 @@ private:
   // Of "cat"; others do not read it.
   class Input final: public rpc::ByteSink::Server {
   public:
-    Input(FakeProgram& program, rpc::ByteSink::Client output)
-        : program(program), output(kj::mv(output)) {}
+    explicit Input(FakeProgram& program) : program(program), number(++program.writer) {}
 
     kj::Promise<void> write(WriteContext context) override {
+      requireLast();
       auto data = context.getParams().getData();
       program.input = kj::str(program.input, kj::heapString(data.asChars()));
       if (program.command != "cat") return kj::READY_NOW;
-      program.said = kj::str(program.input);
-      auto request = output.writeRequest();
-      request.setData(data);
-      return request.send();
+      return say(program.output, program.said, kj::heapString(data.asChars()));
     }
     kj::Promise<void> end(EndContext context) override {
+      requireLast();
       program.inputEnded = true;
       if (program.command == "cat") program.end->fulfill();
       return kj::READY_NOW;
@@ -90,7 +65,12 @@ private:
 
   private:
     FakeProgram& program;
-    rpc::ByteSink::Client output;
+    const kj::uint number;
+
+    void requireLast() {
+      if (number == program.writer) return;
+      kj::throwFatalException(KJ_EXCEPTION(DISCONNECTED, "standard input has another writer"));
+    }
   };
 
   class Process final: public rpc::Process::Server {
@@ -101,7 +81,9 @@ private:
     kj::Promise<void> wait(WaitContext context) override {
       co_await KJ_ASSERT_NONNULL(program.ending).addBranch();
       auto status = context.getResults().initStatus();
-      if (program.code >= SIGNAL_BASE) {
+      if (program.timedOut) {
+        status.setTimedOut();
+      } else if (program.code >= SIGNAL_BASE) {
         status.setKilled(static_cast<uint8_t>(program.code - SIGNAL_BASE));
       } else {
         status.setExited(static_cast<uint8_t>(program.code));
@@ -129,10 +111,71 @@ private:
 
   FakeProgram& program;
 
-  static kj::Promise<void> say(rpc::ByteSink::Client sink, kj::StringPtr text) {
-    auto request = sink.writeRequest();
+  void start(rpc::Processes::ExecParams::Reader params,
+             rpc::Processes::ExecResults::Builder results) {
+    auto command = params.getCommand();
+    auto argv = command.getArgv();
+    program.command = kj::strArray(argv, " ");
+    program.user = kj::str(command.getUser());
+    program.environment = kj::strArray(
+        KJ_MAP(e, command.getEnvironment()) { return kj::str(e.getName(), "=", e.getValue()); },
+        " ");
+    program.requestId = kj::str(params.getRequestId());
+    kj::StringPtr name = argv[0];
+    if (name != "cat" && name != "exit" && name != "kill" && name != "talk" && name != "sleep") {
+      auto failed = results.initOutcome().initFailed();
+      failed.setReason(name == "locked" ? rpc::StartFailure::Reason::PROGRAM_NOT_EXECUTABLE
+                                        : rpc::StartFailure::Reason::PROGRAM_NOT_FOUND);
+      failed.setSubject(name);
+      return;
+    }
+    results.initOutcome().setStarted();
+    ++program.starts;
+    program.input = nullptr;
+    program.said = program.saidErrors = nullptr;
+    program.output = program.errors = nullptr;
+    auto paf = kj::newPromiseAndFulfiller<void>();
+    program.end = kj::mv(paf.fulfiller);
+    program.ending = paf.promise.fork();
+    program.code = 0;
+    program.timedOut = command.getTimeoutMillis() > 0;
+    if (program.timedOut) program.end->fulfill();
+    if (name == "exit" || name == "kill") {
+      program.code = atoi(argv[1].cStr()) + (name == "kill" ? SIGNAL_BASE : 0);
+    }
+    if (name == "talk") {
+      program.said = kj::str("to output\n");
+      program.saidErrors = kj::str("to errors \xff\n");
+    }
+    if (name == "exit" || name == "kill" || name == "talk") program.end->fulfill();
+  }
+
+  template <typename Params, typename Results>
+  void attach(Params params, Results results) {
+    program.output = params.getStdout();
+    program.errors = params.getStderr();
+    results.setStdinReceived(program.input.size());
+    results.setStdin(kj::heap<Input>(program));
+    results.setProcess(kj::heap<Process>(program));
+    show(program.output, program.said.slice(params.getStdoutFrom()));
+    show(program.errors, program.saidErrors.slice(params.getStderrFrom()));
+  }
+
+  static kj::Promise<void> say(kj::Maybe<rpc::ByteSink::Client>& sink, kj::String& said,
+                               kj::StringPtr text) {
+    said = kj::str(said, text);
+    return write(sink, text);
+  }
+
+  static void show(kj::Maybe<rpc::ByteSink::Client>& sink, kj::StringPtr text) {
+    if (text.size() > 0) write(sink, text).detach([](kj::Exception&&) {});
+  }
+
+  // Where nobody takes it, it is had later.
+  static kj::Promise<void> write(kj::Maybe<rpc::ByteSink::Client>& sink, kj::StringPtr text) {
+    auto request = KJ_ASSERT_NONNULL(sink).writeRequest();
     request.setData(text.asBytes());
-    return request.send();
+    return request.send().catch_([](kj::Exception&&) {});
   }
 };
 

@@ -2,6 +2,8 @@
 
 #include <kj/debug.h>
 
+#include "support/cutting-stream.h"
+
 namespace bothy {
 
 class FakeSupervisor::SystemServer final: public rpc::System::Server {
@@ -16,12 +18,20 @@ class FakeSupervisor::WorkspaceServer final: public rpc::Workspace::Server {
 public:
   explicit WorkspaceServer(FakeSupervisor& fake) : fake(fake) {}
 
+  kj::Promise<void> info(InfoContext context) override {
+    context.getResults().initInfo().setStartedNanos(fake.startedNanos);
+    return kj::READY_NOW;
+  }
   kj::Promise<void> terminals(TerminalsContext context) override {
     context.getResults().setTerminals(fake.terminal.serve());
     return kj::READY_NOW;
   }
   kj::Promise<void> processes(ProcessesContext context) override {
-    context.getResults().setProcesses(fake.program.serve());
+    KJ_IF_MAYBE (others, fake.processes) {
+      context.getResults().setProcesses((*others)());
+    } else {
+      context.getResults().setProcesses(fake.program.serve());
+    }
     return kj::READY_NOW;
   }
   kj::Promise<void> files(FilesContext context) override {
@@ -97,6 +107,10 @@ public:
     auto outcome = results.initOutcome();
     if (name == "demo" && fake.stalled.size() > 0) {
       outcome.setStalled(fake.stalled);
+    } else if (name == "demo" && fake.state != nullptr) {
+      outcome.setNotRunning(KJ_ASSERT_NONNULL(fake.state));
+    } else if (name == "demo" && fake.unreachable) {
+      outcome.setUnreachable("no answer");
     } else if (name == "demo") {
       results.setWorkspace(kj::heap<WorkspaceServer>(fake));
       outcome.setConnected();
@@ -105,6 +119,23 @@ public:
     } else {
       outcome.setAbsent();
     }
+    return kj::READY_NOW;
+  }
+  kj::Promise<void> start(StartContext context) override {
+    auto name = context.getParams().getName();
+    auto outcome = context.getResults().initOutcome();
+    if (name == "demo" || name == "idle") {
+      describe(outcome.initStarted(), name, rpc::WorkspaceState::RUNNING);
+    } else {
+      outcome.setAbsent();
+    }
+    return kj::READY_NOW;
+  }
+  kj::Promise<void> watch(WatchContext context) override {
+    auto results = context.getResults();
+    results.setFirst(1);
+    results.setLast(fake.lastEvent);
+    fake.watcher = context.getParams().getSink();
     return kj::READY_NOW;
   }
   kj::Promise<void> stop(StopContext context) override {
@@ -189,12 +220,34 @@ FakeSupervisor::~FakeSupervisor() noexcept(false) {
 kj::Own<kj::AsyncIoStream> FakeSupervisor::connect(kj::AsyncIoProvider& provider) {
   KJ_REQUIRE(!down, "the test took the supervisor down");
   auto pipe = provider.newTwoWayPipe();
-  ++connections;
-  links.add(kj::heap<RpcConnection>(kj::mv(pipe.ends[0]), kj::heap<Server>(*this)));
+  serve(kj::mv(pipe.ends[0]));
   return kj::mv(pipe.ends[1]);
 }
 
+RpcConnection& FakeSupervisor::serve(kj::Own<kj::AsyncIoStream> stream) {
+  if (connections < cuts.size()) {
+    auto& budget = budgets.add(kj::heap<kj::uint>(cuts[connections]));
+    stream = kj::heap<CuttingStream>(kj::mv(stream), *budget);
+  }
+  ++connections;
+  return *links.add(kj::heap<RpcConnection>(kj::mv(stream), kj::heap<Server>(*this)));
+}
+
+void FakeSupervisor::tellEvents(kj::uint count) {
+  for (kj::uint i = 0; i < count; ++i) {
+    auto request = KJ_REQUIRE_NONNULL(watcher, "nobody watches").eventRequest();
+    auto event = request.initEvent();
+    event.setNumber(++events);
+    event.setWorkspace("demo");
+    event.setDetail("it said \x1b[m");
+    telling = telling.then([sent = request.send()]() mutable { return kj::mv(sent); })
+                  .catch_([](kj::Exception&&) {})
+                  .eagerlyEvaluate(nullptr);
+  }
+}
+
 void FakeSupervisor::breakConnections() {
+  watcher = nullptr;
   terminal.detachAll();
   links.clear();
 }

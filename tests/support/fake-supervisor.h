@@ -1,6 +1,7 @@
 #pragma once
 
 #include <kj/async-io.h>
+#include <kj/function.h>
 #include <kj/vector.h>
 
 #include "schema/supervisor.capnp.h"
@@ -21,8 +22,12 @@ public:
 
   // The client's end of a new connection.
   kj::Own<kj::AsyncIoStream> connect(kj::AsyncIoProvider& provider);
+  // Serves the other end of one.
+  RpcConnection& serve(kj::Own<kj::AsyncIoStream> stream);
   // Ends all connections, as a supervisor that is killed does.
   void breakConnections();
+  // After how many messages the next connections break, the first one's first.
+  kj::Vector<kj::uint> cuts;
   // While set, connect() throws.
   bool down = false;
   kj::uint connections = 0;
@@ -32,8 +37,23 @@ public:
   FakeProgram program;
   FakeFiles files;
 
+  // Set: what serves the programs of "demo" in place of `program`.
+  kj::Maybe<kj::Function<rpc::Processes::Client()>> processes;
+
+  // What `watch` calls the newest event.
+  uint64_t lastEvent = 0;
+  // Tells whoever watches the next so many events; the first has the number 1.
+  void tellEvents(kj::uint count);
+
   // Why "demo" stands still; empty: it does not.
   kj::String stalled;
+
+  // When "demo" was started last.
+  int64_t startedNanos = 1;
+  // Set: "demo" is in this state, and nobody is connected to it.
+  kj::Maybe<rpc::WorkspaceState> state;
+  // Whether its agent does not answer.
+  bool unreachable = false;
 
   // Whether `doctor` finds, beside a good one and a weak one, what is to be refused.
   bool refusesHost = false;
@@ -46,7 +66,12 @@ private:
   class WorkspaceServer;
   class SystemServer;
 
+  // The messages that one of the connections may still carry.
+  kj::Vector<kj::Own<kj::uint>> budgets;
   kj::Vector<kj::Own<RpcConnection>> links;
+  kj::Maybe<rpc::EventSink::Client> watcher;
+  uint64_t events = 0;  // told
+  kj::Promise<void> telling = kj::READY_NOW;
 };
 
 }  // namespace bothy

@@ -23,8 +23,9 @@ public:
   void failStarts(kj::Exception reason, uint32_t count = 1);
   // The next `count` calls that end a machine fail, and it goes on.
   void failRemovals(uint32_t count) { removalsToFail = count; }
-  // Every adoption of a machine that runs fails with `reason`.
+  // Every adoption of a machine that runs fails with `reason`, until allowAdoptions().
   void failAdoptions(kj::Exception reason) { adoptionFailure = kj::mv(reason); }
+  void allowAdoptions() { adoptionFailure = nullptr; }
   // Starts wait, then go on in the order of their calls.  A start that is dropped meanwhile leaves
   // nothing.
   void holdStarts();

@@ -19,6 +19,8 @@ kj::String describe(rpc::ExitStatus::Reader status) {
       return kj::str("killed ", status.getKilled());
     case rpc::ExitStatus::LOST:
       return kj::str("lost");
+    case rpc::ExitStatus::TIMED_OUT:
+      return kj::str("timed out");
   }
   KJ_UNREACHABLE;
 }

@@ -74,22 +74,118 @@ TEST_CASE("P19 what is uploaded belongs to the user, with the directories made f
   CHECK(workspace.shell("rm -rf a && echo gone") == "gone");
 }
 
-TEST_CASE("a tree goes up and comes down as it was") {
+// What a tree is, a line an entry: kind, mode, time of modification, size, blocks, where a symlink leads and how
+// many names it has.  A directory's size and blocks are its file system's matter.
+constexpr kj::StringPtr DESCRIBE_TREE =
+    "find . -type d -printf '%p d %m %T@\\n' -o -type l -printf '%p l %T@ %l\\n' "
+    "-o -printf '%p %y %m %T@ %s %b %n\\n' | LC_ALL=C sort"_kj;
+
+kj::String describeTree(kj::StringPtr path) {
+  return hostOutput({"/bin/sh"_kj, "-c"_kj, kj::str("cd ", path, " && ", DESCRIBE_TREE)});
+}
+
+TEST_CASE("a tree goes up and comes down as cp -a has it") {
   SupervisedHost host;
   TestWorkspace workspace(host);
   CommandLine bothy(host);
   auto tree = kj::str(host.directory(), "/tree");
   hostOutput({"/bin/sh"_kj, "-c"_kj,
-              kj::str("mkdir -p ", tree, "/a/b && cd ", tree,
-                      " && echo one > a/one && echo two > 'a/b/zwei ü' && ln -s one a/link"
-                      " && chmod 700 a/b && chmod 755 a/one && truncate -s 3M a/zeros")});
+              kj::str("umask 022; mkdir -p ", tree, "/a/b ", tree, "/private/below && cd ", tree,
+                      " && echo one > a/one && echo two > 'a/b/zwei \303\274' && ln a/one a/again"
+                      " && ln -s one a/link && ln -s /nowhere/at/all dangling"
+                      " && printf x > \"$(printf 'raw\\377')\" && : > empty && echo s > .hidden"
+                      " && dd if=/dev/urandom of=data bs=64k count=20 status=none"
+                      " && truncate -s 10G hole && truncate -s 64M begin"
+                      " && dd if=/dev/urandom of=begin bs=4k count=1 conv=notrunc status=none"
+                      " && dd if=/dev/urandom of=end bs=4k count=1 seek=9999 status=none"
+                      " && chmod 666 a/one && chmod 400 .hidden && chmod 777 'a/b' && chmod 700"
+                      " private && chmod 500 private/below && touch -h -d @1.5 a/link"
+                      " && touch -d @981173106.123456789 a/one empty && touch -d @-1 data"
+                      " && touch -d @4102444800.000000001 a/b && touch -d @3 private && touch -d @2"
+                      " .")});
+  auto original = describeTree(tree);
   CHECK(bothy.run({"cp"_kj, tree, "test:tree"_kj}).status == 0);
-  CHECK(workspace.shell(
-            "cat tree/a/one 'tree/a/b/zwei ü'; readlink tree/a/link; stat -c %a tree/a/b") ==
-        "one\ntwo\none\n700");
+  CHECK(workspace.shell(kj::str("cd tree && ", DESCRIBE_TREE)) ==
+        original.slice(0, original.size() - 1));
   auto back = kj::str(host.directory(), "/back");
   CHECK(bothy.run({"cp"_kj, "test:tree"_kj, back}).status == 0);
-  CHECK(hostOutput({"/usr/bin/diff"_kj, "-r"_kj, "--no-dereference"_kj, tree, back}) == "");
+  CHECK(describeTree(back) == original);
+  CHECK(hostOutput({"/usr/bin/diff"_kj, "-r"_kj, "--no-dereference"_kj, "--exclude=hole"_kj, tree,
+                    back}) == "");
+
+  // Single files alike, and a tree that is there takes what comes.
+  for (auto name : {"data", "begin", "hole", "empty", ".hidden", "dangling"}) {
+    INFO(name);
+    auto single = kj::str(host.directory(), "/single");
+    hostOutput({"/bin/mkdir"_kj, single});
+    CHECK(bothy.run({"cp"_kj, kj::str(tree, "/", name), kj::str("test:single-", name)}).status ==
+          0);
+    CHECK(bothy.run({"cp"_kj, kj::str("test:single-", name), kj::str(single, "/", name)}).status ==
+          0);
+    auto copied = describeTree(single);
+    auto line = copied.slice(KJ_REQUIRE_NONNULL(copied.findFirst('\n')) + 1);
+    CHECK(line.size() > 0);
+    CHECK(strstr(original.cStr(), line.cStr()) != nullptr);
+    hostOutput({"/bin/rm"_kj, "-rf"_kj, single});
+  }
+  workspace.shell("echo other > tree/other");
+  CHECK(bothy.run({"cp"_kj, kj::str(tree, "/."), "test:tree"_kj}).status == 0);
+  CHECK(workspace.shell("cat tree/other; ls -A . tree | grep -c bothy; :") == "other\n0");
+}
+
+TEST_CASE("P16 a file that is shorter than its size gives its bytes, and a broken end is told") {
+  SupervisedHost host;
+  TestWorkspace workspace(host);
+  CommandLine bothy(host);
+  auto sysfs = "/sys/kernel/mm/transparent_hugepage"_kj;
+  auto want = workspace.shell(kj::str("cat ", sysfs, "/enabled"));
+  auto tree = kj::str(host.directory(), "/sysfs");
+  REQUIRE(bothy.run({"cp"_kj, kj::str("test:", sysfs), tree}).status == 0);
+  CHECK(hostOutput({"/bin/cat"_kj, kj::str(tree, "/enabled")}) == kj::str(want, "\n"));
+
+  workspace.shell("head -c 30000000 /dev/urandom > big");
+  auto piped = hostOutput(
+      {"/bin/bash"_kj, "-c"_kj,
+       kj::str(bothy.program(), " --socket ", host.socket(), " cp test:big - 2>", host.directory(),
+               "/told | head -c 1 >/dev/null; echo ${PIPESTATUS[0]}")});
+  CHECK(piped == "1\n");
+  CHECK(strstr(hostOutput({"/bin/cat"_kj, kj::str(host.directory(), "/told")}).cStr(),
+               "standard output was closed") != nullptr);
+
+  auto full = kj::str(host.directory(), "/full");
+  hostOutput({"/bin/mkdir"_kj, full});
+  hostOutput({"/bin/mount"_kj, "-t"_kj, "tmpfs"_kj, "-o"_kj, "size=1M"_kj, "none"_kj, full});
+  auto copy = bothy.run({"cp"_kj, "test:big"_kj, full});
+  auto rest = hostOutput({"/usr/bin/find"_kj, full, "-mindepth"_kj, "1"_kj});
+  workspace.shell("mkdir d && mv big d/");
+  auto treeCopy = bothy.run({"cp"_kj, "test:d"_kj, full});
+  auto treeRest = hostOutput({"/usr/bin/find"_kj, full, "-mindepth"_kj, "1"_kj});
+  hostOutput({"/bin/umount"_kj, full});
+  CHECK(copy.status == 1);
+  CHECK(strstr(copy.err.cStr(), "No space left on device") != nullptr);
+  CHECK(rest == "");
+  CHECK(treeCopy.status == 1);
+  CHECK(strstr(treeCopy.err.cStr(), "local disk") != nullptr);
+  CHECK(treeRest == "");
+}
+
+TEST_CASE("the home of a user comes from the workspace, and sysctls are root's") {
+  SupervisedHost host;
+  TestWorkspace workspace(host);
+  CommandLine bothy(host);
+  auto up = kj::str(host.directory(), "/up");
+  hostOutput({"/bin/sh"_kj, "-c"_kj, kj::str("echo text > ", up)});
+  auto home = workspace.shell("sh -c 'getent passwd root | cut -d: -f6'");
+  CHECK(bothy.run({"cp"_kj, "-u"_kj, "root"_kj, up, "test:up"_kj}).status == 0);
+  CHECK(workspace.shell(kj::str("sudo cat ", home, "/up")) == "text");
+
+  auto request = workspace.files().writeRequest();
+  request.setPath("/proc/sys/kernel/core_pattern"_kj.asBytes());
+  request.initOptions().setDisposition(rpc::Files::WriteOptions::Disposition::PATCH);
+  auto response = host.wait(request.send().dropPipeline(), "the sysctl");
+  REQUIRE(response.getOutcome().isFailed());
+  CHECK(response.getOutcome().getFailed().getReason() ==
+        rpc::FileFailure::Reason::PERMISSION_DENIED);
 }
 
 TEST_CASE("S06 a tree that a hostile guest sends writes nothing outside its target") {

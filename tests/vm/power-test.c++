@@ -79,6 +79,73 @@ TEST_CASE("a machine that powers itself off is stopped, and says who did it") {
   CHECK(host.stateOf("test") == rpc::WorkspaceState::STOPPED);
 }
 
+// Runs a command that ends the machine, as somebody in a terminal would.
+void endFromInside(SupervisedHost& host, TestWorkspace& workspace, kj::StringPtr command) {
+  INFO(command.cStr());
+  auto state = [&]() { return host.stateOf("test"); };
+  // The command is answered, or the end was faster.
+  host.wait(
+      workspace.start({"/bin/sh"_kj, "-c"_kj, command}).ignoreResult().catch_([](kj::Exception&&) {
+      }),
+      command);
+  while (state() != rpc::WorkspaceState::STOPPED) {
+    host.timer.afterDelay(50 * kj::MILLISECONDS).wait(host.scope);
+  }
+}
+
+TEST_CASE("P45 poweroff, halt and shutdown end the machine in order, and so do signals to PID 1") {
+  SupervisedHost host;
+  TestWorkspace workspace(host);
+  EventRecord events(host);
+  for (kj::StringPtr command : {"sudo poweroff"_kj, "sudo halt"_kj,
+                                "sudo shutdown -h now for today"_kj, "sudo kill -USR2 1"_kj,
+                                "sudo sh -c 'printf \"USEC=%s\\nMODE=poweroff\\n\" \"$(date "
+                                "+%s)000000\" > /run/bothy/shutdown;"
+                                " kill -HUP 1'"_kj}) {
+    workspace.shell(kj::str("echo '", command.slice(0, 9), "' >> ~/ends"));
+    endFromInside(host, workspace, command);
+    workspace.startAgain();
+  }
+  events.waitFor(rpc::Cause::GUEST_POWERED_OFF);
+  for (auto event : events.all()) {
+    CHECK(event.getCause() != rpc::Cause::VM_EXITED);
+  }
+  CHECK(workspace.shell("wc -l < ~/ends") == "5");
+  CHECK(workspace.shell("dmesg | grep -c 'recovery complete' || :", "root") == "0");
+  CHECK(workspace.shell("last -x shutdown | grep -c '^shutdown'") == "5");
+}
+
+TEST_CASE("P45 shutdown refuses what it cannot do, and says what is ordered for later") {
+  SupervisedHost host;
+  TestWorkspace workspace(host);
+  CHECK(workspace.shell("PATH=$PATH:/usr/sbin; poweroff 2>&1; echo $?") ==
+        "poweroff: only root may do this: sudo poweroff\n1");
+  CHECK(workspace.shell("shutdown tomorrow 2>&1; echo $?", "root") ==
+        "shutdown: no time: tomorrow (now, +MINUTES or HH:MM) (shutdown --help)\n1");
+  CHECK(workspace.shell("shutdown -x 2>&1; echo $?", "root") ==
+        "shutdown: unknown option -x (shutdown --help)\n1");
+  CHECK(workspace.shell("reboot -w; halt --wtmp-only; echo here", "root") == "here");
+  CHECK(workspace.shell("shutdown -r +60 2> /dev/null; shutdown --show | cut -c1-17; shutdown -c; "
+                        "shutdown --show 2>&1",
+                        "root") == "Reboot scheduled \nshutdown: No scheduled shutdown.");
+}
+
+TEST_CASE("P45 two orders to end at once end the machine") {
+  SupervisedHost host;
+  TestWorkspace workspace(host);
+  EventRecord events(host);
+  auto first = workspace.system().powerOffRequest();
+  first.setGraceMillis(30000);
+  auto second = workspace.system().powerOffRequest();
+  auto answers = kj::heapArrayBuilder<kj::Promise<void>>(2);
+  for (auto* order : {&first, &second}) {
+    answers.add(order->send().dropPipeline().ignoreResult().catch_([](kj::Exception&&) {}));
+  }
+  host.wait(kj::joinPromises(answers.finish()), "the orders");
+  events.waitFor(rpc::Cause::GUEST_POWERED_OFF);
+  CHECK(host.stateOf("test") == rpc::WorkspaceState::STOPPED);
+}
+
 TEST_CASE("P44 a damaged disk is reported, left as it is, and the agent stays reachable") {
   SupervisedHost host;
   TestWorkspace workspace(host);

@@ -77,6 +77,117 @@ TEST_CASE("P40 exec runs no shell and sees what a login sees") {
   }
 }
 
+// A file that may be executed.
+void writeProgram(TestWorkspace& workspace, kj::StringPtr path, kj::StringPtr text) {
+  auto printed =
+      workspace.run({"/bin/sh"_kj, "-c"_kj, "printf %s \"$1\" > \"$2\" && chmod 755 \"$2\""_kj,
+                     "sh"_kj, text, path});
+  REQUIRE(printed.status == "exited 0");
+}
+
+TEST_CASE("P40 a program that cannot be executed says what is wrong with it") {
+  SupervisedHost host;
+  TestWorkspace workspace(host);
+  using Reason = rpc::StartFailure::Reason;
+  auto attempt = [&](kj::StringPtr program, Reason reason, kj::StringPtr detail) {
+    auto request = workspace.processes().execRequest();
+    request.initCommand().initArgv(1).set(0, program);
+    auto response = host.wait(request.send().dropPipeline(), program);
+    INFO(program.cStr());
+    REQUIRE(response.getOutcome().isFailed());
+    auto failed = response.getOutcome().getFailed();
+    CHECK(failed.getReason() == reason);
+    CHECK(kj::str(failed.getDetail()) == detail);
+  };
+  writeProgram(workspace, "/tmp/crlf", "#!/bin/bash\r\necho hello\r\n");
+  attempt("/tmp/crlf", Reason::INTERPRETER_UNUSABLE, "/bin/bash\r");
+  writeProgram(workspace, "/tmp/python", "#!/opt/python4\n");
+  attempt("/tmp/python", Reason::INTERPRETER_UNUSABLE, "/opt/python4");
+  attempt("/tmp", Reason::PROGRAM_NOT_EXECUTABLE, "");
+  writeProgram(workspace, "/tmp/plain", "exit 4\n");
+  CHECK(workspace.run({"/tmp/plain"_kj}).status == "exited 4");
+}
+
+TEST_CASE("P40 arguments are as long as execve takes them") {
+  SupervisedHost host;
+  TestWorkspace workspace(host);
+  auto word = kj::str(kj::repeat('x', 4000));
+  auto words = kj::heapArray<kj::StringPtr>(500);
+  for (auto& each : words) each = word;
+  words[0] = "/bin/sh";
+  words[1] = "-c";
+  words[2] = "echo $#";
+  CHECK(workspace.run(words).out == "496\n");
+}
+
+TEST_CASE("P40 a program has limits, directory and time zone as after a login") {
+  SupervisedHost host;
+  TestWorkspace workspace(host);
+  CHECK(workspace.shell(
+            "ulimit -Sn; ulimit -Hn; ulimit -Ss; ulimit -Hs; ulimit -Sc; ulimit -l; umask; nice") ==
+        "1024\n1048576\n8192\nunlimited\n0\n8192\n0022\n0");
+  CHECK(workspace.shell("cat /proc/self/oom_score_adj") == "0");
+  CHECK(workspace.shell("grep -E 'Sig(Ign|Blk)' /proc/self/status | grep -c 0000000000000000") ==
+        "2");
+  CHECK(workspace.shell("ls /proc/self/fd | wc -l") == "4");  // one is ls's own
+
+  auto directory = workspace.shell("echo $XDG_RUNTIME_DIR; stat -c '%a %U' $XDG_RUNTIME_DIR");
+  auto uid = workspace.shell("id -u");
+  CHECK(directory == kj::str("/run/user/", uid, "\n700 user"));
+  workspace.shell("rm -r /run/user", "root");
+  CHECK(workspace.shell("stat -c '%a %U' $XDG_RUNTIME_DIR") == "700 user");
+  CHECK(workspace.shell("stat -c '%a %U' $XDG_RUNTIME_DIR", "root") == "700 root");
+
+  CHECK(workspace.shell("pwd; echo $HOME", "nobody") == "/\n/");
+  CHECK(workspace.shell("echo ${TZ-unset}") == "unset");
+}
+
+TEST_CASE("P13 programs start whatever one did to its control group") {
+  SupervisedHost host;
+  TestWorkspace workspace(host);
+  workspace.shell(
+      "g=/sys/fs/cgroup$(cut -d: -f3 /proc/self/cgroup) && echo +memory +pids > "
+      "${g%/*}/cgroup.subtree_control && "
+      "mkdir $g/leaf && echo $$ > $g/leaf/cgroup.procs && echo +memory > $g/cgroup.subtree_control",
+      "root");
+  workspace.shell(
+      "g=/sys/fs/cgroup$(cut -d: -f3 /proc/self/cgroup) && echo 1 > $g/pids.max && echo 1000 > "
+      "$g/cpu.max",
+      "root");
+  workspace.shell("rmdir /sys/fs/cgroup/bothy/program-*; true", "root");
+  workspace.shell(
+      "for g in /sys/fs/cgroup/bothy/program-*; do [ -n \"$(cat $g/cgroup.procs)\" ] || echo 1 > "
+      "$g/cgroup.freeze; done",
+      "root");
+  for (int i = 0; i < 45; i++) REQUIRE(workspace.run({"/bin/true"_kj}).status == "exited 0");
+  // What was written to a control group was for that program alone.
+  CHECK(workspace.shell("cat /sys/fs/cgroup$(cut -d: -f3 /proc/self/cgroup)/cpu.max") ==
+        "max 100000");
+}
+
+TEST_CASE("P13 a timeout leaves nobody, double-forked or in a nested control group, and says so") {
+  SupervisedHost host;
+  TestWorkspace workspace(host);
+  auto request = workspace.processes().execRequest();
+  auto command = request.initCommand();
+  auto argv = command.initArgv(3);
+  argv.set(0, "/bin/sh");
+  argv.set(1, "-c");
+  argv.set(2,
+           "trap '' HUP TERM; g=/sys/fs/cgroup$(cut -d: -f3 /proc/self/cgroup); mkdir $g/nested; "
+           "(setsid sh -c 'echo $$ > '$g'/nested/cgroup.procs; trap \"\" HUP TERM; while :; do "
+           "(sleep 1003 &); sleep 0.1; done' &); "
+           "while :; do sleep 1004; done");
+  command.setUser("root");
+  command.setTimeoutMillis(1000);
+  auto response = host.wait(request.send().dropPipeline(), "a stubborn tree");
+  REQUIRE(response.getOutcome().isStarted());
+  auto ended = host.wait(response.getProcess().waitRequest().send(), "its timeout");
+  CHECK(describe(ended.getStatus()) == "timed out");
+  CHECK(ended.getDetached() == 0);
+  CHECK(workspace.shell("pgrep -c 'sleep' || true") == "0");
+}
+
 TEST_CASE("P15 orphans are reaped, whoever made them") {
   SupervisedHost host;
   TestWorkspace workspace(host);

@@ -78,6 +78,30 @@ TEST_CASE(
   CHECK(finished.out == finished.err);
 }
 
+TEST_CASE(
+    "P41 a command whose start was not answered when bothyd was killed runs once, and whole") {
+  const uint restarts = getenv("BOTHY_FULL") == nullptr ? 6 : 100;
+  SupervisedHost host;
+  TestWorkspace workspace(host);
+  auto socket = host.socket();
+  for (uint i = 0; i < restarts; i++) {
+    INFO("restart " << i);
+    auto script = kj::str("echo >> ~/starts-", i, "; echo out; echo err >&2; exit 7");
+    auto command = std::async(std::launch::async, [&]() {
+      return runProgram({BOTHY_PROGRAM ""_kj, "--socket"_kj, socket, "exec"_kj, "test"_kj, "--"_kj,
+                         "sh"_kj, "-c"_kj, script});
+    });
+    // Wherever the command is by now.
+    host.restart(i % 2 == 0 ? SIGKILL : SIGTERM);
+    auto finished = command.get();
+    INFO(finished.err.cStr());
+    CHECK(finished.status == 7);
+    CHECK(finished.out == "out\n");
+    workspace.reconnect();
+    CHECK(workspace.shell(kj::str("wc -l < ~/starts-", i)) == "1");
+  }
+}
+
 TEST_CASE("P12 a call under way ends with an error when bothyd is killed") {
   SupervisedHost host;
   TestWorkspace workspace(host);

@@ -7,7 +7,6 @@
 
 #include <kj/async-io.h>
 #include <kj/debug.h>
-#include <kj/io.h>
 
 #include "command/command.h"
 #include "console/standard-stream.h"
@@ -53,8 +52,8 @@ int run(kj::ArrayPtr<const kj::StringPtr> arguments) {
   RawTerminal::captureSignals();
 
   auto io = kj::setupAsyncIo();
-  kj::FdOutputStream out(STDOUT_FILENO);
-  kj::FdOutputStream errors(STDERR_FILENO);
+  MessageOutput out(STDOUT_FILENO);
+  MessageOutput errors(STDERR_FILENO);
   Console console(out, errors,
                   {.outIsTerminal = isatty(STDOUT_FILENO) == 1,
                    .errorsAreTerminal = isatty(STDERR_FILENO) == 1});

@@ -53,3 +53,7 @@ foreach(library IN ITEMS libarchive libcryptsetup libseccomp sqlite3 spdlog libv
   endif()
 endforeach()
 find_package(OpenSSL 3 REQUIRED)
+find_package(CLI11 CONFIG QUIET)
+if(NOT CLI11_FOUND)
+  message(FATAL_ERROR "CLI11 was not found: run tools/bootstrap.")
+endif()

@@ -12,7 +12,7 @@ public:
 
   kj::Own<SupervisorLink> connect() override {
     if (world.supervisor.down) {
-      kj::throwFatalException(failure("bothyd is not running at /test: start it"));
+      kj::throwFatalException(passingFailure("bothyd is not running at /test: start it"));
     }
     return linkOver(world.supervisor.connect(*world.io.provider));
   }
@@ -61,16 +61,19 @@ public:
 class CommandTestWorld::CaptureStream final: public kj::AsyncOutputStream {
 public:
   kj::Promise<void> write(const void* buffer, size_t size) override {
+    KJ_IF_MAYBE (reason, failure) {
+      return kj::cp(*reason);
+    }
     bytes.addAll(kj::arrayPtr(static_cast<const char*>(buffer), size));
     return kj::READY_NOW;
   }
   kj::Promise<void> write(kj::ArrayPtr<const kj::ArrayPtr<const kj::byte>> pieces) override {
-    for (auto& piece : pieces) bytes.addAll(piece.asChars());
-    return kj::READY_NOW;
+    for (auto& piece : pieces) co_await write(piece.begin(), piece.size());
   }
   kj::Promise<void> whenWriteDisconnected() override { return kj::NEVER_DONE; }
 
   kj::Vector<char> bytes;
+  kj::Maybe<kj::Exception> failure;
 };
 
 CommandTestWorld::CommandTestWorld()
@@ -94,8 +97,12 @@ CommandTestWorld::CommandTestWorld()
 CommandTestWorld::~CommandTestWorld() noexcept(false) {}
 
 void CommandTestWorld::start(std::initializer_list<kj::StringPtr> given) {
+  start(kj::arrayPtr(given.begin(), given.size()));
+}
+
+void CommandTestWorld::start(kj::ArrayPtr<const kj::StringPtr> given) {
   arguments.clear();
-  for (auto argument : given) arguments.add(argument);
+  arguments.addAll(given);
   running = runCommand(*context, arguments).eagerlyEvaluate(nullptr);
   settle();
 }
@@ -105,6 +112,11 @@ int CommandTestWorld::wait() {
 }
 
 int CommandTestWorld::run(std::initializer_list<kj::StringPtr> given) {
+  start(given);
+  return wait();
+}
+
+int CommandTestWorld::run(kj::ArrayPtr<const kj::StringPtr> given) {
   start(given);
   return wait();
 }
@@ -141,6 +153,11 @@ void CommandTestWorld::signal(int number) {
   signals->waiting = nullptr;
   fulfiller->fulfill(kj::cp(number));
   settle();
+}
+
+void CommandTestWorld::breakOutput(kj::Exception reason) {
+  output->failure = kj::cp(reason);
+  errorOutput->failure = kj::mv(reason);
 }
 
 void CommandTestWorld::resize(uint16_t columns, uint16_t rows) {

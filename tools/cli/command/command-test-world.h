@@ -19,8 +19,10 @@ public:
 
   // Runs to the end.
   int run(std::initializer_list<kj::StringPtr> arguments);
+  int run(kj::ArrayPtr<const kj::StringPtr> arguments);
   // Runs beside the test.
   void start(std::initializer_list<kj::StringPtr> arguments);
+  void start(kj::ArrayPtr<const kj::StringPtr> arguments);
   int wait();
   bool isDone() { return running.poll(io.waitScope); }
 
@@ -30,6 +32,8 @@ public:
   void type(kj::StringPtr keys);
   void closeInput();
   void signal(int number);
+  // Standard output and error of what runs in the workspace cannot be written any more.
+  void breakOutput(kj::Exception reason);
 
   // Standard output and error: messages and what the workspace wrote.
   kj::String out();

@@ -7,6 +7,8 @@
 
 #include "command/command-test-world.h"
 #include "console/failure.h"
+#include "console/json-text.h"
+#include "result/cli.capnp.h"
 
 namespace bothy {
 namespace {
@@ -16,11 +18,12 @@ bool contains(kj::StringPtr text, kj::StringPtr part) {
 }
 
 TEST_CASE("every command has a help text that begins with its usage") {
-  for (auto& command : commands()) {
+  for (auto& command : allCommands()) {
     CommandTestWorld world;
-    INFO(command.name.cStr());
-    CHECK(world.run({command.name, "--help"}) == SUCCESS);
-    CHECK(world.out().startsWith(kj::str("Usage: bothy ", command.name)));
+    auto name = command->traits.name;
+    INFO(name.cStr());
+    CHECK(world.run({name, "--help"}) == SUCCESS);
+    CHECK(world.out().startsWith(kj::str("Usage: bothy ", name)));
     CHECK(world.errors() == "");
     CHECK(world.supervisor.connections == 0);
   }
@@ -41,7 +44,6 @@ TEST_CASE("without a supervisor every command says what to do") {
   CommandTestWorld world;
   world.supervisor.down = true;
   CHECK(world.run({"ls"}) == FAILURE);
-  CHECK(world.run({"exec", "demo", "true"}) == EXEC_FAILED);
   CHECK(contains(world.errors(), "bothy: bothyd is not running at"));
 }
 
@@ -65,7 +67,7 @@ TEST_CASE("S08 ls shows what a guest said escaped") {
 TEST_CASE("S08 ls --json is ASCII") {
   CommandTestWorld world;
   CHECK(world.run({"--json", "ls"}) == SUCCESS);
-  CHECK(world.out().startsWith("[{\"spec\":{\"name\":\"demo\""));
+  CHECK(world.out().startsWith("{\"workspaces\":[{\"spec\":{\"name\":\"demo\""));
   CHECK(contains(world.out(), "it said \\u001b]0;x\\u0007"));
 }
 
@@ -116,6 +118,58 @@ TEST_CASE("rm refuses a running workspace without --force") {
   CHECK(contains(world.errors(), "bothy rm -f demo"));
   CHECK(world.run({"rm", "-f", "demo"}) == SUCCESS);
   CHECK(world.run({"rm", "idle"}) == SUCCESS);
+}
+
+// Whether bothy's words give one line that is a T and nothing else.
+template <typename T>
+bool prints(std::initializer_list<kj::StringPtr> words) {
+  CommandTestWorld world;
+  world.run(words);
+  auto text = world.out();
+  CHECK(world.errors() == "");
+  CHECK(text.findFirst('\n').orDefault(0) + 1 == text.size());
+  capnp::MallocMessageBuilder message;
+  capnp::JsonCodec codec;
+  codec.setRejectUnknownFields(true);
+  auto thrown =
+      kj::runCatchingExceptions([&] { codec.decode(text.asArray(), message.initRoot<T>()); });
+  KJ_IF_MAYBE (exception, thrown) FAIL_CHECK(exception->getDescription().cStr());
+  return thrown == nullptr;
+}
+
+TEST_CASE("what each command prints with --json has a schema") {
+  CHECK(prints<rpc::WorkspaceInfo>({"create", "--json", "new"}));
+  CHECK(prints<rpc::WorkspaceInfo>({"start", "--json", "idle"}));
+  CHECK(prints<rpc::WorkspaceInfo>({"resize", "--json", "demo", "--disk", "8G"}));
+  CHECK(prints<result::Workspaces>({"ls", "--json"}));
+  CHECK(prints<result::Terminals>({"shell", "--list", "--json", "demo"}));
+  CHECK(prints<result::Examination>({"doctor", "--json"}));
+  CHECK(prints<result::Stopped>({"stop", "--json", "demo"}));
+  CHECK(prints<result::Deleted>({"rm", "-f", "--json", "demo", "idle"}));
+  CHECK(prints<result::Versions>({"version", "--json"}));
+  CHECK(prints<result::Failure>({"start", "--json", "nowhere"}));
+  CHECK(prints<result::Failure>({"--json", "frobnicate"}));
+  CHECK(prints<result::Failure>({"ls", "--frob", "--json"}));
+}
+
+TEST_CASE("a word that is no command is answered with the one that was meant") {
+  CommandTestWorld world;
+  CHECK(world.run({"lst"}) == WRONG_USAGE);
+  CHECK(world.run({"delete", "x"}) == WRONG_USAGE);
+  CHECK(contains(world.errors(), "there is no command lst, is it `ls`?"));
+  CHECK(contains(world.errors(), "there is no command delete, is it `rm`?"));
+}
+
+TEST_CASE("help tells about bothy, each command and the exit codes") {
+  CommandTestWorld world;
+  CHECK(world.run({"help"}) == SUCCESS);
+  CHECK(world.run({"help", "exec"}) == SUCCESS);
+  CHECK(world.run({"help", "exit-codes"}) == SUCCESS);
+  CHECK(contains(world.out(), "  create      make a workspace and start it\n"));
+  CHECK(contains(world.out(), "Usage: bothy exec [OPTION]... NAME [--] COMMAND [ARGUMENT]..."));
+  CHECK(contains(world.out(), "  127    exec, shell, up: there is no such command"));
+  CHECK(world.run({"help", "frobnicate"}) == WRONG_USAGE);
+  CHECK(world.run({"help", "--output", "/nowhere"}) == WRONG_USAGE);
 }
 
 TEST_CASE("version tells that TCG isolates nobody") {

@@ -1,73 +1,39 @@
 #include "command/command.h"
 
+#include <kj/debug.h>
+
 #include "console/failure.h"
 #include "console/json-text.h"
 #include "console/quantity.h"
+#include "result/cli.capnp.h"
+#include "usage/help-text.h"
+#include "usage/nearest.h"
 
 namespace bothy {
 namespace {
 
-constexpr kj::StringPtr EXIT_CODES =
-    R"(Exit codes of bothy
+constexpr kj::StringPtr SIZES[] = {"512M"_kj, "1G"_kj,  "2G"_kj,  "4G"_kj,
+                                   "8G"_kj,   "20G"_kj, "50G"_kj, "100G"_kj};
 
-  0        done
-  1        not done: the message says why and what to do
-  2        wrong usage
-  125      exec, shell, up: bothy could not do its part; the command's own code is not known
-  126      exec, shell, up: the command was found but cannot be executed
-  127      exec, shell, up: there is no such command in the workspace
-  128+n    ended by signal n: the command in the workspace, or bothy itself
-  other    exec, shell, up: the exit code of the command
-)"_kj;
+// What people type who know other programs.
+struct Synonym {
+  kj::StringPtr word;
+  kj::StringPtr command;
+};
+constexpr Synonym SYNONYMS[] = {
+    {"list"_kj, "ls"_kj},     {"ps"_kj, "ls"_kj},        {"delete"_kj, "rm"_kj},
+    {"remove"_kj, "rm"_kj},   {"destroy"_kj, "rm"_kj},   {"copy"_kj, "cp"_kj},
+    {"run"_kj, "exec"_kj},    {"attach"_kj, "shell"_kj}, {"enter"_kj, "shell"_kj},
+    {"ssh"_kj, "shell"_kj},   {"new"_kj, "create"_kj},   {"boot"_kj, "start"_kj},
+    {"kill"_kj, "stop"_kj},   {"halt"_kj, "stop"_kj},    {"log"_kj, "events"_kj},
+    {"check"_kj, "doctor"_kj}};
 
-constexpr kj::StringPtr OVERVIEW_HEAD =
-    R"(bothy: computers of their own for users, each a virtual machine
-
-Usage: bothy [--socket PATH] [--json] COMMAND ...
-
-)"_kj;
-
-constexpr kj::StringPtr OVERVIEW_TAIL =
-    R"(
-  bothy COMMAND --help   what a command does and its options
-  bothy help exit-codes  what bothy exits with
-
-Options of every command:
-  --socket PATH  bothyd's socket; else BOTHY_SOCKET, else /run/bothy/bothyd.sock
-  --json         results as JSON on standard output, one value a line; failures as {"error":...}
-  -h, --help     this text
-)"_kj;
-
-kj::String overview() {
-  kj::Vector<kj::String> lines;
-  for (auto& command : commands()) {
-    auto blanks = kj::repeat(' ', 10 - command.name.size());
-    lines.add(kj::str("  ", command.name, blanks, command.summary, "\n"));
+kj::Maybe<kj::StringPtr> commandMeantBy(kj::StringPtr word,
+                                        kj::ArrayPtr<const kj::Own<Command>> known) {
+  for (auto& synonym : SYNONYMS) {
+    if (synonym.word == word) return synonym.command;
   }
-  return kj::str(OVERVIEW_HEAD, kj::strArray(lines, ""), OVERVIEW_TAIL);
-}
-
-kj::Maybe<const Command&> find(kj::StringPtr name) {
-  for (auto& command : commands()) {
-    if (command.name == name) return command;
-  }
-  return nullptr;
-}
-
-const Command& require(kj::StringPtr name) {
-  KJ_IF_MAYBE (command, find(name)) return *command;
-  kj::throwFatalException(usageFailure("", kj::str("there is no command ", name)));
-}
-
-int showHelp(Context& context, Arguments topics) {
-  if (topics.size() == 0) {
-    context.console.print(overview());
-  } else if (topics[0] == "exit-codes") {
-    context.console.print(EXIT_CODES);
-  } else {
-    context.console.print(require(topics[0]).help);
-  }
-  return SUCCESS;
+  return nearest(word, KJ_MAP(command, known) { return command->traits.name; });
 }
 
 kj::Promise<int> interrupted(Context& context) {
@@ -75,84 +41,107 @@ kj::Promise<int> interrupted(Context& context) {
   co_return SIGNAL_BASE + number;
 }
 
-kj::Promise<int> dispatch(Context& context, Arguments arguments, const Command*& running) {
-  OptionParser parser("", OptionParser::Command::AFTER_OPERAND);
+// `failureCode` becomes that of the command as soon as it is known.
+kj::Promise<int> dispatch(Context& context, Arguments arguments, int& failureCode) {
   bool version = false;
-  parser.flag('V', "version", version);
-  addCommonOptions(context, parser);
-  // The first operand is the command; what follows is for its own parser.
-  size_t own = 0;
-  while (own < arguments.size() && arguments[own].startsWith("-")) {
-    own += arguments[own] == "--socket" ? 2 : 1;
+  kj::Vector<kj::StringPtr> words;
+  auto usage = usageOfBothy(context, words, version);
+  bool helpWanted = !usage->parse(arguments);
+  if (helpWanted || version) {
+    words.clear();
+    words.add(helpWanted ? "help"_kj : "version"_kj);
   }
-  own = kj::min(own, arguments.size());
-  auto global = parser.parse(arguments.slice(0, own));
-  auto rest = arguments.slice(own, arguments.size());
+  if (words.size() == 0) usage->fail("no command is given");
 
-  if (version) {
-    running = &require("version");
-    co_return co_await running->run(context, *running, nullptr);
+  auto all = allCommands();
+  auto& command = requireCommand(all, words[0]);
+  failureCode = command.traits.failureCode;
+  usage = usageOf(context, command);
+  if (!usage->parse(words.slice(1, words.size()))) {
+    context.console.print(helpText(usage->declared()));
+    co_return SUCCESS;
   }
-  if (global.help) co_return showHelp(context, nullptr);
-  if (rest.size() == 0) {
-    kj::throwFatalException(usageFailure("", "no command is given"));
-  }
-  auto name = rest[0];
-  rest = rest.slice(1, rest.size());
-  if (name == "help") co_return showHelp(context, rest);
-  running = &require(name);
-  auto promise = running->run(context, *running, rest);
-  if (!running->handlesSignals) promise = promise.exclusiveJoin(interrupted(context));
+  auto promise = command.run(context, *usage);
+  if (!command.traits.handlesSignals) promise = promise.exclusiveJoin(interrupted(context));
   co_return co_await promise;
 }
 
-int tell(Context& context, const kj::Exception& exception, const Command* running) {
+int tell(Context& context, const kj::Exception& exception, int failureCode) {
   auto told = describe(exception);
-  int code = told.exitCode;
-  if (code == FAILURE && running != nullptr) code = running->failureCode;
+  int code = told.exitCode == FAILURE ? failureCode : told.exitCode;
   if (context.console.wantsJson()) {
-    context.console.print(
-        kj::str("{\"error\":", jsonString(told.message), ",\"exitCode\":", code, "}\n"));
-  } else {
-    context.console.error(told.message);
+    auto thrown = kj::runCatchingExceptions([&] {
+      context.console.print(jsonLine<result::Failure>([&](auto result) {
+        result.setError(told.message);
+        result.setExitCode(static_cast<uint8_t>(code));
+      }));
+    });
+    if (thrown == nullptr) return code;
   }
+  context.console.error(told.message);
   return code;
+}
+
+void declareCommonOptions(Context& context, Usage& usage) {
+  usage.commonOptionsFollow();
+  usage.option(0, "socket", {"PATH", Value::Kind::FILE},
+               "bothyd's socket; else BOTHY_SOCKET, else /run/bothy/bothyd.sock",
+               [&context](kj::StringPtr path) { context.connector.useSocket(path); });
+  usage.flag(0, "json",
+             "results as JSON on standard output, one value a line; failures as {\"error\":...}",
+             [&context] { context.console.useJson(); });
 }
 
 }  // namespace
 
-kj::ArrayPtr<const Command> commands() {
-  static const Command ALL[] = {createCommand(), listCommand(),   shellCommand(),  execCommand(),
-                                copyCommand(),   startCommand(),  stopCommand(),   removeCommand(),
-                                resizeCommand(), eventsCommand(), doctorCommand(), versionCommand(),
-                                upCommand()};
-  return ALL;
+kj::Array<kj::Own<Command>> allCommands() {
+  return kj::arr(createCommand(), listCommand(), shellCommand(), execCommand(), copyCommand(),
+                 startCommand(), stopCommand(), removeCommand(), resizeCommand(), eventsCommand(),
+                 doctorCommand(), versionCommand(), upCommand(), helpCommand(),
+                 completionCommand());
+}
+
+Command& requireCommand(kj::ArrayPtr<const kj::Own<Command>> all, kj::StringPtr name) {
+  for (auto& command : all) {
+    if (command->traits.name == name) return const_cast<Command&>(*command);
+  }
+  KJ_IF_MAYBE (meant, commandMeantBy(name, all)) {
+    kj::throwFatalException(
+        usageFailure("", kj::str("there is no command ", name, ", is it `", *meant, "`?")));
+  }
+  kj::throwFatalException(usageFailure("", kj::str("there is no command ", name)));
+}
+
+kj::Own<Usage> usageOf(Context& context, Command& command) {
+  auto usage = kj::heap<Usage>(command.traits.name, command.traits.summary);
+  command.declare(*usage);
+  declareCommonOptions(context, *usage);
+  return usage;
+}
+
+kj::Own<Usage> usageOfBothy(Context& context, kj::Vector<kj::StringPtr>& words, bool& version) {
+  auto usage =
+      kj::heap<Usage>(""_kj, "computers of their own for users, each a virtual machine"_kj);
+  usage->form("[OPTION]... COMMAND [ARGUMENT]...");
+  usage->flag('V', "version", "as `bothy version`", version);
+  usage->commandLine(words);
+  declareCommonOptions(context, *usage);
+  return usage;
 }
 
 kj::Promise<int> runCommand(Context& context, Arguments arguments) {
-  const Command* running = nullptr;
-  co_return co_await dispatch(context, arguments, running).catch_([&](kj::Exception&& exception) {
-    return tell(context, exception, running);
-  });
+  int failureCode = FAILURE;
+  co_return co_await dispatch(context, arguments, failureCode)
+      .catch_([&](kj::Exception&& exception) { return tell(context, exception, failureCode); });
 }
 
-void addCommonOptions(Context& context, OptionParser& parser) {
-  parser.action(0, "json", [&context] { context.console.useJson(); });
-  parser.value(0, "socket", [&context](kj::StringPtr path) { context.connector.useSocket(path); });
+Value sizeValue() {
+  return {"SIZE", Value::Kind::WORDS, SIZES};
 }
 
-uint32_t sizeOption(OptionParser& parser, kj::StringPtr option, kj::StringPtr given) {
+uint32_t parseSize(const Usage& usage, kj::StringPtr option, kj::StringPtr given) {
   KJ_IF_MAYBE (size, parseMebibytes(given)) return *size;
-  parser.fail(kj::str(option, " wants a size like 512M or 4G, not ", given));
-}
-
-kj::StringPtr oneOperand(const Command& command, OptionParser::Result& arguments,
-                         kj::StringPtr title) {
-  if (arguments.operands.size() == 1) return arguments.operands[0];
-  kj::throwFatalException(usageFailure(
-      command.name, arguments.operands.size() == 0
-                        ? kj::str("the ", title, " is missing")
-                        : kj::str("one ", title, " only, what is ", arguments.operands[1])));
+  usage.fail(kj::str(option, " wants a size like 512M or 4G, not ", given));
 }
 
 }  // namespace bothy

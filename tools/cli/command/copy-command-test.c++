@@ -1,6 +1,8 @@
 #include <signal.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/resource.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include <kj/debug.h>
@@ -9,6 +11,7 @@
 
 #include "command/command-test-world.h"
 #include "console/failure.h"
+#include "tree/test-tar.h"
 
 namespace bothy {
 namespace {
@@ -31,6 +34,12 @@ struct CopyWorld: public CommandTestWorld {
   kj::String names() { return kj::strArray(local->listNames(), " "); }
   void makeRemote(kj::StringPtr name, kj::StringPtr content, uint16_t mode = 0644) {
     supervisor.files.put(name, {.bytes = kj::heapArray(content.asBytes()), .mode = mode});
+  }
+  void makeTree(kj::StringPtr name, kj::Array<kj::byte> archive, bool stopsInTheMiddle = false) {
+    supervisor.files.put(name, {.bytes = nullptr,
+                                .directory = true,
+                                .stopsInTheMiddle = stopsInTheMiddle,
+                                .archive = kj::mv(archive)});
   }
   kj::Maybe<kj::String> remote(kj::StringPtr name) {
     KJ_IF_MAYBE (file, supervisor.files.find(name)) return kj::str(file->bytes.asChars());
@@ -55,17 +64,81 @@ TEST_CASE("cp takes a file out of a workspace, whole and with its mode") {
   CHECK(access(world.path("script").cStr(), X_OK) == 0);
 }
 
-TEST_CASE("cp leaves no half file when the connection breaks") {
+TEST_CASE("cp leaves no half file when the connection breaks and bothyd does not come back") {
   CopyWorld world;
   world.makeRemote("/big", longText());
   KJ_REQUIRE_NONNULL(world.supervisor.files.find("/big"_kj)).stopsInTheMiddle = true;
   world.local->openFile(kj::Path({"big"}), kj::WriteMode::CREATE)->writeAll("old");
   world.start({"cp", "demo:/big", world.directory});
   CHECK(world.local->listNames().size() == 2);  // the old one and what is coming
+  world.supervisor.down = true;
   world.supervisor.breakConnections();
+  for (int i = 0; i < 40; ++i) world.advance(1 * kj::SECONDS);
   CHECK(world.wait() == FAILURE);
   CHECK(world.names() == "big");
   CHECK(world.local->openFile(kj::Path({"big"}))->readAllText() == "old");
+}
+
+TEST_CASE("P41 cp out of a workspace goes on where a restart of bothyd stopped it") {
+  CopyWorld world;
+  auto text = longText();
+  world.makeRemote("/big", text);
+  auto& file = KJ_REQUIRE_NONNULL(world.supervisor.files.find("/big"_kj));
+  auto path = world.path("big");
+  for (kj::StringPtr target : {path.asPtr(), "-"_kj}) {
+    INFO(target.cStr());
+    world.supervisor.files.readsFrom.clear();
+    file.stopsInTheMiddle = true;
+    world.start({"cp", "demo:/big", target});
+    world.settle();
+    file.stopsInTheMiddle = false;
+    world.supervisor.breakConnections();
+    CHECK(world.wait() == SUCCESS);
+    CHECK(world.supervisor.files.readsFrom.size() == 2);
+    CHECK(world.supervisor.files.readsFrom.back() == 1000);
+  }
+  CHECK(world.local->openFile(kj::Path({"big"}))->readAllText() == text);
+  CHECK(world.out() == text);
+}
+
+TEST_CASE("P41 a file that changed over a restart of bothyd is copied anew, or told") {
+  CopyWorld world;
+  world.makeRemote("/big", longText());
+  auto interrupt = [&](kj::StringPtr target) {
+    KJ_REQUIRE_NONNULL(world.supervisor.files.find("/big"_kj)).stopsInTheMiddle = true;
+    world.start({"cp", "demo:/big", target});
+    world.settle();
+    world.supervisor.files.put("/big",
+                               {.bytes = kj::heapArray("new"_kj.asBytes()), .modifiedNanos = 5});
+    world.supervisor.breakConnections();
+    return world.wait();
+  };
+  CHECK(interrupt(world.path("big")) == SUCCESS);
+  CHECK(world.local->openFile(kj::Path({"big"}))->readAllText() == "new");
+  world.makeRemote("/big", longText());
+  CHECK(interrupt("-") == FAILURE);
+  CHECK(strstr(world.errors().cStr(), "changed while the connection was lost") != nullptr);
+}
+
+TEST_CASE("P41 cp into a workspace outlives a restart of bothyd, but for standard input") {
+  CopyWorld world;
+  auto text = longText();
+  world.local->openFile(kj::Path({"notes"}), kj::WriteMode::CREATE)->writeAll(text);
+  world.supervisor.files.writesStall = true;
+  world.start({"cp", world.path("notes"), "demo:copy"});
+  world.settle();
+  world.supervisor.files.writesStall = false;
+  world.supervisor.breakConnections();
+  CHECK(world.wait() == SUCCESS);
+  CHECK(KJ_REQUIRE_NONNULL(world.remote("/home/user/copy")) == text);
+
+  world.start({"cp", "-", "demo:/y"});
+  world.type("half");
+  world.supervisor.breakConnections();
+  world.closeInput();
+  CHECK(world.wait() == FAILURE);
+  CHECK(world.remote("/y") == nullptr);
+  CHECK(strstr(world.errors().cStr(), "cannot be read again") != nullptr);
 }
 
 TEST_CASE("cp puts a file into a workspace, relative paths in the home") {
@@ -103,6 +176,112 @@ TEST_CASE("cp that is interrupted leaves nothing at either end") {
   CHECK(world.wait() == 128 + SIGINT);
   world.settle();
   CHECK(world.remote("/y") == nullptr);
+}
+
+// An archive of one file, with nothing after it.
+kj::Array<kj::byte> treeOf(kj::StringPtr name, kj::StringPtr text, kj::uint mode = 0644) {
+  return TestTar().directory(".", 0750).file(name, text, mode).finish();
+}
+
+TEST_CASE("cp takes a tree out of a workspace, whole, into what is there under its name") {
+  CopyWorld world;
+  world.makeTree("/tree", treeOf("f", "x"));
+  CHECK(world.run({"cp", "demo:/tree", world.directory}) == SUCCESS);
+  CHECK(world.names() == "tree");
+  auto tree = world.local->openSubdir(kj::Path({"tree"}), kj::WriteMode::MODIFY);
+  CHECK(tree->openFile(kj::Path({"f"}))->readAllText() == "x");
+  struct stat status{};
+  KJ_SYSCALL(stat(world.path("tree").cStr(), &status));
+  CHECK((status.st_mode & 07777) == 0750);
+
+  tree->openFile(kj::Path({"kept"}), kj::WriteMode::CREATE)->writeAll("kept");
+  world.makeTree("/tree", treeOf("f", "newer"));
+  CHECK(world.run({"cp", "demo:/tree", world.directory}) == SUCCESS);
+  CHECK(tree->openFile(kj::Path({"f"}))->readAllText() == "newer");
+  CHECK(kj::strArray(tree->listNames(), " ") == "f kept");
+}
+
+TEST_CASE("P12 cp of a tree that is interrupted ends, and leaves nothing at either end") {
+  CopyWorld world;
+  world.makeTree("/tree", TestTar().file("f", "x").take(), true);
+  world.start({"cp", "demo:/tree", world.directory});
+  world.settle();
+  CHECK(world.local->listNames().size() == 1);  // what is coming
+  world.signal(SIGINT);
+  CHECK(world.wait() == 128 + SIGINT);
+  CHECK(world.names() == "");
+}
+
+TEST_CASE("P16 cp tells when its own side takes no more, and leaves nothing") {
+  CopyWorld world;
+  world.makeRemote("/big", longText());
+  rlimit before{};
+  KJ_SYSCALL(getrlimit(RLIMIT_FSIZE, &before));
+  // As a full disk: the file may have so much and no more.
+  auto handler = ::signal(SIGXFSZ, SIG_IGN);
+  const rlimit small = {4096, before.rlim_max};
+  KJ_SYSCALL(setrlimit(RLIMIT_FSIZE, &small));
+  auto code = world.run({"cp", "demo:/big", world.path("big")});
+  KJ_SYSCALL(setrlimit(RLIMIT_FSIZE, &before));
+  ::signal(SIGXFSZ, handler);
+  CHECK(code == FAILURE);
+  CHECK(world.names() == "");
+  CHECK(strstr(world.errors().cStr(), "big: cannot write: File too large") != nullptr);
+}
+
+TEST_CASE("S06 cp takes no more of a file than it was said to have") {
+  CopyWorld world;
+  world.supervisor.files.put(
+      "/liar", {.bytes = kj::heapArray(longText().asBytes()), .saidSize = uint64_t{1024}});
+  CHECK(world.run({"cp", "demo:/liar", world.directory}) == FAILURE);
+  CHECK(world.names() == "");
+  CHECK(strstr(world.errors().cStr(), "more comes than the 1024 bytes") != nullptr);
+
+  world.supervisor.files.put("/huge", {.bytes = nullptr, .saidSize = uint64_t{1} << 40});
+  CHECK(world.run({"cp", "--max", "1G", "demo:/huge", world.directory}) == FAILURE);
+  CHECK(strstr(world.errors().cStr(), "more than --max allows") != nullptr);
+}
+
+TEST_CASE("cp keeps modes and times of single files, whatever the umask") {
+  CopyWorld world;
+  world.supervisor.files.put(
+      "/f",
+      {.bytes = kj::heapArray("x"_kj.asBytes()), .mode = 0666, .modifiedNanos = 1'500'000'000});
+  auto mask = umask(077);
+  auto code = world.run({"cp", "demo:/f", world.directory});
+  umask(mask);
+  CHECK(code == SUCCESS);
+  struct stat status{};
+  KJ_SYSCALL(stat(world.path("f").cStr(), &status));
+  CHECK((status.st_mode & 07777) == 0666);
+  CHECK(status.st_mtim.tv_sec == 1);
+  CHECK(status.st_mtim.tv_nsec == 500'000'000);
+
+  CHECK(world.run({"cp", world.path("f"), "demo:/back"}) == SUCCESS);
+  auto& back = KJ_REQUIRE_NONNULL(world.supervisor.files.find("/back"_kj));
+  CHECK(back.mode == 0666);
+  CHECK(back.modifiedNanos == 1'500'000'000);
+}
+
+TEST_CASE("cp copies a symlink as what it is, both ways") {
+  CopyWorld world;
+  world.supervisor.files.put(
+      "/link",
+      {.bytes = nullptr, .modifiedNanos = 2'500'000'000, .linkTarget = kj::str("/over/there")});
+  CHECK(world.run({"cp", "demo:/link", world.directory}) == SUCCESS);
+  CHECK(KJ_REQUIRE_NONNULL(world.local->tryReadlink(kj::Path({"link"}))) == "/over/there");
+  CHECK(world.run({"cp", world.path("link"), "demo:/back"}) == SUCCESS);
+  auto& back = KJ_REQUIRE_NONNULL(world.supervisor.files.find("/back"_kj));
+  CHECK(KJ_REQUIRE_NONNULL(back.linkTarget) == "/over/there");
+  CHECK(back.modifiedNanos == 2'500'000'000);
+}
+
+TEST_CASE("a tree that cannot be read whole is not taken for whole where it goes") {
+  CopyWorld world;
+  world.local->openSubdir(kj::Path({"d"}), kj::WriteMode::CREATE);
+  CHECK(world.run({"cp", world.path("d"), "demo:/d"}) == SUCCESS);
+  CHECK(world.supervisor.files.importsEnded == 1);
+  CHECK(world.supervisor.files.importsAbandoned == 0);
 }
 
 TEST_CASE("cp says why a file cannot be copied") {

@@ -3,90 +3,81 @@
 #include "command/command.h"
 #include "console/failure.h"
 #include "console/quantity.h"
-#include "supervisor/outcome.h"
-#include "transfer/transfer.h"
+#include "transfer/copy-session.h"
 
 namespace bothy {
 namespace {
 
-constexpr kj::StringPtr HELP = R"(Usage: bothy cp [-u USER] NAME:PATH LOCAL
-       bothy cp [-u USER] LOCAL NAME:PATH
+constexpr int MEBIBYTE_SHIFT = 20;
 
-Copies a file or a directory with all below it out of a workspace or into one.  If the target is a
-directory, the copy goes into it under its own name.  Permission bits are kept, owners are not.
+constexpr kj::StringPtr TEXT =
+    R"(Copies a file or a directory with all below it out of a workspace or into one, as `cp -a` does: with
+permission bits, whatever the umask, times of modification, holes, hard links and symlinks as they are, one
+that is named as the source too.  Owners are not kept, nor with them setuid, setgid and sticky bits; nor are
+ACLs and other extended attributes.  Devices, FIFOs and sockets are left out, and counted.
 
-A file appears whole under its name or not at all, and so does a directory that comes out of a workspace:
-it must not exist before.  Symlinks in a directory are copied as they are; devices, FIFOs and sockets are
-left out, and counted.  A path in a workspace that is not absolute begins in the user's home.  LOCAL may be
-"-", standard input or output; "./a:b" is a local file.
+If the target is a directory, the copy goes into it under its own name; a symlink there is followed, to a file
+that is replaced or a directory.  A directory that is there under that name takes the entries.  A path in a
+workspace that is not absolute begins in the user's home.  LOCAL may be "-", standard input or output;
+"./a:b" is a local file.
 
-  -u, --user USER  with the rights of this user of the workspace (user)
-
-With --json: {"bytes":N,"entries":N,"skipped":N,"millis":N}.
-)"_kj;
+A file or directory appears whole under its name or not at all, also when the copy is interrupted.  A restart
+of bothyd only delays it, but for what comes on standard input.  A file that grows meanwhile is copied as far as
+it went at the beginning; one that becomes shorter is never filled up.)"_kj;
 
 kj::Promise<TransferResult> transfer(Context& context, kj::StringPtr user, const CopyEnd& from,
-                                     const CopyEnd& to) {
-  kj::StringPtr name;
-  KJ_IF_MAYBE (workspace, from.workspace) {
-    name = *workspace;
+                                     const CopyEnd& to, kj::Maybe<uint64_t> maxBytes) {
+  KJ_IF_MAYBE (name, from.workspace) {
+    auto copy = newDownload(context, to, maxBytes);
+    CopySession session(context, *name, user, from.path);
+    co_return co_await session.run(*copy);
   }
-  KJ_IF_MAYBE (workspace, to.workspace) {
-    name = *workspace;
-  }
-
-  auto link = context.connector.connect();
-  auto connectRequest = link->supervisor().connectRequest();
-  connectRequest.setName(name);
-  auto connecting = connectRequest.send();
-  auto filesRequest = connecting.getWorkspace().filesRequest();
-  filesRequest.setUser(user);
-  auto opening = filesRequest.send();
-  auto connection = co_await connecting;
-  requireConnected(name, connection.getOutcome());
-  kj::Maybe<kj::Exception> refused;
-  auto files = co_await opening.then(
-      [](auto&& response) { return response.getFiles(); },
-      [&](kj::Exception&& exception) -> rpc::Files::Client {
-        if (user.size() > 0 && exception.getType() == kj::Exception::Type::FAILED) {
-          refused = failure(kj::str("there is no user ", user, " in ", name));
-        } else {
-          refused = kj::mv(exception);
-        }
-        return nullptr;
-      });
-  KJ_IF_MAYBE (exception, refused) {
-    kj::throwFatalException(kj::mv(*exception));
-  }
-
-  RemoteFiles remote{kj::mv(files), name, user};
-  if (from.workspace != nullptr) {
-    co_return co_await download(context, kj::mv(remote), from.path, to);
-  }
-  co_return co_await upload(context, kj::mv(remote), from, to.path);
+  auto copy = newUpload(context, from);
+  CopySession session(context, KJ_ASSERT_NONNULL(to.workspace), user, to.path);
+  co_return co_await session.run(*copy);
 }
 
-kj::Promise<int> run(Context& context, const Command& self, Arguments given) {
-  kj::StringPtr user;
-  bool recursive = false;  // taken, as people type it; directories are copied anyway
-  OptionParser parser(self.name);
-  addCommonOptions(context, parser);
-  parser.value('u', "user", user);
-  parser.flag('r', "recursive", recursive);
-  auto arguments = parser.parse(given);
-  if (arguments.help) {
-    context.console.print(self.help);
-    co_return SUCCESS;
+class CopyCommand final: public Command {
+public:
+  CopyCommand() : Command({"cp", "copy files and directories, both ways", FAILURE, false}) {}
+
+  void declare(Usage& usage) override {
+    usage.form("[-u USER] [--max SIZE] NAME:PATH LOCAL");
+    usage.form("[-u USER] LOCAL NAME:PATH");
+    usage.describe(TEXT, R"(With --json: {"bytes":N,"entries":N,"skipped":N,"millis":N}.)");
+    usage.option('u', "user", {"USER"}, "with the rights of this user of the workspace (user)",
+                 user);
+    usage.option(0, "max", sizeValue(),
+                 "copy at most this out of a workspace (a file: what it has; a directory: what "
+                 "leaves some of the local disk free)",
+                 [this, &usage](kj::StringPtr text) {
+                   maxBytes = uint64_t{parseSize(usage, "--max", text)} << MEBIBYTE_SHIFT;
+                 });
+    usage.flag('r', "recursive", "is taken, and changes nothing: directories are copied anyway",
+               recursive);
+    usage.operand({"SOURCE", Value::Kind::COPY_END}, source);
+    usage.operand({"TARGET", Value::Kind::COPY_END}, target);
   }
-  if (arguments.operands.size() != 2) parser.fail("a source and a target are wanted");
-  auto from = CopyEnd::parse(arguments.operands[0]);
-  auto to = CopyEnd::parse(arguments.operands[1]);
+
+  kj::Promise<int> run(Context& context, Usage& usage) override;
+
+private:
+  kj::StringPtr source;
+  kj::StringPtr target;
+  kj::StringPtr user;
+  kj::Maybe<uint64_t> maxBytes;
+  bool recursive = false;  // taken, as people type it; directories are copied anyway
+};
+
+kj::Promise<int> CopyCommand::run(Context& context, Usage& usage) {
+  auto from = CopyEnd::parse(source);
+  auto to = CopyEnd::parse(target);
   if ((from.workspace == nullptr) == (to.workspace == nullptr)) {
-    parser.fail("one of source and target is NAME:PATH, in a workspace, and the other is local");
+    usage.fail("one of source and target is NAME:PATH, in a workspace, and the other is local");
   }
 
   auto begun = context.timer.now();
-  auto result = co_await transfer(context, user, from, to);
+  auto result = co_await transfer(context, user, from, to, maxBytes);
   auto took = context.timer.now() - begun;
   auto& console = context.console;
   if (console.wantsJson()) {
@@ -111,8 +102,8 @@ kj::Promise<int> run(Context& context, const Command& self, Arguments given) {
 
 }  // namespace
 
-Command copyCommand() {
-  return {"cp", "copy files and directories, both ways", HELP, run, FAILURE, false};
+kj::Own<Command> copyCommand() {
+  return kj::heap<CopyCommand>();
 }
 
 }  // namespace bothy

@@ -1,3 +1,5 @@
+#include "command/create-command.h"
+
 #include <kj/debug.h>
 
 #include "command/command.h"
@@ -11,62 +13,71 @@
 namespace bothy {
 namespace {
 
-constexpr kj::StringPtr HELP = R"(Usage: bothy create [OPTION]... NAME
+constexpr kj::StringPtr AFTER =
+    R"(NAME: small letters, digits and dashes, at most 63.
 
-Makes a workspace, a virtual machine with a disk of its own, and starts it.
+With --json: the workspace, as `bothy ls --json` shows it.)"_kj;
 
-  --image NAME       image it boots ("base")
-  --cpus N           virtual CPUs (1)
-  --memory SIZE      RAM: 512M, 2G; a number alone is MiB (512M)
-  --disk SIZE        its disk: 4G, 20G (4G)
-  --no-start         make it only
-  --request-id TEXT  makes the call repeatable: the same id and the same options give the same workspace
+class CreateCommand final: public Command {
+public:
+  CreateCommand() : Command({"create", "make a workspace and start it", FAILURE, false}) {}
 
-NAME: small letters, digits and dashes, at most 63.
-With --json the result is the workspace, as `ls --json` shows it.
-)"_kj;
+  void declare(Usage& usage) override {
+    usage.form("[OPTION]... NAME");
+    usage.describe("Makes a workspace, a virtual machine with a disk of its own, and starts it.",
+                   AFTER);
+    usage.option(0, "image", {"NAME"}, "image it boots (\"base\")", workspace.image);
+    usage.option(0, "cpus", {"N", Value::Kind::WORDS, CPU_COUNTS}, "virtual CPUs (1)",
+                 [this, &usage](kj::StringPtr text) {
+                   KJ_IF_MAYBE (number, parseNumber(text, UINT16_MAX)) {
+                     workspace.cpus = static_cast<uint16_t>(*number);
+                   } else {
+                     usage.fail(kj::str("--cpus wants a number, not ", text));
+                   }
+                 });
+    usage.option(0, "memory", sizeValue(), "RAM: 512M, 2G; a number alone is MiB (512M)",
+                 [this, &usage](kj::StringPtr text) {
+                   workspace.memoryMib = parseSize(usage, "--memory", text);
+                 });
+    usage.option(0, "disk", sizeValue(), "its disk: 4G, 20G (4G)",
+                 [this, &usage](kj::StringPtr text) {
+                   workspace.diskMib = parseSize(usage, "--disk", text);
+                 });
+    usage.flag(0, "no-start", "make it only", [this] { workspace.start = false; });
+    usage.option(0, "request-id", {"TEXT"},
+                 "makes the call repeatable: the same id and the same options give the same "
+                 "workspace",
+                 workspace.requestId);
+    usage.operand({"NAME"}, workspace.name);
+  }
 
-kj::Promise<int> run(Context& context, const Command& self, Arguments given) {
-  kj::StringPtr image;
-  kj::StringPtr requestId;
-  bool noStart = false;
-  uint16_t cpus = 0;
-  uint32_t memory = 0;
-  uint32_t disk = 0;
-  OptionParser parser(self.name);
-  addCommonOptions(context, parser);
-  parser.value(0, "image", image);
-  parser.value(0, "request-id", requestId);
-  parser.flag(0, "no-start", noStart);
-  parser.value(0, "cpus", [&](kj::StringPtr text) {
-    KJ_IF_MAYBE (number, parseNumber(text, UINT16_MAX)) {
-      cpus = static_cast<uint16_t>(*number);
-    } else {
-      parser.fail(kj::str("--cpus wants a number, not ", text));
-    }
-  });
-  parser.value(0, "memory",
-               [&](kj::StringPtr text) { memory = sizeOption(parser, "--memory", text); });
-  parser.value(0, "disk", [&](kj::StringPtr text) { disk = sizeOption(parser, "--disk", text); });
-  auto arguments = parser.parse(given);
-  if (arguments.help) {
-    context.console.print(self.help);
+  kj::Promise<int> run(Context& context, Usage& usage) override {
+    co_await createWorkspace(context, workspace);
     co_return SUCCESS;
   }
-  auto name = oneOperand(self, arguments, "name");
 
+private:
+  static constexpr kj::StringPtr CPU_COUNTS[] = {"1"_kj, "2"_kj, "4"_kj, "8"_kj};
+
+  NewWorkspace workspace;
+};
+
+}  // namespace
+
+kj::Promise<void> createWorkspace(Context& context, const NewWorkspace& call) {
+  auto name = call.name;
   StageDisplay display(context.console, context.timer);
   auto begun = context.timer.now();
   auto link = context.connector.connect();
   auto request = link->supervisor().createRequest();
   auto spec = request.initSpec();
-  spec.setName(name);
-  spec.setImage(image);
-  spec.setCpus(cpus);
-  spec.setMemoryMib(memory);
-  spec.setDiskMib(disk);
-  request.setRequestId(requestId);
-  request.setStart(!noStart);
+  spec.setName(call.name);
+  spec.setImage(call.image);
+  spec.setCpus(call.cpus);
+  spec.setMemoryMib(call.memoryMib);
+  spec.setDiskMib(call.diskMib);
+  request.setRequestId(call.requestId);
+  request.setStart(call.start);
   request.setProgress(display.progress());
   auto response = co_await request.send();
 
@@ -80,26 +91,28 @@ kj::Promise<int> run(Context& context, const Command& self, Arguments given) {
       } else {
         auto took = formatDuration(context.timer.now() - begun);
         context.console.note(
-            noStart ? kj::str(name, " was created: `bothy start ", name, "`")
-                    : kj::str(name, " is running after ", took, ": `bothy shell ", name, "`"));
+            call.start ? kj::str(name, " is running after ", took, ": `bothy shell ", name, "`")
+                       : kj::str(name, " was created: `bothy start ", name, "`"));
       }
-      co_return SUCCESS;
+      co_return;
     }
     case Outcome::EXISTS:
       kj::throwFatalException(failure(kj::str("there is a workspace ", name, " already (",
                                               nameOf(outcome.getExists().getState()), ")")));
     case Outcome::INVALID:
       kj::throwFatalException(
-          usageFailure(self.name, escapeGuestText(outcome.getInvalid().asArray())));
+          usageFailure("create", escapeGuestText(outcome.getInvalid().asArray())));
     case Outcome::NO_SUCH_IMAGE:
       kj::throwFatalException(
           failure(kj::str("there is no image ", escapeGuestText(outcome.getNoSuchImage().asArray()),
                           ": `bothy-image build` makes one")));
     case Outcome::REQUEST_CONFLICT:
-      kj::throwFatalException(failure(kj::str("the request id ", requestId,
+      kj::throwFatalException(failure(kj::str("the request id ", call.requestId,
                                               " was used before with other options: use another")));
     case Outcome::FAILED:
       failStart(context.console, name, outcome.getFailed());
+    case Outcome::STOPPED:
+      kj::throwFatalException(stoppedBeforeItRan(name));
     case Outcome::NO_SPACE:
       kj::throwFatalException(failure(kj::str("the host's disk cannot hold it (",
                                               escapeGuestText(outcome.getNoSpace().asArray()),
@@ -108,10 +121,8 @@ kj::Promise<int> run(Context& context, const Command& self, Arguments given) {
   kj::throwFatalException(newerSupervisor());
 }
 
-}  // namespace
-
-Command createCommand() {
-  return {"create", "make a workspace and start it", HELP, run, FAILURE, false};
+kj::Own<Command> createCommand() {
+  return kj::heap<CreateCommand>();
 }
 
 }  // namespace bothy

@@ -28,14 +28,15 @@ TEST_CASE("S24 doctor fails if something is refused, and shows it all the same")
   CHECK(strstr(world.errors().cStr(), "bothyd will not start again") != nullptr);
 }
 
-TEST_CASE("S24 doctor --json is an array of findings, refused or not") {
+TEST_CASE("S24 doctor --json holds all findings, refused or not") {
   CommandTestWorld world;
   world.supervisor.refusesHost = true;
   CHECK(world.run({"doctor", "--json"}) == FAILURE);
   auto text = world.out();
-  CHECK(text.startsWith("[{\"name\":\"fuse\",\"verdict\":\"ok\",\"found\":\"/dev/fuse\""));
+  CHECK(text.startsWith(
+      "{\"findings\":[{\"name\":\"fuse\",\"verdict\":\"ok\",\"found\":\"/dev/fuse\""));
   CHECK(strstr(text.cStr(), "\"verdict\":\"refuse\"") != nullptr);
-  CHECK(text.endsWith("}]\n"));
+  CHECK(text.endsWith("}]}\n"));
   CHECK(world.errors() == "");
 }
 

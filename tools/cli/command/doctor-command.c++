@@ -4,21 +4,19 @@
 #include "console/failure.h"
 #include "console/json-text.h"
 #include "console/table.h"
+#include "result/cli.capnp.h"
 #include "supervisor/outcome.h"
 #include "wire/escape.h"
 
 namespace bothy {
 namespace {
 
-constexpr kj::StringPtr HELP = R"(Usage: bothy doctor
-
-Has bothyd examine its host for what workspaces need, and for what their isolation and their secrecy
+constexpr kj::StringPtr TEXT =
+    R"(Has bothyd examine its host for what workspaces need, and for what their isolation and their secrecy
 rest on.  Each check is `ok`, `warn` (workspaces run, and something is weaker than it could be) or `refuse`
 (bothyd would not start again); what to do about it stands below.  Changes nothing.
-Exits with 0 if nothing is refused, else with 1.
 
-With --json: an array of what supervisor.capnp calls Finding.
-)"_kj;
+Exits with 0 if nothing is refused, else with 1.)"_kj;
 
 using Findings = capnp::List<rpc::Finding>::Reader;
 
@@ -50,24 +48,26 @@ kj::String describe(Findings findings) {
   return kj::str(kj::strArray(lines, ""));
 }
 
-kj::Promise<int> run(Context& context, const Command& self, Arguments given) {
-  OptionParser parser(self.name);
-  addCommonOptions(context, parser);
-  auto arguments = parser.parse(given);
-  if (arguments.help) {
-    context.console.print(self.help);
-    co_return SUCCESS;
-  }
-  if (arguments.operands.size() > 0) parser.fail("doctor takes no names");
+class DoctorCommand final: public Command {
+public:
+  DoctorCommand()
+      : Command({"doctor", "examine bothyd's host, and what to do about it", FAILURE, false}) {}
 
+  void declare(Usage& usage) override {
+    usage.form("");
+    usage.describe(TEXT, "With --json: Examination of cli.capnp.");
+  }
+
+  kj::Promise<int> run(Context& context, Usage& usage) override;
+};
+
+kj::Promise<int> DoctorCommand::run(Context& context, Usage& usage) {
   auto link = context.connector.connect();
   auto response = co_await link->supervisor().doctorRequest().send();
   auto findings = response.getFindings();
   if (context.console.wantsJson()) {
-    auto values = KJ_MAP(finding, findings) {
-      return toJson(finding);
-    };
-    context.console.print(kj::str("[", kj::strArray(values, ","), "]\n"));
+    context.console.print(
+        jsonLine<result::Examination>([&](auto result) { result.setFindings(findings); }));
   } else {
     context.console.print(describe(findings));
   }
@@ -83,8 +83,8 @@ kj::Promise<int> run(Context& context, const Command& self, Arguments given) {
 
 }  // namespace
 
-Command doctorCommand() {
-  return {"doctor", "examine bothyd's host, and what to do about it", HELP, run, FAILURE, false};
+kj::Own<Command> doctorCommand() {
+  return kj::heap<DoctorCommand>();
 }
 
 }  // namespace bothy

@@ -10,88 +10,113 @@
 namespace bothy {
 namespace {
 
-constexpr kj::StringPtr HELP = R"(Usage: bothy events [--after N] [--follow]
-
-Shows what happened to workspaces, oldest first: the last 10000 events are kept, numbered without a gap.
-
-  --after N     only events with a number above N
-  -f, --follow  go on with what comes, until Ctrl-C
-
-With --json: each line is what supervisor.capnp calls Event.
-)"_kj;
-
-// Without --follow: so long after the last event the list is taken for complete.
-constexpr auto QUIET = 200 * kj::MILLISECONDS;
+constexpr kj::StringPtr TEXT =
+    R"(Shows what happened to workspaces, oldest first: the last 10000 events are kept, numbered without a gap.)"_kj;
 
 class Printer final: public rpc::EventSink::Server {
 public:
-  Printer(Console& console, uint64_t& received) : console(console), received(received) {}
+  // `stopped` is fulfilled with the event `last`, after which nothing is shown; it may become known later.
+  Printer(Console& console, kj::Own<kj::PromiseFulfiller<void>> stopped)
+      : console(console), stopped(kj::mv(stopped)) {}
+
+  ~Printer() noexcept(false) { stopped->reject(lost()); }
+
+  static kj::Exception lost() {
+    return failure("the connection to bothyd was lost: start again with --after");
+  }
 
   kj::Promise<void> event(EventContext context) override {
     auto event = context.getParams().getEvent();
-    ++received;
-    if (console.wantsJson()) {
-      console.print(kj::str(toJson(event), "\n"));
-    } else {
-      auto detail = escapeGuestText(event.getDetail().asArray());
-      console.print(
-          kj::str(event.getNumber(), "  ", formatTime(event.getTimeNanos()), "  ",
-                  escapeGuestText(event.getWorkspace().asArray()), "  ", nameOf(event.getBefore()),
-                  " → ", event.getGone() ? "gone"_kj : nameOf(event.getAfter()), "  (",
-                  nameOf(event.getCause()), ")", detail.size() > 0 ? ": " : "", detail, "\n"));
+    if (event.getNumber() > last) return kj::READY_NOW;
+    auto failure = kj::runCatchingExceptions([&] { print(event); });
+    KJ_IF_MAYBE (reason, failure) {
+      stopped->reject(kj::mv(*reason));
+      last = 0;
     }
+    shown = event.getNumber();
+    stopIfDone();
     return kj::READY_NOW;
+  }
+
+  void stopAt(uint64_t number) {
+    last = number;
+    stopIfDone();
   }
 
 private:
   Console& console;
-  uint64_t& received;
+  kj::Own<kj::PromiseFulfiller<void>> stopped;
+  uint64_t shown = 0;
+  uint64_t last = UINT64_MAX;
+
+  void stopIfDone() {
+    if (shown >= last) stopped->fulfill();
+  }
+
+  void print(rpc::Event::Reader event) {
+    if (console.wantsJson()) {
+      console.print(kj::str(toJson(event), "\n"));
+      return;
+    }
+    auto detail = escapeGuestText(event.getDetail().asArray());
+    console.print(
+        kj::str(event.getNumber(), "  ", formatTime(event.getTimeNanos()), "  ",
+                escapeGuestText(event.getWorkspace().asArray()), "  ", nameOf(event.getBefore()),
+                " → ", event.getGone() ? "gone"_kj : nameOf(event.getAfter()), "  (",
+                nameOf(event.getCause()), ")", detail.size() > 0 ? ": " : "", detail, "\n"));
+  }
 };
 
-kj::Promise<int> run(Context& context, const Command& self, Arguments given) {
+class EventsCommand final: public Command {
+public:
+  EventsCommand() : Command({"events", "what happened to workspaces", FAILURE, false}) {}
+
+  void declare(Usage& usage) override {
+    usage.form("[--after N] [--follow]");
+    usage.describe(TEXT, "With --json: each line is an Event of supervisor.capnp.");
+    usage.option(0, "after", {"N"}, "only events with a number above N",
+                 [this, &usage](kj::StringPtr text) {
+                   KJ_IF_MAYBE (number, parseNumber(text)) {
+                     after = *number;
+                   } else {
+                     usage.fail(kj::str("--after wants an event's number, not ", text));
+                   }
+                 });
+    usage.flag('f', "follow", "go on with what comes, until Ctrl-C", follow);
+  }
+
+  kj::Promise<int> run(Context& context, Usage& usage) override;
+
+private:
   uint64_t after = 0;
   bool follow = false;
-  OptionParser parser(self.name);
-  addCommonOptions(context, parser);
-  parser.flag('f', "follow", follow);
-  parser.value(0, "after", [&](kj::StringPtr text) {
-    KJ_IF_MAYBE (number, parseNumber(text)) {
-      after = *number;
-    } else {
-      parser.fail(kj::str("--after wants an event's number, not ", text));
-    }
-  });
-  auto arguments = parser.parse(given);
-  if (arguments.help) {
-    context.console.print(self.help);
-    co_return SUCCESS;
-  }
-  if (arguments.operands.size() > 0) parser.fail("events takes no names");
+};
 
-  uint64_t received = 0;
+kj::Promise<int> EventsCommand::run(Context& context, Usage& usage) {
+  auto stopped = kj::newPromiseAndFulfiller<void>();
+  auto printer = kj::heap<Printer>(context.console, kj::mv(stopped.fulfiller));
+  auto& watcher = *printer;
   auto link = context.connector.connect();
   auto request = link->supervisor().watchRequest();
   request.setAfter(after);
-  request.setSink(kj::heap<Printer>(context.console, received));
+  request.setSink(kj::mv(printer));
   auto watching = co_await request.send();
   if (watching.getFirst() > after + 1) {
     context.console.note(kj::str("events before ", watching.getFirst(), " are not kept any more"));
   }
-  if (follow) {
-    co_await link->onDisconnect();
-    kj::throwFatalException(failure("the connection to bothyd was lost: start again with --after"));
+  if (!follow) {
+    if (watching.getLast() <= after) co_return SUCCESS;
+    watcher.stopAt(watching.getLast());
   }
-  for (uint64_t before = UINT64_MAX; before != received;) {
-    before = received;
-    co_await context.timer.afterDelay(QUIET);
-  }
+  auto lost = link->onDisconnect().then([]() -> kj::Promise<void> { return Printer::lost(); });
+  co_await stopped.promise.exclusiveJoin(kj::mv(lost));
   co_return SUCCESS;
 }
 
 }  // namespace
 
-Command eventsCommand() {
-  return {"events", "what happened to workspaces", HELP, run, FAILURE, false};
+kj::Own<Command> eventsCommand() {
+  return kj::heap<EventsCommand>();
 }
 
 }  // namespace bothy

@@ -26,6 +26,15 @@ TEST_CASE("exec tells its own failures apart from the command's") {
   CHECK(strstr(errors.cStr(), "`bothy start idle`") != nullptr);
 }
 
+TEST_CASE("P13 exec ends a command whose time is over, and says so") {
+  CommandTestWorld world;
+  CHECK(world.run({"exec", "--timeout", "2s", "demo", "sleep"}) == TIMED_OUT);
+  auto errors = world.errors();
+  CHECK(strstr(errors.cStr(), "timeout") != nullptr);
+  CHECK(world.run({"exec", "--timeout", "soon", "demo", "sleep"}) == WRONG_USAGE);
+  CHECK(world.run({"exec", "--timeout", "0", "demo", "sleep"}) == WRONG_USAGE);
+}
+
 TEST_CASE("P40 exec passes the command, its user and its environment as they are") {
   CommandTestWorld world;
   world.run({"exec", "-u", "root", "-e", "A=1 2", "-eB=", "demo", "exit", "0", "-u", "x y"});
@@ -75,71 +84,6 @@ TEST_CASE("exec exits as the command that a forwarded signal ended") {
   world.start({"exec", "demo", "sleep"});
   world.signal(SIGTERM);
   CHECK(world.wait() == 128 + SIGTERM);
-}
-
-TEST_CASE("P41 exec goes on over a restart of the supervisor, and no byte is lost or doubled") {
-  CommandTestWorld world;
-  world.start({"exec", "demo", "cat"});
-  world.type("one ");
-  world.supervisor.down = true;
-  world.supervisor.breakConnections();
-  world.settle();
-  world.type("two ");
-  world.advance(3 * kj::SECONDS);
-  CHECK_FALSE(world.isDone());
-  world.supervisor.down = false;
-  world.advance(3 * kj::SECONDS);
-  world.type("three");
-  CHECK(world.out() == "one two three");
-  CHECK(world.supervisor.program.input == "one two three");
-  world.closeInput();
-  CHECK(world.wait() == SUCCESS);
-  CHECK(world.errors() == "");
-}
-
-TEST_CASE("P41 exec gives again what a broken connection lost on its way") {
-  CommandTestWorld world;
-  world.start({"exec", "demo", "sleep"});
-  world.type("one two ");
-  // The program had less of it, and has said something.
-  world.supervisor.program.input = kj::str("one ");
-  world.supervisor.program.said = kj::str("heard");
-  world.supervisor.breakConnections();
-  world.advance(1 * kj::SECONDS);
-  CHECK(world.supervisor.program.input == "one two ");
-  CHECK(world.out() == "heard");
-  world.type("three");
-  CHECK(world.supervisor.program.input == "one two three");
-}
-
-TEST_CASE("exec tells a connection that broke when the agent is too old to keep the command") {
-  CommandTestWorld world;
-  world.supervisor.program.neverKept = true;
-  world.start({"exec", "demo", "sleep"});
-  world.supervisor.breakConnections();
-  CHECK(world.wait() == EXEC_FAILED);
-  CHECK(strstr(world.errors().cStr(), "the connection was lost") != nullptr);
-}
-
-TEST_CASE("exec says that a program was lost that nobody kept") {
-  CommandTestWorld world;
-  world.start({"exec", "demo", "sleep"});
-  world.supervisor.program.forgotten = true;
-  world.supervisor.breakConnections();
-  world.advance(1 * kj::SECONDS);
-  CHECK(world.wait() == EXEC_FAILED);
-  CHECK(strstr(world.errors().cStr(), "the connection to demo was lost for too long") != nullptr);
-}
-
-TEST_CASE("exec waits for a supervisor that is away no longer than the program does") {
-  CommandTestWorld world;
-  world.start({"exec", "demo", "sleep"});
-  world.supervisor.down = true;
-  world.supervisor.breakConnections();
-  world.settle();
-  for (int i = 0; i < 40; i++) world.advance(1 * kj::SECONDS);
-  CHECK(world.wait() == EXEC_FAILED);
-  CHECK(strstr(world.errors().cStr(), "bothyd did not come back") != nullptr);
 }
 
 TEST_CASE("exec with --json collects the output") {

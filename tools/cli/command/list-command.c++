@@ -5,15 +5,11 @@
 #include "console/json-text.h"
 #include "console/quantity.h"
 #include "console/table.h"
+#include "result/cli.capnp.h"
 #include "supervisor/outcome.h"
 
 namespace bothy {
 namespace {
-
-constexpr kj::StringPtr HELP = R"(Usage: bothy ls
-
-Lists the workspaces.  With --json: an array of what workspace.capnp calls WorkspaceInfo.
-)"_kj;
 
 int64_t unixNanosNow() {
   struct timespec now{};
@@ -30,27 +26,29 @@ kj::String uptimeOf(rpc::WorkspaceInfo::Reader info) {
 
 // What is wrong with it.
 kj::StringPtr troubleOf(rpc::WorkspaceInfo::Reader info) {
-  return info.getStalled().size() > 0 ? info.getStalled() : info.getFailure();
+  if (info.getStalled().size() > 0) return info.getStalled();
+  return info.getUnreachable().size() > 0 ? info.getUnreachable() : info.getFailure();
 }
 
-kj::Promise<int> run(Context& context, const Command& self, Arguments given) {
-  OptionParser parser(self.name);
-  addCommonOptions(context, parser);
-  auto arguments = parser.parse(given);
-  if (arguments.help) {
-    context.console.print(self.help);
-    co_return SUCCESS;
-  }
-  if (arguments.operands.size() > 0) parser.fail("ls takes no names");
+class ListCommand final: public Command {
+public:
+  ListCommand() : Command({"ls", "list the workspaces", FAILURE, false}) {}
 
+  void declare(Usage& usage) override {
+    usage.form("");
+    usage.describe("Lists the workspaces.", "With --json: Workspaces of cli.capnp.");
+  }
+
+  kj::Promise<int> run(Context& context, Usage& usage) override;
+};
+
+kj::Promise<int> ListCommand::run(Context& context, Usage& usage) {
   auto link = context.connector.connect();
   auto response = co_await link->supervisor().listRequest().send();
   auto workspaces = response.getWorkspaces();
   if (context.console.wantsJson()) {
-    auto values = KJ_MAP(info, workspaces) {
-      return toJson(info);
-    };
-    context.console.print(kj::str("[", kj::strArray(values, ","), "]\n"));
+    context.console.print(
+        jsonLine<result::Workspaces>([&](auto result) { result.setWorkspaces(workspaces); }));
     co_return SUCCESS;
   }
   if (workspaces.size() == 0) {
@@ -78,8 +76,8 @@ kj::Promise<int> run(Context& context, const Command& self, Arguments given) {
 
 }  // namespace
 
-Command listCommand() {
-  return {"ls", "list the workspaces", HELP, run, FAILURE, false};
+kj::Own<Command> listCommand() {
+  return kj::heap<ListCommand>();
 }
 
 }  // namespace bothy

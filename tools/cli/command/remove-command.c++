@@ -3,20 +3,12 @@
 #include "command/command.h"
 #include "console/failure.h"
 #include "console/json-text.h"
+#include "result/cli.capnp.h"
 #include "supervisor/outcome.h"
 #include "wire/escape.h"
 
 namespace bothy {
 namespace {
-
-constexpr kj::StringPtr HELP = R"(Usage: bothy rm [-f] NAME...
-
-Destroys workspaces with all their files.  One that runs is refused without -f.
-
-  -f, --force  also running ones, by force; one that does not exist is no failure
-
-With --json: {"deleted":[NAME...]}.
-)"_kj;
 
 kj::Promise<void> requireNotRunning(rpc::Supervisor::Client supervisor, kj::StringPtr name) {
   auto request = supervisor.getRequest();
@@ -30,24 +22,32 @@ kj::Promise<void> requireNotRunning(rpc::Supervisor::Client supervisor, kj::Stri
                                           "` first, or `bothy rm -f ", name, "`")));
 }
 
-kj::Promise<int> run(Context& context, const Command& self, Arguments given) {
-  bool force = false;
-  OptionParser parser(self.name);
-  addCommonOptions(context, parser);
-  parser.flag('f', "force", force);
-  auto arguments = parser.parse(given);
-  if (arguments.help) {
-    context.console.print(self.help);
-    co_return SUCCESS;
-  }
-  if (arguments.operands.size() == 0) {
-    kj::throwFatalException(usageFailure(self.name, "a name is missing"));
+class RemoveCommand final: public Command {
+public:
+  RemoveCommand() : Command({"rm", "destroy workspaces with their files", FAILURE, false}) {}
+
+  void declare(Usage& usage) override {
+    usage.form("[-f] NAME...");
+    usage.describe(
+        "Destroys workspaces with all their files.  One that runs is refused without -f.",
+        R"(With --json: {"deleted":[NAME...]}.)");
+    usage.flag('f', "force", "also running ones, by force; one that does not exist is no failure",
+               force);
+    usage.operands(WORKSPACE, names);
   }
 
+  kj::Promise<int> run(Context& context, Usage& usage) override;
+
+private:
+  bool force = false;
+  kj::Vector<kj::StringPtr> names;
+};
+
+kj::Promise<int> RemoveCommand::run(Context& context, Usage& usage) {
   auto link = context.connector.connect();
   auto supervisor = link->supervisor();
-  kj::Vector<kj::String> deleted;
-  for (auto name : arguments.operands) {
+  kj::Vector<kj::StringPtr> deleted;
+  for (auto name : names) {
     if (!force) co_await requireNotRunning(supervisor, name);
     auto request = supervisor.deleteRequest();
     request.setName(name);
@@ -57,18 +57,21 @@ kj::Promise<int> run(Context& context, const Command& self, Arguments given) {
       continue;
     }
     context.console.note(kj::str(escapeGuestText(name.asArray()), " is gone, with its disk"));
-    deleted.add(jsonString(name));
+    deleted.add(name);
   }
   if (context.console.wantsJson()) {
-    context.console.print(kj::str("{\"deleted\":[", kj::strArray(deleted, ","), "]}\n"));
+    context.console.print(jsonLine<result::Deleted>([&](auto result) {
+      auto list = result.initDeleted(static_cast<kj::uint>(deleted.size()));
+      for (kj::uint i = 0; i < list.size(); ++i) list.set(i, deleted[i]);
+    }));
   }
   co_return SUCCESS;
 }
 
 }  // namespace
 
-Command removeCommand() {
-  return {"rm", "destroy workspaces with their files", HELP, run, FAILURE, false};
+kj::Own<Command> removeCommand() {
+  return kj::heap<RemoveCommand>();
 }
 
 }  // namespace bothy

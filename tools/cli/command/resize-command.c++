@@ -8,29 +8,32 @@
 namespace bothy {
 namespace {
 
-constexpr kj::StringPtr HELP = R"(Usage: bothy resize NAME --disk SIZE
+constexpr kj::StringPtr TEXT =
+    R"(Makes the disk of a workspace larger that does not run; at its next start the file system is as large, and
+what is on it stays.  A disk never shrinks, and one of up to 4 TiB grows to 4.)"_kj;
 
-Makes the disk of a workspace larger that does not run; at its next start the file system is as large, and
-what is on it stays.  A disk never shrinks, and one of up to 4 TiB grows to 4.
+class ResizeCommand final: public Command {
+public:
+  ResizeCommand() : Command({"resize", "make a workspace's disk larger", FAILURE, false}) {}
 
-  --disk SIZE  the whole size, like 20G or 500M, whole MiB
-
-With --json: the workspace, as `bothy ls --json` shows it.
-)"_kj;
-
-kj::Promise<int> run(Context& context, const Command& self, Arguments given) {
-  uint32_t diskMib = 0;
-  OptionParser parser(self.name);
-  addCommonOptions(context, parser);
-  parser.value(0, "disk",
-               [&](kj::StringPtr text) { diskMib = sizeOption(parser, "--disk", text); });
-  auto arguments = parser.parse(given);
-  if (arguments.help) {
-    context.console.print(self.help);
-    co_return SUCCESS;
+  void declare(Usage& usage) override {
+    usage.form("NAME --disk SIZE");
+    usage.describe(TEXT, "With --json: the workspace, as `bothy ls --json` shows it.");
+    usage.option(
+        0, "disk", sizeValue(), "the whole size, like 20G or 500M, whole MiB",
+        [this, &usage](kj::StringPtr text) { diskMib = parseSize(usage, "--disk", text); });
+    usage.operand(WORKSPACE, name);
   }
-  auto name = oneOperand(self, arguments, "name");
-  if (diskMib == 0) kj::throwFatalException(usageFailure(self.name, "--disk SIZE is missing"));
+
+  kj::Promise<int> run(Context& context, Usage& usage) override;
+
+private:
+  kj::StringPtr name;
+  uint32_t diskMib = 0;
+};
+
+kj::Promise<int> ResizeCommand::run(Context& context, Usage& usage) {
+  if (diskMib == 0) usage.fail("--disk SIZE is missing");
 
   auto link = context.connector.connect();
   auto request = link->supervisor().resizeRequest();
@@ -71,8 +74,8 @@ kj::Promise<int> run(Context& context, const Command& self, Arguments given) {
 
 }  // namespace
 
-Command resizeCommand() {
-  return {"resize", "make a workspace's disk larger", HELP, run, FAILURE, false};
+kj::Own<Command> resizeCommand() {
+  return kj::heap<ResizeCommand>();
 }
 
 }  // namespace bothy

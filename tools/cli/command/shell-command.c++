@@ -6,31 +6,24 @@
 #include "console/json-text.h"
 #include "console/quantity.h"
 #include "console/table.h"
+#include "result/cli.capnp.h"
 #include "supervisor/outcome.h"
 
 namespace bothy {
 namespace {
 
-constexpr kj::StringPtr HELP = R"(Usage: bothy shell [OPTION]... NAME [[--] COMMAND [ARGUMENT]...]
-       bothy shell --attach ID NAME
-       bothy shell --list NAME
-
-Opens a terminal in a workspace: a login shell, or the command.  bothy exits with its code.
+constexpr kj::StringPtr TEXT =
+    R"(Opens a terminal in a workspace: a login shell, or the command.  bothy exits with its code.
 
 Ctrl-] then . leaves the terminal: what runs in it goes on, and --attach comes back to it, with the
 output since the start (the last MiB).  Ctrl-] twice sends one.  A lost connection to bothyd is made again by
-itself, and no output is lost or shown twice.
+itself, and no output is lost or shown twice.)"_kj;
 
-  -l, --list           show the workspace's terminals
-  -a, --attach ID      come back to a terminal
-  -u, --user USER      as this user of the workspace (user)
-  -w, --workdir DIR    in this directory (the user's home)
-  -e, --env NAME=TEXT  with this variable; may be repeated
-      --detach-keys K  keys between commas, "ctrl-x" or one character ("ctrl-],."); "none"
+constexpr kj::StringPtr AFTER =
+    R"(Without a terminal on standard input it works as a pipe, 80 columns wide; the end of the input is typed as
+Ctrl-D.
 
-Without a terminal on standard input it works as a pipe, 80 columns wide; the end of the input is typed as
-Ctrl-D.  With --list --json: an array of what terminal.capnp calls TerminalInfo.
-)"_kj;
+With --list --json: Terminals of cli.capnp.)"_kj;
 
 kj::Promise<int> list(Context& context, kj::StringPtr name) {
   auto link = context.connector.connect();
@@ -44,10 +37,8 @@ kj::Promise<int> list(Context& context, kj::StringPtr name) {
   auto response = co_await listing;
   auto terminals = response.getTerminals();
   if (context.console.wantsJson()) {
-    auto values = KJ_MAP(info, terminals) {
-      return toJson(info);
-    };
-    context.console.print(kj::str("[", kj::strArray(values, ","), "]\n"));
+    context.console.print(
+        jsonLine<result::Terminals>([&](auto result) { result.setTerminals(terminals); }));
     co_return SUCCESS;
   }
   const kj::StringPtr headings[] = {"ID", "STATE", "SIZE", "VIEWERS", "PID", "OUTPUT", "COMMAND"};
@@ -67,31 +58,43 @@ kj::Promise<int> list(Context& context, kj::StringPtr name) {
   co_return SUCCESS;
 }
 
-kj::Promise<int> run(Context& context, const Command& self, Arguments given) {
+class ShellCommand final: public Command {
+public:
+  ShellCommand() : Command({"shell", "a terminal in a workspace", EXEC_FAILED, true}) {}
+
+  void declare(Usage& usage) override {
+    usage.form("[OPTION]... NAME [[--] COMMAND [ARGUMENT]...]");
+    usage.form("--attach ID NAME");
+    usage.form("--list NAME");
+    usage.describe(TEXT, AFTER);
+    usage.flag('l', "list", "show the workspace's terminals", listOnly);
+    usage.option('a', "attach", {"ID"}, "come back to a terminal",
+                 [this, &usage](kj::StringPtr text) {
+                   attachTo = parseNumber(text);
+                   if (attachTo != nullptr) return;
+                   usage.fail(kj::str("--attach wants a terminal's id, not ", text));
+                 });
+    command.declareOptions(usage);
+    declareDetachKeys(usage, keys);
+    usage.operand(WORKSPACE, name);
+    usage.commandLine(command.arguments);
+  }
+
+  kj::Promise<int> run(Context& context, Usage& usage) override;
+
+private:
+  kj::StringPtr name;
   CommandLine command;
   bool listOnly = false;
   kj::Maybe<uint64_t> attachTo;
-  auto keys = KJ_ASSERT_NONNULL(DetachKeys::parse(DetachKeys::DEFAULT));
-  OptionParser parser(self.name, OptionParser::Command::AFTER_OPERAND);
-  addCommonOptions(context, parser);
-  command.addOptionsTo(parser);
-  addDetachKeys(parser, keys);
-  parser.flag('l', "list", listOnly);
-  parser.value('a', "attach", [&](kj::StringPtr text) {
-    attachTo = parseNumber(text);
-    if (attachTo == nullptr) parser.fail(kj::str("--attach wants a terminal's id, not ", text));
-  });
-  auto arguments = parser.parse(given);
-  if (arguments.help) {
-    context.console.print(self.help);
-    co_return SUCCESS;
-  }
-  auto name = oneOperand(self, arguments, "name");
+  DetachKeys keys = defaultDetachKeys();
+};
+
+kj::Promise<int> ShellCommand::run(Context& context, Usage& usage) {
   if (listOnly) co_return co_await list(context, name);
-  if (context.console.wantsJson()) parser.fail("--json goes with --list only");
-  command.arguments = kj::mv(arguments.command);
+  if (context.console.wantsJson()) usage.fail("--json goes with --list only");
   if (attachTo != nullptr && command.arguments.size() > 0) {
-    parser.fail("--attach takes no command: it comes back to one that runs");
+    usage.fail("--attach takes no command: it comes back to one that runs");
   }
   TerminalSession session(context, {name, command, attachTo}, kj::mv(keys));
   co_return co_await session.run();
@@ -99,8 +102,8 @@ kj::Promise<int> run(Context& context, const Command& self, Arguments given) {
 
 }  // namespace
 
-Command shellCommand() {
-  return {"shell", "a terminal in a workspace", HELP, run, EXEC_FAILED, true};
+kj::Own<Command> shellCommand() {
+  return kj::heap<ShellCommand>();
 }
 
 }  // namespace bothy

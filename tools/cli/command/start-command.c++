@@ -8,22 +8,25 @@
 namespace bothy {
 namespace {
 
-constexpr kj::StringPtr HELP = R"(Usage: bothy start NAME
+class StartCommand final: public Command {
+public:
+  StartCommand() : Command({"start", "start a workspace", FAILURE, false}) {}
 
-Starts a workspace and waits until it is ready.  One that runs is left as it is.
-With --json the result is the workspace, as `ls --json` shows it.
-)"_kj;
-
-kj::Promise<int> run(Context& context, const Command& self, Arguments given) {
-  OptionParser parser(self.name);
-  addCommonOptions(context, parser);
-  auto arguments = parser.parse(given);
-  if (arguments.help) {
-    context.console.print(self.help);
-    co_return SUCCESS;
+  void declare(Usage& usage) override {
+    usage.form("NAME");
+    usage.describe(
+        "Starts a workspace and waits until it is ready.  One that runs is left as it is.",
+        "With --json: the workspace, as `bothy ls --json` shows it.");
+    usage.operand(WORKSPACE, name);
   }
-  auto name = oneOperand(self, arguments, "name");
 
+  kj::Promise<int> run(Context& context, Usage& usage) override;
+
+private:
+  kj::StringPtr name;
+};
+
+kj::Promise<int> StartCommand::run(Context& context, Usage& usage) {
   StageDisplay display(context.console, context.timer);
   auto begun = context.timer.now();
   auto link = context.connector.connect();
@@ -51,14 +54,16 @@ kj::Promise<int> run(Context& context, const Command& self, Arguments given) {
       kj::throwFatalException(workspaceBusy(name, outcome.getBusy()));
     case Outcome::FAILED:
       failStart(context.console, name, outcome.getFailed());
+    case Outcome::STOPPED:
+      kj::throwFatalException(stoppedBeforeItRan(name));
   }
   kj::throwFatalException(newerSupervisor());
 }
 
 }  // namespace
 
-Command startCommand() {
-  return {"start", "start a workspace", HELP, run, FAILURE, false};
+kj::Own<Command> startCommand() {
+  return kj::heap<StartCommand>();
 }
 
 }  // namespace bothy

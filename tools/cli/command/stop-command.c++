@@ -1,36 +1,20 @@
 #include "command/command.h"
 #include "console/failure.h"
+#include "console/json-text.h"
 #include "console/quantity.h"
+#include "result/cli.capnp.h"
 #include "supervisor/outcome.h"
 
 namespace bothy {
 namespace {
 
-constexpr kj::StringPtr HELP = R"(Usage: bothy stop [--grace TIME | --force] NAME
-
-Ends a workspace's machine; its disk stays.  Programs are asked to end; what still runs after the grace is
+constexpr kj::StringPtr TEXT =
+    R"(Ends a workspace's machine; its disk stays.  Programs are asked to end; what still runs after the grace is
 killed.  If the machine has not ended by itself then, it is ended by force, and writes that were not
-synced are lost: the result says which it was.
-
-  --grace TIME  30s, 2m, 500ms; at most 10m (30s)
-  -f, --force   at once, by force
-
-With --json: {"stopped":"orderly"}, "forced" or "already".
-)"_kj;
+synced are lost: the result says which it was.)"_kj;
 
 constexpr auto MAX_GRACE = 10 * kj::MINUTES;
-
-kj::StringPtr jsonNameOf(rpc::Supervisor::StopKind kind) {
-  switch (kind) {
-    case rpc::Supervisor::StopKind::ORDERLY:
-      return "orderly";
-    case rpc::Supervisor::StopKind::FORCED:
-      return "forced";
-    case rpc::Supervisor::StopKind::ALREADY:
-      return "already";
-  }
-  return "unknown";
-}
+constexpr kj::StringPtr GRACES[] = {"10s"_kj, "30s"_kj, "2m"_kj, "10m"_kj};
 
 kj::StringPtr sentenceFor(rpc::Supervisor::StopKind kind) {
   switch (kind) {
@@ -44,26 +28,35 @@ kj::StringPtr sentenceFor(rpc::Supervisor::StopKind kind) {
   return "stopped";
 }
 
-kj::Promise<int> run(Context& context, const Command& self, Arguments given) {
-  auto grace = 30 * kj::SECONDS;
-  bool force = false;
-  OptionParser parser(self.name);
-  addCommonOptions(context, parser);
-  parser.flag('f', "force", force);
-  parser.value(0, "grace", [&](kj::StringPtr text) {
-    KJ_IF_MAYBE (duration, parseDuration(text)) {
-      grace = *duration;
-      if (grace <= MAX_GRACE) return;
-    }
-    parser.fail(kj::str("--grace wants a time up to 10m, like 30s, not ", text));
-  });
-  auto arguments = parser.parse(given);
-  if (arguments.help) {
-    context.console.print(self.help);
-    co_return SUCCESS;
-  }
-  auto name = oneOperand(self, arguments, "name");
+class StopCommand final: public Command {
+public:
+  StopCommand() : Command({"stop", "stop a workspace; its disk stays", FAILURE, false}) {}
 
+  void declare(Usage& usage) override {
+    usage.form("[--grace TIME | --force] NAME");
+    usage.describe(TEXT, R"(With --json: {"stopped":"orderly"}, "forced" or "already".)");
+    usage.option(0, "grace", {"TIME", Value::Kind::WORDS, GRACES},
+                 "how long programs may take: 30s, 2m, 500ms; at most 10m (30s)",
+                 [this, &usage](kj::StringPtr text) {
+                   KJ_IF_MAYBE (duration, parseDuration(text)) {
+                     grace = *duration;
+                     if (grace <= MAX_GRACE) return;
+                   }
+                   usage.fail(kj::str("--grace wants a time up to 10m, like 30s, not ", text));
+                 });
+    usage.flag('f', "force", "at once, by force", force);
+    usage.operand(WORKSPACE, name);
+  }
+
+  kj::Promise<int> run(Context& context, Usage& usage) override;
+
+private:
+  kj::StringPtr name;
+  kj::Duration grace = 30 * kj::SECONDS;
+  bool force = false;
+};
+
+kj::Promise<int> StopCommand::run(Context& context, Usage& usage) {
   auto link = context.connector.connect();
   auto request = link->supervisor().stopRequest();
   request.setName(name);
@@ -74,7 +67,7 @@ kj::Promise<int> run(Context& context, const Command& self, Arguments given) {
   if (outcome.isBusy()) kj::throwFatalException(workspaceBusy(name, outcome.getBusy()));
   auto kind = outcome.getStopped();
   if (context.console.wantsJson()) {
-    context.console.print(kj::str("{\"stopped\":\"", jsonNameOf(kind), "\"}\n"));
+    context.console.print(jsonLine<result::Stopped>([&](auto result) { result.setStopped(kind); }));
   } else {
     context.console.note(kj::str(name, " ", sentenceFor(kind)));
   }
@@ -83,8 +76,8 @@ kj::Promise<int> run(Context& context, const Command& self, Arguments given) {
 
 }  // namespace
 
-Command stopCommand() {
-  return {"stop", "stop a workspace; its disk stays", HELP, run, FAILURE, false};
+kj::Own<Command> stopCommand() {
+  return kj::heap<StopCommand>();
 }
 
 }  // namespace bothy

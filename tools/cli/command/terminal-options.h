@@ -1,12 +1,14 @@
 #pragma once
 
-#include "console/option-parser.h"
 #include "session/terminal-session.h"
+#include "usage/usage.h"
 
 namespace bothy {
 
+DetachKeys defaultDetachKeys();
+
 // --detach-keys.
-void addDetachKeys(OptionParser& parser, DetachKeys& keys);
+void declareDetachKeys(Usage& usage, DetachKeys& keys);
 
 // A new terminal that runs `command`: the exit code.
 kj::Promise<int> runInTerminal(Context& context, kj::StringPtr workspace,

@@ -1,6 +1,7 @@
 #include <kj/debug.h>
 
 #include "command/command.h"
+#include "command/create-command.h"
 #include "command/stage-display.h"
 #include "command/terminal-options.h"
 #include "console/failure.h"
@@ -10,17 +11,9 @@
 namespace bothy {
 namespace {
 
-constexpr kj::StringPtr HELP = R"(Usage: bothy up [OPTION]... [NAME] [-- COMMAND [ARGUMENT]...]
-
-From nothing to a terminal: makes the workspace if there is none, starts it if it does not run, and opens
-a shell in it, or runs the command as `bothy exec` does.  NAME: "home" if it is not given.
-
-  -u, --user USER      as this user of the workspace (user)
-  -w, --workdir DIR    in this directory (the user's home)
-  -e, --env NAME=TEXT  with this variable; may be repeated
-      --detach-keys K  what leaves the terminal ("ctrl-],."); "none"
-)"_kj;
-
+constexpr kj::StringPtr TEXT =
+    R"(From nothing to a terminal: makes the workspace if there is none, starts it if it does not run, and opens
+a shell in it, or runs the command as `bothy exec` does.  NAME: "home" if it is not given.)"_kj;
 constexpr kj::StringPtr DEFAULT_NAME = "home"_kj;
 
 kj::Promise<void> ensureRunning(Context& context, kj::StringPtr name) {
@@ -42,13 +35,14 @@ kj::Promise<void> ensureRunning(Context& context, kj::StringPtr name) {
     auto outcome = response.getOutcome();
     if (outcome.isAbsent()) kj::throwFatalException(noSuchWorkspace(name));
     if (outcome.isBusy()) kj::throwFatalException(workspaceBusy(name, outcome.getBusy()));
+    if (outcome.isStopped()) kj::throwFatalException(stoppedBeforeItRan(name));
     if (outcome.isFailed()) failStart(context.console, name, outcome.getFailed());
     display.finish();
     co_return;
   }
-  const kj::StringPtr arguments[] = {name};
-  auto create = createCommand();
-  co_await create.run(context, create, arguments);
+  NewWorkspace workspace;
+  workspace.name = name;
+  co_await createWorkspace(context, workspace);
 }
 
 kj::Promise<int> upAndRun(Context& context, kj::StringPtr name, const CommandLine& command,
@@ -64,27 +58,33 @@ kj::Promise<int> upAndRun(Context& context, kj::StringPtr name, const CommandLin
   co_return co_await runProcess(context, name, command, ProcessInput::FORWARDED);
 }
 
-kj::Promise<int> run(Context& context, const Command& self, Arguments given) {
-  CommandLine command;
-  auto keys = KJ_ASSERT_NONNULL(DetachKeys::parse(DetachKeys::DEFAULT));
-  OptionParser parser(self.name, OptionParser::Command::AFTER_DASHES);
-  addCommonOptions(context, parser);
-  command.addOptionsTo(parser);
-  addDetachKeys(parser, keys);
-  auto arguments = parser.parse(given);
-  if (arguments.help) {
-    context.console.print(self.help);
-    co_return SUCCESS;
+class UpCommand final: public Command {
+public:
+  UpCommand() : Command({"up", "make, start and enter a workspace", EXEC_FAILED, true}) {}
+
+  void declare(Usage& usage) override {
+    usage.form("[OPTION]... [NAME] [-- COMMAND [ARGUMENT]...]");
+    usage.describe(TEXT);
+    command.declareOptions(usage);
+    declareDetachKeys(usage, keys);
+    usage.optionalOperand(WORKSPACE, name);
+    usage.commandLineAfterDashes(command.arguments);
   }
-  command.arguments = kj::mv(arguments.command);
-  auto name = arguments.operands.size() == 0 ? DEFAULT_NAME : oneOperand(self, arguments, "name");
-  co_return co_await upAndRun(context, name, command, kj::mv(keys));
-}
+
+  kj::Promise<int> run(Context& context, Usage& usage) override {
+    return upAndRun(context, name, command, kj::mv(keys));
+  }
+
+private:
+  kj::StringPtr name = DEFAULT_NAME;
+  CommandLine command;
+  DetachKeys keys = defaultDetachKeys();
+};
 
 }  // namespace
 
-Command upCommand() {
-  return {"up", "make, start and enter a workspace", HELP, run, EXEC_FAILED, true};
+kj::Own<Command> upCommand() {
+  return kj::heap<UpCommand>();
 }
 
 }  // namespace bothy

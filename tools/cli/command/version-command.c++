@@ -1,28 +1,29 @@
 #include "command/command.h"
 #include "console/failure.h"
 #include "console/json-text.h"
+#include "result/cli.capnp.h"
 #include "schema/limits.capnp.h"
 #include "wire/escape.h"
 
 namespace bothy {
 namespace {
 
-constexpr kj::StringPtr HELP = R"(Usage: bothy version
+class VersionCommand final: public Command {
+public:
+  VersionCommand()
+      : Command({"version", "versions, and what bothyd runs machines with", FAILURE, false}) {}
 
-Shows the versions of this program and of bothyd, and what bothyd runs machines with.
-With --json: {"client":{...},"server":{...}}.
-)"_kj;
-
-kj::Promise<int> run(Context& context, const Command& self, Arguments given) {
-  OptionParser parser(self.name);
-  addCommonOptions(context, parser);
-  auto arguments = parser.parse(given);
-  if (arguments.help) {
-    context.console.print(self.help);
-    co_return SUCCESS;
+  void declare(Usage& usage) override {
+    usage.form("");
+    usage.describe(
+        "Shows the versions of this program and of bothyd, and what bothyd runs machines with.",
+        "With --json: {\"client\":{...},\"server\":{...}}.");
   }
-  if (arguments.operands.size() > 0) parser.fail("version takes no names");
 
+  kj::Promise<int> run(Context& context, Usage& usage) override;
+};
+
+kj::Promise<int> VersionCommand::run(Context& context, Usage& usage) {
   if (!context.console.wantsJson()) {
     context.console.print(
         kj::str("client       ", BOTHY_VERSION, ", protocol generation ", rpc::GENERATION, "\n"));
@@ -30,9 +31,16 @@ kj::Promise<int> run(Context& context, const Command& self, Arguments given) {
   auto link = context.connector.connect();
   auto server = co_await link->supervisor().versionRequest().send();
   if (context.console.wantsJson()) {
-    context.console.print(kj::str(
-        "{\"client\":{\"generation\":", rpc::GENERATION, ",\"version\":", jsonString(BOTHY_VERSION),
-        "},\"server\":", toJson(capnp::ReaderFor<rpc::Supervisor::VersionResults>(server)), "}\n"));
+    context.console.print(jsonLine<result::Versions>([&](auto result) {
+      auto client = result.initClient();
+      client.setVersion(BOTHY_VERSION);
+      client.setGeneration(rpc::GENERATION);
+      auto told = result.initServer();
+      told.setVersion(server.getVersion());
+      told.setGeneration(server.getGeneration());
+      told.setAccelerator(server.getAccelerator());
+      told.setVsock(server.getVsock());
+    }));
     co_return SUCCESS;
   }
   auto accelerator = escapeGuestText(server.getAccelerator().asArray());
@@ -49,8 +57,8 @@ kj::Promise<int> run(Context& context, const Command& self, Arguments given) {
 
 }  // namespace
 
-Command versionCommand() {
-  return {"version", "versions, and what bothyd runs machines with", HELP, run, FAILURE, false};
+kj::Own<Command> versionCommand() {
+  return kj::heap<VersionCommand>();
 }
 
 }  // namespace bothy

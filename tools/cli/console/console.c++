@@ -14,12 +14,15 @@ void Console::note(kj::StringPtr message) {
 }
 
 void Console::error(kj::StringPtr message) {
-  auto line = kj::str("bothy: ", message, "\n");
-  errors.write(line.begin(), line.size());
+  write(kj::str("bothy: ", message, "\n"));
 }
 
 void Console::progress(kj::StringPtr text) {
-  if (!wantsJson()) errors.write(text.begin(), text.size());
+  if (!wantsJson()) write(text);
+}
+
+void Console::write(kj::StringPtr text) {
+  kj::runCatchingExceptions([&] { errors.write(text.begin(), text.size()); });
 }
 
 }  // namespace bothy

@@ -19,9 +19,10 @@ public:
   // The streams must outlive it.
   Console(kj::OutputStream& out, kj::OutputStream& errors, Properties properties);
 
-  // To standard output, as it is.
+  // To standard output, as it is.  Fails when that cannot be written.
   void print(kj::StringPtr text);
-  // To standard error: a line that begins with "bothy: ".  Nothing with JSON.
+  // To standard error: a line that begins with "bothy: ".  Nothing with JSON.  What cannot be written there is dropped,
+  // as of the next two.
   void note(kj::StringPtr message);
   // As note, also with JSON.
   void error(kj::StringPtr message);
@@ -38,6 +39,8 @@ private:
   kj::OutputStream& out;
   kj::OutputStream& errors;
   Properties properties;
+
+  void write(kj::StringPtr text);
 };
 
 }  // namespace bothy

@@ -12,6 +12,14 @@ TEST_CASE("a failure keeps its message and its exit code") {
   CHECK(result.exitCode == NOT_FOUND);
 }
 
+TEST_CASE("a failure that passes is known by its kind, and told as any other") {
+  auto passing = passingFailure("bothyd is not running");
+  CHECK(isPassingFailure(passing));
+  CHECK(describe(passing).message == "bothyd is not running");
+  CHECK_FALSE(isPassingFailure(failure("bothyd is not running")));
+  CHECK_FALSE(isPassingFailure(KJ_EXCEPTION(DISCONNECTED, "bothyd is not running")));
+}
+
 TEST_CASE("S08 the text of a remote fault is escaped") {
   auto result = describe(KJ_EXCEPTION(FAILED, "remote exception: a\x1b[2Jb"));
   CHECK(result.message == "unexpected failure, please report it: a\\x1b[2Jb");

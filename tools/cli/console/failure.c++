@@ -22,8 +22,22 @@ kj::Exception failure(kj::StringPtr message, int exitCode) {
                        kj::str(message));
 }
 
+// The types of KJ's exceptions are the kinds of what failed; that of a failure() is seen only here.
+kj::Exception passingFailure(kj::StringPtr message) {
+  return kj::Exception(kj::Exception::Type::DISCONNECTED, FAILURE_ORIGIN.cStr(), FAILURE,
+                       kj::str(message));
+}
+
+bool isFailure(const kj::Exception& exception) {
+  return exception.getFile() == FAILURE_ORIGIN;
+}
+
+bool isPassingFailure(const kj::Exception& exception) {
+  return isFailure(exception) && exception.getType() == kj::Exception::Type::DISCONNECTED;
+}
+
 Failure describe(const kj::Exception& exception) {
-  if (exception.getFile() == FAILURE_ORIGIN) {
+  if (isFailure(exception)) {
     return {exception.getLine(), kj::str(exception.getDescription())};
   }
   auto text = escapeGuestText(withoutRemotePrefix(exception.getDescription()).asArray());

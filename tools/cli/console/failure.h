@@ -10,6 +10,7 @@ enum ExitCode : int {
   SUCCESS = 0,
   FAILURE = 1,
   WRONG_USAGE = 2,
+  TIMED_OUT = 124,  // exec --timeout, as timeout(1)
   EXEC_FAILED =
       125,  // exec and shell: bothy's own failure, so that a command's 1 means the command
   NOT_EXECUTABLE = 126,
@@ -20,6 +21,13 @@ enum ExitCode : int {
 // A failure that the user can do something about: `message` is one line that says what happened and
 // what to do.  An exception, because it ends a command from wherever it is found; it crosses promises.
 kj::Exception failure(kj::StringPtr message, int exitCode = FAILURE);
+
+// Whether one of these two made it.
+bool isFailure(const kj::Exception& exception);
+
+// The same where the failure passes by itself: whoever has patience tries again.
+kj::Exception passingFailure(kj::StringPtr message);
+bool isPassingFailure(const kj::Exception& exception);
 
 struct Failure {
   int exitCode;

@@ -1,6 +1,7 @@
 #pragma once
 
 #include <capnp/compat/json.h>
+#include <capnp/message.h>
 #include <kj/string.h>
 
 namespace bothy {
@@ -14,6 +15,15 @@ template <typename Reader>
 kj::String toJson(Reader&& value) {
   capnp::JsonCodec codec;
   return asciiJson(codec.encode(kj::fwd<Reader>(value)));
+}
+
+// A line with a value of the struct T, which `fill` fills.
+template <typename T, typename Fill>
+kj::String jsonLine(Fill&& fill) {
+  capnp::MallocMessageBuilder message;
+  auto value = message.initRoot<T>();
+  fill(value);
+  return kj::str(toJson(value.asReader()), "\n");
 }
 
 // `text` as a JSON string; what is no UTF-8 in it becomes U+FFFD.

@@ -3,10 +3,13 @@
 #include <errno.h>
 #include <limits.h>
 #include <poll.h>
+#include <string.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
 #include <kj/debug.h>
+
+#include "console/failure.h"
 
 namespace bothy {
 namespace {
@@ -31,6 +34,11 @@ bool isReady(int fd, short events) {
   int count;
   KJ_SYSCALL(count = poll(&entry, 1, 0));
   return count > 0;
+}
+
+kj::Exception cannotWrite(int fd, int error) {
+  return failure(kj::str("cannot write standard ", fd == STDERR_FILENO ? "error" : "output", ": ",
+                         strerror(error)));
 }
 
 }  // namespace
@@ -64,6 +72,21 @@ kj::Promise<size_t> StandardInput::tryRead(void* buffer, size_t minBytes, size_t
   co_return total;
 }
 
+void MessageOutput::write(const void* buffer, size_t size) {
+  auto bytes = kj::arrayPtr(static_cast<const kj::byte*>(buffer), size);
+  while (bytes.size() > 0) {
+    ssize_t count = ::write(fd, bytes.begin(), bytes.size());
+    if (count >= 0) {
+      bytes = bytes.slice(static_cast<size_t>(count), bytes.size());
+    } else if (errno == EAGAIN) {
+      struct pollfd state = {fd, POLLOUT, 0};
+      poll(&state, 1, -1);
+    } else if (errno != EINTR) {
+      kj::throwFatalException(cannotWrite(fd, errno));
+    }
+  }
+}
+
 StandardOutput::StandardOutput(kj::UnixEventPort& port, int fd)
     : fd(fd), observer(observe(port, fd, FdObserver::OBSERVE_WRITE)) {}
 
@@ -85,7 +108,7 @@ kj::Promise<void> StandardOutput::write(const void* buffer, size_t size) {
     } else if (errno == EPIPE || errno == EIO) {
       kj::throwFatalException(KJ_EXCEPTION(DISCONNECTED, "nobody reads the output any more"));
     } else if (errno != EAGAIN && errno != EINTR) {
-      KJ_FAIL_SYSCALL("write(standard output)", errno);
+      kj::throwFatalException(cannotWrite(fd, errno));
     }
   }
 }

@@ -2,6 +2,7 @@
 
 #include <kj/async-io.h>
 #include <kj/async-unix.h>
+#include <kj/io.h>
 
 namespace bothy {
 
@@ -25,7 +26,8 @@ private:
   kj::Maybe<kj::Own<kj::UnixEventPort::FdObserver>> observer;  // of what epoll can watch
 };
 
-// Writes fail with DISCONNECTED once nobody reads (EPIPE, EIO of a terminal that hung up).
+// Writes fail with DISCONNECTED once nobody reads (EPIPE, EIO of a terminal that hung up), and with a failure() for
+// every other reason, a full disk among them.
 class StandardOutput final: public kj::AsyncOutputStream {
 public:
   StandardOutput(kj::UnixEventPort& port, int fd);
@@ -39,6 +41,17 @@ private:
 
   int fd;
   kj::Maybe<kj::Own<kj::UnixEventPort::FdObserver>> observer;
+};
+
+// The same for messages, without an event loop: waits until all is written.
+class MessageOutput final: public kj::OutputStream {
+public:
+  explicit MessageOutput(int fd) : fd(fd) {}
+
+  void write(const void* buffer, size_t size) override;
+
+private:
+  int fd;
 };
 
 }  // namespace bothy

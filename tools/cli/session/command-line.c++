@@ -2,21 +2,36 @@
 
 #include <kj/debug.h>
 
+#include "console/failure.h"
+#include "schema/limits.capnp.h"
+
 namespace bothy {
 
-void CommandLine::addOptionsTo(OptionParser& parser) {
-  parser.value('u', "user", user);
-  parser.value('w', "workdir", workingDirectory);
-  parser.value('e', "env", [this, &parser](kj::StringPtr given) {
-    auto equals = given.findFirst('=');
-    if (equals == nullptr || given.startsWith("=")) {
-      parser.fail(kj::str("-e wants NAME=VALUE, not ", given));
-    }
-    environment.add(given);
-  });
+void CommandLine::declareOptions(Usage& usage) {
+  usage.option('u', "user", {"USER"}, "as this user of the workspace (user)", user);
+  usage.option('w', "workdir", {"DIR"}, "in this directory (the user's home)", workingDirectory);
+  usage.option('e', "env", {"NAME=TEXT"}, "with this variable; may be repeated",
+               [this, &usage](kj::StringPtr given) {
+                 auto equals = given.findFirst('=');
+                 if (equals == nullptr || given.startsWith("=")) {
+                   usage.fail(kj::str("--env wants NAME=TEXT, not ", given));
+                 }
+                 environment.add(given);
+               });
 }
 
 void CommandLine::fill(rpc::Command::Builder command) const {
+  uint64_t bytes = 0;
+  for (auto texts : {arguments.asPtr(), environment.asPtr()}) {
+    for (auto text : texts) bytes += text.size() + 1;
+  }
+  // Over it the message might not fit the connection; below, the workspace decides.
+  if (bytes > rpc::MAX_ARGUMENT_BYTES) {
+    kj::throwFatalException(
+        failure(kj::str("argument list too long: ", bytes, " bytes, at most ",
+                        rpc::MAX_ARGUMENT_BYTES, ": pass it by standard input or a file"),
+                NOT_EXECUTABLE));
+  }
   auto argv = command.initArgv(static_cast<kj::uint>(arguments.size()));
   for (kj::uint i = 0; i < argv.size(); ++i) argv.set(i, arguments[i]);
   auto variables = command.initEnvironment(static_cast<kj::uint>(environment.size()));
@@ -27,6 +42,7 @@ void CommandLine::fill(rpc::Command::Builder command) const {
   }
   command.setWorkingDirectory(workingDirectory);
   command.setUser(user);
+  command.setTimeoutMillis(timeoutMillis);
 }
 
 }  // namespace bothy

@@ -3,8 +3,8 @@
 #include <kj/string.h>
 #include <kj/vector.h>
 
-#include "console/option-parser.h"
 #include "schema/process.capnp.h"
+#include "usage/usage.h"
 
 namespace bothy {
 
@@ -14,9 +14,10 @@ struct CommandLine {
   kj::StringPtr workingDirectory;
   kj::Vector<kj::StringPtr> environment;  // NAME=VALUE
   kj::Vector<kj::StringPtr> arguments;    // empty: the login shell
+  uint64_t timeoutMillis = 0;             // 0: as long as it likes
 
   // -u, -w, -e.
-  void addOptionsTo(OptionParser& parser);
+  void declareOptions(Usage& usage);
   void fill(rpc::Command::Builder command) const;
 };
 

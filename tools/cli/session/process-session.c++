@@ -1,10 +1,13 @@
 #include "session/process-session.h"
 
+#include <sys/random.h>
+
 #include <kj/debug.h>
 #include <kj/encoding.h>
 
 #include "console/failure.h"
 #include "console/json-text.h"
+#include "session/collected-output.h"
 #include "session/program-feed.h"
 #include "session/program-output.h"
 #include "session/reconnection.h"
@@ -13,35 +16,26 @@
 namespace bothy {
 namespace {
 
-constexpr size_t MAX_COLLECTED_BYTES = 16 << 20;
 constexpr int OUTPUT_CLOSED = SIGNAL_BASE + 13;  // what a program that SIGPIPE ended exits with
 // After it the agent has ended the program.
 constexpr auto RECONNECT_FOR = rpc::PROCESS_KEEP_MILLIS * kj::MILLISECONDS;
 // How long the end of a program that is given up may take to be ordered.
 constexpr auto END_LIMIT = 2 * kj::SECONDS;
+constexpr size_t REQUEST_ID_BYTES = 16;
 
-// With --json: what was written, up to the limit.
-class CollectingStream final: public kj::AsyncOutputStream {
-public:
-  kj::Promise<void> write(const void* buffer, size_t size) override {
-    auto data = kj::arrayPtr(static_cast<const kj::byte*>(buffer), size);
-    bytes.addAll(data.slice(0, kj::min(MAX_COLLECTED_BYTES - bytes.size(), size)));
-    return kj::READY_NOW;
-  }
-  kj::Promise<void> write(kj::ArrayPtr<const kj::ArrayPtr<const kj::byte>> pieces) override {
-    for (auto piece : pieces) co_await write(piece.begin(), piece.size());
-  }
-  kj::Promise<void> whenWriteDisconnected() override { return kj::NEVER_DONE; }
+kj::String newRequestId() {
+  kj::byte bytes[REQUEST_ID_BYTES];
+  ssize_t size;
+  KJ_SYSCALL(size = getrandom(bytes, sizeof(bytes), 0));
+  KJ_ASSERT(size == sizeof(bytes));
+  return kj::encodeHex(bytes);
+}
 
-  kj::Vector<kj::byte> bytes;
-};
-
-kj::String collectedJson(kj::StringPtr name, kj::Vector<kj::byte>& bytes) {
-  auto text = kj::heapString(bytes.asPtr().asChars());
-  if (kj::encodeUtf16(text).hadErrors) {
-    return kj::str(",\"", name, "Base64\":\"", kj::encodeBase64(bytes, false), "\"");
-  }
-  return kj::str(",\"", name, "\":", jsonString(text));
+kj::Exception lostFor(kj::StringPtr workspace) {
+  return failure(kj::str("the connection to ", workspace,
+                         " was lost for too long, or it was started anew: the command was ended, ",
+                         "and how far it came is not known"),
+                 EXEC_FAILED);
 }
 
 // A program from its start to its end, over as many connections as it takes.
@@ -64,23 +58,32 @@ private:
     kj::Promise<Ended> waiting;
     kj::Promise<void> feeding;
   };
+  // Why the program is not followed to its end.
+  using GivenUp = kj::OneOf<int, kj::Exception>;
 
-  kj::Promise<Ended> follow(const CommandLine& command, ProcessInput input);
-  kj::Promise<void> start(const CommandLine& command, ProcessInput input);
+  kj::Promise<Ended> follow(const CommandLine& command);
+  kj::Promise<void> start(kj::Own<SupervisorLink> link, rpc::Workspace::Client workspace,
+                          const CommandLine& command);
+  kj::Promise<void> requireSameBoot(rpc::Workspace::Client workspace);
   kj::Promise<void> reattach(kj::Own<SupervisorLink> link, rpc::Workspace::Client workspace);
   kj::Promise<Ended> untilEnd();
   kj::Promise<void> feed(rpc::ByteSink::Client sink, uint64_t from);
-  kj::Promise<int> forwardSignals();
-  kj::Promise<void> endProgram();
+  kj::Promise<GivenUp> followSignals();
+  kj::Promise<GivenUp> untilUnread(kj::Promise<void> shown);
+  kj::Promise<int> giveUp(GivenUp why);
   void printJson(rpc::ExitStatus::Reader status);
 
   Context& context;
   kj::StringPtr workspace;
-  CollectingStream collectedOutput;
-  CollectingStream collectedErrors;
+  CollectedOutput collectedOutput;
+  CollectedOutput collectedErrors;
   ProgramOutput output;
   ProgramOutput errors;
   ProgramFeed input;
+  const kj::String requestId = newRequestId();
+  uint32_t attempts = 0;  // to start the program, or to have it again
+  // Of the boot in which its start was asked for.
+  kj::Maybe<int64_t> startedNanos;
   uint64_t id = 0;
   kj::Maybe<Attached> current;
   // From the moment when its start is asked for; none while the connection is lost.
@@ -89,16 +92,10 @@ private:
 
 kj::Promise<int> ProcessSession::run(const CommandLine& command, ProcessInput given) {
   auto showing = output.show().fork(), showingErrors = errors.show().fork();
-  // That everything is shown is no end of the program.
-  auto closed = [](kj::ForkedPromise<void>& shown) {
-    return shown.addBranch().then(
-        []() -> kj::Promise<int> { return kj::NEVER_DONE; },
-        [](kj::Exception&&) -> kj::Promise<int> { return OUTPUT_CLOSED; });
-  };
-  auto nobodyReads = closed(showing).exclusiveJoin(closed(showingErrors));
-  auto givenUp = nobodyReads.exclusiveJoin(forwardSignals()).then([this](int code) {
-    return endProgram().then([code]() { return code; });
-  });
+  auto givenUp = untilUnread(showing.addBranch())
+                     .exclusiveJoin(untilUnread(showingErrors.addBranch()))
+                     .exclusiveJoin(followSignals())
+                     .then([this](GivenUp&& why) { return giveUp(kj::mv(why)); });
   kj::Promise<void> reading = kj::READY_NOW;
   if (given == ProcessInput::FORWARDED) {
     reading = input.read(context.input).eagerlyEvaluate([this](kj::Exception&&) {
@@ -107,23 +104,29 @@ kj::Promise<int> ProcessSession::run(const CommandLine& command, ProcessInput gi
   } else {
     input.finish();
   }
-  auto ended = follow(command, given).then([&](Ended&& result) {
+  auto ended = follow(command).then([&](Ended&& result) {
     output.finish();
     errors.finish();
-    auto shown = kj::joinPromises(kj::arr(showing.addBranch(), showingErrors.addBranch()));
+    // That one of them cannot be written ends `givenUp`, which says so.
+    auto shown = kj::joinPromises(kj::arr(showing.addBranch(), showingErrors.addBranch()))
+                     .catch_([](kj::Exception&&) -> kj::Promise<void> { return kj::NEVER_DONE; });
     return shown.then([this, result = kj::mv(result)]() {
       if (context.console.wantsJson()) printJson(result.getStatus());
+      if (result.getStatus().isTimedOut()) {
+        context.console.note("timeout: the command was ended with all it started");
+      }
       return exitCodeOf(result.getStatus());
     });
   });
   co_return co_await ended.exclusiveJoin(kj::mv(givenUp));
 }
 
-kj::Promise<ProcessSession::Ended> ProcessSession::follow(const CommandLine& command,
-                                                          ProcessInput given) {
-  co_await start(command, given);
+kj::Promise<ProcessSession::Ended> ProcessSession::follow(const CommandLine& command) {
   Reconnection reconnection(context, workspace, RECONNECT_FOR,
                             [this](kj::StringPtr text) { context.console.note(text); });
+  co_await reconnection.begin([this, &command](auto link, auto workspace) {
+    return start(kj::mv(link), kj::mv(workspace), command);
+  });
   for (;;) {
     kj::Maybe<Ended> result;
     co_await untilEnd().then([&result](Ended&& ended) { result = kj::mv(ended); },
@@ -143,32 +146,52 @@ kj::Promise<ProcessSession::Ended> ProcessSession::follow(const CommandLine& com
   }
 }
 
-kj::Promise<void> ProcessSession::start(const CommandLine& command, ProcessInput given) {
-  auto link = context.connector.connect();
-  auto connectRequest = link->supervisor().connectRequest();
-  connectRequest.setName(workspace);
-  auto connecting = connectRequest.send();
-  auto processes = connecting.getWorkspace().processesRequest().send().getProcesses();
+// Asks for the start of the program, or again for what became of it.
+kj::Promise<void> ProcessSession::start(kj::Own<SupervisorLink> link, rpc::Workspace::Client client,
+                                        const CommandLine& command) {
+  const bool isFirst = attempts++ == 0;
+  auto checking = requireSameBoot(client).eagerlyEvaluate(nullptr);
+  if (!isFirst) co_await checking;
+  auto processes = client.processesRequest().send().getProcesses();
   auto execRequest = processes.execRequest();
   command.fill(execRequest.initCommand());
+  execRequest.setStdoutFrom(output.position());
   execRequest.setStdout(output.newSink());
+  execRequest.setStderrFrom(errors.position());
   execRequest.setStderr(errors.newSink());
   execRequest.setKeep(true);
+  execRequest.setRequestId(requestId);
+  execRequest.setAttempt(attempts);
   auto executing = execRequest.send();
-  // One round trip: the wait is asked for before it is known that anything runs.
+  // One round trip: the wait is asked for, and the input sent, before it is known that anything runs.
+  process = nullptr;
   auto waiting = process.emplace(executing.getProcess()).waitRequest().send();
   kj::Promise<void> feeding = kj::READY_NOW;
-  if (given == ProcessInput::NONE) feeding = feed(executing.getStdin(), 0);
+  if (isFirst) feeding = feed(executing.getStdin(), 0);
 
-  auto connection = co_await connecting;
-  requireConnected(workspace, connection.getOutcome());
   auto execution = co_await executing;
-  if (execution.getOutcome().isFailed()) {
-    kj::throwFatalException(describeFailure(execution.getOutcome().getFailed()));
+  auto outcome = execution.getOutcome();
+  if (outcome.isFailed()) kj::throwFatalException(describeFailure(outcome.getFailed()));
+  if (outcome.isGone()) kj::throwFatalException(lostFor(workspace));
+  if (!outcome.isStarted()) kj::throwFatalException(newerSupervisor());
+  KJ_IF_MAYBE (text, describeStart(outcome)) {
+    context.console.note(*text);
   }
   id = execution.getId();
-  if (given == ProcessInput::FORWARDED) feeding = feed(execution.getStdin(), 0);
+  if (!isFirst) feeding = feed(execution.getStdin(), execution.getStdinReceived());
   current = Attached{kj::mv(link), kj::mv(waiting), kj::mv(feeding)};
+}
+
+// A request id holds for one boot: in another the program would be started a second time.
+kj::Promise<void> ProcessSession::requireSameBoot(rpc::Workspace::Client client) {
+  auto answer = co_await client.infoRequest().send();
+  auto now = answer.getInfo().getStartedNanos();
+  KJ_IF_MAYBE (before, startedNanos) {
+    if (now != *before) kj::throwFatalException(lostFor(workspace));
+  } else {
+    // bothyd answers this before it passes the start on: where no answer came, nothing was started.
+    startedNanos = now;
+  }
 }
 
 kj::Promise<void> ProcessSession::reattach(kj::Own<SupervisorLink> link,
@@ -176,17 +199,13 @@ kj::Promise<void> ProcessSession::reattach(kj::Own<SupervisorLink> link,
   auto processes = client.processesRequest().send().getProcesses();
   auto request = processes.reattachRequest();
   request.setId(id);
+  request.setAttempt(++attempts);
   request.setStdoutFrom(output.position());
   request.setStdout(output.newSink());
   request.setStderrFrom(errors.position());
   request.setStderr(errors.newSink());
   auto answer = co_await request.send();
-  if (answer.getOutcome().isAbsent()) {
-    kj::throwFatalException(failure(kj::str("the connection to ", workspace,
-                                            " was lost for too long, or it was started anew: the ",
-                                            "command was ended, and how far it came is not known"),
-                                    EXEC_FAILED));
-  }
+  if (answer.getOutcome().isAbsent()) kj::throwFatalException(lostFor(workspace));
   auto waiting = process.emplace(answer.getProcess()).waitRequest().send();
   auto feeding = feed(answer.getStdin(), answer.getStdinReceived());
   current = Attached{kj::mv(link), kj::mv(waiting), kj::mv(feeding)};
@@ -208,14 +227,15 @@ kj::Promise<void> ProcessSession::feed(rpc::ByteSink::Client sink, uint64_t from
 void ProcessSession::printJson(rpc::ExitStatus::Reader status) {
   auto ending = toJson(status);  // {"exited":0}
   context.console.print(kj::str(ending.slice(0, ending.size() - 1),
-                                collectedJson("stdout", collectedOutput.bytes),
-                                collectedJson("stderr", collectedErrors.bytes), "}\n"));
+                                collectedOutput.toMembers("stdout"),
+                                collectedErrors.toMembers("stderr"), "}\n"));
 }
 
-kj::Promise<int> ProcessSession::forwardSignals() {
+kj::Promise<ProcessSession::GivenUp> ProcessSession::followSignals() {
   int number = co_await context.signals.next();
-  KJ_IF_MAYBE (p, process) {
-    auto request = p->signalRequest();
+  // One that comes before the program runs, or while nobody reaches it, is not for the program.
+  if (current != nullptr) {
+    auto request = KJ_ASSERT_NONNULL(process).signalRequest();
     request.setNumber(static_cast<uint8_t>(number));
     // As a terminal would: to what the command has started too.
     request.setScope(rpc::SignalScope::TREE);
@@ -223,14 +243,31 @@ kj::Promise<int> ProcessSession::forwardSignals() {
     number = co_await context.signals.next();
   }
   context.console.note("gave up: the command is ended with all it started");
-  co_return SIGNAL_BASE + number;
+  co_return GivenUp(SIGNAL_BASE + number);
 }
 
-kj::Promise<void> ProcessSession::endProgram() {
+kj::Promise<ProcessSession::GivenUp> ProcessSession::untilUnread(kj::Promise<void> shown) {
+  return shown.then(
+      // That everything is shown is no reason to give up.
+      []() -> kj::Promise<GivenUp> { return kj::NEVER_DONE; },
+      [this](kj::Exception&& exception) -> kj::Promise<GivenUp> {
+        if (exception.getType() != kj::Exception::Type::DISCONNECTED) {
+          return GivenUp(
+              failure(kj::str(describe(exception).message, ": the command is ended"), EXEC_FAILED));
+        }
+        context.console.note("nobody reads the output any more: the command is ended");
+        return GivenUp(OUTPUT_CLOSED);
+      });
+}
+
+// Ends the program.  Where that cannot be told to the agent, it does so itself after rpc::PROCESS_KEEP_MILLIS.
+kj::Promise<int> ProcessSession::giveUp(GivenUp why) {
   KJ_IF_MAYBE (p, process) {
     auto ordered = p->endRequest().send().ignoreResult();
     co_await context.timer.timeoutAfter(END_LIMIT, kj::mv(ordered)).catch_([](kj::Exception&&) {});
   }
+  KJ_IF_MAYBE (exception, why.tryGet<kj::Exception>()) kj::throwFatalException(kj::mv(*exception));
+  co_return why.get<int>();
 }
 
 }  // namespace

@@ -10,6 +10,8 @@ constexpr size_t MAX_WAITING_BYTES = 1 << 20;
 constexpr size_t READ_BYTES = 64 << 10;
 
 constexpr kj::byte END_OF_TRANSMISSION = 4;  // Ctrl-D: the end of input, typed
+// Within it follows the rest of a key that a terminal sends as several bytes.
+constexpr auto KEY_PAUSE = 20 * kj::MILLISECONDS;
 // How long a program may go on after the end of its input before it is told again.
 constexpr auto END_AGAIN = 1 * kj::SECONDS;
 
@@ -30,13 +32,20 @@ kj::Promise<TerminalInput::End> TerminalInput::read() {
       waiting.push(typed);
       continue;
     }
+    deciding = nullptr;
     auto result = keys.filter(typed);
     waiting.push(result.input);
     if (result.detach) co_return End::LEFT;
+    if (keys.isUndecided()) deciding = decideLater().eagerlyEvaluate(nullptr);
   }
   if (interactive) co_return End::GONE;
   waiting.finish();
   co_return End::WHOLE;
+}
+
+kj::Promise<void> TerminalInput::decideLater() {
+  co_await context.timer.afterDelay(KEY_PAUSE);
+  waiting.push(keys.decide());
 }
 
 kj::Promise<void> TerminalInput::sendTo(rpc::Terminal::Client terminal) {

@@ -34,6 +34,9 @@ private:
   bool interactive;
   ByteQueue waiting;
   kj::byte lastTyped = '\n';
+  kj::Maybe<kj::Promise<void>> deciding;
+
+  kj::Promise<void> decideLater();
 };
 
 }  // namespace bothy

@@ -33,10 +33,11 @@ kj::Promise<void> TerminalOutput::accept(uint64_t sequence, kj::ArrayPtr<const k
   return waiting.whenBelow(MAX_WAITING_BYTES);
 }
 
-void TerminalOutput::skip(uint64_t sequence, uint64_t lost) {
+kj::Promise<void> TerminalOutput::skip(uint64_t sequence, uint64_t lost) {
   if (cursor == nullptr) startAtZero();
   auto unseen = KJ_ASSERT_NONNULL(cursor).skip(sequence, lost);
   if (unseen > 0) tellLoss(unseen);
+  return waiting.whenBelow(MAX_WAITING_BYTES);
 }
 
 void TerminalOutput::queue(uint64_t sequence, kj::ArrayPtr<const kj::byte> bytes) {

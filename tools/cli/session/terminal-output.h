@@ -24,8 +24,8 @@ public:
 
   // Output that begins at byte `sequence`.  Resolves when there is room for more; one call at a time.
   kj::Promise<void> accept(uint64_t sequence, kj::ArrayPtr<const kj::byte> bytes);
-  // The bytes sequence .. sequence+lost-1 are gone.
-  void skip(uint64_t sequence, uint64_t lost);
+  // The bytes sequence .. sequence+lost-1 are gone.  Resolves as accept() does.
+  kj::Promise<void> skip(uint64_t sequence, uint64_t lost);
   // No more will come.
   void finish() { waiting.finish(); }
 

@@ -30,8 +30,7 @@ public:
 
   kj::Promise<void> gap(GapContext context) override {
     auto params = context.getParams();
-    session.output.skip(params.getSequence(), params.getLost());
-    return kj::READY_NOW;
+    return session.output.skip(params.getSequence(), params.getLost());
   }
 
   kj::Promise<void> resized(ResizedContext context) override { return kj::READY_NOW; }

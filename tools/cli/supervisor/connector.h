@@ -17,7 +17,7 @@ public:
 // The way to bothyd.
 class Connector {
 public:
-  // Fails with a failure() that says what to do.
+  // Fails with a failure() that says what to do; with a passingFailure() if bothyd is not running.
   virtual kj::Own<SupervisorLink> connect() = 0;
   // `path` must outlive this object.
   virtual void useSocket(kj::StringPtr path) = 0;

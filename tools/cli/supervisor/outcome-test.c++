@@ -1,5 +1,7 @@
 #include "supervisor/outcome.h"
 
+#include <errno.h>
+
 #include <capnp/message.h>
 #include <kj/debug.h>
 #include <catch2/catch_test_macros.hpp>
@@ -16,6 +18,8 @@ TEST_CASE("exit codes are those of a shell") {
   CHECK(exitCodeOf(status) == 7);
   status.setKilled(9);
   CHECK(exitCodeOf(status) == 137);
+  status.setTimedOut();
+  CHECK(exitCodeOf(status) == 124);
   status.setLost();
   auto thrown = kj::runCatchingExceptions([&] { exitCodeOf(status); });
   CHECK(describe(KJ_REQUIRE_NONNULL(thrown)).exitCode == EXEC_FAILED);
@@ -31,8 +35,58 @@ TEST_CASE("start failures have the exit codes of a shell") {
   CHECK(notFound.message.startsWith("nope\\x1b: "));
   failed.setReason(rpc::StartFailure::Reason::PROGRAM_NOT_EXECUTABLE);
   CHECK(describe(describeFailure(failed)).exitCode == 126);
+  failed.setErrorNumber(EISDIR);
+  CHECK(describe(describeFailure(failed)).message ==
+        "nope\\x1b: cannot be executed: Is a directory");
+  failed.setErrorNumber(ENOEXEC);
+  failed.setDetail("aarch64");
+  CHECK(describe(describeFailure(failed)).message ==
+        "nope\\x1b: cannot be executed: it is a program for another processor, aarch64");
   failed.setReason(rpc::StartFailure::Reason::NO_SUCH_USER);
   CHECK(describe(describeFailure(failed)).exitCode == 125);
+}
+
+TEST_CASE("a script whose interpreter is missing is there, and not executable") {
+  capnp::MallocMessageBuilder message;
+  auto failed = message.initRoot<rpc::StartFailure>();
+  failed.setSubject("./run");
+  failed.setReason(rpc::StartFailure::Reason::INTERPRETER_UNUSABLE);
+  failed.setErrorNumber(ENOENT);
+  failed.setDetail("/bin/bash\r");
+  auto crlf = describe(describeFailure(failed));
+  CHECK(crlf.exitCode == 126);
+  CHECK(crlf.message ==
+        "./run: its interpreter /bin/bash\\r is not in the workspace: its lines end as on Windows, "
+        "`sed -i 's/\\r$//' FILE` mends that");
+  failed.setDetail("/usr/bin/python3");
+  CHECK(describe(describeFailure(failed)).message ==
+        "./run: its interpreter /usr/bin/python3 is not in the workspace");
+}
+
+TEST_CASE("P40 a user without a home is told, and nobody else") {
+  capnp::MallocMessageBuilder message;
+  auto outcome = message.initRoot<rpc::Processes::ExecOutcome>();
+  outcome.setStarted();
+  CHECK(describeStart(outcome) == nullptr);
+  outcome.setMissingHome("/nonexistent");
+  outcome.setMissingHomeError(ENOENT);
+  CHECK(KJ_REQUIRE_NONNULL(describeStart(outcome)) ==
+        "the home /nonexistent cannot be entered (No such file or directory): the command runs in "
+        "/ with HOME=/");
+}
+
+TEST_CASE("arguments that are too long are told with their size, as a shell's failure") {
+  capnp::MallocMessageBuilder message;
+  auto failed = message.initRoot<rpc::StartFailure>();
+  failed.setSubject("rm");
+  failed.setReason(rpc::StartFailure::Reason::ARGUMENTS_TOO_LONG);
+  failed.setBytes(3000000);
+  failed.setLimitBytes(2097152);
+  auto told = describe(describeFailure(failed));
+  CHECK(told.exitCode == 126);
+  CHECK(told.message ==
+        "rm: argument list too long: 3000000 bytes, at most 2097152: pass it by standard input or "
+        "a file");
 }
 
 TEST_CASE("a workspace that is stopped is told with how to start it") {

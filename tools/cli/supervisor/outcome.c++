@@ -1,5 +1,6 @@
 #include "supervisor/outcome.h"
 
+#include <errno.h>
 #include <string.h>
 
 #include <kj/debug.h>
@@ -49,8 +50,39 @@ kj::StringPtr nameOf(rpc::FileFailure::Reason reason) {
       return "it is not a regular file";
     case Reason::ABANDONED:
       return "the copy was given up";
+    case Reason::CHANGED:
+      return "it changed while it was read: copy it again";
   }
   return "it failed";
+}
+
+// What a shell would say.
+kj::String whyNotExecutable(rpc::StartFailure::Reader failed) {
+  switch (failed.getErrorNumber()) {
+    case 0:  // of an agent that does not say
+      return kj::str("permission denied, or it is no program");
+    case EACCES:
+      return kj::str("permission denied (`chmod +x` makes a file a program)");
+    case ENOEXEC:
+      return failed.getDetail().size() > 0
+                 ? kj::str("it is a program for another processor, ", escaped(failed.getDetail()))
+                 : kj::str("it is no program (exec format error)");
+    default:
+      return kj::str(strerror(failed.getErrorNumber()));
+  }
+}
+
+kj::String whatInterpreter(rpc::StartFailure::Reader failed) {
+  kj::StringPtr interpreter = failed.getDetail();
+  if (interpreter.size() == 0) return kj::str("its interpreter is not in the workspace");
+  if (interpreter.endsWith("\r")) {
+    return kj::str("its interpreter ", escaped(interpreter),
+                   " is not in the workspace: its lines end as on Windows, ",
+                   "`sed -i 's/\\r$//' FILE` mends that");
+  }
+  return failed.getErrorNumber() == EACCES
+             ? kj::str("its interpreter ", escaped(interpreter), " cannot be executed")
+             : kj::str("its interpreter ", escaped(interpreter), " is not in the workspace");
 }
 
 }  // namespace
@@ -62,6 +94,10 @@ kj::Exception noSuchWorkspace(kj::StringPtr name) {
 
 kj::Exception workspaceBusy(kj::StringPtr name, rpc::WorkspaceState state) {
   return failure(kj::str(name, " is busy (", nameOf(state), "): try again when that is done"));
+}
+
+kj::Exception stoppedBeforeItRan(kj::StringPtr name) {
+  return failure(kj::str(name, " was stopped before it ran"));
 }
 
 kj::Exception newerSupervisor() {
@@ -95,14 +131,25 @@ void requireConnected(kj::StringPtr name, rpc::Supervisor::ConnectOutcome::Reade
 kj::Exception describeFailure(rpc::StartFailure::Reader failed) {
   using Reason = rpc::StartFailure::Reason;
   auto subject = escaped(failed.getSubject());
+  auto error = strerror(failed.getErrorNumber());
   switch (failed.getReason()) {
     case Reason::PROGRAM_NOT_FOUND:
       return failure(kj::str(subject, ": there is no such program in the workspace"), NOT_FOUND);
     case Reason::PROGRAM_NOT_EXECUTABLE:
-      return failure(kj::str(subject, ": cannot be executed"), NOT_EXECUTABLE);
+      return failure(kj::str(subject, ": cannot be executed: ", whyNotExecutable(failed)),
+                     NOT_EXECUTABLE);
+    case Reason::INTERPRETER_UNUSABLE:
+      return failure(kj::str(subject, ": ", whatInterpreter(failed)), NOT_EXECUTABLE);
+    case Reason::ARGUMENTS_TOO_LONG:
+      return failure(
+          kj::str(subject, ": argument list too long: ", failed.getBytes(), " bytes, at most ",
+                  failed.getLimitBytes(), ": pass it by standard input or a file"),
+          NOT_EXECUTABLE);
     case Reason::WORKING_DIRECTORY_MISSING:
       return failure(kj::str(subject, ": there is no such directory in the workspace"),
                      EXEC_FAILED);
+    case Reason::WORKING_DIRECTORY_UNUSABLE:
+      return failure(kj::str(subject, ": cannot be the working directory: ", error), EXEC_FAILED);
     case Reason::NO_SUCH_USER:
       return failure(kj::str("there is no user ", subject, " in the workspace"), EXEC_FAILED);
     case Reason::INVALID_COMMAND:
@@ -110,11 +157,19 @@ kj::Exception describeFailure(rpc::StartFailure::Reader failed) {
     case Reason::LIMIT_REACHED:
       return failure(kj::str("too much runs in the workspace (", subject, "): end something"),
                      EXEC_FAILED);
+    case Reason::MACHINE_ENDING:
+      return failure(kj::str("the workspace's machine is ending: try again when it runs"),
+                     EXEC_FAILED);
     case Reason::OTHER:
       break;
   }
-  return failure(kj::str(subject, ": cannot be started: ", strerror(failed.getErrorNumber())),
-                 EXEC_FAILED);
+  return failure(kj::str(subject, ": cannot be started: ", error), EXEC_FAILED);
+}
+
+kj::Maybe<kj::String> describeStart(rpc::Processes::ExecOutcome::Reader started) {
+  if (started.getMissingHome().size() == 0) return nullptr;
+  return kj::str("the home ", escaped(started.getMissingHome()), " cannot be entered (",
+                 strerror(started.getMissingHomeError()), "): the command runs in / with HOME=/");
 }
 
 kj::Exception describeFailure(kj::StringPtr what, rpc::FileFailure::Reader failed) {
@@ -133,6 +188,8 @@ int exitCodeOf(rpc::ExitStatus::Reader status) {
       return status.getExited();
     case rpc::ExitStatus::KILLED:
       return SIGNAL_BASE + status.getKilled();
+    case rpc::ExitStatus::TIMED_OUT:
+      return TIMED_OUT;
     case rpc::ExitStatus::LOST:
       break;
   }
@@ -199,6 +256,10 @@ kj::StringPtr nameOf(rpc::Cause cause) {
       return "stands still";
     case rpc::Cause::DISK_FREED:
       return "goes on";
+    case rpc::Cause::GUEST_REBOOTED:
+      return "rebooted itself";
+    case rpc::Cause::UNREACHABLE:
+      return "not reached yet";
   }
   return "unknown";
 }

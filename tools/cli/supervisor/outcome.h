@@ -14,6 +14,7 @@ namespace bothy {
 kj::Exception noSuchWorkspace(kj::StringPtr name);
 // An outcome that this program does not know.
 kj::Exception newerSupervisor();
+kj::Exception stoppedBeforeItRan(kj::StringPtr name);
 kj::Exception workspaceBusy(kj::StringPtr name, rpc::WorkspaceState state);
 
 // Throws unless the workspace is connected.
@@ -21,6 +22,9 @@ void requireConnected(kj::StringPtr name, rpc::Supervisor::ConnectOutcome::Reade
 
 // The exit code is NOT_FOUND or NOT_EXECUTABLE where a shell would say so, else EXEC_FAILED.
 kj::Exception describeFailure(rpc::StartFailure::Reader failed);
+
+// Of a program that runs, what its user should know; or nothing.
+kj::Maybe<kj::String> describeStart(rpc::Processes::ExecOutcome::Reader started);
 
 // `what`: what was being done, "cannot read demo:/etc/passwd".
 kj::Exception describeFailure(kj::StringPtr what, rpc::FileFailure::Reader failed);

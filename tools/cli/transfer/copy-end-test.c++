@@ -35,9 +35,12 @@ TEST_CASE("the last component never leads elsewhere") {
 
 TEST_CASE("a path that is not absolute begins in the user's home") {
   CHECK(pathFromRoot("/x", "") == "/x");
-  CHECK(pathFromRoot("x", "") == "/home/user/x");
-  CHECK(pathFromRoot("~/x", "root") == "/root/x");
-  CHECK(pathFromRoot("", "ann") == "/home/ann");
+  CHECK(pathFromRoot("x", "/home/user") == "/home/user/x");
+  CHECK(pathFromRoot("~/x", "/root") == "/root/x");
+  CHECK(pathFromRoot("", "/var/lib/postgresql") == "/var/lib/postgresql");
+  CHECK(pathFromRoot("x", "/") == "/x");
+  CHECK_FALSE(beginsAtHome("/x"));
+  CHECK(beginsAtHome("~/x"));
 }
 
 }  // namespace

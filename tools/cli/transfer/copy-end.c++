@@ -33,13 +33,15 @@ kj::String baseName(kj::StringPtr path) {
   return name;
 }
 
-kj::String pathFromRoot(kj::StringPtr path, kj::StringPtr user) {
-  if (path.startsWith("/")) return kj::str(path);
+bool beginsAtHome(kj::StringPtr path) {
+  return !path.startsWith("/");
+}
+
+kj::String pathFromRoot(kj::StringPtr path, kj::StringPtr home) {
+  if (!beginsAtHome(path)) return kj::str(path);
   if (path == "~") path = "";
   if (path.startsWith("~/")) path = path.slice(2);
-  auto home =
-      user == "root" ? kj::str("/root") : kj::str("/home/", user.size() > 0 ? user : "user");
-  return path.size() > 0 ? kj::str(home, "/", path) : kj::mv(home);
+  return path.size() > 0 ? kj::str(home, home.endsWith("/") ? "" : "/", path) : kj::str(home);
 }
 
 }  // namespace bothy

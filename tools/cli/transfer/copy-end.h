@@ -20,8 +20,10 @@ struct CopyEnd {
 // The last component of a path, without slashes at its end; "." where there is none that names something.
 kj::String baseName(kj::StringPtr path);
 
-// A path in a workspace, from its root: what is not absolute begins in the home of `user` (empty: the
-// workspace's user), as "~/" does.
-kj::String pathFromRoot(kj::StringPtr path, kj::StringPtr user);
+// Whether a path in a workspace begins in the user's home: it is not absolute, or begins with "~/".
+bool beginsAtHome(kj::StringPtr path);
+
+// A path in a workspace, from its root.  `home` is where those begin that do so.
+kj::String pathFromRoot(kj::StringPtr path, kj::StringPtr home);
 
 }  // namespace bothy

@@ -1,4 +1,8 @@
+#include <kj/debug.h>
+
 #include "console/failure.h"
+#include "console/quantity.h"
+#include "session/program-output.h"
 #include "supervisor/outcome.h"
 #include "transfer/file-sink.h"
 #include "transfer/pending-entry.h"
@@ -9,55 +13,190 @@
 namespace bothy {
 namespace {
 
-kj::Promise<void> readInto(RemoteFiles& remote, kj::StringPtr from, rpc::ByteSink::Client sink,
-                           Received& received) {
-  auto path = pathFromRoot(from, remote.user);
+// What comes at most of a file that is said to have nothing, as the kernel says of its own.
+constexpr uint64_t MAX_UNSIZED_BYTES = 16 << 20;
+
+class Download final: public Copy {
+public:
+  Download(Context& context, const CopyEnd& to, kj::Maybe<uint64_t> maxBytes)
+      : context(context), to(to), maxBytes(maxBytes), output(context.output) {}
+
+  kj::Promise<TransferResult> run(RemoteFiles from) override;
+  uint64_t position() const override { return to.isStream() ? output.position() : received.bytes; }
+
+private:
+  // A state of a file: another one of either has other contents.
+  struct Version {
+    uint64_t inode;
+    int64_t changedNanos;
+    bool operator==(const Version&) const = default;
+  };
+
+  Context& context;
+  const CopyEnd& to;
+  const kj::Maybe<uint64_t> maxBytes;
+  // What has come, of the version that was read first.
+  kj::Maybe<Version> version;
+  kj::Maybe<kj::Own<PendingEntry>> file;
+  Received received;
+  ProgramOutput output;
+  kj::Maybe<kj::ForkedPromise<void>> shown;
+
+  kj::Promise<TransferResult> copyToOutput(RemoteFiles& from);
+  kj::Promise<TransferResult> copyFile(RemoteFiles& from, uint64_t size);
+  void requireAllowed(RemoteFiles& from, uint64_t size);
+};
+
+// Reads what is at `offset` and after it.
+kj::Promise<FileAttributes> readInto(RemoteFiles& remote, rpc::ByteSink::Client sink, bool sparse,
+                                     uint64_t offset, uint64_t length,
+                                     kj::Function<uint64_t()> position) {
   auto request = remote.files.readRequest();
-  request.setPath(path.asBytes());
+  request.setPath(remote.path.asBytes());
+  request.setOffset(offset);
+  request.setLength(length);
+  request.setSparse(sparse);
   request.setSink(kj::mv(sink));
   auto response = co_await request.send();
   auto outcome = response.getOutcome();
   if (outcome.isFailed()) {
     kj::throwFatalException(
-        describeFailure(kj::str("cannot read ", remote.shown(from)), outcome.getFailed()));
+        describeFailure(kj::str("cannot read ", remote.shown()), outcome.getFailed()));
   }
-  if (!received.complete || received.bytes != outcome.getDone()) {
-    kj::throwFatalException(failure(kj::str(remote.shown(from), " did not come whole: ",
-                                            received.bytes, " bytes of ", outcome.getDone())));
+  auto came = position() - offset;
+  if (came != outcome.getDone()) {
+    kj::throwFatalException(failure(
+        kj::str(remote.shown(), " did not come whole: ", came, " bytes of ", outcome.getDone())));
+  }
+  co_return FileAttributes{outcome.getEntry().getMode(), outcome.getEntry().getModifiedNanos()};
+}
+
+kj::Promise<TransferResult> Download::copyToOutput(RemoteFiles& from) {
+  if (shown == nullptr) shown = output.show().fork();
+  auto& showing = KJ_ASSERT_NONNULL(shown);
+  auto closed =
+      showing.addBranch().then([]() -> kj::Promise<FileAttributes> { return kj::NEVER_DONE; });
+  kj::Maybe<kj::Exception> failed;
+  co_await readInto(from, output.newSink(), false, output.position(), 0,
+                    [this] { return output.position(); })
+      .exclusiveJoin(kj::mv(closed))
+      .then([](FileAttributes) {}, [&](kj::Exception&& exception) { failed = kj::mv(exception); });
+  if (failed == nullptr) output.finish();
+  kj::Maybe<kj::Exception> broken;
+  // What nobody reads any more is told as that, whatever came of it at the other end.
+  auto written = showing.addBranch().then(
+      [] {}, [&](kj::Exception&& exception) { broken = kj::mv(exception); });
+  if (failed == nullptr) {
+    co_await written;
+  } else {
+    co_await written.exclusiveJoin(kj::evalLast([] {}));
+  }
+  KJ_IF_MAYBE (exception, broken) {
+    bool isClosed = exception->getType() == kj::Exception::Type::DISCONNECTED;
+    kj::throwFatalException(failure(
+        isClosed
+            ? kj::str("standard output was closed before all of ", from.shown(), " was written")
+            : kj::str("standard output: cannot write: ", exception->getDescription())));
+  }
+  KJ_IF_MAYBE (exception, failed) {
+    kj::throwFatalException(kj::mv(*exception));
+  }
+  co_return TransferResult{.bytes = output.position()};
+}
+
+kj::Promise<TransferResult> Download::copyFile(RemoteFiles& from, uint64_t size) {
+  auto name = baseName(from.path);
+  if (file == nullptr) file = kj::heap<PendingEntry>(LocalPlace::find(to.path, name));
+  auto& pending = *KJ_ASSERT_NONNULL(file);
+  received.complete = false;
+  FileAttributes attributes{};
+  kj::Maybe<kj::Exception> failed;
+  {
+    TransferLine line(context, name, size, [&] { return received.bytes; });
+    // A file that grows is copied as far as it went when it was looked at.
+    auto sink = kj::heap<FileSink>(pending.fd(), pending.path(),
+                                   size > 0 ? size : MAX_UNSIZED_BYTES, received);
+    co_await readInto(from, kj::mv(sink), true, received.bytes,
+                      size > 0 ? size - received.bytes : 0, [this] { return received.bytes; })
+        .then([&](FileAttributes read) { attributes = read; },
+              [&](kj::Exception&& exception) { failed = kj::mv(exception); });
+  }
+  // Refused here, it fails there: what was found here counts.
+  KJ_IF_MAYBE (exception, received.failure) {
+    kj::throwFatalException(kj::cp(*exception));
+  }
+  KJ_IF_MAYBE (exception, failed) {
+    kj::throwFatalException(kj::mv(*exception));
+  }
+  if (!received.complete) {
+    kj::throwFatalException(failure(kj::str(from.shown(), " did not come whole")));
+  }
+  pending.commit(attributes);
+  co_return TransferResult{.bytes = received.bytes};
+}
+
+void Download::requireAllowed(RemoteFiles& from, uint64_t size) {
+  KJ_IF_MAYBE (most, maxBytes) {
+    if (size <= *most) return;
+    kj::throwFatalException(
+        failure(kj::str(from.shown(), " has ", formatBytes(size), ", more than --max allows")));
   }
 }
 
-}  // namespace
-
-kj::Promise<TransferResult> download(Context& context, RemoteFiles remote, kj::StringPtr from,
-                                     const CopyEnd& to) {
-  auto path = pathFromRoot(from, remote.user);
-  auto request = remote.files.statRequest();
-  request.setPath(path.asBytes());
-  request.setFollowLinks(true);
+kj::Promise<TransferResult> Download::run(RemoteFiles from) {
+  auto request = from.files.statRequest();
+  request.setPath(from.path.asBytes());
+  // As cp(1) has it: a symlink is copied as such, unless a slash after it asks for the directory.
+  request.setFollowLinks(to.isStream() || from.path.endsWith("/"));
   auto response = co_await request.send();
   auto outcome = response.getOutcome();
   if (outcome.isFailed()) {
     kj::throwFatalException(
-        describeFailure(kj::str("cannot read ", remote.shown(from)), outcome.getFailed()));
+        describeFailure(kj::str("cannot read ", from.shown()), outcome.getFailed()));
   }
   auto entry = outcome.getEntry();
-
-  Received received;
+  Version present{entry.getInode(), entry.getChangedNanos()};
+  bool isOther = false;
+  KJ_IF_MAYBE (known, version) {
+    isOther = position() > 0 && !(*known == present);
+  }
+  version = present;
   if (to.isStream()) {
-    co_await readInto(remote, from, kj::heap<OutputSink>(context.output, received), received);
-    co_return TransferResult{.bytes = received.bytes};
+    if (isOther) {
+      kj::throwFatalException(failure(kj::str(
+          from.shown(), " changed while the connection was lost, and a part of it is written")));
+    }
+    co_return co_await copyToOutput(from);
   }
-  if (entry.getKind() == rpc::FileKind::DIRECTORY) {
-    co_return co_await downloadTree(context, kj::mv(remote), from, to.path, entry.getMode());
+  switch (entry.getKind()) {
+    case rpc::FileKind::DIRECTORY:
+      co_return co_await downloadTree(context, kj::mv(from), to.path, maxBytes);
+    case rpc::FileKind::SYMLINK: {
+      auto target = kj::heapString(entry.getLinkTarget().asChars());
+      placeSymlink(LocalPlace::find(to.path, baseName(from.path)), target,
+                   entry.getModifiedNanos());
+      co_return TransferResult{};
+    }
+    default:
+      break;
   }
-  PendingEntry file(LocalPlace::find(to.path, baseName(path)), EntryKind::FILE);
-  {
-    TransferLine line(context, baseName(path), entry.getSize(), [&] { return received.bytes; });
-    co_await readInto(remote, from, kj::heap<FileSink>(file.fd(), file.path(), received), received);
+  requireAllowed(from, entry.getSize());
+  if (isOther) {
+    file = nullptr;
+    received = {};
   }
-  file.commit(entry.getMode());
-  co_return TransferResult{.bytes = received.bytes};
+  // All of it came, and only the answer was lost.
+  if (received.bytes > 0 && received.bytes >= entry.getSize()) {
+    file = nullptr;
+    received = {};
+  }
+  co_return co_await copyFile(from, entry.getSize());
+}
+
+}  // namespace
+
+kj::Own<Copy> newDownload(Context& context, const CopyEnd& to, kj::Maybe<uint64_t> maxBytes) {
+  return kj::heap<Download>(context, to, maxBytes);
 }
 
 }  // namespace bothy

@@ -8,33 +8,45 @@
 
 namespace bothy {
 
+void FileSink::fail(kj::String why) {
+  auto exception = failure(kj::str(path, ": ", why));
+  if (received.failure == nullptr) received.failure = kj::cp(exception);
+  kj::throwFatalException(kj::mv(exception));
+}
+
+void FileSink::requireRoomFor(uint64_t bytes) {
+  if (bytes <= limit - received.bytes) return;
+  fail(kj::str("more comes than the ", limit,
+               " bytes that the file was said to have: copy it again, or to - for all there is"));
+}
+
 kj::Promise<void> FileSink::write(WriteContext context) {
   kj::ArrayPtr<const kj::byte> data = context.getParams().getData();
+  requireRoomFor(data.size());
   // To the page cache: it waits for the disk only when the system is short of memory.
   while (data.size() > 0) {
-    ssize_t count = ::write(fd, data.begin(), data.size());
+    auto at = static_cast<off_t>(received.bytes);
+    ssize_t count = pwrite(fd, data.begin(), data.size(), at);
     if (count < 0 && errno == EINTR) continue;
-    if (count < 0) {
-      kj::throwFatalException(failure(kj::str(path, ": cannot write: ", strerror(errno))));
-    }
+    if (count < 0) fail(kj::str("cannot write: ", strerror(errno)));
     data = data.slice(static_cast<size_t>(count), data.size());
     received.bytes += static_cast<uint64_t>(count);
   }
   return kj::READY_NOW;
 }
 
-kj::Promise<void> FileSink::end(EndContext context) {
-  received.complete = true;
+kj::Promise<void> FileSink::skip(SkipContext context) {
+  auto bytes = context.getParams().getBytes();
+  requireRoomFor(bytes);
+  received.bytes += bytes;
   return kj::READY_NOW;
 }
 
-kj::Promise<void> OutputSink::write(WriteContext context) {
-  auto data = context.getParams().getData();
-  co_await output.write(data.begin(), data.size());
-  received.bytes += data.size();
-}
-
-kj::Promise<void> OutputSink::end(EndContext context) {
+kj::Promise<void> FileSink::end(EndContext context) {
+  // The end may be a hole.
+  if (ftruncate(fd, static_cast<off_t>(received.bytes)) < 0) {
+    fail(kj::str("cannot write: ", strerror(errno)));
+  }
   received.complete = true;
   return kj::READY_NOW;
 }

@@ -44,19 +44,21 @@ void write(PendingEntry& entry, kj::StringPtr text) {
 TEST_CASE("a file appears whole, with its mode, or not at all") {
   Scratch scratch;
   {
-    PendingEntry entry(LocalPlace::find(scratch.path("a"), "x"), EntryKind::FILE);
+    PendingEntry entry(LocalPlace::find(scratch.path("a"), "x"));
     write(entry, "new");
     CHECK(scratch.view->tryOpenFile(kj::Path({"a"})) == nullptr);
-    entry.commit(06755);
+    entry.commit({06757, -1});
   }
   CHECK(scratch.names() == "a");
   CHECK(scratch.read("a") == "new");
   struct stat status{};
   KJ_SYSCALL(stat(scratch.path("a").cStr(), &status));
-  CHECK((status.st_mode & 06111) == 0111);  // executable, but not setuid
+  CHECK((status.st_mode & 07777) == 0757);  // no umask, and not setuid
+  CHECK(status.st_mtim.tv_sec == -1);
+  CHECK(status.st_mtim.tv_nsec == 999'999'999);
 
   {
-    PendingEntry entry(LocalPlace::find(scratch.path("a"), "x"), EntryKind::FILE);
+    PendingEntry entry(LocalPlace::find(scratch.path("a"), "x"));
     write(entry, "half");
   }
   CHECK(scratch.names() == "a");
@@ -65,26 +67,43 @@ TEST_CASE("a file appears whole, with its mode, or not at all") {
 
 TEST_CASE("a copy into a directory keeps its name") {
   Scratch scratch;
-  PendingEntry entry(LocalPlace::find(scratch.directory, "x"), EntryKind::FILE);
-  entry.commit(0644);
+  PendingEntry entry(LocalPlace::find(scratch.directory, "x"));
+  entry.commit({0644, 0});
   CHECK(scratch.names() == "x");
 }
 
-TEST_CASE("a tree that is given up leaves nothing") {
+TEST_CASE(
+    "a file goes to where a symlink in its place leads, and to nothing where it leads to nothing") {
   Scratch scratch;
-  {
-    PendingEntry entry(LocalPlace::find(scratch.path("t"), "x"), EntryKind::TREE);
-    KJ_SYSCALL(mkdirat(entry.fd(), "sub", 0755));
-    KJ_SYSCALL(symlinkat("/etc", entry.fd(), "link"));
-  }
-  CHECK(scratch.names() == "");
+  KJ_SYSCALL(symlink("real", scratch.path("link").cStr()));
+  auto begin = [&] { PendingEntry(LocalPlace::find(scratch.path("link"), "x")); };
+  CHECK(kj::runCatchingExceptions(begin) != nullptr);
+  scratch.view->openFile(kj::Path({"real"}), kj::WriteMode::CREATE)->writeAll("old");
+  PendingEntry entry(LocalPlace::find(scratch.path("link"), "x"));
+  write(entry, "new");
+  entry.commit({0644, 0});
+  CHECK(scratch.read("real") == "new");
+  struct stat status{};
+  KJ_SYSCALL(lstat(scratch.path("link").cStr(), &status));
+  CHECK(S_ISLNK(status.st_mode));
+}
+
+TEST_CASE("a symlink takes a file's place in one step, with its time") {
+  Scratch scratch;
+  scratch.view->openFile(kj::Path({"a"}), kj::WriteMode::CREATE)->writeAll("old");
+  placeSymlink(LocalPlace::find(scratch.path("a"), "x"), "/over/there", 1'500'000'000);
+  struct stat status{};
+  KJ_SYSCALL(lstat(scratch.path("a").cStr(), &status));
+  CHECK(S_ISLNK(status.st_mode));
+  CHECK(status.st_mtim.tv_nsec == 500'000'000);
+  CHECK(scratch.names() == "a");
 }
 
 TEST_CASE("what is no regular file is not replaced") {
   Scratch scratch;
   KJ_SYSCALL(mkfifo(scratch.path("pipe").cStr(), 0600));
-  auto thrown = kj::runCatchingExceptions(
-      [&] { PendingEntry(LocalPlace::find(scratch.path("pipe"), "x"), EntryKind::FILE); });
+  auto thrown =
+      kj::runCatchingExceptions([&] { PendingEntry(LocalPlace::find(scratch.path("pipe"), "x")); });
   CHECK(describe(KJ_REQUIRE_NONNULL(thrown)).exitCode == FAILURE);
   CHECK(scratch.names() == "pipe");
 }

@@ -3,13 +3,13 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sys/random.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
 #include <kj/debug.h>
-#include <kj/filesystem.h>
 
 #include "console/failure.h"
 #include "transfer/copy-end.h"
@@ -35,10 +35,10 @@ kj::String temporaryNameFor(kj::StringPtr name) {
   return kj::str(".", prefix, ".bothy-", kj::hex(random));
 }
 
-mode_t currentUmask() {
-  mode_t mask = umask(0);
-  umask(mask);
-  return mask;
+timespec timeOf(int64_t nanos) {
+  constexpr int64_t NANOS_PER_SECOND = 1'000'000'000;
+  auto rest = ((nanos % NANOS_PER_SECOND) + NANOS_PER_SECOND) % NANOS_PER_SECOND;
+  return {(nanos - rest) / NANOS_PER_SECOND, rest};
 }
 
 }  // namespace
@@ -55,59 +55,67 @@ LocalPlace LocalPlace::find(kj::StringPtr path, kj::StringPtr sourceName) {
   return {openDirectory(directory.size() > 0 ? directory : "."_kj), kj::mv(name), kj::str(path)};
 }
 
-PendingEntry::PendingEntry(LocalPlace placeParam, EntryKind kind)
-    : place(kj::mv(placeParam)), kind(kind), temporaryName(temporaryNameFor(place.name)) {
+LocalPlace LocalPlace::followLink() && {
+  struct stat status{};
+  if (fstatat(directory, name.cStr(), &status, AT_SYMLINK_NOFOLLOW) < 0 ||
+      !S_ISLNK(status.st_mode)) {
+    return kj::mv(*this);
+  }
+  auto link = kj::str("/proc/self/fd/", directory.get(), "/", name);
+  char* resolved = realpath(link.cStr(), nullptr);
+  if (resolved == nullptr && errno == ENOENT) {
+    kj::throwFatalException(
+        failure(kj::str(shown, ": it is a symlink to nothing: remove it, or name another place")));
+  }
+  if (resolved == nullptr) fail(shown, "cannot follow the symlink", errno);
+  KJ_DEFER(free(resolved));
+  auto place = find(resolved, name);
+  place.shown = kj::mv(shown);
+  return place;
+}
+
+PendingEntry::PendingEntry(LocalPlace given)
+    : place(kj::mv(given).followLink()), temporaryName(temporaryNameFor(place.name)) {
   struct stat status{};
   bool exists = fstatat(place.directory, place.name.cStr(), &status, AT_SYMLINK_NOFOLLOW) == 0;
-  bool replaceable =
-      kind == EntryKind::FILE && (S_ISREG(status.st_mode) || S_ISLNK(status.st_mode));
-  if (exists && !replaceable) {
-    kj::throwFatalException(failure(
-        kj::str(place.shown,
-                kind == EntryKind::TREE
-                    ? ": it exists: remove it, or name another place"
-                    : ": it is no regular file: name another place, or - for standard output")));
+  if (exists && !S_ISREG(status.st_mode) && !S_ISLNK(status.st_mode)) {
+    kj::throwFatalException(failure(kj::str(
+        place.shown, ": it is no regular file: name another place, or - for standard output")));
   }
-  if (kind == EntryKind::TREE && mkdirat(place.directory, temporaryName.cStr(), S_IRWXU) < 0) {
-    fail(place.shown, "cannot make the directory", errno);
-  }
-  int flags = kind == EntryKind::TREE ? O_RDONLY | O_DIRECTORY : O_WRONLY | O_CREAT | O_EXCL;
-  int fd = openat(place.directory, temporaryName.cStr(), flags | O_NOFOLLOW | O_CLOEXEC, 0600);
-  if (fd < 0) {
-    int error = errno;
-    if (kind == EntryKind::TREE) removeTemporary();
-    fail(place.shown, "cannot make the file", error);
-  }
+  int fd = openat(place.directory, temporaryName.cStr(),
+                  O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, 0600);
+  if (fd < 0) fail(place.shown, "cannot make the file", errno);
   entry = kj::AutoCloseFd(fd);
 }
 
 PendingEntry::~PendingEntry() noexcept(false) {
-  if (!committed) removeTemporary();
-}
-
-void PendingEntry::removeTemporary() noexcept {
   // What cannot be removed stays, under a name that tells what it is.
-  if (kind == EntryKind::FILE) {
-    unlinkat(place.directory, temporaryName.cStr(), 0);
-    return;
-  }
-  kj::runCatchingExceptions([&] {
-    int fd;
-    KJ_SYSCALL(fd = openat(place.directory, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC));
-    kj::newDiskDirectory(kj::AutoCloseFd(fd))->tryRemove(kj::Path({temporaryName}));
-  });
+  if (!committed) unlinkat(place.directory, temporaryName.cStr(), 0);
 }
 
-void PendingEntry::commit(mode_t mode) {
-  if (fchmod(entry, mode & 0777 & ~currentUmask()) < 0) {
-    fail(place.shown, "cannot set the mode", errno);
-  }
-  uint flags = kind == EntryKind::TREE ? RENAME_NOREPLACE : 0;
-  if (renameat2(place.directory, temporaryName.cStr(), place.directory, place.name.cStr(), flags) <
-      0) {
+void PendingEntry::commit(FileAttributes attributes) {
+  if (fchmod(entry, attributes.mode & 0777) < 0) fail(place.shown, "cannot set the mode", errno);
+  const timespec times[2] = {{0, UTIME_OMIT}, timeOf(attributes.modifiedNanos)};
+  if (futimens(entry, times) < 0) fail(place.shown, "cannot set the time", errno);
+  if (renameat(place.directory, temporaryName.cStr(), place.directory, place.name.cStr()) < 0) {
     fail(place.shown, "cannot put it in its place", errno);
   }
   committed = true;
+}
+
+void placeSymlink(LocalPlace place, kj::StringPtr target, int64_t modifiedNanos) {
+  auto temporary = temporaryNameFor(place.name);
+  if (symlinkat(target.cStr(), place.directory, temporary.cStr()) < 0) {
+    fail(place.shown, "cannot make the symlink", errno);
+  }
+  KJ_ON_SCOPE_FAILURE(unlinkat(place.directory, temporary.cStr(), 0));
+  const timespec times[2] = {{0, UTIME_OMIT}, timeOf(modifiedNanos)};
+  if (utimensat(place.directory, temporary.cStr(), times, AT_SYMLINK_NOFOLLOW) < 0) {
+    fail(place.shown, "cannot set the time", errno);
+  }
+  if (renameat(place.directory, temporary.cStr(), place.directory, place.name.cStr()) < 0) {
+    fail(place.shown, "cannot put it in its place", errno);
+  }
 }
 
 }  // namespace bothy

@@ -16,34 +16,42 @@ struct LocalPlace {
   // Where a copy named `sourceName` to `path` goes: into `path` if that is a directory, else to `path` itself.
   // Throws a failure() if its directory cannot be opened.
   static LocalPlace find(kj::StringPtr path, kj::StringPtr sourceName);
+
+  // The place of the file to which a symlink in this place leads; this place, if there is none.  Throws a
+  // failure() if it leads to nothing.
+  LocalPlace followLink() &&;
 };
 
-enum class EntryKind { FILE, TREE };
+// What a copy has of the file it was made from.
+struct FileAttributes {
+  mode_t mode;  // setuid, setgid and sticky are dropped, as the owner is
+  int64_t modifiedNanos;
+};
 
-// A file or directory that is being made beside its place under another name, and gets its own at
-// `commit`.  Dropping it before removes it.  Throws failure() where a system call fails.
+// A file that is being made beside its place under another name, and gets its own at `commit`.  Dropping it
+// before removes it.  Throws failure() where a system call fails.
 class PendingEntry final {
 public:
-  // Refuses to replace what is neither a regular file nor a symlink; a tree replaces nothing.
-  PendingEntry(LocalPlace place, EntryKind kind);
+  // Refuses to replace what is neither a regular file nor a symlink.
+  explicit PendingEntry(LocalPlace place);
   ~PendingEntry() noexcept(false);
   KJ_DISALLOW_COPY_AND_MOVE(PendingEntry);
 
-  // The open file, for writing, or the open directory.
+  // The open file, for writing.
   int fd() const { return entry; }
   kj::StringPtr path() const { return place.shown; }
 
-  // `mode`: permission bits, less the umask; no setuid, setgid, sticky.
-  void commit(mode_t mode);
+  // No umask counts.
+  void commit(FileAttributes attributes);
 
 private:
-  void removeTemporary() noexcept;
-
   LocalPlace place;
-  EntryKind kind;
   kj::String temporaryName;
   kj::AutoCloseFd entry;
   bool committed = false;
 };
+
+// Makes a symlink that leads to `target`, in place of a file or symlink, in one step.
+void placeSymlink(LocalPlace place, kj::StringPtr target, int64_t modifiedNanos);
 
 }  // namespace bothy

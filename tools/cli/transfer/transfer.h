@@ -15,22 +15,35 @@ struct TransferResult {
   uint64_t skipped = 0;  // devices, FIFOs and sockets of a tree
 };
 
-// A workspace's files, as messages name them.
+// The end of a copy that is in a workspace.
 struct RemoteFiles {
   rpc::Files::Client files;
   kj::StringPtr workspace;
-  kj::StringPtr user;
+  kj::StringPtr given;  // the path as it was typed
+  kj::String path;      // from the root
 
-  kj::String shown(kj::StringPtr path) const { return kj::str(workspace, ":", path); }
+  // As messages name it.
+  kj::String shown() const { return kj::str(workspace, ":", given); }
 };
 
-// Copies a file or tree out of a workspace.  A file appears whole or not at all, and so does a tree; a
-// tree is unpacked as what it is, data of a stranger.
-kj::Promise<TransferResult> download(Context& context, RemoteFiles remote, kj::StringPtr from,
-                                     const CopyEnd& to);
+// One copy, which goes on over any number of connections.  It copies as `cp -a` does, but for owners: README.md says
+// what that means.
+class Copy {
+public:
+  // Copies all, or what is left since the connection before was lost.  Fails with DISCONNECTED where a new connection
+  // may help.  `remote` is of the same path every time.
+  virtual kj::Promise<TransferResult> run(RemoteFiles remote) = 0;
 
-// Copies a file or tree into a workspace.  A file appears whole or not at all.
-kj::Promise<TransferResult> upload(Context& context, RemoteFiles remote, const CopyEnd& from,
-                                   kj::StringPtr to);
+  // Bytes that need not travel again.
+  virtual uint64_t position() const = 0;
+};
+
+// Copies a file, symlink or tree out of a workspace: data of a stranger, which writes nothing outside its place and
+// not more than the file was said to have, or the local disk bears.  Each appears whole or not at all.
+// `maxBytes`: of contents, at most.  `context` and `to` outlive it.
+kj::Own<Copy> newDownload(Context& context, const CopyEnd& to, kj::Maybe<uint64_t> maxBytes);
+
+// Copies a file, symlink or tree into a workspace.  Each appears whole or not at all.
+kj::Own<Copy> newUpload(Context& context, const CopyEnd& from);
 
 }  // namespace bothy

@@ -3,39 +3,28 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <string.h>
-#include <unistd.h>
+#include <sys/statvfs.h>
 
 #include <kj/debug.h>
-#include <kj/io.h>
-#include <kj/thread.h>
 
 #include "console/failure.h"
+#include "console/quantity.h"
 #include "schema/limits.capnp.h"
 #include "supervisor/outcome.h"
 #include "transfer/pending-entry.h"
 #include "transfer/transfer-line.h"
+#include "transfer/tree-worker.h"
 #include "tree/archive-pack.h"
 #include "tree/archive-unpack.h"
-#include "tree/tree-writer.h"
+#include "tree/staged-tree.h"
 #include "wire/byte-sink.h"
 #include "wire/escape.h"
 
 namespace bothy {
 namespace {
 
-struct Pipe {
-  kj::AutoCloseFd readEnd;
-  kj::AutoCloseFd writeEnd;
-
-  Pipe() {
-    int fds[2];
-    KJ_SYSCALL(pipe2(fds, O_CLOEXEC));
-    readEnd = kj::AutoCloseFd(fds[0]);
-    writeEnd = kj::AutoCloseFd(fds[1]);
-    // Fewer wake-ups of the thread at the other end; refused where a user has many pipes.
-    fcntl(fds[0], F_SETPIPE_SZ, static_cast<int>(rpc::MAX_CHUNK_BYTES));
-  }
-};
+// A tree of a stranger's leaves at least this part of the free space of the local disk.
+constexpr uint64_t KEPT_SHARE = 16;
 
 kj::Exception treeFailure(kj::StringPtr what, const FileProblem& problem) {
   auto path = problem.path.size() > 0 ? kj::str(" (", escapeGuestText(problem.path.asArray()), ")")
@@ -45,56 +34,61 @@ kj::Exception treeFailure(kj::StringPtr what, const FileProblem& problem) {
   return failure(kj::str(what, path, ": ", reason));
 }
 
-// Work with files that blocks, beside the event loop.  Dropping it waits for the end of the work, so the
-// pipe that it works on must be closed before.
-class Worker final {
-public:
-  explicit Worker(kj::Function<kj::Maybe<FileProblem>()> work)
-      : done(kj::newPromiseAndCrossThreadFulfiller<void>()),
-        work(kj::mv(work)),
-        thread(kj::heap<kj::Thread>([this] {
-          KJ_IF_MAYBE (exception, kj::runCatchingExceptions([this] { problem = this->work(); })) {
-            done.fulfiller->reject(kj::mv(*exception));
-          } else {
-            done.fulfiller->fulfill();
-          }
-        })) {}
+// As describeFailure(), with the entry of the tree that it is about.
+kj::Exception treeFailure(kj::StringPtr what, kj::StringPtr asked,
+                          rpc::FileFailure::Reader failed) {
+  auto path = failed.getPath().asChars();
+  if (path.size() == 0 || kj::StringPtr(asked).asArray() == path) {
+    return describeFailure(what, failed);
+  }
+  return describeFailure(kj::str(what, " (", escapeGuestText(path), ")"), failed);
+}
 
-  kj::Promise<void> whenDone() { return kj::mv(done.promise); }
-  // Once it is done.
-  kj::Maybe<FileProblem>& result() { return problem; }
+uint64_t spaceFor(int directory) {
+  struct statvfs status{};
+  if (fstatvfs(directory, &status) < 0) return UINT64_MAX;
+  uint64_t available = static_cast<uint64_t>(status.f_bavail) * status.f_frsize;
+  return available - available / KEPT_SHARE;
+}
 
-private:
-  kj::PromiseCrossThreadFulfillerPair<void> done;
-  kj::Function<kj::Maybe<FileProblem>()> work;
-  kj::Maybe<FileProblem> problem;
-  kj::Own<kj::Thread> thread;
-};
+kj::Own<StagedTree> stage(const LocalPlace& place) {
+  auto made = StagedTree::make(place.directory, place.name);
+  if (made.is<FileProblem>()) {
+    kj::throwFatalException(treeFailure(place.shown, made.get<FileProblem>()));
+  }
+  return kj::mv(made.get<kj::Own<StagedTree>>());
+}
+
+// A directory that is to be made may be named with a slash.
+kj::StringPtr withoutSlashes(kj::String& path) {
+  size_t size = path.size();
+  while (size > 1 && path[size - 1] == '/') --size;
+  path = kj::heapString(path.slice(0, size));
+  return path;
+}
 
 }  // namespace
 
-kj::Promise<TransferResult> downloadTree(Context& context, RemoteFiles remote, kj::StringPtr from,
-                                         kj::StringPtr to, mode_t mode) {
-  auto path = pathFromRoot(from, remote.user);
-  auto name = baseName(path);
-  PendingEntry tree(LocalPlace::find(to, name), EntryKind::TREE);
-  auto what = kj::str("cannot copy ", remote.shown(from));
+kj::Promise<TransferResult> downloadTree(Context& context, RemoteFiles from, kj::StringPtr to,
+                                         kj::Maybe<uint64_t> maxBytes) {
+  auto name = baseName(from.path);
+  auto target = kj::str(to);
+  auto place = LocalPlace::find(withoutSlashes(target), name);
+  auto tree = stage(place);
+  auto what = kj::str("cannot copy ", from.shown());
+  UnpackOptions options;
+  options.maxBytes = maxBytes.orDefault(spaceFor(tree->fd()));
 
   TreeProgress progress;
-  Pipe pipe;
-  Worker worker([&, readEnd = kj::mv(pipe.readEnd)]() mutable {
-    // Closed at the end, so that a sender who was refused learns it.
-    auto archive = kj::mv(readEnd);
-    TreeWriter writer(tree.fd(), TreeWriter::Duplicates::REFUSE);
-    return unpackArchive(archive, writer, {}, progress);
-  });
+  TreeWriter writer(tree->fd(), TreeWriter::Duplicates::REFUSE, TreeWriter::Root::SET);
+  TreeWorker worker([&](int archive) { return unpackArchive(archive, writer, options, progress); });
   TransferLine line(context, name, 0,
                     [&] { return progress.bytes.load(std::memory_order_relaxed); });
   auto ended = kj::newPromiseAndFulfiller<void>();
-  auto request = remote.files.exportTreeRequest();
-  request.setPath(path.asBytes());
+  auto request = from.files.exportTreeRequest();
+  request.setPath(from.path.asBytes());
   request.setSink(
-      newByteSink(context.io.wrapOutputFd(kj::mv(pipe.writeEnd)), kj::mv(ended.fulfiller)));
+      newByteSink(context.io.wrapOutputFd(worker.takeStream()), kj::mv(ended.fulfiller)));
   // Refused here, it fails there: what was found here counts.
   kj::Maybe<kj::Exception> sendFailure;
   uint64_t skipped = 0;
@@ -104,7 +98,7 @@ kj::Promise<TransferResult> downloadTree(Context& context, RemoteFiles remote, k
         [&](auto&& response) {
           auto outcome = response.getOutcome();
           if (outcome.isFailed()) {
-            sendFailure = describeFailure(what, outcome.getFailed());
+            sendFailure = treeFailure(what, from.path, outcome.getFailed());
           } else {
             skipped = outcome.getDone().getSkipped();
           }
@@ -115,35 +109,38 @@ kj::Promise<TransferResult> downloadTree(Context& context, RemoteFiles remote, k
       co_await ended.promise.then([] { return true; }, [](kj::Exception&&) { return false; });
   co_await worker.whenDone();
   KJ_IF_MAYBE (problem, worker.result()) {
-    if (whole || sendFailure == nullptr) kj::throwFatalException(treeFailure(what, *problem));
+    if (progress.bytes.load() > options.maxBytes) {
+      kj::throwFatalException(
+          failure(kj::str(what, ": it has more than ", formatBytes(options.maxBytes),
+                          maxBytes == nullptr ? ", which would fill the local disk: --max allows it"
+                                              : ", more than --max allows")));
+    }
+    if (whole || sendFailure == nullptr || problem->errorNumber != 0) {
+      kj::throwFatalException(treeFailure(what, *problem));
+    }
   }
   KJ_IF_MAYBE (exception, sendFailure) {
     kj::throwFatalException(kj::mv(*exception));
   }
   if (!whole) kj::throwFatalException(failure(kj::str(what, ": it did not come whole")));
-  tree.commit(mode);
+  KJ_IF_MAYBE (problem, tree->commit(writer)) {
+    kj::throwFatalException(treeFailure(kj::str(place.shown, ": cannot put it there"), *problem));
+  }
   co_return TransferResult{
       .bytes = progress.bytes, .entries = progress.entries, .skipped = skipped + progress.skipped};
 }
 
-kj::Promise<TransferResult> uploadTree(Context& context, RemoteFiles remote, kj::StringPtr from,
-                                       kj::StringPtr to) {
-  auto what = kj::str("cannot copy to ", remote.shown(to));
+kj::Promise<TransferResult> uploadTree(Context& context, kj::StringPtr from, RemoteFiles to) {
+  auto what = kj::str("cannot copy to ", to.shown());
   int fd = open(from.cStr(), O_RDONLY | O_DIRECTORY | O_CLOEXEC);
   if (fd < 0) {
     kj::throwFatalException(failure(kj::str(from, ": cannot read: ", strerror(errno))));
   }
   kj::AutoCloseFd source(fd);
 
-  auto makeRequest = remote.files.makeDirectoryRequest();
-  makeRequest.setPath(to.asBytes());
-  makeRequest.setMakeParents(true);
-  auto made = co_await makeRequest.send();
-  if (made.getOutcome().isFailed()) {
-    kj::throwFatalException(describeFailure(what, made.getOutcome().getFailed()));
-  }
-  auto importRequest = remote.files.importTreeRequest();
-  importRequest.setPath(to.asBytes());
+  auto importRequest = to.files.importTreeRequest();
+  importRequest.setPath(to.path.asBytes());
+  importRequest.setWhole(true);
   auto importing = co_await importRequest.send();
   if (importing.getOutcome().isFailed()) {
     kj::throwFatalException(describeFailure(what, importing.getOutcome().getFailed()));
@@ -151,12 +148,8 @@ kj::Promise<TransferResult> uploadTree(Context& context, RemoteFiles remote, kj:
   auto resultPromise = importing.getImport().resultRequest().send();
 
   TreeProgress progress;
-  Pipe pipe;
-  Worker worker([&, writeEnd = kj::mv(pipe.writeEnd)]() mutable {
-    auto archive = kj::mv(writeEnd);
-    return packTree(source, ".", archive, progress);
-  });
-  auto input = context.io.wrapInputFd(kj::mv(pipe.readEnd));
+  TreeWorker worker([&](int archive) { return packTree(source, ".", archive, progress); });
+  auto input = context.io.wrapInputFd(worker.takeStream());
   TransferLine line(context, baseName(from), 0,
                     [&] { return progress.bytes.load(std::memory_order_relaxed); });
   SinkWriter writer(importing.getSink());
@@ -172,7 +165,9 @@ kj::Promise<TransferResult> uploadTree(Context& context, RemoteFiles remote, kj:
   }
   auto response = co_await resultPromise;
   auto outcome = response.getOutcome();
-  if (outcome.isFailed()) kj::throwFatalException(describeFailure(what, outcome.getFailed()));
+  if (outcome.isFailed()) {
+    kj::throwFatalException(treeFailure(what, to.path, outcome.getFailed()));
+  }
   auto done = outcome.getDone();
   co_return TransferResult{.bytes = progress.bytes,
                            .entries = done.getEntries(),

@@ -1,18 +1,14 @@
 #pragma once
 
-#include <sys/types.h>
-
 #include "transfer/transfer.h"
 
 namespace bothy {
 
-// Unpacks the tree at `from` of a workspace at `to`, where nothing is yet, or below it if it is a directory; `mode`
-// is that of the tree's top.
-kj::Promise<TransferResult> downloadTree(Context& context, RemoteFiles remote, kj::StringPtr from,
-                                         kj::StringPtr to, mode_t mode);
+// Copies the tree `from` of a workspace to the local path `to`: into it under its own name, if that is a directory.
+kj::Promise<TransferResult> downloadTree(Context& context, RemoteFiles from, kj::StringPtr to,
+                                         kj::Maybe<uint64_t> maxBytes);
 
-// Unpacks the local directory `from` into the directory `to` of a workspace, which is made if missing.
-kj::Promise<TransferResult> uploadTree(Context& context, RemoteFiles remote, kj::StringPtr from,
-                                       kj::StringPtr to);
+// Copies the local directory `from` to exactly the path `to` of a workspace.
+kj::Promise<TransferResult> uploadTree(Context& context, kj::StringPtr from, RemoteFiles to);
 
 }  // namespace bothy

@@ -1,5 +1,6 @@
 #include <errno.h>
 #include <fcntl.h>
+#include <limits.h>
 #include <string.h>
 #include <sys/stat.h>
 #include <unistd.h>
@@ -13,36 +14,48 @@
 #include "transfer/transfer-line.h"
 #include "transfer/transfer.h"
 #include "transfer/tree-transfer.h"
+#include "tree/file-extents.h"
 #include "wire/byte-sink.h"
 
 namespace bothy {
 namespace {
 
-// Where a copy named `name` to `to` goes: into `to` if that is a directory.
-kj::Promise<kj::String> findTarget(RemoteFiles& remote, kj::StringPtr to, kj::StringPtr name) {
-  auto path = pathFromRoot(to, remote.user);
-  auto request = remote.files.statRequest();
-  request.setPath(path.asBytes());
+int64_t nanosOf(const timespec& time) {
+  constexpr int64_t NANOS_PER_SECOND = 1'000'000'000;
+  return time.tv_sec * NANOS_PER_SECOND + time.tv_nsec;
+}
+
+// Where a copy named `name` to `to` goes: into `to` if that is a directory and it has a name.
+kj::Promise<kj::String> findTarget(RemoteFiles& to, kj::StringPtr name, bool isTree) {
+  auto request = to.files.statRequest();
+  request.setPath(to.path.asBytes());
   request.setFollowLinks(true);
   auto response = co_await request.send();
   auto outcome = response.getOutcome();
   bool directory = outcome.isEntry() && outcome.getEntry().getKind() == rpc::FileKind::DIRECTORY;
-  if (directory && name != ".") co_return kj::str(path, path.endsWith("/") ? "" : "/", name);
-  if (directory || !path.endsWith("/")) co_return kj::mv(path);
-  kj::throwFatalException(failure(kj::str(remote.shown(to), ": there is no such directory")));
+  bool slash = to.path.endsWith("/");
+  if (directory && name.size() > 0) co_return kj::str(to.path, slash ? "" : "/", name);
+  if (!slash || isTree) co_return kj::str(to.path);
+  kj::throwFatalException(failure(kj::str(to.shown(), ": there is no such directory")));
 }
 
 // A new file of a workspace, which gets its name when the sink is ended.
 struct NewFile {
-  rpc::ByteSink::Client sink;
+  rpc::SparseSink::Client sink;
   rpc::FileWriting::Client writing;
   kj::Promise<void> opened;
 };
 
-NewFile openFile(RemoteFiles& remote, kj::StringPtr path, mode_t mode, kj::StringPtr what) {
-  auto request = remote.files.writeRequest();
-  request.setPath(path.asBytes());
-  request.initOptions().setMode(static_cast<uint16_t>(mode & 0777));
+NewFile openFile(RemoteFiles& to, kj::Maybe<const struct stat&> source, kj::StringPtr what) {
+  auto request = to.files.writeRequest();
+  request.setPath(to.path.asBytes());
+  auto options = request.initOptions();
+  options.setFollowLinks(true);
+  KJ_IF_MAYBE (status, source) {
+    options.setMode(static_cast<uint16_t>(status->st_mode & 0777));
+    options.setExactMode(true);
+    options.getModified().setNanos(nanosOf(status->st_mtim));
+  }
   auto opening = request.send();
   auto sink = opening.getSink();
   auto writing = opening.getWriting();
@@ -73,15 +86,40 @@ kj::Promise<kj::Exception> reasonOf(rpc::FileWriting::Client writing, kj::String
   co_return kj::mv(exception);
 }
 
-kj::Promise<void> sendFile(SinkWriter& writer, int fd, kj::StringPtr path, uint64_t& sent) {
-  while (true) {
-    auto space = writer.buffer(rpc::PREFERRED_CHUNK_BYTES);
-    ssize_t count = read(fd, space.begin(), space.size());
+kj::Promise<void> sendHole(rpc::SparseSink::Client sink, uint64_t bytes) {
+  auto request = sink.skipRequest();
+  request.setBytes(bytes);
+  return request.send();
+}
+
+uint64_t sizeOf(int fd) {
+  struct stat status{};
+  KJ_SYSCALL(fstat(fd, &status));
+  return static_cast<uint64_t>(status.st_size);
+}
+
+// Sends what a file has, as far as `size`, where that is not 0: one that grows is copied as far as it went when it
+// was opened, one that becomes shorter to its end.
+kj::Promise<void> sendFile(rpc::SparseSink::Client sink, SinkWriter& writer, int fd,
+                           kj::StringPtr path, uint64_t size, uint64_t& sent) {
+  const uint64_t limit = size > 0 ? size : UINT64_MAX;
+  uint64_t dataEnd = size > 0 ? 0 : UINT64_MAX;
+  while (sent < limit) {
+    if (sent >= dataEnd) {
+      auto extent = nextExtent(fd, sent, size);
+      auto holeEnd = extent.length > 0 ? extent.offset : kj::min(size, sizeOf(fd));
+      if (holeEnd > sent) co_await sendHole(sink, holeEnd - sent);
+      sent = kj::max(sent, holeEnd);
+      if (extent.length == 0) co_return;
+      dataEnd = extent.end();
+    }
+    auto space = writer.buffer(kj::min(dataEnd - sent, uint64_t{rpc::PREFERRED_CHUNK_BYTES}));
+    ssize_t count = pread(fd, space.begin(), space.size(), static_cast<off_t>(sent));
     if (count < 0 && errno == EINTR) continue;
     if (count < 0) {
       kj::throwFatalException(failure(kj::str(path, ": cannot read: ", strerror(errno))));
     }
-    if (count == 0) break;
+    if (count == 0) co_return;
     co_await writer.send(static_cast<size_t>(count));
     sent += static_cast<uint64_t>(count);
   }
@@ -101,33 +139,52 @@ kj::AutoCloseFd openSource(kj::StringPtr path, struct stat& status) {
   return source;
 }
 
-}  // namespace
+// Where a symlink leads that is itself the source; none if something else is.
+kj::Maybe<kj::String> readSymlink(kj::StringPtr path) {
+  char target[PATH_MAX];
+  // With a slash after it, it is the directory that is meant, and the kernel says so.
+  auto size = readlink(path.cStr(), target, sizeof(target));
+  if (size < 0) return nullptr;
+  return kj::heapString(target, static_cast<size_t>(size));
+}
 
-kj::Promise<TransferResult> upload(Context& context, RemoteFiles remote, const CopyEnd& from,
-                                   kj::StringPtr to) {
+kj::Promise<TransferResult> uploadSymlink(kj::StringPtr from, kj::StringPtr target,
+                                          RemoteFiles to) {
   struct stat status{};
-  kj::AutoCloseFd source;
-  if (!from.isStream()) source = openSource(from.path, status);
-  auto name = from.isStream() ? kj::str(".") : baseName(from.path);
-  auto path = co_await findTarget(remote, to, name);
-  if (S_ISDIR(status.st_mode)) {
-    co_return co_await uploadTree(context, kj::mv(remote), from.path, path);
+  if (lstat(from.cStr(), &status) < 0) {
+    kj::throwFatalException(failure(kj::str(from, ": cannot read: ", strerror(errno))));
   }
+  auto request = to.files.makeSymlinkRequest();
+  request.setPath(to.path.asBytes());
+  request.setTarget(target.asBytes());
+  request.setModifiedNanos(nanosOf(status.st_mtim));
+  auto response = co_await request.send();
+  auto outcome = response.getOutcome();
+  if (outcome.isFailed()) {
+    kj::throwFatalException(
+        describeFailure(kj::str("cannot write ", to.workspace, ":", to.path), outcome.getFailed()));
+  }
+  co_return TransferResult{};
+}
 
-  mode_t mode = from.isStream() ? 0644 : status.st_mode;
-  auto what = kj::str("cannot write ", remote.workspace, ":", path);
-  auto file = openFile(remote, path, mode, what);
+kj::Promise<TransferResult> uploadFile(Context& context, const CopyEnd& from, int source,
+                                       const struct stat& status, RemoteFiles to) {
+  auto what = kj::str("cannot write ", to.workspace, ":", to.path);
+  kj::Maybe<const struct stat&> attributes;
+  if (!from.isStream()) attributes = status;
+  auto file = openFile(to, attributes, what);
   // Bytes go before it is known whether the file could be opened; those of a person wait for it.
   if (from.isStream()) co_await kj::mv(file.opened);
   uint64_t sent = 0;
+  auto size = static_cast<uint64_t>(status.st_size);
   kj::Maybe<kj::Exception> failed;
   try {
-    SinkWriter writer(kj::mv(file.sink));
-    TransferLine line(context, name, static_cast<uint64_t>(status.st_size), [&] { return sent; });
+    SinkWriter writer(file.sink);
+    TransferLine line(context, baseName(from.path), size, [&] { return sent; });
     if (from.isStream()) {
       sent = co_await pumpToSink(context.input, writer);
     } else {
-      co_await sendFile(writer, source, from.path, sent);
+      co_await sendFile(kj::mv(file.sink), writer, source, from.path, size, sent);
     }
     co_await writer.end();
   } catch (...) {
@@ -138,6 +195,54 @@ kj::Promise<TransferResult> upload(Context& context, RemoteFiles remote, const C
     kj::throwFatalException(co_await reasonOf(kj::mv(file.writing), what, kj::mv(*exception)));
   }
   co_return TransferResult{.bytes = sent};
+}
+
+class Upload final: public Copy {
+public:
+  Upload(Context& context, const CopyEnd& from) : context(context), from(from) {}
+
+  kj::Promise<TransferResult> run(RemoteFiles to) override;
+  // All of it goes again: what had come is forgotten with its connection.
+  uint64_t position() const override { return 0; }
+
+private:
+  Context& context;
+  const CopyEnd& from;
+  // Decided once: a copy that has its place already would be a directory to go into.
+  kj::Maybe<kj::String> target;
+  bool inputWasRead = false;
+};
+
+kj::Promise<TransferResult> Upload::run(RemoteFiles to) {
+  struct stat status{};
+  kj::AutoCloseFd source;
+  kj::Maybe<kj::String> link;
+  if (from.isStream()) {
+    if (inputWasRead) {
+      kj::throwFatalException(failure(
+          "the connection was lost, and standard input cannot be read again: nothing was written"));
+    }
+  } else {
+    link = readSymlink(from.path);
+    if (link == nullptr) source = openSource(from.path, status);
+  }
+  if (target == nullptr) {
+    auto name = from.isStream() ? kj::str() : baseName(from.path);
+    target = co_await findTarget(to, name, S_ISDIR(status.st_mode));
+  }
+  to.path = kj::str(KJ_ASSERT_NONNULL(target));
+  KJ_IF_MAYBE (linkTarget, link) {
+    co_return co_await uploadSymlink(from.path, *linkTarget, kj::mv(to));
+  }
+  if (S_ISDIR(status.st_mode)) co_return co_await uploadTree(context, from.path, kj::mv(to));
+  inputWasRead = true;
+  co_return co_await uploadFile(context, from, source, status, kj::mv(to));
+}
+
+}  // namespace
+
+kj::Own<Copy> newUpload(Context& context, const CopyEnd& from) {
+  return kj::heap<Upload>(context, from);
 }
 
 }  // namespace bothy

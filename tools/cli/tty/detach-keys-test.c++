@@ -35,6 +35,61 @@ TEST_CASE("the first key typed twice is sent once") {
   CHECK(type("ctrl-],.", {"\x1d\x1d", "."}) == "\x1d.");
 }
 
+TEST_CASE("the sequence detaches in every encoding that a program can ask for") {
+  // modifyOtherKeys, and with formatOtherKeys
+  CHECK(type("ctrl-],.", {"a\x1b[27;5;93~."}) == "a!");
+  CHECK(type("ctrl-],.", {"\x1b[93;5u."}) == "!");
+  // kitty's protocol: disambiguated, with events, with every key encoded, alternates and text
+  CHECK(type("ctrl-],.", {"\x1b[93;5u", "."}) == "!");
+  CHECK(type("ctrl-],.", {"\x1b[93;5:1u\x1b[93;5:3u."}) == "!");
+  CHECK(type("ctrl-],.", {"\x1b[57442;5:1u\x1b[93;5:1u\x1b[93;5:3u\x1b[57442;1:3u\x1b[46;1:1u"}) ==
+        "\x1b[57442;5:1u!");
+  CHECK(type("ctrl-],.", {"\x1b[93:125:93;5u\x1b[46::46;;46u"}) == "!");
+  CHECK(type("ctrl-p,ctrl-q", {"\x1b[112;5u\x1b[27;5;113~"}) == "!");
+}
+
+TEST_CASE("an encoded key may come in pieces") {
+  kj::StringPtr typed = "\x1b[27;5;93~\x1b[46u";
+  for (size_t i = 1; i < typed.size(); ++i) {
+    INFO(i);
+    auto first = kj::str(typed.slice(0, i));
+    CHECK(type("ctrl-],.", {first, typed.slice(i)}) == "!");
+  }
+}
+
+TEST_CASE("encoded keys that only look like the sequence are not lost") {
+  CHECK(type("ctrl-],.", {"\x1b[93;5ux"}) == "\x1b[93;5ux");
+  CHECK(type("ctrl-],.", {"\x1b[93;5u\x1b[93;5:3ux"}) == "\x1b[93;5u\x1b[93;5:3ux");
+  CHECK(type("ctrl-],.", {"\x1b[93;7u."}) == "\x1b[93;7u.");
+  CHECK(type("ctrl-],.", {"\x1b[93;5u\x1b[A."}) == "\x1b[93;5u\x1b[A.");
+  CHECK(type("ctrl-],.", {"\x1b[1", "\x01x"}) == "\x1b[1\x01x");
+  CHECK(type("ctrl-],.", {"\x1b[93;5u\x1b[93;5u", "."}) == "\x1b[93;5u.");
+}
+
+TEST_CASE("the mouse and answers of the terminal may come between the keys") {
+  CHECK(type("ctrl-],.", {"\x1d\x1b[<35;10;10M\x1b[O\x1b[I."}) == "\x1b[<35;10;10M\x1b[O\x1b[I!");
+}
+
+TEST_CASE("Escape is held only for the moment in which more of a key may follow") {
+  auto keys = KJ_REQUIRE_NONNULL(DetachKeys::parse("ctrl-],."));
+  CHECK(keys.filter("\x1b"_kj.asBytes()).input.size() == 0);
+  CHECK(keys.isUndecided());
+  CHECK(kj::str(keys.decide().asChars()) == "\x1b");
+  CHECK_FALSE(keys.isUndecided());
+  // Followed by something else, it is a key of its own.
+  CHECK(type("ctrl-],.", {"\x1b", "x"}) == "\x1bx");
+  CHECK(type("ctrl-],.", {"\x1b\x1d."}) == "\x1b!");
+  CHECK(type("ctrl-],.", {"\x1b\x1b[A"}) == "\x1b\x1b[A");
+  CHECK(type("ctrl-],.", {"\x1bOP"}) == "\x1bOP");
+  CHECK(type("ctrl-p,ctrl-[", {"\x10\x1b"}) == "!");
+}
+
+TEST_CASE("what never ends is held to a bound") {
+  kj::String endless = kj::str("\x1b[", kj::repeat('1', 10'000));
+  CHECK(type("ctrl-],.", {endless}).size() >= 9'900);
+  CHECK(type("none", {endless}) == endless);
+}
+
 TEST_CASE("without a sequence everything passes") {
   CHECK(type("none", {"\x1d.", "a"}) == "\x1d.a");
 }

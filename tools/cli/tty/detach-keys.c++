@@ -1,7 +1,13 @@
 #include "tty/detach-keys.h"
 
+#include "tty/typed-key.h"
+
 namespace bothy {
 namespace {
+
+constexpr kj::byte ESCAPE = 0x1b;
+constexpr size_t MAX_SEQUENCE_BYTES = 64;  // of one key; a longer sequence is none
+constexpr size_t MAX_HELD_BYTES = 1024;
 
 kj::Maybe<kj::byte> parseKey(kj::StringPtr key) {
   constexpr kj::StringPtr CONTROL = "ctrl-"_kj;
@@ -40,26 +46,100 @@ kj::Maybe<DetachKeys> DetachKeys::parse(kj::StringPtr text) {
 }
 
 DetachKeys::Result DetachKeys::filter(kj::ArrayPtr<const kj::byte> typed) {
-  kj::Vector<kj::byte> input(typed.size() + sequence.size());
-  for (auto key : typed) {
-    if (matched < sequence.size() && key == sequence[matched]) {
-      if (++matched == sequence.size()) {
-        matched = 0;
-        return {input.releaseAsArray(), true};
-      }
-      continue;
-    }
-    bool firstKeyTwice = matched == 1 && key == sequence[0];
-    input.addAll(sequence.slice(0, matched));
-    matched = 0;
-    if (firstKeyTwice) continue;
-    if (sequence.size() > 0 && key == sequence[0]) {
-      matched = 1;
-    } else {
-      input.add(key);
-    }
+  kj::Vector<kj::byte> input(typed.size() + held.size() + unfinished.size());
+  for (auto next : typed) {
+    if (takeByte(next, input)) return {input.releaseAsArray(), true};
   }
   return {input.releaseAsArray(), false};
+}
+
+kj::Array<kj::byte> DetachKeys::decide() {
+  kj::Vector<kj::byte> input;
+  takeOther(unfinished, input);
+  unfinished.clear();
+  return input.releaseAsArray();
+}
+
+// Whether the sequence is complete with `next`; so do those below.
+bool DetachKeys::takeByte(kj::byte next, kj::Vector<kj::byte>& input) {
+  bool isParameter = next >= 0x20 && next <= 0x3f;
+  bool isFinal = next >= 0x40 && next <= 0x7e;
+  if (unfinished.size() == 1 && next == '[') {
+    unfinished.add(next);
+    return false;
+  }
+  if (unfinished.size() >= 2 && isParameter && unfinished.size() < MAX_SEQUENCE_BYTES) {
+    unfinished.add(next);
+    return false;
+  }
+  if (unfinished.size() >= 2 && isFinal) {
+    unfinished.add(next);
+    auto whole = kj::mv(unfinished);
+    unfinished = kj::Vector<kj::byte>();
+    return takeSequence(whole, input);
+  }
+  if (unfinished.size() > 0) input.addAll(decide());
+  // As the next key of the sequence Escape is not held: it need not be the beginning of anything.
+  bool mayBegin = sequence.size() > 0 && sequence[matched] != ESCAPE;
+  if (next == ESCAPE && mayBegin) {
+    unfinished.add(next);
+    return false;
+  }
+  return takeKey(next, kj::arrayPtr(&next, 1), input);
+}
+
+bool DetachKeys::takeSequence(kj::ArrayPtr<const kj::byte> whole, kj::Vector<kj::byte>& input) {
+  auto key = decodeKey(whole);
+  switch (key.kind) {
+    case TypedKey::Kind::KEY:
+      return takeKey(key.byte, whole, input);
+    case TypedKey::Kind::QUIET:
+      // Comes between the keys of the sequence, and belongs to them.
+      if (matched > 0 && held.size() < MAX_HELD_BYTES) {
+        held.addAll(whole);
+        return false;
+      }
+      break;
+    case TypedKey::Kind::REPORT:
+      input.addAll(whole);
+      return false;
+    case TypedKey::Kind::OTHER:
+      break;
+  }
+  takeOther(whole, input);
+  return false;
+}
+
+bool DetachKeys::takeKey(kj::byte key, kj::ArrayPtr<const kj::byte> typed,
+                         kj::Vector<kj::byte>& input) {
+  if (matched < sequence.size() && key == sequence[matched]) {
+    held.addAll(typed);
+    if (++matched < sequence.size()) return false;
+    matched = 0;
+    held.clear();
+    return true;
+  }
+  bool firstKeyTwice = matched == 1 && key == sequence[0];
+  release(input);
+  if (firstKeyTwice) return false;
+  if (sequence.size() > 0 && key == sequence[0]) {
+    held.addAll(typed);
+    matched = 1;
+  } else {
+    input.addAll(typed);
+  }
+  return false;
+}
+
+void DetachKeys::takeOther(kj::ArrayPtr<const kj::byte> typed, kj::Vector<kj::byte>& input) {
+  release(input);
+  input.addAll(typed);
+}
+
+void DetachKeys::release(kj::Vector<kj::byte>& input) {
+  input.addAll(held);
+  held.clear();
+  matched = 0;
 }
 
 kj::String DetachKeys::describe() const {

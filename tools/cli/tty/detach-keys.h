@@ -6,8 +6,8 @@
 
 namespace bothy {
 
-// Finds the key sequence that leaves a terminal in what is typed.  What might begin the sequence is held
-// until the next key decides; its first key typed twice is sent once.
+// Finds the key sequence that leaves a terminal in what is typed, however the keys are encoded.  What might begin
+// the sequence is held until the next key decides; its first key typed twice is sent once.
 class DetachKeys final {
 public:
   // "ctrl-],." : keys between commas, each a character or "ctrl-" and one of a-z @ [ \ ] ^ _.  "none":
@@ -21,6 +21,12 @@ public:
   };
   Result filter(kj::ArrayPtr<const kj::byte> typed);
 
+  // Whether the last that was typed is held because it may be Escape (or Alt-[), or the beginning of an encoded key
+  // of which the rest follows within a moment.
+  bool isUndecided() const { return unfinished.size() == 1 || unfinished.size() == 2; }
+  // The moment is over: what goes to the terminal.
+  kj::Array<kj::byte> decide();
+
   // For people: "Ctrl-] then .".  Empty: none.
   kj::String describe() const;
 
@@ -29,6 +35,14 @@ private:
 
   kj::Array<kj::byte> sequence;
   size_t matched = 0;
+  kj::Vector<kj::byte> held;        // of the keys that matched, as they were typed
+  kj::Vector<kj::byte> unfinished;  // a control sequence, as far as it came
+
+  bool takeByte(kj::byte next, kj::Vector<kj::byte>& input);
+  bool takeSequence(kj::ArrayPtr<const kj::byte> whole, kj::Vector<kj::byte>& input);
+  bool takeKey(kj::byte key, kj::ArrayPtr<const kj::byte> typed, kj::Vector<kj::byte>& input);
+  void takeOther(kj::ArrayPtr<const kj::byte> typed, kj::Vector<kj::byte>& input);
+  void release(kj::Vector<kj::byte>& input);
 };
 
 }  // namespace bothy

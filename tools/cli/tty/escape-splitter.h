@@ -17,6 +17,9 @@ public:
   // Gives the pieces of `output`, and what was held before it, in order.
   void split(Piece output, Handler handler);
 
+  // Whether a sequence has begun and not ended.
+  bool isWithin() const { return state != State::TEXT; }
+
   // What is held back; it is forgotten.
   kj::Array<kj::byte> takeHeld();
 

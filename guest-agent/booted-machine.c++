@@ -1,0 +1,75 @@
+#include "booted-machine.h"
+
+#include <kj/debug.h>
+#include <sys/utsname.h>
+#include <time.h>
+
+#include "process/text-file.h"
+
+namespace bothy {
+namespace {
+
+uint64_t unixMicros() {
+  struct timespec now;
+  KJ_SYSCALL(::clock_gettime(CLOCK_REALTIME, &now));
+  return static_cast<uint64_t>(now.tv_sec) * 1000000 + now.tv_nsec / 1000;
+}
+
+void setKernel(rpc::BootReport::Builder report) {
+  struct utsname kernel;
+  KJ_SYSCALL(::uname(&kernel));
+  report.setKernel(kernel.release);
+}
+
+}  // namespace
+
+BootedMachine::BootedMachine(const Boot& boot, kj::UnixEventPort& eventPort, kj::Timer& timer,
+                             Machine& machine)
+    : boot(boot),
+      power(timer, machine),
+      schedule(timer, power, SHUTDOWN_SCHEDULE, unixMicros),
+      signals(
+          eventPort, [this](PowerOrder order) { power.end(order.ending, order.grace); },
+          [this]() { schedule.reread(); }) {}
+
+void BootedMachine::report(rpc::BootReport::Builder report) {
+  auto stages = report.initStages(boot.stages().size());
+  for (auto i : kj::indices(boot.stages())) {
+    auto& stage = boot.stages()[i];
+    stages[i].setName(stage.name);
+    stages[i].setStartMicros(stage.start / kj::MICROSECONDS);
+    stages[i].setTookMicros(stage.took / kj::MICROSECONDS);
+    KJ_IF_MAYBE (failure, stage.failure) {
+      stages[i].setFailure(*failure);
+    }
+  }
+  setKernel(report);
+  auto bootId = readTextFile("/proc/sys/kernel/random/boot_id");
+  report.setBootId(kj::str(trimmed(bootId.asArray())));
+  report.setAgentVersion(BOTHY_VERSION);
+  report.getImage().setName(boot.image().name);
+  report.getImage().setVersion(boot.image().version);
+  KJ_SWITCH_ONEOF(boot.disk()) {
+    KJ_CASE_ONEOF(ready, DiskReady) {
+      report.getDataDisk().initReady().setCreated(ready.created);
+    }
+    KJ_CASE_ONEOF(absent, DiskAbsent) {
+      report.getDataDisk().setAbsent();
+    }
+    KJ_CASE_ONEOF(damaged, DiskDamaged) {
+      report.getDataDisk().setDamaged(damaged.reason);
+    }
+  }
+}
+
+void NoMachine::report(rpc::BootReport::Builder report) {
+  setKernel(report);
+  report.setAgentVersion(BOTHY_VERSION);
+  report.getDataDisk().setAbsent();
+}
+
+void NoMachine::refuse() {
+  KJ_UNIMPLEMENTED("this agent is no machine's PID 1: it ends nothing");
+}
+
+}  // namespace bothy

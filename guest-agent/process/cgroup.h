@@ -1,0 +1,59 @@
+#pragma once
+
+#include <kj/async-unix.h>
+#include <kj/io.h>
+#include <kj/string.h>
+#include <kj/vector.h>
+#include <sys/types.h>
+
+namespace bothy {
+
+// A cgroup v2 directory for one program and all that it starts.  The guest's root may do anything to it: remove it, nest
+// others in it, freeze it.  So nothing here fails once it is made: what is gone is empty.
+//
+// Dropping it removes it with those nested in it, unless a process is in one of them.
+class Cgroup final {
+public:
+  // Makes the directory `name` in the directory `root`, which outlives it.  Throws if that cannot be.
+  Cgroup(kj::UnixEventPort& eventPort, int root, kj::String name);
+  ~Cgroup() noexcept(false);
+  KJ_DISALLOW_COPY_AND_MOVE(Cgroup);
+
+  int fd() const { return directory.get(); }
+  // Nobody has touched it, as far as a look tells.
+  bool isFresh() const;
+  bool isPopulated() const;
+  kj::Promise<void> onEmpty();
+
+  // Sends the signals to all processes in it and in those nested in it; whether one got them.  They are frozen
+  // meanwhile, so that none is missed that another is just starting; but no longer than FREEZE_LIMIT, because one that
+  // waits for a device does not freeze.  To be awaited before this is dropped.
+  kj::Promise<bool> signal(kj::Array<int> numbers);
+
+  // Processes in it and in those nested in it.
+  kj::Vector<pid_t> members() const;
+  // SIGKILL for all of them at once, and for those that they are just starting.
+  void kill();
+
+private:
+  kj::UnixEventPort& eventPort;
+  const int root;
+  const kj::String name;
+  kj::AutoCloseFd directory;
+  kj::AutoCloseFd events;
+  kj::Maybe<kj::UnixEventPort::FdObserver> observer;
+  uint freezes = 0;  // by signal(), under way
+  bool isFrozenByUs = false;
+
+  void freeze();
+  void thaw();
+  kj::Promise<void> onFrozen();
+};
+
+constexpr kj::Duration FREEZE_LIMIT = 100 * kj::MILLISECONDS;
+
+// Processes in the cgroups within the one at `path`, which is mounted: those of the root itself are the kernel's.  None
+// if there is no such directory.
+kj::Maybe<uint> countProcessesWithin(kj::StringPtr path);
+
+}  // namespace bothy

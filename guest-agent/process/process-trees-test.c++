@@ -1,0 +1,218 @@
+// What a program and the guest's root do to control groups.
+#include "process/process-tree.h"
+
+#include <dirent.h>
+#include <fcntl.h>
+#include <signal.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include <kj/debug.h>
+#include <catch2/catch_test_macros.hpp>
+
+#include "process/child-process.h"
+#include "process/test-world.h"
+
+namespace bothy {
+namespace {
+
+struct World: public TestWorld {
+  kj::AutoCloseFd null{open("/dev/null", O_RDWR | O_CLOEXEC)};
+
+  kj::Own<ChildProcess> start(kj::StringPtr script, kj::Maybe<int> output = nullptr) {
+    SpawnRequest request = {
+        .programs = kj::arr(kj::str("/bin/sh")),
+        .arguments = kj::arr(kj::str("sh"), kj::str("-c"), kj::str(script)),
+        .environment = kj::arr(kj::str("PATH=/usr/bin:/bin")),
+        .workingDirectory = kj::str("/"),
+        .credentials = nullptr,
+        .standardFds = {null.get(), output.orDefault(null.get()), null.get()},
+        .cgroupFd = nullptr,
+    };
+    auto outcome = ChildProcess::start(*host, kj::mv(request)).wait(scope);
+    REQUIRE(outcome.is<kj::Own<ChildProcess>>());
+    return kj::mv(outcome.get<kj::Own<ChildProcess>>());
+  }
+  // Runs a program to its end.
+  bool runs() { return start("exit 7")->onExit().wait(scope).number == 7; }
+
+  kj::StringPtr root() { return KJ_ASSERT_NONNULL(cgroupRoot); }
+  kj::Vector<kj::String> groups() {
+    kj::Vector<kj::String> result;
+    auto* entries = opendir(root().cStr());
+    KJ_REQUIRE(entries != nullptr);
+    KJ_DEFER(closedir(entries));
+    while (auto* entry = readdir(entries)) {
+      if (kj::StringPtr(entry->d_name).startsWith("program-")) {
+        result.add(kj::str(root(), "/", entry->d_name));
+      }
+    }
+    return result;
+  }
+  // Of the only program.
+  kj::String groupOf(const ChildProcess& child) {
+    for (auto& group : groups()) {
+      if (read(kj::str(group, "/cgroup.procs")) == kj::str(child.pid(), '\n')) return kj::mv(group);
+    }
+    KJ_FAIL_REQUIRE("it has no group");
+  }
+  static kj::String read(kj::StringPtr path) {
+    int fd = open(path.cStr(), O_RDONLY | O_CLOEXEC);
+    if (fd < 0) return kj::String();
+    return kj::FdInputStream(kj::AutoCloseFd(fd)).readAllText();
+  }
+  static bool write(kj::StringPtr path, kj::StringPtr text) {
+    int fd = open(path.cStr(), O_WRONLY | O_CLOEXEC);
+    if (fd < 0) return false;
+    kj::AutoCloseFd owned(fd);
+    return ::write(fd, text.begin(), text.size()) == ssize_t(text.size());
+  }
+  bool signal(ChildProcess& child, int number) {
+    return child.signal(number, rpc::SignalScope::TREE).wait(scope);
+  }
+  // Turns the loop until the background work of what ended is through.
+  void settle() {
+    for (int i = 0; i < 10; i++) scope.poll();
+  }
+};
+
+#define WITH_CGROUPS(world) \
+  World world;              \
+  if (world.cgroupRoot == nullptr) SKIP("no cgroup v2 that this user may write")
+
+TEST_CASE("each program has a control group that is new, and none is left") {
+  WITH_CGROUPS(world);
+  kj::String first;
+  {
+    auto child = world.start("exec sleep 1000");
+    first = world.groupOf(*child);
+    world.signal(*child, SIGKILL);
+    child->onExit().wait(world.scope);
+  }
+  world.settle();
+  CHECK(access(first.cStr(), F_OK) != 0);
+  for (int i = 0; i < 20; i++) REQUIRE(world.runs());
+  world.settle();
+  CHECK(world.groups().size() <= 4);
+}
+
+TEST_CASE(
+    "P13 a program that nested its control group, and froze or removed others, keeps none from "
+    "starting") {
+  WITH_CGROUPS(world);
+  REQUIRE(world.runs());
+  SECTION("nested") {
+    auto child = world.start("exec sleep 1000");
+    auto group = world.groupOf(*child);
+    auto leaf = kj::str(group, "/leaf"), deeper = kj::str(leaf, "/deeper");
+    REQUIRE(mkdir(leaf.cStr(), 0755) == 0);
+    REQUIRE(mkdir(deeper.cStr(), 0755) == 0);
+    REQUIRE(world.write(kj::str(deeper, "/cgroup.procs"), kj::str(child->pid())));
+    CHECK(child->countMembers() == 1);
+    world.signal(*child, SIGTERM);
+    child->onExit().wait(world.scope);
+    child = nullptr;
+    world.settle();
+    CHECK(access(group.cStr(), F_OK) != 0);
+  }
+  SECTION("removed while it was idle, and while its program is held") {
+    auto child = world.start("exit 0");
+    child->onExit().wait(world.scope);
+    for (auto& group : world.groups()) rmdir(group.cStr());
+    CHECK(child->countMembers() == 0);
+    CHECK_FALSE(world.signal(*child, SIGTERM));
+    CHECK_FALSE(world.signal(*child, SIGKILL));
+    child->end().wait(world.scope);
+  }
+  SECTION("frozen") {
+    world.settle();
+    for (auto& group : world.groups()) CHECK(world.write(kj::str(group, "/cgroup.freeze"), "1"));
+  }
+  SECTION("threaded") {
+    world.settle();
+    for (auto& group : world.groups())
+      CHECK(world.write(kj::str(group, "/cgroup.type"), "threaded"));
+    auto child = world.start("sleep 1000 & sleep 1000");
+    CHECK(world.signal(*child, SIGKILL));
+    child->onExit().wait(world.scope);
+    world.host->reaper.onChildless().wait(world.scope);
+  }
+  SECTION("no more are allowed") {
+    world.settle();
+    for (auto& group : world.groups()) rmdir(group.cStr());
+    REQUIRE(world.write(kj::str(world.root(), "/cgroup.max.descendants"), "0"));
+  }
+  for (int i = 0; i < 8; i++) REQUIRE(world.runs());
+}
+
+TEST_CASE("P13 a kill of the tree leaves nobody, double-forked or nested, however fast it forks") {
+  WITH_CGROUPS(world);
+  int ends[2];
+  KJ_SYSCALL(pipe2(ends, O_CLOEXEC));
+  kj::AutoCloseFd reader(ends[0]), writer(ends[1]);
+  auto child = world.start(
+      "trap '' HUP TERM; (setsid sh -c 'while :; do (sleep 1000 &); sleep 0.001; done' &); "
+      "(setsid sleep 1000 & echo $!); exec sleep 1000",
+      writer.get());
+  char line[16] = {};
+  REQUIRE(::read(reader.get(), line, sizeof(line) - 1) > 0);
+  for (auto& group : world.groups()) {
+    auto leaf = kj::str(group, "/nested");
+    if (world.read(kj::str(group, "/cgroup.procs")).size() == 0) continue;
+    REQUIRE(mkdir(leaf.cStr(), 0755) == 0);
+    REQUIRE(world.write(kj::str(leaf, "/cgroup.procs"), line));
+  }
+  CHECK(world.signal(*child, SIGKILL));
+  child->onExit().wait(world.scope);
+  world.host->reaper.onChildless().wait(world.scope);
+  CHECK(child->countMembers() == 0);
+}
+
+TEST_CASE("P13 a signal to the tree reaches those that fork while it is sent") {
+  WITH_CGROUPS(world);
+  // Each link starts the next and goes: there is always one that is being forked.
+  auto child = world.start(
+      "f() { (f &) }; g() { (g &) }; trap 'exit 9' HUP; (f &); (g &); while :; do sleep 0.01; "
+      "done");
+  for (int i = 0; i < 3; i++)
+    world.io.provider->getTimer().afterDelay(kj::MILLISECONDS).wait(world.scope);
+  CHECK(world.signal(*child, SIGTERM));
+  child->onExit().wait(world.scope);
+  world.host->reaper.onChildless().wait(world.scope);
+}
+
+TEST_CASE("a tree that root has frozen stays frozen, and is ended all the same") {
+  WITH_CGROUPS(world);
+  auto child = world.start("exec sleep 1000");
+  auto freeze = kj::str(world.groupOf(*child), "/cgroup.freeze");
+  REQUIRE(world.write(freeze, "1"));
+  CHECK(world.signal(*child, SIGCONT));
+  CHECK(world.read(freeze) == "1\n");
+  CHECK(world.signal(*child, SIGKILL));
+  child->onExit().wait(world.scope);
+}
+
+TEST_CASE("where nothing can be frozen it is looked again until nobody new is found") {
+  int none = 0;
+  for (pid_t members = 1; members <= 3; members++) {
+    pid_t shown = 0;
+    uint looks = 0;
+    signalAll(kj::arrayPtr(&none, 1), [&]() {
+      looks++;
+      kj::Vector<pid_t> result;
+      shown = kj::min(shown + 1, members);
+      for (pid_t i = 0; i < shown; i++) result.add(getpid() + i);
+      return result;
+    });
+    CHECK(looks == uint(members) + 1);
+  }
+}
+
+TEST_CASE("without a control group to be in an agent serves all the same") {
+  auto io = setupTestIo();
+  ProcessTrees trees(io.unixEventPort, "/no/such/cgroup"_kj);
+  CHECK(trees.create()->cgroupFd() == nullptr);
+}
+
+}  // namespace
+}  // namespace bothy

@@ -1,0 +1,40 @@
+#include "process/requested-starts.h"
+
+#include "schema/limits.capnp.h"
+
+namespace bothy {
+
+kj::Promise<kj::Own<RequestedStarts::Result>> RequestedStarts::once(
+    kj::StringPtr requestId, kj::FunctionParam<kj::Promise<Result::Outcome>()> start) {
+  forgetOld();
+  KJ_IF_MAYBE (known, starts.find(requestId)) {
+    return known->addBranch();
+  }
+  auto starting = kj::evalNow([&]() { return start(); });
+  auto& added = starts.insert(kj::str(requestId), run(kj::str(requestId), kj::mv(starting)).fork());
+  return added.value.addBranch();
+}
+
+kj::Promise<kj::Own<RequestedStarts::Result>> RequestedStarts::run(
+    kj::String requestId, kj::Promise<Result::Outcome> starting) {
+  bool hasProgram = false;
+  KJ_DEFER(if (!hasProgram) programIsGone(requestId));
+  auto outcome = co_await starting;
+  hasProgram = outcome.is<uint64_t>();
+  co_return kj::refcounted<Result>(kj::mv(outcome));
+}
+
+void RequestedStarts::programIsGone(kj::StringPtr requestId) {
+  gone.push_back(Gone{kj::str(requestId), clock.now()});
+}
+
+void RequestedStarts::forgetOld() {
+  constexpr auto MEMORY = rpc::REQUEST_MEMORY_MILLIS * kj::MILLISECONDS;
+  while (gone.size() > rpc::MAX_REMEMBERED_REQUESTS ||
+         (gone.size() > 0 && clock.now() - gone.front().since >= MEMORY)) {
+    starts.erase(gone.front().requestId);
+    gone.pop_front();
+  }
+}
+
+}  // namespace bothy

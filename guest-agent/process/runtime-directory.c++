@@ -1,0 +1,50 @@
+#include "process/runtime-directory.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <linux/openat2.h>
+#include <sys/stat.h>
+#include <sys/syscall.h>
+#include <unistd.h>
+
+namespace bothy {
+
+namespace {
+
+constexpr mode_t ALL_MODE = 0755;  // of /run/user
+constexpr mode_t OWN_MODE = 0700;
+
+kj::AutoCloseFd openDirectory(int parent, const char* name) {
+  struct open_how how = {};
+  how.flags = O_RDONLY | O_DIRECTORY | O_CLOEXEC;
+  how.resolve = RESOLVE_BENEATH | RESOLVE_NO_SYMLINKS | RESOLVE_NO_XDEV;
+  return kj::AutoCloseFd(static_cast<int>(syscall(SYS_openat2, parent, name, &how, sizeof(how))));
+}
+
+kj::AutoCloseFd makeDirectory(int parent, const char* name, mode_t mode) {
+  auto existing = openDirectory(parent, name);
+  if (existing.get() >= 0 || errno != ENOENT) return existing;
+  if (mkdirat(parent, name, mode) < 0 && errno != EEXIST) return kj::AutoCloseFd();
+  return openDirectory(parent, name);
+}
+
+}  // namespace
+
+RuntimeDirectories::RuntimeDirectories(kj::StringPtr run)
+    : run(kj::str(run)), directory(open(run.cStr(), O_RDONLY | O_DIRECTORY | O_CLOEXEC)) {}
+
+kj::Maybe<kj::String> RuntimeDirectories::ensure(const User& user) const {
+  if (directory.get() < 0) return nullptr;
+  auto all = makeDirectory(directory.get(), "user", ALL_MODE);
+  if (all.get() < 0) return nullptr;
+  auto name = kj::str(user.uid);
+  auto own = makeDirectory(all.get(), name.cStr(), OWN_MODE);
+  struct stat status;
+  if (own.get() < 0 || fstat(own.get(), &status) < 0) return nullptr;
+  // Owner before mode, so that nobody else's rights on it ever widen.
+  if (status.st_uid != user.uid && fchown(own.get(), user.uid, user.gid) < 0) return nullptr;
+  if ((status.st_mode & 07777) != OWN_MODE && fchmod(own.get(), OWN_MODE) < 0) return nullptr;
+  return kj::str(run, "/user/", name);
+}
+
+}  // namespace bothy

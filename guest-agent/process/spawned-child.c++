@@ -1,0 +1,174 @@
+#include "process/spawned-child.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <signal.h>
+#include <sys/ioctl.h>
+#include <sys/stat.h>
+#include <sys/syscall.h>
+#include <unistd.h>
+
+#include "process/program-limits.h"
+#include "process/raw-syscall.h"
+
+// SAFETY: all of this runs in the memory of the agent, beside it.  It calls nothing but system calls, none of them
+// through libc: errno and libc's notion of the thread are the agent's.  It writes to its own stack and to the plan.
+// No signal handler can run: CLONE_CLEAR_SIGHAND.  Once setresuid(2) was called the memory is not dumpable, so no
+// process of the user can attach to it.
+
+namespace bothy {
+
+namespace {
+
+using Stage = SpawnFailure::Stage;
+
+constexpr int FIRST_FREE_FD = 3;
+constexpr const char* SHELL = "/bin/sh";
+constexpr const char* HOME_IS_ROOT = "HOME=/";
+
+template <typename T>
+BOTHY_CHILD long pointer(T* address) {
+  return reinterpret_cast<long>(address);
+}
+
+[[noreturn]] BOTHY_CHILD void fail(ChildPlan& plan, Stage stage, long result) {
+  plan.stage = stage;
+  plan.errorNumber = static_cast<int>(-result);
+  __atomic_store_n(&plan.failed, true, __ATOMIC_RELEASE);
+  for (;;) rawSyscall(SYS_exit_group, 127);
+}
+
+BOTHY_CHILD void resetSignals(const ChildPlan& plan) {
+  // CLONE_CLEAR_SIGHAND leaves ignored signals ignored, and so would execve(2).
+  uint64_t defaultAction[8];
+  for (auto& word : defaultAction) {
+    word = 0;
+    asm volatile("" : : "r"(&word) : "memory");  // or it becomes a call of memset
+  }
+  for (size_t i = 0; i < plan.ignoredSignalCount; i++) {
+    rawSyscall(SYS_rt_sigaction, plan.ignoredSignals[i], pointer(defaultAction), 0, 8);
+  }
+}
+
+BOTHY_CHILD void takeFds(ChildPlan& plan) {
+  long result;
+  for (int fd = 0; fd < FIRST_FREE_FD; fd++) {
+    result = rawSyscall(SYS_dup3, plan.fds[fd], fd, 0);
+    if (result < 0) fail(plan, Stage::FILES, result);
+  }
+  if (plan.report != FIRST_FREE_FD) {
+    result = rawSyscall(SYS_dup3, plan.report, FIRST_FREE_FD, O_CLOEXEC);
+    if (result < 0) fail(plan, Stage::FILES, result);
+  }
+  // Now, and not by execve(2): the child may hang in chdir(2), and would hold open what others wait to see closed.
+  result = rawSyscall(SYS_close_range, FIRST_FREE_FD + 1, ~0u, 0);
+  if (result < 0) fail(plan, Stage::FILES, result);
+}
+
+BOTHY_CHILD void takeCredentials(ChildPlan& plan) {
+  long result = rawSyscall(SYS_setgroups, plan.groupCount, pointer(plan.groups));
+  if (result < 0) fail(plan, Stage::CREDENTIALS, result);
+  result = rawSyscall(SYS_setresgid, plan.gid, plan.gid, plan.gid);
+  if (result < 0) fail(plan, Stage::CREDENTIALS, result);
+  result = rawSyscall(SYS_setresuid, plan.uid, plan.uid, plan.uid);
+  if (result < 0) fail(plan, Stage::CREDENTIALS, result);
+}
+
+BOTHY_CHILD void enterWorkingDirectory(ChildPlan& plan) {
+  long result = rawSyscall(SYS_chdir, pointer(plan.workingDirectory));
+  if (result >= 0) return;
+  if (!plan.fallBackToRoot || rawSyscall(SYS_chdir, pointer("/")) < 0) {
+    fail(plan, Stage::WORKING_DIRECTORY, result);
+  }
+  plan.workingDirectoryError = static_cast<int>(-result);
+  if (plan.home != nullptr) *plan.home = HOME_IS_ROOT;
+}
+
+// Whether programs[index], which execve(2) has refused, is there; then what is to be known of it is in the plan.
+BOTHY_CHILD bool inspect(ChildPlan& plan, int index) {
+  auto path = pointer(plan.programs[index]);
+  struct stat status;
+  if (rawSyscall(SYS_newfstatat, AT_FDCWD, path, pointer(&status), 0) < 0) return false;
+  plan.refused = index;
+  plan.refusedMode = status.st_mode;
+  plan.mayExecute = rawSyscall(SYS_faccessat, AT_FDCWD, path, X_OK) == 0;
+  plan.wasRead = false;
+  plan.headSize = 0;
+  if (!S_ISREG(status.st_mode)) return true;
+  long fd = rawSyscall(SYS_openat, AT_FDCWD, path, O_RDONLY | O_CLOEXEC | O_NONBLOCK | O_NOCTTY);
+  if (fd < 0) return true;
+  long size = rawSyscall(SYS_read, fd, pointer(plan.head), sizeof(plan.head));
+  plan.wasRead = size >= 0;
+  if (size > 0) plan.headSize = static_cast<size_t>(size);
+  rawSyscall(SYS_close, fd);
+  return true;
+}
+
+// As bash decides it: a binary is no script.  The file's first bytes are in the plan.
+BOTHY_CHILD bool looksLikeText(const ChildPlan& plan) {
+  if (plan.headSize > 0 && plan.head[0] == 0x7f) return false;  // ELF
+  for (size_t i = 0; i < plan.headSize && plan.head[i] != '\n'; i++) {
+    if (plan.head[i] == '\0') return false;
+  }
+  return true;
+}
+
+// As execvp(3), and so env(1), sudo(8) and every shell do it.
+BOTHY_CHILD void executeAsScript(ChildPlan& plan, int index) {
+  const char* name = plan.arguments[0];
+  plan.arguments[-1] = SHELL;
+  plan.arguments[0] = plan.programs[index];
+  rawSyscall(SYS_execve, pointer(SHELL), pointer(plan.arguments - 1), pointer(plan.environment));
+  plan.arguments[0] = name;
+}
+
+BOTHY_CHILD bool isElsewherePerhaps(long result) {
+  return result == -ENOENT || result == -ENOTDIR || result == -EACCES || result == -ESTALE ||
+         result == -ENODEV || result == -ETIMEDOUT;
+}
+
+// As execvp(3): a file that may not be executed, or whose interpreter is missing, does not end the search, but is what
+// is reported.
+[[noreturn]] BOTHY_CHILD void execute(ChildPlan& plan) {
+  long worst = -ENOENT;
+  for (int i = 0; plan.programs[i] != nullptr; i++) {
+    long result = rawSyscall(SYS_execve, pointer(plan.programs[i]), pointer(plan.arguments),
+                             pointer(plan.environment));
+    if (isElsewherePerhaps(result)) {
+      if (plan.refused >= 0) continue;
+      if (inspect(plan, i) || result == -EACCES) worst = result;
+      continue;
+    }
+    plan.refused = -1;
+    bool wasRead = inspect(plan, i) && plan.wasRead;
+    if (result == -ENOEXEC && wasRead && looksLikeText(plan)) executeAsScript(plan, i);
+    fail(plan, Stage::EXECUTE, result);
+  }
+  fail(plan, Stage::EXECUTE, worst);
+}
+
+}  // namespace
+
+[[noreturn]] BOTHY_CHILD void runChild(void* argument) {
+  auto& plan = *static_cast<ChildPlan*>(argument);
+  resetSignals(plan);
+  long result = rawSyscall(SYS_setsid);
+  if (result < 0) fail(plan, Stage::SESSION, result);
+  takeFds(plan);
+  // setsid() came first: only the leader of a session without a terminal may take one.
+  if (plan.takeTerminal && (result = rawSyscall(SYS_ioctl, 0, TIOCSCTTY, 0)) < 0) {
+    fail(plan, Stage::TERMINAL, result);
+  }
+  // Refused only to an agent that is not root: the program has that one's own limits then.
+  for (auto& limit : PROGRAM_LIMITS) {
+    rawSyscall(SYS_prlimit64, 0, limit.resource, pointer(&limit.value), 0);
+  }
+  rawSyscall(SYS_umask, 022);
+  if (plan.setCredentials) takeCredentials(plan);
+  enterWorkingDirectory(plan);
+  uint64_t noSignals = 0;
+  rawSyscall(SYS_rt_sigprocmask, SIG_SETMASK, pointer(&noSignals), 0, 8);
+  execute(plan);
+}
+
+}  // namespace bothy

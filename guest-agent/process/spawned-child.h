@@ -1,0 +1,55 @@
+#pragma once
+
+#include <stddef.h>
+#include <sys/types.h>
+
+#include "process/spawn.h"
+
+namespace bothy {
+
+// Of a file that execve(2) refuses, so much is looked at: the "#!" line, or the program headers and the interpreter of
+// an ELF file.
+constexpr size_t MAX_HEAD_BYTES = 1024;
+
+// What a child reads and writes while it shares the agent's memory, between clone3(2) and execve(2).  Everything that
+// needs an allocation is made before.
+struct ChildPlan {
+  const char* const* programs;
+  // arguments[-1] is free, for the shell that runs a script without "#!".
+  const char** arguments;
+  const char** environment;
+  const char* workingDirectory;
+  // The program runs in "/" if it cannot be entered.
+  bool fallBackToRoot;
+  // The element of `environment` that is HOME=/ then; or null.
+  const char** home;
+  const int* fds;
+  // Closed by execve(2) and by the end of the child.
+  int report;
+  bool takeTerminal;
+  bool setCredentials;
+  uid_t uid;
+  gid_t gid;
+  const gid_t* groups;
+  size_t groupCount;
+  const int* ignoredSignals;
+  size_t ignoredSignalCount;
+
+  // What the child says.
+  bool failed;
+  SpawnFailure::Stage stage;
+  int errorNumber;
+  int workingDirectoryError;  // not 0: it fell back
+  // Index of the program that is there, and that execve(2) refuses with `errorNumber`; or -1.
+  int refused;
+  mode_t refusedMode;
+  bool mayExecute;  // as access(2) sees it
+  bool wasRead;
+  size_t headSize;
+  char head[MAX_HEAD_BYTES];
+};
+
+// Runs the program that `plan`, a ChildPlan, says, or sets `failed` and ends.
+[[noreturn]] void runChild(void* plan);
+
+}  // namespace bothy

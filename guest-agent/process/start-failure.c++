@@ -1,0 +1,86 @@
+#include "process/start-failure.h"
+
+#include <errno.h>
+#include <sys/stat.h>
+
+#include "process/executable-head.h"
+#include "process/program-limits.h"
+
+namespace bothy {
+
+namespace {
+
+using Reason = rpc::StartFailure::Reason;
+
+// Of a program that is there.
+StartFailure explainRefusal(const SpawnFailure::File& file, int error) {
+  auto refuse = [&](Reason reason, int errorNumber, kj::String detail = kj::String()) {
+    return StartFailure{reason, kj::str(file.path), errorNumber, kj::mv(detail)};
+  };
+  if (S_ISDIR(file.mode)) return refuse(Reason::PROGRAM_NOT_EXECUTABLE, EISDIR);
+  if (error == ENOEXEC)
+    return refuse(Reason::PROGRAM_NOT_EXECUTABLE, error, foreignProcessor(file.head));
+  // The file itself is all right, if it is not for its mode or that of its file system.
+  if (error == ENOENT || error == ENOTDIR ||
+      (error == EACCES && S_ISREG(file.mode) && file.mayExecute)) {
+    return refuse(Reason::INTERPRETER_UNUSABLE, error, interpreterOf(file.head));
+  }
+  return refuse(Reason::PROGRAM_NOT_EXECUTABLE, error);
+}
+
+}  // namespace
+
+void StartFailure::writeTo(rpc::StartFailure::Builder builder) const {
+  builder.setReason(reason);
+  builder.setSubject(subject);
+  builder.setErrorNumber(errorNumber);
+  builder.setDetail(detail);
+  builder.setBytes(bytes);
+  builder.setLimitBytes(limitBytes);
+}
+
+ArgumentSize ArgumentSize::of(const SpawnRequest& request) {
+  ArgumentSize result;
+  for (auto texts : {request.arguments.asPtr(), request.environment.asPtr()}) {
+    for (auto& text : texts) {
+      result.longest = kj::max(result.longest, text.size() + 1);
+      result.total += text.size() + 1 + sizeof(char*);
+    }
+  }
+  return result;
+}
+
+StartFailure ArgumentSize::refuse(kj::StringPtr program) const {
+  StartFailure result = {Reason::ARGUMENTS_TOO_LONG, kj::str(program), E2BIG};
+  bool isOne = longest > MAX_TEXT_BYTES;
+  result.bytes = isOne ? longest : total;
+  result.limitBytes = isOne ? MAX_TEXT_BYTES : MAX_TEXTS_BYTES;
+  return result;
+}
+
+StartFailure explain(const SpawnFailure& failure, kj::StringPtr program,
+                     kj::StringPtr workingDirectory, ArgumentSize size) {
+  using Stage = SpawnFailure::Stage;
+  int error = failure.errorNumber;
+  if (error == EAGAIN || error == ENOMEM) {
+    return {Reason::LIMIT_REACHED, kj::str("memory or processes of the workspace"), error};
+  }
+  switch (failure.stage) {
+    case Stage::WORKING_DIRECTORY:
+      return {
+          error == ENOENT ? Reason::WORKING_DIRECTORY_MISSING : Reason::WORKING_DIRECTORY_UNUSABLE,
+          kj::str(workingDirectory), error};
+    case Stage::EXECUTE:
+      if (error == E2BIG) return size.refuse(program);
+      KJ_IF_MAYBE (file, failure.file) {
+        return explainRefusal(*file, error);
+      }
+      if (error == ENOENT || error == ENOTDIR)
+        return {Reason::PROGRAM_NOT_FOUND, kj::str(program), error};
+      return {Reason::PROGRAM_NOT_EXECUTABLE, kj::str(program), error};
+    default:
+      return {Reason::OTHER, kj::str(program), error};
+  }
+}
+
+}  // namespace bothy

@@ -1,0 +1,135 @@
+// Machines whose guest reboots, and starts that are stopped.
+
+#include <signal.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include <kj/debug.h>
+#include <catch2/catch_test_macros.hpp>
+
+#include <random>
+
+#include "support/event-record.h"
+#include "support/host-program.h"
+#include "support/test-workspace.h"
+
+namespace bothy {
+namespace {
+
+constexpr kj::StringPtr RESET_AT_ONCE = "sync; echo b > /proc/sysrq-trigger"_kj;
+
+// How often the workspace came to `state` because its guest rebooted.
+size_t reboots(EventRecord& events, rpc::WorkspaceState state) {
+  size_t count = 0;
+  for (auto event : events.all()) {
+    if (event.getCause() == rpc::Cause::GUEST_REBOOTED && event.getAfter() == state) count++;
+  }
+  return count;
+}
+
+void waitForReboot(EventRecord& events, size_t number, rpc::WorkspaceState state) {
+  events.waitUntil([&]() { return reboots(events, state) >= number; }, "the reboot");
+}
+
+// The answer may be lost: the machine may be faster.
+void order(TestWorkspace& workspace, kj::StringPtr script) {
+  auto ordered = workspace.start({"/bin/sh"_kj, "-c"_kj, script}, "root");
+  workspace.host.wait(ordered.ignoreResult().catch_([](kj::Exception&&) {}), "the order");
+}
+
+TEST_CASE("a guest that reboots runs again by itself, with its disk and a boot of its own") {
+  SupervisedHost host;
+  TestWorkspace workspace(host);
+  EventRecord events(host);
+  workspace.shell("echo kept > ~/file; sync");
+  auto boot = workspace.shell("cat /proc/sys/kernel/random/boot_id");
+  const pid_t qemu = workspace.qemu();
+  SECTION("in order") {
+    host.wait(workspace.system().rebootRequest().send().dropPipeline().ignoreResult().catch_(
+                  [](kj::Exception&&) {}),
+              "the order");
+  }
+  SECTION("at once") {
+    order(workspace, RESET_AT_ONCE);
+  }
+  waitForReboot(events, 1, rpc::WorkspaceState::RUNNING);
+  workspace.reconnect();
+  CHECK(workspace.shell("cat ~/file") == "kept");
+  CHECK(workspace.shell("cat /proc/sys/kernel/random/boot_id") != boot);
+  CHECK(workspace.qemu() != qemu);
+  CHECK(host.stopWorkspace("test", 30000) == rpc::Supervisor::StopKind::ORDERLY);
+}
+
+TEST_CASE("P45 a guest that reboots again and again is slowed down, and a stop ends it") {
+  SupervisedHost host;
+  TestWorkspace workspace(host);
+  EventRecord events(host);
+  size_t count = 0;
+  while (count < 4) {
+    order(workspace, RESET_AT_ONCE);
+    waitForReboot(events, ++count, rpc::WorkspaceState::STARTING);
+    if (count == 4) break;
+    waitForReboot(events, count, rpc::WorkspaceState::RUNNING);
+    workspace.reconnect();
+  }
+  CHECK(strstr(events.all().back().getDetail().cStr(), "it waits 4 s") != nullptr);
+  CHECK(host.stopWorkspace("test", 30000) == rpc::Supervisor::StopKind::ALREADY);
+  CHECK(host.stateOf("test") == rpc::WorkspaceState::STOPPED);
+  workspace.startAgain();
+  CHECK(workspace.shell("echo again") == "again");
+}
+
+TEST_CASE("P41 a guest that reboots while no bothyd runs is found gone, and starts again") {
+  SupervisedHost host;
+  TestWorkspace workspace(host);
+  const pid_t qemu = workspace.qemu();
+  workspace.shell("(sleep 3; echo b > /proc/sysrq-trigger) > /dev/null 2>&1 &", "root");
+  host.stop(SIGKILL);
+  while (kill(qemu, 0) == 0) host.timer.afterDelay(50 * kj::MILLISECONDS).wait(host.scope);
+  host.start();
+  CHECK(host.stateOf("test") == rpc::WorkspaceState::STOPPED);
+  workspace.startAgain();
+  CHECK(workspace.shell("echo again") == "again");
+}
+
+TEST_CASE("P45 a stop at any moment of a boot ends it, within its time, and says which way") {
+  const uint stops = getenv("BOTHY_FULL") == nullptr ? 12 : 50;
+  // P45's.
+  constexpr auto STOP_LIMIT = 30 * kj::SECONDS;
+  SupervisedHost host;
+  TestWorkspace workspace(host);
+  workspace.shell("echo kept > ~/file; sync");
+  host.stopWorkspace("test");
+  auto begun = host.timer.now();
+  workspace.startAgain();
+  auto boot = host.timer.now() - begun;
+  host.stopWorkspace("test");
+
+  const uint seed = std::random_device()();
+  INFO("seed " << seed);
+  std::mt19937 random(seed);
+  std::uniform_int_distribution<uint64_t> moment(0, boot / kj::MICROSECONDS);
+  for (uint i = 0; i < stops; i++) {
+    auto start = host.supervisor().startRequest();
+    start.setName("test");
+    auto starting = start.send().dropPipeline();
+    auto after = moment(random);
+    INFO("stopped " << after << " us after the start began");
+    host.timer.afterDelay(after * kj::MICROSECONDS).wait(host.scope);
+    auto stop = host.supervisor().stopRequest();
+    stop.setName("test");
+    stop.setGraceMillis(10000);
+    auto stopped = host.wait(stop.send().dropPipeline(), "the stop", STOP_LIMIT);
+    CHECK(stopped.getOutcome().isStopped());
+    auto started = host.wait(kj::mv(starting), "the start's end", STOP_LIMIT);
+    CHECK((started.getOutcome().isStopped() || started.getOutcome().isStarted()));
+    CHECK(host.stateOf("test") == rpc::WorkspaceState::STOPPED);
+  }
+  CHECK(hostOutput({"/bin/sh"_kj, "-c"_kj,
+                    kj::str("pgrep -f '[q]emu-system.*", host.directory(), "' || :")}) == "");
+  workspace.startAgain();
+  CHECK(workspace.shell("cat ~/file") == "kept");
+}
+
+}  // namespace
+}  // namespace bothy

@@ -1,0 +1,262 @@
+// `bothy exec` when connections break, bothyd is away, or its caller goes.
+
+#include <signal.h>
+#include <string.h>
+
+#include <kj/debug.h>
+#include <catch2/catch_test_macros.hpp>
+#include <catch2/generators/catch_generators.hpp>
+
+#include "command/command-test-world.h"
+#include "console/failure.h"
+
+namespace bothy {
+namespace {
+
+bool contains(kj::StringPtr text, kj::StringPtr part) {
+  return strstr(text.cStr(), part.cStr()) != nullptr;
+}
+
+// Lets time pass until the command has ended; its exit code.
+int waitThrough(CommandTestWorld& world) {
+  for (int i = 0; i < 1000 && !world.isDone(); ++i) world.advance(100 * kj::MILLISECONDS);
+  REQUIRE(world.isDone());
+  return world.wait();
+}
+
+// Calls `run` with every choice of messages after which two connections in a row break, or one.
+void cutEverywhere(kj::FunctionParam<void(CommandTestWorld& world)> run) {
+  constexpr kj::uint NEVER = 1 << 20;
+  bool wasWhole = false;
+  for (kj::uint first = 0; !wasWhole; ++first) {
+    REQUIRE(first < 100);
+    bool secondWasWhole = false;
+    for (kj::uint second = 0; !secondWasWhole && !wasWhole; ++second) {
+      REQUIRE(second < 100);
+      INFO("connections cut after " << first << " and " << second << " messages");
+      CommandTestWorld world;
+      world.supervisor.cuts.add(first);
+      world.supervisor.cuts.add(second);
+      world.supervisor.cuts.add(NEVER);
+      run(world);
+      CHECK(world.supervisor.program.starts == 1);
+      wasWhole = world.supervisor.connections == 1;
+      secondWasWhole = world.supervisor.connections == 2;
+    }
+  }
+}
+
+TEST_CASE("P41 wherever connections break, exec starts once, and no byte is lost or doubled") {
+  cutEverywhere([](CommandTestWorld& world) {
+    world.start({"exec", "demo", "cat"});
+    world.type("one ");
+    world.advance(50 * kj::MILLISECONDS);
+    world.type("two ");
+    world.advance(1 * kj::SECONDS);
+    world.type("three");
+    world.closeInput();
+    CHECK(waitThrough(world) == SUCCESS);
+    CHECK(world.out() == "one two three");
+    CHECK(world.supervisor.program.input == "one two three");
+    CHECK(world.errors() == "");
+  });
+}
+
+TEST_CASE("P41 wherever connections break, both outputs and the exit code of exec are whole") {
+  cutEverywhere([](CommandTestWorld& world) {
+    world.start({"exec", "-n", "demo", "talk"});
+    CHECK(waitThrough(world) == SUCCESS);
+    CHECK(world.out() == "to output\n");
+    CHECK(world.errors() == "to errors \xff\n");
+  });
+  cutEverywhere([](CommandTestWorld& world) {
+    world.start({"exec", "--json", "demo", "exit", "3"});
+    CHECK(waitThrough(world) == 3);
+    CHECK(world.out() == "{\"exited\":3,\"stdout\":\"\",\"stderr\":\"\"}\n");
+  });
+}
+
+TEST_CASE("P41 exec starts nothing a second time in a machine that was started anew") {
+  CommandTestWorld world;
+  world.supervisor.program.neverStarts = true;
+  world.start({"exec", "demo", "sleep"});
+  world.supervisor.breakConnections();
+  world.supervisor.startedNanos = 2;
+  CHECK(waitThrough(world) == EXEC_FAILED);
+  CHECK(world.supervisor.program.starts == 1);
+  CHECK(contains(world.errors(), "it was started anew"));
+}
+
+TEST_CASE("exec says that a program is gone that it has asked for before") {
+  CommandTestWorld world;
+  world.supervisor.program.neverStarts = true;
+  world.start({"exec", "demo", "sleep"});
+  world.supervisor.program.forgotten = true;
+  world.supervisor.breakConnections();
+  CHECK(waitThrough(world) == EXEC_FAILED);
+  CHECK(contains(world.errors(), "how far it came is not known"));
+}
+
+TEST_CASE("P12 exec asks again for a start that is not answered, and gives up in the end") {
+  CommandTestWorld world;
+  world.supervisor.program.neverStarts = true;
+  world.start({"exec", "demo", "sleep"});
+  CHECK(waitThrough(world) == EXEC_FAILED);
+  CHECK(world.supervisor.connections > 1);
+  CHECK(contains(world.errors(), "demo did not answer in time"));
+  CHECK(world.supervisor.program.starts == 1);
+}
+
+TEST_CASE("P41 exec waits for a bothyd that is just away") {
+  CommandTestWorld world;
+  world.supervisor.down = true;
+  world.start({"exec", "demo", "exit", "3"});
+  world.advance(3 * kj::SECONDS);
+  CHECK_FALSE(world.isDone());
+  CHECK(contains(world.errors(), "bothy: bothyd is not running: waiting 15 s for it"));
+  world.supervisor.down = false;
+  CHECK(waitThrough(world) == 3);
+}
+
+TEST_CASE("without a supervisor exec says what to do") {
+  CommandTestWorld world;
+  world.supervisor.down = true;
+  world.start({"exec", "demo", "exit", "3"});
+  for (int i = 0; i < 18; ++i) world.advance(1 * kj::SECONDS);
+  REQUIRE(world.isDone());
+  CHECK(world.wait() == EXEC_FAILED);
+  CHECK(contains(world.errors(), "bothy: bothyd is not running at /test: start it"));
+}
+
+TEST_CASE("P41 exec waits for an agent that does not answer yet") {
+  CommandTestWorld world;
+  world.supervisor.unreachable = true;
+  world.start({"exec", "demo", "exit", "3"});
+  world.advance(3 * kj::SECONDS);
+  CHECK_FALSE(world.isDone());
+  world.supervisor.unreachable = false;
+  world.supervisor.state = rpc::WorkspaceState::STARTING;
+  world.advance(3 * kj::SECONDS);
+  CHECK_FALSE(world.isDone());
+  world.supervisor.state = nullptr;
+  CHECK(waitThrough(world) == 3);
+  CHECK(world.supervisor.program.starts == 1);
+}
+
+TEST_CASE("exec tells an agent that never answers") {
+  CommandTestWorld world;
+  world.supervisor.unreachable = true;
+  world.start({"exec", "demo", "exit", "3"});
+  CHECK(waitThrough(world) == EXEC_FAILED);
+  CHECK(contains(world.errors(), "demo runs but its agent does not answer (no answer)"));
+}
+
+TEST_CASE("P12 a signal before the start was answered ends the command and exec") {
+  auto number = GENERATE(SIGINT, SIGTERM, SIGHUP);
+  CommandTestWorld world;
+  world.supervisor.program.neverStarts = true;
+  world.start({"exec", "demo", "sleep"});
+  world.signal(number);
+  CHECK(waitThrough(world) == 128 + number);
+  CHECK(world.supervisor.program.signals.size() == 0);
+  CHECK(contains(world.errors(), "gave up"));
+}
+
+TEST_CASE("P12 a signal while the connection is lost ends exec") {
+  CommandTestWorld world;
+  world.start({"exec", "demo", "sleep"});
+  world.supervisor.down = true;
+  world.supervisor.breakConnections();
+  world.settle();
+  world.signal(SIGTERM);
+  CHECK(waitThrough(world) == 128 + SIGTERM);
+}
+
+TEST_CASE("P16 exec whose output nobody reads ends the command and says so") {
+  CommandTestWorld world;
+  world.start({"exec", "demo", "cat"});
+  world.breakOutput(KJ_EXCEPTION(DISCONNECTED, "nobody reads"));
+  world.type("x");
+  CHECK(waitThrough(world) == 128 + SIGPIPE);
+  CHECK(world.supervisor.program.ended);
+  CHECK(world.errors() == "bothy: nobody reads the output any more: the command is ended\n");
+}
+
+TEST_CASE("P16 exec whose output finds no room ends the command and says so") {
+  CommandTestWorld world;
+  world.start({"exec", "demo", "cat"});
+  world.breakOutput(failure("cannot write standard output: No space left on device"));
+  world.type("x");
+  CHECK(waitThrough(world) == EXEC_FAILED);
+  CHECK(world.supervisor.program.ended);
+  CHECK(world.errors() ==
+        "bothy: cannot write standard output: No space left on device: the command is ended\n");
+}
+
+TEST_CASE("P41 exec goes on over a restart of the supervisor, and no byte is lost or doubled") {
+  CommandTestWorld world;
+  world.start({"exec", "demo", "cat"});
+  world.type("one ");
+  world.supervisor.down = true;
+  world.supervisor.breakConnections();
+  world.settle();
+  world.type("two ");
+  world.advance(3 * kj::SECONDS);
+  CHECK_FALSE(world.isDone());
+  world.supervisor.down = false;
+  world.advance(3 * kj::SECONDS);
+  world.type("three");
+  CHECK(world.out() == "one two three");
+  CHECK(world.supervisor.program.input == "one two three");
+  world.closeInput();
+  CHECK(world.wait() == SUCCESS);
+  CHECK(world.errors() == "");
+}
+
+TEST_CASE("P41 exec gives again what a broken connection lost on its way") {
+  CommandTestWorld world;
+  world.start({"exec", "demo", "sleep"});
+  world.type("one two ");
+  // The program had less of it, and has said something.
+  world.supervisor.program.input = kj::str("one ");
+  world.supervisor.program.said = kj::str("heard");
+  world.supervisor.breakConnections();
+  world.advance(1 * kj::SECONDS);
+  CHECK(world.supervisor.program.input == "one two ");
+  CHECK(world.out() == "heard");
+  world.type("three");
+  CHECK(world.supervisor.program.input == "one two three");
+}
+
+TEST_CASE("exec tells a connection that broke when the agent is too old to keep the command") {
+  CommandTestWorld world;
+  world.supervisor.program.neverKept = true;
+  world.start({"exec", "demo", "sleep"});
+  world.supervisor.breakConnections();
+  CHECK(world.wait() == EXEC_FAILED);
+  CHECK(contains(world.errors(), "the connection was lost");
+}
+
+TEST_CASE("exec says that a program was lost that nobody kept") {
+  CommandTestWorld world;
+  world.start({"exec", "demo", "sleep"});
+  world.supervisor.program.forgotten = true;
+  world.supervisor.breakConnections();
+  world.advance(1 * kj::SECONDS);
+  CHECK(world.wait() == EXEC_FAILED);
+  CHECK(contains(world.errors(), "the connection to demo was lost for too long");
+}
+
+TEST_CASE("exec waits for a supervisor that is away no longer than the program does") {
+  CommandTestWorld world;
+  world.start({"exec", "demo", "sleep"});
+  world.supervisor.down = true;
+  world.supervisor.breakConnections();
+  world.settle();
+  for (int i = 0; i < 40; i++) world.advance(1 * kj::SECONDS);
+  CHECK(world.wait() == EXEC_FAILED);
+  CHECK(contains(world.errors(), "bothyd did not come back");
+}
+
+}  // namespace
+}  // namespace bothy

@@ -1,0 +1,77 @@
+@0xd2c1a57ce2f4b6a1;
+# What bothy prints with --json: one value a line on standard output, as Cap'n Proto's JSON mapping has it (integers
+# of 64 bits are strings, enumerants their names, what is not given is left out).  Fields may be added.
+#
+# `create`, `start` and `resize` print a WorkspaceInfo (workspace.capnp); `events` prints an Event (supervisor.capnp) a
+# line; a command that fails prints a Failure.
+
+using Cxx = import "/capnp/c++.capnp";
+$Cxx.namespace("bothy::result");
+
+using Json = import "/capnp/compat/json.capnp";
+using SupervisorTypes = import "/schema/supervisor.capnp";
+using TerminalTypes = import "/schema/terminal.capnp";
+using WorkspaceTypes = import "/schema/workspace.capnp";
+
+struct Failure {
+  # What any command prints that could not do its part.
+
+  error @0 :Text;
+  # What happened and what to do, for people.
+  exitCode @1 :UInt8;
+  # What bothy exits with.
+}
+
+struct Workspaces {
+  # `bothy ls`: all of them, by name.
+
+  workspaces @0 :List(WorkspaceTypes.WorkspaceInfo);
+}
+
+struct Terminals {
+  # `bothy shell --list`.
+
+  terminals @0 :List(TerminalTypes.TerminalInfo);
+}
+
+struct Examination {
+  # `bothy doctor`.
+
+  findings @0 :List(SupervisorTypes.Finding);
+}
+
+struct Stopped {
+  # `bothy stop`.
+
+  stopped @0 :SupervisorTypes.Supervisor.StopKind;
+}
+
+struct Deleted {
+  # `bothy rm`.
+
+  deleted @0 :List(Text);
+  # Names of the workspaces that are gone, in the order in which they were given.
+}
+
+struct Versions {
+  # `bothy version`.
+
+  client @0 :Client;
+  server @1 :Server;
+
+  struct Client {
+    # This program.
+
+    version @0 :Text;
+    generation @1 :UInt16;
+    # Of the protocol.
+  }
+  struct Server {
+    # bothyd, as `Supervisor.version` tells it.
+
+    version @0 :Text;
+    generation @1 :UInt16;
+    accelerator @2 :Text;
+    vsock @3 :Text;
+  }
+}

@@ -1,0 +1,26 @@
+#pragma once
+
+#include <kj/async-io.h>
+#include <kj/vector.h>
+
+namespace bothy {
+
+// What a program wrote, for a result in JSON: the first MAX_BYTES of it, and how many there were.
+class CollectedOutput final: public kj::AsyncOutputStream {
+public:
+  static constexpr size_t MAX_BYTES = 16 << 20;
+
+  kj::Promise<void> write(const void* buffer, size_t size) override;
+  kj::Promise<void> write(kj::ArrayPtr<const kj::ArrayPtr<const kj::byte>> pieces) override;
+  kj::Promise<void> whenWriteDisconnected() override { return kj::NEVER_DONE; }
+
+  // Members of a JSON object, each behind a comma: `"stdout":"text"`, or `"stdoutBase64"` for what is no UTF-8; where
+  // something is missing also `"stdoutTruncated":true,"stdoutBytes":N`, N being all that was written.
+  kj::String toMembers(kj::StringPtr name) const;
+
+private:
+  kj::Vector<kj::byte> bytes;
+  uint64_t written = 0;
+};
+
+}  // namespace bothy

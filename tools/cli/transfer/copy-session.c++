@@ -1,0 +1,99 @@
+#include "transfer/copy-session.h"
+
+#include <kj/debug.h>
+
+#include "console/failure.h"
+#include "session/reconnection.h"
+#include "supervisor/outcome.h"
+
+namespace bothy {
+namespace {
+
+// How long bothyd may be away.
+constexpr auto RECONNECT_FOR = 30 * kj::SECONDS;
+// Connections lost one after the other in which nothing came.
+constexpr kj::uint MAX_VAIN_ATTEMPTS = 5;
+
+}  // namespace
+
+kj::Promise<void> CopySession::connect() {
+  link = context.connector.connect();
+  auto request = link->supervisor().connectRequest();
+  request.setName(workspace);
+  auto connecting = request.send();
+  auto opening = open(connecting.getWorkspace()).eagerlyEvaluate(nullptr);
+  auto connection = co_await connecting;
+  requireConnected(workspace, connection.getOutcome());
+  co_await opening;
+}
+
+kj::Promise<void> CopySession::open(rpc::Workspace::Client client) {
+  auto request = client.filesRequest();
+  request.setUser(user);
+  kj::Maybe<kj::Exception> refused;
+  files = co_await request.send().then(
+      [](auto&& response) { return response.getFiles(); },
+      [&](kj::Exception&& exception) -> rpc::Files::Client {
+        if (user.size() > 0 && exception.getType() == kj::Exception::Type::FAILED) {
+          refused = failure(kj::str("there is no user ", user, " in ", workspace));
+        } else {
+          refused = kj::mv(exception);
+        }
+        return nullptr;
+      });
+  KJ_IF_MAYBE (exception, refused) {
+    kj::throwFatalException(kj::mv(*exception));
+  }
+  if (path != nullptr) co_return;
+  kj::String home;
+  if (beginsAtHome(given)) {
+    auto response = co_await KJ_ASSERT_NONNULL(files).homeRequest().send();
+    home = kj::heapString(response.getPath().asChars());
+  }
+  path = pathFromRoot(given, home);
+}
+
+kj::Promise<TransferResult> CopySession::run(Copy& copy) {
+  co_await connect();
+  Reconnection reconnection(context, workspace, RECONNECT_FOR,
+                            [this](kj::StringPtr text) { context.console.note(text); });
+  kj::uint attempts = 0;
+  for (auto position = copy.position();;) {
+    kj::Maybe<TransferResult> result;
+    kj::Maybe<kj::Exception> lost;
+    RemoteFiles remote{KJ_ASSERT_NONNULL(files), workspace, given,
+                       kj::str(KJ_ASSERT_NONNULL(path))};
+    co_await copy.run(kj::mv(remote))
+        .then([&](TransferResult copied) { result = copied; },
+              [&](kj::Exception&& exception) {
+                if (exception.getType() != kj::Exception::Type::DISCONNECTED) {
+                  kj::throwFatalException(kj::mv(exception));
+                }
+                lost = kj::mv(exception);
+              });
+    KJ_IF_MAYBE (copied, result) {
+      co_return *copied;
+    }
+    // Of one that never comes further the fault is no restart.
+    attempts = copy.position() > position ? 0 : attempts + 1;
+    position = copy.position();
+    if (attempts == MAX_VAIN_ATTEMPTS) {
+      kj::throwFatalException(kj::mv(KJ_ASSERT_NONNULL(lost)));
+    }
+    files = nullptr;
+    link = nullptr;
+    co_await reconnection
+        .run([this](auto newLink, auto client) {
+          link = kj::mv(newLink);
+          return open(kj::mv(client));
+        })
+        .catch_([](kj::Exception&& exception) {
+          // 125 is for those who pass on another program's code.
+          auto told = describe(exception);
+          if (told.exitCode == EXEC_FAILED) kj::throwFatalException(failure(told.message));
+          kj::throwFatalException(kj::mv(exception));
+        });
+  }
+}
+
+}  // namespace bothy
