@@ -66,7 +66,8 @@ ActingUser::Scope::~Scope() {
 }
 
 ActingUser::WriteScope::WriteScope(const ActingUser& user) : user(user) {
-  if (user.mayChange && setEffective(SYS_setresuid, user.uid) != 0) abort();
+  KJ_REQUIRE(!user.mayChange || setEffective(SYS_setresuid, user.uid) == 0,
+             "cannot act as the user");
 }
 
 ActingUser::WriteScope::~WriteScope() {

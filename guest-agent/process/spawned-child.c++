@@ -65,6 +65,15 @@ BOTHY_CHILD void takeFds(ChildPlan& plan) {
   if (result < 0) fail(plan, Stage::FILES, result);
 }
 
+// An agent that is not root may not raise its hard limit: then that stays.
+BOTHY_CHILD void setLimit(const ProgramLimit& limit) {
+  if (rawSyscall(SYS_prlimit64, 0, limit.resource, pointer(&limit.value), 0) >= 0) return;
+  ProgramLimit::Value own;
+  if (rawSyscall(SYS_prlimit64, 0, limit.resource, 0, pointer(&own)) < 0) return;
+  own.soft = limit.value.soft < own.hard ? limit.value.soft : own.hard;
+  rawSyscall(SYS_prlimit64, 0, limit.resource, pointer(&own), 0);
+}
+
 BOTHY_CHILD void takeCredentials(ChildPlan& plan) {
   long result = rawSyscall(SYS_setgroups, plan.groupCount, pointer(plan.groups));
   if (result < 0) fail(plan, Stage::CREDENTIALS, result);
@@ -159,10 +168,7 @@ BOTHY_CHILD bool isElsewherePerhaps(long result) {
   if (plan.takeTerminal && (result = rawSyscall(SYS_ioctl, 0, TIOCSCTTY, 0)) < 0) {
     fail(plan, Stage::TERMINAL, result);
   }
-  // Refused only to an agent that is not root: the program has that one's own limits then.
-  for (auto& limit : PROGRAM_LIMITS) {
-    rawSyscall(SYS_prlimit64, 0, limit.resource, pointer(&limit.value), 0);
-  }
+  for (auto& limit : PROGRAM_LIMITS) setLimit(limit);
   rawSyscall(SYS_umask, 022);
   if (plan.setCredentials) takeCredentials(plan);
   enterWorkingDirectory(plan);

@@ -106,6 +106,7 @@ TEST_CASE("P41 a start whose machine cannot be taken over goes on when it can be
   creating = nullptr;
   w.driver.failAdoptions(KJ_EXCEPTION(FAILED, "it does not talk"));
   w.restart();
+  w.settle();
   auto id = kj::str(w.find("demo")->row().id);
   CHECK(w.find("demo")->row().state == WorkspaceState::STARTING);
   CHECK(w.driver.isRunning(id));

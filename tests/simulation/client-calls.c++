@@ -150,7 +150,8 @@ kj::Promise<void> Clients::start(kj::String who, kj::String name) {
   }
   if (outcome.is<Superseded>()) {
     host.trace.line(who, "is told: superseded");
-    if (facts.stopsAsked == stopsBefore && !facts.deleteAsked) {
+    auto& told = ledger.of(workspace.row());
+    if (told.stopsAsked == stopsBefore && !told.deleteAsked) {
       host.judge.accuse("the start of ", label, " is given up, and nobody asked for that");
     }
     co_return;

@@ -120,7 +120,6 @@ private:
     program.environment = kj::strArray(
         KJ_MAP(e, command.getEnvironment()) { return kj::str(e.getName(), "=", e.getValue()); },
         " ");
-    program.requestId = kj::str(params.getRequestId());
     kj::StringPtr name = argv[0];
     if (name != "cat" && name != "exit" && name != "kill" && name != "talk" && name != "sleep") {
       auto failed = results.initOutcome().initFailed();
@@ -131,9 +130,10 @@ private:
     }
     results.initOutcome().setStarted();
     ++program.starts;
+    program.requestId = kj::str(params.getRequestId());
     program.input = nullptr;
-    program.said = program.saidErrors = nullptr;
-    program.output = program.errors = nullptr;
+    program.said = nullptr;
+    program.saidErrors = nullptr;
     auto paf = kj::newPromiseAndFulfiller<void>();
     program.end = kj::mv(paf.fulfiller);
     program.ending = paf.promise.fork();

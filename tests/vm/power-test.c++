@@ -115,6 +115,32 @@ TEST_CASE("P45 poweroff, halt and shutdown end the machine in order, and so do s
   CHECK(workspace.shell("last -x shutdown | grep -c '^shutdown'") == "5");
 }
 
+TEST_CASE("P45 reboot is answered, ends the machine in order, and it runs again") {
+  SupervisedHost host;
+  TestWorkspace workspace(host);
+  EventRecord events(host);
+  auto bootId = [&]() { return workspace.shell("cat /proc/sys/kernel/random/boot_id"); };
+  auto before = bootId();
+  workspace.shell("echo kept > ~/file");
+  auto finished = workspace.run({"/usr/bin/sudo"_kj, "reboot"_kj});
+  CHECK(finished.status == "exited 0");
+  events.waitUntil(
+      [&]() {
+        for (auto event : events.all()) {
+          if (event.getCause() == rpc::Cause::GUEST_REBOOTED &&
+              event.getAfter() == rpc::WorkspaceState::RUNNING) {
+            return true;
+          }
+        }
+        return false;
+      },
+      "the next boot");
+  workspace.reconnect();
+  CHECK(bootId() != before);
+  CHECK(workspace.shell("cat ~/file") == "kept");
+  CHECK(workspace.shell("dmesg | grep -c 'recovery complete' || :", "root") == "0");
+}
+
 TEST_CASE("P45 shutdown refuses what it cannot do, and says what is ordered for later") {
   SupervisedHost host;
   TestWorkspace workspace(host);

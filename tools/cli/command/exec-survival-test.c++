@@ -234,7 +234,7 @@ TEST_CASE("exec tells a connection that broke when the agent is too old to keep 
   world.start({"exec", "demo", "sleep"});
   world.supervisor.breakConnections();
   CHECK(world.wait() == EXEC_FAILED);
-  CHECK(contains(world.errors(), "the connection was lost");
+  CHECK(contains(world.errors(), "the connection was lost"));
 }
 
 TEST_CASE("exec says that a program was lost that nobody kept") {
@@ -244,7 +244,7 @@ TEST_CASE("exec says that a program was lost that nobody kept") {
   world.supervisor.breakConnections();
   world.advance(1 * kj::SECONDS);
   CHECK(world.wait() == EXEC_FAILED);
-  CHECK(contains(world.errors(), "the connection to demo was lost for too long");
+  CHECK(contains(world.errors(), "the connection to demo was lost for too long"));
 }
 
 TEST_CASE("exec waits for a supervisor that is away no longer than the program does") {
@@ -255,7 +255,7 @@ TEST_CASE("exec waits for a supervisor that is away no longer than the program d
   world.settle();
   for (int i = 0; i < 40; i++) world.advance(1 * kj::SECONDS);
   CHECK(world.wait() == EXEC_FAILED);
-  CHECK(contains(world.errors(), "bothyd did not come back");
+  CHECK(contains(world.errors(), "bothyd did not come back"));
 }
 
 }  // namespace

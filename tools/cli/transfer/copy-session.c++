@@ -14,20 +14,18 @@ constexpr auto RECONNECT_FOR = 30 * kj::SECONDS;
 // Connections lost one after the other in which nothing came.
 constexpr kj::uint MAX_VAIN_ATTEMPTS = 5;
 
-}  // namespace
-
-kj::Promise<void> CopySession::connect() {
-  link = context.connector.connect();
-  auto request = link->supervisor().connectRequest();
-  request.setName(workspace);
-  auto connecting = request.send();
-  auto opening = open(connecting.getWorkspace()).eagerlyEvaluate(nullptr);
-  auto connection = co_await connecting;
-  requireConnected(workspace, connection.getOutcome());
-  co_await opening;
+// A failure to connect, with a code of cp: 125 is for those who pass on another program's.
+[[noreturn]] void rethrow(kj::Exception exception) {
+  auto told = describe(exception);
+  if (told.exitCode == EXEC_FAILED) kj::throwFatalException(failure(told.message));
+  kj::throwFatalException(kj::mv(exception));
 }
 
-kj::Promise<void> CopySession::open(rpc::Workspace::Client client) {
+}  // namespace
+
+kj::Promise<void> CopySession::open(kj::Own<SupervisorLink> newLink,
+                                    rpc::Workspace::Client client) {
+  link = kj::mv(newLink);
   auto request = client.filesRequest();
   request.setUser(user);
   kj::Maybe<kj::Exception> refused;
@@ -54,9 +52,11 @@ kj::Promise<void> CopySession::open(rpc::Workspace::Client client) {
 }
 
 kj::Promise<TransferResult> CopySession::run(Copy& copy) {
-  co_await connect();
   Reconnection reconnection(context, workspace, RECONNECT_FOR,
                             [this](kj::StringPtr text) { context.console.note(text); });
+  co_await reconnection
+      .begin([this](auto newLink, auto client) { return open(kj::mv(newLink), kj::mv(client)); })
+      .catch_([](kj::Exception&& exception) { rethrow(kj::mv(exception)); });
   kj::uint attempts = 0;
   for (auto position = copy.position();;) {
     kj::Maybe<TransferResult> result;
@@ -83,16 +83,8 @@ kj::Promise<TransferResult> CopySession::run(Copy& copy) {
     files = nullptr;
     link = nullptr;
     co_await reconnection
-        .run([this](auto newLink, auto client) {
-          link = kj::mv(newLink);
-          return open(kj::mv(client));
-        })
-        .catch_([](kj::Exception&& exception) {
-          // 125 is for those who pass on another program's code.
-          auto told = describe(exception);
-          if (told.exitCode == EXEC_FAILED) kj::throwFatalException(failure(told.message));
-          kj::throwFatalException(kj::mv(exception));
-        });
+        .run([this](auto newLink, auto client) { return open(kj::mv(newLink), kj::mv(client)); })
+        .catch_([](kj::Exception&& exception) { rethrow(kj::mv(exception)); });
   }
 }
 

@@ -25,8 +25,7 @@ private:
   kj::Own<SupervisorLink> link;
   kj::Maybe<rpc::Files::Client> files;
 
-  kj::Promise<void> connect();
-  kj::Promise<void> open(rpc::Workspace::Client client);
+  kj::Promise<void> open(kj::Own<SupervisorLink> newLink, rpc::Workspace::Client client);
 };
 
 }  // namespace bothy
