@@ -7,6 +7,7 @@
 #include "boot/boot-record.h"
 #include "boot/boot-secret.h"
 #include "boot/device-nodes.h"
+#include "boot/disk-directories.h"
 #include "boot/failure.h"
 #include "boot/identity.h"
 #include "boot/kernel-modules.h"
@@ -113,6 +114,10 @@ void Boot::joinRoot() {
   }
   if (joined) {
     log.run("switched to the root", [this]() { data = switchRoot(); });
+    KJ_IF_MAYBE (mount, data) {
+      log.run("mounted the disk's own directories",
+              [mount]() { mountDiskDirectories(mount->get()); });
+    }
   }
 }
 

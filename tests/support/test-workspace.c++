@@ -79,6 +79,7 @@ TestWorkspace::TestWorkspace(SupervisedHost& host, Options options)
   auto request = host.supervisor().createRequest();
   auto spec = request.initSpec();
   spec.setName(options.name);
+  spec.setImage(options.image);
   spec.setCpus(options.cpus);
   spec.setMemoryMib(options.memoryMib);
   spec.setDiskMib(options.diskMib);

@@ -21,6 +21,7 @@ class TestWorkspace final {
 public:
   struct Options {
     kj::StringPtr name = "test";
+    kj::StringPtr image = "";  // empty: the host's default
     uint16_t cpus = 0;
     uint32_t memoryMib = 0;
     uint32_t diskMib = 256;
