@@ -1,5 +1,6 @@
 #include "boot/disk-directories.h"
 
+#include <errno.h>
 #include <fcntl.h>
 #include <kj/debug.h>
 #include <kj/io.h>
