@@ -10,8 +10,8 @@
 namespace bothy {
 namespace {
 
-// libvirt 11.3 and QEMU 10.0: 41 at a start, with the vsock device's.  Each takes a millisecond or more of the start.
-constexpr size_t MOST_COMMANDS = 60;
+// With a question for each feature that a CPU may have there are 300 more.
+constexpr size_t MOST_COMMANDS = 100;
 // As libvirt's log has each.
 constexpr const char* SENT = "QEMU_MONITOR_SEND_MSG";
 
@@ -28,13 +28,13 @@ TEST_CASE("a start asks QEMU few commands: none for each feature that a CPU may 
   setenv("LIBVIRT_LOG_FILTERS", "2:qemu.qemu_monitor", true);
   setenv("LIBVIRT_LOG_OUTPUTS", kj::str("2:file:", log).cStr(), true);
   Bed b;
-  auto before = countOf(slurp(log), SENT);  // its questions about this QEMU, once a host
-  auto vm = b.start("m1");
+  // At the first start libvirt also asks what this QEMU can do, once a host.
+  auto first = b.start("m1");
+  auto before = countOf(slurp(log), SENT);
+  auto second = b.start("m2", 2);
   auto commands = countOf(slurp(log), SENT) - before;
-  INFO(slurp(log).substr(0, 2000));
-  CHECK(commands > 5);
+  CHECK(commands > 0);
   CHECK(commands <= MOST_COMMANDS);
-  vm->destroy().wait(b.scope);
 }
 
 }  // namespace
