@@ -96,7 +96,7 @@ TEST_CASE("the judge is alive: each way to break a world on purpose is found") {
   says(Sabotage::KEY_IS_KEPT, "key");
   says(Sabotage::MACHINE_IS_KEPT, "machine");
   says(Sabotage::ROW_IS_LOST, "");
-  says(Sabotage::GROWTH_IS_FORGOTTEN, "the disk of");
+  says(Sabotage::GROWTH_IS_FORGOTTEN, "");
 }
 
 }  // namespace
