@@ -114,11 +114,12 @@ void bootAndServe(Console& console, Boot& boot) {
   ::reboot(RB_DISABLE_CAD);
 
   kj::Maybe<kj::AutoCloseFd> listener;
-  // Before the first word on the console, which tells the host that it may dial.  It then waits for the
-  // answer until boot is done.
-  KJ_IF_MAYBE (problem, kj::runCatchingExceptions([&]() { listener = listenForHost(); })) {
-    console.say(kj::str("cannot listen for the host: ", problem->getDescription()));
-  }
+  // Who dials from now on waits for the answer until boot is done.
+  boot.openForHost([&]() {
+    KJ_IF_MAYBE (problem, kj::runCatchingExceptions([&]() { listener = listenForHost(); })) {
+      console.say(kj::str("cannot listen for the host: ", problem->getDescription()));
+    }
+  });
   boot.run();
 
   GateKey key;

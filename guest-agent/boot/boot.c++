@@ -50,10 +50,21 @@ ImageName parseImageName(kj::StringPtr text) {
 
 Boot::Boot(Console& console) : console(console), log(console, kernelClock) {}
 
-void Boot::run() {
-  if (hasKernelModules()) {
-    log.run("loaded the kernel's modules", []() { loadKernelModules(); });
+void Boot::openForHost(kj::Function<void()> listen) {
+  if (!hasKernelModules()) {
+    listen();
+    return;
   }
+  log.run("loaded the kernel's modules", [&]() {
+    auto refusal = kj::runCatchingExceptions([]() { loadKernelModules(); });
+    listen();
+    KJ_IF_MAYBE (exception, refusal) {
+      kj::throwFatalException(kj::mv(*exception));
+    }
+  });
+}
+
+void Boot::run() {
   log.run("mounted the kernel's file systems", []() { mountKernelFileSystems(KERNEL_MOUNTS); });
   openConsole();
   log.run("read the command line", [this]() { readCommandLine(); });

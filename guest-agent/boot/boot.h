@@ -1,6 +1,7 @@
 #pragma once
 
 #include <kj/async.h>
+#include <kj/function.h>
 #include <kj/io.h>
 #include <kj/timer.h>
 
@@ -27,6 +28,10 @@ class Boot {
 public:
   explicit Boot(Console& console);
   KJ_DISALLOW_COPY_AND_MOVE(Boot);
+
+  // Loads what the kernel has as modules, vsock among it, and then calls `listen`, which throws nothing: both
+  // before the first word on the console, which tells the host that it may dial.
+  void openForHost(kj::Function<void()> listen);
 
   // All that programs need, in the order of README.md.  Once, without an event loop.
   void run();
