@@ -1,6 +1,7 @@
 #include "terminal/terminals-facet.h"
 
 #include <signal.h>
+#include <unistd.h>
 #include <catch2/catch_test_macros.hpp>
 
 #include "terminal/terminal-test-world.h"
@@ -160,6 +161,26 @@ TEST_CASE("fifty terminals work at once") {
     CHECK(all[i]->seen.exitCode.orDefault(99) == i);
     CHECK(all[i]->seen.has("got "));
   }
+}
+
+TEST_CASE("P40 a terminal of a user without a home says so before anything else") {
+  TerminalTestWorld world;
+  gid_t gid = geteuid() == 0 ? world.uid : getegid();
+  world.writeEtc("passwd", kj::str("user:x:", world.uid, ":", gid, "::/nonexistent:/bin/sh\n"));
+  CHECK(world.run("echo $PWD $HOME") ==
+        "/nonexistent: No such file or directory: running in / with HOME=/\r\n/ /\r\n");
+}
+
+TEST_CASE("P13 a terminal's command whose time is over is ended, and its viewer sees why") {
+  TerminalTestWorld world;
+  auto request = world.terminals.openRequest();
+  auto command = request.initCommand();
+  setShell(command, "sleep 1000 & sleep 1000");
+  command.setTimeoutMillis(1);
+  TerminalTestWorld::SIZE.writeTo(request.initSize());
+  auto opened = request.send().wait(world.scope);
+  auto status = opened.getTerminal().waitRequest().send().wait(world.scope);
+  CHECK(status.getStatus().isTimedOut());
 }
 
 }  // namespace

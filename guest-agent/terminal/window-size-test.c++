@@ -34,6 +34,21 @@ TEST_CASE("P03 a resize reaches the program and every viewer, where it happened 
   }
 }
 
+TEST_CASE(
+    "P03 a size that the program has set itself is replaced by the client's, also by its last") {
+  TerminalTestWorld world;
+  auto opened = world.open(
+      "stty cols 50; trap 'stty size; exit' WINCH; echo set; while :; do sleep 0.01; done");
+  Seen seen;
+  auto attachment = world.attach(opened.terminal, seen);
+  seen.until("set\r\n").wait(world.scope);
+  auto resize = opened.terminal.resizeRequest();
+  TerminalTestWorld::SIZE.writeTo(resize.initSize());
+  resize.send().wait(world.scope);
+  seen.until("").wait(world.scope);
+  CHECK(seen.text() == "set\r\n43 132\r\n");
+}
+
 TEST_CASE("P03 the size of whoever attaches is applied before the first byte") {
   TerminalTestWorld world;
   auto opened = world.open("read line; stty size");
