@@ -42,7 +42,9 @@ TEST_CASE("P44 a full disk is told as what it is, and the workspace goes on") {
   TestWorkspace workspace(host, {.diskMib = 256});
   CommandLine bothy(host);
   auto up = kj::str(host.directory(), "/up");
-  hostOutput({"/usr/bin/truncate"_kj, "--size=300M"_kj, up});
+  // Data: a hole would find room.
+  hostOutput({"/bin/dd"_kj, "if=/dev/zero"_kj, kj::str("of=", up), "bs=1M"_kj, "count=300"_kj,
+              "status=none"_kj});
   auto copy = bothy.run({"cp"_kj, up, "test:big"_kj});
   CHECK(copy.status == 1);
   CHECK(strstr(copy.err.cStr(), "the workspace's disk is full") != nullptr);

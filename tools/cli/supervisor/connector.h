@@ -19,7 +19,6 @@ class Connector {
 public:
   // Fails with a failure() that says what to do; with a passingFailure() if bothyd is not running.
   virtual kj::Own<SupervisorLink> connect() = 0;
-  // `path` must outlive this object.
   virtual void useSocket(kj::StringPtr path) = 0;
 };
 
@@ -28,14 +27,15 @@ class SocketConnector final: public Connector {
 public:
   static constexpr kj::StringPtr DEFAULT_SOCKET = "/run/bothy/bothyd.sock"_kj;
 
-  SocketConnector(kj::LowLevelAsyncIoProvider& io, kj::StringPtr path) : io(io), path(path) {}
+  SocketConnector(kj::LowLevelAsyncIoProvider& io, kj::StringPtr path)
+      : io(io), path(kj::str(path)) {}
 
   kj::Own<SupervisorLink> connect() override;
-  void useSocket(kj::StringPtr newPath) override { path = newPath; }
+  void useSocket(kj::StringPtr newPath) override { path = kj::str(newPath); }
 
 private:
   kj::LowLevelAsyncIoProvider& io;
-  kj::StringPtr path;
+  kj::String path;
 };
 
 // A link over any stream.
