@@ -57,7 +57,12 @@ kj::Promise<void> CuttingStream::write(const void* buffer, size_t size) {
   auto data = kj::arrayPtr(static_cast<const kj::byte*>(buffer), size);
   if (!isCut) {
     auto taken = outgoing.take(data, budget);
-    co_await inner->write(buffer, taken);
+    {
+      isWriting = true;
+      KJ_DEFER(isWriting = false);
+      co_await inner->write(buffer, taken);
+    }
+    if (isCut) inner->shutdownWrite();  // meanwhile
     if (budget == 0) cut();
     if (taken == size) co_return;
   }
@@ -80,7 +85,7 @@ void CuttingStream::cut() {
   if (isCut) return;
   isCut = true;
   // Not dropped: somebody may be reading.
-  inner->shutdownWrite();
+  if (!isWriting) inner->shutdownWrite();
   inner->abortRead();
 }
 

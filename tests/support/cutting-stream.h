@@ -36,6 +36,7 @@ private:
   Framing incoming;
   Framing outgoing;
   bool isCut = false;
+  bool isWriting = false;
 
   void cut();
 };

@@ -144,7 +144,7 @@ void CommandTestWorld::type(kj::StringPtr keys) {
 }
 
 void CommandTestWorld::closeInput() {
-  inputPipe.out = nullptr;
+  typing = typing.then([this]() { inputPipe.out = nullptr; }).eagerlyEvaluate(nullptr);
   settle();
 }
 

@@ -23,7 +23,7 @@ kj::ArrayPtr<const char> withoutCutCharacter(kj::ArrayPtr<const char> text) {
 
 kj::Promise<void> CollectedOutput::write(const void* buffer, size_t size) {
   auto data = kj::arrayPtr(static_cast<const kj::byte*>(buffer), size);
-  bytes.addAll(data.slice(0, kj::min(MAX_BYTES - bytes.size(), size)));
+  bytes.addAll(data.slice(0, kj::min(limit - bytes.size(), size)));
   written += size;
   return kj::READY_NOW;
 }

@@ -5,10 +5,12 @@
 
 namespace bothy {
 
-// What a program wrote, for a result in JSON: the first MAX_BYTES of it, and how many there were.
+// What a program wrote, for a result in JSON: the first `limit` bytes of it, and how many there were.
 class CollectedOutput final: public kj::AsyncOutputStream {
 public:
   static constexpr size_t MAX_BYTES = 16 << 20;
+
+  explicit CollectedOutput(size_t limit = MAX_BYTES) : limit(limit) {}
 
   kj::Promise<void> write(const void* buffer, size_t size) override;
   kj::Promise<void> write(kj::ArrayPtr<const kj::ArrayPtr<const kj::byte>> pieces) override;
@@ -19,6 +21,7 @@ public:
   kj::String toMembers(kj::StringPtr name) const;
 
 private:
+  const size_t limit;
   kj::Vector<kj::byte> bytes;
   uint64_t written = 0;
 };
