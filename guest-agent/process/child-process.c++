@@ -82,9 +82,10 @@ kj::Promise<void> ChildProcess::end() {
 }
 
 kj::Promise<void> ChildProcess::runEnd() {
+  // Counts from the order, however long the signals take.
+  auto grace = host.timer.afterDelay(rpc::KILL_GRACE_MILLIS * kj::MILLISECONDS);
   // A stopped process gets the first two only when it goes on.
   co_await tree->signal(kj::arr(SIGHUP, SIGTERM, SIGCONT));
-  auto grace = host.timer.afterDelay(rpc::KILL_GRACE_MILLIS * kj::MILLISECONDS);
   co_await tree->onEmpty().exclusiveJoin(kj::mv(grace));
   tree->kill();
   co_await tree->onEmpty();

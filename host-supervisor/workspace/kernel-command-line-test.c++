@@ -22,8 +22,9 @@ TEST_CASE("S23 the guest's hardening is not switched off for speed") {
 TEST_CASE("one CPU is told that it stays alone") {
   auto name = KJ_ASSERT_NONNULL(WorkspaceName::parse("demo"));
   CHECK(kernelCommandLine(name, 1) ==
-        "console=ttyS0 quiet panic=-1 noreplace-smp bothy.hostname=demo");
-  CHECK(kernelCommandLine(name, 2) == "console=ttyS0 quiet panic=-1 bothy.hostname=demo");
+        "console=ttyS0 quiet panic=-1 no_timer_check noreplace-smp bothy.hostname=demo");
+  CHECK(kernelCommandLine(name, 2) ==
+        "console=ttyS0 quiet panic=-1 no_timer_check bothy.hostname=demo");
 }
 
 }  // namespace
