@@ -84,11 +84,7 @@ struct World: public TestWorld {
     request.send().wait(scope);
   }
 
-  // Waits until so much has come.
-  void await(size_t bytes) {
-    while (out.bytes.size() < bytes)
-      io.provider->getTimer().afterDelay(kj::MILLISECONDS).wait(scope);
-  }
+  void await(size_t bytes) { TestWorld::await(out, bytes); }
 };
 
 TEST_CASE("P41 a program whose connection breaks is had again, and no byte is lost or doubled") {

@@ -253,7 +253,8 @@ TEST_CASE("P13 a timeout ends the tree, and the status says so") {
   };
   auto stubborn = start(
       "trap '' HUP TERM; (setsid sh -c 'trap \"\" HUP TERM; sleep 1000; sleep 1000' &); "
-      "sleep 1000; sleep 1000");
+      "echo ready; sleep 1000; sleep 1000");
+  world.await(world.out, strlen("ready\n"));  // by then it ignores signals
   auto waiting = stubborn.waitRequest().send();
   timer.advanceTo(timer.now() + 5 * kj::SECONDS - 1 * kj::NANOSECONDS);
   CHECK_FALSE(waiting.poll(world.scope));

@@ -57,12 +57,7 @@ struct World: public TestWorld {
     disconnect();
     processes = connect<rpc::Processes>(facet);
   }
-  // Waits until so much output has come.
-  void await(size_t bytes) {
-    while (out.bytes.size() < bytes) {
-      io.provider->getTimer().afterDelay(kj::MILLISECONDS).wait(scope);
-    }
-  }
+  void await(size_t bytes) { TestWorld::await(out, bytes); }
   // Until so many programs were started, whoever asked for them.
   void awaitPrograms(uint count) {
     while (host->processCount < count) {

@@ -140,6 +140,11 @@ void TestWorld::disconnect() {
   connections.clear();
 }
 
+void TestWorld::await(const Collected& out, size_t bytes) {
+  while (out.bytes.size() < bytes)
+    io.provider->getTimer().afterDelay(kj::MILLISECONDS).wait(scope);
+}
+
 rpc::ByteSink::Client collectInto(Collected& collected) {
   return kj::heap<CollectingSink>(collected);
 }

@@ -17,6 +17,8 @@ namespace bothy {
 // As main does; orphans come to the test, as they come to PID 1.
 kj::AsyncIoContext setupTestIo();
 
+struct Collected;
+
 enum class Trees { CGROUPS_IF_POSSIBLE, SESSIONS };
 
 class TestWorld {
@@ -45,6 +47,8 @@ public:
   }
   // Breaks the connections made so far.
   void disconnect();
+  // Waits until so much has come, in real time.
+  void await(const Collected& out, size_t bytes);
 
 private:
   struct Connection {
