@@ -15,8 +15,6 @@ constexpr KernelSetting KERNEL_SETTINGS[] = {
     // Nobody types into another's terminal (S41).
     {"/proc/sys/dev/tty/legacy_tiocsti", "0"},
     {"/proc/sys/dev/tty/ldisc_autoload", "0"},
-    // A process may trace its descendants only.
-    {"/proc/sys/kernel/yama/ptrace_scope", "1"},
     {"/proc/sys/kernel/kptr_restrict", "1"},
     {"/proc/sys/kernel/dmesg_restrict", "1"},
     {"/proc/sys/kernel/unprivileged_bpf_disabled", "2"},

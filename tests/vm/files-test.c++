@@ -1,7 +1,10 @@
 // Files of a real machine, through the command line as a user moves them.
 
 #include <kj/debug.h>
+#include <signal.h>
 #include <catch2/catch_test_macros.hpp>
+
+#include <future>
 
 #include "support/command-line.h"
 #include "support/host-memory.h"
@@ -10,6 +13,8 @@
 
 namespace bothy {
 namespace {
+
+constexpr auto POLL_INTERVAL = std::chrono::milliseconds(20);
 
 kj::String digest(kj::StringPtr path) {
   return kj::heapString(hostOutput({"/usr/bin/sha256sum"_kj, path}).slice(0, 64));
@@ -35,6 +40,50 @@ TEST_CASE("P18 256 MiB go up and come down whole, and nobody's memory grows") {
   constexpr uint64_t ALLOWED_DAEMON_BYTES = 8 * 1024 * 1024;
   CHECK(workspace.health().getAgentMemoryBytes() < agentBefore + ALLOWED_AGENT_BYTES);
   CHECK(residentBytes(host.pid()) < daemonBefore + ALLOWED_DAEMON_BYTES);
+}
+
+TEST_CASE("P41 a copy goes on over restarts of bothyd, both ways, and leaves nothing else behind") {
+  SupervisedHost host;
+  TestWorkspace workspace(host, {.diskMib = 1024});
+  auto socket = host.socket();
+  auto up = kj::str(host.directory(), "/up");
+  auto down = kj::str(host.directory(), "/down");
+  hostOutput({"/bin/mkdir"_kj, "-p"_kj, kj::str(up, "/tree"), down});
+  hostOutput({"/bin/dd"_kj, "if=/dev/urandom"_kj, kj::str("of=", up, "/tree/file"), "bs=1M"_kj,
+              "count=96"_kj, "status=none"_kj});
+  workspace.shell("mkdir ~/in");
+
+  // bothyd is restarted wherever the copy is by then, and again when something has arrived.
+  auto copy = [&](kj::StringPtr from, kj::StringPtr to, auto&& hasBegun) {
+    auto command = std::async(std::launch::async, [&]() {
+      return runProgram({BOTHY_PROGRAM ""_kj, "--socket"_kj, socket, "cp"_kj, from, to});
+    });
+    host.restart(SIGKILL);
+    workspace.reconnect();
+    while (command.wait_for(POLL_INTERVAL) != std::future_status::ready && !hasBegun()) {
+    }
+    host.restart(SIGTERM);
+    auto finished = command.get();
+    INFO(finished.err.cStr());
+    CHECK(finished.status == 0);
+    workspace.reconnect();
+  };
+  auto inWorkspace = [&]() { return workspace.shell("ls -A ~/in | wc -l") != "0"; };
+  auto onHost = [&]() { return hostOutput({"/bin/ls"_kj, "-A"_kj, down}).size() > 0; };
+
+  copy(kj::str(up, "/tree/file"), "test:in/file", inWorkspace);
+  CHECK(workspace.shell("ls -A ~/in") == "file");
+  CHECK(workspace.shell("sha256sum < ~/in/file").slice(0, 64) == digest(kj::str(up, "/tree/file")));
+  copy("test:in/file", kj::str(down, "/file"), onHost);
+  CHECK(hostOutput({"/bin/ls"_kj, "-A"_kj, down}) == "file\n");
+  CHECK(digest(kj::str(down, "/file")) == digest(kj::str(up, "/tree/file")));
+
+  workspace.shell("rm ~/in/file");
+  hostOutput({"/bin/rm"_kj, kj::str(down, "/file")});
+  copy(kj::str(up, "/tree"), "test:in/tree", inWorkspace);
+  CHECK(workspace.shell("cd ~/in && find . | sort") == ".\n./tree\n./tree/file");
+  copy("test:in/tree", kj::str(down, "/tree"), onHost);
+  hostOutput({"/usr/bin/diff"_kj, "-r"_kj, up, down});
 }
 
 TEST_CASE("P44 a full disk is told as what it is, and the workspace goes on") {
