@@ -20,6 +20,7 @@
 #include "boot/boot-secret.h"
 #include "boot/boot.h"
 #include "boot/guest-machine.h"
+#include "boot/root.h"
 #include "boot/settings.h"
 #include "boot/temporary-files.h"
 #include "booted-machine.h"
@@ -85,7 +86,7 @@ void tuneMemory() {
   if (::write(STDERR_FILENO, text, sizeof(text) - 1) < 0) {
     // Nobody hears it; the next line is what matters.
   }
-  ::sync();
+  settleFileSystems(nullptr);
   ::reboot(RB_AUTOBOOT);
   ::_exit(1);
 }
@@ -128,6 +129,7 @@ void bootAndServe(Console& console, Boot& boot) {
   }
   kj::Maybe<ProcessHost&> programs;
   GuestMachine machine([&programs]() { return KJ_ASSERT_NONNULL(programs).reaper.onChildless(); },
+                       [&programs]() { return KJ_ASSERT_NONNULL(programs).onAllDisposed(); },
                        [&programs]() { KJ_ASSERT_NONNULL(programs).machineEnds = true; },
                        boot.dataMount());
   // Before it: signals that came during boot are obeyed by the first turn of the loop.

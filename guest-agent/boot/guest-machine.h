@@ -10,20 +10,26 @@ namespace bothy {
 class GuestMachine final: public Machine {
 public:
   // `onChildless` resolves when PID 1 has no child left, which means: there is no other process, because
-  // it adopts every orphan.  `onEnding` is called when the end was ordered.  `dataMount` is what
-  // switchRoot() returned, borrowed.
-  GuestMachine(kj::Function<kj::Promise<void>()> onChildless, kj::Function<void()> onEnding,
+  // it adopts every orphan; `onAnswered` as Machine::whenAnswered().  `onEnding` is called when the end was ordered.
+  // `dataMount` is what switchRoot() returned, borrowed.
+  GuestMachine(kj::Function<kj::Promise<void>()> onChildless,
+               kj::Function<kj::Promise<void>()> onAnswered, kj::Function<void()> onEnding,
                kj::Maybe<int> dataMount)
-      : onChildless(kj::mv(onChildless)), onEnding(kj::mv(onEnding)), dataMount(dataMount) {}
+      : onChildless(kj::mv(onChildless)),
+        onAnswered(kj::mv(onAnswered)),
+        onEnding(kj::mv(onEnding)),
+        dataMount(dataMount) {}
 
   void refusePrograms() override { onEnding(); }
   void terminateAll() override;
   void killAll() override;
   kj::Promise<void> whenAlone() override { return onChildless(); }
+  kj::Promise<void> whenAnswered() override { return onAnswered(); }
   [[noreturn]] void halt(Ending ending) override;
 
 private:
   kj::Function<kj::Promise<void>()> onChildless;
+  kj::Function<kj::Promise<void>()> onAnswered;
   kj::Function<void()> onEnding;
   kj::Maybe<int> dataMount;
 };

@@ -22,6 +22,10 @@ public:
     watchers.add(kj::mv(paf.fulfiller));
     return kj::mv(paf.promise);
   }
+  kj::Promise<void> whenAnswered() override {
+    if (isHeld) return kj::NEVER_DONE;
+    return kj::READY_NOW;
+  }
   void halt(Ending ending) override { did(ending == Ending::REBOOT ? "reboot" : "off"); }
 
   void everybodyLeaves() {
@@ -33,6 +37,7 @@ public:
   kj::String history() { return kj::strArray(done, " "); }
 
   kj::uint refusals = 0;
+  bool isHeld = false;  // somebody keeps a program that has ended
 
 private:
   void did(const char* what) { done.add(kj::heapString(what)); }
@@ -84,6 +89,17 @@ TEST_CASE("a process that even SIGKILL does not end holds the machine for a limi
   f.scope.poll();
   CHECK(f.machine.history() == "TERM KILL");
   f.pass(KILL_LIMIT);
+  CHECK(f.machine.history() == "TERM KILL reboot");
+}
+
+TEST_CASE("P45 whoever waits for a program is answered before the end, for a limited time") {
+  Fixture f;
+  f.machine.isHeld = true;
+  f.power.end(Ending::REBOOT, 10 * kj::SECONDS);
+  f.machine.everybodyLeaves();
+  f.pass(ANSWER_LIMIT - 1 * kj::NANOSECONDS);
+  CHECK(f.machine.history() == "TERM KILL");
+  f.pass(1 * kj::NANOSECONDS);
   CHECK(f.machine.history() == "TERM KILL reboot");
 }
 

@@ -37,8 +37,8 @@ kj::Promise<void> Power::run(Ending kind) {
   co_await machine.whenAlone().exclusiveJoin(graceOver());
   machine.killAll();
   co_await machine.whenAlone().exclusiveJoin(timer.afterDelay(KILL_LIMIT));
-  // Whoever waited for the last program is answered first: it may be the one that gave the order.
-  co_await kj::evalLast([]() {});
+  // The last program may be the one that gave the order.
+  co_await machine.whenAnswered().exclusiveJoin(timer.afterDelay(ANSWER_LIMIT));
   machine.halt(kind);
 }
 

@@ -19,12 +19,18 @@ public:
   virtual void killAll() = 0;
   // Resolves when no process but the agent is left.  Dropping it stops the watch.
   virtual kj::Promise<void> whenAlone() = 0;
+  // Resolves when nobody holds a program any more that the agent started: whoever waited for one has been
+  // told how it ended.
+  virtual kj::Promise<void> whenAnswered() = 0;
   // Makes the disks consistent and stops the machine.  Does not return on a real machine.
   virtual void halt(Ending ending) = 0;
 };
 
 // After SIGKILL a process can linger only in the kernel, waiting for a device.
 constexpr kj::Duration KILL_LIMIT = 2 * kj::SECONDS;
+
+// Who keeps a program that has ended keeps the machine no longer.
+constexpr kj::Duration ANSWER_LIMIT = 500 * kj::MILLISECONDS;
 
 // No grace is longer.
 constexpr kj::Duration MAX_GRACE = 600 * kj::SECONDS;

@@ -18,6 +18,7 @@ public:
   void terminateAll() override {}
   void killAll() override {}
   kj::Promise<void> whenAlone() override { return kj::READY_NOW; }
+  kj::Promise<void> whenAnswered() override { return kj::READY_NOW; }
   void halt(Ending ending) override { ended = ending == Ending::REBOOT ? "reboot" : "off"; }
 
   kj::StringPtr ended = "no";

@@ -16,7 +16,7 @@ Execution::Execution(ProcessHost& host, kj::Own<ChildProcess> childParam,
 }
 
 Execution::~Execution() noexcept(false) {
-  host.processCount--;
+  host.programDisposed();
 }
 
 kj::Maybe<OutputPump&> Execution::pumpOf(kj::Maybe<kj::Own<OutputPump>>& pump) {

@@ -17,6 +17,19 @@ ProcessHost::ProcessHost(kj::UnixEventPort& eventPort, kj::Timer& timer, Options
 
 ProcessHost::~ProcessHost() noexcept(false) {}
 
+void ProcessHost::programDisposed() {
+  if (--processCount > 0) return;
+  for (auto& waiter : disposalWaiters) waiter->fulfill();
+  disposalWaiters.clear();
+}
+
+kj::Promise<void> ProcessHost::onAllDisposed() {
+  if (processCount == 0) return kj::READY_NOW;
+  auto paf = kj::newPromiseAndFulfiller<void>();
+  disposalWaiters.add(kj::mv(paf.fulfiller));
+  return kj::mv(paf.promise);
+}
+
 void ProcessHost::runInBackground(kj::Promise<void> task) {
   background.add(kj::mv(task));
 }

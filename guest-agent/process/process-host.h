@@ -2,6 +2,7 @@
 
 #include <kj/async-unix.h>
 #include <kj/timer.h>
+#include <kj/vector.h>
 
 #include "process/process-tree.h"
 #include "process/reaper.h"
@@ -45,6 +46,10 @@ public:
   // Programs started by `Processes` that have not been disposed of; at most rpc::MAX_PROCESSES.
   uint processCount = 0;
 
+  void programDisposed();
+  // Resolves when none is left.
+  kj::Promise<void> onAllDisposed();
+
   // Set when the machine's end was ordered: no program is started any more.
   bool machineEnds = false;
 
@@ -54,6 +59,7 @@ public:
   kj::Promise<void> onBackgroundIdle();
 
 private:
+  kj::Vector<kj::Own<kj::PromiseFulfiller<void>>> disposalWaiters;
   kj::TaskSet background;
   void taskFailed(kj::Exception&& exception) override;
 };
