@@ -178,7 +178,13 @@ ArchiveChild::~ArchiveChild() noexcept(false) {
 
 void ArchiveChild::stop() {
   if (!host.reaper.isAlive(process.pid)) return;
-  ::kill(process.pid, task == Task::UNPACK_WHOLE ? SIGTERM : SIGKILL);
+  if (task == Task::UNPACK_WHOLE) {
+    // Also for a worker that waits for the confirmation, or will: it can still report.
+    ::shutdown(control.get(), SHUT_WR);
+    ::kill(process.pid, SIGTERM);
+  } else {
+    ::kill(process.pid, SIGKILL);
+  }
 }
 
 void ArchiveChild::confirmEnd() {

@@ -16,21 +16,23 @@ namespace {
 class AioContext final {
 public:
   AioContext() {
-    if (syscall(SYS_io_setup, 1, &id) < 0) id = 0;
+    if (syscall(SYS_io_setup, 1, &id) < 0) error = errno;
   }
   ~AioContext() {
-    if (id != 0) syscall(SYS_io_destroy, id);
+    if (error == 0) syscall(SYS_io_destroy, id);
   }
   KJ_DISALLOW_COPY_AND_MOVE(AioContext);
 
-  bool submitFlush(int fd, int eventFd) {
+  // 0 or errno.
+  int submitFlush(int fd, int eventFd) {
+    if (error != 0) return error;
     iocb control = {};
     control.aio_lio_opcode = IOCB_CMD_FSYNC;
     control.aio_fildes = fd;
     control.aio_flags = IOCB_FLAG_RESFD;
     control.aio_resfd = eventFd;
     iocb* list[1] = {&control};
-    return id != 0 && syscall(SYS_io_submit, id, 1, list) == 1;
+    return syscall(SYS_io_submit, id, 1, list) < 0 ? errno : 0;
   }
   int64_t takeResult() {
     io_event event;
@@ -40,7 +42,13 @@ public:
 
 private:
   aio_context_t id = 0;
+  int error = 0;
 };
+
+// A kernel without AIO, or a file system that flushes in no other way.
+bool mustFlushNow(int error) {
+  return error == ENOSYS || error == EINVAL;
+}
 
 int flushNow(int fd) {
   while (fsync(fd) < 0) {
@@ -54,15 +62,15 @@ kj::Promise<void> runFlush(kj::UnixEventPort& eventPort, kj::AutoCloseFd file,
                            kj::Own<kj::PromiseFulfiller<int>> done) {
   int raw = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
   if (raw < 0) {
-    done->fulfill(flushNow(file));
+    done->fulfill(int(errno));
     co_return;
   }
   kj::AutoCloseFd ready(raw);
   kj::UnixEventPort::FdObserver observer(eventPort, ready.get(),
                                          kj::UnixEventPort::FdObserver::OBSERVE_READ);
   AioContext context;
-  if (!context.submitFlush(file, ready.get())) {
-    done->fulfill(flushNow(file));
+  if (int error = context.submitFlush(file, ready.get()); error != 0) {
+    done->fulfill(mustFlushNow(error) ? flushNow(file) : error);
     co_return;
   }
   co_await observer.whenBecomesReadable();

@@ -242,12 +242,9 @@ kj::Promise<FileResult<Done>> FileWriter::finish(kj::UnixEventPort& eventPort) {
     ActingUser::Scope scope(user);
     readable = kj::AutoCloseFd(openat(directory.get(), ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC));
   }
-  // A directory that the user may write but not read cannot be opened to flush it alone.
-  if (readable.get() < 0) {
-    if (syncfs(file.get()) < 0) co_return FileProblem::fromErrno(errno);
-    co_return Done{};
-  }
-  error = co_await flushToDisk(eventPort, readable.get());
+  // A directory that the user may write but not read cannot be opened to flush it.  A name changes the file's
+  // inode too, so ext4 writes both with the file.
+  error = co_await flushToDisk(eventPort, readable.get() < 0 ? file.get() : readable.get());
   if (error != 0) co_return FileProblem::fromErrno(error);
   co_return Done{};
 }

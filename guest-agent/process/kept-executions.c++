@@ -58,12 +58,12 @@ void KeptExecutions::release(uint64_t id) {
 
 void KeptExecutions::expireUnlessHeld(uint64_t id, Entry& entry) {
   // In a task of its own: end() destroys the promise of this timer.
-  entry.expiry =
-      host.timer.afterDelay(rpc::PROCESS_KEEP_MILLIS * kj::MILLISECONDS)
-          .then([this, id]() {
-            host.runInBackground(kj::evalLater([self = addRef(), id]() mutable { self->end(id); }));
-          })
-          .eagerlyEvaluate(nullptr);
+  entry.expiry = host.timer.afterDelay(rpc::PROCESS_KEEP_MILLIS * kj::MILLISECONDS)
+                     .then([this, id]() {
+                       host.runInBackground(kj::evalLater(
+                           [self = addRef(), id]() mutable { self->endUnlessHeld(id); }));
+                     })
+                     .eagerlyEvaluate(nullptr);
 }
 
 // It has ended; whoever holds it counts it by release().
@@ -72,6 +72,12 @@ void KeptExecutions::countEnded(uint64_t id) {
     if (entry->holders > 0 || std::find(ended.begin(), ended.end(), id) != ended.end()) return;
     ended.push_back(id);
     if (ended.size() > rpc::MAX_ENDED_PROCESSES) end(ended.front());
+  }
+}
+
+void KeptExecutions::endUnlessHeld(uint64_t id) {
+  KJ_IF_MAYBE (entry, entries.find(id)) {
+    if (entry->holders == 0) end(id);
   }
 }
 

@@ -49,6 +49,7 @@ private:
   kj::HashMap<uint64_t, Entry> entries;
   std::deque<uint64_t> ended;  // that nobody holds; oldest first
 
+  void endUnlessHeld(uint64_t id);
   void expireUnlessHeld(uint64_t id, Entry& entry);
   void countEnded(uint64_t id);
 };

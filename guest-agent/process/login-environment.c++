@@ -11,13 +11,6 @@ constexpr kj::StringPtr USER_PATH = "/usr/local/bin:/usr/bin:/bin:/usr/local/gam
 constexpr kj::StringPtr ROOT_PATH =
     "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"_kj;
 
-kj::ArrayPtr<const char> trim(kj::ArrayPtr<const char> text) {
-  auto isSpace = [](char c) { return c == ' ' || c == '\t' || c == '\r'; };
-  while (text.size() > 0 && isSpace(text.front())) text = text.slice(1, text.size());
-  while (text.size() > 0 && isSpace(text.back())) text = text.slice(0, text.size() - 1);
-  return text;
-}
-
 bool isName(kj::ArrayPtr<const char> text) {
   if (text.size() == 0 || ('0' <= text[0] && text[0] <= '9')) return false;
   for (char c : text) {
@@ -31,9 +24,9 @@ bool isName(kj::ArrayPtr<const char> text) {
 // One line as pam_env(8) reads it: an optional "export", a name, a value perhaps in quotes.
 void readLine(kj::ArrayPtr<const char> line, Environment& environment) {
   constexpr kj::StringPtr EXPORT = "export "_kj;
-  line = trim(line);
+  line = trimmed(line);
   if (line.size() > EXPORT.size() && line.slice(0, EXPORT.size()) == EXPORT.asArray()) {
-    line = trim(line.slice(EXPORT.size(), line.size()));
+    line = trimmed(line.slice(EXPORT.size(), line.size()));
   }
   for (size_t i = 0; i < line.size(); i++) {
     if (line[i] != '=') continue;
@@ -49,11 +42,13 @@ void readLine(kj::ArrayPtr<const char> line, Environment& environment) {
 
 void readFile(kj::StringPtr path, Environment& environment) {
   auto text = readTextFile(path);
-  size_t start = 0;
-  for (size_t i = 0; i <= text.size(); i++) {
-    if (i < text.size() && text[i] != '\n') continue;
-    readLine(text.slice(start, i), environment);
-    start = i + 1;
+  Lines lines(text.asArray());
+  for (;;) {
+    KJ_IF_MAYBE (line, lines.next()) {
+      readLine(*line, environment);
+    } else {
+      return;
+    }
   }
 }
 
