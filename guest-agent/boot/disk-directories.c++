@@ -29,27 +29,37 @@ bool isDirectory(kj::StringPtr path) {
   return ::fstatat(AT_FDCWD, path.cStr(), &info, AT_SYMLINK_NOFOLLOW) == 0 && S_ISDIR(info.st_mode);
 }
 
+void mountDiskDirectory(int dataMount, kj::StringPtr target) {
+  makeDirectory(AT_FDCWD, target);
+  if (!isDirectory(target)) {
+    return;
+  }
+  auto source = kj::str(FOLDER, target.slice(KJ_ASSERT_NONNULL(target.findLast('/'))));
+  makeDirectory(dataMount, source);
+  int fd;
+  KJ_SYSCALL(fd = ::open_tree(dataMount, source.cStr(),
+                              OPEN_TREE_CLONE | OPEN_TREE_CLOEXEC | AT_NO_AUTOMOUNT),
+             target);
+  kj::AutoCloseFd tree(fd);
+  KJ_SYSCALL(::move_mount(tree.get(), "", AT_FDCWD, target.cStr(), MOVE_MOUNT_F_EMPTY_PATH),
+             target);
+  // The disk's mount refuses set-uid programs and devices; these directories are as good as "/".
+  KJ_SYSCALL(::mount(nullptr, target.cStr(), nullptr, MS_REMOUNT | MS_BIND | MS_NOATIME, nullptr),
+             target);
+}
+
 }  // namespace
 
 void mountDiskDirectories(int dataMount) {
   makeDirectory(dataMount, FOLDER);
+  kj::Maybe<kj::Exception> problem;
   for (auto target : DISK_DIRECTORIES) {
-    makeDirectory(AT_FDCWD, target);
-    if (!isDirectory(target)) {
-      continue;
+    KJ_IF_MAYBE (e, kj::runCatchingExceptions([&]() { mountDiskDirectory(dataMount, target); })) {
+      problem = kj::mv(*e);
     }
-    auto source = kj::str(FOLDER, target.slice(KJ_ASSERT_NONNULL(target.findLast('/'))));
-    makeDirectory(dataMount, source);
-    int fd;
-    KJ_SYSCALL(fd = ::open_tree(dataMount, source.cStr(),
-                                OPEN_TREE_CLONE | OPEN_TREE_CLOEXEC | AT_NO_AUTOMOUNT),
-               target);
-    kj::AutoCloseFd tree(fd);
-    KJ_SYSCALL(::move_mount(tree.get(), "", AT_FDCWD, target.cStr(), MOVE_MOUNT_F_EMPTY_PATH),
-               target);
-    // The disk's mount refuses set-uid programs and devices; these directories are as good as "/".
-    KJ_SYSCALL(::mount(nullptr, target.cStr(), nullptr, MS_REMOUNT | MS_BIND | MS_NOATIME, nullptr),
-               target);
+  }
+  KJ_IF_MAYBE (e, problem) {
+    kj::throwFatalException(kj::mv(*e));
   }
 }
 

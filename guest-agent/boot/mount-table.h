@@ -29,6 +29,9 @@ constexpr KernelMount KERNEL_MOUNTS[] = {
     {"devpts", "/dev/pts", MS_NOSUID | MS_NOEXEC, "gid=5,mode=0620,ptmxmode=0666", Need::REQUIRED},
     {"tmpfs", "/dev/shm", MS_NOSUID | MS_NODEV, "mode=1777", Need::WANTED},
     {"tmpfs", "/run", MS_NOSUID | MS_NODEV, "mode=0755,size=25%", Need::REQUIRED},
+    // Apart, so that users who fill what they may write leave root the rest of /run.
+    {"tmpfs", "/run/lock", MS_NOSUID | MS_NODEV | MS_NOEXEC, "mode=1777,size=5M", Need::WANTED},
+    {"tmpfs", "/run/user", MS_NOSUID | MS_NODEV, "mode=0755,size=10%", Need::WANTED},
     {"cgroup2", "/sys/fs/cgroup", MS_NOSUID | MS_NODEV | MS_NOEXEC,
      "nsdelegate,memory_recursiveprot", Need::WANTED},
 };

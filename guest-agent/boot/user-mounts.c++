@@ -112,8 +112,13 @@ kj::uint takeDownOnce() {
 void takeDown() {
   for (kj::uint round = 0; round < MAX_ROUNDS && takeDownOnce() > 0; ++round) {
   }
-  // What is busy is at least out of the way; its file system is written by the sync that follows.
+  // What is busy is written, and at least out of the way.
   for (auto& target : mountsOfUsers(readTextFile("/proc/self/mountinfo"))) {
+    int fd = ::open(target.cStr(), O_RDONLY | O_DIRECTORY | O_CLOEXEC | O_NONBLOCK);
+    if (fd >= 0) {
+      kj::AutoCloseFd directory(fd);
+      ::syncfs(directory.get());
+    }
     ::umount2(target.cStr(), UMOUNT_NOFOLLOW | MNT_DETACH);
   }
 }
