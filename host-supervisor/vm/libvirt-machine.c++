@@ -112,7 +112,7 @@ kj::Promise<bool> LibvirtMachine::adopt(kj::Maybe<LibvirtDomain::Condition> foun
   KJ_IF_MAYBE (f, found) {
     condition = *f;
   } else {
-    if (processes.run(host.settings.emulator)) {
+    if (processes.isAnyRunning(host.settings.emulator)) {
       kj::throwFatalException(
           KJ_EXCEPTION(FAILED, "its QEMU runs, and libvirt does not know the machine"));
     }

@@ -38,15 +38,19 @@ void UserProcesses::signal(int signum) const {
 }
 
 kj::Promise<void> UserProcesses::kill() const {
+  // All of them before one is waited for: it may hang in the kernel.
+  kj::Vector<kj::Promise<void>> exits;
   for (pid_t pid : list()) {
     KJ_IF_MAYBE (process, ProcessHandle::open(port, pid)) {
       (*process)->signal(SIGKILL);
-      co_await (*process)->onExit();
+      auto exit = (*process)->onExit();
+      exits.add(exit.attach(kj::mv(*process)));
     }
   }
+  return kj::joinPromises(exits.releaseAsArray());
 }
 
-bool UserProcesses::run(kj::StringPtr program) const {
+bool UserProcesses::isAnyRunning(kj::StringPtr program) const {
   std::error_code error;
   auto wanted = std::filesystem::canonical(program.cStr(), error).string();
   if (error) wanted = program.cStr();

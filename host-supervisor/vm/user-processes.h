@@ -18,7 +18,7 @@ public:
   // Returns when those that there were have ended.
   kj::Promise<void> kill() const;
   // Whether one of them runs `program`, also if that was replaced on the disk meanwhile.
-  bool run(kj::StringPtr program) const;
+  bool isAnyRunning(kj::StringPtr program) const;
 
 private:
   kj::UnixEventPort& port;
