@@ -3,7 +3,6 @@
 #include <kj/debug.h>
 
 #include "console/failure.h"
-#include "session/reconnection.h"
 #include "supervisor/outcome.h"
 
 namespace bothy {
@@ -54,6 +53,8 @@ TerminalSession::TerminalSession(Context& context, Target target, DetachKeys key
     : context(context),
       target(target),
       interactive(context.terminal.isInteractive()),
+      reconnection(context, target.workspace, RECONNECT_FOR,
+                   [this](kj::StringPtr text) { notice(text); }),
       input(context, kj::mv(keys)),
       output(context),
       whenEnded(nullptr) {
@@ -139,11 +140,14 @@ void TerminalSession::notice(kj::StringPtr text) {
 }
 
 kj::Promise<void> TerminalSession::open() {
-  auto link = context.connector.connect();
-  auto connectRequest = link->supervisor().connectRequest();
-  connectRequest.setName(target.workspace);
-  auto connecting = connectRequest.send();
-  auto workspace = connecting.getWorkspace();
+  // Only the connection is asked for again: a second `open` would be a second terminal.
+  kj::Own<SupervisorLink> link;
+  rpc::Workspace::Client workspace = nullptr;
+  co_await reconnection.begin([&](auto newLink, auto newWorkspace) -> kj::Promise<void> {
+    link = kj::mv(newLink);
+    workspace = kj::mv(newWorkspace);
+    return kj::READY_NOW;
+  });
   auto terminals = workspace.terminalsRequest().send().getTerminals();
   auto gone = kj::newPromiseAndFulfiller<void>();
   rpc::TerminalViewer::Client viewer = kj::heap<Viewer>(*this, kj::mv(gone.fulfiller));
@@ -157,8 +161,6 @@ kj::Promise<void> TerminalSession::open() {
     auto terminal = getting.getTerminal();
     auto describing = terminal.infoRequest().send();
 
-    auto connection = co_await connecting;
-    requireConnected(target.workspace, connection.getOutcome());
     auto got = co_await getting;
     if (got.getOutcome().isAbsent()) {
       kj::throwFatalException(
@@ -195,8 +197,6 @@ kj::Promise<void> TerminalSession::open() {
     output.startAtZero();
     auto attaching = attachRequest.send();
 
-    auto connection = co_await connecting;
-    requireConnected(target.workspace, connection.getOutcome());
     auto opened = co_await opening;
     if (opened.getOutcome().isFailed()) {
       kj::throwFatalException(describeFailure(opened.getOutcome().getFailed()));
@@ -237,8 +237,6 @@ kj::Promise<void> TerminalSession::keepAttached() {
 }
 
 kj::Promise<void> TerminalSession::reconnect() {
-  Reconnection reconnection(context, target.workspace, RECONNECT_FOR,
-                            [this](kj::StringPtr text) { notice(text); });
   auto back = reconnection.run(
       [this](auto link, auto workspace) { return attachAgain(kj::mv(link), kj::mv(workspace)); });
   co_await back.then([this]() { notice("connected again"); },

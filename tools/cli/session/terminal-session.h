@@ -7,6 +7,7 @@
 #include "schema/terminal.capnp.h"
 #include "session/command-line.h"
 #include "session/context.h"
+#include "session/reconnection.h"
 #include "session/terminal-input.h"
 #include "session/terminal-output.h"
 
@@ -72,6 +73,7 @@ private:
   Context& context;
   Target target;
   bool interactive;
+  Reconnection reconnection;
   TerminalInput input;
   TerminalOutput output;
 
