@@ -130,6 +130,7 @@ bool prints(std::initializer_list<kj::StringPtr> words) {
   CHECK(text.findFirst('\n').orDefault(0) + 1 == text.size());
   capnp::MallocMessageBuilder message;
   capnp::JsonCodec codec;
+  codec.handleByAnnotation<T>();
   codec.setRejectUnknownFields(true);
   auto thrown =
       kj::runCatchingExceptions([&] { codec.decode(text.asArray(), message.initRoot<T>()); });
@@ -147,6 +148,8 @@ TEST_CASE("what each command prints with --json has a schema") {
   CHECK(prints<result::Stopped>({"stop", "--json", "demo"}));
   CHECK(prints<result::Deleted>({"rm", "-f", "--json", "demo", "idle"}));
   CHECK(prints<result::Versions>({"version", "--json"}));
+  CHECK(prints<result::Executed>({"exec", "--json", "demo", "talk"}));
+  CHECK(prints<result::Executed>({"exec", "--json", "demo", "kill", "9"}));
   CHECK(prints<result::Failure>({"start", "--json", "nowhere"}));
   CHECK(prints<result::Failure>({"--json", "frobnicate"}));
   CHECK(prints<result::Failure>({"ls", "--frob", "--json"}));

@@ -5,12 +5,15 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include <capnp/compat/json.h>
+#include <capnp/message.h>
 #include <kj/debug.h>
 #include <kj/filesystem.h>
 #include <catch2/catch_test_macros.hpp>
 
 #include "command/command-test-world.h"
 #include "console/failure.h"
+#include "result/cli.capnp.h"
 #include "tree/test-tar.h"
 
 namespace bothy {
@@ -62,6 +65,20 @@ TEST_CASE("cp takes a file out of a workspace, whole and with its mode") {
   CHECK(world.names() == "script");
   CHECK(world.local->openFile(kj::Path({"script"}))->readAllText() == text);
   CHECK(access(world.path("script").cStr(), X_OK) == 0);
+}
+
+TEST_CASE("cp with --json prints numbers, and their schema is Copied") {
+  CopyWorld world;
+  world.makeRemote("/f", "12345");
+  CHECK(world.run({"cp", "--json", "demo:/f", world.directory}) == SUCCESS);
+  auto text = world.out();
+  CHECK(text == "{\"bytes\":5,\"entries\":1,\"skipped\":0,\"millis\":0}\n");
+  capnp::MallocMessageBuilder message;
+  auto copied = message.initRoot<result::Copied>();
+  capnp::JsonCodec codec;
+  codec.setRejectUnknownFields(true);
+  codec.decode(text, copied);
+  CHECK(copied.getBytes() == 5);
 }
 
 TEST_CASE("cp leaves no half file when the connection breaks and bothyd does not come back") {

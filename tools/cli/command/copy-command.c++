@@ -2,7 +2,9 @@
 
 #include "command/command.h"
 #include "console/failure.h"
+#include "console/json-text.h"
 #include "console/quantity.h"
+#include "result/cli.capnp.h"
 #include "transfer/copy-session.h"
 
 namespace bothy {
@@ -44,7 +46,9 @@ public:
   void declare(Usage& usage) override {
     usage.form("[-u USER] [--max SIZE] NAME:PATH LOCAL");
     usage.form("[-u USER] LOCAL NAME:PATH");
-    usage.describe(TEXT, R"(With --json: {"bytes":N,"entries":N,"skipped":N,"millis":N}.)");
+    usage.describe(
+        TEXT,
+        R"(With --json: Copied of cli.capnp, {"bytes":N,"entries":N,"skipped":N,"millis":N}.)");
     usage.option('u', "user", {"USER"}, "with the rights of this user of the workspace (user)",
                  user);
     usage.option(0, "max", sizeValue(),
@@ -82,9 +86,12 @@ kj::Promise<int> CopyCommand::run(Context& context, Usage& usage) {
   auto& console = context.console;
   if (console.wantsJson()) {
     if (to.isStream()) co_return SUCCESS;  // standard output has the file
-    console.print(kj::str("{\"bytes\":", result.bytes, ",\"entries\":", result.entries,
-                          ",\"skipped\":", result.skipped, ",\"millis\":", took / kj::MILLISECONDS,
-                          "}\n"));
+    console.print(jsonLine<result::Copied>([&](auto copied) {
+      copied.setBytes(static_cast<double>(result.bytes));
+      copied.setEntries(static_cast<double>(result.entries));
+      copied.setSkipped(static_cast<double>(result.skipped));
+      copied.setMillis(static_cast<double>(took / kj::MILLISECONDS));
+    }));
     co_return SUCCESS;
   }
   if (console.showsProgress()) {

@@ -6,9 +6,9 @@ namespace bothy {
 namespace {
 
 TEST_CASE("S08 JSON is ASCII, whatever it holds") {
-  CHECK(jsonString("a\"b\\ \x1b") == R"("a\"b\\ \u001b")");
-  CHECK(jsonString("ü\u009b\x7f😀") == R"("\u00fc\u009b\u007f\ud83d\ude00")");
-  CHECK(jsonString("\xff") == R"("\ufffd")");
+  CHECK(asciiJson(R"("a\"b\\ \u001b")") == R"("a\"b\\ \u001b")");
+  CHECK(asciiJson("\"ü\u009b\x7f😀\"") == R"("\u00fc\u009b\u007f\ud83d\ude00")");
+  CHECK(asciiJson("\"\xff\"") == R"("\ufffd")");
 }
 
 }  // namespace

@@ -29,12 +29,4 @@ kj::String asciiJson(kj::StringPtr json) {
   return kj::String(result.releaseAsArray());
 }
 
-kj::String jsonString(kj::StringPtr text) {
-  capnp::MallocMessageBuilder message;
-  auto value = message.initRoot<capnp::JsonValue>();
-  value.setString(text);
-  capnp::JsonCodec codec;
-  return asciiJson(codec.encodeRaw(value));
-}
-
 }  // namespace bothy

@@ -11,9 +11,11 @@ namespace bothy {
 // JSON mapping has them.
 kj::String asciiJson(kj::StringPtr json);
 
+// `value` with the annotations of its schema ($Json.flatten and the like).
 template <typename Reader>
 kj::String toJson(Reader&& value) {
   capnp::JsonCodec codec;
+  codec.handleByAnnotation<capnp::FromReader<Reader>>();
   return asciiJson(codec.encode(kj::fwd<Reader>(value)));
 }
 
@@ -25,8 +27,5 @@ kj::String jsonLine(Fill&& fill) {
   fill(value);
   return kj::str(toJson(value.asReader()), "\n");
 }
-
-// `text` as a JSON string; what is no UTF-8 in it becomes U+FFFD.
-kj::String jsonString(kj::StringPtr text);
 
 }  // namespace bothy

@@ -1,6 +1,7 @@
 @0xd2c1a57ce2f4b6a1;
 # What bothy prints with --json: one value a line on standard output, as Cap'n Proto's JSON mapping has it (integers
-# of 64 bits are strings, enumerants their names, what is not given is left out).  Fields may be added.
+# of 64 bits are strings, enumerants their names, what is not given is left out).  Fields may be added.  What is
+# counted, as bytes are, and may pass 32 bits is a Float64: a number in JSON too, and exact up to 2^53.
 #
 # `create`, `start` and `resize` print a WorkspaceInfo (workspace.capnp); `events` prints an Event (supervisor.capnp) a
 # line; a command that fails prints a Failure.
@@ -9,6 +10,7 @@ using Cxx = import "/capnp/c++.capnp";
 $Cxx.namespace("bothy::result");
 
 using Json = import "/capnp/compat/json.capnp";
+using ProcessTypes = import "/schema/process.capnp";
 using SupervisorTypes = import "/schema/supervisor.capnp";
 using TerminalTypes = import "/schema/terminal.capnp";
 using WorkspaceTypes = import "/schema/workspace.capnp";
@@ -32,6 +34,42 @@ struct Terminals {
   # `bothy shell --list`.
 
   terminals @0 :List(TerminalTypes.TerminalInfo);
+}
+
+struct Executed {
+  # `bothy exec`, when the command has ended: {"exited":0,"stdout":"...","stderr":"..."}.
+
+  status @0 :ProcessTypes.ExitStatus $Json.flatten();
+  stdout @1 :Output $Json.flatten(prefix = "stdout");
+  stderr @2 :Output $Json.flatten(prefix = "stderr");
+
+  struct Output {
+    # What the command wrote, in one of two forms.  The members' names follow the stream's.
+
+    text @0 :Text $Json.name("");
+    base64 @1 :Data $Json.name("Base64") $Json.base64;
+    # Where it is no UTF-8.
+    cut @2 :Cut $Json.flatten();
+    # Where it is not all that was written.
+  }
+  struct Cut {
+    truncated @0 :Bool $Json.name("Truncated");
+    # True.
+    bytes @1 :Float64 $Json.name("Bytes");
+    # All that were written.
+  }
+}
+
+struct Copied {
+  # `bothy cp`, unless the copy went to standard output.
+
+  bytes @0 :Float64;
+  # Contents of files.
+  entries @1 :Float64;
+  skipped @2 :Float64;
+  # Devices, FIFOs and sockets that were left out.
+  millis @3 :Float64;
+  # How long it took.
 }
 
 struct Examination {

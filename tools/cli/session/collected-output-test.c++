@@ -2,15 +2,25 @@
 
 #include <catch2/catch_test_macros.hpp>
 
+#include "console/json-text.h"
+
 namespace bothy {
 namespace {
 
 constexpr size_t LIMIT = 8;
 
+// The members of standard output, as `exec --json` prints them behind others.
 kj::String membersOf(kj::StringPtr text) {
   CollectedOutput output(LIMIT);
   auto written = output.write(text.begin(), text.size());
-  return output.toMembers("stdout");
+  auto line = jsonLine<result::Executed>([&](auto result) {
+    result.initStatus().setExited(0);
+    output.fill(result.initStdout());
+  });
+  constexpr kj::StringPtr BEFORE = "{\"exited\":0"_kj, AFTER = "}\n"_kj;
+  REQUIRE(line.startsWith(BEFORE));
+  REQUIRE(line.endsWith(AFTER));
+  return kj::str(line.slice(BEFORE.size(), line.size() - AFTER.size()));
 }
 
 TEST_CASE("collected output is text where it is UTF-8, else Base64") {

@@ -2,8 +2,6 @@
 
 #include <kj/encoding.h>
 
-#include "console/json-text.h"
-
 namespace bothy {
 namespace {
 
@@ -32,16 +30,20 @@ kj::Promise<void> CollectedOutput::write(kj::ArrayPtr<const kj::ArrayPtr<const k
   for (auto piece : pieces) co_await write(piece.begin(), piece.size());
 }
 
-kj::String CollectedOutput::toMembers(kj::StringPtr name) const {
+void CollectedOutput::fill(result::Executed::Output::Builder output) const {
   auto chars = bytes.asPtr().asChars();
   const bool isCut = written > bytes.size();
   auto text = kj::heapString(isCut ? withoutCutCharacter(chars) : chars);
-  auto value = kj::encodeUtf16(text).hadErrors
-                   ? kj::str("Base64\":\"", kj::encodeBase64(bytes.asPtr(), false), "\"")
-                   : kj::str("\":", jsonString(text));
-  auto cut =
-      isCut ? kj::str(",\"", name, "Truncated\":true,\"", name, "Bytes\":", written) : kj::String();
-  return kj::str(",\"", name, value, cut);
+  if (kj::encodeUtf16(text).hadErrors) {
+    output.setBase64(bytes.asPtr());
+  } else {
+    output.setText(text);
+  }
+  if (isCut) {
+    auto cut = output.initCut();
+    cut.setTruncated(true);
+    cut.setBytes(static_cast<double>(written));
+  }
 }
 
 }  // namespace bothy

@@ -3,6 +3,8 @@
 #include <kj/async-io.h>
 #include <kj/vector.h>
 
+#include "result/cli.capnp.h"
+
 namespace bothy {
 
 // What a program wrote, for a result in JSON: the first `limit` bytes of it, and how many there were.
@@ -16,9 +18,8 @@ public:
   kj::Promise<void> write(kj::ArrayPtr<const kj::ArrayPtr<const kj::byte>> pieces) override;
   kj::Promise<void> whenWriteDisconnected() override { return kj::NEVER_DONE; }
 
-  // Members of a JSON object, each behind a comma: `"stdout":"text"`, or `"stdoutBase64"` for what is no UTF-8; where
-  // something is missing also `"stdoutTruncated":true,"stdoutBytes":N`, N being all that was written.
-  kj::String toMembers(kj::StringPtr name) const;
+  // As text, or as Base64 what is no UTF-8.
+  void fill(result::Executed::Output::Builder output) const;
 
 private:
   const size_t limit;

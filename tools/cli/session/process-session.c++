@@ -7,6 +7,7 @@
 
 #include "console/failure.h"
 #include "console/json-text.h"
+#include "result/cli.capnp.h"
 #include "session/collected-output.h"
 #include "session/program-feed.h"
 #include "session/program-output.h"
@@ -225,10 +226,11 @@ kj::Promise<void> ProcessSession::feed(rpc::ByteSink::Client sink, uint64_t from
 }
 
 void ProcessSession::printJson(rpc::ExitStatus::Reader status) {
-  auto ending = toJson(status);  // {"exited":0}
-  context.console.print(kj::str(ending.slice(0, ending.size() - 1),
-                                collectedOutput.toMembers("stdout"),
-                                collectedErrors.toMembers("stderr"), "}\n"));
+  context.console.print(jsonLine<result::Executed>([&](auto result) {
+    result.setStatus(status);
+    collectedOutput.fill(result.initStdout());
+    collectedErrors.fill(result.initStderr());
+  }));
 }
 
 kj::Promise<ProcessSession::GivenUp> ProcessSession::followSignals() {
