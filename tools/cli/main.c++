@@ -1,5 +1,6 @@
 // The `bothy` command: its composition root.
 
+#include <fcntl.h>
 #include <locale.h>
 #include <signal.h>
 #include <stdlib.h>
@@ -40,7 +41,17 @@ kj::StringPtr environment(const char* name, kj::StringPtr fallback) {
   return value == nullptr || *value == 0 ? fallback : kj::StringPtr(value);
 }
 
+// A standard stream that the caller has closed fails where it is used, and its number is given to no other file.
+void holdStandardStreams() {
+  for (int fd : {STDIN_FILENO, STDOUT_FILENO, STDERR_FILENO}) {
+    if (fcntl(fd, F_GETFD) >= 0) continue;
+    // The lowest number that is free, which is this one; for the wrong direction.
+    KJ_SYSCALL(open("/dev/null", fd == STDIN_FILENO ? O_WRONLY : O_RDONLY));
+  }
+}
+
 int run(kj::ArrayPtr<const kj::StringPtr> arguments) {
+  holdStandardStreams();
   // Only for the width of characters: messages are in English everywhere.
   setlocale(LC_CTYPE, "");
   for (int number : END_SIGNALS) {

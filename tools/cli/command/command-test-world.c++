@@ -3,6 +3,7 @@
 #include <kj/debug.h>
 
 #include "console/failure.h"
+#include "console/standard-stream.h"
 
 namespace bothy {
 
@@ -76,8 +77,24 @@ public:
   kj::Maybe<kj::Exception> failure;
 };
 
+// Results, collected or on their way to a descriptor.
+class CommandTestWorld::PrintedStream final: public kj::OutputStream {
+public:
+  void write(const void* buffer, size_t size) override {
+    KJ_IF_MAYBE (real, descriptor) {
+      real->write(buffer, size);
+    } else {
+      collected.write(buffer, size);
+    }
+  }
+
+  kj::Maybe<MessageOutput> descriptor;
+  kj::VectorOutputStream collected;
+};
+
 CommandTestWorld::CommandTestWorld()
-    : console(kj::heap<Console>(printed, printedErrors, Console::Properties{})),
+    : printed(kj::heap<PrintedStream>()),
+      console(kj::heap<Console>(*printed, printedErrors, Console::Properties{})),
       output(kj::heap<CaptureStream>()),
       errorOutput(kj::heap<CaptureStream>()),
       connector(kj::heap<TestConnector>(*this)),
@@ -160,6 +177,10 @@ void CommandTestWorld::breakOutput(kj::Exception reason) {
   errorOutput->failure = kj::mv(reason);
 }
 
+void CommandTestWorld::printTo(int fd) {
+  printed->descriptor.emplace(fd);
+}
+
 void CommandTestWorld::resize(uint16_t columns, uint16_t rows) {
   size.columns = columns;
   size.rows = rows;
@@ -168,7 +189,7 @@ void CommandTestWorld::resize(uint16_t columns, uint16_t rows) {
 }
 
 kj::String CommandTestWorld::out() {
-  return kj::str(printed.getArray().asChars(), output->bytes.asPtr());
+  return kj::str(printed->collected.getArray().asChars(), output->bytes.asPtr());
 }
 
 kj::String CommandTestWorld::errors() {

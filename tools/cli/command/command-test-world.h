@@ -34,6 +34,8 @@ public:
   void signal(int number);
   // Standard output and error of what runs in the workspace cannot be written any more.
   void breakOutput(kj::Exception reason);
+  // Results go to this descriptor, which is borrowed, as those of a process go to its standard output.
+  void printTo(int fd);
 
   // Standard output and error: messages and what the workspace wrote.
   kj::String out();
@@ -51,9 +53,10 @@ private:
   class TestTerminal;
   class TestSignals;
   class CaptureStream;
+  class PrintedStream;
 
   kj::TimerImpl timer{kj::origin<kj::TimePoint>()};
-  kj::VectorOutputStream printed;
+  kj::Own<PrintedStream> printed;
   kj::VectorOutputStream printedErrors;
   kj::Own<Console> console;
   kj::OneWayPipe inputPipe = kj::newOneWayPipe();

@@ -69,6 +69,7 @@ kj::Promise<int> dispatch(Context& context, Arguments arguments, int& failureCod
 int tell(Context& context, const kj::Exception& exception, int failureCode) {
   auto told = describe(exception);
   int code = told.exitCode == FAILURE ? failureCode : told.exitCode;
+  if (told.message.size() == 0) return code;
   if (context.console.wantsJson()) {
     auto thrown = kj::runCatchingExceptions([&] {
       context.console.print(jsonLine<result::Failure>([&](auto result) {

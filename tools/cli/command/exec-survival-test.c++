@@ -175,7 +175,7 @@ TEST_CASE("P12 a signal while the connection is lost ends exec") {
 TEST_CASE("P16 exec whose output nobody reads ends the command and says so") {
   CommandTestWorld world;
   world.start({"exec", "demo", "cat"});
-  world.breakOutput(KJ_EXCEPTION(DISCONNECTED, "nobody reads"));
+  world.breakOutput(outputClosed());
   world.type("x");
   CHECK(waitThrough(world) == 128 + SIGPIPE);
   CHECK(world.supervisor.program.ended);

@@ -58,6 +58,24 @@ TEST_CASE("a shell passes keys and output through and exits with its code") {
   CHECK_FALSE(world.rawMode);
 }
 
+TEST_CASE(
+    "P16 a shell whose output cannot be written leaves, and tells a full disk from a closed pipe") {
+  {
+    AtTerminal world;
+    world.start({"shell", "demo"});
+    world.breakOutput(outputClosed());
+    world.show("x");
+    CHECK(world.wait() == OUTPUT_CLOSED);
+    CHECK(contains(world.errors(), "nobody reads the output: left terminal 7"));
+  }
+  AtTerminal world;
+  world.start({"shell", "demo"});
+  world.breakOutput(failure("cannot write standard output: No space left on device"));
+  world.show("x");
+  CHECK(world.wait() == EXEC_FAILED);
+  CHECK(contains(world.errors(), "No space left on device: left terminal 7, it goes on"));
+}
+
 TEST_CASE("the detach keys leave the terminal to itself and say how to come back") {
   AtTerminal world;
   world.interactive = true;

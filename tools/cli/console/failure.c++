@@ -36,6 +36,14 @@ bool isPassingFailure(const kj::Exception& exception) {
   return isFailure(exception) && exception.getType() == kj::Exception::Type::DISCONNECTED;
 }
 
+kj::Exception outputClosed() {
+  return failure("", OUTPUT_CLOSED);
+}
+
+bool isOutputClosed(const kj::Exception& exception) {
+  return isFailure(exception) && exception.getLine() == OUTPUT_CLOSED;
+}
+
 Failure describe(const kj::Exception& exception) {
   if (isFailure(exception)) {
     return {exception.getLine(), kj::str(exception.getDescription())};

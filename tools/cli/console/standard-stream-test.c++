@@ -6,6 +6,8 @@
 #include <kj/debug.h>
 #include <catch2/catch_test_macros.hpp>
 
+#include "console/failure.h"
+
 namespace bothy {
 namespace {
 
@@ -66,13 +68,34 @@ TEST_CASE("the end of the input is the end, also for a file") {
   StandardOutput(io.unixEventPort, null).write("x", 1).wait(io.waitScope);
 }
 
-TEST_CASE("output that nobody reads is told as disconnected") {
+TEST_CASE("output that nobody reads is told as closed") {
   auto io = kj::setupAsyncIo();
   Pipe pipe;
   StandardOutput output(io.unixEventPort, pipe.writeEnd);
   pipe.readEnd = nullptr;
   auto thrown = kj::runCatchingExceptions([&] { output.write("x", 1).wait(io.waitScope); });
-  CHECK(KJ_REQUIRE_NONNULL(thrown).getType() == kj::Exception::Type::DISCONNECTED);
+  CHECK(isOutputClosed(KJ_REQUIRE_NONNULL(thrown)));
+  thrown = kj::runCatchingExceptions([&] { MessageOutput(pipe.writeEnd).write("x", 1); });
+  CHECK(isOutputClosed(KJ_REQUIRE_NONNULL(thrown)));
+}
+
+TEST_CASE("P16 output that finds no room is a failure with its reason") {
+  auto io = kj::setupAsyncIo();
+  int fd;
+  KJ_SYSCALL(fd = open("/dev/full", O_WRONLY | O_CLOEXEC));
+  kj::AutoCloseFd full(fd);
+  for (bool isMessage : {false, true}) {
+    auto thrown = kj::runCatchingExceptions([&] {
+      if (isMessage) {
+        MessageOutput(full).write("x", 1);
+      } else {
+        StandardOutput(io.unixEventPort, full).write("x", 1).wait(io.waitScope);
+      }
+    });
+    auto told = describe(KJ_REQUIRE_NONNULL(thrown));
+    CHECK(told.exitCode == FAILURE);
+    CHECK(told.message == "cannot write standard output: No space left on device");
+  }
 }
 
 }  // namespace

@@ -36,7 +36,15 @@ bool isReady(int fd, short events) {
   return count > 0;
 }
 
+// EIO is that of a terminal that hung up, or of a disk.
+bool isClosed(int fd, int error) {
+  if (error != EIO) return error == EPIPE || error == ECONNRESET;
+  struct stat status{};
+  return fstat(fd, &status) == 0 && S_ISCHR(status.st_mode);
+}
+
 kj::Exception cannotWrite(int fd, int error) {
+  if (isClosed(fd, error)) return outputClosed();
   return failure(kj::str("cannot write standard ", fd == STDERR_FILENO ? "error" : "output", ": ",
                          strerror(error)));
 }
@@ -105,8 +113,6 @@ kj::Promise<void> StandardOutput::write(const void* buffer, size_t size) {
     ssize_t count = ::write(fd, bytes.begin(), piece);
     if (count >= 0) {
       bytes = bytes.slice(static_cast<size_t>(count), bytes.size());
-    } else if (errno == EPIPE || errno == EIO) {
-      kj::throwFatalException(KJ_EXCEPTION(DISCONNECTED, "nobody reads the output any more"));
     } else if (errno != EAGAIN && errno != EINTR) {
       kj::throwFatalException(cannotWrite(fd, errno));
     }

@@ -26,8 +26,8 @@ private:
   kj::Maybe<kj::Own<kj::UnixEventPort::FdObserver>> observer;  // of what epoll can watch
 };
 
-// Writes fail with DISCONNECTED once nobody reads (EPIPE, EIO of a terminal that hung up), and with a failure() for
-// every other reason, a full disk among them.
+// Writes fail with outputClosed() once nobody reads (EPIPE, EIO of a terminal that hung up), and with another failure()
+// for every other reason, a full disk among them.
 class StandardOutput final: public kj::AsyncOutputStream {
 public:
   StandardOutput(kj::UnixEventPort& port, int fd);
@@ -43,7 +43,8 @@ private:
   kj::Maybe<kj::Own<kj::UnixEventPort::FdObserver>> observer;
 };
 
-// The same for messages, without an event loop: waits until all is written.
+// The same for messages and results, without an event loop: waits until all is written.  So nothing is kept back that
+// could fail to be written later.
 class MessageOutput final: public kj::OutputStream {
 public:
   explicit MessageOutput(int fd) : fd(fd) {}

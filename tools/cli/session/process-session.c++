@@ -17,7 +17,6 @@
 namespace bothy {
 namespace {
 
-constexpr int OUTPUT_CLOSED = SIGNAL_BASE + 13;  // what a program that SIGPIPE ended exits with
 // After it the agent has ended the program.
 constexpr auto RECONNECT_FOR = rpc::PROCESS_KEEP_MILLIS * kj::MILLISECONDS;
 // How long the end of a program that is given up may take to be ordered.
@@ -253,12 +252,12 @@ kj::Promise<ProcessSession::GivenUp> ProcessSession::untilUnread(kj::Promise<voi
       // That everything is shown is no reason to give up.
       []() -> kj::Promise<GivenUp> { return kj::NEVER_DONE; },
       [this](kj::Exception&& exception) -> kj::Promise<GivenUp> {
-        if (exception.getType() != kj::Exception::Type::DISCONNECTED) {
+        if (!isOutputClosed(exception)) {
           return GivenUp(
               failure(kj::str(describe(exception).message, ": the command is ended"), EXEC_FAILED));
         }
         context.console.note("nobody reads the output any more: the command is ended");
-        return GivenUp(OUTPUT_CLOSED);
+        return GivenUp(int{OUTPUT_CLOSED});
       });
 }
 

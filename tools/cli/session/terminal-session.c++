@@ -295,7 +295,12 @@ kj::Promise<void> TerminalSession::readInput() {
 
 kj::Promise<void> TerminalSession::showOutput() {
   return output.show().catch_([this](kj::Exception&& exception) {
-    end(Detached{kj::str("nobody reads the output"), SIGNAL_BASE + 13});  // as SIGPIPE
+    if (isOutputClosed(exception)) {
+      end(Detached{kj::str("nobody reads the output"), OUTPUT_CLOSED});
+    } else {
+      auto told = describe(exception);
+      end(Detached{kj::str(told.message, ": left terminal ", id, ", it goes on"), EXEC_FAILED});
+    }
   });
 }
 

@@ -92,11 +92,10 @@ kj::Promise<TransferResult> Download::copyToOutput(RemoteFiles& from) {
     co_await written.exclusiveJoin(kj::evalLast([] {}));
   }
   KJ_IF_MAYBE (exception, broken) {
-    bool isClosed = exception->getType() == kj::Exception::Type::DISCONNECTED;
-    kj::throwFatalException(failure(
-        isClosed
-            ? kj::str("standard output was closed before all of ", from.shown(), " was written")
-            : kj::str("standard output: cannot write: ", exception->getDescription())));
+    if (!isOutputClosed(*exception)) kj::throwFatalException(kj::mv(*exception));
+    kj::throwFatalException(
+        failure(kj::str("standard output was closed before all of ", from.shown(), " was written"),
+                OUTPUT_CLOSED));
   }
   KJ_IF_MAYBE (exception, failed) {
     kj::throwFatalException(kj::mv(*exception));
