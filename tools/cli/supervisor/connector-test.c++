@@ -1,6 +1,7 @@
 #include "supervisor/connector.h"
 
 #include <stdlib.h>
+#include <string.h>
 #include <unistd.h>
 
 #include <kj/debug.h>
@@ -22,6 +23,25 @@ TEST_CASE("a missing bothyd is told with what to do") {
   auto failure = describe(KJ_REQUIRE_NONNULL(thrown));
   CHECK(failure.exitCode == FAILURE);
   CHECK(failure.message.startsWith(kj::str("bothyd is not running at ", path, ": start it")));
+}
+
+TEST_CASE("the path of a socket is kept by who connects to it") {
+  auto io = kj::setupAsyncIo();
+  // What an option gave may be gone before the command connects: here it becomes another text.
+  auto given = kj::str("/nowhere/given.sock");
+  SocketConnector connector(*io.lowLevelProvider, given);
+  auto connectsTo = [&](kj::StringPtr path) {
+    auto thrown = kj::runCatchingExceptions([&] { connector.connect(); });
+    return describe(KJ_REQUIRE_NONNULL(thrown))
+        .message.startsWith(kj::str("bothyd is not running at ", path, ": "));
+  };
+  memset(given.begin(), 'x', given.size());
+  CHECK(connectsTo("/nowhere/given.sock"));
+
+  auto option = kj::str("/nowhere/option.sock");
+  connector.useSocket(option);
+  memset(option.begin(), 'x', option.size());
+  CHECK(connectsTo("/nowhere/option.sock"));
 }
 
 TEST_CASE("a socket path that is too long is refused") {
