@@ -83,6 +83,7 @@ public:
     info.setState(rpc::WorkspaceState::RUNNING);
   }
   kj::Promise<void> list(ListContext context) override {
+    ++fake.lists;
     auto list = context.getResults().initWorkspaces(2);
     describe(list[0], "demo", rpc::WorkspaceState::RUNNING);
     describe(list[1], "idle", rpc::WorkspaceState::FAILED);
@@ -150,7 +151,13 @@ public:
     return kj::READY_NOW;
   }
   kj::Promise<void> delete_(DeleteContext context) override {
-    context.getResults().initOutcome().setDeleted();
+    auto name = context.getParams().getName();
+    auto outcome = context.getResults().initOutcome();
+    if (name == "demo" || name == "idle") {
+      outcome.setDeleted();
+    } else {
+      outcome.setAbsent();
+    }
     return kj::READY_NOW;
   }
   // There are `demo`, of 4 GiB, on a host that holds disks up to 1 TiB, and `busy`.

@@ -31,6 +31,7 @@ public:
   // While set, connect() throws.
   bool down = false;
   kj::uint connections = 0;
+  kj::uint lists = 0;  // how often the workspaces were asked for
 
   // What is in "demo".
   FakeTerminal terminal;

@@ -163,6 +163,33 @@ TEST_CASE("a word that is no command is answered with the one that was meant") {
   CHECK(contains(world.errors(), "there is no command delete, is it `rm`?"));
 }
 
+TEST_CASE("a workspace that is not there is answered with the one that was meant") {
+  using Words = std::initializer_list<kj::StringPtr>;
+  for (auto& words : {Words{"start", "demoo"}, Words{"stop", "demoo"}, Words{"rm", "demoo"},
+                      Words{"resize", "demoo", "--disk", "8G"}, Words{"shell", "demoo"},
+                      Words{"shell", "--list", "demoo"}, Words{"shell", "--attach", "7", "demoo"},
+                      Words{"exec", "demoo", "exit", "0"}, Words{"cp", "demoo:/x", "-"}}) {
+    CommandTestWorld world;
+    auto& command = *words.begin();
+    INFO(command.cStr());
+    CHECK(world.run(words) == (command == "shell" || command == "exec" ? EXEC_FAILED : FAILURE));
+    CHECK(world.errors() == "bothy: there is no workspace demoo; did you mean demo?\n");
+    CHECK(world.supervisor.lists == 1);
+  }
+  CommandTestWorld world;
+  CHECK(world.run({"start", "other"}) == FAILURE);
+  CHECK(contains(world.errors(), "there is no workspace other: `bothy ls` lists them"));
+}
+
+TEST_CASE("a workspace that is there costs no look at the others") {
+  CommandTestWorld world;
+  CHECK(world.run({"exec", "demo", "exit", "0"}) == SUCCESS);
+  CHECK(world.run({"start", "demo"}) == SUCCESS);
+  CHECK(world.run({"stop", "demo"}) == SUCCESS);
+  CHECK(world.run({"rm", "idle"}) == SUCCESS);
+  CHECK(world.supervisor.lists == 0);
+}
+
 TEST_CASE("help tells about bothy, each command and the exit codes") {
   CommandTestWorld world;
   CHECK(world.run({"help"}) == SUCCESS);

@@ -53,7 +53,7 @@ kj::Promise<int> RemoveCommand::run(Context& context, Usage& usage) {
     request.setName(name);
     auto response = co_await request.send();
     if (response.getOutcome().isAbsent()) {
-      if (!force) kj::throwFatalException(noSuchWorkspace(name));
+      if (!force) kj::throwFatalException(co_await noSuchWorkspace(supervisor, name));
       continue;
     }
     context.console.note(kj::str(escapeGuestText(name.asArray()), " is gone, with its disk"));

@@ -45,7 +45,7 @@ kj::Promise<int> ResizeCommand::run(Context& context, Usage& usage) {
     case rpc::Supervisor::ResizeOutcome::RESIZED:
       break;
     case rpc::Supervisor::ResizeOutcome::ABSENT:
-      kj::throwFatalException(noSuchWorkspace(name));
+      kj::throwFatalException(co_await noSuchWorkspace(link->supervisor(), name));
     case rpc::Supervisor::ResizeOutcome::BUSY:
       if (outcome.getBusy() == rpc::WorkspaceState::RUNNING) {
         kj::throwFatalException(failure(kj::str(name, " runs: `bothy stop ", name, "` first")));

@@ -33,7 +33,7 @@ kj::Promise<int> list(Context& context, kj::StringPtr name) {
   auto listing =
       connecting.getWorkspace().terminalsRequest().send().getTerminals().listRequest().send();
   auto connection = co_await connecting;
-  requireConnected(name, connection.getOutcome());
+  co_await requireConnected(link->supervisor(), name, connection.getOutcome());
   auto response = co_await listing;
   auto terminals = response.getTerminals();
   if (context.console.wantsJson()) {

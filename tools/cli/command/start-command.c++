@@ -49,7 +49,7 @@ kj::Promise<int> StartCommand::run(Context& context, Usage& usage) {
       co_return SUCCESS;
     }
     case Outcome::ABSENT:
-      kj::throwFatalException(noSuchWorkspace(name));
+      kj::throwFatalException(co_await noSuchWorkspace(link->supervisor(), name));
     case Outcome::BUSY:
       kj::throwFatalException(workspaceBusy(name, outcome.getBusy()));
     case Outcome::FAILED:

@@ -63,7 +63,8 @@ kj::Promise<int> StopCommand::run(Context& context, Usage& usage) {
   request.setGraceMillis(force ? 0 : static_cast<uint32_t>(grace / kj::MILLISECONDS));
   auto response = co_await request.send();
   auto outcome = response.getOutcome();
-  if (outcome.isAbsent()) kj::throwFatalException(noSuchWorkspace(name));
+  if (outcome.isAbsent())
+    kj::throwFatalException(co_await noSuchWorkspace(link->supervisor(), name));
   if (outcome.isBusy()) kj::throwFatalException(workspaceBusy(name, outcome.getBusy()));
   auto kind = outcome.getStopped();
   if (context.console.wantsJson()) {

@@ -33,7 +33,7 @@ kj::Promise<void> ensureRunning(Context& context, kj::StringPtr name) {
     request.setProgress(display.progress());
     auto response = co_await request.send();
     auto outcome = response.getOutcome();
-    if (outcome.isAbsent()) kj::throwFatalException(noSuchWorkspace(name));
+    if (outcome.isAbsent()) kj::throwFatalException(co_await noSuchWorkspace(supervisor, name));
     if (outcome.isBusy()) kj::throwFatalException(workspaceBusy(name, outcome.getBusy()));
     if (outcome.isStopped()) kj::throwFatalException(stoppedBeforeItRan(name));
     if (outcome.isFailed()) failStart(context.console, name, outcome.getFailed());

@@ -88,8 +88,7 @@ kj::Promise<kj::Maybe<kj::Exception>> Reconnection::tryOnce(Use& use) {
   auto answered = use(link->addRef(), connecting.getWorkspace()).eagerlyEvaluate(nullptr);
   auto connection = co_await connecting;
   auto outcome = connection.getOutcome();
-  KJ_IF_MAYBE (exception,
-               kj::runCatchingExceptions([&] { requireConnected(workspace, outcome); })) {
+  KJ_IF_MAYBE (exception, co_await whyNotConnected(link->supervisor(), workspace, outcome)) {
     if (outcome.isStalled()) {
       if (lastStall == nullptr) notice(outcome.getStalled());
       lastStall = context.timer.now();

@@ -89,21 +89,35 @@ TEST_CASE("arguments that are too long are told with their size, as a shell's fa
         "a file");
 }
 
+// What is told of the way to the workspace demo.
+kj::String toldOf(rpc::Supervisor::ConnectOutcome::Reader outcome) {
+  kj::EventLoop loop;
+  kj::WaitScope scope(loop);
+  rpc::Supervisor::Client supervisor = KJ_EXCEPTION(DISCONNECTED, "nobody is there");
+  auto reason = whyNotConnected(kj::mv(supervisor), "demo", outcome).wait(scope);
+  return describe(KJ_REQUIRE_NONNULL(reason)).message;
+}
+
 TEST_CASE("a workspace that is stopped is told with how to start it") {
   capnp::MallocMessageBuilder message;
   auto outcome = message.initRoot<rpc::Supervisor::ConnectOutcome>();
   outcome.setNotRunning(rpc::WorkspaceState::STOPPED);
-  auto thrown = kj::runCatchingExceptions([&] { requireConnected("demo", outcome); });
-  CHECK(describe(KJ_REQUIRE_NONNULL(thrown)).message ==
-        "demo is not running (stopped): `bothy start demo`");
+  CHECK(toldOf(outcome) == "demo is not running (stopped): `bothy start demo`");
 }
 
 TEST_CASE("P30 a workspace that stands still is told with its reason") {
   capnp::MallocMessageBuilder message;
   auto outcome = message.initRoot<rpc::Supervisor::ConnectOutcome>();
   outcome.setStalled("the disk is full");
-  auto thrown = kj::runCatchingExceptions([&] { requireConnected("demo", outcome); });
-  CHECK(describe(KJ_REQUIRE_NONNULL(thrown)).message == "demo: the disk is full");
+  CHECK(toldOf(outcome) == "demo: the disk is full");
+}
+
+TEST_CASE("a workspace that is not there is told also when its like cannot be looked for") {
+  capnp::MallocMessageBuilder message;
+  auto outcome = message.initRoot<rpc::Supervisor::ConnectOutcome>();
+  outcome.setAbsent();
+  CHECK(toldOf(outcome) ==
+        "there is no workspace demo: `bothy ls` lists them, `bothy create` makes one");
 }
 
 }  // namespace

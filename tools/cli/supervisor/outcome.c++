@@ -4,8 +4,10 @@
 #include <string.h>
 
 #include <kj/debug.h>
+#include <kj/vector.h>
 
 #include "console/failure.h"
+#include "usage/nearest.h"
 #include "wire/escape.h"
 
 namespace bothy {
@@ -87,9 +89,22 @@ kj::String whatInterpreter(rpc::StartFailure::Reader failed) {
 
 }  // namespace
 
-kj::Exception noSuchWorkspace(kj::StringPtr name) {
-  return failure(kj::str("there is no workspace ", escapeGuestText(name.asArray()),
-                         ": `bothy ls` lists them, `bothy create` makes one"));
+kj::Promise<kj::Exception> noSuchWorkspace(rpc::Supervisor::Client supervisor, kj::StringPtr name) {
+  kj::Vector<kj::String> names;
+  // Who cannot tell the names has told already that this is none.
+  co_await supervisor.listRequest().send().then(
+      [&names](auto&& response) {
+        for (auto info : response.getWorkspaces()) names.add(kj::str(info.getSpec().getName()));
+      },
+      [](kj::Exception&&) {});
+  auto known = KJ_MAP(each, names)->kj::StringPtr {
+    return each;
+  };
+  auto what = kj::str("there is no workspace ", escapeGuestText(name.asArray()));
+  KJ_IF_MAYBE (meant, nearest(name, known)) {
+    co_return failure(kj::str(what, "; did you mean ", escapeGuestText(meant->asArray()), "?"));
+  }
+  co_return failure(kj::str(what, ": `bothy ls` lists them, `bothy create` makes one"));
 }
 
 kj::Exception workspaceBusy(kj::StringPtr name, rpc::WorkspaceState state) {
@@ -104,28 +119,37 @@ kj::Exception newerSupervisor() {
   return failure("bothyd is newer and gave an answer this bothy does not know");
 }
 
-void requireConnected(kj::StringPtr name, rpc::Supervisor::ConnectOutcome::Reader outcome) {
+kj::Promise<kj::Maybe<kj::Exception>> whyNotConnected(
+    rpc::Supervisor::Client supervisor, kj::StringPtr name,
+    rpc::Supervisor::ConnectOutcome::Reader outcome) {
   using Outcome = rpc::Supervisor::ConnectOutcome;
   switch (outcome.which()) {
     case Outcome::CONNECTED:
-      return;
+      co_return nullptr;
     case Outcome::ABSENT:
-      kj::throwFatalException(noSuchWorkspace(name));
+      co_return co_await noSuchWorkspace(kj::mv(supervisor), name);
     case Outcome::NOT_RUNNING: {
       auto state = outcome.getNotRunning();
       bool waits = state == rpc::WorkspaceState::STOPPED || state == rpc::WorkspaceState::FAILED;
-      kj::throwFatalException(failure(
+      co_return failure(
           waits ? kj::str(name, " is not running (", nameOf(state), "): `bothy start ", name, "`")
-                : kj::str(name, " is not running (", nameOf(state), "): try again in a moment")));
+                : kj::str(name, " is not running (", nameOf(state), "): try again in a moment"));
     }
     case Outcome::UNREACHABLE:
-      kj::throwFatalException(failure(
-          kj::str(name, " runs but its agent does not answer (", escaped(outcome.getUnreachable()),
-                  "): try again, or `bothy stop ", name, "` and `bothy start ", name, "`")));
+      co_return failure(kj::str(name, " runs but its agent does not answer (",
+                                escaped(outcome.getUnreachable()), "): try again, or `bothy stop ",
+                                name, "` and `bothy start ", name, "`"));
     case Outcome::STALLED:
-      kj::throwFatalException(failure(kj::str(name, ": ", escaped(outcome.getStalled()))));
+      co_return failure(kj::str(name, ": ", escaped(outcome.getStalled())));
   }
-  kj::throwFatalException(newerSupervisor());
+  co_return newerSupervisor();
+}
+
+kj::Promise<void> requireConnected(rpc::Supervisor::Client supervisor, kj::StringPtr name,
+                                   rpc::Supervisor::ConnectOutcome::Reader outcome) {
+  KJ_IF_MAYBE (reason, co_await whyNotConnected(kj::mv(supervisor), name, outcome)) {
+    kj::throwFatalException(kj::mv(*reason));
+  }
 }
 
 kj::Exception describeFailure(rpc::StartFailure::Reader failed) {

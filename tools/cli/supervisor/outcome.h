@@ -1,5 +1,6 @@
 #pragma once
 
+#include <kj/async.h>
 #include <kj/exception.h>
 #include <kj/string.h>
 
@@ -11,14 +12,20 @@ namespace bothy {
 
 // What to tell the user about outcomes that are not the good one.  Every text of a peer is escaped.
 
-kj::Exception noSuchWorkspace(kj::StringPtr name);
+// Asks `supervisor` for the name that was probably meant, which takes one round trip more than the failure.
+kj::Promise<kj::Exception> noSuchWorkspace(rpc::Supervisor::Client supervisor, kj::StringPtr name);
 // An outcome that this program does not know.
 kj::Exception newerSupervisor();
 kj::Exception stoppedBeforeItRan(kj::StringPtr name);
 kj::Exception workspaceBusy(kj::StringPtr name, rpc::WorkspaceState state);
 
-// Throws unless the workspace is connected.
-void requireConnected(kj::StringPtr name, rpc::Supervisor::ConnectOutcome::Reader outcome);
+// Why the workspace is not connected, which `supervisor` has answered; none if it is.  `outcome` outlives the promise.
+kj::Promise<kj::Maybe<kj::Exception>> whyNotConnected(
+    rpc::Supervisor::Client supervisor, kj::StringPtr name,
+    rpc::Supervisor::ConnectOutcome::Reader outcome);
+// The same, thrown.
+kj::Promise<void> requireConnected(rpc::Supervisor::Client supervisor, kj::StringPtr name,
+                                   rpc::Supervisor::ConnectOutcome::Reader outcome);
 
 // The exit code is NOT_FOUND or NOT_EXECUTABLE where a shell would say so, else EXEC_FAILED.
 kj::Exception describeFailure(rpc::StartFailure::Reader failed);
