@@ -83,9 +83,9 @@ private:
     Sinks sinks;
     if (params.hasStdout()) sinks[0] = params.getStdout();
     if (params.hasStderr()) sinks[1] = params.getStderr();
-    auto starting = start(params.getCommand(), sinks, keep);
+    auto executing = start(params.getCommand(), sinks, keep);
     context.releaseParams();
-    auto outcome = co_await starting;
+    auto outcome = co_await executing;
     auto results = context.initResults();
     KJ_IF_MAYBE (failure, outcome.tryGet<StartFailure>()) {
       failure->writeTo(results.initOutcome().initFailed());
@@ -175,11 +175,11 @@ private:
       outputs[i] = kj::mv(pipe.ours);
     }
 
-    auto starting = ChildProcess::start(host, kj::mv(request));
+    auto spawning = ChildProcess::start(host, kj::mv(request));
     // The child has its own by now.  Were ours kept, no end of file would ever come.
     input.programs = nullptr;
     for (auto& end : programEnds) end = nullptr;
-    auto outcome = co_await starting;
+    auto outcome = co_await spawning;
     KJ_IF_MAYBE (failure, outcome.tryGet<StartFailure>()) {
       co_return kj::mv(*failure);
     }

@@ -49,10 +49,10 @@ kj::Promise<kj::OneOf<kj::Own<Terminal>, StartFailure>> TerminalRegistry::open(
       request.credentials.map([](const SpawnRequest::Credentials& user) { return user.uid; }));
   for (int& fd : request.standardFds) fd = programSide.get();
   request.controllingTerminal = SpawnRequest::ControllingTerminal::STANDARD_INPUT;
-  auto starting = ChildProcess::start(host, kj::mv(request));
+  auto spawning = ChildProcess::start(host, kj::mv(request));
   programSide = nullptr;  // the child has its own by now
 
-  auto outcome = co_await starting;
+  auto outcome = co_await spawning;
   KJ_IF_MAYBE (failure, outcome.tryGet<StartFailure>()) {
     co_return Outcome(kj::mv(*failure));
   }
