@@ -38,6 +38,21 @@ TEST_CASE("P21 a replaced file is the old one until its end, and the new one aft
   CHECK(w.world.count() == 4);
 }
 
+TEST_CASE(
+    "P41 a file that is written a second time beside a first try is whole, and the try leaves "
+    "nothing") {
+  FilesTestWorld w;
+  {
+    auto first = w.beginWrite("f");
+    w.send(first.getSink(), kj::StringPtr("the same bytes, but not all").asBytes());
+    w.write("f", "the same bytes");
+    CHECK(w.get("f") == "the same bytes");
+  }
+  w.stat("f");
+  CHECK(w.get("f") == "the same bytes");
+  CHECK(w.world.count() == 4);
+}
+
 TEST_CASE("createNew fails where there is a file, also one that came meanwhile") {
   FilesTestWorld w;
   w.put("f", "mine");

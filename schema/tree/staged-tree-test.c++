@@ -79,6 +79,26 @@ TEST_CASE("a staged tree goes into a directory that is there, entry by entry") {
   CHECK(w.world.count() == 7);  // no name of the staging is left
 }
 
+TEST_CASE("P41 a staged tree whose place another has taken meanwhile goes into that") {
+  Staged w;
+  auto first = w.begin("t"), second = w.begin("t");
+  Staged::fill(*first, "f", "first");
+  Staged::fill(*first, "g", "first");
+  Staged::fill(*second, "f", "second");
+  CHECK(Staged::commit(*first) == nullptr);
+  CHECK(Staged::commit(*second) == nullptr);
+  first = nullptr;
+  second = nullptr;
+  CHECK(w.world.read("t/f") == "second");
+  CHECK(w.world.read("t/g") == "first");
+  CHECK(w.world.count() == 3);
+
+  auto late = w.begin("u");
+  w.world.write("u", "a file");
+  CHECK(Staged::commit(*late) != nullptr);
+  CHECK(w.world.read("u") == "a file");
+}
+
 TEST_CASE("S06 a merge follows no symlink, and a directory takes no file's place") {
   Staged w;
   w.world.makeDirectory("t");

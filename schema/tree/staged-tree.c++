@@ -80,15 +80,21 @@ kj::Maybe<FileProblem> StagedTree::open() {
                          kj::str("too many copies to this place are under way"));
 }
 
+kj::Maybe<FileProblem> StagedTree::merge(int present, TreeWriter& writer) {
+  KJ_IF_MAYBE (problem, mergeTree(directory, present)) return kj::mv(*problem);
+  removeTree(holder(), temporaryName);
+  directory = nullptr;
+  return writer.finish(present);
+}
+
 kj::Maybe<FileProblem> StagedTree::commit(TreeWriter& writer) {
-  if (existing.get() >= 0) {
-    KJ_IF_MAYBE (problem, mergeTree(directory, existing)) return kj::mv(*problem);
-    removeTree(existing, temporaryName);
-    directory = nullptr;
-    return writer.finish(existing);
-  }
+  if (existing.get() >= 0) return merge(existing, writer);
   if (renameat2(parentFd, temporaryName.cStr(), parentFd, name.cStr(), RENAME_NOREPLACE) < 0) {
-    return FileProblem::fromErrno(errno);
+    if (errno != EEXIST) return FileProblem::fromErrno(errno);
+    // Another copy was faster, perhaps an earlier try of this one.
+    kj::AutoCloseFd made(openat(parentFd, name.cStr(), DIRECTORY_FLAGS));
+    if (made.get() < 0) return FileProblem::fromErrno(errno);
+    return merge(made, writer);
   }
   auto placed = kj::mv(directory);
   return writer.finish(placed);

@@ -12,7 +12,8 @@ namespace bothy {
 // A directory in which a tree is made under another name, until all of it is there.
 //
 // Where there is no directory at the place, it is made beside it and renamed.  Where there is one, it is made
-// within it, for a mount point is another file system than its parent, and its entries are moved one by one.
+// within it, for a mount point is another file system than its parent, and its entries are moved one by one; so
+// are those for a directory that came meanwhile.
 //
 // Dropping it before commit() removes it.  What a crash leaves is removed by the next StagedTree of that place:
 // the directory's lock tells that nobody works in it.
@@ -44,6 +45,7 @@ private:
 
   int holder() const { return existing.get() >= 0 ? existing.get() : parentFd; }
   kj::Maybe<FileProblem> open();
+  kj::Maybe<FileProblem> merge(int present, TreeWriter& writer);
 };
 
 // The name of what is made for `name`, until it is whole.  Always the same few, so that what a crash left
