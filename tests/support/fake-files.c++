@@ -10,6 +10,16 @@ kj::String pathOf(capnp::Data::Reader path) {
   return text.startsWith("/") ? kj::mv(text) : kj::str("/", text);
 }
 
+// Takes the end of a write, as far as it is not lost: `put` gives what was written its place.
+kj::Promise<void> takeEnd(FakeFiles& files, kj::FunctionParam<void()> put) {
+  using Losing = FakeFiles::Losing;
+  ++files.writesEnded;
+  if (files.losing == Losing::END) return kj::NEVER_DONE;
+  put();
+  if (files.losing == Losing::ANSWER) return kj::NEVER_DONE;
+  return kj::READY_NOW;
+}
+
 class FileWriter final: public rpc::SparseSink::Server {
 public:
   FileWriter(FakeFiles& files, kj::String path, uint16_t mode, int64_t modifiedNanos)
@@ -26,9 +36,10 @@ public:
     return kj::READY_NOW;
   }
   kj::Promise<void> end(EndContext context) override {
-    files.put(path,
-              {.bytes = bytes.releaseAsArray(), .mode = mode, .modifiedNanos = modifiedNanos});
-    return kj::READY_NOW;
+    return takeEnd(files, [&] {
+      files.put(path,
+                {.bytes = bytes.releaseAsArray(), .mode = mode, .modifiedNanos = modifiedNanos});
+    });
   }
 
 private:
@@ -42,7 +53,7 @@ private:
 // Takes a tree's archive, and looks at none of it.
 class TreeTaker final: public rpc::ByteSink::Server {
 public:
-  explicit TreeTaker(FakeFiles& files) : files(files) {}
+  TreeTaker(FakeFiles& files, kj::String path) : files(files), path(kj::mv(path)) {}
   ~TreeTaker() noexcept(false) {
     if (!ended) ++files.importsAbandoned;
   }
@@ -50,20 +61,32 @@ public:
   kj::Promise<void> end(EndContext context) override {
     ended = true;
     ++files.importsEnded;
-    return kj::READY_NOW;
+    return takeEnd(files, [&] {
+      files.put(path, {.bytes = nullptr,
+                       .mode = files.treeMode,
+                       .directory = true,
+                       .modifiedNanos = files.treeModifiedNanos});
+    });
   }
 
 private:
   FakeFiles& files;
+  kj::String path;
   bool ended = false;
 };
 
 class Import final: public rpc::TreeImport::Server {
 public:
+  explicit Import(FakeFiles& files) : files(files) {}
+
   kj::Promise<void> result(ResultContext context) override {
+    if (files.losing != FakeFiles::Losing::NOTHING) return kj::NEVER_DONE;
     context.getResults().initOutcome().initDone();
     return kj::READY_NOW;
   }
+
+private:
+  FakeFiles& files;
 };
 
 class FullDisk final: public rpc::FileWriting::Server {
@@ -123,12 +146,13 @@ public:
   }
   kj::Promise<void> makeSymlink(MakeSymlinkContext context) override {
     auto params = context.getParams();
-    files.put(pathOf(params.getPath()),
-              {.bytes = nullptr,
-               .modifiedNanos = params.getModifiedNanos(),
-               .linkTarget = kj::heapString(params.getTarget().asChars())});
     context.getResults().initOutcome().setDone();
-    return kj::READY_NOW;
+    return takeEnd(files, [&] {
+      files.put(pathOf(params.getPath()),
+                {.bytes = nullptr,
+                 .modifiedNanos = params.getModifiedNanos(),
+                 .linkTarget = kj::heapString(params.getTarget().asChars())});
+    });
   }
   kj::Promise<void> exportTree(ExportTreeContext context) override {
     auto params = context.getParams();
@@ -143,8 +167,8 @@ public:
   }
   kj::Promise<void> importTree(ImportTreeContext context) override {
     auto results = context.getResults();
-    results.setSink(kj::heap<TreeTaker>(files));
-    results.setImport(kj::heap<Import>());
+    results.setSink(kj::heap<TreeTaker>(files, pathOf(context.getParams().getPath())));
+    results.setImport(kj::heap<Import>(files));
     results.initOutcome().setDone();
     return kj::READY_NOW;
   }
@@ -171,6 +195,7 @@ private:
 
   static void describe(const FakeFiles::File& file, rpc::FileEntry::Builder entry) {
     entry.setMode(file.mode);
+    entry.setInode(file.inode);
     entry.setModifiedNanos(file.modifiedNanos);
     entry.setChangedNanos(file.modifiedNanos);
   }
@@ -179,6 +204,7 @@ private:
 }  // namespace
 
 void FakeFiles::put(kj::StringPtr path, File file) {
+  file.inode = ++inodes;
   files.upsert(kj::str(path), kj::mv(file), [](File& old, File&& made) { old = kj::mv(made); });
 }
 

@@ -23,6 +23,7 @@ public:
     kj::Maybe<kj::String> linkTarget = nullptr;  // a symlink, which is not followed
     // Of a directory: what exportTree sends.
     kj::Maybe<kj::Array<kj::byte>> archive = nullptr;
+    uint64_t inode = 0;  // put() gives it one
   };
 
   FakeFiles() = default;
@@ -37,6 +38,17 @@ public:
   // While set, a write that was begun takes nothing more.
   bool writesStall = false;
 
+  // What of the end of a file, symlink or tree that is written the next loss of the connection takes along: the end
+  // itself, or its answer alone.
+  enum class Losing { NOTHING, END, ANSWER };
+  Losing losing = Losing::NOTHING;
+  // How often a file, symlink or tree was written to its end.
+  kj::uint writesEnded = 0;
+
+  // The mode and time that the "." of an imported archive has.
+  uint16_t treeMode = 0755;
+  int64_t treeModifiedNanos = 0;
+
   // Imports of trees whose sink was ended, and which were dropped before.
   kj::uint importsEnded = 0;
   kj::uint importsAbandoned = 0;
@@ -46,6 +58,7 @@ public:
 
 private:
   kj::TreeMap<kj::String, File> files;
+  uint64_t inodes = 0;
 };
 
 }  // namespace bothy

@@ -8,54 +8,15 @@
 #include <capnp/compat/json.h>
 #include <capnp/message.h>
 #include <kj/debug.h>
-#include <kj/filesystem.h>
 #include <catch2/catch_test_macros.hpp>
 
-#include "command/command-test-world.h"
+#include "command/copy-test-world.h"
 #include "console/failure.h"
 #include "result/cli.capnp.h"
 #include "tree/test-tar.h"
 
 namespace bothy {
 namespace {
-
-// A world with a directory that is gone afterwards.
-struct CopyWorld: public CommandTestWorld {
-  CopyWorld() {
-    char path[] = "/tmp/bothy-copy-XXXXXX";
-    KJ_REQUIRE(mkdtemp(path) != nullptr);
-    directory = kj::str(path);
-    auto disk = kj::newDiskFilesystem();
-    local = disk->getRoot().openSubdir(kj::Path::parse(directory.slice(1)), kj::WriteMode::MODIFY);
-  }
-  ~CopyWorld() noexcept(false) {
-    for (auto& name : local->listNames()) local->remove(kj::Path({name}));
-    rmdir(directory.cStr());
-  }
-
-  kj::String path(kj::StringPtr name) { return kj::str(directory, "/", name); }
-  kj::String names() { return kj::strArray(local->listNames(), " "); }
-  void makeRemote(kj::StringPtr name, kj::StringPtr content, uint16_t mode = 0644) {
-    supervisor.files.put(name, {.bytes = kj::heapArray(content.asBytes()), .mode = mode});
-  }
-  void makeTree(kj::StringPtr name, kj::Array<kj::byte> archive, bool stopsInTheMiddle = false) {
-    supervisor.files.put(name, {.bytes = nullptr,
-                                .directory = true,
-                                .stopsInTheMiddle = stopsInTheMiddle,
-                                .archive = kj::mv(archive)});
-  }
-  kj::Maybe<kj::String> remote(kj::StringPtr name) {
-    KJ_IF_MAYBE (file, supervisor.files.find(name)) return kj::str(file->bytes.asChars());
-    return nullptr;
-  }
-
-  kj::String directory;
-  kj::Own<const kj::Directory> local;
-};
-
-kj::String longText() {
-  return kj::strArray(kj::repeat("0123456789"_kj, 1000), "");
-}
 
 TEST_CASE("cp takes a file out of a workspace, whole and with its mode") {
   CopyWorld world;
@@ -94,68 +55,6 @@ TEST_CASE("cp leaves no half file when the connection breaks and bothyd does not
   CHECK(world.wait() == FAILURE);
   CHECK(world.names() == "big");
   CHECK(world.local->openFile(kj::Path({"big"}))->readAllText() == "old");
-}
-
-TEST_CASE("P41 cp out of a workspace goes on where a restart of bothyd stopped it") {
-  CopyWorld world;
-  auto text = longText();
-  world.makeRemote("/big", text);
-  auto& file = KJ_REQUIRE_NONNULL(world.supervisor.files.find("/big"_kj));
-  auto path = world.path("big");
-  for (kj::StringPtr target : {path.asPtr(), "-"_kj}) {
-    INFO(target.cStr());
-    world.supervisor.files.readsFrom.clear();
-    file.stopsInTheMiddle = true;
-    world.start({"cp", "demo:/big", target});
-    world.settle();
-    file.stopsInTheMiddle = false;
-    world.supervisor.breakConnections();
-    CHECK(world.wait() == SUCCESS);
-    CHECK(world.supervisor.files.readsFrom.size() == 2);
-    CHECK(world.supervisor.files.readsFrom.back() == 1000);
-  }
-  CHECK(world.local->openFile(kj::Path({"big"}))->readAllText() == text);
-  CHECK(world.out() == text);
-}
-
-TEST_CASE("P41 a file that changed over a restart of bothyd is copied anew, or told") {
-  CopyWorld world;
-  world.makeRemote("/big", longText());
-  auto interrupt = [&](kj::StringPtr target) {
-    KJ_REQUIRE_NONNULL(world.supervisor.files.find("/big"_kj)).stopsInTheMiddle = true;
-    world.start({"cp", "demo:/big", target});
-    world.settle();
-    world.supervisor.files.put("/big",
-                               {.bytes = kj::heapArray("new"_kj.asBytes()), .modifiedNanos = 5});
-    world.supervisor.breakConnections();
-    return world.wait();
-  };
-  CHECK(interrupt(world.path("big")) == SUCCESS);
-  CHECK(world.local->openFile(kj::Path({"big"}))->readAllText() == "new");
-  world.makeRemote("/big", longText());
-  CHECK(interrupt("-") == FAILURE);
-  CHECK(strstr(world.errors().cStr(), "changed while the connection was lost") != nullptr);
-}
-
-TEST_CASE("P41 cp into a workspace outlives a restart of bothyd, but for standard input") {
-  CopyWorld world;
-  auto text = longText();
-  world.local->openFile(kj::Path({"notes"}), kj::WriteMode::CREATE)->writeAll(text);
-  world.supervisor.files.writesStall = true;
-  world.start({"cp", world.path("notes"), "demo:copy"});
-  world.settle();
-  world.supervisor.files.writesStall = false;
-  world.supervisor.breakConnections();
-  CHECK(world.wait() == SUCCESS);
-  CHECK(KJ_REQUIRE_NONNULL(world.remote("/home/user/copy")) == text);
-
-  world.start({"cp", "-", "demo:/y"});
-  world.type("half");
-  world.supervisor.breakConnections();
-  world.closeInput();
-  CHECK(world.wait() == FAILURE);
-  CHECK(world.remote("/y") == nullptr);
-  CHECK(strstr(world.errors().cStr(), "cannot be read again") != nullptr);
 }
 
 TEST_CASE("cp puts a file into a workspace, relative paths in the home") {

@@ -3,6 +3,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <sys/statvfs.h>
 
 #include <kj/debug.h>
@@ -25,6 +26,7 @@ namespace {
 
 // A tree of a stranger's leaves at least this part of the free space of the local disk.
 constexpr uint64_t KEPT_SHARE = 16;
+constexpr int64_t NANOS_PER_SECOND = 1'000'000'000;
 
 kj::Exception treeFailure(kj::StringPtr what, const FileProblem& problem) {
   auto path = problem.path.size() > 0 ? kj::str(" (", escapeGuestText(problem.path.asArray()), ")")
@@ -130,14 +132,22 @@ kj::Promise<TransferResult> downloadTree(Context& context, RemoteFiles from, kj:
       .bytes = progress.bytes, .entries = progress.entries, .skipped = skipped + progress.skipped};
 }
 
-kj::Promise<TransferResult> uploadTree(Context& context, kj::StringPtr from, RemoteFiles to) {
+kj::Promise<TransferResult> uploadTree(Context& context, kj::StringPtr from, RemoteFiles to,
+                                       Landing& landing) {
   auto what = kj::str("cannot copy to ", to.shown());
   int fd = open(from.cStr(), O_RDONLY | O_DIRECTORY | O_CLOEXEC);
   if (fd < 0) {
     kj::throwFatalException(failure(kj::str(from, ": cannot read: ", strerror(errno))));
   }
   kj::AutoCloseFd source(fd);
+  struct stat status{};
+  KJ_SYSCALL(fstat(source, &status));
+  Landing::Mark mark{
+      .kind = rpc::FileKind::DIRECTORY,
+      .mode = static_cast<uint16_t>(status.st_mode & 0777),
+      .modifiedNanos = status.st_mtim.tv_sec * NANOS_PER_SECOND + status.st_mtim.tv_nsec};
 
+  auto looking = landing.lookBefore(to);
   auto importRequest = to.files.importTreeRequest();
   importRequest.setPath(to.path.asBytes());
   importRequest.setWhole(true);
@@ -161,6 +171,8 @@ kj::Promise<TransferResult> uploadTree(Context& context, kj::StringPtr from, Rem
     KJ_IF_MAYBE (problem, worker.result()) {
       kj::throwFatalException(treeFailure(kj::str("cannot read ", from), *problem));
     }
+    landing.sent(
+        mark, {.bytes = progress.bytes, .entries = progress.entries, .skipped = progress.skipped});
     co_await writer.end().catch_([](kj::Exception&&) {});  // the result says why
   }
   auto response = co_await resultPromise;

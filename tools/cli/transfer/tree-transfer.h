@@ -1,5 +1,6 @@
 #pragma once
 
+#include "transfer/landing.h"
 #include "transfer/transfer.h"
 
 namespace bothy {
@@ -8,7 +9,8 @@ namespace bothy {
 kj::Promise<TransferResult> downloadTree(Context& context, RemoteFiles from, kj::StringPtr to,
                                          kj::Maybe<uint64_t> maxBytes);
 
-// Copies the local directory `from` to exactly the path `to` of a workspace.
-kj::Promise<TransferResult> uploadTree(Context& context, kj::StringPtr from, RemoteFiles to);
+// Copies the local directory `from` to exactly the path `to` of a workspace.  `landing` outlives the promise.
+kj::Promise<TransferResult> uploadTree(Context& context, kj::StringPtr from, RemoteFiles to,
+                                       Landing& landing);
 
 }  // namespace bothy

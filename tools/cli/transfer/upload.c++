@@ -11,6 +11,7 @@
 #include "console/failure.h"
 #include "schema/limits.capnp.h"
 #include "supervisor/outcome.h"
+#include "transfer/landing.h"
 #include "transfer/transfer-line.h"
 #include "transfer/transfer.h"
 #include "transfer/tree-transfer.h"
@@ -168,10 +169,16 @@ kj::Promise<TransferResult> uploadSymlink(kj::StringPtr from, kj::StringPtr targ
 }
 
 kj::Promise<TransferResult> uploadFile(Context& context, const CopyEnd& from, int source,
-                                       const struct stat& status, RemoteFiles to) {
+                                       const struct stat& status, RemoteFiles to,
+                                       Landing& landing) {
   auto what = kj::str("cannot write ", to.workspace, ":", to.path);
   kj::Maybe<const struct stat&> attributes;
-  if (!from.isStream()) attributes = status;
+  kj::Promise<void> looking = kj::READY_NOW;
+  if (from.isStream()) {
+    looking = landing.lookBefore(to);
+  } else {
+    attributes = status;
+  }
   auto file = openFile(to, attributes, what);
   // Bytes go before it is known whether the file could be opened; those of a person wait for it.
   if (from.isStream()) co_await kj::mv(file.opened);
@@ -183,6 +190,7 @@ kj::Promise<TransferResult> uploadFile(Context& context, const CopyEnd& from, in
     TransferLine line(context, baseName(from.path), size, [&] { return sent; });
     if (from.isStream()) {
       sent = co_await pumpToSink(context.input, writer);
+      landing.sent({.kind = rpc::FileKind::FILE, .size = sent}, {.bytes = sent});
     } else {
       co_await sendFile(kj::mv(file.sink), writer, source, from.path, size, sent);
     }
@@ -210,19 +218,32 @@ private:
   const CopyEnd& from;
   // Decided once: a copy that has its place already would be a directory to go into.
   kj::Maybe<kj::String> target;
+  Landing landing;
   bool inputWasRead = false;
+
+  [[noreturn]] void failToReadAgain(RemoteFiles& to);
 };
 
+void Upload::failToReadAgain(RemoteFiles& to) {
+  kj::throwFatalException(failure(
+      kj::str("the connection was lost, and standard input cannot be read again: ",
+              landing.wasSent()
+                  ? kj::str("whether ", to.workspace, ":", to.path, " was written is not known")
+                  : kj::str("nothing was written"))));
+}
+
 kj::Promise<TransferResult> Upload::run(RemoteFiles to) {
+  if (landing.wasSent()) {
+    to.path = kj::str(KJ_ASSERT_NONNULL(target));
+    KJ_IF_MAYBE (result, co_await landing.find(to)) {
+      co_return *result;
+    }
+  }
+  if (inputWasRead) failToReadAgain(to);
   struct stat status{};
   kj::AutoCloseFd source;
   kj::Maybe<kj::String> link;
-  if (from.isStream()) {
-    if (inputWasRead) {
-      kj::throwFatalException(failure(
-          "the connection was lost, and standard input cannot be read again: nothing was written"));
-    }
-  } else {
+  if (!from.isStream()) {
     link = readSymlink(from.path);
     if (link == nullptr) source = openSource(from.path, status);
   }
@@ -234,9 +255,11 @@ kj::Promise<TransferResult> Upload::run(RemoteFiles to) {
   KJ_IF_MAYBE (linkTarget, link) {
     co_return co_await uploadSymlink(from.path, *linkTarget, kj::mv(to));
   }
-  if (S_ISDIR(status.st_mode)) co_return co_await uploadTree(context, from.path, kj::mv(to));
-  inputWasRead = true;
-  co_return co_await uploadFile(context, from, source, status, kj::mv(to));
+  if (S_ISDIR(status.st_mode)) {
+    co_return co_await uploadTree(context, from.path, kj::mv(to), landing);
+  }
+  inputWasRead = from.isStream();
+  co_return co_await uploadFile(context, from, source, status, kj::mv(to), landing);
 }
 
 }  // namespace
