@@ -35,7 +35,12 @@ public:
     return kj::READY_NOW;
   }
   kj::Promise<void> files(FilesContext context) override {
-    KJ_REQUIRE(context.getParams().getUser() != "nobody", "no such user");
+    auto user = context.getParams().getUser();
+    KJ_IF_MAYBE (others, fake.filesOf) {
+      context.getResults().setFiles((*others)(user));
+      return kj::READY_NOW;
+    }
+    KJ_REQUIRE(user != "nobody", "no such user");
     context.getResults().setFiles(fake.files.serve());
     return kj::READY_NOW;
   }

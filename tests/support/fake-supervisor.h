@@ -40,6 +40,8 @@ public:
 
   // Set: what serves the programs of "demo" in place of `program`.
   kj::Maybe<kj::Function<rpc::Processes::Client()>> processes;
+  // Set: what serves the files of a user of "demo" in place of `files`.
+  kj::Maybe<kj::Function<rpc::Files::Client(kj::StringPtr user)>> filesOf;
 
   // What `watch` calls the newest event.
   uint64_t lastEvent = 0;
