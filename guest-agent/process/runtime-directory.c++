@@ -14,18 +14,19 @@ namespace {
 constexpr mode_t ALL_MODE = 0755;  // of /run/user
 constexpr mode_t OWN_MODE = 0700;
 
-kj::AutoCloseFd openDirectory(int parent, const char* name) {
+kj::AutoCloseFd openDirectory(int parent, const char* name, uint64_t more) {
   struct open_how how = {};
   how.flags = O_RDONLY | O_DIRECTORY | O_CLOEXEC;
-  how.resolve = RESOLVE_BENEATH | RESOLVE_NO_SYMLINKS | RESOLVE_NO_XDEV;
+  how.resolve = RESOLVE_BENEATH | RESOLVE_NO_SYMLINKS | more;
   return kj::AutoCloseFd(static_cast<int>(syscall(SYS_openat2, parent, name, &how, sizeof(how))));
 }
 
-kj::AutoCloseFd makeDirectory(int parent, const char* name, mode_t mode) {
-  auto existing = openDirectory(parent, name);
+// `more`: flags of openat2(2) on how the name is resolved.
+kj::AutoCloseFd makeDirectory(int parent, const char* name, mode_t mode, uint64_t more) {
+  auto existing = openDirectory(parent, name, more);
   if (existing.get() >= 0 || errno != ENOENT) return existing;
   if (mkdirat(parent, name, mode) < 0 && errno != EEXIST) return kj::AutoCloseFd();
-  return openDirectory(parent, name);
+  return openDirectory(parent, name, more);
 }
 
 }  // namespace
@@ -35,10 +36,10 @@ RuntimeDirectories::RuntimeDirectories(kj::StringPtr run)
 
 kj::Maybe<kj::String> RuntimeDirectories::ensure(const User& user) const {
   if (directory.get() < 0) return nullptr;
-  auto all = makeDirectory(directory.get(), "user", ALL_MODE);
+  auto all = makeDirectory(directory.get(), "user", ALL_MODE, 0);  // a mount of the boot's
   if (all.get() < 0) return nullptr;
   auto name = kj::str(user.uid);
-  auto own = makeDirectory(all.get(), name.cStr(), OWN_MODE);
+  auto own = makeDirectory(all.get(), name.cStr(), OWN_MODE, RESOLVE_NO_XDEV);
   struct stat status;
   if (own.get() < 0 || fstat(own.get(), &status) < 0) return nullptr;
   // Owner before mode, so that nobody else's rights on it ever widen.

@@ -25,6 +25,8 @@ constexpr int END_LIMIT_MILLIS = 30000;
 constexpr uint32_t FIRST_TEST_UID = 100000000;
 constexpr uint32_t TEST_UID_RANGES = 100000;
 constexpr uint32_t UIDS_PER_HOST = 16;
+// bothyd claims one more than it gives to machines.
+constexpr uint32_t UID_STRIDE = UIDS_PER_HOST + 1;
 
 kj::String makeDirectory() {
   char path[] = "/tmp/bothy-test-XXXXXX";
@@ -69,7 +71,7 @@ void SupervisedHost::start() {
   KJ_SYSCALL(fd = open(config.cStr(), O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0600));
   kj::FdOutputStream file((kj::AutoCloseFd(fd)));
   // Machines are ended by their user id, so no two supervisors of this host may share a range.
-  const uint32_t firstUid = FIRST_TEST_UID + getpid() % TEST_UID_RANGES * UIDS_PER_HOST;
+  const uint32_t firstUid = FIRST_TEST_UID + getpid() % TEST_UID_RANGES * UID_STRIDE;
   auto text =
       kj::str("state-dir = ", root, "/state\nruntime-dir = ", root, "/run\nimage-dir = ", root,
               "/images\nfirst-uid = ", firstUid, "\nuid-count = ", UIDS_PER_HOST, "\n", settings);
