@@ -115,6 +115,33 @@ TEST_CASE("P01 P02 a supervisor that is killed costs no byte and doubles none") 
   CHECK(world.out() == "one two three");
 }
 
+TEST_CASE("P41 a shell waits for a bothyd that is just away, and opens one terminal") {
+  AtTerminal world;
+  world.interactive = true;
+  world.supervisor.down = true;
+  world.start({"shell", "demo"});
+  world.advance(3 * kj::SECONDS);
+  CHECK_FALSE(world.isDone());
+  CHECK(contains(world.errors(), "bothyd is not running: waiting 15 s for it"));
+  world.supervisor.down = false;
+  world.advance(5 * kj::SECONDS);
+  world.show("$ ");
+  CHECK(world.out() == "$ ");
+  CHECK(world.supervisor.terminal.attachments == 1);
+  world.exit(0);
+  CHECK(world.wait() == SUCCESS);
+}
+
+TEST_CASE("a signal ends a shell that waits for bothyd") {
+  AtTerminal world;
+  world.interactive = true;
+  world.supervisor.down = true;
+  world.start({"shell", "demo"});
+  world.advance(3 * kj::SECONDS);
+  world.signal(SIGINT);
+  CHECK(world.wait() == 128 + SIGINT);
+}
+
 TEST_CASE("P30 a terminal of a machine that stands still says why, waits, and goes on") {
   AtTerminal world;
   world.interactive = true;

@@ -66,7 +66,10 @@ TerminalSession::TerminalSession(Context& context, Target target, DetachKeys key
 TerminalSession::~TerminalSession() noexcept(false) {}
 
 kj::Promise<int> TerminalSession::run() {
-  co_await open();
+  kj::Maybe<int> interrupted;
+  co_await open().exclusiveJoin(
+      context.signals.next().then([&interrupted](int number) { interrupted = number; }));
+  KJ_IF_MAYBE (number, interrupted) co_return SIGNAL_BASE + *number;
   {
     kj::Own<void> rawMode;
     if (interactive) {
