@@ -141,7 +141,7 @@ public:
     describe(file, outcome.initEntry());
   }
   kj::Promise<void> home(HomeContext context) override {
-    context.getResults().setPath("/home/user"_kj.asBytes());
+    context.getResults().setPath(files.home.asBytes());
     return kj::READY_NOW;
   }
   kj::Promise<void> makeSymlink(MakeSymlinkContext context) override {

@@ -9,7 +9,7 @@
 
 namespace bothy {
 
-// The files of a fake workspace, whose user's home is "/home/user".  Below "/locked" nothing may be written, and below
+// The files of a fake workspace, of one user.  Below "/locked" nothing may be written, and below
 // "/full" there is no space.
 class FakeFiles final {
 public:
@@ -25,6 +25,8 @@ public:
     kj::Maybe<kj::Array<kj::byte>> archive = nullptr;
     uint64_t inode = 0;  // put() gives it one
   };
+
+  kj::String home = kj::str("/home/user");
 
   FakeFiles() = default;
   KJ_DISALLOW_COPY_AND_MOVE(FakeFiles);

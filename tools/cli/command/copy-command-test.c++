@@ -158,6 +158,42 @@ TEST_CASE("S06 cp takes no more of a file than it was said to have") {
   CHECK(strstr(world.errors().cStr(), "more than --max allows") != nullptr);
 }
 
+TEST_CASE("S06 a workspace does not choose the name of what is copied out of it") {
+  CopyWorld world;
+  auto& files = world.supervisor.files;
+  files.home = kj::str("/x/.ssh");
+  world.makeTree("/x/.ssh", treeOf("authorized_keys", "x"));
+  for (auto source : {"demo:", "demo:~", "demo:~/"}) {
+    CHECK(world.run({"cp", source, world.directory}) == SUCCESS);
+    CHECK(world.names() == "demo");
+  }
+  world.local->remove(kj::Path({"demo"}));
+  files.home = kj::str("/x/.bashrc");
+  world.makeRemote("/x/.bashrc", "x");
+  CHECK(world.run({"cp", "demo:~", world.directory}) == SUCCESS);
+  CHECK(world.names() == "demo");
+  CHECK(world.run({"cp", "demo:~", world.path("named")}) == SUCCESS);
+  CHECK(world.names() == "demo named");
+}
+
+TEST_CASE("S06 a home that is no path is refused, and S08 shown as text") {
+  CopyWorld world;
+  world.local->openFile(kj::Path({"a"}), kj::WriteMode::CREATE)->writeAll("x");
+  for (auto home : {"/h/..\0x"_kj, "relative"_kj, "/\x1b[2J"_kj}) {
+    world.supervisor.files.home = kj::str(home);
+    CHECK(world.run({"cp", "demo:~", world.directory}) == FAILURE);
+    CHECK(world.run({"cp", world.path("a"), "demo:full/a"}) == FAILURE);
+  }
+  world.supervisor.files.home = kj::str("/full/\xc2\x9b");  // a control of eight bits
+  CHECK(world.run({"cp", world.path("a"), "demo:a"}) == FAILURE);
+  CHECK(world.names() == "a");
+  auto errors = world.errors();
+  CHECK(strstr(errors.cStr(), "tells a home that is no path (/\\x1b[2J)") != nullptr);
+  CHECK(strstr(errors.cStr(), "/full/\\u{9b}/a") != nullptr);
+  CHECK(strstr(errors.cStr(), "\x1b") == nullptr);
+  CHECK(strstr(errors.cStr(), "\xc2\x9b") == nullptr);
+}
+
 TEST_CASE("cp keeps modes and times of single files, whatever the umask") {
   CopyWorld world;
   world.supervisor.files.put(

@@ -33,6 +33,22 @@ TEST_CASE("the last component never leads elsewhere") {
   for (auto text : {"", "/", "a/..", "..", "~"}) CHECK(baseName(text) == ".");
 }
 
+TEST_CASE("S06 a copy has the name that was typed, or its workspace's") {
+  CHECK(copyName("ws", "/a/b/") == "b");
+  CHECK(copyName("ws", "~/b") == "b");
+  for (auto text : {"", "~", "~/", "/", "..", "a/..", "//"}) CHECK(copyName("ws", text) == "ws");
+  for (auto text : {".", "a/.", "~/."}) CHECK(copyName("ws", text) == ".");
+}
+
+TEST_CASE("S08 a home is an absolute path of printable characters") {
+  CHECK(isUsableHome("/"));
+  CHECK(isUsableHome("/home/j\303\274rgen"));
+  for (auto text : {""_kj, "home"_kj, "/h/\x1b[2J"_kj, "/h\n"_kj, "/\x7f"_kj}) {
+    CHECK_FALSE(isUsableHome(text));
+  }
+  CHECK_FALSE(isUsableHome(kj::StringPtr("/h/..\0x", 7)));
+}
+
 TEST_CASE("a path that is not absolute begins in the user's home") {
   CHECK(pathFromRoot("/x", "") == "/x");
   CHECK(pathFromRoot("x", "/home/user") == "/home/user/x");

@@ -33,6 +33,21 @@ kj::String baseName(kj::StringPtr path) {
   return name;
 }
 
+kj::String copyName(kj::StringPtr workspace, kj::StringPtr path) {
+  auto name = baseName(path);
+  if (name != ".") return name;
+  return kj::str(path == "." || path.endsWith("/.") ? "."_kj : workspace);
+}
+
+bool isUsableHome(kj::StringPtr path) {
+  constexpr char FIRST_PRINTABLE = ' ';
+  constexpr char DELETE = 0x7f;
+  for (char c : path) {
+    if ((c >= 0 && c < FIRST_PRINTABLE) || c == DELETE) return false;
+  }
+  return path.startsWith("/");
+}
+
 bool beginsAtHome(kj::StringPtr path) {
   return !path.startsWith("/");
 }

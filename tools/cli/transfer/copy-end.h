@@ -20,6 +20,14 @@ struct CopyEnd {
 // The last component of a path, without slashes at its end; "." where there is none that names something.
 kj::String baseName(kj::StringPtr path);
 
+// The name under which the copy of a path in a workspace goes into a local directory: what was typed, whatever the
+// workspace says that it leads to.  The name of the workspace, where a path names none of its own, like "", "~" and
+// "/"; "." for "DIR/.", which asks for what is in it.
+kj::String copyName(kj::StringPtr workspace, kj::StringPtr path);
+
+// Whether a path that a workspace tells can be the beginning of others: absolute, without control characters.
+bool isUsableHome(kj::StringPtr path);
+
 // Whether a path in a workspace begins in the user's home: it is not absolute, or begins with "~/".
 bool beginsAtHome(kj::StringPtr path);
 

@@ -5,6 +5,7 @@
 #include "console/failure.h"
 #include "session/reconnection.h"
 #include "supervisor/outcome.h"
+#include "wire/escape.h"
 
 namespace bothy {
 namespace {
@@ -22,6 +23,10 @@ constexpr kj::uint MAX_VAIN_ATTEMPTS = 5;
 }
 
 }  // namespace
+
+kj::String RemoteFiles::shownWhole() const {
+  return kj::str(workspace, ":", escapeGuestText(path.asArray()));
+}
 
 kj::Promise<void> CopySession::open(kj::Own<SupervisorLink> newLink,
                                     rpc::Workspace::Client client) {
@@ -47,6 +52,11 @@ kj::Promise<void> CopySession::open(kj::Own<SupervisorLink> newLink,
   if (beginsAtHome(given)) {
     auto response = co_await KJ_ASSERT_NONNULL(files).homeRequest().send();
     home = kj::heapString(response.getPath().asChars());
+    if (!isUsableHome(home)) {
+      kj::throwFatalException(
+          failure(kj::str(workspace, " tells a home that is no path (",
+                          escapeGuestText(home.asArray()), "): name an absolute path")));
+    }
   }
   path = pathFromRoot(given, home);
 }

@@ -104,7 +104,7 @@ kj::Promise<TransferResult> Download::copyToOutput(RemoteFiles& from) {
 }
 
 kj::Promise<TransferResult> Download::copyFile(RemoteFiles& from, uint64_t size) {
-  auto name = baseName(from.path);
+  auto name = from.copyName();
   if (file == nullptr) file = kj::heap<PendingEntry>(LocalPlace::find(to.path, name));
   auto& pending = *KJ_ASSERT_NONNULL(file);
   received.complete = false;
@@ -172,8 +172,7 @@ kj::Promise<TransferResult> Download::run(RemoteFiles from) {
       co_return co_await downloadTree(context, kj::mv(from), to.path, maxBytes);
     case rpc::FileKind::SYMLINK: {
       auto target = kj::heapString(entry.getLinkTarget().asChars());
-      placeSymlink(LocalPlace::find(to.path, baseName(from.path)), target,
-                   entry.getModifiedNanos());
+      placeSymlink(LocalPlace::find(to.path, from.copyName()), target, entry.getModifiedNanos());
       co_return TransferResult{};
     }
     default:

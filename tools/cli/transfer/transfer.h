@@ -24,6 +24,10 @@ struct RemoteFiles {
 
   // As messages name it.
   kj::String shown() const { return kj::str(workspace, ":", given); }
+  // With the whole path, of which the workspace tells a part.
+  kj::String shownWhole() const;
+  // Its copy's name in a directory of this machine.
+  kj::String copyName() const { return bothy::copyName(workspace, given); }
 };
 
 // One copy, which goes on over any number of connections.  It copies as `cp -a` does, but for owners: README.md says

@@ -73,7 +73,7 @@ kj::StringPtr withoutSlashes(kj::String& path) {
 
 kj::Promise<TransferResult> downloadTree(Context& context, RemoteFiles from, kj::StringPtr to,
                                          kj::Maybe<uint64_t> maxBytes) {
-  auto name = baseName(from.path);
+  auto name = from.copyName();
   auto target = kj::str(to);
   auto place = LocalPlace::find(withoutSlashes(target), name);
   auto tree = stage(place);

@@ -163,7 +163,7 @@ kj::Promise<TransferResult> uploadSymlink(kj::StringPtr from, kj::StringPtr targ
   auto outcome = response.getOutcome();
   if (outcome.isFailed()) {
     kj::throwFatalException(
-        describeFailure(kj::str("cannot write ", to.workspace, ":", to.path), outcome.getFailed()));
+        describeFailure(kj::str("cannot write ", to.shownWhole()), outcome.getFailed()));
   }
   co_return TransferResult{};
 }
@@ -171,7 +171,7 @@ kj::Promise<TransferResult> uploadSymlink(kj::StringPtr from, kj::StringPtr targ
 kj::Promise<TransferResult> uploadFile(Context& context, const CopyEnd& from, int source,
                                        const struct stat& status, RemoteFiles to,
                                        Landing& landing) {
-  auto what = kj::str("cannot write ", to.workspace, ":", to.path);
+  auto what = kj::str("cannot write ", to.shownWhole());
   kj::Maybe<const struct stat&> attributes;
   kj::Promise<void> looking = kj::READY_NOW;
   if (from.isStream()) {
@@ -227,9 +227,8 @@ private:
 void Upload::failToReadAgain(RemoteFiles& to) {
   kj::throwFatalException(failure(
       kj::str("the connection was lost, and standard input cannot be read again: ",
-              landing.wasSent()
-                  ? kj::str("whether ", to.workspace, ":", to.path, " was written is not known")
-                  : kj::str("nothing was written"))));
+              landing.wasSent() ? kj::str("whether ", to.shownWhole(), " was written is not known")
+                                : kj::str("nothing was written"))));
 }
 
 kj::Promise<TransferResult> Upload::run(RemoteFiles to) {
