@@ -228,6 +228,28 @@ TEST_CASE("cp copies a symlink as what it is, both ways") {
   CHECK(back.modifiedNanos == 2'500'000'000);
 }
 
+TEST_CASE("S06 a symlink that came with one copy is not followed by the next") {
+  CopyWorld world;
+  world.local->openSubdir(kj::Path({"etc"}), kj::WriteMode::CREATE);
+  world.local->openFile(kj::Path({"secret"}), kj::WriteMode::CREATE)->writeAll("secret");
+  world.local->openSubdir(kj::Path({"in"}), kj::WriteMode::CREATE);
+  auto in = world.path("in"), named = world.path("in/out.txt");
+  for (auto planted : {"../secret", "../etc", "../new"}) {
+    for (kj::StringPtr target : {in.asPtr(), named.asPtr()}) {
+      INFO(planted << " " << target.cStr());
+      world.supervisor.files.put("/out.txt", {.bytes = nullptr, .linkTarget = kj::str(planted)});
+      CHECK(world.run({"cp", "demo:/out.txt", target}) == SUCCESS);
+      world.makeRemote("/out.txt", "hostile");
+      world.run({"cp", "demo:/out.txt", target});
+      CHECK(world.names() == "etc in secret");
+      CHECK(world.local->openFile(kj::Path({"secret"}))->readAllText() == "secret");
+      CHECK(world.local->openSubdir(kj::Path({"etc"}))->listNames().size() == 0);
+      world.local->openSubdir(kj::Path({"in"}), kj::WriteMode::MODIFY)
+          ->remove(kj::Path({"out.txt"}));
+    }
+  }
+}
+
 TEST_CASE("a tree that cannot be read whole is not taken for whole where it goes") {
   CopyWorld world;
   world.local->openSubdir(kj::Path({"d"}), kj::WriteMode::CREATE);

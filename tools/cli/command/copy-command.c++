@@ -18,9 +18,10 @@ permission bits, whatever the umask, times of modification, holes, hard links an
 that is named as the source too.  Owners are not kept, nor with them setuid, setgid and sticky bits; nor are
 ACLs and other extended attributes.  Devices, FIFOs and sockets are left out, and counted.
 
-If the target is a directory, the copy goes into it under the last name of SOURCE (under NAME, where SOURCE has none,
-as "NAME:" and "NAME:~" have not); a symlink there is followed, to a file
-that is replaced or a directory.  A directory that is there under that name takes the entries.  A path in a
+If the target is a directory, the copy goes into it under the last name of SOURCE (under NAME, where SOURCE has
+none, as "NAME:" and "NAME:~" have not).  A symlink in its place is followed in a workspace, to a file that is
+replaced or a directory; on this machine it is replaced, for it may have come out of a workspace: "link/" is
+the directory that it leads to.  A directory that is there under that name takes the entries.  A path in a
 workspace that is not absolute begins in the user's home.  LOCAL may be "-", standard input or output;
 "./a:b" is a local file.
 

@@ -72,20 +72,45 @@ TEST_CASE("a copy into a directory keeps its name") {
   CHECK(scratch.names() == "x");
 }
 
-TEST_CASE(
-    "a file goes to where a symlink in its place leads, and to nothing where it leads to nothing") {
+TEST_CASE("S06 a file takes the place of a symlink there, wherever that leads") {
   Scratch scratch;
-  KJ_SYSCALL(symlink("real", scratch.path("link").cStr()));
-  auto begin = [&] { PendingEntry(LocalPlace::find(scratch.path("link"), "x")); };
-  CHECK(kj::runCatchingExceptions(begin) != nullptr);
   scratch.view->openFile(kj::Path({"real"}), kj::WriteMode::CREATE)->writeAll("old");
-  PendingEntry entry(LocalPlace::find(scratch.path("link"), "x"));
-  write(entry, "new");
-  entry.commit({0644, 0});
-  CHECK(scratch.read("real") == "new");
-  struct stat status{};
-  KJ_SYSCALL(lstat(scratch.path("link").cStr(), &status));
-  CHECK(S_ISLNK(status.st_mode));
+  scratch.view->openSubdir(kj::Path({"d"}), kj::WriteMode::CREATE);
+  for (auto target : {"real", "nowhere", "d"}) {
+    INFO(target);
+    KJ_SYSCALL(symlink(target, scratch.path("x").cStr()));
+    PendingEntry entry(LocalPlace::find(scratch.directory, "x"));
+    write(entry, "new");
+    entry.commit({0644, 0});
+    CHECK(scratch.names() == "d real x");
+    CHECK(scratch.read("x") == "new");
+    CHECK(scratch.read("real") == "old");
+    CHECK(scratch.view->openSubdir(kj::Path({"d"}))->listNames().size() == 0);
+    KJ_SYSCALL(unlink(scratch.path("x").cStr()));
+  }
+}
+
+TEST_CASE(
+    "S06 a symlink to a directory is followed as the target if a slash says so, else refused") {
+  Scratch scratch;
+  scratch.view->openSubdir(kj::Path({"d"}), kj::WriteMode::CREATE);
+  KJ_SYSCALL(symlink("d", scratch.path("link").cStr()));
+  for (auto kind : {LocalPlace::Kind::FILE, LocalPlace::Kind::DIRECTORY}) {
+    auto thrown =
+        kj::runCatchingExceptions([&] { LocalPlace::find(scratch.path("link"), "x", kind); });
+    CHECK(describe(KJ_REQUIRE_NONNULL(thrown)).exitCode == FAILURE);
+    CHECK(LocalPlace::find(scratch.path("link/"), "x", kind).name == "x");
+  }
+  placeSymlink(LocalPlace::find(scratch.path("link/"), "x"), "/over/there", 0);
+  CHECK(scratch.names() == "d link");
+  CHECK(scratch.view->openSubdir(kj::Path({"d"}))->listNames().size() == 1);
+}
+
+TEST_CASE("a directory that is to be made may be named with a slash, a file may not") {
+  Scratch scratch;
+  auto place = LocalPlace::find(scratch.path("new//"), "x", LocalPlace::Kind::DIRECTORY);
+  CHECK(place.name == "new");
+  CHECK(kj::runCatchingExceptions([&] { LocalPlace::find(scratch.path("new/"), "x"); }) != nullptr);
 }
 
 TEST_CASE("a symlink takes a file's place in one step, with its time") {

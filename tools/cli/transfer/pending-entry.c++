@@ -3,7 +3,6 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
 #include <sys/random.h>
 #include <sys/stat.h>
@@ -43,39 +42,29 @@ timespec timeOf(int64_t nanos) {
 
 }  // namespace
 
-LocalPlace LocalPlace::find(kj::StringPtr path, kj::StringPtr sourceName) {
-  struct stat status{};
-  if (stat(path.cStr(), &status) == 0 && S_ISDIR(status.st_mode)) {
-    auto shown = kj::str(path, path.endsWith("/") ? "" : "/", sourceName);
-    return {openDirectory(path), kj::str(sourceName), kj::mv(shown)};
+LocalPlace LocalPlace::find(kj::StringPtr path, kj::StringPtr sourceName, Kind kind) {
+  bool slash = path.endsWith("/");
+  // A slash has the kernel follow the last symlink all the same.
+  int into = open(path.cStr(), O_PATH | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
+  if (into >= 0) {
+    auto shown = kj::str(path, slash ? "" : "/", sourceName);
+    return {kj::AutoCloseFd(into), kj::str(sourceName), kj::mv(shown)};
   }
-  if (path.endsWith("/")) fail(path, "cannot copy there", ENOENT);
+  struct stat status{};
+  if (!slash && stat(path.cStr(), &status) == 0 && S_ISDIR(status.st_mode)) {
+    kj::throwFatalException(failure(kj::str(path, ": it is a symlink to a directory: ", path,
+                                            "/ names that directory itself")));
+  }
+  if (slash && kind == Kind::FILE) fail(path, "cannot copy there", ENOENT);
+  size_t end = path.size();
+  while (end > 1 && path[end - 1] == '/') --end;
   auto name = baseName(path);
-  auto directory = kj::heapString(path.slice(0, path.size() - kj::min(name.size(), path.size())));
+  auto directory = kj::heapString(path.slice(0, end - kj::min(name.size(), end)));
   return {openDirectory(directory.size() > 0 ? directory : "."_kj), kj::mv(name), kj::str(path)};
 }
 
-LocalPlace LocalPlace::followLink() && {
-  struct stat status{};
-  if (fstatat(directory, name.cStr(), &status, AT_SYMLINK_NOFOLLOW) < 0 ||
-      !S_ISLNK(status.st_mode)) {
-    return kj::mv(*this);
-  }
-  auto link = kj::str("/proc/self/fd/", directory.get(), "/", name);
-  char* resolved = realpath(link.cStr(), nullptr);
-  if (resolved == nullptr && errno == ENOENT) {
-    kj::throwFatalException(
-        failure(kj::str(shown, ": it is a symlink to nothing: remove it, or name another place")));
-  }
-  if (resolved == nullptr) fail(shown, "cannot follow the symlink", errno);
-  KJ_DEFER(free(resolved));
-  auto place = find(resolved, name);
-  place.shown = kj::mv(shown);
-  return place;
-}
-
 PendingEntry::PendingEntry(LocalPlace given)
-    : place(kj::mv(given).followLink()), temporaryName(temporaryNameFor(place.name)) {
+    : place(kj::mv(given)), temporaryName(temporaryNameFor(place.name)) {
   struct stat status{};
   bool exists = fstatat(place.directory, place.name.cStr(), &status, AT_SYMLINK_NOFOLLOW) == 0;
   if (exists && !S_ISREG(status.st_mode) && !S_ISLNK(status.st_mode)) {

@@ -13,13 +13,15 @@ struct LocalPlace {
   kj::String name;
   kj::String shown;  // the whole path, for messages
 
-  // Where a copy named `sourceName` to `path` goes: into `path` if that is a directory, else to `path` itself.
-  // Throws a failure() if its directory cannot be opened.
-  static LocalPlace find(kj::StringPtr path, kj::StringPtr sourceName);
+  enum class Kind { FILE, DIRECTORY };
 
-  // The place of the file to which a symlink in this place leads; this place, if there is none.  Throws a
-  // failure() if it leads to nothing.
-  LocalPlace followLink() &&;
+  // Where a copy named `sourceName` to `path` goes: into `path` if that is a directory, else to `path` itself,
+  // which only for a directory may end in a slash.  Throws a failure() if its directory cannot be opened.
+  //
+  // The last symlink of `path` may be of a workspace's making, of an earlier copy: it is followed only where a
+  // slash after it says that the user knows it as a directory.  Without one it is refused if it leads to a
+  // directory, and is else itself the place.
+  static LocalPlace find(kj::StringPtr path, kj::StringPtr sourceName, Kind kind = Kind::FILE);
 };
 
 // What a copy has of the file it was made from.
@@ -32,7 +34,7 @@ struct FileAttributes {
 // before removes it.  Throws failure() where a system call fails.
 class PendingEntry final {
 public:
-  // Refuses to replace what is neither a regular file nor a symlink.
+  // Refuses to replace what is neither a regular file nor a symlink, which is not followed.
   explicit PendingEntry(LocalPlace place);
   ~PendingEntry() noexcept(false);
   KJ_DISALLOW_COPY_AND_MOVE(PendingEntry);

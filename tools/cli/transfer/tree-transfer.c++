@@ -61,21 +61,12 @@ kj::Own<StagedTree> stage(const LocalPlace& place) {
   return kj::mv(made.get<kj::Own<StagedTree>>());
 }
 
-// A directory that is to be made may be named with a slash.
-kj::StringPtr withoutSlashes(kj::String& path) {
-  size_t size = path.size();
-  while (size > 1 && path[size - 1] == '/') --size;
-  path = kj::heapString(path.slice(0, size));
-  return path;
-}
-
 }  // namespace
 
 kj::Promise<TransferResult> downloadTree(Context& context, RemoteFiles from, kj::StringPtr to,
                                          kj::Maybe<uint64_t> maxBytes) {
   auto name = from.copyName();
-  auto target = kj::str(to);
-  auto place = LocalPlace::find(withoutSlashes(target), name);
+  auto place = LocalPlace::find(to, name, LocalPlace::Kind::DIRECTORY);
   auto tree = stage(place);
   auto what = kj::str("cannot copy ", from.shown());
   UnpackOptions options;
