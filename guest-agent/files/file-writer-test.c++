@@ -149,6 +149,7 @@ TEST_CASE("a write follows a symlink where it is asked to, and only to a file") 
   KJ_SYSCALL(symlink("d/second", w.world.at("root/first").cStr()));
   KJ_SYSCALL(symlink("../f", w.world.at("root/d/second").cStr()));
   KJ_SYSCALL(symlink("nowhere", w.world.at("root/dangling").cStr()));
+  KJ_SYSCALL(symlink("nowhere/at/all", w.world.at("root/dangling-deeper").cStr()));
   KJ_SYSCALL(symlink(w.world.at("outside/secret").cStr(), w.world.at("root/out").cStr()));
   auto open = [&](kj::StringPtr path) {
     auto request = w.files.writeRequest();
@@ -161,9 +162,13 @@ TEST_CASE("a write follows a symlink where it is asked to, and only to a file") 
   response.getSink().endRequest().send().wait(w.scope);
   CHECK(w.get("f") == "new");
   CHECK(S_ISLNK(w.statusOf("first").st_mode));
-  CHECK(open("dangling").getOutcome().getFailed().getReason() == Reason::NOT_FOUND);
+  for (auto name : {"dangling", "dangling-deeper"}) {
+    CHECK(open(name).getOutcome().getFailed().getReason() == Reason::NOT_FOUND);
+    CHECK(S_ISLNK(w.statusOf(name).st_mode));
+  }
   CHECK(open("out").getOutcome().getFailed().getReason() == Reason::OUTSIDE_ROOT);
   CHECK(open("fresh").getOutcome().isDone());
+  CHECK(open("missing/fresh").getOutcome().getFailed().getReason() == Reason::NOT_FOUND);
 }
 
 TEST_CASE("what a crash left under the name of a write goes with the next one") {

@@ -28,6 +28,10 @@ FileProblem notRegular() {
   return FileProblem::of(Reason::NOT_REGULAR, kj::str("not a regular file"));
 }
 
+FileProblem leadsToNothing() {
+  return FileProblem::of(Reason::NOT_FOUND, kj::str("the symlink leads to nothing"));
+}
+
 // The path of the file that `path` leads to over any symlinks in its place.  What is swapped meanwhile makes the
 // last symlink be replaced: nothing is written elsewhere.
 FileResult<FilePath> followLinks(const WorkspaceRoot& root, const FilePath& path) {
@@ -36,14 +40,18 @@ FileResult<FilePath> followLinks(const WorkspaceRoot& root, const FilePath& path
   auto at = kj::mv(parsed.get<FilePath>());
   for (uint links = 0; links < MAX_LINKS; ++links) {
     auto parent = root.openParent(at);
-    if (parent.is<FileProblem>()) return kj::mv(parent.get<FileProblem>());
+    if (parent.is<FileProblem>()) {
+      auto& problem = parent.get<FileProblem>();
+      bool missing = problem.errorNumber == ENOENT;
+      if (missing && links == 0) return kj::mv(at);  // it may be made
+      if (missing) return leadsToNothing();
+      return kj::mv(problem);
+    }
     char target[rpc::MAX_PATH_BYTES];
     auto size = readlinkat(parent.get<kj::AutoCloseFd>(), at.name().cStr(), target, sizeof(target));
     if (size < 0 && errno == EINVAL) return kj::mv(at);
     if (size < 0 && errno == ENOENT && links == 0) return kj::mv(at);
-    if (size < 0 && errno == ENOENT) {
-      return FileProblem::of(Reason::NOT_FOUND, kj::str("the symlink leads to nothing"));
-    }
+    if (size < 0 && errno == ENOENT) return leadsToNothing();
     if (size < 0) return FileProblem::fromErrno(errno);
     auto text = kj::heapString(target, size);
     bool absolute = text.startsWith("/");
@@ -77,15 +85,13 @@ FileWriter::~FileWriter() noexcept(false) {
 FileResult<kj::Own<FileWriter>> FileWriter::open(const WorkspaceRoot& root, const ActingUser& user,
                                                  const FilePath& given, WriteSettings settings) {
   ActingUser::Scope scope(user);
-  FileResult<FilePath> followed = FileProblem::fromErrno(ENOENT);
+  kj::Maybe<FilePath> target;
   if (settings.followLinks && settings.disposition == Disposition::REPLACE) {
-    followed = followLinks(root, given);
-    // A parent that is missing may be made below.
-    if (followed.is<FileProblem>() && followed.get<FileProblem>().errorNumber != ENOENT) {
-      return kj::mv(followed.get<FileProblem>());
-    }
+    auto followed = followLinks(root, given);
+    if (followed.is<FileProblem>()) return kj::mv(followed.get<FileProblem>());
+    target = kj::mv(followed.get<FilePath>());
   }
-  auto& path = followed.is<FilePath>() ? followed.get<FilePath>() : given;
+  auto& path = target.orDefault(given);
   auto parent = settings.makeParents ? root.makeParent(path) : root.openParent(path);
   if (parent.is<FileProblem>()) return kj::mv(parent.get<FileProblem>());
 
