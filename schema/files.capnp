@@ -149,8 +149,9 @@ interface Files {
       # When the file was modified, nanoseconds since 1970-01-01T00:00:00Z.
     }
     followLinks @7 :Bool;
-    # A symbolic link at `path` names the file that is written, `notFound` if it names nothing.  Without it
-    # `replace` replaces the link itself.
+    # A symbolic link at `path` names the file that is written, `notFound` if it names nothing, and
+    # `permissionDenied` if the kernel's protected_symlinks would have it so.  Where this is not set, `replace`
+    # replaces the link itself.
   }
   makeDirectory @4 (path :Data, mode :UInt16 = 0x1ed, makeParents :Bool) -> (outcome :Outcome);
   # mkdir; with `makeParents` also its missing parents, and an existing directory is no failure.

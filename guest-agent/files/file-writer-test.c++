@@ -1,8 +1,10 @@
 #include "files/file-writer.h"
 
+#include <errno.h>
 #include <string.h>
 #include <sys/resource.h>
 #include <sys/stat.h>
+#include <unistd.h>
 #include <catch2/catch_test_macros.hpp>
 
 #include "files/files-test-world.h"
@@ -169,6 +171,32 @@ TEST_CASE("a write follows a symlink where it is asked to, and only to a file") 
   CHECK(open("out").getOutcome().getFailed().getReason() == Reason::OUTSIDE_ROOT);
   CHECK(open("fresh").getOutcome().isDone());
   CHECK(open("missing/fresh").getOutcome().getFailed().getReason() == Reason::NOT_FOUND);
+}
+
+TEST_CASE("S06 a write follows no symlink that another user put where all may put one") {
+  if (geteuid() != 0) SKIP("links of several users are root's to make");
+  FilesTestWorld w;
+  w.put("f", "old");
+  w.makeDirectory("shared");
+  KJ_SYSCALL(chown(w.world.at("root/shared").cStr(), 0, 0));
+  KJ_SYSCALL(chmod(w.world.at("root/shared").cStr(), 01777));
+  w.makeDirectory("own");
+  constexpr uid_t STRANGER = 54322;
+  auto follow = [&](kj::StringPtr path, uid_t owner) {
+    KJ_SYSCALL(symlink("../f", w.world.at(kj::str("root/", path)).cStr()));
+    KJ_SYSCALL(lchown(w.world.at(kj::str("root/", path)).cStr(), owner, owner));
+    auto request = w.files.writeRequest();
+    request.setPath(bytesOf(path));
+    request.initOptions().setFollowLinks(true);
+    return request.send().wait(w.scope);
+  };
+  CHECK(follow("shared/own", w.user.uid).getOutcome().isDone());
+  CHECK(follow("shared/holder", 0).getOutcome().isDone());
+  CHECK(follow("own/stranger", STRANGER).getOutcome().isDone());
+  auto refused = follow("shared/stranger", STRANGER);
+  REQUIRE(refused.getOutcome().isFailed());
+  CHECK(refused.getOutcome().getFailed().getReason() == Reason::PERMISSION_DENIED);
+  CHECK(refused.getOutcome().getFailed().getErrorNumber() == EACCES);
 }
 
 TEST_CASE("what a crash left under the name of a write goes with the next one") {

@@ -2,6 +2,7 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <kj/debug.h>
 #include <stdio.h>
 #include <sys/file.h>
 #include <sys/stat.h>
@@ -32,6 +33,36 @@ FileProblem leadsToNothing() {
   return FileProblem::of(Reason::NOT_FOUND, kj::str("the symlink leads to nothing"));
 }
 
+// Whether a symlink may be followed by the effective user, as fs.protected_symlinks has it (proc(5)): in a
+// directory where all may make one, only the follower's own, or one of the directory's owner.  The kernel is not
+// asked, since it is not it who follows.
+bool mayFollow(const struct stat& directory, const struct stat& link) {
+  constexpr mode_t OF_ALL = S_ISVTX | S_IWOTH;
+  return (directory.st_mode & OF_ALL) != OF_ALL || link.st_uid == geteuid() ||
+         link.st_uid == directory.st_uid;
+}
+
+// What is at `name`, if it is a symlink: its text.  None if it is something else.
+FileResult<kj::Maybe<kj::String>> readLink(int directory, kj::StringPtr name) {
+  int fd = openat(directory, name.cStr(), O_PATH | O_NOFOLLOW | O_CLOEXEC);
+  if (fd < 0) return FileProblem::fromErrno(errno);
+  kj::AutoCloseFd link(fd);
+  struct stat status, holder;
+  if (fstat(fd, &status) < 0 || fstat(directory, &holder) < 0) {
+    return FileProblem::fromErrno(errno);
+  }
+  if (!S_ISLNK(status.st_mode)) return kj::Maybe<kj::String>(nullptr);
+  if (!mayFollow(holder, status)) {
+    auto problem = FileProblem::fromErrno(EACCES);
+    problem.message = kj::str("a symlink of another user's, in a directory where all may make one");
+    return kj::mv(problem);
+  }
+  char target[rpc::MAX_PATH_BYTES];
+  auto size = readlinkat(fd, "", target, sizeof(target));
+  if (size < 0) return FileProblem::fromErrno(errno);
+  return kj::Maybe<kj::String>(kj::heapString(target, static_cast<size_t>(size)));
+}
+
 // The path of the file that `path` leads to over any symlinks in its place.  What is swapped meanwhile makes the
 // last symlink be replaced: nothing is written elsewhere.
 FileResult<FilePath> followLinks(const WorkspaceRoot& root, const FilePath& path) {
@@ -47,13 +78,17 @@ FileResult<FilePath> followLinks(const WorkspaceRoot& root, const FilePath& path
       if (missing) return leadsToNothing();
       return kj::mv(problem);
     }
-    char target[rpc::MAX_PATH_BYTES];
-    auto size = readlinkat(parent.get<kj::AutoCloseFd>(), at.name().cStr(), target, sizeof(target));
-    if (size < 0 && errno == EINVAL) return kj::mv(at);
-    if (size < 0 && errno == ENOENT && links == 0) return kj::mv(at);
-    if (size < 0 && errno == ENOENT) return leadsToNothing();
-    if (size < 0) return FileProblem::fromErrno(errno);
-    auto text = kj::heapString(target, size);
+    auto link = readLink(parent.get<kj::AutoCloseFd>(), at.name());
+    if (link.is<FileProblem>()) {
+      auto& problem = link.get<FileProblem>();
+      bool missing = problem.errorNumber == ENOENT;
+      if (missing && links == 0) return kj::mv(at);
+      if (missing) return leadsToNothing();
+      return kj::mv(problem);
+    }
+    auto& read = link.get<kj::Maybe<kj::String>>();
+    if (read == nullptr) return kj::mv(at);
+    auto text = kj::mv(KJ_ASSERT_NONNULL(read));
     bool absolute = text.startsWith("/");
     if (absolute && !root.absoluteLinksStay()) {
       return FileProblem::of(Reason::OUTSIDE_ROOT, kj::str("a symlink out of the root"));

@@ -46,6 +46,18 @@ TEST_CASE("start failures have the exit codes of a shell") {
   CHECK(describe(describeFailure(failed)).exitCode == 125);
 }
 
+TEST_CASE("a permission that no right of root's gives is told with its reason") {
+  capnp::MallocMessageBuilder message;
+  auto failed = message.initRoot<rpc::FileFailure>();
+  failed.setReason(rpc::FileFailure::Reason::PERMISSION_DENIED);
+  failed.setErrorNumber(EACCES);
+  failed.setMessage("Permission denied");
+  CHECK(describe(describeFailure("f", failed)).message ==
+        "f: permission denied (-u root has every right)");
+  failed.setMessage("another's \x1b");
+  CHECK(describe(describeFailure("f", failed)).message == "f: permission denied: another's \\x1b");
+}
+
 TEST_CASE("a script whose interpreter is missing is there, and not executable") {
   capnp::MallocMessageBuilder message;
   auto failed = message.initRoot<rpc::StartFailure>();

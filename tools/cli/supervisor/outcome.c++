@@ -197,6 +197,12 @@ kj::Maybe<kj::String> describeStart(rpc::Processes::ExecOutcome::Reader started)
 }
 
 kj::Exception describeFailure(kj::StringPtr what, rpc::FileFailure::Reader failed) {
+  // Not every right of root's helps where a message says more than the error's number.
+  bool isPermission = failed.getReason() == rpc::FileFailure::Reason::PERMISSION_DENIED;
+  if (isPermission && failed.getErrorNumber() != 0 && failed.getMessage().size() > 0 &&
+      failed.getMessage() != strerror(failed.getErrorNumber())) {
+    return failure(kj::str(what, ": permission denied: ", escaped(failed.getMessage())));
+  }
   if (failed.getReason() != rpc::FileFailure::Reason::OTHER) {
     return failure(kj::str(what, ": ", nameOf(failed.getReason())));
   }
