@@ -1,6 +1,7 @@
 #include <signal.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/mount.h>
 #include <sys/resource.h>
 #include <sys/stat.h>
 #include <unistd.h>
@@ -156,6 +157,46 @@ TEST_CASE("S06 cp takes no more of a file than it was said to have") {
   world.supervisor.files.put("/huge", {.bytes = nullptr, .saidSize = uint64_t{1} << 40});
   CHECK(world.run({"cp", "--max", "1G", "demo:/huge", world.directory}) == FAILURE);
   CHECK(strstr(world.errors().cStr(), "more than --max allows") != nullptr);
+}
+
+TEST_CASE("S06 --max holds for standard output, and for what says that it has nothing") {
+  CopyWorld world;
+  constexpr size_t MEBIBYTE = 1 << 20;
+  auto two = kj::str(kj::repeat('x', 2 * MEBIBYTE));
+  world.makeRemote("/big", two);
+  CHECK(world.run({"cp", "--max", "1M", "demo:/big", "-"}) == FAILURE);
+  CHECK(world.out() == "");
+  CHECK(world.run({"cp", "--max", "2M", "demo:/big", "-"}) == SUCCESS);
+  CHECK(world.out().size() == 2 * MEBIBYTE);
+
+  world.supervisor.files.put("/empty",
+                             {.bytes = kj::heapArray(two.asBytes()), .saidSize = uint64_t{0}});
+  auto before = world.out().size();
+  CHECK(world.run({"cp", "--max", "1M", "demo:/empty", "-"}) == FAILURE);
+  CHECK(world.out().size() - before <= MEBIBYTE);
+  CHECK(world.run({"cp", "--max", "1M", "demo:/empty", world.directory}) == FAILURE);
+  CHECK(world.names() == "");
+  CHECK(world.run({"cp", "--max", "2M", "demo:/empty", world.directory}) == SUCCESS);
+}
+
+TEST_CASE("--max is refused where a copy goes into a workspace") {
+  CopyWorld world;
+  world.local->openFile(kj::Path({"a"}), kj::WriteMode::CREATE)->writeAll("x");
+  CHECK(world.run({"cp", "--max", "1M", world.path("a"), "demo:/a"}) == WRONG_USAGE);
+  CHECK(world.remote("/a") == nullptr);
+}
+
+TEST_CASE("S06 a single file leaves some of the local disk free, or says that it would not") {
+  CopyWorld world;
+  auto disk = world.path("disk");
+  KJ_SYSCALL(mkdir(disk.cStr(), 0755));
+  if (mount("none", disk.cStr(), "tmpfs", 0, "size=1M") < 0) SKIP("this user may not mount");
+  KJ_DEFER(umount(disk.cStr()));
+  world.makeRemote("/big", kj::str(kj::repeat('x', 2 << 20)));
+  CHECK(world.run({"cp", "demo:/big", disk}) == FAILURE);
+  CHECK(strstr(world.errors().cStr(), "would fill the local disk") != nullptr);
+  auto inDisk = world.local->openSubdir(kj::Path({"disk"}));
+  CHECK(inDisk->listNames().size() == 0);
 }
 
 TEST_CASE("S06 a workspace does not choose the name of what is copied out of it") {

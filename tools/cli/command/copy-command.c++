@@ -54,8 +54,7 @@ public:
     usage.option('u', "user", {"USER"}, "with the rights of this user of the workspace (user)",
                  user);
     usage.option(0, "max", sizeValue(),
-                 "copy at most this out of a workspace (a file: what it has; a directory: what "
-                 "leaves some of the local disk free)",
+                 "copy at most this out of a workspace (what leaves some of the local disk free)",
                  [this, &usage](kj::StringPtr text) {
                    maxBytes = uint64_t{parseSize(usage, "--max", text)} << MEBIBYTE_SHIFT;
                  });
@@ -80,6 +79,10 @@ kj::Promise<int> CopyCommand::run(Context& context, Usage& usage) {
   auto to = CopyEnd::parse(target);
   if ((from.workspace == nullptr) == (to.workspace == nullptr)) {
     usage.fail("one of source and target is NAME:PATH, in a workspace, and the other is local");
+  }
+
+  if (from.workspace == nullptr && maxBytes != nullptr) {
+    usage.fail("--max is for what is copied out of a workspace");
   }
 
   auto begun = context.timer.now();

@@ -20,6 +20,8 @@ public:
     // The program is to learn that its reader is gone, as from a pipe.
     KJ_REQUIRE(!output.isClosed, "nobody reads this output any more");
     auto data = context.getParams().getData();
+    output.tooMuch = output.tooMuch || data.size() > output.maxBytes - output.received;
+    KJ_REQUIRE(!output.tooMuch, "more comes than may be taken");
     output.waiting.push(data);
     output.received += data.size();
     return output.waiting.whenBelow(MAX_WAITING_BYTES);

@@ -11,13 +11,16 @@ namespace bothy {
 // and each byte once.  Outlives its sinks.
 class ProgramOutput final {
 public:
-  // `stream` outlives it.
-  explicit ProgramOutput(kj::AsyncOutputStream& stream) : stream(stream) {}
+  // `stream` outlives it.  `maxBytes` are taken at most.
+  explicit ProgramOutput(kj::AsyncOutputStream& stream, uint64_t maxBytes = UINT64_MAX)
+      : stream(stream), maxBytes(maxBytes) {}
   KJ_DISALLOW_COPY_AND_MOVE(ProgramOutput);
 
   // For the bytes from position() on.  Sinks from before take nothing any more.
   rpc::ByteSink::Client newSink();
   uint64_t position() const { return received; }
+  // More came than may be taken, and its sink failed.
+  bool wasTooMuch() const { return tooMuch; }
 
   // No more will come.
   void finish() { waiting.finish(); }
@@ -28,6 +31,8 @@ private:
   class Sink;
 
   kj::AsyncOutputStream& stream;
+  const uint64_t maxBytes;
+  bool tooMuch = false;
   ByteQueue waiting;
   uint64_t received = 0;
   uint64_t sinks = 0;

@@ -19,7 +19,10 @@ constexpr uint64_t MAX_UNSIZED_BYTES = 16 << 20;
 class Download final: public Copy {
 public:
   Download(Context& context, const CopyEnd& to, kj::Maybe<uint64_t> maxBytes)
-      : context(context), to(to), maxBytes(maxBytes), output(context.output) {}
+      : context(context),
+        to(to),
+        maxBytes(maxBytes),
+        output(context.output, maxBytes.orDefault(UINT64_MAX)) {}
 
   kj::Promise<TransferResult> run(RemoteFiles from) override;
   uint64_t position() const override { return to.isStream() ? output.position() : received.bytes; }
@@ -38,6 +41,7 @@ private:
   // What has come, of the version that was read first.
   kj::Maybe<Version> version;
   kj::Maybe<kj::Own<PendingEntry>> file;
+  SpaceLimit space{};  // for `file`
   Received received;
   ProgramOutput output;
   kj::Maybe<kj::ForkedPromise<void>> shown;
@@ -45,6 +49,7 @@ private:
   kj::Promise<TransferResult> copyToOutput(RemoteFiles& from);
   kj::Promise<TransferResult> copyFile(RemoteFiles& from, uint64_t size);
   void requireAllowed(RemoteFiles& from, uint64_t size);
+  [[noreturn]] void failOverMax(RemoteFiles& from, kj::StringPtr what);
 };
 
 // Reads what is at `offset` and after it.
@@ -97,6 +102,7 @@ kj::Promise<TransferResult> Download::copyToOutput(RemoteFiles& from) {
         failure(kj::str("standard output was closed before all of ", from.shown(), " was written"),
                 OUTPUT_CLOSED));
   }
+  if (output.wasTooMuch()) failOverMax(from, "goes on behind what was written");
   KJ_IF_MAYBE (exception, failed) {
     kj::throwFatalException(kj::mv(*exception));
   }
@@ -105,7 +111,10 @@ kj::Promise<TransferResult> Download::copyToOutput(RemoteFiles& from) {
 
 kj::Promise<TransferResult> Download::copyFile(RemoteFiles& from, uint64_t size) {
   auto name = from.copyName();
-  if (file == nullptr) file = kj::heap<PendingEntry>(LocalPlace::find(to.path, name));
+  if (file == nullptr) {
+    auto& made = *file.emplace(kj::heap<PendingEntry>(LocalPlace::find(to.path, name)));
+    space = SpaceLimit::of(made.fd(), maxBytes);
+  }
   auto& pending = *KJ_ASSERT_NONNULL(file);
   received.complete = false;
   FileAttributes attributes{};
@@ -113,8 +122,9 @@ kj::Promise<TransferResult> Download::copyFile(RemoteFiles& from, uint64_t size)
   {
     TransferLine line(context, name, size, [&] { return received.bytes; });
     // A file that grows is copied as far as it went when it was looked at.
-    auto sink = kj::heap<FileSink>(pending.fd(), pending.path(),
-                                   size > 0 ? size : MAX_UNSIZED_BYTES, received);
+    auto unsized = kj::min(MAX_UNSIZED_BYTES, maxBytes.orDefault(UINT64_MAX));
+    FileLimits limits{.said = size > 0 ? size : unsized, .space = space};
+    auto sink = kj::heap<FileSink>(pending.fd(), pending.path(), limits, received);
     co_await readInto(from, kj::mv(sink), true, received.bytes,
                       size > 0 ? size - received.bytes : 0, [this] { return received.bytes; })
         .then([&](FileAttributes read) { attributes = read; },
@@ -136,10 +146,12 @@ kj::Promise<TransferResult> Download::copyFile(RemoteFiles& from, uint64_t size)
 
 void Download::requireAllowed(RemoteFiles& from, uint64_t size) {
   KJ_IF_MAYBE (most, maxBytes) {
-    if (size <= *most) return;
-    kj::throwFatalException(
-        failure(kj::str(from.shown(), " has ", formatBytes(size), ", more than --max allows")));
+    if (size > *most) failOverMax(from, kj::str("has ", formatBytes(size)));
   }
+}
+
+void Download::failOverMax(RemoteFiles& from, kj::StringPtr what) {
+  kj::throwFatalException(failure(kj::str(from.shown(), " ", what, ", more than --max allows")));
 }
 
 kj::Promise<TransferResult> Download::run(RemoteFiles from) {
@@ -160,6 +172,9 @@ kj::Promise<TransferResult> Download::run(RemoteFiles from) {
     isOther = position() > 0 && !(*known == present);
   }
   version = present;
+  bool hasContents =
+      entry.getKind() != rpc::FileKind::DIRECTORY && entry.getKind() != rpc::FileKind::SYMLINK;
+  if (hasContents) requireAllowed(from, entry.getSize());
   if (to.isStream()) {
     if (isOther) {
       kj::throwFatalException(failure(kj::str(
@@ -178,7 +193,6 @@ kj::Promise<TransferResult> Download::run(RemoteFiles from) {
     default:
       break;
   }
-  requireAllowed(from, entry.getSize());
   if (isOther) {
     file = nullptr;
     received = {};

@@ -15,14 +15,20 @@ void FileSink::fail(kj::String why) {
 }
 
 void FileSink::requireRoomFor(uint64_t bytes) {
-  if (bytes <= limit - received.bytes) return;
-  fail(kj::str("more comes than the ", limit,
+  if (bytes <= limits.said - received.bytes) return;
+  fail(kj::str("more comes than the ", limits.said,
                " bytes that the file was said to have: copy it again, or to - for all there is"));
+}
+
+void FileSink::requireSpaceFor(uint64_t bytes) {
+  received.onDisk += received.blocks.add(received.bytes, bytes);
+  if (received.onDisk > limits.space.bytes) fail(limits.space.describe());
 }
 
 kj::Promise<void> FileSink::write(WriteContext context) {
   kj::ArrayPtr<const kj::byte> data = context.getParams().getData();
   requireRoomFor(data.size());
+  requireSpaceFor(data.size());
   // To the page cache: it waits for the disk only when the system is short of memory.
   while (data.size() > 0) {
     auto at = static_cast<off_t>(received.bytes);

@@ -4,15 +4,14 @@
 #include <fcntl.h>
 #include <string.h>
 #include <sys/stat.h>
-#include <sys/statvfs.h>
 
 #include <kj/debug.h>
 
 #include "console/failure.h"
-#include "console/quantity.h"
 #include "schema/limits.capnp.h"
 #include "supervisor/outcome.h"
 #include "transfer/pending-entry.h"
+#include "transfer/space-limit.h"
 #include "transfer/transfer-line.h"
 #include "transfer/tree-worker.h"
 #include "tree/archive-pack.h"
@@ -24,8 +23,6 @@
 namespace bothy {
 namespace {
 
-// A tree of a stranger's leaves at least this part of the free space of the local disk.
-constexpr uint64_t KEPT_SHARE = 16;
 constexpr int64_t NANOS_PER_SECOND = 1'000'000'000;
 
 kj::Exception treeFailure(kj::StringPtr what, const FileProblem& problem) {
@@ -46,13 +43,6 @@ kj::Exception treeFailure(kj::StringPtr what, kj::StringPtr asked,
   return describeFailure(kj::str(what, " (", escapeGuestText(path), ")"), failed);
 }
 
-uint64_t spaceFor(int directory) {
-  struct statvfs status{};
-  if (fstatvfs(directory, &status) < 0) return UINT64_MAX;
-  uint64_t available = static_cast<uint64_t>(status.f_bavail) * status.f_frsize;
-  return available - available / KEPT_SHARE;
-}
-
 kj::Own<StagedTree> stage(const LocalPlace& place) {
   auto made = StagedTree::make(place.directory, place.name);
   if (made.is<FileProblem>()) {
@@ -70,7 +60,8 @@ kj::Promise<TransferResult> downloadTree(Context& context, RemoteFiles from, kj:
   auto tree = stage(place);
   auto what = kj::str("cannot copy ", from.shown());
   UnpackOptions options;
-  options.maxBytes = maxBytes.orDefault(spaceFor(tree->fd()));
+  auto space = SpaceLimit::of(tree->fd(), maxBytes);
+  options.maxBytes = space.bytes;
 
   TreeProgress progress;
   TreeWriter writer(tree->fd(), TreeWriter::Duplicates::REFUSE, TreeWriter::Root::SET);
@@ -103,10 +94,7 @@ kj::Promise<TransferResult> downloadTree(Context& context, RemoteFiles from, kj:
   co_await worker.whenDone();
   KJ_IF_MAYBE (problem, worker.result()) {
     if (progress.bytes.load() > options.maxBytes) {
-      kj::throwFatalException(
-          failure(kj::str(what, ": it has more than ", formatBytes(options.maxBytes),
-                          maxBytes == nullptr ? ", which would fill the local disk: --max allows it"
-                                              : ", more than --max allows")));
+      kj::throwFatalException(failure(kj::str(what, ": ", space.describe())));
     }
     if (whole || sendFailure == nullptr || problem->errorNumber != 0) {
       kj::throwFatalException(treeFailure(what, *problem));
