@@ -121,7 +121,10 @@ public:
   kj::Promise<void> read(ReadContext context) override {
     auto params = context.getParams();
     auto sink = params.getSink();
-    auto& file = KJ_REQUIRE_NONNULL(files.find(pathOf(params.getPath())));
+    auto path = pathOf(params.getPath());
+    auto replacement = kj::mv(KJ_REQUIRE_NONNULL(files.find(path)).replacement);
+    if (replacement.get() != nullptr) files.put(path, kj::mv(*replacement));
+    auto& file = KJ_REQUIRE_NONNULL(files.find(path));
     constexpr size_t CHUNK_BYTES = 1000;
     // One that lies about its size does not stop at what is asked for either.
     auto length = params.getLength();

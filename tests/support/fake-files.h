@@ -23,6 +23,8 @@ public:
     kj::Maybe<kj::String> linkTarget = nullptr;  // a symlink, which is not followed
     // Of a directory: what exportTree sends.
     kj::Maybe<kj::Array<kj::byte>> archive = nullptr;
+    // What has the name by the time it is opened to be read, once it was looked at.
+    kj::Own<File> replacement{};
     uint64_t inode = 0;  // put() gives it one
   };
 

@@ -54,6 +54,36 @@ TEST_CASE("P41 a file that changed over a restart of bothyd is copied anew, or t
   CHECK(strstr(world.errors().cStr(), "changed while the connection was lost") != nullptr);
 }
 
+TEST_CASE("P41 a file that is replaced between a look at it and its reading is never two in one") {
+  CopyWorld world;
+  auto replace = [&](kj::StringPtr with) {
+    auto& file = KJ_REQUIRE_NONNULL(world.supervisor.files.find("/big"_kj));
+    file.stopsInTheMiddle = false;
+    file.replacement = kj::heap<FakeFiles::File>();
+    file.replacement->bytes = kj::heapArray(with.asBytes());
+  };
+  auto newer = kj::str(kj::repeat('n', longText().size()));
+  auto path = world.path("big");
+  for (kj::StringPtr target : {path.asPtr(), "-"_kj}) {
+    INFO(target.cStr());
+    world.makeRemote("/big", longText());
+    KJ_REQUIRE_NONNULL(world.supervisor.files.find("/big"_kj)).stopsInTheMiddle = true;
+    world.start({"cp", "demo:/big", target});
+    world.settle();
+    replace(newer);
+    world.supervisor.breakConnections();
+    CHECK(world.wait() == (target == "-" ? FAILURE : SUCCESS));
+  }
+  CHECK(world.local->openFile(kj::Path({"big"}))->readAllText() == newer);
+  CHECK(strstr(world.errors().cStr(), "a part of it is written") != nullptr);
+
+  // A longer one is not cut where the shorter ended.
+  world.makeRemote("/big", "short");
+  replace(newer);
+  CHECK(world.run({"cp", "demo:/big", world.path("big")}) == SUCCESS);
+  CHECK(world.local->openFile(kj::Path({"big"}))->readAllText() == newer);
+}
+
 TEST_CASE("P41 cp into a workspace outlives a restart of bothyd, but for standard input") {
   CopyWorld world;
   auto text = longText();

@@ -16,6 +16,20 @@ namespace {
 // What comes at most of a file that is said to have nothing, as the kernel says of its own.
 constexpr uint64_t MAX_UNSIZED_BYTES = 16 << 20;
 
+// Times that a file is begun anew, because another took its name while it was opened.
+constexpr kj::uint MAX_VERSIONS = 8;
+
+// A state of a file: another one of either has other contents.
+struct FileVersion {
+  uint64_t inode;
+  int64_t changedNanos;
+  bool operator==(const FileVersion&) const = default;
+};
+
+FileVersion versionOf(rpc::FileEntry::Reader entry) {
+  return {entry.getInode(), entry.getChangedNanos()};
+}
+
 class Download final: public Copy {
 public:
   Download(Context& context, const CopyEnd& to, kj::Maybe<uint64_t> maxBytes)
@@ -28,18 +42,12 @@ public:
   uint64_t position() const override { return to.isStream() ? output.position() : received.bytes; }
 
 private:
-  // A state of a file: another one of either has other contents.
-  struct Version {
-    uint64_t inode;
-    int64_t changedNanos;
-    bool operator==(const Version&) const = default;
-  };
-
   Context& context;
   const CopyEnd& to;
   const kj::Maybe<uint64_t> maxBytes;
   // What has come, of the version that was read first.
-  kj::Maybe<Version> version;
+  kj::Maybe<FileVersion> version;
+  kj::uint versions = 0;
   kj::Maybe<kj::Own<PendingEntry>> file;
   SpaceLimit space{};  // for `file`
   Received received;
@@ -47,15 +55,25 @@ private:
   kj::Maybe<kj::ForkedPromise<void>> shown;
 
   kj::Promise<TransferResult> copyToOutput(RemoteFiles& from);
-  kj::Promise<TransferResult> copyFile(RemoteFiles& from, uint64_t size);
+  // None: what was read is another version than what had come, of which nothing is kept.
+  kj::Promise<kj::Maybe<TransferResult>> copyFile(RemoteFiles& from, uint64_t size);
+  bool isWhatWasLookedAt(const FileVersion& read, uint64_t offset);
+  void forget();
   void requireAllowed(RemoteFiles& from, uint64_t size);
+  [[noreturn]] void failOtherWritten(RemoteFiles& from);
   [[noreturn]] void failOverMax(RemoteFiles& from, kj::StringPtr what);
 };
 
+// What was read, as it was when it was opened.
+struct ReadEntry {
+  FileVersion version;
+  FileAttributes attributes;
+};
+
 // Reads what is at `offset` and after it.
-kj::Promise<FileAttributes> readInto(RemoteFiles& remote, rpc::ByteSink::Client sink, bool sparse,
-                                     uint64_t offset, uint64_t length,
-                                     kj::Function<uint64_t()> position) {
+kj::Promise<ReadEntry> readInto(RemoteFiles& remote, rpc::ByteSink::Client sink, bool sparse,
+                                uint64_t offset, uint64_t length,
+                                kj::Function<uint64_t()> position) {
   auto request = remote.files.readRequest();
   request.setPath(remote.path.asBytes());
   request.setOffset(offset);
@@ -73,19 +91,22 @@ kj::Promise<FileAttributes> readInto(RemoteFiles& remote, rpc::ByteSink::Client 
     kj::throwFatalException(failure(
         kj::str(remote.shown(), " did not come whole: ", came, " bytes of ", outcome.getDone())));
   }
-  co_return FileAttributes{outcome.getEntry().getMode(), outcome.getEntry().getModifiedNanos()};
+  auto entry = outcome.getEntry();
+  co_return ReadEntry{versionOf(entry), {entry.getMode(), entry.getModifiedNanos()}};
 }
 
 kj::Promise<TransferResult> Download::copyToOutput(RemoteFiles& from) {
   if (shown == nullptr) shown = output.show().fork();
   auto& showing = KJ_ASSERT_NONNULL(shown);
-  auto closed =
-      showing.addBranch().then([]() -> kj::Promise<FileAttributes> { return kj::NEVER_DONE; });
+  auto closed = showing.addBranch().then([]() -> kj::Promise<ReadEntry> { return kj::NEVER_DONE; });
   kj::Maybe<kj::Exception> failed;
-  co_await readInto(from, output.newSink(), false, output.position(), 0,
-                    [this] { return output.position(); })
+  auto offset = output.position();
+  bool isOther = false;
+  co_await readInto(from, output.newSink(), false, offset, 0, [this] { return output.position(); })
       .exclusiveJoin(kj::mv(closed))
-      .then([](FileAttributes) {}, [&](kj::Exception&& exception) { failed = kj::mv(exception); });
+      .then(
+          [&](ReadEntry read) { isOther = offset > 0 && !isWhatWasLookedAt(read.version, offset); },
+          [&](kj::Exception&& exception) { failed = kj::mv(exception); });
   if (failed == nullptr) output.finish();
   kj::Maybe<kj::Exception> broken;
   // What nobody reads any more is told as that, whatever came of it at the other end.
@@ -102,6 +123,7 @@ kj::Promise<TransferResult> Download::copyToOutput(RemoteFiles& from) {
         failure(kj::str("standard output was closed before all of ", from.shown(), " was written"),
                 OUTPUT_CLOSED));
   }
+  if (isOther) failOtherWritten(from);
   if (output.wasTooMuch()) failOverMax(from, "goes on behind what was written");
   KJ_IF_MAYBE (exception, failed) {
     kj::throwFatalException(kj::mv(*exception));
@@ -109,7 +131,23 @@ kj::Promise<TransferResult> Download::copyToOutput(RemoteFiles& from) {
   co_return TransferResult{.bytes = output.position()};
 }
 
-kj::Promise<TransferResult> Download::copyFile(RemoteFiles& from, uint64_t size) {
+bool Download::isWhatWasLookedAt(const FileVersion& read, uint64_t offset) {
+  auto& expected = KJ_ASSERT_NONNULL(version);
+  // Read from its beginning it may have grown since: it is copied as far as it went.
+  return offset > 0 ? read == expected : read.inode == expected.inode;
+}
+
+void Download::forget() {
+  file = nullptr;
+  received = {};
+}
+
+void Download::failOtherWritten(RemoteFiles& from) {
+  kj::throwFatalException(failure(kj::str(
+      from.shown(), " changed while the connection was lost, and a part of it is written")));
+}
+
+kj::Promise<kj::Maybe<TransferResult>> Download::copyFile(RemoteFiles& from, uint64_t size) {
   auto name = from.copyName();
   if (file == nullptr) {
     auto& made = *file.emplace(kj::heap<PendingEntry>(LocalPlace::find(to.path, name)));
@@ -117,17 +155,18 @@ kj::Promise<TransferResult> Download::copyFile(RemoteFiles& from, uint64_t size)
   }
   auto& pending = *KJ_ASSERT_NONNULL(file);
   received.complete = false;
-  FileAttributes attributes{};
+  ReadEntry entry{};
   kj::Maybe<kj::Exception> failed;
+  auto offset = received.bytes;
   {
     TransferLine line(context, name, size, [&] { return received.bytes; });
     // A file that grows is copied as far as it went when it was looked at.
     auto unsized = kj::min(MAX_UNSIZED_BYTES, maxBytes.orDefault(UINT64_MAX));
     FileLimits limits{.said = size > 0 ? size : unsized, .space = space};
     auto sink = kj::heap<FileSink>(pending.fd(), pending.path(), limits, received);
-    co_await readInto(from, kj::mv(sink), true, received.bytes,
-                      size > 0 ? size - received.bytes : 0, [this] { return received.bytes; })
-        .then([&](FileAttributes read) { attributes = read; },
+    co_await readInto(from, kj::mv(sink), true, offset, size > 0 ? size - offset : 0,
+                      [this] { return received.bytes; })
+        .then([&](ReadEntry read) { entry = read; },
               [&](kj::Exception&& exception) { failed = kj::mv(exception); });
   }
   // Refused here, it fails there: what was found here counts.
@@ -140,8 +179,12 @@ kj::Promise<TransferResult> Download::copyFile(RemoteFiles& from, uint64_t size)
   if (!received.complete) {
     kj::throwFatalException(failure(kj::str(from.shown(), " did not come whole")));
   }
-  pending.commit(attributes);
-  co_return TransferResult{.bytes = received.bytes};
+  if (!isWhatWasLookedAt(entry.version, offset)) {
+    forget();
+    co_return nullptr;
+  }
+  pending.commit(entry.attributes);
+  co_return kj::Maybe<TransferResult>(TransferResult{.bytes = received.bytes});
 }
 
 void Download::requireAllowed(RemoteFiles& from, uint64_t size) {
@@ -166,7 +209,7 @@ kj::Promise<TransferResult> Download::run(RemoteFiles from) {
         describeFailure(kj::str("cannot read ", from.shown()), outcome.getFailed()));
   }
   auto entry = outcome.getEntry();
-  Version present{entry.getInode(), entry.getChangedNanos()};
+  auto present = versionOf(entry);
   bool isOther = false;
   KJ_IF_MAYBE (known, version) {
     isOther = position() > 0 && !(*known == present);
@@ -176,10 +219,7 @@ kj::Promise<TransferResult> Download::run(RemoteFiles from) {
       entry.getKind() != rpc::FileKind::DIRECTORY && entry.getKind() != rpc::FileKind::SYMLINK;
   if (hasContents) requireAllowed(from, entry.getSize());
   if (to.isStream()) {
-    if (isOther) {
-      kj::throwFatalException(failure(kj::str(
-          from.shown(), " changed while the connection was lost, and a part of it is written")));
-    }
+    if (isOther) failOtherWritten(from);
     co_return co_await copyToOutput(from);
   }
   switch (entry.getKind()) {
@@ -193,16 +233,17 @@ kj::Promise<TransferResult> Download::run(RemoteFiles from) {
     default:
       break;
   }
-  if (isOther) {
-    file = nullptr;
-    received = {};
-  }
   // All of it came, and only the answer was lost.
-  if (received.bytes > 0 && received.bytes >= entry.getSize()) {
-    file = nullptr;
-    received = {};
+  bool cameWhole = received.bytes > 0 && received.bytes >= entry.getSize();
+  if (isOther || cameWhole) forget();
+  KJ_IF_MAYBE (result, co_await copyFile(from, entry.getSize())) {
+    co_return *result;
   }
-  co_return co_await copyFile(from, entry.getSize());
+  if (++versions == MAX_VERSIONS) {
+    kj::throwFatalException(
+        failure(kj::str(from.shown(), " is replaced again and again while it is copied")));
+  }
+  co_return co_await run(kj::mv(from));
 }
 
 }  // namespace
