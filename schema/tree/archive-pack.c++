@@ -19,6 +19,7 @@
 
 #include "tree/directory-stream.h"
 #include "tree/file-extents.h"
+#include "tree/tree-path.h"
 
 namespace bothy {
 namespace {

@@ -21,7 +21,4 @@ namespace bothy {
 kj::Maybe<FileProblem> packTree(int directoryFd, kj::StringPtr name, int archiveFd,
                                 TreeProgress& progress);
 
-// How deep directories may nest: a path of more could not be opened by name.
-constexpr uint MAX_TREE_DEPTH = 2048;
-
 }  // namespace bothy

@@ -10,6 +10,7 @@
 #include <thread>
 
 #include "tree/archive-pack.h"
+#include "tree/disk-blocks.h"
 #include "tree/test-directory.h"
 #include "tree/test-tar.h"
 
@@ -287,11 +288,74 @@ TEST_CASE("an archive that is cut in the middle of a file is refused") {
 }
 
 TEST_CASE("S06 an archive of more bytes than it may have is refused") {
+  for (size_t bytes : {2 * DISK_BLOCK_BYTES, 2 * DISK_BLOCK_BYTES + 1}) {
+    Target target;
+    target.options.maxBytes = 3 * DISK_BLOCK_BYTES;  // with one for the entry
+    auto problem = target.unpack(TestTar().file("f", kj::str(kj::repeat('x', bytes))).finish());
+    CHECK((problem == nullptr) == (bytes == 2 * DISK_BLOCK_BYTES));
+    KJ_IF_MAYBE (p, problem) CHECK(p->reason == Reason::NO_SPACE);
+  }
+}
+
+TEST_CASE("S06 a byte between two holes counts as the block that it takes") {
   Target target;
-  target.options.maxBytes = 1000;
-  CHECK(target.unpack(TestTar().file("f", kj::str(kj::repeat('x', 1000))).finish()) == nullptr);
-  auto problem = target.unpack(TestTar().file("g", kj::str(kj::repeat('x', 1001))).finish());
+  constexpr uint64_t PIECES = 64;
+  // GNU.sparse 1.0: how many pieces, and of each where it begins and its length.
+  kj::Vector<kj::String> map;
+  map.add(kj::str(PIECES));
+  for (uint64_t i = 0; i < PIECES; ++i) {
+    map.add(kj::str(i * 2 * DISK_BLOCK_BYTES));
+    map.add(kj::str("1"));
+  }
+  auto numbers = kj::str(kj::strArray(map, "\n"), "\n");
+  constexpr size_t RECORD_BYTES = 512;
+  auto padded = (numbers.size() + RECORD_BYTES - 1) / RECORD_BYTES * RECORD_BYTES;
+  auto contents =
+      kj::str(numbers, kj::repeat('\0', padded - numbers.size()), kj::repeat('x', PIECES));
+  auto size = kj::str(PIECES * 2 * DISK_BLOCK_BYTES);
+  auto make = [&] {
+    return TestTar()
+        .pax({{"GNU.sparse.major", "1"_kj},
+              {"GNU.sparse.minor", "0"_kj},
+              {"GNU.sparse.name", "f"_kj},
+              {"GNU.sparse.realsize", size}})
+        .file("sparse", contents)
+        .finish();
+  };
+  target.options.maxBytes = (PIECES + 1) * DISK_BLOCK_BYTES;
+  CHECK(target.unpack(make()) == nullptr);
+  CHECK(target.world.status("target/f").st_size == PIECES * 2 * DISK_BLOCK_BYTES);
+
+  Target other;
+  other.options.maxBytes = PIECES * DISK_BLOCK_BYTES;
+  auto problem = other.unpack(make());
   CHECK(KJ_ASSERT_NONNULL(problem).reason == Reason::NO_SPACE);
+}
+
+TEST_CASE("S06 directories that no entry names count as entries, and as blocks") {
+  Target few;
+  few.options.maxEntries = 3;
+  auto problem = few.unpack(TestTar().file("a/b/c/d", "x").finish());
+  CHECK(KJ_ASSERT_NONNULL(problem).reason == Reason::TOO_MANY_ENTRIES);
+  Target small;
+  small.options.maxBytes = 4 * DISK_BLOCK_BYTES;
+  problem = small.unpack(TestTar().file("a/b/c/d", "x").finish());
+  CHECK(KJ_ASSERT_NONNULL(problem).reason == Reason::NO_SPACE);
+  Target enough;
+  enough.options.maxEntries = 4;
+  enough.options.maxBytes = 5 * DISK_BLOCK_BYTES;
+  CHECK(enough.unpack(TestTar().file("a/b/c/d", "x").finish()) == nullptr);
+}
+
+TEST_CASE("S06 a tree that nests deeper than any that is packed is refused") {
+  auto nested = [](size_t directories) {
+    return kj::str(kj::repeat('d', 1), kj::strArray(kj::repeat("/d"_kj, directories - 1), ""));
+  };
+  Target target;
+  TestTar tar;
+  CHECK(target.refuses(tar.paxPath(nested(MAX_TREE_DEPTH + 1)).file("short", "x")));
+  CHECK(target.unpack(TestTar().paxPath(nested(MAX_TREE_DEPTH)).file("short", "x").finish()) ==
+        nullptr);
 }
 
 }  // namespace

@@ -7,6 +7,8 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "tree/disk-blocks.h"
+
 namespace bothy {
 namespace {
 
@@ -43,6 +45,7 @@ public:
         if (problem->path == nullptr) problem->path = kj::str(name);
         return kj::mv(*problem);
       }
+      KJ_IF_MAYBE (problem, checkMade(name)) return kj::mv(*problem);
     }
     return skipPadding();
   }
@@ -54,13 +57,40 @@ private:
   TreeProgress& progress;
   archive* reader = archive_read_new();
   uint64_t written = 0;
+  uint64_t onDisk = 0;  // of data
+
+  // A name of some KiB may have made a thousand directories.
+  kj::Maybe<FileProblem> checkMade(kj::StringPtr name) {
+    auto made = progress.entries.load(std::memory_order_relaxed) + writer.parentsMade();
+    if (made > options.maxEntries) return tooManyEntries(name);
+    if (takenBytes() > options.maxBytes) return tooLarge(name);
+    return nullptr;
+  }
+
+  uint64_t takenBytes() {
+    auto made = progress.entries.load(std::memory_order_relaxed) + writer.parentsMade();
+    return onDisk + made * DISK_BLOCK_BYTES;
+  }
+
+  FileProblem tooManyEntries(kj::StringPtr name) {
+    return FileProblem::of(Reason::TOO_MANY_ENTRIES,
+                           kj::str("more than ", options.maxEntries, " entries"), kj::str(name));
+  }
+
+  FileProblem tooLarge(kj::StringPtr name) {
+    return FileProblem::of(Reason::NO_SPACE,
+                           kj::str("more than the ", options.maxBytes, " bytes it may take"),
+                           kj::str(name));
+  }
 
   kj::Maybe<FileProblem> unpackEntry(archive_entry* entry, kj::StringPtr name) {
     if (progress.entries.fetch_add(1, std::memory_order_relaxed) >= options.maxEntries) {
-      return FileProblem::of(Reason::TOO_MANY_ENTRIES,
-                             kj::str("more than ", options.maxEntries, " entries"));
+      return tooManyEntries(name);
     }
     KJ_IF_MAYBE (path, TreePath::parse(name)) {
+      if (path->depth() > MAX_TREE_DEPTH) {
+        return refuse(name, kj::str("it is more than ", MAX_TREE_DEPTH, " directories deep"));
+      }
       if (auto target = archive_entry_hardlink(entry)) {
         KJ_IF_MAYBE (targetPath, TreePath::parse(target)) {
           return writer.makeHardLink(*path, *targetPath);
@@ -91,6 +121,7 @@ private:
   }
 
   kj::Maybe<FileProblem> writeContents(archive_entry* entry, int fd) {
+    DiskBlocks blocks;
     while (true) {
       const void* block;
       size_t size;
@@ -99,16 +130,14 @@ private:
       if (result == ARCHIVE_EOF) break;
       if (result != ARCHIVE_OK && result != ARCHIVE_WARN) return readProblem();
       written += size;
+      onDisk += blocks.add(static_cast<uint64_t>(offset), size);
       progress.bytes.fetch_add(size, std::memory_order_relaxed);
       if (options.compression != UnpackOptions::Compression::NONE && isOverRatio()) {
         return FileProblem::of(
             Reason::TOO_MANY_ENTRIES,
             kj::str("unpacks to more than ", options.maxRatio, " times its size"));
       }
-      if (written > options.maxBytes) {
-        return FileProblem::of(Reason::NO_SPACE,
-                               kj::str("more than the ", options.maxBytes, " bytes it may have"));
-      }
+      if (takenBytes() > options.maxBytes) return tooLarge(archive_entry_pathname(entry));
       auto bytes = static_cast<const char*>(block);
       while (size > 0) {
         auto count = pwrite(fd, bytes, size, offset);

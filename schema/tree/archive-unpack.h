@@ -12,9 +12,10 @@ struct UnpackOptions {
     GZIP_AND_ZSTD,  // what people have
   };
   Compression compression = Compression::NONE;
-  uint64_t maxEntries = rpc::MAX_ARCHIVE_ENTRIES;
+  uint64_t maxEntries = rpc::MAX_ARCHIVE_ENTRIES;  // with directories that were made without one
   uint32_t maxRatio = rpc::MAX_ARCHIVE_RATIO;
-  uint64_t maxBytes = UINT64_MAX;  // of contents; holes count nothing
+  // Of the disk: the blocks of data that come, holes count nothing, and one for each entry and missing parent.
+  uint64_t maxBytes = UINT64_MAX;
 };
 
 // Reads a tar (pax, GNU, ustar) from `archiveFd` to its end and makes its entries with `writer`.

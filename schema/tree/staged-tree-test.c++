@@ -2,6 +2,7 @@
 
 #include <fcntl.h>
 #include <sys/file.h>
+#include <sys/resource.h>
 #include <sys/stat.h>
 #include <unistd.h>
 #include <catch2/catch_test_macros.hpp>
@@ -112,6 +113,36 @@ TEST_CASE("S06 a merge follows no symlink, and a directory takes no file's place
 
   w.world.write("file", "x");
   CHECK(StagedTree::make(w.parent, "file").is<FileProblem>());
+}
+
+TEST_CASE("S06 a tree deeper than there are descriptors is merged and removed") {
+  Staged w;
+  constexpr int DEPTH = 400;
+  auto fillDeep = [](StagedTree& tree, kj::StringPtr file) {
+    kj::AutoCloseFd at(dup(tree.fd()));
+    for (int i = 0; i < DEPTH; ++i) {
+      KJ_SYSCALL(mkdirat(at, "d", 0700));
+      int below;
+      KJ_SYSCALL(below = openat(at, "d", O_RDONLY | O_DIRECTORY | O_CLOEXEC));
+      at = kj::AutoCloseFd(below);
+    }
+    int made;
+    KJ_SYSCALL(made = openat(at, file.cStr(), O_CREAT | O_WRONLY | O_CLOEXEC, 0644));
+    close(made);
+  };
+  rlimit before;
+  KJ_SYSCALL(getrlimit(RLIMIT_NOFILE, &before));
+  const rlimit few = {64, before.rlim_max};
+  KJ_SYSCALL(setrlimit(RLIMIT_NOFILE, &few));
+  KJ_DEFER(KJ_SYSCALL(setrlimit(RLIMIT_NOFILE, &before)));
+  for (auto file : {"first", "second"}) {
+    auto tree = w.begin("t");
+    fillDeep(*tree, file);
+    CHECK(Staged::commit(*tree) == nullptr);
+  }
+  fillDeep(*w.begin("given-up"), "f");
+  KJ_SYSCALL(setrlimit(RLIMIT_NOFILE, &before));
+  CHECK(w.world.count() == 1 + DEPTH + 2);
 }
 
 TEST_CASE("what a crash left of a staged tree goes with the next one, and one under way stays") {

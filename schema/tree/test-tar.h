@@ -4,6 +4,8 @@
 #include <kj/vector.h>
 #include <string.h>
 
+#include <initializer_list>
+
 namespace bothy {
 
 // For tests: tar archives written byte by byte, because no honest library writes hostile ones.
@@ -24,12 +26,20 @@ public:
   // `type` as in the header: '3' and '4' are devices, '6' a FIFO.
   TestTar& special(kj::StringPtr name, char type) { return add(name, type, "", nullptr, 0666); }
   // The next entry's name, of any length and with any byte, as a pax record.
-  TestTar& paxPath(kj::ArrayPtr<const char> path) {
-    auto length = path.size() + 7;  // " path=" and "\n"
-    auto total = length;
-    while (total != length + kj::str(total).size()) total = length + kj::str(total).size();
-    auto record = kj::str(total, " path=", path, "\n");
-    return add("PaxHeader", 'x', "", record.asArray(), 0644);
+  TestTar& paxPath(kj::ArrayPtr<const char> path) { return pax({{"path", path}}); }
+  struct PaxRecord {
+    kj::StringPtr key;
+    kj::ArrayPtr<const char> value;
+  };
+  TestTar& pax(std::initializer_list<PaxRecord> records) {
+    kj::Vector<kj::String> texts;
+    for (auto& record : records) {
+      auto length = record.key.size() + record.value.size() + 3;  // " ", "=" and "\n"
+      auto total = length;
+      while (total != length + kj::str(total).size()) total = length + kj::str(total).size();
+      texts.add(kj::str(total, " ", record.key, "=", record.value, "\n"));
+    }
+    return add("PaxHeader", 'x', "", kj::strArray(texts, "").asArray(), 0644);
   }
   TestTar& longName(kj::StringPtr name) {  // GNU's
     return add("././@LongLink", 'L', "", kj::heapString(name.begin(), name.size() + 1), 0644);

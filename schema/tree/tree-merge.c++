@@ -13,17 +13,109 @@
 namespace bothy {
 namespace {
 
-struct MergeLevel {
-  DirectoryStream from;
-  kj::AutoCloseFd to;
-  kj::String path;
+constexpr int DIRECTORY_FLAGS = O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC;
+
+// A directory that is gone down from and comes back to by "..", so that a tree of any depth needs no more
+// descriptors than a flat one.
+struct Inode {
+  dev_t device = 0;
+  ino_t number = 0;
+  bool operator==(const Inode&) const = default;
+
+  static Inode of(int fd) {
+    struct stat status;
+    if (fstat(fd, &status) < 0) return {};
+    return {status.st_dev, status.st_ino};
+  }
 };
 
-FileProblem about(kj::StringPtr path, int errorNumber) {
-  auto problem = FileProblem::fromErrno(errorNumber);
-  problem.path = kj::str(path);
-  return problem;
+// Goes from `directory` to the one above, which is to be `expected`: it is another if somebody moved it meanwhile.
+// False, and errno, if it cannot.
+bool goUp(kj::AutoCloseFd& directory, const Inode& expected) {
+  kj::AutoCloseFd above(openat(directory, "..", DIRECTORY_FLAGS));
+  if (above.get() < 0) return false;
+  if (Inode::of(above) != expected) {
+    errno = ESTALE;
+    return false;
+  }
+  directory = kj::mv(above);
+  return true;
 }
+
+struct MergeLevel {
+  Inode from;
+  Inode to;
+  kj::String name;                // in the level above
+  kj::Vector<kj::String> inBoth;  // directories that are still to be merged
+};
+
+// One merge: the descriptors are those of the innermost level.
+class Merging final {
+public:
+  Merging(kj::AutoCloseFd from, kj::AutoCloseFd to) : from(kj::mv(from)), to(kj::mv(to)) {}
+  KJ_DISALLOW_COPY_AND_MOVE(Merging);
+
+  kj::Maybe<FileProblem> run() {
+    KJ_IF_MAYBE (problem, moveEntries(nullptr)) return kj::mv(*problem);
+    while (true) {
+      auto& level = levels.back();
+      if (!level.inBoth.empty()) {
+        auto name = kj::mv(level.inBoth.back());
+        level.inBoth.removeLast();
+        kj::AutoCloseFd nextFrom(openat(from, name.cStr(), DIRECTORY_FLAGS));
+        if (nextFrom.get() < 0) return about(name, errno);
+        kj::AutoCloseFd nextTo(openat(to, name.cStr(), DIRECTORY_FLAGS));
+        if (nextTo.get() < 0) return about(name, errno);
+        from = kj::mv(nextFrom);
+        to = kj::mv(nextTo);
+        KJ_IF_MAYBE (problem, moveEntries(kj::mv(name))) return kj::mv(*problem);
+        continue;
+      }
+      if (levels.size() == 1) return nullptr;
+      levels.removeLast();
+      if (!goUp(from, levels.back().from) || !goUp(to, levels.back().to)) return about("", errno);
+    }
+  }
+
+private:
+  kj::AutoCloseFd from;
+  kj::AutoCloseFd to;
+  kj::Vector<MergeLevel> levels;
+
+  // Begins the level of `from` and `to`: moves all but the directories that are in both.
+  kj::Maybe<FileProblem> moveEntries(kj::String levelName) {
+    levels.add(MergeLevel{Inode::of(from), Inode::of(to), kj::mv(levelName), {}});
+    auto stream = DirectoryStream::open(from, ".");
+    if (!stream.isOpen()) return about("", errno);
+    while (auto name = stream.next()) {
+      struct stat moved, present;
+      if (fstatat(from, name, &moved, AT_SYMLINK_NOFOLLOW) < 0) return about(name, errno);
+      bool exists = fstatat(to, name, &present, AT_SYMLINK_NOFOLLOW) == 0;
+      if (exists && S_ISDIR(moved.st_mode) && S_ISDIR(present.st_mode)) {
+        levels.back().inBoth.add(kj::str(name));
+        continue;
+      }
+      // rename(2) refuses a directory in place of what is none, and the other way round.
+      if (renameat2(from, name, to, name, exists ? 0 : RENAME_NOREPLACE) < 0) {
+        return about(name, errno);
+      }
+    }
+    if (errno != 0) return about("", errno);
+    return nullptr;
+  }
+
+  // Of `name` in the innermost level, or of that itself.
+  FileProblem about(kj::StringPtr name, int errorNumber) {
+    auto problem = FileProblem::fromErrno(errorNumber);
+    kj::Vector<kj::StringPtr> path;
+    for (auto& level : levels) {
+      if (level.name.size() > 0) path.add(level.name);
+    }
+    if (name.size() > 0) path.add(name);
+    problem.path = kj::strArray(path, "/");
+    return problem;
+  }
+};
 
 // A directory that is to be emptied.
 DirectoryStream openToEmpty(int parentFd, kj::StringPtr name) {
@@ -39,67 +131,55 @@ DirectoryStream openToEmpty(int parentFd, kj::StringPtr name) {
   return stream;
 }
 
+struct RemovalLevel {
+  Inode directory;
+  kj::String name;               // in the level above
+  kj::Vector<kj::String> below;  // what could not be unlinked: directories, most likely
+};
+
+// Unlinks what it can of `directory`.
+RemovalLevel emptyDirectory(DirectoryStream& directory, kj::String name) {
+  RemovalLevel level{Inode::of(directory.fd()), kj::mv(name), {}};
+  while (auto child = directory.next()) {
+    if (unlinkat(directory.fd(), child, 0) < 0) level.below.add(kj::str(child));
+  }
+  return level;
+}
+
 }  // namespace
 
 kj::Maybe<FileProblem> mergeTree(int fromFd, int toFd) {
-  kj::Vector<MergeLevel> levels;
-  levels.add(MergeLevel{DirectoryStream::open(fromFd, "."),
-                        kj::AutoCloseFd(fcntl(toFd, F_DUPFD_CLOEXEC, 0)), nullptr});
-  if (!levels.back().from.isOpen() || levels.back().to.get() < 0) {
-    return FileProblem::fromErrno(errno);
-  }
-  while (!levels.empty()) {
-    auto& level = levels.back();
-    auto name = level.from.next();
-    if (name == nullptr) {
-      if (errno != 0) return about(level.path, errno);
-      levels.removeLast();
-      continue;
-    }
-    int from = level.from.fd();
-    auto path = level.path == nullptr ? kj::str(name) : kj::str(level.path, '/', name);
-    struct stat moved, present;
-    if (fstatat(from, name, &moved, AT_SYMLINK_NOFOLLOW) < 0) return about(path, errno);
-    bool exists = fstatat(level.to, name, &present, AT_SYMLINK_NOFOLLOW) == 0;
-    if (exists && S_ISDIR(moved.st_mode) && S_ISDIR(present.st_mode)) {
-      int opened = openat(level.to, name, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
-      if (opened < 0) return about(path, errno);
-      kj::AutoCloseFd to(opened);
-      auto stream = DirectoryStream::open(from, name);
-      if (!stream.isOpen()) return about(path, errno);
-      levels.add(MergeLevel{kj::mv(stream), kj::mv(to), kj::mv(path)});
-      continue;
-    }
-    // rename(2) refuses a directory in place of what is none, and the other way round.
-    if (renameat2(from, name, level.to, name, exists ? 0 : RENAME_NOREPLACE) < 0) {
-      return about(path, errno);
-    }
-  }
-  return nullptr;
+  kj::AutoCloseFd from(fcntl(fromFd, F_DUPFD_CLOEXEC, 0));
+  kj::AutoCloseFd to(fcntl(toFd, F_DUPFD_CLOEXEC, 0));
+  if (from.get() < 0 || to.get() < 0) return FileProblem::fromErrno(errno);
+  return Merging(kj::mv(from), kj::mv(to)).run();
 }
 
 void removeTree(int parentFd, kj::StringPtr name) noexcept {
-  struct Level {
-    DirectoryStream stream;
-    kj::String name;  // in the level above
-  };
   if (unlinkat(parentFd, name.cStr(), 0) == 0) return;
-  kj::Vector<Level> levels;
-  auto top = openToEmpty(parentFd, name);
-  if (!top.isOpen()) return;
-  levels.add(Level{kj::mv(top), kj::str(name)});
+  kj::Vector<RemovalLevel> levels;
+  kj::AutoCloseFd current;  // the directory of the innermost level
+  auto enter = [&](int directory, kj::String child) {
+    auto stream = openToEmpty(directory, child);
+    if (!stream.isOpen()) return;
+    kj::AutoCloseFd fd(fcntl(stream.fd(), F_DUPFD_CLOEXEC, 0));
+    if (fd.get() < 0) return;
+    levels.add(emptyDirectory(stream, kj::mv(child)));
+    current = kj::mv(fd);
+  };
+  enter(parentFd, kj::str(name));
   while (!levels.empty()) {
     auto& level = levels.back();
-    if (auto child = level.stream.next()) {
-      if (unlinkat(level.stream.fd(), child, 0) == 0) continue;
-      auto below = openToEmpty(level.stream.fd(), child);
-      if (below.isOpen()) levels.add(Level{kj::mv(below), kj::str(child)});
+    if (!level.below.empty()) {
+      auto child = kj::mv(level.below.back());
+      level.below.removeLast();
+      enter(current, kj::mv(child));
       continue;
     }
-    auto finished = kj::mv(levels.back());
+    auto finished = kj::mv(level.name);
     levels.removeLast();
-    int parent = levels.empty() ? parentFd : levels.back().stream.fd();
-    unlinkat(parent, finished.name.cStr(), AT_REMOVEDIR);
+    if (!levels.empty() && !goUp(current, levels.back().directory)) return;
+    unlinkat(levels.empty() ? parentFd : current.get(), finished.cStr(), AT_REMOVEDIR);
   }
 }
 

@@ -29,6 +29,13 @@ TreePath TreePath::parent() const {
   return TreePath(kj::String());
 }
 
+size_t TreePath::depth() const {
+  if (isRoot()) return 0;
+  size_t result = 1;
+  for (char c : text) result += c == '/';
+  return result;
+}
+
 kj::StringPtr TreePath::name() const {
   KJ_IF_MAYBE (slash, text.findLast('/')) return text.slice(*slash + 1);
   return text;

@@ -17,6 +17,8 @@ public:
 
   // The path of the directory that holds it; the root of a name without "/".  Not for the root.
   TreePath parent() const;
+  // How many components it has.
+  size_t depth() const;
   // The last component.
   kj::StringPtr name() const;
 
@@ -24,5 +26,8 @@ private:
   explicit TreePath(kj::String text) : text(kj::mv(text)) {}
   kj::String text;
 };
+
+// How deep directories of a tree may nest, packed and unpacked: a path of more could not be opened by name.
+constexpr size_t MAX_TREE_DEPTH = 1024;
 
 }  // namespace bothy

@@ -80,7 +80,9 @@ kj::OneOf<int, FileProblem> TreeWriter::openParent(const TreePath& path) {
       fd = openDirectory(rootFd, prefix.string());
       if (fd == -ENOENT) {
         int directory = above.get() >= 0 ? above.get() : rootFd;
-        if (mkdirat(directory, prefix.name().cStr(), NEW_PARENT_MODE) < 0 && errno != EEXIST) {
+        if (mkdirat(directory, prefix.name().cStr(), NEW_PARENT_MODE) == 0) {
+          ++parents;
+        } else if (errno != EEXIST) {
           return about(prefix, errno);
         }
         fd = openDirectory(rootFd, prefix.string());

@@ -49,6 +49,9 @@ public:
   kj::OneOf<kj::AutoCloseFd, FileProblem> makeFile(const TreePath& path);
   Result finishFile(kj::AutoCloseFd fd, mode_t mode, timespec modified);
 
+  // Directories that were made because an entry below came without them.
+  uint64_t parentsMade() const { return parents; }
+
   // Sets modes and times of the directories, which had to stay writable until now.  `fd` is the directory where
   // the tree is meanwhile.
   Result finish(int fd);
@@ -71,6 +74,7 @@ private:
   // The directory of the last entry: most entries follow their sibling.
   kj::String currentPath;
   kj::AutoCloseFd current;
+  uint64_t parents = 0;
 
   Result note(const TreePath& path, Kind kind);
   kj::OneOf<int, FileProblem> openParent(const TreePath& path);

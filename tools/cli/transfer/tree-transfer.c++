@@ -93,7 +93,7 @@ kj::Promise<TransferResult> downloadTree(Context& context, RemoteFiles from, kj:
       co_await ended.promise.then([] { return true; }, [](kj::Exception&&) { return false; });
   co_await worker.whenDone();
   KJ_IF_MAYBE (problem, worker.result()) {
-    if (progress.bytes.load() > options.maxBytes) {
+    if (problem->reason == FileProblem::Reason::NO_SPACE && problem->errorNumber == 0) {
       kj::throwFatalException(failure(kj::str(what, ": ", space.describe())));
     }
     if (whole || sendFailure == nullptr || problem->errorNumber != 0) {
