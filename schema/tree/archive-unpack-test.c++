@@ -332,6 +332,37 @@ TEST_CASE("S06 a byte between two holes counts as the block that it takes") {
   CHECK(KJ_ASSERT_NONNULL(problem).reason == Reason::NO_SPACE);
 }
 
+TEST_CASE("S11 an entry whose headers have no end is refused before they are held") {
+  constexpr size_t RECORD_BYTES = 512;
+  // An old GNU sparse file, each of whose extensions says that another follows.
+  auto archive = TestTar().special("f", 'S').take();
+  memcpy(archive.begin() + 257, "ustar  ", 8);
+  archive[482] = 1;  // an extension follows
+  memset(archive.begin() + 148, ' ', 8);
+  uint sum = 0;
+  for (auto byte : archive.slice(0, RECORD_BYTES)) sum += byte;
+  snprintf(archive.asChars().begin() + 148, 8, "%06o", sum);
+  kj::Vector<kj::byte> bytes;
+  bytes.addAll(archive.slice(0, RECORD_BYTES));
+  char extension[RECORD_BYTES] = {};
+  for (size_t i = 0; i < 21; ++i) {
+    snprintf(extension + 24 * i, 12, "%011zo", i);
+    snprintf(extension + 24 * i + 12, 12, "%011o", 1);
+  }
+  extension[504] = 1;
+  Target target;
+  for (uint64_t size = 0; size < 2 * MAX_HEADER_BYTES; size += RECORD_BYTES) {
+    bytes.addAll(kj::arrayPtr(extension, RECORD_BYTES).asBytes());
+  }
+  auto fd = inMemory(bytes);
+  auto problem = target.unpackFd(fd, Duplicates::REFUSE);
+  CHECK(KJ_ASSERT_NONNULL(problem).reason == Reason::INVALID_ARCHIVE);
+  off_t position;
+  KJ_SYSCALL(position = lseek(fd, 0, SEEK_CUR));
+  constexpr uint64_t READ_AHEAD_BYTES = 1 << 20;
+  CHECK(static_cast<uint64_t>(position) < MAX_HEADER_BYTES + READ_AHEAD_BYTES);
+}
+
 TEST_CASE("S06 directories that no entry names count as entries, and as blocks") {
   Target few;
   few.options.maxEntries = 3;

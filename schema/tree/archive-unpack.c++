@@ -33,10 +33,12 @@ public:
   KJ_DISALLOW_COPY_AND_MOVE(Unpacking);
 
   kj::Maybe<FileProblem> run() {
-    if (archive_read_open_fd(reader, archiveFd, READ_BYTES) != ARCHIVE_OK) return readProblem();
+    if (archive_read_open(reader, this, nullptr, &readArchive, nullptr) != ARCHIVE_OK) {
+      return readProblem();
+    }
     while (true) {
       archive_entry* entry;
-      int result = archive_read_next_header(reader, &entry);
+      int result = readHeader(&entry);
       if (result == ARCHIVE_EOF) break;
       if (result != ARCHIVE_OK && result != ARCHIVE_WARN) return readProblem();
       auto name = archive_entry_pathname(entry);
@@ -56,8 +58,51 @@ private:
   const UnpackOptions& options;
   TreeProgress& progress;
   archive* reader = archive_read_new();
+  kj::Array<kj::byte> buffer = kj::heapArray<kj::byte>(READ_BYTES);
+  // Of the headers that are being read.
+  bool inHeader = false;
+  uint64_t headerBytes = 0;  // read since they began
+  int64_t headerBegin = 0;   // where in the uncompressed archive
+  bool hasEntry = false;
   uint64_t written = 0;
   uint64_t onDisk = 0;  // of data
+
+  // What is skipped of the entry before is held nowhere; all headers of an entry are held at once.
+  int readHeader(archive_entry** entry) {
+    if (hasEntry && archive_read_data_skip(reader) < ARCHIVE_WARN) return ARCHIVE_FATAL;
+    inHeader = true;
+    headerBytes = 0;
+    headerBegin = archive_filter_bytes(reader, 0);
+    int result = archive_read_next_header(reader, entry);
+    inHeader = false;
+    hasEntry = true;
+    return result;
+  }
+
+  static la_ssize_t readArchive(archive* reader, void* self, const void** bytes) {
+    return static_cast<Unpacking*>(self)->readSome(reader, bytes);
+  }
+
+  la_ssize_t readSome(archive* reader, const void** bytes) {
+    // The one is more where the archive is compressed, the other where libarchive waits for a record to be whole.
+    auto unpacked = static_cast<uint64_t>(
+        kj::max(archive_filter_bytes(reader, 0) - headerBegin, la_int64_t{0}));
+    if (inHeader && kj::max(headerBytes, unpacked) > MAX_HEADER_BYTES) {
+      archive_set_error(reader, E2BIG, "more than %llu bytes of headers for one entry",
+                        static_cast<unsigned long long>(MAX_HEADER_BYTES));
+      return ARCHIVE_FATAL;
+    }
+    ssize_t count;
+    while ((count = read(archiveFd, buffer.begin(), buffer.size())) < 0 && errno == EINTR) {
+    }
+    if (count < 0) {
+      archive_set_error(reader, errno, "cannot read the archive");
+      return ARCHIVE_FATAL;
+    }
+    headerBytes += static_cast<uint64_t>(count);
+    *bytes = buffer.begin();
+    return count;
+  }
 
   // A name of some KiB may have made a thousand directories.
   kj::Maybe<FileProblem> checkMade(kj::StringPtr name) {

@@ -26,6 +26,10 @@ struct UnpackOptions {
 kj::Maybe<FileProblem> unpackArchive(int archiveFd, TreeWriter& writer, UnpackOptions options,
                                      TreeProgress& progress);
 
+// What may describe one entry: its name, attributes and the list of its holes, which are held in memory.  An archive
+// that has more is refused.
+constexpr uint64_t MAX_HEADER_BYTES = 8 * 1024 * 1024;
+
 // What may follow the end of an archive: padding.
 constexpr uint64_t MAX_TRAILING_BYTES = 1024 * 1024;
 
