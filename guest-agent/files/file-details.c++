@@ -6,11 +6,10 @@
 #include <unistd.h>
 
 #include "schema/limits.capnp.h"
+#include "tree/file-time.h"
 
 namespace bothy {
 namespace {
-
-constexpr int64_t NANOS_PER_SECOND = 1'000'000'000;
 
 rpc::FileKind kindOf(mode_t mode) {
   switch (mode & S_IFMT) {
@@ -43,8 +42,8 @@ FileDetails FileDetails::of(kj::StringPtr name, const struct stat& status) {
   result.mode = status.st_mode & 07777;
   result.uid = status.st_uid;
   result.gid = status.st_gid;
-  result.modifiedNanos = status.st_mtim.tv_sec * NANOS_PER_SECOND + status.st_mtim.tv_nsec;
-  result.changedNanos = status.st_ctim.tv_sec * NANOS_PER_SECOND + status.st_ctim.tv_nsec;
+  result.modifiedNanos = nanosOf(status.st_mtim);
+  result.changedNanos = nanosOf(status.st_ctim);
   result.inode = status.st_ino;
   result.links = status.st_nlink;
   return result;

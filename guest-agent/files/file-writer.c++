@@ -9,8 +9,8 @@
 #include <unistd.h>
 
 #include "files/disk-flush.h"
-#include "files/left-over.h"
 #include "schema/limits.capnp.h"
+#include "tree/left-over.h"
 #include "tree/staged-tree.h"
 
 namespace bothy {
@@ -188,7 +188,7 @@ FileResult<Done> FileWriter::createNamed(mode_t mode) {
     if (fd < 0 && errno == EEXIST) continue;
     if (fd < 0) return FileProblem::fromErrno(errno);
     file = kj::AutoCloseFd(fd);
-    flock(fd, LOCK_EX | LOCK_NB);  // tells others that it is being written
+    if (!lockStaged(directory, temporary, fd)) continue;
     temporaryName = kj::mv(temporary);
     return Done{};
   }

@@ -12,6 +12,7 @@
 #include "files/file-writer.h"
 #include "files/workspace-files.h"
 #include "schema/limits.capnp.h"
+#include "tree/file-time.h"
 #include "wire/byte-sink.h"
 
 namespace bothy {
@@ -19,15 +20,6 @@ namespace {
 
 // Entries removed in one turn of the event loop.
 constexpr uint REMOVE_STEP = 128;
-
-constexpr int64_t NANOS_PER_SECOND = 1'000'000'000;
-
-timespec timeOf(int64_t nanos) {
-  auto seconds = nanos / NANOS_PER_SECOND;
-  auto rest = nanos % NANOS_PER_SECOND;
-  if (rest < 0) return {seconds - 1, rest + NANOS_PER_SECOND};
-  return {seconds, rest};
-}
 
 void writeOutcome(rpc::Files::TreeOutcome::Builder builder, const FileResult<TreeCounts>& result,
                   kj::ArrayPtr<const kj::byte> path) {

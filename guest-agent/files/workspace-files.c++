@@ -6,8 +6,8 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-#include "files/left-over.h"
 #include "schema/limits.capnp.h"
+#include "tree/left-over.h"
 #include "tree/staged-tree.h"
 
 namespace bothy {

@@ -10,6 +10,7 @@
 #include <catch2/catch_test_macros.hpp>
 
 #include "console/failure.h"
+#include "tree/staged-tree.h"
 
 namespace bothy {
 namespace {
@@ -121,6 +122,25 @@ TEST_CASE("a symlink takes a file's place in one step, with its time") {
   KJ_SYSCALL(lstat(scratch.path("a").cStr(), &status));
   CHECK(S_ISLNK(status.st_mode));
   CHECK(status.st_mtim.tv_nsec == 500'000'000);
+  CHECK(scratch.names() == "a");
+}
+
+TEST_CASE("P41 what a crash left of a copy goes with the next one, and one under way stays") {
+  Scratch scratch;
+  auto leftOver = stagingName("a", 0);
+  scratch.view->openFile(kj::Path({leftOver}), kj::WriteMode::CREATE)->writeAll("left over");
+  PendingEntry first(LocalPlace::find(scratch.path("a"), "x"));
+  write(first, "first");
+  PendingEntry second(LocalPlace::find(scratch.path("a"), "x"));
+  write(second, "second");
+  second.commit({0644, 0});
+  CHECK(scratch.read("a") == "second");
+  first.commit({0644, 0});
+  CHECK(scratch.read("a") == "first");
+  CHECK(scratch.names() == "a");
+
+  KJ_SYSCALL(symlink("left-over", scratch.path(leftOver).cStr()));
+  placeSymlink(LocalPlace::find(scratch.path("a"), "x"), "/over/there", 0);
   CHECK(scratch.names() == "a");
 }
 

@@ -4,7 +4,6 @@
 #include <fcntl.h>
 #include <stdio.h>
 #include <string.h>
-#include <sys/random.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -12,6 +11,9 @@
 
 #include "console/failure.h"
 #include "transfer/copy-end.h"
+#include "tree/file-time.h"
+#include "tree/left-over.h"
+#include "tree/staged-tree.h"
 
 namespace bothy {
 namespace {
@@ -26,18 +28,8 @@ kj::AutoCloseFd openDirectory(kj::StringPtr path) {
   return kj::AutoCloseFd(fd);
 }
 
-kj::String temporaryNameFor(kj::StringPtr name) {
-  uint64_t random;
-  KJ_ASSERT(getrandom(&random, sizeof(random), 0) == sizeof(random));
-  constexpr size_t MAX_PREFIX = 200;  // a name has 255 bytes at most
-  auto prefix = kj::heapString(name.slice(0, kj::min(name.size(), MAX_PREFIX)));
-  return kj::str(".", prefix, ".bothy-", kj::hex(random));
-}
-
-timespec timeOf(int64_t nanos) {
-  constexpr int64_t NANOS_PER_SECOND = 1'000'000'000;
-  auto rest = ((nanos % NANOS_PER_SECOND) + NANOS_PER_SECOND) % NANOS_PER_SECOND;
-  return {(nanos - rest) / NANOS_PER_SECOND, rest};
+[[noreturn]] void failOverNames(kj::StringPtr path) {
+  kj::throwFatalException(failure(kj::str(path, ": too many copies to this place are under way")));
 }
 
 }  // namespace
@@ -63,18 +55,31 @@ LocalPlace LocalPlace::find(kj::StringPtr path, kj::StringPtr sourceName, Kind k
   return {openDirectory(directory.size() > 0 ? directory : "."_kj), kj::mv(name), kj::str(path)};
 }
 
-PendingEntry::PendingEntry(LocalPlace given)
-    : place(kj::mv(given)), temporaryName(temporaryNameFor(place.name)) {
+PendingEntry::PendingEntry(LocalPlace given) : place(kj::mv(given)) {
   struct stat status{};
   bool exists = fstatat(place.directory, place.name.cStr(), &status, AT_SYMLINK_NOFOLLOW) == 0;
   if (exists && !S_ISREG(status.st_mode) && !S_ISLNK(status.st_mode)) {
     kj::throwFatalException(failure(kj::str(
         place.shown, ": it is no regular file: name another place, or - for standard output")));
   }
-  int fd = openat(place.directory, temporaryName.cStr(),
-                  O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, 0600);
-  if (fd < 0) fail(place.shown, "cannot make the file", errno);
-  entry = kj::AutoCloseFd(fd);
+  create();
+}
+
+void PendingEntry::create() {
+  constexpr int FLAGS = O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC;
+  constexpr mode_t MODE = 0600;
+  for (kj::uint attempt = 0; attempt < MAX_STAGING_NAMES; ++attempt) {
+    temporaryName = stagingName(place.name, attempt);
+    int fd = openat(place.directory, temporaryName.cStr(), FLAGS, MODE);
+    if (fd < 0 && errno == EEXIST && removeLeftOver(place.directory, temporaryName)) {
+      fd = openat(place.directory, temporaryName.cStr(), FLAGS, MODE);
+    }
+    if (fd < 0 && errno == EEXIST) continue;
+    if (fd < 0) fail(place.shown, "cannot make the file", errno);
+    entry = kj::AutoCloseFd(fd);
+    if (lockStaged(place.directory, temporaryName, fd)) return;
+  }
+  failOverNames(place.shown);
 }
 
 PendingEntry::~PendingEntry() noexcept(false) {
@@ -93,18 +98,25 @@ void PendingEntry::commit(FileAttributes attributes) {
 }
 
 void placeSymlink(LocalPlace place, kj::StringPtr target, int64_t modifiedNanos) {
-  auto temporary = temporaryNameFor(place.name);
-  if (symlinkat(target.cStr(), place.directory, temporary.cStr()) < 0) {
-    fail(place.shown, "cannot make the symlink", errno);
-  }
-  KJ_ON_SCOPE_FAILURE(unlinkat(place.directory, temporary.cStr(), 0));
   const timespec times[2] = {{0, UTIME_OMIT}, timeOf(modifiedNanos)};
-  if (utimensat(place.directory, temporary.cStr(), times, AT_SYMLINK_NOFOLLOW) < 0) {
-    fail(place.shown, "cannot set the time", errno);
+  for (kj::uint attempt = 0; attempt < MAX_STAGING_NAMES; ++attempt) {
+    auto temporary = stagingName(place.name, attempt);
+    auto make = [&] { return symlinkat(target.cStr(), place.directory, temporary.cStr()); };
+    int made = make();
+    if (made < 0 && errno == EEXIST && removeLeftOver(place.directory, temporary)) made = make();
+    if (made < 0 && errno == EEXIST) continue;
+    if (made < 0) fail(place.shown, "cannot make the symlink", errno);
+    bool timed = utimensat(place.directory, temporary.cStr(), times, AT_SYMLINK_NOFOLLOW) == 0;
+    if (timed &&
+        renameat(place.directory, temporary.cStr(), place.directory, place.name.cStr()) == 0) {
+      return;
+    }
+    int error = errno;
+    if (error == ENOENT) continue;  // another copy to this place took it for a left-over
+    unlinkat(place.directory, temporary.cStr(), 0);
+    fail(place.shown, timed ? "cannot put it in its place"_kj : "cannot set the time"_kj, error);
   }
-  if (renameat(place.directory, temporary.cStr(), place.directory, place.name.cStr()) < 0) {
-    fail(place.shown, "cannot put it in its place", errno);
-  }
+  failOverNames(place.shown);
 }
 
 }  // namespace bothy

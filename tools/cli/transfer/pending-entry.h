@@ -31,7 +31,8 @@ struct FileAttributes {
 };
 
 // A file that is being made beside its place under another name, and gets its own at `commit`.  Dropping it
-// before removes it.  Throws failure() where a system call fails.
+// before removes it; what a crash leaves goes when the same place is written again.  Throws failure() where a
+// system call fails.
 class PendingEntry final {
 public:
   // Refuses to replace what is neither a regular file nor a symlink, which is not followed.
@@ -51,6 +52,8 @@ private:
   kj::String temporaryName;
   kj::AutoCloseFd entry;
   bool committed = false;
+
+  void create();
 };
 
 // Makes a symlink that leads to `target`, in place of a file or symlink, in one step.

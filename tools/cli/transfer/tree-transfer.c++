@@ -16,14 +16,13 @@
 #include "transfer/tree-worker.h"
 #include "tree/archive-pack.h"
 #include "tree/archive-unpack.h"
+#include "tree/file-time.h"
 #include "tree/staged-tree.h"
 #include "wire/byte-sink.h"
 #include "wire/escape.h"
 
 namespace bothy {
 namespace {
-
-constexpr int64_t NANOS_PER_SECOND = 1'000'000'000;
 
 kj::Exception treeFailure(kj::StringPtr what, const FileProblem& problem) {
   auto path = problem.path.size() > 0 ? kj::str(" (", escapeGuestText(problem.path.asArray()), ")")
@@ -121,10 +120,9 @@ kj::Promise<TransferResult> uploadTree(Context& context, kj::StringPtr from, Rem
   kj::AutoCloseFd source(fd);
   struct stat status{};
   KJ_SYSCALL(fstat(source, &status));
-  Landing::Mark mark{
-      .kind = rpc::FileKind::DIRECTORY,
-      .mode = static_cast<uint16_t>(status.st_mode & 0777),
-      .modifiedNanos = status.st_mtim.tv_sec * NANOS_PER_SECOND + status.st_mtim.tv_nsec};
+  Landing::Mark mark{.kind = rpc::FileKind::DIRECTORY,
+                     .mode = static_cast<uint16_t>(status.st_mode & 0777),
+                     .modifiedNanos = nanosOf(status.st_mtim)};
 
   auto looking = landing.lookBefore(to);
   auto importRequest = to.files.importTreeRequest();

@@ -16,15 +16,11 @@
 #include "transfer/transfer.h"
 #include "transfer/tree-transfer.h"
 #include "tree/file-extents.h"
+#include "tree/file-time.h"
 #include "wire/byte-sink.h"
 
 namespace bothy {
 namespace {
-
-int64_t nanosOf(const timespec& time) {
-  constexpr int64_t NANOS_PER_SECOND = 1'000'000'000;
-  return time.tv_sec * NANOS_PER_SECOND + time.tv_nsec;
-}
 
 // Where a copy named `name` to `to` goes: into `to` if that is a directory and it has a name.
 kj::Promise<kj::String> findTarget(RemoteFiles& to, kj::StringPtr name, bool isTree) {
