@@ -184,7 +184,8 @@ interface Files {
   # Unpacks a tar (pax, GNU or ustar; uncompressed, gzip or zstd) below the directory `path`, which must
   # exist.  Modes are kept as they stand, without a umask, and times of modification; holes stay holes.  Entries are refused whole-archive (`invalidArchive`) when they are absolute, contain "..", pass
   # through a symlink, or are devices; setuid, setgid, sticky, owner and extended attributes are
-  # dropped.  Limits: `maxArchiveEntries`, `maxArchiveRatio`.
+  # dropped.  Limits: `maxArchiveEntries`, with parents that no entry names, and `maxArchiveRatio`; 1,024
+  # directories within one another, and 8 MiB of headers for an entry.
   #
   # `whole`: the tree is unpacked under another name, and has its place when all of it is there, with the mode
   # and time of the archive's ".".  A directory at `path` stays and takes the new entries, each in one step, in

@@ -23,7 +23,8 @@ struct WriteSettings {
   bool makeParents = false;
   uint64_t offset = 0;  // PATCH: of the first byte
   kj::Maybe<timespec> modified;
-  // A symlink at the name leads to the file that is written, and must lead to one.
+  // A symlink at the name leads to the file that is written, and must lead to one.  Of another user's in a sticky
+  // directory of all none is followed, as fs.protected_symlinks has it.
   bool followLinks = false;
 };
 

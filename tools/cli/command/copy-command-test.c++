@@ -280,6 +280,8 @@ TEST_CASE("S06 a symlink that came with one copy is not followed by the next") {
       INFO(planted << " " << target.cStr());
       world.supervisor.files.put("/out.txt", {.bytes = nullptr, .linkTarget = kj::str(planted)});
       CHECK(world.run({"cp", "demo:/out.txt", target}) == SUCCESS);
+      world.makeTree("/out.txt", treeOf("f", "hostile"));
+      CHECK(world.run({"cp", "demo:/out.txt", target}) == FAILURE);
       world.makeRemote("/out.txt", "hostile");
       world.run({"cp", "demo:/out.txt", target});
       CHECK(world.names() == "etc in secret");
