@@ -337,6 +337,9 @@ TEST_CASE("S11 an entry whose headers have no end is refused before they are hel
   // An old GNU sparse file, each of whose extensions says that another follows.
   auto archive = TestTar().special("f", 'S').take();
   memcpy(archive.begin() + 257, "ustar  ", 8);
+  snprintf(archive.asChars().begin() + 386, 12, "%011o",
+           0);  // the first piece: where, and how long
+  snprintf(archive.asChars().begin() + 398, 12, "%011o", 1);
   archive[482] = 1;  // an extension follows
   memset(archive.begin() + 148, ' ', 8);
   uint sum = 0;
@@ -357,6 +360,7 @@ TEST_CASE("S11 an entry whose headers have no end is refused before they are hel
   auto fd = inMemory(bytes);
   auto problem = target.unpackFd(fd, Duplicates::REFUSE);
   CHECK(KJ_ASSERT_NONNULL(problem).reason == Reason::INVALID_ARCHIVE);
+  CHECK(strstr(KJ_ASSERT_NONNULL(problem).message.cStr(), "bytes of headers") != nullptr);
   off_t position;
   KJ_SYSCALL(position = lseek(fd, 0, SEEK_CUR));
   constexpr uint64_t READ_AHEAD_BYTES = 1 << 20;
