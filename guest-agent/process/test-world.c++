@@ -141,8 +141,7 @@ void TestWorld::disconnect() {
 }
 
 void TestWorld::await(const Collected& out, size_t bytes) {
-  while (out.bytes.size() < bytes)
-    io.provider->getTimer().afterDelay(kj::MILLISECONDS).wait(scope);
+  while (out.bytes.size() < bytes) io.provider->getTimer().afterDelay(kj::MILLISECONDS).wait(scope);
 }
 
 rpc::ByteSink::Client collectInto(Collected& collected) {
