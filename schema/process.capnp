@@ -32,7 +32,7 @@ struct Command {
   # HOME=/ unless `environment` says otherwise.
 
   user @3 :Text;
-  # Name of a user in the workspace.  Empty: the workspace's user, `user`.
+  # Name or number of a user in the workspace.  Empty: the workspace's user, `user`.
 
   timeoutMillis @4 :UInt64;
   # Unless 0: the whole tree is ended as by `Process.end` if the program still runs after this time, and its status is

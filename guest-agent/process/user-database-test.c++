@@ -15,6 +15,8 @@ TEST_CASE("a user is found with the groups that name them") {
   CHECK(user.shell == "/bin/bash");
   REQUIRE(user.groups.size() == 2);
   CHECK(user.groups[1] == 61300);
+  CHECK(KJ_REQUIRE_NONNULL(world.host->users.find(kj::str(world.uid))).name == "user");
+  CHECK(world.host->users.find("61399") == nullptr);
   CHECK(world.host->users.find("nobody-at-all") == nullptr);
   CHECK(world.host->users.find("# no user") == nullptr);
 }

@@ -10,6 +10,9 @@ namespace bothy {
 
 namespace {
 
+// Of a line of passwd(5).
+constexpr size_t NAME_FIELD = 0, UID_FIELD = 2;
+
 using Field = kj::ArrayPtr<const char>;
 
 kj::Vector<Field> split(Field text, char separator) {
@@ -52,23 +55,33 @@ kj::Array<gid_t> groupsOf(kj::StringPtr file, kj::StringPtr user, gid_t primary)
 }  // namespace
 
 kj::Maybe<User> UserDatabase::find(kj::StringPtr name) const {
+  KJ_IF_MAYBE (user, findBy(NAME_FIELD, name)) return kj::mv(*user);
+  KJ_IF_MAYBE (user, findBy(UID_FIELD, name)) return kj::mv(*user);
+  // Whoever lost /etc/passwd needs somebody who can write another.
+  if (name == "root") {
+    return User{kj::str(name), 0, 0, kj::arr(gid_t{0}), kj::str("/root"), kj::str("/bin/sh")};
+  }
+  return nullptr;
+}
+
+kj::Maybe<User> UserDatabase::findBy(size_t field, kj::StringPtr text) const {
   auto passwd = readTextFile(kj::str(etcDirectory, "/passwd"));
   for (auto line : split(passwd, '\n')) {
     auto fields = split(line, ':');
-    if (fields.size() < 7 || fields[0].size() == 0 || fields[0] != name.asArray()) continue;
-    KJ_IF_MAYBE (uid, parseId(fields[2])) {
+    if (fields.size() < 7 || fields[NAME_FIELD].size() == 0 || fields[field] != text.asArray()) {
+      continue;
+    }
+    KJ_IF_MAYBE (uid, parseId(fields[UID_FIELD])) {
       KJ_IF_MAYBE (gid, parseId(fields[3])) {
         auto group = readTextFile(kj::str(etcDirectory, "/group"));
-        return User{kj::str(name), *uid, *gid, groupsOf(group, name, *gid),
+        auto name = kj::str(fields[NAME_FIELD]);
+        auto groups = groupsOf(group, name, *gid);
+        return User{kj::mv(name), *uid, *gid, kj::mv(groups),
                     fields[5].size() == 0 ? kj::str("/") : kj::str(fields[5]),
                     // passwd(5): an empty shell means /bin/sh
                     fields[6].size() == 0 ? kj::str("/bin/sh") : kj::str(fields[6])};
       }
     }
-  }
-  // Whoever lost /etc/passwd needs somebody who can write another.
-  if (name == "root") {
-    return User{kj::str(name), 0, 0, kj::arr(gid_t{0}), kj::str("/root"), kj::str("/bin/sh")};
   }
   return nullptr;
 }

@@ -24,10 +24,13 @@ public:
   // `etcDirectory`: absolute, without a final slash.
   explicit UserDatabase(kj::String etcDirectory) : etcDirectory(kj::mv(etcDirectory)) {}
 
+  // By the name or, as chown(1) takes it, by the number of one that has no such name.
   kj::Maybe<User> find(kj::StringPtr name) const;
 
 private:
   kj::String etcDirectory;
+
+  kj::Maybe<User> findBy(size_t field, kj::StringPtr text) const;
 };
 
 }  // namespace bothy
