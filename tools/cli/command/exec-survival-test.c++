@@ -128,6 +128,19 @@ TEST_CASE("without a supervisor exec says what to do") {
   CHECK(contains(world.errors(), "bothy: bothyd is not running at /test: start it"));
 }
 
+TEST_CASE("P45 exec waits for the end of a stop, and then says what is to be done") {
+  CommandTestWorld world;
+  world.supervisor.state = rpc::WorkspaceState::STOPPING;
+  world.start({"exec", "demo", "exit", "3"});
+  world.advance(3 * kj::SECONDS);
+  CHECK_FALSE(world.isDone());
+  world.supervisor.state = rpc::WorkspaceState::STOPPED;
+  world.advance(3 * kj::SECONDS);
+  REQUIRE(world.isDone());
+  CHECK(world.wait() == EXEC_FAILED);
+  CHECK(contains(world.errors(), "bothy start demo"));
+}
+
 TEST_CASE("P41 exec waits for an agent that does not answer yet") {
   CommandTestWorld world;
   world.supervisor.unreachable = true;

@@ -93,9 +93,11 @@ kj::Promise<kj::Maybe<kj::Exception>> Reconnection::tryOnce(Use& use) {
       if (lastStall == nullptr) notice(outcome.getStalled());
       lastStall = context.timer.now();
     }
-    const bool passes =
-        outcome.isUnreachable() || outcome.isStalled() ||
-        (outcome.isNotRunning() && outcome.getNotRunning() == rpc::WorkspaceState::STARTING);
+    // What comes after a stop tells more than the stop: the workspace is stopped, or runs again after a reboot.
+    const bool passes = outcome.isUnreachable() || outcome.isStalled() ||
+                        (outcome.isNotRunning() &&
+                         (outcome.getNotRunning() == rpc::WorkspaceState::STARTING ||
+                          outcome.getNotRunning() == rpc::WorkspaceState::STOPPING));
     if (!passes) kj::throwFatalException(kj::mv(*exception));
     co_return kj::mv(*exception);
   }
