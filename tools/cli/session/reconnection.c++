@@ -94,10 +94,10 @@ kj::Promise<kj::Maybe<kj::Exception>> Reconnection::tryOnce(Use& use) {
       lastStall = context.timer.now();
     }
     // What comes after a stop tells more than the stop: the workspace is stopped, or runs again after a reboot.
-    const bool passes = outcome.isUnreachable() || outcome.isStalled() ||
-                        (outcome.isNotRunning() &&
-                         (outcome.getNotRunning() == rpc::WorkspaceState::STARTING ||
-                          outcome.getNotRunning() == rpc::WorkspaceState::STOPPING));
+    const bool passes =
+        outcome.isUnreachable() || outcome.isStalled() ||
+        (outcome.isNotRunning() && (outcome.getNotRunning() == rpc::WorkspaceState::STARTING ||
+                                    outcome.getNotRunning() == rpc::WorkspaceState::STOPPING));
     if (!passes) kj::throwFatalException(kj::mv(*exception));
     co_return kj::mv(*exception);
   }
