@@ -4,6 +4,8 @@
 
 #include <catch2/catch_test_macros.hpp>
 
+#include <initializer_list>
+
 namespace bothy {
 namespace {
 
@@ -87,16 +89,19 @@ kj::String verdictOn(Sabotage sabotage) {
 }
 
 TEST_CASE("the judge is alive: each way to break a world on purpose is found") {
-  auto says = [](Sabotage sabotage, const char* words) {
+  auto says = [](Sabotage sabotage, std::initializer_list<const char*> words) {
     auto verdict = verdictOn(sabotage);
     INFO(verdict.cStr());
-    CHECK(strstr(verdict.cStr(), words) != nullptr);
+    bool isNamed = false;
+    for (auto word : words) isNamed = isNamed || strstr(verdict.cStr(), word) != nullptr;
+    CHECK(isNamed);
   };
-  says(Sabotage::VOLUME_IS_KEPT, "disk");
-  says(Sabotage::KEY_IS_KEPT, "key");
-  says(Sabotage::MACHINE_IS_KEPT, "machine");
-  says(Sabotage::ROW_IS_LOST, "");
-  says(Sabotage::GROWTH_IS_FORGOTTEN, "");
+  says(Sabotage::VOLUME_IS_KEPT, {"disk"});
+  says(Sabotage::KEY_IS_KEPT, {"key"});
+  says(Sabotage::MACHINE_IS_KEPT, {"machine"});
+  // By what of the workspace is missed or met first.
+  says(Sabotage::ROW_IS_LOST, {"key", "disk", "machine", "row"});
+  says(Sabotage::GROWTH_IS_FORGOTTEN, {"size", "bytes"});
 }
 
 }  // namespace

@@ -179,7 +179,7 @@ TEST_CASE("S06 --max holds for standard output, and for what says that it has no
   CHECK(world.run({"cp", "--max", "2M", "demo:/empty", world.directory}) == SUCCESS);
 }
 
-TEST_CASE("--max is refused where a copy goes into a workspace") {
+TEST_CASE("a copy into a workspace refuses --max") {
   CopyWorld world;
   world.local->openFile(kj::Path({"a"}), kj::WriteMode::CREATE)->writeAll("x");
   CHECK(world.run({"cp", "--max", "1M", world.path("a"), "demo:/a"}) == WRONG_USAGE);
