@@ -44,18 +44,20 @@ kj::OneOf<kj::AutoCloseFd, FileProblem> openEntry(int directory, kj::StringPtr n
 
 class Packing final {
 public:
-  Packing(int archiveFd, TreeProgress& progress) : progress(progress) {
+  Packing(int archiveFd, TreeProgress& progress) : progress(progress), archiveFd(archiveFd) {
     KJ_ASSERT(writer != nullptr && entry != nullptr);
     archive_write_set_format_pax(writer);
     // Names are bytes: no character set is assumed, and none is converted.
     archive_write_set_options(writer, "hdrcharset=BINARY");
     archive_write_set_bytes_per_block(writer, READ_BYTES);
     archive_write_set_bytes_in_last_block(writer, 1);
-    isOpen = archive_write_open_fd(writer, archiveFd) == ARCHIVE_OK;
+    isOpen = archive_write_open(writer, this, nullptr, &writeOut, nullptr) == ARCHIVE_OK;
   }
   ~Packing() {
     archive_entry_free(entry);
-    archive_write_fail(writer);
+    // What is not at its end stays so: neither the rest of an entry nor the end of the archive is written.  Not by
+    // archive_write_fail(), after which libarchive keeps its buffer.
+    isOver = true;
     archive_write_free(writer);
     if (zeros != nullptr) munmap(zeros, ZERO_BYTES);
   }
@@ -98,6 +100,8 @@ private:
   };
 
   TreeProgress& progress;
+  const int archiveFd;
+  bool isOver = false;
   archive* writer = archive_write_new();
   archive_entry* entry = archive_entry_new();
   bool isOpen;
@@ -106,6 +110,16 @@ private:
   kj::HashMap<Inode, kj::String> links;
   kj::Array<kj::byte> buffer = kj::heapArray<kj::byte>(READ_BYTES);
   void* zeros = nullptr;
+
+  static la_ssize_t writeOut(archive* writer, void* packing, const void* bytes, size_t size) {
+    auto& self = *static_cast<Packing*>(packing);
+    if (self.isOver) return ARCHIVE_FATAL;
+    ssize_t count;
+    while ((count = write(self.archiveFd, bytes, size)) < 0 && errno == EINTR) {
+    }
+    if (count < 0) archive_set_error(writer, errno, "Write error");
+    return count;
+  }
 
   kj::Maybe<FileProblem> add(int directory, kj::StringPtr name, kj::String path) {
     struct stat status;
