@@ -15,7 +15,7 @@ void makeRuntimeDirectories() {
   for (auto directory : {Directory{"/run/lock"_kj, 01777}, Directory{"/run/user"_kj, 0755},
                          Directory{"/run/bothy"_kj, 0755}}) {
     ensureDirectory(directory.path);
-    // mkdir(2) leaves out what the umask says.
+    // Those with a mount of their own have it already, unless that failed.  mkdir(2) leaves out what the umask says.
     KJ_SYSCALL(::chmod(directory.path.cStr(), directory.mode), directory.path);
   }
 }

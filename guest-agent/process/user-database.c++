@@ -55,8 +55,9 @@ kj::Array<gid_t> groupsOf(kj::StringPtr file, kj::StringPtr user, gid_t primary)
 }  // namespace
 
 kj::Maybe<User> UserDatabase::find(kj::StringPtr name) const {
-  KJ_IF_MAYBE (user, findBy(NAME_FIELD, name)) return kj::mv(*user);
-  KJ_IF_MAYBE (user, findBy(UID_FIELD, name)) return kj::mv(*user);
+  auto passwd = readTextFile(kj::str(etcDirectory, "/passwd"));
+  KJ_IF_MAYBE (user, findBy(passwd, NAME_FIELD, name)) return kj::mv(*user);
+  KJ_IF_MAYBE (user, findBy(passwd, UID_FIELD, name)) return kj::mv(*user);
   // Whoever lost /etc/passwd needs somebody who can write another.
   if (name == "root") {
     return User{kj::str(name), 0, 0, kj::arr(gid_t{0}), kj::str("/root"), kj::str("/bin/sh")};
@@ -64,8 +65,7 @@ kj::Maybe<User> UserDatabase::find(kj::StringPtr name) const {
   return nullptr;
 }
 
-kj::Maybe<User> UserDatabase::findBy(size_t field, kj::StringPtr text) const {
-  auto passwd = readTextFile(kj::str(etcDirectory, "/passwd"));
+kj::Maybe<User> UserDatabase::findBy(kj::StringPtr passwd, size_t field, kj::StringPtr text) const {
   for (auto line : split(passwd, '\n')) {
     auto fields = split(line, ':');
     if (fields.size() < 7 || fields[NAME_FIELD].size() == 0 || fields[field] != text.asArray()) {

@@ -30,7 +30,7 @@ public:
 private:
   kj::String etcDirectory;
 
-  kj::Maybe<User> findBy(size_t field, kj::StringPtr text) const;
+  kj::Maybe<User> findBy(kj::StringPtr passwd, size_t field, kj::StringPtr text) const;
 };
 
 }  // namespace bothy
