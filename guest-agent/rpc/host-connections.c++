@@ -4,7 +4,6 @@
 
 #include "schema/limits.capnp.h"
 #include "wire/rpc-connection.h"
-#include "wire/vsock-stream.h"
 
 namespace bothy {
 
@@ -35,7 +34,7 @@ kj::Promise<void> HostConnections::serve(kj::Own<kj::ConnectionReceiver> receive
   }
 }
 
-kj::Promise<void> HostConnections::serveLane(kj::Own<kj::AsyncIoStream> stream) {
+kj::Promise<void> HostConnections::serveLane(kj::Own<VsockStream> stream) {
   auto& raw = *stream;
   auto paf = kj::newPromiseAndFulfiller<GateVerdict>();
   auto connection =
@@ -55,7 +54,14 @@ kj::Promise<void> HostConnections::serveLane(kj::Own<kj::AsyncIoStream> stream) 
       KJ_LOG(WARNING, "closing the oldest connection: there are enough", welcomed.size());
       welcomed.front().evict->fulfill();
     }
-    co_await untilGoneOrEvicted(welcomed, gone.addBranch());
+    co_await untilGoneOrEvicted(welcomed, gone.addBranch().exclusiveJoin(sendCreditUpdates(raw)));
+  }
+}
+
+kj::Promise<void> HostConnections::sendCreditUpdates(VsockStream& stream) {
+  for (;;) {
+    co_await timer.afterDelay(CREDIT_UPDATE_INTERVAL);
+    stream.sendCreditUpdate();
   }
 }
 

@@ -5,6 +5,7 @@
 #include <kj/timer.h>
 
 #include "rpc/gate-facet.h"
+#include "wire/vsock-stream.h"
 
 namespace bothy {
 
@@ -23,6 +24,9 @@ constexpr kj::uint MAX_STRANGERS = 16;
 
 // A connection whose host has closed it, and to which something is still being written, is dropped after so long.
 constexpr kj::Duration CLOSED_LINGER = 1 * kj::SECONDS;
+
+// How often the host's device is made to look whether the host's end of a lane is still there.
+constexpr kj::Duration CREDIT_UPDATE_INTERVAL = 10 * kj::SECONDS;
 
 // The connections from the host, each an RPC connection ("lane") of its own behind a gate.  Those that
 // were welcomed are at most rpc::MAX_CONNECTIONS: over it, the oldest is closed.  All of them are the supervisor's,
@@ -60,7 +64,9 @@ private:
   Evictables welcomed;
   kj::TaskSet lanes;
 
-  kj::Promise<void> serveLane(kj::Own<kj::AsyncIoStream> stream);
+  kj::Promise<void> serveLane(kj::Own<VsockStream> stream);
+  // Until dropped.
+  kj::Promise<void> sendCreditUpdates(VsockStream& stream);
   kj::Promise<kj::Maybe<GateVerdict>> untilVerdict(kj::Promise<GateVerdict> verdict,
                                                    kj::Promise<void> gone);
   // Returns when `gone` does, or when it is evicted from `list`.

@@ -108,6 +108,17 @@ kj::Promise<void> VsockStream::whenWriteDisconnected() {
   return socket->whenWriteDisconnected();
 }
 
+void VsockStream::sendCreditUpdate() {
+  KJ_IF_MAYBE (fd, socket->getFd()) {
+    uint64_t bytes = 0;
+    socklen_t length = sizeof(bytes);
+    if (::getsockopt(*fd, AF_VSOCK, SO_VM_SOCKETS_BUFFER_SIZE, &bytes, &length) < 0) return;
+    // The kernel tells a size that changed.  It only grows: a smaller one may be less than what is on its way.
+    ++bytes;
+    ::setsockopt(*fd, AF_VSOCK, SO_VM_SOCKETS_BUFFER_SIZE, &bytes, sizeof(bytes));
+  }
+}
+
 void VsockStream::shutdownWrite() {
   socket->shutdownWrite();
 }
@@ -138,8 +149,10 @@ kj::Maybe<int> VsockStream::getFd() const {
 
 bool enlargeVsockBuffer(int fd) {
   uint64_t bytes = VSOCK_BUFFER_BYTES;
+  uint64_t maximum = bytes + VSOCK_BUFFER_GROWTH_BYTES;
   // The maximum first: the size is clamped to it.
-  return ::setsockopt(fd, AF_VSOCK, SO_VM_SOCKETS_BUFFER_MAX_SIZE, &bytes, sizeof(bytes)) == 0 &&
+  return ::setsockopt(fd, AF_VSOCK, SO_VM_SOCKETS_BUFFER_MAX_SIZE, &maximum, sizeof(maximum)) ==
+             0 &&
          ::setsockopt(fd, AF_VSOCK, SO_VM_SOCKETS_BUFFER_SIZE, &bytes, sizeof(bytes)) == 0;
 }
 

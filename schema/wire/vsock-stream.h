@@ -12,6 +12,9 @@ constexpr size_t MAX_VSOCK_WRITE_BYTES = 32 * 1024;
 // 6.12.92 resets a stream in which many small packets queue below a small buffer.
 constexpr uint64_t VSOCK_BUFFER_BYTES = 8 * 1024 * 1024;
 
+// What sendCreditUpdate() may add to the buffer in all, in bytes, one byte a call.
+constexpr uint64_t VSOCK_BUFFER_GROWTH_BYTES = 8 * 1024 * 1024;
+
 // How much must have come before a reader that waits for a large message is woken, in bytes, at most.
 // Packets carry 4 KiB, and a wake-up for each costs more than its bytes.
 constexpr size_t MAX_WAKE_BYTES = 64 * 1024;
@@ -30,6 +33,11 @@ public:
   kj::Promise<void> write(const void* buffer, size_t size) override;
   kj::Promise<void> write(kj::ArrayPtr<const kj::ArrayPtr<const kj::byte>> pieces) override;
   kj::Promise<void> whenWriteDisconnected() override;
+
+  // Sends the peer a credit update (virtio 1.2, 5.10.6.3), which a live peer takes without a trace.
+  // vhost-device-vsock 0.3.0 stops looking at a host program's socket when that was closed with bytes unread, and
+  // never tells the guest: it looks again, and ends the stream, when an update comes.  Nothing on other sockets.
+  void sendCreditUpdate();
 
   void shutdownWrite() override;
   void abortRead() override;

@@ -56,6 +56,25 @@ TEST_CASE("P28 a vsock device that hangs makes its agent unreachable, and can be
   CHECK(isGone(qemu));
 }
 
+TEST_CASE("P41 the guest ends the connection of a bothyd that died with bytes unread") {
+  SupervisedHost host;
+  TestWorkspace workspace(host);
+  TestTerminal terminal(
+      workspace, {.argv = {"/bin/sh"_kj, "-c"_kj, "while :; do echo line; sleep 0.01; done"_kj}});
+  terminal.waitForText("line");
+  auto connections = "ss -H --vsock state established | wc -l"_kj;
+  auto before = workspace.shell(connections);
+  CHECK(before != "0");
+
+  // The terminal's output waits for a reader, who does not come again.
+  KJ_SYSCALL(kill(host.pid(), SIGSTOP));
+  host.wait(host.timer.afterDelay(500 * kj::MILLISECONDS), "the pause");
+  host.restart(SIGKILL);
+  workspace.reconnect();
+  CHECK(workspace.shell(kj::str("for i in $(seq 300); do test $(", connections, ") -gt ", before,
+                                " || break; sleep 0.1; done; ", connections)) == before);
+}
+
 TEST_CASE("P12 a kernel that panics is told with its cause, and the workspace starts again") {
   SupervisedHost host;
   TestWorkspace workspace(host);
