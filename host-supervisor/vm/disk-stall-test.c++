@@ -121,6 +121,19 @@ TEST_CASE("a disk that is full though its file system has room is no end of a st
   CHECK(w.witness.freed == 1);
 }
 
+TEST_CASE("P28 a stall that is told of late, when the machine runs again, is over soon") {
+  World w;
+  w.makeRoom();
+  w.stall.begin();
+  w.pass(1);
+  CHECK(w.libvirt.resumes == 1);
+  w.stall.begin();
+  w.pass(3);
+  CHECK_FALSE(w.stall.isUnderWay());
+  CHECK(w.witness.full == 1);
+  CHECK(w.witness.freed == 1);
+}
+
 TEST_CASE("a libvirt that refuses is asked again") {
   World w;
   w.makeRoom();

@@ -17,7 +17,8 @@ public:
       : timer(timer), libvirt(libvirt), listener(listener), machine(machine), disk(disk) {}
   KJ_DISALLOW_COPY_AND_MOVE(DiskStall);
 
-  // QEMU has stopped the CPUs.  Any number of times.
+  // QEMU says that it has stopped the CPUs.  Any number of times, and up to a second late: QEMU 10 says it of a
+  // second write that found no room when the machine may already run again.
   void begin();
   bool isUnderWay() const { return waiting != nullptr; }
   // Resolves when it is over; at once where there is none.
@@ -36,7 +37,7 @@ private:
     kj::Own<kj::PromiseFulfiller<void>> fulfiller;
   };
   kj::Maybe<Waiting> waiting;
-  // QEMU has stopped the CPUs since they were last told to go on.
+  // QEMU has said so since the CPUs were last told to go on.
   bool recurred = false;
   kj::Promise<void> task = kj::READY_NOW;
 

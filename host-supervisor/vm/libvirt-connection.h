@@ -36,6 +36,7 @@ public:
   // domain may come to be yet, until destroy() has returned.
   virtual kj::Promise<int> create(kj::StringPtr name, kj::String xml,
                                   DiskPassphrase passphrase) = 0;
+  // Success also for a domain whose CPUs run.
   virtual kj::Promise<void> resume(kj::StringPtr name) = 0;
   // Success also for a domain that does not exist, or ends meanwhile.
   virtual kj::Promise<void> destroy(kj::StringPtr name) = 0;

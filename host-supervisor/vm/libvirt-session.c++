@@ -129,9 +129,9 @@ public:
 
   void resume(kj::StringPtr name) const override {
     auto domain = find(name);
-    if (domain.get() == nullptr || virDomainResume(domain.get()) < 0) {
-      failOfLibvirt("run the machine");
-    }
+    if (domain.get() == nullptr) failOfLibvirt("run the machine");
+    if (conditionOf(domain.get()) == LibvirtDomain::Condition::RUNS) return;
+    if (virDomainResume(domain.get()) < 0) failOfLibvirt("run the machine");
   }
 
   void destroy(kj::StringPtr name) const override {
