@@ -49,7 +49,7 @@ struct Health {
   agentMemoryBytes @8 :UInt64;
   # Resident set of the agent.
   agentWakeups @9 :UInt64;
-  # Voluntary context switches of the agent since boot: stands still while nothing happens.
+  # Voluntary context switches of the agent since boot.  While nothing happens it grows by one in ten seconds for each connection.
 }
 
 interface System {

@@ -66,7 +66,8 @@ TEST_CASE("P41 the guest ends the connection of a bothyd that died with bytes un
   auto before = workspace.shell(connections);
   CHECK(before != "0");
 
-  // The terminal's output waits for a reader, who does not come again.
+  // The terminal's output waits for a reader, who does not come again.  That some has come into the stopped process's socket
+  // shows nowhere: half a second is fifty lines.
   KJ_SYSCALL(kill(host.pid(), SIGSTOP));
   host.wait(host.timer.afterDelay(500 * kj::MILLISECONDS), "the pause");
   host.restart(SIGKILL);
