@@ -7,13 +7,11 @@
 
 #include <kj/async-io.h>
 #include <kj/debug.h>
-#include <kj/thread.h>
 #include <catch2/catch_test_macros.hpp>
 
 #include <filesystem>
 
 #include "loop/signals.h"
-#include "vm/hidden-kvm.h"
 #include "vm/probe-guest.h"
 
 namespace bothy {
@@ -77,23 +75,6 @@ TEST_CASE("the finding about KVM is kept until the host boots again") {
   CHECK(first.accelerator == second.accelerator);
   CHECK(first.reason == second.reason);
   CHECK((first.accelerator == HostAbilities::Accelerator::KVM) == (first.reason.size() == 0));
-}
-
-TEST_CASE("a thread that hides KVM keeps the other devices, and the others keep KVM") {
-  if (getuid() != 0) SKIP("a mount namespace takes root");
-  bool existed = access("/dev/kvm", F_OK) == 0;
-  bool exists = true, hasNull = false;
-  {
-    kj::Thread thread([&]() {
-      hideKvm();
-      exists = access("/dev/kvm", F_OK) == 0;
-      kj::AutoCloseFd null(open("/dev/null", O_RDWR | O_CLOEXEC));
-      hasNull = write(null, "x", 1) == 1;
-    });
-  }
-  CHECK(!exists);
-  CHECK(hasNull);
-  CHECK((access("/dev/kvm", F_OK) == 0) == existed);
 }
 
 }  // namespace

@@ -9,7 +9,7 @@
 #include <kj/debug.h>
 #include <kj/map.h>
 
-#include "vm/hidden-kvm.h"
+#include "vm/kvm-node.h"
 #include "vm/renewable-worker.h"
 
 namespace bothy {
@@ -17,12 +17,12 @@ namespace {
 
 // What a thread that starts machines needs, once.  libvirt makes most of its directories for everybody: what this
 // thread makes, and the threads that it starts, is its owner's alone (S17).
-void prepareThread(bool hidesKvm) {
+void prepareThread(KvmNode kvm) {
   static thread_local bool isPrepared = false;
   if (isPrepared) return;
   KJ_SYSCALL(unshare(CLONE_FS));
   umask(0077);
-  if (hidesKvm) hideKvm();
+  provideKvm(kvm);
   isPrepared = true;
 }
 
@@ -47,7 +47,7 @@ public:
   LibvirtConnectionImpl(kj::Timer& timer, Settings settings)
       : timer(timer),
         limits(settings.limits),
-        hidesKvm(settings.hidesKvm),
+        kvm(settings.kvm),
         events(kj::atomicRefcounted<LibvirtEventBox>()),
         sessions(kj::atomicRefcounted<LibvirtSessions>(kj::mv(settings.place),
                                                        kj::atomicAddRef(*events))),
@@ -61,8 +61,8 @@ public:
 
   kj::Promise<void> connect() {
     return starter.run({"open", nullptr, limits.open},
-                       [hidesKvm = hidesKvm, sessions = kj::atomicAddRef(*sessions)]() {
-                         prepareThread(hidesKvm);
+                       [kvm = kvm, sessions = kj::atomicAddRef(*sessions)]() {
+                         prepareThread(kvm);
                          sessions->get();
                        });
   }
@@ -79,10 +79,10 @@ public:
     // Whatever becomes of the job, what it owns goes with it, `over` among it.
     int number = co_await starter.run(
         {kj::str("start of ", name), name, limits.create},
-        [hidesKvm = hidesKvm, sessions = kj::atomicAddRef(*sessions), name = kj::str(name),
-         xml = kj::mv(xml), passphrase = kj::mv(passphrase), wish = kj::atomicAddRef(*wish),
+        [kvm = kvm, sessions = kj::atomicAddRef(*sessions), name = kj::str(name), xml = kj::mv(xml),
+         passphrase = kj::mv(passphrase), wish = kj::atomicAddRef(*wish),
          over = kj::mv(over.fulfiller)]() {
-          prepareThread(hidesKvm);
+          prepareThread(kvm);
           auto session = sessions->get();
           int number = session->create(xml, passphrase);
           if (wish->isWithdrawn) session->destroy(name);
@@ -127,7 +127,7 @@ public:
 private:
   kj::Timer& timer;
   const LibvirtLimits limits;
-  const bool hidesKvm;
+  const KvmNode kvm;
   kj::Own<LibvirtEventBox> events;
   kj::Own<const LibvirtSessions> sessions;
   // Those under way, whether or not somebody waits for them.

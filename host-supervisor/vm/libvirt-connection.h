@@ -4,6 +4,7 @@
 #include <kj/string.h>
 #include <kj/timer.h>
 
+#include "vm/kvm-node.h"
 #include "vm/libvirt-limits.h"
 #include "vm/libvirt-session.h"
 
@@ -22,9 +23,8 @@ public:
   struct Settings {
     LibvirtSession::Place place;
     LibvirtLimits limits;
-    // A place without /dev/kvm for libvirt: where KVM is unusable, libvirt that sees the device asks
-    // QEMU for its abilities again and again.
-    bool hidesKvm;
+    // For a libvirt in this process.
+    KvmNode kvm;
   };
 
   static kj::Promise<kj::Own<LibvirtConnection>> open(kj::Timer& timer, Settings settings);

@@ -1,6 +1,8 @@
 #include "vm/libvirt-driver.h"
 
 #include <errno.h>
+#include <fcntl.h>
+#include <string.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -25,8 +27,8 @@ constexpr size_t ADOPTIONS_AT_ONCE = 16;
 // back to nobody, and there are no cores (libvirt would raise the limit, or fail where it may not).  It
 // does not ask QEMU at each start which features of the CPU are not there: that is 300 commands, half a second.  The
 // user is the one that asks QEMU for its abilities and owns libvirt's directories; no machine has it.
-kj::String qemuSettings(uint32_t user, uint32_t group) {
-  return kj::str("stdio_handler = \"file\"\nuser = \"+", user, "\"\ngroup = \"+", group, R"("
+kj::String qemuSettings(uint32_t user) {
+  return kj::str("stdio_handler = \"file\"\nuser = \"+", user, "\"\ngroup = \"+", user, R"("
 seccomp_sandbox = 1
 capability_filters = [ "cpu-unavailable-features" ]
 remember_owner = 0
@@ -229,9 +231,13 @@ kj::Promise<HostAbilities> probeHost(kj::AsyncIoContext& io, Subreaper& reaper,
                                                settings.stateDir, settings.probeUser);
   HostAbilities found{accelerator.accelerator, HostAbilities::Vsock::KERNEL,
                       kj::mv(accelerator.reason), nullptr};
-  if (access("/dev/vhost-vsock", R_OK | W_OK) < 0) {
+  kj::AutoCloseFd kernelVsock(open("/dev/vhost-vsock", O_RDWR | O_CLOEXEC));
+  if (kernelVsock.get() < 0) {
+    // The node may be there without its driver.
     found.vsock = HostAbilities::Vsock::VHOST_USER;
-    found.vsockReason = kj::str("there is no /dev/vhost-vsock");
+    found.vsockReason = errno == ENOENT
+                            ? kj::str("there is no /dev/vhost-vsock")
+                            : kj::str("/dev/vhost-vsock does not open: ", strerror(errno));
   }
   co_return kj::mv(found);
 }
@@ -247,15 +253,18 @@ kj::Promise<kj::Own<VmDriver>> openLibvirtDriver(kj::AsyncIoContext& io, Subreap
     abilities = co_await probeHost(io, reaper, settings);
   }
   LibvirtSession::Place place{kj::str(settings.uri), nullptr};
-  bool isKvm = abilities.accelerator == HostAbilities::Accelerator::KVM;
+  const bool isKvm = abilities.accelerator == HostAbilities::Accelerator::KVM;
+  auto kvm = KvmNode::HOSTS;
   if (settings.uri.size() == 0) {
     auto root = kj::str(settings.runtimeDir, "/libvirt");
     uint32_t user = settings.probeUser;
-    prepareRoot(root, qemuSettings(user, isKvm ? kvmGroup(user).orDefault(user) : user));
+    prepareRoot(root, qemuSettings(user));
+    // Where nobody may use KVM, libvirt does not see it.
+    kvm = isKvm ? KvmNode::OPEN : KvmNode::HIDDEN;
     place = {kj::str("qemu:///embed?root=", root), kj::str("secret:///embed?root=", root)};
   }
   auto libvirt = co_await LibvirtConnection::open(io.provider->getTimer(),
-                                                  {kj::mv(place), settings.limits, !isKvm});
+                                                  {kj::mv(place), settings.limits, kvm});
   co_return kj::heap<LibvirtDriver>(
       MachineHost{io, reaper, kj::mv(settings), kj::mv(abilities), kj::mv(libvirt), nullptr});
 }

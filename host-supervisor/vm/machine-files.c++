@@ -1,9 +1,13 @@
 #include "vm/machine-files.h"
 
+#include <endian.h>
 #include <errno.h>
 #include <fcntl.h>
+#include <linux/posix_acl.h>
+#include <linux/posix_acl_xattr.h>
 #include <sys/stat.h>
 #include <sys/un.h>
+#include <sys/xattr.h>
 #include <unistd.h>
 
 #include <kj/debug.h>
@@ -13,7 +17,7 @@
 namespace bothy {
 namespace {
 
-void giveDisk(kj::StringPtr path, uint32_t user, uint32_t group) {
+void giveDisk(kj::StringPtr path, uint32_t user) {
   int fd;
   KJ_SYSCALL(fd = open(path.cStr(), O_RDWR | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK), path);
   kj::AutoCloseFd disk(fd);
@@ -21,8 +25,23 @@ void giveDisk(kj::StringPtr path, uint32_t user, uint32_t group) {
   KJ_SYSCALL(fstat(disk, &stats));
   KJ_REQUIRE(S_ISREG(stats.st_mode) || S_ISBLK(stats.st_mode), "a data disk is a file or a device",
              path);
-  KJ_SYSCALL(fchown(disk, user, group), path);
+  KJ_SYSCALL(fchown(disk, user, user), path);
   KJ_SYSCALL(fchmod(disk, 0600), path);
+}
+
+// A process of `user` is not always in the group of the directory: by an ACL it passes all the same.
+void letUserPass(int directory, uint32_t user) {
+  struct {
+    posix_acl_xattr_header header;
+    posix_acl_xattr_entry entries[5];
+  } acl{{htole32(POSIX_ACL_XATTR_VERSION)},
+        {{htole16(ACL_USER_OBJ), htole16(ACL_READ | ACL_WRITE | ACL_EXECUTE),
+          htole32(ACL_UNDEFINED_ID)},
+         {htole16(ACL_USER), htole16(ACL_EXECUTE), htole32(user)},
+         {htole16(ACL_GROUP_OBJ), htole16(ACL_EXECUTE), htole32(ACL_UNDEFINED_ID)},
+         {htole16(ACL_MASK), htole16(ACL_EXECUTE), htole32(ACL_UNDEFINED_ID)},
+         {htole16(ACL_OTHER), 0, htole32(ACL_UNDEFINED_ID)}}};
+  KJ_SYSCALL(fsetxattr(directory, "system.posix_acl_access", &acl, sizeof(acl), 0));
 }
 
 }  // namespace
@@ -34,14 +53,15 @@ void MachineFiles::prepare(const VmSpec& spec, uint32_t group) const {
   KJ_SYSCALL(fd = open(runtimeDir.cStr(), O_RDONLY | O_DIRECTORY | O_CLOEXEC | O_NOFOLLOW),
              runtimeDir);
   kj::AutoCloseFd directory(fd);
-  KJ_SYSCALL(fchown(directory, 0, group));
+  KJ_SYSCALL(fchown(directory, 0, spec.uid));
   KJ_SYSCALL(fchmod(directory, 0710));
+  if (group != spec.uid) letUserPass(directory, spec.uid);
 
   if (mkdirat(directory, "vsock", 0700) < 0 && errno != EEXIST) KJ_FAIL_SYSCALL("mkdir", errno);
   int vsockFd;
   KJ_SYSCALL(vsockFd = openat(directory, "vsock", O_RDONLY | O_DIRECTORY | O_CLOEXEC | O_NOFOLLOW));
   kj::AutoCloseFd vsock(vsockFd);
-  KJ_SYSCALL(fchown(vsock, spec.uid, group));
+  KJ_SYSCALL(fchown(vsock, spec.uid, spec.uid));
   KJ_SYSCALL(fchmod(vsock, 0700));
 
   removeSecret();
@@ -49,9 +69,9 @@ void MachineFiles::prepare(const VmSpec& spec, uint32_t group) const {
   KJ_SYSCALL(secretFd = openat(directory, "secret", O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0400));
   kj::AutoCloseFd secretFile(secretFd);
   kj::FdOutputStream(secretFile.get()).write(spec.secret.begin(), spec.secret.size());
-  KJ_SYSCALL(fchown(secretFile, spec.uid, group));
+  KJ_SYSCALL(fchown(secretFile, spec.uid, spec.uid));
 
-  giveDisk(spec.dataDisk, spec.uid, group);
+  giveDisk(spec.dataDisk, spec.uid);
 }
 
 void makePrivate(kj::StringPtr path) {

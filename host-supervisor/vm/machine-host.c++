@@ -5,9 +5,10 @@
 namespace bothy {
 
 uint32_t MachineHost::groupOf(uint32_t user) const {
-  if (abilities.accelerator == HostAbilities::Accelerator::KVM)
-    return kvmGroup(user).orDefault(user);
-  return user;
+  // A libvirt in this process has a /dev/kvm that needs no group.
+  const bool isEmbedded = settings.uri.size() == 0;
+  if (isEmbedded || abilities.accelerator != HostAbilities::Accelerator::KVM) return user;
+  return kvmGroup(user).orDefault(user);
 }
 
 kj::Promise<kj::Maybe<kj::Exception>> outcomeOf(kj::Promise<void> promise) {

@@ -18,6 +18,8 @@ struct MachineHost {
   kj::Maybe<VmDriver::Events&> listener;
 
   kj::Timer& timer() { return io.provider->getTimer(); }
+  // The group of the QEMU that runs as `user`: that user's own, unless a libvirt of the host's own needs another to open
+  // /dev/kvm.
   uint32_t groupOf(uint32_t user) const;
 };
 

@@ -1,4 +1,4 @@
-#include "vm/hidden-kvm.h"
+#include "vm/kvm-node.h"
 
 #include <dirent.h>
 #include <fcntl.h>
@@ -13,7 +13,7 @@
 namespace bothy {
 namespace {
 
-// Where the new /dev is put together; any directory that exists and is not used by this program.
+// Where the new nodes are made; any directory that exists and is not used by this program.
 constexpr kj::StringPtr STAGE = "/mnt"_kj;
 
 // Shows `name` of /dev below STAGE.
@@ -40,14 +40,8 @@ void show(kj::StringPtr name) {
   KJ_SYSCALL(mount(from.cStr(), to.cStr(), nullptr, MS_BIND | MS_REC, nullptr), name);
 }
 
-}  // namespace
-
-void hideKvm() {
-  if (access("/dev/kvm", F_OK) < 0) return;
-  KJ_SYSCALL(unshare(CLONE_NEWNS));
-  KJ_SYSCALL(mount(nullptr, "/", nullptr, MS_SLAVE | MS_REC, nullptr));
-  KJ_SYSCALL(mount("dev", STAGE.cStr(), "tmpfs", MS_NOSUID | MS_NOEXEC, "mode=0755,size=1m"));
-
+// The whole of /dev is another: a mount over a name does not take the name away.
+void hide() {
   DIR* directory = opendir("/dev");
   KJ_REQUIRE(directory != nullptr, "/dev cannot be read");
   KJ_DEFER(closedir(directory));
@@ -56,6 +50,29 @@ void hideKvm() {
     if (name != "." && name != ".." && name != "kvm") show(name);
   }
   KJ_SYSCALL(mount(STAGE.cStr(), "/dev", nullptr, MS_MOVE, nullptr));
+}
+
+void openToAll(const struct stat& hosts) {
+  auto node = kj::str(STAGE, "/kvm");
+  KJ_SYSCALL(mknod(node.cStr(), S_IFCHR, hosts.st_rdev));
+  KJ_SYSCALL(chmod(node.cStr(), 0666));
+  KJ_SYSCALL(mount(node.cStr(), "/dev/kvm", nullptr, MS_BIND, nullptr));
+  KJ_SYSCALL(umount2(STAGE.cStr(), MNT_DETACH));
+}
+
+}  // namespace
+
+void provideKvm(KvmNode node) {
+  struct stat hosts;
+  if (node == KvmNode::HOSTS || stat("/dev/kvm", &hosts) < 0) return;
+  KJ_SYSCALL(unshare(CLONE_NEWNS));
+  KJ_SYSCALL(mount(nullptr, "/", nullptr, MS_SLAVE | MS_REC, nullptr));
+  KJ_SYSCALL(mount("dev", STAGE.cStr(), "tmpfs", MS_NOSUID | MS_NOEXEC, "mode=0755,size=1m"));
+  if (node == KvmNode::HIDDEN) {
+    hide();
+  } else {
+    openToAll(hosts);
+  }
 }
 
 }  // namespace bothy

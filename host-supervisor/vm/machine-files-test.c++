@@ -1,0 +1,75 @@
+#include "vm/machine-files.h"
+
+#include <stdlib.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include <kj/async-io.h>
+#include <kj/debug.h>
+#include <kj/filesystem.h>
+#include <catch2/catch_test_macros.hpp>
+
+#include <filesystem>
+
+#include "loop/child-process.h"
+#include "loop/signals.h"
+
+namespace bothy {
+namespace {
+
+constexpr uint32_t USER = 965540;
+constexpr uint32_t OTHER_USER = 965541;
+constexpr uint32_t SHARED_GROUP = 965542;
+
+struct Fixture {
+  Fixture() : io((captureSignals(), kj::setupAsyncIo())), reaper(io.unixEventPort) {
+    char name[] = "/tmp/bothy-files-XXXXXX";
+    KJ_REQUIRE(mkdtemp(name) != nullptr);
+    root = kj::str(name);
+    KJ_SYSCALL(chmod(name, 0711));
+    spec.uid = USER;
+    spec.dataDisk = kj::str(root, "/disk");
+    spec.secret = kj::heapArray("secret"_kj.asBytes());
+    spec.runtimeDir = kj::str(root, "/machine");
+    KJ_SYSCALL(mkdir(spec.runtimeDir.cStr(), 0700));
+    auto fs = kj::newDiskFilesystem();
+    fs->getRoot().openFile(fs->getCurrentPath().evalNative(spec.dataDisk), kj::WriteMode::CREATE);
+  }
+  ~Fixture() { std::filesystem::remove_all(root.cStr()); }
+
+  // Whether a process that runs as them finds the secret.
+  bool passes(uint32_t user, uint32_t group) {
+    auto test = ChildProcess::spawn(
+        io.unixEventPort, reaper,
+        ChildSpec{"/usr/bin/test", kj::arr(kj::str("-e"), MachineFiles(spec.runtimeDir).secret()),
+                  ChildSpec::Owner{user, group}, nullptr, ChildSpec::Lifetime::OWNED});
+    return test->onExit().wait(io.waitScope) == 0;
+  }
+
+  kj::AsyncIoContext io;
+  Subreaper reaper;
+  kj::String root;
+  VmSpec spec{};
+};
+
+TEST_CASE("S20 a machine's user passes to its files, and no other does") {
+  if (getuid() != 0) SKIP("machines run as users of their own, which takes root");
+  Fixture f;
+  MachineFiles(f.spec.runtimeDir).prepare(f.spec, USER);
+  CHECK(f.passes(USER, USER));
+  CHECK_FALSE(f.passes(OTHER_USER, OTHER_USER));
+}
+
+TEST_CASE("S20 a group that all QEMUs have lets none of them pass to another's files") {
+  if (getuid() != 0) SKIP("machines run as users of their own, which takes root");
+  Fixture f;
+  MachineFiles(f.spec.runtimeDir).prepare(f.spec, SHARED_GROUP);
+  CHECK(f.passes(USER, SHARED_GROUP));
+  // Its vsock device.
+  CHECK(f.passes(USER, USER));
+  CHECK_FALSE(f.passes(OTHER_USER, SHARED_GROUP));
+  CHECK_FALSE(f.passes(OTHER_USER, OTHER_USER));
+}
+
+}  // namespace
+}  // namespace bothy
