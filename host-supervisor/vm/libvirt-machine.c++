@@ -53,6 +53,7 @@ LibvirtMachine::LibvirtMachine(MachineHost& host, VmSpec specParam)
       processes(host.io.unixEventPort, spec.uid),
       record{kj::str(spec.name), kj::str(spec.runtimeDir), spec.uid},
       stall(host.timer(), *host.libvirt, host.listener, spec.name, spec.dataDisk),
+      vsock(host.abilities.vsock),
       end(nullptr) {
   auto paf = kj::newPromiseAndFulfiller<VmEnd>();
   endFulfiller = kj::mv(paf.fulfiller);
@@ -63,10 +64,6 @@ LibvirtMachine::LibvirtMachine(MachineHost& host, VmSpec specParam)
 }
 
 LibvirtMachine::~LibvirtMachine() noexcept(false) {}
-
-bool LibvirtMachine::hasVsockDevice() const {
-  return host.abilities.vsock == HostAbilities::Vsock::VHOST_USER;
-}
 
 uint64_t LibvirtMachine::qemuPid() {
   KJ_IF_MAYBE (process, qemu) {
@@ -126,6 +123,8 @@ kj::Promise<bool> LibvirtMachine::adopt(kj::Maybe<LibvirtDomain::Condition> foun
   if (condition == Condition::PAUSED && !old.cpusRun) co_return false;
   record.cpusRun = old.cpusRun;
   openQemu();
+  vsock =
+      old.vsockDevice.pid == 0 ? HostAbilities::Vsock::KERNEL : HostAbilities::Vsock::VHOST_USER;
   if (hasVsockDevice()) {
     record.vsockDevice = old.vsockDevice;
     vsockDevice = ProcessHandle::open(host.io.unixEventPort, old.vsockDevice);

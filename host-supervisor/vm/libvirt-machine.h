@@ -54,6 +54,8 @@ private:
 
   kj::Maybe<kj::Own<ProcessHandle>> qemu;
   kj::Maybe<kj::Own<ProcessHandle>> vsockDevice;
+  // What it was started with, whatever the host can do by now.
+  HostAbilities::Vsock vsock;
   bool vsockIsUp = false;
   // Seen in the present device, so that its absence means something.
   bool hadVsockWorker = false;
@@ -72,7 +74,8 @@ private:
   kj::Promise<void> stopped = nullptr;
   kj::Maybe<kj::Own<kj::PromiseFulfiller<void>>> vsockUnplugged;
 
-  bool hasVsockDevice() const;
+  // It has a vhost-user one, not the kernel's.
+  bool hasVsockDevice() const { return vsock == HostAbilities::Vsock::VHOST_USER; }
   void openQemu();
   kj::Promise<void> openConsole();
   void beginStall();

@@ -13,7 +13,7 @@ struct MachineRecord {
   kj::String name;
   kj::String runtimeDir;
   uint32_t uid;
-  // The vhost-user vsock device's process; pid 0 where there is none.
+  // The vhost-user vsock device's process; pid 0 where the machine has the kernel's vsock.
   ProcessIdentity vsockDevice{0, 0};
   // Its CPUs were told to run, or will be at once.
   bool cpusRun = false;
