@@ -50,9 +50,10 @@ SupervisedHost::SupervisedHost(Options options)
       exceptionsBefore(std::uncaught_exceptions()) {
   KJ_REQUIRE(geteuid() == 0, "scenarios on real machines need root, as bothyd does");
   // Where the build is, a machine's user may not be able to go.
+  auto images = options.image.size() > 0 ? options.image : "."_kj;
   hostOutput({"/bin/sh"_kj, "-c"_kj,
-              kj::str("cd " BOTHY_IMAGES " && mkdir ", root, "/images && { cp -rl . ", root,
-                      "/images 2>/dev/null || cp -r . ", root, "/images; }")});
+              kj::str("cd " BOTHY_IMAGES " && mkdir ", root, "/images && { cp -rl ", images, " ",
+                      root, "/images 2>/dev/null || cp -r ", images, " ", root, "/images; }")});
   start();
 }
 

@@ -22,6 +22,8 @@ public:
     kj::StringPtr program = BOTHYD_PROGRAM;
     // More lines of its configuration.
     kj::StringPtr settings = "";
+    // The only image that it has; empty: all that are built.
+    kj::StringPtr image = "";
   };
   SupervisedHost();
   explicit SupervisedHost(Options options);

@@ -4,7 +4,9 @@
 #include <fcntl.h>
 #include <kj/debug.h>
 #include <kj/io.h>
+#include <linux/vm_sockets.h>
 #include <stdlib.h>
+#include <sys/socket.h>
 
 #include <algorithm>
 
@@ -68,6 +70,15 @@ kj::String dialSocketOf(pid_t device) {
   const char* at = std::search(line.begin(), line.end(), OPTION.begin(), OPTION.end());
   KJ_REQUIRE(at != line.end(), "the vsock device has no socket", line);
   return kj::str(at + OPTION.size());
+}
+
+// The guest's address where the kernel of the host has its vsock.
+kj::Maybe<uint32_t> kernelVsockOf(pid_t qemu) {
+  constexpr kj::StringPtr PROPERTY = "\"guest-cid\":"_kj;
+  auto line = hostOutput({"/bin/cat"_kj, kj::str("/proc/", qemu, "/cmdline")});
+  const char* at = std::search(line.begin(), line.end(), PROPERTY.begin(), PROPERTY.end());
+  if (at == line.end()) return nullptr;
+  return static_cast<uint32_t>(strtoul(at + PROPERTY.size(), nullptr, 10));
 }
 
 }  // namespace
@@ -163,6 +174,9 @@ pid_t TestWorkspace::vsockDevice() {
 }
 
 kj::Maybe<kj::Own<kj::AsyncIoStream>> TestWorkspace::dial(uint32_t port) {
+  KJ_IF_MAYBE (cid, kernelVsockOf(qemu())) {
+    return dialKernel(*cid, port);
+  }
   auto& network = host.io.provider->getNetwork();
   auto address =
       network.parseAddress(kj::str("unix:", dialSocketOf(vsockDevice()))).wait(host.scope);
@@ -174,6 +188,24 @@ kj::Maybe<kj::Own<kj::AsyncIoStream>> TestWorkspace::dial(uint32_t port) {
     if (host.wait(stream->tryRead(&byte, 1, 1), "the vsock device's answer") == 0) return nullptr;
   }
   return kj::mv(stream);
+}
+
+kj::Maybe<kj::Own<kj::AsyncIoStream>> TestWorkspace::dialKernel(uint32_t cid, uint32_t port) {
+  int fd;
+  KJ_SYSCALL(fd = socket(AF_VSOCK, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0));
+  kj::AutoCloseFd socket(fd);
+  sockaddr_vm address{};
+  address.svm_family = AF_VSOCK;
+  address.svm_cid = cid;
+  address.svm_port = port;
+  auto connecting = kj::evalNow([&]() {
+    return host.io.lowLevelProvider->wrapConnectingSocketFd(
+        kj::mv(socket), reinterpret_cast<sockaddr*>(&address), sizeof(address));
+  });
+  auto connected =
+      connecting.then([](auto stream) { return kj::Maybe(kj::mv(stream)); })
+          .catch_([](kj::Exception&&) { return kj::Maybe<kj::Own<kj::AsyncIoStream>>(); });
+  return host.wait(kj::mv(connected), "the guest's vsock");
 }
 
 TestTerminal::TestTerminal(TestWorkspace& workspace, Options options)

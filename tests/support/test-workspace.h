@@ -57,8 +57,8 @@ public:
   pid_t qemu();
   // Its vhost-user vsock device process.
   pid_t vsockDevice();
-  // A stream to a port of the guest that passes bothyd by, as any process of the host that may open the
-  // device's socket could have one; nullptr if nobody listens.
+  // A stream to a port of the guest that passes bothyd by, as any process of the host could have one that may open
+  // the device's socket, or any at all where the vsock is the kernel's; nullptr if nobody listens.
   kj::Maybe<kj::Own<kj::AsyncIoStream>> dial(uint32_t port);
 
 private:
@@ -67,6 +67,8 @@ private:
   kj::Maybe<capnp::Response<rpc::Workspace::InfoResults>> lastInfo;
   kj::Maybe<capnp::Response<rpc::System::HealthResults>> lastHealth;
   kj::String id;
+
+  kj::Maybe<kj::Own<kj::AsyncIoStream>> dialKernel(uint32_t cid, uint32_t port);
 };
 
 // A terminal and what one viewer of it sees.

@@ -1,7 +1,6 @@
 // What becomes of workspaces when the host's disk is full.
 
 #include <signal.h>
-#include <sys/mount.h>
 
 #include <kj/debug.h>
 #include <catch2/catch_test_macros.hpp>
@@ -9,37 +8,11 @@
 #include <filesystem>
 
 #include "support/event-record.h"
-#include "support/host-program.h"
+#include "support/small-disk.h"
 #include "support/test-workspace.h"
 
 namespace bothy {
 namespace {
-
-// A host whose state directory is a file system of its own, which may be full.
-class SmallDisk final {
-public:
-  explicit SmallDisk(SupervisedHost& host, kj::StringPtr size)
-      : state(kj::str(host.directory(), "/state")), ballast(kj::str(state, "/ballast")) {
-    host.wait(host.supervisor().listRequest().send().dropPipeline(), "the list");
-    host.stop(SIGTERM);
-    auto options = kj::str("size=", size, ",mode=0711");
-    KJ_SYSCALL(mount("tmpfs", state.cStr(), "tmpfs", 0, options.cStr()), state);
-    host.start();
-  }
-  ~SmallDisk() { umount2(state.cStr(), MNT_DETACH); }
-  KJ_DISALLOW_COPY_AND_MOVE(SmallDisk);
-
-  // Leaves so many KiB free.
-  void fill(uint64_t keepKib) {
-    runProgram({"/bin/sh"_kj, "-c"_kj,
-                kj::str("cat /dev/zero > ", ballast, "; truncate -s -", keepKib, "K ", ballast)});
-  }
-  void drain() { std::filesystem::remove(ballast.cStr()); }
-
-private:
-  kj::String state;
-  kj::String ballast;
-};
 
 TEST_CASE("P28 on a full disk a workspace can be deleted, and that makes room") {
   SupervisedHost host;
