@@ -1,5 +1,7 @@
 #include "wire/rpc-connection.h"
 
+#include <kj/debug.h>
+
 #include "schema/limits.capnp.h"
 
 namespace bothy {
@@ -13,6 +15,17 @@ capnp::ReaderOptions readerOptions() {
 
 using capnp::rpc::twoparty::Side;
 
+namespace {
+
+// Many small messages at a time.  Of a large one this much is copied, and of an idle connection it is what it holds.
+constexpr size_t READ_AHEAD_WORDS = 8 * 1024 / sizeof(capnp::word);
+
+// What a message takes that waits to be written, beside its bytes: the first segment of an answer whose size
+// nobody foretells is 8 KiB.
+constexpr size_t QUEUED_MESSAGE_BYTES = 8 * 1024;
+
+}  // namespace
+
 RpcConnection::RpcConnection(kj::Own<kj::AsyncIoStream> streamParam,
                              capnp::Capability::Client bootstrap)
     : stream(kj::mv(streamParam)),
@@ -21,9 +34,34 @@ RpcConnection::RpcConnection(kj::Own<kj::AsyncIoStream> streamParam,
   system.setFlowLimit(rpc::MAX_FLOW_WORDS);
 }
 
+RpcConnection::RpcConnection(kj::Own<kj::AsyncIoStream> streamParam,
+                             capnp::Capability::Client bootstrap, kj::Timer& timer,
+                             GuardRules rules, MessageBudget& budget,
+                             kj::Maybe<const kj::MonotonicClock&> clock)
+    : stream(kj::mv(streamParam)),
+      messages(kj::heap<capnp::BufferedMessageStream>(
+          *stream, capnp::IncomingRpcMessage::getShortLivedCallback(), READ_AHEAD_WORDS)),
+      network(guard.emplace(*messages, timer, rules, budget, clock), Side::SERVER, readerOptions()),
+      system(capnp::makeRpcServer(network, kj::mv(bootstrap))) {
+  requireGuard().watchQueue([this]() {
+    return network.getCurrentQueueSize() + network.getCurrentQueueCount() * QUEUED_MESSAGE_BYTES;
+  });
+  network.slowStreams([this]() { return requireGuard().untilRoomToSend(); });
+  system.setFlowLimit(rpc::MAX_FLOW_WORDS);
+}
+
 RpcConnection::RpcConnection(kj::Own<kj::AsyncIoStream> streamParam)
     : stream(kj::mv(streamParam)),
       network(*stream, Side::CLIENT, readerOptions()),
+      system(capnp::makeRpcClient(network)) {
+  system.setFlowLimit(rpc::MAX_FLOW_WORDS);
+}
+
+RpcConnection::RpcConnection(kj::Own<kj::AsyncCapabilityStream> capabilityStream,
+                             kj::uint maxDescriptors)
+    : stream(kj::mv(capabilityStream)),
+      network(static_cast<kj::AsyncCapabilityStream&>(*stream), maxDescriptors, Side::CLIENT,
+              readerOptions()),
       system(capnp::makeRpcClient(network)) {
   system.setFlowLimit(rpc::MAX_FLOW_WORDS);
 }
@@ -35,6 +73,10 @@ capnp::Capability::Client RpcConnection::bootstrap() {
   auto vatId = message.initRoot<capnp::rpc::twoparty::VatId>();
   vatId.setSide(network.getSide() == Side::CLIENT ? Side::SERVER : Side::CLIENT);
   return system.bootstrap(vatId);
+}
+
+MessageGuard& RpcConnection::requireGuard() {
+  return KJ_REQUIRE_NONNULL(guard, "this connection has no guard");
 }
 
 kj::Promise<void> RpcConnection::onDisconnect() {

@@ -2,6 +2,8 @@
 
 #include <kj/async-io.h>
 
+#include "wire/message-budget.h"
+#include "wire/message-guard.h"
 #include "wire/rpc-network.h"
 
 namespace bothy {
@@ -15,8 +17,14 @@ class RpcConnection final {
 public:
   // The side that offers `bootstrap` to the peer.
   RpcConnection(kj::Own<kj::AsyncIoStream> stream, capnp::Capability::Client bootstrap);
+  // The same with a peer that is not trusted.  `timer`, `budget` and `clock` (see MessageGuard) outlive it.
+  RpcConnection(kj::Own<kj::AsyncIoStream> stream, capnp::Capability::Client bootstrap,
+                kj::Timer& timer, GuardRules rules, MessageBudget& budget,
+                kj::Maybe<const kj::MonotonicClock&> clock = nullptr);
   // The side that only asks.
   explicit RpcConnection(kj::Own<kj::AsyncIoStream> stream);
+  // The same, over a Unix socket: each message from the peer may bring so many descriptors.
+  RpcConnection(kj::Own<kj::AsyncCapabilityStream> stream, kj::uint maxDescriptors);
   ~RpcConnection() noexcept(false);
   KJ_DISALLOW_COPY_AND_MOVE(RpcConnection);
 
@@ -26,8 +34,13 @@ public:
   // Resolves when the connection has ended, whoever ended it; never fails.
   kj::Promise<void> onDisconnect();
 
+  // The guard of a connection that was made with one.
+  MessageGuard& requireGuard();
+
 private:
   kj::Own<kj::AsyncIoStream> stream;
+  kj::Own<capnp::MessageStream> messages;
+  kj::Maybe<MessageGuard> guard;
   RpcNetwork network;
   capnp::RpcSystem<capnp::rpc::twoparty::VatId> system;
 };

@@ -1,46 +1,70 @@
 #include "wire/rpc-network.h"
 
 #include <kj/debug.h>
+#include <kj/refcount.h>
 
 namespace bothy {
 
 class RpcNetwork::FlowController final: public capnp::RpcFlowController,
                                         private capnp::RpcFlowController::WindowGetter {
 public:
-  explicit FlowController(kj::TaskSet& answers)
-      : answers(answers), inner(newVariableWindowController(*this)) {}
+  explicit FlowController(RpcNetwork& network)
+      : network(network), inner(newVariableWindowController(*this)) {}
 
   kj::Promise<void> send(kj::Own<capnp::OutgoingRpcMessage> message,
                          kj::Promise<void> ack) override {
     largest = kj::max(largest, message->sizeInWords() * sizeof(capnp::word));
     auto paf = kj::newPromiseAndFulfiller<void>();
-    answers.add(relay(kj::mv(ack), kj::mv(paf.fulfiller)));
-    return inner->send(kj::mv(message), kj::mv(paf.promise));
+    ++waiting->messages;
+    network.answers.add(relay(kj::mv(ack), kj::mv(paf.fulfiller), kj::addRef(*waiting)));
+    auto sent = inner->send(kj::mv(message), kj::mv(paf.promise));
+    KJ_IF_MAYBE (untilRoom, network.untilRoom) {
+      // Whoever waits for it may outlive the network.
+      return network.slowed.wrap(sent.then([untilRoom]() { return (*untilRoom)(); }));
+    }
+    return kj::mv(sent);
   }
 
   kj::Promise<void> waitAllAcked() override { return inner->waitAllAcked(); }
 
 private:
+  // Messages without an answer.
+  struct Waiting: kj::Refcounted {
+    unsigned messages = 0;
+  };
+
   static kj::Promise<void> relay(kj::Promise<void> ack,
-                                 kj::Own<kj::PromiseFulfiller<void>> fulfiller) {
+                                 kj::Own<kj::PromiseFulfiller<void>> fulfiller,
+                                 kj::Own<Waiting> waiting) {
     auto& controller = *fulfiller;
+    auto& count = waiting->messages;
     return ack
-        .then([&controller]() { controller.fulfill(); },
-              [&controller](kj::Exception&& e) { controller.reject(kj::mv(e)); })
-        .attach(kj::mv(fulfiller));
+        .then(
+            [&controller, &count]() {
+              --count;
+              controller.fulfill();
+            },
+            [&controller](kj::Exception&& e) { controller.reject(kj::mv(e)); })
+        .attach(kj::mv(fulfiller), kj::mv(waiting));
   }
 
   size_t getWindow() override {
+    if (waiting->messages >= WINDOW_CALLS) return 0;
     return kj::min(kj::max(WINDOW_MESSAGES * largest, LEAST_WINDOW_BYTES), MOST_WINDOW_BYTES);
   }
 
-  kj::TaskSet& answers;
+  RpcNetwork& network;
   size_t largest = 0;
+  kj::Own<Waiting> waiting = kj::refcounted<Waiting>();
   kj::Own<capnp::RpcFlowController> inner;
 };
 
+RpcNetwork::~RpcNetwork() noexcept(false) {
+  slowed.cancel(KJ_EXCEPTION(DISCONNECTED, "the connection has ended"));
+}
+
 kj::Own<capnp::RpcFlowController> RpcNetwork::newStream() {
-  return kj::heap<FlowController>(answers);
+  return kj::heap<FlowController>(*this);
 }
 
 void RpcNetwork::taskFailed(kj::Exception&& exception) {

@@ -1,6 +1,7 @@
 #pragma once
 
 #include <capnp/rpc-twoparty.h>
+#include <kj/function.h>
 
 namespace bothy {
 
@@ -10,6 +11,8 @@ namespace bothy {
 constexpr size_t WINDOW_MESSAGES = 4;
 constexpr size_t LEAST_WINDOW_BYTES = 64 * 1024;
 constexpr size_t MOST_WINDOW_BYTES = 2 * 1024 * 1024;
+// And no more messages than this, however small: each takes some KiB of whoever has not answered it.
+constexpr unsigned WINDOW_CALLS = 64;
 
 // capnp::TwoPartyVatNetwork with a flow control of its own: the window above in place of SO_SNDBUF,
 // which tells nothing of a vsock and too little of a Unix socket, and one that survives its connection.
@@ -24,9 +27,17 @@ constexpr size_t MOST_WINDOW_BYTES = 2 * 1024 * 1024;
 class RpcNetwork final: public capnp::TwoPartyVatNetwork, private kj::TaskSet::ErrorHandler {
 public:
   using TwoPartyVatNetwork::TwoPartyVatNetwork;
+  ~RpcNetwork() noexcept(false);
+
+  // Senders of `-> stream` calls wait for it too: it resolves when there is room for more of them all together.
+  void slowStreams(kj::Function<kj::Promise<void>()> untilRoom) {
+    this->untilRoom = kj::mv(untilRoom);
+  }
 
 private:
   class FlowController;
+  kj::Maybe<kj::Function<kj::Promise<void>()>> untilRoom;
+  kj::Canceler slowed;
   kj::TaskSet answers{*this};
 
   kj::Own<capnp::RpcFlowController> newStream() override;

@@ -10,6 +10,8 @@ namespace {
 
 // Of the kernel's own receive buffers (VIRTIO_VSOCK_DEFAULT_RX_BUF_SIZE).
 constexpr size_t PACKET_BYTES = 4 * 1024;
+// Of one read(2).
+constexpr size_t MAX_READ_BYTES = 256 * 1024;
 
 }  // namespace
 
@@ -28,9 +30,11 @@ kj::Promise<size_t> VsockStream::tryRead(void* buffer, size_t minBytes, size_t m
 kj::Promise<size_t> VsockStream::readMuch(kj::byte* buffer, size_t minBytes, size_t maxBytes) {
   size_t have = 0;
   while (have < minBytes) {
+    co_await untilRoom(have);
     // Never for more than is sure to come: what follows may be long in coming.
     wakeAt(kj::min(minBytes - have, MAX_WAKE_BYTES));
-    auto bytes = co_await socket->tryRead(buffer + have, 1, maxBytes - have);
+    auto bytes =
+        co_await socket->tryRead(buffer + have, 1, kj::min(maxBytes - have, MAX_READ_BYTES));
     if (bytes == 0) break;
     have += bytes;
   }
@@ -108,13 +112,22 @@ kj::Promise<void> VsockStream::whenWriteDisconnected() {
   return socket->whenWriteDisconnected();
 }
 
+void VsockStream::enlargeBuffer() {
+  growBuffer(BULK_VSOCK_BUFFER_BYTES - VSOCK_BUFFER_BYTES);
+}
+
 void VsockStream::sendCreditUpdate() {
+  // The kernel tells a size that changed.
+  growBuffer(1);
+}
+
+// It only grows: a smaller one may be less than what is on its way.
+void VsockStream::growBuffer(uint64_t by) {
   KJ_IF_MAYBE (fd, socket->getFd()) {
     uint64_t bytes = 0;
     socklen_t length = sizeof(bytes);
     if (::getsockopt(*fd, AF_VSOCK, SO_VM_SOCKETS_BUFFER_SIZE, &bytes, &length) < 0) return;
-    // The kernel tells a size that changed.  It only grows: a smaller one may be less than what is on its way.
-    ++bytes;
+    bytes += by;
     ::setsockopt(*fd, AF_VSOCK, SO_VM_SOCKETS_BUFFER_SIZE, &bytes, sizeof(bytes));
   }
 }
@@ -149,7 +162,7 @@ kj::Maybe<int> VsockStream::getFd() const {
 
 bool enlargeVsockBuffer(int fd) {
   uint64_t bytes = VSOCK_BUFFER_BYTES;
-  uint64_t maximum = bytes + VSOCK_BUFFER_GROWTH_BYTES;
+  uint64_t maximum = BULK_VSOCK_BUFFER_BYTES + VSOCK_BUFFER_GROWTH_BYTES;
   // The maximum first: the size is clamped to it.
   return ::setsockopt(fd, AF_VSOCK, SO_VM_SOCKETS_BUFFER_MAX_SIZE, &maximum, sizeof(maximum)) ==
              0 &&

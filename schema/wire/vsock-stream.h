@@ -1,6 +1,7 @@
 #pragma once
 
 #include <kj/async-io.h>
+#include <kj/function.h>
 
 namespace bothy {
 
@@ -10,7 +11,10 @@ constexpr size_t MAX_VSOCK_WRITE_BYTES = 32 * 1024;
 
 // What the peer may have in flight to us, in bytes.  The kernel's 256 KiB costs throughput, and Linux >=
 // 6.12.92 resets a stream in which many small packets queue below a small buffer.
-constexpr uint64_t VSOCK_BUFFER_BYTES = 8 * 1024 * 1024;
+constexpr uint64_t VSOCK_BUFFER_BYTES = 1 * 1024 * 1024;
+
+// The same for bulk data, which some streams may have.
+constexpr uint64_t BULK_VSOCK_BUFFER_BYTES = 8 * 1024 * 1024;
 
 // What sendCreditUpdate() may add to the buffer in all, in bytes, one byte a call.
 constexpr uint64_t VSOCK_BUFFER_GROWTH_BYTES = 8 * 1024 * 1024;
@@ -34,6 +38,14 @@ public:
   kj::Promise<void> write(kj::ArrayPtr<const kj::ArrayPtr<const kj::byte>> pieces) override;
   kj::Promise<void> whenWriteDisconnected() override;
 
+  // Is called before a large read goes on, with what of it has come.
+  void slowReads(kj::Function<kj::Promise<void>(size_t)> untilRoom) {
+    this->untilRoom = kj::mv(untilRoom);
+  }
+
+  // Gives it BULK_VSOCK_BUFFER_BYTES.  Nothing on other sockets.
+  void enlargeBuffer();
+
   // Sends the peer a credit update (virtio 1.2, 5.10.6.3), which a live peer takes without a trace.
   // vhost-device-vsock 0.3.0 stops looking at a host program's socket when that was closed with bytes unread, and
   // never tells the guest: it looks again, and ends the stream, when an update comes.  Nothing on other sockets.
@@ -50,13 +62,17 @@ public:
 private:
   kj::Own<kj::AsyncIoStream> socket;
   size_t wakeBytes = 1;
+  kj::Function<kj::Promise<void>(size_t)> untilRoom = [](size_t) -> kj::Promise<void> {
+    return kj::READY_NOW;
+  };
 
   kj::Promise<size_t> readMuch(kj::byte* buffer, size_t minBytes, size_t maxBytes);
   void wakeAt(size_t bytes);
+  void growBuffer(uint64_t by);
 };
 
-// Gives an AF_VSOCK socket its buffer.  On a listening socket, accepted ones inherit it.  False if the
-// kernel refuses.
+// Gives a listening AF_VSOCK socket VSOCK_BUFFER_BYTES, which accepted ones inherit.  False if the kernel
+// refuses.
 bool enlargeVsockBuffer(int fd);
 
 }  // namespace bothy

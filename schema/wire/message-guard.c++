@@ -1,0 +1,327 @@
+#include "wire/message-guard.h"
+
+#include <capnp/serialize.h>
+#include <kj/debug.h>
+
+#include "wire/message-budget.h"
+
+namespace bothy {
+namespace {
+
+using capnp::rpc::Message;
+using Peer = GuardRules::Peer;
+
+bool mayCome(Peer peer, Message::Which kind) {
+  switch (kind) {
+    case Message::ABORT:
+    case Message::RETURN:
+    case Message::UNIMPLEMENTED:
+      return true;
+    case Message::CALL:
+    case Message::FINISH:
+    case Message::RESOLVE:
+    case Message::RELEASE:
+    case Message::DISEMBARGO:
+      return peer != Peer::ONLY_ANSWERS;
+    case Message::BOOTSTRAP:
+      return peer == Peer::ASKS;
+    default:
+      return false;
+  }
+}
+
+bool isGiven(capnp::rpc::CapDescriptor::Reader descriptor) {
+  return descriptor.isSenderHosted() || descriptor.isSenderPromise();
+}
+
+kj::uint capabilitiesOf(capnp::rpc::Payload::Reader payload) {
+  kj::uint count = 0;
+  for (auto descriptor : payload.getCapTable()) {
+    if (isGiven(descriptor)) ++count;
+  }
+  return count;
+}
+
+void requireShort(capnp::rpc::PromisedAnswer::Reader answer) {
+  KJ_REQUIRE(answer.getTransform().size() <= MessageGuard::MAX_TRANSFORM,
+             "the peer means something that lies too deep in an answer");
+}
+
+void requireShort(capnp::rpc::MessageTarget::Reader target) {
+  if (target.isPromisedAnswer()) requireShort(target.getPromisedAnswer());
+}
+
+void requireShort(capnp::rpc::CapDescriptor::Reader descriptor) {
+  if (descriptor.isReceiverAnswer()) requireShort(descriptor.getReceiverAnswer());
+}
+
+void requireShort(capnp::rpc::Payload::Reader payload) {
+  auto table = payload.getCapTable();
+  KJ_REQUIRE(table.size() <= MessageGuard::MAX_CAPABILITIES,
+             "the peer sends too many capabilities in a message");
+  for (auto descriptor : table) requireShort(descriptor);
+}
+
+}  // namespace
+
+MessageGuard::MessageGuard(capnp::MessageStream& inner, kj::Timer& timer, GuardRules rules,
+                           kj::Maybe<MessageBudget&> budgetParam,
+                           kj::Maybe<const kj::MonotonicClock&> clockParam)
+    : inner(inner),
+      timer(timer),
+      // A timer's stands still within a turn.
+      clock(clockParam.orDefault(static_cast<const kj::MonotonicClock&>(timer))),
+      rules(rules),
+      budget(budgetParam) {
+  KJ_IF_MAYBE (shared, budget) shared->guards.add(*this);
+}
+
+MessageGuard::~MessageGuard() noexcept(false) {
+  KJ_IF_MAYBE (shared, budget) shared->guards.remove(*this);
+}
+
+size_t MessageBudget::total() {
+  size_t sum = 0;
+  for (auto& guard : guards) sum += guard.heldBytes();
+  return sum;
+}
+
+kj::Promise<kj::Maybe<capnp::MessageReaderAndFds>> MessageGuard::tryReadMessage(
+    kj::ArrayPtr<kj::AutoCloseFd> fdSpace, capnp::ReaderOptions options,
+    kj::ArrayPtr<capnp::word> scratchSpace) {
+  options.traversalLimitInWords = kj::min(options.traversalLimitInWords, rules.maxMessageWords);
+  co_await pause();
+  auto received = co_await inner.tryReadMessage(fdSpace, options, scratchSpace);
+  KJ_IF_MAYBE (message, received) {
+    ++messagesReceived;
+    unheard = false;
+    partBytes = 0;
+    auto root = message->reader->getRoot<Message>();
+    // Known from the first getRoot() on.
+    const auto bytes = message->reader->sizeInWords() * sizeof(capnp::word);
+    admit(root, bytes);
+    ++turnMessages;
+    turnBytes += bytes;
+    handedOver = clock.now();
+  }
+  co_return kj::mv(received);
+}
+
+bool MessageGuard::hasRoom() {
+  if (unreadBytes() > rules.maxQueueBytes || unanswered > rules.maxUnanswered) return false;
+  KJ_IF_MAYBE (shared, budget) return shared->hasRoomFor(heldBytes());
+  return true;
+}
+
+bool MessageGuard::hasRoomToSend() {
+  if (unreadBytes() > rules.maxQueueBytes / 2) return false;
+  KJ_IF_MAYBE (shared, budget) return shared->hasRoomFor(heldBytes());
+  return true;
+}
+
+kj::Promise<void> MessageGuard::untilRoom() {
+  return until([this]() { return hasRoom(); });
+}
+
+kj::Promise<void> MessageGuard::untilRoomToSend() {
+  return until([this]() { return hasRoomToSend(); });
+}
+
+kj::Promise<void> MessageGuard::until(kj::Function<bool()> condition) {
+  for (auto wait = LEAST_QUEUE_PAUSE; !condition(); wait = kj::min(2 * wait, MOST_QUEUE_PAUSE)) {
+    co_await timer.afterDelay(wait);
+  }
+}
+
+// A timer that is due comes after what others sent meanwhile.
+kj::Promise<void> MessageGuard::pause() {
+  if (!hasRoom()) co_await untilRoom();
+  KJ_IF_MAYBE (since, handedOver) {
+    turnTime += clock.now() - *since;
+    handedOver = nullptr;
+  }
+  if (turnMessages >= TURN_MESSAGES || turnBytes >= TURN_BYTES || turnTime >= TURN_TIME) {
+    turnMessages = 0;
+    turnBytes = 0;
+    turnTime = 0 * kj::NANOSECONDS;
+    co_await timer.afterDelay(0 * kj::NANOSECONDS);
+  }
+}
+
+size_t MessageGuard::unreadBytes() {
+  return queueBytes() + writingBytes;
+}
+
+void MessageGuard::admit(Message::Reader message, size_t bytes) {
+  KJ_REQUIRE(mayCome(rules.peer, message.which()), "the peer may not send a message of this kind",
+             static_cast<int>(message.which()));
+  switch (message.which()) {
+    case Message::BOOTSTRAP:
+      addAnswer(message.getBootstrap().getQuestionId(), bytes);
+      break;
+    case Message::CALL:
+      admitCall(message.getCall(), bytes);
+      break;
+    case Message::FINISH:
+      KJ_IF_MAYBE (capabilities, answers.find(message.getFinish().getQuestionId())) {
+        if (message.getFinish().getReleaseResultCaps()) exports -= kj::min(exports, *capabilities);
+        answers.erase(message.getFinish().getQuestionId());
+      }
+      break;
+    case Message::RELEASE:
+      exports -= kj::min(exports, message.getRelease().getReferenceCount());
+      break;
+    case Message::RETURN:
+      admitReturn(message.getReturn());
+      break;
+    case Message::RESOLVE:
+      if (message.getResolve().isCap()) {
+        auto descriptor = message.getResolve().getCap();
+        requireShort(descriptor);
+        if (isGiven(descriptor)) addImports(1);
+      }
+      break;
+    case Message::DISEMBARGO:
+      requireShort(message.getDisembargo().getTarget());
+      break;
+    default:
+      break;
+  }
+}
+
+void MessageGuard::admitCall(capnp::rpc::Call::Reader call, size_t bytes) {
+  KJ_REQUIRE(call.getSendResultsTo().isCaller(), "the peer wants results sent elsewhere");
+  // It would not be known when such a call ends.
+  KJ_REQUIRE(!call.getOnlyPromisePipeline(), "the peer wants a call without a Return");
+  requireShort(call.getTarget());
+  requireShort(call.getParams());
+  addImports(capabilitiesOf(call.getParams()));
+  addAnswer(call.getQuestionId(), bytes);
+}
+
+void MessageGuard::admitReturn(capnp::rpc::Return::Reader answer) {
+  const bool isFirst = returns++ == 0;
+  kj::uint given = 0;
+  if (answer.isResults()) {
+    auto results = answer.getResults();
+    KJ_REQUIRE(rules.peer != Peer::ONLY_ANSWERS || isFirst || results.getCapTable().size() == 0,
+               "the peer may not answer with a capability");
+    requireShort(results);
+    given = capabilitiesOf(results);
+  }
+  KJ_IF_MAYBE (question, questions.find(answer.getAnswerId())) {
+    if (question->isCancelled) given = 0;
+    questions.erase(answer.getAnswerId());
+  }
+  if (given == 0) return;
+  addImports(given);
+  questions.upsert(answer.getAnswerId(), Question{given, false});
+}
+
+void MessageGuard::addImports(kj::uint count) {
+  imports += count;
+  KJ_REQUIRE(count == 0 || imports <= MAX_IMPORTS, "the peer gives too many capabilities");
+}
+
+void MessageGuard::addAnswer(uint32_t question, size_t bytes) {
+  KJ_REQUIRE(answers.size() < rules.maxAnswers && unanswered < rules.maxAnswers,
+             "the peer leaves too many answers unfinished");
+  answers.upsert(question, 0, [](kj::uint&, kj::uint&&) {});
+  calls.upsert(question, bytes, [](size_t& held, size_t&& more) { held += more; });
+  callBytes += bytes;
+  ++unanswered;
+}
+
+kj::Promise<void> MessageGuard::writeMessage(
+    kj::ArrayPtr<const int> fds, kj::ArrayPtr<const kj::ArrayPtr<const capnp::word>> segments) {
+  Writing writing;
+  noteSent(segments, writing);
+  return untilWritten(inner.writeMessage(fds, segments), writing);
+}
+
+kj::Promise<void> MessageGuard::writeMessages(
+    kj::ArrayPtr<kj::ArrayPtr<const kj::ArrayPtr<const capnp::word>>> messages) {
+  Writing writing;
+  for (auto& segments : messages) noteSent(segments, writing);
+  return untilWritten(inner.writeMessages(messages), writing);
+}
+
+kj::Promise<void> MessageGuard::untilWritten(kj::Promise<void> done, Writing writing) {
+  writingBytes += writing.bytes;
+  return done.then([this, writing]() {
+    writingBytes -= writing.bytes;
+    unanswered -= kj::min(unanswered, writing.answers);
+  });
+}
+
+kj::Promise<void> MessageGuard::untilUnheard() {
+  if (unheard) return kj::READY_NOW;
+  auto paf = kj::newPromiseAndFulfiller<void>();
+  awaitingUnheard = kj::mv(paf.fulfiller);
+  return kj::mv(paf.promise);
+}
+
+void MessageGuard::noteSent(kj::ArrayPtr<const kj::ArrayPtr<const capnp::word>> segments,
+                            Writing& writing) {
+  for (auto segment : segments) writing.bytes += segment.size() * sizeof(capnp::word);
+  unheard = true;
+  KJ_IF_MAYBE (waiting, awaitingUnheard) {
+    (*waiting)->fulfill();
+    awaitingUnheard = nullptr;
+  }
+  // Ours: it needs no limits.
+  capnp::ReaderOptions options;
+  options.traversalLimitInWords = kj::maxValue;
+  capnp::SegmentArrayMessageReader reader(segments, options);
+  auto message = reader.getRoot<Message>();
+  switch (message.which()) {
+    case Message::RETURN:
+      ++writing.answers;
+      noteReturn(message.getReturn());
+      break;
+    case Message::CALL:
+      noteGiven(capabilitiesOf(message.getCall().getParams()));
+      break;
+    case Message::FINISH:
+      noteFinish(message.getFinish());
+      break;
+    case Message::RELEASE:
+      imports -= kj::min(imports, message.getRelease().getReferenceCount());
+      break;
+    default:
+      break;
+  }
+}
+
+void MessageGuard::noteReturn(capnp::rpc::Return::Reader answer) {
+  KJ_IF_MAYBE (bytes, calls.find(answer.getAnswerId())) {
+    callBytes -= *bytes;
+    calls.erase(answer.getAnswerId());
+  }
+  // No Finish will come, and the RPC system has forgotten it.
+  if (answer.getNoFinishNeeded()) answers.erase(answer.getAnswerId());
+  if (!answer.isResults()) return;
+  const auto given = capabilitiesOf(answer.getResults());
+  KJ_IF_MAYBE (capabilities, answers.find(answer.getAnswerId())) {
+    *capabilities += given;
+  }
+  noteGiven(given);
+}
+
+void MessageGuard::noteGiven(kj::uint count) {
+  exports += count;
+  KJ_REQUIRE(count == 0 || exports <= rules.maxExports, "the peer keeps too many capabilities");
+}
+
+// One that leaves the capabilities to the peer says that it did not wait for them.  It may have been queued when they came.
+void MessageGuard::noteFinish(capnp::rpc::Finish::Reader finish) {
+  const bool leaves = finish.getReleaseResultCaps();
+  KJ_IF_MAYBE (question, questions.find(finish.getQuestionId())) {
+    if (leaves) imports -= kj::min(imports, question->capabilities);
+    questions.erase(finish.getQuestionId());
+  } else if (leaves) {
+    questions.upsert(finish.getQuestionId(), Question{0, true});
+  }
+}
+
+}  // namespace bothy

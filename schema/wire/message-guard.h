@@ -1,0 +1,157 @@
+#pragma once
+
+#include <capnp/rpc.capnp.h>
+#include <capnp/serialize-async.h>
+#include <kj/function.h>
+#include <kj/list.h>
+#include <kj/map.h>
+#include <kj/timer.h>
+
+namespace bothy {
+
+// What a peer that is not trusted may do on an RPC connection.
+struct GuardRules {
+  // Which kinds of messages it may send.
+  enum class Peer {
+    ASKS,     // it has a bootstrap capability here, and may offer capabilities of its own
+    ANSWERS,  // it offers one; what it is given it may call
+    ONLY_ANSWERS,  // it is given nothing that it could call, and answers without capabilities but for the first
+  };
+  Peer peer;
+  // Of one message.
+  uint64_t maxMessageWords;
+  // Answers that it has not read yet, in bytes: above it nothing more is read from it.
+  size_t maxQueueBytes;
+  // Calls that it has not finished, and calls whose answers have not left yet.
+  kj::uint maxAnswers;
+  // Capabilities that it was given and has not given back.
+  kj::uint maxExports;
+  // Calls whose answers have not left yet: above it nothing more is read from it.
+  kj::uint maxUnanswered = kj::maxValue;
+};
+
+class MessageBudget;
+
+// Stands between an RPC system and a peer that is not trusted, and ends the connection with an exception when the
+// peer does what its rules do not allow.  Reads at most a budget of bytes, messages and time in one turn of the event loop: a
+// peer that never pauses keeps nobody else waiting.
+//
+// Knows Cap'n Proto 1.4's RPC system: that echoes a message of an unknown kind whole, and keeps entries for answers
+// and exports for as long as the peer likes.
+class MessageGuard final: public capnp::MessageStream {
+public:
+  // All of them outlive it.  `clock` goes on within a turn; without it no turn ends by its time.
+  MessageGuard(capnp::MessageStream& inner, kj::Timer& timer, GuardRules rules,
+               kj::Maybe<MessageBudget&> budget = nullptr,
+               kj::Maybe<const kj::MonotonicClock&> clock = nullptr);
+  ~MessageGuard() noexcept(false);
+  KJ_DISALLOW_COPY_AND_MOVE(MessageGuard);
+
+  // Messages that came so far.
+  uint64_t received() const { return messagesReceived; }
+  // Whether a message was written after the last one that came.
+  bool isUnheard() const { return unheard; }
+  // Resolves when that is so.  One caller at a time.
+  kj::Promise<void> untilUnheard();
+
+  // Tells how many bytes wait to be written: TwoPartyVatNetwork::getCurrentQueueSize().
+  void watchQueue(kj::Function<size_t()> size) { queueBytes = kj::mv(size); }
+
+  // Resolves when more may be read.
+  kj::Promise<void> untilRoom();
+  // Resolves when more may be sent that nobody waits for: at half of what keeps us from reading, for two ends that send to
+  // each other until neither reads would wait for ever.
+  kj::Promise<void> untilRoomToSend();
+  // Says that so much of the next message has come.
+  void notePart(size_t bytes) { partBytes = bytes; }
+  // What is held for the peer: calls that are not answered, what it has not read, and a message in part.
+  size_t heldBytes() { return callBytes + unreadBytes() + partBytes; }
+
+  kj::Promise<kj::Maybe<capnp::MessageReaderAndFds>> tryReadMessage(
+      kj::ArrayPtr<kj::AutoCloseFd> fdSpace, capnp::ReaderOptions options,
+      kj::ArrayPtr<capnp::word> scratchSpace) override;
+  kj::Promise<void> writeMessage(
+      kj::ArrayPtr<const int> fds,
+      kj::ArrayPtr<const kj::ArrayPtr<const capnp::word>> segments) override;
+  kj::Promise<void> writeMessages(
+      kj::ArrayPtr<kj::ArrayPtr<const kj::ArrayPtr<const capnp::word>>> messages) override;
+  kj::Maybe<int> getSendBufferSize() override { return inner.getSendBufferSize(); }
+  kj::Promise<void> end() override { return inner.end(); }
+
+  using MessageStream::tryReadMessage;
+  using MessageStream::writeMessage;
+
+  // In one turn, before the loop looks after others.
+  static constexpr kj::uint TURN_MESSAGES = 16;
+  static constexpr size_t TURN_BYTES = 1024 * 1024;
+  // From a message to the next one that is wanted, in all.
+  static constexpr kj::Duration TURN_TIME = 1 * kj::MILLISECONDS;
+  // Capabilities in a message of the peer's, and steps from an answer to what is meant in it.  Both are lists that a message can make
+  // as long as its limit without a byte of theirs, and the RPC system keeps them whole.
+  static constexpr kj::uint MAX_CAPABILITIES = 64;
+  static constexpr kj::uint MAX_TRANSFORM = 16;
+  // Capabilities that the peer gave and has not been given back.
+  static constexpr kj::uint MAX_IMPORTS = 4096;
+  // How often it is looked whether there is room: twice as long after each time, within these bounds.
+  static constexpr kj::Duration LEAST_QUEUE_PAUSE = 10 * kj::MILLISECONDS;
+  static constexpr kj::Duration MOST_QUEUE_PAUSE = 160 * kj::MILLISECONDS;
+
+private:
+  friend class MessageBudget;
+
+  capnp::MessageStream& inner;
+  kj::Timer& timer;
+  const kj::MonotonicClock& clock;
+  const GuardRules rules;
+  const kj::Maybe<MessageBudget&> budget;
+  kj::ListLink<MessageGuard> link;
+  kj::Function<size_t()> queueBytes = []() -> size_t { return 0; };
+  uint64_t messagesReceived = 0;
+  bool unheard = false;
+  kj::Maybe<kj::Own<kj::PromiseFulfiller<void>>> awaitingUnheard;
+  kj::uint turnMessages = 0;
+  size_t turnBytes = 0;
+  kj::Duration turnTime = 0 * kj::NANOSECONDS;
+  kj::Maybe<kj::TimePoint> handedOver;  // the last message
+  kj::uint returns = 0;                 // that came
+  // By question of the peer's that it has not finished, how many capabilities its answer holds.
+  kj::HashMap<uint32_t, kj::uint> answers;
+  // By question, until its answer is written, also of one that was finished.
+  kj::HashMap<uint32_t, size_t> calls;
+  size_t callBytes = 0;
+  size_t partBytes = 0;
+  kj::uint unanswered = 0;  // until the last byte of the answer is written
+  kj::uint exports = 0;
+  size_t writingBytes = 0;  // taken from the queue, and not written yet
+  // By question of ours, from its Return to our Finish: how many capabilities came with it.  From our Finish to its Return, where
+  // that comes first: none of them counts.
+  struct Question {
+    kj::uint capabilities = 0;
+    bool isCancelled = false;
+  };
+  kj::HashMap<uint32_t, Question> questions;
+  kj::uint imports = 0;
+
+  kj::Promise<void> pause();
+  bool hasRoom();
+  bool hasRoomToSend();
+  kj::Promise<void> until(kj::Function<bool()> condition);
+  void admit(capnp::rpc::Message::Reader message, size_t bytes);
+  void admitCall(capnp::rpc::Call::Reader call, size_t bytes);
+  void admitReturn(capnp::rpc::Return::Reader answer);
+  void addImports(kj::uint count);
+  // What is written at once.
+  struct Writing {
+    size_t bytes = 0;
+    kj::uint answers = 0;
+  };
+  void noteSent(kj::ArrayPtr<const kj::ArrayPtr<const capnp::word>> segments, Writing& writing);
+  kj::Promise<void> untilWritten(kj::Promise<void> done, Writing writing);
+  void noteReturn(capnp::rpc::Return::Reader answer);
+  void noteFinish(capnp::rpc::Finish::Reader finish);
+  void noteGiven(kj::uint count);
+  void addAnswer(uint32_t question, size_t bytes);
+  size_t unreadBytes();
+};
+
+}  // namespace bothy
