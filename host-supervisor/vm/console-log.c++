@@ -13,6 +13,7 @@ namespace bothy {
 namespace {
 
 constexpr size_t READ_SIZE_BYTES = 64 * 1024;
+constexpr size_t TURN_READS = 64;
 static_assert(READ_SIZE_BYTES <= CONSOLE_LIMIT_BYTES / 2);
 
 kj::AutoCloseFd openLog(kj::StringPtr path) {
@@ -34,14 +35,21 @@ ConsoleLog::ConsoleLog(kj::StringPtr pathParam)
   size = stats.st_size;
 }
 
-kj::Promise<void> ConsoleLog::record(kj::Own<kj::AsyncIoStream> console,
+kj::Promise<void> ConsoleLog::record(kj::Timer& timer, kj::Own<kj::AsyncIoStream> console,
                                      kj::Own<kj::PromiseFulfiller<void>> firstWord) {
   auto buffer = kj::heapArray<kj::byte>(READ_SIZE_BYTES);
+  size_t turnBytes = 0, turnReads = 0;
   for (;;) {
     size_t count = co_await console->tryRead(buffer.begin(), 1, buffer.size());
     if (count == 0) co_return;
     firstWord->fulfill();
     append(buffer.slice(0, count));
+    turnBytes += count;
+    ++turnReads;
+    if (turnBytes < CONSOLE_TURN_BYTES && turnReads < TURN_READS) continue;
+    // Only a timer lets everybody else have a turn.
+    co_await timer.afterDelay(turnBytes < CONSOLE_TURN_BYTES ? 0 * kj::NANOSECONDS : CONSOLE_PAUSE);
+    turnBytes = turnReads = 0;
   }
 }
 

@@ -2,8 +2,12 @@
 
 #include <kj/async-io.h>
 #include <kj/io.h>
+#include <kj/timer.h>
 
 namespace bothy {
+
+constexpr size_t CONSOLE_TURN_BYTES = 64 * 1024;
+constexpr kj::Duration CONSOLE_PAUSE = 50 * kj::MILLISECONDS;
 
 // A file of what a machine's console said, at no time larger than CONSOLE_LIMIT_BYTES (S09): before it
 // would grow beyond, its older half goes.  The bytes are the guest's: whoever shows them escapes them.
@@ -18,8 +22,9 @@ public:
   explicit ConsoleLog(kj::StringPtr path);
   KJ_DISALLOW_COPY_AND_MOVE(ConsoleLog);
 
-  // Until the end of `console`.  `firstWord` is told when the machine says something.
-  kj::Promise<void> record(kj::Own<kj::AsyncIoStream> console,
+  // Until the end of `console`.  `firstWord` is told when the machine says something.  One that never pauses is read at
+  // CONSOLE_TURN_BYTES in CONSOLE_PAUSE: QEMU holds the guest back.
+  kj::Promise<void> record(kj::Timer& timer, kj::Own<kj::AsyncIoStream> console,
                            kj::Own<kj::PromiseFulfiller<void>> firstWord);
 
   void append(kj::ArrayPtr<const kj::byte> bytes);

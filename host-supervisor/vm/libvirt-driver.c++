@@ -57,6 +57,9 @@ void prepareRoot(kj::StringPtr root, kj::StringPtr settings) {
   file->commit();
 }
 
+// Events of libvirt that are handled in one turn of the event loop.
+constexpr kj::uint TURN_EVENTS = 64;
+
 class MachineHandle final: public RunningVm {
 public:
   explicit MachineHandle(kj::Own<LibvirtMachine> machine) : machine(kj::mv(machine)) {}
@@ -66,6 +69,7 @@ public:
   }
   kj::Promise<VmEnd> onEnd() override { return machine->ended(); }
   kj::Promise<void> destroy() override { return machine->destroy().attach(kj::addRef(*machine)); }
+  void renewVsock() override { machine->renewVsock(); }
   bool isStalled() override { return machine->isStalled(); }
   uint64_t qemuPid() override { return machine->qemuPid(); }
 
@@ -211,8 +215,10 @@ private:
                   .attach(kj::addRef(machine)));
   }
 
+  // A QEMU that reports without end keeps nobody else waiting.
   kj::Promise<void> dispatch() {
-    for (;;) {
+    for (kj::uint events = 0;;) {
+      if (++events % TURN_EVENTS == 0) co_await host.timer().afterDelay(0 * kj::NANOSECONDS);
       auto event = co_await host.libvirt->nextEvent();
       KJ_IF_MAYBE (machine, machines.find(event.domain)) {
         (*machine)->handle(kj::mv(event));

@@ -26,6 +26,10 @@ constexpr kj::Duration VSOCK_RETRY_PAUSE = 1 * kj::SECONDS;
 constexpr int VSOCK_ATTEMPTS = 10;
 // A dial is answered within milliseconds by a guest that is up.
 constexpr kj::Duration WORKER_CHECK_PAUSE = 500 * kj::MILLISECONDS;
+// The same while nothing is dialled.
+constexpr kj::Duration WORKER_WATCH_PAUSE = 2 * kj::SECONDS;
+// A guest that does not end its lanes keeps its host busy no more often.
+constexpr kj::Duration VSOCK_RENEWAL_PAUSE = 10 * kj::SECONDS;
 // A guest that has said nothing for so long is dialled all the same.
 constexpr kj::Duration SILENCE_LIMIT = 10 * kj::SECONDS;
 
@@ -153,7 +157,7 @@ kj::Promise<void> LibvirtMachine::openConsole() {
   auto log = kj::heap<ConsoleLog>(spec.consoleLog);
   auto firstWord = kj::newPromiseAndFulfiller<void>();
   spoken = kj::mv(firstWord.promise);
-  auto recording = log->record(kj::mv(stream), kj::mv(firstWord.fulfiller));
+  auto recording = log->record(host.timer(), kj::mv(stream), kj::mv(firstWord.fulfiller));
   console = recording.attach(kj::mv(log)).eagerlyEvaluate([this](kj::Exception&& e) {
     if (e.getType() != kj::Exception::Type::DISCONNECTED) {
       KJ_LOG(WARNING, "the console is no longer recorded", spec.name, e.getDescription());
@@ -170,9 +174,7 @@ kj::Promise<void> LibvirtMachine::serve() {
 
 kj::Promise<void> LibvirtMachine::keepVsock() {
   for (;;) {
-    KJ_IF_MAYBE (device, vsockDevice) {
-      co_await (*device)->onExit();
-    }
+    if (vsockDevice != nullptr) co_await untilVsockEnds();
     vsockIsUp = false;
     // A device that ends with its QEMU is no loss.
     if (KJ_ASSERT_NONNULL(qemu)->hasExited()) co_await kj::Promise<void>(kj::NEVER_DONE);
@@ -184,6 +186,26 @@ kj::Promise<void> LibvirtMachine::keepVsock() {
     KJ_IF_MAYBE (listener, host.listener) {
       listener->vsockRestored(spec.name);
     }
+  }
+}
+
+// A device whose worker has ended serves nobody, and says so to nobody: neither to a lane that is open.
+kj::Promise<void> LibvirtMachine::untilVsockEnds() {
+  auto exit = KJ_ASSERT_NONNULL(vsockDevice)->onExit();
+  co_await exit.exclusiveJoin(watchVsockWorker(WORKER_WATCH_PAUSE).then([this]() {
+    return KJ_ASSERT_NONNULL(vsockDevice)->onExit();
+  }));
+}
+
+void LibvirtMachine::renewVsock() {
+  KJ_IF_MAYBE (device, vsockDevice) {
+    const auto now = host.timer().now();
+    KJ_IF_MAYBE (last, lastRenewal) {
+      if (now - *last < VSOCK_RENEWAL_PAUSE) return;
+    }
+    lastRenewal = now;
+    KJ_LOG(WARNING, "a vsock device is replaced: a lane did not end", spec.name);
+    (*device)->signal(SIGKILL);
   }
 }
 
@@ -242,8 +264,8 @@ void LibvirtMachine::beginStall() {
   }
 }
 
-kj::Promise<void> LibvirtMachine::watchVsockWorker() {
-  while (!endBrokenDevice()) co_await host.timer().afterDelay(WORKER_CHECK_PAUSE);
+kj::Promise<void> LibvirtMachine::watchVsockWorker(kj::Duration pause) {
+  while (!endBrokenDevice()) co_await host.timer().afterDelay(pause);
 }
 
 bool LibvirtMachine::endBrokenDevice() {
@@ -288,9 +310,10 @@ kj::Promise<kj::Own<kj::AsyncIoStream>> LibvirtMachine::dial(uint32_t port) {
   if (isStalled()) return KJ_EXCEPTION(DISCONNECTED, "the machine stands still", spec.name);
   return dialable.addBranch().then([this, port]() -> kj::Promise<kj::Own<kj::AsyncIoStream>> {
     if (!hasVsockDevice()) return dialKernelVsock(*host.io.lowLevelProvider, spec.cid, port);
-    auto broken = watchVsockWorker().then([]() -> kj::Promise<kj::Own<kj::AsyncIoStream>> {
-      return KJ_EXCEPTION(DISCONNECTED, "the machine's vsock device has failed");
-    });
+    auto broken =
+        watchVsockWorker(WORKER_CHECK_PAUSE).then([]() -> kj::Promise<kj::Own<kj::AsyncIoStream>> {
+          return KJ_EXCEPTION(DISCONNECTED, "the machine's vsock device has failed");
+        });
     return dialVsockDevice(host.io.provider->getNetwork(), files.dialSocket(), spec.uid, port)
         .exclusiveJoin(kj::mv(broken));
   });

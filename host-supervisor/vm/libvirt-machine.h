@@ -35,6 +35,7 @@ public:
   kj::Promise<VmEnd> ended() { return end.addBranch(); }
   // True from the moment when dismantle() begins.
   bool isEnding() const { return ending; }
+  void renewVsock();
   bool isStalled() const { return stall.isUnderWay(); }
   uint64_t qemuPid();
   kj::StringPtr name() const { return spec.name; }
@@ -59,6 +60,7 @@ private:
   bool vsockIsUp = false;
   // Seen in the present device, so that its absence means something.
   bool hadVsockWorker = false;
+  kj::Maybe<kj::TimePoint> lastRenewal;
   kj::Promise<void> console = kj::READY_NOW;
   kj::Promise<void> spoken = kj::READY_NOW;  // the guest's first word on it
   // Until the guest may be dialled.
@@ -80,11 +82,12 @@ private:
   kj::Promise<void> openConsole();
   void beginStall();
   kj::Promise<void> keepVsock();
+  kj::Promise<void> untilVsockEnds();
   kj::Promise<void> replaceVsock();
   kj::Promise<void> plugVsock();
   kj::Promise<void> unplugVsock();
   // Resolves when the device has stopped to serve the guest and was ended for it: another replaces it.
-  kj::Promise<void> watchVsockWorker();
+  kj::Promise<void> watchVsockWorker(kj::Duration pause);
   bool endBrokenDevice();
   // Ends the domain; its QEMU, if libvirt cannot.
   kj::Promise<void> endDomain();

@@ -71,6 +71,10 @@ public:
   // Ends the machine at once.  Returns when onEnd() would; ending one that is gone is success.
   virtual kj::Promise<void> destroy() = 0;
 
+  // Ends every stream that goes through its vsock device, which another replaces; at most once in a while.  Does nothing
+  // where the vsock is the kernel's: that ends streams by itself.
+  virtual void renewVsock() = 0;
+
   // Whether its CPUs stand still because a write found no room on the host's disk.  It goes on by itself when there
   // is room.
   virtual bool isStalled() = 0;

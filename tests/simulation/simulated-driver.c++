@@ -48,6 +48,7 @@ public:
   kj::Promise<void> destroy() override {
     return driver.destroy(*keeper).attach(kj::addRef(*keeper));
   }
+  void renewVsock() override { driver.loseVsock(keeper->name); }
   bool isStalled() override {
     KJ_IF_MAYBE (machine, driver.host.machines.find(keeper->name)) {
       return (*machine)->isStalled();

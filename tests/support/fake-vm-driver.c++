@@ -45,6 +45,7 @@ public:
     return machine->ended.addBranch().ignoreResult();
   }
 
+  void renewVsock() override { ++machine->host.renewals; }
   bool isStalled() override { return machine->isStalled; }
   uint64_t qemuPid() override { return machine->pid; }
 

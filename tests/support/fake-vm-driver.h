@@ -45,6 +45,8 @@ public:
   kj::Array<kj::String> running();
   // What the machine that runs was started from.
   const VmSpec& spec(kj::StringPtr name);
+  // How often a vsock device was to be replaced.
+  uint32_t renewals = 0;
   // Starts asked for since the beginning, failed ones too.
   uint32_t startCount() { return starts; }
 
