@@ -30,7 +30,6 @@
 #include "options.h"
 #include "process/process-host.h"
 #include "process/processes-facet.h"
-#include "rpc/agent-facet.h"
 #include "rpc/host-connections.h"
 #include "rpc/vsock-listener.h"
 #include "system/system-facet.h"
@@ -51,7 +50,7 @@ public:
         rooms{newTerminalsFacet(terminals), newProcessesFacet(host), newSystemFacet(machine),
               [this](kj::StringPtr user) { return filesOf(user); }},
         key(kj::mv(keyParam)),
-        connections(io.provider->getTimer(), key, newAgentFacet(rooms)) {}
+        connections(io.provider->getTimer(), key, rooms, kj::systemPreciseMonotonicClock()) {}
   KJ_DISALLOW_COPY_AND_MOVE(Agent);
 
   ProcessHost host;
@@ -61,15 +60,20 @@ public:
   HostConnections connections;
 
 private:
-  rpc::Files::Client filesOf(kj::StringPtr name) {
-    auto user = host.users.find(name.size() == 0 ? host.options.defaultUser.asPtr() : name);
-    return newFilesFacet(host, openRoot("/"), KJ_REQUIRE_NONNULL(user, "no such user"));
+  kj::Maybe<kj::Own<rpc::Files::Server>> filesOf(kj::StringPtr name) {
+    KJ_IF_MAYBE (user,
+                 host.users.find(name.size() == 0 ? host.options.defaultUser.asPtr() : name)) {
+      kj::Own<rpc::Files::Server> files = newFilesFacet(host, openRoot("/"), *user);
+      // What its copies took goes back to the kernel with the lane.
+      return files.attach(kj::defer([]() { malloc_trim(0); }));
+    }
+    return nullptr;
   }
 };
 
 // What the heap keeps when it is free, in bytes: chunks of a stream on their way.  More goes back to the
 // kernel, for an agent is idle for most of its life.
-constexpr int KEPT_HEAP_BYTES = 1024 * 1024;
+constexpr int KEPT_HEAP_BYTES = 2 * 1024 * 1024;
 // A mapping for each chunk would cost a fault for each of its pages.
 constexpr int LEAST_MAPPING_BYTES = 4 * 1024 * 1024;
 
@@ -90,6 +94,10 @@ void tuneMemory() {
   ::reboot(RB_AUTOBOOT);
   ::_exit(1);
 }
+
+// Events that are handled before the loop looks for others' bytes, though there are more: nobody who floods one
+// connection keeps the rest waiting.
+constexpr kj::uint BUSY_POLL_INTERVAL = 64;
 
 // Then, because it is a work of minutes if somebody had much in /tmp.
 constexpr kj::Duration REMOVAL_START = 10 * kj::SECONDS;
@@ -148,6 +156,7 @@ void bootAndServe(Console& console, Boot& boot) {
         agent.connections.serve(io.lowLevelProvider->wrapListenSocketFd(kj::mv(*fd), hostOnly));
   }
   console.say(kj::str("ready after ", kernelClock() / kj::MILLISECONDS, " ms"));
+  io.waitScope.setBusyPollInterval(BUSY_POLL_INTERVAL);
   auto late = finishBoot(boot, io.provider->getTimer()).eagerlyEvaluate([](kj::Exception&& e) {
     KJ_LOG(ERROR, "the boot was not finished", e.getDescription());
   });

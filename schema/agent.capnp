@@ -1,47 +1,74 @@
 @0xb5d6b1a1c0f0a007;
-# What the agent, PID 1 of a workspace's machine, offers on each vsock connection.
+# What the agent, PID 1 of a workspace's machine, offers on each lane (lane.capnp).
 
 using Cxx = import "/capnp/c++.capnp";
 $Cxx.namespace("bothy::rpc");
 $Cxx.allowCancellation;
 
-using Files = import "files.capnp";
+using Lane = import "lane.capnp";
 using Process = import "process.capnp";
 using System = import "system.capnp";
 using Terminal = import "terminal.capnp";
 
-interface AgentGate {
-  # The bootstrap capability of a connection: all that a peer has before it proved itself.
+interface Agent {
+  # The bootstrap capability of an interactive lane and of one for commands.  A capability belongs to the lane it came
+  # over.  All lanes show the same terminals.  What the lane's grant does not allow fails with FAILED.
 
-  hello @0 (generation :UInt16, secret :Data) -> (outcome :HelloOutcome);
-  # The first call on every connection.  `secret` is the per-boot secret (fw_cfg `opt/bothy/secret`).
-  # Any failure is the last thing said on the connection: the agent closes it after the answer.  A
-  # connection without a successful hello within 5 seconds is closed.
+  terminals @0 () -> (terminals :Terminal.Terminals);
+  # With the verb `terminals`.
+  processes @1 () -> (processes :Process.Processes);
+  # With the verb `programs`.
+  system @2 () -> (system :System.System);
+  # With the verb `machine`.
+}
 
-  struct HelloOutcome {
-    union {
-      welcome :group {
-        agent @0 :Agent;
-        generation @1 :UInt16;
-        # The smaller of both: what is spoken from here on.
-      }
-      wrongSecret @2 :Void;
-      generationTooOld @3 :UInt16;
-      # The caller's is older than the oldest that this agent serves, which is named.
-    }
+interface AgentControl extends(System.System) {
+  # The bootstrap capability of the control lane, which is the supervisor's.  No answer on it holds a capability.
+
+  ping @0 () -> ();
+  # Answers at once.
+
+  lanes @1 () -> (lanes :List(LaneInfo));
+  # Those that are served, this one among them, in the order in which they were granted.
+
+  endLanes @2 (which :LaneChoice) -> (ended :UInt32);
+  # Ends lanes, and returns when they are closed.  How many there were.
+
+  events @3 (after :UInt64) -> (events :List(LaneEvent), newest :UInt64);
+  # What happened to lanes since the event number `after`, as soon as there is something.  What was told up to `after` is
+  # forgotten, the rest is kept for whoever asks next: the last `maxLaneEvents`.  Numbers begin with 1 at each boot.
+}
+
+struct LaneChoice {
+  # Which lanes are meant: one, or all of a session but for a control lane.
+
+  union {
+    none @0 :Void;
+    lane @1 :UInt64;
+    session @2 :Text;
   }
 }
 
-interface Agent {
-  # A workspace's machine.  The host opens several connections ("lanes") so that bulk data on one does
-  # not delay keystrokes on another: a capability belongs to the lane it came over.  All lanes show
-  # the same terminals.
+struct LaneInfo {
+  # One lane, with what its grant said.
 
-  terminals @0 () -> (terminals :Terminal.Terminals);
-  processes @1 () -> (processes :Process.Processes);
-  files @2 (user :Text) -> (files :Files.Files);
-  # Beneath "/", with the rights of `user` (empty: the workspace's user).  FAILED if there is no such user.
-  system @3 () -> (system :System.System);
-  ping @4 () -> ();
-  # Answers at once.
+  lane @0 :UInt64;
+  purpose @1 :Lane.Purpose;
+  session @2 :Text;
+  actor @3 :Text;
+  ageMillis @4 :UInt64;
 }
+
+struct LaneEvent {
+  number @0 :UInt64;
+  lane @1 :UInt64;
+  what @2 :What;
+  enum What {
+    began @0;
+    ended @1;      # by its client, or because the host went away
+    ordered @2;    # by `endLanes`, or a control lane by a newer one
+    expired @3;    # its lifetime was over
+  }
+}
+
+const maxLaneEvents :UInt32 = 256;

@@ -4,10 +4,10 @@
 using Cxx = import "/capnp/c++.capnp";
 $Cxx.namespace("bothy::rpc");
 
-const generation :UInt16 = 1;
+const generation :UInt16 = 2;
 # The protocol generation these schemas describe.  Both ends say theirs and use the smaller.
 
-const oldestGeneration :UInt16 = 1;
+const oldestGeneration :UInt16 = 2;
 # The oldest generation still served.
 
 const agentPort :UInt32 = 1000;
@@ -64,8 +64,23 @@ const maxRequestIdBytes :UInt32 = 128;
 const maxRememberedRequests :UInt32 = 1024;
 # Request ids of `Processes.exec` without a program that one agent remembers; over it, the oldest is forgotten.
 
-const maxConnections :UInt32 = 16;
-# Connections from the host to one agent at a time; over it, the oldest is closed.
+const maxLanes :UInt32 = 32;
+# Lanes of one machine at a time, its control lane apart.  One more is refused.
+
+const maxSessionLanes :UInt32 = 12;
+# Of those, lanes of one session.
+
+const maxSpareLanes :UInt32 = 2;
+# Connections of one machine that said Hello and wait for their Grant.
+
+const maxLaneTransfers :UInt32 = 8;
+# `read`, `exportTree` and `importTree` under way at a time on one lane.  One more waits for its turn.
+
+const maxGreetingWords :UInt64 = 512;
+# Size of a Hello, a Grant or a Welcome (4 KiB), in words.
+
+const maxLaneNameBytes :UInt32 = 128;
+# Length of a grant's session and actor, in bytes.
 
 const hostCid :UInt32 = 2;
 # VMADDR_CID_HOST (vsock(7)): the only peer from which the agent accepts.

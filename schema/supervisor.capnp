@@ -53,17 +53,22 @@ interface Supervisor {
     }
   }
 
-  connect @4 (name :Text) -> (workspace :WorkspaceTypes.Workspace, outcome :ConnectOutcome);
-  # A running workspace's capability; null unless `connected`.  Calls may be pipelined on it.
+  connect @4 (name :Text, wanted :LaneRequest) -> (lane :Lane, outcome :ConnectOutcome);
+  # A lane (lane.capnp) to a running workspace's agent; null unless `connected`.  What it is used for decides which one to ask
+  # for: bulk data on one does not hold up keystrokes on another.
   struct ConnectOutcome {
     union {
-      connected @0 :Void;
+      connected @0 :WorkspaceTypes.WorkspaceInfo;
       absent @1 :Void;
       notRunning @2 :WorkspaceTypes.WorkspaceState;
       unreachable @3 :Text;
       # The machine runs, and its agent did not answer in time, or see `WorkspaceInfo.unreachable`: why, for people.
       stalled @4 :Text;
       # The machine runs and stands still, see `WorkspaceInfo.stalled`: why, for people.
+      unsupported @5 :Text;
+      # What is wanted is not offered: which, for people.
+      agentTooOld @6 :UInt16;
+      # The machine's agent speaks this generation, which cannot express what is wanted: it can after the next start.
     }
   }
 
@@ -142,6 +147,52 @@ interface Supervisor {
   doctor @10 () -> (findings :List(Finding));
   # Examines the host, as it is at this moment, for what workspaces need and what their isolation and secrecy rest
   # on.  Changes nothing.  Every check is told, good or not, always in the same order.
+}
+
+struct LaneRequest {
+  # What a lane is wanted for, and with which rights.
+
+  union {
+    none @0 :Void;          # refused
+    interactive @1 :Void;   # the workspace's terminals, and the machine as a whole
+    commands @2 :Void;      # its programs, and the machine as a whole
+    files :group {
+      user @3 :Text;        # with whose rights; empty: the workspace's user
+      access @4 :FileAccess;
+    }
+    viewTerminals @5 :Void; # not offered yet
+  }
+  lifetimeMillis @6 :UInt64;
+  # 0: for as long as the `Lane` is held.
+}
+
+enum FileAccess {
+  none @0;
+  read @1;
+  write @2;    # and read
+}
+
+interface Lane {
+  # A lane's life, and its descriptor: the capability comes with a connected stream socket (SCM_RIGHTS; `getFd` in Cap'n Proto's
+  # C++), at which the workspace's agent says its Welcome (lane.capnp) and then speaks RPC.  bothyd has said Hello and
+  # Grant, and reads and writes nothing on it.  Non-blocking; an answer in which no descriptor comes is to be asked for again.
+  #
+  # Dropping the capability, or the connection to bothyd that it came over, ends the lane.  bothyd's own end does not: then
+  # the lane lives for as long as its descriptor is open.
+
+  whenEnded @0 () -> (reason :LaneEnd);
+  # Returns when the lane has ended.
+}
+
+enum LaneEnd {
+  closed @0;          # by its client
+  revoked @1;         # by bothyd
+  expired @2;         # its lifetime was over
+  stopped @3;         # the machine has ended
+  stalled @4;         # the machine stands still
+  paused @5;
+  deviceReplaced @6;  # the machine's vsock device has failed or was replaced: ask for another lane
+  agentGone @7;       # the agent closed it
 }
 
 struct Finding {

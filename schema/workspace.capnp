@@ -59,18 +59,3 @@ struct WorkspaceInfo {
   # Why a running machine cannot be reached, one line for people: the supervisor was started anew and could not take it over.
   # The machine goes on, and the supervisor tries again.  Empty: it was taken over, or was never lost.
 }
-
-interface Workspace {
-  # A running workspace.  Dropping it changes nothing for the workspace.
-  #
-  # It and all that comes from it end with DISCONNECTED when the machine stops or its agent cannot be
-  # reached for good; call Supervisor.connect again.  Errors that come from within the machine
-  # have their text replaced, never relayed.
-
-  info @0 () -> (info :WorkspaceInfo);
-  terminals @1 () -> (terminals :Terminal.Terminals);
-  processes @2 () -> (processes :Process.Processes);
-  files @3 (user :Text) -> (files :Files.Files);
-  system @4 () -> (system :System.System);
-  # Each over the lane that suits it; see Agent for the meaning.
-}

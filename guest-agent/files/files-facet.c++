@@ -338,7 +338,8 @@ private:
 
 }  // namespace
 
-rpc::Files::Client newFilesFacet(ProcessHost& host, kj::AutoCloseFd root, const User& user) {
+kj::Own<rpc::Files::Server> newFilesFacet(ProcessHost& host, kj::AutoCloseFd root,
+                                          const User& user) {
   return kj::heap<FilesFacet>(host, kj::refcounted<WorkspaceFiles>(kj::mv(root), user));
 }
 

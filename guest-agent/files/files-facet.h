@@ -11,7 +11,8 @@ namespace bothy {
 // it; its program's main hands over to archiveWorkerMain() (files/archive-worker.h).
 //
 // Where the agent has not the privilege to become another (a test), it acts as itself.
-rpc::Files::Client newFilesFacet(ProcessHost& host, kj::AutoCloseFd root, const User& user);
+kj::Own<rpc::Files::Server> newFilesFacet(ProcessHost& host, kj::AutoCloseFd root,
+                                          const User& user);
 
 // The directory at `path`, for newFilesFacet().  FAILED if there is none.
 kj::AutoCloseFd openRoot(kj::StringPtr path);

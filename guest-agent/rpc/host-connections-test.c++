@@ -5,9 +5,9 @@
 
 #include <catch2/catch_test_macros.hpp>
 
-#include "rpc/agent-facet.h"
+#include "lane/lane-greeting.h"
 #include "schema/limits.capnp.h"
-#include "wire/rpc-connection.h"
+#include "support/greeted-lane.h"
 
 namespace bothy {
 namespace {
@@ -24,34 +24,56 @@ kj::Exception notInThisTest() {
   return KJ_EXCEPTION(UNIMPLEMENTED, "not in this test");
 }
 
+class SomeFiles final: public rpc::Files::Server {
+  kj::Promise<void> home(HomeContext context) override {
+    context.getResults().setPath("/home"_kj.asBytes());
+    return kj::READY_NOW;
+  }
+  kj::Promise<void> remove(RemoveContext context) override { return kj::READY_NOW; }
+};
+
+class SomeSystem final: public rpc::System::Server {
+  kj::Promise<void> report(ReportContext context) override { return kj::READY_NOW; }
+};
+
 // Real streams and facets, virtual time.
 struct Fixture {
   kj::AsyncIoContext io = kj::setupAsyncIo();
   kj::WaitScope& scope = io.waitScope;
   kj::TimerImpl timer{kj::origin<kj::TimePoint>()};
   GateKey key{secretOf(7)};
-  Rooms rooms{notInThisTest(), notInThisTest(), notInThisTest(),
-              [](kj::StringPtr) -> rpc::Files::Client { return notInThisTest(); }};
-  HostConnections connections{timer, key, newAgentFacet(rooms)};
+  Rooms rooms{notInThisTest(), notInThisTest(), kj::heap<SomeSystem>(),
+              [](kj::StringPtr user) -> kj::Maybe<kj::Own<rpc::Files::Server>> {
+                if (user == "nobody") return nullptr;
+                return kj::Own<rpc::Files::Server>(kj::heap<SomeFiles>());
+              }};
+  HostConnections connections{timer, key, rooms};
 
   kj::Own<kj::AsyncIoStream> dialRaw() {
     auto pipe = io.provider->newTwoWayPipe();
     connections.add(kj::mv(pipe.ends[1]));
     return kj::mv(pipe.ends[0]);
   }
-  kj::Own<RpcConnection> dial() { return kj::heap<RpcConnection>(dialRaw()); }
-
-  using Hello = capnp::RemotePromise<rpc::AgentGate::HelloResults>;
-  Hello hello(RpcConnection& lane, kj::ArrayPtr<const kj::byte> secret,
-              uint16_t generation = rpc::GENERATION) {
-    auto request = lane.bootstrap().castAs<rpc::AgentGate>().helloRequest();
-    request.setSecret(secret);
-    request.setGeneration(generation);
-    return request.send();
+  kj::Own<Lane> enter(const LaneGrant& grant) {
+    return greet(scope, timer, dialRaw(), secretOf(7), grant);
   }
-  rpc::Agent::Client enter(RpcConnection& lane) {
-    auto response = hello(lane, secretOf(7)).wait(scope);
-    return response.getOutcome().getWelcome().getAgent();
+  kj::Own<Lane> enter(rpc::Purpose purpose = rpc::Purpose::CONTROL) {
+    return enter(wholeGrant(purpose));
+  }
+  void ping(Lane& lane) {
+    lane.bootstrap().castAs<rpc::AgentControl>().pingRequest().send().wait(scope);
+  }
+  rpc::Refusal refusal(Lane& lane) { return lane.answer().wait(scope).get<LaneRefused>().why; }
+  template <typename Request>
+  bool isAllowed(Request request) {
+    return request.send()
+        .ignoreResult()
+        .then([]() { return true; },
+              [](kj::Exception&& e) {
+                CHECK(e.getType() == kj::Exception::Type::FAILED);
+                return false;
+              })
+        .wait(scope);
   }
 
   void pass(kj::Duration time) {
@@ -61,23 +83,23 @@ struct Fixture {
   }
 };
 
-TEST_CASE("S25 who knows the secret gets the agent and the smaller generation") {
+TEST_CASE("S25 who knows the secret gets what is granted, and the smaller generation") {
   Fixture f;
-  auto lane = f.dial();
-  auto response = f.hello(*lane, secretOf(7), 40000).wait(f.scope);
-  REQUIRE(response.getOutcome().isWelcome());
-  CHECK(response.getOutcome().getWelcome().getGeneration() == rpc::GENERATION);
-  response.getOutcome().getWelcome().getAgent().pingRequest().send().wait(f.scope);
+  auto lane =
+      greet(f.scope, f.timer, f.dialRaw(), secretOf(7), wholeGrant(rpc::Purpose::CONTROL), 40000);
+  CHECK(lane->answer().wait(f.scope).get<uint16_t>() == rpc::GENERATION);
+  f.ping(*lane);
 }
 
 TEST_CASE("S25 a wrong secret is answered and the connection closed") {
   Fixture f;
   for (auto& wrong : {secretOf(8), kj::heapArray<const kj::byte>(0)}) {
-    auto lane = f.dial();
+    auto lane = greet(f.scope, f.timer, f.dialRaw(), wrong, wholeGrant(rpc::Purpose::CONTROL));
     auto gone = lane->onDisconnect();
-    CHECK(f.hello(*lane, wrong).wait(f.scope).getOutcome().isWrongSecret());
+    CHECK(f.refusal(*lane) == rpc::Refusal::WRONG_SECRET);
     f.pass(REFUSAL_LINGER);
     gone.wait(f.scope);
+    CHECK(f.connections.onEmpty().poll(f.scope));
   }
 }
 
@@ -89,22 +111,13 @@ TEST_CASE("S25 without a secret of its own the gate opens for nobody") {
 
 TEST_CASE("a generation that is too old is told the oldest and the connection closed") {
   Fixture f;
-  auto lane = f.dial();
-  auto gone = lane->onDisconnect();
-  auto response = f.hello(*lane, secretOf(7), 0).wait(f.scope);
-  REQUIRE(response.getOutcome().isGenerationTooOld());
-  CHECK(response.getOutcome().getGenerationTooOld() == rpc::OLDEST_GENERATION);
+  auto lane =
+      greet(f.scope, f.timer, f.dialRaw(), secretOf(7), wholeGrant(rpc::Purpose::CONTROL), 0);
+  auto refused = lane->answer().wait(f.scope).get<LaneRefused>();
+  CHECK(refused.why == rpc::Refusal::GENERATION_TOO_OLD);
+  CHECK(refused.oldestGeneration == rpc::OLDEST_GENERATION);
   f.pass(REFUSAL_LINGER);
-  gone.wait(f.scope);
-}
-
-TEST_CASE("S25 a connection has one guess") {
-  Fixture f;
-  auto lane = f.dial();
-  auto first = f.hello(*lane, secretOf(8));
-  auto second = f.hello(*lane, secretOf(7));
-  CHECK(first.wait(f.scope).getOutcome().isWrongSecret());
-  CHECK_THROWS_AS(second.wait(f.scope), kj::Exception);
+  CHECK(f.connections.onEmpty().poll(f.scope));
 }
 
 TEST_CASE("S25 who does not say hello gets no byte and is closed after the limit, not before") {
@@ -117,31 +130,108 @@ TEST_CASE("S25 who does not say hello gets no byte and is closed after the limit
   CHECK(said.wait(f.scope).size() == 0);
 }
 
-TEST_CASE("a lane that was welcomed stays after the limit") {
+TEST_CASE(
+    "a connection that said hello waits for its grant, and of too many the oldest is closed") {
   Fixture f;
-  auto lane = f.dial();
-  auto agent = f.enter(*lane);
-  f.pass(10 * HELLO_LIMIT);
-  agent.pingRequest().send().wait(f.scope);
+  kj::Vector<kj::Own<kj::AsyncIoStream>> spares;
+  for (uint i = 0; i <= rpc::MAX_SPARE_LANES; i++) {
+    spares.add(f.dialRaw());
+    writeHello(*spares.back(), secretOf(7)).wait(f.scope);
+    f.scope.poll();
+  }
+  CHECK(spares[0]->readAllBytes().wait(f.scope).size() == 0);
+  f.pass(100 * HELLO_LIMIT);
+  auto message = kj::heap<capnp::MallocMessageBuilder>();
+  wholeGrant(rpc::Purpose::CONTROL).writeTo(message->initRoot<rpc::Grant>());
+  writeGreeting(*spares[1], kj::mv(message)).wait(f.scope);
+  Lane lane(kj::mv(spares[1]), f.timer);
+  f.ping(lane);
 }
 
-TEST_CASE("P41 over the limit of lanes the oldest makes room") {
+TEST_CASE("S25 a lane has the rights of its grant and no others") {
   Fixture f;
-  kj::Vector<kj::Own<RpcConnection>> lanes;
-  kj::Vector<rpc::Agent::Client> agents;
-  auto add = [&]() {
-    lanes.add(f.dial());
-    agents.add(f.enter(*lanes.back()));
-  };
-  for (auto i : kj::zeroTo(uint32_t(rpc::MAX_CONNECTIONS))) {
-    (void)i;
-    add();
+  auto commands = f.enter(rpc::Purpose::COMMANDS);
+  auto agent = commands->bootstrap().castAs<rpc::Agent>();
+  CHECK(f.isAllowed(agent.systemRequest()));
+  CHECK(f.isAllowed(agent.processesRequest()));
+  CHECK_FALSE(f.isAllowed(agent.terminalsRequest()));
+  auto grant = wholeGrant(rpc::Purpose::INTERACTIVE);
+  grant.verbs = {rpc::Verb::TERMINALS};
+  auto interactive = f.enter(grant);
+  agent = interactive->bootstrap().castAs<rpc::Agent>();
+  CHECK(f.isAllowed(agent.terminalsRequest()));
+  CHECK_FALSE(f.isAllowed(agent.systemRequest()));
+  CHECK_FALSE(f.isAllowed(agent.processesRequest()));
+
+  grant = wholeGrant(rpc::Purpose::FILES);
+  auto files = f.enter(grant);
+  auto both = files->bootstrap().castAs<rpc::Files>();
+  CHECK(f.isAllowed(both.homeRequest()));
+  CHECK(f.isAllowed(both.removeRequest()));
+  grant.verbs = {rpc::Verb::READ_FILES};
+  auto reading = f.enter(grant);
+  auto readable = reading->bootstrap().castAs<rpc::Files>();
+  CHECK(f.isAllowed(readable.homeRequest()));
+  CHECK_FALSE(f.isAllowed(readable.removeRequest()));
+  CHECK_FALSE(f.isAllowed(readable.writeRequest()));
+  CHECK_FALSE(f.isAllowed(readable.makeDirectoryRequest()));
+  CHECK_FALSE(f.isAllowed(readable.moveRequest()));
+  CHECK_FALSE(f.isAllowed(readable.importTreeRequest()));
+  CHECK_FALSE(f.isAllowed(readable.makeSymlinkRequest()));
+}
+
+TEST_CASE("a lane that cannot be had is refused with the reason") {
+  Fixture f;
+  auto grant = wholeGrant(rpc::Purpose::INTERACTIVE);
+  grant.verbs = {};
+  CHECK(f.refusal(*f.enter(grant)) == rpc::Refusal::NOTHING_GRANTED);
+  grant = wholeGrant(rpc::Purpose::FILES);
+  grant.user = kj::str("nobody");
+  CHECK(f.refusal(*f.enter(grant)) == rpc::Refusal::NO_SUCH_USER);
+  grant = wholeGrant(rpc::Purpose::INTERACTIVE);
+  grant.actor = kj::str("two\nlines");
+  CHECK(f.refusal(*f.enter(grant)) == rpc::Refusal::NOT_UNDERSTOOD);
+
+  kj::Vector<kj::Own<Lane>> lanes;
+  for (uint i = 0; i < rpc::MAX_SESSION_LANES; i++) {
+    lanes.add(f.enter(rpc::Purpose::COMMANDS));
+    lanes.back()->answer().wait(f.scope).get<uint16_t>();
   }
-  auto oldest = lanes.front()->onDisconnect();
-  CHECK_FALSE(oldest.poll(f.scope));
-  add();
-  oldest.wait(f.scope);
-  for (size_t i = 1; i < agents.size(); i++) agents[i].pingRequest().send().wait(f.scope);
+  CHECK(f.refusal(*f.enter(rpc::Purpose::COMMANDS)) == rpc::Refusal::TOO_MANY_LANES);
+  // Nothing of the others is ended for it.
+  CHECK_FALSE(lanes.front()->hasEnded());
+}
+
+TEST_CASE("the control lane tells of lanes, and ends them") {
+  Fixture f;
+  auto control = f.enter();
+  auto agent = control->bootstrap().castAs<rpc::AgentControl>();
+  auto grant = wholeGrant(rpc::Purpose::COMMANDS, "a session");
+  auto lane = f.enter(grant);
+  lane->answer().wait(f.scope);
+  auto told = agent.lanesRequest().send().wait(f.scope);
+  REQUIRE(told.getLanes().size() == 2);
+  CHECK(told.getLanes()[1].getLane() == grant.lane);
+  CHECK(told.getLanes()[1].getPurpose() == rpc::Purpose::COMMANDS);
+  CHECK(told.getLanes()[1].getSession() == "a session");
+
+  auto request = agent.endLanesRequest();
+  request.initWhich().setSession("a session");
+  CHECK(request.send().wait(f.scope).getEnded() == 1);
+  lane->onDisconnect().wait(f.scope);
+  auto events = agent.eventsRequest();
+  auto list = events.send().wait(f.scope);
+  CHECK(list.getEvents()[list.getEvents().size() - 1].getWhat() == rpc::LaneEvent::What::ORDERED);
+}
+
+TEST_CASE("a lane is closed when its lifetime is over") {
+  Fixture f;
+  auto grant = wholeGrant(rpc::Purpose::COMMANDS);
+  grant.lifetime = 3 * kj::SECONDS;
+  auto lane = f.enter(grant);
+  lane->answer().wait(f.scope);
+  f.pass(3 * kj::SECONDS);
+  lane->onDisconnect().wait(f.scope);
 }
 
 // The agent's end of a connection of which nothing is taken any more, as of a vsock whose device has no reader.
@@ -174,10 +264,11 @@ TEST_CASE("P41 a lane that its host has closed ends, though what is written to i
   auto stream = kj::heap<ClogStream>(kj::mv(pipe.ends[1]));
   auto& clog = *stream;
   f.connections.add(kj::mv(stream));
-  auto lane = kj::heap<RpcConnection>(kj::mv(pipe.ends[0]));
-  auto agent = f.enter(*lane);
+  auto lane =
+      greet(f.scope, f.timer, kj::mv(pipe.ends[0]), secretOf(7), wholeGrant(rpc::Purpose::CONTROL));
+  f.ping(*lane);
   clog.isClogged = true;
-  auto pinging = agent.pingRequest().send();
+  auto pinging = lane->bootstrap().castAs<rpc::AgentControl>().pingRequest().send();
   CHECK_FALSE(pinging.poll(f.scope));
   auto empty = f.connections.onEmpty();
   lane = nullptr;
@@ -194,22 +285,22 @@ TEST_CASE("S25 a flood of strangers does not keep the supervisor out") {
     f.scope.poll();
   }
   CHECK(strangers.front()->readAllBytes().wait(f.scope).size() == 0);
-  auto lane = f.dial();
-  f.enter(*lane).pingRequest().send().wait(f.scope);
+  f.ping(*f.enter());
 }
 
 TEST_CASE("S02 garbage instead of a message ends the connection and no other") {
   Fixture f;
-  auto lane = f.dial();
-  auto agent = f.enter(*lane);
+  auto lane = f.enter();
+  f.ping(*lane);
   auto stream = f.dialRaw();
   auto garbage = kj::heapArray<kj::byte>(64);
   for (auto& b : garbage) {
     b = 0xff;
   }
   stream->write(garbage.begin(), garbage.size()).wait(f.scope);
-  stream->readAllBytes().wait(f.scope);
-  agent.pingRequest().send().wait(f.scope);
+  // Closed, with what it did not read.
+  CHECK_THROWS_AS(stream->readAllBytes().wait(f.scope), kj::Exception);
+  f.ping(*lane);
 }
 
 }  // namespace

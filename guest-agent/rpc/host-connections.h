@@ -4,7 +4,10 @@
 #include <kj/list.h>
 #include <kj/timer.h>
 
-#include "rpc/gate-facet.h"
+#include "rpc/gate-key.h"
+#include "rpc/lane-bootstrap.h"
+#include "rpc/lane-registry.h"
+#include "wire/message-budget.h"
 #include "wire/vsock-stream.h"
 
 namespace bothy {
@@ -12,7 +15,8 @@ namespace bothy {
 // How long a connection may take to say hello.
 constexpr kj::Duration HELLO_LIMIT = 5 * kj::SECONDS;
 
-// After a refusal, the time that the answer has to leave before the connection is closed.
+// How long a Welcome may take to leave, and after a refusal the time that it has before the connection is closed.
+constexpr kj::Duration WELCOME_LIMIT = 5 * kj::SECONDS;
 constexpr kj::Duration REFUSAL_LINGER = 250 * kj::MILLISECONDS;
 
 // After a failure to accept (no descriptor left, say), before it is tried again.
@@ -25,18 +29,28 @@ constexpr kj::uint MAX_STRANGERS = 16;
 // A connection whose host has closed it, and to which something is still being written, is dropped after so long.
 constexpr kj::Duration CLOSED_LINGER = 1 * kj::SECONDS;
 
-// How often the host's device is made to look whether the host's end of a lane is still there.
-constexpr kj::Duration CREDIT_UPDATE_INTERVAL = 10 * kj::SECONDS;
+// What all lanes may hold together of what their clients send and do not read, and what each may hold whatever the others
+// do, see MessageBudget.
+constexpr size_t LANES_MEMORY_BYTES = 32 * 1024 * 1024;
+constexpr size_t LANE_SHARE_BYTES = 256 * 1024;
 
-// The connections from the host, each an RPC connection ("lane") of its own behind a gate.  Those that
-// were welcomed are at most rpc::MAX_CONNECTIONS: over it, the oldest is closed.  All of them are the supervisor's,
-// which wants the new one; that an old one is dead it may never be told.
+// Lanes for files that have the large buffer of the kernel at a time.
+constexpr kj::uint MAX_BULK_LANES = 4;
+
+// When the host's device is made to look whether the host's end of a lane is still there: so long after something was written
+// that has found no answer, and again after four times the time, up to the longest.  A lane on which nothing is unanswered is left alone:
+// its end is told, for there is nothing unread.
+constexpr kj::Duration FIRST_CREDIT_UPDATE = 500 * kj::MILLISECONDS;
+constexpr kj::Duration LONGEST_CREDIT_UPDATE = 32 * kj::SECONDS;
+
+// The connections from the host: each says hello, is granted something, and is a lane from then on (lane.capnp).
 //
 // Dropping it closes them all.
 class HostConnections final: private kj::TaskSet::ErrorHandler {
 public:
-  // `timer` and `key` outlive it.
-  HostConnections(kj::Timer& timer, const GateKey& key, rpc::Agent::Client agent);
+  // All of them outlive it.  `clock` tells how long clients' messages take, see MessageGuard.
+  HostConnections(kj::Timer& timer, const GateKey& key, Rooms& rooms,
+                  kj::Maybe<const kj::MonotonicClock&> clock = nullptr);
   ~HostConnections() noexcept(false);
   KJ_DISALLOW_COPY_AND_MOVE(HostConnections);
 
@@ -47,7 +61,7 @@ public:
   kj::Promise<void> serve(kj::Own<kj::ConnectionReceiver> receiver);
 
   // Resolves when there is no connection.
-  kj::Promise<void> onEmpty() { return lanes.onEmpty(); }
+  kj::Promise<void> onEmpty() { return connections.onEmpty(); }
 
 private:
   // In the order in which they came.
@@ -59,18 +73,26 @@ private:
 
   kj::Timer& timer;
   const GateKey& key;
-  rpc::Agent::Client agent;
+  Rooms& rooms;
+  const kj::Maybe<const kj::MonotonicClock&> clock;
+  LaneRegistry registry;
+  MessageBudget memory{LANES_MEMORY_BYTES, LANE_SHARE_BYTES};
+  kj::uint bulkLanes = 0;
   Evictables strangers;
-  Evictables welcomed;
-  kj::TaskSet lanes;
+  Evictables spares;
+  kj::TaskSet connections;
 
-  kj::Promise<void> serveLane(kj::Own<VsockStream> stream);
+  kj::Promise<void> serveConnection(kj::Own<VsockStream> stream);
+  // Null: it was let in.
+  kj::Promise<kj::Maybe<rpc::Refusal>> hear(VsockStream& stream);
+  kj::Promise<void> serveLane(kj::Own<LaneRegistry::Entry> lane, kj::Own<VsockStream> stream,
+                              capnp::Capability::Client bootstrap);
+  kj::Promise<void> refuse(VsockStream& stream, rpc::Refusal why);
   // Until dropped.
-  kj::Promise<void> sendCreditUpdates(VsockStream& stream);
-  kj::Promise<kj::Maybe<GateVerdict>> untilVerdict(kj::Promise<GateVerdict> verdict,
-                                                   kj::Promise<void> gone);
-  // Returns when `gone` does, or when it is evicted from `list`.
-  static kj::Promise<void> untilGoneOrEvicted(Evictables& list, kj::Promise<void> gone);
+  kj::Promise<void> sendCreditUpdates(VsockStream& stream, MessageGuard& messages);
+  // Fails with DISCONNECTED when it is evicted from `list`.
+  template <typename T>
+  static kj::Promise<T> orEvicted(Evictables& list, kj::Promise<T> promise);
   void taskFailed(kj::Exception&& exception) override;
 };
 

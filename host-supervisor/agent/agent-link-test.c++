@@ -6,54 +6,25 @@
 #include <kj/vector.h>
 #include <catch2/catch_test_macros.hpp>
 
+#include "agent/lane-stock.h"
+#include "lane/lane.h"
 #include "schema/limits.capnp.h"
-#include "wire/rpc-connection.h"
+#include "support/fake-agent.h"
 
 namespace bothy {
 namespace {
 
+constexpr uint64_t FIRST_LANE = 7;
 constexpr kj::StringPtr HOSTILE = "\x1b[2J the guest's own words"_kj;
 
 bool says(const kj::Exception& exception, const char* text) {
   return strstr(exception.getDescription().cStr(), text) != nullptr;
 }
 
-class TestSystem final: public rpc::System::Server {
+class TestControl final: public rpc::AgentControl::Server {
+  kj::Promise<void> ping(PingContext) override { return kj::READY_NOW; }
   kj::Promise<void> report(ReportContext) override { KJ_FAIL_REQUIRE(HOSTILE); }
   kj::Promise<void> health(HealthContext) override { return KJ_EXCEPTION(OVERLOADED, HOSTILE); }
-};
-
-class TestAgent final: public rpc::Agent::Server {
-  kj::Promise<void> ping(PingContext) override { return kj::READY_NOW; }
-  kj::Promise<void> system(SystemContext context) override {
-    context.getResults().setSystem(kj::heap<TestSystem>());
-    return kj::READY_NOW;
-  }
-};
-
-class TestGate final: public rpc::AgentGate::Server {
-public:
-  TestGate(uint16_t generation, int& hellos) : generation(generation), hellos(hellos) {}
-
-private:
-  uint16_t generation;
-  int& hellos;
-
-  kj::Promise<void> hello(HelloContext context) override {
-    hellos++;
-    auto params = context.getParams();
-    auto outcome = context.getResults().initOutcome();
-    if (params.getSecret() != kj::StringPtr("the secret").asBytes()) {
-      outcome.setWrongSecret();
-    } else if (params.getGeneration() < generation) {
-      outcome.setGenerationTooOld(generation);
-    } else {
-      auto welcome = outcome.initWelcome();
-      welcome.setAgent(kj::heap<TestAgent>());
-      welcome.setGeneration(generation);
-    }
-    return kj::READY_NOW;
-  }
 };
 
 // A machine whose agent can be absent, mute or gone.
@@ -62,15 +33,18 @@ struct Machine {
   kj::WaitScope& scope = io.waitScope;
   kj::TimerImpl timer{kj::origin<kj::TimePoint>()};
   enum { LISTENING, ABSENT, MUTE } mood = LISTENING;
-  uint16_t generation = rpc::GENERATION;
   int dials = 0;
-  int hellos = 0;
-  kj::Vector<kj::Own<RpcConnection>> served;
+  FakeAgent agent{[](const LaneGrant&) -> capnp::Capability::Client {
+    return rpc::AgentControl::Client(kj::heap<TestControl>());
+  }};
   kj::Vector<kj::Own<kj::AsyncIoStream>> mute;
 
+  Machine() { agent.secret = kj::heapArray("the secret"_kj.asBytes()); }
+
   kj::Own<AgentLink> link(kj::StringPtr secret = "the secret") {
-    return newAgentLink(timer, kj::heapArray<kj::byte>(secret.asBytes()),
-                        [this]() { return dial(); });
+    return newAgentLink(
+        timer, kj::heapArray<kj::byte>(secret.asBytes()), FIRST_LANE, [this]() { return dial(); },
+        [](uint64_t, rpc::LaneEvent::What) {});
   }
 
   kj::Promise<kj::Own<kj::AsyncIoStream>> dial() {
@@ -80,8 +54,7 @@ struct Machine {
     if (mood == MUTE) {
       mute.add(kj::mv(pipe.ends[1]));
     } else {
-      served.add(
-          kj::heap<RpcConnection>(kj::mv(pipe.ends[1]), kj::heap<TestGate>(generation, hellos)));
+      agent.accept(kj::mv(pipe.ends[1]));
     }
     return kj::mv(pipe.ends[0]);
   }
@@ -96,64 +69,93 @@ struct Machine {
   }
 };
 
-TEST_CASE("a lane says hello once and is shared by those who want it") {
+TEST_CASE("the control lane is greeted once and shared by those who want it") {
   Machine machine;
   auto link = machine.link();
-  auto first = link->agent(AgentLink::Lane::INTERACTIVE);
-  auto second = link->agent(AgentLink::Lane::INTERACTIVE);
+  CHECK_FALSE(link->isLinked());
+  auto first = link->control();
+  auto second = link->control();
   first.wait(machine.scope).pingRequest().send().wait(machine.scope);
   second.wait(machine.scope).pingRequest().send().wait(machine.scope);
-  CHECK(machine.hellos == 1);
-  link->agent(AgentLink::Lane::BULK).wait(machine.scope);
-  CHECK(machine.hellos == 2);
+  CHECK(link->isLinked());
+  REQUIRE(machine.agent.grants.size() == 1);
+  CHECK(machine.agent.grants[0].purpose == rpc::Purpose::CONTROL);
+  CHECK(machine.agent.grants[0].lane == FIRST_LANE);
 }
 
-TEST_CASE("P41 a lane that broke is dialled again at the next call") {
+TEST_CASE("P41 a control lane that broke is opened again at the next call") {
   Machine machine;
   auto link = machine.link();
-  auto agent = link->agent(AgentLink::Lane::PROCESS).wait(machine.scope);
-  machine.served.clear();
+  auto agent = link->control().wait(machine.scope);
+  machine.agent.breakConnections();
   auto gone = machine.failure(agent.pingRequest().send().ignoreResult());
   CHECK(gone.getType() == kj::Exception::Type::DISCONNECTED);
+  CHECK_FALSE(link->isLinked());
 
-  auto again = link->agent(AgentLink::Lane::PROCESS).wait(machine.scope);
+  auto again = link->control().wait(machine.scope);
   again.pingRequest().send().wait(machine.scope);
-  CHECK(machine.hellos == 2);
+  CHECK(machine.agent.grants.size() == 2);
+}
+
+TEST_CASE("a lane for another is granted as it is wanted, and left to whoever gets it") {
+  Machine machine;
+  auto link = machine.link();
+  link->control().wait(machine.scope);
+  LaneGrant grant;
+  grant.purpose = rpc::Purpose::COMMANDS;
+  grant.session = kj::str("a session");
+  grant.verbs = {rpc::Verb::PROGRAMS};
+  auto opened = link->openLane(kj::mv(grant)).wait(machine.scope);
+  CHECK(opened.number == FIRST_LANE + 1);
+  // It goes on without the link.
+  link = nullptr;
+  Lane lane(kj::mv(opened.stream), machine.timer);
+  CHECK(lane.answer().wait(machine.scope).get<uint16_t>() == rpc::GENERATION);
+  lane.bootstrap().castAs<rpc::AgentControl>().pingRequest().send().wait(machine.scope);
+  auto& last = machine.agent.grants.back();
+  CHECK(last.session == "a session");
+  CHECK(last.verbs.has(rpc::Verb::PROGRAMS));
+  CHECK_FALSE(last.verbs.has(rpc::Verb::MACHINE));
 }
 
 TEST_CASE("an agent that accepts and says nothing is given up after the limit") {
   Machine machine;
   machine.mood = Machine::MUTE;
   auto link = machine.link();
-  auto agent = link->agent(AgentLink::Lane::INTERACTIVE);
+  auto agent = link->control();
+  CHECK_FALSE(agent.poll(machine.scope));
+  machine.advance(SPARE_PAUSE);
   CHECK_FALSE(agent.poll(machine.scope));
   machine.advance(HELLO_LIMIT);
   CHECK(machine.failure(kj::mv(agent)).getType() == kj::Exception::Type::DISCONNECTED);
 
   machine.mood = Machine::LISTENING;
-  link->agent(AgentLink::Lane::INTERACTIVE).wait(machine.scope);
+  link->control().wait(machine.scope);
 }
 
 TEST_CASE("a wrong secret and an agent of another generation are told apart from silence") {
   Machine machine;
   auto wrong = machine.link("another");
-  auto refused = machine.failure(wrong->agent(AgentLink::Lane::INTERACTIVE));
+  auto refused = machine.failure(wrong->control());
   CHECK(refused.getType() == kj::Exception::Type::FAILED);
   CHECK(says(refused, "secret"));
 
-  machine.generation = rpc::GENERATION + 1;
+  machine.agent.generation = rpc::GENERATION + 1;
   auto link = machine.link();
   auto tooOld = machine.failure(link->ready());
   CHECK(tooOld.getType() == kj::Exception::Type::UNIMPLEMENTED);
   CHECK(says(tooOld, "generation"));
+  machine.agent.refusesGeneration = true;
+  auto tooNew = machine.failure(machine.link()->ready());
+  CHECK(tooNew.getType() == kj::Exception::Type::UNIMPLEMENTED);
 }
 
 TEST_CASE("a link that is dropped fails those who wait for it, and nothing of it goes on") {
   Machine machine;
   machine.mood = Machine::ABSENT;
   auto link = machine.link();
-  auto first = link->agent(AgentLink::Lane::BULK);
-  auto second = link->agent(AgentLink::Lane::BULK);
+  auto first = link->control();
+  auto second = link->control();
   auto ready = link->ready();
   CHECK_FALSE(first.poll(machine.scope));
   auto dials = machine.dials;
@@ -189,15 +191,14 @@ TEST_CASE("P30 a machine that boots is tried again until it answers") {
 TEST_CASE("S08 the text of a guest's exception is replaced, its type stays") {
   Machine machine;
   auto link = machine.link();
-  auto agent = link->agent(AgentLink::Lane::INTERACTIVE).wait(machine.scope);
-  auto system = agent.systemRequest().send().getSystem();
+  auto agent = link->control().wait(machine.scope);
 
-  auto failed = machine.failure(system.reportRequest().send().ignoreResult());
+  auto failed = machine.failure(agent.reportRequest().send().ignoreResult());
   CHECK(failed.getType() == kj::Exception::Type::FAILED);
   CHECK_FALSE(says(failed, "guest's own"));
   CHECK(failed.getRemoteTrace().size() == 0);
 
-  auto overloaded = machine.failure(system.healthRequest().send().ignoreResult());
+  auto overloaded = machine.failure(agent.healthRequest().send().ignoreResult());
   CHECK(overloaded.getType() == kj::Exception::Type::OVERLOADED);
   CHECK_FALSE(says(overloaded, "guest's own"));
 

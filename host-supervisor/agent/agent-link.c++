@@ -2,7 +2,9 @@
 
 #include <kj/debug.h>
 
-#include "agent/agent-connection.h"
+#include "agent/lane-stock.h"
+#include "lane/lane-greeting.h"
+#include "lane/lane.h"
 #include "schema/limits.capnp.h"
 
 namespace bothy {
@@ -22,11 +24,41 @@ kj::Exception disconnected(kj::StringPtr why) {
   return kj::Exception(kj::Exception::Type::DISCONNECTED, __FILE__, __LINE__, kj::heapString(why));
 }
 
+[[noreturn]] void refuseGeneration(kj::StringPtr what, uint32_t generation) {
+  kj::throwFatalException(KJ_EXCEPTION(
+      UNIMPLEMENTED, kj::str(what, " protocol generation ", generation, ", and this bothyd speaks ",
+                             rpc::OLDEST_GENERATION, " to ", rpc::GENERATION,
+                             ": install an image that fits, or another bothyd")));
+}
+
+void requireWelcome(const LaneAnswer& answer) {
+  KJ_SWITCH_ONEOF(answer) {
+    KJ_CASE_ONEOF(generation, uint16_t) {
+      if (generation < rpc::OLDEST_GENERATION || generation > rpc::GENERATION) {
+        refuseGeneration("the workspace's agent speaks", generation);
+      }
+      return;
+    }
+    KJ_CASE_ONEOF(refused, LaneRefused) {
+      if (refused.why == rpc::Refusal::GENERATION_TOO_OLD) {
+        refuseGeneration("the workspace's agent wants at least", refused.oldestGeneration);
+      }
+      if (refused.why == rpc::Refusal::WRONG_SECRET) {
+        KJ_FAIL_REQUIRE("the workspace's agent refuses the secret of this boot");
+      }
+      KJ_FAIL_REQUIRE("the workspace's agent refuses its control lane", refused.why);
+    }
+  }
+}
+
 class AgentLinkImpl final: public AgentLink {
 public:
-  AgentLinkImpl(kj::Timer& timer, kj::Array<const kj::byte> secret,
-                kj::Function<kj::Promise<kj::Own<kj::AsyncIoStream>>()> dial)
-      : timer(timer), secret(kj::mv(secret)), dial(kj::mv(dial)) {}
+  AgentLinkImpl(kj::Timer& timer, kj::Array<const kj::byte> secret, uint64_t firstLane,
+                LaneStock::Dial dial, LaneReports::Ended ended)
+      : timer(timer),
+        nextLane(firstLane),
+        stock(timer, kj::mv(secret), kj::mv(dial)),
+        reports(timer, kj::mv(ended)) {}
 
   ~AgentLinkImpl() noexcept(false) {
     // Callers hold branches of what is under way here, and would keep it going.
@@ -34,36 +66,46 @@ public:
   }
   KJ_DISALLOW_COPY_AND_MOVE(AgentLinkImpl);
 
-  kj::Promise<rpc::Agent::Client> agent(Lane lane) override {
-    return canceler.wrap(agent(lane, HELLO_LIMIT, Tries::UNTIL_LIMIT));
+  kj::Promise<rpc::AgentControl::Client> control() override {
+    return canceler.wrap(control(HELLO_LIMIT, Tries::UNTIL_LIMIT));
   }
 
-  kj::Promise<void> ready() override { return canceler.wrap(keepTrying()); }
+  kj::Promise<void> ready() override { return canceler.wrap(untilReady()); }
+
+  bool isLinked() override {
+    KJ_IF_MAYBE (present, lane) {
+      return !(*present)->hasEnded();
+    }
+    return false;
+  }
+
+  kj::Promise<OpenedLane> openLane(LaneGrant grant) override {
+    grant.lane = nextLane++;
+    reports.expect(grant.lane);
+    return canceler.wrap(openUntilLimit(kj::mv(grant)));
+  }
 
 private:
   enum class Tries { ONE, UNTIL_LIMIT };
 
-  struct LaneState {
-    kj::Maybe<kj::Own<AgentConnection>> connection;
-    kj::Maybe<rpc::Agent::Client> agent;
-    bool opening = false;
-    kj::Maybe<kj::ForkedPromise<void>> attempt;
-  };
-
   kj::Timer& timer;
-  kj::Array<const kj::byte> secret;
-  kj::Function<kj::Promise<kj::Own<kj::AsyncIoStream>>()> dial;
-  LaneState lanes[3];
+  uint64_t nextLane;
+  LaneStock stock;
+  LaneReports reports;
+  kj::Maybe<kj::Own<Lane>> lane;
+  kj::Promise<void> following = nullptr;  // of the reports, over `lane`
+  bool opening = false;
+  kj::Maybe<kj::ForkedPromise<void>> attempt;
   // Every call from outside.
   kj::Canceler canceler;
 
-  kj::Promise<void> keepTrying() {
+  kj::Promise<void> untilReady() {
     auto begin = timer.now();
     kj::Duration limit = FIRST_TRY_LIMIT;
     for (;;) {
       kj::Maybe<kj::Exception> failure;
-      co_await agent(Lane::INTERACTIVE, limit, Tries::ONE)
-          .then([](rpc::Agent::Client&&) {},
+      co_await control(limit, Tries::ONE)
+          .then([](rpc::AgentControl::Client&&) {},
                 [&failure](kj::Exception&& e) { failure = kj::mv(e); });
       KJ_IF_MAYBE (e, failure) {
         if (e->getType() != kj::Exception::Type::DISCONNECTED) kj::throwFatalException(kj::mv(*e));
@@ -76,91 +118,96 @@ private:
     }
   }
 
-  kj::Promise<rpc::Agent::Client> agent(Lane lane, kj::Duration limit, Tries tries) {
-    auto& state = lanes[static_cast<size_t>(lane)];
-    if (!state.opening) {
-      KJ_IF_MAYBE (connection, state.connection) {
-        if (!(*connection)->hasEnded()) co_return KJ_ASSERT_NONNULL(state.agent);
+  kj::Promise<rpc::AgentControl::Client> control(kj::Duration limit, Tries tries) {
+    if (!opening) {
+      KJ_IF_MAYBE (present, lane) {
+        if (!(*present)->hasEnded()) co_return bootstrapOf(**present);
       }
-      state.opening = true;
-      state.attempt = open(state, limit, tries).fork();
+      opening = true;
+      attempt = reopen(limit, tries).fork();
     }
-    co_await KJ_ASSERT_NONNULL(state.attempt).addBranch();
-    co_return KJ_ASSERT_NONNULL(state.agent);
+    co_await KJ_ASSERT_NONNULL(attempt).addBranch();
+    co_return bootstrapOf(*KJ_ASSERT_NONNULL(lane));
   }
 
-  // Replaces the lane's connection by a new one.
-  kj::Promise<void> open(LaneState& state, kj::Duration limit, Tries tries) {
-    KJ_DEFER(state.opening = false);
-    state.agent = nullptr;
-    state.connection = nullptr;
+  static rpc::AgentControl::Client bootstrapOf(Lane& lane) {
+    return lane.bootstrap().castAs<rpc::AgentControl>();
+  }
 
+  // Replaces the control lane by a new one.
+  kj::Promise<void> reopen(kj::Duration limit, Tries tries) {
+    KJ_DEFER(opening = false);
+    following = nullptr;
+    lane = nullptr;
+    LaneGrant grant;
+    grant.lane = nextLane++;
+    grant.purpose = rpc::Purpose::CONTROL;
+    grant.actor = kj::str("bothyd");
+    grant.verbs = {rpc::Verb::CONTROL};
+    co_await repeat<void>(limit, tries, [this, &grant]() { return openControl(grant); });
+  }
+
+  kj::Promise<void> openControl(const LaneGrant& grant) {
+    auto opened = kj::heap<Lane>(co_await open(grant), timer, Lane::Use::CONTROL);
+    requireWelcome(co_await opened->answer());
+    following = reports.follow(bootstrapOf(*opened)).eagerlyEvaluate([](kj::Exception&&) {});
+    lane = kj::mv(opened);
+  }
+
+  kj::Promise<OpenedLane> openUntilLimit(LaneGrant grant) {
+    auto stream = co_await repeat<kj::Own<kj::AsyncIoStream>>(
+        HELLO_LIMIT, Tries::UNTIL_LIMIT, [this, &grant]() { return open(grant); });
+    co_return OpenedLane{grant.lane, kj::mv(stream)};
+  }
+
+  kj::Promise<kj::Own<kj::AsyncIoStream>> open(const LaneGrant& grant) {
+    auto stream = co_await stock.take();
+    auto message = kj::heap<capnp::MallocMessageBuilder>();
+    grant.writeTo(message->initRoot<rpc::Grant>());
+    co_await writeGreeting(*stream, kj::mv(message));
+    co_return kj::mv(stream);
+  }
+
+  // Tries again for as long as the agent cannot be reached, but at most so long.
+  template <typename T>
+  kj::Promise<T> repeat(kj::Duration limit, Tries tries, kj::Function<kj::Promise<T>()> once) {
     kj::Maybe<kj::Exception> lastFailure;
-    auto deadline = timer.afterDelay(limit).then([&lastFailure]() -> kj::Promise<void> {
+    auto deadline = timer.afterDelay(limit).then([this, &lastFailure]() -> kj::Promise<T> {
+      stock.dropSpares();
       KJ_IF_MAYBE (failure, lastFailure) {
         return kj::mv(*failure);
       }
       return disconnected("the workspace's agent did not answer in time");
     });
-    auto connecting = tries == Tries::ONE ? connect(state) : keepConnecting(state, lastFailure);
-    co_await connecting.exclusiveJoin(kj::mv(deadline));
+    auto trying = tries == Tries::ONE ? once() : repeat<T>(once, lastFailure);
+    co_return co_await trying.exclusiveJoin(kj::mv(deadline));
   }
 
-  // Tries again for as long as the agent cannot be reached.  No deadline of its own.
-  kj::Promise<void> keepConnecting(LaneState& state, kj::Maybe<kj::Exception>& lastFailure) {
+  template <typename T>
+  kj::Promise<T> repeat(kj::Function<kj::Promise<T>()>& once,
+                        kj::Maybe<kj::Exception>& lastFailure) {
     for (;;) {
-      kj::Maybe<kj::Exception> failure;
-      co_await connect(state).catch_([&failure](kj::Exception&& e) { failure = kj::mv(e); });
-      KJ_IF_MAYBE (e, failure) {
-        if (e->getType() != kj::Exception::Type::DISCONNECTED) kj::throwFatalException(kj::mv(*e));
-        lastFailure = kj::mv(*e);
-      } else {
-        co_return;
+      try {
+        co_return co_await once();
+      } catch (...) {
+        lastFailure = kj::getCaughtExceptionAsKj();
+      }
+      auto& failure = KJ_ASSERT_NONNULL(lastFailure);
+      if (failure.getType() != kj::Exception::Type::DISCONNECTED) {
+        kj::throwFatalException(kj::mv(failure));
       }
       co_await timer.afterDelay(RETRY_PAUSE);
     }
-  }
-
-  [[noreturn]] static void refuseGeneration(kj::StringPtr what, uint32_t generation) {
-    kj::throwFatalException(
-        KJ_EXCEPTION(UNIMPLEMENTED,
-                     kj::str(what, " protocol generation ", generation, ", and this bothyd speaks ",
-                             rpc::OLDEST_GENERATION, " to ", rpc::GENERATION,
-                             ": install an image that fits, or another bothyd")));
-  }
-
-  kj::Promise<void> connect(LaneState& state) {
-    auto connection = kj::heap<AgentConnection>(co_await dial());
-    auto request = connection->gate().helloRequest();
-    request.setGeneration(rpc::GENERATION);
-    request.setSecret(secret);
-    auto response = co_await request.send();
-    auto outcome = response.getOutcome();
-    switch (outcome.which()) {
-      case rpc::AgentGate::HelloOutcome::WELCOME: {
-        auto welcome = outcome.getWelcome();
-        if (welcome.getGeneration() < rpc::OLDEST_GENERATION ||
-            welcome.getGeneration() > rpc::GENERATION) {
-          refuseGeneration("the workspace's agent speaks", welcome.getGeneration());
-        }
-        state.agent = welcome.getAgent();
-        state.connection = kj::mv(connection);
-        co_return;
-      }
-      case rpc::AgentGate::HelloOutcome::WRONG_SECRET:
-        KJ_FAIL_REQUIRE("the workspace's agent refuses the secret of this boot");
-      case rpc::AgentGate::HelloOutcome::GENERATION_TOO_OLD:
-        refuseGeneration("the workspace's agent wants at least", outcome.getGenerationTooOld());
-    }
-    KJ_FAIL_REQUIRE("the workspace's agent gave an answer that this bothyd does not know");
   }
 };
 
 }  // namespace
 
 kj::Own<AgentLink> newAgentLink(kj::Timer& timer, kj::Array<const kj::byte> secret,
-                                kj::Function<kj::Promise<kj::Own<kj::AsyncIoStream>>()> dial) {
-  return kj::heap<AgentLinkImpl>(timer, kj::mv(secret), kj::mv(dial));
+                                uint64_t firstLane,
+                                kj::Function<kj::Promise<kj::Own<kj::AsyncIoStream>>()> dial,
+                                LaneReports::Ended ended) {
+  return kj::heap<AgentLinkImpl>(timer, kj::mv(secret), firstLane, kj::mv(dial), kj::mv(ended));
 }
 
 }  // namespace bothy

@@ -3,31 +3,44 @@
 #include <kj/async-io.h>
 #include <kj/timer.h>
 
+#include "agent/lane-reports.h"
+#include "lane/lane-grant.h"
 #include "schema/agent.capnp.h"
 
 namespace bothy {
 
-// The host's end of one VM's agent: lanes, opened when first wanted, each a vsock connection that has
-// said hello.  Dropping it fails every call that waits with DISCONNECTED.
+// The host's end of one VM's agent: the control lane, opened when first wanted, and lanes for others.
+// Dropping it fails every call that waits with DISCONNECTED; lanes that were given away go on.
 class AgentLink {
 public:
-  // Which connection a capability comes over: bulk bytes do not delay keystrokes.
-  enum class Lane { INTERACTIVE, PROCESS, BULK };
-
-  // The agent over `lane`.  Dials and says hello if need be; callers who arrive meanwhile join.  A lane
-  // that has broken is dialled again at the next call.  Fails with DISCONNECTED when the agent cannot be
+  // The agent, over the control lane.  Dials and is greeted if need be; callers who arrive meanwhile join.  A lane
+  // that has broken is opened again at the next call.  Fails with DISCONNECTED when the agent cannot be
   // reached within HELLO_LIMIT, FAILED when it refuses the secret, UNIMPLEMENTED when it is of another
   // protocol generation.
-  virtual kj::Promise<rpc::Agent::Client> agent(Lane lane) = 0;
+  virtual kj::Promise<rpc::AgentControl::Client> control() = 0;
+
+  // Whether the control lane stands at this moment.
+  virtual bool isLinked() = 0;
 
   // Waits for a VM that is booting: tries again until it answers.  No deadline of its own.
   virtual kj::Promise<void> ready() = 0;
+
+  // A connection for which `grant` was said, with a lane number of this link's: whoever gets it reads the Welcome.
+  // Fails with DISCONNECTED when the agent cannot be reached within HELLO_LIMIT.
+  struct OpenedLane {
+    uint64_t number;
+    kj::Own<kj::AsyncIoStream> stream;
+  };
+  virtual kj::Promise<OpenedLane> openLane(LaneGrant grant) = 0;
 };
 
 constexpr kj::Duration HELLO_LIMIT = 5 * kj::SECONDS;
 
-// `dial` opens a stream to the agent's port.
+// `dial` opens a stream to the agent's port.  Lanes are numbered from `firstLane` on, which no earlier link of the same boot
+// has reached.  `ended` is called when the agent reports that a lane has ended, see LaneReports.
 kj::Own<AgentLink> newAgentLink(kj::Timer& timer, kj::Array<const kj::byte> secret,
-                                kj::Function<kj::Promise<kj::Own<kj::AsyncIoStream>>()> dial);
+                                uint64_t firstLane,
+                                kj::Function<kj::Promise<kj::Own<kj::AsyncIoStream>>()> dial,
+                                LaneReports::Ended ended);
 
 }  // namespace bothy

@@ -21,9 +21,9 @@ public:
       return kj::cp(failure);
     }
     if (accepted++ > 0) return kj::NEVER_DONE;
-    auto pipe = kj::newTwoWayPipe();
+    auto pipe = kj::newCapabilityPipe();
     client = kj::mv(pipe.ends[0]);
-    return kj::mv(pipe.ends[1]);
+    return kj::Own<kj::AsyncIoStream>(kj::mv(pipe.ends[1]));
   }
   uint getPort() override { return 0; }
 
@@ -36,7 +36,12 @@ struct World {
   kj::EventLoop loop;
   kj::WaitScope scope{loop};
   kj::TimerImpl timer{kj::origin<kj::TimePoint>()};
-  ControlServer server{timer, rpc::Supervisor::Client(KJ_EXCEPTION(FAILED, "nobody calls it")), 4};
+  DescriptorTable descriptors;
+  ControlServer server{timer, descriptors,
+                       [](ClientIdentity) -> rpc::Supervisor::Client {
+                         return KJ_EXCEPTION(FAILED, "nobody calls it");
+                       },
+                       4};
 };
 
 TEST_CASE("P41 who comes while there are no files left waits, and is served when there are") {

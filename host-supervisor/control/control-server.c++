@@ -9,19 +9,37 @@
 #include <sys/un.h>
 #include <unistd.h>
 
-#include "wire/rpc-connection.h"
-
 namespace bothy {
 namespace {
 
 // Until it is tried again to take in a client for whom there was no file.
 constexpr kj::Duration ACCEPT_PAUSE = 1 * kj::SECONDS;
 
+ClientIdentity identify(kj::AsyncIoStream& stream, uint64_t number) {
+  ucred peer = {};
+  uint length = sizeof(peer);
+  // One that is no socket, in a test, does not tell.
+  kj::runCatchingExceptions([&]() { stream.getsockopt(SOL_SOCKET, SO_PEERCRED, &peer, &length); });
+  return {number, peer.pid, peer.uid};
+}
+
+// What KJ accepts at a Unix socket can pass descriptors.
+kj::Own<kj::AsyncCapabilityStream> asCapabilityStream(kj::Own<kj::AsyncIoStream> stream) {
+  auto both = dynamic_cast<kj::AsyncCapabilityStream*>(stream.get());
+  KJ_REQUIRE(both != nullptr, "a client's connection is no Unix socket");
+  return kj::Own<kj::AsyncCapabilityStream>(both, kj::NullDisposer::instance)
+      .attach(kj::mv(stream));
+}
+
 }  // namespace
 
-ControlServer::ControlServer(kj::Timer& timer, rpc::Supervisor::Client bootstrap,
-                             uint32_t maxConnections)
-    : timer(timer), bootstrap(kj::mv(bootstrap)), free(maxConnections), connections(*this) {}
+ControlServer::ControlServer(kj::Timer& timer, const DescriptorTable& descriptors,
+                             Bootstrap bootstrap, uint32_t maxConnections)
+    : timer(timer),
+      descriptors(descriptors),
+      bootstrap(kj::mv(bootstrap)),
+      free(maxConnections),
+      connections(*this) {}
 
 ControlServer::~ControlServer() noexcept(false) {}
 
@@ -35,17 +53,19 @@ kj::Promise<void> ControlServer::listen(kj::ConnectionReceiver& receiver) {
     }
     auto stream = co_await accept(receiver);
     free--;
-    auto connection = kj::heap<RpcConnection>(kj::mv(stream), bootstrap);
+    auto client = bootstrap(identify(*stream, ++clients));
+    auto connection = kj::heap<ClientConnection>(kj::mv(stream), descriptors, kj::mv(client));
     auto ended = connection->onDisconnect();
     connections.add(ended.attach(kj::mv(connection), kj::defer([this]() { leave(); })));
   }
 }
 
-kj::Promise<kj::Own<kj::AsyncIoStream>> ControlServer::accept(kj::ConnectionReceiver& receiver) {
+kj::Promise<kj::Own<kj::AsyncCapabilityStream>> ControlServer::accept(
+    kj::ConnectionReceiver& receiver) {
   for (;;) {
     kj::Maybe<kj::Exception> failure;
     try {
-      co_return co_await receiver.accept();
+      co_return asCapabilityStream(co_await receiver.accept());
     } catch (...) {
       failure = kj::getCaughtExceptionAsKj();
     }

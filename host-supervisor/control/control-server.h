@@ -1,17 +1,24 @@
 #pragma once
 
 #include <kj/async-io.h>
+#include <kj/function.h>
 #include <kj/timer.h>
 
+#include "control/client-connection.h"
 #include "schema/supervisor.capnp.h"
 
 namespace bothy {
 
-// Serves one capability to whoever connects: at most `maxConnections` at a time, each within the limits
-// of wire/rpc-connection.h.  One more waits until another leaves.
+// Serves whoever connects to a Unix socket: at most `maxConnections` at a time, each within the limits
+// of limits.capnp.  One more waits until another leaves.
 class ControlServer final: private kj::TaskSet::ErrorHandler {
 public:
-  ControlServer(kj::Timer& timer, rpc::Supervisor::Client bootstrap, uint32_t maxConnections);
+  // What a client gets.
+  using Bootstrap = kj::Function<rpc::Supervisor::Client(ClientIdentity)>;
+
+  // `timer` and `descriptors`, of what clients get, outlive it.
+  ControlServer(kj::Timer& timer, const DescriptorTable& descriptors, Bootstrap bootstrap,
+                uint32_t maxConnections);
   ~ControlServer() noexcept(false);
   KJ_DISALLOW_COPY_AND_MOVE(ControlServer);
 
@@ -21,12 +28,14 @@ public:
 
 private:
   kj::Timer& timer;
-  rpc::Supervisor::Client bootstrap;
+  const DescriptorTable& descriptors;
+  Bootstrap bootstrap;
+  uint64_t clients = 0;  // that came so far
   uint32_t free;
   kj::Maybe<kj::Own<kj::PromiseFulfiller<void>>> waiting;
   kj::TaskSet connections;
 
-  kj::Promise<kj::Own<kj::AsyncIoStream>> accept(kj::ConnectionReceiver& receiver);
+  kj::Promise<kj::Own<kj::AsyncCapabilityStream>> accept(kj::ConnectionReceiver& receiver);
   void leave();
   void taskFailed(kj::Exception&& exception) override;
 };

@@ -1,10 +1,10 @@
 #include "control/supervisor-facet.h"
 
 #include <kj/debug.h>
+#include <unistd.h>
 
 #include "control/event-watch.h"
 #include "control/translation.h"
-#include "control/workspace-facet.h"
 #include "schema/limits.capnp.h"
 
 namespace bothy {
@@ -29,23 +29,83 @@ private:
   void taskFailed(kj::Exception&&) override {}
 };
 
+constexpr uint64_t MAX_LIFETIME_MILLIS = 100ull * 365 * 24 * 3600 * 1000;
+
 template <typename Params>
 kj::Maybe<kj::Own<Progress>> progressOf(Params params) {
   if (!params.hasProgress()) return nullptr;
   return kj::Own<Progress>(kj::heap<RpcProgress>(params.getProgress()));
 }
 
+kj::StringPtr nameOf(rpc::LaneRequest::Reader wanted) {
+  switch (wanted.which()) {
+    case rpc::LaneRequest::INTERACTIVE:
+      return "interactive";
+    case rpc::LaneRequest::COMMANDS:
+      return "commands";
+    case rpc::LaneRequest::FILES:
+      return "files";
+    default:
+      return "nothing";
+  }
+}
+
+// Who may open the socket may do all that is asked for here.
+kj::OneOf<LaneGrant, kj::StringPtr> grantFor(rpc::LaneRequest::Reader wanted,
+                                             const ClientIdentity& client) {
+  using Verb = rpc::Verb;
+  LaneGrant grant;
+  grant.session = kj::str("client ", getpid(), ".", client.number);
+  grant.actor = kj::str("uid ", client.uid);
+  if (wanted.getLifetimeMillis() > 0) {
+    if (wanted.getLifetimeMillis() > MAX_LIFETIME_MILLIS) {
+      return "lifetimeMillis must be at most 3153600000000 (100 years)"_kj;
+    }
+    grant.lifetime = wanted.getLifetimeMillis() * kj::MILLISECONDS;
+  }
+  switch (wanted.which()) {
+    case rpc::LaneRequest::INTERACTIVE:
+      grant.purpose = rpc::Purpose::INTERACTIVE;
+      grant.verbs = {Verb::MACHINE, Verb::TERMINALS};
+      return kj::mv(grant);
+    case rpc::LaneRequest::COMMANDS:
+      grant.purpose = rpc::Purpose::COMMANDS;
+      grant.verbs = {Verb::MACHINE, Verb::PROGRAMS};
+      return kj::mv(grant);
+    case rpc::LaneRequest::FILES: {
+      grant.purpose = rpc::Purpose::FILES;
+      kj::StringPtr user = wanted.getFiles().getUser();
+      if (user.size() > rpc::MAX_LANE_NAME_BYTES) return "the name of the user is too long"_kj;
+      grant.user = kj::str(user);
+      switch (wanted.getFiles().getAccess()) {
+        case rpc::FileAccess::READ:
+          grant.verbs = {Verb::READ_FILES};
+          return kj::mv(grant);
+        case rpc::FileAccess::WRITE:
+          grant.verbs = {Verb::READ_FILES, Verb::WRITE_FILES};
+          return kj::mv(grant);
+        default:
+          return "a lane for files needs access to read or to write"_kj;
+      }
+    }
+    case rpc::LaneRequest::VIEW_TERMINALS:
+      return "lanes that only view terminals are not offered yet"_kj;
+    default:
+      return "a lane must be wanted for something"_kj;
+  }
+}
+
 }  // namespace
 
-SupervisorFacet::SupervisorFacet(WorkspaceManager& manager, EventLog& events, kj::Timer& timer,
-                                 const HostAbilities& abilities, Examiner& examiner,
-                                 kj::StringPtr version)
-    : manager(manager),
-      events(events),
-      timer(timer),
-      abilities(abilities),
-      examiner(examiner),
-      programVersion(version) {}
+SupervisorFacet::SupervisorFacet(const Rooms& rooms, ClientIdentity client)
+    : manager(rooms.manager),
+      events(rooms.events),
+      timer(rooms.timer),
+      abilities(rooms.abilities),
+      examiner(rooms.examiner),
+      lanes(rooms.lanes),
+      programVersion(rooms.version),
+      client(client) {}
 
 void SupervisorFacet::describe(rpc::WorkspaceInfo::Builder info, Workspace& workspace) {
   fill(info, workspace, acceleratorName(abilities));
@@ -140,9 +200,18 @@ kj::Promise<void> SupervisorFacet::connect(ConnectContext context) {
     context.getResults().initOutcome().setStalled(STALL_REASON);
     co_return;
   }
+  auto wanted = context.getParams().getWanted();
+  auto grant = grantFor(wanted, client);
+  KJ_IF_MAYBE (why, grant.tryGet<kj::StringPtr>()) {
+    context.getResults().initOutcome().setUnsupported(*why);
+    co_return;
+  }
+  lanes.requireRoom(client);
+  auto lifetime = grant.get<LaneGrant>().lifetime;
+  kj::Maybe<AgentLink::OpenedLane> opened;
   kj::Maybe<kj::String> fault;
-  co_await machine->agent(AgentLink::Lane::INTERACTIVE)
-      .then([](rpc::Agent::Client&&) {},
+  co_await machine->openLane(kj::mv(grant.get<LaneGrant>()))
+      .then([&opened](AgentLink::OpenedLane&& lane) { opened = kj::mv(lane); },
             [&fault](kj::Exception&& e) { fault = kj::str(e.getDescription()); });
   KJ_IF_MAYBE (why, fault) {
     KJ_LOG(WARNING, "the agent of a workspace does not answer", workspace->row().name, *why);
@@ -150,9 +219,9 @@ kj::Promise<void> SupervisorFacet::connect(ConnectContext context) {
     co_return;
   }
   auto results = context.getResults();
-  results.setWorkspace(
-      kj::heap<WorkspaceFacet>(kj::mv(workspace), kj::mv(machine), acceleratorName(abilities)));
-  results.initOutcome().setConnected();
+  results.setLane(lanes.keep(kj::mv(KJ_ASSERT_NONNULL(opened)), kj::mv(machine),
+                             {kj::str(workspace->row().name), nameOf(wanted), client, lifetime}));
+  describe(results.initOutcome().initConnected(), *workspace);
 }
 
 kj::Promise<void> SupervisorFacet::start(StartContext context) {

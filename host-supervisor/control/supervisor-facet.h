@@ -1,5 +1,6 @@
 #pragma once
 
+#include "control/lane-keeper.h"
 #include "doctor/examiner.h"
 #include "schema/supervisor.capnp.h"
 #include "workspace/workspace-manager.h"
@@ -9,9 +10,17 @@ namespace bothy {
 // The bootstrap capability of a client's connection.
 class SupervisorFacet final: public rpc::Supervisor::Server {
 public:
-  // All must outlive it.  `version` is bothyd's.
-  SupervisorFacet(WorkspaceManager& manager, EventLog& events, kj::Timer& timer,
-                  const HostAbilities& abilities, Examiner& examiner, kj::StringPtr version);
+  // What it serves; all of it outlives it.
+  struct Rooms {
+    WorkspaceManager& manager;
+    EventLog& events;
+    kj::Timer& timer;
+    const HostAbilities& abilities;
+    Examiner& examiner;
+    LaneKeeper& lanes;
+    kj::StringPtr version;  // bothyd's
+  };
+  SupervisorFacet(const Rooms& rooms, ClientIdentity client);
 
 private:
   WorkspaceManager& manager;
@@ -19,7 +28,9 @@ private:
   kj::Timer& timer;
   const HostAbilities& abilities;
   Examiner& examiner;
+  LaneKeeper& lanes;
   kj::StringPtr programVersion;
+  const ClientIdentity client;
 
   kj::Promise<void> version(VersionContext context) override;
   kj::Promise<void> create(CreateContext context) override;

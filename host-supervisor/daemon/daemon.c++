@@ -67,6 +67,9 @@ kj::Promise<Machinery> lookAtMachinery(kj::UnixEventPort& port, Subreaper& reape
                       kj::mv(emulator.fault)};
 }
 
+// Events that are handled before the loop looks for others' bytes, though there are more.
+constexpr kj::uint BUSY_POLL_INTERVAL = 64;
+
 [[noreturn]] void serve(const Settings& settings, kj::FunctionParam<World(World)>& within) {
   forbidCoreDumps();
   raiseOpenFileLimit();
@@ -81,6 +84,7 @@ kj::Promise<Machinery> lookAtMachinery(kj::UnixEventPort& port, Subreaper& reape
   captureSignals();
   auto io = kj::setupAsyncIo();
   auto& scope = io.waitScope;
+  scope.setBusyPollInterval(BUSY_POLL_INTERVAL);
   Subreaper reaper(io.unixEventPort);
 
   LibvirtDriverSettings driverSettings;
@@ -124,11 +128,14 @@ kj::Promise<Machinery> lookAtMachinery(kj::UnixEventPort& port, Subreaper& reape
   auto receiver = io.lowLevelProvider->wrapListenSocketFd(
       kj::mv(socket),
       kj::LowLevelAsyncIoProvider::ALREADY_CLOEXEC | kj::LowLevelAsyncIoProvider::ALREADY_NONBLOCK);
-  ControlServer server(io.provider->getTimer(),
-                       kj::heap<SupervisorFacet>(manager, events, io.provider->getTimer(),
-                                                 abilities, examiner, kj::StringPtr(BOTHY_VERSION)),
-                       settings.maxConnections);
   kj::StringPtr version = BOTHY_VERSION;
+  LaneKeeper lanes(io.unixEventPort, io.provider->getTimer());
+  SupervisorFacet::Rooms rooms{manager, events, io.provider->getTimer(), abilities, examiner,
+                               lanes,   version};
+  ControlServer server(
+      io.provider->getTimer(), lanes.descriptors,
+      [&rooms](ClientIdentity client) { return kj::heap<SupervisorFacet>(rooms, client); },
+      settings.maxConnections);
   auto workspaces = manager.list().size();
   KJ_LOG(INFO, "bothyd serves", version, socketPath, workspaces);
 

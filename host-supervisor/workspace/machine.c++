@@ -6,9 +6,32 @@
 
 namespace bothy {
 
-Machine::Machine(kj::Timer& timer, kj::Own<RunningVm> vmParam, kj::Array<const kj::byte> secret)
+namespace {
+
+kj::StringPtr wordFor(rpc::LaneEvent::What why) {
+  switch (why) {
+    case rpc::LaneEvent::What::ENDED:
+      return "by its client";
+    case rpc::LaneEvent::What::ORDERED:
+      return "by order";
+    case rpc::LaneEvent::What::EXPIRED:
+      return "its lifetime was over";
+    default:
+      return "for a reason that this bothyd does not know";
+  }
+}
+
+}  // namespace
+
+Machine::Machine(kj::Timer& timer, kj::StringPtr workspace, kj::Own<RunningVm> vmParam,
+                 kj::Array<const kj::byte> secret, uint64_t firstLane)
     : vm(kj::mv(vmParam)),
-      link(newAgentLink(timer, kj::mv(secret), [this]() { return vm->dial(rpc::AGENT_PORT); })) {}
+      link(newAgentLink(
+          timer, kj::mv(secret), firstLane, [this]() { return vm->dial(rpc::AGENT_PORT); },
+          [name = kj::str(workspace)](uint64_t lane, rpc::LaneEvent::What why) {
+            auto reason = wordFor(why);
+            KJ_LOG(INFO, "the agent has closed a lane", name, lane, reason);
+          })) {}
 
 Machine::~Machine() noexcept(false) {}
 
@@ -20,18 +43,49 @@ AgentLink& Machine::requireLink() {
       KJ_EXCEPTION(DISCONNECTED, "the workspace's machine has stopped; connect again"));
 }
 
-kj::Promise<rpc::Agent::Client> Machine::agent(AgentLink::Lane lane) {
-  auto self = kj::addRef(*this);
-  auto promise = requireLink().agent(lane);
-  return promise.attach(kj::mv(self));
+kj::Promise<rpc::AgentControl::Client> Machine::control() {
+  return requireLink().control().attach(kj::addRef(*this));
 }
 
 kj::Promise<void> Machine::ready() {
   return requireLink().ready();
 }
 
+kj::Promise<AgentLink::OpenedLane> Machine::openLane(LaneGrant grant) {
+  return requireLink().openLane(kj::mv(grant)).attach(kj::addRef(*this));
+}
+
+kj::Promise<void> Machine::endLane(uint64_t lane) {
+  auto self = kj::addRef(*this);
+  if (!isLinked()) co_return;
+  auto agent = co_await control();
+  auto request = agent.endLanesRequest();
+  request.initWhich().setLane(lane);
+  co_await request.send().ignoreResult();
+}
+
+bool Machine::isLinked() {
+  KJ_IF_MAYBE (l, link) {
+    return (*l)->isLinked();
+  }
+  return false;
+}
+
+kj::Promise<void> Machine::onStall() {
+  auto paf = kj::newPromiseAndFulfiller<void>();
+  std::erase_if(awaitingStall, [](auto& waiter) { return !waiter->isWaiting(); });
+  awaitingStall.push_back(kj::mv(paf.fulfiller));
+  return kj::mv(paf.promise);
+}
+
+void Machine::noteStall() {
+  for (auto& waiter : awaitingStall) waiter->fulfill();
+  awaitingStall.clear();
+}
+
 void Machine::retire() {
   link = nullptr;
+  awaitingStall.clear();
 }
 
 }  // namespace bothy

@@ -2,6 +2,8 @@
 
 #include <kj/refcount.h>
 
+#include <vector>
+
 #include "agent/agent-link.h"
 #include "vm/vm-driver.h"
 
@@ -11,22 +13,37 @@ namespace bothy {
 // every call fails with DISCONNECTED.  Dropping it leaves the VM running.
 class Machine final: public kj::Refcounted {
 public:
-  Machine(kj::Timer& timer, kj::Own<RunningVm> vm, kj::Array<const kj::byte> secret);
+  // `workspace`: for the log.  `firstLane`: see newAgentLink().
+  Machine(kj::Timer& timer, kj::StringPtr workspace, kj::Own<RunningVm> vm,
+          kj::Array<const kj::byte> secret, uint64_t firstLane);
   ~Machine() noexcept(false);
 
   // See AgentLink.
-  kj::Promise<rpc::Agent::Client> agent(AgentLink::Lane lane);
+  kj::Promise<rpc::AgentControl::Client> control();
   kj::Promise<void> ready();
+  kj::Promise<AgentLink::OpenedLane> openLane(LaneGrant grant);
+  // Asks the agent to close it; returns when it is closed.
+  kj::Promise<void> endLane(uint64_t lane);
+
+  // Whether the control lane stands.
+  bool isLinked();
 
   kj::Promise<VmEnd> onEnd() { return vm->onEnd(); }
   kj::Promise<void> destroy() { return vm->destroy(); }
   bool isStalled() { return vm->isStalled(); }
+  // Resolves when it stands still.  Fails with DISCONNECTED when it is gone first.
+  kj::Promise<void> onStall();
+  // It stands still.
+  void noteStall();
+  void renewVsock() { vm->renewVsock(); }
 
   // The workspace is done with it: breaks what clients still hold.
   void retire();
+  bool isRetired() const { return link == nullptr; }
 
 private:
   kj::Own<RunningVm> vm;
+  std::vector<kj::Own<kj::PromiseFulfiller<void>>> awaitingStall;
   kj::Maybe<kj::Own<AgentLink>> link;
 
   AgentLink& requireLink();

@@ -3,9 +3,11 @@
 #include <kj/debug.h>
 #include <kj/filesystem.h>
 #include <stdlib.h>
+#include <unistd.h>
 
 #include "schema/limits.capnp.h"
 #include "store/sqlite-store.h"
+#include "support/fake-agent.h"
 #include "support/fake-key-keeper.h"
 #include "support/fake-vm-driver.h"
 #include "support/fake-volume-store.h"
@@ -51,14 +53,15 @@ struct TestWorld {
     kj::Date now() const override { return kj::UNIX_EPOCH + 1000 * kj::DAYS; }
   };
 
-  class TestSystem final: public rpc::System::Server {
+  class TestControl final: public rpc::AgentControl::Server {
   public:
-    TestSystem(TestWorld& world, kj::StringPtr vmName) : world(world), vmName(kj::str(vmName)) {}
+    TestControl(TestWorld& world, kj::StringPtr vmName) : world(world), vmName(kj::str(vmName)) {}
 
   private:
     TestWorld& world;
     kj::String vmName;
 
+    kj::Promise<void> ping(PingContext) override { return kj::READY_NOW; }
     kj::Promise<void> report(ReportContext context) override {
       context.getResults().initReport().setAgentVersion(world.agentVersion);
       return kj::READY_NOW;
@@ -67,40 +70,8 @@ struct TestWorld {
       if (world.powersOff) world.driver.end(vmName, VmEnd::POWERED_OFF);
       return kj::READY_NOW;
     }
-  };
-
-  class TestAgent final: public rpc::Agent::Server {
-  public:
-    TestAgent(TestWorld& world, kj::StringPtr vmName) : world(world), vmName(kj::str(vmName)) {}
-
-  private:
-    TestWorld& world;
-    kj::String vmName;
-
-    kj::Promise<void> ping(PingContext) override { return kj::READY_NOW; }
-    kj::Promise<void> system(SystemContext context) override {
-      context.getResults().setSystem(kj::heap<TestSystem>(world, vmName));
-      return kj::READY_NOW;
-    }
-  };
-
-  class TestGate final: public rpc::AgentGate::Server {
-  public:
-    TestGate(TestWorld& world, kj::StringPtr vmName) : world(world), vmName(kj::str(vmName)) {}
-
-  private:
-    TestWorld& world;
-    kj::String vmName;
-
-    kj::Promise<void> hello(HelloContext context) override {
-      auto outcome = context.getResults().initOutcome();
-      if (context.getParams().getSecret() != world.driver.spec(vmName).secret) {
-        outcome.setWrongSecret();
-      } else {
-        auto welcome = outcome.initWelcome();
-        welcome.setAgent(kj::heap<TestAgent>(world, vmName));
-        welcome.setGeneration(world.generation);
-      }
+    kj::Promise<void> endLanes(EndLanesContext context) override {
+      world.endedLanes.add(context.getParams().getWhich().getLane());
       return kj::READY_NOW;
     }
   };
@@ -111,10 +82,15 @@ struct TestWorld {
   kj::TimerImpl timer{kj::origin<kj::TimePoint>()};
   bool agentAnswers = true;
   bool powersOff = true;
+  // The devices of machines keep their ends of lanes open, whoever closes the others.
+  bool keepsLanes = false;
+  kj::Vector<kj::AutoCloseFd> keptLanes;
   uint32_t generation = rpc::GENERATION;
   kj::String agentVersion = kj::str("1.2.3");
 
-  kj::Vector<kj::Own<RpcConnection>> served;
+  // An agent for each dial, of this machine.
+  kj::Vector<kj::Own<FakeAgent>> served;
+  kj::Vector<uint64_t> endedLanes;
   FakeVmDriver driver;
   FakeKeyKeeper keys;
   FakeVolumeStore volumes;
@@ -143,7 +119,19 @@ struct TestWorld {
   kj::Promise<kj::Own<kj::AsyncIoStream>> dial(kj::StringPtr vmName) {
     if (!agentAnswers) return KJ_EXCEPTION(DISCONNECTED, "nothing listens");
     auto pipe = io.provider->newTwoWayPipe();
-    served.add(kj::heap<RpcConnection>(kj::mv(pipe.ends[1]), kj::heap<TestGate>(*this, vmName)));
+    if (keepsLanes) {
+      int fd;
+      KJ_SYSCALL(fd = dup(KJ_ASSERT_NONNULL(pipe.ends[1]->getFd())));
+      keptLanes.add(kj::AutoCloseFd(fd));
+    }
+    auto agent = kj::heap<FakeAgent>(
+        [this, name = kj::str(vmName)](const LaneGrant&) -> capnp::Capability::Client {
+          return rpc::AgentControl::Client(kj::heap<TestControl>(*this, name));
+        });
+    agent->secret = kj::heapArray<kj::byte>(driver.spec(vmName).secret);
+    agent->generation = generation;
+    agent->accept(kj::mv(pipe.ends[1]));
+    served.add(kj::mv(agent));
     return kj::mv(pipe.ends[0]);
   }
 

@@ -267,7 +267,7 @@ TEST_CASE("P41 a restart finds every running machine and its agent") {
   CHECK(w.find("one")->row().state == WorkspaceState::RUNNING);
   CHECK(w.find("three")->row().state == WorkspaceState::STOPPED);
   auto machine = KJ_ASSERT_NONNULL(w.find("two")->machine());
-  machine->agent(AgentLink::Lane::INTERACTIVE).wait(w.scope).pingRequest().send().wait(w.scope);
+  machine->control().wait(w.scope).pingRequest().send().wait(w.scope);
   CHECK(w.driver.startCount() == 2);
   auto events = w.store->events(0, 100);
   CHECK(events.back().cause == Cause::ADOPTED);
@@ -348,8 +348,7 @@ TEST_CASE("what a client holds of a machine that stopped says so") {
   auto workspace = w.find("demo");
   auto machine = KJ_ASSERT_NONNULL(workspace->machine());
   workspace->stop(0).wait(w.scope);
-  KJ_IF_MAYBE (e, kj::runCatchingExceptions(
-                      [&]() { machine->agent(AgentLink::Lane::BULK).wait(w.scope); })) {
+  KJ_IF_MAYBE (e, kj::runCatchingExceptions([&]() { machine->control().wait(w.scope); })) {
     CHECK(e->getType() == kj::Exception::Type::DISCONNECTED);
   } else {
     FAIL("it answered");

@@ -311,7 +311,10 @@ void WorkspaceManager::vsockRestored(kj::StringPtr vmName) {
 }
 
 void WorkspaceManager::diskFull(kj::StringPtr vmName) {
-  note(vmName, Cause::DISK_FULL, STALL_REASON);
+  KJ_IF_MAYBE (workspace, byId(vmName)) {
+    workspace->note(Cause::DISK_FULL, STALL_REASON);
+    KJ_IF_MAYBE (machine, workspace->machine()) (*machine)->noteStall();
+  }
 }
 
 void WorkspaceManager::diskFreed(kj::StringPtr vmName) {

@@ -46,7 +46,7 @@ TEST_CASE("a guest that reboots runs again by itself, the same machine with a ne
   CHECK(events[0].after == WorkspaceState::STARTING);
   CHECK(events[1].after == WorkspaceState::RUNNING);
   for (auto& event : events) CHECK(event.cause == Cause::GUEST_REBOOTED);
-  CHECK_THROWS_AS(held->agent(AgentLink::Lane::INTERACTIVE).wait(r.w.scope), kj::Exception);
+  CHECK_THROWS_AS(held->control().wait(r.w.scope), kj::Exception);
 }
 
 TEST_CASE("a guest that reboots again and again waits longer each time, up to a minute") {

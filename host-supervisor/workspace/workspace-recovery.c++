@@ -59,12 +59,10 @@ void Workspace::goOn(bool machineRuns) {
       ranFrom = world.timer.now();
       watchMachine();
       auto& machine = *KJ_ASSERT_NONNULL(current);
-      greeting = machine.agent(AgentLink::Lane::INTERACTIVE)
-                     .ignoreResult()
-                     .eagerlyEvaluate([this](kj::Exception&& e) {
-                       KJ_LOG(WARNING, "the agent of an adopted workspace does not answer",
-                              record.name, e.getDescription());
-                     });
+      greeting = machine.control().ignoreResult().eagerlyEvaluate([this](kj::Exception&& e) {
+        KJ_LOG(WARNING, "the agent of an adopted workspace does not answer", record.name,
+               e.getDescription());
+      });
       break;
     }
     case Recovery::FINISH_START:

@@ -243,13 +243,12 @@ kj::Promise<void> Workspace::awaitAgent(Machine& machine) {
 // For people: an agent that does not tell it is an agent all the same.
 kj::Promise<void> Workspace::learnVersion(Machine& machine) {
   kj::String version;
-  auto asked = machine.agent(AgentLink::Lane::INTERACTIVE)
-                   .then([](rpc::Agent::Client agent) {
-                     return agent.systemRequest().send().getSystem().reportRequest().send();
-                   })
-                   .then([&version](auto&& response) {
-                     version = versionOfGuest(response.getReport().getAgentVersion());
-                   });
+  auto asked =
+      machine.control()
+          .then([](rpc::AgentControl::Client agent) { return agent.reportRequest().send(); })
+          .then([&version](auto&& response) {
+            version = versionOfGuest(response.getReport().getAgentVersion());
+          });
   co_await within(world.timer, HELLO_LIMIT, "the agent did not report", kj::mv(asked))
       .catch_([this](kj::Exception&& e) {
         KJ_LOG(WARNING, "the agent does not report its boot", record.name, e.getDescription());

@@ -65,8 +65,11 @@ bool Workspace::isStalled() {
 // The machine
 
 void Workspace::take(kj::Own<RunningVm> vm) {
-  current =
-      kj::refcounted<Machine>(world.timer, kj::mv(vm), kj::heapArray<kj::byte>(record.secret));
+  // Another bothyd may have numbered lanes of this boot before.
+  uint64_t firstLane;
+  world.randomness.fill(kj::arrayPtr(&firstLane, 1).asBytes());
+  current = kj::refcounted<Machine>(world.timer, record.name, kj::mv(vm),
+                                    kj::heapArray<kj::byte>(record.secret), firstLane >> 1 | 1);
 }
 
 void Workspace::watchMachine() {
@@ -184,8 +187,8 @@ kj::Promise<VmEnd> Workspace::endMachine(Machine& machine, uint32_t graceMillis)
 }
 
 kj::Promise<void> Workspace::requestPowerOff(Machine& machine, uint32_t graceMillis) {
-  auto agent = co_await machine.agent(AgentLink::Lane::INTERACTIVE);
-  auto request = agent.systemRequest().send().getSystem().powerOffRequest();
+  auto agent = co_await machine.control();
+  auto request = agent.powerOffRequest();
   request.setGraceMillis(graceMillis);
   // A machine that is quick breaks the connection before its answer is through: then onEnd() tells.
   auto order = request.send().ignoreResult().catch_([](kj::Exception&& e) -> kj::Promise<void> {

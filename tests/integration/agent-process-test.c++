@@ -47,32 +47,33 @@ struct Output {
 
 TEST_CASE("the agent answers whoever knows its secret") {
   Fixture f;
-  AgentLane lane(f.process, f.scope);
-  lane.agent.pingRequest().send().wait(f.scope);
-  auto response =
-      lane.agent.systemRequest().send().getSystem().reportRequest().send().wait(f.scope);
+  auto lane = f.process.enter(rpc::Purpose::CONTROL);
+  auto control = lane->bootstrap().castAs<rpc::AgentControl>();
+  control.pingRequest().send().wait(f.scope);
+  auto response = control.reportRequest().send().wait(f.scope);
   CHECK(response.getReport().getAgentVersion().size() > 0);
   CHECK(response.getReport().getDataDisk().isAbsent());
 }
 
 TEST_CASE("S25 a wrong secret is the last thing said on a connection, and on no other") {
   Fixture f;
-  AgentLane good(f.process, f.scope);
-  auto lane = f.process.dial();
-  auto gone = lane->onDisconnect();
+  auto good = f.process.enter(rpc::Purpose::CONTROL);
   auto wrong = kj::heapArray<kj::byte>(f.process.secret());
   wrong[31] ^= 1;
-  CHECK(f.process.hello(*lane, wrong, rpc::GENERATION).wait(f.scope).getOutcome().isWrongSecret());
+  auto lane = greet(f.scope, f.io.provider->getTimer(), f.process.dialRaw(), wrong,
+                    wholeGrant(rpc::Purpose::CONTROL));
+  auto gone = lane->onDisconnect();
+  CHECK(lane->answer().wait(f.scope).get<LaneRefused>().why == rpc::Refusal::WRONG_SECRET);
   gone.wait(f.scope);
-  good.agent.pingRequest().send().wait(f.scope);
+  good->bootstrap().castAs<rpc::AgentControl>().pingRequest().send().wait(f.scope);
 }
 
 TEST_CASE("a caller of a generation that is too old is told so and closed") {
   Fixture f;
-  auto lane = f.process.dial();
+  auto lane = greet(f.scope, f.io.provider->getTimer(), f.process.dialRaw(), f.process.secret(),
+                    wholeGrant(rpc::Purpose::CONTROL), 0);
   auto gone = lane->onDisconnect();
-  auto response = f.process.hello(*lane, f.process.secret(), 0).wait(f.scope);
-  CHECK(response.getOutcome().isGenerationTooOld());
+  CHECK(lane->answer().wait(f.scope).get<LaneRefused>().why == rpc::Refusal::GENERATION_TOO_OLD);
   gone.wait(f.scope);
 }
 
@@ -84,10 +85,10 @@ TEST_CASE("S25 a connection without a hello is closed without a byte") {
 
 TEST_CASE("an agent that is no PID 1 ends no machine") {
   Fixture f;
-  AgentLane lane(f.process, f.scope);
-  auto system = lane.agent.systemRequest().send().getSystem();
+  auto lane = f.process.enter(rpc::Purpose::CONTROL);
+  auto system = lane->bootstrap().castAs<rpc::AgentControl>();
   CHECK_THROWS_AS(system.powerOffRequest().send().wait(f.scope), kj::Exception);
-  lane.agent.pingRequest().send().wait(f.scope);
+  system.pingRequest().send().wait(f.scope);
 }
 
 TEST_CASE("an agent on a connected socket ends with its connection") {

@@ -1,4 +1,4 @@
-// `bothy cp` into a workspace, the real program, with a real agent, when the connections between them break.
+// `bothy cp` into a workspace, the real program, with a real agent, when what lies between them breaks.
 
 #include <unistd.h>
 
@@ -47,17 +47,17 @@ void checkInput(RealAgentWorld& world) {
              "else cat err | grep -q 'cannot be read again' || cat err; cp f to; fi") == "f\n");
 }
 
-// Calls `check` with each number of messages after which a connection breaks, of bothyd or of its agent.
+// Calls `check` with each number of messages after which the lane breaks, or bothyd is killed.
 void cutEverywhere(kj::FunctionParam<void(RealAgentWorld& world)> check) {
   for (bool isLane : {false, true}) {
     bool wasWhole = false;
     for (kj::uint messages = 0; !wasWhole; messages = following(messages)) {
-      INFO("the connection to " << (isLane ? "the agent" : "bothyd") << " is cut after " << messages
-                                << " messages");
+      INFO((isLane ? "the lane breaks" : "bothyd is killed")
+           << " after " << messages << " messages");
       RealAgentWorld world;
-      (isLane ? world.laneCuts : world.supervisor.cuts).add(messages);
+      (isLane ? world.supervisor.cuts : world.supervisor.supervisorCuts).add(messages);
       check(world);
-      wasWhole = isLane ? world.lanesMade() == 1 : world.supervisor.connections == 1;
+      wasWhole = isLane ? world.supervisor.lanes == 1 : world.supervisor.kills == 0;
     }
   }
 }

@@ -7,26 +7,17 @@
 #include <stdlib.h>
 #include <unistd.h>
 
-#include "support/cutting-stream.h"
+#include "lane/lane-greeting.h"
 
 namespace bothy {
-namespace {
-
-constexpr kj::uint NEVER = 1 << 20;
-
-}  // namespace
 
 RealAgentWorld::RealAgentWorld() {
   char name[] = "/tmp/bothy-agent-test-XXXXXX";
   KJ_REQUIRE(mkdtemp(name) != nullptr);
   directory = kj::str(name);
-  supervisor.processes = [this]() {
-    return connectAgent().processesRequest().send().getProcesses();
-  };
-  supervisor.filesOf = [this](kj::StringPtr user) {
-    auto request = connectAgent().filesRequest();
-    request.setUser(user);
-    return request.send().getFiles();
+  supervisor.serveLane = [this](kj::Own<kj::AsyncIoStream> client,
+                                rpc::LaneRequest::Reader wanted) {
+    lanes.add(carry(kj::mv(client), grantFor(wanted)));
   };
   auto address = io.provider->getNetwork()
                      .parseAddress(kj::str("unix:", directory, "/bothyd.sock"))
@@ -51,17 +42,37 @@ FinishedProgram RealAgentWorld::shell(kj::StringPtr script) {
 }
 
 kj::Promise<void> RealAgentWorld::accept() {
-  for (;;) supervisor.serve(co_await receiver->accept());
+  for (;;) {
+    auto stream = co_await receiver->accept();
+    supervisor.serve(stream.downcast<kj::AsyncCapabilityStream>());
+  }
 }
 
-rpc::Agent::Client RealAgentWorld::connectAgent() {
+LaneGrant RealAgentWorld::grantFor(rpc::LaneRequest::Reader wanted) {
+  LaneGrant grant;
+  grant.lane = ++lastLane;
+  if (wanted.isFiles()) {
+    auto files = wanted.getFiles();
+    grant.purpose = rpc::Purpose::FILES;
+    grant.user = kj::str(files.getUser());
+    grant.verbs = {rpc::Verb::READ_FILES};
+    if (files.getAccess() == rpc::FileAccess::WRITE) grant.verbs.add(rpc::Verb::WRITE_FILES);
+  } else {
+    KJ_REQUIRE(wanted.isCommands(), "no test wants such a lane");
+    grant.purpose = rpc::Purpose::COMMANDS;
+    grant.verbs = {rpc::Verb::MACHINE, rpc::Verb::PROGRAMS};
+  }
+  return grant;
+}
+
+kj::Promise<void> RealAgentWorld::carry(kj::Own<kj::AsyncIoStream> client, LaneGrant grant) {
   auto stream = agent.dialRaw();
-  auto& budget = budgets.add(
-      kj::heap<kj::uint>(lanes.size() < laneCuts.size() ? laneCuts[lanes.size()] : NEVER));
-  auto& lane =
-      *lanes.add(kj::heap<RpcConnection>(kj::heap<CuttingStream>(kj::mv(stream), *budget)));
-  return agent.hello(lane).then(
-      [](auto&& response) { return response.getOutcome().getWelcome().getAgent(); });
+  co_await writeHello(*stream, agent.secret());
+  auto message = kj::heap<capnp::MallocMessageBuilder>();
+  grant.writeTo(message->initRoot<rpc::Grant>());
+  co_await writeGreeting(*stream, kj::mv(message));
+  auto toAgent = client->pumpTo(*stream), toClient = stream->pumpTo(*client);
+  co_await toAgent.exclusiveJoin(kj::mv(toClient));
 }
 
 kj::String userName() {

@@ -1,17 +1,16 @@
 #pragma once
 
 #include <kj/async-io.h>
-#include <kj/vector.h>
 
+#include "lane/lane-grant.h"
 #include "support/agent-process.h"
 #include "support/fake-supervisor.h"
 #include "support/host-program.h"
 
 namespace bothy {
 
-// bothyd without a machine, and a real agent: its connections from clients, and to the agent, break after so many
-// messages.
-class RealAgentWorld {
+// bothyd without a machine, and a real agent, to which its lanes lead: what breaks and when, `supervisor` says.
+class RealAgentWorld final: private kj::TaskSet::ErrorHandler {
 public:
   RealAgentWorld();
   ~RealAgentWorld() noexcept(false);
@@ -19,24 +18,23 @@ public:
 
   kj::AsyncIoContext io = kj::setupAsyncIo();
   kj::String directory;
-  FakeSupervisor supervisor;
-  // After how many messages the next connections to the agent break, the first one's first.
-  kj::Vector<kj::uint> laneCuts;
-  size_t lanesMade() const { return lanes.size(); }
+  FakeSupervisor supervisor{io};
 
   // A shell of this host, with `bothy` as its $bothy and this world's directory as its current one.
   FinishedProgram shell(kj::StringPtr script);
 
 private:
   AgentProcess agent{io};
-  kj::Vector<kj::Own<kj::uint>> budgets;
-  kj::Vector<kj::Own<RpcConnection>> lanes;
+  kj::TaskSet lanes{*this};
+  uint64_t lastLane = 0;
   kj::Own<kj::ConnectionReceiver> receiver;
   kj::Promise<void> accepting = nullptr;
 
   kj::Promise<void> accept();
-  // Over a new connection.
-  rpc::Agent::Client connectAgent();
+  LaneGrant grantFor(rpc::LaneRequest::Reader wanted);
+  // Carries what goes over a lane, until one of its ends ends.
+  kj::Promise<void> carry(kj::Own<kj::AsyncIoStream> client, LaneGrant grant);
+  void taskFailed(kj::Exception&& exception) override {}
 };
 
 // Of the user who runs the test.

@@ -266,8 +266,9 @@ kj::Promise<void> Clients::ping(kj::String who, kj::String name) {
   auto label = host.label(KJ_ASSERT_NONNULL(found)->row().id);
   auto& machine = *KJ_ASSERT_NONNULL(running);
   kj::Maybe<kj::Exception> failure;
-  co_await machine.agent(AgentLink::Lane::BULK)
-      .then([](rpc::Agent::Client agent) { return agent.pingRequest().send().ignoreResult(); })
+  co_await machine.control()
+      .then(
+          [](rpc::AgentControl::Client agent) { return agent.pingRequest().send().ignoreResult(); })
       .catch_([&](kj::Exception&& e) { failure = kj::mv(e); });
   if (!isHeard()) co_return;
   KJ_IF_MAYBE (e, failure) {

@@ -2,18 +2,20 @@
 
 #include <kj/debug.h>
 
+#include "lane/lane-greeting.h"
 #include "schema/agent.capnp.h"
 #include "wire/rpc-connection.h"
 
 namespace bothy {
 
-class SimulatedMachine::System final: public rpc::System::Server {
+class SimulatedMachine::Control final: public rpc::AgentControl::Server {
 public:
-  explicit System(SimulatedMachine& machine) : machine(machine) {}
+  explicit Control(SimulatedMachine& machine) : machine(machine) {}
 
 private:
   SimulatedMachine& machine;
 
+  kj::Promise<void> ping(PingContext) override { return machine.untilItRuns(); }
   kj::Promise<void> report(ReportContext context) override {
     co_await machine.untilItRuns();
     context.getResults().initReport().setAgentVersion("1.2.3");
@@ -24,44 +26,28 @@ private:
   }
 };
 
-class SimulatedMachine::Agent final: public rpc::Agent::Server {
-public:
-  explicit Agent(SimulatedMachine& machine) : machine(machine) {}
-
-private:
-  SimulatedMachine& machine;
-
-  kj::Promise<void> ping(PingContext) override { return machine.untilItRuns(); }
-  kj::Promise<void> system(SystemContext context) override {
-    context.getResults().setSystem(kj::heap<System>(machine));
-    return kj::READY_NOW;
+kj::Promise<void> SimulatedMachine::greet(kj::Own<kj::AsyncIoStream> stream) {
+  auto message = co_await readGreeting(*stream);
+  const bool isKnown =
+      guest.acceptsSecret && message->getRoot<rpc::Hello>().getSecret() == spec.secret.asPtr();
+  if (isKnown) message = co_await readGreeting(*stream);
+  co_await untilItRuns();
+  if (!guest.answersHello) co_await kj::Promise<void>(kj::NEVER_DONE);
+  auto answer = kj::heap<capnp::MallocMessageBuilder>();
+  auto welcome = answer->initRoot<rpc::Welcome>();
+  if (!isKnown) {
+    trace.line("guest", label, " refuses the secret");
+    welcome.setRefused(rpc::Refusal::WRONG_SECRET);
+    co_await writeGreeting(*stream, kj::mv(answer));
+    co_return;
   }
-};
-
-class SimulatedMachine::Gate final: public rpc::AgentGate::Server {
-public:
-  explicit Gate(SimulatedMachine& machine) : machine(machine) {}
-
-private:
-  SimulatedMachine& machine;
-
-  kj::Promise<void> hello(HelloContext context) override {
-    co_await machine.untilItRuns();
-    if (!machine.guest.answersHello) co_await kj::Promise<void>(kj::NEVER_DONE);
-    auto outcome = context.getResults().initOutcome();
-    if (!machine.guest.acceptsSecret ||
-        context.getParams().getSecret() != machine.spec.secret.asPtr()) {
-      machine.trace.line("guest", machine.label, " refuses the secret");
-      outcome.setWrongSecret();
-      co_return;
-    }
-    machine.trace.line("guest", machine.label, " welcomes");
-    auto welcome = outcome.initWelcome();
-    welcome.setAgent(kj::heap<Agent>(machine));
-    welcome.setGeneration(machine.guest.generation);
-    if (machine.guest.breaksOff) machine.tasks.add(machine.breakOff());
-  }
-};
+  trace.line("guest", label, " welcomes");
+  welcome.setGeneration(guest.generation);
+  co_await writeGreeting(*stream, kj::mv(answer));
+  if (guest.breaksOff) tasks.add(breakOff());
+  RpcConnection connection(kj::mv(stream), kj::heap<Control>(*this));
+  co_await connection.onDisconnect();
+}
 
 SimulatedMachine::SimulatedMachine(kj::Timer& timer, Fate& fate, Trace& trace, VmSpec specParam,
                                    kj::String label)
@@ -200,9 +186,7 @@ kj::Promise<kj::Own<kj::AsyncIoStream>> SimulatedMachine::dial() {
     return KJ_EXCEPTION(DISCONNECTED, "simulated: nothing listens on the guest's port");
   }
   auto pipe = kj::newTwoWayPipe();
-  auto connection = kj::heap<RpcConnection>(kj::mv(pipe.ends[1]), kj::heap<Gate>(*this));
-  auto ended = connection->onDisconnect();
-  connections.add(ended.attach(kj::mv(connection)));
+  connections.add(greet(kj::mv(pipe.ends[1])));
   return kj::mv(pipe.ends[0]);
 }
 

@@ -51,9 +51,7 @@ public:
   kj::ArrayPtr<const char> console() const { return said; }
 
 private:
-  class Gate;
-  class Agent;
-  class System;
+  class Control;
 
   kj::Timer& timer;
   Fate& fate;
@@ -75,6 +73,8 @@ private:
   kj::TaskSet connections;
 
   kj::Promise<void> untilItRuns();
+  // A lane from its Hello to its end.
+  kj::Promise<void> greet(kj::Own<kj::AsyncIoStream> stream);
   void say(kj::StringPtr text);
   // What the guest does by itself, each after its time.
   kj::Promise<void> talk(kj::Duration after);

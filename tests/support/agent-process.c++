@@ -86,24 +86,8 @@ kj::Own<kj::AsyncIoStream> AgentProcess::dialRaw() {
   return io.lowLevelProvider->wrapSocketFd(kj::mv(socket));
 }
 
-kj::Own<RpcConnection> AgentProcess::dial() {
-  return kj::heap<RpcConnection>(dialRaw());
+kj::Own<Lane> AgentProcess::enter(rpc::Purpose purpose) {
+  return greet(io.waitScope, io.provider->getTimer(), dialRaw(), secretBytes, wholeGrant(purpose));
 }
-
-capnp::RemotePromise<rpc::AgentGate::HelloResults> AgentProcess::hello(RpcConnection& lane) {
-  return hello(lane, secretBytes, rpc::GENERATION);
-}
-
-capnp::RemotePromise<rpc::AgentGate::HelloResults> AgentProcess::hello(
-    RpcConnection& lane, kj::ArrayPtr<const kj::byte> secret, uint16_t generation) {
-  auto request = lane.bootstrap().castAs<rpc::AgentGate>().helloRequest();
-  request.setSecret(secret);
-  request.setGeneration(generation);
-  return request.send();
-}
-
-AgentLane::AgentLane(AgentProcess& process, kj::WaitScope& scope)
-    : connection(process.dial()),
-      agent(process.hello(*connection).wait(scope).getOutcome().getWelcome().getAgent()) {}
 
 }  // namespace bothy

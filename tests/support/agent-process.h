@@ -5,7 +5,7 @@
 #include <sys/types.h>
 
 #include "schema/agent.capnp.h"
-#include "wire/rpc-connection.h"
+#include "support/greeted-lane.h"
 
 namespace bothy {
 
@@ -20,14 +20,8 @@ public:
 
   // A new connection that has said nothing.
   kj::Own<kj::AsyncIoStream> dialRaw();
-  kj::Own<RpcConnection> dial();
-
-  // Says hello; the agent's answer.
-  capnp::RemotePromise<rpc::AgentGate::HelloResults> hello(RpcConnection& lane);
-  // The same with another secret or generation.
-  capnp::RemotePromise<rpc::AgentGate::HelloResults> hello(RpcConnection& lane,
-                                                           kj::ArrayPtr<const kj::byte> secret,
-                                                           uint16_t generation);
+  // One that was granted everything that `purpose` offers.
+  kj::Own<Lane> enter(rpc::Purpose purpose);
 
   kj::ArrayPtr<const kj::byte> secret() const { return secretBytes; }
   pid_t pid() const { return child; }
@@ -37,14 +31,6 @@ private:
   kj::Array<kj::byte> secretBytes;
   kj::AutoCloseFd listener;
   pid_t child;
-};
-
-// A lane of an AgentProcess that has been welcomed.
-struct AgentLane {
-  AgentLane(AgentProcess& process, kj::WaitScope& scope);
-
-  kj::Own<RpcConnection> connection;
-  rpc::Agent::Client agent;
 };
 
 // Starts the agent with descriptors 3 (its socket) and 4 (its secret).

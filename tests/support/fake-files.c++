@@ -100,7 +100,7 @@ public:
 
 class FilesServer final: public rpc::Files::Server {
 public:
-  explicit FilesServer(FakeFiles& files) : files(files) {}
+  FilesServer(FakeFiles& files, rpc::FileAccess access) : files(files), access(access) {}
 
   kj::Promise<void> stat(StatContext context) override {
     auto outcome = context.getResults().initOutcome();
@@ -148,6 +148,7 @@ public:
     return kj::READY_NOW;
   }
   kj::Promise<void> makeSymlink(MakeSymlinkContext context) override {
+    requireWriting();
     auto params = context.getParams();
     context.getResults().initOutcome().setDone();
     return takeEnd(files, [&] {
@@ -169,6 +170,7 @@ public:
     context.getResults().initOutcome().initDone();
   }
   kj::Promise<void> importTree(ImportTreeContext context) override {
+    requireWriting();
     auto results = context.getResults();
     results.setSink(kj::heap<TreeTaker>(files, pathOf(context.getParams().getPath())));
     results.setImport(kj::heap<Import>(files));
@@ -176,6 +178,7 @@ public:
     return kj::READY_NOW;
   }
   kj::Promise<void> write(WriteContext context) override {
+    requireWriting();
     auto params = context.getParams();
     auto path = pathOf(params.getPath());
     auto results = context.getResults();
@@ -195,6 +198,11 @@ public:
 
 private:
   FakeFiles& files;
+  const rpc::FileAccess access;
+
+  void requireWriting() {
+    KJ_REQUIRE(access == rpc::FileAccess::WRITE, "the grant of this lane does not allow it");
+  }
 
   static void describe(const FakeFiles::File& file, rpc::FileEntry::Builder entry) {
     entry.setMode(file.mode);
@@ -211,8 +219,9 @@ void FakeFiles::put(kj::StringPtr path, File file) {
   files.upsert(kj::str(path), kj::mv(file), [](File& old, File&& made) { old = kj::mv(made); });
 }
 
-rpc::Files::Client FakeFiles::serve() {
-  return kj::heap<FilesServer>(*this);
+rpc::Files::Client FakeFiles::serve(rpc::FileAccess granted) {
+  access = granted;
+  return kj::heap<FilesServer>(*this, granted);
 }
 
 }  // namespace bothy

@@ -6,6 +6,7 @@
 #include <kj/vector.h>
 
 #include "schema/files.capnp.h"
+#include "schema/supervisor.capnp.h"
 
 namespace bothy {
 
@@ -57,8 +58,11 @@ public:
   kj::uint importsEnded = 0;
   kj::uint importsAbandoned = 0;
 
+  // What was granted last.
+  rpc::FileAccess access = rpc::FileAccess::NONE;
+
   // `Files` with these, which outlive every capability that came of it.
-  rpc::Files::Client serve();
+  rpc::Files::Client serve(rpc::FileAccess access);
 
 private:
   kj::TreeMap<kj::String, File> files;

@@ -1,7 +1,10 @@
 #include "support/fake-supervisor.h"
 
 #include <kj/debug.h>
+#include <sys/socket.h>
 
+#include "lane/lane-greeting.h"
+#include "schema/agent.capnp.h"
 #include "support/cutting-stream.h"
 
 namespace bothy {
@@ -14,34 +17,20 @@ public:
   }
 };
 
-class FakeSupervisor::WorkspaceServer final: public rpc::Workspace::Server {
+// The bootstrap of a lane, with what its purpose offers.
+class FakeSupervisor::AgentServer final: public rpc::Agent::Server {
 public:
-  explicit WorkspaceServer(FakeSupervisor& fake) : fake(fake) {}
+  AgentServer(FakeSupervisor& fake, rpc::LaneRequest::Which purpose)
+      : fake(fake), purpose(purpose) {}
 
-  kj::Promise<void> info(InfoContext context) override {
-    context.getResults().initInfo().setStartedNanos(fake.startedNanos);
-    return kj::READY_NOW;
-  }
   kj::Promise<void> terminals(TerminalsContext context) override {
+    KJ_REQUIRE(purpose == rpc::LaneRequest::INTERACTIVE, "this lane has no terminals");
     context.getResults().setTerminals(fake.terminal.serve());
     return kj::READY_NOW;
   }
   kj::Promise<void> processes(ProcessesContext context) override {
-    KJ_IF_MAYBE (others, fake.processes) {
-      context.getResults().setProcesses((*others)());
-    } else {
-      context.getResults().setProcesses(fake.program.serve());
-    }
-    return kj::READY_NOW;
-  }
-  kj::Promise<void> files(FilesContext context) override {
-    auto user = context.getParams().getUser();
-    KJ_IF_MAYBE (others, fake.filesOf) {
-      context.getResults().setFiles((*others)(user));
-      return kj::READY_NOW;
-    }
-    KJ_REQUIRE(user != "nobody", "no such user");
-    context.getResults().setFiles(fake.files.serve());
+    KJ_REQUIRE(purpose == rpc::LaneRequest::COMMANDS, "this lane has no programs");
+    context.getResults().setProcesses(fake.program.serve());
     return kj::READY_NOW;
   }
   kj::Promise<void> system(SystemContext context) override {
@@ -51,6 +40,29 @@ public:
 
 private:
   FakeSupervisor& fake;
+  const rpc::LaneRequest::Which purpose;
+};
+
+// A lane's life.
+class FakeSupervisor::LaneServer final: public rpc::Lane::Server {
+public:
+  LaneServer(FakeSupervisor& fake, kj::Own<Lent> lent, bool isLost)
+      : fake(fake), lent(kj::mv(lent)), isLost(isLost), kills(fake.kills) {}
+  ~LaneServer() noexcept(false) {
+    if (kills == fake.kills) ::shutdown(lent->fd, SHUT_RDWR);
+  }
+
+  kj::Maybe<int> getFd() override {
+    if (isLost) return nullptr;
+    return lent->fd.get();
+  }
+  kj::Promise<void> whenEnded(WhenEndedContext) override { return kj::NEVER_DONE; }
+
+private:
+  FakeSupervisor& fake;
+  kj::Own<Lent> lent;
+  const bool isLost;
+  const kj::uint kills;
 };
 
 class FakeSupervisor::Server final: public rpc::Supervisor::Server {
@@ -108,7 +120,8 @@ public:
     return kj::READY_NOW;
   }
   kj::Promise<void> connect(ConnectContext context) override {
-    auto name = context.getParams().getName();
+    auto params = context.getParams();
+    auto name = params.getName();
     auto results = context.getResults();
     auto outcome = results.initOutcome();
     if (name == "demo" && fake.stalled.size() > 0) {
@@ -117,9 +130,13 @@ public:
       outcome.setNotRunning(KJ_ASSERT_NONNULL(fake.state));
     } else if (name == "demo" && fake.unreachable) {
       outcome.setUnreachable("no answer");
+    } else if (name == "demo" && fake.agentTooOld != nullptr) {
+      outcome.setAgentTooOld(KJ_ASSERT_NONNULL(fake.agentTooOld));
     } else if (name == "demo") {
-      results.setWorkspace(kj::heap<WorkspaceServer>(fake));
-      outcome.setConnected();
+      results.setLane(fake.newLane(params.getWanted()));
+      auto info = outcome.initConnected();
+      describe(info, "demo", rpc::WorkspaceState::RUNNING);
+      info.setStartedNanos(fake.startedNanos);
     } else if (name == "idle") {
       outcome.setNotRunning(rpc::WorkspaceState::STOPPED);
     } else {
@@ -223,26 +240,67 @@ private:
   FakeSupervisor& fake;
 };
 
-FakeSupervisor::FakeSupervisor() {}
+FakeSupervisor::FakeSupervisor(kj::AsyncIoContext& io)
+    : io(io), agent([](const LaneGrant&) -> capnp::Capability::Client {
+        KJ_FAIL_REQUIRE("nobody says Hello here");
+      }) {}
 
 FakeSupervisor::~FakeSupervisor() noexcept(false) {
   breakConnections();
 }
 
-kj::Own<kj::AsyncIoStream> FakeSupervisor::connect(kj::AsyncIoProvider& provider) {
+kj::Own<kj::AsyncCapabilityStream> FakeSupervisor::connect() {
   KJ_REQUIRE(!down, "the test took the supervisor down");
-  auto pipe = provider.newTwoWayPipe();
+  auto pipe = io.provider->newCapabilityPipe();
   serve(kj::mv(pipe.ends[0]));
   return kj::mv(pipe.ends[1]);
 }
 
-RpcConnection& FakeSupervisor::serve(kj::Own<kj::AsyncIoStream> stream) {
-  if (connections < cuts.size()) {
-    auto& budget = budgets.add(kj::heap<kj::uint>(cuts[connections]));
+void FakeSupervisor::serve(kj::Own<kj::AsyncCapabilityStream> stream) {
+  auto messages = connections < supervisorCuts.size() ? supervisorCuts[connections]
+                                                      : FakeSupervisorConnection::NEVER;
+  ++connections;
+  links.add(kj::heap<FakeSupervisorConnection>(kj::mv(stream), kj::heap<Server>(*this), messages,
+                                               [this]() { forgetLanes(); }));
+}
+
+rpc::Lane::Client FakeSupervisor::newLane(rpc::LaneRequest::Reader wanted) {
+  int ends[2];
+  KJ_SYSCALL(::socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0, ends));
+  auto& clients = lent.add(kj::refcounted<Lent>(kj::AutoCloseFd(ends[0])));
+  auto stream = io.lowLevelProvider->wrapSocketFd(
+      kj::AutoCloseFd(ends[1]),
+      kj::LowLevelAsyncIoProvider::ALREADY_CLOEXEC | kj::LowLevelAsyncIoProvider::ALREADY_NONBLOCK);
+  if (lanes < cuts.size()) {
+    auto& budget = budgets.add(kj::heap<kj::uint>(cuts[lanes]));
     stream = kj::heap<CuttingStream>(kj::mv(stream), *budget);
   }
-  ++connections;
-  return *links.add(kj::heap<RpcConnection>(kj::mv(stream), kj::heap<Server>(*this)));
+  ++lanes;
+  serveEnd(kj::mv(stream), wanted);
+  bool isLost = lostDescriptors > 0;
+  if (isLost) --lostDescriptors;
+  return kj::heap<LaneServer>(*this, kj::addRef(*clients), isLost);
+}
+
+void FakeSupervisor::serveEnd(kj::Own<kj::AsyncIoStream> stream, rpc::LaneRequest::Reader wanted) {
+  KJ_IF_MAYBE (other, serveLane) {
+    (*other)(kj::mv(stream), wanted);
+    return;
+  }
+  auto why = refusal;
+  if (wanted.isFiles() && wanted.getFiles().getUser() == "nobody") {
+    why = rpc::Refusal::NO_SUCH_USER;
+  }
+  KJ_IF_MAYBE (reason, why) {
+    auto message = kj::heap<capnp::MallocMessageBuilder>();
+    message->initRoot<rpc::Welcome>().setRefused(*reason);
+    auto refusing = writeGreeting(*stream, kj::mv(message)).attach(kj::mv(stream));
+    refusals.add(refusing.eagerlyEvaluate([](kj::Exception&&) {}));
+  } else if (wanted.isFiles()) {
+    agent.welcome(kj::mv(stream), files.serve(wanted.getFiles().getAccess()));
+  } else {
+    agent.welcome(kj::mv(stream), kj::heap<AgentServer>(*this, wanted.which()));
+  }
 }
 
 void FakeSupervisor::tellEvents(kj::uint count) {
@@ -258,10 +316,26 @@ void FakeSupervisor::tellEvents(kj::uint count) {
   }
 }
 
-void FakeSupervisor::breakConnections() {
+void FakeSupervisor::forgetLanes() {
+  ++kills;
+  lent.clear();
+}
+
+void FakeSupervisor::breakSupervisor() {
   watcher = nullptr;
-  terminal.detachAll();
+  forgetLanes();
   links.clear();
+}
+
+void FakeSupervisor::breakLanes() {
+  terminal.detachAll();
+  agent.breakConnections();
+  refusals.clear();
+}
+
+void FakeSupervisor::breakConnections() {
+  breakSupervisor();
+  breakLanes();
 }
 
 }  // namespace bothy

@@ -5,32 +5,44 @@
 #include <kj/vector.h>
 
 #include "schema/supervisor.capnp.h"
+#include "support/fake-agent.h"
 #include "support/fake-files.h"
 #include "support/fake-program.h"
+#include "support/fake-supervisor-connection.h"
 #include "support/fake-terminal.h"
-#include "wire/rpc-connection.h"
 
 namespace bothy {
 
 // A supervisor for tests of its clients, in this process, with one running workspace, "demo", and one that
-// is stopped, "idle".  Served over socket pairs; what its terminals and programs do, the test says.
+// is stopped, "idle".  Served over socket pairs, and so are the lanes to "demo"; what its terminals and programs do, the test
+// says.
 class FakeSupervisor final {
 public:
-  FakeSupervisor();
+  // `io` outlives it.
+  explicit FakeSupervisor(kj::AsyncIoContext& io);
   ~FakeSupervisor() noexcept(false);
   KJ_DISALLOW_COPY_AND_MOVE(FakeSupervisor);
 
   // The client's end of a new connection.
-  kj::Own<kj::AsyncIoStream> connect(kj::AsyncIoProvider& provider);
+  kj::Own<kj::AsyncCapabilityStream> connect();
   // Serves the other end of one.
-  RpcConnection& serve(kj::Own<kj::AsyncIoStream> stream);
-  // Ends all connections, as a supervisor that is killed does.
+  void serve(kj::Own<kj::AsyncCapabilityStream> stream);
+
+  // Ends the connections to the supervisor, as one that is killed does: lanes go on.
+  void breakSupervisor();
+  // Ends the lanes, as a vsock device that fails does.
+  void breakLanes();
+  // Ends both.
   void breakConnections();
-  // After how many messages the next connections break, the first one's first.
+  // After how many messages the next lanes break, the first one's first.  The Welcome is one.
   kj::Vector<kj::uint> cuts;
+  // After how many messages the supervisor is killed, as the next connections to it count them.
+  kj::Vector<kj::uint> supervisorCuts;
   // While set, connect() throws.
   bool down = false;
   kj::uint connections = 0;
+  kj::uint lanes = 0;
+  kj::uint kills = 0;  // of the supervisor: what it gave before, it does not know
   kj::uint lists = 0;  // how often the workspaces were asked for
 
   // What is in "demo".
@@ -38,10 +50,13 @@ public:
   FakeProgram program;
   FakeFiles files;
 
-  // Set: what serves the programs of "demo" in place of `program`.
-  kj::Maybe<kj::Function<rpc::Processes::Client()>> processes;
-  // Set: what serves the files of a user of "demo" in place of `files`.
-  kj::Maybe<kj::Function<rpc::Files::Client(kj::StringPtr user)>> filesOf;
+  // Set: what serves a lane to "demo" in place of these.
+  using ServeLane = kj::Function<void(kj::Own<kj::AsyncIoStream>, rpc::LaneRequest::Reader)>;
+  kj::Maybe<ServeLane> serveLane;
+  // While set, the agent refuses lanes.
+  kj::Maybe<rpc::Refusal> refusal;
+  // So many of the next lanes come without a descriptor.
+  kj::uint lostDescriptors = 0;
 
   // What `watch` calls the newest event.
   uint64_t lastEvent = 0;
@@ -57,6 +72,8 @@ public:
   kj::Maybe<rpc::WorkspaceState> state;
   // Whether its agent does not answer.
   bool unreachable = false;
+  // Set: its agent is of this generation, which cannot give a lane.
+  kj::Maybe<uint16_t> agentTooOld;
 
   // Whether `doctor` finds, beside a good one and a weak one, what is to be refused.
   bool refusesHost = false;
@@ -66,15 +83,31 @@ public:
 
 private:
   class Server;
-  class WorkspaceServer;
+  class AgentServer;
   class SystemServer;
+  class LaneServer;
+  // A lane's descriptor for its client.
+  struct Lent: public kj::Refcounted {
+    explicit Lent(kj::AutoCloseFd fd) : fd(kj::mv(fd)) {}
+    const kj::AutoCloseFd fd;
+  };
 
-  // The messages that one of the connections may still carry.
+  kj::AsyncIoContext& io;
+  // The messages that one of the lanes may still carry.
   kj::Vector<kj::Own<kj::uint>> budgets;
-  kj::Vector<kj::Own<RpcConnection>> links;
+  FakeAgent agent;
+  kj::Vector<kj::Promise<void>> refusals;
+  // Which descriptor a capability has is noted when it is sent and used when that is written: until the connections end
+  // they stay open.
+  kj::Vector<kj::Own<Lent>> lent;
+  kj::Vector<kj::Own<FakeSupervisorConnection>> links;
   kj::Maybe<rpc::EventSink::Client> watcher;
   uint64_t events = 0;  // told
   kj::Promise<void> telling = kj::READY_NOW;
+
+  rpc::Lane::Client newLane(rpc::LaneRequest::Reader wanted);
+  void serveEnd(kj::Own<kj::AsyncIoStream> stream, rpc::LaneRequest::Reader wanted);
+  void forgetLanes();
 };
 
 }  // namespace bothy

@@ -18,6 +18,8 @@ SmallDisk::SmallDisk(SupervisedHost& host, kj::StringPtr size)
   auto options = kj::str("size=", size, ",mode=0711");
   KJ_SYSCALL(mount("tmpfs", state.cStr(), "tmpfs", 0, options.cStr()), state);
   host.start();
+  // It has its keyring and its database before the disk may be full.
+  host.wait(host.supervisor().listRequest().send().dropPipeline(), "the list");
 }
 
 SmallDisk::~SmallDisk() {

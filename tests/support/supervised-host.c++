@@ -124,13 +124,12 @@ kj::Own<RpcConnection> SupervisedHost::connect() {
       wait(io.provider->getNetwork().parseAddress(kj::str("unix:", socket())), "the socket's name");
   auto deadline = timer.now() + LIMIT;
   for (;;) {
-    auto attempt =
-        address->connect()
-            .then([](auto stream) { return kj::Maybe(kj::mv(stream)); })
-            .catch_([](kj::Exception&&) { return kj::Maybe<kj::Own<kj::AsyncIoStream>>(); })
-            .wait(scope);
+    kj::Maybe<kj::Own<kj::AsyncIoStream>> attempt;
+    address->connect()
+        .then([&](auto stream) { attempt = kj::mv(stream); }, [](kj::Exception&&) {})
+        .wait(scope);
     KJ_IF_MAYBE (stream, attempt) {
-      return kj::heap<RpcConnection>(kj::mv(*stream));
+      return kj::heap<RpcConnection>(stream->downcast<kj::AsyncCapabilityStream>(), 1);
     }
     int status;
     if (waitpid(daemon, &status, WNOHANG) == daemon) {

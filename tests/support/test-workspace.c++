@@ -10,6 +10,7 @@
 
 #include <algorithm>
 
+#include "lane/lane-descriptor.h"
 #include "schema/files.capnp.h"
 #include "support/host-program.h"
 
@@ -108,17 +109,40 @@ void TestWorkspace::startAgain() {
 }
 
 void TestWorkspace::reconnect() {
+  interactive = nullptr;
+  commands = nullptr;
+  fileLanes.clear();
+  // Told at once where it cannot be had.
+  processes();
+}
+
+TestWorkspace::Connected TestWorkspace::connect(
+    kj::Function<void(rpc::LaneRequest::Builder)> want) {
   auto request = host.supervisor().connectRequest();
   request.setName(name);
-  auto response = host.wait(request.send().dropPipeline(), "the workspace's capability");
+  want(request.initWanted());
+  return host.wait(request.send().dropPipeline(), "a lane");
+}
+
+kj::Own<Lane> TestWorkspace::openLane(kj::Function<void(rpc::LaneRequest::Builder)> want) {
+  auto response = connect(kj::mv(want));
   KJ_REQUIRE(response.getOutcome().isConnected(), response.getOutcome());
-  current = &client.emplace(response.getWorkspace());
+  auto stream = host.wait(streamOf(response.getLane(), *host.io.lowLevelProvider), "its stream");
+  auto lane = kj::heap<Lane>(kj::mv(stream), host.timer);
+  auto answer = host.wait(lane->answer(), "the welcome");
+  KJ_REQUIRE(answer.is<uint16_t>(), "a lane was refused",
+             static_cast<int>(answer.get<LaneRefused>().why));
+  return lane;
 }
 
 rpc::Files::Client TestWorkspace::files(kj::StringPtr user) {
-  auto request = current->filesRequest();
-  request.setUser(user);
-  return request.send().getFiles();
+  auto& lane = fileLanes.findOrCreate(user, [&]() -> decltype(fileLanes)::Entry {
+    return {kj::str(user), openLane([&](rpc::LaneRequest::Builder wanted) {
+              wanted.initFiles().setUser(user);
+              wanted.getFiles().setAccess(rpc::FileAccess::WRITE);
+            })};
+  });
+  return lane->bootstrap().castAs<rpc::Files>();
 }
 
 kj::Promise<Finished> TestWorkspace::start(kj::ArrayPtr<const kj::StringPtr> argv,
@@ -154,9 +178,11 @@ kj::String TestWorkspace::shell(kj::StringPtr script, kj::StringPtr user) {
 }
 
 rpc::WorkspaceInfo::Reader TestWorkspace::info() {
-  auto& response = lastInfo.emplace(
-      host.wait(current->infoRequest().send().dropPipeline(), "the workspace's description"));
-  return response.getInfo();
+  auto request = host.supervisor().getRequest();
+  request.setName(name);
+  auto& response =
+      lastInfo.emplace(host.wait(request.send().dropPipeline(), "the workspace's description"));
+  return response.getOutcome().getFound();
 }
 
 rpc::Health::Reader TestWorkspace::health() {

@@ -1,7 +1,13 @@
 #pragma once
 
+#include <kj/debug.h>
 #include <kj/function.h>
+#include <kj/map.h>
 
+#include "lane/lane.h"
+#include "schema/agent.capnp.h"
+#include "schema/files.capnp.h"
+#include "schema/supervisor.capnp.h"
 #include "schema/workspace.capnp.h"
 #include "support/recording-viewer.h"
 #include "support/supervised-host.h"
@@ -33,16 +39,28 @@ public:
   SupervisedHost& host;
   const kj::String name;
 
-  // Connects again, after a restart of bothyd or of the machine.
+  // Forgets its lanes and opens others, after a restart of the machine.
   void reconnect();
   // The machine, which has ended.
   void startAgain();
 
-  rpc::Workspace::Client workspace() { return *current; }
-  rpc::Terminals::Client terminals() { return current->terminalsRequest().send().getTerminals(); }
-  rpc::Processes::Client processes() { return current->processesRequest().send().getProcesses(); }
+  // Each over the lane that suits it, which is opened when it is first wanted.
+  rpc::Terminals::Client terminals() {
+    return agent(interactive, Interactive()).terminalsRequest().send().getTerminals();
+  }
+  rpc::System::Client system() {
+    return agent(interactive, Interactive()).systemRequest().send().getSystem();
+  }
+  rpc::Processes::Client processes() {
+    return agent(commands, Commands()).processesRequest().send().getProcesses();
+  }
   rpc::Files::Client files(kj::StringPtr user = nullptr);
-  rpc::System::Client system() { return current->systemRequest().send().getSystem(); }
+
+  // What `connect` answers, with a capability that holds the lane.
+  using Connected = capnp::Response<rpc::Supervisor::ConnectResults>;
+  Connected connect(kj::Function<void(rpc::LaneRequest::Builder)> want);
+  // A lane of the test's own.
+  kj::Own<Lane> openLane(kj::Function<void(rpc::LaneRequest::Builder)> want);
 
   // Runs a command to its end with no standard input.
   Finished run(kj::ArrayPtr<const kj::StringPtr> argv, kj::StringPtr user = nullptr);
@@ -62,11 +80,24 @@ public:
   kj::Maybe<kj::Own<kj::AsyncIoStream>> dial(uint32_t port);
 
 private:
-  kj::Maybe<rpc::Workspace::Client> client;
-  rpc::Workspace::Client* current = nullptr;
-  kj::Maybe<capnp::Response<rpc::Workspace::InfoResults>> lastInfo;
+  struct Interactive {
+    void operator()(rpc::LaneRequest::Builder wanted) const { wanted.setInteractive(); }
+  };
+  struct Commands {
+    void operator()(rpc::LaneRequest::Builder wanted) const { wanted.setCommands(); }
+  };
+  kj::Maybe<kj::Own<Lane>> interactive;
+  kj::Maybe<kj::Own<Lane>> commands;
+  kj::HashMap<kj::String, kj::Own<Lane>> fileLanes;  // by user
+  kj::Maybe<capnp::Response<rpc::Supervisor::GetResults>> lastInfo;
   kj::Maybe<capnp::Response<rpc::System::HealthResults>> lastHealth;
   kj::String id;
+
+  template <typename Want>
+  rpc::Agent::Client agent(kj::Maybe<kj::Own<Lane>>& lane, Want want) {
+    if (lane == nullptr) lane = openLane(kj::mv(want));
+    return KJ_ASSERT_NONNULL(lane)->bootstrap().castAs<rpc::Agent>();
+  }
 
   kj::Maybe<kj::Own<kj::AsyncIoStream>> dialKernel(uint32_t cid, uint32_t port);
 };

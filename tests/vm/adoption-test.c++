@@ -31,9 +31,7 @@ struct Unreachable {
     return kj::str(list.getWorkspaces()[0].getUnreachable());
   }
   bool connects() {
-    auto connect = host.supervisor().connectRequest();
-    connect.setName("test");
-    auto response = host.wait(connect.send().dropPipeline(), "the capability");
+    auto response = workspace.connect([](auto wanted) { wanted.setCommands(); });
     CHECK((response.getOutcome().isConnected() || response.getOutcome().isUnreachable()));
     return response.getOutcome().isConnected();
   }

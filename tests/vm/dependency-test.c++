@@ -1,5 +1,6 @@
 // What becomes of workspaces when something that bothyd depends on hangs or is locked.
 
+#include <poll.h>
 #include <signal.h>
 #include <string.h>
 #include <sys/mount.h>
@@ -47,33 +48,53 @@ TEST_CASE("P28 a vsock device that hangs makes its agent unreachable, and can be
   const pid_t device = workspace.vsockDevice(), qemu = workspace.qemu();
   KJ_SYSCALL(kill(device, SIGSTOP));
   host.restart(SIGKILL);
-  auto connect = host.supervisor().connectRequest();
-  connect.setName("test");
-  auto response = host.wait(connect.send().dropPipeline(), "the capability");
+  auto response = workspace.connect([](auto wanted) { wanted.setCommands(); });
   CHECK(response.getOutcome().isUnreachable());
   host.deleteWorkspace("test");
   CHECK(isGone(device));
   CHECK(isGone(qemu));
 }
 
-TEST_CASE("P41 the guest ends the connection of a bothyd that died with bytes unread") {
+TEST_CASE(
+    "S26 a lane that does not end is ended with its machine's device, and who comes back is "
+    "served") {
   SupervisedHost host;
   TestWorkspace workspace(host);
-  TestTerminal terminal(
-      workspace, {.argv = {"/bin/sh"_kj, "-c"_kj, "while :; do echo line; sleep 0.01; done"_kj}});
-  terminal.waitForText("line");
-  auto connections = "ss -H --vsock state established | wc -l"_kj;
-  auto before = workspace.shell(connections);
-  CHECK(before != "0");
-
-  // The terminal's output waits for a reader, who does not come again.  That some has come into the stopped process's socket
-  // shows nowhere: half a second is fifty lines.
-  KJ_SYSCALL(kill(host.pid(), SIGSTOP));
-  host.wait(host.timer.afterDelay(500 * kj::MILLISECONDS), "the pause");
-  host.restart(SIGKILL);
+  EventRecord events(host);
+  const pid_t device = workspace.vsockDevice();
+  {
+    auto lane = workspace.connect([](auto wanted) { wanted.setCommands(); });
+    REQUIRE(lane.getOutcome().isConnected());
+    KJ_SYSCALL(kill(device, SIGSTOP));
+  }
+  events.waitFor(rpc::Cause::VSOCK_LOST);
+  CHECK(isGone(device));
+  events.waitFor(rpc::Cause::VSOCK_RESTORED);
   workspace.reconnect();
-  CHECK(workspace.shell(kj::str("for i in $(seq 300); do test $(", connections, ") -gt ", before,
-                                " || break; sleep 0.1; done; ", connections)) == before);
+  CHECK(workspace.shell("echo again") == "again");
+}
+
+TEST_CASE("P41 the guest ends the lanes of a client that died with bytes unread, without bothyd") {
+  SupervisedHost host;
+  TestWorkspace workspace(host);
+  auto count = "ss -H --vsock state established | wc -l"_kj;
+  const int before = atoi(workspace.shell(count).cStr());
+  constexpr int LANES = 3;
+  {
+    kj::Vector<TestWorkspace::Connected> lanes;
+    for (int i = 0; i < LANES; i++) {
+      lanes.add(workspace.connect([](auto wanted) { wanted.setInteractive(); }));
+      auto fd = KJ_REQUIRE_NONNULL(host.wait(lanes[i].getLane().getFd(), "the descriptor"));
+      // The Welcome, which nobody reads.
+      pollfd unread = {fd, POLLIN, 0};
+      REQUIRE(poll(&unread, 1, 10000) == 1);
+    }
+    CHECK(atoi(workspace.shell(count).cStr()) >= before + LANES - 1);
+    // Now nobody else has their sockets, which are closed at this block's end.
+    host.restart(SIGKILL);
+  }
+  workspace.shell(kj::str("for i in $(seq 300); do test $(", count, ") -gt ", before,
+                          " || exit 0; sleep 0.1; done; exit 1"));
 }
 
 TEST_CASE("P12 a kernel that panics is told with its cause, and the workspace starts again") {

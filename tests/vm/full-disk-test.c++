@@ -153,9 +153,7 @@ TEST_CASE("P28 a machine that finds the disk full stands still, and goes on with
   writeMuch(workspace);
   events.waitFor(rpc::Cause::DISK_FULL);
   CHECK(stallOf(host).startsWith("the host's disk is full"));
-  auto connect = host.supervisor().connectRequest();
-  connect.setName("test");
-  CHECK(host.wait(connect.send().dropPipeline(), "the capability").getOutcome().isStalled());
+  CHECK(workspace.connect([](auto wanted) { wanted.setCommands(); }).getOutcome().isStalled());
   disk.drain();
   events.waitFor(rpc::Cause::DISK_FREED);
   CHECK(stallOf(host) == "");

@@ -11,9 +11,9 @@
 
 #include "schema/agent.capnp.h"
 #include "schema/limits.capnp.h"
+#include "support/greeted-lane.h"
 #include "support/host-program.h"
 #include "support/test-workspace.h"
-#include "wire/rpc-connection.h"
 
 namespace bothy {
 namespace {
@@ -174,12 +174,11 @@ TEST_CASE("S25 whoever dials the agent without the secret gets nothing but a ref
 
   auto silent = KJ_REQUIRE_NONNULL(workspace.dial(rpc::AGENT_PORT));
   CHECK(host.wait(silent->readAllBytes(), "the end of a silent connection").size() == 0);
-  RpcConnection lane(KJ_REQUIRE_NONNULL(workspace.dial(rpc::AGENT_PORT)));
-  auto request = lane.bootstrap().castAs<rpc::AgentGate>().helloRequest();
-  request.setGeneration(rpc::GENERATION);
-  request.initSecret(rpc::SECRET_BYTES);
-  auto response = host.wait(request.send().dropPipeline(), "the refusal");
-  CHECK(response.getOutcome().isWrongSecret());
+  const kj::byte guess[rpc::SECRET_BYTES] = {};
+  auto lane = greet(host.scope, host.timer, KJ_REQUIRE_NONNULL(workspace.dial(rpc::AGENT_PORT)),
+                    guess, wholeGrant(rpc::Purpose::CONTROL));
+  auto answer = host.wait(lane->answer(), "the refusal");
+  CHECK(answer.get<LaneRefused>().why == rpc::Refusal::WRONG_SECRET);
   CHECK(workspace.shell("echo undisturbed") == "undisturbed");
 }
 

@@ -3,21 +3,21 @@
 #include <kj/vector.h>
 #include <unistd.h>
 
+#include "lane/lane-greeting.h"
 #include "rpc/vsock-listener.h"
-#include "schema/agent.capnp.h"
-#include "wire/rpc-connection.h"
 
 namespace bothy {
 namespace {
 
 constexpr uint32_t STRANGE_GENERATION = 1000;
 
-class StrangeGate final: public rpc::AgentGate::Server {
-  kj::Promise<void> hello(HelloContext context) override {
-    context.getResults().initOutcome().initWelcome().setGeneration(STRANGE_GENERATION);
-    return kj::READY_NOW;
-  }
-};
+kj::Promise<void> answer(kj::AsyncIoStream& stream) {
+  co_await readGreeting(stream);
+  auto message = kj::heap<capnp::MallocMessageBuilder>();
+  message->initRoot<rpc::Welcome>().setGeneration(STRANGE_GENERATION);
+  co_await writeGreeting(stream, kj::mv(message));
+  co_await stream.whenWriteDisconnected();
+}
 
 void serve() {
   auto io = kj::setupAsyncIo();
@@ -26,10 +26,11 @@ void serve() {
   // The host dials whoever has spoken.
   static constexpr char WORD[] = "stranger: here\n";
   if (write(STDOUT_FILENO, WORD, sizeof(WORD) - 1) < 0) return;
-  kj::Vector<kj::Own<RpcConnection>> connections;
+  kj::Vector<kj::Promise<void>> connections;
   for (;;) {
-    connections.add(
-        kj::heap<RpcConnection>(receiver->accept().wait(io.waitScope), kj::heap<StrangeGate>()));
+    auto stream = receiver->accept().wait(io.waitScope);
+    auto answering = answer(*stream).attach(kj::mv(stream));
+    connections.add(answering.eagerlyEvaluate([](kj::Exception&&) {}));
   }
 }
 

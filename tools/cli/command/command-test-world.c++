@@ -15,7 +15,7 @@ public:
     if (world.supervisor.down) {
       kj::throwFatalException(passingFailure("bothyd is not running at /test: start it"));
     }
-    return linkOver(world.supervisor.connect(*world.io.provider));
+    return linkOver(world.supervisor.connect());
   }
   void useSocket(kj::StringPtr path) override {}
 

@@ -42,7 +42,7 @@ public:
   kj::String errors();
 
   kj::AsyncIoContext io = kj::setupAsyncIo();
-  FakeSupervisor supervisor;
+  FakeSupervisor supervisor{io};
   bool interactive = false;  // whether a terminal is in front of the user
   bool rawMode = false;      // as the terminal is now
   LocalTerminal::Size size{100, 30, 0, 0};

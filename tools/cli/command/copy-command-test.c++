@@ -43,6 +43,13 @@ TEST_CASE("cp with --json prints numbers, and their schema is Copied") {
   CHECK(copied.getBytes() == 5);
 }
 
+TEST_CASE("cp asks for no right to write where it only reads") {
+  CopyWorld world;
+  world.makeRemote("/x", "out of it");
+  CHECK(world.run({"cp", "demo:/x", "-"}) == SUCCESS);
+  CHECK(world.supervisor.files.access == rpc::FileAccess::READ);
+}
+
 TEST_CASE("cp leaves no half file when the connection breaks and bothyd does not come back") {
   CopyWorld world;
   world.makeRemote("/big", longText());

@@ -25,19 +25,20 @@ the directory that it leads to.  A directory that is there under that name takes
 workspace that is not absolute begins in the user's home.  LOCAL may be "-", standard input or output;
 "./a:b" is a local file.
 
-A file or directory appears whole under its name or not at all, also when the copy is interrupted.  A restart
-of bothyd only delays it, but for what comes on standard input.  A file that grows meanwhile is copied as far as
+A file or directory appears whole under its name or not at all, also when the copy is interrupted.  A lost
+connection only delays it, but for what comes on standard input; a restart of bothyd does not touch it.  A file that grows meanwhile is copied as far as
 it went at the beginning; one that becomes shorter is never filled up.)"_kj;
 
 kj::Promise<TransferResult> transfer(Context& context, kj::StringPtr user, const CopyEnd& from,
                                      const CopyEnd& to, kj::Maybe<uint64_t> maxBytes) {
   KJ_IF_MAYBE (name, from.workspace) {
     auto copy = newDownload(context, to, maxBytes);
-    CopySession session(context, *name, user, from.path);
+    CopySession session(context, *name, user, rpc::FileAccess::READ, from.path);
     co_return co_await session.run(*copy);
   }
   auto copy = newUpload(context, from);
-  CopySession session(context, KJ_ASSERT_NONNULL(to.workspace), user, to.path);
+  CopySession session(context, KJ_ASSERT_NONNULL(to.workspace), user, rpc::FileAccess::WRITE,
+                      to.path);
   co_return co_await session.run(*copy);
 }
 

@@ -13,7 +13,7 @@ namespace {
 
 using Losing = FakeFiles::Losing;
 
-TEST_CASE("P41 cp out of a workspace goes on where a restart of bothyd stopped it") {
+TEST_CASE("P41 cp out of a workspace goes on where the loss of its lane stopped it") {
   CopyWorld world;
   auto text = longText();
   world.makeRemote("/big", text);
@@ -26,7 +26,7 @@ TEST_CASE("P41 cp out of a workspace goes on where a restart of bothyd stopped i
     world.start({"cp", "demo:/big", target});
     world.settle();
     file.stopsInTheMiddle = false;
-    world.supervisor.breakConnections();
+    world.supervisor.breakLanes();
     CHECK(world.wait() == SUCCESS);
     CHECK(world.supervisor.files.readsFrom.size() == 2);
     CHECK(world.supervisor.files.readsFrom.back() == 1000);
@@ -35,7 +35,7 @@ TEST_CASE("P41 cp out of a workspace goes on where a restart of bothyd stopped i
   CHECK(world.out() == text);
 }
 
-TEST_CASE("P41 a file that changed over a restart of bothyd is copied anew, or told") {
+TEST_CASE("P41 a file that changed while the lane was lost is copied anew, or told") {
   CopyWorld world;
   world.makeRemote("/big", longText());
   auto interrupt = [&](kj::StringPtr target) {
@@ -44,7 +44,7 @@ TEST_CASE("P41 a file that changed over a restart of bothyd is copied anew, or t
     world.settle();
     world.supervisor.files.put("/big",
                                {.bytes = kj::heapArray("new"_kj.asBytes()), .modifiedNanos = 5});
-    world.supervisor.breakConnections();
+    world.supervisor.breakLanes();
     return world.wait();
   };
   CHECK(interrupt(world.path("big")) == SUCCESS);
@@ -71,7 +71,7 @@ TEST_CASE("P41 a file that is replaced between a look at it and its reading is n
     world.start({"cp", "demo:/big", target});
     world.settle();
     replace(newer);
-    world.supervisor.breakConnections();
+    world.supervisor.breakLanes();
     CHECK(world.wait() == (target == "-" ? FAILURE : SUCCESS));
   }
   CHECK(world.local->openFile(kj::Path({"big"}))->readAllText() == newer);
@@ -84,7 +84,7 @@ TEST_CASE("P41 a file that is replaced between a look at it and its reading is n
   CHECK(world.local->openFile(kj::Path({"big"}))->readAllText() == newer);
 }
 
-TEST_CASE("P41 cp into a workspace outlives a restart of bothyd, but for standard input") {
+TEST_CASE("P41 cp into a workspace outlives the loss of its lane, but for standard input") {
   CopyWorld world;
   auto text = longText();
   world.local->openFile(kj::Path({"notes"}), kj::WriteMode::CREATE)->writeAll(text);
@@ -92,13 +92,13 @@ TEST_CASE("P41 cp into a workspace outlives a restart of bothyd, but for standar
   world.start({"cp", world.path("notes"), "demo:copy"});
   world.settle();
   world.supervisor.files.writesStall = false;
-  world.supervisor.breakConnections();
+  world.supervisor.breakLanes();
   CHECK(world.wait() == SUCCESS);
   CHECK(KJ_REQUIRE_NONNULL(world.remote("/home/user/copy")) == text);
 
   world.start({"cp", "-", "demo:/y"});
   world.type("half");
-  world.supervisor.breakConnections();
+  world.supervisor.breakLanes();
   world.closeInput();
   CHECK(world.wait() == FAILURE);
   CHECK(world.remote("/y") == nullptr);
@@ -119,7 +119,7 @@ int copyWithLoss(CopyWorld& world, kj::StringPtr from, kj::StringPtr to, Losing 
   // A tree is packed in a thread of its own.
   while (files.writesEnded == ended) world.settle();
   files.losing = Losing::NOTHING;
-  world.supervisor.breakConnections();
+  world.supervisor.breakLanes();
   return world.wait();
 }
 
@@ -195,16 +195,16 @@ TEST_CASE("P41 standard input that has its place is no failure when its answer w
   CHECK(strstr(world.errors().cStr(), "whether demo:/y was written is not known") != nullptr);
 }
 
-// Calls `run` with every number of messages after which the first connection breaks, and once with none that does.
+// Calls `run` with every number of messages after which the first lane breaks, and once with none that does.
 void cutEverywhere(kj::FunctionParam<void(CopyWorld& world)> run) {
   bool wasWhole = false;
   for (kj::uint messages = 0; !wasWhole; ++messages) {
     REQUIRE(messages < 100);
-    INFO("the first connection is cut after " << messages << " messages");
+    INFO("the first lane is cut after " << messages << " messages");
     CopyWorld world;
     world.supervisor.cuts.add(messages);
     run(world);
-    wasWhole = world.supervisor.connections == 1;
+    wasWhole = world.supervisor.lanes == 1;
   }
 }
 
@@ -215,7 +215,7 @@ int waitThrough(CopyWorld& world) {
   return world.wait();
 }
 
-TEST_CASE("P41 wherever the connection breaks, a file is copied into a workspace whole") {
+TEST_CASE("P41 wherever the lane breaks, a file is copied into a workspace whole") {
   auto text = longText();
   cutEverywhere([&](CopyWorld& world) {
     world.local->openFile(kj::Path({"f"}), kj::WriteMode::CREATE)->writeAll(text);
@@ -226,7 +226,7 @@ TEST_CASE("P41 wherever the connection breaks, a file is copied into a workspace
   });
 }
 
-TEST_CASE("P41 wherever the connection breaks, cp says of standard input no more than it knows") {
+TEST_CASE("P41 wherever the lane breaks, cp says of standard input no more than it knows") {
   cutEverywhere([](CopyWorld& world) {
     world.makeRemote("/y", "old text");
     world.start({"cp", "-", "demo:/y"});
@@ -245,6 +245,57 @@ TEST_CASE("P41 wherever the connection breaks, cp says of standard input no more
       CHECK(written == "old text");
     }
   });
+}
+
+TEST_CASE("P41 wherever bothyd is killed, cp copies both ways, and says no word") {
+  auto text = longText();
+  bool wasWhole = false;
+  for (kj::uint messages = 0; !wasWhole; ++messages) {
+    REQUIRE(messages < 100);
+    INFO("bothyd is killed after " << messages << " messages");
+    CopyWorld world;
+    auto& supervisor = world.supervisor;
+    world.makeRemote("/in", text);
+    for (int copies = 0; copies < 3; ++copies) {
+      while (supervisor.supervisorCuts.size() < supervisor.connections) {
+        supervisor.supervisorCuts.add(FakeSupervisorConnection::NEVER);
+      }
+      supervisor.supervisorCuts.add(messages);
+      switch (copies) {
+        case 0:
+          world.start({"cp", "demo:/in", world.path("f")});
+          break;
+        case 1:
+          world.start({"cp", world.path("f"), "demo:/out"});
+          break;
+        default:
+          world.start({"cp", "-", "demo:/typed"});
+          world.type("typed");
+          world.closeInput();
+      }
+      CHECK(waitThrough(world) == SUCCESS);
+    }
+    wasWhole = supervisor.kills == 0;
+    CHECK(KJ_REQUIRE_NONNULL(world.remote("/out")) == text);
+    CHECK(KJ_REQUIRE_NONNULL(world.remote("/typed")) == "typed");
+    CHECK(world.errors() == "");
+  }
+}
+
+TEST_CASE("P41 cp of standard input does not notice that bothyd restarts") {
+  CopyWorld world;
+  world.start({"cp", "-", "demo:/y"});
+  world.type("half");
+  world.supervisor.down = true;
+  world.supervisor.breakSupervisor();
+  world.settle();
+  for (int i = 0; i < 100; ++i) world.advance(1 * kj::MINUTES);
+  world.type(" whole");
+  world.closeInput();
+  CHECK(world.wait() == SUCCESS);
+  CHECK(KJ_REQUIRE_NONNULL(world.remote("/y")) == "half whole");
+  CHECK(world.errors() == "");
+  CHECK(world.supervisor.connections == 1);
 }
 
 }  // namespace

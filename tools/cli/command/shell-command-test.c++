@@ -88,7 +88,35 @@ TEST_CASE("the detach keys leave the terminal to itself and say how to come back
   CHECK(contains(world.errors(), "bothy shell demo --attach 7"));
 }
 
-TEST_CASE("P01 P02 a supervisor that is killed costs no byte and doubles none") {
+TEST_CASE("P01 P02 a supervisor that is killed is not noticed at a terminal") {
+  AtTerminal world;
+  world.interactive = true;
+  world.start({"shell", "demo"});
+  world.show("one ");
+  auto told = world.errors();
+  world.supervisor.down = true;
+  world.supervisor.breakSupervisor();
+  world.settle();
+  world.type("typed meanwhile");
+  CHECK(world.typed() == "typed meanwhile");
+  world.show("two ");
+  world.resize(90, 20);
+  CHECK(world.supervisor.terminal.size == "90x20");
+  for (int i = 0; i < 100; i++) world.advance(1 * kj::MINUTES);
+  CHECK_FALSE(world.isDone());
+  world.supervisor.down = false;
+  world.advance(1 * kj::MINUTES);
+  world.show("three");
+  world.exit(5);
+  CHECK(world.wait() == 5);
+  CHECK(world.out() == "one two three");
+  CHECK(world.errors().startsWith(told));
+  CHECK_FALSE(contains(world.errors(), "[bothy: "));
+  CHECK(world.supervisor.connections == 1);
+  CHECK(world.supervisor.terminal.attachments == 1);
+}
+
+TEST_CASE("P01 P02 a lane that breaks while bothyd is away costs no byte and doubles none") {
   AtTerminal world;
   world.interactive = true;
   world.start({"shell", "demo"});
@@ -113,6 +141,22 @@ TEST_CASE("P01 P02 a supervisor that is killed costs no byte and doubles none") 
   world.exit(5);
   CHECK(world.wait() == 5);
   CHECK(world.out() == "one two three");
+}
+
+TEST_CASE("P41 a shell waits for a workspace that has too many lanes, and opens one terminal") {
+  AtTerminal world;
+  world.interactive = true;
+  world.supervisor.refusal = rpc::Refusal::TOO_MANY_LANES;
+  world.start({"shell", "demo"});
+  world.advance(3 * kj::SECONDS);
+  CHECK_FALSE(world.isDone());
+  world.supervisor.refusal = nullptr;
+  world.advance(5 * kj::SECONDS);
+  world.show("$ ");
+  CHECK(world.out() == "$ ");
+  CHECK(world.supervisor.terminal.attachments == 1);
+  world.exit(0);
+  CHECK(world.wait() == SUCCESS);
 }
 
 TEST_CASE("P41 a shell waits for a bothyd that is just away, and opens one terminal") {
@@ -148,7 +192,7 @@ TEST_CASE("P30 a terminal of a machine that stands still says why, waits, and go
   world.start({"shell", "demo"});
   world.show("one ");
   world.supervisor.stalled = kj::str("the disk is full");
-  world.supervisor.breakConnections();
+  world.supervisor.breakLanes();
   world.settle();
   world.supervisor.terminal.output = kj::str("one two ");
   for (int i = 0; i < 20; i++) world.advance(1 * kj::MINUTES);
@@ -170,7 +214,7 @@ TEST_CASE("P01 output that the scrollback lost meanwhile is told with its size")
   world.interactive = true;
   world.start({"shell", "demo"});
   world.show("12345");
-  world.supervisor.breakConnections();
+  world.supervisor.breakLanes();
   world.supervisor.terminal.output = kj::str("1234567890");
   world.supervisor.terminal.oldest = 8;
   world.advance(kj::SECONDS);
@@ -256,6 +300,13 @@ TEST_CASE("S08 the list of terminals shows their titles escaped") {
   AtTerminal world;
   CHECK(world.run({"shell", "demo", "--list"}) == SUCCESS);
   CHECK(contains(world.out(), "evil\\x1b[2Jtitle"));
+}
+
+TEST_CASE("a list of terminals that the agent does not give says why") {
+  AtTerminal world;
+  world.supervisor.refusal = rpc::Refusal::TOO_MANY_LANES;
+  CHECK(world.run({"shell", "demo", "--list"}) == EXEC_FAILED);
+  CHECK(contains(world.errors(), "too many connections to demo are open"));
 }
 
 TEST_CASE("P17 exec -t runs its command on a terminal") {

@@ -7,7 +7,7 @@
 #include "console/quantity.h"
 #include "console/table.h"
 #include "result/cli.capnp.h"
-#include "supervisor/outcome.h"
+#include "supervisor/workspace-lane.h"
 
 namespace bothy {
 namespace {
@@ -16,8 +16,8 @@ constexpr kj::StringPtr TEXT =
     R"(Opens a terminal in a workspace: a login shell, or the command.  bothy exits with its code.
 
 Ctrl-] then . leaves the terminal: what runs in it goes on, and --attach comes back to it, with the
-output since the start (the last MiB).  Ctrl-] twice sends one.  A lost connection to bothyd is made again by
-itself, and no output is lost or shown twice.)"_kj;
+output since the start (the last MiB).  Ctrl-] twice sends one.  A lost connection is made again by itself, and
+no output is lost or shown twice.)"_kj;
 
 constexpr kj::StringPtr AFTER =
     R"(Without a terminal on standard input it works as a pipe, 80 columns wide; the end of the input is typed as
@@ -26,14 +26,12 @@ Ctrl-D.
 With --list --json: Terminals of cli.capnp.)"_kj;
 
 kj::Promise<int> list(Context& context, kj::StringPtr name) {
-  auto link = context.connector.connect();
-  auto request = link->supervisor().connectRequest();
-  request.setName(name);
-  auto connecting = request.send();
-  auto listing =
-      connecting.getWorkspace().terminalsRequest().send().getTerminals().listRequest().send();
-  auto connection = co_await connecting;
-  co_await requireConnected(link->supervisor(), name, connection.getOutcome());
+  auto opened = co_await WorkspaceLane::open(context.connector.connect(), context.io, name,
+                                             WantedLane::interactive());
+  KJ_IF_MAYBE (none, opened.tryGet<NoLane>()) kj::throwFatalException(kj::mv(none->reason));
+  auto& lane = *opened.get<kj::Own<WorkspaceLane>>();
+  auto listing = lane.agent().terminalsRequest().send().getTerminals().listRequest().send();
+  KJ_IF_MAYBE (none, co_await lane.whyRefused()) kj::throwFatalException(kj::mv(none->reason));
   auto response = co_await listing;
   auto terminals = response.getTerminals();
   if (context.console.wantsJson()) {

@@ -52,9 +52,9 @@ public:
 
 private:
   using Ended = capnp::Response<rpc::Process::WaitResults>;
-  // The connection over which the program is followed.
+  // The lane over which the program is followed.
   struct Attached {
-    kj::Own<SupervisorLink> link;
+    kj::Own<WorkspaceLane> lane;
     kj::Promise<Ended> waiting;
     kj::Promise<void> feeding;
   };
@@ -62,10 +62,8 @@ private:
   using GivenUp = kj::OneOf<int, kj::Exception>;
 
   kj::Promise<Ended> follow(const CommandLine& command);
-  kj::Promise<void> start(kj::Own<SupervisorLink> link, rpc::Workspace::Client workspace,
-                          const CommandLine& command);
-  kj::Promise<void> requireSameBoot(rpc::Workspace::Client workspace);
-  kj::Promise<void> reattach(kj::Own<SupervisorLink> link, rpc::Workspace::Client workspace);
+  kj::Promise<void> start(kj::Own<WorkspaceLane> lane, const CommandLine& command);
+  kj::Promise<void> reattach(kj::Own<WorkspaceLane> lane);
   kj::Promise<Ended> untilEnd();
   kj::Promise<void> feed(rpc::ByteSink::Client sink, uint64_t from);
   kj::Promise<GivenUp> followSignals();
@@ -82,7 +80,7 @@ private:
   ProgramFeed input;
   const kj::String requestId = newRequestId();
   uint32_t attempts = 0;  // to start the program, or to have it again
-  // Of the boot in which its start was asked for.
+  // Of the boot in which its start was asked for, once that may have been heard.
   kj::Maybe<int64_t> startedNanos;
   uint64_t id = 0;
   kj::Maybe<Attached> current;
@@ -122,11 +120,9 @@ kj::Promise<int> ProcessSession::run(const CommandLine& command, ProcessInput gi
 }
 
 kj::Promise<ProcessSession::Ended> ProcessSession::follow(const CommandLine& command) {
-  Reconnection reconnection(context, workspace, RECONNECT_FOR,
+  Reconnection reconnection(context, workspace, WantedLane::commands(), RECONNECT_FOR,
                             [this](kj::StringPtr text) { context.console.note(text); });
-  co_await reconnection.begin([this, &command](auto link, auto workspace) {
-    return start(kj::mv(link), kj::mv(workspace), command);
-  });
+  co_await reconnection.begin([this, &command](auto lane) { return start(kj::mv(lane), command); });
   for (;;) {
     kj::Maybe<Ended> result;
     co_await untilEnd().then([&result](Ended&& ended) { result = kj::mv(ended); },
@@ -141,18 +137,23 @@ kj::Promise<ProcessSession::Ended> ProcessSession::follow(const CommandLine& com
     }
     current = nullptr;
     process = nullptr;
-    co_await reconnection.run(
-        [this](auto link, auto workspace) { return reattach(kj::mv(link), kj::mv(workspace)); });
+    co_await reconnection.run([this](auto lane) { return reattach(kj::mv(lane)); });
   }
 }
 
 // Asks for the start of the program, or again for what became of it.
-kj::Promise<void> ProcessSession::start(kj::Own<SupervisorLink> link, rpc::Workspace::Client client,
-                                        const CommandLine& command) {
-  const bool isFirst = attempts++ == 0;
-  auto checking = requireSameBoot(client).eagerlyEvaluate(nullptr);
-  if (!isFirst) co_await checking;
-  auto processes = client.processesRequest().send().getProcesses();
+kj::Promise<void> ProcessSession::start(kj::Own<WorkspaceLane> lane, const CommandLine& command) {
+  auto& asked = *lane;
+  const bool isFirst = startedNanos == nullptr;
+  // A request id holds for one boot: in another the program would be started a second time.
+  if (startedNanos.orDefault(asked.startedNanos()) != asked.startedNanos()) {
+    kj::throwFatalException(lostFor(workspace));
+  }
+  startedNanos = asked.startedNanos();
+  // Also when this is cancelled.
+  KJ_DEFER(if (isFirst && asked.wasRefused()) startedNanos = nullptr);
+  ++attempts;
+  auto processes = asked.agent().processesRequest().send().getProcesses();
   auto execRequest = processes.execRequest();
   command.fill(execRequest.initCommand());
   execRequest.setStdoutFrom(output.position());
@@ -179,24 +180,11 @@ kj::Promise<void> ProcessSession::start(kj::Own<SupervisorLink> link, rpc::Works
   }
   id = execution.getId();
   if (!isFirst) feeding = feed(execution.getStdin(), execution.getStdinReceived());
-  current = Attached{kj::mv(link), kj::mv(waiting), kj::mv(feeding)};
+  current = Attached{kj::mv(lane), kj::mv(waiting), kj::mv(feeding)};
 }
 
-// A request id holds for one boot: in another the program would be started a second time.
-kj::Promise<void> ProcessSession::requireSameBoot(rpc::Workspace::Client client) {
-  auto answer = co_await client.infoRequest().send();
-  auto now = answer.getInfo().getStartedNanos();
-  KJ_IF_MAYBE (before, startedNanos) {
-    if (now != *before) kj::throwFatalException(lostFor(workspace));
-  } else {
-    // bothyd answers this before it passes the start on: where no answer came, nothing was started.
-    startedNanos = now;
-  }
-}
-
-kj::Promise<void> ProcessSession::reattach(kj::Own<SupervisorLink> link,
-                                           rpc::Workspace::Client client) {
-  auto processes = client.processesRequest().send().getProcesses();
+kj::Promise<void> ProcessSession::reattach(kj::Own<WorkspaceLane> lane) {
+  auto processes = lane->agent().processesRequest().send().getProcesses();
   auto request = processes.reattachRequest();
   request.setId(id);
   request.setAttempt(++attempts);
@@ -208,12 +196,12 @@ kj::Promise<void> ProcessSession::reattach(kj::Own<SupervisorLink> link,
   if (answer.getOutcome().isAbsent()) kj::throwFatalException(lostFor(workspace));
   auto waiting = process.emplace(answer.getProcess()).waitRequest().send();
   auto feeding = feed(answer.getStdin(), answer.getStdinReceived());
-  current = Attached{kj::mv(link), kj::mv(waiting), kj::mv(feeding)};
+  current = Attached{kj::mv(lane), kj::mv(waiting), kj::mv(feeding)};
 }
 
 kj::Promise<ProcessSession::Ended> ProcessSession::untilEnd() {
   auto& attached = KJ_ASSERT_NONNULL(current);
-  auto lost = attached.link->onDisconnect().then(
+  auto lost = attached.lane->onDisconnect().then(
       []() -> kj::Promise<Ended> { return KJ_EXCEPTION(DISCONNECTED, "the connection was lost"); });
   return kj::mv(attached.waiting).exclusiveJoin(kj::mv(lost));
 }

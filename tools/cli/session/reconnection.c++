@@ -1,10 +1,8 @@
 #include "session/reconnection.h"
 
 #include <kj/debug.h>
-#include <kj/refcount.h>
 
 #include "console/failure.h"
-#include "supervisor/outcome.h"
 
 namespace bothy {
 namespace {
@@ -17,23 +15,15 @@ bool mayPass(const kj::Exception& exception) {
          exception.getType() == kj::Exception::Type::OVERLOADED;  // also of the attempt's limit
 }
 
-// Of an attempt, and of what goes on over its connection.
-class SharedLink final: public SupervisorLink, public kj::Refcounted {
-public:
-  explicit SharedLink(kj::Own<SupervisorLink> link) : link(kj::mv(link)) {}
-  rpc::Supervisor::Client supervisor() override { return link->supervisor(); }
-  kj::Promise<void> onDisconnect() override { return link->onDisconnect(); }
-  kj::Own<SupervisorLink> addRef() { return kj::addRef(*this); }
-
-private:
-  kj::Own<SupervisorLink> link;
-};
-
 }  // namespace
 
-Reconnection::Reconnection(Context& context, kj::StringPtr workspace, kj::Duration patience,
-                           kj::Function<void(kj::StringPtr)> notice)
-    : context(context), workspace(workspace), patience(patience), notice(kj::mv(notice)) {}
+Reconnection::Reconnection(Context& context, kj::StringPtr workspace, WantedLane wanted,
+                           kj::Duration patience, kj::Function<void(kj::StringPtr)> notice)
+    : context(context),
+      workspace(workspace),
+      wanted(wanted),
+      patience(patience),
+      notice(kj::mv(notice)) {}
 
 kj::Promise<void> Reconnection::begin(Use use) {
   return repeat(kj::mv(use), {AWAY_PATIENCE, FIRST_PATIENCE}, true);
@@ -81,28 +71,28 @@ kj::Promise<void> Reconnection::repeat(Use use, Limits limits, bool isFirst) {
 
 // None: `use` was answered.  Else what is to be waited for.
 kj::Promise<kj::Maybe<kj::Exception>> Reconnection::tryOnce(Use& use) {
-  auto link = kj::refcounted<SharedLink>(context.connector.connect());
-  auto request = link->supervisor().connectRequest();
-  request.setName(workspace);
-  auto connecting = request.send();
-  auto answered = use(link->addRef(), connecting.getWorkspace()).eagerlyEvaluate(nullptr);
-  auto connection = co_await connecting;
-  auto outcome = connection.getOutcome();
-  KJ_IF_MAYBE (exception, co_await whyNotConnected(link->supervisor(), workspace, outcome)) {
-    if (outcome.isStalled()) {
-      if (lastStall == nullptr) notice(outcome.getStalled());
-      lastStall = context.timer.now();
-    }
-    // What comes after a stop tells more than the stop: the workspace is stopped, or runs again after a reboot.
-    const bool passes =
-        outcome.isUnreachable() || outcome.isStalled() ||
-        (outcome.isNotRunning() && (outcome.getNotRunning() == rpc::WorkspaceState::STARTING ||
-                                    outcome.getNotRunning() == rpc::WorkspaceState::STOPPING));
-    if (!passes) kj::throwFatalException(kj::mv(*exception));
-    co_return kj::mv(*exception);
+  auto opened =
+      co_await WorkspaceLane::open(context.connector.connect(), context.io, workspace, wanted);
+  KJ_IF_MAYBE (none, opened.tryGet<NoLane>()) {
+    co_return passing(kj::mv(*none));
+  }
+  auto& lane = *opened.get<kj::Own<WorkspaceLane>>();
+  auto answered = use(kj::addRef(lane)).eagerlyEvaluate(nullptr);
+  KJ_IF_MAYBE (none, co_await lane.whyRefused()) {
+    co_return passing(kj::mv(*none));
   }
   co_await answered;
   co_return nullptr;
+}
+
+// What is to be waited for; thrown, where waiting does not help.
+kj::Exception Reconnection::passing(NoLane none) {
+  if (!none.passes) kj::throwFatalException(kj::mv(none.reason));
+  KJ_IF_MAYBE (why, none.stalled) {
+    if (lastStall == nullptr) notice(*why);
+    lastStall = context.timer.now();
+  }
+  return kj::mv(none.reason);
 }
 
 }  // namespace bothy

@@ -53,7 +53,7 @@ TerminalSession::TerminalSession(Context& context, Target target, DetachKeys key
     : context(context),
       target(target),
       interactive(context.terminal.isInteractive()),
-      reconnection(context, target.workspace, RECONNECT_FOR,
+      reconnection(context, target.workspace, WantedLane::interactive(), RECONNECT_FOR,
                    [this](kj::StringPtr text) { notice(text); }),
       input(context, kj::mv(keys)),
       output(context),
@@ -143,15 +143,14 @@ void TerminalSession::notice(kj::StringPtr text) {
 }
 
 kj::Promise<void> TerminalSession::open() {
-  // Only the connection is asked for again: a second `open` would be a second terminal.
-  kj::Own<SupervisorLink> link;
-  rpc::Workspace::Client workspace = nullptr;
-  co_await reconnection.begin([&](auto newLink, auto newWorkspace) -> kj::Promise<void> {
-    link = kj::mv(newLink);
-    workspace = kj::mv(newWorkspace);
+  // Only the lane is asked for again: a second `open` would be a second terminal.
+  kj::Own<WorkspaceLane> lane;
+  co_await reconnection.begin([&](auto newLane) -> kj::Promise<void> {
+    lane = kj::mv(newLane);
     return kj::READY_NOW;
   });
-  auto terminals = workspace.terminalsRequest().send().getTerminals();
+  auto agent = lane->agent();
+  auto terminals = agent.terminalsRequest().send().getTerminals();
   auto gone = kj::newPromiseAndFulfiller<void>();
   rpc::TerminalViewer::Client viewer = kj::heap<Viewer>(*this, kj::mv(gone.fulfiller));
 
@@ -185,7 +184,7 @@ kj::Promise<void> TerminalSession::open() {
     }
     if (!toTerminal) size.setUnchanged();
     auto answer = co_await attachRequest.send();
-    attached(kj::mv(link), kj::mv(terminal), answer.getAttachment(), kj::mv(gone.promise));
+    attached(kj::mv(lane), kj::mv(terminal), answer.getAttachment(), kj::mv(gone.promise));
   } else {
     auto openRequest = terminals.openRequest();
     target.command.fill(openRequest.initCommand());
@@ -206,23 +205,23 @@ kj::Promise<void> TerminalSession::open() {
     }
     id = opened.getId();
     auto answer = co_await attaching;
-    attached(kj::mv(link), opened.getTerminal(), answer.getAttachment(), kj::mv(gone.promise));
+    attached(kj::mv(lane), opened.getTerminal(), answer.getAttachment(), kj::mv(gone.promise));
   }
-  readingBootId = readBootId(kj::mv(workspace)).eagerlyEvaluate(nullptr);
+  readingBootId = readBootId(kj::mv(agent)).eagerlyEvaluate(nullptr);
 }
 
-void TerminalSession::attached(kj::Own<SupervisorLink> link, rpc::Terminal::Client terminal,
+void TerminalSession::attached(kj::Own<WorkspaceLane> lane, rpc::Terminal::Client terminal,
                                rpc::Attachment::Client attachment, kj::Promise<void> viewerGone) {
-  auto lost = link->onDisconnect().exclusiveJoin(kj::mv(viewerGone)).fork();
+  auto lost = lane->onDisconnect().exclusiveJoin(kj::mv(viewerGone)).fork();
   auto writing = input.sendTo(terminal).eagerlyEvaluate([](kj::Exception&& exception) {
     // The terminal is gone or ends: the viewer learns it too, and says how.
   });
   current =
-      Attached{kj::mv(link), kj::mv(terminal), kj::mv(attachment), kj::mv(lost), kj::mv(writing)};
+      Attached{kj::mv(lane), kj::mv(terminal), kj::mv(attachment), kj::mv(lost), kj::mv(writing)};
 }
 
-kj::Promise<void> TerminalSession::readBootId(rpc::Workspace::Client workspace) {
-  auto system = workspace.systemRequest().send().getSystem();
+kj::Promise<void> TerminalSession::readBootId(rpc::Agent::Client agent) {
+  auto system = agent.systemRequest().send().getSystem();
   auto answer = co_await system.reportRequest().send();
   bootId = kj::str(answer.getReport().getBootId());
 }
@@ -240,8 +239,7 @@ kj::Promise<void> TerminalSession::keepAttached() {
 }
 
 kj::Promise<void> TerminalSession::reconnect() {
-  auto back = reconnection.run(
-      [this](auto link, auto workspace) { return attachAgain(kj::mv(link), kj::mv(workspace)); });
+  auto back = reconnection.run([this](auto lane) { return attachAgain(kj::mv(lane)); });
   co_await back.then([this]() { notice("connected again"); },
                      [this](kj::Exception&& exception) {
                        auto told = describe(exception);
@@ -249,17 +247,17 @@ kj::Promise<void> TerminalSession::reconnect() {
                      });
 }
 
-kj::Promise<void> TerminalSession::attachAgain(kj::Own<SupervisorLink> link,
-                                               rpc::Workspace::Client workspace) {
+kj::Promise<void> TerminalSession::attachAgain(kj::Own<WorkspaceLane> lane) {
+  auto agent = lane->agent();
   // Ids are used again after a boot, for other terminals.
-  auto system = workspace.systemRequest().send().getSystem();
+  auto system = agent.systemRequest().send().getSystem();
   auto report = co_await system.reportRequest().send();
   if (bootId.size() > 0 && report.getReport().getBootId() != bootId) {
     kj::throwFatalException(
         failure(kj::str(target.workspace, " was started anew: terminal ", id, " ended with it"),
                 EXEC_FAILED));
   }
-  auto terminals = workspace.terminalsRequest().send().getTerminals();
+  auto terminals = agent.terminalsRequest().send().getTerminals();
   auto getRequest = terminals.getRequest();
   getRequest.setId(id);
   auto got = co_await getRequest.send();
@@ -280,7 +278,7 @@ kj::Promise<void> TerminalSession::attachAgain(kj::Own<SupervisorLink> link,
   auto size = attachRequest.initSize();
   if (!setSize(size.initSize())) size.setUnchanged();
   auto answer = co_await attachRequest.send();
-  attached(kj::mv(link), kj::mv(terminal), answer.getAttachment(), kj::mv(gone.promise));
+  attached(kj::mv(lane), kj::mv(terminal), answer.getAttachment(), kj::mv(gone.promise));
 }
 
 kj::Promise<void> TerminalSession::readInput() {

@@ -15,7 +15,7 @@ namespace bothy {
 
 // The user at a terminal of a workspace, until its program ends or the user detaches.
 //
-// A lost connection to bothyd is made again, and the output goes on at the next byte.  What was typed
+// A lost lane is made again, and the output goes on at the next byte; that bothyd restarts is not noticed.  What was typed
 // meanwhile is sent then; what was on its way when the connection broke may or may not have arrived and is not
 // sent again.
 class TerminalSession final {
@@ -37,7 +37,7 @@ private:
   class Viewer;
   // One attachment; dropping it detaches.
   struct Attached {
-    kj::Own<SupervisorLink> link;
+    kj::Own<WorkspaceLane> lane;
     rpc::Terminal::Client terminal;
     rpc::Attachment::Client attachment;
     kj::ForkedPromise<void> lost;
@@ -55,15 +55,15 @@ private:
   kj::Promise<void> open();
   kj::Promise<void> keepAttached();
   kj::Promise<void> reconnect();
-  kj::Promise<void> attachAgain(kj::Own<SupervisorLink> link, rpc::Workspace::Client workspace);
-  kj::Promise<void> readBootId(rpc::Workspace::Client workspace);
+  kj::Promise<void> attachAgain(kj::Own<WorkspaceLane> lane);
+  kj::Promise<void> readBootId(rpc::Agent::Client agent);
 
   kj::Promise<void> readInput();
   kj::Promise<void> showOutput();
   kj::Promise<void> followSize();
   kj::Promise<void> followSignals();
 
-  void attached(kj::Own<SupervisorLink> link, rpc::Terminal::Client terminal,
+  void attached(kj::Own<WorkspaceLane> lane, rpc::Terminal::Client terminal,
                 rpc::Attachment::Client attachment, kj::Promise<void> viewerGone);
   bool setSize(rpc::WindowSize::Builder size);
   void end(Ending ending);

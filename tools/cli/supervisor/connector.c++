@@ -13,13 +13,13 @@
 namespace bothy {
 namespace {
 
-// The RPC system keeps as many bytes in flight as the send buffer holds, so that a larger one lets bulk
-// data stream.  The kernel cuts it to net.core.wmem_max.
-constexpr int SEND_BUFFER_BYTES = 4 << 20;
+// Of one message from bothyd: the answer to `connect` has a lane's.
+constexpr kj::uint MAX_DESCRIPTORS = 1;
 
 class RpcLink final: public SupervisorLink {
 public:
-  explicit RpcLink(kj::Own<kj::AsyncIoStream> stream) : connection(kj::mv(stream)) {}
+  explicit RpcLink(kj::Own<kj::AsyncCapabilityStream> stream)
+      : connection(kj::mv(stream), MAX_DESCRIPTORS) {}
 
   rpc::Supervisor::Client supervisor() override {
     return connection.bootstrap().castAs<rpc::Supervisor>();
@@ -49,7 +49,7 @@ private:
 
 }  // namespace
 
-kj::Own<SupervisorLink> linkOver(kj::Own<kj::AsyncIoStream> stream) {
+kj::Own<SupervisorLink> linkOver(kj::Own<kj::AsyncCapabilityStream> stream) {
   return kj::heap<RpcLink>(kj::mv(stream));
 }
 
@@ -62,14 +62,13 @@ kj::Own<SupervisorLink> SocketConnector::connect() {
   int fd;
   KJ_SYSCALL(fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0));
   kj::AutoCloseFd owned(fd);
-  setsockopt(fd, SOL_SOCKET, SO_SNDBUF, &SEND_BUFFER_BYTES, sizeof(SEND_BUFFER_BYTES));
   // A Unix socket connects at once, or waits for a place in the listener's backlog.
   int result;
   do {
     result = ::connect(fd, reinterpret_cast<struct sockaddr*>(&address), sizeof(address));
   } while (result < 0 && errno == EINTR);
   if (result < 0) failToConnect(path, errno);
-  return linkOver(io.wrapSocketFd(kj::mv(owned), kj::LowLevelAsyncIoProvider::ALREADY_CLOEXEC));
+  return linkOver(io.wrapUnixSocketFd(kj::mv(owned), kj::LowLevelAsyncIoProvider::ALREADY_CLOEXEC));
 }
 
 }  // namespace bothy

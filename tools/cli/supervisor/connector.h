@@ -6,7 +6,7 @@
 
 namespace bothy {
 
-// A connection to bothyd.  Dropping it closes it; what came over it is dead then.
+// A connection to bothyd.  Dropping it closes it; what came over it is dead then, and lanes end.
 class SupervisorLink {
 public:
   virtual rpc::Supervisor::Client supervisor() = 0;
@@ -38,7 +38,7 @@ private:
   kj::String path;
 };
 
-// A link over any stream.
-kj::Own<SupervisorLink> linkOver(kj::Own<kj::AsyncIoStream> stream);
+// A link over any Unix socket.
+kj::Own<SupervisorLink> linkOver(kj::Own<kj::AsyncCapabilityStream> stream);
 
 }  // namespace bothy

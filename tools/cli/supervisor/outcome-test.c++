@@ -124,6 +124,20 @@ TEST_CASE("P30 a workspace that stands still is told with its reason") {
   CHECK(toldOf(outcome) == "demo: the disk is full");
 }
 
+TEST_CASE("what bothyd does not offer is told with its words, escaped") {
+  capnp::MallocMessageBuilder message;
+  auto outcome = message.initRoot<rpc::Supervisor::ConnectOutcome>();
+  outcome.setUnsupported("viewing \x1b terminals");
+  CHECK(toldOf(outcome) == "bothyd does not offer this yet (viewing \\x1b terminals)");
+}
+
+TEST_CASE("a workspace without a user of its own says that one is to be named") {
+  CHECK(describe(describeRefusal("demo", "", rpc::Refusal::NO_SUCH_USER)).message ==
+        "demo has no user of its own: name one of its users with -u");
+  CHECK(describe(describeRefusal("demo", "", rpc::Refusal::NOT_UNDERSTOOD))
+            .message.startsWith("the agent of demo refuses what bothyd asks for (reason 6): "));
+}
+
 TEST_CASE("a workspace that is not there is told also when its like cannot be looked for") {
   capnp::MallocMessageBuilder message;
   auto outcome = message.initRoot<rpc::Supervisor::ConnectOutcome>();

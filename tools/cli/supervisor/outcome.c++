@@ -17,6 +17,11 @@ kj::String escaped(capnp::Text::Reader text) {
   return escapeGuestText(text.asArray());
 }
 
+// The agent comes with the boot, from bothyd.
+kj::String startAnew(kj::StringPtr name) {
+  return kj::str("`bothy stop ", name, " && bothy start ", name, "`");
+}
+
 kj::StringPtr nameOf(rpc::FileFailure::Reason reason) {
   using Reason = rpc::FileFailure::Reason;
   switch (reason) {
@@ -141,15 +146,42 @@ kj::Promise<kj::Maybe<kj::Exception>> whyNotConnected(
                                 name, "` and `bothy start ", name, "`"));
     case Outcome::STALLED:
       co_return failure(kj::str(name, ": ", escaped(outcome.getStalled())));
+    case Outcome::UNSUPPORTED:
+      co_return failure(
+          kj::str("bothyd does not offer this yet (", escaped(outcome.getUnsupported()), ")"));
+    case Outcome::AGENT_TOO_OLD:
+      co_return failure(kj::str(name, " runs an agent that is too old for this (generation ",
+                                outcome.getAgentTooOld(), "): ", startAnew(name),
+                                " brings a new one"));
   }
   co_return newerSupervisor();
 }
 
-kj::Promise<void> requireConnected(rpc::Supervisor::Client supervisor, kj::StringPtr name,
-                                   rpc::Supervisor::ConnectOutcome::Reader outcome) {
-  KJ_IF_MAYBE (reason, co_await whyNotConnected(kj::mv(supervisor), name, outcome)) {
-    kj::throwFatalException(kj::mv(*reason));
+kj::Exception describeRefusal(kj::StringPtr name, kj::StringPtr user, rpc::Refusal refusal) {
+  using Refusal = rpc::Refusal;
+  switch (refusal) {
+    case Refusal::TOO_MANY_LANES:
+      return failure(kj::str("too many connections to ", name,
+                             " are open: end something that uses it, or try again later"));
+    case Refusal::NO_SUCH_USER:
+      if (user.size() == 0) {
+        return failure(kj::str(name, " has no user of its own: name one of its users with -u"));
+      }
+      return failure(kj::str("there is no user ", user, " in ", name));
+    case Refusal::NOT_UNDERSTOOD:
+      // Its length and characters are looked at before its name is.
+      if (user.size() > 0) return describeRefusal(name, user, Refusal::NO_SUCH_USER);
+      break;
+    case Refusal::GENERATION_TOO_OLD:
+      return failure(kj::str(name, " runs an agent that bothyd does not fit any more: ",
+                             startAnew(name), " brings its own"));
+    case Refusal::NONE:
+    case Refusal::WRONG_SECRET:
+    case Refusal::NOTHING_GRANTED:
+      break;
   }
+  return failure(kj::str("the agent of ", name, " refuses what bothyd asks for (reason ",
+                         static_cast<uint16_t>(refusal), "): ", startAnew(name), " may help"));
 }
 
 kj::Exception describeFailure(rpc::StartFailure::Reader failed) {

@@ -5,6 +5,7 @@
 #include <kj/string.h>
 
 #include "schema/files.capnp.h"
+#include "schema/lane.capnp.h"
 #include "schema/process.capnp.h"
 #include "schema/supervisor.capnp.h"
 
@@ -23,9 +24,8 @@ kj::Exception workspaceBusy(kj::StringPtr name, rpc::WorkspaceState state);
 kj::Promise<kj::Maybe<kj::Exception>> whyNotConnected(
     rpc::Supervisor::Client supervisor, kj::StringPtr name,
     rpc::Supervisor::ConnectOutcome::Reader outcome);
-// The same, thrown.
-kj::Promise<void> requireConnected(rpc::Supervisor::Client supervisor, kj::StringPtr name,
-                                   rpc::Supervisor::ConnectOutcome::Reader outcome);
+// Why the workspace's agent has refused a lane; `user` is the one whose files were wanted.
+kj::Exception describeRefusal(kj::StringPtr name, kj::StringPtr user, rpc::Refusal refusal);
 
 // The exit code is NOT_FOUND or NOT_EXECUTABLE where a shell would say so, else EXEC_FAILED.
 kj::Exception describeFailure(rpc::StartFailure::Reader failed);

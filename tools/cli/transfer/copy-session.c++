@@ -4,7 +4,6 @@
 
 #include "console/failure.h"
 #include "session/reconnection.h"
-#include "supervisor/outcome.h"
 #include "wire/escape.h"
 
 namespace bothy {
@@ -28,29 +27,12 @@ kj::String RemoteFiles::shownWhole() const {
   return kj::str(workspace, ":", escapeGuestText(path.asArray()));
 }
 
-kj::Promise<void> CopySession::open(kj::Own<SupervisorLink> newLink,
-                                    rpc::Workspace::Client client) {
-  link = kj::mv(newLink);
-  auto request = client.filesRequest();
-  request.setUser(user);
-  kj::Maybe<kj::Exception> refused;
-  files = co_await request.send().then(
-      [](auto&& response) { return response.getFiles(); },
-      [&](kj::Exception&& exception) -> rpc::Files::Client {
-        if (user.size() > 0 && exception.getType() == kj::Exception::Type::FAILED) {
-          refused = failure(kj::str("there is no user ", user, " in ", workspace));
-        } else {
-          refused = kj::mv(exception);
-        }
-        return nullptr;
-      });
-  KJ_IF_MAYBE (exception, refused) {
-    kj::throwFatalException(kj::mv(*exception));
-  }
+kj::Promise<void> CopySession::open(kj::Own<WorkspaceLane> newLane) {
+  lane = kj::mv(newLane);
   if (path != nullptr) co_return;
   kj::String home;
   if (beginsAtHome(given)) {
-    auto response = co_await KJ_ASSERT_NONNULL(files).homeRequest().send();
+    auto response = co_await lane->files().homeRequest().send();
     home = kj::heapString(response.getPath().asChars());
     if (!isUsableHome(home)) {
       kj::throwFatalException(
@@ -62,17 +44,15 @@ kj::Promise<void> CopySession::open(kj::Own<SupervisorLink> newLink,
 }
 
 kj::Promise<TransferResult> CopySession::run(Copy& copy) {
-  Reconnection reconnection(context, workspace, RECONNECT_FOR,
+  Reconnection reconnection(context, workspace, wanted, RECONNECT_FOR,
                             [this](kj::StringPtr text) { context.console.note(text); });
-  co_await reconnection
-      .begin([this](auto newLink, auto client) { return open(kj::mv(newLink), kj::mv(client)); })
+  co_await reconnection.begin([this](auto newLane) { return open(kj::mv(newLane)); })
       .catch_([](kj::Exception&& exception) { rethrow(kj::mv(exception)); });
   kj::uint attempts = 0;
   for (auto position = copy.position();;) {
     kj::Maybe<TransferResult> result;
     kj::Maybe<kj::Exception> lost;
-    RemoteFiles remote{KJ_ASSERT_NONNULL(files), workspace, given,
-                       kj::str(KJ_ASSERT_NONNULL(path))};
+    RemoteFiles remote{lane->files(), workspace, given, kj::str(KJ_ASSERT_NONNULL(path))};
     co_await copy.run(kj::mv(remote))
         .then([&](TransferResult copied) { result = copied; },
               [&](kj::Exception&& exception) {
@@ -90,10 +70,8 @@ kj::Promise<TransferResult> CopySession::run(Copy& copy) {
     if (attempts == MAX_VAIN_ATTEMPTS) {
       kj::throwFatalException(kj::mv(KJ_ASSERT_NONNULL(lost)));
     }
-    files = nullptr;
-    link = nullptr;
-    co_await reconnection
-        .run([this](auto newLink, auto client) { return open(kj::mv(newLink), kj::mv(client)); })
+    lane = nullptr;
+    co_await reconnection.run([this](auto newLane) { return open(kj::mv(newLane)); })
         .catch_([](kj::Exception&& exception) { rethrow(kj::mv(exception)); });
   }
 }

@@ -1,16 +1,21 @@
 #pragma once
 
-#include "schema/workspace.capnp.h"
+#include "supervisor/workspace-lane.h"
 #include "transfer/transfer.h"
 
 namespace bothy {
 
-// A copy and the connections that it goes over: one after the other, where bothyd is restarted.
+// A copy and the lanes that it goes over: one after the other, where one is lost.
 class CopySession final {
 public:
-  // `path` is the one in the workspace, as it was typed.  All of them outlive it.
-  CopySession(Context& context, kj::StringPtr workspace, kj::StringPtr user, kj::StringPtr path)
-      : context(context), workspace(workspace), user(user), given(path) {}
+  // `access` is what the copy needs to the user's files.  `path` is the one in the workspace, as it was typed.  All of them
+  // outlive it.
+  CopySession(Context& context, kj::StringPtr workspace, kj::StringPtr user, rpc::FileAccess access,
+              kj::StringPtr path)
+      : context(context),
+        workspace(workspace),
+        wanted(WantedLane::files(user, access)),
+        given(path) {}
   KJ_DISALLOW_COPY_AND_MOVE(CopySession);
 
   // Connects and copies, until all is copied.  To be called once.
@@ -19,13 +24,12 @@ public:
 private:
   Context& context;
   const kj::StringPtr workspace;
-  const kj::StringPtr user;
+  const WantedLane wanted;
   const kj::StringPtr given;   // the path in the workspace
   kj::Maybe<kj::String> path;  // from the root; once it is known
-  kj::Own<SupervisorLink> link;
-  kj::Maybe<rpc::Files::Client> files;
+  kj::Own<WorkspaceLane> lane;
 
-  kj::Promise<void> open(kj::Own<SupervisorLink> newLink, rpc::Workspace::Client client);
+  kj::Promise<void> open(kj::Own<WorkspaceLane> newLane);
 };
 
 }  // namespace bothy

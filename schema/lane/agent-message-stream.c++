@@ -1,8 +1,11 @@
-#include "agent/guest-message-stream.h"
+#include "lane/agent-message-stream.h"
 
 #include <capnp/rpc.capnp.h>
+#include <capnp/rpc.h>
 #include <capnp/serialize.h>
 #include <kj/debug.h>
+
+#include "lane/lane-greeting.h"
 
 namespace bothy {
 namespace {
@@ -69,14 +72,38 @@ kj::Own<capnp::MessageReader> scrubbed(Message::Reader message, capnp::ReaderOpt
 
 }  // namespace
 
-GuestMessageStream::GuestMessageStream(kj::AsyncIoStream& stream) : inner(stream) {}
+AgentMessageStream::AgentMessageStream(kj::AsyncIoStream& stream,
+                                       kj::Own<kj::PromiseFulfiller<LaneAnswer>> answer)
+    : stream(stream),
+      inner(stream, capnp::IncomingRpcMessage::getShortLivedCallback()),
+      answer(kj::mv(answer)) {}
 
-kj::Promise<kj::Maybe<capnp::MessageReaderAndFds>> GuestMessageStream::tryReadMessage(
+kj::Promise<bool> AgentMessageStream::readWelcome() {
+  kj::Own<capnp::MessageReader> message;
+  co_await readGreeting(stream).then(
+      [&](kj::Own<capnp::MessageReader>&& read) { message = kj::mv(read); },
+      [&](kj::Exception&& exception) { answer->reject(kj::mv(exception)); });
+  if (message.get() == nullptr) co_return false;
+  auto welcome = message->getRoot<rpc::Welcome>();
+  if (welcome.isGeneration()) {
+    answer->fulfill(LaneAnswer(welcome.getGeneration()));
+    co_return true;
+  }
+  refused = true;
+  answer->fulfill(LaneAnswer(LaneRefused{welcome.getRefused(), welcome.getOldest()}));
+  co_return false;
+}
+
+kj::Promise<kj::Maybe<capnp::MessageReaderAndFds>> AgentMessageStream::tryReadMessage(
     kj::ArrayPtr<kj::AutoCloseFd> fdSpace, capnp::ReaderOptions options,
     kj::ArrayPtr<capnp::word> scratchSpace) {
   // Also by an exception, and by being cancelled: whoever reads is the connection itself.
   bool whole = false;
   KJ_DEFER(ended = !whole);
+  if (!isGreeted) {
+    if (!co_await readWelcome()) co_return nullptr;
+    isGreeted = true;
+  }
   auto received = co_await inner.tryReadMessage(fdSpace, options, scratchSpace);
   KJ_IF_MAYBE (message, received) {
     auto root = message->reader->getRoot<Message>();
@@ -86,21 +113,21 @@ kj::Promise<kj::Maybe<capnp::MessageReaderAndFds>> GuestMessageStream::tryReadMe
   co_return kj::mv(received);
 }
 
-kj::Promise<void> GuestMessageStream::writeMessage(
+kj::Promise<void> AgentMessageStream::writeMessage(
     kj::ArrayPtr<const int> fds, kj::ArrayPtr<const kj::ArrayPtr<const capnp::word>> segments) {
   return inner.writeMessage(fds, segments);
 }
 
-kj::Promise<void> GuestMessageStream::writeMessages(
+kj::Promise<void> AgentMessageStream::writeMessages(
     kj::ArrayPtr<kj::ArrayPtr<const kj::ArrayPtr<const capnp::word>>> messages) {
   return inner.writeMessages(messages);
 }
 
-kj::Maybe<int> GuestMessageStream::getSendBufferSize() {
+kj::Maybe<int> AgentMessageStream::getSendBufferSize() {
   return inner.getSendBufferSize();
 }
 
-kj::Promise<void> GuestMessageStream::end() {
+kj::Promise<void> AgentMessageStream::end() {
   return inner.end();
 }
 

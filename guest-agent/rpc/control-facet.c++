@@ -1,0 +1,76 @@
+#include "rpc/control-facet.h"
+
+namespace bothy {
+namespace {
+
+class ControlFacet final: public rpc::AgentControl::Server {
+public:
+  ControlFacet(rpc::System::Client system, LaneRegistry& lanesParam)
+      : system(kj::mv(system)), registry(lanesParam) {}
+
+  kj::Promise<void> ping(PingContext context) override { return kj::READY_NOW; }
+
+  kj::Promise<void> report(ReportContext context) override {
+    return context.tailCall(system.reportRequest());
+  }
+  kj::Promise<void> health(HealthContext context) override {
+    return context.tailCall(system.healthRequest());
+  }
+  kj::Promise<void> powerOff(PowerOffContext context) override {
+    auto request = system.powerOffRequest();
+    request.setGraceMillis(context.getParams().getGraceMillis());
+    return context.tailCall(kj::mv(request));
+  }
+  kj::Promise<void> reboot(RebootContext context) override {
+    auto request = system.rebootRequest();
+    request.setGraceMillis(context.getParams().getGraceMillis());
+    return context.tailCall(kj::mv(request));
+  }
+
+  kj::Promise<void> lanes(LanesContext context) override {
+    auto list = context.getResults().initLanes(registry.size());
+    kj::uint i = 0;
+    registry.forEach([&](const LaneRegistry::Entry& entry, kj::Duration age) {
+      auto info = list[i++];
+      info.setLane(entry.grant.lane);
+      info.setPurpose(entry.grant.purpose);
+      info.setSession(entry.grant.session);
+      info.setActor(entry.grant.actor);
+      info.setAgeMillis(age / kj::MILLISECONDS);
+    });
+    return kj::READY_NOW;
+  }
+
+  kj::Promise<void> endLanes(EndLanesContext context) override {
+    auto ended = co_await registry.end(context.getParams().getWhich());
+    context.getResults().setEnded(ended);
+  }
+
+  kj::Promise<void> events(EventsContext context) override {
+    const uint64_t after = context.getParams().getAfter();
+    registry.forgetEvents(after);
+    co_await registry.onEventAfter(after);
+    auto& kept = registry.events();
+    auto results = context.getResults();
+    auto list = results.initEvents(kept.size());
+    kj::uint i = 0;
+    for (auto& event : kept) {
+      list[i].setNumber(event.number);
+      list[i].setLane(event.lane);
+      list[i++].setWhat(event.what);
+    }
+    results.setNewest(registry.newestEvent());
+  }
+
+private:
+  rpc::System::Client system;
+  LaneRegistry& registry;
+};
+
+}  // namespace
+
+rpc::AgentControl::Client newControlFacet(rpc::System::Client system, LaneRegistry& lanes) {
+  return kj::heap<ControlFacet>(kj::mv(system), lanes);
+}
+
+}  // namespace bothy

@@ -1,0 +1,56 @@
+#include "rpc/granted-files.h"
+
+#include <kj/async-io.h>
+#include <kj/vector.h>
+#include <catch2/catch_test_macros.hpp>
+
+#include "schema/limits.capnp.h"
+
+namespace bothy {
+namespace {
+
+// Reads that last until they are ended.
+class SlowFiles final: public rpc::Files::Server {
+public:
+  explicit SlowFiles(kj::Vector<kj::Own<kj::PromiseFulfiller<void>>>& reads) : reads(reads) {}
+  kj::Promise<void> read(ReadContext context) override {
+    auto paf = kj::newPromiseAndFulfiller<void>();
+    reads.add(kj::mv(paf.fulfiller));
+    return kj::mv(paf.promise);
+  }
+  kj::Promise<void> home(HomeContext context) override { return kj::READY_NOW; }
+
+private:
+  kj::Vector<kj::Own<kj::PromiseFulfiller<void>>>& reads;
+};
+
+TEST_CASE("S01 only so many transfers of a lane are under way, and the others have their turn") {
+  auto io = kj::setupAsyncIo();
+  kj::Vector<kj::Own<kj::PromiseFulfiller<void>>> reads;
+  rpc::Files::Client files = newGrantedFiles(kj::heap<SlowFiles>(reads), {rpc::Verb::READ_FILES});
+  kj::Vector<kj::Promise<void>> calls;
+  for (kj::uint i = 0; i < 2 * rpc::MAX_LANE_TRANSFERS; i++) {
+    calls.add(files.readRequest().send().ignoreResult());
+  }
+  io.waitScope.poll();
+  CHECK(reads.size() == rpc::MAX_LANE_TRANSFERS);
+  files.homeRequest().send().ignoreResult().wait(io.waitScope);
+
+  // One that was given up while it waited is passed over; one that was under way makes room, and so does one that is done.
+  calls[rpc::MAX_LANE_TRANSFERS] = nullptr;
+  calls[0] = nullptr;
+  reads[1]->fulfill();
+  io.waitScope.poll();
+  CHECK(reads.size() == rpc::MAX_LANE_TRANSFERS + 2);
+  for (size_t i = 0; i < reads.size(); i++) {
+    reads[i]->fulfill();
+    io.waitScope.poll();
+  }
+  for (kj::uint i = 1; i < calls.size(); i++) {
+    if (i != rpc::MAX_LANE_TRANSFERS) calls[i].wait(io.waitScope);
+  }
+  CHECK(reads.size() == 2 * rpc::MAX_LANE_TRANSFERS - 1);
+}
+
+}  // namespace
+}  // namespace bothy

@@ -1,0 +1,64 @@
+#include "rpc/lane-bootstrap.h"
+
+#include <kj/debug.h>
+
+#include "rpc/control-facet.h"
+#include "rpc/granted-files.h"
+
+namespace bothy {
+namespace {
+
+using Verb = rpc::Verb;
+
+// What an answer with a capability takes, for as long as the client keeps it: without being told, the RPC system takes 8 KiB.
+constexpr capnp::MessageSize ONE_CAPABILITY = {4, 1};
+
+class AgentFacet final: public rpc::Agent::Server {
+public:
+  AgentFacet(Rooms& rooms, LaneGrant::Verbs verbs) : rooms(rooms), verbs(verbs) {}
+
+  kj::Promise<void> terminals(TerminalsContext context) override {
+    require(Verb::TERMINALS);
+    context.getResults(ONE_CAPABILITY).setTerminals(rooms.terminals);
+    return kj::READY_NOW;
+  }
+
+  kj::Promise<void> processes(ProcessesContext context) override {
+    require(Verb::PROGRAMS);
+    context.getResults(ONE_CAPABILITY).setProcesses(rooms.processes);
+    return kj::READY_NOW;
+  }
+
+  kj::Promise<void> system(SystemContext context) override {
+    require(Verb::MACHINE);
+    context.getResults(ONE_CAPABILITY).setSystem(rooms.system);
+    return kj::READY_NOW;
+  }
+
+private:
+  Rooms& rooms;
+  const LaneGrant::Verbs verbs;
+
+  void require(Verb verb) {
+    KJ_REQUIRE(verbs.has(verb), "the grant of this lane does not allow it", verb);
+  }
+};
+
+}  // namespace
+
+kj::Maybe<capnp::Capability::Client> newLaneBootstrap(Rooms& rooms, LaneRegistry& lanes,
+                                                      const LaneGrant& grant) {
+  switch (grant.purpose) {
+    case rpc::Purpose::CONTROL:
+      return capnp::Capability::Client(newControlFacet(rooms.system, lanes));
+    case rpc::Purpose::FILES:
+      KJ_IF_MAYBE (files, rooms.files(grant.user)) {
+        return capnp::Capability::Client(newGrantedFiles(kj::mv(*files), grant.verbs));
+      }
+      return nullptr;
+    default:
+      return capnp::Capability::Client(kj::heap<AgentFacet>(rooms, grant.verbs));
+  }
+}
+
+}  // namespace bothy

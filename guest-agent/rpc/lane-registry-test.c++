@@ -1,0 +1,128 @@
+#include "rpc/lane-registry.h"
+
+#include <capnp/message.h>
+#include <kj/async.h>
+
+#include <catch2/catch_test_macros.hpp>
+
+#include "schema/limits.capnp.h"
+
+namespace bothy {
+namespace {
+
+using Refusal = rpc::Refusal;
+using What = rpc::LaneEvent::What;
+
+struct World {
+  kj::EventLoop loop;
+  kj::WaitScope scope{loop};
+  kj::TimerImpl timer{kj::origin<kj::TimePoint>()};
+  LaneRegistry registry{timer};
+  capnp::MallocMessageBuilder message;
+
+  auto tryAdd(uint64_t lane, kj::StringPtr session,
+              rpc::Purpose purpose = rpc::Purpose::INTERACTIVE,
+              kj::Maybe<kj::Duration> lifetime = nullptr) {
+    LaneGrant grant;
+    grant.lane = lane;
+    grant.purpose = purpose;
+    grant.session = kj::str(session);
+    grant.lifetime = lifetime;
+    return registry.add(kj::mv(grant));
+  }
+  kj::Own<LaneRegistry::Entry> add(uint64_t lane, kj::StringPtr session,
+                                   rpc::Purpose purpose = rpc::Purpose::INTERACTIVE,
+                                   kj::Maybe<kj::Duration> lifetime = nullptr) {
+    auto added = tryAdd(lane, session, purpose, lifetime);
+    return kj::mv(added.get<kj::Own<LaneRegistry::Entry>>());
+  }
+  rpc::LaneChoice::Builder choice() { return message.initRoot<rpc::LaneChoice>(); }
+};
+
+TEST_CASE("lanes over a limit are refused, of the machine and of a session") {
+  World w;
+  kj::Vector<kj::Own<LaneRegistry::Entry>> entries;
+  uint64_t lane = 0;
+  while (entries.size() < rpc::MAX_SESSION_LANES) entries.add(w.add(++lane, "one"));
+  CHECK(w.tryAdd(++lane, "one").get<Refusal>() == Refusal::TOO_MANY_LANES);
+  while (entries.size() < rpc::MAX_LANES) entries.add(w.add(++lane, kj::str("session ", lane)));
+  CHECK(w.tryAdd(++lane, "another").get<Refusal>() == Refusal::TOO_MANY_LANES);
+  // The control lane is apart.
+  auto control = w.add(++lane, "", rpc::Purpose::CONTROL);
+  CHECK(w.registry.size() == rpc::MAX_LANES + 1);
+  entries.removeLast();
+  w.add(++lane, "another");
+}
+
+TEST_CASE("a new control lane ends the old one and no other") {
+  World w;
+  auto user = w.add(1, "one");
+  auto first = w.add(2, "", rpc::Purpose::CONTROL);
+  auto userOrder = user->onOrder(), firstOrder = first->onOrder();
+  auto second = w.add(3, "", rpc::Purpose::CONTROL);
+  CHECK(firstOrder.poll(w.scope));
+  CHECK_FALSE(userOrder.poll(w.scope));
+}
+
+TEST_CASE("lanes are ended by number and by session, and the end is told when they are closed") {
+  World w;
+  auto one = w.add(1, "a");
+  auto two = w.add(2, "a");
+  auto three = w.add(3, "b");
+  auto control = w.add(4, "a", rpc::Purpose::CONTROL);
+  auto controlOrder = control->onOrder();
+  auto choice = w.choice();
+  choice.setSession("a");
+  auto ending = w.registry.end(choice);
+  CHECK_FALSE(ending.poll(w.scope));
+  CHECK(one->onOrder().poll(w.scope));
+  CHECK(two->onOrder().poll(w.scope));
+  CHECK_FALSE(controlOrder.poll(w.scope));
+  one = nullptr;
+  CHECK_FALSE(ending.poll(w.scope));
+  two = nullptr;
+  CHECK(ending.wait(w.scope) == 2);
+
+  choice = w.choice();
+  choice.setLane(3);
+  auto last = w.registry.end(choice);
+  three = nullptr;
+  CHECK(last.wait(w.scope) == 1);
+  choice.setLane(99);
+  CHECK(w.registry.end(choice).wait(w.scope) == 0);
+}
+
+TEST_CASE("a lane ends with its lifetime") {
+  World w;
+  auto entry = w.add(1, "a", rpc::Purpose::INTERACTIVE, 5 * kj::SECONDS);
+  auto ordered = entry->onOrder();
+  CHECK_FALSE(ordered.poll(w.scope));
+  w.timer.advanceTo(w.timer.now() + 5 * kj::SECONDS);
+  ordered.wait(w.scope);
+  entry = nullptr;
+  CHECK(w.registry.events().back().what == What::EXPIRED);
+}
+
+TEST_CASE("P41 what happens to lanes is numbered, and kept for who comes later") {
+  World w;
+  auto first = w.registry.onEventAfter(0);
+  CHECK_FALSE(first.poll(w.scope));
+  w.add(7, "a");
+  CHECK(first.poll(w.scope));
+  REQUIRE(w.registry.events().size() == 2);
+  CHECK(w.registry.events()[0].what == What::BEGAN);
+  CHECK(w.registry.events()[1].what == What::ENDED);
+  CHECK(w.registry.events()[1].lane == 7);
+  CHECK(w.registry.events()[1].number == 2);
+  CHECK(w.registry.onEventAfter(1).poll(w.scope));
+  CHECK_FALSE(w.registry.onEventAfter(2).poll(w.scope));
+  w.registry.forgetEvents(1);
+  REQUIRE(w.registry.events().size() == 1);
+  CHECK(w.registry.events()[0].number == 2);
+  for (uint64_t lane = 8; lane < 8 + rpc::MAX_LANE_EVENTS; lane++) w.add(lane, "a");
+  CHECK(w.registry.events().size() == rpc::MAX_LANE_EVENTS);
+  CHECK(w.registry.events().back().number == w.registry.newestEvent());
+}
+
+}  // namespace
+}  // namespace bothy

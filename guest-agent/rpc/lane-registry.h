@@ -1,0 +1,83 @@
+#pragma once
+
+#include <kj/async.h>
+#include <kj/function.h>
+#include <kj/list.h>
+#include <kj/timer.h>
+#include <kj/vector.h>
+
+#include <deque>
+
+#include "lane/lane-grant.h"
+#include "schema/agent.capnp.h"
+
+namespace bothy {
+
+// The lanes that are served: how many there may be, who ends them, and what happened to them.
+class LaneRegistry final {
+public:
+  // `timer` outlives it.
+  explicit LaneRegistry(kj::Timer& timer) : timer(timer) {}
+  ~LaneRegistry() noexcept(false);
+  KJ_DISALLOW_COPY_AND_MOVE(LaneRegistry);
+
+  // A lane from its Welcome to its end.  Dropping it is the end.
+  class Entry {
+  public:
+    // See add().
+    Entry(LaneRegistry& registry, LaneGrant grant);
+    ~Entry() noexcept(false);
+    KJ_DISALLOW_COPY_AND_MOVE(Entry);
+
+    // Resolves when the lane is to be closed: by order, or because its lifetime is over.  Call once.
+    kj::Promise<void> onOrder();
+    const LaneGrant grant;
+
+  private:
+    friend class LaneRegistry;
+
+    LaneRegistry& registry;
+    const kj::TimePoint began;
+    rpc::LaneEvent::What fate = rpc::LaneEvent::What::ENDED;
+    kj::PromiseFulfillerPair<void> order = kj::newPromiseAndFulfiller<void>();
+    kj::ListLink<Entry> link;
+  };
+
+  // A new control lane ends the one that there is.  Every other over a limit is refused: TOO_MANY_LANES.
+  kj::OneOf<kj::Own<Entry>, rpc::Refusal> add(LaneGrant grant);
+
+  // Orders the end of the lanes that `choice` names, but not of a control lane by its session; resolves when they are
+  // closed.  How many there were.
+  kj::Promise<uint32_t> end(rpc::LaneChoice::Reader choice);
+
+  size_t size() const { return entries.size(); }
+  // Calls `describe(entry, age)` for each, the oldest first.
+  void forEach(kj::Function<void(const Entry&, kj::Duration)> describe);
+
+  struct Event {
+    uint64_t number;
+    uint64_t lane;
+    rpc::LaneEvent::What what;
+  };
+  // Those up to the number `until`.
+  void forgetEvents(uint64_t until);
+  // Resolves when there is an event with a higher number than `after`.
+  kj::Promise<void> onEventAfter(uint64_t after);
+  // Those that are kept.
+  const std::deque<Event>& events() const { return kept; }
+  uint64_t newestEvent() const { return newest; }
+
+private:
+  kj::Timer& timer;
+  kj::List<Entry, &Entry::link> entries;
+  std::deque<Event> kept;
+  uint64_t newest = 0;
+  kj::Vector<kj::Own<kj::PromiseFulfiller<void>>> waiting;  // for an event
+  kj::Vector<kj::Own<kj::PromiseFulfiller<void>>> leaving;  // for the end of any lane
+
+  bool isFull(const LaneGrant& grant);
+  void order(Entry& entry, rpc::LaneEvent::What why);
+  void tell(uint64_t lane, rpc::LaneEvent::What what);
+};
+
+}  // namespace bothy

@@ -1,0 +1,109 @@
+#include "agent/lane-reports.h"
+
+#include <kj/async-io.h>
+#include <kj/debug.h>
+#include <kj/vector.h>
+#include <catch2/catch_test_macros.hpp>
+
+namespace bothy {
+namespace {
+
+using What = rpc::LaneEvent::What;
+
+// An agent that answers what the test gives.
+class Agent final: public rpc::AgentControl::Server {
+public:
+  struct Event {
+    uint64_t number, lane;
+    What what;
+  };
+  kj::Vector<Event> next;
+  kj::Vector<uint64_t> asked;
+  kj::Maybe<kj::Own<kj::PromiseFulfiller<void>>> waiting;
+
+  kj::Promise<void> events(EventsContext context) override {
+    asked.add(context.getParams().getAfter());
+    if (next.empty()) {
+      auto paf = kj::newPromiseAndFulfiller<void>();
+      waiting = kj::mv(paf.fulfiller);
+      co_await paf.promise;
+    }
+    auto list = context.getResults().initEvents(next.size());
+    for (auto i : kj::indices(next)) {
+      list[i].setNumber(next[i].number);
+      list[i].setLane(next[i].lane);
+      list[i].setWhat(next[i].what);
+    }
+    next.clear();
+  }
+  void give(kj::ArrayPtr<const Event> events) {
+    next.addAll(events);
+    KJ_IF_MAYBE (fulfiller, waiting) (*fulfiller)->fulfill();
+    waiting = nullptr;
+  }
+};
+
+struct World {
+  kj::EventLoop loop;
+  kj::WaitScope scope{loop};
+  kj::TimerImpl timer{kj::origin<kj::TimePoint>()};
+  kj::Vector<uint64_t> ended;
+  LaneReports reports{timer, [this](uint64_t lane, What) { ended.add(lane); }};
+  Agent* agent;
+  rpc::AgentControl::Client client = [this]() {
+    auto own = kj::heap<Agent>();
+    agent = own;
+    return rpc::AgentControl::Client(kj::mv(own));
+  }();
+  kj::Promise<void> following = reports.follow(client).eagerlyEvaluate(nullptr);
+
+  void give(std::initializer_list<Agent::Event> events) {
+    agent->give(kj::arrayPtr(events.begin(), events.size()));
+    scope.poll();
+  }
+  void pass() {
+    timer.advanceTo(timer.now() + LANE_REPORT_PAUSE);
+    scope.poll();
+  }
+};
+
+TEST_CASE("S26 the end of each lane is told once, and is not asked for again") {
+  World w;
+  w.scope.poll();
+  w.reports.expect(7);
+  w.give({{1, 7, What::BEGAN}, {2, 7, What::ENDED}});
+  CHECK(w.ended.size() == 1);
+  // Not before the pause is over.
+  CHECK(w.agent->asked.size() == 1);
+  w.pass();
+  REQUIRE(w.agent->asked.size() == 2);
+  CHECK(w.agent->asked[1] == 2);
+  // Numbers only grow.
+  w.give({{2, 7, What::ENDED}, {1, 7, What::ENDED}});
+  CHECK(w.ended.size() == 1);
+}
+
+TEST_CASE(
+    "S01 a guest that reports without end is asked at a pace, and lanes that it makes up end being "
+    "told") {
+  World w;
+  w.scope.poll();
+  uint64_t number = 0;
+  for (int i = 0; i < 1000; i++) {
+    ++number;
+    w.agent->give(kj::arr(Agent::Event{number, number, What::ENDED}));
+    w.scope.poll();
+  }
+  CHECK(w.agent->asked.size() == 1);
+  w.pass();
+  CHECK(w.agent->asked.size() == 2);
+  w.pass();
+  CHECK(w.ended.size() < 100);
+  const auto before = w.ended.size();
+  w.reports.expect(5);
+  w.give({{number + 1, 5, What::ENDED}});
+  CHECK(w.ended.size() == before + 1);
+}
+
+}  // namespace
+}  // namespace bothy

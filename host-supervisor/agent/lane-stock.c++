@@ -1,0 +1,118 @@
+#include "agent/lane-stock.h"
+
+#include <kj/debug.h>
+#include <poll.h>
+
+#include "lane/lane-greeting.h"
+#include "schema/limits.capnp.h"
+
+namespace bothy {
+
+using Stream = kj::Own<kj::AsyncIoStream>;
+
+static_assert(KEPT_SPARES <= rpc::MAX_SPARE_LANES);
+
+namespace {
+
+// As it is at this moment: what the loop tells comes a turn later.
+bool isHungUp(kj::AsyncIoStream& stream) {
+  KJ_IF_MAYBE (fd, stream.getFd()) {
+    pollfd asked = {*fd, POLLRDHUP, 0};
+    return poll(&asked, 1, 0) > 0;
+  }
+  return false;
+}
+
+}  // namespace
+
+LaneStock::Spare::Spare(Stream streamParam)
+    : stream(kj::mv(streamParam)),
+      watch(stream->whenWriteDisconnected()
+                .then([this]() { isClosed = true; })
+                .eagerlyEvaluate([this](kj::Exception&&) { isClosed = true; })) {}
+
+LaneStock::LaneStock(kj::Timer& timer, kj::Array<const kj::byte> secret, Dial dial)
+    : timer(timer), secret(kj::mv(secret)), dial(kj::mv(dial)), tasks(*this) {}
+
+LaneStock::~LaneStock() noexcept(false) {}
+
+kj::Promise<Stream> LaneStock::take() {
+  std::erase_if(spares, [](auto& spare) { return spare->isClosed || isHungUp(*spare->stream); });
+  if (!spares.empty()) {
+    auto spare = kj::mv(spares.front());
+    spares.pop_front();
+    replenish();
+    spare->watch = nullptr;
+    return kj::mv(spare->stream);
+  }
+  dropTakersWhoLeft();
+  auto paf = kj::newPromiseAndFulfiller<Stream>();
+  takers.push_back(kj::mv(paf.fulfiller));
+  if (dialling < takers.size()) startDial();
+  return kj::mv(paf.promise);
+}
+
+void LaneStock::startDial() {
+  if (dialling < MAX_DIALS) {
+    tasks.add(dialOnce());
+  } else if (!takers.empty()) {
+    refuseOldest(KJ_EXCEPTION(DISCONNECTED, "the workspace's agent answers none of the dials"));
+  }
+}
+
+void LaneStock::replenish() {
+  if (isReplenishing) return;
+  isReplenishing = true;
+  tasks.add(timer.afterDelay(SPARE_PAUSE).then([this]() {
+    isReplenishing = false;
+    if (spares.size() < KEPT_SPARES && dialling == 0) startDial();
+  }));
+}
+
+kj::Promise<void> LaneStock::dialOnce() {
+  ++dialling;
+  KJ_DEFER(--dialling);
+  kj::Maybe<kj::Exception> failure;
+  co_await timer.timeoutAfter(DIAL_LIMIT, dialAndGreet())
+      .then([this](Stream&& stream) { give(kj::mv(stream)); },
+            [&failure](kj::Exception&& e) { failure = kj::mv(e); });
+  KJ_IF_MAYBE (e, failure) {
+    refuseOldest(kj::mv(*e));
+  }
+}
+
+kj::Promise<Stream> LaneStock::dialAndGreet() {
+  auto stream = co_await dial();
+  co_await writeHello(*stream, secret);
+  co_return kj::mv(stream);
+}
+
+void LaneStock::give(Stream stream) {
+  dropTakersWhoLeft();
+  if (!takers.empty()) {
+    auto taker = kj::mv(takers.front());
+    takers.pop_front();
+    taker->fulfill(kj::mv(stream));
+    if (takers.empty() && spares.empty()) replenish();
+  } else if (spares.size() < KEPT_SPARES) {
+    spares.push_back(kj::heap<Spare>(kj::mv(stream)));
+  }
+}
+
+void LaneStock::refuseOldest(kj::Exception&& why) {
+  dropTakersWhoLeft();
+  if (takers.empty()) return;
+  auto taker = kj::mv(takers.front());
+  takers.pop_front();
+  taker->reject(kj::mv(why));
+}
+
+void LaneStock::dropTakersWhoLeft() {
+  std::erase_if(takers, [](auto& taker) { return !taker->isWaiting(); });
+}
+
+void LaneStock::taskFailed(kj::Exception&& exception) {
+  KJ_LOG(ERROR, "a dial failed", exception.getDescription());
+}
+
+}  // namespace bothy

@@ -1,0 +1,67 @@
+#pragma once
+
+#include <capnp/serialize-async.h>
+#include <kj/async-io.h>
+#include <sys/types.h>
+
+#include "control/descriptor-table.h"
+#include "wire/rpc-network.h"
+
+namespace bothy {
+
+// Messages from and to a client, with the descriptors of a table: none is taken from the client.
+class ClientMessageStream final: public capnp::MessageStream {
+public:
+  // Both outlive it.
+  ClientMessageStream(kj::AsyncCapabilityStream& stream, const DescriptorTable& descriptors)
+      : inner(stream), descriptors(descriptors) {}
+
+  kj::Promise<kj::Maybe<capnp::MessageReaderAndFds>> tryReadMessage(
+      kj::ArrayPtr<kj::AutoCloseFd> fdSpace, capnp::ReaderOptions options,
+      kj::ArrayPtr<capnp::word> scratchSpace) override;
+  // `fds` are numbers of the table.  Where one of them means nothing any more, the message goes without any.
+  kj::Promise<void> writeMessage(
+      kj::ArrayPtr<const int> fds,
+      kj::ArrayPtr<const kj::ArrayPtr<const capnp::word>> segments) override;
+  kj::Promise<void> writeMessages(
+      kj::ArrayPtr<kj::ArrayPtr<const kj::ArrayPtr<const capnp::word>>> messages) override {
+    return inner.writeMessages(messages);
+  }
+  kj::Maybe<int> getSendBufferSize() override { return inner.getSendBufferSize(); }
+  kj::Promise<void> end() override { return inner.end(); }
+
+  using MessageStream::tryReadMessage;
+  using MessageStream::writeMessage;
+
+private:
+  capnp::AsyncCapabilityMessageStream inner;
+  const DescriptorTable& descriptors;
+};
+
+// A client's RPC connection, within the limits of limits.capnp.  Dropping it closes it.
+class ClientConnection final {
+public:
+  // `descriptors` outlives it.
+  ClientConnection(kj::Own<kj::AsyncCapabilityStream> stream, const DescriptorTable& descriptors,
+                   capnp::Capability::Client bootstrap);
+  ~ClientConnection() noexcept(false);
+  KJ_DISALLOW_COPY_AND_MOVE(ClientConnection);
+
+  // Resolves when the connection has ended; never fails.
+  kj::Promise<void> onDisconnect() { return network.onDisconnect(); }
+
+private:
+  kj::Own<kj::AsyncCapabilityStream> stream;
+  ClientMessageStream messages;
+  RpcNetwork network;
+  capnp::RpcSystem<capnp::rpc::twoparty::VatId> system;
+};
+
+// Who is at the other end of a connection, as the kernel has it (SO_PEERCRED), and which of bothyd's clients that is.
+struct ClientIdentity {
+  uint64_t number;
+  pid_t pid;  // 0: not known
+  uid_t uid;
+};
+
+}  // namespace bothy

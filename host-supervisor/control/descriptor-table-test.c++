@@ -1,0 +1,36 @@
+#include "control/descriptor-table.h"
+
+#include <kj/debug.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include <catch2/catch_test_macros.hpp>
+
+namespace bothy {
+namespace {
+
+TEST_CASE("S01 a descriptor's number means it for as long as it is held, and nothing afterwards") {
+  DescriptorTable table;
+  int ends[2];
+  KJ_SYSCALL(pipe(ends));
+  kj::AutoCloseFd first(ends[0]), second(ends[1]);
+  auto one = kj::heap<DescriptorTable::Entry>(table, first);
+  DescriptorTable::Entry two(table, second);
+  CHECK(one->number != two.number);
+
+  struct stat original, copied;
+  KJ_SYSCALL(fstat(first, &original));
+  KJ_SYSCALL(fstat(KJ_ASSERT_NONNULL(table.duplicate(one->number)), &copied));
+  CHECK(original.st_ino == copied.st_ino);
+
+  const int number = one->number;
+  one = nullptr;
+  CHECK(table.duplicate(number) == nullptr);
+  // Also not when there is another, under whatever number the kernel gave it.
+  DescriptorTable::Entry three(table, first);
+  CHECK(table.duplicate(number) == nullptr);
+  CHECK(table.duplicate(first.get()) == nullptr);
+}
+
+}  // namespace
+}  // namespace bothy

@@ -1,0 +1,29 @@
+#include "control/descriptor-table.h"
+
+#include <fcntl.h>
+#include <kj/debug.h>
+
+#include <limits>
+
+namespace bothy {
+
+DescriptorTable::Entry::Entry(DescriptorTable& table, int fd) : number(table.next), table(table) {
+  KJ_REQUIRE(table.next < std::numeric_limits<int>::max(), "no number is left for a descriptor");
+  table.descriptors.insert(number, fd);
+  ++table.next;
+}
+
+DescriptorTable::Entry::~Entry() noexcept(false) {
+  table.descriptors.erase(number);
+}
+
+kj::Maybe<kj::AutoCloseFd> DescriptorTable::duplicate(int number) const {
+  KJ_IF_MAYBE (fd, descriptors.find(number)) {
+    int copy;
+    KJ_SYSCALL(copy = fcntl(*fd, F_DUPFD_CLOEXEC, 0));
+    return kj::AutoCloseFd(copy);
+  }
+  return nullptr;
+}
+
+}  // namespace bothy

@@ -1,0 +1,293 @@
+#include "control/lane-keeper.h"
+
+#include <capnp/rpc.capnp.h>
+#include <capnp/serialize.h>
+#include <fcntl.h>
+#include <kj/debug.h>
+#include <sys/socket.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include <catch2/catch_test_macros.hpp>
+
+#include "control/supervisor-fixture.h"
+
+namespace bothy {
+namespace {
+
+TEST_CASE("S25 a lane is granted what was wanted, and what is not offered is told") {
+  Fixture f;
+  f.create("demo").wait(f.scope);
+  auto ask = [&](auto&& want) {
+    auto request = f.supervisor().connectRequest();
+    request.setName("demo");
+    want(request.initWanted());
+    return request.send().wait(f.scope);
+  };
+  auto isOffered = [&](auto&& want) { return !ask(want).getOutcome().isUnsupported(); };
+  CHECK_FALSE(isOffered([](auto wanted) {}));
+  CHECK_FALSE(isOffered([](auto wanted) { wanted.setViewTerminals(); }));
+  CHECK_FALSE(isOffered([](auto wanted) { wanted.initFiles(); }));
+  CHECK_FALSE(isOffered([](auto wanted) {
+    wanted.setInteractive();
+    wanted.setLifetimeMillis(~uint64_t{0});
+  }));
+
+  auto granted = [&](auto&& want) -> const LaneGrant& {
+    auto connected = ask(want);
+    auto lane = f.open(connected.getLane());
+    lane->answer().wait(f.scope);
+    for (auto& agent : f.served) {
+      for (auto& grant : agent->grants) {
+        if (grant.purpose != rpc::Purpose::CONTROL) f.lastGrant = &grant;
+      }
+    }
+    return *f.lastGrant;
+  };
+  auto& reading = granted([](auto wanted) {
+    wanted.initFiles().setUser("root");
+    wanted.getFiles().setAccess(rpc::FileAccess::READ);
+  });
+  CHECK(reading.purpose == rpc::Purpose::FILES);
+  CHECK(reading.user == "root");
+  CHECK(reading.verbs.has(rpc::Verb::READ_FILES));
+  CHECK_FALSE(reading.verbs.has(rpc::Verb::WRITE_FILES));
+  auto& interactive = granted([](auto wanted) { wanted.setInteractive(); });
+  CHECK(interactive.purpose == rpc::Purpose::INTERACTIVE);
+  CHECK_FALSE(interactive.verbs.has(rpc::Verb::PROGRAMS));
+}
+
+TEST_CASE("P41 a lane outlives a bothyd that was killed, and ends with its client") {
+  Fixture f;
+  f.create("demo").wait(f.scope);
+  auto connected = f.connect("demo").wait(f.scope);
+  auto lane = f.open(connected.getLane());
+  f.agentOf(*lane).pingRequest().send().wait(f.scope);
+  // Its descriptor is open elsewhere: only bothyd's order ends it.
+  int fd;
+  KJ_SYSCALL(fd = dup(KJ_ASSERT_NONNULL(connected.getLane().getFd().wait(f.scope))));
+  kj::AutoCloseFd elsewhere(fd);
+  lane = nullptr;
+  f.settle();
+  CHECK(f.endedLanes.size() == 0);
+  {
+    auto dropped = kj::mv(connected);
+  }
+  f.settle();
+  REQUIRE(f.endedLanes.size() == 1);
+  char byte;
+  CHECK(recv(elsewhere, &byte, 1, MSG_DONTWAIT | MSG_PEEK) == 0);
+}
+
+TEST_CASE("P09 a lane that ends says why") {
+  Fixture f;
+  f.create("demo").wait(f.scope);
+  auto request = f.supervisor().connectRequest();
+  request.setName("demo");
+  request.initWanted().setCommands();
+  request.getWanted().setLifetimeMillis(5000);
+  auto limited = request.send().wait(f.scope);
+  auto connected = f.connect("demo").wait(f.scope);
+  auto expiring = limited.getLane().whenEndedRequest().send();
+  auto ending = connected.getLane().whenEndedRequest().send();
+  CHECK_FALSE(expiring.poll(f.scope));
+  f.advance(5 * kj::SECONDS);
+  CHECK(expiring.wait(f.scope).getReason() == rpc::LaneEnd::EXPIRED);
+  CHECK_FALSE(ending.poll(f.scope));
+  auto stop = f.supervisor().stopRequest();
+  stop.setName("demo");
+  stop.send().wait(f.scope);
+  f.served.clear();
+  f.settle();
+  f.advance(1 * kj::SECONDS);
+  CHECK(ending.wait(f.scope).getReason() == rpc::LaneEnd::STOPPED);
+}
+
+// Whether two descriptors are of one file.
+bool isSameFile(int one, int other) {
+  struct stat first, second;
+  KJ_SYSCALL(fstat(one, &first));
+  KJ_SYSCALL(fstat(other, &second));
+  return first.st_dev == second.st_dev && first.st_ino == second.st_ino;
+}
+
+TEST_CASE("S01 lanes that are given up before they are written send nobody else's descriptor") {
+  Fixture f;
+  f.create("demo").wait(f.scope);
+  // The client reads nothing meanwhile: its socket fills up, and answers wait in bothyd.
+  auto pipe = f.io.provider->newCapabilityPipe();
+  auto raw = kj::mv(pipe.ends[1]);
+  int small = 4096;
+  raw->setsockopt(SOL_SOCKET, SO_RCVBUF, &small, sizeof(small));
+  pipe.ends[0]->setsockopt(SOL_SOCKET, SO_SNDBUF, &small, sizeof(small));
+  ClientConnection connection(
+      kj::mv(pipe.ends[0]), f.lanes.descriptors,
+      kj::heap<SupervisorFacet>(
+          SupervisorFacet::Rooms{*f.manager, *f.events, f.timer, f.driver.abilities(), f.examiner,
+                                 f.lanes, "9.9.9"},
+          ClientIdentity{2, 0, 0}));
+  auto write = [&](auto&& fill) {
+    capnp::MallocMessageBuilder message;
+    fill(message.initRoot<capnp::rpc::Message>());
+    capnp::writeMessage(*raw, message).wait(f.scope);
+  };
+  write([](auto message) { message.initBootstrap().setQuestionId(0); });
+  constexpr uint GIVEN_UP = 200;
+  kj::Vector<kj::AutoCloseFd> others;
+  for (uint i = 1; i <= GIVEN_UP; i++) {
+    write([&](auto message) {
+      auto call = message.initCall();
+      call.setQuestionId(i);
+      call.initTarget().initPromisedAnswer().setQuestionId(0);
+      call.setInterfaceId(capnp::typeId<rpc::Supervisor>());
+      call.setMethodId(4);
+      auto params = call.getParams().getContent().template initAs<rpc::Supervisor::ConnectParams>();
+      params.setName("demo");
+      params.initWanted().setCommands();
+    });
+    f.settle();
+    write([&](auto message) {
+      auto finish = message.initFinish();
+      finish.setQuestionId(i);
+      finish.setReleaseResultCaps(true);
+    });
+    f.settle();
+    int fd;
+    KJ_SYSCALL(fd = open("/etc/passwd", O_RDONLY | O_CLOEXEC));
+    others.add(kj::AutoCloseFd(fd));
+  }
+  // What comes now is a socket of a lane, or nothing.
+  raw->shutdownWrite();
+  uint received = 0;
+  for (;;) {
+    kj::AutoCloseFd fds[4];
+    char bytes[4096];
+    auto result = raw->tryReadWithFds(bytes, 1, sizeof(bytes), fds, 4).wait(f.scope);
+    if (result.byteCount == 0) break;
+    for (size_t i = 0; i < result.capCount; i++) {
+      ++received;
+      CHECK_FALSE(isSameFile(fds[i], others.front()));
+      struct stat status;
+      KJ_SYSCALL(fstat(fds[i], &status));
+      CHECK(S_ISSOCK(status.st_mode));
+    }
+  }
+  CHECK(received <= GIVEN_UP);
+}
+
+TEST_CASE("S01 a client holds only so many lanes, those that have ended among them") {
+  Fixture f;
+  f.create("demo").wait(f.scope);
+  kj::Vector<rpc::Lane::Client> lanes;
+  for (kj::uint i = 0; i < MAX_HELD_LANES; i++) {
+    lanes.add(f.connect("demo").wait(f.scope).getLane());
+    f.served.clear();
+  }
+  CHECK(f.connect("demo")
+            .then([](auto&&) { return false; },
+                  [](kj::Exception&& e) { return e.getType() == kj::Exception::Type::OVERLOADED; })
+            .wait(f.scope));
+  lanes.removeLast();
+  f.settle();
+  CHECK(f.connect("demo").wait(f.scope).getOutcome().isConnected());
+}
+
+TEST_CASE("S01 bothyd takes no descriptor from a client") {
+  Fixture f;
+  auto pipe = f.io.provider->newCapabilityPipe();
+  DescriptorTable descriptors;
+  ClientMessageStream stream(*pipe.ends[0], descriptors);
+  capnp::MallocMessageBuilder message;
+  message.initRoot<capnp::rpc::Message>().initBootstrap();
+  auto words = capnp::messageToFlatArray(message);
+  int ends[2];
+  KJ_SYSCALL(pipe2(ends, O_CLOEXEC | O_NONBLOCK));
+  kj::AutoCloseFd readEnd(ends[0]);
+  {
+    kj::AutoCloseFd writeEnd(ends[1]);
+    int sent[] = {writeEnd.get()};
+    pipe.ends[1]->writeWithFds(words.asBytes(), nullptr, sent).wait(f.scope);
+  }
+  kj::AutoCloseFd space[4];
+  auto read = stream.tryReadMessage(space, readerOptions(), nullptr).wait(f.scope);
+  CHECK(KJ_ASSERT_NONNULL(read).fds.size() == 0);
+  // Nobody has it open any more.
+  char byte;
+  CHECK(::read(readEnd, &byte, 1) == 0);
+}
+
+TEST_CASE("P41 a connect whose answer is lost may be repeated, and leaves nothing behind") {
+  Fixture f;
+  f.create("demo").wait(f.scope);
+  f.connect("demo").wait(f.scope);
+  f.settle();
+  for (int i = 0; i < 100; i++) {
+    // Given up before the answer, and with the connection that it would come over.
+    auto lost = f.connect("demo");
+    if (i % 2 == 0) lost.poll(f.scope);
+    if (i % 10 == 0) f.serve();
+  }
+  CHECK(f.connect("demo").wait(f.scope).getOutcome().isConnected());
+  f.settle();
+  // What clients were given holds the workspace: nothing does when it is gone.
+  auto workspace = f.find("demo");
+  auto machine = KJ_ASSERT_NONNULL(workspace->machine());
+  f.serve();
+  f.settle();
+  workspace->erase().wait(f.scope);
+  f.settle();
+  CHECK_FALSE(workspace->isShared());
+  CHECK_FALSE(machine->isShared());
+}
+
+TEST_CASE("P09 P30 a lane of a machine that stands still says so and ends") {
+  Fixture f;
+  f.create("demo").wait(f.scope);
+  auto connected = f.connect("demo").wait(f.scope);
+  auto ending = connected.getLane().whenEndedRequest().send();
+  CHECK_FALSE(ending.poll(f.scope));
+  f.driver.stall(f.driver.running()[0]);
+  CHECK(ending.wait(f.scope).getReason() == rpc::LaneEnd::STALLED);
+}
+
+void openAndDrop(Fixture& f) {
+  f.create("demo").wait(f.scope);
+  {
+    auto connected = f.connect("demo").wait(f.scope);
+    f.open(connected.getLane());
+  }
+  for (int i = 0; i < 2; i++) {
+    f.settle();
+    f.advance(LANE_END_LIMIT);
+  }
+  f.settle();
+}
+
+TEST_CASE("S26 a lane that ends when it is to leaves its machine's device alone") {
+  Fixture f;
+  openAndDrop(f);
+  CHECK(f.endedLanes.size() == 1);
+  CHECK(f.driver.renewals == 0);
+}
+
+TEST_CASE("S26 a lane that does not end has its machine's device replaced, until it is gone") {
+  Fixture f;
+  f.keepsLanes = true;
+  openAndDrop(f);
+  const auto renewals = f.driver.renewals;
+  CHECK(renewals > 0);
+  f.advance(LANE_END_LIMIT);
+  f.settle();
+  CHECK(f.driver.renewals == renewals + 1);
+  f.keptLanes.clear();
+  f.served.clear();
+  f.settle();
+  for (int i = 0; i < 3; i++) {
+    f.advance(LANE_END_LIMIT);
+    f.settle();
+  }
+  CHECK(f.driver.renewals == renewals + 1);
+}
+
+}  // namespace
+}  // namespace bothy

@@ -1,0 +1,141 @@
+#include "control/lane-keeper.h"
+
+#include <fcntl.h>
+#include <kj/debug.h>
+#include <sys/socket.h>
+
+#include "control/socket-peer.h"
+
+namespace bothy {
+namespace {
+
+using FdObserver = kj::UnixEventPort::FdObserver;
+
+// The device closes all its lanes at once, but they are heard of one after the other.
+constexpr kj::Duration REASON_PAUSE = 50 * kj::MILLISECONDS;
+
+kj::AutoCloseFd duplicateOf(kj::AsyncIoStream& stream) {
+  int fd;
+  KJ_SYSCALL(
+      fd = fcntl(KJ_REQUIRE_NONNULL(stream.getFd(), "a lane is no socket"), F_DUPFD_CLOEXEC, 0));
+  return kj::AutoCloseFd(fd);
+}
+
+}  // namespace
+
+class LaneKeeper::Facet final: public rpc::Lane::Server {
+public:
+  Facet(LaneKeeper& keeper, AgentLink::OpenedLane lane, kj::Own<Machine> machineParam,
+        Terms termsParam)
+      : keeper(keeper),
+        number(lane.number),
+        machine(kj::mv(machineParam)),
+        terms(kj::mv(termsParam)),
+        fd(duplicateOf(*lane.stream)),
+        entry(keeper.descriptors, fd),
+        // Hang-ups are told whatever is asked for; that the client writes is none of ours, and would wake us.
+        hangUp(kj::heap<FdObserver>(keeper.port, fd, 0)),
+        ended(untilEnded().fork()) {
+    // The reader's own setting, which it sets as it likes.
+    const int oneByte = 1;
+    KJ_SYSCALL(setsockopt(fd, SOL_SOCKET, SO_RCVLOWAT, &oneByte, sizeof(oneByte)));
+    ++keeper.held.findOrCreate(terms.client.number, [&]() {
+      return decltype(keeper.held)::Entry{terms.client.number, 0};
+    });
+    KJ_LOG(INFO, "a lane begins", terms.workspace, number, terms.purpose, terms.client.number,
+           terms.client.pid, terms.client.uid);
+    following = ended.addBranch().ignoreResult().eagerlyEvaluate(nullptr);
+  }
+
+  ~Facet() noexcept(false) {
+    auto& count = KJ_ASSERT_NONNULL(keeper.held.find(terms.client.number));
+    if (--count == 0) keeper.held.erase(terms.client.number);
+    following = nullptr;
+    ended = nullptr;
+    if (!isOver) {
+      KJ_LOG(INFO, "a lane ends with its client", terms.workspace, number);
+      close();
+    }
+  }
+
+  kj::Maybe<int> getFd() override { return entry.number; }
+
+  kj::Promise<void> whenEnded(WhenEndedContext context) override {
+    auto reason = co_await ended.addBranch();
+    context.getResults().setReason(reason);
+  }
+
+private:
+  LaneKeeper& keeper;
+  const uint64_t number;
+  kj::Own<Machine> machine;
+  const Terms terms;
+  kj::AutoCloseFd fd;
+  DescriptorTable::Entry entry;
+  kj::Own<FdObserver> hangUp;
+  bool isOver = false;
+  kj::ForkedPromise<rpc::LaneEnd> ended;
+  kj::Promise<void> following = nullptr;
+
+  kj::Promise<rpc::LaneEnd> untilEnded() {
+    auto gone = hangUp->whenWriteDisconnected().then([this]() { return reason(); });
+    kj::Promise<rpc::LaneEnd> expired = kj::NEVER_DONE;
+    KJ_IF_MAYBE (lifetime, terms.lifetime) {
+      expired = keeper.timer.afterDelay(*lifetime).then([]() { return rpc::LaneEnd::EXPIRED; });
+    }
+    // A machine that stands still answers nobody, and whoever waits for it wants to know.
+    auto stalled = machine->onStall().then(
+        []() -> kj::Promise<rpc::LaneEnd> { return rpc::LaneEnd::STALLED; },
+        [](kj::Exception&&) -> kj::Promise<rpc::LaneEnd> { return kj::NEVER_DONE; });
+    auto why = co_await gone.exclusiveJoin(kj::mv(expired)).exclusiveJoin(kj::mv(stalled));
+    isOver = true;
+    KJ_LOG(INFO, "a lane ends", terms.workspace, number, why);
+    close();
+    co_return why;
+  }
+
+  void close() {
+    hangUp = nullptr;
+    keeper.ending.add(keeper.close(kj::mv(fd), number, kj::addRef(*machine)));
+  }
+
+  kj::Promise<rpc::LaneEnd> reason() {
+    co_await keeper.timer.afterDelay(REASON_PAUSE);
+    if (machine->isRetired()) co_return rpc::LaneEnd::STOPPED;
+    if (machine->isStalled()) co_return rpc::LaneEnd::STALLED;
+    co_return machine->isLinked() ? rpc::LaneEnd::AGENT_GONE : rpc::LaneEnd::DEVICE_REPLACED;
+  }
+};
+
+LaneKeeper::~LaneKeeper() noexcept(false) {}
+
+void LaneKeeper::requireRoom(const ClientIdentity& client) {
+  if (held.find(client.number).orDefault(0) < MAX_HELD_LANES) return;
+  kj::throwFatalException(KJ_EXCEPTION(
+      OVERLOADED, kj::str("this client holds ", MAX_HELD_LANES,
+                          " lanes: it has to drop some, those that have ended among them")));
+}
+
+rpc::Lane::Client LaneKeeper::keep(AgentLink::OpenedLane lane, kj::Own<Machine> machine,
+                                   Terms terms) {
+  return kj::heap<Facet>(*this, kj::mv(lane), kj::mv(machine), kj::mv(terms));
+}
+
+// The descriptor stays open meanwhile: vhost-device-vsock 0.3.0 misses the end of one that is closed with bytes unread.
+kj::Promise<void> LaneKeeper::close(kj::AutoCloseFd fd, uint64_t lane, kj::Own<Machine> machine) {
+  shutdown(fd, SHUT_RDWR);
+  auto ending = machine->endLane(lane);
+  co_await timer.timeoutAfter(LANE_END_LIMIT, kj::mv(ending)).catch_([](kj::Exception&&) {});
+  // The device hears of a shutdown when it reads, and it reads nothing for a guest that does not; and not every guest
+  // obeys.
+  while (hasPeer(fd) && !machine->isRetired() && !machine->isStalled()) {
+    machine->renewVsock();
+    co_await timer.afterDelay(LANE_END_LIMIT);
+  }
+}
+
+void LaneKeeper::taskFailed(kj::Exception&& exception) {
+  KJ_LOG(ERROR, "a lane was not ended", exception.getDescription());
+}
+
+}  // namespace bothy

@@ -1,0 +1,84 @@
+#include "control/socket-peer.h"
+
+#include <kj/common.h>
+#include <kj/debug.h>
+#include <kj/io.h>
+#include <linux/netlink.h>
+#include <linux/rtnetlink.h>
+#include <linux/sock_diag.h>
+#include <linux/unix_diag.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+namespace bothy {
+namespace {
+
+// Of one answer about one socket.
+constexpr size_t ANSWER_BYTES = 4096;
+
+kj::Maybe<uint32_t> unixInode(int socket) {
+  int domain = 0;
+  socklen_t length = sizeof(domain);
+  if (getsockopt(socket, SOL_SOCKET, SO_DOMAIN, &domain, &length) < 0 || domain != AF_UNIX) {
+    return nullptr;
+  }
+  struct stat stats;
+  KJ_SYSCALL(fstat(socket, &stats));
+  return static_cast<uint32_t>(stats.st_ino);
+}
+
+// The inode of the peer; 0 of one that was closed.
+kj::Maybe<uint32_t> peerIn(kj::ArrayPtr<kj::byte> answer) {
+  auto header = reinterpret_cast<nlmsghdr*>(answer.begin());
+  if (!NLMSG_OK(header, answer.size()) || header->nlmsg_type != SOCK_DIAG_BY_FAMILY ||
+      header->nlmsg_len < NLMSG_LENGTH(sizeof(unix_diag_msg))) {
+    return nullptr;
+  }
+  auto left = header->nlmsg_len - NLMSG_LENGTH(sizeof(unix_diag_msg));
+  auto attribute = reinterpret_cast<rtattr*>(static_cast<kj::byte*>(NLMSG_DATA(header)) +
+                                             NLMSG_ALIGN(sizeof(unix_diag_msg)));
+  for (; RTA_OK(attribute, left); attribute = RTA_NEXT(attribute, left)) {
+    if (attribute->rta_type != UNIX_DIAG_PEER || RTA_PAYLOAD(attribute) < sizeof(uint32_t))
+      continue;
+    uint32_t inode;
+    memcpy(&inode, RTA_DATA(attribute), sizeof(inode));
+    return inode;
+  }
+  return uint32_t(0);
+}
+
+}  // namespace
+
+bool hasPeer(int socket) {
+  uint32_t inode;
+  KJ_IF_MAYBE (found, unixInode(socket)) {
+    inode = *found;
+  } else {
+    return false;
+  }
+  int fd = ::socket(AF_NETLINK, SOCK_DGRAM | SOCK_CLOEXEC, NETLINK_SOCK_DIAG);
+  if (fd < 0) return false;
+  kj::AutoCloseFd kernel(fd);
+  struct {
+    nlmsghdr header;
+    unix_diag_req request;
+  } question = {};
+  question.header.nlmsg_len = sizeof(question);
+  question.header.nlmsg_type = SOCK_DIAG_BY_FAMILY;
+  question.header.nlmsg_flags = NLM_F_REQUEST;
+  question.request.sdiag_family = AF_UNIX;
+  question.request.udiag_states = kj::maxValue;
+  question.request.udiag_ino = inode;
+  question.request.udiag_show = UDIAG_SHOW_PEER;
+  memset(question.request.udiag_cookie, 0xff, sizeof(question.request.udiag_cookie));
+  if (send(kernel, &question, sizeof(question), 0) != sizeof(question)) return false;
+  // The kernel has answered before send() returns.
+  alignas(nlmsghdr) kj::byte answer[ANSWER_BYTES];
+  auto size = recv(kernel, answer, sizeof(answer), MSG_DONTWAIT);
+  if (size < 0) return false;
+  return peerIn(kj::arrayPtr(answer, size)).orDefault(0) != 0;
+}
+
+}  // namespace bothy

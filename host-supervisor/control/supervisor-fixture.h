@@ -1,0 +1,78 @@
+#pragma once
+
+#include <kj/debug.h>
+
+#include "control/client-connection.h"
+#include "control/lane-keeper.h"
+#include "control/supervisor-facet.h"
+#include "lane/lane-descriptor.h"
+#include "lane/lane.h"
+#include "workspace/test-world.h"
+
+namespace bothy {
+
+// A host that gets worse each time it is looked at.
+class AgeingHost final: public Examiner {
+public:
+  kj::Promise<kj::Own<Examination>> examine() override {
+    auto findings = kj::heapArrayBuilder<Finding>(3);
+    findings.add(good("fuse", kj::str("/dev/fuse")));
+    findings.add(warning("swap", kj::str("look ", ++looks), "switch it off"));
+    findings.add(refusal("root", kj::str("user 1"), "be root"));
+    return kj::refcounted<Examination>(findings.finish());
+  }
+
+private:
+  int looks = 0;
+};
+
+struct Fixture: public TestWorld {
+  AgeingHost examiner;
+  LaneKeeper lanes{io.unixEventPort, timer};
+  kj::Own<ClientConnection> server;
+  kj::Own<RpcConnection> client;
+  kj::Maybe<rpc::Supervisor::Client> held;
+  const LaneGrant* lastGrant = nullptr;
+
+  Fixture() { serve(); }
+
+  // The present manager, over a new connection.
+  void serve() {
+    held = nullptr;
+    client = nullptr;
+    server = nullptr;
+    auto pipe = io.provider->newCapabilityPipe();
+    server = kj::heap<ClientConnection>(
+        kj::mv(pipe.ends[0]), lanes.descriptors,
+        kj::heap<SupervisorFacet>(
+            SupervisorFacet::Rooms{*manager, *events, timer, driver.abilities(), examiner, lanes,
+                                   "9.9.9"},
+            ClientIdentity{1, 0, 0}));
+    client = kj::heap<RpcConnection>(kj::mv(pipe.ends[1]), 1);
+    held = client->bootstrap().castAs<rpc::Supervisor>();
+  }
+
+  rpc::Supervisor::Client& supervisor() { return KJ_ASSERT_NONNULL(held); }
+
+  auto connect(kj::StringPtr name) {
+    auto request = supervisor().connectRequest();
+    request.setName(name);
+    request.initWanted().setCommands();
+    return request.send();
+  }
+  // The lane that a call answered with.
+  kj::Own<Lane> open(rpc::Lane::Client capability) {
+    return kj::heap<Lane>(streamOf(kj::mv(capability), *io.lowLevelProvider).wait(scope), timer);
+  }
+  static rpc::AgentControl::Client agentOf(Lane& lane) {
+    return lane.bootstrap().castAs<rpc::AgentControl>();
+  }
+
+  auto create(kj::StringPtr name) {
+    auto request = supervisor().createRequest();
+    request.initSpec().setName(name);
+    return request.send();
+  }
+};
+
+}  // namespace bothy
