@@ -6,6 +6,7 @@
 #include <sys/types.h>
 
 #include "schema/supervisor.capnp.h"
+#include "support/left-behind.h"
 #include "wire/rpc-connection.h"
 
 namespace bothy {
@@ -80,6 +81,7 @@ private:
   kj::String program;
   kj::String settings;
   kj::String root;
+  LeftBehind leftBehind{root};
   pid_t daemon = -1;
   kj::Maybe<kj::Own<RpcConnection>> connection;
   int exceptionsBefore;
