@@ -6,9 +6,9 @@
 #include <catch2/catch_test_macros.hpp>
 
 #include <filesystem>
-#include <fstream>
 #include <string>
 
+#include "support/broken-image.h"
 #include "support/event-record.h"
 #include "support/host-program.h"
 #include "support/test-workspace.h"
@@ -17,65 +17,6 @@ namespace bothy {
 namespace {
 
 namespace fs = std::filesystem;
-
-// An image "broken" beside "base", with its files, all but those that a test replaces.
-class BrokenImage final {
-public:
-  explicit BrokenImage(SupervisedHost& host) : directory(kj::str(host.directory(), "/images")) {
-    fs::create_directory(path("").cStr());
-    for (auto name : {"vmlinux", "initramfs.cpio", "root.erofs"}) {
-      fs::create_hard_link(kj::str(directory, "/base/", name).cStr(), path(name).cStr());
-    }
-    describe();
-  }
-
-  void setKernel(kj::StringPtr program) { replace("vmlinux", program); }
-  void setKernelText(kj::StringPtr text) {
-    fs::remove(path("vmlinux").cStr());
-    std::ofstream(path("vmlinux").cStr()) << text.cStr();
-    describe();
-  }
-  // `init`: a program; empty for an archive without one.
-  void setInit(kj::StringPtr init) {
-    auto tree = path("tree");
-    fs::create_directory(tree.cStr());
-    if (init.size() > 0) {
-      fs::copy_file(init.cStr(), kj::str(tree, "/init").cStr());
-      fs::permissions(kj::str(tree, "/init").cStr(), fs::perms(0755));
-    }
-    // Where an init without devtmpfs finds its console; see Documentation/filesystems/ramfs-rootfs-initramfs.rst.
-    hostOutput({"/bin/sh"_kj, "-c"_kj,
-                kj::str("cd ", tree, " && mkdir dev && mknod dev/console c 5 1 && find . | ",
-                        "cpio --quiet -o -H newc > ../initramfs.new")});
-    fs::rename(path("initramfs.new").cStr(), path("initramfs.cpio").cStr());
-    fs::remove_all(tree.cStr());
-    describe();
-  }
-
-private:
-  kj::String directory;
-
-  kj::String path(kj::StringPtr name) { return kj::str(directory, "/broken/", name); }
-
-  void replace(kj::StringPtr name, kj::StringPtr with) {
-    fs::remove(path(name).cStr());
-    fs::copy_file(with.cStr(), path(name).cStr());
-    fs::permissions(path(name).cStr(), fs::perms(0644));
-    describe();
-  }
-
-  // The manifest as far as bothyd reads it.
-  void describe() {
-    std::ofstream manifest(path("manifest.json").cStr());
-    const char* separator = R"({"files": [)";
-    for (auto name : {"vmlinux", "initramfs.cpio", "root.erofs"}) {
-      manifest << separator << R"({"name": ")" << name << R"(", "bytes": ")"
-               << fs::file_size(path(name).cStr()) << R"("})";
-      separator = ", ";
-    }
-    manifest << "]}";
-  }
-};
 
 using Created = capnp::Response<rpc::Supervisor::CreateResults>;
 

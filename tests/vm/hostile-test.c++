@@ -1,0 +1,155 @@
+// Peers that keep no rule, in and outside of real machines.
+
+#include <kj/debug.h>
+#include <signal.h>
+#include <stdlib.h>
+
+#include <catch2/catch_test_macros.hpp>
+
+#include "lane/lane-descriptor.h"
+#include "schema/limits.capnp.h"
+#include "support/broken-image.h"
+#include "support/host-memory.h"
+#include "support/hostile-process.h"
+#include "support/test-workspace.h"
+
+namespace bothy {
+namespace {
+
+constexpr uint64_t MIB = 1024 * 1024;
+constexpr uint64_t MAX_GROWTH = 16 * MIB;
+constexpr int ECHOES = 5;
+
+bool isFull() {
+  return getenv("BOTHY_FULL") != nullptr;
+}
+
+// The most that bothyd takes while it answers, and another workspace does.
+uint64_t echo(SupervisedHost& host, TestWorkspace& workspace) {
+  uint64_t most = 0;
+  for (int i = 0; i < (isFull() ? 5 * ECHOES : ECHOES); i++) {
+    CHECK(workspace.shell("echo here") == "here");
+    CHECK(host.stateOf("hostile") == rpc::WorkspaceState::RUNNING);
+    most = kj::max(most, residentBytes(host.pid()));
+  }
+  return most;
+}
+
+TEST_CASE("S01 a hostile agent neither grows nor stalls bothyd, and does not outlast a SIGTERM") {
+  SupervisedHost host;
+  BrokenImage(host).setInit(BOTHY_HOSTILE_AGENT);
+  TestWorkspace good(host);
+  host.restart(SIGTERM);
+  good.reconnect();
+  good.shell("true");
+  const auto before = residentBytes(host.pid());
+
+  auto request = host.supervisor().createRequest();
+  auto spec = request.initSpec();
+  spec.setName("hostile");
+  spec.setImage("broken");
+  spec.setDiskMib(256);
+  auto response =
+      host.wait(request.send().dropPipeline(), "the creation", SupervisedHost::BOOT_LIMIT);
+  REQUIRE(response.getOutcome().isCreated());
+
+  // Each bothyd opens a control lane, and so meets the next attack: deaf ones first.
+  const auto turns = attacksOf(AttackerPart::CONTROL).size() * (isFull() ? 2 : 1);
+  for (size_t turn = 0; turn < turns; turn++) {
+    const auto growth = kj::max(echo(host, good), before) - before;
+    INFO("attack " << turn << ": " << growth / MIB << " MiB");
+    CHECK(growth <= MAX_GROWTH);
+    auto& clock = kj::systemPreciseMonotonicClock();
+    const auto began = clock.now();
+    host.stop(SIGTERM);
+    if (isFull()) {
+      WARN("attack " << turn << ": " << growth / 1024 << " KiB, SIGTERM took "
+                     << (clock.now() - began) / kj::MILLISECONDS << " ms");
+    }
+    host.start();
+    good.reconnect();
+  }
+}
+
+// Everything a client may have of a machine, and nothing that it reads.
+class GreedyClient final {
+public:
+  GreedyClient(SupervisedHost& host, kj::StringPtr workspace)
+      : host(host), workspace(kj::str(workspace)) {}
+
+  // Takes so many lanes, each to attack in another way.
+  void take(kj::uint lanes) {
+    for (kj::uint i = 0; i < lanes; i++) {
+      if (i % rpc::MAX_SESSION_LANES == 0) connections.add(host.connect());
+      takeOne(PLANS[i % kj::size(PLANS)]);
+    }
+  }
+
+private:
+  static constexpr AttackPlan PLANS[] = {
+      {Attack::DOWNLOADS, AttackerPart::FILES, false},
+      {Attack::LISTINGS, AttackerPart::FILES, false},
+      {Attack::WRITES, AttackerPart::FILES, false},
+      {Attack::WAITING_CALLS, AttackerPart::COMMANDS, false},
+      {Attack::CALLS, AttackerPart::INTERACTIVE, false},
+      {Attack::BOOTSTRAPS, AttackerPart::INTERACTIVE, false},
+  };
+
+  SupervisedHost& host;
+  const kj::String workspace;
+  kj::Vector<kj::Own<RpcConnection>> connections;
+  kj::Vector<rpc::Lane::Client> lanes;
+  kj::Vector<kj::Own<HostileProcess>> attackers;
+
+  void takeOne(AttackPlan plan) {
+    auto supervisor = connections.back()->bootstrap().castAs<rpc::Supervisor>();
+    auto request = supervisor.connectRequest();
+    request.setName(workspace);
+    auto wanted = request.initWanted();
+    if (plan.part == AttackerPart::FILES) {
+      wanted.initFiles().setAccess(rpc::FileAccess::READ);
+    } else if (plan.part == AttackerPart::COMMANDS) {
+      wanted.setCommands();
+    } else {
+      wanted.setInteractive();
+    }
+    auto response = host.wait(request.send().dropPipeline(), "a lane");
+    KJ_REQUIRE(response.getOutcome().isConnected(), response.getOutcome());
+    auto stream = host.wait(streamOf(response.getLane(), *host.io.lowLevelProvider), "its stream");
+    lanes.add(response.getLane());
+    attackers.add(kj::heap<HostileProcess>(kj::mv(stream), plan));
+  }
+};
+
+// A line of a file in /proc of the guest, whose number is in KiB.
+uint64_t kibOf(TestWorkspace& workspace, kj::StringPtr name, kj::StringPtr file) {
+  return strtoull(
+      workspace.shell(kj::str("awk '$1 == \"", name, ":\" { print $2 }' ", file)).cStr(), nullptr,
+      10);
+}
+
+TEST_CASE("S01 a client that has every lane it may have and reads nothing leaves 512 MiB usable") {
+  SupervisedHost host;
+  TestWorkspace workspace(host, {.memoryMib = 512});
+  workspace.shell("true");
+  auto agentKib = [&]() { return kibOf(workspace, "VmRSS", "/proc/1/status"); };
+  const auto before = agentKib();
+  GreedyClient client(host, workspace.name);
+  // One is the workspace's own.
+  client.take(rpc::MAX_LANES - 1);
+  uint64_t most = 0, least = kj::maxValue;
+  for (int i = 0; i < ECHOES; i++) {
+    most = kj::max(most, agentKib());
+    least = kj::min(least, kibOf(workspace, "MemAvailable", "/proc/meminfo"));
+  }
+  // Work that takes memory, and is not ended for it.
+  CHECK(workspace.shell("head -c 16M /dev/zero | tail -c 16M | wc -c") == "16777216");
+  const auto figures = kj::str("the agent grew by ", (most - kj::min(most, before)) / 1024,
+                               " MiB, and ", least / 1024, " MiB were left");
+  INFO(figures.cStr());
+  if (isFull()) WARN(figures.cStr());
+  CHECK(least >= 128 * 1024);
+}
+
+}  // namespace
+}  // namespace bothy
