@@ -5,12 +5,14 @@
 #include <sys/stat.h>
 
 #include "bench/boot-floor.h"
+#include "bench/copy-figures.h"
 #include "bench/disk-figures.h"
 #include "bench/figures.h"
 #include "bench/guest-disk-figures.h"
 #include "bench/guest-peer.h"
+#include "bench/keeper-memory.h"
+#include "bench/lane-figures.h"
 #include "bench/supervisor-figures.h"
-#include "schema/limits.capnp.h"
 #include "support/test-workspace.h"
 
 namespace bothy {
@@ -19,16 +21,8 @@ namespace {
 constexpr uint32_t MEMORY_MIB = 512;
 constexpr uint BOOTS = 5;
 constexpr uint CALLS = 300;
-constexpr uint TRANSFERS = 5;
-constexpr uint64_t TRANSFER_BYTES = 64ull * 1024 * 1024;
-constexpr double MEBIBYTE = 1024 * 1024;
-
-// Counts what it gets.
-class NullSink final: public rpc::ByteSink::Server {
-public:
-  kj::Promise<void> write(WriteContext context) override { return kj::READY_NOW; }
-  kj::Promise<void> end(EndContext context) override { return kj::READY_NOW; }
-};
+constexpr double KIBIBYTE = 1024;
+constexpr double MEBIBYTE = 1024 * KIBIBYTE;
 
 class Bench final {
 public:
@@ -55,7 +49,8 @@ public:
               }
               return kj::str("the groups are: ", kj::strArray(GROUPS, ", "));
             },
-            "GROUP", "Measure one group of rows: boot, exec, echo, file, size, disk or supervisor.")
+            "GROUP",
+            "Measure one group of rows: boot, exec, echo, file, lane, size, disk or supervisor.")
         .callAfterParsing([this]() {
           measure();
           context.exitInfo(asJson ? json(rows) : table(rows));
@@ -66,8 +61,8 @@ public:
 
 private:
   kj::ProcessContext& context;
-  static constexpr kj::StringPtr GROUPS[] = {"boot"_kj, "exec"_kj, "echo"_kj,      "file"_kj,
-                                             "size"_kj, "disk"_kj, "supervisor"_kj};
+  static constexpr kj::StringPtr GROUPS[] = {"boot"_kj, "exec"_kj, "echo"_kj, "file"_kj,
+                                             "lane"_kj, "size"_kj, "disk"_kj, "supervisor"_kj};
 
   bool asJson = false;
   kj::Maybe<kj::String> only;
@@ -100,15 +95,24 @@ private:
       progress("a supervisor of many workspaces");
       measureSupervisor(rows);
     }
-    if (!wants("boot") && !wants("exec") && !wants("echo") && !wants("file") && !wants("size"))
-      return;
+    if (wants("lane")) {
+      add("bothyd memory, a lane", "KiB", 1.0).samples.add(keeperBytesOfLane() / KIBIBYTE);
+    }
+    if (only != nullptr && (wants("disk") || wants("supervisor"))) return;
     SupervisedHost host;
     if (wants("boot")) boots(host);
     TestWorkspace workspace(host, {.name = "bench", .memoryMib = MEMORY_MIB, .diskMib = 1024});
     GuestPeer peer(workspace);
     if (wants("exec")) execs(workspace, peer);
     if (wants("echo")) echoes(workspace, peer);
-    if (wants("file")) transfers(workspace, peer);
+    if (wants("lane")) {
+      progress("lanes");
+      measureLanes(rows, workspace);
+    }
+    if (wants("file")) {
+      progress("copies");
+      measureCopies(rows, workspace, peer);
+    }
     if (wants("size")) sizes(workspace);
   }
 
@@ -144,7 +148,7 @@ private:
 
   void execs(TestWorkspace& workspace, GuestPeer& peer) {
     progress("exec");
-    auto& row = add("exec /bin/true", "ms", 1.3);
+    auto& row = add("exec /bin/true", "ms", 1.35);
     auto floor = peer.dial('x');
     auto processes = workspace.processes();
     for (uint i = 0; i < CALLS; ++i) {
@@ -161,7 +165,7 @@ private:
 
   void echoes(TestWorkspace& workspace, GuestPeer& peer) {
     progress("echo");
-    auto& row = add("terminal echo of one byte", "ms");
+    auto& row = add("terminal echo of one byte", "ms", 1.9);
     auto floor = peer.dial('e');
     TestTerminal terminal(
         workspace, {.argv = {"/bin/sh"_kj, "-c"_kj, "stty raw -echo; echo go; exec cat"_kj}});
@@ -190,61 +194,6 @@ private:
     char byte = 'x';
     stream.write(&byte, 1).wait(workspace.host.scope);
     workspace.host.wait(stream.read(&byte, 1), "the peer's answer");
-  }
-
-  void transfers(TestWorkspace& workspace, GuestPeer& peer) {
-    auto& up = add("file in", "MiB/s", 0.9, Row::Better::HIGHER);
-    auto& down = add("file out", "MiB/s", 0.9, Row::Better::HIGHER);
-    auto& scope = workspace.host.scope;
-    auto chunk = kj::heapArray<kj::byte>(rpc::PREFERRED_CHUNK_BYTES);
-    memset(chunk.begin(), 'b', chunk.size());
-    const double mebibytes = TRANSFER_BYTES / MEBIBYTE;
-    for (uint i = 0; i < TRANSFERS; ++i) {
-      progress(kj::str("transfer ", i + 1, " of ", TRANSFERS));
-      up.floor.add(mebibytes * 1000 / milliseconds([&]() {
-                     auto stream = peer.dial('w');
-                     uint64_t count = TRANSFER_BYTES;
-                     stream->write(&count, sizeof(count)).wait(scope);
-                     for (uint64_t sent = 0; sent < TRANSFER_BYTES; sent += chunk.size()) {
-                       stream->write(chunk.begin(), chunk.size()).wait(scope);
-                     }
-                     count = 0;
-                     workspace.host.wait(stream->read(&count, sizeof(count)), "the peer's count");
-                     KJ_REQUIRE(count == TRANSFER_BYTES);
-                   }));
-      up.samples.add(mebibytes * 1000 / milliseconds([&]() { upload(workspace, chunk); }));
-      down.floor.add(mebibytes * 1000 / milliseconds([&]() {
-                       auto stream = peer.dial('r');
-                       uint64_t count = TRANSFER_BYTES;
-                       stream->write(&count, sizeof(count)).wait(scope);
-                       uint64_t got = 0;
-                       while (got < TRANSFER_BYTES) {
-                         got += workspace.host.wait(stream->tryRead(chunk.begin(), 1, chunk.size()),
-                                                    "the peer's bytes");
-                       }
-                     }));
-      down.samples.add(mebibytes * 1000 / milliseconds([&]() {
-                         auto request = workspace.files().readRequest();
-                         request.setPath("/dev/shm/bench"_kj.asBytes());
-                         request.setSink(kj::heap<NullSink>());
-                         auto response =
-                             workspace.host.wait(request.send().dropPipeline(), "the file");
-                         KJ_REQUIRE(response.getOutcome().getDone() == TRANSFER_BYTES);
-                       }));
-    }
-  }
-
-  void upload(TestWorkspace& workspace, kj::ArrayPtr<const kj::byte> chunk) {
-    auto request = workspace.files().writeRequest();
-    request.setPath("/dev/shm/bench"_kj.asBytes());
-    request.initOptions().setDisposition(rpc::Files::WriteOptions::Disposition::PATCH);
-    auto sink = request.send().getSink();
-    for (uint64_t sent = 0; sent < TRANSFER_BYTES; sent += chunk.size()) {
-      auto write = sink.writeRequest();
-      write.setData(chunk);
-      workspace.host.wait(write.send(), "writing");
-    }
-    workspace.host.wait(sink.endRequest().send().dropPipeline().ignoreResult(), "the end");
   }
 
   void sizes(TestWorkspace& workspace) {

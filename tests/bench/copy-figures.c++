@@ -1,0 +1,98 @@
+#include "bench/copy-figures.h"
+
+#include <errno.h>
+#include <kj/debug.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "bench/process-usage.h"
+#include "schema/limits.capnp.h"
+#include "support/command-line.h"
+#include "support/host-program.h"
+
+namespace bothy {
+namespace {
+
+constexpr uint TRANSFERS = 5;
+constexpr uint64_t MEBIBYTES = 128;
+constexpr uint64_t BYTES = MEBIBYTES * 1024 * 1024;
+constexpr kj::StringPtr GUEST_FILE = "/dev/shm/bench"_kj;
+
+double perSecond(double millis) {
+  return MEBIBYTES * 1000 / millis;
+}
+
+// Bytes to the guest that are thrown away there.
+void sendRaw(TestWorkspace& workspace, GuestPeer& peer, kj::ArrayPtr<const kj::byte> chunk) {
+  auto& scope = workspace.host.scope;
+  auto stream = peer.dial('w');
+  uint64_t count = BYTES;
+  stream->write(&count, sizeof(count)).wait(scope);
+  for (uint64_t sent = 0; sent < BYTES; sent += chunk.size()) {
+    stream->write(chunk.begin(), chunk.size()).wait(scope);
+  }
+  count = 0;
+  workspace.host.wait(stream->read(&count, sizeof(count)), "the peer's count");
+  KJ_REQUIRE(count == BYTES);
+}
+
+// Bytes of the guest that are thrown away here.
+void receiveRaw(TestWorkspace& workspace, GuestPeer& peer, kj::ArrayPtr<kj::byte> chunk) {
+  auto stream = peer.dial('r');
+  uint64_t count = BYTES;
+  stream->write(&count, sizeof(count)).wait(workspace.host.scope);
+  for (uint64_t got = 0; got < BYTES;) {
+    got += workspace.host.wait(stream->tryRead(chunk.begin(), 1, chunk.size()), "the peer's bytes");
+  }
+}
+
+// Memory of this host, so that its disk does not count.
+class LocalFile final {
+public:
+  LocalFile() { KJ_ASSERT(mkdtemp(directory) != nullptr, strerror(errno)); }
+  ~LocalFile() noexcept(false) { hostOutput({"/bin/rm"_kj, "-r"_kj, directory}); }
+  KJ_DISALLOW_COPY_AND_MOVE(LocalFile);
+
+  kj::String path(kj::StringPtr name) { return kj::str(directory, "/", name); }
+
+private:
+  char directory[32] = "/dev/shm/bothy-bench-XXXXXX";
+};
+
+}  // namespace
+
+void measureCopies(kj::Vector<Row>& rows, TestWorkspace& workspace, GuestPeer& peer) {
+  auto& in = addRow(rows, "file in", "MiB/s", 0.7, Row::Better::HIGHER);
+  auto& out = addRow(rows, "file out", "MiB/s", 0.6, Row::Better::HIGHER);
+  auto& cpu = addRow(rows, "bothyd CPU, 100 MiB of a copy", "ms", 10);
+  auto& wakeUps = addRow(rows, "bothyd wake-ups, 100 MiB of a copy", "", 50);
+  auto chunk = kj::heapArray<kj::byte>(rpc::PREFERRED_CHUNK_BYTES);
+  memset(chunk.begin(), 'b', chunk.size());
+  LocalFile local;
+  auto from = local.path("from"), to = local.path("to");
+  hostOutput({"/bin/sh"_kj, "-c"_kj, kj::str("head -c ", BYTES, " /dev/urandom > ", from)});
+  auto there = kj::str(workspace.name, ":", GUEST_FILE);
+  CommandLine bothy(workspace.host);
+  auto copy = [&](kj::StringPtr source, kj::StringPtr target) {
+    auto before = ProcessUsage::of(workspace.host.pid());
+    auto took = milliseconds([&]() {
+      auto done = bothy.run({"cp"_kj, source, target});
+      KJ_REQUIRE(done.status == 0, done.err);
+    });
+    auto after = ProcessUsage::of(workspace.host.pid());
+    cpu.samples.add((after.cpuMillis - before.cpuMillis) * 100 / MEBIBYTES);
+    wakeUps.samples.add(static_cast<double>(after.wakeUps - before.wakeUps) * 100 / MEBIBYTES);
+    return perSecond(took);
+  };
+  for (uint i = 0; i < TRANSFERS; ++i) {
+    // Two copies, the old and the new, are more than the machine's memory takes.
+    workspace.shell(kj::str("rm -f ", GUEST_FILE));
+    in.floor.add(perSecond(milliseconds([&]() { sendRaw(workspace, peer, chunk); })));
+    in.samples.add(copy(from, there));
+    out.floor.add(perSecond(milliseconds([&]() { receiveRaw(workspace, peer, chunk); })));
+    out.samples.add(copy(there, to));
+  }
+  workspace.shell(kj::str("rm ", GUEST_FILE));
+}
+
+}  // namespace bothy
