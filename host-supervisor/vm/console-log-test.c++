@@ -5,6 +5,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include <kj/async-io.h>
 #include <kj/debug.h>
 #include <kj/filesystem.h>
 #include <catch2/catch_test_macros.hpp>
@@ -48,6 +49,51 @@ TEST_CASE("S09 a console that says 1 GiB leaves a log of fixed size with its las
   auto fs = kj::newDiskFilesystem();
   auto text = fs->getRoot().openFile(fs->getCurrentPath().evalNative(file.path))->readAllText();
   CHECK(text.endsWith("the end\n"));
+}
+
+// A console that always has something to read, so many bytes at a time.
+class FullConsole final: public kj::AsyncIoStream {
+public:
+  explicit FullConsole(size_t bytes, uint64_t& said) : bytes(bytes), said(said) {}
+
+  kj::Promise<size_t> tryRead(void* buffer, size_t, size_t maxBytes) override {
+    auto count = kj::min(bytes, maxBytes);
+    memset(buffer, 'x', count);
+    said += count;
+    return count;
+  }
+  kj::Promise<void> write(const void*, size_t) override { return kj::READY_NOW; }
+  kj::Promise<void> write(kj::ArrayPtr<const kj::ArrayPtr<const kj::byte>>) override {
+    return kj::READY_NOW;
+  }
+  kj::Promise<void> whenWriteDisconnected() override { return kj::NEVER_DONE; }
+  void shutdownWrite() override {}
+
+private:
+  const size_t bytes;
+  uint64_t& said;
+};
+
+TEST_CASE("S01 a console that never pauses is read at a pace, and keeps nobody else waiting") {
+  for (size_t bytes : {size_t(1), 16 * CONSOLE_TURN_BYTES}) {
+    INFO(bytes << " bytes at a time");
+    File file;
+    kj::EventLoop loop;
+    kj::WaitScope scope(loop);
+    kj::TimerImpl timer(kj::origin<kj::TimePoint>());
+    ConsoleLog log(file.path);
+    uint64_t said = 0;
+    auto word = kj::newPromiseAndFulfiller<void>();
+    auto recording = log.record(timer, kj::heap<FullConsole>(bytes, said), kj::mv(word.fulfiller));
+    // Each turn ends, and the next begins in its time.
+    CHECK_FALSE(recording.poll(scope));
+    const auto turn = said;
+    CHECK(turn > 0);
+    CHECK(turn <= CONSOLE_TURN_BYTES);
+    timer.advanceTo(timer.now() + CONSOLE_PAUSE);
+    CHECK_FALSE(recording.poll(scope));
+    CHECK(said == 2 * turn);
+  }
 }
 
 TEST_CASE("a console log goes on where it was after a restart") {
