@@ -175,6 +175,21 @@ TEST_CASE("S01 lanes that are given up before they are written send nobody else'
   CHECK(received <= GIVEN_UP);
 }
 
+TEST_CASE("S01 a lane that has ended gives its descriptor to nobody, though it is still held") {
+  Fixture f;
+  f.create("demo").wait(f.scope);
+  auto connected = f.connect("demo").wait(f.scope);
+  auto ending = connected.getLane().whenEndedRequest().send();
+  f.settle();
+  // Numbers are given in order.
+  auto probe = kj::heap<DescriptorTable::Entry>(f.lanes.descriptors, STDERR_FILENO);
+  const int last = probe->number - 1;
+  CHECK(f.lanes.descriptors.duplicate(last) != nullptr);
+  f.driver.stall(f.driver.running()[0]);
+  CHECK(ending.wait(f.scope).getReason() == rpc::LaneEnd::STALLED);
+  CHECK(f.lanes.descriptors.duplicate(last) == nullptr);
+}
+
 TEST_CASE("S01 a client holds only so many lanes, those that have ended among them") {
   Fixture f;
   f.create("demo").wait(f.scope);

@@ -32,7 +32,8 @@ public:
         machine(kj::mv(machineParam)),
         terms(kj::mv(termsParam)),
         fd(duplicateOf(*lane.stream)),
-        entry(keeper.descriptors, fd),
+        entry(kj::heap<DescriptorTable::Entry>(keeper.descriptors, fd)),
+        descriptor(entry->number),
         // Hang-ups are told whatever is asked for; that the client writes is none of ours, and would wake us.
         hangUp(kj::heap<FdObserver>(keeper.port, fd, 0)),
         ended(untilEnded().fork()) {
@@ -58,7 +59,7 @@ public:
     }
   }
 
-  kj::Maybe<int> getFd() override { return entry.number; }
+  kj::Maybe<int> getFd() override { return descriptor; }
 
   kj::Promise<void> whenEnded(WhenEndedContext context) override {
     auto reason = co_await ended.addBranch();
@@ -71,7 +72,8 @@ private:
   kj::Own<Machine> machine;
   const Terms terms;
   kj::AutoCloseFd fd;
-  DescriptorTable::Entry entry;
+  kj::Own<DescriptorTable::Entry> entry;
+  const int descriptor;
   kj::Own<FdObserver> hangUp;
   bool isOver = false;
   kj::ForkedPromise<rpc::LaneEnd> ended;
@@ -96,6 +98,8 @@ private:
 
   void close() {
     hangUp = nullptr;
+    // An answer that still waits to be written must not find what has the descriptor's number next.
+    entry = nullptr;
     keeper.ending.add(keeper.close(kj::mv(fd), number, kj::addRef(*machine)));
   }
 
