@@ -137,8 +137,9 @@ kj::Promise<void> HostConnections::sendCreditUpdates(VsockStream& stream, Messag
   // First of all the Welcome is unheard.
   for (;; co_await messages.untilUnheard()) {
     const auto received = messages.received();
-    for (auto pause = FIRST_CREDIT_UPDATE;; pause = kj::min(4 * pause, LONGEST_CREDIT_UPDATE)) {
-      co_await timer.afterDelay(pause);
+    for (kj::uint sent = 0;; ++sent) {
+      co_await timer.afterDelay(sent < FIRST_CREDIT_UPDATES ? FIRST_CREDIT_UPDATE
+                                                            : LONGEST_CREDIT_UPDATE);
       if (messages.received() != received) break;
       stream.sendCreditUpdate();
     }

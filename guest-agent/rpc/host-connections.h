@@ -38,9 +38,10 @@ constexpr size_t LANE_SHARE_BYTES = 256 * 1024;
 constexpr kj::uint MAX_BULK_LANES = 4;
 
 // When the host's device is made to look whether the host's end of a lane is still there: so long after something was written
-// that has found no answer, and again after four times the time, up to the longest.  A lane on which nothing is unanswered is left alone:
+// that has found no answer, a few times, and then at longer times.  A lane on which nothing is unanswered is left alone:
 // its end is told, for there is nothing unread.
 constexpr kj::Duration FIRST_CREDIT_UPDATE = 500 * kj::MILLISECONDS;
+constexpr kj::uint FIRST_CREDIT_UPDATES = 6;
 constexpr kj::Duration LONGEST_CREDIT_UPDATE = 32 * kj::SECONDS;
 
 // The connections from the host: each says hello, is granted something, and is a lane from then on (lane.capnp).
