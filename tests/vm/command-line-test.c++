@@ -123,8 +123,8 @@ TEST_CASE("a person types into a shell, detaches, and finds it as it was") {
     LocalTerminal person({BOTHY_PROGRAM ""_kj, "--socket"_kj, socket, "shell"_kj, "test"_kj}, 80,
                          24);
     person.waitForText("$");
-    // A Ctrl-C while the line is still read would take its end with it.
-    person.type("echo sleeping; sleep 1000\r");
+    // A Ctrl-C before the program has the terminal would be for the shell, which then waits for the program.
+    person.type("sh -c 'echo sleeping; exec sleep 1000'\r");
     person.waitForText("\nsleeping");
     person.type("\x03");
     person.type("echo answer $((6 * 7))\r");
