@@ -70,6 +70,9 @@ kj::Promise<Machinery> lookAtMachinery(kj::UnixEventPort& port, Subreaper& reape
 // Events that are handled before the loop looks for others' bytes, though there are more.
 constexpr kj::uint BUSY_POLL_INTERVAL = 64;
 
+// A guest that is up answers a dial in milliseconds.
+constexpr kj::Duration DIALS_LIMIT = 500 * kj::MILLISECONDS;
+
 [[noreturn]] void serve(const Settings& settings, kj::FunctionParam<World(World)>& within) {
   forbidCoreDumps();
   raiseOpenFileLimit();
@@ -143,6 +146,9 @@ constexpr kj::uint BUSY_POLL_INTERVAL = 64;
   int signal = onStopSignal(io.unixEventPort).exclusiveJoin(kj::mv(serving)).wait(scope);
   KJ_LOG(INFO, "bothyd ends; machines go on", signal);
   unlink(socketPath.cStr());
+  driver->whenNotDialling()
+      .exclusiveJoin(io.provider->getTimer().afterDelay(DIALS_LIMIT))
+      .wait(scope);
   // Nothing is taken apart: what is on the disk is whole at every moment, since a kill is an ordinary
   // end, and a libvirt call under way may wait for a child that only the event loop collects.
   _exit(SUCCESS);

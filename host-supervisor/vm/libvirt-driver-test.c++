@@ -153,6 +153,26 @@ TEST_CASE("a vsock device that is killed is replaced, and the guest's listener a
   b.checkNothingLeft("one");
 }
 
+TEST_CASE("P41 the driver tells when it may end without breaking a dial off") {
+  NEEDS_ROOT();
+  Bed b;
+  if (b.bed.driver->abilities().vsock == HostAbilities::Vsock::KERNEL)
+    SKIP("the kernel is the device");
+  auto vm = b.start("one");
+  CHECK(b.bed.ask(*vm, "before") == "before");
+  b.within(60 * kj::SECONDS, b.bed.driver->whenNotDialling());
+  const pid_t device = b.record("one").vsockDevice.pid;
+  kill(device, SIGSTOP);
+  auto dialled = vm->dial(BED_PORT);
+  CHECK_FALSE(dialled.poll(b.scope));
+  auto idle = b.bed.driver->whenNotDialling();
+  b.bed.io.provider->getTimer().afterDelay(50 * kj::MILLISECONDS).wait(b.scope);
+  CHECK_FALSE(idle.poll(b.scope));
+  kill(device, SIGCONT);
+  b.within(60 * kj::SECONDS, kj::mv(idle));
+  CHECK(dialled.poll(b.scope));
+}
+
 TEST_CASE(
     "P25 a vsock device that breaks while the guest's driver starts does not cut the guest off") {
   NEEDS_ROOT();

@@ -57,6 +57,8 @@ void prepareRoot(kj::StringPtr root, kj::StringPtr settings) {
   file->commit();
 }
 
+// Between two looks whether a dial is under way.
+constexpr kj::Duration DIAL_POLL_PAUSE = 2 * kj::MILLISECONDS;
 // Events of libvirt that are handled in one turn of the event loop.
 constexpr kj::uint TURN_EVENTS = 64;
 
@@ -166,6 +168,16 @@ public:
       removed.add(kj::mv(name));
     }
     co_return removed.releaseAsArray();
+  }
+
+  kj::Promise<void> whenNotDialling() override {
+    auto isDialling = [this]() {
+      for (auto& machine : machines) {
+        if (machine.value->isDialling()) return true;
+      }
+      return false;
+    };
+    while (isDialling()) co_await host.timer().afterDelay(DIAL_POLL_PAUSE);
   }
 
 private:

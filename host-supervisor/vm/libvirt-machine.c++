@@ -10,41 +10,14 @@
 #include <kj/filesystem.h>
 
 #include "vm/domain-xml.h"
-#include "vm/vsock-device.h"
-#include "vm/vsock-dial.h"
 
 namespace bothy {
 namespace {
 
 // A domain's last event follows its end at once, but on another thread.
 constexpr kj::Duration LAST_EVENT_LIMIT = 5 * kj::SECONDS;
-// A guest lets go of a device in 50 ms, once its kernel is up.
-constexpr kj::Duration UNPLUG_LIMIT = 10 * kj::SECONDS;
-// A guest sets a new device up in 50 ms; a dial that comes meanwhile may break it.
-constexpr kj::Duration VSOCK_SETTLE_TIME = 200 * kj::MILLISECONDS;
-constexpr kj::Duration VSOCK_RETRY_PAUSE = 1 * kj::SECONDS;
-constexpr int VSOCK_ATTEMPTS = 10;
-// A dial is answered within milliseconds by a guest that is up.
-constexpr kj::Duration WORKER_CHECK_PAUSE = 500 * kj::MILLISECONDS;
-// The same while nothing is dialled.
-constexpr kj::Duration WORKER_WATCH_PAUSE = 2 * kj::SECONDS;
-// A guest that does not end its lanes keeps its host busy no more often.
-constexpr kj::Duration VSOCK_RENEWAL_PAUSE = 10 * kj::SECONDS;
 // A guest that has said nothing for so long is dialled all the same.
 constexpr kj::Duration SILENCE_LIMIT = 10 * kj::SECONDS;
-
-// A path as a JSON string.
-kj::String quoted(kj::StringPtr path) {
-  for (char c : path) {
-    KJ_REQUIRE(c != '"' && c != '\\' && static_cast<unsigned char>(c) >= 0x20,
-               "the path cannot be told to QEMU", path);
-  }
-  return kj::str('"', path, '"');
-}
-
-bool says(const kj::Exception& exception, kj::StringPtr part) {
-  return strstr(exception.getDescription().cStr(), part.cStr()) != nullptr;
-}
 
 }  // namespace
 
@@ -57,7 +30,7 @@ LibvirtMachine::LibvirtMachine(MachineHost& host, VmSpec specParam)
       processes(host.io.unixEventPort, spec.uid),
       record{kj::str(spec.name), kj::str(spec.runtimeDir), spec.uid},
       stall(host.timer(), *host.libvirt, host.listener, spec.name, spec.dataDisk),
-      vsock(host.abilities.vsock),
+      vsock(host, spec, files, record, stall),
       end(nullptr) {
   auto paf = kj::newPromiseAndFulfiller<VmEnd>();
   endFulfiller = kj::mv(paf.fulfiller);
@@ -94,8 +67,7 @@ kj::Promise<void> LibvirtMachine::start() {
   files.removeSecret();
   makePrivate(files.console());
   co_await openConsole();
-  if (hasVsockDevice()) co_await plugVsock();
-  vsockIsUp = true;
+  co_await vsock.start();
   // While the guest's kernel starts, a dial is in vain, takes time from it, and may break its device.
   // The agent listens before it says its first word.
   dialable = spoken.catch_([](kj::Exception&&) {})
@@ -127,14 +99,7 @@ kj::Promise<bool> LibvirtMachine::adopt(kj::Maybe<LibvirtDomain::Condition> foun
   if (condition == Condition::PAUSED && !old.cpusRun) co_return false;
   record.cpusRun = old.cpusRun;
   openQemu();
-  vsock =
-      old.vsockDevice.pid == 0 ? HostAbilities::Vsock::KERNEL : HostAbilities::Vsock::VHOST_USER;
-  if (hasVsockDevice()) {
-    record.vsockDevice = old.vsockDevice;
-    vsockDevice = ProcessHandle::open(host.io.unixEventPort, old.vsockDevice);
-    hadVsockWorker = hasVsockWorker(old.vsockDevice.pid);
-  }
-  vsockIsUp = !hasVsockDevice() || vsockDevice != nullptr;
+  vsock.adopt(old.vsockDevice);
   co_await openConsole();
   if (condition == Condition::STALLED) beginStall();
   if (condition == Condition::PAUSED) co_await host.libvirt->resume(spec.name);
@@ -166,157 +131,20 @@ kj::Promise<void> LibvirtMachine::openConsole() {
 }
 
 kj::Promise<void> LibvirtMachine::serve() {
-  auto gone = KJ_ASSERT_NONNULL(qemu)->onExit();
-  if (hasVsockDevice()) gone = gone.exclusiveJoin(keepVsock());
-  co_await gone;
+  auto& process = *KJ_ASSERT_NONNULL(qemu);
+  co_await process.onExit().exclusiveJoin(vsock.keep(process));
   co_await dismantle();
 }
 
-kj::Promise<void> LibvirtMachine::keepVsock() {
-  for (;;) {
-    if (vsockDevice != nullptr) co_await untilVsockEnds();
-    vsockIsUp = false;
-    // A device that ends with its QEMU is no loss.
-    if (KJ_ASSERT_NONNULL(qemu)->hasExited()) co_await kj::Promise<void>(kj::NEVER_DONE);
-    KJ_IF_MAYBE (listener, host.listener) {
-      listener->vsockLost(spec.name);
-    }
-    co_await replaceVsock();
-    vsockIsUp = true;
-    KJ_IF_MAYBE (listener, host.listener) {
-      listener->vsockRestored(spec.name);
-    }
-  }
+kj::Promise<kj::Own<kj::AsyncIoStream>> LibvirtMachine::dial(uint32_t port) {
+  if (ending) return KJ_EXCEPTION(DISCONNECTED, "the machine ends", spec.name);
+  if (isStalled()) return KJ_EXCEPTION(DISCONNECTED, "the machine stands still", spec.name);
+  return dialable.addBranch().then([this, port]() { return vsock.dial(port); });
 }
 
-// A device whose worker has ended serves nobody, and says so to nobody: neither to a lane that is open.
-kj::Promise<void> LibvirtMachine::untilVsockEnds() {
-  auto exit = KJ_ASSERT_NONNULL(vsockDevice)->onExit();
-  co_await exit.exclusiveJoin(watchVsockWorker(WORKER_WATCH_PAUSE).then([this]() {
-    return KJ_ASSERT_NONNULL(vsockDevice)->onExit();
-  }));
-}
-
-void LibvirtMachine::renewVsock() {
-  KJ_IF_MAYBE (device, vsockDevice) {
-    const auto now = host.timer().now();
-    KJ_IF_MAYBE (last, lastRenewal) {
-      if (now - *last < VSOCK_RENEWAL_PAUSE) return;
-    }
-    lastRenewal = now;
-    KJ_LOG(WARNING, "a vsock device is replaced: a lane did not end", spec.name);
-    (*device)->signal(SIGKILL);
-  }
-}
-
-kj::Promise<void> LibvirtMachine::replaceVsock() {
-  bool stoodStill = false;
-  for (int attempt = 1;;) {
-    // The guest has to let go of the old one.
-    co_await stall.whenOver();
-    auto failure = co_await outcomeOf(unplugVsock().then([this]() { return plugVsock(); }));
-    KJ_IF_MAYBE (exception, failure) {
-      // A QEMU that stands still may go on at any time, and to ask costs nothing meanwhile.
-      bool standsStill = exception->getType() == kj::Exception::Type::OVERLOADED;
-      if (!standsStill || !stoodStill) {
-        KJ_LOG(WARNING, "a vsock device could not be replaced", spec.name, attempt,
-               exception->getDescription());
-      }
-      stoodStill = standsStill;
-      if (!standsStill && attempt++ == VSOCK_ATTEMPTS) {
-        co_await kj::Promise<void>(kj::NEVER_DONE);
-      }
-      co_await host.timer().afterDelay(VSOCK_RETRY_PAUSE);
-    } else {
-      co_await host.timer().afterDelay(VSOCK_SETTLE_TIME);
-      co_return;
-    }
-  }
-}
-
-kj::Promise<void> LibvirtMachine::plugVsock() {
-  auto device = co_await startVsockDevice(
-      host.io.unixEventPort, host.reaper,
-      {host.settings.vsockDevice, files.deviceSocket(), files.dialSocket(), spec.cid, spec.uid});
-  makePrivate(files.deviceSocket());
-  makePrivate(files.dialSocket());
-  record.vsockDevice = device->identity();
-  vsockDevice = kj::mv(device);
-  record.save(host.settings.stateDir);
-
-  co_await host.libvirt->monitor(
-      spec.name, kj::str(R"({"execute":"chardev-add","arguments":{"id":"vsock-socket","backend":)",
-                         R"({"type":"socket","data":{"server":false,"addr":{"type":"unix","data":)",
-                         R"({"path":)", quoted(files.deviceSocket()), "}}}}}}"));
-  co_await host.libvirt->monitor(
-      spec.name,
-      kj::str(R"({"execute":"device_add","arguments":{"driver":"vhost-user-vsock-pci",)",
-              R"("id":"vsock0","chardev":"vsock-socket","bus":")", VSOCK_PORT_BUS, "\"}}"));
-  hadVsockWorker = hasVsockWorker(record.vsockDevice.pid);
-}
-
-// QEMU takes the vsock device off a machine whose CPUs it stops.  vhost-device-vsock 0.3.0 does not outlive a message that
-// comes then, so every connection would hang for good: better that it ends now, and another comes with the CPUs.
 void LibvirtMachine::beginStall() {
   stall.begin();
-  KJ_IF_MAYBE (device, vsockDevice) {
-    (*device)->signal(SIGKILL);
-  }
-}
-
-kj::Promise<void> LibvirtMachine::watchVsockWorker(kj::Duration pause) {
-  while (!endBrokenDevice()) co_await host.timer().afterDelay(pause);
-}
-
-bool LibvirtMachine::endBrokenDevice() {
-  auto& device = *KJ_ASSERT_NONNULL(vsockDevice);
-  if (!hadVsockWorker || device.hasExited() || hasVsockWorker(device.identity().pid)) return false;
-  KJ_LOG(WARNING, "a vsock device has stopped to serve its machine and is ended", spec.name);
-  device.signal(SIGKILL);
-  return true;
-}
-
-kj::Promise<void> LibvirtMachine::unplugVsock() {
-  auto paf = kj::newPromiseAndFulfiller<void>();
-  vsockUnplugged = kj::mv(paf.fulfiller);
-  auto failure = co_await outcomeOf(
-      host.libvirt
-          ->monitor(spec.name, kj::str(R"({"execute":"device_del","arguments":{"id":"vsock0"}})"))
-          .ignoreResult());
-  bool isPlugged = true;
-  KJ_IF_MAYBE (exception, failure) {
-    isPlugged = !says(*exception, "not found");
-    if (isPlugged && !says(*exception, "in the process of unplug")) {
-      kj::throwFatalException(kj::mv(*exception));
-    }
-  }
-  if (isPlugged) {
-    co_await host.timer().timeoutAfter(UNPLUG_LIMIT, kj::mv(paf.promise));
-  }
-  failure = co_await outcomeOf(
-      host.libvirt
-          ->monitor(spec.name,
-                    kj::str(R"({"execute":"chardev-remove","arguments":{"id":"vsock-socket"}})"))
-          .ignoreResult());
-  KJ_IF_MAYBE (exception, failure) {
-    if (!says(*exception, "not found")) kj::throwFatalException(kj::mv(*exception));
-  }
-}
-
-kj::Promise<kj::Own<kj::AsyncIoStream>> LibvirtMachine::dial(uint32_t port) {
-  if (!vsockIsUp || ending) {
-    return KJ_EXCEPTION(DISCONNECTED, "the machine's vsock device is away", spec.name);
-  }
-  if (isStalled()) return KJ_EXCEPTION(DISCONNECTED, "the machine stands still", spec.name);
-  return dialable.addBranch().then([this, port]() -> kj::Promise<kj::Own<kj::AsyncIoStream>> {
-    if (!hasVsockDevice()) return dialKernelVsock(*host.io.lowLevelProvider, spec.cid, port);
-    auto broken =
-        watchVsockWorker(WORKER_CHECK_PAUSE).then([]() -> kj::Promise<kj::Own<kj::AsyncIoStream>> {
-          return KJ_EXCEPTION(DISCONNECTED, "the machine's vsock device has failed");
-        });
-    return dialVsockDevice(host.io.provider->getNetwork(), files.dialSocket(), spec.uid, port)
-        .exclusiveJoin(kj::mv(broken));
-  });
+  vsock.endWithStall();
 }
 
 kj::Promise<void> LibvirtMachine::destroy() {
@@ -396,11 +224,7 @@ void LibvirtMachine::handle(LibvirtEvent event) {
       if (!ending) beginStall();
       break;
     case Kind::DEVICE_REMOVED:
-      if (event.device == "vsock0") {
-        KJ_IF_MAYBE (fulfiller, vsockUnplugged) {
-          (*fulfiller)->fulfill();
-        }
-      }
+      vsock.noteRemoved(event.device);
       break;
     case Kind::STOPPED:
       stoppedFulfiller->fulfill();

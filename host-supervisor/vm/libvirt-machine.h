@@ -10,6 +10,7 @@
 #include "vm/machine-files.h"
 #include "vm/machine-host.h"
 #include "vm/machine-record.h"
+#include "vm/machine-vsock.h"
 #include "vm/user-processes.h"
 
 namespace bothy {
@@ -25,7 +26,7 @@ public:
   // Takes it over: whether it runs, or did when it was paused.  `found`: the domain, as libvirt has it; nullptr if it
   // has none.  Fails if it runs and cannot be taken over; then it is as before, and this object may be dropped.
   kj::Promise<bool> adopt(kj::Maybe<LibvirtDomain::Condition> found);
-  // Waits for its end and dismantles it; keeps the vsock device alive meanwhile.
+  // Waits for its end and dismantles it; keeps its vsock alive meanwhile.
   kj::Promise<void> serve();
   // Ends and removes whatever there is of it, in any state.  Never fails.
   kj::Promise<void> dismantle();
@@ -35,7 +36,8 @@ public:
   kj::Promise<VmEnd> ended() { return end.addBranch(); }
   // True from the moment when dismantle() begins.
   bool isEnding() const { return ending; }
-  void renewVsock();
+  void renewVsock() { vsock.renew(); }
+  bool isDialling() const { return vsock.isDialling(); }
   bool isStalled() const { return stall.isUnderWay(); }
   uint64_t qemuPid();
   kj::StringPtr name() const { return spec.name; }
@@ -54,13 +56,7 @@ private:
   DiskStall stall;
 
   kj::Maybe<kj::Own<ProcessHandle>> qemu;
-  kj::Maybe<kj::Own<ProcessHandle>> vsockDevice;
-  // What it was started with, whatever the host can do by now.
-  HostAbilities::Vsock vsock;
-  bool vsockIsUp = false;
-  // Seen in the present device, so that its absence means something.
-  bool hadVsockWorker = false;
-  kj::Maybe<kj::TimePoint> lastRenewal;
+  MachineVsock vsock;
   kj::Promise<void> console = kj::READY_NOW;
   kj::Promise<void> spoken = kj::READY_NOW;  // the guest's first word on it
   // Until the guest may be dialled.
@@ -74,21 +70,10 @@ private:
   // The domain's last event, after which its cause is known.
   kj::Own<kj::PromiseFulfiller<void>> stoppedFulfiller;
   kj::Promise<void> stopped = nullptr;
-  kj::Maybe<kj::Own<kj::PromiseFulfiller<void>>> vsockUnplugged;
 
-  // It has a vhost-user one, not the kernel's.
-  bool hasVsockDevice() const { return vsock == HostAbilities::Vsock::VHOST_USER; }
   void openQemu();
   kj::Promise<void> openConsole();
   void beginStall();
-  kj::Promise<void> keepVsock();
-  kj::Promise<void> untilVsockEnds();
-  kj::Promise<void> replaceVsock();
-  kj::Promise<void> plugVsock();
-  kj::Promise<void> unplugVsock();
-  // Resolves when the device has stopped to serve the guest and was ended for it: another replaces it.
-  kj::Promise<void> watchVsockWorker(kj::Duration pause);
-  bool endBrokenDevice();
   // Ends the domain; its QEMU, if libvirt cannot.
   kj::Promise<void> endDomain();
 };

@@ -132,6 +132,10 @@ public:
   // Returns the names of what was removed.
   virtual kj::Promise<kj::Array<kj::String>> removeStrays(
       kj::ArrayPtr<const kj::StringPtr> known) = 0;
+
+  // Resolves in a moment in which no dial is under way.  A process that ends in another may end a vsock device with the dial
+  // that it breaks off, and so every stream of a machine.  No deadline of its own: the caller sets one.
+  virtual kj::Promise<void> whenNotDialling() = 0;
 };
 
 // Size that a console log may reach; what exceeds it replaces the oldest half (S09).

@@ -107,6 +107,8 @@ public:
     return inner.removeStrays(known);
   }
 
+  kj::Promise<void> whenNotDialling() override { return inner.whenNotDialling(); }
+
 private:
   CrashPoint& point;
   VmDriver& inner;

@@ -98,7 +98,6 @@ void SupervisedHost::stop(int signal) {
 
 void SupervisedHost::awaitEnd() {
   KJ_REQUIRE(daemon != -1);
-  connection = nullptr;
   int pidfd;
   KJ_SYSCALL(pidfd = syscall(SYS_pidfd_open, daemon, 0));
   kj::AutoCloseFd owned(pidfd);
@@ -111,6 +110,8 @@ void SupervisedHost::awaitEnd() {
   int status;
   KJ_SYSCALL(waitpid(daemon, &status, 0));
   daemon = -1;
+  // Not before: a client that leaves a bothyd that still runs ends its lanes.
+  connection = nullptr;
   KJ_REQUIRE(ready == 1, "bothyd does not end", status);
 }
 

@@ -65,6 +65,8 @@ public:
   // Waits for `promise`, at most LIMIT; fails the test with what was waited for.
   template <typename T>
   T wait(kj::Promise<T> promise, kj::StringPtr what, kj::Duration limit = LIMIT) {
+    // Time goes by for the timer when the loop looks: the test may have been elsewhere.
+    scope.poll(0);
     return timer.timeoutAfter(limit, kj::mv(promise))
         .catch_([what = kj::heapString(what)](kj::Exception&& e) -> kj::Promise<T> {
           e.wrapContext(__FILE__, __LINE__, kj::heapString(what));

@@ -12,6 +12,7 @@
 
 #include "lane/lane-descriptor.h"
 #include "schema/files.capnp.h"
+#include "schema/limits.capnp.h"
 #include "support/host-program.h"
 
 namespace bothy {
@@ -203,17 +204,26 @@ kj::Maybe<kj::Own<kj::AsyncIoStream>> TestWorkspace::dial(uint32_t port) {
   KJ_IF_MAYBE (cid, kernelVsockOf(qemu())) {
     return dialKernel(*cid, port);
   }
+  auto stream = beginDial(port);
+  // "OK <port>\n"; the end where nobody listens.
+  for (char byte = 0; byte != '\n';) {
+    if (host.wait(stream->tryRead(&byte, 1, 1), "the vsock device's answer") == 0) return nullptr;
+  }
+  return kj::mv(stream);
+}
+
+kj::Own<kj::AsyncIoStream> TestWorkspace::beginDial(uint32_t port) {
   auto& network = host.io.provider->getNetwork();
   auto address =
       network.parseAddress(kj::str("unix:", dialSocketOf(vsockDevice()))).wait(host.scope);
   auto stream = host.wait(address->connect(), "the vsock device");
   auto request = kj::str("connect ", port, "\n");
   stream->write(request.begin(), request.size()).wait(host.scope);
-  // "OK <port>\n"; the end where nobody listens.
-  for (char byte = 0; byte != '\n';) {
-    if (host.wait(stream->tryRead(&byte, 1, 1), "the vsock device's answer") == 0) return nullptr;
-  }
-  return kj::mv(stream);
+  return stream;
+}
+
+void TestWorkspace::breakOffDial() {
+  beginDial(rpc::AGENT_PORT);
 }
 
 kj::Maybe<kj::Own<kj::AsyncIoStream>> TestWorkspace::dialKernel(uint32_t cid, uint32_t port) {

@@ -78,6 +78,8 @@ public:
   // A stream to a port of the guest that passes bothyd by, as any process of the host could have one that may open
   // the device's socket, or any at all where the vsock is the kernel's; nullptr if nobody listens.
   kj::Maybe<kj::Own<kj::AsyncIoStream>> dial(uint32_t port);
+  // Dials the agent through the vsock device and is gone before its answer, as a bothyd that is killed.
+  void breakOffDial();
 
 private:
   struct Interactive {
@@ -99,6 +101,8 @@ private:
     return KJ_ASSERT_NONNULL(lane)->bootstrap().castAs<rpc::Agent>();
   }
 
+  // The question was asked, and nothing read.
+  kj::Own<kj::AsyncIoStream> beginDial(uint32_t port);
   kj::Maybe<kj::Own<kj::AsyncIoStream>> dialKernel(uint32_t cid, uint32_t port);
 };
 

@@ -97,6 +97,40 @@ TEST_CASE("P41 the guest ends the lanes of a client that died with bytes unread,
                           " || exit 0; sleep 0.1; done; exit 1"));
 }
 
+// The thread that serves the guest.
+bool hasWorker(pid_t device) {
+  auto names = hostOutput({"/bin/sh"_kj, "-c"_kj, kj::str("cat /proc/", device, "/task/*/comm")});
+  return strstr(names.cStr(), "vring_worker") != nullptr;
+}
+
+TEST_CASE("P28 a bothyd that is told to end ends, though a dial is not answered") {
+  SupervisedHost host;
+  TestWorkspace workspace(host);
+  KJ_SYSCALL(kill(workspace.vsockDevice(), SIGSTOP));
+  // With the spare or without one, bothyd dials now, and nobody answers.
+  auto request = host.supervisor().connectRequest();
+  request.setName(workspace.name);
+  request.initWanted().setCommands();
+  auto connecting = request.send().dropPipeline();
+  host.timer.afterDelay(200 * kj::MILLISECONDS).wait(host.scope);
+  host.stop(SIGTERM);
+}
+
+TEST_CASE("P41 a vsock device that the end of a bothyd broke is replaced by the next bothyd") {
+  SupervisedHost host;
+  TestWorkspace workspace(host);
+  const pid_t device = workspace.vsockDevice();
+  REQUIRE(hasWorker(device));
+  host.stop(SIGKILL);
+  while (hasWorker(device)) workspace.breakOffDial();
+  host.start();
+  EventRecord events(host);
+  events.waitFor(rpc::Cause::VSOCK_RESTORED);
+  CHECK(isGone(device));
+  workspace.reconnect();
+  CHECK(workspace.shell("echo again") == "again");
+}
+
 TEST_CASE("P12 a kernel that panics is told with its cause, and the workspace starts again") {
   SupervisedHost host;
   TestWorkspace workspace(host);

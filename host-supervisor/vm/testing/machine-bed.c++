@@ -22,7 +22,6 @@ namespace {
 
 namespace stdfs = std::filesystem;
 
-constexpr uint32_t PORT = 1000;
 constexpr kj::StringPtr DISK_SIZE = "64M"_kj;
 constexpr uint64_t ROOT_BYTES = 1ull << 20;
 
@@ -209,7 +208,7 @@ kj::Own<kj::AsyncIoStream> MachineBed::dialUntilUp(RunningVm& vm) {
     kj::Own<kj::AsyncIoStream> stream;
     KJ_IF_MAYBE (exception, kj::runCatchingExceptions([&]() {
                    stream = io.provider->getTimer()
-                                .timeoutAfter(5 * kj::SECONDS, vm.dial(PORT))
+                                .timeoutAfter(5 * kj::SECONDS, vm.dial(BED_PORT))
                                 .wait(io.waitScope);
                  })) {
       if (attempt == ATTEMPTS) kj::throwFatalException(kj::mv(*exception));

@@ -1,0 +1,227 @@
+#include "vm/machine-vsock.h"
+
+#include <signal.h>
+#include <string.h>
+
+#include <kj/debug.h>
+
+#include "vm/domain-xml.h"
+#include "vm/vsock-device.h"
+#include "vm/vsock-dial.h"
+
+namespace bothy {
+namespace {
+
+// The device's name in QEMU.
+constexpr kj::StringPtr DEVICE_ID = "vsock0"_kj;
+// A guest lets go of a device in 50 ms, once its kernel is up.
+constexpr kj::Duration UNPLUG_LIMIT = 10 * kj::SECONDS;
+// A guest sets a new device up in 50 ms; a dial that comes meanwhile may break it.
+constexpr kj::Duration SETTLE_TIME = 200 * kj::MILLISECONDS;
+constexpr kj::Duration RETRY_PAUSE = 1 * kj::SECONDS;
+constexpr int ATTEMPTS = 10;
+// A dial is answered within milliseconds by a guest that is up.
+constexpr kj::Duration WORKER_CHECK_PAUSE = 500 * kj::MILLISECONDS;
+// The same while nothing is dialled.
+constexpr kj::Duration WORKER_WATCH_PAUSE = 2 * kj::SECONDS;
+// A guest that does not end its lanes keeps its host busy no more often.
+constexpr kj::Duration RENEWAL_PAUSE = 10 * kj::SECONDS;
+
+// A path as a JSON string.
+kj::String quoted(kj::StringPtr path) {
+  for (char c : path) {
+    KJ_REQUIRE(c != '"' && c != '\\' && static_cast<unsigned char>(c) >= 0x20,
+               "the path cannot be told to QEMU", path);
+  }
+  return kj::str('"', path, '"');
+}
+
+bool says(const kj::Exception& exception, kj::StringPtr part) {
+  return strstr(exception.getDescription().cStr(), part.cStr()) != nullptr;
+}
+
+}  // namespace
+
+MachineVsock::MachineVsock(MachineHost& host, const VmSpec& spec, const MachineFiles& files,
+                           MachineRecord& record, DiskStall& stall)
+    : host(host),
+      spec(spec),
+      files(files),
+      record(record),
+      stall(stall),
+      kind(host.abilities.vsock) {}
+
+kj::Promise<void> MachineVsock::start() {
+  if (kind == HostAbilities::Vsock::VHOST_USER) co_await plug();
+  isUp = true;
+}
+
+void MachineVsock::adopt(const ProcessIdentity& identity) {
+  if (identity.pid == 0) {
+    kind = HostAbilities::Vsock::KERNEL;
+    isUp = true;
+    return;
+  }
+  kind = HostAbilities::Vsock::VHOST_USER;
+  record.vsockDevice = identity;
+  device = ProcessHandle::open(host.io.unixEventPort, identity);
+  isUp = device != nullptr;
+  // One without a worker was not plugged yet, or has lost it to a dial that bothyd's end broke off.
+  isWorkerKnown = true;
+}
+
+kj::Promise<void> MachineVsock::keep(const ProcessHandle& qemu) {
+  if (kind == HostAbilities::Vsock::KERNEL) co_await kj::Promise<void>(kj::NEVER_DONE);
+  for (;;) {
+    if (device != nullptr) co_await untilDeviceEnds();
+    isUp = false;
+    // A device that ends with its QEMU is no loss.
+    if (qemu.hasExited()) co_await kj::Promise<void>(kj::NEVER_DONE);
+    KJ_IF_MAYBE (listener, host.listener) {
+      listener->vsockLost(spec.name);
+    }
+    co_await replace();
+    isUp = true;
+    KJ_IF_MAYBE (listener, host.listener) {
+      listener->vsockRestored(spec.name);
+    }
+  }
+}
+
+kj::Promise<kj::Own<kj::AsyncIoStream>> MachineVsock::dial(uint32_t port) {
+  if (!isUp) {
+    kj::throwFatalException(
+        KJ_EXCEPTION(DISCONNECTED, "the machine's vsock device is away", spec.name));
+  }
+  if (kind == HostAbilities::Vsock::KERNEL) {
+    co_return co_await dialKernelVsock(*host.io.lowLevelProvider, spec.cid, port);
+  }
+  auto broken =
+      watchWorker(WORKER_CHECK_PAUSE).then([]() -> kj::Promise<kj::Own<kj::AsyncIoStream>> {
+        return KJ_EXCEPTION(DISCONNECTED, "the machine's vsock device has failed");
+      });
+  ++dialling;
+  KJ_DEFER(--dialling);
+  co_return co_await dialVsockDevice(host.io.provider->getNetwork(), files.dialSocket(), spec.uid,
+                                     port)
+      .exclusiveJoin(kj::mv(broken));
+}
+
+void MachineVsock::renew() {
+  KJ_IF_MAYBE (process, device) {
+    const auto now = host.timer().now();
+    KJ_IF_MAYBE (last, lastRenewal) {
+      if (now - *last < RENEWAL_PAUSE) return;
+    }
+    lastRenewal = now;
+    KJ_LOG(WARNING, "a vsock device is replaced: a lane did not end", spec.name);
+    (*process)->signal(SIGKILL);
+  }
+}
+
+void MachineVsock::endWithStall() {
+  KJ_IF_MAYBE (process, device) {
+    (*process)->signal(SIGKILL);
+  }
+}
+
+void MachineVsock::noteRemoved(kj::StringPtr name) {
+  if (name != DEVICE_ID) return;
+  KJ_IF_MAYBE (fulfiller, unplugged) {
+    (*fulfiller)->fulfill();
+  }
+}
+
+// A device whose worker has ended serves nobody, and says so to nobody: neither to a lane that is open.
+kj::Promise<void> MachineVsock::untilDeviceEnds() {
+  auto exit = KJ_ASSERT_NONNULL(device)->onExit();
+  co_await exit.exclusiveJoin(watchWorker(WORKER_WATCH_PAUSE).then([this]() {
+    return KJ_ASSERT_NONNULL(device)->onExit();
+  }));
+}
+
+kj::Promise<void> MachineVsock::replace() {
+  bool stoodStill = false;
+  for (int attempt = 1;;) {
+    // The guest has to let go of the old one.
+    co_await stall.whenOver();
+    auto failure = co_await outcomeOf(unplug().then([this]() { return plug(); }));
+    KJ_IF_MAYBE (exception, failure) {
+      // A QEMU that stands still may go on at any time, and to ask costs nothing meanwhile.
+      bool standsStill = exception->getType() == kj::Exception::Type::OVERLOADED;
+      if (!standsStill || !stoodStill) {
+        KJ_LOG(WARNING, "a vsock device could not be replaced", spec.name, attempt,
+               exception->getDescription());
+      }
+      stoodStill = standsStill;
+      if (!standsStill && attempt++ == ATTEMPTS) co_await kj::Promise<void>(kj::NEVER_DONE);
+      co_await host.timer().afterDelay(RETRY_PAUSE);
+    } else {
+      co_await host.timer().afterDelay(SETTLE_TIME);
+      co_return;
+    }
+  }
+}
+
+kj::Promise<void> MachineVsock::plug() {
+  auto process = co_await startVsockDevice(
+      host.io.unixEventPort, host.reaper,
+      {host.settings.vsockDevice, files.deviceSocket(), files.dialSocket(), spec.cid, spec.uid});
+  makePrivate(files.deviceSocket());
+  makePrivate(files.dialSocket());
+  record.vsockDevice = process->identity();
+  device = kj::mv(process);
+  record.save(host.settings.stateDir);
+
+  co_await host.libvirt->monitor(
+      spec.name, kj::str(R"({"execute":"chardev-add","arguments":{"id":"vsock-socket","backend":)",
+                         R"({"type":"socket","data":{"server":false,"addr":{"type":"unix","data":)",
+                         R"({"path":)", quoted(files.deviceSocket()), "}}}}}}"));
+  co_await host.libvirt->monitor(
+      spec.name,
+      kj::str(R"({"execute":"device_add","arguments":{"driver":"vhost-user-vsock-pci","id":")",
+              DEVICE_ID, R"(","chardev":"vsock-socket","bus":")", VSOCK_PORT_BUS, "\"}}"));
+  isWorkerKnown = hasVsockWorker(record.vsockDevice.pid);
+}
+
+kj::Promise<void> MachineVsock::unplug() {
+  auto paf = kj::newPromiseAndFulfiller<void>();
+  unplugged = kj::mv(paf.fulfiller);
+  auto failure = co_await outcomeOf(
+      host.libvirt
+          ->monitor(spec.name,
+                    kj::str(R"({"execute":"device_del","arguments":{"id":")", DEVICE_ID, "\"}}"))
+          .ignoreResult());
+  bool isPlugged = true;
+  KJ_IF_MAYBE (exception, failure) {
+    isPlugged = !says(*exception, "not found");
+    if (isPlugged && !says(*exception, "in the process of unplug")) {
+      kj::throwFatalException(kj::mv(*exception));
+    }
+  }
+  if (isPlugged) {
+    co_await host.timer().timeoutAfter(UNPLUG_LIMIT, kj::mv(paf.promise));
+  }
+  failure = co_await outcomeOf(
+      host.libvirt
+          ->monitor(spec.name,
+                    kj::str(R"({"execute":"chardev-remove","arguments":{"id":"vsock-socket"}})"))
+          .ignoreResult());
+  KJ_IF_MAYBE (exception, failure) {
+    if (!says(*exception, "not found")) kj::throwFatalException(kj::mv(*exception));
+  }
+}
+
+kj::Promise<void> MachineVsock::watchWorker(kj::Duration pause) {
+  while (!endBrokenDevice()) co_await host.timer().afterDelay(pause);
+}
+
+bool MachineVsock::endBrokenDevice() {
+  auto& process = *KJ_ASSERT_NONNULL(device);
+  if (!isWorkerKnown || process.hasExited() || hasVsockWorker(process.identity().pid)) return false;
+  KJ_LOG(WARNING, "a vsock device has stopped to serve its machine and is ended", spec.name);
+  process.signal(SIGKILL);
+  return true;
+}
+
+}  // namespace bothy

@@ -1,0 +1,66 @@
+#pragma once
+
+#include <kj/async-io.h>
+
+#include "loop/process-handle.h"
+#include "vm/disk-stall.h"
+#include "vm/machine-files.h"
+#include "vm/machine-host.h"
+#include "vm/machine-record.h"
+
+namespace bothy {
+
+// A machine's vsock: the kernel's, or a device process of its own, which is replaced when it ends.
+class MachineVsock final {
+public:
+  // Everything outlives it.  `record` tells of the device, and is saved when there is a new one.
+  MachineVsock(MachineHost& host, const VmSpec& spec, const MachineFiles& files,
+               MachineRecord& record, DiskStall& stall);
+  KJ_DISALLOW_COPY_AND_MOVE(MachineVsock);
+
+  // Gives a new machine, whose CPUs do not run yet, what the host can do.
+  kj::Promise<void> start();
+  // Takes over what a machine has.  `device`: pid 0 if it has the kernel's.
+  void adopt(const ProcessIdentity& device);
+  // Replaces the device whenever it ends, as long as `qemu` runs.  Never returns.
+  kj::Promise<void> keep(const ProcessHandle& qemu);
+
+  // Fails with DISCONNECTED while nothing listens there, or the device is away.
+  kj::Promise<kj::Own<kj::AsyncIoStream>> dial(uint32_t port);
+  // A device that loses a dial midway may end with it.
+  bool isDialling() const { return dialling > 0; }
+
+  // Ends every stream, at most once in a while; see RunningVm::renewVsock().
+  void renew();
+  // QEMU takes the device off a machine whose CPUs it stops.  vhost-device-vsock 0.3.0 does not outlive a message that
+  // comes then, so every connection would hang for good: better that it ends now, and another comes with the CPUs.
+  void endWithStall();
+  // QEMU has taken the device of this name off.
+  void noteRemoved(kj::StringPtr device);
+
+private:
+  MachineHost& host;
+  const VmSpec& spec;
+  const MachineFiles& files;
+  MachineRecord& record;
+  DiskStall& stall;
+  // What it was started with, whatever the host can do by now.
+  HostAbilities::Vsock kind;
+  kj::Maybe<kj::Own<ProcessHandle>> device;
+  bool isUp = false;
+  // The absence of a worker means something: this version's has the name we know.
+  bool isWorkerKnown = false;
+  kj::uint dialling = 0;
+  kj::Maybe<kj::TimePoint> lastRenewal;
+  kj::Maybe<kj::Own<kj::PromiseFulfiller<void>>> unplugged;
+
+  kj::Promise<void> untilDeviceEnds();
+  kj::Promise<void> replace();
+  kj::Promise<void> plug();
+  kj::Promise<void> unplug();
+  // Resolves when the device has stopped to serve the guest and was ended for it.
+  kj::Promise<void> watchWorker(kj::Duration pause);
+  bool endBrokenDevice();
+};
+
+}  // namespace bothy
