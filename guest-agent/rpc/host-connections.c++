@@ -134,8 +134,8 @@ kj::Promise<void> HostConnections::refuse(VsockStream& stream, rpc::Refusal why)
 }
 
 kj::Promise<void> HostConnections::sendCreditUpdates(VsockStream& stream, MessageGuard& messages) {
-  // First of all the Welcome is unheard.
-  for (;; co_await messages.untilUnheard()) {
+  // First of all the Welcome is unread.
+  for (;; co_await messages.untilUnread()) {
     const auto received = messages.received();
     for (kj::uint sent = 0;; ++sent) {
       co_await timer.afterDelay(sent < FIRST_CREDIT_UPDATES ? FIRST_CREDIT_UPDATE

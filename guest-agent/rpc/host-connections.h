@@ -37,11 +37,11 @@ constexpr size_t LANE_SHARE_BYTES = 256 * 1024;
 // Lanes for files that have the large buffer of the kernel at a time.
 constexpr kj::uint MAX_BULK_LANES = 4;
 
-// When the host's device is made to look whether the host's end of a lane is still there: so long after something was written
-// that has found no answer, a few times, and then at longer times.  A lane on which nothing is unanswered is left alone:
-// its end is told, for there is nothing unread.
-constexpr kj::Duration FIRST_CREDIT_UPDATE = 500 * kj::MILLISECONDS;
-constexpr kj::uint FIRST_CREDIT_UPDATES = 6;
+// When the host's device is made to look whether the host's end of a lane is still there: when nothing has come for so long
+// though something that was written may not have been read, a few times, and then at longer times.  A lane on which all has
+// been read is left alone: the device tells its end.
+constexpr kj::Duration FIRST_CREDIT_UPDATE = 300 * kj::MILLISECONDS;
+constexpr kj::uint FIRST_CREDIT_UPDATES = 10;
 constexpr kj::Duration LONGEST_CREDIT_UPDATE = 32 * kj::SECONDS;
 
 // The connections from the host: each says hello, is granted something, and is a lane from then on (lane.capnp).

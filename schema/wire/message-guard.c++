@@ -94,11 +94,11 @@ kj::Promise<kj::Maybe<capnp::MessageReaderAndFds>> MessageGuard::tryReadMessage(
   auto received = co_await inner.tryReadMessage(fdSpace, options, scratchSpace);
   KJ_IF_MAYBE (message, received) {
     ++messagesReceived;
-    unheard = false;
     partBytes = 0;
     auto root = message->reader->getRoot<Message>();
     // Known from the first getRoot() on.
     const auto bytes = message->reader->sizeInWords() * sizeof(capnp::word);
+    receipts.noteReceived(root);
     admit(root, bytes);
     ++turnMessages;
     turnBytes += bytes;
@@ -254,26 +254,26 @@ kj::Promise<void> MessageGuard::untilWritten(kj::Promise<void> done, Writing wri
   });
 }
 
-kj::Promise<void> MessageGuard::untilUnheard() {
-  if (unheard) return kj::READY_NOW;
+kj::Promise<void> MessageGuard::untilUnread() {
+  if (receipts.isAnyMissing()) return kj::READY_NOW;
   auto paf = kj::newPromiseAndFulfiller<void>();
-  awaitingUnheard = kj::mv(paf.fulfiller);
+  awaitingUnread = kj::mv(paf.fulfiller);
   return kj::mv(paf.promise);
 }
 
 void MessageGuard::noteSent(kj::ArrayPtr<const kj::ArrayPtr<const capnp::word>> segments,
                             Writing& writing) {
   for (auto segment : segments) writing.bytes += segment.size() * sizeof(capnp::word);
-  unheard = true;
-  KJ_IF_MAYBE (waiting, awaitingUnheard) {
-    (*waiting)->fulfill();
-    awaitingUnheard = nullptr;
-  }
   // Ours: it needs no limits.
   capnp::ReaderOptions options;
   options.traversalLimitInWords = kj::maxValue;
   capnp::SegmentArrayMessageReader reader(segments, options);
   auto message = reader.getRoot<Message>();
+  receipts.noteSent(message);
+  KJ_IF_MAYBE (waiting, awaitingUnread) {
+    (*waiting)->fulfill();
+    awaitingUnread = nullptr;
+  }
   switch (message.which()) {
     case Message::RETURN:
       ++writing.answers;

@@ -7,6 +7,8 @@
 #include <kj/map.h>
 #include <kj/timer.h>
 
+#include "wire/read-receipts.h"
+
 namespace bothy {
 
 // What a peer that is not trusted may do on an RPC connection.
@@ -49,10 +51,8 @@ public:
 
   // Messages that came so far.
   uint64_t received() const { return messagesReceived; }
-  // Whether a message was written after the last one that came.
-  bool isUnheard() const { return unheard; }
-  // Resolves when that is so.  One caller at a time.
-  kj::Promise<void> untilUnheard();
+  // Resolves when a message was written that the peer may not have read.  One caller at a time.
+  kj::Promise<void> untilUnread();
 
   // Tells how many bytes wait to be written: TwoPartyVatNetwork::getCurrentQueueSize().
   void watchQueue(kj::Function<size_t()> size) { queueBytes = kj::mv(size); }
@@ -107,8 +107,8 @@ private:
   kj::ListLink<MessageGuard> link;
   kj::Function<size_t()> queueBytes = []() -> size_t { return 0; };
   uint64_t messagesReceived = 0;
-  bool unheard = false;
-  kj::Maybe<kj::Own<kj::PromiseFulfiller<void>>> awaitingUnheard;
+  ReadReceipts receipts;
+  kj::Maybe<kj::Own<kj::PromiseFulfiller<void>>> awaitingUnread;
   kj::uint turnMessages = 0;
   size_t turnBytes = 0;
   kj::Duration turnTime = 0 * kj::NANOSECONDS;

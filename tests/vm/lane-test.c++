@@ -40,17 +40,17 @@ struct Lanes {
   }
   // Kills the clients when the guest has had their lanes, and waits until it has them no more: far less than it takes
   // to look at idle lanes.
-  void kill(kj::ArrayPtr<const pid_t> clients, uint tenths = 40) {
+  void kill(kj::ArrayPtr<const pid_t> clients) {
     KJ_DEFER(for (auto pid : clients)::kill(pid, SIGKILL));
     workspace.shell(
         kj::str("for i in $(seq 300); do test $(ss -H --vsock state established | "
                 "wc -l) -ge ",
                 before + CLIENTS - 1, " && exit 0; sleep 0.1; done; exit 1"));
     for (auto pid : clients) KJ_SYSCALL(::kill(pid, SIGKILL));
-    workspace.shell(kj::str("for i in $(seq ", tenths,
-                            "); do test $(ss -H --vsock state established | "
-                            "wc -l) -le ",
-                            before + 1, " && exit 0; sleep 0.1; done; exit 1"));
+    workspace.shell(
+        kj::str("for i in $(seq 40); do test $(ss -H --vsock state established | "
+                "wc -l) -le ",
+                before + 1, " && exit 0; sleep 0.1; done; exit 1"));
   }
   void startAndKill(kj::StringPtr arguments) {
     pid_t clients[CLIENTS];
@@ -97,8 +97,8 @@ TEST_CASE("P12 P41 the agent notices that a client was killed also after a resta
   for (auto& client : clients) client = lanes.start("exec test -- yes");
   lanes.workspace.shell("until test $(pgrep -c -x yes) = 3; do sleep 0.1; done");
   lanes.host.restart(SIGKILL);
-  // Now only the agent looks: see HostConnections for how often.
-  lanes.kill(clients, 400);
+  // Now only the agent looks.
+  lanes.kill(clients);
 }
 
 // Clients at work, each a `bothy` of its own.
