@@ -53,8 +53,8 @@ void measureFirstCalls(kj::Vector<Row>& rows, TestWorkspace& workspace) {
       callOn(workspace, lane.bootstrap().castAs<rpc::Files>());
     }));
     client = nullptr;
-    // Clients come one after the other: bothyd has the next connection ready by then.
-    workspace.host.timer.afterDelay(50 * kj::MILLISECONDS).wait(workspace.host.scope);
+    // Clients come one after the other: by then bothyd has dialled the next connection, which it does later than 50 ms.
+    workspace.host.timer.afterDelay(200 * kj::MILLISECONDS).wait(workspace.host.scope);
   }
 }
 
