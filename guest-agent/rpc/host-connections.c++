@@ -137,11 +137,19 @@ kj::Promise<void> HostConnections::sendCreditUpdates(VsockStream& stream, Messag
   // First of all the Welcome is unread.
   for (;; co_await messages.untilUnread()) {
     const auto received = messages.received();
-    for (kj::uint sent = 0;; ++sent) {
-      co_await timer.afterDelay(sent < FIRST_CREDIT_UPDATES ? FIRST_CREDIT_UPDATE
-                                                            : LONGEST_CREDIT_UPDATE);
+    for (kj::uint updates = 0;;) {
+      const auto sent = messages.sent();
+      const bool isEarly = updates < FIRST_CREDIT_UPDATES;
+      if (isEarly) {
+        co_await timer.afterDelay(FIRST_CREDIT_UPDATE);
+      } else {
+        co_await timer.afterDelay(LONGEST_CREDIT_UPDATE).exclusiveJoin(messages.untilSent());
+      }
       if (messages.received() != received) break;
-      stream.sendCreditUpdate();
+      // What was sent meanwhile may be unread for no longer than that.
+      const bool isNew = messages.sent() != sent;
+      updates = isNew ? 0 : updates + 1;
+      if (isEarly || !isNew) stream.sendCreditUpdate();
     }
   }
 }

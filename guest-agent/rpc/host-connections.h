@@ -38,8 +38,8 @@ constexpr size_t LANE_SHARE_BYTES = 256 * 1024;
 constexpr kj::uint MAX_BULK_LANES = 4;
 
 // When the host's device is made to look whether the host's end of a lane is still there: when nothing has come for so long
-// though something that was written may not have been read, a few times, and then at longer times.  A lane on which all has
-// been read is left alone: the device tells its end.
+// though something that was written may not have been read, a few times after the last write, and then at longer times.  A lane
+// on which all has surely been read is left alone: the device tells its end.
 constexpr kj::Duration FIRST_CREDIT_UPDATE = 300 * kj::MILLISECONDS;
 constexpr kj::uint FIRST_CREDIT_UPDATES = 10;
 constexpr kj::Duration LONGEST_CREDIT_UPDATE = 32 * kj::SECONDS;

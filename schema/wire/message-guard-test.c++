@@ -381,6 +381,33 @@ TEST_CASE("S01 a peer whose messages take long is read in turns") {
   CHECK(third.poll(w.scope));
 }
 
+TEST_CASE("S01 a peer leaves only so many calls unanswered, and streams wait before that") {
+  World w(Peer::ASKS);
+  auto ask = [&](uint32_t question) {
+    capnp::MallocMessageBuilder message;
+    message.initRoot<Message>().initCall().setQuestionId(question);
+    w.guard.writeMessage(nullptr, message.getSegmentsForOutput()).wait(w.scope);
+  };
+  uint32_t asked = 0;
+  while (asked < MessageGuard::MAX_QUESTIONS / 2 - 1) ask(asked++);
+  CHECK(w.guard.untilRoomToSend().poll(w.scope));
+  ask(asked++);
+  CHECK_FALSE(w.guard.untilRoomToSend().poll(w.scope));
+  CHECK(w.passes([](auto message) { message.initReturn().setAnswerId(0); }));
+  CHECK(w.guard.untilRoomToSend().poll(w.scope));
+  while (asked <= MessageGuard::MAX_QUESTIONS) ask(asked++);
+  CHECK_THROWS(ask(asked));
+}
+
+TEST_CASE("S01 a peer offers no capability of a third party") {
+  World w(Peer::ASKS);
+  CHECK_FALSE(w.passes([](auto message) {
+    auto call = message.initCall();
+    call.getSendResultsTo().setCaller();
+    call.initParams().initCapTable(1)[0].initThirdPartyHosted();
+  }));
+}
+
 TEST_CASE("P41 what was written and may not have been read is told") {
   World w(Peer::ASKS);
   auto unread = w.guard.untilUnread();
@@ -390,7 +417,7 @@ TEST_CASE("P41 what was written and may not have been read is told") {
   w.answer(1, 0);
   CHECK(unread.poll(w.scope));
   CHECK(w.guard.untilUnread().poll(w.scope));
-  w.addFinish(1);
+  w.addFinish(1, false);
   CHECK(w.passes());
   CHECK_FALSE(w.guard.untilUnread().poll(w.scope));
   CHECK(w.guard.received() == 2);

@@ -52,6 +52,8 @@ void requireShort(capnp::rpc::MessageTarget::Reader target) {
 }
 
 void requireShort(capnp::rpc::CapDescriptor::Reader descriptor) {
+  // The RPC system would import its vine.  There are two parties here.
+  KJ_REQUIRE(!descriptor.isThirdPartyHosted(), "the peer offers a capability of a third party");
   if (descriptor.isReceiverAnswer()) requireShort(descriptor.getReceiverAnswer());
 }
 
@@ -115,6 +117,7 @@ bool MessageGuard::hasRoom() {
 
 bool MessageGuard::hasRoomToSend() {
   if (unreadBytes() > rules.maxQueueBytes / 2) return false;
+  if (receipts.openQuestions() >= MAX_QUESTIONS / 2) return false;
   KJ_IF_MAYBE (shared, budget) return shared->hasRoomFor(heldBytes());
   return true;
 }
@@ -256,8 +259,12 @@ kj::Promise<void> MessageGuard::untilWritten(kj::Promise<void> done, Writing wri
 
 kj::Promise<void> MessageGuard::untilUnread() {
   if (receipts.isAnyMissing()) return kj::READY_NOW;
+  return untilSent();
+}
+
+kj::Promise<void> MessageGuard::untilSent() {
   auto paf = kj::newPromiseAndFulfiller<void>();
-  awaitingUnread = kj::mv(paf.fulfiller);
+  awaitingSent = kj::mv(paf.fulfiller);
   return kj::mv(paf.promise);
 }
 
@@ -270,10 +277,12 @@ void MessageGuard::noteSent(kj::ArrayPtr<const kj::ArrayPtr<const capnp::word>> 
   capnp::SegmentArrayMessageReader reader(segments, options);
   auto message = reader.getRoot<Message>();
   receipts.noteSent(message);
-  KJ_IF_MAYBE (waiting, awaitingUnread) {
+  KJ_IF_MAYBE (waiting, awaitingSent) {
     (*waiting)->fulfill();
-    awaitingUnread = nullptr;
+    awaitingSent = nullptr;
   }
+  KJ_REQUIRE(receipts.openQuestions() <= MAX_QUESTIONS,
+             "the peer leaves too many calls unanswered");
   switch (message.which()) {
     case Message::RETURN:
       ++writing.answers;

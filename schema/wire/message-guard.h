@@ -51,8 +51,11 @@ public:
 
   // Messages that came so far.
   uint64_t received() const { return messagesReceived; }
-  // Resolves when a message was written that the peer may not have read.  One caller at a time.
+  uint64_t sent() const { return receipts.sent(); }
+  // Resolves when a message was written that the peer may not have read.  One caller at a time, of this and of untilSent().
   kj::Promise<void> untilUnread();
+  // Resolves when the next one is written.
+  kj::Promise<void> untilSent();
 
   // Tells how many bytes wait to be written: TwoPartyVatNetwork::getCurrentQueueSize().
   void watchQueue(kj::Function<size_t()> size) { queueBytes = kj::mv(size); }
@@ -92,6 +95,9 @@ public:
   static constexpr kj::uint MAX_TRANSFORM = 16;
   // Capabilities that the peer gave and has not been given back.
   static constexpr kj::uint MAX_IMPORTS = 4096;
+  // Calls of ours that the peer leaves without a Return: each takes some KiB here for as long, also when its caller has given it
+  // up.  From half of it on, streams wait.
+  static constexpr kj::uint MAX_QUESTIONS = 4096;
   // How often it is looked whether there is room: twice as long after each time, within these bounds.
   static constexpr kj::Duration LEAST_QUEUE_PAUSE = 10 * kj::MILLISECONDS;
   static constexpr kj::Duration MOST_QUEUE_PAUSE = 160 * kj::MILLISECONDS;
@@ -108,7 +114,7 @@ private:
   kj::Function<size_t()> queueBytes = []() -> size_t { return 0; };
   uint64_t messagesReceived = 0;
   ReadReceipts receipts;
-  kj::Maybe<kj::Own<kj::PromiseFulfiller<void>>> awaitingUnread;
+  kj::Maybe<kj::Own<kj::PromiseFulfiller<void>>> awaitingSent;
   kj::uint turnMessages = 0;
   size_t turnBytes = 0;
   kj::Duration turnTime = 0 * kj::NANOSECONDS;

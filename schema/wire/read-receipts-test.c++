@@ -34,8 +34,11 @@ auto answer(uint32_t question, bool isLast = false) {
     message.getReturn().setNoFinishNeeded(isLast);
   };
 }
-auto finish(uint32_t question) {
-  return [=](Message::Builder message) { message.initFinish().setQuestionId(question); };
+auto finish(uint32_t question, bool crosses = false) {
+  return [=](Message::Builder message) {
+    message.initFinish().setQuestionId(question);
+    message.getFinish().setReleaseResultCaps(crosses);
+  };
 }
 
 TEST_CASE("P41 an answer proves that the call was read, and all before it") {
@@ -61,6 +64,33 @@ TEST_CASE("P41 that a peer calls proves nothing, that it has finished with an an
   CHECK(w.receipts.isAnyMissing());
   w.receive(finish(1));
   CHECK_FALSE(w.receipts.isAnyMissing());
+}
+
+TEST_CASE("P41 that a peer gives a question up proves nothing about the answer that crosses it") {
+  World w;
+  w.receive(call(1));
+  w.send(answer(1));
+  w.receive(finish(1, true));
+  CHECK(w.receipts.isAnyMissing());
+}
+
+TEST_CASE("S01 what is counted ends with its question, however the peer ends it") {
+  World w;
+  for (uint32_t question = 0; question < 1000; question++) {
+    w.receive(call(question));
+    w.receive(finish(question, true));
+    // The Return that says that it was cancelled.
+    w.send(answer(question));
+    w.receive(finish(question + 1));
+  }
+  CHECK(w.receipts.openAnswers() == 0);
+  w.receive(call(1));
+  w.send(answer(1, true));
+  CHECK(w.receipts.openAnswers() == 0);
+  w.send(call(1));
+  CHECK(w.receipts.openQuestions() == 1);
+  w.receive(answer(1));
+  CHECK(w.receipts.openQuestions() == 0);
 }
 
 TEST_CASE("P41 an answer that needs no Finish is proved by what comes after it") {

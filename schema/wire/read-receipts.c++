@@ -5,20 +5,16 @@ namespace bothy {
 using capnp::rpc::Message;
 
 void ReadReceipts::noteSent(Message::Reader message) {
-  ++sent;
-  auto note = [this](kj::HashMap<uint32_t, uint64_t>& open, uint32_t id) {
-    open.upsert(id, sent, [](uint64_t& last, uint64_t&& now) { last = now; });
-  };
+  ++sentCount;
   switch (message.which()) {
     case Message::BOOTSTRAP:
-      note(questions, message.getBootstrap().getQuestionId());
+      noteQuestion(questions, message.getBootstrap().getQuestionId(), sentCount);
       break;
     case Message::CALL:
-      note(questions, message.getCall().getQuestionId());
+      noteQuestion(questions, message.getCall().getQuestionId(), sentCount);
       break;
     case Message::RETURN:
-      if (!message.getReturn().getNoFinishNeeded())
-        note(answers, message.getReturn().getAnswerId());
+      noteReturn(message.getReturn());
       break;
     default:
       break;
@@ -27,21 +23,44 @@ void ReadReceipts::noteSent(Message::Reader message) {
 
 void ReadReceipts::noteReceived(Message::Reader message) {
   switch (message.which()) {
+    case Message::BOOTSTRAP:
+      noteQuestion(answers, message.getBootstrap().getQuestionId(), 0);
+      break;
+    case Message::CALL:
+      noteQuestion(answers, message.getCall().getQuestionId(), 0);
+      break;
     case Message::RETURN:
-      take(questions, message.getReturn().getAnswerId());
+      KJ_IF_MAYBE (asked, questions.find(message.getReturn().getAnswerId())) {
+        readCount = kj::max(readCount, *asked);
+        questions.erase(message.getReturn().getAnswerId());
+      }
       break;
     case Message::FINISH:
-      take(answers, message.getFinish().getQuestionId());
+      noteFinish(message.getFinish());
       break;
     default:
       break;
   }
 }
 
-void ReadReceipts::take(kj::HashMap<uint32_t, uint64_t>& open, uint32_t id) {
-  KJ_IF_MAYBE (message, open.find(id)) {
-    read = kj::max(read, *message);
-    open.erase(id);
+void ReadReceipts::noteQuestion(Messages& open, uint32_t id, uint64_t message) {
+  open.upsert(id, message, [](uint64_t& last, uint64_t&& now) { last = now; });
+}
+
+// One for a question that was given up before has no entry any more, and gets none: no Finish would take it away.
+void ReadReceipts::noteReturn(capnp::rpc::Return::Reader answer) {
+  if (answer.getNoFinishNeeded()) {
+    answers.erase(answer.getAnswerId());
+  } else KJ_IF_MAYBE (message, answers.find(answer.getAnswerId())) {
+    *message = sentCount;
+  }
+}
+
+void ReadReceipts::noteFinish(capnp::rpc::Finish::Reader finish) {
+  KJ_IF_MAYBE (message, answers.find(finish.getQuestionId())) {
+    // Who had read the Return has its capabilities and keeps them; else the two have crossed.
+    if (!finish.getReleaseResultCaps()) readCount = kj::max(readCount, *message);
+    answers.erase(finish.getQuestionId());
   }
 }
 

@@ -13,17 +13,27 @@ public:
   void noteReceived(capnp::rpc::Message::Reader message);
 
   // Whether one was sent after the last one that has surely been read.
-  bool isAnyMissing() const { return sent != read; }
+  bool isAnyMissing() const { return sentCount != readCount; }
+  // Messages that were sent so far.
+  uint64_t sent() const { return sentCount; }
+  // Questions of ours that have no Return.
+  size_t openQuestions() const { return questions.size(); }
+  // Questions of the peer's that have no Finish, or no Return that goes without one.
+  size_t openAnswers() const { return answers.size(); }
 
 private:
-  // Both count messages.
-  uint64_t sent = 0;
-  uint64_t read = 0;
-  // By question of ours that has no Return, and by question of the peer's that has ours and no Finish: the message.
-  kj::HashMap<uint32_t, uint64_t> questions;
-  kj::HashMap<uint32_t, uint64_t> answers;
+  using Messages = kj::HashMap<uint32_t, uint64_t>;
 
-  void take(kj::HashMap<uint32_t, uint64_t>& open, uint32_t id);
+  uint64_t sentCount = 0;
+  uint64_t readCount = 0;
+  // By question: the number of the message that asked it.
+  Messages questions;
+  // By question of the peer's: the number of its Return, 0 before that.
+  Messages answers;
+
+  void noteQuestion(Messages& open, uint32_t id, uint64_t message);
+  void noteReturn(capnp::rpc::Return::Reader answer);
+  void noteFinish(capnp::rpc::Finish::Reader finish);
 };
 
 }  // namespace bothy
