@@ -2,6 +2,7 @@
 
 #include <kj/async-io.h>
 #include <kj/vector.h>
+#include <malloc.h>
 #include <catch2/catch_test_macros.hpp>
 
 #include "schema/limits.capnp.h"
@@ -50,6 +51,27 @@ TEST_CASE("S01 only so many transfers of a lane are under way, and the others ha
     if (i != rpc::MAX_LANE_TRANSFERS) calls[i].wait(io.waitScope);
   }
   CHECK(reads.size() == 2 * rpc::MAX_LANE_TRANSFERS - 1);
+}
+
+TEST_CASE("S01 transfers that were given up while they waited keep no memory") {
+  auto io = kj::setupAsyncIo();
+  kj::Vector<kj::Own<kj::PromiseFulfiller<void>>> reads;
+  rpc::Files::Client files = newGrantedFiles(kj::heap<SlowFiles>(reads), {rpc::Verb::READ_FILES});
+  kj::Vector<kj::Promise<void>> calls;
+  for (kj::uint i = 0; i < rpc::MAX_LANE_TRANSFERS; i++) {
+    calls.add(files.readRequest().send().ignoreResult());
+  }
+  auto giveUp = [&](kj::uint count) {
+    for (kj::uint i = 0; i < count; i++) {
+      auto call = files.readRequest().send().ignoreResult();
+      io.waitScope.poll();
+    }
+    return mallinfo2().uordblks;
+  };
+  constexpr kj::uint CALLS = 10000;
+  constexpr size_t ALLOWED_BYTES = 64 * 1024;
+  const auto before = giveUp(100);
+  CHECK(giveUp(CALLS) < before + ALLOWED_BYTES);
 }
 
 }  // namespace

@@ -37,6 +37,7 @@ private:
   kj::Promise<void> inTurn(kj::Function<kj::Promise<void>()> transfer) {
     while (transfers >= rpc::MAX_LANE_TRANSFERS) {
       auto paf = kj::newPromiseAndFulfiller<void>();
+      std::erase_if(waiting, [](auto& waiter) { return !waiter->isWaiting(); });
       waiting.push_back(kj::mv(paf.fulfiller));
       co_await paf.promise;
     }

@@ -1,5 +1,6 @@
 #include "terminal/input-turns.h"
 
+#include <malloc.h>
 #include <catch2/catch_test_macros.hpp>
 
 namespace bothy {
@@ -25,6 +26,20 @@ TEST_CASE("turns come one at a time, in order, and who left the queue is passed 
   }
   fourth.wait(scope);
   CHECK(turns->next().poll(scope));
+}
+
+TEST_CASE("S01 those who left the queue keep no memory") {
+  kj::EventLoop loop;
+  kj::WaitScope scope(loop);
+  auto turns = kj::refcounted<InputTurns>();
+  auto held = turns->next().wait(scope);
+  auto leave = [&](int count) {
+    for (int i = 0; i < count; i++) turns->next().poll(scope);
+    return mallinfo2().uordblks;
+  };
+  constexpr size_t ALLOWED_BYTES = 64 * 1024;
+  const auto before = leave(100);
+  CHECK(leave(10000) < before + ALLOWED_BYTES);
 }
 
 }  // namespace

@@ -18,15 +18,15 @@ kj::Promise<kj::Own<void>> InputTurns::next() {
     return kj::Own<void>(kj::heap<Turn>(*this));
   }
   auto paf = kj::newPromiseAndFulfiller<kj::Own<void>>();
-  waiting.add(kj::mv(paf.fulfiller));
+  std::erase_if(waiting, [](auto& waiter) { return !waiter->isWaiting(); });
+  waiting.push_back(kj::mv(paf.fulfiller));
   return kj::mv(paf.promise);
 }
 
 void InputTurns::pass() {
   while (!waiting.empty()) {
     auto next = kj::mv(waiting.front());
-    for (size_t i = 1; i < waiting.size(); i++) waiting[i - 1] = kj::mv(waiting[i]);
-    waiting.removeLast();
+    waiting.pop_front();
     if (!next->isWaiting()) continue;
     // If the promise is dropped before it is seen, so is the turn, and the next one comes.
     next->fulfill(kj::heap<Turn>(*this));

@@ -2,7 +2,8 @@
 
 #include <kj/async.h>
 #include <kj/refcount.h>
-#include <kj/vector.h>
+
+#include <deque>
 
 namespace bothy {
 
@@ -16,7 +17,7 @@ public:
 private:
   class Turn;
   bool taken = false;
-  kj::Vector<kj::Own<kj::PromiseFulfiller<kj::Own<void>>>> waiting;
+  std::deque<kj::Own<kj::PromiseFulfiller<kj::Own<void>>>> waiting;
 
   void pass();
 };
