@@ -30,6 +30,7 @@
 #include "options.h"
 #include "process/process-host.h"
 #include "process/processes-facet.h"
+#include "process/text-file.h"
 #include "rpc/host-connections.h"
 #include "rpc/vsock-listener.h"
 #include "system/system-facet.h"
@@ -40,12 +41,23 @@ namespace {
 
 constexpr int EXIT_USAGE = 64;
 
-// What may be free between what is used when a lane ends: the next lane finds its memory there, without a fault for each page.
-constexpr size_t KEPT_FREE_BYTES = 256 * 1024;
+// What the agent may have grown by since its heap was last trimmed: the next lane finds its memory there, without a fault for
+// each page.
+constexpr uint64_t KEPT_GROWTH_BYTES = 256 * 1024;
+
+uint64_t residentBytes() {
+  // "SIZE RESIDENT ...", in pages: proc_pid_statm(5).
+  unsigned long long pages = 0;
+  sscanf(readTextFile("/proc/self/statm").cStr(), "%*u %llu", &pages);
+  return pages * static_cast<uint64_t>(getpagesize());
+}
 
 // What copies took goes back to the kernel.
 void trimHeap() {
-  if (mallinfo2().fordblks > KEPT_FREE_BYTES) malloc_trim(0);
+  static uint64_t trimmed = 0;
+  const auto now = residentBytes();
+  if (now > trimmed + KEPT_GROWTH_BYTES) malloc_trim(0);
+  trimmed = now > trimmed + KEPT_GROWTH_BYTES ? residentBytes() : kj::min(trimmed, now);
 }
 
 // Every room of the agent, joined to one event loop.
