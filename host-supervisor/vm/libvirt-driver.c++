@@ -171,6 +171,8 @@ public:
   }
 
   kj::Promise<void> whenNotDialling() override {
+    host.holdsDials = true;
+    KJ_DEFER(host.holdsDials = false);
     auto isDialling = [this]() {
       for (auto& machine : machines) {
         if (machine.value->isDialling()) return true;

@@ -137,9 +137,14 @@ kj::Promise<void> LibvirtMachine::serve() {
 }
 
 kj::Promise<kj::Own<kj::AsyncIoStream>> LibvirtMachine::dial(uint32_t port) {
-  if (ending) return KJ_EXCEPTION(DISCONNECTED, "the machine ends", spec.name);
-  if (isStalled()) return KJ_EXCEPTION(DISCONNECTED, "the machine stands still", spec.name);
-  return dialable.addBranch().then([this, port]() { return vsock.dial(port); });
+  co_await dialable.addBranch();
+  auto require = [this](bool condition, kj::StringPtr why) {
+    if (!condition) kj::throwFatalException(KJ_EXCEPTION(DISCONNECTED, why, spec.name));
+  };
+  require(!ending, "the machine ends");
+  require(!isStalled(), "the machine stands still");
+  require(!host.holdsDials, "bothyd is about to end");
+  co_return co_await vsock.dial(port);
 }
 
 void LibvirtMachine::beginStall() {

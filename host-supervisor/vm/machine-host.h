@@ -16,6 +16,8 @@ struct MachineHost {
   HostAbilities abilities;
   kj::Own<LibvirtConnection> libvirt;
   kj::Maybe<VmDriver::Events&> listener;
+  // Nothing is dialled: see VmDriver::whenNotDialling().
+  bool holdsDials = false;
 
   kj::Timer& timer() { return io.provider->getTimer(); }
   // The group of the QEMU that runs as `user`: that user's own, unless a libvirt of the host's own needs another to open

@@ -66,7 +66,8 @@ void MachineVsock::adopt(const ProcessIdentity& identity) {
   record.vsockDevice = identity;
   device = ProcessHandle::open(host.io.unixEventPort, identity);
   isUp = device != nullptr;
-  // One without a worker was not plugged yet, or has lost it to a dial that bothyd's end broke off.
+  // One without a worker was not plugged yet, or has lost it to a dial that bothyd's end broke off; or it is of a version whose worker
+  // has a name that we do not know.  It is replaced in each case.
   isWorkerKnown = true;
 }
 

@@ -48,7 +48,7 @@ private:
   HostAbilities::Vsock kind;
   kj::Maybe<kj::Own<ProcessHandle>> device;
   bool isUp = false;
-  // The absence of a worker means something: this version's has the name we know.
+  // The absence of a worker means something.
   bool isWorkerKnown = false;
   kj::uint dialling = 0;
   kj::Maybe<kj::TimePoint> lastRenewal;

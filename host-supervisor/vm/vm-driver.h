@@ -133,8 +133,8 @@ public:
   virtual kj::Promise<kj::Array<kj::String>> removeStrays(
       kj::ArrayPtr<const kj::StringPtr> known) = 0;
 
-  // Resolves in a moment in which no dial is under way.  A process that ends in another may end a vsock device with the dial
-  // that it breaks off, and so every stream of a machine.  No deadline of its own: the caller sets one.
+  // Resolves when no dial is under way, and lets none begin while it is held.  A process that ends at another moment may end a vsock
+  // device with the dial that it breaks off, and so every stream of a machine.  No deadline of its own: the caller sets one.
   virtual kj::Promise<void> whenNotDialling() = 0;
 };
 

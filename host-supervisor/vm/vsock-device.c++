@@ -1,6 +1,7 @@
 #include "vm/vsock-device.h"
 
 #include <dirent.h>
+#include <errno.h>
 #include <fcntl.h>
 #include <signal.h>
 #include <string.h>
@@ -35,11 +36,14 @@ constexpr kj::StringPtr WORKER_NAME = "vring_worker"_kj;
 bool hasVsockWorker(pid_t device) {
   auto tasks = kj::str("/proc/", device, "/task");
   DIR* threads = opendir(tasks.cStr());
-  if (threads == nullptr) return false;
+  // One that cannot be looked at is not taken for broken.
+  auto isGone = [] { return errno == ENOENT || errno == ESRCH; };
+  if (threads == nullptr) return !isGone();
   KJ_DEFER(closedir(threads));
   while (auto thread = readdir(threads)) {
     int fd = open(kj::str(tasks, "/", thread->d_name, "/comm").cStr(), O_RDONLY | O_CLOEXEC);
-    if (fd < 0) continue;
+    if (fd < 0 && isGone()) continue;
+    if (fd < 0) return true;
     kj::AutoCloseFd owned(fd);
     char name[32];
     ssize_t size = read(fd, name, sizeof(name));
