@@ -43,7 +43,7 @@ kj::Array<rpc::Event::Reader> EventRecord::all() {
 }
 
 void EventRecord::waitUntil(kj::Function<bool()> condition, kj::StringPtr what) {
-  auto deadline = host.timer.now() + SupervisedHost::LIMIT;
+  auto deadline = host.now() + SupervisedHost::LIMIT;
   while (!condition()) {
     auto paf = kj::newPromiseAndFulfiller<void>();
     changed = kj::mv(paf.fulfiller);

@@ -123,7 +123,7 @@ void SupervisedHost::restart(int signal) {
 kj::Own<RpcConnection> SupervisedHost::connect() {
   auto address =
       wait(io.provider->getNetwork().parseAddress(kj::str("unix:", socket())), "the socket's name");
-  auto deadline = timer.now() + LIMIT;
+  auto deadline = now() + LIMIT;
   for (;;) {
     kj::Maybe<kj::Own<kj::AsyncIoStream>> attempt;
     address->connect()

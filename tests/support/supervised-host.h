@@ -62,11 +62,16 @@ public:
   kj::String socket() const { return kj::str(root, "/run/bothyd.sock"); }
   kj::String log() const { return kj::str(root, "/bothyd.log"); }
 
+  // The time.  For the timer it goes on when the loop looks, and the test may have been elsewhere meanwhile.
+  kj::TimePoint now() {
+    scope.poll();
+    return timer.now();
+  }
+
   // Waits for `promise`, at most LIMIT; fails the test with what was waited for.
   template <typename T>
   T wait(kj::Promise<T> promise, kj::StringPtr what, kj::Duration limit = LIMIT) {
-    // Time goes by for the timer when the loop looks: the test may have been elsewhere.
-    scope.poll(0);
+    now();
     return timer.timeoutAfter(limit, kj::mv(promise))
         .catch_([what = kj::heapString(what)](kj::Exception&& e) -> kj::Promise<T> {
           e.wrapContext(__FILE__, __LINE__, kj::heapString(what));

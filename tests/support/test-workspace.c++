@@ -309,7 +309,7 @@ kj::Promise<void> TestTerminal::nextChange() {
 }
 
 void TestTerminal::waitUntil(kj::Function<bool()> condition, kj::StringPtr what) {
-  auto deadline = workspace.host.timer.now() + SupervisedHost::LIMIT;
+  auto deadline = workspace.host.now() + SupervisedHost::LIMIT;
   while (!condition()) {
     auto next = nextChange();
     if (condition()) break;
