@@ -22,7 +22,7 @@ kj::Promise<kj::Maybe<capnp::MessageReaderAndFds>> ClientMessageStream::tryReadM
 kj::Promise<void> ClientMessageStream::writeMessage(
     kj::ArrayPtr<const int> fds, kj::ArrayPtr<const kj::ArrayPtr<const capnp::word>> segments) {
   if (fds.size() == 0) return inner.writeMessage(nullptr, segments);
-  auto copies = kj::heapArrayBuilder<kj::AutoCloseFd>(fds.size());
+  auto copies = kj::heapArrayBuilder<SharedFd>(fds.size());
   auto numbers = kj::heapArrayBuilder<int>(fds.size());
   for (int number : fds) {
     KJ_IF_MAYBE (copy, descriptors.duplicate(number)) {

@@ -17,11 +17,11 @@ DescriptorTable::Entry::~Entry() noexcept(false) {
   table.descriptors.erase(number);
 }
 
-kj::Maybe<kj::AutoCloseFd> DescriptorTable::duplicate(int number) const {
+kj::Maybe<SharedFd> DescriptorTable::duplicate(int number) const {
   KJ_IF_MAYBE (fd, descriptors.find(number)) {
     int copy;
     KJ_SYSCALL(copy = fcntl(*fd, F_DUPFD_CLOEXEC, 0));
-    return kj::AutoCloseFd(copy);
+    return SharedFd(kj::AutoCloseFd(copy));
   }
   return nullptr;
 }

@@ -1,8 +1,9 @@
 #pragma once
 
-#include <kj/io.h>
 #include <kj/map.h>
 #include <kj/memory.h>
+
+#include "loop/shared-fd.h"
 
 namespace bothy {
 
@@ -28,7 +29,7 @@ public:
   };
 
   // None: what had this number is gone.
-  kj::Maybe<kj::AutoCloseFd> duplicate(int number) const;
+  kj::Maybe<SharedFd> duplicate(int number) const;
 
 private:
   // Above all that the kernel gives (fs.nr_open), so that no number of either kind passes for the other.

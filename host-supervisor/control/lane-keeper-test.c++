@@ -11,6 +11,7 @@
 #include <catch2/catch_test_macros.hpp>
 
 #include "control/supervisor-fixture.h"
+#include "loop/lingering-socket.h"
 
 namespace bothy {
 namespace {
@@ -205,6 +206,32 @@ TEST_CASE("S01 a client holds only so many lanes, those that have ended among th
   lanes.removeLast();
   f.settle();
   CHECK(f.connect("demo").wait(f.scope).getOutcome().isConnected());
+}
+
+TEST_CASE("S01 a lane whose close lasts for long holds the event loop up for nobody") {
+  Fixture f;
+  f.create("demo").wait(f.scope);
+  auto& clock = kj::systemPreciseMonotonicClock();
+  LingeringSocket lingering;
+  int raw;
+  KJ_SYSCALL(raw = fcntl(lingering.socket, F_DUPFD_CLOEXEC, 0));
+  auto stream =
+      f.io.lowLevelProvider->wrapSocketFd(raw, kj::LowLevelAsyncIoProvider::TAKE_OWNERSHIP |
+                                                   kj::LowLevelAsyncIoProvider::ALREADY_CLOEXEC);
+  auto lane = f.lanes.keep({1000, kj::mv(stream)}, KJ_ASSERT_NONNULL(f.find("demo")->machine()),
+                           {kj::str("demo"), "commands", ClientIdentity{1, 0, 0}, nullptr});
+  lingering.socket = nullptr;
+  const auto begin = clock.now();
+  {
+    auto dropped = kj::mv(lane);
+  }
+  for (int i = 0; i < 2; i++) {
+    f.settle();
+    f.advance(LANE_END_LIMIT);
+  }
+  f.settle();
+  CHECK(clock.now() - begin < LingeringSocket::LINGER / 2);
+  CHECK(f.endedLanes.size() == 1);
 }
 
 TEST_CASE("S01 bothyd takes no descriptor from a client") {

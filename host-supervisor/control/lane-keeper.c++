@@ -14,11 +14,11 @@ using FdObserver = kj::UnixEventPort::FdObserver;
 // The device closes all its lanes at once, but they are heard of one after the other.
 constexpr kj::Duration REASON_PAUSE = 50 * kj::MILLISECONDS;
 
-kj::AutoCloseFd duplicateOf(kj::AsyncIoStream& stream) {
+SharedFd duplicateOf(kj::AsyncIoStream& stream) {
   int fd;
   KJ_SYSCALL(
       fd = fcntl(KJ_REQUIRE_NONNULL(stream.getFd(), "a lane is no socket"), F_DUPFD_CLOEXEC, 0));
-  return kj::AutoCloseFd(fd);
+  return SharedFd(kj::AutoCloseFd(fd));
 }
 
 }  // namespace
@@ -71,7 +71,7 @@ private:
   const uint64_t number;
   kj::Own<Machine> machine;
   const Terms terms;
-  kj::AutoCloseFd fd;
+  SharedFd fd;
   kj::Own<DescriptorTable::Entry> entry;
   const int descriptor;
   kj::Own<FdObserver> hangUp;
@@ -125,8 +125,10 @@ rpc::Lane::Client LaneKeeper::keep(AgentLink::OpenedLane lane, kj::Own<Machine> 
   return kj::heap<Facet>(*this, kj::mv(lane), kj::mv(machine), kj::mv(terms));
 }
 
+// A client has the socket too, and may have made its close last for ever: that is left to a SharedFd.
+//
 // The descriptor stays open meanwhile: vhost-device-vsock 0.3.0 misses the end of one that is closed with bytes unread.
-kj::Promise<void> LaneKeeper::close(kj::AutoCloseFd fd, uint64_t lane, kj::Own<Machine> machine) {
+kj::Promise<void> LaneKeeper::close(SharedFd fd, uint64_t lane, kj::Own<Machine> machine) {
   shutdown(fd, SHUT_RDWR);
   auto ending = machine->endLane(lane);
   co_await timer.timeoutAfter(LANE_END_LIMIT, kj::mv(ending)).catch_([](kj::Exception&&) {});

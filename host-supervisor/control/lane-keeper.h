@@ -5,6 +5,7 @@
 #include <kj/timer.h>
 
 #include "control/client-connection.h"
+#include "loop/shared-fd.h"
 #include "schema/supervisor.capnp.h"
 #include "workspace/machine.h"
 
@@ -47,7 +48,7 @@ private:
   kj::HashMap<uint64_t, kj::uint> held;  // by client
   kj::TaskSet ending;
 
-  kj::Promise<void> close(kj::AutoCloseFd fd, uint64_t lane, kj::Own<Machine> machine);
+  kj::Promise<void> close(SharedFd fd, uint64_t lane, kj::Own<Machine> machine);
   void taskFailed(kj::Exception&& exception) override;
 };
 
