@@ -208,6 +208,51 @@ TEST_CASE("S01 a client holds only so many lanes, those that have ended among th
   CHECK(f.connect("demo").wait(f.scope).getOutcome().isConnected());
 }
 
+TEST_CASE("S01 lanes that are under way count among those that a client holds") {
+  Fixture f;
+  f.create("demo").wait(f.scope);
+  constexpr kj::uint BEYOND = 20;
+  kj::uint refused = 0;
+  auto connects =
+      kj::heapArrayBuilder<kj::Promise<kj::Maybe<rpc::Lane::Client>>>(MAX_HELD_LANES + BEYOND);
+  for (kj::uint i = 0; i < MAX_HELD_LANES + BEYOND; i++) {
+    connects.add(f.connect("demo").then(
+        [](auto&& connected) -> kj::Maybe<rpc::Lane::Client> { return connected.getLane(); },
+        [&refused](kj::Exception&& e) -> kj::Maybe<rpc::Lane::Client> {
+          if (e.getType() == kj::Exception::Type::OVERLOADED) ++refused;
+          return nullptr;
+        }));
+  }
+  auto lanes = kj::joinPromises(connects.finish()).wait(f.scope);
+  CHECK(refused == BEYOND);
+}
+
+TEST_CASE("S01 a lane that is being closed counts among those that its client holds") {
+  Fixture f;
+  f.create("demo").wait(f.scope);
+  f.answersEndLanes = false;
+  kj::Vector<rpc::Lane::Client> lanes;
+  for (kj::uint i = 0; i < MAX_HELD_LANES; i++) {
+    lanes.add(f.connect("demo").wait(f.scope).getLane());
+  }
+  lanes.clear();
+  f.settle();
+  REQUIRE(f.endedLanes.size() == MAX_HELD_LANES);
+  auto isRefused = [&]() {
+    return f.connect("demo")
+        .then([](auto&&) { return false; },
+              [](kj::Exception&& e) { return e.getType() == kj::Exception::Type::OVERLOADED; })
+        .wait(f.scope);
+  };
+  CHECK(isRefused());
+  // Of FakeAgents the ends of lanes close when they hear of it.
+  for (int i = 0; i < 3; i++) {
+    f.advance(LANE_END_LIMIT);
+    f.settle();
+  }
+  CHECK_FALSE(isRefused());
+}
+
 TEST_CASE("S01 a lane whose close lasts for long holds the event loop up for nobody") {
   Fixture f;
   f.create("demo").wait(f.scope);
@@ -267,7 +312,11 @@ TEST_CASE("P41 a connect whose answer is lost may be repeated, and leaves nothin
     // Given up before the answer, and with the connection that it would come over.
     auto lost = f.connect("demo");
     if (i % 2 == 0) lost.poll(f.scope);
-    if (i % 10 == 0) f.serve();
+    if (i % 10 == 0) {
+      f.serve();
+      f.settle();
+      f.advance(LANE_END_LIMIT);
+    }
   }
   CHECK(f.connect("demo").wait(f.scope).getOutcome().isConnected());
   f.settle();

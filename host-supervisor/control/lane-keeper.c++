@@ -40,17 +40,12 @@ public:
     // The reader's own setting, which it sets as it likes.
     const int oneByte = 1;
     KJ_SYSCALL(setsockopt(fd, SOL_SOCKET, SO_RCVLOWAT, &oneByte, sizeof(oneByte)));
-    ++keeper.held.findOrCreate(terms.client.number, [&]() {
-      return decltype(keeper.held)::Entry{terms.client.number, 0};
-    });
     KJ_LOG(INFO, "a lane begins", terms.workspace, number, terms.purpose, terms.client.number,
            terms.client.pid, terms.client.uid);
     following = ended.addBranch().ignoreResult().eagerlyEvaluate(nullptr);
   }
 
   ~Facet() noexcept(false) {
-    auto& count = KJ_ASSERT_NONNULL(keeper.held.find(terms.client.number));
-    if (--count == 0) keeper.held.erase(terms.client.number);
     following = nullptr;
     ended = nullptr;
     if (!isOver) {
@@ -70,7 +65,7 @@ private:
   LaneKeeper& keeper;
   const uint64_t number;
   kj::Own<Machine> machine;
-  const Terms terms;
+  Terms terms;
   SharedFd fd;
   kj::Own<DescriptorTable::Entry> entry;
   const int descriptor;
@@ -100,7 +95,9 @@ private:
     hangUp = nullptr;
     // An answer that still waits to be written must not find what has the descriptor's number next.
     entry = nullptr;
-    keeper.ending.add(keeper.close(kj::mv(fd), number, kj::addRef(*machine)));
+    // Who holds a lane that has ended holds its place too.
+    auto place = terms.place.map([](kj::Own<Place>& place) { return kj::addRef(*place); });
+    keeper.ending.add(keeper.close(kj::mv(fd), number, kj::addRef(*machine), kj::mv(place)));
   }
 
   kj::Promise<rpc::LaneEnd> reason() {
@@ -113,8 +110,19 @@ private:
 
 LaneKeeper::~LaneKeeper() noexcept(false) {}
 
-void LaneKeeper::requireRoom(const ClientIdentity& client) {
-  if (held.find(client.number).orDefault(0) < MAX_HELD_LANES) return;
+LaneKeeper::Place::Place(LaneKeeper& keeper, uint64_t client) : keeper(keeper), client(client) {
+  ++keeper.held.findOrCreate(client, [&]() { return decltype(keeper.held)::Entry{client, 0}; });
+}
+
+LaneKeeper::Place::~Place() noexcept(false) {
+  auto& count = KJ_ASSERT_NONNULL(keeper.held.find(client));
+  if (--count == 0) keeper.held.erase(client);
+}
+
+kj::Own<LaneKeeper::Place> LaneKeeper::requireRoom(const ClientIdentity& client) {
+  if (held.find(client.number).orDefault(0) < MAX_HELD_LANES) {
+    return kj::refcounted<Place>(*this, client.number);
+  }
   kj::throwFatalException(KJ_EXCEPTION(
       OVERLOADED, kj::str("this client holds ", MAX_HELD_LANES,
                           " lanes: it has to drop some, those that have ended among them")));
@@ -128,7 +136,8 @@ rpc::Lane::Client LaneKeeper::keep(AgentLink::OpenedLane lane, kj::Own<Machine> 
 // A client has the socket too, and may have made its close last for ever: that is left to a SharedFd.
 //
 // The descriptor stays open meanwhile: vhost-device-vsock 0.3.0 misses the end of one that is closed with bytes unread.
-kj::Promise<void> LaneKeeper::close(SharedFd fd, uint64_t lane, kj::Own<Machine> machine) {
+kj::Promise<void> LaneKeeper::close(SharedFd fd, uint64_t lane, kj::Own<Machine> machine,
+                                    kj::Maybe<kj::Own<Place>> place) {
   shutdown(fd, SHUT_RDWR);
   auto ending = machine->endLane(lane);
   co_await timer.timeoutAfter(LANE_END_LIMIT, kj::mv(ending)).catch_([](kj::Exception&&) {});

@@ -2,6 +2,7 @@
 
 #include <kj/async-unix.h>
 #include <kj/map.h>
+#include <kj/refcount.h>
 #include <kj/timer.h>
 
 #include "control/client-connection.h"
@@ -14,7 +15,7 @@ namespace bothy {
 // How long the agent may take to close a lane that was ended here.
 constexpr kj::Duration LANE_END_LIMIT = 1 * kj::SECONDS;
 
-// Lanes that a client may hold, with those that have ended and those that are under way.
+// Lanes that a client may hold, with those that have ended, those that are under way and those that are being closed.
 constexpr kj::uint MAX_HELD_LANES = 64;
 
 // The lives of the lanes that clients hold.
@@ -24,18 +25,31 @@ public:
   ~LaneKeeper() noexcept(false);
   KJ_DISALLOW_COPY_AND_MOVE(LaneKeeper);
 
+  // One of the lanes that a client may hold, for as long as this object lives, which the keeper outlives.
+  class Place final: public kj::Refcounted {
+  public:
+    Place(LaneKeeper& keeper, uint64_t client);
+    ~Place() noexcept(false);
+    KJ_DISALLOW_COPY_AND_MOVE(Place);
+
+  private:
+    LaneKeeper& keeper;
+    const uint64_t client;
+  };
+  // To be taken before a lane is opened, and kept until it is closed.  Fails with OVERLOADED where the client has as many as it may.
+  kj::Own<Place> requireRoom(const ClientIdentity& client);
+
   // Whose it is, for the log.
   struct Terms {
     kj::String workspace;
     kj::StringPtr purpose;
     ClientIdentity client;
     kj::Maybe<kj::Duration> lifetime;
+    // None: it counts as nobody's.
+    kj::Maybe<kj::Own<Place>> place = nullptr;
   };
   // The capability that comes with the lane's descriptor, see Lane in supervisor.capnp.
   rpc::Lane::Client keep(AgentLink::OpenedLane lane, kj::Own<Machine> machine, Terms terms);
-
-  // Fails with OVERLOADED where the client holds too many.
-  void requireRoom(const ClientIdentity& client);
 
   // Of the lanes, for clients' connections.
   DescriptorTable descriptors;
@@ -48,7 +62,8 @@ private:
   kj::HashMap<uint64_t, kj::uint> held;  // by client
   kj::TaskSet ending;
 
-  kj::Promise<void> close(SharedFd fd, uint64_t lane, kj::Own<Machine> machine);
+  kj::Promise<void> close(SharedFd fd, uint64_t lane, kj::Own<Machine> machine,
+                          kj::Maybe<kj::Own<Place>> place);
   void taskFailed(kj::Exception&& exception) override;
 };
 

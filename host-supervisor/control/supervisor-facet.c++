@@ -206,7 +206,8 @@ kj::Promise<void> SupervisorFacet::connect(ConnectContext context) {
     context.getResults().initOutcome().setUnsupported(*why);
     co_return;
   }
-  lanes.requireRoom(client);
+  // Taken before others may run.
+  auto place = lanes.requireRoom(client);
   auto lifetime = grant.get<LaneGrant>().lifetime;
   kj::Maybe<AgentLink::OpenedLane> opened;
   kj::Maybe<kj::String> fault;
@@ -219,8 +220,9 @@ kj::Promise<void> SupervisorFacet::connect(ConnectContext context) {
     co_return;
   }
   auto results = context.getResults();
-  results.setLane(lanes.keep(kj::mv(KJ_ASSERT_NONNULL(opened)), kj::mv(machine),
-                             {kj::str(workspace->row().name), nameOf(wanted), client, lifetime}));
+  results.setLane(lanes.keep(
+      kj::mv(KJ_ASSERT_NONNULL(opened)), kj::mv(machine),
+      {kj::str(workspace->row().name), nameOf(wanted), client, lifetime, kj::mv(place)}));
   describe(results.initOutcome().initConnected(), *workspace);
 }
 

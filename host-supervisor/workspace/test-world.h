@@ -72,7 +72,10 @@ struct TestWorld {
     }
     kj::Promise<void> endLanes(EndLanesContext context) override {
       world.endedLanes.add(context.getParams().getWhich().getLane());
-      return kj::READY_NOW;
+      if (world.answersEndLanes) return kj::READY_NOW;
+      auto paf = kj::newPromiseAndFulfiller<void>();
+      world.unansweredEnds.add(kj::mv(paf.fulfiller));
+      return kj::mv(paf.promise);
     }
   };
 
@@ -82,6 +85,7 @@ struct TestWorld {
   kj::TimerImpl timer{kj::origin<kj::TimePoint>()};
   bool agentAnswers = true;
   bool powersOff = true;
+  bool answersEndLanes = true;
   // The devices of machines keep their ends of lanes open, whoever closes the others.
   bool keepsLanes = false;
   kj::Vector<kj::AutoCloseFd> keptLanes;
@@ -91,6 +95,7 @@ struct TestWorld {
   // An agent for each dial, of this machine.
   kj::Vector<kj::Own<FakeAgent>> served;
   kj::Vector<uint64_t> endedLanes;
+  kj::Vector<kj::Own<kj::PromiseFulfiller<void>>> unansweredEnds;
   FakeVmDriver driver;
   FakeKeyKeeper keys;
   FakeVolumeStore volumes;
