@@ -79,6 +79,11 @@ public:
     return false;
   }
 
+  void dropControl() override {
+    following = nullptr;
+    lane = nullptr;
+  }
+
   kj::Promise<OpenedLane> openLane(LaneGrant grant) override {
     grant.lane = nextLane++;
     reports.expect(grant.lane);

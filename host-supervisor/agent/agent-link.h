@@ -22,6 +22,9 @@ public:
   // Whether the control lane stands at this moment.
   virtual bool isLinked() = 0;
 
+  // Drops the control lane, whose agent does not answer: calls on it fail with DISCONNECTED, and the next one opens another.
+  virtual void dropControl() = 0;
+
   // Waits for a VM that is booting: tries again until it answers.  No deadline of its own.
   virtual kj::Promise<void> ready() = 0;
 

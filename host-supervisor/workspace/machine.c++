@@ -25,13 +25,16 @@ kj::StringPtr wordFor(rpc::LaneEvent::What why) {
 
 Machine::Machine(kj::Timer& timer, kj::StringPtr workspace, kj::Own<RunningVm> vmParam,
                  kj::Array<const kj::byte> secret, uint64_t firstLane)
-    : vm(kj::mv(vmParam)),
+    : timer(timer),
+      workspace(kj::str(workspace)),
+      vm(kj::mv(vmParam)),
       link(newAgentLink(
           timer, kj::mv(secret), firstLane, [this]() { return vm->dial(rpc::AGENT_PORT); },
           [name = kj::str(workspace)](uint64_t lane, rpc::LaneEvent::What why) {
             auto reason = wordFor(why);
             KJ_LOG(INFO, "the agent has closed a lane", name, lane, reason);
-          })) {}
+          })),
+      endings(*this) {}
 
 Machine::~Machine() noexcept(false) {}
 
@@ -56,12 +59,23 @@ kj::Promise<AgentLink::OpenedLane> Machine::openLane(LaneGrant grant) {
 }
 
 kj::Promise<void> Machine::endLane(uint64_t lane) {
-  auto self = kj::addRef(*this);
-  if (!isLinked()) co_return;
-  auto agent = co_await control();
+  if (!isLinked()) return kj::READY_NOW;
+  auto ending = askForEnd(lane).fork();
+  endings.add(ending.addBranch());
+  return ending.addBranch().attach(kj::addRef(*this));
+}
+
+kj::Promise<void> Machine::askForEnd(uint64_t lane) {
+  auto agent = co_await requireLink().control();
   auto request = agent.endLanesRequest();
   request.initWhich().setLane(lane);
-  co_await request.send().ignoreResult();
+  // When the control lane goes, all that were asked over it fail, and drop no other.
+  auto unanswered = timer.afterDelay(END_ANSWER_LIMIT).then([this]() {
+    if (!isLinked()) return;
+    KJ_LOG(WARNING, "the agent does not answer; its control lane is opened anew", workspace);
+    KJ_IF_MAYBE (l, link) (*l)->dropControl();
+  });
+  co_await request.send().ignoreResult().exclusiveJoin(kj::mv(unanswered));
 }
 
 bool Machine::isLinked() {

@@ -9,9 +9,14 @@
 
 namespace bothy {
 
+// How long the agent may leave it unanswered that a lane is to end, before its control lane is dropped with all that it has not
+// answered: each question takes memory here until its answer comes, and an agent may never give one.  An agent that is alive
+// answers within seconds, however slow its machine is; and a control lane is dropped at most once in this time.
+constexpr kj::Duration END_ANSWER_LIMIT = 10 * kj::SECONDS;
+
 // One boot of a workspace: its VM and the way to its agent.  Outlives the VM in the hands of clients; then
 // every call fails with DISCONNECTED.  Dropping it leaves the VM running.
-class Machine final: public kj::Refcounted {
+class Machine final: public kj::Refcounted, private kj::TaskSet::ErrorHandler {
 public:
   // `workspace`: for the log.  `firstLane`: see newAgentLink().
   Machine(kj::Timer& timer, kj::StringPtr workspace, kj::Own<RunningVm> vm,
@@ -22,7 +27,7 @@ public:
   kj::Promise<rpc::AgentControl::Client> control();
   kj::Promise<void> ready();
   kj::Promise<AgentLink::OpenedLane> openLane(LaneGrant grant);
-  // Asks the agent to close it; returns when it is closed.
+  // Asks the agent to close it; returns when it is closed.  Who drops the promise does not take the question back.
   kj::Promise<void> endLane(uint64_t lane);
 
   // Whether the control lane stands.
@@ -42,11 +47,16 @@ public:
   bool isRetired() const { return link == nullptr; }
 
 private:
+  kj::Timer& timer;
+  const kj::String workspace;
   kj::Own<RunningVm> vm;
   std::vector<kj::Own<kj::PromiseFulfiller<void>>> awaitingStall;
   kj::Maybe<kj::Own<AgentLink>> link;
+  kj::TaskSet endings;  // of lanes, that the agent was asked for
 
   AgentLink& requireLink();
+  kj::Promise<void> askForEnd(uint64_t lane);
+  void taskFailed(kj::Exception&&) override {}
 };
 
 }  // namespace bothy
