@@ -198,7 +198,7 @@ TEST_CASE("an idle machine does not wake its agent") {
   // The agent's count of voluntary switches, read by the guest itself: asking the agent would wake it.  Some
   // seconds after it has spoken it makes its device look for the client, see HostConnections.
   auto count = workspace.shell(
-      "w() { awk '/^voluntary/ { print $2 }' /proc/1/status; }; sleep 4; a=$(w); sleep 5; b=$(w); "
+      "w() { awk '/^voluntary/ { print $2 }' /proc/1/status; }; sleep 10; a=$(w); sleep 5; b=$(w); "
       "echo $((b - a))",
       "root");
   CHECK(count == "0");
