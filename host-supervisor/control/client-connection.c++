@@ -11,6 +11,17 @@ namespace {
 // Of one message to a client.
 constexpr kj::uint MAX_DESCRIPTORS = 1;
 
+// A client that reads nothing is not read either, with so much on its way to it.
+constexpr size_t CLIENT_QUEUE_BYTES = 8 * 1024 * 1024;
+// What a message takes that waits to be written, beside its bytes: its first segment.
+constexpr size_t QUEUED_MESSAGE_BYTES = 8 * 1024;
+// Calls whose answers a client waits for or keeps: more than fill the queue, for who fills it is not read, and keeps its connection.
+constexpr kj::uint CLIENT_ANSWERS = 2 * CLIENT_QUEUE_BYTES / QUEUED_MESSAGE_BYTES;
+// Lanes, watches and bootstraps.
+constexpr kj::uint CLIENT_EXPORTS = 4 * 1024;
+constexpr GuardRules CLIENT_RULES = {GuardRules::Peer::ASKS, rpc::MAX_MESSAGE_WORDS,
+                                     CLIENT_QUEUE_BYTES, CLIENT_ANSWERS, CLIENT_EXPORTS};
+
 }  // namespace
 
 kj::Promise<kj::Maybe<capnp::MessageReaderAndFds>> ClientMessageStream::tryReadMessage(
@@ -44,6 +55,23 @@ ClientConnection::ClientConnection(kj::Own<kj::AsyncCapabilityStream> streamPara
       messages(*stream, descriptors),
       network(messages, MAX_DESCRIPTORS, capnp::rpc::twoparty::Side::SERVER, readerOptions()),
       system(capnp::makeRpcServer(network, kj::mv(bootstrap))) {
+  system.setFlowLimit(rpc::MAX_FLOW_WORDS);
+}
+
+ClientConnection::ClientConnection(kj::Own<kj::AsyncCapabilityStream> streamParam,
+                                   const DescriptorTable& descriptors,
+                                   capnp::Capability::Client bootstrap, kj::Timer& timer,
+                                   MessageBudget& budget)
+    : stream(kj::mv(streamParam)),
+      messages(*stream, descriptors),
+      network(guard.emplace(messages, timer, CLIENT_RULES, budget), MAX_DESCRIPTORS,
+              capnp::rpc::twoparty::Side::SERVER, readerOptions()),
+      system(capnp::makeRpcServer(network, kj::mv(bootstrap))) {
+  auto& present = KJ_ASSERT_NONNULL(guard);
+  present.watchQueue([this]() {
+    return network.getCurrentQueueSize() + network.getCurrentQueueCount() * QUEUED_MESSAGE_BYTES;
+  });
+  network.slowStreams([&present]() { return present.untilRoomToSend(); });
   system.setFlowLimit(rpc::MAX_FLOW_WORDS);
 }
 

@@ -5,6 +5,8 @@
 #include <sys/types.h>
 
 #include "control/descriptor-table.h"
+#include "wire/message-budget.h"
+#include "wire/message-guard.h"
 #include "wire/rpc-network.h"
 
 namespace bothy {
@@ -38,12 +40,19 @@ private:
   const DescriptorTable& descriptors;
 };
 
+// What all clients together may make bothyd hold of their calls and answers, and what each may whatever the others hold, in bytes.
+constexpr size_t CLIENTS_BYTES = 64 * 1024 * 1024;
+constexpr size_t CLIENT_SHARE_BYTES = 256 * 1024;
+
 // A client's RPC connection, within the limits of limits.capnp.  Dropping it closes it.
 class ClientConnection final {
 public:
-  // `descriptors` outlives it.
+  // `descriptors` outlives it.  For a client that is trusted.
   ClientConnection(kj::Own<kj::AsyncCapabilityStream> stream, const DescriptorTable& descriptors,
                    capnp::Capability::Client bootstrap);
+  // The same behind a MessageGuard.  `timer` and `budget`, all clients', outlive it.
+  ClientConnection(kj::Own<kj::AsyncCapabilityStream> stream, const DescriptorTable& descriptors,
+                   capnp::Capability::Client bootstrap, kj::Timer& timer, MessageBudget& budget);
   ~ClientConnection() noexcept(false);
   KJ_DISALLOW_COPY_AND_MOVE(ClientConnection);
 
@@ -53,6 +62,7 @@ public:
 private:
   kj::Own<kj::AsyncCapabilityStream> stream;
   ClientMessageStream messages;
+  kj::Maybe<MessageGuard> guard;
   RpcNetwork network;
   capnp::RpcSystem<capnp::rpc::twoparty::VatId> system;
 };

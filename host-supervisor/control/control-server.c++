@@ -54,7 +54,8 @@ kj::Promise<void> ControlServer::listen(kj::ConnectionReceiver& receiver) {
     auto stream = co_await accept(receiver);
     free--;
     auto client = bootstrap(identify(*stream, ++clients));
-    auto connection = kj::heap<ClientConnection>(kj::mv(stream), descriptors, kj::mv(client));
+    auto connection =
+        kj::heap<ClientConnection>(kj::mv(stream), descriptors, kj::mv(client), timer, budget);
     auto ended = connection->onDisconnect();
     connections.add(ended.attach(kj::mv(connection), kj::defer([this]() { leave(); })));
   }

@@ -30,6 +30,7 @@ private:
   kj::Timer& timer;
   const DescriptorTable& descriptors;
   Bootstrap bootstrap;
+  MessageBudget budget{CLIENTS_BYTES, CLIENT_SHARE_BYTES};
   uint64_t clients = 0;  // that came so far
   uint32_t free;
   kj::Maybe<kj::Own<kj::PromiseFulfiller<void>>> waiting;

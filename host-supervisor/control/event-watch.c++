@@ -14,8 +14,10 @@ constexpr kj::Duration RETRY_PAUSE = 1 * kj::SECONDS;
 
 }  // namespace
 
-EventWatch::EventWatch(EventLog& log, kj::Timer& timer, uint64_t after, rpc::EventSink::Client sink)
-    : log(log),
+EventWatch::EventWatch(EventLog& log, kj::Timer& timer, uint64_t after, rpc::EventSink::Client sink,
+                       kj::Own<void> place)
+    : place(kj::mv(place)),
+      log(log),
       timer(timer),
       cursor(after),
       sink(kj::mv(sink)),

@@ -11,10 +11,12 @@ namespace bothy {
 // Nothing is queued for a slow one; it is fed from the store.  Ends when dropped.
 class EventWatch final: public rpc::Handle::Server {
 public:
-  // `log` and `timer` must outlive it.
-  EventWatch(EventLog& log, kj::Timer& timer, uint64_t after, rpc::EventSink::Client sink);
+  // `log` and `timer` must outlive it.  `place` is given back with it.
+  EventWatch(EventLog& log, kj::Timer& timer, uint64_t after, rpc::EventSink::Client sink,
+             kj::Own<void> place);
 
 private:
+  const kj::Own<void> place;
   EventLog& log;
   kj::Timer& timer;
   uint64_t cursor;

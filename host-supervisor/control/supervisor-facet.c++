@@ -346,10 +346,17 @@ kj::Promise<void> SupervisorFacet::resize(ResizeContext context) {
 kj::Promise<void> SupervisorFacet::watch(WatchContext context) {
   auto params = context.getParams();
   KJ_REQUIRE(params.hasSink(), "watch needs a sink");
+  if (watches->count >= MAX_HELD_WATCHES) {
+    kj::throwFatalException(KJ_EXCEPTION(
+        OVERLOADED, kj::str("this client holds ", MAX_HELD_WATCHES, " watches of events")));
+  }
   auto results = context.getResults();
   results.setFirst(events.first());
   results.setLast(events.newest());
-  results.setHandle(kj::heap<EventWatch>(events, timer, params.getAfter(), params.getSink()));
+  ++watches->count;
+  auto place = kj::heap(kj::defer([own = kj::addRef(*watches)]() mutable { --own->count; }));
+  results.setHandle(
+      kj::heap<EventWatch>(events, timer, params.getAfter(), params.getSink(), kj::mv(place)));
   return kj::READY_NOW;
 }
 

@@ -1,5 +1,7 @@
 #pragma once
 
+#include <kj/refcount.h>
+
 #include "control/lane-keeper.h"
 #include "doctor/examiner.h"
 #include "schema/supervisor.capnp.h"
@@ -31,6 +33,11 @@ private:
   LaneKeeper& lanes;
   kj::StringPtr programVersion;
   const ClientIdentity client;
+  // Watches that the client holds; they may outlive this object.
+  struct Watches final: public kj::Refcounted {
+    kj::uint count = 0;
+  };
+  kj::Own<Watches> watches = kj::refcounted<Watches>();
 
   kj::Promise<void> version(VersionContext context) override;
   kj::Promise<void> create(CreateContext context) override;
@@ -46,6 +53,9 @@ private:
 
   void describe(rpc::WorkspaceInfo::Builder info, Workspace& workspace);
 };
+
+// Watches of events that a client may hold.
+constexpr kj::uint MAX_HELD_WATCHES = 64;
 
 constexpr uint32_t MAX_GRACE_MILLIS = 600000;
 

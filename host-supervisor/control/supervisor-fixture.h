@@ -29,6 +29,7 @@ private:
 struct Fixture: public TestWorld {
   AgeingHost examiner;
   LaneKeeper lanes{io.unixEventPort, timer};
+  MessageBudget budget{CLIENTS_BYTES, CLIENT_SHARE_BYTES};
   kj::Own<ClientConnection> server;
   kj::Own<RpcConnection> client;
   kj::Maybe<rpc::Supervisor::Client> held;
@@ -47,7 +48,8 @@ struct Fixture: public TestWorld {
         kj::heap<SupervisorFacet>(
             SupervisorFacet::Rooms{*manager, *events, timer, driver.abilities(), examiner, lanes,
                                    "9.9.9"},
-            ClientIdentity{1, 0, 0}));
+            ClientIdentity{1, 0, 0}),
+        io.provider->getTimer(), budget);
     client = kj::heap<RpcConnection>(kj::mv(pipe.ends[1]), 1);
     held = client->bootstrap().castAs<rpc::Supervisor>();
   }
