@@ -97,7 +97,7 @@ public:
   static constexpr kj::uint MAX_IMPORTS = 4096;
   // Calls of ours that the peer leaves without a Return: each takes some KiB here for as long, also when its caller has given it
   // up.  From half of it on, streams wait.
-  static constexpr kj::uint MAX_QUESTIONS = 4096;
+  static constexpr kj::uint MAX_QUESTIONS = 2048;
   // How often it is looked whether there is room: twice as long after each time, within these bounds.
   static constexpr kj::Duration LEAST_QUEUE_PAUSE = 10 * kj::MILLISECONDS;
   static constexpr kj::Duration MOST_QUEUE_PAUSE = 160 * kj::MILLISECONDS;

@@ -92,7 +92,7 @@ void attackAgent(AttackPlan plan) {
 bool isWorthwhile(AttackerPart part, Attack attack) {
   if (getenv("BOTHY_FULL") != nullptr || part == AttackerPart::COMMANDS) return true;
   return attack == Attack::CALLS || attack == Attack::WRITES || attack == Attack::LISTINGS ||
-         attack == Attack::DOWNLOADS;
+         attack == Attack::DOWNLOADS || attack == Attack::GIVEN_UP_DOWNLOADS;
 }
 
 void attackAgent(AttackerPart part) {

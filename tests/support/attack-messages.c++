@@ -21,8 +21,8 @@ constexpr kj::uint VOID_ELEMENTS = 1000 * 1000;
 // In less than the 64 KiB that a message of a control lane may have.
 constexpr kj::uint LEVELS = 3000;
 
-// In LISTINGS.
-constexpr uint32_t UNFINISHED = 200;
+// In LISTINGS and GIVEN_UP_DOWNLOADS.
+constexpr uint32_t UNFINISHED = 200, UNFINISHED_DOWNLOADS = 4;
 
 // In WAITING_CALLS: the questions that come first.
 constexpr uint32_t BOOTSTRAP = 0, PROCESSES = 1, PROCESS = 2;
@@ -71,6 +71,10 @@ void addWithVoidList(kj::Vector<kj::byte>& out, Fill&& fill) {
 
 bool AttackMessages::isClient() const {
   return plan.part != AttackerPart::AGENT && plan.part != AttackerPart::CONTROL;
+}
+
+bool AttackMessages::isDownload() const {
+  return plan.attack == Attack::DOWNLOADS || plan.attack == Attack::GIVEN_UP_DOWNLOADS;
 }
 
 void AttackMessages::begin(kj::Vector<kj::byte>& out) {
@@ -155,10 +159,11 @@ void AttackMessages::nameMethod(capnp::rpc::Call::Builder call) {
         call.setMethodId(1);
         auto list = content.initAs<rpc::Files::ListParams>();
         list.setPath("usr/bin"_kj.asBytes());
-      } else if (plan.attack == Attack::DOWNLOADS) {
+      } else if (isDownload()) {
         call.setMethodId(2);
         auto read = content.initAs<rpc::Files::ReadParams>();
-        read.setPath("bin/bash"_kj.asBytes());
+        read.setPath(plan.attack == Attack::DOWNLOADS ? "bin/bash"_kj.asBytes()
+                                                      : "etc/passwd"_kj.asBytes());
       } else {
         call.setMethodId(0);
         content.initAs<rpc::Files::StatParams>().initPath(bytes);
@@ -206,6 +211,7 @@ void AttackMessages::next(kj::Vector<kj::byte>& out) {
       if (questions > UNFINISHED) addFinish(questions - UNFINISHED, out);
       return;
     case Attack::DOWNLOADS:
+    case Attack::GIVEN_UP_DOWNLOADS:
       add(out, [&](Message::Builder message) {
         auto params = addCall(message).getParams();
         params.initCapTable(1)[0].setSenderHosted(exports++);
@@ -214,6 +220,9 @@ void AttackMessages::next(kj::Vector<kj::byte>& out) {
             .getAs<rpc::Files::ReadParams>()
             .setSink(rpc::ByteSink::Client(KJ_EXCEPTION(FAILED, "stands for the table's first")));
       });
+      if (plan.attack == Attack::GIVEN_UP_DOWNLOADS && questions > UNFINISHED_DOWNLOADS + 1) {
+        addFinish(questions - 1 - UNFINISHED_DOWNLOADS, out);
+      }
       return;
     case Attack::TINY_MESSAGES:
       add(out, [](Message::Builder message) {

@@ -28,6 +28,7 @@ private:
   uint32_t exports = 0;
 
   bool isClient() const;
+  bool isDownload() const;
   // A call with a new question, of whatever the part allows.
   capnp::rpc::Call::Builder addCall(Message::Builder message);
   void setTarget(capnp::rpc::Call::Builder call);

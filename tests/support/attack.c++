@@ -13,6 +13,7 @@ constexpr kj::StringPtr ATTACKS[] = {"unknown-kinds"_kj,
                                      "writes"_kj,
                                      "listings"_kj,
                                      "downloads"_kj,
+                                     "given-up-downloads"_kj,
                                      "tiny-messages"_kj,
                                      "capabilities"_kj,
                                      "void-capabilities"_kj,
@@ -41,6 +42,7 @@ bool canTry(AttackerPart part, Attack attack) {
       return part == AttackerPart::COMMANDS;
     case Attack::LISTINGS:
     case Attack::DOWNLOADS:
+    case Attack::GIVEN_UP_DOWNLOADS:
       return part == AttackerPart::FILES;
     case Attack::ANSWERS:
       return part == AttackerPart::AGENT || part == AttackerPart::CONTROL;

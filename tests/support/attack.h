@@ -16,15 +16,16 @@ enum class Attack : uint8_t {
   WRITES,         // the same with calls of a megabyte
   LISTINGS,       // calls with large answers, all of them finished
   DOWNLOADS,      // of a file, ever more of them, into sinks that never answer
-  TINY_MESSAGES,  // allowed and without effect, as fast as they can be written
-  CAPABILITIES,   // calls with thousands of capabilities
-  VOID_CAPABILITIES,  // calls with a million of them that take no byte in the message
-  VOID_TRANSFORMS,    // calls of what is a million pointers away, in as few bytes
-  ANSWERS,            // thousands of capabilities in the answer to whatever is asked
-  RESOLUTIONS,        // of promises that nobody was given
-  SEGMENTS,           // a message with more segments than any may have
-  SIZE,               // one of 4 GiB
-  NESTING,            // one that is nested deeply
+  GIVEN_UP_DOWNLOADS,  // the same, of a small file, each given up a little later
+  TINY_MESSAGES,       // allowed and without effect, as fast as they can be written
+  CAPABILITIES,        // calls with thousands of capabilities
+  VOID_CAPABILITIES,   // calls with a million of them that take no byte in the message
+  VOID_TRANSFORMS,     // calls of what is a million pointers away, in as few bytes
+  ANSWERS,             // thousands of capabilities in the answer to whatever is asked
+  RESOLUTIONS,         // of promises that nobody was given
+  SEGMENTS,            // a message with more segments than any may have
+  SIZE,                // one of 4 GiB
+  NESTING,             // one that is nested deeply
 };
 
 // Whose part the attacker plays, and so what it was given.
