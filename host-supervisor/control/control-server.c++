@@ -23,6 +23,19 @@ ClientIdentity identify(kj::AsyncIoStream& stream, uint64_t number) {
   return {number, peer.pid, peer.uid};
 }
 
+// SO_PASSRIGHTS, from Linux 6.16 on.
+constexpr int PASS_RIGHTS = 83;
+
+// A descriptor that a client sends is closed by the kernel in the read that leaves it, or with the socket, by our only thread:
+// and a socket that lingers takes as long for that as its sender likes.  Older kernels know no way to refuse it.
+void refuseDescriptors(int listener) {
+  const int no = 0;
+  if (setsockopt(listener, SOL_SOCKET, PASS_RIGHTS, &no, sizeof(no)) < 0) {
+    KJ_LOG(WARNING, "this kernel lets clients send descriptors, and so hold bothyd up",
+           strerror(errno));
+  }
+}
+
 // What KJ accepts at a Unix socket can pass descriptors.
 kj::Own<kj::AsyncCapabilityStream> asCapabilityStream(kj::Own<kj::AsyncIoStream> stream) {
   auto both = dynamic_cast<kj::AsyncCapabilityStream*>(stream.get());
@@ -109,6 +122,8 @@ kj::AutoCloseFd listenOn(kj::StringPtr path, kj::StringPtr group) {
     KJ_SYSCALL(chown(path.cStr(), -1, entry->gr_gid), path);
     KJ_SYSCALL(chmod(path.cStr(), 0660), path);
   }
+  // Connections inherit it.
+  refuseDescriptors(fd);
   KJ_SYSCALL(::listen(fd, SOMAXCONN));
   return fd;
 }
