@@ -2,6 +2,7 @@
 
 #include <kj/debug.h>
 
+#include "control/descriptor-filter.h"
 #include "schema/limits.capnp.h"
 #include "wire/rpc-connection.h"
 
@@ -51,7 +52,7 @@ kj::Promise<void> ClientMessageStream::writeMessage(
 ClientConnection::ClientConnection(kj::Own<kj::AsyncCapabilityStream> streamParam,
                                    const DescriptorTable& descriptors,
                                    capnp::Capability::Client bootstrap)
-    : stream(kj::mv(streamParam)),
+    : stream(kj::heap<DescriptorFilter>(kj::mv(streamParam))),
       messages(*stream, descriptors),
       network(messages, MAX_DESCRIPTORS, capnp::rpc::twoparty::Side::SERVER, readerOptions()),
       system(capnp::makeRpcServer(network, kj::mv(bootstrap))) {
@@ -62,7 +63,7 @@ ClientConnection::ClientConnection(kj::Own<kj::AsyncCapabilityStream> streamPara
                                    const DescriptorTable& descriptors,
                                    capnp::Capability::Client bootstrap, kj::Timer& timer,
                                    MessageBudget& budget)
-    : stream(kj::mv(streamParam)),
+    : stream(kj::heap<DescriptorFilter>(kj::mv(streamParam))),
       messages(*stream, descriptors),
       network(guard.emplace(messages, timer, CLIENT_RULES, budget), MAX_DESCRIPTORS,
               capnp::rpc::twoparty::Side::SERVER, readerOptions()),

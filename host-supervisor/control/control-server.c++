@@ -26,14 +26,10 @@ ClientIdentity identify(kj::AsyncIoStream& stream, uint64_t number) {
 // SO_PASSRIGHTS, from Linux 6.16 on.
 constexpr int PASS_RIGHTS = 83;
 
-// A descriptor that a client sends is closed by the kernel in the read that leaves it, or with the socket, by our only thread:
-// and a socket that lingers takes as long for that as its sender likes.  Older kernels know no way to refuse it.
+// Where the kernel can, it tells a client that bothyd takes none; elsewhere a DescriptorFilter closes what comes.
 void refuseDescriptors(int listener) {
   const int no = 0;
-  if (setsockopt(listener, SOL_SOCKET, PASS_RIGHTS, &no, sizeof(no)) < 0) {
-    KJ_LOG(WARNING, "this kernel lets clients send descriptors, and so hold bothyd up",
-           strerror(errno));
-  }
+  setsockopt(listener, SOL_SOCKET, PASS_RIGHTS, &no, sizeof(no));
 }
 
 // What KJ accepts at a Unix socket can pass descriptors.
