@@ -20,7 +20,7 @@ TEST_CASE("S01 a descriptor's number means it for as long as it is held, and not
 
   struct stat original, copied;
   KJ_SYSCALL(fstat(first, &original));
-  KJ_SYSCALL(fstat(KJ_ASSERT_NONNULL(table.duplicate(one->number)), &copied));
+  KJ_SYSCALL(fstat(KJ_ASSERT_NONNULL(table.duplicate(one->number)).get(), &copied));
   CHECK(original.st_ino == copied.st_ino);
 
   const int number = one->number;

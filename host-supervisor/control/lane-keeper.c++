@@ -32,14 +32,14 @@ public:
         machine(kj::mv(machineParam)),
         terms(kj::mv(termsParam)),
         fd(duplicateOf(*lane.stream)),
-        entry(kj::heap<DescriptorTable::Entry>(keeper.descriptors, fd)),
+        entry(kj::heap<DescriptorTable::Entry>(keeper.descriptors, fd.get())),
         descriptor(entry->number),
         // Hang-ups are told whatever is asked for; that the client writes is none of ours, and would wake us.
-        hangUp(kj::heap<FdObserver>(keeper.port, fd, 0)),
+        hangUp(kj::heap<FdObserver>(keeper.port, fd.get(), 0)),
         ended(untilEnded().fork()) {
     // The reader's own setting, which it sets as it likes.
     const int oneByte = 1;
-    KJ_SYSCALL(setsockopt(fd, SOL_SOCKET, SO_RCVLOWAT, &oneByte, sizeof(oneByte)));
+    KJ_SYSCALL(setsockopt(fd.get(), SOL_SOCKET, SO_RCVLOWAT, &oneByte, sizeof(oneByte)));
     KJ_LOG(INFO, "a lane begins", terms.workspace, number, terms.purpose, terms.client.number,
            terms.client.pid, terms.client.uid);
     following = ended.addBranch().ignoreResult().eagerlyEvaluate(nullptr);
@@ -138,12 +138,12 @@ rpc::Lane::Client LaneKeeper::keep(AgentLink::OpenedLane lane, kj::Own<Machine> 
 // The descriptor stays open meanwhile: vhost-device-vsock 0.3.0 misses the end of one that is closed with bytes unread.
 kj::Promise<void> LaneKeeper::close(SharedFd fd, uint64_t lane, kj::Own<Machine> machine,
                                     kj::Maybe<kj::Own<Place>> place) {
-  shutdown(fd, SHUT_RDWR);
+  shutdown(fd.get(), SHUT_RDWR);
   auto ending = machine->endLane(lane);
   co_await timer.timeoutAfter(LANE_END_LIMIT, kj::mv(ending)).catch_([](kj::Exception&&) {});
   // The device hears of a shutdown when it reads, and it reads nothing for a guest that does not; and not every guest
   // obeys.
-  while (hasPeer(fd) && !machine->isRetired() && !machine->isStalled()) {
+  while (hasPeer(fd.get()) && !machine->isRetired() && !machine->isStalled()) {
     machine->renewVsock();
     co_await timer.afterDelay(LANE_END_LIMIT);
   }

@@ -52,7 +52,6 @@ public:
   ~SharedFd() noexcept(false);
   KJ_DISALLOW_COPY(SharedFd);
 
-  operator int() const { return fd; }
   int get() const { return fd; }
 
 private:
