@@ -223,7 +223,9 @@ kj::Own<kj::AsyncIoStream> TestWorkspace::beginDial(uint32_t port) {
 }
 
 void TestWorkspace::breakOffDial() {
-  beginDial(rpc::AGENT_PORT);
+  auto stream = beginDial(rpc::AGENT_PORT);
+  // Until the device has read it.
+  host.timer.afterDelay(100 * kj::MILLISECONDS).wait(host.scope);
 }
 
 kj::Maybe<kj::Own<kj::AsyncIoStream>> TestWorkspace::dialKernel(uint32_t cid, uint32_t port) {

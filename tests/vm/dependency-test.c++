@@ -104,11 +104,13 @@ bool hasWorker(pid_t device) {
   return strstr(names.cStr(), "vring_worker") != nullptr;
 }
 
-// Not each dial that is broken off does it: the device may notice before it answers.
+// By a dial that is broken off when the device has asked the guest, which answers later.
 void breakWorker(TestWorkspace& workspace, pid_t device) {
   for (int attempt = 0; hasWorker(device); attempt++) {
     REQUIRE(attempt < 100);
+    KJ_SYSCALL(kill(workspace.qemu(), SIGSTOP));
     workspace.breakOffDial();
+    KJ_SYSCALL(kill(workspace.qemu(), SIGCONT));
     workspace.host.timer.afterDelay(200 * kj::MILLISECONDS).wait(workspace.host.scope);
   }
 }
