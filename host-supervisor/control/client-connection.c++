@@ -51,28 +51,17 @@ kj::Promise<void> ClientMessageStream::writeMessage(
 
 ClientConnection::ClientConnection(kj::Own<kj::AsyncCapabilityStream> streamParam,
                                    const DescriptorTable& descriptors,
-                                   capnp::Capability::Client bootstrap)
-    : stream(kj::heap<DescriptorFilter>(kj::mv(streamParam))),
-      messages(*stream, descriptors),
-      network(messages, MAX_DESCRIPTORS, capnp::rpc::twoparty::Side::SERVER, readerOptions()),
-      system(capnp::makeRpcServer(network, kj::mv(bootstrap))) {
-  system.setFlowLimit(rpc::MAX_FLOW_WORDS);
-}
-
-ClientConnection::ClientConnection(kj::Own<kj::AsyncCapabilityStream> streamParam,
-                                   const DescriptorTable& descriptors,
                                    capnp::Capability::Client bootstrap, kj::Timer& timer,
                                    MessageBudget& budget)
     : stream(kj::heap<DescriptorFilter>(kj::mv(streamParam))),
       messages(*stream, descriptors),
-      network(guard.emplace(messages, timer, CLIENT_RULES, budget), MAX_DESCRIPTORS,
-              capnp::rpc::twoparty::Side::SERVER, readerOptions()),
+      guard(messages, timer, CLIENT_RULES, budget),
+      network(guard, MAX_DESCRIPTORS, capnp::rpc::twoparty::Side::SERVER, readerOptions()),
       system(capnp::makeRpcServer(network, kj::mv(bootstrap))) {
-  auto& present = KJ_ASSERT_NONNULL(guard);
-  present.watchQueue([this]() {
+  guard.watchQueue([this]() {
     return network.getCurrentQueueSize() + network.getCurrentQueueCount() * QUEUED_MESSAGE_BYTES;
   });
-  network.slowStreams([&present]() { return present.untilRoomToSend(); });
+  network.slowStreams([this]() { return guard.untilRoomToSend(); });
   system.setFlowLimit(rpc::MAX_FLOW_WORDS);
 }
 

@@ -44,13 +44,10 @@ private:
 constexpr size_t CLIENTS_BYTES = 64 * 1024 * 1024;
 constexpr size_t CLIENT_SHARE_BYTES = 256 * 1024;
 
-// A client's RPC connection, within the limits of limits.capnp.  Dropping it closes it.
+// A client's RPC connection behind a MessageGuard, within the limits of limits.capnp.  Dropping it closes it.
 class ClientConnection final {
 public:
-  // `descriptors` outlives it.  For a client that is trusted.
-  ClientConnection(kj::Own<kj::AsyncCapabilityStream> stream, const DescriptorTable& descriptors,
-                   capnp::Capability::Client bootstrap);
-  // The same behind a MessageGuard.  `timer` and `budget`, all clients', outlive it.
+  // `descriptors`, `timer` and `budget`, all clients', outlive it.
   ClientConnection(kj::Own<kj::AsyncCapabilityStream> stream, const DescriptorTable& descriptors,
                    capnp::Capability::Client bootstrap, kj::Timer& timer, MessageBudget& budget);
   ~ClientConnection() noexcept(false);
@@ -62,7 +59,7 @@ public:
 private:
   kj::Own<kj::AsyncCapabilityStream> stream;
   ClientMessageStream messages;
-  kj::Maybe<MessageGuard> guard;
+  MessageGuard guard;
   RpcNetwork network;
   capnp::RpcSystem<capnp::rpc::twoparty::VatId> system;
 };

@@ -4,7 +4,7 @@
 
 #include <catch2/catch_test_macros.hpp>
 
-#include "loop/lingering-socket.h"
+#include "loop/testing/lingering-socket.h"
 
 namespace bothy {
 namespace {

@@ -1,6 +1,5 @@
 #include "control/descriptor-filter.h"
 
-#include <fcntl.h>
 #include <kj/debug.h>
 
 namespace bothy {
@@ -11,18 +10,16 @@ constexpr size_t MOST_DESCRIPTORS = 253;
 
 // None of a stream that is no socket, in a test.
 kj::Maybe<SharedFd> copyOf(kj::AsyncIoStream& stream) {
-  KJ_IF_MAYBE (fd, stream.getFd()) {
-    int copy;
-    KJ_SYSCALL(copy = fcntl(*fd, F_DUPFD_CLOEXEC, 0));
-    return SharedFd(kj::AutoCloseFd(copy));
-  }
+  KJ_IF_MAYBE (fd, stream.getFd()) return SharedFd::duplicateOf(*fd);
   return nullptr;
 }
 
 }  // namespace
 
 DescriptorFilter::DescriptorFilter(kj::Own<kj::AsyncCapabilityStream> streamParam)
-    : socket(copyOf(*streamParam)), stream(kj::mv(streamParam)) {}
+    : socket(copyOf(*streamParam)),
+      stream(kj::mv(streamParam)),
+      space(kj::heapArray<kj::AutoCloseFd>(MOST_DESCRIPTORS)) {}
 
 DescriptorFilter::~DescriptorFilter() noexcept(false) {}
 
@@ -30,7 +27,6 @@ kj::Promise<size_t> DescriptorFilter::tryRead(void* buffer, size_t minBytes, siz
   auto bytes = reinterpret_cast<kj::byte*>(buffer);
   size_t have = 0;
   do {
-    auto space = kj::heapArray<kj::AutoCloseFd>(MOST_DESCRIPTORS);
     // One read of the kernel's: it brings the descriptors of one message at most.
     auto result = co_await stream->tryReadWithFds(bytes + have, 1, maxBytes - have, space.begin(),
                                                   space.size());

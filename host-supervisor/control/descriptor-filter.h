@@ -53,6 +53,7 @@ public:
 private:
   kj::Maybe<SharedFd> socket;  // closed after the stream's
   kj::Own<kj::AsyncCapabilityStream> stream;
+  kj::Array<kj::AutoCloseFd> space;  // for what a read brings
 };
 
 }  // namespace bothy

@@ -19,9 +19,7 @@ DescriptorTable::Entry::~Entry() noexcept(false) {
 
 kj::Maybe<SharedFd> DescriptorTable::duplicate(int number) const {
   KJ_IF_MAYBE (fd, descriptors.find(number)) {
-    int copy;
-    KJ_SYSCALL(copy = fcntl(*fd, F_DUPFD_CLOEXEC, 0));
-    return SharedFd(kj::AutoCloseFd(copy));
+    return SharedFd::duplicateOf(*fd);
   }
   return nullptr;
 }

@@ -11,7 +11,7 @@
 #include <catch2/catch_test_macros.hpp>
 
 #include "control/supervisor-fixture.h"
-#include "loop/lingering-socket.h"
+#include "loop/testing/lingering-socket.h"
 
 namespace bothy {
 namespace {
@@ -126,7 +126,8 @@ TEST_CASE("S01 lanes that are given up before they are written send nobody else'
       kj::heap<SupervisorFacet>(
           SupervisorFacet::Rooms{*f.manager, *f.events, f.timer, f.driver.abilities(), f.examiner,
                                  f.lanes, "9.9.9"},
-          ClientIdentity{2, 0, 0}));
+          ClientIdentity{2, 0, 0}),
+      f.io.provider->getTimer(), f.budget);
   auto write = [&](auto&& fill) {
     capnp::MallocMessageBuilder message;
     fill(message.initRoot<capnp::rpc::Message>());

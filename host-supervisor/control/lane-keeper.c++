@@ -1,6 +1,5 @@
 #include "control/lane-keeper.h"
 
-#include <fcntl.h>
 #include <kj/debug.h>
 #include <sys/socket.h>
 
@@ -14,13 +13,6 @@ using FdObserver = kj::UnixEventPort::FdObserver;
 // The device closes all its lanes at once, but they are heard of one after the other.
 constexpr kj::Duration REASON_PAUSE = 50 * kj::MILLISECONDS;
 
-SharedFd duplicateOf(kj::AsyncIoStream& stream) {
-  int fd;
-  KJ_SYSCALL(
-      fd = fcntl(KJ_REQUIRE_NONNULL(stream.getFd(), "a lane is no socket"), F_DUPFD_CLOEXEC, 0));
-  return SharedFd(kj::AutoCloseFd(fd));
-}
-
 }  // namespace
 
 class LaneKeeper::Facet final: public rpc::Lane::Server {
@@ -31,7 +23,7 @@ public:
         number(lane.number),
         machine(kj::mv(machineParam)),
         terms(kj::mv(termsParam)),
-        fd(duplicateOf(*lane.stream)),
+        fd(SharedFd::duplicateOf(KJ_REQUIRE_NONNULL(lane.stream->getFd(), "a lane is no socket"))),
         entry(kj::heap<DescriptorTable::Entry>(keeper.descriptors, fd.get())),
         descriptor(entry->number),
         // Hang-ups are told whatever is asked for; that the client writes is none of ours, and would wake us.

@@ -2,6 +2,7 @@
 
 #include <fcntl.h>
 #include <kj/debug.h>
+#include <kj/function.h>
 #include <kj/time.h>
 #include <unistd.h>
 
@@ -9,7 +10,7 @@
 
 #include <vector>
 
-#include "loop/lingering-socket.h"
+#include "loop/testing/lingering-socket.h"
 
 namespace bothy {
 namespace {

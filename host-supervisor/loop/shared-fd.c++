@@ -1,5 +1,6 @@
 #include "loop/shared-fd.h"
 
+#include <fcntl.h>
 #include <kj/debug.h>
 #include <kj/thread.h>
 #include <sys/socket.h>
@@ -51,6 +52,12 @@ void FarCloser::serve(const Work& work) {
     }
     work.closing(kj::mv(fd));
   }
+}
+
+SharedFd SharedFd::duplicateOf(int fd) {
+  int copy;
+  KJ_SYSCALL(copy = fcntl(fd, F_DUPFD_CLOEXEC, 0));
+  return SharedFd(kj::AutoCloseFd(copy));
 }
 
 SharedFd::~SharedFd() noexcept(false) {

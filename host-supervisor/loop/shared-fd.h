@@ -1,6 +1,5 @@
 #pragma once
 
-#include <kj/function.h>
 #include <kj/io.h>
 #include <kj/mutex.h>
 #include <kj/refcount.h>
@@ -48,6 +47,7 @@ private:
 class SharedFd final {
 public:
   explicit SharedFd(kj::AutoCloseFd fd) : fd(kj::mv(fd)) {}
+  static SharedFd duplicateOf(int fd);
   SharedFd(SharedFd&& other) noexcept : fd(kj::mv(other.fd)) {}
   ~SharedFd() noexcept(false);
   KJ_DISALLOW_COPY(SharedFd);

@@ -56,6 +56,7 @@ private:
 
   AgentLink& requireLink();
   kj::Promise<void> askForEnd(uint64_t lane);
+  // Who asked is told too.
   void taskFailed(kj::Exception&&) override {}
 };
 

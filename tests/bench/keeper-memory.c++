@@ -119,12 +119,14 @@ double keeperBytesOfLane() {
   heapBytes.reserve(2);
   auto io = kj::setupAsyncIo();
   LaneKeeper keeper(io.unixEventPort, io.provider->getTimer());
+  MessageBudget budget(CLIENTS_BYTES, CLIENT_SHARE_BYTES);
   {
     ClientConnection connection(
         io.lowLevelProvider->wrapUnixSocketFd(kj::mv(pair.ends[0]),
                                               kj::LowLevelAsyncIoProvider::ALREADY_CLOEXEC |
                                                   kj::LowLevelAsyncIoProvider::ALREADY_NONBLOCK),
-        keeper.descriptors, kj::heap<LaneGiver>(io, keeper, heapBytes));
+        keeper.descriptors, kj::heap<LaneGiver>(io, keeper, heapBytes), io.provider->getTimer(),
+        budget);
     connection.onDisconnect().wait(io.waitScope);
   }
   int status;
