@@ -54,10 +54,14 @@ uint64_t residentBytes() {
 
 // What copies took goes back to the kernel.
 void trimHeap() {
-  static uint64_t trimmed = 0;
+  static uint64_t least = 0;  // since it was last trimmed
   const auto now = residentBytes();
-  if (now > trimmed + KEPT_GROWTH_BYTES) malloc_trim(0);
-  trimmed = now > trimmed + KEPT_GROWTH_BYTES ? residentBytes() : kj::min(trimmed, now);
+  if (now > least + KEPT_GROWTH_BYTES) {
+    malloc_trim(0);
+    least = residentBytes();
+  } else {
+    least = kj::min(least, now);
+  }
 }
 
 // Every room of the agent, joined to one event loop.
