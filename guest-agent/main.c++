@@ -31,6 +31,7 @@
 #include "process/process-host.h"
 #include "process/processes-facet.h"
 #include "process/text-file.h"
+#include "rpc/boot-timer.h"
 #include "rpc/host-connections.h"
 #include "rpc/vsock-listener.h"
 #include "system/system-facet.h"
@@ -74,13 +75,16 @@ public:
         rooms{newTerminalsFacet(terminals), newProcessesFacet(host), newSystemFacet(machine),
               [this](kj::StringPtr user) { return filesOf(user); }},
         key(kj::mv(keyParam)),
-        connections(io.provider->getTimer(), key, rooms, kj::systemPreciseMonotonicClock()) {}
+        bootTimer(io.unixEventPort),
+        connections(io.provider->getTimer(), bootTimer, key, rooms,
+                    kj::systemPreciseMonotonicClock()) {}
   KJ_DISALLOW_COPY_AND_MOVE(Agent);
 
   ProcessHost host;
   TerminalRegistry terminals;
   Rooms rooms;
   GateKey key;
+  BootTimer bootTimer;
   HostConnections connections;
 
 private:

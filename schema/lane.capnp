@@ -37,7 +37,7 @@ struct Grant {
     # Refused: a lifetime is granted in words.
     unlimited @6 :Void;
     millis @7 :UInt64;
-    # From the Grant's arrival on, by the agent's clock, which goes on while the machine is suspended.
+    # From the Grant's arrival on, by the guest's CLOCK_BOOTTIME.
   }
   user @8 :Text;
   # Of a `files` lane: whose rights it has.  Empty: the workspace's user.

@@ -70,11 +70,17 @@ const maxLanes :UInt32 = 32;
 const maxSessionLanes :UInt32 = 12;
 # Of those, lanes of one session.
 
+const maxLaneLifetimeMillis :UInt64 = 3153600000000;
+# Of a lane that ends by itself: 100 years.
+
 const maxSpareLanes :UInt32 = 2;
 # Connections of one machine that said Hello and wait for their Grant.
 
 const maxLaneTransfers :UInt32 = 8;
 # `read`, `exportTree` and `importTree` under way at a time on one lane.  One more waits for its turn.
+
+const maxWaitingTransfers :UInt32 = 128;
+# Such calls that wait for their turn on one lane.  One more fails with OVERLOADED.
 
 const maxGreetingWords :UInt64 = 512;
 # Size of a Hello, a Grant or a Welcome (4 KiB), in words.

@@ -53,6 +53,30 @@ TEST_CASE("S01 only so many transfers of a lane are under way, and the others ha
   CHECK(reads.size() == 2 * rpc::MAX_LANE_TRANSFERS - 1);
 }
 
+TEST_CASE("S01 only so many transfers of a lane wait, and one more is told") {
+  auto io = kj::setupAsyncIo();
+  kj::Vector<kj::Own<kj::PromiseFulfiller<void>>> reads;
+  rpc::Files::Client files = newGrantedFiles(kj::heap<SlowFiles>(reads), {rpc::Verb::READ_FILES});
+  kj::Vector<kj::Promise<void>> calls;
+  auto isTaken = [&]() {
+    calls.add(files.readRequest().send().ignoreResult());
+    io.waitScope.poll();
+    if (!calls.back().poll(io.waitScope)) return true;
+    auto refused = [](kj::Exception&& e) { CHECK(e.getType() == kj::Exception::Type::OVERLOADED); };
+    calls.back().catch_(kj::mv(refused)).wait(io.waitScope);
+    calls.removeLast();
+    return false;
+  };
+  for (kj::uint i = 0; i < rpc::MAX_LANE_TRANSFERS + rpc::MAX_WAITING_TRANSFERS; i++) {
+    CHECK(isTaken());
+  }
+  CHECK_FALSE(isTaken());
+  // One that is given up makes room.
+  calls.removeLast();
+  CHECK(isTaken());
+  CHECK_FALSE(isTaken());
+}
+
 TEST_CASE("S01 transfers that were given up while they waited keep no memory") {
   auto io = kj::setupAsyncIo();
   kj::Vector<kj::Own<kj::PromiseFulfiller<void>>> reads;

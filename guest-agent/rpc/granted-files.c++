@@ -35,9 +35,14 @@ private:
   std::deque<kj::Own<kj::PromiseFulfiller<void>>> waiting;
 
   kj::Promise<void> inTurn(kj::Function<kj::Promise<void>()> transfer) {
+    std::erase_if(waiting, [](auto& waiter) { return !waiter->isWaiting(); });
+    // Each takes some 10 KiB for as long as it waits.
+    if (waiting.size() >= rpc::MAX_WAITING_TRANSFERS) {
+      kj::throwFatalException(
+          KJ_EXCEPTION(OVERLOADED, "as many transfers of this lane wait as may"));
+    }
     while (transfers >= rpc::MAX_LANE_TRANSFERS) {
       auto paf = kj::newPromiseAndFulfiller<void>();
-      std::erase_if(waiting, [](auto& waiter) { return !waiter->isWaiting(); });
       waiting.push_back(kj::mv(paf.fulfiller));
       co_await paf.promise;
     }

@@ -33,9 +33,15 @@ kj::Own<capnp::MallocMessageBuilder> refusal(rpc::Refusal why) {
 
 }  // namespace
 
-HostConnections::HostConnections(kj::Timer& timer, const GateKey& key, Rooms& rooms,
-                                 kj::Maybe<const kj::MonotonicClock&> clock)
-    : timer(timer), key(key), rooms(rooms), clock(clock), registry(timer), connections(*this) {}
+HostConnections::HostConnections(kj::Timer& timer, kj::Timer& bootTimer, const GateKey& key,
+                                 Rooms& rooms, kj::Maybe<const kj::MonotonicClock&> clock)
+    : timer(timer),
+      key(key),
+      rooms(rooms),
+      clock(clock),
+      registry(bootTimer),
+      creditUpdates(timer),
+      connections(*this) {}
 
 HostConnections::~HostConnections() noexcept(false) {}
 
@@ -61,32 +67,32 @@ kj::Promise<void> HostConnections::serve(kj::Own<kj::ConnectionReceiver> receive
   }
 }
 
+// What was needed to let it in is gone while it is served.
 kj::Promise<void> HostConnections::serveConnection(kj::Own<VsockStream> stream) {
-  KJ_IF_MAYBE (why, co_await hear(*stream)) {
-    co_await refuse(*stream, *why);
-    co_return;
-  }
+  auto admission = admit(*stream);
+  return admission.then(
+      [this, stream = kj::mv(stream)](kj::OneOf<Admitted, rpc::Refusal>&& outcome) mutable {
+        KJ_IF_MAYBE (admitted, outcome.tryGet<Admitted>()) {
+          return serveLane(kj::mv(*admitted), kj::mv(stream));
+        }
+        return refuse(kj::mv(stream), outcome.get<rpc::Refusal>());
+      });
+}
+
+kj::Promise<kj::OneOf<HostConnections::Admitted, rpc::Refusal>> HostConnections::admit(
+    VsockStream& stream) {
+  KJ_IF_MAYBE (why, co_await hear(stream)) co_return *why;
   // A supervisor that ended leaves its spares to whoever closes them; the next one has its own.
   if (spares.size() >= rpc::MAX_SPARE_LANES) spares.front().evict->fulfill();
-  auto message = co_await orEvicted(spares, readGreeting(*stream));
+  auto message = co_await orEvicted(spares, readGreeting(stream));
   auto parsed = LaneGrant::parse(message->getRoot<rpc::Grant>());
-  if (parsed.is<rpc::Refusal>()) {
-    co_await refuse(*stream, parsed.get<rpc::Refusal>());
-    co_return;
-  }
+  KJ_IF_MAYBE (why, parsed.tryGet<rpc::Refusal>()) co_return *why;
   auto added = registry.add(kj::mv(parsed.get<LaneGrant>()));
-  if (added.is<rpc::Refusal>()) {
-    co_await refuse(*stream, added.get<rpc::Refusal>());
-    co_return;
-  }
+  KJ_IF_MAYBE (why, added.tryGet<rpc::Refusal>()) co_return *why;
   auto lane = kj::mv(added.get<kj::Own<LaneRegistry::Entry>>());
   auto bootstrap = newLaneBootstrap(rooms, registry, lane->grant);
-  KJ_IF_MAYBE (capability, bootstrap) {
-    co_await serveLane(kj::mv(lane), kj::mv(stream), kj::mv(*capability));
-  } else {
-    lane = nullptr;
-    co_await refuse(*stream, rpc::Refusal::NO_SUCH_USER);
-  }
+  KJ_IF_MAYBE (capability, bootstrap) co_return Admitted{kj::mv(lane), kj::mv(*capability)};
+  co_return rpc::Refusal::NO_SUCH_USER;
 }
 
 kj::Promise<kj::Maybe<rpc::Refusal>> HostConnections::hear(VsockStream& stream) {
@@ -100,14 +106,19 @@ kj::Promise<kj::Maybe<rpc::Refusal>> HostConnections::hear(VsockStream& stream) 
 }
 
 // The stream is closed before the registry tells that the lane has ended.
-kj::Promise<void> HostConnections::serveLane(kj::Own<LaneRegistry::Entry> lane,
-                                             kj::Own<VsockStream> ownStream,
-                                             capnp::Capability::Client bootstrap) {
+kj::Promise<void> HostConnections::serveLane(Admitted admitted, kj::Own<VsockStream> stream) {
+  auto& lane = *admitted.lane;
+  return lane.onOrder()
+      .exclusiveJoin(serveRpc(lane, kj::mv(stream), kj::mv(admitted.bootstrap)))
+      .attach(kj::mv(admitted.lane));
+}
+
+kj::Promise<void> HostConnections::serveRpc(LaneRegistry::Entry& lane,
+                                            kj::Own<VsockStream> ownStream,
+                                            capnp::Capability::Client bootstrap) {
   auto& stream = *ownStream;
-  auto ordered = lane->onOrder().fork();
-  co_await timer.timeoutAfter(WELCOME_LIMIT, writeGreeting(stream, welcome()))
-      .exclusiveJoin(ordered.addBranch());
-  const bool isBulk = lane->grant.purpose == rpc::Purpose::FILES && bulkLanes < MAX_BULK_LANES;
+  co_await timer.timeoutAfter(WELCOME_LIMIT, writeGreeting(stream, welcome()));
+  const bool isBulk = lane.grant.purpose == rpc::Purpose::FILES && bulkLanes < MAX_BULK_LANES;
   if (isBulk) {
     ++bulkLanes;
     stream.enlargeBuffer();
@@ -115,43 +126,21 @@ kj::Promise<void> HostConnections::serveLane(kj::Own<LaneRegistry::Entry> lane,
   KJ_DEFER(if (isBulk)-- bulkLanes);
   RpcConnection connection(kj::mv(ownStream), kj::mv(bootstrap), timer, CLIENT_RULES, memory,
                            clock);
-  stream.slowReads([&guard = connection.requireGuard()](size_t have) {
+  auto& guard = connection.requireGuard();
+  stream.slowReads([&guard](size_t have) {
     guard.notePart(have);
     return guard.untilRoom();
   });
+  CreditUpdates::Lane watched(creditUpdates, guard, [&stream]() { stream.sendCreditUpdate(); });
   // The RPC system ends with its last write, which may hang for good when nobody reads it.
   auto closed =
       stream.whenWriteDisconnected().then([this]() { return timer.afterDelay(CLOSED_LINGER); });
-  co_await connection.onDisconnect()
-      .exclusiveJoin(kj::mv(closed))
-      .exclusiveJoin(ordered.addBranch())
-      .exclusiveJoin(sendCreditUpdates(stream, connection.requireGuard()));
+  co_await connection.onDisconnect().exclusiveJoin(kj::mv(closed));
 }
 
-kj::Promise<void> HostConnections::refuse(VsockStream& stream, rpc::Refusal why) {
-  co_await timer.timeoutAfter(WELCOME_LIMIT, writeGreeting(stream, refusal(why)));
-  co_await stream.whenWriteDisconnected().exclusiveJoin(timer.afterDelay(REFUSAL_LINGER));
-}
-
-kj::Promise<void> HostConnections::sendCreditUpdates(VsockStream& stream, MessageGuard& messages) {
-  // First of all the Welcome is unread.
-  for (;; co_await messages.untilUnread()) {
-    const auto received = messages.received();
-    for (kj::uint updates = 0;;) {
-      const auto sent = messages.sent();
-      const bool isEarly = updates < FIRST_CREDIT_UPDATES;
-      if (isEarly) {
-        co_await timer.afterDelay(FIRST_CREDIT_UPDATE);
-      } else {
-        co_await timer.afterDelay(LONGEST_CREDIT_UPDATE).exclusiveJoin(messages.untilSent());
-      }
-      if (messages.received() != received) break;
-      // What was sent meanwhile may be unread for no longer than that.
-      const bool isNew = messages.sent() != sent;
-      updates = isNew ? 0 : updates + 1;
-      if (isEarly || !isNew) stream.sendCreditUpdate();
-    }
-  }
+kj::Promise<void> HostConnections::refuse(kj::Own<VsockStream> stream, rpc::Refusal why) {
+  co_await timer.timeoutAfter(WELCOME_LIMIT, writeGreeting(*stream, refusal(why)));
+  co_await stream->whenWriteDisconnected().exclusiveJoin(timer.afterDelay(REFUSAL_LINGER));
 }
 
 template <typename T>

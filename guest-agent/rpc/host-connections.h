@@ -4,6 +4,7 @@
 #include <kj/list.h>
 #include <kj/timer.h>
 
+#include "rpc/credit-updates.h"
 #include "rpc/gate-key.h"
 #include "rpc/lane-bootstrap.h"
 #include "rpc/lane-registry.h"
@@ -37,20 +38,13 @@ constexpr size_t LANE_SHARE_BYTES = 256 * 1024;
 // Lanes for files that have the large buffer of the kernel at a time.
 constexpr kj::uint MAX_BULK_LANES = 4;
 
-// When the host's device is made to look whether the host's end of a lane is still there: when nothing has come for so long
-// though something that was written may not have been read, a few times after the last write, and then at longer times.  A lane
-// on which all has surely been read is left alone: the device tells its end.
-constexpr kj::Duration FIRST_CREDIT_UPDATE = 300 * kj::MILLISECONDS;
-constexpr kj::uint FIRST_CREDIT_UPDATES = 10;
-constexpr kj::Duration LONGEST_CREDIT_UPDATE = 32 * kj::SECONDS;
-
 // The connections from the host: each says hello, is granted something, and is a lane from then on (lane.capnp).
 //
 // Dropping it closes them all.
 class HostConnections final: private kj::TaskSet::ErrorHandler {
 public:
-  // All of them outlive it.  `clock` tells how long clients' messages take, see MessageGuard.
-  HostConnections(kj::Timer& timer, const GateKey& key, Rooms& rooms,
+  // All of them outlive it.  `bootTimer` counts the lifetimes of lanes.  `clock` tells how long clients' messages take, see MessageGuard.
+  HostConnections(kj::Timer& timer, kj::Timer& bootTimer, const GateKey& key, Rooms& rooms,
                   kj::Maybe<const kj::MonotonicClock&> clock = nullptr);
   ~HostConnections() noexcept(false);
   KJ_DISALLOW_COPY_AND_MOVE(HostConnections);
@@ -78,19 +72,24 @@ private:
   const kj::Maybe<const kj::MonotonicClock&> clock;
   LaneRegistry registry;
   MessageBudget memory{LANES_MEMORY_BYTES, LANE_SHARE_BYTES};
+  CreditUpdates creditUpdates;
   kj::uint bulkLanes = 0;
   Evictables strangers;
   Evictables spares;
   kj::TaskSet connections;
 
+  struct Admitted {
+    kj::Own<LaneRegistry::Entry> lane;
+    capnp::Capability::Client bootstrap;
+  };
   kj::Promise<void> serveConnection(kj::Own<VsockStream> stream);
+  kj::Promise<kj::OneOf<Admitted, rpc::Refusal>> admit(VsockStream& stream);
   // Null: it was let in.
   kj::Promise<kj::Maybe<rpc::Refusal>> hear(VsockStream& stream);
-  kj::Promise<void> serveLane(kj::Own<LaneRegistry::Entry> lane, kj::Own<VsockStream> stream,
-                              capnp::Capability::Client bootstrap);
-  kj::Promise<void> refuse(VsockStream& stream, rpc::Refusal why);
-  // Until dropped.
-  kj::Promise<void> sendCreditUpdates(VsockStream& stream, MessageGuard& messages);
+  kj::Promise<void> serveLane(Admitted admitted, kj::Own<VsockStream> stream);
+  kj::Promise<void> serveRpc(LaneRegistry::Entry& lane, kj::Own<VsockStream> stream,
+                             capnp::Capability::Client bootstrap);
+  kj::Promise<void> refuse(kj::Own<VsockStream> stream, rpc::Refusal why);
   // Fails with DISCONNECTED when it is evicted from `list`.
   template <typename T>
   static kj::Promise<T> orEvicted(Evictables& list, kj::Promise<T> promise);

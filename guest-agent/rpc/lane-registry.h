@@ -16,7 +16,7 @@ namespace bothy {
 // The lanes that are served: how many there may be, who ends them, and what happened to them.
 class LaneRegistry final {
 public:
-  // `timer` outlives it.
+  // `timer`, which counts lanes' lifetimes, outlives it.
   explicit LaneRegistry(kj::Timer& timer) : timer(timer) {}
   ~LaneRegistry() noexcept(false);
   KJ_DISALLOW_COPY_AND_MOVE(LaneRegistry);

@@ -14,10 +14,9 @@ constexpr kj::uint MAX_DESCRIPTORS = 1;
 
 // A client that reads nothing is not read either, with so much on its way to it.
 constexpr size_t CLIENT_QUEUE_BYTES = 8 * 1024 * 1024;
-// What a message takes that waits to be written, beside its bytes: its first segment.
-constexpr size_t QUEUED_MESSAGE_BYTES = 8 * 1024;
-// Calls whose answers a client waits for or keeps: more than fill the queue, for who fills it is not read, and keeps its connection.
-constexpr kj::uint CLIENT_ANSWERS = 2 * CLIENT_QUEUE_BYTES / QUEUED_MESSAGE_BYTES;
+// Calls whose answers a client waits for or keeps: twice those that fill the queue, where an answer counts 8 KiB at least, for who fills it
+// is not read, and keeps its connection.
+constexpr kj::uint CLIENT_ANSWERS = 2048;
 // Lanes, watches and bootstraps.
 constexpr kj::uint CLIENT_EXPORTS = 4 * 1024;
 constexpr GuardRules CLIENT_RULES = {GuardRules::Peer::ASKS, rpc::MAX_MESSAGE_WORDS,
@@ -58,10 +57,6 @@ ClientConnection::ClientConnection(kj::Own<kj::AsyncCapabilityStream> streamPara
       guard(messages, timer, CLIENT_RULES, budget),
       network(guard, MAX_DESCRIPTORS, capnp::rpc::twoparty::Side::SERVER, readerOptions()),
       system(capnp::makeRpcServer(network, kj::mv(bootstrap))) {
-  guard.watchQueue([this]() {
-    return network.getCurrentQueueSize() + network.getCurrentQueueCount() * QUEUED_MESSAGE_BYTES;
-  });
-  network.slowStreams([this]() { return guard.untilRoomToSend(); });
   system.setFlowLimit(rpc::MAX_FLOW_WORDS);
 }
 

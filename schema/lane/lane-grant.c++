@@ -11,9 +11,6 @@ namespace {
 using Purpose = rpc::Purpose;
 using Verb = rpc::Verb;
 
-// A greater one is as good as none, and a duration holds it.
-constexpr uint64_t MAX_LIFETIME_MILLIS = 100ull * 365 * 24 * 3600 * 1000;
-
 // What a purpose offers, of what is served.
 LaneGrant::Verbs offeredBy(Purpose purpose) {
   switch (purpose) {
@@ -90,7 +87,9 @@ kj::OneOf<LaneGrant, rpc::Refusal> LaneGrant::parse(rpc::Grant::Reader grant) {
       break;
     case rpc::Grant::Lifetime::MILLIS:
       if (lifetime.getMillis() == 0) return rpc::Refusal::NOTHING_GRANTED;
-      result.lifetime = kj::min(lifetime.getMillis(), MAX_LIFETIME_MILLIS) * kj::MILLISECONDS;
+      // A longer one is as good as none, and a duration would not hold it.
+      result.lifetime =
+          kj::min(lifetime.getMillis(), rpc::MAX_LANE_LIFETIME_MILLIS) * kj::MILLISECONDS;
       break;
     default:
       return rpc::Refusal::NOTHING_GRANTED;

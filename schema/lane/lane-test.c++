@@ -1,5 +1,7 @@
 #include "lane/lane.h"
 
+#include <capnp/rpc.capnp.h>
+#include <capnp/serialize-async.h>
 #include <string.h>
 
 #include <kj/debug.h>
@@ -80,6 +82,19 @@ TEST_CASE("S01 a welcome that is larger than its limit, or none, ends the lane")
   w.pipe.ends[1]->write(header, sizeof(header)).wait(w.scope);
   CHECK_THROWS_AS(w.lane.answer().wait(w.scope), kj::Exception);
   w.lane.onDisconnect().wait(w.scope);
+  CHECK(w.lane.hasEnded());
+}
+
+TEST_CASE("S01 a lane on which the agent says what it may not has ended") {
+  World w;
+  w.say([](auto welcome) { welcome.setGeneration(rpc::GENERATION); });
+  w.lane.answer().wait(w.scope);
+  CHECK_FALSE(w.lane.hasEnded());
+  capnp::MallocMessageBuilder message;
+  message.initRoot<capnp::rpc::Message>().initProvide();
+  capnp::writeMessage(*w.pipe.ends[1], message).wait(w.scope);
+  w.lane.onDisconnect().wait(w.scope);
+  w.scope.poll();
   CHECK(w.lane.hasEnded());
 }
 

@@ -44,9 +44,10 @@ Lane::Lane(kj::Own<kj::AsyncIoStream> streamParam, kj::Timer& timer, Use use,
       guard(messages, timer, rulesFor(use), nullptr, clock),
       network(guard, Side::CLIENT, readerOptions()),
       system(capnp::makeRpcClient(network)),
-      first(askBootstrap()) {
-  guard.watchQueue([this]() { return network.getCurrentQueueSize(); });
-  network.slowStreams([this]() { return guard.untilRoomToSend(); });
+      first(askBootstrap()),
+      disconnecting(network.onDisconnect()
+                        .then([this]() { isDisconnected = true; })
+                        .eagerlyEvaluate(nullptr)) {
   system.setFlowLimit(use == Use::CONTROL ? CONTROL_FLOW_WORDS : CLIENT_FLOW_WORDS);
 }
 

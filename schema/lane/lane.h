@@ -31,8 +31,9 @@ public:
 
   // Resolves when the lane has ended, whoever ended it; never fails.
   kj::Promise<void> onDisconnect() { return network.onDisconnect(); }
-  // True from the moment at which nothing more can come from the agent: before any call has failed for it.
-  bool hasEnded() const { return messages.hasEnded(); }
+  // True from the moment at which nothing more can come from the agent: before any call has failed for it, but for one that fails because
+  // the agent said what it may not.
+  bool hasEnded() const { return messages.hasEnded() || isDisconnected; }
   // True from the moment at which the agent is known to have refused the lane, and so to have done nothing that was asked
   // for on it: before any call has failed for it.
   bool wasRefused() const { return messages.wasRefused(); }
@@ -45,6 +46,8 @@ private:
   RpcNetwork network;
   capnp::RpcSystem<capnp::rpc::twoparty::VatId> system;
   capnp::Capability::Client first;
+  bool isDisconnected = false;
+  kj::Promise<void> disconnecting;
 
   capnp::Capability::Client askBootstrap();
 };

@@ -11,12 +11,15 @@ namespace {
 using capnp::rpc::Message;
 using Peer = GuardRules::Peer;
 
+// Numbers from here on are of calls that need no answer (onlyPromisePipeline): see newCallQuestion() of Cap'n Proto's rpc.c++.
+constexpr uint32_t FIRST_UNASKED = 1u << 31;
+
 bool mayCome(Peer peer, Message::Which kind) {
   switch (kind) {
     case Message::ABORT:
     case Message::RETURN:
-    case Message::UNIMPLEMENTED:
       return true;
+    case Message::UNIMPLEMENTED:
     case Message::CALL:
     case Message::FINISH:
     case Message::RESOLVE:
@@ -88,25 +91,39 @@ size_t MessageBudget::total() {
   return sum;
 }
 
+// No coroutine: a connection spends its life here, and the frame of one would take two KiB for as long.
 kj::Promise<kj::Maybe<capnp::MessageReaderAndFds>> MessageGuard::tryReadMessage(
     kj::ArrayPtr<kj::AutoCloseFd> fdSpace, capnp::ReaderOptions options,
     kj::ArrayPtr<capnp::word> scratchSpace) {
   options.traversalLimitInWords = kj::min(options.traversalLimitInWords, rules.maxMessageWords);
-  co_await pause();
-  auto received = co_await inner.tryReadMessage(fdSpace, options, scratchSpace);
-  KJ_IF_MAYBE (message, received) {
-    ++messagesReceived;
-    partBytes = 0;
-    auto root = message->reader->getRoot<Message>();
-    // Known from the first getRoot() on.
-    const auto bytes = message->reader->sizeInWords() * sizeof(capnp::word);
-    receipts.noteReceived(root);
-    admit(root, bytes);
-    ++turnMessages;
-    turnBytes += bytes;
-    handedOver = clock.now();
-  }
-  co_return kj::mv(received);
+  noteTurnTime();
+  if (!isTurnOver() && hasRoom()) return readMessage(fdSpace, options, scratchSpace);
+  return pause().then([this, fdSpace, options, scratchSpace]() {
+    return readMessage(fdSpace, options, scratchSpace);
+  });
+}
+
+kj::Promise<kj::Maybe<capnp::MessageReaderAndFds>> MessageGuard::readMessage(
+    kj::ArrayPtr<kj::AutoCloseFd> fdSpace, capnp::ReaderOptions options,
+    kj::ArrayPtr<capnp::word> scratchSpace) {
+  return inner.tryReadMessage(fdSpace, options, scratchSpace)
+      .then([this](kj::Maybe<capnp::MessageReaderAndFds>&& read) {
+        KJ_IF_MAYBE (message, read) hear(*message->reader);
+        return kj::mv(read);
+      });
+}
+
+void MessageGuard::hear(capnp::MessageReader& message) {
+  ++messagesReceived;
+  partBytes = 0;
+  auto root = message.getRoot<Message>();
+  // Known from the first getRoot() on.
+  const auto bytes = message.sizeInWords() * sizeof(capnp::word);
+  receipts.noteReceived(root);
+  admit(root, bytes);
+  ++turnMessages;
+  turnBytes += bytes;
+  handedOver = clock.now();
 }
 
 bool MessageGuard::hasRoom() {
@@ -136,19 +153,25 @@ kj::Promise<void> MessageGuard::until(kj::Function<bool()> condition) {
   }
 }
 
-// A timer that is due comes after what others sent meanwhile.
-kj::Promise<void> MessageGuard::pause() {
-  if (!hasRoom()) co_await untilRoom();
+void MessageGuard::noteTurnTime() {
   KJ_IF_MAYBE (since, handedOver) {
     turnTime += clock.now() - *since;
     handedOver = nullptr;
   }
-  if (turnMessages >= TURN_MESSAGES || turnBytes >= TURN_BYTES || turnTime >= TURN_TIME) {
-    turnMessages = 0;
-    turnBytes = 0;
-    turnTime = 0 * kj::NANOSECONDS;
-    co_await timer.afterDelay(0 * kj::NANOSECONDS);
-  }
+}
+
+bool MessageGuard::isTurnOver() const {
+  return turnMessages >= TURN_MESSAGES || turnBytes >= TURN_BYTES || turnTime >= TURN_TIME;
+}
+
+// A timer that is due comes after what others sent meanwhile.
+kj::Promise<void> MessageGuard::pause() {
+  co_await untilRoom();
+  if (!isTurnOver()) co_return;
+  turnMessages = 0;
+  turnBytes = 0;
+  turnTime = 0 * kj::NANOSECONDS;
+  co_await timer.afterDelay(0 * kj::NANOSECONDS);
 }
 
 size_t MessageGuard::unreadBytes() {
@@ -203,6 +226,8 @@ void MessageGuard::admitCall(capnp::rpc::Call::Reader call, size_t bytes) {
 }
 
 void MessageGuard::admitReturn(capnp::rpc::Return::Reader answer) {
+  // The RPC system asks no question with such a number here, and ignores what answers one.
+  KJ_REQUIRE(answer.getAnswerId() < FIRST_UNASKED, "the peer answers what nobody asked");
   const bool isFirst = returns++ == 0;
   kj::uint given = 0;
   if (answer.isResults()) {
@@ -257,17 +282,6 @@ kj::Promise<void> MessageGuard::untilWritten(kj::Promise<void> done, Writing wri
   });
 }
 
-kj::Promise<void> MessageGuard::untilUnread() {
-  if (receipts.isAnyMissing()) return kj::READY_NOW;
-  return untilSent();
-}
-
-kj::Promise<void> MessageGuard::untilSent() {
-  auto paf = kj::newPromiseAndFulfiller<void>();
-  awaitingSent = kj::mv(paf.fulfiller);
-  return kj::mv(paf.promise);
-}
-
 void MessageGuard::noteSent(kj::ArrayPtr<const kj::ArrayPtr<const capnp::word>> segments,
                             Writing& writing) {
   for (auto segment : segments) writing.bytes += segment.size() * sizeof(capnp::word);
@@ -277,10 +291,7 @@ void MessageGuard::noteSent(kj::ArrayPtr<const kj::ArrayPtr<const capnp::word>> 
   capnp::SegmentArrayMessageReader reader(segments, options);
   auto message = reader.getRoot<Message>();
   receipts.noteSent(message);
-  KJ_IF_MAYBE (waiting, awaitingSent) {
-    (*waiting)->fulfill();
-    awaitingSent = nullptr;
-  }
+  sentListener();
   KJ_REQUIRE(receipts.openQuestions() <= MAX_QUESTIONS,
              "the peer leaves too many calls unanswered");
   switch (message.which()) {

@@ -17,7 +17,9 @@ struct GuardRules {
   enum class Peer {
     ASKS,     // it has a bootstrap capability here, and may offer capabilities of its own
     ANSWERS,  // it offers one; what it is given it may call
-    ONLY_ANSWERS,  // it is given nothing that it could call, and answers without capabilities but for the first
+    // It is given nothing that it could call, and answers without capabilities but for the first.  It sends one message for each of ours
+    // that asks, since the RPC system ends a connection on which an answer comes that nobody asked for: there is no other rate.
+    ONLY_ANSWERS,
   };
   Peer peer;
   // Of one message.
@@ -51,13 +53,12 @@ public:
 
   // Messages that came so far.
   uint64_t received() const { return messagesReceived; }
-  uint64_t sent() const { return receipts.sent(); }
-  // Resolves when a message was written that the peer may not have read.  One caller at a time, of this and of untilSent().
-  kj::Promise<void> untilUnread();
-  // Resolves when the next one is written.
-  kj::Promise<void> untilSent();
+  // Whether a message was written that the peer may not have read.
+  bool isAnyUnread() const { return receipts.isAnyMissing(); }
+  // `listener` is called before each message is written.
+  void notifySent(kj::Function<void()> listener) { sentListener = kj::mv(listener); }
 
-  // Tells how many bytes wait to be written: TwoPartyVatNetwork::getCurrentQueueSize().
+  // `size` tells what waits to be written, in bytes: see RpcNetwork.
   void watchQueue(kj::Function<size_t()> size) { queueBytes = kj::mv(size); }
 
   // Resolves when more may be read.
@@ -114,7 +115,7 @@ private:
   kj::Function<size_t()> queueBytes = []() -> size_t { return 0; };
   uint64_t messagesReceived = 0;
   ReadReceipts receipts;
-  kj::Maybe<kj::Own<kj::PromiseFulfiller<void>>> awaitingSent;
+  kj::Function<void()> sentListener = []() {};
   kj::uint turnMessages = 0;
   size_t turnBytes = 0;
   kj::Duration turnTime = 0 * kj::NANOSECONDS;
@@ -138,7 +139,15 @@ private:
   kj::HashMap<uint32_t, Question> questions;
   kj::uint imports = 0;
 
+  // Counts the time since the last message was handed over to the turn.
+  void noteTurnTime();
+  // Whether it is the turn of others.
+  bool isTurnOver() const;
   kj::Promise<void> pause();
+  kj::Promise<kj::Maybe<capnp::MessageReaderAndFds>> readMessage(
+      kj::ArrayPtr<kj::AutoCloseFd> fdSpace, capnp::ReaderOptions options,
+      kj::ArrayPtr<capnp::word> scratchSpace);
+  void hear(capnp::MessageReader& message);
   bool hasRoom();
   bool hasRoomToSend();
   kj::Promise<void> until(kj::Function<bool()> condition);

@@ -14,8 +14,6 @@ public:
 
   // Whether one was sent after the last one that has surely been read.
   bool isAnyMissing() const { return sentCount != readCount; }
-  // Messages that were sent so far.
-  uint64_t sent() const { return sentCount; }
   // Questions of ours that have no Return.
   size_t openQuestions() const { return questions.size(); }
   // Questions of the peer's that have no Finish, or no Return that goes without one.

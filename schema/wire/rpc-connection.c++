@@ -18,11 +18,7 @@ using capnp::rpc::twoparty::Side;
 namespace {
 
 // Many small messages at a time.  Of a large one this much is copied, and of an idle connection it is what it holds.
-constexpr size_t READ_AHEAD_WORDS = 8 * 1024 / sizeof(capnp::word);
-
-// What a message takes that waits to be written, beside its bytes: the first segment of an answer whose size
-// nobody foretells is 8 KiB.
-constexpr size_t QUEUED_MESSAGE_BYTES = 8 * 1024;
+constexpr size_t READ_AHEAD_WORDS = 4 * 1024 / sizeof(capnp::word);
 
 }  // namespace
 
@@ -43,10 +39,6 @@ RpcConnection::RpcConnection(kj::Own<kj::AsyncIoStream> streamParam,
           *stream, capnp::IncomingRpcMessage::getShortLivedCallback(), READ_AHEAD_WORDS)),
       network(guard.emplace(*messages, timer, rules, budget, clock), Side::SERVER, readerOptions()),
       system(capnp::makeRpcServer(network, kj::mv(bootstrap))) {
-  requireGuard().watchQueue([this]() {
-    return network.getCurrentQueueSize() + network.getCurrentQueueCount() * QUEUED_MESSAGE_BYTES;
-  });
-  network.slowStreams([this]() { return requireGuard().untilRoomToSend(); });
   system.setFlowLimit(rpc::MAX_FLOW_WORDS);
 }
 

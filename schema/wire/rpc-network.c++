@@ -4,6 +4,13 @@
 #include <kj/refcount.h>
 
 namespace bothy {
+namespace {
+
+// What a message takes that waits to be written, beside its bytes: the first segment of an answer whose size
+// nobody foretells is 8 KiB.
+constexpr size_t QUEUED_MESSAGE_BYTES = 8 * 1024;
+
+}  // namespace
 
 class RpcNetwork::FlowController final: public capnp::RpcFlowController,
                                         private capnp::RpcFlowController::WindowGetter {
@@ -18,9 +25,9 @@ public:
     ++waiting->messages;
     network.answers.add(relay(kj::mv(ack), kj::mv(paf.fulfiller), kj::addRef(*waiting)));
     auto sent = inner->send(kj::mv(message), kj::mv(paf.promise));
-    KJ_IF_MAYBE (untilRoom, network.untilRoom) {
+    KJ_IF_MAYBE (guard, network.guard) {
       // Whoever waits for it may outlive the network.
-      return network.slowed.wrap(sent.then([untilRoom]() { return (*untilRoom)(); }));
+      return network.slowed.wrap(sent.then([guard]() { return guard->untilRoomToSend(); }));
     }
     return kj::mv(sent);
   }
@@ -59,7 +66,15 @@ private:
   kj::Own<capnp::RpcFlowController> inner;
 };
 
+RpcNetwork::RpcNetwork(MessageGuard& guard, kj::uint maxDescriptors,
+                       capnp::rpc::twoparty::Side side, capnp::ReaderOptions options)
+    : TwoPartyVatNetwork(guard, maxDescriptors, side, options), guard(guard) {
+  guard.watchQueue(
+      [this]() { return getCurrentQueueSize() + getCurrentQueueCount() * QUEUED_MESSAGE_BYTES; });
+}
+
 RpcNetwork::~RpcNetwork() noexcept(false) {
+  KJ_IF_MAYBE (g, guard) g->watchQueue([]() -> size_t { return 0; });
   slowed.cancel(KJ_EXCEPTION(DISCONNECTED, "the connection has ended"));
 }
 

@@ -1,7 +1,8 @@
 #pragma once
 
 #include <capnp/rpc-twoparty.h>
-#include <kj/function.h>
+
+#include "wire/message-guard.h"
 
 namespace bothy {
 
@@ -27,16 +28,17 @@ constexpr unsigned WINDOW_CALLS = 64;
 class RpcNetwork final: public capnp::TwoPartyVatNetwork, private kj::TaskSet::ErrorHandler {
 public:
   using TwoPartyVatNetwork::TwoPartyVatNetwork;
+  // `guard` outlives it: it is told what waits to be written, and senders of `-> stream` calls wait for its room too.  A message
+  // may bring so many descriptors.
+  RpcNetwork(MessageGuard& guard, kj::uint maxDescriptors, capnp::rpc::twoparty::Side side,
+             capnp::ReaderOptions options);
+  RpcNetwork(MessageGuard& guard, capnp::rpc::twoparty::Side side, capnp::ReaderOptions options)
+      : RpcNetwork(guard, 0, side, options) {}
   ~RpcNetwork() noexcept(false);
-
-  // Senders of `-> stream` calls wait for it too: it resolves when there is room for more of them all together.
-  void slowStreams(kj::Function<kj::Promise<void>()> untilRoom) {
-    this->untilRoom = kj::mv(untilRoom);
-  }
 
 private:
   class FlowController;
-  kj::Maybe<kj::Function<kj::Promise<void>()>> untilRoom;
+  kj::Maybe<MessageGuard&> guard;
   kj::Canceler slowed;
   kj::TaskSet answers{*this};
 

@@ -14,10 +14,7 @@ namespace {
 
 constexpr uint64_t MIB = 1024 * 1024;
 
-// A client that reads downloads and answers nothing makes the agent hold a window of each: up to what all lanes may hold.
-uint64_t maxGrowth(AttackPlan plan) {
-  return plan.attack == Attack::DOWNLOADS ? 40 * MIB : 8 * MIB;
-}
+constexpr uint64_t MAX_GROWTH = 8 * MIB;
 
 LaneGrant leastGrant(AttackerPart part) {
   LaneGrant grant;
@@ -85,7 +82,7 @@ void attackAgent(AttackPlan plan) {
     WARN(kj::str(kj::strArray(plan.words(), " "), ": ", agent.figures()).cStr());
   }
   INFO(agent.growth());
-  CHECK(agent.isWithin(maxGrowth(plan)));
+  CHECK(agent.isWithin(MAX_GROWTH));
 }
 
 // Those whose messages are the same for every part are tried once.
