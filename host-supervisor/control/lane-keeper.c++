@@ -8,97 +8,149 @@
 namespace bothy {
 namespace {
 
-using FdObserver = kj::UnixEventPort::FdObserver;
-
 // The device closes all its lanes at once, but they are heard of one after the other.
 constexpr kj::Duration REASON_PAUSE = 50 * kj::MILLISECONDS;
 
 }  // namespace
 
-class LaneKeeper::Facet final: public rpc::Lane::Server {
+class LaneKeeper::Facet final: public rpc::Lane::Server, public HangUpWatch::Listener {
 public:
-  Facet(LaneKeeper& keeper, AgentLink::OpenedLane lane, kj::Own<Machine> machineParam,
-        Terms termsParam)
-      : keeper(keeper),
-        number(lane.number),
-        machine(kj::mv(machineParam)),
-        terms(kj::mv(termsParam)),
-        fd(SharedFd::duplicateOf(KJ_REQUIRE_NONNULL(lane.stream->getFd(), "a lane is no socket"))),
-        entry(kj::heap<DescriptorTable::Entry>(keeper.descriptors, fd.get())),
-        descriptor(entry->number),
-        // Hang-ups are told whatever is asked for; that the client writes is none of ours, and would wake us.
-        hangUp(kj::heap<FdObserver>(keeper.port, fd.get(), 0)),
-        ended(untilEnded().fork()) {
-    // The reader's own setting, which it sets as it likes.
-    const int oneByte = 1;
-    KJ_SYSCALL(setsockopt(fd.get(), SOL_SOCKET, SO_RCVLOWAT, &oneByte, sizeof(oneByte)));
-    KJ_LOG(INFO, "a lane begins", terms.workspace, number, terms.purpose, terms.client.number,
-           terms.client.pid, terms.client.uid);
-    following = ended.addBranch().ignoreResult().eagerlyEvaluate(nullptr);
-  }
-
-  ~Facet() noexcept(false) {
-    following = nullptr;
-    ended = nullptr;
-    if (!isOver) {
-      KJ_LOG(INFO, "a lane ends with its client", terms.workspace, number);
-      close();
-    }
-  }
+  Facet(LaneKeeper& keeper, AgentLink::OpenedLane lane, kj::Own<MachineLanes> siblings,
+        Terms terms);
+  ~Facet() noexcept(false);
 
   kj::Maybe<int> getFd() override { return descriptor; }
 
   kj::Promise<void> whenEnded(WhenEndedContext context) override {
-    auto reason = co_await ended.addBranch();
-    context.getResults().setReason(reason);
+    if (reason == nullptr) {
+      if (awaited == nullptr) {
+        auto paf = kj::newPromiseAndFulfiller<void>();
+        awaited = Awaited{kj::mv(paf.fulfiller), paf.promise.fork()};
+      }
+      co_await KJ_ASSERT_NONNULL(awaited).end.addBranch();
+    }
+    context.getResults().setReason(KJ_ASSERT_NONNULL(reason));
+  }
+
+  void end(rpc::LaneEnd why);
+
+  kj::ListLink<Facet> link;
+
+private:
+  struct Awaited {
+    kj::Own<kj::PromiseFulfiller<void>> fulfiller;
+    kj::ForkedPromise<void> end;
+  };
+
+  LaneKeeper& keeper;
+  const uint64_t number;
+  kj::Own<MachineLanes> siblings;
+  Terms terms;
+  SharedFd fd;
+  kj::Maybe<DescriptorTable::Entry> entry;
+  const int descriptor;
+  kj::Maybe<HangUpWatch::Entry> hangUp;
+  kj::Maybe<rpc::LaneEnd> reason;  // none: it is open
+  kj::Maybe<Awaited> awaited;
+  // Each takes a KiB: none is made for a lane that is just open.
+  kj::Promise<void> expiry = nullptr;
+  kj::Promise<void> pause = nullptr;
+
+  void onHangUp() override;
+  void close();
+};
+
+// The open lanes of one machine.
+class LaneKeeper::MachineLanes final: public kj::Refcounted {
+public:
+  MachineLanes(LaneKeeper& keeper, kj::Own<Machine> machineParam)
+      : machine(kj::mv(machineParam)),
+        keeper(keeper),
+        following(followStalls().eagerlyEvaluate([](kj::Exception&& e) {
+          // The machine is gone.
+          if (e.getType() == kj::Exception::Type::DISCONNECTED) return;
+          KJ_LOG(ERROR, "stalls of a machine are not told any more", e.getDescription());
+        })) {
+    keeper.machines.insert(machine.get(), this);
+  }
+  ~MachineLanes() noexcept(false) { keeper.machines.erase(machine.get()); }
+
+  kj::Own<Machine> machine;
+  kj::List<Facet, &Facet::link> lanes;
+
+  rpc::LaneEnd whyGone() {
+    if (machine->isRetired()) return rpc::LaneEnd::STOPPED;
+    if (machine->isStalled()) return rpc::LaneEnd::STALLED;
+    return machine->isLinked() ? rpc::LaneEnd::AGENT_GONE : rpc::LaneEnd::DEVICE_REPLACED;
   }
 
 private:
   LaneKeeper& keeper;
-  const uint64_t number;
-  kj::Own<Machine> machine;
-  Terms terms;
-  SharedFd fd;
-  kj::Own<DescriptorTable::Entry> entry;
-  const int descriptor;
-  kj::Own<FdObserver> hangUp;
-  bool isOver = false;
-  kj::ForkedPromise<rpc::LaneEnd> ended;
-  kj::Promise<void> following = nullptr;
+  kj::Promise<void> following;
 
-  kj::Promise<rpc::LaneEnd> untilEnded() {
-    auto gone = hangUp->whenWriteDisconnected().then([this]() { return reason(); });
-    kj::Promise<rpc::LaneEnd> expired = kj::NEVER_DONE;
-    KJ_IF_MAYBE (lifetime, terms.lifetime) {
-      expired = keeper.timer.afterDelay(*lifetime).then([]() { return rpc::LaneEnd::EXPIRED; });
+  // A machine that stands still answers nobody, and whoever waits for it wants to know.
+  kj::Promise<void> followStalls() {
+    for (;;) {
+      co_await machine->onStall();
+      while (!lanes.empty()) lanes.front().end(rpc::LaneEnd::STALLED);
     }
-    // A machine that stands still answers nobody, and whoever waits for it wants to know.
-    auto stalled = machine->onStall().then(
-        []() -> kj::Promise<rpc::LaneEnd> { return rpc::LaneEnd::STALLED; },
-        [](kj::Exception&&) -> kj::Promise<rpc::LaneEnd> { return kj::NEVER_DONE; });
-    auto why = co_await gone.exclusiveJoin(kj::mv(expired)).exclusiveJoin(kj::mv(stalled));
-    isOver = true;
-    KJ_LOG(INFO, "a lane ends", terms.workspace, number, why);
-    close();
-    co_return why;
-  }
-
-  void close() {
-    hangUp = nullptr;
-    // An answer that still waits to be written must not find what has the descriptor's number next.
-    entry = nullptr;
-    // Who holds a lane that has ended holds its place too.
-    auto place = terms.place.map([](kj::Own<Place>& place) { return kj::addRef(*place); });
-    keeper.ending.add(keeper.close(kj::mv(fd), number, kj::addRef(*machine), kj::mv(place)));
-  }
-
-  kj::Promise<rpc::LaneEnd> reason() {
-    co_await keeper.timer.afterDelay(REASON_PAUSE);
-    if (machine->isRetired()) co_return rpc::LaneEnd::STOPPED;
-    if (machine->isStalled()) co_return rpc::LaneEnd::STALLED;
-    co_return machine->isLinked() ? rpc::LaneEnd::AGENT_GONE : rpc::LaneEnd::DEVICE_REPLACED;
   }
 };
+
+LaneKeeper::Facet::Facet(LaneKeeper& keeper, AgentLink::OpenedLane lane,
+                         kj::Own<MachineLanes> siblingsParam, Terms termsParam)
+    : keeper(keeper),
+      number(lane.number),
+      siblings(kj::mv(siblingsParam)),
+      terms(kj::mv(termsParam)),
+      fd(SharedFd::duplicateOf(KJ_REQUIRE_NONNULL(lane.stream->getFd(), "a lane is no socket"))),
+      descriptor(entry.emplace(keeper.descriptors, fd.get()).number) {
+  // The reader's own setting, which it sets as it likes.
+  const int oneByte = 1;
+  KJ_SYSCALL(setsockopt(fd.get(), SOL_SOCKET, SO_RCVLOWAT, &oneByte, sizeof(oneByte)));
+  KJ_LOG(INFO, "a lane begins", siblings->machine->workspaceName(), number, terms.purpose,
+         terms.client.number, terms.client.pid, terms.client.uid);
+  KJ_IF_MAYBE (lifetime, terms.lifetime) {
+    expiry = keeper.timer.afterDelay(*lifetime)
+                 .then([this]() { end(rpc::LaneEnd::EXPIRED); })
+                 .eagerlyEvaluate(nullptr);
+  }
+  hangUp.emplace(keeper.hangUps, fd.get(), *this);
+  siblings->lanes.add(*this);
+}
+
+LaneKeeper::Facet::~Facet() noexcept(false) {
+  if (reason == nullptr) {
+    KJ_LOG(INFO, "a lane ends with its client", siblings->machine->workspaceName(), number);
+    close();
+  }
+}
+
+void LaneKeeper::Facet::onHangUp() {
+  pause = keeper.timer.afterDelay(REASON_PAUSE)
+              .then([this]() { end(siblings->whyGone()); })
+              .eagerlyEvaluate(nullptr);
+}
+
+void LaneKeeper::Facet::end(rpc::LaneEnd why) {
+  if (reason != nullptr) return;
+  reason = why;
+  KJ_LOG(INFO, "a lane ends", siblings->machine->workspaceName(), number, why);
+  if (why != rpc::LaneEnd::EXPIRED) expiry = nullptr;
+  close();
+  KJ_IF_MAYBE (a, awaited) a->fulfiller->fulfill();
+}
+
+void LaneKeeper::Facet::close() {
+  siblings->lanes.remove(*this);
+  hangUp = nullptr;
+  // An answer that still waits to be written must not find what has the descriptor's number next.
+  entry = nullptr;
+  // Who holds a lane that has ended holds its place too.
+  auto place = terms.place.map([](kj::Own<Place>& place) { return kj::addRef(*place); });
+  keeper.ending.add(
+      keeper.close(kj::mv(fd), number, kj::addRef(*siblings->machine), kj::mv(place)));
+}
 
 LaneKeeper::~LaneKeeper() noexcept(false) {}
 
@@ -122,7 +174,12 @@ kj::Own<LaneKeeper::Place> LaneKeeper::requireRoom(const ClientIdentity& client)
 
 rpc::Lane::Client LaneKeeper::keep(AgentLink::OpenedLane lane, kj::Own<Machine> machine,
                                    Terms terms) {
-  return kj::heap<Facet>(*this, kj::mv(lane), kj::mv(machine), kj::mv(terms));
+  return kj::heap<Facet>(*this, kj::mv(lane), lanesOf(kj::mv(machine)), kj::mv(terms));
+}
+
+kj::Own<LaneKeeper::MachineLanes> LaneKeeper::lanesOf(kj::Own<Machine> machine) {
+  KJ_IF_MAYBE (known, machines.find(machine.get())) return kj::addRef(**known);
+  return kj::refcounted<MachineLanes>(*this, kj::mv(machine));
 }
 
 // A client has the socket too, and may have made its close last for ever: that is left to a SharedFd.

@@ -1,11 +1,11 @@
 #pragma once
 
-#include <kj/async-unix.h>
 #include <kj/map.h>
 #include <kj/refcount.h>
 #include <kj/timer.h>
 
 #include "control/client-connection.h"
+#include "loop/hang-up-watch.h"
 #include "loop/shared-fd.h"
 #include "schema/supervisor.capnp.h"
 #include "workspace/machine.h"
@@ -21,7 +21,7 @@ constexpr kj::uint MAX_HELD_LANES = 64;
 // The lives of the lanes that clients hold.
 class LaneKeeper final: private kj::TaskSet::ErrorHandler {
 public:
-  LaneKeeper(kj::UnixEventPort& port, kj::Timer& timer) : port(port), timer(timer), ending(*this) {}
+  explicit LaneKeeper(kj::Timer& timer) : timer(timer), ending(*this) {}
   ~LaneKeeper() noexcept(false);
   KJ_DISALLOW_COPY_AND_MOVE(LaneKeeper);
 
@@ -39,9 +39,8 @@ public:
   // To be taken before a lane is opened, and kept until it is closed.  Fails with OVERLOADED where the client has as many as it may.
   kj::Own<Place> requireRoom(const ClientIdentity& client);
 
-  // Whose it is, for the log.
+  // What was asked for, and by whom.
   struct Terms {
-    kj::String workspace;
     kj::StringPtr purpose;
     ClientIdentity client;
     kj::Maybe<kj::Duration> lifetime;
@@ -56,12 +55,15 @@ public:
 
 private:
   class Facet;
+  class MachineLanes;
 
-  kj::UnixEventPort& port;
   kj::Timer& timer;
+  HangUpWatch hangUps;
   kj::HashMap<uint64_t, kj::uint> held;  // by client
+  kj::HashMap<Machine*, MachineLanes*> machines;
   kj::TaskSet ending;
 
+  kj::Own<MachineLanes> lanesOf(kj::Own<Machine> machine);
   kj::Promise<void> close(SharedFd fd, uint64_t lane, kj::Own<Machine> machine,
                           kj::Maybe<kj::Own<Place>> place);
   void taskFailed(kj::Exception&& exception) override;

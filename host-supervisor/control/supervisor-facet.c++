@@ -29,8 +29,6 @@ private:
   void taskFailed(kj::Exception&&) override {}
 };
 
-constexpr uint64_t MAX_LIFETIME_MILLIS = 100ull * 365 * 24 * 3600 * 1000;
-
 template <typename Params>
 kj::Maybe<kj::Own<Progress>> progressOf(Params params) {
   if (!params.hasProgress()) return nullptr;
@@ -58,7 +56,7 @@ kj::OneOf<LaneGrant, kj::StringPtr> grantFor(rpc::LaneRequest::Reader wanted,
   grant.session = kj::str("client ", getpid(), ".", client.number);
   grant.actor = kj::str("uid ", client.uid);
   if (wanted.getLifetimeMillis() > 0) {
-    if (wanted.getLifetimeMillis() > MAX_LIFETIME_MILLIS) {
+    if (wanted.getLifetimeMillis() > rpc::MAX_LANE_LIFETIME_MILLIS) {
       return "lifetimeMillis must be at most 3153600000000 (100 years)"_kj;
     }
     grant.lifetime = wanted.getLifetimeMillis() * kj::MILLISECONDS;
@@ -211,18 +209,26 @@ kj::Promise<void> SupervisorFacet::connect(ConnectContext context) {
   auto lifetime = grant.get<LaneGrant>().lifetime;
   kj::Maybe<AgentLink::OpenedLane> opened;
   kj::Maybe<kj::String> fault;
+  auto stalled = machine->onStall().catch_(
+      [](kj::Exception&&) -> kj::Promise<void> { return kj::NEVER_DONE; });
   co_await machine->openLane(kj::mv(grant.get<LaneGrant>()))
       .then([&opened](AgentLink::OpenedLane&& lane) { opened = kj::mv(lane); },
-            [&fault](kj::Exception&& e) { fault = kj::str(e.getDescription()); });
+            [&fault](kj::Exception&& e) { fault = kj::str(e.getDescription()); })
+      .exclusiveJoin(kj::mv(stalled));
+  const bool isNeither = opened == nullptr && fault == nullptr;
+  if (isNeither || machine->isStalled()) {
+    // Since then: it answers nobody, and a lane that begins now would never hear of it.
+    context.getResults().initOutcome().setStalled(STALL_REASON);
+    co_return;
+  }
   KJ_IF_MAYBE (why, fault) {
     KJ_LOG(WARNING, "the agent of a workspace does not answer", workspace->row().name, *why);
     context.getResults().initOutcome().setUnreachable(*why);
     co_return;
   }
   auto results = context.getResults();
-  results.setLane(lanes.keep(
-      kj::mv(KJ_ASSERT_NONNULL(opened)), kj::mv(machine),
-      {kj::str(workspace->row().name), nameOf(wanted), client, lifetime, kj::mv(place)}));
+  results.setLane(lanes.keep(kj::mv(KJ_ASSERT_NONNULL(opened)), kj::mv(machine),
+                             {nameOf(wanted), client, lifetime, kj::mv(place)}));
   describe(results.initOutcome().initConnected(), *workspace);
 }
 

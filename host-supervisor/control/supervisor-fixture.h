@@ -28,7 +28,7 @@ private:
 
 struct Fixture: public TestWorld {
   AgeingHost examiner;
-  LaneKeeper lanes{io.unixEventPort, timer};
+  LaneKeeper lanes{timer};
   MessageBudget budget{CLIENTS_BYTES, CLIENT_SHARE_BYTES};
   kj::Own<ClientConnection> server;
   kj::Own<RpcConnection> client;

@@ -132,7 +132,7 @@ constexpr kj::Duration DIALS_LIMIT = 500 * kj::MILLISECONDS;
       kj::mv(socket),
       kj::LowLevelAsyncIoProvider::ALREADY_CLOEXEC | kj::LowLevelAsyncIoProvider::ALREADY_NONBLOCK);
   kj::StringPtr version = BOTHY_VERSION;
-  LaneKeeper lanes(io.unixEventPort, io.provider->getTimer());
+  LaneKeeper lanes(io.provider->getTimer());
   SupervisorFacet::Rooms rooms{manager, events, io.provider->getTimer(), abilities, examiner,
                                lanes,   version};
   ControlServer server(

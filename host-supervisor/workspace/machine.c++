@@ -99,6 +99,9 @@ void Machine::noteStall() {
 
 void Machine::retire() {
   link = nullptr;
+  for (auto& waiter : awaitingStall) {
+    waiter->reject(KJ_EXCEPTION(DISCONNECTED, "the workspace's machine has stopped"));
+  }
   awaitingStall.clear();
 }
 

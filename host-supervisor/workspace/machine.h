@@ -23,6 +23,8 @@ public:
           kj::Array<const kj::byte> secret, uint64_t firstLane);
   ~Machine() noexcept(false);
 
+  kj::StringPtr workspaceName() const { return workspace; }
+
   // See AgentLink.
   kj::Promise<rpc::AgentControl::Client> control();
   kj::Promise<void> ready();

@@ -89,6 +89,9 @@ struct TestWorld {
   // The devices of machines keep their ends of lanes open, whoever closes the others.
   bool keepsLanes = false;
   kj::Vector<kj::AutoCloseFd> keptLanes;
+  // Dials are answered when they are let go.
+  bool holdsDials = false;
+  kj::Vector<kj::Own<kj::PromiseFulfiller<void>>> heldDials;
   uint32_t generation = rpc::GENERATION;
   kj::String agentVersion = kj::str("1.2.3");
 
@@ -123,6 +126,17 @@ struct TestWorld {
 
   kj::Promise<kj::Own<kj::AsyncIoStream>> dial(kj::StringPtr vmName) {
     if (!agentAnswers) return KJ_EXCEPTION(DISCONNECTED, "nothing listens");
+    if (!holdsDials) return answerDial(vmName);
+    auto paf = kj::newPromiseAndFulfiller<void>();
+    heldDials.add(kj::mv(paf.fulfiller));
+    return paf.promise.then([this, name = kj::str(vmName)]() { return answerDial(name); });
+  }
+  void letDialsGo() {
+    holdsDials = false;
+    for (auto& held : heldDials) held->fulfill();
+    heldDials.clear();
+  }
+  kj::Own<kj::AsyncIoStream> answerDial(kj::StringPtr vmName) {
     auto pipe = io.provider->newTwoWayPipe();
     if (keepsLanes) {
       int fd;

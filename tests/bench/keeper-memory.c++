@@ -60,9 +60,8 @@ public:
     auto stream = io.lowLevelProvider->wrapSocketFd(
         kj::mv(pair.ends[0]), kj::LowLevelAsyncIoProvider::ALREADY_CLOEXEC |
                                   kj::LowLevelAsyncIoProvider::ALREADY_NONBLOCK);
-    context.getResults().setLane(
-        keeper.keep({given, kj::mv(stream)}, kj::addRef(*machine),
-                    {kj::str("workspace"), "commands", {1, getpid(), getuid()}, nullptr}));
+    context.getResults().setLane(keeper.keep({given, kj::mv(stream)}, kj::addRef(*machine),
+                                             {"commands", {1, getpid(), getuid()}, nullptr}));
     return kj::READY_NOW;
   }
 
@@ -118,7 +117,7 @@ double keeperBytesOfLane() {
   kj::Vector<double> heapBytes;
   heapBytes.reserve(2);
   auto io = kj::setupAsyncIo();
-  LaneKeeper keeper(io.unixEventPort, io.provider->getTimer());
+  LaneKeeper keeper(io.provider->getTimer());
   MessageBudget budget(CLIENTS_BYTES, CLIENT_SHARE_BYTES);
   {
     ClientConnection connection(
