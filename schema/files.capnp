@@ -29,7 +29,7 @@ struct FileEntry {
   uid @4 :UInt32;
   gid @5 :UInt32;
   modifiedNanos @6 :Int64;
-  # Nanoseconds since 1970-01-01T00:00:00Z.
+  # Nanoseconds since 1970-01-01T00:00:00Z; of a time that these cannot hold (before 1677 or after 2262), the nearest.
   linkTarget @7 :Data;
   # Of a symlink, as it stands.
   links @8 :UInt32;

@@ -141,7 +141,9 @@ Value sizeValue() {
 }
 
 uint32_t parseSize(const Usage& usage, kj::StringPtr option, kj::StringPtr given) {
-  KJ_IF_MAYBE (size, parseMebibytes(given)) return *size;
+  KJ_IF_MAYBE (size, parseMebibytes(given)) {
+    if (*size > 0) return *size;
+  }
   usage.fail(kj::str(option, " wants a size like 512M or 4G, not ", given));
 }
 

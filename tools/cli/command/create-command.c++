@@ -29,11 +29,11 @@ public:
     usage.option(0, "image", {"NAME"}, "image it boots (\"base\")", workspace.image);
     usage.option(0, "cpus", {"N", Value::Kind::WORDS, CPU_COUNTS}, "virtual CPUs (1)",
                  [this, &usage](kj::StringPtr text) {
-                   KJ_IF_MAYBE (number, parseNumber(text, UINT16_MAX)) {
-                     workspace.cpus = static_cast<uint16_t>(*number);
-                   } else {
-                     usage.fail(kj::str("--cpus wants a number, not ", text));
+                   const auto number = parseNumber(text, UINT16_MAX).orDefault(0);
+                   if (number == 0) {
+                     usage.fail(kj::str("--cpus wants a number from 1 on, not ", text));
                    }
+                   workspace.cpus = static_cast<uint16_t>(number);
                  });
     usage.option(0, "memory", sizeValue(), "RAM: 512M, 2G; a number alone is MiB (512M)",
                  [this, &usage](kj::StringPtr text) {

@@ -9,7 +9,13 @@ namespace bothy {
 
 void CommandLine::declareOptions(Usage& usage) {
   usage.option('u', "user", {"USER"}, "as this user of the workspace (user)", user);
-  usage.option('w', "workdir", {"DIR"}, "in this directory (the user's home)", workingDirectory);
+  usage.option('w', "workdir", {"DIR"}, "in this directory, from / on (the user's home)",
+               [this, &usage](kj::StringPtr given) {
+                 if (!given.startsWith("/")) {
+                   usage.fail(kj::str("--workdir wants a directory from / on, not ", given));
+                 }
+                 workingDirectory = given;
+               });
   usage.option('e', "env", {"NAME=TEXT"}, "with this variable; may be repeated",
                [this, &usage](kj::StringPtr given) {
                  auto equals = given.findFirst('=');

@@ -92,6 +92,27 @@ TEST_CASE("S06 a file takes the place of a symlink there, wherever that leads") 
 }
 
 TEST_CASE(
+    "S06 no file and no symlink takes the place of one that stands for what is open, or for a "
+    "device") {
+  Scratch scratch;
+  KJ_SYSCALL(mkfifo(scratch.path("pipe").cStr(), 0600));
+  for (auto target : {"/proc/self/fd/0", "/dev/null", "pipe"}) {
+    INFO(target);
+    KJ_SYSCALL(symlink(target, scratch.path("x").cStr()));
+    auto place = [&]() { return LocalPlace::find(scratch.path("x"), "y"); };
+    for (auto& thrown : {kj::runCatchingExceptions([&] { PendingEntry entry(place()); }),
+                         kj::runCatchingExceptions([&] { placeSymlink(place(), "/there", 0); })}) {
+      CHECK(describe(KJ_REQUIRE_NONNULL(thrown)).exitCode == FAILURE);
+    }
+    char found[64] = {};
+    KJ_SYSCALL(readlink(scratch.path("x").cStr(), found, sizeof(found) - 1));
+    CHECK(kj::StringPtr(found) == target);
+    KJ_SYSCALL(unlink(scratch.path("x").cStr()));
+  }
+  CHECK(scratch.names() == "pipe");
+}
+
+TEST_CASE(
     "S06 a symlink to a directory is followed as the target if a slash says so, else refused") {
   Scratch scratch;
   scratch.view->openSubdir(kj::Path({"d"}), kj::WriteMode::CREATE);

@@ -2,6 +2,7 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <limits.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/stat.h>
@@ -55,13 +56,31 @@ LocalPlace LocalPlace::find(kj::StringPtr path, kj::StringPtr sourceName, Kind k
   return {openDirectory(directory.size() > 0 ? directory : "."_kj), kj::mv(name), kj::str(path)};
 }
 
-PendingEntry::PendingEntry(LocalPlace given) : place(kj::mv(given)) {
+namespace {
+
+// Whether a symlink stands for what is open, or for a device, as /dev/stdout does: it is no file's name.
+bool standsForNoFile(const LocalPlace& place) {
+  char target[PATH_MAX];
+  auto size = readlinkat(place.directory, place.name.cStr(), target, sizeof(target));
+  if (size < 0) return false;
+  if (kj::heapString(target, static_cast<size_t>(size)).startsWith("/proc/")) return true;
   struct stat status{};
-  bool exists = fstatat(place.directory, place.name.cStr(), &status, AT_SYMLINK_NOFOLLOW) == 0;
-  if (exists && !S_ISREG(status.st_mode) && !S_ISLNK(status.st_mode)) {
-    kj::throwFatalException(failure(kj::str(
-        place.shown, ": it is no regular file: name another place, or - for standard output")));
-  }
+  return fstatat(place.directory, place.name.cStr(), &status, 0) == 0 && !S_ISREG(status.st_mode) &&
+         !S_ISDIR(status.st_mode);
+}
+
+void requireReplaceable(const LocalPlace& place) {
+  struct stat status{};
+  if (fstatat(place.directory, place.name.cStr(), &status, AT_SYMLINK_NOFOLLOW) < 0) return;
+  if (S_ISREG(status.st_mode) || (S_ISLNK(status.st_mode) && !standsForNoFile(place))) return;
+  kj::throwFatalException(failure(kj::str(
+      place.shown, ": it is no regular file: name another place, or - for standard output")));
+}
+
+}  // namespace
+
+PendingEntry::PendingEntry(LocalPlace given) : place(kj::mv(given)) {
+  requireReplaceable(place);
   create();
 }
 
@@ -98,6 +117,7 @@ void PendingEntry::commit(FileAttributes attributes) {
 }
 
 void placeSymlink(LocalPlace place, kj::StringPtr target, int64_t modifiedNanos) {
+  requireReplaceable(place);
   const timespec times[2] = {{0, UTIME_OMIT}, timeOf(modifiedNanos)};
   for (kj::uint attempt = 0; attempt < MAX_STAGING_NAMES; ++attempt) {
     auto temporary = stagingName(place.name, attempt);

@@ -32,6 +32,10 @@ kj::Promise<kj::String> findTarget(RemoteFiles& to, kj::StringPtr name, bool isT
   bool directory = outcome.isEntry() && outcome.getEntry().getKind() == rpc::FileKind::DIRECTORY;
   bool slash = to.path.endsWith("/");
   if (directory && name.size() > 0) co_return kj::str(to.path, slash ? "" : "/", name);
+  if (directory) {
+    kj::throwFatalException(failure(kj::str(
+        to.shown(), ": it is a directory: name a file in it, for standard input has no name")));
+  }
   if (!slash || isTree) co_return kj::str(to.path);
   kj::throwFatalException(failure(kj::str(to.shown(), ": there is no such directory")));
 }
