@@ -91,9 +91,10 @@ void mountRoot() {
   ensureDirectory(upper);
   ensureDirectory(work);
   ensureDirectory(ROOT_MOUNT);
-  // redirect_dir: a directory of the image can be renamed, as on any other file system.
+  // redirect_dir: a directory of the image can be renamed, as on any other file system.  xino: all of it has one st_dev, which
+  // `du -x`, `find -xdev` and their like go by.
   auto options = kj::str("lowerdir=", IMAGE_MOUNT, ",upperdir=", upper, ",workdir=", work,
-                         ",redirect_dir=on,metacopy=off");
+                         ",redirect_dir=on,metacopy=off,xino=on");
   if (::mount("root", ROOT_MOUNT.cStr(), "overlay", MS_NOATIME, options.cStr()) < 0) {
     failCall("image and data disk cannot be joined into a root");
   }

@@ -93,6 +93,11 @@ TEST_CASE("what starts at a person's word in base: cron, man, a virtual environm
       "--version");
 }
 
+TEST_CASE("P43 the root is one file system, also to those who stay on one") {
+  Machine machine;
+  CHECK(machine.asUser("du -s /usr/share") == machine.asUser("du -xs /usr/share"));
+}
+
 TEST_CASE("P43 strace looks into a user's program") {
   Machine machine;
   CHECK(machine.asUser(
