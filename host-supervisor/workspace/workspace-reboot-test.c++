@@ -125,6 +125,22 @@ TEST_CASE("P58 a reboot that the database refuses goes on when it is stored") {
   CHECK(r.state() == WorkspaceState::RUNNING);
 }
 
+TEST_CASE(
+    "P45 a stop that finds the guest about to reboot is in order, unless its kernel panicked") {
+  for (bool panics : {false, true}) {
+    Rebooting r;
+    r.w.powersOff = false;
+    auto stopping = r.demo()->stop(30000);
+    r.w.settle();
+    if (panics) r.w.files.console = kj::str("Kernel panic - not syncing: broken\n");
+    r.reboot();
+    CHECK(stopping.wait(r.w.scope).get<StopKind>() ==
+          (panics ? StopKind::FORCED : StopKind::ORDERLY));
+    CHECK(r.state() == WorkspaceState::STOPPED);
+    CHECK(r.w.driver.running().size() == 0);
+  }
+}
+
 TEST_CASE("P12 a kernel that panics and resets its machine has failed, and does not boot again") {
   Rebooting r;
   r.w.files.console = kj::str("Kernel panic - not syncing: sysrq triggered crash\n");

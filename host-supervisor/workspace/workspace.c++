@@ -142,7 +142,9 @@ kj::Promise<StopKind> Workspace::runStop(uint32_t graceMillis) {
   }
   co_await settle(Happening::MACHINE_ENDED, Cause::REQUEST, kj::str(describe(end)));
   retireMachine();
-  co_return end == VmEnd::POWERED_OFF ? StopKind::ORDERLY : StopKind::FORCED;
+  // A guest that was about to reboot when the order came has ended in order too.
+  const bool isOrderly = end == VmEnd::POWERED_OFF || (end == VmEnd::REBOOTED && !hasPanicked());
+  co_return isOrderly ? StopKind::ORDERLY : StopKind::FORCED;
 }
 
 kj::Promise<StopKind> Workspace::runAbort() {
