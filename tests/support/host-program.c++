@@ -46,7 +46,16 @@ FinishedProgram runProgram(kj::ArrayPtr<const kj::StringPtr> argv) {
   posix_spawn_file_actions_adddup2(&actions, out, 1);
   posix_spawn_file_actions_adddup2(&actions, err, 2);
   pid_t pid;
-  int error = posix_spawnp(&pid, "timeout", &actions, nullptr, arguments.begin(), environ);
+  // An event loop of this process's ignores it, which programs do not expect.
+  sigset_t defaults;
+  sigemptyset(&defaults);
+  sigaddset(&defaults, SIGPIPE);
+  posix_spawnattr_t attributes;
+  posix_spawnattr_init(&attributes);
+  KJ_DEFER(posix_spawnattr_destroy(&attributes));
+  posix_spawnattr_setsigdefault(&attributes, &defaults);
+  posix_spawnattr_setflags(&attributes, POSIX_SPAWN_SETSIGDEF);
+  int error = posix_spawnp(&pid, "timeout", &actions, &attributes, arguments.begin(), environ);
   if (error != 0) KJ_FAIL_SYSCALL("posix_spawnp", error, argv[0]);
   int status;
   KJ_SYSCALL(waitpid(pid, &status, 0));
