@@ -11,7 +11,7 @@ namespace {
 using capnp::rpc::Message;
 using Peer = GuardRules::Peer;
 
-// Numbers from here on are of calls that need no answer (onlyPromisePipeline): see newCallQuestion() of Cap'n Proto's rpc.c++.
+// Numbers from here on are of calls that need no answer (onlyPromisePipeline): see isHigh() in Cap'n Proto's rpc.c++.
 constexpr uint32_t FIRST_UNASKED = 1u << 31;
 
 bool mayCome(Peer peer, Message::Which kind) {

@@ -32,7 +32,7 @@ kj::Promise<kj::String> findTarget(RemoteFiles& to, kj::StringPtr name, bool isT
   bool directory = outcome.isEntry() && outcome.getEntry().getKind() == rpc::FileKind::DIRECTORY;
   bool slash = to.path.endsWith("/");
   if (directory && name.size() > 0) co_return kj::str(to.path, slash ? "" : "/", name);
-  if (directory) {
+  if (directory && !isTree) {
     kj::throwFatalException(failure(kj::str(
         to.shown(), ": it is a directory: name a file in it, for standard input has no name")));
   }
