@@ -135,6 +135,7 @@ TEST_CASE(
   Fixture f;
   kj::Vector<kj::Own<kj::AsyncIoStream>> spares;
   for (uint i = 0; i <= rpc::MAX_SPARE_LANES; i++) {
+    f.pass(GRANT_GRACE);
     spares.add(f.dialRaw());
     writeHello(*spares.back(), secretOf(7)).wait(f.scope);
     f.scope.poll();
@@ -146,6 +147,25 @@ TEST_CASE(
   writeGreeting(*spares[1], kj::mv(message)).wait(f.scope);
   Lane lane(kj::mv(spares[1]), f.timer);
   f.ping(lane);
+}
+
+TEST_CASE("clients that come at the same time are all served") {
+  constexpr uint CLIENTS = 2 * rpc::MAX_SPARE_LANES;
+  Fixture f;
+  kj::Vector<kj::Own<kj::AsyncIoStream>> streams;
+  for (uint i = 0; i < CLIENTS; i++) {
+    streams.add(f.dialRaw());
+    writeHello(*streams.back(), secretOf(7)).wait(f.scope);
+  }
+  f.pass(GRANT_GRACE - 1 * kj::NANOSECONDS);
+  for (auto& stream : streams) {
+    auto grant = wholeGrant(rpc::Purpose::FILES);
+    auto message = kj::heap<capnp::MallocMessageBuilder>();
+    grant.writeTo(message->initRoot<rpc::Grant>());
+    writeGreeting(*stream, kj::mv(message)).wait(f.scope);
+    Lane lane(kj::mv(stream), f.timer);
+    CHECK(lane.answer().wait(f.scope).is<uint16_t>());
+  }
 }
 
 TEST_CASE("S25 a lane has the rights of its grant and no others") {
