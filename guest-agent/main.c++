@@ -33,9 +33,11 @@
 #include "process/text-file.h"
 #include "rpc/boot-timer.h"
 #include "rpc/host-connections.h"
+#include "rpc/socket-receiver.h"
 #include "rpc/vsock-listener.h"
 #include "system/system-facet.h"
 #include "terminal/terminals-facet.h"
+#include "wire/socket-stream.h"
 
 namespace bothy {
 namespace {
@@ -179,8 +181,8 @@ void bootAndServe(Console& console, Boot& boot) {
   HostOnly hostOnly;
   kj::Promise<void> serving = kj::NEVER_DONE;
   KJ_IF_MAYBE (fd, listener) {
-    serving =
-        agent.connections.serve(io.lowLevelProvider->wrapListenSocketFd(kj::mv(*fd), hostOnly));
+    serving = agent.connections.serve(kj::heap<SocketReceiver>(
+        io.unixEventPort, io.lowLevelProvider->wrapListenSocketFd(kj::mv(*fd), hostOnly)));
   }
   console.say(kj::str("ready after ", kernelClock() / kj::MILLISECONDS, " ms"));
   io.waitScope.setBusyPollInterval(BUSY_POLL_INTERVAL);
@@ -243,10 +245,13 @@ int serveDescriptor(ServeDescriptor served) {
   options.defaultUser = ownName();
   Agent agent(io, kj::mv(options), machine, kj::mv(key));
   if (listening != 0) {
-    agent.connections.serve(io.lowLevelProvider->wrapListenSocketFd(kj::mv(socket)))
+    agent.connections
+        .serve(kj::heap<SocketReceiver>(io.unixEventPort,
+                                        io.lowLevelProvider->wrapListenSocketFd(kj::mv(socket))))
         .wait(io.waitScope);
   } else {
-    agent.connections.add(io.lowLevelProvider->wrapSocketFd(kj::mv(socket)));
+    KJ_SYSCALL(::fcntl(socket, F_SETFL, O_NONBLOCK));
+    agent.connections.add(kj::heap<SocketStream>(io.unixEventPort, kj::mv(socket)));
     agent.connections.onEmpty().wait(io.waitScope);
   }
   return 0;

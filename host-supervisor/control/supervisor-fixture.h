@@ -64,7 +64,7 @@ struct Fixture: public TestWorld {
   }
   // The lane that a call answered with.
   kj::Own<Lane> open(rpc::Lane::Client capability) {
-    return kj::heap<Lane>(streamOf(kj::mv(capability), *io.lowLevelProvider).wait(scope), timer);
+    return kj::heap<Lane>(streamOf(kj::mv(capability), io.unixEventPort).wait(scope), timer);
   }
   static rpc::AgentControl::Client agentOf(Lane& lane) {
     return lane.bootstrap().castAs<rpc::AgentControl>();

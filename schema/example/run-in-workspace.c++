@@ -49,7 +49,7 @@ int run(kj::StringPtr socket, kj::StringPtr workspace, kj::ArrayPtr<char* const>
   KJ_REQUIRE(connected.getOutcome().isConnected(), connected.getOutcome());
 
   // 3. Take the lane's socket.  The stream holds the `Lane` capability, and so the lane's life.
-  auto socketOfLane = streamOf(connected.getLane(), *io.lowLevelProvider).wait(scope);
+  auto socketOfLane = streamOf(connected.getLane(), io.unixEventPort).wait(scope);
   Lane lane(kj::mv(socketOfLane), io.provider->getTimer());
 
   // 4. Start the program.  These calls leave in one write, and need not wait for the Welcome.

@@ -28,7 +28,7 @@ struct Client {
     want(request.initWanted());
     auto response = host.wait(request.send(), "a lane");
     KJ_REQUIRE(response.getOutcome().isConnected(), response.getOutcome());
-    auto stream = host.wait(streamOf(response.getLane(), *host.io.lowLevelProvider), "its stream");
+    auto stream = host.wait(streamOf(response.getLane(), host.io.unixEventPort), "its stream");
     return *lanes.add(kj::heap<Lane>(kj::mv(stream), host.timer));
   }
 };

@@ -57,7 +57,7 @@ int runClient(kj::StringPtr socket) {
   connect.setName("test");
   connect.initWanted().setCommands();
   auto connected = connect.send().wait(io.waitScope);
-  Lane lane(streamOf(connected.getLane(), *io.lowLevelProvider).wait(io.waitScope),
+  Lane lane(streamOf(connected.getLane(), io.unixEventPort).wait(io.waitScope),
             io.provider->getTimer());
   auto request =
       lane.bootstrap().castAs<rpc::Agent>().processesRequest().send().getProcesses().execRequest();

@@ -128,7 +128,7 @@ TestWorkspace::Connected TestWorkspace::connect(
 kj::Own<Lane> TestWorkspace::openLane(kj::Function<void(rpc::LaneRequest::Builder)> want) {
   auto response = connect(kj::mv(want));
   KJ_REQUIRE(response.getOutcome().isConnected(), response.getOutcome());
-  auto stream = host.wait(streamOf(response.getLane(), *host.io.lowLevelProvider), "its stream");
+  auto stream = host.wait(streamOf(response.getLane(), host.io.unixEventPort), "its stream");
   auto lane = kj::heap<Lane>(kj::mv(stream), host.timer);
   auto answer = host.wait(lane->answer(), "the welcome");
   KJ_REQUIRE(answer.is<uint16_t>(), "a lane was refused",

@@ -115,7 +115,7 @@ private:
     }
     auto response = host.wait(request.send().dropPipeline(), "a lane");
     KJ_REQUIRE(response.getOutcome().isConnected(), response.getOutcome());
-    auto stream = host.wait(streamOf(response.getLane(), *host.io.lowLevelProvider), "its stream");
+    auto stream = host.wait(streamOf(response.getLane(), host.io.unixEventPort), "its stream");
     lanes.add(response.getLane());
     attackers.add(kj::heap<HostileProcess>(kj::mv(stream), plan));
   }

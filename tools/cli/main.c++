@@ -81,6 +81,7 @@ int run(kj::ArrayPtr<const kj::StringPtr> arguments) {
                   .signals = signals,
                   .timer = io.provider->getTimer(),
                   .io = *io.lowLevelProvider,
+                  .eventPort = io.unixEventPort,
                   .input = standardInput,
                   .output = standardOutput,
                   .errors = standardError,

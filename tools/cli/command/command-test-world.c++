@@ -106,6 +106,7 @@ CommandTestWorld::CommandTestWorld()
                                         .signals = *signals,
                                         .timer = timer,
                                         .io = *io.lowLevelProvider,
+                                        .eventPort = io.unixEventPort,
                                         .input = *inputPipe.in,
                                         .output = *output,
                                         .errors = *errorOutput,

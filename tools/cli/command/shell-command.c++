@@ -26,7 +26,7 @@ Ctrl-D.
 With --list --json: Terminals of cli.capnp.)"_kj;
 
 kj::Promise<int> list(Context& context, kj::StringPtr name) {
-  auto opened = co_await WorkspaceLane::open(context.connector.connect(), context.io, name,
+  auto opened = co_await WorkspaceLane::open(context.connector.connect(), context.eventPort, name,
                                              WantedLane::interactive());
   KJ_IF_MAYBE (none, opened.tryGet<NoLane>()) kj::throwFatalException(kj::mv(none->reason));
   auto& lane = *opened.get<kj::Own<WorkspaceLane>>();

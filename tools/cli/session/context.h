@@ -1,6 +1,7 @@
 #pragma once
 
 #include <kj/async-io.h>
+#include <kj/async-unix.h>
 #include <kj/timer.h>
 
 #include "console/console.h"
@@ -18,6 +19,7 @@ struct Context {
   Signals& signals;
   kj::Timer& timer;
   kj::LowLevelAsyncIoProvider& io;
+  kj::UnixEventPort& eventPort;
   // Standard input, output and error, for what a command in a workspace reads and writes.
   kj::AsyncInputStream& input;
   kj::AsyncOutputStream& output;

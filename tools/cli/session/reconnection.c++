@@ -71,8 +71,8 @@ kj::Promise<void> Reconnection::repeat(Use use, Limits limits, bool isFirst) {
 
 // None: `use` was answered.  Else what is to be waited for.
 kj::Promise<kj::Maybe<kj::Exception>> Reconnection::tryOnce(Use& use) {
-  auto opened =
-      co_await WorkspaceLane::open(context.connector.connect(), context.io, workspace, wanted);
+  auto opened = co_await WorkspaceLane::open(context.connector.connect(), context.eventPort,
+                                             workspace, wanted);
   KJ_IF_MAYBE (none, opened.tryGet<NoLane>()) {
     co_return passing(kj::mv(*none));
   }

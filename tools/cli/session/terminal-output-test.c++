@@ -51,6 +51,7 @@ struct World {
                   .signals = signals,
                   .timer = timer,
                   .io = *io.lowLevelProvider,
+                  .eventPort = io.unixEventPort,
                   .input = *input.in,
                   .output = output,
                   .errors = output,

@@ -14,7 +14,7 @@ struct LaneWorld {
   FakeSupervisor supervisor{io};
 
   WorkspaceLane::Opened tryOpen(WantedLane wanted) {
-    return WorkspaceLane::open(linkOver(supervisor.connect()), *io.lowLevelProvider, "demo", wanted)
+    return WorkspaceLane::open(linkOver(supervisor.connect()), io.unixEventPort, "demo", wanted)
         .wait(io.waitScope);
   }
   kj::Own<WorkspaceLane> open(WantedLane wanted) {

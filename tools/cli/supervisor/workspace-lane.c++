@@ -48,7 +48,7 @@ void WantedLane::writeTo(rpc::LaneRequest::Builder request) const {
 }
 
 kj::Promise<WorkspaceLane::Opened> WorkspaceLane::open(kj::Own<SupervisorLink> link,
-                                                       kj::LowLevelAsyncIoProvider& io,
+                                                       kj::UnixEventPort& eventPort,
                                                        kj::StringPtr workspace, WantedLane wanted) {
   auto request = link->supervisor().connectRequest();
   request.setName(workspace);
@@ -60,8 +60,8 @@ kj::Promise<WorkspaceLane::Opened> WorkspaceLane::open(kj::Own<SupervisorLink> l
     if (outcome.isStalled()) none.stalled = escapeGuestText(outcome.getStalled().asArray());
     co_return Opened(kj::mv(none));
   }
-  auto stream = co_await streamOf(response.getLane(), io);
-  co_return Opened(kj::refcounted<WorkspaceLane>(kj::mv(link), kj::mv(stream), io.getTimer(),
+  auto stream = co_await streamOf(response.getLane(), eventPort);
+  co_return Opened(kj::refcounted<WorkspaceLane>(kj::mv(link), kj::mv(stream), eventPort.getTimer(),
                                                  workspace, wanted.user,
                                                  outcome.getConnected().getStartedNanos()));
 }

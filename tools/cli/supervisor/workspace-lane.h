@@ -46,8 +46,8 @@ class WorkspaceLane final: public kj::Refcounted {
 public:
   using Opened = kj::OneOf<kj::Own<WorkspaceLane>, NoLane>;
   // Asks bothyd for a lane: one round trip.  Whether the agent takes it is not known yet: whyRefused() tells.  Fails with
-  // DISCONNECTED when the connection does.  `io` outlives the lane, `workspace` the lane and the promise.
-  static kj::Promise<Opened> open(kj::Own<SupervisorLink> link, kj::LowLevelAsyncIoProvider& io,
+  // DISCONNECTED when the connection does.  `eventPort` outlives the lane, `workspace` the lane and the promise.
+  static kj::Promise<Opened> open(kj::Own<SupervisorLink> link, kj::UnixEventPort& eventPort,
                                   kj::StringPtr workspace, WantedLane wanted);
 
   // Only open() makes one.

@@ -1,0 +1,143 @@
+#include "wire/socket-stream.h"
+
+#include <kj/debug.h>
+#include <stdio.h>
+#include <sys/epoll.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+#include <catch2/catch_test_macros.hpp>
+#include <filesystem>
+#include <fstream>
+#include <string>
+
+namespace bothy {
+namespace {
+
+// A stream and the other end of its socket.
+struct Fixture {
+  kj::AsyncIoContext io = kj::setupAsyncIo();
+  kj::WaitScope& scope = io.waitScope;
+  kj::AutoCloseFd peer;
+  kj::Own<SocketStream> stream;
+
+  Fixture() {
+    int ends[2];
+    KJ_SYSCALL(socketpair(AF_UNIX, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0, ends));
+    peer = kj::AutoCloseFd(ends[0]);
+    stream = kj::heap<SocketStream>(io.unixEventPort, kj::AutoCloseFd(ends[1]));
+  }
+
+  void say(kj::StringPtr text) {
+    ssize_t count;
+    KJ_SYSCALL(count = ::write(peer, text.begin(), text.size()));
+    REQUIRE(static_cast<size_t>(count) == text.size());
+  }
+
+  // Reads what is there, which must go on as pattern() does, and returns how much came before it and with it.
+  size_t drain(size_t before) {
+    kj::byte buffer[64 * 1024];
+    ssize_t count;
+    bool isSame = true;
+    while ((count = ::read(peer, buffer, sizeof(buffer))) > 0) {
+      for (auto byte : kj::arrayPtr(buffer, static_cast<size_t>(count))) {
+        isSame = isSame && byte == before++ % PERIOD;
+      }
+    }
+    CHECK(isSame);
+    return before;
+  }
+
+  static constexpr size_t PERIOD = 251;
+  // More than a socket holds.
+  static kj::Array<kj::byte> pattern() {
+    auto data = kj::heapArray<kj::byte>(4 * 1024 * 1024);
+    for (auto i : kj::indices(data)) data[i] = static_cast<kj::byte>(i % PERIOD);
+    return data;
+  }
+};
+
+// How many descriptors this program's epolls watch for writing: proc_pid_fdinfo(5).
+size_t watchedForWriting() {
+  size_t count = 0;
+  for (auto& entry : std::filesystem::directory_iterator("/proc/self/fdinfo")) {
+    std::ifstream info(entry.path());
+    std::string line;
+    while (std::getline(info, line)) {
+      unsigned events = 0;
+      if (sscanf(line.c_str(), "tfd: %*d events: %x", &events) == 1 && (events & EPOLLOUT) != 0)
+        ++count;
+    }
+  }
+  return count;
+}
+
+TEST_CASE("a socket's read waits for as much as it needs, and ends with the stream") {
+  Fixture f;
+  char buffer[16] = {};
+  auto reading = f.stream->tryRead(buffer, 5, sizeof(buffer));
+  CHECK_FALSE(reading.poll(f.scope));
+  f.say("abc");
+  CHECK_FALSE(reading.poll(f.scope));
+  f.say("defg");
+  CHECK(reading.wait(f.scope) == 7);
+  CHECK(kj::heapString(buffer, 7) == "abcdefg");
+
+  f.say("xy");
+  f.peer = nullptr;
+  CHECK(f.stream->tryRead(buffer, 5, sizeof(buffer)).wait(f.scope) == 2);
+  CHECK(f.stream->tryRead(buffer, 1, sizeof(buffer)).wait(f.scope) == 0);
+  CHECK(f.stream->whenWriteDisconnected().poll(f.scope));
+}
+
+TEST_CASE("P06 a socket's write waits while its peer reads nothing, and loses nothing") {
+  Fixture f;
+  const auto others = watchedForWriting();
+  auto data = Fixture::pattern();
+  auto writing = f.stream->write(data.begin(), data.size());
+  CHECK_FALSE(writing.poll(f.scope));
+  CHECK(watchedForWriting() == others + 1);
+  // Reading goes on meanwhile.
+  char byte;
+  auto reading = f.stream->tryRead(&byte, 1, 1);
+  CHECK_FALSE(reading.poll(f.scope));
+  f.say("x");
+  CHECK(reading.wait(f.scope) == 1);
+
+  size_t came = 0;
+  while (!writing.poll(f.scope)) came = f.drain(came);
+  writing.wait(f.scope);
+  CHECK(f.drain(came) == data.size());
+  CHECK(watchedForWriting() == others);
+}
+
+TEST_CASE("a socket wakes nobody when its peer has taken what was written") {
+  Fixture f;
+  const auto others = watchedForWriting();
+  char byte;
+  auto reading = f.stream->tryRead(&byte, 1, 1);
+  CHECK_FALSE(reading.poll(f.scope));
+  f.stream->write("abc", 3).wait(f.scope);
+  CHECK(watchedForWriting() == others);
+}
+
+TEST_CASE("a socket's write that waits is given up, and one whose peer goes fails") {
+  Fixture f;
+  const auto others = watchedForWriting();
+  auto data = Fixture::pattern();
+  {
+    auto writing = f.stream->write(data.begin(), data.size());
+    CHECK_FALSE(writing.poll(f.scope));
+  }
+  CHECK(watchedForWriting() == others);
+  auto writing =
+      f.stream->write(data.begin(), data.size())
+          .then([]() { return false; },
+                [](kj::Exception&& e) { return e.getType() == kj::Exception::Type::DISCONNECTED; });
+  CHECK_FALSE(writing.poll(f.scope));
+  f.peer = nullptr;
+  CHECK(writing.wait(f.scope));
+}
+
+}  // namespace
+}  // namespace bothy
