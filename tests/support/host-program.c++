@@ -10,6 +10,10 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include <filesystem>
+#include <fstream>
+#include <string>
+
 namespace bothy {
 
 namespace {
@@ -23,6 +27,18 @@ kj::AutoCloseFd memoryFile(const char* name) {
 kj::String contents(int fd) {
   KJ_SYSCALL(lseek(fd, 0, SEEK_SET));
   return kj::heapString(kj::FdInputStream(fd).readAllBytes().asChars());
+}
+
+// By the state of each, "PID (NAME) STATE ...": proc_pid_stat(5).
+bool isAnyThreadRunning(pid_t pid) {
+  for (auto& thread : std::filesystem::directory_iterator(kj::str("/proc/", pid, "/task").cStr())) {
+    std::ifstream file(thread.path() / "stat");
+    std::string line;
+    std::getline(file, line);
+    auto name = line.rfind(") ");
+    if (name != std::string::npos && line[name + 2] != 'T') return true;
+  }
+  return false;
 }
 
 }  // namespace
@@ -67,6 +83,16 @@ kj::String hostOutput(kj::ArrayPtr<const kj::StringPtr> argv) {
   auto finished = runProgram(argv);
   KJ_REQUIRE(finished.status == 0, argv, finished.status, finished.out, finished.err);
   return kj::mv(finished.out);
+}
+
+void stopThreads(pid_t pid) {
+  KJ_SYSCALL(kill(pid, SIGSTOP));
+  constexpr useconds_t INTERVAL_MICROS = 1000;
+  constexpr int ATTEMPTS = 60'000;
+  for (int attempt = 0; isAnyThreadRunning(pid); attempt++) {
+    KJ_REQUIRE(attempt < ATTEMPTS, "the program does not stop", pid);
+    usleep(INTERVAL_MICROS);
+  }
 }
 
 }  // namespace bothy

@@ -2,6 +2,7 @@
 
 #include <kj/array.h>
 #include <kj/string.h>
+#include <sys/types.h>
 
 #include <cstdint>
 
@@ -18,6 +19,9 @@ FinishedProgram runProgram(kj::ArrayPtr<const kj::StringPtr> argv);
 
 // The same, and fails the test unless the program exits with 0; returns its standard output.
 kj::String hostOutput(kj::ArrayPtr<const kj::StringPtr> argv);
+
+// Stops a program by SIGSTOP and returns when none of its threads runs any more, which is not yet so when kill(2) returns.
+void stopThreads(pid_t pid);
 
 constexpr uint32_t PROGRAM_LIMIT_SECONDS = 300;
 

@@ -35,7 +35,7 @@ TEST_CASE("P28 a QEMU that hangs is stopped by force, and its workspace starts a
   SupervisedHost host;
   TestWorkspace workspace(host);
   const pid_t qemu = workspace.qemu();
-  KJ_SYSCALL(kill(qemu, SIGSTOP));
+  stopThreads(qemu);
   CHECK(host.stopWorkspace("test", 1000) == rpc::Supervisor::StopKind::FORCED);
   CHECK(isGone(qemu));
   workspace.startAgain();
@@ -46,7 +46,7 @@ TEST_CASE("P28 a vsock device that hangs makes its agent unreachable, and can be
   SupervisedHost host;
   TestWorkspace workspace(host);
   const pid_t device = workspace.vsockDevice(), qemu = workspace.qemu();
-  KJ_SYSCALL(kill(device, SIGSTOP));
+  stopThreads(device);
   host.restart(SIGKILL);
   auto response = workspace.connect([](auto wanted) { wanted.setCommands(); });
   CHECK(response.getOutcome().isUnreachable());
@@ -65,7 +65,7 @@ TEST_CASE(
   {
     auto lane = workspace.connect([](auto wanted) { wanted.setCommands(); });
     REQUIRE(lane.getOutcome().isConnected());
-    KJ_SYSCALL(kill(device, SIGSTOP));
+    stopThreads(device);
   }
   events.waitFor(rpc::Cause::VSOCK_LOST);
   CHECK(isGone(device));
@@ -108,7 +108,7 @@ bool hasWorker(pid_t device) {
 void breakWorker(TestWorkspace& workspace, pid_t device) {
   for (int attempt = 0; hasWorker(device); attempt++) {
     REQUIRE(attempt < 100);
-    KJ_SYSCALL(kill(workspace.qemu(), SIGSTOP));
+    stopThreads(workspace.qemu());
     workspace.breakOffDial();
     KJ_SYSCALL(kill(workspace.qemu(), SIGCONT));
     workspace.host.timer.afterDelay(200 * kj::MILLISECONDS).wait(workspace.host.scope);
@@ -118,7 +118,7 @@ void breakWorker(TestWorkspace& workspace, pid_t device) {
 TEST_CASE("P28 a bothyd that is told to end ends, though a dial is not answered") {
   SupervisedHost host;
   TestWorkspace workspace(host);
-  KJ_SYSCALL(kill(workspace.vsockDevice(), SIGSTOP));
+  stopThreads(workspace.vsockDevice());
   // With the spare or without one, bothyd dials now, and nobody answers.
   auto request = host.supervisor().connectRequest();
   request.setName(workspace.name);
