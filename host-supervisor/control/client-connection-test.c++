@@ -22,13 +22,10 @@ struct RawClient: public Fixture {
   RawClient() {
     auto pipe = io.provider->newCapabilityPipe();
     raw = kj::mv(pipe.ends[1]);
-    connection = kj::heap<ClientConnection>(
-        kj::mv(pipe.ends[0]), lanes.descriptors,
-        kj::heap<SupervisorFacet>(
-            SupervisorFacet::Rooms{*manager, *events, timer, driver.abilities(), examiner, lanes,
-                                   "9.9.9"},
-            ClientIdentity{2, 0, 0}),
-        io.provider->getTimer(), budget);
+    connection =
+        kj::heap<ClientConnection>(kj::mv(pipe.ends[0]), lanes.descriptors,
+                                   kj::heap<SupervisorFacet>(rooms(), ClientIdentity{2, 0, 0}),
+                                   io.provider->getTimer(), budget);
     CHECK(isTaken([](auto message) { message.initBootstrap().setQuestionId(0); }));
   }
 
@@ -80,30 +77,6 @@ TEST_CASE("S01 a client that sends a message of an unknown kind loses its connec
               return false;
             }))
             .wait(client.scope));
-}
-
-TEST_CASE("S01 a client holds only so many watches of events") {
-  class Sink final: public rpc::EventSink::Server {
-    kj::Promise<void> event(EventContext) override { return kj::READY_NOW; }
-  };
-  Fixture f;
-  auto watch = [&]() {
-    auto request = f.supervisor().watchRequest();
-    request.setSink(kj::heap<Sink>());
-    return request.send();
-  };
-  kj::Vector<rpc::Handle::Client> held;
-  for (kj::uint i = 0; i < MAX_HELD_WATCHES; i++) held.add(watch().wait(f.scope).getHandle());
-  auto isRefused = [&]() {
-    return watch()
-        .then([](auto&&) { return false; },
-              [](kj::Exception&& e) { return e.getType() == kj::Exception::Type::OVERLOADED; })
-        .wait(f.scope);
-  };
-  CHECK(isRefused());
-  held.removeLast();
-  f.settle();
-  CHECK_FALSE(isRefused());
 }
 
 }  // namespace

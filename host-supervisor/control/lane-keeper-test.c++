@@ -125,13 +125,9 @@ TEST_CASE("S01 lanes that are given up before they are written send nobody else'
   int small = 4096;
   raw->setsockopt(SOL_SOCKET, SO_RCVBUF, &small, sizeof(small));
   pipe.ends[0]->setsockopt(SOL_SOCKET, SO_SNDBUF, &small, sizeof(small));
-  ClientConnection connection(
-      kj::mv(pipe.ends[0]), f.lanes.descriptors,
-      kj::heap<SupervisorFacet>(
-          SupervisorFacet::Rooms{*f.manager, *f.events, f.timer, f.driver.abilities(), f.examiner,
-                                 f.lanes, "9.9.9"},
-          ClientIdentity{2, 0, 0}),
-      f.io.provider->getTimer(), f.budget);
+  ClientConnection connection(kj::mv(pipe.ends[0]), f.lanes.descriptors,
+                              kj::heap<SupervisorFacet>(f.rooms(), ClientIdentity{2, 0, 0}),
+                              f.io.provider->getTimer(), f.budget);
   auto write = [&](auto&& fill) {
     capnp::MallocMessageBuilder message;
     fill(message.initRoot<capnp::rpc::Message>());

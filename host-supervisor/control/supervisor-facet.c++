@@ -354,7 +354,8 @@ kj::Promise<void> SupervisorFacet::watch(WatchContext context) {
   KJ_REQUIRE(params.hasSink(), "watch needs a sink");
   if (watches->count >= MAX_HELD_WATCHES) {
     kj::throwFatalException(KJ_EXCEPTION(
-        OVERLOADED, kj::str("this client holds ", MAX_HELD_WATCHES, " watches of events")));
+        OVERLOADED, kj::str("this client holds ", MAX_HELD_WATCHES,
+                            " watches of events, as many as it may: it has to drop one")));
   }
   auto results = context.getResults();
   results.setFirst(events.first());

@@ -37,19 +37,20 @@ struct Fixture: public TestWorld {
 
   Fixture() { serve(); }
 
+  // What facets serve.
+  SupervisorFacet::Rooms rooms() {
+    return {*manager, *events, timer, driver.abilities(), examiner, lanes, "9.9.9"};
+  }
+
   // The present manager, over a new connection.
   void serve() {
     held = nullptr;
     client = nullptr;
     server = nullptr;
     auto pipe = io.provider->newCapabilityPipe();
-    server = kj::heap<ClientConnection>(
-        kj::mv(pipe.ends[0]), lanes.descriptors,
-        kj::heap<SupervisorFacet>(
-            SupervisorFacet::Rooms{*manager, *events, timer, driver.abilities(), examiner, lanes,
-                                   "9.9.9"},
-            ClientIdentity{1, 0, 0}),
-        io.provider->getTimer(), budget);
+    server = kj::heap<ClientConnection>(kj::mv(pipe.ends[0]), lanes.descriptors,
+                                        kj::heap<SupervisorFacet>(rooms(), ClientIdentity{1, 0, 0}),
+                                        io.provider->getTimer(), budget);
     client = kj::heap<RpcConnection>(kj::mv(pipe.ends[1]), 1);
     held = client->bootstrap().castAs<rpc::Supervisor>();
   }
