@@ -119,10 +119,10 @@ constexpr kj::Duration DIALS_LIMIT = 500 * kj::MILLISECONDS;
   WorkspaceManager::Limits limits{
       SpecDefaults{settings.defaultCpus, settings.defaultMemoryMib, settings.defaultDiskMib},
       settings.firstUid, settings.uidCount};
-  WorkspaceManager manager(within(World{*store, events, *keys, volumes, *driver, images, files,
-                                        randomness, io.provider->getTimer(),
-                                        kj::systemPreciseCalendarClock(), deadlinesOf(settings)}),
-                           limits);
+  auto world = within(World{*store, events, *keys, volumes, *driver, images, files, randomness,
+                            io.provider->getTimer(), kj::systemPreciseCalendarClock(),
+                            deadlinesOf(settings)});
+  WorkspaceManager manager(world, limits);
   // Nobody may connect before the list is complete (P41).
   manager.recover().wait(scope);
 
@@ -146,7 +146,7 @@ constexpr kj::Duration DIALS_LIMIT = 500 * kj::MILLISECONDS;
   int signal = onStopSignal(io.unixEventPort).exclusiveJoin(kj::mv(serving)).wait(scope);
   KJ_LOG(INFO, "bothyd ends; machines go on", signal);
   unlink(socketPath.cStr());
-  driver->whenNotDialling()
+  world.driver.whenNotDialling()
       .exclusiveJoin(io.provider->getTimer().afterDelay(DIALS_LIMIT))
       .wait(scope);
   // Nothing is taken apart: what is on the disk is whole at every moment, since a kill is an ordinary

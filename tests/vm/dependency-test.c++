@@ -115,22 +115,6 @@ void breakWorker(TestWorkspace& workspace, pid_t device) {
   }
 }
 
-TEST_CASE("P28 a bothyd that is told to end ends, though a dial is not answered") {
-  SupervisedHost host;
-  TestWorkspace workspace(host);
-  stopThreads(workspace.vsockDevice());
-  // With the spare or without one, bothyd dials now, and nobody answers.
-  auto request = host.supervisor().connectRequest();
-  request.setName(workspace.name);
-  request.initWanted().setCommands();
-  auto connecting = request.send().dropPipeline();
-  host.timer.afterDelay(200 * kj::MILLISECONDS).wait(host.scope);
-  const auto begin = host.now();
-  host.stop(SIGTERM);
-  // Far more than it waits for, and less than a dial takes that nobody answers.
-  CHECK(host.now() - begin < 10 * kj::SECONDS);
-}
-
 TEST_CASE("P09 a vsock device that serves no more is replaced, though nobody dials") {
   SupervisedHost host;
   TestWorkspace workspace(host);

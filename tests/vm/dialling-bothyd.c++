@@ -1,0 +1,59 @@
+// bothyd that dials whenever it is told to end.  The environment's BOTHY_DIAL says how the dial goes on: it "ends" soon, of
+// which the log tells, or it "hangs".
+
+#include <stdlib.h>
+
+#include <kj/debug.h>
+#include <kj/vector.h>
+
+#include "daemon/daemon.h"
+
+namespace bothy {
+namespace {
+
+// Less than bothyd waits, and more than a turn of its loop.
+constexpr kj::Duration DIAL = 50 * kj::MILLISECONDS;
+
+class DiallingDriver final: public VmDriver {
+public:
+  DiallingDriver(VmDriver& inner, kj::Timer& timer) : inner(inner), timer(timer) {}
+
+  const HostAbilities& abilities() override { return inner.abilities(); }
+  void setEvents(Events& events) override { inner.setEvents(events); }
+  kj::Promise<kj::Own<RunningVm>> start(VmSpec spec) override { return inner.start(kj::mv(spec)); }
+  kj::Promise<kj::Maybe<kj::Own<RunningVm>>> adopt(VmSpec spec) override {
+    return inner.adopt(kj::mv(spec));
+  }
+  kj::Promise<void> remove(kj::StringPtr name) override { return inner.remove(name); }
+  kj::Promise<kj::Array<kj::String>> removeStrays(
+      kj::ArrayPtr<const kj::StringPtr> known) override {
+    return inner.removeStrays(known);
+  }
+
+  kj::Promise<void> whenNotDialling() override {
+    auto value = getenv("BOTHY_DIAL");
+    auto dial = value == nullptr ? "ends"_kj : kj::StringPtr(value);
+    KJ_LOG(INFO, "a dial is under way", dial);
+    if (dial == "hangs") return kj::NEVER_DONE;
+    return timer.afterDelay(DIAL).then([]() { KJ_LOG(INFO, "the dial has ended"); });
+  }
+
+private:
+  VmDriver& inner;
+  kj::Timer& timer;
+};
+
+}  // namespace
+}  // namespace bothy
+
+int main(int argc, char* argv[]) {
+  kj::Vector<kj::StringPtr> arguments;
+  for (int i = 1; i < argc; i++) arguments.add(argv[i]);
+  kj::Maybe<kj::Own<bothy::DiallingDriver>> driver;
+  return bothy::runDaemon(arguments, [&](bothy::World world) {
+    auto& dialling = *driver.emplace(kj::heap<bothy::DiallingDriver>(world.driver, world.timer));
+    return bothy::World{world.store, world.events, world.keys,     world.volumes,
+                        dialling,    world.images, world.files,    world.randomness,
+                        world.timer, world.clock,  world.deadlines};
+  });
+}
