@@ -139,7 +139,7 @@ void Boot::prepareForPrograms() {
   });
   log.run("made the directories of /run", []() { makeRuntimeDirectories(); });
   log.run("emptied /tmp", [this]() { oldTemporaryFiles = setAsideTemporaryFiles(TMP, OLD_TMP); });
-  log.run("shielded the agent", []() { shieldAgent(); });
+  log.run("raised the limit of open files", []() { raiseOpenFileLimit(); });
   programsGroup = log.run("made the programs' control group",
                           []() { makeProgramsGroup(PROGRAMS_CONTROL_GROUP); });
   if (programsGroup) {

@@ -47,7 +47,7 @@ void weighAgent(kj::StringPtr path) {
   writeSetting(kj::str(path, "/agent/cpu.weight"), "1000");
 }
 
-void shieldAgent() {
+void raiseOpenFileLimit() {
   struct rlimit files = {AGENT_OPEN_FILES, MAX_OPEN_FILES};
   KJ_SYSCALL(::setrlimit(RLIMIT_NOFILE, &files), "the limit of open files");
 }

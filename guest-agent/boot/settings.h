@@ -49,11 +49,12 @@ constexpr kj::StringPtr PROGRAMS_CONTROL_GROUP = "/sys/fs/cgroup/bothy"_kj;
 // cannot run below it.
 void makeProgramsGroup(kj::StringPtr path);
 
-// Gives the agent ten times the weight of a program: it must be able to stop what burns the rest.
+// Gives the agent ten times the weight of a program: it must be able to stop what burns the rest.  From the OOM killer the
+// kernel protects its first process itself.
 void weighAgent(kj::StringPtr path);
 
-// Protects the agent from what its guest does to files: enough descriptors.  From the OOM
-// killer the kernel protects its first process itself.
-void shieldAgent();
+// The agent may have more files open than the kernel lets its first process (1024): what it serves takes some each.
+// Programs have a limit of their own, see process/program-limits.h.
+void raiseOpenFileLimit();
 
 }  // namespace bothy
