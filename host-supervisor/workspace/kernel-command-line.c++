@@ -1,13 +1,11 @@
 #include "workspace/kernel-command-line.h"
 
+#include "vm/kernel-arguments.h"
+
 namespace bothy {
 
 kj::String kernelCommandLine(const WorkspaceName& name, uint32_t cpus) {
-  // no_timer_check: the kernel would count the timer's ticks against its own clock, and panics where a busy host gives
-  // an emulated machine no time meanwhile ("IO-APIC + timer doesn't work!").  Under KVM it leaves that out by itself.
-  // One CPU: lock prefixes need not be patched out one by one, 100 ms of a boot under TCG.
-  return kj::str("console=ttyS0 quiet panic=-1 no_timer_check", cpus == 1 ? " noreplace-smp" : "",
-                 " bothy.hostname=", name.text());
+  return kj::str(kernelArguments(cpus), " bothy.hostname=", name.text());
 }
 
 }  // namespace bothy

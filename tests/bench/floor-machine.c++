@@ -12,6 +12,7 @@
 #include <algorithm>
 
 #include "support/host-program.h"
+#include "vm/kernel-arguments.h"
 
 namespace bothy {
 namespace {
@@ -47,34 +48,34 @@ FloorMachine::FloorMachine(kj::StringPtr initramfs, uint32_t memoryMib, kj::Dura
   kj::AutoCloseFd out(fds[1]);
 
   auto memory = kj::str(memoryMib);
+  auto appended = kernelArguments(1);
   kj::Vector<kj::StringPtr> words;
   // setpriv becomes QEMU: a bench that is killed leaves none behind.
   words.addAll(kj::ArrayPtr<const kj::StringPtr>({"setpriv"_kj, "--pdeathsig"_kj, "KILL"_kj}));
-  words.addAll(kj::ArrayPtr<const kj::StringPtr>(
-      {"qemu-system-x86_64"_kj,
-       "-machine"_kj,
-       "q35"_kj,
-       "-accel"_kj,
-       "tcg"_kj,
-       "-smp"_kj,
-       "1"_kj,
-       "-m"_kj,
-       memory,
-       "-nodefaults"_kj,
-       "-no-user-config"_kj,
-       "-display"_kj,
-       "none"_kj,
-       "-no-reboot"_kj,
-       "-serial"_kj,
-       "stdio"_kj,
-       "-bios"_kj,
-       "/usr/share/qemu/qboot.rom"_kj,
-       "-kernel"_kj,
-       BOTHY_IMAGES "/base/vmlinux"_kj,
-       "-initrd"_kj,
-       initramfs,
-       "-append"_kj,
-       "console=ttyS0 quiet panic=-1 no_timer_check noreplace-smp"_kj}));
+  words.addAll(kj::ArrayPtr<const kj::StringPtr>({"qemu-system-x86_64"_kj,
+                                                  "-machine"_kj,
+                                                  "q35"_kj,
+                                                  "-accel"_kj,
+                                                  "tcg"_kj,
+                                                  "-smp"_kj,
+                                                  "1"_kj,
+                                                  "-m"_kj,
+                                                  memory,
+                                                  "-nodefaults"_kj,
+                                                  "-no-user-config"_kj,
+                                                  "-display"_kj,
+                                                  "none"_kj,
+                                                  "-no-reboot"_kj,
+                                                  "-serial"_kj,
+                                                  "stdio"_kj,
+                                                  "-bios"_kj,
+                                                  "/usr/share/qemu/qboot.rom"_kj,
+                                                  "-kernel"_kj,
+                                                  BOTHY_IMAGES "/base/vmlinux"_kj,
+                                                  "-initrd"_kj,
+                                                  initramfs,
+                                                  "-append"_kj,
+                                                  appended}));
   words.addAll(arguments);
   pid = startProgram(words, out);
 }

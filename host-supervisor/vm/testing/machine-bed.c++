@@ -16,6 +16,7 @@
 #include "loop/child-process.h"
 #include "loop/signals.h"
 #include "vm/domain-xml.h"
+#include "vm/kernel-arguments.h"
 
 namespace bothy {
 namespace {
@@ -187,7 +188,7 @@ VmSpec MachineBed::spec(kj::StringPtr name, uint32_t number) {
   spec.diskKey = diskKey();
   spec.uid = BED_FIRST_UID + number;
   spec.cid = BED_FIRST_UID + number;
-  spec.commandLine = kj::str("console=ttyS0 quiet panic=-1 no_timer_check noreplace-smp");
+  spec.commandLine = kernelArguments(spec.cpus);
   spec.secret = kj::heapArray("only for the guest's root"_kj.asBytes());
   spec.runtimeDir = runtimeDir(name);
   spec.consoleLog = kj::str(directory, "/console-", name);
