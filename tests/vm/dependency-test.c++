@@ -17,6 +17,7 @@
 #include "support/event-record.h"
 #include "support/host-program.h"
 #include "support/test-workspace.h"
+#include "vm/vsock-device.h"
 
 namespace bothy {
 namespace {
@@ -97,16 +98,9 @@ TEST_CASE("P41 the guest ends the lanes of a client that died with bytes unread,
                           " || exit 0; sleep 0.1; done; exit 1"));
 }
 
-// The thread that serves the guest.
-bool hasWorker(pid_t device) {
-  auto names =
-      hostOutput({"/bin/sh"_kj, "-c"_kj, kj::str("cat /proc/", device, "/task/*/comm; true")});
-  return strstr(names.cStr(), "vring_worker") != nullptr;
-}
-
 // By a dial that is broken off when the device has asked the guest, which answers later.
 void breakWorker(TestWorkspace& workspace, pid_t device) {
-  for (int attempt = 0; hasWorker(device); attempt++) {
+  for (int attempt = 0; hasVsockWorker(device); attempt++) {
     REQUIRE(attempt < 100);
     stopThreads(workspace.qemu());
     workspace.breakOffDial();
@@ -120,7 +114,7 @@ TEST_CASE("P09 a vsock device that serves no more is replaced, though nobody dia
   TestWorkspace workspace(host);
   EventRecord events(host);
   const pid_t device = workspace.vsockDevice();
-  REQUIRE(hasWorker(device));
+  REQUIRE(hasVsockWorker(device));
   breakWorker(workspace, device);
   events.waitFor(rpc::Cause::VSOCK_RESTORED);
   CHECK(isGone(device));
@@ -132,7 +126,7 @@ TEST_CASE("P41 a vsock device that the end of a bothyd broke is replaced by the 
   SupervisedHost host;
   TestWorkspace workspace(host);
   const pid_t device = workspace.vsockDevice();
-  REQUIRE(hasWorker(device));
+  REQUIRE(hasVsockWorker(device));
   host.stop(SIGKILL);
   breakWorker(workspace, device);
   host.start();
