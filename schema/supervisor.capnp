@@ -186,11 +186,11 @@ interface Lane {
 
 enum LaneEnd {
   closed @0;          # by its client
-  revoked @1;         # by bothyd
+  revoked @1;         # by bothyd, when its client may not have it any more; not told yet: no right is withdrawn so far
   expired @2;         # its lifetime was over
   stopped @3;         # the machine has ended
   stalled @4;         # the machine stands still
-  paused @5;
+  paused @5;          # the machine was paused; not told yet: no machine is paused so far
   deviceReplaced @6;  # the machine's vsock device has failed or was replaced: ask for another lane
   agentGone @7;       # the agent closed it
 }
