@@ -172,58 +172,6 @@ TEST_CASE("S25 any process of the host may dial a guest, and gets nothing withou
   CHECK(k.workspace.shell("echo undisturbed") == "undisturbed");
 }
 
-// Longer than the test waits for anything.
-constexpr int LINGER_SECONDS = 1000;
-
-// Has the socket's last close(2) last until the guest has taken what is sent and closed its end.
-void linger(int socket) {
-  const struct linger option = {1, LINGER_SECONDS};
-  KJ_SYSCALL(setsockopt(socket, SOL_SOCKET, SO_LINGER, &option, sizeof(option)));
-  const char much[64 * 1024] = {};
-  while (send(socket, much, sizeof(much), MSG_DONTWAIT | MSG_NOSIGNAL) > 0) {
-  }
-  KJ_REQUIRE(errno == EAGAIN, "the socket does not fill", strerror(errno));
-}
-
-bool holdsSocket(pid_t process, ino_t inode) {
-  const auto link = kj::str("socket:[", inode, "]");
-  std::error_code gone;
-  for (auto& entry :
-       std::filesystem::directory_iterator(kj::str("/proc/", process, "/fd").cStr())) {
-    if (std::filesystem::read_symlink(entry, gone) == link.cStr()) return true;
-  }
-  return false;
-}
-
-TEST_CASE(
-    "S01 a lane whose socket lingers (SO_LINGER) while its guest stands still holds up nobody") {
-  auto& k = theHost();
-  const pid_t qemu = k.workspace.qemu();
-  KJ_DEFER(kill(qemu, SIGCONT));
-  struct stat socket = {};
-  {
-    auto lane = k.workspace.connect([](auto wanted) { wanted.setCommands(); });
-    REQUIRE(lane.getOutcome().isConnected());
-    auto fd = KJ_REQUIRE_NONNULL(k.host.wait(lane.getLane().getFd(), "the descriptor"));
-    KJ_SYSCALL(kill(qemu, SIGSTOP));
-    linger(fd);
-    KJ_SYSCALL(fstat(fd, &socket));
-  }
-  // The client has closed its own: bothyd's close is the last, and the number is free before that lasts.
-  const auto deadline = k.host.now() + SupervisedHost::LIMIT;
-  while (holdsSocket(k.host.pid(), socket.st_ino)) {
-    REQUIRE(k.host.now() < deadline);
-    k.host.timer.afterDelay(100 * kj::MILLISECONDS).wait(k.host.scope);
-  }
-  CHECK(k.host.stateOf("test") == rpc::WorkspaceState::RUNNING);
-  auto other = k.host.connect();
-  auto version = other->bootstrap().castAs<rpc::Supervisor>().versionRequest().send();
-  k.host.wait(version.ignoreResult(), "an answer to another client");
-  KJ_SYSCALL(kill(qemu, SIGCONT));
-  k.workspace.reconnect();
-  CHECK(k.workspace.shell("echo goes on") == "goes on");
-}
-
 TEST_CASE("P09 what a killed client has begun ends, and others notice nothing") {
   auto& k = theHost();
   TestTerminal terminal(k.workspace, {.argv = {"/bin/sh"_kj, "-c"_kj, "read x; echo heard $x"_kj}});
@@ -325,6 +273,58 @@ TEST_CASE("P45 a machine stops in order, leaves nothing running, and starts with
   CHECK(kill(qemu, 0) < 0);
   k.workspace.startAgain();
   CHECK(k.workspace.shell("cat ~/kept") == "kept");
+}
+
+// Longer than the test waits for anything.
+constexpr int LINGER_SECONDS = 1000;
+
+// Has the socket's last close(2) last until the guest has taken what is sent and closed its end.
+void linger(int socket) {
+  const struct linger option = {1, LINGER_SECONDS};
+  KJ_SYSCALL(setsockopt(socket, SOL_SOCKET, SO_LINGER, &option, sizeof(option)));
+  const char much[64 * 1024] = {};
+  while (send(socket, much, sizeof(much), MSG_DONTWAIT | MSG_NOSIGNAL) > 0) {
+  }
+  KJ_REQUIRE(errno == EAGAIN, "the socket does not fill", strerror(errno));
+}
+
+bool holdsSocket(pid_t process, ino_t inode) {
+  const auto link = kj::str("socket:[", inode, "]");
+  std::error_code gone;
+  for (auto& entry :
+       std::filesystem::directory_iterator(kj::str("/proc/", process, "/fd").cStr())) {
+    if (std::filesystem::read_symlink(entry, gone) == link.cStr()) return true;
+  }
+  return false;
+}
+
+TEST_CASE(
+    "S01 a lane whose socket lingers (SO_LINGER) while its guest stands still holds up nobody") {
+  auto& k = theHost();
+  const pid_t qemu = k.workspace.qemu();
+  KJ_DEFER(kill(qemu, SIGCONT));
+  struct stat socket = {};
+  {
+    auto lane = k.workspace.connect([](auto wanted) { wanted.setCommands(); });
+    REQUIRE(lane.getOutcome().isConnected());
+    auto fd = KJ_REQUIRE_NONNULL(k.host.wait(lane.getLane().getFd(), "the descriptor"));
+    stopThreads(qemu);
+    linger(fd);
+    KJ_SYSCALL(fstat(fd, &socket));
+  }
+  // The client has closed its own: bothyd's close is the last, and the number is free before that lasts.
+  const auto deadline = k.host.now() + SupervisedHost::LIMIT;
+  while (holdsSocket(k.host.pid(), socket.st_ino)) {
+    REQUIRE(k.host.now() < deadline);
+    k.host.timer.afterDelay(100 * kj::MILLISECONDS).wait(k.host.scope);
+  }
+  CHECK(k.host.stateOf("test") == rpc::WorkspaceState::RUNNING);
+  auto other = k.host.connect();
+  auto version = other->bootstrap().castAs<rpc::Supervisor>().versionRequest().send();
+  k.host.wait(version.ignoreResult(), "an answer to another client");
+  KJ_SYSCALL(kill(qemu, SIGCONT));
+  k.workspace.reconnect();
+  CHECK(k.workspace.shell("echo goes on") == "goes on");
 }
 
 }  // namespace
