@@ -4,7 +4,10 @@
 //   x  for every byte that comes, /bin/true is run to its end and a byte goes back
 //   w  8 bytes say how many bytes come; when they have, the 8 bytes go back
 //   r  8 bytes say how many bytes are sent
+//   W  as w, and the bytes are written to a file
+//   R  as r, and the bytes are those of the file that W wrote, which has as many
 #define _GNU_SOURCE
+#include <fcntl.h>
 #include <linux/vm_sockets.h>
 #include <signal.h>
 #include <spawn.h>
@@ -24,6 +27,7 @@ enum {
 };
 
 static char buffer[CHUNK_BYTES];
+static const char* const FILE_PATH = "/dev/shm/peer";
 
 static void sendAll(int fd, const char* data, size_t size) {
   while (size > 0) {
@@ -34,11 +38,42 @@ static void sendAll(int fd, const char* data, size_t size) {
   }
 }
 
+// `path`: where the bytes go; NULL: nowhere.
+static void receive(int fd, const char* path) {
+  uint64_t count = 0;
+  ssize_t n;
+  if (read(fd, &count, sizeof(count)) != sizeof(count)) return;
+  int file = path == NULL ? -1 : open(path, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0600);
+  for (uint64_t got = 0; got < count; got += n) {
+    n = read(fd, buffer, sizeof(buffer));
+    if (n <= 0) return;
+    if (path != NULL && write(file, buffer, n) != n) exit(1);
+  }
+  if (path != NULL) close(file);
+  sendAll(fd, (char*)&count, sizeof(count));
+}
+
+// `path`: whose bytes are sent; NULL: any.
+static void transmit(int fd, const char* path) {
+  uint64_t count = 0;
+  if (read(fd, &count, sizeof(count)) != sizeof(count)) return;
+  int file = path == NULL ? -1 : open(path, O_RDONLY | O_CLOEXEC);
+  while (count > 0) {
+    size_t size = count < sizeof(buffer) ? count : sizeof(buffer);
+    if (path != NULL && read(file, buffer, size) != (ssize_t)size) exit(1);
+    sendAll(fd, buffer, size);
+    count -= size;
+  }
+  if (path != NULL) {
+    close(file);
+    unlink(path);
+  }
+}
+
 static void serve(int fd) {
   char mode;
   if (read(fd, &mode, 1) != 1) return;
   ssize_t n;
-  uint64_t count = 0;
   char byte;
   switch (mode) {
     case 'e':
@@ -56,20 +91,16 @@ static void serve(int fd) {
       }
       break;
     case 'w':
-      if (read(fd, &count, sizeof(count)) != sizeof(count)) return;
-      for (uint64_t got = 0; got < count; got += n) {
-        n = read(fd, buffer, sizeof(buffer));
-        if (n <= 0) return;
-      }
-      sendAll(fd, (char*)&count, sizeof(count));
+      receive(fd, NULL);
+      break;
+    case 'W':
+      receive(fd, FILE_PATH);
       break;
     case 'r':
-      if (read(fd, &count, sizeof(count)) != sizeof(count)) return;
-      while (count > 0) {
-        size_t size = count < sizeof(buffer) ? count : sizeof(buffer);
-        sendAll(fd, buffer, size);
-        count -= size;
-      }
+      transmit(fd, NULL);
+      break;
+    case 'R':
+      transmit(fd, FILE_PATH);
       break;
   }
 }
