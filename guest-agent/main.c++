@@ -250,7 +250,6 @@ int serveDescriptor(ServeDescriptor served) {
                                         io.lowLevelProvider->wrapListenSocketFd(kj::mv(socket))))
         .wait(io.waitScope);
   } else {
-    KJ_SYSCALL(::fcntl(socket, F_SETFL, O_NONBLOCK));
     agent.connections.add(kj::heap<SocketStream>(io.unixEventPort, kj::mv(socket)));
     agent.connections.onEmpty().wait(io.waitScope);
   }

@@ -73,8 +73,9 @@ const maxSessionLanes :UInt32 = 12;
 const maxLaneLifetimeMillis :UInt64 = 3153600000000;
 # Of a lane that ends by itself: 100 years.
 
-const maxSpareLanes :UInt32 = 2;
-# Connections of one machine that said Hello and wait for their Grant.
+const maxSpareLanes :UInt32 = 34;
+# Connections of one machine that said Hello and wait for their Grant: as many clients as may come at the same time
+# (`maxLanes`), the control lane and a spare that is kept for the next.  One more, and the oldest is closed.
 
 const maxLaneTransfers :UInt32 = 8;
 # `read`, `exportTree` and `importTree` under way at a time on one lane.  One more waits for its turn.

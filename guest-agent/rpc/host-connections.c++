@@ -82,7 +82,8 @@ kj::Promise<void> HostConnections::serveConnection(kj::Own<VsockStream> stream) 
 kj::Promise<kj::OneOf<HostConnections::Admitted, rpc::Refusal>> HostConnections::admit(
     VsockStream& stream) {
   KJ_IF_MAYBE (why, co_await hear(stream)) co_return *why;
-  evictOldSpares();
+  // A supervisor that ended leaves its spares to whoever closes them; the next one has its own.
+  if (spares.size() >= rpc::MAX_SPARE_LANES) spares.front().evict->fulfill();
   auto message = co_await orEvicted(spares, readGreeting(stream));
   auto parsed = LaneGrant::parse(message->getRoot<rpc::Grant>());
   KJ_IF_MAYBE (why, parsed.tryGet<rpc::Refusal>()) co_return *why;
@@ -92,21 +93,6 @@ kj::Promise<kj::OneOf<HostConnections::Admitted, rpc::Refusal>> HostConnections:
   auto bootstrap = newLaneBootstrap(rooms, registry, lane->grant);
   KJ_IF_MAYBE (capability, bootstrap) co_return Admitted{kj::mv(lane), kj::mv(*capability)};
   co_return rpc::Refusal::NO_SUCH_USER;
-}
-
-// The supervisor has at most one spare, and says Hello and Grant at once on every other connection: many clients that come at the
-// same time have as many between the two.
-void HostConnections::evictOldSpares() {
-  kj::uint staying = 0;
-  for (auto& spare : spares) {
-    if (spare.evict->isWaiting()) ++staying;
-  }
-  for (auto& spare : spares) {
-    if (staying < rpc::MAX_SPARE_LANES || timer.now() - spare.since < GRANT_GRACE) return;
-    if (!spare.evict->isWaiting()) continue;
-    spare.evict->fulfill();
-    --staying;
-  }
 }
 
 kj::Promise<kj::Maybe<rpc::Refusal>> HostConnections::hear(VsockStream& stream) {
@@ -160,7 +146,8 @@ kj::Promise<void> HostConnections::refuse(kj::Own<VsockStream> stream, rpc::Refu
 template <typename T>
 kj::Promise<T> HostConnections::orEvicted(Evictables& list, kj::Promise<T> promise) {
   auto evicted = kj::newPromiseAndFulfiller<void>();
-  Evictable self{timer.now(), kj::mv(evicted.fulfiller), {}};
+  Evictable self;
+  self.evict = kj::mv(evicted.fulfiller);
   list.add(self);
   KJ_DEFER(list.remove(self));
   co_return co_await promise.exclusiveJoin(evicted.promise.then(

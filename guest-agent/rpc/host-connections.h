@@ -16,9 +16,6 @@ namespace bothy {
 // How long a connection may take to say hello.
 constexpr kj::Duration HELLO_LIMIT = 5 * kj::SECONDS;
 
-// A connection that has said hello so lately is none that waits for its Grant: that may be on its way, right behind the Hello.
-constexpr kj::Duration GRANT_GRACE = 5 * kj::SECONDS;
-
 // How long a Welcome may take to leave, and after a refusal the time that it has before the connection is closed.
 constexpr kj::Duration WELCOME_LIMIT = 5 * kj::SECONDS;
 constexpr kj::Duration REFUSAL_LINGER = 250 * kj::MILLISECONDS;
@@ -64,7 +61,6 @@ public:
 private:
   // In the order in which they came.
   struct Evictable {
-    kj::TimePoint since;
     kj::Own<kj::PromiseFulfiller<void>> evict;
     kj::ListLink<Evictable> link;
   };
@@ -88,8 +84,6 @@ private:
   };
   kj::Promise<void> serveConnection(kj::Own<VsockStream> stream);
   kj::Promise<kj::OneOf<Admitted, rpc::Refusal>> admit(VsockStream& stream);
-  // Closes what a supervisor that ended has left.
-  void evictOldSpares();
   // Null: it was let in.
   kj::Promise<kj::Maybe<rpc::Refusal>> hear(VsockStream& stream);
   kj::Promise<void> serveLane(Admitted admitted, kj::Own<VsockStream> stream);
@@ -98,7 +92,7 @@ private:
   kj::Promise<void> refuse(kj::Own<VsockStream> stream, rpc::Refusal why);
   // Fails with DISCONNECTED when it is evicted from `list`.
   template <typename T>
-  kj::Promise<T> orEvicted(Evictables& list, kj::Promise<T> promise);
+  static kj::Promise<T> orEvicted(Evictables& list, kj::Promise<T> promise);
   void taskFailed(kj::Exception&& exception) override;
 };
 

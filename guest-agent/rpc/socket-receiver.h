@@ -5,7 +5,8 @@
 
 namespace bothy {
 
-// Accepts what `inner` does, as SocketStreams.  `eventPort` outlives it.
+// Accepts what `inner` does, which is sockets, as SocketStreams.  accept() fails where `inner`'s does or no descriptor is left, and may
+// be called again.  `eventPort` outlives it.
 class SocketReceiver final: public kj::ConnectionReceiver {
 public:
   SocketReceiver(kj::UnixEventPort& eventPort, kj::Own<kj::ConnectionReceiver> inner)

@@ -23,10 +23,8 @@ ClientIdentity identify(kj::AsyncIoStream& stream, uint64_t number) {
   return {number, peer.pid, peer.uid};
 }
 
-// SO_PASSRIGHTS, from Linux 6.16 on.
-constexpr int PASS_RIGHTS = 83;
-
-// Where the kernel can, it tells a client that bothyd takes none; elsewhere a DescriptorFilter closes what comes.
+// Where the kernel can, it tells a client that bothyd takes none; elsewhere a DescriptorFilter closes what comes.  connect(2) copies
+// the option to bothyd's end of the connection, which accept(2) only hands out.
 void refuseDescriptors(int listener) {
   const int no = 0;
   setsockopt(listener, SOL_SOCKET, PASS_RIGHTS, &no, sizeof(no));

@@ -9,6 +9,9 @@
 
 namespace bothy {
 
+// SO_PASSRIGHTS, from Linux 6.16 on, which the headers of older ones do not name.
+constexpr int PASS_RIGHTS = 83;
+
 // Serves whoever connects to a Unix socket: at most `maxConnections` at a time, each within the limits
 // of limits.capnp.  One more waits until another leaves.
 class ControlServer final: private kj::TaskSet::ErrorHandler {

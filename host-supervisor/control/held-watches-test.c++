@@ -53,6 +53,7 @@ TEST_CASE("S01 a client holds only so many watches of events, and is told how ma
   auto& why = KJ_ASSERT_NONNULL(refusal);
   CHECK(why.getType() == kj::Exception::Type::OVERLOADED);
   INFO(why.getDescription().cStr());
+  CHECK(strstr(why.getDescription().cStr(), "drop one") != nullptr);
   CHECK(strstr(why.getDescription().cStr(), kj::str(MAX_HELD_WATCHES, " watches").cStr()) !=
         nullptr);
 }

@@ -163,7 +163,7 @@ TEST_CASE("P41 the driver tells when it may end without breaking a dial off") {
   CHECK(b.bed.ask(*vm, "before") == "before");
   b.within(60 * kj::SECONDS, b.bed.driver->whenNotDialling());
   const pid_t device = b.record("one").vsockDevice.pid;
-  stopThreads(device);
+  stopAndWait(device);
   auto dialled = vm->dial(BED_PORT);
   CHECK_FALSE(dialled.poll(b.scope));
   auto idle = b.bed.driver->whenNotDialling();

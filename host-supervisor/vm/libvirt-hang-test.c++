@@ -42,7 +42,7 @@ TEST_CASE(
   auto other = b.start("other", 2);
   CHECK(b.bed.ask(*still, "hello") == "hello");
   CHECK(b.bed.ask(*other, "hello") == "hello");
-  stopThreads(still->qemuPid());
+  stopAndWait(still->qemuPid());
   makeCallHang(b, watch, "still");
 
   // One that runs, and one that starts and ends.
@@ -71,7 +71,7 @@ TEST_CASE("P28 R20 a machine whose QEMU stands still, and libvirt with it, can b
   HangWatch watch;
   auto still = b.start("still");
   CHECK(b.bed.ask(*still, "hello") == "hello");
-  stopThreads(still->qemuPid());
+  stopAndWait(still->qemuPid());
   if (b.bed.driver->abilities().vsock == HostAbilities::Vsock::VHOST_USER) {
     makeCallHang(b, watch, "still");
   }

@@ -1,6 +1,5 @@
 #include "lane/lane-descriptor.h"
 
-#include <fcntl.h>
 #include <kj/debug.h>
 #include <kj/io.h>
 
@@ -14,10 +13,8 @@ kj::Promise<kj::Own<kj::AsyncIoStream>> streamOf(rpc::Lane::Client lane,
   auto descriptor = co_await lane.getFd();
   KJ_IF_MAYBE (fd, descriptor) {
     // The capability's own is closed with it, in the middle of the stream's last work perhaps.
-    int copy;
-    KJ_SYSCALL(copy = fcntl(*fd, F_DUPFD_CLOEXEC, 0));
     kj::Own<kj::AsyncIoStream> stream =
-        kj::heap<VsockStream>(kj::heap<SocketStream>(eventPort, kj::AutoCloseFd(copy)));
+        kj::heap<VsockStream>(kj::heap<SocketStream>(eventPort, duplicateSocket(*fd)));
     co_return stream.attach(kj::mv(lane));
   }
   kj::throwFatalException(KJ_EXCEPTION(DISCONNECTED, "the lane was gone before it arrived"));

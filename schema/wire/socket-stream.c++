@@ -9,19 +9,13 @@ namespace {
 
 using FdObserver = kj::UnixEventPort::FdObserver;
 
-// An epoll takes a descriptor once, and `readable` has the socket's.
+// An epoll takes a descriptor once, and that of the socket is in it for `readable`.
 struct WriteWait {
   kj::AutoCloseFd copy;
   FdObserver writable;
 
   WriteWait(kj::UnixEventPort& eventPort, int socket)
-      : copy(duplicate(socket)), writable(eventPort, copy.get(), FdObserver::OBSERVE_WRITE) {}
-
-  static int duplicate(int socket) {
-    int fd;
-    KJ_SYSCALL(fd = fcntl(socket, F_DUPFD_CLOEXEC, 0));
-    return fd;
-  }
+      : copy(duplicateSocket(socket)), writable(eventPort, copy.get(), FdObserver::OBSERVE_WRITE) {}
 };
 
 }  // namespace
@@ -29,7 +23,8 @@ struct WriteWait {
 SocketStream::SocketStream(kj::UnixEventPort& eventPort, kj::AutoCloseFd socketParam)
     : eventPort(eventPort),
       socket(kj::mv(socketParam)),
-      readable(eventPort, socket.get(), FdObserver::OBSERVE_READ) {}
+      readable(eventPort, socket.get(), FdObserver::OBSERVE_READ),
+      disconnected(readable.whenWriteDisconnected().fork()) {}
 
 SocketStream::~SocketStream() noexcept(false) {}
 
@@ -37,12 +32,13 @@ kj::Promise<size_t> SocketStream::tryRead(void* buffer, size_t minBytes, size_t 
   return readOn(static_cast<kj::byte*>(buffer), minBytes, maxBytes, 0);
 }
 
-// Reads until the kernel says that there is no more: an edge that has gone by does not come again.
+// Waits only when the kernel has said that there is no more: an edge that has gone by does not come again.  No coroutine: every
+// message comes through here.
 kj::Promise<size_t> SocketStream::readOn(kj::byte* buffer, size_t minBytes, size_t maxBytes,
                                          size_t have) {
   do {
     ssize_t count;
-    KJ_NONBLOCKING_SYSCALL(count = ::recv(socket, buffer + have, maxBytes - have, 0));
+    KJ_NONBLOCKING_SYSCALL(count = ::recv(socket, buffer + have, maxBytes - have, MSG_DONTWAIT));
     if (count == 0) break;
     if (count < 0) {
       return readable.whenBecomesReadable().then([this, buffer, minBytes, maxBytes, have]() {
@@ -58,7 +54,7 @@ kj::Promise<void> SocketStream::write(const void* buffer, size_t size) {
   auto next = static_cast<const kj::byte*>(buffer);
   while (size > 0) {
     ssize_t count;
-    KJ_NONBLOCKING_SYSCALL(count = ::send(socket, next, size, MSG_NOSIGNAL));
+    KJ_NONBLOCKING_SYSCALL(count = ::send(socket, next, size, MSG_DONTWAIT | MSG_NOSIGNAL));
     if (count < 0) return whenWritable().then([this, next, size]() { return write(next, size); });
     next += count;
     size -= static_cast<size_t>(count);
@@ -71,15 +67,20 @@ kj::Promise<void> SocketStream::write(kj::ArrayPtr<const kj::ArrayPtr<const kj::
 }
 
 kj::Promise<void> SocketStream::whenWritable() {
-  auto wait = kj::heap<WriteWait>(eventPort, socket.get());
-  auto writable = wait->writable.whenBecomesWritable();
-  return writable.attach(kj::mv(wait));
+  try {
+    auto wait = kj::heap<WriteWait>(eventPort, socket.get());
+    auto writable = wait->writable.whenBecomesWritable();
+    return writable.attach(kj::mv(wait));
+  } catch (const kj::Exception& e) {
+    // No descriptor is left, or what epolls may watch (EMFILE, ENFILE, ENOSPC, ENOMEM).
+    if (e.getType() != kj::Exception::Type::OVERLOADED) throw;
+    return eventPort.getTimer().afterDelay(WRITE_RETRY);
+  }
 }
 
-// epoll tells an end and an error whatever was asked for.
+// EPOLLHUP and EPOLLERR are told without being asked for: epoll_ctl(2).
 kj::Promise<void> SocketStream::whenWriteDisconnected() {
-  KJ_IF_MAYBE (fork, disconnected) return fork->addBranch();
-  return disconnected.emplace(readable.whenWriteDisconnected().fork()).addBranch();
+  return disconnected.addBranch();
 }
 
 void SocketStream::shutdownWrite() {
@@ -100,6 +101,12 @@ void SocketStream::setsockopt(int level, int option, const void* value, kj::uint
 
 void SocketStream::getsockname(struct sockaddr* addr, kj::uint* length) {
   KJ_SYSCALL(::getsockname(socket, addr, length));
+}
+
+kj::AutoCloseFd duplicateSocket(int socket) {
+  int fd;
+  KJ_SYSCALL(fd = fcntl(socket, F_DUPFD_CLOEXEC, 0));
+  return kj::AutoCloseFd(fd);
 }
 
 void SocketStream::getpeername(struct sockaddr* addr, kj::uint* length) {

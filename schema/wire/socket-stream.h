@@ -10,9 +10,15 @@ namespace bothy {
 //
 // KJ's own also wakes it whenever the peer has taken what was written (an edge of EPOLLOUT, epoll(7)): one wake-up more for each
 // message, which costs as much as a small message does.
+//
+// One read and one write may be under way at a time.  A write that waits takes one descriptor more; where there is none, it is tried
+// again each WRITE_RETRY.
 class SocketStream final: public kj::AsyncIoStream {
 public:
-  // `socket` is non-blocking and closed on exec.  `eventPort` outlives it.
+  // How long a write waits that cannot be told when there is room.
+  static constexpr kj::Duration WRITE_RETRY = 10 * kj::MILLISECONDS;
+
+  // `socket` is closed on exec.  `eventPort` outlives it.
   SocketStream(kj::UnixEventPort& eventPort, kj::AutoCloseFd socket);
   ~SocketStream() noexcept(false);
   KJ_DISALLOW_COPY_AND_MOVE(SocketStream);
@@ -35,10 +41,14 @@ private:
   kj::UnixEventPort& eventPort;
   kj::AutoCloseFd socket;
   kj::UnixEventPort::FdObserver readable;
-  kj::Maybe<kj::ForkedPromise<void>> disconnected;
+  // Asked from the beginning: a hang-up that nobody asked about is not told again.
+  kj::ForkedPromise<void> disconnected;
 
   kj::Promise<size_t> readOn(kj::byte* buffer, size_t minBytes, size_t maxBytes, size_t have);
   kj::Promise<void> whenWritable();
 };
+
+// Another descriptor of the same socket, closed on exec.
+kj::AutoCloseFd duplicateSocket(int socket);
 
 }  // namespace bothy

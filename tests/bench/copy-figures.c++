@@ -66,7 +66,7 @@ private:
 void measureCopies(kj::Vector<Row>& rows, TestWorkspace& workspace, GuestPeer& peer) {
   auto& in = addRow(rows, "file in", "MiB/s", 0.7, Row::Better::HIGHER);
   auto& out = addRow(rows, "file out", "MiB/s", 0.6, Row::Better::HIGHER);
-  // What is left when the guest's own work on a file is in the floor too.
+  // The same copies against a floor that writes and reads a file of the guest's too.
   auto& inOfFile =
       addRow(rows, "file in, floor with a file", "MiB/s", nullptr, Row::Better::HIGHER);
   auto& outOfFile =

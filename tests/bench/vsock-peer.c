@@ -5,7 +5,7 @@
 //   w  8 bytes say how many bytes come; when they have, the 8 bytes go back
 //   r  8 bytes say how many bytes are sent
 //   W  as w, and the bytes are written to a file
-//   R  as r, and the bytes are those of the file that W wrote, which has as many
+//   R  as r, and the bytes are those of the file that W wrote, which has as many; the file is removed
 #define _GNU_SOURCE
 #include <fcntl.h>
 #include <linux/vm_sockets.h>
@@ -38,26 +38,35 @@ static void sendAll(int fd, const char* data, size_t size) {
   }
 }
 
+static int openFile(const char* path, int flags) {
+  int file = open(path, flags | O_CLOEXEC, 0600);
+  if (file < 0) {
+    perror(path);
+    exit(1);
+  }
+  return file;
+}
+
 // `path`: where the bytes go; NULL: nowhere.
 static void receive(int fd, const char* path) {
   uint64_t count = 0;
   ssize_t n;
   if (read(fd, &count, sizeof(count)) != sizeof(count)) return;
-  int file = path == NULL ? -1 : open(path, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0600);
+  int file = path == NULL ? -1 : openFile(path, O_WRONLY | O_CREAT | O_TRUNC);
   for (uint64_t got = 0; got < count; got += n) {
     n = read(fd, buffer, sizeof(buffer));
-    if (n <= 0) return;
+    if (n <= 0) exit(1);
     if (path != NULL && write(file, buffer, n) != n) exit(1);
   }
   if (path != NULL) close(file);
   sendAll(fd, (char*)&count, sizeof(count));
 }
 
-// `path`: whose bytes are sent; NULL: any.
+// `path`: whose bytes are sent, and which is removed then; NULL: any.
 static void transmit(int fd, const char* path) {
   uint64_t count = 0;
   if (read(fd, &count, sizeof(count)) != sizeof(count)) return;
-  int file = path == NULL ? -1 : open(path, O_RDONLY | O_CLOEXEC);
+  int file = path == NULL ? -1 : openFile(path, O_RDONLY);
   while (count > 0) {
     size_t size = count < sizeof(buffer) ? count : sizeof(buffer);
     if (path != NULL && read(file, buffer, size) != (ssize_t)size) exit(1);

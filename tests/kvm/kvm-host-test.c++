@@ -308,7 +308,7 @@ TEST_CASE(
     auto lane = k.workspace.connect([](auto wanted) { wanted.setCommands(); });
     REQUIRE(lane.getOutcome().isConnected());
     auto fd = KJ_REQUIRE_NONNULL(k.host.wait(lane.getLane().getFd(), "the descriptor"));
-    stopThreads(qemu);
+    stopAndWait(qemu);
     linger(fd);
     KJ_SYSCALL(fstat(fd, &socket));
   }

@@ -6,6 +6,7 @@
 #include <kj/vector.h>
 #include <signal.h>
 #include <spawn.h>
+#include <string.h>
 #include <sys/mman.h>
 #include <sys/wait.h>
 #include <unistd.h>
@@ -13,6 +14,7 @@
 #include <filesystem>
 #include <fstream>
 #include <string>
+#include <system_error>
 
 namespace bothy {
 
@@ -29,14 +31,17 @@ kj::String contents(int fd) {
   return kj::heapString(kj::FdInputStream(fd).readAllBytes().asChars());
 }
 
-// By the state of each, "PID (NAME) STATE ...": proc_pid_stat(5).
+// By the state of each, "PID (NAME) STATE ...": proc_pid_stat(5).  Stopped, traced and dead ones run no more.
 bool isAnyThreadRunning(pid_t pid) {
-  for (auto& thread : std::filesystem::directory_iterator(kj::str("/proc/", pid, "/task").cStr())) {
+  std::error_code error;
+  std::filesystem::directory_iterator threads(kj::str("/proc/", pid, "/task").cStr(), error);
+  KJ_REQUIRE(!error, "the program has ended", pid);
+  for (auto& thread : threads) {
     std::ifstream file(thread.path() / "stat");
     std::string line;
     std::getline(file, line);
     auto name = line.rfind(") ");
-    if (name != std::string::npos && line[name + 2] != 'T') return true;
+    if (name != std::string::npos && strchr("TtZX", line[name + 2]) == nullptr) return true;
   }
   return false;
 }
@@ -85,11 +90,12 @@ kj::String hostOutput(kj::ArrayPtr<const kj::StringPtr> argv) {
   return kj::mv(finished.out);
 }
 
-void stopThreads(pid_t pid) {
+void stopAndWait(pid_t pid) {
   KJ_SYSCALL(kill(pid, SIGSTOP));
+  // It is no child of this process, which waitid(2) could tell.
   constexpr useconds_t INTERVAL_MICROS = 1000;
-  constexpr int ATTEMPTS = 60'000;
-  for (int attempt = 0; isAnyThreadRunning(pid); attempt++) {
+  constexpr uint32_t ATTEMPTS = STOP_LIMIT_SECONDS * (1000 * 1000 / INTERVAL_MICROS);
+  for (uint32_t attempt = 0; isAnyThreadRunning(pid); attempt++) {
     KJ_REQUIRE(attempt < ATTEMPTS, "the program does not stop", pid);
     usleep(INTERVAL_MICROS);
   }

@@ -20,8 +20,11 @@ FinishedProgram runProgram(kj::ArrayPtr<const kj::StringPtr> argv);
 // The same, and fails the test unless the program exits with 0; returns its standard output.
 kj::String hostOutput(kj::ArrayPtr<const kj::StringPtr> argv);
 
-// Stops a program by SIGSTOP and returns when none of its threads runs any more, which is not yet so when kill(2) returns.
-void stopThreads(pid_t pid);
+// Stops a program by SIGSTOP and returns when none of its threads runs any more, which is not yet so when kill(2) returns.  Fails the
+// test when one still does after STOP_LIMIT_SECONDS.  The caller has it go on by SIGCONT.
+void stopAndWait(pid_t pid);
+
+constexpr uint32_t STOP_LIMIT_SECONDS = 60;
 
 constexpr uint32_t PROGRAM_LIMIT_SECONDS = 300;
 

@@ -36,7 +36,7 @@ TEST_CASE("P28 a QEMU that hangs is stopped by force, and its workspace starts a
   SupervisedHost host;
   TestWorkspace workspace(host);
   const pid_t qemu = workspace.qemu();
-  stopThreads(qemu);
+  stopAndWait(qemu);
   CHECK(host.stopWorkspace("test", 1000) == rpc::Supervisor::StopKind::FORCED);
   CHECK(isGone(qemu));
   workspace.startAgain();
@@ -47,7 +47,7 @@ TEST_CASE("P28 a vsock device that hangs makes its agent unreachable, and can be
   SupervisedHost host;
   TestWorkspace workspace(host);
   const pid_t device = workspace.vsockDevice(), qemu = workspace.qemu();
-  stopThreads(device);
+  stopAndWait(device);
   host.restart(SIGKILL);
   auto response = workspace.connect([](auto wanted) { wanted.setCommands(); });
   CHECK(response.getOutcome().isUnreachable());
@@ -66,7 +66,7 @@ TEST_CASE(
   {
     auto lane = workspace.connect([](auto wanted) { wanted.setCommands(); });
     REQUIRE(lane.getOutcome().isConnected());
-    stopThreads(device);
+    stopAndWait(device);
   }
   events.waitFor(rpc::Cause::VSOCK_LOST);
   CHECK(isGone(device));
@@ -102,7 +102,7 @@ TEST_CASE("P41 the guest ends the lanes of a client that died with bytes unread,
 void breakWorker(TestWorkspace& workspace, pid_t device) {
   for (int attempt = 0; hasVsockWorker(device); attempt++) {
     REQUIRE(attempt < 100);
-    stopThreads(workspace.qemu());
+    stopAndWait(workspace.qemu());
     workspace.breakOffDial();
     KJ_SYSCALL(kill(workspace.qemu(), SIGCONT));
     workspace.host.timer.afterDelay(200 * kj::MILLISECONDS).wait(workspace.host.scope);

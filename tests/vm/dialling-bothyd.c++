@@ -32,9 +32,10 @@ public:
 
   kj::Promise<void> whenNotDialling() override {
     auto value = getenv("BOTHY_DIAL");
-    auto dial = value == nullptr ? "ends"_kj : kj::StringPtr(value);
+    auto dial = value == nullptr ? ""_kj : kj::StringPtr(value);
     KJ_LOG(INFO, "a dial is under way", dial);
     if (dial == "hangs") return kj::NEVER_DONE;
+    KJ_REQUIRE(dial == "ends", "BOTHY_DIAL is ends or hangs", dial);
     return timer.afterDelay(DIAL).then([]() { KJ_LOG(INFO, "the dial has ended"); });
   }
 

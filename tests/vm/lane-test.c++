@@ -85,7 +85,7 @@ TEST_CASE(
   pid_t clients[CLIENTS];
   for (auto& client : clients) client = lanes.start("exec test -- yes");
   lanes.workspace.shell("until test $(pgrep -c -x yes) = 3; do sleep 0.1; done");
-  for (auto pid : clients) stopThreads(pid);
+  for (auto pid : clients) stopAndWait(pid);
   // Until every buffer on the way is full.
   lanes.workspace.shell("sleep 2");
   lanes.kill(clients);
