@@ -83,6 +83,7 @@ public:
   KJ_DISALLOW_COPY_AND_MOVE(Agent);
 
   ProcessHost host;
+  WorkspaceRoot root{openRoot("/")};
   TerminalRegistry terminals;
   Rooms rooms;
   GateKey key;
@@ -93,7 +94,7 @@ private:
   kj::Maybe<kj::Own<rpc::Files::Server>> filesOf(kj::StringPtr name) {
     KJ_IF_MAYBE (user,
                  host.users.find(name.size() == 0 ? host.options.defaultUser.asPtr() : name)) {
-      kj::Own<rpc::Files::Server> files = newFilesFacet(host, openRoot("/"), *user);
+      kj::Own<rpc::Files::Server> files = newFilesFacet(host, root, *user);
       return files.attach(kj::defer([]() { trimHeap(); }));
     }
     return nullptr;

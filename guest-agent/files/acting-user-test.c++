@@ -16,7 +16,8 @@ using Reason = rpc::FileFailure::Reason;
 TEST_CASE("what the kernel gives to root by its effective user is not the user's either") {
   if (geteuid() != 0) SKIP("needs another user");
   FilesTestWorld w;
-  rpc::Files::Client machine = newFilesFacet(w.host, openRoot("/"), w.user);
+  WorkspaceRoot root(openRoot("/"));
+  rpc::Files::Client machine = newFilesFacet(w.host, root, w.user);
   // A sysctl, which the file-system user does not guard: its own value would go in again.
   auto write = machine.writeRequest();
   write.setPath(bytesOf("/proc/sys/kernel/core_pattern"));

@@ -52,7 +52,8 @@ TEST_CASE("the home of the user is told as passwd has it") {
 
 TEST_CASE("P16 a file whose size says nothing, or too much, gives its bytes") {
   FilesTestWorld w;
-  rpc::Files::Client machine = newFilesFacet(w.host, openRoot("/"), w.user);
+  WorkspaceRoot root(openRoot("/"));
+  rpc::Files::Client machine = newFilesFacet(w.host, root, w.user);
   for (auto path : {"/proc/self/status", "/sys/kernel/mm/transparent_hugepage/enabled"}) {
     if (access(path, R_OK) != 0) continue;
     for (bool sparse : {false, true}) {

@@ -338,9 +338,9 @@ private:
 
 }  // namespace
 
-kj::Own<rpc::Files::Server> newFilesFacet(ProcessHost& host, kj::AutoCloseFd root,
+kj::Own<rpc::Files::Server> newFilesFacet(ProcessHost& host, const WorkspaceRoot& root,
                                           const User& user) {
-  return kj::heap<FilesFacet>(host, kj::refcounted<WorkspaceFiles>(kj::mv(root), user));
+  return kj::heap<FilesFacet>(host, kj::refcounted<WorkspaceFiles>(root, user));
 }
 
 kj::AutoCloseFd openRoot(kj::StringPtr path) {

@@ -61,7 +61,8 @@ FilesTestWorld::FilesTestWorld()
   world.write("outside/secret", "secret");
   KJ_SYSCALL(chmod(world.path.cStr(), 0755));
   KJ_SYSCALL(chown(world.at("root").cStr(), user.uid, user.gid));
-  server.emplace(kj::mv(pipe.ends[0]), newFilesFacet(host, openRoot(world.at("root")), user));
+  server.emplace(kj::mv(pipe.ends[0]),
+                 newFilesFacet(host, root.emplace(openRoot(world.at("root"))), user));
 }
 
 void FilesTestWorld::put(kj::StringPtr name, kj::StringPtr text) {

@@ -4,6 +4,7 @@
 #include <kj/vector.h>
 #include <sys/stat.h>
 
+#include "files/workspace-root.h"
 #include "process/process-host.h"
 #include "schema/files.capnp.h"
 #include "tree/test-directory.h"
@@ -43,6 +44,7 @@ struct FilesTestWorld {
   kj::WaitScope& scope;
   ProcessHost host;
   User user;
+  kj::Maybe<WorkspaceRoot> root;
   kj::TwoWayPipe pipe;
   kj::Maybe<RpcConnection> server;
   kj::Own<RpcConnection> client;

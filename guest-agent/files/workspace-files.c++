@@ -14,8 +14,8 @@ namespace bothy {
 
 using Reason = FileProblem::Reason;
 
-WorkspaceFiles::WorkspaceFiles(kj::AutoCloseFd directory, const User& userParam)
-    : root(kj::mv(directory)), user(userParam), pages(root) {}
+WorkspaceFiles::WorkspaceFiles(const WorkspaceRoot& root, const User& userParam)
+    : root(root), user(userParam), pages(root) {}
 
 WorkspaceFiles::~WorkspaceFiles() noexcept(false) {}
 

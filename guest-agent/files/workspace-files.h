@@ -13,10 +13,11 @@ namespace bothy {
 // The files beneath a root, as one user: the operations that are one or a few system calls.
 class WorkspaceFiles final: public kj::Refcounted {
 public:
-  WorkspaceFiles(kj::AutoCloseFd root, const User& user);
+  // `root` outlives it.
+  WorkspaceFiles(const WorkspaceRoot& root, const User& user);
   ~WorkspaceFiles() noexcept(false);
 
-  const WorkspaceRoot root;
+  const WorkspaceRoot& root;
   const ActingUser user;
 
   enum class Links { FOLLOW, KEEP };

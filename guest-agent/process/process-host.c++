@@ -11,7 +11,7 @@ ProcessHost::ProcessHost(kj::UnixEventPort& eventPort, kj::Timer& timer, Options
       reaper(eventPort),
       spawner(eventPort, reaper),
       trees(eventPort, options.cgroupRoot.map([](const kj::String& path) { return path.asPtr(); })),
-      users(kj::str(options.etcDirectory)),
+      users(options.etcDirectory),
       runtimeDirectories(options.runDirectory),
       background(*this) {}
 

@@ -37,7 +37,7 @@ TEST_CASE("the number that setresuid passes over is nobody's") {
 }
 
 TEST_CASE("P48 without a passwd file there is root, who can write another") {
-  UserDatabase users(kj::str("/nowhere"));
+  UserDatabase users("/nowhere");
   auto root = KJ_REQUIRE_NONNULL(users.find("root"));
   CHECK(root.uid == 0);
   CHECK(root.shell == "/bin/sh");

@@ -64,9 +64,9 @@ kj::Array<gid_t> groupsOf(kj::StringPtr file, kj::StringPtr user, gid_t primary)
 }  // namespace
 
 kj::Maybe<User> UserDatabase::find(kj::StringPtr name) const {
-  auto passwd = readTextFile(kj::str(etcDirectory, "/passwd"));
-  KJ_IF_MAYBE (user, findBy(passwd, NAME_FIELD, name)) return kj::mv(*user);
-  KJ_IF_MAYBE (user, findBy(passwd, UID_FIELD, name)) return kj::mv(*user);
+  auto users = passwd.text();
+  KJ_IF_MAYBE (user, findBy(users, NAME_FIELD, name)) return kj::mv(*user);
+  KJ_IF_MAYBE (user, findBy(users, UID_FIELD, name)) return kj::mv(*user);
   // Whoever lost /etc/passwd needs somebody who can write another.
   if (name == "root") {
     return User{kj::str(name), 0, 0, kj::arr(gid_t{0}), kj::str("/root"), kj::str("/bin/sh")};
@@ -74,8 +74,8 @@ kj::Maybe<User> UserDatabase::find(kj::StringPtr name) const {
   return nullptr;
 }
 
-kj::Maybe<User> UserDatabase::findBy(kj::StringPtr passwd, size_t field, kj::StringPtr text) const {
-  Lines lines(passwd.asArray());
+kj::Maybe<User> UserDatabase::findBy(kj::StringPtr users, size_t field, kj::StringPtr text) const {
+  Lines lines(users.asArray());
   for (auto line = lines.next(); line != nullptr; line = lines.next()) {
     if (!contains(KJ_ASSERT_NONNULL(line), text)) continue;
     auto fields = split(KJ_ASSERT_NONNULL(line), ':');
@@ -84,9 +84,8 @@ kj::Maybe<User> UserDatabase::findBy(kj::StringPtr passwd, size_t field, kj::Str
     }
     KJ_IF_MAYBE (uid, parseId(fields[UID_FIELD])) {
       KJ_IF_MAYBE (gid, parseId(fields[3])) {
-        auto group = readTextFile(kj::str(etcDirectory, "/group"));
         auto name = kj::str(fields[NAME_FIELD]);
-        auto groups = groupsOf(group, name, *gid);
+        auto groups = groupsOf(group.text(), name, *gid);
         return User{kj::mv(name), *uid, *gid, kj::mv(groups),
                     fields[5].size() == 0 ? kj::str("/") : kj::str(fields[5]),
                     // passwd(5): an empty shell means /bin/sh

@@ -4,6 +4,8 @@
 #include <kj/string.h>
 #include <sys/types.h>
 
+#include "process/cached-text-file.h"
+
 namespace bothy {
 
 // A user as the workspace's own files describe it.
@@ -16,21 +18,22 @@ struct User {
   kj::String shell;         // never empty; /bin/sh if passwd names none
 };
 
-// Reads passwd(5) and group(5) of a directory, each time anew: the user may change them.  No NSS: the
+// Looks into passwd(5) and group(5) of a directory as they are at that moment: the user may change them.  No NSS: the
 // agent is static and runs nobody's code.  A line that does not parse is passed over.  There is always
 // root, though passwd may lack it.
 class UserDatabase final {
 public:
   // `etcDirectory`: absolute, without a final slash.
-  explicit UserDatabase(kj::String etcDirectory) : etcDirectory(kj::mv(etcDirectory)) {}
+  explicit UserDatabase(kj::StringPtr etcDirectory)
+      : passwd(kj::str(etcDirectory, "/passwd")), group(kj::str(etcDirectory, "/group")) {}
 
   // By the name or, as chown(1) takes it, by the number of one that has no such name.
   kj::Maybe<User> find(kj::StringPtr name) const;
 
 private:
-  kj::String etcDirectory;
+  mutable CachedTextFile passwd, group;
 
-  kj::Maybe<User> findBy(kj::StringPtr passwd, size_t field, kj::StringPtr text) const;
+  kj::Maybe<User> findBy(kj::StringPtr users, size_t field, kj::StringPtr text) const;
 };
 
 }  // namespace bothy

@@ -121,7 +121,7 @@ kj::Promise<void> HostConnections::serveRpc(LaneRegistry::Entry& lane,
   const bool isBulk = lane.grant.purpose == rpc::Purpose::FILES && bulkLanes < MAX_BULK_LANES;
   if (isBulk) {
     ++bulkLanes;
-    stream.enlargeBuffer();
+    stream.enlargeBufferForBulk();
   }
   KJ_DEFER(if (isBulk)-- bulkLanes);
   RpcConnection connection(kj::mv(ownStream), kj::mv(bootstrap), timer, CLIENT_RULES, memory,

@@ -24,6 +24,10 @@ kj::Promise<size_t> VsockStream::tryRead(void* buffer, size_t minBytes, size_t m
     wakeAt(1);
     return socket->tryRead(buffer, minBytes, maxBytes);
   }
+  if (isToEnlarge) {
+    isToEnlarge = false;
+    growBuffer(BULK_VSOCK_BUFFER_BYTES - VSOCK_BUFFER_BYTES);
+  }
   return readMuch(static_cast<kj::byte*>(buffer), minBytes, maxBytes);
 }
 
@@ -110,10 +114,6 @@ kj::Promise<void> VsockStream::write(kj::ArrayPtr<const kj::ArrayPtr<const kj::b
 
 kj::Promise<void> VsockStream::whenWriteDisconnected() {
   return socket->whenWriteDisconnected();
-}
-
-void VsockStream::enlargeBuffer() {
-  growBuffer(BULK_VSOCK_BUFFER_BYTES - VSOCK_BUFFER_BYTES);
 }
 
 void VsockStream::sendCreditUpdate() {

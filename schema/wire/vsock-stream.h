@@ -43,8 +43,9 @@ public:
     this->untilRoom = kj::mv(untilRoom);
   }
 
-  // Gives it BULK_VSOCK_BUFFER_BYTES.  Nothing on other sockets.
-  void enlargeBuffer();
+  // Gives it BULK_VSOCK_BUFFER_BYTES when the first large read comes: to tell the peer costs a packet, which a lane
+  // on which no bulk comes need not send.  Nothing on other sockets.
+  void enlargeBufferForBulk() { isToEnlarge = true; }
 
   // Sends the peer a credit update (virtio 1.2, 5.10.6.3), which a live peer takes without a trace.
   // vhost-device-vsock 0.3.0 stops looking at a host program's socket when that was closed with bytes unread, and
@@ -62,6 +63,7 @@ public:
 private:
   kj::Own<kj::AsyncIoStream> socket;
   size_t wakeBytes = 1;
+  bool isToEnlarge = false;
   kj::Function<kj::Promise<void>(size_t)> untilRoom = [](size_t) -> kj::Promise<void> {
     return kj::READY_NOW;
   };
