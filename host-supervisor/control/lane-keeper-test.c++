@@ -267,6 +267,8 @@ TEST_CASE("P41 a connect whose answer is lost may be repeated, and leaves nothin
   f.settle();
   workspace->erase().wait(f.scope);
   f.settle();
+  f.advance(LANE_END_LIMIT);
+  f.settle();
   CHECK_FALSE(workspace->isShared());
   CHECK_FALSE(machine->isShared());
 }
@@ -328,42 +330,92 @@ TEST_CASE("P09 P30 all lanes of a machine hear each time that it stands still, a
   CHECK_FALSE(ofOther.poll(f.scope));
 }
 
-void openAndDrop(Fixture& f) {
-  f.create("demo").wait(f.scope);
-  {
-    auto connected = f.connect("demo").wait(f.scope);
-    f.open(connected.getLane());
-  }
-  for (int i = 0; i < 2; i++) {
-    f.settle();
-    f.advance(LANE_END_LIMIT);
-  }
+// What is due meanwhile is done when it is due.
+void pass(Fixture& f, kj::Duration time) {
+  constexpr auto STEP = 10 * kj::MILLISECONDS;
   f.settle();
+  for (auto passed = 0 * kj::SECONDS; passed < time; passed += STEP) {
+    f.advance(STEP);
+    f.settle();
+  }
+}
+
+void openAndDrop(Fixture& f) {
+  auto connected = f.connect("demo").wait(f.scope);
+  f.open(connected.getLane());
 }
 
 TEST_CASE("S26 a lane that ends when it is to leaves its machine's device alone") {
   Fixture f;
+  f.create("demo").wait(f.scope);
   openAndDrop(f);
+  pass(f, 2 * LEFT_LANE_LIMIT);
   CHECK(f.endedLanes.size() == 1);
+  CHECK(f.driver.renewals == 0);
+}
+
+TEST_CASE("P09 a lane that its client gave back ends in time, though the control lane was lost") {
+  Fixture f;
+  f.create("demo").wait(f.scope);
+  auto machine = KJ_ASSERT_NONNULL(f.find("demo")->machine());
+  f.answersEndLanes = false;
+  machine->endLane(1).poll(f.scope);
+  pass(f, END_ANSWER_LIMIT);
+  REQUIRE_FALSE(machine->isLinked());
+  f.answersEndLanes = true;
+  f.endedLanes.clear();
+  openAndDrop(f);
+  f.settle();
+  CHECK(f.driver.renewals == 0);
+  CHECK(f.endedLanes.size() == 1);
+  CHECK(machine->isLinked());
+  pass(f, 2 * LEFT_LANE_LIMIT);
+  CHECK(f.driver.renewals == 0);
+}
+
+TEST_CASE("P09 a guest that is merely busy keeps the lanes of its other clients") {
+  Fixture f;
+  f.create("demo").wait(f.scope);
+  f.answersEndLanes = false;
+  f.keepsLanes = true;
+  openAndDrop(f);
+  pass(f, LEFT_LANE_LIMIT - 1 * kj::SECONDS);
+  f.keptLanes.clear();
+  f.served.clear();
+  pass(f, 2 * LEFT_LANE_LIMIT);
   CHECK(f.driver.renewals == 0);
 }
 
 TEST_CASE("S26 a lane that does not end has its machine's device replaced, until it is gone") {
   Fixture f;
+  f.create("demo").wait(f.scope);
   f.keepsLanes = true;
-  openAndDrop(f);
+  auto limit = LEFT_LANE_LIMIT;
+  SECTION("its client gave it back") {
+    openAndDrop(f);
+  }
+  SECTION("its lifetime is over") {
+    limit = LANE_END_LIMIT;
+    constexpr uint64_t LIFETIME_MILLIS = 100;
+    auto request = f.supervisor().connectRequest();
+    request.setName("demo");
+    request.initWanted().setCommands();
+    request.getWanted().setLifetimeMillis(LIFETIME_MILLIS);
+    auto connected = request.send().wait(f.scope);
+    auto lane = connected.getLane();
+    pass(f, LIFETIME_MILLIS * kj::MILLISECONDS);
+    CHECK(lane.whenEndedRequest().send().wait(f.scope).getReason() == rpc::LaneEnd::EXPIRED);
+  }
+  pass(f, limit / 2);
+  CHECK(f.driver.renewals == 0);
+  pass(f, limit);
   const auto renewals = f.driver.renewals;
   CHECK(renewals > 0);
-  f.advance(LANE_END_LIMIT);
-  f.settle();
+  pass(f, limit);
   CHECK(f.driver.renewals == renewals + 1);
   f.keptLanes.clear();
   f.served.clear();
-  f.settle();
-  for (int i = 0; i < 3; i++) {
-    f.advance(LANE_END_LIMIT);
-    f.settle();
-  }
+  pass(f, 3 * limit);
   CHECK(f.driver.renewals == renewals + 1);
 }
 

@@ -10,6 +10,9 @@ namespace {
 
 // The device closes all its lanes at once, but they are heard of one after the other.
 constexpr kj::Duration REASON_PAUSE = 50 * kj::MILLISECONDS;
+// How often it is looked whether a lane is closed: twice as long after each time, within these bounds.
+constexpr kj::Duration LEAST_LOOK_PAUSE = 10 * kj::MILLISECONDS;
+constexpr kj::Duration MOST_LOOK_PAUSE = 160 * kj::MILLISECONDS;
 
 }  // namespace
 
@@ -146,10 +149,12 @@ void LaneKeeper::Facet::close() {
   hangUp = nullptr;
   // An answer that still waits to be written must not find what has the descriptor's number next.
   entry = nullptr;
+  auto limit = reason.orDefault(rpc::LaneEnd::CLOSED) == rpc::LaneEnd::EXPIRED ? LANE_END_LIMIT
+                                                                               : LEFT_LANE_LIMIT;
   // Who holds a lane that has ended holds its place too.
   auto place = terms.place.map([](kj::Own<Place>& place) { return kj::addRef(*place); });
   keeper.ending.add(
-      keeper.close(kj::mv(fd), number, kj::addRef(*siblings->machine), kj::mv(place)));
+      keeper.close(kj::mv(fd), number, kj::addRef(*siblings->machine), kj::mv(place), limit));
 }
 
 LaneKeeper::~LaneKeeper() noexcept(false) {}
@@ -186,15 +191,21 @@ kj::Own<LaneKeeper::MachineLanes> LaneKeeper::lanesOf(kj::Own<Machine> machine) 
 //
 // The descriptor stays open meanwhile: vhost-device-vsock 0.3.0 misses the end of one that is closed with bytes unread.
 kj::Promise<void> LaneKeeper::close(SharedFd fd, uint64_t lane, kj::Own<Machine> machine,
-                                    kj::Maybe<kj::Own<Place>> place) {
+                                    kj::Maybe<kj::Own<Place>> place, kj::Duration limit) {
   shutdown(fd.get(), SHUT_RDWR);
-  auto ending = machine->endLane(lane);
-  co_await timer.timeoutAfter(LANE_END_LIMIT, kj::mv(ending)).catch_([](kj::Exception&&) {});
-  // The device hears of a shutdown when it reads, and it reads nothing for a guest that does not; and not every guest
-  // obeys.
+  // The device hears of a shutdown when it reads, and it reads nothing for a guest that does not.  Whether the agent answers, or can be
+  // asked at all, says nothing of the lane.
+  auto asked = machine->endLane(lane);
+  auto deadline = timer.now() + limit;
+  auto pause = LEAST_LOOK_PAUSE;
   while (hasPeer(fd.get()) && !machine->isRetired() && !machine->isStalled()) {
-    machine->renewVsock();
-    co_await timer.afterDelay(LANE_END_LIMIT);
+    const auto now = timer.now();
+    if (now >= deadline) {
+      machine->renewVsock();
+      deadline = now + limit;
+    }
+    co_await timer.afterDelay(kj::min(pause, deadline - now));
+    pause = kj::min(2 * pause, MOST_LOOK_PAUSE);
   }
 }
 

@@ -12,8 +12,12 @@
 
 namespace bothy {
 
-// How long the agent may take to close a lane that was ended here.
+// How long the agent may take to close a lane that was ended here, before the machine's vsock device is replaced, which ends all of its
+// lanes.
 constexpr kj::Duration LANE_END_LIMIT = 1 * kj::SECONDS;
+// The same of a lane that its own client gave back.  Nobody can use it any more, and nobody waits for its end; and of a guest that is
+// merely busy the other clients would lose theirs.
+constexpr kj::Duration LEFT_LANE_LIMIT = 10 * kj::SECONDS;
 
 // Lanes that a client may hold, with those that have ended, those that are under way and those that are being closed.
 constexpr kj::uint MAX_HELD_LANES = 64;
@@ -65,7 +69,7 @@ private:
 
   kj::Own<MachineLanes> lanesOf(kj::Own<Machine> machine);
   kj::Promise<void> close(SharedFd fd, uint64_t lane, kj::Own<Machine> machine,
-                          kj::Maybe<kj::Own<Place>> place);
+                          kj::Maybe<kj::Own<Place>> place, kj::Duration limit);
   void taskFailed(kj::Exception&& exception) override;
 };
 

@@ -59,7 +59,6 @@ kj::Promise<AgentLink::OpenedLane> Machine::openLane(LaneGrant grant) {
 }
 
 kj::Promise<void> Machine::endLane(uint64_t lane) {
-  if (!isLinked()) return kj::READY_NOW;
   auto ending = askForEnd(lane).fork();
   endings.add(ending.addBranch());
   return ending.addBranch().attach(kj::addRef(*this));

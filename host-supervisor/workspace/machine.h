@@ -29,7 +29,8 @@ public:
   kj::Promise<rpc::AgentControl::Client> control();
   kj::Promise<void> ready();
   kj::Promise<AgentLink::OpenedLane> openLane(LaneGrant grant);
-  // Asks the agent to close it; returns when it is closed.  Who drops the promise does not take the question back.
+  // Asks the agent to close it, over a new control lane where the old one is lost; returns when it is closed.  Who drops the promise
+  // does not take the question back.
   kj::Promise<void> endLane(uint64_t lane);
 
   // Whether the control lane stands.
