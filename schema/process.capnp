@@ -187,7 +187,8 @@ interface Process {
 
   end @3 ();
   # Ends its whole tree as dropping the last reference of one that is not kept does, and forgets it.  Returns
-  # when that has begun.
+  # when that has begun.  A kept one that has ended is only forgotten, which who has all of it does well to ask for:
+  # see `maxEndedProcesses`.
 }
 
 const processKeepMillis :UInt32 = 30000;

@@ -68,6 +68,7 @@ private:
   kj::Promise<void> feed(rpc::ByteSink::Client sink, uint64_t from);
   kj::Promise<GivenUp> followSignals();
   kj::Promise<GivenUp> untilUnread(kj::Promise<void> shown);
+  kj::Promise<void> forget();
   kj::Promise<int> giveUp(GivenUp why);
   void printJson(rpc::ExitStatus::Reader status);
 
@@ -113,7 +114,8 @@ kj::Promise<int> ProcessSession::run(const CommandLine& command, ProcessInput gi
       if (result.getStatus().isTimedOut()) {
         context.console.note("timeout: the command was ended with all it started");
       }
-      return exitCodeOf(result.getStatus());
+      auto code = exitCodeOf(result.getStatus());
+      return forget().then([code]() { return code; });
     });
   });
   co_return co_await ended.exclusiveJoin(kj::mv(givenUp));
@@ -247,6 +249,17 @@ kj::Promise<ProcessSession::GivenUp> ProcessSession::untilUnread(kj::Promise<voi
         context.console.note("nobody reads the output any more: the command is ended");
         return GivenUp(int{OUTPUT_CLOSED});
       });
+}
+
+// All of it is here.  The agent remembers only so many programs that ended and that nobody holds, and need not remember this
+// one.  It is told so, and its answer is not waited for: where that is lost, it forgets by itself.
+kj::Promise<void> ProcessSession::forget() {
+  if (id == 0) co_return;
+  // The RPC system writes in the same way, and what was put off last comes first (kj/async.h).
+  auto written = kj::evalLast([]() {}).eagerlyEvaluate(nullptr);
+  auto told = KJ_ASSERT_NONNULL(process).endRequest().send().ignoreResult().eagerlyEvaluate(
+      [](kj::Exception&&) {});
+  co_await written;
 }
 
 // Ends the program.  Where that cannot be told to the agent, it does so itself after rpc::PROCESS_KEEP_MILLIS.
