@@ -10,6 +10,8 @@ namespace {
 
 // The device closes all its lanes at once, but they are heard of one after the other.
 constexpr kj::Duration REASON_PAUSE = 50 * kj::MILLISECONDS;
+// How long an agent has to hear of a shutdown by itself, and of what the client wrote before it.  Most do, and an order would overtake that.
+constexpr kj::Duration HEAR_PAUSE = 300 * kj::MILLISECONDS;
 // How often it is looked whether a lane is closed: twice as long after each time, within these bounds.
 constexpr kj::Duration LEAST_LOOK_PAUSE = 10 * kj::MILLISECONDS;
 constexpr kj::Duration MOST_LOOK_PAUSE = 160 * kj::MILLISECONDS;
@@ -193,19 +195,27 @@ kj::Own<LaneKeeper::MachineLanes> LaneKeeper::lanesOf(kj::Own<Machine> machine) 
 kj::Promise<void> LaneKeeper::close(SharedFd fd, uint64_t lane, kj::Own<Machine> machine,
                                     kj::Maybe<kj::Own<Place>> place, kj::Duration limit) {
   shutdown(fd.get(), SHUT_RDWR);
+  const auto begin = timer.now();
+  auto pause = LEAST_LOOK_PAUSE;
+  auto look = [&]() {
+    auto wait = timer.afterDelay(pause);
+    pause = kj::min(2 * pause, MOST_LOOK_PAUSE);
+    return wait;
+  };
+  while (timer.now() - begin < HEAR_PAUSE) {
+    if (!hasPeer(fd.get()).orDefault(true) || machine->isRetired()) co_return;
+    co_await look();
+  }
   // The device hears of a shutdown when it reads, and it reads nothing for a guest that does not.  Whether the agent answers, or can be
   // asked at all, says nothing of the lane.
   auto asked = machine->endLane(lane);
-  auto deadline = timer.now() + limit;
-  auto pause = LEAST_LOOK_PAUSE;
-  while (hasPeer(fd.get()) && !machine->isRetired() && !machine->isStalled()) {
-    const auto now = timer.now();
-    if (now >= deadline) {
+  auto deadline = begin + limit;
+  while (hasPeer(fd.get()).orDefault(false) && !machine->isRetired() && !machine->isStalled()) {
+    if (timer.now() >= deadline) {
       machine->renewVsock();
-      deadline = now + limit;
+      deadline = timer.now() + limit;
     }
-    co_await timer.afterDelay(kj::min(pause, deadline - now));
-    pause = kj::min(2 * pause, MOST_LOOK_PAUSE);
+    co_await look();
   }
 }
 

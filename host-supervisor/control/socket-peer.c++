@@ -51,15 +51,15 @@ kj::Maybe<uint32_t> peerIn(kj::ArrayPtr<kj::byte> answer) {
 
 }  // namespace
 
-bool hasPeer(int socket) {
+kj::Maybe<bool> hasPeer(int socket) {
   uint32_t inode;
   KJ_IF_MAYBE (found, unixInode(socket)) {
     inode = *found;
   } else {
-    return false;
+    return nullptr;
   }
   int fd = ::socket(AF_NETLINK, SOCK_DGRAM | SOCK_CLOEXEC, NETLINK_SOCK_DIAG);
-  if (fd < 0) return false;
+  if (fd < 0) return nullptr;
   kj::AutoCloseFd kernel(fd);
   struct {
     nlmsghdr header;
@@ -73,11 +73,11 @@ bool hasPeer(int socket) {
   question.request.udiag_ino = inode;
   question.request.udiag_show = UDIAG_SHOW_PEER;
   memset(question.request.udiag_cookie, 0xff, sizeof(question.request.udiag_cookie));
-  if (send(kernel, &question, sizeof(question), 0) != sizeof(question)) return false;
+  if (send(kernel, &question, sizeof(question), 0) != sizeof(question)) return nullptr;
   // The kernel has answered before send() returns.
   alignas(nlmsghdr) kj::byte answer[ANSWER_BYTES];
   auto size = recv(kernel, answer, sizeof(answer), MSG_DONTWAIT);
-  if (size < 0) return false;
+  if (size < 0) return nullptr;
   return peerIn(kj::arrayPtr(answer, size)).orDefault(0) != 0;
 }
 
