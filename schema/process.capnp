@@ -198,7 +198,8 @@ const requestMemoryMillis :UInt32 = 60000;
 # How long a request id of `Processes.exec` is remembered that has no program any more, or never had one.
 
 const maxEndedProcesses :UInt32 = 32;
-# Programs that have ended, and that nobody holds, of which the end of the output and the status are kept.
+# Programs that have ended, and that nobody holds, of which the end of the output and the status are kept.  One more,
+# and the oldest is forgotten, those first of which `wait` has told how they ended.
 
 const killGraceMillis :UInt32 = 2000;
 # Time between SIGTERM and SIGKILL when a process or a terminal is ended.

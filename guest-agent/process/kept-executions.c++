@@ -56,6 +56,10 @@ void KeptExecutions::release(uint64_t id) {
   }
 }
 
+void KeptExecutions::noteTold(uint64_t id) {
+  KJ_IF_MAYBE (entry, entries.find(id)) entry->isTold = true;
+}
+
 void KeptExecutions::expireUnlessHeld(uint64_t id, Entry& entry) {
   // In a task of its own: end() destroys the promise of this timer.
   entry.expiry = host.timer.afterDelay(rpc::PROCESS_KEEP_MILLIS * kj::MILLISECONDS)
@@ -71,8 +75,15 @@ void KeptExecutions::countEnded(uint64_t id) {
   KJ_IF_MAYBE (entry, entries.find(id)) {
     if (entry->holders > 0 || std::find(ended.begin(), ended.end(), id) != ended.end()) return;
     ended.push_back(id);
-    if (ended.size() > rpc::MAX_ENDED_PROCESSES) end(ended.front());
+    if (ended.size() > rpc::MAX_ENDED_PROCESSES) end(leastWanted());
   }
+}
+
+// The oldest of those whose end was told, for most of their callers are gone for good; else the oldest of all.
+uint64_t KeptExecutions::leastWanted() {
+  auto isTold = [this](uint64_t id) { return KJ_ASSERT_NONNULL(entries.find(id)).isTold; };
+  auto told = std::find_if(ended.begin(), ended.end(), isTold);
+  return told == ended.end() ? ended.front() : *told;
 }
 
 void KeptExecutions::endUnlessHeld(uint64_t id) {

@@ -9,8 +9,8 @@
 namespace bothy {
 
 // The programs that outlive what their callers hold of them, by their ids.  Each is here from its start on until nobody
-// has held it for rpc::PROCESS_KEEP_MILLIS, it was ended, or it ended by itself and rpc::MAX_ENDED_PROCESSES
-// others after it.
+// has held it for rpc::PROCESS_KEEP_MILLIS, it was ended, or it ended by itself and there are
+// more than rpc::MAX_ENDED_PROCESSES of those.
 class KeptExecutions final: public kj::Refcounted {
 public:
   explicit KeptExecutions(ProcessHost& host) : host(host) {}
@@ -30,6 +30,9 @@ public:
   void hold(uint64_t id);
   void release(uint64_t id);
 
+  // Somebody was told how it ended, who may have been lost since.
+  void noteTold(uint64_t id);
+
   // Ends it and forgets it; nothing if it is not here.
   void end(uint64_t id);
 
@@ -40,6 +43,7 @@ private:
     kj::Own<Execution> execution;
     uint holders = 0;
     uint32_t lastAttempt = 0;
+    bool isTold = false;
     kj::Promise<void> expiry = nullptr;
     kj::Own<void> attachment = {};
     kj::Promise<void> whenEnded = nullptr;
@@ -52,6 +56,7 @@ private:
   void endUnlessHeld(uint64_t id);
   void expireUnlessHeld(uint64_t id, Entry& entry);
   void countEnded(uint64_t id);
+  uint64_t leastWanted();
 };
 
 }  // namespace bothy

@@ -8,9 +8,10 @@ namespace bothy {
 
 namespace {
 
-// What dropping it and `end` do with the execution.
+// What dropping it, `end`, and that its end was told do with the execution.
 class Holding {
 public:
+  virtual void told() = 0;
   virtual void drop() = 0;
   virtual void end() = 0;
 };
@@ -18,6 +19,7 @@ public:
 class Owning final: public Holding {
 public:
   explicit Owning(Execution& execution) : execution(execution) {}
+  void told() override {}
   void drop() override { execution.abandon(); }
   void end() override {
     execution.process().end().detach([](kj::Exception&&) {});
@@ -32,6 +34,7 @@ public:
   Keeping(kj::Own<KeptExecutions> keptParam, uint64_t id) : kept(kj::mv(keptParam)), id(id) {
     kept->hold(id);
   }
+  void told() override { kept->noteTold(id); }
   void drop() override { kept->release(id); }
   void end() override { kept->end(id); }
 
@@ -48,6 +51,7 @@ public:
 
   kj::Promise<void> wait(WaitContext context) override {
     auto result = co_await execution->onFinished();
+    holding->told();
     auto results = context.initResults();
     result.status.writeTo(results.initStatus());
     results.setDetached(result.detached);
