@@ -100,6 +100,33 @@ TEST_CASE("a dial that fails is told to one who waits, and one that nobody answe
   CHECK_FALSE(w.dials[1]->isWaiting());
 }
 
+TEST_CASE("P09 who waits for a dial that was swallowed is served by another") {
+  World w;
+  auto taking = w.stock.take();
+  CHECK_FALSE(taking.poll(w.scope));
+  w.timer.advanceTo(w.timer.now() + SLOW_DIAL);
+  CHECK_FALSE(taking.poll(w.scope));
+  REQUIRE(w.dials.size() == 2);
+  w.answer(1);
+  CHECK(taking.poll(w.scope));
+  CHECK(w.hasHello(0));
+  // Nobody waits for the first any more, and it is not dropped.
+  w.timer.advanceTo(w.timer.now() + SLOW_DIAL);
+  w.scope.poll();
+  CHECK(w.dials.size() == 2);
+  CHECK(w.dials[0]->isWaiting());
+}
+
+TEST_CASE("a guest that answers no dial has no more of them than the limit") {
+  World w;
+  auto taking = w.stock.take();
+  for (auto waited = 0 * kj::SECONDS; waited < DIAL_LIMIT; waited += SLOW_DIAL) {
+    CHECK_FALSE(taking.poll(w.scope));
+    w.timer.advanceTo(w.timer.now() + SLOW_DIAL);
+  }
+  CHECK(w.dials.size() == MAX_DIALS);
+}
+
 TEST_CASE("no more dials than the limit are under way at a time") {
   World w;
   kj::Vector<kj::Promise<kj::Own<kj::AsyncIoStream>>> taking;

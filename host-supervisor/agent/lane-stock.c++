@@ -72,6 +72,12 @@ void LaneStock::replenish() {
 kj::Promise<void> LaneStock::dialOnce() {
   ++dialling;
   KJ_DEFER(--dialling);
+  auto another = timer.afterDelay(SLOW_DIAL)
+                     .then([this]() {
+                       dropTakersWhoLeft();
+                       if (!takers.empty() && dialling < MAX_DIALS) startDial();
+                     })
+                     .eagerlyEvaluate(nullptr);
   kj::Maybe<kj::Exception> failure;
   co_await timer.timeoutAfter(DIAL_LIMIT, dialAndGreet())
       .then([this](Stream&& stream) { give(kj::mv(stream)); },

@@ -65,7 +65,9 @@ constexpr size_t KEPT_SPARES = 1;
 constexpr kj::Duration SPARE_PAUSE = 50 * kj::MILLISECONDS;
 // Dials under way at a time.
 constexpr kj::uint MAX_DIALS = 8;
-// After it nobody answers a dial any more: a machine that boots swallows some.
+// After it another dial is begun beside one that somebody waits for: a machine that boots, or has a new device, swallows some.
+constexpr kj::Duration SLOW_DIAL = 2 * kj::SECONDS;
+// After it nobody answers a dial any more.
 constexpr kj::Duration DIAL_LIMIT = 20 * kj::SECONDS;
 
 }  // namespace bothy
