@@ -63,9 +63,10 @@ Finding checkRuntimeDirectory(const HostFacts& facts, const ExaminedPlaces& plac
   auto& path = places.runtimeDir;
   KJ_IF_MAYBE (fileSystem, facts.fileSystem(path)) {
     if (fileSystem->isInMemory) return good(NAME, kj::str(path, ", in memory"));
-    return warning(NAME, kj::str(path, ", on a disk"),
-                   "set runtime-dir to a place on a tmpfs, such as /run/bothy where /run is one: "
-                   "secrets of machines that run lie in it");
+    return warning(
+        NAME, kj::str(path, ", on a disk"),
+        "mount a tmpfs there, or set runtime-dir to a place on one, as /run is with systemd: "
+        "secrets of machines that run lie in it");
   }
   return warning(NAME, kj::str(path, ", which cannot be looked at"),
                  "set runtime-dir to a place on a tmpfs that root may read");

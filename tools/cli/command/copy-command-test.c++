@@ -319,8 +319,8 @@ TEST_CASE("cp says why a file cannot be copied") {
   CHECK(world.run({"cp", "a", "b"}) == WRONG_USAGE);
   CHECK(world.names() == "a");
   auto errors = world.errors();
-  for (auto part : {"cannot read demo:/missing: there is no such file", "permission denied",
-                    "cannot write demo:/full/a: the workspace's disk is full",
+  for (auto part : {"cannot read demo:/missing: there is no such file or directory",
+                    "permission denied", "cannot write demo:/full/a: the workspace's disk is full",
                     "there is no user nobody in demo"}) {
     INFO(part);
     CHECK(strstr(errors.cStr(), part) != nullptr);

@@ -108,7 +108,8 @@ kj::Promise<int> CopyCommand::run(Context& context, Usage& usage) {
                          formatBytes(rate), "/s"));
   }
   if (result.skipped > 0) {
-    console.note(kj::str(result.skipped, " devices, FIFOs or sockets were left out"));
+    console.note(
+        kj::str("left out, for devices, FIFOs and sockets are not copied: ", result.skipped));
   }
   co_return SUCCESS;
 }

@@ -19,7 +19,7 @@ and so does bothy; one that bothy left without a word (SIGKILL) is ended after 3
 constexpr kj::StringPtr AFTER =
     R"(With --json, standard output and error are collected and printed as Executed of cli.capnp:
 {"exited":0,"stdout":"...","stderr":"..."}, "stdoutBase64" where it is no UTF-8, "killed" with the signal's number
-instead of "exited".  Of each at most 16 MiB: where there was more, "stdoutTruncated":true and in "stdoutBytes" how
+instead of "exited", and "timedOut" where --timeout ended it.  Of each at most 16 MiB: where there was more, "stdoutTruncated":true and in "stdoutBytes" how
 many bytes there were.)"_kj;
 
 constexpr kj::StringPtr TIMES[] = {"30s"_kj, "5m"_kj, "1h"_kj};
@@ -35,7 +35,8 @@ public:
     usage.flag('n', "no-input", "with an empty standard input", noInput);
     usage.flag('t', "tty", "on a terminal of its own, as `bothy shell` does", tty);
     usage.option(0, "timeout", {"TIME", Value::Kind::WORDS, TIMES},
-                 "end it after this time with all it started; exits with 124",
+                 "end it after this time (30s, 5m, 1h; a number alone is seconds) with all it "
+                 "started; exits with 124",
                  [this, &usage](kj::StringPtr text) {
                    KJ_IF_MAYBE (duration, parseDuration(text)) {
                      command.timeoutMillis = *duration / kj::MILLISECONDS;

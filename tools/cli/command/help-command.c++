@@ -50,7 +50,7 @@ kj::String overview(Context& context) {
   auto all = allCommands();
   return kj::str("bothy: ", declared.summary, "\n\n", synopsisText(declared), "\nCommands:\n",
                  definitionsText(summariesOf(all)), "\n", filledText(TOPICS), "\nOptions:\n",
-                 optionsText(declared, false), optionsText(declared, true));
+                 optionsText(declared, Options::ALL));
 }
 
 class HelpCommand final: public Command {

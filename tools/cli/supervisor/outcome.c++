@@ -28,7 +28,7 @@ kj::StringPtr nameOf(rpc::FileFailure::Reason reason) {
     case Reason::OTHER:
       break;
     case Reason::NOT_FOUND:
-      return "there is no such file";
+      return "there is no such file or directory";
     case Reason::EXISTS:
       return "it exists";
     case Reason::NOT_DIRECTORY:
@@ -186,7 +186,8 @@ kj::Exception describeRefusal(kj::StringPtr name, kj::StringPtr user, rpc::Refus
 
 kj::Exception describeFailure(rpc::StartFailure::Reader failed) {
   using Reason = rpc::StartFailure::Reason;
-  auto subject = escaped(failed.getSubject());
+  // "" can be meant, and would not be seen.
+  auto subject = failed.getSubject().size() == 0 ? kj::str("''") : escaped(failed.getSubject());
   auto error = strerror(failed.getErrorNumber());
   switch (failed.getReason()) {
     case Reason::PROGRAM_NOT_FOUND:

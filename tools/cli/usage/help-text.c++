@@ -122,14 +122,17 @@ kj::String synopsisText(const Usage::Declared& usage) {
   return kj::strArray(lines, "");
 }
 
-kj::String optionsText(const Usage::Declared& usage, bool common) {
+kj::String optionsText(const Usage::Declared& usage, Options which) {
+  kj::Vector<Definition> definitions;
+  auto isMeant = [which](const Usage::Option& option) {
+    return which == Options::ALL || option.isCommon == (which == Options::COMMON);
+  };
   bool indented = false;
   for (auto& option : usage.options) {
-    if (option.isCommon == common && option.shortName != 0) indented = true;
+    if (isMeant(option) && option.shortName != 0) indented = true;
   }
-  kj::Vector<Definition> definitions;
   for (auto& option : usage.options) {
-    if (option.isCommon != common) continue;
+    if (!isMeant(option)) continue;
     definitions.add(Definition{describeOption(option, indented), option.text});
   }
   return definitionsText(definitions);
@@ -142,9 +145,9 @@ kj::String helpText(const Usage::Declared& usage) {
   };
   add(synopsisText(usage));
   add(filledText(usage.text));
-  add(optionsText(usage, false));
+  add(optionsText(usage, Options::OWN));
   add(filledText(usage.after));
-  add(kj::str("Options of every command:\n", optionsText(usage, true)));
+  add(kj::str("Options of every command:\n", optionsText(usage, Options::COMMON)));
   return kj::strArray(parts, "\n");
 }
 

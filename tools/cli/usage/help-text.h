@@ -11,8 +11,9 @@ kj::String helpText(const Usage::Declared& usage);
 
 // "Usage: bothy ls ..."
 kj::String synopsisText(const Usage::Declared& usage);
-// The options that every command has, or those that only this one has.
-kj::String optionsText(const Usage::Declared& usage, bool common);
+// The options that only this command has, those that every command has, or both.
+enum class Options { OWN, COMMON, ALL };
+kj::String optionsText(const Usage::Declared& usage, Options which);
 // Paragraphs, filled to the width of a page.
 kj::String filledText(kj::StringPtr paragraphs);
 
