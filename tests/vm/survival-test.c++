@@ -8,6 +8,7 @@
 #include <future>
 #include <regex>
 
+#include "support/command-line.h"
 #include "support/event-record.h"
 #include "support/host-program.h"
 #include "support/test-workspace.h"
@@ -163,6 +164,22 @@ TEST_CASE("P25 a killed vsock device is replaced and the machine goes on") {
   terminal.attach();
   terminal.type("all\r");
   terminal.waitForText("after all");
+}
+
+TEST_CASE("P09 a vsock device that came after a lost one is left alone by commands that end") {
+  SupervisedHost host;
+  TestWorkspace workspace(host);
+  EventRecord events(host);
+  KJ_SYSCALL(kill(workspace.vsockDevice(), SIGKILL));
+  events.waitFor(rpc::Cause::VSOCK_LOST);
+  events.waitFor(rpc::Cause::VSOCK_RESTORED);
+  const pid_t device = workspace.vsockDevice();
+  CommandLine bothy(host);
+  for (int i = 0; i < 5; i++) {
+    auto done = bothy.run({"exec"_kj, workspace.name, "true"_kj});
+    CHECK(done.status == 0);
+  }
+  CHECK(workspace.vsockDevice() == device);
 }
 
 TEST_CASE("P29 nothing is left of a deleted workspace") {
