@@ -249,8 +249,8 @@ uint64_t endUnheld(World& world, int code) {
   world.scope.poll();
   input.endRequest().send().wait(world.scope);
   world.input = nullptr;
-  // Those that follow end after it.
-  while (kill(pid, 0) == 0)
+  // Those that follow end after it, and write after its output has ended.
+  while (kill(pid, 0) == 0 || world.out.ends == 0)
     world.io.provider->getTimer().afterDelay(1 * kj::MILLISECONDS).wait(world.scope);
   return world.id;
 }
