@@ -16,12 +16,8 @@ bool isUnchanged(const struct stat& before, const struct stat& now) {
 }
 
 // Whether it changed so long ago that a change from now on has another time.
-bool isSettled(const struct stat& status, kj::Duration settling) {
-  timespec now;
-  if (clock_gettime(CLOCK_REALTIME, &now) < 0) return false;
-  auto age = (now.tv_sec - status.st_ctim.tv_sec) * kj::SECONDS +
-             (now.tv_nsec - status.st_ctim.tv_nsec) * kj::NANOSECONDS;
-  return age >= settling;
+bool isSettled(const struct stat& status, time_t seconds) {
+  return time(nullptr) - status.st_ctim.tv_sec >= seconds;
 }
 
 }  // namespace
@@ -33,9 +29,14 @@ kj::StringPtr CachedTextFile::text() {
     if (isThere && isUnchanged(*before, now)) return kept;
   }
   state = nullptr;
-  kept = readTextFile(path);
-  // A file of /proc has no size and changes without a time.
-  if (isThere && S_ISREG(now.st_mode) && now.st_size > 0 && isSettled(now, settling)) state = now;
+  KJ_IF_MAYBE (text, findTextFile(path)) {
+    kept = kj::mv(*text);
+    // A file of /proc has no size and changes without a time.
+    if (isThere && now.st_size > 0 && isSettled(now, settlingSeconds)) state = now;
+  } else {
+    // For this time: that it could not be read (no descriptor, no memory) says nothing of the next.
+    kept = kj::String();
+  }
   return kept;
 }
 

@@ -48,7 +48,7 @@ kj::Promise<Stream> LaneStock::take() {
   dropTakersWhoLeft();
   auto paf = kj::newPromiseAndFulfiller<Stream>();
   takers.push_back(kj::mv(paf.fulfiller));
-  if (dialling < takers.size()) startDial();
+  if (hopeful() < takers.size()) startDial();
   return kj::mv(paf.promise);
 }
 
@@ -65,25 +65,38 @@ void LaneStock::replenish() {
   isReplenishing = true;
   tasks.add(timer.afterDelay(SPARE_PAUSE).then([this]() {
     isReplenishing = false;
-    if (spares.size() < KEPT_SPARES && dialling == 0) startDial();
+    if (spares.size() < KEPT_SPARES && hopeful() == 0 && dialling < MAX_DIALS) startDial();
   }));
 }
 
 kj::Promise<void> LaneStock::dialOnce() {
-  ++dialling;
-  KJ_DEFER(--dialling);
-  auto another = timer.afterDelay(SLOW_DIAL)
-                     .then([this]() {
+  kj::Maybe<kj::Exception> failure;
+  {
+    ++dialling;
+    bool isSlow = false;
+    KJ_DEFER({
+      --dialling;
+      if (isSlow) --slow;
+    });
+    auto watch = timer.afterDelay(SLOW_DIAL)
+                     .then([this, &isSlow]() {
+                       isSlow = true;
+                       ++slow;
                        dropTakersWhoLeft();
-                       if (!takers.empty() && dialling < MAX_DIALS) startDial();
+                       if (hopeful() < takers.size() && slow <= MAX_REPEATED_DIALS) startDial();
                      })
                      .eagerlyEvaluate(nullptr);
-  kj::Maybe<kj::Exception> failure;
-  co_await timer.timeoutAfter(DIAL_LIMIT, dialAndGreet())
-      .then([this](Stream&& stream) { give(kj::mv(stream)); },
-            [&failure](kj::Exception&& e) { failure = kj::mv(e); });
+    auto unanswered = timer.afterDelay(DIAL_LIMIT).then([]() -> kj::Promise<Stream> {
+      return KJ_EXCEPTION(DISCONNECTED, "the workspace's agent does not answer a dial");
+    });
+    co_await dialAndGreet()
+        .exclusiveJoin(kj::mv(unanswered))
+        .then([this](Stream&& stream) { give(kj::mv(stream)); },
+              [&failure](kj::Exception&& e) { failure = kj::mv(e); });
+  }
   KJ_IF_MAYBE (e, failure) {
-    refuseOldest(kj::mv(*e));
+    dropTakersWhoLeft();
+    if (takers.size() > hopeful()) refuseOldest(kj::mv(*e));
   }
 }
 

@@ -45,9 +45,12 @@ private:
   std::deque<kj::Own<Spare>> spares;
   std::deque<kj::Own<kj::PromiseFulfiller<kj::Own<kj::AsyncIoStream>>>> takers;
   kj::uint dialling = 0;
+  kj::uint slow = 0;  // of them, that nobody counts on any more
   bool isReplenishing = false;
   kj::TaskSet tasks;
 
+  // Dials that may still be answered.
+  kj::uint hopeful() const { return dialling - slow; }
   void startDial();
   // Makes a spare, in a while.
   void replenish();
@@ -67,6 +70,8 @@ constexpr kj::Duration SPARE_PAUSE = 50 * kj::MILLISECONDS;
 constexpr kj::uint MAX_DIALS = 8;
 // After it another dial is begun beside one that somebody waits for: a machine that boots, or has a new device, swallows some.
 constexpr kj::Duration SLOW_DIAL = 2 * kj::SECONDS;
+// So many slow ones at most have another begun beside them: where all are swallowed, new clients have the rest.
+constexpr kj::uint MAX_REPEATED_DIALS = 4;
 // After it nobody answers a dial any more.
 constexpr kj::Duration DIAL_LIMIT = 20 * kj::SECONDS;
 

@@ -12,9 +12,25 @@ namespace {
 constexpr kj::Duration REASON_PAUSE = 50 * kj::MILLISECONDS;
 // How long an agent has to hear of a shutdown by itself, and of what the client wrote before it.  Most do, and an order would overtake that.
 constexpr kj::Duration HEAR_PAUSE = 300 * kj::MILLISECONDS;
-// How often it is looked whether a lane is closed: twice as long after each time, within these bounds.
+// How often it is looked whether a lane is closed: twice as long after each time, within these bounds; of many lanes each more seldom, for a
+// look has its price (see hasPeer()).
 constexpr kj::Duration LEAST_LOOK_PAUSE = 10 * kj::MILLISECONDS;
-constexpr kj::Duration MOST_LOOK_PAUSE = 160 * kj::MILLISECONDS;
+constexpr kj::Duration MOST_LOOK_PAUSE = 1 * kj::SECONDS;
+constexpr kj::Duration LOOK_SHARE = 1 * kj::MILLISECONDS;
+
+// Whether somebody may lose a right by it: then it must hold against the guest, and soon.
+bool isUrgent(rpc::LaneEnd why) {
+  switch (why) {
+    case rpc::LaneEnd::CLOSED:
+    case rpc::LaneEnd::STOPPED:
+    case rpc::LaneEnd::STALLED:
+    case rpc::LaneEnd::DEVICE_REPLACED:
+    case rpc::LaneEnd::AGENT_GONE:
+      return false;
+    default:
+      return true;
+  }
+}
 
 }  // namespace
 
@@ -151,12 +167,10 @@ void LaneKeeper::Facet::close() {
   hangUp = nullptr;
   // An answer that still waits to be written must not find what has the descriptor's number next.
   entry = nullptr;
-  auto limit = reason.orDefault(rpc::LaneEnd::CLOSED) == rpc::LaneEnd::EXPIRED ? LANE_END_LIMIT
-                                                                               : LEFT_LANE_LIMIT;
   // Who holds a lane that has ended holds its place too.
   auto place = terms.place.map([](kj::Own<Place>& place) { return kj::addRef(*place); });
-  keeper.ending.add(
-      keeper.close(kj::mv(fd), number, kj::addRef(*siblings->machine), kj::mv(place), limit));
+  keeper.ending.add(keeper.close(kj::mv(fd), number, kj::addRef(*siblings->machine), kj::mv(place),
+                                 reason.orDefault(rpc::LaneEnd::CLOSED)));
 }
 
 LaneKeeper::~LaneKeeper() noexcept(false) {}
@@ -193,29 +207,38 @@ kj::Own<LaneKeeper::MachineLanes> LaneKeeper::lanesOf(kj::Own<Machine> machine) 
 //
 // The descriptor stays open meanwhile: vhost-device-vsock 0.3.0 misses the end of one that is closed with bytes unread.
 kj::Promise<void> LaneKeeper::close(SharedFd fd, uint64_t lane, kj::Own<Machine> machine,
-                                    kj::Maybe<kj::Own<Place>> place, kj::Duration limit) {
+                                    kj::Maybe<kj::Own<Place>> place, rpc::LaneEnd why) {
+  ++closing;
+  KJ_DEFER(--closing);
   shutdown(fd.get(), SHUT_RDWR);
   const auto begin = timer.now();
+  const auto limit = isUrgent(why) ? LANE_END_LIMIT : LEFT_LANE_LIMIT;
+  auto isMachineGone = [&]() { return machine->isRetired() || machine->isStalled(); };
   auto pause = LEAST_LOOK_PAUSE;
-  auto look = [&]() {
-    auto wait = timer.afterDelay(pause);
+  auto look = [&](kj::Duration most) {
+    auto wait = timer.afterDelay(kj::min(most, kj::max(pause, closing * LOOK_SHARE)));
     pause = kj::min(2 * pause, MOST_LOOK_PAUSE);
     return wait;
   };
-  while (timer.now() - begin < HEAR_PAUSE) {
-    if (!hasPeer(fd.get()).orDefault(true) || machine->isRetired()) co_return;
-    co_await look();
+  while (!isUrgent(why) && timer.now() - begin < HEAR_PAUSE) {
+    if (!hasPeer(fd.get()).orDefault(true) || isMachineGone()) co_return;
+    co_await look(HEAR_PAUSE);
   }
   // The device hears of a shutdown when it reads, and it reads nothing for a guest that does not.  Whether the agent answers, or can be
-  // asked at all, says nothing of the lane.
+  // asked at all, says nothing of a lane that can be looked at.
   auto asked = machine->endLane(lane);
-  auto deadline = begin + limit;
-  while (hasPeer(fd.get()).orDefault(false) && !machine->isRetired() && !machine->isStalled()) {
-    if (timer.now() >= deadline) {
+  if (hasPeer(fd.get()) == nullptr) {
+    co_await timer.timeoutAfter(limit, kj::mv(asked)).catch_([](kj::Exception&&) {});
+    co_return;
+  }
+  auto deadline = timer.now() + limit;
+  while (hasPeer(fd.get()).orDefault(false) && !isMachineGone()) {
+    const auto now = timer.now();
+    if (now >= deadline) {
       machine->renewVsock();
-      deadline = timer.now() + limit;
+      deadline = now + LANE_END_LIMIT;
     }
-    co_await look();
+    co_await look(deadline - now);
   }
 }
 

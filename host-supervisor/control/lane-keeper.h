@@ -65,11 +65,12 @@ private:
   HangUpWatch hangUps;
   kj::HashMap<uint64_t, kj::uint> held;  // by client
   kj::HashMap<Machine*, MachineLanes*> machines;
+  kj::uint closing = 0;  // lanes
   kj::TaskSet ending;
 
   kj::Own<MachineLanes> lanesOf(kj::Own<Machine> machine);
   kj::Promise<void> close(SharedFd fd, uint64_t lane, kj::Own<Machine> machine,
-                          kj::Maybe<kj::Own<Place>> place, kj::Duration limit);
+                          kj::Maybe<kj::Own<Place>> place, rpc::LaneEnd why);
   void taskFailed(kj::Exception&& exception) override;
 };
 

@@ -78,7 +78,7 @@ kj::Maybe<bool> hasPeer(int socket) {
   alignas(nlmsghdr) kj::byte answer[ANSWER_BYTES];
   auto size = recv(kernel, answer, sizeof(answer), MSG_DONTWAIT);
   if (size < 0) return nullptr;
-  return peerIn(kj::arrayPtr(answer, size)).orDefault(0) != 0;
+  return peerIn(kj::arrayPtr(answer, size)).map([](uint32_t peer) { return peer != 0; });
 }
 
 }  // namespace bothy
