@@ -164,7 +164,7 @@ interface Processes {
       attached @0 :Void;
       absent @1 :Void;
       # There was no such program, or nobody came for it within `processKeepMillis`, or it ended and
-      # `maxEndedProcesses` others after it.
+      # was forgotten (see `maxEndedProcesses`).
     }
   }
 }

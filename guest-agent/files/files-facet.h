@@ -8,7 +8,8 @@
 
 namespace bothy {
 
-// Serves `Files` beneath `root`, with the rights of `user` and never more.  `host` and `root` outlive it; its program's main hands over to archiveWorkerMain() (files/archive-worker.h).
+// Serves `Files` beneath `root`, with the rights of `user` and never more.  `host` and `root` outlive it; its program's
+// main hands over to archiveWorkerMain() (files/archive-worker.h).
 //
 // Where the agent has not the privilege to become another (a test), it acts as itself.
 kj::Own<rpc::Files::Server> newFilesFacet(ProcessHost& host, const WorkspaceRoot& root,

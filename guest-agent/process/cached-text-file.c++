@@ -2,6 +2,8 @@
 
 #include <time.h>
 
+#include "process/text-file.h"
+
 namespace bothy {
 namespace {
 

@@ -4,8 +4,6 @@
 
 #include <kj/string.h>
 
-#include "process/text-file.h"
-
 namespace bothy {
 
 // A small text file (see text-file.h) that is asked for often and changes seldom.  To open and read one costs a good

@@ -58,6 +58,10 @@ TEST_CASE("S01 a lane that is being closed counts among those that its client ho
   }
   lanes.clear();
   f.settle();
+  // None was heard of: the agent is asked for all.
+  f.advance(LANE_END_LIMIT);
+  f.settle();
+  REQUIRE(f.endedLanes.size() == MAX_HELD_LANES);
   auto isRefused = [&]() {
     return f.connect("demo")
         .then([](auto&&) { return false; },

@@ -227,12 +227,13 @@ kj::Promise<void> LaneKeeper::close(SharedFd fd, uint64_t lane, kj::Own<Machine>
   // The device hears of a shutdown when it reads, and it reads nothing for a guest that does not.  Whether the agent answers, or can be
   // asked at all, says nothing of a lane that can be looked at.
   auto asked = machine->endLane(lane);
-  if (hasPeer(fd.get()) == nullptr) {
+  auto peer = hasPeer(fd.get());
+  if (peer == nullptr) {
     co_await timer.timeoutAfter(limit, kj::mv(asked)).catch_([](kj::Exception&&) {});
     co_return;
   }
   auto deadline = timer.now() + limit;
-  while (hasPeer(fd.get()).orDefault(false) && !isMachineGone()) {
+  for (; peer.orDefault(false) && !isMachineGone(); peer = hasPeer(fd.get())) {
     const auto now = timer.now();
     if (now >= deadline) {
       machine->renewVsock();

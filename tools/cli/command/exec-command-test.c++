@@ -16,6 +16,12 @@ TEST_CASE("exec exits with the command's code, or 128 and its signal") {
   CHECK(world.run({"exec", "demo", "--", "kill", "9"}) == 137);
 }
 
+TEST_CASE("P41 exec tells the agent when all of a command is here") {
+  CommandTestWorld world;
+  CHECK(world.run({"exec", "demo", "exit", "7"}) == 7);
+  CHECK(world.supervisor.program.ended);
+}
+
 TEST_CASE("exec tells its own failures apart from the command's") {
   CommandTestWorld world;
   CHECK(world.run({"exec", "demo", "nope"}) == NOT_FOUND);

@@ -19,7 +19,7 @@ namespace {
 
 // After it the agent has ended the program.
 constexpr auto RECONNECT_FOR = rpc::PROCESS_KEEP_MILLIS * kj::MILLISECONDS;
-// How long the end of a program that is given up may take to be ordered.
+// How long the end of a program, or that it is forgotten, may take to be ordered.
 constexpr auto END_LIMIT = 2 * kj::SECONDS;
 constexpr size_t REQUEST_ID_BYTES = 16;
 
@@ -68,7 +68,7 @@ private:
   kj::Promise<void> feed(rpc::ByteSink::Client sink, uint64_t from);
   kj::Promise<GivenUp> followSignals();
   kj::Promise<GivenUp> untilUnread(kj::Promise<void> shown);
-  kj::Promise<void> forget();
+  kj::Promise<void> orderEnd();
   kj::Promise<int> giveUp(GivenUp why);
   void printJson(rpc::ExitStatus::Reader status);
 
@@ -115,7 +115,9 @@ kj::Promise<int> ProcessSession::run(const CommandLine& command, ProcessInput gi
         context.console.note("timeout: the command was ended with all it started");
       }
       auto code = exitCodeOf(result.getStatus());
-      return forget().then([code]() { return code; });
+      // One that is not kept is gone with its end.
+      if (id == 0) return kj::Promise<int>(code);
+      return orderEnd().then([code]() { return code; });
     });
   });
   co_return co_await ended.exclusiveJoin(kj::mv(givenUp));
@@ -251,23 +253,17 @@ kj::Promise<ProcessSession::GivenUp> ProcessSession::untilUnread(kj::Promise<voi
       });
 }
 
-// All of it is here.  The agent remembers only so many programs that ended and that nobody holds, and need not remember this
-// one.  It is told so, and its answer is not waited for: where that is lost, it forgets by itself.
-kj::Promise<void> ProcessSession::forget() {
-  if (id == 0) co_return;
-  // The RPC system writes in the same way, and what was put off last comes first (kj/async.h).
-  auto written = kj::evalLast([]() {}).eagerlyEvaluate(nullptr);
-  auto told = KJ_ASSERT_NONNULL(process).endRequest().send().ignoreResult().eagerlyEvaluate(
-      [](kj::Exception&&) {});
-  co_await written;
-}
-
-// Ends the program.  Where that cannot be told to the agent, it does so itself after rpc::PROCESS_KEEP_MILLIS.
-kj::Promise<int> ProcessSession::giveUp(GivenUp why) {
+// Ends the program, or has it forgotten where it has ended: the agent remembers only so many of those that nobody holds.  Where that
+// cannot be told to the agent, it does so itself after rpc::PROCESS_KEEP_MILLIS.
+kj::Promise<void> ProcessSession::orderEnd() {
   KJ_IF_MAYBE (p, process) {
     auto ordered = p->endRequest().send().ignoreResult();
     co_await context.timer.timeoutAfter(END_LIMIT, kj::mv(ordered)).catch_([](kj::Exception&&) {});
   }
+}
+
+kj::Promise<int> ProcessSession::giveUp(GivenUp why) {
+  co_await orderEnd();
   KJ_IF_MAYBE (exception, why.tryGet<kj::Exception>()) kj::throwFatalException(kj::mv(*exception));
   co_return why.get<int>();
 }
