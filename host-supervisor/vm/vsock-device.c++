@@ -31,6 +31,10 @@ kj::Promise<void> awaitFile(kj::UnixEventPort& port, kj::StringPtr directory, kj
 // The thread's name, given by the vhost-user-backend crate.
 constexpr kj::StringPtr WORKER_NAME = "vring_worker"_kj;
 
+// What a guest may have sent on a connection before the device has passed it on, in bytes.  At the device's own 64 KiB a guest waits for
+// the device after every second packet, each time for an interrupt.  The device takes the memory only where a client does not read.
+constexpr uint32_t GUEST_CREDIT_BYTES = 512 * 1024;
+
 }  // namespace
 
 bool hasVsockWorker(pid_t device) {
@@ -63,7 +67,8 @@ kj::Promise<kj::Own<ProcessHandle>> startVsockDevice(kj::UnixEventPort& port, Su
       port, reaper,
       ChildSpec{spec.program,
                 kj::arr(kj::str("--guest-cid=", spec.cid), kj::str("--socket=", spec.socket),
-                        kj::str("--uds-path=", spec.dialSocket)),
+                        kj::str("--uds-path=", spec.dialSocket),
+                        kj::str("--tx-buffer-size=", GUEST_CREDIT_BYTES)),
                 ChildSpec::Owner{spec.user, spec.user}, nullptr, ChildSpec::Lifetime::DETACHED});
   auto process = KJ_ASSERT_NONNULL(ProcessHandle::open(port, child->process().identity()));
   bool isReady = false;
