@@ -39,7 +39,7 @@ TEST_CASE(
   CHECK(withTransform(MessageGuard::MAX_TRANSFORM));
   CHECK_FALSE(withTransform(MessageGuard::MAX_TRANSFORM + 1));
   auto withAnswer = [&](kj::uint steps) {
-    return World(Peer::ASKS).passes([&](Message::Builder message) {
+    return World(Peer::ANSWERS).passes([&](Message::Builder message) {
       call(message).initParams().initCapTable(1)[0].initReceiverAnswer().initTransform(steps);
     });
   };
@@ -101,6 +101,49 @@ TEST_CASE("S01 a peer keeps only so many capabilities") {
   CHECK(w.passes(
       [](Message::Builder message) { message.initRelease().setReferenceCount(MAX_EXPORTS + 1); }));
   w.answer(50, 1);
+}
+
+TEST_CASE("S01 a peer whose Finish overtakes an answer keeps nothing of it") {
+  World w(Peer::ASKS);
+  for (uint32_t i = 0; i < 2 * MAX_EXPORTS; i++) {
+    w.addCall(i);
+    CHECK(w.passes());
+    w.addFinish(i, true);
+    CHECK(w.passes());
+    w.answer(i, 1);
+  }
+  // One that keeps the capabilities has them.
+  for (uint32_t i = 0; i < MAX_EXPORTS; i++) {
+    w.addCall(i);
+    CHECK(w.passes());
+    w.addFinish(i, false);
+    CHECK(w.passes());
+    w.answer(i, 1);
+  }
+  w.addCall(MAX_EXPORTS);
+  CHECK(w.passes());
+  CHECK_THROWS_AS(w.answer(MAX_EXPORTS, 1), kj::Exception);
+}
+
+TEST_CASE("S01 a peer that asks gives back none of our capabilities") {
+  auto passes = [](auto&& fill) {
+    World w(Peer::ASKS);
+    return w.passes([&](Message::Builder message) { fill(message); });
+  };
+  auto call = [](Message::Builder message) {
+    auto call = message.initCall();
+    call.getSendResultsTo().setCaller();
+    return call.initParams().initCapTable(1)[0];
+  };
+  CHECK(passes([&](Message::Builder message) { call(message).setSenderPromise(1); }));
+  CHECK_FALSE(passes([&](Message::Builder message) { call(message).setReceiverHosted(1); }));
+  CHECK_FALSE(passes([&](Message::Builder message) { call(message).initReceiverAnswer(); }));
+  CHECK(
+      passes([](Message::Builder message) { message.initResolve().initCap().setSenderHosted(1); }));
+  CHECK_FALSE(passes(
+      [](Message::Builder message) { message.initResolve().initCap().setReceiverHosted(1); }));
+  CHECK_FALSE(passes(
+      [](Message::Builder message) { message.initResolve().initCap().initReceiverAnswer(); }));
 }
 
 TEST_CASE("S01 a peer offers no capability of a third party") {

@@ -67,6 +67,13 @@ void requireShort(capnp::rpc::Payload::Reader payload) {
   for (auto descriptor : table) requireShort(descriptor);
 }
 
+// One of ours that comes back could be kept by the very object that it stands for, which nothing would free then: not even the end
+// of the connection.
+void requireForeign(capnp::rpc::CapDescriptor::Reader descriptor) {
+  KJ_REQUIRE(!descriptor.isReceiverHosted() && !descriptor.isReceiverAnswer(),
+             "the peer gives back a capability of ours");
+}
+
 }  // namespace
 
 MessageGuard::MessageGuard(capnp::MessageStream& inner, kj::Timer& timer, GuardRules rules,
@@ -189,10 +196,7 @@ void MessageGuard::admit(Message::Reader message, size_t bytes) {
       admitCall(message.getCall(), bytes);
       break;
     case Message::FINISH:
-      KJ_IF_MAYBE (capabilities, answers.find(message.getFinish().getQuestionId())) {
-        if (message.getFinish().getReleaseResultCaps()) exports -= kj::min(exports, *capabilities);
-        answers.erase(message.getFinish().getQuestionId());
-      }
+      admitFinish(message.getFinish());
       break;
     case Message::RELEASE:
       exports -= kj::min(exports, message.getRelease().getReferenceCount());
@@ -204,6 +208,7 @@ void MessageGuard::admit(Message::Reader message, size_t bytes) {
       if (message.getResolve().isCap()) {
         auto descriptor = message.getResolve().getCap();
         requireShort(descriptor);
+        if (rules.peer == Peer::ASKS) requireForeign(descriptor);
         if (isGiven(descriptor)) addImports(1);
       }
       break;
@@ -221,8 +226,21 @@ void MessageGuard::admitCall(capnp::rpc::Call::Reader call, size_t bytes) {
   KJ_REQUIRE(!call.getOnlyPromisePipeline(), "the peer wants a call without a Return");
   requireShort(call.getTarget());
   requireShort(call.getParams());
+  if (rules.peer == Peer::ASKS) {
+    for (auto descriptor : call.getParams().getCapTable()) requireForeign(descriptor);
+  }
   addImports(capabilitiesOf(call.getParams()));
   addAnswer(call.getQuestionId(), bytes);
+}
+
+// It may have been sent before the answer came that is written only now.
+void MessageGuard::admitFinish(capnp::rpc::Finish::Reader finish) {
+  const auto question = finish.getQuestionId();
+  KJ_IF_MAYBE (capabilities, answers.find(question)) {
+    if (finish.getReleaseResultCaps()) exports -= kj::min(exports, *capabilities);
+    answers.erase(question);
+  }
+  KJ_IF_MAYBE (call, calls.find(question)) call->isReleased = finish.getReleaseResultCaps();
 }
 
 void MessageGuard::admitReturn(capnp::rpc::Return::Reader answer) {
@@ -255,7 +273,8 @@ void MessageGuard::addAnswer(uint32_t question, size_t bytes) {
   KJ_REQUIRE(answers.size() < rules.maxAnswers && unanswered < rules.maxAnswers,
              "the peer leaves too many answers unfinished");
   answers.upsert(question, 0, [](kj::uint&, kj::uint&&) {});
-  calls.upsert(question, bytes, [](size_t& held, size_t&& more) { held += more; });
+  calls.upsert(question, Call{bytes, false},
+               [](Call& call, Call&& more) { call.bytes += more.bytes; });
   callBytes += bytes;
   ++unanswered;
 }
@@ -314,13 +333,15 @@ void MessageGuard::noteSent(kj::ArrayPtr<const kj::ArrayPtr<const capnp::word>> 
 }
 
 void MessageGuard::noteReturn(capnp::rpc::Return::Reader answer) {
-  KJ_IF_MAYBE (bytes, calls.find(answer.getAnswerId())) {
-    callBytes -= *bytes;
+  bool isReleased = false;
+  KJ_IF_MAYBE (call, calls.find(answer.getAnswerId())) {
+    callBytes -= call->bytes;
+    isReleased = call->isReleased;
     calls.erase(answer.getAnswerId());
   }
   // No Finish will come, and the RPC system has forgotten it.
   if (answer.getNoFinishNeeded()) answers.erase(answer.getAnswerId());
-  if (!answer.isResults()) return;
+  if (!answer.isResults() || isReleased) return;
   const auto given = capabilitiesOf(answer.getResults());
   KJ_IF_MAYBE (capabilities, answers.find(answer.getAnswerId())) {
     *capabilities += given;

@@ -124,7 +124,12 @@ private:
   // By question of the peer's that it has not finished, how many capabilities its answer holds.
   kj::HashMap<uint32_t, kj::uint> answers;
   // By question, until its answer is written, also of one that was finished.
-  kj::HashMap<uint32_t, size_t> calls;
+  struct Call {
+    size_t bytes;
+    bool
+        isReleased;  // the peer wants none of the capabilities of the answer: its Finish came first
+  };
+  kj::HashMap<uint32_t, Call> calls;
   size_t callBytes = 0;
   size_t partBytes = 0;
   kj::uint unanswered = 0;  // until the last byte of the answer is written
@@ -153,6 +158,7 @@ private:
   kj::Promise<void> until(kj::Function<bool()> condition);
   void admit(capnp::rpc::Message::Reader message, size_t bytes);
   void admitCall(capnp::rpc::Call::Reader call, size_t bytes);
+  void admitFinish(capnp::rpc::Finish::Reader finish);
   void admitReturn(capnp::rpc::Return::Reader answer);
   void addImports(kj::uint count);
   // What is written at once.
