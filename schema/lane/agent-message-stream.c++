@@ -76,7 +76,8 @@ AgentMessageStream::AgentMessageStream(kj::AsyncIoStream& stream,
                                        kj::Own<kj::PromiseFulfiller<LaneAnswer>> answer)
     : stream(stream),
       inner(stream, capnp::IncomingRpcMessage::getShortLivedCallback()),
-      answer(kj::mv(answer)) {}
+      answer(kj::mv(answer)),
+      welcome(readWelcome().fork()) {}
 
 kj::Promise<bool> AgentMessageStream::readWelcome() {
   kj::Own<capnp::MessageReader> message;
@@ -101,7 +102,7 @@ kj::Promise<kj::Maybe<capnp::MessageReaderAndFds>> AgentMessageStream::tryReadMe
   bool whole = false;
   KJ_DEFER(ended = !whole);
   if (!isGreeted) {
-    if (!co_await readWelcome()) co_return nullptr;
+    if (!co_await welcome.addBranch()) co_return nullptr;
     isGreeted = true;
   }
   auto received = co_await inner.tryReadMessage(fdSpace, options, scratchSpace);
@@ -115,12 +116,20 @@ kj::Promise<kj::Maybe<capnp::MessageReaderAndFds>> AgentMessageStream::tryReadMe
 
 kj::Promise<void> AgentMessageStream::writeMessage(
     kj::ArrayPtr<const int> fds, kj::ArrayPtr<const kj::ArrayPtr<const capnp::word>> segments) {
-  return inner.writeMessage(fds, segments);
+  return afterWelcome(inner.writeMessage(fds, segments));
 }
 
 kj::Promise<void> AgentMessageStream::writeMessages(
     kj::ArrayPtr<kj::ArrayPtr<const kj::ArrayPtr<const capnp::word>>> messages) {
-  return inner.writeMessages(messages);
+  return afterWelcome(inner.writeMessages(messages));
+}
+
+kj::Promise<void> AgentMessageStream::afterWelcome(kj::Promise<void> writing) {
+  if (isGreeted) return writing;
+  return writing.catch_([this](kj::Exception&& failure) {
+    return welcome.addBranch().then(
+        [failure = kj::mv(failure)](bool) mutable -> kj::Promise<void> { return kj::mv(failure); });
+  });
 }
 
 kj::Maybe<int> AgentMessageStream::getSendBufferSize() {

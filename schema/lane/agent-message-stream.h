@@ -49,9 +49,13 @@ private:
   bool isGreeted = false;
   bool refused = false;
   bool ended = false;
+  // Whether RPC follows.  Read for its own sake: an agent that refuses a lane closes it, and the RPC system stops reading when what it
+  // writes then fails.
+  kj::ForkedPromise<bool> welcome;
 
-  // Whether RPC follows.
   kj::Promise<bool> readWelcome();
+  // `writing`, whose failure waits for the Welcome.
+  kj::Promise<void> afterWelcome(kj::Promise<void> writing);
 };
 
 }  // namespace bothy

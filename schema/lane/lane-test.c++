@@ -68,6 +68,50 @@ TEST_CASE("a refusal is told, and calls fail as on a connection that was lost") 
   w.lane.onDisconnect().wait(w.scope);
 }
 
+// A peer that has closed: what is written fails, and what it wrote before is there to be read.
+class ClosedPeer final: public kj::AsyncIoStream {
+public:
+  explicit ClosedPeer(kj::Own<kj::AsyncIoStream> inner) : inner(kj::mv(inner)) {}
+  kj::Promise<size_t> tryRead(void* buffer, size_t minBytes, size_t maxBytes) override {
+    return inner->tryRead(buffer, minBytes, maxBytes);
+  }
+  kj::Promise<void> write(const void*, size_t) override {
+    return KJ_EXCEPTION(DISCONNECTED, "a broken pipe");
+  }
+  kj::Promise<void> write(kj::ArrayPtr<const kj::ArrayPtr<const kj::byte>>) override {
+    return KJ_EXCEPTION(DISCONNECTED, "a broken pipe");
+  }
+  kj::Promise<void> whenWriteDisconnected() override { return kj::NEVER_DONE; }
+  void shutdownWrite() override {}
+
+private:
+  kj::Own<kj::AsyncIoStream> inner;
+};
+
+TEST_CASE("P41 a refusal is told also where the agent closed before all was written") {
+  auto io = kj::setupAsyncIo();
+  auto pipe = io.provider->newTwoWayPipe();
+  Lane lane(kj::heap<ClosedPeer>(kj::mv(pipe.ends[0])), io.provider->getTimer());
+  kj::Maybe<bool> wasRefused;
+  auto calling = lane.bootstrap()
+                     .castAs<rpc::AgentControl>()
+                     .pingRequest()
+                     .send()
+                     .ignoreResult()
+                     .catch_([&](kj::Exception&&) { wasRefused = lane.wasRefused(); })
+                     .eagerlyEvaluate(nullptr);
+  io.waitScope.poll();
+  auto message = kj::heap<capnp::MallocMessageBuilder>();
+  message->initRoot<rpc::Welcome>().setRefused(rpc::Refusal::TOO_MANY_LANES);
+  writeGreeting(*pipe.ends[1], kj::mv(message)).wait(io.waitScope);
+  pipe.ends[1] = nullptr;
+  auto answer =
+      io.provider->getTimer().timeoutAfter(5 * kj::SECONDS, lane.answer()).wait(io.waitScope);
+  CHECK(answer.get<LaneRefused>().why == rpc::Refusal::TOO_MANY_LANES);
+  calling.wait(io.waitScope);
+  CHECK(KJ_ASSERT_NONNULL(wasRefused));
+}
+
 TEST_CASE("S01 a welcome that is larger than its limit, or none, ends the lane") {
   {
     World w;
