@@ -47,7 +47,9 @@ Lane::Lane(kj::Own<kj::AsyncIoStream> streamParam, kj::Timer& timer, Use use,
       first(askBootstrap()),
       disconnecting(network.onDisconnect()
                         .then([this]() { isDisconnected = true; })
-                        .eagerlyEvaluate(nullptr)) {
+                        .eagerlyEvaluate(nullptr)),
+      listening(use == Use::CONTROL ? kj::Promise<void>(kj::READY_NOW)
+                                    : endWhenSilent(timer).eagerlyEvaluate(nullptr)) {
   system.setFlowLimit(use == Use::CONTROL ? CONTROL_FLOW_WORDS : CLIENT_FLOW_WORDS);
 }
 
@@ -58,6 +60,16 @@ capnp::Capability::Client Lane::askBootstrap() {
   auto vatId = message.initRoot<capnp::rpc::twoparty::VatId>();
   vatId.setSide(Side::SERVER);
   return system.bootstrap(vatId);
+}
+
+// That is answered without any of the agent's rooms.
+kj::Promise<void> Lane::ask() {
+  return askBootstrap().whenResolved();
+}
+
+kj::Promise<void> Lane::endWhenSilent(kj::Timer& timer) {
+  co_await untilSilent(timer, *this);
+  stream->abortRead();
 }
 
 }  // namespace bothy

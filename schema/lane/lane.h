@@ -3,6 +3,7 @@
 #include <kj/async-io.h>
 
 #include "lane/agent-message-stream.h"
+#include "lane/lane-silence.h"
 #include "schema/lane.capnp.h"
 #include "wire/message-guard.h"
 #include "wire/rpc-network.h"
@@ -12,8 +13,9 @@ namespace bothy {
 // The end of a lane at which the agent is used: it reads the Welcome and speaks RPC from then on, with
 // the limits of limits.capnp and no text of an exception from within the machine.
 //
-// Owns the stream.  Dropping it closes the lane and breaks every capability that came over it.
-class Lane final {
+// Owns the stream.  Dropping it closes the lane and breaks every capability that came over it.  A client's lane ends too where it owes
+// an answer and is silent for too long: see untilSilent().
+class Lane final: private ListenedLane {
 public:
   // How it is used: a client's, or the supervisor's control lane, which is smaller in everything.
   enum class Use { CLIENT, CONTROL };
@@ -48,7 +50,15 @@ private:
   capnp::Capability::Client first;
   bool isDisconnected = false;
   kj::Promise<void> disconnecting;
+  kj::Promise<void> listening;
 
+  uint64_t received() override { return guard.received(); }
+  // The RPC system must not be asked anything more on a lane that has ended.
+  bool isWaiting() override {
+    return !hasEnded() && guard.isReading() && guard.openQuestions() > 0;
+  }
+  kj::Promise<void> ask() override;
+  kj::Promise<void> endWhenSilent(kj::Timer& timer);
   capnp::Capability::Client askBootstrap();
 };
 

@@ -113,8 +113,10 @@ kj::Promise<kj::Maybe<capnp::MessageReaderAndFds>> MessageGuard::tryReadMessage(
 kj::Promise<kj::Maybe<capnp::MessageReaderAndFds>> MessageGuard::readMessage(
     kj::ArrayPtr<kj::AutoCloseFd> fdSpace, capnp::ReaderOptions options,
     kj::ArrayPtr<capnp::word> scratchSpace) {
+  reading = true;
   return inner.tryReadMessage(fdSpace, options, scratchSpace)
       .then([this](kj::Maybe<capnp::MessageReaderAndFds>&& read) {
+        reading = false;
         KJ_IF_MAYBE (message, read) hear(*message->reader);
         return kj::mv(read);
       });

@@ -53,6 +53,10 @@ public:
 
   // Messages that came so far.
   uint64_t received() const { return messagesReceived; }
+  // Whether it reads: neither limits of ours nor the RPC system's keep it from that.
+  bool isReading() const { return reading; }
+  // Calls of ours that wait for their Return.
+  size_t openQuestions() const { return receipts.openQuestions(); }
   // Whether a message was written that the peer may not have read.
   bool isAnyUnread() const { return receipts.isAnyMissing(); }
   // `listener` is called before each message is written.
@@ -114,6 +118,7 @@ private:
   kj::ListLink<MessageGuard> link;
   kj::Function<size_t()> queueBytes = []() -> size_t { return 0; };
   uint64_t messagesReceived = 0;
+  bool reading = false;
   ReadReceipts receipts;
   kj::Function<void()> sentListener = []() {};
   kj::uint turnMessages = 0;
