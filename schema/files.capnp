@@ -62,7 +62,7 @@ struct FileFailure {
     changed @16;         # a file became shorter while it was read
   }
   path @1 :Data;
-  # The path it is about, as it was given.
+  # The path it is about, as it was given; at most its first `maxPathBytes`.
   errorNumber @2 :Int32;
   # errno in the guest, 0 if no call failed.
   message @3 :Text;

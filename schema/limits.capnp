@@ -35,8 +35,8 @@ const secretBytes :UInt32 = 32;
 const maxPathBytes :UInt32 = 4096;
 # Length of a path, in bytes, without a terminating NUL.  Names are limited by the file system (255).
 
-const maxListEntries :UInt32 = 1000;
-# Entries in one page of Files.list.
+const maxListEntries :UInt32 = 256;
+# Entries in one page of Files.list: what the agent looks at before it hears others.
 
 const maxTerminals :UInt32 = 256;
 # Terminals open at a time in one workspace.

@@ -7,6 +7,9 @@
 namespace bothy {
 namespace {
 
+// Bytes written in one turn of the event loop.
+constexpr size_t WRITE_STEP_BYTES = rpc::PREFERRED_CHUNK_BYTES;
+
 // How the writing went: nullptr if the file is in its place.
 struct Fate final: public kj::Refcounted {
   kj::Maybe<FileProblem> problem;
@@ -30,8 +33,14 @@ public:
   kj::Promise<void> write(WriteContext context) override {
     auto data = context.getParams().getData();
     KJ_REQUIRE(data.size() <= rpc::MAX_CHUNK_BYTES, "a chunk over maxChunkBytes", data.size());
-    require(open().write(data));
-    return kj::READY_NOW;
+    for (;;) {
+      auto step = kj::min(data.size(), WRITE_STEP_BYTES);
+      require(open().write(data.slice(0, step)));
+      data = data.slice(step, data.size());
+      if (data.size() == 0) co_return;
+      // What the machine's other clients sent meanwhile comes before a timer that is due.
+      co_await eventPort.getTimer().afterDelay(0 * kj::NANOSECONDS);
+    }
   }
 
   kj::Promise<void> skip(SkipContext context) override {

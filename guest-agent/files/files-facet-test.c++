@@ -8,6 +8,7 @@
 #include <string>
 
 #include "files/files-test-world.h"
+#include "schema/limits.capnp.h"
 
 namespace bothy {
 namespace {
@@ -146,6 +147,14 @@ TEST_CASE("what the user may not do is not done for him") {
   // And the agent is itself again.
   w.world.write("root/closed/by-root", "x");
   CHECK(w.world.status("root/closed/by-root").st_uid == 0);
+}
+
+TEST_CASE("S01 a failure gives back no more of a path than a path may have") {
+  FilesTestWorld w;
+  auto path = kj::heapArray<char>(1024 * 1024);
+  memset(path.begin(), 'a', path.size());
+  auto failed = w.stat(kj::str(path)).getOutcome().getFailed();
+  CHECK(failed.getPath().size() == rpc::MAX_PATH_BYTES);
 }
 
 TEST_CASE("every name is listed once, whatever the size of the pages") {

@@ -3,6 +3,8 @@
 #include <errno.h>
 #include <string.h>
 
+#include "schema/limits.capnp.h"
+
 namespace bothy {
 namespace {
 
@@ -54,7 +56,8 @@ void FileProblem::writeTo(rpc::FileFailure::Builder builder,
   builder.setReason(reason);
   builder.setErrorNumber(errorNumber);
   builder.setMessage(message);
-  builder.setPath(path == nullptr ? givenPath : path.asBytes());
+  auto full = path == nullptr ? givenPath : path.asBytes();
+  builder.setPath(full.slice(0, kj::min(full.size(), size_t{rpc::MAX_PATH_BYTES})));
 }
 
 }  // namespace bothy
