@@ -88,7 +88,8 @@ void attackClient(AttackPlan plan, Sink kind) {
   if (getenv("BOTHY_FULL") != nullptr) {
     WARN(kj::str(kj::strArray(plan.words(), " "), ": ", client.figures()).cStr());
   }
-  INFO(client.growth());
+  INFO(client.figures().cStr());
+  CHECK(client.isInTime());
   CHECK(client.isWithin(MAX_GROWTH));
 }
 

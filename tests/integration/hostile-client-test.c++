@@ -81,7 +81,8 @@ void attackAgent(AttackPlan plan) {
   if (getenv("BOTHY_FULL") != nullptr) {
     WARN(kj::str(kj::strArray(plan.words(), " "), ": ", agent.figures()).cStr());
   }
-  INFO(agent.growth());
+  INFO(agent.figures().cStr());
+  CHECK(agent.isInTime());
   CHECK(agent.isWithin(MAX_GROWTH));
 }
 

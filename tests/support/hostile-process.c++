@@ -45,4 +45,12 @@ bool HostileProcess::hasEnded() {
   return ended;
 }
 
+void HostileProcess::pause() {
+  if (!ended) ::kill(child, SIGSTOP);
+}
+
+void HostileProcess::goOn() {
+  if (!ended) ::kill(child, SIGCONT);
+}
+
 }  // namespace bothy

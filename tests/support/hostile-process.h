@@ -20,6 +20,10 @@ public:
   // Whether the other end has closed the connection.
   bool hasEnded();
 
+  // Stops the process, which then takes nothing of the CPU, and lets it go on.
+  void pause();
+  void goOn();
+
 private:
   pid_t child;
   bool ended = false;
