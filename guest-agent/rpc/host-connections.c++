@@ -17,28 +17,30 @@ constexpr kj::uint CLIENT_EXPORTS = 4 * 1024;
 constexpr GuardRules CLIENT_RULES = {GuardRules::Peer::ASKS, rpc::MAX_MESSAGE_WORDS,
                                      CLIENT_QUEUE_BYTES, CLIENT_ANSWERS, CLIENT_EXPORTS};
 
-kj::Own<capnp::MallocMessageBuilder> welcome() {
+kj::Own<capnp::MallocMessageBuilder> welcome(uint16_t generation) {
   auto message = kj::heap<capnp::MallocMessageBuilder>();
-  message->initRoot<rpc::Welcome>().setGeneration(rpc::GENERATION);
+  message->initRoot<rpc::Welcome>().setGeneration(generation);
   return message;
 }
 
-kj::Own<capnp::MallocMessageBuilder> refusal(rpc::Refusal why) {
+kj::Own<capnp::MallocMessageBuilder> refusal(rpc::Refusal why, uint16_t oldest) {
   auto message = kj::heap<capnp::MallocMessageBuilder>();
   auto welcome = message->initRoot<rpc::Welcome>();
   welcome.setRefused(why);
-  if (why == rpc::Refusal::GENERATION_TOO_OLD) welcome.setOldest(rpc::OLDEST_GENERATION);
+  if (why == rpc::Refusal::GENERATION_TOO_OLD) welcome.setOldest(oldest);
   return message;
 }
 
 }  // namespace
 
 HostConnections::HostConnections(kj::Timer& timer, kj::Timer& bootTimer, const GateKey& key,
-                                 Rooms& rooms, kj::Maybe<const kj::MonotonicClock&> clock)
+                                 Rooms& rooms, kj::Maybe<const kj::MonotonicClock&> clock,
+                                 Generations generations)
     : timer(timer),
       key(key),
       rooms(rooms),
       clock(clock),
+      generations(generations),
       registry(bootTimer),
       creditUpdates(timer),
       connections(*this) {}
@@ -81,7 +83,8 @@ kj::Promise<void> HostConnections::serveConnection(kj::Own<VsockStream> stream) 
 
 kj::Promise<kj::OneOf<HostConnections::Admitted, rpc::Refusal>> HostConnections::admit(
     VsockStream& stream) {
-  KJ_IF_MAYBE (why, co_await hear(stream)) co_return *why;
+  auto heard = co_await hear(stream);
+  KJ_IF_MAYBE (why, heard.tryGet<rpc::Refusal>()) co_return *why;
   // A supervisor that ended leaves its spares to whoever closes them; the next one has its own.
   if (spares.size() >= rpc::MAX_SPARE_LANES) spares.front().evict->fulfill();
   auto message = co_await orEvicted(spares, readGreeting(stream));
@@ -91,33 +94,37 @@ kj::Promise<kj::OneOf<HostConnections::Admitted, rpc::Refusal>> HostConnections:
   KJ_IF_MAYBE (why, added.tryGet<rpc::Refusal>()) co_return *why;
   auto lane = kj::mv(added.get<kj::Own<LaneRegistry::Entry>>());
   auto bootstrap = newLaneBootstrap(rooms, registry, lane->grant);
-  KJ_IF_MAYBE (capability, bootstrap) co_return Admitted{kj::mv(lane), kj::mv(*capability)};
+  KJ_IF_MAYBE (capability, bootstrap) {
+    co_return Admitted{kj::mv(lane), kj::mv(*capability), heard.get<uint16_t>()};
+  }
   co_return rpc::Refusal::NO_SUCH_USER;
 }
 
-kj::Promise<kj::Maybe<rpc::Refusal>> HostConnections::hear(VsockStream& stream) {
+kj::Promise<kj::OneOf<uint16_t, rpc::Refusal>> HostConnections::hear(VsockStream& stream) {
   auto message =
       co_await orEvicted(strangers, timer.timeoutAfter(HELLO_LIMIT, readGreeting(stream)));
   auto hello = message->getRoot<rpc::Hello>();
   // The secret first: who does not know it learns nothing, not even a generation.
   if (!key.isOpenedBy(hello.getSecret())) co_return rpc::Refusal::WRONG_SECRET;
-  if (hello.getGeneration() < rpc::OLDEST_GENERATION) co_return rpc::Refusal::GENERATION_TOO_OLD;
-  co_return nullptr;
+  if (hello.getGeneration() < generations.oldest) co_return rpc::Refusal::GENERATION_TOO_OLD;
+  co_return kj::min(hello.getGeneration(), generations.newest);
 }
 
 // The stream is closed before the registry tells that the lane has ended.
 kj::Promise<void> HostConnections::serveLane(Admitted admitted, kj::Own<VsockStream> stream) {
   auto& lane = *admitted.lane;
   return lane.onOrder()
-      .exclusiveJoin(serveRpc(lane, kj::mv(stream), kj::mv(admitted.bootstrap)))
+      .exclusiveJoin(
+          serveRpc(lane, kj::mv(stream), kj::mv(admitted.bootstrap), admitted.generation))
       .attach(kj::mv(admitted.lane));
 }
 
 kj::Promise<void> HostConnections::serveRpc(LaneRegistry::Entry& lane,
                                             kj::Own<VsockStream> ownStream,
-                                            capnp::Capability::Client bootstrap) {
+                                            capnp::Capability::Client bootstrap,
+                                            uint16_t generation) {
   auto& stream = *ownStream;
-  co_await timer.timeoutAfter(WELCOME_LIMIT, writeGreeting(stream, welcome()));
+  co_await timer.timeoutAfter(WELCOME_LIMIT, writeGreeting(stream, welcome(generation)));
   const bool isBulk = lane.grant.purpose == rpc::Purpose::FILES && bulkLanes < MAX_BULK_LANES;
   if (isBulk) {
     ++bulkLanes;
@@ -139,7 +146,8 @@ kj::Promise<void> HostConnections::serveRpc(LaneRegistry::Entry& lane,
 }
 
 kj::Promise<void> HostConnections::refuse(kj::Own<VsockStream> stream, rpc::Refusal why) {
-  co_await timer.timeoutAfter(WELCOME_LIMIT, writeGreeting(*stream, refusal(why)));
+  co_await timer.timeoutAfter(WELCOME_LIMIT,
+                              writeGreeting(*stream, refusal(why, generations.oldest)));
   co_await stream->whenWriteDisconnected().exclusiveJoin(timer.afterDelay(REFUSAL_LINGER));
 }
 

@@ -8,6 +8,7 @@
 #include "rpc/gate-key.h"
 #include "rpc/lane-bootstrap.h"
 #include "rpc/lane-registry.h"
+#include "schema/limits.capnp.h"
 #include "wire/message-budget.h"
 #include "wire/vsock-stream.h"
 
@@ -38,6 +39,12 @@ constexpr size_t LANE_SHARE_BYTES = 256 * 1024;
 // Lanes for files that have the large buffer of the kernel at a time.
 constexpr kj::uint MAX_BULK_LANES = 4;
 
+// The protocol generations that are served.
+struct Generations {
+  uint16_t newest = rpc::GENERATION;
+  uint16_t oldest = rpc::OLDEST_GENERATION;
+};
+
 // The connections from the host: each says hello, is granted something, and is a lane from then on (lane.capnp).
 //
 // Dropping it closes them all.
@@ -45,7 +52,8 @@ class HostConnections final: private kj::TaskSet::ErrorHandler {
 public:
   // All of them outlive it.  `bootTimer` counts the lifetimes of lanes.  `clock` tells how long clients' messages take, see MessageGuard.
   HostConnections(kj::Timer& timer, kj::Timer& bootTimer, const GateKey& key, Rooms& rooms,
-                  kj::Maybe<const kj::MonotonicClock&> clock = nullptr);
+                  kj::Maybe<const kj::MonotonicClock&> clock = nullptr,
+                  Generations generations = {});
   ~HostConnections() noexcept(false);
   KJ_DISALLOW_COPY_AND_MOVE(HostConnections);
 
@@ -70,6 +78,7 @@ private:
   const GateKey& key;
   Rooms& rooms;
   const kj::Maybe<const kj::MonotonicClock&> clock;
+  const Generations generations;
   LaneRegistry registry;
   MessageBudget memory{LANES_MEMORY_BYTES, LANE_SHARE_BYTES};
   CreditUpdates creditUpdates;
@@ -81,14 +90,15 @@ private:
   struct Admitted {
     kj::Own<LaneRegistry::Entry> lane;
     capnp::Capability::Client bootstrap;
+    uint16_t generation;  // that both sides speak
   };
   kj::Promise<void> serveConnection(kj::Own<VsockStream> stream);
   kj::Promise<kj::OneOf<Admitted, rpc::Refusal>> admit(VsockStream& stream);
-  // Null: it was let in.
-  kj::Promise<kj::Maybe<rpc::Refusal>> hear(VsockStream& stream);
+  // Reads the Hello.  The smaller of both sides' generations, or why it is not let in.
+  kj::Promise<kj::OneOf<uint16_t, rpc::Refusal>> hear(VsockStream& stream);
   kj::Promise<void> serveLane(Admitted admitted, kj::Own<VsockStream> stream);
   kj::Promise<void> serveRpc(LaneRegistry::Entry& lane, kj::Own<VsockStream> stream,
-                             capnp::Capability::Client bootstrap);
+                             capnp::Capability::Client bootstrap, uint16_t generation);
   kj::Promise<void> refuse(kj::Own<VsockStream> stream, rpc::Refusal why);
   // Fails with DISCONNECTED when it is evicted from `list`.
   template <typename T>
