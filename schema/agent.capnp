@@ -35,8 +35,9 @@ interface AgentControl extends(System.System) {
   # Ends lanes, and returns when they are closed.  How many there were.
 
   events @3 (after :UInt64) -> (events :List(LaneEvent), newest :UInt64);
-  # What happened to lanes since the event number `after`, as soon as there is something.  What was told up to `after` is
-  # forgotten, the rest is kept for whoever asks next: the last `maxLaneEvents`.  Numbers begin with 1 at each boot.
+  # How lanes ended since the event number `after`, as soon as one has.  What was told up to `after` is forgotten, the rest
+  # is kept for whoever asks next: the last `maxLaneEvents`.  Numbers begin with 1 at each boot and rise by one.  `newest` is
+  # the last that there is, the highest of `events`.
 }
 
 struct LaneChoice {
@@ -64,7 +65,7 @@ struct LaneEvent {
   lane @1 :UInt64;
   what @2 :What;
   enum What {
-    began @0;
+    began @0;      # no agent says so: `lanes` has those that are served
     ended @1;      # by its client, or because the host went away
     ordered @2;    # by `endLanes`, or a control lane by a newer one
     expired @3;    # its lifetime was over

@@ -239,6 +239,27 @@ TEST_CASE("a lane that cannot be had is refused with the reason") {
   CHECK_FALSE(lanes.front()->hasEnded());
 }
 
+TEST_CASE("a lane that is refused has not begun, and nothing of it is told") {
+  Fixture f;
+  auto control = f.enter();
+  auto agent = control->bootstrap().castAs<rpc::AgentControl>();
+  auto telling = agent.eventsRequest().send();
+  auto grant = wholeGrant(rpc::Purpose::FILES);
+  grant.user = kj::str("nobody");
+  auto lane = f.enter(grant);
+  CHECK(f.refusal(*lane) == rpc::Refusal::NO_SUCH_USER);
+  f.pass(REFUSAL_LINGER);
+  CHECK_FALSE(telling.poll(f.scope));
+
+  lane = f.enter(rpc::Purpose::COMMANDS);
+  lane->answer().wait(f.scope);
+  lane = nullptr;
+  auto told = telling.wait(f.scope);
+  REQUIRE(told.getEvents().size() == 1);
+  CHECK(told.getEvents()[0].getNumber() == 1);
+  CHECK(told.getNewest() == 1);
+}
+
 TEST_CASE("the control lane tells of lanes, and ends them") {
   Fixture f;
   auto control = f.enter();

@@ -90,12 +90,13 @@ kj::Promise<kj::OneOf<HostConnections::Admitted, rpc::Refusal>> HostConnections:
   auto message = co_await orEvicted(spares, readGreeting(stream));
   auto parsed = LaneGrant::parse(message->getRoot<rpc::Grant>());
   KJ_IF_MAYBE (why, parsed.tryGet<rpc::Refusal>()) co_return *why;
-  auto added = registry.add(kj::mv(parsed.get<LaneGrant>()));
-  KJ_IF_MAYBE (why, added.tryGet<rpc::Refusal>()) co_return *why;
-  auto lane = kj::mv(added.get<kj::Own<LaneRegistry::Entry>>());
-  auto bootstrap = newLaneBootstrap(rooms, registry, lane->grant);
+  auto grant = kj::mv(parsed.get<LaneGrant>());
+  auto bootstrap = newLaneBootstrap(rooms, registry, grant);
   KJ_IF_MAYBE (capability, bootstrap) {
-    co_return Admitted{kj::mv(lane), kj::mv(*capability), heard.get<uint16_t>()};
+    auto added = registry.add(kj::mv(grant));
+    KJ_IF_MAYBE (why, added.tryGet<rpc::Refusal>()) co_return *why;
+    co_return Admitted{kj::mv(added.get<kj::Own<LaneRegistry::Entry>>()), kj::mv(*capability),
+                       heard.get<uint16_t>()};
   }
   co_return rpc::Refusal::NO_SUCH_USER;
 }

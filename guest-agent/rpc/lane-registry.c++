@@ -17,7 +17,6 @@ LaneRegistry::~LaneRegistry() noexcept(false) {
 LaneRegistry::Entry::Entry(LaneRegistry& registry, LaneGrant grant)
     : grant(kj::mv(grant)), registry(registry), began(registry.timer.now()) {
   registry.entries.add(*this);
-  registry.tell(this->grant.lane, What::BEGAN);
 }
 
 LaneRegistry::Entry::~Entry() noexcept(false) {
