@@ -123,7 +123,8 @@ interface Files {
       -> (sink :SparseSink, outcome :Outcome, writing :FileWriting);
   # Opens a file for writing and gives a sink for its bytes; both capabilities are null if that failed.
   # Writes may be pipelined on `sink`.  A write or an `end` that fails (no space, say) throws FAILED, and
-  # `writing.result` tells why: of an exception no text passes the supervisor.
+  # `writing.result` tells why: clients replace the texts of exceptions, which come from the guest
+  # (README, Reasons are results).
   struct WriteOptions {
     mode @0 :UInt16 = 0x1a4;
     # Permission bits of a new file (0644).  An existing one keeps its own; see `exactMode`.

@@ -49,7 +49,8 @@ struct Health {
   agentMemoryBytes @8 :UInt64;
   # Resident set of the agent.
   agentWakeups @9 :UInt64;
-  # Voluntary context switches of the agent since boot.  While nothing happens it grows by one in ten seconds for each connection.
+  # Voluntary context switches of the agent since boot.  While nothing happens it stays; a lane of which the client may not have
+  # read something adds one in 32 seconds.
 }
 
 interface System {
