@@ -15,6 +15,9 @@
 namespace bothy {
 namespace {
 
+// Nobody promises when an agent answers.
+constexpr kj::Duration WELCOME_LIMIT = 20 * kj::SECONDS;
+
 // Writes what it receives to a file descriptor.  It returns late when nobody reads there, which holds the program back.
 class Printer final: public rpc::ByteSink::Server {
 public:
@@ -34,6 +37,7 @@ private:
 int run(kj::StringPtr socket, kj::StringPtr workspace, kj::ArrayPtr<char* const> argv) {
   auto io = kj::setupAsyncIo();
   auto& scope = io.waitScope;
+  auto& timer = io.provider->getTimer();
 
   // 1. Connect to bothyd.  One message from it brings at most one descriptor.
   auto address = io.provider->getNetwork().parseAddress(kj::str("unix:", socket)).wait(scope);
@@ -50,7 +54,7 @@ int run(kj::StringPtr socket, kj::StringPtr workspace, kj::ArrayPtr<char* const>
 
   // 3. Take the lane's socket.  The stream holds the `Lane` capability, and so the lane's life.
   auto socketOfLane = streamOf(connected.getLane(), io.unixEventPort).wait(scope);
-  Lane lane(kj::mv(socketOfLane), io.provider->getTimer());
+  Lane lane(kj::mv(socketOfLane), timer);
 
   // 4. Start the program.  These calls leave in one write, and need not wait for the Welcome.
   auto agent = lane.bootstrap().castAs<rpc::Agent>();
@@ -64,7 +68,7 @@ int run(kj::StringPtr socket, kj::StringPtr workspace, kj::ArrayPtr<char* const>
   auto ending = starting.getProcess().waitRequest().send();
 
   // 5. Read the Welcome.  An agent that refuses the lane has done nothing of what was asked for.
-  auto welcome = lane.answer().wait(scope);
+  auto welcome = timer.timeoutAfter(WELCOME_LIMIT, lane.answer()).wait(scope);
   KJ_IF_MAYBE (refused, welcome.tryGet<LaneRefused>()) {
     KJ_FAIL_REQUIRE("the agent refuses the lane", refused->why);
   }
