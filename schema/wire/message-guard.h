@@ -17,8 +17,8 @@ struct GuardRules {
   enum class Peer {
     ASKS,     // it has a bootstrap capability here, and may offer capabilities of its own
     ANSWERS,  // it offers one; what it is given it may call
-    // It is given nothing that it could call, and answers without capabilities but for the first.  It sends one message for each of ours
-    // that asks, since the RPC system ends a connection on which an answer comes that nobody asked for: there is no other rate.
+    // It is given nothing that it could call, and answers without capabilities but for the first.  How often we ask is the rate at
+    // which it may send: the RPC system ends a connection on which an answer comes that nobody asked for, or comes again.
     ONLY_ANSWERS,
   };
   Peer peer;
@@ -44,7 +44,8 @@ class MessageBudget;
 // and exports for as long as the peer likes.
 class MessageGuard final: public capnp::MessageStream {
 public:
-  // All of them outlive it.  `clock` goes on within a turn; without it no turn ends by its time.
+  // All of them outlive it.  `clock` goes on within a turn; without it no turn ends by its time, only by its messages and bytes:
+  // enough where the work for a message is bounded by its bytes.
   MessageGuard(capnp::MessageStream& inner, kj::Timer& timer, GuardRules rules,
                kj::Maybe<MessageBudget&> budget = nullptr,
                kj::Maybe<const kj::MonotonicClock&> clock = nullptr);
@@ -67,8 +68,8 @@ public:
 
   // Resolves when more may be read.
   kj::Promise<void> untilRoom();
-  // Resolves when more may be sent that nobody waits for: at half of what keeps us from reading, for two ends that send to
-  // each other until neither reads would wait for ever.
+  // Resolves when a stream may send on: below half of `maxQueueBytes`.  Half, because two ends that both stop reading at the same
+  // limit would wait for each other for ever.
   kj::Promise<void> untilRoomToSend();
   // Says that so much of the next message has come.
   void notePart(size_t bytes) { partBytes = bytes; }
