@@ -25,19 +25,6 @@ bool hasException(Message::Reader message) {
   }
 }
 
-capnp::rpc::Exception::Builder exceptionOf(Message::Builder message) {
-  switch (message.which()) {
-    case Message::ABORT:
-      return message.getAbort();
-    case Message::RETURN:
-      return message.getReturn().getException();
-    case Message::RESOLVE:
-      return message.getResolve().getException();
-    default:
-      KJ_UNREACHABLE;
-  }
-}
-
 kj::StringPtr neutralText(capnp::rpc::Exception::Type type) {
   switch (type) {
     case capnp::rpc::Exception::Type::OVERLOADED:
@@ -52,19 +39,41 @@ kj::StringPtr neutralText(capnp::rpc::Exception::Type type) {
   return "the workspace's agent could not do it";
 }
 
-// A copy without the guest's text, trace and whatever else an exception may carry one day.
-kj::Own<capnp::MessageReader> scrubbed(Message::Reader message, capnp::ReaderOptions options) {
-  capnp::MallocMessageBuilder builder;
-  builder.setRoot(message);
-  auto exception = exceptionOf(builder.getRoot<Message>());
+void replace(capnp::rpc::Exception::Reader theirs, capnp::rpc::Exception::Builder ours) {
   // A type that this build does not know counts as a failure.
-  auto type = exception.getType();
+  auto type = theirs.getType();
   if (type > capnp::rpc::Exception::Type::UNIMPLEMENTED) {
     type = capnp::rpc::Exception::Type::FAILED;
   }
-  exception.setType(type);
-  exception.setReason(neutralText(type));
-  exception.setTrace("");
+  ours.setType(type);
+  ours.setReason(neutralText(type));
+}
+
+// A message that says the same without the guest's text, trace and whatever else an exception may carry one day.  Nothing is
+// copied but numbers: structs that share one another become as many in a copy as the limits of a message allow.
+kj::Own<capnp::MessageReader> scrubbed(Message::Reader message, capnp::ReaderOptions options) {
+  capnp::MallocMessageBuilder builder;
+  auto root = builder.initRoot<Message>();
+  switch (message.which()) {
+    case Message::ABORT:
+      replace(message.getAbort(), root.initAbort());
+      break;
+    case Message::RETURN: {
+      auto theirs = message.getReturn();
+      auto ours = root.initReturn();
+      ours.setAnswerId(theirs.getAnswerId());
+      ours.setReleaseParamCaps(theirs.getReleaseParamCaps());
+      ours.setNoFinishNeeded(theirs.getNoFinishNeeded());
+      replace(theirs.getException(), ours.initException());
+      break;
+    }
+    case Message::RESOLVE:
+      root.initResolve().setPromiseId(message.getResolve().getPromiseId());
+      replace(message.getResolve().getException(), root.getResolve().initException());
+      break;
+    default:
+      KJ_UNREACHABLE;
+  }
   auto words = capnp::messageToFlatArray(builder);
   auto reader = kj::heap<capnp::FlatArrayMessageReader>(words, options);
   return reader.attach(kj::mv(words));
