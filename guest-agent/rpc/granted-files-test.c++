@@ -1,5 +1,6 @@
 #include "rpc/granted-files.h"
 
+#include <capnp/dynamic.h>
 #include <kj/async-io.h>
 #include <kj/vector.h>
 #include <malloc.h>
@@ -24,6 +25,33 @@ public:
 private:
   kj::Vector<kj::Own<kj::PromiseFulfiller<void>>>& reads;
 };
+
+TEST_CASE("S25 each method of Files needs the right to read or the right to write") {
+  class NoFiles final: public rpc::Files::Server {};
+  auto io = kj::setupAsyncIo();
+  auto isCalled = [&](capnp::InterfaceSchema::Method method, LaneGrant::Verbs verbs) {
+    rpc::Files::Client files = newGrantedFiles(kj::heap<NoFiles>(), verbs);
+    auto type = capnp::DynamicCapability::Client(files)
+                    .newRequest(method)
+                    .send()
+                    .ignoreResult()
+                    .then([]() { return kj::Exception::Type::FAILED; },
+                          [](kj::Exception&& e) { return e.getType(); })
+                    .wait(io.waitScope);
+    return type == kj::Exception::Type::UNIMPLEMENTED;
+  };
+  using Verb = rpc::Verb;
+  kj::Vector<kj::StringPtr> reading;
+  for (auto method : capnp::Schema::from<rpc::Files>().getMethods()) {
+    INFO(method.getProto().getName().cStr());
+    const bool reads = isCalled(method, {Verb::READ_FILES});
+    CHECK(isCalled(method, {Verb::WRITE_FILES}) != reads);
+    CHECK_FALSE(isCalled(method, {Verb::MACHINE, Verb::TERMINALS, Verb::PROGRAMS, Verb::CONTROL}));
+    if (reads) reading.add(method.getProto().getName());
+  }
+  // One that is new has to be named in granted-files.c++, or fails above.
+  CHECK(kj::strArray(reading, " ") == "stat list read exportTree home");
+}
 
 TEST_CASE("S01 only so many transfers of a lane are under way, and the others have their turn") {
   auto io = kj::setupAsyncIo();

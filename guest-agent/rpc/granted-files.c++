@@ -1,16 +1,45 @@
 #include "rpc/granted-files.h"
 
 #include <kj/debug.h>
-#include <kj/function.h>
 
-#include <deque>
-
+#include "rpc/transfer-queue.h"
 #include "schema/limits.capnp.h"
 
 namespace bothy {
 namespace {
 
 using Verb = rpc::Verb;
+
+// A transfer holds memory of the agent, or a process, for as long as it lasts.
+enum class Kind { SHORT, TRANSFER };
+
+struct Method {
+  uint16_t number;  // in files.capnp
+  Verb verb;
+  Kind kind = Kind::SHORT;
+};
+
+constexpr Method METHODS[] = {
+    {0 /*stat*/, Verb::READ_FILES},
+    {1 /*list*/, Verb::READ_FILES},
+    {2 /*read*/, Verb::READ_FILES, Kind::TRANSFER},
+    {3 /*write*/, Verb::WRITE_FILES},
+    {4 /*makeDirectory*/, Verb::WRITE_FILES},
+    {5 /*move*/, Verb::WRITE_FILES},
+    {6 /*remove*/, Verb::WRITE_FILES},
+    {7 /*exportTree*/, Verb::READ_FILES, Kind::TRANSFER},
+    {8 /*importTree*/, Verb::WRITE_FILES, Kind::TRANSFER},
+    {9 /*home*/, Verb::READ_FILES},
+    {10 /*makeSymlink*/, Verb::WRITE_FILES},
+};
+
+// None: it is not called.
+kj::Maybe<const Method&> allowedMethod(LaneGrant::Verbs verbs, uint16_t number) {
+  for (auto& method : METHODS) {
+    if (method.number == number && verbs.has(method.verb)) return method;
+  }
+  return nullptr;
+}
 
 class GrantedFiles final: public rpc::Files::Server {
 public:
@@ -20,9 +49,10 @@ public:
   DispatchCallResult dispatchCall(
       uint64_t interfaceId, uint16_t methodId,
       capnp::CallContext<capnp::AnyPointer, capnp::AnyPointer> context) override {
-    KJ_REQUIRE(verbs.has(rightFor(methodId)), "the grant of this lane does not allow it", methodId);
-    if (!isTransfer(methodId)) return files->dispatchCall(interfaceId, methodId, context);
-    return {inTurn([this, interfaceId, methodId, context]() mutable {
+    auto& method = KJ_REQUIRE_NONNULL(allowedMethod(verbs, methodId),
+                                      "the grant of this lane does not allow it", methodId);
+    if (method.kind == Kind::SHORT) return files->dispatchCall(interfaceId, methodId, context);
+    return {transfers.run([this, interfaceId, methodId, context]() mutable {
               return files->dispatchCall(interfaceId, methodId, context).promise;
             }),
             /*isStreaming=*/false, /*allowCancellation=*/true};
@@ -31,63 +61,8 @@ public:
 private:
   kj::Own<rpc::Files::Server> files;
   const LaneGrant::Verbs verbs;
-  kj::uint transfers = 0;
-  std::deque<kj::Own<kj::PromiseFulfiller<void>>> waiting;
-
-  kj::Promise<void> inTurn(kj::Function<kj::Promise<void>()> transfer) {
-    std::erase_if(waiting, [](auto& waiter) { return !waiter->isWaiting(); });
-    // Each takes some 10 KiB for as long as it waits.
-    if (waiting.size() >= rpc::MAX_WAITING_TRANSFERS) {
-      kj::throwFatalException(
-          KJ_EXCEPTION(OVERLOADED, "as many transfers of this lane wait as may"));
-    }
-    while (transfers >= rpc::MAX_LANE_TRANSFERS) {
-      auto paf = kj::newPromiseAndFulfiller<void>();
-      waiting.push_back(kj::mv(paf.fulfiller));
-      co_await paf.promise;
-    }
-    ++transfers;
-    KJ_DEFER({
-      --transfers;
-      wakeOne();
-    });
-    co_await transfer();
-  }
-
-  void wakeOne() {
-    while (!waiting.empty()) {
-      auto next = kj::mv(waiting.front());
-      waiting.pop_front();
-      // Else its call was given up.
-      if (next->isWaiting()) return next->fulfill();
-    }
-  }
-
-  // Holds memory of the agent, or a process, for as long as it lasts.
-  static bool isTransfer(uint16_t method) {
-    return method == 2 /*read*/ || method == 7 /*exportTree*/ || method == 8 /*importTree*/;
-  }
-
-  // By its number in files.capnp.
-  static Verb rightFor(uint16_t method) {
-    switch (method) {
-      case 0:  // stat
-      case 1:  // list
-      case 2:  // read
-      case 7:  // exportTree
-      case 9:  // home
-        return Verb::READ_FILES;
-      case 3:   // write
-      case 4:   // makeDirectory
-      case 5:   // move
-      case 6:   // remove
-      case 8:   // importTree
-      case 10:  // makeSymlink
-        return Verb::WRITE_FILES;
-      default:
-        return Verb::NONE;
-    }
-  }
+  // Each that waits takes some 10 KiB for as long.
+  TransferQueue transfers{rpc::MAX_LANE_TRANSFERS, rpc::MAX_WAITING_TRANSFERS};
 };
 
 }  // namespace

@@ -1,0 +1,91 @@
+#include "rpc/transfer-queue.h"
+
+#include <kj/vector.h>
+
+#include <catch2/catch_test_macros.hpp>
+
+namespace bothy {
+namespace {
+
+constexpr kj::uint PLACES = 2, WAITING = 3;
+
+struct World {
+  kj::EventLoop loop;
+  kj::WaitScope scope{loop};
+  TransferQueue queue{PLACES, WAITING};
+  kj::Vector<int> begun;
+  kj::Vector<kj::Own<kj::PromiseFulfiller<void>>> transfers;
+
+  kj::Promise<void> run(int name) {
+    return queue.run([this, name]() {
+      begun.add(name);
+      auto paf = kj::newPromiseAndFulfiller<void>();
+      transfers.add(kj::mv(paf.fulfiller));
+      return kj::mv(paf.promise);
+    });
+  }
+  bool areBegun(std::initializer_list<int> names) {
+    scope.poll();
+    return begun.asPtr() == kj::arrayPtr(names.begin(), names.size());
+  }
+};
+
+TEST_CASE("transfers have their turn in the order in which they came") {
+  World w;
+  kj::Vector<kj::Promise<void>> calls;
+  for (int name = 0; name < 4; name++) calls.add(w.run(name).eagerlyEvaluate(nullptr));
+  CHECK(w.areBegun({0, 1}));
+  w.transfers[0]->fulfill();
+  calls[0].wait(w.scope);
+  // Before it another that comes now.
+  calls.add(w.run(4).eagerlyEvaluate(nullptr));
+  CHECK(w.areBegun({0, 1, 2}));
+  w.transfers[2]->fulfill();
+  w.transfers[1]->fulfill();
+  CHECK(w.areBegun({0, 1, 2, 3, 4}));
+}
+
+TEST_CASE("a place that is handed over is nobody else's") {
+  World w;
+  auto first = w.run(0), second = w.run(1), waiting = w.run(2);
+  CHECK(w.areBegun({0, 1}));
+  // The one that waited has its place from here on, and has not begun yet.
+  first = nullptr;
+  auto late = w.run(3);
+  CHECK(w.areBegun({0, 1, 2}));
+}
+
+TEST_CASE("a place that was handed over to a transfer that is given up goes to the next") {
+  World w;
+  auto first = w.run(0), second = w.run(1), waiting = w.run(2), last = w.run(3);
+  CHECK(w.areBegun({0, 1}));
+  first = nullptr;
+  waiting = nullptr;
+  CHECK(w.areBegun({0, 1, 3}));
+  second = nullptr;
+  last = nullptr;
+  // Nobody has one any more.
+  auto again = w.run(4), another = w.run(5), tooMany = w.run(6);
+  CHECK(w.areBegun({0, 1, 3, 4, 5}));
+}
+
+TEST_CASE("S01 as many wait as may, and one that is given up makes room") {
+  World w;
+  kj::Vector<kj::Promise<void>> calls;
+  for (int name = 0; name < PLACES + WAITING; name++) calls.add(w.run(name));
+  auto typeOf = [&](kj::Promise<void> promise) {
+    return promise
+        .then([]() { return kj::Exception::Type::FAILED; },
+              [](kj::Exception&& e) { return e.getType(); })
+        .wait(w.scope);
+  };
+  CHECK(typeOf(w.run(9)) == kj::Exception::Type::OVERLOADED);
+  calls[PLACES] = nullptr;
+  auto late = w.run(10);
+  CHECK_FALSE(late.poll(w.scope));
+  CHECK(typeOf(w.run(11)) == kj::Exception::Type::OVERLOADED);
+  CHECK(w.areBegun({0, 1}));
+}
+
+}  // namespace
+}  // namespace bothy
