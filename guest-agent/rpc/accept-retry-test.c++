@@ -1,0 +1,142 @@
+#include <fcntl.h>
+#include <kj/debug.h>
+#include <netinet/in.h>
+#include <sys/resource.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+#include <catch2/catch_test_macros.hpp>
+
+#include "rpc/host-connections.h"
+#include "rpc/socket-receiver.h"
+#include "schema/limits.capnp.h"
+#include "support/greeted-lane.h"
+
+namespace bothy {
+namespace {
+
+// This process may open one file more, or none, for as long as it lives.
+class FewFiles final {
+public:
+  explicit FewFiles(rlim_t left) {
+    KJ_SYSCALL(getrlimit(RLIMIT_NOFILE, &before));
+    // The lowest number that is free, which is the next file's: the limit is one of numbers.
+    int next;
+    KJ_SYSCALL(next = open("/dev/null", O_RDONLY | O_CLOEXEC));
+    KJ_SYSCALL(close(next));
+    struct rlimit few = before;
+    few.rlim_cur = next + left;
+    KJ_SYSCALL(setrlimit(RLIMIT_NOFILE, &few));
+  }
+  ~FewFiles() noexcept(false) { KJ_SYSCALL(setrlimit(RLIMIT_NOFILE, &before)); }
+  KJ_DISALLOW_COPY_AND_MOVE(FewFiles);
+
+private:
+  struct rlimit before;
+};
+
+class CountingReceiver final: public kj::ConnectionReceiver {
+public:
+  CountingReceiver(kj::Own<kj::ConnectionReceiver> inner, kj::uint& tries)
+      : inner(kj::mv(inner)), tries(tries) {}
+  kj::Promise<kj::Own<kj::AsyncIoStream>> accept() override {
+    ++tries;
+    return inner->accept();
+  }
+  kj::uint getPort() override { return inner->getPort(); }
+
+private:
+  kj::Own<kj::ConnectionReceiver> inner;
+  kj::uint& tries;
+};
+
+// An agent with a real listening socket, in virtual time.
+struct World {
+  kj::AsyncIoContext io = kj::setupAsyncIo();
+  kj::WaitScope& scope = io.waitScope;
+  kj::TimerImpl timer{kj::origin<kj::TimePoint>()};
+  kj::Array<const kj::byte> secret = kj::heapArray<const kj::byte>(rpc::SECRET_BYTES);
+  GateKey key{kj::heapArray<const kj::byte>(secret)};
+  class SomeSystem final: public rpc::System::Server {};
+  Rooms rooms{nullptr, nullptr, kj::heap<SomeSystem>(),
+              [](kj::StringPtr) -> kj::Maybe<kj::Own<rpc::Files::Server>> { return nullptr; }};
+  HostConnections connections{timer, timer, key, rooms};
+  kj::uint tries = 0;
+  kj::uint port = 0;
+  kj::Promise<void> serving = nullptr;
+
+  World() {
+    auto listening = io.provider->getNetwork().parseAddress("127.0.0.1").wait(scope)->listen();
+    port = listening->getPort();
+    serving = connections
+                  .serve(kj::heap<CountingReceiver>(
+                      kj::heap<SocketReceiver>(io.unixEventPort, kj::mv(listening)), tries))
+                  .eagerlyEvaluate(nullptr);
+  }
+  // The kernel completes it, whether the agent accepts or not.
+  kj::AutoCloseFd dial() {
+    int fd;
+    KJ_SYSCALL(fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0));
+    kj::AutoCloseFd owned(fd);
+    struct sockaddr_in address = {};
+    address.sin_family = AF_INET;
+    address.sin_port = htons(port);
+    address.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
+    KJ_SYSCALL(connect(fd, reinterpret_cast<struct sockaddr*>(&address), sizeof(address)));
+    return owned;
+  }
+  kj::Own<Lane> enter(kj::AutoCloseFd fd) {
+    return greet(scope, timer, io.lowLevelProvider->wrapSocketFd(kj::mv(fd)), secret,
+                 wholeGrant(rpc::Purpose::CONTROL));
+  }
+  kj::Promise<void> ping(Lane& lane) {
+    return lane.bootstrap().castAs<rpc::AgentControl>().pingRequest().send().ignoreResult();
+  }
+  void pass(kj::Duration time) {
+    scope.poll();
+    timer.advanceTo(timer.now() + time);
+    scope.poll();
+  }
+};
+
+TEST_CASE("P41 an agent without a free descriptor serves its lanes, and accepts when it has one") {
+  World w;
+  auto first = w.enter(w.dial());
+  w.ping(*first).wait(w.scope);
+  auto fd = w.dial();
+  kj::Own<Lane> second;
+  kj::Promise<void> pinging = nullptr;
+  {
+    FewFiles none(0);
+    const auto tries = w.tries;
+    second = w.enter(kj::mv(fd));
+    pinging = w.ping(*second);
+    CHECK_FALSE(pinging.poll(w.scope));
+    w.ping(*first).wait(w.scope);
+    // It does not ask without a pause.
+    CHECK(w.tries == tries);
+    w.pass(ACCEPT_RETRY);
+    CHECK(w.tries == tries + 1);
+    CHECK_FALSE(pinging.poll(w.scope));
+  }
+  w.pass(ACCEPT_RETRY);
+  pinging.wait(w.scope);
+}
+
+TEST_CASE(
+    "P41 a connection for which one descriptor is too few is closed, and the next is served") {
+  World w;
+  auto fd = w.dial();
+  {
+    // For accept(2), and none for the stream of the connection.
+    FewFiles one(1);
+    auto lane = w.enter(kj::mv(fd));
+    lane->onDisconnect().wait(w.scope);
+  }
+  auto next = w.enter(w.dial());
+  w.pass(ACCEPT_RETRY);
+  w.ping(*next).wait(w.scope);
+}
+
+}  // namespace
+}  // namespace bothy
