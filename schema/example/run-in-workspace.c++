@@ -18,6 +18,10 @@ namespace {
 // Nobody promises when an agent answers.
 constexpr kj::Duration WELCOME_LIMIT = 20 * kj::SECONDS;
 
+// Events that are handled before the loop looks what else has come, though there are more: who floods one connection keeps
+// no other waiting.
+constexpr kj::uint BUSY_POLL_INTERVAL = 64;
+
 // Writes what it receives to a file descriptor.  It returns late when nobody reads there, which holds the program back.
 class Printer final: public rpc::ByteSink::Server {
 public:
@@ -38,6 +42,7 @@ int run(kj::StringPtr socket, kj::StringPtr workspace, kj::ArrayPtr<char* const>
   auto io = kj::setupAsyncIo();
   auto& scope = io.waitScope;
   auto& timer = io.provider->getTimer();
+  scope.setBusyPollInterval(BUSY_POLL_INTERVAL);
 
   // 1. Connect to bothyd.  One message from it brings at most one descriptor.
   auto address = io.provider->getNetwork().parseAddress(kj::str("unix:", socket)).wait(scope);

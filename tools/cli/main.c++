@@ -17,6 +17,9 @@ namespace {
 
 constexpr int END_SIGNALS[] = {SIGINT, SIGTERM, SIGHUP};
 
+// Events that are handled before the loop looks for keys, signals and others' bytes, though there are more.
+constexpr kj::uint BUSY_POLL_INTERVAL = 64;
+
 class ProcessSignals final: public Signals {
 public:
   explicit ProcessSignals(kj::UnixEventPort& port) : port(port) {}
@@ -63,6 +66,7 @@ int run(kj::ArrayPtr<const kj::StringPtr> arguments) {
   RawTerminal::captureSignals();
 
   auto io = kj::setupAsyncIo();
+  io.waitScope.setBusyPollInterval(BUSY_POLL_INTERVAL);
   MessageOutput out(STDOUT_FILENO);
   MessageOutput errors(STDERR_FILENO);
   Console console(out, errors,
