@@ -13,6 +13,9 @@ using Terminal = import "terminal.capnp";
 interface Agent {
   # The bootstrap capability of an interactive lane and of one for commands.  A capability belongs to the lane it came
   # over.  All lanes show the same terminals.  What the lane's grant does not allow fails with FAILED.
+  #
+  # Who goes beyond one of these limits (limits.capnp) loses the lane: `maxLaneAnswers` calls under way, `maxLaneExports`
+  # capabilities kept, `maxGivenCapabilities` given, `maxMessageCapabilities` in a message, `maxUnansweredCalls` left unanswered.
 
   terminals @0 () -> (terminals :Terminal.Terminals);
   # With the verb `terminals`.

@@ -76,6 +76,8 @@ interface Files {
   # nothing else is said.
   #
   # Every operation may be called at any time, also concurrently; each is as atomic as its system call.
+  # Of `read`, `exportTree` and `importTree` `maxLaneTransfers` are under way on a lane, the others wait for their turn, and more
+  # than `maxWaitingTransfers` of those fail with OVERLOADED.  The limits of `Agent` count here too.
 
   stat @0 (path :Data, followLinks :Bool) -> (outcome :EntryOutcome);
   # What stands at `path`; without `followLinks` a symbolic link there is told as itself.

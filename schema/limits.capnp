@@ -83,6 +83,29 @@ const maxLaneTransfers :UInt32 = 8;
 const maxWaitingTransfers :UInt32 = 128;
 # Such calls that wait for their turn on one lane.  One more fails with OVERLOADED.
 
+const maxLaneAnswers :UInt32 = 1088;
+# Calls of a client's on one lane that it has not finished, or that are not answered yet; a program's `wait` is one for as long
+# as it runs.  As many as programs may run (`maxProcesses`), and some beside.  One more ends the lane.
+
+const maxLaneExports :UInt32 = 4096;
+# Capabilities of the agent's that a client keeps on one lane.  One more ends the lane.
+
+const maxLaneUnreadBytes :UInt32 = 4194304;
+# Answers that a client leaves unread on one lane: above it nothing more is read of the client until it has read.
+
+const maxMessageCapabilities :UInt32 = 64;
+# Capabilities in one message.  One more ends the connection.
+
+const maxGivenCapabilities :UInt32 = 4096;
+# Capabilities that one end of a connection has given and not been given back: sinks, viewers.  One more ends the connection.
+
+const maxUnansweredCalls :UInt32 = 2048;
+# Calls to one end of a connection, those of its sinks' methods say, that it leaves without an answer.  From half of it on
+# streams to it wait; one more ends the connection.
+
+const maxGraceMillis :UInt32 = 600000;
+# Between the order that a machine end and SIGKILL to what still runs.
+
 const maxGreetingWords :UInt64 = 512;
 # Size of a Hello, a Grant or a Welcome (4 KiB), in words.
 

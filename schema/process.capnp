@@ -101,7 +101,8 @@ enum SignalScope {
 }
 
 interface Processes {
-  # Starts programs.  Held by whoever may run code in the workspace.
+  # Starts programs.  Held by whoever may run code in the workspace.  A program whose `wait` is under way takes one of the
+  # `maxLaneAnswers` of its lane.
 
   exec @0 (command :Command, stdout :Stream.ByteSink, stderr :Stream.ByteSink, keep :Bool = false,
            requestId :Text, attempt :UInt32, stdoutFrom :UInt64, stderrFrom :UInt64)

@@ -63,7 +63,7 @@ interface System {
   # As of now.
 
   powerOff @2 (graceMillis :UInt32) -> ();
-  # Ends the machine in order: SIGTERM to every process, after `graceMillis` (at most 600000) SIGKILL,
+  # Ends the machine in order: SIGTERM to every process, after `graceMillis` (at most `maxGraceMillis`) SIGKILL,
   # unmount, sync, power off.  From the order on no program is started (`machineEnding`).  Returns when the
   # order was taken; the connection breaks some time later.  A second call may shorten the grace, never
   # lengthen it.  The answer may be lost: the machine may be gone before it was sent.

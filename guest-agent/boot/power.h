@@ -3,6 +3,8 @@
 #include <kj/async.h>
 #include <kj/timer.h>
 
+#include "schema/limits.capnp.h"
+
 namespace bothy {
 
 enum class Ending { POWER_OFF, REBOOT };
@@ -33,7 +35,7 @@ constexpr kj::Duration KILL_LIMIT = 2 * kj::SECONDS;
 constexpr kj::Duration ANSWER_LIMIT = 500 * kj::MILLISECONDS;
 
 // No grace is longer.
-constexpr kj::Duration MAX_GRACE = 600 * kj::SECONDS;
+constexpr kj::Duration MAX_GRACE = rpc::MAX_GRACE_MILLIS * kj::MILLISECONDS;
 
 // Ends the machine in order.
 class Power {

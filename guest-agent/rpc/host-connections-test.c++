@@ -34,6 +34,7 @@ class SomeFiles final: public rpc::Files::Server {
 
 class SomeSystem final: public rpc::System::Server {
   kj::Promise<void> report(ReportContext context) override { return kj::READY_NOW; }
+  kj::Promise<void> health(HealthContext context) override { return kj::NEVER_DONE; }
 };
 
 // Real streams and facets, virtual time.
@@ -280,6 +281,25 @@ TEST_CASE("the control lane tells of lanes, and ends them") {
   auto events = agent.eventsRequest();
   auto list = events.send().wait(f.scope);
   CHECK(list.getEvents()[list.getEvents().size() - 1].getWhat() == rpc::LaneEvent::What::ORDERED);
+}
+
+TEST_CASE("S01 a lane has as many calls under way as limits.capnp says, and ends with one more") {
+  Fixture f;
+  auto lane = f.enter();
+  f.ping(*lane);
+  auto agent = lane->bootstrap().castAs<rpc::AgentControl>();
+  kj::Vector<kj::Promise<void>> calls;
+  auto call = [&]() { calls.add(agent.healthRequest().send().ignoreResult()); };
+  // Of many messages only some are read in a turn.
+  auto settle = [&]() {
+    for (kj::uint i = 0; i < rpc::MAX_LANE_ANSWERS; i++) f.pass(1 * kj::MILLISECONDS);
+  };
+  while (calls.size() < rpc::MAX_LANE_ANSWERS) call();
+  settle();
+  CHECK_FALSE(lane->hasEnded());
+  call();
+  settle();
+  CHECK(lane->hasEnded());
 }
 
 TEST_CASE("a lane is closed when its lifetime is over") {

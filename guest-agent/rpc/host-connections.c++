@@ -9,13 +9,11 @@
 namespace bothy {
 namespace {
 
-// Of whoever has a lane.  A client that reads nothing is not read either, with so much on its way to it.
-constexpr size_t CLIENT_QUEUE_BYTES = 4 * 1024 * 1024;
-// An answer that is waited for or kept takes some 5 KiB here: as many as programs may run, and some beside.
-constexpr kj::uint CLIENT_ANSWERS = rpc::MAX_PROCESSES + 64;
-constexpr kj::uint CLIENT_EXPORTS = 4 * 1024;
+// Of whoever has a lane.  An answer that is waited for or kept takes some 5 KiB here.
 constexpr GuardRules CLIENT_RULES = {GuardRules::Peer::ASKS, rpc::MAX_MESSAGE_WORDS,
-                                     CLIENT_QUEUE_BYTES, CLIENT_ANSWERS, CLIENT_EXPORTS};
+                                     rpc::MAX_LANE_UNREAD_BYTES, rpc::MAX_LANE_ANSWERS,
+                                     rpc::MAX_LANE_EXPORTS};
+static_assert(rpc::MAX_LANE_ANSWERS > rpc::MAX_PROCESSES);
 
 kj::Own<capnp::MallocMessageBuilder> welcome(uint16_t generation) {
   auto message = kj::heap<capnp::MallocMessageBuilder>();

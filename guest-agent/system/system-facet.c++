@@ -2,15 +2,14 @@
 
 #include <kj/debug.h>
 
+#include "schema/limits.capnp.h"
 #include "system/health.h"
 
 namespace bothy {
 namespace {
 
-constexpr uint32_t MAX_GRACE_MILLIS = 600000;
-
 kj::Duration graceFrom(uint32_t millis) {
-  KJ_REQUIRE(millis <= MAX_GRACE_MILLIS, "graceMillis is over its limit", millis);
+  KJ_REQUIRE(millis <= rpc::MAX_GRACE_MILLIS, "graceMillis is over its limit", millis);
   return millis * kj::MILLISECONDS;
 }
 

@@ -7,6 +7,7 @@
 #include <kj/map.h>
 #include <kj/timer.h>
 
+#include "schema/limits.capnp.h"
 #include "wire/read-receipts.h"
 
 namespace bothy {
@@ -97,13 +98,13 @@ public:
   static constexpr kj::Duration TURN_TIME = 1 * kj::MILLISECONDS;
   // Capabilities in a message of the peer's, and steps from an answer to what is meant in it.  Both are lists that a message can make
   // as long as its limit without a byte of theirs, and the RPC system keeps them whole.
-  static constexpr kj::uint MAX_CAPABILITIES = 64;
+  static constexpr kj::uint MAX_CAPABILITIES = rpc::MAX_MESSAGE_CAPABILITIES;
   static constexpr kj::uint MAX_TRANSFORM = 16;
   // Capabilities that the peer gave and has not been given back.
-  static constexpr kj::uint MAX_IMPORTS = 4096;
+  static constexpr kj::uint MAX_IMPORTS = rpc::MAX_GIVEN_CAPABILITIES;
   // Calls of ours that the peer leaves without a Return: each takes some KiB here for as long, also when its caller has given it
   // up.  From half of it on, streams wait.
-  static constexpr kj::uint MAX_QUESTIONS = 2048;
+  static constexpr kj::uint MAX_QUESTIONS = rpc::MAX_UNANSWERED_CALLS;
   // How often it is looked whether there is room: twice as long after each time, within these bounds.
   static constexpr kj::Duration LEAST_QUEUE_PAUSE = 10 * kj::MILLISECONDS;
   static constexpr kj::Duration MOST_QUEUE_PAUSE = 160 * kj::MILLISECONDS;
