@@ -8,9 +8,9 @@
 
 namespace bothy {
 
-// Makes the host's device look whether the host's ends of lanes are still there (VsockStream::sendCreditUpdate()): when
-// nothing has come for so long though something that was written may not have been read, a few times after the last write, and
-// then at longer times.  A lane on which all has surely been read is left alone: the device tells its end.
+// Sends credit updates (VsockStream::sendCreditUpdate()) on lanes where something written may be unread and nothing has come:
+// FIRST_UPDATES of them FIRST_PAUSE apart, then one each LONGEST_PAUSE.  The host's device then notices that the host's end of the
+// lane is gone.  A lane on which all was read needs none.
 class CreditUpdates final {
 public:
   static constexpr kj::Duration FIRST_PAUSE = 300 * kj::MILLISECONDS;
