@@ -55,8 +55,8 @@ struct World {
   kj::AsyncIoContext io = kj::setupAsyncIo();
   kj::WaitScope& scope = io.waitScope;
   kj::TimerImpl timer{kj::origin<kj::TimePoint>()};
-  kj::Array<const kj::byte> secret = kj::heapArray<const kj::byte>(rpc::SECRET_BYTES);
-  GateKey key{kj::heapArray<const kj::byte>(secret)};
+  const kj::byte secret[rpc::SECRET_BYTES] = {7};
+  GateKey key{kj::heapArray<const kj::byte>(secret, sizeof(secret))};
   class SomeSystem final: public rpc::System::Server {};
   Rooms rooms{nullptr, nullptr, kj::heap<SomeSystem>(),
               [](kj::StringPtr) -> kj::Maybe<kj::Own<rpc::Files::Server>> { return nullptr; }};
