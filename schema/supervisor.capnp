@@ -66,9 +66,10 @@ interface Supervisor {
       stalled @4 :Text;
       # The machine runs and stands still, see `WorkspaceInfo.stalled`: why, for people.
       unsupported @5 :Text;
-      # What is wanted is not offered: which, for people.
+      # What is wanted is not offered, or not valid: which, for people.
       agentTooOld @6 :UInt16;
-      # The machine's agent speaks this generation, which cannot express what is wanted: it can after the next start.
+      # The machine's agent speaks this generation, which cannot express what is wanted: it can after the next start.  Not told
+      # yet: the oldest generation that is served can express all that is offered.
     }
   }
 
@@ -175,24 +176,26 @@ enum FileAccess {
 interface Lane {
   # A lane's life, and its descriptor: the capability comes with a connected stream socket (SCM_RIGHTS; `getFd` in Cap'n Proto's
   # C++), at which the workspace's agent says its Welcome (lane.capnp) and then speaks RPC.  bothyd has said Hello and
-  # Grant, and reads and writes nothing on it.  Non-blocking; an answer in which no descriptor comes is to be asked for again.
+  # Grant, and reads and writes nothing on it.  Non-blocking, with an SO_RCVLOWAT of 1; an answer in which no descriptor comes is to be
+  # asked for again.
   #
-  # Dropping the capability, or the connection to bothyd that it came over, ends the lane.  bothyd's own end does not: then
-  # the lane lives for as long as its descriptor is open.
+  # Dropping the capability, or the connection to bothyd that it came over, ends the lane.  Closing the descriptor does not, for bothyd
+  # has a copy of it.  bothyd's own end ends no lane: from then on the lane lives for as long as its descriptor is open.
 
   whenEnded @0 () -> (reason :LaneEnd);
-  # Returns when the lane has ended.
+  # Returns when the lane has ended.  Fails with DISCONNECTED when bothyd or the connection to it ends.  A call that waits holds the
+  # lane, as the capability does.
 }
 
 enum LaneEnd {
-  closed @0;          # by its client
+  closed @0;          # by its client; not told yet: whoever drops the capability hears nothing more of the lane
   revoked @1;         # by bothyd, when its client may not have it any more; not told yet: no right is withdrawn so far
   expired @2;         # its lifetime was over
   stopped @3;         # the machine has ended
   stalled @4;         # the machine stands still
   paused @5;          # the machine was paused; not told yet: no machine is paused so far
   deviceReplaced @6;  # the machine's vsock device has failed or was replaced: ask for another lane
-  agentGone @7;       # the agent closed it
+  agentGone @7;       # the agent closed it, or the client shut its socket down (shutdown(2))
 }
 
 struct Finding {

@@ -9,6 +9,9 @@
 
 namespace bothy {
 
+// How long it may take to reach an agent: dials, Hello, Grant and Welcome, with what is tried again.
+constexpr kj::Duration HELLO_LIMIT = 5 * kj::SECONDS;
+
 // The host's end of one VM's agent: the control lane, opened when first wanted, and lanes for others.
 // Dropping it fails every call that waits with DISCONNECTED; lanes that were given away go on.
 class AgentLink {
@@ -36,8 +39,6 @@ public:
   };
   virtual kj::Promise<OpenedLane> openLane(LaneGrant grant) = 0;
 };
-
-constexpr kj::Duration HELLO_LIMIT = 5 * kj::SECONDS;
 
 // `dial` opens a stream to the agent's port.  Lanes are numbered from `firstLane` on, which no earlier link of the same boot
 // has reached.  `ended` is called when the agent reports that a lane has ended, see LaneReports.

@@ -8,6 +8,19 @@
 
 namespace bothy {
 
+// Spares that are kept.
+constexpr size_t KEPT_SPARES = 1;
+// After one was taken, before the next is dialled: the guest has the first call of whoever took it to answer.
+constexpr kj::Duration SPARE_PAUSE = 50 * kj::MILLISECONDS;
+// Dials under way at a time.
+constexpr kj::uint MAX_DIALS = 8;
+// How long a dial may take before another is begun beside it: a machine that boots, or has a new device, loses some.
+constexpr kj::Duration SLOW_DIAL = 2 * kj::SECONDS;
+// At most so many dials are repeated so; the rest of MAX_DIALS is left for new clients.
+constexpr kj::uint MAX_REPEATED_DIALS = 4;
+// After it nobody answers a dial any more.
+constexpr kj::Duration DIAL_LIMIT = 20 * kj::SECONDS;
+
 // Connections to one machine's agent that have said Hello and wait for their Grant (schema/lane.capnp).  Once one was
 // taken, it keeps another ready.
 //
@@ -61,18 +74,5 @@ private:
   void dropTakersWhoLeft();
   void taskFailed(kj::Exception&& exception) override;
 };
-
-// Spares that are kept.
-constexpr size_t KEPT_SPARES = 1;
-// After one was taken, before the next is dialled: the guest has the first call of whoever took it to answer.
-constexpr kj::Duration SPARE_PAUSE = 50 * kj::MILLISECONDS;
-// Dials under way at a time.
-constexpr kj::uint MAX_DIALS = 8;
-// After it another dial is begun beside one that somebody waits for: a machine that boots, or has a new device, swallows some.
-constexpr kj::Duration SLOW_DIAL = 2 * kj::SECONDS;
-// So many slow ones at most have another begun beside them: where all are swallowed, new clients have the rest.
-constexpr kj::uint MAX_REPEATED_DIALS = 4;
-// After it nobody answers a dial any more.
-constexpr kj::Duration DIAL_LIMIT = 20 * kj::SECONDS;
 
 }  // namespace bothy

@@ -53,6 +53,7 @@ kj::OneOf<LaneGrant, kj::StringPtr> grantFor(rpc::LaneRequest::Reader wanted,
                                              const ClientIdentity& client) {
   using Verb = rpc::Verb;
   LaneGrant grant;
+  // With the pid, so that sessions of an earlier bothyd are never this one's.
   grant.session = kj::str("client ", getpid(), ".", client.number);
   grant.actor = kj::str("uid ", client.uid);
   if (wanted.getLifetimeMillis() > 0) {

@@ -9,6 +9,11 @@
 
 namespace bothy {
 
+// Watches of events that a client may hold.
+constexpr kj::uint MAX_HELD_WATCHES = 64;
+
+constexpr uint32_t MAX_GRACE_MILLIS = 600000;
+
 // The bootstrap capability of a client's connection.
 class SupervisorFacet final: public rpc::Supervisor::Server {
 public:
@@ -53,10 +58,5 @@ private:
 
   void describe(rpc::WorkspaceInfo::Builder info, Workspace& workspace);
 };
-
-// Watches of events that a client may hold.
-constexpr kj::uint MAX_HELD_WATCHES = 64;
-
-constexpr uint32_t MAX_GRACE_MILLIS = 600000;
 
 }  // namespace bothy

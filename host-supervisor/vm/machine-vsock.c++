@@ -24,7 +24,7 @@ constexpr int ATTEMPTS = 10;
 constexpr kj::Duration WORKER_CHECK_PAUSE = 500 * kj::MILLISECONDS;
 // The same while nothing is dialled.
 constexpr kj::Duration WORKER_WATCH_PAUSE = 2 * kj::SECONDS;
-// A guest that does not end its lanes keeps its host busy no more often.
+// Least time between two replacements for lanes that do not end.
 constexpr kj::Duration RENEWAL_PAUSE = 10 * kj::SECONDS;
 
 // A path as a JSON string.

@@ -27,7 +27,7 @@ public:
 
   // Fails with DISCONNECTED while nothing listens there, or the device is away.
   kj::Promise<kj::Own<kj::AsyncIoStream>> dial(uint32_t port);
-  // A device that loses a dial midway may end with it.
+  // Whether a dial is under way: a process that ends then may end the device with it.
   bool isDialling() const { return dialling > 0; }
 
   // Ends every stream, at most once in a while; see RunningVm::renewVsock().
@@ -48,7 +48,7 @@ private:
   HostAbilities::Vsock kind;
   kj::Maybe<kj::Own<ProcessHandle>> device;
   bool isUp = false;
-  // The absence of a worker means something.
+  // Whether this device has had a worker; only then does its absence mean that it failed.
   bool isWorkerKnown = false;
   kj::uint dialling = 0;
   kj::Maybe<kj::TimePoint> lastRenewal;
