@@ -1,5 +1,9 @@
 // How lanes end, and what becomes of their machine's vsock device.
 
+#include <kj/debug.h>
+#include <poll.h>
+#include <unistd.h>
+
 #include <catch2/catch_test_macros.hpp>
 
 #include "control/lane-keeper.h"
@@ -21,6 +25,82 @@ void pass(Fixture& f, kj::Duration time) {
 void openAndDrop(Fixture& f) {
   auto connected = f.connect("demo").wait(f.scope);
   f.open(connected.getLane());
+}
+
+TEST_CASE("P09 each reason why a lane ended is told") {
+  Fixture f;
+  f.create("demo").wait(f.scope);
+  constexpr uint64_t LIFETIME_MILLIS = 5000;
+  auto request = f.supervisor().connectRequest();
+  request.setName("demo");
+  request.initWanted().setCommands();
+  request.getWanted().setLifetimeMillis(LIFETIME_MILLIS);
+  auto connected = request.send().wait(f.scope);
+  auto ending = connected.getLane().whenEndedRequest().send();
+  pass(f, LIFETIME_MILLIS / 2 * kj::MILLISECONDS);
+  REQUIRE_FALSE(ending.poll(f.scope));
+  auto machine = KJ_ASSERT_NONNULL(f.find("demo")->machine());
+
+  rpc::LaneEnd expected{};
+  SECTION("its lifetime is over") {
+    expected = rpc::LaneEnd::EXPIRED;
+    pass(f, LIFETIME_MILLIS / 2 * kj::MILLISECONDS);
+  }
+  SECTION("the machine stands still") {
+    expected = rpc::LaneEnd::STALLED;
+    f.driver.stall(f.driver.running()[0]);
+  }
+  SECTION("the machine has ended") {
+    expected = rpc::LaneEnd::STOPPED;
+    auto stop = f.supervisor().stopRequest();
+    stop.setName("demo");
+    stop.send().wait(f.scope);
+    f.served.clear();
+  }
+  SECTION("the device was replaced, and all lanes of the machine with it") {
+    expected = rpc::LaneEnd::DEVICE_REPLACED;
+    f.served.clear();
+  }
+  SECTION("the agent closed it, and no other") {
+    expected = rpc::LaneEnd::AGENT_GONE;
+    for (auto& agent : f.served) {
+      if (agent->grants.empty()) continue;
+      if (agent->grants[0].purpose == rpc::Purpose::COMMANDS) agent->breakConnections();
+    }
+    CHECK(machine->isLinked());
+  }
+  // A thread hears of hang-ups.
+  for (int i = 0; i < 3000 && !ending.poll(f.scope); i++) {
+    f.io.provider->getTimer().afterDelay(10 * kj::MILLISECONDS).wait(f.scope);
+    f.advance(10 * kj::MILLISECONDS);
+  }
+  REQUIRE(ending.poll(f.scope));
+  CHECK(ending.wait(f.scope).getReason() == expected);
+  // Whoever asks later gets the same.
+  CHECK(connected.getLane().whenEndedRequest().send().wait(f.scope).getReason() == expected);
+}
+
+TEST_CASE("S26 a lane is held by the call that waits for its end, as by the capability") {
+  Fixture f;
+  f.create("demo").wait(f.scope);
+  auto connected = f.connect("demo").wait(f.scope);
+  int copy;
+  KJ_SYSCALL(copy = dup(KJ_ASSERT_NONNULL(connected.getLane().getFd().wait(f.scope))));
+  kj::AutoCloseFd socket(copy);
+  auto hasEnded = [&]() {
+    f.settle();
+    pollfd look = {socket, POLLRDHUP, 0};
+    KJ_SYSCALL(poll(&look, 1, 0));
+    return look.revents != 0;
+  };
+  kj::Maybe<kj::Promise<void>> waiting =
+      connected.getLane().whenEndedRequest().send().ignoreResult();
+  {
+    auto dropped = kj::mv(connected);
+  }
+  CHECK_FALSE(hasEnded());
+  waiting = nullptr;
+  CHECK(hasEnded());
 }
 
 TEST_CASE("S26 a lane that ends when it is to leaves its machine's device alone") {

@@ -79,34 +79,6 @@ TEST_CASE("P41 a lane outlives a bothyd that was killed, and ends with its clien
   CHECK(recv(elsewhere, &byte, 1, MSG_DONTWAIT | MSG_PEEK) == 0);
 }
 
-TEST_CASE("P09 a lane that ends says why") {
-  Fixture f;
-  f.create("demo").wait(f.scope);
-  auto request = f.supervisor().connectRequest();
-  request.setName("demo");
-  request.initWanted().setCommands();
-  request.getWanted().setLifetimeMillis(5000);
-  auto limited = request.send().wait(f.scope);
-  auto connected = f.connect("demo").wait(f.scope);
-  auto expiring = limited.getLane().whenEndedRequest().send();
-  auto ending = connected.getLane().whenEndedRequest().send();
-  CHECK_FALSE(expiring.poll(f.scope));
-  f.advance(5 * kj::SECONDS);
-  CHECK(expiring.wait(f.scope).getReason() == rpc::LaneEnd::EXPIRED);
-  CHECK_FALSE(ending.poll(f.scope));
-  auto stop = f.supervisor().stopRequest();
-  stop.setName("demo");
-  stop.send().wait(f.scope);
-  f.served.clear();
-  // A thread hears of it.
-  for (int i = 0; i < 3000 && !ending.poll(f.scope); i++) {
-    f.io.provider->getTimer().afterDelay(10 * kj::MILLISECONDS).wait(f.scope);
-    f.advance(1 * kj::SECONDS);
-  }
-  REQUIRE(ending.poll(f.scope));
-  CHECK(ending.wait(f.scope).getReason() == rpc::LaneEnd::STOPPED);
-}
-
 // Whether two descriptors are of one file.
 bool isSameFile(int one, int other) {
   struct stat first, second;
