@@ -106,7 +106,7 @@ TEST_CASE("a lane for another is granted as it is wanted, and left to whoever ge
   grant.session = kj::str("a session");
   grant.verbs = {rpc::Verb::PROGRAMS};
   auto opened = link->openLane(kj::mv(grant)).wait(machine.scope);
-  CHECK(opened.number == FIRST_LANE + 1);
+  CHECK(opened.grant.lane == FIRST_LANE + 1);
   // It goes on without the link.
   link = nullptr;
   Lane lane(kj::mv(opened.stream), machine.timer);

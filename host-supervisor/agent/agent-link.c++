@@ -31,13 +31,14 @@ kj::Exception disconnected(kj::StringPtr why) {
                              ": install an image that fits, or another bothyd")));
 }
 
-void requireWelcome(const LaneAnswer& answer) {
+// Returns the generation that is spoken.
+uint16_t requireWelcome(const LaneAnswer& answer) {
   KJ_SWITCH_ONEOF(answer) {
     KJ_CASE_ONEOF(generation, uint16_t) {
       if (generation < rpc::OLDEST_GENERATION || generation > rpc::GENERATION) {
         refuseGeneration("the workspace's agent speaks", generation);
       }
-      return;
+      return generation;
     }
     KJ_CASE_ONEOF(refused, LaneRefused) {
       if (refused.why == rpc::Refusal::GENERATION_TOO_OLD) {
@@ -49,6 +50,7 @@ void requireWelcome(const LaneAnswer& answer) {
       KJ_FAIL_REQUIRE("the workspace's agent refuses its control lane", refused.why);
     }
   }
+  KJ_UNREACHABLE;
 }
 
 class AgentLinkImpl final: public AgentLink {
@@ -68,6 +70,11 @@ public:
 
   kj::Promise<rpc::AgentControl::Client> control() override {
     return canceler.wrap(control(HELLO_LIMIT, Tries::UNTIL_LIMIT));
+  }
+
+  kj::Promise<uint16_t> generation() override {
+    return canceler.wrap(
+        control(HELLO_LIMIT, Tries::UNTIL_LIMIT).then([this](auto&&) { return spoken; }));
   }
 
   kj::Promise<void> ready() override { return canceler.wrap(untilReady()); }
@@ -98,6 +105,7 @@ private:
   LaneStock stock;
   LaneReports reports;
   kj::Maybe<kj::Own<Lane>> lane;
+  uint16_t spoken = 0;                    // on `lane`, or the one before it
   kj::Promise<void> following = nullptr;  // of the reports, over `lane`
   bool opening = false;
   kj::Maybe<kj::ForkedPromise<void>> attempt;
@@ -154,7 +162,7 @@ private:
 
   kj::Promise<void> openControl(const LaneGrant& grant) {
     auto opened = kj::heap<Lane>(co_await open(grant), timer, Lane::Use::CONTROL);
-    requireWelcome(co_await opened->answer());
+    spoken = requireWelcome(co_await opened->answer());
     following = reports.follow(bootstrapOf(*opened)).eagerlyEvaluate([](kj::Exception&&) {});
     lane = kj::mv(opened);
   }
@@ -162,7 +170,7 @@ private:
   kj::Promise<OpenedLane> openUntilLimit(LaneGrant grant) {
     auto stream = co_await repeat<kj::Own<kj::AsyncIoStream>>(
         HELLO_LIMIT, Tries::UNTIL_LIMIT, [this, &grant]() { return open(grant); });
-    co_return OpenedLane{grant.lane, kj::mv(stream)};
+    co_return OpenedLane{kj::mv(grant), kj::mv(stream)};
   }
 
   kj::Promise<kj::Own<kj::AsyncIoStream>> open(const LaneGrant& grant) {

@@ -31,10 +31,13 @@ public:
   // Waits for a VM that is booting: tries again until it answers.  No deadline of its own.
   virtual kj::Promise<void> ready() = 0;
 
+  // The protocol generation that is spoken with the agent.  Opens the control lane if need be, and fails as control() does.
+  virtual kj::Promise<uint16_t> generation() = 0;
+
   // A connection for which `grant` was said, with a lane number of this link's: whoever gets it reads the Welcome.
   // Fails with DISCONNECTED when the agent cannot be reached within HELLO_LIMIT.
   struct OpenedLane {
-    uint64_t number;
+    LaneGrant grant;
     kj::Own<kj::AsyncIoStream> stream;
   };
   virtual kj::Promise<OpenedLane> openLane(LaneGrant grant) = 0;

@@ -24,7 +24,7 @@ struct RawClient: public Fixture {
     raw = kj::mv(pipe.ends[1]);
     connection =
         kj::heap<ClientConnection>(kj::mv(pipe.ends[0]), lanes.descriptors,
-                                   kj::heap<SupervisorFacet>(rooms(), ClientIdentity{2, 0, 0}),
+                                   kj::heap<SupervisorFacet>(rooms(), ClientIdentity{2, 0, 0, 0}),
                                    io.provider->getTimer(), budget);
     CHECK(isTaken([](auto message) { message.initBootstrap().setQuestionId(0); }));
   }

@@ -2,7 +2,6 @@
 
 #include <capnp/serialize-async.h>
 #include <kj/async-io.h>
-#include <sys/types.h>
 
 #include "control/descriptor-table.h"
 #include "wire/message-budget.h"
@@ -62,13 +61,6 @@ private:
   MessageGuard guard;
   RpcNetwork network;
   capnp::RpcSystem<capnp::rpc::twoparty::VatId> system;
-};
-
-// Who is at the other end of a connection, as the kernel has it (SO_PEERCRED), and which of bothyd's clients that is.
-struct ClientIdentity {
-  uint64_t number;
-  pid_t pid;  // 0: not known
-  uid_t uid;
 };
 
 }  // namespace bothy

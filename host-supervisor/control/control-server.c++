@@ -20,7 +20,7 @@ ClientIdentity identify(kj::AsyncIoStream& stream, uint64_t number) {
   uint length = sizeof(peer);
   // One that is no socket, in a test, does not tell.
   kj::runCatchingExceptions([&]() { stream.getsockopt(SOL_SOCKET, SO_PEERCRED, &peer, &length); });
-  return {number, peer.pid, peer.uid};
+  return {number, peer.pid, peer.uid, peer.gid};
 }
 
 // Where the kernel can, it tells a client that bothyd takes none; elsewhere a DescriptorFilter closes what comes.  connect(2) copies

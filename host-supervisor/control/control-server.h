@@ -5,6 +5,7 @@
 #include <kj/timer.h>
 
 #include "control/client-connection.h"
+#include "control/client-identity.h"
 #include "schema/supervisor.capnp.h"
 
 namespace bothy {

@@ -62,7 +62,7 @@ TEST_CASE("S01 a client that was refused a watch is served as before, and so are
   Watcher w;
   w.hold(MAX_HELD_WATCHES);
   REQUIRE(w.refusal() != nullptr);
-  rpc::Supervisor::Client other = kj::heap<SupervisorFacet>(w.rooms(), ClientIdentity{2, 0, 0});
+  rpc::Supervisor::Client other = kj::heap<SupervisorFacet>(w.rooms(), ClientIdentity{2, 0, 0, 0});
   auto others = w.watch(other).wait(w.scope);
 
   const auto before = w.events->newest();

@@ -97,7 +97,7 @@ TEST_CASE("S01 lanes that are given up before they are written send nobody else'
   raw->setsockopt(SOL_SOCKET, SO_RCVBUF, &small, sizeof(small));
   pipe.ends[0]->setsockopt(SOL_SOCKET, SO_SNDBUF, &small, sizeof(small));
   ClientConnection connection(kj::mv(pipe.ends[0]), f.lanes.descriptors,
-                              kj::heap<SupervisorFacet>(f.rooms(), ClientIdentity{2, 0, 0}),
+                              kj::heap<SupervisorFacet>(f.rooms(), ClientIdentity{2, 0, 0, 0}),
                               f.io.provider->getTimer(), f.budget);
   auto write = [&](auto&& fill) {
     capnp::MallocMessageBuilder message;
@@ -174,8 +174,9 @@ TEST_CASE("S01 a lane whose close lasts for long holds the event loop up for nob
   auto stream =
       f.io.lowLevelProvider->wrapSocketFd(raw, kj::LowLevelAsyncIoProvider::TAKE_OWNERSHIP |
                                                    kj::LowLevelAsyncIoProvider::ALREADY_CLOEXEC);
-  auto lane = f.lanes.keep({1000, kj::mv(stream)}, KJ_ASSERT_NONNULL(f.find("demo")->machine()),
-                           {"commands", ClientIdentity{1, 0, 0}, nullptr});
+  auto lane =
+      f.lanes.keep({LaneGrant(), kj::mv(stream)}, KJ_ASSERT_NONNULL(f.find("demo")->machine()),
+                   {ClientIdentity{1, 0, 0, 0}});
   lingering.socket = nullptr;
   const auto begin = clock.now();
   {

@@ -1,9 +1,12 @@
 #include "control/lane-keeper.h"
 
+#include <capnp/schema.h>
 #include <kj/debug.h>
+#include <kj/vector.h>
 #include <sys/socket.h>
 
 #include "control/socket-peer.h"
+#include "wire/escape.h"
 
 namespace bothy {
 namespace {
@@ -30,6 +33,28 @@ bool isUrgent(rpc::LaneEnd why) {
     default:
       return true;
   }
+}
+
+void logBegin(kj::StringPtr workspace, const LaneGrant& grant, const ClientIdentity& client) {
+  kj::Vector<kj::StringPtr> names;
+  for (auto verb : capnp::Schema::from<rpc::Verb>().getEnumerants()) {
+    if (grant.verbs.has(static_cast<rpc::Verb>(verb.getOrdinal()))) {
+      names.add(verb.getProto().getName());
+    }
+  }
+  const auto verbs = kj::strArray(names, ", ");
+  auto lifetimeMillis = kj::str("unlimited");
+  KJ_IF_MAYBE (lifetime, grant.lifetime) lifetimeMillis = kj::str(*lifetime / kj::MILLISECONDS);
+  const auto lane = grant.lane;
+  const auto pid = client.pid;
+  const auto uid = client.uid;
+  const auto gid = client.gid;
+  kj::StringPtr session = grant.session, actor = grant.actor;
+  const auto purpose = grant.purpose;
+  // The client's own words come last, so that they pass for no other part of the line.
+  const auto user = escapeGuestText(grant.user);
+  KJ_LOG(INFO, "a lane begins", workspace, lane, pid, uid, gid, session, actor, purpose, verbs,
+         lifetimeMillis, user);
 }
 
 }  // namespace
@@ -78,6 +103,7 @@ private:
   kj::Promise<void> pause = nullptr;
 
   void onHangUp() override;
+  void logEnd(rpc::LaneEnd why) const;
   void close();
 };
 
@@ -121,7 +147,7 @@ private:
 LaneKeeper::Facet::Facet(LaneKeeper& keeper, AgentLink::OpenedLane lane,
                          kj::Own<MachineLanes> siblingsParam, Terms termsParam)
     : keeper(keeper),
-      number(lane.number),
+      number(lane.grant.lane),
       siblings(kj::mv(siblingsParam)),
       terms(kj::mv(termsParam)),
       fd(SharedFd::duplicateOf(KJ_REQUIRE_NONNULL(lane.stream->getFd(), "a lane is no socket"))),
@@ -129,9 +155,8 @@ LaneKeeper::Facet::Facet(LaneKeeper& keeper, AgentLink::OpenedLane lane,
   // The reader's own setting, which it sets as it likes.
   const int oneByte = 1;
   KJ_SYSCALL(setsockopt(fd.get(), SOL_SOCKET, SO_RCVLOWAT, &oneByte, sizeof(oneByte)));
-  KJ_LOG(INFO, "a lane begins", siblings->machine->workspaceName(), number, terms.purpose,
-         terms.client.number, terms.client.pid, terms.client.uid);
-  KJ_IF_MAYBE (lifetime, terms.lifetime) {
+  logBegin(siblings->machine->workspaceName(), lane.grant, terms.client);
+  KJ_IF_MAYBE (lifetime, lane.grant.lifetime) {
     expiry = keeper.timer.afterDelay(*lifetime)
                  .then([this]() { end(rpc::LaneEnd::EXPIRED); })
                  .eagerlyEvaluate(nullptr);
@@ -142,7 +167,7 @@ LaneKeeper::Facet::Facet(LaneKeeper& keeper, AgentLink::OpenedLane lane,
 
 LaneKeeper::Facet::~Facet() noexcept(false) {
   if (reason == nullptr) {
-    KJ_LOG(INFO, "a lane ends with its client", siblings->machine->workspaceName(), number);
+    logEnd(rpc::LaneEnd::CLOSED);
     close();
   }
 }
@@ -156,10 +181,16 @@ void LaneKeeper::Facet::onHangUp() {
 void LaneKeeper::Facet::end(rpc::LaneEnd why) {
   if (reason != nullptr) return;
   reason = why;
-  KJ_LOG(INFO, "a lane ends", siblings->machine->workspaceName(), number, why);
+  logEnd(why);
   if (why != rpc::LaneEnd::EXPIRED) expiry = nullptr;
   close();
   KJ_IF_MAYBE (a, awaited) a->fulfiller->fulfill();
+}
+
+void LaneKeeper::Facet::logEnd(rpc::LaneEnd why) const {
+  const auto workspace = siblings->machine->workspaceName();
+  const auto lane = number;
+  KJ_LOG(INFO, "a lane ends", workspace, lane, why);
 }
 
 void LaneKeeper::Facet::close() {

@@ -4,7 +4,8 @@
 #include <kj/refcount.h>
 #include <kj/timer.h>
 
-#include "control/client-connection.h"
+#include "control/client-identity.h"
+#include "control/descriptor-table.h"
 #include "loop/hang-up-watch.h"
 #include "loop/shared-fd.h"
 #include "schema/supervisor.capnp.h"
@@ -43,15 +44,14 @@ public:
   // To be taken before a lane is opened, and kept until it is closed.  Fails with OVERLOADED where the client has as many as it may.
   kj::Own<Place> requireRoom(const ClientIdentity& client);
 
-  // What was asked for, and by whom.
+  // Who has it.
   struct Terms {
-    kj::StringPtr purpose;
     ClientIdentity client;
-    kj::Maybe<kj::Duration> lifetime;
     // None: it counts as nobody's.
     kj::Maybe<kj::Own<Place>> place = nullptr;
   };
-  // The capability that comes with the lane's descriptor, see Lane in supervisor.capnp.
+  // The capability that comes with the lane's descriptor, see Lane in supervisor.capnp.  Logs when the lane begins, with all that was
+  // granted, and when it ends, with the reason.
   rpc::Lane::Client keep(AgentLink::OpenedLane lane, kj::Own<Machine> machine, Terms terms);
 
   // Of the lanes, for clients' connections.

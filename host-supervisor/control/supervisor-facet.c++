@@ -1,10 +1,10 @@
 #include "control/supervisor-facet.h"
 
 #include <kj/debug.h>
-#include <unistd.h>
 
 #include "control/event-watch.h"
 #include "control/translation.h"
+#include "control/wanted-lane.h"
 #include "schema/limits.capnp.h"
 
 namespace bothy {
@@ -35,63 +35,15 @@ kj::Maybe<kj::Own<Progress>> progressOf(Params params) {
   return kj::Own<Progress>(kj::heap<RpcProgress>(params.getProgress()));
 }
 
-kj::StringPtr nameOf(rpc::LaneRequest::Reader wanted) {
-  switch (wanted.which()) {
-    case rpc::LaneRequest::INTERACTIVE:
-      return "interactive";
-    case rpc::LaneRequest::COMMANDS:
-      return "commands";
-    case rpc::LaneRequest::FILES:
-      return "files";
-    default:
-      return "nothing";
+// A lane for which `grant` was said; or the generation that the agent speaks, which is older than `oldest`.
+kj::Promise<kj::OneOf<AgentLink::OpenedLane, uint16_t>> openLane(Machine& machine, LaneGrant grant,
+                                                                 uint16_t oldest) {
+  // No older one is served.
+  if (oldest > rpc::OLDEST_GENERATION) {
+    const auto spoken = co_await machine.generation();
+    if (spoken < oldest) co_return spoken;
   }
-}
-
-// Who may open the socket may do all that is asked for here.
-kj::OneOf<LaneGrant, kj::StringPtr> grantFor(rpc::LaneRequest::Reader wanted,
-                                             const ClientIdentity& client) {
-  using Verb = rpc::Verb;
-  LaneGrant grant;
-  // With the pid, so that sessions of an earlier bothyd are never this one's.
-  grant.session = kj::str("client ", getpid(), ".", client.number);
-  grant.actor = kj::str("uid ", client.uid);
-  if (wanted.getLifetimeMillis() > 0) {
-    if (wanted.getLifetimeMillis() > rpc::MAX_LANE_LIFETIME_MILLIS) {
-      return "lifetimeMillis must be at most 3153600000000 (100 years)"_kj;
-    }
-    grant.lifetime = wanted.getLifetimeMillis() * kj::MILLISECONDS;
-  }
-  switch (wanted.which()) {
-    case rpc::LaneRequest::INTERACTIVE:
-      grant.purpose = rpc::Purpose::INTERACTIVE;
-      grant.verbs = {Verb::MACHINE, Verb::TERMINALS};
-      return kj::mv(grant);
-    case rpc::LaneRequest::COMMANDS:
-      grant.purpose = rpc::Purpose::COMMANDS;
-      grant.verbs = {Verb::MACHINE, Verb::PROGRAMS};
-      return kj::mv(grant);
-    case rpc::LaneRequest::FILES: {
-      grant.purpose = rpc::Purpose::FILES;
-      kj::StringPtr user = wanted.getFiles().getUser();
-      if (user.size() > rpc::MAX_LANE_NAME_BYTES) return "the name of the user is too long"_kj;
-      grant.user = kj::str(user);
-      switch (wanted.getFiles().getAccess()) {
-        case rpc::FileAccess::READ:
-          grant.verbs = {Verb::READ_FILES};
-          return kj::mv(grant);
-        case rpc::FileAccess::WRITE:
-          grant.verbs = {Verb::READ_FILES, Verb::WRITE_FILES};
-          return kj::mv(grant);
-        default:
-          return "a lane for files needs access to read or to write"_kj;
-      }
-    }
-    case rpc::LaneRequest::VIEW_TERMINALS:
-      return "lanes that only view terminals are not offered yet"_kj;
-    default:
-      return "a lane must be wanted for something"_kj;
-  }
+  co_return co_await machine.openLane(kj::mv(grant));
 }
 
 }  // namespace
@@ -103,6 +55,7 @@ SupervisorFacet::SupervisorFacet(const Rooms& rooms, ClientIdentity client)
       abilities(rooms.abilities),
       examiner(rooms.examiner),
       lanes(rooms.lanes),
+      newerVerbs(rooms.newerVerbs),
       programVersion(rooms.version),
       client(client) {}
 
@@ -199,21 +152,20 @@ kj::Promise<void> SupervisorFacet::connect(ConnectContext context) {
     context.getResults().initOutcome().setStalled(STALL_REASON);
     co_return;
   }
-  auto wanted = context.getParams().getWanted();
-  auto grant = grantFor(wanted, client);
+  auto grant = grantFor(context.getParams().getWanted(), client);
   KJ_IF_MAYBE (why, grant.tryGet<kj::StringPtr>()) {
     context.getResults().initOutcome().setUnsupported(*why);
     co_return;
   }
   // Taken before others may run.
   auto place = lanes.requireRoom(client);
-  auto lifetime = grant.get<LaneGrant>().lifetime;
-  kj::Maybe<AgentLink::OpenedLane> opened;
+  const auto oldest = oldestGenerationFor(grant.get<LaneGrant>(), newerVerbs);
+  kj::Maybe<kj::OneOf<AgentLink::OpenedLane, uint16_t>> opened;
   kj::Maybe<kj::String> fault;
   auto stalled = machine->onStall().catch_(
       [](kj::Exception&&) -> kj::Promise<void> { return kj::NEVER_DONE; });
-  co_await machine->openLane(kj::mv(grant.get<LaneGrant>()))
-      .then([&opened](AgentLink::OpenedLane&& lane) { opened = kj::mv(lane); },
+  co_await openLane(*machine, kj::mv(grant.get<LaneGrant>()), oldest)
+      .then([&opened](kj::OneOf<AgentLink::OpenedLane, uint16_t>&& lane) { opened = kj::mv(lane); },
             [&fault](kj::Exception&& e) { fault = kj::str(e.getDescription()); })
       .exclusiveJoin(kj::mv(stalled));
   const bool isNeither = opened == nullptr && fault == nullptr;
@@ -227,9 +179,14 @@ kj::Promise<void> SupervisorFacet::connect(ConnectContext context) {
     context.getResults().initOutcome().setUnreachable(*why);
     co_return;
   }
+  auto& lane = KJ_ASSERT_NONNULL(opened);
+  KJ_IF_MAYBE (generation, lane.tryGet<uint16_t>()) {
+    context.getResults().initOutcome().setAgentTooOld(*generation);
+    co_return;
+  }
   auto results = context.getResults();
-  results.setLane(lanes.keep(kj::mv(KJ_ASSERT_NONNULL(opened)), kj::mv(machine),
-                             {nameOf(wanted), client, lifetime, kj::mv(place)}));
+  results.setLane(lanes.keep(kj::mv(lane.get<AgentLink::OpenedLane>()), kj::mv(machine),
+                             {client, kj::mv(place)}));
   describe(results.initOutcome().initConnected(), *workspace);
 }
 

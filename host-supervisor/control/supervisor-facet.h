@@ -3,6 +3,7 @@
 #include <kj/refcount.h>
 
 #include "control/lane-keeper.h"
+#include "control/wanted-lane.h"
 #include "doctor/examiner.h"
 #include "schema/supervisor.capnp.h"
 #include "workspace/workspace-manager.h"
@@ -26,6 +27,8 @@ public:
     Examiner& examiner;
     LaneKeeper& lanes;
     kj::StringPtr version;  // bothyd's
+    // Rights that not every agent understands that is served; none so far.
+    kj::ArrayPtr<const VerbGeneration> newerVerbs = nullptr;
   };
   SupervisorFacet(const Rooms& rooms, ClientIdentity client);
 
@@ -36,6 +39,7 @@ private:
   const HostAbilities& abilities;
   Examiner& examiner;
   LaneKeeper& lanes;
+  const kj::ArrayPtr<const VerbGeneration> newerVerbs;
   kj::StringPtr programVersion;
   const ClientIdentity client;
   // Watches that the client holds; they may outlive this object.

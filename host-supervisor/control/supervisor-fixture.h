@@ -34,12 +34,14 @@ struct Fixture: public TestWorld {
   kj::Own<RpcConnection> client;
   kj::Maybe<rpc::Supervisor::Client> held;
   const LaneGrant* lastGrant = nullptr;
+  // Told to facets that are made from now on.
+  kj::ArrayPtr<const VerbGeneration> newerVerbs = nullptr;
 
   Fixture() { serve(); }
 
   // What facets serve.
   SupervisorFacet::Rooms rooms() {
-    return {*manager, *events, timer, driver.abilities(), examiner, lanes, "9.9.9"};
+    return {*manager, *events, timer, driver.abilities(), examiner, lanes, "9.9.9", newerVerbs};
   }
 
   // The present manager, over a new connection.
@@ -48,9 +50,10 @@ struct Fixture: public TestWorld {
     client = nullptr;
     server = nullptr;
     auto pipe = io.provider->newCapabilityPipe();
-    server = kj::heap<ClientConnection>(kj::mv(pipe.ends[0]), lanes.descriptors,
-                                        kj::heap<SupervisorFacet>(rooms(), ClientIdentity{1, 0, 0}),
-                                        io.provider->getTimer(), budget);
+    server =
+        kj::heap<ClientConnection>(kj::mv(pipe.ends[0]), lanes.descriptors,
+                                   kj::heap<SupervisorFacet>(rooms(), ClientIdentity{1, 0, 0, 0}),
+                                   io.provider->getTimer(), budget);
     client = kj::heap<RpcConnection>(kj::mv(pipe.ends[1]), 1);
     held = client->bootstrap().castAs<rpc::Supervisor>();
   }

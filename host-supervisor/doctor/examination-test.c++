@@ -7,6 +7,7 @@
 #include <catch2/catch_test_macros.hpp>
 
 #include "doctor/test-host.h"
+#include "support/log-record.h"
 
 namespace bothy {
 namespace {
@@ -14,16 +15,6 @@ namespace {
 ExaminedPlaces places() {
   return {kj::str("/var/lib/bothy"), kj::str("/run/bothy"), 700000, 10000, 4ull << 30};
 }
-
-// What is logged while it lives.
-class LogRecord final: public kj::ExceptionCallback {
-public:
-  kj::Vector<kj::String> lines;
-
-  void logMessage(kj::LogSeverity severity, const char*, int, int, kj::String&& text) override {
-    lines.add(kj::str(severity, " ", text));
-  }
-};
 
 TEST_CASE("S24 an examination has each check once, under a name that a client can look for") {
   TestHost host;

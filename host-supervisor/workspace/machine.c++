@@ -30,9 +30,9 @@ Machine::Machine(kj::Timer& timer, kj::StringPtr workspace, kj::Own<RunningVm> v
       vm(kj::mv(vmParam)),
       link(newAgentLink(
           timer, kj::mv(secret), firstLane, [this]() { return vm->dial(rpc::AGENT_PORT); },
-          [name = kj::str(workspace)](uint64_t lane, rpc::LaneEvent::What why) {
-            auto reason = wordFor(why);
-            KJ_LOG(INFO, "the agent has closed a lane", name, lane, reason);
+          [workspace = kj::str(workspace)](uint64_t lane, rpc::LaneEvent::What what) {
+            auto why = wordFor(what);
+            KJ_LOG(INFO, "the agent has closed a lane", workspace, lane, why);
           })),
       endings(*this) {}
 
@@ -48,6 +48,10 @@ AgentLink& Machine::requireLink() {
 
 kj::Promise<rpc::AgentControl::Client> Machine::control() {
   return requireLink().control().attach(kj::addRef(*this));
+}
+
+kj::Promise<uint16_t> Machine::generation() {
+  return requireLink().generation().attach(kj::addRef(*this));
 }
 
 kj::Promise<void> Machine::ready() {

@@ -27,6 +27,7 @@ public:
 
   // See AgentLink.
   kj::Promise<rpc::AgentControl::Client> control();
+  kj::Promise<uint16_t> generation();
   kj::Promise<void> ready();
   kj::Promise<AgentLink::OpenedLane> openLane(LaneGrant grant);
   // Asks the agent to close it, over a new control lane where the old one is lost; returns when it is closed.  Who drops the promise

@@ -60,8 +60,10 @@ public:
     auto stream = io.lowLevelProvider->wrapSocketFd(
         kj::mv(pair.ends[0]), kj::LowLevelAsyncIoProvider::ALREADY_CLOEXEC |
                                   kj::LowLevelAsyncIoProvider::ALREADY_NONBLOCK);
-    context.getResults().setLane(keeper.keep({given, kj::mv(stream)}, kj::addRef(*machine),
-                                             {"commands", {1, getpid(), getuid()}, nullptr}));
+    LaneGrant grant;
+    grant.lane = given;
+    context.getResults().setLane(keeper.keep({kj::mv(grant), kj::mv(stream)}, kj::addRef(*machine),
+                                             {{1, getpid(), getuid(), getgid()}}));
     return kj::READY_NOW;
   }
 

@@ -1,0 +1,16 @@
+#pragma once
+
+#include <stdint.h>
+#include <sys/types.h>
+
+namespace bothy {
+
+// Who is at the other end of a connection, as the kernel has it (SO_PEERCRED), and which of bothyd's clients that is.
+struct ClientIdentity {
+  uint64_t number;
+  pid_t pid;  // 0: not known
+  uid_t uid;
+  gid_t gid;
+};
+
+}  // namespace bothy

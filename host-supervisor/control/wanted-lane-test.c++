@@ -1,0 +1,76 @@
+#include "control/wanted-lane.h"
+
+#include <catch2/catch_test_macros.hpp>
+
+#include "control/supervisor-fixture.h"
+#include "schema/limits.capnp.h"
+
+namespace bothy {
+namespace {
+
+constexpr VerbGeneration NEWER[] = {{rpc::Verb::PROGRAMS, rpc::GENERATION + 1},
+                                    {rpc::Verb::WRITE_FILES, rpc::GENERATION + 2}};
+
+TEST_CASE("S25 a grant is as new as the newest right in it") {
+  LaneGrant grant;
+  CHECK(oldestGenerationFor(grant, NEWER) == rpc::OLDEST_GENERATION);
+  grant.verbs = {rpc::Verb::MACHINE, rpc::Verb::TERMINALS};
+  CHECK(oldestGenerationFor(grant, NEWER) == rpc::OLDEST_GENERATION);
+  grant.verbs.add(rpc::Verb::WRITE_FILES);
+  CHECK(oldestGenerationFor(grant, NEWER) == rpc::GENERATION + 2);
+  grant.verbs.add(rpc::Verb::PROGRAMS);
+  CHECK(oldestGenerationFor(grant, NEWER) == rpc::GENERATION + 2);
+  CHECK(oldestGenerationFor(grant, nullptr) == rpc::OLDEST_GENERATION);
+}
+
+TEST_CASE("S25 a lane that the machine's agent is too old for is refused, and none is opened") {
+  Fixture f;
+  f.newerVerbs = NEWER;
+  f.serve();
+  f.create("demo").wait(f.scope);
+  auto lanesBeside = [&]() {
+    kj::uint count = 0;
+    for (auto& agent : f.served) {
+      for (auto& grant : agent->grants) count += grant.purpose != rpc::Purpose::CONTROL;
+    }
+    return count;
+  };
+  auto refused = f.connect("demo").wait(f.scope);
+  REQUIRE(refused.getOutcome().isAgentTooOld());
+  CHECK(refused.getOutcome().getAgentTooOld() == rpc::GENERATION);
+  CHECK_FALSE(refused.hasLane());
+  CHECK(lanesBeside() == 0);
+
+  // Its control lane is opened to ask it, where it does not stand.
+  f.served.clear();
+  f.settle();
+  CHECK(f.connect("demo").wait(f.scope).getOutcome().isAgentTooOld());
+
+  // What is older is granted.
+  auto request = f.supervisor().connectRequest();
+  request.setName("demo");
+  request.initWanted().setInteractive();
+  auto connected = request.send().wait(f.scope);
+  REQUIRE(connected.getOutcome().isConnected());
+  auto lane = f.open(connected.getLane());
+  lane->answer().wait(f.scope);
+  CHECK(lanesBeside() == 1);
+}
+
+TEST_CASE("S25 a lane for which the agent's generation cannot be learned is unreachable") {
+  Fixture f;
+  f.newerVerbs = NEWER;
+  f.serve();
+  f.create("demo").wait(f.scope);
+  f.agentAnswers = false;
+  f.served.clear();
+  f.settle();
+  auto connecting = f.connect("demo");
+  f.settle();
+  CHECK_FALSE(connecting.poll(f.scope));
+  f.advance(HELLO_LIMIT);
+  CHECK(connecting.wait(f.scope).getOutcome().isUnreachable());
+}
+
+}  // namespace
+}  // namespace bothy

@@ -1,0 +1,62 @@
+#include "control/wanted-lane.h"
+
+#include <unistd.h>
+
+#include "schema/limits.capnp.h"
+
+namespace bothy {
+
+kj::OneOf<LaneGrant, kj::StringPtr> grantFor(rpc::LaneRequest::Reader wanted,
+                                             const ClientIdentity& client) {
+  using Verb = rpc::Verb;
+  LaneGrant grant;
+  // With the pid, so that sessions of an earlier bothyd are never this one's.
+  grant.session = kj::str("client ", getpid(), ".", client.number);
+  grant.actor = kj::str("uid ", client.uid);
+  if (wanted.getLifetimeMillis() > 0) {
+    if (wanted.getLifetimeMillis() > rpc::MAX_LANE_LIFETIME_MILLIS) {
+      return "lifetimeMillis must be at most 3153600000000 (100 years)"_kj;
+    }
+    grant.lifetime = wanted.getLifetimeMillis() * kj::MILLISECONDS;
+  }
+  switch (wanted.which()) {
+    case rpc::LaneRequest::INTERACTIVE:
+      grant.purpose = rpc::Purpose::INTERACTIVE;
+      grant.verbs = {Verb::MACHINE, Verb::TERMINALS};
+      return kj::mv(grant);
+    case rpc::LaneRequest::COMMANDS:
+      grant.purpose = rpc::Purpose::COMMANDS;
+      grant.verbs = {Verb::MACHINE, Verb::PROGRAMS};
+      return kj::mv(grant);
+    case rpc::LaneRequest::FILES: {
+      grant.purpose = rpc::Purpose::FILES;
+      kj::StringPtr user = wanted.getFiles().getUser();
+      if (user.size() > rpc::MAX_LANE_NAME_BYTES) return "the name of the user is too long"_kj;
+      grant.user = kj::str(user);
+      switch (wanted.getFiles().getAccess()) {
+        case rpc::FileAccess::READ:
+          grant.verbs = {Verb::READ_FILES};
+          return kj::mv(grant);
+        case rpc::FileAccess::WRITE:
+          grant.verbs = {Verb::READ_FILES, Verb::WRITE_FILES};
+          return kj::mv(grant);
+        default:
+          return "a lane for files needs access to read or to write"_kj;
+      }
+    }
+    case rpc::LaneRequest::VIEW_TERMINALS:
+      return "lanes that only view terminals are not offered yet"_kj;
+    default:
+      return "a lane must be wanted for something"_kj;
+  }
+}
+
+uint16_t oldestGenerationFor(const LaneGrant& grant, kj::ArrayPtr<const VerbGeneration> newer) {
+  uint16_t oldest = rpc::OLDEST_GENERATION;
+  for (auto& entry : newer) {
+    if (grant.verbs.has(entry.verb)) oldest = kj::max(oldest, entry.generation);
+  }
+  return oldest;
+}
+
+}  // namespace bothy

@@ -1,0 +1,24 @@
+#pragma once
+
+#include <kj/one-of.h>
+
+#include "control/client-identity.h"
+#include "lane/lane-grant.h"
+#include "schema/supervisor.capnp.h"
+
+namespace bothy {
+
+// What a client gets that asks for a lane, or why it gets none, for people.  Whoever may open bothyd's socket may do all that is offered.
+kj::OneOf<LaneGrant, kj::StringPtr> grantFor(rpc::LaneRequest::Reader wanted,
+                                             const ClientIdentity& client);
+
+// The protocol generation from which on agents understand a right.
+struct VerbGeneration {
+  rpc::Verb verb;
+  uint16_t generation;
+};
+
+// The oldest generation that can express `grant`.  A right that `newer` does not name is as old as the oldest generation that is served.
+uint16_t oldestGenerationFor(const LaneGrant& grant, kj::ArrayPtr<const VerbGeneration> newer);
+
+}  // namespace bothy
