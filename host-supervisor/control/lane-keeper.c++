@@ -1,6 +1,7 @@
 #include "control/lane-keeper.h"
 
 #include <capnp/schema.h>
+#include <fcntl.h>
 #include <kj/debug.h>
 #include <kj/vector.h>
 #include <sys/socket.h>
@@ -33,6 +34,16 @@ bool isUrgent(rpc::LaneEnd why) {
     default:
       return true;
   }
+}
+
+// These settings belong to the socket, not to one descriptor of it.  The client gets them as supervisor.capnp promises, whatever the dial
+// has left.
+void prepareForClient(int socket) {
+  const int oneByte = 1;
+  KJ_SYSCALL(setsockopt(socket, SOL_SOCKET, SO_RCVLOWAT, &oneByte, sizeof(oneByte)));
+  int flags;
+  KJ_SYSCALL(flags = fcntl(socket, F_GETFL));
+  KJ_SYSCALL(fcntl(socket, F_SETFL, flags | O_NONBLOCK));
 }
 
 void logBegin(kj::StringPtr workspace, const LaneGrant& grant, const ClientIdentity& client) {
@@ -152,9 +163,7 @@ LaneKeeper::Facet::Facet(LaneKeeper& keeper, AgentLink::OpenedLane lane,
       terms(kj::mv(termsParam)),
       fd(SharedFd::duplicateOf(KJ_REQUIRE_NONNULL(lane.stream->getFd(), "a lane is no socket"))),
       descriptor(entry.emplace(keeper.descriptors, fd.get()).number) {
-  // The reader's own setting, which it sets as it likes.
-  const int oneByte = 1;
-  KJ_SYSCALL(setsockopt(fd.get(), SOL_SOCKET, SO_RCVLOWAT, &oneByte, sizeof(oneByte)));
+  prepareForClient(fd.get());
   logBegin(siblings->machine->workspaceName(), lane.grant, terms.client);
   KJ_IF_MAYBE (lifetime, lane.grant.lifetime) {
     expiry = keeper.timer.afterDelay(*lifetime)

@@ -2,6 +2,7 @@
 
 #include <kj/debug.h>
 #include <kj/filesystem.h>
+#include <kj/function.h>
 #include <stdlib.h>
 #include <unistd.h>
 
@@ -92,6 +93,8 @@ struct TestWorld {
   // Dials are answered when they are let go.
   bool holdsDials = false;
   kj::Vector<kj::Own<kj::PromiseFulfiller<void>>> heldDials;
+  // Is told bothyd's end of each connection, and the agent at the other.
+  kj::Maybe<kj::Function<void(kj::AsyncIoStream&, FakeAgent&)>> onDial;
   uint32_t generation = rpc::GENERATION;
   kj::String agentVersion = kj::str("1.2.3");
 
@@ -149,6 +152,7 @@ struct TestWorld {
         });
     agent->secret = kj::heapArray<kj::byte>(driver.spec(vmName).secret);
     agent->generation = generation;
+    KJ_IF_MAYBE (listener, onDial) (*listener)(*pipe.ends[0], *agent);
     agent->accept(kj::mv(pipe.ends[1]));
     served.add(kj::mv(agent));
     return kj::mv(pipe.ends[0]);
