@@ -43,6 +43,47 @@ public:
   }
 };
 
+// What a real agent keeps of its lanes: each event until somebody who has it asks for the next.  Outlives those who ask.
+struct KeptEvents {
+  kj::Vector<Agent::Event> events;
+  uint64_t newest = 0;
+  kj::Vector<kj::Own<kj::PromiseFulfiller<void>>> waiting;
+
+  void happen(uint64_t lane, What what) {
+    events.add(Agent::Event{++newest, lane, what});
+    for (auto& fulfiller : waiting) fulfiller->fulfill();
+    waiting.clear();
+  }
+};
+
+class KeepingAgent final: public rpc::AgentControl::Server {
+public:
+  explicit KeepingAgent(KeptEvents& kept) : kept(kept) {}
+
+  kj::Promise<void> events(EventsContext context) override {
+    const auto after = context.getParams().getAfter();
+    kj::Vector<Agent::Event> later;
+    for (auto& event : kept.events) {
+      if (event.number > after) later.add(event);
+    }
+    kept.events = kj::mv(later);
+    if (kept.events.empty()) {
+      auto paf = kj::newPromiseAndFulfiller<void>();
+      kept.waiting.add(kj::mv(paf.fulfiller));
+      co_await paf.promise;
+    }
+    auto list = context.getResults().initEvents(kept.events.size());
+    for (auto i : kj::indices(kept.events)) {
+      list[i].setNumber(kept.events[i].number);
+      list[i].setLane(kept.events[i].lane);
+      list[i].setWhat(kept.events[i].what);
+    }
+  }
+
+private:
+  KeptEvents& kept;
+};
+
 struct World {
   kj::EventLoop loop;
   kj::WaitScope scope{loop};
@@ -81,6 +122,49 @@ TEST_CASE("S26 the end of each lane is told once, and is not asked for again") {
   // Numbers only grow.
   w.give({{2, 7, What::ENDED}, {1, 7, What::ENDED}});
   CHECK(w.ended.size() == 1);
+}
+
+TEST_CASE("P41 a bothyd that was restarted hears of each end that the last one did not hear of") {
+  kj::EventLoop loop;
+  kj::WaitScope scope(loop);
+  kj::TimerImpl timer(kj::origin<kj::TimePoint>());
+  KeptEvents kept;
+  // One run of bothyd, over its own control lane.
+  struct Run {
+    kj::Vector<uint64_t> ended;
+    LaneReports reports;
+    kj::Promise<void> following;
+    Run(kj::Timer& timer, KeptEvents& kept)
+        : reports(timer, [this](uint64_t lane, What) { ended.add(lane); }),
+          following(reports.follow(rpc::AgentControl::Client(kj::heap<KeepingAgent>(kept)))
+                        .eagerlyEvaluate(nullptr)) {}
+  };
+  auto pass = [&]() {
+    scope.poll();
+    timer.advanceTo(timer.now() + LANE_REPORT_PAUSE);
+    scope.poll();
+  };
+
+  auto first = kj::heap<Run>(timer, kept);
+  for (uint64_t lane : {7, 8, 9}) first->reports.expect(lane);
+  kept.happen(7, What::ENDED);
+  pass();
+  CHECK(first->ended.size() == 1);
+  // It is killed with a question under way; one lane ends before anybody hears of it, and one while nobody asks.
+  kept.happen(8, What::EXPIRED);
+  CHECK(first->ended.size() == 1);
+  first = nullptr;
+  kept.happen(9, What::ORDERED);
+
+  Run second(timer, kept);
+  pass();
+  REQUIRE(second.ended.size() == 2);
+  CHECK(second.ended[0] == 8);
+  CHECK(second.ended[1] == 9);
+  second.reports.expect(10);
+  kept.happen(10, What::ENDED);
+  pass();
+  CHECK(second.ended.size() == 3);
 }
 
 TEST_CASE(

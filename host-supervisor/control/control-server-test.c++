@@ -3,11 +3,14 @@
 #include <errno.h>
 #include <kj/debug.h>
 #include <string.h>
+#include <sys/resource.h>
 #include <sys/socket.h>
 #include <sys/un.h>
 #include <unistd.h>
 
 #include <catch2/catch_test_macros.hpp>
+
+#include "support/log-record.h"
 
 namespace bothy {
 namespace {
@@ -130,6 +133,62 @@ TEST_CASE("S01 a client cannot send descriptors, where the kernel can refuse the
   CHECK(send(client, &byte, 1, MSG_NOSIGNAL) == 1);
   CHECK(recv(server, &byte, 1, 0) == 1);
   CHECK(sendDescriptor(server) == 0);
+}
+
+// This process opens no more files than it has, while this object lives.
+class NoFilesLeft final {
+public:
+  NoFilesLeft() {
+    KJ_SYSCALL(getrlimit(RLIMIT_NOFILE, &before));
+    int next;
+    KJ_SYSCALL(next = dup(STDERR_FILENO));
+    close(next);
+    rlimit none = before;
+    none.rlim_cur = next;
+    KJ_SYSCALL(setrlimit(RLIMIT_NOFILE, &none));
+  }
+  ~NoFilesLeft() noexcept(false) { KJ_SYSCALL(setrlimit(RLIMIT_NOFILE, &before)); }
+  KJ_DISALLOW_COPY_AND_MOVE(NoFilesLeft);
+
+private:
+  rlimit before;
+};
+
+TEST_CASE("P41 a process that really has no files left takes clients in when it has some again") {
+  auto io = kj::setupAsyncIo();
+  kj::TimerImpl timer(kj::origin<kj::TimePoint>());
+  DescriptorTable descriptors;
+  kj::uint served = 0;
+  ControlServer server(
+      timer, descriptors,
+      [&](ClientIdentity identity) -> rpc::Supervisor::Client {
+        ++served;
+        CHECK(identity.pid == getpid());
+        return KJ_EXCEPTION(FAILED, "nobody calls it");
+      },
+      4);
+  ListeningSocket listening;
+  auto receiver = io.lowLevelProvider->wrapListenSocketFd(listening.fd);
+  auto serving = server.listen(*receiver);
+  auto client = listening.connect();
+  LogRecord log;
+  {
+    NoFilesLeft none;
+    CHECK_THROWS_AS(newSocket(), kj::Exception);
+    for (int i = 0; i < 3; i++) {
+      CHECK_FALSE(serving.poll(io.waitScope));
+      // It has tried once more, and waits.
+      CHECK(log.lines.size() == i + 1);
+      CHECK(served == 0);
+      timer.advanceTo(timer.now() + 1 * kj::SECONDS);
+    }
+  }
+  CHECK_FALSE(serving.poll(io.waitScope));
+  CHECK(served == 1);
+  // And so are those who come later.
+  auto another = listening.connect();
+  CHECK_FALSE(serving.poll(io.waitScope));
+  CHECK(served == 2);
 }
 
 TEST_CASE("a socket that is broken is told") {

@@ -59,8 +59,6 @@ void prepareRoot(kj::StringPtr root, kj::StringPtr settings) {
 
 // Between two looks whether a dial is under way.
 constexpr kj::Duration DIAL_POLL_PAUSE = 2 * kj::MILLISECONDS;
-// Events of libvirt that are handled in one turn of the event loop.
-constexpr kj::uint TURN_EVENTS = 64;
 
 class MachineHandle final: public RunningVm {
 public:
@@ -229,15 +227,14 @@ private:
                   .attach(kj::addRef(machine)));
   }
 
-  // A QEMU that reports without end keeps nobody else waiting.
   kj::Promise<void> dispatch() {
-    for (kj::uint events = 0;;) {
-      if (++events % TURN_EVENTS == 0) co_await host.timer().afterDelay(0 * kj::NANOSECONDS);
-      auto event = co_await host.libvirt->nextEvent();
-      KJ_IF_MAYBE (machine, machines.find(event.domain)) {
-        (*machine)->handle(kj::mv(event));
-      }
-    }
+    return dispatchEvents(
+        host.timer(), [this]() { return host.libvirt->nextEvent(); },
+        [this](LibvirtEvent event) {
+          KJ_IF_MAYBE (machine, machines.find(event.domain)) {
+            (*machine)->handle(kj::mv(event));
+          }
+        });
   }
 
   void taskFailed(kj::Exception&& exception) override {

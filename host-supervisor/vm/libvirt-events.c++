@@ -126,4 +126,13 @@ void startLibvirtEventLoop() {
   thread.detach();
 }
 
+kj::Promise<void> dispatchEvents(kj::Timer& timer, kj::Function<kj::Promise<LibvirtEvent>()> next,
+                                 kj::Function<void(LibvirtEvent)> handle) {
+  for (kj::uint events = 0;;) {
+    // Only a timer lets everybody else have a turn.
+    if (++events % TURN_EVENTS == 0) co_await timer.afterDelay(0 * kj::NANOSECONDS);
+    handle(co_await next());
+  }
+}
+
 }  // namespace bothy

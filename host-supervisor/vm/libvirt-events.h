@@ -1,7 +1,9 @@
 #pragma once
 
+#include <kj/function.h>
 #include <kj/refcount.h>
 #include <kj/string.h>
+#include <kj/timer.h>
 
 #include <atomic>
 
@@ -61,6 +63,12 @@ private:
 
   void deregister();
 };
+
+// Gives every event of `next` to `handle`, until `next` fails.  A QEMU that reports without end keeps nobody else waiting: after so many
+// events everybody else on the event loop has a turn.
+constexpr kj::uint TURN_EVENTS = 64;
+kj::Promise<void> dispatchEvents(kj::Timer& timer, kj::Function<kj::Promise<LibvirtEvent>()> next,
+                                 kj::Function<void(LibvirtEvent)> handle);
 
 // Starts libvirt's event loop, which serves every connection of the process and never ends; once, before the
 // first connection is opened.
