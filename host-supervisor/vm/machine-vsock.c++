@@ -8,6 +8,7 @@
 #include "vm/domain-xml.h"
 #include "vm/vsock-device.h"
 #include "vm/vsock-dial.h"
+#include "vm/vsock-replacement.h"
 
 namespace bothy {
 namespace {
@@ -18,8 +19,6 @@ constexpr kj::StringPtr DEVICE_ID = "vsock0"_kj;
 constexpr kj::Duration UNPLUG_LIMIT = 10 * kj::SECONDS;
 // A guest sets a new device up in 50 ms; a dial that comes meanwhile may break it.
 constexpr kj::Duration SETTLE_TIME = 200 * kj::MILLISECONDS;
-constexpr kj::Duration RETRY_PAUSE = 1 * kj::SECONDS;
-constexpr int ATTEMPTS = 10;
 // A dial is answered within milliseconds by a guest that is up.
 constexpr kj::Duration WORKER_CHECK_PAUSE = 500 * kj::MILLISECONDS;
 // The same while nothing is dialled.
@@ -142,26 +141,17 @@ kj::Promise<void> MachineVsock::untilDeviceEnds() {
 }
 
 kj::Promise<void> MachineVsock::replace() {
-  bool stoodStill = false;
-  for (int attempt = 1;;) {
-    // The guest has to let go of the old one.
-    co_await stall.whenOver();
-    auto failure = co_await outcomeOf(unplug().then([this]() { return plug(); }));
-    KJ_IF_MAYBE (exception, failure) {
-      // A QEMU that stands still may go on at any time, and to ask costs nothing meanwhile.
-      bool standsStill = exception->getType() == kj::Exception::Type::OVERLOADED;
-      if (!standsStill || !stoodStill) {
-        KJ_LOG(WARNING, "a vsock device could not be replaced", spec.name, attempt,
-               exception->getDescription());
-      }
-      stoodStill = standsStill;
-      if (!standsStill && attempt++ == ATTEMPTS) co_await kj::Promise<void>(kj::NEVER_DONE);
-      co_await host.timer().afterDelay(RETRY_PAUSE);
-    } else {
-      co_await host.timer().afterDelay(SETTLE_TIME);
-      co_return;
-    }
-  }
+  co_await replaceVsock(host.timer(), spec.name, [this]() { return tryToReplace(); });
+  co_await host.timer().afterDelay(SETTLE_TIME);
+}
+
+kj::Promise<void> MachineVsock::tryToReplace() {
+  // The guest has to let go of the old one.
+  co_await stall.whenOver();
+  // An earlier try may have started one that never came to serve.
+  KJ_IF_MAYBE (process, device) (*process)->signal(SIGKILL);
+  co_await unplug();
+  co_await plug();
 }
 
 kj::Promise<void> MachineVsock::plug() {

@@ -56,6 +56,7 @@ private:
 
   kj::Promise<void> untilDeviceEnds();
   kj::Promise<void> replace();
+  kj::Promise<void> tryToReplace();
   kj::Promise<void> plug();
   kj::Promise<void> unplug();
   // Resolves when the device has stopped to serve the guest and was ended for it.
