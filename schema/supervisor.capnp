@@ -55,7 +55,8 @@ interface Supervisor {
 
   connect @4 (name :Text, wanted :LaneRequest) -> (lane :Lane, outcome :ConnectOutcome);
   # A lane (lane.capnp) to a running workspace's agent; null unless `connected`.  What it is used for decides which one to ask
-  # for: bulk data on one does not hold up keystrokes on another.
+  # for: bulk data on one does not hold up keystrokes on another.  Answers within about 5 seconds.  Fails with OVERLOADED where this
+  # client holds 64 lanes, those that have ended, are under way or are just being closed among them.
   struct ConnectOutcome {
     union {
       connected @0 :WorkspaceTypes.WorkspaceInfo;
@@ -124,7 +125,7 @@ interface Supervisor {
   watch @8 (after :UInt64, sink :EventSink) -> (handle :Stream.Handle, first :UInt64, last :UInt64);
   # Sends every event with a number above `after`, then what comes, while `handle` is held.  The last
   # `maxEvents` are kept; `first` is the number of the oldest event that is, and `last` that of the newest at the call, 0 if
-  # nothing has happened yet: who wants no more than what was stops there.
+  # nothing has happened yet: who wants no more than what was stops there.  Fails with OVERLOADED where this client holds 64 watches.
 
   resize @9 (name :Text, diskMib :UInt32) -> (outcome :ResizeOutcome);
   # Makes the disk of a workspace that does not run (`stopped` or `failed`, else `busy`) `diskMib` large; its file

@@ -145,6 +145,7 @@ TEST_CASE("a wrong secret and an agent of another generation are told apart from
   auto tooOld = machine.failure(link->ready());
   CHECK(tooOld.getType() == kj::Exception::Type::UNIMPLEMENTED);
   CHECK(says(tooOld, "generation"));
+  CHECK(says(tooOld, "stop and start the workspace"));
   machine.agent.refusesGeneration = true;
   auto tooNew = machine.failure(machine.link()->ready());
   CHECK(tooNew.getType() == kj::Exception::Type::UNIMPLEMENTED);

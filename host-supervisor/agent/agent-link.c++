@@ -25,10 +25,12 @@ kj::Exception disconnected(kj::StringPtr why) {
 }
 
 [[noreturn]] void refuseGeneration(kj::StringPtr what, uint32_t generation) {
-  kj::throwFatalException(KJ_EXCEPTION(
-      UNIMPLEMENTED, kj::str(what, " protocol generation ", generation, ", and this bothyd speaks ",
-                             rpc::OLDEST_GENERATION, " to ", rpc::GENERATION,
-                             ": install an image that fits, or another bothyd")));
+  kj::throwFatalException(
+      KJ_EXCEPTION(UNIMPLEMENTED,
+                   kj::str(what, " protocol generation ", generation, ", and this bothyd speaks ",
+                           rpc::OLDEST_GENERATION, " to ", rpc::GENERATION,
+                           ": stop and start the workspace; if it says so again, install an image "
+                           "that fits this bothyd")));
 }
 
 // Returns the generation that is spoken.
