@@ -89,7 +89,8 @@ constexpr Setting SETTINGS[] = {
     {{"boot-limit"_kj,
       "seconds until a machine's agent must answer, 1..3600 (default 30 with KVM, 120 without)"_kj},
      [](Settings& s, kj::StringPtr v) { return setNumber(s.bootLimitSeconds, v, 1, 3600); }},
-    {{"max-connections"_kj, "clients at a time, 1..10000 (default 256)"_kj},
+    {{"max-connections"_kj,
+      "clients at a time, 1..10000 (default 256); of one user but root a quarter"_kj},
      [](Settings& s, kj::StringPtr v) { return setNumber(s.maxConnections, v, 1, 10000); }},
     {{"log-format"_kj, "text or json (default text)"_kj},
      [](Settings& s, kj::StringPtr v) -> Fault {

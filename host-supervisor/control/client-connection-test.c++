@@ -3,8 +3,12 @@
 #include <capnp/rpc.capnp.h>
 #include <capnp/serialize.h>
 #include <kj/debug.h>
+#include <string.h>
+#include <unistd.h>
 
 #include <catch2/catch_test_macros.hpp>
+
+#include <algorithm>
 
 #include "control/supervisor-fixture.h"
 
@@ -22,10 +26,10 @@ struct RawClient: public Fixture {
   RawClient() {
     auto pipe = io.provider->newCapabilityPipe();
     raw = kj::mv(pipe.ends[1]);
-    connection =
-        kj::heap<ClientConnection>(kj::mv(pipe.ends[0]), lanes.descriptors,
-                                   kj::heap<SupervisorFacet>(rooms(), ClientIdentity{2, 0, 0, 0}),
-                                   io.provider->getTimer(), budget);
+    connection = kj::heap<ClientConnection>(
+        kj::heap<DescriptorFilter>(kj::mv(pipe.ends[0]), 0), lanes.descriptors,
+        kj::heap<SupervisorFacet>(rooms(), ClientIdentity{2, 0, 0, 0}), io.provider->getTimer(),
+        budget);
     CHECK(isTaken([](auto message) { message.initBootstrap().setQuestionId(0); }));
   }
 
@@ -66,6 +70,106 @@ TEST_CASE("S01 a client that reads no answers is not read any more, and keeps it
   CHECK_FALSE(client.connection->onDisconnect().poll(client.scope));
   // Others are served.
   client.supervisor().listRequest().send().wait(client.scope);
+}
+
+// One that sends a part of a message as large as one may be, and no more.
+struct PartialClient {
+  static constexpr size_t BYTES = 8 * 1024 * 1024 - 64 * 1024;
+  static constexpr size_t MISSING = 1024;
+
+  kj::Own<kj::AsyncCapabilityStream> raw;
+  kj::Own<ClientConnection> connection;
+  kj::Array<uint32_t> bytes = kj::heapArray<uint32_t>(BYTES / sizeof(uint32_t));
+  bool isTaken = false;
+  kj::Promise<void> writing = nullptr;
+
+  PartialClient(Fixture& f, kj::Timer& timer) {
+    auto pipe = f.io.provider->newCapabilityPipe();
+    raw = kj::mv(pipe.ends[1]);
+    connection = kj::heap<ClientConnection>(
+        kj::heap<DescriptorFilter>(kj::mv(pipe.ends[0]), 0), f.lanes.descriptors,
+        kj::heap<SupervisorFacet>(f.rooms(), ClientIdentity{2, 0, 0}), timer, f.budget);
+    memset(bytes.begin(), 0, BYTES);
+    bytes[1] = (BYTES - sizeof(capnp::word)) / sizeof(capnp::word);  // of the only segment
+    writing = raw->write(bytes.begin(), BYTES - MISSING)
+                  .then([this]() { isTaken = true; })
+                  .eagerlyEvaluate([](kj::Exception&&) {});
+  }
+};
+
+TEST_CASE("S01 messages of which a part has come count among what all clients may take") {
+  Fixture f;
+  constexpr kj::uint CLIENTS = 20;
+  // Of a read that had begun when there was room.
+  constexpr size_t PIECE_BYTES = 512 * 1024;
+  auto& timer = f.io.provider->getTimer();
+  kj::Vector<kj::Own<PartialClient>> clients;
+  for (kj::uint i = 0; i < CLIENTS; i++) clients.add(kj::heap<PartialClient>(f, timer));
+  // Until nothing more is taken.
+  for (size_t before = 0, now = 1; before != now || now < CLIENTS_BYTES / 2;
+       now = f.budget.total()) {
+    before = f.budget.total();
+    timer.afterDelay(PATIENCE).wait(f.scope);
+    REQUIRE_FALSE(clients[0]->connection->onDisconnect().poll(f.scope));
+    kj::uint taken = 0;
+    for (auto& client : clients) taken += client->isTaken;
+    REQUIRE(taken < CLIENTS);
+  }
+  CHECK(f.budget.total() >= CLIENTS_BYTES);
+  CHECK(f.budget.total() <= CLIENTS_BYTES + CLIENTS * PIECE_BYTES);
+  // Who wants little is served.
+  f.supervisor().listRequest().send().wait(f.scope);
+}
+
+TEST_CASE("S01 a message that does not come whole in time ends its connection") {
+  Fixture f;
+  PartialClient client(f, f.timer);
+  auto ended = client.connection->onDisconnect();
+  auto& real = f.io.provider->getTimer();
+  for (int i = 0; i < 2000 && !client.isTaken; i++)
+    real.afterDelay(10 * kj::MILLISECONDS).wait(f.scope);
+  REQUIRE(client.isTaken);
+  f.settle();
+  f.advance(MESSAGE_LIMIT - 1 * kj::SECONDS);
+  CHECK_FALSE(ended.poll(f.scope));
+  f.advance(1 * kj::SECONDS);
+  ended.exclusiveJoin(real.afterDelay(10 * kj::SECONDS).then([]() { FAIL("it goes on"); }))
+      .wait(f.scope);
+}
+
+TEST_CASE("S01 a client that sends a whole message now and then keeps its connection") {
+  RawClient client;
+  kj::Own<kj::AsyncCapabilityStream> raw;
+  auto pipe = client.io.provider->newCapabilityPipe();
+  ClientConnection connection(kj::heap<DescriptorFilter>(kj::mv(pipe.ends[0]), 0),
+                              client.lanes.descriptors,
+                              kj::heap<SupervisorFacet>(client.rooms(), ClientIdentity{3, 0, 0}),
+                              client.timer, client.budget);
+  client.raw = kj::mv(pipe.ends[1]);
+  CHECK(client.isTaken([](auto message) { message.initBootstrap().setQuestionId(0); }));
+  for (kj::uint i = 1; i <= 3; i++) {
+    client.settle();
+    client.advance(MESSAGE_LIMIT - 1 * kj::SECONDS);
+    CHECK(client.isListTaken(i));
+  }
+  client.settle();
+  client.advance(2 * MESSAGE_LIMIT);
+  CHECK_FALSE(connection.onDisconnect().poll(client.scope));
+}
+
+TEST_CASE("S01 a client that sends a descriptor loses its connection, and is told why") {
+  RawClient client;
+  auto& timer = client.io.provider->getTimer();
+  auto ended = client.connection->onDisconnect();
+  CHECK_FALSE(ended.poll(client.scope));
+  int fds[] = {STDERR_FILENO};
+  client.raw->writeWithFds("x"_kj.asBytes(), nullptr, fds).wait(client.scope);
+  ended.exclusiveJoin(timer.afterDelay(10 * kj::SECONDS).then([]() { FAIL("it goes on"); }))
+      .wait(client.scope);
+  client.connection = nullptr;
+  auto heard = client.raw->readAllBytes().wait(client.scope);
+  constexpr auto WHY = "file descriptor"_kj;
+  CHECK(std::search(heard.begin(), heard.end(), WHY.begin(), WHY.end()) != heard.end());
 }
 
 TEST_CASE("S01 a client that sends a message of an unknown kind loses its connection") {

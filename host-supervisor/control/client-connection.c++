@@ -2,7 +2,6 @@
 
 #include <kj/debug.h>
 
-#include "control/descriptor-filter.h"
 #include "schema/limits.capnp.h"
 #include "wire/rpc-connection.h"
 
@@ -24,10 +23,30 @@ constexpr GuardRules CLIENT_RULES = {GuardRules::Peer::ASKS, rpc::MAX_MESSAGE_WO
 
 }  // namespace
 
+ClientMessageStream::ClientMessageStream(DescriptorFilter& stream,
+                                         const DescriptorTable& descriptors, kj::Timer& timer)
+    : stream(stream), inner(stream), descriptors(descriptors), timer(timer) {
+  stream.notifyRead([this]() { noteRead(); });
+}
+
 kj::Promise<kj::Maybe<capnp::MessageReaderAndFds>> ClientMessageStream::tryReadMessage(
     kj::ArrayPtr<kj::AutoCloseFd>, capnp::ReaderOptions options,
     kj::ArrayPtr<capnp::word> scratchSpace) {
-  return inner.tryReadMessage(nullptr, options, scratchSpace);
+  return inner.tryReadMessage(nullptr, options, scratchSpace)
+      .then([this](kj::Maybe<capnp::MessageReaderAndFds>&& message) {
+        deadline = nullptr;
+        return kj::mv(message);
+      });
+}
+
+void ClientMessageStream::noteRead() {
+  if (deadline != nullptr) return;
+  deadline = timer.afterDelay(MESSAGE_LIMIT)
+                 .then([this]() {
+                   stream.failReads(KJ_EXCEPTION(
+                       FAILED, kj::str("a message did not come whole within ", MESSAGE_LIMIT)));
+                 })
+                 .eagerlyEvaluate(nullptr);
 }
 
 kj::Promise<void> ClientMessageStream::writeMessage(
@@ -48,16 +67,20 @@ kj::Promise<void> ClientMessageStream::writeMessage(
   return writing.attach(kj::mv(sent), copies.finish());
 }
 
-ClientConnection::ClientConnection(kj::Own<kj::AsyncCapabilityStream> streamParam,
+ClientConnection::ClientConnection(kj::Own<DescriptorFilter> streamParam,
                                    const DescriptorTable& descriptors,
                                    capnp::Capability::Client bootstrap, kj::Timer& timer,
                                    MessageBudget& budget)
-    : stream(kj::heap<DescriptorFilter>(kj::mv(streamParam))),
-      messages(*stream, descriptors),
+    : stream(kj::mv(streamParam)),
+      messages(*stream, descriptors, timer),
       guard(messages, timer, CLIENT_RULES, budget),
       network(guard, MAX_DESCRIPTORS, capnp::rpc::twoparty::Side::SERVER, readerOptions()),
       system(capnp::makeRpcServer(network, kj::mv(bootstrap))) {
   system.setFlowLimit(rpc::MAX_FLOW_WORDS);
+  stream->slowReads([this](size_t have) {
+    guard.notePart(have);
+    return guard.untilRoom();
+  });
 }
 
 ClientConnection::~ClientConnection() noexcept(false) {}

@@ -2,20 +2,27 @@
 
 #include <capnp/serialize-async.h>
 #include <kj/async-io.h>
+#include <kj/timer.h>
+#include <sys/types.h>
 
 #include "control/descriptor-table.h"
+#include "loop/descriptor-filter.h"
 #include "wire/message-budget.h"
 #include "wire/message-guard.h"
 #include "wire/rpc-network.h"
 
 namespace bothy {
 
-// Messages from and to a client, with the descriptors of a table: none is taken from the client.
+// How long a message of a client's may be on its way, from the first byte to the last.
+constexpr kj::Duration MESSAGE_LIMIT = 30 * kj::SECONDS;
+
+// Messages from and to a client, with the descriptors of a table: none is taken from the client.  A message that is not whole in time ends
+// what is read.
 class ClientMessageStream final: public capnp::MessageStream {
 public:
-  // Both outlive it.
-  ClientMessageStream(kj::AsyncCapabilityStream& stream, const DescriptorTable& descriptors)
-      : inner(stream), descriptors(descriptors) {}
+  // All of them outlive it.
+  ClientMessageStream(DescriptorFilter& stream, const DescriptorTable& descriptors,
+                      kj::Timer& timer);
 
   kj::Promise<kj::Maybe<capnp::MessageReaderAndFds>> tryReadMessage(
       kj::ArrayPtr<kj::AutoCloseFd> fdSpace, capnp::ReaderOptions options,
@@ -35,11 +42,16 @@ public:
   using MessageStream::writeMessage;
 
 private:
+  DescriptorFilter& stream;
   capnp::AsyncCapabilityMessageStream inner;
   const DescriptorTable& descriptors;
+  kj::Timer& timer;
+  kj::Maybe<kj::Promise<void>> deadline;  // of the message that has begun to come
+
+  void noteRead();
 };
 
-// What all clients together may make bothyd hold of their calls and answers, and what each may whatever the others hold, in bytes.
+// What all clients together may make bothyd hold of their calls, of answers and of messages in part, and what each may whatever the others hold, in bytes.
 constexpr size_t CLIENTS_BYTES = 64 * 1024 * 1024;
 constexpr size_t CLIENT_SHARE_BYTES = 256 * 1024;
 
@@ -47,7 +59,7 @@ constexpr size_t CLIENT_SHARE_BYTES = 256 * 1024;
 class ClientConnection final {
 public:
   // `descriptors`, `timer` and `budget`, all clients', outlive it.
-  ClientConnection(kj::Own<kj::AsyncCapabilityStream> stream, const DescriptorTable& descriptors,
+  ClientConnection(kj::Own<DescriptorFilter> stream, const DescriptorTable& descriptors,
                    capnp::Capability::Client bootstrap, kj::Timer& timer, MessageBudget& budget);
   ~ClientConnection() noexcept(false);
   KJ_DISALLOW_COPY_AND_MOVE(ClientConnection);
@@ -56,7 +68,7 @@ public:
   kj::Promise<void> onDisconnect() { return network.onDisconnect(); }
 
 private:
-  kj::Own<kj::AsyncCapabilityStream> stream;
+  kj::Own<DescriptorFilter> stream;
   ClientMessageStream messages;
   MessageGuard guard;
   RpcNetwork network;

@@ -1,5 +1,7 @@
 #include "control/control-server.h"
 
+#include <capnp/rpc.capnp.h>
+#include <capnp/serialize-async.h>
 #include <errno.h>
 #include <grp.h>
 #include <kj/debug.h>
@@ -14,6 +16,14 @@ namespace {
 
 // Until it is tried again to take in a client for whom there was no file.
 constexpr kj::Duration ACCEPT_PAUSE = 1 * kj::SECONDS;
+// Between two looks whether descriptors are closed.
+constexpr kj::Duration CLOSE_LOOK_PAUSE = 20 * kj::MILLISECONDS;
+// How long a client that is turned away may take to read why.
+constexpr kj::Duration REFUSAL_LIMIT = 1 * kj::SECONDS;
+// Between two lines of the log about it.
+constexpr kj::Duration LOG_PAUSE = 1 * kj::SECONDS;
+
+constexpr uid_t ROOT = 0;
 
 ClientIdentity identify(kj::AsyncIoStream& stream, uint64_t number) {
   ucred peer = {};
@@ -23,7 +33,7 @@ ClientIdentity identify(kj::AsyncIoStream& stream, uint64_t number) {
   return {number, peer.pid, peer.uid, peer.gid};
 }
 
-// Where the kernel can, it tells a client that bothyd takes none; elsewhere a DescriptorFilter closes what comes.  connect(2) copies
+// Where the kernel can, it tells a client that bothyd takes none; elsewhere a DescriptorFilter ends who sends one.  connect(2) copies
 // the option to bothyd's end of the connection, which accept(2) only hands out.
 void refuseDescriptors(int listener) {
   const int no = 0;
@@ -41,10 +51,12 @@ kj::Own<kj::AsyncCapabilityStream> asCapabilityStream(kj::Own<kj::AsyncIoStream>
 }  // namespace
 
 ControlServer::ControlServer(kj::Timer& timer, const DescriptorTable& descriptors,
-                             Bootstrap bootstrap, uint32_t maxConnections)
+                             Bootstrap bootstrap, uint32_t maxConnections, const FarCloser& closer)
     : timer(timer),
       descriptors(descriptors),
       bootstrap(kj::mv(bootstrap)),
+      userShare(kj::max(maxConnections / USER_SHARE, 1u)),
+      closer(closer),
       free(maxConnections),
       connections(*this) {}
 
@@ -58,22 +70,72 @@ kj::Promise<void> ControlServer::listen(kj::ConnectionReceiver& receiver) {
       KJ_LOG(WARNING, "as many clients as max-connections allows; the next one waits");
       co_await paf.promise;
     }
-    auto stream = co_await accept(receiver);
+    while (closer.isClogged()) {
+      KJ_LOG(ERROR, "too many descriptors of clients and machines cannot be closed; clients wait");
+      co_await timer.afterDelay(ACCEPT_PAUSE);
+    }
+    auto visitor = co_await accept(receiver);
+    const auto user = visitor.identity.uid;
+    const bool isOver = isShareUsedUp(user);
     free--;
-    auto client = bootstrap(identify(*stream, ++clients));
-    auto connection =
-        kj::heap<ClientConnection>(kj::mv(stream), descriptors, kj::mv(client), timer, budget);
-    auto ended = connection->onDisconnect();
-    connections.add(ended.attach(kj::mv(connection), kj::defer([this]() { leave(); })));
+    ++byUser.findOrCreate(user, [&]() { return decltype(byUser)::Entry{user, 0}; });
+    auto life = isOver ? turnAway(kj::mv(visitor), "this user has as many connections as it may")
+                : closer.isClogged(user) ? serveLater(kj::mv(visitor))
+                                         : serve(kj::mv(visitor));
+    connections.add(life.attach(kj::defer([this, user]() { leave(user); })));
   }
 }
 
-kj::Promise<kj::Own<kj::AsyncCapabilityStream>> ControlServer::accept(
-    kj::ConnectionReceiver& receiver) {
+kj::Promise<void> ControlServer::serve(Visitor visitor) {
+  auto connection = kj::heap<ClientConnection>(kj::mv(visitor.stream), descriptors,
+                                               bootstrap(visitor.identity), timer, budget);
+  auto ended = connection->onDisconnect();
+  return ended.attach(kj::mv(connection));
+}
+
+kj::Promise<void> ControlServer::serveLater(Visitor visitor) {
+  const auto deadline = timer.now() + UNCLOSED_LIMIT;
+  while (closer.isClogged(visitor.identity.uid)) {
+    if (timer.now() >= deadline) {
+      co_await turnAway(kj::mv(visitor), "too many descriptors of this user's cannot be closed");
+      co_return;
+    }
+    co_await timer.afterDelay(CLOSE_LOOK_PAUSE);
+  }
+  co_await serve(kj::mv(visitor));
+}
+
+kj::Promise<void> ControlServer::turnAway(Visitor visitor, kj::StringPtr why) {
+  const auto now = timer.now();
+  if (told == nullptr || now - KJ_ASSERT_NONNULL(told) >= LOG_PAUSE) {
+    told = now;
+    KJ_LOG(WARNING, "a client is turned away", why, visitor.identity.uid, visitor.identity.pid);
+  }
+  auto message = kj::heap<capnp::MallocMessageBuilder>();
+  auto abort = message->initRoot<capnp::rpc::Message>().initAbort();
+  abort.setType(capnp::rpc::Exception::Type::OVERLOADED);
+  abort.setReason(kj::str("bothyd: ", why));
+  auto written = capnp::writeMessage(*visitor.stream, *message);
+  return written.exclusiveJoin(timer.afterDelay(REFUSAL_LIMIT))
+      .catch_([](kj::Exception&&) {})
+      .attach(kj::mv(message), kj::mv(visitor.stream));
+}
+
+bool ControlServer::isShareUsedUp(uid_t user) {
+  return user != ROOT && byUser.find(user).orDefault(0) >= userShare;
+}
+
+kj::Promise<ControlServer::Visitor> ControlServer::accept(kj::ConnectionReceiver& receiver) {
+  // One for which there was no file to close it by is kept: to close it here may last as long as its sender likes.
+  kj::Own<kj::AsyncCapabilityStream> stream;
   for (;;) {
     kj::Maybe<kj::Exception> failure;
     try {
-      co_return asCapabilityStream(co_await receiver.accept());
+      if (stream.get() == nullptr) stream = asCapabilityStream(co_await receiver.accept());
+      auto identity = identify(*stream, clients + 1);
+      auto filter = kj::heap<DescriptorFilter>(kj::mv(stream), identity.uid);
+      ++clients;
+      co_return Visitor{kj::mv(filter), identity};
     } catch (...) {
       failure = kj::getCaughtExceptionAsKj();
     }
@@ -84,8 +146,10 @@ kj::Promise<kj::Own<kj::AsyncCapabilityStream>> ControlServer::accept(
   }
 }
 
-void ControlServer::leave() {
+void ControlServer::leave(uid_t user) {
   free++;
+  auto& count = KJ_ASSERT_NONNULL(byUser.find(user));
+  if (--count == 0) byUser.erase(user);
   KJ_IF_MAYBE (fulfiller, waiting) {
     (*fulfiller)->fulfill();
     waiting = nullptr;

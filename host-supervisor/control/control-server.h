@@ -2,6 +2,7 @@
 
 #include <kj/async-io.h>
 #include <kj/function.h>
+#include <kj/map.h>
 #include <kj/timer.h>
 
 #include "control/client-connection.h"
@@ -13,21 +14,29 @@ namespace bothy {
 // SO_PASSRIGHTS, from Linux 6.16 on, which the headers of older ones do not name.
 constexpr int PASS_RIGHTS = 83;
 
+// Connections that one user may have, of `maxConnections`: a part of them.  Root may have all.
+constexpr uint32_t USER_SHARE = 4;
+
+// How long a client waits for descriptors of its user's to be closed, where too many are not (FarCloser::MAX_UNCLOSED), before it is
+// turned away.
+constexpr kj::Duration UNCLOSED_LIMIT = 1 * kj::SECONDS;
+
 // Serves whoever connects to a Unix socket: at most `maxConnections` at a time, each within the limits
-// of limits.capnp.  One more waits until another leaves.
+// of limits.capnp.  One more waits until another leaves.  One that is more than its user's share is turned away, with an RPC abort that
+// says so.
 class ControlServer final: private kj::TaskSet::ErrorHandler {
 public:
   // What a client gets.
   using Bootstrap = kj::Function<rpc::Supervisor::Client(ClientIdentity)>;
 
-  // `timer` and `descriptors`, of what clients get, outlive it.
+  // `timer`, `descriptors`, of what clients get, and `closer`, of what clients send, outlive it.
   ControlServer(kj::Timer& timer, const DescriptorTable& descriptors, Bootstrap bootstrap,
-                uint32_t maxConnections);
+                uint32_t maxConnections, const FarCloser& closer = sharedCloser());
   ~ControlServer() noexcept(false);
   KJ_DISALLOW_COPY_AND_MOVE(ControlServer);
 
   // Serves until dropped; fails if the socket does.  While this process has no files left (EMFILE, ENFILE) or no memory,
-  // who comes waits.
+  // who comes waits; and while more descriptors wait for their close than FarCloser::MAX_UNCLOSED_IN_ALL.
   kj::Promise<void> listen(kj::ConnectionReceiver& receiver);
 
 private:
@@ -36,12 +45,26 @@ private:
   Bootstrap bootstrap;
   MessageBudget budget{CLIENTS_BYTES, CLIENT_SHARE_BYTES};
   uint64_t clients = 0;  // that came so far
+  const uint32_t userShare;
+  const FarCloser& closer;
   uint32_t free;
+  kj::HashMap<uid_t, uint32_t> byUser;  // connections, of users who have some
+  kj::Maybe<kj::TimePoint> told;        // that one is turned away
   kj::Maybe<kj::Own<kj::PromiseFulfiller<void>>> waiting;
   kj::TaskSet connections;
 
-  kj::Promise<kj::Own<kj::AsyncCapabilityStream>> accept(kj::ConnectionReceiver& receiver);
-  void leave();
+  struct Visitor {
+    kj::Own<DescriptorFilter> stream;
+    ClientIdentity identity;
+  };
+  kj::Promise<Visitor> accept(kj::ConnectionReceiver& receiver);
+  // The connection's life.
+  kj::Promise<void> serve(Visitor visitor);
+  // Until its user's descriptors are closed.
+  kj::Promise<void> serveLater(Visitor visitor);
+  kj::Promise<void> turnAway(Visitor visitor, kj::StringPtr why);
+  bool isShareUsedUp(uid_t user);
+  void leave(uid_t user);
   void taskFailed(kj::Exception&& exception) override;
 };
 

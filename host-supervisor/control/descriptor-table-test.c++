@@ -13,13 +13,13 @@ TEST_CASE("S01 a descriptor's number means it for as long as it is held, and not
   DescriptorTable table;
   int ends[2];
   KJ_SYSCALL(pipe(ends));
-  kj::AutoCloseFd first(ends[0]), second(ends[1]);
+  SharedFd first(kj::AutoCloseFd(ends[0]), getuid()), second(kj::AutoCloseFd(ends[1]), getuid());
   auto one = kj::heap<DescriptorTable::Entry>(table, first);
   DescriptorTable::Entry two(table, second);
   CHECK(one->number != two.number);
 
   struct stat original, copied;
-  KJ_SYSCALL(fstat(first, &original));
+  KJ_SYSCALL(fstat(first.get(), &original));
   KJ_SYSCALL(fstat(KJ_ASSERT_NONNULL(table.duplicate(one->number)).get(), &copied));
   CHECK(original.st_ino == copied.st_ino);
 

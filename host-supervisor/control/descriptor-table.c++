@@ -1,15 +1,15 @@
 #include "control/descriptor-table.h"
 
-#include <fcntl.h>
 #include <kj/debug.h>
 
 #include <limits>
 
 namespace bothy {
 
-DescriptorTable::Entry::Entry(DescriptorTable& table, int fd) : number(table.next), table(table) {
+DescriptorTable::Entry::Entry(DescriptorTable& table, const SharedFd& fd)
+    : number(table.next), table(table) {
   KJ_REQUIRE(table.next < std::numeric_limits<int>::max(), "no number is left for a descriptor");
-  table.descriptors.insert(number, fd);
+  table.descriptors.insert(number, &fd);
   ++table.next;
 }
 
@@ -19,7 +19,7 @@ DescriptorTable::Entry::~Entry() noexcept(false) {
 
 kj::Maybe<SharedFd> DescriptorTable::duplicate(int number) const {
   KJ_IF_MAYBE (fd, descriptors.find(number)) {
-    return SharedFd::duplicateOf(*fd);
+    return (*fd)->duplicate();
   }
   return nullptr;
 }

@@ -19,7 +19,7 @@ public:
   // `fd` under a number, for as long as this object lives, which `fd` and the table outlive.
   class Entry {
   public:
-    Entry(DescriptorTable& table, int fd);
+    Entry(DescriptorTable& table, const SharedFd& fd);
     ~Entry() noexcept(false);
     KJ_DISALLOW_COPY_AND_MOVE(Entry);
     const int number;
@@ -35,7 +35,7 @@ private:
   // Above all that the kernel gives (fs.nr_open), so that no number of either kind passes for the other.
   static constexpr int FIRST = 1 << 30;
   int next = FIRST;
-  kj::HashMap<int, int> descriptors;
+  kj::HashMap<int, const SharedFd*> descriptors;
 };
 
 }  // namespace bothy

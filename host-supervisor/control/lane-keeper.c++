@@ -161,8 +161,9 @@ LaneKeeper::Facet::Facet(LaneKeeper& keeper, AgentLink::OpenedLane lane,
       number(lane.grant.lane),
       siblings(kj::mv(siblingsParam)),
       terms(kj::mv(termsParam)),
-      fd(SharedFd::duplicateOf(KJ_REQUIRE_NONNULL(lane.stream->getFd(), "a lane is no socket"))),
-      descriptor(entry.emplace(keeper.descriptors, fd.get()).number) {
+      fd(SharedFd::duplicateOf(KJ_REQUIRE_NONNULL(lane.stream->getFd(), "a lane is no socket"),
+                               siblings->machine->user())),
+      descriptor(entry.emplace(keeper.descriptors, fd).number) {
   prepareForClient(fd.get());
   logBegin(siblings->machine->workspaceName(), lane.grant, terms.client);
   KJ_IF_MAYBE (lifetime, lane.grant.lifetime) {

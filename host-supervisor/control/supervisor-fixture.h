@@ -50,10 +50,10 @@ struct Fixture: public TestWorld {
     client = nullptr;
     server = nullptr;
     auto pipe = io.provider->newCapabilityPipe();
-    server =
-        kj::heap<ClientConnection>(kj::mv(pipe.ends[0]), lanes.descriptors,
-                                   kj::heap<SupervisorFacet>(rooms(), ClientIdentity{1, 0, 0, 0}),
-                                   io.provider->getTimer(), budget);
+    server = kj::heap<ClientConnection>(kj::heap<DescriptorFilter>(kj::mv(pipe.ends[0]), 0),
+                                        lanes.descriptors,
+                                        kj::heap<SupervisorFacet>(rooms(), ClientIdentity{1, 0, 0, 0}),
+                                        io.provider->getTimer(), budget);
     client = kj::heap<RpcConnection>(kj::mv(pipe.ends[1]), 1);
     held = client->bootstrap().castAs<rpc::Supervisor>();
   }

@@ -17,6 +17,9 @@ namespace {
 
 constexpr kj::Duration PATIENCE = 20 * kj::SECONDS;
 
+constexpr uid_t GREEDY = 1001;
+constexpr uid_t MODEST = 1002;
+
 // Of the closes below: how many hang, how many ended, and whether they hang any longer.
 struct Closes {
   kj::uint hanging = 0;
@@ -58,26 +61,34 @@ kj::AutoCloseFd file() {
   return kj::AutoCloseFd(fd);
 }
 
-TEST_CASE("S01 closes that hang hold neither their caller nor others up, and are bounded") {
+TEST_CASE("S01 closes that hang hold neither their caller nor other owners up, and are bounded") {
   FarCloser closer(hangAtPipes);
   std::vector<kj::AutoCloseFd> others;
   auto hang = [&]() {
     int other;
     auto end = endOfPipe(other);
     others.emplace_back(other);
-    closer.close(kj::mv(end));
+    closer.close(kj::mv(end), GREEDY);
   };
   hang();
   CHECK(comes([](auto& state) { return state.hanging == 1; }));
-  closer.close(file());
+  closer.close(file(), GREEDY);
   CHECK(comes([](auto& state) { return state.ended == 1; }));
 
   constexpr kj::uint MORE = 8;
   for (kj::uint i = 1; i < FarCloser::MAX_THREADS + MORE; i++) hang();
   CHECK(comes([](auto& state) { return state.hanging == FarCloser::MAX_THREADS; }));
   CHECK(closes.getWithoutLock().ended == 1);
+  // Of others nothing waits.
+  closer.close(file(), MODEST);
+  CHECK(comes([](auto& state) { return state.ended == 2; }));
+  CHECK_FALSE(closer.isClogged(GREEDY));
+  for (size_t i = FarCloser::MAX_THREADS + MORE; i <= FarCloser::MAX_UNCLOSED; i++) hang();
+  CHECK(closer.isClogged(GREEDY));
+  CHECK_FALSE(closer.isClogged(MODEST));
+  CHECK_FALSE(closer.isClogged());
   closes.lockExclusive()->areFree = true;
-  CHECK(comes([](auto& state) { return state.ended == 1 + FarCloser::MAX_THREADS + MORE; }));
+  CHECK(comes([](auto& state) { return state.ended == 2 + FarCloser::MAX_UNCLOSED + 1; }));
   char byte;
   for (auto& other : others) CHECK(read(other, &byte, 1) == 0);
 }
@@ -87,7 +98,7 @@ TEST_CASE("S01 a socket that lingers is closed without its owner's waiting") {
   LingeringSocket lingering;
   const auto begin = clock.now();
   {
-    SharedFd given(kj::mv(lingering.socket));
+    SharedFd given(kj::mv(lingering.socket), getuid());
   }
   CHECK(clock.now() - begin < LingeringSocket::LINGER / 2);
 }

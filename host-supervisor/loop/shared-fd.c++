@@ -14,54 +14,74 @@ void closeWithoutLinger(kj::AutoCloseFd fd) {
   setsockopt(fd, SOL_SOCKET, SO_LINGER, &none, sizeof(none));
 }
 
+}  // namespace
+
 // Never destroyed: descriptors are closed until the process ends.
-FarCloser& farCloser() {
-  static FarCloser& closer = *new FarCloser(closeWithoutLinger);
+const FarCloser& sharedCloser() {
+  static const FarCloser& closer = *new FarCloser(closeWithoutLinger);
   return closer;
 }
 
-}  // namespace
-
-void FarCloser::close(kj::AutoCloseFd fd) {
+void FarCloser::close(kj::AutoCloseFd fd, uid_t owner) const {
   {
     auto state = work->state.lockExclusive();
-    state->waiting.push_back(kj::mv(fd));
-    if (state->threads == MAX_THREADS) return;
-    ++state->threads;
+    auto& backlog = state->owners[owner];
+    backlog.waiting.push_back(kj::mv(fd));
+    ++backlog.unclosed;
+    ++state->unclosed;
+    if (backlog.threads == MAX_THREADS) return;
+    ++backlog.threads;
   }
-  KJ_IF_MAYBE (exception, kj::runCatchingExceptions([this]() {
-                 kj::Thread([work = kj::atomicAddRef(*work)]() { serve(*work); }).detach();
+  KJ_IF_MAYBE (exception, kj::runCatchingExceptions([this, owner]() {
+                 kj::Thread([work = kj::atomicAddRef(*work), owner]() {
+                   serve(*work, owner);
+                 }).detach();
                })) {
     // It stays open until a thread can be had for another.
-    --work->state.lockExclusive()->threads;
+    --work->state.lockExclusive()->owners[owner].threads;
     KJ_LOG(ERROR, "no thread for closing a descriptor", exception->getDescription());
   }
 }
 
-void FarCloser::serve(const Work& work) {
-  for (;;) {
+void FarCloser::serve(const Work& work, uid_t owner) {
+  for (bool isFirst = true;; isFirst = false) {
     kj::AutoCloseFd fd;
     {
       auto state = work.state.lockExclusive();
-      if (state->waiting.empty()) {
-        --state->threads;
+      auto& backlog = state->owners[owner];
+      if (!isFirst) {
+        --backlog.unclosed;
+        --state->unclosed;
+      }
+      if (backlog.waiting.empty()) {
+        if (--backlog.threads == 0) state->owners.erase(owner);
         return;
       }
-      fd = kj::mv(state->waiting.front());
-      state->waiting.pop_front();
+      fd = kj::mv(backlog.waiting.front());
+      backlog.waiting.pop_front();
     }
     work.closing(kj::mv(fd));
   }
 }
 
-SharedFd SharedFd::duplicateOf(int fd) {
+bool FarCloser::isClogged(uid_t owner) const {
+  auto state = work->state.lockShared();
+  auto found = state->owners.find(owner);
+  return found != state->owners.end() && found->second.unclosed > MAX_UNCLOSED;
+}
+
+bool FarCloser::isClogged() const {
+  return work->state.lockShared()->unclosed > MAX_UNCLOSED_IN_ALL;
+}
+
+SharedFd SharedFd::duplicateOf(int fd, uid_t owner) {
   int copy;
   KJ_SYSCALL(copy = fcntl(fd, F_DUPFD_CLOEXEC, 0));
-  return SharedFd(kj::AutoCloseFd(copy));
+  return SharedFd(kj::AutoCloseFd(copy), owner);
 }
 
 SharedFd::~SharedFd() noexcept(false) {
-  if (fd != nullptr) farCloser().close(kj::mv(fd));
+  if (fd != nullptr) sharedCloser().close(kj::mv(fd), owner);
 }
 
 }  // namespace bothy

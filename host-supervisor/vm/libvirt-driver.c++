@@ -71,6 +71,7 @@ public:
   kj::Promise<void> destroy() override { return machine->destroy().attach(kj::addRef(*machine)); }
   void renewVsock() override { machine->renewVsock(); }
   bool isStalled() override { return machine->isStalled(); }
+  uint32_t user() override { return machine->user(); }
   uint64_t qemuPid() override { return machine->qemuPid(); }
 
 private:

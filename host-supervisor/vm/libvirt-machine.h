@@ -39,6 +39,7 @@ public:
   void renewVsock() { vsock.renew(); }
   bool isDialling() const { return vsock.isDialling(); }
   bool isStalled() const { return stall.isUnderWay(); }
+  uint32_t user() const { return spec.uid; }
   uint64_t qemuPid();
   kj::StringPtr name() const { return spec.name; }
 

@@ -79,6 +79,9 @@ public:
   // is room.
   virtual bool isStalled() = 0;
 
+  // The user id of its processes, which no other machine has.
+  virtual uint32_t user() = 0;
+
   // For people and tests.
   virtual uint64_t qemuPid() = 0;
 };

@@ -40,6 +40,7 @@ public:
   kj::Promise<void> destroy() override { return kj::READY_NOW; }
   void renewVsock() override {}
   bool isStalled() override { return false; }
+  uint32_t user() override { return 1000; }
   uint64_t qemuPid() override { return 0; }
 };
 
@@ -123,9 +124,11 @@ double keeperBytesOfLane() {
   MessageBudget budget(CLIENTS_BYTES, CLIENT_SHARE_BYTES);
   {
     ClientConnection connection(
-        io.lowLevelProvider->wrapUnixSocketFd(kj::mv(pair.ends[0]),
-                                              kj::LowLevelAsyncIoProvider::ALREADY_CLOEXEC |
-                                                  kj::LowLevelAsyncIoProvider::ALREADY_NONBLOCK),
+        kj::heap<DescriptorFilter>(
+            io.lowLevelProvider->wrapUnixSocketFd(
+                kj::mv(pair.ends[0]), kj::LowLevelAsyncIoProvider::ALREADY_CLOEXEC |
+                                          kj::LowLevelAsyncIoProvider::ALREADY_NONBLOCK),
+            getuid()),
         keeper.descriptors, kj::heap<LaneGiver>(io, keeper, heapBytes), io.provider->getTimer(),
         budget);
     connection.onDisconnect().wait(io.waitScope);

@@ -55,6 +55,7 @@ public:
     }
     return false;
   }
+  uint32_t user() override { return 1000; }
   uint64_t qemuPid() override { return 0; }
 
 private:

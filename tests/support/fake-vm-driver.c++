@@ -47,6 +47,7 @@ public:
 
   void renewVsock() override { ++machine->host.renewals; }
   bool isStalled() override { return machine->isStalled; }
+  uint32_t user() override { return machine->spec.uid; }
   uint64_t qemuPid() override { return machine->pid; }
 
 private:

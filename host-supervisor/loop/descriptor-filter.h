@@ -1,19 +1,30 @@
 #pragma once
 
 #include <kj/async-io.h>
+#include <kj/function.h>
 
 #include "loop/shared-fd.h"
 
 namespace bothy {
 
-// A Unix socket whose peer is not trusted: what descriptors it sends are taken from the kernel, and closed by a FarCloser, as is
-// the socket itself with those that were not read.  The kernel would close them in the read that leaves them, which
-// lasts as long as their sender likes.
+// A Unix socket whose peer is not trusted, and is to send no descriptors.  The first that comes ends what is read: every read fails from then on.
+// It is taken from the kernel and closed by a FarCloser, as is the socket itself with those that were not read: the kernel
+// would close them in the read that leaves them, which lasts as long as their sender likes.
 class DescriptorFilter final: public kj::AsyncCapabilityStream {
 public:
-  explicit DescriptorFilter(kj::Own<kj::AsyncCapabilityStream> stream);
+  // `owner` is the peer's user, see FarCloser.  Where it fails, the caller still has the stream.
+  DescriptorFilter(kj::Own<kj::AsyncCapabilityStream>&& stream, uid_t owner);
   ~DescriptorFilter() noexcept(false);
   KJ_DISALLOW_COPY_AND_MOVE(DescriptorFilter);
+
+  // `untilRoom` is called before a large read goes on, with what of it has come.
+  void slowReads(kj::Function<kj::Promise<void>(size_t)> untilRoom) {
+    this->untilRoom = kj::mv(untilRoom);
+  }
+  // `listener` is called whenever bytes have come.
+  void notifyRead(kj::Function<void()> listener) { readListener = kj::mv(listener); }
+  // Reads fail with it, also one that is under way.  The first exception counts.
+  void failReads(kj::Exception&& why);
 
   kj::Promise<size_t> tryRead(void* buffer, size_t minBytes, size_t maxBytes) override;
   // Never any.
@@ -52,8 +63,15 @@ public:
 
 private:
   kj::Maybe<SharedFd> socket;  // closed after the stream's
+  const uid_t owner;
   kj::Own<kj::AsyncCapabilityStream> stream;
   kj::Array<kj::AutoCloseFd> space;  // for what a read brings
+  kj::Maybe<kj::Exception> failure;
+  kj::Function<kj::Promise<void>(size_t)> untilRoom = [](size_t) -> kj::Promise<void> {
+    return kj::READY_NOW;
+  };
+  kj::Function<void()> readListener = []() {};
+  kj::Canceler waits;  // for room
 };
 
 }  // namespace bothy

@@ -1,0 +1,217 @@
+// Which clients a ControlServer turns away.
+
+#include <capnp/rpc.capnp.h>
+#include <capnp/serialize-async.h>
+#include <fcntl.h>
+#include <kj/async-queue.h>
+#include <kj/debug.h>
+#include <kj/mutex.h>
+#include <sched.h>
+#include <sys/socket.h>
+
+#include <catch2/catch_test_macros.hpp>
+
+#include "control/control-server.h"
+
+namespace bothy {
+namespace {
+
+// A connection of any user's.
+class UsersStream final: public kj::AsyncCapabilityStream {
+public:
+  UsersStream(kj::Own<kj::AsyncCapabilityStream> stream, uid_t user, int& filesMissing)
+      : stream(kj::mv(stream)), user(user), filesMissing(filesMissing) {}
+
+  // Whoever asks makes a copy.
+  kj::Maybe<int> getFd() const override {
+    if (filesMissing > 0) {
+      --filesMissing;
+      kj::throwFatalException(KJ_EXCEPTION(OVERLOADED, "fcntl: Too many open files"));
+    }
+    return nullptr;
+  }
+
+  void getsockopt(int, int option, void* value, kj::uint*) override {
+    KJ_ASSERT(option == SO_PEERCRED);
+    *static_cast<ucred*>(value) = {1, user, user};
+  }
+  kj::Promise<size_t> tryRead(void* buffer, size_t minBytes, size_t maxBytes) override {
+    return stream->tryRead(buffer, minBytes, maxBytes);
+  }
+  kj::Promise<ReadResult> tryReadWithFds(void* buffer, size_t minBytes, size_t maxBytes,
+                                         kj::AutoCloseFd* fdBuffer, size_t maxFds) override {
+    return stream->tryReadWithFds(buffer, minBytes, maxBytes, fdBuffer, maxFds);
+  }
+  kj::Promise<ReadResult> tryReadWithStreams(void*, size_t, size_t, kj::Own<AsyncCapabilityStream>*,
+                                             size_t) override {
+    KJ_UNIMPLEMENTED("nobody does");
+  }
+  kj::Promise<void> write(const void* buffer, size_t size) override {
+    return stream->write(buffer, size);
+  }
+  kj::Promise<void> write(kj::ArrayPtr<const kj::ArrayPtr<const kj::byte>> pieces) override {
+    return stream->write(pieces);
+  }
+  kj::Promise<void> writeWithFds(kj::ArrayPtr<const kj::byte> data,
+                                 kj::ArrayPtr<const kj::ArrayPtr<const kj::byte>> moreData,
+                                 kj::ArrayPtr<const int> fds) override {
+    return stream->writeWithFds(data, moreData, fds);
+  }
+  kj::Promise<void> writeWithStreams(kj::ArrayPtr<const kj::byte>,
+                                     kj::ArrayPtr<const kj::ArrayPtr<const kj::byte>>,
+                                     kj::Array<kj::Own<AsyncCapabilityStream>>) override {
+    KJ_UNIMPLEMENTED("nobody does");
+  }
+  kj::Promise<void> whenWriteDisconnected() override { return stream->whenWriteDisconnected(); }
+  void shutdownWrite() override { stream->shutdownWrite(); }
+  void abortRead() override { stream->abortRead(); }
+
+private:
+  kj::Own<kj::AsyncCapabilityStream> stream;
+  const uid_t user;
+  int& filesMissing;
+};
+
+class Arrivals final: public kj::ConnectionReceiver {
+public:
+  int filesMissing = 0;
+
+  // Its end of the connection.
+  kj::Own<kj::AsyncCapabilityStream> arrive(uid_t user) {
+    auto pipe = kj::newCapabilityPipe();
+    arrived.push(kj::heap<UsersStream>(kj::mv(pipe.ends[1]), user, filesMissing));
+    return kj::mv(pipe.ends[0]);
+  }
+  kj::Promise<kj::Own<kj::AsyncIoStream>> accept() override { return arrived.pop(); }
+  uint getPort() override { return 0; }
+
+private:
+  kj::ProducerConsumerQueue<kj::Own<kj::AsyncIoStream>> arrived;
+};
+
+// Closes that hang until they are let go.
+kj::MutexGuarded<bool> areLetGo;
+void hang(kj::AutoCloseFd) {
+  areLetGo.lockExclusive().wait([](bool let) { return let; });
+}
+
+constexpr uid_t ALICE = 1001;
+constexpr uid_t BOB = 1002;
+
+struct World {
+  kj::EventLoop loop;
+  kj::WaitScope scope{loop};
+  kj::TimerImpl timer{kj::origin<kj::TimePoint>()};
+  DescriptorTable descriptors;
+  FarCloser closer{hang};
+  Arrivals arrivals;
+  int served = 0;
+  ControlServer server{timer, descriptors,
+                       [this](ClientIdentity) -> rpc::Supervisor::Client {
+                         ++served;
+                         return KJ_EXCEPTION(FAILED, "nobody calls it");
+                       },
+                       MAX_CONNECTIONS, closer};
+  kj::Promise<void> serving = server.listen(arrivals).eagerlyEvaluate(nullptr);
+
+  static constexpr uint32_t MAX_CONNECTIONS = 16;
+
+  World() { *areLetGo.lockExclusive() = false; }
+  ~World() { *areLetGo.lockExclusive() = true; }
+
+  kj::Own<kj::AsyncCapabilityStream> arrive(uid_t user) {
+    scope.poll();
+    auto end = arrivals.arrive(user);
+    scope.poll();
+    return end;
+  }
+
+  // What a client hears that is turned away.
+  kj::String reason(kj::AsyncCapabilityStream& end) {
+    auto message = capnp::readMessage(end).wait(scope);
+    auto abort = message->getRoot<capnp::rpc::Message>().getAbort();
+    CHECK(abort.getType() == capnp::rpc::Exception::Type::OVERLOADED);
+    return kj::str(abort.getReason());
+  }
+};
+
+TEST_CASE("S02 one user has no more than its share of the connections, and root has all") {
+  World w;
+  constexpr int SHARE = World::MAX_CONNECTIONS / USER_SHARE;
+  kj::Vector<kj::Own<kj::AsyncCapabilityStream>> ends;
+  for (int i = 0; i < SHARE; i++) ends.add(w.arrive(ALICE));
+  CHECK(w.served == SHARE);
+  auto beyond = w.arrive(ALICE);
+  CHECK(w.served == SHARE);
+  CHECK(w.reason(*beyond) == "bothyd: this user has as many connections as it may");
+  CHECK(beyond->readAllText().wait(w.scope) == "");
+  ends.add(w.arrive(BOB));
+  CHECK(w.served == SHARE + 1);
+  ends.removeLast();
+  ends.removeLast();
+  ends.add(w.arrive(ALICE));
+  CHECK(w.served == SHARE + 2);
+  for (int i = SHARE; i < World::MAX_CONNECTIONS; i++) ends.add(w.arrive(0));
+  CHECK(w.served == World::MAX_CONNECTIONS + 2);
+}
+
+TEST_CASE("P41 who comes when there is no file for its connection's close is served later") {
+  World w;
+  w.arrivals.filesMissing = 2;
+  auto end = w.arrive(ALICE);
+  for (int i = 0; i < 2; i++) {
+    CHECK(w.served == 0);
+    w.timer.advanceTo(w.timer.now() + 1 * kj::SECONDS);
+    w.scope.poll();
+  }
+  CHECK(w.served == 1);
+}
+
+void leaveUnclosed(FarCloser& closer, size_t count) {
+  for (size_t i = 0; i < count; i++) {
+    int fd;
+    KJ_SYSCALL(fd = open("/dev/null", O_RDONLY | O_CLOEXEC));
+    closer.close(kj::AutoCloseFd(fd), ALICE);
+  }
+}
+
+TEST_CASE("S01 a user whose descriptors cannot be closed is turned away, and others are not") {
+  World w;
+  leaveUnclosed(w.closer, FarCloser::MAX_UNCLOSED);
+  auto first = w.arrive(ALICE);
+  CHECK(w.served == 1);
+  leaveUnclosed(w.closer, 1);
+  auto second = w.arrive(ALICE);
+  auto other = w.arrive(BOB);
+  CHECK(w.served == 2);
+  w.timer.advanceTo(w.timer.now() + UNCLOSED_LIMIT);
+  CHECK(w.reason(*second) == "bothyd: too many descriptors of this user's cannot be closed");
+  CHECK(w.served == 2);
+  // Who waits is served when they are closed.
+  auto third = w.arrive(ALICE);
+  CHECK(w.served == 2);
+  *areLetGo.lockExclusive() = true;
+  while (w.closer.isClogged(ALICE)) sched_yield();
+  w.timer.advanceTo(w.timer.now() + UNCLOSED_LIMIT / 2);
+  w.scope.poll();
+  CHECK(w.served == 3);
+}
+
+TEST_CASE("S01 nobody is taken in while too many descriptors of all users cannot be closed") {
+  World w;
+  // One accept is under way.
+  auto before = w.arrive(BOB);
+  leaveUnclosed(w.closer, FarCloser::MAX_UNCLOSED_IN_ALL + 1);
+  auto during = w.arrive(BOB);
+  CHECK(w.served == 2);
+  auto after = w.arrive(BOB);
+  CHECK(w.served == 2);
+  *areLetGo.lockExclusive() = true;
+  while (w.closer.isClogged()) sched_yield();
+  w.timer.advanceTo(w.timer.now() + 1 * kj::SECONDS);
+  w.scope.poll();
+  CHECK(w.served == 3);
+}
+
+}  // namespace
+}  // namespace bothy
