@@ -5,6 +5,7 @@
 
 #include <kj/debug.h>
 
+#include "loop/shared-fd.h"
 #include "vm/domain-xml.h"
 #include "vm/vsock-device.h"
 #include "vm/vsock-dial.h"
@@ -93,6 +94,10 @@ kj::Promise<kj::Own<kj::AsyncIoStream>> MachineVsock::dial(uint32_t port) {
     kj::throwFatalException(
         KJ_EXCEPTION(DISCONNECTED, "the machine's vsock device is away", spec.name));
   }
+  if (sharedCloser().isClogged(spec.uid)) {
+    kj::throwFatalException(KJ_EXCEPTION(
+        DISCONNECTED, "too many earlier streams of the machine cannot be closed", spec.name));
+  }
   if (kind == HostAbilities::Vsock::KERNEL) {
     co_return co_await dialKernelVsock(*host.io.lowLevelProvider, spec.cid, port);
   }
@@ -102,8 +107,7 @@ kj::Promise<kj::Own<kj::AsyncIoStream>> MachineVsock::dial(uint32_t port) {
       });
   ++dialling;
   KJ_DEFER(--dialling);
-  co_return co_await dialVsockDevice(host.io.provider->getNetwork(), files.dialSocket(), spec.uid,
-                                     port)
+  co_return co_await dialVsockDevice(*host.io.lowLevelProvider, files.dialSocket(), spec.uid, port)
       .exclusiveJoin(kj::mv(broken));
 }
 

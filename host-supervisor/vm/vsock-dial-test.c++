@@ -1,12 +1,15 @@
 #include "vm/vsock-dial.h"
 
 #include <stdlib.h>
+#include <string.h>
 #include <unistd.h>
 
 #include <kj/debug.h>
 #include <catch2/catch_test_macros.hpp>
 
 #include <filesystem>
+
+#include "loop/testing/lingering-socket.h"
 
 namespace bothy {
 namespace {
@@ -32,11 +35,20 @@ struct Fixture {
     size_t count = co_await peer->tryRead(line, sizeof(line), sizeof(line));
     request = kj::heapString(line, count);
     if (count < sizeof(line)) co_return;
-    co_await peer->write(answer.begin(), answer.size());
-    peer->shutdownWrite();
+    if (lingers) {
+      // It keeps no copy.
+      LingeringSocket passed;
+      int fds[] = {passed.socket.get()};
+      lingering = kj::mv(passed.peer);
+      auto& socket = dynamic_cast<kj::AsyncCapabilityStream&>(*peer);
+      co_await socket.writeWithFds(answer.asBytes(), nullptr, fds);
+    } else {
+      co_await peer->write(answer.begin(), answer.size());
+    }
+    if (!keepsOpen) peer->shutdownWrite();
   }
 
-  auto dial(uint32_t user) { return dialVsockDevice(io.provider->getNetwork(), path(), user, 52); }
+  auto dial(uint32_t user) { return dialVsockDevice(*io.lowLevelProvider, path(), user, 52); }
 
   kj::Exception::Type failure(uint32_t user) {
     return dial(user)
@@ -45,6 +57,9 @@ struct Fixture {
         .wait(io.waitScope);
   }
 
+  bool lingers = false;  // sends a descriptor with its answer
+  bool keepsOpen = false;
+  kj::AutoCloseFd lingering;
   kj::AsyncIoContext io;
   kj::String directory;
   kj::Own<kj::ConnectionReceiver> receiver;
@@ -76,6 +91,46 @@ TEST_CASE("S20 a dial socket of another user is not used") {
   Fixture f("OK 1\n");
   CHECK(f.failure(getuid() + 1) == kj::Exception::Type::DISCONNECTED);
   CHECK(f.request.size() == 0);
+}
+
+TEST_CASE("S15 a vsock device that answers with a descriptor is not used, and holds nobody up") {
+  Fixture f("OK 1\n");
+  f.lingers = true;
+  auto& clock = kj::systemPreciseMonotonicClock();
+  const auto begin = clock.now();
+  auto why = f.dial(getuid())
+                 .then([](auto) { return kj::str("it was dialled"); },
+                       [](kj::Exception&& e) { return kj::str(e.getDescription()); })
+                 .wait(f.io.waitScope);
+  CHECK(strstr(why.cStr(), "descriptor") != nullptr);
+  CHECK(clock.now() - begin < LingeringSocket::LINGER / 2);
+}
+
+TEST_CASE("S15 a stream through a vsock device that sent a descriptor is dropped at once") {
+  Fixture f("OK 1\n");
+  f.keepsOpen = true;
+  auto stream = f.dial(getuid()).wait(f.io.waitScope);
+  auto& clock = kj::systemPreciseMonotonicClock();
+  auto begin = clock.now();
+  auto pass = [&]() {
+    LingeringSocket passed;
+    int fds[] = {passed.socket.get()};
+    f.lingering = kj::mv(passed.peer);
+    dynamic_cast<kj::AsyncCapabilityStream&>(*f.peer)
+        .writeWithFds("x"_kj.asBytes(), nullptr, fds)
+        .wait(f.io.waitScope);
+    begin = clock.now();
+  };
+  pass();
+  SECTION("it was not read") {
+    stream = nullptr;
+  }
+  SECTION("it was read") {
+    char byte;
+    CHECK_THROWS_AS(stream->tryRead(&byte, 1, 1).wait(f.io.waitScope), kj::Exception);
+    stream = nullptr;
+  }
+  CHECK(clock.now() - begin < LingeringSocket::LINGER / 2);
 }
 
 }  // namespace

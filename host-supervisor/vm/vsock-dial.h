@@ -11,8 +11,10 @@ kj::Promise<kj::Own<kj::AsyncIoStream>> dialKernelVsock(kj::LowLevelAsyncIoProvi
                                                         uint32_t cid, uint32_t port);
 
 // Through the socket of a vhost-user device, which must belong to a process of `user`: the directory
-// is that user's, who might put another machine's socket in its place.
-kj::Promise<kj::Own<kj::AsyncIoStream>> dialVsockDevice(kj::Network& network, kj::String socket,
-                                                        uint32_t user, uint32_t port);
+// is that user's, who might put another machine's socket in its place.  That process is not trusted: a descriptor that it sends ends the
+// stream, and neither that one's close nor the stream's holds up whoever reads or drops it.
+kj::Promise<kj::Own<kj::AsyncIoStream>> dialVsockDevice(kj::LowLevelAsyncIoProvider& io,
+                                                        kj::String path, uint32_t user,
+                                                        uint32_t port);
 
 }  // namespace bothy
