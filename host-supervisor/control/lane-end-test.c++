@@ -152,12 +152,11 @@ TEST_CASE("S26 a lane that does not end has its machine's device replaced, until
   Fixture f;
   f.create("demo").wait(f.scope);
   f.keepsLanes = true;
-  auto limit = LEFT_LANE_LIMIT;
+  const auto limit = LEFT_LANE_LIMIT;
   SECTION("its client gave it back") {
     openAndDrop(f);
   }
   SECTION("its lifetime is over") {
-    limit = LANE_END_LIMIT;
     constexpr uint64_t LIFETIME_MILLIS = 100;
     auto request = f.supervisor().connectRequest();
     request.setName("demo");

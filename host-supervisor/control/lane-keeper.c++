@@ -22,10 +22,12 @@ constexpr kj::Duration LEAST_LOOK_PAUSE = 10 * kj::MILLISECONDS;
 constexpr kj::Duration MOST_LOOK_PAUSE = 1 * kj::SECONDS;
 constexpr kj::Duration LOOK_SHARE = 1 * kj::MILLISECONDS;
 
-// Whether somebody may lose a right by it: then it must hold against the guest, and soon.
+// Whether somebody may lose a right by it: then it must hold against the guest, and soon.  A lifetime is no such end while
+// clients give it to their own lanes: one that asks for short ones would cost all others theirs.
 bool isUrgent(rpc::LaneEnd why) {
   switch (why) {
     case rpc::LaneEnd::CLOSED:
+    case rpc::LaneEnd::EXPIRED:
     case rpc::LaneEnd::STOPPED:
     case rpc::LaneEnd::STALLED:
     case rpc::LaneEnd::DEVICE_REPLACED:

@@ -16,8 +16,8 @@ namespace bothy {
 // How long after bothyd ended a lane the agent may take to close it; then the machine's vsock device is replaced, which ends all of
 // its lanes.
 constexpr kj::Duration LANE_END_LIMIT = 1 * kj::SECONDS;
-// Longer for a lane that its client gave back: nobody can use it, and replacing the device of a guest that is only busy would end the
-// other clients' lanes.
+// Longer for a lane that its client gave back, or to which its client gave a lifetime that is over: nobody can use it, and replacing the
+// device of a guest that is only busy would end the other clients' lanes.
 constexpr kj::Duration LEFT_LANE_LIMIT = 10 * kj::SECONDS;
 
 // Lanes that a client may hold, with those that have ended, those that are under way and those that are being closed.
