@@ -88,7 +88,7 @@ struct PartialClient {
     raw = kj::mv(pipe.ends[1]);
     connection = kj::heap<ClientConnection>(
         kj::heap<DescriptorFilter>(kj::mv(pipe.ends[0]), 0), f.lanes.descriptors,
-        kj::heap<SupervisorFacet>(f.rooms(), ClientIdentity{2, 0, 0}), timer, f.budget);
+        kj::heap<SupervisorFacet>(f.rooms(), ClientIdentity{2, 0, 0, 0}), timer, f.budget);
     memset(bytes.begin(), 0, BYTES);
     bytes[1] = (BYTES - sizeof(capnp::word)) / sizeof(capnp::word);  // of the only segment
     writing = raw->write(bytes.begin(), BYTES - MISSING)
@@ -143,7 +143,7 @@ TEST_CASE("S01 a client that sends a whole message now and then keeps its connec
   auto pipe = client.io.provider->newCapabilityPipe();
   ClientConnection connection(kj::heap<DescriptorFilter>(kj::mv(pipe.ends[0]), 0),
                               client.lanes.descriptors,
-                              kj::heap<SupervisorFacet>(client.rooms(), ClientIdentity{3, 0, 0}),
+                              kj::heap<SupervisorFacet>(client.rooms(), ClientIdentity{3, 0, 0, 0}),
                               client.timer, client.budget);
   client.raw = kj::mv(pipe.ends[1]);
   CHECK(client.isTaken([](auto message) { message.initBootstrap().setQuestionId(0); }));

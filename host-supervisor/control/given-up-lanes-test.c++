@@ -37,7 +37,7 @@ public:
     pipe.ends[1]->setsockopt(SOL_SOCKET, SO_RCVBUF, &small, sizeof(small));
     pipe.ends[0]->setsockopt(SOL_SOCKET, SO_SNDBUF, &small, sizeof(small));
     server = kj::heap<ClientConnection>(
-        kj::mv(pipe.ends[0]), f.lanes.descriptors,
+        kj::heap<DescriptorFilter>(kj::mv(pipe.ends[0]), 0), f.lanes.descriptors,
         kj::heap<SupervisorFacet>(f.rooms(), ClientIdentity{NUMBER, 0, 0, 0}),
         f.io.provider->getTimer(), f.budget);
     write([](auto message) { message.initBootstrap().setQuestionId(BOOTSTRAP); });

@@ -1,4 +1,4 @@
-// Lanes' lifetimes.
+// Lanes' lifetimes, and the sessions that they belong to.
 
 #include <catch2/catch_test_macros.hpp>
 
@@ -39,6 +39,31 @@ TEST_CASE("P09 lifetimes that a client gives its lanes cost no other client a la
   f.served.clear();
   pass(f, 2 * LEFT_LANE_LIMIT);
   CHECK(f.driver.renewals == 0);
+}
+
+kj::String sessionOfNewLane(Fixture& f) {
+  f.served.clear();
+  auto connected = f.connect("demo").wait(f.scope);
+  auto lane = f.open(connected.getLane());
+  lane->answer().wait(f.scope);
+  for (auto& agent : f.served) {
+    for (auto& grant : agent->grants) {
+      if (grant.purpose != rpc::Purpose::CONTROL) return kj::str(grant.session);
+    }
+  }
+  KJ_FAIL_REQUIRE("no lane was granted");
+}
+
+TEST_CASE("P41 clients of two bothyds that have the same pid share no session") {
+  Fixture f;
+  f.create("demo").wait(f.scope);
+  f.start = nameOfStart(f.randomness);
+  f.serve();
+  auto first = sessionOfNewLane(f);
+  CHECK(first == sessionOfNewLane(f));
+  f.start = nameOfStart(f.randomness);
+  f.serve();
+  CHECK(first != sessionOfNewLane(f));
 }
 
 }  // namespace

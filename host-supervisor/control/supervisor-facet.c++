@@ -1,6 +1,7 @@
 #include "control/supervisor-facet.h"
 
 #include <kj/debug.h>
+#include <kj/encoding.h>
 
 #include "control/event-watch.h"
 #include "control/translation.h"
@@ -48,6 +49,12 @@ kj::Promise<kj::OneOf<AgentLink::OpenedLane, uint16_t>> openLane(Machine& machin
 
 }  // namespace
 
+kj::String nameOfStart(Randomness& randomness) {
+  kj::byte bytes[sizeof(uint64_t)];
+  randomness.fill(bytes);
+  return kj::encodeHex(bytes);
+}
+
 SupervisorFacet::SupervisorFacet(const Rooms& rooms, ClientIdentity client)
     : manager(rooms.manager),
       events(rooms.events),
@@ -57,6 +64,7 @@ SupervisorFacet::SupervisorFacet(const Rooms& rooms, ClientIdentity client)
       lanes(rooms.lanes),
       newerVerbs(rooms.newerVerbs),
       programVersion(rooms.version),
+      startName(rooms.start),
       client(client) {}
 
 void SupervisorFacet::describe(rpc::WorkspaceInfo::Builder info, Workspace& workspace) {
@@ -152,7 +160,7 @@ kj::Promise<void> SupervisorFacet::connect(ConnectContext context) {
     context.getResults().initOutcome().setStalled(STALL_REASON);
     co_return;
   }
-  auto grant = grantFor(context.getParams().getWanted(), client);
+  auto grant = grantFor(context.getParams().getWanted(), startName, client);
   KJ_IF_MAYBE (why, grant.tryGet<kj::StringPtr>()) {
     context.getResults().initOutcome().setUnsupported(*why);
     co_return;
@@ -231,7 +239,8 @@ kj::Promise<void> SupervisorFacet::start(StartContext context) {
 
 kj::Promise<void> SupervisorFacet::stop(StopContext context) {
   auto params = context.getParams();
-  KJ_REQUIRE(params.getGraceMillis() <= MAX_GRACE_MILLIS, "graceMillis must be at most 600000");
+  KJ_REQUIRE(params.getGraceMillis() <= rpc::MAX_GRACE_MILLIS,
+             "graceMillis must be at most 600000");
   auto found = manager.find(params.getName());
   if (found == nullptr) {
     context.getResults().initOutcome().setAbsent();

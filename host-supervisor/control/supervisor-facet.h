@@ -6,14 +6,13 @@
 #include "control/wanted-lane.h"
 #include "doctor/examiner.h"
 #include "schema/supervisor.capnp.h"
+#include "workspace/randomness.h"
 #include "workspace/workspace-manager.h"
 
 namespace bothy {
 
 // Watches of events that a client may hold.
 constexpr kj::uint MAX_HELD_WATCHES = 64;
-
-constexpr uint32_t MAX_GRACE_MILLIS = 600000;
 
 // The bootstrap capability of a client's connection.
 class SupervisorFacet final: public rpc::Supervisor::Server {
@@ -27,6 +26,7 @@ public:
     Examiner& examiner;
     LaneKeeper& lanes;
     kj::StringPtr version;  // bothyd's
+    kj::StringPtr start;    // its name, see nameOfStart()
     // Rights that not every agent understands that is served; none so far.
     kj::ArrayPtr<const VerbGeneration> newerVerbs = nullptr;
   };
@@ -41,6 +41,7 @@ private:
   LaneKeeper& lanes;
   const kj::ArrayPtr<const VerbGeneration> newerVerbs;
   kj::StringPtr programVersion;
+  kj::StringPtr startName;
   const ClientIdentity client;
   // Watches that the client holds; they may outlive this object.
   struct Watches final: public kj::Refcounted {
@@ -62,5 +63,9 @@ private:
 
   void describe(rpc::WorkspaceInfo::Builder info, Workspace& workspace);
 };
+
+// Names a start of bothyd as no other is named.  Lanes outlive bothyd, and in a container each bothyd has the same pid: clients of two
+// of them must not share a session.
+kj::String nameOfStart(Randomness& randomness);
 
 }  // namespace bothy

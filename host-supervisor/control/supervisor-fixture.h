@@ -34,6 +34,7 @@ struct Fixture: public TestWorld {
   kj::Own<RpcConnection> client;
   kj::Maybe<rpc::Supervisor::Client> held;
   const LaneGrant* lastGrant = nullptr;
+  kj::String start = kj::str("start");
   // Told to facets that are made from now on.
   kj::ArrayPtr<const VerbGeneration> newerVerbs = nullptr;
 
@@ -41,7 +42,8 @@ struct Fixture: public TestWorld {
 
   // What facets serve.
   SupervisorFacet::Rooms rooms() {
-    return {*manager, *events, timer, driver.abilities(), examiner, lanes, "9.9.9", newerVerbs};
+    return {*manager, *events, timer, driver.abilities(), examiner,
+            lanes,    "9.9.9", start, newerVerbs};
   }
 
   // The present manager, over a new connection.
@@ -50,10 +52,10 @@ struct Fixture: public TestWorld {
     client = nullptr;
     server = nullptr;
     auto pipe = io.provider->newCapabilityPipe();
-    server = kj::heap<ClientConnection>(kj::heap<DescriptorFilter>(kj::mv(pipe.ends[0]), 0),
-                                        lanes.descriptors,
-                                        kj::heap<SupervisorFacet>(rooms(), ClientIdentity{1, 0, 0, 0}),
-                                        io.provider->getTimer(), budget);
+    server = kj::heap<ClientConnection>(
+        kj::heap<DescriptorFilter>(kj::mv(pipe.ends[0]), 0), lanes.descriptors,
+        kj::heap<SupervisorFacet>(rooms(), ClientIdentity{1, 0, 0, 0}), io.provider->getTimer(),
+        budget);
     client = kj::heap<RpcConnection>(kj::mv(pipe.ends[1]), 1);
     held = client->bootstrap().castAs<rpc::Supervisor>();
   }

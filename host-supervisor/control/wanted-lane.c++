@@ -1,17 +1,14 @@
 #include "control/wanted-lane.h"
 
-#include <unistd.h>
-
 #include "schema/limits.capnp.h"
 
 namespace bothy {
 
-kj::OneOf<LaneGrant, kj::StringPtr> grantFor(rpc::LaneRequest::Reader wanted,
+kj::OneOf<LaneGrant, kj::StringPtr> grantFor(rpc::LaneRequest::Reader wanted, kj::StringPtr start,
                                              const ClientIdentity& client) {
   using Verb = rpc::Verb;
   LaneGrant grant;
-  // With the pid, so that sessions of an earlier bothyd are never this one's.
-  grant.session = kj::str("client ", getpid(), ".", client.number);
+  grant.session = kj::str("client ", start, ".", client.number);
   grant.actor = kj::str("uid ", client.uid);
   if (wanted.getLifetimeMillis() > 0) {
     if (wanted.getLifetimeMillis() > rpc::MAX_LANE_LIFETIME_MILLIS) {

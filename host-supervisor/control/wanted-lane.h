@@ -9,7 +9,8 @@
 namespace bothy {
 
 // What a client gets that asks for a lane, or why it gets none, for people.  Whoever may open bothyd's socket may do all that is offered.
-kj::OneOf<LaneGrant, kj::StringPtr> grantFor(rpc::LaneRequest::Reader wanted,
+// `start` names this start of bothyd: see nameOfStart().
+kj::OneOf<LaneGrant, kj::StringPtr> grantFor(rpc::LaneRequest::Reader wanted, kj::StringPtr start,
                                              const ClientIdentity& client);
 
 // The protocol generation from which on agents understand a right.

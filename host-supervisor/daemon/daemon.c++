@@ -133,8 +133,9 @@ constexpr kj::Duration DIALS_LIMIT = 500 * kj::MILLISECONDS;
       kj::LowLevelAsyncIoProvider::ALREADY_CLOEXEC | kj::LowLevelAsyncIoProvider::ALREADY_NONBLOCK);
   kj::StringPtr version = BOTHY_VERSION;
   LaneKeeper lanes(io.provider->getTimer());
-  SupervisorFacet::Rooms rooms{manager, events, io.provider->getTimer(), abilities, examiner,
-                               lanes,   version};
+  auto start = nameOfStart(randomness);
+  SupervisorFacet::Rooms rooms{manager, events, io.provider->getTimer(), abilities, examiner, lanes,
+                               version, start};
   ControlServer server(
       io.provider->getTimer(), lanes.descriptors,
       [&rooms](ClientIdentity client) { return kj::heap<SupervisorFacet>(rooms, client); },
