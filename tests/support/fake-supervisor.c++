@@ -271,18 +271,24 @@ rpc::Lane::Client FakeSupervisor::newLane(rpc::LaneRequest::Reader wanted) {
   auto stream = io.lowLevelProvider->wrapSocketFd(
       kj::AutoCloseFd(ends[1]),
       kj::LowLevelAsyncIoProvider::ALREADY_CLOEXEC | kj::LowLevelAsyncIoProvider::ALREADY_NONBLOCK);
-  if (lanes < cuts.size()) {
-    auto& budget = budgets.add(kj::heap<kj::uint>(cuts[lanes]));
-    stream = kj::heap<CuttingStream>(kj::mv(stream), *budget);
-  }
-  ++lanes;
   serveEnd(kj::mv(stream), wanted);
   bool isLost = lostDescriptors > 0;
   if (isLost) --lostDescriptors;
   return kj::heap<LaneServer>(*this, kj::addRef(*clients), isLost);
 }
 
+kj::Own<kj::AsyncIoStream> FakeSupervisor::openLane(rpc::LaneRequest::Reader wanted) {
+  auto pipe = io.provider->newTwoWayPipe();
+  serveEnd(kj::mv(pipe.ends[0]), wanted);
+  return kj::mv(pipe.ends[1]);
+}
+
 void FakeSupervisor::serveEnd(kj::Own<kj::AsyncIoStream> stream, rpc::LaneRequest::Reader wanted) {
+  if (lanes < cuts.size()) {
+    auto& budget = budgets.add(kj::heap<kj::uint>(cuts[lanes]));
+    stream = kj::heap<CuttingStream>(kj::mv(stream), *budget);
+  }
+  ++lanes;
   KJ_IF_MAYBE (other, serveLane) {
     (*other)(kj::mv(stream), wanted);
     return;

@@ -27,6 +27,8 @@ public:
   kj::Own<kj::AsyncCapabilityStream> connect();
   // Serves the other end of one.
   void serve(kj::Own<kj::AsyncCapabilityStream> stream);
+  // A lane to "demo" that did not come over a connection: the client's end.
+  kj::Own<kj::AsyncIoStream> openLane(rpc::LaneRequest::Reader wanted);
 
   // Ends the connections to the supervisor, as one that is killed does: lanes go on.
   void breakSupervisor();
@@ -106,6 +108,7 @@ private:
   kj::Promise<void> telling = kj::READY_NOW;
 
   rpc::Lane::Client newLane(rpc::LaneRequest::Reader wanted);
+  // Serves the other end of a lane.
   void serveEnd(kj::Own<kj::AsyncIoStream> stream, rpc::LaneRequest::Reader wanted);
   void forgetLanes();
 };

@@ -7,7 +7,7 @@
 #include "console/quantity.h"
 #include "console/table.h"
 #include "result/cli.capnp.h"
-#include "supervisor/workspace-lane.h"
+#include "supervisor/supervisor-lanes.h"
 
 namespace bothy {
 namespace {
@@ -26,12 +26,15 @@ Ctrl-D.
 With --list --json: Terminals of cli.capnp.)"_kj;
 
 kj::Promise<int> list(Context& context, kj::StringPtr name) {
-  auto opened = co_await WorkspaceLane::open(context.connector.connect(), context.eventPort, name,
-                                             WantedLane::interactive());
+  SupervisorLanes lanes(context.connector, context.eventPort, name, WantedLane::interactive());
+  auto opened = co_await lanes.open();
   KJ_IF_MAYBE (none, opened.tryGet<NoLane>()) kj::throwFatalException(kj::mv(none->reason));
   auto& lane = *opened.get<kj::Own<WorkspaceLane>>();
   auto listing = lane.agent().terminalsRequest().send().getTerminals().listRequest().send();
-  KJ_IF_MAYBE (none, co_await lane.whyRefused()) kj::throwFatalException(kj::mv(none->reason));
+  KJ_IF_MAYBE (why, co_await lane.whyRefused()) {
+    auto none = lanes.refused(*why);
+    kj::throwFatalException(kj::mv(none.reason));
+  }
   auto response = co_await listing;
   auto terminals = response.getTerminals();
   if (context.console.wantsJson()) {

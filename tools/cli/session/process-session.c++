@@ -5,13 +5,13 @@
 #include <kj/debug.h>
 #include <kj/encoding.h>
 
+#include "client/program-feed.h"
+#include "client/program-output.h"
 #include "console/failure.h"
 #include "console/json-text.h"
 #include "result/cli.capnp.h"
 #include "session/collected-output.h"
-#include "session/program-feed.h"
-#include "session/program-output.h"
-#include "session/reconnection.h"
+#include "session/workspace-connection.h"
 #include "supervisor/outcome.h"
 
 namespace bothy {
@@ -124,9 +124,10 @@ kj::Promise<int> ProcessSession::run(const CommandLine& command, ProcessInput gi
 }
 
 kj::Promise<ProcessSession::Ended> ProcessSession::follow(const CommandLine& command) {
-  Reconnection reconnection(context, workspace, WantedLane::commands(), RECONNECT_FOR,
-                            [this](kj::StringPtr text) { context.console.note(text); });
-  co_await reconnection.begin([this, &command](auto lane) { return start(kj::mv(lane), command); });
+  WorkspaceConnection connection(context, workspace, WantedLane::commands(), RECONNECT_FOR,
+                                 [this](kj::StringPtr text) { context.console.note(text); });
+  co_await connection.reconnection().begin(
+      [this, &command](auto lane) { return start(kj::mv(lane), command); });
   for (;;) {
     kj::Maybe<Ended> result;
     co_await untilEnd().then([&result](Ended&& ended) { result = kj::mv(ended); },
@@ -141,7 +142,7 @@ kj::Promise<ProcessSession::Ended> ProcessSession::follow(const CommandLine& com
     }
     current = nullptr;
     process = nullptr;
-    co_await reconnection.run([this](auto lane) { return reattach(kj::mv(lane)); });
+    co_await connection.reconnection().run([this](auto lane) { return reattach(kj::mv(lane)); });
   }
 }
 

@@ -1,8 +1,8 @@
 #pragma once
 
+#include "client/byte-queue.h"
 #include "schema/terminal.capnp.h"
 #include "session/context.h"
-#include "tty/byte-queue.h"
 #include "tty/detach-keys.h"
 
 namespace bothy {

@@ -1,8 +1,8 @@
 #pragma once
 
+#include "client/byte-queue.h"
+#include "client/output-cursor.h"
 #include "session/context.h"
-#include "tty/byte-queue.h"
-#include "tty/output-cursor.h"
 #include "tty/replay-filter.h"
 #include "tty/terminal-modes.h"
 

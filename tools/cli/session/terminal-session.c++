@@ -53,8 +53,8 @@ TerminalSession::TerminalSession(Context& context, Target target, DetachKeys key
     : context(context),
       target(target),
       interactive(context.terminal.isInteractive()),
-      reconnection(context, target.workspace, WantedLane::interactive(), RECONNECT_FOR,
-                   [this](kj::StringPtr text) { notice(text); }),
+      connection(context, target.workspace, WantedLane::interactive(), RECONNECT_FOR,
+                 [this](kj::StringPtr text) { notice(text); }),
       input(context, kj::mv(keys)),
       output(context),
       whenEnded(nullptr) {
@@ -145,7 +145,7 @@ void TerminalSession::notice(kj::StringPtr text) {
 kj::Promise<void> TerminalSession::open() {
   // Only the lane is asked for again: a second `open` would be a second terminal.
   kj::Own<WorkspaceLane> lane;
-  co_await reconnection.begin([&](auto newLane) -> kj::Promise<void> {
+  co_await connection.reconnection().begin([&](auto newLane) -> kj::Promise<void> {
     lane = kj::mv(newLane);
     return kj::READY_NOW;
   });
@@ -239,7 +239,8 @@ kj::Promise<void> TerminalSession::keepAttached() {
 }
 
 kj::Promise<void> TerminalSession::reconnect() {
-  auto back = reconnection.run([this](auto lane) { return attachAgain(kj::mv(lane)); });
+  auto back =
+      connection.reconnection().run([this](auto lane) { return attachAgain(kj::mv(lane)); });
   co_await back.then([this]() { notice("connected again"); },
                      [this](kj::Exception&& exception) {
                        auto told = describe(exception);

@@ -7,9 +7,9 @@
 #include "schema/terminal.capnp.h"
 #include "session/command-line.h"
 #include "session/context.h"
-#include "session/reconnection.h"
 #include "session/terminal-input.h"
 #include "session/terminal-output.h"
+#include "session/workspace-connection.h"
 
 namespace bothy {
 
@@ -73,7 +73,7 @@ private:
   Context& context;
   Target target;
   bool interactive;
-  Reconnection reconnection;
+  WorkspaceConnection connection;
   TerminalInput input;
   TerminalOutput output;
 

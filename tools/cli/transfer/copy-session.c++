@@ -3,7 +3,7 @@
 #include <kj/debug.h>
 
 #include "console/failure.h"
-#include "session/reconnection.h"
+#include "session/workspace-connection.h"
 #include "wire/escape.h"
 
 namespace bothy {
@@ -44,9 +44,10 @@ kj::Promise<void> CopySession::open(kj::Own<WorkspaceLane> newLane) {
 }
 
 kj::Promise<TransferResult> CopySession::run(Copy& copy) {
-  Reconnection reconnection(context, workspace, wanted, RECONNECT_FOR,
-                            [this](kj::StringPtr text) { context.console.note(text); });
-  co_await reconnection.begin([this](auto newLane) { return open(kj::mv(newLane)); })
+  WorkspaceConnection connection(context, workspace, wanted, RECONNECT_FOR,
+                                 [this](kj::StringPtr text) { context.console.note(text); });
+  co_await connection.reconnection()
+      .begin([this](auto newLane) { return open(kj::mv(newLane)); })
       .catch_([](kj::Exception&& exception) { rethrow(kj::mv(exception)); });
   kj::uint attempts = 0;
   for (auto position = copy.position();;) {
@@ -71,7 +72,8 @@ kj::Promise<TransferResult> CopySession::run(Copy& copy) {
       kj::throwFatalException(kj::mv(KJ_ASSERT_NONNULL(lost)));
     }
     lane = nullptr;
-    co_await reconnection.run([this](auto newLane) { return open(kj::mv(newLane)); })
+    co_await connection.reconnection()
+        .run([this](auto newLane) { return open(kj::mv(newLane)); })
         .catch_([](kj::Exception&& exception) { rethrow(kj::mv(exception)); });
   }
 }

@@ -1,6 +1,6 @@
 #pragma once
 
-#include "supervisor/workspace-lane.h"
+#include "supervisor/supervisor-lanes.h"
 #include "transfer/transfer.h"
 
 namespace bothy {

@@ -1,8 +1,8 @@
 #include <kj/debug.h>
 
+#include "client/program-output.h"
 #include "console/failure.h"
 #include "console/quantity.h"
-#include "session/program-output.h"
 #include "supervisor/outcome.h"
 #include "transfer/file-sink.h"
 #include "transfer/pending-entry.h"

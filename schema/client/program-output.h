@@ -2,8 +2,8 @@
 
 #include <kj/async-io.h>
 
+#include "client/byte-queue.h"
 #include "schema/stream.capnp.h"
-#include "tty/byte-queue.h"
 
 namespace bothy {
 

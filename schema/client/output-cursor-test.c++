@@ -1,4 +1,4 @@
-#include "tty/output-cursor.h"
+#include "client/output-cursor.h"
 
 #include <kj/string.h>
 #include <catch2/catch_test_macros.hpp>

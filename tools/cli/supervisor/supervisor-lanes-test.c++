@@ -1,4 +1,4 @@
-#include "supervisor/workspace-lane.h"
+#include "supervisor/supervisor-lanes.h"
 
 #include <kj/debug.h>
 #include <catch2/catch_test_macros.hpp>
@@ -13,9 +13,23 @@ struct LaneWorld {
   kj::AsyncIoContext io = kj::setupAsyncIo();
   FakeSupervisor supervisor{io};
 
-  WorkspaceLane::Opened tryOpen(WantedLane wanted) {
-    return WorkspaceLane::open(linkOver(supervisor.connect()), io.unixEventPort, "demo", wanted)
-        .wait(io.waitScope);
+  class TestConnector final: public Connector {
+  public:
+    explicit TestConnector(FakeSupervisor& supervisor) : supervisor(supervisor) {}
+    kj::Own<SupervisorLink> connect() override {
+      if (supervisor.down) kj::throwFatalException(passingFailure("start it"));
+      return linkOver(supervisor.connect());
+    }
+    void useSocket(kj::StringPtr path) override {}
+
+  private:
+    FakeSupervisor& supervisor;
+  };
+  TestConnector connector{supervisor};
+
+  LaneSource::Opened tryOpen(WantedLane wanted) {
+    SupervisorLanes lanes(connector, io.unixEventPort, "demo", wanted);
+    return lanes.open().wait(io.waitScope);
   }
   kj::Own<WorkspaceLane> open(WantedLane wanted) {
     auto opened = tryOpen(wanted);
@@ -23,7 +37,10 @@ struct LaneWorld {
   }
   // Why the agent refuses such a lane.
   NoLane refusalOf(WantedLane wanted) {
-    return KJ_REQUIRE_NONNULL(open(wanted)->whyRefused().wait(io.waitScope));
+    SupervisorLanes lanes(connector, io.unixEventPort, "demo", wanted);
+    auto opened = lanes.open().wait(io.waitScope);
+    auto why = opened.get<kj::Own<WorkspaceLane>>()->whyRefused().wait(io.waitScope);
+    return lanes.refused(KJ_REQUIRE_NONNULL(why));
   }
   bool answers(WorkspaceLane& lane) {
     auto system = lane.agent().systemRequest().send().getSystem();
@@ -92,7 +109,9 @@ TEST_CASE("a lane that the agent refuses says what to do, and only a crowd passe
     world.supervisor.refusal = refusal;
     auto none = world.refusalOf(wanted);
     CHECK(isFailure(none.reason));
-    CHECK(none.passes == (refusal == rpc::Refusal::TOO_MANY_LANES));
+    bool passes = none.kind == NoLane::Kind::PASSES;
+    CHECK(passes == (refusal == rpc::Refusal::TOO_MANY_LANES));
+    CHECK((passes || none.kind == NoLane::Kind::FINAL));
     return describe(none.reason).message;
   };
   auto files = WantedLane::files("x y", rpc::FileAccess::READ);
@@ -105,25 +124,6 @@ TEST_CASE("a lane that the agent refuses says what to do, and only a crowd passe
         "demo` brings its own");
   CHECK(toldFor(rpc::Refusal::WRONG_SECRET, files)
             .startsWith("the agent of demo refuses what bothyd asks for (reason 1): "));
-}
-
-TEST_CASE("a refusal is known before a call fails for it") {
-  LaneWorld world;
-  world.supervisor.refusal = rpc::Refusal::TOO_MANY_LANES;
-  auto lane = world.open(WantedLane::commands());
-  CHECK_FALSE(lane->wasRefused());
-  CHECK(world.failureOf(lane->agent().processesRequest()).getType() ==
-        kj::Exception::Type::DISCONNECTED);
-  CHECK(lane->wasRefused());
-}
-
-TEST_CASE("a lane that breaks before the agent's answer is lost, and not refused") {
-  LaneWorld world;
-  world.supervisor.cuts.add(0);
-  auto lane = world.open(WantedLane::commands());
-  auto thrown = kj::runCatchingExceptions([&] { lane->whyRefused().wait(world.io.waitScope); });
-  CHECK(KJ_REQUIRE_NONNULL(thrown).getType() == kj::Exception::Type::DISCONNECTED);
-  CHECK_FALSE(lane->wasRefused());
 }
 
 TEST_CASE("an answer in which no descriptor came is as good as a lost connection") {
@@ -141,24 +141,32 @@ TEST_CASE("P30 why there is no lane is told, and whether that passes") {
   };
   world.supervisor.stalled = kj::str("the disk is \x1b full");
   auto stalled = whyNone();
-  CHECK(stalled.passes);
-  CHECK(KJ_REQUIRE_NONNULL(stalled.stalled) == "the disk is \\x1b full");
+  CHECK(stalled.kind == NoLane::Kind::STALLED);
+  CHECK(stalled.stall == "the disk is \\x1b full");
   world.supervisor.stalled = nullptr;
   world.supervisor.state = rpc::WorkspaceState::STARTING;
-  CHECK(whyNone().passes);
+  CHECK(whyNone().kind == NoLane::Kind::PASSES);
   world.supervisor.state = rpc::WorkspaceState::STOPPED;
-  CHECK_FALSE(whyNone().passes);
+  CHECK(whyNone().kind == NoLane::Kind::FINAL);
   world.supervisor.state = nullptr;
   world.supervisor.unreachable = true;
-  CHECK(whyNone().passes);
+  CHECK(whyNone().kind == NoLane::Kind::PASSES);
   world.supervisor.unreachable = false;
   world.supervisor.agentTooOld = uint16_t{1};
   auto tooOld = whyNone();
-  CHECK_FALSE(tooOld.passes);
-  CHECK(tooOld.stalled == nullptr);
+  CHECK(tooOld.kind == NoLane::Kind::FINAL);
   CHECK(describe(tooOld.reason).message ==
         "demo runs an agent that is too old for this (generation 1): `bothy stop demo && bothy "
         "start demo` brings a new one");
+}
+
+TEST_CASE("P41 a bothyd that is not there gives no lane, and passes") {
+  LaneWorld world;
+  world.supervisor.down = true;
+  auto opened = world.tryOpen(WantedLane::commands());
+  auto& none = opened.get<NoLane>();
+  CHECK(none.kind == NoLane::Kind::AWAY);
+  CHECK(isFailure(none.reason));
 }
 
 }  // namespace

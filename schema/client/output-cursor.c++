@@ -1,4 +1,4 @@
-#include "tty/output-cursor.h"
+#include "client/output-cursor.h"
 
 namespace bothy {
 

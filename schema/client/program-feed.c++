@@ -1,4 +1,4 @@
-#include "session/program-feed.h"
+#include "client/program-feed.h"
 
 #include <kj/debug.h>
 

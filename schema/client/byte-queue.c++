@@ -1,4 +1,4 @@
-#include "tty/byte-queue.h"
+#include "client/byte-queue.h"
 
 namespace bothy {
 

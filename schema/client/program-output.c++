@@ -1,4 +1,4 @@
-#include "session/program-output.h"
+#include "client/program-output.h"
 
 #include <kj/debug.h>
 

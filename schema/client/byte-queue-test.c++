@@ -1,4 +1,4 @@
-#include "tty/byte-queue.h"
+#include "client/byte-queue.h"
 
 #include <kj/string.h>
 #include <catch2/catch_test_macros.hpp>

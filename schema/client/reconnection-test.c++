@@ -1,0 +1,129 @@
+#include "client/reconnection.h"
+
+#include <kj/debug.h>
+#include <catch2/catch_test_macros.hpp>
+
+#include "client/client-test-world.h"
+
+namespace bothy {
+namespace {
+
+// Work that needs a lane; what comes of it the test says.
+struct Work: public ClientTestWorld {
+  kj::uint uses = 0;
+  kj::Vector<kj::Own<WorkspaceLane>> lanes;
+  // What the next uses come to: those that have no entry are answered.
+  kj::Vector<kj::Exception::Type> failures;
+  bool neverAnswers = false;
+
+  Reconnection::Use use() {
+    return [this](kj::Own<WorkspaceLane> lane) -> kj::Promise<void> {
+      lanes.add(kj::mv(lane));
+      if (uses < failures.size()) {
+        auto type = failures[uses++];
+        return kj::Exception(type, __FILE__, __LINE__, kj::str("the use failed"));
+      }
+      ++uses;
+      if (neverAnswers) return kj::NEVER_DONE;
+      return kj::READY_NOW;
+    };
+  }
+  void advanceBySeconds(int seconds) {
+    for (int i = 0; i < seconds; ++i) advance(1 * kj::SECONDS);
+  }
+};
+
+TEST_CASE("P41 work that loses its lane asks again over another until it is answered") {
+  Work work;
+  work.failures.add(kj::Exception::Type::DISCONNECTED);
+  work.failures.add(kj::Exception::Type::OVERLOADED);
+  auto running = work.reconnection.run(work.use()).eagerlyEvaluate(nullptr);
+  work.settle();
+  CHECK(work.uses == 1);
+  work.advanceBySeconds(3);
+  CHECK(work.uses == 3);
+  CHECK(work.supervisor.lanes == 3);
+  running.wait(work.io.waitScope);
+}
+
+TEST_CASE("another failure of the work ends its wait at once, and so does a reason that stays") {
+  Work work;
+  work.failures.add(kj::Exception::Type::FAILED);
+  auto failing = work.reconnection.begin(work.use()).eagerlyEvaluate(nullptr);
+  work.settle();
+  CHECK(work.failureOf(failing) == "the use failed");
+  work.none = NoLane::Kind::FINAL;
+  auto refused = work.reconnection.begin(work.use()).eagerlyEvaluate(nullptr);
+  work.settle();
+  CHECK(work.failureOf(refused) == "no lane");
+  CHECK(work.uses == 1);
+}
+
+TEST_CASE("P41 what passes is waited for, and in the end told as the source has it") {
+  Work work;
+  work.none = NoLane::Kind::PASSES;
+  auto running = work.reconnection.run(work.use()).eagerlyEvaluate(nullptr);
+  work.advanceBySeconds(5);
+  CHECK_FALSE(running.poll(work.io.waitScope));
+  work.none = nullptr;
+  work.supervisor.refusal = rpc::Refusal::TOO_MANY_LANES;
+  work.advanceBySeconds(5);
+  CHECK_FALSE(running.poll(work.io.waitScope));
+  work.supervisor.refusal = nullptr;
+  work.advanceBySeconds(3);
+  running.wait(work.io.waitScope);
+
+  work.none = NoLane::Kind::PASSES;
+  auto vain = work.reconnection.run(work.use()).eagerlyEvaluate(nullptr);
+  work.advanceBySeconds(ClientTestWorld::PATIENCE / kj::SECONDS + 3);
+  CHECK(work.failureOf(vain) == "no lane");
+}
+
+TEST_CASE("P41 who gives no lanes from the beginning is waited for a little, and told of") {
+  Work work;
+  work.none = NoLane::Kind::AWAY;
+  auto running = work.reconnection.begin(work.use()).eagerlyEvaluate(nullptr);
+  work.advanceBySeconds(Reconnection::AWAY_PATIENCE / kj::SECONDS - 1);
+  CHECK_FALSE(running.poll(work.io.waitScope));
+  REQUIRE(work.awaited.size() == 1);
+  CHECK(work.awaited[0] == Reconnection::AWAY_PATIENCE);
+  work.advanceBySeconds(4);
+  CHECK(work.failureOf(running) == "no lane");
+}
+
+TEST_CASE("P41 who gave lanes and is gone is waited for as long as the work bears") {
+  Work work;
+  work.none = NoLane::Kind::AWAY;
+  auto running = work.reconnection.run(work.use()).eagerlyEvaluate(nullptr);
+  work.advanceBySeconds(ClientTestWorld::PATIENCE / kj::SECONDS - 1);
+  CHECK_FALSE(running.poll(work.io.waitScope));
+  work.advanceBySeconds(4);
+  CHECK(work.failureOf(running) == "stayed away");
+  CHECK(work.awaited.size() == 0);
+}
+
+TEST_CASE("P12 a use that is not answered is given up and tried again, and not for ever") {
+  Work work;
+  work.neverAnswers = true;
+  auto running = work.reconnection.run(work.use()).eagerlyEvaluate(nullptr);
+  work.advanceBySeconds(Reconnection::ATTEMPT_LIMIT / kj::SECONDS + 1);
+  CHECK(work.uses == 2);
+  work.advanceBySeconds(Reconnection::ATTEMPT_LIMIT / kj::SECONDS + 1);
+  CHECK(work.failureOf(running) == "no answer");
+}
+
+TEST_CASE("P30 a machine that stands still is told of once, and waited for without an end") {
+  Work work;
+  work.none = NoLane::Kind::STALLED;
+  auto running = work.reconnection.run(work.use()).eagerlyEvaluate(nullptr);
+  work.advanceBySeconds(10 * ClientTestWorld::PATIENCE / kj::SECONDS);
+  CHECK_FALSE(running.poll(work.io.waitScope));
+  REQUIRE(work.stalls.size() == 1);
+  CHECK(work.stalls[0] == "the disk is full");
+  work.none = nullptr;
+  work.advanceBySeconds(3);
+  running.wait(work.io.waitScope);
+}
+
+}  // namespace
+}  // namespace bothy

@@ -1,0 +1,85 @@
+#include "client/reconnection.h"
+
+#include <kj/debug.h>
+
+namespace bothy {
+namespace {
+
+constexpr auto FIRST_DELAY = 100 * kj::MILLISECONDS;
+constexpr auto LAST_DELAY = 2 * kj::SECONDS;
+
+bool mayPass(const kj::Exception& exception) {
+  return exception.getType() == kj::Exception::Type::DISCONNECTED ||
+         exception.getType() == kj::Exception::Type::OVERLOADED;  // also of the attempt's limit
+}
+
+}  // namespace
+
+kj::Promise<void> Reconnection::begin(Use use) {
+  return repeat(kj::mv(use), {AWAY_PATIENCE, FIRST_PATIENCE}, true);
+}
+
+kj::Promise<void> Reconnection::run(Use use) {
+  return repeat(kj::mv(use), {patience, patience}, false);
+}
+
+kj::Promise<void> Reconnection::repeat(Use use, Limits limits, bool isFirst) {
+  const auto start = timer.now();
+  kj::Maybe<kj::TimePoint> lastStall;
+  auto delay = FIRST_DELAY;
+  bool wasReached = !isFirst, wasNoted = false;
+  for (;;) {
+    bool wasAnswered = false;
+    kj::Maybe<NoLane> none;  // null: the lane broke, or nothing came in time
+    auto attempt = kj::evalNow([&] { return tryOnce(use); });
+    co_await timer.timeoutAfter(ATTEMPT_LIMIT, kj::mv(attempt))
+        .then(
+            [&](kj::Maybe<NoLane> result) {
+              wasAnswered = result == nullptr;
+              none = kj::mv(result);
+            },
+            [](kj::Exception&& exception) {
+              if (!mayPass(exception)) kj::throwFatalException(kj::mv(exception));
+            });
+    if (wasAnswered) co_return;
+    bool isAway = false;
+    KJ_IF_MAYBE (n, none) {
+      if (n->kind == NoLane::Kind::FINAL) kj::throwFatalException(kj::mv(n->reason));
+      isAway = n->kind == NoLane::Kind::AWAY;
+      if (n->kind == NoLane::Kind::STALLED) {
+        if (lastStall == nullptr) listener.onStall(n->stall);
+        lastStall = timer.now();
+      }
+    }
+    if (isAway && !wasReached && !wasNoted) {
+      listener.onAway(limits.away);
+      wasNoted = true;
+    }
+    if (!isAway) wasReached = true;
+    if (timer.now() - lastStall.orDefault(start) >
+        (isAway && !wasReached ? limits.away : limits.unanswered)) {
+      if (isAway && wasReached) kj::throwFatalException(listener.describe(GaveUp::SUPERVISOR_AWAY));
+      KJ_IF_MAYBE (n, none) kj::throwFatalException(kj::mv(n->reason));
+      kj::throwFatalException(listener.describe(GaveUp::NO_ANSWER));
+    }
+    co_await timer.afterDelay(delay);
+    delay = kj::min(delay * 2, LAST_DELAY);
+  }
+}
+
+// None: `use` was answered.
+kj::Promise<kj::Maybe<NoLane>> Reconnection::tryOnce(Use& use) {
+  auto opened = co_await source.open();
+  KJ_IF_MAYBE (none, opened.tryGet<NoLane>()) {
+    co_return kj::mv(*none);
+  }
+  auto& lane = *opened.get<kj::Own<WorkspaceLane>>();
+  auto answered = use(kj::addRef(lane)).eagerlyEvaluate(nullptr);
+  KJ_IF_MAYBE (why, co_await lane.whyRefused()) {
+    co_return source.refused(*why);
+  }
+  co_await answered;
+  co_return nullptr;
+}
+
+}  // namespace bothy

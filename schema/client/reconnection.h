@@ -1,0 +1,73 @@
+#pragma once
+
+#include <kj/function.h>
+#include <kj/timer.h>
+
+#include "client/lane-source.h"
+
+namespace bothy {
+
+// The way to a workspace for work that outlives its lanes: a program, a terminal, a copy.
+//
+// Such work is begin(), then what it does over the lane it got, and run() each time that fails with DISCONNECTED.  A lost
+// lane does not tell whether what was asked last has arrived: the work asks again, by a request id or by the position that
+// the other side tells, so that asking twice does nothing twice.  A restart of bothyd costs no lane.
+class Reconnection final {
+public:
+  // Why it was not waited any longer.
+  enum class GaveUp {
+    SUPERVISOR_AWAY,  // who gives lanes was there before, and did not come back
+    NO_ANSWER,        // lanes broke, or nothing was answered
+  };
+
+  // Whoever waits for the work.
+  class Listener {
+  public:
+    // Who gives lanes is not there from the beginning on: it is waited for so long.  Called once.
+    virtual void onAway(kj::Duration patience) = 0;
+    // The machine stands still; `why` is for people.  Called once for each begin() or run().
+    virtual void onStall(kj::StringPtr why) = 0;
+    // What begin() or run() is to fail with.
+    virtual kj::Exception describe(GaveUp why) = 0;
+  };
+
+  // `patience`: how long run() waits.  All that is borrowed outlives it.
+  Reconnection(LaneSource& source, kj::Timer& timer, kj::Duration patience, Listener& listener)
+      : source(source), timer(timer), patience(patience), listener(listener) {}
+  KJ_DISALLOW_COPY_AND_MOVE(Reconnection);
+
+  // Asks what the work needs first, over the lane given; returns when that was answered.  It is called before the agent has
+  // taken the lane, so that its first question travels before that is known: one round trip.  What may last longer than
+  // ATTEMPT_LIMIT it starts and leaves for afterwards.
+  using Use = kj::Function<kj::Promise<void>(kj::Own<WorkspaceLane>)>;
+
+  static constexpr auto ATTEMPT_LIMIT = 20 * kj::SECONDS;
+
+  // For the first lane.  Connects, and calls `use`, again and again until `use` has returned, at most for
+  // FIRST_PATIENCE; for a supervisor that was not there from the beginning AWAY_PATIENCE.
+  kj::Promise<void> begin(Use use);
+  // After a loss: the same, for as long as `patience`.
+  kj::Promise<void> run(Use use);
+
+  // Both wait while there is no lane for a reason that passes, or `use` fails with DISCONNECTED or OVERLOADED; and, however long that
+  // takes, while the machine stands still.  Every other failure of `use` they throw, and a NoLane::reason: of one that is final, or
+  // of the last when their patience is at its end.
+
+  static constexpr auto FIRST_PATIENCE = 60 * kj::SECONDS;
+  static constexpr auto AWAY_PATIENCE = 15 * kj::SECONDS;
+
+private:
+  LaneSource& source;
+  kj::Timer& timer;
+  const kj::Duration patience;
+  Listener& listener;
+
+  struct Limits {
+    kj::Duration away;  // who gives lanes
+    kj::Duration unanswered;
+  };
+  kj::Promise<void> repeat(Use use, Limits limits, bool isFirst);
+  kj::Promise<kj::Maybe<NoLane>> tryOnce(Use& use);
+};
+
+}  // namespace bothy

@@ -1,0 +1,32 @@
+#include "session/workspace-connection.h"
+
+#include <kj/debug.h>
+
+#include "console/failure.h"
+
+namespace bothy {
+
+WorkspaceConnection::WorkspaceConnection(Context& context, kj::StringPtr workspace,
+                                         WantedLane wanted, kj::Duration patience,
+                                         kj::Function<void(kj::StringPtr)> notice)
+    : workspace(workspace),
+      notice(kj::mv(notice)),
+      source(context.connector, context.eventPort, workspace, wanted),
+      lanes(source, context.timer, patience, *this) {}
+
+void WorkspaceConnection::onAway(kj::Duration patience) {
+  notice(kj::str("bothyd is not running: waiting ", patience / kj::SECONDS, " s for it"));
+}
+
+kj::Exception WorkspaceConnection::describe(Reconnection::GaveUp why) {
+  switch (why) {
+    case Reconnection::GaveUp::SUPERVISOR_AWAY:
+      return failure("bothyd did not come back", EXEC_FAILED);
+    case Reconnection::GaveUp::NO_ANSWER:
+      return failure(kj::str(workspace, " did not answer in time: `bothy ls` shows how it is"),
+                     EXEC_FAILED);
+  }
+  KJ_UNREACHABLE;
+}
+
+}  // namespace bothy

@@ -1,0 +1,32 @@
+#pragma once
+
+#include <kj/function.h>
+
+#include "client/reconnection.h"
+#include "session/context.h"
+#include "supervisor/supervisor-lanes.h"
+
+namespace bothy {
+
+// A Reconnection by lanes from bothyd, of which the user is told, a line at a time, what is waited for.
+class WorkspaceConnection final: private Reconnection::Listener {
+public:
+  // `patience`: how long bothyd or the workspace may be away.  What is borrowed outlives it.
+  WorkspaceConnection(Context& context, kj::StringPtr workspace, WantedLane wanted,
+                      kj::Duration patience, kj::Function<void(kj::StringPtr)> notice);
+  KJ_DISALLOW_COPY_AND_MOVE(WorkspaceConnection);
+
+  Reconnection& reconnection() { return lanes; }
+
+private:
+  const kj::StringPtr workspace;
+  kj::Function<void(kj::StringPtr)> notice;
+  SupervisorLanes source;
+  Reconnection lanes;
+
+  void onAway(kj::Duration patience) override;
+  void onStall(kj::StringPtr why) override { notice(why); }
+  kj::Exception describe(Reconnection::GaveUp why) override;
+};
+
+}  // namespace bothy

@@ -1,0 +1,76 @@
+#include "supervisor/supervisor-lanes.h"
+
+#include <kj/debug.h>
+
+#include "console/failure.h"
+#include "lane/lane-descriptor.h"
+#include "supervisor/outcome.h"
+#include "wire/escape.h"
+
+namespace bothy {
+namespace {
+
+using Outcome = rpc::Supervisor::ConnectOutcome;
+
+// What comes after a stop tells more than the stop: the workspace is stopped, or runs again after a reboot.
+NoLane::Kind kindOf(Outcome::Reader outcome) {
+  if (outcome.isStalled()) return NoLane::Kind::STALLED;
+  bool passes =
+      outcome.isUnreachable() ||
+      (outcome.isNotRunning() && (outcome.getNotRunning() == rpc::WorkspaceState::STARTING ||
+                                  outcome.getNotRunning() == rpc::WorkspaceState::STOPPING));
+  return passes ? NoLane::Kind::PASSES : NoLane::Kind::FINAL;
+}
+
+}  // namespace
+
+void WantedLane::writeTo(rpc::LaneRequest::Builder request) const {
+  switch (purpose) {
+    case rpc::LaneRequest::INTERACTIVE:
+      request.setInteractive();
+      return;
+    case rpc::LaneRequest::COMMANDS:
+      request.setCommands();
+      return;
+    case rpc::LaneRequest::FILES: {
+      auto files = request.initFiles();
+      files.setUser(user);
+      files.setAccess(access);
+      return;
+    }
+    case rpc::LaneRequest::NONE:
+    case rpc::LaneRequest::VIEW_TERMINALS:
+      break;
+  }
+  KJ_FAIL_REQUIRE("no such lane is offered", static_cast<uint16_t>(purpose));
+}
+
+kj::Promise<LaneSource::Opened> SupervisorLanes::open() {
+  kj::Own<SupervisorLink> link;
+  KJ_IF_MAYBE (why, kj::runCatchingExceptions([&] { link = connector.connect(); })) {
+    if (!isPassingFailure(*why)) kj::throwFatalException(kj::mv(*why));
+    co_return Opened(NoLane{NoLane::Kind::AWAY, kj::mv(*why), nullptr});
+  }
+  auto request = link->supervisor().connectRequest();
+  request.setName(workspace);
+  wanted.writeTo(request.initWanted());
+  auto response = co_await request.send();
+  auto outcome = response.getOutcome();
+  KJ_IF_MAYBE (reason, co_await whyNotConnected(link->supervisor(), workspace, outcome)) {
+    NoLane none{kindOf(outcome), kj::mv(*reason), nullptr};
+    if (outcome.isStalled()) none.stall = escapeGuestText(outcome.getStalled().asArray());
+    co_return Opened(kj::mv(none));
+  }
+  auto stream = co_await streamOf(response.getLane(), eventPort);
+  // The Lane capability came over the link, which outlives it.
+  stream = stream.attach(kj::mv(link));
+  co_return Opened(kj::refcounted<WorkspaceLane>(kj::mv(stream), eventPort.getTimer(),
+                                                 outcome.getConnected().getStartedNanos()));
+}
+
+NoLane SupervisorLanes::refused(rpc::Refusal why) {
+  auto kind = why == rpc::Refusal::TOO_MANY_LANES ? NoLane::Kind::PASSES : NoLane::Kind::FINAL;
+  return {kind, describeRefusal(workspace, wanted.user, why), nullptr};
+}
+
+}  // namespace bothy
