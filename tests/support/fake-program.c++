@@ -22,7 +22,7 @@ public:
       return kj::READY_NOW;
     }
     results.initOutcome().setStarted();
-    if (params.getKeep() && !program.neverKept) results.setId(ID);
+    if (params.getKeep()) results.setId(ID);
     if (program.neverStarts) return kj::NEVER_DONE;
     attach(params, results);
     return kj::READY_NOW;

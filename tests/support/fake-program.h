@@ -25,7 +25,6 @@ public:
   kj::Vector<uint8_t> signals;
   bool dropped = false;      // nobody holds it any more
   bool ended = false;        // by `end`
-  bool neverKept = false;    // as by an agent that is too old for it
   bool forgotten = false;    // it cannot be had again
   bool neverStarts = false;  // its start is not answered
   kj::String input;          // all that came

@@ -333,15 +333,6 @@ TEST_CASE("P41 exec gives again what a broken lane lost on its way") {
   CHECK(world.supervisor.program.input == "one two three");
 }
 
-TEST_CASE("exec tells a lane that broke when the agent is too old to keep the command") {
-  CommandTestWorld world;
-  world.supervisor.program.neverKept = true;
-  world.start({"exec", "demo", "sleep"});
-  world.supervisor.breakLanes();
-  CHECK(world.wait() == EXEC_FAILED);
-  CHECK(contains(world.errors(), "the connection was lost"));
-}
-
 TEST_CASE("exec says that a program was lost that nobody kept") {
   CommandTestWorld world;
   world.start({"exec", "demo", "sleep"});

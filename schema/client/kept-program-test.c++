@@ -1,0 +1,175 @@
+#include "client/kept-program.h"
+
+#include <signal.h>
+#include <string.h>
+
+#include <kj/debug.h>
+#include <catch2/catch_test_macros.hpp>
+
+#include "client/client-test-world.h"
+
+namespace bothy {
+namespace {
+
+// Collects what is written.
+class Collected final: public kj::AsyncOutputStream {
+public:
+  kj::Promise<void> write(const void* buffer, size_t size) override {
+    text = kj::str(text, kj::arrayPtr(static_cast<const char*>(buffer), size));
+    return kj::READY_NOW;
+  }
+  kj::Promise<void> write(kj::ArrayPtr<const kj::ArrayPtr<const kj::byte>> pieces) override {
+    for (auto piece : pieces) co_await write(piece.begin(), piece.size());
+  }
+  kj::Promise<void> whenWriteDisconnected() override { return kj::NEVER_DONE; }
+
+  kj::String text = kj::str();
+};
+
+struct AtProgram: public ClientTestWorld {
+  Collected out, err;
+  ProgramOutput output{out}, errors{err};
+  ProgramFeed feed;
+  kj::OneWayPipe input = kj::newOneWayPipe();
+  KeptProgram program{reconnection, timer, {output, errors, feed}};
+  kj::Promise<void> showing = output.show().eagerlyEvaluate(nullptr);
+  kj::Promise<void> reading = feed.read(*input.in).eagerlyEvaluate(nullptr);
+  kj::uint starts = 0;  // told
+  kj::Promise<KeptProgram::End> ending = nullptr;
+
+  void start(std::initializer_list<kj::StringPtr> argv) {
+    auto words = kj::heapArray(argv);
+    ending = program
+                 .follow(
+                     [words = kj::mv(words)](rpc::Command::Builder command) {
+                       auto list = command.initArgv(words.size());
+                       for (auto i : kj::indices(words)) list.set(i, words[i]);
+                     },
+                     [this](rpc::Processes::ExecOutcome::Reader) { ++starts; })
+                 .eagerlyEvaluate(nullptr);
+    settle();
+  }
+  void type(kj::StringPtr text) {
+    input.out->write(text.begin(), text.size()).wait(io.waitScope);
+    settle();
+  }
+  KeptProgram::End end() {
+    for (int i = 0; i < 100 && !ending.poll(io.waitScope); ++i) advance(1 * kj::SECONDS);
+    return ending.wait(io.waitScope);
+  }
+};
+
+TEST_CASE("P41 a kept program goes on over lanes that break, and each byte goes once") {
+  AtProgram at;
+  at.start({"cat"});
+  at.type("one ");
+  CHECK(at.out.text == "one ");
+  for (int loss = 0; loss < 3; ++loss) {
+    at.none = NoLane::Kind::PASSES;
+    at.supervisor.breakLanes();
+    at.settle();
+    CHECK_FALSE(at.program.isReached());
+    at.type("more ");
+    at.none = nullptr;
+    at.advance(1 * kj::SECONDS);
+    CHECK(at.program.isReached());
+  }
+  at.input.out = nullptr;
+  at.settle();
+  auto end = at.end();
+  CHECK(end.get<KeptProgram::Ended>().getStatus().getExited() == 0);
+  CHECK(at.out.text == "one more more more ");
+  CHECK(at.supervisor.program.input == "one more more more ");
+  CHECK(at.supervisor.program.starts == 1);
+  CHECK(at.supervisor.lanes == 4);
+  CHECK(at.starts == 1);
+}
+
+TEST_CASE(
+    "P41 what a kept program has not had of its input is sent again, and what it said is not") {
+  AtProgram at;
+  at.start({"sleep"});
+  at.type("one two ");
+  at.supervisor.program.input = kj::str("one ");
+  at.supervisor.program.said = kj::str("heard");
+  at.supervisor.breakLanes();
+  at.advance(1 * kj::SECONDS);
+  CHECK(at.supervisor.program.input == "one two ");
+  CHECK(at.out.text == "heard");
+  at.supervisor.breakLanes();
+  at.advance(1 * kj::SECONDS);
+  CHECK(at.out.text == "heard");
+}
+
+TEST_CASE("P41 a start that was not answered is asked for again by its request id") {
+  AtProgram at;
+  at.supervisor.program.neverStarts = true;
+  at.start({"exit", "3"});
+  at.supervisor.breakLanes();
+  at.supervisor.program.neverStarts = false;
+  auto end = at.end();
+  CHECK(end.get<KeptProgram::Ended>().getStatus().getExited() == 3);
+  CHECK(at.supervisor.program.starts == 1);
+  CHECK(at.supervisor.lanes == 2);
+}
+
+TEST_CASE("P41 nothing is started a second time in another boot") {
+  AtProgram at;
+  at.supervisor.program.neverStarts = true;
+  at.start({"sleep"});
+  at.supervisor.breakLanes();
+  at.supervisor.startedNanos = 2;
+  CHECK(at.end().is<KeptProgram::Lost>());
+  CHECK(at.supervisor.program.starts == 1);
+}
+
+TEST_CASE("P41 a boot in which the lane was refused was asked for nothing") {
+  AtProgram at;
+  at.supervisor.refusal = rpc::Refusal::TOO_MANY_LANES;
+  at.start({"exit", "3"});
+  at.supervisor.refusal = nullptr;
+  at.supervisor.startedNanos = 2;
+  CHECK(at.end().is<KeptProgram::Ended>());
+}
+
+TEST_CASE("a kept program that cannot be had again is lost") {
+  AtProgram at;
+  at.start({"sleep"});
+  at.supervisor.program.forgotten = true;
+  at.supervisor.breakLanes();
+  CHECK(at.end().is<KeptProgram::Lost>());
+}
+
+TEST_CASE("a program that cannot be started says why") {
+  AtProgram at;
+  at.start({"nope"});
+  auto end = at.end();
+  auto& why = end.get<KeptProgram::NotStarted>();
+  CHECK(why.getOutcome().getFailed().getReason() == rpc::StartFailure::Reason::PROGRAM_NOT_FOUND);
+  CHECK(at.starts == 0);
+}
+
+TEST_CASE("P12 signals and the end reach a kept program over the lane that it has") {
+  AtProgram at;
+  at.start({"sleep"});
+  at.supervisor.breakLanes();
+  at.advance(1 * kj::SECONDS);
+  at.program.signal(SIGTERM).wait(at.io.waitScope);
+  auto end = at.end();
+  CHECK(end.get<KeptProgram::Ended>().getStatus().getKilled() == SIGTERM);
+  at.program.end().wait(at.io.waitScope);
+  CHECK(at.supervisor.program.ended);
+}
+
+TEST_CASE("P12 an end that nobody answers takes no longer than its limit") {
+  AtProgram at;
+  at.start({"sleep"});
+  at.supervisor.breakLanes();
+  auto ending = at.program.end().eagerlyEvaluate(nullptr);
+  at.advance(KeptProgram::END_LIMIT);
+  REQUIRE(ending.poll(at.io.waitScope));
+  ending.wait(at.io.waitScope);
+}
+
+}  // namespace
+}  // namespace bothy
