@@ -24,6 +24,9 @@ TEST_CASE("P02 what was shown before is not shown again") {
   CHECK(shown(cursor.accept(1, "bcd"_kj.asBytes())) == "d");
   CHECK(shown(cursor.accept(0, "ab"_kj.asBytes())) == "");
   CHECK(cursor.position() == 4);
+  auto piece = cursor.accept(2, "cde"_kj.asBytes());
+  CHECK(piece.repeated == 2);
+  CHECK(piece.sequence == 4);
 }
 
 TEST_CASE("P01 a jump in the numbers is told as a loss") {

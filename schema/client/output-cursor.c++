@@ -4,11 +4,11 @@ namespace bothy {
 
 OutputCursor::Piece OutputCursor::accept(uint64_t sequence, kj::ArrayPtr<const kj::byte> data) {
   uint64_t lost = skip(next, sequence > next ? sequence - next : 0);
-  uint64_t shown = next - sequence;
-  if (shown >= data.size()) return {nullptr, lost};
-  auto fresh = data.slice(static_cast<size_t>(shown), data.size());
+  auto repeated = static_cast<size_t>(kj::min(next - sequence, uint64_t{data.size()}));
+  auto fresh = data.slice(repeated, data.size());
+  auto first = next;
   next += fresh.size();
-  return {fresh, lost};
+  return {first, fresh, lost, repeated};
 }
 
 uint64_t OutputCursor::skip(uint64_t sequence, uint64_t lost) {

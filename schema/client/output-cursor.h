@@ -11,8 +11,10 @@ namespace bothy {
 class OutputCursor final {
 public:
   struct Piece {
+    uint64_t sequence;                   // of the first byte of `fresh`
     kj::ArrayPtr<const kj::byte> fresh;  // what of the data was not shown yet
     uint64_t lost;                       // bytes before it that will never come
+    uint64_t repeated;                   // of the data, before `fresh`: they were shown
   };
 
   // Data that begins at byte `sequence`.

@@ -86,7 +86,7 @@ public:
   }
   kj::Promise<void> get(GetContext context) override {
     auto results = context.getResults();
-    if (context.getParams().getId() == ID) {
+    if (context.getParams().getId() == ID && !terminal.isAbsent) {
       results.setTerminal(kj::heap<TerminalServer>(terminal));
       results.initOutcome().setFound();
     } else {

@@ -20,23 +20,14 @@ void TerminalOutput::startWithReplay(bool sameSize, uint64_t end) {
   replay = Replay{ReplayFilter(sameSize), end};
 }
 
-kj::Maybe<uint64_t> TerminalOutput::position() const {
-  return cursor.map([](const OutputCursor& known) { return known.position(); });
-}
-
-kj::Promise<void> TerminalOutput::accept(uint64_t sequence, kj::ArrayPtr<const kj::byte> bytes) {
-  if (cursor == nullptr) cursor.emplace().startAt(sequence);
-  auto& place = KJ_ASSERT_NONNULL(cursor);
-  auto piece = place.accept(sequence, bytes);
+kj::Promise<void> TerminalOutput::accept(const OutputCursor::Piece& piece) {
   if (piece.lost > 0) tellLoss(piece.lost);
-  queue(place.position() - piece.fresh.size(), piece.fresh);
+  queue(piece.sequence, piece.fresh);
   return waiting.whenBelow(MAX_WAITING_BYTES);
 }
 
-kj::Promise<void> TerminalOutput::skip(uint64_t sequence, uint64_t lost) {
-  if (cursor == nullptr) startAtZero();
-  auto unseen = KJ_ASSERT_NONNULL(cursor).skip(sequence, lost);
-  if (unseen > 0) tellLoss(unseen);
+kj::Promise<void> TerminalOutput::skip(uint64_t lost) {
+  if (lost > 0) tellLoss(lost);
   return waiting.whenBelow(MAX_WAITING_BYTES);
 }
 

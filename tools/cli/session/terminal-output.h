@@ -8,24 +8,19 @@
 
 namespace bothy {
 
-// What a terminal of a workspace says, on its way to the user: in order and each byte once, over any number of
-// attachments.  What was lost is told in its place.
+// What a terminal of a workspace says, on its way to the user.  What was lost is told in its place.
 class TerminalOutput final {
 public:
   explicit TerminalOutput(Context& context);
   KJ_DISALLOW_COPY_AND_MOVE(TerminalOutput);
 
-  // The terminal is new: its output begins at byte 0.
-  void startAtZero() { cursor.emplace(); }
   // The bytes before `end` were said before the user came.  `sameSize`: for a screen as large as his.
   void startWithReplay(bool sameSize, uint64_t end);
-  // Number of the next byte; nullptr: none came yet, of a terminal that was there before.
-  kj::Maybe<uint64_t> position() const;
 
-  // Output that begins at byte `sequence`.  Resolves when there is room for more; one call at a time.
-  kj::Promise<void> accept(uint64_t sequence, kj::ArrayPtr<const kj::byte> bytes);
-  // The bytes sequence .. sequence+lost-1 are gone.  Resolves as accept() does.
-  kj::Promise<void> skip(uint64_t sequence, uint64_t lost);
+  // The next of its output.  Resolves when there is room for more; one call at a time.
+  kj::Promise<void> accept(const OutputCursor::Piece& piece);
+  // So many bytes are gone.  Resolves as accept() does.
+  kj::Promise<void> skip(uint64_t lost);
   // No more will come.
   void finish() { waiting.finish(); }
 
@@ -47,7 +42,6 @@ private:
   Context& context;
   bool interactive;
   ByteQueue waiting;
-  kj::Maybe<OutputCursor> cursor;
   kj::Maybe<Replay> replay;
   TerminalModes modes;
 };

@@ -15,40 +15,6 @@ constexpr LocalTerminal::Size PIPE_SIZE{80, 24, 0, 0};
 
 }  // namespace
 
-class TerminalSession::Viewer final: public rpc::TerminalViewer::Server {
-public:
-  // `gone` is fulfilled when nobody can call this viewer any more.
-  Viewer(TerminalSession& session, kj::Own<kj::PromiseFulfiller<void>> gone)
-      : session(session), gone(kj::mv(gone)) {}
-  ~Viewer() noexcept(false) { gone->fulfill(); }
-
-  kj::Promise<void> output(OutputContext context) override {
-    auto params = context.getParams();
-    return session.output.accept(params.getSequence(), params.getData());
-  }
-
-  kj::Promise<void> gap(GapContext context) override {
-    auto params = context.getParams();
-    return session.output.skip(params.getSequence(), params.getLost());
-  }
-
-  kj::Promise<void> resized(ResizedContext context) override { return kj::READY_NOW; }
-
-  kj::Promise<void> exited(ExitedContext context) override {
-    auto status = context.getParams().getStatus();
-    if (status.isLost()) {
-      session.end(Detached{kj::str("the program ended, but how is not known"), EXEC_FAILED});
-    } else {
-      session.end(Exited{exitCodeOf(status)});
-    }
-    return kj::READY_NOW;
-  }
-
-private:
-  TerminalSession& session;
-  kj::Own<kj::PromiseFulfiller<void>> gone;
-};
-
 TerminalSession::TerminalSession(Context& context, Target target, DetachKeys keys)
     : context(context),
       target(target),
@@ -57,6 +23,7 @@ TerminalSession::TerminalSession(Context& context, Target target, DetachKeys key
                  [this](kj::StringPtr text) { notice(text); }),
       input(context, kj::mv(keys)),
       output(context),
+      terminal(connection.reconnection(), *this),
       whenEnded(nullptr) {
   auto paf = kj::newPromiseAndFulfiller<void>();
   ended = kj::mv(paf.fulfiller);
@@ -85,9 +52,10 @@ kj::Promise<int> TerminalSession::run() {
     others.add(readInput().eagerlyEvaluate(nullptr));
     others.add(followSize().eagerlyEvaluate(nullptr));
     others.add(followSignals().eagerlyEvaluate(nullptr));
-    co_await whenEnded.addBranch().exclusiveJoin(keepAttached());
+    co_await whenEnded.addBranch().exclusiveJoin(follow());
     others.clear();
-    current = nullptr;
+    writing = kj::READY_NOW;
+    terminal.leave();
     output.finish();
     co_await showing.exclusiveJoin(context.timer.afterDelay(LAST_OUTPUT));
     if (interactive) context.console.progress(output.resetSequence());
@@ -105,9 +73,9 @@ int TerminalSession::conclude() {
         kj::throwFatalException(failure(reason, detached.code));
       }
       if (interactive) context.console.progress("\n");
-      context.console.note(kj::str(reason, reason.size() > 0 ? ": " : "", "left terminal ", id,
-                                   ", it goes on: `bothy shell ", target.workspace, " --attach ",
-                                   id, "` comes back"));
+      context.console.note(kj::str(reason, reason.size() > 0 ? ": " : "", "left terminal ",
+                                   terminal.id(), ", it goes on: `bothy shell ", target.workspace,
+                                   " --attach ", terminal.id(), "` comes back"));
       return detached.code;
     }
   }
@@ -143,143 +111,94 @@ void TerminalSession::notice(kj::StringPtr text) {
 }
 
 kj::Promise<void> TerminalSession::open() {
-  // Only the lane is asked for again: a second `open` would be a second terminal.
-  kj::Own<WorkspaceLane> lane;
-  co_await connection.reconnection().begin([&](auto newLane) -> kj::Promise<void> {
-    lane = kj::mv(newLane);
-    return kj::READY_NOW;
+  KJ_IF_MAYBE (id, target.attachTo) return openExisting(*id);
+  return openNew();
+}
+
+kj::Promise<void> TerminalSession::openNew() {
+  auto failed = co_await terminal.open([this](rpc::Terminals::OpenParams::Builder params) {
+    target.command.fill(params.initCommand());
+    bool toTerminal = setSize(params.initSize());
+    params.setTerm(toTerminal ? context.terminalType : "dumb"_kj);
   });
-  auto agent = lane->agent();
-  auto terminals = agent.terminalsRequest().send().getTerminals();
-  auto gone = kj::newPromiseAndFulfiller<void>();
-  rpc::TerminalViewer::Client viewer = kj::heap<Viewer>(*this, kj::mv(gone.fulfiller));
-
-  // What can travels at once; the answers are looked at afterwards.
-  KJ_IF_MAYBE (existing, target.attachTo) {
-    id = *existing;
-    auto getRequest = terminals.getRequest();
-    getRequest.setId(id);
-    auto getting = getRequest.send();
-    auto terminal = getting.getTerminal();
-    auto describing = terminal.infoRequest().send();
-
-    auto got = co_await getting;
-    if (got.getOutcome().isAbsent()) {
-      kj::throwFatalException(
-          failure(kj::str("there is no terminal ", id, " in ", target.workspace, ": `bothy shell ",
-                          target.workspace, " --list` lists them")));
-    }
-    auto described = co_await describing;
-    auto info = described.getInfo();
-
-    auto attachRequest = terminal.attachRequest();
-    attachRequest.initFrom().setOldest();
-    attachRequest.setOutput(kj::mv(viewer));
-    auto size = attachRequest.initSize();
-    bool toTerminal = setSize(size.initSize());
-    if (interactive) {
-      auto sameSize = size.getSize().getColumns() == info.getSize().getColumns() &&
-                      size.getSize().getRows() == info.getSize().getRows();
-      output.startWithReplay(sameSize, info.getProduced());
-    }
-    if (!toTerminal) size.setUnchanged();
-    auto answer = co_await attachRequest.send();
-    attached(kj::mv(lane), kj::mv(terminal), answer.getAttachment(), kj::mv(gone.promise));
-  } else {
-    auto openRequest = terminals.openRequest();
-    target.command.fill(openRequest.initCommand());
-    bool toTerminal = setSize(openRequest.initSize());
-    openRequest.setTerm(toTerminal ? context.terminalType : "dumb"_kj);
-    auto opening = openRequest.send();
-    auto terminal = opening.getTerminal();
-    auto attachRequest = terminal.attachRequest();
-    attachRequest.initFrom().setOldest();
-    attachRequest.setOutput(kj::mv(viewer));
-    attachRequest.initSize().setUnchanged();
-    output.startAtZero();
-    auto attaching = attachRequest.send();
-
-    auto opened = co_await opening;
-    if (opened.getOutcome().isFailed()) {
-      kj::throwFatalException(describeFailure(opened.getOutcome().getFailed()));
-    }
-    id = opened.getId();
-    auto answer = co_await attaching;
-    attached(kj::mv(lane), opened.getTerminal(), answer.getAttachment(), kj::mv(gone.promise));
+  KJ_IF_MAYBE (why, failed) {
+    auto outcome = why->getOutcome();
+    if (outcome.isFailed()) kj::throwFatalException(describeFailure(outcome.getFailed()));
+    kj::throwFatalException(newerSupervisor());
   }
-  readingBootId = readBootId(kj::mv(agent)).eagerlyEvaluate(nullptr);
 }
 
-void TerminalSession::attached(kj::Own<WorkspaceLane> lane, rpc::Terminal::Client terminal,
-                               rpc::Attachment::Client attachment, kj::Promise<void> viewerGone) {
-  auto lost = lane->onDisconnect().exclusiveJoin(kj::mv(viewerGone)).fork();
-  auto writing = input.sendTo(terminal).eagerlyEvaluate([](kj::Exception&& exception) {
-    // The terminal is gone or ends: the viewer learns it too, and says how.
+kj::Promise<void> TerminalSession::openExisting(uint64_t id) {
+  bool isThere = co_await terminal.openExisting(id, [this](rpc::TerminalInfo::Reader info) {
+    if (!interactive) return;
+    auto theirs = info.getSize();
+    auto ours = context.terminal.size().orDefault(PIPE_SIZE);
+    bool sameSize = ours.columns == theirs.getColumns() && ours.rows == theirs.getRows();
+    output.startWithReplay(sameSize, info.getProduced());
   });
-  current =
-      Attached{kj::mv(lane), kj::mv(terminal), kj::mv(attachment), kj::mv(lost), kj::mv(writing)};
+  if (!isThere) {
+    kj::throwFatalException(
+        failure(kj::str("there is no terminal ", id, " in ", target.workspace, ": `bothy shell ",
+                        target.workspace, " --list` lists them")));
+  }
 }
 
-kj::Promise<void> TerminalSession::readBootId(rpc::Agent::Client agent) {
-  auto system = agent.systemRequest().send().getSystem();
-  auto answer = co_await system.reportRequest().send();
-  bootId = kj::str(answer.getReport().getBootId());
-}
-
-kj::Promise<void> TerminalSession::keepAttached() {
-  while (ending == nullptr) {
-    co_await KJ_ASSERT_NONNULL(current).lost.addBranch();
-    // The program's end is told over the connection that ends with it.
-    if (ending != nullptr) co_return;
-    current = nullptr;
-    notice("the connection was lost, connecting again");
-    co_await reconnect();
+kj::Promise<void> TerminalSession::follow() {
+  kj::Maybe<KeptTerminal::End> how;
+  co_await terminal.follow().then([&how](KeptTerminal::End known) { how = known; },
+                                  [this](kj::Exception&& exception) {
+                                    auto told = describe(exception);
+                                    end(Detached{kj::mv(told.message), EXEC_FAILED});
+                                  });
+  KJ_IF_MAYBE (known, how) {
+    switch (*known) {
+      case KeptTerminal::End::EXITED:
+        break;
+      case KeptTerminal::End::STARTED_ANEW:
+        end(Detached{kj::str(target.workspace, " was started anew: terminal ", terminal.id(),
+                             " ended with it"),
+                     EXEC_FAILED});
+        break;
+      case KeptTerminal::End::ENDED_UNSEEN:
+        end(Detached{kj::str("terminal ", terminal.id(), " ended while the connection was lost"),
+                     EXEC_FAILED});
+        break;
+    }
   }
   co_await whenEnded.addBranch();
 }
 
-kj::Promise<void> TerminalSession::reconnect() {
-  auto back =
-      connection.reconnection().run([this](auto lane) { return attachAgain(kj::mv(lane)); });
-  co_await back.then([this]() { notice("connected again"); },
-                     [this](kj::Exception&& exception) {
-                       auto told = describe(exception);
-                       end(Detached{kj::mv(told.message), EXEC_FAILED});
-                     });
+kj::Promise<void> TerminalSession::onOutput(const OutputCursor::Piece& piece) {
+  return output.accept(piece);
 }
 
-kj::Promise<void> TerminalSession::attachAgain(kj::Own<WorkspaceLane> lane) {
-  auto agent = lane->agent();
-  // Ids are used again after a boot, for other terminals.
-  auto system = agent.systemRequest().send().getSystem();
-  auto report = co_await system.reportRequest().send();
-  if (bootId.size() > 0 && report.getReport().getBootId() != bootId) {
-    kj::throwFatalException(
-        failure(kj::str(target.workspace, " was started anew: terminal ", id, " ended with it"),
-                EXEC_FAILED));
-  }
-  auto terminals = agent.terminalsRequest().send().getTerminals();
-  auto getRequest = terminals.getRequest();
-  getRequest.setId(id);
-  auto got = co_await getRequest.send();
-  if (got.getOutcome().isAbsent()) {
-    kj::throwFatalException(
-        failure(kj::str("terminal ", id, " ended while the connection was lost"), EXEC_FAILED));
-  }
-  auto terminal = got.getTerminal();
-  auto gone = kj::newPromiseAndFulfiller<void>();
-  auto attachRequest = terminal.attachRequest();
-  auto from = attachRequest.initFrom();
-  KJ_IF_MAYBE (next, output.position()) {
-    from.setSequence(*next);
+kj::Promise<void> TerminalSession::onGap(uint64_t announced, uint64_t lost) {
+  return output.skip(lost);
+}
+
+void TerminalSession::onExited(rpc::ExitStatus::Reader status) {
+  if (status.isLost()) {
+    end(Detached{kj::str("the program ended, but how is not known"), EXEC_FAILED});
   } else {
-    from.setOldest();
+    end(Exited{exitCodeOf(status)});
   }
-  attachRequest.setOutput(kj::heap<Viewer>(*this, kj::mv(gone.fulfiller)));
-  auto size = attachRequest.initSize();
+}
+
+void TerminalSession::fillSize(rpc::Terminal::OptionalSize::Builder size) {
   if (!setSize(size.initSize())) size.setUnchanged();
-  auto answer = co_await attachRequest.send();
-  attached(kj::mv(lane), kj::mv(terminal), answer.getAttachment(), kj::mv(gone.promise));
+}
+
+void TerminalSession::onAttached(rpc::Terminal::Client attached) {
+  writing = input.sendTo(kj::mv(attached)).eagerlyEvaluate([](kj::Exception&& exception) {
+    // The terminal is gone or ends: the viewer learns it too, and says how.
+  });
+  if (wasLost) notice("connected again");
+}
+
+void TerminalSession::onLost() {
+  writing = kj::READY_NOW;
+  wasLost = true;
+  if (ending == nullptr) notice("the connection was lost, connecting again");
 }
 
 kj::Promise<void> TerminalSession::readInput() {
@@ -301,7 +220,8 @@ kj::Promise<void> TerminalSession::showOutput() {
       end(Detached{kj::str("nobody reads the output"), OUTPUT_CLOSED});
     } else {
       auto told = describe(exception);
-      end(Detached{kj::str(told.message, ": left terminal ", id, ", it goes on"), EXEC_FAILED});
+      end(Detached{kj::str(told.message, ": left terminal ", terminal.id(), ", it goes on"),
+                   EXEC_FAILED});
     }
   });
 }
@@ -309,8 +229,9 @@ kj::Promise<void> TerminalSession::showOutput() {
 kj::Promise<void> TerminalSession::followSize() {
   while (true) {
     co_await context.terminal.onResize();
-    KJ_IF_MAYBE (c, current) {
-      auto request = c->terminal.resizeRequest();
+    auto reached = terminal.reached();
+    KJ_IF_MAYBE (client, reached) {
+      auto request = client->resizeRequest();
       if (!setSize(request.initSize())) continue;
       // After a lost connection the new attachment brings the size.
       co_await request.send().ignoreResult().catch_([](kj::Exception&&) {});

@@ -3,8 +3,7 @@
 #include <kj/async.h>
 #include <kj/one-of.h>
 
-#include "schema/system.capnp.h"
-#include "schema/terminal.capnp.h"
+#include "client/kept-terminal.h"
 #include "session/command-line.h"
 #include "session/context.h"
 #include "session/terminal-input.h"
@@ -18,7 +17,7 @@ namespace bothy {
 // A lost lane is made again, and the output goes on at the next byte; that bothyd restarts is not noticed.  What was typed
 // meanwhile is sent then; what was on its way when the connection broke may or may not have arrived and is not
 // sent again.
-class TerminalSession final {
+class TerminalSession final: private KeptTerminal::Listener {
 public:
   struct Target {
     kj::StringPtr workspace;
@@ -34,15 +33,6 @@ public:
   kj::Promise<int> run();
 
 private:
-  class Viewer;
-  // One attachment; dropping it detaches.
-  struct Attached {
-    kj::Own<WorkspaceLane> lane;
-    rpc::Terminal::Client terminal;
-    rpc::Attachment::Client attachment;
-    kj::ForkedPromise<void> lost;
-    kj::Promise<void> writing;
-  };
   struct Exited {
     int code;
   };
@@ -53,18 +43,23 @@ private:
   using Ending = kj::OneOf<Exited, Detached>;
 
   kj::Promise<void> open();
-  kj::Promise<void> keepAttached();
-  kj::Promise<void> reconnect();
-  kj::Promise<void> attachAgain(kj::Own<WorkspaceLane> lane);
-  kj::Promise<void> readBootId(rpc::Agent::Client agent);
+  kj::Promise<void> openNew();
+  kj::Promise<void> openExisting(uint64_t id);
+  kj::Promise<void> follow();
 
   kj::Promise<void> readInput();
   kj::Promise<void> showOutput();
   kj::Promise<void> followSize();
   kj::Promise<void> followSignals();
 
-  void attached(kj::Own<WorkspaceLane> lane, rpc::Terminal::Client terminal,
-                rpc::Attachment::Client attachment, kj::Promise<void> viewerGone);
+  kj::Promise<void> onOutput(const OutputCursor::Piece& piece) override;
+  kj::Promise<void> onGap(uint64_t announced, uint64_t lost) override;
+  void onResized(rpc::WindowSize::Reader size) override {}
+  void onExited(rpc::ExitStatus::Reader status) override;
+  void fillSize(rpc::Terminal::OptionalSize::Builder size) override;
+  void onAttached(rpc::Terminal::Client terminal) override;
+  void onLost() override;
+
   bool setSize(rpc::WindowSize::Builder size);
   void end(Ending ending);
   void notice(kj::StringPtr text);
@@ -76,11 +71,9 @@ private:
   WorkspaceConnection connection;
   TerminalInput input;
   TerminalOutput output;
-
-  uint64_t id = 0;
-  kj::String bootId;  // empty: not known yet
-  kj::Promise<void> readingBootId = kj::READY_NOW;
-  kj::Maybe<Attached> current;
+  KeptTerminal terminal;
+  kj::Promise<void> writing = kj::READY_NOW;
+  bool wasLost = false;
 
   kj::Maybe<Ending> ending;
   kj::Own<kj::PromiseFulfiller<void>> ended;

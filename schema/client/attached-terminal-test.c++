@@ -1,0 +1,113 @@
+#include "client/attached-terminal.h"
+
+#include <kj/debug.h>
+#include <catch2/catch_test_macros.hpp>
+
+#include "client/terminal-test-world.h"
+
+namespace bothy {
+namespace {
+
+// A terminal whose test speaks to its viewer, and says what it likes.
+class SpokenTerminal final: public rpc::Terminal::Server {
+public:
+  explicit SpokenTerminal(kj::Maybe<rpc::TerminalViewer::Client>& viewer) : viewer(viewer) {}
+  kj::Promise<void> attach(AttachContext context) override {
+    viewer = context.getParams().getOutput();
+    return kj::READY_NOW;
+  }
+  kj::Promise<void> info(InfoContext context) override { return kj::READY_NOW; }
+
+private:
+  kj::Maybe<rpc::TerminalViewer::Client>& viewer;
+};
+
+class SpokenTerminals final: public rpc::Terminals::Server {
+public:
+  explicit SpokenTerminals(kj::Maybe<rpc::TerminalViewer::Client>& viewer) : viewer(viewer) {}
+  kj::Promise<void> get(GetContext context) override {
+    context.getResults().setTerminal(kj::heap<SpokenTerminal>(viewer));
+    context.getResults().initOutcome().setFound();
+    return kj::READY_NOW;
+  }
+
+private:
+  kj::Maybe<rpc::TerminalViewer::Client>& viewer;
+};
+
+struct Spoken {
+  kj::EventLoop loop;
+  kj::WaitScope scope{loop};
+  TerminalRecorder seen;
+  AttachedTerminal terminal{seen};
+  kj::Maybe<rpc::TerminalViewer::Client> viewer;
+  rpc::Terminals::Client terminals = kj::heap<SpokenTerminals>(viewer);
+
+  Spoken() { attach(); }
+  void attach() {
+    CHECK(terminal.find(terminals, 7).wait(scope) != nullptr);
+    terminal.attach([](auto size) { size.setUnchanged(); }).wait(scope);
+  }
+  static void say(kj::WaitScope& scope, rpc::TerminalViewer::Client viewer, uint64_t sequence,
+                  kj::StringPtr text) {
+    auto request = viewer.outputRequest();
+    request.setSequence(sequence);
+    request.setData(text.asBytes());
+    request.send().wait(scope);
+  }
+  void say(uint64_t sequence, kj::StringPtr text) {
+    say(scope, KJ_ASSERT_NONNULL(viewer), sequence, text);
+  }
+  void sayGap(uint64_t sequence, uint64_t lost) {
+    auto request = KJ_ASSERT_NONNULL(viewer).gapRequest();
+    request.setSequence(sequence);
+    request.setLost(lost);
+    request.send().wait(scope);
+  }
+};
+
+TEST_CASE("P02 what an agent says twice of a terminal is heard once, and told as repeated") {
+  Spoken s;
+  s.say(100, "abc");
+  s.say(101, "bcd");
+  CHECK(s.seen.text == "abcd");
+  CHECK(s.seen.repeated == 2);
+  CHECK(s.seen.next == 104);
+}
+
+TEST_CASE("P01 what an agent leaves out of a terminal is told in its place") {
+  Spoken s;
+  s.say(0, "ab");
+  s.sayGap(2, 5);
+  s.say(7, "c");
+  CHECK(s.seen.text == "ab<5>c");
+  s.say(10, "d");  // without a word
+  CHECK(s.seen.text == "ab<5>c<2>d");
+  s.sayGap(9, 3);  // a part of it came
+  CHECK(s.seen.text == "ab<5>c<2>d<1>");
+}
+
+TEST_CASE("an attachment that was replaced or given up is not listened to any more") {
+  Spoken s;
+  s.say(0, "a");
+  auto before = KJ_ASSERT_NONNULL(s.viewer);
+  s.attach();
+  auto thrown = kj::runCatchingExceptions([&] { Spoken::say(s.scope, before, 1, "x"); });
+  CHECK(KJ_REQUIRE_NONNULL(thrown).getType() == kj::Exception::Type::DISCONNECTED);
+  s.say(1, "b");
+  CHECK(s.seen.text == "ab");
+  s.terminal.detach();
+  CHECK(kj::runCatchingExceptions([&] { s.say(2, "x"); }) != nullptr);
+  CHECK(s.seen.text == "ab");
+}
+
+TEST_CASE("an attachment whose viewer the agent forgets is lost") {
+  Spoken s;
+  auto lost = s.terminal.onLost();
+  CHECK_FALSE(lost.poll(s.scope));
+  s.viewer = nullptr;
+  lost.wait(s.scope);
+}
+
+}  // namespace
+}  // namespace bothy

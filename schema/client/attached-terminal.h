@@ -1,0 +1,77 @@
+#pragma once
+
+#include <kj/async.h>
+#include <kj/function.h>
+
+#include "client/output-cursor.h"
+#include "schema/terminal.capnp.h"
+
+namespace bothy {
+
+// Whoever looks at a terminal.
+class TerminalListener {
+public:
+  // The next of the terminal's output.  What it returns resolves when there is room for more: until then the workspace is held back.
+  // One call at a time, but for one that follows onGap().  `piece` is borrowed until it returns.
+  virtual kj::Promise<void> onOutput(const OutputCursor::Piece& piece) = 0;
+  // The agent says that `announced` bytes are gone, of which `lost` had not come before.  As onOutput().
+  virtual kj::Promise<void> onGap(uint64_t announced, uint64_t lost) = 0;
+  // By whomever.
+  virtual void onResized(rpc::WindowSize::Reader size) = 0;
+  // The program has ended; nothing comes after it.
+  virtual void onExited(rpc::ExitStatus::Reader status) = 0;
+};
+
+// A terminal that is looked at over any number of attachments, one after the other: each byte of its output once and in order,
+// with a word where some are lost.
+class AttachedTerminal final {
+public:
+  // `listener` outlives it.
+  explicit AttachedTerminal(TerminalListener& listener) : listener(listener) {}
+  // Detaches.
+  ~AttachedTerminal() noexcept(false);
+  KJ_DISALLOW_COPY_AND_MOVE(AttachedTerminal);
+
+  // No program runs: its outcome says why.
+  using NotOpened = capnp::Response<rpc::Terminals::OpenResults>;
+  // Opens a new one and attaches to it, in one round trip.  None: so it is.
+  kj::Promise<kj::Maybe<NotOpened>> open(
+      rpc::Terminals::Client terminals,
+      kj::Function<void(rpc::Terminals::OpenParams::Builder)> fill);
+
+  using Found = capnp::Response<rpc::Terminal::InfoResults>;
+  // Looks up one that exists, also the same again over another lane, in one round trip.  None: it is absent.
+  kj::Promise<kj::Maybe<Found>> find(rpc::Terminals::Client terminals, uint64_t id);
+  // Attaches to the one that was opened or found last, at the byte that comes next, or, where none came yet, at the oldest that the
+  // scrollback has.  Replaces the attachment before.
+  kj::Promise<void> attach(kj::Function<void(rpc::Terminal::OptionalSize::Builder)> fillSize);
+  // Whatever is on its way from the terminal is not listened to.
+  void detach();
+
+  // Of the last attachment: resolves when nothing more can come of it; never fails.
+  kj::Promise<void> onLost() { return lost.addBranch(); }
+  bool hasExited() const { return exited; }
+
+  uint64_t id() const { return number; }
+  rpc::Terminal::Client client();
+
+private:
+  class Viewer;
+
+  TerminalListener& listener;
+  uint64_t number = 0;
+  kj::Maybe<rpc::Terminal::Client> terminal;
+  // None: no byte came yet, of a terminal that was there before.
+  kj::Maybe<OutputCursor> cursor;
+  bool exited = false;
+  // Of the attachment that is listened to.
+  kj::Maybe<Viewer&> viewer;
+  kj::Maybe<rpc::Attachment::Client> attachment;
+  kj::ForkedPromise<void> lost = kj::Promise<void>(kj::READY_NOW).fork();
+
+  capnp::RemotePromise<rpc::Terminal::AttachResults> beginAttachment(
+      rpc::Terminal::Client terminal,
+      kj::FunctionParam<void(rpc::Terminal::OptionalSize::Builder)> fillSize);
+};
+
+}  // namespace bothy

@@ -1,0 +1,171 @@
+#include "client/kept-terminal.h"
+
+#include <kj/debug.h>
+#include <catch2/catch_test_macros.hpp>
+
+#include "client/client-test-world.h"
+#include "client/terminal-test-world.h"
+
+namespace bothy {
+namespace {
+
+struct AtTerminal: public ClientTestWorld {
+  AtTerminal() : ClientTestWorld(rpc::LaneRequest::INTERACTIVE) {}
+
+  TerminalRecorder seen;
+  KeptTerminal terminal{reconnection, seen};
+  kj::Promise<KeptTerminal::End> following = nullptr;
+
+  void openNew() {
+    auto failed = terminal
+                      .open([](rpc::Terminals::OpenParams::Builder params) {
+                        params.initCommand().initArgv(1).set(0, "bash");
+                      })
+                      .wait(io.waitScope);
+    REQUIRE(failed == nullptr);
+    follow();
+  }
+  void follow() {
+    following = terminal.follow().eagerlyEvaluate(nullptr);
+    settle();
+  }
+  void show(kj::StringPtr text) {
+    supervisor.terminal.output = kj::str(supervisor.terminal.output, text);
+    supervisor.terminal.show();
+    settle();
+  }
+  // Breaks the lane; what is said meanwhile comes with the next.
+  void loseLane(kj::StringPtr meanwhile) {
+    none = NoLane::Kind::PASSES;
+    supervisor.breakLanes();
+    settle();
+    supervisor.terminal.output = kj::str(supervisor.terminal.output, meanwhile);
+  }
+  void giveLane() {
+    none = nullptr;
+    advance(1 * kj::SECONDS);
+  }
+};
+
+TEST_CASE("P01 P02 a terminal goes on at the next byte over lanes that break") {
+  AtTerminal at;
+  at.openNew();
+  at.show("one ");
+  for (int loss = 0; loss < 3; ++loss) {
+    at.loseLane("two ");
+    CHECK(at.terminal.reached() == nullptr);
+    CHECK(at.seen.terminal == nullptr);
+    at.giveLane();
+    CHECK(at.terminal.reached() != nullptr);
+    CHECK(at.seen.terminal != nullptr);
+    at.show("three ");
+  }
+  CHECK(at.seen.text == "one two three two three two three ");
+  CHECK(at.seen.repeated == 0);
+  CHECK(at.seen.attachments == 4);
+  CHECK(at.supervisor.terminal.attachments == 4);
+  CHECK(at.supervisor.terminal.size == "100x30");
+  at.supervisor.terminal.exitCode = 3;
+  at.show("");
+  at.supervisor.breakLanes();
+  CHECK(at.following.wait(at.io.waitScope) == KeptTerminal::End::EXITED);
+  CHECK(KJ_REQUIRE_NONNULL(at.seen.exitCode) == 3);
+  CHECK(at.seen.losses == 3);
+}
+
+TEST_CASE("P01 what a terminal could not keep while its lane was lost is told in its place") {
+  AtTerminal at;
+  at.openNew();
+  at.show("12345");
+  at.loseLane("67890");
+  at.supervisor.terminal.oldest = 8;
+  at.giveLane();
+  CHECK(at.seen.text == "12345<3>90");
+}
+
+TEST_CASE("P02 a terminal that exists is described before its past is shown") {
+  AtTerminal at;
+  at.supervisor.terminal.output = kj::str("0123456789");
+  at.supervisor.terminal.oldest = 4;
+  uint64_t produced = 0;
+  bool isThere = at.terminal
+                     .openExisting(FakeTerminal::ID,
+                                   [&](rpc::TerminalInfo::Reader info) {
+                                     CHECK(at.seen.text == "");
+                                     produced = info.getProduced();
+                                   })
+                     .wait(at.io.waitScope);
+  CHECK(isThere);
+  CHECK(produced == 10);
+  at.follow();
+  CHECK(at.seen.text == "456789");
+  at.loseLane("x");
+  at.giveLane();
+  CHECK(at.seen.text == "456789x");
+}
+
+TEST_CASE("a terminal that is not there is not opened") {
+  AtTerminal at;
+  bool isThere =
+      at.terminal.openExisting(8, [](auto) { FAIL("there is none"); }).wait(at.io.waitScope);
+  CHECK_FALSE(isThere);
+}
+
+TEST_CASE("a terminal of another boot is not taken for ours, though it has the same id") {
+  AtTerminal at;
+  at.openNew();
+  at.loseLane("a stranger's");
+  at.supervisor.startedNanos = 2;
+  at.giveLane();
+  REQUIRE(at.following.poll(at.io.waitScope));
+  CHECK(at.following.wait(at.io.waitScope) == KeptTerminal::End::STARTED_ANEW);
+  CHECK(at.seen.text == "");
+  CHECK(at.supervisor.terminal.attachments == 1);
+}
+
+TEST_CASE("a terminal that ended while its lane was lost is told as that") {
+  AtTerminal at;
+  at.openNew();
+  at.loseLane("");
+  at.supervisor.terminal.isAbsent = true;
+  at.giveLane();
+  REQUIRE(at.following.poll(at.io.waitScope));
+  CHECK(at.following.wait(at.io.waitScope) == KeptTerminal::End::ENDED_UNSEEN);
+}
+
+TEST_CASE("a terminal whose viewer the agent drops is attached to again, by a new lane") {
+  AtTerminal at;
+  at.openNew();
+  at.show("one ");
+  at.supervisor.terminal.detachAll();
+  at.settle();
+  at.advance(1 * kj::SECONDS);
+  at.show("two");
+  CHECK(at.seen.text == "one two");
+  CHECK(at.supervisor.lanes == 2);
+}
+
+TEST_CASE("P41 a terminal is opened once, by whichever lane is had first") {
+  AtTerminal at;
+  at.supervisor.refusal = rpc::Refusal::TOO_MANY_LANES;
+  auto opening = at.terminal.open([](auto) {}).eagerlyEvaluate(nullptr);
+  at.settle();
+  at.supervisor.refusal = nullptr;
+  at.advance(1 * kj::SECONDS);
+  CHECK(opening.wait(at.io.waitScope) == nullptr);
+  CHECK(at.supervisor.terminal.attachments == 1);
+}
+
+TEST_CASE("leaving a terminal gives up its lane") {
+  AtTerminal at;
+  at.openNew();
+  at.following = nullptr;
+  at.terminal.leave();
+  at.settle();
+  at.show("unseen");
+  CHECK(at.seen.text == "");
+  CHECK(at.terminal.reached() == nullptr);
+}
+
+}  // namespace
+}  // namespace bothy

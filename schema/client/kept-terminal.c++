@@ -1,0 +1,92 @@
+#include "client/kept-terminal.h"
+
+#include <kj/debug.h>
+
+namespace bothy {
+namespace {
+
+rpc::Terminals::Client terminalsOf(WorkspaceLane& lane) {
+  return lane.agent().terminalsRequest().send().getTerminals();
+}
+
+}  // namespace
+
+// Only the lane is asked for again: a second `open` would be a second terminal.
+kj::Promise<kj::Own<WorkspaceLane>> KeptTerminal::firstLane() {
+  kj::Own<WorkspaceLane> first;
+  co_await reconnection.begin([&](auto newLane) -> kj::Promise<void> {
+    first = kj::mv(newLane);
+    return kj::READY_NOW;
+  });
+  co_return kj::mv(first);
+}
+
+kj::Promise<kj::Maybe<AttachedTerminal::NotOpened>> KeptTerminal::open(
+    kj::Function<void(rpc::Terminals::OpenParams::Builder)> fill) {
+  auto first = co_await firstLane();
+  KJ_IF_MAYBE (why, co_await view.open(terminalsOf(*first), kj::mv(fill))) {
+    co_return kj::mv(*why);
+  }
+  begin(kj::mv(first));
+  co_return nullptr;
+}
+
+kj::Promise<bool> KeptTerminal::openExisting(
+    uint64_t id, kj::Function<void(rpc::TerminalInfo::Reader)> onFound) {
+  auto first = co_await firstLane();
+  KJ_IF_MAYBE (found, co_await view.find(terminalsOf(*first), id)) {
+    onFound(found->getInfo());
+  } else {
+    co_return false;
+  }
+  co_await view.attach([this](auto size) { listener.fillSize(size); });
+  begin(kj::mv(first));
+  co_return true;
+}
+
+void KeptTerminal::begin(kj::Own<WorkspaceLane> newLane) {
+  startedNanos = newLane->startedNanos();
+  lane = kj::mv(newLane);
+  listener.onAttached(view.client());
+}
+
+kj::Promise<KeptTerminal::End> KeptTerminal::follow() {
+  for (;;) {
+    co_await KJ_ASSERT_NONNULL(lane)->onDisconnect().exclusiveJoin(view.onLost());
+    // The program's end is told over the lane that ends with it.
+    if (view.hasExited()) co_return End::EXITED;
+    leave();
+    listener.onLost();
+    co_await reconnection.run([this](auto newLane) { return attachAgain(kj::mv(newLane)); });
+    KJ_IF_MAYBE (end, unfollowed) {
+      co_return *end;
+    }
+    listener.onAttached(view.client());
+  }
+}
+
+kj::Promise<void> KeptTerminal::attachAgain(kj::Own<WorkspaceLane> newLane) {
+  unfollowed = nullptr;
+  if (newLane->startedNanos() != startedNanos) {
+    unfollowed = End::STARTED_ANEW;
+    co_return;
+  }
+  if (co_await view.find(terminalsOf(*newLane), view.id()) == nullptr) {
+    unfollowed = End::ENDED_UNSEEN;
+    co_return;
+  }
+  co_await view.attach([this](auto size) { listener.fillSize(size); });
+  lane = kj::mv(newLane);
+}
+
+void KeptTerminal::leave() {
+  view.detach();
+  lane = nullptr;
+}
+
+kj::Maybe<rpc::Terminal::Client> KeptTerminal::reached() {
+  if (lane == nullptr) return nullptr;
+  return view.client();
+}
+
+}  // namespace bothy

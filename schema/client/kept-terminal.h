@@ -1,0 +1,69 @@
+#pragma once
+
+#include "client/attached-terminal.h"
+#include "client/reconnection.h"
+
+namespace bothy {
+
+// A terminal of a workspace that is looked at over as many lanes as it takes: after a lost one it is attached to again, at the next
+// byte of its output.
+//
+// Input is the caller's: what was on its way when a lane was lost may or may not have arrived, and nobody can tell.
+class KeptTerminal final {
+public:
+  class Listener: public TerminalListener {
+  public:
+    // The size of the screen, which the terminal takes over where it is not `unchanged`.
+    virtual void fillSize(rpc::Terminal::OptionalSize::Builder size) = 0;
+    // It can be written to, until onLost().  Called for each attachment, once the first byte of its output may come.
+    virtual void onAttached(rpc::Terminal::Client terminal) = 0;
+    // Its lane is lost, and another is asked for.
+    virtual void onLost() = 0;
+  };
+
+  // How it was followed to its end.
+  enum class End {
+    EXITED,        // the listener was told how
+    STARTED_ANEW,  // the workspace was, while there was no lane: the terminal has ended
+    ENDED_UNSEEN,  // while there was no lane
+  };
+
+  // What is borrowed outlives it.
+  KeptTerminal(Reconnection& reconnection, Listener& listener)
+      : reconnection(reconnection), listener(listener), view(listener) {}
+  KJ_DISALLOW_COPY_AND_MOVE(KeptTerminal);
+
+  // Either of the two is called, once; both fail as Reconnection does, and where the lane breaks that they got.
+
+  // Opens a new terminal.  None: so it is; else there is nothing to follow.
+  kj::Promise<kj::Maybe<AttachedTerminal::NotOpened>> open(
+      kj::Function<void(rpc::Terminals::OpenParams::Builder)> fill);
+  // Attaches to one that exists.  `onFound` is told what it is before its first byte comes.  False: there is none.
+  kj::Promise<bool> openExisting(uint64_t id,
+                                 kj::Function<void(rpc::TerminalInfo::Reader)> onFound);
+
+  // Returns when there is nothing more to see.  Fails as Reconnection does.
+  kj::Promise<End> follow();
+  // Detaches, and gives up the lane.
+  void leave();
+
+  uint64_t id() const { return view.id(); }
+  // None while the lane is lost.
+  kj::Maybe<rpc::Terminal::Client> reached();
+
+private:
+  Reconnection& reconnection;
+  Listener& listener;
+  AttachedTerminal view;
+  kj::Maybe<kj::Own<WorkspaceLane>> lane;
+  // Ids are used again after a boot, for other terminals.
+  int64_t startedNanos = 0;
+  // What the last attempt to attach again has found, where there is nothing to attach to.
+  kj::Maybe<End> unfollowed;
+
+  kj::Promise<kj::Own<WorkspaceLane>> firstLane();
+  kj::Promise<void> attachAgain(kj::Own<WorkspaceLane> newLane);
+  void begin(kj::Own<WorkspaceLane> newLane);
+};
+
+}  // namespace bothy

@@ -1,0 +1,49 @@
+#pragma once
+
+#include "client/kept-terminal.h"
+
+namespace bothy {
+
+// What a viewer sees of a terminal: its output, with "<N>" where N bytes are lost.
+struct TerminalRecorder: public KeptTerminal::Listener {
+  kj::String text = kj::str();
+  uint64_t next = 0;      // sequence number after the last byte
+  uint64_t repeated = 0;  // bytes
+  kj::Maybe<int> exitCode;
+  kj::uint attachments = 0, losses = 0;
+  kj::Maybe<rpc::Terminal::Client> terminal;
+
+  kj::Promise<void> onOutput(const OutputCursor::Piece& piece) override {
+    note(piece.lost);
+    text = kj::str(text, piece.fresh.asChars());
+    next = piece.sequence + piece.fresh.size();
+    repeated += piece.repeated;
+    return kj::READY_NOW;
+  }
+  kj::Promise<void> onGap(uint64_t announced, uint64_t lost) override {
+    note(lost);
+    return kj::READY_NOW;
+  }
+  void onResized(rpc::WindowSize::Reader size) override {}
+  void onExited(rpc::ExitStatus::Reader status) override { exitCode = int{status.getExited()}; }
+  void fillSize(rpc::Terminal::OptionalSize::Builder builder) override {
+    auto size = builder.initSize();
+    size.setColumns(100);
+    size.setRows(30);
+  }
+  void onAttached(rpc::Terminal::Client attached) override {
+    ++attachments;
+    terminal = kj::mv(attached);
+  }
+  void onLost() override {
+    ++losses;
+    terminal = nullptr;
+  }
+
+private:
+  void note(uint64_t lost) {
+    if (lost > 0) text = kj::str(text, "<", lost, ">");
+  }
+};
+
+}  // namespace bothy
