@@ -25,64 +25,46 @@ kj::String describe(rpc::ExitStatus::Reader status) {
   KJ_UNREACHABLE;
 }
 
-namespace {
+kj::Promise<void> RecordingViewer::onOutput(const OutputCursor::Piece& piece) {
+  KJ_REQUIRE(piece.lost == 0 && piece.repeated == 0, "a byte was lost or doubled", piece.sequence);
+  KJ_REQUIRE(record.exit == nullptr, "output after the exit");
+  record.received += piece.fresh.size();
+  record.screen.feed(piece.fresh);
+  size_t room = record.keep - kj::min(record.keep, record.bytes.size());
+  record.bytes.addAll(piece.fresh.slice(0, kj::min(room, piece.fresh.size())).asChars());
+  return untilPace();
+}
 
-class RecordingViewer final: public rpc::TerminalViewer::Server {
-public:
-  explicit RecordingViewer(TerminalRecord& record) : record(record) {}
+kj::Promise<void> RecordingViewer::onGap(uint64_t announced, uint64_t lost) {
+  KJ_REQUIRE(announced == lost, "a gap out of order", announced, lost);
+  record.lost += lost;
+  ++record.gaps;
+  return untilPace();
+}
 
-  kj::Promise<void> output(OutputContext context) override {
-    auto params = context.getParams();
-    auto data = params.getData();
-    KJ_REQUIRE(params.getSequence() == record.next, "a byte was lost or doubled", record.next);
-    KJ_REQUIRE(record.exit == nullptr, "output after the exit");
-    record.next += data.size();
-    record.received += data.size();
-    record.screen.feed(data);
-    size_t room = record.keep - kj::min(record.keep, record.bytes.size());
-    record.bytes.addAll(data.slice(0, kj::min(room, data.size())).asChars());
-    return done();
+void RecordingViewer::onResized(rpc::WindowSize::Reader size) {
+  record.sizes.add(kj::str(size.getColumns(), "x", size.getRows()));
+  changed();
+}
+
+void RecordingViewer::onExited(rpc::ExitStatus::Reader status) {
+  KJ_REQUIRE(record.exit == nullptr, "told twice that it has ended");
+  record.exit = describe(status);
+  changed();
+}
+
+void RecordingViewer::changed() {
+  KJ_IF_MAYBE (listener, record.changed) {
+    (*listener)();
   }
+}
 
-  kj::Promise<void> gap(GapContext context) override {
-    auto params = context.getParams();
-    KJ_REQUIRE(params.getSequence() == record.next, "a gap out of order", record.next);
-    record.next += params.getLost();
-    record.lost += params.getLost();
-    ++record.gaps;
-    return done();
+kj::Promise<void> RecordingViewer::untilPace() {
+  changed();
+  KJ_IF_MAYBE (pace, record.pace) {
+    return (*pace)();
   }
-
-  kj::Promise<void> resized(ResizedContext context) override {
-    auto size = context.getParams().getSize();
-    record.sizes.add(kj::str(size.getColumns(), "x", size.getRows()));
-    return done();
-  }
-
-  kj::Promise<void> exited(ExitedContext context) override {
-    KJ_REQUIRE(record.exit == nullptr, "told twice that it has ended");
-    record.exit = describe(context.getParams().getStatus());
-    return done();
-  }
-
-private:
-  TerminalRecord& record;
-
-  kj::Promise<void> done() {
-    KJ_IF_MAYBE (changed, record.changed) {
-      (*changed)();
-    }
-    KJ_IF_MAYBE (pace, record.pace) {
-      return (*pace)();
-    }
-    return kj::READY_NOW;
-  }
-};
-
-}  // namespace
-
-rpc::TerminalViewer::Client newRecordingViewer(TerminalRecord& record) {
-  return kj::heap<RecordingViewer>(record);
+  return kj::READY_NOW;
 }
 
 }  // namespace bothy

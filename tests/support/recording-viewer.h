@@ -4,20 +4,18 @@
 #include <kj/function.h>
 #include <kj/vector.h>
 
-#include "schema/terminal.capnp.h"
+#include "client/attached-terminal.h"
 #include "support/screen.h"
 
 namespace bothy {
 
-// What one viewer of a terminal got, checked for order as it comes: a byte out of sequence is a failure
-// of the call that brought it.
+// What one viewer of a terminal got.
 struct TerminalRecord {
   explicit TerminalRecord(uint16_t columns = 80, uint16_t rows = 24) : screen(columns, rows) {}
 
   Screen screen;
   kj::Vector<char> bytes;          // all output, as far as `keep` allows
   size_t keep = 64 * 1024 * 1024;  // most bytes kept
-  uint64_t next = 0;               // sequence number expected next
   uint64_t received = 0;           // bytes
   uint64_t lost = 0;               // bytes announced as gaps
   uint32_t gaps = 0;
@@ -37,7 +35,22 @@ private:
 
 kj::String describe(rpc::ExitStatus::Reader status);
 
-// A viewer that writes into `record`, which must outlive it.
-rpc::TerminalViewer::Client newRecordingViewer(TerminalRecord& record);
+// Writes what it is told into `record`, which outlives it.  Stricter than other viewers: a byte that comes twice, or that is missing without
+// a word, is a failure of the call that shows it.
+class RecordingViewer final: public TerminalListener {
+public:
+  explicit RecordingViewer(TerminalRecord& record) : record(record) {}
+
+  kj::Promise<void> onOutput(const OutputCursor::Piece& piece) override;
+  kj::Promise<void> onGap(uint64_t announced, uint64_t lost) override;
+  void onResized(rpc::WindowSize::Reader size) override;
+  void onExited(rpc::ExitStatus::Reader status) override;
+
+private:
+  TerminalRecord& record;
+
+  kj::Promise<void> untilPace();
+  void changed();
+};
 
 }  // namespace bothy

@@ -248,56 +248,47 @@ kj::Maybe<kj::Own<kj::AsyncIoStream>> TestWorkspace::dialKernel(uint32_t cid, ui
 
 TestTerminal::TestTerminal(TestWorkspace& workspace, Options options)
     : workspace(workspace), record(options.columns, options.rows) {
-  auto request = workspace.terminals().openRequest();
-  auto argv = request.initCommand().initArgv(options.argv.size());
-  for (auto i : kj::indices(options.argv)) argv.set(i, options.argv[i]);
-  auto size = request.initSize();
-  size.setColumns(options.columns);
-  size.setRows(options.rows);
-  request.setTerm(options.term);
-  auto response = workspace.host.wait(request.send().dropPipeline(), "a terminal");
-  auto outcome = response.getOutcome();
-  KJ_REQUIRE(outcome.isOpened(), outcome);
-  terminal = &held.emplace(response.getTerminal());
-  id = response.getId();
   record.changed = [this]() {
     KJ_IF_MAYBE (fulfiller, changed) {
       (*fulfiller)->fulfill();
     }
   };
-  attach();
+  auto opening = view.open(workspace.terminals(), [&](rpc::Terminals::OpenParams::Builder params) {
+    auto argv = params.initCommand().initArgv(options.argv.size());
+    for (auto i : kj::indices(options.argv)) argv.set(i, options.argv[i]);
+    auto size = params.initSize();
+    size.setColumns(options.columns);
+    size.setRows(options.rows);
+    params.setTerm(options.term);
+  });
+  KJ_IF_MAYBE (failed, workspace.host.wait(kj::mv(opening), "a terminal")) {
+    KJ_FAIL_REQUIRE("no terminal", failed->getOutcome());
+  }
+  id = view.id();
 }
 
 void TestTerminal::attach() {
-  auto request = terminal->attachRequest();
-  request.initFrom().setSequence(record.next);
-  request.setOutput(newRecordingViewer(record));
-  request.initSize().setUnchanged();
-  auto response = workspace.host.wait(request.send().dropPipeline(), "the terminal's output");
-  attachment = response.getAttachment();
+  workspace.host.wait(view.attach([](auto size) { size.setUnchanged(); }), "the terminal's output");
 }
 
 void TestTerminal::detach() {
-  attachment = nullptr;
+  view.detach();
 }
 
 void TestTerminal::find() {
-  auto request = workspace.terminals().getRequest();
-  request.setId(id);
-  auto response = workspace.host.wait(request.send().dropPipeline(), "the terminal by its id");
-  KJ_REQUIRE(response.getOutcome().isFound());
-  terminal = &held.emplace(response.getTerminal());
+  auto found = workspace.host.wait(view.find(workspace.terminals(), id), "the terminal by its id");
+  KJ_REQUIRE(found != nullptr, "it is absent");
 }
 
 void TestTerminal::type(kj::StringPtr text) {
-  auto request = terminal->writeRequest();
+  auto request = view.client().writeRequest();
   request.setData(text.asBytes());
   workspace.host.wait(request.send(), "typing");
 }
 
 void TestTerminal::resize(uint16_t columns, uint16_t rows) {
   record.screen.resize(columns, rows);
-  auto request = terminal->resizeRequest();
+  auto request = view.client().resizeRequest();
   auto size = request.initSize();
   size.setColumns(columns);
   size.setRows(rows);

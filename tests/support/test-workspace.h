@@ -122,7 +122,7 @@ public:
   TerminalRecord record;
   uint64_t id = 0;
 
-  rpc::Terminal::Client client() { return *terminal; }
+  rpc::Terminal::Client client() { return view.client(); }
 
   void type(kj::StringPtr text);
   void resize(uint16_t columns, uint16_t rows);
@@ -138,9 +138,8 @@ public:
   void find();
 
 private:
-  kj::Maybe<rpc::Terminal::Client> held;
-  rpc::Terminal::Client* terminal = nullptr;
-  kj::Maybe<rpc::Attachment::Client> attachment;
+  RecordingViewer viewer{record};
+  AttachedTerminal view{viewer};
   kj::Maybe<kj::Own<kj::PromiseFulfiller<void>>> changed;
 
   kj::Promise<void> nextChange();
