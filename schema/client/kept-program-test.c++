@@ -164,9 +164,11 @@ TEST_CASE("P12 signals and the end reach a kept program over the lane that it ha
 TEST_CASE("P12 an end that nobody answers takes no longer than its limit") {
   AtProgram at;
   at.start({"sleep"});
-  at.supervisor.breakLanes();
+  at.supervisor.program.neverEnds = true;
   auto ending = at.program.end().eagerlyEvaluate(nullptr);
-  at.advance(KeptProgram::END_LIMIT);
+  at.advance(KeptProgram::END_LIMIT / 2);
+  CHECK_FALSE(ending.poll(at.io.waitScope));
+  at.advance(KeptProgram::END_LIMIT / 2);
   REQUIRE(ending.poll(at.io.waitScope));
   ending.wait(at.io.waitScope);
 }

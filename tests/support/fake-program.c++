@@ -102,6 +102,7 @@ private:
     }
     kj::Promise<void> end(EndContext context) override {
       program.ended = true;
+      if (program.neverEnds) return kj::NEVER_DONE;
       return kj::READY_NOW;
     }
 

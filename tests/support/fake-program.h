@@ -27,6 +27,7 @@ public:
   bool ended = false;        // by `end`
   bool forgotten = false;    // it cannot be had again
   bool neverStarts = false;  // its start is not answered
+  bool neverEnds = false;    // nor is `end`
   kj::String input;          // all that came
   kj::String said;           // on its standard output
   kj::String saidErrors;

@@ -224,6 +224,32 @@ TEST_CASE("P01 output that the scrollback lost meanwhile is told with its size")
   CHECK(world.wait() == SUCCESS);
 }
 
+TEST_CASE("P02 a shell is given no terminal of another boot, and says what became of its own") {
+  AtTerminal world;
+  world.interactive = true;
+  world.start({"shell", "demo"});
+  world.supervisor.startedNanos = 2;
+  world.supervisor.terminal.output = kj::str("a stranger's");
+  world.supervisor.breakLanes();
+  world.advance(1 * kj::SECONDS);
+  REQUIRE(world.isDone());
+  CHECK(world.wait() == EXEC_FAILED);
+  CHECK(world.out() == "");
+  CHECK(contains(world.errors(), "demo was started anew: terminal 7 ended with it"));
+}
+
+TEST_CASE("a shell tells that its terminal ended while the connection was lost") {
+  AtTerminal world;
+  world.interactive = true;
+  world.start({"shell", "demo"});
+  world.supervisor.terminal.isAbsent = true;
+  world.supervisor.breakLanes();
+  world.advance(1 * kj::SECONDS);
+  REQUIRE(world.isDone());
+  CHECK(world.wait() == EXEC_FAILED);
+  CHECK(contains(world.errors(), "terminal 7 ended while the connection was lost"));
+}
+
 TEST_CASE("detaching works while the connection is lost") {
   AtTerminal world;
   world.interactive = true;
