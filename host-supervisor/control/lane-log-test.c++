@@ -112,7 +112,7 @@ TEST_CASE("S25 the log has of each lane who has it, what was granted and why it 
     }
   }
   auto client = kj::str("; pid = ", getpid(), "; uid = ", w.uid, "; gid = ", w.gid,
-                        "; session = client ", getpid(), ".1; actor = uid ", w.uid);
+                        "; session = client ", w.start, ".1; actor = uid ", w.uid);
   CHECK(begins[0] ==
         kj::str("info a lane begins; workspace = demo; lane = ", first, client,
                 "; purpose = files; verbs = readFiles; lifetimeMillis = 5000; user = root"));
