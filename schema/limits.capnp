@@ -39,7 +39,8 @@ const maxListEntries :UInt32 = 256;
 # Entries in one page of Files.list: what the agent looks at before it hears others.
 
 const maxTerminals :UInt32 = 256;
-# Terminals open at a time in one workspace.
+# Terminals open at a time in one workspace: those whose program runs, and those that are over while a viewer has not yet got
+# all of their output.
 
 const maxProcesses :UInt32 = 1024;
 # Processes started through `Processes` and still running, in one workspace.

@@ -34,11 +34,16 @@ interface Terminals {
   # A terminal lives until its program has ended and somebody was told (`exited` of a viewer, or
   # `Terminal.wait`), until `close`, or until the workspace stops: never by a lost connection.  Of the
   # terminals that ended with nobody attached the last 16 are kept, with their scrollback.
+  #
+  # Whoever holds the capability of a terminal that is over may still attach to it and ask how it ended.  Of such terminals
+  # the last 16 have their scrollback (1 MiB each at most); of an earlier one a `gap` tells what was lost, and then comes
+  # `exited`.  A viewer that was attached in time gets all, however slow it is: until then its terminal counts among
+  # `maxTerminals`.
 
   open @0 (command :Process.Command, size :WindowSize, term :Text)
       -> (terminal :Terminal, id :UInt64, outcome :OpenOutcome);
-  # Starts a program on a new terminal, as leader of a session of its own.  An empty argv: the user's
-  # login shell.  `term` is the client's TERM; where the workspace has no terminfo for it, and where it
+  # Starts a program on a new terminal, as leader of a session of its own; `limitReached` above `maxTerminals`.  An empty
+  # argv: the user's login shell.  `term` is the client's TERM; where the workspace has no terminfo for it, and where it
   # is empty, xterm-256color is set.  The first instruction of the program sees `size`.  Where the user's home cannot be
   # entered the first line of the output says so.  `timeoutMillis` of the command counts from the start, whoever looks.
 

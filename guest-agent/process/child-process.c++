@@ -81,7 +81,14 @@ kj::Promise<void> ChildProcess::end() {
   return fork.addBranch();
 }
 
+void ChildProcess::releaseTree() {
+  if (isRunning() || isEnding || tree->count() > 0) return;
+  tree = host.trees.createWithoutCgroup();
+}
+
 kj::Promise<void> ChildProcess::runEnd() {
+  isEnding = true;
+  KJ_DEFER(isEnding = false);
   // Counts from the order, however long the signals take.
   auto grace = host.timer.afterDelay(rpc::KILL_GRACE_MILLIS * kj::MILLISECONDS);
   // A stopped process gets the first two only when it goes on.

@@ -50,12 +50,16 @@ public:
   // left.  It goes on when the promise is dropped; calling it again joins.
   kj::Promise<void> end();
 
+  // Nobody will end it or ask for its members: if none lives, what the tree takes (a cgroup and two descriptors) is freed.
+  void releaseTree();
+
 private:
   ProcessHost& host;
   const pid_t leader;
   const kj::Maybe<MissingHome> home;
   kj::Own<ProcessTree> tree;
   bool isTimedOut = false;
+  bool isEnding = false;  // `ending` is under way
   kj::Maybe<kj::ForkedPromise<void>> ending;
   kj::ForkedPromise<ExitStatus> exit;
   kj::Promise<void> deadline = nullptr;

@@ -14,6 +14,17 @@ kj::String titleOf(const SpawnRequest& request) {
   return text.size() <= MAX_TITLE_BYTES ? kj::mv(text) : kj::str(text.slice(0, MAX_TITLE_BYTES));
 }
 
+// The others keep their order.
+template <typename T>
+void remove(kj::Vector<T>& items, T item) {
+  for (size_t i = 0; i < items.size(); i++) {
+    if (items[i] != item) continue;
+    for (size_t j = i + 1; j < items.size(); j++) items[j - 1] = items[j];
+    items.removeLast();
+    break;
+  }
+}
+
 }  // namespace
 
 TerminalRegistry::TerminalRegistry(ProcessHost& host)
@@ -24,12 +35,13 @@ TerminalRegistry::TerminalRegistry(ProcessHost& host, kj::Array<kj::String> term
 
 TerminalRegistry::~TerminalRegistry() noexcept(false) {
   for (auto& entry : terminals) entry.value->disown();
+  for (auto terminal : left) terminal->disown();
 }
 
 kj::Promise<kj::OneOf<kj::Own<Terminal>, StartFailure>> TerminalRegistry::open(
     rpc::Command::Reader command, WindowSize size, kj::StringPtr term) {
   using Outcome = kj::OneOf<kj::Own<Terminal>, StartFailure>;
-  if (countRunning() + starting >= rpc::MAX_TERMINALS) {
+  if (countRunning() + countLeftWithViewers() + starting >= rpc::MAX_TERMINALS) {
     co_return Outcome(
         StartFailure{rpc::StartFailure::Reason::LIMIT_REACHED, kj::str("maxTerminals")});
   }
@@ -76,6 +88,7 @@ kj::Array<Terminal*> TerminalRegistry::list() {
 }
 
 void TerminalRegistry::programEnded(Terminal& terminal) {
+  if (terminals.find(terminal.id) == nullptr) return;
   endedUntold.add(terminal.id);
   if (endedUntold.size() > ENDED_TERMINALS) forget(endedUntold.front());
 }
@@ -88,6 +101,14 @@ void TerminalRegistry::closed(Terminal& terminal) {
   forget(terminal.id);
 }
 
+void TerminalRegistry::unwatched(Terminal& terminal) {
+  releaseLeft();
+}
+
+void TerminalRegistry::gone(Terminal& terminal) {
+  remove(left, &terminal);
+}
+
 kj::uint TerminalRegistry::countRunning() {
   kj::uint result = 0;
   for (auto& entry : terminals) {
@@ -96,18 +117,37 @@ kj::uint TerminalRegistry::countRunning() {
   return result;
 }
 
-void TerminalRegistry::forget(uint64_t id) {
-  for (size_t i = 0; i < endedUntold.size(); i++) {
-    if (endedUntold[i] != id) continue;
-    for (size_t j = i + 1; j < endedUntold.size(); j++) endedUntold[j - 1] = endedUntold[j];
-    endedUntold.removeLast();
-    break;
+kj::uint TerminalRegistry::countLeftWithViewers() {
+  kj::uint result = 0;
+  for (auto terminal : left) {
+    if (terminal->countViewers() > 0) result++;
   }
+  return result;
+}
+
+void TerminalRegistry::forget(uint64_t id) {
+  remove(endedUntold, id);
   KJ_IF_MAYBE (entry, terminals.find(id)) {
-    (*entry)->disown();
+    left.add(entry->get());
     // Dropped in a later turn: it may be the terminal that calls.
     host.runInBackground(kj::evalLater([terminal = kj::mv(*entry)]() {}));
     terminals.erase(id);
+    releaseLeft();
+  }
+}
+
+void TerminalRegistry::releaseLeft() {
+  size_t unwatched = left.size() - countLeftWithViewers();
+  for (size_t i = 0; unwatched > LEFT_TERMINALS;) {
+    auto terminal = left[i];
+    if (terminal->countViewers() > 0) {
+      i++;
+      continue;
+    }
+    terminal->release();
+    terminal->disown();
+    remove(left, terminal);
+    unwatched--;
   }
 }
 

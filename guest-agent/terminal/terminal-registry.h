@@ -12,6 +12,9 @@ namespace bothy {
 //
 // A terminal is here until its end was told to somebody, or it was closed.  Of those that ended untold
 // the last ENDED_TERMINALS are kept.
+//
+// So many scrollbacks there are at most, whoever holds terminals: those of rpc::MAX_TERMINALS that run or that are here no
+// more and have viewers, of ENDED_TERMINALS, and of LEFT_TERMINALS.
 class TerminalRegistry final: private Terminal::Owner {
 public:
   // `host` outlives the registry.
@@ -39,14 +42,23 @@ private:
   kj::uint starting = 0;
   kj::TreeMap<uint64_t, kj::Own<Terminal>> terminals;
   kj::Vector<uint64_t> endedUntold;  // oldest first
+  // Are here no more, but somebody holds them, and they have their scrollback.  Oldest first.
+  kj::Vector<Terminal*> left;
 
   void programEnded(Terminal& terminal) override;
   void endTold(Terminal& terminal) override;
   void closed(Terminal& terminal) override;
+  void unwatched(Terminal& terminal) override;
+  void gone(Terminal& terminal) override;
   kj::uint countRunning();
+  kj::uint countLeftWithViewers();
   void forget(uint64_t id);
+  void releaseLeft();
 };
 
 constexpr size_t ENDED_TERMINALS = 16;
+// Of the terminals that left the registry and that nobody looks at, the last that keep their scrollback, for who asked how
+// the program ended and then wants to see its output.
+constexpr size_t LEFT_TERMINALS = 16;
 
 }  // namespace bothy

@@ -39,7 +39,6 @@ Terminal::Terminal(ProcessHost& host, Owner& owner, uint64_t id, kj::String titl
       windowSize(size),
       pty(kj::mv(pty)),
       child(kj::mv(child)),
-      scrollback(rpc::SCROLLBACK_BYTES),
       ended(nullptr) {
   // As login(1) says it, before the program writes anything.
   KJ_IF_MAYBE (home, this->child->missingHome()) {
@@ -48,7 +47,11 @@ Terminal::Terminal(ProcessHost& host, Owner& owner, uint64_t id, kj::String titl
   ended = run().eagerlyEvaluate(nullptr).fork();
 }
 
-Terminal::~Terminal() noexcept(false) {}
+Terminal::~Terminal() noexcept(false) {
+  KJ_IF_MAYBE (listener, owner) {
+    listener->gone(*this);
+  }
+}
 
 void Terminal::resize(WindowSize size) {
   // Asked of the kernel each time: the program may have set another size, which nobody told us.
@@ -97,6 +100,11 @@ kj::Promise<void> Terminal::close() {
   return closing.addBranch();
 }
 
+void Terminal::release() {
+  scrollback.drop();
+  child->releaseTree();
+}
+
 void Terminal::told() {
   KJ_IF_MAYBE (listener, owner) {
     listener->endTold(*this);
@@ -123,6 +131,10 @@ void Terminal::remove(Viewer& viewer) {
     break;
   }
   viewerMoved();
+  if (!viewers.empty()) return;
+  KJ_IF_MAYBE (listener, owner) {
+    listener->unwatched(*this);
+  }
 }
 
 void Terminal::viewerMoved() {

@@ -5,7 +5,7 @@
 #include "process/child-process.h"
 #include "terminal/input-turns.h"
 #include "terminal/pty.h"
-#include "wire/byte-tail.h"
+#include "terminal/scrollback.h"
 
 namespace bothy {
 
@@ -24,6 +24,10 @@ public:
     virtual void endTold(Terminal& terminal) = 0;
     // close() is through.
     virtual void closed(Terminal& terminal) = 0;
+    // It has no viewer any more.
+    virtual void unwatched(Terminal& terminal) = 0;
+    // Nobody holds it any more.  Called by its destructor.
+    virtual void gone(Terminal& terminal) = 0;
   };
 
   // `pty`'s program side belongs to `child`, which has just been started.
@@ -38,7 +42,7 @@ public:
   pid_t pid() const { return child->pid(); }
   uint countViewers() const { return viewers.size(); }
   // What the program wrote, as far as it was read.
-  const ByteTail& output() const { return scrollback; }
+  const Scrollback& output() const { return scrollback; }
   // None until the program has ended and all its output is in output().
   kj::Maybe<ExitStatus> status() const { return endStatus; }
 
@@ -57,6 +61,9 @@ public:
   void tellEnd(rpc::TerminalViewer::Client viewer);
   // Tells the owner nothing more.
   void disown() { owner = nullptr; }
+  // Frees what an ended terminal holds for those who have it: the bytes of output(), in whose place they find a gap, and the
+  // tree of its program, unless a member of that lives.
+  void release();
 
   // Ends the whole tree; goes on when the promise is dropped.
   kj::Promise<void> close();
@@ -73,7 +80,7 @@ private:
   WindowSize windowSize;
   kj::Maybe<kj::Own<Pty>> pty;  // none once the program has ended
   kj::Own<ChildProcess> child;
-  ByteTail scrollback;
+  Scrollback scrollback;
   kj::Vector<Viewer*> viewers;
   kj::Own<InputTurns> inputTurns = kj::refcounted<InputTurns>();
   kj::Maybe<ExitStatus> endStatus;

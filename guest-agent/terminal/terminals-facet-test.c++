@@ -1,9 +1,11 @@
 #include "terminal/terminals-facet.h"
 
+#include <kj/filesystem.h>
 #include <signal.h>
 #include <unistd.h>
 #include <catch2/catch_test_macros.hpp>
 
+#include "schema/limits.capnp.h"
 #include "terminal/terminal-test-world.h"
 
 namespace bothy {
@@ -44,6 +46,108 @@ TEST_CASE("an ended terminal is kept until somebody was told, sixteen of them at
   get = world.terminals.getRequest();
   get.setId(last);
   CHECK(get.send().wait(world.scope).getOutcome().isAbsent());
+}
+
+// Of a program that wrote more than is ever on its way to a viewer, and ended without one.
+constexpr kj::uint UNSEEN_BYTES = 300000;
+
+TerminalTestWorld::Opened openUnseen(TerminalTestWorld& world) {
+  auto opened = world.open(kj::str("head -c ", UNSEEN_BYTES, " /dev/zero; exit 5"));
+  while (opened.terminal.infoRequest().send().wait(world.scope).getInfo().getRunning()) {
+  }
+  return opened;
+}
+
+void tellEnd(TerminalTestWorld& world, TerminalTestWorld::Opened& opened) {
+  CHECK(opened.terminal.waitRequest().send().wait(world.scope).getStatus().getExited() == 5);
+}
+
+TEST_CASE("S01 of terminals that are held after their end only the last have their output") {
+  TerminalTestWorld world;
+  kj::Vector<TerminalTestWorld::Opened> held;
+  for (kj::uint i = 0; i < LEFT_TERMINALS + 1; i++) {
+    held.add(openUnseen(world));
+    tellEnd(world, held.back());
+  }
+  CHECK(world.count() == 0);
+  for (auto i : {size_t(1), LEFT_TERMINALS}) {
+    Seen seen;
+    auto attachment = world.attach(held[i].terminal, seen);
+    seen.until("").wait(world.scope);
+    CHECK(seen.bytes.size() == UNSEEN_BYTES);
+    CHECK(seen.lost == 0);
+  }
+  // Of the first a gap and the end are left.
+  Seen seen;
+  auto request = world.attachRequest(held[0].terminal, seen);
+  request.getFrom().setSequence(0);
+  auto attached = request.send().wait(world.scope);
+  CHECK(attached.getNext() == UNSEEN_BYTES);
+  seen.until("").wait(world.scope);
+  CHECK(seen.bytes.size() == 0);
+  CHECK(seen.lost == UNSEEN_BYTES);
+  CHECK(seen.exitCode.orDefault(99) == 5);
+  auto info = held[0].terminal.infoRequest().send().wait(world.scope).getInfo();
+  CHECK(info.getProduced() == UNSEEN_BYTES);
+  held[0].terminal.closeRequest().send().wait(world.scope);
+}
+
+size_t countDescriptors() {
+  return kj::newDiskFilesystem()
+      ->getRoot()
+      .openSubdir(kj::Path({"proc", "self", "fd"}))
+      ->listNames()
+      .size();
+}
+
+TEST_CASE("S01 terminals that are held after their end keep only so many control groups open") {
+  TerminalTestWorld world;
+  if (world.cgroupRoot == nullptr) SKIP("no cgroup v2 that this user may write");
+  kj::Vector<TerminalTestWorld::Opened> held;
+  auto holdMore = [&]() {
+    for (kj::uint i = 0; i < 2 * LEFT_TERMINALS; i++) {
+      held.add(openUnseen(world));
+      tellEnd(world, held.back());
+    }
+    return countDescriptors();
+  };
+  const auto before = holdMore();
+  // Some may be on their way out.
+  CHECK(holdMore() < before + LEFT_TERMINALS);
+}
+
+TEST_CASE("S01 a viewer that is slow at the end gets all, and its terminal counts as an open one") {
+  TerminalTestWorld world;
+  Seen seen;
+  auto gate = kj::newPromiseAndFulfiller<void>();
+  seen.gate = gate.promise.fork();
+  auto opened = openUnseen(world);
+  auto attachment = world.attach(opened.terminal, seen);
+  tellEnd(world, opened);
+  CHECK(world.count() == 0);
+  kj::Vector<TerminalTestWorld::Opened> others;
+  for (kj::uint i = 0; i < LEFT_TERMINALS + 1; i++) {
+    others.add(world.open("exit 5"));
+    tellEnd(world, others.back());
+  }
+  kj::Vector<TerminalTestWorld::Opened> running;
+  auto isOpened = [&]() {
+    auto request = world.terminals.openRequest();
+    setArguments(request.initCommand(), {"sleep"_kj, "1000"_kj});
+    TerminalTestWorld::SIZE.writeTo(request.initSize());
+    auto response = request.send().wait(world.scope);
+    if (!response.getOutcome().isOpened()) return false;
+    running.add(TerminalTestWorld::Opened{response.getTerminal(), response.getId()});
+    return true;
+  };
+  while (isOpened()) {
+  }
+  CHECK(running.size() == rpc::MAX_TERMINALS - 1);
+  gate.fulfiller->fulfill();
+  seen.until("").wait(world.scope);
+  CHECK(seen.bytes.size() == UNSEEN_BYTES);
+  CHECK(seen.lost == 0);
+  CHECK(isOpened());
 }
 
 TEST_CASE("closing a terminal ends its whole tree") {
