@@ -121,7 +121,8 @@ interface Processes {
   # `keep`: the program outlives what its caller holds of it by `processKeepMillis`, so that one whose
   # connection broke can have it back by `reattach` and `id` (random, 0 without `keep`).  Until then dropping
   # `process` or `stdin` changes nothing, and a sink that is gone stops the program once its pipe is full;
-  # `Process.end` ends it.  It costs memory of the agent: of each output as much as it had, at most 512 KiB.
+  # `Process.end` ends it.  It costs memory of the agent: of each output as much as it had, at most 512 KiB.  Of programs
+  # that are over, that is bounded for the whole workspace: see `maxEndedProcesses` and `maxHeldOutputBytes`.
   #
   # `requestId` makes the call repeatable for a caller whose connection broke before the answer came.  The caller makes
   # it, at random, because whoever knows it can have the program; at most `maxRequestIdBytes`, and only with `keep`.
@@ -165,7 +166,7 @@ interface Processes {
       attached @0 :Void;
       absent @1 :Void;
       # There was no such program, or nobody came for it within `processKeepMillis`, or it ended and
-      # was forgotten (see `maxEndedProcesses`).
+      # was forgotten (see `maxEndedProcesses` and `maxHeldOutputBytes`).
     }
   }
 }
@@ -201,6 +202,11 @@ const requestMemoryMillis :UInt32 = 60000;
 const maxEndedProcesses :UInt32 = 32;
 # Programs that have ended, and that nobody holds, of which the end of the output and the status are kept.  One more,
 # and the oldest is forgotten, those first of which `wait` has told how they ended.
+
+const maxHeldOutputBytes :UInt32 = 16777216;
+# Output of programs that have ended, that somebody holds, and whose output was delivered, which is kept in case it did not
+# arrive, in bytes.  Above it the oldest is forgotten, those first of which `wait` has told how they ended: it is `absent`
+# for `reattach`, and `wait` of whoever holds it goes on to tell how it ended.
 
 const killGraceMillis :UInt32 = 2000;
 # Time between SIGTERM and SIGKILL when a process or a terminal is ended.

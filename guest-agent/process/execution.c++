@@ -44,6 +44,26 @@ kj::Promise<Execution::Result> Execution::onFinished() {
   co_return result;
 }
 
+bool Execution::isOver() {
+  if (child->isRunning()) return false;
+  for (auto pump : {&standardOutput, &standardError}) {
+    KJ_IF_MAYBE (p, *pump) {
+      if (!(*p)->isIdle()) return false;
+    }
+  }
+  return true;
+}
+
+size_t Execution::keptBytes() {
+  size_t result = 0;
+  for (auto pump : {&standardOutput, &standardError}) {
+    KJ_IF_MAYBE (p, *pump) {
+      result += (*p)->keptBytes();
+    }
+  }
+  return result;
+}
+
 void Execution::abandon() {
   if (child->isRunning()) host.runInBackground(child->end());
   for (auto pump : {&standardOutput, &standardError}) {

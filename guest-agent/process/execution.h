@@ -28,6 +28,11 @@ public:
   kj::Maybe<OutputPump&> output() { return pumpOf(standardOutput); }
   kj::Maybe<OutputPump&> errors() { return pumpOf(standardError); }
 
+  // The program has ended, and nothing of its output is being sent.
+  bool isOver();
+  // Bytes of output kept for another sink.
+  size_t keptBytes();
+
   // Nobody asks any more: ends the tree if the program runs; then, in the background, delivers what
   // is left of the output.
   void abandon();

@@ -238,6 +238,59 @@ TEST_CASE("of programs that ended the last are kept") {
   CHECK(world.exitCode() == 2);
 }
 
+TEST_CASE("S01 programs that are held after their end keep so much output together, and no more") {
+  constexpr uint OUTPUT_BYTES = 500000;
+  constexpr uint FIT = rpc::MAX_HELD_OUTPUT_BYTES / OUTPUT_BYTES;
+  World world;
+  struct Held {
+    uint64_t id;
+    rpc::Process::Client process;
+  };
+  kj::Vector<Held> held;
+  auto script = kj::str("head -c ", OUTPUT_BYTES, " /dev/zero; exit 4");
+
+  // Of this one the output is on its way all the time.
+  auto gate = kj::newPromiseAndFulfiller<void>();
+  Collected slow;
+  slow.gate = gate.promise.fork();
+  auto request = world.processes.execRequest();
+  setShell(request.initCommand(), script);
+  request.setStdout(collectInto(slow));
+  request.setKeep(true);
+  auto slowOne = request.send().wait(world.scope);
+
+  for (uint i = 0; i < FIT + 3; i++) {
+    world.out.restart();
+    world.start(script);
+    // Of the second nobody is told how it ended.
+    if (i != 1) CHECK(world.exitCode() == 4);
+    world.await(OUTPUT_BYTES);
+    while (world.out.ends == 0) world.scope.poll();
+    held.add(Held{world.id, KJ_ASSERT_NONNULL(world.process)});
+  }
+  world.scope.poll();
+  size_t had = 0;
+  for (auto& one : held) {
+    world.out.restart();
+    world.id = one.id;
+    auto request = world.reattachRequest();
+    request.setStdoutFrom(OUTPUT_BYTES);
+    if (request.send().wait(world.scope).getOutcome().isAttached()) had++;
+    auto response = one.process.waitRequest().send().wait(world.scope);
+    CHECK(response.getStatus().getExited() == 4);
+  }
+  CHECK(had == FIT);
+  world.id = held[0].id;
+  CHECK(world.isAbsent());
+  world.id = held[1].id;
+  CHECK_FALSE(world.isAbsent());
+
+  gate.fulfiller->fulfill();
+  slowOne.getProcess().waitRequest().send().wait(world.scope);
+  CHECK(slow.bytes.size() == OUTPUT_BYTES);
+  CHECK(slow.ends == 1);
+}
+
 // Starts a program that ends with `code` when nobody holds it any more; its id.
 uint64_t endUnheld(World& world, int code) {
   world.out.restart();

@@ -3,6 +3,7 @@
 #include <sys/random.h>
 
 #include <algorithm>
+#include <vector>
 
 #include <kj/debug.h>
 
@@ -45,6 +46,13 @@ void KeptExecutions::hold(uint64_t id) {
     entry->holders++;
     entry->expiry = nullptr;
     ended.erase(std::remove(ended.begin(), ended.end(), id), ended.end());
+    // In a task of its own, as the expiry.
+    entry->whenDelivered = entry->execution->onFinished()
+                               .then([this](Execution::Result) {
+                                 host.runInBackground(kj::evalLater(
+                                     [self = addRef()]() mutable { self->boundHeld(); }));
+                               })
+                               .eagerlyEvaluate(nullptr);
   }
 }
 
@@ -73,6 +81,7 @@ void KeptExecutions::expireUnlessHeld(uint64_t id, Entry& entry) {
 // It has ended; whoever holds it counts it by release().
 void KeptExecutions::countEnded(uint64_t id) {
   KJ_IF_MAYBE (entry, entries.find(id)) {
+    if (entry->endNumber == 0) entry->endNumber = nextEndNumber++;
     if (entry->holders > 0 || std::find(ended.begin(), ended.end(), id) != ended.end()) return;
     ended.push_back(id);
     if (ended.size() > rpc::MAX_ENDED_PROCESSES) end(leastWanted());
@@ -84,6 +93,32 @@ uint64_t KeptExecutions::leastWanted() {
   auto isTold = [this](uint64_t id) { return KJ_ASSERT_NONNULL(entries.find(id)).isTold; };
   auto told = std::find_if(ended.begin(), ended.end(), isTold);
   return told == ended.end() ? ended.front() : *told;
+}
+
+// Whoever holds one that is forgotten can still ask how it ended.
+void KeptExecutions::boundHeld() {
+  struct Held {
+    bool isTold;
+    uint64_t endNumber;
+    uint64_t id;
+  };
+  size_t bytes = 0;
+  std::vector<Held> held;
+  for (auto& entry : entries) {
+    auto& value = entry.value;
+    if (value.holders == 0 || value.endNumber == 0 || !value.execution->isOver()) continue;
+    bytes += value.execution->keptBytes();
+    held.push_back({value.isTold, value.endNumber, entry.key});
+  }
+  if (bytes <= rpc::MAX_HELD_OUTPUT_BYTES) return;
+  std::sort(held.begin(), held.end(), [](const Held& a, const Held& b) {
+    return a.isTold == b.isTold ? a.endNumber < b.endNumber : a.isTold;
+  });
+  for (auto& next : held) {
+    bytes -= KJ_ASSERT_NONNULL(entries.find(next.id)).execution->keptBytes();
+    end(next.id);
+    if (bytes <= rpc::MAX_HELD_OUTPUT_BYTES) return;
+  }
 }
 
 void KeptExecutions::endUnlessHeld(uint64_t id) {

@@ -66,10 +66,25 @@ bool OutputPump::has(uint64_t from) const {
 
 void OutputPump::giveUp() {
   isGivenUp = true;
-  if (!isLost) return;
-  task = nullptr;
-  close();
-  doneFulfiller->fulfill();
+  if (isLost) {
+    task = nullptr;
+    close();
+    doneFulfiller->fulfill();
+  }
+  dropSentTail();
+}
+
+void OutputPump::dropSentTail() {
+  KJ_IF_MAYBE (kept, tail) {
+    if (!doneFulfiller->isWaiting() || next == kept->end()) tail = nullptr;
+  }
+}
+
+size_t OutputPump::keptBytes() const {
+  KJ_IF_MAYBE (kept, tail) {
+    return kept->end() - kept->begin();
+  }
+  return 0;
 }
 
 void OutputPump::finish() {
@@ -88,13 +103,22 @@ kj::Promise<void> OutputPump::run() {
     isLost =
         tail != nullptr && !isGivenUp && exception.getType() == kj::Exception::Type::DISCONNECTED;
   }
+  dropSink();
   if (isLost) co_return;
   close();
   doneFulfiller->fulfill();
+  if (isGivenUp) dropSentTail();
+}
+
+void OutputPump::dropSink() {
+  // In a later turn, because it may hold this pump.
+  kj::evalLater([dropped = kj::mv(sink)]() {}).detach([](kj::Exception&&) {});
+  sink = KJ_EXCEPTION(DISCONNECTED, "the output has ended");
 }
 
 kj::Promise<void> OutputPump::deliver() {
   for (;;) {
+    if (isGivenUp) dropSentTail();
     KJ_IF_MAYBE (kept, tail) {
       if (next < kept->end()) {
         co_await sendKept(*kept);

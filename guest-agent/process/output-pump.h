@@ -30,7 +30,8 @@ public:
   void finish();
 
   // Resolves when the pipe was closed by all writers or finish() is through, and the sink has
-  // answered `end`; also when the sink failed, and no other may follow.  Never fails.
+  // answered `end`; also when the sink failed, and no other may follow.  Never fails.  The sink is dropped then, because
+  // it may be a capability that leads back here.
   kj::Promise<void> onDone() { return done.addBranch(); }
 
   // Only with a tail: the output from byte `from` on goes to `sink`, and nothing more to the one before.  onDone() is
@@ -38,8 +39,12 @@ public:
   void redirect(rpc::ByteSink::Client sink, uint64_t from);
   // Whether redirect() takes `from`.
   bool has(uint64_t from) const;
-  // No other sink will come.
+  // No other sink will come: the tail goes, when all of it is sent.
   void giveUp();
+  // Nothing is being sent, and nothing will be unless another sink comes.
+  bool isIdle() { return isLost || !doneFulfiller->isWaiting(); }
+  // Bytes in the tail.
+  size_t keptBytes() const;
 
 private:
   kj::AutoCloseFd pipe;
@@ -58,9 +63,11 @@ private:
 
   void begin();
   kj::Promise<void> run();
+  void dropSink();
   kj::Promise<void> deliver();
   kj::Promise<void> send(size_t size);
   kj::Promise<void> sendKept(ByteTail& tail);
+  void dropSentTail();
   size_t read(kj::ArrayPtr<kj::byte> target);
   void close();
   kj::Promise<void> onReadable();

@@ -373,6 +373,30 @@ TEST_CASE("a lost connection ends its processes") {
   world.host->reaper.onChildless().wait(world.scope);
 }
 
+TEST_CASE("S01 a program whose output goes to its own process is not held for ever by that") {
+  World world;
+  {
+    auto request = world.request("read line");
+    auto sink = kj::newPromiseAndFulfiller<rpc::ByteSink::Client>();
+    request.setStdout(rpc::ByteSink::Client(kj::mv(sink.promise)));
+    auto response = request.send().wait(world.scope);
+    REQUIRE(response.getOutcome().isStarted());
+    sink.fulfiller->fulfill(response.getProcess().castAs<rpc::ByteSink>());
+    world.scope.poll();
+    response.getStdin()
+        .endRequest()
+        .send()
+        .ignoreResult()
+        .catch_([](kj::Exception&&) {})
+        .wait(world.scope);
+    world.host->reaper.onChildless().wait(world.scope);
+  }
+  world.disconnect();
+  auto limit = world.io.provider->getTimer().afterDelay(10 * kj::SECONDS);
+  world.host->onAllDisposed().exclusiveJoin(kj::mv(limit)).wait(world.scope);
+  CHECK(world.host->processCount == 0);
+}
+
 TEST_CASE("a call that is dropped before its answer leaves nothing") {
   World world;
   {
