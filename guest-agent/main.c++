@@ -84,6 +84,7 @@ public:
 
   ProcessHost host;
   WorkspaceRoot root{openRoot("/")};
+  FilesLimits filesLimits;
   TerminalRegistry terminals;
   Rooms rooms;
   GateKey key;
@@ -94,7 +95,7 @@ private:
   kj::Maybe<kj::Own<rpc::Files::Server>> filesOf(kj::StringPtr name) {
     KJ_IF_MAYBE (user,
                  host.users.find(name.size() == 0 ? host.options.defaultUser.asPtr() : name)) {
-      kj::Own<rpc::Files::Server> files = newFilesFacet(host, root, *user);
+      kj::Own<rpc::Files::Server> files = newFilesFacet(host, root, *user, filesLimits);
       return files.attach(kj::defer([]() { trimHeap(); }));
     }
     return nullptr;

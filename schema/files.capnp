@@ -125,8 +125,6 @@ interface Files {
       -> (sink :SparseSink, outcome :Outcome, writing :FileWriting);
   # Opens a file for writing and gives a sink for its bytes; both capabilities are null if that failed.
   # Writes may be pipelined on `sink`.  A write or an `end` that fails (no space, say) throws FAILED, and
-  # `writing.result` tells why: clients replace the texts of exceptions, which come from the guest
-  # (README, Reasons are results).
   struct WriteOptions {
     mode @0 :UInt16 = 0x1a4;
     # Permission bits of a new file (0644).  An existing one keeps its own; see `exactMode`.
@@ -182,7 +180,9 @@ interface Files {
 
   importTree @8 (path :Data, whole :Bool)
       -> (sink :Stream.ByteSink, import :TreeImport, outcome :Outcome);
-  # `sink` takes the archive; after its `end`, call `import.result`.  Both are null if it failed.
+  # `sink` takes the archive; after its `end`, call `import.result`.  Both are null if it failed.  Above `maxLaneTransfers` on
+  # its lane that are not over it waits for its turn; above `maxTreeTransfers` in the workspace it waits for a minute, and
+  # fails with OVERLOADED then.  So does exportTree.
   #
   # Unpacks a tar (pax, GNU or ustar; uncompressed, gzip or zstd) below the directory `path`, which must
   # exist.  Modes are kept as they stand, without a umask, and times of modification; holes stay holes.  Entries are refused whole-archive (`invalidArchive`) when they are absolute, contain "..", pass

@@ -79,7 +79,8 @@ const maxSpareLanes :UInt32 = 34;
 # (`maxLanes`), the control lane and a spare that is kept for the next.  One more, and the oldest is closed.
 
 const maxLaneTransfers :UInt32 = 8;
-# `read`, `exportTree` and `importTree` under way at a time on one lane.  One more waits for its turn.
+# `read`, `exportTree` and `importTree` under way at a time on one lane, and besides, trees that are packed and unpacked: an
+# import is until its archive was unpacked or refused, or `TreeImport` is dropped.  One more waits for its turn.
 
 const maxWaitingTransfers :UInt32 = 128;
 # Such calls that wait for their turn on one lane.  One more fails with OVERLOADED.
@@ -106,6 +107,16 @@ const maxUnansweredCalls :UInt32 = 2048;
 
 const maxGraceMillis :UInt32 = 600000;
 # Between the order that a machine end and SIGKILL to what still runs.
+
+const maxTreeTransfers :UInt32 = 16;
+# Trees that are packed and unpacked at a time in one workspace, each by a process of its own.  One more waits for its turn.
+
+const maxLaneWriters :UInt32 = 256;
+# Files that one lane has open by `Files.write` at a time: until `end` is done, or the sink has failed or is dropped.  One
+# more fails with OVERLOADED.
+
+const maxWriters :UInt32 = 4096;
+# Of those, in one workspace.  Each takes up to two descriptors, so an eighth of what the agent may have open.
 
 const maxGreetingWords :UInt64 = 512;
 # Size of a Hello, a Grant or a Welcome (4 KiB), in words.

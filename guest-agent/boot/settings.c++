@@ -7,12 +7,20 @@
 #include "boot/failure.h"
 #include "boot/machine-file.h"
 #include "process/process-tree.h"
+#include "schema/limits.capnp.h"
 
 namespace bothy {
 namespace {
 
 constexpr rlim_t MAX_OPEN_FILES = 524288;
 constexpr rlim_t AGENT_OPEN_FILES = 65536;
+// What clients may make the agent have open is less than half of it: connections, terminals and programs always find room.
+// A terminal and a program have at most three ends of pipes or a PTY, and two descriptors of a control group.
+constexpr rlim_t PROGRAM_DESCRIPTORS = 5;
+constexpr rlim_t WRITER_DESCRIPTORS = 2;
+static_assert(WRITER_DESCRIPTORS * rpc::MAX_WRITERS +
+                  PROGRAM_DESCRIPTORS * (rpc::MAX_PROCESSES + 2 * rpc::MAX_TERMINALS) <=
+              AGENT_OPEN_FILES / 2);
 
 }  // namespace
 

@@ -17,7 +17,7 @@ TEST_CASE("what the kernel gives to root by its effective user is not the user's
   if (geteuid() != 0) SKIP("needs another user");
   FilesTestWorld w;
   WorkspaceRoot root(openRoot("/"));
-  rpc::Files::Client machine = newFilesFacet(w.host, root, w.user);
+  rpc::Files::Client machine = newFilesFacet(w.host, root, w.user, w.limits);
   // A sysctl, which the file-system user does not guard: its own value would go in again.
   auto write = machine.writeRequest();
   write.setPath(bytesOf("/proc/sys/kernel/core_pattern"));

@@ -54,10 +54,19 @@ void makeNonBlocking(int fd) {
   KJ_SYSCALL(fcntl(fd, F_SETFL, O_NONBLOCK));
 }
 
+// The pipe to a reader, closed when that has gone, whoever holds this.
 class PipeInput final: public kj::AsyncOutputStream {
 public:
-  PipeInput(kj::UnixEventPort& eventPort, kj::AutoCloseFd fd)
-      : fd(kj::mv(fd)), observer(eventPort, this->fd.get(), FdObserver::OBSERVE_WRITE) {}
+  PipeInput(kj::UnixEventPort& eventPort, kj::AutoCloseFd fdParam, kj::Promise<void> readerGone)
+      : fd(kj::mv(fdParam)) {
+    observer.emplace(eventPort, fd.get(), FdObserver::OBSERVE_WRITE);
+    closing = readerGone
+                  .then([this]() {
+                    observer = nullptr;
+                    fd = nullptr;
+                  })
+                  .eagerlyEvaluate(nullptr);
+  }
 
   kj::Promise<void> write(const void* data, size_t size) override {
     auto bytes = static_cast<const kj::byte*>(data);
@@ -67,7 +76,8 @@ public:
         bytes += count;
         size -= count;
       } else if (errno == EAGAIN) {
-        co_await observer.whenBecomesWritable();
+        // Fails when the reader goes meanwhile.
+        co_await KJ_ASSERT_NONNULL(observer).whenBecomesWritable().catch_([](kj::Exception&&) {});
       } else if (errno != EINTR) {
         kj::throwFatalException(
             KJ_EXCEPTION(DISCONNECTED, "the unpacking has ended; see its result"));
@@ -77,11 +87,17 @@ public:
   kj::Promise<void> write(kj::ArrayPtr<const kj::ArrayPtr<const kj::byte>> pieces) override {
     for (auto& piece : pieces) co_await write(piece.begin(), piece.size());
   }
-  kj::Promise<void> whenWriteDisconnected() override { return observer.whenWriteDisconnected(); }
+  kj::Promise<void> whenWriteDisconnected() override {
+    KJ_IF_MAYBE (open, observer) {
+      return open->whenWriteDisconnected().catch_([](kj::Exception&&) {});
+    }
+    return kj::READY_NOW;
+  }
 
 private:
   kj::AutoCloseFd fd;
-  FdObserver observer;
+  kj::Maybe<FdObserver> observer;
+  kj::Promise<void> closing = nullptr;
 };
 
 // Appends what a pipe has until its end or `limit`.
@@ -131,11 +147,9 @@ FileResult<TreeCounts> parseReport(kj::ArrayPtr<const kj::byte> bytes) {
 
 }  // namespace
 
-kj::Promise<FileResult<kj::Own<ArchiveChild>>> ArchiveChild::start(ProcessHost& host,
-                                                                   const ActingUser& user,
-                                                                   Task task,
-                                                                   kj::AutoCloseFd directory,
-                                                                   kj::String name) {
+kj::Promise<FileResult<kj::Own<ArchiveChild>>> ArchiveChild::start(
+    ProcessHost& host, const ActingUser& user, Task task, kj::AutoCloseFd directory,
+    kj::String name, kj::Own<void> turn) {
   auto archive = openPipe();
   auto control = openControl();
   auto& theirs = task == Task::PACK ? archive.writeEnd : archive.readEnd;
@@ -161,29 +175,36 @@ kj::Promise<FileResult<kj::Own<ArchiveChild>>> ArchiveChild::start(ProcessHost& 
     co_return FileProblem::fromErrno(outcome.get<SpawnFailure>().errorNumber);
   }
   co_return kj::heap<ArchiveChild>(host, task, kj::mv(outcome.get<SpawnedProcess>()), kj::mv(ours),
-                                   kj::mv(control.readEnd));
+                                   kj::mv(control.readEnd), kj::mv(turn));
 }
 
 ArchiveChild::ArchiveChild(ProcessHost& host, Task task, SpawnedProcess process,
-                           kj::AutoCloseFd archive, kj::AutoCloseFd control)
+                           kj::AutoCloseFd archive, kj::AutoCloseFd control, kj::Own<void> turn)
     : host(host),
       task(task),
-      process(kj::mv(process)),
+      pid(process.pid),
+      exit(process.exit.fork()),
+      exitWatch(
+          exit.addBranch().then([this](ExitStatus) { isAlive = false; }).eagerlyEvaluate(nullptr)),
       archive(kj::mv(archive)),
-      control(kj::mv(control)) {}
+      control(kj::mv(control)) {
+  // Not with this object: what is limited is the processes.
+  host.runInBackground(exit.addBranch().ignoreResult().attach(kj::mv(turn)));
+}
 
 ArchiveChild::~ArchiveChild() noexcept(false) {
   stop();
 }
 
 void ArchiveChild::stop() {
-  if (!host.reaper.isAlive(process.pid)) return;
+  // Its number may be another's by now.
+  if (!isAlive || !host.reaper.isAlive(pid)) return;
   if (task == Task::UNPACK_WHOLE) {
     // Also for a worker that waits for the confirmation, or will: it can still report.
     ::shutdown(control.get(), SHUT_WR);
-    ::kill(process.pid, SIGTERM);
+    ::kill(pid, SIGTERM);
   } else {
-    ::kill(process.pid, SIGKILL);
+    ::kill(pid, SIGKILL);
   }
 }
 
@@ -193,7 +214,7 @@ void ArchiveChild::confirmEnd() {
 }
 
 kj::Own<kj::AsyncOutputStream> ArchiveChild::takeInput() {
-  return kj::heap<PipeInput>(host.eventPort, kj::mv(archive));
+  return kj::heap<PipeInput>(host.eventPort, kj::mv(archive), exit.addBranch().ignoreResult());
 }
 
 kj::Promise<void> ArchiveChild::pumpTo(SinkWriter& writer) {
@@ -216,9 +237,10 @@ kj::Promise<void> ArchiveChild::pumpTo(SinkWriter& writer) {
 
 kj::Promise<FileResult<TreeCounts>> ArchiveChild::result() {
   auto bytes = co_await readAll(host.eventPort, control.get(), MAX_REPORT_BYTES);
-  auto exit = co_await kj::mv(process.exit);
+  auto status = co_await exit.addBranch();
+  control = nullptr;
   auto parsed = parseReport(bytes);
-  if (parsed.is<TreeCounts>() && exit != ExitStatus{ExitStatus::Kind::EXITED, 0}) {
+  if (parsed.is<TreeCounts>() && status != ExitStatus{ExitStatus::Kind::EXITED, 0}) {
     co_return FileProblem::of(FileProblem::Reason::OTHER, kj::str("the archive worker failed"));
   }
   co_return kj::mv(parsed);

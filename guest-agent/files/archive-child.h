@@ -15,23 +15,25 @@ struct TreeCounts {
 };
 
 // One packing or unpacking, in a child with the rights of the user: see archive-worker.h.  Dropping it
-// ends the child; one that unpacks a tree as a whole first removes what it made.
+// ends the child; one that unpacks a tree as a whole first removes what it made.  Once the child has ended and result() is
+// known, it has no descriptor any more.
 class ArchiveChild final {
 public:
   enum class Task { PACK, UNPACK, UNPACK_WHOLE };
 
-  // `directory` as the worker's descriptor 0; `name` in it, to PACK and UNPACK_WHOLE.
+  // `directory` as the worker's descriptor 0; `name` in it, to PACK and UNPACK_WHOLE.  `turn` is dropped when the child has
+  // ended.
   static kj::Promise<FileResult<kj::Own<ArchiveChild>>> start(ProcessHost& host,
                                                               const ActingUser& user, Task task,
                                                               kj::AutoCloseFd directory,
-                                                              kj::String name);
+                                                              kj::String name, kj::Own<void> turn);
 
   ArchiveChild(ProcessHost& host, Task task, SpawnedProcess process, kj::AutoCloseFd archive,
-               kj::AutoCloseFd control);
+               kj::AutoCloseFd control, kj::Own<void> turn);
   ~ArchiveChild() noexcept(false);
   KJ_DISALLOW_COPY_AND_MOVE(ArchiveChild);
 
-  // To unpack: where the archive goes; closing it is its end.  To be taken once.
+  // To unpack: where the archive goes; closing it is its end.  It is closed, too, when the child ends.  To be taken once.
   kj::Own<kj::AsyncOutputStream> takeInput();
   // The archive was whole when its input was closed: without this nothing gets its place.
   void confirmEnd();
@@ -46,7 +48,10 @@ public:
 private:
   ProcessHost& host;
   const Task task;
-  SpawnedProcess process;
+  const pid_t pid;
+  kj::ForkedPromise<ExitStatus> exit;
+  bool isAlive = true;
+  kj::Promise<void> exitWatch;
   kj::AutoCloseFd archive;
   kj::AutoCloseFd control;  // the confirmation there, the report back
 };

@@ -1,9 +1,11 @@
 #include "files/archive-worker.h"
 
+#include <kj/debug.h>
 #include <sys/stat.h>
 #include <unistd.h>
 #include <catch2/catch_test_macros.hpp>
 
+#include "files/files-facet.h"
 #include "files/files-test-world.h"
 #include "tree/test-tar.h"
 
@@ -89,6 +91,81 @@ TEST_CASE("an import whose sink is dropped before its end is not taken for whole
     return response.getImport();
   }();
   CHECK(import.resultRequest().send().wait(w.scope).getOutcome().isFailed());
+}
+
+using Import = FilesTestWorld::Import;
+
+TEST_CASE("S01 an import that is held has its turn until its worker has ended") {
+  FilesTestWorld w;
+  rpc::Files::Client other = newFilesFacet(w.host, KJ_ASSERT_NONNULL(w.root), w.user, w.limits);
+  // Those of another lane that come later are begun meanwhile.
+  auto isWaiting = [&](kj::Promise<Import>& import) {
+    if (import.poll(w.scope)) return false;
+    for (uint i = 0; i < 3; i++) w.beginImport(other).wait(w.scope);
+    return !import.poll(w.scope);
+  };
+  kj::Vector<Import> held;
+  for (uint i = 0; i < rpc::MAX_LANE_TRANSFERS; i++) {
+    held.add(w.beginImport(w.files).wait(w.scope));
+  }
+  auto next = w.beginImport(w.files);
+  CHECK(isWaiting(next));
+  held.removeLast();
+  held.add(next.wait(w.scope));
+
+  // One that is over is none any more, though its capabilities are held.
+  auto another = w.beginImport(w.files);
+  CHECK(isWaiting(another));
+  held.front().getSink().endRequest().send().wait(w.scope);
+  held.add(another.wait(w.scope));
+}
+
+TEST_CASE(
+    "S01 imports of all lanes together have so many turns, and one waits for its own a minute") {
+  kj::TimerImpl timer(kj::origin<kj::TimePoint>());
+  FilesTestWorld w(timer);
+  rpc::Files::Client other = newFilesFacet(w.host, KJ_ASSERT_NONNULL(w.root), w.user, w.limits);
+  rpc::Files::Client third = newFilesFacet(w.host, KJ_ASSERT_NONNULL(w.root), w.user, w.limits);
+  kj::Vector<Import> held;
+  for (auto files : {&w.files, &other}) {
+    for (uint i = 0; i < rpc::MAX_LANE_TRANSFERS; i++) {
+      held.add(w.beginImport(*files).wait(w.scope));
+    }
+  }
+  REQUIRE(held.size() == rpc::MAX_TREE_TRANSFERS);
+  auto next = w.beginImport(third);
+  CHECK_FALSE(next.poll(w.scope));
+  held.removeLast();
+  held.add(next.wait(w.scope));
+
+  auto tooMany = w.beginImport(third);
+  CHECK_FALSE(tooMany.poll(w.scope));
+  timer.advanceTo(timer.now() + TREE_TRANSFER_WAIT - 1 * kj::NANOSECONDS);
+  CHECK_FALSE(tooMany.poll(w.scope));
+  timer.advanceTo(timer.now() + 1 * kj::NANOSECONDS);
+  auto failure = kj::runCatchingExceptions([&]() { tooMany.wait(w.scope); });
+  CHECK(KJ_REQUIRE_NONNULL(failure).getType() == kj::Exception::Type::OVERLOADED);
+  CHECK(KJ_REQUIRE_NONNULL(failure).getDescription().findFirst('6') != nullptr);
+}
+
+TEST_CASE("S01 an import that was refused keeps no descriptor, though its capabilities are held") {
+  FilesTestWorld w;
+  auto refused = [&]() {
+    auto import = w.beginImport(w.files).wait(w.scope);
+    auto write = import.getSink().writeRequest();
+    write.setData("this is no archive of any kind that is known"_kj.asBytes());
+    write.send().catch_([](kj::Exception&&) {}).wait(w.scope);
+    auto end = TestTar().special("null", '3').finish();
+    w.send(import.getSink(), end);
+    auto result = import.getImport().resultRequest().send().wait(w.scope);
+    CHECK(result.getOutcome().isFailed());
+    return import;
+  };
+  kj::Vector<Import> held;
+  held.add(refused());
+  const auto before = countDescriptors();
+  for (uint i = 0; i < 4; i++) held.add(refused());
+  CHECK(countDescriptors() == before);
 }
 
 TEST_CASE("a tree that is imported as a whole has its place when all of it is there") {

@@ -1,5 +1,6 @@
 #include "files/files-facet.h"
 
+#include <kj/debug.h>
 #include <sys/stat.h>
 #include <unistd.h>
 #include <catch2/catch_test_macros.hpp>
@@ -54,7 +55,7 @@ TEST_CASE("the home of the user is told as passwd has it") {
 TEST_CASE("P16 a file whose size says nothing, or too much, gives its bytes") {
   FilesTestWorld w;
   WorkspaceRoot root(openRoot("/"));
-  rpc::Files::Client machine = newFilesFacet(w.host, root, w.user);
+  rpc::Files::Client machine = newFilesFacet(w.host, root, w.user, w.limits);
   for (auto path : {"/proc/self/status", "/sys/kernel/mm/transparent_hugepage/enabled"}) {
     if (access(path, R_OK) != 0) continue;
     for (bool sparse : {false, true}) {
@@ -155,6 +156,43 @@ TEST_CASE("S01 a failure gives back no more of a path than a path may have") {
   memset(path.begin(), 'a', path.size());
   auto failed = w.stat(kj::str(path)).getOutcome().getFailed();
   CHECK(failed.getPath().size() == rpc::MAX_PATH_BYTES);
+}
+
+kj::Exception::Type refusalOf(FilesTestWorld& w, rpc::Files::Client files) {
+  auto request = files.writeRequest();
+  request.setPath(bytesOf("one-more"));
+  auto failure = kj::runCatchingExceptions([&]() { request.send().wait(w.scope); });
+  return KJ_REQUIRE_NONNULL(failure).getType();
+}
+
+TEST_CASE("S01 one lane may have only so many files open for writing") {
+  FilesTestWorld w;
+  using Write = capnp::Response<rpc::Files::WriteResults>;
+  kj::Vector<Write> held;
+  auto open = [&]() { held.add(w.beginWrite(kj::str("f", held.size()))); };
+  const auto before = countDescriptors();
+  while (held.size() < rpc::MAX_LANE_WRITERS) open();
+  CHECK(countDescriptors() <= before + 2 * rpc::MAX_LANE_WRITERS);
+  CHECK(refusalOf(w, w.files) == kj::Exception::Type::OVERLOADED);
+  // A failed open takes nothing; an `end` and dropping give back.
+  held.front().getSink().endRequest().send().wait(w.scope);
+  CHECK(w.beginWrite("no/such/directory").getOutcome().isFailed());
+  open();
+  CHECK(refusalOf(w, w.files) == kj::Exception::Type::OVERLOADED);
+  held.removeLast();
+  open();
+  CHECK(held.back().getOutcome().isDone());
+}
+
+TEST_CASE("S01 all lanes together may have only so many files open for writing") {
+  FilesTestWorld w;
+  kj::Vector<kj::Own<Places::Place>> others;
+  while (others.size() < rpc::MAX_WRITERS) {
+    others.add(KJ_REQUIRE_NONNULL(w.limits.writers->tryTake()));
+  }
+  CHECK(refusalOf(w, w.files) == kj::Exception::Type::OVERLOADED);
+  others.removeLast();
+  CHECK(w.beginWrite("f").getOutcome().isDone());
 }
 
 TEST_CASE("every name is listed once, whatever the size of the pages") {

@@ -69,7 +69,11 @@ private:
 
 class FilesFacet final: public rpc::Files::Server {
 public:
-  FilesFacet(ProcessHost& host, kj::Own<WorkspaceFiles> files) : host(host), files(kj::mv(files)) {}
+  FilesFacet(ProcessHost& host, kj::Own<WorkspaceFiles> files, FilesLimits& limits)
+      : host(host),
+        files(kj::mv(files)),
+        machineTransfers(limits.treeTransfers->addRef()),
+        machineWriters(limits.writers->addRef()) {}
 
   kj::Promise<void> stat(StatContext context) override {
     using Links = WorkspaceFiles::Links;
@@ -154,6 +158,7 @@ public:
       default:
         KJ_UNIMPLEMENTED("a disposition that this agent does not know");
     }
+    auto writerPlaces = takeWriter();
     auto path = FilePath::parse(params.getPath());
     auto opened = apply<kj::Own<FileWriter>>(
         path, [&](FilePath& p) { return FileWriter::open(files->root, files->user, p, settings); });
@@ -162,8 +167,9 @@ public:
       opened.get<FileProblem>().writeTo(results.initOutcome().initFailed(), params.getPath());
     } else {
       results.initOutcome().setDone();
-      auto target = newFileTarget(host.eventPort, kj::addRef(*files),
-                                  kj::mv(opened.get<kj::Own<FileWriter>>()),
+      // Not with the sink: what is limited is open files.
+      auto writer = opened.get<kj::Own<FileWriter>>().attach(kj::mv(writerPlaces));
+      auto target = newFileTarget(host.eventPort, kj::addRef(*files), kj::mv(writer),
                                   kj::heapArray<kj::byte>(params.getPath()));
       results.setSink(kj::mv(target.sink));
       results.setWriting(kj::mv(target.writing));
@@ -232,6 +238,7 @@ public:
   }
 
   kj::Promise<void> exportTree(ExportTreeContext context) override {
+    auto turn = co_await nextTreeTransfer();
     auto params = context.getParams();
     auto path = FilePath::parse(params.getPath());
     auto place =
@@ -242,8 +249,9 @@ public:
       co_return;
     }
     auto& tree = place.get<WorkspaceFiles::TreePlace>();
-    auto started = co_await ArchiveChild::start(host, files->user, ArchiveChild::Task::PACK,
-                                                kj::mv(tree.directory), kj::mv(tree.name));
+    auto started =
+        co_await ArchiveChild::start(host, files->user, ArchiveChild::Task::PACK,
+                                     kj::mv(tree.directory), kj::mv(tree.name), kj::mv(turn));
     if (started.is<FileProblem>()) {
       started.get<FileProblem>().writeTo(context.getResults().initOutcome().initFailed(),
                                          params.getPath());
@@ -260,6 +268,7 @@ public:
   kj::Promise<void> importTree(ImportTreeContext context) override {
     using Task = ArchiveChild::Task;
     using TreePlace = WorkspaceFiles::TreePlace;
+    auto turn = co_await nextTreeTransfer();
     auto params = context.getParams();
     auto path = FilePath::parse(params.getPath());
     bool whole = params.getWhole();
@@ -277,7 +286,7 @@ public:
     auto& found = place.get<TreePlace>();
     auto started =
         co_await ArchiveChild::start(host, files->user, whole ? Task::UNPACK_WHOLE : Task::UNPACK,
-                                     kj::mv(found.directory), kj::mv(found.name));
+                                     kj::mv(found.directory), kj::mv(found.name), kj::mv(turn));
     auto results = context.getResults();
     if (started.is<FileProblem>()) {
       started.get<FileProblem>().writeTo(results.initOutcome().initFailed(), params.getPath());
@@ -311,8 +320,45 @@ public:
   }
 
 private:
+  using Place = Places::Place;
+  // Of the lane and of the machine.
+  struct LimitPlaces {
+    kj::Own<Place> lane;
+    kj::Own<Place> machine;
+  };
+
   ProcessHost& host;
   kj::Own<WorkspaceFiles> files;
+  kj::Own<Places> transfers = kj::refcounted<Places>(rpc::MAX_LANE_TRANSFERS);
+  kj::Own<Places> writers = kj::refcounted<Places>(rpc::MAX_LANE_WRITERS);
+  kj::Own<Places> machineTransfers;
+  kj::Own<Places> machineWriters;
+
+  // For as long as a worker lives.
+  kj::Promise<kj::Own<LimitPlaces>> nextTreeTransfer() {
+    auto lane = co_await transfers->take();
+    auto waiting = machineTransfers->take();
+    auto tooLong = host.timer.afterDelay(TREE_TRANSFER_WAIT).then([this]() -> kj::Own<Place> {
+      kj::throwFatalException(
+          KJ_EXCEPTION(OVERLOADED, "as many trees are packed and unpacked in this workspace as may",
+                       machineTransfers->limit));
+    });
+    auto machine = co_await waiting.exclusiveJoin(kj::mv(tooLong));
+    co_return kj::heap(LimitPlaces{kj::mv(lane), kj::mv(machine)});
+  }
+
+  LimitPlaces takeWriter() {
+    KJ_IF_MAYBE (lane, writers->tryTake()) {
+      KJ_IF_MAYBE (machine, machineWriters->tryTake()) {
+        return {kj::mv(*lane), kj::mv(*machine)};
+      }
+      kj::throwFatalException(
+          KJ_EXCEPTION(OVERLOADED, "as many files are being written in this workspace as may",
+                       machineWriters->limit));
+    }
+    kj::throwFatalException(KJ_EXCEPTION(
+        OVERLOADED, "as many files of this lane are being written as may", writers->limit));
+  }
 
   // `operation` on a path that parsed; else why it did not.
   template <typename T, typename Operation>
@@ -339,8 +385,8 @@ private:
 }  // namespace
 
 kj::Own<rpc::Files::Server> newFilesFacet(ProcessHost& host, const WorkspaceRoot& root,
-                                          const User& user) {
-  return kj::heap<FilesFacet>(host, kj::refcounted<WorkspaceFiles>(root, user));
+                                          const User& user, FilesLimits& limits) {
+  return kj::heap<FilesFacet>(host, kj::refcounted<WorkspaceFiles>(root, user), limits);
 }
 
 kj::AutoCloseFd openRoot(kj::StringPtr path) {

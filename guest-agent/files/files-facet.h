@@ -2,18 +2,23 @@
 
 #include <kj/io.h>
 
+#include "files/files-limits.h"
 #include "files/workspace-root.h"
 #include "process/process-host.h"
 #include "schema/files.capnp.h"
 
 namespace bothy {
 
-// Serves `Files` beneath `root`, with the rights of `user` and never more.  `host` and `root` outlive it; its program's
+// Serves `Files` beneath `root`, with the rights of `user` and never more.  It is that of one lane, and shares `limits` with
+// those of the others.  `host` and `root` outlive it; its program's
 // main hands over to archiveWorkerMain() (files/archive-worker.h).
 //
 // Where the agent has not the privilege to become another (a test), it acts as itself.
 kj::Own<rpc::Files::Server> newFilesFacet(ProcessHost& host, const WorkspaceRoot& root,
-                                          const User& user);
+                                          const User& user, FilesLimits& limits);
+
+// How long a transfer of a tree waits for others of the machine to end.
+constexpr kj::Duration TREE_TRANSFER_WAIT = 60 * kj::SECONDS;
 
 // The directory at `path`, for WorkspaceRoot.  FAILED if there is none.
 kj::AutoCloseFd openRoot(kj::StringPtr path);

@@ -1,6 +1,7 @@
 #include "files/files-test-world.h"
 
 #include <kj/debug.h>
+#include <kj/filesystem.h>
 #include <unistd.h>
 #include <catch2/catch_test_macros.hpp>
 
@@ -48,10 +49,15 @@ kj::Promise<void> FilesTestWorld::CollectingSink::end(EndContext) {
   return kj::READY_NOW;
 }
 
-FilesTestWorld::FilesTestWorld()
+size_t countDescriptors() {
+  auto root = kj::newDiskFilesystem();
+  return root->getRoot().openSubdir(kj::Path({"proc", "self", "fd"}))->listNames().size();
+}
+
+FilesTestWorld::FilesTestWorld(kj::Maybe<kj::Timer&> timer)
     : io(setupIo()),
       scope(io.waitScope),
-      host(io.unixEventPort, io.provider->getTimer(), ProcessHost::Options{}),
+      host(io.unixEventPort, timer.orDefault(io.provider->getTimer()), ProcessHost::Options{}),
       user(tester()),
       pipe(io.provider->newTwoWayPipe()),
       client(kj::heap<RpcConnection>(kj::mv(pipe.ends[1]))),
@@ -62,7 +68,7 @@ FilesTestWorld::FilesTestWorld()
   KJ_SYSCALL(chmod(world.path.cStr(), 0755));
   KJ_SYSCALL(chown(world.at("root").cStr(), user.uid, user.gid));
   server.emplace(kj::mv(pipe.ends[0]),
-                 newFilesFacet(host, root.emplace(openRoot(world.at("root"))), user));
+                 newFilesFacet(host, root.emplace(openRoot(world.at("root"))), user, limits));
 }
 
 void FilesTestWorld::put(kj::StringPtr name, kj::StringPtr text) {
@@ -104,6 +110,12 @@ void FilesTestWorld::send(rpc::ByteSink::Client sink, kj::ArrayPtr<const kj::byt
     writer.send(bytes.slice(0, count)).wait(scope);
     bytes = bytes.slice(count, bytes.size());
   }
+}
+
+kj::Promise<FilesTestWorld::Import> FilesTestWorld::beginImport(rpc::Files::Client files) {
+  auto request = files.importTreeRequest();
+  request.setPath(bytesOf("."));
+  return request.send().dropPipeline();
 }
 
 void FilesTestWorld::write(kj::StringPtr path, kj::StringPtr text, Disposition disposition,

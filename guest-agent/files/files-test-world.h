@@ -4,6 +4,7 @@
 #include <kj/vector.h>
 #include <sys/stat.h>
 
+#include "files/files-limits.h"
 #include "files/workspace-root.h"
 #include "process/process-host.h"
 #include "schema/files.capnp.h"
@@ -37,7 +38,8 @@ struct FilesTestWorld {
     Collected& collected;
   };
 
-  FilesTestWorld();
+  // `timer`: of the host; by default that of the loop.
+  explicit FilesTestWorld(kj::Maybe<kj::Timer&> timer = nullptr);
 
   TestDirectory world;  // holds root/, which is served, and outside/secret
   kj::AsyncIoContext io;
@@ -45,6 +47,7 @@ struct FilesTestWorld {
   ProcessHost host;
   User user;
   kj::Maybe<WorkspaceRoot> root;
+  FilesLimits limits;
   kj::TwoWayPipe pipe;
   kj::Maybe<RpcConnection> server;
   kj::Own<RpcConnection> client;
@@ -62,6 +65,9 @@ struct FilesTestWorld {
       kj::StringPtr path, Disposition disposition = Disposition::REPLACE, bool makeParents = false,
       uint64_t offset = 0);
   void send(rpc::ByteSink::Client sink, kj::ArrayPtr<const kj::byte> bytes);
+  // An import into root/, under way.
+  using Import = capnp::Response<rpc::Files::ImportTreeResults>;
+  kj::Promise<Import> beginImport(rpc::Files::Client files);
   void write(kj::StringPtr path, kj::StringPtr text, Disposition disposition = Disposition::REPLACE,
              bool makeParents = false, uint64_t offset = 0);
   capnp::Response<rpc::Files::ReadResults> read(kj::StringPtr path, Collected& collected,
@@ -76,6 +82,9 @@ struct FilesTestWorld {
                                                          kj::ArrayPtr<const kj::byte> archive,
                                                          bool whole = false);
 };
+
+// Of this process.
+size_t countDescriptors();
 
 inline capnp::Data::Reader bytesOf(kj::StringPtr text) {
   return text.asBytes();
