@@ -204,9 +204,10 @@ const maxEndedProcesses :UInt32 = 32;
 # and the oldest is forgotten, those first of which `wait` has told how they ended.
 
 const maxHeldOutputBytes :UInt32 = 16777216;
-# Output of programs that have ended, that somebody holds, and whose output was delivered, which is kept in case it did not
-# arrive, in bytes.  Above it the oldest is forgotten, those first of which `wait` has told how they ended: it is `absent`
-# for `reattach`, and `wait` of whoever holds it goes on to tell how it ended.
+# Output of programs that have ended and that somebody holds, which is kept in case it did not arrive, in bytes.  Above it the
+# oldest is forgotten, those first of which `wait` has told how they ended: it is `absent` for `reattach`.  What is left of its
+# output is delivered all the same, and `wait` of whoever holds it tells how it ended.  Only where `reattach` has asked for
+# earlier output and its sink has not yet taken that, the sink gets no `end`, and `wait` fails with OVERLOADED.
 
 const killGraceMillis :UInt32 = 2000;
 # Time between SIGTERM and SIGKILL when a process or a terminal is ended.

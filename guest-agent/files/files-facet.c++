@@ -339,9 +339,10 @@ private:
     auto lane = co_await transfers->take();
     auto waiting = machineTransfers->take();
     auto tooLong = host.timer.afterDelay(TREE_TRANSFER_WAIT).then([this]() -> kj::Own<Place> {
-      kj::throwFatalException(
-          KJ_EXCEPTION(OVERLOADED, "as many trees are packed and unpacked in this workspace as may",
-                       machineTransfers->limit));
+      kj::throwFatalException(KJ_EXCEPTION(
+          OVERLOADED,
+          "as many trees are packed and unpacked in this workspace as may (maxTreeTransfers)",
+          machineTransfers->limit));
     });
     auto machine = co_await waiting.exclusiveJoin(kj::mv(tooLong));
     co_return kj::heap(LimitPlaces{kj::mv(lane), kj::mv(machine)});
@@ -352,12 +353,13 @@ private:
       KJ_IF_MAYBE (machine, machineWriters->tryTake()) {
         return {kj::mv(*lane), kj::mv(*machine)};
       }
-      kj::throwFatalException(
-          KJ_EXCEPTION(OVERLOADED, "as many files are being written in this workspace as may",
-                       machineWriters->limit));
+      kj::throwFatalException(KJ_EXCEPTION(
+          OVERLOADED, "as many files are being written in this workspace as may (maxWriters)",
+          machineWriters->limit));
     }
     kj::throwFatalException(KJ_EXCEPTION(
-        OVERLOADED, "as many files of this lane are being written as may", writers->limit));
+        OVERLOADED, "as many files of this lane are being written as may (maxLaneWriters)",
+        writers->limit));
   }
 
   // `operation` on a path that parsed; else why it did not.

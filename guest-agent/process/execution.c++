@@ -44,14 +44,12 @@ kj::Promise<Execution::Result> Execution::onFinished() {
   co_return result;
 }
 
-bool Execution::isOver() {
-  if (child->isRunning()) return false;
+void Execution::cutOff() {
   for (auto pump : {&standardOutput, &standardError}) {
     KJ_IF_MAYBE (p, *pump) {
-      if (!(*p)->isIdle()) return false;
+      if ((*p)->keptBytes() > 0) (*p)->cutOff();
     }
   }
-  return true;
 }
 
 size_t Execution::keptBytes() {
@@ -71,7 +69,9 @@ void Execution::abandon() {
       (*p)->giveUp();
     }
   }
-  host.runInBackground(onFinished().ignoreResult().attach(kj::addRef(*this)));
+  // It fails only by cutOff(), and then whoever waits is told.
+  host.runInBackground(
+      onFinished().ignoreResult().catch_([](kj::Exception&&) {}).attach(kj::addRef(*this)));
 }
 
 }  // namespace bothy

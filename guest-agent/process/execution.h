@@ -28,10 +28,13 @@ public:
   kj::Maybe<OutputPump&> output() { return pumpOf(standardOutput); }
   kj::Maybe<OutputPump&> errors() { return pumpOf(standardError); }
 
-  // The program has ended, and nothing of its output is being sent.
-  bool isOver();
-  // Bytes of output kept for another sink.
+  // Resolves when the program has ended; its output may be on its way.
+  kj::Promise<void> onEnded() { return ended.addBranch().ignoreResult(); }
+
+  // After that: the most bytes of output that are kept here.
   size_t keptBytes();
+  // Drops what is left of the output; onFinished() fails with OVERLOADED.
+  void cutOff();
 
   // Nobody asks any more: ends the tree if the program runs; then, in the background, delivers what
   // is left of the output.

@@ -249,12 +249,12 @@ TEST_CASE("S01 programs that are held after their end keep so much output togeth
   kj::Vector<Held> held;
   auto script = kj::str("head -c ", OUTPUT_BYTES, " /dev/zero; exit 4");
 
-  // Of this one the output is on its way all the time.
+  // This one runs, and does not count.
   auto gate = kj::newPromiseAndFulfiller<void>();
   Collected slow;
   slow.gate = gate.promise.fork();
   auto request = world.processes.execRequest();
-  setShell(request.initCommand(), script);
+  setShell(request.initCommand(), kj::str("head -c ", OUTPUT_BYTES, " /dev/zero; read line"));
   request.setStdout(collectInto(slow));
   request.setKeep(true);
   auto slowOne = request.send().wait(world.scope);
@@ -286,9 +286,76 @@ TEST_CASE("S01 programs that are held after their end keep so much output togeth
   CHECK_FALSE(world.isAbsent());
 
   gate.fulfiller->fulfill();
+  slowOne.getStdin().endRequest().send().wait(world.scope);
   slowOne.getProcess().waitRequest().send().wait(world.scope);
   CHECK(slow.bytes.size() == OUTPUT_BYTES);
   CHECK(slow.ends == 1);
+}
+
+// Takes all, and never says that it has had the end.
+class Unending final: public rpc::ByteSink::Server {
+public:
+  explicit Unending(size_t& bytes) : bytes(bytes) {}
+  kj::Promise<void> write(WriteContext context) override {
+    bytes += context.getParams().getData().size();
+    return kj::READY_NOW;
+  }
+  kj::Promise<void> end(EndContext) override { return kj::NEVER_DONE; }
+
+private:
+  size_t& bytes;
+};
+
+TEST_CASE(
+    "S01 sinks that never take the end, or what they asked for again, do not keep more output") {
+  constexpr uint OUTPUT_BYTES = 500000;
+  constexpr uint FIT = rpc::MAX_HELD_OUTPUT_BYTES / OUTPUT_BYTES;
+  World world;
+  world.start(kj::str("head -c ", OUTPUT_BYTES, " /dev/zero; read line; exit 6"));
+  world.await(OUTPUT_BYTES);
+  const auto first = world.id;
+  auto gate = kj::newPromiseAndFulfiller<void>();
+  Collected slow;
+  slow.gate = gate.promise.fork();
+  auto again = world.processes.reattachRequest();
+  again.setId(first);
+  again.setStdout(collectInto(slow));
+  again.setStderr(collectInto(world.err));
+  auto lagging = again.send().wait(world.scope);
+  world.process = nullptr;
+  lagging.getStdin().endRequest().send().wait(world.scope);
+
+  kj::Vector<capnp::Response<rpc::Processes::ExecResults>> held;
+  size_t bytes = 0;
+  for (uint i = 0; i < FIT + 3; i++) {
+    auto request = world.processes.execRequest();
+    setShell(request.initCommand(), kj::str("head -c ", OUTPUT_BYTES, " /dev/zero"));
+    request.setStdout(kj::heap<Unending>(bytes));
+    request.setKeep(true);
+    held.add(request.send().wait(world.scope));
+    while (bytes < (i + 1) * OUTPUT_BYTES) {
+      world.io.provider->getTimer().afterDelay(kj::MILLISECONDS).wait(world.scope);
+    }
+  }
+  world.host->reaper.onChildless().wait(world.scope);
+  world.scope.poll();
+  auto isHad = [&](uint64_t id) {
+    auto request = world.processes.reattachRequest();
+    request.setId(id);
+    request.setStdout(kj::heap<Unending>(bytes));
+    request.setStdoutFrom(OUTPUT_BYTES);
+    return request.send().wait(world.scope).getOutcome().isAttached();
+  };
+  CHECK_FALSE(isHad(first));
+  CHECK_FALSE(isHad(held[2].getId()));
+  CHECK(isHad(held[3].getId()));
+  auto waiting = lagging.getProcess().waitRequest().send();
+  REQUIRE(waiting.poll(world.scope));
+  auto failure = kj::runCatchingExceptions([&]() { waiting.wait(world.scope); });
+  CHECK(KJ_REQUIRE_NONNULL(failure).getType() == kj::Exception::Type::OVERLOADED);
+  gate.fulfiller->fulfill();
+  world.scope.poll();
+  CHECK(slow.ends == 0);
 }
 
 // Starts a program that ends with `code` when nobody holds it any more; its id.

@@ -22,10 +22,8 @@ uint64_t KeptExecutions::add(kj::Own<Execution> execution, kj::Own<void> attachm
   }
   auto& entry = entries.insert(id, Entry{kj::mv(execution)}).value;
   entry.attachment = kj::mv(attachment);
-  entry.whenEnded = entry.execution->process()
-                        .onExit()
-                        .then([this, id](ExitStatus) { countEnded(id); })
-                        .eagerlyEvaluate(nullptr);
+  entry.whenEnded =
+      entry.execution->onEnded().then([this, id]() { countEnded(id); }).eagerlyEvaluate(nullptr);
   expireUnlessHeld(id, entry);
   return id;
 }
@@ -46,13 +44,7 @@ void KeptExecutions::hold(uint64_t id) {
     entry->holders++;
     entry->expiry = nullptr;
     ended.erase(std::remove(ended.begin(), ended.end(), id), ended.end());
-    // In a task of its own, as the expiry.
-    entry->whenDelivered = entry->execution->onFinished()
-                               .then([this](Execution::Result) {
-                                 host.runInBackground(kj::evalLater(
-                                     [self = addRef()]() mutable { self->boundHeld(); }));
-                               })
-                               .eagerlyEvaluate(nullptr);
+    if (entry->endNumber != 0) boundHeldLater();
   }
 }
 
@@ -82,6 +74,7 @@ void KeptExecutions::expireUnlessHeld(uint64_t id, Entry& entry) {
 void KeptExecutions::countEnded(uint64_t id) {
   KJ_IF_MAYBE (entry, entries.find(id)) {
     if (entry->endNumber == 0) entry->endNumber = nextEndNumber++;
+    boundHeldLater();
     if (entry->holders > 0 || std::find(ended.begin(), ended.end(), id) != ended.end()) return;
     ended.push_back(id);
     if (ended.size() > rpc::MAX_ENDED_PROCESSES) end(leastWanted());
@@ -95,7 +88,13 @@ uint64_t KeptExecutions::leastWanted() {
   return told == ended.end() ? ended.front() : *told;
 }
 
-// Whoever holds one that is forgotten can still ask how it ended.
+void KeptExecutions::boundHeldLater() {
+  // In a task of its own, as the expiry.
+  host.runInBackground(kj::evalLater([self = addRef()]() mutable { self->boundHeld(); }));
+}
+
+// One that is forgotten has its output delivered, and its holder can ask how it ended; but what a sink has yet to be given
+// out of the tail, after `reattach`, is lost.
 void KeptExecutions::boundHeld() {
   struct Held {
     bool isTold;
@@ -106,8 +105,10 @@ void KeptExecutions::boundHeld() {
   std::vector<Held> held;
   for (auto& entry : entries) {
     auto& value = entry.value;
-    if (value.holders == 0 || value.endNumber == 0 || !value.execution->isOver()) continue;
-    bytes += value.execution->keptBytes();
+    if (value.holders == 0 || value.endNumber == 0) continue;
+    auto kept = value.execution->keptBytes();
+    if (kept == 0) continue;
+    bytes += kept;
     held.push_back({value.isTold, value.endNumber, entry.key});
   }
   if (bytes <= rpc::MAX_HELD_OUTPUT_BYTES) return;
@@ -115,8 +116,10 @@ void KeptExecutions::boundHeld() {
     return a.isTold == b.isTold ? a.endNumber < b.endNumber : a.isTold;
   });
   for (auto& next : held) {
-    bytes -= KJ_ASSERT_NONNULL(entries.find(next.id)).execution->keptBytes();
+    auto execution = kj::addRef(*KJ_ASSERT_NONNULL(entries.find(next.id)).execution);
+    bytes -= execution->keptBytes();
     end(next.id);
+    execution->cutOff();
     if (bytes <= rpc::MAX_HELD_OUTPUT_BYTES) return;
   }
 }

@@ -11,7 +11,7 @@ namespace bothy {
 // The programs that outlive what their callers hold of them, by their ids.  Each is here from its start on until nobody
 // has held it for rpc::PROCESS_KEEP_MILLIS, it was ended, or it ended by itself and there are
 // more than rpc::MAX_ENDED_PROCESSES of those; or it is held, and those like it keep more than rpc::MAX_HELD_OUTPUT_BYTES
-// of output that was delivered.
+// of output.
 class KeptExecutions final: public kj::Refcounted {
 public:
   explicit KeptExecutions(ProcessHost& host) : host(host) {}
@@ -48,7 +48,6 @@ private:
     kj::Promise<void> expiry = nullptr;
     kj::Own<void> attachment = {};
     kj::Promise<void> whenEnded = nullptr;
-    kj::Promise<void> whenDelivered = nullptr;
     uint64_t endNumber = 0;  // the order in which they ended
   };
 
@@ -61,6 +60,7 @@ private:
   void expireUnlessHeld(uint64_t id, Entry& entry);
   void countEnded(uint64_t id);
   uint64_t leastWanted();
+  void boundHeldLater();
   void boundHeld();
 };
 

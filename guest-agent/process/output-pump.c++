@@ -74,6 +74,15 @@ void OutputPump::giveUp() {
   dropSentTail();
 }
 
+void OutputPump::cutOff() {
+  task = nullptr;
+  close();
+  dropSink();
+  tail = nullptr;
+  doneFulfiller->reject(KJ_EXCEPTION(
+      OVERLOADED, "the output of too many programs that have ended waits (maxHeldOutputBytes)"));
+}
+
 void OutputPump::dropSentTail() {
   KJ_IF_MAYBE (kept, tail) {
     if (!doneFulfiller->isWaiting() || next == kept->end()) tail = nullptr;
@@ -82,7 +91,7 @@ void OutputPump::dropSentTail() {
 
 size_t OutputPump::keptBytes() const {
   KJ_IF_MAYBE (kept, tail) {
-    return kept->end() - kept->begin();
+    return kj::min(kept->end() - kept->begin() + remaining.orDefault(0), TAIL_BYTES);
   }
   return 0;
 }

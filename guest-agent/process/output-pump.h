@@ -30,7 +30,7 @@ public:
   void finish();
 
   // Resolves when the pipe was closed by all writers or finish() is through, and the sink has
-  // answered `end`; also when the sink failed, and no other may follow.  Never fails.  The sink is dropped then, because
+  // answered `end`; also when the sink failed, and no other may follow.  The sink is dropped then, because
   // it may be a capability that leads back here.
   kj::Promise<void> onDone() { return done.addBranch(); }
 
@@ -41,10 +41,10 @@ public:
   bool has(uint64_t from) const;
   // No other sink will come: the tail goes, when all of it is sent.
   void giveUp();
-  // Nothing is being sent, and nothing will be unless another sink comes.
-  bool isIdle() { return isLost || !doneFulfiller->isWaiting(); }
-  // Bytes in the tail.
+  // After finish(): the most bytes that the tail will have.
   size_t keptBytes() const;
+  // Ends the delivery where it is; the sink gets no `end`, and onDone() fails with OVERLOADED.
+  void cutOff();
 
 private:
   kj::AutoCloseFd pipe;
