@@ -9,6 +9,7 @@
 #include <sys/socket.h>
 
 #include <algorithm>
+#include <sstream>
 
 #include "lane/lane-descriptor.h"
 #include "schema/files.capnp.h"
@@ -190,6 +191,14 @@ rpc::Health::Reader TestWorkspace::health() {
   auto& response = lastHealth.emplace(
       host.wait(system().healthRequest().send().dropPipeline(), "the machine's health"));
   return response.getHealth();
+}
+
+std::set<std::string> TestWorkspace::connections() {
+  auto text = shell("ss -H --vsock state established | awk '{print $NF}'");
+  std::set<std::string> ports;
+  std::istringstream lines(text.cStr());
+  for (std::string line; std::getline(lines, line);) ports.insert(line);
+  return ports;
 }
 
 pid_t TestWorkspace::qemu() {

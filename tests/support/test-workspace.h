@@ -4,6 +4,9 @@
 #include <kj/function.h>
 #include <kj/map.h>
 
+#include <set>
+#include <string>
+
 #include "lane/lane.h"
 #include "schema/agent.capnp.h"
 #include "schema/files.capnp.h"
@@ -70,6 +73,9 @@ public:
 
   rpc::WorkspaceInfo::Reader info();
   rpc::Health::Reader health();
+
+  // The far ends of the guest's vsock connections, by their ports.
+  std::set<std::string> connections();
 
   // The machine's QEMU, found by what it has open.
   pid_t qemu();

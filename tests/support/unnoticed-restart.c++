@@ -1,0 +1,45 @@
+#include "support/unnoticed-restart.h"
+
+#include <kj/debug.h>
+
+#include <algorithm>
+#include <string>
+#include <vector>
+
+namespace bothy {
+namespace {
+
+// bothyd's to a machine: its control lane, and the one that it keeps ready.
+constexpr size_t OWN_CONNECTIONS = 2;
+
+}  // namespace
+
+void restartUnnoticed(TestWorkspace& workspace, int signal, size_t lanes,
+                      kj::Function<void()> whileAway) {
+  auto& host = workspace.host;
+  auto deadline = host.now() + SupervisedHost::LIMIT;
+  auto before = workspace.connections();
+  for (; before.size() != lanes + OWN_CONNECTIONS; before = workspace.connections()) {
+    KJ_REQUIRE(host.now() < deadline, "other connections than expected", before.size(), lanes);
+  }
+  host.stop(signal);
+  whileAway();
+  host.start();
+  // Complete before anything else is answered.
+  auto list = host.wait(host.supervisor().listRequest().send().dropPipeline(), "the list");
+  KJ_REQUIRE(list.getWorkspaces().size() == 1);
+  KJ_REQUIRE(list.getWorkspaces()[0].getState() == rpc::WorkspaceState::RUNNING);
+  std::vector<std::string> kept;
+  deadline = host.now() + SupervisedHost::LIMIT;
+  do {
+    const auto after = workspace.connections();
+    kept.clear();
+    std::set_intersection(before.begin(), before.end(), after.begin(), after.end(),
+                          std::back_inserter(kept));
+    KJ_REQUIRE(kept.size() >= lanes, "a lane was lost", kept.size(), lanes);
+    KJ_REQUIRE(host.now() < deadline, "bothyd's connections of before are still there", kept.size(),
+               lanes);
+  } while (kept.size() > lanes);
+}
+
+}  // namespace bothy

@@ -1,0 +1,14 @@
+#pragma once
+
+#include <kj/function.h>
+
+#include "support/test-workspace.h"
+
+namespace bothy {
+
+// Ends bothyd by `signal` and starts it again, `whileAway` in between.  Fails the test unless the guest's connections are those of before
+// but for bothyd's own.  The test, and who else is a client of bothyd's, have `lanes` to the workspace and ask for none meanwhile.
+void restartUnnoticed(
+    TestWorkspace& workspace, int signal, size_t lanes, kj::Function<void()> whileAway = []() {});
+
+}  // namespace bothy
