@@ -7,7 +7,10 @@
 
 #include <catch2/catch_test_macros.hpp>
 
+#include "schema/agent.capnp.h"
 #include "support/background-client.h"
+#include "support/deaf-machine.h"
+#include "support/event-record.h"
 #include "support/host-program.h"
 #include "support/test-workspace.h"
 #include "support/unnoticed-restart.h"
@@ -71,6 +74,60 @@ TEST_CASE("P41 kill -9 of bothyd under a copy and ten terminals costs no lane an
     CHECK(expected.size() > 50);
     CHECK(expected.asPtr() == finished.out.asArray());
   }
+}
+
+TEST_CASE("S26 a lane ends with its lifetime, also without bothyd") {
+  constexpr auto LIFETIME = 4 * kj::SECONDS;
+  SupervisedHost host;
+  TestWorkspace workspace(host);
+  for (bool isBothydKilled : {false, true}) {
+    INFO("bothyd is killed: " << isBothydKilled);
+    const auto begin = host.now();
+    auto lane = workspace.openLane([&](auto wanted) {
+      wanted.setCommands();
+      wanted.setLifetimeMillis(LIFETIME / kj::MILLISECONDS);
+    });
+    auto request = lane->bootstrap()
+                       .castAs<rpc::Agent>()
+                       .processesRequest()
+                       .send()
+                       .getProcesses()
+                       .execRequest();
+    auto argv = request.initCommand().initArgv(2);
+    argv.set(0, "/bin/sleep");
+    argv.set(1, "1001");
+    auto program = host.wait(request.send(), "the program");
+    REQUIRE(program.getOutcome().isStarted());
+    if (isBothydKilled) host.stop(SIGKILL);
+    host.wait(lane->onDisconnect(), "the end of the lane's lifetime");
+    CHECK(host.now() - begin >= LIFETIME);
+    // What was begun on it ends with it; the lane without a lifetime goes on.
+    workspace.shell(
+        "for i in $(seq 300); do pgrep -f 'sleep 100[1]' || exit 0; sleep 0.1; done; exit 1");
+  }
+  host.start();
+}
+
+TEST_CASE(
+    "S26 a lane whose guest reads nothing ends with its lifetime, by another device: a shutdown "
+    "does not reach the guest") {
+  constexpr auto LIFETIME = 5 * kj::SECONDS;
+  // A second for the guest to end it, and what it takes to end the device.
+  constexpr auto REPLACE_LIMIT = 2 * kj::SECONDS;
+  SupervisedHost host;
+  DeafMachine machine(host, BOTHY_DEAF_AGENT);
+  EventRecord events(host);
+  DeafMachine::FullLane lane(machine, LIFETIME);
+  CHECK(lane.awaitEnd() == rpc::LaneEnd::EXPIRED);
+  const auto expired = host.now();
+  events.waitFor(rpc::Cause::VSOCK_LOST);
+  const auto took = host.now() - expired;
+  INFO(took / kj::MILLISECONDS << " ms");
+  CHECK(took <= REPLACE_LIMIT);
+  CHECK_FALSE(lane.isUsable());
+  events.waitFor(rpc::Cause::VSOCK_RESTORED);
+  // Who has a right comes back.
+  machine.listen();
 }
 
 }  // namespace
