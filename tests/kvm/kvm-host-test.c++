@@ -20,11 +20,14 @@
 #include "schema/agent.capnp.h"
 #include "schema/limits.capnp.h"
 #include "support/command-line.h"
+#include "support/deaf-machine.h"
 #include "support/event-record.h"
+#include "support/greeted-lane.h"
 #include "support/host-program.h"
 #include "support/local-terminal.h"
 #include "support/small-disk.h"
 #include "support/test-workspace.h"
+#include "support/unnoticed-restart.h"
 #include "wire/rpc-connection.h"
 
 namespace bothy {
@@ -164,11 +167,29 @@ TEST_CASE("P18 files go in and come out whole, by the kernel's vsock") {
   k.workspace.shell("rm ~/file");
 }
 
+// Without any right of root's: what any process of the host may do.
+constexpr uid_t NOBODY = 65534;
+
+// Whether the agent took a lane from a process of nobody's that knows `secret`; it may have answered in any other way.
+rpc::Refusal refusalOf(KvmHost& k, kj::StringPtr secret) {
+  KJ_SYSCALL(setresuid(NOBODY, NOBODY, 0));
+  KJ_DEFER(KJ_SYSCALL(setresuid(0, 0, 0)));
+  auto stream = KJ_REQUIRE_NONNULL(k.workspace.dial(rpc::AGENT_PORT));
+  auto lane = greet(k.host.scope, k.host.timer, kj::mv(stream), secret.asBytes(),
+                    wholeGrant(rpc::Purpose::CONTROL));
+  auto answer = k.host.wait(lane->answer(), "the answer to a stranger");
+  KJ_REQUIRE(answer.is<LaneRefused>(), "a stranger was served");
+  return answer.get<LaneRefused>().why;
+}
+
 TEST_CASE("S25 any process of the host may dial a guest, and gets nothing without the secret") {
   auto& k = theHost();
   auto silent = KJ_REQUIRE_NONNULL(k.workspace.dial(rpc::AGENT_PORT));
   CHECK(k.host.wait(silent->readAllBytes(), "the end of a silent connection").size() == 0);
   CHECK(k.workspace.dial(rpc::AGENT_PORT + 1) == nullptr);
+  const auto wrong = kj::strArray(kj::repeat("s"_kj, rpc::SECRET_BYTES), "");
+  CHECK(refusalOf(k, wrong) == rpc::Refusal::WRONG_SECRET);
+  CHECK(refusalOf(k, ""_kj) == rpc::Refusal::WRONG_SECRET);
   CHECK(k.workspace.shell("echo undisturbed") == "undisturbed");
 }
 
@@ -187,22 +208,56 @@ TEST_CASE("P09 what a killed client has begun ends, and others notice nothing") 
   terminal.waitForExit();
 }
 
-TEST_CASE("P41 a machine is adopted after kill -9 of bothyd, and its terminals go on") {
+TEST_CASE("P41 a machine is adopted after kill -9 of bothyd, and its lanes and terminals go on") {
   auto& k = theHost();
+  // Afresh: what is counted is the test's.
+  k.workspace.reconnect();
   TestTerminal terminal(k.workspace,
                         {.argv = {"/bin/sh"_kj, "-c"_kj, "echo begun; read x; echo heard $x"_kj}});
   terminal.waitForText("begun");
+  auto running = k.workspace.start({"/bin/sleep"_kj, "1004"_kj});
   const pid_t qemu = k.workspace.qemu();
-  k.host.restart(SIGKILL);
-  CHECK(k.host.stateOf("test") == rpc::WorkspaceState::RUNNING);
+  restartUnnoticed(k.workspace, SIGKILL, 2);
   CHECK(k.workspace.qemu() == qemu);
-  k.workspace.reconnect();
-  terminal.find();
-  terminal.attach();
+  k.workspace.shell("pkill -f 'sleep 100[4]'");
+  CHECK(k.host.wait(kj::mv(running), "the call's end").status == "killed 15");
   terminal.type("it\r");
   terminal.waitForText("heard it");
   terminal.waitForExit();
   CHECK(terminal.record.gaps == 0);
+}
+
+TEST_CASE("S26 a lane ends with its lifetime without bothyd, by the kernel's vsock") {
+  constexpr auto LIFETIME = 8 * kj::SECONDS;
+  auto& k = theHost();
+  const auto begin = k.host.now();
+  auto lane = k.workspace.openLane([&](auto wanted) {
+    wanted.setCommands();
+    wanted.setLifetimeMillis(LIFETIME / kj::MILLISECONDS);
+  });
+  k.host.stop(SIGKILL);
+  k.host.wait(lane->onDisconnect(), "the end of the lane's lifetime");
+  CHECK(k.host.now() - begin >= LIFETIME);
+  // One without a lifetime goes on.
+  CHECK(k.workspace.shell("echo goes on") == "goes on");
+  k.host.start();
+  k.host.supervisor();
+}
+
+TEST_CASE(
+    "S26 nothing flows on a lane whose lifetime is over though its guest reads nothing, by the "
+    "kernel's vsock") {
+  constexpr auto LIFETIME = 10 * kj::SECONDS;
+  auto& k = theHost();
+  {
+    DeafMachine machine(k.host, BOTHY_DEAF_AGENT);
+    DeafMachine::FullLane lane(machine, LIFETIME);
+    CHECK(lane.awaitEnd() == rpc::LaneEnd::EXPIRED);
+    CHECK_FALSE(lane.isUsable());
+    // The guest finds its end when it reads again.
+    machine.listen();
+  }
+  k.host.deleteWorkspace("deaf");
 }
 
 TEST_CASE(

@@ -29,14 +29,15 @@ public:
     int fd;  // the capability's
   };
 
+  // Fails the test unless there is a lane.
+  capnp::Response<rpc::Supervisor::ConnectResults> connect(
+      kj::Function<void(rpc::LaneRequest::Builder)> want);
+
   // Has the agent read what it has not; returns when it has told of the end of a lane.
   void listen();
 
 private:
   SupervisedHost& host;
-
-  capnp::Response<rpc::Supervisor::ConnectResults> connect(
-      kj::Function<void(rpc::LaneRequest::Builder)> want);
 };
 
 }  // namespace bothy

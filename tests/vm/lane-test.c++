@@ -117,6 +117,8 @@ TEST_CASE(
   SupervisedHost host;
   DeafMachine machine(host, BOTHY_DEAF_AGENT);
   EventRecord events(host);
+  auto other = machine.connect([](auto wanted) { wanted.setInteractive(); });
+  auto othersEnd = other.getLane().whenEndedRequest().send();
   DeafMachine::FullLane lane(machine, LIFETIME);
   CHECK(lane.awaitEnd() == rpc::LaneEnd::EXPIRED);
   const auto expired = host.now();
@@ -125,6 +127,8 @@ TEST_CASE(
   INFO(took / kj::MILLISECONDS << " ms");
   CHECK(took <= REPLACE_LIMIT);
   CHECK_FALSE(lane.isUsable());
+  CHECK(host.wait(kj::mv(othersEnd), "the other lane's end").getReason() ==
+        rpc::LaneEnd::DEVICE_REPLACED);
   events.waitFor(rpc::Cause::VSOCK_RESTORED);
   // Who has a right comes back.
   machine.listen();
