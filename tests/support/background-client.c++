@@ -99,11 +99,16 @@ void BackgroundClient::resume() {
   KJ_SYSCALL(::kill(pid, SIGCONT));
 }
 
+uint64_t BackgroundClient::transferred() {
+  auto text = hostOutput({"/bin/cat"_kj, kj::str("/proc/", pid, "/io")});
+  unsigned long long read = 0, written = 0;
+  KJ_REQUIRE(sscanf(text.cStr(), "rchar: %llu\nwchar: %llu", &read, &written) == 2, text);
+  return kj::max(read, written);
+}
+
 void BackgroundClient::awaitTransfer(uint64_t bytes) {
-  for (unsigned long long read = 0, written = 0; kj::max(read, written) < bytes;) {
+  while (transferred() < bytes) {
     KJ_REQUIRE(isRunning(), "the client has ended", errors());
-    auto text = hostOutput({"/bin/cat"_kj, kj::str("/proc/", pid, "/io")});
-    KJ_REQUIRE(sscanf(text.cStr(), "rchar: %llu\nwchar: %llu", &read, &written) == 2, text);
     usleep(POLL_MICROS);
   }
 }

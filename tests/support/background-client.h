@@ -27,7 +27,9 @@ public:
   // Stops it; returns when none of its threads runs any more.
   void stop() { stopAndWait(pid); }
   void resume();
-  // Returns when it has read or written so many bytes, of files and of whatever else.  Fails the test if it ends before.
+  // Bytes that it has read or written, whichever is more, of files and of whatever else.
+  uint64_t transferred();
+  // Returns when it has transferred so many.  Fails the test if it ends before.
   void awaitTransfer(uint64_t bytes);
   // Everything that it has written to its standard error so far.
   kj::String errors();

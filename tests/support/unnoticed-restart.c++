@@ -2,9 +2,13 @@
 
 #include <kj/debug.h>
 
+#include <stdlib.h>
+
 #include <algorithm>
 #include <string>
 #include <vector>
+
+#include "support/host-program.h"
 
 namespace bothy {
 namespace {
@@ -40,6 +44,12 @@ void restartUnnoticed(TestWorkspace& workspace, int signal, size_t lanes,
     KJ_REQUIRE(host.now() < deadline, "bothyd's connections of before are still there", kept.size(),
                lanes);
   } while (kept.size() > lanes);
+}
+
+size_t lanesBegun(SupervisedHost& host) {
+  auto count = hostOutput(
+      {"/bin/sh"_kj, "-c"_kj, kj::str("grep -c ' a lane begins;' ", host.log(), " || :")});
+  return strtoul(count.cStr(), nullptr, 10);
 }
 
 }  // namespace bothy

@@ -11,4 +11,7 @@ namespace bothy {
 void restartUnnoticed(
     TestWorkspace& workspace, int signal, size_t lanes, kj::Function<void()> whileAway = []() {});
 
+// Lanes that clients of `host` were given, by all its bothyds.
+size_t lanesBegun(SupervisedHost& host);
+
 }  // namespace bothy

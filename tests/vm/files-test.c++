@@ -9,6 +9,7 @@
 #include "support/host-memory.h"
 #include "support/host-program.h"
 #include "support/test-workspace.h"
+#include "support/unnoticed-restart.h"
 
 namespace bothy {
 namespace {
@@ -54,9 +55,11 @@ TEST_CASE("P41 a copy goes on over restarts of bothyd, both ways, and leaves not
   // The copy stands still while bothyd ends, so that it is not over before that; it goes on without a bothyd, and when the next one
   // starts.
   auto copy = [&](kj::StringPtr from, kj::StringPtr to) {
+    const auto lanes = lanesBegun(host);
     BackgroundClient client(host, {"cp"_kj, from, to});
-    for (auto signal : {SIGKILL, SIGTERM}) {
-      client.awaitTransfer((signal == SIGKILL ? 8 : 40) * MIB);
+    // By SIGTERM first: the first bothyd has the lane, which the second has not.
+    for (auto signal : {SIGTERM, SIGKILL}) {
+      client.awaitTransfer((signal == SIGTERM ? 8 : 40) * MIB);
       client.stop();
       host.stop(signal);
       client.resume();
@@ -66,7 +69,8 @@ TEST_CASE("P41 a copy goes on over restarts of bothyd, both ways, and leaves not
     auto finished = client.finish();
     INFO(finished.err.cStr());
     CHECK(finished.status == 0);
-    // A client that lost its lane, or waited for bothyd, says so.
+    CHECK(lanesBegun(host) == lanes + 1);
+    // A client that waited for bothyd says so.
     CHECK(strstr(finished.err.cStr(), "bothy:") == nullptr);
     host.supervisor();
   };
