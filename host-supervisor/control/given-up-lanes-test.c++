@@ -160,7 +160,7 @@ TEST_CASE("S01 lanes that are given up before they are written send nobody else'
 
   auto received = client.readAll(CONNECTS + 1);
   std::set<uint64_t> own;
-  const auto session = kj::str("client ", getpid(), ".", RawClient::NUMBER);
+  const auto session = kj::str("client ", f.start, ".", RawClient::NUMBER);
   for (auto& connection : dialled) {
     for (auto& grant : connection.agent.grants) {
       if (grant.session == session) own.insert(connection.cookie);

@@ -194,6 +194,7 @@ TEST_CASE("S01 of an agent that leaves 256 KiB of the control lane unread nothin
   auto isRead = [](Lane::Use use, kj::uint kibibytes) {
     World w(use, World::Pipe::HOLDS_NOTHING);
     w.welcome();
+    w.scope.poll();
     auto first = w.control.pingRequest().send();
     auto second = w.control.pingRequest().send();
     auto request = w.control.endLanesRequest();

@@ -5,9 +5,10 @@
 
 namespace bothy {
 
-// Largest write(2) on a vsock, in bytes: vhost-device-vsock 0.3.0 drops packets above it that come from
-// a kernel >= 6.12, and the stream then hangs.
-constexpr size_t MAX_VSOCK_WRITE_BYTES = 32 * 1024;
+// Largest write(2) on a vsock, in bytes: with its header (44) and the kernel's overhead (320) it is one piece of 32 KiB.  A larger one
+// Linux >= 6.12.92 makes of pieces, as many as its free memory is broken into, and vhost-device-vsock 0.3.0 drops a packet of more than
+// one: the stream then stands still.
+constexpr size_t MAX_VSOCK_WRITE_BYTES = 32 * 1024 - 512;
 
 // What the peer may have in flight to us, in bytes.  The kernel's 256 KiB costs throughput, and Linux >=
 // 6.12.92 resets a stream in which many small packets queue below a small buffer.
