@@ -40,11 +40,20 @@ public:
       : child(kj::mv(childParam)),
         path(kj::mv(path)),
         // Of an archive that is not whole the worker must not take the end for one.
-        endWatch(
-            ended.then([this] { child->confirmEnd(); }, [this](kj::Exception&&) { child->stop(); })
-                .eagerlyEvaluate(nullptr)),
+        endWatch(ended
+                     .then([this] { child->confirmEnd(); },
+                           [this](kj::Exception&&) {
+                             isBrokenOff = true;
+                             child->stop();
+                           })
+                     .eagerlyEvaluate(nullptr)),
         outcome(child->result()
-                    .then([](FileResult<TreeCounts> result) {
+                    .then([this](FileResult<TreeCounts> result) {
+                      // The worker may have come to the end before it was stopped.
+                      if (isBrokenOff && result.is<TreeCounts>()) {
+                        result = FileProblem::of(FileProblem::Reason::ABANDONED,
+                                                 kj::str("the archive broke off before its end"));
+                      }
                       return kj::refcounted<Outcome>(kj::mv(result));
                     })
                     .fork()) {}
@@ -63,6 +72,7 @@ private:
 
   kj::Own<ArchiveChild> child;
   kj::Array<kj::byte> path;
+  bool isBrokenOff = false;
   kj::Promise<void> endWatch;
   kj::ForkedPromise<kj::Own<Outcome>> outcome;
 };
