@@ -42,6 +42,20 @@ TEST_CASE("P18 256 MiB go up and come down whole, and nobody's memory grows") {
   CHECK(residentBytes(host.pid()) < daemonBefore + ALLOWED_DAEMON_BYTES);
 }
 
+// The machine's memory is full of the file then, and what is left of it is in small pieces.
+TEST_CASE("P18 a file larger than the machine's memory goes up and comes down whole") {
+  SupervisedHost host;
+  TestWorkspace workspace(host, {.memoryMib = 512, .diskMib = 2048});
+  CommandLine bothy(host);
+  auto up = kj::str(host.directory(), "/up");
+  auto down = kj::str(host.directory(), "/down");
+  hostOutput({"/bin/dd"_kj, "if=/dev/urandom"_kj, kj::str("of=", up), "bs=1M"_kj, "count=768"_kj,
+              "status=none"_kj});
+  REQUIRE(bothy.run({"cp"_kj, up, "test:big"_kj}).status == 0);
+  REQUIRE(bothy.run({"cp"_kj, "test:big"_kj, down}).status == 0);
+  CHECK(digest(down) == digest(up));
+}
+
 TEST_CASE("P41 a copy goes on over restarts of bothyd, both ways, and leaves nothing else behind") {
   SupervisedHost host;
   TestWorkspace workspace(host, {.diskMib = 1024});
