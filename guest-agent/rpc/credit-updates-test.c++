@@ -85,6 +85,23 @@ TEST_CASE("P41 a lane on which nothing comes is looked at often, and then at lon
   CHECK(f.during(2 * CreditUpdates::FIRST_PAUSE) == 1);
 }
 
+TEST_CASE("P41 a lane on which something waits to be written is looked at often for as long") {
+  Fixture f;
+  // A pipe takes nothing that the other end does not read.
+  capnp::MallocMessageBuilder message;
+  message.initRoot<Message>().initReturn().initResults();
+  auto writing = f.guard.writeMessage(nullptr, message.getSegmentsForOutput());
+  f.during(EARLY + 1 * kj::SECONDS);
+  constexpr int LOOKS = 20;
+  const int sent = f.during(LOOKS * CreditUpdates::BLOCKED_PAUSE);
+  CHECK(sent >= LOOKS - 1);
+  CHECK(sent <= LOOKS + 1);
+  f.far.readMessage(capnp::ReaderOptions()).wait(f.scope);
+  writing.wait(f.scope);
+  f.during(CreditUpdates::BLOCKED_PAUSE);
+  CHECK(f.during(CreditUpdates::LONGEST_PAUSE - CreditUpdates::BLOCKED_PAUSE) == 0);
+}
+
 TEST_CASE("P41 what is written begins the looks anew") {
   Fixture f;
   f.hear(1);

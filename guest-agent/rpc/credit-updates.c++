@@ -37,7 +37,7 @@ void CreditUpdates::Lane::look() {
   if (messages.received() == received) {
     sendUpdate();
     ++updatesSent;
-    wait(updatesSent < FIRST_UPDATES ? FIRST_PAUSE : LONGEST_PAUSE);
+    wait(pause());
     return;
   }
   received = messages.received();
@@ -47,6 +47,11 @@ void CreditUpdates::Lane::look() {
   } else {
     due = nullptr;
   }
+}
+
+kj::Duration CreditUpdates::Lane::pause() const {
+  if (updatesSent < FIRST_UPDATES) return FIRST_PAUSE;
+  return messages.isWriting() ? BLOCKED_PAUSE : LONGEST_PAUSE;
 }
 
 void CreditUpdates::Lane::wait(kj::Duration pause) {

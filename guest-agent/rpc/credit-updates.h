@@ -9,12 +9,13 @@
 namespace bothy {
 
 // Sends credit updates (VsockStream::sendCreditUpdate()) on lanes where something written may be unread and nothing has come:
-// FIRST_UPDATES of them FIRST_PAUSE apart, then one each LONGEST_PAUSE.  The host's device then notices that the host's end of the
-// lane is gone.  A lane on which all was read needs none.
+// FIRST_UPDATES of them FIRST_PAUSE apart, then one each LONGEST_PAUSE, or each BLOCKED_PAUSE where more waits to be written.  The
+// host's device then notices that the host's end of the lane is gone.  A lane on which all was read needs none.
 class CreditUpdates final {
 public:
   static constexpr kj::Duration FIRST_PAUSE = 300 * kj::MILLISECONDS;
   static constexpr kj::uint FIRST_UPDATES = 10;
+  static constexpr kj::Duration BLOCKED_PAUSE = 600 * kj::MILLISECONDS;
   static constexpr kj::Duration LONGEST_PAUSE = 32 * kj::SECONDS;
 
   // `timer` outlives it.
@@ -31,6 +32,9 @@ public:
 
   private:
     friend class CreditUpdates;
+
+    // Until the next look.
+    kj::Duration pause() const;
 
     CreditUpdates& updates;
     MessageGuard& messages;

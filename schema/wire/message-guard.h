@@ -55,6 +55,8 @@ public:
 
   // Messages that came so far.
   uint64_t received() const { return messagesReceived; }
+  // Whether something waits for the peer's end of the stream to take it.
+  bool isWriting() const { return writingBytes > 0; }
   // Whether it reads: neither limits of ours nor the RPC system's keep it from that.
   bool isReading() const { return reading; }
   // Calls of ours that wait for their Return.
