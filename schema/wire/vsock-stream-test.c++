@@ -51,7 +51,7 @@ kj::Array<kj::byte> pattern(size_t size, kj::uint seed) {
   return result;
 }
 
-TEST_CASE("a long write is split at 32 KiB and keeps its bytes") {
+TEST_CASE("a long write is split below 32 KiB and keeps its bytes") {
   Fixture f;
   auto data = pattern(3 * MAX_VSOCK_WRITE_BYTES + 5, 1);
   f.stream.write(data.begin(), data.size()).wait(f.scope);

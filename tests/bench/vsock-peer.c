@@ -22,7 +22,7 @@
 enum {
   PEER_PORT = 2000,
   CHUNK_BYTES = 262144,
-  WRITE_BYTES = 32768,
+  WRITE_BYTES = 32256,  // as the agent's: see MAX_VSOCK_WRITE_BYTES
   BUFFER_BYTES = 8 * 1024 * 1024
 };
 

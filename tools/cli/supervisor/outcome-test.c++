@@ -128,7 +128,7 @@ TEST_CASE("what bothyd does not offer is told with its words, escaped") {
   capnp::MallocMessageBuilder message;
   auto outcome = message.initRoot<rpc::Supervisor::ConnectOutcome>();
   outcome.setUnsupported("viewing \x1b terminals");
-  CHECK(toldOf(outcome) == "bothyd does not offer this yet (viewing \\x1b terminals)");
+  CHECK(toldOf(outcome) == "bothyd refuses this: viewing \\x1b terminals");
 }
 
 TEST_CASE("a workspace without a user of its own says that one is to be named") {

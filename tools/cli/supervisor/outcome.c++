@@ -147,8 +147,7 @@ kj::Promise<kj::Maybe<kj::Exception>> whyNotConnected(
     case Outcome::STALLED:
       co_return failure(kj::str(name, ": ", escaped(outcome.getStalled())));
     case Outcome::UNSUPPORTED:
-      co_return failure(
-          kj::str("bothyd does not offer this yet (", escaped(outcome.getUnsupported()), ")"));
+      co_return failure(kj::str("bothyd refuses this: ", escaped(outcome.getUnsupported())));
     case Outcome::AGENT_TOO_OLD:
       co_return failure(kj::str(name, " runs an agent that is too old for this (generation ",
                                 outcome.getAgentTooOld(), "): ", startAnew(name),
