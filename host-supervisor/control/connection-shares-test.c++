@@ -19,8 +19,10 @@ namespace {
 // A connection of any user's.
 class UsersStream final: public kj::AsyncCapabilityStream {
 public:
-  UsersStream(kj::Own<kj::AsyncCapabilityStream> stream, uid_t user, int& filesMissing)
-      : stream(kj::mv(stream)), user(user), filesMissing(filesMissing) {}
+  // `isClosed`: as a socket whose other end is closed, to which a write throws at once.
+  UsersStream(kj::Own<kj::AsyncCapabilityStream> stream, uid_t user, int& filesMissing,
+              bool isClosed)
+      : stream(kj::mv(stream)), user(user), filesMissing(filesMissing), isClosed(isClosed) {}
 
   // Whoever asks makes a copy.
   kj::Maybe<int> getFd() const override {
@@ -47,9 +49,11 @@ public:
     KJ_UNIMPLEMENTED("nobody does");
   }
   kj::Promise<void> write(const void* buffer, size_t size) override {
+    requireOpen();
     return stream->write(buffer, size);
   }
   kj::Promise<void> write(kj::ArrayPtr<const kj::ArrayPtr<const kj::byte>> pieces) override {
+    requireOpen();
     return stream->write(pieces);
   }
   kj::Promise<void> writeWithFds(kj::ArrayPtr<const kj::byte> data,
@@ -70,6 +74,11 @@ private:
   kj::Own<kj::AsyncCapabilityStream> stream;
   const uid_t user;
   int& filesMissing;
+  const bool isClosed;
+
+  void requireOpen() {
+    if (isClosed) kj::throwFatalException(KJ_EXCEPTION(DISCONNECTED, "writev: Broken pipe"));
+  }
 };
 
 class Arrivals final: public kj::ConnectionReceiver {
@@ -77,9 +86,9 @@ public:
   int filesMissing = 0;
 
   // Its end of the connection.
-  kj::Own<kj::AsyncCapabilityStream> arrive(uid_t user) {
+  kj::Own<kj::AsyncCapabilityStream> arrive(uid_t user, bool isClosed = false) {
     auto pipe = kj::newCapabilityPipe();
-    arrived.push(kj::heap<UsersStream>(kj::mv(pipe.ends[1]), user, filesMissing));
+    arrived.push(kj::heap<UsersStream>(kj::mv(pipe.ends[1]), user, filesMissing, isClosed));
     return kj::mv(pipe.ends[0]);
   }
   kj::Promise<kj::Own<kj::AsyncIoStream>> accept() override { return arrived.pop(); }
@@ -134,6 +143,20 @@ struct World {
     return kj::str(abort.getReason());
   }
 };
+
+TEST_CASE("S02 a client that is turned away and has closed already harms nobody") {
+  World w;
+  constexpr int SHARE = World::MAX_CONNECTIONS / USER_SHARE;
+  kj::Vector<kj::Own<kj::AsyncCapabilityStream>> held;
+  for (int i = 0; i < SHARE; i++) held.add(w.arrive(ALICE));
+  w.scope.poll();
+  CHECK(w.served == SHARE);
+  w.arrivals.arrive(ALICE, true);
+  w.scope.poll();
+  held.add(w.arrive(BOB));
+  CHECK(w.served == SHARE + 1);
+  CHECK_FALSE(w.serving.poll(w.scope));
+}
 
 TEST_CASE("S02 one user has no more than its share of the connections, and root has all") {
   World w;

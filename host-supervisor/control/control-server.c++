@@ -115,7 +115,8 @@ kj::Promise<void> ControlServer::turnAway(Visitor visitor, kj::StringPtr why) {
   auto abort = message->initRoot<capnp::rpc::Message>().initAbort();
   abort.setType(capnp::rpc::Exception::Type::OVERLOADED);
   abort.setReason(kj::str("bothyd: ", why));
-  auto written = capnp::writeMessage(*visitor.stream, *message);
+  // It throws at once to a client that has closed already.
+  auto written = kj::evalNow([&]() { return capnp::writeMessage(*visitor.stream, *message); });
   return written.exclusiveJoin(timer.afterDelay(REFUSAL_LIMIT))
       .catch_([](kj::Exception&&) {})
       .attach(kj::mv(message), kj::mv(visitor.stream));
