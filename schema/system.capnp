@@ -49,7 +49,8 @@ struct Health {
   agentMemoryBytes @8 :UInt64;
   # Resident set of the agent.
   agentWakeups @9 :UInt64;
-  # Voluntary context switches of the agent since boot.  While nothing happens it stays; a lane of which the client may not have
+  # Voluntary context switches of the agent since boot.  While nothing happens it stays; a lane on which a call waits adds one in
+  # 20 seconds, by the client's question for a sign of life; one of which the client may not have
   # read something adds one in 32 seconds, and five in three seconds while more waits to be written to it.
 }
 

@@ -39,6 +39,8 @@ public:
     auto& attached = requireAttached();
     attached.exited = true;
     attached.listener.onExited(context.getParams().getStatus());
+    // An agent keeps what it was given for as long as it is attached.
+    gone->fulfill();
     return kj::READY_NOW;
   }
 

@@ -67,7 +67,6 @@ TEST_CASE("P01 P02 a terminal goes on at the next byte over lanes that break") {
   CHECK(at.supervisor.terminal.size == "100x30");
   at.supervisor.terminal.exitCode = 3;
   at.show("");
-  at.supervisor.breakLanes();
   CHECK(at.following.wait(at.io.waitScope) == KeptTerminal::End::EXITED);
   CHECK(KJ_REQUIRE_NONNULL(at.seen.exitCode) == 3);
   CHECK(at.seen.losses == 3);

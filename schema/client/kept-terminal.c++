@@ -53,7 +53,6 @@ void KeptTerminal::begin(kj::Own<WorkspaceLane> newLane) {
 kj::Promise<KeptTerminal::End> KeptTerminal::follow() {
   for (;;) {
     co_await KJ_ASSERT_NONNULL(lane)->onDisconnect().exclusiveJoin(view.onLost());
-    // The program's end is told over the lane that ends with it.
     if (view.hasExited()) co_return End::EXITED;
     leave();
     listener.onLost();

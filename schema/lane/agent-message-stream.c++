@@ -125,17 +125,17 @@ kj::Promise<kj::Maybe<capnp::MessageReaderAndFds>> AgentMessageStream::tryReadMe
 
 kj::Promise<void> AgentMessageStream::writeMessage(
     kj::ArrayPtr<const int> fds, kj::ArrayPtr<const kj::ArrayPtr<const capnp::word>> segments) {
-  return afterWelcome(inner.writeMessage(fds, segments));
+  return afterWelcome([&]() { return inner.writeMessage(fds, segments); });
 }
 
 kj::Promise<void> AgentMessageStream::writeMessages(
     kj::ArrayPtr<kj::ArrayPtr<const kj::ArrayPtr<const capnp::word>>> messages) {
-  return afterWelcome(inner.writeMessages(messages));
+  return afterWelcome([&]() { return inner.writeMessages(messages); });
 }
 
-kj::Promise<void> AgentMessageStream::afterWelcome(kj::Promise<void> writing) {
-  if (isGreeted) return writing;
-  return writing.catch_([this](kj::Exception&& failure) {
+kj::Promise<void> AgentMessageStream::afterWelcome(kj::Function<kj::Promise<void>()> write) {
+  if (isGreeted) return write();
+  return kj::evalNow(write).catch_([this](kj::Exception&& failure) {
     return welcome.addBranch().then(
         [failure = kj::mv(failure)](bool) mutable -> kj::Promise<void> { return kj::mv(failure); });
   });

@@ -1,6 +1,7 @@
 #pragma once
 
 #include <capnp/serialize-async.h>
+#include <kj/function.h>
 #include <kj/one-of.h>
 
 #include "schema/lane.capnp.h"
@@ -54,8 +55,8 @@ private:
   kj::ForkedPromise<bool> welcome;
 
   kj::Promise<bool> readWelcome();
-  // `writing`, whose failure waits for the Welcome.
-  kj::Promise<void> afterWelcome(kj::Promise<void> writing);
+  // `write`, whose failure waits for the Welcome.
+  kj::Promise<void> afterWelcome(kj::Function<kj::Promise<void>()> write);
 };
 
 }  // namespace bothy

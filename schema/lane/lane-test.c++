@@ -104,7 +104,7 @@ public:
     return inner->tryRead(buffer, minBytes, maxBytes);
   }
   kj::Promise<void> write(const void*, size_t) override {
-    return KJ_EXCEPTION(DISCONNECTED, "a broken pipe");
+    kj::throwFatalException(KJ_EXCEPTION(DISCONNECTED, "a broken pipe"));
   }
   kj::Promise<void> write(kj::ArrayPtr<const kj::ArrayPtr<const kj::byte>>) override {
     return KJ_EXCEPTION(DISCONNECTED, "a broken pipe");
