@@ -92,9 +92,8 @@ void Besieged::compare(HostileProcess& attacker) {
     attacker.goOn();
   }
   // One that was thrown out at once keeps nobody waiting.
-  const bool isCompared = attacked.size() == turns * ECHOES_OF_A_TURN;
-  p99Attacked = isCompared ? p99(attacked) : 0 * kj::NANOSECONDS;
-  p99Beside = kj::max(isCompared ? p99(beside) : LEAST_P99, LEAST_P99);
+  p99Attacked = attacked.empty() ? 0 * kj::NANOSECONDS : p99(attacked);
+  p99Beside = beside.empty() ? LEAST_P99 : kj::max(p99(beside), LEAST_P99);
 }
 
 void Besieged::outlast(HostileProcess& attacker) {
