@@ -26,6 +26,9 @@ constexpr int ORPHANS = 200;
 constexpr kj::Duration SIGTERM_LIMIT = 1 * kj::SECONDS;
 // One in so many attacks may meet it late: other tests run beside this one.
 constexpr size_t LATE_SHARE = 4;
+// A guest that floods one lane takes the next when it comes to that.
+constexpr int ATTACK_LOOKS = 300;
+constexpr kj::Duration ATTACK_LOOK_PAUSE = 100 * kj::MILLISECONDS;
 
 bool isFull() {
   return getenv("BOTHY_FULL") != nullptr;
@@ -40,6 +43,18 @@ uint64_t echo(SupervisedHost& host, TestWorkspace& workspace) {
     most = kj::max(most, residentBytes(host.pid()));
   }
   return most;
+}
+
+// Until the guest has begun so many attacks: it says each on its console.
+void awaitAttacks(SupervisedHost& host, size_t count) {
+  auto counting =
+      kj::str("cat ", host.directory(), "/state/consoles/* | grep -c 'hostile: .* control '");
+  for (int looks = 0; looks < ATTACK_LOOKS; looks++) {
+    auto begun = runProgram({"/bin/sh"_kj, "-c"_kj, counting}).out;
+    if (strtoull(kj::str(begun).cStr(), nullptr, 10) >= count) return;
+    host.timer.afterDelay(ATTACK_LOOK_PAUSE).wait(host.scope);
+  }
+  FAIL("the guest has not begun attack " << count);
 }
 
 TEST_CASE("S01 a hostile agent neither grows nor stalls bothyd, and does not outlast a SIGTERM") {
@@ -65,6 +80,7 @@ TEST_CASE("S01 a hostile agent neither grows nor stalls bothyd, and does not out
   const auto turns = attacks.size() * (isFull() ? 2 : 1);
   size_t late = 0;
   for (size_t turn = 0; turn < turns; turn++) {
+    awaitAttacks(host, turn + 1);
     const auto growth = kj::max(echo(host, good), before) - before;
     INFO("attack " << turn << ": " << growth / MIB << " MiB");
     CHECK(growth <= MAX_GROWTH);

@@ -85,7 +85,7 @@ TEST_CASE(
   for (uint i = 0; i < restarts; i++) {
     INFO("restart " << i);
     const auto lanes = lanesBegun(host);
-    auto script = kj::str("echo >> ~/starts-", i, "; echo out; echo err >&2; exit 7");
+    auto script = kj::str("echo >> ~/starts-", i, "; echo out; echo err >&2; sleep 0.2; exit 7");
     BackgroundClient command(host, {"exec"_kj, "test"_kj, "--"_kj, "sh"_kj, "-c"_kj, script});
     // The first time wherever the command is by then: before it has reached bothyd.
     if (i > 0) {

@@ -8,6 +8,7 @@
 #include "lane/lane-greeting.h"
 #include "rpc/vsock-listener.h"
 #include "support/hostile-peer.h"
+#include "wire/vsock-stream.h"
 
 namespace bothy {
 namespace {
@@ -43,7 +44,8 @@ void serve() {
   size_t turns = 0;
   kj::Vector<kj::Promise<void>> connections;
   for (;;) {
-    auto stream = receiver->accept().wait(io.waitScope);
+    // Packets that its own device would drop keep their places in the queue for ever, and harm nobody but the guest.
+    auto stream = kj::heap<VsockStream>(receiver->accept().wait(io.waitScope));
     auto serving = serve(*stream, turns).attach(kj::mv(stream));
     connections.add(serving.eagerlyEvaluate([](kj::Exception&&) {}));
   }
