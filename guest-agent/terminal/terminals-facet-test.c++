@@ -87,8 +87,8 @@ TEST_CASE("S01 of terminals that are held after their end only the last have the
   CHECK(seen.bytes.size() == 0);
   CHECK(seen.lost == UNSEEN_BYTES);
   CHECK(seen.exitCode.orDefault(99) == 5);
-  auto info = held[0].terminal.infoRequest().send().wait(world.scope).getInfo();
-  CHECK(info.getProduced() == UNSEEN_BYTES);
+  auto response = held[0].terminal.infoRequest().send().wait(world.scope);
+  CHECK(response.getInfo().getProduced() == UNSEEN_BYTES);
   held[0].terminal.closeRequest().send().wait(world.scope);
 }
 
