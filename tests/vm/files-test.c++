@@ -63,7 +63,7 @@ TEST_CASE("P41 a copy goes on over restarts of bothyd, both ways, and leaves not
   auto down = kj::str(host.directory(), "/down");
   hostOutput({"/bin/mkdir"_kj, "-p"_kj, kj::str(up, "/tree"), down});
   hostOutput({"/bin/dd"_kj, "if=/dev/urandom"_kj, kj::str("of=", up, "/tree/file"), "bs=1M"_kj,
-              "count=96"_kj, "status=none"_kj});
+              "count=192"_kj, "status=none"_kj});
   workspace.shell("mkdir ~/in");
 
   // The copy stands still while bothyd ends, so that it is not over before that; it goes on without a bothyd, and when the next one
