@@ -1,7 +1,7 @@
 #pragma once
 
-#include "files/places.h"
 #include "schema/limits.capnp.h"
+#include "wire/places.h"
 
 namespace bothy {
 

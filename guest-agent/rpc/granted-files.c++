@@ -2,8 +2,8 @@
 
 #include <kj/debug.h>
 
-#include "rpc/transfer-queue.h"
 #include "schema/limits.capnp.h"
+#include "wire/places.h"
 
 namespace bothy {
 namespace {
@@ -52,17 +52,22 @@ public:
     auto& method = KJ_REQUIRE_NONNULL(allowedMethod(verbs, methodId),
                                       "the grant of this lane does not allow it", methodId);
     if (method.kind == Kind::SHORT) return files->dispatchCall(interfaceId, methodId, context);
-    return {transfers.run([this, interfaceId, methodId, context]() mutable {
-              return files->dispatchCall(interfaceId, methodId, context).promise;
-            }),
-            /*isStreaming=*/false, /*allowCancellation=*/true};
+    return {inTurn(interfaceId, methodId, context), /*isStreaming=*/false,
+            /*allowCancellation=*/true};
   }
 
 private:
   kj::Own<rpc::Files::Server> files;
   const LaneGrant::Verbs verbs;
   // Each that waits takes some 10 KiB for as long.
-  TransferQueue transfers{rpc::MAX_LANE_TRANSFERS, rpc::MAX_WAITING_TRANSFERS};
+  kj::Own<Places> transfers =
+      kj::refcounted<Places>(rpc::MAX_LANE_TRANSFERS, rpc::MAX_WAITING_TRANSFERS);
+
+  kj::Promise<void> inTurn(uint64_t interfaceId, uint16_t methodId,
+                           capnp::CallContext<capnp::AnyPointer, capnp::AnyPointer> context) {
+    auto place = co_await transfers->take();
+    co_await files->dispatchCall(interfaceId, methodId, context).promise;
+  }
 };
 
 }  // namespace

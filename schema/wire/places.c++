@@ -1,4 +1,6 @@
-#include "files/places.h"
+#include "wire/places.h"
+
+#include <kj/debug.h>
 
 namespace bothy {
 
@@ -13,6 +15,9 @@ kj::Promise<kj::Own<Places::Place>> Places::take() {
     return kj::mv(*place);
   }
   std::erase_if(waiting, [](auto& waiter) { return !waiter->isWaiting(); });
+  if (waiting.size() >= maxWaiting) {
+    return KJ_EXCEPTION(OVERLOADED, "as many wait for their turn as may", maxWaiting);
+  }
   auto paf = kj::newPromiseAndFulfiller<kj::Own<Place>>();
   waiting.push_back(kj::mv(paf.fulfiller));
   return kj::mv(paf.promise);

@@ -1,28 +1,55 @@
-#include "rpc/transfer-queue.h"
+#include "wire/places.h"
 
+#include <kj/debug.h>
 #include <kj/vector.h>
-
 #include <catch2/catch_test_macros.hpp>
 
 namespace bothy {
 namespace {
+
+TEST_CASE("places are taken in turn, and who gave up waiting is passed over") {
+  kj::EventLoop loop;
+  kj::WaitScope scope(loop);
+  auto places = kj::refcounted<Places>(2);
+  auto first = places->take().wait(scope);
+  auto second = KJ_ASSERT_NONNULL(places->tryTake());
+  CHECK(places->tryTake() == nullptr);
+  auto third = places->take();
+  kj::Maybe<kj::Promise<kj::Own<Places::Place>>> fourth = places->take();
+  auto fifth = places->take();
+  CHECK_FALSE(third.poll(scope));
+  fourth = nullptr;
+
+  first = nullptr;
+  CHECK(third.poll(scope));
+  CHECK_FALSE(fifth.poll(scope));
+  // Dropped before it was seen.
+  {
+    auto unseen = kj::mv(third);
+  }
+  auto held = fifth.wait(scope);
+  CHECK(places->tryTake() == nullptr);
+  held = nullptr;
+  second = nullptr;
+  auto again = KJ_ASSERT_NONNULL(places->tryTake());
+  CHECK(places->tryTake() != nullptr);
+}
 
 constexpr kj::uint PLACES = 2, WAITING = 3;
 
 struct World {
   kj::EventLoop loop;
   kj::WaitScope scope{loop};
-  TransferQueue queue{PLACES, WAITING};
+  kj::Own<Places> places = kj::refcounted<Places>(PLACES, WAITING);
   kj::Vector<int> begun;
   kj::Vector<kj::Own<kj::PromiseFulfiller<void>>> transfers;
 
   kj::Promise<void> run(int name) {
-    return queue.run([this, name]() {
-      begun.add(name);
-      auto paf = kj::newPromiseAndFulfiller<void>();
-      transfers.add(kj::mv(paf.fulfiller));
-      return kj::mv(paf.promise);
-    });
+    auto place = co_await places->take();
+    begun.add(name);
+    auto paf = kj::newPromiseAndFulfiller<void>();
+    transfers.add(kj::mv(paf.fulfiller));
+    co_await paf.promise;
   }
   bool areBegun(std::initializer_list<int> names) {
     scope.poll();
