@@ -10,6 +10,7 @@
 #include "files/file-sending.h"
 #include "files/file-sink.h"
 #include "files/file-writer.h"
+#include "files/tree-import.h"
 #include "files/workspace-files.h"
 #include "schema/limits.capnp.h"
 #include "tree/file-time.h"
@@ -20,62 +21,6 @@ namespace {
 
 // Entries removed in one turn of the event loop.
 constexpr uint REMOVE_STEP = 128;
-
-void writeOutcome(rpc::Files::TreeOutcome::Builder builder, const FileResult<TreeCounts>& result,
-                  kj::ArrayPtr<const kj::byte> path) {
-  if (result.is<FileProblem>()) {
-    result.get<FileProblem>().writeTo(builder.initFailed(), path);
-  } else {
-    auto& counts = result.get<TreeCounts>();
-    builder.initDone().setEntries(counts.entries);
-    builder.getDone().setSkipped(counts.skipped);
-  }
-}
-
-// An unpacking under way.
-class TreeImportFacet final: public rpc::TreeImport::Server {
-public:
-  TreeImportFacet(kj::Own<ArchiveChild> childParam, kj::Promise<void> ended,
-                  kj::Array<kj::byte> path)
-      : child(kj::mv(childParam)),
-        path(kj::mv(path)),
-        // Of an archive that is not whole the worker must not take the end for one.
-        endWatch(ended
-                     .then([this] { child->confirmEnd(); },
-                           [this](kj::Exception&&) {
-                             isBrokenOff = true;
-                             child->stop();
-                           })
-                     .eagerlyEvaluate(nullptr)),
-        outcome(child->result()
-                    .then([this](FileResult<TreeCounts> result) {
-                      // The worker may have come to the end before it was stopped.
-                      if (isBrokenOff && result.is<TreeCounts>()) {
-                        result = FileProblem::of(FileProblem::Reason::ABANDONED,
-                                                 kj::str("the archive broke off before its end"));
-                      }
-                      return kj::refcounted<Outcome>(kj::mv(result));
-                    })
-                    .fork()) {}
-
-  kj::Promise<void> result(ResultContext context) override {
-    auto result = co_await outcome.addBranch();
-    writeOutcome(context.getResults().initOutcome(), result->value, path);
-  }
-
-private:
-  struct Outcome final: public kj::Refcounted {
-    FileResult<TreeCounts> value;
-    explicit Outcome(FileResult<TreeCounts> value) : value(kj::mv(value)) {}
-    kj::Own<Outcome> addRef() { return kj::addRef(*this); }
-  };
-
-  kj::Own<ArchiveChild> child;
-  kj::Array<kj::byte> path;
-  bool isBrokenOff = false;
-  kj::Promise<void> endWatch;
-  kj::ForkedPromise<kj::Own<Outcome>> outcome;
-};
 
 class FilesFacet final: public rpc::Files::Server {
 public:
@@ -305,8 +250,8 @@ public:
     auto child = kj::mv(started.get<kj::Own<ArchiveChild>>());
     auto ended = kj::newPromiseAndFulfiller<void>();
     results.setSink(newByteSink(child->takeInput(), kj::mv(ended.fulfiller)));
-    results.setImport(kj::heap<TreeImportFacet>(kj::mv(child), kj::mv(ended.promise),
-                                                kj::heapArray(params.getPath())));
+    results.setImport(
+        newTreeImport(kj::mv(child), kj::mv(ended.promise), kj::heapArray(params.getPath())));
     results.initOutcome().setDone();
   }
 
