@@ -1,6 +1,7 @@
 #include "wire/socket-stream.h"
 
 #include <kj/debug.h>
+#include <kj/vector.h>
 #include <stdio.h>
 #include <sys/epoll.h>
 #include <sys/resource.h>
@@ -11,6 +12,7 @@
 #include <filesystem>
 #include <fstream>
 #include <string>
+#include <vector>
 
 namespace bothy {
 namespace {
@@ -184,6 +186,95 @@ TEST_CASE("a socket's gathered write goes in its order, and each direction ends 
   CHECK_FALSE(reading.poll(f.scope));
   f.stream->abortRead();
   CHECK(reading.wait(f.scope) == 0);
+}
+
+// The packets of one write: a SOCK_SEQPACKET keeps what each call wrote apart.
+struct Packets {
+  kj::AsyncIoContext io = kj::setupAsyncIo();
+  kj::AutoCloseFd peer;
+  kj::Own<SocketStream> stream;
+
+  Packets() {
+    int ends[2];
+    KJ_SYSCALL(socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_NONBLOCK | SOCK_CLOEXEC, 0, ends));
+    peer = kj::AutoCloseFd(ends[0]);
+    stream = kj::heap<SocketStream>(io.unixEventPort, kj::AutoCloseFd(ends[1]));
+  }
+
+  // What `write` wrote: its bytes, and the sizes of its packets in `sizes`.
+  std::string of(kj::Promise<void> write, std::vector<size_t>& sizes) {
+    std::string bytes;
+    auto buffer = kj::heapArray<char>(2 * MAX_VSOCK_WRITE_BYTES);
+    bool isDone = false;
+    auto done = write.then([&]() { isDone = true; }).eagerlyEvaluate(nullptr);
+    for (;;) {
+      done.poll(io.waitScope);
+      auto count = ::recv(peer, buffer.begin(), buffer.size(), 0);
+      if (count < 0 && isDone) return bytes;
+      if (count < 0) continue;
+      sizes.push_back(static_cast<size_t>(count));
+      bytes.append(buffer.begin(), static_cast<size_t>(count));
+    }
+  }
+};
+
+std::string numbered(size_t size, size_t from) {
+  std::string text(size, ' ');
+  for (size_t i = 0; i < size; ++i) text[i] = static_cast<char>((i + from) % Fixture::PERIOD);
+  return text;
+}
+
+kj::ArrayPtr<const kj::byte> asBytes(const std::string& text) {
+  return kj::arrayPtr(text.data(), text.size()).asBytes();
+}
+
+TEST_CASE("a long write is split below 32 KiB and keeps its bytes") {
+  Packets f;
+  // More than the socket holds: the rest waits.
+  auto data = numbered(40 * MAX_VSOCK_WRITE_BYTES + 5, 1);
+  std::vector<size_t> sizes;
+  CHECK(f.of(f.stream->write(data.data(), data.size()), sizes) == data);
+  REQUIRE(sizes.size() == 41);
+  for (auto size : sizes) CHECK(size <= MAX_VSOCK_WRITE_BYTES);
+}
+
+TEST_CASE("the small pieces of one write leave in one packet") {
+  Packets f;
+  auto a = numbered(8, 1), b = numbered(40, 2), c = numbered(0, 3), d = numbered(17, 4);
+  kj::ArrayPtr<const kj::byte> pieces[] = {asBytes(a), asBytes(b), asBytes(c), asBytes(d)};
+  std::vector<size_t> sizes;
+  CHECK(f.of(f.stream->write(pieces), sizes) == a + b + d);
+  CHECK(sizes == std::vector<size_t>{65});
+}
+
+TEST_CASE("large pieces between small ones fill packets and stay in order") {
+  Packets f;
+  auto a = numbered(8, 1), b = numbered(2 * MAX_VSOCK_WRITE_BYTES + 100, 2), c = numbered(20, 3);
+  kj::ArrayPtr<const kj::byte> pieces[] = {asBytes(a), asBytes(b), asBytes(c)};
+  std::vector<size_t> sizes;
+  CHECK(f.of(f.stream->write(pieces), sizes) == a + b + c);
+  CHECK(sizes == std::vector<size_t>{MAX_VSOCK_WRITE_BYTES, MAX_VSOCK_WRITE_BYTES, 128});
+}
+
+TEST_CASE("more pieces than one call takes leave in order") {
+  Packets f;
+  kj::Vector<kj::ArrayPtr<const kj::byte>> pieces;
+  std::string expected;
+  auto a = numbered(100, 1);
+  for (size_t i = 0; i < 100; ++i) {
+    auto piece = asBytes(a).slice(i, 100);
+    pieces.add(piece);
+    expected += a.substr(i);
+  }
+  std::vector<size_t> sizes;
+  CHECK(f.of(f.stream->write(pieces), sizes) == expected);
+}
+
+TEST_CASE("an empty write reaches nobody") {
+  Packets f;
+  std::vector<size_t> sizes;
+  CHECK(f.of(f.stream->write(kj::ArrayPtr<const kj::ArrayPtr<const kj::byte>>()), sizes).empty());
+  CHECK(sizes.empty());
 }
 
 }  // namespace

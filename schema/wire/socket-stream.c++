@@ -3,11 +3,39 @@
 #include <fcntl.h>
 #include <kj/debug.h>
 #include <sys/socket.h>
+#include <sys/uio.h>
 
 namespace bothy {
 namespace {
 
 using FdObserver = kj::UnixEventPort::FdObserver;
+using Pieces = kj::ArrayPtr<const kj::ArrayPtr<const kj::byte>>;
+
+// What one call of sendmsg(2) takes of `first` and the pieces after it.
+struct Packet {
+  // A message has few segments, and a segment table.
+  static constexpr size_t MAX_PARTS = 16;
+
+  struct iovec parts[MAX_PARTS];
+  struct msghdr message{};
+
+  Packet(kj::ArrayPtr<const kj::byte> first, Pieces more) {
+    message.msg_iov = parts;
+    auto room = MAX_VSOCK_WRITE_BYTES;
+    room -= add(first, room);
+    for (auto piece : more) {
+      if (room == 0 || message.msg_iovlen == MAX_PARTS) break;
+      room -= add(piece, room);
+    }
+  }
+
+private:
+  size_t add(kj::ArrayPtr<const kj::byte> piece, size_t room) {
+    auto bytes = kj::min(piece.size(), room);
+    if (bytes > 0) parts[message.msg_iovlen++] = {const_cast<kj::byte*>(piece.begin()), bytes};
+    return bytes;
+  }
+};
 
 // An epoll takes a descriptor once, and that of the socket is in it for `readable`.
 struct WriteWait {
@@ -51,19 +79,37 @@ kj::Promise<size_t> SocketStream::readOn(kj::byte* buffer, size_t minBytes, size
 }
 
 kj::Promise<void> SocketStream::write(const void* buffer, size_t size) {
-  auto next = static_cast<const kj::byte*>(buffer);
-  while (size > 0) {
-    ssize_t count;
-    KJ_NONBLOCKING_SYSCALL(count = ::send(socket, next, size, MSG_DONTWAIT | MSG_NOSIGNAL));
-    if (count < 0) return whenWritable().then([this, next, size]() { return write(next, size); });
-    next += count;
-    size -= static_cast<size_t>(count);
-  }
-  return kj::READY_NOW;
+  return writeOn(kj::arrayPtr(static_cast<const kj::byte*>(buffer), size), nullptr);
 }
 
 kj::Promise<void> SocketStream::write(kj::ArrayPtr<const kj::ArrayPtr<const kj::byte>> pieces) {
-  for (auto piece : pieces) co_await write(piece.begin(), piece.size());
+  return writeOn(nullptr, pieces);
+}
+
+// No coroutine, as above.
+kj::Promise<void> SocketStream::writeOn(kj::ArrayPtr<const kj::byte> piece, Pieces more) {
+  while (piece.size() > 0 || more.size() > 0) {
+    if (piece.size() == 0) {
+      piece = more.front();
+      more = more.slice(1, more.size());
+      continue;
+    }
+    Packet packet(piece, more);
+    ssize_t count;
+    KJ_NONBLOCKING_SYSCALL(count = ::sendmsg(socket, &packet.message, MSG_DONTWAIT | MSG_NOSIGNAL));
+    if (count < 0) {
+      return whenWritable().then([this, piece, more]() { return writeOn(piece, more); });
+    }
+    for (auto rest = static_cast<size_t>(count); rest > 0;) {
+      auto step = kj::min(rest, piece.size());
+      piece = piece.slice(step, piece.size());
+      rest -= step;
+      if (rest == 0) break;
+      piece = more.front();
+      more = more.slice(1, more.size());
+    }
+  }
+  return kj::READY_NOW;
 }
 
 kj::Promise<void> SocketStream::whenWritable() {

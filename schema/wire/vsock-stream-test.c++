@@ -2,7 +2,6 @@
 
 #include <kj/async-io.h>
 #include <kj/debug.h>
-#include <kj/vector.h>
 #include <sys/socket.h>
 
 #include <catch2/catch_test_macros.hpp>
@@ -10,88 +9,12 @@
 namespace bothy {
 namespace {
 
-// Notes the size of each write and keeps the bytes.
-class RecordingStream final: public kj::AsyncIoStream {
-public:
-  RecordingStream(kj::Vector<size_t>& writes, kj::Vector<kj::byte>& bytes)
-      : writes(writes), bytes(bytes) {}
-
-  kj::Promise<size_t> tryRead(void*, size_t, size_t) override { return size_t(0); }
-  kj::Promise<void> write(const void* buffer, size_t size) override {
-    writes.add(size);
-    auto begin = reinterpret_cast<const kj::byte*>(buffer);
-    bytes.addAll(begin, begin + size);
-    // Not at once: the caller must keep its buffer until then.
-    return kj::evalLater([]() {});
-  }
-  kj::Promise<void> write(kj::ArrayPtr<const kj::ArrayPtr<const kj::byte>>) override {
-    KJ_FAIL_ASSERT("a gathered write reached the socket");
-  }
-  kj::Promise<void> whenWriteDisconnected() override { return kj::NEVER_DONE; }
-  void shutdownWrite() override {}
-
-private:
-  kj::Vector<size_t>& writes;
-  kj::Vector<kj::byte>& bytes;
-};
-
-struct Fixture {
-  kj::EventLoop loop;
-  kj::WaitScope scope{loop};
-  kj::Vector<size_t> writes;
-  kj::Vector<kj::byte> bytes;
-  VsockStream stream{kj::heap<RecordingStream>(writes, bytes)};
-};
-
 kj::Array<kj::byte> pattern(size_t size, kj::uint seed) {
   auto result = kj::heapArray<kj::byte>(size);
   for (auto i : kj::indices(result)) {
     result[i] = static_cast<kj::byte>((i * 31 + seed) % 251);
   }
   return result;
-}
-
-TEST_CASE("a long write is split below 32 KiB and keeps its bytes") {
-  Fixture f;
-  auto data = pattern(3 * MAX_VSOCK_WRITE_BYTES + 5, 1);
-  f.stream.write(data.begin(), data.size()).wait(f.scope);
-  REQUIRE(f.writes.size() == 4);
-  for (auto size : f.writes) {
-    CHECK(size <= MAX_VSOCK_WRITE_BYTES);
-  }
-  CHECK(f.bytes.asPtr() == data.asPtr());
-}
-
-TEST_CASE("the small pieces of one write leave in one packet") {
-  Fixture f;
-  auto a = pattern(8, 1), b = pattern(40, 2), c = pattern(0, 3), d = pattern(17, 4);
-  kj::ArrayPtr<const kj::byte> pieces[] = {a, b, c, d};
-  f.stream.write(pieces).wait(f.scope);
-  REQUIRE(f.writes.size() == 1);
-  CHECK(f.writes[0] == 65);
-  CHECK(f.bytes.asPtr().slice(8, 48) == b.asPtr());
-}
-
-TEST_CASE("large pieces between small ones fill packets and stay in order") {
-  Fixture f;
-  auto a = pattern(8, 1), b = pattern(2 * MAX_VSOCK_WRITE_BYTES + 100, 2), c = pattern(20, 3);
-  kj::ArrayPtr<const kj::byte> pieces[] = {a, b, c};
-  f.stream.write(pieces).wait(f.scope);
-  kj::Vector<kj::byte> expected;
-  for (auto piece : pieces) {
-    expected.addAll(piece);
-  }
-  REQUIRE(f.writes.size() == 3);
-  CHECK(f.writes[0] == MAX_VSOCK_WRITE_BYTES);
-  CHECK(f.writes[1] == MAX_VSOCK_WRITE_BYTES);
-  CHECK(f.writes[2] == 128);
-  CHECK(f.bytes.asPtr() == expected.asPtr());
-}
-
-TEST_CASE("an empty write reaches nobody") {
-  Fixture f;
-  f.stream.write(kj::ArrayPtr<const kj::ArrayPtr<const kj::byte>>()).wait(f.scope);
-  CHECK(f.writes.empty());
 }
 
 TEST_CASE(

@@ -1,6 +1,5 @@
 #include "wire/vsock-stream.h"
 
-#include <string.h>
 #include <sys/socket.h>
 // After <sys/socket.h>, which it needs.
 #include <linux/vm_sockets.h>
@@ -55,61 +54,11 @@ void VsockStream::wakeAt(size_t bytes) {
 }
 
 kj::Promise<void> VsockStream::write(const void* buffer, size_t size) {
-  if (size <= MAX_VSOCK_WRITE_BYTES) {
-    return socket->write(buffer, size);
-  }
-  auto next = reinterpret_cast<const kj::byte*>(buffer);
-  auto rest = size;
-  return [](kj::AsyncIoStream& socket, const kj::byte* next, size_t rest) -> kj::Promise<void> {
-    while (rest > 0) {
-      auto step = kj::min(rest, MAX_VSOCK_WRITE_BYTES);
-      co_await socket.write(next, step);
-      next += step;
-      rest -= step;
-    }
-  }(*socket, next, rest);
+  return socket->write(buffer, size);
 }
-
-namespace {
-
-kj::Promise<void> writeGathered(kj::AsyncIoStream& socket,
-                                kj::ArrayPtr<const kj::ArrayPtr<const kj::byte>> pieces,
-                                size_t total) {
-  auto packet = kj::heapArray<kj::byte>(kj::min(total, MAX_VSOCK_WRITE_BYTES));
-  size_t filled = 0;
-  for (auto piece : pieces) {
-    while (piece.size() > 0) {
-      if (filled == 0 && piece.size() >= packet.size()) {
-        co_await socket.write(piece.begin(), packet.size());
-        piece = piece.slice(packet.size(), piece.size());
-        continue;
-      }
-      auto step = kj::min(piece.size(), packet.size() - filled);
-      memcpy(packet.begin() + filled, piece.begin(), step);
-      piece = piece.slice(step, piece.size());
-      filled += step;
-      if (filled == packet.size()) {
-        co_await socket.write(packet.begin(), filled);
-        filled = 0;
-      }
-    }
-  }
-  if (filled > 0) {
-    co_await socket.write(packet.begin(), filled);
-  }
-}
-
-}  // namespace
 
 kj::Promise<void> VsockStream::write(kj::ArrayPtr<const kj::ArrayPtr<const kj::byte>> pieces) {
-  size_t total = 0;
-  for (auto piece : pieces) {
-    total += piece.size();
-  }
-  if (total == 0) {
-    return kj::READY_NOW;
-  }
-  return writeGathered(*socket, pieces, total);
+  return socket->write(pieces);
 }
 
 kj::Promise<void> VsockStream::whenWriteDisconnected() {

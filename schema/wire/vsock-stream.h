@@ -5,11 +5,6 @@
 
 namespace bothy {
 
-// Largest write(2) on a vsock, in bytes: with its header (44) and the kernel's overhead (320) it is one piece of 32 KiB.  A larger one
-// Linux >= 6.12.92 makes of pieces, as many as its free memory is broken into, and vhost-device-vsock 0.3.0 drops a packet of more than
-// one: the stream then stands still.
-constexpr size_t MAX_VSOCK_WRITE_BYTES = 32 * 1024 - 512;
-
 // What the peer may have in flight to us, in bytes.  The kernel's 256 KiB costs throughput, and Linux >=
 // 6.12.92 resets a stream in which many small packets queue below a small buffer.
 constexpr uint64_t VSOCK_BUFFER_BYTES = 1 * 1024 * 1024;
@@ -22,12 +17,11 @@ constexpr uint64_t VSOCK_BUFFER_GROWTH_BYTES = 8 * 1024 * 1024;
 
 // How much must have come before a reader that waits for a large message is woken, in bytes, at most.
 // Packets carry 4 KiB, and a wake-up for each costs more than its bytes.
-constexpr size_t MAX_WAKE_BYTES = 64 * 1024;
+constexpr size_t MAX_WAKE_BYTES = 256 * 1024;
 
 // A byte stream over a connected AF_VSOCK socket (or, on the host, over the Unix socket that stands for
-// one), with what a vsock needs: no write is longer than MAX_VSOCK_WRITE_BYTES, the pieces of one
-// gathered write travel in as few packets as that allows, and a read that needs much sleeps until much
-// is there (SO_RCVLOWAT, socket(7)).
+// one), with what a vsock needs: a read that needs much sleeps until much is there (SO_RCVLOWAT, socket(7)).
+// Writes are those of `socket`, which outside of tests is a SocketStream.
 class VsockStream final: public kj::AsyncIoStream {
 public:
   explicit VsockStream(kj::Own<kj::AsyncIoStream> socket);

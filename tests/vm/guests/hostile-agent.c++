@@ -8,7 +8,7 @@
 #include "lane/lane-greeting.h"
 #include "rpc/vsock-listener.h"
 #include "support/hostile-peer.h"
-#include "wire/vsock-stream.h"
+#include "wire/socket-stream.h"
 
 namespace bothy {
 namespace {
@@ -45,7 +45,9 @@ void serve() {
   kj::Vector<kj::Promise<void>> connections;
   for (;;) {
     // Packets that its own device would drop keep their places in the queue for ever, and harm nobody but the guest.
-    auto stream = kj::heap<VsockStream>(receiver->accept().wait(io.waitScope));
+    auto accepted = receiver->accept().wait(io.waitScope);
+    auto stream = kj::heap<SocketStream>(io.unixEventPort,
+                                         duplicateSocket(KJ_REQUIRE_NONNULL(accepted->getFd())));
     auto serving = serve(*stream, turns).attach(kj::mv(stream));
     connections.add(serving.eagerlyEvaluate([](kj::Exception&&) {}));
   }
