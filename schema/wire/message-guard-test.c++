@@ -141,13 +141,25 @@ TEST_CASE("S01 peers that hold all there is are not read, but for a share of eac
 
 TEST_CASE("P12 what is streamed to a peer never keeps it from being read") {
   World w(Peer::ASKS);
-  size_t queued = MAX_QUEUE / 2 + 1;
-  w.guard.watchQueue([&]() { return queued; });
-  auto sending = w.guard.untilRoomToSend();
+  auto rules = rulesFor(Peer::ASKS, kj::maxValue);
+  rules.maxQueueBytes = 2 * MessageGuard::MOST_WAITING_BYTES;
+  MessageGuard guard(w.peer, w.timer, rules);
+  size_t queued = MessageGuard::MOST_WAITING_BYTES - 1;
+  guard.watchQueue([&]() { return queued; });
+  CHECK(guard.untilRoomToSend().poll(w.scope));
+  queued = MessageGuard::MOST_WAITING_BYTES;
+  auto sending = guard.untilRoomToSend();
   CHECK_FALSE(sending.poll(w.scope));
-  CHECK(w.guard.untilRoom().poll(w.scope));
-  queued = MAX_QUEUE / 2;
-  w.timer.advanceTo(w.timer.now() + MessageGuard::LEAST_QUEUE_PAUSE);
+  CHECK(guard.untilRoom().poll(w.scope));
+  auto write = [&]() {
+    capnp::MallocMessageBuilder message;
+    answerOf(message.initRoot<Message>());
+    guard.writeMessage(nullptr, message.getSegmentsForOutput()).wait(w.scope);
+  };
+  write();
+  CHECK_FALSE(sending.poll(w.scope));
+  queued = 0;
+  write();
   CHECK(sending.poll(w.scope));
 }
 

@@ -142,7 +142,6 @@ bool MessageGuard::hasRoom() {
 }
 
 bool MessageGuard::hasRoomToSend() {
-  if (unreadBytes() > rules.maxQueueBytes / 2) return false;
   if (receipts.openQuestions() >= MAX_QUESTIONS / 2) return false;
   KJ_IF_MAYBE (shared, budget) return shared->hasRoomFor(heldBytes());
   return true;
@@ -153,7 +152,12 @@ kj::Promise<void> MessageGuard::untilRoom() {
 }
 
 kj::Promise<void> MessageGuard::untilRoomToSend() {
-  return until([this]() { return hasRoomToSend(); });
+  while (unreadBytes() >= MOST_WAITING_BYTES) {
+    auto written = kj::newPromiseAndFulfiller<void>();
+    untilWrittenMore.add(kj::mv(written.fulfiller));
+    co_await written.promise;
+  }
+  co_await until([this]() { return hasRoomToSend(); });
 }
 
 kj::Promise<void> MessageGuard::until(kj::Function<bool()> condition) {
@@ -300,6 +304,8 @@ kj::Promise<void> MessageGuard::untilWritten(kj::Promise<void> done, Writing wri
   return done.then([this, writing]() {
     writingBytes -= writing.bytes;
     unanswered -= kj::min(unanswered, writing.answers);
+    for (auto& waiting : untilWrittenMore) waiting->fulfill();
+    untilWrittenMore.clear();
   });
 }
 

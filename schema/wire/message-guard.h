@@ -6,6 +6,7 @@
 #include <kj/list.h>
 #include <kj/map.h>
 #include <kj/timer.h>
+#include <kj/vector.h>
 
 #include "schema/limits.capnp.h"
 #include "wire/read-receipts.h"
@@ -71,8 +72,8 @@ public:
 
   // Resolves when more may be read.
   kj::Promise<void> untilRoom();
-  // Resolves when a stream may send on: below half of `maxQueueBytes`.  Half, because two ends that both stop reading at the same
-  // limit would wait for each other for ever.
+  // Resolves when a stream may send on: when less than MOST_WAITING_BYTES wait to be written.  So its next message is filled while
+  // the peer takes the last one; and two ends never wait for each other, as reading stops only at a limit that is far above.
   kj::Promise<void> untilRoomToSend();
   // Says that so much of the next message has come.
   void notePart(size_t bytes) { partBytes = bytes; }
@@ -107,6 +108,7 @@ public:
   // Calls of ours that the peer leaves without a Return: each takes some KiB here for as long, also when its caller has given it
   // up.  From half of it on, streams wait.
   static constexpr kj::uint MAX_QUESTIONS = rpc::MAX_UNANSWERED_CALLS;
+  static constexpr size_t MOST_WAITING_BYTES = 128 * 1024;
   // How often it is looked whether there is room: twice as long after each time, within these bounds.
   static constexpr kj::Duration LEAST_QUEUE_PAUSE = 10 * kj::MILLISECONDS;
   static constexpr kj::Duration MOST_QUEUE_PAUSE = 160 * kj::MILLISECONDS;
@@ -144,6 +146,7 @@ private:
   kj::uint unanswered = 0;  // until the last byte of the answer is written
   kj::uint exports = 0;
   size_t writingBytes = 0;  // taken from the queue, and not written yet
+  kj::Vector<kj::Own<kj::PromiseFulfiller<void>>> untilWrittenMore;
   // By question of ours, from its Return to our Finish: how many capabilities came with it.  From our Finish to its Return, where
   // that comes first: none of them counts.
   struct Question {

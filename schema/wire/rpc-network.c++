@@ -26,8 +26,9 @@ public:
     network.answers.add(relay(kj::mv(ack), kj::mv(paf.fulfiller), kj::addRef(*waiting)));
     auto sent = inner->send(kj::mv(message), kj::mv(paf.promise));
     KJ_IF_MAYBE (guard, network.guard) {
-      // Whoever waits for it may outlive the network.
-      return network.slowed.wrap(sent.then([guard]() { return guard->untilRoomToSend(); }));
+      // Whoever waits for it may outlive the network, and a connection that ends writes nothing more.
+      return network.slowed.wrap(
+          waiting->slowed.wrap(sent.then([guard]() { return guard->untilRoomToSend(); })));
     }
     return kj::mv(sent);
   }
@@ -35,23 +36,26 @@ public:
   kj::Promise<void> waitAllAcked() override { return inner->waitAllAcked(); }
 
 private:
-  // Messages without an answer.
   struct Waiting: kj::Refcounted {
-    unsigned messages = 0;
+    unsigned messages = 0;  // without an answer
+    kj::Canceler slowed;    // senders, until a message fails
   };
 
   static kj::Promise<void> relay(kj::Promise<void> ack,
                                  kj::Own<kj::PromiseFulfiller<void>> fulfiller,
                                  kj::Own<Waiting> waiting) {
     auto& controller = *fulfiller;
-    auto& count = waiting->messages;
+    auto& stream = *waiting;
     return ack
         .then(
-            [&controller, &count]() {
-              --count;
+            [&controller, &stream]() {
+              --stream.messages;
               controller.fulfill();
             },
-            [&controller](kj::Exception&& e) { controller.reject(kj::mv(e)); })
+            [&controller, &stream](kj::Exception&& e) {
+              stream.slowed.cancel(e);
+              controller.reject(kj::mv(e));
+            })
         .attach(kj::mv(fulfiller), kj::mv(waiting));
   }
 
