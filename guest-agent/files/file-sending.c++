@@ -5,7 +5,6 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-#include "schema/limits.capnp.h"
 #include "tree/file-extents.h"
 #include "wire/byte-sink.h"
 
@@ -55,8 +54,7 @@ kj::Promise<FileResult<SentFile>> sendFile(kj::AutoCloseFd file, uint64_t offset
     }
     // The exact size, so that no message is longer than its bytes; then what came since, if any.
     uint64_t expected = offset < size ? kj::min(size, dataEnd) - offset : GROWTH_CHUNK_BYTES;
-    auto space =
-        writer.buffer(kj::min(kj::min(left, expected), uint64_t{rpc::PREFERRED_CHUNK_BYTES}));
+    auto space = writer.buffer(kj::min(kj::min(left, expected), uint64_t{FILE_CHUNK_BYTES}));
     auto count = pread(file, space.begin(), space.size(), static_cast<off_t>(offset));
     if (count < 0 && errno == EINTR) continue;
     if (count < 0) co_return FileProblem::fromErrno(errno);
