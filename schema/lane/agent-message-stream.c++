@@ -1,85 +1,10 @@
 #include "lane/agent-message-stream.h"
 
-#include <capnp/rpc.capnp.h>
 #include <capnp/rpc.h>
-#include <capnp/serialize.h>
-#include <kj/debug.h>
 
 #include "lane/lane-greeting.h"
 
 namespace bothy {
-namespace {
-
-using capnp::rpc::Message;
-
-bool hasException(Message::Reader message) {
-  switch (message.which()) {
-    case Message::ABORT:
-      return true;
-    case Message::RETURN:
-      return message.getReturn().isException();
-    case Message::RESOLVE:
-      return message.getResolve().isException();
-    default:
-      return false;
-  }
-}
-
-kj::StringPtr neutralText(capnp::rpc::Exception::Type type) {
-  switch (type) {
-    case capnp::rpc::Exception::Type::OVERLOADED:
-      return "the workspace is at a limit of its own; try later";
-    case capnp::rpc::Exception::Type::DISCONNECTED:
-      return "what was asked for in the workspace is gone";
-    case capnp::rpc::Exception::Type::UNIMPLEMENTED:
-      return "the workspace's agent does not know this method";
-    case capnp::rpc::Exception::Type::FAILED:
-      break;
-  }
-  return "the workspace's agent could not do it";
-}
-
-void replace(capnp::rpc::Exception::Reader theirs, capnp::rpc::Exception::Builder ours) {
-  // A type that this build does not know counts as a failure.
-  auto type = theirs.getType();
-  if (type > capnp::rpc::Exception::Type::UNIMPLEMENTED) {
-    type = capnp::rpc::Exception::Type::FAILED;
-  }
-  ours.setType(type);
-  ours.setReason(neutralText(type));
-}
-
-// A message that says the same without the guest's text, trace and whatever else an exception may carry one day.  Nothing is
-// copied but numbers: structs that share one another become as many in a copy as the limits of a message allow.
-kj::Own<capnp::MessageReader> scrubbed(Message::Reader message, capnp::ReaderOptions options) {
-  capnp::MallocMessageBuilder builder;
-  auto root = builder.initRoot<Message>();
-  switch (message.which()) {
-    case Message::ABORT:
-      replace(message.getAbort(), root.initAbort());
-      break;
-    case Message::RETURN: {
-      auto theirs = message.getReturn();
-      auto ours = root.initReturn();
-      ours.setAnswerId(theirs.getAnswerId());
-      ours.setReleaseParamCaps(theirs.getReleaseParamCaps());
-      ours.setNoFinishNeeded(theirs.getNoFinishNeeded());
-      replace(theirs.getException(), ours.initException());
-      break;
-    }
-    case Message::RESOLVE:
-      root.initResolve().setPromiseId(message.getResolve().getPromiseId());
-      replace(message.getResolve().getException(), root.getResolve().initException());
-      break;
-    default:
-      KJ_UNREACHABLE;
-  }
-  auto words = capnp::messageToFlatArray(builder);
-  auto reader = kj::heap<capnp::FlatArrayMessageReader>(words, options);
-  return reader.attach(kj::mv(words));
-}
-
-}  // namespace
 
 AgentMessageStream::AgentMessageStream(kj::AsyncIoStream& stream,
                                        kj::Own<kj::PromiseFulfiller<LaneAnswer>> answer)
@@ -115,11 +40,7 @@ kj::Promise<kj::Maybe<capnp::MessageReaderAndFds>> AgentMessageStream::tryReadMe
     isGreeted = true;
   }
   auto received = co_await inner.tryReadMessage(fdSpace, options, scratchSpace);
-  KJ_IF_MAYBE (message, received) {
-    auto root = message->reader->getRoot<Message>();
-    if (hasException(root)) message->reader = scrubbed(root, options);
-    whole = true;
-  }
+  whole = received != nullptr;
   co_return kj::mv(received);
 }
 

@@ -1,6 +1,7 @@
 // What a MessageGuard counts of capabilities.
 
 #include <catch2/catch_test_macros.hpp>
+#include <catch2/generators/catch_generators.hpp>
 
 #include "wire/testing/message-guard-world.h"
 
@@ -38,13 +39,6 @@ TEST_CASE(
   };
   CHECK(withTransform(MessageGuard::MAX_TRANSFORM));
   CHECK_FALSE(withTransform(MessageGuard::MAX_TRANSFORM + 1));
-  auto withAnswer = [&](kj::uint steps) {
-    return World(Peer::ANSWERS).passes([&](Message::Builder message) {
-      call(message).initParams().initCapTable(1)[0].initReceiverAnswer().initTransform(steps);
-    });
-  };
-  CHECK(withAnswer(MessageGuard::MAX_TRANSFORM));
-  CHECK_FALSE(withAnswer(MessageGuard::MAX_TRANSFORM + 1));
 }
 
 TEST_CASE("S01 a peer gives only so many capabilities that it is not given back") {
@@ -125,9 +119,10 @@ TEST_CASE("S01 a peer whose Finish overtakes an answer keeps nothing of it") {
   CHECK_THROWS_AS(w.answer(MAX_EXPORTS, 1), kj::Exception);
 }
 
-TEST_CASE("S01 a peer that asks gives back none of our capabilities") {
-  auto passes = [](auto&& fill) {
-    World w(Peer::ASKS);
+TEST_CASE("S01 a peer gives back none of our capabilities, and resolves no promise to another") {
+  auto peer = GENERATE(Peer::ASKS, Peer::ANSWERS);
+  auto passes = [peer](auto&& fill) {
+    World w(peer);
     return w.passes([&](Message::Builder message) { fill(message); });
   };
   auto call = [](Message::Builder message) {
@@ -144,6 +139,36 @@ TEST_CASE("S01 a peer that asks gives back none of our capabilities") {
       [](Message::Builder message) { message.initResolve().initCap().setReceiverHosted(1); }));
   CHECK_FALSE(passes(
       [](Message::Builder message) { message.initResolve().initCap().initReceiverAnswer(); }));
+  CHECK_FALSE(passes([](Message::Builder message) {
+    auto resolve = message.initResolve();
+    resolve.setPromiseId(1);
+    resolve.initCap().setSenderPromise(1);
+  }));
+  CHECK_FALSE(passes([](Message::Builder message) {
+    auto table = message.initReturn().initResults().initCapTable(1);
+    table[0].setReceiverHosted(1);
+  }));
+}
+
+TEST_CASE("S01 a question's number is given to no other before its answer is written") {
+  World w(Peer::ASKS);
+  w.addCall(1);
+  w.addFinish(1);
+  CHECK(w.passes());
+  CHECK(w.passes());
+  SECTION("before") {
+    w.addCall(1);
+    CHECK_FALSE(w.passes());
+  }
+  SECTION("after") {
+    w.answer(1, 0);
+    w.addCall(1);
+    CHECK(w.passes());
+    // Not finished.
+    w.answer(1, 0);
+    w.addCall(1);
+    CHECK_FALSE(w.passes());
+  }
 }
 
 TEST_CASE("S01 a peer offers no capability of a third party") {

@@ -1,6 +1,9 @@
 #include "wire/message-guard.h"
 
+#include <string.h>
+
 #include <catch2/catch_test_macros.hpp>
+#include <catch2/generators/catch_generators.hpp>
 
 #include "wire/testing/message-guard-world.h"
 
@@ -35,6 +38,8 @@ TEST_CASE("S01 only the kinds of messages that its part needs come from a peer")
     CHECK_FALSE(passes(kind, [](Message::Builder message) { message.initProvide(); }));
     CHECK_FALSE(passes(kind, [](Message::Builder message) { message.initAccept(); }));
     CHECK_FALSE(passes(kind, [](Message::Builder message) { message.initJoin(); }));
+    // What it would keep.
+    CHECK_FALSE(passes(kind, [](Message::Builder message) { message.initDisembargo(); }));
     CHECK_FALSE(passes(kind, [](Message::Builder message) { message.initObsoleteSave(); }));
   }
 }
@@ -57,12 +62,12 @@ TEST_CASE("S01 a peer leaves only so many answers unfinished") {
 TEST_CASE("S01 a call counts until its answer is written, also where it was finished") {
   World w(Peer::ASKS);
   for (uint32_t i = 0; i < MAX_ANSWERS; i++) {
-    w.addCall(0);
+    w.addCall(i);
     CHECK(w.passes());
-    w.addFinish(0);
+    w.addFinish(i);
     CHECK(w.passes());
   }
-  w.addCall(0);
+  w.addCall(MAX_ANSWERS);
   CHECK_FALSE(w.passes());
 }
 
@@ -161,6 +166,32 @@ TEST_CASE("P12 what is streamed to a peer never keeps it from being read") {
   queued = 0;
   write();
   CHECK(sending.poll(w.scope));
+}
+
+TEST_CASE("S01 nothing is kept of the text of a peer's exception") {
+  auto peer = GENERATE(Peer::ASKS, Peer::ANSWERS);
+  World w(peer);
+  auto fill = [](capnp::rpc::Exception::Builder exception) {
+    exception.setType(capnp::rpc::Exception::Type::OVERLOADED);
+    exception.setReason("\033[2Jtheirs");
+    exception.setTrace("theirs");
+  };
+  w.add([&](auto message) { fill(message.initReturn().initException()); });
+  w.add([&](auto message) { fill(message.initAbort()); });
+  w.add([&](auto message) {
+    auto resolve = message.initResolve();
+    resolve.setPromiseId(7);
+    fill(resolve.initException());
+  });
+  for (int i = 0; i < 3; ++i) {
+    auto read = w.guard.tryReadMessage(nullptr, capnp::ReaderOptions(), nullptr).wait(w.scope);
+    auto root = KJ_REQUIRE_NONNULL(read).reader->getRoot<Message>();
+    auto text = kj::str(root);
+    CHECK(strstr(text.cStr(), "theirs") == nullptr);
+    CHECK(strstr(text.cStr(), "overloaded") != nullptr);
+    CHECK(strstr(text.cStr(), peer == Peer::ASKS ? "the client" : "the workspace") != nullptr);
+    if (root.isResolve()) CHECK(root.getResolve().getPromiseId() == 7);
+  }
 }
 
 TEST_CASE("S01 a peer that never pauses is read in turns") {

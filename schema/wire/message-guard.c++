@@ -3,6 +3,7 @@
 #include <capnp/serialize.h>
 #include <kj/debug.h>
 
+#include "wire/exception-text.h"
 #include "wire/message-budget.h"
 
 namespace bothy {
@@ -24,11 +25,12 @@ bool mayCome(Peer peer, Message::Which kind) {
     case Message::FINISH:
     case Message::RESOLVE:
     case Message::RELEASE:
-    case Message::DISEMBARGO:
       return peer != Peer::ONLY_ANSWERS;
     case Message::BOOTSTRAP:
       return peer == Peer::ASKS;
     default:
+      // Also a Disembargo: it is for a capability that came back to the end that gave it, which none does here, and the RPC system
+      // keeps each until the call that it means is answered.
       return false;
   }
 }
@@ -54,24 +56,19 @@ void requireShort(capnp::rpc::MessageTarget::Reader target) {
   if (target.isPromisedAnswer()) requireShort(target.getPromisedAnswer());
 }
 
-void requireShort(capnp::rpc::CapDescriptor::Reader descriptor) {
+void requireAllowed(capnp::rpc::CapDescriptor::Reader descriptor) {
   // The RPC system would import its vine.  There are two parties here.
   KJ_REQUIRE(!descriptor.isThirdPartyHosted(), "the peer offers a capability of a third party");
-  if (descriptor.isReceiverAnswer()) requireShort(descriptor.getReceiverAnswer());
+  // It could be kept by the very object that it stands for, which nothing would free then: not even the end of the connection.
+  KJ_REQUIRE(!descriptor.isReceiverHosted() && !descriptor.isReceiverAnswer(),
+             "the peer gives back a capability of ours");
 }
 
-void requireShort(capnp::rpc::Payload::Reader payload) {
+void requireAllowed(capnp::rpc::Payload::Reader payload) {
   auto table = payload.getCapTable();
   KJ_REQUIRE(table.size() <= MessageGuard::MAX_CAPABILITIES,
              "the peer sends too many capabilities in a message");
-  for (auto descriptor : table) requireShort(descriptor);
-}
-
-// One of ours that comes back could be kept by the very object that it stands for, which nothing would free then: not even the end
-// of the connection.
-void requireForeign(capnp::rpc::CapDescriptor::Reader descriptor) {
-  KJ_REQUIRE(!descriptor.isReceiverHosted() && !descriptor.isReceiverAnswer(),
-             "the peer gives back a capability of ours");
+  for (auto descriptor : table) requireAllowed(descriptor);
 }
 
 }  // namespace
@@ -115,9 +112,15 @@ kj::Promise<kj::Maybe<capnp::MessageReaderAndFds>> MessageGuard::readMessage(
     kj::ArrayPtr<capnp::word> scratchSpace) {
   reading = true;
   return inner.tryReadMessage(fdSpace, options, scratchSpace)
-      .then([this](kj::Maybe<capnp::MessageReaderAndFds>&& read) {
+      .then([this, options](kj::Maybe<capnp::MessageReaderAndFds>&& read) {
         reading = false;
-        KJ_IF_MAYBE (message, read) hear(*message->reader);
+        KJ_IF_MAYBE (message, read) {
+          hear(*message->reader);
+          auto root = message->reader->getRoot<Message>();
+          if (hasException(root)) {
+            message->reader = withNeutralText(root, options, rules.peer);
+          }
+        }
         return kj::mv(read);
       });
 }
@@ -213,13 +216,11 @@ void MessageGuard::admit(Message::Reader message, size_t bytes) {
     case Message::RESOLVE:
       if (message.getResolve().isCap()) {
         auto descriptor = message.getResolve().getCap();
-        requireShort(descriptor);
-        if (rules.peer == Peer::ASKS) requireForeign(descriptor);
+        requireAllowed(descriptor);
+        // It could be the same one, or lead back to it: the RPC system follows them without end.
+        KJ_REQUIRE(!descriptor.isSenderPromise(), "the peer resolves a promise to another");
         if (isGiven(descriptor)) addImports(1);
       }
-      break;
-    case Message::DISEMBARGO:
-      requireShort(message.getDisembargo().getTarget());
       break;
     default:
       break;
@@ -231,10 +232,7 @@ void MessageGuard::admitCall(capnp::rpc::Call::Reader call, size_t bytes) {
   // It would not be known when such a call ends.
   KJ_REQUIRE(!call.getOnlyPromisePipeline(), "the peer wants a call without a Return");
   requireShort(call.getTarget());
-  requireShort(call.getParams());
-  if (rules.peer == Peer::ASKS) {
-    for (auto descriptor : call.getParams().getCapTable()) requireForeign(descriptor);
-  }
+  requireAllowed(call.getParams());
   addImports(capabilitiesOf(call.getParams()));
   addAnswer(call.getQuestionId(), bytes);
 }
@@ -258,7 +256,7 @@ void MessageGuard::admitReturn(capnp::rpc::Return::Reader answer) {
     auto results = answer.getResults();
     KJ_REQUIRE(rules.peer != Peer::ONLY_ANSWERS || isFirst || results.getCapTable().size() == 0,
                "the peer may not answer with a capability");
-    requireShort(results);
+    requireAllowed(results);
     given = capabilitiesOf(results);
   }
   KJ_IF_MAYBE (question, questions.find(answer.getAnswerId())) {
@@ -278,9 +276,11 @@ void MessageGuard::addImports(kj::uint count) {
 void MessageGuard::addAnswer(uint32_t question, size_t bytes) {
   KJ_REQUIRE(answers.size() < rules.maxAnswers && unanswered < rules.maxAnswers,
              "the peer leaves too many answers unfinished");
-  answers.upsert(question, 0, [](kj::uint&, kj::uint&&) {});
-  calls.upsert(question, Call{bytes, false},
-               [](Call& call, Call&& more) { call.bytes += more.bytes; });
+  // The RPC system lets go of a number when its answer is queued.  A peer cannot know of that before it is written.
+  KJ_REQUIRE(answers.find(question) == nullptr && calls.find(question) == nullptr,
+             "the peer gives two questions the same number");
+  answers.insert(question, 0);
+  calls.insert(question, Call{bytes, false});
   callBytes += bytes;
   ++unanswered;
 }
