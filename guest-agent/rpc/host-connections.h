@@ -34,7 +34,7 @@ constexpr kj::Duration CLOSED_LINGER = 1 * kj::SECONDS;
 // What all lanes may hold together of what their clients send and do not read, and what each may hold whatever the others
 // do, see MessageBudget.
 constexpr size_t LANES_MEMORY_BYTES = 32 * 1024 * 1024;
-constexpr size_t LANE_SHARE_BYTES = 256 * 1024;
+constexpr size_t LANE_SHARE_BYTES = 512 * 1024;
 
 // Lanes for files that have the large buffer of the kernel at a time.
 constexpr kj::uint MAX_BULK_LANES = 4;

@@ -53,7 +53,7 @@ private:
 
 // What all clients together may make bothyd hold of their calls, of answers and of messages in part, and what each may whatever the others hold, in bytes.
 constexpr size_t CLIENTS_BYTES = 64 * 1024 * 1024;
-constexpr size_t CLIENT_SHARE_BYTES = 256 * 1024;
+constexpr size_t CLIENT_SHARE_BYTES = 512 * 1024;
 
 // A client's RPC connection behind a MessageGuard, within the limits of limits.capnp.  Dropping it closes it.
 class ClientConnection final {

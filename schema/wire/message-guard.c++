@@ -280,8 +280,8 @@ void MessageGuard::addAnswer(uint32_t question, size_t bytes) {
   KJ_REQUIRE(answers.find(question) == nullptr && calls.find(question) == nullptr,
              "the peer gives two questions the same number");
   answers.insert(question, 0);
-  calls.insert(question, Call{bytes, false});
-  callBytes += bytes;
+  calls.insert(question, Call{bytes + WAITING_CALL_BYTES, false});
+  callBytes += bytes + WAITING_CALL_BYTES;
   ++unanswered;
 }
 

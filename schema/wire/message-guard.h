@@ -87,6 +87,8 @@ public:
   // up.  From half of it on, streams wait.
   static constexpr kj::uint MAX_QUESTIONS = rpc::MAX_UNANSWERED_CALLS;
   static constexpr size_t MOST_WAITING_BYTES = 128 * 1024;
+  // What a call takes until it is answered, beside its bytes, and most of all one on what another is to answer.
+  static constexpr size_t WAITING_CALL_BYTES = 16 * 1024;
   // How often it is looked whether there is room: twice as long after each time, within these bounds.
   static constexpr kj::Duration LEAST_QUEUE_PAUSE = 10 * kj::MILLISECONDS;
   static constexpr kj::Duration MOST_QUEUE_PAUSE = 160 * kj::MILLISECONDS;
