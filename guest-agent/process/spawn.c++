@@ -2,6 +2,7 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <limits.h>
 #include <linux/sched.h>
 #include <poll.h>
 #include <signal.h>
@@ -211,9 +212,13 @@ kj::Promise<void> Spawner::finish(
 }
 
 kj::Array<kj::String> searchPath(kj::StringPtr program, kj::StringPtr path) {
-  if (program.findFirst('/') != nullptr) return kj::arr(kj::str(program));
+  // What no directory can have execve(2) refuses wherever it is looked for.
+  if (program.size() > NAME_MAX || program.findFirst('/') != nullptr) {
+    return kj::arr(kj::str(program));
+  }
   kj::Vector<kj::String> result;
   auto add = [&](kj::ArrayPtr<const char> directory) {
+    if (result.size() == MAX_SEARCHED_DIRECTORIES) return;
     if (directory.size() == 0) {
       result.add(kj::str("./", program));
     } else {
