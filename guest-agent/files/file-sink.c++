@@ -3,6 +3,7 @@
 #include <kj/debug.h>
 
 #include "schema/limits.capnp.h"
+#include "wire/stream-order.h"
 
 namespace bothy {
 namespace {
@@ -31,24 +32,29 @@ public:
   }
 
   kj::Promise<void> write(WriteContext context) override {
+    order.begin();
     auto data = context.getParams().getData();
     KJ_REQUIRE(data.size() <= rpc::MAX_CHUNK_BYTES, "a chunk over maxChunkBytes", data.size());
     for (;;) {
       auto step = kj::min(data.size(), WRITE_STEP_BYTES);
       require(open().write(data.slice(0, step)));
       data = data.slice(step, data.size());
-      if (data.size() == 0) co_return;
+      if (data.size() == 0) break;
       // What the machine's other clients sent meanwhile comes before a timer that is due.
       co_await eventPort.getTimer().afterDelay(0 * kj::NANOSECONDS);
     }
+    order.end();
   }
 
   kj::Promise<void> skip(SkipContext context) override {
+    order.begin();
     require(open().skip(context.getParams().getBytes()));
+    order.end();
     return kj::READY_NOW;
   }
 
   kj::Promise<void> end(EndContext context) override {
+    order.begin();
     auto target = kj::mv(KJ_REQUIRE_NONNULL(writer, "the stream has ended"));
     writer = nullptr;
     auto result = co_await target->finish(eventPort);
@@ -61,6 +67,7 @@ private:
   kj::Own<WorkspaceFiles> files;  // goes after `writer`, which acts as its user
   kj::Maybe<kj::Own<FileWriter>> writer;
   kj::Own<kj::PromiseFulfiller<kj::Own<Fate>>> fate;
+  StreamOrder order;
 
   FileWriter& open() { return *KJ_REQUIRE_NONNULL(writer, "the stream has ended"); }
 

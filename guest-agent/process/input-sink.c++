@@ -3,6 +3,7 @@
 #include <kj/debug.h>
 
 #include "schema/limits.capnp.h"
+#include "wire/stream-order.h"
 
 namespace bothy {
 
@@ -19,10 +20,12 @@ public:
   kj::Promise<void> write(WriteContext context) override {
     auto data = context.getParams().getData();
     KJ_REQUIRE(data.size() <= rpc::MAX_CHUNK_BYTES, "chunk too large", data.size());
-    return input->write(writer, data);
+    order.begin();
+    return order.endAfter(input->write(writer, data));
   }
 
   kj::Promise<void> end(EndContext context) override {
+    order.begin();
     input->end(writer);
     return kj::READY_NOW;
   }
@@ -31,6 +34,7 @@ private:
   kj::Own<ProgramInput> input;
   const uint64_t writer;
   const WhenDropped whenDropped;
+  StreamOrder order;
 };
 
 }  // namespace

@@ -4,6 +4,7 @@
 
 #include "schema/limits.capnp.h"
 #include "terminal/viewer.h"
+#include "wire/stream-order.h"
 
 namespace bothy {
 
@@ -55,7 +56,8 @@ public:
   kj::Promise<void> write(WriteContext context) override {
     auto data = context.getParams().getData();
     KJ_REQUIRE(data.size() <= rpc::MAX_CHUNK_BYTES, "chunk too large", data.size());
-    return terminal->write(data);
+    input.begin();
+    return input.endAfter(terminal->write(data));
   }
 
   kj::Promise<void> resize(ResizeContext context) override {
@@ -86,6 +88,7 @@ public:
 private:
   kj::Timer& timer;
   kj::Own<Terminal> terminal;
+  StreamOrder input;
 };
 
 }  // namespace

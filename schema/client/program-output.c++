@@ -2,6 +2,8 @@
 
 #include <kj/debug.h>
 
+#include "wire/stream-order.h"
+
 namespace bothy {
 namespace {
 
@@ -17,6 +19,7 @@ public:
 
   kj::Promise<void> write(WriteContext context) override {
     requireLast();
+    order.begin();
     // The program is to learn that its reader is gone, as from a pipe.
     KJ_REQUIRE(!output.isClosed, "nobody reads this output any more");
     auto data = context.getParams().getData();
@@ -24,16 +27,18 @@ public:
     KJ_REQUIRE(!output.tooMuch, "more comes than may be taken");
     output.waiting.push(data);
     output.received += data.size();
-    return output.waiting.whenBelow(MAX_WAITING_BYTES);
+    return order.endAfter(output.waiting.whenBelow(MAX_WAITING_BYTES));
   }
   kj::Promise<void> end(EndContext context) override {
     requireLast();
+    order.begin();
     return kj::READY_NOW;
   }
 
 private:
   ProgramOutput& output;
   const uint64_t number;
+  StreamOrder order;
 
   void requireLast() {
     if (number == output.sinks) return;

@@ -3,6 +3,7 @@
 #include <capnp/message.h>
 
 #include "schema/limits.capnp.h"
+#include "wire/stream-order.h"
 
 namespace bothy {
 namespace {
@@ -23,11 +24,13 @@ public:
   }
 
   kj::Promise<void> write(WriteContext context) override {
+    order.begin();
     auto data = context.getParams().getData();
     KJ_REQUIRE(data.size() <= rpc::MAX_CHUNK_BYTES, "a chunk over maxChunkBytes", data.size());
     auto& stream = *KJ_REQUIRE_NONNULL(output, "the stream has ended");
     try {
       co_await stream.write(data.begin(), data.size());
+      order.end();
     } catch (...) {
       auto exception = kj::getCaughtExceptionAsKj();
       KJ_IF_MAYBE (fulfiller, ended) {
@@ -38,6 +41,7 @@ public:
   }
 
   kj::Promise<void> end(EndContext context) override {
+    order.begin();
     KJ_REQUIRE(output != nullptr, "the stream has ended");
     output = nullptr;
     KJ_IF_MAYBE (fulfiller, ended) {
@@ -48,6 +52,7 @@ public:
 
 private:
   kj::Maybe<kj::Own<kj::AsyncOutputStream>> output;
+  StreamOrder order;
   kj::Maybe<kj::Own<kj::PromiseFulfiller<void>>> ended;
 };
 

@@ -1,0 +1,19 @@
+#include "wire/stream-order.h"
+
+#include <kj/debug.h>
+
+namespace bothy {
+
+void StreamOrder::begin() {
+  if (isUnderWay) {
+    kj::throwFatalException(
+        KJ_EXCEPTION(DISCONNECTED, "a call before this one did not come to its end"));
+  }
+  isUnderWay = true;
+}
+
+kj::Promise<void> StreamOrder::endAfter(kj::Promise<void> call) {
+  return call.then([this]() { end(); });
+}
+
+}  // namespace bothy
