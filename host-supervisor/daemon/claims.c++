@@ -13,8 +13,22 @@ namespace {
 
 constexpr mode_t PASSAGE = 0711;
 
-// One file of the host, in which byte N stands for user id N.
-constexpr const char* USER_IDS_LOCK = "/run/lock/bothy-user-ids";
+// In it byte N stands for user id N.
+constexpr const char* USER_IDS = "user-ids";
+
+kj::AutoCloseFd openClaims(kj::StringPtr path) {
+  if (mkdir(path.cStr(), 0700) < 0 && errno != EEXIST) KJ_FAIL_SYSCALL("mkdir", errno, path);
+  // A FIFO, which open() would wait for, is not a directory either.
+  int raw;
+  KJ_SYSCALL(raw = open(path.cStr(), O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC), path);
+  kj::AutoCloseFd directory(raw);
+  struct stat stats;
+  KJ_SYSCALL(fstat(directory, &stats));
+  KJ_REQUIRE(stats.st_uid == 0 && (stats.st_mode & (S_IWGRP | S_IWOTH)) == 0,
+             "somebody other than root can write in the directory of bothyd's locks: remove it",
+             path);
+  return directory;
+}
 
 }  // namespace
 
@@ -38,10 +52,12 @@ kj::AutoCloseFd lockState(kj::StringPtr stateDir) {
   return fd;
 }
 
-kj::AutoCloseFd claimUserIds(uint32_t first, uint32_t count) {
+kj::AutoCloseFd claimUserIds(uint32_t first, uint32_t count, kj::StringPtr path) {
+  auto directory = openClaims(path);
   int raw;
-  KJ_SYSCALL(raw = open(USER_IDS_LOCK, O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW, 0600),
-             USER_IDS_LOCK);
+  KJ_SYSCALL(raw = openat(directory, USER_IDS,
+                          O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK, 0600),
+             path, USER_IDS);
   kj::AutoCloseFd fd(raw);
   struct flock range = {};
   range.l_type = F_WRLCK;
@@ -55,7 +71,7 @@ kj::AutoCloseFd claimUserIds(uint32_t first, uint32_t count) {
           "another bothyd of this host gives out user ids of the same range: set first-uid", first,
           count);
     }
-    KJ_FAIL_SYSCALL("fcntl", error, USER_IDS_LOCK);
+    KJ_FAIL_SYSCALL("fcntl", error, path, USER_IDS);
   }
   return fd;
 }
