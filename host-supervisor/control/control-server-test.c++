@@ -5,6 +5,7 @@
 #include <string.h>
 #include <sys/resource.h>
 #include <sys/socket.h>
+#include <sys/stat.h>
 #include <sys/un.h>
 #include <unistd.h>
 
@@ -115,6 +116,16 @@ int sendDescriptor(int socket) {
   header->cmsg_len = CMSG_LEN(sizeof(int));
   memcpy(CMSG_DATA(header), &socket, sizeof(socket));
   return sendmsg(socket, &message, MSG_NOSIGNAL) < 0 ? errno : 0;
+}
+
+TEST_CASE("S17 the control socket is its owner's alone whatever the umask, which stays as it is") {
+  const mode_t ours = umask(0);
+  KJ_DEFER(umask(ours));
+  ListeningSocket socket;
+  struct stat stats;
+  KJ_SYSCALL(stat(socket.path.cStr(), &stats));
+  CHECK((stats.st_mode & 07777) == 0600);
+  CHECK(umask(0) == 0);
 }
 
 TEST_CASE("S01 a client cannot send descriptors, where the kernel can refuse them") {

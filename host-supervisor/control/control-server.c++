@@ -171,9 +171,8 @@ kj::AutoCloseFd listenOn(kj::StringPtr path, kj::StringPtr group) {
   KJ_SYSCALL(raw = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0));
   kj::AutoCloseFd fd(raw);
   if (unlink(path.cStr()) < 0 && errno != ENOENT) KJ_FAIL_SYSCALL("unlink", errno, path);
-  // Never open to more than is meant, not even for a moment.
-  mode_t before = umask(0177);
-  KJ_DEFER(umask(before));
+  // Never open to more than is meant, not even for a moment: the file gets the mode of the socket, and bothyd's threads keep their umask.
+  KJ_SYSCALL(fchmod(fd, 0600));
   KJ_SYSCALL(bind(fd, reinterpret_cast<sockaddr*>(&address), sizeof(address)), path);
   if (group.size() > 0) {
     auto entry = getgrnam(group.cStr());
