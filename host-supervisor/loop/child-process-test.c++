@@ -3,6 +3,7 @@
 #include <fcntl.h>
 #include <signal.h>
 #include <stdlib.h>
+#include <string.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -13,6 +14,7 @@
 #include <catch2/catch_test_macros.hpp>
 
 #include "loop/signals.h"
+#include "loop/testing/without-admin.h"
 
 namespace bothy {
 namespace {
@@ -70,6 +72,50 @@ TEST_CASE("a child has three descriptors and two variables") {
   ssize_t size = read(reader, text, sizeof(text));
   CHECK(kj::str(kj::arrayPtr(text, size)) ==
         "0\n1\n2\nPATH=/usr/sbin:/usr/bin:/sbin:/bin\nLANG=C\n");
+}
+
+TEST_CASE("S20 S21 a confined child has a network of its own, and limits") {
+  if (getuid() != 0) SKIP("only root makes network namespaces");
+  Fixture f;
+  auto spawn = [&](kj::StringPtr script, kj::Maybe<int> output) {
+    ChildSpec spec{"/bin/sh",
+                   kj::arr(kj::str("-c"), kj::str(script)),
+                   ChildSpec::Owner{965900, 965900},
+                   output,
+                   ChildSpec::Lifetime::OWNED,
+                   ChildSpec::Confinement{33, 44}};
+    return ChildProcess::spawn(f.io.unixEventPort, f.reaper, kj::mv(spec));
+  };
+  int ends[2];
+  KJ_SYSCALL(::pipe(ends));
+  kj::AutoCloseFd reader(ends[0]);
+  {
+    kj::AutoCloseFd writer(ends[1]);
+    auto child = spawn(
+        "id -u; awk '/processes|open files|file size/ { print $(NF-2), $(NF-1) }' "
+        "/proc/self/limits; grep -c : /proc/net/dev; readlink /proc/self/ns/net",
+        writer.get());
+    child->onExit().wait(f.io.waitScope);
+  }
+  char text[512];
+  ssize_t size = read(reader, text, sizeof(text));
+  auto told = kj::str(kj::arrayPtr(text, size));
+  INFO(told.cStr());
+  // A file's size, a core's, processes, files; and one network device.
+  CHECK(told.startsWith("965900\n0 0\n0 0\n33 33\n44 44\n1\nnet:["));
+  char own[64]{};
+  KJ_SYSCALL(readlink("/proc/self/ns/net", own, sizeof(own) - 1));
+  CHECK(strstr(told.cStr(), own) == nullptr);
+
+  WithoutAdmin without;
+  kj::String failure;
+  KJ_IF_MAYBE (exception, kj::runCatchingExceptions([&]() { spawn("exit 0", nullptr); })) {
+    failure = kj::str(exception->getDescription());
+  }
+  INFO(failure.cStr());
+  CHECK(strstr(failure.cStr(), "network namespace") != nullptr);
+  CHECK(strstr(failure.cStr(), "CAP_SYS_ADMIN") != nullptr);
+  CHECK(strstr(failure.cStr(), "/bin/sh") != nullptr);
 }
 
 TEST_CASE("an owned child ends with its object, a detached one does not") {

@@ -2,16 +2,32 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <sched.h>
 #include <signal.h>
 #include <string.h>
 #include <sys/prctl.h>
+#include <sys/resource.h>
 #include <sys/syscall.h>
 #include <unistd.h>
 
 #include <kj/debug.h>
 
+#include "loop/empty-network.h"
+
 namespace bothy {
 namespace {
+
+// What the child could not do, as it tells its parent.
+enum class Step : uint8_t { EXECUTE, LEAVE_NETWORK, LIMIT };
+struct StartFailure {
+  int error;
+  Step step;
+};
+
+struct ResourceLimit {
+  __rlimit_resource_t resource;
+  struct rlimit value;
+};
 
 // All that the child needs between fork and exec, made before the fork.
 struct Plan {
@@ -22,18 +38,24 @@ struct Plan {
   ChildSpec::Owner owner;
   int input;
   int output;
-  int failures;  // gets errno if the program does not start
+  int failures;  // gets a StartFailure if the program does not start
   bool detached;
   pid_t parent;
+  bool isConfined;
+  ResourceLimit limits[4];
 };
 
 // SAFETY: runs in the child of a process with threads: system calls alone, no allocation, no locks.
 [[noreturn]] void become(const Plan& plan) {
-  auto fail = [&]() {
-    int error = errno;
-    if (write(plan.failures, &error, sizeof(error)) < 0) _exit(126);
+  // Where `failures` is from the moment when the other descriptors are closed.
+  constexpr int KEPT_FAILURES = 3;
+  auto fail = [](int fd, Step step) {
+    StartFailure failure{errno, step};
+    if (write(fd, &failure, sizeof(failure)) < 0) _exit(126);
     _exit(127);
   };
+  auto failEarly = [&]() { fail(plan.failures, Step::EXECUTE); };
+  auto failLate = [&]() { fail(KEPT_FAILURES, Step::EXECUTE); };
 
   struct sigaction standard;
   memset(&standard, 0, sizeof(standard));
@@ -43,21 +65,23 @@ struct Plan {
   sigemptyset(&none);
   sigprocmask(SIG_SETMASK, &none, nullptr);
 
-  if (chdir("/") < 0) fail();
+  if (chdir("/") < 0) failEarly();
   if (plan.detached) {
-    if (setsid() < 0) fail();
+    if (setsid() < 0) failEarly();
   }
 
   // The descriptors are all above 3 (see spawn), so none overwrites another.
-  if (dup2(plan.input, 0) < 0 || dup2(plan.output, 1) < 0 || dup2(plan.output, 2) < 0) fail();
-  if (dup3(plan.failures, 3, O_CLOEXEC) < 0) fail();
-  if (syscall(SYS_close_range, 4u, ~0u, 0u) < 0) fail();
+  if (dup2(plan.input, 0) < 0 || dup2(plan.output, 1) < 0 || dup2(plan.output, 2) < 0) failEarly();
+  if (dup3(plan.failures, KEPT_FAILURES, O_CLOEXEC) < 0) failEarly();
+  if (syscall(SYS_close_range, 4u, ~0u, 0u) < 0) failLate();
 
-  auto failLate = [&]() {
-    int error = errno;
-    if (write(3, &error, sizeof(error)) < 0) _exit(126);
-    _exit(127);
-  };
+  if (plan.isConfined) {
+    // While it has root's rights.
+    if (unshare(CLONE_NEWNET) < 0) fail(KEPT_FAILURES, Step::LEAVE_NETWORK);
+    for (auto& limit : plan.limits) {
+      if (setrlimit(limit.resource, &limit.value) < 0) fail(KEPT_FAILURES, Step::LIMIT);
+    }
+  }
   if (plan.changesOwner) {
     // The raw calls: glibc's would try to change all threads.
     if (syscall(SYS_setgroups, 0, nullptr) < 0) failLate();
@@ -74,6 +98,17 @@ struct Plan {
   execve(plan.program, plan.arguments, plan.environment);
   failLate();
   _exit(127);
+}
+
+void failOf(const StartFailure& failure, kj::StringPtr program) {
+  switch (failure.step) {
+    case Step::EXECUTE:
+      KJ_FAIL_SYSCALL("execve", failure.error, program);
+    case Step::LEAVE_NETWORK:
+      failOfEmptyNetwork(failure.error, program);
+    case Step::LIMIT:
+      KJ_FAIL_SYSCALL("setrlimit", failure.error, program);
+  }
 }
 
 kj::AutoCloseFd above3(int fd) {
@@ -115,7 +150,17 @@ kj::Own<ChildProcess> ChildProcess::spawn(kj::UnixEventPort& port, Subreaper& re
             output,
             failureWriter,
             spec.lifetime == ChildSpec::Lifetime::DETACHED,
-            getpid()};
+            getpid(),
+            false,
+            {}};
+  KJ_IF_MAYBE (confinement, spec.confinement) {
+    auto same = [](rlim_t value) { return rlimit{value, value}; };
+    plan.isConfined = true;
+    plan.limits[0] = {RLIMIT_NPROC, same(confinement->processes)};
+    plan.limits[1] = {RLIMIT_NOFILE, same(confinement->files)};
+    plan.limits[2] = {RLIMIT_FSIZE, same(0)};
+    plan.limits[3] = {RLIMIT_CORE, same(0)};
+  }
 
   pid_t pid;
   KJ_SYSCALL(pid = fork());
@@ -123,10 +168,11 @@ kj::Own<ChildProcess> ChildProcess::spawn(kj::UnixEventPort& port, Subreaper& re
   failureWriter = nullptr;
 
   auto status = reaper.onExit(pid);
-  int error;
+  StartFailure failure;
   ssize_t size;
-  KJ_SYSCALL(size = read(failureReader, &error, sizeof(error)));
-  if (size != 0) KJ_FAIL_SYSCALL("execve", error, spec.program);
+  KJ_SYSCALL(size = read(failureReader, &failure, sizeof(failure)));
+  if (size == sizeof(failure)) failOf(failure, spec.program);
+  KJ_REQUIRE(size == 0, "a program did not say why it did not start", spec.program);
 
   auto handle = KJ_ASSERT_NONNULL(ProcessHandle::open(port, pid), "a child has a pid until reaped");
   return kj::heap<ChildProcess>(kj::mv(handle), kj::mv(status), spec.lifetime);

@@ -28,13 +28,21 @@ struct ChildSpec {
     DETACHED,  // in a session of its own; lives on after both
   };
   Lifetime lifetime = Lifetime::OWNED;
+
+  // For a program that a guest may take over: it starts in a network namespace of its own, which has nothing but a
+  // loopback device that is down, writes no file and leaves no core.
+  struct Confinement {
+    uint64_t processes;  // of its user, each thread counted
+    uint64_t files;      // that it has open
+  };
+  kj::Maybe<Confinement> confinement = nullptr;
 };
 
 // A program that this one started.  It has stdin from /dev/null, no other file descriptors, an
 // environment of PATH and LANG=C, default signal dispositions, and / as its directory.
 class ChildProcess final {
 public:
-  // On the main thread.  Fails when the program cannot be executed.
+  // On the main thread.  Fails when the program cannot be executed, or confined: for that bothyd needs CAP_SYS_ADMIN.
   static kj::Own<ChildProcess> spawn(kj::UnixEventPort& port, Subreaper& reaper, ChildSpec spec);
 
   ChildProcess(kj::Own<ProcessHandle> handle, kj::Promise<int> status,

@@ -5,6 +5,7 @@
 #include <poll.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <sys/syscall.h>
 #include <unistd.h>
 
@@ -43,7 +44,12 @@ kj::Maybe<kj::Own<ProcessHandle>> ProcessHandle::open(kj::UnixEventPort& port, p
   // The start time is read after the pidfd is held, so both belong to one process, or the process of
   // the pidfd has ended and onExit() tells it.
   kj::AutoCloseFd pidfd(static_cast<int>(syscall(SYS_pidfd_open, pid, 0)));
-  if (pidfd.get() < 0) return nullptr;
+  if (pidfd.get() < 0) {
+    int error = errno;
+    // A pid may have become one of a thread: EINVAL, or ENOENT from Linux 6.15 on.
+    if (error == ESRCH || error == EINVAL || error == ENOENT) return nullptr;
+    KJ_FAIL_SYSCALL("pidfd_open", error, pid);
+  }
   KJ_IF_MAYBE (startTime, processStartTime(pid)) {
     return kj::heap<ProcessHandle>(port, ProcessIdentity{pid, *startTime}, kj::mv(pidfd));
   }
@@ -71,6 +77,18 @@ bool ProcessHandle::hasExited() const {
   int ready;
   KJ_SYSCALL(ready = poll(&request, 1, 0));
   return ready > 0;
+}
+
+kj::Maybe<uint32_t> ProcessHandle::user() const {
+  struct stat stats;
+  if (stat(kj::str("/proc/", id.pid).cStr(), &stats) < 0) {
+    int error = errno;
+    if (error == ENOENT || error == ESRCH) return nullptr;
+    KJ_FAIL_SYSCALL("stat", error, id.pid);
+  }
+  // As long as it lives, its pid is no other's.
+  if (hasExited()) return nullptr;
+  return static_cast<uint32_t>(stats.st_uid);
 }
 
 void ProcessHandle::signal(int signum) const {

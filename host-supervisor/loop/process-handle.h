@@ -1,5 +1,6 @@
 #pragma once
 
+#include <stdint.h>
 #include <sys/types.h>
 
 #include <kj/async-unix.h>
@@ -19,7 +20,8 @@ struct ProcessIdentity {
 // One process of the host, child or not, held by its pidfd.  Dropping it does nothing to the process.
 class ProcessHandle final {
 public:
-  // nullptr if no such process exists, or another one has the pid by now.
+  // nullptr if no such process exists, or another one has the pid by now.  Both throw where a process that exists cannot be held,
+  // for want of descriptors for example.
   static kj::Maybe<kj::Own<ProcessHandle>> open(kj::UnixEventPort& port, ProcessIdentity identity);
   // Whatever process has the pid now.
   static kj::Maybe<kj::Own<ProcessHandle>> open(kj::UnixEventPort& port, pid_t pid);
@@ -28,6 +30,9 @@ public:
   KJ_DISALLOW_COPY_AND_MOVE(ProcessHandle);
 
   const ProcessIdentity& identity() const { return id; }
+
+  // Whose it is: its effective user id.  nullptr if it has ended.
+  kj::Maybe<uint32_t> user() const;
 
   // Resolves when the process has ended.  Any number of callers.
   kj::Promise<void> onExit();
