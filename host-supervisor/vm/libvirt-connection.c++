@@ -9,15 +9,19 @@
 #include <kj/debug.h>
 #include <kj/map.h>
 
+#include "loop/empty-network.h"
 #include "vm/kvm-node.h"
 #include "vm/renewable-worker.h"
 
 namespace bothy {
 namespace {
 
-// What a thread that starts machines needs, once.  libvirt makes most of its directories for everybody: what this
-// thread makes, and the threads that it starts, is its owner's alone (S17).
+// What a thread that starts machines needs, before each.  libvirt makes most of its directories for everybody: what this
+// thread makes, and the threads that it starts, is its owner's alone (S17).  A QEMU has the network of the thread that starts it: a
+// libvirt in this process gives each an empty one.
 void prepareThread(KvmNode kvm) {
+  const bool isEmbedded = kvm != KvmNode::HOSTS;
+  if (isEmbedded) enterEmptyNetwork();
   static thread_local bool isPrepared = false;
   if (isPrepared) return;
   KJ_SYSCALL(unshare(CLONE_FS));

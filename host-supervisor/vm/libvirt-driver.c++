@@ -16,6 +16,8 @@
 #include "vm/domain-listing.h"
 #include "vm/domain-xml.h"
 #include "vm/libvirt-machine.h"
+#include "vm/machine-confinement.h"
+#include "vm/vsock-namespace.h"
 
 namespace bothy {
 namespace {
@@ -28,7 +30,10 @@ constexpr size_t ADOPTIONS_AT_ONCE = 16;
 // does not ask QEMU at each start which features of the CPU are not there: that is 300 commands, half a second.  The
 // user is the one that asks QEMU for its abilities and owns libvirt's directories; no machine has it.
 kj::String qemuSettings(uint32_t user) {
-  return kj::str("stdio_handler = \"file\"\nuser = \"+", user, "\"\ngroup = \"+", user, R"("
+  auto limits = machineConfinement();
+  // libvirt gives one more file than it is told.
+  return kj::str("stdio_handler = \"file\"\nuser = \"+", user, "\"\ngroup = \"+", user,
+                 "\"\nmax_processes = ", limits.processes, "\nmax_files = ", limits.files - 1, R"(
 seccomp_sandbox = 1
 capability_filters = [ "cpu-unavailable-features" ]
 remember_owner = 0
@@ -249,6 +254,12 @@ kj::Promise<HostAbilities> probeHost(kj::AsyncIoContext& io, Subreaper& reaper,
                                                settings.stateDir, settings.probeUser);
   HostAbilities found{accelerator.accelerator, HostAbilities::Vsock::KERNEL,
                       kj::mv(accelerator.reason), nullptr};
+  if (settings.uri.size() == 0 && isVsockOfNewNetworksLocal()) {
+    found.vsock = HostAbilities::Vsock::VHOST_USER;
+    found.vsockReason = kj::str("net.vsock.child_ns_mode is local: the kernel's would reach a ",
+                                "machine from its own network namespace alone");
+    co_return kj::mv(found);
+  }
   kj::AutoCloseFd kernelVsock(open("/dev/vhost-vsock", O_RDWR | O_CLOEXEC));
   if (kernelVsock.get() < 0) {
     // The node may be there without its driver.

@@ -10,6 +10,8 @@
 
 #include <kj/debug.h>
 
+#include "vm/machine-confinement.h"
+
 namespace bothy {
 namespace {
 
@@ -69,7 +71,8 @@ kj::Promise<kj::Own<ProcessHandle>> startVsockDevice(kj::UnixEventPort& port, Su
                 kj::arr(kj::str("--guest-cid=", spec.cid), kj::str("--socket=", spec.socket),
                         kj::str("--uds-path=", spec.dialSocket),
                         kj::str("--tx-buffer-size=", GUEST_CREDIT_BYTES)),
-                ChildSpec::Owner{spec.user, spec.user}, nullptr, ChildSpec::Lifetime::DETACHED});
+                ChildSpec::Owner{spec.user, spec.user}, nullptr, ChildSpec::Lifetime::DETACHED,
+                machineConfinement()});
   auto process = KJ_ASSERT_NONNULL(ProcessHandle::open(port, child->process().identity()));
   bool isReady = false;
   KJ_DEFER(if (!isReady) process->signal(SIGKILL));
