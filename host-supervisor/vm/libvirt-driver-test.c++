@@ -74,12 +74,36 @@ TEST_CASE(
   startElsewhere("before", 2);
   bootHost("before", 2);
   startElsewhere("one", 1);
+  startElsewhere("other", 3);
   Bed b;
-  auto removed = b.bed.driver->removeStrays(kj::arr("one"_kj, "before"_kj)).wait(b.scope);
+  auto removed =
+      b.bed.driver->removeStrays(kj::arr("one"_kj, "before"_kj, "other"_kj)).wait(b.scope);
   CHECK(removed.size() == 0);
 
   CHECK(b.record("before").uid == BED_FIRST_UID + 2);
   CHECK(b.bed.driver->adopt(b.bed.spec("before", 2)).wait(b.scope) == nullptr);
+
+  // libvirt names a process that is not the recorded one.
+  auto record = b.record("other");
+  const auto qemu = record.qemu;
+  auto failureWith = [&](ProcessIdentity recorded, uint32_t user) {
+    record.qemu = recorded;
+    record.save(b.bed.directory);
+    auto spec = b.bed.spec("other", 3);
+    spec.uid = user;
+    return b.bed.driver->adopt(kj::mv(spec))
+        .then([](auto) { return kj::str("adopted"); },
+              [](kj::Exception&& e) { return kj::str(e.getDescription()); })
+        .wait(b.scope);
+  };
+  CHECK(qemu.startTime > 0);
+  auto failure = failureWith({qemu.pid, qemu.startTime - 1}, record.uid);
+  INFO(failure.cStr());
+  CHECK(strstr(failure.cStr(), "not the one that was started") != nullptr);
+  failure = failureWith(qemu, record.uid + 1);
+  CHECK(strstr(failure.cStr(), "another user's") != nullptr);
+  CHECK(kill(qemu.pid, 0) == 0);
+  CHECK(failureWith(qemu, record.uid) == "adopted");
 
   auto vm = KJ_ASSERT_NONNULL(b.bed.driver->adopt(b.bed.spec("one")).wait(b.scope));
   CHECK(b.bed.ask(*vm, "still here") == "still here");
@@ -295,6 +319,53 @@ TEST_CASE(
   CHECK(arguments.find("netdev") == std::string::npos);
   CHECK(arguments.find("-nic") == std::string::npos);
   CHECK(!stdfs::exists(kj::str(b.bed.runtimeDir("one"), "/secret").cStr()));
+}
+
+// The soft and hard limit of a process, as /proc has them.
+std::string limitOf(pid_t pid, const std::string& name) {
+  std::istringstream lines(slurp(kj::str("/proc/", pid, "/limits")));
+  for (std::string line; std::getline(lines, line);) {
+    if (!line.starts_with(name)) continue;
+    std::istringstream words(line.substr(name.size()));
+    std::string soft, hard;
+    words >> soft >> hard;
+    return soft + " " + hard;
+  }
+  return "none";
+}
+
+TEST_CASE(
+    "S20 S21 QEMU and its device have limits, and networks of their own with nobody in them") {
+  NEEDS_ROOT();
+  Bed b;
+  auto one = b.start("one", 1), two = b.start("two", 2);
+  auto network = [](pid_t pid) {
+    return stdfs::read_symlink(kj::str("/proc/", pid, "/ns/net").cStr()).string();
+  };
+  std::vector<pid_t> processes;
+  std::vector<std::string> networks{network(getpid())};
+  for (auto name : {"one"_kj, "two"_kj}) {
+    auto record = b.record(name);
+    processes.push_back(record.qemu.pid);
+    if (record.vsockDevice.pid != 0) {
+      processes.push_back(record.vsockDevice.pid);
+      CHECK(limitOf(record.vsockDevice.pid, "Max file size") == "0 0");
+    }
+  }
+  CHECK(one->qemuPid() == static_cast<uint64_t>(processes[0]));
+  for (pid_t pid : processes) {
+    INFO(slurp(kj::str("/proc/", pid, "/comm")));
+    CHECK(std::find(networks.begin(), networks.end(), network(pid)) == networks.end());
+    networks.push_back(network(pid));
+    std::istringstream devices(slurp(kj::str("/proc/", pid, "/net/dev")));
+    // Two lines of heading, and the loopback device.
+    CHECK(std::count(std::istreambuf_iterator<char>(devices), {}, '\n') == 3);
+    CHECK(limitOf(pid, "Max processes") == "256 256");
+    CHECK(limitOf(pid, "Max open files") == "1024 1024");
+    CHECK(limitOf(pid, "Max core file size") == "0 0");
+  }
+  CHECK(b.bed.ask(*one, "hello") == "hello");
+  CHECK(b.bed.ask(*two, "hello") == "hello");
 }
 
 }  // namespace

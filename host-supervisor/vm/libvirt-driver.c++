@@ -15,6 +15,7 @@
 #include "vm/accelerator-probe.h"
 #include "vm/domain-listing.h"
 #include "vm/domain-xml.h"
+#include "vm/libvirt-files.h"
 #include "vm/libvirt-machine.h"
 #include "vm/machine-confinement.h"
 #include "vm/vsock-namespace.h"
@@ -60,6 +61,18 @@ void prepareRoot(kj::StringPtr root, kj::StringPtr settings) {
       path, kj::WriteMode::CREATE | kj::WriteMode::MODIFY | kj::WriteMode::PRIVATE);
   file->get().writeAll(settings);
   file->commit();
+}
+
+// libvirt connects to all machines that it knows when it starts, and ends those that it cannot reach.
+void admitMonitors(const LibvirtDriverSettings& settings) {
+  auto directories = listDomainDirectories(libvirtRoot(settings));
+  for (auto& name : MachineRecord::list(settings.stateDir)) {
+    KJ_IF_MAYBE (record, MachineRecord::load(settings.stateDir, name)) {
+      if (!LibvirtFiles(settings, name, record->uid).admitMonitor(directories)) {
+        KJ_LOG(ERROR, "a machine's monitor was swapped: the machine is not taken over", name);
+      }
+    }
+  }
 }
 
 // Between two looks whether a dial is under way.
@@ -273,6 +286,10 @@ kj::Promise<HostAbilities> probeHost(kj::AsyncIoContext& io, Subreaper& reaper,
 
 }  // namespace
 
+kj::String libvirtRoot(const LibvirtDriverSettings& settings) {
+  return kj::str(settings.runtimeDir, "/libvirt");
+}
+
 kj::Promise<kj::Own<VmDriver>> openLibvirtDriver(kj::AsyncIoContext& io, Subreaper& reaper,
                                                  LibvirtDriverSettings settings) {
   HostAbilities abilities;
@@ -285,9 +302,10 @@ kj::Promise<kj::Own<VmDriver>> openLibvirtDriver(kj::AsyncIoContext& io, Subreap
   const bool isKvm = abilities.accelerator == HostAbilities::Accelerator::KVM;
   auto kvm = KvmNode::HOSTS;
   if (settings.uri.size() == 0) {
-    auto root = kj::str(settings.runtimeDir, "/libvirt");
+    auto root = libvirtRoot(settings);
     uint32_t user = settings.probeUser;
     prepareRoot(root, qemuSettings(user));
+    admitMonitors(settings);
     // Where nobody may use KVM, libvirt does not see it.
     kvm = isKvm ? KvmNode::OPEN : KvmNode::HIDDEN;
     place = {kj::str("qemu:///embed?root=", root), kj::str("secret:///embed?root=", root)};

@@ -30,6 +30,9 @@ struct LibvirtDriverSettings {
   kj::String vsockDevice = kj::str("/usr/bin/vhost-device-vsock");
 };
 
+// The directory of the libvirt in this process.
+kj::String libvirtRoot(const LibvirtDriverSettings& settings);
+
 // Machines by libvirt and QEMU.  Dropping the driver leaves machines running.  `io` and `reaper` must
 // outlive it.  One driver a state directory, and one in the life of a process: libvirt 11.3 opens the part
 // of it that keeps secrets once.

@@ -2,10 +2,15 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <string.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include <kj/debug.h>
 #include <kj/io.h>
+#include <kj/vector.h>
+
+#include <filesystem>
 
 #include "vm/control-groups.h"
 #include "vm/machine-files.h"
@@ -16,6 +21,12 @@ namespace {
 // What libvirt takes of a domain's name into the name of its directory.
 constexpr size_t SHORT_NAME_CHARS = 20;
 constexpr size_t MASTER_KEY_BYTES = 32;
+
+constexpr kj::StringPtr MONITOR = "monitor.sock"_kj;
+
+kj::String shortName(kj::StringPtr machine) {
+  return kj::heapString(machine.slice(0, kj::min(machine.size(), SHORT_NAME_CHARS)));
+}
 
 // libvirt wants to find a key of this size when it takes over the machine again, and uses it for devices with
 // secrets that are plugged: there are none such.
@@ -29,35 +40,128 @@ void eraseKey(kj::StringPtr path) {
   KJ_REQUIRE(written == sizeof(zeros), "libvirt's key of a machine was not erased whole", path);
 }
 
+// From now on the machine's user passes through and changes nothing.
+kj::AutoCloseFd closeDirectory(kj::StringPtr path, uint32_t user) {
+  int fd;
+  KJ_SYSCALL(fd = open(path.cStr(), O_RDONLY | O_DIRECTORY | O_CLOEXEC | O_NOFOLLOW), path);
+  kj::AutoCloseFd directory(fd);
+  KJ_SYSCALL(fchown(directory, 0, user), path);
+  KJ_SYSCALL(fchmod(directory, 0710), path);
+  return directory;
+}
+
+// None at all is not swapped: libvirt then finds out for itself that QEMU has ended.
+bool isMonitorSwapped(int directory) {
+  struct stat stats;
+  if (fstatat(directory, MONITOR.cStr(), &stats, AT_SYMLINK_NOFOLLOW) < 0) {
+    int error = errno;
+    if (error == ENOENT) return false;
+    KJ_FAIL_SYSCALL("fstatat", error);
+  }
+  // libvirt has made it, as root, with one name.
+  return !S_ISSOCK(stats.st_mode) || stats.st_uid != 0 || stats.st_nlink != 1;
+}
+
+void moveIfThere(kj::StringPtr from, kj::StringPtr to) {
+  if (rename(from.cStr(), to.cStr()) < 0 && errno != ENOENT) {
+    KJ_FAIL_SYSCALL("rename", errno, from, to);
+  }
+}
+
+void removeIfThere(kj::StringPtr path) {
+  if (unlink(path.cStr()) < 0 && errno != ENOENT) KJ_FAIL_SYSCALL("unlink", errno, path);
+}
+
+kj::String inRun(kj::StringPtr root, kj::StringPtr machine, kj::StringPtr suffix) {
+  return kj::str(root, "/run/qemu/", machine, suffix);
+}
+
+// libvirt reads what ends in .xml.
+constexpr kj::StringPtr STATUS = ".xml"_kj;
+constexpr kj::StringPtr WITHHELD = ".withheld"_kj;
+
 }  // namespace
 
-LibvirtFiles::LibvirtFiles(const LibvirtDriverSettings& settings, kj::StringPtr machine)
-    : machine(kj::str(machine)) {
-  if (settings.uri.size() == 0) root = kj::str(settings.runtimeDir, "/libvirt");
+kj::Array<DomainDirectory> listDomainDirectories(kj::StringPtr root) {
+  namespace stdfs = std::filesystem;
+  kj::Vector<DomainDirectory> found;
+  auto all = kj::str(root, "/lib/qemu");
+  if (!stdfs::exists(all.cStr())) return nullptr;
+  for (auto& entry : stdfs::directory_iterator(all.cStr())) {
+    struct stat stats;
+    if (!entry.path().filename().string().starts_with("domain-")) continue;
+    if (lstat(entry.path().c_str(), &stats) < 0 || !S_ISDIR(stats.st_mode)) continue;
+    found.add(DomainDirectory{kj::str(entry.path().c_str()), stats.st_gid});
+  }
+  return found.releaseAsArray();
+}
+
+LibvirtFiles::LibvirtFiles(const LibvirtDriverSettings& settings, kj::StringPtr machine,
+                           uint32_t user)
+    : machine(kj::str(machine)), user(user) {
+  if (settings.uri.size() == 0) root = libvirtRoot(settings);
 }
 
 kj::String LibvirtFiles::pidFile() const {
-  KJ_IF_MAYBE (directory, root) {
-    return kj::str(*directory, "/run/qemu/", machine, ".pid");
-  }
+  KJ_IF_MAYBE (directory, root) return inRun(*directory, machine, ".pid");
   return kj::str("/run/libvirt/qemu/", machine, ".pid");
 }
 
 void LibvirtFiles::makePrivate(int number) const {
   KJ_IF_MAYBE (directory, root) {
-    auto shortName = machine.slice(0, kj::min(machine.size(), SHORT_NAME_CHARS));
-    auto own = kj::str(*directory, "/lib/qemu/domain-", number, "-", shortName);
+    auto own = kj::str(*directory, "/lib/qemu/domain-", number, "-", shortName(machine));
+    closeDirectory(own, user);
     eraseKey(kj::str(own, "/master-key.aes"));
-    bothy::makePrivate(kj::str(own, "/monitor.sock"));
+    bothy::makePrivate(kj::str(own, "/", MONITOR));
     bothy::makePrivate(pidFile());
   }
+}
+
+bool LibvirtFiles::isOurs(const DomainDirectory& directory) const {
+  return directory.group == user && directory.path.endsWith(kj::str("-", shortName(machine)));
+}
+
+bool LibvirtFiles::admitMonitor(kj::ArrayPtr<const DomainDirectory> directories) const {
+  KJ_IF_MAYBE (directory, root) {
+    bool isSwapped = false;
+    for (auto& own : directories) {
+      // Looked at when nobody can change it any more.
+      if (isOurs(own) && isMonitorSwapped(closeDirectory(own.path, user))) isSwapped = true;
+    }
+    auto status = inRun(*directory, machine, STATUS);
+    auto withheld = inRun(*directory, machine, WITHHELD);
+    if (isSwapped) {
+      moveIfThere(status, withheld);
+    } else {
+      moveIfThere(withheld, status);
+    }
+    return !isSwapped;
+  }
+  return true;
+}
+
+bool LibvirtFiles::isWithheld() const {
+  KJ_IF_MAYBE (directory, root) {
+    return access(inRun(*directory, machine, WITHHELD).cStr(), F_OK) == 0;
+  }
+  return false;
 }
 
 void LibvirtFiles::removeRest() const {
   KJ_IF_MAYBE (directory, root) {
     for (auto& mount : controlGroupMounts()) removeControlGroups(mount, machine);
-    auto log = kj::str(*directory, "/log/qemu/", machine, ".log");
-    if (unlink(log.cStr()) < 0 && errno != ENOENT) KJ_FAIL_SYSCALL("unlink", errno, log);
+    removeIfThere(kj::str(*directory, "/log/qemu/", machine, ".log"));
+    if (!isWithheld()) return;
+    for (auto& own : listDomainDirectories(*directory)) {
+      if (!isOurs(own)) continue;
+      std::filesystem::remove_all(own.path.cStr());
+      // And that of its memory, "ram/NUMBER-NAME", which is empty.
+      auto slash = KJ_ASSERT_NONNULL(own.path.findLast('/'));
+      auto name = own.path.slice(slash + strlen("/domain-"));
+      std::filesystem::remove_all(kj::str(*directory, "/lib/qemu/ram/", name).cStr());
+    }
+    removeIfThere(pidFile());
+    removeIfThere(inRun(*directory, machine, WITHHELD));
   }
 }
 

@@ -1,30 +1,56 @@
 #pragma once
 
+#include <stdint.h>
+
+#include <kj/array.h>
+#include <kj/string.h>
+
 #include "vm/libvirt-driver.h"
 
 namespace bothy {
 
+// One of those that libvirt makes for each domain.
+struct DomainDirectory {
+  kj::String path;
+  // The machine's user's, which only root can have given it.
+  uint32_t group;
+};
+
+// All that there are below libvirt's root, also those of starts in which libvirt was killed.
+kj::Array<DomainDirectory> listDomainDirectories(kj::StringPtr root);
+
 // What libvirt keeps of a machine in files.
 class LibvirtFiles final {
 public:
-  LibvirtFiles(const LibvirtDriverSettings& settings, kj::StringPtr machine);
+  // `user`: the machine's.
+  LibvirtFiles(const LibvirtDriverSettings& settings, kj::StringPtr machine, uint32_t user);
 
   kj::String pidFile() const;
 
-  // Does with them what libvirt does not: none of them is for others, and the key with which libvirt enciphers
-  // what it tells QEMU is erased, since QEMU has it, and the log has QEMU's arguments.  `number` is the
-  // domain's.  Fails where they are not as they are known to be.
+  // Tightens what libvirt leaves after a start: no file is for others, the key with which libvirt enciphers what it tells QEMU is
+  // erased, as QEMU has it and the log has QEMU's arguments, and the machine's user can change nothing in the directory of the
+  // monitor's socket.  `number` is the domain's.  Fails where they are not as they are known to be.
   //
   // A libvirt of the host's own keeps them as its administrator wants.
   void makePrivate(int number) const;
 
-  // What is left when its processes have ended: the log, which libvirt never removes, and the control groups, which
-  // it leaves when it is killed while it ends the machine.
+  // Before libvirt starts and connects to the machines that run: whether this one's monitor is the socket that libvirt made.  A
+  // program in QEMU's place could have put a link to a neighbour's there while the directory was its user's (S20).  If it is not,
+  // libvirt does not get to know of the machine, which goes on; the next call looks again.  `directories`: all of libvirt's.
+  bool admitMonitor(kj::ArrayPtr<const DomainDirectory> directories) const;
+  // Whether the last call of admitMonitor(), by this bothyd or an earlier one, kept it from libvirt.
+  bool isWithheld() const;
+
+  // What is left when its processes have ended: the log, which libvirt never removes, the control groups, which
+  // it leaves when it is killed while it ends the machine, and all that it has of a machine that it does not know.
   void removeRest() const;
 
 private:
   kj::Maybe<kj::String> root;  // of the libvirt in this process
   kj::String machine;
+  uint32_t user;
+
+  bool isOurs(const DomainDirectory& directory) const;
 };
 
 }  // namespace bothy

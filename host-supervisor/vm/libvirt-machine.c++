@@ -17,6 +17,7 @@ namespace {
 constexpr kj::Duration LAST_EVENT_LIMIT = 5 * kj::SECONDS;
 // A guest that has said nothing for so long is dialled all the same.
 constexpr kj::Duration SILENCE_LIMIT = 10 * kj::SECONDS;
+constexpr kj::Duration KILL_RETRY_PAUSE = 1 * kj::SECONDS;
 
 }  // namespace
 
@@ -25,8 +26,8 @@ LibvirtMachine::LibvirtMachine(MachineHost& host, VmSpec specParam)
       diskKey(kj::mv(specParam.diskKey)),
       spec(kj::mv(specParam)),
       files(spec.runtimeDir),
-      libvirtFiles(host.settings, spec.name),
-      processes(host.io.unixEventPort, spec.uid),
+      libvirtFiles(host.settings, spec.name, spec.uid),
+      processes(host.io.unixEventPort, spec.uid, host.settings.probeUser),
       record{kj::str(spec.name), kj::str(spec.runtimeDir), spec.uid},
       stall(host.timer(), *host.libvirt, host.listener, spec.name, spec.dataDisk),
       vsock(host, spec, files, record, stall),
@@ -62,7 +63,7 @@ kj::Promise<void> LibvirtMachine::start() {
   files.prepare(spec, group);
   int number = co_await host.libvirt->create(spec.name, kj::mv(xml), kj::mv(passphrase));
   libvirtFiles.makePrivate(number);
-  openQemu();
+  openQemu({0, 0});
   files.removeSecret();
   makePrivate(files.console());
   co_await openConsole();
@@ -86,7 +87,9 @@ kj::Promise<bool> LibvirtMachine::adopt(kj::Maybe<LibvirtDomain::Condition> foun
   } else {
     if (processes.isAnyRunning(host.settings.emulator)) {
       kj::throwFatalException(
-          KJ_EXCEPTION(FAILED, "its QEMU runs, and libvirt does not know the machine"));
+          libvirtFiles.isWithheld()
+              ? KJ_EXCEPTION(FAILED, "the socket of its monitor is not the one that libvirt made")
+              : KJ_EXCEPTION(FAILED, "its QEMU runs, and libvirt does not know the machine"));
     }
   }
   if (condition == Condition::ENDED) co_return false;
@@ -97,7 +100,7 @@ kj::Promise<bool> LibvirtMachine::adopt(kj::Maybe<LibvirtDomain::Condition> foun
   auto& old = KJ_ASSERT_NONNULL(loaded);
   if (condition == Condition::PAUSED && !old.cpusRun) co_return false;
   record.cpusRun = old.cpusRun;
-  openQemu();
+  openQemu(old.qemu);
   vsock.adopt(old.vsockDevice);
   co_await openConsole();
   if (condition == Condition::STALLED) beginStall();
@@ -105,13 +108,22 @@ kj::Promise<bool> LibvirtMachine::adopt(kj::Maybe<LibvirtDomain::Condition> foun
   co_return true;
 }
 
-void LibvirtMachine::openQemu() {
+void LibvirtMachine::openQemu(const ProcessIdentity& recorded) {
   // libvirt has no call for it.
   auto fs = kj::newDiskFilesystem();
   auto path = fs->getCurrentPath().evalNative(libvirtFiles.pidFile());
-  pid_t pid = atoi(fs->getRoot().openFile(path)->readAllText().cStr());
-  qemu = ProcessHandle::open(host.io.unixEventPort, pid);
-  KJ_REQUIRE(qemu != nullptr, "QEMU ended at its start", spec.name);
+  const pid_t pid = atoi(fs->getRoot().openFile(path)->readAllText().cStr());
+  auto process =
+      KJ_REQUIRE_NONNULL(ProcessHandle::open(host.io.unixEventPort, pid), "QEMU has ended", pid);
+  // One that ends while it is looked at has no owner; that it has ended is then learned in its own way.
+  KJ_IF_MAYBE (owner, process->user()) {
+    KJ_REQUIRE(*owner == spec.uid, "the process that libvirt names as QEMU is another user's", pid,
+               *owner);
+  }
+  KJ_REQUIRE(recorded.pid == 0 || process->identity() == recorded,
+             "the process that libvirt names as QEMU is not the one that was started", pid);
+  record.qemu = process->identity();
+  qemu = kj::mv(process);
 }
 
 kj::Promise<void> LibvirtMachine::openConsole() {
@@ -172,9 +184,15 @@ kj::Promise<void> LibvirtMachine::dismantle() {
   co_await endDomain();
   // Its user has no other processes, so this also finds a device that was started just before a kill of the
   // supervisor and stands in no record.
-  auto failure = co_await outcomeOf(processes.kill());
-  KJ_IF_MAYBE (exception, failure) {
-    KJ_LOG(ERROR, "processes of a machine are left", spec.name, exception->getDescription());
+  // The user id is another machine's afterwards: nobody may be left who could trace that one's QEMU.
+  for (;;) {
+    auto failure = co_await outcomeOf(processes.kill());
+    KJ_IF_MAYBE (exception, failure) {
+      KJ_LOG(ERROR, "processes of a machine are left", spec.name, exception->getDescription());
+    } else {
+      break;
+    }
+    co_await host.timer().afterDelay(KILL_RETRY_PAUSE);
   }
   co_await outcomeOf(host.timer().timeoutAfter(LAST_EVENT_LIMIT, kj::mv(stopped)));
   co_await outcomeOf(kj::mv(console));

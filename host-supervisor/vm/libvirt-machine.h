@@ -72,7 +72,8 @@ private:
   kj::Own<kj::PromiseFulfiller<void>> stoppedFulfiller;
   kj::Promise<void> stopped = nullptr;
 
-  void openQemu();
+  // Fails unless the process that libvirt names is the machine's user's, and `recorded`, if that has a pid.
+  void openQemu(const ProcessIdentity& recorded);
   kj::Promise<void> openConsole();
   void beginStall();
   // Ends the domain; its QEMU, if libvirt cannot.

@@ -23,7 +23,8 @@ void MachineRecord::save(kj::StringPtr stateDir) const {
                                                                   kj::WriteMode::MODIFY |
                                                                   kj::WriteMode::PRIVATE);
   file->get().writeAll(kj::str(uid, " ", vsockDevice.pid, " ", vsockDevice.startTime, " ",
-                               cpusRun ? 1 : 0, " ", runtimeDir));
+                               cpusRun ? 1 : 0, " ", qemu.pid, " ", qemu.startTime, " ",
+                               runtimeDir));
   file->commit();
 }
 
@@ -41,13 +42,16 @@ kj::Maybe<MachineRecord> MachineRecord::load(kj::StringPtr stateDir, kj::StringP
     unsigned uid;
     int pid;
     unsigned long long startTime;
-    unsigned cpusRun = 1;  // which the first bothyds did not write
+    // What the first bothyds did not write.
+    unsigned cpusRun = 1;
+    int qemuPid = 0;
+    unsigned long long qemuStartTime = 0;
     int end = 0;
-    int numbers =
-        sscanf(text.cStr(), "%u %d %llu %n%u %n", &uid, &pid, &startTime, &end, &cpusRun, &end);
+    int numbers = sscanf(text.cStr(), "%u %d %llu %n%u %n%d %llu %n", &uid, &pid, &startTime, &end,
+                         &cpusRun, &end, &qemuPid, &qemuStartTime, &end);
     if (numbers >= 3 && end > 0 && text.slice(end).startsWith("/")) {
-      return MachineRecord{
-          kj::str(name), kj::str(text.slice(end)), uid, {pid, startTime}, cpusRun != 0};
+      return MachineRecord{kj::str(name), kj::str(text.slice(end)), uid, {pid, startTime},
+                           cpusRun != 0,  {qemuPid, qemuStartTime}};
     }
     KJ_LOG(ERROR, "the record of a machine is damaged", name);
   }

@@ -17,6 +17,8 @@ struct MachineRecord {
   ProcessIdentity vsockDevice{0, 0};
   // Its CPUs were told to run, or will be at once.
   bool cpusRun = false;
+  // Its QEMU; pid 0 before that has started, and in records of the first bothyds.
+  ProcessIdentity qemu{0, 0};
 
   void save(kj::StringPtr stateDir) const;
   static void remove(kj::StringPtr stateDir, kj::StringPtr name);

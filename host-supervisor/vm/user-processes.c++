@@ -12,50 +12,51 @@
 #include <filesystem>
 #include <string>
 
-#include "loop/process-handle.h"
+#include "loop/user-kill.h"
 
 namespace bothy {
 
-kj::Array<pid_t> UserProcesses::list() const {
+kj::Array<kj::Own<ProcessHandle>> UserProcesses::living() const {
   auto fs = kj::newDiskFilesystem();
-  kj::Vector<pid_t> found;
+  kj::Vector<kj::Own<ProcessHandle>> found;
   for (auto& name : fs->getRoot().openSubdir(kj::Path("proc"))->listNames()) {
     pid_t pid = atoi(name.cStr());
     struct stat stats;
-    if (pid > 0 && stat(kj::str("/proc/", pid).cStr(), &stats) == 0 && stats.st_uid == user) {
-      found.add(pid);
+    if (pid <= 0 || stat(kj::str("/proc/", pid).cStr(), &stats) < 0 || stats.st_uid != user) {
+      continue;
+    }
+    // Another may have the pid by now: whose it is counts from when it is held.
+    KJ_IF_MAYBE (process, ProcessHandle::open(port, pid)) {
+      KJ_IF_MAYBE (owner, (*process)->user()) {
+        if (*owner == user) found.add(kj::mv(*process));
+      }
     }
   }
   return found.releaseAsArray();
 }
 
 void UserProcesses::signal(int signum) const {
-  for (pid_t pid : list()) {
-    KJ_IF_MAYBE (process, ProcessHandle::open(port, pid)) {
-      (*process)->signal(signum);
-    }
-  }
+  for (auto& process : living()) process->signal(signum);
 }
 
 kj::Promise<void> UserProcesses::kill() const {
-  // All of them before one is waited for: it may hang in the kernel.
-  kj::Vector<kj::Promise<void>> exits;
-  for (pid_t pid : list()) {
-    KJ_IF_MAYBE (process, ProcessHandle::open(port, pid)) {
-      (*process)->signal(SIGKILL);
-      auto exit = (*process)->onExit();
-      exits.add(exit.attach(kj::mv(*process)));
-    }
+  // From here on none of them forks any more: a look finds those that have not ended yet.
+  killAllOf(user, sender);
+  for (auto processes = living(); processes.size() > 0; processes = living()) {
+    auto exits = KJ_MAP(process, processes) {
+      return process->onExit();
+    };
+    co_await kj::joinPromises(kj::mv(exits));
   }
-  return kj::joinPromises(exits.releaseAsArray());
 }
 
 bool UserProcesses::isAnyRunning(kj::StringPtr program) const {
   std::error_code error;
   auto wanted = std::filesystem::canonical(program.cStr(), error).string();
   if (error) wanted = program.cStr();
-  for (pid_t pid : list()) {
-    // Of a zombie there is none.
+  for (auto& process : living()) {
+    const pid_t pid = process->identity().pid;
+    // Of one that has ended meanwhile there is none.
     auto found = std::filesystem::read_symlink(kj::str("/proc/", pid, "/exe").cStr(), error);
     if (!error && (found.string() == wanted || found.string() == wanted + " (deleted)"))
       return true;

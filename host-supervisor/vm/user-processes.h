@@ -7,15 +7,19 @@
 #include <kj/async-unix.h>
 #include <kj/string.h>
 
+#include "loop/process-handle.h"
+
 namespace bothy {
 
 // The processes of one user of this host.  What runs as a machine's user is the machine's.
 class UserProcesses final {
 public:
-  UserProcesses(kj::UnixEventPort& port, uint32_t user) : port(port), user(user) {}
+  // `sender`: see killAllOf().
+  UserProcesses(kj::UnixEventPort& port, uint32_t user, uint32_t sender)
+      : port(port), user(user), sender(sender) {}
 
   void signal(int signum) const;
-  // Returns when those that there were have ended.
+  // Kills all of them, however fast they fork, and returns when a look at the whole host finds none.  Throws where it cannot be known.
   kj::Promise<void> kill() const;
   // Whether one of them runs `program`, also if that was replaced on the disk meanwhile.
   bool isAnyRunning(kj::StringPtr program) const;
@@ -23,8 +27,10 @@ public:
 private:
   kj::UnixEventPort& port;
   uint32_t user;
+  uint32_t sender;
 
-  kj::Array<pid_t> list() const;
+  // Those that have not ended.
+  kj::Array<kj::Own<ProcessHandle>> living() const;
 };
 
 }  // namespace bothy

@@ -1,0 +1,139 @@
+#include "vm/libvirt-files.h"
+
+#include <fcntl.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <sys/stat.h>
+#include <sys/un.h>
+#include <unistd.h>
+
+#include <kj/debug.h>
+#include <kj/io.h>
+#include <catch2/catch_test_macros.hpp>
+
+#include <filesystem>
+#include <fstream>
+
+namespace bothy {
+namespace {
+
+namespace stdfs = std::filesystem;
+
+constexpr uint32_t USER = 965910;
+constexpr uint32_t NEIGHBOUR = 965911;
+constexpr kj::StringPtr NAME = "0123456789abcdef0123456789abcdef"_kj;
+constexpr kj::StringPtr SHORT_NAME = "0123456789abcdef0123"_kj;
+
+void bindSocket(kj::StringPtr path) {
+  int raw;
+  KJ_SYSCALL(raw = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0));
+  kj::AutoCloseFd fd(raw);
+  sockaddr_un address = {};
+  address.sun_family = AF_UNIX;
+  KJ_REQUIRE(path.size() < sizeof(address.sun_path));
+  memcpy(address.sun_path, path.begin(), path.size());
+  KJ_SYSCALL(bind(fd, reinterpret_cast<sockaddr*>(&address), sizeof(address)));
+}
+
+// libvirt's files of a machine that runs, as libvirt leaves them, and of a neighbour.
+struct Root {
+  Root() {
+    char name[] = "/tmp/bothy-libvirt-XXXXXX";
+    KJ_REQUIRE(mkdtemp(name) != nullptr);
+    settings.runtimeDir = kj::str(name);
+    stdfs::create_directories(path("/run/qemu").cStr());
+    domain = path(kj::str("/lib/qemu/domain-7-", SHORT_NAME));
+    monitor = kj::str(domain, "/monitor.sock");
+    neighbour = path("/lib/qemu/domain-8-neighbour");
+    makeDomain(domain, USER);
+    makeDomain(neighbour, NEIGHBOUR);
+    std::ofstream(path(kj::str("/run/qemu/", NAME, ".xml")).cStr()) << "<domstatus/>";
+  }
+  ~Root() { stdfs::remove_all(settings.runtimeDir.cStr()); }
+
+  kj::String path(kj::StringPtr below) const { return kj::str(libvirtRoot(settings), below); }
+  static void makeDomain(kj::StringPtr directory, uint32_t user) {
+    stdfs::create_directories(directory.cStr());
+    KJ_SYSCALL(chown(directory.cStr(), user, user));
+    KJ_SYSCALL(chmod(directory.cStr(), 0700));
+    bindSocket(kj::str(directory, "/monitor.sock"));
+  }
+  LibvirtFiles files() const { return LibvirtFiles(settings, NAME, USER); }
+  bool admit() const {
+    bool isAdmitted = files().admitMonitor(listDomainDirectories(libvirtRoot(settings)));
+    CHECK(files().isWithheld() != isAdmitted);
+    CHECK(stdfs::exists(path(kj::str("/run/qemu/", NAME, ".xml")).cStr()) == isAdmitted);
+    return isAdmitted;
+  }
+
+  LibvirtDriverSettings settings;
+  kj::String domain, monitor, neighbour;
+};
+
+#define NEEDS_ROOT() \
+  if (getuid() != 0) SKIP("files are given to users")
+
+TEST_CASE("S20 P41 a machine whose monitor is libvirt's own socket is taken over") {
+  NEEDS_ROOT();
+  Root root;
+  CHECK(root.admit());
+  // And nobody can put another there any more.
+  struct stat stats;
+  KJ_SYSCALL(stat(root.domain.cStr(), &stats));
+  CHECK(stats.st_uid == 0);
+  CHECK(stats.st_gid == USER);
+  CHECK((stats.st_mode & 07777) == 0710);
+  CHECK(root.admit());
+  // Of others nothing was touched.
+  KJ_SYSCALL(stat(root.neighbour.cStr(), &stats));
+  CHECK(stats.st_uid == NEIGHBOUR);
+  // One that has ended.
+  stdfs::remove_all(root.domain.cStr());
+  CHECK(root.admit());
+}
+
+TEST_CASE("S20 P41 a machine whose monitor was swapped is kept from libvirt until it is back") {
+  NEEDS_ROOT();
+  Root root;
+  auto aside = kj::str(root.domain, "/aside");
+  stdfs::rename(root.monitor.cStr(), aside.cStr());
+  auto expectRefusal = [&](const char* what) {
+    INFO(what);
+    CHECK_FALSE(root.admit());
+    CHECK_FALSE(root.admit());
+    stdfs::remove(root.monitor.cStr());
+  };
+  stdfs::create_symlink(kj::str(root.neighbour, "/monitor.sock").cStr(), root.monitor.cStr());
+  expectRefusal("a link to a neighbour's");
+  stdfs::create_symlink(aside.cStr(), root.monitor.cStr());
+  expectRefusal("a link to its own");
+  std::ofstream(root.monitor.cStr()) << "text";
+  expectRefusal("a file");
+  bindSocket(root.monitor);
+  KJ_SYSCALL(chown(root.monitor.cStr(), USER, USER));
+  expectRefusal("a socket of its user's");
+  KJ_SYSCALL(link(kj::str(root.neighbour, "/monitor.sock").cStr(), root.monitor.cStr()));
+  expectRefusal("a second name of a neighbour's");
+  stdfs::rename(aside.cStr(), root.monitor.cStr());
+  CHECK(root.admit());
+}
+
+TEST_CASE("S20 P29 of a machine that is kept from libvirt nothing is left when it has ended") {
+  NEEDS_ROOT();
+  Root root;
+  stdfs::remove(root.monitor.cStr());
+  stdfs::create_symlink("/nowhere", root.monitor.cStr());
+  std::ofstream(root.files().pidFile().cStr()) << 1;
+  stdfs::create_directories(root.path(kj::str("/lib/qemu/ram/7-", SHORT_NAME)).cStr());
+  CHECK_FALSE(root.admit());
+  root.files().removeRest();
+  for (auto& entry : stdfs::recursive_directory_iterator(root.settings.runtimeDir.cStr())) {
+    INFO(entry.path().string());
+    CHECK(entry.path().string().find(SHORT_NAME.cStr()) == std::string::npos);
+  }
+  CHECK(stdfs::exists(root.neighbour.cStr()));
+}
+
+}  // namespace
+}  // namespace bothy

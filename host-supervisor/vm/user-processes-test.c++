@@ -1,0 +1,110 @@
+#include "vm/user-processes.h"
+
+#include <sys/mman.h>
+#include <sys/syscall.h>
+#include <unistd.h>
+
+#include <atomic>
+
+#include <kj/async-io.h>
+#include <kj/debug.h>
+#include <catch2/catch_test_macros.hpp>
+
+#include "loop/child-process.h"
+#include "loop/signals.h"
+#include "loop/user-kill.h"
+
+namespace bothy {
+namespace {
+
+constexpr uint32_t USER = 965920;
+constexpr uint32_t NEIGHBOUR = 965921;
+constexpr uint32_t SENDER = 965922;
+
+struct Fixture {
+  Fixture() : io((captureSignals(), kj::setupAsyncIo())), reaper(io.unixEventPort) {}
+
+  kj::Own<ChildProcess> sleeper(uint32_t user) {
+    return ChildProcess::spawn(
+        io.unixEventPort, reaper,
+        ChildSpec{"/bin/sleep", kj::arr(kj::str("1000")), ChildSpec::Owner{user, user}, nullptr,
+                  ChildSpec::Lifetime::OWNED});
+  }
+  UserProcesses processes() { return UserProcesses(io.unixEventPort, USER, SENDER); }
+  void kill() {
+    auto all = processes();
+    io.provider->getTimer().timeoutAfter(60 * kj::SECONDS, all.kill()).wait(io.waitScope);
+  }
+
+  kj::AsyncIoContext io;
+  Subreaper reaper;
+};
+
+#define NEEDS_ROOT() \
+  if (getuid() != 0) SKIP("processes run as users of their own")
+
+// Processes of USER's, each of which lives for no longer than it takes to fork the next: whoever finds its pid comes too late.
+class Comets final {
+public:
+  Comets() {
+    void* memory = mmap(nullptr, sizeof(*generations), PROT_READ | PROT_WRITE,
+                        MAP_SHARED | MAP_ANONYMOUS, -1, 0);
+    KJ_REQUIRE(memory != MAP_FAILED);
+    generations = new (memory) std::atomic<uint64_t>(0);
+  }
+  ~Comets() noexcept(false) {
+    killAllOf(USER, SENDER);
+    munmap(generations, sizeof(*generations));
+  }
+  KJ_DISALLOW_COPY_AND_MOVE(Comets);
+
+  // SAFETY: system calls alone in the children of a process with threads.
+  void startOne() {
+    pid_t child;
+    KJ_SYSCALL(child = fork());
+    if (child > 0) return;
+    setsid();
+    if (syscall(SYS_setresuid, USER, USER, USER) < 0) _exit(1);
+    while (syscall(SYS_fork) == 0) ++*generations;
+    _exit(0);
+  }
+  uint64_t count() const { return *generations; }
+
+private:
+  std::atomic<uint64_t>* generations;
+};
+
+TEST_CASE("P29 S20 the processes of a machine's user are killed, and those of others are not") {
+  NEEDS_ROOT();
+  Fixture f;
+  auto one = f.sleeper(USER), two = f.sleeper(USER), neighbours = f.sleeper(NEIGHBOUR);
+  f.kill();
+  CHECK(one->process().hasExited());
+  CHECK(two->process().hasExited());
+  CHECK_FALSE(neighbours->process().hasExited());
+  f.kill();
+}
+
+TEST_CASE("P29 S20 a machine's process that forks all the time does not escape its end") {
+  NEEDS_ROOT();
+  Fixture f;
+  auto neighbours = f.sleeper(NEIGHBOUR);
+  Comets comets;
+  auto& timer = f.io.provider->getTimer();
+  // A look alone catches them now and then.
+  for (int round = 0; round < 5; round++) {
+    auto before = comets.count();
+    for (int i = 0; i < 8; i++) comets.startOne();
+    while (comets.count() < before + 100) {
+      timer.afterDelay(10 * kj::MILLISECONDS).wait(f.io.waitScope);
+    }
+    f.kill();
+    auto after = comets.count();
+    timer.afterDelay(100 * kj::MILLISECONDS).wait(f.io.waitScope);
+    CHECK(comets.count() == after);
+  }
+  CHECK_FALSE(neighbours->process().hasExited());
+}
+
+}  // namespace
+}  // namespace bothy
