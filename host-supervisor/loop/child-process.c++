@@ -2,6 +2,8 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <linux/filter.h>
+#include <linux/seccomp.h>
 #include <sched.h>
 #include <signal.h>
 #include <string.h>
@@ -18,7 +20,7 @@ namespace bothy {
 namespace {
 
 // What the child could not do, as it tells its parent.
-enum class Step : uint8_t { EXECUTE, LEAVE_NETWORK, LIMIT };
+enum class Step : uint8_t { EXECUTE, LEAVE_NETWORK, LIMIT, FILTER };
 struct StartFailure {
   int error;
   Step step;
@@ -43,6 +45,7 @@ struct Plan {
   pid_t parent;
   bool isConfined;
   ResourceLimit limits[4];
+  sock_fprog filter;  // none if it has no length
 };
 
 // SAFETY: runs in the child of a process with threads: system calls alone, no allocation, no locks.
@@ -95,6 +98,12 @@ struct Plan {
     if (prctl(PR_SET_PDEATHSIG, SIGKILL) < 0) failLate();
     if (getppid() != plan.parent) _exit(127);
   }
+  // The last, as the filter need not let pass what comes before.
+  if (plan.filter.len > 0) {
+    if (prctl(PR_SET_SECCOMP, SECCOMP_MODE_FILTER, &plan.filter) < 0) {
+      fail(KEPT_FAILURES, Step::FILTER);
+    }
+  }
   execve(plan.program, plan.arguments, plan.environment);
   failLate();
   _exit(127);
@@ -108,6 +117,8 @@ void failOf(const StartFailure& failure, kj::StringPtr program) {
       failOfEmptyNetwork(failure.error, program);
     case Step::LIMIT:
       KJ_FAIL_SYSCALL("setrlimit", failure.error, program);
+    case Step::FILTER:
+      KJ_FAIL_SYSCALL("prctl(PR_SET_SECCOMP)", failure.error, program);
   }
 }
 
@@ -152,7 +163,8 @@ kj::Own<ChildProcess> ChildProcess::spawn(kj::UnixEventPort& port, Subreaper& re
             spec.lifetime == ChildSpec::Lifetime::DETACHED,
             getpid(),
             false,
-            {}};
+            {},
+            {0, nullptr}};
   KJ_IF_MAYBE (confinement, spec.confinement) {
     auto same = [](rlim_t value) { return rlimit{value, value}; };
     plan.isConfined = true;
@@ -160,6 +172,9 @@ kj::Own<ChildProcess> ChildProcess::spawn(kj::UnixEventPort& port, Subreaper& re
     plan.limits[1] = {RLIMIT_NOFILE, same(confinement->files)};
     plan.limits[2] = {RLIMIT_FSIZE, same(0)};
     plan.limits[3] = {RLIMIT_CORE, same(0)};
+    auto instructions = reinterpret_cast<const sock_filter*>(confinement->filter.begin());
+    plan.filter = {static_cast<unsigned short>(confinement->filter.size() / sizeof(sock_filter)),
+                   const_cast<sock_filter*>(instructions)};
   }
 
   pid_t pid;

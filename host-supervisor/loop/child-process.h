@@ -34,6 +34,8 @@ struct ChildSpec {
   struct Confinement {
     uint64_t processes;  // of its user, each thread counted
     uint64_t files;      // that it has open
+    // Instructions of a filter of system calls, as seccomp(2) takes them; it has to let execve() pass.  None if empty.
+    kj::Array<const kj::byte> filter = nullptr;
   };
   kj::Maybe<Confinement> confinement = nullptr;
 };

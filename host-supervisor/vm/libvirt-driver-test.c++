@@ -350,6 +350,8 @@ TEST_CASE(
     if (record.vsockDevice.pid != 0) {
       processes.push_back(record.vsockDevice.pid);
       CHECK(limitOf(record.vsockDevice.pid, "Max file size") == "0 0");
+      auto status = slurp(kj::str("/proc/", record.vsockDevice.pid, "/status"));
+      CHECK(status.find("Seccomp:\t2") != std::string::npos);
     }
   }
   CHECK(one->qemuPid() == static_cast<uint64_t>(processes[0]));

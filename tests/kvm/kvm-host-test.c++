@@ -2,6 +2,8 @@
 // scenarios share one bothyd and, as a machine takes long to start there, one workspace that runs before and after each.
 
 #include <errno.h>
+#include <fcntl.h>
+#include <sched.h>
 #include <signal.h>
 #include <stdlib.h>
 #include <string.h>
@@ -190,6 +192,34 @@ TEST_CASE("S25 any process of the host may dial a guest, and gets nothing withou
   const auto wrong = kj::strArray(kj::repeat("s"_kj, rpc::SECRET_BYTES), "");
   CHECK(refusalOf(k, wrong) == rpc::Refusal::WRONG_SECRET);
   CHECK(refusalOf(k, ""_kj) == rpc::Refusal::WRONG_SECRET);
+  CHECK(k.workspace.shell("echo undisturbed") == "undisturbed");
+}
+
+TEST_CASE(
+    "S20 S25 QEMU has a network of its own, in which the host's kernel still has its one vsock") {
+  auto& k = theHost();
+  const pid_t qemu = k.workspace.qemu();
+  auto networkOf = [](pid_t pid) { return shell(kj::str("readlink /proc/", pid, "/ns/net")); };
+  CHECK(networkOf(qemu) != networkOf(k.host.pid()));
+  CHECK(networkOf(k.host.pid()) == networkOf(getpid()));
+  CHECK(shell(kj::str("grep -c : /proc/", qemu, "/net/dev")) == "1\n");
+  CHECK(shell(kj::str("awk '/^Max processes/ { print $3 } /^Max open files/ { print $4 }' /proc/",
+                      qemu, "/limits")) == "256\n1024\n");
+  // Before Linux 7.0, vsock knows no namespaces: who is in a machine's reaches every guest as any process of the host does,
+  // and gets as little.
+  int ours, theirs;
+  KJ_SYSCALL(ours = open("/proc/self/ns/net", O_RDONLY | O_CLOEXEC));
+  KJ_DEFER(close(ours));
+  KJ_SYSCALL(theirs = open(kj::str("/proc/", qemu, "/ns/net").cStr(), O_RDONLY | O_CLOEXEC));
+  KJ_DEFER(close(theirs));
+  kj::Maybe<kj::Own<kj::AsyncIoStream>> silent;
+  {
+    KJ_SYSCALL(setns(theirs, CLONE_NEWNET));
+    KJ_DEFER(KJ_SYSCALL(setns(ours, CLONE_NEWNET)));
+    silent = k.workspace.dial(rpc::AGENT_PORT);
+  }
+  auto& stream = *KJ_REQUIRE_NONNULL(silent);
+  CHECK(k.host.wait(stream.readAllBytes(), "the end of a silent connection").size() == 0);
   CHECK(k.workspace.shell("echo undisturbed") == "undisturbed");
 }
 
