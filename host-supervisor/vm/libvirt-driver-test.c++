@@ -347,9 +347,11 @@ TEST_CASE(
   for (auto name : {"one"_kj, "two"_kj}) {
     auto record = b.record(name);
     processes.push_back(record.qemu.pid);
+    CHECK(limitOf(record.qemu.pid, "Max open files") == "1024 1024");
     if (record.vsockDevice.pid != 0) {
       processes.push_back(record.vsockDevice.pid);
       CHECK(limitOf(record.vsockDevice.pid, "Max file size") == "0 0");
+      CHECK(limitOf(record.vsockDevice.pid, "Max open files") == "16384 16384");
       auto status = slurp(kj::str("/proc/", record.vsockDevice.pid, "/status"));
       CHECK(status.find("Seccomp:\t2") != std::string::npos);
     }
@@ -363,7 +365,6 @@ TEST_CASE(
     // Two lines of heading, and the loopback device.
     CHECK(std::count(std::istreambuf_iterator<char>(devices), {}, '\n') == 3);
     CHECK(limitOf(pid, "Max processes") == "256 256");
-    CHECK(limitOf(pid, "Max open files") == "1024 1024");
     CHECK(limitOf(pid, "Max core file size") == "0 0");
   }
   CHECK(b.bed.ask(*one, "hello") == "hello");

@@ -31,7 +31,7 @@ constexpr size_t ADOPTIONS_AT_ONCE = 16;
 // does not ask QEMU at each start which features of the CPU are not there: that is 300 commands, half a second.  The
 // user is the one that asks QEMU for its abilities and owns libvirt's directories; no machine has it.
 kj::String qemuSettings(uint32_t user) {
-  auto limits = machineConfinement();
+  auto limits = emulatorLimits();
   // libvirt gives one more file than it is told.
   return kj::str("stdio_handler = \"file\"\nuser = \"+", user, "\"\ngroup = \"+", user,
                  "\"\nmax_processes = ", limits.processes, "\nmax_files = ", limits.files - 1, R"(

@@ -11,7 +11,6 @@
 #include <kj/debug.h>
 
 #include "vm/machine-confinement.h"
-#include "vm/seccomp-profile.h"
 
 namespace bothy {
 namespace {
@@ -66,8 +65,6 @@ kj::Promise<kj::Own<ProcessHandle>> startVsockDevice(kj::UnixEventPort& port, Su
   auto slash = KJ_ASSERT_NONNULL(spec.socket.findLast('/'));
   auto directory = kj::heapString(spec.socket.begin(), slash);
 
-  auto confinement = machineConfinement();
-  confinement.filter = vsockDeviceFilter();
   auto child = ChildProcess::spawn(
       port, reaper,
       ChildSpec{spec.program,
@@ -75,7 +72,7 @@ kj::Promise<kj::Own<ProcessHandle>> startVsockDevice(kj::UnixEventPort& port, Su
                         kj::str("--uds-path=", spec.dialSocket),
                         kj::str("--tx-buffer-size=", GUEST_CREDIT_BYTES)),
                 ChildSpec::Owner{spec.user, spec.user}, nullptr, ChildSpec::Lifetime::DETACHED,
-                kj::mv(confinement)});
+                vsockDeviceConfinement()});
   auto process = KJ_ASSERT_NONNULL(ProcessHandle::open(port, child->process().identity()));
   bool isReady = false;
   KJ_DEFER(if (!isReady) process->signal(SIGKILL));
