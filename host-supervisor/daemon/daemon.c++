@@ -111,7 +111,8 @@ constexpr kj::Duration DIALS_LIMIT = 500 * kj::MILLISECONDS;
 
   auto store = newSqliteStore(kj::str(settings.stateDir, "/bothyd.db"), rpc::MAX_EVENTS);
   EventLog events(*store);
-  auto keys = openLocalKeyring(kj::str(settings.stateDir, "/keys"), settings.keyProtector());
+  auto keys = openLocalKeyring(io.provider->getTimer(), kj::str(settings.stateDir, "/keys"),
+                               settings.keyProtector());
   EncryptedVolumeStore volumes(io.provider->getTimer(), kj::str(settings.stateDir, "/volumes"));
   InstalledImages images(settings.imagePath());
   DiskWorkspaceFiles files(settings.runtimeDir, settings.stateDir);

@@ -17,6 +17,10 @@ public:
     for (size_t i = 0; i < sizeof(Number); ++i) content.add(kj::byte(uint64_t(value) >> (8 * i)));
   }
   void bytes(kj::ArrayPtr<const kj::byte> value) { content.addAll(value); }
+  // The magic, the version and the place of the length, with which each content begins.
+  void header(kj::StringPtr magic, uint16_t version);
+  // Says in the header how long the content becomes.
+  void setLength(size_t length);
 
   kj::ArrayPtr<const kj::byte> written() const { return content.asPtr(); }
   kj::Array<kj::byte> finish() { return content.releaseAsArray(); }
@@ -47,8 +51,8 @@ public:
     memcpy(&result, bytes(sizeof(Struct)).begin(), sizeof(Struct));
     return result;
   }
-  // The magic and the version with which each file begins.
-  void header(kj::StringPtr magic, uint16_t version);
+  // The magic and the version with which each file begins.  Returns its version, 1..`version`.
+  uint16_t header(kj::StringPtr magic, uint16_t version);
 
   size_t remaining() const { return rest.size(); }
 

@@ -9,13 +9,19 @@
 #include <unistd.h>
 
 #include <kj/debug.h>
+#include <kj/vector.h>
+
+#include <filesystem>
 
 #include "keys/file-content.h"
+#include "keys/twin-content.h"
 
 namespace bothy {
 namespace {
 
 constexpr size_t WIPE_PIECE_BYTES = 64 * 1024;
+// What is lost where the medium gives an error: a copy within a file begins at a multiple of it.
+constexpr size_t READ_PIECE_BYTES = TWIN_BLOCK_BYTES;
 
 kj::AutoCloseFd openDirectory(kj::StringPtr directory) {
   if (mkdir(directory.cStr(), 0700) < 0 && errno != EEXIST) {
@@ -56,6 +62,25 @@ kj::Maybe<kj::AutoCloseFd> tryOpen(int directory, kj::StringPtr name, int flags,
   return kj::mv(fd);
 }
 
+// Zeros where the medium gives an error: the other copy within the file may be whole.
+size_t readPieces(int fd, kj::ArrayPtr<kj::byte> content, kj::StringPtr path) {
+  size_t at = 0;
+  while (at < content.size()) {
+    size_t piece = kj::min(READ_PIECE_BYTES, content.size() - at);
+    ssize_t count = pread(fd, content.begin() + at, piece, at);
+    if (count < 0) {
+      int error = errno;
+      if (error != EIO) KJ_FAIL_SYSCALL("pread", error, path);
+      KJ_LOG(WARNING, "a part of a file of the keyring cannot be read", path, at);
+      memset(content.begin() + at, 0, piece);
+      count = piece;
+    }
+    if (count == 0) break;
+    at += count;
+  }
+  return at;
+}
+
 }  // namespace
 
 DiskKeyFiles::DiskKeyFiles(kj::StringPtr directory)
@@ -69,8 +94,7 @@ kj::Maybe<kj::Array<kj::byte>> DiskKeyFiles::read(kj::StringPtr name, size_t max
       refuseFile(file, kj::str("it has ", stats.st_size, " bytes; the limit is ", maxBytes));
     }
     auto content = kj::heapArray<kj::byte>(stats.st_size);
-    size_t count =
-        kj::FdInputStream(fd->get()).tryRead(content.begin(), content.size(), content.size());
+    size_t count = readPieces(*fd, content, file);
     if (count != content.size()) refuseFile(file, "it became shorter while it was read");
     return kj::mv(content);
   }
@@ -127,6 +151,14 @@ void DiskKeyFiles::remove(kj::StringPtr name) {
 
 void DiskKeyFiles::syncDirectory() {
   KJ_SYSCALL(fsync(directoryFd), directory);
+}
+
+kj::Array<kj::String> DiskKeyFiles::list() {
+  kj::Vector<kj::String> names;
+  for (auto& entry : std::filesystem::directory_iterator(directory.cStr())) {
+    names.add(kj::str(entry.path().filename().c_str()));
+  }
+  return names.releaseAsArray();
 }
 
 bool DiskKeyFiles::isSameFile(kj::StringPtr one, kj::StringPtr other) {

@@ -19,6 +19,7 @@ public:
   void rename(kj::StringPtr from, kj::StringPtr to) override;
   void remove(kj::StringPtr name) override;
   void syncDirectory() override;
+  kj::Array<kj::String> list() override;
   bool isSameFile(kj::StringPtr one, kj::StringPtr other) override;
   kj::String path(kj::StringPtr name) const override;
 

@@ -25,6 +25,8 @@ public:
   // Makes the names durable, all that were given before.
   virtual void syncDirectory() = 0;
 
+  // All names, in no order.
+  virtual kj::Array<kj::String> list() = 0;
   // Whether both names are there and name one file.
   virtual bool isSameFile(kj::StringPtr one, kj::StringPtr other) = 0;
 

@@ -10,10 +10,11 @@ namespace bothy {
 // The key of a workspace: random, AES-256's size.
 constexpr size_t KEY_BYTES = 32;
 
-// Keeps one key for each workspace, wrapped under a master that only the keeper knows.  A key is named by the
+// Keeps one key for each workspace, wrapped under what only the keeper knows.  A key is named by the
 // workspace's id ([a-z0-9-], 1..63 bytes).  When a promise resolves, what it did is on the disk; when it
-// fails, nothing has changed.  create() and destroy() are idempotent, so that each may be done again after
-// a kill.
+// fails, nothing has changed, but where a call took too long (OVERLOADED) or its promise was dropped: then
+// it may be done later, before any change that is asked for after it.  create() and destroy() are idempotent,
+// so that each may be done again after a kill.
 class KeyKeeper {
 public:
   // Makes a new random key.  One of the same id is replaced: it is a remnant of a creation that never

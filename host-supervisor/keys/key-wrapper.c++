@@ -81,6 +81,14 @@ bool KeyWrapper::isSealed(const Seal& seal, kj::ArrayPtr<const kj::byte> content
   return EVP_CipherFinal_ex(context, nothing, &count) == 1;
 }
 
+bool endsWithSealOf(const Secret& key, kj::ArrayPtr<const kj::byte> content) {
+  if (content.size() < sizeof(Seal)) return false;
+  size_t size = content.size() - sizeof(Seal);
+  Seal seal;
+  memcpy(&seal, content.begin() + size, sizeof(seal));
+  return KeyWrapper(key).isSealed(seal, content.slice(0, size));
+}
+
 Secret randomKey() {
   Secret key(KEY_BYTES);
   fillRandom(key.bytes());

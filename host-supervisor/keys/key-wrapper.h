@@ -48,6 +48,9 @@ private:
   void begin(const kj::byte* nonce, bool encrypts, kj::ArrayPtr<const kj::byte> associated);
 };
 
+// Whether content that ends with a seal was written as it is by one who has this key.
+bool endsWithSealOf(const Secret& key, kj::ArrayPtr<const kj::byte> content);
+
 // A new random key of KEY_BYTES.
 Secret randomKey();
 

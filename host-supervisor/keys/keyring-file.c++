@@ -15,22 +15,6 @@ static_assert(KEYRING_HEADER_BYTES == 8 + sizeof(VERSION) + sizeof(uint64_t) + s
 
 }  // namespace
 
-bool isKeyId(kj::StringPtr id) {
-  if (id.size() == 0 || id.size() > MAX_KEY_ID_BYTES) return false;
-  for (char c : id) {
-    if (!((c >= 'a' && c <= 'z') || (c >= '0' && c <= '9') || c == '-')) return false;
-  }
-  return true;
-}
-
-KeyringFile KeyringFile::clone() const {
-  KeyringFile copy;
-  copy.generation = generation;
-  copy.keys.reserve(keys.size());
-  for (auto& entry : keys) copy.keys.insert(kj::heapString(entry.key), entry.value);
-  return copy;
-}
-
 kj::Array<kj::byte> KeyringFile::encode(const Secret& master) const {
   LayoutWriter writer;
   writer.bytes(MAGIC.asBytes());
@@ -54,8 +38,8 @@ KeyringFile KeyringFile::decode(kj::ArrayPtr<const kj::byte> content, kj::String
   result.generation = reader.number<uint64_t>();
   if (result.generation == 0) refuseFile(path, "its generation is 0, so it is damaged");
   auto count = reader.number<uint32_t>();
-  if (count > MAX_KEYS) {
-    refuseFile(path, kj::str("it counts ", count, " keys; the limit is ", MAX_KEYS));
+  if (count > MAX_OLD_KEYS) {
+    refuseFile(path, kj::str("it counts ", count, " keys; the limit is ", MAX_OLD_KEYS));
   }
 
   kj::String last;
@@ -72,13 +56,6 @@ KeyringFile KeyringFile::decode(kj::ArrayPtr<const kj::byte> content, kj::String
     refuseFile(path, "its size is not that of the keys that it counts, so it is damaged");
   }
   return result;
-}
-
-bool isSealedBy(const Secret& master, kj::ArrayPtr<const kj::byte> content) {
-  if (content.size() < sizeof(Seal)) return false;
-  size_t size = content.size() - sizeof(Seal);
-  LayoutReader reader(content.slice(size, content.size()), nullptr);
-  return KeyWrapper(master).isSealed(reader.bytesOf<Seal>(), content.slice(0, size));
 }
 
 kj::Array<kj::byte> keyContext(uint64_t generation, kj::StringPtr id) {

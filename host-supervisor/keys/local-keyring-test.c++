@@ -3,6 +3,9 @@
 #include <fcntl.h>
 #include <unistd.h>
 
+#include <kj/mutex.h>
+#include <kj/timer.h>
+
 #include "keys/disk-key-files.h"
 #include "keys/test-keyring.h"
 
@@ -10,14 +13,33 @@ namespace bothy {
 namespace {
 
 struct DiskWorld: KeyringWorld {
+  kj::EventLoop loop;
+  kj::WaitScope scope{loop};
+  kj::TimerImpl timer{kj::origin<kj::TimePoint>()};
+
   kj::String path() const { return directory.at("keys"); }
 
   // As bothyd opens it by default.
-  using KeyringWorld::open;
-  kj::Own<KeyKeeper> open() { return openLocalKeyring(path(), defaultProtector(directory.path)); }
+  kj::Own<KeyKeeper> open() {
+    return openLocalKeyring(timer, path(), defaultProtector(directory.path));
+  }
+  Content contentOf(KeyKeeper& keeper) {
+    Content content;
+    for (auto& id : keeper.list().wait(scope)) {
+      content[id.cStr()] = bytesOf(keeper.open(id).wait(scope).bytes());
+    }
+    return content;
+  }
   Bytes read(kj::StringPtr name) {
     auto content = directory.read(kj::str("keys/", name));
     return bytesOf(content.asBytes());
+  }
+  kj::Vector<kj::String> names() const {
+    kj::Vector<kj::String> result;
+    for (auto& entry : std::filesystem::directory_iterator(path().cStr())) {
+      result.add(kj::str(entry.path().filename().c_str()));
+    }
+    return result;
   }
 };
 
@@ -26,6 +48,64 @@ bool holdsKey(const Bytes& content, const Bytes& key) {
   memcpy(secret.bytes().begin(), key.data(), key.size());
   return contains(content, secret.bytes()) || contains(content, hexadecimal(secret).bytes());
 }
+
+// Files that stand still while somebody holds the gate.
+class GatedKeyFiles final: public KeyFiles {
+public:
+  struct Gate {
+    struct State {
+      bool isShut = false;
+      bool isWaitedAt = false;
+    };
+    kj::MutexGuarded<State> state;
+
+    void pass() const {
+      state.lockExclusive()->isWaitedAt = true;
+      state.when([](const State& state) { return !state.isShut; }, [](State&) {});
+    }
+    void awaitCaller() const {
+      state.when([](const State& state) { return state.isWaitedAt; }, [](State&) {});
+    }
+  };
+
+  GatedKeyFiles(TestDisk& disk, const Gate& gate) : inner(disk), gate(gate) {}
+
+  kj::Maybe<kj::Array<kj::byte>> read(kj::StringPtr name, size_t maxBytes) override {
+    return inner.read(name, maxBytes);
+  }
+  void write(kj::StringPtr name, kj::ArrayPtr<const kj::byte> content) override {
+    gate.pass();
+    inner.write(name, content);
+  }
+  void wipe(kj::StringPtr name) override { inner.wipe(name); }
+  bool link(kj::StringPtr from, kj::StringPtr to) override { return inner.link(from, to); }
+  void rename(kj::StringPtr from, kj::StringPtr to) override { inner.rename(from, to); }
+  void remove(kj::StringPtr name) override { inner.remove(name); }
+  void syncDirectory() override { inner.syncDirectory(); }
+  kj::Array<kj::String> list() override { return inner.list(); }
+  bool isSameFile(kj::StringPtr one, kj::StringPtr other) override {
+    return inner.isSameFile(one, other);
+  }
+  kj::String path(kj::StringPtr name) const override { return inner.path(name); }
+
+private:
+  TestKeyFiles inner;
+  const Gate& gate;
+};
+
+struct GatedWorld: DiskWorld {
+  TestDisk disk;
+  GatedKeyFiles::Gate gate;
+  kj::Own<KeyKeeper> keeper =
+      openLocalKeyring(timer, kj::heap<GatedKeyFiles>(disk, gate), protector());
+
+  void shut() { *gate.state.lockExclusive() = {true, false}; }
+  void open() { gate.state.lockExclusive()->isShut = false; }
+  uint64_t epoch() const {
+    auto& top = disk.at("top");
+    return TopFile::decode(kj::arrayPtr(top.data(), top.size()), "top").epoch;
+  }
+};
 
 TEST_CASE("keys stay from one opening to the next") {
   DiskWorld world;
@@ -73,6 +153,74 @@ TEST_CASE("an id that is none is refused by a promise, not by a throw") {
   CHECK(keeper->list().wait(world.scope).size() == 1);
 }
 
+TEST_CASE("changes that do not wait for each other are made in their order, and reads see them") {
+  DiskWorld world;
+  auto keeper = world.open();
+  auto created = keeper->create("alice"), destroyed = keeper->destroy("alice");
+  auto again = keeper->create("bob"), gone = keeper->destroy("bob"), last = keeper->create("bob");
+  auto opened = keeper->open("bob");
+  auto listed = keeper->list();
+  CHECK(listed.wait(world.scope).size() == 1);
+  CHECK(opened.wait(world.scope).bytes().size() == KEY_BYTES);
+}
+
+TEST_CASE(
+    "a disk that stands still does not stop the event loop, and a deadline reaches the call") {
+  GatedWorld world;
+  world.shut();
+  auto created = world.keeper->create("alice");
+  auto listed = world.keeper->list();
+  world.gate.awaitCaller();
+  CHECK_FALSE(created.poll(world.scope));
+  world.timer.advanceTo(world.timer.now() + KEYRING_CALL_LIMIT);
+  auto failure = failureOf([&]() { created.wait(world.scope); });
+  CHECK(failure.getType() == kj::Exception::Type::OVERLOADED);
+  CHECK(says(failure, "the keyring did not answer within 45 s: create alice"));
+  failureOf([&]() { listed.wait(world.scope); });
+  // What had begun goes on to its end.
+  world.open();
+  CHECK(world.keeper->list().wait(world.scope).size() == 1);
+}
+
+TEST_CASE("E05 destructions that wait together are one change of the epoch, and each is done") {
+  constexpr size_t COUNT = 20;
+  GatedWorld world;
+  for (size_t i = 0; i < COUNT; ++i) world.keeper->create(kj::str("key-", i)).wait(world.scope);
+  auto before = world.epoch();
+  world.shut();
+  kj::Vector<kj::Promise<void>> promises;
+  for (size_t i = 0; i < COUNT; ++i) promises.add(world.keeper->destroy(kj::str("key-", i)));
+  world.open();
+  kj::joinPromises(promises.releaseAsArray()).wait(world.scope);
+  CHECK(world.keeper->list().wait(world.scope).size() == 0);
+  // The first may have begun before the others were there.
+  CHECK(world.epoch() > before);
+  CHECK(world.epoch() <= before + 2);
+  auto& master = world.disk.at("master");
+  auto masters = mastersOf(kj::arrayPtr(master.data(), master.size()), world.protector());
+  CHECK(masters.size() == 1);
+  for (size_t i = 0; i < COUNT; ++i) {
+    CHECK_FALSE(opensKey(masters, world.disk.written, kj::str("key-", i)));
+  }
+}
+
+TEST_CASE("a change whose promise is dropped before it begins is not made") {
+  GatedWorld world;
+  world.shut();
+  auto first = world.keeper->create("first");
+  world.gate.awaitCaller();
+  auto second = world.keeper->create("second");
+  auto third = world.keeper->create("third");
+  {
+    auto dropped = kj::mv(second);
+  }
+  world.open();
+  third.wait(world.scope);
+  auto content = world.contentOf(*world.keeper);
+  CHECK(content.size() == 2);
+  CHECK(content.count("second") == 0);
+}
+
 TEST_CASE("E02 no file of the keyring ever holds a key, raw or in digits") {
   DiskWorld world;
   auto keeper = world.open();
@@ -82,23 +230,23 @@ TEST_CASE("E02 no file of the keyring ever holds a key, raw or in digits") {
     keys.push_back(world.contentOf(*keeper)[id.cStr()]);
   }
   keeper->destroy("bob").wait(world.scope);
-  size_t files = 0;
-  for (auto& entry : std::filesystem::recursive_directory_iterator(world.path().cStr())) {
-    ++files;
-    auto content = world.read(entry.path().filename().c_str());
+  auto names = world.names();
+  for (auto& name : names) {
+    auto content = world.read(name);
     for (auto& key : keys) CHECK_FALSE(holdsKey(content, key));
   }
-  // The protector is here by default.
-  CHECK(files == 3);
+  // The protector is here by default, the master, the top, and two nodes.
+  CHECK(names.size() == 5);
 }
 
 TEST_CASE("E03 the files that a destroyed key lay in are overwritten on the disk") {
   DiskWorld world;
   auto keeper = world.open();
-  for (auto id : {"alice"_kj, "bob"_kj}) keeper->create(id).wait(world.scope);
+  auto beside = idBeside("alice");
+  for (kj::StringPtr id : {"alice"_kj, kj::StringPtr(beside)}) keeper->create(id).wait(world.scope);
   std::vector<kj::AutoCloseFd> held;
   std::vector<size_t> sizes;
-  for (auto name : {"keys/master"_kj, "keys/keyring"_kj}) {
+  for (auto name : {"keys/master"_kj, "keys/top"_kj, "keys/node-2"_kj}) {
     int fd;
     KJ_SYSCALL(fd = ::open(world.directory.at(name).cStr(), O_RDONLY | O_CLOEXEC));
     held.emplace_back(fd);
@@ -112,17 +260,19 @@ TEST_CASE("E03 the files that a destroyed key lay in are overwritten on the disk
   }
 }
 
-TEST_CASE("E05 a keyring restored from a backup brings no destroyed key back") {
+TEST_CASE("E05 the files of a tree from a backup bring no destroyed key back") {
   DiskWorld world;
   auto keeper = world.open();
-  for (auto id : {"alice"_kj, "bob"_kj}) keeper->create(id).wait(world.scope);
-  auto backup = world.directory.read("keys/keyring");
+  auto beside = idBeside("alice");
+  for (kj::StringPtr id : {"alice"_kj, kj::StringPtr(beside)}) keeper->create(id).wait(world.scope);
+  auto top = world.directory.read("keys/top"), node = world.directory.read("keys/node-2");
   keeper->destroy("alice").wait(world.scope);
   keeper = nullptr;
-  auto present = world.directory.read("keys/keyring");
-  world.directory.write("keys/keyring", backup);
+  auto present = world.directory.read("keys/top");
+  world.directory.write("keys/node-2", node);
+  world.directory.write("keys/top", top);
   CHECK(says(failureOf([&]() { world.open(); }), "it is an older copy"));
-  world.directory.write("keys/keyring", present);
+  world.directory.write("keys/top", present);
   CHECK(world.contentOf(*world.open()).size() == 1);
 }
 
@@ -135,18 +285,18 @@ TEST_CASE("a keyring under a passphrase opens with it alone, and knows its own c
                      cost);
   };
   TestDisk disk;
-  auto keeper = openLocalKeyring(kj::heap<TestKeyFiles>(disk), protector({MIN_SCRYPT_LOG2_N}));
-  keeper->create("alice").wait(world.scope);
-  keeper->create("bob").wait(world.scope);
-  keeper->destroy("bob").wait(world.scope);
-  auto content = world.contentOf(*keeper);
-  keeper = openLocalKeyring(kj::heap<TestKeyFiles>(disk), protector({}));
-  CHECK(world.contentOf(*keeper) == content);
+  auto tree = openKeyTree(kj::heap<TestKeyFiles>(disk), protector({MIN_SCRYPT_LOG2_N}));
+  create(*tree, "alice");
+  create(*tree, "bob");
+  destroy(*tree, "bob");
+  auto content = KeyringWorld::contentOf(*tree);
+  tree = openKeyTree(kj::heap<TestKeyFiles>(disk), protector({}));
+  CHECK(KeyringWorld::contentOf(*tree) == content);
 
   world.directory.write("passphrase", "correct mule\n");
-  CHECK(says(failureOf([&]() { openLocalKeyring(kj::heap<TestKeyFiles>(disk), protector({})); }),
+  CHECK(says(failureOf([&]() { openKeyTree(kj::heap<TestKeyFiles>(disk), protector({})); }),
              "does not open this keyring"));
-  CHECK(says(failureOf([&]() { world.open(disk); }), "was made with a passphrase"));
+  CHECK(says(failureOf([&]() { world.KeyringWorld::open(disk); }), "was made with a passphrase"));
 }
 
 TEST_CASE(
@@ -155,51 +305,66 @@ TEST_CASE(
   TestDisk disk;
   auto files = kj::heap<TestKeyFiles>(disk);
   auto& faults = *files;
-  auto keeper = openLocalKeyring(kj::mv(files), world.protector());
-  keeper->create("alice").wait(world.scope);
+  auto tree = openKeyTree(kj::mv(files), world.protector());
+  create(*tree, "alice");
   faults.failAt(1, TestKeyFiles::Fault::ERROR);
-  failureOf([&]() { keeper->create("bob").wait(world.scope); });
+  failureOf([&]() { create(*tree, "bob"); });
   auto saved = disk;
   disk.names.clear();
-  CHECK(says(failureOf([&]() { keeper->create("bob").wait(world.scope); }), "restore it"));
+  CHECK(says(failureOf([&]() { create(*tree, "bob"); }), "restore it"));
   CHECK(disk.names.empty());
   disk = saved;
-  keeper->create("bob").wait(world.scope);
-  CHECK(world.contentOf(*keeper).size() == 2);
+  create(*tree, "bob");
+  CHECK(world.contentOf(*tree).size() == 2);
 }
 
-TEST_CASE("a key is made and another destroyed among ten thousand") {
-  constexpr size_t COUNT = 10'000;
-  DiskWorld world;
-  world.open();
-  // Ten thousand create() would write the file as often: it is written at once.
-  {
-    auto master = world.directory.read("keys/master");
-    auto masters = mastersOf(master.asBytes(), Protector(defaultProtector(world.directory.path)));
-    KeyringFile keyring;
-    keyring.generation = 1;
-    KeyWrapper wrapper(masters[0]);
-    for (size_t i = 0; i < COUNT; ++i) {
-      auto id = kj::str("0123456789abcdef0123456789abcdef-", i);
-      auto context = keyContext(1, id);
-      keyring.keys.insert(kj::mv(id), wrapper.wrap(randomKey(), context));
-    }
-    auto content = keyring.encode(masters[0]);
-    world.directory.write("keys/keyring", "");
-    int fd;
-    KJ_SYSCALL(fd = ::open(world.directory.at("keys/keyring").cStr(), O_WRONLY | O_CLOEXEC));
-    kj::FdOutputStream(kj::AutoCloseFd(fd)).write(content.begin(), content.size());
+TEST_CASE("a slot of more keys than a node takes has several, and a change touches one") {
+  KeyringWorld world;
+  TestDisk disk;
+  auto tree = world.open(disk);
+  std::vector<KeyChange> changes;
+  for (uint i = 0; changes.size() <= MAX_NODE_KEYS; ++i) {
+    auto id = kj::str("id-", i);
+    if (slotOf(id) == 3) changes.push_back(creation(id));
   }
-  auto keeper = world.open();
-  REQUIRE(keeper->list().wait(world.scope).size() == COUNT);
+  auto pointers = KJ_MAP(change, changes) {
+    return &change;
+  };
+  tree->apply(pointers);
+  CHECK(tree->list().size() == MAX_NODE_KEYS + 1);
+  CHECK(disk.names.size() == 4);
+  auto content = world.contentOf(*tree);
+  auto other = disk.at("node-2");
+  auto gone = kj::str(changes[0].id);
+  destroy(*tree, gone);
+  CHECK(disk.at("node-2") == other);
+  CHECK(disk.has("node-3"));
+  tree = nullptr;
+  content.erase(gone.cStr());
+  CHECK(world.contentOf(disk) == content);
+}
 
-  keeper->create("new").wait(world.scope);
-  auto key = bytesOf(keeper->open("new").wait(world.scope).bytes());
-  keeper->destroy("0123456789abcdef0123456789abcdef-77").wait(world.scope);
-  keeper = nullptr;
-  keeper = world.open();
-  CHECK(keeper->list().wait(world.scope).size() == COUNT);
-  CHECK(bytesOf(keeper->open("new").wait(world.scope).bytes()) == key);
+TEST_CASE("a keyring that is full is OVERLOADED, and goes on") {
+  KeyringWorld world;
+  TestDisk disk;
+  auto tree = world.open(disk);
+  {
+    std::vector<KeyChange> changes;
+    for (uint i = 0; i < MAX_KEYS; ++i) changes.push_back(creation(kj::str("id-", i)));
+    auto pointers = KJ_MAP(change, changes) {
+      return &change;
+    };
+    tree->apply(pointers);
+  }
+  REQUIRE(tree->list().size() == MAX_KEYS);
+  auto failure = failureOf([&]() { create(*tree, "one-more"); });
+  CHECK(failure.getType() == kj::Exception::Type::OVERLOADED);
+  CHECK(says(failure, "the keyring is full"));
+  create(*tree, "id-5");
+  destroy(*tree, "id-6");
+  create(*tree, "one-more");
+  tree = nullptr;
+  CHECK(world.open(disk)->list().size() == MAX_KEYS);
 }
 
 }  // namespace

@@ -7,12 +7,18 @@
 
 #include "keys/byte-layout.h"
 #include "keys/file-content.h"
+#include "keys/twin-content.h"
 
 namespace bothy {
 namespace {
 
 constexpr kj::StringPtr MAGIC = "BOTHYMST"_kj;
-constexpr uint16_t VERSION = 1;
+constexpr uint16_t VERSION = 2;
+// Before the key tree: without a length.
+constexpr uint16_t OLD_VERSION = 1;
+// Of what masters are bound to, which the new file did not change.
+constexpr uint16_t CONTEXT_VERSION = 1;
+constexpr size_t OLD_HEADER_BYTES = 10;
 constexpr size_t DIGEST_BYTES = 32;
 
 struct Digest {
@@ -47,8 +53,7 @@ bool isWithinLimits(const KeyDerivation& derivation) {
 kj::Array<kj::byte> MasterFile::encode() const {
   KJ_REQUIRE(generations.size() >= 1 && generations.size() <= MAX_GENERATIONS);
   LayoutWriter writer;
-  writer.bytes(MAGIC.asBytes());
-  writer.number(VERSION);
+  writer.header(MAGIC, VERSION);
   writer.number(static_cast<uint8_t>(derivation.kind));
   writer.number(derivation.log2N);
   writer.number(derivation.r);
@@ -59,14 +64,17 @@ kj::Array<kj::byte> MasterFile::encode() const {
     writer.number(generation.number);
     writer.bytes(asBytes(generation.wrapped));
   }
+  writer.setLength(writer.written().size() + DIGEST_BYTES);
   auto digest = digestOf(writer.written());
   writer.bytes(digest.bytes);
   return writer.finish();
 }
 
-MasterFile MasterFile::decode(kj::ArrayPtr<const kj::byte> content, kj::StringPtr path) {
+MasterFile MasterFile::decode(kj::ArrayPtr<const kj::byte> copy, kj::StringPtr path) {
+  bool isOld = LayoutReader(copy, path).header(MAGIC, VERSION) == OLD_VERSION;
+  auto content = isOld ? copy : contentIn(copy, path, MAGIC, VERSION);
   LayoutReader reader(content, path);
-  reader.header(MAGIC, VERSION);
+  reader.bytes(isOld ? OLD_HEADER_BYTES : CONTENT_HEADER_BYTES);
   if (reader.remaining() < DIGEST_BYTES) refuseFile(path, "it ends too early, so it is damaged");
   size_t signedBytes = content.size() - DIGEST_BYTES;
   if (asBytes(digestOf(content.slice(0, signedBytes))) !=
@@ -110,7 +118,7 @@ kj::Maybe<const MasterGeneration&> MasterFile::find(uint64_t number) const {
 kj::Array<kj::byte> masterContext(uint64_t generation) {
   LayoutWriter writer;
   writer.bytes(MAGIC.asBytes());
-  writer.number(VERSION);
+  writer.number(CONTEXT_VERSION);
   writer.number(generation);
   return writer.finish();
 }

@@ -11,8 +11,8 @@ namespace bothy {
 
 constexpr size_t SALT_BYTES = 16;
 constexpr size_t MAX_GENERATIONS = 2;
-// Far above what version 1 needs: what is larger is not ours.
-constexpr size_t MAX_MASTER_FILE_BYTES = 4096;
+// What is larger is not ours.
+constexpr size_t MAX_MASTER_FILE_BYTES = 2 * 4096;
 
 // How the bytes of a protector become the key that masters are wrapped under.
 struct KeyDerivation {
@@ -44,8 +44,9 @@ struct MasterFile {
   kj::Array<MasterGeneration> generations;
 
   kj::Array<kj::byte> encode() const;
-  // Refuses what is damaged, naming `path`.
-  static MasterFile decode(kj::ArrayPtr<const kj::byte> content, kj::StringPtr path);
+  // Of one copy of the content, or of the whole file of before the key tree.  Refuses what is damaged,
+  // naming `path`.
+  static MasterFile decode(kj::ArrayPtr<const kj::byte> copy, kj::StringPtr path);
 
   kj::Maybe<const MasterGeneration&> find(uint64_t number) const;
 };

@@ -1,6 +1,7 @@
 #pragma once
 
 #include <kj/debug.h>
+#include <kj/vector.h>
 #include <string.h>
 
 #include <algorithm>
@@ -160,6 +161,13 @@ public:
   void syncDirectory() override {
     if (isFaulty()) fail();
     disk.history = {disk.names};
+  }
+
+  kj::Array<kj::String> list() override {
+    if (isFaulty()) fail();
+    kj::Vector<kj::String> names;
+    for (auto& [name, inode] : disk.names) names.add(kj::str(name.c_str()));
+    return names.releaseAsArray();
   }
 
   bool isSameFile(kj::StringPtr one, kj::StringPtr other) override {

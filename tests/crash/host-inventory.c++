@@ -54,11 +54,11 @@ void addFiles(Lines& lines, const std::string& kind, const fs::path& directory) 
   }
 }
 
-// The format is that of host-supervisor/keys/README.md.
-void addKeys(Lines& lines, const fs::path& keyring) {
-  constexpr size_t COUNT_OFFSET = 18, WRAPPED_BYTES = 60;
-  auto content = contentOf(keyring);
-  KJ_REQUIRE(content.starts_with("BOTHYKEY"), "this is no keyring", keyring.c_str());
+// The format of a node is that of host-supervisor/keys/README.md.
+void addKeysOfNode(Lines& lines, const fs::path& node) {
+  constexpr size_t COUNT_OFFSET = 24, WRAPPED_BYTES = 60;
+  auto content = contentOf(node);
+  KJ_REQUIRE(content.starts_with("BOTHYNOD"), "this is no node of a keyring", node.c_str());
   uint32_t count;
   memcpy(&count, content.data() + COUNT_OFFSET, sizeof(count));
   size_t at = COUNT_OFFSET + sizeof(count);
@@ -66,6 +66,17 @@ void addKeys(Lines& lines, const fs::path& keyring) {
     size_t length = static_cast<kj::byte>(content.at(at));
     add(lines, "key", content.substr(at + 1, length));
     at += 1 + length + WRAPPED_BYTES;
+  }
+}
+
+void addKeys(Lines& lines, const fs::path& keyring) {
+  for (auto& entry : fs::directory_iterator(keyring)) {
+    std::string name = entry.path().filename();
+    if (name.starts_with("node-")) {
+      addKeysOfNode(lines, entry.path());
+    } else if (name != "master" && name != "top" && name != "protector") {
+      add(lines, "file of a keyring", name);
+    }
   }
 }
 
@@ -99,7 +110,7 @@ kj::String HostInventory::found() {
   Lines lines;
   addFiles(lines, "volume", root + "/state/volumes");
   addFiles(lines, "console", root + "/state/consoles");
-  addKeys(lines, root + "/state/keys/keyring");
+  addKeys(lines, root + "/state/keys");
   addProcesses(lines, root);
   for (auto& machine : fs::directory_iterator(root + "/run/vms")) {
     if (!fs::is_empty(machine.path())) add(lines, "runtime files", machine.path().filename());
