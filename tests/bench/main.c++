@@ -11,6 +11,7 @@
 #include "bench/guest-disk-figures.h"
 #include "bench/guest-peer.h"
 #include "bench/keeper-memory.h"
+#include "bench/key-figures.h"
 #include "bench/lane-figures.h"
 #include "bench/supervisor-figures.h"
 #include "support/test-workspace.h"
@@ -50,7 +51,8 @@ public:
               return kj::str("the groups are: ", kj::strArray(GROUPS, ", "));
             },
             "GROUP",
-            "Measure one group of rows: boot, exec, echo, file, lane, size, disk or supervisor.")
+            "Measure one group of rows: boot, exec, echo, file, lane, size, disk, supervisor or "
+            "keys.")
         .callAfterParsing([this]() {
           measure();
           context.exitInfo(asJson ? json(rows) : table(rows));
@@ -61,8 +63,9 @@ public:
 
 private:
   kj::ProcessContext& context;
-  static constexpr kj::StringPtr GROUPS[] = {"boot"_kj, "exec"_kj, "echo"_kj, "file"_kj,
-                                             "lane"_kj, "size"_kj, "disk"_kj, "supervisor"_kj};
+  static constexpr kj::StringPtr GROUPS[] = {"boot"_kj, "exec"_kj,       "echo"_kj,
+                                             "file"_kj, "lane"_kj,       "size"_kj,
+                                             "disk"_kj, "supervisor"_kj, "keys"_kj};
 
   bool asJson = false;
   kj::Maybe<kj::String> only;
@@ -91,6 +94,10 @@ private:
       progress("disks in a guest");
       measureGuestDisks(rows);
     }
+    if (wants("keys")) {
+      progress("keys");
+      measureKeys(rows);
+    }
     if (wants("supervisor")) {
       progress("a supervisor of many workspaces");
       measureSupervisor(rows);
@@ -98,7 +105,7 @@ private:
     if (wants("lane")) {
       add("bothyd memory, a lane", "KiB", 1.0).samples.add(keeperBytesOfLane() / KIBIBYTE);
     }
-    if (only != nullptr && (wants("disk") || wants("supervisor"))) return;
+    if (only != nullptr && (wants("disk") || wants("supervisor") || wants("keys"))) return;
     SupervisedHost host;
     if (wants("boot")) boots(host);
     TestWorkspace workspace(host, {.name = "bench", .memoryMib = MEMORY_MIB, .diskMib = 1024});
