@@ -12,6 +12,8 @@ namespace bothy {
 // Appends to what becomes a file.  Numbers are little-endian.
 class LayoutWriter final {
 public:
+  LayoutWriter() { content.reserve(EXPECTED_BYTES); }
+
   template <typename Number>
   void number(Number value) {
     for (size_t i = 0; i < sizeof(Number); ++i) content.add(kj::byte(uint64_t(value) >> (8 * i)));
@@ -26,6 +28,9 @@ public:
   kj::Array<kj::byte> finish() { return content.releaseAsArray(); }
 
 private:
+  // What a wrapped key is bound to takes no more, and there are hundreds in a change.
+  static constexpr size_t EXPECTED_BYTES = 128;
+
   kj::Vector<kj::byte> content;
 };
 

@@ -10,11 +10,13 @@
 
 namespace bothy {
 
-KeyWrapper::KeyWrapper(const Secret& under) : under(under), context(EVP_CIPHER_CTX_new()) {
+KeyWrapper::KeyWrapper(const Secret& under) : context(EVP_CIPHER_CTX_new()) {
   KJ_ASSERT(context != nullptr, "OpenSSL has no memory");
   KJ_ON_SCOPE_FAILURE(EVP_CIPHER_CTX_free(context));
   KJ_REQUIRE(under.bytes().size() == KEY_BYTES);
-  KJ_ASSERT(EVP_CipherInit_ex(context, EVP_aes_256_gcm(), nullptr, nullptr, nullptr, 1) == 1,
+  // Once: the schedule of the key takes longer than a wrap.
+  KJ_ASSERT(EVP_CipherInit_ex(context, EVP_aes_256_gcm(), nullptr, under.bytes().begin(), nullptr,
+                              1) == 1,
             "this OpenSSL has no AES-256-GCM");
 }
 
@@ -22,11 +24,19 @@ KeyWrapper::~KeyWrapper() noexcept(false) {
   EVP_CIPHER_CTX_free(context);
 }
 
+void KeyWrapper::nextNonce(kj::byte* nonce) {
+  if (unused == 0) {
+    fillRandom(randomness);
+    unused = sizeof(randomness);
+  }
+  unused -= NONCE_BYTES;
+  memcpy(nonce, randomness + unused, NONCE_BYTES);
+}
+
 void KeyWrapper::begin(const kj::byte* nonce, bool encrypts,
                        kj::ArrayPtr<const kj::byte> associated) {
   KJ_REQUIRE(associated.size() <= INT_MAX);
-  KJ_ASSERT(EVP_CipherInit_ex(context, nullptr, nullptr, under.bytes().begin(), nonce, encrypts) ==
-            1);
+  KJ_ASSERT(EVP_CipherInit_ex(context, nullptr, nullptr, nullptr, nonce, encrypts) == 1);
   int count = 0;
   KJ_ASSERT(EVP_CipherUpdate(context, nullptr, &count, associated.begin(), associated.size()) == 1);
 }
@@ -34,7 +44,7 @@ void KeyWrapper::begin(const kj::byte* nonce, bool encrypts,
 WrappedKey KeyWrapper::wrap(const Secret& key, kj::ArrayPtr<const kj::byte> associated) {
   KJ_REQUIRE(key.bytes().size() == KEY_BYTES);
   WrappedKey result;
-  fillRandom(result.nonce);
+  nextNonce(result.nonce);
   begin(result.nonce, true, associated);
   int count = 0;
   KJ_ASSERT(EVP_CipherUpdate(context, result.content, &count, key.bytes().begin(), KEY_BYTES) == 1);
@@ -64,7 +74,7 @@ bool KeyWrapper::unwrap(const WrappedKey& wrapped, kj::ArrayPtr<const kj::byte> 
 
 Seal KeyWrapper::seal(kj::ArrayPtr<const kj::byte> content) {
   Seal result;
-  fillRandom(result.nonce);
+  nextNonce(result.nonce);
   begin(result.nonce, true, content);
   int count = 0;
   KJ_ASSERT(EVP_CipherFinal_ex(context, result.tag, &count) == 1 && count == 0);

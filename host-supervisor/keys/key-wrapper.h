@@ -28,7 +28,7 @@ struct Seal {
 // the end: make it for one operation only.  Each wrap and each seal has a fresh random nonce.
 class KeyWrapper final {
 public:
-  // `under` is KEY_BYTES long and outlives this.
+  // `under` is KEY_BYTES long.
   explicit KeyWrapper(const Secret& under);
   ~KeyWrapper() noexcept(false);
   KJ_DISALLOW_COPY_AND_MOVE(KeyWrapper);
@@ -42,9 +42,12 @@ public:
   bool isSealed(const Seal& seal, kj::ArrayPtr<const kj::byte> content);
 
 private:
-  const Secret& under;
   evp_cipher_ctx_st* context;
+  // Random bytes for the next nonces: asking the kernel for each one costs more than a wrap.
+  kj::byte randomness[64 * NONCE_BYTES];
+  size_t unused = 0;
 
+  void nextNonce(kj::byte* nonce);
   void begin(const kj::byte* nonce, bool encrypts, kj::ArrayPtr<const kj::byte> associated);
 };
 
