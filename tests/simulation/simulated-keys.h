@@ -6,7 +6,7 @@
 
 namespace bothy {
 
-// Keys in memory.  As the keyring does, it works before its call returns.
+// Keys in memory.  It works before its call returns, as the keyring at its fastest seems to.
 class SimulatedKeys final: public KeyKeeper {
 public:
   SimulatedKeys(SimulatedHost& host, Lifetime& lifetime) : host(host), lifetime(lifetime) {}
