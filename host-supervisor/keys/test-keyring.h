@@ -116,40 +116,55 @@ inline bool opensOldKey(const kj::Vector<Secret>& masters, kj::ArrayPtr<const kj
 // All that ever was in the files of a key tree.
 using Copies = std::map<std::string, std::vector<Bytes>>;
 
-// Whether one of these masters opens the key of this id through any copy of the top and of nodes, whatever
-// epoch the thief writes into it.
-inline bool opensKey(const kj::Vector<Secret>& masters, const Copies& copies, kj::StringPtr id) {
-  auto content = [](const Bytes& copy) { return kj::arrayPtr(copy.data(), copy.size()); };
-  Secret topKey(KEY_BYTES), nodeKey(KEY_BYTES), key(KEY_BYTES);
+// The keys of all tops that one of these masters opens, whatever epoch the thief writes into it.
+inline kj::Vector<Secret> topKeysOf(const kj::Vector<Secret>& masters, const Copies& copies) {
+  kj::Vector<Secret> result;
+  Secret key(KEY_BYTES);
   for (auto& top : copies.at(TOP_FILE.cStr())) {
-    auto file = TopFile::decode(content(top), "top"_kj);
+    auto file = TopFile::decode(kj::arrayPtr(top.data(), top.size()), "top"_kj);
     if (file.epoch == 0) continue;
-    WrappedKey wrappedTop;
-    REQUIRE(file.wrapped.size() == sizeof(wrappedTop));
-    memcpy(&wrappedTop, file.wrapped.begin(), sizeof(wrappedTop));
+    WrappedKey wrapped;
+    REQUIRE(file.wrapped.size() == sizeof(wrapped));
+    memcpy(&wrapped, file.wrapped.begin(), sizeof(wrapped));
     for (auto& master : masters) {
       for (uint64_t epoch = 1; epoch <= file.epoch + 3; ++epoch) {
-        if (!KeyWrapper(master).unwrap(wrappedTop, topKeyContext(epoch), topKey)) continue;
-        for (auto& node : file.nodes) {
-          if (!KeyWrapper(topKey).unwrap(
-                  node.wrapped, nodeContext(file.epoch, node.number, node.slot), nodeKey)) {
-            continue;
-          }
-          auto found = copies.find(nodeFileName(node.number).cStr());
-          if (found == copies.end()) continue;
-          for (auto& copy : found->second) {
-            // A change that failed may have given the number to another node.
-            kj::Maybe<NodeFile> nodeFile;
-            kj::runCatchingExceptions(
-                [&]() { nodeFile = NodeFile::decode(content(copy), "node"_kj, nodeKey); });
-            KJ_IF_MAYBE (present, nodeFile) {
-              KJ_IF_MAYBE (wrapped, present->find(id)) {
-                if (KeyWrapper(nodeKey).unwrap(*wrapped, nodeKeyContext(node.number, id), key)) {
-                  return true;
-                }
-              }
-            }
-          }
+        if (KeyWrapper(master).unwrap(wrapped, topKeyContext(epoch), key)) result.add(key.clone());
+      }
+    }
+  }
+  return result;
+}
+
+// Whether one of these masters opens the key of this id through any copies of tops and nodes, each top with
+// the key of any other.
+inline bool opensKey(const kj::Vector<Secret>& masters, const Copies& copies, kj::StringPtr id) {
+  auto content = [](const Bytes& copy) { return kj::arrayPtr(copy.data(), copy.size()); };
+  auto opensIn = [&](const Secret& nodeKey, uint64_t number) {
+    auto found = copies.find(nodeFileName(number).cStr());
+    if (found == copies.end()) return false;
+    Secret key(KEY_BYTES);
+    for (auto& copy : found->second) {
+      // A change that failed may have given the number to another node.
+      kj::Maybe<NodeFile> file;
+      kj::runCatchingExceptions(
+          [&]() { file = NodeFile::decode(content(copy), "node"_kj, nodeKey); });
+      KJ_IF_MAYBE (node, file) {
+        KJ_IF_MAYBE (wrapped, node->find(id)) {
+          if (KeyWrapper(nodeKey).unwrap(*wrapped, nodeKeyContext(number, id), key)) return true;
+        }
+      }
+    }
+    return false;
+  };
+  Secret nodeKey(KEY_BYTES);
+  for (auto& topKey : topKeysOf(masters, copies)) {
+    KeyWrapper wrapper(topKey);
+    for (auto& top : copies.at(TOP_FILE.cStr())) {
+      auto file = TopFile::decode(content(top), "top"_kj);
+      for (auto& node : file.nodes) {
+        auto context = nodeContext(file.epoch, node.number, node.slot);
+        if (wrapper.unwrap(node.wrapped, context, nodeKey) && opensIn(nodeKey, node.number)) {
+          return true;
         }
       }
     }
