@@ -20,7 +20,7 @@ struct LibvirtEventRegistration::Listener {
   void put(LibvirtEvent::Kind kind, virDomainPtr domain, kj::StringPtr device = nullptr) const {
     const char* name = virDomainGetName(domain);
     if (name == nullptr || number < box->oldestHeard) return;
-    box->inbox.put(LibvirtEvent{kind, kj::str(name), kj::str(device)});
+    box->put(LibvirtEvent{kind, kj::str(name), kj::str(device)});
   }
 };
 
@@ -131,7 +131,11 @@ kj::Promise<void> dispatchEvents(kj::Timer& timer, kj::Function<kj::Promise<Libv
   for (kj::uint events = 0;;) {
     // Only a timer lets everybody else have a turn.
     if (++events % TURN_EVENTS == 0) co_await timer.afterDelay(0 * kj::NANOSECONDS);
-    handle(co_await next());
+    auto event = co_await next();
+    auto domain = kj::str(event.domain);
+    KJ_IF_MAYBE (e, kj::runCatchingExceptions([&]() { handle(kj::mv(event)); })) {
+      KJ_LOG(ERROR, "an event of a machine could not be handled", domain, *e);
+    }
   }
 }
 
