@@ -63,7 +63,8 @@ struct World {
   Witness witness;
   kj::Maybe<VmDriver::Events&> listener = witness;
   char disk[32] = "/tmp/bothy-stall-XXXXXX";
-  DiskStall stall{timer, libvirt, listener, "demo", disk};
+  DiskRoom room{timer};
+  DiskStall stall{timer, libvirt, room, listener, "demo", disk};
 
   World() {
     KJ_REQUIRE(mkdtemp(disk) != nullptr);

@@ -1,15 +1,10 @@
 #include "vm/disk-stall.h"
 
-#include <sys/statvfs.h>
-
 #include <kj/debug.h>
 
 namespace bothy {
 namespace {
 
-// Room in which a machine goes on: enough that it does not stand still again at once.
-constexpr uint64_t ROOM_BYTES = 64ull * 1024 * 1024;
-constexpr kj::Duration ROOM_CHECK_PAUSE = 1 * kj::SECONDS;
 // The write that found no room is the first that QEMU tries again.
 constexpr kj::Duration PROOF_TIME = 1 * kj::SECONDS;
 
@@ -51,8 +46,7 @@ kj::Promise<void> DiskStall::run() {
     told->diskFull(machine);
   }
   for (bool isTold = false;;) {
-    co_await timer.afterDelay(ROOM_CHECK_PAUSE);
-    if (!hasRoom()) continue;
+    co_await room.whenFree(disk);
     recurred = false;
     kj::Maybe<kj::Exception> failure;
     co_await libvirt.resume(machine).catch_([&failure](kj::Exception&& e) { failure = kj::mv(e); });
@@ -72,12 +66,6 @@ kj::Promise<void> DiskStall::run() {
   KJ_IF_MAYBE (told, listener) {
     told->diskFreed(machine);
   }
-}
-
-bool DiskStall::hasRoom() const {
-  struct statvfs stats;
-  if (statvfs(disk.cStr(), &stats) < 0) return false;
-  return uint64_t(stats.f_bavail) * stats.f_frsize >= ROOM_BYTES;
 }
 
 }  // namespace bothy

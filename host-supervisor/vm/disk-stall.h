@@ -2,6 +2,7 @@
 
 #include <kj/timer.h>
 
+#include "vm/disk-room.h"
 #include "vm/libvirt-connection.h"
 #include "vm/vm-driver.h"
 
@@ -11,10 +12,16 @@ namespace bothy {
 // tries it again when it is told to go on.  This tells it, as soon as there is room.
 class DiskStall final {
 public:
-  // Everything outlives it.  `disk` is the machine's, on the file system that has to have room.
-  DiskStall(kj::Timer& timer, LibvirtConnection& libvirt, kj::Maybe<VmDriver::Events&>& listener,
-            kj::StringPtr machine, kj::StringPtr disk)
-      : timer(timer), libvirt(libvirt), listener(listener), machine(machine), disk(disk) {}
+  // Everything outlives it.  `room` is the same for all machines; `disk` is this one's, on the file system that has to
+  // have room.
+  DiskStall(kj::Timer& timer, LibvirtConnection& libvirt, DiskRoom& room,
+            kj::Maybe<VmDriver::Events&>& listener, kj::StringPtr machine, kj::StringPtr disk)
+      : timer(timer),
+        libvirt(libvirt),
+        room(room),
+        listener(listener),
+        machine(machine),
+        disk(disk) {}
   KJ_DISALLOW_COPY_AND_MOVE(DiskStall);
 
   // QEMU says that it has stopped the CPUs.  Any number of times, and up to a second late: QEMU 10 says it of a
@@ -29,6 +36,7 @@ public:
 private:
   kj::Timer& timer;
   LibvirtConnection& libvirt;
+  DiskRoom& room;
   kj::Maybe<VmDriver::Events&>& listener;
   const kj::StringPtr machine;
   const kj::StringPtr disk;
@@ -43,7 +51,6 @@ private:
 
   kj::Promise<void> run();
   void end();
-  bool hasRoom() const;
 };
 
 }  // namespace bothy

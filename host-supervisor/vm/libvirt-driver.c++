@@ -313,7 +313,8 @@ kj::Promise<kj::Own<VmDriver>> openLibvirtDriver(kj::AsyncIoContext& io, Subreap
   auto libvirt = co_await LibvirtConnection::open(io.provider->getTimer(),
                                                   {kj::mv(place), settings.limits, kvm});
   co_return kj::heap<LibvirtDriver>(
-      MachineHost{io, reaper, kj::mv(settings), kj::mv(abilities), kj::mv(libvirt), nullptr});
+      MachineHost{io, reaper, kj::mv(settings), kj::mv(abilities), kj::mv(libvirt),
+                  kj::heap<DiskRoom>(io.provider->getTimer()), nullptr});
 }
 
 }  // namespace bothy

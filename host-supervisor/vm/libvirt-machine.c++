@@ -29,7 +29,7 @@ LibvirtMachine::LibvirtMachine(MachineHost& host, VmSpec specParam)
       libvirtFiles(host.settings, spec.name, spec.uid),
       processes(host.io.unixEventPort, spec.uid, host.settings.probeUser),
       record{kj::str(spec.name), kj::str(spec.runtimeDir), spec.uid},
-      stall(host.timer(), *host.libvirt, host.listener, spec.name, spec.dataDisk),
+      stall(host.timer(), *host.libvirt, *host.diskRoom, host.listener, spec.name, spec.dataDisk),
       vsock(host, spec, files, record, stall),
       end(nullptr) {
   auto paf = kj::newPromiseAndFulfiller<VmEnd>();

@@ -3,6 +3,7 @@
 #include <kj/async-io.h>
 
 #include "loop/subreaper.h"
+#include "vm/disk-room.h"
 #include "vm/libvirt-connection.h"
 #include "vm/libvirt-driver.h"
 
@@ -15,6 +16,7 @@ struct MachineHost {
   LibvirtDriverSettings settings;
   HostAbilities abilities;
   kj::Own<LibvirtConnection> libvirt;
+  kj::Own<DiskRoom> diskRoom;
   kj::Maybe<VmDriver::Events&> listener;
   // Nothing is dialled: see VmDriver::whenNotDialling().
   bool holdsDials = false;
