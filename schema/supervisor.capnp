@@ -223,6 +223,8 @@ enum Stage {
   startingVm @1;
   booting @2;      # the kernel runs
   agentReady @3;
+  waiting @4;
+  # Within `startingVm`, which comes again after it: other machines start first.
 }
 
 enum StartFault {
@@ -239,8 +241,9 @@ enum StartFault {
 
 interface Progress {
   # Implemented by the caller; a null capability where nobody wants to know.
-  stage @0 (stage :Stage, elapsedMillis :UInt32) -> stream;
-  # The stage has begun (`agentReady`: was reached), so long after the call.
+  stage @0 (stage :Stage, elapsedMillis :UInt32, before :UInt32) -> stream;
+  # The stage has begun (`agentReady`: was reached), so long after the call.  `before`, of `waiting`: how many machines start
+  # first; told again as that changes, at most once a second.
 }
 
 struct Event {

@@ -16,10 +16,11 @@ class RpcProgress final: public Progress, private kj::TaskSet::ErrorHandler {
 public:
   explicit RpcProgress(rpc::Progress::Client client) : client(kj::mv(client)), sent(*this) {}
 
-  void stage(Stage stage, kj::Duration elapsed) override {
+  void stage(Stage stage, kj::Duration elapsed, size_t before) override {
     auto request = client.stageRequest();
     request.setStage(toRpc(stage));
     request.setElapsedMillis(elapsed / kj::MILLISECONDS);
+    request.setBefore(before);
     sent.add(request.send());
   }
 

@@ -15,6 +15,7 @@ static_assert(static_cast<int>(Verdict::REFUSE) == static_cast<int>(rpc::Verdict
 static_assert(static_cast<int>(StartFault::GENERATION) ==
               static_cast<int>(rpc::StartFault::GENERATION));
 static_assert(static_cast<int>(Stage::AGENT_READY) == static_cast<int>(rpc::Stage::AGENT_READY));
+static_assert(static_cast<int>(Stage::WAITING) == static_cast<int>(rpc::Stage::WAITING));
 
 rpc::WorkspaceState toRpc(WorkspaceState state) {
   return static_cast<rpc::WorkspaceState>(state);

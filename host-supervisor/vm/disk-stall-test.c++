@@ -34,7 +34,8 @@ public:
   }
 
   kj::Promise<LibvirtEvent> nextEvent() override { KJ_UNIMPLEMENTED("not in this test"); }
-  kj::Promise<int> create(kj::StringPtr, kj::String, DiskPassphrase) override {
+  kj::Promise<int> create(kj::StringPtr, kj::String, DiskPassphrase,
+                          kj::Maybe<TurnListener&>) override {
     KJ_UNIMPLEMENTED("not in this test");
   }
   kj::Promise<void> destroy(kj::StringPtr) override { KJ_UNIMPLEMENTED("not in this test"); }

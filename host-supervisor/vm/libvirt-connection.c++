@@ -11,7 +11,7 @@
 
 #include "loop/empty-network.h"
 #include "vm/kvm-node.h"
-#include "vm/renewable-worker.h"
+#include "vm/machine-workers.h"
 
 namespace bothy {
 namespace {
@@ -41,10 +41,10 @@ class LibvirtConnectionImpl final: public LibvirtConnection {
   template <typename Func>
   auto call(kj::StringPtr what, kj::StringPtr subject, Func func) {
     auto text = subject.size() > 0 ? kj::str(what, " of ", subject) : kj::str(what);
-    return caller.run({text, subject, limits.call},
-                      [sessions = kj::atomicAddRef(*sessions), func = kj::mv(func)]() {
-                        return func(*sessions->get());
-                      });
+    return callers.run({text, subject, limits.call},
+                       [sessions = kj::atomicAddRef(*sessions), func = kj::mv(func)]() {
+                         return func(*sessions->get());
+                       });
   }
 
 public:
@@ -53,36 +53,37 @@ public:
         limits(settings.limits),
         kvm(settings.kvm),
         events(kj::atomicRefcounted<LibvirtEventBox>()),
-        sessions(kj::atomicRefcounted<LibvirtSessions>(kj::mv(settings.place),
-                                                       kj::atomicAddRef(*events))),
-        starter(timer, "libvirt", limits.hungCalls),
-        ender(timer, "libvirt", limits.hungCalls),
-        caller(timer, "libvirt", limits.hungCalls) {
-    for (auto worker : {&starter, &ender, &caller}) {
-      worker->onHang([this]() { sessions->condemn(); });
+        sessions(kj::atomicRefcounted<LibvirtSessions>(
+            kj::mv(settings.place), kj::atomicAddRef(*events), kj::mv(settings.session))),
+        starters(timer, "libvirt", workersOf(limits)),
+        enders(timer, "libvirt", workersOf(limits)),
+        callers(timer, "libvirt", workersOf(limits)) {
+    for (auto workers : {&starters, &enders, &callers}) {
+      workers->onHang([this]() { sessions->condemn(); });
     }
   }
 
   kj::Promise<void> connect() {
-    return starter.run({"open", nullptr, limits.open},
-                       [kvm = kvm, sessions = kj::atomicAddRef(*sessions)]() {
-                         prepareThread(kvm);
-                         sessions->get();
-                       });
+    return starters.run({"open", nullptr, limits.open},
+                        [kvm = kvm, sessions = kj::atomicAddRef(*sessions)]() {
+                          prepareThread(kvm);
+                          sessions->get();
+                        });
   }
 
   kj::Promise<LibvirtEvent> nextEvent() override { return events->take(); }
 
-  kj::Promise<int> create(kj::StringPtr nameParam, kj::String xml,
-                          DiskPassphrase passphrase) override {
+  kj::Promise<int> create(kj::StringPtr nameParam, kj::String xml, DiskPassphrase passphrase,
+                          kj::Maybe<TurnListener&> listener) override {
     auto name = kj::str(nameParam);
     auto wish = kj::atomicRefcounted<Wish>();
     auto over = kj::newPromiseAndCrossThreadFulfiller<void>();
     starts.upsert(kj::str(name), over.promise.catch_([](kj::Exception&&) {}).fork());
     KJ_DEFER(wish->isWithdrawn = true);
     // Whatever becomes of the job, what it owns goes with it, `over` among it.
-    int number = co_await starter.run(
-        {kj::str("start of ", name), name, limits.create},
+    auto what = kj::str("start of ", name);
+    int number = co_await starters.run(
+        {what, name, limits.create, listener},
         [kvm = kvm, sessions = kj::atomicAddRef(*sessions), name = kj::str(name), xml = kj::mv(xml),
          passphrase = kj::mv(passphrase), wish = kj::atomicAddRef(*wish),
          over = kj::mv(over.fulfiller)]() {
@@ -108,11 +109,12 @@ public:
       start = underWay->addBranch();
       starts.erase(name);
     }
-    // No subject: it is what frees the calls that hang with a machine.
-    co_await ender.run({kj::str("end of ", name), nullptr, limits.destroy},
-                       [sessions = kj::atomicAddRef(*sessions), name = kj::str(name)]() {
-                         sessions->get()->destroy(name);
-                       });
+    // Beside the machine's other calls, which it frees if they hang.
+    auto what = kj::str("end of ", name);
+    co_await enders.run({what, name, limits.destroy},
+                        [sessions = kj::atomicAddRef(*sessions), name = kj::str(name)]() {
+                          sessions->get()->destroy(name);
+                        });
     // A start that nobody waits for ends the machine itself if it comes about.
     co_await timer.timeoutAfter(limits.destroy, kj::mv(start));
   }
@@ -138,9 +140,14 @@ private:
   kj::HashMap<kj::String, kj::ForkedPromise<void>> starts;
 
   // To start and to end machines takes seconds, which is too long for other calls to wait.
-  RenewableWorker starter;
-  RenewableWorker ender;
-  RenewableWorker caller;
+  MachineWorkers starters;
+  MachineWorkers enders;
+  MachineWorkers callers;
+
+  static MachineWorkers::Limits workersOf(const LibvirtLimits& limits) {
+    return {limits.threads, limits.patience, limits.slowCalls,
+            limits.wait,    limits.waiting,  limits.waitingOfMachine};
+  }
 };
 
 kj::Promise<kj::Own<LibvirtConnection>> LibvirtConnection::open(kj::Timer& timer,

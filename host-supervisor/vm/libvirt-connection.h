@@ -7,15 +7,16 @@
 #include "vm/kvm-node.h"
 #include "vm/libvirt-limits.h"
 #include "vm/libvirt-session.h"
+#include "vm/turn-listener.h"
 
 namespace bothy {
 
-// libvirt, as far as the driver needs it, on threads of its own: one starts machines, one ends them, one does the
-// rest.  Each call has a deadline and fails with OVERLOADED when libvirt does not answer within it, with FAILED
-// when libvirt says no.
+// libvirt, as far as the driver needs it, on threads of its own: some start machines, some end them, some do the
+// rest.  A machine has one call of each of these kinds under way at a time.  A call has a deadline, which counts from
+// its beginning, and fails with OVERLOADED when libvirt does not answer within it, with FAILED when libvirt says no.
 //
-// A call that hangs costs no other machine more than its deadline: the thread is left to it and the others go
-// on with another.  Further calls for its machine are refused at once, but destroy(), which as a rule frees it.
+// A call that is slow or hangs costs no other machine anything (MachineWorkers).  Further calls for the machine of one
+// that hangs are refused at once, but destroy(), which as a rule frees it.
 //
 // Domains outlive the connection and the process.  Dropping it closes it.  One a process.
 class LibvirtConnection {
@@ -25,6 +26,8 @@ public:
     LibvirtLimits limits;
     // For a libvirt in this process.
     KvmNode kvm;
+    // Given by tests, in the place of libvirt.
+    kj::Maybe<kj::Own<const LibvirtSession>> session = nullptr;
   };
 
   static kj::Promise<kj::Own<LibvirtConnection>> open(kj::Timer& timer, Settings settings);
@@ -33,9 +36,9 @@ public:
   virtual kj::Promise<LibvirtEvent> nextEvent() = 0;
 
   // A transient domain whose CPUs do not run yet; its number within libvirt.  Where it fails, or is dropped, the
-  // domain may come to be yet, until destroy() has returned.
-  virtual kj::Promise<int> create(kj::StringPtr name, kj::String xml,
-                                  DiskPassphrase passphrase) = 0;
+  // domain may come to be yet, until destroy() has returned.  `listener` outlives the promise.
+  virtual kj::Promise<int> create(kj::StringPtr name, kj::String xml, DiskPassphrase passphrase,
+                                  kj::Maybe<TurnListener&> listener = nullptr) = 0;
   // Success also for a domain whose CPUs run.
   virtual kj::Promise<void> resume(kj::StringPtr name) = 0;
   // Success also for a domain that does not exist, or ends meanwhile.

@@ -105,14 +105,14 @@ public:
   const HostAbilities& abilities() override { return host.abilities; }
   void setEvents(Events& events) override { host.listener = events; }
 
-  kj::Promise<kj::Own<RunningVm>> start(VmSpec spec) override {
+  kj::Promise<kj::Own<RunningVm>> start(VmSpec spec, kj::Maybe<TurnListener&> listener) override {
     requireMachineName(spec.name);
     co_await untilGone(spec.name);
     KJ_REQUIRE(machines.find(spec.name) == nullptr, "a machine of this name runs", spec.name);
     auto machine = add(kj::mv(spec));
     bool isStarted = false;
     KJ_DEFER(if (!isStarted) retire(*machine));
-    auto failure = co_await outcomeOf(machine->start());
+    auto failure = co_await outcomeOf(machine->start(listener));
     KJ_IF_MAYBE (exception, failure) {
       retire(*machine);
       co_await machine->ended();

@@ -6,7 +6,8 @@
 
 namespace bothy {
 
-// How long libvirt may take.  What exceeds its limit fails with OVERLOADED.
+// How long libvirt may take for a call from its beginning, and how many calls of it there may be.  What exceeds its limit
+// fails with OVERLOADED.
 struct LibvirtLimits {
   // Opening may ask QEMU for its abilities, creating starts it: both take seconds on a busy machine.
   kj::Duration open = 120 * kj::SECONDS;
@@ -16,8 +17,16 @@ struct LibvirtLimits {
   kj::Duration call = 20 * kj::SECONDS;
   // A machine whose QEMU libvirt has not ended by then is killed without it.
   kj::Duration kill = 12 * kj::SECONDS;
-  // Calls of a kind (starts, ends, others) that may hang at once.  Each holds a thread until it ends.
-  size_t hungCalls = 8;
+  // Calls of each kind (starts, ends, others) under way at once, those that take longer than `patience` not counted.
+  size_t threads = 4;
+  kj::Duration patience = 3 * kj::SECONDS;
+  // Calls of a kind that may take longer, or hang, without holding up those of other machines.  Each holds a thread until
+  // it ends; when so many and `threads` more hang, bothyd must be restarted.
+  size_t slowCalls = 16;
+  // The time that a call may wait for its turn, and how many may wait: of a kind, and of those for one machine.
+  kj::Duration wait = 20 * kj::MINUTES;
+  size_t waiting = 4096;
+  size_t waitingOfMachine = 16;
 };
 
 }  // namespace bothy

@@ -49,7 +49,7 @@ uint64_t LibvirtMachine::qemuPid() {
   return 0;
 }
 
-kj::Promise<void> LibvirtMachine::start() {
+kj::Promise<void> LibvirtMachine::start(kj::Maybe<TurnListener&> listener) {
   auto key = kj::mv(diskKey);
   diskKey = nullptr;
   DiskPassphrase passphrase{
@@ -61,7 +61,7 @@ kj::Promise<void> LibvirtMachine::start() {
                         files.secret(), files.console()});
   record.save(host.settings.stateDir);
   files.prepare(spec, group);
-  int number = co_await host.libvirt->create(spec.name, kj::mv(xml), kj::mv(passphrase));
+  int number = co_await host.libvirt->create(spec.name, kj::mv(xml), kj::mv(passphrase), listener);
   libvirtFiles.makePrivate(number);
   openQemu({0, 0});
   files.removeSecret();

@@ -21,8 +21,9 @@ public:
   LibvirtMachine(MachineHost& host, VmSpec spec);
   ~LibvirtMachine() noexcept(false);
 
-  // Returns when the CPUs run.  If it fails or is dropped, dismantle() is the caller's to call.
-  kj::Promise<void> start();
+  // Returns when the CPUs run.  If it fails or is dropped, dismantle() is the caller's to call.  `listener` is told while
+  // it waits for others, and outlives the promise.
+  kj::Promise<void> start(kj::Maybe<TurnListener&> listener);
   // Takes it over: whether it runs, or did when it was paused.  `found`: the domain, as libvirt has it; nullptr if it
   // has none.  Fails if it runs and cannot be taken over; then it is as before, and this object may be dropped.
   kj::Promise<bool> adopt(kj::Maybe<LibvirtDomain::Condition> found);

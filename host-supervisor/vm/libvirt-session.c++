@@ -200,7 +200,7 @@ kj::Own<const LibvirtSession> LibvirtSession::open(const Place& place, const Lib
 kj::Own<const LibvirtSession> LibvirtSessions::get() const {
   auto session = current.lockExclusive();
   KJ_IF_MAYBE (present, *session) {
-    if (isEmbedded() || (!isCondemned && (*present)->isAlive())) {
+    if (isLasting() || (!isCondemned && (*present)->isAlive())) {
       return kj::atomicAddRef(**present);
     }
   }

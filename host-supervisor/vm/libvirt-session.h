@@ -57,8 +57,13 @@ public:
 // The session that is used now.
 class LibvirtSessions final: public kj::AtomicRefcounted {
 public:
-  LibvirtSessions(LibvirtSession::Place place, kj::Own<const LibvirtEventBox> box)
-      : place(kj::mv(place)), box(kj::mv(box)) {}
+  // `session`: the one that is used for ever, in the place of one at `place`.
+  LibvirtSessions(LibvirtSession::Place place, kj::Own<const LibvirtEventBox> box,
+                  kj::Maybe<kj::Own<const LibvirtSession>> session = nullptr)
+      : place(kj::mv(place)),
+        box(kj::mv(box)),
+        isGiven(session != nullptr),
+        current(kj::mv(session)) {}
 
   // Opens one where there is none, or the present one has died or was condemned.  May block.
   kj::Own<const LibvirtSession> get() const;
@@ -70,10 +75,11 @@ public:
 private:
   LibvirtSession::Place place;
   kj::Own<const LibvirtEventBox> box;
+  const bool isGiven;
   mutable std::atomic<bool> isCondemned = false;
   kj::MutexGuarded<kj::Maybe<kj::Own<const LibvirtSession>>> current;
 
-  bool isEmbedded() const { return place.secretUri.size() > 0; }
+  bool isLasting() const { return isGiven || place.secretUri.size() > 0; }
 };
 
 }  // namespace bothy

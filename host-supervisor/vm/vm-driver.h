@@ -7,6 +7,7 @@
 #include <kj/string.h>
 
 #include "secret/secret.h"
+#include "vm/turn-listener.h"
 
 namespace bothy {
 
@@ -119,8 +120,10 @@ public:
   virtual void setEvents(Events& events) = 0;
 
   // Returns when the machine's CPUs run.  If it fails, or the promise is dropped, nothing is left over.
-  // The exception's description is one line for people.
-  virtual kj::Promise<kj::Own<RunningVm>> start(VmSpec spec) = 0;
+  // The exception's description is one line for people.  Where others start first, `listener` is told; it outlives the
+  // promise, and may be called from within this call.
+  virtual kj::Promise<kj::Own<RunningVm>> start(VmSpec spec,
+                                                kj::Maybe<TurnListener&> listener = nullptr) = 0;
 
   // Takes over a machine that an earlier process started and that still runs, given the same spec; nullptr if there is
   // none: its QEMU or its guest has ended, or never ran, and nothing of it is left.  Fails if there is one that cannot

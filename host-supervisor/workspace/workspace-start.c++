@@ -5,6 +5,7 @@
 #include "agent/guest-text.h"
 #include "schema/limits.capnp.h"
 #include "workspace/kernel-command-line.h"
+#include "workspace/start-turn.h"
 #include "workspace/steps.h"
 #include "workspace/workspace-id.h"
 #include "workspace/workspace.h"
@@ -190,11 +191,22 @@ kj::Promise<void> Workspace::bootMachine() {
   fault = StartFault::VMM_EXITED;
   world.files.prepare(record.id);
   hasMachine = true;
-  auto vm = co_await within(world.timer, world.deadlines.startVm,
-                            "the machine could not be started", world.driver.start(kj::mv(spec)));
-  take(kj::mv(vm));
+  take(co_await startMachine(kj::mv(spec)));
   reach(Stage::BOOTING);
   co_await awaitAgent(*KJ_ASSERT_NONNULL(current));
+}
+
+kj::Promise<kj::Own<RunningVm>> Workspace::startMachine(VmSpec spec) {
+  StartTurn turn(world.timer, world.deadlines, [this](kj::Maybe<size_t> before) {
+    KJ_IF_MAYBE (count, before) {
+      fault = StartFault::OTHER;
+      reach(Stage::WAITING, *count);
+    } else {
+      fault = StartFault::VMM_EXITED;
+      reach(Stage::STARTING_VM);
+    }
+  });
+  co_return co_await turn.limit(world.driver.start(kj::mv(spec), turn));
 }
 
 kj::Duration Workspace::bootLimit() const {

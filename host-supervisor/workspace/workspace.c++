@@ -18,15 +18,16 @@ Workspace::Workspace(World& world, Owner& owner, WorkspaceRow row)
 
 Workspace::~Workspace() noexcept(false) {}
 
-void Workspace::reach(Stage reached) {
+void Workspace::reach(Stage reached, size_t before) {
   stage = reached;
+  startsBefore = before;
   auto elapsed = world.timer.now() - stageBase;
-  for (auto& listener : listeners) listener->stage(reached, elapsed);
+  for (auto& listener : listeners) listener->stage(reached, elapsed, before);
 }
 
 void Workspace::listen(kj::Maybe<kj::Own<Progress>> progress) {
   KJ_IF_MAYBE (p, progress) {
-    if (starting != nullptr) (*p)->stage(stage, world.timer.now() - stageBase);
+    if (starting != nullptr) (*p)->stage(stage, world.timer.now() - stageBase, startsBefore);
     listeners.add(kj::mv(*p));
   }
 }

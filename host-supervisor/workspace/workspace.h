@@ -26,7 +26,9 @@ namespace bothy {
 struct Deadlines {
   // Each step with a disk or a key.
   kj::Duration disk = 60 * kj::SECONDS;
+  // The start of a machine from its beginning, and its wait while others start first.
   kj::Duration startVm = 60 * kj::SECONDS;
+  kj::Duration turn = 30 * kj::MINUTES;
   // From a machine that runs to its agent's answer; half of it to the first byte on its console.
   kj::Duration agentReadyKvm = 30 * kj::SECONDS;
   kj::Duration agentReadyTcg = 120 * kj::SECONDS;
@@ -55,13 +57,15 @@ struct World {
   Deadlines deadlines;
 };
 
-// The way to a running workspace, in order.
-enum class Stage { CREATING_DISK, STARTING_VM, BOOTING, AGENT_READY };
+// The way to a running workspace, in order; but for WAITING, which comes within STARTING_VM while others start first, and
+// after which that comes again.
+enum class Stage { CREATING_DISK, STARTING_VM, BOOTING, AGENT_READY, WAITING };
 
 // Told of stages while somebody waits for a start.
 class Progress {
 public:
-  virtual void stage(Stage stage, kj::Duration elapsed) = 0;
+  // `before`: how many others start first; of WAITING, which is told of again as that changes.
+  virtual void stage(Stage stage, kj::Duration elapsed, size_t before) = 0;
 };
 
 // How a start ended.
@@ -182,6 +186,7 @@ private:
 
   kj::Vector<kj::Own<Progress>> listeners;
   Stage stage = Stage::CREATING_DISK;
+  size_t startsBefore = 0;
   // What it is if the step that is under way fails.
   StartFault fault = StartFault::OTHER;
   // There may be a machine of the start that is under way, and what the console says is that machine's.
@@ -192,7 +197,7 @@ private:
   kj::Own<RetryPauses> rebootPauses;
   kj::TimePoint stageBase = kj::origin<kj::TimePoint>();
 
-  void reach(Stage stage);
+  void reach(Stage stage, size_t before = 0);
   void listen(kj::Maybe<kj::Own<Progress>> progress);
   // Ends what is under way for the sake of `wish`: whoever waits for it is told.
   void supersede(Wish wish);
@@ -236,6 +241,7 @@ private:
   void makeSecret(kj::FunctionParam<void()> store);
   kj::Promise<void> boot();
   kj::Promise<void> bootMachine();
+  kj::Promise<kj::Own<RunningVm>> startMachine(VmSpec spec);
   kj::Duration bootLimit() const;
   kj::Promise<void> awaitAgent(Machine& machine);
   kj::Promise<void> learnVersion(Machine& machine);

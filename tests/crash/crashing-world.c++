@@ -91,9 +91,9 @@ public:
 
   const HostAbilities& abilities() override { return inner.abilities(); }
   void setEvents(Events& events) override { inner.setEvents(events); }
-  kj::Promise<kj::Own<RunningVm>> start(VmSpec spec) override {
+  kj::Promise<kj::Own<RunningVm>> start(VmSpec spec, kj::Maybe<TurnListener&> listener) override {
     point.begins("start of a machine");
-    return point.follow("start of a machine", inner.start(kj::mv(spec)));
+    return point.follow("start of a machine", inner.start(kj::mv(spec), listener));
   }
   kj::Promise<kj::Maybe<kj::Own<RunningVm>>> adopt(VmSpec spec) override {
     return inner.adopt(kj::mv(spec));

@@ -18,7 +18,7 @@ constexpr kj::Duration START_LIMIT = 520 * kj::SECONDS;
 class Watcher final: public Progress {
 public:
   explicit Watcher(Judge& judge) : judge(judge) {}
-  void stage(Stage stage, kj::Duration) override {
+  void stage(Stage stage, kj::Duration, size_t) override {
     if (stage < last) judge.accuse("a start goes back to an earlier stage");
     last = stage;
   }

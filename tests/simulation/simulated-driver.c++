@@ -113,7 +113,7 @@ kj::Promise<void> SimulatedDriver::untilGone(kj::StringPtr nameParam) {
   }
 }
 
-kj::Promise<kj::Own<RunningVm>> SimulatedDriver::start(VmSpec spec) {
+kj::Promise<kj::Own<RunningVm>> SimulatedDriver::start(VmSpec spec, kj::Maybe<TurnListener&>) {
   auto name = kj::str(spec.name);
   lifetime.step();
   host.trace.line("driver", "start ", host.label(name));

@@ -20,7 +20,7 @@ public:
 
   const HostAbilities& abilities() override { return hostAbilities; }
   void setEvents(Events& events) override { listener = events; }
-  kj::Promise<kj::Own<RunningVm>> start(VmSpec spec) override;
+  kj::Promise<kj::Own<RunningVm>> start(VmSpec spec, kj::Maybe<TurnListener&> listener) override;
   kj::Promise<kj::Maybe<kj::Own<RunningVm>>> adopt(VmSpec spec) override;
   kj::Promise<void> remove(kj::StringPtr name) override;
   kj::Promise<kj::Array<kj::String>> removeStrays(kj::ArrayPtr<const kj::StringPtr> known) override;

@@ -87,6 +87,11 @@ public:
       co_return;
     }
     co_await tell(progress, rpc::Stage::CREATING_DISK);
+    KJ_IF_MAYBE (before, fake.startsBefore) {
+      for (auto count = *before; count > 0; count--) {
+        co_await tell(progress, rpc::Stage::WAITING, count - 1);
+      }
+    }
     co_await tell(progress, rpc::Stage::BOOTING);
     KJ_IF_MAYBE (message, fake.startFailure) {
       auto failed = outcome.initFailed();
@@ -220,9 +225,11 @@ public:
   }
 
 private:
-  static kj::Promise<void> tell(rpc::Progress::Client progress, rpc::Stage stage) {
+  static kj::Promise<void> tell(rpc::Progress::Client progress, rpc::Stage stage,
+                                kj::uint before = 0) {
     auto request = progress.stageRequest();
     request.setStage(stage);
+    request.setBefore(before);
     // Nobody listens where the client gave no capability.
     return request.send().catch_([](kj::Exception&&) {});
   }

@@ -82,6 +82,8 @@ public:
 
   // What the next `create` or `start` answers; null: it goes well.
   kj::Maybe<kj::String> startFailure;
+  // So many machines start before one that is created.
+  kj::Maybe<kj::uint> startsBefore;
 
 private:
   class Server;

@@ -73,6 +73,7 @@ void FakeVmDriver::holdStarts() {
 }
 
 void FakeVmDriver::releaseStarts() {
+  startsBefore = nullptr;
   gateKeeper->fulfill();
 }
 
@@ -135,10 +136,18 @@ void FakeVmDriver::setEvents(Events& events) {
   listener = events;
 }
 
-kj::Promise<kj::Own<RunningVm>> FakeVmDriver::start(VmSpec spec) {
+kj::Promise<kj::Own<RunningVm>> FakeVmDriver::start(VmSpec spec,
+                                                    kj::Maybe<TurnListener&> listener) {
   ++starts;
   KJ_IF_MAYBE (held, gate) {
+    const bool isQueued = startsBefore != nullptr;
+    KJ_IF_MAYBE (before, startsBefore) {
+      KJ_IF_MAYBE (l, listener) l->waits(*before);
+    }
     co_await held->addBranch();
+    if (isQueued) {
+      KJ_IF_MAYBE (l, listener) l->begins();
+    }
   }
   if (failuresLeft > 0) {
     --failuresLeft;

@@ -29,6 +29,11 @@ public:
   // Starts wait, then go on in the order of their calls.  A start that is dropped meanwhile leaves
   // nothing.
   void holdStarts();
+  // The same, and each is told of so many others before it; their turns come with releaseStarts().
+  void queueStarts(size_t before) {
+    holdStarts();
+    startsBefore = before;
+  }
   void releaseStarts();
 
   // The machine ends for a reason of its own.
@@ -52,7 +57,8 @@ public:
 
   const HostAbilities& abilities() override { return hostAbilities; }
   void setEvents(Events& events) override;
-  kj::Promise<kj::Own<RunningVm>> start(VmSpec spec) override;
+  kj::Promise<kj::Own<RunningVm>> start(VmSpec spec,
+                                        kj::Maybe<TurnListener&> listener = nullptr) override;
   kj::Promise<kj::Maybe<kj::Own<RunningVm>>> adopt(VmSpec spec) override;
   kj::Promise<void> remove(kj::StringPtr name) override;
   kj::Promise<kj::Array<kj::String>> removeStrays(kj::ArrayPtr<const kj::StringPtr> known) override;
@@ -74,6 +80,7 @@ private:
   uint32_t removalsToFail = 0;
   kj::Maybe<kj::ForkedPromise<void>> gate;
   kj::Own<kj::PromiseFulfiller<void>> gateKeeper;
+  kj::Maybe<size_t> startsBefore;
 
   Machine& find(kj::StringPtr name);
   void mayFailToRemove();

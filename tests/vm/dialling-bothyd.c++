@@ -20,7 +20,9 @@ public:
 
   const HostAbilities& abilities() override { return inner.abilities(); }
   void setEvents(Events& events) override { inner.setEvents(events); }
-  kj::Promise<kj::Own<RunningVm>> start(VmSpec spec) override { return inner.start(kj::mv(spec)); }
+  kj::Promise<kj::Own<RunningVm>> start(VmSpec spec, kj::Maybe<TurnListener&> listener) override {
+    return inner.start(kj::mv(spec), listener);
+  }
   kj::Promise<kj::Maybe<kj::Own<RunningVm>>> adopt(VmSpec spec) override {
     return inner.adopt(kj::mv(spec));
   }

@@ -79,6 +79,15 @@ TEST_CASE("create shows the stages and then says what to do next") {
   CHECK(contains(errors, "`bothy shell new`"));
 }
 
+TEST_CASE("P28 create says once, where no line moves, how many machines start first") {
+  CommandTestWorld world;
+  world.supervisor.startsBefore = 13;
+  CHECK(world.run({"create", "new", "--memory", "1G"}) == SUCCESS);
+  CHECK(contains(
+      world.errors(),
+      "bothy: creating the disk\nbothy: waiting for its turn, 12 before it\nbothy: booting\n"));
+}
+
 TEST_CASE("create with --json prints the workspace and nothing else") {
   CommandTestWorld world;
   CHECK(world.run({"create", "new", "--json", "--memory", "1G"}) == SUCCESS);

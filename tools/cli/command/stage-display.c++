@@ -14,7 +14,8 @@ public:
   explicit Reporter(StageDisplay& display) : display(display) {}
 
   kj::Promise<void> stage(StageContext context) override {
-    display.begin(context.getParams().getStage());
+    auto params = context.getParams();
+    display.begin(params.getStage(), params.getBefore());
     return kj::READY_NOW;
   }
 
@@ -34,11 +35,26 @@ rpc::Progress::Client StageDisplay::progress() {
   return kj::heap<Reporter>(*this);
 }
 
-void StageDisplay::begin(rpc::Stage stage) {
-  finish();
+void StageDisplay::begin(rpc::Stage stage, uint32_t before) {
+  if (stage == rpc::Stage::WAITING) {
+    // Within a stage that is not over.
+    KJ_IF_MAYBE (r, running) {
+      if (r->stage == stage) {
+        r->before = before;
+        return;
+      }
+    }
+  } else {
+    finish();
+  }
   if (stage == rpc::Stage::AGENT_READY) return;
-  running = Running{stage, timer.now()};
-  if (!console.showsProgress()) console.note(nameOf(stage));
+  running = Running{stage, timer.now(), before};
+  if (!console.showsProgress()) console.note(describe(KJ_ASSERT_NONNULL(running)));
+}
+
+kj::String StageDisplay::describe(const Running& running) {
+  if (running.stage != rpc::Stage::WAITING) return kj::str(nameOf(running.stage));
+  return kj::str(nameOf(running.stage), ", ", running.before, " before it");
 }
 
 void StageDisplay::finish() {
@@ -54,7 +70,7 @@ void StageDisplay::finish() {
 kj::String StageDisplay::render(kj::uint frame) {
   auto now = timer.now();
   KJ_IF_MAYBE (r, running) {
-    return kj::str(spinner(frame), " ", nameOf(r->stage), " ", formatDuration(now - r->since));
+    return kj::str(spinner(frame), " ", describe(*r), " ", formatDuration(now - r->since));
   }
   return kj::str(spinner(frame), " ", formatDuration(now - start));
 }

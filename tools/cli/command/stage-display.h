@@ -24,9 +24,12 @@ private:
   struct Running {
     rpc::Stage stage;
     kj::TimePoint since;
+    // Of WAITING: how many start first.
+    uint32_t before;
   };
 
-  void begin(rpc::Stage stage);
+  void begin(rpc::Stage stage, uint32_t before);
+  static kj::String describe(const Running& running);
   kj::String render(kj::uint frame);
 
   Console& console;

@@ -290,6 +290,8 @@ kj::StringPtr nameOf(rpc::Stage stage) {
       return "booting";
     case rpc::Stage::AGENT_READY:
       return "ready";
+    case rpc::Stage::WAITING:
+      return "waiting for its turn";
   }
   return "working";
 }
