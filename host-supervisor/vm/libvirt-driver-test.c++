@@ -66,15 +66,30 @@ void bootHost(kj::StringPtr machine, uint32_t number) {
   stdfs::remove_all(directory + "/run-" + machine.cStr());
 }
 
+// The files in which libvirt keeps what it has found of QEMU, with the time of their writing.
+std::vector<std::pair<std::string, stdfs::file_time_type>> abilitiesFound() {
+  std::vector<std::pair<std::string, stdfs::file_time_type>> found;
+  auto directory = kj::str(MachineBed::processDirectory(), "/qemu-abilities");
+  for (auto& entry : stdfs::recursive_directory_iterator(directory.cStr())) {
+    if (entry.path().extension() == ".xml")
+      found.emplace_back(entry.path(), entry.last_write_time());
+  }
+  return found;
+}
+
 // First, because libvirt's embedded driver keeps its directory locked until its process ends.
 TEST_CASE(
     "P41 a machine whose supervisor was killed is adopted by the next one, and one from before "
     "a boot of the host is gone") {
   NEEDS_ROOT();
   startElsewhere("before", 2);
+  auto found = abilitiesFound();
+  CHECK(found.size() == 1);
   bootHost("before", 2);
   startElsewhere("one", 1);
   startElsewhere("other", 3);
+  // libvirt has not asked QEMU again for what it can do.
+  CHECK(abilitiesFound() == found);
   Bed b;
   auto removed =
       b.bed.driver->removeStrays(kj::arr("one"_kj, "before"_kj, "other"_kj)).wait(b.scope);

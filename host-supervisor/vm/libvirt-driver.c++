@@ -75,6 +75,20 @@ void admitMonitors(const LibvirtDriverSettings& settings) {
   }
 }
 
+// libvirt finds out once what QEMU can do, which takes a second, and knows itself when that does not hold any more (another QEMU,
+// libvirt or kernel).  It outlives a boot of the host in `place`; `root` does not.
+void keepAbilities(kj::StringPtr root, kj::StringPtr place) {
+  auto link = kj::str(root, "/cache");
+  if (mkdir(place.cStr(), 0700) < 0 && errno != EEXIST) KJ_FAIL_SYSCALL("mkdir", errno, place);
+  struct stat stats;
+  if (lstat(link.cStr(), &stats) == 0) {
+    // A directory is of a bothyd that kept nothing, and goes with the boot.
+    if (!S_ISLNK(stats.st_mode)) return;
+    KJ_SYSCALL(unlink(link.cStr()), link);
+  }
+  KJ_SYSCALL(symlink(place.cStr(), link.cStr()), link);
+}
+
 // Between two looks whether a dial is under way.
 constexpr kj::Duration DIAL_POLL_PAUSE = 2 * kj::MILLISECONDS;
 
@@ -306,6 +320,9 @@ kj::Promise<kj::Own<VmDriver>> openLibvirtDriver(kj::AsyncIoContext& io, Subreap
     uint32_t user = settings.probeUser;
     prepareRoot(root, qemuSettings(user));
     admitMonitors(settings);
+}
+
+    keepAbilities(root, kj::str(settings.stateDir, "/qemu-abilities"));
     // Where nobody may use KVM, libvirt does not see it.
     kvm = isKvm ? KvmNode::OPEN : KvmNode::HIDDEN;
     place = {kj::str("qemu:///embed?root=", root), kj::str("secret:///embed?root=", root)};

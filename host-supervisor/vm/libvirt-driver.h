@@ -14,7 +14,7 @@ struct LibvirtDriverSettings {
   // Two directories of the driver's own, made by the caller.  Machines' users must be able to pass through them
   // and those above them (mode 0711).
   //
-  // What must be known of machines whatever happens to the host.
+  // What must be known of machines whatever happens to the host; and what libvirt has found of QEMU, which it finds again.
   kj::String stateDir;
   // What has a meaning until the host boots again.  It belongs on a tmpfs: libvirt keeps there what deciphers
   // the disks' keys while it starts a machine.  Short: sockets lie in it, whose paths have 107 characters.
