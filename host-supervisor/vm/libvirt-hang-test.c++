@@ -121,7 +121,7 @@ TEST_CASE("P30 R20 a QEMU that stands still at its start fails that start, and o
   CHECK(Bed::processesOf(BED_FIRST_UID + 1) > 0);
   CHECK(b.bed.ask(*other, "hello") == "hello");
   CHECK(b.within(60 * kj::SECONDS, kj::mv(start)) ==
-        "libvirt did not answer within 20 s: start of still");
+        "libvirt did not answer within 40 s: start of still");
   b.checkNothingLeft("still", 1);
   auto again = b.start("still");
   CHECK(b.bed.ask(*again, "hello") == "hello");

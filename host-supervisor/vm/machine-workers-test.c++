@@ -15,6 +15,13 @@ constexpr MachineWorkers::Limits LIMITS{.threads = 2,
                                         .waiting = 200,
                                         .waitingOfMachine = 20};
 
+// What a call hears of its turn.
+struct Turn final: public TurnListener {
+  void waits(size_t before) override { heard.add(kj::str(before)); }
+  void begins() override { heard.add(kj::str("begins")); }
+  kj::Vector<kj::String> heard;
+};
+
 // Workers under a clock of its own, and calls that last until the test ends them.
 struct Fixture {
   struct State {
@@ -62,8 +69,8 @@ struct Fixture {
       --state.lockExclusive()->underWay;
     });
   }
-  kj::Promise<int> answer(kj::StringPtr machine) {
-    return workers.run({"call", machine, LIMIT}, []() { return 7; });
+  kj::Promise<int> answer(kj::StringPtr machine, kj::Maybe<TurnListener&> listener = nullptr) {
+    return workers.run({"call", machine, LIMIT, listener}, []() { return 7; });
   }
 
   void end(kj::StringPtr name) { state.lockExclusive()->mayEnd.add(kj::str(name)); }
@@ -147,8 +154,9 @@ TEST_CASE("R20 slow calls of several machines keep no thread from the others") {
   auto first = f.call("a", "a1");
   auto second = f.call("b", "b1");
   f.awaitBegun(2);
-  auto other = f.answer("c");
-  CHECK_FALSE(other.poll(f.scope));
+  Turn turn;
+  auto other = f.answer("c", turn);
+  CHECK(turn.heard.size() == 1);
   f.pass(LIMITS.patience);
   CHECK(other.wait(f.scope) == 7);
   CHECK(f.hangs == 0);
@@ -164,15 +172,17 @@ TEST_CASE("R20 machines that were slow wait for each other rather than take the 
   f.awaitBegun(4);
   f.pass(LIMITS.patience);
   // Four are slow where two may be, and hold up who is new.
-  auto held = f.answer("e");
-  CHECK_FALSE(held.poll(f.scope));
+  Turn turns[2];
+  auto held = f.answer("e", turns[0]);
+  CHECK(turns[0].heard.size() == 1);
   for (auto name : {"a1", "b1"}) f.end(name);
   for (size_t i = 0; i < 2; i++) calls[i].wait(f.scope);
   CHECK(held.wait(f.scope) == 7);
   // Two are slow: those that were have no turn, and everybody else has.
-  auto again = f.answer("a");
-  CHECK_FALSE(again.poll(f.scope));
+  auto again = f.answer("a", turns[1]);
+  CHECK(turns[1].heard.size() == 1);
   CHECK(f.answer("e").wait(f.scope) == 7);
+  CHECK(turns[1].heard.back() == "0");
   f.end("c1");
   calls[2].wait(f.scope);
   CHECK(again.wait(f.scope) == 7);
@@ -190,8 +200,10 @@ TEST_CASE("R20 a machine that was slow is not held to it for ever") {
   f.pass(LIMITS.patience);
   f.end("a1");
   slow.wait(f.scope);
-  auto again = f.answer("a");
-  CHECK_FALSE(again.poll(f.scope));
+  f.scope.poll();
+  Turn turn;
+  auto again = f.answer("a", turn);
+  CHECK(turn.heard.size() == 1);
   f.pass(60 * kj::SECONDS);
   CHECK(again.wait(f.scope) == 7);
 }
@@ -350,11 +362,6 @@ TEST_CASE("what a call throws reaches the caller, and is no hang") {
 }
 
 TEST_CASE("P28 who waits hears how many have their turn first, and when it comes") {
-  struct Turn final: public TurnListener {
-    void waits(size_t before) override { heard.add(kj::str(before)); }
-    void begins() override { heard.add(kj::str("begins")); }
-    kj::Vector<kj::String> heard;
-  };
   auto limits = LIMITS;
   limits.threads = 1;
   Fixture f(limits);

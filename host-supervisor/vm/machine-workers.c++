@@ -100,7 +100,8 @@ void MachineWorkers::wakeWhenForgiven(const Machine& machine) {
 }
 
 void MachineWorkers::beginNext() {
-  bool hasBegun = false;
+  bool hasChanged = hasNewTurn;
+  hasNewTurn = false;
   for (size_t i = 0; i < turns.size();) {
     auto& machine = *turns[i];
     if (!mayBegin(machine)) {
@@ -115,10 +116,10 @@ void MachineWorkers::beginNext() {
     job->hasBegun = true;
     machine.isBusy = true;
     ++underWay;
-    hasBegun = true;
+    hasChanged = true;
     tasks.add(perform(machine, kj::mv(job)));
   }
-  if (!hasBegun) return;
+  if (!hasChanged) return;
   // A listener may drop its call.
   for (size_t i = 0; i < turns.size(); i++) notify(*turns[i]->waiting.front(), i);
 }
@@ -205,6 +206,7 @@ void MachineWorkers::finish(Machine& machine) {
   --underWay;
   if (!machine.waiting.empty()) {
     turns.push_back(&machine);
+    hasNewTurn = true;
     wakeWhenForgiven(machine);
   }
   forgetIdle();

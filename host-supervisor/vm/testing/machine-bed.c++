@@ -149,7 +149,7 @@ MachineBed::MachineBed(kj::StringPtr directoryParam, Ownership ownership)
   LibvirtDriverSettings settings;
   settings.stateDir = kj::str(directory);
   settings.runtimeDir = driverRuntimeDir();
-  settings.limits.create = 20 * kj::SECONDS;
+  settings.limits.create = 40 * kj::SECONDS;
   settings.limits.call = 8 * kj::SECONDS;
   settings.limits.kill = 7 * kj::SECONDS;
   settings.probeUser = BED_FIRST_UID;
