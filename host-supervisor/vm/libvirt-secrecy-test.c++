@@ -146,6 +146,7 @@ TEST_CASE("S17 S22 libvirt's files are no other user's, and those of a machine g
       struct stat stats;
       if (lstat(entry.path().c_str(), &stats) < 0) continue;  // gone meanwhile
       entries++;
+      if (S_ISLNK(stats.st_mode)) continue;  // it has no mode of its own
       INFO(entry.path().string() << " has mode " << std::oct << stats.st_mode);
       CHECK((stats.st_mode & 0007 & (S_ISDIR(stats.st_mode) ? 0006 : 0007)) == 0);
       // A group that is no user's own.
@@ -163,10 +164,14 @@ TEST_CASE("S17 S22 libvirt's files are no other user's, and those of a machine g
   CHECK(during.size() >= before.size() + 4);
   CHECK(expectPrivate(b.bed.driverRuntimeDir().cStr()) == during.size());
   CHECK(expectPrivate(b.bed.runtimeDir("one").cStr()) >= 3);
+  auto abilities = kj::str(b.bed.directory, "/qemu-abilities");
+  CHECK(expectPrivate(abilities.cStr()) >= 3);
+  CHECK((stdfs::status(abilities.cStr()).permissions() & stdfs::perms(0077)) == stdfs::perms::none);
   // Only the way to the machine's own directory is open to its user.
   for (auto& path : during) {
     struct stat stats;
-    if (lstat(path.c_str(), &stats) < 0 || (stats.st_mode & 0001) == 0) continue;
+    if (lstat(path.c_str(), &stats) < 0 || S_ISLNK(stats.st_mode)) continue;
+    if ((stats.st_mode & 0001) == 0) continue;
     auto below = path.substr(b.bed.driverRuntimeDir().size());
     INFO(below);
     bool isOnTheWay = below == "/libvirt" || below.starts_with("/libvirt/lib");
