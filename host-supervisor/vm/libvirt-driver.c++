@@ -320,8 +320,6 @@ kj::Promise<kj::Own<VmDriver>> openLibvirtDriver(kj::AsyncIoContext& io, Subreap
     uint32_t user = settings.probeUser;
     prepareRoot(root, qemuSettings(user));
     admitMonitors(settings);
-}
-
     keepAbilities(root, kj::str(settings.stateDir, "/qemu-abilities"));
     // Where nobody may use KVM, libvirt does not see it.
     kvm = isKvm ? KvmNode::OPEN : KvmNode::HIDDEN;
