@@ -1,5 +1,11 @@
 #include "files/acting-user.h"
 
+#include <fcntl.h>
+#include <kj/debug.h>
+#include <kj/io.h>
+#include <signal.h>
+#include <stdlib.h>
+#include <string.h>
 #include <unistd.h>
 #include <catch2/catch_test_macros.hpp>
 
@@ -12,6 +18,37 @@ namespace {
 using Collected = FilesTestWorld::Collected;
 using Disposition = rpc::Files::WriteOptions::Disposition;
 using Reason = rpc::FileFailure::Reason;
+
+// Beneath the machine's "/".
+struct MachineWorld: public FilesTestWorld {
+  WorkspaceRoot machineRoot = WorkspaceRoot(openRoot("/"));
+  MachineWorld() { files = newFilesFacet(host, machineRoot, user, limits); }
+
+  kj::String readAll(kj::StringPtr path) {
+    Collected collected;
+    auto answer = read(path, collected);
+    REQUIRE_FALSE(answer.getOutcome().isFailed());
+    return kj::heapString(collected.bytes.asPtr().asChars());
+  }
+  Reason readFailure(kj::StringPtr path) {
+    Collected collected;
+    auto answer = read(path, collected);
+    CHECK(collected.count == 0);
+    REQUIRE(answer.getOutcome().isFailed());
+    return answer.getOutcome().getFailed().getReason();
+  }
+};
+
+// Where the stack of a process begins, out of its /proc/PID/stat (proc(5)): 0 for who may not trace it.
+uint64_t stackStart(kj::StringPtr stat) {
+  constexpr uint NAME_FIELD = 2, STACK_START_FIELD = 28;
+  const char* at = strrchr(stat.cStr(), ')');
+  for (uint field = NAME_FIELD; field < STACK_START_FIELD; ++field) {
+    if (at != nullptr) at = strchr(at + 1, ' ');
+  }
+  KJ_REQUIRE(at != nullptr, "a line of other fields", stat);
+  return strtoull(at + 1, nullptr, 10);
+}
 
 TEST_CASE("what the kernel gives to root by its effective user is not the user's either") {
   if (geteuid() != 0) SKIP("needs another user");
@@ -35,6 +72,53 @@ TEST_CASE("what the kernel gives to root by its effective user is not the user's
   auto answer = read.send().wait(w.scope);
   CHECK(answer.getOutcome().isFailed());
   CHECK(collected.count == 0);
+}
+
+TEST_CASE("S42 what a file says by who reads it is what it says to the user") {
+  if (geteuid() != 0) SKIP("needs another user");
+  MachineWorld w;
+  kj::AutoCloseFd nullDevice(open("/dev/null", O_RDWR | O_CLOEXEC));
+  // A process of root's, as those of the kernel's addresses are.
+  auto spawned = w.host.spawner
+                     .spawn(SpawnRequest{
+                         .programs = kj::arr(kj::str("/bin/sleep")),
+                         .arguments = kj::arr(kj::str("sleep"), kj::str("1000")),
+                         .environment = nullptr,
+                         .workingDirectory = kj::str("/"),
+                         .credentials = nullptr,
+                         .standardFds = {nullDevice, nullDevice, nullDevice},
+                         .cgroupFd = nullptr,
+                     })
+                     .wait(w.scope);
+  auto& sleep = spawned.get<SpawnedProcess>();
+  KJ_DEFER({
+    kill(sleep.pid, SIGKILL);
+    sleep.exit.wait(w.scope);
+  });
+  auto path = kj::str("/proc/", sleep.pid, "/stat");
+  kj::AutoCloseFd toRoot(open(path.cStr(), O_RDONLY | O_CLOEXEC));
+  auto ofRoot = stackStart(kj::FdInputStream(toRoot.get()).readAllText());
+  auto ofUser = stackStart(w.readAll(path));
+  if (ofRoot == 0) SKIP("root may not trace here");
+  CHECK(ofUser == 0);
+}
+
+TEST_CASE("S42 what the kernel shows of the agent is not the user's to read") {
+  MachineWorld w;
+  auto own = kj::str("/proc/", getpid());
+  for (auto name : {"maps", "smaps", "stat", "numa_maps", "fdinfo/0"}) {
+    INFO(name);
+    CHECK(w.readFailure(kj::str(own, '/', name)) == Reason::PERMISSION_DENIED);
+    CHECK(w.readFailure(kj::str("/proc/self/", name)) == Reason::PERMISSION_DENIED);
+    CHECK(w.readFailure(kj::str("/proc/thread-self/", name)) == Reason::PERMISSION_DENIED);
+  }
+  CHECK(w.stat("/proc/self/fd/0", false).getOutcome().isFailed());
+  CHECK(w.list("/proc/self/fd", 0, 0).getOutcome().isFailed());
+
+  // The machine's own names.
+  CHECK(w.readAll("/proc/mounts").size() > 0);
+  CHECK(w.readAll("/proc/net/dev").size() > 0);
+  CHECK(w.stat(own).getOutcome().isEntry());
 }
 
 TEST_CASE("a scope ends with the agent as it was, and the user's groups gone") {

@@ -20,6 +20,26 @@ uint64_t sizeOf(int fd) {
   return status.st_size < 0 ? 0 : static_cast<uint64_t>(status.st_size);
 }
 
+// read(2) of a stretch, and its errno.
+struct ReadResult {
+  ssize_t count;
+  int error;
+};
+
+// None of these suspends, so that each scope ends in the turn in which it began.
+ReadResult readAs(const ActingUser& user, int fd, kj::ArrayPtr<kj::byte> space, uint64_t offset) {
+  ActingUser::Scope scope(user);
+  for (;;) {
+    auto count = pread(fd, space.begin(), space.size(), static_cast<off_t>(offset));
+    if (count >= 0 || errno != EINTR) return {count, count < 0 ? errno : 0};
+  }
+}
+
+FileExtent nextExtentAs(const ActingUser& user, int fd, uint64_t offset, uint64_t size) {
+  ActingUser::Scope scope(user);
+  return nextExtent(fd, offset, size);
+}
+
 kj::Promise<void> skip(rpc::ByteSink::Client sink, uint64_t bytes) {
   auto request = sink.castAs<rpc::SparseSink>().skipRequest();
   request.setBytes(bytes);
@@ -28,7 +48,8 @@ kj::Promise<void> skip(rpc::ByteSink::Client sink, uint64_t bytes) {
 
 }  // namespace
 
-kj::Promise<FileResult<SentFile>> sendFile(kj::AutoCloseFd file, uint64_t offset, uint64_t length,
+kj::Promise<FileResult<SentFile>> sendFile(const ActingUser& user, kj::AutoCloseFd file,
+                                           uint64_t offset, uint64_t length,
                                            rpc::ByteSink::Client sink, Holes holes) {
   struct stat status;
   KJ_SYSCALL(fstat(file, &status));
@@ -41,7 +62,7 @@ kj::Promise<FileResult<SentFile>> sendFile(kj::AutoCloseFd file, uint64_t offset
   while (left > 0 && offset <= INT64_MAX) {
     if (offset >= dataEnd) {
       // A file of the kernel has no size, and what comes after the size has no hole.
-      auto extent = offset < size ? nextExtent(file, offset, size) : FileExtent{offset, 0};
+      auto extent = offset < size ? nextExtentAs(user, file, offset, size) : FileExtent{offset, 0};
       uint64_t holeEnd = extent.offset;
       if (extent.length == 0) holeEnd = kj::max(offset, kj::min(holeEnd, sizeOf(file)));
       auto hole = kj::min(holeEnd - offset, left);
@@ -55,14 +76,14 @@ kj::Promise<FileResult<SentFile>> sendFile(kj::AutoCloseFd file, uint64_t offset
     // The exact size, so that no message is longer than its bytes; then what came since, if any.
     uint64_t expected = offset < size ? kj::min(size, dataEnd) - offset : GROWTH_CHUNK_BYTES;
     auto space = writer.buffer(kj::min(kj::min(left, expected), uint64_t{FILE_CHUNK_BYTES}));
-    auto count = pread(file, space.begin(), space.size(), static_cast<off_t>(offset));
-    if (count < 0 && errno == EINTR) continue;
-    if (count < 0) co_return FileProblem::fromErrno(errno);
-    if (count == 0) break;
-    offset += static_cast<uint64_t>(count);
-    left -= static_cast<uint64_t>(count);
-    total += static_cast<uint64_t>(count);
-    co_await writer.send(static_cast<size_t>(count));
+    auto read = readAs(user, file, space, offset);
+    if (read.count < 0) co_return FileProblem::fromErrno(read.error);
+    if (read.count == 0) break;
+    auto count = static_cast<size_t>(read.count);
+    offset += count;
+    left -= count;
+    total += count;
+    co_await writer.send(count);
   }
   co_await writer.end();
   co_return SentFile{total, FileDetails::of("", status)};

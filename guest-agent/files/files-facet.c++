@@ -75,8 +75,8 @@ public:
       opened.get<FileProblem>().writeTo(outcome.initFailed(), params.getPath());
       co_return;
     }
-    auto read = co_await sendFile(kj::mv(opened.get<kj::AutoCloseFd>()), params.getOffset(),
-                                  params.getLength(), params.getSink(),
+    auto read = co_await sendFile(files->user, kj::mv(opened.get<kj::AutoCloseFd>()),
+                                  params.getOffset(), params.getLength(), params.getSink(),
                                   params.getSparse() ? Holes::SKIP : Holes::SEND);
     if (read.is<FileProblem>()) {
       read.get<FileProblem>().writeTo(outcome.initFailed(), params.getPath());

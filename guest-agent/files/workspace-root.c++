@@ -4,6 +4,7 @@
 #include <fcntl.h>
 #include <kj/debug.h>
 #include <linux/openat2.h>
+#include <stdio.h>
 #include <sys/stat.h>
 #include <sys/syscall.h>
 #include <unistd.h>
@@ -25,6 +26,31 @@ bool isSameDirectory(int fd, const char* path) {
   return statx(fd, "", AT_EMPTY_PATH, MASK, &one) == 0 &&
          statx(AT_FDCWD, path, 0, MASK, &other) == 0 && one.stx_ino == other.stx_ino &&
          one.stx_mnt_id == other.stx_mnt_id;
+}
+
+// Of /proc/PID, what the kernel shows to everybody; /proc/net and /proc/mounts lead there, too.
+constexpr kj::StringPtr OPEN_ENTRIES[] = {"cmdline"_kj, "comm"_kj, "mounts"_kj, "net"_kj,
+                                          "status"_kj};
+
+// Whether `fd` is something of the agent's process, in /proc/PID, that is not for everybody.  A process may read its own
+// memory map, open files and the like whatever user it acts as (__ptrace_may_access), so the kernel does not refuse
+// them to the user.
+bool isAgentsOwn(int fd) {
+  char link[32];
+  snprintf(link, sizeof(link), "/proc/self/fd/%d", fd);
+  // Of a longer path the beginning is enough.
+  char path[128];
+  auto size = readlink(link, path, sizeof(path));
+  if (size <= 0) return false;
+  auto text = kj::arrayPtr(path, static_cast<size_t>(size));
+  auto own = kj::str("/proc/", getpid(), '/');
+  if (text.size() <= own.size() || text.slice(0, own.size()) != own.asArray()) return false;
+  text = text.slice(own.size(), text.size());
+  for (auto entry : OPEN_ENTRIES) {
+    if (text.size() < entry.size() || text.slice(0, entry.size()) != entry.asArray()) continue;
+    if (text.size() == entry.size() || text[entry.size()] == '/') return false;
+  }
+  return true;
 }
 
 }  // namespace
@@ -71,7 +97,11 @@ FileResult<kj::AutoCloseFd> WorkspaceRoot::open(const FilePath& path, int flags,
   how.resolve = (isMachineRoot ? RESOLVE_IN_ROOT : RESOLVE_BENEATH) | RESOLVE_NO_MAGICLINKS;
   for (uint i = 0; i < MAX_LOOKUPS; i++) {
     long fd = syscall(SYS_openat2, directory.get(), path.string().cStr(), &how, sizeof(how));
-    if (fd >= 0) return kj::AutoCloseFd(static_cast<int>(fd));
+    if (fd >= 0) {
+      kj::AutoCloseFd opened(static_cast<int>(fd));
+      if (isAgentsOwn(opened)) return FileProblem::fromErrno(EACCES);
+      return kj::mv(opened);
+    }
     if (errno != EAGAIN && errno != EINTR) break;
   }
   auto problem = FileProblem::fromErrno(errno);
