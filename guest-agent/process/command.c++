@@ -1,6 +1,7 @@
 #include "process/command.h"
 
 #include <errno.h>
+#include <limits.h>
 #include <unistd.h>
 
 #include <kj/debug.h>
@@ -17,12 +18,15 @@ using Reason = rpc::StartFailure::Reason;
 // Longer than any machine runs, and far from what a timer cannot count: ten years.
 constexpr uint64_t MAX_TIMEOUT_MILLIS = uint64_t(10) * 365 * 24 * 3600 * 1000;
 
+// LOGIN_NAME_MAX of Linux.  No longer name is looked for.
+constexpr size_t MAX_USER_NAME_BYTES = 256;
+
 bool hasNul(kj::StringPtr text) {
   return text.findFirst('\0') != nullptr;
 }
 
 StartFailure invalid(kj::StringPtr subject) {
-  return {Reason::INVALID_COMMAND, kj::str(subject)};
+  return {Reason::INVALID_COMMAND, subject};
 }
 
 // The name that tells a shell that it is a login shell: "-bash" for /bin/bash.
@@ -39,12 +43,30 @@ kj::OneOf<SpawnRequest, StartFailure> prepareCommand(const ProcessHost& host,
                                                      rpc::Command::Reader command,
                                                      EmptyArguments emptyArguments,
                                                      kj::Maybe<kj::StringPtr> term) {
-  if (host.machineEnds) return StartFailure{Reason::MACHINE_ENDING, kj::String(), 0};
+  if (host.machineEnds) return StartFailure{Reason::MACHINE_ENDING, {}, 0};
   kj::StringPtr userName = command.getUser();
   if (userName.size() == 0) userName = host.options.defaultUser;
+  if (userName.size() > MAX_USER_NAME_BYTES) return StartFailure{Reason::NO_SUCH_USER, userName};
   auto maybeUser = host.users.find(userName);
-  if (maybeUser == nullptr) return StartFailure{Reason::NO_SUCH_USER, kj::str(userName)};
+  if (maybeUser == nullptr) return StartFailure{Reason::NO_SUCH_USER, userName};
   auto& user = KJ_ASSERT_NONNULL(maybeUser);
+
+  kj::StringPtr directory = command.getWorkingDirectory();
+  if (directory.size() > rpc::MAX_PATH_BYTES) {
+    return StartFailure{Reason::WORKING_DIRECTORY_UNUSABLE, directory, ENAMETOOLONG};
+  }
+
+  // Of what is over the limit the size is taken, but nothing is made.  Each text is read once, because the reader
+  // counts what is read against the size of a message.
+  ArgumentSize given;
+  auto isWithinLimit = [&]() { return given.total <= rpc::MAX_ARGUMENT_BYTES; };
+  auto argv = command.getArgv();
+  kj::Vector<kj::String> arguments;
+  for (auto argument : argv) {
+    if (hasNul(argument)) return invalid("argv");
+    given.add(argument.size());
+    if (isWithinLimit()) arguments.add(kj::str(argument));
+  }
 
   auto environment = loginEnvironment(user, host.options.etcDirectory);
   KJ_IF_MAYBE (directory, host.runtimeDirectories.ensure(user)) {
@@ -56,29 +78,32 @@ kj::OneOf<SpawnRequest, StartFailure> prepareCommand(const ProcessHost& host,
   }
   bool hasOwnHome = false;
   for (auto variable : command.getEnvironment()) {
-    kj::StringPtr name = variable.getName();
-    if (name.size() == 0 || hasNul(name) || name.findFirst('=') != nullptr ||
-        hasNul(variable.getValue())) {
+    kj::StringPtr name = variable.getName(), value = variable.getValue();
+    if (name.size() == 0 || hasNul(name) || name.findFirst('=') != nullptr || hasNul(value)) {
       return invalid("environment");
     }
     hasOwnHome |= name == "HOME";
-    environment.set(name, variable.getValue());
+    given.add(name.size() + 1 + value.size());
+    if (isWithinLimit()) environment.set(name, value);
+  }
+  if (!isWithinLimit()) {
+    return given.refuse(arguments.empty() ? kj::StringPtr() : arguments[0].asPtr());
   }
 
   SpawnRequest request = {};
-  auto argv = command.getArgv();
   if (argv.size() > 0) {
-    request.arguments = KJ_MAP(argument, argv) {
-      return kj::str(argument);
-    };
-    for (auto& argument : request.arguments) {
-      if (hasNul(argument)) return invalid("argv");
+    request.arguments = arguments.releaseAsArray();
+    auto& program = request.arguments[0];
+    if (program.size() == 0) return StartFailure{Reason::PROGRAM_NOT_FOUND, {}, ENOENT};
+    if (program.findFirst('/') == nullptr && program.size() > NAME_MAX) {
+      return StartFailure{Reason::PROGRAM_NOT_EXECUTABLE, program, ENAMETOOLONG};
     }
-    request.programs =
-        searchPath(request.arguments[0], environment.find("PATH").orDefault(kj::StringPtr()));
-    if (request.arguments[0].size() == 0) {
-      return StartFailure{Reason::PROGRAM_NOT_FOUND, kj::String(), ENOENT};
+    auto path = environment.find("PATH").orDefault(kj::StringPtr());
+    if (auto bytes = searchBytes(program, path); bytes > MAX_SEARCH_BYTES) {
+      return invalid(kj::str("the paths of the program in the directories of PATH take ", bytes,
+                             " bytes, at most ", MAX_SEARCH_BYTES));
     }
+    request.programs = searchPath(program, path);
   } else if (emptyArguments == EmptyArguments::LOGIN_SHELL) {
     request.arguments = kj::arr(loginName(user.shell));
     request.programs = kj::arr(kj::str(user.shell));
@@ -86,7 +111,6 @@ kj::OneOf<SpawnRequest, StartFailure> prepareCommand(const ProcessHost& host,
     return invalid("argv");
   }
 
-  kj::StringPtr directory = command.getWorkingDirectory();
   if (directory.size() == 0) {
     auto& home = request.home.emplace();
     if (!hasOwnHome) home.variable = environment.indexOf("HOME");

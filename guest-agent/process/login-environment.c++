@@ -55,23 +55,21 @@ void readFile(kj::StringPtr path, Environment& environment) {
 }  // namespace
 
 void Environment::set(kj::StringPtr name, kj::StringPtr value) {
-  KJ_IF_MAYBE (index, indexOf(name)) {
-    variables[*index].text = kj::str(name, '=', value);
-  } else {
-    variables.add(Variable{kj::str(name, '=', value), name.size()});
-  }
+  variables.upsert(Variable{kj::str(name, '=', value), name.size()},
+                   [](Variable& row, Variable&& other) { row.text = kj::mv(other.text); });
 }
 
 kj::Maybe<kj::StringPtr> Environment::find(kj::StringPtr name) const {
-  return indexOf(name).map(
-      [&](size_t index) { return variables[index].text.slice(variables[index].nameLength + 1); });
+  return variables.find(std::string_view(name.begin(), name.size())).map([](const Variable& row) {
+    return row.text.slice(row.nameLength + 1);
+  });
 }
 
 kj::Maybe<size_t> Environment::indexOf(kj::StringPtr name) const {
-  for (auto i : kj::indices(variables)) {
-    if (variables[i].nameLength == name.size() && variables[i].text.startsWith(name)) return i;
-  }
-  return nullptr;
+  // Rows keep the order in which they were added, for none is erased.
+  return variables.find(std::string_view(name.begin(), name.size())).map([&](const Variable& row) {
+    return static_cast<size_t>(&row - variables.begin());
+  });
 }
 
 kj::Array<kj::String> Environment::release() {

@@ -1,7 +1,9 @@
 #pragma once
 
+#include <string_view>
+
 #include <kj/string.h>
-#include <kj/vector.h>
+#include <kj/table.h>
 
 #include "process/user-database.h"
 
@@ -23,8 +25,15 @@ private:
   struct Variable {
     kj::String text;
     size_t nameLength;
+    std::string_view name() const { return {text.cStr(), nameLength}; }
   };
-  kj::Vector<Variable> variables;
+  // A tree, for the names are a client's, who could choose those that one place of a hash table gets.
+  struct ByName {
+    std::string_view keyForRow(const Variable& row) const { return row.name(); }
+    bool isBefore(const Variable& row, std::string_view name) const { return row.name() < name; }
+    bool matches(const Variable& row, std::string_view name) const { return row.name() == name; }
+  };
+  kj::Table<Variable, kj::TreeIndex<ByName>> variables;
 };
 
 // What a login gives `user`, without any shell: PATH, HOME, USER, LOGNAME, SHELL, LANG, and what the files

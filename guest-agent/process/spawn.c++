@@ -8,6 +8,8 @@
 #include <signal.h>
 #include <unistd.h>
 
+#include <algorithm>
+
 #include <kj/debug.h>
 #include <kj/io.h>
 
@@ -209,6 +211,12 @@ kj::Promise<void> Spawner::finish(
   } else if (reaper.isAlive(launch->pid)) {
     ::kill(launch->pid, SIGKILL);
   }
+}
+
+uint64_t searchBytes(kj::StringPtr program, kj::StringPtr path) {
+  if (program.findFirst('/') != nullptr) return program.size();
+  auto directories = static_cast<uint64_t>(std::count(path.begin(), path.end(), ':')) + 1;
+  return path.size() + directories * (program.size() + sizeof(kj::String));
 }
 
 kj::Array<kj::String> searchPath(kj::StringPtr program, kj::StringPtr path) {

@@ -105,4 +105,9 @@ constexpr size_t MAX_SEARCHED_DIRECTORIES = 1024;
 // each directory of `path`, where an empty entry is the working directory.
 kj::Array<kj::String> searchPath(kj::StringPtr program, kj::StringPtr path);
 
+// What searchPath() would make, in bytes: the name is in it once a directory.
+uint64_t searchBytes(kj::StringPtr program, kj::StringPtr path);
+// The most that a client gets made: thousands of directories for a name of usual length.
+constexpr uint64_t MAX_SEARCH_BYTES = 1024 * 1024;
+
 }  // namespace bothy

@@ -30,11 +30,21 @@ StartFailure explainRefusal(const SpawnFailure::File& file, int error) {
 
 }  // namespace
 
+FailureText::FailureText(kj::StringPtr whole) {
+  auto size = kj::min(whole.size(), MAX_FAILURE_TEXT_BYTES);
+  // Not amid a character of UTF-8.
+  auto isContinuation = [&](size_t at) { return (whole[at] & 0xc0) == 0x80; };
+  if (size < whole.size()) {
+    while (size > 0 && isContinuation(size)) --size;
+  }
+  text = kj::str(whole.slice(0, size));
+}
+
 void StartFailure::writeTo(rpc::StartFailure::Builder builder) const {
   builder.setReason(reason);
-  builder.setSubject(subject);
+  builder.setSubject(subject.asPtr());
   builder.setErrorNumber(errorNumber);
-  builder.setDetail(detail);
+  builder.setDetail(detail.asPtr());
   builder.setBytes(bytes);
   builder.setLimitBytes(limitBytes);
 }
@@ -42,12 +52,14 @@ void StartFailure::writeTo(rpc::StartFailure::Builder builder) const {
 ArgumentSize ArgumentSize::of(const SpawnRequest& request) {
   ArgumentSize result;
   for (auto texts : {request.arguments.asPtr(), request.environment.asPtr()}) {
-    for (auto& text : texts) {
-      result.longest = kj::max(result.longest, text.size() + 1);
-      result.total += text.size() + 1 + sizeof(char*);
-    }
+    for (auto& text : texts) result.add(text.size());
   }
   return result;
+}
+
+void ArgumentSize::add(size_t bytes) {
+  longest = kj::max(longest, bytes + 1);
+  total += bytes + 1 + sizeof(char*);
 }
 
 StartFailure ArgumentSize::refuse(kj::StringPtr program) const {

@@ -7,12 +7,29 @@
 
 namespace bothy {
 
+// As long as the longest path (PATH_MAX).
+constexpr size_t MAX_FAILURE_TEXT_BYTES = 4096;
+
+// A text of a client's in a failure: the beginning of it, at most MAX_FAILURE_TEXT_BYTES, for a failure may be kept
+// longer than the call that it answers.
+class FailureText final {
+public:
+  FailureText() = default;
+  FailureText(kj::StringPtr text);
+  FailureText(const kj::String& text) : FailureText(text.asPtr()) {}
+
+  kj::StringPtr asPtr() const { return text; }
+
+private:
+  kj::String text;
+};
+
 // StartFailure of process.capnp as a value.
 struct StartFailure {
   rpc::StartFailure::Reason reason;
-  kj::String subject = {};
+  FailureText subject = {};
   int errorNumber = 0;
-  kj::String detail = {};
+  FailureText detail = {};
   uint64_t bytes = 0;
   uint64_t limitBytes = 0;
 
@@ -25,6 +42,8 @@ struct ArgumentSize {
   uint64_t total = 0;    // all of them, and 8 bytes each
 
   static ArgumentSize of(const SpawnRequest& request);
+  // `bytes`: of a text without its NUL.
+  void add(size_t bytes);
   // Of a command that is too long for the kernel, and for us anyway.
   StartFailure refuse(kj::StringPtr program) const;
 };
