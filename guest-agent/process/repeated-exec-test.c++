@@ -6,6 +6,7 @@
 #include <catch2/catch_test_macros.hpp>
 
 #include "process/processes-facet.h"
+#include "process/requested-starts.h"
 #include "process/test-world.h"
 #include "schema/limits.capnp.h"
 
@@ -178,6 +179,37 @@ TEST_CASE("a start that failed is remembered for its time, and no longer") {
   timer.advanceTo(timer.now() + 1 * kj::NANOSECONDS);
   auto again = world.exec("once", "exit 0");
   CHECK(world.exitCode(again) == 0);
+}
+
+TEST_CASE("S42 a start that failed is forgotten after its time though nobody starts another") {
+  kj::TimerImpl timer(kj::origin<kj::TimePoint>());
+  auto io = setupTestIo();
+  auto requests = kj::refcounted<RequestedStarts>(timer);
+  auto fail = [&](kj::StringPtr id) {
+    requests
+        ->once(id,
+               []() -> kj::Promise<RequestedStarts::Result::Outcome> {
+                 return RequestedStarts::Result::Outcome(
+                     StartFailure{rpc::StartFailure::Reason::NO_SUCH_USER, "nobody"_kj});
+               })
+        .wait(io.waitScope);
+  };
+  fail("first");
+  timer.advanceTo(timer.now() + MEMORY / 2);
+  fail("second");
+  timer.advanceTo(timer.now() + MEMORY / 2 - 1 * kj::NANOSECONDS);
+  io.waitScope.poll();
+  CHECK(requests->count() == 2);
+  timer.advanceTo(timer.now() + 1 * kj::NANOSECONDS);
+  io.waitScope.poll();
+  CHECK(requests->count() == 1);
+  timer.advanceTo(timer.now() + MEMORY / 2);
+  io.waitScope.poll();
+  CHECK(requests->count() == 0);
+  fail("third");
+  timer.advanceTo(timer.now() + MEMORY);
+  io.waitScope.poll();
+  CHECK(requests->count() == 0);
 }
 
 TEST_CASE("of request ids without a program the last are remembered") {

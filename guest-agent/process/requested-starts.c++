@@ -1,8 +1,15 @@
 #include "process/requested-starts.h"
 
+#include <kj/debug.h>
+
 #include "schema/limits.capnp.h"
 
 namespace bothy {
+namespace {
+
+constexpr auto MEMORY = rpc::REQUEST_MEMORY_MILLIS * kj::MILLISECONDS;
+
+}  // namespace
 
 kj::Promise<kj::Own<RequestedStarts::Result>> RequestedStarts::once(
     kj::StringPtr requestId, kj::FunctionParam<kj::Promise<Result::Outcome>()> start) {
@@ -25,13 +32,24 @@ kj::Promise<kj::Own<RequestedStarts::Result>> RequestedStarts::run(
 }
 
 void RequestedStarts::programIsGone(kj::StringPtr requestId) {
-  gone.push_back(Gone{kj::str(requestId), clock.now()});
+  gone.push_back(Gone{kj::str(requestId), timer.now()});
+  if (isForgetting) return;
+  isForgetting = true;
+  forgetting = forgetInTime().eagerlyEvaluate(
+      [](kj::Exception&& exception) { KJ_LOG(ERROR, "requests are not forgotten", exception); });
+}
+
+kj::Promise<void> RequestedStarts::forgetInTime() {
+  while (!gone.empty()) {
+    co_await timer.atTime(gone.front().since + MEMORY);
+    forgetOld();
+  }
+  isForgetting = false;
 }
 
 void RequestedStarts::forgetOld() {
-  constexpr auto MEMORY = rpc::REQUEST_MEMORY_MILLIS * kj::MILLISECONDS;
   while (gone.size() > rpc::MAX_REMEMBERED_REQUESTS ||
-         (gone.size() > 0 && clock.now() - gone.front().since >= MEMORY)) {
+         (gone.size() > 0 && timer.now() - gone.front().since >= MEMORY)) {
     starts.erase(gone.front().requestId);
     gone.pop_front();
   }

@@ -25,7 +25,7 @@ public:
     kj::Own<Result> addRef() { return kj::addRef(*this); }
   };
 
-  explicit RequestedStarts(const kj::MonotonicClock& clock) : clock(clock) {}
+  explicit RequestedStarts(kj::Timer& timer) : timer(timer) {}
   KJ_DISALLOW_COPY_AND_MOVE(RequestedStarts);
 
   // Calls `start` unless it was called for this id before, and returns its result to each.  What it began is completed also
@@ -36,6 +36,9 @@ public:
   // The program of this id cannot be had any more.
   void programIsGone(kj::StringPtr requestId);
 
+  // The ids that are remembered.
+  size_t count() const { return starts.size(); }
+
   kj::Own<RequestedStarts> addRef() { return kj::addRef(*this); }
 
 private:
@@ -44,13 +47,17 @@ private:
     kj::TimePoint since;
   };
 
-  const kj::MonotonicClock& clock;
+  kj::Timer& timer;
   // Those without a program, oldest first: rpc::REQUEST_MEMORY_MILLIS long, at most rpc::MAX_REMEMBERED_REQUESTS.
   std::deque<Gone> gone;
+  bool isForgetting = false;
+  kj::Promise<void> forgetting = nullptr;
   kj::HashMap<kj::String, kj::ForkedPromise<kj::Own<Result>>> starts;
 
   kj::Promise<kj::Own<Result>> run(kj::String requestId, kj::Promise<Result::Outcome> starting);
   void forgetOld();
+  // Until none is left that may be forgotten.
+  kj::Promise<void> forgetInTime();
 };
 
 }  // namespace bothy
