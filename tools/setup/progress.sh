@@ -38,6 +38,13 @@ inWords() {
 
 logOf() { printf '%s/%s.log' "$LOGS" "$(tr -cs 'A-Za-z0-9' '-' <<<"$1" | sed 's/-*$//')"; }
 
+# widthOf: the columns of the terminal that standard error is.
+widthOf() {
+  local columns=
+  read -r _ columns < <(stty size <&2 2>/dev/null) || true
+  if ((${columns:-0} > 1)); then echo "$columns"; else echo 80; fi
+}
+
 # Ended by SIGKILL: with a trap for EXIT, bash would say on SIGTERM that it lost the child it waits for.
 # What moves while PARENT's step runs: the seconds and the last line of its log.
 showStep() {
@@ -46,7 +53,7 @@ showStep() {
     if [[ -t 2 ]]; then
       sleep $TICK_SECONDS
       last=$(tail -c 400 "$log" 2>/dev/null | tr '\r' '\n' | tr -cd '[:print:]\n' | tail -n 1)
-      width=$(tput cols 2>/dev/null || echo 80)
+      width=$(widthOf)
       last=$(printf '%5d s  %s  %s' $((SECONDS - begin)) "$title" "$last")
       printf '\r\033[K%s' "${last:0:$((width - 1))}" >&2
     else
@@ -57,6 +64,21 @@ showStep() {
       fi
     fi
   done
+}
+
+# goesOnLater COMMAND: Ctrl-C ends the script with a word, since COMMAND, run again, goes on where it was.
+goesOnLater() {
+  readonly AGAIN=$1
+  trap interrupted INT
+}
+
+interrupted() {
+  # Of the step under way; it ignores SIGINT.
+  [[ -z ${ticker:-} ]] || kill -KILL "$ticker" 2>/dev/null || true
+  [[ ! -t 2 ]] || printf '\r\033[K' >&2
+  # A part of another script leaves the word to that.
+  [[ -n ${BOTHY_PART:-} ]] || say "$(basename "$0"): interrupted; it goes on where it was: run $AGAIN again"
+  exit 130
 }
 
 # announced TITLE ABOUT: the title with what is known of its time, told where nothing moves.
