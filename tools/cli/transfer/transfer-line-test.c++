@@ -28,5 +28,14 @@ TEST_CASE("a file that grew is complete, not more") {
         "100% [====================]  1.0 MiB of 1.0 MiB");
 }
 
+TEST_CASE("P16 the line of a copy is never as wide as the terminal") {
+  constexpr kj::StringPtr PROGRESS = "100% [====]  64 MiB of 64 MiB"_kj;
+  CHECK(fitTransfer("big", PROGRESS, 80) == kj::str("big  ", PROGRESS));
+  CHECK(fitTransfer("big", PROGRESS, PROGRESS.size() + 6) == kj::str("big  ", PROGRESS));
+  CHECK(fitTransfer("big", PROGRESS, PROGRESS.size() + 5) == PROGRESS);
+  CHECK(fitTransfer("big", PROGRESS, 20) == "100% [====]  64 MiB");
+  CHECK(fitTransfer("big", PROGRESS, 0) == "");
+}
+
 }  // namespace
 }  // namespace bothy

@@ -33,6 +33,16 @@ kj::String describeTransfer(uint64_t done, uint64_t total, kj::Duration elapsed)
                  "]  ", formatBytes(done), " of ", formatBytes(total), speed, left);
 }
 
+kj::String fitTransfer(kj::StringPtr name, kj::StringPtr progress, size_t columns) {
+  constexpr kj::StringPtr GAP = "  "_kj;
+  // The last column stays free: some terminals wrap there.
+  if (displayWidth(name) + GAP.size() + progress.size() < columns) {
+    return kj::str(name, GAP, progress);
+  }
+  return kj::heapString(progress.begin(),
+                        kj::min(progress.size(), kj::max(columns, size_t{1}) - 1));
+}
+
 TransferLine::TransferLine(Context& context, kj::StringPtr name, uint64_t total,
                            kj::Function<uint64_t()> done)
     : context(context),
@@ -48,10 +58,7 @@ kj::String TransferLine::render() {
   KJ_IF_MAYBE (size, context.terminal.size()) {
     columns = size->columns;
   }
-  // A line that wraps could not be drawn over.
-  size_t needed = displayWidth(progress) + displayWidth(name) + 3;
-  if (needed > columns) return progress;
-  return kj::str(name, "  ", progress);
+  return fitTransfer(name, progress, columns);
 }
 
 }  // namespace bothy

@@ -27,5 +27,8 @@ private:
 
 // "  48% [=====>     ]  123 MiB of 256 MiB  92 MiB/s  2s left"; without a total only what is known.
 kj::String describeTransfer(uint64_t done, uint64_t total, kj::Duration elapsed);
+// With `name` before it where `columns` have room for that, and cut where they have none for it: a line that wraps could not be
+// drawn over.
+kj::String fitTransfer(kj::StringPtr name, kj::StringPtr progress, size_t columns);
 
 }  // namespace bothy
