@@ -22,8 +22,15 @@ kj::Promise<void> takeEnd(FakeFiles& files, kj::FunctionParam<void()> put) {
 
 class FileWriter final: public rpc::SparseSink::Server {
 public:
-  FileWriter(FakeFiles& files, kj::String path, uint16_t mode, int64_t modifiedNanos)
-      : files(files), path(kj::mv(path)), mode(mode), modifiedNanos(modifiedNanos) {}
+  // `result` is fulfilled with whether it was written to its end.
+  FileWriter(FakeFiles& files, kj::String path, uint16_t mode, int64_t modifiedNanos,
+             kj::Own<kj::PromiseFulfiller<bool>> result)
+      : files(files),
+        path(kj::mv(path)),
+        mode(mode),
+        modifiedNanos(modifiedNanos),
+        result(kj::mv(result)) {}
+  ~FileWriter() noexcept(false) { result->fulfill(false); }
 
   kj::Promise<void> write(WriteContext context) override {
     KJ_REQUIRE(!path.startsWith("/full"), "the file was not written");
@@ -39,6 +46,7 @@ public:
     return takeEnd(files, [&] {
       files.put(path,
                 {.bytes = bytes.releaseAsArray(), .mode = mode, .modifiedNanos = modifiedNanos});
+      result->fulfill(true);
     });
   }
 
@@ -47,7 +55,25 @@ private:
   kj::String path;
   uint16_t mode;
   int64_t modifiedNanos;
+  kj::Own<kj::PromiseFulfiller<bool>> result;
   kj::Vector<kj::byte> bytes;
+};
+
+class FileWriting final: public rpc::FileWriting::Server {
+public:
+  explicit FileWriting(kj::Promise<bool> whole) : whole(whole.fork()) {}
+
+  kj::Promise<void> result(ResultContext context) override {
+    auto outcome = context.getResults().initOutcome();
+    if (co_await whole.addBranch()) {
+      outcome.setDone();
+    } else {
+      outcome.initFailed().setReason(rpc::FileFailure::Reason::ABANDONED);
+    }
+  }
+
+private:
+  kj::ForkedPromise<bool> whole;
 };
 
 // Takes a tree's archive, and looks at none of it.
@@ -186,11 +212,17 @@ public:
     if (path.startsWith("/locked")) {
       outcome.initFailed().setReason(rpc::FileFailure::Reason::PERMISSION_DENIED);
     } else {
-      if (path.startsWith("/full")) results.setWriting(kj::heap<FullDisk>());
+      auto whole = kj::newPromiseAndFulfiller<bool>();
+      if (path.startsWith("/full")) {
+        results.setWriting(kj::heap<FullDisk>());
+      } else {
+        results.setWriting(kj::heap<FileWriting>(kj::mv(whole.promise)));
+      }
       auto options = params.getOptions();
       results.setSink(kj::heap<FileWriter>(
           files, kj::mv(path), options.getMode(),
-          options.getModified().isNanos() ? options.getModified().getNanos() : 0));
+          options.getModified().isNanos() ? options.getModified().getNanos() : 0,
+          kj::mv(whole.fulfiller)));
       outcome.setDone();
     }
     return kj::READY_NOW;

@@ -40,6 +40,7 @@ public:
     return kj::READY_NOW;
   }
   kj::Promise<void> write(WriteContext context) override {
+    if (terminal.takesNothing) return kj::NEVER_DONE;
     terminal.input.addAll(context.getParams().getData());
     return kj::READY_NOW;
   }

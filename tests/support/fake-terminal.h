@@ -23,7 +23,8 @@ public:
   kj::String command;  // argv joined by blanks, as opened
   kj::String term;
   kj::uint attachments = 0;
-  bool isAbsent = false;  // it cannot be had by its id
+  bool takesNothing = false;  // of its input, as a program that does not read
+  bool isAbsent = false;      // it cannot be had by its id
 
   // Sends what was appended to `output`, and the exit, to whoever is attached.
   void show();

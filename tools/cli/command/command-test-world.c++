@@ -58,6 +58,25 @@ public:
   kj::Maybe<kj::Own<kj::PromiseFulfiller<int>>> waiting;
 };
 
+// What is typed, until it is broken.
+class CommandTestWorld::TypedStream final: public kj::AsyncInputStream {
+public:
+  explicit TypedStream(kj::AsyncInputStream& inner) : inner(inner) {
+    auto paf = kj::newPromiseAndFulfiller<size_t>();
+    breaking = kj::mv(paf.fulfiller);
+    broken = paf.promise.fork();
+  }
+  kj::Promise<size_t> tryRead(void* buffer, size_t minBytes, size_t maxBytes) override {
+    return inner.tryRead(buffer, minBytes, maxBytes).exclusiveJoin(broken.addBranch());
+  }
+
+  kj::Own<kj::PromiseFulfiller<size_t>> breaking;
+
+private:
+  kj::AsyncInputStream& inner;
+  kj::ForkedPromise<size_t> broken = nullptr;
+};
+
 // Collects what is written.
 class CommandTestWorld::CaptureStream final: public kj::AsyncOutputStream {
 public:
@@ -95,6 +114,7 @@ public:
 CommandTestWorld::CommandTestWorld()
     : printed(kj::heap<PrintedStream>()),
       console(kj::heap<Console>(*printed, printedErrors, Console::Properties{})),
+      input(kj::heap<TypedStream>(*inputPipe.in)),
       output(kj::heap<CaptureStream>()),
       errorOutput(kj::heap<CaptureStream>()),
       connector(kj::heap<TestConnector>(*this)),
@@ -107,7 +127,7 @@ CommandTestWorld::CommandTestWorld()
                                         .timer = timer,
                                         .io = *io.lowLevelProvider,
                                         .eventPort = io.unixEventPort,
-                                        .input = *inputPipe.in,
+                                        .input = *input,
                                         .output = *output,
                                         .errors = *errorOutput,
                                         .terminalType = "xterm-test"})) {}
@@ -163,6 +183,11 @@ void CommandTestWorld::type(kj::StringPtr keys) {
 
 void CommandTestWorld::closeInput() {
   typing = typing.then([this]() { inputPipe.out = nullptr; }).eagerlyEvaluate(nullptr);
+  settle();
+}
+
+void CommandTestWorld::breakInput(kj::Exception reason) {
+  input->breaking->reject(kj::mv(reason));
   settle();
 }
 

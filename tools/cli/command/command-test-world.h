@@ -31,6 +31,8 @@ public:
   void advance(kj::Duration duration);
   void type(kj::StringPtr keys);
   void closeInput();
+  // Standard input cannot be read any more.
+  void breakInput(kj::Exception reason);
   void signal(int number);
   // Standard output and error of what runs in the workspace cannot be written any more.
   void breakOutput(kj::Exception reason);
@@ -52,6 +54,7 @@ private:
   class TestConnector;
   class TestTerminal;
   class TestSignals;
+  class TypedStream;
   class CaptureStream;
   class PrintedStream;
 
@@ -60,6 +63,7 @@ private:
   kj::VectorOutputStream printedErrors;
   kj::Own<Console> console;
   kj::OneWayPipe inputPipe = kj::newOneWayPipe();
+  kj::Own<TypedStream> input;
   kj::Own<CaptureStream> output;
   kj::Own<CaptureStream> errorOutput;
   kj::Own<TestConnector> connector;

@@ -102,6 +102,20 @@ TEST_CASE("cp that is interrupted leaves nothing at either end") {
   CHECK(world.remote("/y") == nullptr);
 }
 
+TEST_CASE("P16 cp of standard input that cannot be read says why, and leaves nothing") {
+  for (kj::StringPtr typed : {""_kj, "half"_kj}) {
+    CopyWorld world;
+    world.start({"cp", "-", "demo:/y"});
+    if (typed.size() > 0) world.type(typed);
+    world.breakInput(failure("cannot read standard input: Is a directory"));
+    REQUIRE(world.isDone());
+    CHECK(world.wait() == FAILURE);
+    CHECK(world.errors() == "bothy: cannot read standard input: Is a directory\n");
+    world.settle();
+    CHECK(world.remote("/y") == nullptr);
+  }
+}
+
 // An archive of one file, with nothing after it.
 kj::Array<kj::byte> treeOf(kj::StringPtr name, kj::StringPtr text, kj::uint mode = 0644) {
   return TestTar().directory(".", 0750).file(name, text, mode).finish();

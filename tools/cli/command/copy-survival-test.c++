@@ -105,6 +105,17 @@ TEST_CASE("P41 cp into a workspace outlives the loss of its lane, but for standa
   CHECK(strstr(world.errors().cStr(), "cannot be read again") != nullptr);
 }
 
+TEST_CASE("P41 cp of standard input that pauses notices the loss of its lane") {
+  CopyWorld world;
+  world.start({"cp", "-", "demo:/y"});
+  world.type("half");
+  world.supervisor.breakLanes();
+  world.advance(1 * kj::SECONDS);
+  REQUIRE(world.isDone());
+  CHECK(world.wait() == FAILURE);
+  CHECK(strstr(world.errors().cStr(), "cannot be read again") != nullptr);
+}
+
 // Copies, and loses the connection when all was sent, with the end or its answer: the exit code.
 int copyWithLoss(CopyWorld& world, kj::StringPtr from, kj::StringPtr to, Losing losing,
                  kj::StringPtr input = "") {

@@ -105,5 +105,26 @@ TEST_CASE("exec with --json tells the signal that ended the command") {
   CHECK(killed.out() == "{\"killed\":9,\"stdout\":\"\",\"stderr\":\"\"}\n");
 }
 
+TEST_CASE("P16 exec whose input cannot be read ends the command, and tells it of no end of input") {
+  CommandTestWorld world;
+  world.start({"exec", "demo", "cat"});
+  world.type("half");
+  world.breakInput(failure("cannot read standard input: Input/output error"));
+  REQUIRE(world.isDone());
+  CHECK(world.wait() == EXEC_FAILED);
+  CHECK(world.errors() ==
+        "bothy: cannot read standard input: Input/output error: the command is ended\n");
+  CHECK_FALSE(world.supervisor.program.inputEnded);
+  CHECK(world.supervisor.program.ended);
+}
+
+TEST_CASE("exec whose caller has closed standard input gives the command an empty one") {
+  CommandTestWorld world;
+  world.start({"exec", "demo", "cat"});
+  world.breakInput(inputClosed());
+  CHECK(world.wait() == SUCCESS);
+  CHECK(world.supervisor.program.inputEnded);
+}
+
 }  // namespace
 }  // namespace bothy

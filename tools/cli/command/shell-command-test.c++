@@ -143,6 +143,105 @@ TEST_CASE("P01 P02 a lane that breaks while bothyd is away costs no byte and dou
   CHECK(world.out() == "one two three");
 }
 
+TEST_CASE(
+    "P02 what was typed and not answered when a lane broke is told, and what followed is sent") {
+  constexpr size_t IN_DOUBT = 4096;
+  AtTerminal world;
+  world.interactive = true;
+  world.start({"shell", "demo"});
+  world.type("one");
+  world.supervisor.breakLanes();
+  world.advance(1 * kj::SECONDS);
+  CHECK(contains(world.errors(), "[bothy: connected again]"));
+
+  world.supervisor.terminal.takesNothing = true;
+  world.type(kj::strArray(kj::repeat("x"_kj, 2 * IN_DOUBT), ""));
+  world.type("last");
+  world.supervisor.breakLanes();
+  world.supervisor.terminal.takesNothing = false;
+  world.advance(1 * kj::SECONDS);
+  CHECK(contains(world.errors(),
+                 "[bothy: connected again; what was typed last (4.0 KiB) may be lost]"));
+  CHECK(world.typed() == kj::str("one", kj::strArray(kj::repeat("x"_kj, IN_DOUBT), ""), "last"));
+
+  world.supervisor.breakLanes();
+  world.advance(1 * kj::SECONDS);
+  CHECK(world.errors().endsWith("[bothy: connected again]\x1b[0m\r\n"));
+  world.exit(0);
+  CHECK(world.wait() == SUCCESS);
+}
+
+TEST_CASE("P17 the detach keys leave a program that takes no input, however much was pasted") {
+  AtTerminal world;
+  world.interactive = true;
+  world.start({"shell", "demo"});
+  world.supervisor.terminal.takesNothing = true;
+  world.type(kj::strArray(kj::repeat("0123456789abcdef"_kj, (18 << 20) / 16), ""));
+  world.advance(1 * kj::MINUTES);
+  CHECK(contains(world.errors(), "no input is taken: what is typed now is thrown away"));
+  world.type("\x1d.");
+  world.advance(1 * kj::SECONDS);
+  REQUIRE(world.isDone());
+  CHECK(world.wait() == SUCCESS);
+  CHECK_FALSE(world.rawMode);
+}
+
+TEST_CASE("P17 a paste that is taken slowly arrives whole") {
+  constexpr size_t BYTES = 18 << 20;
+  AtTerminal world;
+  world.interactive = true;
+  world.start({"shell", "demo"});
+  world.type(kj::strArray(kj::repeat("0123456789abcdef"_kj, BYTES / 16), ""));
+  CHECK(world.supervisor.terminal.input.size() == BYTES);
+  CHECK_FALSE(contains(world.errors(), "thrown away"));
+  world.exit(0);
+  CHECK(world.wait() == SUCCESS);
+}
+
+TEST_CASE("P02 what is pasted while there is no lane arrives whole") {
+  constexpr size_t BYTES = 1 << 20;
+  AtTerminal world;
+  world.interactive = true;
+  world.start({"shell", "demo"});
+  world.supervisor.breakLanes();
+  world.settle();
+  world.type(kj::strArray(kj::repeat("0123456789abcdef"_kj, BYTES / 16), ""));
+  world.advance(1 * kj::SECONDS);
+  for (int i = 0; i < 10; ++i) world.advance(1 * kj::SECONDS);
+  INFO(world.errors().cStr());
+  CHECK(world.supervisor.terminal.input.size() == BYTES);
+  world.exit(0);
+  CHECK(world.wait() == SUCCESS);
+}
+
+TEST_CASE("what is typed together with the detach keys, before them, arrives") {
+  AtTerminal world;
+  world.interactive = true;
+  world.start({"shell", "demo"});
+  world.type("b\x1d.");
+  CHECK(world.wait() == SUCCESS);
+  CHECK(world.typed() == "b");
+}
+
+TEST_CASE("P16 a shell whose input cannot be read leaves and says why; a closed one is empty") {
+  {
+    AtTerminal world;
+    world.start({"shell", "demo"});
+    world.breakInput(failure("cannot read standard input: Is a directory"));
+    REQUIRE(world.isDone());
+    CHECK(world.wait() == EXEC_FAILED);
+    CHECK(contains(world.errors(), "Is a directory: left terminal 7, it goes on"));
+    CHECK(world.typed() == "");
+  }
+
+  AtTerminal other;
+  other.start({"shell", "demo"});
+  other.breakInput(inputClosed());
+  CHECK(other.typed() == "\x04");
+  other.exit(0);
+  CHECK(other.wait() == SUCCESS);
+}
+
 TEST_CASE("P41 a shell waits for a workspace that has too many lanes, and opens one terminal") {
   AtTerminal world;
   world.interactive = true;

@@ -44,6 +44,15 @@ bool isOutputClosed(const kj::Exception& exception) {
   return isFailure(exception) && exception.getLine() == OUTPUT_CLOSED;
 }
 
+kj::Exception inputClosed() {
+  return kj::Exception(kj::Exception::Type::UNIMPLEMENTED, FAILURE_ORIGIN.cStr(), FAILURE,
+                       kj::str("cannot read standard input: it is closed"));
+}
+
+bool isInputClosed(const kj::Exception& exception) {
+  return isFailure(exception) && exception.getType() == kj::Exception::Type::UNIMPLEMENTED;
+}
+
 Failure describe(const kj::Exception& exception) {
   if (isFailure(exception)) {
     return {exception.getLine(), kj::str(exception.getDescription())};
@@ -51,8 +60,9 @@ Failure describe(const kj::Exception& exception) {
   auto text = escapeGuestText(withoutRemotePrefix(exception.getDescription()).asArray());
   switch (exception.getType()) {
     case kj::Exception::Type::DISCONNECTED:
-      return {FAILURE, kj::str("the connection was lost in the middle (", text,
-                               "): what was accepted goes on, `bothy ls` shows how it went")};
+      // Its text tells of this program's own calls, and no more than that the connection is gone.
+      return {FAILURE, kj::str("the connection was lost in the middle: what was accepted goes on, "
+                               "`bothy ls` shows how it went")};
     case kj::Exception::Type::OVERLOADED:
       return {FAILURE, kj::str("too much is going on at once (", text, "): try again later")};
     case kj::Exception::Type::UNIMPLEMENTED:

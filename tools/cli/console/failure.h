@@ -23,7 +23,7 @@ enum ExitCode : int {
 // what to do.  An exception, because it ends a command from wherever it is found; it crosses promises.
 kj::Exception failure(kj::StringPtr message, int exitCode = FAILURE);
 
-// Whether one of these three made it.
+// Whether one of these made it.
 bool isFailure(const kj::Exception& exception);
 
 // The same where the failure passes by itself: whoever has patience tries again.
@@ -33,6 +33,10 @@ bool isPassingFailure(const kj::Exception& exception);
 // Nobody reads standard output any more.  A command that it ends says no word about it, as one that SIGPIPE ends.
 kj::Exception outputClosed();
 bool isOutputClosed(const kj::Exception& exception);
+
+// Standard input was closed by whoever called bothy.  A command that only passes it on takes it for an empty one.
+kj::Exception inputClosed();
+bool isInputClosed(const kj::Exception& exception);
 
 struct Failure {
   int exitCode;

@@ -1,6 +1,7 @@
 #include "console/standard-stream.h"
 
 #include <fcntl.h>
+#include <stdlib.h>
 #include <unistd.h>
 
 #include <kj/debug.h>
@@ -96,6 +97,42 @@ TEST_CASE("P16 output that finds no room is a failure with its reason") {
     CHECK(told.exitCode == FAILURE);
     CHECK(told.message == "cannot write standard output: No space left on device");
   }
+}
+
+TEST_CASE("P16 input that cannot be read is a failure with its reason, and no end") {
+  auto io = kj::setupAsyncIo();
+  auto whyUnreadable = [&](const char* path, int flags) {
+    int fd;
+    KJ_SYSCALL(fd = open(path, flags | O_CLOEXEC));
+    kj::AutoCloseFd file(fd);
+    StandardInput input(io.unixEventPort, file);
+    char byte;
+    auto thrown = kj::runCatchingExceptions([&] { input.tryRead(&byte, 1, 1).wait(io.waitScope); });
+    return kj::mv(KJ_REQUIRE_NONNULL(thrown, path));
+  };
+  auto directory = whyUnreadable("/", O_RDONLY);
+  CHECK(describe(directory).message == "cannot read standard input: Is a directory");
+  CHECK_FALSE(isInputClosed(directory));
+  // Nothing is mapped at 0: the disk's error of a file that is none.
+  CHECK(describe(whyUnreadable("/proc/self/mem", O_RDONLY)).message ==
+        "cannot read standard input: Input/output error");
+  auto closed = whyUnreadable("/dev/null", O_WRONLY);
+  CHECK(isInputClosed(closed));
+  CHECK(describe(closed).message == "cannot read standard input: it is closed");
+}
+
+TEST_CASE("input from a terminal that hung up has ended") {
+  auto io = kj::setupAsyncIo();
+  int fd;
+  KJ_SYSCALL(fd = posix_openpt(O_RDWR | O_NOCTTY | O_CLOEXEC));
+  kj::AutoCloseFd terminal(fd);
+  KJ_SYSCALL(unlockpt(terminal));
+  KJ_SYSCALL(fd = open(ptsname(terminal), O_RDWR | O_NOCTTY | O_CLOEXEC));
+  KJ_SYSCALL(close(fd));
+  // Its other end reads EIO.
+  StandardInput input(io.unixEventPort, terminal);
+  char byte;
+  CHECK(input.tryRead(&byte, 1, 1).wait(io.waitScope) == 0);
 }
 
 }  // namespace

@@ -36,17 +36,25 @@ bool isReady(int fd, short events) {
   return count > 0;
 }
 
-// EIO is that of a terminal that hung up, or of a disk.
+// EIO is that of a terminal that hung up, which answers every question with it, or of a disk.
+bool isHungUp(int fd, int error) {
+  return error == EIO && (isatty(fd) == 1 || errno == EIO);
+}
+
 bool isClosed(int fd, int error) {
-  if (error != EIO) return error == EPIPE || error == ECONNRESET;
-  struct stat status{};
-  return fstat(fd, &status) == 0 && S_ISCHR(status.st_mode);
+  return error == EPIPE || error == ECONNRESET || isHungUp(fd, error);
 }
 
 kj::Exception cannotWrite(int fd, int error) {
   if (isClosed(fd, error)) return outputClosed();
   return failure(kj::str("cannot write standard ", fd == STDERR_FILENO ? "error" : "output", ": ",
                          strerror(error)));
+}
+
+// EBADF: the caller has closed it (what stands in its place is not for reading).
+kj::Exception cannotRead(int error) {
+  if (error == EBADF) return inputClosed();
+  return failure(kj::str("cannot read standard input: ", strerror(error)));
 }
 
 }  // namespace
@@ -67,14 +75,14 @@ kj::Promise<size_t> StandardInput::tryRead(void* buffer, size_t minBytes, size_t
   while (total < minBytes) {
     co_await whenReadable();
     ssize_t count = ::read(fd, bytes + total, maxBytes - total);
+    const int error = count < 0 ? errno : 0;
     if (count > 0) {
       total += static_cast<size_t>(count);
-    } else if (count == 0 || errno == EIO) {  // EIO: the terminal hung up
+    } else if (count == 0 || isHungUp(fd, error)) {
       break;
-    } else if (errno == EAGAIN || errno == EINTR) {
-      continue;  // somebody else read it first, or made the file non-blocking
-    } else {
-      KJ_FAIL_SYSCALL("read(standard input)", errno);
+    } else if (error != EAGAIN && error != EINTR) {
+      // Else somebody else read it first, or made the file non-blocking.
+      kj::throwFatalException(cannotRead(error));
     }
   }
   co_return total;

@@ -13,6 +13,8 @@ namespace bothy {
 //
 // They do not own the descriptor.
 
+// The end is that of a file, a closed pipe or a terminal that hung up.  What cannot be read fails, with inputClosed() where
+// the caller has closed the stream, else with another failure().
 class StandardInput final: public kj::AsyncInputStream {
 public:
   StandardInput(kj::UnixEventPort& port, int fd);

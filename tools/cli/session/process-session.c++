@@ -42,6 +42,7 @@ private:
   kj::Promise<KeptProgram::Ended> follow(const CommandLine& command);
   kj::Promise<GivenUp> followSignals();
   kj::Promise<GivenUp> untilUnread(kj::Promise<void> shown);
+  kj::Promise<GivenUp> untilUnreadable(ProcessInput given);
   kj::Promise<int> giveUp(GivenUp why);
   void printJson(rpc::ExitStatus::Reader status);
 
@@ -60,16 +61,9 @@ kj::Promise<int> ProcessSession::run(const CommandLine& command, ProcessInput gi
   auto showing = output.show().fork(), showingErrors = errors.show().fork();
   auto givenUp = untilUnread(showing.addBranch())
                      .exclusiveJoin(untilUnread(showingErrors.addBranch()))
+                     .exclusiveJoin(untilUnreadable(given))
                      .exclusiveJoin(followSignals())
                      .then([this](GivenUp&& why) { return giveUp(kj::mv(why)); });
-  kj::Promise<void> reading = kj::READY_NOW;
-  if (given == ProcessInput::FORWARDED) {
-    reading = input.read(context.input).eagerlyEvaluate([this](kj::Exception&&) {
-      input.finish();  // as if it had ended
-    });
-  } else {
-    input.finish();
-  }
   auto ended = follow(command).then([&](KeptProgram::Ended&& result) {
     output.finish();
     errors.finish();
@@ -140,6 +134,25 @@ kj::Promise<ProcessSession::GivenUp> ProcessSession::untilUnread(kj::Promise<voi
         context.console.note("nobody reads the output any more: the command is ended");
         return GivenUp(int{OUTPUT_CLOSED});
       });
+}
+
+// Input that broke off is not told as one that has ended: a program would take a part of it for the whole.
+kj::Promise<ProcessSession::GivenUp> ProcessSession::untilUnreadable(ProcessInput given) {
+  if (given == ProcessInput::NONE) {
+    input.finish();
+    return kj::NEVER_DONE;
+  }
+  return input.read(context.input)
+      .then([]() -> kj::Promise<GivenUp> { return kj::NEVER_DONE; },
+            [this](kj::Exception&& exception) -> kj::Promise<GivenUp> {
+              if (isInputClosed(exception)) {
+                input.finish();
+                return kj::NEVER_DONE;
+              }
+              return GivenUp(failure(kj::str(describe(exception).message, ": the command is ended"),
+                                     EXEC_FAILED));
+            })
+      .eagerlyEvaluate(nullptr);
 }
 
 kj::Promise<int> ProcessSession::giveUp(GivenUp why) {

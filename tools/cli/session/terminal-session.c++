@@ -3,6 +3,7 @@
 #include <kj/debug.h>
 
 #include "console/failure.h"
+#include "console/quantity.h"
 #include "supervisor/outcome.h"
 
 namespace bothy {
@@ -11,6 +12,8 @@ namespace {
 constexpr auto RECONNECT_FOR = 10 * kj::MINUTES;
 // How long the local terminal may take to show the last output.
 constexpr auto LAST_OUTPUT = 30 * kj::SECONDS;
+// How long what was typed before the detach keys may take to arrive.
+constexpr auto LAST_INPUT = 1 * kj::SECONDS;
 constexpr LocalTerminal::Size PIPE_SIZE{80, 24, 0, 0};
 
 }  // namespace
@@ -21,7 +24,7 @@ TerminalSession::TerminalSession(Context& context, Target target, DetachKeys key
       interactive(context.terminal.isInteractive()),
       connection(context, target.workspace, WantedLane::interactive(), RECONNECT_FOR,
                  [this](kj::StringPtr text) { notice(text); }),
-      input(context, kj::mv(keys)),
+      input(context, kj::mv(keys), [this](kj::StringPtr text) { notice(text); }),
       output(context),
       terminal(connection.reconnection(), *this),
       whenEnded(nullptr) {
@@ -80,6 +83,12 @@ int TerminalSession::conclude() {
     }
   }
   KJ_UNREACHABLE;
+}
+
+void TerminalSession::endBy(const kj::Exception& exception) {
+  auto told = describe(exception);
+  end(Detached{kj::str(told.message, ": left terminal ", terminal.id(), ", it goes on"),
+               EXEC_FAILED});
 }
 
 void TerminalSession::end(Ending how) {
@@ -189,10 +198,14 @@ void TerminalSession::fillSize(rpc::Terminal::OptionalSize::Builder size) {
 }
 
 void TerminalSession::onAttached(rpc::Terminal::Client attached) {
+  auto inDoubt = input.forgetUnanswered();
   writing = input.sendTo(kj::mv(attached)).eagerlyEvaluate([](kj::Exception&& exception) {
     // The terminal is gone or ends: the viewer learns it too, and says how.
   });
-  if (wasLost) notice("connected again");
+  if (!wasLost) return;
+  notice(inDoubt == 0 ? kj::str("connected again")
+                      : kj::str("connected again; what was typed last (", formatBytes(inDoubt),
+                                ") may be lost"));
 }
 
 void TerminalSession::onLost() {
@@ -202,8 +215,25 @@ void TerminalSession::onLost() {
 }
 
 kj::Promise<void> TerminalSession::readInput() {
-  switch (co_await input.read()) {
+  kj::Maybe<kj::Exception> unreadable;
+  auto how = co_await input.read().catch_([&](kj::Exception&& exception) {
+    unreadable = kj::mv(exception);
+    return TerminalInput::End::WHOLE;
+  });
+  KJ_IF_MAYBE (exception, unreadable) {
+    // Input that broke off is not told as one that has ended.
+    if (isInputClosed(*exception)) {
+      input.finish();
+    } else {
+      endBy(*exception);
+    }
+    co_return;
+  }
+  switch (how) {
     case TerminalInput::End::LEFT:
+      if (terminal.reached() != nullptr) {
+        co_await input.whenTaken().exclusiveJoin(context.timer.afterDelay(LAST_INPUT));
+      }
       end(Detached{kj::String(), SUCCESS});
       break;
     case TerminalInput::End::GONE:
@@ -219,9 +249,7 @@ kj::Promise<void> TerminalSession::showOutput() {
     if (isOutputClosed(exception)) {
       end(Detached{kj::str("nobody reads the output"), OUTPUT_CLOSED});
     } else {
-      auto told = describe(exception);
-      end(Detached{kj::str(told.message, ": left terminal ", terminal.id(), ", it goes on"),
-                   EXEC_FAILED});
+      endBy(exception);
     }
   });
 }

@@ -15,8 +15,8 @@ namespace bothy {
 // The user at a terminal of a workspace, until its program ends or the user detaches.
 //
 // A lost lane is made again, and the output goes on at the next byte; that bothyd restarts is not noticed.  What was typed
-// meanwhile is sent then; what was on its way when the connection broke may or may not have arrived and is not
-// sent again.
+// meanwhile is sent then; what was on its way when the connection broke may or may not have arrived, is not
+// sent again, and is told with its size.
 class TerminalSession final: private KeptTerminal::Listener {
 public:
   struct Target {
@@ -62,6 +62,8 @@ private:
 
   bool setSize(rpc::WindowSize::Builder size);
   void end(Ending ending);
+  // What cannot be read or shown here leaves the terminal.
+  void endBy(const kj::Exception& exception);
   void notice(kj::StringPtr text);
   int conclude();
 

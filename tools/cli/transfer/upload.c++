@@ -66,7 +66,7 @@ NewFile openFile(RemoteFiles& to, kj::Maybe<const struct stat&> source, kj::Stri
   return {kj::mv(sink), kj::mv(writing), kj::mv(opened)};
 }
 
-// What to tell of a writing that `exception` has ended: the workspace's reason, if it has one.
+// What to tell of a writing that `exception` has ended: the workspace's reason, if it has one.  Nobody holds its sink any more.
 kj::Promise<kj::Exception> reasonOf(rpc::FileWriting::Client writing, kj::StringPtr what,
                                     kj::Exception exception) {
   kj::Maybe<kj::Exception> reason;
@@ -185,13 +185,19 @@ kj::Promise<TransferResult> uploadFile(Context& context, const CopyEnd& from, in
   auto size = static_cast<uint64_t>(status.st_size);
   kj::Maybe<kj::Exception> failed;
   try {
-    SinkWriter writer(file.sink);
+    // Held here only: reasonOf() waits for the workspace, which waits for the end of its sink.
+    auto sink = kj::mv(file.sink);
+    SinkWriter writer(sink);
     TransferLine line(context, baseName(from.path), size, [&] { return sent; });
     if (from.isStream()) {
-      sent = co_await pumpToSink(context.input, writer);
+      // Input that pauses does not tell that the workspace has given up, or is gone.
+      auto givenUp = file.writing.resultRequest().send().then([](auto&&) -> uint64_t {
+        kj::throwFatalException(KJ_EXCEPTION(FAILED, "the workspace has ended the writing"));
+      });
+      sent = co_await pumpToSink(context.input, writer).exclusiveJoin(kj::mv(givenUp));
       landing.sent({.kind = rpc::FileKind::FILE, .size = sent}, {.bytes = sent});
     } else {
-      co_await sendFile(kj::mv(file.sink), writer, source, from.path, size, sent);
+      co_await sendFile(kj::mv(sink), writer, source, from.path, size, sent);
     }
     co_await writer.end();
   } catch (...) {
