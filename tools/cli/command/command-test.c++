@@ -219,5 +219,49 @@ TEST_CASE("version tells that TCG isolates nobody") {
   CHECK(contains(world.out(), "\"accelerator\":\"tcg\""));
 }
 
+TEST_CASE("P41 what only reads is asked again when bothyd goes in the middle of it") {
+  constexpr kj::uint MOST_MESSAGES = 5;
+  const kj::StringPtr lists[] = {"shell", "demo", "--list"};
+  for (kj::StringPtr word : {"ls"_kj, "doctor"_kj, "version"_kj, "shell"_kj}) {
+    for (kj::uint messages = 0; messages <= MOST_MESSAGES; ++messages) {
+      INFO(word.cStr() << " " << messages);
+      CommandTestWorld world;
+      world.supervisor.supervisorCuts.add(messages);
+      if (word == "shell") {
+        world.start(lists);
+      } else {
+        world.start({word});
+      }
+      world.advance(1 * kj::SECONDS);
+      REQUIRE(world.isDone());
+      CHECK(world.wait() == SUCCESS);
+      CHECK(world.errors() == "");
+    }
+  }
+}
+
+TEST_CASE("P41 a list waits for a bothyd that goes in the middle of it, for a while") {
+  for (bool comesBack : {true, false}) {
+    CommandTestWorld world;
+    world.supervisor.supervisorCuts.add(1);
+    world.start({"ls"});
+    world.supervisor.down = true;
+    for (int i = 0; i < 5; ++i) world.advance(1 * kj::SECONDS);
+    CHECK_FALSE(world.isDone());
+    if (comesBack) world.supervisor.down = false;
+    for (int i = 0; i < 15; ++i) world.advance(1 * kj::SECONDS);
+    REQUIRE(world.isDone());
+    CHECK(world.wait() == (comesBack ? SUCCESS : FAILURE));
+    CHECK(contains(world.errors(), "bothyd is not running") == !comesBack);
+  }
+}
+
+TEST_CASE("a workspace that is being deleted is not to be tried again") {
+  CommandTestWorld world;
+  world.supervisor.state = rpc::WorkspaceState::DELETING;
+  CHECK(world.run({"exec", "demo", "exit", "0"}) == EXEC_FAILED);
+  CHECK(world.errors() == "bothy: demo is being deleted\n");
+}
+
 }  // namespace
 }  // namespace bothy

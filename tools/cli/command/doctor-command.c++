@@ -6,6 +6,7 @@
 #include "console/table.h"
 #include "result/cli.capnp.h"
 #include "supervisor/outcome.h"
+#include "supervisor/repeated-question.h"
 #include "wire/escape.h"
 
 namespace bothy {
@@ -58,10 +59,19 @@ public:
     usage.describe(TEXT, "With --json: Examination of cli.capnp.");
   }
 
-  kj::Promise<int> run(Context& context, Usage& usage) override;
+  kj::Promise<int> run(Context& context, Usage& usage) override {
+    int code = FAILURE;
+    co_await askUntilAnswered(context.timer, [&context, &code]() -> kj::Promise<void> {
+      return show(context).then([&code](int shown) { code = shown; });
+    });
+    co_return code;
+  }
+
+private:
+  static kj::Promise<int> show(Context& context);
 };
 
-kj::Promise<int> DoctorCommand::run(Context& context, Usage& usage) {
+kj::Promise<int> DoctorCommand::show(Context& context) {
   auto link = context.connector.connect();
   auto response = co_await link->supervisor().doctorRequest().send();
   auto findings = response.getFindings();

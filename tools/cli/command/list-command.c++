@@ -7,6 +7,7 @@
 #include "console/table.h"
 #include "result/cli.capnp.h"
 #include "supervisor/outcome.h"
+#include "supervisor/repeated-question.h"
 
 namespace bothy {
 namespace {
@@ -39,21 +40,27 @@ public:
     usage.describe("Lists the workspaces.", "With --json: Workspaces of cli.capnp.");
   }
 
-  kj::Promise<int> run(Context& context, Usage& usage) override;
+  kj::Promise<int> run(Context& context, Usage& usage) override {
+    co_await askUntilAnswered(context.timer, [&context] { return show(context); });
+    co_return SUCCESS;
+  }
+
+private:
+  static kj::Promise<void> show(Context& context);
 };
 
-kj::Promise<int> ListCommand::run(Context& context, Usage& usage) {
+kj::Promise<void> ListCommand::show(Context& context) {
   auto link = context.connector.connect();
   auto response = co_await link->supervisor().listRequest().send();
   auto workspaces = response.getWorkspaces();
   if (context.console.wantsJson()) {
     context.console.print(
         jsonLine<result::Workspaces>([&](auto result) { result.setWorkspaces(workspaces); }));
-    co_return SUCCESS;
+    co_return;
   }
   if (workspaces.size() == 0) {
     context.console.note("there are no workspaces: `bothy create NAME` makes one");
-    co_return SUCCESS;
+    co_return;
   }
   const kj::StringPtr headings[] = {"NAME",   "STATE", "UP",    "CPUS",
                                     "MEMORY", "DISK",  "IMAGE", "TROUBLE"};
@@ -71,7 +78,6 @@ kj::Promise<int> ListCommand::run(Context& context, Usage& usage) {
     table.add(cells);
   }
   context.console.print(table.render());
-  co_return SUCCESS;
 }
 
 }  // namespace

@@ -7,6 +7,7 @@
 #include "console/quantity.h"
 #include "console/table.h"
 #include "result/cli.capnp.h"
+#include "supervisor/repeated-question.h"
 #include "supervisor/supervisor-lanes.h"
 
 namespace bothy {
@@ -17,7 +18,7 @@ constexpr kj::StringPtr TEXT =
 
 Ctrl-] then . leaves the terminal: what runs in it goes on, and --attach comes back to it, with the
 output since the start (the last MiB).  Ctrl-] twice sends one.  A lost connection is made again by itself, and
-no output is lost or shown twice.)"_kj;
+no output is lost or shown twice; a line says so if what was typed last, 4 KiB at most, may be lost.)"_kj;
 
 constexpr kj::StringPtr AFTER =
     R"(Without a terminal on standard input it works as a pipe, 80 columns wide; the end of the input is typed as
@@ -25,7 +26,7 @@ Ctrl-D.
 
 With --list --json: Terminals of cli.capnp.)"_kj;
 
-kj::Promise<int> list(Context& context, kj::StringPtr name) {
+kj::Promise<void> list(Context& context, kj::StringPtr name) {
   SupervisorLanes lanes(context.connector, context.eventPort, name, WantedLane::interactive());
   auto opened = co_await lanes.open();
   KJ_IF_MAYBE (none, opened.tryGet<NoLane>()) kj::throwFatalException(kj::mv(none->reason));
@@ -40,7 +41,7 @@ kj::Promise<int> list(Context& context, kj::StringPtr name) {
   if (context.console.wantsJson()) {
     context.console.print(
         jsonLine<result::Terminals>([&](auto result) { result.setTerminals(terminals); }));
-    co_return SUCCESS;
+    co_return;
   }
   const kj::StringPtr headings[] = {"ID", "STATE", "SIZE", "VIEWERS", "PID", "OUTPUT", "COMMAND"};
   Table table(headings);
@@ -56,7 +57,6 @@ kj::Promise<int> list(Context& context, kj::StringPtr name) {
     table.add(cells);
   }
   context.console.print(table.render());
-  co_return SUCCESS;
 }
 
 class ShellCommand final: public Command {
@@ -92,7 +92,10 @@ private:
 };
 
 kj::Promise<int> ShellCommand::run(Context& context, Usage& usage) {
-  if (listOnly) co_return co_await list(context, name);
+  if (listOnly) {
+    co_await askUntilAnswered(context.timer, [&] { return list(context, name); });
+    co_return SUCCESS;
+  }
   if (context.console.wantsJson()) usage.fail("--json goes with --list only");
   if (attachTo != nullptr && command.arguments.size() > 0) {
     usage.fail("--attach takes no command: it comes back to one that runs");

@@ -3,6 +3,7 @@
 #include "console/json-text.h"
 #include "result/cli.capnp.h"
 #include "schema/limits.capnp.h"
+#include "supervisor/repeated-question.h"
 #include "wire/escape.h"
 
 namespace bothy {
@@ -21,6 +22,9 @@ public:
   }
 
   kj::Promise<int> run(Context& context, Usage& usage) override;
+
+private:
+  static kj::Promise<void> showServer(Context& context);
 };
 
 kj::Promise<int> VersionCommand::run(Context& context, Usage& usage) {
@@ -28,6 +32,11 @@ kj::Promise<int> VersionCommand::run(Context& context, Usage& usage) {
     context.console.print(
         kj::str("client       ", BOTHY_VERSION, ", protocol generation ", rpc::GENERATION, "\n"));
   }
+  co_await askUntilAnswered(context.timer, [&context] { return showServer(context); });
+  co_return SUCCESS;
+}
+
+kj::Promise<void> VersionCommand::showServer(Context& context) {
   auto link = context.connector.connect();
   auto server = co_await link->supervisor().versionRequest().send();
   if (context.console.wantsJson()) {
@@ -41,7 +50,7 @@ kj::Promise<int> VersionCommand::run(Context& context, Usage& usage) {
       told.setAccelerator(server.getAccelerator());
       told.setVsock(server.getVsock());
     }));
-    co_return SUCCESS;
+    co_return;
   }
   auto accelerator = escapeGuestText(server.getAccelerator().asArray());
   context.console.print(
@@ -52,7 +61,6 @@ kj::Promise<int> VersionCommand::run(Context& context, Usage& usage) {
                     "guests from the host under TCG: for trusted guests only"
                   : "",
               "\nvsock        ", escapeGuestText(server.getVsock().asArray()), "\n"));
-  co_return SUCCESS;
 }
 
 }  // namespace

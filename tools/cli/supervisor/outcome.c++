@@ -135,6 +135,9 @@ kj::Promise<kj::Maybe<kj::Exception>> whyNotConnected(
       co_return co_await noSuchWorkspace(kj::mv(supervisor), name);
     case Outcome::NOT_RUNNING: {
       auto state = outcome.getNotRunning();
+      if (state == rpc::WorkspaceState::DELETING) {
+        co_return failure(kj::str(name, " is being deleted"));
+      }
       bool waits = state == rpc::WorkspaceState::STOPPED || state == rpc::WorkspaceState::FAILED;
       co_return failure(
           waits ? kj::str(name, " is not running (", nameOf(state), "): `bothy start ", name, "`")
