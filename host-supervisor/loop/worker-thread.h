@@ -32,10 +32,17 @@ public:
   kj::Promise<kj::_::ReturnType<Func, void>> run(kj::StringPtr what, kj::Duration deadline,
                                                  Func&& func) {
     using Result = kj::_::ReturnType<Func, void>;
+    return run(kj::fwd<Func>(func))
+        .exclusiveJoin(overdue(kj::str(what), deadline).then([]() -> Result { KJ_UNREACHABLE; }));
+  }
+
+  // The same for what its caller has to know, however long it takes.
+  template <typename Func>
+  kj::Promise<kj::_::ReturnType<Func, void>> run(Func&& func) {
+    using Result = kj::_::ReturnType<Func, void>;
     auto paf = kj::newPromiseAndCrossThreadFulfiller<Result>();
     add(kj::heap<JobOf<Result, kj::Decay<Func>>>(kj::fwd<Func>(func), kj::mv(paf.fulfiller)));
-    return paf.promise.exclusiveJoin(
-        overdue(kj::str(what), deadline).then([]() -> Result { KJ_UNREACHABLE; }));
+    return kj::mv(paf.promise);
   }
 
 private:
