@@ -123,8 +123,8 @@ interface Supervisor {
   }
 
   watch @8 (after :UInt64, sink :EventSink) -> (handle :Stream.Handle, first :UInt64, last :UInt64);
-  # Sends every event with a number above `after`, then what comes, while `handle` is held.  The last
-  # `maxEvents` are kept; `first` is the number of the oldest event that is, and `last` that of the newest at the call, 0 if
+  # Sends every event with a number above `after`, then what comes, while `handle` is held.  Of each workspace the last
+  # `maxEventsOfWorkspace` are kept, for `eventDays`, and of all `maxEvents`, or some thousands more; `first` is the number of the oldest event that is, and `last` that of the newest at the call, 0 if
   # nothing has happened yet: who wants no more than what was stops there.  Fails with OVERLOADED where this client holds 64 watches.
 
   resize @9 (name :Text, diskMib :UInt32) -> (outcome :ResizeOutcome);
@@ -248,7 +248,8 @@ interface Progress {
 
 struct Event {
   number @0 :UInt64;
-  # 1, 2, 3, … without a gap, over restarts.
+  # Rises, also over restarts.  Each watch is told every event as it happens, in their order; where one is missing among those
+  # that are told later, it is counted in one that follows, or is not kept any more.
   timeNanos @1 :Int64;
   workspace @2 :Text;     # name
   workspaceId @3 :Text;
@@ -259,6 +260,10 @@ struct Event {
   cause @7 :Cause;
   detail @8 :Text;
   # One line, for people.  Guest text in it is escaped.
+  count @9 :UInt32 = 1;
+  # So many equal ones, one after the other or in turn with others that change no state, are told by this one.
+  firstNanos @10 :Int64;
+  # When the first of them happened; 0 from a supervisor that does not count.
 }
 
 enum Cause {
@@ -284,4 +289,6 @@ interface EventSink {
   # One event, in the order in which they happened.
 }
 
-const maxEvents :UInt32 = 10000;
+const maxEvents :UInt32 = 1000000;
+const maxEventsOfWorkspace :UInt32 = 1000;
+const eventDays :UInt32 = 90;

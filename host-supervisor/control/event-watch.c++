@@ -28,19 +28,29 @@ EventWatch::EventWatch(EventLog& log, kj::Timer& timer, uint64_t after, rpc::Eve
 kj::Promise<void> EventWatch::feed() {
   for (;;) {
     co_await log.beyond(cursor);
-    kj::Array<EventRecord> events;
-    auto failure = kj::runCatchingExceptions([&]() { events = log.read(cursor, BATCH_EVENTS); });
+    const auto newest = log.newest();
+    EventPage page;
+    kj::Maybe<kj::Exception> failure;
+    try {
+      page = co_await log.read(cursor, BATCH_EVENTS);
+    } catch (...) {
+      failure = kj::getCaughtExceptionAsKj();
+    }
     KJ_IF_MAYBE (e, failure) {
       KJ_LOG(ERROR, "events cannot be read; trying again", e->getDescription());
       co_await timer.afterDelay(RETRY_PAUSE);
+      continue;
     }
-    for (auto& event : events) {
+    for (auto& event : page.events) {
       auto request = sink.eventRequest();
       fill(request.initEvent(), event);
       // Returns when the client's window has room.
       co_await request.send();
       cursor = event.number;
     }
+    // Behind it are events that are damaged, or not kept.
+    cursor = kj::max(cursor, page.through);
+    if (page.events.size() == 0) cursor = kj::max(cursor, newest);
   }
 }
 

@@ -142,7 +142,7 @@ TEST_CASE("S12 an agent that lies about its version takes the list away from nob
     auto response = f.supervisor().listRequest().send().wait(f.scope);
     REQUIRE(response.getWorkspaces().size() == 1);
     CHECK(kj::StringPtr(response.getWorkspaces()[0].getAgentVersion()) == expected);
-    CHECK(f.store->workspaces()[0].agentVersion == expected);
+    CHECK(f.store->state().machines[0].agentVersion == expected);
   }
 }
 
@@ -191,8 +191,7 @@ TEST_CASE("P58 a watcher misses nothing while the events cannot be read") {
   f.refusing.refusesReads = true;
   EventRecord event;
   event.workspace = kj::str("one");
-  f.store->append(event);
-  f.events->grew();
+  f.events->reached(f.store->commit(kj::mv(Change().tell(kj::mv(event)))).lastEvent);
   f.settle();
   CHECK(numbers.size() == before);
   f.refusing.refusesReads = false;
@@ -206,9 +205,10 @@ TEST_CASE("P58 a watcher that does not take its events makes nothing grow") {
   f.create("demo").wait(f.scope);
   EventRecord event;
   event.workspace = kj::str("demo");
-  event.detail = kj::str(kj::repeat('x', 10000));
-  for (int i = 0; i < 500; i++) f.store->append(event);
-  f.events->grew();
+  for (int i = 0; i < 500; i++) {
+    event.detail = kj::str(i, ' ', kj::repeat('x', 10000));
+    f.events->reached(f.store->commit(kj::mv(Change().tell(event.clone()))).lastEvent);
+  }
   kj::Vector<uint64_t> numbers;
   auto watch = f.supervisor().watchRequest();
   watch.setSink(kj::heap<RecordingSink>(numbers, true));

@@ -207,17 +207,6 @@ kj::Promise<void> SupervisorFacet::start(StartContext context) {
     co_return;
   }
   auto workspace = kj::mv(KJ_ASSERT_NONNULL(found));
-  switch (replyTo(Wish::START, workspace->row().state)) {
-    case Reply::BUSY:
-      context.getResults().initOutcome().setBusy(toRpc(workspace->row().state));
-      co_return;
-    case Reply::ALREADY:
-      describe(context.getResults().initOutcome().initStarted(), *workspace);
-      co_return;
-    case Reply::BEGIN:
-    case Reply::JOIN:
-      break;
-  }
   auto result = co_await workspace->start(progressOf(params));
   auto outcome = context.getResults().initOutcome();
   KJ_SWITCH_ONEOF(result) {
@@ -235,6 +224,9 @@ kj::Promise<void> SupervisorFacet::start(StartContext context) {
         outcome.setBusy(toRpc(workspace->row().state));
       }
     }
+    KJ_CASE_ONEOF(busy, Busy) {
+      outcome.setBusy(toRpc(busy.state));
+    }
   }
 }
 
@@ -248,10 +240,6 @@ kj::Promise<void> SupervisorFacet::stop(StopContext context) {
     co_return;
   }
   auto workspace = kj::mv(KJ_ASSERT_NONNULL(found));
-  if (replyTo(Wish::STOP, workspace->row().state) == Reply::BUSY) {
-    context.getResults().initOutcome().setBusy(toRpc(workspace->row().state));
-    co_return;
-  }
   auto result = co_await workspace->stop(params.getGraceMillis());
   auto outcome = context.getResults().initOutcome();
   KJ_SWITCH_ONEOF(result) {
@@ -270,6 +258,9 @@ kj::Promise<void> SupervisorFacet::stop(StopContext context) {
     }
     KJ_CASE_ONEOF(superseded, Superseded) {
       outcome.setBusy(toRpc(workspace->row().state));
+    }
+    KJ_CASE_ONEOF(busy, Busy) {
+      outcome.setBusy(toRpc(busy.state));
     }
   }
 }
@@ -291,10 +282,6 @@ kj::Promise<void> SupervisorFacet::resize(ResizeContext context) {
     co_return;
   }
   auto workspace = kj::mv(KJ_ASSERT_NONNULL(found));
-  if (replyTo(Wish::RESIZE, workspace->row().state) == Reply::BUSY) {
-    context.getResults().initOutcome().setBusy(toRpc(workspace->row().state));
-    co_return;
-  }
   auto result = co_await workspace->resize(params.getDiskMib());
   auto outcome = context.getResults().initOutcome();
   KJ_SWITCH_ONEOF(result) {
@@ -314,6 +301,9 @@ kj::Promise<void> SupervisorFacet::resize(ResizeContext context) {
     KJ_CASE_ONEOF(superseded, Superseded) {
       outcome.setBusy(toRpc(workspace->row().state));
     }
+    KJ_CASE_ONEOF(busy, Busy) {
+      outcome.setBusy(toRpc(busy.state));
+    }
   }
 }
 
@@ -325,14 +315,14 @@ kj::Promise<void> SupervisorFacet::watch(WatchContext context) {
         OVERLOADED, kj::str("this client holds ", MAX_HELD_WATCHES,
                             " watches of events, as many as it may: it has to drop one")));
   }
-  auto results = context.getResults();
-  results.setFirst(events.first());
-  results.setLast(events.newest());
   ++watches->count;
   auto place = kj::heap(kj::defer([own = kj::addRef(*watches)]() mutable { --own->count; }));
+  auto first = co_await events.first();
+  auto results = context.getResults();
+  results.setFirst(first);
+  results.setLast(events.newest());
   results.setHandle(
       kj::heap<EventWatch>(events, timer, params.getAfter(), params.getSink(), kj::mv(place)));
-  return kj::READY_NOW;
 }
 
 kj::Promise<void> SupervisorFacet::doctor(DoctorContext context) {

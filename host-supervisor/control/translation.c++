@@ -45,9 +45,9 @@ void fill(rpc::WorkspaceInfo::Builder info, Workspace& workspace, kj::StringPtr 
   info.setState(toRpc(row.state));
   info.setFailure(row.failure);
   info.setCreatedNanos(row.createdNanos);
-  info.setStartedNanos(row.startedNanos);
+  info.setStartedNanos(workspace.machineRow().startedNanos);
   if (row.state == WorkspaceState::RUNNING) {
-    info.setAgentVersion(row.agentVersion);
+    info.setAgentVersion(workspace.machineRow().agentVersion);
     info.setAccelerator(accelerator);
     if (workspace.isStalled()) info.setStalled(STALL_REASON);
     info.setUnreachable(workspace.unreachable());
@@ -71,6 +71,8 @@ void fill(rpc::Event::Builder event, const EventRecord& from) {
   event.setGone(from.gone);
   event.setCause(toRpc(from.cause));
   event.setDetail(from.detail);
+  event.setCount(from.count);
+  event.setFirstNanos(from.firstNanos);
 }
 
 void fill(rpc::Finding::Builder finding, const Finding& from) {

@@ -46,6 +46,14 @@ Deadlines deadlinesOf(const Settings& settings) {
   return deadlines;
 }
 
+EventLimits eventLimits() {
+  EventLimits limits;
+  limits.perWorkspace = rpc::MAX_EVENTS_OF_WORKSPACE;
+  limits.age = int64_t{rpc::EVENT_DAYS} * kj::DAYS;
+  limits.total = rpc::MAX_EVENTS;
+  return limits;
+}
+
 struct MachinePrograms {
   kj::String emulator;
   kj::String vsockDevice;
@@ -109,7 +117,8 @@ constexpr kj::Duration DIALS_LIMIT = 500 * kj::MILLISECONDS;
     KJ_LOG(INFO, "machines have a vhost-user vsock device", abilities.vsockReason);
   }
 
-  auto store = newSqliteStore(kj::str(settings.stateDir, "/bothyd.db"), rpc::MAX_EVENTS);
+  auto store = openSqliteStore(io.provider->getTimer(), kj::str(settings.stateDir, "/bothyd.db"),
+                               eventLimits());
   EventLog events(*store);
   auto keys = openLocalKeyring(io.provider->getTimer(), kj::str(settings.stateDir, "/keys"),
                                settings.keyProtector());
@@ -125,7 +134,7 @@ constexpr kj::Duration DIALS_LIMIT = 500 * kj::MILLISECONDS;
                             deadlinesOf(settings)});
   WorkspaceManager manager(world, limits);
   // Nobody may connect before the list is complete (P41).
-  manager.recover().wait(scope);
+  manager.recover().exclusiveJoin(store->untilFenced()).wait(scope);
 
   auto socketPath = settings.socketPath();
   auto socket = listenOn(socketPath, settings.socketGroup);
@@ -145,7 +154,11 @@ constexpr kj::Duration DIALS_LIMIT = 500 * kj::MILLISECONDS;
   KJ_LOG(INFO, "bothyd serves", version, socketPath, workspaces);
 
   auto serving = server.listen(*receiver).then([]() -> int { KJ_UNREACHABLE; });
-  int signal = onStopSignal(io.unixEventPort).exclusiveJoin(kj::mv(serving)).wait(scope);
+  auto fenced = store->untilFenced().then([]() -> int { KJ_UNREACHABLE; });
+  int signal = onStopSignal(io.unixEventPort)
+                   .exclusiveJoin(kj::mv(serving))
+                   .exclusiveJoin(kj::mv(fenced))
+                   .wait(scope);
   KJ_LOG(INFO, "bothyd ends; machines go on", signal);
   unlink(socketPath.cStr());
   world.driver.whenNotDialling()

@@ -69,7 +69,14 @@ TEST_CASE(
     "P28 R02 a store on a full disk goes on to write down what makes room, also after a start") {
   SmallDisk disk;
   if (!disk.isMounted) SKIP("a file system can only be mounted by root");
-  auto store = newSqliteStore(disk.file("db"), 1000);
+  auto store = openSqliteBackend(disk.file("db"), {});
+  store->begin();
+  uint64_t mark = 0;
+  auto commit = [&](Change change) {
+    auto outcome = store->commit(++mark, kj::arrayPtr(&change, 1));
+    CHECK(outcome.refusals[0] == nullptr);
+    CHECK(outcome.doubt == nullptr);
+  };
   WorkspaceRow row;
   row.id = kj::str("0123");
   row.name = kj::str("demo");
@@ -77,21 +84,26 @@ TEST_CASE(
   EventRecord event;
   event.workspace = kj::str("demo");
   event.workspaceId = kj::str("0123");
-  store->insert(row, event, nullptr);
+  event.after = WorkspaceState::STOPPED;
+  MachineRow machine{kj::str(row.id), 700000, 3};
+  commit(kj::mv(Change().add(row.clone()).add(kj::mv(machine)).tell(event.clone())));
   disk.fill();
   for (uint64_t i = 0; i < CHANGES; i++) {
     row.state = i % 2 == 0 ? WorkspaceState::STOPPED : WorkspaceState::STARTING;
-    store->update(row, event);
+    commit(kj::mv(Change().update(row.clone()).tell(event.clone())));
   }
   // An orderly end, after which something else takes what it gave back.
   store = nullptr;
   disk.fill();
-  store = newSqliteStore(disk.file("db"), 1000);
+  store = openSqliteBackend(disk.file("db"), {});
+  mark = 0;
+  store->begin();
   row.state = WorkspaceState::DELETING;
-  store->update(row, event);
-  store->remove("0123", event);
-  CHECK(store->workspaces().size() == 0);
-  CHECK(store->lastEvent() == CHANGES + 3);
+  commit(kj::mv(Change().update(row.clone()).tell(event.clone())));
+  commit(kj::mv(Change().removeWorkspace("0123").tell(event.clone())));
+  auto state = store->begin();
+  CHECK(state.workspaces.size() == 0);
+  CHECK(state.lastEvent == CHANGES + 3);
 }
 
 }  // namespace

@@ -67,16 +67,32 @@ WorkspaceRow WorkspaceRow::clone() const {
   copy.memoryMib = memoryMib;
   copy.diskMib = diskMib;
   copy.wantedDiskMib = wantedDiskMib;
-  copy.uid = uid;
-  copy.cid = cid;
   copy.state = state;
   copy.failure = kj::str(failure);
-  copy.secret = kj::heapArray<kj::byte>(secret);
   copy.rebooting = rebooting;
   copy.createdNanos = createdNanos;
-  copy.startedNanos = startedNanos;
-  copy.agentVersion = kj::str(agentVersion);
+  copy.damage = kj::str(damage);
   return copy;
+}
+
+MachineRow MachineRow::clone() const {
+  return {kj::str(workspaceId), uid, cid, kj::heapArray<kj::byte>(secret), startedNanos,
+          kj::str(agentVersion)};
+}
+
+OperationRow OperationRow::clone() const {
+  return {kj::str(id),         kj::str(workspaceId), kj::str(kind), kj::str(step),
+          kj::str(parameters), kj::str(requestId),   deadlineNanos};
+}
+
+EventRecord EventRecord::clone() const {
+  return {number, timeNanos, count, firstNanos, kj::str(workspace), kj::str(workspaceId),
+          before, after,     gone,  cause,      kj::str(detail)};
+}
+
+RequestRecord RequestRecord::clone() const {
+  return {kj::str(requestId), kj::str(asked),  kj::str(workspaceId), outcome, stage, fault,
+          kj::str(message),   kj::str(console)};
 }
 
 }  // namespace bothy

@@ -45,7 +45,7 @@ inline kj::StringPtr KJ_STRINGIFY(Cause cause) {
   return toString(cause);
 }
 
-// One workspace as the store keeps it.
+// One workspace as the store keeps it.  Its id, name, image, processors, memory and time of creation never change.
 struct WorkspaceRow {
   kj::String id;
   kj::String name;
@@ -55,27 +55,55 @@ struct WorkspaceRow {
   uint32_t diskMib = 0;
   // In state RESIZING: how large the disk is being made; else 0.
   uint32_t wantedDiskMib = 0;
-  // Unique on the host, as long as the workspace exists.
-  uint32_t uid = 0;
-  uint32_t cid = 0;
   WorkspaceState state = WorkspaceState::CREATING;
   // In state FAILED: why, one line, guest text escaped.
   kj::String failure;
-  // Of the running boot; empty unless a machine may run.
-  kj::Array<const kj::byte> secret;
   // In state STARTING: the guest asked for it, so that it goes on without a client.
   bool rebooting = false;
   int64_t createdNanos = 0;
-  int64_t startedNanos = 0;
-  kj::String agentVersion;
+  // Not stored: why what is stored of it cannot be used; empty if it can.  Its state is FAILED then.
+  kj::String damage;
 
   WorkspaceRow clone() const;
+};
+
+// What the machine of a workspace is known by.  It lives as long as the workspace; its uid and cid never change.
+struct MachineRow {
+  kj::String workspaceId;
+  // Unique on the host.
+  uint32_t uid = 0;
+  uint32_t cid = 0;
+  // Of the running boot; empty unless a machine may run.
+  kj::Array<const kj::byte> secret = nullptr;
+  int64_t startedNanos = 0;
+  kj::String agentVersion = nullptr;
+
+  MachineRow clone() const;
+};
+
+// What takes several steps, at most one a workspace.  The store knows neither kinds nor steps.
+struct OperationRow {
+  kj::String id;
+  kj::String workspaceId;
+  kj::String kind;
+  kj::String step;
+  kj::String parameters;
+  // Empty: none.
+  kj::String requestId;
+  int64_t deadlineNanos = 0;
+
+  OperationRow clone() const;
 };
 
 // One state change of one workspace, for whoever watches.
 struct EventRecord {
   uint64_t number = 0;
+  // When it happened, the last time.
   int64_t timeNanos = 0;
+  // How often, since `firstNanos`: an event that changes no state and is equal to one since the last that does takes that one's
+  // place, with a number of its own.
+  uint32_t count = 1;
+  int64_t firstNanos = 0;
   kj::String workspace;
   kj::String workspaceId;
   WorkspaceState before = WorkspaceState::CREATING;
@@ -83,14 +111,34 @@ struct EventRecord {
   bool gone = false;
   Cause cause = Cause::REQUEST;
   kj::String detail;
+
+  EventRecord clone() const;
+  // It changes no state.
+  bool isNotice() const { return before == after && !gone; }
 };
 
-// A client's request id, and what it asked for.
+// What came of what a client asked for.  The numbers are on disk: never changed, only added to.
+enum class RequestOutcome : uint8_t {
+  OPEN = 0,
+  SUCCEEDED = 1,
+  FAILED = 2,
+  STOPPED = 3,
+};
+
+// A client's request id, what it asked for, and what came of it.
 struct RequestRecord {
   kj::String requestId;
   // What was asked, as a text that is equal exactly when the requests are.
   kj::String asked;
   kj::String workspaceId;
+  RequestOutcome outcome = RequestOutcome::OPEN;
+  // Of a failure: numbers of the schema's Stage and StartFault, and what is told of it.
+  uint8_t stage = 0;
+  uint8_t fault = 0;
+  kj::String message = nullptr;
+  kj::String console = nullptr;
+
+  RequestRecord clone() const;
 };
 
 }  // namespace bothy

@@ -24,6 +24,9 @@ void check(sqlite3* connection, int result) {
   if (result == SQLITE_FULL || result == SQLITE_BUSY || result == SQLITE_LOCKED) {
     kj::throwFatalException(KJ_EXCEPTION(OVERLOADED, "database", message, extended));
   }
+  if (result == SQLITE_CONSTRAINT || result == SQLITE_MISMATCH || result == SQLITE_TOOBIG) {
+    throw RefusedRow{KJ_EXCEPTION(FAILED, "the database refuses a row", message, extended)};
+  }
   KJ_FAIL_REQUIRE("database", message, extended);
 }
 
@@ -47,8 +50,9 @@ SqliteDatabase::SqliteDatabase(kj::StringPtr pathParam) : path(kj::heapString(pa
   run("PRAGMA journal_mode = WAL");
   run(kj::str("PRAGMA wal_autocheckpoint = ", CHECKPOINT_PAGES));
   run("PRAGMA synchronous = FULL");
-  run("PRAGMA foreign_keys = ON");
   run("PRAGMA trusted_schema = OFF");
+  // Secrets of boots that are over are not left in free pages.
+  run("PRAGMA secure_delete = ON");
 }
 
 SqliteDatabase::~SqliteDatabase() noexcept(false) {
@@ -56,7 +60,15 @@ SqliteDatabase::~SqliteDatabase() noexcept(false) {
 }
 
 void SqliteDatabase::run(kj::StringPtr sql) {
-  check(connection, sqlite3_exec(connection, sql.cStr(), nullptr, nullptr, nullptr));
+  try {
+    check(connection, sqlite3_exec(connection, sql.cStr(), nullptr, nullptr, nullptr));
+  } catch (RefusedRow& refused) {
+    kj::throwFatalException(kj::mv(refused.fault));
+  }
+}
+
+bool SqliteDatabase::isInTransaction() const {
+  return sqlite3_get_autocommit(connection) == 0;
 }
 
 void SqliteDatabase::migrate(kj::ArrayPtr<const kj::StringPtr> migrations) {
@@ -75,6 +87,8 @@ void SqliteDatabase::migrate(kj::ArrayPtr<const kj::StringPtr> migrations) {
     run(kj::str("PRAGMA user_version = ", version + 1));
     transaction.commit();
   }
+  // Not before: with them, a table that is made anew takes the rows that refer to it along.
+  run("PRAGMA foreign_keys = ON");
 }
 
 void SqliteDatabase::reserveLog() {
@@ -99,6 +113,13 @@ SqliteStatement::SqliteStatement(SqliteDatabase& database, kj::StringPtr sql)
 
 SqliteStatement::~SqliteStatement() noexcept(false) {
   sqlite3_finalize(statement);
+}
+
+SqliteStatement& SqliteStatement::again() {
+  // Tells of the fault that ended it the last time.
+  sqlite3_reset(statement);
+  bound = 0;
+  return *this;
 }
 
 SqliteStatement& SqliteStatement::bind(int64_t value) {

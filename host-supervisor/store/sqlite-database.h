@@ -3,12 +3,18 @@
 #include <stdint.h>
 
 #include <kj/array.h>
+#include <kj/exception.h>
 #include <kj/string.h>
 
 struct sqlite3;
 struct sqlite3_stmt;
 
 namespace bothy {
+
+// Thrown where the rows themselves are at fault, and the database is not: a key that is there already, or one that is not.
+struct RefusedRow {
+  kj::Exception fault;
+};
 
 // One connection to one SQLite file, in WAL mode with full synchronisation: what was committed is there
 // after a power cut.  Faults throw with SQLite's message.
@@ -22,8 +28,10 @@ public:
   // Statements without parameters and results.
   void run(kj::StringPtr sql);
 
+  bool isInTransaction() const;
+
   // Runs the migrations that the file lacks, each in a transaction; its `user_version` counts them.
-  // Fails if the file was written by a newer bothyd.
+  // Fails if the file was written by a newer bothyd.  Foreign keys hold from here on.
   void migrate(kj::ArrayPtr<const kj::StringPtr> migrations);
 
   // Takes room for the write-ahead log, and keeps it from then on: changes find it also on a disk that is full,
@@ -41,12 +49,15 @@ private:
   friend class SqliteStatement;
 };
 
-// A prepared statement, bound once and stepped through.
+// A prepared statement, bound and stepped through.
 class SqliteStatement final {
 public:
   SqliteStatement(SqliteDatabase& database, kj::StringPtr sql);
   ~SqliteStatement() noexcept(false);
   KJ_DISALLOW_COPY_AND_MOVE(SqliteStatement);
+
+  // For another use, with parameters of its own.  Until then, or its end, what it reads is held.
+  SqliteStatement& again();
 
   // Binds the next parameter.
   SqliteStatement& bind(int64_t value);
@@ -55,7 +66,7 @@ public:
 
   // True if there is a row.
   bool step();
-  // Steps to the end of a statement without rows; the number of rows it changed.
+  // Steps to the end of a statement without rows; the number of rows it changed.  Throws RefusedRow.
   int finish();
 
   int64_t integer(int column);

@@ -1,135 +1,34 @@
 #include "store/sqlite-store.h"
 
-#include <stdlib.h>
+#include <string.h>
 #include <sys/stat.h>
-#include <unistd.h>
 
-#include <kj/debug.h>
-#include <kj/filesystem.h>
 #include <catch2/catch_test_macros.hpp>
 
 #include "store/sqlite-database.h"
+#include "store/sqlite-fixture.h"
+#include "store/store-contract.h"
 
 namespace bothy {
 namespace {
 
-constexpr uint64_t KEEP = 5;
-
-struct Fixture {
-  char directory[32] = "/tmp/bothy-store-XXXXXX";
-  kj::String path;
-  kj::Own<Store> store;
-
-  Fixture() {
-    KJ_ASSERT(mkdtemp(directory) != nullptr);
-    path = kj::str(directory, "/state.db");
-    reopen();
-  }
-  ~Fixture() noexcept(false) {
-    store = nullptr;
-    auto fs = kj::newDiskFilesystem();
-    fs->getRoot().remove(kj::Path::parse(kj::StringPtr(directory).slice(1)));
-  }
-  void reopen() {
-    store = nullptr;
-    store = newSqliteStore(path, KEEP);
-  }
-};
-
-WorkspaceRow row(kj::StringPtr name, uint32_t number) {
-  WorkspaceRow result;
-  result.id = kj::str("id-", name);
-  result.name = kj::str(name);
-  result.image = kj::str("base");
-  result.cpus = 2;
-  result.memoryMib = 512;
-  result.diskMib = 4096;
-  result.uid = 700000 + number;
-  result.cid = 3 + number;
-  result.createdNanos = 1700000000000000000;
-  const kj::byte secret[] = {0, 1, 255};
-  result.secret = kj::heapArray<kj::byte>(secret, 3);
-  return result;
+Change added(kj::StringPtr name, uint32_t number) {
+  return kj::mv(Change()
+                    .add(contractRow(name))
+                    .add(contractMachine(name, number))
+                    .tell(contractEvent(name, WorkspaceState::CREATING, WorkspaceState::CREATING)));
 }
 
-EventRecord event(kj::StringPtr name) {
-  EventRecord result;
-  result.workspace = kj::str(name);
-  result.workspaceId = kj::str("id-", name);
-  result.after = WorkspaceState::STOPPED;
-  result.detail = kj::str("ä detail");
-  return result;
-}
-
-TEST_CASE("P41 workspaces are there after the store was opened again") {
-  Fixture f;
-  f.store->insert(row("b", 1), event("b"), nullptr);
-  f.store->insert(row("a", 2), event("a"), nullptr);
-  auto changed = row("b", 1);
-  changed.state = WorkspaceState::FAILED;
-  changed.failure = kj::str("no kernel");
-  f.store->update(changed, nullptr);
-  f.reopen();
-
-  auto rows = f.store->workspaces();
-  REQUIRE(rows.size() == 2);
-  CHECK(rows[0].name == "a");
-  CHECK(rows[1].state == WorkspaceState::FAILED);
-  CHECK(rows[1].failure == "no kernel");
-  CHECK(rows[1].secret.size() == 3);
-  CHECK(rows[1].secret[2] == 255);
-  CHECK(rows[1].uid == 700001);
-  CHECK(rows[1].createdNanos == 1700000000000000000);
-}
-
-TEST_CASE("two workspaces never share a name, a uid or a cid, and a refusal changes nothing") {
-  Fixture f;
-  f.store->insert(row("a", 1), event("a"), nullptr);
-  CHECK_THROWS(f.store->insert(row("a", 2), event("a"), nullptr));
-  CHECK_THROWS(f.store->insert(row("b", 1), event("b"), nullptr));
-  CHECK(f.store->workspaces().size() == 1);
-  CHECK(f.store->lastEvent() == 1);
-  CHECK_THROWS(f.store->update(row("none", 9), event("none")));
-  CHECK(f.store->lastEvent() == 1);
-}
-
-TEST_CASE("P58 events are numbered without a gap over restarts and the last are kept") {
-  Fixture f;
-  CHECK(f.store->firstEvent() == 0);
-  f.store->insert(row("a", 1), event("a"), nullptr);
-  for (int i = 0; i < 4; i++) f.store->append(event("a"));
-  f.reopen();
-  for (int i = 0; i < 3; i++) f.store->append(event("a"));
-  CHECK(f.store->firstEvent() == 4);
-  CHECK(f.store->lastEvent() == 8);
-  auto some = f.store->events(5, 2);
-  REQUIRE(some.size() == 2);
-  CHECK(some[0].number == 6);
-  CHECK(some[1].number == 7);
-  CHECK(some[0].detail == "ä detail");
-  CHECK(f.store->events(0, 100).size() == KEEP);
-  CHECK(f.store->events(8, 100).size() == 0);
-  CHECK(f.store->events(UINT64_MAX, 100).size() == 0);
-}
-
-TEST_CASE("P57 a request id is remembered until its workspace is removed") {
-  Fixture f;
-  auto workspace = row("a", 1);
-  RequestRecord request{kj::str("r1"), kj::str("asked"), kj::str(workspace.id)};
-  f.store->insert(workspace, event("a"), request);
-  f.reopen();
-  auto found = KJ_ASSERT_NONNULL(f.store->request("r1"));
-  CHECK(found.workspaceId == workspace.id);
-  CHECK(found.asked == "asked");
-  CHECK(f.store->request("r2") == nullptr);
-  f.store->remove(workspace.id, event("a"));
-  CHECK(f.store->request("r1") == nullptr);
-  CHECK(f.store->workspaces().size() == 0);
+TEST_CASE("a database in a file is a Store") {
+  SqliteFixture f;
+  StoreContract(f.scope, [&]() { return f.open(CONTRACT_LIMITS); }).check();
 }
 
 TEST_CASE("the database is readable by its owner alone, with what SQLite puts beside it") {
-  Fixture f;
-  f.store->insert(row("a", 1), event("a"), nullptr);
+  SqliteFixture f;
+  auto store = f.open();
+  store->begin().wait(f.scope);
+  store->commit(added("a", 1)).wait(f.scope);
   for (auto suffix : {"", "-wal", "-shm"}) {
     struct stat stats;
     INFO(suffix);
@@ -138,11 +37,117 @@ TEST_CASE("the database is readable by its owner alone, with what SQLite puts be
   }
 }
 
-TEST_CASE("a database of a newer bothyd is refused") {
-  Fixture f;
-  f.store = nullptr;
-  SqliteDatabase(f.path).run("PRAGMA user_version = 99");
-  CHECK_THROWS(newSqliteStore(f.path, KEEP));
+TEST_CASE("S16 a workspace whose row is damaged is failed with its reason, and hinders no other") {
+  SqliteFixture f;
+  auto store = f.open();
+  store->begin().wait(f.scope);
+  for (uint32_t i = 0; i < 3; i++) {
+    store->commit(added(kj::str("w", i), i + 1)).wait(f.scope);
+  }
+  store = nullptr;
+  auto damage = [&](kj::StringPtr sql) { SqliteDatabase(f.path).run(sql); };
+  auto says = [&](kj::StringPtr words) {
+    auto state = f.open()->begin().wait(f.scope);
+    REQUIRE(state.workspaces.size() == 3);
+    for (auto i : {0, 2}) {
+      CHECK(state.workspaces[i].damage == "");
+      CHECK(state.workspaces[i].state == WorkspaceState::CREATING);
+    }
+    auto& bad = state.workspaces[1];
+    INFO(bad.damage.cStr());
+    CHECK(bad.state == WorkspaceState::FAILED);
+    CHECK(bad.failure == bad.damage);
+    CHECK(strstr(bad.damage.cStr(), words.cStr()) != nullptr);
+  };
+  SECTION("a state that there is not") {
+    damage("UPDATE workspaces SET state=99 WHERE name='w1'");
+    says("state 99");
+  }
+  SECTION("a number out of range") {
+    damage("UPDATE workspaces SET memory_mib=-1 WHERE name='w1'");
+    says("memory_mib is -1");
+  }
+  SECTION("no machine") {
+    damage("DELETE FROM machines WHERE workspace_id='id-w1'");
+    says("machine");
+  }
+  SECTION("a machine of root") {
+    damage("UPDATE machines SET uid=0 WHERE workspace_id='id-w1'");
+    says("machine");
+  }
+}
+
+TEST_CASE("S16 an event that is damaged is left out, and those after it are read") {
+  SqliteFixture f;
+  auto store = f.open();
+  store->begin().wait(f.scope);
+  for (uint32_t i = 0; i < 3; i++) {
+    store->commit(added(kj::str("w", i), i + 1)).wait(f.scope);
+  }
+  SqliteDatabase(f.path).run("UPDATE events SET cause=99 WHERE number=2");
+  auto page = store->events(0, 2).wait(f.scope);
+  CHECK(page.events.size() == 1);
+  CHECK(page.through == 2);
+  CHECK(store->events(2, 2).wait(f.scope).events.size() == 1);
+}
+
+TEST_CASE("the secret of a boot that is over is not in the file of the database") {
+  SqliteFixture f;
+  kj::StringPtr secret = "a secret that is long enough to be found";
+  auto machine = contractMachine("a", 1);
+  {
+    auto store = f.open();
+    store->begin().wait(f.scope);
+    store->commit(added("a", 1)).wait(f.scope);
+    machine.secret = kj::heapArray(secret.asBytes());
+    store->commit(kj::mv(Change().update(machine.clone()))).wait(f.scope);
+  }
+  auto isThere = [&]() {
+    SqliteDatabase(f.path).run("PRAGMA wal_checkpoint(TRUNCATE)");
+    auto bytes = f.bytesOf(f.path);
+    return memmem(bytes.begin(), bytes.size(), secret.begin(), secret.size()) != nullptr;
+  };
+  CHECK(isThere());
+  {
+    auto store = f.open();
+    store->begin().wait(f.scope);
+    machine.secret = nullptr;
+    store->commit(kj::mv(Change().update(machine.clone()))).wait(f.scope);
+  }
+  CHECK_FALSE(isThere());
+}
+
+TEST_CASE("P59 a database that another process has locked holds up the change, and not the loop") {
+  SqliteFixture f;
+  auto store = f.open();
+  store->begin().wait(f.scope);
+  SqliteDatabase other(f.path);
+  other.run("BEGIN IMMEDIATE");
+  auto committing = store->commit(added("a", 1));
+  // As many turns as it likes, also while it waits for time.
+  for (uint32_t i = 0; i < 20; i++) {
+    CHECK_FALSE(committing.poll(f.scope));
+    f.timer.afterDelay(1 * kj::MILLISECONDS).wait(f.scope);
+  }
+  other.run("ROLLBACK");
+  CHECK(committing.wait(f.scope).lastEvent == 1);
+}
+
+TEST_CASE(
+    "a change of a transaction that fails at its very end is in, or it is not: that is read") {
+  SqliteFixture f;
+  auto backend = openSqliteBackend(f.path, {});
+  backend->begin();
+  auto commit = [&](uint64_t mark, kj::StringPtr name) {
+    auto change = added(name, mark);
+    return backend->commit(mark, kj::arrayPtr(&change, 1));
+  };
+  CHECK(commit(1, "a").doubt == nullptr);
+  CHECK(backend->holds(1));
+  CHECK_FALSE(backend->holds(2));
+  CHECK(commit(2, "b").lastEvent == 2);
+  CHECK(backend->holds(2));
+  CHECK_FALSE(backend->holds(1));
 }
 
 }  // namespace

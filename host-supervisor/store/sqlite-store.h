@@ -1,13 +1,16 @@
 #pragma once
 
-#include <kj/memory.h>
+#include <kj/timer.h>
 
-#include "store/store.h"
+#include "store/store-backend.h"
+#include "store/store-limits.h"
 
 namespace bothy {
 
-// A store in one SQLite file (0600; its directory is the caller's).  Calls are short and synchronous.
-// Keeps the last `keepEvents` events.
-kj::Own<Store> newSqliteStore(kj::StringPtr path, uint64_t keepEvents);
+// A database in one file (0600; its directory is the caller's).
+kj::Own<StoreBackend> openSqliteBackend(kj::StringPtr path, EventLimits limits);
+
+// A store in it.
+kj::Own<Store> openSqliteStore(kj::Timer& timer, kj::StringPtr path, EventLimits limits);
 
 }  // namespace bothy

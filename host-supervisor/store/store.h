@@ -1,34 +1,59 @@
 #pragma once
 
-#include "store/records.h"
+#include <kj/async.h>
+
+#include "store/change.h"
 
 namespace bothy {
 
-// What must survive bothyd.  Each call is one transaction: when it returns it is on the disk, when it
-// throws nothing has changed.  Every change of a workspace's state comes with its event, in the same
-// transaction; events are numbered 1, 2, 3, … without a gap, and the last `keep` of them are kept.
+// All that a bothyd that starts has to know, as it was at one moment.
+struct StoredState {
+  // By name.
+  kj::Array<WorkspaceRow> workspaces;
+  // In no order; one for each workspace that is not damaged.
+  kj::Array<MachineRow> machines;
+  kj::Array<OperationRow> operations;
+  // The number of the newest event that there ever was; 0: nothing has ever happened.
+  uint64_t lastEvent = 0;
+  // Of the caller, from now on.
+  uint64_t epoch = 0;
+};
+
+struct Committed {
+  // The number of the newest event; the change's own are not above it.
+  uint64_t lastEvent = 0;
+};
+
+struct EventPage {
+  // In order.
+  kj::Array<EventRecord> events;
+  // Where to go on: there is no other event up to this number.
+  uint64_t through = 0;
+};
+
+// What must survive bothyd, or the host.  Numbers of events rise, and are never given twice, also where events are not kept.
 class Store {
 public:
-  // All workspaces, by name.
-  virtual kj::Array<WorkspaceRow> workspaces() = 0;
+  // Once, before anything else (again if it fails): takes a new epoch, so that whoever had the store before cannot write any more,
+  // and reads what is there.  A workspace whose rows cannot be used is `damaged`, and hinders no other.
+  virtual kj::Promise<StoredState> begin() = 0;
 
-  // Adds a workspace whose id, name, uid and cid are new.  The event's number is filled in by the store.
-  virtual void insert(const WorkspaceRow& row, const EventRecord& event,
-                      kj::Maybe<const RequestRecord&> request) = 0;
-  // Replaces the row of the same id, which exists.
-  virtual void update(const WorkspaceRow& row, kj::Maybe<const EventRecord&> event) = 0;
-  // Removes it, and its request ids.
-  virtual void remove(kj::StringPtr id, const EventRecord& event) = 0;
-  // An event that changes no state.
-  virtual void append(const EventRecord& event) = 0;
+  // Stores it: when the promise resolves it is there after a power cut; when it fails nothing of it is, and nothing will be.
+  // Changes are stored in the order of the calls, and one that is refused hinders no other.  Dropping the promise does not take the
+  // change back.  Once a newer epoch was taken it fails with a fault for which isFenced() holds.
+  virtual kj::Promise<Committed> commit(Change change) = 0;
 
-  virtual kj::Maybe<RequestRecord> request(kj::StringPtr requestId) = 0;
+  virtual kj::Promise<kj::Maybe<RequestRecord>> request(kj::StringPtr requestId) = 0;
 
-  // The events above `after`, in order, at most `limit` of them.
-  virtual kj::Array<EventRecord> events(uint64_t after, size_t limit) = 0;
-  // Numbers of the oldest and the newest event; 0 if there is none.
-  virtual uint64_t firstEvent() = 0;
-  virtual uint64_t lastEvent() = 0;
+  // The events above `after`, at most `limit` of them.
+  virtual kj::Promise<EventPage> events(uint64_t after, size_t limit) = 0;
+
+  // Fails, with the reason, once a commit was refused because of a newer epoch: this process has no business here any more.
+  virtual kj::Promise<void> untilFenced() = 0;
 };
+
+// The fault of a commit after `newer` was taken.
+kj::Exception fencedBy(uint64_t newer, uint64_t own);
+bool isFenced(const kj::Exception& fault);
 
 }  // namespace bothy

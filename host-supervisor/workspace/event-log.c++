@@ -2,7 +2,7 @@
 
 namespace bothy {
 
-EventLog::EventLog(Store& store) : store(store), last(store.lastEvent()), growth(nullptr) {
+EventLog::EventLog(Store& store) : store(store), growth(nullptr) {
   arm();
 }
 
@@ -12,11 +12,16 @@ void EventLog::arm() {
   growth = paf.promise.fork();
 }
 
-void EventLog::grew() {
-  // Not read from the store: the change is made, and nothing after it may fail.
-  last++;
+void EventLog::reached(uint64_t lastEvent) {
+  if (lastEvent <= last) return;
+  last = lastEvent;
   fulfiller->fulfill();
   arm();
+}
+
+kj::Promise<uint64_t> EventLog::first() {
+  auto page = co_await store.events(0, 1);
+  co_return page.events.size() > 0 ? page.events[0].number : page.through;
 }
 
 kj::Promise<void> EventLog::beyond(uint64_t after) {

@@ -12,11 +12,12 @@ public:
   explicit EventLog(Store& store);
   KJ_DISALLOW_COPY_AND_MOVE(EventLog);
 
-  // To be called once after each transaction that added an event.  Never fails.
-  void grew();
+  // To be called with what each commit tells, and at first with what was found in the store.  Never fails.
+  void reached(uint64_t lastEvent);
 
-  kj::Array<EventRecord> read(uint64_t after, size_t limit) { return store.events(after, limit); }
-  uint64_t first() { return store.firstEvent(); }
+  kj::Promise<EventPage> read(uint64_t after, size_t limit) { return store.events(after, limit); }
+  // The number of the oldest one that is kept; 0: there is none.
+  kj::Promise<uint64_t> first();
   // 0: there is none yet.
   uint64_t newest() const { return last; }
 
@@ -25,7 +26,7 @@ public:
 
 private:
   Store& store;
-  uint64_t last;
+  uint64_t last = 0;
   kj::Own<kj::PromiseFulfiller<void>> fulfiller;
   kj::ForkedPromise<void> growth;
 

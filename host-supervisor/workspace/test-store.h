@@ -1,53 +1,105 @@
 #pragma once
 
 #include <kj/debug.h>
+#include <kj/vector.h>
 
-#include "store/store.h"
+#include "store/sqlite-store.h"
 
 namespace bothy {
 
-// A store that refuses when a test says so.
-class TestStore final: public Store {
+// A real database without a thread: what was asked for is done when the call returns.
+class TestDatabase final {
 public:
-  // `inner` may be replaced.
-  explicit TestStore(kj::Own<Store>& inner) : inner(inner) {}
+  explicit TestDatabase(kj::StringPtr path) : backend(openSqliteBackend(path, {})) {
+    backend->begin();
+  }
 
-  bool refusesReads = false;
-  // Writes that are refused from now on.
-  uint32_t writesToRefuse = 0;
+  // What it has now.
+  StoredState state() { return backend->begin(); }
+  kj::Array<WorkspaceRow> workspaces() { return state().workspaces; }
+  uint64_t lastEvent() { return state().lastEvent; }
+  kj::Array<EventRecord> events(uint64_t after, size_t limit) {
+    return backend->events(after, limit).events;
+  }
+  Committed commit(Change change) {
+    auto outcome = backend->commit(++mark, kj::arrayPtr(&change, 1));
+    KJ_IF_MAYBE (refusal, outcome.refusals[0]) kj::throwFatalException(kj::mv(*refusal));
+    KJ_REQUIRE(outcome.doubt == nullptr);
+    return {outcome.lastEvent};
+  }
 
-  kj::Array<WorkspaceRow> workspaces() override { return reading().workspaces(); }
-  void insert(const WorkspaceRow& row, const EventRecord& event,
-              kj::Maybe<const RequestRecord&> request) override {
-    writing().insert(row, event, request);
-  }
-  void update(const WorkspaceRow& row, kj::Maybe<const EventRecord&> event) override {
-    writing().update(row, event);
-  }
-  void remove(kj::StringPtr id, const EventRecord& event) override { writing().remove(id, event); }
-  void append(const EventRecord& event) override { writing().append(event); }
-  kj::Maybe<RequestRecord> request(kj::StringPtr requestId) override {
-    return reading().request(requestId);
-  }
-  kj::Array<EventRecord> events(uint64_t after, size_t limit) override {
-    return reading().events(after, limit);
-  }
-  uint64_t firstEvent() override { return reading().firstEvent(); }
-  uint64_t lastEvent() override { return reading().lastEvent(); }
+  kj::Own<StoreBackend> backend;
 
 private:
-  kj::Own<Store>& inner;
+  uint64_t mark = 0;
+};
 
-  Store& reading() {
-    KJ_REQUIRE(!refusesReads, "the database cannot be read");
-    return *inner;
+// A store in it that refuses, or takes its time, when a test says so.
+class TestStore final: public Store {
+public:
+  // `database` may be replaced.
+  explicit TestStore(kj::Own<TestDatabase>& database) : database(database) {}
+
+  bool refusesReads = false;
+  // Writes that are refused from now on, after those that are taken.
+  uint32_t writesToRefuse = 0;
+  uint32_t writesToTake = 0;
+
+  // Writes wait from now on, until they are let go.
+  void holdWrites() { holds = true; }
+  size_t heldWrites() const { return held.size(); }
+  // Carries out those that wait.
+  void letWritesGo() {
+    holds = false;
+    for (auto& write : held) {
+      KJ_IF_MAYBE (e, kj::runCatchingExceptions(
+                          [&]() { write.fulfiller->fulfill(apply(kj::mv(write.change))); })) {
+        write.fulfiller->reject(kj::mv(*e));
+      }
+    }
+    held.clear();
   }
-  Store& writing() {
-    if (writesToRefuse > 0) {
+
+  kj::Promise<StoredState> begin() override {
+    return kj::evalNow([&]() { return reading().begin(); });
+  }
+  kj::Promise<Committed> commit(Change change) override {
+    if (holds) {
+      auto paf = kj::newPromiseAndFulfiller<Committed>();
+      held.add(Held{kj::mv(change), kj::mv(paf.fulfiller)});
+      return kj::mv(paf.promise);
+    }
+    return kj::evalNow([&]() { return apply(kj::mv(change)); });
+  }
+  kj::Promise<kj::Maybe<RequestRecord>> request(kj::StringPtr requestId) override {
+    return kj::evalNow([&]() { return reading().request(requestId); });
+  }
+  kj::Promise<EventPage> events(uint64_t after, size_t limit) override {
+    return kj::evalNow([&]() { return reading().events(after, limit); });
+  }
+  kj::Promise<void> untilFenced() override { return kj::NEVER_DONE; }
+
+private:
+  struct Held {
+    Change change;
+    kj::Own<kj::PromiseFulfiller<Committed>> fulfiller;
+  };
+  kj::Own<TestDatabase>& database;
+  bool holds = false;
+  kj::Vector<Held> held;
+
+  StoreBackend& reading() {
+    KJ_REQUIRE(!refusesReads, "the database cannot be read");
+    return *database->backend;
+  }
+  Committed apply(Change change) {
+    if (writesToTake > 0) {
+      writesToTake--;
+    } else if (writesToRefuse > 0) {
       writesToRefuse--;
       KJ_FAIL_REQUIRE("database is locked");
     }
-    return *inner;
+    return database->commit(kj::mv(change));
   }
 };
 

@@ -7,7 +7,6 @@
 #include <unistd.h>
 
 #include "schema/limits.capnp.h"
-#include "store/sqlite-store.h"
 #include "support/fake-agent.h"
 #include "support/fake-key-keeper.h"
 #include "support/fake-vm-driver.h"
@@ -109,7 +108,7 @@ struct TestWorld {
   Images images;
   CountingRandomness randomness;
   FixedClock clock;
-  kj::Own<Store> store;
+  kj::Own<TestDatabase> store;
   // The same as bothyd has it.
   TestStore refusing{store};
   kj::Own<EventLog> events;
@@ -163,7 +162,7 @@ struct TestWorld {
     manager = nullptr;
     events = nullptr;
     store = nullptr;
-    store = newSqliteStore(kj::str(directory, "/state.db"), 1000);
+    store = kj::heap<TestDatabase>(kj::str(directory, "/state.db"));
     events = kj::heap<EventLog>(refusing);
     manager = kj::heap<WorkspaceManager>(World{refusing, *events, keys, volumes, driver, images,
                                                files, randomness, timer, clock, Deadlines()},

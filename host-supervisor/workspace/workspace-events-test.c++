@@ -26,6 +26,7 @@ TEST_CASE("P58 each change of state is one event with its cause") {
     auto name = kj::mv(w.driver.running()[0]);
     w.driver.loseVsock(name);
     w.driver.restoreVsock(name);
+    w.settle();
     auto events = w.store->events(0, 100);
     CHECK(events[events.size() - 2].cause == Cause::VSOCK_LOST);
     CHECK(events.back().cause == Cause::VSOCK_RESTORED);
@@ -34,11 +35,13 @@ TEST_CASE("P58 each change of state is one event with its cause") {
   SECTION("the host's disk full and free again") {
     auto name = kj::mv(w.driver.running()[0]);
     w.driver.stall(name);
+    w.settle();
     CHECK(w.find("demo")->isStalled());
     CHECK(w.store->events(0, 100).back().cause == Cause::DISK_FULL);
     w.restart();
     CHECK(w.find("demo")->isStalled());
     w.driver.goOn(name);
+    w.settle();
     CHECK_FALSE(w.find("demo")->isStalled());
     CHECK(w.store->events(0, 100).back().cause == Cause::DISK_FREED);
     CHECK(w.store->events(0, 100).back().after == WorkspaceState::RUNNING);

@@ -79,8 +79,9 @@ TEST_CASE("nobody is told of the end of an operation before it is stored") {
   SECTION("a resize that fails") {
     workspace->stop(0).wait(w.scope);
     w.volumes.isFull = true;
-    auto resizing = workspace->resize(8192);
+    w.refusing.writesToTake = 1;
     w.refusing.writesToRefuse = 1;
+    auto resizing = workspace->resize(8192);
     CHECK_FALSE(resizing.poll(w.scope));
     CHECK(workspace->row().state == WorkspaceState::RESIZING);
     w.advance(1 * kj::SECONDS);

@@ -16,13 +16,14 @@ TEST_CASE("a created workspace runs, with exactly what was asked for") {
   TestWorld w;
   auto outcome = w.manager->create(w.request("demo"), nullptr).wait(w.scope);
   REQUIRE(outcome.is<WorkspaceManager::Created>());
-  auto& row = outcome.get<WorkspaceManager::Created>().workspace->row();
+  auto& workspace = *outcome.get<WorkspaceManager::Created>().workspace;
+  auto& row = workspace.row();
   CHECK(row.state == WorkspaceState::RUNNING);
-  CHECK(row.agentVersion == "1.2.3");
+  CHECK(workspace.machineRow().agentVersion == "1.2.3");
   auto& spec = w.driver.spec(row.id);
   CHECK(spec.cpus == 1);
   CHECK(spec.memoryBytes == 512ull * 1024 * 1024);
-  CHECK(spec.uid == row.uid);
+  CHECK(spec.uid == workspace.machineRow().uid);
   CHECK(spec.secret.size() == 32);
   CHECK(w.volumes.bytes(row.id) == 4096ull * 1024 * 1024);
 }
@@ -40,14 +41,14 @@ TEST_CASE("every boot has a secret of its own, and no workspace shares a uid or 
   w.manager->create(w.request("one"), nullptr).wait(w.scope);
   w.manager->create(w.request("two"), nullptr).wait(w.scope);
   auto one = w.find("one"), two = w.find("two");
-  CHECK(one->row().uid != two->row().uid);
-  CHECK(one->row().cid != two->row().cid);
-  auto first = kj::heapArray<kj::byte>(one->row().secret);
+  CHECK(one->machineRow().uid != two->machineRow().uid);
+  CHECK(one->machineRow().cid != two->machineRow().cid);
+  auto first = kj::heapArray<kj::byte>(one->machineRow().secret);
   one->stop(0).wait(w.scope);
-  CHECK(one->row().secret.size() == 0);
+  CHECK(one->machineRow().secret.size() == 0);
   one->start(nullptr).wait(w.scope);
-  CHECK(one->row().secret != first);
-  CHECK(one->row().secret != two->row().secret);
+  CHECK(one->machineRow().secret != first);
+  CHECK(one->machineRow().secret != two->machineRow().secret);
 }
 
 TEST_CASE("callers who arrive while it starts join the same start") {

@@ -22,12 +22,12 @@ void WorkspaceManager::taskFailed(kj::Exception&& exception) {
 // Recovery
 
 kj::Promise<void> WorkspaceManager::recover() {
-  for (auto& row : world.store.workspaces()) {
-    auto name = kj::str(row.name);
-    lastUid = kj::max(lastUid, row.uid);
-    byName.insert(kj::mv(name), kj::refcounted<Workspace>(world, owner(), kj::mv(row)));
-  }
-  co_await examineStrangers();
+  auto state = co_await world.store.begin();
+  world.events.reached(state.lastEvent);
+  const bool isNew = state.lastEvent == 0;
+  KJ_LOG(INFO, "the database is ours", state.epoch, state.workspaces.size());
+  enter(kj::mv(state));
+  co_await examineStrangers(isNew);
   // What belongs to a workspace is its own affair.
   if (!co_await removeStrays()) tasks.add(keepRemovingStrays());
   removeStrayFiles();
@@ -38,6 +38,21 @@ kj::Promise<void> WorkspaceManager::recover() {
     recoveries.add(promise.attach(kj::mv(workspace)));
   }
   co_await kj::joinPromises(recoveries.releaseAsArray());
+}
+
+void WorkspaceManager::enter(StoredState state) {
+  kj::HashMap<kj::StringPtr, MachineRow*> machines;
+  for (auto& machine : state.machines) {
+    lastUid = kj::max(lastUid, machine.uid);
+    machines.insert(machine.workspaceId, &machine);
+  }
+  for (auto& row : state.workspaces) {
+    MachineRow machine{kj::str(row.id)};
+    KJ_IF_MAYBE (found, machines.find(row.id)) machine = (*found)->clone();
+    auto name = kj::str(row.name);
+    byName.insert(kj::mv(name),
+                  kj::refcounted<Workspace>(world, owner(), kj::mv(row), kj::mv(machine)));
+  }
 }
 
 kj::Array<kj::String> WorkspaceManager::ids() {
@@ -94,7 +109,7 @@ void WorkspaceManager::removeStrayFiles() {
 // A row is stored before its key and its disk are made, and removed after they are destroyed: whatever
 // bothyd was killed in, none of them is without a row.  One that is says that the database is not the one
 // it was made with, and then nothing is the right thing to do to it.
-kj::Promise<void> WorkspaceManager::examineStrangers() {
+kj::Promise<void> WorkspaceManager::examineStrangers(bool isNew) {
   auto ours = ids();
   kj::HashSet<kj::StringPtr> known;
   for (auto& id : ours) known.insert(id);
@@ -105,7 +120,6 @@ kj::Promise<void> WorkspaceManager::examineStrangers() {
     }
     return result;
   };
-  bool isNew = world.store.lastEvent() == 0;
   kj::Vector<kj::String> volumes, keys;
   kj::Maybe<kj::Exception> failure;
   try {
@@ -171,8 +185,65 @@ void WorkspaceManager::gone(Workspace& workspace) {
   }
 }
 
+void WorkspaceManager::keep(kj::Promise<void> work) {
+  tasks.add(kj::mv(work));
+}
+
 // ---------------------------------------------------------------------------------------------
 // Creating
+
+// That nobody else makes a workspace of this name, or for this request, until it is dropped.
+class WorkspaceManager::Claim final {
+public:
+  Claim(WorkspaceManager& manager, kj::StringPtr name, kj::StringPtr requestId)
+      : manager(manager), keys(keysOf(name, requestId)) {
+    for (auto& key : keys) {
+      auto paf = kj::newPromiseAndFulfiller<void>();
+      manager.claims.insert(kj::str(key), paf.promise.fork());
+      fulfillers.add(kj::mv(paf.fulfiller));
+    }
+  }
+  ~Claim() noexcept(false) {
+    for (auto& key : keys) manager.claims.erase(key);
+    for (auto& fulfiller : fulfillers) fulfiller->fulfill();
+    if (uid > 0) manager.claimedUids.eraseMatch(uid);
+  }
+  KJ_DISALLOW_COPY_AND_MOVE(Claim);
+
+  void setUid(uint32_t value) {
+    uid = value;
+    manager.claimedUids.insert(uid);
+  }
+
+  static kj::Vector<kj::String> keysOf(kj::StringPtr name, kj::StringPtr requestId) {
+    kj::Vector<kj::String> keys;
+    keys.add(kj::str("name ", name));
+    if (requestId.size() > 0) keys.add(kj::str("request ", requestId));
+    return keys;
+  }
+
+private:
+  WorkspaceManager& manager;
+  const kj::Vector<kj::String> keys;
+  kj::Vector<kj::Own<kj::PromiseFulfiller<void>>> fulfillers;
+  uint32_t uid = 0;
+};
+
+kj::Promise<kj::Own<WorkspaceManager::Claim>> WorkspaceManager::claim(kj::StringPtr name,
+                                                                      kj::StringPtr requestId) {
+  auto keys = Claim::keysOf(name, requestId);
+  for (;;) {
+    kj::Maybe<kj::Promise<void>> other;
+    for (auto& key : keys) {
+      KJ_IF_MAYBE (held, claims.find(key)) other = held->addBranch();
+    }
+    KJ_IF_MAYBE (end, other) {
+      co_await *end;
+    } else {
+      co_return kj::heap<Claim>(*this, name, requestId);
+    }
+  }
+}
 
 kj::Maybe<uint32_t> WorkspaceManager::freeUid() {
   // The next after the last one given, so that a user id rests before it is another workspace's.
@@ -180,16 +251,20 @@ kj::Maybe<uint32_t> WorkspaceManager::freeUid() {
                        ? 0
                        : (lastUid - limits.firstUid + 1) % limits.uidCount;
   kj::HashSet<uint32_t> taken;
-  for (auto& entry : byName) taken.upsert(entry.value->row().uid, [](uint32_t&, uint32_t&&) {});
+  for (auto& entry : byName) {
+    taken.upsert(entry.value->machineRow().uid, [](uint32_t&, uint32_t&&) {});
+  }
   for (uint32_t i = 0; i < limits.uidCount; i++) {
     uint32_t uid = limits.firstUid + (begin + i) % limits.uidCount;
-    if (!taken.contains(uid)) return uid;
+    if (!taken.contains(uid) && !claimedUids.contains(uid)) return uid;
   }
   return nullptr;
 }
 
 WorkspaceManager::CreateOutcome WorkspaceManager::outcomeOf(kj::Own<Workspace> workspace,
                                                             Workspace::StartOutcome outcome) {
+  // Made, and what came then is over.
+  if (outcome.is<Busy>()) return Created{kj::mv(workspace)};
   if (outcome.is<Superseded>()) {
     if (outcome.get<Superseded>().by == Wish::STOP) return Stopped{kj::mv(workspace)};
     StartReport::Failure failure{Stage::CREATING_DISK, StartFault::OTHER,
@@ -207,10 +282,21 @@ WorkspaceManager::CreateOutcome WorkspaceManager::outcomeOf(kj::Own<Workspace> w
 }
 
 kj::Promise<WorkspaceManager::CreateOutcome> WorkspaceManager::answerAgain(
-    const RequestRecord& earlier, kj::StringPtr asked, kj::Maybe<kj::Own<Progress>> progress) {
+    RequestRecord earlier, kj::StringPtr asked, kj::Own<Workspace> workspace,
+    kj::Maybe<kj::Own<Progress>> progress) {
   if (earlier.asked != asked) co_return RequestConflict();
-  auto& found = KJ_REQUIRE_NONNULL(byId(earlier.workspaceId));
-  auto workspace = found.addRef();
+  switch (earlier.outcome) {
+    case RequestOutcome::OPEN:
+      break;
+    case RequestOutcome::SUCCEEDED:
+      co_return Created{kj::mv(workspace)};
+    case RequestOutcome::STOPPED:
+      co_return Stopped{kj::mv(workspace)};
+    case RequestOutcome::FAILED:
+      co_return StartReport::Failure{static_cast<Stage>(earlier.stage),
+                                     static_cast<StartFault>(earlier.fault),
+                                     kj::mv(earlier.message), kj::mv(earlier.console)};
+  }
   switch (workspace->row().state) {
     case WorkspaceState::CREATING:
     case WorkspaceState::STARTING: {
@@ -226,20 +312,77 @@ kj::Promise<WorkspaceManager::CreateOutcome> WorkspaceManager::answerAgain(
   }
 }
 
+kj::Promise<void> WorkspaceManager::remember(RequestRecord request, const CreateOutcome& outcome) {
+  KJ_SWITCH_ONEOF(outcome) {
+    KJ_CASE_ONEOF(created, Created) {
+      request.outcome = RequestOutcome::SUCCEEDED;
+    }
+    KJ_CASE_ONEOF(stopped, Stopped) {
+      request.outcome = RequestOutcome::STOPPED;
+    }
+    KJ_CASE_ONEOF(failure, StartReport::Failure) {
+      request.outcome = RequestOutcome::FAILED;
+      request.stage = static_cast<uint8_t>(failure.stage);
+      request.fault = static_cast<uint8_t>(failure.fault);
+      request.message = kj::str(failure.message);
+      request.console = kj::str(failure.console);
+    }
+    KJ_CASE_ONEOF_DEFAULT {
+      co_return;
+    }
+  }
+  // A workspace that is gone has taken its request with it.
+  for (RetryPauses pauses(world); byId(request.workspaceId) != nullptr;) {
+    kj::Maybe<kj::Exception> failure;
+    try {
+      auto committed = co_await world.store.commit(kj::mv(Change().update(request.clone())));
+      world.events.reached(committed.lastEvent);
+      co_return;
+    } catch (...) {
+      failure = kj::getCaughtExceptionAsKj();
+    }
+    if (byId(request.workspaceId) == nullptr) co_return;
+    KJ_LOG(ERROR, "what came of a request could not be stored yet; trying again",
+           request.workspaceId, KJ_ASSERT_NONNULL(failure).getDescription());
+    co_await pauses.next();
+  }
+}
+
 kj::Promise<WorkspaceManager::CreateOutcome> WorkspaceManager::create(
+    CreateRequest request, kj::Maybe<kj::Own<Progress>> progress) {
+  // What was begun is carried out though the caller leaves.
+  auto paf = kj::newPromiseAndFulfiller<CreateOutcome>();
+  auto told =
+      admit(kj::mv(request), kj::mv(progress))
+          .then([&waiting =
+                     *paf.fulfiller](CreateOutcome&& outcome) { waiting.fulfill(kj::mv(outcome)); },
+                [&waiting = *paf.fulfiller](kj::Exception&& e) { waiting.reject(kj::mv(e)); });
+  tasks.add(told.attach(kj::mv(paf.fulfiller)));
+  return kj::mv(paf.promise);
+}
+
+kj::Promise<WorkspaceManager::CreateOutcome> WorkspaceManager::admit(
     CreateRequest request, kj::Maybe<kj::Own<Progress>> progress) {
   if (request.requestId.size() > rpc::MAX_REQUEST_ID_BYTES) {
     co_return Invalid{kj::str("requestId has ", request.requestId.size(),
                               " bytes: it must be at most ", rpc::MAX_REQUEST_ID_BYTES)};
   }
   auto asked = kj::str(request.start ? "start " : "make ", canonicalText(request.spec));
-  while (request.requestId.size() > 0) {
-    auto earlier = world.store.request(request.requestId);
+  kj::Own<Claim> claimed;
+  for (;;) {
+    claimed = co_await claim(request.spec.name, request.requestId);
+    if (request.requestId.size() == 0) break;
+    auto earlier = co_await world.store.request(request.requestId);
     if (earlier == nullptr) break;
     auto& answered = KJ_ASSERT_NONNULL(earlier);
-    auto workspace = KJ_REQUIRE_NONNULL(byId(answered.workspaceId)).addRef();
+    // It may have gone since that was read.
+    auto found = byId(answered.workspaceId);
+    if (found == nullptr) continue;
+    auto workspace = KJ_ASSERT_NONNULL(found).addRef();
+    claimed = nullptr;
+    co_await workspace->quiet();
     if (answered.asked != asked || workspace->row().state != WorkspaceState::DELETING) {
-      co_return co_await answerAgain(answered, asked, kj::mv(progress));
+      co_return co_await answerAgain(kj::mv(answered), asked, kj::mv(workspace), kj::mv(progress));
     }
     // Half-made when a bothyd was killed, or deleted: its request id goes with it, and the same is made anew.
     co_await workspace->erase();
@@ -267,30 +410,42 @@ kj::Promise<WorkspaceManager::CreateOutcome> WorkspaceManager::create(
   row.cpus = spec.cpus;
   row.memoryMib = spec.memoryMib;
   row.diskMib = spec.diskMib;
-  row.uid = KJ_ASSERT_NONNULL(uid);
-  row.cid = FIRST_CID + (row.uid - limits.firstUid);
-  row.createdNanos = (world.clock.now() - kj::UNIX_EPOCH) / kj::NANOSECONDS;
+  row.createdNanos = nanosOf(world.clock.now());
+  MachineRow machine{kj::str(row.id)};
+  machine.uid = lastUid = KJ_ASSERT_NONNULL(uid);
+  machine.cid = FIRST_CID + (machine.uid - limits.firstUid);
+  claimed->setUid(machine.uid);
 
   EventRecord event;
   event.timeNanos = row.createdNanos;
   event.workspace = kj::str(row.name);
   event.workspaceId = kj::str(row.id);
+  Change change;
+  change.add(row.clone()).add(machine.clone()).tell(kj::mv(event));
   kj::Maybe<RequestRecord> remembered;
   if (request.requestId.size() > 0) {
-    remembered = RequestRecord{kj::mv(request.requestId), kj::mv(asked), kj::str(row.id)};
+    RequestRecord record{kj::mv(request.requestId), kj::mv(asked), kj::str(row.id)};
+    change.add(record.clone());
+    remembered = kj::mv(record);
   }
-  world.store.insert(row, event,
-                     remembered.map([](RequestRecord& r) -> const RequestRecord& { return r; }));
-  world.events.grew();
-  lastUid = row.uid;
+  auto committed = co_await world.store.commit(kj::mv(change));
+  world.events.reached(committed.lastEvent);
 
   auto name = kj::str(row.name);
   KJ_LOG(INFO, "workspace being made", name, row.id, row.image, row.cpus, row.memoryMib,
          row.diskMib);
-  auto workspace = kj::refcounted<Workspace>(world, owner(), kj::mv(row));
+  auto workspace = kj::refcounted<Workspace>(world, owner(), kj::mv(row), kj::mv(machine));
   byName.insert(kj::mv(name), workspace->addRef());
-  auto outcome = co_await workspace->make(request.start, kj::mv(progress));
-  co_return outcomeOf(kj::mv(workspace), kj::mv(outcome));
+  claimed = nullptr;
+  auto outcome =
+      outcomeOf(workspace->addRef(), co_await workspace->make(request.start, kj::mv(progress)));
+  KJ_IF_MAYBE (record, remembered) {
+    co_await remember(kj::mv(*record), outcome);
+    if (outcome.is<Created>() && byId(workspace->row().id) == nullptr) {
+      outcome = outcomeOf(kj::mv(workspace), Superseded{Wish::DELETE});
+    }
+  }
+  co_return kj::mv(outcome);
 }
 
 // ---------------------------------------------------------------------------------------------

@@ -68,12 +68,18 @@ private:
   // Gone, until what still runs within them has returned.
   kj::Vector<kj::Own<Workspace>> graves;
   uint32_t lastUid = 0;
+  // Names, request ids and user ids of workspaces that are on their way into the store.
+  class Claim;
+  kj::TreeMap<kj::String, kj::ForkedPromise<void>> claims;
+  kj::HashSet<uint32_t> claimedUids;
   kj::TaskSet tasks;
 
   // As which it is told of the end of each.
   Workspace::Owner& owner() { return *this; }
   void gone(Workspace& workspace) override;
-  kj::Promise<void> examineStrangers();
+  void keep(kj::Promise<void> work) override;
+  void enter(StoredState state);
+  kj::Promise<void> examineStrangers(bool isNew);
   kj::Promise<bool> removeStrays();
   kj::Promise<void> keepRemovingStrays();
   void removeStrayFiles();
@@ -87,8 +93,13 @@ private:
   kj::Maybe<uint32_t> freeUid();
   kj::Maybe<Workspace&> byId(kj::StringPtr id);
   void note(kj::StringPtr vmName, Cause cause, kj::StringPtr detail);
-  kj::Promise<CreateOutcome> answerAgain(const RequestRecord& earlier, kj::StringPtr asked,
+  kj::Promise<CreateOutcome> admit(CreateRequest request, kj::Maybe<kj::Own<Progress>> progress);
+  kj::Promise<kj::Own<Claim>> claim(kj::StringPtr name, kj::StringPtr requestId);
+  kj::Promise<CreateOutcome> answerAgain(RequestRecord earlier, kj::StringPtr asked,
+                                         kj::Own<Workspace> workspace,
                                          kj::Maybe<kj::Own<Progress>> progress);
+  // Until it is stored what came of the request, its caller is not told.
+  kj::Promise<void> remember(RequestRecord request, const CreateOutcome& outcome);
   static CreateOutcome outcomeOf(kj::Own<Workspace> workspace, Workspace::StartOutcome outcome);
 };
 

@@ -29,6 +29,7 @@ struct Rebooting {
 TEST_CASE("a guest that reboots runs again by itself, the same machine with a new boot") {
   Rebooting r;
   auto before = r.demo()->row().clone();
+  auto uid = r.demo()->machineRow().uid;
   auto secret = kj::heapArray<kj::byte>(r.w.driver.spec(r.id).secret);
   auto last = r.w.store->lastEvent();
   auto held = KJ_ASSERT_NONNULL(r.demo()->machine());
@@ -37,9 +38,9 @@ TEST_CASE("a guest that reboots runs again by itself, the same machine with a ne
   CHECK(r.w.driver.startCount() == 2);
   auto& spec = r.w.driver.spec(r.id);
   CHECK((spec.secret.asPtr() != secret.asPtr()));
-  CHECK(spec.uid == before.uid);
+  CHECK(spec.uid == uid);
   CHECK(spec.cpus == before.cpus);
-  CHECK(r.w.store->workspaces()[0].secret.asPtr() == spec.secret.asPtr());
+  CHECK(r.w.store->state().machines[0].secret.asPtr() == spec.secret.asPtr());
 
   auto events = r.eventsSince(last);
   REQUIRE(events.size() == 2);

@@ -46,15 +46,20 @@ kj::Promise<void> Workspace::bootAfter(kj::Duration pause) {
   if (pause > 0 * kj::SECONDS) co_await world.timer.afterDelay(pause);
   // What has happened is stored before what follows from it, however long that takes.
   for (RetryPauses pauses(world);;) {
-    KJ_IF_MAYBE (e, kj::runCatchingExceptions([&]() {
-                   catchUp();
-                   makeSecret([this]() { world.store.update(record, nullptr); });
-                 })) {
-      KJ_LOG(ERROR, "the reboot of a workspace could not be stored yet; trying again", record.name,
-             record.id, e->getDescription());
-    } else {
+    kj::Maybe<kj::Exception> failure;
+    try {
+      auto turn = co_await turns->take();
+      co_await catchUp();
+      auto machine = machineRecord.clone();
+      machine.secret = newSecret();
+      co_await commit(kj::mv(Change().update(machine.clone())));
+      machineRecord = kj::mv(machine);
       break;
+    } catch (...) {
+      failure = kj::getCaughtExceptionAsKj();
     }
+    KJ_LOG(ERROR, "the reboot of a workspace could not be stored yet; trying again", record.name,
+           record.id, KJ_ASSERT_NONNULL(failure).getDescription());
     co_await pauses.next();
   }
   co_await bootMachine();

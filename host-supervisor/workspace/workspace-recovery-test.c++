@@ -14,7 +14,7 @@ TEST_CASE(
   w.manager->create(w.request("half", false), nullptr).wait(w.scope);
   auto row = w.find("half")->row().clone();
   row.state = WorkspaceState::CREATING;
-  w.store->update(row, nullptr);
+  w.store->commit(kj::mv(Change().update(kj::mv(row))));
   w.volumes.failuresToDestroy = 1;
   w.restart();
   CHECK(w.find("demo")->row().state == WorkspaceState::RUNNING);

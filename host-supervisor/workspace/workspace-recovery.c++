@@ -27,6 +27,8 @@ kj::Promise<bool> Workspace::adopt() {
 }
 
 kj::Promise<void> Workspace::recover() {
+  // What is on the host of it is left as it is.
+  if (record.damage.size() > 0) co_return;
   bool machineRuns = false;
   kj::Maybe<kj::Exception> failure;
   if (mayRun(record.state)) {
@@ -36,6 +38,7 @@ kj::Promise<void> Workspace::recover() {
       failure = kj::getCaughtExceptionAsKj();
     }
   }
+  auto turn = co_await turns->take();
   KJ_IF_MAYBE (e, failure) {
     goOnUnseen(lineOf(*e));
   } else {
@@ -129,6 +132,8 @@ kj::Promise<void> Workspace::keepAdopting() {
       }
       whyUnreachable = kj::mv(why);
     } else {
+      // A stop that is being stored comes first, and ends this.
+      auto turn = co_await turns->take();
       whyUnreachable = nullptr;
       goOn(machineRuns);
       co_return;

@@ -61,7 +61,7 @@ TEST_CASE(
   auto row = w.find("demo")->row().clone();
   row.state = WorkspaceState::RESIZING;
   row.wantedDiskMib = 8192;
-  w.store->update(row, nullptr);
+  w.store->commit(kj::mv(Change().update(kj::mv(row))));
   SECTION("before") {}
   SECTION("after") {
     w.volumes.grow(id, 8192 * MIB).wait(w.scope);

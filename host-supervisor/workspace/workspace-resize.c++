@@ -16,28 +16,32 @@ constexpr uint32_t SIZE_CHECKS = 8;
 }  // namespace
 
 kj::Promise<Workspace::ResizeOutcome> Workspace::resize(uint32_t diskMib) {
-  KJ_REQUIRE(replyTo(Wish::RESIZE, record.state) == Reply::BEGIN, record.state);
+  return keepOn(kj::evalNow([&]() { return resizeOrNot(diskMib); }));
+}
+
+kj::Promise<Workspace::ResizeOutcome> Workspace::resizeOrNot(uint32_t diskMib) {
+  auto turn = co_await turns->take();
+  if (replyTo(Wish::RESIZE, record.state) != Reply::BEGIN) co_return Busy{record.state};
+  if (record.damage.size() > 0) co_return ResizeFailure{kj::str(record.damage), false};
   KJ_IF_MAYBE (fault, checkGrowth(record.diskMib, diskMib)) {
-    return ResizeOutcome(InvalidSize{kj::mv(*fault)});
+    co_return InvalidSize{kj::mv(*fault)};
   }
-  if (diskMib == record.diskMib) return ResizeOutcome(Resized());
-  {
-    record.wantedDiskMib = diskMib;
-    KJ_ON_SCOPE_FAILURE(record.wantedDiskMib = 0);
-    transition(Happening::RESIZE_BEGAN, Cause::REQUEST);
-  }
+  if (diskMib == record.diskMib) co_return Resized();
+  co_await catchUp();
+  auto next = changed(Happening::RESIZE_BEGAN, nullptr);
+  next.row.wantedDiskMib = diskMib;
+  co_await transitionTo(kj::mv(next), Cause::REQUEST, nullptr);
   beginResize();
-  return KJ_ASSERT_NONNULL(resizing)
-      .addBranch()
-      .then(
-          [](kj::Own<ResizeReport> report) -> ResizeOutcome {
-            KJ_IF_MAYBE (failure, report->failure) {
-              return ResizeFailure{kj::str(failure->why), failure->noSpace};
-            }
-            return Resized();
-          },
-          [](kj::Exception&& e) -> ResizeOutcome { return supersededBy(kj::mv(e)); })
-      .attach(addRef());
+  auto outcome = KJ_ASSERT_NONNULL(resizing).addBranch().then(
+      [](kj::Own<ResizeReport> report) -> ResizeOutcome {
+        KJ_IF_MAYBE (failure, report->failure) {
+          return ResizeFailure{kj::str(failure->why), failure->noSpace};
+        }
+        return Resized();
+      },
+      [](kj::Exception&& e) -> ResizeOutcome { return supersededBy(kj::mv(e)); });
+  turn = nullptr;
+  co_return co_await outcome;
 }
 
 void Workspace::beginResize() {
@@ -51,8 +55,10 @@ kj::Promise<kj::Own<Workspace::ResizeReport>> Workspace::runResize() {
   co_await removeLeftMachine();
   kj::Maybe<kj::Exception> failure;
   try {
-    co_await within(world.timer, world.deadlines.disk, "the disk could not be made larger",
+    co_await begun([this]() {
+      return within(world.timer, world.deadlines.disk, "the disk could not be made larger",
                     world.volumes.grow(record.id, uint64_t(record.wantedDiskMib) * MEBIBYTE));
+    });
   } catch (...) {
     failure = kj::getCaughtExceptionAsKj();
   }
@@ -61,13 +67,13 @@ kj::Promise<kj::Own<Workspace::ResizeReport>> Workspace::runResize() {
            record.wantedDiskMib, e->getDescription());
     if (!co_await hasGrownLater()) {
       report->failure = ResizeFailure{lineOf(*e), e->getType() == kj::Exception::Type::OVERLOADED};
-      co_await settle(Happening::RESIZE_ENDED, Cause::RESIZE_FAILED, lineOf(*e));
+      auto turn = co_await settle(Happening::RESIZE_ENDED, Cause::RESIZE_FAILED, lineOf(*e));
       co_return kj::mv(report);
     }
   }
   record.diskMib = record.wantedDiskMib;
-  co_await settle(Happening::RESIZE_ENDED, Cause::REQUEST,
-                  kj::str("its disk has ", record.diskMib, " MiB"));
+  auto turn = co_await settle(Happening::RESIZE_ENDED, Cause::REQUEST,
+                              kj::str("its disk has ", record.diskMib, " MiB"));
   co_return kj::mv(report);
 }
 

@@ -35,20 +35,39 @@ kj::Promise<Workspace::StartOutcome> Workspace::make(bool thenStart,
 }
 
 kj::Promise<Workspace::StartOutcome> Workspace::start(kj::Maybe<kj::Own<Progress>> progress) {
-  auto reply = replyTo(Wish::START, record.state);
-  if (reply == Reply::BEGIN) {
-    starting = nullptr;
-    stageBase = world.timer.now();
-    listen(kj::mv(progress));
-    begin(kj::evalNow([&]() { return runStart(); }));
-  } else {
-    KJ_REQUIRE(reply == Reply::JOIN, record.state);
-    listen(kj::mv(progress));
+  return keepOn(startOrJoin(kj::mv(progress)));
+}
+
+kj::Promise<Workspace::StartOutcome> Workspace::startOrJoin(kj::Maybe<kj::Own<Progress>> progress) {
+  auto turn = co_await turns->take();
+  switch (replyTo(Wish::START, record.state)) {
+    case Reply::ALREADY:
+      co_return kj::refcounted<StartReport>();
+    case Reply::BUSY:
+      co_return Busy{record.state};
+    case Reply::BEGIN:
+      if (record.damage.size() > 0) {
+        auto report = kj::refcounted<StartReport>();
+        report->failure = StartReport::Failure{Stage::STARTING_VM, StartFault::OTHER,
+                                               kj::str(record.damage), nullptr};
+        co_return kj::mv(report);
+      }
+      starting = nullptr;
+      stageBase = world.timer.now();
+      listen(kj::mv(progress));
+      begin(kj::evalNow([&]() { return runStart(kj::mv(turn)); }));
+      break;
+    case Reply::JOIN:
+      listen(kj::mv(progress));
+      break;
   }
-  return joinStart();
+  auto outcome = joinStart();
+  turn = nullptr;
+  co_return co_await outcome;
 }
 
 kj::Promise<Workspace::StartOutcome> Workspace::join(kj::Maybe<kj::Own<Progress>> progress) {
+  if (starting == nullptr) return StartOutcome(Busy{record.state});
   listen(kj::mv(progress));
   return joinStart();
 }
@@ -56,10 +75,12 @@ kj::Promise<Workspace::StartOutcome> Workspace::join(kj::Maybe<kj::Own<Progress>
 kj::Promise<kj::Own<StartReport>> Workspace::runMake(bool thenStart) {
   KJ_DEFER(listeners.clear());
   reach(Stage::CREATING_DISK);
+  Turn turn;
   kj::Maybe<kj::Exception> failure;
   try {
     co_await makeVolume();
-    transition(Happening::DISK_MADE, Cause::REQUEST);
+    turn = co_await turns->take();
+    co_await transition(Happening::DISK_MADE, Cause::REQUEST);
   } catch (...) {
     failure = kj::getCaughtExceptionAsKj();
   }
@@ -70,13 +91,15 @@ kj::Promise<kj::Own<StartReport>> Workspace::runMake(bool thenStart) {
     report->failure =
         StartReport::Failure{Stage::CREATING_DISK, StartFault::DISK, lineOf(*e), nullptr,
                              e->getType() == kj::Exception::Type::OVERLOADED};
-    co_await settle(Happening::DELETE_BEGAN, Cause::START_FAILED, lineOf(*e));
+    turn = nullptr;
+    turn = co_await settle(Happening::DELETE_BEGAN, Cause::START_FAILED, lineOf(*e));
     erasing = runErase().fork();
+    turn = nullptr;
     co_await KJ_ASSERT_NONNULL(erasing).addBranch();
     co_return kj::mv(report);
   }
   if (!thenStart) co_return kj::refcounted<StartReport>();
-  co_return co_await runStart();
+  co_return co_await runStart(kj::mv(turn));
 }
 
 kj::Promise<void> Workspace::requireRoom() {
@@ -86,11 +109,15 @@ kj::Promise<void> Workspace::requireRoom() {
 
 kj::Promise<void> Workspace::makeVolume() {
   co_await requireRoom();
-  co_await within(world.timer, world.deadlines.disk, "the key of the disk could not be made",
+  co_await begun([this]() {
+    return within(world.timer, world.deadlines.disk, "the key of the disk could not be made",
                   world.keys.create(record.id));
+  });
   auto key = co_await openKey();
-  co_await within(world.timer, world.deadlines.disk, "the disk could not be made",
-                  world.volumes.create(record.id, diskBytes(), record.uid, kj::mv(key)));
+  co_await begun([this, &key]() {
+    return within(world.timer, world.deadlines.disk, "the disk could not be made",
+                  world.volumes.create(record.id, diskBytes(), machineRecord.uid, kj::mv(key)));
+  });
 }
 
 kj::Promise<Secret> Workspace::openKey() {
@@ -102,8 +129,9 @@ uint64_t Workspace::diskBytes() const {
   return uint64_t(record.diskMib) * 1024 * 1024;
 }
 
-kj::Promise<kj::Own<StartReport>> Workspace::runStart() {
-  return reportOf(boot());
+kj::Promise<kj::Own<StartReport>> Workspace::runStart(Turn turnParam) {
+  auto turn = kj::mv(turnParam);
+  co_return co_await reportOf(boot(turn));
 }
 
 kj::Promise<kj::Own<StartReport>> Workspace::reportOf(kj::Promise<void> way) {
@@ -150,19 +178,20 @@ kj::Promise<void> Workspace::awaitAdoption() {
   co_await awaitAgent(*KJ_ASSERT_NONNULL(current));
 }
 
-void Workspace::makeSecret(kj::FunctionParam<void()> store) {
+kj::Array<const kj::byte> Workspace::newSecret() {
   auto secret = kj::heapArray<kj::byte>(rpc::SECRET_BYTES);
   world.randomness.fill(secret);
-  auto before = kj::mv(record.secret);
-  record.secret = kj::mv(secret);
-  KJ_ON_SCOPE_FAILURE(record.secret = kj::mv(before));
-  store();
+  return kj::mv(secret);
 }
 
-kj::Promise<void> Workspace::boot() {
+kj::Promise<void> Workspace::boot(Turn& turn) {
   fault = StartFault::OTHER;
   hasMachine = false;
-  makeSecret([this]() { transition(Happening::START_BEGAN, Cause::REQUEST); });
+  co_await catchUp();
+  auto next = changed(Happening::START_BEGAN, nullptr);
+  next.machine.secret = newSecret();
+  co_await transitionTo(kj::mv(next), Cause::REQUEST, nullptr);
+  turn = nullptr;
   co_await bootMachine();
 }
 
@@ -189,9 +218,12 @@ kj::Promise<void> Workspace::bootMachine() {
   spec.diskKey = co_await openKey();
 
   fault = StartFault::VMM_EXITED;
-  world.files.prepare(record.id);
-  hasMachine = true;
-  take(co_await startMachine(kj::mv(spec)));
+  auto vm = co_await begun([this, &spec]() {
+    world.files.prepare(record.id);
+    hasMachine = true;
+    return startMachine(kj::mv(spec));
+  });
+  take(kj::mv(vm));
   reach(Stage::BOOTING);
   co_await awaitAgent(*KJ_ASSERT_NONNULL(current));
 }
@@ -244,9 +276,10 @@ kj::Promise<void> Workspace::awaitAgent(Machine& machine) {
   });
 
   co_await learnVersion(machine);
-  record.startedNanos = nanosOf(world.clock.now());
-  co_await settle(Happening::AGENT_ANSWERED,
-                  record.rebooting ? Cause::GUEST_REBOOTED : Cause::REQUEST, nullptr);
+  machineRecord.startedNanos = nanosOf(world.clock.now());
+  isMachineUnstored = true;
+  auto turn = co_await settle(Happening::AGENT_ANSWERED,
+                              record.rebooting ? Cause::GUEST_REBOOTED : Cause::REQUEST, nullptr);
   ranFrom = world.timer.now();
   watchMachine();
   reach(Stage::AGENT_READY);
@@ -265,7 +298,7 @@ kj::Promise<void> Workspace::learnVersion(Machine& machine) {
       .catch_([this](kj::Exception&& e) {
         KJ_LOG(WARNING, "the agent does not report its boot", record.name, e.getDescription());
       });
-  record.agentVersion = kj::mv(version);
+  machineRecord.agentVersion = kj::mv(version);
 }
 
 kj::Promise<kj::Own<StartReport>> Workspace::failStart(kj::Exception exception) {
@@ -307,14 +340,14 @@ VmSpec Workspace::vmSpec(kj::Maybe<Image> image) {
     spec.rootImage = kj::mv(i->rootImage);
   }
   spec.dataDisk = world.volumes.path(record.id);
-  spec.uid = record.uid;
-  spec.cid = record.cid;
+  spec.uid = machineRecord.uid;
+  spec.cid = machineRecord.cid;
   KJ_IF_MAYBE (name, WorkspaceName::parse(record.name)) {
     spec.commandLine = kernelCommandLine(*name, record.cpus);
   } else {
     KJ_FAIL_REQUIRE("the store holds a name that is none", record.id);
   }
-  spec.secret = kj::heapArray<kj::byte>(record.secret);
+  spec.secret = kj::heapArray<kj::byte>(machineRecord.secret);
   spec.runtimeDir = kj::mv(paths.runtimeDir);
   spec.consoleLog = kj::mv(paths.consoleLog);
   return spec;

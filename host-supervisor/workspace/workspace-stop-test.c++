@@ -7,7 +7,7 @@
 namespace bothy {
 namespace {
 
-StopKind kindOf(const kj::OneOf<StopKind, Superseded>& outcome) {
+StopKind kindOf(const Workspace::StopOutcome& outcome) {
   REQUIRE(outcome.is<StopKind>());
   return outcome.get<StopKind>();
 }

@@ -13,8 +13,12 @@ constexpr kj::StringPtr BY_DELETE = "the workspace is being deleted"_kj;
 
 }  // namespace
 
-Workspace::Workspace(World& world, Owner& owner, WorkspaceRow row)
-    : world(world), owner(owner), record(kj::mv(row)) {}
+Workspace::Workspace(World& world, Owner& owner, WorkspaceRow row, MachineRow machine)
+    : world(world),
+      owner(owner),
+      record(kj::mv(row)),
+      machineRecord(kj::mv(machine)),
+      storedState(record.state) {}
 
 Workspace::~Workspace() noexcept(false) {}
 
@@ -69,17 +73,22 @@ void Workspace::take(kj::Own<RunningVm> vm) {
   // Another bothyd may have numbered lanes of this boot before.
   uint64_t firstLane;
   world.randomness.fill(kj::arrayPtr(&firstLane, 1).asBytes());
-  current = kj::refcounted<Machine>(world.timer, record.name, kj::mv(vm),
-                                    kj::heapArray<kj::byte>(record.secret), firstLane >> 1 | 1);
+  current =
+      kj::refcounted<Machine>(world.timer, record.name, kj::mv(vm),
+                              kj::heapArray<kj::byte>(machineRecord.secret), firstLane >> 1 | 1);
 }
 
 void Workspace::watchMachine() {
-  watch = KJ_ASSERT_NONNULL(current)
-              ->onEnd()
-              .then([this](VmEnd end) { machineEnded(end); })
-              .eagerlyEvaluate([this](kj::Exception&& e) {
-                KJ_LOG(ERROR, "a machine is not watched any more", record.name, e.getDescription());
-              });
+  watch = awaitEnd().eagerlyEvaluate([this](kj::Exception&& e) {
+    KJ_LOG(ERROR, "a machine is not watched any more", record.name, e.getDescription());
+  });
+}
+
+kj::Promise<void> Workspace::awaitEnd() {
+  auto end = co_await KJ_ASSERT_NONNULL(current)->onEnd();
+  // A stop that is being stored comes first, and then waits for the end itself.
+  auto turn = co_await turns->take();
+  machineEnded(end);
 }
 
 void Workspace::machineEnded(VmEnd end) {
@@ -112,26 +121,39 @@ void Workspace::retireMachine() {
 // ---------------------------------------------------------------------------------------------
 // Stopping
 
-kj::Promise<kj::OneOf<StopKind, Superseded>> Workspace::stop(uint32_t graceMillis) {
-  using Outcome = kj::OneOf<StopKind, Superseded>;
-  auto reply = replyTo(Wish::STOP, record.state);
-  if (reply == Reply::ALREADY) return Outcome(StopKind::ALREADY);
-  if (reply == Reply::BEGIN) {
-    bool boots = record.state == WorkspaceState::STARTING;
-    transition(Happening::STOP_BEGAN, Cause::REQUEST);
-    supersede(Wish::STOP);
-    stopping =
-        canceler.wrap(kj::evalNow([&]() { return boots ? runAbort() : runStop(graceMillis); }))
-            .fork();
-  } else {
-    KJ_REQUIRE(reply == Reply::JOIN, record.state);
-  }
+kj::Promise<void> Workspace::quiet() {
   auto self = addRef();
-  return KJ_ASSERT_NONNULL(stopping)
-      .addBranch()
-      .then([](StopKind kind) -> Outcome { return kind; },
-            [](kj::Exception&& e) -> Outcome { return supersededBy(kj::mv(e)); })
-      .attach(kj::mv(self));
+  co_await turns->take().ignoreResult();
+}
+
+kj::Promise<Workspace::StopOutcome> Workspace::stop(uint32_t graceMillis) {
+  return keepOn(kj::evalNow([&]() { return stopOrJoin(graceMillis); }));
+}
+
+kj::Promise<Workspace::StopOutcome> Workspace::stopOrJoin(uint32_t graceMillis) {
+  auto turn = co_await turns->take();
+  switch (replyTo(Wish::STOP, record.state)) {
+    case Reply::ALREADY:
+      co_return StopKind::ALREADY;
+    case Reply::BUSY:
+      co_return Busy{record.state};
+    case Reply::BEGIN: {
+      bool boots = record.state == WorkspaceState::STARTING;
+      co_await transition(Happening::STOP_BEGAN, Cause::REQUEST);
+      supersede(Wish::STOP);
+      stopping =
+          canceler.wrap(kj::evalNow([&]() { return boots ? runAbort() : runStop(graceMillis); }))
+              .fork();
+      break;
+    }
+    case Reply::JOIN:
+      break;
+  }
+  auto outcome = KJ_ASSERT_NONNULL(stopping).addBranch().then(
+      [](StopKind kind) -> StopOutcome { return kind; },
+      [](kj::Exception&& e) -> StopOutcome { return supersededBy(kj::mv(e)); });
+  turn = nullptr;
+  co_return co_await outcome;
 }
 
 kj::Promise<StopKind> Workspace::runStop(uint32_t graceMillis) {
@@ -141,7 +163,7 @@ kj::Promise<StopKind> Workspace::runStop(uint32_t graceMillis) {
   } else {
     co_await removeLeftMachine();
   }
-  co_await settle(Happening::MACHINE_ENDED, Cause::REQUEST, kj::str(describe(end)));
+  auto turn = co_await settle(Happening::MACHINE_ENDED, Cause::REQUEST, kj::str(describe(end)));
   retireMachine();
   // A guest that was about to reboot when the order came has ended in order too.
   const bool isOrderly = end == VmEnd::POWERED_OFF || (end == VmEnd::REBOOTED && !hasPanicked());
@@ -206,12 +228,20 @@ kj::Promise<void> Workspace::requestPowerOff(Machine& machine, uint32_t graceMil
 // Deleting
 
 kj::Promise<void> Workspace::erase() {
+  return keepOn(kj::evalNow([&]() { return eraseOrJoin(); }).then([]() { return Gone(); }))
+      .ignoreResult();
+}
+
+kj::Promise<void> Workspace::eraseOrJoin() {
+  auto turn = co_await turns->take();
   if (erasing == nullptr) {
-    transition(Happening::DELETE_BEGAN, Cause::REQUEST);
+    co_await transition(Happening::DELETE_BEGAN, Cause::REQUEST);
     supersede(Wish::DELETE);
     erasing = runErase().fork();
   }
-  return KJ_ASSERT_NONNULL(erasing).addBranch().attach(addRef());
+  auto end = KJ_ASSERT_NONNULL(erasing).addBranch();
+  turn = nullptr;
+  co_await end;
 }
 
 kj::Promise<void> Workspace::runErase() {
@@ -254,12 +284,15 @@ kj::Promise<void> Workspace::eraseOnce() {
                   world.volumes.destroy(record.id));
   if (keyKept != nullptr) co_await destroyKey();
   world.files.remove(record.id);
-  catchUp();
-  auto told = event(WorkspaceState::DELETING, Cause::REQUEST, nullptr);
+  auto turn = co_await turns->take();
+  co_await catchUp();
+  auto told = event(Cause::REQUEST, nullptr);
+  told.before = told.after = WorkspaceState::DELETING;
   told.gone = true;
-  world.store.remove(record.id, told);
+  co_await commit(kj::mv(Change().removeWorkspace(record.id).tell(kj::mv(told))));
+  isGone = true;
+  unstored.clear();
   KJ_LOG(INFO, "workspace deleted", record.name, record.id);
-  world.events.grew();
 }
 
 }  // namespace bothy

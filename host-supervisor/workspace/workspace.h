@@ -7,11 +7,12 @@
 #include <kj/timer.h>
 #include <kj/vector.h>
 
-#include <deque>
+#include <list>
 
 #include "keys/key-keeper.h"
 #include "store/store.h"
 #include "volume/volume-store.h"
+#include "wire/places.h"
 #include "workspace/event-log.h"
 #include "workspace/image-catalog.h"
 #include "workspace/machine.h"
@@ -94,38 +95,50 @@ struct Superseded {
   Wish by;
 };
 
+// Something else is under way that excludes it.
+struct Busy {
+  WorkspaceState state;
+};
+
 class RetryPauses;
 
 // One workspace: carries out what the tables of workspace-state.h allow.  Operations belong to it, not
 // to their callers: dropping a promise of start(), stop() or erase() does not end what began.
 class Workspace final: public kj::Refcounted {
 public:
-  // Told when it does not exist any more; may drop its reference later, not within the call.
   class Owner {
   public:
+    // Told when it does not exist any more; may drop its reference later, not within the call.
     virtual void gone(Workspace& workspace) = 0;
+    // Holds what goes on though its caller has left.
+    virtual void keep(kj::Promise<void> work) = 0;
   };
 
-  // `row` is in the store.
-  Workspace(World& world, Owner& owner, WorkspaceRow row);
+  // Both rows are in the store.
+  Workspace(World& world, Owner& owner, WorkspaceRow row, MachineRow machine);
   ~Workspace() noexcept(false);
   KJ_DISALLOW_COPY_AND_MOVE(Workspace);
 
   const WorkspaceRow& row() const { return record; }
+  const MachineRow& machineRow() const { return machineRecord; }
   kj::Own<Workspace> addRef() { return kj::addRef(*this); }
 
-  using StartOutcome = kj::OneOf<kj::Own<StartReport>, Superseded>;
+  using StartOutcome = kj::OneOf<kj::Own<StartReport>, Superseded, Busy>;
 
   // For a workspace in state CREATING: makes its disk and, if `thenStart`, starts it.  If the disk cannot
   // be made the workspace is gone.
   kj::Promise<StartOutcome> make(bool thenStart, kj::Maybe<kj::Own<Progress>> progress);
 
-  // Waits for the make or start that is under way.
+  // Waits until no change of its state is on its way to the store.
+  kj::Promise<void> quiet();
+
+  // Waits for the make or start that is under way; `Busy` if there is none.
   kj::Promise<StartOutcome> join(kj::Maybe<kj::Own<Progress>> progress);
 
-  // Only where replyTo() says BEGIN or JOIN.
+  // What each does is said by replyTo().  One that runs has started well.
   kj::Promise<StartOutcome> start(kj::Maybe<kj::Own<Progress>> progress);
-  kj::Promise<kj::OneOf<StopKind, Superseded>> stop(uint32_t graceMillis);
+  using StopOutcome = kj::OneOf<StopKind, Superseded, Busy>;
+  kj::Promise<StopOutcome> stop(uint32_t graceMillis);
   kj::Promise<void> erase();
 
   struct Resized {};
@@ -137,8 +150,7 @@ public:
     // The host's disk could not hold it.
     bool noSpace;
   };
-  using ResizeOutcome = kj::OneOf<Resized, InvalidSize, ResizeFailure, Superseded>;
-  // Only where replyTo() says BEGIN.
+  using ResizeOutcome = kj::OneOf<Resized, InvalidSize, ResizeFailure, Superseded, Busy>;
   kj::Promise<ResizeOutcome> resize(uint32_t diskMib);
 
   // The machine, in state RUNNING.
@@ -159,6 +171,9 @@ private:
   World& world;
   Owner& owner;
   WorkspaceRow record;
+  MachineRow machineRecord;
+  // What is in `machineRecord` and not in the store.
+  bool isMachineUnstored = false;
   kj::Maybe<kj::Own<Machine>> current;
 
   struct ResizeReport final: public kj::Refcounted {
@@ -176,13 +191,26 @@ private:
   kj::String whyUnreachable;
   kj::Promise<void> watch = nullptr;
   kj::Promise<void> greeting = nullptr;
-  // What happened and the store does not have yet, in order.
-  struct Unstored {
+  // Who has the turn may change the state, and store.  What an operation does within a turn is not cancelled: whoever cancels it
+  // needs a turn himself.
+  using Turn = kj::Own<Places::Place>;
+  kj::Own<Places> turns = kj::refcounted<Places>(1);
+  // What has happened and the store does not have yet, in order.  Without rows: a notice.
+  struct Rows {
     WorkspaceRow row;
+    MachineRow machine;
+  };
+  struct Unstored {
+    kj::Maybe<Rows> rows;
     EventRecord event;
   };
-  std::deque<Unstored> unstored;
+  std::list<Unstored> unstored;
   kj::Promise<void> storing = nullptr;
+  bool isStoring = false;
+  // The state that the last event in the store ended in.
+  WorkspaceState storedState;
+  // Its row is removed: nothing is stored of it any more.
+  bool isGone = false;
 
   kj::Vector<kj::Own<Progress>> listeners;
   Stage stage = Stage::CREATING_DISK;
@@ -205,22 +233,37 @@ private:
   static Superseded supersededBy(kj::Exception&& e);
   kj::Promise<StartOutcome> joinStart();
 
-  // Writes the state and its event; if that fails nothing has changed.
-  void transition(Happening happening, Cause cause, kj::StringPtr detail = nullptr);
-  // The same for what has happened already: a store that refuses does not make it undone.  It is asked again
-  // in the background, and before anything else is stored.
+  // What erase() comes to, as a value.
+  struct Gone {};
+
+  // Goes on though the caller drops what it is given.
+  template <typename T>
+  kj::Promise<T> keepOn(kj::Promise<T> work);
+
+  // Begins a step of the present state: not while another is on its way to the store, which a restart would go on from.
+  template <typename Func>
+  kj::PromiseForResult<Func, void> begun(Func step);
+
+  // Stores the state and its event, after all that has happened before; if that fails nothing has changed.  Needs the turn.
+  kj::Promise<void> transition(Happening happening, Cause cause, kj::String detail = nullptr);
+  // The same for a state with more in its rows.
+  kj::Promise<void> transitionTo(Rows next, Cause cause, kj::String detail);
+  // The same for what has happened already: a store that refuses does not make it undone.  It shows at once, and is stored in the
+  // background, before anything else.  Needs the turn.
   void transitionAnyway(Happening happening, Cause cause, kj::StringPtr detail);
   // The same for the end of an operation: it is under way until the store has it, so that nobody is told what a
-  // restart would undo.
-  kj::Promise<void> settle(Happening happening, Cause cause, kj::String detail);
+  // restart would undo.  Takes the turn, and gives it to the caller.
+  kj::Promise<Turn> settle(Happening happening, Cause cause, kj::String detail);
   // To be stored before anything else, and as soon as the store takes it.
-  void postpone(WorkspaceRow row, EventRecord event);
-  void catchUp();
+  void postpone(kj::Maybe<Rows> rows, EventRecord event);
+  // Stores what was postponed.  Needs the turn.
+  kj::Promise<void> catchUp();
   kj::Promise<void> keepStoring();
+  kj::Promise<void> commit(Change change);
   // An event that changes no state.  A store that refuses is asked again.
   void append(Cause cause, kj::StringPtr detail);
-  WorkspaceRow changed(Happening happening, kj::StringPtr detail);
-  EventRecord event(WorkspaceState after, Cause cause, kj::StringPtr detail);
+  Rows changed(Happening happening, kj::StringPtr detail);
+  EventRecord event(Cause cause, kj::StringPtr detail);
 
   VmSpec vmSpec(kj::Maybe<Image> image);
 
@@ -232,14 +275,16 @@ private:
   uint64_t diskBytes() const;
   // What comes of the start that `way` carries out.
   kj::Promise<kj::Own<StartReport>> reportOf(kj::Promise<void> way);
-  kj::Promise<kj::Own<StartReport>> runStart();
   // For a machine that an earlier bothyd started: the rest of the way.
   kj::Promise<void> awaitAdopted();
   // For one that could not be taken over yet: that first.
   kj::Promise<void> awaitAdoption();
-  // A secret for the next machine, in the store before that has it: a bothyd that takes over must know it.
-  void makeSecret(kj::FunctionParam<void()> store);
-  kj::Promise<void> boot();
+  // For the next machine, in the store before that has it: a bothyd that takes over must know it.
+  kj::Array<const kj::byte> newSecret();
+  kj::Promise<StartOutcome> startOrJoin(kj::Maybe<kj::Own<Progress>> progress);
+  // Gives the turn back when the store has it that the start began.
+  kj::Promise<kj::Own<StartReport>> runStart(Turn turn);
+  kj::Promise<void> boot(Turn& turn);
   kj::Promise<void> bootMachine();
   kj::Promise<kj::Own<RunningVm>> startMachine(VmSpec spec);
   kj::Duration bootLimit() const;
@@ -253,23 +298,27 @@ private:
   kj::Promise<void> bootAfter(kj::Duration pause);
   bool hasPanicked();
 
+  kj::Promise<StopOutcome> stopOrJoin(uint32_t graceMillis);
   kj::Promise<StopKind> runStop(uint32_t graceMillis);
   // The stop of a start.
   kj::Promise<StopKind> runAbort();
   kj::Promise<VmEnd> endMachine(Machine& machine, uint32_t graceMillis);
   kj::Promise<void> requestPowerOff(Machine& machine, uint32_t graceMillis);
 
+  kj::Promise<ResizeOutcome> resizeOrNot(uint32_t diskMib);
   void beginResize();
   kj::Promise<kj::Own<ResizeReport>> runResize();
   kj::Promise<bool> hasGrownLater();
   kj::Promise<bool> hasSize(uint32_t mib);
 
+  kj::Promise<void> eraseOrJoin();
   kj::Promise<void> runErase();
   kj::Promise<void> eraseOnce();
   kj::Promise<void> destroyKey();
 
   void take(kj::Own<RunningVm> vm);
   void watchMachine();
+  kj::Promise<void> awaitEnd();
   void machineEnded(VmEnd end);
   void retireMachine();
   // Takes its machine over: whether there is one.  Fails if that is so and cannot be done; then it goes on.
@@ -281,5 +330,23 @@ private:
   void goOnUnseen(kj::StringPtr why);
   kj::Promise<void> removeLeftMachine();
 };
+
+template <typename Func>
+kj::PromiseForResult<Func, void> Workspace::begun(Func step) {
+  auto turn = co_await turns->take();
+  auto promise = step();
+  turn = nullptr;
+  co_return co_await promise;
+}
+
+template <typename T>
+kj::Promise<T> Workspace::keepOn(kj::Promise<T> work) {
+  auto paf = kj::newPromiseAndFulfiller<T>();
+  auto told =
+      work.then([&waiting = *paf.fulfiller](T&& outcome) { waiting.fulfill(kj::mv(outcome)); },
+                [&waiting = *paf.fulfiller](kj::Exception&& e) { waiting.reject(kj::mv(e)); });
+  owner.keep(told.attach(kj::mv(paf.fulfiller), addRef()));
+  return kj::mv(paf.promise);
+}
 
 }  // namespace bothy

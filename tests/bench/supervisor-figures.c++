@@ -4,6 +4,7 @@
 
 #include <kj/debug.h>
 
+#include "bench/store-figures.h"
 #include "simulation/simulation.h"
 #include "store/sqlite-store.h"
 #include "support/test-workspace.h"
@@ -40,7 +41,9 @@ void measureSimulation(kj::Vector<Row>& rows) {
 }
 
 void fillDatabase(kj::StringPtr path) {
-  auto store = newSqliteStore(path, 1000);
+  auto store = openSqliteBackend(path, {});
+  store->begin();
+  auto changes = kj::heapArrayBuilder<Change>(ROWS);
   for (uint i = 0; i < ROWS; i++) {
     auto number = kj::str(100000 + i);
     WorkspaceRow row;
@@ -50,13 +53,16 @@ void fillDatabase(kj::StringPtr path) {
     row.cpus = 1;
     row.memoryMib = 512;
     row.diskMib = 4096;
-    row.uid = row.cid = FIRST_ROW_UID + i;
     row.state = WorkspaceState::STOPPED;
+    MachineRow machine{kj::str(row.id)};
+    machine.uid = machine.cid = FIRST_ROW_UID + i;
     EventRecord event;
     event.workspace = kj::str(row.name);
     event.workspaceId = kj::str(row.id);
-    store->insert(row, event, nullptr);
+    changes.add(kj::mv(Change().add(kj::mv(row)).add(kj::mv(machine)).tell(kj::mv(event))));
   }
+  auto outcome = store->commit(1, changes.finish());
+  for (auto& refusal : outcome.refusals) KJ_REQUIRE(refusal == nullptr);
 }
 
 double lookUp(SupervisedHost& host, kj::StringPtr name) {
@@ -122,6 +128,7 @@ void measureAdoption(kj::Vector<Row>& rows) {
 
 void measureSupervisor(kj::Vector<Row>& rows) {
   measureSimulation(rows);
+  measureStore(rows);
   measureRows(rows);
   measureAdoption(rows);
 }

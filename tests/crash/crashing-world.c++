@@ -6,35 +6,49 @@ class CrashingWorld::CrashingStore final: public Store {
 public:
   CrashingStore(CrashPoint& point, Store& inner) : point(point), inner(inner) {}
 
-  kj::Array<WorkspaceRow> workspaces() override { return inner.workspaces(); }
-  void insert(const WorkspaceRow& row, const EventRecord& event,
-              kj::Maybe<const RequestRecord&> request) override {
-    point.begins("insert of a row");
-    inner.insert(row, event, request);
-    point.isDone("insert of a row");
+  kj::Promise<StoredState> begin() override { return inner.begin(); }
+  kj::Promise<Committed> commit(Change change) override {
+    KJ_IF_MAYBE (effect, effectOf(change)) {
+      point.begins(*effect);
+      return follow(kj::mv(*effect), inner.commit(kj::mv(change)));
+    }
+    return inner.commit(kj::mv(change));
   }
-  void update(const WorkspaceRow& row, kj::Maybe<const EventRecord&> event) override {
-    auto effect = kj::str("update to ", row.state);
-    point.begins(effect);
-    inner.update(row, event);
-    point.isDone(effect);
+  kj::Promise<kj::Maybe<RequestRecord>> request(kj::StringPtr id) override {
+    return inner.request(id);
   }
-  void remove(kj::StringPtr id, const EventRecord& event) override {
-    point.begins("removal of a row");
-    inner.remove(id, event);
-    point.isDone("removal of a row");
-  }
-  void append(const EventRecord& event) override { inner.append(event); }
-  kj::Maybe<RequestRecord> request(kj::StringPtr id) override { return inner.request(id); }
-  kj::Array<EventRecord> events(uint64_t after, size_t limit) override {
+  kj::Promise<EventPage> events(uint64_t after, size_t limit) override {
     return inner.events(after, limit);
   }
-  uint64_t firstEvent() override { return inner.firstEvent(); }
-  uint64_t lastEvent() override { return inner.lastEvent(); }
+  kj::Promise<void> untilFenced() override { return inner.untilFenced(); }
 
 private:
   CrashPoint& point;
   Store& inner;
+
+  // It owns the name.
+  kj::Promise<Committed> follow(kj::String effect, kj::Promise<Committed> promise) {
+    co_return co_await point.follow(effect, kj::mv(promise));
+  }
+
+  // Of a change of rows of workspaces.
+  static kj::Maybe<kj::String> effectOf(const Change& change) {
+    for (auto& step : change.steps) {
+      KJ_SWITCH_ONEOF(step) {
+        KJ_CASE_ONEOF(add, Change::Add<WorkspaceRow>) {
+          return kj::str("insert of a row");
+        }
+        KJ_CASE_ONEOF(update, Change::Update<WorkspaceRow>) {
+          return kj::str("update to ", update.row.state);
+        }
+        KJ_CASE_ONEOF(remove, Change::RemoveWorkspace) {
+          return kj::str("removal of a row");
+        }
+        KJ_CASE_ONEOF_DEFAULT {}
+      }
+    }
+    return nullptr;
+  }
 };
 
 class CrashingWorld::CrashingKeys final: public KeyKeeper {

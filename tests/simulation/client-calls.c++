@@ -156,6 +156,10 @@ kj::Promise<void> Clients::start(kj::String who, kj::String name) {
     }
     co_return;
   }
+  if (outcome.is<Busy>()) {
+    host.trace.line(who, "is told: busy");
+    co_return;
+  }
   KJ_IF_MAYBE (failure, outcome.get<kj::Own<StartReport>>()->failure) {
     examine(who, *failure);
     co_return;
@@ -169,6 +173,13 @@ kj::Promise<void> Clients::start(kj::String who, kj::String name) {
   }
 }
 
+bool Clients::hasRunSince(kj::StringPtr id, uint64_t event) {
+  for (auto& later : host.store.events(event, kj::maxValue).events) {
+    if (later.workspaceId == id && later.after == WorkspaceState::RUNNING) return true;
+  }
+  return false;
+}
+
 kj::Promise<void> Clients::stop(kj::String who, kj::String name) {
   auto found = bothyd.manager().find(name);
   if (found == nullptr) co_return;
@@ -177,7 +188,10 @@ kj::Promise<void> Clients::stop(kj::String who, kj::String name) {
   host.trace.line(who, "stop ", host.label(workspace.row().id));
   auto startsBefore = ledger.of(workspace.row()).startsAsked;
   ledger.of(workspace.row()).stopsAsked++;
-  bool boots = workspace.row().state == WorkspaceState::STARTING;
+  // Also as the store has it: that it runs may be on its way.
+  bool boots = workspace.row().state == WorkspaceState::STARTING &&
+               host.storedState(workspace.row().id) == WorkspaceState::STARTING;
+  auto eventsBefore = host.store.lastEvent();
   auto grace = GRACES_MILLIS[host.fate.below(kj::size(GRACES_MILLIS))];
   auto outcome = co_await workspace.stop(grace);
   if (!isHeard()) co_return;
@@ -185,13 +199,20 @@ kj::Promise<void> Clients::stop(kj::String who, kj::String name) {
     host.trace.line(who, "is told: superseded");
     co_return;
   }
+  if (outcome.is<Busy>()) {
+    host.trace.line(who, "is told: busy");
+    co_return;
+  }
   auto kind = outcome.get<StopKind>();
   host.trace.line(who, "is told: ", nameOf(kind), ", ", host.label(workspace.row().id));
   auto& facts = ledger.of(workspace.row());
-  if (boots && kind == StopKind::ORDERLY) {
+  if (boots && kind == StopKind::ORDERLY && !hasRunSince(workspace.row().id, eventsBefore)) {
     host.judge.accuse("a machine that boots is said to have turned itself off");
   }
-  if ((kind == StopKind::ALREADY && !boots) || facts.startsAsked != startsBefore) co_return;
+  if (facts.startsAsked != startsBefore) co_return;
+  // Of a start that failed before the stop could begin.
+  boots = boots && workspace.row().state != WorkspaceState::FAILED;
+  if (kind == StopKind::ALREADY && !boots) co_return;
   facts.isOff = true;
   if (host.machines.find(workspace.row().id) != nullptr) {
     host.judge.accuse("the stop of ", host.label(workspace.row().id),
@@ -254,6 +275,10 @@ kj::Promise<void> Clients::resize(kj::String who, kj::String name, uint32_t grow
     }
     KJ_CASE_ONEOF(superseded, Superseded) {
       host.trace.line(who, "is told: superseded");
+    }
+    KJ_CASE_ONEOF(busy, Busy) {
+      host.trace.line(who, "is told: busy");
+      ledger.resizeRefused(row, wanted);
     }
   }
 }

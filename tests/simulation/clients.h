@@ -40,6 +40,7 @@ private:
   void examine(kj::StringPtr who, const StartReport::Failure& failure);
   void examineCreated(const Ledger::Ask& ask, const WorkspaceRow& row);
   void examineGone(kj::StringPtr id);
+  bool hasRunSince(kj::StringPtr id, uint64_t event);
 };
 
 }  // namespace bothy

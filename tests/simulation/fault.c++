@@ -6,6 +6,10 @@ kj::StringPtr toString(Fault fault) {
   constexpr kj::StringPtr NAMES[] = {
       "write refused"_kj,
       "read refused"_kj,
+      "store slow"_kj,
+      "store in doubt, in"_kj,
+      "store in doubt, out"_kj,
+      "store taken over"_kj,
       "key refused"_kj,
       "volume refused"_kj,
       "volume full"_kj,

@@ -11,6 +11,10 @@ enum class Fault : uint8_t {
   // The store.
   WRITE_REFUSED,
   READ_REFUSED,
+  STORE_SLOW,
+  STORE_DOUBT_IN,
+  STORE_DOUBT_OUT,
+  STORE_TAKEN_OVER,
   // Keys, disks, files, images.
   KEY_REFUSED,
   VOLUME_REFUSED,

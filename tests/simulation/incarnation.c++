@@ -12,7 +12,7 @@ constexpr uint32_t UID_COUNT = 8;
 
 Incarnation::Incarnation(SimulatedHost& host, HostAbilities::Accelerator accelerator)
     : host(host),
-      store(host, life),
+      store(newGroupCommitStore(host.timer, kj::heap<FaultyBackend>(host, life))),
       keys(host, life),
       volumes(host, life),
       driver(host, life, accelerator),
@@ -29,6 +29,10 @@ Incarnation::Incarnation(SimulatedHost& host, HostAbilities::Accelerator acceler
     }
   }
   host.trace.line("bothyd", "begins");
+  fenced = store->untilFenced().eagerlyEvaluate([this](kj::Exception&& e) {
+    if (!isFenced(e)) this->host.judge.accuse("the store is lost: ", e.getDescription());
+    giveUp(e);
+  });
   serving = kj::evalNow([&]() { return recover(); }).fork();
 }
 
@@ -45,7 +49,7 @@ void Incarnation::taskFailed(kj::Exception&& exception) {
 }
 
 void Incarnation::giveUp(const kj::Exception& why) {
-  if (life.isOver()) return;
+  if (life.isOver() || gaveUp) return;
   gaveUp = true;
   host.trace.line("bothyd", "cannot go on: ", why.getDescription());
 }
@@ -64,7 +68,7 @@ kj::Promise<void> Incarnation::recover() {
   co_await kj::evalNow([&]() { return workspaces->recover(); })
       .exclusiveJoin(kj::mv(late))
       .catch_([&](kj::Exception&& e) { failure = kj::mv(e); });
-  if (life.isOver()) co_return;
+  if (life.isOver() || gaveUp) co_return;
   KJ_IF_MAYBE (e, failure) {
     giveUp(*e);
     // A new database where disks cannot be listed may be the wrong one.
@@ -82,10 +86,10 @@ kj::Promise<void> Incarnation::recover() {
 }
 
 void Incarnation::boot() {
-  events = kj::heap<EventLog>(store);
+  events = kj::heap<EventLog>(*store);
   WorkspaceManager::Limits limits;
   limits.uidCount = UID_COUNT;
-  workspaces = kj::heap<WorkspaceManager>(World{store, *events, keys, volumes, driver, images,
+  workspaces = kj::heap<WorkspaceManager>(World{*store, *events, keys, volumes, driver, images,
                                                 files, host.fate, host.timer, clock, Deadlines()},
                                           limits);
 }

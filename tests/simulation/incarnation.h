@@ -1,11 +1,12 @@
 #pragma once
 
-#include "simulation/faulty-store.h"
+#include "simulation/faulty-backend.h"
 #include "simulation/simulated-clock.h"
 #include "simulation/simulated-driver.h"
 #include "simulation/simulated-files.h"
 #include "simulation/simulated-keys.h"
 #include "simulation/simulated-volumes.h"
+#include "store/group-commit.h"
 #include "workspace/workspace-manager.h"
 
 namespace bothy {
@@ -26,7 +27,7 @@ public:
   bool serves() const { return recovered && !life.isOver(); }
   // Resolves when it serves, or has given up.
   kj::Promise<void> onServing() { return serving.addBranch(); }
-  // It could not read its database, and has ended.
+  // It could not read its database, or another has that now, and it has ended.
   bool hasGivenUp() const { return gaveUp; }
 
   // What a client does in this life: it ends with it.
@@ -35,7 +36,7 @@ public:
 private:
   SimulatedHost& host;
   Lifetime life;
-  FaultyStore store;
+  kj::Own<Store> store;
   SimulatedKeys keys;
   SimulatedVolumes volumes;
   SimulatedDriver driver;
@@ -46,6 +47,7 @@ private:
   kj::Own<WorkspaceManager> workspaces;
   bool recovered = false;
   bool gaveUp = false;
+  kj::Promise<void> fenced = nullptr;
   kj::ForkedPromise<void> serving;
   kj::TaskSet tasks;
 

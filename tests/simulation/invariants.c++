@@ -5,7 +5,7 @@ namespace bothy {
 void Invariants::check(kj::Maybe<Incarnation&> bothyd) {
   checkPromises();
   KJ_IF_MAYBE (b, bothyd) {
-    if (b->serves()) checkList(*b);
+    if (b->serves()) checkList(*b, false);
   }
 }
 
@@ -35,7 +35,7 @@ void Invariants::checkPromises() {
   }
 }
 
-void Invariants::checkList(Incarnation& bothyd) {
+void Invariants::checkList(Incarnation& bothyd, bool isAtRest) {
   auto workspaces = bothyd.manager().list();
   for (auto& workspace : workspaces) {
     auto& row = workspace->row();
@@ -43,10 +43,12 @@ void Invariants::checkList(Incarnation& bothyd) {
       host.judge.accuse("the list has ", host.label(row.id), ", and the database has it not");
     }
   }
-  for (auto& entry : host.store.rows()) {
+  for (auto& entry : host.store.workspaces()) {
     bool listed = false;
     for (auto& workspace : workspaces) listed = listed || workspace->row().id == entry.key;
-    if (!listed) {
+    // It may be on its way into the list.
+    bool isNew = entry.value.state == WorkspaceState::CREATING && !isAtRest;
+    if (!listed && !isNew) {
       host.judge.accuse("the database has ", host.label(entry.key), ", and the list has it not");
     }
   }
@@ -59,6 +61,7 @@ void Invariants::checkAtRest(Incarnation& bothyd) {
   }
   if (host.judge.verdict() != nullptr) return;
   check(bothyd);
+  checkList(bothyd, true);
   checkMachines(bothyd);
   checkDisks();
   checkFiles();
@@ -106,11 +109,11 @@ void Invariants::checkMachines(Incarnation& bothyd) {
 }
 
 void Invariants::checkDisks() {
-  for (auto& entry : host.store.rows()) {
+  for (auto& entry : host.store.workspaces()) {
     auto& row = entry.value;
     auto label = host.label(row.id);
     KJ_IF_MAYBE (volume, host.volumes.find(row.id)) {
-      if (!volume->whole || volume->uid != row.uid ||
+      if (!volume->whole || volume->uid != KJ_ASSERT_NONNULL(host.store.machine(row.id)).uid ||
           volume->bytes != uint64_t(row.diskMib) * 1024 * 1024) {
         host.judge.accuse("the disk of ", label, " has ", volume->bytes >> 20,
                           " MiB, and the database says ", row.diskMib, ", or it is not its user's");
@@ -160,8 +163,8 @@ void Invariants::checkFiles() {
 }
 
 void Invariants::checkEmpty() {
-  if (host.store.rows().size() + host.machines.size() + host.volumes.size() + host.keys.size() +
-          host.runtimeDirs.size() + host.consoles.size() >
+  if (host.store.workspaces().size() + host.machines.size() + host.volumes.size() +
+          host.keys.size() + host.runtimeDirs.size() + host.consoles.size() >
       0) {
     host.judge.accuse("everything was deleted, and the host is not empty");
   }

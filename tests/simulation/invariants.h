@@ -23,7 +23,7 @@ private:
   Ledger& ledger;
 
   void checkPromises();
-  void checkList(Incarnation& bothyd);
+  void checkList(Incarnation& bothyd, bool isAtRest);
   void checkMachines(Incarnation& bothyd);
   void checkDisks();
   void checkFiles();

@@ -117,6 +117,10 @@ kj::Promise<kj::Own<RunningVm>> SimulatedDriver::start(VmSpec spec, kj::Maybe<Tu
   auto name = kj::str(spec.name);
   lifetime.step();
   host.trace.line("driver", "start ", host.label(name));
+  if (host.storedState(name) != WorkspaceState::STARTING) {
+    host.judge.accuse("a machine of ", host.label(name),
+                      " is asked for, and the database says something else");
+  }
   co_await untilGone(name);
   KJ_REQUIRE(keepers.find(name) == nullptr, "a machine of this name runs");
   co_await host.timer.afterDelay(host.fate.between(INSTANT, MOMENT));

@@ -7,19 +7,18 @@
 namespace bothy {
 namespace {
 
-constexpr uint64_t KEEP_EVENTS = 100;
 constexpr size_t LABEL_DIGITS = 4;
 
 }  // namespace
 
 SimulatedHost::SimulatedHost(kj::Timer& timer, Fate& fate, Trace& trace, Judge& judge,
-                             Sabotage sabotage)
+                             Sabotage sabotage, EventLimits limits)
     : timer(timer),
       fate(fate),
       trace(trace),
       judge(judge),
       sabotage(sabotage),
-      store(judge, KEEP_EVENTS) {}
+      store(judge, limits) {}
 
 SimulatedHost::~SimulatedHost() noexcept(false) {}
 
@@ -57,11 +56,15 @@ void SimulatedHost::examineStart(const VmSpec& spec) {
     }
   }
   KJ_IF_MAYBE (row, store.row(spec.name)) {
-    if (row->state != WorkspaceState::STARTING) {
+    // What ends it may be stored meanwhile.
+    const bool isErased = row->state == WorkspaceState::DELETING;
+    if (row->state != WorkspaceState::STARTING && row->state != WorkspaceState::STOPPING &&
+        !isErased) {
       judge.accuse("a machine of ", who, " starts, and the database says ", row->state);
     }
-    if (row->secret.asPtr() != spec.secret.asPtr() || row->uid != spec.uid ||
-        row->cid != spec.cid) {
+    auto& machine = KJ_ASSERT_NONNULL(store.machine(spec.name));
+    if ((machine.secret.asPtr() != spec.secret.asPtr() && !isErased) || machine.uid != spec.uid ||
+        machine.cid != spec.cid) {
       judge.accuse("the machine of ", who, " has not the secret, uid or cid of the database");
     }
   } else {

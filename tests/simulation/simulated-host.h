@@ -20,7 +20,11 @@ enum class Sabotage {
 // What of a host survives a bothyd that is killed: machines, disks, keys, files and the database.
 class SimulatedHost final {
 public:
-  SimulatedHost(kj::Timer& timer, Fate& fate, Trace& trace, Judge& judge, Sabotage sabotage);
+  static constexpr EventLimits EVENT_LIMITS{
+      .perWorkspace = 40, .age = 365 * kj::DAYS, .total = 100};
+
+  SimulatedHost(kj::Timer& timer, Fate& fate, Trace& trace, Judge& judge, Sabotage sabotage,
+                EventLimits limits = EVENT_LIMITS);
   ~SimulatedHost() noexcept(false);
   KJ_DISALLOW_COPY_AND_MOVE(SimulatedHost);
 

@@ -7,124 +7,143 @@
 
 #include <catch2/catch_test_macros.hpp>
 
-#include "simulation/fate.h"
+#include "simulation/faulty-backend.h"
+#include "store/group-commit.h"
 #include "store/sqlite-store.h"
+#include "store/store-contract.h"
 
 namespace bothy {
 namespace {
 
-constexpr uint64_t KEEP_EVENTS = 20;
+TEST_CASE("the simulated database is a Store as the real one is") {
+  kj::EventLoop loop;
+  kj::WaitScope scope(loop);
+  kj::TimerImpl timer{kj::origin<kj::TimePoint>()};
+  Fate fate(1);
+  fate.calm();
+  Trace trace(timer, Trace::Keep::LAST);
+  Judge judge;
+  SimulatedHost host(timer, fate, trace, judge, Sabotage::NONE, CONTRACT_LIMITS);
+  Lifetime life;
+  StoreContract(scope, [&]() {
+    return newGroupCommitStore(timer, kj::heap<FaultyBackend>(host, life));
+  }).check();
+}
 
-// Both stores, and all that can be read of each as one text.
+constexpr EventLimits LIMITS{.perWorkspace = 12, .age = 365 * kj::DAYS, .total = 1000000};
+
+// Both databases, and all that can be read of each as one text.
 struct Pair {
   char directory[32] = "/tmp/bothy-stores-XXXXXX";
   Judge judge;
-  SimulatedStore simulated{judge, KEEP_EVENTS};
-  kj::Own<Store> real;
+  SimulatedStore simulated{judge, LIMITS};
+  kj::Own<StoreBackend> real;
+  uint64_t mark = 0;
 
   Pair() {
     KJ_ASSERT(mkdtemp(directory) != nullptr);
-    real = newSqliteStore(kj::str(directory, "/state.db"), KEEP_EVENTS);
+    real = openSqliteBackend(kj::str(directory, "/state.db"), LIMITS);
+    real->begin();
   }
   ~Pair() noexcept(false) {
     real = nullptr;
     kj::newDiskFilesystem()->getRoot().remove(kj::Path::parse(kj::StringPtr(directory).slice(1)));
   }
 
-  static kj::String textOf(Store& store, uint64_t after) {
+  template <typename Database>
+  static kj::String textOf(const StoredState& state, Database& database, uint64_t after) {
     kj::Vector<kj::String> lines;
-    for (auto& row : store.workspaces()) {
-      lines.add(kj::str(row.id, ' ', row.name, ' ', row.uid, ' ', row.cid, ' ', row.state, ' ',
-                        row.diskMib, ' ', row.wantedDiskMib, ' ', row.failure, ' ',
-                        row.secret.size()));
+    for (auto& row : state.workspaces) {
+      lines.add(kj::str(row.id, ' ', row.name, ' ', row.state, ' ', row.diskMib, ' ',
+                        row.wantedDiskMib, ' ', row.failure, ' ', row.rebooting));
+      for (auto& machine : state.machines) {
+        if (machine.workspaceId != row.id) continue;
+        lines.add(kj::str(machine.uid, ' ', machine.cid, ' ', machine.secret.size()));
+      }
     }
-    for (auto& event : store.events(after, 7)) {
+    auto page = database.events(after, 7);
+    for (auto& event : page.events) {
       lines.add(kj::str(event.number, ' ', event.workspaceId, ' ', event.before, ' ', event.after,
-                        ' ', event.gone, ' ', event.cause, ' ', event.detail));
+                        ' ', event.gone, ' ', event.cause, ' ', event.detail, ' ', event.count));
     }
     for (auto requestId : {"r0", "r1", "r2"}) {
-      KJ_IF_MAYBE (request, store.request(requestId)) {
+      KJ_IF_MAYBE (request, database.request(requestId)) {
         lines.add(kj::str(request->requestId, ' ', request->asked, ' ', request->workspaceId));
       }
     }
-    lines.add(kj::str(store.firstEvent(), ' ', store.lastEvent()));
+    lines.add(kj::str(page.through, ' ', state.lastEvent));
     return kj::strArray(lines, "\n");
   }
-
-  // Whether it was refused, which is the same for both.
-  bool isRefused(kj::FunctionParam<void(Store&)> change) {
-    auto one = kj::runCatchingExceptions([&]() { change(simulated); });
-    auto other = kj::runCatchingExceptions([&]() { change(*real); });
-    CHECK((one == nullptr) == (other == nullptr));
-    return one != nullptr;
-  }
 };
+
+Change randomChange(Fate& fate, uint32_t i) {
+  auto id = kj::str("id", fate.below(4));
+  WorkspaceRow row;
+  row.id = kj::str(id);
+  row.name = kj::str("name", id, fate.below(2));
+  row.state = static_cast<WorkspaceState>(fate.below(8));
+  row.diskMib = 64 + i;
+  MachineRow machine{kj::str(id)};
+  machine.uid = machine.cid = 7 + fate.below(6);
+  machine.secret = kj::heapArray<kj::byte>(fate.below(3));
+  EventRecord event;
+  event.workspace = kj::str(row.name);
+  event.workspaceId = kj::str(id);
+  event.before = static_cast<WorkspaceState>(fate.below(2));
+  event.after = static_cast<WorkspaceState>(fate.below(2));
+  event.detail = kj::str("detail ", fate.below(3));
+  Change change;
+  switch (fate.below(5)) {
+    case 0:
+    case 1:
+      change.add(kj::mv(row)).add(kj::mv(machine));
+      if (fate.oneIn(2)) {
+        change.add(RequestRecord{kj::str("r", fate.below(3)), kj::str("step ", i), kj::str(id)});
+      }
+      break;
+    case 2:
+      event.gone = true;
+      change.removeWorkspace(id);
+      break;
+    case 3:
+      change.update(kj::mv(row)).update(kj::mv(machine));
+      break;
+    default:
+      break;
+  }
+  change.tell(kj::mv(event));
+  return change;
+}
 
 TEST_CASE("the simulated store keeps and refuses what the real one does") {
   Pair pair;
   Fate fate(1);
-  kj::TreeMap<kj::String, WorkspaceState> present;
+  pair.simulated.takeEpoch();
   uint64_t refused = 0;
-  for (uint32_t i = 0; i < 400; i++) {
-    auto id = kj::str("id", fate.below(4));
-    auto state = static_cast<WorkspaceState>(fate.below(8));
-    auto before = WorkspaceState::CREATING;
-    KJ_IF_MAYBE (known, present.find(id)) before = *known;
-    WorkspaceRow row;
-    row.id = kj::str(id);
-    row.name = kj::str("name", id, present.find(id) == nullptr ? fate.below(2) : 0);
-    row.uid = 7 + fate.below(6);
-    row.cid = row.uid;
-    row.diskMib = 64 + i;
-    row.secret = kj::heapArray<kj::byte>(fate.below(3));
-    EventRecord event;
-    event.workspace = kj::str(row.name);
-    event.workspaceId = kj::str(id);
-    event.before = before;
-    event.detail = kj::str("step ", i);
-    switch (fate.below(5)) {
-      case 0: {
-        kj::Maybe<RequestRecord> request;
-        if (fate.oneIn(2)) {
-          request = RequestRecord{kj::str("r", fate.below(3)), kj::str("step ", i), kj::str(id)};
-        }
-        event.before = event.after = row.state;
-        bool no = pair.isRefused([&](Store& store) {
-          store.insert(row, event,
-                       request.map([](RequestRecord& r) -> const RequestRecord& { return r; }));
-        });
-        if (!no) present.insert(kj::str(id), row.state);
-        refused += no;
-        break;
-      }
-      case 1: {
-        event.gone = true;
-        event.after = before;
-        bool no = pair.isRefused([&](Store& store) { store.remove(id, event); });
-        if (!no) present.erase(id);
-        refused += no;
-        break;
-      }
-      case 2:
-        if (present.find(id) == nullptr) break;
-        event.after = before;
-        pair.isRefused([&](Store& store) { store.append(event); });
-        break;
-      default: {
-        row.state = event.after = state;
-        bool no = pair.isRefused([&](Store& store) { store.update(row, event); });
-        if (!no) present.upsert(kj::str(id), state);
-        refused += no;
-        break;
-      }
+  // The real one has epochs of its own.
+  auto commit = [&](kj::ArrayPtr<const Change> changes) {
+    pair.mark++;
+    auto one = pair.simulated.commit(pair.simulated.state().epoch, pair.mark, changes);
+    auto other = pair.real->commit(pair.mark, changes);
+    CHECK(one.lastEvent == other.lastEvent);
+    for (auto i : kj::indices(changes)) {
+      CHECK((one.refusals[i] == nullptr) == (other.refusals[i] == nullptr));
+      refused += one.refusals[i] != nullptr;
     }
-    auto after = fate.below(1 + pair.real->lastEvent());
-    auto simulated = Pair::textOf(pair.simulated, after), real = Pair::textOf(*pair.real, after);
+  };
+  for (uint32_t i = 0; i < 300; i++) {
+    kj::Vector<Change> group;
+    for (auto count = 1 + fate.below(4); group.size() < count;) group.add(randomChange(fate, i));
+    commit(group);
+    auto state = pair.real->begin();
+    auto after = fate.below(1 + state.lastEvent);
+    auto simulated = Pair::textOf(pair.simulated.state(), pair.simulated, after);
+    auto real = Pair::textOf(state, *pair.real, after);
     INFO("simulated:\n" << simulated.cStr() << "\nreal:\n" << real.cStr());
     REQUIRE((simulated == real));
   }
   CHECK(refused > 20);
-  CHECK(pair.real->lastEvent() > KEEP_EVENTS);
+  CHECK(pair.real->begin().lastEvent > LIMITS.perWorkspace);
 }
 
 }  // namespace

@@ -10,106 +10,227 @@
 namespace bothy {
 namespace {
 
-EventRecord copyOf(const EventRecord& event, uint64_t number) {
-  return {number,
-          event.timeNanos,
-          kj::str(event.workspace),
-          kj::str(event.workspaceId),
-          event.before,
-          event.after,
-          event.gone,
-          event.cause,
-          kj::str(event.detail)};
+template <typename Row>
+kj::TreeMap<kj::String, Row> copyOf(const kj::TreeMap<kj::String, Row>& map) {
+  kj::TreeMap<kj::String, Row> result;
+  for (auto& entry : map) result.insert(kj::str(entry.key), entry.value.clone());
+  return result;
+}
+
+template <typename Row>
+void insertNew(kj::TreeMap<kj::String, Row>& map, kj::StringPtr key, const Row& row) {
+  KJ_REQUIRE(map.find(key) == nullptr, "the database refuses a second row of this key", key);
+  map.insert(kj::str(key), row.clone());
+}
+
+template <typename Row>
+Row& present(kj::TreeMap<kj::String, Row>& map, kj::StringPtr key) {
+  return KJ_REQUIRE_NONNULL(map.find(key), "the database has no such row", key);
+}
+
+template <typename Row>
+void eraseOf(kj::TreeMap<kj::String, Row>& map, kj::StringPtr id) {
+  kj::Vector<kj::String> keys;
+  for (auto& entry : map) {
+    if (entry.value.workspaceId == id) keys.add(kj::str(entry.key));
+  }
+  for (auto& key : keys) map.erase(key);
 }
 
 }  // namespace
 
-kj::Maybe<const WorkspaceRow&> SimulatedStore::row(kj::StringPtr id) const {
-  return byId.find(id);
+SimulatedStore::Rows SimulatedStore::Rows::clone() const {
+  return {copyOf(workspaces), copyOf(machines), copyOf(operations), copyOf(requests)};
 }
 
-kj::Array<WorkspaceRow> SimulatedStore::workspaces() {
-  kj::Vector<WorkspaceRow> result(byId.size());
-  for (auto& entry : byId) result.add(entry.value.clone());
-  std::sort(result.begin(), result.end(),
+StoredState SimulatedStore::state() const {
+  StoredState state;
+  kj::Vector<WorkspaceRow> workspaces(rows.workspaces.size());
+  for (auto& entry : rows.workspaces) workspaces.add(entry.value.clone());
+  std::sort(workspaces.begin(), workspaces.end(),
             [](const WorkspaceRow& a, const WorkspaceRow& b) { return a.name < b.name; });
-  return result.releaseAsArray();
+  state.workspaces = workspaces.releaseAsArray();
+  kj::Vector<MachineRow> machines;
+  for (auto& entry : rows.machines) machines.add(entry.value.clone());
+  state.machines = machines.releaseAsArray();
+  kj::Vector<OperationRow> operations;
+  for (auto& entry : rows.operations) operations.add(entry.value.clone());
+  state.operations = operations.releaseAsArray();
+  state.lastEvent = last;
+  state.epoch = epoch;
+  return state;
 }
 
-void SimulatedStore::requireFree(const WorkspaceRow& row) {
-  for (auto& entry : byId) {
-    auto& other = entry.value;
-    if (other.id == row.id) continue;
-    KJ_REQUIRE(other.name != row.name && other.uid != row.uid && other.cid != row.cid,
-               "the database refuses a second workspace of this name, uid or cid", row.name,
-               row.uid, row.cid);
-  }
+kj::Maybe<RequestRecord> SimulatedStore::request(kj::StringPtr requestId) const {
+  return rows.requests.find(requestId).map([](const RequestRecord& r) { return r.clone(); });
 }
 
-void SimulatedStore::insert(const WorkspaceRow& row, const EventRecord& event,
-                            kj::Maybe<const RequestRecord&> request) {
-  KJ_REQUIRE(byId.find(row.id) == nullptr, "the database refuses a second workspace of this id");
-  requireFree(row);
-  KJ_IF_MAYBE (r, request) {
-    KJ_REQUIRE(requests.find(r->requestId) == nullptr, "the database refuses a second request id",
-               r->requestId);
-    requests.insert(kj::str(r->requestId),
-                    {kj::str(r->requestId), kj::str(r->asked), kj::str(r->workspaceId)});
+EventPage SimulatedStore::events(uint64_t after, size_t limit) const {
+  EventPage page;
+  page.through = after;
+  kj::Vector<EventRecord> result;
+  for (auto& event : log) {
+    if (event.number <= after) continue;
+    if (result.size() == limit) break;
+    page.through = event.number;
+    result.add(event.clone());
   }
-  if (row.state != WorkspaceState::CREATING) {
-    judge.accuse("workspace ", row.name, " is new and in state ", row.state);
-  }
-  byId.insert(kj::str(row.id), row.clone());
-  told.insert(kj::str(row.id), row.state);
-  add(event);
+  page.events = result.releaseAsArray();
+  return page;
 }
 
-void SimulatedStore::update(const WorkspaceRow& row, kj::Maybe<const EventRecord&> event) {
-  auto& present = KJ_REQUIRE_NONNULL(byId.find(row.id), "no such workspace in the database");
-  requireFree(row);
-  if (event == nullptr && present.state != row.state) {
-    judge.accuse("workspace ", row.name, " goes from ", present.state, " to ", row.state,
-                 " without an event");
-  }
-  if (row.uid != present.uid || row.cid != present.cid || row.name != present.name ||
-      row.diskMib < present.diskMib) {
-    judge.accuse("workspace ", row.name, " changes what it is: uid, cid, name, or a smaller disk");
-  }
-  if (!mayRun(row.state) && row.secret.size() > 0) {
-    judge.accuse("workspace ", row.name, " keeps the secret of a boot in state ", row.state);
-  }
-  KJ_IF_MAYBE (e, event) {
-    if (e->after != row.state) {
-      judge.accuse("workspace ", row.name, " is stored as ", row.state, ", and its event says ",
-                   e->after);
+void SimulatedStore::requireEpoch(uint64_t writer) const {
+  if (writer != epoch) kj::throwFatalException(fencedBy(epoch, writer));
+}
+
+bool SimulatedStore::holds(uint64_t writer, uint64_t mark) const {
+  requireEpoch(writer);
+  return mark == lastMark;
+}
+
+GroupOutcome SimulatedStore::commit(uint64_t writer, uint64_t mark,
+                                    kj::ArrayPtr<const Change> changes) {
+  requireEpoch(writer);
+  GroupOutcome outcome;
+  outcome.refusals = kj::heapArray<kj::Maybe<kj::Exception>>(changes.size());
+  for (auto i : kj::indices(changes)) {
+    auto before = rows.clone();
+    outcome.refusals[i] = kj::runCatchingExceptions([&]() { apply(changes[i]); });
+    if (outcome.refusals[i] != nullptr) {
+      rows = kj::mv(before);
+    } else {
+      examine(changes[i], before);
     }
   }
-  present = row.clone();
-  KJ_IF_MAYBE (e, event) {
-    add(*e);
+  lastMark = mark;
+  outcome.lastEvent = last;
+  return outcome;
+}
+
+void SimulatedStore::apply(const Change& change) {
+  for (auto& step : change.steps) apply(step);
+}
+
+void SimulatedStore::apply(const Change::Step& step) {
+  KJ_SWITCH_ONEOF(step) {
+    KJ_CASE_ONEOF(add, Change::Add<WorkspaceRow>) {
+      for (auto& entry : rows.workspaces) {
+        KJ_REQUIRE(entry.value.name != add.row.name, "the database refuses a second name");
+      }
+      insertNew(rows.workspaces, add.row.id, add.row);
+    }
+    KJ_CASE_ONEOF(update, Change::Update<WorkspaceRow>) {
+      auto& row = present(rows.workspaces, update.row.id);
+      row.diskMib = update.row.diskMib;
+      row.wantedDiskMib = update.row.wantedDiskMib;
+      row.state = update.row.state;
+      row.failure = kj::str(update.row.failure);
+      row.rebooting = update.row.rebooting;
+    }
+    KJ_CASE_ONEOF(remove, Change::RemoveWorkspace) {
+      present(rows.workspaces, remove.id);
+      rows.workspaces.erase(remove.id);
+      eraseOf(rows.machines, remove.id);
+      eraseOf(rows.operations, remove.id);
+      eraseOf(rows.requests, remove.id);
+    }
+    KJ_CASE_ONEOF(add, Change::Add<MachineRow>) {
+      present(rows.workspaces, add.row.workspaceId);
+      for (auto& entry : rows.machines) {
+        KJ_REQUIRE(entry.value.uid != add.row.uid && entry.value.cid != add.row.cid,
+                   "the database refuses a second uid or cid");
+      }
+      insertNew(rows.machines, add.row.workspaceId, add.row);
+    }
+    KJ_CASE_ONEOF(update, Change::Update<MachineRow>) {
+      auto& row = present(rows.machines, update.row.workspaceId);
+      row.secret = kj::heapArray<kj::byte>(update.row.secret);
+      row.startedNanos = update.row.startedNanos;
+      row.agentVersion = kj::str(update.row.agentVersion);
+    }
+    KJ_CASE_ONEOF(add, Change::Add<OperationRow>) {
+      present(rows.workspaces, add.row.workspaceId);
+      for (auto& entry : rows.operations) {
+        KJ_REQUIRE(entry.value.workspaceId != add.row.workspaceId,
+                   "the database refuses a second operation");
+      }
+      insertNew(rows.operations, add.row.id, add.row);
+    }
+    KJ_CASE_ONEOF(update, Change::Update<OperationRow>) {
+      auto& row = present(rows.operations, update.row.id);
+      row.step = kj::str(update.row.step);
+      row.parameters = kj::str(update.row.parameters);
+      row.deadlineNanos = update.row.deadlineNanos;
+    }
+    KJ_CASE_ONEOF(remove, Change::RemoveOperation) {
+      present(rows.operations, remove.id);
+      rows.operations.erase(remove.id);
+    }
+    KJ_CASE_ONEOF(add, Change::Add<RequestRecord>) {
+      present(rows.workspaces, add.row.workspaceId);
+      insertNew(rows.requests, add.row.requestId, add.row);
+    }
+    KJ_CASE_ONEOF(update, Change::Update<RequestRecord>) {
+      auto& row = present(rows.requests, update.row.requestId);
+      auto next = update.row.clone();
+      next.asked = kj::str(row.asked);
+      next.workspaceId = kj::str(row.workspaceId);
+      row = kj::mv(next);
+    }
   }
 }
 
-void SimulatedStore::remove(kj::StringPtr id, const EventRecord& event) {
-  KJ_REQUIRE(byId.find(id) != nullptr, "no such workspace in the database", id);
-  if (!event.gone) judge.accuse("the last event of workspace ", event.workspace, " is not `gone`");
-  auto key = kj::str(id);
-  add(event);
-  byId.erase(key);
-  told.erase(key);
-  kj::Vector<kj::String> forgotten;
-  for (auto& entry : requests) {
-    if (entry.value.workspaceId == key) forgotten.add(kj::str(entry.key));
+// Of a change that is in: its events, and whether it may be.
+void SimulatedStore::examine(const Change& change, const Rows& before) {
+  for (auto& step : change.steps) {
+    KJ_IF_MAYBE (add, step.tryGet<Change::Add<WorkspaceRow>>()) {
+      if (add->row.state != WorkspaceState::CREATING) {
+        judge.accuse("workspace ", add->row.name, " is new and in state ", add->row.state);
+      }
+      told.insert(kj::str(add->row.id), add->row.state);
+    }
+    KJ_IF_MAYBE (update, step.tryGet<Change::Update<WorkspaceRow>>()) {
+      auto& row = update->row;
+      auto& old = KJ_ASSERT_NONNULL(before.workspaces.find(row.id));
+      if (old.state != row.state && change.events.size() == 0) {
+        judge.accuse("workspace ", row.name, " goes from ", old.state, " to ", row.state,
+                     " without an event");
+      }
+      if (row.name != old.name || row.diskMib < old.diskMib) {
+        judge.accuse("workspace ", row.name, " changes what it is: a name, or a smaller disk");
+      }
+      for (auto& event : change.events) {
+        if (event.after != row.state) {
+          judge.accuse("workspace ", row.name, " is stored as ", row.state, ", and its event says ",
+                       event.after);
+        }
+      }
+    }
+    KJ_IF_MAYBE (update, step.tryGet<Change::Update<MachineRow>>()) {
+      auto& row = update->row;
+      auto& old = KJ_ASSERT_NONNULL(before.machines.find(row.workspaceId));
+      if (row.uid != old.uid || row.cid != old.cid) {
+        judge.accuse("a machine of ", row.workspaceId, " changes its uid or cid");
+      }
+    }
+    KJ_IF_MAYBE (remove, step.tryGet<Change::RemoveWorkspace>()) {
+      bool isTold = false;
+      for (auto& event : change.events) isTold = isTold || event.gone;
+      if (!isTold) judge.accuse("no event tells that workspace ", remove->id, " is gone");
+    }
   }
-  for (auto& requestId : forgotten) requests.erase(requestId);
-}
-
-void SimulatedStore::append(const EventRecord& event) {
-  if (event.before != event.after) {
-    judge.accuse("an event of workspace ", event.workspace, " tells of a change to ", event.after,
-                 " that is not stored with it");
+  for (auto& entry : rows.workspaces) {
+    KJ_IF_MAYBE (machine, rows.machines.find(entry.key)) {
+      if (!mayRun(entry.value.state) && machine->secret.size() > 0) {
+        judge.accuse("workspace ", entry.value.name, " keeps the secret of a boot in state ",
+                     entry.value.state);
+      }
+    }
   }
-  add(event);
+  for (auto& event : change.events) add(event);
+  for (auto& step : change.steps) {
+    KJ_IF_MAYBE (remove, step.tryGet<Change::RemoveWorkspace>()) told.erase(remove->id);
+  }
 }
 
 void SimulatedStore::add(const EventRecord& event) {
@@ -122,34 +243,29 @@ void SimulatedStore::add(const EventRecord& event) {
   } else {
     judge.accuse("an event tells of workspace ", event.workspace, ", which is gone");
   }
-  log.push_back(copyOf(event, ++last));
-  if (log.size() > keepEvents) log.pop_front();
-}
-
-kj::Maybe<RequestRecord> SimulatedStore::request(kj::StringPtr requestId) {
-  KJ_IF_MAYBE (found, requests.find(requestId)) {
-    return RequestRecord{kj::str(found->requestId), kj::str(found->asked),
-                         kj::str(found->workspaceId)};
+  auto added = event.clone();
+  added.number = ++last;
+  added.firstNanos = added.timeNanos;
+  for (auto i = log.rbegin(); event.isNotice() && i != log.rend(); ++i) {
+    if (i->workspaceId != event.workspaceId) continue;
+    if (!i->isNotice()) break;
+    if (i->after != event.after || i->cause != event.cause || i->detail != event.detail) continue;
+    added.count += i->count;
+    added.firstNanos = i->firstNanos;
+    log.erase(std::next(i).base());
+    break;
   }
-  return nullptr;
-}
+  log.push_back(kj::mv(added));
 
-kj::Array<EventRecord> SimulatedStore::events(uint64_t after, size_t limit) {
-  kj::Vector<EventRecord> result;
-  for (auto& event : log) {
-    if (event.number <= after) continue;
-    if (result.size() == limit) break;
-    result.add(copyOf(event, event.number));
+  size_t ofWorkspace = 0;
+  for (auto& other : log) ofWorkspace += other.workspaceId == event.workspaceId;
+  if (ofWorkspace > limits.perWorkspace) {
+    log.erase(std::find_if(log.begin(), log.end(), [&](const EventRecord& other) {
+      return other.workspaceId == event.workspaceId;
+    }));
   }
-  return result.releaseAsArray();
-}
-
-uint64_t SimulatedStore::firstEvent() {
-  return log.empty() ? 0 : log.front().number;
-}
-
-uint64_t SimulatedStore::lastEvent() {
-  return last;
+  while (event.timeNanos - log.front().timeNanos > limits.age / kj::NANOSECONDS) log.pop_front();
+  while (log.size() > limits.total) log.pop_front();
 }
 
 }  // namespace bothy

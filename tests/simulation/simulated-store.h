@@ -5,45 +5,60 @@
 #include <deque>
 
 #include "simulation/judge.h"
-#include "store/store.h"
+#include "store/store-backend.h"
+#include "store/store-limits.h"
 
 namespace bothy {
 
 // A database in memory that keeps what the real one keeps, and accuses whoever writes what must never be in it.
-class SimulatedStore final: public Store {
+class SimulatedStore final {
 public:
-  SimulatedStore(Judge& judge, uint64_t keepEvents) : judge(judge), keepEvents(keepEvents) {}
+  SimulatedStore(Judge& judge, EventLimits limits) : judge(judge), limits(limits) {}
   KJ_DISALLOW_COPY_AND_MOVE(SimulatedStore);
 
-  // The row, if there is one.
-  kj::Maybe<const WorkspaceRow&> row(kj::StringPtr id) const;
-  const kj::TreeMap<kj::String, WorkspaceRow>& rows() const { return byId; }
+  // The rows, if there are any.
+  kj::Maybe<const WorkspaceRow&> row(kj::StringPtr id) const { return rows.workspaces.find(id); }
+  kj::Maybe<const MachineRow&> machine(kj::StringPtr id) const { return rows.machines.find(id); }
+  const kj::TreeMap<kj::String, WorkspaceRow>& workspaces() const { return rows.workspaces; }
+  uint64_t lastEvent() const { return last; }
   // What a damaged disk would do: the row is gone, and nothing tells of it.
-  void lose(kj::StringPtr id) { byId.erase(id); }
+  void lose(kj::StringPtr id) { rows.workspaces.erase(id); }
 
-  kj::Array<WorkspaceRow> workspaces() override;
-  void insert(const WorkspaceRow& row, const EventRecord& event,
-              kj::Maybe<const RequestRecord&> request) override;
-  void update(const WorkspaceRow& row, kj::Maybe<const EventRecord&> event) override;
-  void remove(kj::StringPtr id, const EventRecord& event) override;
-  void append(const EventRecord& event) override;
-  kj::Maybe<RequestRecord> request(kj::StringPtr requestId) override;
-  kj::Array<EventRecord> events(uint64_t after, size_t limit) override;
-  uint64_t firstEvent() override;
-  uint64_t lastEvent() override;
+  // Without a new epoch.
+  StoredState state() const;
+  uint64_t takeEpoch() {
+    lastMark = 0;
+    return ++epoch;
+  }
+  kj::Maybe<RequestRecord> request(kj::StringPtr requestId) const;
+  EventPage events(uint64_t after, size_t limit) const;
+  // See StoreBackend; `writer` is the epoch of who asks.
+  GroupOutcome commit(uint64_t writer, uint64_t mark, kj::ArrayPtr<const Change> changes);
+  bool holds(uint64_t writer, uint64_t mark) const;
 
 private:
+  struct Rows {
+    kj::TreeMap<kj::String, WorkspaceRow> workspaces;
+    kj::TreeMap<kj::String, MachineRow> machines;
+    kj::TreeMap<kj::String, OperationRow> operations;
+    kj::TreeMap<kj::String, RequestRecord> requests;
+    Rows clone() const;
+  };
   Judge& judge;
-  uint64_t keepEvents;
-  kj::TreeMap<kj::String, WorkspaceRow> byId;
-  kj::TreeMap<kj::String, RequestRecord> requests;
+  const EventLimits limits;
+  Rows rows;
   std::deque<EventRecord> log;
   uint64_t last = 0;
+  uint64_t epoch = 0;
+  uint64_t lastMark = 0;
   // Whom each event must go on from; of workspaces that exist.
   kj::TreeMap<kj::String, WorkspaceState> told;
 
+  void requireEpoch(uint64_t writer) const;
+  void apply(const Change& change);
+  void apply(const Change::Step& step);
+  void examine(const Change& change, const Rows& before);
   void add(const EventRecord& event);
-  void requireFree(const WorkspaceRow& row);
 };
 
 }  // namespace bothy

@@ -53,7 +53,8 @@ void WorldKeeper::begin() {
 
 void WorldKeeper::bury(kj::StringPtr how) {
   trace.line("bothyd", how);
-  for (auto& entry : host.store.rows()) tally.killedIn[static_cast<size_t>(entry.value.state)]++;
+  for (auto& entry : host.store.workspaces())
+    tally.killedIn[static_cast<size_t>(entry.value.state)]++;
   bothyd = nullptr;
   clients = nullptr;
   turnsToLive = 0;
@@ -103,6 +104,10 @@ void WorldKeeper::strikeOnce() {
       machine.stop(ENDS[fate.below(kj::size(ENDS))]);
       host.touch();
     }
+  }
+  if (fate.strikes(Fault::STORE_TAKEN_OVER)) {
+    trace.line("host", "another bothyd takes over the database");
+    host.store.takeEpoch();
   }
   if (fate.strikes(Fault::CLOCK_JUMPS)) {
     host.clockAhead = fate.between(-1 * kj::DAYS, 1 * kj::DAYS);
@@ -190,13 +195,13 @@ void WorldKeeper::rest() {
 
 // What rests stays as it is over a restart (P41).
 void WorldKeeper::restart() {
-  auto before = host.store.workspaces();
+  auto before = host.store.state().workspaces;
   bury("ends");
   begin();
   pass(REST);
   if (isCondemned()) return;
   invariants.checkAtRest(*KJ_ASSERT_NONNULL(bothyd));
-  auto after = host.store.workspaces();
+  auto after = host.store.state().workspaces;
   bool same = before.size() == after.size();
   for (size_t i = 0; same && i < before.size(); i++) {
     same = before[i].id == after[i].id && before[i].state == after[i].state;

@@ -1,0 +1,248 @@
+#include "store/sqlite-rows.h"
+
+#include <kj/debug.h>
+#include <kj/map.h>
+#include <kj/vector.h>
+
+namespace bothy {
+namespace {
+
+constexpr uint32_t MOST_UID = UINT32_MAX - 1;
+
+// Of a statement that names one row by its key.
+void requireRow(int changed, kj::StringPtr noun, kj::StringPtr key) {
+  if (changed == 1) return;
+  throw RefusedRow{KJ_EXCEPTION(FAILED, kj::str("the database has no such ", noun, ": ", key))};
+}
+
+// What a column of 32 bits has, if it has that.
+kj::Maybe<uint32_t> narrow(int64_t value) {
+  if (value < 0 || value > UINT32_MAX) return nullptr;
+  return static_cast<uint32_t>(value);
+}
+
+}  // namespace
+
+SqliteRows::SqliteRows(SqliteDatabase& database)
+    : addWorkspace(database,
+                   "INSERT INTO workspaces (disk_mib, wanted_disk_mib, state, failure, rebooting, "
+                   "id, name, image, cpus, memory_mib, created_nanos) "
+                   "VALUES (?,?,?,?,?,?,?,?,?,?,?)"),
+      updateWorkspace(database,
+                      "UPDATE workspaces SET disk_mib=?, wanted_disk_mib=?, state=?, failure=?, "
+                      "rebooting=? WHERE id=?"),
+      removeWorkspace(database, "DELETE FROM workspaces WHERE id=?"),
+      addMachine(database,
+                 "INSERT INTO machines (secret, started_nanos, agent_version, workspace_id, uid, "
+                 "cid) VALUES (?,?,?,?,?,?)"),
+      updateMachine(database,
+                    "UPDATE machines SET secret=?, started_nanos=?, agent_version=? "
+                    "WHERE workspace_id=?"),
+      addOperation(database,
+                   "INSERT INTO operations (step, parameters, deadline_nanos, id, workspace_id, "
+                   "kind, request_id) VALUES (?,?,?,?,?,?,?)"),
+      updateOperation(database,
+                      "UPDATE operations SET step=?, parameters=?, deadline_nanos=? WHERE id=?"),
+      removeOperation(database, "DELETE FROM operations WHERE id=?"),
+      addRequest(database,
+                 "INSERT INTO requests (outcome, stage, fault, message, console, request_id, "
+                 "asked, workspace_id) VALUES (?,?,?,?,?,?,?,?)"),
+      updateRequest(database,
+                    "UPDATE requests SET outcome=?, stage=?, fault=?, message=?, console=? "
+                    "WHERE request_id=?"),
+      workspaces(database,
+                 "SELECT disk_mib, wanted_disk_mib, state, failure, rebooting, id, name, image, "
+                 "cpus, memory_mib, created_nanos FROM workspaces ORDER BY name"),
+      machines(database,
+               "SELECT secret, started_nanos, agent_version, workspace_id, uid, cid "
+               "FROM machines"),
+      operations(database,
+                 "SELECT step, parameters, deadline_nanos, id, workspace_id, kind, request_id "
+                 "FROM operations"),
+      selectRequest(database,
+                    "SELECT outcome, stage, fault, message, console, request_id, asked, "
+                    "workspace_id FROM requests WHERE request_id=?") {}
+
+void SqliteRows::apply(const Change::Step& step) {
+  // Those that may change come first, in the same order in both statements of a noun.
+  auto changing = [](auto& statement, const auto& row) -> SqliteStatement& {
+    using Row = kj::Decay<decltype(row)>;
+    statement.again();
+    if constexpr (kj::isSameType<Row, WorkspaceRow>()) {
+      return statement.bind(int64_t(row.diskMib))
+          .bind(int64_t(row.wantedDiskMib))
+          .bind(static_cast<int64_t>(row.state))
+          .bind(row.failure)
+          .bind(int64_t(row.rebooting));
+    } else if constexpr (kj::isSameType<Row, MachineRow>()) {
+      return statement.bind(row.secret.asPtr()).bind(row.startedNanos).bind(row.agentVersion);
+    } else if constexpr (kj::isSameType<Row, OperationRow>()) {
+      return statement.bind(row.step).bind(row.parameters).bind(row.deadlineNanos);
+    } else {
+      return statement.bind(static_cast<int64_t>(row.outcome))
+          .bind(int64_t(row.stage))
+          .bind(int64_t(row.fault))
+          .bind(row.message)
+          .bind(row.console);
+    }
+  };
+  KJ_SWITCH_ONEOF(step) {
+    KJ_CASE_ONEOF(add, Change::Add<WorkspaceRow>) {
+      auto& row = add.row;
+      changing(addWorkspace, row)
+          .bind(row.id)
+          .bind(row.name)
+          .bind(row.image)
+          .bind(int64_t(row.cpus))
+          .bind(int64_t(row.memoryMib))
+          .bind(row.createdNanos)
+          .finish();
+    }
+    KJ_CASE_ONEOF(update, Change::Update<WorkspaceRow>) {
+      requireRow(changing(updateWorkspace, update.row).bind(update.row.id).finish(), "workspace",
+                 update.row.id);
+    }
+    KJ_CASE_ONEOF(remove, Change::RemoveWorkspace) {
+      requireRow(removeWorkspace.again().bind(remove.id).finish(), "workspace", remove.id);
+    }
+    KJ_CASE_ONEOF(add, Change::Add<MachineRow>) {
+      auto& row = add.row;
+      changing(addMachine, row)
+          .bind(row.workspaceId)
+          .bind(int64_t(row.uid))
+          .bind(int64_t(row.cid))
+          .finish();
+    }
+    KJ_CASE_ONEOF(update, Change::Update<MachineRow>) {
+      auto& id = update.row.workspaceId;
+      requireRow(changing(updateMachine, update.row).bind(id).finish(), "machine", id);
+    }
+    KJ_CASE_ONEOF(add, Change::Add<OperationRow>) {
+      auto& row = add.row;
+      changing(addOperation, row)
+          .bind(row.id)
+          .bind(row.workspaceId)
+          .bind(row.kind)
+          .bind(row.requestId)
+          .finish();
+    }
+    KJ_CASE_ONEOF(update, Change::Update<OperationRow>) {
+      requireRow(changing(updateOperation, update.row).bind(update.row.id).finish(), "operation",
+                 update.row.id);
+    }
+    KJ_CASE_ONEOF(remove, Change::RemoveOperation) {
+      requireRow(removeOperation.again().bind(remove.id).finish(), "operation", remove.id);
+    }
+    KJ_CASE_ONEOF(add, Change::Add<RequestRecord>) {
+      auto& row = add.row;
+      changing(addRequest, row).bind(row.requestId).bind(row.asked).bind(row.workspaceId).finish();
+    }
+    KJ_CASE_ONEOF(update, Change::Update<RequestRecord>) {
+      auto& id = update.row.requestId;
+      requireRow(changing(updateRequest, update.row).bind(id).finish(), "request", id);
+    }
+  }
+}
+
+void SqliteRows::read(StoredState& state) {
+  state.workspaces = readWorkspaces();
+  state.machines = readMachines();
+  state.operations = readOperations();
+  kj::HashSet<kj::StringPtr> known;
+  for (auto& machine : state.machines) known.insert(machine.workspaceId);
+  for (auto& row : state.workspaces) {
+    if (row.damage.size() == 0 && !known.contains(row.id)) {
+      row.damage = kj::str("it has no usable row of a machine");
+    }
+    if (row.damage.size() == 0) continue;
+    row.damage = kj::str("what the database has of it is damaged: ", row.damage);
+    KJ_LOG(ERROR, "a workspace cannot be used, and is left as it is", row.id, row.name, row.damage);
+    row.state = WorkspaceState::FAILED;
+    row.failure = kj::str(row.damage);
+  }
+}
+
+kj::Array<WorkspaceRow> SqliteRows::readWorkspaces() {
+  kj::Vector<WorkspaceRow> rows;
+  workspaces.again();
+  KJ_DEFER(workspaces.again());
+  while (workspaces.step()) {
+    WorkspaceRow row;
+    auto number = [&](int column, kj::StringPtr name) -> uint32_t {
+      KJ_IF_MAYBE (value, narrow(workspaces.integer(column))) {
+        return *value;
+      }
+      row.damage = kj::str(name, " is ", workspaces.integer(column));
+      return 0;
+    };
+    row.diskMib = number(0, "disk_mib");
+    row.wantedDiskMib = number(1, "wanted_disk_mib");
+    auto state = workspaces.integer(2);
+    if (state >= 0 && state <= static_cast<int64_t>(WorkspaceState::RESIZING)) {
+      row.state = static_cast<WorkspaceState>(state);
+    } else {
+      row.damage = kj::str("this bothyd knows no state ", state);
+    }
+    row.failure = workspaces.text(3);
+    row.rebooting = workspaces.integer(4) != 0;
+    row.id = workspaces.text(5);
+    row.name = workspaces.text(6);
+    row.image = workspaces.text(7);
+    row.cpus = number(8, "cpus");
+    row.memoryMib = number(9, "memory_mib");
+    row.createdNanos = workspaces.integer(10);
+    rows.add(kj::mv(row));
+  }
+  return rows.releaseAsArray();
+}
+
+kj::Array<MachineRow> SqliteRows::readMachines() {
+  kj::Vector<MachineRow> rows;
+  machines.again();
+  KJ_DEFER(machines.again());
+  while (machines.step()) {
+    auto uid = narrow(machines.integer(4)), cid = narrow(machines.integer(5));
+    KJ_IF_MAYBE (u, uid) {
+      // Never root's.
+      if (*u == 0 || *u > MOST_UID) continue;
+      KJ_IF_MAYBE (c, cid) {
+        rows.add(MachineRow{machines.text(3), *u, *c, machines.blob(0), machines.integer(1),
+                            machines.text(2)});
+      }
+    }
+  }
+  return rows.releaseAsArray();
+}
+
+kj::Array<OperationRow> SqliteRows::readOperations() {
+  kj::Vector<OperationRow> rows;
+  operations.again();
+  KJ_DEFER(operations.again());
+  while (operations.step()) {
+    rows.add(OperationRow{operations.text(3), operations.text(4), operations.text(5),
+                          operations.text(0), operations.text(1), operations.text(6),
+                          operations.integer(2)});
+  }
+  return rows.releaseAsArray();
+}
+
+kj::Maybe<RequestRecord> SqliteRows::request(kj::StringPtr requestId) {
+  selectRequest.again().bind(requestId);
+  KJ_DEFER(selectRequest.again());
+  if (!selectRequest.step()) return nullptr;
+  RequestRecord record;
+  auto outcome = selectRequest.integer(0);
+  if (outcome >= 0 && outcome <= static_cast<int64_t>(RequestOutcome::STOPPED)) {
+    record.outcome = static_cast<RequestOutcome>(outcome);
+  }
+  record.stage = selectRequest.integer(1);
+  record.fault = selectRequest.integer(2);
+  record.message = selectRequest.text(3);
+  record.console = selectRequest.text(4);
+  record.requestId = selectRequest.text(5);
+  record.asked = selectRequest.text(6);
+  record.workspaceId = selectRequest.text(7);
+  return record;
+}
+
+}  // namespace bothy

@@ -1,0 +1,32 @@
+#pragma once
+
+#include "store/change.h"
+#include "store/sqlite-database.h"
+#include "store/store.h"
+
+namespace bothy {
+
+// The tables of rows by noun.  What changes them is within a transaction of the caller's, and throws RefusedRow where that is the
+// row's own fault.
+class SqliteRows final {
+public:
+  explicit SqliteRows(SqliteDatabase& database);
+  KJ_DISALLOW_COPY_AND_MOVE(SqliteRows);
+
+  void apply(const Change::Step& step);
+
+  // Rows that cannot be used are told as such.
+  void read(StoredState& state);
+  kj::Maybe<RequestRecord> request(kj::StringPtr requestId);
+
+private:
+  SqliteStatement addWorkspace, updateWorkspace, removeWorkspace, addMachine, updateMachine,
+      addOperation, updateOperation, removeOperation, addRequest, updateRequest, workspaces,
+      machines, operations, selectRequest;
+
+  kj::Array<WorkspaceRow> readWorkspaces();
+  kj::Array<MachineRow> readMachines();
+  kj::Array<OperationRow> readOperations();
+};
+
+}  // namespace bothy

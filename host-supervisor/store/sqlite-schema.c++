@@ -1,0 +1,114 @@
+#include "store/sqlite-schema.h"
+
+namespace bothy {
+namespace {
+
+// Appended to, never edited: a file of any age is brought up by those it lacks.
+constexpr kj::StringPtr MIGRATIONS[] = {
+    R"sql(
+      CREATE TABLE workspaces (
+        id TEXT PRIMARY KEY,
+        name TEXT NOT NULL UNIQUE,
+        image TEXT NOT NULL,
+        cpus INTEGER NOT NULL,
+        memory_mib INTEGER NOT NULL,
+        disk_mib INTEGER NOT NULL,
+        uid INTEGER NOT NULL UNIQUE,
+        cid INTEGER NOT NULL UNIQUE,
+        state INTEGER NOT NULL,
+        failure TEXT NOT NULL,
+        secret BLOB NOT NULL,
+        created_nanos INTEGER NOT NULL,
+        started_nanos INTEGER NOT NULL,
+        agent_version TEXT NOT NULL
+      ) STRICT, WITHOUT ROWID;
+      CREATE TABLE events (
+        number INTEGER PRIMARY KEY,
+        time_nanos INTEGER NOT NULL,
+        workspace TEXT NOT NULL,
+        workspace_id TEXT NOT NULL,
+        before INTEGER NOT NULL,
+        after INTEGER NOT NULL,
+        gone INTEGER NOT NULL,
+        cause INTEGER NOT NULL,
+        detail TEXT NOT NULL
+      ) STRICT;
+      CREATE TABLE requests (
+        request_id TEXT PRIMARY KEY,
+        asked TEXT NOT NULL,
+        workspace_id TEXT NOT NULL REFERENCES workspaces(id) ON DELETE CASCADE
+      ) STRICT, WITHOUT ROWID;
+      CREATE INDEX requests_by_workspace ON requests(workspace_id);
+    )sql"_kj,
+    R"sql(
+      ALTER TABLE workspaces ADD COLUMN wanted_disk_mib INTEGER NOT NULL DEFAULT 0;
+    )sql"_kj,
+    R"sql(
+      ALTER TABLE workspaces ADD COLUMN rebooting INTEGER NOT NULL DEFAULT 0;
+    )sql"_kj,
+    // Tables by noun.  `writer` has one row: the newest epoch, its last transaction, and the newest event's number, which is not
+    // given again where that event is not kept.
+    R"sql(
+      CREATE TABLE machines (
+        workspace_id TEXT PRIMARY KEY REFERENCES workspaces(id) ON DELETE CASCADE,
+        uid INTEGER NOT NULL UNIQUE,
+        cid INTEGER NOT NULL UNIQUE,
+        secret BLOB NOT NULL,
+        started_nanos INTEGER NOT NULL,
+        agent_version TEXT NOT NULL
+      ) STRICT, WITHOUT ROWID;
+      INSERT INTO machines
+        SELECT id, uid, cid, secret, started_nanos, agent_version FROM workspaces;
+      CREATE TABLE workspaces_by_noun (
+        id TEXT PRIMARY KEY,
+        name TEXT NOT NULL UNIQUE,
+        image TEXT NOT NULL,
+        cpus INTEGER NOT NULL,
+        memory_mib INTEGER NOT NULL,
+        disk_mib INTEGER NOT NULL,
+        wanted_disk_mib INTEGER NOT NULL,
+        state INTEGER NOT NULL,
+        failure TEXT NOT NULL,
+        rebooting INTEGER NOT NULL,
+        created_nanos INTEGER NOT NULL
+      ) STRICT, WITHOUT ROWID;
+      INSERT INTO workspaces_by_noun
+        SELECT id, name, image, cpus, memory_mib, disk_mib, wanted_disk_mib, state, failure,
+               rebooting, created_nanos FROM workspaces;
+      DROP TABLE workspaces;
+      ALTER TABLE workspaces_by_noun RENAME TO workspaces;
+      CREATE TABLE operations (
+        id TEXT PRIMARY KEY,
+        workspace_id TEXT NOT NULL UNIQUE REFERENCES workspaces(id) ON DELETE CASCADE,
+        kind TEXT NOT NULL,
+        step TEXT NOT NULL,
+        parameters TEXT NOT NULL,
+        request_id TEXT NOT NULL,
+        deadline_nanos INTEGER NOT NULL
+      ) STRICT, WITHOUT ROWID;
+      ALTER TABLE requests ADD COLUMN outcome INTEGER NOT NULL DEFAULT 0;
+      ALTER TABLE requests ADD COLUMN stage INTEGER NOT NULL DEFAULT 0;
+      ALTER TABLE requests ADD COLUMN fault INTEGER NOT NULL DEFAULT 0;
+      ALTER TABLE requests ADD COLUMN message TEXT NOT NULL DEFAULT '';
+      ALTER TABLE requests ADD COLUMN console TEXT NOT NULL DEFAULT '';
+      ALTER TABLE events ADD COLUMN count INTEGER NOT NULL DEFAULT 1;
+      ALTER TABLE events ADD COLUMN first_nanos INTEGER NOT NULL DEFAULT 0;
+      UPDATE events SET first_nanos = time_nanos;
+      CREATE INDEX events_by_workspace ON events(workspace_id, number);
+      CREATE TABLE writer (
+        only INTEGER PRIMARY KEY CHECK (only = 0),
+        epoch INTEGER NOT NULL,
+        mark INTEGER NOT NULL,
+        last_event INTEGER NOT NULL
+      ) STRICT;
+      INSERT INTO writer SELECT 0, 0, 0, coalesce(max(number), 0) FROM events;
+    )sql"_kj,
+};
+
+}  // namespace
+
+kj::ArrayPtr<const kj::StringPtr> sqliteMigrations() {
+  return MIGRATIONS;
+}
+
+}  // namespace bothy
