@@ -11,7 +11,7 @@ namespace bothy {
 namespace {
 
 constexpr kj::StringPtr TEXT =
-    R"(Shows what happened to workspaces, oldest first: the last 10000 events are kept, numbered without a gap.)"_kj;
+    R"(Shows what happened to workspaces, oldest first: of each workspace the last 1000 events of 90 days are kept. Equal notices are one event, with a count.)"_kj;
 
 class Printer final: public rpc::EventSink::Server {
 public:
@@ -27,7 +27,11 @@ public:
 
   kj::Promise<void> event(EventContext context) override {
     auto event = context.getParams().getEvent();
-    if (event.getNumber() > last) return kj::READY_NOW;
+    if (event.getNumber() > last) {
+      // It may be the one that was the last, counted anew.
+      stopped->fulfill();
+      return kj::READY_NOW;
+    }
     auto failure = kj::runCatchingExceptions([&] { print(event); });
     KJ_IF_MAYBE (reason, failure) {
       stopped->reject(kj::mv(*reason));
@@ -59,11 +63,12 @@ private:
       return;
     }
     auto detail = escapeGuestText(event.getDetail().asArray());
-    console.print(
-        kj::str(event.getNumber(), "  ", formatTime(event.getTimeNanos()), "  ",
-                escapeGuestText(event.getWorkspace().asArray()), "  ", nameOf(event.getBefore()),
-                " → ", event.getGone() ? "gone"_kj : nameOf(event.getAfter()), "  (",
-                nameOf(event.getCause()), ")", detail.size() > 0 ? ": " : "", detail, "\n"));
+    console.print(kj::str(
+        event.getNumber(), "  ", formatTime(event.getTimeNanos()), "  ",
+        escapeGuestText(event.getWorkspace().asArray()), "  ", nameOf(event.getBefore()), " → ",
+        event.getGone() ? "gone"_kj : nameOf(event.getAfter()), "  (", nameOf(event.getCause()),
+        event.getCount() > 1 ? kj::str(", ", event.getCount(), " times") : nullptr, ")",
+        detail.size() > 0 ? ": " : "", detail, "\n"));
   }
 };
 
