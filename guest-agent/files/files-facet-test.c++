@@ -123,6 +123,13 @@ TEST_CASE("a FIFO is not waited for") {
 TEST_CASE("P19 a file and the parents made for it belong to the user") {
   FilesTestWorld w;
   w.write("a/b/c/f", "text", Disposition::REPLACE, true);
+  // A way back is looked up from the root, and what a symlink leads to is not made.
+  CHECK(w.makeDirectory("new/../other/./deep/place", true).getOutcome().isDone());
+  CHECK(S_ISDIR(w.statusOf("new").st_mode));
+  CHECK(S_ISDIR(w.statusOf("other/deep/place").st_mode));
+  REQUIRE(symlink("nowhere", w.world.at("root/dangling").cStr()) == 0);
+  CHECK(w.makeDirectory("dangling/x/y", true).getOutcome().isFailed());
+  CHECK(w.statFailure("nowhere") == Reason::NOT_FOUND);
   for (auto path : {"a", "a/b", "a/b/c", "a/b/c/f"}) {
     CHECK(w.statusOf(path).st_uid == w.user.uid);
     CHECK(w.statusOf(path).st_gid == w.user.gid);

@@ -53,6 +53,15 @@ bool isAgentsOwn(int fd) {
   return true;
 }
 
+// The directory `name` in `directory`; -1 if it is a symlink or "..", which must be looked up from the root.  A path of
+// thousands of new directories would else be looked up as often as it has components.
+int openPlainChild(int directory, kj::StringPtr name) {
+  open_how how = {};
+  how.flags = O_PATH | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC;
+  how.resolve = RESOLVE_BENEATH | RESOLVE_NO_SYMLINKS;
+  return static_cast<int>(syscall(SYS_openat2, directory, name.cStr(), &how, sizeof(how)));
+}
+
 }  // namespace
 
 FileResult<FilePath> FilePath::parse(kj::ArrayPtr<const kj::byte> bytes) {
@@ -121,7 +130,7 @@ FileResult<kj::AutoCloseFd> WorkspaceRoot::makeParent(const FilePath& path) cons
   if (found.is<kj::AutoCloseFd>() || found.get<FileProblem>().reason != Reason::NOT_FOUND) {
     return found;
   }
-  // Top down from the first that is missing; every step is looked up from the root again.
+  // Top down from the first that is missing.
   kj::Vector<FilePath> missing;
   auto next = path.parent();
   while (true) {
@@ -134,14 +143,18 @@ FileResult<kj::AutoCloseFd> WorkspaceRoot::makeParent(const FilePath& path) cons
     }
     next = kj::mv(above);
   }
+  kj::AutoCloseFd above;
   for (size_t i = missing.size(); i-- > 0;) {
-    auto above = openParent(missing[i]);
-    if (above.is<FileProblem>()) return above;
-    if (mkdirat(above.get<kj::AutoCloseFd>().get(), missing[i].name().cStr(), NEW_PARENT_MODE) <
-            0 &&
-        errno != EEXIST) {
+    if (above.get() < 0) {
+      auto found = openParent(missing[i]);
+      if (found.is<FileProblem>()) return found;
+      above = kj::mv(found.get<kj::AutoCloseFd>());
+    }
+    auto name = missing[i].name();
+    if (mkdirat(above.get(), name.cStr(), NEW_PARENT_MODE) < 0 && errno != EEXIST) {
       return FileProblem::fromErrno(errno);
     }
+    above = kj::AutoCloseFd(openPlainChild(above.get(), name));
   }
   return openParent(path);
 }
