@@ -98,10 +98,7 @@ private:
   void taskFailed(kj::Exception&& exception) override;
 };
 
-// Directories of a PATH that are searched; those after them are not.
-constexpr size_t MAX_SEARCHED_DIRECTORIES = 1024;
-
-// The files that `program` may mean, as execvp(3) searches them: itself if it has a slash or is longer than a name may be, else one in
+// The files that `program` may mean, as execvp(3) searches them: itself if it has a slash, else one in
 // each directory of `path`, where an empty entry is the working directory.
 kj::Array<kj::String> searchPath(kj::StringPtr program, kj::StringPtr path);
 
