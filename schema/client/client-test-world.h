@@ -23,6 +23,7 @@ struct ClientTestWorld: public LaneSource, public Reconnection::Listener {
 
   kj::Vector<kj::Duration> awaited;  // told by onAway
   kj::Vector<kj::String> stalls;
+  kj::Vector<kj::String> delays;
 
   static constexpr auto PATIENCE = 30 * kj::SECONDS;
   Reconnection reconnection{*this, timer, PATIENCE, *this};
@@ -40,6 +41,9 @@ struct ClientTestWorld: public LaneSource, public Reconnection::Listener {
             nullptr};
   }
   void onAway(kj::Duration patience) override { awaited.add(patience); }
+  void onDelay(const kj::Exception& why, kj::Duration) override {
+    delays.add(kj::str(why.getDescription()));
+  }
   void onStall(kj::StringPtr why) override { stalls.add(kj::str(why)); }
   kj::Exception describe(Reconnection::GaveUp why) override {
     return why == Reconnection::GaveUp::SUPERVISOR_AWAY ? KJ_EXCEPTION(FAILED, "stayed away")

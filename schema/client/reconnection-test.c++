@@ -79,6 +79,26 @@ TEST_CASE("P41 what passes is waited for, and in the end told as the source has 
   CHECK(work.failureOf(vain) == "no lane");
 }
 
+TEST_CASE("P30 a first lane that is long in coming is told of once, with the reason") {
+  Work work;
+  work.none = NoLane::Kind::PASSES;
+  auto beginning = work.reconnection.begin(work.use()).eagerlyEvaluate(nullptr);
+  work.advanceBySeconds(1);
+  CHECK(work.delays.empty());
+  work.advanceBySeconds(10);
+  REQUIRE(work.delays.size() == 1);
+  CHECK(work.delays[0] == "no lane");
+  work.none = nullptr;
+  work.advanceBySeconds(3);
+  beginning.wait(work.io.waitScope);
+
+  // Who lost a lane was told so.
+  work.none = NoLane::Kind::PASSES;
+  auto running = work.reconnection.run(work.use()).eagerlyEvaluate(nullptr);
+  work.advanceBySeconds(10);
+  CHECK(work.delays.size() == 1);
+}
+
 TEST_CASE("P41 who gives no lanes from the beginning is waited for a little, and told of") {
   Work work;
   work.none = NoLane::Kind::AWAY;

@@ -27,7 +27,7 @@ kj::Promise<void> Reconnection::repeat(Use use, Limits limits, bool isFirst) {
   const auto start = timer.now();
   kj::Maybe<kj::TimePoint> lastStall;
   auto delay = FIRST_DELAY;
-  bool wasReached = !isFirst, wasNoted = false;
+  bool wasReached = !isFirst, wasNoted = false, wasDelayNoted = !isFirst;
   for (;;) {
     bool wasAnswered = false;
     kj::Maybe<NoLane> none;  // null: the lane broke, or nothing came in time
@@ -49,6 +49,11 @@ kj::Promise<void> Reconnection::repeat(Use use, Limits limits, bool isFirst) {
       if (n->kind == NoLane::Kind::STALLED) {
         if (lastStall == nullptr) listener.onStall(n->stall);
         lastStall = timer.now();
+      }
+      if (n->kind == NoLane::Kind::PASSES && !wasDelayNoted &&
+          timer.now() - start >= UNNOTICED_DELAY) {
+        listener.onDelay(n->reason, limits.unanswered);
+        wasDelayNoted = true;
       }
     }
     if (isAway && !wasReached && !wasNoted) {

@@ -25,6 +25,8 @@ public:
   public:
     // Who gives lanes is not there from the beginning on: it is waited for so long.  Called once.
     virtual void onAway(kj::Duration patience) = 0;
+    // A first lane is still not to be had, for a reason that passes; it is waited for so long in all.  Called once.
+    virtual void onDelay(const kj::Exception& why, kj::Duration patience) = 0;
     // The machine stands still; `why` is for people.  Called once for each begin() or run().
     virtual void onStall(kj::StringPtr why) = 0;
     // What begin() or run() is to fail with.
@@ -55,6 +57,8 @@ public:
 
   static constexpr auto FIRST_PATIENCE = 60 * kj::SECONDS;
   static constexpr auto AWAY_PATIENCE = 15 * kj::SECONDS;
+  // Until a first lane counts as delayed.
+  static constexpr auto UNNOTICED_DELAY = 2 * kj::SECONDS;
 
 private:
   LaneSource& source;

@@ -136,7 +136,7 @@ TEST_CASE("P41 exec waits for a workspace that has too many lanes") {
   world.supervisor.startedNanos = 2;
   CHECK(waitThrough(world) == SUCCESS);
   CHECK(world.out() == "typed meanwhile");
-  CHECK(world.errors() == "");
+  CHECK(contains(world.errors(), "; waiting up to 60 s"));
   CHECK(world.supervisor.program.starts == 1);
 }
 
@@ -145,7 +145,8 @@ TEST_CASE("exec tells a workspace that has too many lanes for too long") {
   world.supervisor.refusal = rpc::Refusal::TOO_MANY_LANES;
   world.start({"exec", "demo", "exit", "3"});
   CHECK(waitThrough(world) == EXEC_FAILED);
-  CHECK(contains(world.errors(), "too many connections to demo are open"));
+  CHECK(contains(world.errors(), "too many connections to demo are open (at most 32)"));
+  CHECK(contains(world.errors(), "; waiting up to 60 s"));
 }
 
 TEST_CASE("exec tells an agent of another generation at once, and what to do") {

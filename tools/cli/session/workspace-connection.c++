@@ -18,6 +18,10 @@ void WorkspaceConnection::onAway(kj::Duration patience) {
   notice(kj::str("bothyd is not running: waiting ", patience / kj::SECONDS, " s for it"));
 }
 
+void WorkspaceConnection::onDelay(const kj::Exception& why, kj::Duration patience) {
+  notice(kj::str(bothy::describe(why).message, "; waiting up to ", patience / kj::SECONDS, " s"));
+}
+
 kj::Exception WorkspaceConnection::describe(Reconnection::GaveUp why) {
   switch (why) {
     case Reconnection::GaveUp::SUPERVISOR_AWAY:

@@ -25,6 +25,7 @@ private:
   Reconnection lanes;
 
   void onAway(kj::Duration patience) override;
+  void onDelay(const kj::Exception& why, kj::Duration patience) override;
   void onStall(kj::StringPtr why) override { notice(why); }
   kj::Exception describe(Reconnection::GaveUp why) override;
 };

@@ -7,6 +7,7 @@
 #include <kj/vector.h>
 
 #include "console/failure.h"
+#include "schema/limits.capnp.h"
 #include "usage/nearest.h"
 #include "wire/escape.h"
 
@@ -163,8 +164,8 @@ kj::Exception describeRefusal(kj::StringPtr name, kj::StringPtr user, rpc::Refus
   using Refusal = rpc::Refusal;
   switch (refusal) {
     case Refusal::TOO_MANY_LANES:
-      return failure(kj::str("too many connections to ", name,
-                             " are open: end something that uses it, or try again later"));
+      return failure(kj::str("too many connections to ", name, " are open (at most ",
+                             rpc::MAX_LANES, "): end something that uses it, or try again later"));
     case Refusal::NO_SUCH_USER:
       if (user.size() == 0) {
         return failure(kj::str(name, " has no user of its own: name one of its users with -u"));
