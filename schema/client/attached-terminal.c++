@@ -2,6 +2,8 @@
 
 #include <kj/debug.h>
 
+#include "wire/stream-order.h"
+
 namespace bothy {
 
 class AttachedTerminal::Viewer final: public rpc::TerminalViewer::Server {
@@ -18,13 +20,16 @@ public:
 
   kj::Promise<void> output(OutputContext context) override {
     auto& attached = requireAttached();
+    order.begin();
     auto params = context.getParams();
     if (attached.cursor == nullptr) attached.cursor.emplace().startAt(params.getSequence());
     auto& cursor = KJ_ASSERT_NONNULL(attached.cursor);
-    return attached.listener.onOutput(cursor.accept(params.getSequence(), params.getData()));
+    return order.endAfter(
+        attached.listener.onOutput(cursor.accept(params.getSequence(), params.getData())));
   }
   kj::Promise<void> gap(GapContext context) override {
     auto& attached = requireAttached();
+    requireUnbroken();
     auto params = context.getParams();
     if (attached.cursor == nullptr) attached.cursor.emplace();
     auto& cursor = KJ_ASSERT_NONNULL(attached.cursor);
@@ -37,6 +42,7 @@ public:
   }
   kj::Promise<void> exited(ExitedContext context) override {
     auto& attached = requireAttached();
+    requireUnbroken();
     attached.exited = true;
     attached.listener.onExited(context.getParams().getStatus());
     // An agent keeps what it was given for as long as it is attached.
@@ -47,7 +53,13 @@ public:
 private:
   kj::Maybe<AttachedTerminal&> terminal;
   kj::Own<kj::PromiseFulfiller<void>> gone;
+  StreamOrder order;
 
+  // What is no `-> stream` call comes behind those that are, and holds up none.
+  void requireUnbroken() {
+    order.begin();
+    order.end();
+  }
   AttachedTerminal& requireAttached() {
     KJ_IF_MAYBE (t, terminal) return *t;
     kj::throwFatalException(KJ_EXCEPTION(DISCONNECTED, "nobody looks here any more"));

@@ -12,12 +12,14 @@ struct TerminalRecorder: public KeptTerminal::Listener {
   kj::Maybe<int> exitCode;
   kj::uint attachments = 0, losses = 0;
   kj::Maybe<rpc::Terminal::Client> terminal;
+  bool isFull = false;  // there is room for no more
 
   kj::Promise<void> onOutput(const OutputCursor::Piece& piece) override {
     note(piece.lost);
     text = kj::str(text, piece.fresh.asChars());
     next = piece.sequence + piece.fresh.size();
     repeated += piece.repeated;
+    if (isFull) return kj::NEVER_DONE;
     return kj::READY_NOW;
   }
   kj::Promise<void> onGap(uint64_t announced, uint64_t lost) override {

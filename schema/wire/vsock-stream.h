@@ -17,7 +17,7 @@ constexpr uint64_t VSOCK_BUFFER_GROWTH_BYTES = 8 * 1024 * 1024;
 
 // How much must have come before a reader that waits for a large message is woken, in bytes, at most.
 // Packets carry 4 KiB, and a wake-up for each costs more than its bytes.
-constexpr size_t MAX_WAKE_BYTES = 256 * 1024;
+constexpr size_t MAX_WAKE_BYTES = 64 * 1024;
 
 // A byte stream over a connected AF_VSOCK socket (or, on the host, over the Unix socket that stands for
 // one), with what a vsock needs: a read that needs much sleeps until much is there (SO_RCVLOWAT, socket(7)).
