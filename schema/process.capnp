@@ -66,7 +66,7 @@ struct StartFailure {
     programNotExecutable @2;  # EACCES, EISDIR (a directory), ENOEXEC (no program, or another processor's), ETXTBSY, …
     workingDirectoryMissing @3;
     noSuchUser @4;
-    invalidCommand @5;        # empty argv, NUL in a text
+    invalidCommand @5;        # empty argv, NUL in a text, a PATH of too many directories for so long a name
     limitReached @6;          # `maxProcesses` or `maxTerminals`, or the kernel's EAGAIN/ENOMEM
     machineEnding @7;         # the machine powers off or reboots
     interpreterUnusable @8;   # the program is there; what its "#!" line or its ELF header names (`detail`) is not, or may

@@ -7,6 +7,7 @@
 #include <sys/statfs.h>
 #include <unistd.h>
 
+#include "schema/limits.capnp.h"
 #include "tree/file-extents.h"
 #include "wire/byte-sink.h"
 
@@ -98,7 +99,8 @@ kj::Promise<FileResult<SentFile>> sendFile(const ActingUser& user, kj::AutoClose
     }
     // The exact size, so that no message is longer than its bytes; then what came since, if any.
     uint64_t expected = offset < size ? kj::min(size, dataEnd) - offset : GROWTH_CHUNK_BYTES;
-    auto space = writer.buffer(kj::min(kj::min(left, expected), uint64_t{FILE_CHUNK_BYTES}));
+    auto space =
+        writer.buffer(kj::min(kj::min(left, expected), uint64_t{rpc::PREFERRED_CHUNK_BYTES}));
     auto read = readAs(reader, file, space, offset);
     if (read.count < 0) co_return FileProblem::fromErrno(read.error);
     if (read.count == 0) break;

@@ -55,6 +55,7 @@ public:
 
   kj::Promise<void> end(EndContext context) override {
     order.begin();
+    order.end();
     auto target = kj::mv(KJ_REQUIRE_NONNULL(writer, "the stream has ended"));
     writer = nullptr;
     auto result = co_await target->finish(eventPort);

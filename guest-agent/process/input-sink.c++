@@ -26,6 +26,7 @@ public:
 
   kj::Promise<void> end(EndContext context) override {
     order.begin();
+    order.end();
     input->end(writer);
     return kj::READY_NOW;
   }

@@ -40,11 +40,11 @@ void RequestedStarts::programIsGone(kj::StringPtr requestId) {
 }
 
 kj::Promise<void> RequestedStarts::forgetInTime() {
+  KJ_DEFER(isForgetting = false);
   while (!gone.empty()) {
     co_await timer.atTime(gone.front().since + MEMORY);
     forgetOld();
   }
-  isForgetting = false;
 }
 
 void RequestedStarts::forgetOld() {

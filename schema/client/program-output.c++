@@ -32,6 +32,7 @@ public:
   kj::Promise<void> end(EndContext context) override {
     requireLast();
     order.begin();
+    order.end();
     return kj::READY_NOW;
   }
 

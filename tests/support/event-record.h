@@ -9,7 +9,7 @@
 
 namespace bothy {
 
-// Every event of a supervisor, from the first, checked to come in order without a gap.
+// Every event of a supervisor, from the first, checked to come in order and once.
 class EventRecord final {
 public:
   explicit EventRecord(SupervisedHost& host);
