@@ -31,7 +31,7 @@ private:
     co_return co_await point.follow(effect, kj::mv(promise));
   }
 
-  // Of a change of rows of workspaces.
+  // Of a change of rows; notices alone are no step of anything.
   static kj::Maybe<kj::String> effectOf(const Change& change) {
     for (auto& step : change.steps) {
       KJ_SWITCH_ONEOF(step) {
@@ -43,6 +43,12 @@ private:
         }
         KJ_CASE_ONEOF(remove, Change::RemoveWorkspace) {
           return kj::str("removal of a row");
+        }
+        KJ_CASE_ONEOF(update, Change::Update<MachineRow>) {
+          return kj::str("update of a machine");
+        }
+        KJ_CASE_ONEOF(update, Change::Update<RequestRecord>) {
+          return kj::str("outcome of a request");
         }
         KJ_CASE_ONEOF_DEFAULT {}
       }
