@@ -4,6 +4,7 @@
 #include <signal.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/resource.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -142,6 +143,29 @@ TEST_CASE("a process is known by its start time, not by its pid alone") {
   CHECK(ProcessHandle::open(f.io.unixEventPort, self) != nullptr);
   self.startTime -= 1;
   CHECK(ProcessHandle::open(f.io.unixEventPort, self) == nullptr);
+}
+
+TEST_CASE("a process that lives is not said to have ended where descriptors are missing") {
+  Fixture f;
+  rlimit before;
+  KJ_SYSCALL(getrlimit(RLIMIT_NOFILE, &before));
+  int firstFree;
+  KJ_SYSCALL(firstFree = dup(0));
+  close(firstFree);
+  // None, and one: enough to hold the process, and not to read its start time.
+  for (rlim_t left : {0, 1}) {
+    kj::Maybe<kj::Exception> failure;
+    {
+      auto limited = before;
+      limited.rlim_cur = firstFree + left;
+      KJ_SYSCALL(setrlimit(RLIMIT_NOFILE, &limited));
+      KJ_DEFER(setrlimit(RLIMIT_NOFILE, &before));
+      failure =
+          kj::runCatchingExceptions([&]() { ProcessHandle::open(f.io.unixEventPort, getpid()); });
+    }
+    INFO(left << " descriptors");
+    CHECK(failure != nullptr);
+  }
 }
 
 TEST_CASE("orphans are reaped, and children of other threads are left to them") {

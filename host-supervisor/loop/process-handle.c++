@@ -16,10 +16,18 @@ namespace bothy {
 kj::Maybe<uint64_t> processStartTime(pid_t pid) {
   auto path = kj::str("/proc/", pid, "/stat");
   kj::AutoCloseFd fd(::open(path.cStr(), O_RDONLY | O_CLOEXEC));
-  if (fd.get() < 0) return nullptr;
+  if (fd.get() < 0) {
+    int error = errno;
+    if (error == ENOENT || error == ESRCH) return nullptr;
+    KJ_FAIL_SYSCALL("open", error, path);
+  }
   char text[1024];
   ssize_t size = read(fd, text, sizeof(text) - 1);
-  if (size <= 0) return nullptr;
+  if (size < 0) {
+    int error = errno;
+    if (error == ESRCH) return nullptr;
+    KJ_FAIL_SYSCALL("read", error, path);
+  }
   text[size] = '\0';
   // Field 2, the program's name, may hold anything; it ends at the last ')'.
   const char* position = strrchr(text, ')');

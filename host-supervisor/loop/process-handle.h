@@ -50,7 +50,7 @@ private:
   kj::Promise<void> watch();
 };
 
-// The start time of the process that has the pid now; nullptr if there is none.
+// The start time of the process that has the pid now; nullptr if there is none.  Throws where that cannot be known.
 kj::Maybe<uint64_t> processStartTime(pid_t pid);
 
 }  // namespace bothy
