@@ -15,7 +15,10 @@ KeyTree::KeyTree(kj::Own<KeyFiles> files, kj::Own<KeyRoot> root)
 }
 
 void KeyTree::settle(TreeLoader::IfMissing ifMissing) {
-  if (isSettled) return;
+  if (!isSettled) mend(load(ifMissing));
+}
+
+TreeLoader::Loaded KeyTree::load(TreeLoader::IfMissing ifMissing) {
   auto loaded = loader.load(ifMissing);
   state = kj::mv(loaded.state);
   KJ_IF_MAYBE (takenOver, loaded.takenOver) {
@@ -23,7 +26,7 @@ void KeyTree::settle(TreeLoader::IfMissing ifMissing) {
     loader.removeOldKeyring();
   }
   isSettled = true;
-  mend(loaded);
+  return loaded;
 }
 
 // What was damaged in one place is whole, and can be until the next start.
@@ -42,6 +45,8 @@ void KeyTree::mend(const TreeLoader::Loaded& loaded) {
 void KeyTree::apply(kj::ArrayPtr<KeyChange* const> changes) {
   KJ_IF_MAYBE (failure, kj::runCatchingExceptions([&]() {
                  settle(TreeLoader::IfMissing::REFUSE);
+                 // Where mending was broken off, its top may be the one that counts.
+                 if (!isSettled) load(TreeLoader::IfMissing::REFUSE);
                  TreeChange change(state);
                  for (auto wanted : changes) apply(change, *wanted);
                  if (!change.isEmpty()) commit(change.finish());

@@ -41,7 +41,9 @@ private:
   // ends what was begun.
   bool isSettled = false;
 
+  // Reads the files unless that is settled, and mends what is damaged, where it can.
   void settle(TreeLoader::IfMissing ifMissing);
+  TreeLoader::Loaded load(TreeLoader::IfMissing ifMissing);
   void mend(const TreeLoader::Loaded& loaded);
   void apply(TreeChange& change, KeyChange& wanted);
   void commit(ChangedTree changed);

@@ -216,6 +216,36 @@ TEST_CASE("R02 two errors at any two steps leave the old or the new keyring, and
   }
 }
 
+TEST_CASE("R02 two errors while a damaged node is mended before a change cost no key") {
+  FaultWorld world;
+  // A copy within the node of b and the one beside it.
+  world.start.at("node-3")[0] ^= 1;
+  bool hasMore = true;
+  for (size_t first = 1; hasMore; ++first) {
+    REQUIRE(first < MAX_STEPS);
+    for (size_t second = first + 1;; ++second) {
+      INFO("steps " << first << " and " << second);
+      TestDisk disk = world.start;
+      auto files = kj::heap<TestKeyFiles>(disk);
+      auto& faults = *files;
+      // The start mends nothing, so the change does.
+      faults.failAt(1, Fault::DISK_FULL);
+      auto keeper = openKeyTree(kj::mv(files), world.protector());
+      REQUIRE(faults.hasFired());
+      faults.failAt(first, Fault::ERROR, second);
+      bool isMade = kj::runCatchingExceptions([&]() { create(*keeper, "x"); }) == nullptr;
+      hasMore = faults.hasFired();
+      if (faults.stepCount() < second) break;
+      faults.heal();
+      keeper = nullptr;
+      auto now = world.contentOf(disk);
+      bool hasNew = now.erase("x") > 0;
+      REQUIRE((hasNew || !isMade));
+      REQUIRE(now == world.before);
+    }
+  }
+}
+
 TEST_CASE("R02 a disk that fails for good leaves the old or the new keyring, and reads go on") {
   FaultWorld world;
   for (auto& change : changesOfEachKind()) {
