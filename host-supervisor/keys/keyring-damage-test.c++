@@ -211,6 +211,38 @@ TEST_CASE("a node that is missing costs its keys, and all is there again when it
   CHECK(now[world.beside.cStr()] == world.content[world.beside.cStr()]);
 }
 
+TEST_CASE(
+    "E03 where a node is put back, the newer of two keys of an id counts, and destroys both") {
+  DamageWorld world;
+  kj::StringPtr id = world.beside;
+  TestDisk disk = world.disk;
+  auto whole = disk.at(world.node);
+  disk.names.erase(world.node);
+  create(*world.open(disk), id);
+  disk.put(world.node, whole);
+  auto tree = world.open(disk);
+  auto newer = world.contentOf(*tree)[id.cStr()];
+  CHECK(newer != world.content[id.cStr()]);
+  // The older node is written again, without the key of another.
+  TestDisk changed = disk;
+  {
+    auto other = world.open(changed);
+    destroy(*other, "bob");
+    CHECK(world.contentOf(*other)[id.cStr()] == newer);
+    CHECK(other->list().size() == 2);
+  }
+  CHECK(world.contentOf(changed)[id.cStr()] == newer);
+
+  destroy(*tree, id);
+  CHECK(world.contentOf(*tree).count(id.cStr()) == 0);
+  CHECK(tree->list().size() == 2);
+  tree = nullptr;
+  CHECK(world.contentOf(disk).count(id.cStr()) == 0);
+  auto& master = disk.at("master");
+  auto masters = mastersOf(kj::arrayPtr(master.data(), master.size()), world.protector());
+  CHECK_FALSE(opensKey(masters, disk.written, id));
+}
+
 TEST_CASE("E03 a key in a node that cannot be read is not said to be destroyed") {
   DamageWorld world;
   auto disk = world.with(world.node, Bytes(100));

@@ -16,7 +16,18 @@ TreeChange::Edit& TreeChange::edit(size_t node) {
     auto& old = before.nodes[node];
     KJ_REQUIRE(old.isReadable());
     Edit edit{node, old.slot, {}};
+    std::vector<const NodeFile*> newerNodes;
+    for (size_t i = node + 1; i < before.nodes.size(); ++i) {
+      auto& newer = before.nodes[i];
+      if (newer.slot == old.slot && newer.isReadable()) newerNodes.push_back(&newer.content->node);
+    }
     for (auto& entry : old.content->node.entries) {
+      // The node that this becomes would be newer than the one that has the key which counts.
+      if (std::any_of(newerNodes.begin(), newerNodes.end(),
+                      [&](auto newer) { return newer->find(entry.id) != nullptr; })) {
+        --keyCount;
+        continue;
+      }
       edit.keys.emplace_hint(edit.keys.end(), entry.id.cStr(), &entry.wrapped);
     }
     edits.push_back(kj::mv(edit));
@@ -66,6 +77,12 @@ void TreeChange::create(kj::StringPtr id) {
 
 void TreeChange::destroy(kj::StringPtr id) {
   requireKeyId(id);
+  // Older nodes that have one too lose it by being edited.
+  auto slot = slotOf(id);
+  for (size_t i = 0; i < before.nodes.size(); ++i) {
+    auto& node = before.nodes[i];
+    if (node.slot == slot && node.isReadable() && node.content->node.find(id) != nullptr) edit(i);
+  }
   KJ_IF_MAYBE (place, find(id)) {
     place->keys.erase(id.cStr());
     --keyCount;
