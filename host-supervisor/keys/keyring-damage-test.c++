@@ -243,6 +243,20 @@ TEST_CASE(
   CHECK_FALSE(opensKey(masters, disk.written, id));
 }
 
+TEST_CASE("R02 a copy that somebody put beside a node stays") {
+  DamageWorld world;
+  for (auto copy : {"node-3.bak", "node-3.lost.bak", "node-", "node-old"}) {
+    world.disk.put(copy, world.disk.at(world.node));
+  }
+  auto before = world.disk.listing();
+  world.open(world.disk);
+  CHECK(world.disk.listing() == before);
+  // One under a node's own name is not told from a node that was left.
+  world.disk.put("node-7", world.disk.at(world.node));
+  world.open(world.disk);
+  CHECK(world.disk.listing() == before);
+}
+
 TEST_CASE("E03 a key in a node that cannot be read is not said to be destroyed") {
   DamageWorld world;
   auto disk = world.with(world.node, Bytes(100));

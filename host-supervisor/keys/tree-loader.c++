@@ -1,5 +1,7 @@
 #include "keys/tree-loader.h"
 
+#include <string.h>
+
 #include <kj/debug.h>
 
 #include <algorithm>
@@ -17,9 +19,13 @@ bool has(kj::ArrayPtr<const uint64_t> epochs, uint64_t epoch) {
   return std::find(epochs.begin(), epochs.end(), epoch) != epochs.end();
 }
 
-// A node's file, or a mark beside it.
+// A node's file, or a mark beside it.  A copy that somebody put beside it under a name of his own is neither.
 bool isOfNodes(kj::StringPtr name) {
-  return name.startsWith(NODE_FILE_PREFIX);
+  if (!name.startsWith(NODE_FILE_PREFIX)) return false;
+  auto number = name.slice(NODE_FILE_PREFIX.size());
+  size_t digits = strspn(number.cStr(), "0123456789");
+  auto rest = number.slice(digits);
+  return digits > 0 && (rest.size() == 0 || rest == LOST_SUFFIX);
 }
 
 }  // namespace
