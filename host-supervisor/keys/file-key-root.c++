@@ -105,6 +105,13 @@ kj::Maybe<KeyRoot::Failure> FileKeyRoot::tryKeepOnly(uint64_t epoch) {
 
   MasterFile next{present.derivation, kj::heapArray(&kept, 1)};
   KJ_IF_MAYBE (failure, replacer.tryReplace(MASTER_FILE, twinOf(next.encode()))) {
+    if (present.generations.size() == 1) {
+      // Nothing was to be destroyed: the whole copy is enough until the next call.
+      KJ_LOG(ERROR, "damage of the keyring could not be mended", files.path(MASTER_FILE),
+             failure->cause);
+      isTidy = false;
+      return nullptr;
+    }
     return Failure{kj::mv(failure->cause), failure->left == FileReplacer::Left::OLD};
   }
   master = kj::mv(next);

@@ -257,6 +257,26 @@ TEST_CASE("R02 a copy that somebody put beside a node stays") {
   CHECK(world.disk.listing() == before);
 }
 
+TEST_CASE("R02 a damaged copy costs nothing where the disk is full") {
+  DamageWorld world;
+  for (auto& file : world.files()) {
+    INFO(file);
+    TestDisk disk = world.disk;
+    disk.at(file)[0] ^= 1;
+    auto whole = disk.listing();
+    auto files = kj::heap<TestKeyFiles>(disk);
+    auto& faults = *files;
+    faults.failAt(1, TestKeyFiles::Fault::DISK_FULL);
+    auto tree = openKeyTree(kj::mv(files), world.protector());
+    CHECK(faults.hasFired());
+    CHECK(world.contentOf(*tree) == world.content);
+    CHECK(disk.listing() == whole);
+    faults.heal();
+    create(*tree, "dave");
+    CHECK(world.contentOf(disk).size() == world.content.size() + 1);
+  }
+}
+
 TEST_CASE("E03 a key in a node that cannot be read is not said to be destroyed") {
   DamageWorld world;
   auto disk = world.with(world.node, Bytes(100));
