@@ -361,6 +361,26 @@ TEST_CASE("what a call throws reaches the caller, and is no hang") {
   CHECK(f.hangs == 0);
 }
 
+TEST_CASE("R20 a listener that fails costs no thread, and its call is made") {
+  struct Failing final: public TurnListener {
+    void waits(size_t) override { KJ_FAIL_REQUIRE("waits"); }
+    void begins() override { KJ_FAIL_REQUIRE("begins"); }
+  };
+  auto limits = LIMITS;
+  limits.threads = 1;
+  Fixture f(limits);
+  Failing failing;
+  auto first = f.call("a", "a1");
+  f.awaitBegun(1);
+  auto second = f.answer("b", failing);
+  auto third = f.answer("c");
+  f.end("a1");
+  first.wait(f.scope);
+  CHECK(second.wait(f.scope) == 7);
+  CHECK(third.wait(f.scope) == 7);
+  CHECK(f.answer("b").wait(f.scope) == 7);
+}
+
 TEST_CASE("P28 who waits hears how many have their turn first, and when it comes") {
   auto limits = LIMITS;
   limits.threads = 1;

@@ -134,9 +134,7 @@ kj::Own<WorkerThread> MachineWorkers::takeThread() {
 kj::Promise<void> MachineWorkers::perform(Machine& machine, kj::Own<Job> job) {
   bool isAnswered = false;
   KJ_DEFER(if (!isAnswered) job->refuse(noLongerCalled()));
-  if (job->hasWaited) {
-    KJ_IF_MAYBE (listener, job->listener) listener->begins();
-  }
+  if (job->hasWaited) tell(*job, [](TurnListener& listener) { listener.begins(); });
   kj::Own<WorkerThread> worker;
   KJ_IF_MAYBE (e, kj::runCatchingExceptions([&]() { worker = takeThread(); })) {
     job->refuse(kj::mv(*e));
@@ -223,9 +221,16 @@ void MachineWorkers::forgetIdle() {
 }
 
 void MachineWorkers::notify(Job& job, size_t before) {
+  job.hasWaited = true;
+  tell(job, [before](TurnListener& listener) { listener.waits(before); });
+}
+
+void MachineWorkers::tell(Job& job, kj::FunctionParam<void(TurnListener&)> what) {
   KJ_IF_MAYBE (listener, job.listener) {
-    job.hasWaited = true;
-    listener->waits(before);
+    // The job may be gone afterwards.
+    KJ_IF_MAYBE (e, kj::runCatchingExceptions([&]() { what(*listener); })) {
+      KJ_LOG(ERROR, "who waits could not be told of a call's turn", world, *e);
+    }
   }
 }
 

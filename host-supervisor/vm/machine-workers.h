@@ -173,6 +173,8 @@ private:
   void finish(Machine& machine);
   void forgetIdle();
   void notify(Job& job, size_t before);
+  // A listener that fails costs no call.
+  void tell(Job& job, kj::FunctionParam<void(TurnListener&)> what);
   bool hangsForGood() const { return hung >= limits.threads + limits.slowCalls; }
   kj::Exception overloaded(kj::StringPtr why) const;
   kj::Exception stillHangs(kj::StringPtr machine, kj::StringPtr what) const;
