@@ -361,6 +361,30 @@ TEST_CASE("what a call throws reaches the caller, and is no hang") {
   CHECK(f.hangs == 0);
 }
 
+TEST_CASE("P28 who waits hears that fewer have their turn first where one of them is dropped") {
+  auto limits = LIMITS;
+  limits.threads = 1;
+  Fixture f(limits);
+  Turn turns[3];
+  auto first = f.call("a", "a1");
+  f.awaitBegun(1);
+  kj::Maybe<kj::Promise<int>> dropped[] = {f.answer("b"), f.answer("c", turns[0])};
+  auto behind = f.answer("c", turns[1]);
+  auto last = f.answer("d", turns[2]);
+  for (auto& call : dropped) {
+    call = nullptr;
+    f.scope.poll();
+  }
+  CHECK(kj::strArray(turns[0].heard, " ") == "1 0");
+  CHECK(kj::strArray(turns[1].heard, " ") == "0");
+  CHECK(turns[2].heard[0] == "2");
+  CHECK(turns[2].heard[1] == "1");
+  f.end("a1");
+  first.wait(f.scope);
+  CHECK(behind.wait(f.scope) == 7);
+  CHECK(last.wait(f.scope) == 7);
+}
+
 TEST_CASE("R20 a listener that fails costs no thread, and its call is made") {
   struct Failing final: public TurnListener {
     void waits(size_t) override { KJ_FAIL_REQUIRE("waits"); }

@@ -76,6 +76,10 @@ void MachineWorkers::withdraw(Job& job) {
     }
     forgetIdle();
   }
+  if (hasNewTurn) return;
+  hasNewTurn = true;
+  // Not within the destructor of its caller's promise.
+  tasks.add(kj::evalLater([this]() { beginNext(); }));
 }
 
 kj::Promise<void> MachineWorkers::failUnlessBegun(kj::Own<Job> job) {

@@ -148,7 +148,7 @@ private:
   // Those with a call that waits and none under way, in the order of their turns.
   std::deque<Machine*> turns;
   uint64_t callsWithoutMachine = 0;
-  // A call has its machine's next turn and was not told how many are before it.
+  // Calls have other turns than those they were told.
   bool hasNewTurn = false;
   size_t waiting = 0;
   size_t underWay = 0;
