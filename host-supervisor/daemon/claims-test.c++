@@ -52,9 +52,9 @@ TEST_CASE("S20 a range of user ids is one bothyd's as long as it holds it") {
     KJ_SYSCALL(stat(place.claims.cStr(), &stats));
     CHECK((stats.st_mode & 07777) == 0700);
     CHECK(has(place.failure(), "another bothyd of this host"));
-    // The probe's id is the one after the last.
-    CHECK_THROWS(claimUserIds(FIRST + 10, 1, place.claims));
-    claimUserIds(FIRST + 11, 10, place.claims);
+    // Two more are bothyd's own.
+    CHECK_THROWS(claimUserIds(FIRST + 11, 1, place.claims));
+    claimUserIds(FIRST + 12, 10, place.claims);
   }
   CHECK(place.failure() == "claimed");
 }

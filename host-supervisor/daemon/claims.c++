@@ -8,6 +8,8 @@
 
 #include <kj/debug.h>
 
+#include "doctor/place-checks.h"
+
 namespace bothy {
 namespace {
 
@@ -63,7 +65,7 @@ kj::AutoCloseFd claimUserIds(uint32_t first, uint32_t count, kj::StringPtr path)
   range.l_type = F_WRLCK;
   range.l_whence = SEEK_SET;
   range.l_start = first;
-  range.l_len = count + 1;
+  range.l_len = count + SERVICE_UIDS;
   if (fcntl(fd, F_OFD_SETLK, &range) < 0) {
     int error = errno;
     if (error == EAGAIN || error == EACCES) {

@@ -23,7 +23,7 @@ constexpr kj::StringPtr CLAIMS_DIRECTORY = "/run/bothy-claims"_kj;
 
 // A machine's user id is what all that belongs to it is known by: two supervisors that gave out the same
 // would end each other's machines.  Throws if another of this host has one of the range; held until the
-// result goes.  The id after the last is the probe's.  `directory` is made if it is missing; throws where it is not root's alone.
+// result goes.  SERVICE_UIDS behind the last are claimed with them.  `directory` is made if it is missing; throws where it is not root's alone.
 kj::AutoCloseFd claimUserIds(uint32_t first, uint32_t count,
                              kj::StringPtr directory = CLAIMS_DIRECTORY);
 

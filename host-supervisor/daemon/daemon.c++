@@ -103,6 +103,7 @@ constexpr kj::Duration DIALS_LIMIT = 500 * kj::MILLISECONDS;
   driverSettings.stateDir = kj::str(settings.stateDir, "/vm");
   driverSettings.runtimeDir = kj::str(settings.runtimeDir, "/driver");
   driverSettings.probeUser = settings.firstUid + settings.uidCount;
+  driverSettings.killSender = driverSettings.probeUser + 1;
   makeDirectory(driverSettings.stateDir);
   makeDirectory(driverSettings.runtimeDir);
   MachinePrograms programs{kj::str(driverSettings.emulator), kj::str(driverSettings.vsockDevice),

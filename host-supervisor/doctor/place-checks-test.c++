@@ -52,14 +52,14 @@ TEST_CASE("S24 user ids of machines that somebody else has are warned of") {
   TestHost host;
   CHECK(checkUserIds(host, places()).verdict == Verdict::OK);
   host.files["/etc/passwd"] = "root:x:0:0:root:/root:/bin/bash\nbroken\n:::\nd:x:699999:1::/:/x";
-  host.files["/etc/subuid"] = "user:100000:65536\nbroken:1\nnext:710001:65536";
+  host.files["/etc/subuid"] = "user:100000:65536\nbroken:1\nnext:710002:65536";
   CHECK(checkUserIds(host, places()).verdict == Verdict::OK);
 
-  // The last id is the probe's.
-  host.files["/etc/passwd"] += "\nlast:x:710000:1::/:/x\n";
+  // The last id is that of the process that kills.
+  host.files["/etc/passwd"] += "\nlast:x:710001:1::/:/x\n";
   auto finding = checkUserIds(host, places());
   CHECK(finding.verdict == Verdict::WARN);
-  CHECK(finding.found == "700000 to 710000, also of last (/etc/passwd)");
+  CHECK(finding.found == "700000 to 710001, also of last (/etc/passwd)");
   CHECK(isWhole(finding));
 
   host.files.erase("/etc/passwd");

@@ -95,7 +95,7 @@ Finding checkStateDirectory(const HostFacts& facts, const ExaminedPlaces& places
 
 Finding checkUserIds(const HostFacts& facts, const ExaminedPlaces& places) {
   constexpr kj::StringPtr NAME = "user-ids"_kj;
-  const IdRange ours{places.firstUid, uint64_t(places.uidCount) + 1};
+  const IdRange ours{places.firstUid, uint64_t(places.uidCount) + SERVICE_UIDS};
   kj::Vector<kj::String> others;
   forEachLine(facts, USERS, [&](kj::Array<kj::String> fields) {
     KJ_IF_MAYBE (id, numberIn(fields, 2)) {

@@ -7,11 +7,14 @@
 
 namespace bothy {
 
+// User ids behind those of machines: the probe's, and that of the process that kills a machine's.
+constexpr uint32_t SERVICE_UIDS = 2;
+
 // What bothyd is set to use of the host.
 struct ExaminedPlaces {
   kj::String stateDir;
   kj::String runtimeDir;
-  // User ids of machines, and one more after them, the probe's.
+  // User ids of machines; SERVICE_UIDS more follow.
   uint32_t firstUid;
   uint32_t uidCount;
   // Of a workspace that does not say.

@@ -240,6 +240,20 @@ TEST_CASE(
   b.checkNothingLeft("one");
 }
 
+TEST_CASE("P29 who asks QEMU something is not killed with a machine") {
+  NEEDS_ROOT();
+  Bed b;
+  auto asking = ChildProcess::spawn(b.bed.io.unixEventPort, b.bed.reaper,
+                                    ChildSpec{"/bin/sleep", kj::arr(kj::str("1000")),
+                                              ChildSpec::Owner{BED_FIRST_UID, BED_FIRST_UID},
+                                              nullptr, ChildSpec::Lifetime::OWNED});
+  auto spec = b.bed.spec("one");
+  spec.kernel = kj::str(b.bed.directory, "/no-kernel");
+  CHECK_THROWS(b.bed.driver->start(kj::mv(spec)).wait(b.scope));
+  b.checkNothingLeft("one");
+  CHECK(!asking->process().hasExited());
+}
+
 TEST_CASE("a start that fails or is dropped leaves nothing") {
   NEEDS_ROOT();
   Bed b;

@@ -19,8 +19,10 @@ struct LibvirtDriverSettings {
   // What has a meaning until the host boots again.  It belongs on a tmpfs: libvirt keeps there what deciphers
   // the disks' keys while it starts a machine.  Short: sockets lie in it, whose paths have 107 characters.
   kj::String runtimeDir;
-  // A user id that no machine has, for the guest that probes KVM.
+  // User ids that no machine has: for the guest that probes KVM and whatever asks QEMU something, and for nothing but the process that
+  // kills a machine's, since what runs as that one is killed too.
   uint32_t probeUser;
+  uint32_t killSender;
   // Given by tests instead of probing.
   kj::Maybe<HostAbilities> abilities;
   LibvirtLimits limits;

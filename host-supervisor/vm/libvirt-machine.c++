@@ -27,7 +27,7 @@ LibvirtMachine::LibvirtMachine(MachineHost& host, VmSpec specParam)
       spec(kj::mv(specParam)),
       files(spec.runtimeDir),
       libvirtFiles(host.settings, spec.name, spec.uid),
-      processes(host.io.unixEventPort, spec.uid, host.settings.probeUser),
+      processes(host.io.unixEventPort, spec.uid, host.settings.killSender),
       record{kj::str(spec.name), kj::str(spec.runtimeDir), spec.uid},
       stall(host.timer(), *host.libvirt, *host.diskRoom, host.listener, spec.name, spec.dataDisk),
       vsock(host, spec, files, record, stall),

@@ -153,6 +153,7 @@ MachineBed::MachineBed(kj::StringPtr directoryParam, Ownership ownership)
   settings.limits.call = 8 * kj::SECONDS;
   settings.limits.kill = 7 * kj::SECONDS;
   settings.probeUser = BED_FIRST_UID;
+  settings.killSender = BED_KILL_SENDER;
   driver = openLibvirtDriver(io, reaper, kj::mv(settings)).wait(io.waitScope);
 }
 

@@ -54,6 +54,7 @@ private:
 
 // The lowest user id of test machines: far from those of people and of a supervisor on the same host.
 constexpr uint32_t BED_FIRST_UID = 965000;
+constexpr uint32_t BED_KILL_SENDER = BED_FIRST_UID - 1;
 // The guest's vsock port.
 constexpr uint32_t BED_PORT = 1000;
 
