@@ -60,6 +60,14 @@ public:
     held.clear();
   }
 
+  // What is read of requests from now on is told when it is let go, as it was when it was read.
+  void holdRequests() { holdsRequests = true; }
+  void letRequestsGo() {
+    holdsRequests = false;
+    for (auto& request : heldRequests) request->fulfill();
+    heldRequests.clear();
+  }
+
   kj::Promise<StoredState> begin() override {
     return kj::evalNow([&]() { return reading().begin(); });
   }
@@ -72,7 +80,11 @@ public:
     return kj::evalNow([&]() { return apply(kj::mv(change)); });
   }
   kj::Promise<kj::Maybe<RequestRecord>> request(kj::StringPtr requestId) override {
-    return kj::evalNow([&]() { return reading().request(requestId); });
+    auto found = kj::evalNow([&]() { return reading().request(requestId); });
+    if (!holdsRequests) return found;
+    auto paf = kj::newPromiseAndFulfiller<void>();
+    heldRequests.add(kj::mv(paf.fulfiller));
+    return paf.promise.then([found = kj::mv(found)]() mutable { return kj::mv(found); });
   }
   kj::Promise<EventPage> events(uint64_t after, size_t limit) override {
     return kj::evalNow([&]() { return reading().events(after, limit); });
@@ -87,6 +99,8 @@ private:
   kj::Own<TestDatabase>& database;
   bool holds = false;
   kj::Vector<Held> held;
+  bool holdsRequests = false;
+  kj::Vector<kj::Own<kj::PromiseFulfiller<void>>> heldRequests;
 
   StoreBackend& reading() {
     KJ_REQUIRE(!refusesReads, "the database cannot be read");

@@ -377,7 +377,11 @@ kj::Promise<WorkspaceManager::CreateOutcome> WorkspaceManager::admit(
     auto& answered = KJ_ASSERT_NONNULL(earlier);
     // It may have gone since that was read.
     auto found = byId(answered.workspaceId);
-    if (found == nullptr) continue;
+    if (found == nullptr) {
+      // The next claim would wait for this one.
+      claimed = nullptr;
+      continue;
+    }
     auto workspace = KJ_ASSERT_NONNULL(found).addRef();
     claimed = nullptr;
     co_await workspace->quiet();

@@ -197,6 +197,20 @@ TEST_CASE("P57 nobody is told what came of a request before it is stored") {
   }
 }
 
+TEST_CASE("P57 a repeated request whose workspace goes while it is looked up is made anew") {
+  TestWorld w;
+  w.manager->create(w.request("demo", false, "r"), nullptr).wait(w.scope);
+  w.refusing.holdRequests();
+  auto again = w.manager->create(w.request("demo", false, "r"), nullptr);
+  w.settle();
+  w.find("demo")->erase().wait(w.scope);
+  w.refusing.letRequestsGo();
+  w.settle();
+  REQUIRE(again.poll(w.scope));
+  CHECK(again.wait(w.scope).is<WorkspaceManager::Created>());
+  CHECK(w.find("demo")->row().state == WorkspaceState::STOPPED);
+}
+
 TEST_CASE("S16 a workspace whose row is damaged is failed, can be deleted, and hinders no other") {
   TestWorld w;
   w.manager->create(w.request("bad"), nullptr).wait(w.scope);
