@@ -79,6 +79,47 @@ TEST_CASE("jobs beyond the limit are refused with OVERLOADED") {
   CHECK(KJ_ASSERT_NONNULL(refused).getType() == kj::Exception::Type::OVERLOADED);
 }
 
+TEST_CASE("a job that goes before others is neither refused nor held up by them") {
+  auto io = kj::setupAsyncIo();
+  kj::MutexGuarded<bool> begun(false), released(false);
+  WorkerThread worker(io.provider->getTimer(), "the world");
+  kj::Vector<kj::Promise<void>> jobs;
+  KJ_DEFER(*released.lockExclusive() = true);
+  auto isTrue = [](const bool& value) { return value; };
+  size_t ran = 0;
+  jobs.add(worker.run("hold", 60 * kj::SECONDS, [&]() {
+    *begun.lockExclusive() = true;
+    released.lockExclusive().wait(isTrue);
+  }));
+  begun.lockExclusive().wait(isTrue);
+  kj::runCatchingExceptions([&]() {
+    for (;;) jobs.add(worker.run("wait", 60 * kj::SECONDS, [&]() { ran++; }));
+  });
+  CHECK(jobs.size() >= WORKER_QUEUE_LIMIT_JOBS);
+  auto one = worker.runBefore([&]() { return ran; });
+  auto two = worker.runBefore([&]() { return ran; });
+  *released.lockExclusive() = true;
+  CHECK(one.wait(io.waitScope) == 0);
+  // Others have their turn too.
+  CHECK(two.wait(io.waitScope) == WORKER_JOBS_BETWEEN);
+}
+
+TEST_CASE("jobs that nobody waits for keep nobody out") {
+  auto io = kj::setupAsyncIo();
+  kj::MutexGuarded<bool> released(false);
+  WorkerThread worker(io.provider->getTimer(), "the world");
+  KJ_DEFER(*released.lockExclusive() = true);
+  auto held = worker.run("hold", 60 * kj::SECONDS, [&]() {
+    released.lockExclusive().wait([](const bool& value) { return value; });
+  });
+  for (size_t i = 0; i < 2 * WORKER_QUEUE_LIMIT_JOBS; i++) {
+    auto dropped = worker.run("dropped", 60 * kj::SECONDS, []() {});
+  }
+  auto kept = worker.run("kept", 60 * kj::SECONDS, []() { return 7; });
+  *released.lockExclusive() = true;
+  CHECK(kept.wait(io.waitScope) == 7);
+}
+
 TEST_CASE("an inbox hands over what another thread puts, in order and up to its limit") {
   auto io = kj::setupAsyncIo();
   Inbox<int> inbox(2);

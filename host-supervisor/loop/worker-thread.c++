@@ -11,18 +11,28 @@ WorkerThread::WorkerThread(kj::Timer& timer, kj::StringPtr world)
 
 WorkerThread::~WorkerThread() noexcept(false) {
   bool hangs;
-  std::deque<kj::Own<Job>> unserved;
+  std::deque<kj::Own<Job>> unserved, unservedFirst;
   {
     auto state = queue->state.lockExclusive();
     state->stopping = true;
     hangs = state->busy && missedDeadline;
     unserved.swap(state->jobs);
+    unservedFirst.swap(state->first);
   }
   if (hangs) thread->detach();
 }
 
 void WorkerThread::add(kj::Own<Job> job) {
+  // They end when nobody is kept out.
+  std::deque<kj::Own<Job>> dropped;
   auto state = queue->state.lockExclusive();
+  if (state->jobs.size() >= WORKER_QUEUE_LIMIT_JOBS) {
+    std::deque<kj::Own<Job>> awaited;
+    for (auto& waiting : state->jobs) {
+      (waiting->isAwaited() ? awaited : dropped).push_back(kj::mv(waiting));
+    }
+    state->jobs.swap(awaited);
+  }
   if (state->jobs.size() >= WORKER_QUEUE_LIMIT_JOBS) {
     kj::throwFatalException(KJ_EXCEPTION(OVERLOADED, "too many calls wait", world));
   }
@@ -37,16 +47,27 @@ kj::Promise<void> WorkerThread::overdue(kj::String what, kj::Duration deadline) 
       kj::str(world, " did not answer within ", deadline / kj::SECONDS, " s: ", what)));
 }
 
+kj::Own<WorkerThread::Job> WorkerThread::next(State& state) {
+  const bool isFirst =
+      !state.first.empty() && (state.jobs.empty() || state.between >= WORKER_JOBS_BETWEEN);
+  auto& jobs = isFirst ? state.first : state.jobs;
+  auto job = kj::mv(jobs.front());
+  jobs.pop_front();
+  state.between = isFirst ? 0 : state.between + 1;
+  return job;
+}
+
 void WorkerThread::serve(const Queue& queue) {
   for (;;) {
     kj::Own<Job> job;
     {
       auto state = queue.state.lockExclusive();
       state->busy = false;
-      state.wait([](const State& state) { return state.stopping || !state.jobs.empty(); });
+      state.wait([](const State& state) {
+        return state.stopping || !state.jobs.empty() || !state.first.empty();
+      });
       if (state->stopping) return;
-      job = kj::mv(state->jobs.front());
-      state->jobs.pop_front();
+      job = next(*state);
       state->busy = true;
     }
     job->run();

@@ -12,9 +12,11 @@ namespace bothy {
 
 // Jobs that may wait at once; one more is refused with OVERLOADED.
 constexpr size_t WORKER_QUEUE_LIMIT_JOBS = 1024;
+// Jobs that wait, of which so many are run between two that go before them.
+constexpr size_t WORKER_JOBS_BETWEEN = 32;
 
 // One thread on which a world that blocks lives.  Jobs run one after the other, in the order in which
-// they were given; the event loop gets promises.
+// they were given, but for those that go before others; the event loop gets promises.
 class WorkerThread final {
 public:
   // `world` names it in messages.
@@ -45,11 +47,24 @@ public:
     return kj::mv(paf.promise);
   }
 
+  // The same before those that wait, however many they are: it is never refused, so its caller has a
+  // bound of its own.
+  template <typename Func>
+  kj::Promise<kj::_::ReturnType<Func, void>> runBefore(Func&& func) {
+    using Result = kj::_::ReturnType<Func, void>;
+    auto paf = kj::newPromiseAndCrossThreadFulfiller<Result>();
+    queue->state.lockExclusive()->first.push_back(
+        kj::heap<JobOf<Result, kj::Decay<Func>>>(kj::fwd<Func>(func), kj::mv(paf.fulfiller)));
+    return kj::mv(paf.promise);
+  }
+
 private:
   class Job {
   public:
     virtual ~Job() noexcept(false) {}
     virtual void run() = 0;
+    // Whether its caller still waits for it.
+    virtual bool isAwaited() = 0;
   };
 
   template <typename Result, typename Func>
@@ -71,6 +86,7 @@ private:
         fulfiller->reject(kj::mv(*exception));
       }
     }
+    bool isAwaited() override { return fulfiller->isWaiting(); }
 
   private:
     Func func;
@@ -79,6 +95,10 @@ private:
 
   struct State {
     std::deque<kj::Own<Job>> jobs;
+    // Those that go before them.
+    std::deque<kj::Own<Job>> first;
+    // Run since the last of those.
+    size_t between = WORKER_JOBS_BETWEEN;
     bool stopping = false;
     bool busy = false;
   };
@@ -96,6 +116,7 @@ private:
   bool missedDeadline = false;
 
   void add(kj::Own<Job> job);
+  static kj::Own<Job> next(State& state);
   kj::Promise<void> overdue(kj::String what, kj::Duration deadline);
   static void serve(const Queue& queue);
 };
