@@ -1,3 +1,5 @@
+#include <kj/refcount.h>
+
 #include "loop/worker-thread.h"
 #include "store/store-backend.h"
 
@@ -7,37 +9,56 @@ namespace {
 // Longer than the database waits for others, and for those that wait before.
 constexpr kj::Duration READ_LIMIT = 60 * kj::SECONDS;
 
+// Each call has it, so that one that hangs has it also when nobody else does.
+struct SharedBackend final: public kj::AtomicRefcounted {
+  explicit SharedBackend(kj::Own<StoreBackend> backend) : backend(kj::mv(backend)) {}
+  kj::Own<StoreBackend> backend;
+};
+
 class ThreadedBackend final: public AsyncBackend {
 public:
-  ThreadedBackend(kj::Timer& timer, kj::Own<StoreBackend> backendParam)
-      : backend(kj::mv(backendParam)), thread(timer, "the database") {}
+  ThreadedBackend(kj::Timer& timer, kj::Own<StoreBackend> backend)
+      : shared(kj::atomicRefcounted<SharedBackend>(kj::mv(backend))),
+        thread(timer, "the database") {}
 
   kj::Promise<StoredState> begin() override {
-    return thread.run("begin", READ_LIMIT, [this]() { return backend->begin(); });
+    return read("begin", [](StoreBackend& backend) { return backend.begin(); });
   }
   kj::Promise<kj::Maybe<RequestRecord>> request(kj::StringPtr requestId) override {
-    return thread.run("request", READ_LIMIT,
-                      [this, id = kj::str(requestId)]() { return backend->request(id); });
+    return read("request",
+                [id = kj::str(requestId)](StoreBackend& backend) { return backend.request(id); });
   }
   kj::Promise<EventPage> events(uint64_t after, size_t limit) override {
-    return thread.run("events", READ_LIMIT,
-                      [this, after, limit]() { return backend->events(after, limit); });
+    return read("events",
+                [after, limit](StoreBackend& backend) { return backend.events(after, limit); });
   }
+  // Who reads keeps nobody from writing.
   kj::Promise<GroupOutcome> commit(uint64_t mark, kj::Array<Change> changes) override {
-    return thread.run([this, mark, changes = kj::mv(changes)]() mutable {
-      // They end here, and not on the loop.
-      auto group = kj::mv(changes);
-      return backend->commit(mark, group);
-    });
+    return thread.runBefore(
+        [backend = kj::atomicAddRef(*shared), mark, changes = kj::mv(changes)]() mutable {
+          // They end here, and not on the loop.
+          auto group = kj::mv(changes);
+          return backend->backend->commit(mark, group);
+        });
   }
   kj::Promise<bool> holds(uint64_t mark) override {
-    return thread.run([this, mark]() { return backend->holds(mark); });
+    return thread.runBefore([backend = kj::atomicAddRef(*shared), mark]() mutable {
+      return backend->backend->holds(mark);
+    });
   }
 
 private:
-  // The thread ends before the database is closed.
-  kj::Own<StoreBackend> backend;
+  kj::Own<SharedBackend> shared;
   WorkerThread thread;
+
+  template <typename Func>
+  auto read(kj::StringPtr what, Func func)
+      -> kj::Promise<decltype(func(kj::instance<StoreBackend&>()))> {
+    return thread.run(what, READ_LIMIT,
+                      [backend = kj::atomicAddRef(*shared), func = kj::mv(func)]() mutable {
+                        return func(*backend->backend);
+                      });
+  }
 };
 
 }  // namespace
