@@ -134,8 +134,7 @@ TEST_CASE("P59 a database that another process has locked holds up the change, a
   CHECK(committing.wait(f.scope).lastEvent == 1);
 }
 
-TEST_CASE(
-    "a change of a transaction that fails at its very end is in, or it is not: that is read") {
+TEST_CASE("whether a transaction is in is read by its mark") {
   SqliteFixture f;
   auto backend = openSqliteBackend(f.path, {});
   backend->begin();

@@ -74,7 +74,9 @@ public:
     if (database.isInTransaction()) database.run("ROLLBACK");
     auto writer = present();
     requireEpoch(writer);
-    return writer.mark == mark;
+    if (writer.mark == mark) return true;
+    overwrite(mark);
+    return false;
   }
 
 private:
@@ -82,8 +84,8 @@ private:
     uint64_t epoch, mark, lastEvent;
   };
 
-  // Opening the database takes room too.
   // For a start on a full disk, which makes the log's index anew, and for file systems that do not write in place.
+  // The first of all: opening the database takes room too.
   DiskReserve reserve;
   SqliteDatabase database;
   SqliteRows rows;
@@ -114,6 +116,20 @@ private:
 
   void requireEpoch(const Writer& writer) {
     if (writer.epoch != epoch) kj::throwFatalException(fencedBy(writer.epoch, epoch));
+  }
+
+  // Where the log failed to reach the disk it may have the whole transaction, which this connection does not see, and the next
+  // process would.  Another in its place is what makes it "not in".
+  void overwrite(uint64_t mark) {
+    SqliteTransaction transaction(database);
+    auto writer = present();
+    requireEpoch(writer);
+    // No transaction's own mark: SQLite writes nothing where a row stays as it is.
+    signWriter.again()
+        .bind(-static_cast<int64_t>(mark))
+        .bind(static_cast<int64_t>(writer.lastEvent))
+        .finish();
+    transaction.commit();
   }
 
   // Nothing, if one is refused and `each` is false.

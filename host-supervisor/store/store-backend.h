@@ -27,7 +27,7 @@ public:
   // each is greater than the one before.
   virtual GroupOutcome commit(uint64_t mark, kj::ArrayPtr<const Change> changes) = 0;
 
-  // Whether the transaction of that mark, the last one of this epoch, is in the database.
+  // Whether the transaction of that mark, the last one of this epoch, is in the database.  Where it is not it never will be.
   virtual bool holds(uint64_t mark) = 0;
 };
 
