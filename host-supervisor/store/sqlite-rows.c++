@@ -149,7 +149,9 @@ void SqliteRows::read(StoredState& state) {
   state.machines = readMachines();
   state.operations = readOperations();
   kj::HashSet<kj::StringPtr> known;
-  for (auto& machine : state.machines) known.insert(machine.workspaceId);
+  for (auto& machine : state.machines) {
+    if (machine.cid != 0) known.insert(machine.workspaceId);
+  }
   for (auto& row : state.workspaces) {
     if (row.damage.size() == 0 && !known.contains(row.id)) {
       row.damage = kj::str("it has no usable row of a machine");
@@ -205,10 +207,9 @@ kj::Array<MachineRow> SqliteRows::readMachines() {
     KJ_IF_MAYBE (u, uid) {
       // Never root's.
       if (*u == 0 || *u > MOST_UID) continue;
-      KJ_IF_MAYBE (c, cid) {
-        rows.add(MachineRow{machines.text(3), *u, *c, machines.blob(0), machines.integer(1),
-                            machines.text(2)});
-      }
+      // Of one that is damaged too the user id is taken.
+      rows.add(MachineRow{machines.text(3), *u, cid.orDefault(0), machines.blob(0),
+                          machines.integer(1), machines.text(2)});
     }
   }
   return rows.releaseAsArray();

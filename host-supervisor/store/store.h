@@ -10,7 +10,7 @@ namespace bothy {
 struct StoredState {
   // By name.
   kj::Array<WorkspaceRow> workspaces;
-  // In no order; one for each workspace that is not damaged.
+  // In no order; one for each workspace that is not damaged, and for each other whose machine's user id can be read.
   kj::Array<MachineRow> machines;
   kj::Array<OperationRow> operations;
   // The number of the newest event that there ever was; 0: nothing has ever happened.

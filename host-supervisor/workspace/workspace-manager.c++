@@ -245,6 +245,13 @@ kj::Promise<kj::Own<WorkspaceManager::Claim>> WorkspaceManager::claim(kj::String
   }
 }
 
+kj::Maybe<Workspace&> WorkspaceManager::ofUnknownUid() {
+  for (auto& entry : byName) {
+    if (entry.value->machineRow().uid == 0) return *entry.value;
+  }
+  return nullptr;
+}
+
 kj::Maybe<uint32_t> WorkspaceManager::freeUid() {
   // The next after the last one given, so that a user id rests before it is another workspace's.
   uint32_t begin = lastUid < limits.firstUid || lastUid - limits.firstUid >= limits.uidCount
@@ -400,6 +407,11 @@ kj::Promise<WorkspaceManager::CreateOutcome> WorkspaceManager::admit(
   }
   if (world.images.find(spec.image) == nullptr) co_return NoSuchImage{kj::mv(spec.image)};
 
+  KJ_IF_MAYBE (unsure, ofUnknownUid()) {
+    co_return NoSpace{kj::str(
+        "which user id the machine of workspace ", unsure->row().name,
+        " has cannot be read, so that no other may be given one: delete that workspace first")};
+  }
   auto uid = freeUid();
   if (uid == nullptr) {
     co_return NoSpace{kj::str("all ", limits.uidCount,

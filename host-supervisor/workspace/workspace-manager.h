@@ -91,6 +91,8 @@ private:
   void taskFailed(kj::Exception&& exception) override;
 
   kj::Maybe<uint32_t> freeUid();
+  // One that is damaged, and whose machine may run with any user id.
+  kj::Maybe<Workspace&> ofUnknownUid();
   kj::Maybe<Workspace&> byId(kj::StringPtr id);
   void note(kj::StringPtr vmName, Cause cause, kj::StringPtr detail);
   kj::Promise<CreateOutcome> admit(CreateRequest request, kj::Maybe<kj::Own<Progress>> progress);

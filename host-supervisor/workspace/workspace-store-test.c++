@@ -237,6 +237,40 @@ TEST_CASE("S16 a workspace whose row is damaged is failed, can be deleted, and h
   CHECK_FALSE(w.driver.isRunning(id));
 }
 
+TEST_CASE("S20 the user id of a machine whose row is damaged is given to no other") {
+  TestWorld w;
+  w.manager->create(w.request("bad"), nullptr).wait(w.scope);
+  auto uid = w.find("bad")->machineRow().uid;
+  auto damage = [&](kj::StringPtr sql) {
+    SqliteDatabase(kj::str(w.directory, "/state.db")).run(sql);
+    w.restart();
+    w.settle();
+    CHECK(w.find("bad")->row().state == WorkspaceState::FAILED);
+    CHECK(w.driver.running().size() == 1);
+  };
+  auto make = [&]() { return w.manager->create(w.request("new"), nullptr).wait(w.scope); };
+  SECTION("which can be read") {
+    damage("UPDATE machines SET cid=-1");
+    CHECK(make().is<WorkspaceManager::Created>());
+    CHECK(w.find("new")->machineRow().uid > uid);
+    w.find("bad")->erase().wait(w.scope);
+    CHECK(w.manager->find("bad") == nullptr);
+  }
+  SECTION("which cannot be read") {
+    SECTION("since it is root's") {
+      damage("UPDATE machines SET uid=0");
+    }
+    SECTION("since there is none") {
+      damage("DELETE FROM machines");
+    }
+    auto outcome = make();
+    REQUIRE(outcome.is<WorkspaceManager::NoSpace>());
+    CHECK(strstr(outcome.get<WorkspaceManager::NoSpace>().why.cStr(), "workspace bad") != nullptr);
+    w.find("bad")->erase().wait(w.scope);
+    CHECK(make().is<WorkspaceManager::Created>());
+  }
+}
+
 TEST_CASE("P58 who waits for an event hears of it though the change was refused at first") {
   TestWorld w;
   w.manager->create(w.request("demo"), nullptr).wait(w.scope);
