@@ -28,7 +28,7 @@ EventWatch::EventWatch(EventLog& log, kj::Timer& timer, uint64_t after, rpc::Eve
 kj::Promise<void> EventWatch::feed() {
   for (;;) {
     co_await log.beyond(cursor);
-    const auto newest = log.newest();
+    const auto newest = log.newest(), asked = cursor;
     EventPage page;
     kj::Maybe<kj::Exception> failure;
     try {
@@ -48,9 +48,8 @@ kj::Promise<void> EventWatch::feed() {
       co_await request.send();
       cursor = event.number;
     }
-    // Behind it are events that are damaged, or not kept.
-    cursor = kj::max(cursor, page.through);
-    if (page.events.size() == 0) cursor = kj::max(cursor, newest);
+    // Up to there are events that are damaged, or not kept; where none is left, up to the newest.
+    cursor = kj::max(cursor, page.through == asked ? newest : page.through);
   }
 }
 

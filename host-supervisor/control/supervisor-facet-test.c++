@@ -7,6 +7,7 @@
 
 #include "control/control-server.h"
 #include "control/supervisor-fixture.h"
+#include "store/sqlite-database.h"
 
 namespace bothy {
 namespace {
@@ -198,6 +199,31 @@ TEST_CASE("P58 a watcher misses nothing while the events cannot be read") {
   f.advance(1 * kj::SECONDS);
   f.settle();
   CHECK(numbers.size() == before + 1);
+}
+
+TEST_CASE("P58 a watcher hears of what comes behind many events that are damaged") {
+  Fixture f;
+  f.create("one").wait(f.scope);
+  EventRecord event;
+  event.workspace = kj::str("one");
+  for (int i = 0; i < 200; i++) {
+    event.detail = kj::str("damaged ", i);
+    f.store->commit(kj::mv(Change().tell(event.clone())));
+  }
+  SqliteDatabase(kj::str(f.directory, "/state.db"))
+      .run("UPDATE events SET cause=99 WHERE detail LIKE 'damaged %'");
+  event.detail = kj::str("whole");
+  const auto whole = f.store->commit(kj::mv(Change().tell(event.clone()))).lastEvent;
+  event.detail = kj::str("another");
+  f.events->reached(f.store->commit(kj::mv(Change().tell(event.clone()))).lastEvent);
+  kj::Vector<uint64_t> numbers;
+  auto watch = f.supervisor().watchRequest();
+  watch.setSink(kj::heap<RecordingSink>(numbers, false));
+  auto watching = watch.send().wait(f.scope);
+  f.settle();
+  REQUIRE(numbers.size() >= 2);
+  CHECK(numbers[numbers.size() - 2] == whole);
+  CHECK(numbers.back() == whole + 1);
 }
 
 TEST_CASE("P58 a watcher that does not take its events makes nothing grow") {
