@@ -61,7 +61,7 @@ struct WorkspaceRow {
   // In state STARTING: the guest asked for it, so that it goes on without a client.
   bool rebooting = false;
   int64_t createdNanos = 0;
-  // Not stored: why what is stored of it cannot be used; empty if it can.  Its state is FAILED then.
+  // Not stored: why what is stored of it cannot be used; empty if it can.  Its state is FAILED then, or DELETING.
   kj::String damage;
 
   WorkspaceRow clone() const;

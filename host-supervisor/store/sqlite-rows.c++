@@ -159,6 +159,8 @@ void SqliteRows::read(StoredState& state) {
     if (row.damage.size() == 0) continue;
     row.damage = kj::str("what the database has of it is damaged: ", row.damage);
     KJ_LOG(ERROR, "a workspace cannot be used, and is left as it is", row.id, row.name, row.damage);
+    // A delete needs nothing of what is damaged, and goes on.
+    if (row.state == WorkspaceState::DELETING) continue;
     row.state = WorkspaceState::FAILED;
     row.failure = kj::str(row.damage);
   }

@@ -28,7 +28,7 @@ kj::Promise<bool> Workspace::adopt() {
 
 kj::Promise<void> Workspace::recover() {
   // What is on the host of it is left as it is.
-  if (record.damage.size() > 0) co_return;
+  if (record.damage.size() > 0 && record.state != WorkspaceState::DELETING) co_return;
   bool machineRuns = false;
   kj::Maybe<kj::Exception> failure;
   if (mayRun(record.state)) {

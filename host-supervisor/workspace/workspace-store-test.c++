@@ -237,6 +237,19 @@ TEST_CASE("S16 a workspace whose row is damaged is failed, can be deleted, and h
   CHECK_FALSE(w.driver.isRunning(id));
 }
 
+TEST_CASE("P28 a delete that a restart interrupts goes on though the row is damaged") {
+  TestWorld w;
+  w.manager->create(w.request("bad"), nullptr).wait(w.scope);
+  auto id = kj::str(w.find("bad")->row().id);
+  SqliteDatabase(kj::str(w.directory, "/state.db"))
+      .run(kj::str("UPDATE workspaces SET cpus=-1, state=",
+                   static_cast<int>(WorkspaceState::DELETING)));
+  w.restart();
+  w.settle();
+  CHECK(w.manager->find("bad") == nullptr);
+  CHECK_FALSE(w.driver.isRunning(id));
+}
+
 TEST_CASE("S20 the user id of a machine whose row is damaged is given to no other") {
   TestWorld w;
   w.manager->create(w.request("bad"), nullptr).wait(w.scope);
