@@ -100,7 +100,7 @@ struct EventRecord {
   uint64_t number = 0;
   // When it happened, the last time.
   int64_t timeNanos = 0;
-  // How often, since `firstNanos`: an event that changes no state and is equal to one since the last that does takes that one's
+  // How often, since `firstNanos` (0: since then): an event that changes no state and is equal to one since the last that does takes that one's
   // place, with a number of its own.
   uint32_t count = 1;
   int64_t firstNanos = 0;

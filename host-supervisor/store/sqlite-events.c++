@@ -47,7 +47,8 @@ SqliteEvents::SqliteEvents(SqliteDatabase& database, EventLimits limits)
              "after, gone, cause, detail FROM events WHERE number > ? ORDER BY number LIMIT ?") {}
 
 void SqliteEvents::add(const EventRecord& event, uint64_t number) {
-  int64_t count = event.count, firstNanos = event.timeNanos;
+  int64_t count = event.count;
+  int64_t firstNanos = event.firstNanos != 0 ? event.firstNanos : event.timeNanos;
   KJ_IF_MAYBE (equal, equalTo(event)) {
     count += equal->count;
     firstNanos = equal->firstNanos;

@@ -278,14 +278,24 @@ private:
       CHECK((found[4].detail == "back" && found[4].count == 5 && found[4].number == 13));
       CHECK(found[4].timeNanos - found[4].firstNanos == 4);
 
+      // One that comes as several already.
+      auto several = contractEvent("b", S::RUNNING, S::RUNNING, "several");
+      several.count = 3;
+      several.firstNanos = several.timeNanos - 7;
+      commit(kj::mv(Change().tell(kj::mv(several))));
+      found = events(13);
+      REQUIRE(found.size() == 1);
+      CHECK(found[0].count == 3);
+      CHECK(found[0].timeNanos - found[0].firstNanos == 7);
+
       // Not over a change of state.
       commit(kj::mv(Change().tell(contractEvent("a", S::RUNNING, S::STARTING, "reboot"))));
       commit(kj::mv(Change().tell(contractEvent("a", S::STARTING, S::RUNNING, "reboot"))));
       commit(kj::mv(Change().tell(contractEvent("a", S::RUNNING, S::RUNNING, "lost"))));
       found = events();
-      REQUIRE(found.size() == 8);
-      CHECK((found[3].count == 5 && found[7].count == 1));
-      CHECK(found[7].number == 16);
+      REQUIRE(found.size() == 9);
+      CHECK((found[3].count == 5 && found[8].count == 1));
+      CHECK(found[8].number == 17);
     }
   }
 

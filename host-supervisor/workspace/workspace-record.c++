@@ -2,6 +2,8 @@
 
 #include <kj/debug.h>
 
+#include <iterator>
+
 #include "workspace/steps.h"
 #include "workspace/workspace.h"
 
@@ -161,7 +163,12 @@ void Workspace::append(Cause cause, kj::StringPtr detail) {
   for (auto earlier = unstored.rbegin(); earlier != unstored.rend() && earlier->rows == nullptr;
        ++earlier) {
     if (earlier->event.cause != cause || earlier->event.detail != detail) continue;
-    earlier->event.count++;
+    // As the store does it: it is told behind what came meanwhile, for it is what is true now.
+    auto& told = earlier->event;
+    if (told.firstNanos == 0) told.firstNanos = told.timeNanos;
+    told.timeNanos = nanosOf(world.clock.now());
+    told.count++;
+    unstored.splice(unstored.end(), unstored, std::prev(earlier.base()));
     return;
   }
   if (unstored.size() >= MOST_UNSTORED) {

@@ -88,6 +88,26 @@ TEST_CASE("P58 what happens while a stop is being stored is told after it, and i
   CHECK(lost == 2);
 }
 
+TEST_CASE("P58 of notices that wait to be stored the last that is told is the last that came") {
+  TestWorld w;
+  w.manager->create(w.request("demo"), nullptr).wait(w.scope);
+  auto name = kj::mv(w.driver.running()[0]);
+  w.refusing.holdWrites();
+  w.driver.loseVsock(name);
+  w.settle();
+  REQUIRE(w.refusing.heldWrites() == 1);
+  w.driver.restoreVsock(name);
+  w.driver.loseVsock(name);
+  w.driver.restoreVsock(name);
+  w.refusing.letWritesGo();
+  w.settle();
+  auto events = w.store->events(0, 100);
+  REQUIRE(events.size() >= 2);
+  auto &lost = events[events.size() - 2], &restored = events.back();
+  CHECK((lost.cause == Cause::VSOCK_LOST && lost.count == 2));
+  CHECK((restored.cause == Cause::VSOCK_RESTORED && restored.count == 2));
+}
+
 TEST_CASE("P28 a call that is dropped while its change is being stored is carried out") {
   TestWorld w;
   SECTION("a creation") {

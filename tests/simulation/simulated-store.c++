@@ -245,7 +245,7 @@ void SimulatedStore::add(const EventRecord& event) {
   }
   auto added = event.clone();
   added.number = ++last;
-  added.firstNanos = added.timeNanos;
+  if (added.firstNanos == 0) added.firstNanos = added.timeNanos;
   for (auto i = log.rbegin(); event.isNotice() && i != log.rend(); ++i) {
     if (i->workspaceId != event.workspaceId) continue;
     if (!i->isNotice()) break;
