@@ -81,6 +81,19 @@ constexpr kj::uint BUSY_POLL_INTERVAL = 64;
 // A guest that is up answers a dial in milliseconds.
 constexpr kj::Duration DIALS_LIMIT = 500 * kj::MILLISECONDS;
 
+void tellWhyItEnds(const kj::Exception& e) {
+  KJ_LOG(ERROR, "bothyd cannot go on", e.getDescription());
+}
+
+// Carries out `work`; if it fails the process ends at once.  Nothing is taken apart: what is on the disk is whole at every moment,
+// since a kill is an ordinary end, and a libvirt call under way may wait for a child that only the event loop collects.
+void endUnlessDone(kj::FunctionParam<void()> work) {
+  KJ_IF_MAYBE (e, kj::runCatchingExceptions([&]() { work(); })) {
+    tellWhyItEnds(*e);
+    _exit(FAILURE);
+  }
+}
+
 [[noreturn]] void serve(const Settings& settings, kj::FunctionParam<World(World)>& within) {
   forbidCoreDumps();
   raiseOpenFileLimit();
@@ -135,7 +148,7 @@ constexpr kj::Duration DIALS_LIMIT = 500 * kj::MILLISECONDS;
                             deadlinesOf(settings)});
   WorkspaceManager manager(world, limits);
   // Nobody may connect before the list is complete (P41).
-  manager.recover().exclusiveJoin(store->untilFenced()).wait(scope);
+  endUnlessDone([&]() { manager.recover().exclusiveJoin(store->untilFenced()).wait(scope); });
 
   auto socketPath = settings.socketPath();
   auto socket = listenOn(socketPath, settings.socketGroup);
@@ -156,17 +169,19 @@ constexpr kj::Duration DIALS_LIMIT = 500 * kj::MILLISECONDS;
 
   auto serving = server.listen(*receiver).then([]() -> int { KJ_UNREACHABLE; });
   auto fenced = store->untilFenced().then([]() -> int { KJ_UNREACHABLE; });
-  int signal = onStopSignal(io.unixEventPort)
-                   .exclusiveJoin(kj::mv(serving))
-                   .exclusiveJoin(kj::mv(fenced))
-                   .wait(scope);
+  int signal = 0;
+  endUnlessDone([&]() {
+    signal = onStopSignal(io.unixEventPort)
+                 .exclusiveJoin(kj::mv(serving))
+                 .exclusiveJoin(kj::mv(fenced))
+                 .wait(scope);
+  });
   KJ_LOG(INFO, "bothyd ends; machines go on", signal);
   unlink(socketPath.cStr());
   world.driver.whenNotDialling()
       .exclusiveJoin(io.provider->getTimer().afterDelay(DIALS_LIMIT))
       .wait(scope);
-  // Nothing is taken apart: what is on the disk is whole at every moment, since a kill is an ordinary
-  // end, and a libvirt call under way may wait for a child that only the event loop collects.
+  // As in endUnlessDone().
   _exit(SUCCESS);
 }
 
@@ -192,7 +207,7 @@ int runDaemon(kj::ArrayPtr<const kj::StringPtr> arguments, kj::FunctionParam<Wor
       auto& settings = serving.settings;
       Log log(settings.logFormat, settings.logLevel, settings.logFile);
       KJ_IF_MAYBE (exception, kj::runCatchingExceptions([&]() { serve(settings, within); })) {
-        KJ_LOG(ERROR, "bothyd cannot go on", exception->getDescription());
+        tellWhyItEnds(*exception);
         return FAILURE;
       }
     }
