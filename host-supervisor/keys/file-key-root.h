@@ -31,7 +31,7 @@ private:
   kj::Maybe<Secret> protectorKey;
   // As the file has it.
   kj::Maybe<MasterFile> master;
-  // Whether a second copy in the file is damaged.
+  // Whether one of the two copies in the file is damaged.
   bool isDamaged = false;
   // Whether nothing of a broken-off call lies beside the file.
   bool isTidy = false;

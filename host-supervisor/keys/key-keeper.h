@@ -13,7 +13,8 @@ constexpr size_t KEY_BYTES = 32;
 // Keeps one key for each workspace, wrapped under what only the keeper knows.  A key is named by the
 // workspace's id ([a-z0-9-], 1..63 bytes).  When a promise resolves, what it did is on the disk; when it
 // fails, nothing has changed, but where a call took too long (OVERLOADED) or its promise was dropped: then
-// it may be done later, before any change that is asked for after it.  create() and destroy() are idempotent,
+// it may be done later, before any change that is asked for after it; and where taking back failed too
+// (README.md, Order).  create() and destroy() are idempotent,
 // so that each may be done again after a kill.
 class KeyKeeper {
 public:

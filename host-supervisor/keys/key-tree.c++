@@ -21,11 +21,11 @@ void KeyTree::settle(TreeLoader::IfMissing ifMissing) {
 TreeLoader::Loaded KeyTree::load(TreeLoader::IfMissing ifMissing) {
   auto loaded = loader.load(ifMissing);
   state = kj::mv(loaded.state);
+  isSettled = true;
   KJ_IF_MAYBE (takenOver, loaded.takenOver) {
     commit(kj::mv(*takenOver));
     loader.removeOldKeyring();
   }
-  isSettled = true;
   return loaded;
 }
 

@@ -25,7 +25,7 @@ struct Seal {
 };
 
 // Wraps keys under another.  Holds OpenSSL's copy of that key, in memory that is not locked but is wiped at
-// the end: make it for one operation only.  Each wrap and each seal has a fresh random nonce.
+// the end: keep it for one change at most.  Each wrap and each seal has a fresh random nonce.
 class KeyWrapper final {
 public:
   // `under` is KEY_BYTES long.

@@ -17,7 +17,8 @@ constexpr size_t MAX_CHANGES_AT_ONCE = 256;
 
 // A keyring in a directory of the host, made if there is none; README.md tells its files and what it
 // promises.  Opening does its work before it returns: it throws, and changes nothing, if what is there cannot
-// be opened.  The calls of the keeper do theirs on a thread, in their order; changes that wait become one.
+// be opened.  The calls of the keeper do theirs on a thread: changes in their order, those that wait as one, so that a
+// read sees at least the changes before it.
 kj::Own<KeyKeeper> openLocalKeyring(kj::Timer& timer, kj::StringPtr directory,
                                     ProtectorSetting protector);
 

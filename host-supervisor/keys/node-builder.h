@@ -11,7 +11,6 @@ public:
 
   // In ascending order of ids.
   void add(kj::StringPtr id, const Secret& key);
-  size_t size() const { return file.entries.size(); }
 
   struct Built {
     TreeState::Node node;

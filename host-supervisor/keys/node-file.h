@@ -16,8 +16,8 @@ constexpr size_t MAX_NODE_KEYS = 512;
 
 uint16_t slotOf(kj::StringPtr id);
 
-// A node of the key tree: the keys of some ids of one slot, under the node's own key.  A number is given to
-// one node only, and no node ever changes: another takes its place.
+// A node of the key tree: the keys of some ids of one slot, under the node's own key.  A number belongs
+// to one node that counts only, and no such node ever changes: another takes its place.
 struct NodeFile {
   struct Entry {
     kj::String id;
