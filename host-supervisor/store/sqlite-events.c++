@@ -23,6 +23,8 @@ kj::Maybe<Enum> known(int64_t number, Enum last) {
 
 SqliteEvents::SqliteEvents(SqliteDatabase& database, EventLimits limits)
     : limits(limits),
+      // Those that earlier processes added are not known: the first one counts.
+      uncounted(COUNTING_INTERVAL),
       latest(database,
              "SELECT number, before, after, gone, cause, detail, count, first_nanos FROM events "
              "WHERE workspace_id=? ORDER BY number DESC LIMIT ?"),

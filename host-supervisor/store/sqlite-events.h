@@ -21,10 +21,10 @@ public:
 
 private:
   const EventLimits limits;
+  // Added since all were counted.
+  uint32_t uncounted;
   SqliteStatement latest, insert, removeOne, excess, removeOfWorkspace, oldest, removeOld, countAll,
       removeFirst, select;
-  // Added since all were counted.
-  uint32_t uncounted = 0;
 
   struct Equal {
     uint64_t number;

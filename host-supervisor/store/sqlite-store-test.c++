@@ -77,6 +77,21 @@ TEST_CASE("S16 a workspace whose row is damaged is failed with its reason, and h
   }
 }
 
+TEST_CASE("P58 of all so many events are kept also by processes that add few each") {
+  SqliteFixture f;
+  constexpr EventLimits LIMITS{.perWorkspace = 1000, .total = 20};
+  constexpr uint32_t PROCESSES = 10, EACH = 10;
+  for (uint32_t i = 0; i < PROCESSES; i++) {
+    auto store = f.open(LIMITS);
+    store->begin().wait(f.scope);
+    for (uint32_t j = 0; j < EACH; j++) {
+      store->commit(added(kj::str("w", i, "-", j), 1 + i * EACH + j)).wait(f.scope);
+    }
+  }
+  auto kept = f.open(LIMITS)->events(0, PROCESSES * EACH).wait(f.scope).events.size();
+  CHECK(kept < LIMITS.total + EACH);
+}
+
 TEST_CASE("S16 an event that is damaged is left out, and those after it are read") {
   SqliteFixture f;
   auto store = f.open();

@@ -38,7 +38,8 @@ public:
   // and reads what is there.  A workspace whose rows cannot be used is `damaged`, and hinders no other.
   virtual kj::Promise<StoredState> begin() = 0;
 
-  // Stores it: when the promise resolves it is there after a power cut; when it fails nothing of it is, and nothing will be.
+  // Stores it: when the promise resolves it is there after a power cut; when it fails nothing of it is, and nothing will be;
+  // only of one that was fenced while it was in doubt that is not known.
   // Changes are stored in the order of the calls, and one that is refused hinders no other.  Dropping the promise does not take the
   // change back.  Once a newer epoch was taken it fails with a fault for which isFenced() holds.
   virtual kj::Promise<Committed> commit(Change change) = 0;
