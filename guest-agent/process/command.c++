@@ -26,7 +26,7 @@ bool hasNul(kj::StringPtr text) {
 }
 
 StartFailure invalid(kj::StringPtr subject) {
-  return {Reason::INVALID_COMMAND, subject};
+  return {Reason::INVALID_COMMAND, FailureText(subject)};
 }
 
 // The name that tells a shell that it is a login shell: "-bash" for /bin/bash.
@@ -46,14 +46,15 @@ kj::OneOf<SpawnRequest, StartFailure> prepareCommand(const ProcessHost& host,
   if (host.machineEnds) return StartFailure{Reason::MACHINE_ENDING, {}, 0};
   kj::StringPtr userName = command.getUser();
   if (userName.size() == 0) userName = host.options.defaultUser;
-  if (userName.size() > MAX_USER_NAME_BYTES) return StartFailure{Reason::NO_SUCH_USER, userName};
+  if (userName.size() > MAX_USER_NAME_BYTES)
+    return StartFailure{Reason::NO_SUCH_USER, FailureText(userName)};
   auto maybeUser = host.users.find(userName);
-  if (maybeUser == nullptr) return StartFailure{Reason::NO_SUCH_USER, userName};
+  if (maybeUser == nullptr) return StartFailure{Reason::NO_SUCH_USER, FailureText(userName)};
   auto& user = KJ_ASSERT_NONNULL(maybeUser);
 
   kj::StringPtr directory = command.getWorkingDirectory();
   if (directory.size() > rpc::MAX_PATH_BYTES) {
-    return StartFailure{Reason::WORKING_DIRECTORY_UNUSABLE, directory, ENAMETOOLONG};
+    return StartFailure{Reason::WORKING_DIRECTORY_UNUSABLE, FailureText(directory), ENAMETOOLONG};
   }
 
   // Of what is over the limit the size is taken, but nothing is made.  Each text is read once, because the reader
@@ -96,7 +97,7 @@ kj::OneOf<SpawnRequest, StartFailure> prepareCommand(const ProcessHost& host,
     auto& program = request.arguments[0];
     if (program.size() == 0) return StartFailure{Reason::PROGRAM_NOT_FOUND, {}, ENOENT};
     if (program.findFirst('/') == nullptr && program.size() > NAME_MAX) {
-      return StartFailure{Reason::PROGRAM_NOT_EXECUTABLE, program, ENAMETOOLONG};
+      return StartFailure{Reason::PROGRAM_NOT_EXECUTABLE, FailureText(program), ENAMETOOLONG};
     }
     auto path = environment.find("PATH").orDefault(kj::StringPtr());
     if (auto bytes = searchBytes(program, path); bytes > MAX_SEARCH_BYTES) {

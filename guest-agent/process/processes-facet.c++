@@ -148,7 +148,7 @@ private:
   kj::Promise<Started> start(rpc::Command::Reader command, Sinks& sinks, bool keep) {
     if (host.processCount + starting >= rpc::MAX_PROCESSES) {
       return Started(
-          StartFailure{rpc::StartFailure::Reason::LIMIT_REACHED, kj::str("maxProcesses")});
+          StartFailure{rpc::StartFailure::Reason::LIMIT_REACHED, FailureText("maxProcesses"_kj)});
     }
     auto prepared = prepareCommand(host, command, EmptyArguments::REFUSED);
     KJ_IF_MAYBE (failure, prepared.tryGet<StartFailure>()) {

@@ -189,8 +189,8 @@ TEST_CASE("S42 a start that failed is forgotten after its time though nobody sta
     requests
         ->once(id,
                []() -> kj::Promise<RequestedStarts::Result::Outcome> {
-                 return RequestedStarts::Result::Outcome(
-                     StartFailure{rpc::StartFailure::Reason::NO_SUCH_USER, "nobody"_kj});
+                 return RequestedStarts::Result::Outcome(StartFailure{
+                     rpc::StartFailure::Reason::NO_SUCH_USER, FailureText("nobody"_kj)});
                })
         .wait(io.waitScope);
   };

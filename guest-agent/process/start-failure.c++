@@ -15,7 +15,7 @@ using Reason = rpc::StartFailure::Reason;
 // Of a program that is there.
 StartFailure explainRefusal(const SpawnFailure::File& file, int error) {
   auto refuse = [&](Reason reason, int errorNumber, kj::String detail = kj::String()) {
-    return StartFailure{reason, kj::str(file.path), errorNumber, kj::mv(detail)};
+    return StartFailure{reason, FailureText(file.path), errorNumber, FailureText(detail)};
   };
   if (S_ISDIR(file.mode)) return refuse(Reason::PROGRAM_NOT_EXECUTABLE, EISDIR);
   if (error == ENOEXEC)
@@ -63,7 +63,7 @@ void ArgumentSize::add(size_t bytes) {
 }
 
 StartFailure ArgumentSize::refuse(kj::StringPtr program) const {
-  StartFailure result = {Reason::ARGUMENTS_TOO_LONG, kj::str(program), E2BIG};
+  StartFailure result = {Reason::ARGUMENTS_TOO_LONG, FailureText(program), E2BIG};
   bool isOne = longest > MAX_TEXT_BYTES;
   result.bytes = isOne ? longest : total;
   result.limitBytes = isOne ? MAX_TEXT_BYTES : MAX_TEXTS_BYTES;
@@ -75,23 +75,23 @@ StartFailure explain(const SpawnFailure& failure, kj::StringPtr program,
   using Stage = SpawnFailure::Stage;
   int error = failure.errorNumber;
   if (error == EAGAIN || error == ENOMEM) {
-    return {Reason::LIMIT_REACHED, kj::str("memory or processes of the workspace"), error};
+    return {Reason::LIMIT_REACHED, FailureText("memory or processes of the workspace"_kj), error};
   }
   switch (failure.stage) {
     case Stage::WORKING_DIRECTORY:
       return {
           error == ENOENT ? Reason::WORKING_DIRECTORY_MISSING : Reason::WORKING_DIRECTORY_UNUSABLE,
-          kj::str(workingDirectory), error};
+          FailureText(workingDirectory), error};
     case Stage::EXECUTE:
       if (error == E2BIG) return size.refuse(program);
       KJ_IF_MAYBE (file, failure.file) {
         return explainRefusal(*file, error);
       }
       if (error == ENOENT || error == ENOTDIR)
-        return {Reason::PROGRAM_NOT_FOUND, kj::str(program), error};
-      return {Reason::PROGRAM_NOT_EXECUTABLE, kj::str(program), error};
+        return {Reason::PROGRAM_NOT_FOUND, FailureText(program), error};
+      return {Reason::PROGRAM_NOT_EXECUTABLE, FailureText(program), error};
     default:
-      return {Reason::OTHER, kj::str(program), error};
+      return {Reason::OTHER, FailureText(program), error};
   }
 }
 

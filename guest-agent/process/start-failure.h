@@ -15,8 +15,7 @@ constexpr size_t MAX_FAILURE_TEXT_BYTES = 4096;
 class FailureText final {
 public:
   FailureText() = default;
-  FailureText(kj::StringPtr text);
-  FailureText(const kj::String& text) : FailureText(text.asPtr()) {}
+  explicit FailureText(kj::StringPtr text);
 
   kj::StringPtr asPtr() const { return text; }
 

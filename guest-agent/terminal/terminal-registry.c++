@@ -43,7 +43,7 @@ kj::Promise<kj::OneOf<kj::Own<Terminal>, StartFailure>> TerminalRegistry::open(
   using Outcome = kj::OneOf<kj::Own<Terminal>, StartFailure>;
   if (countRunning() + countLeftWithViewers() + starting >= rpc::MAX_TERMINALS) {
     co_return Outcome(
-        StartFailure{rpc::StartFailure::Reason::LIMIT_REACHED, kj::str("maxTerminals")});
+        StartFailure{rpc::StartFailure::Reason::LIMIT_REACHED, FailureText("maxTerminals"_kj)});
   }
   starting++;
   KJ_DEFER(starting--);
