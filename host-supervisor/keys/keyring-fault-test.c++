@@ -15,6 +15,7 @@ struct Change {
 
   void run(KeyTree& tree) const {
     std::vector<KeyChange> changes;
+    changes.reserve(created.size() + destroyed.size());
     for (auto id : created) changes.push_back(creation(id));
     for (auto id : destroyed) changes.push_back(destruction(id));
     auto pointers = KJ_MAP(change, changes) {

@@ -350,6 +350,7 @@ TEST_CASE("a keyring that is full is OVERLOADED, and goes on") {
   auto tree = world.open(disk);
   {
     std::vector<KeyChange> changes;
+    changes.reserve(MAX_KEYS);
     for (uint i = 0; i < MAX_KEYS; ++i) changes.push_back(creation(kj::str("id-", i)));
     auto pointers = KJ_MAP(change, changes) {
       return &change;
