@@ -41,6 +41,7 @@ public:
     {
       auto tree = openKeyTree(kj::heap<DiskKeyFiles>(path()), Protector(protector()));
       std::vector<KeyChange> changes;
+      changes.reserve(count);
       for (uint i = 0; i < count; ++i) {
         changes.push_back({KeyChange::Kind::CREATE, id("old", i), nullptr});
       }
