@@ -47,15 +47,13 @@ public:
   }
 
   kj::Promise<void> skip(SkipContext context) override {
-    order.begin();
+    order.requireUnbroken();
     require(open().skip(context.getParams().getBytes()));
-    order.end();
     return kj::READY_NOW;
   }
 
   kj::Promise<void> end(EndContext context) override {
-    order.begin();
-    order.end();
+    order.requireUnbroken();
     auto target = kj::mv(KJ_REQUIRE_NONNULL(writer, "the stream has ended"));
     writer = nullptr;
     auto result = co_await target->finish(eventPort);

@@ -25,8 +25,7 @@ public:
   }
 
   kj::Promise<void> end(EndContext context) override {
-    order.begin();
-    order.end();
+    order.requireUnbroken();
     input->end(writer);
     return kj::READY_NOW;
   }

@@ -29,7 +29,7 @@ public:
   }
   kj::Promise<void> gap(GapContext context) override {
     auto& attached = requireAttached();
-    requireUnbroken();
+    order.requireUnbroken();
     auto params = context.getParams();
     if (attached.cursor == nullptr) attached.cursor.emplace();
     auto& cursor = KJ_ASSERT_NONNULL(attached.cursor);
@@ -42,7 +42,7 @@ public:
   }
   kj::Promise<void> exited(ExitedContext context) override {
     auto& attached = requireAttached();
-    requireUnbroken();
+    order.requireUnbroken();
     attached.exited = true;
     attached.listener.onExited(context.getParams().getStatus());
     // An agent keeps what it was given for as long as it is attached.
@@ -55,11 +55,6 @@ private:
   kj::Own<kj::PromiseFulfiller<void>> gone;
   StreamOrder order;
 
-  // What is no `-> stream` call comes behind those that are, and holds up none.
-  void requireUnbroken() {
-    order.begin();
-    order.end();
-  }
   AttachedTerminal& requireAttached() {
     KJ_IF_MAYBE (t, terminal) return *t;
     kj::throwFatalException(KJ_EXCEPTION(DISCONNECTED, "nobody looks here any more"));

@@ -31,8 +31,7 @@ public:
   }
   kj::Promise<void> end(EndContext context) override {
     requireLast();
-    order.begin();
-    order.end();
+    order.requireUnbroken();
     return kj::READY_NOW;
   }
 

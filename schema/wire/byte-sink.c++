@@ -41,9 +41,8 @@ public:
   }
 
   kj::Promise<void> end(EndContext context) override {
-    order.begin();
+    order.requireUnbroken();
     KJ_REQUIRE(output != nullptr, "the stream has ended");
-    order.end();
     output = nullptr;
     KJ_IF_MAYBE (fulfiller, ended) {
       (*fulfiller)->fulfill();

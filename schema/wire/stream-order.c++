@@ -4,11 +4,15 @@
 
 namespace bothy {
 
-void StreamOrder::begin() {
+void StreamOrder::requireUnbroken() const {
   if (isUnderWay) {
     kj::throwFatalException(
         KJ_EXCEPTION(DISCONNECTED, "a call before this one did not come to its end"));
   }
+}
+
+void StreamOrder::begin() {
+  requireUnbroken();
   isUnderWay = true;
 }
 

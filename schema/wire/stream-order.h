@@ -13,7 +13,9 @@ public:
   StreamOrder() = default;
   KJ_DISALLOW_COPY_AND_MOVE(StreamOrder);
 
-  // Fails with DISCONNECTED where a call before this one did not come to its end.  Every call of the sequence begins with it.
+  // Fails with DISCONNECTED where a call before this one did not come to its end: for a call that holds up none.
+  void requireUnbroken() const;
+  // The same for one that waits.
   void begin();
   // The call is over.
   void end() { isUnderWay = false; }
