@@ -51,4 +51,21 @@ kj::Promise<T> within(kj::Timer& timer, kj::Duration limit, kj::StringPtr what,
       }));
 }
 
+// What `work` comes to.  It goes on though whoever waits for that leaves: `keep` is given it to hold.
+template <typename T, typename Keep>
+kj::Promise<T> carryOut(kj::Promise<T> work, Keep&& keep) {
+  auto paf = kj::newPromiseAndFulfiller<T>();
+  auto told =
+      work.then([&waiting = *paf.fulfiller](T&& outcome) { waiting.fulfill(kj::mv(outcome)); },
+                [&waiting = *paf.fulfiller](kj::Exception&& e) { waiting.reject(kj::mv(e)); });
+  keep(told.attach(kj::mv(paf.fulfiller)));
+  return kj::mv(paf.promise);
+}
+
+template <typename T>
+kj::Promise<T> Workspace::keepOn(kj::Promise<T> work) {
+  return carryOut(kj::mv(work),
+                  [this](kj::Promise<void> rest) { owner.keep(rest.attach(addRef())); });
+}
+
 }  // namespace bothy

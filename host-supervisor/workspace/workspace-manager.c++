@@ -358,14 +358,8 @@ kj::Promise<void> WorkspaceManager::remember(RequestRecord request, const Create
 kj::Promise<WorkspaceManager::CreateOutcome> WorkspaceManager::create(
     CreateRequest request, kj::Maybe<kj::Own<Progress>> progress) {
   // What was begun is carried out though the caller leaves.
-  auto paf = kj::newPromiseAndFulfiller<CreateOutcome>();
-  auto told =
-      admit(kj::mv(request), kj::mv(progress))
-          .then([&waiting =
-                     *paf.fulfiller](CreateOutcome&& outcome) { waiting.fulfill(kj::mv(outcome)); },
-                [&waiting = *paf.fulfiller](kj::Exception&& e) { waiting.reject(kj::mv(e)); });
-  tasks.add(told.attach(kj::mv(paf.fulfiller)));
-  return kj::mv(paf.promise);
+  return carryOut(admit(kj::mv(request), kj::mv(progress)),
+                  [this](kj::Promise<void> rest) { tasks.add(kj::mv(rest)); });
 }
 
 kj::Promise<WorkspaceManager::CreateOutcome> WorkspaceManager::admit(

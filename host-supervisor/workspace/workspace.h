@@ -238,7 +238,7 @@ private:
 
   // Goes on though the caller drops what it is given.
   template <typename T>
-  kj::Promise<T> keepOn(kj::Promise<T> work);
+  kj::Promise<T> keepOn(kj::Promise<T> work);  // steps.h
 
   // Begins a step of the present state: not while another is on its way to the store, which a restart would go on from.
   template <typename Func>
@@ -337,16 +337,6 @@ kj::PromiseForResult<Func, void> Workspace::begun(Func step) {
   auto promise = step();
   turn = nullptr;
   co_return co_await promise;
-}
-
-template <typename T>
-kj::Promise<T> Workspace::keepOn(kj::Promise<T> work) {
-  auto paf = kj::newPromiseAndFulfiller<T>();
-  auto told =
-      work.then([&waiting = *paf.fulfiller](T&& outcome) { waiting.fulfill(kj::mv(outcome)); },
-                [&waiting = *paf.fulfiller](kj::Exception&& e) { waiting.reject(kj::mv(e)); });
-  owner.keep(told.attach(kj::mv(paf.fulfiller), addRef()));
-  return kj::mv(paf.promise);
 }
 
 }  // namespace bothy
