@@ -82,11 +82,11 @@ TEST_CASE("jobs beyond the limit are refused with OVERLOADED") {
 TEST_CASE("a job that goes before others is neither refused nor held up by them") {
   auto io = kj::setupAsyncIo();
   kj::MutexGuarded<bool> begun(false), released(false);
+  size_t ran = 0;
   WorkerThread worker(io.provider->getTimer(), "the world");
   kj::Vector<kj::Promise<void>> jobs;
   KJ_DEFER(*released.lockExclusive() = true);
   auto isTrue = [](const bool& value) { return value; };
-  size_t ran = 0;
   jobs.add(worker.run("hold", 60 * kj::SECONDS, [&]() {
     *begun.lockExclusive() = true;
     released.lockExclusive().wait(isTrue);
