@@ -1,0 +1,18 @@
+#include "operation/operation.h"
+
+namespace bothy {
+
+Operation::Operation(): Operation(kj::newPromiseAndFulfiller<void>()) {}
+
+Operation::Operation(kj::PromiseFulfillerPair<void> paf)
+    : ended(kj::mv(paf.fulfiller)), end(paf.promise.fork()) {}
+
+Operation::~Operation() noexcept(false) {}
+
+kj::Promise<Operation::End> Operation::onEnd() {
+  return end.addBranch().then([this]() {
+    return End{successor.map([](const kj::String& kind) { return kj::str(kind); })};
+  }).attach(kj::addRef(*this));
+}
+
+}  // namespace bothy
