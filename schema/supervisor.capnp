@@ -105,6 +105,7 @@ interface Supervisor {
       stopped @0 :StopKind;
       absent @1 :Void;
       busy @2 :WorkspaceTypes.WorkspaceState;
+      underway @3 :Underway;
     }
   }
   enum StopKind {
@@ -119,7 +120,16 @@ interface Supervisor {
     union {
       deleted @0 :Void;
       absent @1 :Void;
+      underway @2 :Underway;
     }
+  }
+
+  struct Underway {
+    # It was accepted and goes on until it succeeds; this call has waited 90 s (a `stop` also its grace).  `watch`
+    # reports the end, and the same call joins it again.
+    state @0 :WorkspaceTypes.WorkspaceState;
+    why @1 :Text;
+    # Why the last try failed: one line, for people; empty if none did.
   }
 
   watch @8 (after :UInt64, sink :EventSink) -> (handle :Stream.Handle, first :UInt64, last :UInt64);

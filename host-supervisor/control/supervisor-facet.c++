@@ -153,7 +153,7 @@ kj::Promise<void> SupervisorFacet::connect(ConnectContext context) {
   }
   auto running = workspace->machine();
   if (running == nullptr) {
-    context.getResults().initOutcome().setNotRunning(toRpc(workspace->row().state));
+    context.getResults().initOutcome().setNotRunning(toRpc(workspace->state()));
     co_return;
   }
   auto& machine = KJ_ASSERT_NONNULL(running);
@@ -221,7 +221,7 @@ kj::Promise<void> SupervisorFacet::start(StartContext context) {
       if (superseded.by == Wish::STOP) {
         outcome.setStopped();
       } else {
-        outcome.setBusy(toRpc(workspace->row().state));
+        outcome.setBusy(toRpc(workspace->state()));
       }
     }
     KJ_CASE_ONEOF(busy, Busy) {
@@ -257,18 +257,26 @@ kj::Promise<void> SupervisorFacet::stop(StopContext context) {
       }
     }
     KJ_CASE_ONEOF(superseded, Superseded) {
-      outcome.setBusy(toRpc(workspace->row().state));
+      outcome.setBusy(toRpc(workspace->state()));
     }
     KJ_CASE_ONEOF(busy, Busy) {
       outcome.setBusy(toRpc(busy.state));
+    }
+    KJ_CASE_ONEOF(underway, Underway) {
+      fill(outcome.initUnderway(), underway);
     }
   }
 }
 
 kj::Promise<void> SupervisorFacet::delete_(DeleteContext context) {
   KJ_IF_MAYBE (workspace, manager.find(context.getParams().getName())) {
-    co_await (*workspace)->erase();
-    context.getResults().initOutcome().setDeleted();
+    auto result = co_await (*workspace)->erase();
+    auto outcome = context.getResults().initOutcome();
+    KJ_IF_MAYBE (underway, result.tryGet<Underway>()) {
+      fill(outcome.initUnderway(), *underway);
+    } else {
+      outcome.setDeleted();
+    }
   } else {
     context.getResults().initOutcome().setAbsent();
   }
@@ -299,7 +307,7 @@ kj::Promise<void> SupervisorFacet::resize(ResizeContext context) {
       }
     }
     KJ_CASE_ONEOF(superseded, Superseded) {
-      outcome.setBusy(toRpc(workspace->row().state));
+      outcome.setBusy(toRpc(workspace->state()));
     }
     KJ_CASE_ONEOF(busy, Busy) {
       outcome.setBusy(toRpc(busy.state));

@@ -42,11 +42,11 @@ void fill(rpc::WorkspaceInfo::Builder info, Workspace& workspace, kj::StringPtr 
   spec.setMemoryMib(row.memoryMib);
   spec.setDiskMib(row.diskMib);
   info.setId(row.id);
-  info.setState(toRpc(row.state));
+  info.setState(toRpc(workspace.state()));
   info.setFailure(row.failure);
   info.setCreatedNanos(row.createdNanos);
   info.setStartedNanos(workspace.machineRow().startedNanos);
-  if (row.state == WorkspaceState::RUNNING) {
+  if (workspace.state() == WorkspaceState::RUNNING) {
     info.setAgentVersion(workspace.machineRow().agentVersion);
     info.setAccelerator(accelerator);
     if (workspace.isStalled()) info.setStalled(STALL_REASON);
@@ -59,6 +59,11 @@ void fill(rpc::Supervisor::StartFailure::Builder failure, const StartReport::Fai
   failure.setMessage(from.message);
   failure.setConsole(from.console);
   failure.setFault(static_cast<rpc::StartFault>(from.fault));
+}
+
+void fill(rpc::Supervisor::Underway::Builder underway, const Underway& from) {
+  underway.setState(toRpc(from.state));
+  underway.setWhy(from.why);
 }
 
 void fill(rpc::Event::Builder event, const EventRecord& from) {

@@ -15,6 +15,7 @@ rpc::Verdict toRpc(Verdict verdict);
 
 void fill(rpc::WorkspaceInfo::Builder info, Workspace& workspace, kj::StringPtr accelerator);
 void fill(rpc::Supervisor::StartFailure::Builder failure, const StartReport::Failure& from);
+void fill(rpc::Supervisor::Underway::Builder underway, const Underway& from);
 void fill(rpc::Event::Builder event, const EventRecord& from);
 void fill(rpc::Finding::Builder finding, const Finding& from);
 

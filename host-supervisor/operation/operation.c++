@@ -2,7 +2,7 @@
 
 namespace bothy {
 
-Operation::Operation(): Operation(kj::newPromiseAndFulfiller<void>()) {}
+Operation::Operation() : Operation(kj::newPromiseAndFulfiller<void>()) {}
 
 Operation::Operation(kj::PromiseFulfillerPair<void> paf)
     : ended(kj::mv(paf.fulfiller)), end(paf.promise.fork()) {}
@@ -10,9 +10,11 @@ Operation::Operation(kj::PromiseFulfillerPair<void> paf)
 Operation::~Operation() noexcept(false) {}
 
 kj::Promise<Operation::End> Operation::onEnd() {
-  return end.addBranch().then([this]() {
-    return End{successor.map([](const kj::String& kind) { return kj::str(kind); })};
-  }).attach(kj::addRef(*this));
+  return end.addBranch()
+      .then([this]() {
+        return End{successor.map([](const kj::String& kind) { return kj::str(kind); })};
+      })
+      .attach(kj::addRef(*this));
 }
 
 }  // namespace bothy

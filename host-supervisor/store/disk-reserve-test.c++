@@ -89,7 +89,7 @@ TEST_CASE(
   commit(kj::mv(Change().add(row.clone()).add(kj::mv(machine)).tell(event.clone())));
   disk.fill();
   for (uint64_t i = 0; i < CHANGES; i++) {
-    row.state = i % 2 == 0 ? WorkspaceState::STOPPED : WorkspaceState::STARTING;
+    row.rest = i % 2 == 0 ? Rest::STOPPED : Rest::RUNNING;
     commit(kj::mv(Change().update(row.clone()).tell(event.clone())));
   }
   // An orderly end, after which something else takes what it gave back.
@@ -98,7 +98,7 @@ TEST_CASE(
   store = openSqliteBackend(disk.file("db"), {});
   mark = 0;
   store->begin();
-  row.state = WorkspaceState::DELETING;
+  row.rest = Rest::FAILED;
   commit(kj::mv(Change().update(row.clone()).tell(event.clone())));
   commit(kj::mv(Change().removeWorkspace("0123").tell(event.clone())));
   auto state = store->begin();

@@ -26,6 +26,10 @@ kj::StringPtr toString(WorkspaceState state) {
   KJ_UNREACHABLE;
 }
 
+kj::StringPtr toString(Rest rest) {
+  return toString(static_cast<WorkspaceState>(rest));
+}
+
 kj::StringPtr toString(Cause cause) {
   switch (cause) {
     case Cause::REQUEST:
@@ -66,10 +70,8 @@ WorkspaceRow WorkspaceRow::clone() const {
   copy.cpus = cpus;
   copy.memoryMib = memoryMib;
   copy.diskMib = diskMib;
-  copy.wantedDiskMib = wantedDiskMib;
-  copy.state = state;
+  copy.rest = rest;
   copy.failure = kj::str(failure);
-  copy.rebooting = rebooting;
   copy.createdNanos = createdNanos;
   copy.damage = kj::str(damage);
   return copy;

@@ -8,7 +8,8 @@
 
 namespace bothy {
 
-// The numbers are on disk and on the wire: never changed, only added to.
+// What clients see of a workspace: computed from its rest and the operation under way.  The numbers are on disk (in events) and on
+// the wire: never changed, only added to.
 enum class WorkspaceState : uint8_t {
   CREATING = 0,
   STOPPED = 1,
@@ -18,6 +19,13 @@ enum class WorkspaceState : uint8_t {
   DELETING = 5,
   FAILED = 6,
   RESIZING = 7,
+};
+
+// Where a workspace is while no operation is under way.  The numbers are on disk, and those of WorkspaceState.
+enum class Rest : uint8_t {
+  STOPPED = 1,
+  RUNNING = 3,
+  FAILED = 6,
 };
 
 enum class Cause : uint8_t {
@@ -37,9 +45,13 @@ enum class Cause : uint8_t {
 };
 
 kj::StringPtr toString(WorkspaceState state);
+kj::StringPtr toString(Rest rest);
 kj::StringPtr toString(Cause cause);
 inline kj::StringPtr KJ_STRINGIFY(WorkspaceState state) {
   return toString(state);
+}
+inline kj::StringPtr KJ_STRINGIFY(Rest rest) {
+  return toString(rest);
 }
 inline kj::StringPtr KJ_STRINGIFY(Cause cause) {
   return toString(cause);
@@ -53,15 +65,11 @@ struct WorkspaceRow {
   uint32_t cpus = 0;
   uint32_t memoryMib = 0;
   uint32_t diskMib = 0;
-  // In state RESIZING: how large the disk is being made; else 0.
-  uint32_t wantedDiskMib = 0;
-  WorkspaceState state = WorkspaceState::CREATING;
-  // In state FAILED: why, one line, guest text escaped.
+  Rest rest = Rest::STOPPED;
+  // Of FAILED: why, one line, guest text escaped.
   kj::String failure;
-  // In state STARTING: the guest asked for it, so that it goes on without a client.
-  bool rebooting = false;
   int64_t createdNanos = 0;
-  // Not stored: why what is stored of it cannot be used; empty if it can.  Its state is FAILED then, or DELETING.
+  // Not stored: why what is stored of it cannot be used; empty if it can.  It is FAILED then.
   kj::String damage;
 
   WorkspaceRow clone() const;
@@ -81,15 +89,16 @@ struct MachineRow {
   MachineRow clone() const;
 };
 
-// What takes several steps, at most one a workspace.  The store knows neither kinds nor steps.
+// What takes several steps and is under way, at most one a workspace.  The store knows neither kinds nor steps.
 struct OperationRow {
   kj::String id;
   kj::String workspaceId;
   kj::String kind;
   kj::String step;
   kj::String parameters;
-  // Empty: none.
+  // Whose outcome is stored with its end; empty: none.
   kj::String requestId;
+  // When it has failed if it has not ended, since 1970; 0: never.
   int64_t deadlineNanos = 0;
 
   OperationRow clone() const;

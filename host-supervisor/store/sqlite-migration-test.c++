@@ -1,5 +1,7 @@
 #include <string.h>
 
+#include <string>
+
 #include <catch2/catch_test_macros.hpp>
 
 #include "store/sqlite-database.h"
@@ -28,7 +30,11 @@ CREATE TABLE workspaces (
       , wanted_disk_mib INTEGER NOT NULL DEFAULT 0, rebooting INTEGER NOT NULL DEFAULT 0) STRICT, WITHOUT ROWID;
 INSERT INTO workspaces VALUES('id-broke','broke','base',2,512,4096,700002,5,6,'it''s no "kernel" ä',X'',1700000000000000002,0,'',0,0);
 INSERT INTO workspaces VALUES('id-grows','grows','base',2,512,4096,700003,6,7,'',X'',1700000000000000003,0,'',8192,0);
+INSERT INTO workspaces VALUES('id-goes','goes','base',2,512,4096,700006,9,5,'',X'',1700000000000000006,0,'',0,0);
+INSERT INTO workspaces VALUES('id-half','half','base',2,512,4096,700007,10,0,'',X'',1700000000000000007,0,'',0,0);
 INSERT INTO workspaces VALUES('id-reboots','reboots','base',2,512,4096,700005,8,2,'',X'000127ff',1700000000000000005,0,'',0,1);
+INSERT INTO workspaces VALUES('id-starts','starts','base',2,512,4096,700008,11,2,'',X'000127ff',1700000000000000008,0,'',0,0);
+INSERT INTO workspaces VALUES('id-stops','stops','base',2,512,4096,700009,12,4,'',X'000127ff',1700000000000000009,0,'',0,0);
 INSERT INTO workspaces VALUES('id-runs','runs','base',2,512,4096,700001,4,3,'',X'000127ff',1700000000000000001,1700000000000009999,'0.1.0',0,0);
 CREATE TABLE events (
         number INTEGER PRIMARY KEY,
@@ -83,24 +89,41 @@ TEST_CASE("P41 a database of bothyd 0.1.0 is taken over, with all that is in it"
   OldDatabase f;
   auto store = f.open();
   auto state = store->begin().wait(f.scope);
-  REQUIRE(state.workspaces.size() == 4);
+  REQUIRE(state.workspaces.size() == 8);
   for (auto& row : state.workspaces) CHECK(row.damage == "");
-  REQUIRE(state.machines.size() == 4);
-  CHECK(state.operations.size() == 0);
+  REQUIRE(state.machines.size() == 8);
   CHECK(state.lastEvent == 14);
   CHECK(state.epoch == 1);
 
-  auto& broke = state.workspaces[0];
-  CHECK((broke.name == "broke" && broke.state == WorkspaceState::FAILED));
-  CHECK(broke.failure == "it's no \"kernel\" ä");
-  auto& grows = state.workspaces[1];
-  CHECK((grows.state == WorkspaceState::RESIZING && grows.wantedDiskMib == 8192));
+  // What was one state is a rest and an operation.
+  auto is = [&](kj::StringPtr name, Rest rest, kj::StringPtr operation) {
+    INFO(name.cStr());
+    kj::String found;
+    for (auto& o : state.operations) {
+      if (o.workspaceId == kj::str("id-", name)) {
+        found = kj::str(o.kind, ' ', o.step, ' ', o.parameters);
+      }
+    }
+    CHECK(std::string(found.cStr()) == operation.cStr());
+    for (auto& row : state.workspaces) {
+      if (row.name == name) CHECK(row.rest == rest);
+    }
+  };
+  is("broke", Rest::FAILED, "");
+  is("goes", Rest::STOPPED, "delete key ");
+  is("grows", Rest::STOPPED, "resize clear 8192");
+  is("half", Rest::STOPPED, "delete key ");
+  is("reboots", Rest::STOPPED, "start agent reboot");
+  is("runs", Rest::RUNNING, "");
+  is("starts", Rest::STOPPED, "start agent ");
+  is("stops", Rest::RUNNING, "stop ask ");
+
+  CHECK(state.workspaces[0].failure == "it's no \"kernel\" ä");
+  auto& grows = state.workspaces[2];
   CHECK((grows.diskMib == 4096 && grows.cpus == 2 && grows.memoryMib == 512));
-  auto& reboots = state.workspaces[2];
-  CHECK((reboots.state == WorkspaceState::STARTING && reboots.rebooting));
-  auto& runs = state.workspaces[3];
-  CHECK((runs.id == "id-runs" && runs.state == WorkspaceState::RUNNING && !runs.rebooting));
-  CHECK((runs.image == "base" && runs.createdNanos == 1700000000000000001));
+  auto& runs = state.workspaces[5];
+  CHECK((runs.id == "id-runs" && runs.image == "base"));
+  CHECK(runs.createdNanos == 1700000000000000001);
   auto& machine = machineOf(state, "id-runs");
   CHECK((machine.uid == 700001 && machine.cid == 4));
   const kj::byte secret[] = {0, 1, 39, 255};
@@ -123,7 +146,7 @@ TEST_CASE("P41 a database of bothyd 0.1.0 is taken over, with all that is in it"
   store->commit(kj::mv(Change().removeWorkspace("id-runs"))).wait(f.scope);
   CHECK(store->request("request-1").wait(f.scope) == nullptr);
   state = store->begin().wait(f.scope);
-  CHECK((state.workspaces.size() == 3 && state.machines.size() == 3));
+  CHECK((state.workspaces.size() == 7 && state.machines.size() == 7));
 }
 
 TEST_CASE("R02 a database that is not taken over whole is as it was") {
@@ -138,11 +161,11 @@ TEST_CASE("R02 a database that is not taken over whole is as it was") {
     return select.integer(0);
   };
   CHECK(number("PRAGMA user_version") == 3);
-  CHECK(number("SELECT count(*) FROM workspaces WHERE uid > 0") == 4);
+  CHECK(number("SELECT count(*) FROM workspaces WHERE uid > 0") == 8);
   CHECK(number("SELECT count(*) FROM requests") == 1);
   CHECK(number("SELECT count(*) FROM sqlite_schema WHERE name='machines'") == 0);
   database.run("DROP TABLE writer");
-  CHECK(f.open()->begin().wait(f.scope).workspaces.size() == 4);
+  CHECK(f.open()->begin().wait(f.scope).workspaces.size() == 8);
 }
 
 TEST_CASE("a database of a newer bothyd is refused, and says so") {

@@ -25,12 +25,9 @@ kj::Maybe<uint32_t> narrow(int64_t value) {
 
 SqliteRows::SqliteRows(SqliteDatabase& database)
     : addWorkspace(database,
-                   "INSERT INTO workspaces (disk_mib, wanted_disk_mib, state, failure, rebooting, "
-                   "id, name, image, cpus, memory_mib, created_nanos) "
-                   "VALUES (?,?,?,?,?,?,?,?,?,?,?)"),
-      updateWorkspace(database,
-                      "UPDATE workspaces SET disk_mib=?, wanted_disk_mib=?, state=?, failure=?, "
-                      "rebooting=? WHERE id=?"),
+                   "INSERT INTO workspaces (disk_mib, rest, failure, id, name, image, cpus, "
+                   "memory_mib, created_nanos) VALUES (?,?,?,?,?,?,?,?,?)"),
+      updateWorkspace(database, "UPDATE workspaces SET disk_mib=?, rest=?, failure=? WHERE id=?"),
       removeWorkspace(database, "DELETE FROM workspaces WHERE id=?"),
       addMachine(database,
                  "INSERT INTO machines (secret, started_nanos, agent_version, workspace_id, uid, "
@@ -51,8 +48,8 @@ SqliteRows::SqliteRows(SqliteDatabase& database)
                     "UPDATE requests SET outcome=?, stage=?, fault=?, message=?, console=? "
                     "WHERE request_id=?"),
       workspaces(database,
-                 "SELECT disk_mib, wanted_disk_mib, state, failure, rebooting, id, name, image, "
-                 "cpus, memory_mib, created_nanos FROM workspaces ORDER BY name"),
+                 "SELECT disk_mib, rest, failure, id, name, image, cpus, memory_mib, created_nanos "
+                 "FROM workspaces ORDER BY name"),
       machines(database,
                "SELECT secret, started_nanos, agent_version, workspace_id, uid, cid "
                "FROM machines"),
@@ -70,10 +67,8 @@ void SqliteRows::apply(const Change::Step& step) {
     statement.again();
     if constexpr (kj::isSameType<Row, WorkspaceRow>()) {
       return statement.bind(int64_t(row.diskMib))
-          .bind(int64_t(row.wantedDiskMib))
-          .bind(static_cast<int64_t>(row.state))
-          .bind(row.failure)
-          .bind(int64_t(row.rebooting));
+          .bind(static_cast<int64_t>(row.rest))
+          .bind(row.failure);
     } else if constexpr (kj::isSameType<Row, MachineRow>()) {
       return statement.bind(row.secret.asPtr()).bind(row.startedNanos).bind(row.agentVersion);
     } else if constexpr (kj::isSameType<Row, OperationRow>()) {
@@ -159,9 +154,7 @@ void SqliteRows::read(StoredState& state) {
     if (row.damage.size() == 0) continue;
     row.damage = kj::str("what the database has of it is damaged: ", row.damage);
     KJ_LOG(ERROR, "a workspace cannot be used, and is left as it is", row.id, row.name, row.damage);
-    // A delete needs nothing of what is damaged, and goes on.
-    if (row.state == WorkspaceState::DELETING) continue;
-    row.state = WorkspaceState::FAILED;
+    row.rest = Rest::FAILED;
     row.failure = kj::str(row.damage);
   }
 }
@@ -180,21 +173,24 @@ kj::Array<WorkspaceRow> SqliteRows::readWorkspaces() {
       return 0;
     };
     row.diskMib = number(0, "disk_mib");
-    row.wantedDiskMib = number(1, "wanted_disk_mib");
-    auto state = workspaces.integer(2);
-    if (state >= 0 && state <= static_cast<int64_t>(WorkspaceState::RESIZING)) {
-      row.state = static_cast<WorkspaceState>(state);
-    } else {
-      row.damage = kj::str("this bothyd knows no state ", state);
+    auto rest = workspaces.integer(1);
+    switch (static_cast<Rest>(rest)) {
+      case Rest::STOPPED:
+      case Rest::RUNNING:
+      case Rest::FAILED:
+        row.rest = static_cast<Rest>(rest);
+        break;
+      default:
+        row.damage = kj::str("this bothyd knows no state ", rest);
+        break;
     }
-    row.failure = workspaces.text(3);
-    row.rebooting = workspaces.integer(4) != 0;
-    row.id = workspaces.text(5);
-    row.name = workspaces.text(6);
-    row.image = workspaces.text(7);
-    row.cpus = number(8, "cpus");
-    row.memoryMib = number(9, "memory_mib");
-    row.createdNanos = workspaces.integer(10);
+    row.failure = workspaces.text(2);
+    row.id = workspaces.text(3);
+    row.name = workspaces.text(4);
+    row.image = workspaces.text(5);
+    row.cpus = number(6, "cpus");
+    row.memoryMib = number(7, "memory_mib");
+    row.createdNanos = workspaces.integer(8);
     rows.add(kj::mv(row));
   }
   return rows.releaseAsArray();

@@ -103,6 +103,23 @@ constexpr kj::StringPtr MIGRATIONS[] = {
       ) STRICT;
       INSERT INTO writer SELECT 0, 0, 0, coalesce(max(number), 0) FROM events;
     )sql"_kj,
+    // A workspace rests, or an operation is under way: what was one state is two rows.  One that was half-made is deleted.
+    R"sql(
+      INSERT INTO operations (id, workspace_id, kind, step, parameters, request_id, deadline_nanos)
+        SELECT id, id,
+               CASE state WHEN 2 THEN 'start' WHEN 4 THEN 'stop' WHEN 7 THEN 'resize'
+                          ELSE 'delete' END,
+               CASE state WHEN 2 THEN 'agent' WHEN 4 THEN 'ask' WHEN 7 THEN 'clear'
+                          ELSE 'key' END,
+               CASE state WHEN 2 THEN iif(rebooting, 'reboot', '') WHEN 7 THEN wanted_disk_mib
+                          ELSE '' END,
+               '', 0
+          FROM workspaces WHERE state IN (0, 2, 4, 5, 7);
+      UPDATE workspaces SET state = iif(state = 4, 3, 1) WHERE state IN (0, 2, 4, 5, 7);
+      ALTER TABLE workspaces RENAME COLUMN state TO rest;
+      ALTER TABLE workspaces DROP COLUMN wanted_disk_mib;
+      ALTER TABLE workspaces DROP COLUMN rebooting;
+    )sql"_kj,
 };
 
 }  // namespace

@@ -51,16 +51,16 @@ TEST_CASE("S16 a workspace whose row is damaged is failed with its reason, and h
     REQUIRE(state.workspaces.size() == 3);
     for (auto i : {0, 2}) {
       CHECK(state.workspaces[i].damage == "");
-      CHECK(state.workspaces[i].state == WorkspaceState::CREATING);
+      CHECK(state.workspaces[i].rest == Rest::STOPPED);
     }
     auto& bad = state.workspaces[1];
     INFO(bad.damage.cStr());
-    CHECK(bad.state == WorkspaceState::FAILED);
+    CHECK(bad.rest == Rest::FAILED);
     CHECK(bad.failure == bad.damage);
     CHECK(strstr(bad.damage.cStr(), words.cStr()) != nullptr);
   };
   SECTION("a state that there is not") {
-    damage("UPDATE workspaces SET state=99 WHERE name='w1'");
+    damage("UPDATE workspaces SET rest=99 WHERE name='w1'");
     says("state 99");
   }
   SECTION("a number out of range") {

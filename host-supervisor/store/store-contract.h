@@ -104,11 +104,9 @@ private:
       commit(added("b", 1));
       commit(added("a", 2));
       auto row = contractRow("b");
-      row.state = S::RESIZING;
+      row.rest = Rest::FAILED;
       row.failure = kj::str("no kernel");
       row.diskMib = 5000;
-      row.wantedDiskMib = 6000;
-      row.rebooting = true;
       auto machine = contractMachine("a", 2);
       machine.secret = nullptr;
       machine.startedNanos = 7;
@@ -123,8 +121,8 @@ private:
       CHECK(state.workspaces[0].name == "a");
       auto& b = state.workspaces[1];
       CHECK((b.id == row.id && b.image == row.image && b.cpus == 2 && b.memoryMib == 512));
-      CHECK((b.diskMib == 5000 && b.wantedDiskMib == 6000 && b.rebooting));
-      CHECK((b.state == S::RESIZING && b.failure == "no kernel" && b.damage == ""));
+      CHECK((b.diskMib == 5000 && b.rest == Rest::FAILED));
+      CHECK((b.failure == "no kernel" && b.damage == ""));
       CHECK(b.createdNanos == 1700000000000000000);
       REQUIRE(state.machines.size() == 2);
       for (auto& m : state.machines) {
@@ -223,7 +221,7 @@ private:
       for (uint32_t i = 1; i <= 50; i++) {
         auto row = contractRow("a");
         row.diskMib = i;
-        row.state = i % 2 == 0 ? S::STOPPED : S::FAILED;
+        row.rest = i % 2 == 0 ? Rest::STOPPED : Rest::FAILED;
         promises.add(store->commit(
             kj::mv(Change()
                        .update(kj::mv(row))

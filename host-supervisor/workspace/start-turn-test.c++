@@ -114,7 +114,7 @@ TEST_CASE(
   CHECK_FALSE(starting.poll(s.w.scope));
   s.w.driver.releaseStarts();
   starting.wait(s.w.scope);
-  CHECK(s.workspace->row().state == WorkspaceState::RUNNING);
+  CHECK(s.workspace->state() == WorkspaceState::RUNNING);
   CHECK(kj::strArray(s.heard, "; ") == "1; waiting, 12 before; 1; 2; 3");
 }
 

@@ -4,7 +4,7 @@
 #include <kj/timer.h>
 
 #include "vm/vm-driver.h"
-#include "workspace/workspace.h"
+#include "workspace/world.h"
 
 namespace bothy {
 

@@ -183,6 +183,23 @@ struct TestWorld {
     return KJ_ASSERT_NONNULL(manager->find(name), "no such workspace", name);
   }
 
+  // The state of the only workspace, as the store has it.
+  WorkspaceState stored() {
+    auto state = store->state();
+    KJ_REQUIRE(state.workspaces.size() == 1);
+    kj::Maybe<OperationRow> operation;
+    if (state.operations.size() > 0) operation = kj::mv(state.operations[0]);
+    return stateOf(state.workspaces[0], operation);
+  }
+  // As a bothyd leaves it that is killed within an operation: to be called before restart().
+  void leave(kj::StringPtr name, OperationKind kind, kj::StringPtr step,
+             kj::StringPtr parameters = nullptr) {
+    auto id = kj::str(find(name)->row().id);
+    store->commit(
+        kj::mv(Change().add(OperationRow{kj::str("operation"), kj::mv(id), kj::str(nameOf(kind)),
+                                         kj::str(step), kj::str(parameters), kj::str()})));
+  }
+
   void advance(kj::Duration duration) { timer.advanceTo(timer.now() + duration); }
   // Until nothing moves without time.
   void settle() { scope.poll(); }

@@ -13,13 +13,13 @@ TEST_CASE("P58 each change of state is one event with its cause") {
   SECTION("turned off from within") {
     w.driver.end(w.driver.running()[0], VmEnd::POWERED_OFF);
     w.settle();
-    CHECK(w.find("demo")->row().state == WorkspaceState::STOPPED);
+    CHECK(w.find("demo")->state() == WorkspaceState::STOPPED);
     CHECK(w.store->events(0, 100).back().cause == Cause::GUEST_POWERED_OFF);
   }
   SECTION("QEMU killed") {
     w.driver.end(w.driver.running()[0], VmEnd::EXITED);
     w.settle();
-    CHECK(w.find("demo")->row().state == WorkspaceState::FAILED);
+    CHECK(w.find("demo")->state() == WorkspaceState::FAILED);
     CHECK(w.store->events(0, 100).back().cause == Cause::VM_EXITED);
   }
   SECTION("the vsock device lost and back") {

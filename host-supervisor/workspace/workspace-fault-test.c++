@@ -20,7 +20,7 @@ TEST_CASE("P28 a database that cannot be read after a change undoes nothing") {
   w.refusing.refusesReads = true;
   w.manager->create(w.request("demo"), nullptr).wait(w.scope);
   auto workspace = w.find("demo");
-  CHECK(workspace->row().state == WorkspaceState::RUNNING);
+  CHECK(workspace->state() == WorkspaceState::RUNNING);
   workspace->stop(0).wait(w.scope);
   workspace->erase().wait(w.scope);
   CHECK(w.manager->find("demo") == nullptr);
@@ -33,12 +33,12 @@ TEST_CASE("P58 a change that the database refuses is stored later, with its even
   w.refusing.writesToRefuse = 2;
   w.driver.end(w.driver.running()[0], VmEnd::POWERED_OFF);
   w.settle();
-  CHECK(w.find("demo")->row().state == WorkspaceState::STOPPED);
-  CHECK(w.store->workspaces()[0].state == WorkspaceState::RUNNING);
+  CHECK(w.find("demo")->state() == WorkspaceState::STOPPED);
+  CHECK(w.stored() == WorkspaceState::RUNNING);
   SECTION("by itself") {
     w.advance(1 * kj::SECONDS);
     w.settle();
-    CHECK(w.store->workspaces()[0].state == WorkspaceState::RUNNING);
+    CHECK(w.stored() == WorkspaceState::RUNNING);
     w.advance(2 * kj::SECONDS);
     w.settle();
   }
@@ -54,7 +54,7 @@ TEST_CASE("P58 a change that the database refuses is stored later, with its even
     requireChain(w);
     return;
   }
-  CHECK(w.store->workspaces()[0].state == WorkspaceState::STOPPED);
+  CHECK(w.stored() == WorkspaceState::STOPPED);
   bool told = false;
   for (auto& event : w.store->events(0, 100)) told |= event.cause == Cause::GUEST_POWERED_OFF;
   CHECK(told);
@@ -72,7 +72,7 @@ TEST_CASE("nobody is told of the end of an operation before it is stored") {
     w.refusing.writesToRefuse = 1;
     w.advance(16 * kj::SECONDS);
     CHECK_FALSE(stopping.poll(w.scope));
-    CHECK(workspace->row().state == WorkspaceState::STOPPING);
+    CHECK(workspace->state() == WorkspaceState::STOPPING);
     w.advance(1 * kj::SECONDS);
     stopping.wait(w.scope);
   }
@@ -83,11 +83,11 @@ TEST_CASE("nobody is told of the end of an operation before it is stored") {
     w.refusing.writesToRefuse = 1;
     auto resizing = workspace->resize(8192);
     CHECK_FALSE(resizing.poll(w.scope));
-    CHECK(workspace->row().state == WorkspaceState::RESIZING);
+    CHECK(workspace->state() == WorkspaceState::RESIZING);
     w.advance(1 * kj::SECONDS);
     CHECK(resizing.wait(w.scope).is<Workspace::ResizeFailure>());
   }
-  CHECK(w.store->workspaces()[0].state == WorkspaceState::STOPPED);
+  CHECK(w.stored() == WorkspaceState::STOPPED);
   requireChain(w);
 }
 
@@ -101,10 +101,10 @@ TEST_CASE("R02 a start whose end the database refuses is told when it is stored"
   w.refusing.writesToRefuse = 1;
   w.driver.releaseStarts();
   CHECK_FALSE(starting.poll(w.scope));
-  CHECK(workspace->row().state == WorkspaceState::STARTING);
+  CHECK(workspace->state() == WorkspaceState::STARTING);
   w.advance(1 * kj::SECONDS);
   CHECK(starting.wait(w.scope).get<kj::Own<StartReport>>()->failure == nullptr);
-  CHECK(w.store->workspaces()[0].state == WorkspaceState::RUNNING);
+  CHECK(w.stored() == WorkspaceState::RUNNING);
   requireChain(w);
 }
 
@@ -126,7 +126,7 @@ TEST_CASE("P30 a start on a full disk of the host says so at once, and starts no
   CHECK(w.driver.startCount() == 0);
   w.volumes.isFull = false;
   workspace->start(nullptr).wait(w.scope);
-  CHECK(workspace->row().state == WorkspaceState::RUNNING);
+  CHECK(workspace->state() == WorkspaceState::RUNNING);
 }
 
 TEST_CASE(
@@ -157,7 +157,7 @@ TEST_CASE("P28 a machine that a failed start cannot end is ended later, and keep
   w.driver.failRemovals(2);
   w.driver.releaseStarts();
   starting.wait(w.scope);
-  CHECK(workspace->row().state == WorkspaceState::FAILED);
+  CHECK(workspace->state() == WorkspaceState::FAILED);
   CHECK(w.driver.running().size() == 1);
   SECTION("by itself") {
     w.advance(1 * kj::SECONDS);
@@ -194,7 +194,7 @@ TEST_CASE("a disk that grew though it took too long is as large as it is told") 
   CHECK(workspace->resize(8192).wait(w.scope).is<Workspace::Resized>());
   CHECK(workspace->row().diskMib == 8192);
   workspace->start(nullptr).wait(w.scope);
-  CHECK(workspace->row().state == WorkspaceState::RUNNING);
+  CHECK(workspace->state() == WorkspaceState::RUNNING);
 }
 
 TEST_CASE("P57 a repeated request for a workspace that is being deleted makes it anew") {
@@ -210,7 +210,7 @@ TEST_CASE("P57 a repeated request for a workspace that is being deleted makes it
   auto outcome = again.wait(w.scope);
   auto& row = outcome.get<WorkspaceManager::Created>().workspace->row();
   CHECK(row.id != id);
-  CHECK(row.state == WorkspaceState::STOPPED);
+  CHECK(w.find("demo")->state() == WorkspaceState::STOPPED);
 }
 
 TEST_CASE("P41 what cannot be listed or removed keeps nobody from being served") {
@@ -234,7 +234,7 @@ TEST_CASE("P41 what cannot be listed or removed keeps nobody from being served")
     w.settle();
     CHECK_FALSE(w.driver.isRunning("0123"));
   }
-  CHECK(w.find("demo")->row().state == WorkspaceState::RUNNING);
+  CHECK(w.find("demo")->state() == WorkspaceState::RUNNING);
   CHECK(w.driver.isRunning(w.find("demo")->row().id));
 }
 

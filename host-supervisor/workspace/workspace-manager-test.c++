@@ -18,7 +18,7 @@ TEST_CASE("a created workspace runs, with exactly what was asked for") {
   REQUIRE(outcome.is<WorkspaceManager::Created>());
   auto& workspace = *outcome.get<WorkspaceManager::Created>().workspace;
   auto& row = workspace.row();
-  CHECK(row.state == WorkspaceState::RUNNING);
+  CHECK(workspace.state() == WorkspaceState::RUNNING);
   CHECK(workspace.machineRow().agentVersion == "1.2.3");
   auto& spec = w.driver.spec(row.id);
   CHECK(spec.cpus == 1);
@@ -75,7 +75,7 @@ TEST_CASE("a start goes on when its caller leaves") {
   }
   w.driver.releaseStarts();
   workspace->start(nullptr).wait(w.scope);
-  CHECK(workspace->row().state == WorkspaceState::RUNNING);
+  CHECK(workspace->state() == WorkspaceState::RUNNING);
   CHECK(w.driver.startCount() == 1);
 }
 
@@ -90,7 +90,7 @@ TEST_CASE("P28 a workspace is deleted whatever it is doing, and nothing is left"
   SECTION("failed") {
     w.driver.failStarts(KJ_EXCEPTION(FAILED, "no"));
     w.manager->create(w.request("demo"), nullptr).wait(w.scope);
-    CHECK(w.find("demo")->row().state == WorkspaceState::FAILED);
+    CHECK(w.find("demo")->state() == WorkspaceState::FAILED);
   }
   kj::Promise<void> underWay = kj::READY_NOW;
   SECTION("starting") {
@@ -102,14 +102,14 @@ TEST_CASE("P28 a workspace is deleted whatever it is doing, and nothing is left"
     w.agentAnswers = false;
     underWay = w.manager->create(w.request("demo"), nullptr).ignoreResult();
     CHECK_FALSE(underWay.poll(w.scope));
-    CHECK(w.find("demo")->row().state == WorkspaceState::STARTING);
+    CHECK(w.find("demo")->state() == WorkspaceState::STARTING);
   }
   SECTION("stopping") {
     w.manager->create(w.request("demo"), nullptr).wait(w.scope);
     w.powersOff = false;
     underWay = w.find("demo")->stop(1000).ignoreResult();
     CHECK_FALSE(underWay.poll(w.scope));
-    CHECK(w.find("demo")->row().state == WorkspaceState::STOPPING);
+    CHECK(w.find("demo")->state() == WorkspaceState::STOPPING);
   }
   w.find("demo")->erase().wait(w.scope);
   underWay.wait(w.scope);
@@ -209,12 +209,12 @@ TEST_CASE("P30 a failed start names its stage, with the console's end") {
   }
   CHECK(w.driver.running().size() == 0);
   auto workspace = w.find("demo");
-  CHECK(workspace->row().state == WorkspaceState::FAILED);
+  CHECK(workspace->state() == WorkspaceState::FAILED);
   CHECK(workspace->row().failure.size() > 0);
   // And it may be started again.
   w.agentAnswers = true;
   workspace->start(nullptr).wait(w.scope);
-  CHECK(workspace->row().state == WorkspaceState::RUNNING);
+  CHECK(workspace->state() == WorkspaceState::RUNNING);
 }
 
 TEST_CASE("a host without space makes nothing") {
@@ -265,8 +265,8 @@ TEST_CASE("P41 a restart finds every running machine and its agent") {
   w.manager->create(w.request("three", false), nullptr).wait(w.scope);
   w.restart();
   CHECK(w.manager->list().size() == 3);
-  CHECK(w.find("one")->row().state == WorkspaceState::RUNNING);
-  CHECK(w.find("three")->row().state == WorkspaceState::STOPPED);
+  CHECK(w.find("one")->state() == WorkspaceState::RUNNING);
+  CHECK(w.find("three")->state() == WorkspaceState::STOPPED);
   auto machine = KJ_ASSERT_NONNULL(w.find("two")->machine());
   machine->control().wait(w.scope).pingRequest().send().wait(w.scope);
   CHECK(w.driver.startCount() == 2);
@@ -281,8 +281,11 @@ TEST_CASE("P29 what a supervisor left half-done is finished or undone by the nex
     auto creating = w.manager->create(w.request("demo"), nullptr);
     CHECK_FALSE(creating.poll(w.scope));
     creating = nullptr;
+    w.driver.releaseStarts();
     w.restart();
-    CHECK(w.find("demo")->row().state == WorkspaceState::STOPPED);
+    CHECK(w.find("demo")->state() == WorkspaceState::STARTING);
+    w.find("demo")->join(nullptr).wait(w.scope);
+    CHECK(w.find("demo")->state() == WorkspaceState::RUNNING);
   }
   SECTION("a start, after it ran") {
     w.agentAnswers = false;
@@ -292,7 +295,7 @@ TEST_CASE("P29 what a supervisor left half-done is finished or undone by the nex
     w.agentAnswers = true;
     w.restart();
     w.find("demo")->join(nullptr).wait(w.scope);
-    CHECK(w.find("demo")->row().state == WorkspaceState::RUNNING);
+    CHECK(w.find("demo")->state() == WorkspaceState::RUNNING);
   }
   SECTION("a stop") {
     w.manager->create(w.request("demo"), nullptr).wait(w.scope);
@@ -303,7 +306,7 @@ TEST_CASE("P29 what a supervisor left half-done is finished or undone by the nex
     w.powersOff = true;
     w.restart();
     w.find("demo")->stop(0).wait(w.scope);
-    CHECK(w.find("demo")->row().state == WorkspaceState::STOPPED);
+    CHECK(w.find("demo")->state() == WorkspaceState::STOPPED);
     CHECK(w.driver.running().size() == 0);
   }
   SECTION("a delete") {
@@ -322,7 +325,8 @@ TEST_CASE("P29 what a supervisor left half-done is finished or undone by the nex
     w.manager = nullptr;
     w.driver.end(w.driver.running()[0], VmEnd::EXITED);
     w.restart();
-    CHECK(w.find("demo")->row().state == WorkspaceState::STOPPED);
+    w.settle();
+    CHECK(w.find("demo")->state() == WorkspaceState::STOPPED);
     CHECK(w.store->events(0, 100).back().cause == Cause::RECOVERED);
   }
 }

@@ -46,12 +46,14 @@ void WorkspaceManager::enter(StoredState state) {
     lastUid = kj::max(lastUid, machine.uid);
     machines.insert(machine.workspaceId, &machine);
   }
+  kj::HashMap<kj::StringPtr, OperationRow*> operations;
+  for (auto& operation : state.operations) operations.insert(operation.workspaceId, &operation);
   for (auto& row : state.workspaces) {
-    MachineRow machine{kj::str(row.id)};
-    KJ_IF_MAYBE (found, machines.find(row.id)) machine = (*found)->clone();
-    auto name = kj::str(row.name);
-    byName.insert(kj::mv(name),
-                  kj::refcounted<Workspace>(world, owner(), kj::mv(row), kj::mv(machine)));
+    WorkspaceJournal::Rows rows{row.clone(), MachineRow{kj::str(row.id)}, nullptr};
+    KJ_IF_MAYBE (found, machines.find(rows.row.id)) rows.machine = (*found)->clone();
+    KJ_IF_MAYBE (found, operations.find(rows.row.id)) rows.operation = (*found)->clone();
+    auto name = kj::str(rows.row.name);
+    byName.insert(kj::mv(name), kj::refcounted<Workspace>(world, owner(), kj::mv(rows)));
   }
 }
 
@@ -86,7 +88,7 @@ kj::Promise<bool> WorkspaceManager::removeStrays() {
 }
 
 kj::Promise<void> WorkspaceManager::keepRemovingStrays() {
-  RetryPauses pauses(world);
+  auto pauses = world.pauses();
   do {
     co_await pauses.next();
   } while (!co_await removeStrays());
@@ -304,7 +306,7 @@ kj::Promise<WorkspaceManager::CreateOutcome> WorkspaceManager::answerAgain(
                                      static_cast<StartFault>(earlier.fault),
                                      kj::mv(earlier.message), kj::mv(earlier.console)};
   }
-  switch (workspace->row().state) {
+  switch (workspace->state()) {
     case WorkspaceState::CREATING:
     case WorkspaceState::STARTING: {
       auto outcome = co_await workspace->join(kj::mv(progress));
@@ -316,42 +318,6 @@ kj::Promise<WorkspaceManager::CreateOutcome> WorkspaceManager::answerAgain(
                                      world.files.consoleEnd(workspace->row().id)};
     default:
       co_return Created{kj::mv(workspace)};
-  }
-}
-
-kj::Promise<void> WorkspaceManager::remember(RequestRecord request, const CreateOutcome& outcome) {
-  KJ_SWITCH_ONEOF(outcome) {
-    KJ_CASE_ONEOF(created, Created) {
-      request.outcome = RequestOutcome::SUCCEEDED;
-    }
-    KJ_CASE_ONEOF(stopped, Stopped) {
-      request.outcome = RequestOutcome::STOPPED;
-    }
-    KJ_CASE_ONEOF(failure, StartReport::Failure) {
-      request.outcome = RequestOutcome::FAILED;
-      request.stage = static_cast<uint8_t>(failure.stage);
-      request.fault = static_cast<uint8_t>(failure.fault);
-      request.message = kj::str(failure.message);
-      request.console = kj::str(failure.console);
-    }
-    KJ_CASE_ONEOF_DEFAULT {
-      co_return;
-    }
-  }
-  // A workspace that is gone has taken its request with it.
-  for (RetryPauses pauses(world); byId(request.workspaceId) != nullptr;) {
-    kj::Maybe<kj::Exception> failure;
-    try {
-      auto committed = co_await world.store.commit(kj::mv(Change().update(request.clone())));
-      world.events.reached(committed.lastEvent);
-      co_return;
-    } catch (...) {
-      failure = kj::getCaughtExceptionAsKj();
-    }
-    if (byId(request.workspaceId) == nullptr) co_return;
-    KJ_LOG(ERROR, "what came of a request could not be stored yet; trying again",
-           request.workspaceId, KJ_ASSERT_NONNULL(failure).getDescription());
-    co_await pauses.next();
   }
 }
 
@@ -386,11 +352,11 @@ kj::Promise<WorkspaceManager::CreateOutcome> WorkspaceManager::admit(
     auto workspace = KJ_ASSERT_NONNULL(found).addRef();
     claimed = nullptr;
     co_await workspace->quiet();
-    if (answered.asked != asked || workspace->row().state != WorkspaceState::DELETING) {
+    if (answered.asked != asked || workspace->state() != WorkspaceState::DELETING) {
       co_return co_await answerAgain(kj::mv(answered), asked, kj::mv(workspace), kj::mv(progress));
     }
     // Half-made when a bothyd was killed, or deleted: its request id goes with it, and the same is made anew.
-    co_await workspace->erase();
+    co_await workspace->erase().ignoreResult();
   }
 
   auto checked = check(request.spec, limits.defaults);
@@ -425,18 +391,17 @@ kj::Promise<WorkspaceManager::CreateOutcome> WorkspaceManager::admit(
   machine.uid = lastUid = KJ_ASSERT_NONNULL(uid);
   machine.cid = FIRST_CID + (machine.uid - limits.firstUid);
   claimed->setUid(machine.uid);
+  auto operation = newOperation(world, row.id, OperationKind::CREATE, CreateOperation::FIRST_STEP,
+                                CreateOperation::parameters(request.start), request.requestId);
 
   EventRecord event;
   event.timeNanos = row.createdNanos;
   event.workspace = kj::str(row.name);
   event.workspaceId = kj::str(row.id);
   Change change;
-  change.add(row.clone()).add(machine.clone()).tell(kj::mv(event));
-  kj::Maybe<RequestRecord> remembered;
+  change.add(row.clone()).add(machine.clone()).add(operation.clone()).tell(kj::mv(event));
   if (request.requestId.size() > 0) {
-    RequestRecord record{kj::mv(request.requestId), kj::mv(asked), kj::str(row.id)};
-    change.add(record.clone());
-    remembered = kj::mv(record);
+    change.add(RequestRecord{kj::mv(request.requestId), kj::mv(asked), kj::str(row.id)});
   }
   auto committed = co_await world.store.commit(kj::mv(change));
   world.events.reached(committed.lastEvent);
@@ -444,18 +409,12 @@ kj::Promise<WorkspaceManager::CreateOutcome> WorkspaceManager::admit(
   auto name = kj::str(row.name);
   KJ_LOG(INFO, "workspace being made", name, row.id, row.image, row.cpus, row.memoryMib,
          row.diskMib);
-  auto workspace = kj::refcounted<Workspace>(world, owner(), kj::mv(row), kj::mv(machine));
+  auto workspace = kj::refcounted<Workspace>(
+      world, owner(), WorkspaceJournal::Rows{kj::mv(row), kj::mv(machine), kj::mv(operation)});
   byName.insert(kj::mv(name), workspace->addRef());
   claimed = nullptr;
-  auto outcome =
-      outcomeOf(workspace->addRef(), co_await workspace->make(request.start, kj::mv(progress)));
-  KJ_IF_MAYBE (record, remembered) {
-    co_await remember(kj::mv(*record), outcome);
-    if (outcome.is<Created>() && byId(workspace->row().id) == nullptr) {
-      outcome = outcomeOf(kj::mv(workspace), Superseded{Wish::DELETE});
-    }
-  }
-  co_return kj::mv(outcome);
+  auto outcome = co_await workspace->make(kj::mv(progress));
+  co_return outcomeOf(kj::mv(workspace), kj::mv(outcome));
 }
 
 // ---------------------------------------------------------------------------------------------

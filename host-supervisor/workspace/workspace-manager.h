@@ -100,8 +100,6 @@ private:
   kj::Promise<CreateOutcome> answerAgain(RequestRecord earlier, kj::StringPtr asked,
                                          kj::Own<Workspace> workspace,
                                          kj::Maybe<kj::Own<Progress>> progress);
-  // Until it is stored what came of the request, its caller is not told.
-  kj::Promise<void> remember(RequestRecord request, const CreateOutcome& outcome);
   static CreateOutcome outcomeOf(kj::Own<Workspace> workspace, Workspace::StartOutcome outcome);
 };
 

@@ -13,13 +13,13 @@ TEST_CASE("a stopped workspace's disk grows, and its next machine has it") {
   auto workspace = w.find("demo");
   auto outcome = workspace->resize(8192).wait(w.scope);
   CHECK(outcome.is<Workspace::Resized>());
-  CHECK(workspace->row().state == WorkspaceState::STOPPED);
+  CHECK(workspace->state() == WorkspaceState::STOPPED);
   CHECK(workspace->row().diskMib == 8192);
   CHECK(w.volumes.bytes(workspace->row().id) == 8192 * MIB);
   CHECK(w.store->workspaces()[0].diskMib == 8192);
   workspace->start(nullptr).wait(w.scope);
-  CHECK(workspace->row().state == WorkspaceState::RUNNING);
-  CHECK(replyTo(Wish::RESIZE, workspace->row().state) == Reply::BUSY);
+  CHECK(workspace->state() == WorkspaceState::RUNNING);
+  CHECK(replyTo(Wish::RESIZE, workspace->state()) == Reply::BUSY);
 }
 
 TEST_CASE("a disk never shrinks, and has a limit") {
@@ -43,13 +43,13 @@ TEST_CASE("a disk that cannot grow is as it was") {
   w.volumes.isFull = true;
   auto outcome = workspace->resize(8192).wait(w.scope);
   CHECK(outcome.get<Workspace::ResizeFailure>().noSpace);
-  CHECK(workspace->row().state == WorkspaceState::STOPPED);
+  CHECK(workspace->state() == WorkspaceState::STOPPED);
   CHECK(workspace->row().diskMib == 4096);
-  CHECK(w.store->workspaces()[0].wantedDiskMib == 0);
+  CHECK(w.store->state().operations.size() == 0);
   CHECK(w.store->events(0, 100).back().cause == Cause::RESIZE_FAILED);
   w.volumes.isFull = false;
   workspace->start(nullptr).wait(w.scope);
-  CHECK(workspace->row().state == WorkspaceState::RUNNING);
+  CHECK(workspace->state() == WorkspaceState::RUNNING);
 }
 
 TEST_CASE(
@@ -57,11 +57,8 @@ TEST_CASE(
   TestWorld w;
   w.manager->create(w.request("demo", false), nullptr).wait(w.scope);
   auto id = kj::str(w.find("demo")->row().id);
-  // The row as the kill leaves it; the volume is grown or not.
-  auto row = w.find("demo")->row().clone();
-  row.state = WorkspaceState::RESIZING;
-  row.wantedDiskMib = 8192;
-  w.store->commit(kj::mv(Change().update(kj::mv(row))));
+  // The volume is grown or not.
+  w.leave("demo", OperationKind::RESIZE, "grow", "8192");
   SECTION("before") {}
   SECTION("after") {
     w.volumes.grow(id, 8192 * MIB).wait(w.scope);
@@ -69,7 +66,7 @@ TEST_CASE(
   w.restart();
   w.settle();
   auto workspace = w.find("demo");
-  CHECK(workspace->row().state == WorkspaceState::STOPPED);
+  CHECK(workspace->state() == WorkspaceState::STOPPED);
   CHECK(workspace->row().diskMib == 8192);
   CHECK(w.volumes.bytes(id) == 8192 * MIB);
 }

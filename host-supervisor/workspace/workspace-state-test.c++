@@ -7,57 +7,78 @@
 namespace bothy {
 namespace {
 
-constexpr WorkspaceState ALL[] = {WorkspaceState::CREATING, WorkspaceState::STOPPED,
-                                  WorkspaceState::STARTING, WorkspaceState::RUNNING,
-                                  WorkspaceState::STOPPING, WorkspaceState::DELETING,
-                                  WorkspaceState::FAILED};
+constexpr Rest RESTS[] = {Rest::STOPPED, Rest::RUNNING, Rest::FAILED};
+constexpr OperationKind KINDS[] = {OperationKind::CREATE, OperationKind::START, OperationKind::STOP,
+                                   OperationKind::RESIZE, OperationKind::DELETE};
+
+// Every state, whatever it is computed from.
+template <typename Func>
+void forEachState(Func&& check) {
+  for (auto rest : RESTS) {
+    check(stateOf(rest, nullptr));
+    for (auto kind : KINDS) check(stateOf(rest, kind));
+  }
+}
 
 TEST_CASE("P28 delete is accepted in every state") {
-  for (auto state : ALL) {
+  forEachState([](WorkspaceState state) {
     INFO(toString(state).cStr());
-    auto reply = replyTo(Wish::DELETE, state);
-    CHECK((reply == Reply::BEGIN || reply == Reply::JOIN));
-    CHECK(stateAfter(state, Happening::DELETE_BEGAN) != nullptr);
-  }
+    CHECK(replyTo(Wish::DELETE, state) != Reply::BUSY);
+    CHECK(replyTo(Wish::DELETE, state) != Reply::ALREADY);
+  });
 }
 
-TEST_CASE("P28 what is accepted can begin, and no state is without a way out") {
-  for (auto state : ALL) {
-    INFO(toString(state).cStr());
-    if (replyTo(Wish::START, state) == Reply::BEGIN) {
-      CHECK(KJ_ASSERT_NONNULL(stateAfter(state, Happening::START_BEGAN)) ==
-            WorkspaceState::STARTING);
-    }
-    if (replyTo(Wish::STOP, state) == Reply::BEGIN) {
-      CHECK(KJ_ASSERT_NONNULL(stateAfter(state, Happening::STOP_BEGAN)) ==
-            WorkspaceState::STOPPING);
+TEST_CASE("P28 only what rests begins, and only what is under way is joined or superseded") {
+  for (auto wish : {Wish::START, Wish::STOP, Wish::DELETE, Wish::RESIZE}) {
+    for (auto rest : RESTS) {
+      auto reply = replyTo(wish, stateOf(rest, nullptr));
+      CHECK((reply != Reply::JOIN && reply != Reply::SUPERSEDE));
+      for (auto kind : KINDS) CHECK(replyTo(wish, stateOf(rest, kind)) != Reply::BEGIN);
     }
   }
 }
 
-TEST_CASE("a second start and a second stop join the first") {
+TEST_CASE("a second start, a second stop and a second delete join the first") {
   CHECK(replyTo(Wish::START, WorkspaceState::STARTING) == Reply::JOIN);
   CHECK(replyTo(Wish::STOP, WorkspaceState::STOPPING) == Reply::JOIN);
   CHECK(replyTo(Wish::DELETE, WorkspaceState::DELETING) == Reply::JOIN);
 }
 
 TEST_CASE("P45 a stop ends a workspace that starts as well as one that runs") {
-  for (auto state : {WorkspaceState::STARTING, WorkspaceState::RUNNING}) {
-    CHECK(replyTo(Wish::STOP, state) == Reply::BEGIN);
-  }
+  CHECK(replyTo(Wish::STOP, WorkspaceState::STARTING) == Reply::SUPERSEDE);
+  CHECK(replyTo(Wish::STOP, WorkspaceState::RUNNING) == Reply::BEGIN);
 }
 
-TEST_CASE("P28 a restart leaves no state in which something seems to be under way") {
-  for (auto state : ALL) {
-    for (bool runs : {false, true}) {
-      for (bool rebooting : {false, true}) {
-        auto recovery = recoveryOf(state, runs, rebooting);
-        INFO(toString(state).cStr());
-        bool settled = state == WorkspaceState::STOPPED || state == WorkspaceState::FAILED;
-        CHECK((recovery == Recovery::KEEP) == settled);
-      }
+TEST_CASE("P28 after each operation the workspace rests, is gone, or is being deleted") {
+  for (auto kind : KINDS) {
+    for (auto outcome : {Outcome::SUCCEEDED, Outcome::FAILED}) {
+      const bool isGone = kind == OperationKind::DELETE ||
+                          (kind == OperationKind::CREATE && outcome == Outcome::FAILED);
+      CHECK((restAfter(kind, outcome) == nullptr) == isGone);
     }
   }
+  CHECK(KJ_ASSERT_NONNULL(restAfter(OperationKind::START, Outcome::SUCCEEDED)) == Rest::RUNNING);
+  CHECK(KJ_ASSERT_NONNULL(restAfter(OperationKind::START, Outcome::FAILED)) == Rest::FAILED);
+}
+
+TEST_CASE("what is stored of an operation is read back, and an unknown kind is told") {
+  for (auto kind : KINDS) CHECK(KJ_ASSERT_NONNULL(operationKind(nameOf(kind))) == kind);
+  CHECK(operationKind("hibernate") == nullptr);
+}
+
+TEST_CASE("S16 a workspace that is damaged has failed, unless it is being deleted") {
+  WorkspaceRow row;
+  row.rest = Rest::FAILED;
+  row.damage = kj::str("cpus is -1");
+  auto with = [&](kj::StringPtr kind) {
+    OperationRow operation;
+    operation.kind = kj::str(kind);
+    return stateOf(row, kj::Maybe<OperationRow>(kj::mv(operation)));
+  };
+  CHECK(stateOf(row, kj::Maybe<OperationRow>()) == WorkspaceState::FAILED);
+  CHECK(with("start") == WorkspaceState::FAILED);
+  CHECK(with("hibernate") == WorkspaceState::FAILED);
+  CHECK(with("delete") == WorkspaceState::DELETING);
 }
 
 }  // namespace

@@ -3,6 +3,71 @@
 #include <kj/debug.h>
 
 namespace bothy {
+namespace {
+
+constexpr OperationKind KINDS[] = {OperationKind::CREATE, OperationKind::START, OperationKind::STOP,
+                                   OperationKind::RESIZE, OperationKind::DELETE};
+
+}  // namespace
+
+kj::StringPtr nameOf(OperationKind kind) {
+  switch (kind) {
+    case OperationKind::CREATE:
+      return "create";
+    case OperationKind::START:
+      return "start";
+    case OperationKind::STOP:
+      return "stop";
+    case OperationKind::RESIZE:
+      return "resize";
+    case OperationKind::DELETE:
+      return "delete";
+  }
+  KJ_UNREACHABLE;
+}
+
+kj::Maybe<OperationKind> operationKind(kj::StringPtr name) {
+  for (auto kind : KINDS) {
+    if (nameOf(kind) == name) return kind;
+  }
+  return nullptr;
+}
+
+WorkspaceState stateOf(Rest rest, kj::Maybe<OperationKind> underWay) {
+  KJ_IF_MAYBE (kind, underWay) {
+    switch (*kind) {
+      case OperationKind::CREATE:
+        return WorkspaceState::CREATING;
+      case OperationKind::START:
+        return WorkspaceState::STARTING;
+      case OperationKind::STOP:
+        return WorkspaceState::STOPPING;
+      case OperationKind::RESIZE:
+        return WorkspaceState::RESIZING;
+      case OperationKind::DELETE:
+        return WorkspaceState::DELETING;
+    }
+    KJ_UNREACHABLE;
+  }
+  switch (rest) {
+    case Rest::STOPPED:
+      return WorkspaceState::STOPPED;
+    case Rest::RUNNING:
+      return WorkspaceState::RUNNING;
+    case Rest::FAILED:
+      return WorkspaceState::FAILED;
+  }
+  KJ_UNREACHABLE;
+}
+
+WorkspaceState stateOf(const WorkspaceRow& row, const kj::Maybe<OperationRow>& operation) {
+  kj::Maybe<OperationKind> kind;
+  KJ_IF_MAYBE (o, operation) kind = operationKind(o->kind);
+  if (row.damage.size() > 0 && kind.orDefault(OperationKind::START) != OperationKind::DELETE) {
+    return WorkspaceState::FAILED;
+  }
+  return stateOf(row.rest, kind);
+}
 
 Reply replyTo(Wish wish, WorkspaceState state) {
   switch (wish) {
@@ -25,8 +90,9 @@ Reply replyTo(Wish wish, WorkspaceState state) {
     case Wish::STOP:
       switch (state) {
         case WorkspaceState::RUNNING:
-        case WorkspaceState::STARTING:
           return Reply::BEGIN;
+        case WorkspaceState::STARTING:
+          return Reply::SUPERSEDE;
         case WorkspaceState::STOPPING:
           return Reply::JOIN;
         case WorkspaceState::STOPPED:
@@ -39,7 +105,20 @@ Reply replyTo(Wish wish, WorkspaceState state) {
       }
       break;
     case Wish::DELETE:
-      return state == WorkspaceState::DELETING ? Reply::JOIN : Reply::BEGIN;
+      switch (state) {
+        case WorkspaceState::STOPPED:
+        case WorkspaceState::FAILED:
+        case WorkspaceState::RUNNING:
+          return Reply::BEGIN;
+        case WorkspaceState::CREATING:
+        case WorkspaceState::STARTING:
+        case WorkspaceState::STOPPING:
+        case WorkspaceState::RESIZING:
+          return Reply::SUPERSEDE;
+        case WorkspaceState::DELETING:
+          return Reply::JOIN;
+      }
+      break;
     case Wish::RESIZE:
       return state == WorkspaceState::STOPPED || state == WorkspaceState::FAILED ? Reply::BEGIN
                                                                                  : Reply::BUSY;
@@ -52,61 +131,32 @@ bool mayRun(WorkspaceState state) {
          state == WorkspaceState::STOPPING;
 }
 
-kj::Maybe<WorkspaceState> stateAfter(WorkspaceState state, Happening happening) {
-  using S = WorkspaceState;
-  auto only = [&](S expected, S next) -> kj::Maybe<S> {
-    if (state == expected) return next;
-    return nullptr;
-  };
-  switch (happening) {
-    case Happening::DISK_MADE:
-      return only(S::CREATING, S::STOPPED);
-    case Happening::START_BEGAN:
-      if (state == S::STOPPED || state == S::FAILED) return S::STARTING;
-      return nullptr;
-    case Happening::AGENT_ANSWERED:
-      return only(S::STARTING, S::RUNNING);
-    case Happening::START_FAILED:
-      return only(S::STARTING, S::FAILED);
-    case Happening::STOP_BEGAN:
-      if (state == S::RUNNING || state == S::STARTING) return S::STOPPING;
-      return nullptr;
-    case Happening::MACHINE_ENDED:
-      if (state == S::RUNNING || state == S::STOPPING || state == S::STARTING) return S::STOPPED;
-      return nullptr;
-    case Happening::MACHINE_BROKE:
-      return only(S::RUNNING, S::FAILED);
-    case Happening::GUEST_REBOOTED:
-      return only(S::RUNNING, S::STARTING);
-    case Happening::DELETE_BEGAN:
-      return S::DELETING;
-    case Happening::RESIZE_BEGAN:
-      if (state == S::STOPPED || state == S::FAILED) return S::RESIZING;
-      return nullptr;
-    case Happening::RESIZE_ENDED:
-      return only(S::RESIZING, S::STOPPED);
+Rest restDuring(OperationKind kind, Rest rest) {
+  switch (kind) {
+    case OperationKind::CREATE:
+    case OperationKind::START:
+    case OperationKind::RESIZE:
+      // What had failed before has no say any more.
+      return Rest::STOPPED;
+    case OperationKind::STOP:
+    case OperationKind::DELETE:
+      return rest;
   }
   KJ_UNREACHABLE;
 }
 
-Recovery recoveryOf(WorkspaceState state, bool machineRuns, bool rebooting) {
-  switch (state) {
-    case WorkspaceState::CREATING:
-      return Recovery::ERASE;
-    case WorkspaceState::DELETING:
-      return Recovery::FINISH_DELETE;
-    case WorkspaceState::STARTING:
-      if (machineRuns) return Recovery::FINISH_START;
-      return rebooting ? Recovery::REBOOT : Recovery::MARK_STOPPED;
-    case WorkspaceState::RUNNING:
-      return machineRuns ? Recovery::ADOPT : Recovery::MARK_STOPPED;
-    case WorkspaceState::STOPPING:
-      return machineRuns ? Recovery::FINISH_STOP : Recovery::MARK_STOPPED;
-    case WorkspaceState::STOPPED:
-    case WorkspaceState::FAILED:
-      return Recovery::KEEP;
-    case WorkspaceState::RESIZING:
-      return Recovery::FINISH_RESIZE;
+kj::Maybe<Rest> restAfter(OperationKind kind, Outcome outcome) {
+  switch (kind) {
+    case OperationKind::CREATE:
+      if (outcome == Outcome::FAILED) return nullptr;
+      return Rest::STOPPED;
+    case OperationKind::START:
+      return outcome == Outcome::SUCCEEDED ? Rest::RUNNING : Rest::FAILED;
+    case OperationKind::STOP:
+    case OperationKind::RESIZE:
+      return Rest::STOPPED;
+    case OperationKind::DELETE:
+      return nullptr;
   }
   KJ_UNREACHABLE;
 }

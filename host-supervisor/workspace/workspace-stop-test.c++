@@ -22,12 +22,12 @@ TEST_CASE("P45 a stop during the boot ends it, and whoever waits for the start i
   auto creating = w.manager->create(w.request("demo"), nullptr);
   w.settle();
   auto workspace = w.find("demo");
-  REQUIRE(workspace->row().state == WorkspaceState::STARTING);
+  REQUIRE(workspace->state() == WorkspaceState::STARTING);
   auto joined = workspace->start(nullptr);
   w.settle();
 
   CHECK(kindOf(workspace->stop(30000).wait(w.scope)) == StopKind::FORCED);
-  CHECK(workspace->row().state == WorkspaceState::STOPPED);
+  CHECK(workspace->state() == WorkspaceState::STOPPED);
   CHECK(w.driver.running().size() == 0);
   CHECK(wasStopped(joined.wait(w.scope)));
   auto outcome = creating.wait(w.scope);
@@ -36,7 +36,7 @@ TEST_CASE("P45 a stop during the boot ends it, and whoever waits for the start i
 
   w.agentAnswers = true;
   workspace->start(nullptr).wait(w.scope);
-  CHECK(workspace->row().state == WorkspaceState::RUNNING);
+  CHECK(workspace->state() == WorkspaceState::RUNNING);
 }
 
 TEST_CASE("P45 a stop before there is a machine says that there was none") {
@@ -56,7 +56,7 @@ TEST_CASE("P45 a stop before there is a machine says that there was none") {
   w.driver.releaseStarts();
   w.settle();
   CHECK(w.driver.running().size() == 0);
-  CHECK(workspace->row().state == WorkspaceState::STOPPED);
+  CHECK(workspace->state() == WorkspaceState::STOPPED);
 }
 
 TEST_CASE("P45 stops that come while a start is being stopped join the first") {
@@ -68,7 +68,7 @@ TEST_CASE("P45 stops that come while a start is being stopped join the first") {
   auto workspace = w.find("demo");
   auto first = workspace->stop(0), second = workspace->stop(0);
   w.settle();
-  CHECK(workspace->row().state == WorkspaceState::STOPPING);
+  CHECK(workspace->state() == WorkspaceState::STOPPING);
   w.advance(1 * kj::SECONDS);
   w.settle();
   w.advance(2 * kj::SECONDS);

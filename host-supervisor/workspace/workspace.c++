@@ -2,61 +2,57 @@
 
 #include <kj/debug.h>
 
+#include "agent/guest-text.h"
 #include "workspace/steps.h"
+#include "workspace/workspace-spec.h"
 
 namespace bothy {
 namespace {
 
-// With which an operation is cancelled.
-constexpr kj::StringPtr BY_STOP = "it was stopped before it ran"_kj;
-constexpr kj::StringPtr BY_DELETE = "the workspace is being deleted"_kj;
+Superseded supersededBy(kj::StringPtr kind) {
+  return {kind == nameOf(OperationKind::STOP) ? Wish::STOP : Wish::DELETE};
+}
 
 }  // namespace
 
-Workspace::Workspace(World& world, Owner& owner, WorkspaceRow row, MachineRow machine)
+Workspace::Workspace(World& world, Owner& owner, WorkspaceJournal::Rows rows)
     : world(world),
       owner(owner),
-      record(kj::mv(row)),
-      machineRecord(kj::mv(machine)),
-      storedState(record.state) {}
+      journal(world, kj::mv(rows)),
+      slot(world, journal, [this](VmEnd end) { return awaitTurnOf(end); }),
+      progress(world.timer),
+      site{world, journal, slot, progress, *this},
+      runner(world.timer, journal, journal.row().name, world.deadlines.retry) {}
 
 Workspace::~Workspace() noexcept(false) {}
 
-void Workspace::reach(Stage reached, size_t before) {
-  stage = reached;
-  startsBefore = before;
-  auto elapsed = world.timer.now() - stageBase;
-  for (auto& listener : listeners) listener->stage(reached, elapsed, before);
+template <typename T>
+kj::Promise<T> Workspace::keepOn(kj::Promise<T> work) {
+  return carryOut(kj::mv(work),
+                  [this](kj::Promise<void> rest) { owner.keep(rest.attach(addRef())); });
 }
 
-void Workspace::listen(kj::Maybe<kj::Own<Progress>> progress) {
-  KJ_IF_MAYBE (p, progress) {
-    if (starting != nullptr) (*p)->stage(stage, world.timer.now() - stageBase, startsBefore);
-    listeners.add(kj::mv(*p));
-  }
+template <typename Kind>
+kj::Own<Kind> Workspace::underWay() {
+  return kj::addRef(kj::downcast<Kind>(KJ_ASSERT_NONNULL(runner.current())));
 }
 
-void Workspace::supersede(Wish wish) {
-  canceler.cancel(wish == Wish::STOP ? BY_STOP : BY_DELETE);
-  adopting = nullptr;
-  watch = nullptr;
+void Workspace::begin(kj::Own<Operation> operation, size_t step) {
+  reaching = nullptr;
   greeting = nullptr;
-  listeners.clear();
   whyUnreachable = nullptr;
+  slot.forget();
+  runner.begin(kj::mv(operation), step);
 }
 
-Superseded Workspace::supersededBy(kj::Exception&& e) {
-  if (e.getDescription() == BY_STOP) return {Wish::STOP};
-  if (e.getDescription() == BY_DELETE) return {Wish::DELETE};
-  kj::throwFatalException(kj::mv(e));
+kj::Promise<void> Workspace::quiet() {
+  auto self = addRef();
+  co_await journal.takeTurn().ignoreResult();
 }
 
 kj::Maybe<kj::Own<Machine>> Workspace::machine() {
-  if (record.state != WorkspaceState::RUNNING) return nullptr;
-  KJ_IF_MAYBE (m, current) {
-    return kj::addRef(**m);
-  }
-  return nullptr;
+  if (state() != WorkspaceState::RUNNING) return nullptr;
+  return slot.current().map([](Machine& machine) { return kj::addRef(machine); });
 }
 
 bool Workspace::isStalled() {
@@ -66,233 +62,227 @@ bool Workspace::isStalled() {
   return false;
 }
 
+void Workspace::note(Cause cause, kj::StringPtr detail) {
+  KJ_LOG(WARNING, "workspace", row().name, row().id, cause, detail);
+  journal.append(cause, detail);
+}
+
+void Workspace::deleted() {
+  owner.gone(*this);
+}
+
+kj::Promise<kj::Maybe<Operation::End>> Workspace::endWithin(kj::Duration limit,
+                                                            Operation& operation) {
+  auto end = operation.onEnd().then(
+      [](Operation::End&& e) -> kj::Maybe<Operation::End> { return kj::mv(e); });
+  return end.exclusiveJoin(
+      world.timer.afterDelay(limit).then([]() -> kj::Maybe<Operation::End> { return nullptr; }));
+}
+
+Underway Workspace::underwayOf(Operation& operation) {
+  return {state(), lineOfGuest(operation.lastFailure())};
+}
+
 // ---------------------------------------------------------------------------------------------
-// The machine
+// Creating and starting
 
-void Workspace::take(kj::Own<RunningVm> vm) {
-  // Another bothyd may have numbered lanes of this boot before.
-  uint64_t firstLane;
-  world.randomness.fill(kj::arrayPtr(&firstLane, 1).asBytes());
-  current =
-      kj::refcounted<Machine>(world.timer, record.name, kj::mv(vm),
-                              kj::heapArray<kj::byte>(machineRecord.secret), firstLane >> 1 | 1);
+kj::Promise<Workspace::StartOutcome> Workspace::make(kj::Maybe<kj::Own<Progress>> listener) {
+  KJ_REQUIRE(state() == WorkspaceState::CREATING);
+  progress.listen(kj::mv(listener));
+  progress.begin(Stage::CREATING_DISK);
+  begin(kj::refcounted<CreateOperation>(site, KJ_ASSERT_NONNULL(journal.operation()).parameters));
+  return outcomeOf(underWay<CreateOperation>());
 }
 
-void Workspace::watchMachine() {
-  watch = awaitEnd().eagerlyEvaluate([this](kj::Exception&& e) {
-    KJ_LOG(ERROR, "a machine is not watched any more", record.name, e.getDescription());
-  });
-}
-
-kj::Promise<void> Workspace::awaitEnd() {
-  auto end = co_await KJ_ASSERT_NONNULL(current)->onEnd();
-  // A stop that is being stored comes first, and then waits for the end itself.
-  auto turn = co_await turns->take();
-  machineEnded(end);
-}
-
-void Workspace::machineEnded(VmEnd end) {
-  if (record.state != WorkspaceState::RUNNING) return;
-  retireMachine();
-  // A kernel without pvpanic's driver resets the machine.
-  if (end == VmEnd::REBOOTED && hasPanicked()) end = VmEnd::CRASHED;
-  switch (end) {
-    case VmEnd::REBOOTED:
-      reboot();
-      return;
-    case VmEnd::POWERED_OFF:
-      transitionAnyway(Happening::MACHINE_ENDED, Cause::GUEST_POWERED_OFF, describe(end));
-      return;
-    case VmEnd::CRASHED:
-    case VmEnd::EXITED:
-    case VmEnd::DESTROYED:
-      transitionAnyway(Happening::MACHINE_BROKE, Cause::VM_EXITED, describe(end));
-      return;
+kj::Promise<Workspace::StartOutcome> Workspace::outcomeOf(kj::Own<CreateOperation> creation) {
+  auto self = addRef();
+  auto end = co_await creation->onEnd();
+  KJ_IF_MAYBE (kind, end.supersededBy) {
+    co_return supersededBy(*kind);
   }
+  KJ_IF_MAYBE (failure, creation->failure()) {
+    // Nothing of it is there any more when its caller hears of it, if that can be.
+    co_await endWithin(world.deadlines.call, KJ_ASSERT_NONNULL(creation->next())).ignoreResult();
+    auto report = kj::refcounted<StartReport>();
+    report->failure =
+        StartReport::Failure{failure->stage, failure->fault, kj::str(failure->message),
+                             kj::str(failure->console), failure->noSpace};
+    co_return kj::mv(report);
+  }
+  KJ_IF_MAYBE (next, creation->next()) {
+    co_return co_await outcomeOf(kj::addRef(kj::downcast<StartOperation>(*next)));
+  }
+  co_return kj::refcounted<StartReport>();
 }
 
-void Workspace::retireMachine() {
-  KJ_IF_MAYBE (m, current) {
-    (*m)->retire();
+kj::Promise<Workspace::StartOutcome> Workspace::outcomeOf(kj::Own<StartOperation> start) {
+  auto self = addRef();
+  auto end = co_await start->onEnd();
+  KJ_IF_MAYBE (kind, end.supersededBy) {
+    co_return supersededBy(*kind);
   }
-  current = nullptr;
+  co_return start->report();
+}
+
+kj::Promise<Workspace::StartOutcome> Workspace::join(kj::Maybe<kj::Own<Progress>> listener) {
+  if (runner.current() != nullptr) {
+    switch (state()) {
+      case WorkspaceState::CREATING:
+        progress.listen(kj::mv(listener));
+        return outcomeOf(underWay<CreateOperation>());
+      case WorkspaceState::STARTING:
+        progress.listen(kj::mv(listener));
+        return outcomeOf(underWay<StartOperation>());
+      default:
+        break;
+    }
+  }
+  return StartOutcome(Busy{state()});
+}
+
+kj::Promise<Workspace::StartOutcome> Workspace::start(kj::Maybe<kj::Own<Progress>> listener) {
+  return keepOn(startOrJoin(kj::mv(listener)));
+}
+
+kj::Promise<Workspace::StartOutcome> Workspace::startOrJoin(kj::Maybe<kj::Own<Progress>> listener) {
+  auto turn = co_await journal.takeTurn();
+  switch (replyTo(Wish::START, state())) {
+    case Reply::ALREADY:
+      co_return kj::refcounted<StartReport>();
+    case Reply::BUSY:
+    case Reply::SUPERSEDE:
+      co_return Busy{state()};
+    case Reply::JOIN:
+      break;
+    case Reply::BEGIN:
+      if (row().damage.size() > 0) {
+        auto report = kj::refcounted<StartReport>();
+        report->failure = StartReport::Failure{Stage::STARTING_VM, StartFault::OTHER,
+                                               kj::str(row().damage), nullptr};
+        co_return kj::mv(report);
+      }
+      co_await journal.transition(StartOperation::beginning(site, StartOperation::Way::REQUEST),
+                                  Cause::REQUEST);
+      progress.begin(Stage::STARTING_VM);
+      begin(kj::refcounted<StartOperation>(site));
+      break;
+  }
+  auto outcome = join(kj::mv(listener));
+  turn = nullptr;
+  co_return co_await outcome;
 }
 
 // ---------------------------------------------------------------------------------------------
 // Stopping
 
-kj::Promise<void> Workspace::quiet() {
-  auto self = addRef();
-  co_await turns->take().ignoreResult();
-}
-
 kj::Promise<Workspace::StopOutcome> Workspace::stop(uint32_t graceMillis) {
   return keepOn(kj::evalNow([&]() { return stopOrJoin(graceMillis); }));
 }
 
+kj::Promise<kj::Own<StopOperation>> Workspace::beginStop(uint32_t graceMillis) {
+  kj::Own<StopOperation> operation;
+  // Who starts, or cannot be reached, is not asked.
+  bool isAsked = false;
+  kj::Maybe<RequestRecord> answered;
+  if (state() == WorkspaceState::STARTING) {
+    answered = journal.answer(RequestOutcome::STOPPED);
+    operation = kj::refcounted<StopOperation>(
+        site, underWay<StartOperation>()->hasMachine() ? StopKind::FORCED : StopKind::ALREADY);
+  } else {
+    isAsked = slot.current() != nullptr;
+    operation = kj::refcounted<StopOperation>(site, graceMillis);
+  }
+  auto step = isAsked ? StopOperation::ASK : StopOperation::END;
+  co_await journal.transition(
+      journal.beginning(OperationKind::STOP, step, StopOperation::parameters(graceMillis)),
+      Cause::REQUEST, nullptr, kj::mv(answered));
+  progress.end();
+  begin(kj::addRef(*operation), isAsked ? 0 : 1);
+  co_return kj::mv(operation);
+}
+
 kj::Promise<Workspace::StopOutcome> Workspace::stopOrJoin(uint32_t graceMillis) {
-  auto turn = co_await turns->take();
-  switch (replyTo(Wish::STOP, record.state)) {
+  auto turn = co_await journal.takeTurn();
+  kj::Own<StopOperation> operation;
+  switch (replyTo(Wish::STOP, state())) {
     case Reply::ALREADY:
       co_return StopKind::ALREADY;
     case Reply::BUSY:
-      co_return Busy{record.state};
-    case Reply::BEGIN: {
-      bool boots = record.state == WorkspaceState::STARTING;
-      co_await transition(Happening::STOP_BEGAN, Cause::REQUEST);
-      supersede(Wish::STOP);
-      stopping =
-          canceler.wrap(kj::evalNow([&]() { return boots ? runAbort() : runStop(graceMillis); }))
-              .fork();
+      co_return Busy{state()};
+    case Reply::BEGIN:
+    case Reply::SUPERSEDE:
+      operation = co_await beginStop(graceMillis);
       break;
-    }
     case Reply::JOIN:
+      operation = underWay<StopOperation>();
       break;
   }
-  auto outcome = KJ_ASSERT_NONNULL(stopping).addBranch().then(
-      [](StopKind kind) -> StopOutcome { return kind; },
-      [](kj::Exception&& e) -> StopOutcome { return supersededBy(kj::mv(e)); });
+  auto ending = endWithin(graceMillis * kj::MILLISECONDS + world.deadlines.call, *operation);
   turn = nullptr;
-  co_return co_await outcome;
-}
-
-kj::Promise<StopKind> Workspace::runStop(uint32_t graceMillis) {
-  auto end = VmEnd::DESTROYED;
-  KJ_IF_MAYBE (machine, current) {
-    end = co_await endMachine(**machine, graceMillis);
-  } else {
-    co_await removeLeftMachine();
-  }
-  auto turn = co_await settle(Happening::MACHINE_ENDED, Cause::REQUEST, kj::str(describe(end)));
-  retireMachine();
-  // A guest that was about to reboot when the order came has ended in order too.
-  const bool isOrderly = end == VmEnd::POWERED_OFF || (end == VmEnd::REBOOTED && !hasPanicked());
-  co_return isOrderly ? StopKind::ORDERLY : StopKind::FORCED;
-}
-
-kj::Promise<StopKind> Workspace::runAbort() {
-  retireMachine();
-  co_await removeLeftMachine();
-  co_await settle(Happening::MACHINE_ENDED, Cause::REQUEST, kj::str(BY_STOP));
-  co_return hasMachine ? StopKind::FORCED : StopKind::ALREADY;
-}
-
-// In order, and after the grace by force.
-kj::Promise<VmEnd> Workspace::endMachine(Machine& machine, uint32_t graceMillis) {
-  kj::Maybe<VmEnd> ended;
-  kj::Maybe<kj::Exception> failure;
-  try {
-    co_await requestPowerOff(machine, graceMillis);
-    ended = co_await within(world.timer,
-                            graceMillis * kj::MILLISECONDS + world.deadlines.powerOffMargin,
-                            "the machine did not turn itself off", machine.onEnd());
-  } catch (...) {
-    failure = kj::getCaughtExceptionAsKj();
-  }
-  KJ_IF_MAYBE (e, failure) {
-    KJ_LOG(WARNING, "a machine does not stop in order and is ended", record.name,
-           e->getDescription());
-  }
-  // Also ends what fell between: a machine that went away while it was asked.
-  for (RetryPauses pauses(world); ended == nullptr;) {
-    kj::Maybe<kj::Exception> stuck;
-    try {
-      co_await within(world.timer, world.deadlines.destroyVm, "the machine could not be ended",
-                      machine.destroy());
-      ended = co_await machine.onEnd();
-    } catch (...) {
-      stuck = kj::getCaughtExceptionAsKj();
+  auto ended = co_await ending;
+  KJ_IF_MAYBE (end, ended) {
+    KJ_IF_MAYBE (kind, end->supersededBy) {
+      co_return supersededBy(*kind);
     }
-    KJ_IF_MAYBE (e, stuck) {
-      KJ_LOG(ERROR, "a machine cannot be ended; trying again", record.name, e->getDescription());
-      co_await pauses.next();
-    }
+    co_return operation->outcome();
   }
-  co_return KJ_ASSERT_NONNULL(ended);
-}
-
-kj::Promise<void> Workspace::requestPowerOff(Machine& machine, uint32_t graceMillis) {
-  auto agent = co_await machine.control();
-  auto request = agent.powerOffRequest();
-  request.setGraceMillis(graceMillis);
-  // A machine that is quick breaks the connection before its answer is through: then onEnd() tells.
-  auto order = request.send().ignoreResult().catch_([](kj::Exception&& e) -> kj::Promise<void> {
-    if (e.getType() == kj::Exception::Type::DISCONNECTED) return kj::READY_NOW;
-    return kj::mv(e);
-  });
-  co_await within(world.timer, HELLO_LIMIT, "the agent did not take the order to power off",
-                  order.exclusiveJoin(machine.onEnd().ignoreResult()));
+  co_return underwayOf(*operation);
 }
 
 // ---------------------------------------------------------------------------------------------
 // Deleting
 
-kj::Promise<void> Workspace::erase() {
-  return keepOn(kj::evalNow([&]() { return eraseOrJoin(); }).then([]() { return Gone(); }))
-      .ignoreResult();
+kj::Promise<Workspace::EraseOutcome> Workspace::erase() {
+  return keepOn(kj::evalNow([&]() { return eraseOrJoin(); }));
 }
 
-kj::Promise<void> Workspace::eraseOrJoin() {
-  auto turn = co_await turns->take();
-  if (erasing == nullptr) {
-    co_await transition(Happening::DELETE_BEGAN, Cause::REQUEST);
-    supersede(Wish::DELETE);
-    erasing = runErase().fork();
+kj::Promise<Workspace::EraseOutcome> Workspace::eraseOrJoin() {
+  auto turn = co_await journal.takeTurn();
+  if (journal.isRemoved()) co_return Erased();
+  if (replyTo(Wish::DELETE, state()) != Reply::JOIN) {
+    co_await journal.transition(
+        journal.beginning(OperationKind::DELETE, DeleteOperation::FIRST_STEP), Cause::REQUEST);
+    progress.end();
+    begin(kj::refcounted<DeleteOperation>(site));
   }
-  auto end = KJ_ASSERT_NONNULL(erasing).addBranch();
+  auto operation = underWay<DeleteOperation>();
+  auto ending = endWithin(world.deadlines.call, *operation);
   turn = nullptr;
-  co_await end;
+  auto ended = co_await ending;
+  if (ended == nullptr) co_return underwayOf(*operation);
+  co_return Erased();
 }
 
-kj::Promise<void> Workspace::runErase() {
-  // Begun, it always ends: whatever refuses is asked again.
-  for (RetryPauses pauses(world);;) {
-    kj::Maybe<kj::Exception> failure;
-    try {
-      co_await eraseOnce();
-      break;
-    } catch (...) {
-      failure = kj::getCaughtExceptionAsKj();
-    }
-    KJ_IF_MAYBE (e, failure) {
-      KJ_LOG(ERROR, "a workspace cannot be deleted yet; trying again", record.name, record.id,
-             e->getDescription());
-    }
-    co_await pauses.next();
+// ---------------------------------------------------------------------------------------------
+// Making the disk larger
+
+kj::Promise<Workspace::ResizeOutcome> Workspace::resize(uint32_t diskMib) {
+  return keepOn(kj::evalNow([&]() { return resizeOrNot(diskMib); }));
+}
+
+kj::Promise<Workspace::ResizeOutcome> Workspace::resizeOrNot(uint32_t diskMib) {
+  auto turn = co_await journal.takeTurn();
+  if (replyTo(Wish::RESIZE, state()) != Reply::BEGIN) co_return Busy{state()};
+  if (row().damage.size() > 0) co_return ResizeFailure{kj::str(row().damage), false};
+  KJ_IF_MAYBE (fault, checkGrowth(row().diskMib, diskMib)) {
+    co_return InvalidSize{kj::mv(*fault)};
   }
-  owner.gone(*this);
-}
-
-kj::Promise<void> Workspace::destroyKey() {
-  return within(world.timer, world.deadlines.disk, "the key of the disk could not be destroyed",
-                world.keys.destroy(record.id));
-}
-
-kj::Promise<void> Workspace::eraseOnce() {
-  // The key first: whatever fails after this, or is found on the disk one day, is noise.  Unless it cannot be: a
-  // disk that is full takes no keyring without the key, and what makes room is the end of the volume.
-  kj::Maybe<kj::Exception> keyKept;
-  try {
-    co_await destroyKey();
-  } catch (...) {
-    keyKept = kj::getCaughtExceptionAsKj();
+  if (diskMib == row().diskMib) co_return Resized();
+  auto parameters = ResizeOperation::parameters(diskMib);
+  co_await journal.transition(
+      journal.beginning(OperationKind::RESIZE, ResizeOperation::FIRST_STEP, parameters),
+      Cause::REQUEST);
+  begin(kj::refcounted<ResizeOperation>(site, parameters));
+  auto operation = underWay<ResizeOperation>();
+  turn = nullptr;
+  auto end = co_await operation->onEnd();
+  KJ_IF_MAYBE (kind, end.supersededBy) {
+    co_return supersededBy(*kind);
   }
-  co_await within(world.timer, world.deadlines.destroyVm, "the machine could not be ended",
-                  world.driver.remove(record.id));
-  retireMachine();
-  co_await within(world.timer, world.deadlines.disk, "the disk could not be destroyed",
-                  world.volumes.destroy(record.id));
-  if (keyKept != nullptr) co_await destroyKey();
-  world.files.remove(record.id);
-  auto turn = co_await turns->take();
-  co_await catchUp();
-  auto told = event(Cause::REQUEST, nullptr);
-  told.before = told.after = WorkspaceState::DELETING;
-  told.gone = true;
-  co_await commit(kj::mv(Change().removeWorkspace(record.id).tell(kj::mv(told))));
-  isGone = true;
-  unstored.clear();
-  KJ_LOG(INFO, "workspace deleted", record.name, record.id);
+  KJ_IF_MAYBE (failure, operation->failure()) {
+    co_return ResizeFailure{kj::str(failure->why), failure->noSpace};
+  }
+  co_return Resized();
 }
 
 }  // namespace bothy

@@ -1,4 +1,4 @@
-#include "bench/store-figures.h"
+#include "workspace/workspace-state.h"
 
 #include <stdlib.h>
 
@@ -8,6 +8,7 @@
 
 #include "store/sqlite-database.h"
 #include "store/sqlite-store.h"
+#include "workspace/workspace-state.h"
 
 namespace bothy {
 namespace {
@@ -63,13 +64,13 @@ kj::Promise<void> change(Store& store, uint number) {
   WorkspaceRow row;
   row.id = kj::str("id-", number);
   for (uint i = 0; i < GROUPS; i++) {
-    row.state = i % 2 == 0 ? WorkspaceState::STARTING : WorkspaceState::STOPPED;
+    row.rest = i % 2 == 0 ? Rest::RUNNING : Rest::STOPPED;
     EventRecord event;
     event.timeNanos = i;
     event.workspace = kj::str("w", number);
     event.workspaceId = kj::str(row.id);
-    event.before = i % 2 == 0 ? WorkspaceState::STOPPED : WorkspaceState::STARTING;
-    event.after = row.state;
+    event.before = i % 2 == 0 ? WorkspaceState::STOPPED : WorkspaceState::RUNNING;
+    event.after = stateOf(row.rest, nullptr);
     event.detail = kj::str("a detail");
     co_await store.commit(kj::mv(Change().update(row.clone()).tell(kj::mv(event))));
   }

@@ -53,7 +53,6 @@ void fillDatabase(kj::StringPtr path) {
     row.cpus = 1;
     row.memoryMib = 512;
     row.diskMib = 4096;
-    row.state = WorkspaceState::STOPPED;
     MachineRow machine{kj::str(row.id)};
     machine.uid = machine.cid = FIRST_ROW_UID + i;
     EventRecord event;

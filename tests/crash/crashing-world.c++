@@ -39,13 +39,22 @@ private:
           return kj::str("insert of a row");
         }
         KJ_CASE_ONEOF(update, Change::Update<WorkspaceRow>) {
-          return kj::str("update to ", update.row.state);
+          return kj::str("update to ", update.row.rest);
         }
         KJ_CASE_ONEOF(remove, Change::RemoveWorkspace) {
           return kj::str("removal of a row");
         }
         KJ_CASE_ONEOF(update, Change::Update<MachineRow>) {
           return kj::str("update of a machine");
+        }
+        KJ_CASE_ONEOF(add, Change::Add<OperationRow>) {
+          return kj::str("beginning of a ", add.row.kind);
+        }
+        KJ_CASE_ONEOF(update, Change::Update<OperationRow>) {
+          return kj::str("step ", update.row.step);
+        }
+        KJ_CASE_ONEOF(remove, Change::RemoveOperation) {
+          return kj::str("end of an operation");
         }
         KJ_CASE_ONEOF(update, Change::Update<RequestRecord>) {
           return kj::str("outcome of a request");

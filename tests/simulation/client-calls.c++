@@ -51,6 +51,10 @@ void Clients::examine(kj::StringPtr who, const StartReport::Failure& failure) {
   if (failure.console.size() > CONSOLE_END_BYTES) host.judge.accuse("a console is too long");
 }
 
+void Clients::examine(kj::StringPtr who, const Underway& underway) {
+  host.trace.line(who, "is told: it goes on, ", underway.state, ", ", underway.why);
+}
+
 void Clients::examineCreated(const Ledger::Ask& ask, const WorkspaceRow& row) {
   if (row.name != ask.name) {
     host.judge.accuse("who asked for ", ask.name, " gets ", row.name);
@@ -89,6 +93,9 @@ kj::Promise<void> Clients::create(kj::String who, Ledger::Ask ask) {
     KJ_CASE_ONEOF(created, WorkspaceManager::Created) {
       host.trace.line(who, "is told: created ", host.label(created.workspace->row().id));
       examineCreated(ask, created.workspace->row());
+      if (ask.start && !host.store.hasRun(created.workspace->row().id)) {
+        host.judge.accuse("who asked for a running ", ask.name, " is told so, and it never ran");
+      }
     }
     KJ_CASE_ONEOF(exists, WorkspaceManager::Exists) {
       host.trace.line(who, "is told: it exists");
@@ -133,7 +140,7 @@ kj::Promise<void> Clients::start(kj::String who, kj::String name) {
   auto found = bothyd.manager().find(name);
   if (found == nullptr) co_return;
   auto& workspace = *KJ_ASSERT_NONNULL(found);
-  auto reply = replyTo(Wish::START, workspace.row().state);
+  auto reply = replyTo(Wish::START, workspace.state());
   if (reply == Reply::BUSY || reply == Reply::ALREADY) co_return;
   auto label = host.label(workspace.row().id);
   host.trace.line(who, "start ", label);
@@ -184,12 +191,12 @@ kj::Promise<void> Clients::stop(kj::String who, kj::String name) {
   auto found = bothyd.manager().find(name);
   if (found == nullptr) co_return;
   auto& workspace = *KJ_ASSERT_NONNULL(found);
-  if (replyTo(Wish::STOP, workspace.row().state) == Reply::BUSY) co_return;
+  if (replyTo(Wish::STOP, workspace.state()) == Reply::BUSY) co_return;
   host.trace.line(who, "stop ", host.label(workspace.row().id));
   auto startsBefore = ledger.of(workspace.row()).startsAsked;
   ledger.of(workspace.row()).stopsAsked++;
   // Also as the store has it: that it runs may be on its way.
-  bool boots = workspace.row().state == WorkspaceState::STARTING &&
+  bool boots = workspace.state() == WorkspaceState::STARTING &&
                host.storedState(workspace.row().id) == WorkspaceState::STARTING;
   auto eventsBefore = host.store.lastEvent();
   auto grace = GRACES_MILLIS[host.fate.below(kj::size(GRACES_MILLIS))];
@@ -203,6 +210,10 @@ kj::Promise<void> Clients::stop(kj::String who, kj::String name) {
     host.trace.line(who, "is told: busy");
     co_return;
   }
+  KJ_IF_MAYBE (underway, outcome.tryGet<Underway>()) {
+    examine(who, *underway);
+    co_return;
+  }
   auto kind = outcome.get<StopKind>();
   host.trace.line(who, "is told: ", nameOf(kind), ", ", host.label(workspace.row().id));
   auto& facts = ledger.of(workspace.row());
@@ -211,7 +222,7 @@ kj::Promise<void> Clients::stop(kj::String who, kj::String name) {
   }
   if (facts.startsAsked != startsBefore) co_return;
   // Of a start that failed before the stop could begin.
-  boots = boots && workspace.row().state != WorkspaceState::FAILED;
+  boots = boots && workspace.state() != WorkspaceState::FAILED;
   if (kind == StopKind::ALREADY && !boots) co_return;
   facts.isOff = true;
   if (host.machines.find(workspace.row().id) != nullptr) {
@@ -239,10 +250,14 @@ kj::Promise<void> Clients::erase(kj::String who, kj::String name) {
   if (found == nullptr) co_return;
   auto& workspace = *KJ_ASSERT_NONNULL(found);
   auto id = kj::str(workspace.row().id);
-  host.trace.line(who, "delete ", host.label(id), ", ", workspace.row().state);
+  host.trace.line(who, "delete ", host.label(id), ", ", workspace.state());
   ledger.deleteAsked(workspace.row());
-  co_await workspace.erase();
+  auto outcome = co_await workspace.erase();
   if (!isHeard()) co_return;
+  KJ_IF_MAYBE (underway, outcome.tryGet<Underway>()) {
+    examine(who, *underway);
+    co_return;
+  }
   host.trace.line(who, "is told: deleted ", host.label(id));
   ledger.of(workspace.row()).deleted = true;
   examineGone(id);
@@ -253,7 +268,7 @@ kj::Promise<void> Clients::resize(kj::String who, kj::String name, uint32_t grow
   if (found == nullptr) co_return;
   auto& workspace = *KJ_ASSERT_NONNULL(found);
   auto& row = workspace.row();
-  if (replyTo(Wish::RESIZE, row.state) == Reply::BUSY) co_return;
+  if (replyTo(Wish::RESIZE, workspace.state()) == Reply::BUSY) co_return;
   auto wanted = row.diskMib + growMib;
   host.trace.line(who, "resize ", host.label(row.id), " from ", row.diskMib, " to ", wanted,
                   " MiB");

@@ -38,6 +38,7 @@ private:
   // What a life that is over says is heard by nobody.
   bool isHeard() { return bothyd.serves(); }
   void examine(kj::StringPtr who, const StartReport::Failure& failure);
+  void examine(kj::StringPtr who, const Underway& underway);
   void examineCreated(const Ledger::Ask& ask, const WorkspaceRow& row);
   void examineGone(kj::StringPtr id);
   bool hasRunSince(kj::StringPtr id, uint64_t event);

@@ -55,7 +55,7 @@ void FaultyBackend::trace(const Change& change) {
         host.trace.line("store", "insert ", add.row.name, ", id ", add.row.id);
       }
       KJ_CASE_ONEOF(update, Change::Update<WorkspaceRow>) {
-        host.trace.line("store", "update ", host.label(update.row.id), " to ", update.row.state);
+        host.trace.line("store", "update ", host.label(update.row.id), " to ", update.row.rest);
       }
       KJ_CASE_ONEOF(remove, Change::RemoveWorkspace) {
         host.trace.line("store", "remove ", host.label(remove.id));

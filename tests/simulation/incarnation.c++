@@ -103,10 +103,9 @@ void Incarnation::examineAdoptions() {
       continue;
     }
     for (auto& workspace : workspaces->list()) {
-      if (workspace->row().id == id && workspace->row().state != WorkspaceState::RUNNING) {
+      if (workspace->row().id == id && workspace->state() != WorkspaceState::RUNNING) {
         host.judge.accuse("the machine of ", host.label(id),
-                          " runs on after a restart, and its workspace is ",
-                          workspace->row().state);
+                          " runs on after a restart, and its workspace is ", workspace->state());
       }
     }
   }

@@ -27,7 +27,8 @@ void Invariants::checkPromises() {
                         " was stopped, and nobody started it: it runs");
     }
     KJ_IF_MAYBE (r, row) {
-      if (facts.created && r->diskMib < facts.diskMib && r->wantedDiskMib < facts.diskMib) {
+      if (facts.created && r->diskMib < facts.diskMib &&
+          host.store.stateOf(id) != WorkspaceState::RESIZING) {
         host.judge.accuse("the disk of ", host.label(id), " was made ", facts.diskMib,
                           " MiB large, and the database says ", r->diskMib);
       }
@@ -39,7 +40,7 @@ void Invariants::checkList(Incarnation& bothyd, bool isAtRest) {
   auto workspaces = bothyd.manager().list();
   for (auto& workspace : workspaces) {
     auto& row = workspace->row();
-    if (host.store.row(row.id) == nullptr && row.state != WorkspaceState::DELETING) {
+    if (host.store.row(row.id) == nullptr && workspace->state() != WorkspaceState::DELETING) {
       host.judge.accuse("the list has ", host.label(row.id), ", and the database has it not");
     }
   }
@@ -47,7 +48,7 @@ void Invariants::checkList(Incarnation& bothyd, bool isAtRest) {
     bool listed = false;
     for (auto& workspace : workspaces) listed = listed || workspace->row().id == entry.key;
     // It may be on its way into the list.
-    bool isNew = entry.value.state == WorkspaceState::CREATING && !isAtRest;
+    bool isNew = host.store.stateOf(entry.key) == WorkspaceState::CREATING && !isAtRest;
     if (!listed && !isNew) {
       host.judge.accuse("the database has ", host.label(entry.key), ", and the list has it not");
     }
@@ -71,11 +72,12 @@ void Invariants::checkMachines(Incarnation& bothyd) {
   for (auto& workspace : bothyd.manager().list()) {
     auto& row = workspace->row();
     auto label = host.label(row.id);
-    switch (row.state) {
+    auto state = workspace->state();
+    switch (state) {
       case WorkspaceState::STOPPED:
       case WorkspaceState::FAILED:
         if (host.machines.find(row.id) != nullptr) {
-          host.judge.accuse("workspace ", label, " is ", row.state,
+          host.judge.accuse("workspace ", label, " is ", state,
                             ", and a machine of it is on the host");
         }
         break;
@@ -93,11 +95,11 @@ void Invariants::checkMachines(Incarnation& bothyd) {
       case WorkspaceState::STOPPING:
       case WorkspaceState::DELETING:
       case WorkspaceState::RESIZING:
-        host.judge.accuse("workspace ", label, " is stuck in state ", row.state);
+        host.judge.accuse("workspace ", label, " is stuck in state ", state);
         break;
     }
-    if (host.storedState(row.id) != row.state) {
-      host.judge.accuse("workspace ", label, " is ", row.state,
+    if (host.storedState(row.id) != state) {
+      host.judge.accuse("workspace ", label, " is ", state,
                         ", and the database says something else");
     }
   }

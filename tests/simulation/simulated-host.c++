@@ -36,7 +36,7 @@ kj::String SimulatedHost::label(kj::StringPtr id) {
 }
 
 kj::Maybe<WorkspaceState> SimulatedHost::storedState(kj::StringPtr id) const {
-  return store.row(id).map([](const WorkspaceRow& row) { return row.state; });
+  return store.row(id).map([&](const WorkspaceRow&) { return store.stateOf(id); });
 }
 
 bool SimulatedHost::isInUse(kj::StringPtr id) const {
@@ -55,12 +55,11 @@ void SimulatedHost::examineStart(const VmSpec& spec) {
                    ", which is on the host");
     }
   }
-  KJ_IF_MAYBE (row, store.row(spec.name)) {
+  KJ_IF_MAYBE (state, storedState(spec.name)) {
     // What ends it may be stored meanwhile.
-    const bool isErased = row->state == WorkspaceState::DELETING;
-    if (row->state != WorkspaceState::STARTING && row->state != WorkspaceState::STOPPING &&
-        !isErased) {
-      judge.accuse("a machine of ", who, " starts, and the database says ", row->state);
+    const bool isErased = *state == WorkspaceState::DELETING;
+    if (*state != WorkspaceState::STARTING && *state != WorkspaceState::STOPPING && !isErased) {
+      judge.accuse("a machine of ", who, " starts, and the database says ", *state);
     }
     auto& machine = KJ_ASSERT_NONNULL(store.machine(spec.name));
     if ((machine.secret.asPtr() != spec.secret.asPtr() && !isErased) || machine.uid != spec.uid ||

@@ -54,12 +54,15 @@ struct Pair {
   static kj::String textOf(const StoredState& state, Database& database, uint64_t after) {
     kj::Vector<kj::String> lines;
     for (auto& row : state.workspaces) {
-      lines.add(kj::str(row.id, ' ', row.name, ' ', row.state, ' ', row.diskMib, ' ',
-                        row.wantedDiskMib, ' ', row.failure, ' ', row.rebooting));
+      lines.add(kj::str(row.id, ' ', row.name, ' ', row.rest, ' ', row.diskMib, ' ', row.failure));
       for (auto& machine : state.machines) {
         if (machine.workspaceId != row.id) continue;
         lines.add(kj::str(machine.uid, ' ', machine.cid, ' ', machine.secret.size()));
       }
+    }
+    for (auto& operation : state.operations) {
+      lines.add(kj::str(operation.id, ' ', operation.workspaceId, ' ', operation.kind, ' ',
+                        operation.step, ' ', operation.parameters));
     }
     auto page = database.events(after, 7);
     for (auto& event : page.events) {
@@ -81,7 +84,7 @@ Change randomChange(Fate& fate, uint32_t i) {
   WorkspaceRow row;
   row.id = kj::str(id);
   row.name = kj::str("name", id, fate.below(2));
-  row.state = static_cast<WorkspaceState>(fate.below(8));
+  row.rest = fate.oneIn(2) ? Rest::STOPPED : Rest::FAILED;
   row.diskMib = 64 + i;
   MachineRow machine{kj::str(id)};
   machine.uid = machine.cid = 7 + fate.below(6);

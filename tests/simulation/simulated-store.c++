@@ -43,6 +43,18 @@ SimulatedStore::Rows SimulatedStore::Rows::clone() const {
   return {copyOf(workspaces), copyOf(machines), copyOf(operations), copyOf(requests)};
 }
 
+kj::Maybe<const OperationRow&> SimulatedStore::Rows::operation(kj::StringPtr workspaceId) const {
+  for (auto& entry : operations) {
+    if (entry.value.workspaceId == workspaceId) return entry.value;
+  }
+  return nullptr;
+}
+
+WorkspaceState SimulatedStore::Rows::stateOf(kj::StringPtr id) const {
+  auto underWay = operation(id).map([](const OperationRow& o) { return o.clone(); });
+  return bothy::stateOf(KJ_REQUIRE_NONNULL(workspaces.find(id)), underWay);
+}
+
 StoredState SimulatedStore::state() const {
   StoredState state;
   kj::Vector<WorkspaceRow> workspaces(rows.workspaces.size());
@@ -122,10 +134,8 @@ void SimulatedStore::apply(const Change::Step& step) {
     KJ_CASE_ONEOF(update, Change::Update<WorkspaceRow>) {
       auto& row = present(rows.workspaces, update.row.id);
       row.diskMib = update.row.diskMib;
-      row.wantedDiskMib = update.row.wantedDiskMib;
-      row.state = update.row.state;
+      row.rest = update.row.rest;
       row.failure = kj::str(update.row.failure);
-      row.rebooting = update.row.rebooting;
     }
     KJ_CASE_ONEOF(remove, Change::RemoveWorkspace) {
       present(rows.workspaces, remove.id);
@@ -184,26 +194,17 @@ void SimulatedStore::apply(const Change::Step& step) {
 void SimulatedStore::examine(const Change& change, const Rows& before) {
   for (auto& step : change.steps) {
     KJ_IF_MAYBE (add, step.tryGet<Change::Add<WorkspaceRow>>()) {
-      if (add->row.state != WorkspaceState::CREATING) {
-        judge.accuse("workspace ", add->row.name, " is new and in state ", add->row.state);
+      auto state = rows.stateOf(add->row.id);
+      if (state != WorkspaceState::CREATING) {
+        judge.accuse("workspace ", add->row.name, " is new and in state ", state);
       }
-      told.insert(kj::str(add->row.id), add->row.state);
+      told.insert(kj::str(add->row.id), state);
     }
     KJ_IF_MAYBE (update, step.tryGet<Change::Update<WorkspaceRow>>()) {
       auto& row = update->row;
       auto& old = KJ_ASSERT_NONNULL(before.workspaces.find(row.id));
-      if (old.state != row.state && change.events.size() == 0) {
-        judge.accuse("workspace ", row.name, " goes from ", old.state, " to ", row.state,
-                     " without an event");
-      }
       if (row.name != old.name || row.diskMib < old.diskMib) {
         judge.accuse("workspace ", row.name, " changes what it is: a name, or a smaller disk");
-      }
-      for (auto& event : change.events) {
-        if (event.after != row.state) {
-          judge.accuse("workspace ", row.name, " is stored as ", row.state, ", and its event says ",
-                       event.after);
-        }
       }
     }
     KJ_IF_MAYBE (update, step.tryGet<Change::Update<MachineRow>>()) {
@@ -220,16 +221,82 @@ void SimulatedStore::examine(const Change& change, const Rows& before) {
     }
   }
   for (auto& entry : rows.workspaces) {
+    auto& name = entry.value.name;
+    auto state = rows.stateOf(entry.key);
+    if (before.workspaces.find(entry.key) != nullptr && before.stateOf(entry.key) != state &&
+        change.events.size() == 0) {
+      judge.accuse("workspace ", name, " goes from ", before.stateOf(entry.key), " to ", state,
+                   " without an event");
+    }
+    for (auto& event : change.events) {
+      if (event.workspaceId == entry.key && event.after != state) {
+        judge.accuse("workspace ", name, " is stored as ", state, ", and its event says ",
+                     event.after);
+      }
+    }
     KJ_IF_MAYBE (machine, rows.machines.find(entry.key)) {
-      if (!mayRun(entry.value.state) && machine->secret.size() > 0) {
-        judge.accuse("workspace ", entry.value.name, " keeps the secret of a boot in state ",
-                     entry.value.state);
+      if (!mayRun(state) && machine->secret.size() > 0) {
+        judge.accuse("workspace ", name, " keeps the secret of a boot in state ", state);
+      }
+    }
+    KJ_IF_MAYBE (operation, rows.operation(entry.key)) {
+      if (operationKind(operation->kind) == nullptr) {
+        judge.accuse("an operation of workspace ", name, " is of no kind: ", operation->kind);
       }
     }
   }
-  for (auto& event : change.events) add(event);
+  for (auto& event : change.events) {
+    examine(event, before);
+    add(event);
+  }
   for (auto& step : change.steps) {
     KJ_IF_MAYBE (remove, step.tryGet<Change::RemoveWorkspace>()) told.erase(remove->id);
+  }
+}
+
+// Whether a workspace may go this way: what was accepted ends as it was asked for, over every kill.
+void SimulatedStore::examine(const EventRecord& event, const Rows& before) {
+  using S = WorkspaceState;
+  if (event.after == S::RUNNING) {
+    if (!hasRun(event.workspaceId)) ran.insert(kj::str(event.workspaceId));
+  }
+  auto isOneOf = [&](std::initializer_list<S> states) {
+    for (auto state : states) {
+      if (event.after == state) return true;
+    }
+    return event.isNotice() || event.gone || event.after == S::DELETING;
+  };
+  bool mayBe = false;
+  switch (event.before) {
+    case S::CREATING:
+      mayBe = isOneOf({S::STARTING, S::STOPPED});
+      KJ_IF_MAYBE (operation, before.operation(event.workspaceId)) {
+        const bool isToStart = operation->parameters.size() > 0;
+        if (isToStart && event.after == S::STOPPED) mayBe = false;
+        if (!isToStart && event.after == S::STARTING) mayBe = false;
+      }
+      break;
+    case S::STOPPED:
+    case S::FAILED:
+      mayBe = isOneOf({S::STARTING, S::RESIZING});
+      break;
+    case S::STARTING:
+      mayBe = isOneOf({S::RUNNING, S::FAILED, S::STOPPING});
+      break;
+    case S::RUNNING:
+      mayBe = isOneOf({S::STOPPING, S::STOPPED, S::FAILED, S::STARTING});
+      break;
+    case S::STOPPING:
+    case S::RESIZING:
+      mayBe = isOneOf({S::STOPPED});
+      break;
+    case S::DELETING:
+      mayBe = isOneOf({});
+      break;
+  }
+  if (!mayBe) {
+    judge.accuse("workspace ", event.workspace, " goes from ", event.before, " to ", event.after,
+                 ", cause ", event.cause, ", and nobody asked for that");
   }
 }
 

@@ -20,7 +20,14 @@ public:
   kj::Maybe<const WorkspaceRow&> row(kj::StringPtr id) const { return rows.workspaces.find(id); }
   kj::Maybe<const MachineRow&> machine(kj::StringPtr id) const { return rows.machines.find(id); }
   const kj::TreeMap<kj::String, WorkspaceRow>& workspaces() const { return rows.workspaces; }
+  // What the rows of one that exists say of it.
+  WorkspaceState stateOf(kj::StringPtr id) const { return rows.stateOf(id); }
+  kj::Maybe<const OperationRow&> operation(kj::StringPtr workspaceId) const {
+    return rows.operation(workspaceId);
+  }
   uint64_t lastEvent() const { return last; }
+  // Whether it was ever stored that it runs.
+  bool hasRun(kj::StringPtr id) const { return ran.find(id) != nullptr; }
   // What a damaged disk would do: the row is gone, and nothing tells of it.
   void lose(kj::StringPtr id) { rows.workspaces.erase(id); }
 
@@ -43,6 +50,8 @@ private:
     kj::TreeMap<kj::String, OperationRow> operations;
     kj::TreeMap<kj::String, RequestRecord> requests;
     Rows clone() const;
+    kj::Maybe<const OperationRow&> operation(kj::StringPtr workspaceId) const;
+    WorkspaceState stateOf(kj::StringPtr id) const;
   };
   Judge& judge;
   const EventLimits limits;
@@ -53,11 +62,13 @@ private:
   uint64_t lastMark = 0;
   // Whom each event must go on from; of workspaces that exist.
   kj::TreeMap<kj::String, WorkspaceState> told;
+  kj::TreeSet<kj::String> ran;
 
   void requireEpoch(uint64_t writer) const;
   void apply(const Change& change);
   void apply(const Change::Step& step);
   void examine(const Change& change, const Rows& before);
+  void examine(const EventRecord& event, const Rows& before);
   void add(const EventRecord& event);
 };
 

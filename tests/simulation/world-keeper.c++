@@ -54,7 +54,7 @@ void WorldKeeper::begin() {
 void WorldKeeper::bury(kj::StringPtr how) {
   trace.line("bothyd", how);
   for (auto& entry : host.store.workspaces())
-    tally.killedIn[static_cast<size_t>(entry.value.state)]++;
+    tally.killedIn[static_cast<size_t>(host.store.stateOf(entry.key))]++;
   bothyd = nullptr;
   clients = nullptr;
   turnsToLive = 0;
@@ -204,7 +204,7 @@ void WorldKeeper::restart() {
   auto after = host.store.state().workspaces;
   bool same = before.size() == after.size();
   for (size_t i = 0; same && i < before.size(); i++) {
-    same = before[i].id == after[i].id && before[i].state == after[i].state;
+    same = before[i].id == after[i].id && before[i].rest == after[i].rest;
   }
   if (!same) judge.accuse("a restart changes workspaces that rest");
 }

@@ -56,6 +56,9 @@ kj::Promise<int> RemoveCommand::run(Context& context, Usage& usage) {
       if (!force) kj::throwFatalException(co_await noSuchWorkspace(supervisor, name));
       continue;
     }
+    auto outcome = response.getOutcome();
+    if (outcome.isUnderway()) kj::throwFatalException(stillUnderway(name, outcome.getUnderway()));
+    if (!outcome.isDeleted()) kj::throwFatalException(newerSupervisor());
     context.console.note(kj::str(escapeGuestText(name.asArray()), " is gone, with its disk"));
     deleted.add(name);
   }

@@ -66,6 +66,8 @@ kj::Promise<int> StopCommand::run(Context& context, Usage& usage) {
   if (outcome.isAbsent())
     kj::throwFatalException(co_await noSuchWorkspace(link->supervisor(), name));
   if (outcome.isBusy()) kj::throwFatalException(workspaceBusy(name, outcome.getBusy()));
+  if (outcome.isUnderway()) kj::throwFatalException(stillUnderway(name, outcome.getUnderway()));
+  if (!outcome.isStopped()) kj::throwFatalException(newerSupervisor());
   auto kind = outcome.getStopped();
   if (context.console.wantsJson()) {
     context.console.print(jsonLine<result::Stopped>([&](auto result) { result.setStopped(kind); }));

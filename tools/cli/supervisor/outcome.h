@@ -17,6 +17,8 @@ namespace bothy {
 kj::Promise<kj::Exception> noSuchWorkspace(rpc::Supervisor::Client supervisor, kj::StringPtr name);
 // An outcome that this program does not know.
 kj::Exception newerSupervisor();
+// bothyd goes on with what was asked for, and the call has ended.
+kj::Exception stillUnderway(kj::StringPtr name, rpc::Supervisor::Underway::Reader underway);
 kj::Exception stoppedBeforeItRan(kj::StringPtr name);
 kj::Exception workspaceBusy(kj::StringPtr name, rpc::WorkspaceState state);
 

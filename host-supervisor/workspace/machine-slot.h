@@ -1,0 +1,62 @@
+#pragma once
+
+#include <kj/function.h>
+
+#include "workspace/machine.h"
+#include "workspace/start-fault.h"
+#include "workspace/workspace-journal.h"
+
+namespace bothy {
+
+// The machine of one workspace, while there is one.
+class MachineSlot final {
+public:
+  // `ended` is called when a machine that is watched has ended, once for each, and needs no turn.
+  MachineSlot(const World& world, WorkspaceJournal& journal,
+              kj::Function<kj::Promise<void>(VmEnd)> ended);
+  ~MachineSlot() noexcept(false);
+  KJ_DISALLOW_COPY_AND_MOVE(MachineSlot);
+
+  // The one that runs, as far as is known.
+  kj::Maybe<Machine&> current();
+
+  // What a start needs; `image`: not for one that runs.
+  VmSpec spec(kj::Maybe<Image> image);
+  void take(kj::Own<RunningVm> vm);
+  // Takes over the machine that an earlier bothyd started: whether there is one.  Fails if that is so and cannot be done; then it
+  // goes on.
+  kj::Promise<bool> adopt();
+
+  // Its end is reported from now on.
+  void watch();
+  // Since then.
+  kj::TimePoint watchedSince() const { return since; }
+  // Nothing is reported, and nothing removed in the background, any more.
+  void forget() { background = nullptr; }
+  // Breaks what clients still hold of it.
+  void retire();
+
+  // Ends whatever machine of this workspace is on the host, within the deadline.
+  kj::Promise<void> remove();
+  // The same in the background, until it succeeds.
+  void removeLater();
+
+  // For the next machine, in the store before that has it: a bothyd that takes over must know it.
+  kj::Array<const kj::byte> newSecret();
+
+  kj::String consoleEnd();
+  bool hasPanicked();
+
+private:
+  const World& world;
+  WorkspaceJournal& journal;
+  kj::Function<kj::Promise<void>(VmEnd)> ended;
+  kj::Maybe<kj::Own<Machine>> machine;
+  kj::TimePoint since = kj::origin<kj::TimePoint>();
+  kj::Promise<void> background = nullptr;
+
+  kj::StringPtr id() const { return journal.row().id; }
+  kj::Promise<void> keepRemoving();
+};
+
+}  // namespace bothy

@@ -1,0 +1,99 @@
+#include "workspace/operations/create-operation.h"
+
+#include <kj/debug.h>
+
+#include "workspace/operations/delete-operation.h"
+#include "workspace/steps.h"
+
+namespace bothy {
+namespace {
+
+// What a killed bothyd left of a key or a disk is replaced.
+constexpr Step STEPS[] = {
+    {CreateOperation::FIRST_STEP, Step::OnFailure::END,
+     "the room on the host's disk was not found"_kj},
+    {"key"_kj, Step::OnFailure::END, "the key of the disk could not be made"_kj},
+    {"disk"_kj, Step::OnFailure::END, "the disk could not be made"_kj},
+};
+enum { ROOM, KEY, DISK };
+
+constexpr kj::StringPtr START = "start"_kj;
+
+}  // namespace
+
+CreateOperation::CreateOperation(const Site& site, kj::StringPtr parameters)
+    : site(site), thenStart(parameters == START) {}
+
+kj::Maybe<Operation&> CreateOperation::next() {
+  return following.map([](kj::Own<Operation>& o) -> Operation& { return *o; });
+}
+
+kj::ArrayPtr<const Step> CreateOperation::steps() const {
+  return STEPS;
+}
+
+kj::Maybe<kj::Duration> CreateOperation::limitOf(size_t) const {
+  return site.world.deadlines.disk;
+}
+
+kj::Promise<void> CreateOperation::run(size_t step) {
+  switch (step) {
+    case ROOM:
+      return site.world.volumes.requireRoom();
+    case KEY:
+      return site.world.keys.create(site.journal.row().id);
+    case DISK:
+      return makeDisk();
+    default:
+      KJ_UNREACHABLE;
+  }
+}
+
+kj::Promise<void> CreateOperation::makeDisk() {
+  auto& row = site.journal.row();
+  auto key = co_await site.world.keys.open(row.id);
+  // Not while what comes in its place is on its way to the store.
+  auto turn = co_await site.journal.takeTurn();
+  auto made =
+      site.world.volumes.create(row.id, diskBytes(row), site.journal.machine().uid, kj::mv(key));
+  turn = nullptr;
+  co_await made;
+}
+
+Operation::Settled CreateOperation::followedBy(WorkspaceJournal::Turn turn,
+                                               kj::Own<Operation> operation) {
+  following = kj::addRef(*operation);
+  return {kj::mv(turn), kj::mv(operation)};
+}
+
+kj::Promise<Operation::Settled> CreateOperation::settle(kj::Maybe<kj::Exception> failure) {
+  auto& journal = site.journal;
+  KJ_IF_MAYBE (e, failure) {
+    auto line = lineOf(*e);
+    outcome = StartReport::Failure{Stage::CREATING_DISK, StartFault::DISK, kj::str(line), nullptr,
+                                   e->getType() == kj::Exception::Type::OVERLOADED};
+    auto turn = co_await journal.settle(
+        [&journal]() {
+          return journal.beginning(OperationKind::DELETE, DeleteOperation::FIRST_STEP);
+        },
+        Cause::START_FAILED, kj::mv(line));
+    site.progress.end();
+    co_return followedBy(kj::mv(turn), kj::refcounted<DeleteOperation>(site));
+  }
+  if (thenStart) {
+    auto turn = co_await journal.settle(
+        [this]() { return StartOperation::beginning(site, StartOperation::Way::CREATION); },
+        Cause::REQUEST);
+    co_return followedBy(kj::mv(turn), kj::refcounted<StartOperation>(site));
+  }
+  auto turn = co_await journal.settle(
+      [&journal]() {
+        return journal.resting(
+            KJ_ASSERT_NONNULL(restAfter(OperationKind::CREATE, Outcome::SUCCEEDED)));
+      },
+      Cause::REQUEST, nullptr, journal.answer(RequestOutcome::SUCCEEDED));
+  site.progress.end();
+  co_return Settled{kj::mv(turn), nullptr};
+}
+
+}  // namespace bothy

@@ -1,0 +1,27 @@
+#pragma once
+
+#include "workspace/operations/site.h"
+
+namespace bothy {
+
+// Destroys all that belongs to a workspace, the key first.
+class DeleteOperation final: public Operation {
+public:
+  static constexpr kj::StringPtr FIRST_STEP = "key"_kj;
+
+  explicit DeleteOperation(const Site& site) : site(site) {}
+
+  kj::StringPtr kind() const override { return nameOf(OperationKind::DELETE); }
+  kj::ArrayPtr<const Step> steps() const override;
+  kj::Maybe<kj::Duration> limitOf(size_t step) const override;
+  kj::Promise<void> run(size_t step) override;
+  kj::Promise<Settled> settle(kj::Maybe<kj::Exception> failure) override;
+
+private:
+  const Site site;
+  bool isKeyKept = true;
+
+  kj::Promise<void> destroyKey();
+};
+
+}  // namespace bothy

@@ -1,0 +1,83 @@
+#include "workspace/operations/resize-operation.h"
+
+#include <kj/debug.h>
+
+#include "workspace/steps.h"
+
+namespace bothy {
+namespace {
+
+constexpr uint64_t MEBIBYTE = 1024 * 1024;
+// Times that the size of a disk is asked for, some minutes in all.
+constexpr uint32_t SIZE_CHECKS = 8;
+
+constexpr Step STEPS[] = {
+    // Of a start that failed, or of a machine that could not be taken over: while there is one, its disk is not to be touched.
+    {ResizeOperation::FIRST_STEP, Step::OnFailure::TRY_AGAIN, "the machine could not be ended"_kj},
+    {"grow"_kj, Step::OnFailure::END, "the disk could not be made larger"_kj},
+};
+enum { CLEAR, GROW };
+
+}  // namespace
+
+ResizeOperation::ResizeOperation(const Site& site, kj::StringPtr parameters)
+    : site(site), wantedMib(parameters.parseAs<uint32_t>()) {}
+
+kj::ArrayPtr<const Step> ResizeOperation::steps() const {
+  return STEPS;
+}
+
+kj::Maybe<kj::Duration> ResizeOperation::limitOf(size_t step) const {
+  return step == CLEAR ? site.world.deadlines.destroyVm : site.world.deadlines.disk;
+}
+
+kj::Promise<void> ResizeOperation::run(size_t step) {
+  if (step == CLEAR) return site.machine.remove();
+  return site.world.volumes.grow(site.journal.row().id, wantedMib * MEBIBYTE);
+}
+
+kj::Promise<Operation::Settled> ResizeOperation::settle(kj::Maybe<kj::Exception> failure) {
+  auto cause = Cause::REQUEST;
+  auto detail = kj::str("its disk has ", wantedMib, " MiB");
+  auto size = wantedMib;
+  KJ_IF_MAYBE (e, failure) {
+    if (!co_await hasGrownLater()) {
+      cause = Cause::RESIZE_FAILED;
+      detail = lineOf(*e);
+      size = site.journal.row().diskMib;
+      outcome = Failure{kj::str(detail), e->getType() == kj::Exception::Type::OVERLOADED};
+    }
+  }
+  auto next = [this, size, isGrown = outcome == nullptr]() {
+    auto rows = site.journal.resting(KJ_ASSERT_NONNULL(
+        restAfter(OperationKind::RESIZE, isGrown ? Outcome::SUCCEEDED : Outcome::FAILED)));
+    rows.row.diskMib = size;
+    return rows;
+  };
+  co_return Settled{co_await site.journal.settle(next, cause, kj::mv(detail)), nullptr};
+}
+
+// A growth that took too long may have been carried out all the same.  The store carries out one call after
+// the other, so what it finds now is what stays.
+kj::Promise<bool> ResizeOperation::hasGrownLater() {
+  auto pauses = site.world.pauses();
+  for (uint32_t i = 0; i < SIZE_CHECKS; i++) {
+    if (co_await hasSize(site.journal.row().diskMib)) co_return false;
+    if (co_await hasSize(wantedMib)) co_return true;
+    co_await pauses.next();
+  }
+  // The disk is broken, and the next start says in which way.
+  KJ_LOG(ERROR, "how large a workspace's disk is cannot be found", site.journal.row().name,
+         site.journal.row().id);
+  co_return false;
+}
+
+kj::Promise<bool> ResizeOperation::hasSize(uint32_t mib) {
+  auto& world = site.world;
+  return within(world.timer, world.deadlines.disk, "the disk could not be examined",
+                kj::evalNow(
+                    [&]() { return world.volumes.check(site.journal.row().id, mib * MEBIBYTE); }))
+      .then([]() { return true; }, [](kj::Exception&&) { return false; });
+}
+
+}  // namespace bothy

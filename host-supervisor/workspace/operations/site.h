@@ -1,0 +1,24 @@
+#pragma once
+
+#include "workspace/machine-slot.h"
+#include "workspace/start-progress.h"
+#include "workspace/workspace-journal.h"
+
+namespace bothy {
+
+// Notified when a workspace does not exist any more.
+class DeletionListener {
+public:
+  virtual void deleted() = 0;
+};
+
+// What the operations of one workspace work on.
+struct Site {
+  const World& world;
+  WorkspaceJournal& journal;
+  MachineSlot& machine;
+  StartProgress& progress;
+  DeletionListener& listener;
+};
+
+}  // namespace bothy

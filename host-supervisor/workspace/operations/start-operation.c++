@@ -1,0 +1,282 @@
+#include "workspace/operations/start-operation.h"
+
+#include <kj/debug.h>
+
+#include "agent/guest-text.h"
+#include "workspace/start-turn.h"
+#include "workspace/steps.h"
+
+namespace bothy {
+namespace {
+
+constexpr Step STEPS[] = {
+    {StartOperation::FIRST_STEP, Step::OnFailure::END, ""_kj},
+    {"check"_kj, Step::OnFailure::END, ""_kj},
+    {"launch"_kj, Step::OnFailure::END, ""_kj},
+    {"agent"_kj, Step::OnFailure::END, ""_kj},
+};
+enum { CLEAR, CHECK, LAUNCH, AGENT };
+
+constexpr kj::StringPtr REBOOT = "reboot"_kj;
+
+}  // namespace
+
+uint64_t diskBytes(const WorkspaceRow& row) {
+  return uint64_t(row.diskMib) * 1024 * 1024;
+}
+
+WorkspaceJournal::Rows StartOperation::beginning(const Site& site, Way way) {
+  auto rows = site.journal.beginning(OperationKind::START, FIRST_STEP,
+                                     way == Way::REBOOT ? REBOOT : nullptr, way == Way::CREATION);
+  rows.machine.secret = site.machine.newSecret();
+  return rows;
+}
+
+StartOperation::StartOperation(const Site& site, kj::StringPtr parameters, kj::Duration pause)
+    : site(site), isReboot(parameters == REBOOT), pause(pause) {}
+
+kj::ArrayPtr<const Step> StartOperation::steps() const {
+  return STEPS;
+}
+
+kj::Promise<void> StartOperation::run(size_t step) {
+  switch (step) {
+    case CLEAR:
+      return clear();
+    case CHECK:
+      return check();
+    case LAUNCH:
+      return launch();
+    case AGENT:
+      return awaitAgent();
+    default:
+      KJ_UNREACHABLE;
+  }
+}
+
+// Whether there is a machine decides, not the step: a bothyd that was killed may have started it, or seen it end.
+kj::Promise<size_t> StartOperation::resume(size_t step) {
+  if (step < LAUNCH) co_return CLEAR;
+  bool isThere = false;
+  kj::Maybe<kj::Exception> failure;
+  try {
+    isThere = co_await site.machine.adopt();
+  } catch (...) {
+    failure = kj::getCaughtExceptionAsKj();
+  }
+  KJ_IF_MAYBE (e, failure) {
+    KJ_LOG(ERROR, "a machine could not be taken over; trying again", site.journal.row().name,
+           site.journal.row().id, e->getDescription());
+    co_return AGENT;
+  }
+  if (isThere) co_return AGENT;
+  co_await storeNewSecret();
+  co_return CLEAR;
+}
+
+kj::Promise<void> StartOperation::storeNewSecret() {
+  co_await site.journal.update(
+      [this](WorkspaceJournal::Rows& rows) { rows.machine.secret = site.machine.newSecret(); });
+}
+
+Image StartOperation::requireImage() {
+  auto& name = site.journal.row().image;
+  KJ_IF_MAYBE (image, site.world.images.find(name)) {
+    return kj::mv(*image);
+  }
+  kj::throwFatalException(
+      KJ_EXCEPTION(FAILED, kj::str("the image ", name, " is not installed any more")));
+}
+
+kj::Promise<void> StartOperation::clear() {
+  fault = StartFault::OTHER;
+  if (pause > 0 * kj::SECONDS) co_await site.world.timer.afterDelay(pause);
+  site.progress.reach(Stage::STARTING_VM);
+  requireImage();
+  // Of a start that failed, or of a machine that could not be taken over.
+  fault = StartFault::VMM_EXITED;
+  co_await site.machine.remove();
+}
+
+kj::Promise<void> StartOperation::check() {
+  auto& world = site.world;
+  fault = StartFault::DISK;
+  co_await within(world.timer, world.deadlines.disk, "the disk could not be examined",
+                  world.volumes.check(site.journal.row().id, diskBytes(site.journal.row())));
+  co_await within(world.timer, world.deadlines.disk, "the room on the host's disk was not found",
+                  world.volumes.requireRoom());
+}
+
+kj::Promise<void> StartOperation::launch() {
+  auto& world = site.world;
+  fault = StartFault::DISK;
+  auto spec = site.machine.spec(requireImage());
+  spec.diskKey =
+      co_await within(world.timer, world.deadlines.disk, "the key of the disk could not be opened",
+                      world.keys.open(site.journal.row().id));
+  fault = StartFault::VMM_EXITED;
+  // Not while what comes in its place is on its way to the store.
+  auto turn = co_await site.journal.takeTurn();
+  world.files.prepare(site.journal.row().id);
+  isMade = true;
+  auto started = startMachine(kj::mv(spec));
+  turn = nullptr;
+  site.machine.take(co_await started);
+}
+
+kj::Promise<kj::Own<RunningVm>> StartOperation::startMachine(VmSpec spec) {
+  auto& world = site.world;
+  StartTurn turn(world.timer, world.deadlines, [this](kj::Maybe<size_t> before) {
+    KJ_IF_MAYBE (count, before) {
+      fault = StartFault::OTHER;
+      site.progress.reach(Stage::WAITING, *count);
+    } else {
+      fault = StartFault::VMM_EXITED;
+      site.progress.reach(Stage::STARTING_VM);
+    }
+  });
+  co_return co_await turn.limit(world.driver.start(kj::mv(spec), turn));
+}
+
+kj::Duration StartOperation::bootLimit() const {
+  return site.world.driver.abilities().accelerator == HostAbilities::Accelerator::KVM
+             ? site.world.deadlines.agentReadyKvm
+             : site.world.deadlines.agentReadyTcg;
+}
+
+kj::Promise<void> StartOperation::awaitAgent() {
+  site.progress.reach(Stage::BOOTING);
+  isMade = true;
+  if (site.machine.current() == nullptr) co_await awaitAdoption();
+  co_await awaitAnswer(KJ_ASSERT_NONNULL(site.machine.current()));
+}
+
+kj::Promise<void> StartOperation::awaitAdoption() {
+  fault = StartFault::VMM_EXITED;
+  auto until = site.world.timer.now() + bootLimit();
+  for (auto pauses = site.world.pauses();;) {
+    co_await pauses.next();
+    bool isThere = false;
+    kj::Maybe<kj::Exception> failure;
+    try {
+      isThere = co_await site.machine.adopt();
+    } catch (...) {
+      failure = kj::getCaughtExceptionAsKj();
+    }
+    KJ_IF_MAYBE (e, failure) {
+      if (site.world.timer.now() >= until) kj::throwFatalException(kj::mv(*e));
+    } else {
+      if (isThere) co_return;
+      kj::throwFatalException(KJ_EXCEPTION(FAILED, "the machine ended before its agent answered"));
+    }
+  }
+}
+
+kj::Promise<void> StartOperation::awaitAnswer(Machine& machine) {
+  auto& timer = site.world.timer;
+  auto limit = bootLimit();
+  fault = StartFault::NO_HELLO;
+  auto end = machine.onEnd().then([this](VmEnd end) -> kj::Promise<void> {
+    auto failure = failureOfBoot(end, site.machine.consoleEnd());
+    fault = failure.fault;
+    return KJ_EXCEPTION(FAILED, kj::str(failure.message));
+  });
+  auto firstWord = limit / 2;
+  auto silence = timer.afterDelay(firstWord).then([this, firstWord]() -> kj::Promise<void> {
+    if (site.machine.consoleEnd().size() > 0) return kj::NEVER_DONE;
+    fault = StartFault::KERNEL_SILENT;
+    return KJ_EXCEPTION(OVERLOADED,
+                        kj::str("nothing came from the machine's kernel within ",
+                                firstWord / kj::SECONDS, " s: is it one, and for this processor?"));
+  });
+  auto ready = machine.ready().catch_([this](kj::Exception&& e) -> kj::Promise<void> {
+    if (e.getType() == kj::Exception::Type::UNIMPLEMENTED) fault = StartFault::GENERATION;
+    return kj::mv(e);
+  });
+  auto answer = within(timer, limit, "the machine's agent did not answer",
+                       ready.exclusiveJoin(kj::mv(end)).exclusiveJoin(kj::mv(silence)));
+  co_await answer.catch_([this, &machine](kj::Exception&& e) -> kj::Promise<void> {
+    if (!machine.isStalled()) return kj::mv(e);
+    fault = StartFault::DISK;
+    return KJ_EXCEPTION(OVERLOADED, "the host's disk is full: the machine stood still");
+  });
+  co_await learnVersion(machine);
+}
+
+// For people: an agent that does not tell it is an agent all the same.
+kj::Promise<void> StartOperation::learnVersion(Machine& machine) {
+  auto asked =
+      machine.control()
+          .then([](rpc::AgentControl::Client agent) { return agent.reportRequest().send(); })
+          .then([this](auto&& response) {
+            agentVersion = versionOfGuest(response.getReport().getAgentVersion());
+          });
+  co_await within(site.world.timer, HELLO_LIMIT, "the agent did not report", kj::mv(asked))
+      .catch_([this](kj::Exception&& e) {
+        KJ_LOG(WARNING, "the agent does not report its boot", site.journal.row().name,
+               e.getDescription());
+      });
+}
+
+kj::Promise<Operation::Settled> StartOperation::settle(kj::Maybe<kj::Exception> failure) {
+  KJ_IF_MAYBE (e, failure) {
+    co_return co_await settleFailure(kj::mv(*e));
+  }
+  auto& journal = site.journal;
+  auto next = [this, started = nanosOf(site.world.clock.now())]() {
+    auto rows = site.journal.resting(
+        KJ_ASSERT_NONNULL(restAfter(OperationKind::START, Outcome::SUCCEEDED)));
+    rows.machine.startedNanos = started;
+    rows.machine.agentVersion = kj::str(agentVersion);
+    return rows;
+  };
+  auto turn =
+      co_await journal.settle(kj::mv(next), isReboot ? Cause::GUEST_REBOOTED : Cause::REQUEST,
+                              nullptr, journal.answer(RequestOutcome::SUCCEEDED));
+  site.machine.watch();
+  site.progress.reach(Stage::AGENT_READY);
+  site.progress.end();
+  co_return Settled{kj::mv(turn), nullptr};
+}
+
+kj::Promise<Operation::Settled> StartOperation::settleFailure(kj::Exception exception) {
+  co_await endMachine();
+  StartReport::Failure failure{site.progress.stage(), fault, lineOf(exception), nullptr};
+  if (isMade) failure.console = site.machine.consoleEnd();
+  auto answered = site.journal.answer(RequestOutcome::FAILED);
+  KJ_IF_MAYBE (request, answered) {
+    request->stage = static_cast<uint8_t>(failure.stage);
+    request->fault = static_cast<uint8_t>(failure.fault);
+    request->message = kj::str(failure.message);
+    request->console = kj::str(failure.console);
+  }
+  auto next = [this, why = kj::str(failure.message)]() {
+    return site.journal.resting(KJ_ASSERT_NONNULL(restAfter(OperationKind::START, Outcome::FAILED)),
+                                why);
+  };
+  outcome->failure = kj::mv(failure);
+  auto turn = co_await site.journal.settle(kj::mv(next), Cause::START_FAILED,
+                                           kj::str(KJ_ASSERT_NONNULL(outcome->failure).message),
+                                           kj::mv(answered));
+  site.progress.end();
+  co_return Settled{kj::mv(turn), nullptr};
+}
+
+// Who has failed holds nothing, however long that takes.
+kj::Promise<void> StartOperation::endMachine() {
+  bool isGone = false;
+  KJ_IF_MAYBE (machine, site.machine.current()) {
+    auto gone =
+        within(site.world.timer, site.world.deadlines.destroyVm, "the machine could not be ended",
+               kj::evalNow([&]() { return machine->destroy(); }));
+    co_await gone.then([&isGone]() { isGone = true; },
+                       [this](kj::Exception&& e) {
+                         KJ_LOG(ERROR, "the machine of a failed start is not gone yet",
+                                site.journal.row().name, site.journal.row().id, e.getDescription());
+                       });
+  }
+  if (!isGone) site.machine.removeLater();
+  site.machine.retire();
+}
+
+}  // namespace bothy

@@ -1,0 +1,63 @@
+#pragma once
+
+#include "workspace/operations/site.h"
+#include "workspace/start-report.h"
+
+namespace bothy {
+
+// The way of a workspace from a stop, or from its guest's wish to reboot, to an agent that answers.
+class StartOperation final: public Operation {
+public:
+  static constexpr kj::StringPtr FIRST_STEP = "clear"_kj;
+
+  // Whether a client asked, or did so with the creation that is under way, or the guest.
+  enum class Way { REQUEST, CREATION, REBOOT };
+  // The rows with which one begins.
+  static WorkspaceJournal::Rows beginning(const Site& site, Way way);
+
+  // `parameters`: of the rows.  `pause`: before it does anything.
+  explicit StartOperation(const Site& site, kj::StringPtr parameters = nullptr,
+                          kj::Duration pause = 0 * kj::SECONDS);
+
+  // What came of it.
+  kj::Own<StartReport> report() { return outcome->addRef(); }
+  // There may be a machine of it, and what the console says is that machine's.
+  bool hasMachine() const { return isMade; }
+
+  kj::StringPtr kind() const override { return nameOf(OperationKind::START); }
+  kj::ArrayPtr<const Step> steps() const override;
+  // Its steps have limits of their own: a wait for others is not the same as a machine that does not answer.
+  kj::Maybe<kj::Duration> limitOf(size_t) const override { return nullptr; }
+  kj::Promise<void> run(size_t step) override;
+  kj::Promise<size_t> resume(size_t step) override;
+  kj::Promise<Settled> settle(kj::Maybe<kj::Exception> failure) override;
+
+private:
+  const Site site;
+  const bool isReboot;
+  const kj::Duration pause;
+  kj::Own<StartReport> outcome = kj::refcounted<StartReport>();
+  // What it is if the step under way fails.
+  StartFault fault = StartFault::OTHER;
+  bool isMade = false;
+  kj::String agentVersion;
+
+  kj::Promise<void> clear();
+  kj::Promise<void> check();
+  kj::Promise<void> launch();
+  kj::Promise<kj::Own<RunningVm>> startMachine(VmSpec spec);
+  kj::Promise<void> awaitAgent();
+  // For a machine that could not be taken over yet: that first.
+  kj::Promise<void> awaitAdoption();
+  kj::Promise<void> awaitAnswer(Machine& machine);
+  kj::Promise<void> learnVersion(Machine& machine);
+  kj::Promise<void> storeNewSecret();
+  Image requireImage();
+  kj::Duration bootLimit() const;
+  kj::Promise<Settled> settleFailure(kj::Exception exception);
+  kj::Promise<void> endMachine();
+};
+
+uint64_t diskBytes(const WorkspaceRow& row);
+
+}  // namespace bothy

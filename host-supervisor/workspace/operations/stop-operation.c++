@@ -1,0 +1,134 @@
+#include "workspace/operations/stop-operation.h"
+
+#include <kj/debug.h>
+
+#include "workspace/steps.h"
+
+namespace bothy {
+namespace {
+
+constexpr Step STEPS[] = {
+    {StopOperation::ASK, Step::OnFailure::END, ""_kj},
+    // Also ends what fell between: a machine that went away while it was asked.
+    {StopOperation::END, Step::OnFailure::TRY_AGAIN, "the machine could not be ended"_kj},
+};
+enum { ASK_STEP, END_STEP };
+
+constexpr kj::StringPtr OF_START = "it was stopped before it ran"_kj;
+constexpr kj::StringPtr GONE = "its machine was gone when the supervisor started"_kj;
+
+}  // namespace
+
+StopOperation::StopOperation(const Site& site, uint32_t graceMillis)
+    : site(site), graceMillis(graceMillis), isOfStart(false) {}
+
+StopOperation::StopOperation(const Site& site, StopKind kind)
+    : site(site), graceMillis(0), isOfStart(true), kindOfEnd(kind) {}
+
+StopOperation::StopOperation(const Site& site, kj::StringPtr parameters)
+    : StopOperation(site, parameters.parseAs<uint32_t>()) {}
+
+StopKind StopOperation::outcome() const {
+  return KJ_ASSERT_NONNULL(kindOfEnd);
+}
+
+kj::ArrayPtr<const Step> StopOperation::steps() const {
+  return STEPS;
+}
+
+kj::Maybe<kj::Duration> StopOperation::limitOf(size_t step) const {
+  if (step == ASK_STEP) return nullptr;
+  return site.world.deadlines.destroyVm;
+}
+
+kj::Promise<void> StopOperation::run(size_t step) {
+  return step == ASK_STEP ? ask() : end();
+}
+
+kj::Promise<size_t> StopOperation::resume(size_t step) {
+  // It is ended by force if it cannot be taken over: that is what was asked for in the end.
+  bool isThere = false;
+  kj::Maybe<kj::Exception> failure;
+  try {
+    isThere = co_await site.machine.adopt();
+    isGone = !isThere;
+  } catch (...) {
+    failure = kj::getCaughtExceptionAsKj();
+  }
+  KJ_IF_MAYBE (e, failure) {
+    KJ_LOG(WARNING, "a machine that stops cannot be taken over and is ended",
+           site.journal.row().name, e->getDescription());
+  }
+  co_return isThere ? step : END_STEP;
+}
+
+// In order; what fails, or takes longer than the grace, is ended by force.
+kj::Promise<void> StopOperation::ask() {
+  auto& machine = KJ_ASSERT_NONNULL(site.machine.current());
+  kj::Maybe<kj::Exception> failure;
+  try {
+    co_await requestPowerOff(machine);
+    ended = co_await within(site.world.timer,
+                            graceMillis * kj::MILLISECONDS + site.world.deadlines.powerOffMargin,
+                            "the machine did not turn itself off", machine.onEnd());
+  } catch (...) {
+    failure = kj::getCaughtExceptionAsKj();
+  }
+  KJ_IF_MAYBE (e, failure) {
+    KJ_LOG(WARNING, "a machine does not stop in order and is ended", site.journal.row().name,
+           e->getDescription());
+  }
+}
+
+kj::Promise<void> StopOperation::requestPowerOff(Machine& machine) {
+  auto agent = co_await machine.control();
+  auto request = agent.powerOffRequest();
+  request.setGraceMillis(graceMillis);
+  // A machine that is quick breaks the connection before its answer is through: then onEnd() tells.
+  auto order = request.send().ignoreResult().catch_([](kj::Exception&& e) -> kj::Promise<void> {
+    if (e.getType() == kj::Exception::Type::DISCONNECTED) return kj::READY_NOW;
+    return kj::mv(e);
+  });
+  co_await within(site.world.timer, HELLO_LIMIT, "the agent did not take the order to power off",
+                  order.exclusiveJoin(machine.onEnd().ignoreResult()));
+}
+
+kj::Promise<void> StopOperation::end() {
+  if (ended != nullptr) co_return;
+  KJ_IF_MAYBE (machine, site.machine.current()) {
+    co_await machine->destroy();
+    ended = co_await machine->onEnd();
+  } else {
+    co_await site.machine.remove();
+    ended = VmEnd::DESTROYED;
+  }
+}
+
+kj::Promise<Operation::Settled> StopOperation::settle(kj::Maybe<kj::Exception> failure) {
+  auto outcome = Outcome::SUCCEEDED;
+  auto cause = Cause::REQUEST;
+  auto end = ended.orDefault(VmEnd::DESTROYED);
+  auto detail = kj::str(isOfStart ? OF_START : describe(end));
+  if (isGone) {
+    cause = Cause::RECOVERED;
+    detail = kj::str(GONE);
+  }
+  KJ_IF_MAYBE (e, failure) {
+    outcome = Outcome::FAILED;
+    detail = lineOf(*e);
+  }
+  auto next = [this, outcome, text = kj::str(detail)]() {
+    return site.journal.resting(KJ_ASSERT_NONNULL(restAfter(OperationKind::STOP, outcome)), text);
+  };
+  auto turn = co_await site.journal.settle(kj::mv(next), cause, kj::mv(detail));
+  site.machine.retire();
+  if (kindOfEnd == nullptr) {
+    // A guest that was about to reboot when the order came has ended in order too.
+    const bool isOrderly =
+        end == VmEnd::POWERED_OFF || (end == VmEnd::REBOOTED && !site.machine.hasPanicked());
+    kindOfEnd = isOrderly ? StopKind::ORDERLY : StopKind::FORCED;
+  }
+  co_return Settled{kj::mv(turn), nullptr};
+}
+
+}  // namespace bothy

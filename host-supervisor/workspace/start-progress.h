@@ -1,0 +1,46 @@
+#pragma once
+
+#include <kj/memory.h>
+#include <kj/time.h>
+#include <kj/timer.h>
+#include <kj/vector.h>
+
+#include "workspace/start-report.h"
+
+namespace bothy {
+
+// Told of stages while somebody waits for a start.
+class Progress {
+public:
+  // `before`: how many others start first; of WAITING, which is told of again as that changes.
+  virtual void stage(Stage stage, kj::Duration elapsed, size_t before) = 0;
+};
+
+// How far the creation or start of one workspace has come, for those who listen.
+class StartProgress final {
+public:
+  explicit StartProgress(kj::Timer& timer) : timer(timer) {}
+  KJ_DISALLOW_COPY_AND_MOVE(StartProgress);
+
+  // From now on it is measured; those who listen already go on.
+  void begin(Stage first);
+  // Told to those who listen, unless it is there.
+  void reach(Stage stage, size_t before = 0);
+  // Nobody listens any more.
+  void end();
+  // Told at once where it is, while it is under way.
+  void listen(kj::Maybe<kj::Own<Progress>> progress);
+  Stage stage() const { return current; }
+
+private:
+  kj::Timer& timer;
+  kj::Vector<kj::Own<Progress>> listeners;
+  bool isUnderWay = false;
+  Stage current = Stage::CREATING_DISK;
+  size_t startsBefore = 0;
+  kj::TimePoint base = kj::origin<kj::TimePoint>();
+
+  void tell(Stage stage, size_t before);
+};
+
+}  // namespace bothy

@@ -1,0 +1,322 @@
+#include "workspace/workspace-journal.h"
+
+#include <kj/debug.h>
+
+#include <iterator>
+
+#include "workspace/steps.h"
+#include "workspace/workspace-id.h"
+
+namespace bothy {
+namespace {
+
+// What happens to one workspace while the store refuses everything.  Changes of its state are few and always kept.
+constexpr size_t MOST_UNSTORED = 64;
+
+// The steps that make `before` what `after` is.
+void addDifference(Change& change, const WorkspaceJournal::Rows& before,
+                   const WorkspaceJournal::Rows& after) {
+  if (before.row.rest != after.row.rest || before.row.failure != after.row.failure ||
+      before.row.diskMib != after.row.diskMib) {
+    change.update(after.row.clone());
+  }
+  if (before.machine.secret.asPtr() != after.machine.secret.asPtr() ||
+      before.machine.startedNanos != after.machine.startedNanos ||
+      before.machine.agentVersion != after.machine.agentVersion) {
+    change.update(after.machine.clone());
+  }
+  KJ_IF_MAYBE (old, before.operation) {
+    KJ_IF_MAYBE (next, after.operation) {
+      if (old->id == next->id) {
+        if (old->step != next->step) change.update(next->clone());
+        return;
+      }
+    }
+    change.removeOperation(old->id);
+  }
+  KJ_IF_MAYBE (next, after.operation) change.add(next->clone());
+}
+
+}  // namespace
+
+OperationRow newOperation(const World& world, kj::StringPtr workspaceId, OperationKind kind,
+                          kj::StringPtr step, kj::StringPtr parameters, kj::StringPtr requestId) {
+  OperationRow row{kj::str(WorkspaceId::generate(world.randomness).text()),
+                   kj::str(workspaceId),
+                   kj::str(nameOf(kind)),
+                   kj::str(step),
+                   kj::str(parameters),
+                   kj::str(requestId)};
+  if (kind == OperationKind::CREATE || kind == OperationKind::START) {
+    row.deadlineNanos = nanosOf(world.clock.now() + world.deadlines.start);
+  }
+  return row;
+}
+
+WorkspaceJournal::Rows WorkspaceJournal::Rows::clone() const {
+  return {row.clone(), machine.clone(),
+          operation.map([](const OperationRow& o) { return o.clone(); })};
+}
+
+WorkspaceJournal::WorkspaceJournal(const World& world, Rows rows)
+    : world(world), now(kj::mv(rows)), stored(now.clone()) {}
+
+WorkspaceJournal::~WorkspaceJournal() noexcept(false) {}
+
+kj::Promise<WorkspaceJournal::Turn> WorkspaceJournal::takeTurn() {
+  return turns->take();
+}
+
+// ---------------------------------------------------------------------------------------------
+// What comes next
+
+namespace {
+
+WorkspaceJournal::Rows tidied(WorkspaceJournal::Rows rows) {
+  const auto state = stateOf(rows.row, rows.operation);
+  if (!mayRun(state)) rows.machine.secret = nullptr;
+  if (state != WorkspaceState::RUNNING) rows.machine.agentVersion = nullptr;
+  return rows;
+}
+
+}  // namespace
+
+WorkspaceJournal::Rows WorkspaceJournal::beginning(OperationKind kind, kj::StringPtr step,
+                                                   kj::StringPtr parameters, bool inherits) {
+  auto next = now.clone();
+  kj::String requestId;
+  if (inherits) {
+    KJ_IF_MAYBE (before, now.operation) requestId = kj::str(before->requestId);
+  }
+  next.operation = newOperation(world, next.row.id, kind, step, parameters, requestId);
+  next.row.rest = restDuring(kind, next.row.rest);
+  next.row.failure = nullptr;
+  return tidied(kj::mv(next));
+}
+
+WorkspaceJournal::Rows WorkspaceJournal::resting(Rest rest, kj::StringPtr detail) {
+  auto next = now.clone();
+  next.operation = nullptr;
+  next.row.rest = rest;
+  next.row.failure = rest == Rest::FAILED ? kj::str(detail) : nullptr;
+  return tidied(kj::mv(next));
+}
+
+kj::Maybe<RequestRecord> WorkspaceJournal::answer(RequestOutcome outcome) {
+  KJ_IF_MAYBE (operation, now.operation) {
+    if (operation->requestId.size() > 0) {
+      RequestRecord record{kj::str(operation->requestId), nullptr, kj::str(now.row.id)};
+      record.outcome = outcome;
+      return record;
+    }
+  }
+  return nullptr;
+}
+
+// ---------------------------------------------------------------------------------------------
+// Changes
+
+EventRecord WorkspaceJournal::event(Cause cause, kj::StringPtr detail) {
+  EventRecord result;
+  result.timeNanos = nanosOf(world.clock.now());
+  result.workspace = kj::str(now.row.name);
+  result.workspaceId = kj::str(now.row.id);
+  result.cause = cause;
+  result.detail = kj::str(detail);
+  return result;
+}
+
+void WorkspaceJournal::log(const Rows& next, Cause cause, kj::StringPtr detail) {
+  auto &workspace = now.row.name, &id = now.row.id;
+  auto before = state(), after = stateOf(next.row, next.operation);
+  KJ_LOG(INFO, "state", workspace, id, before, after, cause, detail);
+}
+
+kj::Promise<void> WorkspaceJournal::commit(Change change) {
+  auto committed = co_await world.store.commit(kj::mv(change));
+  world.events.reached(committed.lastEvent);
+}
+
+kj::Promise<void> WorkspaceJournal::transition(Rows next, Cause cause, kj::String detail,
+                                               kj::Maybe<RequestRecord> answered) {
+  co_await catchUp();
+  auto told = event(cause, detail);
+  told.before = state();
+  told.after = stateOf(next.row, next.operation);
+  Change change;
+  addDifference(change, stored, next);
+  KJ_IF_MAYBE (record, answered) change.update(kj::mv(*record));
+  change.tell(kj::mv(told));
+  co_await commit(kj::mv(change));
+  log(next, cause, detail);
+  stored = next.clone();
+  now = kj::mv(next);
+}
+
+void WorkspaceJournal::transitionAnyway(Rows next, Cause cause, kj::StringPtr detail) {
+  auto told = event(cause, detail);
+  told.after = stateOf(next.row, next.operation);
+  log(next, cause, detail);
+  now = next.clone();
+  postpone(kj::mv(next), kj::mv(told));
+}
+
+template <typename Func>
+kj::Promise<WorkspaceJournal::Turn> WorkspaceJournal::untilStored(Func attempt) {
+  for (auto pauses = world.pauses();;) {
+    kj::Maybe<kj::Exception> failure;
+    try {
+      auto turn = co_await turns->take();
+      co_await attempt();
+      co_return kj::mv(turn);
+    } catch (...) {
+      failure = kj::getCaughtExceptionAsKj();
+    }
+    KJ_LOG(ERROR, "what became of an operation could not be stored yet; trying again", now.row.name,
+           now.row.id, KJ_ASSERT_NONNULL(failure).getDescription());
+    co_await pauses.next();
+  }
+}
+
+kj::Promise<WorkspaceJournal::Turn> WorkspaceJournal::settle(kj::Function<Rows()> next, Cause cause,
+                                                             kj::String detail,
+                                                             kj::Maybe<RequestRecord> answered) {
+  auto attempt = [&]() {
+    return transition(next(), cause, kj::str(detail),
+                      answered.map([](const RequestRecord& record) { return record.clone(); }));
+  };
+  co_return co_await untilStored(attempt);
+}
+
+kj::Promise<void> WorkspaceJournal::update(kj::Function<void(Rows&)> change) {
+  auto attempt = [&]() {
+    auto next = now.clone();
+    change(next);
+    return store(kj::mv(next));
+  };
+  co_await untilStored(attempt).ignoreResult();
+}
+
+// What tells of nothing.
+kj::Promise<void> WorkspaceJournal::store(Rows next) {
+  co_await catchUp();
+  Change change;
+  addDifference(change, stored, next);
+  co_await commit(kj::mv(change));
+  stored = next.clone();
+  now = kj::mv(next);
+}
+
+kj::Promise<WorkspaceJournal::Turn> WorkspaceJournal::remove() {
+  return untilStored([this]() { return removeOnce(); });
+}
+
+kj::Promise<void> WorkspaceJournal::removeOnce() {
+  co_await catchUp();
+  auto told = event(Cause::REQUEST, nullptr);
+  told.before = told.after = WorkspaceState::DELETING;
+  told.gone = true;
+  co_await commit(kj::mv(Change().removeWorkspace(now.row.id).tell(kj::mv(told))));
+  isGone = true;
+  unstored.clear();
+  KJ_LOG(INFO, "workspace deleted", now.row.name, now.row.id);
+}
+
+kj::Promise<Operation::Hold> WorkspaceJournal::enter(kj::StringPtr step) {
+  auto turn = co_await turns->take();
+  co_await catchUp();
+  auto& operation = KJ_ASSERT_NONNULL(now.operation, "no operation is under way", now.row.id);
+  if (operation.step != step) {
+    auto next = now.clone();
+    KJ_ASSERT_NONNULL(next.operation).step = kj::str(step);
+    co_await store(kj::mv(next));
+  }
+  co_return kj::mv(turn);
+}
+
+void WorkspaceJournal::damage(kj::String why) {
+  KJ_LOG(ERROR, "a workspace cannot be used, and is left as it is", now.row.id, now.row.name, why);
+  now.row.failure = kj::str(why);
+  now.row.damage = kj::mv(why);
+  now.row.rest = Rest::FAILED;
+}
+
+// ---------------------------------------------------------------------------------------------
+// What waits to be stored
+
+void WorkspaceJournal::postpone(kj::Maybe<Rows> rows, EventRecord event) {
+  unstored.push_back({kj::mv(rows), kj::mv(event)});
+  if (isStoring) return;
+  isStoring = true;
+  storing = keepStoring().eagerlyEvaluate([this](kj::Exception&& e) {
+    KJ_LOG(ERROR, "what happened to a workspace is not stored any more", now.row.name, now.row.id,
+           e.getDescription());
+  });
+}
+
+kj::Promise<void> WorkspaceJournal::catchUp() {
+  while (!unstored.empty()) {
+    // Others may add to those that wait, and count in them, meanwhile.
+    auto first = kj::mv(unstored.front());
+    unstored.pop_front();
+    Change change;
+    first.event.before = stateOf(stored.row, stored.operation);
+    KJ_IF_MAYBE (rows, first.rows) {
+      addDifference(change, stored, *rows);
+    } else {
+      first.event.after = first.event.before;
+    }
+    change.tell(first.event.clone());
+    kj::Maybe<kj::Exception> failure;
+    try {
+      co_await commit(kj::mv(change));
+    } catch (...) {
+      failure = kj::getCaughtExceptionAsKj();
+    }
+    KJ_IF_MAYBE (e, failure) {
+      unstored.push_front(kj::mv(first));
+      kj::throwFatalException(kj::mv(*e));
+    }
+    KJ_IF_MAYBE (rows, first.rows) stored = kj::mv(*rows);
+  }
+}
+
+kj::Promise<void> WorkspaceJournal::keepStoring() {
+  KJ_DEFER(isStoring = false);
+  for (auto pauses = world.pauses(); !unstored.empty();) {
+    kj::Maybe<kj::Exception> failure;
+    try {
+      auto turn = co_await turns->take();
+      co_await catchUp();
+    } catch (...) {
+      failure = kj::getCaughtExceptionAsKj();
+    }
+    KJ_IF_MAYBE (e, failure) {
+      KJ_LOG(ERROR, "what happened to a workspace could not be stored yet; trying again",
+             now.row.name, now.row.id, unstored.size(), e->getDescription());
+      co_await pauses.next();
+    }
+  }
+}
+
+void WorkspaceJournal::append(Cause cause, kj::StringPtr detail) {
+  if (isGone) return;
+  for (auto earlier = unstored.rbegin(); earlier != unstored.rend() && earlier->rows == nullptr;
+       ++earlier) {
+    if (earlier->event.cause != cause || earlier->event.detail != detail) continue;
+    // As the store does it: it is told behind what came meanwhile, for it is what is true now.
+    auto& told = earlier->event;
+    if (told.firstNanos == 0) told.firstNanos = told.timeNanos;
+    told.timeNanos = nanosOf(world.clock.now());
+    told.count++;
+    unstored.splice(unstored.end(), unstored, std::prev(earlier.base()));
+    return;
+  }
+  if (unstored.size() >= MOST_UNSTORED) {
+    KJ_LOG(ERROR, "an event is dropped: too many wait to be stored", now.row.name, cause);
+    return;
+  }
+  postpone(nullptr, event(cause, detail));
+}
+
+}  // namespace bothy

@@ -1,0 +1,104 @@
+#pragma once
+
+#include <kj/function.h>
+
+#include <list>
+
+#include "operation/operation-runner.h"
+#include "workspace/workspace-state.h"
+#include "workspace/world.h"
+
+namespace bothy {
+
+// What the store has of one workspace, and the events of its changes.
+class WorkspaceJournal final: public OperationRunner::Journal {
+public:
+  struct Rows {
+    WorkspaceRow row;
+    MachineRow machine;
+    kj::Maybe<OperationRow> operation;
+    Rows clone() const;
+  };
+
+  // The rows are in the store.
+  WorkspaceJournal(const World& world, Rows rows);
+  ~WorkspaceJournal() noexcept(false);
+  KJ_DISALLOW_COPY_AND_MOVE(WorkspaceJournal);
+
+  const WorkspaceRow& row() const { return now.row; }
+  const MachineRow& machine() const { return now.machine; }
+  const kj::Maybe<OperationRow>& operation() const { return now.operation; }
+  WorkspaceState state() const { return stateOf(now.row, now.operation); }
+
+  // Whoever has the turn may change the state, and store.
+  using Turn = Operation::Hold;
+  kj::Promise<Turn> takeTurn();
+
+  // The rows with an operation that begins with `step`, in the place of the one under way; with what that has for a client's
+  // request if `inherits`.
+  Rows beginning(OperationKind kind, kj::StringPtr step, kj::StringPtr parameters = nullptr,
+                 bool inherits = false);
+  // The rows at rest.  `detail`: why, of FAILED.
+  Rows resting(Rest rest, kj::StringPtr detail = nullptr);
+  // What came of the client's request for which the operation under way is, if it is for one.
+  kj::Maybe<RequestRecord> answer(RequestOutcome outcome);
+
+  // Stores `next` and the event of it, after all that has happened before; if that fails nothing has changed.  Needs the turn.
+  kj::Promise<void> transition(Rows next, Cause cause, kj::String detail = nullptr,
+                               kj::Maybe<RequestRecord> answered = nullptr);
+  // The same for what has happened already: a store that refuses does not make it undone.  It shows at once, and is stored in the
+  // background, before anything else.  Needs the turn.
+  void transitionAnyway(Rows next, Cause cause, kj::StringPtr detail);
+  // The same for the end of an operation: it is under way until the store has it, so that nobody is told what a restart would undo.
+  // A store that refuses is asked again.  Takes the turn, and gives it to the caller.
+  kj::Promise<Turn> settle(kj::Function<Rows()> next, Cause cause, kj::String detail = nullptr,
+                           kj::Maybe<RequestRecord> answered = nullptr);
+  // Stores what `change` makes of the rows, which changes no state.  A store that refuses is asked again.
+  kj::Promise<void> update(kj::Function<void(Rows&)> change);
+  // The end of a delete: nothing is stored of it any more.
+  kj::Promise<Turn> remove();
+
+  bool isRemoved() const { return isGone; }
+
+  // An event that changes no state.  A store that refuses is asked again.
+  void append(Cause cause, kj::StringPtr detail);
+
+  // What is stored cannot be used: it is left as it is.
+  void damage(kj::String why);
+
+  kj::Promise<Operation::Hold> enter(kj::StringPtr step) override;
+
+private:
+  const World& world;
+  // As clients see it, and as the store has it.
+  Rows now, stored;
+  kj::Own<Places> turns = kj::refcounted<Places>(1);
+  // What has happened and the store does not have yet, in order.  Without rows: a notice.
+  struct Unstored {
+    kj::Maybe<Rows> rows;
+    EventRecord event;
+  };
+  std::list<Unstored> unstored;
+  kj::Promise<void> storing = nullptr;
+  bool isStoring = false;
+  bool isGone = false;
+
+  EventRecord event(Cause cause, kj::StringPtr detail);
+  void log(const Rows& next, Cause cause, kj::StringPtr detail);
+  kj::Promise<void> commit(Change change);
+  // To be stored before anything else, and as soon as the store takes it.
+  void postpone(kj::Maybe<Rows> rows, EventRecord event);
+  // Stores what was postponed.  Needs the turn.
+  kj::Promise<void> catchUp();
+  kj::Promise<void> keepStoring();
+  kj::Promise<void> store(Rows next);
+  kj::Promise<void> removeOnce();
+  template <typename Func>
+  kj::Promise<Turn> untilStored(Func attempt);
+};
+
+// The row of an operation that begins now.
+OperationRow newOperation(const World& world, kj::StringPtr workspaceId, OperationKind kind,
+                          kj::StringPtr step, kj::StringPtr parameters, kj::StringPtr requestId);
+
+}  // namespace bothy

@@ -1,0 +1,168 @@
+// The machine of a workspace that rests: its end, its guest's reboots, and what a bothyd that starts finds.
+
+#include <kj/debug.h>
+
+#include "workspace/steps.h"
+#include "workspace/workspace.h"
+
+namespace bothy {
+
+// ---------------------------------------------------------------------------------------------
+// Its end
+
+kj::Promise<void> Workspace::awaitTurnOf(VmEnd end) {
+  // A stop that is being stored comes first, and then waits for the end itself.
+  auto turn = co_await journal.takeTurn();
+  machineEnded(end);
+}
+
+void Workspace::machineEnded(VmEnd end) {
+  if (state() != WorkspaceState::RUNNING) return;
+  slot.retire();
+  // A kernel without pvpanic's driver resets the machine.
+  if (end == VmEnd::REBOOTED && slot.hasPanicked()) end = VmEnd::CRASHED;
+  switch (end) {
+    case VmEnd::REBOOTED:
+      reboot();
+      return;
+    case VmEnd::POWERED_OFF:
+      journal.transitionAnyway(journal.resting(Rest::STOPPED), Cause::GUEST_POWERED_OFF,
+                               describe(end));
+      return;
+    case VmEnd::CRASHED:
+    case VmEnd::EXITED:
+    case VmEnd::DESTROYED:
+      journal.transitionAnyway(journal.resting(Rest::FAILED, describe(end)), Cause::VM_EXITED,
+                               describe(end));
+      return;
+  }
+}
+
+// The guest asked for it: the same again, with a boot of its own.
+void Workspace::reboot() {
+  auto ran = world.timer.now() - slot.watchedSince();
+  if (ran >= world.deadlines.steady) rebootPauses = nullptr;
+  kj::Duration pause = 0 * kj::SECONDS;
+  auto detail = kj::str(describe(VmEnd::REBOOTED));
+  KJ_IF_MAYBE (pauses, rebootPauses) {
+    pause = pauses->take();
+    detail = kj::str(detail, " after ", ran / kj::SECONDS, " s, again: it waits ",
+                     pause / kj::SECONDS, " s");
+  } else {
+    rebootPauses = world.pauses();
+  }
+  journal.transitionAnyway(StartOperation::beginning(site, StartOperation::Way::REBOOT),
+                           Cause::GUEST_REBOOTED, detail);
+  progress.begin(Stage::STARTING_VM);
+  runner.begin(kj::refcounted<StartOperation>(
+      site, KJ_ASSERT_NONNULL(journal.operation()).parameters, pause));
+}
+
+// ---------------------------------------------------------------------------------------------
+// What a bothyd that starts finds
+
+kj::Promise<void> Workspace::recover() {
+  // What is on the host of one that is damaged is left as it is.
+  if (row().damage.size() > 0 && state() != WorkspaceState::DELETING) co_return;
+  KJ_IF_MAYBE (operation, journal.operation()) {
+    KJ_IF_MAYBE (e, kj::runCatchingExceptions([&]() { resume(*operation); })) {
+      journal.damage(kj::str("its operation cannot be resumed: ", lineOf(*e)));
+    }
+    co_return;
+  }
+  if (row().rest != Rest::RUNNING) {
+    // Of a machine that the last bothyd could not end.
+    slot.removeLater();
+    co_return;
+  }
+  if (co_await takeOver()) co_return;
+  reaching = keepAdopting().eagerlyEvaluate([this](kj::Exception&& e) {
+    KJ_LOG(ERROR, "a machine is not taken over any more", row().name, e.getDescription());
+  });
+}
+
+void Workspace::resume(const OperationRow& operation) {
+  auto kind = KJ_REQUIRE_NONNULL(operationKind(operation.kind), "no such kind of operation",
+                                 operation.kind);
+  kj::Maybe<kj::Duration> limit;
+  if (operation.deadlineNanos > 0) {
+    // A clock that was set back gives it no more than it had.
+    auto left = operation.deadlineNanos - nanosOf(world.clock.now());
+    limit = kj::min(kj::max(left, int64_t(0)) * kj::NANOSECONDS, world.deadlines.start);
+  }
+  auto& parameters = operation.parameters;
+  kj::Own<Operation> resumed;
+  switch (kind) {
+    case OperationKind::CREATE:
+      progress.begin(Stage::CREATING_DISK);
+      resumed = kj::refcounted<CreateOperation>(site, parameters);
+      break;
+    case OperationKind::START:
+      progress.begin(Stage::STARTING_VM);
+      resumed = kj::refcounted<StartOperation>(site, parameters);
+      break;
+    case OperationKind::STOP:
+      resumed = kj::refcounted<StopOperation>(site, parameters);
+      break;
+    case OperationKind::RESIZE:
+      resumed = kj::refcounted<ResizeOperation>(site, parameters);
+      break;
+    case OperationKind::DELETE:
+      resumed = kj::refcounted<DeleteOperation>(site);
+      break;
+  }
+  runner.resume(kj::mv(resumed), operation.step, limit);
+}
+
+// Whether it is decided now: it is taken over, or gone.  Not to reach a machine is no reason to end it.
+kj::Promise<bool> Workspace::takeOver() {
+  bool isThere = false;
+  kj::Maybe<kj::Exception> failure;
+  try {
+    isThere = co_await slot.adopt();
+  } catch (...) {
+    failure = kj::getCaughtExceptionAsKj();
+  }
+  // A stop that is being stored comes first, and ends this.
+  auto turn = co_await journal.takeTurn();
+  KJ_IF_MAYBE (e, failure) {
+    auto why = lineOf(*e);
+    if (whyUnreachable.size() == 0) note(Cause::UNREACHABLE, why);
+    whyUnreachable = kj::mv(why);
+    co_return false;
+  }
+  whyUnreachable = nullptr;
+  if (isThere) {
+    adopted();
+  } else {
+    machineGone();
+  }
+  co_return true;
+}
+
+kj::Promise<void> Workspace::keepAdopting() {
+  auto pauses = world.pauses();
+  do {
+    co_await pauses.next();
+  } while (!co_await takeOver());
+}
+
+void Workspace::adopted() {
+  journal.append(Cause::ADOPTED, nullptr);
+  KJ_LOG(INFO, "workspace adopted", row().name, row().id);
+  slot.watch();
+  greeting = KJ_ASSERT_NONNULL(slot.current())
+                 .control()
+                 .ignoreResult()
+                 .eagerlyEvaluate([this](kj::Exception&& e) {
+                   KJ_LOG(WARNING, "the agent of an adopted workspace does not answer", row().name,
+                          e.getDescription());
+                 });
+}
+
+void Workspace::machineGone() {
+  journal.transitionAnyway(journal.resting(Rest::STOPPED), Cause::RECOVERED,
+                           "its machine was gone when the supervisor started");
+}
+
+}  // namespace bothy
