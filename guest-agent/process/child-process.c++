@@ -7,7 +7,8 @@ namespace bothy {
 kj::Promise<kj::OneOf<kj::Own<ChildProcess>, StartFailure>> ChildProcess::start(
     ProcessHost& host, SpawnRequest request) {
   using Outcome = kj::OneOf<kj::Own<ChildProcess>, StartFailure>;
-  auto program = kj::str(request.arguments[0]);
+  // Of a longer one no more is told.
+  FailureText program(request.arguments[0]);
   auto workingDirectory = kj::str(request.workingDirectory);
   auto size = ArgumentSize::of(request);
   auto timeLimit = request.timeLimit;
@@ -20,7 +21,7 @@ kj::Promise<kj::OneOf<kj::Own<ChildProcess>, StartFailure>> ChildProcess::start(
   settled = true;
   KJ_SWITCH_ONEOF(outcome) {
     KJ_CASE_ONEOF(failure, SpawnFailure) {
-      co_return Outcome(explain(failure, program, workingDirectory, size));
+      co_return Outcome(explain(failure, program.asPtr(), workingDirectory, size));
     }
     KJ_CASE_ONEOF(process, SpawnedProcess) {
       if (process.isOutsideCgroup) tree = host.trees.createWithoutCgroup();

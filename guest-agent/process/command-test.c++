@@ -72,6 +72,13 @@ TEST_CASE("S42 of a client's text a failure keeps no more than the length of a p
   CHECK(subjectOf(explained).size() == MAX_FAILURE_TEXT_BYTES);
 }
 
+TEST_CASE("S42 a start for which there is no memory left names the limit") {
+  auto explained = explain(SpawnFailure{SpawnFailure::Stage::MEMORY, ENOMEM, nullptr}, "true", "/",
+                           ArgumentSize());
+  CHECK(explained.reason == Reason::LIMIT_REACHED);
+  CHECK(subjectOf(explained) == "maxStartingBytes");
+}
+
 TEST_CASE("a failure's text ends between two characters") {
   auto text = kj::str(longText(MAX_FAILURE_TEXT_BYTES - 1), "\u00e9");
   CHECK(FailureText(text).asPtr().size() == MAX_FAILURE_TEXT_BYTES - 1);

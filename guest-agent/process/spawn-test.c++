@@ -3,10 +3,13 @@
 #include <fcntl.h>
 #include <kj/async-io.h>
 #include <signal.h>
+#include <stdlib.h>
+#include <sys/mount.h>
 #include <unistd.h>
 #include <catch2/catch_test_macros.hpp>
 
 #include "process/test-world.h"
+#include "schema/limits.capnp.h"
 
 namespace bothy {
 namespace {
@@ -113,6 +116,71 @@ TEST_CASE("a hundred starts at once all end") {
     CHECK(outcome.get<SpawnedProcess>().exit.wait(world.io.waitScope) ==
           ExitStatus{ExitStatus::Kind::EXITED, 0});
   }
+}
+
+// A file system of which nobody answers, until this object is gone.
+struct HangingDirectory {
+  kj::String path;
+  kj::AutoCloseFd device{open("/dev/fuse", O_RDWR | O_CLOEXEC)};
+  bool isMounted;
+
+  HangingDirectory() {
+    char name[] = "/tmp/bothy-test-XXXXXX";
+    KJ_REQUIRE(mkdtemp(name) != nullptr);
+    path = kj::str(name);
+    auto options = kj::str("fd=", device.get(), ",rootmode=40000,user_id=0,group_id=0,allow_other");
+    isMounted = mount("hanging", name, "fuse", MS_NODEV | MS_NOSUID, options.cStr()) == 0;
+  }
+  ~HangingDirectory() {
+    device = nullptr;
+    if (isMounted) umount2(path.cStr(), MNT_DETACH);
+    rmdir(path.cStr());
+  }
+};
+
+TEST_CASE("S42 starts that hang hold so much memory together, and one more is refused") {
+  Spawned world;
+  HangingDirectory hanging;
+  if (!hanging.isMounted) SKIP("no FUSE file system can be mounted here");
+  constexpr uint64_t TEXT_BYTES = rpc::MAX_ARGUMENT_BYTES - 64;
+  auto start = [&](kj::StringPtr directory) {
+    auto request = world.request("true", kj::arr(kj::str("true"), kj::str(kj::repeat('x', 16))));
+    request.environment = kj::arr(kj::str(kj::repeat('x', TEXT_BYTES)));
+    request.workingDirectory = kj::str(directory);
+    return world.spawner.spawn(kj::mv(request));
+  };
+  kj::Vector<kj::Promise<kj::OneOf<SpawnedProcess, SpawnFailure>>> starts;
+  while (world.spawner.startingBytes() + TEXT_BYTES < MAX_STARTING_BYTES) {
+    starts.add(start(hanging.path));
+    CHECK_FALSE(starts.back().poll(world.io.waitScope));
+  }
+  CHECK(starts.size() == (MAX_STARTING_BYTES - 1) / rpc::MAX_ARGUMENT_BYTES);
+  auto isRefused = [&]() {
+    auto outcome = start("/").wait(world.io.waitScope);
+    return outcome.get<SpawnFailure>().stage == SpawnFailure::Stage::MEMORY;
+  };
+  CHECK(isRefused());
+  // What is small starts beside them.
+  CHECK(world.run(world.request("true", kj::arr(kj::str("true")))) ==
+        ExitStatus{ExitStatus::Kind::EXITED, 0});
+  // One that nobody waits for any more has its memory until its child is gone.
+  starts.clear();
+  CHECK(isRefused());
+  world.reaper.onChildless().wait(world.io.waitScope);
+  world.io.waitScope.poll();
+  CHECK(world.spawner.startingBytes() == 0);
+  CHECK(start("/").wait(world.io.waitScope).get<SpawnFailure>().errorNumber == E2BIG);
+}
+
+TEST_CASE("S42 the largest command that a client may send can start") {
+  Spawned world;
+  constexpr size_t TEXTS = rpc::MAX_ARGUMENT_BYTES / (sizeof(char*) + 2);
+  auto request = world.request("true", kj::arr(kj::str("true")));
+  request.environment = kj::heapArray<kj::String>(TEXTS);
+  for (auto& text : request.environment) text = kj::str("x");
+  auto outcome = world.spawn(kj::mv(request));
+  CHECK(outcome.get<SpawnFailure>().stage == SpawnFailure::Stage::EXECUTE);
+  CHECK(outcome.get<SpawnFailure>().errorNumber == E2BIG);
 }
 
 TEST_CASE("PATH is searched as execvp does") {

@@ -23,6 +23,8 @@ namespace {
 constexpr size_t CHILD_STACK_BYTES = 16 * 1024;
 constexpr int FIRST_FREE_FD = 3;
 constexpr int LAST_SIGNAL = 64;
+// What a text takes beside its bytes: the string, the pointer for execve(2), and what the heap adds to a short one.
+constexpr uint64_t TEXT_OVERHEAD_BYTES = sizeof(kj::String) + sizeof(char*) + 32;
 
 // With one free element before the first.
 kj::Array<const char*> pointers(kj::ArrayPtr<const kj::String> strings) {
@@ -30,6 +32,18 @@ kj::Array<const char*> pointers(kj::ArrayPtr<const kj::String> strings) {
   result.front() = nullptr;
   for (size_t i = 0; i < strings.size(); i++) result[i + 1] = strings[i].cStr();
   result.back() = nullptr;
+  return result;
+}
+
+uint64_t bytesOf(const SpawnRequest& request) {
+  uint64_t result = request.workingDirectory.size();
+  for (auto texts :
+       {request.programs.asPtr(), request.arguments.asPtr(), request.environment.asPtr()}) {
+    for (auto& text : texts) result += text.size() + TEXT_OVERHEAD_BYTES;
+  }
+  KJ_IF_MAYBE (credentials, request.credentials) {
+    result += credentials->groups.size() * sizeof(gid_t);
+  }
   return result;
 }
 
@@ -53,6 +67,8 @@ bool refusesCgroup(long result) {
 
 // A child between clone3(2) and execve(2), with all the memory that it uses.
 struct Spawner::Launch final: public kj::Refcounted {
+  uint64_t& starting;
+  const uint64_t bytes;
   SpawnRequest request;
   kj::Array<const char*> programs;
   kj::Array<const char*> arguments;
@@ -70,13 +86,19 @@ struct Spawner::Launch final: public kj::Refcounted {
   bool settled = true;
   bool isOutsideCgroup = false;
 
-  explicit Launch(SpawnRequest requestParam)
-      : request(kj::mv(requestParam)),
+  // Counts `bytes` in `starting` for as long as it lives.
+  Launch(uint64_t& starting, uint64_t bytes, SpawnRequest requestParam)
+      : starting(starting),
+        bytes(bytes),
+        request(kj::mv(requestParam)),
         programs(pointers(request.programs)),
         arguments(pointers(request.arguments)),
-        environment(pointers(request.environment)) {}
+        environment(pointers(request.environment)) {
+    starting += bytes;
+  }
 
   ~Launch() noexcept(false) {
+    starting -= bytes;
     if (settled) return;
     ::kill(pid, SIGKILL);
     struct pollfd end = {shared.get(), 0, 0};
@@ -114,7 +136,11 @@ void Spawner::taskFailed(kj::Exception&& exception) {
 
 kj::Promise<kj::OneOf<SpawnedProcess, SpawnFailure>> Spawner::spawn(SpawnRequest request) {
   using Outcome = kj::OneOf<SpawnedProcess, SpawnFailure>;
-  auto launch = kj::refcounted<Launch>(kj::mv(request));
+  const auto bytes = sizeof(Launch) + CHILD_STACK_BYTES + bytesOf(request);
+  if (bytes > MAX_STARTING_BYTES - starting) {
+    return Outcome(SpawnFailure{SpawnFailure::Stage::MEMORY, ENOMEM, nullptr});
+  }
+  auto launch = kj::refcounted<Launch>(starting, bytes, kj::mv(request));
   auto& child = *launch;
   auto refuse = [](int error) -> kj::Promise<Outcome> {
     return Outcome(SpawnFailure{SpawnFailure::Stage::CLONE, error, nullptr});

@@ -46,7 +46,17 @@ struct SpawnRequest {
 
 // Nothing runs.
 struct SpawnFailure {
-  enum class Stage { CLONE, SESSION, FILES, TERMINAL, CREDENTIALS, WORKING_DIRECTORY, EXECUTE };
+  // MEMORY: the starts under way hold MAX_STARTING_BYTES.
+  enum class Stage {
+    MEMORY,
+    CLONE,
+    SESSION,
+    FILES,
+    TERMINAL,
+    CREDENTIALS,
+    WORKING_DIRECTORY,
+    EXECUTE
+  };
   Stage stage;
   int errorNumber;
 
@@ -70,6 +80,11 @@ struct SpawnedProcess {
   bool isOutsideCgroup;
 };
 
+// Memory of the agent's that starts under way may hold together.  A child that hangs at its working directory keeps its own also when
+// nobody waits for it any more, because the kernel may not end it before the file system answers.  The largest command that a client may
+// send fits into it (rpc::MAX_ARGUMENT_BYTES, of texts of a byte each).
+constexpr uint64_t MAX_STARTING_BYTES = 32 * 1024 * 1024;
+
 // The one place that forks.
 //
 // The child shares the agent's memory until execve(2), on a stack of its own: no page table is copied,
@@ -85,11 +100,15 @@ public:
   // the child.
   kj::Promise<kj::OneOf<SpawnedProcess, SpawnFailure>> spawn(SpawnRequest request);
 
+  // What starts under way hold, in bytes.
+  uint64_t startingBytes() const { return starting; }
+
 private:
   struct Launch;
   kj::UnixEventPort& eventPort;
   Reaper& reaper;
   kj::Array<int> ignoredSignals;
+  uint64_t starting = 0;  // bytes
   kj::TaskSet launches;
 
   kj::Promise<void> finish(

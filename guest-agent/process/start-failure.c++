@@ -74,6 +74,9 @@ StartFailure explain(const SpawnFailure& failure, kj::StringPtr program,
                      kj::StringPtr workingDirectory, ArgumentSize size) {
   using Stage = SpawnFailure::Stage;
   int error = failure.errorNumber;
+  if (failure.stage == Stage::MEMORY) {
+    return {Reason::LIMIT_REACHED, FailureText("maxStartingBytes"_kj)};
+  }
   if (error == EAGAIN || error == ENOMEM) {
     return {Reason::LIMIT_REACHED, FailureText("memory or processes of the workspace"_kj), error};
   }
