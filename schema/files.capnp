@@ -181,8 +181,8 @@ interface Files {
   importTree @8 (path :Data, whole :Bool)
       -> (sink :Stream.ByteSink, import :TreeImport, outcome :Outcome);
   # `sink` takes the archive; after its `end`, call `import.result`.  Both are null if it failed.  Above `maxLaneTransfers` on
-  # its lane that are not over it waits for its turn; above `maxTreeTransfers` in the workspace it waits for a minute, and
-  # fails with OVERLOADED then.  So does exportTree.
+  # its lane that are not over it waits for its turn; above `maxTreeTransfers` in the workspace one that is not the only one of its
+  # lane waits for a minute, and fails with OVERLOADED then.  So does exportTree.
   #
   # Unpacks a tar (pax, GNU or ustar; uncompressed, gzip or zstd) below the directory `path`, which must
   # exist.  Modes are kept as they stand, without a umask, and times of modification; holes stay holes.  Entries are refused whole-archive (`invalidArchive`) when they are absolute, contain "..", pass

@@ -109,7 +109,8 @@ const maxGraceMillis :UInt32 = 600000;
 # Between the order that a machine end and SIGKILL to what still runs.
 
 const maxTreeTransfers :UInt32 = 16;
-# Trees that are packed and unpacked at a time in one workspace, each by a process of its own.  One more waits for its turn.
+# Trees that are packed and unpacked at a time in one workspace, each by a process of its own, beside one of each lane: that one
+# waits for no other lane's.  One more waits for its turn.
 
 const maxLaneWriters :UInt32 = 256;
 # Files that one lane has open by `Files.write` at a time: until `end` is done, or the sink has failed or is dropped.  One

@@ -11,6 +11,7 @@
 #include "files/file-sink.h"
 #include "files/file-writer.h"
 #include "files/tree-import.h"
+#include "files/tree-turns.h"
 #include "files/workspace-files.h"
 #include "schema/limits.capnp.h"
 #include "tree/file-time.h"
@@ -27,7 +28,7 @@ public:
   FilesFacet(ProcessHost& host, kj::Own<WorkspaceFiles> files, FilesLimits& limits)
       : host(host),
         files(kj::mv(files)),
-        machineTransfers(limits.treeTransfers->addRef()),
+        trees(kj::refcounted<TreeTurns>(host.timer, limits.treeTransfers->addRef())),
         machineWriters(limits.writers->addRef()) {}
 
   kj::Promise<void> stat(StatContext context) override {
@@ -286,21 +287,14 @@ private:
   kj::Own<WorkspaceFiles> files;
   kj::Own<Places> transfers = kj::refcounted<Places>(rpc::MAX_LANE_TRANSFERS);
   kj::Own<Places> writers = kj::refcounted<Places>(rpc::MAX_LANE_WRITERS);
-  kj::Own<Places> machineTransfers;
+  kj::Own<TreeTurns> trees;
   kj::Own<Places> machineWriters;
 
   // For as long as a worker lives.
-  kj::Promise<kj::Own<LimitPlaces>> nextTreeTransfer() {
-    auto lane = co_await transfers->take();
-    auto waiting = machineTransfers->take();
-    auto tooLong = host.timer.afterDelay(TREE_TRANSFER_WAIT).then([this]() -> kj::Own<Place> {
-      kj::throwFatalException(KJ_EXCEPTION(
-          OVERLOADED,
-          "as many trees are packed and unpacked in this workspace as may (maxTreeTransfers)",
-          machineTransfers->limit));
-    });
-    auto machine = co_await waiting.exclusiveJoin(kj::mv(tooLong));
-    co_return kj::heap(LimitPlaces{kj::mv(lane), kj::mv(machine)});
+  kj::Promise<kj::Own<void>> nextTreeTransfer() {
+    auto place = co_await transfers->take();
+    auto turn = co_await trees->next();
+    co_return turn.attach(kj::mv(place));
   }
 
   LimitPlaces takeWriter() {

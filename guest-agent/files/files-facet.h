@@ -17,9 +17,6 @@ namespace bothy {
 kj::Own<rpc::Files::Server> newFilesFacet(ProcessHost& host, const WorkspaceRoot& root,
                                           const User& user, FilesLimits& limits);
 
-// How long a transfer of a tree waits for others of the machine to end.
-constexpr kj::Duration TREE_TRANSFER_WAIT = 60 * kj::SECONDS;
-
 // The directory at `path`, for WorkspaceRoot.  FAILED if there is none.
 kj::AutoCloseFd openRoot(kj::StringPtr path);
 

@@ -7,6 +7,7 @@ namespace bothy {
 
 // What all lanes together may have the agent do with files at a time: made once by main.
 struct FilesLimits {
+  // Beside one of each lane.
   kj::Own<Places> treeTransfers = kj::refcounted<Places>(rpc::MAX_TREE_TRANSFERS);
   kj::Own<Places> writers = kj::refcounted<Places>(rpc::MAX_WRITERS);
 };
