@@ -3,9 +3,11 @@
 #include <fcntl.h>
 #include <kj/debug.h>
 #include <kj/io.h>
+#include <sched.h>
 #include <signal.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/mount.h>
 #include <unistd.h>
 #include <catch2/catch_test_macros.hpp>
 
@@ -119,6 +121,40 @@ TEST_CASE("S42 what the kernel shows of the agent is not the user's to read") {
   CHECK(w.readAll("/proc/mounts").size() > 0);
   CHECK(w.readAll("/proc/net/dev").size() > 0);
   CHECK(w.stat(own).getOutcome().isEntry());
+}
+
+TEST_CASE(
+    "S42 what the kernel shows of the agent is not the user's in another mount of it either") {
+  if (geteuid() != 0) SKIP("needs to mount");
+  // Whatever is mounted is gone with this process.
+  if (unshare(CLONE_NEWNS) < 0) SKIP("no mount namespace of its own here");
+  KJ_SYSCALL(mount(nullptr, "/", nullptr, MS_REC | MS_PRIVATE, nullptr));
+  MachineWorld w;
+  for (auto name : {"a proc", "process", "other"}) w.world.makeDirectory(kj::str("root/", name));
+  w.world.write("root/maps", "");
+  const auto own = kj::str("/proc/", getpid());
+  auto at = [&](kj::StringPtr name) { return kj::str(w.world.at("root"), '/', name); };
+  KJ_DEFER({
+    for (auto name : {"a proc", "process", "other", "maps"}) {
+      umount2(at(name).cStr(), MNT_DETACH);
+    }
+  });
+  KJ_SYSCALL(mount("proc", at("a proc").cStr(), "proc", 0, nullptr));
+  KJ_SYSCALL(mount(own.cStr(), at("process").cStr(), nullptr, MS_BIND, nullptr));
+  KJ_SYSCALL(mount("/proc/1", at("other").cStr(), nullptr, MS_BIND, nullptr));
+  KJ_SYSCALL(mount(kj::str(own, "/maps").cStr(), at("maps").cStr(), nullptr, MS_BIND, nullptr));
+  const auto ofThread = kj::str("task/", getpid(), "/maps");
+  for (auto path : {"maps"_kj, "stat"_kj, "fdinfo/0"_kj, ofThread.asPtr()}) {
+    INFO(path.cStr());
+    CHECK(w.readFailure(at(kj::str("a proc/", getpid(), '/', path))) == Reason::PERMISSION_DENIED);
+    CHECK(w.readFailure(at(kj::str("a proc/self/", path))) == Reason::PERMISSION_DENIED);
+    CHECK(w.readFailure(at(kj::str("process/", path))) == Reason::PERMISSION_DENIED);
+  }
+  CHECK(w.readFailure(at("maps")) == Reason::PERMISSION_DENIED);
+  // What everybody may read, and what others' processes show.
+  CHECK(w.readAll(at("a proc/mounts")).size() > 0);
+  CHECK(w.readAll(at("process/status")).size() > 0);
+  CHECK(w.readAll(at("other/stat")).size() > 0);
 }
 
 TEST_CASE("a scope ends with the agent as it was, and the user's groups gone") {

@@ -4,11 +4,11 @@
 #include <fcntl.h>
 #include <kj/debug.h>
 #include <linux/openat2.h>
-#include <stdio.h>
 #include <sys/stat.h>
 #include <sys/syscall.h>
 #include <unistd.h>
 
+#include "files/process-entry.h"
 #include "schema/limits.capnp.h"
 
 namespace bothy {
@@ -26,31 +26,6 @@ bool isSameDirectory(int fd, const char* path) {
   return statx(fd, "", AT_EMPTY_PATH, MASK, &one) == 0 &&
          statx(AT_FDCWD, path, 0, MASK, &other) == 0 && one.stx_ino == other.stx_ino &&
          one.stx_mnt_id == other.stx_mnt_id;
-}
-
-// Of /proc/PID, what the kernel shows to everybody; /proc/net and /proc/mounts lead there, too.
-constexpr kj::StringPtr OPEN_ENTRIES[] = {"cmdline"_kj, "comm"_kj, "mounts"_kj, "net"_kj,
-                                          "status"_kj};
-
-// Whether `fd` is something of the agent's process, in /proc/PID, that is not for everybody.  A process may read its own
-// memory map, open files and the like whatever user it acts as (__ptrace_may_access), so the kernel does not refuse
-// them to the user.
-bool isAgentsOwn(int fd) {
-  char link[32];
-  snprintf(link, sizeof(link), "/proc/self/fd/%d", fd);
-  // Of a longer path the beginning is enough.
-  char path[128];
-  auto size = readlink(link, path, sizeof(path));
-  if (size <= 0) return false;
-  auto text = kj::arrayPtr(path, static_cast<size_t>(size));
-  auto own = kj::str("/proc/", getpid(), '/');
-  if (text.size() <= own.size() || text.slice(0, own.size()) != own.asArray()) return false;
-  text = text.slice(own.size(), text.size());
-  for (auto entry : OPEN_ENTRIES) {
-    if (text.size() < entry.size() || text.slice(0, entry.size()) != entry.asArray()) continue;
-    if (text.size() == entry.size() || text[entry.size()] == '/') return false;
-  }
-  return true;
 }
 
 // The directory `name` in `directory`; -1 if it is a symlink or "..", which must be looked up from the root.  A path of
