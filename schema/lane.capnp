@@ -30,7 +30,7 @@ struct Grant {
   # Who it belongs to, as the host names it: lanes of a session are counted and ended together.  At most
   # `maxLaneNameBytes`, and so is the actor.
   actor @3 :Text;
-  # On whose behalf, for people and logs.
+  # On whose behalf: lanes of an actor are counted together, and people and logs see it.
   verbs @4 :List(Verb);
   lifetime :union {
     none @5 :Void;
@@ -41,6 +41,8 @@ struct Grant {
   }
   user @8 :Text;
   # Of a `files` lane: whose rights it has.  Empty: the workspace's user.
+  allLanes @9 :Bool;
+  # `maxActorLanes` and `keptLanes` do not count for it.
 }
 
 enum Purpose {
@@ -85,7 +87,7 @@ enum Refusal {
   wrongSecret @1;
   generationTooOld @2;
   nothingGranted @3;   # no right that this agent knows and that the purpose offers, or no lifetime
-  tooManyLanes @4;     # of the machine, or of the session
+  tooManyLanes @4;     # of the machine (`maxLanes`, `keptLanes`), of the session or of the actor
   noSuchUser @5;
   notUnderstood @6;    # a text or a number that is not as described above
 }

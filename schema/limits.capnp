@@ -71,6 +71,12 @@ const maxLanes :UInt32 = 32;
 const maxSessionLanes :UInt32 = 12;
 # Of those, lanes of one session.
 
+const maxActorLanes :UInt32 = 16;
+# Of `maxLanes`, lanes of one actor (lane.capnp), whose Grant does not say `allLanes`.
+
+const keptLanes :UInt32 = 8;
+# Of `maxLanes`, the last that are free: an actor who has a lane already gets none of them, unless its Grant says `allLanes`.
+
 const maxLaneLifetimeMillis :UInt64 = 3153600000000;
 # Of a lane that ends by itself: 100 years.
 

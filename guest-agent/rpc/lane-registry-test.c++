@@ -27,9 +27,22 @@ struct World {
     grant.lane = lane;
     grant.purpose = purpose;
     grant.session = kj::str(session);
+    grant.actor = kj::str("of ", session);
     grant.lifetime = lifetime;
     return registry.add(kj::mv(grant));
   }
+  // Of a session of its own.
+  kj::OneOf<kj::Own<LaneRegistry::Entry>, Refusal> tryAddFor(kj::StringPtr actor,
+                                                             bool allLanes = false) {
+    LaneGrant grant;
+    grant.lane = ++lastLane;
+    grant.purpose = rpc::Purpose::FILES;
+    grant.session = kj::str("session ", grant.lane);
+    grant.actor = kj::str(actor);
+    grant.allLanes = allLanes;
+    return registry.add(kj::mv(grant));
+  }
+  uint64_t lastLane = 0;
   kj::Own<LaneRegistry::Entry> add(uint64_t lane, kj::StringPtr session,
                                    rpc::Purpose purpose = rpc::Purpose::INTERACTIVE,
                                    kj::Maybe<kj::Duration> lifetime = nullptr) {
@@ -52,6 +65,51 @@ TEST_CASE("lanes over a limit are refused, of the machine and of a session") {
   CHECK(w.registry.size() == rpc::MAX_LANES + 1);
   entries.removeLast();
   w.add(++lane, "another");
+}
+
+// As many as there are for it.
+kj::Vector<kj::Own<LaneRegistry::Entry>> takeAll(World& w, kj::StringPtr actor,
+                                                 bool allLanes = false) {
+  kj::Vector<kj::Own<LaneRegistry::Entry>> taken;
+  for (;;) {
+    auto added = w.tryAddFor(actor, allLanes);
+    if (added.is<Refusal>()) {
+      CHECK(added.get<Refusal>() == Refusal::TOO_MANY_LANES);
+      return taken;
+    }
+    taken.add(kj::mv(added.get<kj::Own<LaneRegistry::Entry>>()));
+  }
+}
+
+TEST_CASE("S02 over however many sessions, an actor has no more than its share of the lanes") {
+  World w;
+  auto first = takeAll(w, "uid 1001");
+  CHECK(first.size() == rpc::MAX_ACTOR_LANES);
+  auto other = w.tryAddFor("uid 1002");
+  CHECK(other.is<kj::Own<LaneRegistry::Entry>>());
+  first.removeLast();
+  CHECK(w.tryAddFor("uid 1001").is<kj::Own<LaneRegistry::Entry>>());
+}
+
+TEST_CASE("S02 the last lanes are for actors who have none") {
+  World w;
+  auto first = takeAll(w, "uid 1001");
+  auto second = takeAll(w, "uid 1002");
+  CHECK(first.size() + second.size() == rpc::MAX_LANES - rpc::KEPT_LANES);
+  kj::Vector<kj::Own<LaneRegistry::Entry>> others;
+  for (kj::uint i = 0; i < rpc::KEPT_LANES; i++) {
+    const auto actor = kj::str("uid ", 2000 + i);
+    auto taken = takeAll(w, actor);
+    REQUIRE(taken.size() == 1);
+    others.add(kj::mv(taken[0]));
+  }
+  CHECK(w.tryAddFor("uid 3000").is<Refusal>());
+}
+
+TEST_CASE("S02 whose grant says so may have every lane") {
+  World w;
+  auto taken = takeAll(w, "uid 0", true);
+  CHECK(taken.size() == rpc::MAX_LANES);
 }
 
 TEST_CASE("a new control lane ends the old one and no other") {

@@ -36,13 +36,16 @@ kj::Promise<void> LaneRegistry::Entry::onOrder() {
 }
 
 bool LaneRegistry::isFull(const LaneGrant& grant) {
-  uint32_t all = 0, ofSession = 0;
+  uint32_t all = 0, ofSession = 0, ofActor = 0;
   for (auto& entry : entries) {
     if (entry.grant.purpose == rpc::Purpose::CONTROL) continue;
     ++all;
     if (entry.grant.session == grant.session) ++ofSession;
+    if (entry.grant.actor == grant.actor) ++ofActor;
   }
-  return all >= rpc::MAX_LANES || ofSession >= rpc::MAX_SESSION_LANES;
+  if (all >= rpc::MAX_LANES || ofSession >= rpc::MAX_SESSION_LANES) return true;
+  if (grant.allLanes || ofActor == 0) return false;
+  return ofActor >= rpc::MAX_ACTOR_LANES || all >= rpc::MAX_LANES - rpc::KEPT_LANES;
 }
 
 kj::OneOf<kj::Own<LaneRegistry::Entry>, rpc::Refusal> LaneRegistry::add(LaneGrant grant) {

@@ -11,6 +11,8 @@ struct ClientIdentity {
   pid_t pid;  // 0: not known
   uid_t uid;
   gid_t gid;
+  // Whose uid that is: another's for a subordinate one (subuid(5)).
+  uid_t owner = uid;
 };
 
 }  // namespace bothy

@@ -1,5 +1,6 @@
 #include "control/wanted-lane.h"
 
+#include <capnp/message.h>
 #include <catch2/catch_test_macros.hpp>
 
 #include "control/supervisor-fixture.h"
@@ -21,6 +22,20 @@ TEST_CASE("S25 a grant is as new as the newest right in it") {
   grant.verbs.add(rpc::Verb::PROGRAMS);
   CHECK(oldestGenerationFor(grant, NEWER) == rpc::GENERATION + 2);
   CHECK(oldestGenerationFor(grant, nullptr) == rpc::OLDEST_GENERATION);
+}
+
+LaneGrant grantOf(uid_t uid) {
+  capnp::MallocMessageBuilder message;
+  auto wanted = message.initRoot<rpc::LaneRequest>();
+  wanted.setCommands();
+  auto grant = grantFor(wanted.asReader(), "start", ClientIdentity{1, 1, uid, uid});
+  return kj::mv(grant.get<LaneGrant>());
+}
+
+TEST_CASE("S02 a lane is counted for its user, and only root may have every lane of a machine") {
+  CHECK(grantOf(1001).actor == "uid 1001");
+  CHECK_FALSE(grantOf(1001).allLanes);
+  CHECK(grantOf(0).allLanes);
 }
 
 TEST_CASE("S25 a lane that the machine's agent is too old for is refused, and none is opened") {

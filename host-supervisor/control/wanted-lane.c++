@@ -3,13 +3,19 @@
 #include "schema/limits.capnp.h"
 
 namespace bothy {
+namespace {
+
+constexpr uid_t ROOT = 0;
+
+}  // namespace
 
 kj::OneOf<LaneGrant, kj::StringPtr> grantFor(rpc::LaneRequest::Reader wanted, kj::StringPtr start,
                                              const ClientIdentity& client) {
   using Verb = rpc::Verb;
   LaneGrant grant;
   grant.session = kj::str("client ", start, ".", client.number);
-  grant.actor = kj::str("uid ", client.uid);
+  grant.actor = kj::str("uid ", client.owner);
+  grant.allLanes = client.owner == ROOT;
   if (wanted.getLifetimeMillis() > 0) {
     if (wanted.getLifetimeMillis() > rpc::MAX_LANE_LIFETIME_MILLIS) {
       return "lifetimeMillis must be at most 3153600000000 (100 years)"_kj;

@@ -41,6 +41,7 @@ TEST_CASE("a grant is the same after it was written and read") {
   grant.user = kj::str("root");
   grant.verbs = {Verb::READ_FILES};
   grant.lifetime = 5 * kj::SECONDS;
+  grant.allLanes = true;
   capnp::MallocMessageBuilder message;
   auto written = message.initRoot<rpc::Grant>();
   grant.writeTo(written);
@@ -54,6 +55,7 @@ TEST_CASE("a grant is the same after it was written and read") {
   CHECK(read.verbs.has(Verb::READ_FILES));
   CHECK_FALSE(read.verbs.has(Verb::WRITE_FILES));
   CHECK(KJ_ASSERT_NONNULL(read.lifetime) == 5 * kj::SECONDS);
+  CHECK(read.allLanes);
 }
 
 TEST_CASE("S25 what a grant does not say is no right") {

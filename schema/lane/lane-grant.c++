@@ -57,6 +57,7 @@ void LaneGrant::writeTo(rpc::Grant::Builder grant) const {
   grant.setSession(session);
   grant.setActor(actor);
   grant.setUser(user);
+  grant.setAllLanes(allLanes);
   kj::Vector<Verb> list;
   for (uint16_t i = 0; i <= static_cast<uint16_t>(Verb::CONTROL); ++i) {
     if (verbs.has(static_cast<Verb>(i))) list.add(static_cast<Verb>(i));
@@ -97,6 +98,7 @@ kj::OneOf<LaneGrant, rpc::Refusal> LaneGrant::parse(rpc::Grant::Reader grant) {
   result.session = kj::str(grant.getSession());
   result.actor = kj::str(grant.getActor());
   result.user = kj::str(grant.getUser());
+  result.allLanes = grant.getAllLanes();
   return kj::mv(result);
 }
 

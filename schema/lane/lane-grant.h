@@ -35,6 +35,7 @@ struct LaneGrant {
   Verbs verbs;
   kj::Maybe<kj::Duration> lifetime;  // none: unlimited
   kj::String user;                   // of a lane for files; empty: the workspace's user
+  bool allLanes = false;             // it may be any of the machine's
 
   void writeTo(rpc::Grant::Builder grant) const;
   // The grant with the rights that this build serves, and of those what the purpose offers; or why there is none.
