@@ -106,6 +106,18 @@ void hang(kj::AutoCloseFd) {
 
 constexpr uid_t ALICE = 1001;
 constexpr uid_t BOB = 1002;
+// Alice's too.
+constexpr uid_t FIRST_SUBORDINATE = 100000;
+
+class Owners final: public UidOwners {
+public:
+  bool isSlow = false;
+
+  kj::Promise<uid_t> ownerOf(uid_t uid) override {
+    if (isSlow) return kj::NEVER_DONE;
+    return uid < FIRST_SUBORDINATE ? uid : ALICE;
+  }
+};
 
 struct World {
   kj::EventLoop loop;
@@ -113,14 +125,20 @@ struct World {
   kj::TimerImpl timer{kj::origin<kj::TimePoint>()};
   DescriptorTable descriptors;
   FarCloser closer{hang};
+  Owners owners;
   Arrivals arrivals;
   int served = 0;
-  ControlServer server{timer, descriptors,
-                       [this](ClientIdentity) -> rpc::Supervisor::Client {
+  uid_t lastOwner = 0;
+  ControlServer server{timer,
+                       descriptors,
+                       owners,
+                       [this](ClientIdentity identity) -> rpc::Supervisor::Client {
                          ++served;
+                         lastOwner = identity.owner;
                          return KJ_EXCEPTION(FAILED, "nobody calls it");
                        },
-                       MAX_CONNECTIONS, closer};
+                       MAX_CONNECTIONS,
+                       closer};
   kj::Promise<void> serving = server.listen(arrivals).eagerlyEvaluate(nullptr);
 
   static constexpr uint32_t MAX_CONNECTIONS = 16;
@@ -143,6 +161,14 @@ struct World {
     return kj::str(abort.getReason());
   }
 };
+
+void leaveUnclosed(FarCloser& closer, size_t count) {
+  for (size_t i = 0; i < count; i++) {
+    int fd;
+    KJ_SYSCALL(fd = open("/dev/null", O_RDONLY | O_CLOEXEC));
+    closer.close(kj::AutoCloseFd(fd), ALICE);
+  }
+}
 
 TEST_CASE("S02 a client that is turned away and has closed already harms nobody") {
   World w;
@@ -178,6 +204,44 @@ TEST_CASE("S02 one user has no more than its share of the connections, and root 
   CHECK(w.served == World::MAX_CONNECTIONS + 2);
 }
 
+TEST_CASE("S02 subordinate user ids have the share of their owner, and none of their own") {
+  World w;
+  constexpr int SHARE = World::MAX_CONNECTIONS / USER_SHARE;
+  kj::Vector<kj::Own<kj::AsyncCapabilityStream>> ends;
+  for (int i = 0; i < SHARE; i++) ends.add(w.arrive(FIRST_SUBORDINATE + i));
+  CHECK(w.served == SHARE);
+  CHECK(w.lastOwner == ALICE);
+  auto beyond = w.arrive(FIRST_SUBORDINATE + SHARE);
+  CHECK(w.reason(*beyond) == "bothyd: this user has as many connections as it may");
+  beyond = w.arrive(ALICE);
+  CHECK(w.reason(*beyond) == "bothyd: this user has as many connections as it may");
+  ends.add(w.arrive(BOB));
+  CHECK(w.served == SHARE + 1);
+  ends.removeLast();
+  ends.removeLast();
+  ends.add(w.arrive(ALICE));
+  CHECK(w.served == SHARE + 2);
+}
+
+TEST_CASE("S02 a client of whom it is not known whose he is keeps no other waiting") {
+  World w;
+  w.owners.isSlow = true;
+  auto first = w.arrive(FIRST_SUBORDINATE);
+  w.owners.isSlow = false;
+  auto second = w.arrive(BOB);
+  CHECK(w.served == 1);
+  CHECK(w.lastOwner == BOB);
+}
+
+TEST_CASE("S01 descriptors of a subordinate user id that cannot be closed are its owner's") {
+  World w;
+  leaveUnclosed(w.closer, FarCloser::MAX_UNCLOSED + 1);
+  auto end = w.arrive(FIRST_SUBORDINATE);
+  CHECK(w.served == 0);
+  w.timer.advanceTo(w.timer.now() + UNCLOSED_LIMIT);
+  CHECK(w.reason(*end) == "bothyd: too many descriptors of this user's cannot be closed");
+}
+
 TEST_CASE("P41 who comes when there is no file for its connection's close is served later") {
   World w;
   w.arrivals.filesMissing = 2;
@@ -188,14 +252,6 @@ TEST_CASE("P41 who comes when there is no file for its connection's close is ser
     w.scope.poll();
   }
   CHECK(w.served == 1);
-}
-
-void leaveUnclosed(FarCloser& closer, size_t count) {
-  for (size_t i = 0; i < count; i++) {
-    int fd;
-    KJ_SYSCALL(fd = open("/dev/null", O_RDONLY | O_CLOEXEC));
-    closer.close(kj::AutoCloseFd(fd), ALICE);
-  }
 }
 
 TEST_CASE("S01 a user whose descriptors cannot be closed is turned away, and others are not") {

@@ -11,6 +11,7 @@
 
 #include <catch2/catch_test_macros.hpp>
 
+#include "control/own-uids.h"
 #include "support/log-record.h"
 
 namespace bothy {
@@ -47,7 +48,8 @@ struct World {
   kj::WaitScope scope{loop};
   kj::TimerImpl timer{kj::origin<kj::TimePoint>()};
   DescriptorTable descriptors;
-  ControlServer server{timer, descriptors,
+  OwnUids owners;
+  ControlServer server{timer, descriptors, owners,
                        [](ClientIdentity) -> rpc::Supervisor::Client {
                          return KJ_EXCEPTION(FAILED, "nobody calls it");
                        },
@@ -172,8 +174,9 @@ TEST_CASE("P41 a process that really has no files left takes clients in when it 
   kj::TimerImpl timer(kj::origin<kj::TimePoint>());
   DescriptorTable descriptors;
   kj::uint served = 0;
+  OwnUids owners;
   ControlServer server(
-      timer, descriptors,
+      timer, descriptors, owners,
       [&](ClientIdentity identity) -> rpc::Supervisor::Client {
         ++served;
         CHECK(identity.pid == getpid());

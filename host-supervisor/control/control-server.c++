@@ -51,9 +51,11 @@ kj::Own<kj::AsyncCapabilityStream> asCapabilityStream(kj::Own<kj::AsyncIoStream>
 }  // namespace
 
 ControlServer::ControlServer(kj::Timer& timer, const DescriptorTable& descriptors,
-                             Bootstrap bootstrap, uint32_t maxConnections, const FarCloser& closer)
+                             UidOwners& owners, Bootstrap bootstrap, uint32_t maxConnections,
+                             const FarCloser& closer)
     : timer(timer),
       descriptors(descriptors),
+      owners(owners),
       bootstrap(kj::mv(bootstrap)),
       userShare(kj::max(maxConnections / USER_SHARE, 1u)),
       closer(closer),
@@ -75,14 +77,27 @@ kj::Promise<void> ControlServer::listen(kj::ConnectionReceiver& receiver) {
       co_await timer.afterDelay(ACCEPT_PAUSE);
     }
     auto visitor = co_await accept(receiver);
-    const auto user = visitor.identity.uid;
-    const bool isOver = isShareUsedUp(user);
     free--;
-    ++byUser.findOrCreate(user, [&]() { return decltype(byUser)::Entry{user, 0}; });
-    auto life = isOver ? turnAway(kj::mv(visitor), "this user has as many connections as it may")
-                : closer.isClogged(user) ? serveLater(kj::mv(visitor))
-                                         : serve(kj::mv(visitor));
-    connections.add(life.attach(kj::defer([this, user]() { leave(user); })));
+    connections.add(admit(kj::mv(visitor)).attach(kj::defer([this]() { leave(); })));
+  }
+}
+
+kj::Promise<void> ControlServer::admit(Visitor visitor) {
+  const auto user = co_await owners.ownerOf(visitor.identity.uid);
+  visitor.identity.owner = user;
+  visitor.stream->setOwner(user);
+  const bool isOver = isShareUsedUp(user);
+  ++byUser.findOrCreate(user, [&]() { return decltype(byUser)::Entry{user, 0}; });
+  KJ_DEFER({
+    auto& count = KJ_ASSERT_NONNULL(byUser.find(user));
+    if (--count == 0) byUser.erase(user);
+  });
+  if (isOver) {
+    co_await turnAway(kj::mv(visitor), "this user has as many connections as it may");
+  } else if (closer.isClogged(user)) {
+    co_await serveLater(kj::mv(visitor));
+  } else {
+    co_await serve(kj::mv(visitor));
   }
 }
 
@@ -95,7 +110,7 @@ kj::Promise<void> ControlServer::serve(Visitor visitor) {
 
 kj::Promise<void> ControlServer::serveLater(Visitor visitor) {
   const auto deadline = timer.now() + UNCLOSED_LIMIT;
-  while (closer.isClogged(visitor.identity.uid)) {
+  while (closer.isClogged(visitor.identity.owner)) {
     if (timer.now() >= deadline) {
       co_await turnAway(kj::mv(visitor), "too many descriptors of this user's cannot be closed");
       co_return;
@@ -109,7 +124,8 @@ kj::Promise<void> ControlServer::turnAway(Visitor visitor, kj::StringPtr why) {
   const auto now = timer.now();
   if (told == nullptr || now - KJ_ASSERT_NONNULL(told) >= LOG_PAUSE) {
     told = now;
-    KJ_LOG(WARNING, "a client is turned away", why, visitor.identity.uid, visitor.identity.pid);
+    KJ_LOG(WARNING, "a client is turned away", why, visitor.identity.uid, visitor.identity.owner,
+           visitor.identity.pid);
   }
   auto message = kj::heap<capnp::MallocMessageBuilder>();
   auto abort = message->initRoot<capnp::rpc::Message>().initAbort();
@@ -133,7 +149,7 @@ kj::Promise<ControlServer::Visitor> ControlServer::accept(kj::ConnectionReceiver
     kj::Maybe<kj::Exception> failure;
     try {
       if (stream.get() == nullptr) stream = asCapabilityStream(co_await receiver.accept());
-      auto identity = identify(*stream, clients + 1);
+      const auto identity = identify(*stream, clients + 1);
       auto filter = kj::heap<DescriptorFilter>(kj::mv(stream), identity.uid);
       ++clients;
       co_return Visitor{kj::mv(filter), identity};
@@ -147,10 +163,8 @@ kj::Promise<ControlServer::Visitor> ControlServer::accept(kj::ConnectionReceiver
   }
 }
 
-void ControlServer::leave(uid_t user) {
+void ControlServer::leave() {
   free++;
-  auto& count = KJ_ASSERT_NONNULL(byUser.find(user));
-  if (--count == 0) byUser.erase(user);
   KJ_IF_MAYBE (fulfiller, waiting) {
     (*fulfiller)->fulfill();
     waiting = nullptr;

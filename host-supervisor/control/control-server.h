@@ -7,6 +7,7 @@
 
 #include "control/client-connection.h"
 #include "control/client-identity.h"
+#include "control/uid-owners.h"
 #include "schema/supervisor.capnp.h"
 
 namespace bothy {
@@ -14,7 +15,7 @@ namespace bothy {
 // SO_PASSRIGHTS, from Linux 6.16 on, which the headers of older ones do not name.
 constexpr int PASS_RIGHTS = 83;
 
-// Connections that one user may have, of `maxConnections`: a part of them.  Root may have all.
+// Connections that one user may have, with those of his subordinate user ids, of `maxConnections`: a part of them.  Root may have all.
 constexpr uint32_t USER_SHARE = 4;
 
 // How long a client waits for descriptors of its user's to be closed, where too many are not (FarCloser::MAX_UNCLOSED), before it is
@@ -29,9 +30,10 @@ public:
   // What a client gets.
   using Bootstrap = kj::Function<rpc::Supervisor::Client(ClientIdentity)>;
 
-  // `timer`, `descriptors`, of what clients get, and `closer`, of what clients send, outlive it.
-  ControlServer(kj::Timer& timer, const DescriptorTable& descriptors, Bootstrap bootstrap,
-                uint32_t maxConnections, const FarCloser& closer = sharedCloser());
+  // `timer`, `descriptors`, of what clients get, `owners` and `closer`, of what clients send, outlive it.
+  ControlServer(kj::Timer& timer, const DescriptorTable& descriptors, UidOwners& owners,
+                Bootstrap bootstrap, uint32_t maxConnections,
+                const FarCloser& closer = sharedCloser());
   ~ControlServer() noexcept(false);
   KJ_DISALLOW_COPY_AND_MOVE(ControlServer);
 
@@ -42,13 +44,14 @@ public:
 private:
   kj::Timer& timer;
   const DescriptorTable& descriptors;
+  UidOwners& owners;
   Bootstrap bootstrap;
   MessageBudget budget{CLIENTS_BYTES, CLIENT_SHARE_BYTES};
   uint64_t clients = 0;  // that came so far
   const uint32_t userShare;
   const FarCloser& closer;
   uint32_t free;
-  kj::HashMap<uid_t, uint32_t> byUser;  // connections, of users who have some
+  kj::HashMap<uid_t, uint32_t> byUser;  // connections, of users who have some, by owner
   kj::Maybe<kj::TimePoint> told;        // that one is turned away
   kj::Maybe<kj::Own<kj::PromiseFulfiller<void>>> waiting;
   kj::TaskSet connections;
@@ -58,13 +61,14 @@ private:
     ClientIdentity identity;
   };
   kj::Promise<Visitor> accept(kj::ConnectionReceiver& receiver);
-  // The connection's life.
+  // The connection's life, from the question on whose it is.
+  kj::Promise<void> admit(Visitor visitor);
   kj::Promise<void> serve(Visitor visitor);
   // Until its user's descriptors are closed.
   kj::Promise<void> serveLater(Visitor visitor);
   kj::Promise<void> turnAway(Visitor visitor, kj::StringPtr why);
   bool isShareUsedUp(uid_t user);
-  void leave(uid_t user);
+  void leave();
   void taskFailed(kj::Exception&& exception) override;
 };
 

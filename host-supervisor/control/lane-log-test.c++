@@ -50,7 +50,7 @@ private:
 struct World: public Fixture {
   uid_t uid;
   gid_t gid;
-  ControlServer listening{timer, lanes.descriptors,
+  ControlServer listening{timer, lanes.descriptors, uidOwners,
                           [this](ClientIdentity identity) -> rpc::Supervisor::Client {
                             return kj::heap<SupervisorFacet>(rooms(), identity);
                           },

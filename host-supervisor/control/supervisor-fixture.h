@@ -4,6 +4,7 @@
 
 #include "control/client-connection.h"
 #include "control/lane-keeper.h"
+#include "control/own-uids.h"
 #include "control/supervisor-facet.h"
 #include "lane/lane-descriptor.h"
 #include "lane/lane.h"
@@ -27,6 +28,7 @@ private:
 };
 
 struct Fixture: public TestWorld {
+  OwnUids uidOwners;
   AgeingHost examiner;
   LaneKeeper lanes{timer};
   MessageBudget budget{CLIENTS_BYTES, CLIENT_SHARE_BYTES};

@@ -4,6 +4,7 @@
 #include <catch2/catch_test_macros.hpp>
 
 #include "control/supervisor-fixture.h"
+#include "control/uid-owners.h"
 #include "schema/limits.capnp.h"
 
 namespace bothy {
@@ -24,11 +25,12 @@ TEST_CASE("S25 a grant is as new as the newest right in it") {
   CHECK(oldestGenerationFor(grant, nullptr) == rpc::OLDEST_GENERATION);
 }
 
-LaneGrant grantOf(uid_t uid) {
+LaneGrant grantOf(uid_t uid, kj::Maybe<uid_t> owner = nullptr) {
   capnp::MallocMessageBuilder message;
   auto wanted = message.initRoot<rpc::LaneRequest>();
   wanted.setCommands();
-  auto grant = grantFor(wanted.asReader(), "start", ClientIdentity{1, 1, uid, uid});
+  auto grant =
+      grantFor(wanted.asReader(), "start", ClientIdentity{1, 1, uid, uid, owner.orDefault(uid)});
   return kj::mv(grant.get<LaneGrant>());
 }
 
@@ -36,6 +38,9 @@ TEST_CASE("S02 a lane is counted for its user, and only root may have every lane
   CHECK(grantOf(1001).actor == "uid 1001");
   CHECK_FALSE(grantOf(1001).allLanes);
   CHECK(grantOf(0).allLanes);
+  CHECK(grantOf(100000, 1001).actor == "uid 1001");
+  CHECK(grantOf(100000, UIDS_OF_ROOT).actor == "a uid of root's");
+  CHECK_FALSE(grantOf(100000, UIDS_OF_ROOT).allLanes);
 }
 
 TEST_CASE("S25 a lane that the machine's agent is too old for is refused, and none is opened") {

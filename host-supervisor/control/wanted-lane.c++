@@ -1,5 +1,6 @@
 #include "control/wanted-lane.h"
 
+#include "control/uid-owners.h"
 #include "schema/limits.capnp.h"
 
 namespace bothy {
@@ -14,7 +15,8 @@ kj::OneOf<LaneGrant, kj::StringPtr> grantFor(rpc::LaneRequest::Reader wanted, kj
   using Verb = rpc::Verb;
   LaneGrant grant;
   grant.session = kj::str("client ", start, ".", client.number);
-  grant.actor = kj::str("uid ", client.owner);
+  grant.actor =
+      client.owner == UIDS_OF_ROOT ? kj::str("a uid of root's") : kj::str("uid ", client.owner);
   grant.allLanes = client.owner == ROOT;
   if (wanted.getLifetimeMillis() > 0) {
     if (wanted.getLifetimeMillis() > rpc::MAX_LANE_LIFETIME_MILLIS) {

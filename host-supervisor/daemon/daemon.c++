@@ -160,8 +160,9 @@ void endUnlessDone(kj::FunctionParam<void()> work) {
   auto start = nameOfStart(randomness);
   SupervisorFacet::Rooms rooms{manager, events, io.provider->getTimer(), abilities, examiner, lanes,
                                version, start};
+  SubordinateUids uidOwners(io.provider->getTimer());
   ControlServer server(
-      io.provider->getTimer(), lanes.descriptors,
+      io.provider->getTimer(), lanes.descriptors, uidOwners,
       [&rooms](ClientIdentity client) { return kj::heap<SupervisorFacet>(rooms, client); },
       settings.maxConnections);
   auto workspaces = manager.list().size();

@@ -29,6 +29,11 @@ DescriptorFilter::DescriptorFilter(kj::Own<kj::AsyncCapabilityStream>&& streamPa
 
 DescriptorFilter::~DescriptorFilter() noexcept(false) {}
 
+void DescriptorFilter::setOwner(uid_t user) {
+  owner = user;
+  KJ_IF_MAYBE (fd, socket) fd->setOwner(user);
+}
+
 void DescriptorFilter::failReads(kj::Exception&& why) {
   if (failure != nullptr) return;
   waits.cancel(kj::cp(why));

@@ -17,6 +17,8 @@ public:
   ~DescriptorFilter() noexcept(false);
   KJ_DISALLOW_COPY_AND_MOVE(DescriptorFilter);
 
+  // Before anything is read: the peer's user counts as this one.
+  void setOwner(uid_t user);
   // `untilRoom` is called before a large read goes on, with what of it has come.
   void slowReads(kj::Function<kj::Promise<void>(size_t)> untilRoom) {
     this->untilRoom = kj::mv(untilRoom);
@@ -63,7 +65,7 @@ public:
 
 private:
   kj::Maybe<SharedFd> socket;  // closed after the stream's
-  const uid_t owner;
+  uid_t owner;
   kj::Own<kj::AsyncCapabilityStream> stream;
   kj::Array<kj::AutoCloseFd> space;  // for what a read brings
   kj::Maybe<kj::Exception> failure;

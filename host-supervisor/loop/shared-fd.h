@@ -78,10 +78,11 @@ public:
   // With the same owner.
   SharedFd duplicate() const { return duplicateOf(fd, owner); }
   int get() const { return fd; }
+  void setOwner(uid_t user) { owner = user; }
 
 private:
   kj::AutoCloseFd fd;
-  const uid_t owner;
+  uid_t owner;
 };
 
 }  // namespace bothy

@@ -52,6 +52,12 @@ foreach(library IN ITEMS libarchive libcryptsetup libseccomp sqlite3 spdlog libv
     message(FATAL_ERROR "${library} was not found by pkg-config: run tools/bootstrap.")
   endif()
 endforeach()
+# It has no file for pkg-config.
+find_library(LIBSUBID subid)
+find_path(LIBSUBID_INCLUDE shadow/subid.h)
+if(NOT LIBSUBID OR NOT LIBSUBID_INCLUDE)
+  message(FATAL_ERROR "libsubid was not found: run tools/bootstrap.")
+endif()
 find_package(OpenSSL 3 REQUIRED)
 find_package(CLI11 CONFIG QUIET)
 if(NOT CLI11_FOUND)
