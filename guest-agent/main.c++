@@ -78,13 +78,14 @@ public:
               [this](kj::StringPtr user) { return filesOf(user); }},
         key(kj::mv(keyParam)),
         bootTimer(io.unixEventPort),
-        connections(io.provider->getTimer(), bootTimer, key, rooms,
+        connections(io.provider->getTimer(), bootTimer, key, rooms, laneMemory,
                     kj::systemPreciseMonotonicClock()) {}
   KJ_DISALLOW_COPY_AND_MOVE(Agent);
 
   ProcessHost host;
   WorkspaceRoot root{openRoot("/")};
-  FilesLimits filesLimits;
+  MessageBudget laneMemory{LANES_MEMORY_BYTES, LANE_SHARE_BYTES};
+  FilesLimits filesLimits{laneMemory};
   TerminalRegistry terminals;
   Rooms rooms;
   GateKey key;

@@ -18,7 +18,8 @@ const maxChunkBytes :UInt32 = 1048576;
 # Largest `data` of one ByteSink.write or Terminal.write, in bytes.
 
 const preferredChunkBytes :UInt32 = 262144;
-# What senders of bulk data use: smaller costs throughput, larger holds more of the memory of a machine whose clients do not read.
+# What senders of output and of trees use: smaller costs throughput, larger holds more of the memory of a machine whose clients
+# do not read.  Files go in twice as much while clients hold little.
 
 const maxMessageWords :UInt64 = 1048576;
 # Traversal limit of one message (8 MiB), in words of 8 bytes.  Larger messages are refused.

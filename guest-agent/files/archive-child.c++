@@ -217,11 +217,12 @@ kj::Own<kj::AsyncOutputStream> ArchiveChild::takeInput() {
   return kj::heap<PipeInput>(host.eventPort, kj::mv(archive), exit.addBranch().ignoreResult());
 }
 
-kj::Promise<void> ArchiveChild::pumpTo(SinkWriter& writer) {
+kj::Promise<void> ArchiveChild::pumpTo(SinkWriter& writer, FilesLimits& limits) {
   auto fd = kj::mv(archive);
   FdObserver observer(host.eventPort, fd.get(), FdObserver::OBSERVE_READ);
   while (true) {
-    auto space = writer.buffer(rpc::PREFERRED_CHUNK_BYTES);
+    // No pipe gives more at a time than it holds.
+    auto space = writer.buffer(kj::min(limits.chunkBytes(), size_t{rpc::PREFERRED_CHUNK_BYTES}));
     ssize_t count;
     while ((count = ::read(fd.get(), space.begin(), space.size())) < 0) {
       if (errno == EAGAIN) {

@@ -3,6 +3,7 @@
 #include <kj/async-io.h>
 
 #include "files/acting-user.h"
+#include "files/files-limits.h"
 #include "files/workspace-root.h"
 #include "process/process-host.h"
 #include "wire/byte-sink.h"
@@ -38,7 +39,7 @@ public:
   // The archive was whole when its input was closed: without this nothing gets its place.
   void confirmEnd();
   // PACK: sends the archive to its end.
-  kj::Promise<void> pumpTo(SinkWriter& writer);
+  kj::Promise<void> pumpTo(SinkWriter& writer, FilesLimits& limits);
 
   // Resolves when the child has ended.  To be called once.
   kj::Promise<FileResult<TreeCounts>> result();

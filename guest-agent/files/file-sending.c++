@@ -7,7 +7,6 @@
 #include <sys/statfs.h>
 #include <unistd.h>
 
-#include "schema/limits.capnp.h"
 #include "tree/file-extents.h"
 #include "wire/byte-sink.h"
 
@@ -71,7 +70,8 @@ kj::Promise<void> skip(rpc::ByteSink::Client sink, uint64_t bytes) {
 
 kj::Promise<FileResult<SentFile>> sendFile(const ActingUser& user, kj::AutoCloseFd file,
                                            uint64_t offset, uint64_t length,
-                                           rpc::ByteSink::Client sink, Holes holes) {
+                                           rpc::ByteSink::Client sink, Holes holes,
+                                           FilesLimits& limits) {
   kj::Maybe<const ActingUser&> reader;
   if (!isOfDisk(file)) reader = user;
   struct stat status;
@@ -99,8 +99,7 @@ kj::Promise<FileResult<SentFile>> sendFile(const ActingUser& user, kj::AutoClose
     }
     // The exact size, so that no message is longer than its bytes; then what came since, if any.
     uint64_t expected = offset < size ? kj::min(size, dataEnd) - offset : GROWTH_CHUNK_BYTES;
-    auto space =
-        writer.buffer(kj::min(kj::min(left, expected), uint64_t{rpc::PREFERRED_CHUNK_BYTES}));
+    auto space = writer.buffer(kj::min(kj::min(left, expected), uint64_t{limits.chunkBytes()}));
     auto read = readAs(reader, file, space, offset);
     if (read.count < 0) co_return FileProblem::fromErrno(read.error);
     if (read.count == 0) break;

@@ -202,6 +202,77 @@ TEST_CASE("S01 all lanes together may have only so many files open for writing")
   CHECK(w.beginWrite("f").getOutcome().isDone());
 }
 
+// The end of a client that reads nothing.
+class DeafStream final: public kj::AsyncIoStream {
+public:
+  explicit DeafStream(kj::Own<kj::AsyncIoStream> inner) : inner(kj::mv(inner)) {}
+  kj::Promise<size_t> tryRead(void*, size_t, size_t) override { return kj::NEVER_DONE; }
+  kj::Promise<void> write(const void* buffer, size_t size) override {
+    return inner->write(buffer, size);
+  }
+  kj::Promise<void> write(kj::ArrayPtr<const kj::ArrayPtr<const kj::byte>> pieces) override {
+    return inner->write(pieces);
+  }
+  kj::Promise<void> whenWriteDisconnected() override { return kj::NEVER_DONE; }
+  void shutdownWrite() override { inner->shutdownWrite(); }
+
+private:
+  kj::Own<kj::AsyncIoStream> inner;
+};
+
+// A guarded lane to a machine's files, whose client reads nothing.
+struct DeafLane {
+  kj::TwoWayPipe pipe;
+  RpcConnection server;
+  RpcConnection client;
+  Collected collected;
+  kj::Vector<kj::Promise<void>> reads;
+
+  explicit DeafLane(FilesTestWorld& w)
+      : pipe(w.io.provider->newTwoWayPipe()),
+        server(kj::mv(pipe.ends[0]),
+               newFilesFacet(w.host, KJ_ASSERT_NONNULL(w.root), w.user, w.limits), w.host.timer,
+               {GuardRules::Peer::ASKS, rpc::MAX_MESSAGE_WORDS, rpc::MAX_LANE_UNREAD_BYTES,
+                rpc::MAX_LANE_ANSWERS, rpc::MAX_LANE_EXPORTS},
+               w.lanes),
+        client(kj::heap<DeafStream>(kj::mv(pipe.ends[1]))) {}
+
+  void read(kj::StringPtr path) {
+    auto request = client.bootstrap().castAs<rpc::Files>().readRequest();
+    request.setPath(bytesOf(path));
+    request.setSink(kj::heap<FilesTestWorld::CollectingSink>(collected));
+    reads.add(request.send().ignoreResult().eagerlyEvaluate(nullptr));
+  }
+};
+
+TEST_CASE("S01 clients of many lanes that read nothing hold few large chunks of files") {
+  constexpr uint LANES = 4;
+  FilesTestWorld w;
+  w.put("f", "");
+  KJ_SYSCALL(truncate(w.world.at("root/f").cStr(), 4 * FILE_CHUNK_BYTES));
+  kj::Vector<kj::Own<DeafLane>> lanes;
+  for (uint i = 0; i < LANES; i++) {
+    auto& lane = lanes.add(kj::heap<DeafLane>(w));
+    for (uint k = 0; k < rpc::MAX_LANE_TRANSFERS; k++) lane->read("f");
+  }
+  w.scope.poll();
+  constexpr size_t transfers = LANES * rpc::MAX_LANE_TRANSFERS;
+  // With what is counted of the calls themselves.
+  constexpr size_t MOST = LARGE_CHUNKS_BYTES + FILE_CHUNK_BYTES + transfers * 2 * SMALL_CHUNK_BYTES;
+  static_assert(MOST < transfers * FILE_CHUNK_BYTES);
+  CHECK(w.lanes.total() >= LARGE_CHUNKS_BYTES);
+  CHECK(w.lanes.total() <= MOST);
+  // Others are served meanwhile, and all of it is there again afterwards.
+  Collected small;
+  CHECK(w.read("f", small).getOutcome().getDone() == 4 * FILE_CHUNK_BYTES);
+  CHECK(small.largestChunk == SMALL_CHUNK_BYTES);
+  lanes.clear();
+  w.scope.poll();
+  Collected large;
+  CHECK(w.read("f", large).getOutcome().getDone() == 4 * FILE_CHUNK_BYTES);
+  CHECK(large.largestChunk == FILE_CHUNK_BYTES);
+}
+
 TEST_CASE("every name is listed once, whatever the size of the pages") {
   FilesTestWorld w;
   w.world.makeDirectory("root/d");

@@ -28,6 +28,7 @@ public:
   FilesFacet(ProcessHost& host, kj::Own<WorkspaceFiles> files, FilesLimits& limits)
       : host(host),
         files(kj::mv(files)),
+        limits(limits),
         trees(kj::refcounted<TreeTurns>(host.timer, limits.treeTransfers->addRef())),
         machineWriters(limits.writers->addRef()) {}
 
@@ -78,7 +79,7 @@ public:
     }
     auto read = co_await sendFile(files->user, kj::mv(opened.get<kj::AutoCloseFd>()),
                                   params.getOffset(), params.getLength(), params.getSink(),
-                                  params.getSparse() ? Holes::SKIP : Holes::SEND);
+                                  params.getSparse() ? Holes::SKIP : Holes::SEND, limits);
     if (read.is<FileProblem>()) {
       read.get<FileProblem>().writeTo(outcome.initFailed(), params.getPath());
       co_return;
@@ -215,7 +216,7 @@ public:
     }
     auto child = kj::mv(started.get<kj::Own<ArchiveChild>>());
     SinkWriter writer(params.getSink());
-    co_await child->pumpTo(writer);
+    co_await child->pumpTo(writer, limits);
     auto result = co_await child->result();
     if (result.is<TreeCounts>()) co_await writer.end();
     writeOutcome(context.getResults().initOutcome(), result, params.getPath());
@@ -285,6 +286,7 @@ private:
 
   ProcessHost& host;
   kj::Own<WorkspaceFiles> files;
+  FilesLimits& limits;
   kj::Own<Places> transfers = kj::refcounted<Places>(rpc::MAX_LANE_TRANSFERS);
   kj::Own<Places> writers = kj::refcounted<Places>(rpc::MAX_LANE_WRITERS);
   kj::Own<TreeTurns> trees;

@@ -10,7 +10,7 @@
 namespace bothy {
 
 // Serves `Files` beneath `root`, with the rights of `user` and never more.  It is that of one lane, and shares `limits` with
-// those of the others.  `host` and `root` outlive it; its program's
+// those of the others.  They, `host` and `root` outlive it; its program's
 // main hands over to archiveWorkerMain() (files/archive-worker.h).
 //
 // Where the agent has not the privilege to become another (a test), it acts as itself.

@@ -1,15 +1,29 @@
 #pragma once
 
 #include "schema/limits.capnp.h"
+#include "wire/byte-sink.h"
+#include "wire/message-budget.h"
 #include "wire/places.h"
 
 namespace bothy {
 
+// While lanes hold so much of messages, chunks of files are small, in bytes: clients that read nothing do not hold one large
+// chunk more for each of their transfers (MAX_LANES * MAX_LANE_TRANSFERS).
+constexpr size_t LARGE_CHUNKS_BYTES = 4 * 1024 * 1024;
+constexpr size_t SMALL_CHUNK_BYTES = 64 * 1024;
+
 // What all lanes together may have the agent do with files at a time: made once by main.
 struct FilesLimits {
+  // Of all lanes; outlives this.
+  MessageBudget& lanes;
   // Beside one of each lane.
   kj::Own<Places> treeTransfers = kj::refcounted<Places>(rpc::MAX_TREE_TRANSFERS);
   kj::Own<Places> writers = kj::refcounted<Places>(rpc::MAX_WRITERS);
+
+  // How large the next chunk of a file may be that is sent at once.
+  size_t chunkBytes() {
+    return lanes.total() < LARGE_CHUNKS_BYTES ? FILE_CHUNK_BYTES : SMALL_CHUNK_BYTES;
+  }
 };
 
 }  // namespace bothy

@@ -35,6 +35,7 @@ kj::AsyncIoContext setupIo() {
 kj::Promise<void> FilesTestWorld::CollectingSink::write(WriteContext context) {
   auto data = context.getParams().getData();
   collected.count += data.size();
+  collected.largestChunk = kj::max(collected.largestChunk, data.size());
   if (collected.keep) collected.bytes.addAll(data);
   return kj::READY_NOW;
 }

@@ -23,6 +23,7 @@ struct FilesTestWorld {
     kj::Vector<kj::byte> bytes;
     uint64_t count = 0;
     uint64_t skipped = 0;
+    size_t largestChunk = 0;
     bool keep = true;
     bool ended = false;
   };
@@ -47,7 +48,8 @@ struct FilesTestWorld {
   ProcessHost host;
   User user;
   kj::Maybe<WorkspaceRoot> root;
-  FilesLimits limits;
+  MessageBudget lanes{32 * 1024 * 1024, 512 * 1024};
+  FilesLimits limits{lanes};
   kj::TwoWayPipe pipe;
   kj::Maybe<RpcConnection> server;
   kj::Own<RpcConnection> client;

@@ -60,7 +60,8 @@ struct World {
   class SomeSystem final: public rpc::System::Server {};
   Rooms rooms{nullptr, nullptr, kj::heap<SomeSystem>(),
               [](kj::StringPtr) -> kj::Maybe<kj::Own<rpc::Files::Server>> { return nullptr; }};
-  HostConnections connections{timer, timer, key, rooms};
+  MessageBudget memory{LANES_MEMORY_BYTES, LANE_SHARE_BYTES};
+  HostConnections connections{timer, timer, key, rooms, memory};
   kj::uint tries = 0;
   kj::uint port = 0;
   kj::Promise<void> serving = nullptr;

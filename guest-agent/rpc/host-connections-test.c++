@@ -48,7 +48,8 @@ struct Fixture {
                 if (user == "nobody") return nullptr;
                 return kj::Own<rpc::Files::Server>(kj::heap<SomeFiles>());
               }};
-  HostConnections connections{timer, bootTimer, key, rooms};
+  MessageBudget memory{LANES_MEMORY_BYTES, LANE_SHARE_BYTES};
+  HostConnections connections{timer, bootTimer, key, rooms, memory};
 
   kj::Own<kj::AsyncIoStream> dialRaw() {
     auto pipe = io.provider->newTwoWayPipe();
@@ -94,7 +95,8 @@ TEST_CASE("S25 who knows the secret gets what is granted") {
 TEST_CASE("a host and an agent of different generations speak the smaller") {
   Fixture f;
   constexpr uint16_t OLDEST = 4, NEWEST = 7;
-  HostConnections connections(f.timer, f.bootTimer, f.key, f.rooms, nullptr, {NEWEST, OLDEST});
+  HostConnections connections(f.timer, f.bootTimer, f.key, f.rooms, f.memory, nullptr,
+                              {NEWEST, OLDEST});
   auto answerTo = [&](uint16_t host) {
     auto pipe = f.io.provider->newTwoWayPipe();
     connections.add(kj::mv(pipe.ends[1]));

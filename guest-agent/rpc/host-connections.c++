@@ -32,11 +32,13 @@ kj::Own<capnp::MallocMessageBuilder> refusal(rpc::Refusal why, uint16_t oldest) 
 }  // namespace
 
 HostConnections::HostConnections(kj::Timer& timer, kj::Timer& bootTimer, const GateKey& key,
-                                 Rooms& rooms, kj::Maybe<const kj::MonotonicClock&> clock,
+                                 Rooms& rooms, MessageBudget& memory,
+                                 kj::Maybe<const kj::MonotonicClock&> clock,
                                  Generations generations)
     : timer(timer),
       key(key),
       rooms(rooms),
+      memory(memory),
       clock(clock),
       generations(generations),
       registry(bootTimer),

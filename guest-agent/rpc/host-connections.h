@@ -50,9 +50,9 @@ struct Generations {
 // Dropping it closes them all.
 class HostConnections final: private kj::TaskSet::ErrorHandler {
 public:
-  // All of them outlive it.  `bootTimer` counts the lifetimes of lanes.  `clock` tells how long clients' messages take, see MessageGuard.
+  // All of them outlive it.  `bootTimer` counts the lifetimes of lanes, `memory` what they hold.  `clock` tells how long clients' messages take, see MessageGuard.
   HostConnections(kj::Timer& timer, kj::Timer& bootTimer, const GateKey& key, Rooms& rooms,
-                  kj::Maybe<const kj::MonotonicClock&> clock = nullptr,
+                  MessageBudget& memory, kj::Maybe<const kj::MonotonicClock&> clock = nullptr,
                   Generations generations = {});
   ~HostConnections() noexcept(false);
   KJ_DISALLOW_COPY_AND_MOVE(HostConnections);
@@ -77,10 +77,10 @@ private:
   kj::Timer& timer;
   const GateKey& key;
   Rooms& rooms;
+  MessageBudget& memory;
   const kj::Maybe<const kj::MonotonicClock&> clock;
   const Generations generations;
   LaneRegistry registry;
-  MessageBudget memory{LANES_MEMORY_BYTES, LANE_SHARE_BYTES};
   CreditUpdates creditUpdates;
   kj::uint bulkLanes = 0;
   Evictables strangers;

@@ -15,7 +15,7 @@ public:
 
   // Whether a connection that holds so much may take more.
   bool hasRoomFor(size_t held) { return held < shareBytes || total() < maxBytes; }
-  // What they hold at this moment.
+  // What they hold at this moment.  Of what is sent, from the call on that sends it.
   size_t total();
 
 private:

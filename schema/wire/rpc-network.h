@@ -11,7 +11,7 @@ namespace bothy {
 // time and a stalled viewer of it holds little; a file sends much.
 constexpr size_t WINDOW_MESSAGES = 4;
 constexpr size_t LEAST_WINDOW_BYTES = 64 * 1024;
-constexpr size_t MOST_WINDOW_BYTES = 2 * 1024 * 1024;
+constexpr size_t MOST_WINDOW_BYTES = 1024 * 1024;
 // And no more messages than this, however small: each takes some KiB of whoever has not answered it.
 constexpr unsigned WINDOW_CALLS = 64;
 

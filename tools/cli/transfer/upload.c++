@@ -9,7 +9,6 @@
 #include <kj/io.h>
 
 #include "console/failure.h"
-#include "schema/limits.capnp.h"
 #include "supervisor/outcome.h"
 #include "transfer/landing.h"
 #include "transfer/transfer-line.h"
@@ -114,7 +113,7 @@ kj::Promise<void> sendFile(rpc::SparseSink::Client sink, SinkWriter& writer, int
       if (extent.length == 0) co_return;
       dataEnd = extent.end();
     }
-    auto space = writer.buffer(kj::min(dataEnd - sent, uint64_t{rpc::PREFERRED_CHUNK_BYTES}));
+    auto space = writer.buffer(kj::min(dataEnd - sent, uint64_t{FILE_CHUNK_BYTES}));
     ssize_t count = pread(fd, space.begin(), space.size(), static_cast<off_t>(sent));
     if (count < 0 && errno == EINTR) continue;
     if (count < 0) {
