@@ -4,7 +4,7 @@
 //   x  for every byte that comes, /bin/true is run to its end and a byte goes back
 //   w  8 bytes say how many bytes come; when they have, the 8 bytes go back
 //   r  8 bytes say how many bytes are sent
-//   W  as w, and the bytes are written to a file
+//   W  as w, and the bytes are written to a file on the workspace's disk, and flushed to it before the 8 bytes go back
 //   R  as r, and the bytes are those of the file that W wrote, which has as many; the file is removed
 #define _GNU_SOURCE
 #include <fcntl.h>
@@ -27,7 +27,7 @@ enum {
 };
 
 static char buffer[CHUNK_BYTES];
-static const char* const FILE_PATH = "/dev/shm/peer";
+static const char* const FILE_PATH = "/var/tmp/peer";
 
 static void sendAll(int fd, const char* data, size_t size) {
   while (size > 0) {
@@ -58,7 +58,7 @@ static void receive(int fd, const char* path) {
     if (n <= 0) exit(1);
     if (path != NULL && write(file, buffer, n) != n) exit(1);
   }
-  if (path != NULL) close(file);
+  if (path != NULL && (fsync(file) != 0 || close(file) != 0)) exit(1);
   sendAll(fd, (char*)&count, sizeof(count));
 }
 
