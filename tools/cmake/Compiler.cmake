@@ -12,8 +12,10 @@ endif()
 
 find_program(BOTHY_CCACHE NAMES ccache)
 if(BOTHY_CCACHE)
-  set(CMAKE_C_COMPILER_LAUNCHER ${BOTHY_CCACHE})
-  set(CMAKE_CXX_COMPILER_LAUNCHER ${BOTHY_CCACHE})
+  # Precompiled headers hide their macros from ccache, which then declines; ours come from headers outside this tree.
+  set(launcher /usr/bin/env CCACHE_SLOPPINESS=pch_defines,time_macros ${BOTHY_CCACHE})
+  set(CMAKE_C_COMPILER_LAUNCHER ${launcher})
+  set(CMAKE_CXX_COMPILER_LAUNCHER ${launcher})
 endif()
 
 set(CMAKE_CXX_STANDARD 20)

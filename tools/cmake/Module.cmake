@@ -9,12 +9,13 @@ add_compile_options(
   -Wall -Wextra -Wsuggest-override -Wimplicit-fallthrough -Wglobal-constructors
   -Wno-sign-compare -Wno-unused-parameter
   -ffunction-sections -fdata-sections -fno-omit-frame-pointer
-  -fstack-protector-strong
+  -fstack-protector-strong -pthread
   # Paths in messages and debug information start at the source tree: the same bytes anywhere.
   -ffile-prefix-map=${CMAKE_SOURCE_DIR}=. -ffile-prefix-map=${CMAKE_BINARY_DIR}=build)
 if(BOTHY_WERROR)
   add_compile_options(-Werror)
 endif()
+add_compile_definitions(KJ_USE_FIBERS)  # as Cap'n Proto has it where its loop is used
 if(CMAKE_BUILD_TYPE STREQUAL "Release")
   add_compile_definitions(_FORTIFY_SOURCE=2)
 endif()
@@ -28,15 +29,23 @@ if(BOTHY_SANITIZE)
 endif()
 add_link_options(-fuse-ld=lld -Wl,--gc-sections -Wl,-z,relro,-z,now)
 
+include(${CMAKE_CURRENT_LIST_DIR}/Precompiled.cmake)
+
 # Includes name the folder: "process/spawn.h" within a program, "wire/vsock.h" from schema.
 function(bothy_module name)
   cmake_parse_arguments(PARSE_ARGV 1 arg "" "" "SOURCES;TESTS;USES;TEST_USES")
   add_library(${name} STATIC ${arg_SOURCES})
   target_include_directories(${name} PUBLIC ${CMAKE_CURRENT_SOURCE_DIR}/..)
   target_link_libraries(${name} PUBLIC ${arg_USES})
+  bothy_precompiled(${name} programs)
   if(arg_TESTS)
     bothy_test(${name}-test LABEL unit SOURCES ${arg_TESTS} USES ${name} ${arg_TEST_USES})
   endif()
+endfunction()
+
+# How tests themselves are compiled, not what they test: nobody waits for their code, but for its compiler.
+function(bothy_test_options name)
+  target_compile_options(${name} PRIVATE -Wno-global-constructors -O0 -U_FORTIFY_SOURCE)
 endfunction()
 
 # A Catch2 program.  LABEL is its level: unit, integration, vm, security.
@@ -46,8 +55,9 @@ function(bothy_test name)
     set(arg_TIMEOUT 120)
   endif()
   add_executable(${name} ${arg_SOURCES})
-  target_compile_options(${name} PRIVATE -Wno-global-constructors)
+  bothy_test_options(${name})
   target_link_libraries(${name} PRIVATE ${arg_USES} Catch2::Catch2WithMain)
+  bothy_precompiled(${name} tests)
   catch_discover_tests(${name} DISCOVERY_MODE PRE_TEST TEST_PREFIX "${name}: "
     PROPERTIES LABELS ${arg_LABEL} TIMEOUT ${arg_TIMEOUT} ${arg_PROPERTIES})
 endfunction()
