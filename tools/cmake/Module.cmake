@@ -48,6 +48,8 @@ function(bothy_test_options name)
   target_compile_options(${name} PRIVATE -Wno-global-constructors -O0 -U_FORTIFY_SOURCE)
 endfunction()
 
+add_custom_target(tests-without-machines)
+
 # A Catch2 program.  LABEL is its level: unit, integration, vm, security.
 function(bothy_test name)
   cmake_parse_arguments(PARSE_ARGV 1 arg "" "LABEL;TIMEOUT" "SOURCES;USES;PROPERTIES")
@@ -58,6 +60,13 @@ function(bothy_test name)
   bothy_test_options(${name})
   target_link_libraries(${name} PRIVATE ${arg_USES} Catch2::Catch2WithMain)
   bothy_precompiled(${name} tests)
+  # Long ones first.
+  if(arg_LABEL STREQUAL "vm")
+    set(cost 10)
+  else()
+    set(cost 0)
+    add_dependencies(tests-without-machines ${name})
+  endif()
   catch_discover_tests(${name} DISCOVERY_MODE PRE_TEST TEST_PREFIX "${name}: "
-    PROPERTIES LABELS ${arg_LABEL} TIMEOUT ${arg_TIMEOUT} ${arg_PROPERTIES})
+    PROPERTIES LABELS ${arg_LABEL} TIMEOUT ${arg_TIMEOUT} COST ${cost} RESOURCE_GROUPS cores:1 ${arg_PROPERTIES})
 endfunction()

@@ -173,6 +173,14 @@ await() {
   endStep "$title" "$log" "$status" "$seconds" "$key"
 }
 
+# endEarly TITLE: ends such a step, whose work something else takes up.
+endEarly() {
+  kill -TERM -- "-${BESIDE[$1]}" 2>/dev/null || true
+  wait "${BESIDE[$1]}" 2>/dev/null || true
+  unset "BESIDE[$1]"
+  rm -f "$(logOf "$1").end"
+}
+
 # Ends the steps that were begun and are not awaited any more.
 endBeside() {
   local title
