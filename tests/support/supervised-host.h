@@ -58,6 +58,9 @@ public:
   rpc::Supervisor::StopKind stopWorkspace(kj::StringPtr workspace, uint32_t graceMillis = 30000);
   void deleteWorkspace(kj::StringPtr workspace);
 
+  // Where the destructor keeps them if a test fails.
+  void keepLogs();
+
   kj::StringPtr directory() const { return root; }
   kj::String socket() const { return kj::str(root, "/run/bothyd.sock"); }
   kj::String log() const { return kj::str(root, "/bothyd.log"); }
@@ -93,7 +96,6 @@ private:
   kj::Maybe<kj::Own<RpcConnection>> connection;
   int exceptionsBefore;
 
-  void keepLogs();
   void removeMachines();
 };
 

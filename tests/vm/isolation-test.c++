@@ -1,4 +1,4 @@
-// What a machine may touch, seen from both sides.
+// What a machine may touch, seen from both sides.  All scenarios share a host, and most of them its workspace.
 
 #include <dirent.h>
 #include <kj/debug.h>
@@ -13,7 +13,7 @@
 #include "schema/limits.capnp.h"
 #include "support/greeted-lane.h"
 #include "support/host-program.h"
-#include "support/test-workspace.h"
+#include "support/shared-workspace.h"
 
 namespace bothy {
 namespace {
@@ -40,8 +40,7 @@ constexpr kj::StringPtr ALLOWED_DEVICES[] = {"0x1001"_kj, "0x1042"_kj, "0x1005"_
                                              "0x1044"_kj, "0x1053"_kj, "0x0011"_kj};
 
 TEST_CASE("S18 the machine has the devices that were decided on and no other") {
-  SupervisedHost host;
-  TestWorkspace workspace(host);
+  auto& workspace = sharedWorkspace().workspace;
   // class:vendor of each PCI function but bridges and root ports (0600, 0601, 0604) and the chipset's own
   // AHCI and SMBus (8086), which q35 cannot be had without.
   auto devices = workspace.shell(
@@ -60,8 +59,7 @@ TEST_CASE("S18 the machine has the devices that were decided on and no other") {
 }
 
 TEST_CASE("S14 S19 no shared folder, no network, no user netdev") {
-  SupervisedHost host;
-  TestWorkspace workspace(host);
+  auto& [host, workspace] = sharedWorkspace();
   // Without what is random, and may hold any short word: the disk's key, encrypted and in base64, and the test's directory.
   const std::string whole = commandLine(workspace.qemu()).cStr();
   const std::regex random(std::string("\"(data|iv)\":\"[^\"]*\"|") + host.directory().cStr());
@@ -79,7 +77,7 @@ TEST_CASE("S14 S19 no shared folder, no network, no user netdev") {
 }
 
 TEST_CASE("S20 every machine's processes run as a user of their own, without capabilities") {
-  SupervisedHost host;
+  auto& host = sharedWorkspace().host;
   TestWorkspace one(host, {.name = "one"});
   TestWorkspace two(host, {.name = "two"});
   auto uid = [](pid_t pid) {
@@ -94,11 +92,12 @@ TEST_CASE("S20 every machine's processes run as a user of their own, without cap
     CHECK(statusLine(pid, "CapEff") == "CapEff:\t0000000000000000\n");
   }
   CHECK(statusLine(one.qemu(), "Seccomp") == "Seccomp:\t2\n");
+  host.deleteWorkspace("one");
+  host.deleteWorkspace("two");
 }
 
 TEST_CASE("S13 the image is open read-only and is the same after a hostile guest") {
-  SupervisedHost host;
-  TestWorkspace workspace(host);
+  auto& [host, workspace] = sharedWorkspace();
   auto fds = hostOutput({"/bin/sh"_kj, "-c"_kj,
                          kj::str("cd /proc/", workspace.qemu(),
                                  "/fd && for f in *; do case $(readlink $f) in *.erofs) "
@@ -115,7 +114,7 @@ TEST_CASE("S13 the image is open read-only and is the same after a hostile guest
 }
 
 TEST_CASE("S12 no text of a user reaches a command line") {
-  SupervisedHost host;
+  auto& host = sharedWorkspace().host;
   for (auto name : {"a,b", "-o", "a\nb", "../x", "A", "", "a b", "x\x1b[31m"}) {
     auto request = host.supervisor().createRequest();
     request.initSpec().setName(name);
@@ -125,6 +124,7 @@ TEST_CASE("S12 no text of a user reaches a command line") {
   }
   TestWorkspace workspace(host, {.name = "findme"});
   CHECK(strstr(commandLine(workspace.qemu()).cStr(), "-append\n") != nullptr);
+  host.deleteWorkspace("findme");
 }
 
 // The VmFlags of the mappings of a guest's RAM in a process, one a line.
@@ -135,8 +135,7 @@ kj::String guestMemoryFlags(pid_t pid) {
 }
 
 TEST_CASE("S22 a guest's memory is in no core, and no page of it is merged") {
-  SupervisedHost host;
-  TestWorkspace workspace(host);
+  auto& [host, workspace] = sharedWorkspace();
   auto flags = guestMemoryFlags(workspace.qemu());
   INFO(flags.cStr());
   // One mapping.  proc(5): "dd" is MADV_DONTDUMP, "mg" MADV_MERGEABLE.
@@ -155,16 +154,14 @@ TEST_CASE("S22 a guest's memory is in no core, and no page of it is merged") {
 }
 
 TEST_CASE("S23 the kernel's hardening stays on") {
-  SupervisedHost host;
-  TestWorkspace workspace(host);
+  auto& workspace = sharedWorkspace().workspace;
   auto line = workspace.shell("cat /proc/cmdline");
   CHECK(strstr(line.cStr(), "nokaslr") == nullptr);
   CHECK(strstr(line.cStr(), "mitigations") == nullptr);
 }
 
 TEST_CASE("S25 whoever dials the agent without the secret gets nothing but a refusal") {
-  SupervisedHost host;
-  TestWorkspace workspace(host);
+  auto& [host, workspace] = sharedWorkspace();
   // The secret is nowhere that others read: neither on QEMU's command line nor in its environment.
   CHECK(strstr(commandLine(workspace.qemu()).cStr(), "opt/bothy/secret,string") == nullptr);
   CHECK(workspace.run({"/bin/cat"_kj, "/sys/firmware/qemu_fw_cfg/by_name/opt/bothy/secret/raw"_kj})
@@ -183,8 +180,7 @@ TEST_CASE("S25 whoever dials the agent without the secret gets nothing but a ref
 }
 
 TEST_CASE("S26 no process of the guest reaches the agent's port or a port of the host") {
-  SupervisedHost host;
-  TestWorkspace workspace(host);
+  auto& workspace = sharedWorkspace().workspace;
   const bool full = getenv("BOTHY_FULL") != nullptr;
   auto script = kj::str(R"(
 import socket
@@ -209,8 +205,7 @@ print([a for a in answers if a[2] > 0])
 }
 
 TEST_CASE("S41 no process can type into another's terminal") {
-  SupervisedHost host;
-  TestWorkspace workspace(host);
+  auto& workspace = sharedWorkspace().workspace;
   CHECK(workspace.shell("cat /proc/sys/dev/tty/legacy_tiocsti 2>/dev/null || echo 0") == "0");
   TestTerminal terminal(workspace,
                         {.argv = {"/usr/bin/python3"_kj, "-c"_kj,
@@ -221,8 +216,7 @@ TEST_CASE("S41 no process can type into another's terminal") {
 }
 
 TEST_CASE("S17 every file of a workspace is its owner's alone") {
-  SupervisedHost host;
-  TestWorkspace workspace(host);
+  auto& [host, workspace] = sharedWorkspace();
   // But for libvirt's settings and the numbers of its processes, which tell nothing of a workspace.
   auto open = hostOutput({"/usr/bin/find"_kj, kj::str(host.directory(), "/state"), "-type"_kj,
                           "f"_kj, "-perm"_kj, "/077"_kj, "!"_kj, "-name"_kj, "*.pid"_kj, "!"_kj,

@@ -1,17 +1,16 @@
-// Programs run in a real machine without a terminal.
+// Programs run in a real machine without a terminal.  All scenarios share one.
 
 #include <kj/debug.h>
 #include <signal.h>
 #include <catch2/catch_test_macros.hpp>
 
-#include "support/test-workspace.h"
+#include "support/shared-workspace.h"
 
 namespace bothy {
 namespace {
 
 TEST_CASE("exit codes and signals arrive as they were") {
-  SupervisedHost host;
-  TestWorkspace workspace(host);
+  auto& workspace = sharedWorkspace().workspace;
   CHECK(workspace.run({"/bin/true"_kj}).status == "exited 0");
   CHECK(workspace.run({"/bin/false"_kj}).status == "exited 1");
   CHECK(workspace.run({"/bin/sh"_kj, "-c"_kj, "exit 255"_kj}).status == "exited 255");
@@ -20,16 +19,14 @@ TEST_CASE("exit codes and signals arrive as they were") {
 }
 
 TEST_CASE("standard output and standard error stay apart") {
-  SupervisedHost host;
-  TestWorkspace workspace(host);
+  auto& workspace = sharedWorkspace().workspace;
   auto finished = workspace.run({"/bin/sh"_kj, "-c"_kj, "echo out; echo err >&2"_kj});
   CHECK(finished.out == "out\n");
   CHECK(finished.err == "err\n");
 }
 
 TEST_CASE("a program that cannot be started says why") {
-  SupervisedHost host;
-  TestWorkspace workspace(host);
+  auto& [host, workspace] = sharedWorkspace();
   auto attempt = [&](kj::StringPtr program, kj::StringPtr directory, kj::StringPtr user) {
     auto request = workspace.processes().execRequest();
     auto command = request.initCommand();
@@ -48,18 +45,17 @@ TEST_CASE("a program that cannot be started says why") {
 }
 
 TEST_CASE("P11 a background child that holds stdout does not delay the end") {
-  SupervisedHost host;
-  TestWorkspace workspace(host);
+  auto& workspace = sharedWorkspace().workspace;
   auto finished = workspace.run({"/bin/sh"_kj, "-c"_kj, "sleep 1000 & echo ok"_kj});
   CHECK(finished.status == "exited 0");
   CHECK(finished.out == "ok\n");
   CHECK(finished.detached == 1);
   CHECK(workspace.shell("pgrep -x -c sleep") == "1");
+  workspace.shell("pkill -x sleep && while pgrep -x sleep; do :; done");
 }
 
 TEST_CASE("P40 exec runs no shell and sees what a login sees") {
-  SupervisedHost host;
-  TestWorkspace workspace(host);
+  auto& workspace = sharedWorkspace().workspace;
   workspace.shell(
       "echo 'echo HOSTILE; export PATH=/evil' | tee ~/.bash_profile ~/.profile ~/.bashrc");
   CHECK(workspace.run({"/bin/echo"_kj, "$HOME; `id`"_kj}).out == "$HOME; `id`\n");
@@ -75,6 +71,7 @@ TEST_CASE("P40 exec runs no shell and sees what a login sees") {
     INFO(value.cStr());
     CHECK(strstr(terminal.record.screen.text().cStr(), value.cStr()) != nullptr);
   }
+  workspace.shell("cd && rm .bash_profile .profile .bashrc && cp -r /etc/skel/. .");
 }
 
 // A file that may be executed.
@@ -86,8 +83,7 @@ void writeProgram(TestWorkspace& workspace, kj::StringPtr path, kj::StringPtr te
 }
 
 TEST_CASE("P40 a program that cannot be executed says what is wrong with it") {
-  SupervisedHost host;
-  TestWorkspace workspace(host);
+  auto& [host, workspace] = sharedWorkspace();
   using Reason = rpc::StartFailure::Reason;
   auto attempt = [&](kj::StringPtr program, Reason reason, kj::StringPtr detail) {
     auto request = workspace.processes().execRequest();
@@ -109,8 +105,7 @@ TEST_CASE("P40 a program that cannot be executed says what is wrong with it") {
 }
 
 TEST_CASE("P40 arguments are as long as execve takes them") {
-  SupervisedHost host;
-  TestWorkspace workspace(host);
+  auto& workspace = sharedWorkspace().workspace;
   auto word = kj::str(kj::repeat('x', 4000));
   auto words = kj::heapArray<kj::StringPtr>(500);
   for (auto& each : words) each = word;
@@ -121,8 +116,7 @@ TEST_CASE("P40 arguments are as long as execve takes them") {
 }
 
 TEST_CASE("P40 a program has limits, directory and time zone as after a login") {
-  SupervisedHost host;
-  TestWorkspace workspace(host);
+  auto& workspace = sharedWorkspace().workspace;
   CHECK(workspace.shell(
             "ulimit -Sn; ulimit -Hn; ulimit -Ss; ulimit -Hs; ulimit -Sc; ulimit -l; umask; nice") ==
         "1024\n1048576\n8192\nunlimited\n0\n8192\n0022\n0");
@@ -143,8 +137,7 @@ TEST_CASE("P40 a program has limits, directory and time zone as after a login") 
 }
 
 TEST_CASE("P13 programs start whatever one did to its control group") {
-  SupervisedHost host;
-  TestWorkspace workspace(host);
+  auto& workspace = sharedWorkspace().workspace;
   workspace.shell(
       "g=/sys/fs/cgroup$(cut -d: -f3 /proc/self/cgroup) && echo +memory +pids > "
       "${g%/*}/cgroup.subtree_control && "
@@ -166,8 +159,7 @@ TEST_CASE("P13 programs start whatever one did to its control group") {
 }
 
 TEST_CASE("P13 a timeout leaves nobody, double-forked or in a nested control group, and says so") {
-  SupervisedHost host;
-  TestWorkspace workspace(host);
+  auto& [host, workspace] = sharedWorkspace();
   auto request = workspace.processes().execRequest();
   auto command = request.initCommand();
   auto argv = command.initArgv(3);
@@ -190,16 +182,14 @@ TEST_CASE("P13 a timeout leaves nobody, double-forked or in a nested control gro
 }
 
 TEST_CASE("P15 orphans are reaped, whoever made them") {
-  SupervisedHost host;
-  TestWorkspace workspace(host);
+  auto& workspace = sharedWorkspace().workspace;
   workspace.shell("i=0; while [ $i -lt 500 ]; do (sleep 0 &) ; i=$((i+1)); done");
   // A zombie is a process whose state is Z; none may be left once the last child has ended.
   workspace.shell("while pgrep -x sleep; do :; done; ! grep -l '^State:.Z' /proc/[0-9]*/status");
 }
 
 TEST_CASE("dropping a process ends its whole tree") {
-  SupervisedHost host;
-  TestWorkspace workspace(host);
+  auto& [host, workspace] = sharedWorkspace();
   {
     auto request = workspace.processes().execRequest();
     auto argv = request.initCommand().initArgv(3);
@@ -214,8 +204,7 @@ TEST_CASE("dropping a process ends its whole tree") {
 }
 
 TEST_CASE("P12 a program that reads its input ends at once when there is none") {
-  SupervisedHost host;
-  TestWorkspace workspace(host);
+  auto& workspace = sharedWorkspace().workspace;
   CHECK(workspace.run({"/bin/cat"_kj}).status == "exited 0");
 }
 

@@ -48,11 +48,13 @@ function(bothy_test_options name)
   target_compile_options(${name} PRIVATE -Wno-global-constructors -O0 -U_FORTIFY_SOURCE)
 endfunction()
 
+# All tests that need no image: what the preset asan builds.
 add_custom_target(tests-without-machines)
 
-# A Catch2 program.  LABEL is its level: unit, integration, vm, security.
+# A Catch2 program.  LABEL is its level: unit, integration, vm, security.  Each of its test cases is a test, or with TOGETHER all of
+# them are one of that name, since they share what takes long to make.
 function(bothy_test name)
-  cmake_parse_arguments(PARSE_ARGV 1 arg "" "LABEL;TIMEOUT" "SOURCES;USES;PROPERTIES")
+  cmake_parse_arguments(PARSE_ARGV 1 arg "" "LABEL;TIMEOUT;TOGETHER" "SOURCES;USES;PROPERTIES")
   if(NOT arg_TIMEOUT)
     set(arg_TIMEOUT 120)
   endif()
@@ -67,6 +69,11 @@ function(bothy_test name)
     set(cost 0)
     add_dependencies(tests-without-machines ${name})
   endif()
-  catch_discover_tests(${name} DISCOVERY_MODE PRE_TEST TEST_PREFIX "${name}: "
-    PROPERTIES LABELS ${arg_LABEL} TIMEOUT ${arg_TIMEOUT} COST ${cost} RESOURCE_GROUPS cores:1 ${arg_PROPERTIES})
+  set(properties LABELS ${arg_LABEL} TIMEOUT ${arg_TIMEOUT} COST ${cost} RESOURCE_GROUPS cores:1 ${arg_PROPERTIES})
+  if(arg_TOGETHER)
+    add_test(NAME "${name}: ${arg_TOGETHER}" COMMAND ${name} --durations yes --colour-mode none)
+    set_tests_properties("${name}: ${arg_TOGETHER}" PROPERTIES ${properties})
+  else()
+    catch_discover_tests(${name} DISCOVERY_MODE PRE_TEST TEST_PREFIX "${name}: " PROPERTIES ${properties})
+  endif()
 endfunction()
