@@ -36,6 +36,24 @@ kj::String makeDirectory() {
   return kj::heapString(path);
 }
 
+// What libvirt found out of QEMU's abilities, which takes a second at a host's first boot, is handed from host to host.  libvirt
+// knows itself when it does not hold any more.
+constexpr kj::StringPtr ABILITIES = BOTHY_ABILITIES ""_kj;
+
+void takeAbilities(kj::StringPtr root) {
+  runProgram({"/bin/sh"_kj, "-c"_kj,
+              kj::str("[ ! -d ", ABILITIES, " ] || { cd ", root, " && mkdir -m 711 state state/vm",
+                      " && cp -r ", ABILITIES, " state/vm; }")});
+}
+
+void leaveAbilities(kj::StringPtr root) {
+  auto copy = kj::str(ABILITIES, "-", getpid());
+  runProgram({"/bin/sh"_kj, "-c"_kj,
+              kj::str("cd ", root, "/state/vm/qemu-abilities && [ ! -e ", ABILITIES,
+                      " ] && [ -e qemu/capabilities ] && cp -r . ", copy, " && { mv -T ", copy, " ",
+                      ABILITIES, " || rm -r ", copy, "; }")});
+}
+
 }  // namespace
 
 SupervisedHost::SupervisedHost() : SupervisedHost(Options{}) {}
@@ -54,6 +72,7 @@ SupervisedHost::SupervisedHost(Options options)
   hostOutput({"/bin/sh"_kj, "-c"_kj,
               kj::str("cd " BOTHY_IMAGES " && mkdir ", root, "/images && { cp -rl ", images, " ",
                       root, "/images 2>/dev/null || cp -r ", images, " ", root, "/images; }")});
+  takeAbilities(root);
   start();
 }
 
@@ -62,6 +81,7 @@ SupervisedHost::~SupervisedHost() noexcept(false) {
   if (std::uncaught_exceptions() > exceptionsBefore || getenv("BOTHY_KEEP_LOGS") != nullptr)
     keepLogs();
   removeMachines();
+  leaveAbilities(root);
   hostOutput({"/bin/rm"_kj, "-rf"_kj, "--one-file-system"_kj, root});
 }
 
