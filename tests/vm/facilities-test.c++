@@ -1,24 +1,22 @@
 // P43: what programs, firewalls and container engines ask of the kernel and of the machine, with what is in the image
-// `base`; the machine has no network.
+// `base`; the machine has no network.  All scenarios share it.
 
 #include <kj/debug.h>
 #include <catch2/catch_test_macros.hpp>
 
-#include "support/test-workspace.h"
+#include "support/shared-workspace.h"
 
 namespace bothy {
 namespace {
 
 class Machine final {
 public:
-  Machine() : workspace(host) {}
-
   kj::String asRoot(kj::StringPtr script) { return workspace.shell(script, "root"); }
   // As the user of the image, who is nobody special.
   kj::String asUser(kj::StringPtr script) { return workspace.shell(script, "user"); }
 
-  SupervisedHost host;
-  TestWorkspace workspace;
+  SupervisedHost& host = sharedWorkspace().host;
+  TestWorkspace& workspace = sharedWorkspace().workspace;
 };
 
 TEST_CASE("P43 a user makes a tunnel in a network of his own") {
@@ -44,6 +42,7 @@ TEST_CASE("P43 rules of nft and iptables hold") {
   machine.asRoot("! ping -c 1 -W 1 127.0.0.1");
   machine.asRoot(
       "iptables -t nat -A POSTROUTING -s 10.0.0.0/8 -m addrtype ! --dst-type LOCAL -j MASQUERADE");
+  machine.asRoot("nft flush ruleset");
 }
 
 TEST_CASE("P43 an overlay on the workspace's disk deletes and renames as any other") {
