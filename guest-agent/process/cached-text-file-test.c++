@@ -1,7 +1,6 @@
 #include "process/cached-text-file.h"
 
 #include <stdlib.h>
-#include <sys/resource.h>
 #include <unistd.h>
 
 #include <kj/debug.h>
@@ -9,6 +8,8 @@
 
 #include <filesystem>
 #include <fstream>
+
+#include "support/few-files.h"
 
 namespace bothy {
 namespace {
@@ -57,14 +58,11 @@ TEST_CASE("a file that did not change is not read again, and each change is seen
     CHECK(file.text() == "two");
   }
   SECTION("one that cannot be read for a while") {
-    rlimit before;
-    KJ_SYSCALL(getrlimit(RLIMIT_NOFILE, &before));
     scratch.write("three");
-    rlimit none = {0, before.rlim_max};
-    KJ_SYSCALL(setrlimit(RLIMIT_NOFILE, &none));
-    auto unread = kj::str(file.text());
-    KJ_SYSCALL(setrlimit(RLIMIT_NOFILE, &before));
-    CHECK(unread == "");
+    {
+      FewFiles none(0);
+      CHECK(file.text() == "");
+    }
     CHECK(file.text() == "three");
   }
   SECTION("a longer one") {

@@ -1,7 +1,6 @@
 #include <fcntl.h>
 #include <kj/debug.h>
 #include <netinet/in.h>
-#include <sys/resource.h>
 #include <sys/socket.h>
 #include <unistd.h>
 
@@ -10,30 +9,11 @@
 #include "rpc/host-connections.h"
 #include "rpc/socket-receiver.h"
 #include "schema/limits.capnp.h"
+#include "support/few-files.h"
 #include "support/greeted-lane.h"
 
 namespace bothy {
 namespace {
-
-// This process may open one file more, or none, for as long as it lives.
-class FewFiles final {
-public:
-  explicit FewFiles(rlim_t left) {
-    KJ_SYSCALL(getrlimit(RLIMIT_NOFILE, &before));
-    // The lowest number that is free, which is the next file's: the limit is one of numbers.
-    int next;
-    KJ_SYSCALL(next = open("/dev/null", O_RDONLY | O_CLOEXEC));
-    KJ_SYSCALL(close(next));
-    struct rlimit few = before;
-    few.rlim_cur = next + left;
-    KJ_SYSCALL(setrlimit(RLIMIT_NOFILE, &few));
-  }
-  ~FewFiles() noexcept(false) { KJ_SYSCALL(setrlimit(RLIMIT_NOFILE, &before)); }
-  KJ_DISALLOW_COPY_AND_MOVE(FewFiles);
-
-private:
-  struct rlimit before;
-};
 
 class CountingReceiver final: public kj::ConnectionReceiver {
 public:
