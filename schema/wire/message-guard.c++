@@ -324,7 +324,11 @@ void MessageGuard::noteSent(kj::ArrayPtr<const kj::ArrayPtr<const capnp::word>> 
       ++writing.answers;
       noteReturn(message.getReturn());
       break;
+    case Message::BOOTSTRAP:
+      noteAsked(message.getBootstrap().getQuestionId());
+      break;
     case Message::CALL:
+      noteAsked(message.getCall().getQuestionId());
       noteGiven(capabilitiesOf(message.getCall().getParams()));
       break;
     case Message::FINISH:
@@ -336,6 +340,11 @@ void MessageGuard::noteSent(kj::ArrayPtr<const kj::ArrayPtr<const capnp::word>> 
     default:
       break;
   }
+}
+
+// The number may be that of an earlier question, whose Finish was written after its answer had come.
+void MessageGuard::noteAsked(uint32_t question) {
+  questions.erase(question);
 }
 
 void MessageGuard::noteReturn(capnp::rpc::Return::Reader answer) {

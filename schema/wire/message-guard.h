@@ -160,6 +160,7 @@ private:
   };
   void noteSent(kj::ArrayPtr<const kj::ArrayPtr<const capnp::word>> segments, Writing& writing);
   kj::Promise<void> untilWritten(kj::Promise<void> done, Writing writing);
+  void noteAsked(uint32_t question);
   void noteReturn(capnp::rpc::Return::Reader answer);
   void noteFinish(capnp::rpc::Finish::Reader finish);
   void noteGiven(kj::uint count);
