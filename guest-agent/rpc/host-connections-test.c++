@@ -4,6 +4,7 @@
 #include <kj/debug.h>
 
 #include <catch2/catch_test_macros.hpp>
+#include <catch2/generators/catch_generators.hpp>
 
 #include "lane/lane-greeting.h"
 #include "schema/limits.capnp.h"
@@ -322,6 +323,7 @@ class ClogStream final: public kj::AsyncIoStream {
 public:
   explicit ClogStream(kj::Own<kj::AsyncIoStream> inner) : inner(kj::mv(inner)) {}
   bool isClogged = false;
+  bool hidesHangUps = false;  // as a vsock does
 
   kj::Promise<size_t> tryRead(void* buffer, size_t minBytes, size_t maxBytes) override {
     return inner->tryRead(buffer, minBytes, maxBytes);
@@ -334,18 +336,24 @@ public:
     if (isClogged) return kj::NEVER_DONE;
     return inner->write(pieces);
   }
-  kj::Promise<void> whenWriteDisconnected() override { return inner->whenWriteDisconnected(); }
+  kj::Promise<void> whenWriteDisconnected() override {
+    if (hidesHangUps) return kj::NEVER_DONE;
+    return inner->whenWriteDisconnected();
+  }
   void shutdownWrite() override { inner->shutdownWrite(); }
+  kj::Maybe<int> getFd() const override { return inner->getFd(); }
 
 private:
   kj::Own<kj::AsyncIoStream> inner;
 };
 
 TEST_CASE("P41 a lane that its host has closed ends, though what is written to it goes nowhere") {
+  const bool hidesHangUps = GENERATE(false, true);
   Fixture f;
   auto pipe = f.io.provider->newTwoWayPipe();
   auto stream = kj::heap<ClogStream>(kj::mv(pipe.ends[1]));
   auto& clog = *stream;
+  clog.hidesHangUps = hidesHangUps;
   f.connections.add(kj::mv(stream));
   auto lane =
       greet(f.scope, f.timer, kj::mv(pipe.ends[0]), secretOf(7), wholeGrant(rpc::Purpose::CONTROL));
@@ -355,6 +363,9 @@ TEST_CASE("P41 a lane that its host has closed ends, though what is written to i
   CHECK_FALSE(pinging.poll(f.scope));
   auto empty = f.connections.onEmpty();
   lane = nullptr;
+  // Something has come in the first.
+  for (int i = 0; i < 2; i++) f.pass(CreditUpdates::FIRST_PAUSE);
+  CHECK_FALSE(empty.poll(f.scope));
   f.pass(CLOSED_LINGER);
   CHECK(empty.poll(f.scope));
 }

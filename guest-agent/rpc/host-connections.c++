@@ -139,8 +139,15 @@ kj::Promise<void> HostConnections::serveRpc(LaneRegistry::Entry& lane,
     guard.notePart(have);
     return guard.untilRoom();
   });
-  CreditUpdates::Lane watched(creditUpdates, guard, [&stream]() { stream.sendCreditUpdate(); });
   // The RPC system ends with its last write, which may hang for good when nobody reads it.
+  kj::Maybe<kj::TimePoint> ended;
+  CreditUpdates::Lane watched(creditUpdates, guard, [&]() {
+    stream.sendCreditUpdate();
+    if (!stream.hasPeerEnded()) return;
+    if (ended == nullptr) ended = timer.now();
+    if (timer.now() - KJ_ASSERT_NONNULL(ended) >= CLOSED_LINGER) lane.close();
+  });
+  // Told of all but the kernel's vsock.
   auto closed =
       stream.whenWriteDisconnected().then([this]() { return timer.afterDelay(CLOSED_LINGER); });
   co_await connection.onDisconnect().exclusiveJoin(kj::mv(closed));

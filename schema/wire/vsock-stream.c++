@@ -1,5 +1,6 @@
 #include "wire/vsock-stream.h"
 
+#include <poll.h>
 #include <sys/socket.h>
 // After <sys/socket.h>, which it needs.
 #include <linux/vm_sockets.h>
@@ -63,6 +64,14 @@ kj::Promise<void> VsockStream::write(kj::ArrayPtr<const kj::ArrayPtr<const kj::b
 
 kj::Promise<void> VsockStream::whenWriteDisconnected() {
   return socket->whenWriteDisconnected();
+}
+
+bool VsockStream::hasPeerEnded() const {
+  KJ_IF_MAYBE (fd, socket->getFd()) {
+    pollfd asked = {*fd, POLLRDHUP, 0};
+    return ::poll(&asked, 1, 0) > 0;
+  }
+  return false;
 }
 
 void VsockStream::sendCreditUpdate() {

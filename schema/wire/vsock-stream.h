@@ -38,6 +38,10 @@ public:
     this->untilRoom = kj::mv(untilRoom);
   }
 
+  // Whether nothing more can come from the peer, at this moment.  Where whenWriteDisconnected() does not tell: of a vsock the peer's close
+  // is neither a hang-up nor a failure.
+  bool hasPeerEnded() const;
+
   // Gives it BULK_VSOCK_BUFFER_BYTES when the first large read comes: to tell the peer costs a packet, which a lane
   // on which no bulk comes need not send.  Nothing on other sockets.
   void enlargeBufferForBulk() { isToEnlarge = true; }
