@@ -1,7 +1,10 @@
 #include "rpc/host-connections.h"
 
 #include <capnp/capability.h>
+#include <capnp/rpc.capnp.h>
+#include <capnp/serialize-async.h>
 #include <kj/debug.h>
+#include <string.h>
 
 #include <catch2/catch_test_macros.hpp>
 #include <catch2/generators/catch_generators.hpp>
@@ -9,6 +12,7 @@
 #include "lane/lane-greeting.h"
 #include "schema/limits.capnp.h"
 #include "support/greeted-lane.h"
+#include "support/log-record.h"
 
 namespace bothy {
 namespace {
@@ -380,6 +384,46 @@ TEST_CASE("S25 a flood of strangers does not keep the supervisor out") {
   }
   CHECK(strangers.front()->readAllBytes().wait(f.scope).size() == 0);
   f.ping(*f.enter());
+}
+
+TEST_CASE("S02 why a lane ended by what its client did is told, once in a while") {
+  Fixture f;
+  LogRecord log;
+  auto breakRule = [&]() {
+    capnp::MallocMessageBuilder message;
+    message.initRoot<capnp::rpc::Message>().initJoin();
+    auto pipe = f.io.provider->newTwoWayPipe();
+    f.connections.add(kj::mv(pipe.ends[1]));
+    writeHello(*pipe.ends[0], secretOf(7)).wait(f.scope);
+    auto grant = kj::heap<capnp::MallocMessageBuilder>();
+    wholeGrant(rpc::Purpose::COMMANDS).writeTo(grant->initRoot<rpc::Grant>());
+    writeGreeting(*pipe.ends[0], kj::mv(grant)).wait(f.scope);
+    capnp::writeMessage(*pipe.ends[0], message).wait(f.scope);
+    pipe.ends[0]->readAllBytes().wait(f.scope);
+    f.scope.poll();
+  };
+  auto told = [&]() {
+    kj::Vector<kj::StringPtr> lines;
+    for (auto& line : log.lines) {
+      if (line.startsWith("warning a lane ends by what its client did")) lines.add(line);
+    }
+    return lines;
+  };
+  breakRule();
+  breakRule();
+  REQUIRE(told().size() == 1);
+  CHECK(strstr(told()[0].cStr(), "may not send a message of this kind") != nullptr);
+  f.pass(BREACH_LOG_PAUSE);
+  breakRule();
+  CHECK(told().size() == 2);
+  // One that merely leaves is not told of.
+  f.pass(BREACH_LOG_PAUSE);
+  {
+    auto lane = f.enter();
+    f.ping(*lane);
+  }
+  f.scope.poll();
+  CHECK(told().size() == 2);
 }
 
 TEST_CASE("S02 garbage instead of a message ends the connection and no other") {

@@ -151,6 +151,14 @@ kj::Promise<void> HostConnections::serveRpc(LaneRegistry::Entry& lane,
   auto closed =
       stream.whenWriteDisconnected().then([this]() { return timer.afterDelay(CLOSED_LINGER); });
   co_await connection.onDisconnect().exclusiveJoin(kj::mv(closed));
+  KJ_IF_MAYBE (why, guard.breach()) noteBreach(lane.grant.lane, *why);
+}
+
+void HostConnections::noteBreach(uint64_t lane, kj::StringPtr why) {
+  const auto now = timer.now();
+  if (breachNoted != nullptr && now - KJ_ASSERT_NONNULL(breachNoted) < BREACH_LOG_PAUSE) return;
+  breachNoted = now;
+  KJ_LOG(WARNING, "a lane ends by what its client did", lane, why);
 }
 
 kj::Promise<void> HostConnections::refuse(kj::Own<VsockStream> stream, rpc::Refusal why) {

@@ -31,6 +31,9 @@ constexpr kj::uint MAX_STRANGERS = 16;
 // A connection whose host has closed it, and to which something is still being written, is dropped after so long.
 constexpr kj::Duration CLOSED_LINGER = 1 * kj::SECONDS;
 
+// Between two lines of the log about lanes whose clients broke a rule.
+constexpr kj::Duration BREACH_LOG_PAUSE = 1 * kj::SECONDS;
+
 // What all lanes may hold together of what their clients send and do not read, and what each may hold whatever the others
 // do, see MessageBudget.
 constexpr size_t LANES_MEMORY_BYTES = 32 * 1024 * 1024;
@@ -83,6 +86,7 @@ private:
   LaneRegistry registry;
   CreditUpdates creditUpdates;
   kj::uint bulkLanes = 0;
+  kj::Maybe<kj::TimePoint> breachNoted;
   Evictables strangers;
   Evictables spares;
   kj::TaskSet connections;
@@ -99,6 +103,7 @@ private:
   kj::Promise<void> serveLane(Admitted admitted, kj::Own<VsockStream> stream);
   kj::Promise<void> serveRpc(LaneRegistry::Entry& lane, kj::Own<VsockStream> stream,
                              capnp::Capability::Client bootstrap, uint16_t generation);
+  void noteBreach(uint64_t lane, kj::StringPtr why);
   kj::Promise<void> refuse(kj::Own<VsockStream> stream, rpc::Refusal why);
   // Fails with DISCONNECTED when it is evicted from `list`.
   template <typename T>

@@ -112,17 +112,32 @@ kj::Promise<kj::Maybe<capnp::MessageReaderAndFds>> MessageGuard::readMessage(
     kj::ArrayPtr<capnp::word> scratchSpace) {
   reading = true;
   return inner.tryReadMessage(fdSpace, options, scratchSpace)
-      .then([this, options](kj::Maybe<capnp::MessageReaderAndFds>&& read) {
-        reading = false;
-        KJ_IF_MAYBE (message, read) {
-          hear(*message->reader);
-          auto root = message->reader->getRoot<Message>();
-          if (hasException(root)) {
-            message->reader = withNeutralText(root, options, rules.peer);
-          }
-        }
-        return kj::mv(read);
-      });
+      .then(
+          [this, options](kj::Maybe<capnp::MessageReaderAndFds>&& read) {
+            reading = false;
+            KJ_IF_MAYBE (message, read) {
+              try {
+                hear(*message->reader);
+              } catch (const kj::Exception& e) {
+                noteBreach(e);
+                throw;
+              }
+              auto root = message->reader->getRoot<Message>();
+              if (hasException(root)) {
+                message->reader = withNeutralText(root, options, rules.peer);
+              }
+            }
+            return kj::mv(read);
+          },
+          [this](kj::Exception&& e) -> kj::Maybe<capnp::MessageReaderAndFds> {
+            noteBreach(e);
+            kj::throwFatalException(kj::mv(e));
+          });
+}
+
+void MessageGuard::noteBreach(const kj::Exception& exception) {
+  if (exception.getType() == kj::Exception::Type::DISCONNECTED || firstBreach != nullptr) return;
+  firstBreach = kj::str(exception.getDescription());
 }
 
 void MessageGuard::hear(capnp::MessageReader& message) {
@@ -309,6 +324,16 @@ kj::Promise<void> MessageGuard::untilWritten(kj::Promise<void> done, Writing wri
 
 void MessageGuard::noteSent(kj::ArrayPtr<const kj::ArrayPtr<const capnp::word>> segments,
                             Writing& writing) {
+  try {
+    admitSent(segments, writing);
+  } catch (const kj::Exception& e) {
+    noteBreach(e);
+    throw;
+  }
+}
+
+void MessageGuard::admitSent(kj::ArrayPtr<const kj::ArrayPtr<const capnp::word>> segments,
+                             Writing& writing) {
   for (auto segment : segments) writing.bytes += segment.size() * sizeof(capnp::word);
   // Ours: it needs no limits.
   capnp::ReaderOptions options;

@@ -48,6 +48,11 @@ public:
   // `size` tells what waits to be written, in bytes: see RpcNetwork.
   void watchQueue(kj::Function<size_t()> size) { queueBytes = kj::mv(size); }
 
+  // What the peer did that ended the connection, if it is known: no word of it is the peer's.
+  kj::Maybe<kj::StringPtr> breach() const {
+    return firstBreach.map([](const kj::String& why) { return why.asPtr(); });
+  }
+
   // Resolves when more may be read.
   kj::Promise<void> untilRoom();
   // Resolves when a stream may send on: when less than MOST_WAITING_BYTES wait to be written.  So its next message is filled while
@@ -135,6 +140,7 @@ private:
   };
   kj::HashMap<uint32_t, Question> questions;
   kj::uint imports = 0;
+  kj::Maybe<kj::String> firstBreach;
 
   // Counts the time since the last message was handed over to the turn.
   void noteTurnTime();
@@ -145,6 +151,8 @@ private:
       kj::ArrayPtr<kj::AutoCloseFd> fdSpace, capnp::ReaderOptions options,
       kj::ArrayPtr<capnp::word> scratchSpace);
   void hear(capnp::MessageReader& message);
+  // A lost connection is none.
+  void noteBreach(const kj::Exception& exception);
   bool hasRoom();
   bool hasRoomToSend();
   kj::Promise<void> until(kj::Function<bool()> condition);
@@ -159,6 +167,7 @@ private:
     kj::uint answers = 0;
   };
   void noteSent(kj::ArrayPtr<const kj::ArrayPtr<const capnp::word>> segments, Writing& writing);
+  void admitSent(kj::ArrayPtr<const kj::ArrayPtr<const capnp::word>> segments, Writing& writing);
   kj::Promise<void> untilWritten(kj::Promise<void> done, Writing writing);
   void noteAsked(uint32_t question);
   void noteReturn(capnp::rpc::Return::Reader answer);
