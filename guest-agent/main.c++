@@ -247,6 +247,7 @@ int serveDescriptor(ServeDescriptor served) {
   ProcessHost::Options options;
   options.defaultUser = ownName();
   Agent agent(io, kj::mv(options), machine, kj::mv(key));
+  io.waitScope.setBusyPollInterval(BUSY_POLL_INTERVAL);
   if (listening != 0) {
     agent.connections
         .serve(kj::heap<SocketReceiver>(io.unixEventPort,
