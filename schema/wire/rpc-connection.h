@@ -8,8 +8,9 @@
 
 namespace bothy {
 
-// One Cap'n Proto RPC connection over a byte stream, with the limits of limits.capnp set: whoever
-// talks to a peer it does not trust (and no peer is trusted) does so through this class.
+// One Cap'n Proto RPC connection over a byte stream, with the limits of limits.capnp set, and with a MessageGuard where the peer is not
+// trusted: the agent's end of a lane is one.  `Lane`, the other end, and `ClientConnection`, bothyd's end of a client's connection, are
+// made of the same parts.
 //
 // Owns the stream.  Dropping it closes the connection: calls under way on it, in both directions, are
 // cancelled, and the peer sees DISCONNECTED.
