@@ -144,8 +144,11 @@ TEST_CASE("P30 why there is no lane is told, and whether that passes") {
   CHECK(stalled.kind == NoLane::Kind::STALLED);
   CHECK(stalled.stall == "the disk is \\x1b full");
   world.supervisor.stalled = nullptr;
-  world.supervisor.state = rpc::WorkspaceState::STARTING;
-  CHECK(whyNone().kind == NoLane::Kind::PASSES);
+  for (auto passing : {rpc::WorkspaceState::CREATING, rpc::WorkspaceState::STARTING,
+                       rpc::WorkspaceState::STOPPING}) {
+    world.supervisor.state = passing;
+    CHECK(whyNone().kind == NoLane::Kind::PASSES);
+  }
   world.supervisor.state = rpc::WorkspaceState::STOPPED;
   CHECK(whyNone().kind == NoLane::Kind::FINAL);
   world.supervisor.state = nullptr;

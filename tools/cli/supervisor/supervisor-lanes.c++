@@ -12,13 +12,16 @@ namespace {
 
 using Outcome = rpc::Supervisor::ConnectOutcome;
 
+bool isPassingState(rpc::WorkspaceState state) {
+  return state == rpc::WorkspaceState::CREATING || state == rpc::WorkspaceState::STARTING ||
+         state == rpc::WorkspaceState::STOPPING;
+}
+
 // What comes after a stop tells more than the stop: the workspace is stopped, or runs again after a reboot.
 NoLane::Kind kindOf(Outcome::Reader outcome) {
   if (outcome.isStalled()) return NoLane::Kind::STALLED;
-  bool passes =
-      outcome.isUnreachable() ||
-      (outcome.isNotRunning() && (outcome.getNotRunning() == rpc::WorkspaceState::STARTING ||
-                                  outcome.getNotRunning() == rpc::WorkspaceState::STOPPING));
+  const bool passes = outcome.isUnreachable() ||
+                      (outcome.isNotRunning() && isPassingState(outcome.getNotRunning()));
   return passes ? NoLane::Kind::PASSES : NoLane::Kind::FINAL;
 }
 
