@@ -1,5 +1,7 @@
 #include "support/fake-supervisor.h"
 
+#include <capnp/rpc.capnp.h>
+#include <capnp/serialize-async.h>
 #include <kj/debug.h>
 #include <sys/socket.h>
 
@@ -267,8 +269,23 @@ void FakeSupervisor::serve(kj::Own<kj::AsyncCapabilityStream> stream) {
   auto messages = connections < supervisorCuts.size() ? supervisorCuts[connections]
                                                       : FakeSupervisorConnection::NEVER;
   ++connections;
+  KJ_IF_MAYBE (why, turnsAway) {
+    turnAway(kj::mv(stream), *why);
+    return;
+  }
   links.add(kj::heap<FakeSupervisorConnection>(kj::mv(stream), kj::heap<Server>(*this), messages,
                                                [this]() { forgetLanes(); }));
+}
+
+// As bothyd does.
+void FakeSupervisor::turnAway(kj::Own<kj::AsyncIoStream> stream, kj::StringPtr why) {
+  auto message = kj::heap<capnp::MallocMessageBuilder>();
+  auto abort = message->initRoot<capnp::rpc::Message>().initAbort();
+  abort.setType(capnp::rpc::Exception::Type::OVERLOADED);
+  abort.setReason(kj::str("bothyd: ", why));
+  auto writing = capnp::writeMessage(*stream, *message);
+  refusals.add(
+      writing.attach(kj::mv(stream), kj::mv(message)).eagerlyEvaluate([](kj::Exception&&) {}));
 }
 
 rpc::Lane::Client FakeSupervisor::newLane(rpc::LaneRequest::Reader wanted) {

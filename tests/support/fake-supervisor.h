@@ -42,6 +42,8 @@ public:
   kj::Vector<kj::uint> supervisorCuts;
   // While set, connect() throws.
   bool down = false;
+  // Set: whoever connects is turned away, and told this.
+  kj::Maybe<kj::StringPtr> turnsAway;
   kj::uint connections = 0;
   kj::uint lanes = 0;
   kj::uint kills = 0;  // of the supervisor: what it gave before, it does not know
@@ -101,6 +103,7 @@ private:
   kj::Vector<kj::Own<kj::uint>> budgets;
   FakeAgent agent;
   kj::Vector<kj::Promise<void>> refusals;
+  void turnAway(kj::Own<kj::AsyncIoStream> stream, kj::StringPtr why);
   // Which descriptor a capability has is noted when it is sent and used when that is written: until the connections end
   // they stay open.
   kj::Vector<kj::Own<Lent>> lent;

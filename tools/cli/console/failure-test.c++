@@ -34,5 +34,17 @@ TEST_CASE("a lost connection says that what was accepted goes on") {
         "went");
 }
 
+TEST_CASE("P30 a client that bothyd turns away is told why") {
+  auto turnedAway = KJ_EXCEPTION(DISCONNECTED, "remote exception: bothyd: too many \x1b of you");
+  CHECK(isWordOfSupervisor(turnedAway));
+  CHECK(describe(turnedAway).message ==
+        "bothyd turns this client away (too many \\x1b of you): try again later");
+  CHECK(isWordOfSupervisor(KJ_EXCEPTION(OVERLOADED, "remote exception: this client holds 64")));
+  CHECK_FALSE(
+      isWordOfSupervisor(KJ_EXCEPTION(DISCONNECTED, "remote exception: Peer disconnected")));
+  CHECK_FALSE(isWordOfSupervisor(KJ_EXCEPTION(FAILED, "remote exception: bothyd: x")));
+  CHECK_FALSE(isWordOfSupervisor(passingFailure("bothyd: is not running")));
+}
+
 }  // namespace
 }  // namespace bothy

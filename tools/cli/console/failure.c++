@@ -15,6 +15,9 @@ kj::StringPtr withoutRemotePrefix(kj::StringPtr description) {
   return description;
 }
 
+// How bothyd begins the reason of an abort, and how Cap'n Proto hands it over.
+constexpr kj::StringPtr WORD_OF_SUPERVISOR = "bothyd: "_kj;
+
 }  // namespace
 
 kj::Exception failure(kj::StringPtr message, int exitCode) {
@@ -53,6 +56,13 @@ bool isInputClosed(const kj::Exception& exception) {
   return isFailure(exception) && exception.getType() == kj::Exception::Type::UNIMPLEMENTED;
 }
 
+bool isWordOfSupervisor(const kj::Exception& exception) {
+  if (isFailure(exception)) return false;
+  if (exception.getType() == kj::Exception::Type::OVERLOADED) return true;
+  return exception.getType() == kj::Exception::Type::DISCONNECTED &&
+         withoutRemotePrefix(exception.getDescription()).startsWith(WORD_OF_SUPERVISOR);
+}
+
 Failure describe(const kj::Exception& exception) {
   if (isFailure(exception)) {
     return {exception.getLine(), kj::str(exception.getDescription())};
@@ -60,6 +70,10 @@ Failure describe(const kj::Exception& exception) {
   auto text = escapeGuestText(withoutRemotePrefix(exception.getDescription()).asArray());
   switch (exception.getType()) {
     case kj::Exception::Type::DISCONNECTED:
+      if (isWordOfSupervisor(exception)) {
+        return {FAILURE, kj::str("bothyd turns this client away (",
+                                 text.slice(WORD_OF_SUPERVISOR.size()), "): try again later")};
+      }
       // Its text tells of this program's own calls, and no more than that the connection is gone.
       return {FAILURE, kj::str("the connection was lost in the middle: what was accepted goes on, "
                                "`bothy ls` shows how it went")};

@@ -43,6 +43,9 @@ struct Failure {
   kj::String message;  // one line, fit for a terminal; empty: nothing is to be told
 };
 
+// What bothyd says itself: that it turns this client away, or that it is OVERLOADED.  It passes.
+bool isWordOfSupervisor(const kj::Exception& exception);
+
 // What to tell the user about any exception that ended a command, a fault included.
 Failure describe(const kj::Exception& exception);
 

@@ -163,6 +163,18 @@ TEST_CASE("P30 why there is no lane is told, and whether that passes") {
         "start demo` brings a new one");
 }
 
+TEST_CASE("P30 a client that bothyd turns away is told why, and waits") {
+  LaneWorld world;
+  world.supervisor.turnsAway = "this user has enough"_kj;
+  auto opened = world.tryOpen(WantedLane::commands());
+  auto& none = opened.get<NoLane>();
+  CHECK(none.kind == NoLane::Kind::PASSES);
+  CHECK(describe(none.reason).message ==
+        "bothyd turns this client away (this user has enough): try again later");
+  world.supervisor.turnsAway = nullptr;
+  CHECK(world.answers(*world.open(WantedLane::commands())));
+}
+
 TEST_CASE("P41 a bothyd that is not there gives no lane, and passes") {
   LaneWorld world;
   world.supervisor.down = true;

@@ -52,8 +52,15 @@ kj::Promise<LaneSource::Opened> SupervisorLanes::open() {
   kj::Own<SupervisorLink> link;
   KJ_IF_MAYBE (why, kj::runCatchingExceptions([&] { link = connector.connect(); })) {
     if (!isPassingFailure(*why)) kj::throwFatalException(kj::mv(*why));
-    co_return Opened(NoLane{NoLane::Kind::AWAY, kj::mv(*why), nullptr});
+    return Opened(NoLane{NoLane::Kind::AWAY, kj::mv(*why), nullptr});
   }
+  return ask(kj::mv(link)).catch_([](kj::Exception&& e) -> Opened {
+    if (!isWordOfSupervisor(e)) kj::throwFatalException(kj::mv(e));
+    return NoLane{NoLane::Kind::PASSES, failure(describe(e).message), nullptr};
+  });
+}
+
+kj::Promise<LaneSource::Opened> SupervisorLanes::ask(kj::Own<SupervisorLink> link) {
   auto request = link->supervisor().connectRequest();
   request.setName(workspace);
   wanted.writeTo(request.initWanted());

@@ -37,6 +37,8 @@ public:
   NoLane refused(rpc::Refusal why) override;
 
 private:
+  kj::Promise<Opened> ask(kj::Own<SupervisorLink> link);
+
   Connector& connector;
   kj::UnixEventPort& eventPort;
   const kj::StringPtr workspace;
