@@ -49,6 +49,10 @@ public:
     return kj::READY_NOW;
   }
 
+  kj::Promise<void> close(CloseContext context) override {
+    ++terminal.closes;
+    return kj::READY_NOW;
+  }
   kj::Promise<void> info(InfoContext context) override {
     context.getResults().initInfo().setProduced(terminal.output.size());
     return kj::READY_NOW;
@@ -76,6 +80,7 @@ public:
     results.setTerminal(kj::heap<TerminalServer>(terminal));
     results.setId(ID);
     results.initOutcome().setOpened();
+    KJ_IF_MAYBE (held, terminal.opening) return kj::mv(*held);
     return kj::READY_NOW;
   }
   kj::Promise<void> list(ListContext context) override {

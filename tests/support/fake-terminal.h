@@ -25,6 +25,9 @@ public:
   kj::uint attachments = 0;
   bool takesNothing = false;  // of its input, as a program that does not read
   bool isAbsent = false;      // it cannot be had by its id
+  kj::uint closes = 0;
+  // Set: `open` is answered when it resolves.
+  kj::Maybe<kj::Promise<void>> opening;
 
   // Sends what was appended to `output`, and the exit, to whoever is attached.
   void show();

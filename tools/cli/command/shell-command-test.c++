@@ -42,6 +42,25 @@ TEST_CASE("P03 a shell is opened in the size and type of the local terminal") {
   CHECK(world.wait() == SUCCESS);
 }
 
+TEST_CASE("P02 a shell that is given up while it is opened is closed, if that is soon enough") {
+  AtTerminal world;
+  auto held = kj::newPromiseAndFulfiller<void>();
+  world.supervisor.terminal.opening = kj::mv(held.promise);
+  world.start({"shell", "demo"});
+  world.signal(SIGINT);
+  CHECK_FALSE(world.isDone());
+  SECTION("it is") {
+    held.fulfiller->fulfill();
+    CHECK(world.wait() == SIGNAL_BASE + SIGINT);
+    CHECK(world.supervisor.terminal.closes == 1);
+  }
+  SECTION("it is not") {
+    world.advance(1 * kj::SECONDS);
+    CHECK(world.wait() == SIGNAL_BASE + SIGINT);
+    CHECK(world.supervisor.terminal.closes == 0);
+  }
+}
+
 TEST_CASE("a shell passes keys and output through and exits with its code") {
   AtTerminal world;
   world.interactive = true;

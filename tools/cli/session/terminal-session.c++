@@ -12,6 +12,8 @@ namespace {
 constexpr auto RECONNECT_FOR = 10 * kj::MINUTES;
 // How long the local terminal may take to show the last output.
 constexpr auto LAST_OUTPUT = 30 * kj::SECONDS;
+// How long a terminal that was asked for may take to be opened once the user has given it up: it cannot be closed before.
+constexpr auto LAST_OPENING = 1 * kj::SECONDS;
 // How long what was typed before the detach keys may take to arrive.
 constexpr auto LAST_INPUT = 1 * kj::SECONDS;
 constexpr LocalTerminal::Size PIPE_SIZE{80, 24, 0, 0};
@@ -37,9 +39,13 @@ TerminalSession::~TerminalSession() noexcept(false) {}
 
 kj::Promise<int> TerminalSession::run() {
   kj::Maybe<int> interrupted;
-  co_await open().exclusiveJoin(
+  auto opening = open().fork();
+  co_await opening.addBranch().exclusiveJoin(
       context.signals.next().then([&interrupted](int number) { interrupted = number; }));
-  KJ_IF_MAYBE (number, interrupted) co_return SIGNAL_BASE + *number;
+  KJ_IF_MAYBE (number, interrupted) {
+    co_await giveUp(opening.addBranch());
+    co_return SIGNAL_BASE + *number;
+  }
   {
     kj::Own<void> rawMode;
     if (interactive) {
@@ -64,6 +70,16 @@ kj::Promise<int> TerminalSession::run() {
     if (interactive) context.console.progress(output.resetSequence());
   }
   co_return conclude();
+}
+
+kj::Promise<void> TerminalSession::giveUp(kj::Promise<void> opening) {
+  if (!wasAskedFor) co_return;
+  auto closing = opening.then([this]() -> kj::Promise<void> {
+    KJ_IF_MAYBE (opened, terminal.reached()) return opened->closeRequest().send().ignoreResult();
+    return kj::READY_NOW;
+  });
+  co_await closing.catch_([](kj::Exception&&) {})
+      .exclusiveJoin(context.timer.afterDelay(LAST_OPENING));
 }
 
 int TerminalSession::conclude() {
@@ -126,6 +142,7 @@ kj::Promise<void> TerminalSession::open() {
 
 kj::Promise<void> TerminalSession::openNew() {
   auto failed = co_await terminal.open([this](rpc::Terminals::OpenParams::Builder params) {
+    wasAskedFor = true;
     target.command.fill(params.initCommand());
     bool toTerminal = setSize(params.initSize());
     params.setTerm(toTerminal ? context.terminalType : "dumb"_kj);

@@ -43,6 +43,8 @@ private:
   using Ending = kj::OneOf<Exited, Detached>;
 
   kj::Promise<void> open();
+  // Closes the terminal that is being opened, and that nobody has seen.
+  kj::Promise<void> giveUp(kj::Promise<void> opening);
   kj::Promise<void> openNew();
   kj::Promise<void> openExisting(uint64_t id);
   kj::Promise<void> follow();
@@ -76,6 +78,7 @@ private:
   KeptTerminal terminal;
   kj::Promise<void> writing = kj::READY_NOW;
   bool wasLost = false;
+  bool wasAskedFor = false;  // a new terminal
 
   kj::Maybe<Ending> ending;
   kj::Own<kj::PromiseFulfiller<void>> ended;
