@@ -8,6 +8,7 @@
 #include "control/control-server.h"
 #include "control/supervisor-fixture.h"
 #include "store/sqlite-database.h"
+#include "support/few-files.h"
 
 namespace bothy {
 namespace {
@@ -88,6 +89,20 @@ TEST_CASE("P30 a workspace that stands still on a full disk says so until it goe
   f.driver.goOn(name);
   CHECK(stalled() == "");
   CHECK(connect().getOutcome().isConnected());
+}
+
+TEST_CASE("P41 a bothyd that has no files left is overloaded, and says nothing of the workspace") {
+  Fixture f;
+  f.create("demo").wait(f.scope);
+  // It takes the connection that was ready.
+  f.connect("demo").wait(f.scope);
+  kj::Maybe<kj::Exception> failure;
+  {
+    FewFiles none(0);
+    failure = kj::runCatchingExceptions([&]() { f.connect("demo").wait(f.scope); });
+  }
+  CHECK(KJ_REQUIRE_NONNULL(failure).getType() == kj::Exception::Type::OVERLOADED);
+  CHECK(f.connect("demo").wait(f.scope).getOutcome().isConnected());
 }
 
 TEST_CASE("P41 a machine that bothyd cannot take over is running and unreachable, and says why") {

@@ -170,12 +170,12 @@ kj::Promise<void> SupervisorFacet::connect(ConnectContext context) {
   auto place = lanes.requireRoom(client);
   const auto oldest = oldestGenerationFor(grant.get<LaneGrant>(), newerVerbs);
   kj::Maybe<kj::OneOf<AgentLink::OpenedLane, uint16_t>> opened;
-  kj::Maybe<kj::String> fault;
+  kj::Maybe<kj::Exception> fault;
   auto stalled = machine->onStall().catch_(
       [](kj::Exception&&) -> kj::Promise<void> { return kj::NEVER_DONE; });
   co_await openLane(*machine, kj::mv(grant.get<LaneGrant>()), oldest)
       .then([&opened](kj::OneOf<AgentLink::OpenedLane, uint16_t>&& lane) { opened = kj::mv(lane); },
-            [&fault](kj::Exception&& e) { fault = kj::str(e.getDescription()); })
+            [&fault](kj::Exception&& e) { fault = kj::mv(e); })
       .exclusiveJoin(kj::mv(stalled));
   const bool isNeither = opened == nullptr && fault == nullptr;
   if (isNeither || machine->isStalled()) {
@@ -183,9 +183,12 @@ kj::Promise<void> SupervisorFacet::connect(ConnectContext context) {
     context.getResults().initOutcome().setStalled(STALL_REASON);
     co_return;
   }
-  KJ_IF_MAYBE (why, fault) {
-    KJ_LOG(WARNING, "the agent of a workspace does not answer", workspace->row().name, *why);
-    context.getResults().initOutcome().setUnreachable(*why);
+  KJ_IF_MAYBE (e, fault) {
+    // This process has no files or no memory left: that says nothing of the workspace.
+    if (e->getType() == kj::Exception::Type::OVERLOADED) kj::throwFatalException(kj::mv(*e));
+    const auto why = e->getDescription();
+    KJ_LOG(WARNING, "the agent of a workspace does not answer", workspace->row().name, why);
+    context.getResults().initOutcome().setUnreachable(why);
     co_return;
   }
   auto& lane = KJ_ASSERT_NONNULL(opened);
