@@ -1,7 +1,7 @@
 #include "control/client-connection.h"
 
 #include <capnp/rpc.capnp.h>
-#include <capnp/serialize.h>
+#include <capnp/serialize-async.h>
 #include <kj/debug.h>
 #include <string.h>
 #include <unistd.h>
@@ -155,6 +155,39 @@ TEST_CASE("S01 a client that sends a whole message now and then keeps its connec
   client.settle();
   client.advance(2 * MESSAGE_LIMIT);
   CHECK_FALSE(connection.onDisconnect().poll(client.scope));
+}
+
+// Each look at it finds a millisecond more gone.
+class HurryingClock final: public kj::MonotonicClock {
+public:
+  kj::TimePoint now() const override { return time += 1 * kj::MILLISECONDS; }
+
+private:
+  mutable kj::TimePoint time = kj::origin<kj::TimePoint>();
+};
+
+TEST_CASE("S02 a client whose questions take long has its turn, and then others have theirs") {
+  RawClient client;
+  HurryingClock clock;
+  auto pipe = client.io.provider->newCapabilityPipe();
+  ClientConnection connection(kj::heap<DescriptorFilter>(kj::mv(pipe.ends[0]), 0),
+                              client.lanes.descriptors,
+                              kj::heap<SupervisorFacet>(client.rooms(), ClientIdentity{3, 0, 0, 0}),
+                              client.timer, client.budget, clock);
+  client.raw = kj::mv(pipe.ends[1]);
+  CHECK(client.isTaken([](auto message) { message.initBootstrap().setQuestionId(0); }));
+  auto answered = [&]() {
+    return capnp::readMessage(*client.raw).then([](auto&&) {}).eagerlyEvaluate(nullptr);
+  };
+  client.settle();
+  answered().wait(client.scope);
+  // The timer of the guard stands still: it has no turn again before that goes on.
+  CHECK(client.isListTaken(1));
+  auto listing = answered();
+  client.settle();
+  CHECK_FALSE(listing.poll(client.scope));
+  client.advance(0 * kj::NANOSECONDS);
+  listing.wait(client.scope);
 }
 
 TEST_CASE("S01 a client that sends a descriptor loses its connection, and is told why") {

@@ -70,10 +70,11 @@ kj::Promise<void> ClientMessageStream::writeMessage(
 ClientConnection::ClientConnection(kj::Own<DescriptorFilter> streamParam,
                                    const DescriptorTable& descriptors,
                                    capnp::Capability::Client bootstrap, kj::Timer& timer,
-                                   MessageBudget& budget)
+                                   MessageBudget& budget,
+                                   kj::Maybe<const kj::MonotonicClock&> clock)
     : stream(kj::mv(streamParam)),
       messages(*stream, descriptors, timer),
-      guard(messages, timer, CLIENT_RULES, budget),
+      guard(messages, timer, CLIENT_RULES, budget, clock),
       network(guard, MAX_DESCRIPTORS, capnp::rpc::twoparty::Side::SERVER, readerOptions()),
       system(capnp::makeRpcServer(network, kj::mv(bootstrap))) {
   system.setFlowLimit(rpc::MAX_FLOW_WORDS);

@@ -58,9 +58,10 @@ constexpr size_t CLIENT_SHARE_BYTES = 512 * 1024;
 // A client's RPC connection behind a MessageGuard, within the limits of limits.capnp.  Dropping it closes it.
 class ClientConnection final {
 public:
-  // `descriptors`, `timer` and `budget`, all clients', outlive it.
+  // `descriptors`, `timer`, `budget` and `clock` (see MessageGuard), all clients', outlive it.
   ClientConnection(kj::Own<DescriptorFilter> stream, const DescriptorTable& descriptors,
-                   capnp::Capability::Client bootstrap, kj::Timer& timer, MessageBudget& budget);
+                   capnp::Capability::Client bootstrap, kj::Timer& timer, MessageBudget& budget,
+                   kj::Maybe<const kj::MonotonicClock&> clock = nullptr);
   ~ClientConnection() noexcept(false);
   KJ_DISALLOW_COPY_AND_MOVE(ClientConnection);
 

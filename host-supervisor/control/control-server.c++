@@ -52,13 +52,15 @@ kj::Own<kj::AsyncCapabilityStream> asCapabilityStream(kj::Own<kj::AsyncIoStream>
 
 ControlServer::ControlServer(kj::Timer& timer, const DescriptorTable& descriptors,
                              UidOwners& owners, Bootstrap bootstrap, uint32_t maxConnections,
-                             const FarCloser& closer)
+                             const FarCloser& closer,
+                             kj::Maybe<const kj::MonotonicClock&> clock)
     : timer(timer),
       descriptors(descriptors),
       owners(owners),
       bootstrap(kj::mv(bootstrap)),
       userShare(kj::max(maxConnections / USER_SHARE, 1u)),
       closer(closer),
+      clock(clock),
       free(maxConnections),
       connections(*this) {}
 
@@ -103,7 +105,7 @@ kj::Promise<void> ControlServer::admit(Visitor visitor) {
 
 kj::Promise<void> ControlServer::serve(Visitor visitor) {
   auto connection = kj::heap<ClientConnection>(kj::mv(visitor.stream), descriptors,
-                                               bootstrap(visitor.identity), timer, budget);
+                                               bootstrap(visitor.identity), timer, budget, clock);
   auto ended = connection->onDisconnect();
   return ended.attach(kj::mv(connection));
 }

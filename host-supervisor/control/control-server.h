@@ -30,10 +30,12 @@ public:
   // What a client gets.
   using Bootstrap = kj::Function<rpc::Supervisor::Client(ClientIdentity)>;
 
-  // `timer`, `descriptors`, of what clients get, `owners` and `closer`, of what clients send, outlive it.
+  // `timer`, `descriptors`, of what clients get, `owners`, `closer`, of what clients send, and `clock` (see MessageGuard) outlive
+  // it.
   ControlServer(kj::Timer& timer, const DescriptorTable& descriptors, UidOwners& owners,
                 Bootstrap bootstrap, uint32_t maxConnections,
-                const FarCloser& closer = sharedCloser());
+                const FarCloser& closer = sharedCloser(),
+                kj::Maybe<const kj::MonotonicClock&> clock = nullptr);
   ~ControlServer() noexcept(false);
   KJ_DISALLOW_COPY_AND_MOVE(ControlServer);
 
@@ -50,6 +52,7 @@ private:
   uint64_t clients = 0;  // that came so far
   const uint32_t userShare;
   const FarCloser& closer;
+  const kj::Maybe<const kj::MonotonicClock&> clock;
   uint32_t free;
   kj::HashMap<uid_t, uint32_t> byUser;  // connections, of users who have some, by owner
   kj::Maybe<kj::TimePoint> told;        // that one is turned away

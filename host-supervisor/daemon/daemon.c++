@@ -164,7 +164,7 @@ void endUnlessDone(kj::FunctionParam<void()> work) {
   ControlServer server(
       io.provider->getTimer(), lanes.descriptors, uidOwners,
       [&rooms](ClientIdentity client) { return kj::heap<SupervisorFacet>(rooms, client); },
-      settings.maxConnections);
+      settings.maxConnections, sharedCloser(), kj::systemPreciseMonotonicClock());
   auto workspaces = manager.list().size();
   KJ_LOG(INFO, "bothyd serves", version, socketPath, workspaces);
 
