@@ -55,7 +55,7 @@ kj::Promise<void> ClientMessageStream::writeMessage(
   auto copies = kj::heapArrayBuilder<SharedFd>(fds.size());
   auto numbers = kj::heapArrayBuilder<int>(fds.size());
   for (int number : fds) {
-    KJ_IF_MAYBE (copy, descriptors.duplicate(number)) {
+    KJ_IF_MAYBE (copy, copyOf(number)) {
       numbers.add(copy->get());
       copies.add(kj::mv(*copy));
     } else {
@@ -65,6 +65,16 @@ kj::Promise<void> ClientMessageStream::writeMessage(
   auto sent = numbers.finish();
   auto writing = inner.writeMessage(sent, segments);
   return writing.attach(kj::mv(sent), copies.finish());
+}
+
+kj::Maybe<SharedFd> ClientMessageStream::copyOf(int number) {
+  try {
+    return descriptors.duplicate(number);
+  } catch (const kj::Exception& e) {
+    if (e.getType() != kj::Exception::Type::OVERLOADED) throw;
+    KJ_LOG(WARNING, "a client gets an answer without its descriptor", e.getDescription());
+    return nullptr;
+  }
 }
 
 ClientConnection::ClientConnection(kj::Own<DescriptorFilter> streamParam,

@@ -27,7 +27,8 @@ public:
   kj::Promise<kj::Maybe<capnp::MessageReaderAndFds>> tryReadMessage(
       kj::ArrayPtr<kj::AutoCloseFd> fdSpace, capnp::ReaderOptions options,
       kj::ArrayPtr<capnp::word> scratchSpace) override;
-  // `fds` are numbers of the table.  Where one of them means nothing any more, the message goes without any.
+  // `fds` are numbers of the table.  Where one of them means nothing any more, or no file is left for a copy, the message goes without
+  // any: whoever wants one asks again.
   kj::Promise<void> writeMessage(
       kj::ArrayPtr<const int> fds,
       kj::ArrayPtr<const kj::ArrayPtr<const capnp::word>> segments) override;
@@ -49,6 +50,7 @@ private:
   kj::Maybe<kj::Promise<void>> deadline;  // of the message that has begun to come
 
   void noteRead();
+  kj::Maybe<SharedFd> copyOf(int number);
 };
 
 // What all clients together may make bothyd hold of their calls, of answers and of messages in part, and what each may whatever the others hold, in bytes.

@@ -11,6 +11,7 @@
 
 #include "control/supervisor-fixture.h"
 #include "loop/testing/lingering-socket.h"
+#include "support/few-files.h"
 
 namespace bothy {
 namespace {
@@ -120,6 +121,29 @@ TEST_CASE("S01 a lane that has ended gives its descriptor to nobody, though it i
   f.driver.stall(f.driver.running()[0]);
   CHECK(ending.wait(f.scope).getReason() == rpc::LaneEnd::STALLED);
   CHECK(f.lanes.descriptors.duplicate(last) == nullptr);
+}
+
+TEST_CASE(
+    "P41 a client whose lane's descriptor cannot be copied keeps its connection, and asks again") {
+  Fixture f;
+  auto some = SharedFd::duplicateOf(STDERR_FILENO, 0);
+  DescriptorTable descriptors;
+  DescriptorTable::Entry entry(descriptors, some);
+  auto pipe = f.io.provider->newCapabilityPipe();
+  DescriptorFilter filter(kj::mv(pipe.ends[0]), 0);
+  ClientMessageStream stream(filter, descriptors, f.timer);
+  capnp::MallocMessageBuilder message;
+  message.initRoot<capnp::rpc::Message>().initBootstrap();
+  const int fds[] = {entry.number};
+  {
+    FewFiles none(0);
+    stream.writeMessage(fds, message.getSegmentsForOutput()).wait(f.scope);
+  }
+  stream.writeMessage(fds, message.getSegmentsForOutput()).wait(f.scope);
+  capnp::AsyncCapabilityMessageStream far(*pipe.ends[1]);
+  kj::AutoCloseFd space[1];
+  CHECK(far.readMessage(space).wait(f.scope).fds.size() == 0);
+  CHECK(far.readMessage(space).wait(f.scope).fds.size() == 1);
 }
 
 TEST_CASE("S01 a lane whose close lasts for long holds the event loop up for nobody") {
