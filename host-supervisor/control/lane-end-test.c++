@@ -107,7 +107,7 @@ TEST_CASE("S26 a lane that ends when it is to leaves its machine's device alone"
   Fixture f;
   f.create("demo").wait(f.scope);
   openAndDrop(f);
-  pass(f, 2 * LEFT_LANE_LIMIT);
+  pass(f, 2 * LANE_END_LIMIT);
   // It was heard of, and is not asked for.
   CHECK(f.endedLanes.size() == 0);
   CHECK(f.driver.renewals == 0);
@@ -125,13 +125,13 @@ TEST_CASE("P09 a lane that its client gave back ends in time, though the control
   f.answersEndLanes = true;
   f.endedLanes.clear();
   openAndDrop(f);
-  pass(f, LANE_END_LIMIT);
+  pass(f, 1 * kj::SECONDS);
   CHECK(f.driver.renewals == 0);
   CHECK(f.endedLanes.size() == 1);
   CHECK(machine->isLinked());
   f.keptLanes.clear();
   f.served.clear();
-  pass(f, 2 * LEFT_LANE_LIMIT);
+  pass(f, 2 * LANE_END_LIMIT);
   CHECK(f.driver.renewals == 0);
 }
 
@@ -141,10 +141,10 @@ TEST_CASE("P09 a guest that is merely busy keeps the lanes of its other clients"
   f.answersEndLanes = false;
   f.keepsLanes = true;
   openAndDrop(f);
-  pass(f, LEFT_LANE_LIMIT - 1 * kj::SECONDS);
+  pass(f, LANE_END_LIMIT - 1 * kj::SECONDS);
   f.keptLanes.clear();
   f.served.clear();
-  pass(f, 2 * LEFT_LANE_LIMIT);
+  pass(f, 2 * LANE_END_LIMIT);
   CHECK(f.driver.renewals == 0);
 }
 
@@ -152,7 +152,7 @@ TEST_CASE("S26 a lane that does not end has its machine's device replaced, until
   Fixture f;
   f.create("demo").wait(f.scope);
   f.keepsLanes = true;
-  const auto limit = LEFT_LANE_LIMIT;
+  const auto limit = LANE_END_LIMIT;
   SECTION("its client gave it back") {
     openAndDrop(f);
   }
@@ -173,7 +173,7 @@ TEST_CASE("S26 a lane that does not end has its machine's device replaced, until
   const auto renewals = f.driver.renewals;
   CHECK(renewals > 0);
   CHECK(f.endedLanes.size() == 1);
-  pass(f, LANE_END_LIMIT);
+  pass(f, RENEWAL_PAUSE);
   const auto more = f.driver.renewals;
   CHECK(more > renewals);
   f.keptLanes.clear();

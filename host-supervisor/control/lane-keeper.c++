@@ -22,22 +22,6 @@ constexpr kj::Duration LEAST_LOOK_PAUSE = 10 * kj::MILLISECONDS;
 constexpr kj::Duration MOST_LOOK_PAUSE = 1 * kj::SECONDS;
 constexpr kj::Duration LOOK_SHARE = 1 * kj::MILLISECONDS;
 
-// Whether somebody may lose a right by it: then it must hold against the guest, and soon.  A lifetime is no such end while
-// clients give it to their own lanes: one that asks for short ones would cost all others theirs.
-bool isUrgent(rpc::LaneEnd why) {
-  switch (why) {
-    case rpc::LaneEnd::CLOSED:
-    case rpc::LaneEnd::EXPIRED:
-    case rpc::LaneEnd::STOPPED:
-    case rpc::LaneEnd::STALLED:
-    case rpc::LaneEnd::DEVICE_REPLACED:
-    case rpc::LaneEnd::AGENT_GONE:
-      return false;
-    default:
-      return true;
-  }
-}
-
 // These settings belong to the socket, not to one descriptor of it.  The client gets them as supervisor.capnp promises, whatever the dial
 // has left.
 void prepareForClient(int socket) {
@@ -212,8 +196,7 @@ void LaneKeeper::Facet::close() {
   entry = nullptr;
   // Who holds a lane that has ended holds its place too.
   auto place = terms.place.map([](kj::Own<Place>& place) { return kj::addRef(*place); });
-  keeper.ending.add(keeper.close(kj::mv(fd), number, kj::addRef(*siblings->machine), kj::mv(place),
-                                 reason.orDefault(rpc::LaneEnd::CLOSED)));
+  keeper.ending.add(keeper.close(kj::mv(fd), number, kj::addRef(*siblings->machine), kj::mv(place)));
 }
 
 LaneKeeper::~LaneKeeper() noexcept(false) {}
@@ -250,12 +233,11 @@ kj::Own<LaneKeeper::MachineLanes> LaneKeeper::lanesOf(kj::Own<Machine> machine) 
 //
 // The descriptor stays open meanwhile: vhost-device-vsock 0.3.0 misses the end of one that is closed with bytes unread.
 kj::Promise<void> LaneKeeper::close(SharedFd fd, uint64_t lane, kj::Own<Machine> machine,
-                                    kj::Maybe<kj::Own<Place>> place, rpc::LaneEnd why) {
+                                    kj::Maybe<kj::Own<Place>> place) {
   ++closing;
   KJ_DEFER(--closing);
   shutdown(fd.get(), SHUT_RDWR);
   const auto begin = timer.now();
-  const auto limit = isUrgent(why) ? LANE_END_LIMIT : LEFT_LANE_LIMIT;
   auto isMachineGone = [&]() { return machine->isRetired() || machine->isStalled(); };
   auto pause = LEAST_LOOK_PAUSE;
   auto look = [&](kj::Duration most) {
@@ -263,7 +245,7 @@ kj::Promise<void> LaneKeeper::close(SharedFd fd, uint64_t lane, kj::Own<Machine>
     pause = kj::min(2 * pause, MOST_LOOK_PAUSE);
     return wait;
   };
-  while (!isUrgent(why) && timer.now() - begin < HEAR_PAUSE) {
+  while (timer.now() - begin < HEAR_PAUSE) {
     if (!hasPeer(fd.get()).orDefault(true) || isMachineGone()) co_return;
     co_await look(HEAR_PAUSE);
   }
@@ -272,15 +254,15 @@ kj::Promise<void> LaneKeeper::close(SharedFd fd, uint64_t lane, kj::Own<Machine>
   auto asked = machine->endLane(lane);
   auto peer = hasPeer(fd.get());
   if (peer == nullptr) {
-    co_await timer.timeoutAfter(limit, kj::mv(asked)).catch_([](kj::Exception&&) {});
+    co_await timer.timeoutAfter(LANE_END_LIMIT, kj::mv(asked)).catch_([](kj::Exception&&) {});
     co_return;
   }
-  auto deadline = timer.now() + limit;
+  auto deadline = timer.now() + LANE_END_LIMIT;
   for (; peer.orDefault(false) && !isMachineGone(); peer = hasPeer(fd.get())) {
     const auto now = timer.now();
     if (now >= deadline) {
       machine->renewVsock();
-      deadline = now + LANE_END_LIMIT;
+      deadline = now + RENEWAL_PAUSE;
     }
     co_await look(deadline - now);
   }

@@ -13,12 +13,11 @@
 
 namespace bothy {
 
-// How long after bothyd ended a lane the agent may take to close it; then the machine's vsock device is replaced, which ends all of
-// its lanes.
-constexpr kj::Duration LANE_END_LIMIT = 1 * kj::SECONDS;
-// Longer for a lane that its client gave back, or to which its client gave a lifetime that is over: nobody can use it, and replacing the
-// device of a guest that is only busy would end the other clients' lanes.
-constexpr kj::Duration LEFT_LANE_LIMIT = 10 * kj::SECONDS;
+// How long the agent may take to close a lane that has ended; then the machine's vsock device is replaced, which ends all of its lanes.
+// Long, because nobody can use such a lane, and replacing the device of a guest that is only busy would end the other clients' lanes.
+constexpr kj::Duration LANE_END_LIMIT = 10 * kj::SECONDS;
+// After a replacement that did not end the lane, before the next is asked for.
+constexpr kj::Duration RENEWAL_PAUSE = 1 * kj::SECONDS;
 
 // Lanes that a client may hold, with those that have ended, those that are under way and those that are being closed.
 constexpr kj::uint MAX_HELD_LANES = 64;
@@ -70,7 +69,7 @@ private:
 
   kj::Own<MachineLanes> lanesOf(kj::Own<Machine> machine);
   kj::Promise<void> close(SharedFd fd, uint64_t lane, kj::Own<Machine> machine,
-                          kj::Maybe<kj::Own<Place>> place, rpc::LaneEnd why);
+                          kj::Maybe<kj::Own<Place>> place);
   void taskFailed(kj::Exception&& exception) override;
 };
 
