@@ -8,6 +8,7 @@
 
 #include "control/lane-keeper.h"
 #include "control/supervisor-fixture.h"
+#include "support/few-files.h"
 
 namespace bothy {
 namespace {
@@ -146,6 +147,22 @@ TEST_CASE("P09 a guest that is merely busy keeps the lanes of its other clients"
   f.served.clear();
   pass(f, 2 * LANE_END_LIMIT);
   CHECK(f.driver.renewals == 0);
+}
+
+TEST_CASE("S26 a lane of which nobody can be asked for want of files is looked at again") {
+  Fixture f;
+  f.create("demo").wait(f.scope);
+  f.keepsLanes = true;
+  openAndDrop(f);
+  pass(f, LANE_END_LIMIT / 2);
+  {
+    FewFiles none(0);
+    pass(f, LANE_END_LIMIT);
+    // That it is open cannot be told, nor that it is not.
+    CHECK(f.driver.renewals == 0);
+  }
+  pass(f, 1 * kj::SECONDS);
+  CHECK(f.driver.renewals > 0);
 }
 
 TEST_CASE("S26 a lane that does not end has its machine's device replaced, until it is gone") {

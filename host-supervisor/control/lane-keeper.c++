@@ -17,7 +17,7 @@ constexpr kj::Duration REASON_PAUSE = 50 * kj::MILLISECONDS;
 // How long an agent has to hear of a shutdown by itself, and of what the client wrote before it.  Most do, and an order would overtake that.
 constexpr kj::Duration HEAR_PAUSE = 300 * kj::MILLISECONDS;
 // How often it is looked whether a lane is closed: twice as long after each time, within these bounds; of many lanes each more seldom, for a
-// look has its price (see hasPeer()).
+// look has its price (see peerOf()).
 constexpr kj::Duration LEAST_LOOK_PAUSE = 10 * kj::MILLISECONDS;
 constexpr kj::Duration MOST_LOOK_PAUSE = 1 * kj::SECONDS;
 constexpr kj::Duration LOOK_SHARE = 1 * kj::MILLISECONDS;
@@ -246,25 +246,26 @@ kj::Promise<void> LaneKeeper::close(SharedFd fd, uint64_t lane, kj::Own<Machine>
     return wait;
   };
   while (timer.now() - begin < HEAR_PAUSE) {
-    if (!hasPeer(fd.get()).orDefault(true) || isMachineGone()) co_return;
+    if (peerOf(fd.get()) == SocketPeer::CLOSED || isMachineGone()) co_return;
     co_await look(HEAR_PAUSE);
   }
   // The device hears of a shutdown when it reads, and it reads nothing for a guest that does not.  Whether the agent answers, or can be
   // asked at all, says nothing of a lane that can be looked at.
   auto asked = machine->endLane(lane);
-  auto peer = hasPeer(fd.get());
-  if (peer == nullptr) {
+  auto peer = peerOf(fd.get());
+  if (peer == SocketPeer::UNTELLABLE) {
     co_await timer.timeoutAfter(LANE_END_LIMIT, kj::mv(asked)).catch_([](kj::Exception&&) {});
     co_return;
   }
   auto deadline = timer.now() + LANE_END_LIMIT;
-  for (; peer.orDefault(false) && !isMachineGone(); peer = hasPeer(fd.get())) {
+  for (; peer != SocketPeer::CLOSED && !isMachineGone(); peer = peerOf(fd.get())) {
     const auto now = timer.now();
-    if (now >= deadline) {
+    // Not where it could only not be asked: it may be closed.
+    if (now >= deadline && peer == SocketPeer::OPEN) {
       machine->renewVsock();
       deadline = now + RENEWAL_PAUSE;
     }
-    co_await look(deadline - now);
+    co_await look(deadline > now ? deadline - now : MOST_LOOK_PAUSE);
   }
 }
 

@@ -1,5 +1,6 @@
 #include "control/socket-peer.h"
 
+#include <errno.h>
 #include <kj/common.h>
 #include <kj/debug.h>
 #include <kj/io.h>
@@ -29,12 +30,29 @@ kj::Maybe<uint32_t> unixInode(int socket) {
   return static_cast<uint32_t>(stats.st_ino);
 }
 
-// The inode of the peer; 0 of one that was closed.
-kj::Maybe<uint32_t> peerIn(kj::ArrayPtr<kj::byte> answer) {
+// What a call that failed says of the peer.
+SocketPeer afterFailure(int error) {
+  switch (error) {
+    case EMFILE:
+    case ENFILE:
+    case ENOMEM:
+    case ENOBUFS:
+    case EAGAIN:
+    case EINTR:
+      return SocketPeer::UNASKED;
+    default:
+      return SocketPeer::UNTELLABLE;
+  }
+}
+
+SocketPeer peerIn(kj::ArrayPtr<kj::byte> answer) {
   auto header = reinterpret_cast<nlmsghdr*>(answer.begin());
   if (!NLMSG_OK(header, answer.size()) || header->nlmsg_type != SOCK_DIAG_BY_FAMILY ||
       header->nlmsg_len < NLMSG_LENGTH(sizeof(unix_diag_msg))) {
-    return nullptr;
+    const bool isError = NLMSG_OK(header, answer.size()) && header->nlmsg_type == NLMSG_ERROR &&
+                         header->nlmsg_len >= NLMSG_LENGTH(sizeof(nlmsgerr));
+    if (!isError) return SocketPeer::UNTELLABLE;
+    return afterFailure(-static_cast<nlmsgerr*>(NLMSG_DATA(header))->error);
   }
   auto left = header->nlmsg_len - NLMSG_LENGTH(sizeof(unix_diag_msg));
   auto attribute = reinterpret_cast<rtattr*>(static_cast<kj::byte*>(NLMSG_DATA(header)) +
@@ -44,22 +62,22 @@ kj::Maybe<uint32_t> peerIn(kj::ArrayPtr<kj::byte> answer) {
       continue;
     uint32_t inode;
     memcpy(&inode, RTA_DATA(attribute), sizeof(inode));
-    return inode;
+    return inode != 0 ? SocketPeer::OPEN : SocketPeer::CLOSED;
   }
-  return uint32_t(0);
+  return SocketPeer::CLOSED;
 }
 
 }  // namespace
 
-kj::Maybe<bool> hasPeer(int socket) {
+SocketPeer peerOf(int socket) {
   uint32_t inode;
   KJ_IF_MAYBE (found, unixInode(socket)) {
     inode = *found;
   } else {
-    return nullptr;
+    return SocketPeer::UNTELLABLE;
   }
   int fd = ::socket(AF_NETLINK, SOCK_DGRAM | SOCK_CLOEXEC, NETLINK_SOCK_DIAG);
-  if (fd < 0) return nullptr;
+  if (fd < 0) return afterFailure(errno);
   kj::AutoCloseFd kernel(fd);
   struct {
     nlmsghdr header;
@@ -73,12 +91,12 @@ kj::Maybe<bool> hasPeer(int socket) {
   question.request.udiag_ino = inode;
   question.request.udiag_show = UDIAG_SHOW_PEER;
   memset(question.request.udiag_cookie, 0xff, sizeof(question.request.udiag_cookie));
-  if (send(kernel, &question, sizeof(question), 0) != sizeof(question)) return nullptr;
+  if (send(kernel, &question, sizeof(question), 0) < 0) return afterFailure(errno);
   // The kernel has answered before send() returns.
   alignas(nlmsghdr) kj::byte answer[ANSWER_BYTES];
   auto size = recv(kernel, answer, sizeof(answer), MSG_DONTWAIT);
-  if (size < 0) return nullptr;
-  return peerIn(kj::arrayPtr(answer, size)).map([](uint32_t peer) { return peer != 0; });
+  if (size < 0) return afterFailure(errno);
+  return peerIn(kj::arrayPtr(answer, size));
 }
 
 }  // namespace bothy
