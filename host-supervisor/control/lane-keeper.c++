@@ -94,6 +94,7 @@ private:
   const int descriptor;
   kj::Maybe<HangUpWatch::Entry> hangUp;
   kj::Maybe<rpc::LaneEnd> reason;  // none: it is open
+  FarEnd farEnd = FarEnd::OPEN;
   kj::Maybe<Awaited> awaited;
   // Each takes a KiB: none is made for a lane that is just open.
   kj::Promise<void> expiry = nullptr;
@@ -169,6 +170,7 @@ LaneKeeper::Facet::~Facet() noexcept(false) {
 }
 
 void LaneKeeper::Facet::onHangUp() {
+  farEnd = FarEnd::HUNG_UP;
   pause = keeper.timer.afterDelay(REASON_PAUSE)
               .then([this]() { end(siblings->whyGone()); })
               .eagerlyEvaluate(nullptr);
@@ -196,7 +198,8 @@ void LaneKeeper::Facet::close() {
   entry = nullptr;
   // Who holds a lane that has ended holds its place too.
   auto place = terms.place.map([](kj::Own<Place>& place) { return kj::addRef(*place); });
-  keeper.ending.add(keeper.close(kj::mv(fd), number, kj::addRef(*siblings->machine), kj::mv(place)));
+  keeper.ending.add(
+      keeper.close(kj::mv(fd), number, kj::addRef(*siblings->machine), kj::mv(place), farEnd));
 }
 
 LaneKeeper::~LaneKeeper() noexcept(false) {}
@@ -233,10 +236,11 @@ kj::Own<LaneKeeper::MachineLanes> LaneKeeper::lanesOf(kj::Own<Machine> machine) 
 //
 // The descriptor stays open meanwhile: vhost-device-vsock 0.3.0 misses the end of one that is closed with bytes unread.
 kj::Promise<void> LaneKeeper::close(SharedFd fd, uint64_t lane, kj::Own<Machine> machine,
-                                    kj::Maybe<kj::Own<Place>> place) {
+                                    kj::Maybe<kj::Own<Place>> place, FarEnd farEnd) {
   ++closing;
   KJ_DEFER(--closing);
-  shutdown(fd.get(), SHUT_RDWR);
+  // What the agent said before it hung up is still its client's, and a vsock gives nothing more once its reading is shut down.
+  shutdown(fd.get(), farEnd == FarEnd::HUNG_UP ? SHUT_WR : SHUT_RDWR);
   const auto begin = timer.now();
   auto isMachineGone = [&]() { return machine->isRetired() || machine->isStalled(); };
   auto pause = LEAST_LOOK_PAUSE;
@@ -255,8 +259,13 @@ kj::Promise<void> LaneKeeper::close(SharedFd fd, uint64_t lane, kj::Own<Machine>
   auto peer = peerOf(fd.get());
   if (peer == SocketPeer::UNTELLABLE) {
     co_await timer.timeoutAfter(LANE_END_LIMIT, kj::mv(asked)).catch_([](kj::Exception&&) {});
+    // A client that reads has read by then; and an agent that has not closed it writes to nobody.
+    if (farEnd == FarEnd::HUNG_UP) co_await timer.atTime(begin + LANE_END_LIMIT);
+    shutdown(fd.get(), SHUT_RDWR);
     co_return;
   }
+  // A Unix socket gives what has come all the same.
+  shutdown(fd.get(), SHUT_RDWR);
   auto deadline = timer.now() + LANE_END_LIMIT;
   for (; peer != SocketPeer::CLOSED && !isMachineGone(); peer = peerOf(fd.get())) {
     const auto now = timer.now();

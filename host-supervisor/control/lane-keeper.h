@@ -68,8 +68,10 @@ private:
   kj::TaskSet ending;
 
   kj::Own<MachineLanes> lanesOf(kj::Own<Machine> machine);
+  // Whether nothing more comes from the agent.
+  enum class FarEnd { OPEN, HUNG_UP };
   kj::Promise<void> close(SharedFd fd, uint64_t lane, kj::Own<Machine> machine,
-                          kj::Maybe<kj::Own<Place>> place);
+                          kj::Maybe<kj::Own<Place>> place, FarEnd farEnd);
   void taskFailed(kj::Exception&& exception) override;
 };
 

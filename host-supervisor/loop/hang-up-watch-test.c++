@@ -50,7 +50,7 @@ TEST_CASE("a hang-up is heard of once, and nothing else is") {
   Fixture f;
   Watched one(f.watch), other(f.watch);
   KJ_SYSCALL(write(one.far, "x", 1));
-  KJ_SYSCALL(shutdown(other.far, SHUT_WR));
+  KJ_SYSCALL(shutdown(other.near, SHUT_WR));
   f.settle();
   CHECK(one.heard == 0);
   CHECK(other.heard == 0);
@@ -59,9 +59,18 @@ TEST_CASE("a hang-up is heard of once, and nothing else is") {
   f.settle();
   CHECK(one.heard == 1);
   CHECK(other.heard == 0);
-  KJ_SYSCALL(shutdown(other.near, SHUT_WR));
+}
+
+// So does the kernel's vsock show that the peer has closed it.
+TEST_CASE("P09 the end of what a peer sends is heard of once, though neither end hangs up") {
+  Fixture f;
+  Watched one(f.watch);
+  KJ_SYSCALL(shutdown(one.far, SHUT_WR));
   f.settle();
-  CHECK(other.heard == 1);
+  CHECK(one.heard == 1);
+  one.far = nullptr;
+  f.settle();
+  CHECK(one.heard == 1);
 }
 
 TEST_CASE("what had hung up before it was watched is heard of") {

@@ -49,8 +49,9 @@ HangUpWatch::Entry::Entry(HangUpWatch& watch, int fd, Listener& listener)
     : watch(watch), fd(fd), number(watch.next++) {
   watch.listeners.insert(number, &listener);
   KJ_ON_SCOPE_FAILURE(watch.listeners.erase(number));
-  // Hang-ups and failures are told whatever is asked for.
-  add(watch.epoll, fd, EPOLLONESHOT, number);
+  // Hang-ups and failures are told whatever is asked for.  Of the kernel's vsock, the peer's close is neither: it is an EPOLLRDHUP
+  // (vsock_poll() of Linux).
+  add(watch.epoll, fd, EPOLLRDHUP | EPOLLONESHOT, number);
 }
 
 HangUpWatch::Entry::~Entry() noexcept(false) {

@@ -8,8 +8,8 @@
 
 namespace bothy {
 
-// Hears of many descriptors that they have hung up or failed (EPOLLHUP, EPOLLERR of epoll_ctl(2)), and of nothing else.  One that is
-// watched costs no promise: those take a KiB each.
+// Hears of many descriptors that they have hung up or failed, or that nothing more can come from the peer (EPOLLHUP, EPOLLERR,
+// EPOLLRDHUP of epoll_ctl(2)), and of nothing else.  One that is watched costs no promise: those take a KiB each.
 //
 // Has an epoll and a thread of its own.  Within the event loop's epoll it would be nested, and to add to such a one takes a lock
 // of the whole host (epnested_mutex of Linux), which any process can hold for long.

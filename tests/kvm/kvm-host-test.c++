@@ -11,6 +11,8 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include <capnp/rpc.capnp.h>
+#include <capnp/serialize-async.h>
 #include <kj/debug.h>
 #include <catch2/catch_session.hpp>
 #include <catch2/catch_test_macros.hpp>
@@ -18,6 +20,7 @@
 #include <filesystem>
 
 #include "lane/lane-descriptor.h"
+#include "lane/lane-greeting.h"
 #include "lane/lane.h"
 #include "schema/agent.capnp.h"
 #include "schema/limits.capnp.h"
@@ -255,6 +258,27 @@ TEST_CASE("P41 a machine is adopted after kill -9 of bothyd, and its lanes and t
   terminal.waitForText("heard it");
   terminal.waitForExit();
   CHECK(terminal.record.gaps == 0);
+}
+
+TEST_CASE(
+    "P09 the end of a lane that its agent has closed is told, and costs nothing that was not read, "
+    "by the kernel's vsock") {
+  auto& k = theHost();
+  auto connected = k.workspace.connect([](auto wanted) { wanted.setCommands(); });
+  REQUIRE(connected.getOutcome().isConnected());
+  auto stream = k.host.wait(streamOf(connected.getLane(), k.host.io.unixEventPort), "the lane");
+  auto ending = connected.getLane().whenEndedRequest().send();
+  // No agent takes a message of this kind.
+  capnp::MallocMessageBuilder message;
+  message.initRoot<capnp::rpc::Message>().initJoin();
+  k.host.wait(capnp::writeMessage(*stream, message), "the write");
+  CHECK(k.host.wait(kj::mv(ending), "the lane's end").getReason() == rpc::LaneEnd::AGENT_GONE);
+  // bothyd has shut its end down by then.
+  k.host.timer.afterDelay(1 * kj::SECONDS).wait(k.host.scope);
+  auto welcome = k.host.wait(readGreeting(*stream), "the Welcome");
+  CHECK(welcome->getRoot<rpc::Welcome>().isGeneration());
+  k.host.wait(stream->readAllBytes().ignoreResult(), "the lane's last byte");
+  CHECK(k.workspace.shell("echo goes on") == "goes on");
 }
 
 TEST_CASE("S26 a lane ends with its lifetime without bothyd, by the kernel's vsock") {
