@@ -38,13 +38,15 @@ struct Machine {
     return rpc::AgentControl::Client(kj::heap<TestControl>());
   }};
   kj::Vector<kj::Own<kj::AsyncIoStream>> mute;
+  kj::Vector<kj::String> losses;  // of control lanes
 
   Machine() { agent.secret = kj::heapArray("the secret"_kj.asBytes()); }
 
   kj::Own<AgentLink> link(kj::StringPtr secret = "the secret") {
     return newAgentLink(
         timer, kj::heapArray<kj::byte>(secret.asBytes()), FIRST_LANE, [this]() { return dial(); },
-        [](uint64_t, rpc::LaneEvent::What) {});
+        [](uint64_t, rpc::LaneEvent::What) {},
+        [this](kj::StringPtr why) { losses.add(kj::str(why)); });
   }
 
   kj::Promise<kj::Own<kj::AsyncIoStream>> dial() {
@@ -95,6 +97,34 @@ TEST_CASE("P41 a control lane that broke is opened again at the next call") {
   auto again = link->control().wait(machine.scope);
   again.pingRequest().send().wait(machine.scope);
   CHECK(machine.agent.grants.size() == 2);
+}
+
+TEST_CASE("P09 a control lane that stood and is lost is told of once, with the reason") {
+  Machine machine;
+  auto link = machine.link();
+  link->tryControl().wait(machine.scope);
+  link->control().wait(machine.scope);
+  CHECK(machine.losses.empty());
+  machine.agent.breakConnections();
+  machine.scope.poll();
+  REQUIRE(machine.losses.size() == 1);
+  CHECK(machine.losses[0].size() > 0);
+
+  machine.mood = Machine::ABSENT;
+  const auto dials = machine.dials;
+  CHECK(machine.failure(link->tryControl()).getType() == kj::Exception::Type::DISCONNECTED);
+  CHECK(machine.dials == dials + 1);
+  CHECK(machine.losses.size() == 1);
+
+  machine.mood = Machine::LISTENING;
+  link->tryControl().wait(machine.scope);
+  link->dropControl();
+  machine.scope.poll();
+  CHECK(machine.losses.size() == 2);
+  link->tryControl().wait(machine.scope);
+  link = nullptr;
+  machine.scope.poll();
+  CHECK(machine.losses.size() == 2);
 }
 
 TEST_CASE("a lane for another is granted as it is wanted, and left to whoever gets it") {

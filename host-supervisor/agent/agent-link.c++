@@ -58,11 +58,13 @@ uint16_t requireWelcome(const LaneAnswer& answer) {
 class AgentLinkImpl final: public AgentLink {
 public:
   AgentLinkImpl(kj::Timer& timer, kj::Array<const kj::byte> secret, uint64_t firstLane,
-                LaneStock::Dial dial, LaneReports::Ended ended)
+                LaneStock::Dial dial, LaneReports::Ended ended,
+                kj::Function<void(kj::StringPtr)> lost)
       : timer(timer),
         nextLane(firstLane),
         stock(timer, kj::mv(secret), kj::mv(dial)),
-        reports(timer, kj::mv(ended)) {}
+        reports(timer, kj::mv(ended)),
+        lost(kj::mv(lost)) {}
 
   ~AgentLinkImpl() noexcept(false) {
     // Callers hold branches of what is under way here, and would keep it going.
@@ -88,9 +90,15 @@ public:
     return false;
   }
 
+  kj::Promise<void> tryControl() override {
+    return canceler.wrap(control(HELLO_LIMIT, Tries::ONE).ignoreResult());
+  }
+
   void dropControl() override {
     following = nullptr;
+    watching = nullptr;
     lane = nullptr;
+    tellLoss("it was dropped");
   }
 
   kj::Promise<OpenedLane> openLane(LaneGrant grant) override {
@@ -106,9 +114,12 @@ private:
   uint64_t nextLane;
   LaneStock stock;
   LaneReports reports;
+  kj::Function<void(kj::StringPtr)> lost;
   kj::Maybe<kj::Own<Lane>> lane;
   uint16_t spoken = 0;                    // on `lane`, or the one before it
   kj::Promise<void> following = nullptr;  // of the reports, over `lane`
+  kj::Promise<void> watching = nullptr;   // for its end
+  bool stands = false;                    // as far as was told
   bool opening = false;
   kj::Maybe<kj::ForkedPromise<void>> attempt;
   // Every call from outside.
@@ -152,7 +163,9 @@ private:
   // Replaces the control lane by a new one.
   kj::Promise<void> reopen(kj::Duration limit, Tries tries) {
     KJ_DEFER(opening = false);
+    tellLoss("it has ended");
     following = nullptr;
+    watching = nullptr;
     lane = nullptr;
     LaneGrant grant;
     grant.lane = nextLane++;
@@ -162,11 +175,24 @@ private:
     co_await repeat<void>(limit, tries, [this, &grant]() { return openControl(grant); });
   }
 
+  void tellLoss(kj::StringPtr why) {
+    if (!stands) return;
+    stands = false;
+    lost(why);
+  }
+
   kj::Promise<void> openControl(const LaneGrant& grant) {
     auto opened = kj::heap<Lane>(co_await open(grant), timer, Lane::Use::CONTROL);
     spoken = requireWelcome(co_await opened->answer());
-    following = reports.follow(bootstrapOf(*opened)).eagerlyEvaluate([](kj::Exception&&) {});
+    following = reports.follow(bootstrapOf(*opened)).eagerlyEvaluate([this](kj::Exception&& e) {
+      // It says more than the end of the connection, and comes before that.
+      if (e.getType() == kj::Exception::Type::DISCONNECTED) tellLoss(e.getDescription());
+    });
+    watching = opened->onDisconnect()
+                   .then([this]() { tellLoss("its connection has ended"); })
+                   .eagerlyEvaluate(nullptr);
     lane = kj::mv(opened);
+    stands = true;
   }
 
   kj::Promise<OpenedLane> openUntilLimit(LaneGrant grant) {
@@ -221,8 +247,9 @@ private:
 kj::Own<AgentLink> newAgentLink(kj::Timer& timer, kj::Array<const kj::byte> secret,
                                 uint64_t firstLane,
                                 kj::Function<kj::Promise<kj::Own<kj::AsyncIoStream>>()> dial,
-                                LaneReports::Ended ended) {
-  return kj::heap<AgentLinkImpl>(timer, kj::mv(secret), firstLane, kj::mv(dial), kj::mv(ended));
+                                LaneReports::Ended ended, kj::Function<void(kj::StringPtr)> lost) {
+  return kj::heap<AgentLinkImpl>(timer, kj::mv(secret), firstLane, kj::mv(dial), kj::mv(ended),
+                                 kj::mv(lost));
 }
 
 }  // namespace bothy

@@ -25,6 +25,9 @@ public:
   // Whether the control lane stands at this moment.
   virtual bool isLinked() = 0;
 
+  // Opens the control lane if need be, without a second try.  Fails as control() does.
+  virtual kj::Promise<void> tryControl() = 0;
+
   // Drops the control lane, whose agent does not answer: calls on it fail with DISCONNECTED, and the next one opens another.
   virtual void dropControl() = 0;
 
@@ -44,10 +47,11 @@ public:
 };
 
 // `dial` opens a stream to the agent's port.  Lanes are numbered from `firstLane` on, which no earlier link of the same boot
-// has reached.  `ended` is called when the agent reports that a lane has ended, see LaneReports.
+// has reached.  `ended` is called when the agent reports that a lane has ended, see LaneReports; `lost` when a control lane that stood has
+// ended, or was dropped, with the reason, of which no word is the agent's.
 kj::Own<AgentLink> newAgentLink(kj::Timer& timer, kj::Array<const kj::byte> secret,
                                 uint64_t firstLane,
                                 kj::Function<kj::Promise<kj::Own<kj::AsyncIoStream>>()> dial,
-                                LaneReports::Ended ended);
+                                LaneReports::Ended ended, kj::Function<void(kj::StringPtr)> lost);
 
 }  // namespace bothy

@@ -70,6 +70,19 @@ TEST_CASE("P09 each reason why a lane ended is told") {
     }
     CHECK(machine->isLinked());
   }
+  SECTION("the agent closed it, after the control lane was lost by itself") {
+    expected = rpc::LaneEnd::AGENT_GONE;
+    auto breakThose = [&](bool areControl) {
+      for (auto& agent : f.served) {
+        if (agent->grants.empty()) continue;
+        const auto purpose = agent->grants[0].purpose;
+        if ((purpose == rpc::Purpose::CONTROL) == areControl) agent->breakConnections();
+      }
+    };
+    breakThose(true);
+    pass(f, LEAST_REOPEN_PAUSE);
+    breakThose(false);
+  }
   // A thread hears of hang-ups.
   for (int i = 0; i < 3000 && !ending.poll(f.scope); i++) {
     f.io.provider->getTimer().afterDelay(10 * kj::MILLISECONDS).wait(f.scope);

@@ -39,6 +39,77 @@ TEST_CASE("S01 an agent that leaves ends of lanes unanswered has its control lan
   CHECK(machine->isLinked());
 }
 
+TEST_CASE("P09 P41 a control lane that is lost is opened again, with growing pauses") {
+  World w;
+  auto machine = w.machine();
+  auto lose = [&]() {
+    w.settle();
+    w.served.clear();
+    w.settle();
+    REQUIRE_FALSE(machine->isLinked());
+  };
+  auto pass = [&](kj::Duration time) {
+    w.advance(time);
+    w.settle();
+  };
+  lose();
+  pass(LEAST_REOPEN_PAUSE - 1 * kj::MILLISECONDS);
+  CHECK_FALSE(machine->isLinked());
+  pass(1 * kj::MILLISECONDS);
+  CHECK(machine->isLinked());
+
+  lose();
+  w.agentAnswers = false;
+  pass(2 * LEAST_REOPEN_PAUSE);
+  CHECK_FALSE(machine->isLinked());
+  w.agentAnswers = true;
+  pass(4 * LEAST_REOPEN_PAUSE - 1 * kj::MILLISECONDS);
+  CHECK_FALSE(machine->isLinked());
+  pass(1 * kj::MILLISECONDS);
+  CHECK(machine->isLinked());
+
+  // Never seldom; and at once again after one that stood for long.
+  for (int i = 0; i < 10; i++) {
+    lose();
+    pass(MOST_REOPEN_PAUSE);
+    CHECK(machine->isLinked());
+  }
+  pass(2 * MOST_REOPEN_PAUSE);
+  lose();
+  pass(LEAST_REOPEN_PAUSE);
+  CHECK(machine->isLinked());
+}
+
+TEST_CASE("P09 a machine that stands still or is retired is not dialled for its control lane") {
+  World w;
+  auto machine = w.machine();
+  // A spare lane is dialled.
+  w.advance(1 * kj::SECONDS);
+  w.settle();
+  auto vm = kj::mv(w.driver.running()[0]);
+  bool isRetired = false;
+  SECTION("it stands still") {
+    w.driver.stall(vm);
+  }
+  SECTION("it is retired") {
+    isRetired = true;
+    machine->retire();
+  }
+  w.served.clear();
+  w.settle();
+  for (int i = 0; i < 10; i++) {
+    w.advance(MOST_REOPEN_PAUSE);
+    w.settle();
+  }
+  CHECK(w.served.empty());
+  CHECK_FALSE(machine->isLinked());
+  if (isRetired) return;
+  w.driver.goOn(vm);
+  w.advance(MOST_REOPEN_PAUSE);
+  w.settle();
+  CHECK(machine->isLinked());
+}
+
 TEST_CASE("an agent that answers late keeps its control lane") {
   World w;
   auto machine = w.machine();

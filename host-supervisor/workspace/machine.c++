@@ -33,7 +33,8 @@ Machine::Machine(kj::Timer& timer, kj::StringPtr workspace, kj::Own<RunningVm> v
           [workspace = kj::str(workspace)](uint64_t lane, rpc::LaneEvent::What what) {
             auto why = wordFor(what);
             KJ_LOG(INFO, "the agent has closed a lane", workspace, lane, why);
-          })),
+          },
+          [this](kj::StringPtr why) { noteLoss(why); })),
       endings(*this) {}
 
 Machine::~Machine() noexcept(false) {}
@@ -100,7 +101,38 @@ void Machine::noteStall() {
   awaitingStall.clear();
 }
 
+void Machine::noteLoss(kj::StringPtr why) {
+  const auto now = timer.now();
+  if (lossLogged == nullptr || now - KJ_ASSERT_NONNULL(lossLogged) >= LOSS_LOG_PAUSE) {
+    lossLogged = now;
+    KJ_LOG(INFO, "the control lane of a machine is lost", workspace, why);
+  }
+  KJ_IF_MAYBE (last, lastLoss) {
+    if (now - *last >= 2 * MOST_REOPEN_PAUSE) reopenPause = LEAST_REOPEN_PAUSE;
+  }
+  lastLoss = now;
+  // It may be what calls this.
+  if (isReopening) return;
+  isReopening = true;
+  reopening = reopen().eagerlyEvaluate(
+      [](kj::Exception&& e) { KJ_LOG(ERROR, "a control lane stays lost", e.getDescription()); });
+}
+
+kj::Promise<void> Machine::reopen() {
+  KJ_DEFER(isReopening = false);
+  for (;;) {
+    const auto pause = reopenPause;
+    reopenPause = kj::min(2 * pause, MOST_REOPEN_PAUSE);
+    co_await timer.afterDelay(pause);
+    if (isRetired() || isLinked()) co_return;
+    // One that stands still answers no dial.
+    if (isStalled()) continue;
+    co_await requireLink().tryControl().catch_([](kj::Exception&&) {});
+  }
+}
+
 void Machine::retire() {
+  reopening = nullptr;
   link = nullptr;
   for (auto& waiter : awaitingStall) {
     waiter->reject(KJ_EXCEPTION(DISCONNECTED, "the workspace's machine has stopped"));

@@ -14,6 +14,13 @@ namespace bothy {
 // answers within seconds, however slow its machine is; and a control lane is dropped at most once in this time.
 constexpr kj::Duration END_ANSWER_LIMIT = 10 * kj::SECONDS;
 
+// How long after a control lane was lost another is opened: twice as long after each that did not stand for long, within these bounds.
+// The least is long enough for the lanes of a device that was replaced to be heard of first.
+constexpr kj::Duration LEAST_REOPEN_PAUSE = 1 * kj::SECONDS;
+constexpr kj::Duration MOST_REOPEN_PAUSE = 1 * kj::MINUTES;
+// Between two lines of the log about it.
+constexpr kj::Duration LOSS_LOG_PAUSE = 10 * kj::SECONDS;
+
 // One boot of a workspace: its VM and the way to its agent.  Outlives the VM in the hands of clients; then
 // every call fails with DISCONNECTED.  Dropping it leaves the VM running.
 class Machine final: public kj::Refcounted, private kj::TaskSet::ErrorHandler {
@@ -58,7 +65,15 @@ private:
   std::vector<kj::Own<kj::PromiseFulfiller<void>>> awaitingStall;
   kj::Maybe<kj::Own<AgentLink>> link;
   kj::TaskSet endings;  // of lanes, that the agent was asked for
+  // Of the control lane: without one nobody hears what the agent reports, nor why a lane has ended.
+  kj::Duration reopenPause = LEAST_REOPEN_PAUSE;
+  kj::Maybe<kj::TimePoint> lastLoss;
+  kj::Maybe<kj::TimePoint> lossLogged;
+  bool isReopening = false;
+  kj::Promise<void> reopening = nullptr;
 
+  void noteLoss(kj::StringPtr why);
+  kj::Promise<void> reopen();
   AgentLink& requireLink();
   kj::Promise<void> askForEnd(uint64_t lane);
   // Who asked is told too.
