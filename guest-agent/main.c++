@@ -37,6 +37,7 @@
 #include "rpc/vsock-listener.h"
 #include "system/system-facet.h"
 #include "terminal/terminals-facet.h"
+#include "wire/busy-poll.h"
 #include "wire/socket-stream.h"
 
 namespace bothy {
@@ -126,10 +127,6 @@ void tuneMemory() {
   ::reboot(RB_AUTOBOOT);
   ::_exit(1);
 }
-
-// Events that are handled before the loop looks for others' bytes, though there are more: nobody who floods one
-// connection keeps the rest waiting.
-constexpr kj::uint BUSY_POLL_INTERVAL = 64;
 
 // Then, because it is a work of minutes if somebody had much in /tmp.
 constexpr kj::Duration REMOVAL_START = 10 * kj::SECONDS;

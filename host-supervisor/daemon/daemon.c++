@@ -25,6 +25,7 @@
 #include "vm/libvirt-driver.h"
 #include "vm/versions.h"
 #include "volume/encrypted-volume-store.h"
+#include "wire/busy-poll.h"
 #include "workspace/workspace-manager.h"
 
 namespace bothy {
@@ -74,9 +75,6 @@ kj::Promise<Machinery> lookAtMachinery(kj::UnixEventPort& port, Subreaper& reape
                       kj::mv(emulator.text),
                       kj::mv(emulator.fault)};
 }
-
-// Events that are handled before the loop looks for others' bytes, though there are more.
-constexpr kj::uint BUSY_POLL_INTERVAL = 64;
 
 // A guest that is up answers a dial in milliseconds.
 constexpr kj::Duration DIALS_LIMIT = 500 * kj::MILLISECONDS;

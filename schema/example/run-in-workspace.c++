@@ -10,6 +10,7 @@
 #include "lane/lane.h"
 #include "schema/agent.capnp.h"
 #include "schema/supervisor.capnp.h"
+#include "wire/busy-poll.h"
 #include "wire/rpc-connection.h"
 
 namespace bothy {
@@ -17,10 +18,6 @@ namespace {
 
 // Nobody promises when an agent answers.
 constexpr kj::Duration WELCOME_LIMIT = 20 * kj::SECONDS;
-
-// Events that are handled before the loop looks what else has come, though there are more: who floods one connection keeps
-// no other waiting.
-constexpr kj::uint BUSY_POLL_INTERVAL = 64;
 
 // Writes what it receives to a file descriptor.  It returns late when nobody reads there, which holds the program back.
 class Printer final: public rpc::ByteSink::Server {

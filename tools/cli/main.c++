@@ -11,14 +11,12 @@
 
 #include "command/command.h"
 #include "console/standard-stream.h"
+#include "wire/busy-poll.h"
 
 namespace bothy {
 namespace {
 
 constexpr int END_SIGNALS[] = {SIGINT, SIGTERM, SIGHUP};
-
-// Events that are handled before the loop looks for keys, signals and others' bytes, though there are more.
-constexpr kj::uint BUSY_POLL_INTERVAL = 64;
 
 class ProcessSignals final: public Signals {
 public:
