@@ -261,5 +261,32 @@ TEST_CASE("P41 what was written and may not have been read is told") {
   CHECK(writes == 1);
 }
 
+void release(Message::Builder message) {
+  message.initRelease();
+}
+
+// Work that goes on for a while, beside a loop that looks at its timers meanwhile.
+kj::Promise<void> work(World& w, kj::uint& left) {
+  while (left > 0) {
+    --left;
+    w.timer.advanceTo(w.timer.now());
+    co_await kj::evalLater([]() {});
+  }
+}
+
+TEST_CASE("S02 a peer has its next turn when what its last one began is done") {
+  World w(Peer::ASKS);
+  for (kj::uint i = 0; i < MessageGuard::TURN_MESSAGES; i++) CHECK(w.passes(release));
+  w.add(release);
+  kj::uint left = 100;
+  kj::Maybe<kj::uint> leftThen;
+  auto reading = w.guard.tryReadMessage(nullptr, capnp::ReaderOptions(), nullptr)
+                     .then([&](auto&&) { leftThen = left; })
+                     .eagerlyEvaluate(nullptr);
+  work(w, left).wait(w.scope);
+  while (!reading.poll(w.scope)) w.timer.advanceTo(w.timer.now());
+  CHECK(KJ_REQUIRE_NONNULL(leftThen) == 0);
+}
+
 }  // namespace
 }  // namespace bothy

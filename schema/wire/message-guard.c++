@@ -193,13 +193,15 @@ bool MessageGuard::isTurnOver() const {
   return turnMessages >= TURN_MESSAGES || turnBytes >= TURN_BYTES || turnTime >= TURN_TIME;
 }
 
-// A timer that is due comes after what others sent meanwhile.
+// A timer that is due comes after what others sent meanwhile; and a loop that looks for that while it is busy would give the peer turn after
+// turn before what its last one began is done, for which all others wait.
 kj::Promise<void> MessageGuard::pause() {
   co_await untilRoom();
   if (!isTurnOver()) co_return;
   turnMessages = 0;
   turnBytes = 0;
   turnTime = 0 * kj::NANOSECONDS;
+  co_await kj::evalLast([]() {});
   co_await timer.afterDelay(0 * kj::NANOSECONDS);
 }
 
