@@ -11,8 +11,8 @@ using WorkspaceTypes = import "workspace.capnp";
 interface Supervisor {
   # The bootstrap capability of a connection.  Who may open the socket may do all of this.
   #
-  # Dropping a call does not undo what it began: a `create`, `start`, `stop` or `delete` that was accepted goes
-  # on to its end, and `watch` tells how it went.  Calls for one workspace that exclude each other get
+  # Dropping a call does not undo what it began: a `create`, `start`, `stop`, `resize` or `delete` that was accepted goes
+  # on to its end, also over restarts of the supervisor, and `watch` tells how it went.  Calls for one workspace that exclude each other get
   # `busy`; callers who ask for what is already under way (a second `start`) join it.
 
   version @0 () -> (generation :UInt16, version :Text, accelerator :Text, vsock :Text);

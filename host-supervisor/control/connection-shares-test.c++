@@ -98,8 +98,8 @@ private:
   kj::ProducerConsumerQueue<kj::Own<kj::AsyncIoStream>> arrived;
 };
 
-// Closes that hang until they are let go.
-kj::MutexGuarded<bool> areLetGo;
+// Closes that hang until they are let go.  Their threads may still have it when the process ends.
+kj::MutexGuarded<bool>& areLetGo = *new kj::MutexGuarded<bool>();
 void hang(kj::AutoCloseFd) {
   areLetGo.lockExclusive().wait([](bool let) { return let; });
 }

@@ -52,8 +52,7 @@ kj::Own<kj::AsyncCapabilityStream> asCapabilityStream(kj::Own<kj::AsyncIoStream>
 
 ControlServer::ControlServer(kj::Timer& timer, const DescriptorTable& descriptors,
                              UidOwners& owners, Bootstrap bootstrap, uint32_t maxConnections,
-                             const FarCloser& closer,
-                             kj::Maybe<const kj::MonotonicClock&> clock)
+                             const FarCloser& closer, kj::Maybe<const kj::MonotonicClock&> clock)
     : timer(timer),
       descriptors(descriptors),
       owners(owners),

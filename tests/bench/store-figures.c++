@@ -1,4 +1,4 @@
-#include "workspace/workspace-state.h"
+#include "bench/store-figures.h"
 
 #include <stdlib.h>
 
