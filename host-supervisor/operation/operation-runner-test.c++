@@ -19,11 +19,12 @@ struct TestJournal final: public OperationRunner::Journal {
   explicit TestJournal(Log& log) : log(log) {}
   Log& log;
   uint32_t refusals = 0;
+  kj::StringPtr refusedStep;
   kj::Own<Places> holds = kj::refcounted<Places>(1);
 
   kj::Promise<Operation::Hold> enter(kj::StringPtr step) override {
-    if (refusals > 0) {
-      refusals--;
+    if (refusals > 0 || refusedStep == step) {
+      if (refusals > 0) refusals--;
       return KJ_EXCEPTION(FAILED, "the database is locked");
     }
     log.add(kj::str("enter:", step));
@@ -32,8 +33,8 @@ struct TestJournal final: public OperationRunner::Journal {
 };
 
 constexpr Step STEPS[] = {
-    {"cut"_kj, Step::OnFailure::END, "the wood could not be cut"_kj},
-    {"glue"_kj, Step::OnFailure::TRY_AGAIN, "it could not be glued"_kj},
+    {"cut"_kj, Step::OnFailure::END, Step::Storing::FIRST, "the wood could not be cut"_kj},
+    {"glue"_kj, Step::OnFailure::TRY_AGAIN, Step::Storing::IF_IT_CAN, "it could not be glued"_kj},
 };
 
 class TestOperation final: public Operation {
@@ -47,11 +48,13 @@ public:
   // A step that never ends.
   kj::Maybe<size_t> hanging;
   uint32_t faults = 0;
+  kj::Maybe<kj::Duration> most;
   kj::Maybe<size_t> resumesAt;
   kj::Maybe<kj::Own<Operation>> next;
 
   kj::StringPtr kind() const override { return name; }
   kj::ArrayPtr<const Step> steps() const override { return STEPS; }
+  kj::Maybe<kj::Duration> limit() const override { return most; }
   kj::Maybe<kj::Duration> limitOf(size_t) const override { return 10 * kj::SECONDS; }
   kj::Promise<void> run(size_t step) override {
     log.add(kj::str(name, ':', STEPS[step].name));
@@ -220,8 +223,49 @@ TEST_CASE("P29 an operation is resumed at the step that is stored, or where it s
     CHECK_FALSE(end.poll(f.scope));
     f.advance(1 * kj::SECONDS);
     end.wait(f.scope);
-    CHECK(f.log.back() == "failed:it has not ended within 90 s");
+    CHECK(f.log.back() == "failed:it did not end by its deadline");
   }
+}
+
+TEST_CASE("an operation has failed when it has not ended within its limit") {
+  Fixture f;
+  auto operation = f.operation();
+  operation->most = 30 * kj::SECONDS;
+  SECTION("a step that fails again and again") {
+    operation->failing = 1;
+    operation->failures = 1000;
+  }
+  SECTION("a step that is never stored") {
+    f.journal.refusals = 1000;
+  }
+  f.runner->begin(kj::addRef(*operation));
+  auto end = operation->onEnd();
+  f.advance(29 * kj::SECONDS);
+  CHECK_FALSE(end.poll(f.scope));
+  f.advance(1 * kj::SECONDS);
+  end.wait(f.scope);
+  CHECK(f.log.back() == "failed:it did not end by its deadline");
+}
+
+TEST_CASE("P28 a store that refuses holds up no step that needs it not") {
+  Fixture f;
+  auto operation = f.operation();
+  f.journal.refusedStep = "glue";
+  f.runner->begin(kj::addRef(*operation));
+  operation->onEnd().wait(f.scope);
+  CHECK(textOf(f.log) == "enter:cut chair:cut chair:glue done:chair");
+}
+
+TEST_CASE("P12 why a step failed last is known while the next try of it is under way") {
+  Fixture f;
+  auto operation = f.operation();
+  operation->failing = 1;
+  operation->failures = 1;
+  f.runner->begin(kj::addRef(*operation));
+  f.scope.poll();
+  operation->hanging = size_t(1);
+  f.advance(1 * kj::SECONDS);
+  CHECK(operation->lastFailure() == "it broke");
 }
 
 TEST_CASE("an operation that is put in the place of another is the one under way") {

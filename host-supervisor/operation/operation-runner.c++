@@ -21,7 +21,8 @@ void OperationRunner::begin(kj::Own<Operation> operation, size_t step) {
     (*before)->ended->fulfill();
   }
   underWay = kj::mv(operation);
-  drive(kj::evalNow([&]() { return carryOut(step, Way::BEGUN, nullptr); }));
+  auto limit = KJ_ASSERT_NONNULL(underWay)->limit();
+  drive(kj::evalNow([&]() { return carryOut(step, Way::BEGUN, limit); }));
 }
 
 void OperationRunner::resume(kj::Own<Operation> operation, kj::StringPtr step,
@@ -50,11 +51,8 @@ kj::Promise<void> OperationRunner::carryOut(size_t step, Way way, kj::Maybe<kj::
     auto operation = kj::addRef(*KJ_ASSERT_NONNULL(underWay));
     kj::Maybe<kj::Exception> failure;
     try {
-      auto work = runFrom(*operation, step, way);
-      KJ_IF_MAYBE (l, limit) {
-        work = within(timer, *l, "it has not ended", kj::mv(work));
-      }
-      co_await work;
+      co_await runFrom(*operation, step, way,
+                       limit.map([this](kj::Duration l) { return timer.now() + l; }));
     } catch (...) {
       failure = kj::getCaughtExceptionAsKj();
     }
@@ -72,30 +70,43 @@ kj::Promise<void> OperationRunner::carryOut(size_t step, Way way, kj::Maybe<kj::
     if (underWay == nullptr) co_return;
     step = 0;
     way = Way::BEGUN;
-    limit = nullptr;
+    limit = KJ_ASSERT_NONNULL(underWay)->limit();
   }
 }
 
-kj::Promise<void> OperationRunner::runFrom(Operation& operation, size_t first, Way way) {
-  auto step = first;
-  if (way == Way::RESUMED) step = co_await operation.resume(first);
-  for (; step < operation.steps().size(); step++) co_await runStep(operation, step);
+template <typename T>
+kj::Promise<T> OperationRunner::before(Deadline deadline, kj::Promise<T> work) {
+  KJ_IF_MAYBE (d, deadline) {
+    return work.exclusiveJoin(timer.atTime(*d).then([]() -> kj::Promise<T> {
+      return KJ_EXCEPTION(OVERLOADED, "it did not end by its deadline");
+    }));
+  }
+  return kj::mv(work);
 }
 
-kj::Promise<void> OperationRunner::runStep(Operation& operation, size_t index) {
+kj::Promise<void> OperationRunner::runFrom(Operation& operation, size_t first, Way way,
+                                           Deadline deadline) {
+  auto step = first;
+  if (way == Way::RESUMED) {
+    step = co_await before(deadline, kj::evalNow([&]() { return operation.resume(first); }));
+  }
+  for (; step < operation.steps().size(); step++) co_await runStep(operation, step, deadline);
+}
+
+kj::Promise<void> OperationRunner::runStep(Operation& operation, size_t index, Deadline deadline) {
   auto& step = operation.steps()[index];
+  operation.failure = nullptr;
   for (RetryPauses between(timer, pauses);;) {
-    operation.failure = nullptr;
     kj::Maybe<kj::Exception> failure;
     try {
       // The step has begun before the hold ends: whoever supersedes it finds it under way.
-      auto hold = co_await enter(operation, step.name);
+      auto hold = co_await enter(operation, step, deadline);
       auto work = kj::evalNow([&]() { return operation.run(index); });
       KJ_IF_MAYBE (limit, operation.limitOf(index)) {
         work = within(timer, *limit, step.complaint, kj::mv(work));
       }
       hold = nullptr;
-      co_await work;
+      co_await before(deadline, kj::mv(work));
       co_return;
     } catch (...) {
       failure = kj::getCaughtExceptionAsKj();
@@ -105,22 +116,31 @@ kj::Promise<void> OperationRunner::runStep(Operation& operation, size_t index) {
     operation.failure = kj::str(e.getDescription());
     KJ_LOG(ERROR, "a step of an operation failed; trying again", name, operation.kind(), step.name,
            operation.failure);
-    co_await between.next();
+    co_await before(deadline, between.next());
   }
 }
 
-kj::Promise<Operation::Hold> OperationRunner::enter(Operation& operation, kj::StringPtr step) {
+// The deadline cuts off no commit.
+kj::Promise<kj::Maybe<Operation::Hold>> OperationRunner::enter(Operation& operation,
+                                                               const Step& step,
+                                                               Deadline deadline) {
   for (RetryPauses between(timer, pauses);;) {
     kj::Maybe<kj::Exception> failure;
     try {
-      co_return co_await journal.enter(step);
+      co_return co_await journal.enter(step.name);
     } catch (...) {
       failure = kj::getCaughtExceptionAsKj();
     }
-    operation.failure = kj::str(KJ_ASSERT_NONNULL(failure).getDescription());
+    auto why = KJ_ASSERT_NONNULL(failure).getDescription();
+    if (step.storing == Step::Storing::IF_IT_CAN) {
+      KJ_LOG(ERROR, "a step begins though that could not be stored", name, operation.kind(),
+             step.name, why);
+      co_return nullptr;
+    }
+    operation.failure = kj::str(why);
     KJ_LOG(ERROR, "that a step begins could not be stored yet; trying again", name,
-           operation.kind(), step, operation.failure);
-    co_await between.next();
+           operation.kind(), step.name, why);
+    co_await before(deadline, between.next());
   }
 }
 

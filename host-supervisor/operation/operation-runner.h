@@ -28,8 +28,8 @@ public:
   // for its end is notified.  Needs the hold of its owner (Operation::Hold), unless nothing is under way.
   void begin(kj::Own<Operation> operation, size_t step = 0);
 
-  // Goes on with one that an earlier process began, for at most `limit`: then it has failed.  None is under way.  Fails if its table
-  // has no such step.
+  // Goes on with one that an earlier process began, and that has failed when it has not ended within `limit`.  None is under way.
+  // Fails if its table has no such step.
   void resume(kj::Own<Operation> operation, kj::StringPtr step,
               kj::Maybe<kj::Duration> limit = nullptr);
 
@@ -47,9 +47,16 @@ private:
   void drive(kj::Promise<void> work);
   // To the end of what is under way, and of what comes in its place.
   kj::Promise<void> carryOut(size_t step, Way way, kj::Maybe<kj::Duration> limit);
-  kj::Promise<void> runFrom(Operation& operation, size_t first, Way way);
-  kj::Promise<void> runStep(Operation& operation, size_t index);
-  kj::Promise<Operation::Hold> enter(Operation& operation, kj::StringPtr step);
+  // When the operation under way has failed.
+  using Deadline = kj::Maybe<kj::TimePoint>;
+  kj::Promise<void> runFrom(Operation& operation, size_t first, Way way, Deadline deadline);
+  kj::Promise<void> runStep(Operation& operation, size_t index, Deadline deadline);
+  // nullptr: it is not stored, and need not be.
+  kj::Promise<kj::Maybe<Operation::Hold>> enter(Operation& operation, const Step& step,
+                                                Deadline deadline);
+  // Cuts it off at the deadline.
+  template <typename T>
+  kj::Promise<T> before(Deadline deadline, kj::Promise<T> work);
   kj::Promise<Operation::Settled> settle(Operation& operation, kj::Maybe<kj::Exception> failure);
 };
 

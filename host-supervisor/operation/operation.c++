@@ -9,6 +9,13 @@ Operation::Operation(kj::PromiseFulfillerPair<void> paf)
 
 Operation::~Operation() noexcept(false) {}
 
+bool Operation::hasStep(kj::StringPtr name) const {
+  for (auto& step : steps()) {
+    if (step.name == name) return true;
+  }
+  return false;
+}
+
 kj::Promise<Operation::End> Operation::onEnd() {
   return end.addBranch()
       .then([this]() {

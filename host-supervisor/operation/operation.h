@@ -16,9 +16,15 @@ struct Step {
     TRY_AGAIN,  // the step is run again, with growing pauses, until it succeeds
   };
 
+  enum class Storing {
+    FIRST,      // that it begins is stored before it does
+    IF_IT_CAN,  // a store that refuses does not hold it up: the operation may be resumed at an earlier step all the same
+  };
+
   // As the store has it: never changed.
   kj::StringPtr name;
   OnFailure onFailure;
+  Storing storing;
   // What is told when one try takes too long: "the disk could not be made".
   kj::StringPtr complaint;
 };
@@ -34,8 +40,12 @@ public:
   // As the store has it: never changed.
   virtual kj::StringPtr kind() const = 0;
   virtual kj::ArrayPtr<const Step> steps() const = 0;
+  // How long it may take from its beginning to its end, over restarts, before it has failed; nullptr: for ever.
+  virtual kj::Maybe<kj::Duration> limit() const { return nullptr; }
   // How long one try of the step may take; nullptr: the step has limits of its own.
   virtual kj::Maybe<kj::Duration> limitOf(size_t step) const = 0;
+
+  bool hasStep(kj::StringPtr name) const;
 
   // Runs one step.  A try that failed, that was cut off at its limit or with which the process ended may have done any part of
   // it: run() must be able to follow.
@@ -52,7 +62,7 @@ public:
     kj::Maybe<kj::Own<Operation>> next;
   };
   // Stores what came of it (`failure`: of the step that failed) in a change that removes the operation, and returns when that is
-  // stored.
+  // stored.  If it fails it is called once more, with that failure.
   virtual kj::Promise<Settled> settle(kj::Maybe<kj::Exception> failure) = 0;
 
   struct End {
@@ -62,7 +72,7 @@ public:
   // Any number of callers, also after the end.  Never resolves when its runner is gone first; fails when it could not be settled.
   kj::Promise<End> onEnd();
 
-  // Why the last try of the step under way failed; empty if none did.
+  // Why the last try of the step under way failed, or was not stored; empty if none did.
   kj::StringPtr lastFailure() const { return failure; }
 
 private:

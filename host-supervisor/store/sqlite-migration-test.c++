@@ -116,7 +116,7 @@ TEST_CASE("P41 a database of bothyd 0.1.0 is taken over, with all that is in it"
   is("reboots", Rest::STOPPED, "start agent reboot");
   is("runs", Rest::RUNNING, "");
   is("starts", Rest::STOPPED, "start agent ");
-  is("stops", Rest::RUNNING, "stop ask ");
+  is("stops", Rest::RUNNING, "stop ask 10000");
 
   CHECK(state.workspaces[0].failure == "it's no \"kernel\" ä");
   auto& grows = state.workspaces[2];

@@ -111,8 +111,8 @@ constexpr kj::StringPtr MIGRATIONS[] = {
                           ELSE 'delete' END,
                CASE state WHEN 2 THEN 'agent' WHEN 4 THEN 'ask' WHEN 7 THEN 'clear'
                           ELSE 'key' END,
-               CASE state WHEN 2 THEN iif(rebooting, 'reboot', '') WHEN 7 THEN wanted_disk_mib
-                          ELSE '' END,
+               CASE state WHEN 2 THEN iif(rebooting, 'reboot', '') WHEN 4 THEN '10000'
+                          WHEN 7 THEN wanted_disk_mib ELSE '' END,
                '', 0
           FROM workspaces WHERE state IN (0, 2, 4, 5, 7);
       UPDATE workspaces SET state = iif(state = 4, 3, 1) WHERE state IN (0, 2, 4, 5, 7);

@@ -86,22 +86,24 @@ void MachineSlot::retire() {
   machine = nullptr;
 }
 
-kj::Promise<void> MachineSlot::remove() {
+kj::Promise<void> MachineSlot::removeOnce(kj::StringPtr complaint) {
+  return within(world.timer, world.deadlines.destroyVm, complaint, world.driver.remove(id()));
+}
+
+kj::Promise<void> MachineSlot::remove(kj::StringPtr complaint) {
   background = nullptr;
-  return within(world.timer, world.deadlines.destroyVm, "the machine could not be ended",
-                world.driver.remove(id()));
+  return removeOnce(complaint);
 }
 
 void MachineSlot::removeLater() {
-  background = keepRemoving().eagerlyEvaluate(nullptr);
+  background = keepRemoving("the machine could not be ended").eagerlyEvaluate(nullptr);
 }
 
-kj::Promise<void> MachineSlot::keepRemoving() {
+kj::Promise<void> MachineSlot::keepRemoving(kj::StringPtr complaint) {
   for (auto pauses = world.pauses();;) {
     kj::Maybe<kj::Exception> failure;
     try {
-      co_await within(world.timer, world.deadlines.destroyVm, "the machine could not be ended",
-                      world.driver.remove(id()));
+      co_await removeOnce(complaint);
       co_return;
     } catch (...) {
       failure = kj::getCaughtExceptionAsKj();

@@ -37,7 +37,7 @@ public:
   void retire();
 
   // Ends whatever machine of this workspace is on the host, within the deadline.
-  kj::Promise<void> remove();
+  kj::Promise<void> remove(kj::StringPtr complaint = "the machine could not be ended"_kj);
   // The same in the background, until it succeeds.
   void removeLater();
 
@@ -56,7 +56,8 @@ private:
   kj::Promise<void> background = nullptr;
 
   kj::StringPtr id() const { return journal.row().id; }
-  kj::Promise<void> keepRemoving();
+  kj::Promise<void> removeOnce(kj::StringPtr complaint);
+  kj::Promise<void> keepRemoving(kj::StringPtr complaint);
 };
 
 }  // namespace bothy

@@ -69,7 +69,8 @@ TEST_CASE("nobody is told of the end of an operation before it is stored") {
     w.powersOff = false;
     auto stopping = workspace->stop(0);
     CHECK_FALSE(stopping.poll(w.scope));
-    w.refusing.writesToRefuse = 1;
+    // That the machine is ended by force, which does not wait for the store, and that it is.
+    w.refusing.writesToRefuse = 2;
     w.advance(16 * kj::SECONDS);
     CHECK_FALSE(stopping.poll(w.scope));
     CHECK(workspace->state() == WorkspaceState::STOPPING);

@@ -168,12 +168,14 @@ kj::Promise<WorkspaceJournal::Turn> WorkspaceJournal::untilStored(Func attempt) 
     try {
       auto turn = co_await turns->take();
       co_await attempt();
+      refusal = nullptr;
       co_return kj::mv(turn);
     } catch (...) {
       failure = kj::getCaughtExceptionAsKj();
     }
+    refusal = kj::str(KJ_ASSERT_NONNULL(failure).getDescription());
     KJ_LOG(ERROR, "what became of an operation could not be stored yet; trying again", now.row.name,
-           now.row.id, KJ_ASSERT_NONNULL(failure).getDescription());
+           now.row.id, refusal);
     co_await pauses.next();
   }
 }

@@ -59,6 +59,8 @@ public:
   kj::Promise<Turn> remove();
 
   bool isRemoved() const { return isGone; }
+  // Why the store has not taken the end of the operation under way yet; empty if it has not refused.
+  kj::StringPtr lastRefusal() const { return refusal; }
 
   // An event that changes no state.  A store that refuses is asked again.
   void append(Cause cause, kj::StringPtr detail);
@@ -82,6 +84,7 @@ private:
   kj::Promise<void> storing = nullptr;
   bool isStoring = false;
   bool isGone = false;
+  kj::String refusal;
 
   EventRecord event(Cause cause, kj::StringPtr detail);
   void log(const Rows& next, Cause cause, kj::StringPtr detail);

@@ -54,6 +54,8 @@ void Workspace::reboot() {
   journal.transitionAnyway(StartOperation::beginning(site, StartOperation::Way::REBOOT),
                            Cause::GUEST_REBOOTED, detail);
   progress.begin(Stage::STARTING_VM);
+  // Not begin(): this is called by what the slot has in the background.  The start waits for the turn that the caller has, and so
+  // for the end of that.
   runner.begin(kj::refcounted<StartOperation>(
       site, KJ_ASSERT_NONNULL(journal.operation()).parameters, pause));
 }
@@ -84,23 +86,29 @@ kj::Promise<void> Workspace::recover() {
 void Workspace::resume(const OperationRow& operation) {
   auto kind = KJ_REQUIRE_NONNULL(operationKind(operation.kind), "no such kind of operation",
                                  operation.kind);
-  kj::Maybe<kj::Duration> limit;
+  // A clock that was set back gives it no more than it had.
+  auto left = world.deadlines.start;
   if (operation.deadlineNanos > 0) {
-    // A clock that was set back gives it no more than it had.
-    auto left = operation.deadlineNanos - nanosOf(world.clock.now());
-    limit = kj::min(kj::max(left, int64_t(0)) * kj::NANOSECONDS, world.deadlines.start);
+    auto nanos = operation.deadlineNanos - nanosOf(world.clock.now());
+    left = kj::min(kj::max(nanos, int64_t(0)) * kj::NANOSECONDS, left);
   }
   auto& parameters = operation.parameters;
+  auto step = kj::str(operation.step);
   kj::Own<Operation> resumed;
+  kj::Maybe<kj::Duration> limit;
   switch (kind) {
     case OperationKind::CREATE:
       progress.begin(Stage::CREATING_DISK);
       resumed = kj::refcounted<CreateOperation>(site, parameters);
+      limit = left;
       break;
-    case OperationKind::START:
+    case OperationKind::START: {
       progress.begin(Stage::STARTING_VM);
-      resumed = kj::refcounted<StartOperation>(site, parameters);
+      auto start = kj::refcounted<StartOperation>(site, parameters);
+      limit = start->limitAfterRestart(step, left);
+      resumed = kj::mv(start);
       break;
+    }
     case OperationKind::STOP:
       resumed = kj::refcounted<StopOperation>(site, parameters);
       break;
@@ -109,9 +117,11 @@ void Workspace::resume(const OperationRow& operation) {
       break;
     case OperationKind::DELETE:
       resumed = kj::refcounted<DeleteOperation>(site);
+      // Each of its steps may be done again: it needs no knowledge of the one it is at.
+      if (!resumed->hasStep(step)) step = kj::str(DeleteOperation::FIRST_STEP);
       break;
   }
-  runner.resume(kj::mv(resumed), operation.step, limit);
+  runner.resume(kj::mv(resumed), step, limit);
 }
 
 // Whether it is decided now: it is taken over, or gone.  Not to reach a machine is no reason to end it.
@@ -127,7 +137,11 @@ kj::Promise<bool> Workspace::takeOver() {
   auto turn = co_await journal.takeTurn();
   KJ_IF_MAYBE (e, failure) {
     auto why = lineOf(*e);
-    if (whyUnreachable.size() == 0) note(Cause::UNREACHABLE, why);
+    if (whyUnreachable.size() == 0) {
+      note(Cause::UNREACHABLE, why);
+    } else if (why != whyUnreachable) {
+      KJ_LOG(WARNING, "a machine could still not be taken over", row().name, row().id, why);
+    }
     whyUnreachable = kj::mv(why);
     co_return false;
   }

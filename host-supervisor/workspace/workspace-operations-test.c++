@@ -130,10 +130,8 @@ TEST_CASE("P57 a creation that was killed is joined by the same request, and by 
   }
 }
 
-TEST_CASE("P29 a start has failed when it is not over by its deadline, over restarts") {
-  TestWorld w;
-  make(w, false);
-  w.driver.holdStarts();
+// A start of `demo` that an earlier bothyd began so long before its deadline.
+void beginLongAgo(TestWorld& w, kj::Duration left) {
   {
     auto dropped = w.find("demo")->start(nullptr);
     w.settle();
@@ -141,9 +139,21 @@ TEST_CASE("P29 a start has failed when it is not over by its deadline, over rest
   auto operation = kj::mv(w.store->state().operations[0]);
   CHECK(operation.deadlineNanos ==
         (w.clock.now() + Deadlines().start - kj::UNIX_EPOCH) / kj::NANOSECONDS);
-  // As if it had been begun nearly so long ago.
-  operation.deadlineNanos -= (Deadlines().start - 40 * kj::SECONDS) / kj::NANOSECONDS;
-  w.store->commit(kj::mv(Change().update(operation.clone())));
+  operation.deadlineNanos -= (Deadlines().start - left) / kj::NANOSECONDS;
+  w.manager = nullptr;
+  w.store->commit(kj::mv(Change().update(kj::mv(operation))));
+}
+
+TEST_CASE("P29 a start has failed when it is not over by its deadline, over restarts") {
+  TestWorld w;
+  make(w, false);
+  w.driver.holdStarts();
+  beginLongAgo(w, 40 * kj::SECONDS);
+  w.store->commit(kj::mv(Change().update([&]() {
+    auto operation = kj::mv(w.store->state().operations[0]);
+    operation.step = kj::str("check");
+    return operation;
+  }())));
   w.restart();
   w.settle();
   w.advance(39 * kj::SECONDS);
@@ -152,8 +162,23 @@ TEST_CASE("P29 a start has failed when it is not over by its deadline, over rest
   w.advance(1 * kj::SECONDS);
   w.settle();
   CHECK(w.find("demo")->state() == WorkspaceState::FAILED);
-  CHECK(w.find("demo")->row().failure == "it has not ended within 40 s");
+  CHECK(w.find("demo")->row().failure == "it did not end by its deadline");
   w.driver.releaseStarts();
+}
+
+TEST_CASE("P41 a machine that came up while no bothyd ran is not ended for its start's deadline") {
+  TestWorld w;
+  make(w, false);
+  w.agentAnswers = false;
+  beginLongAgo(w, -1 * kj::HOURS);
+  w.restart();
+  w.settle();
+  CHECK(w.find("demo")->state() == WorkspaceState::STARTING);
+  w.agentAnswers = true;
+  w.advance(2 * kj::SECONDS);
+  w.settle();
+  CHECK(w.find("demo")->state() == WorkspaceState::RUNNING);
+  CHECK(w.driver.startCount() == 1);
 }
 
 TEST_CASE("P12 a call ends after a while, and what it asked for goes on") {
@@ -177,6 +202,20 @@ TEST_CASE("P12 a call ends after a while, and what it asked for goes on") {
     w.advance(60 * kj::SECONDS);
     CHECK(again.wait(w.scope).is<StopKind>());
   }
+  SECTION("a stop whose end is not stored") {
+    w.refusing.writesToTake = 2;
+    w.refusing.writesToRefuse = 1000;
+    auto stopping = w.find("demo")->stop(0);
+    for (int i = 0; i < 91; i++) {
+      w.settle();
+      w.advance(1 * kj::SECONDS);
+    }
+    auto outcome = stopping.wait(w.scope);
+    REQUIRE(outcome.is<Underway>());
+    CHECK(strstr(outcome.get<Underway>().why.cStr(), "database is locked") != nullptr);
+    CHECK(w.driver.running().size() == 0);
+    w.refusing.writesToRefuse = 0;
+  }
   SECTION("a delete") {
     w.volumes.failuresToDestroy = 1000;
     auto erasing = w.find("demo")->erase();
@@ -192,6 +231,53 @@ TEST_CASE("P12 a call ends after a while, and what it asked for goes on") {
     w.settle();
     CHECK(w.manager->find("demo") == nullptr);
   }
+}
+
+TEST_CASE("P28 a delete goes on though this bothyd does not know the step it is at") {
+  TestWorld w;
+  make(w, true);
+  w.leave("demo", OperationKind::DELETE, "burn");
+  w.restart();
+  w.settle();
+  CHECK(w.manager->find("demo") == nullptr);
+  CHECK(w.volumes.count() == 0);
+}
+
+TEST_CASE("P28 a stop of an older bothyd, which did not store its grace, goes on") {
+  TestWorld w;
+  make(w, true);
+  w.leave("demo", OperationKind::STOP, "ask", "");
+  w.restart();
+  w.settle();
+  CHECK(w.find("demo")->state() == WorkspaceState::STOPPED);
+  CHECK(w.driver.running().size() == 0);
+}
+
+TEST_CASE("E02 a key that could not be destroyed is tried again before what comes after it") {
+  TestWorld w;
+  make(w, true);
+  w.keys.failuresToDestroy = 1;
+  w.driver.failRemovals(1000);
+  auto erasing = w.find("demo")->erase();
+  w.settle();
+  CHECK(w.keys.count() == 0);
+  CHECK(w.driver.running().size() == 1);
+  w.driver.failRemovals(0);
+  w.advance(60 * kj::SECONDS);
+  erasing.wait(w.scope);
+}
+
+TEST_CASE("P45 a stop that comes while a start is resumed says that there was a machine") {
+  TestWorld w;
+  w.agentAnswers = false;
+  {
+    auto dropped = w.manager->create(w.request("demo"), nullptr);
+    w.settle();
+  }
+  w.driver.failAdoptions(KJ_EXCEPTION(OVERLOADED, "it does not talk"));
+  w.restart();
+  auto outcome = w.find("demo")->stop(0).wait(w.scope);
+  CHECK(outcome.get<StopKind>() == StopKind::FORCED);
 }
 
 TEST_CASE("S16 an operation that this bothyd does not know is left as it is") {

@@ -153,6 +153,7 @@ kj::Maybe<Rest> restAfter(OperationKind kind, Outcome outcome) {
     case OperationKind::START:
       return outcome == Outcome::SUCCEEDED ? Rest::RUNNING : Rest::FAILED;
     case OperationKind::STOP:
+      return outcome == Outcome::SUCCEEDED ? Rest::STOPPED : Rest::FAILED;
     case OperationKind::RESIZE:
       return Rest::STOPPED;
     case OperationKind::DELETE:

@@ -80,7 +80,8 @@ kj::Promise<kj::Maybe<Operation::End>> Workspace::endWithin(kj::Duration limit,
 }
 
 Underway Workspace::underwayOf(Operation& operation) {
-  return {state(), lineOfGuest(operation.lastFailure())};
+  auto why = operation.lastFailure().size() > 0 ? operation.lastFailure() : journal.lastRefusal();
+  return {state(), lineOfGuest(why)};
 }
 
 // ---------------------------------------------------------------------------------------------
@@ -239,7 +240,8 @@ kj::Promise<Workspace::EraseOutcome> Workspace::erase() {
 kj::Promise<Workspace::EraseOutcome> Workspace::eraseOrJoin() {
   auto turn = co_await journal.takeTurn();
   if (journal.isRemoved()) co_return Erased();
-  if (replyTo(Wish::DELETE, state()) != Reply::JOIN) {
+  // One that could not be settled is begun again.
+  if (replyTo(Wish::DELETE, state()) != Reply::JOIN || runner.current() == nullptr) {
     co_await journal.transition(
         journal.beginning(OperationKind::DELETE, DeleteOperation::FIRST_STEP), Cause::REQUEST);
     progress.end();

@@ -21,6 +21,10 @@ kj::Promise<Secret> FakeKeyKeeper::open(kj::StringPtr id) {
 }
 
 kj::Promise<void> FakeKeyKeeper::destroy(kj::StringPtr id) {
+  if (failuresToDestroy > 0) {
+    failuresToDestroy--;
+    return KJ_EXCEPTION(OVERLOADED, "the keyring does not answer");
+  }
   keys.erase(id);
   return kj::READY_NOW;
 }

@@ -14,6 +14,9 @@ public:
   FakeKeyKeeper() = default;
   KJ_DISALLOW_COPY_AND_MOVE(FakeKeyKeeper);
 
+  // The next calls of destroy() that fail.
+  uint32_t failuresToDestroy = 0;
+
   size_t count() const { return keys.size(); }
 
   kj::Promise<void> create(kj::StringPtr id) override;

@@ -10,10 +10,10 @@ namespace {
 
 // What a killed bothyd left of a key or a disk is replaced.
 constexpr Step STEPS[] = {
-    {CreateOperation::FIRST_STEP, Step::OnFailure::END,
+    {CreateOperation::FIRST_STEP, Step::OnFailure::END, Step::Storing::FIRST,
      "the room on the host's disk was not found"_kj},
-    {"key"_kj, Step::OnFailure::END, "the key of the disk could not be made"_kj},
-    {"disk"_kj, Step::OnFailure::END, "the disk could not be made"_kj},
+    {"key"_kj, Step::OnFailure::END, Step::Storing::FIRST, "the key of the disk could not be made"_kj},
+    {"disk"_kj, Step::OnFailure::END, Step::Storing::FIRST, ""_kj},
 };
 enum { ROOM, KEY, DISK };
 
@@ -32,7 +32,8 @@ kj::ArrayPtr<const Step> CreateOperation::steps() const {
   return STEPS;
 }
 
-kj::Maybe<kj::Duration> CreateOperation::limitOf(size_t) const {
+kj::Maybe<kj::Duration> CreateOperation::limitOf(size_t step) const {
+  if (step == DISK) return nullptr;
   return site.world.deadlines.disk;
 }
 
@@ -50,12 +51,15 @@ kj::Promise<void> CreateOperation::run(size_t step) {
 }
 
 kj::Promise<void> CreateOperation::makeDisk() {
+  auto& world = site.world;
   auto& row = site.journal.row();
-  auto key = co_await site.world.keys.open(row.id);
+  auto key = co_await within(world.timer, world.deadlines.disk,
+                             "the key of the disk could not be opened", world.keys.open(row.id));
   // Not while what comes in its place is on its way to the store.
   auto turn = co_await site.journal.takeTurn();
-  auto made =
-      site.world.volumes.create(row.id, diskBytes(row), site.journal.machine().uid, kj::mv(key));
+  auto made = within(
+      world.timer, world.deadlines.disk, "the disk could not be made",
+      world.volumes.create(row.id, diskBytes(row), site.journal.machine().uid, kj::mv(key)));
   turn = nullptr;
   co_await made;
 }

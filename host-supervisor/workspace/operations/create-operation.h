@@ -19,6 +19,7 @@ public:
 
   kj::StringPtr kind() const override { return nameOf(OperationKind::CREATE); }
   kj::ArrayPtr<const Step> steps() const override;
+  kj::Maybe<kj::Duration> limit() const override { return site.world.deadlines.start; }
   kj::Maybe<kj::Duration> limitOf(size_t step) const override;
   kj::Promise<void> run(size_t step) override;
   kj::Promise<Settled> settle(kj::Maybe<kj::Exception> failure) override;

@@ -10,11 +10,11 @@ namespace {
 // The key first: whatever fails after this, or is found on the disk one day, is noise.  Unless it cannot be: a disk that is full
 // takes no keyring without the key, and what makes room is the end of the volume.
 constexpr Step STEPS[] = {
-    {DeleteOperation::FIRST_STEP, Step::OnFailure::END, ""_kj},
-    {"machine"_kj, Step::OnFailure::TRY_AGAIN, "the machine could not be ended"_kj},
-    {"disk"_kj, Step::OnFailure::TRY_AGAIN, "the disk could not be destroyed"_kj},
-    {"last key"_kj, Step::OnFailure::TRY_AGAIN, "the key of the disk could not be destroyed"_kj},
-    {"files"_kj, Step::OnFailure::TRY_AGAIN, ""_kj},
+    {DeleteOperation::FIRST_STEP, Step::OnFailure::END, Step::Storing::FIRST, ""_kj},
+    {"machine"_kj, Step::OnFailure::TRY_AGAIN, Step::Storing::IF_IT_CAN, ""_kj},
+    {"disk"_kj, Step::OnFailure::TRY_AGAIN, Step::Storing::IF_IT_CAN, ""_kj},
+    {"last key"_kj, Step::OnFailure::TRY_AGAIN, Step::Storing::IF_IT_CAN, "the key of the disk could not be destroyed"_kj},
+    {"files"_kj, Step::OnFailure::TRY_AGAIN, Step::Storing::IF_IT_CAN, ""_kj},
 };
 enum { KEY, MACHINE, DISK, LAST_KEY, FILES };
 
@@ -26,9 +26,6 @@ kj::ArrayPtr<const Step> DeleteOperation::steps() const {
 
 kj::Maybe<kj::Duration> DeleteOperation::limitOf(size_t step) const {
   switch (step) {
-    case MACHINE:
-      return site.world.deadlines.destroyVm;
-    case DISK:
     case LAST_KEY:
       return site.world.deadlines.disk;
     default:
@@ -38,7 +35,17 @@ kj::Maybe<kj::Duration> DeleteOperation::limitOf(size_t step) const {
 
 kj::Promise<void> DeleteOperation::destroyKey() {
   co_await site.world.keys.destroy(site.journal.row().id);
-  isKeyKept = false;
+  mayHaveKey = false;
+}
+
+kj::Promise<void> DeleteOperation::tryDestroyKey() {
+  if (!mayHaveKey) return kj::READY_NOW;
+  return within(site.world.timer, site.world.deadlines.disk,
+                "the key of the disk could not be destroyed", destroyKey())
+      .catch_([this](kj::Exception&& e) {
+        KJ_LOG(ERROR, "a key could not be destroyed yet", site.journal.row().name,
+               site.journal.row().id, e.getDescription());
+      });
 }
 
 kj::Promise<void> DeleteOperation::run(size_t step) {
@@ -46,23 +53,24 @@ kj::Promise<void> DeleteOperation::run(size_t step) {
   auto& id = site.journal.row().id;
   switch (step) {
     case KEY:
-      return within(world.timer, world.deadlines.disk, "the key of the disk could not be destroyed",
-                    destroyKey())
-          .catch_([this](kj::Exception&& e) {
-            KJ_LOG(ERROR, "a key is destroyed after its disk", site.journal.row().name,
-                   site.journal.row().id, e.getDescription());
-          });
+      co_await tryDestroyKey();
+      break;
     case MACHINE:
-      return site.machine.remove().then([this]() { site.machine.retire(); });
+      co_await tryDestroyKey();
+      co_await site.machine.remove();
+      site.machine.retire();
+      break;
     case DISK:
-      return world.volumes.destroy(id);
+      co_await tryDestroyKey();
+      co_await within(world.timer, world.deadlines.disk, "the disk could not be destroyed",
+                      world.volumes.destroy(id));
+      break;
     case LAST_KEY:
-      return isKeyKept ? destroyKey() : kj::READY_NOW;
+      if (mayHaveKey) co_await destroyKey();
+      break;
     case FILES:
       world.files.remove(id);
-      return kj::READY_NOW;
-    default:
-      KJ_UNREACHABLE;
+      break;
   }
 }
 

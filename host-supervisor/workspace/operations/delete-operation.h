@@ -19,9 +19,11 @@ public:
 
 private:
   const Site site;
-  bool isKeyKept = true;
+  bool mayHaveKey = true;
 
   kj::Promise<void> destroyKey();
+  // What fails is tried again before the next step.
+  kj::Promise<void> tryDestroyKey();
 };
 
 }  // namespace bothy

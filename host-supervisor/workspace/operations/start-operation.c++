@@ -10,10 +10,10 @@ namespace bothy {
 namespace {
 
 constexpr Step STEPS[] = {
-    {StartOperation::FIRST_STEP, Step::OnFailure::END, ""_kj},
-    {"check"_kj, Step::OnFailure::END, ""_kj},
-    {"launch"_kj, Step::OnFailure::END, ""_kj},
-    {"agent"_kj, Step::OnFailure::END, ""_kj},
+    {StartOperation::FIRST_STEP, Step::OnFailure::END, Step::Storing::FIRST, ""_kj},
+    {"check"_kj, Step::OnFailure::END, Step::Storing::FIRST, ""_kj},
+    {"launch"_kj, Step::OnFailure::END, Step::Storing::FIRST, ""_kj},
+    {"agent"_kj, Step::OnFailure::END, Step::Storing::FIRST, ""_kj},
 };
 enum { CLEAR, CHECK, LAUNCH, AGENT };
 
@@ -54,9 +54,15 @@ kj::Promise<void> StartOperation::run(size_t step) {
   }
 }
 
+kj::Duration StartOperation::limitAfterRestart(kj::StringPtr step, kj::Duration left) const {
+  if (step != STEPS[LAUNCH].name && step != STEPS[AGENT].name) return left;
+  return kj::max(left, site.world.deadlines.startVm + bootLimit());
+}
+
 // Whether there is a machine decides, not the step: a bothyd that was killed may have started it, or seen it end.
 kj::Promise<size_t> StartOperation::resume(size_t step) {
   if (step < LAUNCH) co_return CLEAR;
+  isMade = true;
   bool isThere = false;
   kj::Maybe<kj::Exception> failure;
   try {
@@ -70,6 +76,7 @@ kj::Promise<size_t> StartOperation::resume(size_t step) {
     co_return AGENT;
   }
   if (isThere) co_return AGENT;
+  isMade = false;
   co_await storeNewSecret();
   co_return CLEAR;
 }
@@ -95,7 +102,7 @@ kj::Promise<void> StartOperation::clear() {
   requireImage();
   // Of a start that failed, or of a machine that could not be taken over.
   fault = StartFault::VMM_EXITED;
-  co_await site.machine.remove();
+  co_await site.machine.remove("what is left of an earlier machine could not be removed");
 }
 
 kj::Promise<void> StartOperation::check() {

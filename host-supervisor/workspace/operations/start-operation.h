@@ -26,6 +26,10 @@ public:
 
   kj::StringPtr kind() const override { return nameOf(OperationKind::START); }
   kj::ArrayPtr<const Step> steps() const override;
+  // From its beginning in an earlier bothyd, that has `left`: a machine that may run has the time of a boot at least.
+  kj::Duration limitAfterRestart(kj::StringPtr step, kj::Duration left) const;
+
+  kj::Maybe<kj::Duration> limit() const override { return site.world.deadlines.start; }
   // Its steps have limits of their own: a wait for others is not the same as a machine that does not answer.
   kj::Maybe<kj::Duration> limitOf(size_t) const override { return nullptr; }
   kj::Promise<void> run(size_t step) override;

@@ -8,12 +8,14 @@ namespace bothy {
 namespace {
 
 constexpr Step STEPS[] = {
-    {StopOperation::ASK, Step::OnFailure::END, ""_kj},
+    {StopOperation::ASK, Step::OnFailure::END, Step::Storing::FIRST, ""_kj},
     // Also ends what fell between: a machine that went away while it was asked.
-    {StopOperation::END, Step::OnFailure::TRY_AGAIN, "the machine could not be ended"_kj},
+    {StopOperation::END, Step::OnFailure::TRY_AGAIN, Step::Storing::IF_IT_CAN, "the machine could not be ended"_kj},
 };
 enum { ASK_STEP, END_STEP };
 
+// Where it is not known what was asked for.
+constexpr uint32_t DEFAULT_GRACE_MILLIS = 10000;
 constexpr kj::StringPtr OF_START = "it was stopped before it ran"_kj;
 constexpr kj::StringPtr GONE = "its machine was gone when the supervisor started"_kj;
 
@@ -26,7 +28,7 @@ StopOperation::StopOperation(const Site& site, StopKind kind)
     : site(site), graceMillis(0), isOfStart(true), kindOfEnd(kind) {}
 
 StopOperation::StopOperation(const Site& site, kj::StringPtr parameters)
-    : StopOperation(site, parameters.parseAs<uint32_t>()) {}
+    : StopOperation(site, parameters.tryParseAs<uint32_t>().orDefault(DEFAULT_GRACE_MILLIS)) {}
 
 StopKind StopOperation::outcome() const {
   return KJ_ASSERT_NONNULL(kindOfEnd);
@@ -64,9 +66,9 @@ kj::Promise<size_t> StopOperation::resume(size_t step) {
 
 // In order; what fails, or takes longer than the grace, is ended by force.
 kj::Promise<void> StopOperation::ask() {
-  auto& machine = KJ_ASSERT_NONNULL(site.machine.current());
   kj::Maybe<kj::Exception> failure;
   try {
+    auto& machine = KJ_ASSERT_NONNULL(site.machine.current());
     co_await requestPowerOff(machine);
     ended = co_await within(site.world.timer,
                             graceMillis * kj::MILLISECONDS + site.world.deadlines.powerOffMargin,
@@ -122,6 +124,7 @@ kj::Promise<Operation::Settled> StopOperation::settle(kj::Maybe<kj::Exception> f
   };
   auto turn = co_await site.journal.settle(kj::mv(next), cause, kj::mv(detail));
   site.machine.retire();
+  if (outcome == Outcome::FAILED) site.machine.removeLater();
   if (kindOfEnd == nullptr) {
     // A guest that was about to reboot when the order came has ended in order too.
     const bool isOrderly =
