@@ -9,6 +9,7 @@
 #include <unistd.h>
 
 #include <kj/debug.h>
+#include <kj/io.h>
 
 #include "vm/machine-confinement.h"
 
@@ -28,6 +29,17 @@ kj::Promise<void> awaitFile(kj::UnixEventPort& port, kj::StringPtr directory, kj
     while (read(fd, events, sizeof(events)) > 0) {
     }
   }
+}
+
+// Between its bind(2) and its listen(2) a socket is there and refuses who connects.
+constexpr kj::Duration LISTEN_POLL_PAUSE = 1 * kj::MILLISECONDS;
+
+// Resolves when the process listens at the socket `path`, whose name stands in `directory`.  Connecting would tell too, and be taken
+// for QEMU.
+kj::Promise<void> awaitListener(kj::UnixEventPort& port, pid_t process, kj::StringPtr directory,
+                                kj::StringPtr path) {
+  co_await awaitFile(port, directory, path);
+  while (!isListening(process, path)) co_await port.getTimer().afterDelay(LISTEN_POLL_PAUSE);
 }
 
 // The thread's name, given by the vhost-user-backend crate.
@@ -58,6 +70,23 @@ bool hasVsockWorker(pid_t device) {
   return false;
 }
 
+bool isListening(pid_t process, kj::StringPtr path) {
+  // Of the process's own network namespace: "Num RefCount Protocol Flags Type St Inode Path" (proc_pid_net(5)).
+  constexpr kj::StringPtr LISTENING = " 00010000 "_kj;
+  int fd = open(kj::str("/proc/", process, "/net/unix").cStr(), O_RDONLY | O_CLOEXEC);
+  if (fd < 0) return true;
+  auto sockets = kj::FdInputStream(kj::AutoCloseFd(fd)).readAllText();
+  auto end = kj::str(" ", path, "\n");
+  for (const char* line = sockets.begin(); line < sockets.end();) {
+    auto next = strchr(line, '\n');
+    if (next == nullptr) break;
+    auto text = kj::heapString(line, ++next - line);
+    if (text.endsWith(end) && strstr(text.cStr(), LISTENING.cStr()) != nullptr) return true;
+    line = next;
+  }
+  return false;
+}
+
 kj::Promise<kj::Own<ProcessHandle>> startVsockDevice(kj::UnixEventPort& port, Subreaper& reaper,
                                                      VsockDeviceSpec spec) {
   unlink(spec.socket.cStr());
@@ -78,7 +107,7 @@ kj::Promise<kj::Own<ProcessHandle>> startVsockDevice(kj::UnixEventPort& port, Su
   KJ_DEFER(if (!isReady) process->signal(SIGKILL));
 
   // It binds the socket for QEMU last.
-  co_await awaitFile(port, directory, spec.socket)
+  co_await awaitListener(port, process->identity().pid, directory, spec.socket)
       .exclusiveJoin(child->onExit().then(
           [](int status) { KJ_FAIL_REQUIRE("the vsock device ended at its start", status); }))
       .exclusiveJoin(port.getTimer().afterDelay(VSOCK_DEVICE_LIMIT).then([]() {

@@ -24,6 +24,9 @@ constexpr kj::Duration VSOCK_DEVICE_LIMIT = 20 * kj::SECONDS;
 kj::Promise<kj::Own<ProcessHandle>> startVsockDevice(kj::UnixEventPort& port, Subreaper& reaper,
                                                      VsockDeviceSpec spec);
 
+// Whether the process listens at the Unix socket `path`, as it named it; also true of one that cannot be looked at.
+bool isListening(pid_t process, kj::StringPtr path);
+
 // Whether the device still serves its guest: the thread that does may end without the process.
 // vhost-device-vsock 0.3.0 loses it to any error of its own, such as a dial that arrives in the moment in
 // which the guest's driver starts; it then takes connections and answers none.

@@ -12,7 +12,8 @@ namespace {
 constexpr Step STEPS[] = {
     {CreateOperation::FIRST_STEP, Step::OnFailure::END, Step::Storing::FIRST,
      "the room on the host's disk was not found"_kj},
-    {"key"_kj, Step::OnFailure::END, Step::Storing::FIRST, "the key of the disk could not be made"_kj},
+    {"key"_kj, Step::OnFailure::END, Step::Storing::FIRST,
+     "the key of the disk could not be made"_kj},
     {"disk"_kj, Step::OnFailure::END, Step::Storing::FIRST, ""_kj},
 };
 enum { ROOM, KEY, DISK };
@@ -57,9 +58,9 @@ kj::Promise<void> CreateOperation::makeDisk() {
                              "the key of the disk could not be opened", world.keys.open(row.id));
   // Not while what comes in its place is on its way to the store.
   auto turn = co_await site.journal.takeTurn();
-  auto made = within(
-      world.timer, world.deadlines.disk, "the disk could not be made",
-      world.volumes.create(row.id, diskBytes(row), site.journal.machine().uid, kj::mv(key)));
+  auto made =
+      within(world.timer, world.deadlines.disk, "the disk could not be made",
+             world.volumes.create(row.id, diskBytes(row), site.journal.machine().uid, kj::mv(key)));
   turn = nullptr;
   co_await made;
 }

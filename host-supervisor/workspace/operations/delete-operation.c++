@@ -13,7 +13,8 @@ constexpr Step STEPS[] = {
     {DeleteOperation::FIRST_STEP, Step::OnFailure::END, Step::Storing::FIRST, ""_kj},
     {"machine"_kj, Step::OnFailure::TRY_AGAIN, Step::Storing::IF_IT_CAN, ""_kj},
     {"disk"_kj, Step::OnFailure::TRY_AGAIN, Step::Storing::IF_IT_CAN, ""_kj},
-    {"last key"_kj, Step::OnFailure::TRY_AGAIN, Step::Storing::IF_IT_CAN, "the key of the disk could not be destroyed"_kj},
+    {"last key"_kj, Step::OnFailure::TRY_AGAIN, Step::Storing::IF_IT_CAN,
+     "the key of the disk could not be destroyed"_kj},
     {"files"_kj, Step::OnFailure::TRY_AGAIN, Step::Storing::IF_IT_CAN, ""_kj},
 };
 enum { KEY, MACHINE, DISK, LAST_KEY, FILES };

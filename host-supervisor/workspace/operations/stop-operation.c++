@@ -10,7 +10,8 @@ namespace {
 constexpr Step STEPS[] = {
     {StopOperation::ASK, Step::OnFailure::END, Step::Storing::FIRST, ""_kj},
     // Also ends what fell between: a machine that went away while it was asked.
-    {StopOperation::END, Step::OnFailure::TRY_AGAIN, Step::Storing::IF_IT_CAN, "the machine could not be ended"_kj},
+    {StopOperation::END, Step::OnFailure::TRY_AGAIN, Step::Storing::IF_IT_CAN,
+     "the machine could not be ended"_kj},
 };
 enum { ASK_STEP, END_STEP };
 
