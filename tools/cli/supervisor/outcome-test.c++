@@ -117,6 +117,18 @@ TEST_CASE("a workspace that is stopped is told with how to start it") {
   CHECK(toldOf(outcome) == "demo is not running (stopped): `bothy start demo`");
 }
 
+TEST_CASE("P12 what goes on when its call has ended is told with the reason, escaped") {
+  capnp::MallocMessageBuilder message;
+  auto underway = message.getRoot<rpc::Supervisor::Underway>();
+  underway.setState(rpc::WorkspaceState::STOPPING);
+  auto told = [&]() { return kj::str(stillUnderway("demo", underway).getDescription()); };
+  CHECK(told() ==
+        "demo is still stopping: bothyd goes on until that is done; `bothy events` tells when, and "
+        "the same command waits for it again");
+  underway.setWhy("no\033");
+  CHECK(told().startsWith("demo is still stopping (no\\x1b): "));
+}
+
 TEST_CASE("P30 a workspace that stands still is told with its reason") {
   capnp::MallocMessageBuilder message;
   auto outcome = message.initRoot<rpc::Supervisor::ConnectOutcome>();
