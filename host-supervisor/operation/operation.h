@@ -82,7 +82,7 @@ private:
   kj::Maybe<kj::String> successor;
   kj::String failure;
 
-  Operation(kj::PromiseFulfillerPair<void> paf);
+  explicit Operation(kj::PromiseFulfillerPair<void> paf);
 };
 
 }  // namespace bothy
