@@ -5,6 +5,7 @@
 #include <catch2/catch_test_macros.hpp>
 #include <catch2/generators/catch_generators.hpp>
 
+#include "wire/busy-poll.h"
 #include "wire/testing/message-guard-world.h"
 
 namespace bothy {
@@ -286,6 +287,53 @@ TEST_CASE("S02 a peer has its next turn when what its last one began is done") {
   work(w, left).wait(w.scope);
   while (!reading.poll(w.scope)) w.timer.advanceTo(w.timer.now());
   CHECK(KJ_REQUIRE_NONNULL(leftThen) == 0);
+}
+
+// A loop that looks at its timers also while it is busy; a millisecond has gone by each time.
+class BusyPort final: public kj::EventPort {
+public:
+  kj::TimerImpl timer{kj::origin<kj::TimePoint>()};
+
+  bool wait() override { return poll(); }
+  bool poll() override {
+    timer.advanceTo(timer.now() + 1 * kj::MILLISECONDS);
+    return false;
+  }
+};
+
+struct Reading {
+  FullStream peer;
+  MessageGuard guard;
+  explicit Reading(kj::Timer& timer) : guard(peer, timer, rulesFor(Peer::ASKS, kj::maxValue)) {}
+
+  kj::Promise<void> read(kj::uint messages) {
+    capnp::MallocMessageBuilder message;
+    release(message.initRoot<Message>());
+    for (kj::uint i = 0; i < messages; i++) {
+      peer.messages.push_back(capnp::messageToFlatArray(message));
+      co_await guard.tryReadMessage(nullptr, capnp::ReaderOptions(), nullptr);
+    }
+  }
+};
+
+TEST_CASE("S02 peers that never pause keep no other from its next turn") {
+  BusyPort port;
+  kj::EventLoop loop(port);
+  kj::WaitScope scope(loop);
+  scope.setBusyPollInterval(BUSY_POLL_INTERVAL);
+  kj::Vector<kj::Own<Reading>> peers;
+  kj::Vector<kj::Promise<void>> greedy;
+  Reading modest(port.timer);
+  bool isRead = false;
+  auto reading = modest.read(MessageGuard::TURN_MESSAGES + 1)
+                     .then([&]() { isRead = true; })
+                     .eagerlyEvaluate(nullptr);
+  for (int i = 0; i < 100; i++) {
+    auto& peer = *peers.add(kj::heap<Reading>(port.timer));
+    greedy.add(peer.read(kj::maxValue).eagerlyEvaluate(nullptr));
+  }
+  port.timer.afterDelay(1 * kj::SECONDS).wait(scope);
+  CHECK(isRead);
 }
 
 }  // namespace

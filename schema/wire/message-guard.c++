@@ -194,14 +194,15 @@ bool MessageGuard::isTurnOver() const {
 }
 
 // A timer that is due comes after what others sent meanwhile; and a loop that looks for that while it is busy would give the peer turn after
-// turn before what its last one began is done, for which all others wait.
+// turn before what its last one began is done, for which all others wait.  But evalLast() is last in, first out: where peers that never pause
+// keep the loop busy, the end of what it does may never come.
 kj::Promise<void> MessageGuard::pause() {
   co_await untilRoom();
   if (!isTurnOver()) co_return;
   turnMessages = 0;
   turnBytes = 0;
   turnTime = 0 * kj::NANOSECONDS;
-  co_await kj::evalLast([]() {});
+  co_await kj::evalLast([]() {}).exclusiveJoin(timer.afterDelay(MOST_TURN_PAUSE));
   co_await timer.afterDelay(0 * kj::NANOSECONDS);
 }
 

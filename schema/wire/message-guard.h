@@ -82,6 +82,8 @@ public:
   static constexpr size_t TURN_BYTES = 1024 * 1024;
   // From a message to the next one that is wanted, in all.
   static constexpr kj::Duration TURN_TIME = 1 * kj::MILLISECONDS;
+  // How long a peer waits for its next turn, at most, until what its last one began is done; then it comes in the order of timers.
+  static constexpr kj::Duration MOST_TURN_PAUSE = 10 * kj::MILLISECONDS;
   // Capabilities in a message of the peer's, and steps from an answer to what is meant in it.  Both are lists that a message can make
   // as long as its limit without a byte of theirs, and the RPC system keeps them whole.
   static constexpr kj::uint MAX_CAPABILITIES = rpc::MAX_MESSAGE_CAPABILITIES;
