@@ -233,6 +233,17 @@ TEST_CASE("S02 a client of whom it is not known whose he is keeps no other waiti
   CHECK(w.lastOwner == BOB);
 }
 
+TEST_CASE("S02 a user id has no more than a share while it is not known whose it is") {
+  World w;
+  constexpr int SHARE = World::MAX_CONNECTIONS / USER_SHARE;
+  w.owners.isSlow = true;
+  kj::Vector<kj::Own<kj::AsyncCapabilityStream>> ends;
+  for (int i = 0; i < SHARE; i++) ends.add(w.arrive(FIRST_SUBORDINATE));
+  auto beyond = w.arrive(FIRST_SUBORDINATE);
+  CHECK(beyond->readAllText().poll(w.scope));
+  ends.clear();
+}
+
 TEST_CASE("S01 descriptors of a subordinate user id that cannot be closed are its owner's") {
   World w;
   leaveUnclosed(w.closer, FarCloser::MAX_UNCLOSED + 1);

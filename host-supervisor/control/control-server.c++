@@ -20,7 +20,7 @@ constexpr kj::Duration ACCEPT_PAUSE = 1 * kj::SECONDS;
 constexpr kj::Duration CLOSE_LOOK_PAUSE = 20 * kj::MILLISECONDS;
 // How long a client that is turned away may take to read why.
 constexpr kj::Duration REFUSAL_LIMIT = 1 * kj::SECONDS;
-// Between two lines of the log about it.
+// Between two lines of the log about it, or about clients that wait.
 constexpr kj::Duration LOG_PAUSE = 1 * kj::SECONDS;
 
 constexpr uid_t ROOT = 0;
@@ -70,7 +70,11 @@ kj::Promise<void> ControlServer::listen(kj::ConnectionReceiver& receiver) {
     if (free == 0) {
       auto paf = kj::newPromiseAndFulfiller<void>();
       waiting = kj::mv(paf.fulfiller);
-      KJ_LOG(WARNING, "as many clients as max-connections allows; the next one waits");
+      const auto now = timer.now();
+      if (toldFull == nullptr || now - KJ_ASSERT_NONNULL(toldFull) >= LOG_PAUSE) {
+        toldFull = now;
+        KJ_LOG(WARNING, "as many clients as max-connections allows; the next one waits");
+      }
       co_await paf.promise;
     }
     while (closer.isClogged()) {
@@ -84,15 +88,20 @@ kj::Promise<void> ControlServer::listen(kj::ConnectionReceiver& receiver) {
 }
 
 kj::Promise<void> ControlServer::admit(Visitor visitor) {
-  const auto user = co_await owners.ownerOf(visitor.identity.uid);
-  visitor.identity.owner = user;
-  visitor.stream->setOwner(user);
-  const bool isOver = isShareUsedUp(user);
-  ++byUser.findOrCreate(user, [&]() { return decltype(byUser)::Entry{user, 0}; });
-  KJ_DEFER({
-    auto& count = KJ_ASSERT_NONNULL(byUser.find(user));
-    if (--count == 0) byUser.erase(user);
-  });
+  auto user = visitor.identity.uid;
+  // Until it is known whose the id is, it has no more than a share either.
+  bool isOver = isShareUsedUp(user);
+  enter(user);
+  KJ_DEFER(exit(user));
+  if (!isOver) {
+    const auto owner = co_await owners.ownerOf(user);
+    visitor.identity.owner = owner;
+    visitor.stream->setOwner(owner);
+    exit(user);
+    isOver = isShareUsedUp(owner);
+    user = owner;
+    enter(user);
+  }
   if (isOver) {
     co_await turnAway(kj::mv(visitor), "this user has as many connections as it may");
   } else if (closer.isClogged(user)) {
@@ -137,6 +146,15 @@ kj::Promise<void> ControlServer::turnAway(Visitor visitor, kj::StringPtr why) {
   return written.exclusiveJoin(timer.afterDelay(REFUSAL_LIMIT))
       .catch_([](kj::Exception&&) {})
       .attach(kj::mv(message), kj::mv(visitor.stream));
+}
+
+void ControlServer::enter(uid_t user) {
+  ++byUser.findOrCreate(user, [&]() { return decltype(byUser)::Entry{user, 0}; });
+}
+
+void ControlServer::exit(uid_t user) {
+  auto& count = KJ_ASSERT_NONNULL(byUser.find(user));
+  if (--count == 0) byUser.erase(user);
 }
 
 bool ControlServer::isShareUsedUp(uid_t user) {

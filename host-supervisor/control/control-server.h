@@ -54,8 +54,10 @@ private:
   const FarCloser& closer;
   const kj::Maybe<const kj::MonotonicClock&> clock;
   uint32_t free;
-  kj::HashMap<uid_t, uint32_t> byUser;  // connections, of users who have some, by owner
-  kj::Maybe<kj::TimePoint> told;        // that one is turned away
+  kj::HashMap<uid_t, uint32_t>
+      byUser;  // connections, of users who have some, by owner; by user id until that is known
+  kj::Maybe<kj::TimePoint> told;      // that one is turned away
+  kj::Maybe<kj::TimePoint> toldFull;  // that one waits
   kj::Maybe<kj::Own<kj::PromiseFulfiller<void>>> waiting;
   kj::TaskSet connections;
 
@@ -71,6 +73,9 @@ private:
   kj::Promise<void> serveLater(Visitor visitor);
   kj::Promise<void> turnAway(Visitor visitor, kj::StringPtr why);
   bool isShareUsedUp(uid_t user);
+  // Counts a connection.
+  void enter(uid_t user);
+  void exit(uid_t user);
   void leave();
   void taskFailed(kj::Exception&& exception) override;
 };

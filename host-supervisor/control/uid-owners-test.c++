@@ -16,6 +16,7 @@ namespace bothy {
 namespace {
 
 constexpr uid_t ALICE = 1001;
+constexpr size_t MOST_WAITING = 4;
 
 // Questions that the host was asked, and whether its answers wait.
 struct Host {
@@ -35,7 +36,7 @@ uid_t find(uid_t uid) {
 struct World {
   kj::AsyncIoContext io = kj::setupAsyncIo();
   kj::TimerImpl timer{kj::origin<kj::TimePoint>()};
-  SubordinateUids owners{timer, find};
+  SubordinateUids owners{timer, MOST_WAITING, find};
 
   World() { *host.lockExclusive() = {}; }
   ~World() { host.lockExclusive()->hangs = false; }
@@ -69,9 +70,36 @@ TEST_CASE("S02 where the host does not answer in time, what is known of a user i
   CHECK_FALSE(old.poll(w.io.waitScope));
   w.timer.advanceTo(w.timer.now() + OWNER_LIMIT);
   CHECK(old.wait(w.io.waitScope) == ALICE);
-  CHECK(unknown.wait(w.io.waitScope) == 100001);
+  CHECK(unknown.wait(w.io.waitScope) == UIDS_UNKNOWN);
+  // Nobody waits for the next while the host says nothing.
+  CHECK(w.ownerOf(100000) == ALICE);
+  CHECK(w.ownerOf(100001) == UIDS_UNKNOWN);
   host.lockExclusive()->hangs = false;
+  w.timer.advanceTo(w.timer.now() + OWNER_FAULT_MEMORY);
   CHECK(w.ownerOf(100001) == ALICE);
+}
+
+TEST_CASE("S02 only so many wait for the host, and those of one user id ask once") {
+  World w;
+  host.lockExclusive()->hangs = true;
+  kj::Vector<kj::Promise<uid_t>> waiting;
+  for (size_t i = 0; i < MOST_WAITING; i++) waiting.add(w.owners.ownerOf(100000));
+  CHECK(w.ownerOf(100001) == UIDS_UNKNOWN);
+  CHECK(w.ownerOf(0) == 0);
+  host.lockExclusive()->hangs = false;
+  for (auto& one : waiting) CHECK(one.wait(w.io.waitScope) == ALICE);
+  CHECK(w.asked() == 1);
+  CHECK(w.ownerOf(100001) == ALICE);
+}
+
+TEST_CASE("S02 many user ids leave what is known of others") {
+  World w;
+  CHECK(w.ownerOf(ALICE) == ALICE);
+  w.timer.advanceTo(w.timer.now() + OWNER_MEMORY / 2);
+  for (uid_t i = 0; i < MAX_KNOWN_OWNERS; i++) w.ownerOf(100000 + i);
+  const auto asked = w.asked();
+  for (uid_t i = 1; i < MAX_KNOWN_OWNERS; i++) w.ownerOf(100000 + i);
+  CHECK(w.asked() == asked);
 }
 
 TEST_CASE("S02 the host's list of subordinate user ids is understood") {

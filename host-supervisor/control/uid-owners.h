@@ -5,6 +5,8 @@
 #include <kj/timer.h>
 #include <sys/types.h>
 
+#include <vector>
+
 #include "loop/worker-thread.h"
 
 namespace bothy {
@@ -18,23 +20,36 @@ public:
 
 // All that are subordinate to root, of containers say, count as one user who is not root.  No user has this id.
 constexpr uid_t UIDS_OF_ROOT = static_cast<uid_t>(-1);
+// So do all of whom it cannot be learned in time, and of whom nothing is known: a user who takes many subordinate ids would have a share
+// for each.  Whoever has this id, the highest, is one of them.
+constexpr uid_t UIDS_UNKNOWN = static_cast<uid_t>(-2);
 
 // How long one look-up may take.  What libsubid and the user database ask (nsswitch.conf) may be on the network.
 constexpr kj::Duration OWNER_LIMIT = 1 * kj::SECONDS;
 // So long an answer is used again.
 constexpr kj::Duration OWNER_MEMORY = 60 * kj::SECONDS;
+// And so long what counts in place of one that did not come in time.
+constexpr kj::Duration OWNER_FAULT_MEMORY = 10 * kj::SECONDS;
+// Between two lines of the log about those.
+constexpr kj::Duration OWNER_LOG_PAUSE = 1 * kj::SECONDS;
 // Answers that are kept.
 constexpr size_t MAX_KNOWN_OWNERS = 1024;
 
 // Of a subordinate user id (subuid(5)) the user to whom the host has given it, for he takes as many as he likes of them by a user
-// namespace.  Of others, and where that cannot be learned in time, the user himself.
-class SubordinateUids final: public UidOwners {
+// namespace.  Of others the user himself.  Where that cannot be learned in time, or too many wait for it, who it was last; else
+// UIDS_UNKNOWN.
+class SubordinateUids final: public UidOwners, private kj::TaskSet::ErrorHandler {
 public:
-  // `timer` outlives it.
-  explicit SubordinateUids(kj::Timer& timer) : SubordinateUids(timer, askHost) {}
+  // `timer` outlives it.  At most `mostWaiting` wait for the host at a time.
+  SubordinateUids(kj::Timer& timer, size_t mostWaiting)
+      : SubordinateUids(timer, mostWaiting, askHost) {}
   // `find` is called on another thread.
-  SubordinateUids(kj::Timer& timer, uid_t (*find)(uid_t uid))
-      : timer(timer), find(find), worker(timer, "subordinate user ids") {}
+  SubordinateUids(kj::Timer& timer, size_t mostWaiting, uid_t (*find)(uid_t uid))
+      : timer(timer),
+        mostWaiting(mostWaiting),
+        find(find),
+        worker(timer, "subordinate user ids"),
+        questions(*this) {}
 
   kj::Promise<uid_t> ownerOf(uid_t uid) override;
 
@@ -43,13 +58,24 @@ public:
 private:
   struct Known {
     uid_t owner;
-    kj::TimePoint since;
+    kj::TimePoint until;
   };
 
   kj::Timer& timer;
+  const size_t mostWaiting;
   uid_t (*const find)(uid_t uid);
   kj::HashMap<uid_t, Known> known;
+  kj::HashMap<uid_t, std::vector<kj::Own<kj::PromiseFulfiller<uid_t>>>> waiting;
+  size_t waitingInAll = 0;
+  kj::Maybe<kj::TimePoint> told;  // that one counts as far as is known
   WorkerThread worker;
+  kj::TaskSet questions;
+
+  kj::Promise<void> ask(uid_t uid);
+  uid_t lastKnown(uid_t uid);
+  void learn(uid_t uid, uid_t owner, kj::Duration memory);
+  void tell(uid_t uid, uid_t owner, kj::StringPtr why);
+  void taskFailed(kj::Exception&& exception) override;
 };
 
 }  // namespace bothy

@@ -41,6 +41,8 @@ TEST_CASE("S02 a lane is counted for its user, and only root may have every lane
   CHECK(grantOf(100000, 1001).actor == "uid 1001");
   CHECK(grantOf(100000, UIDS_OF_ROOT).actor == "a uid of root's");
   CHECK_FALSE(grantOf(100000, UIDS_OF_ROOT).allLanes);
+  CHECK(grantOf(100000, UIDS_UNKNOWN).actor == "an unknown uid");
+  CHECK_FALSE(grantOf(100000, UIDS_UNKNOWN).allLanes);
 }
 
 TEST_CASE("S25 a lane that the machine's agent is too old for is refused, and none is opened") {

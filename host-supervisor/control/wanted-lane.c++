@@ -8,6 +8,12 @@ namespace {
 
 constexpr uid_t ROOT = 0;
 
+kj::String actorFor(uid_t owner) {
+  if (owner == UIDS_OF_ROOT) return kj::str("a uid of root's");
+  if (owner == UIDS_UNKNOWN) return kj::str("an unknown uid");
+  return kj::str("uid ", owner);
+}
+
 }  // namespace
 
 kj::OneOf<LaneGrant, kj::StringPtr> grantFor(rpc::LaneRequest::Reader wanted, kj::StringPtr start,
@@ -15,8 +21,7 @@ kj::OneOf<LaneGrant, kj::StringPtr> grantFor(rpc::LaneRequest::Reader wanted, kj
   using Verb = rpc::Verb;
   LaneGrant grant;
   grant.session = kj::str("client ", start, ".", client.number);
-  grant.actor =
-      client.owner == UIDS_OF_ROOT ? kj::str("a uid of root's") : kj::str("uid ", client.owner);
+  grant.actor = actorFor(client.owner);
   grant.allLanes = client.owner == ROOT;
   if (wanted.getLifetimeMillis() > 0) {
     if (wanted.getLifetimeMillis() > rpc::MAX_LANE_LIFETIME_MILLIS) {

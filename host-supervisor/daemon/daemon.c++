@@ -158,7 +158,8 @@ void endUnlessDone(kj::FunctionParam<void()> work) {
   auto start = nameOfStart(randomness);
   SupervisorFacet::Rooms rooms{manager, events, io.provider->getTimer(), abilities, examiner, lanes,
                                version, start};
-  SubordinateUids uidOwners(io.provider->getTimer());
+  // Half of the places stay for who is known.
+  SubordinateUids uidOwners(io.provider->getTimer(), settings.maxConnections / 2);
   ControlServer server(
       io.provider->getTimer(), lanes.descriptors, uidOwners,
       [&rooms](ClientIdentity client) { return kj::heap<SupervisorFacet>(rooms, client); },
