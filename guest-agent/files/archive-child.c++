@@ -172,7 +172,13 @@ kj::Promise<FileResult<kj::Own<ArchiveChild>>> ArchiveChild::start(
       .cgroupFd = nullptr,
   });
   if (outcome.is<SpawnFailure>()) {
-    co_return FileProblem::fromErrno(outcome.get<SpawnFailure>().errorNumber);
+    auto& failure = outcome.get<SpawnFailure>();
+    auto problem = FileProblem::fromErrno(failure.errorNumber);
+    if (failure.stage == SpawnFailure::Stage::MEMORY) {
+      problem.message =
+          kj::str("maxStartingBytes: too much memory is held by what is about to start");
+    }
+    co_return kj::mv(problem);
   }
   co_return kj::heap<ArchiveChild>(host, task, kj::mv(outcome.get<SpawnedProcess>()), kj::mv(ours),
                                    kj::mv(control.readEnd), kj::mv(turn));

@@ -138,38 +138,71 @@ struct HangingDirectory {
   }
 };
 
-TEST_CASE("S42 starts that hang hold so much memory together, and one more is refused") {
+// Starts of several users, each with the largest text that a client may send.
+struct LargeStarts {
   Spawned world;
   HangingDirectory hanging;
-  if (!hanging.isMounted) SKIP("no FUSE file system can be mounted here");
-  constexpr uint64_t TEXT_BYTES = rpc::MAX_ARGUMENT_BYTES - 64;
-  auto start = [&](kj::StringPtr directory) {
+  using Outcome = kj::OneOf<SpawnedProcess, SpawnFailure>;
+  kj::Vector<kj::Promise<Outcome>> hung;
+
+  static constexpr uint64_t TEXT_BYTES = rpc::MAX_ARGUMENT_BYTES - 64;
+  static constexpr uid_t ALICE = 3001;
+  static constexpr uid_t BOB = 3002;
+  static constexpr uid_t CAROL = 3003;
+
+  kj::Promise<Outcome> start(kj::StringPtr directory, uid_t user) {
     auto request = world.request("true", kj::arr(kj::str("true"), kj::str(kj::repeat('x', 16))));
     request.environment = kj::arr(kj::str(kj::repeat('x', TEXT_BYTES)));
     request.workingDirectory = kj::str(directory);
+    request.credentials = SpawnRequest::Credentials{user, user, nullptr};
     return world.spawner.spawn(kj::mv(request));
-  };
-  kj::Vector<kj::Promise<kj::OneOf<SpawnedProcess, SpawnFailure>>> starts;
-  while (world.spawner.startingBytes() + TEXT_BYTES < MAX_STARTING_BYTES) {
-    starts.add(start(hanging.path));
-    CHECK_FALSE(starts.back().poll(world.io.waitScope));
   }
-  CHECK(starts.size() == (MAX_STARTING_BYTES - 1) / rpc::MAX_ARGUMENT_BYTES);
-  auto isRefused = [&]() {
-    auto outcome = start("/").wait(world.io.waitScope);
+  // Whether it hangs.
+  bool hang(uid_t user) {
+    auto started = start(hanging.path, user);
+    if (started.poll(world.io.waitScope)) return false;
+    hung.add(kj::mv(started));
+    return true;
+  }
+  bool isRefused(uid_t user) {
+    auto outcome = start("/", user).wait(world.io.waitScope);
     return outcome.get<SpawnFailure>().stage == SpawnFailure::Stage::MEMORY;
-  };
-  CHECK(isRefused());
+  }
+};
+
+TEST_CASE("S42 starts that hang hold so much memory together, and one more is refused") {
+  LargeStarts w;
+  if (!w.hanging.isMounted) SKIP("no FUSE file system can be mounted here");
+  if (geteuid() != 0) SKIP("only root starts programs of others");
+  for (auto user : {w.ALICE, w.BOB, w.CAROL}) {
+    while (w.hang(user)) {
+    }
+  }
+  CHECK(w.hung.size() == (MAX_STARTING_BYTES - 1) / rpc::MAX_ARGUMENT_BYTES);
+  CHECK(w.isRefused(w.CAROL + 1));
   // What is small starts beside them.
-  CHECK(world.run(world.request("true", kj::arr(kj::str("true")))) ==
+  CHECK(w.world.run(w.world.request("true", kj::arr(kj::str("true")))) ==
         ExitStatus{ExitStatus::Kind::EXITED, 0});
   // One that nobody waits for any more has its memory until its child is gone.
-  starts.clear();
-  CHECK(isRefused());
-  world.reaper.onChildless().wait(world.io.waitScope);
-  world.io.waitScope.poll();
-  CHECK(world.spawner.startingBytes() == 0);
-  CHECK(start("/").wait(world.io.waitScope).get<SpawnFailure>().errorNumber == E2BIG);
+  w.hung.clear();
+  CHECK(w.isRefused(w.CAROL + 1));
+  w.world.reaper.onChildless().wait(w.world.io.waitScope);
+  w.world.io.waitScope.poll();
+  CHECK(w.world.spawner.startingBytes() == 0);
+  CHECK(w.start("/", w.ALICE).wait(w.world.io.waitScope).get<SpawnFailure>().errorNumber == E2BIG);
+}
+
+TEST_CASE("S42 no user's starts that hang keep another's from starting") {
+  LargeStarts w;
+  if (!w.hanging.isMounted) SKIP("no FUSE file system can be mounted here");
+  if (geteuid() != 0) SKIP("only root starts programs of others");
+  while (w.hang(w.ALICE)) {
+  }
+  CHECK(w.hung.size() == (MAX_USER_STARTING_BYTES - 1) / rpc::MAX_ARGUMENT_BYTES);
+  CHECK(w.isRefused(w.ALICE));
+  CHECK_FALSE(w.isRefused(w.BOB));
+  w.hung.clear();
+  w.world.reaper.onChildless().wait(w.world.io.waitScope);
 }
 
 TEST_CASE("S42 the largest command that a client may send can start") {

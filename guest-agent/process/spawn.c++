@@ -67,7 +67,8 @@ bool refusesCgroup(long result) {
 
 // A child between clone3(2) and execve(2), with all the memory that it uses.
 struct Spawner::Launch final: public kj::Refcounted {
-  uint64_t& starting;
+  Spawner& spawner;
+  const uid_t user;
   const uint64_t bytes;
   SpawnRequest request;
   kj::Array<const char*> programs;
@@ -86,19 +87,25 @@ struct Spawner::Launch final: public kj::Refcounted {
   bool settled = true;
   bool isOutsideCgroup = false;
 
-  // Counts `bytes` in `starting` for as long as it lives.
-  Launch(uint64_t& starting, uint64_t bytes, SpawnRequest requestParam)
-      : starting(starting),
+  // Counts `bytes` for `user` as long as it lives.
+  Launch(Spawner& spawner, uid_t user, uint64_t bytes, SpawnRequest requestParam)
+      : spawner(spawner),
+        user(user),
         bytes(bytes),
         request(kj::mv(requestParam)),
         programs(pointers(request.programs)),
         arguments(pointers(request.arguments)),
         environment(pointers(request.environment)) {
-    starting += bytes;
+    spawner.starting += bytes;
+    spawner.startingByUser.findOrCreate(
+        user, [user]() { return decltype(spawner.startingByUser)::Entry{user, 0}; }) += bytes;
   }
 
   ~Launch() noexcept(false) {
-    starting -= bytes;
+    spawner.starting -= bytes;
+    auto& theirs = KJ_ASSERT_NONNULL(spawner.startingByUser.find(user));
+    theirs -= bytes;
+    if (theirs == 0) spawner.startingByUser.erase(user);
     if (settled) return;
     ::kill(pid, SIGKILL);
     struct pollfd end = {shared.get(), 0, 0};
@@ -134,13 +141,23 @@ void Spawner::taskFailed(kj::Exception&& exception) {
   KJ_LOG(ERROR, "a launch failed", exception);
 }
 
+bool Spawner::isRoomFor(uid_t user, uint64_t bytes) {
+  if (bytes > MAX_STARTING_BYTES - starting) return false;
+  KJ_IF_MAYBE (theirs, startingByUser.find(user)) {
+    return *theirs + bytes <= MAX_USER_STARTING_BYTES;
+  }
+  return true;
+}
+
 kj::Promise<kj::OneOf<SpawnedProcess, SpawnFailure>> Spawner::spawn(SpawnRequest request) {
   using Outcome = kj::OneOf<SpawnedProcess, SpawnFailure>;
   const auto bytes = sizeof(Launch) + CHILD_STACK_BYTES + bytesOf(request);
-  if (bytes > MAX_STARTING_BYTES - starting) {
+  const auto user = request.credentials.map([](auto& credentials) { return credentials.uid; })
+                        .orDefault(geteuid());
+  if (!isRoomFor(user, bytes)) {
     return Outcome(SpawnFailure{SpawnFailure::Stage::MEMORY, ENOMEM, nullptr});
   }
-  auto launch = kj::refcounted<Launch>(starting, bytes, kj::mv(request));
+  auto launch = kj::refcounted<Launch>(*this, user, bytes, kj::mv(request));
   auto& child = *launch;
   auto refuse = [](int error) -> kj::Promise<Outcome> {
     return Outcome(SpawnFailure{SpawnFailure::Stage::CLONE, error, nullptr});

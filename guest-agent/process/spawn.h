@@ -1,6 +1,7 @@
 #pragma once
 
 #include <kj/async-unix.h>
+#include <kj/map.h>
 #include <kj/one-of.h>
 #include <kj/string.h>
 #include <sys/types.h>
@@ -46,7 +47,7 @@ struct SpawnRequest {
 
 // Nothing runs.
 struct SpawnFailure {
-  // MEMORY: the starts under way hold MAX_STARTING_BYTES.
+  // MEMORY: the starts under way hold MAX_STARTING_BYTES, or this user's a share.
   enum class Stage {
     MEMORY,
     CLONE,
@@ -84,6 +85,8 @@ struct SpawnedProcess {
 // nobody waits for it any more, because the kernel may not end it before the file system answers.  The largest command that a client may
 // send fits into it (rpc::MAX_ARGUMENT_BYTES, of texts of a byte each).
 constexpr uint64_t MAX_STARTING_BYTES = 32 * 1024 * 1024;
+// And those of one user, beyond one start: nobody keeps all others from starting.
+constexpr uint64_t MAX_USER_STARTING_BYTES = MAX_STARTING_BYTES / 2;
 
 // The one place that forks.
 //
@@ -105,10 +108,12 @@ public:
 
 private:
   struct Launch;
+  bool isRoomFor(uid_t user, uint64_t bytes);
   kj::UnixEventPort& eventPort;
   Reaper& reaper;
   kj::Array<int> ignoredSignals;
-  uint64_t starting = 0;  // bytes
+  uint64_t starting = 0;                        // bytes
+  kj::HashMap<uid_t, uint64_t> startingByUser;  // bytes, of those who have some
   kj::TaskSet launches;
 
   kj::Promise<void> finish(
