@@ -3,6 +3,7 @@
 #include <catch2/catch_test_macros.hpp>
 
 #include "control/lane-keeper.h"
+#include "control/socket-peer.h"
 #include "control/supervisor-fixture.h"
 
 namespace bothy {
@@ -75,6 +76,52 @@ TEST_CASE("S01 a lane that is being closed counts among those that its client ho
     f.settle();
   }
   CHECK_FALSE(isRefused());
+}
+
+TEST_CASE(
+    "S01 a lane of the kernel's vsock that the agent has closed is its client's no longer than "
+    "held") {
+  Fixture f;
+  f.create("demo").wait(f.scope);
+  // As little can be told of the other end.
+  auto& network = f.io.provider->getNetwork();
+  auto receiver = network.parseAddress("127.0.0.1").wait(f.scope)->listen();
+  auto accepting = receiver->accept();
+  auto dialled =
+      network.parseAddress("127.0.0.1", receiver->getPort()).wait(f.scope)->connect().wait(f.scope);
+  auto theirs = accepting.wait(f.scope);
+  REQUIRE(peerOf(KJ_ASSERT_NONNULL(dialled->getFd())) == SocketPeer::UNTELLABLE);
+
+  const ClientIdentity client{7, 0, 0, 0};
+  kj::Vector<kj::Own<LaneKeeper::Place>> others;
+  for (kj::uint i = 1; i < MAX_HELD_LANES; i++) others.add(f.lanes.requireRoom(client));
+  LaneGrant grant;
+  grant.lane = 1000;
+  kj::Maybe<rpc::Lane::Client> lane =
+      f.lanes.keep({kj::mv(grant), kj::mv(dialled)}, KJ_ASSERT_NONNULL(f.find("demo")->machine()),
+                   {client, f.lanes.requireRoom(client)});
+  auto isFull = [&]() {
+    return kj::runCatchingExceptions([&]() { f.lanes.requireRoom(client); }) != nullptr;
+  };
+  auto pass = [&](kj::Duration time) {
+    f.advance(time);
+    f.settle();
+  };
+  kj::Maybe<kj::Promise<void>> ending =
+      KJ_ASSERT_NONNULL(lane).whenEndedRequest().send().ignoreResult();
+  auto hasEnded = [&]() { return KJ_ASSERT_NONNULL(ending).poll(f.scope); };
+  theirs = nullptr;
+  for (int i = 0; i < 3000 && !hasEnded(); i++) {
+    f.io.provider->getTimer().afterDelay(10 * kj::MILLISECONDS).wait(f.scope);
+    pass(10 * kj::MILLISECONDS);
+  }
+  REQUIRE(hasEnded());
+  for (int i = 0; i < 3; i++) pass(1 * kj::SECONDS);
+  CHECK(isFull());
+  ending = nullptr;
+  lane = nullptr;
+  pass(0 * kj::SECONDS);
+  CHECK_FALSE(isFull());
 }
 
 }  // namespace

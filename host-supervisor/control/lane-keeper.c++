@@ -95,6 +95,7 @@ private:
   kj::Maybe<HangUpWatch::Entry> hangUp;
   kj::Maybe<rpc::LaneEnd> reason;  // none: it is open
   FarEnd farEnd = FarEnd::OPEN;
+  kj::Maybe<kj::Own<kj::PromiseFulfiller<void>>> givenBack;  // of one that has ended
   kj::Maybe<Awaited> awaited;
   // Each takes a KiB: none is made for a lane that is just open.
   kj::Promise<void> expiry = nullptr;
@@ -102,7 +103,7 @@ private:
 
   void onHangUp() override;
   void logEnd(rpc::LaneEnd why) const;
-  void close();
+  void close(kj::Promise<void> givenBack);
 };
 
 // The open lanes of one machine.
@@ -165,8 +166,9 @@ LaneKeeper::Facet::Facet(LaneKeeper& keeper, AgentLink::OpenedLane lane,
 LaneKeeper::Facet::~Facet() noexcept(false) {
   if (reason == nullptr) {
     logEnd(rpc::LaneEnd::CLOSED);
-    close();
+    close(kj::READY_NOW);
   }
+  KJ_IF_MAYBE (fulfiller, givenBack) (*fulfiller)->fulfill();
 }
 
 void LaneKeeper::Facet::onHangUp() {
@@ -181,7 +183,9 @@ void LaneKeeper::Facet::end(rpc::LaneEnd why) {
   reason = why;
   logEnd(why);
   if (why != rpc::LaneEnd::EXPIRED) expiry = nullptr;
-  close();
+  auto paf = kj::newPromiseAndFulfiller<void>();
+  givenBack = kj::mv(paf.fulfiller);
+  close(kj::mv(paf.promise));
   KJ_IF_MAYBE (a, awaited) a->fulfiller->fulfill();
 }
 
@@ -191,15 +195,15 @@ void LaneKeeper::Facet::logEnd(rpc::LaneEnd why) const {
   KJ_LOG(INFO, "a lane ends", workspace, lane, why);
 }
 
-void LaneKeeper::Facet::close() {
+void LaneKeeper::Facet::close(kj::Promise<void> givenBack) {
   siblings->lanes.remove(*this);
   hangUp = nullptr;
   // An answer that still waits to be written must not find what has the descriptor's number next.
   entry = nullptr;
   // Who holds a lane that has ended holds its place too.
   auto place = terms.place.map([](kj::Own<Place>& place) { return kj::addRef(*place); });
-  keeper.ending.add(
-      keeper.close(kj::mv(fd), number, kj::addRef(*siblings->machine), kj::mv(place), farEnd));
+  keeper.ending.add(keeper.close(kj::mv(fd), number, kj::addRef(*siblings->machine), kj::mv(place),
+                                 farEnd, kj::mv(givenBack)));
 }
 
 LaneKeeper::~LaneKeeper() noexcept(false) {}
@@ -236,7 +240,8 @@ kj::Own<LaneKeeper::MachineLanes> LaneKeeper::lanesOf(kj::Own<Machine> machine) 
 //
 // The descriptor stays open meanwhile: vhost-device-vsock 0.3.0 misses the end of one that is closed with bytes unread.
 kj::Promise<void> LaneKeeper::close(SharedFd fd, uint64_t lane, kj::Own<Machine> machine,
-                                    kj::Maybe<kj::Own<Place>> place, FarEnd farEnd) {
+                                    kj::Maybe<kj::Own<Place>> place, FarEnd farEnd,
+                                    kj::Promise<void> givenBack) {
   ++closing;
   KJ_DEFER(--closing);
   // What the agent said before it hung up is still its client's, and a vsock gives nothing more once its reading is shut down.
@@ -259,8 +264,15 @@ kj::Promise<void> LaneKeeper::close(SharedFd fd, uint64_t lane, kj::Own<Machine>
   auto peer = peerOf(fd.get());
   if (peer == SocketPeer::UNTELLABLE) {
     co_await timer.timeoutAfter(LANE_END_LIMIT, kj::mv(asked)).catch_([](kj::Exception&&) {});
-    // A client that reads has read by then; and an agent that has not closed it writes to nobody.
-    if (farEnd == FarEnd::HUNG_UP) co_await timer.atTime(begin + LANE_END_LIMIT);
+    // A client that reads has read by then, and one that gave the lane back reads no more; and an agent that has not closed it writes to
+    // nobody.
+    bool isGivenBack = farEnd == FarEnd::OPEN;
+    auto giving = givenBack.then([&isGivenBack]() { isGivenBack = true; }).fork();
+    while (!isGivenBack && timer.now() - begin < LANE_END_LIMIT) {
+      // What has come stays the client's, whose descriptor of it is its own.
+      if (isMachineGone()) co_return;
+      co_await look(MOST_LOOK_PAUSE).exclusiveJoin(giving.addBranch());
+    }
     shutdown(fd.get(), SHUT_RDWR);
     co_return;
   }

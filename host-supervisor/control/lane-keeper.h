@@ -70,8 +70,10 @@ private:
   kj::Own<MachineLanes> lanesOf(kj::Own<Machine> machine);
   // Whether nothing more comes from the agent.
   enum class FarEnd { OPEN, HUNG_UP };
+  // `givenBack` resolves when the client has no more use for it.
   kj::Promise<void> close(SharedFd fd, uint64_t lane, kj::Own<Machine> machine,
-                          kj::Maybe<kj::Own<Place>> place, FarEnd farEnd);
+                          kj::Maybe<kj::Own<Place>> place, FarEnd farEnd,
+                          kj::Promise<void> givenBack);
   void taskFailed(kj::Exception&& exception) override;
 };
 
