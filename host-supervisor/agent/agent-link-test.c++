@@ -5,6 +5,7 @@
 #include <kj/debug.h>
 #include <kj/vector.h>
 #include <catch2/catch_test_macros.hpp>
+#include <catch2/generators/catch_generators.hpp>
 
 #include "agent/lane-stock.h"
 #include "lane/lane.h"
@@ -22,6 +23,18 @@ bool says(const kj::Exception& exception, const char* text) {
 }
 
 class TestControl final: public rpc::AgentControl::Server {
+public:
+  explicit TestControl(kj::Maybe<kj::Exception::Type>& eventsFailure)
+      : eventsFailure(eventsFailure) {}
+
+private:
+  kj::Maybe<kj::Exception::Type>& eventsFailure;
+  kj::Promise<void> events(EventsContext) override {
+    KJ_IF_MAYBE (type, eventsFailure) {
+      return kj::Exception(*type, __FILE__, __LINE__, kj::str(HOSTILE));
+    }
+    return kj::READY_NOW;
+  }
   kj::Promise<void> ping(PingContext) override { return kj::READY_NOW; }
   kj::Promise<void> report(ReportContext) override { KJ_FAIL_REQUIRE(HOSTILE); }
   kj::Promise<void> health(HealthContext) override { return KJ_EXCEPTION(OVERLOADED, HOSTILE); }
@@ -34,8 +47,9 @@ struct Machine {
   kj::TimerImpl timer{kj::origin<kj::TimePoint>()};
   enum { LISTENING, ABSENT, MUTE } mood = LISTENING;
   int dials = 0;
-  FakeAgent agent{[](const LaneGrant&) -> capnp::Capability::Client {
-    return rpc::AgentControl::Client(kj::heap<TestControl>());
+  kj::Maybe<kj::Exception::Type> eventsFailure;
+  FakeAgent agent{[this](const LaneGrant&) -> capnp::Capability::Client {
+    return rpc::AgentControl::Client(kj::heap<TestControl>(eventsFailure));
   }};
   kj::Vector<kj::Own<kj::AsyncIoStream>> mute;
   kj::Vector<kj::String> losses;  // of control lanes
@@ -125,6 +139,24 @@ TEST_CASE("P09 a control lane that stood and is lost is told of once, with the r
   link = nullptr;
   machine.scope.poll();
   CHECK(machine.losses.size() == 2);
+}
+
+TEST_CASE("P09 a control lane over which an agent does not report is lost, though it stands") {
+  Machine machine;
+  using Type = kj::Exception::Type;
+  machine.eventsFailure = GENERATE(Type::FAILED, Type::OVERLOADED, Type::DISCONNECTED);
+  auto link = machine.link();
+  link->tryControl().wait(machine.scope);
+  machine.scope.poll();
+  CHECK_FALSE(link->isLinked());
+  REQUIRE(machine.losses.size() == 1);
+  CHECK(strstr(machine.losses[0].cStr(), HOSTILE.cStr()) == nullptr);
+  machine.eventsFailure = nullptr;
+  link->tryControl().wait(machine.scope);
+  machine.scope.poll();
+  CHECK(link->isLinked());
+  CHECK(machine.agent.grants.size() == 2);
+  CHECK(machine.losses.size() == 1);
 }
 
 TEST_CASE("a lane for another is granted as it is wanted, and left to whoever gets it") {

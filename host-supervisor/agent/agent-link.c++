@@ -85,7 +85,7 @@ public:
 
   bool isLinked() override {
     KJ_IF_MAYBE (present, lane) {
-      return !(*present)->hasEnded();
+      return canServe(**present);
     }
     return false;
   }
@@ -120,6 +120,7 @@ private:
   kj::Promise<void> following = nullptr;  // of the reports, over `lane`
   kj::Promise<void> watching = nullptr;   // for its end
   bool stands = false;                    // as far as was told
+  bool isFollowed = false;                // `lane`; else it is as good as lost
   bool opening = false;
   kj::Maybe<kj::ForkedPromise<void>> attempt;
   // Every call from outside.
@@ -147,7 +148,7 @@ private:
   kj::Promise<rpc::AgentControl::Client> control(kj::Duration limit, Tries tries) {
     if (!opening) {
       KJ_IF_MAYBE (present, lane) {
-        if (!(*present)->hasEnded()) co_return bootstrapOf(**present);
+        if (canServe(**present)) co_return bootstrapOf(**present);
       }
       opening = true;
       attempt = reopen(limit, tries).fork();
@@ -175,6 +176,8 @@ private:
     co_await repeat<void>(limit, tries, [this, &grant]() { return openControl(grant); });
   }
 
+  bool canServe(Lane& lane) { return isFollowed && !lane.hasEnded(); }
+
   void tellLoss(kj::StringPtr why) {
     if (!stands) return;
     stands = false;
@@ -185,13 +188,17 @@ private:
     auto opened = kj::heap<Lane>(co_await open(grant), timer, Lane::Use::CONTROL);
     spoken = requireWelcome(co_await opened->answer());
     following = reports.follow(bootstrapOf(*opened)).eagerlyEvaluate([this](kj::Exception&& e) {
+      // An agent that does not know of reports has none.
+      if (e.getType() == kj::Exception::Type::UNIMPLEMENTED) return;
+      isFollowed = false;
       // It says more than the end of the connection, and comes before that.
-      if (e.getType() == kj::Exception::Type::DISCONNECTED) tellLoss(e.getDescription());
+      tellLoss(e.getDescription());
     });
     watching = opened->onDisconnect()
                    .then([this]() { tellLoss("its connection has ended"); })
                    .eagerlyEvaluate(nullptr);
     lane = kj::mv(opened);
+    isFollowed = true;
     stands = true;
   }
 
