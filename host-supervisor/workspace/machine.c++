@@ -121,13 +121,13 @@ void Machine::noteLoss(kj::StringPtr why) {
 kj::Promise<void> Machine::reopen() {
   KJ_DEFER(isReopening = false);
   for (;;) {
-    const auto pause = reopenPause;
-    reopenPause = kj::min(2 * pause, MOST_REOPEN_PAUSE);
-    co_await timer.afterDelay(pause);
+    co_await timer.afterDelay(reopenPause);
     if (isRetired() || isLinked()) co_return;
     // One that stands still answers no dial.
     if (isStalled()) continue;
+    reopenPause = kj::min(2 * reopenPause, MOST_REOPEN_PAUSE);
     co_await requireLink().tryControl().catch_([](kj::Exception&&) {});
+    if (isLinked()) co_return;
   }
 }
 
