@@ -245,32 +245,68 @@ struct DeafLane {
   }
 };
 
-TEST_CASE("S01 clients of many lanes that read nothing hold few large chunks of files") {
-  constexpr uint LANES = 4;
+// With a file of four large chunks, and lanes that read none of it.
+struct DeafLanes {
   FilesTestWorld w;
-  w.put("f", "");
-  KJ_SYSCALL(truncate(w.world.at("root/f").cStr(), 4 * FILE_CHUNK_BYTES));
   kj::Vector<kj::Own<DeafLane>> lanes;
-  for (uint i = 0; i < LANES; i++) {
-    auto& lane = lanes.add(kj::heap<DeafLane>(w));
-    for (uint k = 0; k < rpc::MAX_LANE_TRANSFERS; k++) lane->read("f");
+
+  DeafLanes() {
+    w.put("f", "");
+    KJ_SYSCALL(truncate(w.world.at("root/f").cStr(), 4 * FILE_CHUNK_BYTES));
   }
-  w.scope.poll();
+  void add(uint count) {
+    for (uint i = 0; i < count; i++) {
+      auto& lane = lanes.add(kj::heap<DeafLane>(w));
+      for (uint k = 0; k < rpc::MAX_LANE_TRANSFERS; k++) lane->read("f");
+    }
+    w.scope.poll();
+  }
+  // Of those that another lane is sent.
+  size_t largestChunk() {
+    Collected read;
+    CHECK(w.read("f", read).getOutcome().getDone() == 4 * FILE_CHUNK_BYTES);
+    return read.largestChunk;
+  }
+};
+
+TEST_CASE("S01 clients of many lanes that read nothing hold few large chunks of files") {
+  DeafLanes f;
+  constexpr uint LANES = 12;
+  f.add(LANES);
   constexpr size_t transfers = LANES * rpc::MAX_LANE_TRANSFERS;
   // With what is counted of the calls themselves.
-  constexpr size_t MOST = LARGE_CHUNKS_BYTES + FILE_CHUNK_BYTES + transfers * 2 * SMALL_CHUNK_BYTES;
+  constexpr size_t MOST =
+      PREFERRED_CHUNKS_BYTES + rpc::PREFERRED_CHUNK_BYTES + transfers * 2 * SMALL_CHUNK_BYTES;
   static_assert(MOST < transfers * FILE_CHUNK_BYTES);
-  CHECK(w.lanes.total() >= LARGE_CHUNKS_BYTES);
-  CHECK(w.lanes.total() <= MOST);
+  CHECK(f.w.lanes.unread() >= PREFERRED_CHUNKS_BYTES);
+  CHECK(f.w.lanes.total() <= MOST);
   // Others are served meanwhile, and all of it is there again afterwards.
-  Collected small;
-  CHECK(w.read("f", small).getOutcome().getDone() == 4 * FILE_CHUNK_BYTES);
-  CHECK(small.largestChunk == SMALL_CHUNK_BYTES);
-  lanes.clear();
-  w.scope.poll();
-  Collected large;
-  CHECK(w.read("f", large).getOutcome().getDone() == 4 * FILE_CHUNK_BYTES);
-  CHECK(large.largestChunk == FILE_CHUNK_BYTES);
+  CHECK(f.largestChunk() == SMALL_CHUNK_BYTES);
+  f.lanes.clear();
+  f.w.scope.poll();
+  CHECK(f.largestChunk() == FILE_CHUNK_BYTES);
+}
+
+TEST_CASE("S01 a few lanes that read nothing make nobody's chunks of files small") {
+  DeafLanes f;
+  f.add(2);
+  CHECK(f.w.lanes.unread() >= LARGE_CHUNKS_BYTES);
+  CHECK(f.largestChunk() == rpc::PREFERRED_CHUNK_BYTES);
+}
+
+TEST_CASE("S01 calls that wait make nobody's chunks of files small") {
+  DeafLanes f;
+  f.w.put("small", "x");
+  for (int i = 0; i < 3; i++) {
+    auto& lane = *f.lanes.add(kj::heap<DeafLane>(f.w));
+    // Those beyond the first wait for a place.
+    for (uint k = 0; k < rpc::MAX_LANE_TRANSFERS + rpc::MAX_WAITING_TRANSFERS; k++)
+      lane.read("small");
+    f.w.scope.poll();
+  }
+  CHECK(f.w.lanes.total() >= LARGE_CHUNKS_BYTES);
+  CHECK(f.w.lanes.unread() < LARGE_CHUNKS_BYTES);
+  CHECK(f.largestChunk() == FILE_CHUNK_BYTES);
 }
 
 TEST_CASE("every name is listed once, whatever the size of the pages") {

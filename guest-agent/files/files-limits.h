@@ -7,9 +7,10 @@
 
 namespace bothy {
 
-// While lanes hold so much of messages, chunks of files are small, in bytes: clients that read nothing do not hold one large
-// chunk more for each of their transfers (MAX_LANES * MAX_LANE_TRANSFERS).
+// While lanes leave so much unread, in bytes, chunks of files are smaller, and at last small: clients that read nothing do not hold one
+// large chunk more for each of their transfers (MAX_LANES * MAX_LANE_TRANSFERS).
 constexpr size_t LARGE_CHUNKS_BYTES = 4 * 1024 * 1024;
+constexpr size_t PREFERRED_CHUNKS_BYTES = 16 * 1024 * 1024;
 constexpr size_t SMALL_CHUNK_BYTES = 64 * 1024;
 
 // What all lanes together may have the agent do with files at a time: made once by main.
@@ -22,7 +23,9 @@ struct FilesLimits {
 
   // How large the next chunk of a file may be that is sent at once.
   size_t chunkBytes() {
-    return lanes.total() < LARGE_CHUNKS_BYTES ? FILE_CHUNK_BYTES : SMALL_CHUNK_BYTES;
+    const auto unread = lanes.unread();
+    if (unread < LARGE_CHUNKS_BYTES) return FILE_CHUNK_BYTES;
+    return unread < PREFERRED_CHUNKS_BYTES ? size_t{rpc::PREFERRED_CHUNK_BYTES} : SMALL_CHUNK_BYTES;
   }
 };
 

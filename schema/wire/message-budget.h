@@ -17,6 +17,8 @@ public:
   bool hasRoomFor(size_t held) { return held < shareBytes || total() < maxBytes; }
   // What they hold at this moment.  Of what is sent, from the call on that sends it.
   size_t total();
+  // The part of it that peers have not read.
+  size_t unread();
 
 private:
   friend class MessageGuard;

@@ -95,6 +95,12 @@ size_t MessageBudget::total() {
   return sum;
 }
 
+size_t MessageBudget::unread() {
+  size_t sum = 0;
+  for (auto& guard : guards) sum += guard.unreadBytes();
+  return sum;
+}
+
 // No coroutine: a connection spends its life here, and the frame of one would take two KiB for as long.
 kj::Promise<kj::Maybe<capnp::MessageReaderAndFds>> MessageGuard::tryReadMessage(
     kj::ArrayPtr<kj::AutoCloseFd> fdSpace, capnp::ReaderOptions options,
