@@ -415,7 +415,9 @@ TEST_CASE("S02 why a lane ended by what its client did is told, once in a while"
   CHECK(strstr(told()[0].cStr(), "may not send a message of this kind") != nullptr);
   f.pass(BREACH_LOG_PAUSE);
   breakRule();
-  CHECK(told().size() == 2);
+  REQUIRE(told().size() == 2);
+  CHECK(strstr(told()[0].cStr(), "leftOut = 0") != nullptr);
+  CHECK(strstr(told()[1].cStr(), "leftOut = 1") != nullptr);
   // One that merely leaves is not told of.
   f.pass(BREACH_LOG_PAUSE);
   {

@@ -156,9 +156,14 @@ kj::Promise<void> HostConnections::serveRpc(LaneRegistry::Entry& lane,
 
 void HostConnections::noteBreach(uint64_t lane, kj::StringPtr why) {
   const auto now = timer.now();
-  if (breachNoted != nullptr && now - KJ_ASSERT_NONNULL(breachNoted) < BREACH_LOG_PAUSE) return;
+  if (breachNoted != nullptr && now - KJ_ASSERT_NONNULL(breachNoted) < BREACH_LOG_PAUSE) {
+    ++breachesLeftOut;
+    return;
+  }
   breachNoted = now;
-  KJ_LOG(WARNING, "a lane ends by what its client did", lane, why);
+  const auto leftOut = breachesLeftOut;
+  breachesLeftOut = 0;
+  KJ_LOG(WARNING, "a lane ends by what its client did", lane, why, leftOut);
 }
 
 kj::Promise<void> HostConnections::refuse(kj::Own<VsockStream> stream, rpc::Refusal why) {

@@ -87,6 +87,7 @@ private:
   CreditUpdates creditUpdates;
   kj::uint bulkLanes = 0;
   kj::Maybe<kj::TimePoint> breachNoted;
+  uint64_t breachesLeftOut = 0;  // since then
   Evictables strangers;
   Evictables spares;
   kj::TaskSet connections;
