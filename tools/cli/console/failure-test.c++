@@ -42,6 +42,7 @@ TEST_CASE("P30 a client that bothyd turns away is told why") {
   CHECK(isWordOfSupervisor(KJ_EXCEPTION(OVERLOADED, "remote exception: this client holds 64")));
   CHECK_FALSE(
       isWordOfSupervisor(KJ_EXCEPTION(DISCONNECTED, "remote exception: Peer disconnected")));
+  CHECK_FALSE(isWordOfSupervisor(KJ_EXCEPTION(OVERLOADED, "fcntl: Too many open files")));
   CHECK_FALSE(isWordOfSupervisor(KJ_EXCEPTION(FAILED, "remote exception: bothyd: x")));
   CHECK_FALSE(isWordOfSupervisor(passingFailure("bothyd: is not running")));
 }

@@ -58,9 +58,12 @@ bool isInputClosed(const kj::Exception& exception) {
 
 bool isWordOfSupervisor(const kj::Exception& exception) {
   if (isFailure(exception)) return false;
-  if (exception.getType() == kj::Exception::Type::OVERLOADED) return true;
-  return exception.getType() == kj::Exception::Type::DISCONNECTED &&
-         withoutRemotePrefix(exception.getDescription()).startsWith(WORD_OF_SUPERVISOR);
+  // Without the prefix it tells of this program's own calls.
+  const auto text = withoutRemotePrefix(exception.getDescription());
+  if (text.size() == exception.getDescription().size()) return false;
+  return exception.getType() == kj::Exception::Type::OVERLOADED ||
+         (exception.getType() == kj::Exception::Type::DISCONNECTED &&
+          text.startsWith(WORD_OF_SUPERVISOR));
 }
 
 Failure describe(const kj::Exception& exception) {
