@@ -145,8 +145,10 @@ TEST_CASE("exec tells a workspace that has too many lanes for too long") {
   world.supervisor.refusal = rpc::Refusal::TOO_MANY_LANES;
   world.start({"exec", "demo", "exit", "3"});
   CHECK(waitThrough(world) == EXEC_FAILED);
-  CHECK(contains(world.errors(),
-                 "too many connections to demo are open (at most 32, 16 of one user)"));
+  CHECK(
+      contains(world.errors(),
+               "too many connections to demo are open (at most 32, 16 of one user, the last 8 for "
+               "users who have none)"));
   CHECK(contains(world.errors(), "; waiting up to 60 s"));
 }
 

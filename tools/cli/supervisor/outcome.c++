@@ -174,9 +174,10 @@ kj::Exception describeRefusal(kj::StringPtr name, kj::StringPtr user, rpc::Refus
   using Refusal = rpc::Refusal;
   switch (refusal) {
     case Refusal::TOO_MANY_LANES:
-      return failure(kj::str("too many connections to ", name, " are open (at most ",
-                             rpc::MAX_LANES, ", ", rpc::MAX_ACTOR_LANES,
-                             " of one user): end something that uses it, or try again later"));
+      return failure(
+          kj::str("too many connections to ", name, " are open (at most ", rpc::MAX_LANES, ", ",
+                  rpc::MAX_ACTOR_LANES, " of one user, the last ", rpc::KEPT_LANES,
+                  " for users who have none): end something that uses it, or try again later"));
     case Refusal::NO_SUCH_USER:
       if (user.size() == 0) {
         return failure(kj::str(name, " has no user of its own: name one of its users with -u"));

@@ -116,7 +116,8 @@ TEST_CASE("a lane that the agent refuses says what to do, and only a crowd passe
   };
   auto files = WantedLane::files("x y", rpc::FileAccess::READ);
   CHECK(toldFor(rpc::Refusal::TOO_MANY_LANES, WantedLane::commands())
-            .startsWith("too many connections to demo are open (at most 32, 16 of one user): "));
+            .startsWith("too many connections to demo are open (at most 32, 16 of one user, the "
+                        "last 8 for users who have none): "));
   CHECK(toldFor(rpc::Refusal::NO_SUCH_USER, files) == "there is no user x y in demo");
   CHECK(toldFor(rpc::Refusal::NOT_UNDERSTOOD, files) == "there is no user x y in demo");
   CHECK(toldFor(rpc::Refusal::GENERATION_TOO_OLD, WantedLane::interactive()) ==
