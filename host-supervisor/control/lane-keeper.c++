@@ -261,7 +261,12 @@ kj::Promise<void> LaneKeeper::close(SharedFd fd, uint64_t lane, kj::Own<Machine>
   // The device hears of a shutdown when it reads, and it reads nothing for a guest that does not.  Whether the agent answers, or can be
   // asked at all, says nothing of a lane that can be looked at.
   auto asked = machine->endLane(lane);
+  const auto askedAt = timer.now();
   auto peer = peerOf(fd.get());
+  while (peer == SocketPeer::UNASKED && !isMachineGone()) {
+    co_await look(MOST_LOOK_PAUSE);
+    peer = peerOf(fd.get());
+  }
   if (peer == SocketPeer::UNTELLABLE) {
     co_await timer.timeoutAfter(LANE_END_LIMIT, kj::mv(asked)).catch_([](kj::Exception&&) {});
     // A client that reads has read by then, and one that gave the lane back reads no more; and an agent that has not closed it writes to
@@ -278,7 +283,7 @@ kj::Promise<void> LaneKeeper::close(SharedFd fd, uint64_t lane, kj::Own<Machine>
   }
   // A Unix socket gives what has come all the same.
   shutdown(fd.get(), SHUT_RDWR);
-  auto deadline = timer.now() + LANE_END_LIMIT;
+  auto deadline = askedAt + LANE_END_LIMIT;
   for (; peer != SocketPeer::CLOSED && !isMachineGone(); peer = peerOf(fd.get())) {
     const auto now = timer.now();
     // Not where it could only not be asked: it may be closed.
