@@ -5,6 +5,8 @@
 
 namespace bothy {
 
+constexpr uid_t ROOT = 0;
+
 // Who is at the other end of a connection, as the kernel has it (SO_PEERCRED), and which of bothyd's clients that is.
 struct ClientIdentity {
   uint64_t number;

@@ -23,8 +23,6 @@ constexpr kj::Duration REFUSAL_LIMIT = 1 * kj::SECONDS;
 // Between two lines of the log about it, or about clients that wait.
 constexpr kj::Duration LOG_PAUSE = 1 * kj::SECONDS;
 
-constexpr uid_t ROOT = 0;
-
 ClientIdentity identify(kj::AsyncIoStream& stream, uint64_t number) {
   ucred peer = {};
   uint length = sizeof(peer);

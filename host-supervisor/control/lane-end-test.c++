@@ -203,7 +203,7 @@ TEST_CASE("S26 a lane that does not end has its machine's device replaced, until
   const auto renewals = f.driver.renewals;
   CHECK(renewals > 0);
   CHECK(f.endedLanes.size() == 1);
-  pass(f, RENEWAL_PAUSE);
+  pass(f, limit);
   const auto more = f.driver.renewals;
   CHECK(more > renewals);
   f.keptLanes.clear();

@@ -289,7 +289,7 @@ kj::Promise<void> LaneKeeper::close(SharedFd fd, uint64_t lane, kj::Own<Machine>
     // Not where it could only not be asked: it may be closed.
     if (now >= deadline && peer == SocketPeer::OPEN) {
       machine->renewVsock();
-      deadline = now + RENEWAL_PAUSE;
+      deadline = now + LANE_END_LIMIT;
     }
     co_await look(deadline > now ? deadline - now : MOST_LOOK_PAUSE);
   }

@@ -13,11 +13,10 @@
 
 namespace bothy {
 
-// How long the agent may take to close a lane that has ended; then the machine's vsock device is replaced, which ends all of its lanes.
+// How long the agent may take to close a lane that has ended; then the machine's vsock device is replaced, which ends all of its lanes.  And
+// how long until the next replacement, where it did not end the lane.
 // Long, because nobody can use such a lane, and replacing the device of a guest that is only busy would end the other clients' lanes.
 constexpr kj::Duration LANE_END_LIMIT = 10 * kj::SECONDS;
-// After a replacement that did not end the lane, before the next is asked for.
-constexpr kj::Duration RENEWAL_PAUSE = 1 * kj::SECONDS;
 
 // Lanes that a client may hold, with those that have ended, those that are under way and those that are being closed.
 constexpr kj::uint MAX_HELD_LANES = 64;

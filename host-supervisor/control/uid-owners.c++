@@ -4,12 +4,9 @@
 #include <shadow/subid.h>
 #include <stdlib.h>
 
+#include "control/client-identity.h"
+
 namespace bothy {
-namespace {
-
-constexpr uid_t ROOT = 0;
-
-}  // namespace
 
 kj::Promise<uid_t> SubordinateUids::ownerOf(uid_t uid) {
   if (uid == ROOT) return uid;

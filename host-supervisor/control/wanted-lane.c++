@@ -6,8 +6,6 @@
 namespace bothy {
 namespace {
 
-constexpr uid_t ROOT = 0;
-
 kj::String actorFor(uid_t owner) {
   if (owner == UIDS_OF_ROOT) return kj::str("a uid of root's");
   if (owner == UIDS_UNKNOWN) return kj::str("an unknown uid");
