@@ -80,6 +80,25 @@ TEST_CASE("P09 P41 a control lane that is lost is opened again, with growing pau
   CHECK(machine->isLinked());
 }
 
+TEST_CASE("P09 while a machine stands still the pause before its control lane is reopened stays") {
+  World w;
+  auto machine = w.machine();
+  w.advance(1 * kj::SECONDS);
+  w.settle();
+  auto vm = kj::mv(w.driver.running()[0]);
+  w.driver.stall(vm);
+  w.served.clear();
+  w.settle();
+  for (int i = 0; i < 100; i++) {
+    w.advance(LEAST_REOPEN_PAUSE);
+    w.settle();
+  }
+  w.driver.goOn(vm);
+  w.advance(LEAST_REOPEN_PAUSE);
+  w.settle();
+  CHECK(machine->isLinked());
+}
+
 TEST_CASE("P09 a machine that stands still or is retired is not dialled for its control lane") {
   World w;
   auto machine = w.machine();
