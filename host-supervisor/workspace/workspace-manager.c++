@@ -294,6 +294,17 @@ kj::Promise<WorkspaceManager::CreateOutcome> WorkspaceManager::answerAgain(
     RequestRecord earlier, kj::StringPtr asked, kj::Own<Workspace> workspace,
     kj::Maybe<kj::Own<Progress>> progress) {
   if (earlier.asked != asked) co_return RequestConflict();
+  const auto state = workspace->state();
+  if (earlier.outcome == RequestOutcome::OPEN && state != WorkspaceState::CREATING &&
+      state != WorkspaceState::STARTING) {
+    // Its end has been stored since that was read.
+    auto ended = co_await world.store.request(earlier.requestId);
+    KJ_IF_MAYBE (e, ended) {
+      earlier = kj::mv(*e);
+    } else {
+      co_return outcomeOf(kj::mv(workspace), Superseded{Wish::DELETE});
+    }
+  }
   switch (earlier.outcome) {
     case RequestOutcome::OPEN:
       break;

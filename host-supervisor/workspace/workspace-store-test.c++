@@ -233,6 +233,19 @@ TEST_CASE("P57 a repeated request whose workspace goes while it is looked up is 
   CHECK(w.find("demo")->state() == WorkspaceState::STOPPED);
 }
 
+TEST_CASE("P57 a repeated request whose start is stopped while it is looked up says so") {
+  TestWorld w;
+  w.agentAnswers = false;
+  auto first = w.manager->create(w.request("demo", true, "r"), nullptr);
+  w.settle();
+  w.refusing.holdRequests();
+  auto again = w.manager->create(w.request("demo", true, "r"), nullptr);
+  w.settle();
+  w.find("demo")->stop(0).wait(w.scope);
+  w.refusing.letRequestsGo();
+  CHECK(again.wait(w.scope).is<WorkspaceManager::Stopped>());
+}
+
 TEST_CASE("S16 a workspace whose row is damaged is failed, can be deleted, and hinders no other") {
   TestWorld w;
   w.manager->create(w.request("bad"), nullptr).wait(w.scope);
