@@ -99,8 +99,7 @@ double commits(kj::AsyncIoContext& io, kj::StringPtr path) {
 void measureStore(kj::Vector<Row>& rows) {
   Directory directory;
   auto io = kj::setupAsyncIo();
-  auto& row = addRow(rows, "commits, 32 waiting, beside SQLite's own group commit", "1/s", 0.7,
-                     Row::Better::HIGHER);
+  auto& row = addRow(rows, "commits, 32 waiting, group commit", "1/s", 0.7, Row::Better::HIGHER);
   for (uint i = 0; i < SAMPLES; i++) {
     row.floor.add(plainCommits(kj::str(directory.path, "/plain-", i)));
     row.samples.add(commits(io, kj::str(directory.path, "/store-", i)));
