@@ -1,6 +1,7 @@
 #include "simulation/simulated-host.h"
 
 #include <kj/debug.h>
+#include <kj/encoding.h>
 
 #include "workspace/workspace-state.h"
 
@@ -68,6 +69,12 @@ void SimulatedHost::examineStart(const VmSpec& spec) {
     }
   } else {
     judge.accuse("a machine starts for ", who, ", which is not in the database");
+  }
+  auto secret = kj::encodeHex(spec.secret);
+  if (secrets.find(secret) != nullptr) {
+    judge.accuse("the machine of ", who, " has the secret of one before it");
+  } else {
+    secrets.insert(kj::mv(secret));
   }
   auto opens = [&](const Volume& volume) {
     KJ_IF_MAYBE (key, spec.diskKey) {

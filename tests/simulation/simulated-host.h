@@ -78,6 +78,8 @@ public:
 private:
   uint64_t changes = 0;
   kj::TreeMap<kj::String, kj::String> labels;
+  // Of all machines that there ever were.
+  kj::TreeSet<kj::String> secrets;
 
   void examineStart(const VmSpec& spec);
 };
