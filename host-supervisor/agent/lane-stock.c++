@@ -1,29 +1,16 @@
 #include "agent/lane-stock.h"
 
 #include <kj/debug.h>
-#include <poll.h>
 
 #include "lane/lane-greeting.h"
 #include "schema/limits.capnp.h"
+#include "wire/vsock-stream.h"
 
 namespace bothy {
 
 using Stream = kj::Own<kj::AsyncIoStream>;
 
 static_assert(KEPT_SPARES <= rpc::MAX_SPARE_LANES);
-
-namespace {
-
-// As it is at this moment: what the loop tells comes a turn later.
-bool isHungUp(kj::AsyncIoStream& stream) {
-  KJ_IF_MAYBE (fd, stream.getFd()) {
-    pollfd asked = {*fd, POLLRDHUP, 0};
-    return poll(&asked, 1, 0) > 0;
-  }
-  return false;
-}
-
-}  // namespace
 
 LaneStock::Spare::Spare(Stream streamParam)
     : stream(kj::mv(streamParam)),
@@ -37,7 +24,8 @@ LaneStock::LaneStock(kj::Timer& timer, kj::Array<const kj::byte> secret, Dial di
 LaneStock::~LaneStock() noexcept(false) {}
 
 kj::Promise<Stream> LaneStock::take() {
-  std::erase_if(spares, [](auto& spare) { return spare->isClosed || isHungUp(*spare->stream); });
+  std::erase_if(spares,
+                [](auto& spare) { return spare->isClosed || hasPeerEnded(*spare->stream); });
   if (!spares.empty()) {
     auto spare = kj::mv(spares.front());
     spares.pop_front();

@@ -102,6 +102,11 @@ WorkspaceJournal::Rows WorkspaceJournal::resting(Rest rest, kj::StringPtr detail
   return tidied(kj::mv(next));
 }
 
+WorkspaceJournal::Rows WorkspaceJournal::ending(OperationKind kind, Outcome outcome,
+                                                kj::StringPtr detail) {
+  return resting(KJ_ASSERT_NONNULL(restAfter(kind, outcome)), detail);
+}
+
 kj::Maybe<RequestRecord> WorkspaceJournal::answer(RequestOutcome outcome) {
   KJ_IF_MAYBE (operation, now.operation) {
     if (operation->requestId.size() > 0) {

@@ -40,6 +40,8 @@ public:
                  bool inherits = false);
   // The rows at rest.  `detail`: why, of FAILED.
   Rows resting(Rest rest, kj::StringPtr detail = nullptr);
+  // The rows at rest after an operation of this kind (restAfter()).
+  Rows ending(OperationKind kind, Outcome outcome, kj::StringPtr detail = nullptr);
   // What came of the client's request for which the operation under way is, if it is for one.
   kj::Maybe<RequestRecord> answer(RequestOutcome outcome);
 

@@ -66,8 +66,12 @@ kj::Promise<void> VsockStream::whenWriteDisconnected() {
   return socket->whenWriteDisconnected();
 }
 
-bool VsockStream::hasPeerEnded() const {
-  KJ_IF_MAYBE (fd, socket->getFd()) {
+bool VsockStream::hasPeerEnded() {
+  return bothy::hasPeerEnded(*socket);
+}
+
+bool hasPeerEnded(kj::AsyncIoStream& stream) {
+  KJ_IF_MAYBE (fd, stream.getFd()) {
     pollfd asked = {*fd, POLLRDHUP, 0};
     return ::poll(&asked, 1, 0) > 0;
   }

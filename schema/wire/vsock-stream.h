@@ -38,9 +38,8 @@ public:
     this->untilRoom = kj::mv(untilRoom);
   }
 
-  // Whether nothing more can come from the peer, at this moment.  Where whenWriteDisconnected() does not tell: of a vsock the peer's close
-  // is neither a hang-up nor a failure.
-  bool hasPeerEnded() const;
+  // See hasPeerEnded() of a stream.
+  bool hasPeerEnded();
 
   // Gives it BULK_VSOCK_BUFFER_BYTES when the first large read comes: to tell the peer costs a packet, which a lane
   // on which no bulk comes need not send.  Nothing on other sockets.
@@ -75,5 +74,9 @@ private:
 // Gives a listening AF_VSOCK socket VSOCK_BUFFER_BYTES, which accepted ones inherit.  False if the kernel
 // refuses.
 bool enlargeVsockBuffer(int fd);
+
+// Whether nothing more can come from the peer of a socket, at this moment: what the loop tells comes a turn later, and
+// whenWriteDisconnected() does not tell where the peer's close is neither a hang-up nor a failure, as of a vsock.
+bool hasPeerEnded(kj::AsyncIoStream& stream);
 
 }  // namespace bothy

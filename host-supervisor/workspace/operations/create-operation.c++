@@ -92,10 +92,7 @@ kj::Promise<Operation::Settled> CreateOperation::settle(kj::Maybe<kj::Exception>
     co_return followedBy(kj::mv(turn), kj::refcounted<StartOperation>(site));
   }
   auto turn = co_await journal.settle(
-      [&journal]() {
-        return journal.resting(
-            KJ_ASSERT_NONNULL(restAfter(OperationKind::CREATE, Outcome::SUCCEEDED)));
-      },
+      [&journal]() { return journal.ending(OperationKind::CREATE, Outcome::SUCCEEDED); },
       Cause::REQUEST, nullptr, journal.answer(RequestOutcome::SUCCEEDED));
   site.progress.end();
   co_return Settled{kj::mv(turn), nullptr};

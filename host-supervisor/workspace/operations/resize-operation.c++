@@ -50,8 +50,8 @@ kj::Promise<Operation::Settled> ResizeOperation::settle(kj::Maybe<kj::Exception>
     }
   }
   auto next = [this, size, isGrown = outcome == nullptr]() {
-    auto rows = site.journal.resting(KJ_ASSERT_NONNULL(
-        restAfter(OperationKind::RESIZE, isGrown ? Outcome::SUCCEEDED : Outcome::FAILED)));
+    auto rows =
+        site.journal.ending(OperationKind::RESIZE, isGrown ? Outcome::SUCCEEDED : Outcome::FAILED);
     rows.row.diskMib = size;
     return rows;
   };

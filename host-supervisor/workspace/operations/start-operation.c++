@@ -231,8 +231,7 @@ kj::Promise<Operation::Settled> StartOperation::settle(kj::Maybe<kj::Exception> 
   }
   auto& journal = site.journal;
   auto next = [this, started = nanosOf(site.world.clock.now())]() {
-    auto rows = site.journal.resting(
-        KJ_ASSERT_NONNULL(restAfter(OperationKind::START, Outcome::SUCCEEDED)));
+    auto rows = site.journal.ending(OperationKind::START, Outcome::SUCCEEDED);
     rows.machine.startedNanos = started;
     rows.machine.agentVersion = kj::str(agentVersion);
     return rows;
@@ -258,8 +257,7 @@ kj::Promise<Operation::Settled> StartOperation::settleFailure(kj::Exception exce
     request->console = kj::str(failure.console);
   }
   auto next = [this, why = kj::str(failure.message)]() {
-    return site.journal.resting(KJ_ASSERT_NONNULL(restAfter(OperationKind::START, Outcome::FAILED)),
-                                why);
+    return site.journal.ending(OperationKind::START, Outcome::FAILED, why);
   };
   outcome->failure = kj::mv(failure);
   auto turn = co_await site.journal.settle(kj::mv(next), Cause::START_FAILED,

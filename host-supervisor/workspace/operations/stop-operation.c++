@@ -121,7 +121,7 @@ kj::Promise<Operation::Settled> StopOperation::settle(kj::Maybe<kj::Exception> f
     detail = lineOf(*e);
   }
   auto next = [this, outcome, text = kj::str(detail)]() {
-    return site.journal.resting(KJ_ASSERT_NONNULL(restAfter(OperationKind::STOP, outcome)), text);
+    return site.journal.ending(OperationKind::STOP, outcome, text);
   };
   auto turn = co_await site.journal.settle(kj::mv(next), cause, kj::mv(detail));
   site.machine.retire();
