@@ -57,6 +57,9 @@ const maxArgumentBytes :UInt32 = 4194304;
 # than the guest's kernel takes of a program (2 MiB), so that the kernel decides; the longest list that fits the kernel's
 # limit, of texts of a byte each, fits `maxMessageWords`.
 
+const maxListedWorkspaces :UInt32 = 1000;
+# Workspaces in one page of Supervisor.list.
+
 const maxWorkspaceNameBytes :UInt32 = 63;
 # Workspace names match [a-z0-9]([a-z0-9-]*[a-z0-9])? and are at most so long.
 

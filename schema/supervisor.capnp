@@ -41,8 +41,11 @@ interface Supervisor {
     }
   }
 
-  list @2 () -> (workspaces :List(WorkspaceTypes.WorkspaceInfo));
-  # All, by name.
+  list @2 (prefix :Text, states :List(WorkspaceTypes.WorkspaceState), after :Text, limit :UInt32) -> (workspaces :List(WorkspaceTypes.WorkspaceInfo), next :Text);
+  # A page of the workspaces, by name: those whose name begins with `prefix`, which are in one of `states` (empty: in any),
+  # and whose name is behind `after`.  At most `limit` of them, and never more than `maxListedWorkspaces`; 0: that many.
+  # `next`, if not empty, is the `after` of the next page: there may be more, also where this page is empty.  A workspace that
+  # is made or deleted between two pages is on one of them or on none; no other is missed or told twice.
 
   get @3 (name :Text) -> (outcome :GetOutcome);
   # What is known of one workspace at this moment; starts nothing.

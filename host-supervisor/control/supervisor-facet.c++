@@ -68,7 +68,7 @@ SupervisorFacet::SupervisorFacet(const Rooms& rooms, ClientIdentity client)
       startName(rooms.start),
       client(client) {}
 
-void SupervisorFacet::describe(rpc::WorkspaceInfo::Builder info, Workspace& workspace) {
+void SupervisorFacet::describe(rpc::WorkspaceInfo::Builder info, const WorkspaceView& workspace) {
   fill(info, workspace, acceleratorName(abilities));
 }
 
@@ -97,10 +97,10 @@ kj::Promise<void> SupervisorFacet::create(CreateContext context) {
   auto outcome = context.getResults().initOutcome();
   KJ_SWITCH_ONEOF(result) {
     KJ_CASE_ONEOF(created, WorkspaceManager::Created) {
-      describe(outcome.initCreated(), *created.workspace);
+      describe(outcome.initCreated(), created.workspace->view());
     }
     KJ_CASE_ONEOF(exists, WorkspaceManager::Exists) {
-      describe(outcome.initExists(), *exists.workspace);
+      describe(outcome.initExists(), exists.workspace->view());
     }
     KJ_CASE_ONEOF(invalid, WorkspaceManager::Invalid) {
       outcome.setInvalid(invalid.why);
@@ -118,22 +118,30 @@ kj::Promise<void> SupervisorFacet::create(CreateContext context) {
       outcome.setNoSpace(noSpace.why);
     }
     KJ_CASE_ONEOF(stopped, WorkspaceManager::Stopped) {
-      describe(outcome.initStopped(), *stopped.workspace);
+      describe(outcome.initStopped(), stopped.workspace->view());
     }
   }
 }
 
 kj::Promise<void> SupervisorFacet::list(ListContext context) {
-  auto workspaces = manager.list();
-  auto infos = context.getResults().initWorkspaces(workspaces.size());
-  for (auto i : kj::indices(workspaces)) describe(infos[i], *workspaces[i]);
+  auto params = context.getParams();
+  ListQuery query;
+  query.prefix = params.getPrefix();
+  query.after = params.getAfter();
+  if (params.getLimit() > 0) query.limit = params.getLimit();
+  for (auto state : params.getStates()) query.states |= listBit(fromRpc(state));
+  auto page = manager.list(query);
+  auto results = context.getResults();
+  auto infos = results.initWorkspaces(page.workspaces.size());
+  for (auto i : kj::indices(page.workspaces)) describe(infos[i], page.workspaces[i]);
+  results.setNext(page.next);
   return kj::READY_NOW;
 }
 
 kj::Promise<void> SupervisorFacet::get(GetContext context) {
   auto outcome = context.getResults().initOutcome();
-  KJ_IF_MAYBE (workspace, manager.find(context.getParams().getName())) {
-    describe(outcome.initFound(), **workspace);
+  KJ_IF_MAYBE (workspace, manager.view(context.getParams().getName())) {
+    describe(outcome.initFound(), *workspace);
   } else {
     outcome.setAbsent();
   }
@@ -199,7 +207,7 @@ kj::Promise<void> SupervisorFacet::connect(ConnectContext context) {
   auto results = context.getResults();
   results.setLane(lanes.keep(kj::mv(lane.get<AgentLink::OpenedLane>()), kj::mv(machine),
                              {client, kj::mv(place)}));
-  describe(results.initOutcome().initConnected(), *workspace);
+  describe(results.initOutcome().initConnected(), workspace->view());
 }
 
 kj::Promise<void> SupervisorFacet::start(StartContext context) {
@@ -217,7 +225,7 @@ kj::Promise<void> SupervisorFacet::start(StartContext context) {
       KJ_IF_MAYBE (failure, report->failure) {
         fill(outcome.initFailed(), *failure);
       } else {
-        describe(outcome.initStarted(), *workspace);
+        describe(outcome.initStarted(), workspace->view());
       }
     }
     KJ_CASE_ONEOF(superseded, Superseded) {
@@ -297,7 +305,7 @@ kj::Promise<void> SupervisorFacet::resize(ResizeContext context) {
   auto outcome = context.getResults().initOutcome();
   KJ_SWITCH_ONEOF(result) {
     KJ_CASE_ONEOF(resized, Workspace::Resized) {
-      describe(outcome.initResized(), *workspace);
+      describe(outcome.initResized(), workspace->view());
     }
     KJ_CASE_ONEOF(invalid, Workspace::InvalidSize) {
       outcome.setInvalid(invalid.why);

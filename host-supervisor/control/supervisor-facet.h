@@ -61,7 +61,7 @@ private:
   kj::Promise<void> resize(ResizeContext context) override;
   kj::Promise<void> doctor(DoctorContext context) override;
 
-  void describe(rpc::WorkspaceInfo::Builder info, Workspace& workspace);
+  void describe(rpc::WorkspaceInfo::Builder info, const WorkspaceView& workspace);
 };
 
 // Names a start of bothyd as no other is named.  Lanes outlive bothyd, and in a container each bothyd has the same pid: clients of two

@@ -1,5 +1,7 @@
 #include "control/translation.h"
 
+#include <kj/debug.h>
+
 namespace bothy {
 
 // The numbers of both are fixed and the same: the store's are on disk, the schema's on the wire.
@@ -33,25 +35,29 @@ rpc::Verdict toRpc(Verdict verdict) {
   return static_cast<rpc::Verdict>(verdict);
 }
 
-void fill(rpc::WorkspaceInfo::Builder info, Workspace& workspace, kj::StringPtr accelerator) {
-  auto& row = workspace.row();
+WorkspaceState fromRpc(rpc::WorkspaceState state) {
+  KJ_REQUIRE(state <= rpc::WorkspaceState::RESIZING,
+             "this bothyd knows no such state of a workspace", static_cast<int>(state));
+  return static_cast<WorkspaceState>(state);
+}
+
+void fill(rpc::WorkspaceInfo::Builder info, const WorkspaceView& from, kj::StringPtr accelerator) {
   auto spec = info.initSpec();
-  spec.setName(row.name);
-  spec.setImage(row.image);
-  spec.setCpus(row.cpus);
-  spec.setMemoryMib(row.memoryMib);
-  spec.setDiskMib(row.diskMib);
-  info.setId(row.id);
-  info.setState(toRpc(workspace.state()));
-  info.setFailure(row.failure);
-  info.setCreatedNanos(row.createdNanos);
-  info.setStartedNanos(workspace.machineRow().startedNanos);
-  if (workspace.state() == WorkspaceState::RUNNING) {
-    info.setAgentVersion(workspace.machineRow().agentVersion);
-    info.setAccelerator(accelerator);
-    if (workspace.isStalled()) info.setStalled(STALL_REASON);
-    info.setUnreachable(workspace.unreachable());
-  }
+  spec.setName(from.name);
+  spec.setImage(from.image);
+  spec.setCpus(from.cpus);
+  spec.setMemoryMib(from.memoryMib);
+  spec.setDiskMib(from.diskMib);
+  info.setId(from.id);
+  info.setState(toRpc(from.state));
+  info.setFailure(from.failure);
+  info.setCreatedNanos(from.createdNanos);
+  info.setStartedNanos(from.startedNanos);
+  if (from.state != WorkspaceState::RUNNING) return;
+  info.setAgentVersion(from.agentVersion);
+  info.setAccelerator(accelerator);
+  if (from.isStalled) info.setStalled(STALL_REASON);
+  info.setUnreachable(from.unreachable);
 }
 
 void fill(rpc::Supervisor::StartFailure::Builder failure, const StartReport::Failure& from) {

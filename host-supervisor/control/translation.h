@@ -13,7 +13,10 @@ rpc::Stage toRpc(Stage stage);
 rpc::Cause toRpc(Cause cause);
 rpc::Verdict toRpc(Verdict verdict);
 
-void fill(rpc::WorkspaceInfo::Builder info, Workspace& workspace, kj::StringPtr accelerator);
+// Fails for a state that this bothyd does not know.
+WorkspaceState fromRpc(rpc::WorkspaceState state);
+
+void fill(rpc::WorkspaceInfo::Builder info, const WorkspaceView& from, kj::StringPtr accelerator);
 void fill(rpc::Supervisor::StartFailure::Builder failure, const StartReport::Failure& from);
 void fill(rpc::Supervisor::Underway::Builder underway, const Underway& from);
 void fill(rpc::Event::Builder event, const EventRecord& from);

@@ -164,7 +164,7 @@ void endUnlessDone(kj::FunctionParam<void()> work) {
       io.provider->getTimer(), lanes.descriptors, uidOwners,
       [&rooms](ClientIdentity client) { return kj::heap<SupervisorFacet>(rooms, client); },
       settings.maxConnections, sharedCloser(), kj::systemPreciseMonotonicClock());
-  auto workspaces = manager.list().size();
+  auto workspaces = manager.size();
   KJ_LOG(INFO, "bothyd serves", version, socketPath, workspaces);
 
   auto serving = server.listen(*receiver).then([]() -> int { KJ_UNREACHABLE; });

@@ -5,8 +5,8 @@
 namespace bothy {
 
 OperationRunner::OperationRunner(kj::Timer& timer, Journal& journal, kj::StringPtr name,
-                                 RetryPauses::Limits pauses)
-    : timer(timer), journal(journal), name(kj::str(name)), pauses(pauses) {}
+                                 kj::Function<void()> rested, RetryPauses::Limits pauses)
+    : timer(timer), journal(journal), name(kj::str(name)), rested(kj::mv(rested)), pauses(pauses) {}
 
 OperationRunner::~OperationRunner() noexcept(false) {}
 
@@ -43,6 +43,7 @@ void OperationRunner::drive(kj::Promise<void> work) {
            name, e.getDescription());
     KJ_IF_MAYBE (operation, underWay) (*operation)->ended->reject(kj::mv(e));
     underWay = nullptr;
+    rested();
   });
 }
 
@@ -67,7 +68,10 @@ kj::Promise<void> OperationRunner::carryOut(size_t step, Way way, kj::Maybe<kj::
       underWay = nullptr;
     }
     operation->ended->fulfill();
-    if (underWay == nullptr) co_return;
+    if (underWay == nullptr) {
+      rested();
+      co_return;
+    }
     step = 0;
     way = Way::BEGUN;
     limit = KJ_ASSERT_NONNULL(underWay)->limit();

@@ -18,9 +18,10 @@ public:
     virtual kj::Promise<Operation::Hold> enter(kj::StringPtr step) = 0;
   };
 
-  // `name`: of the thing, in the log.  It is copied; the others outlive this.
-  OperationRunner(kj::Timer& timer, Journal& journal, kj::StringPtr name,
-                  RetryPauses::Limits pauses = {});
+  // `name`: of the thing, in the log.  It is copied; the others outlive this.  `rested` is called when nothing is under way any more.
+  OperationRunner(
+      kj::Timer& timer, Journal& journal, kj::StringPtr name, kj::Function<void()> rested = []() {},
+      RetryPauses::Limits pauses = {});
   ~OperationRunner() noexcept(false);
   KJ_DISALLOW_COPY_AND_MOVE(OperationRunner);
 
@@ -39,6 +40,7 @@ private:
   kj::Timer& timer;
   Journal& journal;
   const kj::String name;
+  kj::Function<void()> rested;
   const RetryPauses::Limits pauses;
   kj::Maybe<kj::Own<Operation>> underWay;
   kj::Promise<void> driving = nullptr;

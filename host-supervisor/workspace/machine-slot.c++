@@ -10,8 +10,8 @@
 namespace bothy {
 
 MachineSlot::MachineSlot(const World& world, WorkspaceJournal& journal,
-                         kj::Function<kj::Promise<void>(VmEnd)> ended)
-    : world(world), journal(journal), ended(kj::mv(ended)) {}
+                         kj::Function<kj::Promise<void>(VmEnd)> ended, kj::Function<void()> changed)
+    : world(world), journal(journal), ended(kj::mv(ended)), changed(kj::mv(changed)) {}
 
 MachineSlot::~MachineSlot() noexcept(false) {}
 
@@ -84,19 +84,32 @@ void MachineSlot::retire() {
     (*m)->retire();
   }
   machine = nullptr;
+  changed();
 }
 
 kj::Promise<void> MachineSlot::removeOnce(kj::StringPtr complaint) {
   return within(world.timer, world.deadlines.destroyVm, complaint, world.driver.remove(id()));
 }
 
-kj::Promise<void> MachineSlot::remove(kj::StringPtr complaint) {
+void MachineSlot::forget() {
   background = nullptr;
+  isRemoving = false;
+}
+
+kj::Promise<void> MachineSlot::remove(kj::StringPtr complaint) {
+  forget();
   return removeOnce(complaint);
 }
 
 void MachineSlot::removeLater() {
-  background = keepRemoving("the machine could not be ended").eagerlyEvaluate(nullptr);
+  isRemoving = true;
+  changed();
+  background = keepRemoving("the machine could not be ended")
+                   .then([this]() {
+                     isRemoving = false;
+                     changed();
+                   })
+                   .eagerlyEvaluate(nullptr);
 }
 
 kj::Promise<void> MachineSlot::keepRemoving(kj::StringPtr complaint) {

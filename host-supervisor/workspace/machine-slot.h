@@ -11,14 +11,17 @@ namespace bothy {
 // The machine of one workspace, while there is one.
 class MachineSlot final {
 public:
-  // `ended` is called when a machine that is watched has ended, once for each, and needs no turn.
+  // `ended` is called when a machine that is watched has ended, once for each, and needs no turn; `changed` when isEmpty() may have
+  // another answer.
   MachineSlot(const World& world, WorkspaceJournal& journal,
-              kj::Function<kj::Promise<void>(VmEnd)> ended);
+              kj::Function<kj::Promise<void>(VmEnd)> ended, kj::Function<void()> changed);
   ~MachineSlot() noexcept(false);
   KJ_DISALLOW_COPY_AND_MOVE(MachineSlot);
 
   // The one that runs, as far as is known.
   kj::Maybe<Machine&> current();
+  // There is none, and none is being removed in the background.
+  bool isEmpty() const { return machine == nullptr && !isRemoving; }
 
   // What a start needs; `image`: not for one that runs.
   VmSpec spec(kj::Maybe<Image> image);
@@ -32,7 +35,7 @@ public:
   // Since then.
   kj::TimePoint watchedSince() const { return since; }
   // Nothing is reported, and nothing removed in the background, any more.
-  void forget() { background = nullptr; }
+  void forget();
   // Breaks what clients still hold of it.
   void retire();
 
@@ -51,9 +54,11 @@ private:
   const World& world;
   WorkspaceJournal& journal;
   kj::Function<kj::Promise<void>(VmEnd)> ended;
+  kj::Function<void()> changed;
   kj::Maybe<kj::Own<Machine>> machine;
   kj::TimePoint since = kj::origin<kj::TimePoint>();
   kj::Promise<void> background = nullptr;
+  bool isRemoving = false;
 
   kj::StringPtr id() const { return journal.row().id; }
   kj::Promise<void> removeOnce(kj::StringPtr complaint);

@@ -58,8 +58,8 @@ WorkspaceJournal::Rows WorkspaceJournal::Rows::clone() const {
           operation.map([](const OperationRow& o) { return o.clone(); })};
 }
 
-WorkspaceJournal::WorkspaceJournal(const World& world, Rows rows)
-    : world(world), now(kj::mv(rows)), stored(now.clone()) {}
+WorkspaceJournal::WorkspaceJournal(const World& world, Rows rows, kj::Function<void()> changed)
+    : world(world), changed(kj::mv(changed)), now(kj::mv(rows)), stored(now.clone()) {}
 
 WorkspaceJournal::~WorkspaceJournal() noexcept(false) {}
 
@@ -255,6 +255,7 @@ void WorkspaceJournal::postpone(kj::Maybe<Rows> rows, EventRecord event) {
   unstored.push_back({kj::mv(rows), kj::mv(event)});
   if (isStoring) return;
   isStoring = true;
+  changed();
   storing = keepStoring().eagerlyEvaluate([this](kj::Exception&& e) {
     KJ_LOG(ERROR, "what happened to a workspace is not stored any more", now.row.name, now.row.id,
            e.getDescription());
@@ -289,7 +290,10 @@ kj::Promise<void> WorkspaceJournal::catchUp() {
 }
 
 kj::Promise<void> WorkspaceJournal::keepStoring() {
-  KJ_DEFER(isStoring = false);
+  KJ_DEFER({
+    isStoring = false;
+    changed();
+  });
   for (auto pauses = world.pauses(); !unstored.empty();) {
     kj::Maybe<kj::Exception> failure;
     try {

@@ -20,8 +20,8 @@ public:
     Rows clone() const;
   };
 
-  // The rows are in the store.
-  WorkspaceJournal(const World& world, Rows rows);
+  // The rows are in the store.  `changed` is called when isStored() may have another answer.
+  WorkspaceJournal(const World& world, Rows rows, kj::Function<void()> changed);
   ~WorkspaceJournal() noexcept(false);
   KJ_DISALLOW_COPY_AND_MOVE(WorkspaceJournal);
 
@@ -60,6 +60,9 @@ public:
   // The end of a delete: nothing is stored of it any more.
   kj::Promise<Turn> remove();
 
+  const Rows& rows() const { return now; }
+  // Nothing that has happened is still to be stored.
+  bool isStored() const { return !isStoring; }
   bool isRemoved() const { return isGone; }
   // Why the store has not taken the end of the operation under way yet; empty if it has not refused.
   kj::StringPtr lastRefusal() const { return refusal; }
@@ -74,6 +77,7 @@ public:
 
 private:
   const World& world;
+  kj::Function<void()> changed;
   // As clients see it, and as the store has it.
   Rows now, stored;
   kj::Own<Places> turns = kj::refcounted<Places>(1);

@@ -264,7 +264,7 @@ TEST_CASE("P41 a restart finds every running machine and its agent") {
   w.manager->create(w.request("two"), nullptr).wait(w.scope);
   w.manager->create(w.request("three", false), nullptr).wait(w.scope);
   w.restart();
-  CHECK(w.manager->list().size() == 3);
+  CHECK(w.manager->size() == 3);
   CHECK(w.find("one")->state() == WorkspaceState::RUNNING);
   CHECK(w.find("three")->state() == WorkspaceState::STOPPED);
   auto machine = KJ_ASSERT_NONNULL(w.find("two")->machine());

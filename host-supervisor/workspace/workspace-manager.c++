@@ -8,7 +8,7 @@
 namespace bothy {
 
 WorkspaceManager::WorkspaceManager(World worldParam, Limits limits)
-    : world(worldParam), limits(limits), tasks(*this) {
+    : world(worldParam), limits(limits), registry(world), tasks(*this) {
   world.driver.setEvents(*this);
 }
 
@@ -26,46 +26,24 @@ kj::Promise<void> WorkspaceManager::recover() {
   world.events.reached(state.lastEvent);
   const bool isNew = state.lastEvent == 0;
   KJ_LOG(INFO, "the database is ours", state.epoch, state.workspaces.size());
-  enter(kj::mv(state));
+  for (auto& machine : state.machines) lastUid = kj::max(lastUid, machine.uid);
+  auto unsettled = registry.enter(kj::mv(state));
   co_await examineStrangers(isNew);
   // What belongs to a workspace is its own affair.
   if (!co_await removeStrays()) tasks.add(keepRemovingStrays());
   removeStrayFiles();
 
   kj::Vector<kj::Promise<void>> recoveries;
-  for (auto& workspace : list()) {
+  for (auto& workspace : unsettled) {
     auto promise = workspace->recover();
     recoveries.add(promise.attach(kj::mv(workspace)));
   }
   co_await kj::joinPromises(recoveries.releaseAsArray());
 }
 
-void WorkspaceManager::enter(StoredState state) {
-  kj::HashMap<kj::StringPtr, MachineRow*> machines;
-  for (auto& machine : state.machines) {
-    lastUid = kj::max(lastUid, machine.uid);
-    machines.insert(machine.workspaceId, &machine);
-  }
-  kj::HashMap<kj::StringPtr, OperationRow*> operations;
-  for (auto& operation : state.operations) operations.insert(operation.workspaceId, &operation);
-  for (auto& row : state.workspaces) {
-    WorkspaceJournal::Rows rows{row.clone(), MachineRow{kj::str(row.id)}, nullptr};
-    KJ_IF_MAYBE (found, machines.find(rows.row.id)) rows.machine = (*found)->clone();
-    KJ_IF_MAYBE (found, operations.find(rows.row.id)) rows.operation = (*found)->clone();
-    auto name = kj::str(rows.row.name);
-    byName.insert(kj::mv(name), kj::refcounted<Workspace>(world, owner(), kj::mv(rows)));
-  }
-}
-
-kj::Array<kj::String> WorkspaceManager::ids() {
-  auto result = kj::heapArrayBuilder<kj::String>(byName.size());
-  for (auto& entry : byName) result.add(kj::str(entry.value->row().id));
-  return result.finish();
-}
-
 // Whether none is left.  A machine that cannot be ended keeps nobody from serving the others.
 kj::Promise<bool> WorkspaceManager::removeStrays() {
-  auto known = ids();
+  auto known = registry.ids();
   auto names = KJ_MAP(id, known)->kj::StringPtr {
     return id;
   };
@@ -95,7 +73,7 @@ kj::Promise<void> WorkspaceManager::keepRemovingStrays() {
 }
 
 void WorkspaceManager::removeStrayFiles() {
-  auto known = ids();
+  auto known = registry.ids();
   auto names = KJ_MAP(id, known)->kj::StringPtr {
     return id;
   };
@@ -112,13 +90,10 @@ void WorkspaceManager::removeStrayFiles() {
 // bothyd was killed in, none of them is without a row.  One that is says that the database is not the one
 // it was made with, and then nothing is the right thing to do to it.
 kj::Promise<void> WorkspaceManager::examineStrangers(bool isNew) {
-  auto ours = ids();
-  kj::HashSet<kj::StringPtr> known;
-  for (auto& id : ours) known.insert(id);
-  auto strangers = [&](kj::Array<kj::String> found) {
+  auto strangers = [this](kj::Array<kj::String> found) {
     kj::Vector<kj::String> result;
     for (auto& id : found) {
-      if (!known.contains(id)) result.add(kj::mv(id));
+      if (!registry.has(id)) result.add(kj::mv(id));
     }
     return result;
   };
@@ -155,103 +130,14 @@ kj::Promise<void> WorkspaceManager::examineStrangers(bool isNew) {
 }
 
 // ---------------------------------------------------------------------------------------------
-// Looking up
-
-kj::Maybe<kj::Own<Workspace>> WorkspaceManager::find(kj::StringPtr name) {
-  KJ_IF_MAYBE (workspace, byName.find(name)) {
-    return (*workspace)->addRef();
-  }
-  return nullptr;
-}
-
-kj::Maybe<Workspace&> WorkspaceManager::byId(kj::StringPtr id) {
-  for (auto& entry : byName) {
-    if (entry.value->row().id == id) return *entry.value;
-  }
-  return nullptr;
-}
-
-kj::Array<kj::Own<Workspace>> WorkspaceManager::list() {
-  auto result = kj::heapArrayBuilder<kj::Own<Workspace>>(byName.size());
-  for (auto& entry : byName) result.add(entry.value->addRef());
-  return result.finish();
-}
-
-void WorkspaceManager::gone(Workspace& workspace) {
-  KJ_IF_MAYBE (held, byName.find(workspace.row().name)) {
-    if (held->get() != &workspace) return;
-    graves.add(kj::mv(*held));
-    byName.erase(workspace.row().name);
-    // It is still within a call of its own.
-    tasks.add(kj::evalLast([this]() { graves.clear(); }));
-  }
-}
-
-void WorkspaceManager::keep(kj::Promise<void> work) {
-  tasks.add(kj::mv(work));
-}
-
-// ---------------------------------------------------------------------------------------------
 // Creating
 
-// That nobody else makes a workspace of this name, or for this request, until it is dropped.
-class WorkspaceManager::Claim final {
-public:
-  Claim(WorkspaceManager& manager, kj::StringPtr name, kj::StringPtr requestId)
-      : manager(manager), keys(keysOf(name, requestId)) {
-    for (auto& key : keys) {
-      auto paf = kj::newPromiseAndFulfiller<void>();
-      manager.claims.insert(kj::str(key), paf.promise.fork());
-      fulfillers.add(kj::mv(paf.fulfiller));
-    }
-  }
-  ~Claim() noexcept(false) {
-    for (auto& key : keys) manager.claims.erase(key);
-    for (auto& fulfiller : fulfillers) fulfiller->fulfill();
-    if (uid > 0) manager.claimedUids.eraseMatch(uid);
-  }
-  KJ_DISALLOW_COPY_AND_MOVE(Claim);
-
-  void setUid(uint32_t value) {
-    uid = value;
-    manager.claimedUids.insert(uid);
-  }
-
-  static kj::Vector<kj::String> keysOf(kj::StringPtr name, kj::StringPtr requestId) {
-    kj::Vector<kj::String> keys;
-    keys.add(kj::str("name ", name));
-    if (requestId.size() > 0) keys.add(kj::str("request ", requestId));
-    return keys;
-  }
-
-private:
-  WorkspaceManager& manager;
-  const kj::Vector<kj::String> keys;
-  kj::Vector<kj::Own<kj::PromiseFulfiller<void>>> fulfillers;
-  uint32_t uid = 0;
-};
-
-kj::Promise<kj::Own<WorkspaceManager::Claim>> WorkspaceManager::claim(kj::StringPtr name,
-                                                                      kj::StringPtr requestId) {
-  auto keys = Claim::keysOf(name, requestId);
-  for (;;) {
-    kj::Maybe<kj::Promise<void>> other;
-    for (auto& key : keys) {
-      KJ_IF_MAYBE (held, claims.find(key)) other = held->addBranch();
-    }
-    KJ_IF_MAYBE (end, other) {
-      co_await *end;
-    } else {
-      co_return kj::heap<Claim>(*this, name, requestId);
-    }
-  }
-}
-
-kj::Maybe<Workspace&> WorkspaceManager::ofUnknownUid() {
-  for (auto& entry : byName) {
-    if (entry.value->machineRow().uid == 0) return *entry.value;
-  }
-  return nullptr;
+kj::Maybe<kj::String> WorkspaceManager::ofUnknownUid() {
+  kj::Maybe<kj::String> result;
+  registry.forEachUid([&](kj::StringPtr name, uint32_t uid) {
+    if (uid == 0) result = kj::str(name);
+  });
+  return result;
 }
 
 kj::Maybe<uint32_t> WorkspaceManager::freeUid() {
@@ -260,9 +146,8 @@ kj::Maybe<uint32_t> WorkspaceManager::freeUid() {
                        ? 0
                        : (lastUid - limits.firstUid + 1) % limits.uidCount;
   kj::HashSet<uint32_t> taken;
-  for (auto& entry : byName) {
-    taken.upsert(entry.value->machineRow().uid, [](uint32_t&, uint32_t&&) {});
-  }
+  registry.forEachUid(
+      [&](kj::StringPtr, uint32_t uid) { taken.upsert(uid, [](uint32_t&, uint32_t&&) {}); });
   for (uint32_t i = 0; i < limits.uidCount; i++) {
     uint32_t uid = limits.firstUid + (begin + i) % limits.uidCount;
     if (!taken.contains(uid) && !claimedUids.contains(uid)) return uid;
@@ -334,33 +219,30 @@ kj::Promise<WorkspaceManager::CreateOutcome> WorkspaceManager::answerAgain(
 
 kj::Promise<WorkspaceManager::CreateOutcome> WorkspaceManager::create(
     CreateRequest request, kj::Maybe<kj::Own<Progress>> progress) {
-  // What was begun is carried out though the caller leaves.
-  return carryOut(admit(kj::mv(request), kj::mv(progress)),
-                  [this](kj::Promise<void> rest) { tasks.add(kj::mv(rest)); });
-}
-
-kj::Promise<WorkspaceManager::CreateOutcome> WorkspaceManager::admit(
-    CreateRequest request, kj::Maybe<kj::Own<Progress>> progress) {
   if (request.requestId.size() > rpc::MAX_REQUEST_ID_BYTES) {
     co_return Invalid{kj::str("requestId has ", request.requestId.size(),
                               " bytes: it must be at most ", rpc::MAX_REQUEST_ID_BYTES)};
   }
+  // Before anything is waited for: what a client may send is much longer than what is valid.
+  auto checked = check(request.spec, limits.defaults);
+  if (checked.is<kj::String>()) co_return Invalid{kj::mv(checked.get<kj::String>())};
+  auto& spec = checked.get<CheckedSpec>();
   auto asked = kj::str(request.start ? "start " : "make ", canonicalText(request.spec));
-  kj::Own<Claim> claimed;
+  kj::Own<CreationClaims::Claim> claimed;
   for (;;) {
-    claimed = co_await claim(request.spec.name, request.requestId);
+    claimed = co_await claims.take(request.spec.name, request.requestId);
     if (request.requestId.size() == 0) break;
     auto earlier = co_await world.store.request(request.requestId);
     if (earlier == nullptr) break;
     auto& answered = KJ_ASSERT_NONNULL(earlier);
     // It may have gone since that was read.
-    auto found = byId(answered.workspaceId);
+    auto found = registry.byId(answered.workspaceId);
     if (found == nullptr) {
       // The next claim would wait for this one.
       claimed = nullptr;
       continue;
     }
-    auto workspace = KJ_ASSERT_NONNULL(found).addRef();
+    auto workspace = kj::mv(KJ_ASSERT_NONNULL(found));
     claimed = nullptr;
     co_await workspace->quiet();
     if (answered.asked != asked || workspace->state() != WorkspaceState::DELETING) {
@@ -370,9 +252,6 @@ kj::Promise<WorkspaceManager::CreateOutcome> WorkspaceManager::admit(
     co_await workspace->erase().ignoreResult();
   }
 
-  auto checked = check(request.spec, limits.defaults);
-  if (checked.is<kj::String>()) co_return Invalid{kj::mv(checked.get<kj::String>())};
-  auto& spec = checked.get<CheckedSpec>();
   KJ_IF_MAYBE (existing, find(spec.name.text())) {
     co_return Exists{kj::mv(*existing)};
   }
@@ -380,7 +259,7 @@ kj::Promise<WorkspaceManager::CreateOutcome> WorkspaceManager::admit(
 
   KJ_IF_MAYBE (unsure, ofUnknownUid()) {
     co_return NoSpace{kj::str(
-        "which user id the machine of workspace ", unsure->row().name,
+        "which user id the machine of workspace ", *unsure,
         " has cannot be read, so that no other may be given one: delete that workspace first")};
   }
   auto uid = freeUid();
@@ -399,40 +278,54 @@ kj::Promise<WorkspaceManager::CreateOutcome> WorkspaceManager::admit(
   row.diskMib = spec.diskMib;
   row.createdNanos = nanosOf(world.clock.now());
   MachineRow machine{kj::str(row.id)};
-  machine.uid = lastUid = KJ_ASSERT_NONNULL(uid);
+  const auto uidOfClaim = machine.uid = lastUid = KJ_ASSERT_NONNULL(uid);
   machine.cid = FIRST_CID + (machine.uid - limits.firstUid);
-  claimed->setUid(machine.uid);
+  claimedUids.insert(machine.uid);
+  KJ_DEFER(claimedUids.eraseMatch(uidOfClaim));
   auto operation = newOperation(world, row.id, OperationKind::CREATE, CreateOperation::FIRST_STEP,
                                 CreateOperation::parameters(request.start), request.requestId);
+  kj::Maybe<RequestRecord> record;
+  if (request.requestId.size() > 0) {
+    record = RequestRecord{kj::mv(request.requestId), kj::mv(asked), kj::str(row.id)};
+  }
+  // What is begun is carried out though the caller leaves.
+  auto begun = co_await carryOut(begin({kj::mv(row), kj::mv(machine), kj::mv(operation)},
+                                       kj::mv(record), kj::mv(claimed), kj::mv(progress)),
+                                 [this](kj::Promise<void> rest) { tasks.add(kj::mv(rest)); });
+  auto outcome = co_await begun.outcome;
+  co_return outcomeOf(kj::mv(begun.workspace), kj::mv(outcome));
+}
 
+kj::Promise<WorkspaceManager::Begun> WorkspaceManager::begin(
+    WorkspaceJournal::Rows rows, kj::Maybe<RequestRecord> request,
+    kj::Own<CreationClaims::Claim> claim, kj::Maybe<kj::Own<Progress>> progress) {
+  auto& row = rows.row;
   EventRecord event;
   event.timeNanos = row.createdNanos;
   event.workspace = kj::str(row.name);
   event.workspaceId = kj::str(row.id);
   Change change;
-  change.add(row.clone()).add(machine.clone()).add(operation.clone()).tell(kj::mv(event));
-  if (request.requestId.size() > 0) {
-    change.add(RequestRecord{kj::mv(request.requestId), kj::mv(asked), kj::str(row.id)});
-  }
+  change.add(row.clone())
+      .add(rows.machine.clone())
+      .add(KJ_ASSERT_NONNULL(rows.operation).clone())
+      .tell(kj::mv(event));
+  KJ_IF_MAYBE (record, request) change.add(kj::mv(*record));
   auto committed = co_await world.store.commit(kj::mv(change));
   world.events.reached(committed.lastEvent);
 
-  auto name = kj::str(row.name);
-  KJ_LOG(INFO, "workspace being made", name, row.id, row.image, row.cpus, row.memoryMib,
+  KJ_LOG(INFO, "workspace being made", row.name, row.id, row.image, row.cpus, row.memoryMib,
          row.diskMib);
-  auto workspace = kj::refcounted<Workspace>(
-      world, owner(), WorkspaceJournal::Rows{kj::mv(row), kj::mv(machine), kj::mv(operation)});
-  byName.insert(kj::mv(name), workspace->addRef());
-  claimed = nullptr;
-  auto outcome = co_await workspace->make(kj::mv(progress));
-  co_return outcomeOf(kj::mv(workspace), kj::mv(outcome));
+  auto workspace = registry.add(kj::mv(rows));
+  claim = nullptr;
+  auto outcome = workspace->make(kj::mv(progress));
+  co_return Begun{kj::mv(workspace), kj::mv(outcome)};
 }
 
 // ---------------------------------------------------------------------------------------------
 // Notices of the driver
 
 void WorkspaceManager::note(kj::StringPtr vmName, Cause cause, kj::StringPtr detail) {
-  KJ_IF_MAYBE (workspace, byId(vmName)) {
+  KJ_IF_MAYBE (workspace, registry.present(vmName)) {
     workspace->note(cause, detail);
   }
 }
@@ -446,7 +339,7 @@ void WorkspaceManager::vsockRestored(kj::StringPtr vmName) {
 }
 
 void WorkspaceManager::diskFull(kj::StringPtr vmName) {
-  KJ_IF_MAYBE (workspace, byId(vmName)) {
+  KJ_IF_MAYBE (workspace, registry.present(vmName)) {
     workspace->note(Cause::DISK_FULL, STALL_REASON);
     KJ_IF_MAYBE (machine, workspace->machine()) (*machine)->noteStall();
   }

@@ -2,15 +2,14 @@
 
 #include <kj/map.h>
 
+#include "workspace/creation-claims.h"
+#include "workspace/workspace-registry.h"
 #include "workspace/workspace-spec.h"
-#include "workspace/workspace.h"
 
 namespace bothy {
 
 // All workspaces of this host.
-class WorkspaceManager final: private Workspace::Owner,
-                              private VmDriver::Events,
-                              private kj::TaskSet::ErrorHandler {
+class WorkspaceManager final: private VmDriver::Events, private kj::TaskSet::ErrorHandler {
 public:
   struct Limits {
     SpecDefaults defaults;
@@ -57,33 +56,28 @@ public:
                                   StartReport::Failure, NoSpace, Stopped>;
   kj::Promise<CreateOutcome> create(CreateRequest request, kj::Maybe<kj::Own<Progress>> progress);
 
-  kj::Maybe<kj::Own<Workspace>> find(kj::StringPtr name);
-  // By name.
-  kj::Array<kj::Own<Workspace>> list();
+  kj::Maybe<kj::Own<Workspace>> find(kj::StringPtr name) { return registry.find(name); }
+  // What is known of it at this moment.
+  kj::Maybe<WorkspaceView> view(kj::StringPtr name) { return registry.view(name); }
+  ListPage list(const ListQuery& query = {}) { return registry.list(query); }
+  size_t size() const { return registry.size(); }
+  // How many take more memory than their rows: those that run, that something happens to, or that somebody holds.
+  size_t objects() const { return registry.objects(); }
 
 private:
   World world;
   Limits limits;
-  kj::TreeMap<kj::String, kj::Own<Workspace>> byName;
-  // Gone, until what still runs within them has returned.
-  kj::Vector<kj::Own<Workspace>> graves;
+  WorkspaceRegistry registry;
   uint32_t lastUid = 0;
-  // Names, request ids and user ids of workspaces that are on their way into the store.
-  class Claim;
-  kj::TreeMap<kj::String, kj::ForkedPromise<void>> claims;
+  CreationClaims claims;
+  // Of workspaces that are on their way into the store.
   kj::HashSet<uint32_t> claimedUids;
   kj::TaskSet tasks;
 
-  // As which it is told of the end of each.
-  Workspace::Owner& owner() { return *this; }
-  void gone(Workspace& workspace) override;
-  void keep(kj::Promise<void> work) override;
-  void enter(StoredState state);
   kj::Promise<void> examineStrangers(bool isNew);
   kj::Promise<bool> removeStrays();
   kj::Promise<void> keepRemovingStrays();
   void removeStrayFiles();
-  kj::Array<kj::String> ids();
   void vsockLost(kj::StringPtr vmName) override;
   void vsockRestored(kj::StringPtr vmName) override;
   void diskFull(kj::StringPtr vmName) override;
@@ -91,12 +85,17 @@ private:
   void taskFailed(kj::Exception&& exception) override;
 
   kj::Maybe<uint32_t> freeUid();
-  // One that is damaged, and whose machine may run with any user id.
-  kj::Maybe<Workspace&> ofUnknownUid();
-  kj::Maybe<Workspace&> byId(kj::StringPtr id);
+  // The name of one that is damaged, and whose machine may run with any user id.
+  kj::Maybe<kj::String> ofUnknownUid();
   void note(kj::StringPtr vmName, Cause cause, kj::StringPtr detail);
-  kj::Promise<CreateOutcome> admit(CreateRequest request, kj::Maybe<kj::Own<Progress>> progress);
-  kj::Promise<kj::Own<Claim>> claim(kj::StringPtr name, kj::StringPtr requestId);
+  struct Begun {
+    kj::Own<Workspace> workspace;
+    kj::Promise<Workspace::StartOutcome> outcome;
+  };
+  // Its rows and its request into the store, and its creation.
+  kj::Promise<Begun> begin(WorkspaceJournal::Rows rows, kj::Maybe<RequestRecord> request,
+                           kj::Own<CreationClaims::Claim> claim,
+                           kj::Maybe<kj::Own<Progress>> progress);
   kj::Promise<CreateOutcome> answerAgain(RequestRecord earlier, kj::StringPtr asked,
                                          kj::Own<Workspace> workspace,
                                          kj::Maybe<kj::Own<Progress>> progress);

@@ -114,6 +114,8 @@ TEST_CASE("P28 a call that is dropped while its change is being stored is carrie
     w.refusing.holdWrites();
     {
       auto dropped = w.manager->create(w.request("demo", false), nullptr);
+      w.settle();
+      REQUIRE(w.refusing.heldWrites() == 1);
     }
     w.settle();
     w.refusing.letWritesGo();
@@ -125,6 +127,8 @@ TEST_CASE("P28 a call that is dropped while its change is being stored is carrie
     w.refusing.holdWrites();
     {
       auto dropped = w.find("demo")->stop(0);
+      w.settle();
+      REQUIRE(w.refusing.heldWrites() == 1);
     }
     w.settle();
     w.refusing.letWritesGo();
@@ -136,12 +140,55 @@ TEST_CASE("P28 a call that is dropped while its change is being stored is carrie
     w.refusing.holdWrites();
     {
       auto dropped = w.find("demo")->erase();
+      w.settle();
+      REQUIRE(w.refusing.heldWrites() == 1);
     }
     w.settle();
     w.refusing.letWritesGo();
     w.settle();
     CHECK(w.manager->find("demo") == nullptr);
   }
+}
+
+TEST_CASE("S01 a call that is dropped while it waits for another leaves nothing") {
+  TestWorld w;
+  SECTION("a delete behind a stop") {
+    w.manager->create(w.request("demo"), nullptr).wait(w.scope);
+    w.refusing.holdWrites();
+    auto stopping = w.find("demo")->stop(0);
+    w.settle();
+    {
+      auto dropped = w.find("demo")->erase();
+      w.settle();
+    }
+    w.refusing.letWritesGo();
+    stopping.wait(w.scope);
+    CHECK(w.find("demo")->state() == WorkspaceState::STOPPED);
+  }
+  SECTION("a creation behind another of the same name") {
+    w.refusing.holdWrites();
+    auto first = w.manager->create(w.request("demo", false), nullptr);
+    w.settle();
+    {
+      auto dropped = w.manager->create(w.request("demo"), nullptr);
+      w.settle();
+    }
+    w.refusing.letWritesGo();
+    CHECK(first.wait(w.scope).is<WorkspaceManager::Created>());
+    w.settle();
+    CHECK(w.find("demo")->state() == WorkspaceState::STOPPED);
+  }
+}
+
+TEST_CASE("S01 what no workspace can be called is refused before anything is waited for") {
+  TestWorld w;
+  w.refusing.holdWrites();
+  auto first = w.manager->create(w.request("demo", false, "r"), nullptr);
+  w.settle();
+  auto request = w.request(kj::str(kj::repeat('a', 100000)), false, "r");
+  CHECK(w.manager->create(kj::mv(request), nullptr).wait(w.scope).is<WorkspaceManager::Invalid>());
+  w.refusing.letWritesGo();
+  first.wait(w.scope);
 }
 
 TEST_CASE("P57 two who make the same at one time make one workspace") {

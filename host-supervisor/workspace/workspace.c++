@@ -18,18 +18,60 @@ Superseded supersededBy(kj::StringPtr kind) {
 Workspace::Workspace(World& world, Owner& owner, WorkspaceJournal::Rows rows)
     : world(world),
       owner(owner),
-      journal(world, kj::mv(rows)),
-      slot(world, journal, [this](VmEnd end) { return awaitTurnOf(end); }),
+      journal(world, kj::mv(rows), [this]() { noteChange(); }),
+      slot(
+          world, journal, [this](VmEnd end) { return awaitTurnOf(end); },
+          [this]() { noteChange(); }),
       progress(world.timer),
       site{world, journal, slot, progress, *this},
-      runner(world.timer, journal, journal.row().name, world.deadlines.retry) {}
+      runner(
+          world.timer, journal, journal.row().name, [this]() { noteChange(); },
+          world.deadlines.retry) {}
 
-Workspace::~Workspace() noexcept(false) {}
+Workspace::~Workspace() noexcept(false) {
+  if (!journal.isRemoved()) {
+    KJ_IF_MAYBE (o, owner) o->released(*this, journal.rows());
+  }
+  // What ends with it notes changes.
+  owner = nullptr;
+}
+
+void Workspace::noteChange() {
+  KJ_IF_MAYBE (o, owner) o->changed(*this);
+}
+
+bool Workspace::isIdle() {
+  return runner.current() == nullptr && journal.operation() == nullptr && journal.isStored() &&
+         slot.isEmpty() && state() != WorkspaceState::RUNNING;
+}
+
+WorkspaceView Workspace::view() {
+  auto& row = journal.row();
+  auto& machine = journal.machine();
+  WorkspaceView result;
+  result.name = row.name;
+  result.id = row.id;
+  result.image = row.image;
+  result.cpus = row.cpus;
+  result.memoryMib = row.memoryMib;
+  result.diskMib = row.diskMib;
+  result.state = state();
+  result.failure = row.failure;
+  result.createdNanos = row.createdNanos;
+  result.startedNanos = machine.startedNanos;
+  if (result.state == WorkspaceState::RUNNING) {
+    result.agentVersion = machine.agentVersion;
+    result.isStalled = isStalled();
+    result.unreachable = whyUnreachable;
+  }
+  return result;
+}
 
 template <typename T>
 kj::Promise<T> Workspace::keepOn(kj::Promise<T> work) {
-  return carryOut(kj::mv(work),
-                  [this](kj::Promise<void> rest) { owner.keep(rest.attach(addRef())); });
+  return carryOut(kj::mv(work), [this](kj::Promise<void> rest) {
+    KJ_ASSERT_NONNULL(owner).keep(rest.attach(addRef()));
+  });
 }
 
 template <typename Kind>
@@ -43,6 +85,7 @@ void Workspace::begin(kj::Own<Operation> operation, size_t step) {
   whyUnreachable = nullptr;
   slot.forget();
   runner.begin(kj::mv(operation), step);
+  noteChange();
 }
 
 kj::Promise<void> Workspace::quiet() {
@@ -68,7 +111,7 @@ void Workspace::note(Cause cause, kj::StringPtr detail) {
 }
 
 void Workspace::deleted() {
-  owner.gone(*this);
+  KJ_IF_MAYBE (o, owner) o->gone(*this);
 }
 
 kj::Promise<kj::Maybe<Operation::End>> Workspace::endWithin(kj::Duration limit,
@@ -141,11 +184,16 @@ kj::Promise<Workspace::StartOutcome> Workspace::join(kj::Maybe<kj::Own<Progress>
   return StartOutcome(Busy{state()});
 }
 
-kj::Promise<Workspace::StartOutcome> Workspace::start(kj::Maybe<kj::Own<Progress>> listener) {
-  return keepOn(startOrJoin(kj::mv(listener)));
+kj::Promise<Workspace::Turn> Workspace::beginStart(Turn turn) {
+  co_await journal.transition(StartOperation::beginning(site, StartOperation::Way::REQUEST),
+                              Cause::REQUEST);
+  progress.begin(Stage::STARTING_VM);
+  begin(kj::refcounted<StartOperation>(site));
+  co_return kj::mv(turn);
 }
 
-kj::Promise<Workspace::StartOutcome> Workspace::startOrJoin(kj::Maybe<kj::Own<Progress>> listener) {
+kj::Promise<Workspace::StartOutcome> Workspace::start(kj::Maybe<kj::Own<Progress>> listener) {
+  auto self = addRef();
   auto turn = co_await journal.takeTurn();
   switch (replyTo(Wish::START, state())) {
     case Reply::ALREADY:
@@ -162,10 +210,7 @@ kj::Promise<Workspace::StartOutcome> Workspace::startOrJoin(kj::Maybe<kj::Own<Pr
                                                kj::str(row().damage), nullptr};
         co_return kj::mv(report);
       }
-      co_await journal.transition(StartOperation::beginning(site, StartOperation::Way::REQUEST),
-                                  Cause::REQUEST);
-      progress.begin(Stage::STARTING_VM);
-      begin(kj::refcounted<StartOperation>(site));
+      turn = co_await keepOn(beginStart(kj::mv(turn)));
       break;
   }
   auto outcome = join(kj::mv(listener));
@@ -176,11 +221,7 @@ kj::Promise<Workspace::StartOutcome> Workspace::startOrJoin(kj::Maybe<kj::Own<Pr
 // ---------------------------------------------------------------------------------------------
 // Stopping
 
-kj::Promise<Workspace::StopOutcome> Workspace::stop(uint32_t graceMillis) {
-  return keepOn(kj::evalNow([&]() { return stopOrJoin(graceMillis); }));
-}
-
-kj::Promise<kj::Own<StopOperation>> Workspace::beginStop(uint32_t graceMillis) {
+kj::Promise<Workspace::Turn> Workspace::beginStop(Turn turn, uint32_t graceMillis) {
   kj::Own<StopOperation> operation;
   // Who starts, or cannot be reached, is not asked.
   bool isAsked = false;
@@ -198,13 +239,13 @@ kj::Promise<kj::Own<StopOperation>> Workspace::beginStop(uint32_t graceMillis) {
       journal.beginning(OperationKind::STOP, step, StopOperation::parameters(graceMillis)),
       Cause::REQUEST, nullptr, kj::mv(answered));
   progress.end();
-  begin(kj::addRef(*operation), isAsked ? 0 : 1);
-  co_return kj::mv(operation);
+  begin(kj::mv(operation), isAsked ? 0 : 1);
+  co_return kj::mv(turn);
 }
 
-kj::Promise<Workspace::StopOutcome> Workspace::stopOrJoin(uint32_t graceMillis) {
+kj::Promise<Workspace::StopOutcome> Workspace::stop(uint32_t graceMillis) {
+  auto self = addRef();
   auto turn = co_await journal.takeTurn();
-  kj::Own<StopOperation> operation;
   switch (replyTo(Wish::STOP, state())) {
     case Reply::ALREADY:
       co_return StopKind::ALREADY;
@@ -212,12 +253,12 @@ kj::Promise<Workspace::StopOutcome> Workspace::stopOrJoin(uint32_t graceMillis) 
       co_return Busy{state()};
     case Reply::BEGIN:
     case Reply::SUPERSEDE:
-      operation = co_await beginStop(graceMillis);
+      turn = co_await keepOn(beginStop(kj::mv(turn), graceMillis));
       break;
     case Reply::JOIN:
-      operation = underWay<StopOperation>();
       break;
   }
+  auto operation = underWay<StopOperation>();
   auto ending = endWithin(graceMillis * kj::MILLISECONDS + world.deadlines.call, *operation);
   turn = nullptr;
   auto ended = co_await ending;
@@ -233,19 +274,21 @@ kj::Promise<Workspace::StopOutcome> Workspace::stopOrJoin(uint32_t graceMillis) 
 // ---------------------------------------------------------------------------------------------
 // Deleting
 
-kj::Promise<Workspace::EraseOutcome> Workspace::erase() {
-  return keepOn(kj::evalNow([&]() { return eraseOrJoin(); }));
+kj::Promise<Workspace::Turn> Workspace::beginDelete(Turn turn) {
+  co_await journal.transition(journal.beginning(OperationKind::DELETE, DeleteOperation::FIRST_STEP),
+                              Cause::REQUEST);
+  progress.end();
+  begin(kj::refcounted<DeleteOperation>(site));
+  co_return kj::mv(turn);
 }
 
-kj::Promise<Workspace::EraseOutcome> Workspace::eraseOrJoin() {
+kj::Promise<Workspace::EraseOutcome> Workspace::erase() {
+  auto self = addRef();
   auto turn = co_await journal.takeTurn();
   if (journal.isRemoved()) co_return Erased();
   // One that could not be settled is begun again.
   if (replyTo(Wish::DELETE, state()) != Reply::JOIN || runner.current() == nullptr) {
-    co_await journal.transition(
-        journal.beginning(OperationKind::DELETE, DeleteOperation::FIRST_STEP), Cause::REQUEST);
-    progress.end();
-    begin(kj::refcounted<DeleteOperation>(site));
+    turn = co_await keepOn(beginDelete(kj::mv(turn)));
   }
   auto operation = underWay<DeleteOperation>();
   auto ending = endWithin(world.deadlines.call, *operation);
@@ -258,11 +301,17 @@ kj::Promise<Workspace::EraseOutcome> Workspace::eraseOrJoin() {
 // ---------------------------------------------------------------------------------------------
 // Making the disk larger
 
-kj::Promise<Workspace::ResizeOutcome> Workspace::resize(uint32_t diskMib) {
-  return keepOn(kj::evalNow([&]() { return resizeOrNot(diskMib); }));
+kj::Promise<Workspace::Turn> Workspace::beginResize(Turn turn, uint32_t diskMib) {
+  auto parameters = ResizeOperation::parameters(diskMib);
+  co_await journal.transition(
+      journal.beginning(OperationKind::RESIZE, ResizeOperation::FIRST_STEP, parameters),
+      Cause::REQUEST);
+  begin(kj::refcounted<ResizeOperation>(site, parameters));
+  co_return kj::mv(turn);
 }
 
-kj::Promise<Workspace::ResizeOutcome> Workspace::resizeOrNot(uint32_t diskMib) {
+kj::Promise<Workspace::ResizeOutcome> Workspace::resize(uint32_t diskMib) {
+  auto self = addRef();
   auto turn = co_await journal.takeTurn();
   if (replyTo(Wish::RESIZE, state()) != Reply::BEGIN) co_return Busy{state()};
   if (row().damage.size() > 0) co_return ResizeFailure{kj::str(row().damage), false};
@@ -270,11 +319,7 @@ kj::Promise<Workspace::ResizeOutcome> Workspace::resizeOrNot(uint32_t diskMib) {
     co_return InvalidSize{kj::mv(*fault)};
   }
   if (diskMib == row().diskMib) co_return Resized();
-  auto parameters = ResizeOperation::parameters(diskMib);
-  co_await journal.transition(
-      journal.beginning(OperationKind::RESIZE, ResizeOperation::FIRST_STEP, parameters),
-      Cause::REQUEST);
-  begin(kj::refcounted<ResizeOperation>(site, parameters));
+  turn = co_await keepOn(beginResize(kj::mv(turn), diskMib));
   auto operation = underWay<ResizeOperation>();
   turn = nullptr;
   auto end = co_await operation->onEnd();

@@ -7,6 +7,7 @@
 #include "workspace/operations/delete-operation.h"
 #include "workspace/operations/resize-operation.h"
 #include "workspace/operations/stop-operation.h"
+#include "workspace/workspace-view.h"
 
 namespace bothy {
 
@@ -41,6 +42,10 @@ public:
     virtual void gone(Workspace& workspace) = 0;
     // Holds what goes on though its caller has left.
     virtual void keep(kj::Promise<void> work) = 0;
+    // Whether it is idle may have changed.  Who drops it for that does so later, not within the call.
+    virtual void changed(Workspace& workspace) = 0;
+    // Nobody holds it any more.  Not of one that is gone.
+    virtual void released(Workspace& workspace, const WorkspaceJournal::Rows& rows) = 0;
   };
 
   // The rows are in the store.
@@ -51,7 +56,13 @@ public:
   const WorkspaceRow& row() const { return journal.row(); }
   const MachineRow& machineRow() const { return journal.machine(); }
   WorkspaceState state() const { return journal.state(); }
+  WorkspaceView view();
   kj::Own<Workspace> addRef() { return kj::addRef(*this); }
+
+  // Nothing goes on in it, and nothing of it is on the host but its disk: what there is to know is in its rows.
+  bool isIdle();
+  // The owner ends before it.
+  void disown() { owner = nullptr; }
 
   using StartOutcome = kj::OneOf<kj::Own<StartReport>, Superseded, Busy>;
 
@@ -96,7 +107,7 @@ public:
 
 private:
   World& world;
-  Owner& owner;
+  kj::Maybe<Owner&> owner;
   WorkspaceJournal journal;
   MachineSlot slot;
   StartProgress progress;
@@ -111,6 +122,7 @@ private:
 
   using Turn = WorkspaceJournal::Turn;
 
+  void noteChange();
   // Goes on though the caller drops what it is given.
   template <typename T>
   kj::Promise<T> keepOn(kj::Promise<T> work);
@@ -121,11 +133,11 @@ private:
   template <typename Kind>
   kj::Own<Kind> underWay();
 
-  kj::Promise<StartOutcome> startOrJoin(kj::Maybe<kj::Own<Progress>> progress);
-  kj::Promise<StopOutcome> stopOrJoin(uint32_t graceMillis);
-  kj::Promise<EraseOutcome> eraseOrJoin();
-  kj::Promise<ResizeOutcome> resizeOrNot(uint32_t diskMib);
-  kj::Promise<kj::Own<StopOperation>> beginStop(uint32_t graceMillis);
+  // What begins goes on though its caller leaves; who waits for a turn, or for the end of what is under way, ends with his call.
+  kj::Promise<Turn> beginStart(Turn turn);
+  kj::Promise<Turn> beginStop(Turn turn, uint32_t graceMillis);
+  kj::Promise<Turn> beginDelete(Turn turn);
+  kj::Promise<Turn> beginResize(Turn turn, uint32_t diskMib);
 
   kj::Promise<StartOutcome> outcomeOf(kj::Own<CreateOperation> creation);
   kj::Promise<StartOutcome> outcomeOf(kj::Own<StartOperation> start);

@@ -7,12 +7,16 @@
 #include "bench/store-figures.h"
 #include "simulation/simulation.h"
 #include "store/sqlite-store.h"
+#include "support/host-memory.h"
 #include "support/test-workspace.h"
 
 namespace bothy {
 namespace {
 
-constexpr uint ROWS = 10000;
+constexpr uint ROWS = 100000;
+constexpr uint ROWS_OF_A_COMMIT = 10000;
+constexpr uint ROW_RESTARTS = 3;
+constexpr uint PAGE = 100;
 constexpr uint CALLS = 300;
 constexpr uint LISTS = 20;
 constexpr uint MACHINES = 10;
@@ -43,7 +47,8 @@ void measureSimulation(kj::Vector<Row>& rows) {
 void fillDatabase(kj::StringPtr path) {
   auto store = openSqliteBackend(path, {});
   store->begin();
-  auto changes = kj::heapArrayBuilder<Change>(ROWS);
+  kj::Vector<Change> changes;
+  uint64_t mark = 0;
   for (uint i = 0; i < ROWS; i++) {
     auto number = kj::str(100000 + i);
     WorkspaceRow row;
@@ -59,9 +64,11 @@ void fillDatabase(kj::StringPtr path) {
     event.workspace = kj::str(row.name);
     event.workspaceId = kj::str(row.id);
     changes.add(kj::mv(Change().add(kj::mv(row)).add(kj::mv(machine)).tell(kj::mv(event))));
+    if (changes.size() < ROWS_OF_A_COMMIT && i + 1 < ROWS) continue;
+    auto outcome = store->commit(++mark, changes);
+    for (auto& refusal : outcome.refusals) KJ_REQUIRE(refusal == nullptr);
+    changes.clear();
   }
-  auto outcome = store->commit(1, changes.finish());
-  for (auto& refusal : outcome.refusals) KJ_REQUIRE(refusal == nullptr);
 }
 
 double lookUp(SupervisedHost& host, kj::StringPtr name) {
@@ -85,25 +92,45 @@ double restart(SupervisedHost& host, uint workspaces) {
   });
 }
 
+// Until it answers about one of them.
+double restartAmong(SupervisedHost& host, kj::StringPtr name) {
+  host.stop(SIGKILL);
+  return milliseconds([&]() {
+    host.start();
+    lookUp(host, name);
+  });
+}
+
+double listPage(SupervisedHost& host) {
+  return milliseconds([&]() {
+    auto request = host.supervisor().listRequest();
+    request.setAfter("row-150000");
+    request.setLimit(PAGE);
+    auto response = host.wait(request.send().dropPipeline(), "a page");
+    KJ_REQUIRE(response.getWorkspaces().size() == PAGE);
+  });
+}
+
 void measureRows(kj::Vector<Row>& rows) {
   SupervisedHost host;
   auto create = host.supervisor().createRequest();
   create.initSpec().setName("one");
   create.setStart(false);
   host.wait(create.send().dropPipeline(), "a workspace");
-  auto& found = addRow(rows, "get, among 10,000 workspaces", "ms");
-  for (uint i = 0; i < CALLS; i++) found.floor.add(lookUp(host, "one"));
+  auto& alone = addRow(rows, "get, of one workspace", "ms");
+  for (uint i = 0; i < CALLS; i++) alone.samples.add(lookUp(host, "one"));
+  const auto before = residentBytes(host.pid());
   host.stop(SIGTERM);
   fillDatabase(kj::str(host.directory(), "/state/bothyd.db"));
   host.start();
+  auto& found = addRow(rows, "get, among 100,000 workspaces", "ms", 1);
   for (uint i = 0; i < CALLS; i++) found.samples.add(lookUp(host, "row-105000"));
-  auto& list = addRow(rows, "list, of 10,000 workspaces", "ms");
-  for (uint i = 0; i < LISTS; i++) {
-    list.samples.add(milliseconds([&]() {
-      auto response = host.wait(host.supervisor().listRequest().send().dropPipeline(), "the list");
-      KJ_REQUIRE(response.getWorkspaces().size() == ROWS + 1);
-    }));
-  }
+  auto& list = addRow(rows, "list of 100, among 100,000 workspaces", "ms", 3);
+  for (uint i = 0; i < LISTS; i++) list.samples.add(listPage(host));
+  auto& served = addRow(rows, "kill -9 to served, 100,000 workspaces", "ms", 1500);
+  for (uint i = 0; i < ROW_RESTARTS; i++) served.samples.add(restartAmong(host, "row-105000"));
+  auto& memory = addRow(rows, "memory of a stopped workspace", "bytes", 400);
+  memory.samples.add((residentBytes(host.pid()) - before) / double(ROWS));
   // What ends the host would delete them one by one.
   host.stop(SIGKILL);
 }

@@ -320,10 +320,10 @@ kj::Promise<void> Clients::ping(kj::String who, kj::String name) {
 }
 
 void Clients::list(kj::StringPtr who) {
-  auto workspaces = bothyd.manager().list();
+  auto workspaces = bothyd.list();
   host.trace.line(who, "list: ", workspaces.size());
   for (size_t i = 1; i < workspaces.size(); i++) {
-    if (!(workspaces[i - 1]->row().name < workspaces[i]->row().name)) {
+    if (!(workspaces[i - 1].name < workspaces[i].name)) {
       host.judge.accuse("the list is not by name, or has a workspace twice");
     }
   }

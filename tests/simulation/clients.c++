@@ -36,8 +36,8 @@ kj::Promise<void> Clients::live(uint32_t number) {
 kj::Promise<void> Clients::deleteAll() {
   co_await bothyd.onServing();
   kj::Vector<kj::Promise<void>> calls;
-  for (auto& workspace : bothyd.manager().list()) {
-    calls.add(attempt(kj::str("client"), erase(kj::str("client"), kj::str(workspace->row().name))));
+  for (auto& workspace : bothyd.list()) {
+    calls.add(attempt(kj::str("client"), erase(kj::str("client"), kj::str(workspace.name))));
   }
   co_await kj::joinPromises(calls.releaseAsArray());
 }

@@ -7,6 +7,8 @@ namespace {
 
 // Few, so that they come round.
 constexpr uint32_t UID_COUNT = 8;
+// The same of pages.
+constexpr size_t PAGE = 3;
 
 }  // namespace
 
@@ -81,8 +83,20 @@ kj::Promise<void> Incarnation::recover() {
   }
   recovered = true;
   host.touch();
-  host.trace.line("bothyd", "serves ", workspaces->list().size(), " workspaces");
+  host.trace.line("bothyd", "serves ", workspaces->size(), " workspaces");
   examineAdoptions();
+}
+
+kj::Array<WorkspaceView> Incarnation::list() {
+  kj::Vector<WorkspaceView> all;
+  ListQuery query;
+  query.limit = PAGE;
+  for (;;) {
+    auto page = workspaces->list(query);
+    all.addAll(page.workspaces);
+    if (page.next.size() == 0) return all.releaseAsArray();
+    query.after = page.next;
+  }
 }
 
 void Incarnation::boot() {
@@ -102,10 +116,10 @@ void Incarnation::examineAdoptions() {
     } else {
       continue;
     }
-    for (auto& workspace : workspaces->list()) {
-      if (workspace->row().id == id && workspace->state() != WorkspaceState::RUNNING) {
+    for (auto& workspace : list()) {
+      if (workspace.id == id && workspace.state != WorkspaceState::RUNNING) {
         host.judge.accuse("the machine of ", host.label(id),
-                          " runs on after a restart, and its workspace is ", workspace->state());
+                          " runs on after a restart, and its workspace is ", workspace.state);
       }
     }
   }

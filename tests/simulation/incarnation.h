@@ -21,6 +21,8 @@ public:
 
   Lifetime& lifetime() { return life; }
   WorkspaceManager& manager() { return *workspaces; }
+  // All of them, page after page; until something happens.
+  kj::Array<WorkspaceView> list();
   SimulatedDriver& machines() { return driver; }
 
   // The list is complete; clients are served.

@@ -37,16 +37,15 @@ void Invariants::checkPromises() {
 }
 
 void Invariants::checkList(Incarnation& bothyd, bool isAtRest) {
-  auto workspaces = bothyd.manager().list();
+  auto workspaces = bothyd.list();
   for (auto& workspace : workspaces) {
-    auto& row = workspace->row();
-    if (host.store.row(row.id) == nullptr && workspace->state() != WorkspaceState::DELETING) {
-      host.judge.accuse("the list has ", host.label(row.id), ", and the database has it not");
+    if (host.store.row(workspace.id) == nullptr && workspace.state != WorkspaceState::DELETING) {
+      host.judge.accuse("the list has ", host.label(workspace.id), ", and the database has it not");
     }
   }
   for (auto& entry : host.store.workspaces()) {
     bool listed = false;
-    for (auto& workspace : workspaces) listed = listed || workspace->row().id == entry.key;
+    for (auto& workspace : workspaces) listed = listed || workspace.id == entry.key;
     // It may be on its way into the list.
     bool isNew = host.store.stateOf(entry.key) == WorkspaceState::CREATING && !isAtRest;
     if (!listed && !isNew) {
@@ -69,23 +68,25 @@ void Invariants::checkAtRest(Incarnation& bothyd) {
 }
 
 void Invariants::checkMachines(Incarnation& bothyd) {
-  for (auto& workspace : bothyd.manager().list()) {
-    auto& row = workspace->row();
-    auto label = host.label(row.id);
-    auto state = workspace->state();
+  size_t running = 0;
+  for (auto& workspace : bothyd.list()) {
+    auto id = workspace.id;
+    auto label = host.label(id);
+    auto state = workspace.state;
     switch (state) {
       case WorkspaceState::STOPPED:
       case WorkspaceState::FAILED:
-        if (host.machines.find(row.id) != nullptr) {
+        if (host.machines.find(id) != nullptr) {
           host.judge.accuse("workspace ", label, " is ", state,
                             ", and a machine of it is on the host");
         }
         break;
       case WorkspaceState::RUNNING:
-        if (workspace->unreachable().size() > 0) {
+        ++running;
+        if (workspace.unreachable.size() > 0) {
           host.judge.accuse("the machine of ", label, " is unreachable, and nothing hinders it");
         }
-        KJ_IF_MAYBE (machine, host.machines.find(row.id)) {
+        KJ_IF_MAYBE (machine, host.machines.find(id)) {
           if ((*machine)->phase() == SimulatedMachine::Phase::RUNS) break;
         }
         host.judge.accuse("workspace ", label, " is running, and its machine is not");
@@ -98,10 +99,14 @@ void Invariants::checkMachines(Incarnation& bothyd) {
         host.judge.accuse("workspace ", label, " is stuck in state ", state);
         break;
     }
-    if (host.storedState(row.id) != state) {
+    if (host.storedState(id) != state) {
       host.judge.accuse("workspace ", label, " is ", state,
                         ", and the database says something else");
     }
+  }
+  if (bothyd.manager().objects() != running) {
+    host.judge.accuse(running, " workspaces run, nothing happens, and there are objects of ",
+                      bothyd.manager().objects());
   }
   for (auto& entry : host.machines) {
     if (host.store.row(entry.key) == nullptr) {

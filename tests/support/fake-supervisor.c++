@@ -108,10 +108,31 @@ public:
   }
   kj::Promise<void> list(ListContext context) override {
     ++fake.lists;
-    auto list = context.getResults().initWorkspaces(2);
-    describe(list[0], "demo", rpc::WorkspaceState::RUNNING);
-    describe(list[1], "idle", rpc::WorkspaceState::FAILED);
-    list[1].setFailure("it said \x1b]0;x\x07");
+    constexpr struct {
+      kj::StringPtr name;
+      rpc::WorkspaceState state;
+    } ALL[] = {{"demo"_kj, rpc::WorkspaceState::RUNNING}, {"idle"_kj, rpc::WorkspaceState::FAILED}};
+    auto params = context.getParams();
+    kj::Vector<kj::uint> found;
+    auto results = context.getResults();
+    for (kj::uint i = 0; i < kj::size(ALL); i++) {
+      auto& each = ALL[i];
+      bool isWanted = params.getStates().size() == 0;
+      for (auto state : params.getStates()) isWanted = isWanted || state == each.state;
+      if (!isWanted || !each.name.startsWith(params.getPrefix())) continue;
+      if (!(params.getAfter() < each.name)) continue;
+      if (found.size() == fake.page) {
+        results.setNext(ALL[found.back()].name);
+        break;
+      }
+      found.add(i);
+    }
+    auto list = results.initWorkspaces(found.size());
+    for (auto i : kj::indices(found)) {
+      auto& each = ALL[found[i]];
+      describe(list[i], each.name, each.state);
+      if (each.state == rpc::WorkspaceState::FAILED) list[i].setFailure("it said \x1b]0;x\x07");
+    }
     return kj::READY_NOW;
   }
   kj::Promise<void> get(GetContext context) override {

@@ -48,6 +48,8 @@ public:
   kj::uint lanes = 0;
   kj::uint kills = 0;  // of the supervisor: what it gave before, it does not know
   kj::uint lists = 0;  // how often the workspaces were asked for
+  // Of workspaces on a page of them.
+  kj::uint page = 1000;
 
   // What is in "demo".
   FakeTerminal terminal;

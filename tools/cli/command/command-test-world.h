@@ -3,11 +3,16 @@
 #include <initializer_list>
 
 #include <kj/io.h>
+#include <string.h>
 
 #include "command/command.h"
 #include "support/fake-supervisor.h"
 
 namespace bothy {
+
+inline bool contains(kj::StringPtr text, kj::StringPtr part) {
+  return strstr(text.cStr(), part.cStr()) != nullptr;
+}
 
 // The outside world of one command in a test: a fake supervisor, a terminal that nobody sits at, and what
 // was printed.

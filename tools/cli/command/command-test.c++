@@ -13,10 +13,6 @@
 namespace bothy {
 namespace {
 
-bool contains(kj::StringPtr text, kj::StringPtr part) {
-  return strstr(text.cStr(), part.cStr()) != nullptr;
-}
-
 TEST_CASE("every command has a help text that begins with its usage") {
   for (auto& command : allCommands()) {
     CommandTestWorld world;

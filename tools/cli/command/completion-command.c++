@@ -93,6 +93,7 @@ private:
     auto offer = [&](kj::StringPtr word, kj::StringPtr meaning) {
       print(context, current, kj::str(prefix, word), meaning);
     };
+    const auto begun = current.startsWith(prefix) ? current.slice(prefix.size()) : ""_kj;
     switch (value.kind) {
       case Value::Kind::TEXT:
         break;
@@ -103,12 +104,13 @@ private:
         for (auto& command : commands) offer(command->traits.name, command->traits.summary);
         break;
       case Value::Kind::WORKSPACE:
-        for (auto& name : co_await workspaces(context)) offer(name, "workspace");
+        for (auto& name : co_await workspaces(context, begun)) offer(name, "workspace");
         break;
       case Value::Kind::COPY_END:
         // Behind NAME: stands a path of the workspace.
         if (current.findFirst(':') != nullptr) break;
-        for (auto& name : co_await workspaces(context)) offer(kj::str(name, ":"), "workspace");
+        for (auto& name : co_await workspaces(context, begun))
+          offer(kj::str(name, ":"), "workspace");
         context.console.print("\t:files\n");
         break;
       case Value::Kind::FILE:
@@ -117,17 +119,20 @@ private:
     }
   }
 
-  // None if bothyd does not answer: nothing but words belongs on this terminal.
-  static kj::Promise<kj::Array<kj::String>> workspaces(Context& context) {
+  // Those that begin so, or the first of them.  None if bothyd does not answer: nothing but words belongs on this terminal.
+  static kj::Promise<kj::Array<kj::String>> workspaces(Context& context, kj::StringPtr begun) {
     kj::Vector<kj::String> names;
-    auto asking = kj::evalNow([&]() -> kj::Promise<void> { return ask(context, names); });
+    auto asking = kj::evalNow([&]() -> kj::Promise<void> { return ask(context, begun, names); });
     co_await context.timer.timeoutAfter(ASK_LIMIT, kj::mv(asking)).catch_([](kj::Exception&&) {});
     co_return names.releaseAsArray();
   }
 
-  static kj::Promise<void> ask(Context& context, kj::Vector<kj::String>& names) {
+  static kj::Promise<void> ask(Context& context, kj::StringPtr begun,
+                               kj::Vector<kj::String>& names) {
     auto link = context.connector.connect();
-    auto response = co_await link->supervisor().listRequest().send();
+    auto request = link->supervisor().listRequest();
+    request.setPrefix(begun);
+    auto response = co_await request.send();
     for (auto info : response.getWorkspaces()) names.add(kj::str(info.getSpec().getName()));
   }
 };

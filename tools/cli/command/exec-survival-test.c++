@@ -13,10 +13,6 @@
 namespace bothy {
 namespace {
 
-bool contains(kj::StringPtr text, kj::StringPtr part) {
-  return strstr(text.cStr(), part.cStr()) != nullptr;
-}
-
 // Lets time pass until the command has ended; its exit code.
 int waitThrough(CommandTestWorld& world) {
   for (int i = 0; i < 1000 && !world.isDone(); ++i) world.advance(100 * kj::MILLISECONDS);

@@ -8,6 +8,7 @@
 #include "result/cli.capnp.h"
 #include "supervisor/outcome.h"
 #include "supervisor/repeated-question.h"
+#include "supervisor/workspace-pages.h"
 
 namespace bothy {
 namespace {
@@ -31,51 +32,96 @@ kj::StringPtr troubleOf(rpc::WorkspaceInfo::Reader info) {
   return info.getUnreachable().size() > 0 ? info.getUnreachable() : info.getFailure();
 }
 
+// All that a user may ask for.
+constexpr rpc::WorkspaceState STATES[] = {
+    rpc::WorkspaceState::CREATING, rpc::WorkspaceState::STOPPED,  rpc::WorkspaceState::STARTING,
+    rpc::WorkspaceState::RUNNING,  rpc::WorkspaceState::STOPPING, rpc::WorkspaceState::DELETING,
+    rpc::WorkspaceState::FAILED,   rpc::WorkspaceState::RESIZING};
+
+kj::Array<kj::StringPtr> stateNames() {
+  return KJ_MAP(state, STATES) {
+    return nameOf(state);
+  };
+}
+
 class ListCommand final: public Command {
 public:
   ListCommand() : Command({"ls", "list the workspaces", FAILURE, false}) {}
 
   void declare(Usage& usage) override {
-    usage.form("");
-    usage.describe("Lists the workspaces.", "With --json: Workspaces of cli.capnp.");
+    usage.form("[--state STATE]... [PREFIX]");
+    usage.describe("Lists the workspaces, or those whose name begins with PREFIX.",
+                   "With --json: Workspaces of cli.capnp.");
+    usage.option(0, "state", {"STATE", Value::Kind::WORDS, names},
+                 "only those in this state; several may be given",
+                 [this, &usage](kj::StringPtr value) { want(usage, value); });
+    usage.optionalOperand({"PREFIX", Value::Kind::WORKSPACE}, wanted.prefix);
   }
 
   kj::Promise<int> run(Context& context, Usage& usage) override {
-    co_await askUntilAnswered(context.timer, [&context] { return show(context); });
+    co_await askUntilAnswered(context.timer, [this, &context] { return show(context); });
     co_return SUCCESS;
   }
 
 private:
-  static kj::Promise<void> show(Context& context);
+  const kj::Array<kj::StringPtr> names = stateNames();
+  WantedWorkspaces wanted;
+
+  void want(Usage& usage, kj::StringPtr value) {
+    for (auto state : STATES) {
+      if (nameOf(state) == value) {
+        wanted.states.add(state);
+        return;
+      }
+    }
+    usage.fail(kj::str("--state ", value, ": it must be one of ", kj::strArray(names, ", ")));
+  }
+
+  kj::Promise<void> show(Context& context);
+  static void print(Context& context, kj::ArrayPtr<const WorkspacePage> pages);
 };
 
 kj::Promise<void> ListCommand::show(Context& context) {
   auto link = context.connector.connect();
-  auto response = co_await link->supervisor().listRequest().send();
-  auto workspaces = response.getWorkspaces();
+  auto pages = co_await listWorkspaces(link->supervisor(), wanted);
+  size_t count = 0;
+  for (auto& page : pages) count += page.getWorkspaces().size();
   if (context.console.wantsJson()) {
-    context.console.print(
-        jsonLine<result::Workspaces>([&](auto result) { result.setWorkspaces(workspaces); }));
+    context.console.print(jsonLine<result::Workspaces>([&](auto result) {
+      auto list = result.initWorkspaces(count);
+      kj::uint i = 0;
+      for (auto& page : pages) {
+        for (auto info : page.getWorkspaces()) list.setWithCaveats(i++, info);
+      }
+    }));
     co_return;
   }
-  if (workspaces.size() == 0) {
+  if (count > 0) {
+    print(context, pages);
+  } else if (wanted.prefix.size() > 0 || wanted.states.size() > 0) {
+    context.console.note("there are no such workspaces: `bothy ls` lists all");
+  } else {
     context.console.note("there are no workspaces: `bothy create NAME` makes one");
-    co_return;
   }
+}
+
+void ListCommand::print(Context& context, kj::ArrayPtr<const WorkspacePage> pages) {
   const kj::StringPtr headings[] = {"NAME",   "STATE", "UP",    "CPUS",
                                     "MEMORY", "DISK",  "IMAGE", "TROUBLE"};
   Table table(headings);
-  for (auto info : workspaces) {
-    auto spec = info.getSpec();
-    const kj::String cells[] = {kj::str(spec.getName()),
-                                kj::str(nameOf(info.getState())),
-                                uptimeOf(info),
-                                kj::str(spec.getCpus()),
-                                formatBytes(uint64_t{spec.getMemoryMib()} << 20),
-                                formatBytes(uint64_t{spec.getDiskMib()} << 20),
-                                kj::str(spec.getImage()),
-                                kj::str(troubleOf(info))};
-    table.add(cells);
+  for (auto& page : pages) {
+    for (auto info : page.getWorkspaces()) {
+      auto spec = info.getSpec();
+      const kj::String cells[] = {kj::str(spec.getName()),
+                                  kj::str(nameOf(info.getState())),
+                                  uptimeOf(info),
+                                  kj::str(spec.getCpus()),
+                                  formatBytes(uint64_t{spec.getMemoryMib()} << 20),
+                                  formatBytes(uint64_t{spec.getDiskMib()} << 20),
+                                  kj::str(spec.getImage()),
+                                  kj::str(troubleOf(info))};
+      table.add(cells);
+    }
   }
   context.console.print(table.render());
 }

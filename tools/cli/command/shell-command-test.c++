@@ -10,10 +10,6 @@
 namespace bothy {
 namespace {
 
-bool contains(kj::StringPtr text, kj::StringPtr part) {
-  return strstr(text.cStr(), part.cStr()) != nullptr;
-}
-
 // A terminal in front of a user.
 struct AtTerminal: public CommandTestWorld {
   void show(kj::StringPtr text) {

@@ -1,0 +1,74 @@
+#include "workspace/workspace-entry.h"
+
+#include <kj/debug.h>
+
+#include <string.h>
+
+namespace bothy {
+
+void WorkspaceEntry::pack(const WorkspaceJournal::Rows& rows) {
+  auto& row = rows.row;
+  const char between[] = {'\0'};
+  auto nul = kj::arrayPtr(between, 1);
+  text = kj::str(row.name, nul, row.id, nul, row.image, nul, row.failure, nul, row.damage);
+  cpus = row.cpus;
+  memoryMib = row.memoryMib;
+  diskMib = row.diskMib;
+  rest = row.rest;
+  createdNanos = row.createdNanos;
+  machine = kj::heap(rows.machine.clone());
+}
+
+kj::StringPtr WorkspaceEntry::part(Part which) const {
+  auto begin = text.begin();
+  for (int i = NAME; i < which; i++) begin += strlen(begin) + 1;
+  return begin;
+}
+
+void WorkspaceEntry::leave(const WorkspaceJournal::Rows& rows) {
+  present = nullptr;
+  pack(rows);
+}
+
+WorkspaceJournal::Rows WorkspaceEntry::rows() const {
+  WorkspaceRow row;
+  row.name = kj::str(name());
+  row.id = kj::str(id());
+  row.image = kj::str(part(IMAGE));
+  row.failure = kj::str(part(FAILURE));
+  row.damage = kj::str(part(DAMAGE));
+  row.cpus = cpus;
+  row.memoryMib = memoryMib;
+  row.diskMib = diskMib;
+  row.rest = rest;
+  row.createdNanos = createdNanos;
+  return {kj::mv(row), KJ_ASSERT_NONNULL(machine)->clone(), nullptr};
+}
+
+uint32_t WorkspaceEntry::uid() {
+  KJ_IF_MAYBE (workspace, present) {
+    return workspace->machineRow().uid;
+  }
+  return KJ_ASSERT_NONNULL(machine)->uid;
+}
+
+WorkspaceView WorkspaceEntry::view() {
+  KJ_IF_MAYBE (workspace, present) {
+    return workspace->view();
+  }
+  WorkspaceView result;
+  result.name = name();
+  result.id = id();
+  result.image = part(IMAGE);
+  result.cpus = cpus;
+  result.memoryMib = memoryMib;
+  result.diskMib = diskMib;
+  const bool isDamaged = part(DAMAGE).size() > 0;
+  result.state = stateOf(isDamaged ? Rest::FAILED : rest, nullptr);
+  result.failure = part(FAILURE);
+  result.createdNanos = createdNanos;
+  result.startedNanos = KJ_ASSERT_NONNULL(machine)->startedNanos;
+  return result;
+}
+
+}  // namespace bothy

@@ -1,0 +1,48 @@
+#pragma once
+
+#include "workspace/workspace.h"
+
+namespace bothy {
+
+// A workspace among thousands: its rows in little memory while nothing happens to it, or else its object.
+class WorkspaceEntry final {
+public:
+  explicit WorkspaceEntry(const WorkspaceJournal::Rows& rows) { pack(rows); }
+  WorkspaceEntry(WorkspaceEntry&&) = default;
+  WorkspaceEntry& operator=(WorkspaceEntry&&) = default;
+
+  kj::StringPtr name() const { return part(NAME); }
+  kj::StringPtr id() const { return part(ID); }
+  WorkspaceView view();
+
+  // Of one without an object.
+  WorkspaceJournal::Rows rows() const;
+  // The user id of its machine.
+  uint32_t uid();
+
+  kj::Maybe<Workspace&> object() { return present; }
+  void enter(Workspace& workspace) { present = workspace; }
+  // It has no object any more, and these rows.
+  void leave(const WorkspaceJournal::Rows& rows);
+
+  // What keeps the object while it is busy.
+  kj::Maybe<kj::Own<Workspace>> busy;
+
+private:
+  enum Part { NAME, ID, IMAGE, FAILURE, DAMAGE };
+
+  // The parts one behind the other, each but the last ended by a NUL.
+  kj::String text;
+  uint32_t cpus = 0;
+  uint32_t memoryMib = 0;
+  uint32_t diskMib = 0;
+  Rest rest = Rest::STOPPED;
+  int64_t createdNanos = 0;
+  kj::Maybe<kj::Own<MachineRow>> machine;
+  kj::Maybe<Workspace&> present;
+
+  void pack(const WorkspaceJournal::Rows& rows);
+  kj::StringPtr part(Part which) const;
+};
+
+}  // namespace bothy

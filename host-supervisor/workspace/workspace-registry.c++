@@ -1,0 +1,153 @@
+#include "workspace/workspace-registry.h"
+
+#include <kj/debug.h>
+#include <kj/map.h>
+
+namespace bothy {
+
+WorkspaceRegistry::WorkspaceRegistry(World& world) : world(world), tasks(*this) {}
+
+WorkspaceRegistry::~WorkspaceRegistry() noexcept(false) {
+  for (auto& entry : entries) {
+    KJ_IF_MAYBE (workspace, entry.object()) workspace->disown();
+  }
+}
+
+void WorkspaceRegistry::taskFailed(kj::Exception&& exception) {
+  KJ_LOG(ERROR, "a task of a workspace failed", exception.getDescription());
+}
+
+kj::Vector<kj::Own<Workspace>> WorkspaceRegistry::enter(StoredState state) {
+  kj::HashMap<kj::StringPtr, MachineRow*> machines;
+  for (auto& machine : state.machines) machines.insert(machine.workspaceId, &machine);
+  kj::HashMap<kj::StringPtr, OperationRow*> operations;
+  for (auto& operation : state.operations) operations.insert(operation.workspaceId, &operation);
+  kj::Vector<kj::Own<Workspace>> unsettled;
+  for (auto& row : state.workspaces) {
+    WorkspaceJournal::Rows rows{kj::mv(row), MachineRow{kj::str(row.id)}, nullptr};
+    KJ_IF_MAYBE (found, machines.find(rows.row.id)) rows.machine = (*found)->clone();
+    KJ_IF_MAYBE (found, operations.find(rows.row.id)) rows.operation = (*found)->clone();
+    unsettled.add(add(kj::mv(rows)));
+  }
+  return unsettled;
+}
+
+kj::Own<Workspace> WorkspaceRegistry::add(WorkspaceJournal::Rows rows) {
+  auto& entry = entries.insert(WorkspaceEntry(rows));
+  auto workspace = kj::refcounted<Workspace>(world, owner(), kj::mv(rows));
+  entry.enter(*workspace);
+  ++objectCount;
+  changed(*workspace);
+  return workspace;
+}
+
+kj::Array<kj::String> WorkspaceRegistry::ids() const {
+  auto result = kj::heapArrayBuilder<kj::String>(entries.size());
+  for (auto& entry : entries) result.add(kj::str(entry.id()));
+  return result.finish();
+}
+
+// ---------------------------------------------------------------------------------------------
+// Looking up
+
+kj::Own<Workspace> WorkspaceRegistry::objectOf(WorkspaceEntry& entry) {
+  KJ_IF_MAYBE (workspace, entry.object()) {
+    return workspace->addRef();
+  }
+  auto workspace = kj::refcounted<Workspace>(world, owner(), entry.rows());
+  entry.enter(*workspace);
+  ++objectCount;
+  return workspace;
+}
+
+kj::Maybe<kj::Own<Workspace>> WorkspaceRegistry::find(kj::StringPtr name) {
+  return entries.find<BY_NAME>(name).map([this](WorkspaceEntry& entry) { return objectOf(entry); });
+}
+
+kj::Maybe<kj::Own<Workspace>> WorkspaceRegistry::byId(kj::StringPtr id) {
+  return entries.find<BY_ID>(id).map([this](WorkspaceEntry& entry) { return objectOf(entry); });
+}
+
+kj::Maybe<Workspace&> WorkspaceRegistry::present(kj::StringPtr id) {
+  KJ_IF_MAYBE (entry, entries.find<BY_ID>(id)) {
+    return entry->object();
+  }
+  return nullptr;
+}
+
+kj::Maybe<WorkspaceView> WorkspaceRegistry::view(kj::StringPtr name) {
+  return entries.find<BY_NAME>(name).map([](WorkspaceEntry& entry) { return entry.view(); });
+}
+
+ListPage WorkspaceRegistry::list(const ListQuery& query) {
+  const auto limit = kj::min(query.limit, ListQuery::MAX_PAGE);
+  const auto first = query.after < query.prefix ? query.prefix : query.after;
+  ListPage page;
+  kj::Vector<WorkspaceView> found;
+  size_t lookedAt = 0;
+  kj::StringPtr last;
+  for (auto at = entries.seek<BY_NAME>(first); at != entries.ordered<BY_NAME>().end(); ++at) {
+    auto& entry = *at;
+    const auto name = entry.name();
+    if (!name.startsWith(query.prefix)) break;
+    if (query.after.size() > 0 && name == query.after) continue;
+    if (found.size() >= limit || lookedAt >= MAX_LOOKED_AT) {
+      page.next = last;
+      break;
+    }
+    last = name;
+    ++lookedAt;
+    auto view = entry.view();
+    if (query.states == 0 || (query.states & listBit(view.state)) != 0) found.add(view);
+  }
+  page.workspaces = found.releaseAsArray();
+  return page;
+}
+
+// ---------------------------------------------------------------------------------------------
+// Objects
+
+void WorkspaceRegistry::changed(Workspace& workspace) {
+  auto& id = workspace.row().id;
+  KJ_IF_MAYBE (entry, entries.find<BY_ID>(id)) {
+    if (!workspace.isIdle()) {
+      if (entry->busy == nullptr) entry->busy = workspace.addRef();
+    } else if (entry->busy != nullptr) {
+      // It is still within a call of its own.
+      tasks.add(kj::evalLast([this, id = kj::str(id)]() { releaseIfIdle(id); }));
+    }
+  }
+}
+
+void WorkspaceRegistry::releaseIfIdle(kj::StringPtr id) {
+  KJ_IF_MAYBE (entry, entries.find<BY_ID>(id)) {
+    KJ_IF_MAYBE (workspace, entry->object()) {
+      if (!workspace->isIdle()) return;
+      // Its end is reported to the entry.
+      auto last = kj::mv(entry->busy);
+    }
+  }
+}
+
+void WorkspaceRegistry::released(Workspace& workspace, const WorkspaceJournal::Rows& rows) {
+  KJ_IF_MAYBE (entry, entries.find<BY_ID>(rows.row.id)) {
+    entry->leave(rows);
+    --objectCount;
+  }
+}
+
+void WorkspaceRegistry::gone(Workspace& workspace) {
+  KJ_IF_MAYBE (entry, entries.find<BY_ID>(workspace.row().id)) {
+    graves.add(workspace.addRef());
+    --objectCount;
+    entries.erase(*entry);
+    // It is still within a call of its own.
+    tasks.add(kj::evalLast([this]() { graves.clear(); }));
+  }
+}
+
+void WorkspaceRegistry::keep(kj::Promise<void> work) {
+  tasks.add(kj::mv(work));
+}
+
+}  // namespace bothy

@@ -1,0 +1,105 @@
+#pragma once
+
+#include <kj/table.h>
+
+#include "schema/limits.capnp.h"
+#include "workspace/workspace-entry.h"
+
+namespace bothy {
+
+// One bit of ListQuery::states.
+constexpr uint32_t listBit(WorkspaceState state) {
+  return 1u << static_cast<uint32_t>(state);
+}
+
+// Which workspaces are listed, and from where on.
+struct ListQuery {
+  // Of workspaces on one page.
+  static constexpr size_t MAX_PAGE = rpc::MAX_LISTED_WORKSPACES;
+
+  // Names that begin so.
+  kj::StringPtr prefix = nullptr;
+  // Of listBit(); 0: all.
+  uint32_t states = 0;
+  // Names behind this one.
+  kj::StringPtr after = nullptr;
+  size_t limit = MAX_PAGE;
+};
+
+// Holds until something happens.
+struct ListPage {
+  // By name.
+  kj::Array<WorkspaceView> workspaces;
+  // ListQuery::after of the next page; empty: this is the last.  A page without workspaces may have a next one.
+  kj::StringPtr next = nullptr;
+};
+
+// All workspaces of this host.  Of each it has a small entry; a Workspace only of those on which something is under way, which run, or
+// which somebody holds.
+class WorkspaceRegistry final: private Workspace::Owner, private kj::TaskSet::ErrorHandler {
+public:
+  explicit WorkspaceRegistry(World& world);
+  ~WorkspaceRegistry() noexcept(false);
+  KJ_DISALLOW_COPY_AND_MOVE(WorkspaceRegistry);
+
+  // All that the store has.  Those that are not at rest, or have something left on the host, in no order.
+  kj::Vector<kj::Own<Workspace>> enter(StoredState state);
+  // One that is new, and whose rows are in the store.
+  kj::Own<Workspace> add(WorkspaceJournal::Rows rows);
+
+  size_t size() const { return entries.size(); }
+  // Of which there are objects.
+  size_t objects() const { return objectCount; }
+  bool has(kj::StringPtr id) const { return entries.find<BY_ID>(id) != nullptr; }
+  kj::Array<kj::String> ids() const;
+  kj::Maybe<kj::Own<Workspace>> find(kj::StringPtr name);
+  kj::Maybe<kj::Own<Workspace>> byId(kj::StringPtr id);
+  // One that is busy or held; of any other nothing can be reported.
+  kj::Maybe<Workspace&> present(kj::StringPtr id);
+
+  kj::Maybe<WorkspaceView> view(kj::StringPtr name);
+  ListPage list(const ListQuery& query);
+
+  // `func` is called with the name and the user id of each.
+  template <typename Func>
+  void forEachUid(Func&& func) {
+    for (auto& entry : entries) func(entry.name(), entry.uid());
+  }
+
+private:
+  struct ByName {
+    kj::StringPtr keyForRow(const WorkspaceEntry& entry) const { return entry.name(); }
+    bool isBefore(const WorkspaceEntry& entry, kj::StringPtr name) const {
+      return entry.name() < name;
+    }
+    bool matches(const WorkspaceEntry& entry, kj::StringPtr name) const {
+      return entry.name() == name;
+    }
+  };
+  struct ById {
+    kj::StringPtr keyForRow(const WorkspaceEntry& entry) const { return entry.id(); }
+    bool matches(const WorkspaceEntry& entry, kj::StringPtr id) const { return entry.id() == id; }
+    kj::uint hashCode(kj::StringPtr id) const { return kj::hashCode(id); }
+  };
+  static constexpr size_t BY_NAME = 0, BY_ID = 1;
+  // Entries that one page looks at: a filter that none passes makes no call long.
+  static constexpr size_t MAX_LOOKED_AT = 4 * ListQuery::MAX_PAGE;
+
+  World& world;
+  Workspace::Owner& owner() { return *this; }
+  kj::Table<WorkspaceEntry, kj::TreeIndex<ByName>, kj::HashIndex<ById>> entries;
+  // Of workspaces that are gone, until what still runs within them has returned.
+  kj::Vector<kj::Own<Workspace>> graves;
+  size_t objectCount = 0;
+  kj::TaskSet tasks;
+
+  kj::Own<Workspace> objectOf(WorkspaceEntry& entry);
+  void releaseIfIdle(kj::StringPtr id);
+  void gone(Workspace& workspace) override;
+  void keep(kj::Promise<void> work) override;
+  void changed(Workspace& workspace) override;
+  void released(Workspace& workspace, const WorkspaceJournal::Rows& rows) override;
+  void taskFailed(kj::Exception&& exception) override;
+};
+
+}  // namespace bothy

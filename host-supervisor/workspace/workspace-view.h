@@ -1,0 +1,28 @@
+#pragma once
+
+#include "store/records.h"
+
+namespace bothy {
+
+// What is known of a workspace at a moment, for whoever is shown it.  Its texts are those of whom it was asked of.
+struct WorkspaceView {
+  kj::StringPtr name;
+  kj::StringPtr id;
+  kj::StringPtr image;
+  uint32_t cpus = 0;
+  uint32_t memoryMib = 0;
+  uint32_t diskMib = 0;
+  WorkspaceState state = WorkspaceState::STOPPED;
+  // Of FAILED: why, one line.
+  kj::StringPtr failure;
+  int64_t createdNanos = 0;
+  // Of the last boot; 0: there was none.
+  int64_t startedNanos = 0;
+  // The rest only of one that runs.
+  kj::StringPtr agentVersion;
+  bool isStalled = false;
+  // Why bothyd, which was started anew, has not taken its machine over; empty if it has.
+  kj::StringPtr unreachable;
+};
+
+}  // namespace bothy
