@@ -24,6 +24,7 @@ public:
   // All of them, page after page; until something happens.
   kj::Array<WorkspaceView> list();
   SimulatedDriver& machines() { return driver; }
+  EventLog& eventLog() { return *events; }
 
   // The list is complete; clients are served.
   bool serves() const { return recovered && !life.isOver(); }

@@ -59,6 +59,12 @@ void Invariants::checkAtRest(Incarnation& bothyd) {
   if (ledger.waiting > 0) {
     host.judge.accuse(ledger.waiting, " calls of clients are never answered");
   }
+  for (auto heard : ledger.heard) {
+    if (heard != host.store.lastEvent()) {
+      host.judge.accuse("a watcher has heard of events up to ", heard, ", and the last is ",
+                        host.store.lastEvent());
+    }
+  }
   if (host.judge.verdict() != nullptr) return;
   check(bothyd);
   checkList(bothyd, true);

@@ -39,6 +39,9 @@ public:
   const kj::TreeMap<kj::String, Facts>& all() const { return byId; }
   Facts& of(const WorkspaceRow& row);
 
+  // Up to which event each watcher has heard.
+  static constexpr size_t WATCHERS = 2;
+  uint64_t heard[WATCHERS] = {};
   // Calls of a client that are not answered yet.
   size_t waiting = 0;
   // Calls left to be made.

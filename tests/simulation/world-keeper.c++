@@ -12,6 +12,8 @@ constexpr kj::Duration LONGEST_STRIKE_PAUSE = 6 * kj::SECONDS;
 // Beyond the deadline of a start.
 constexpr kj::Duration LONGEST_DISK_FULL = 200 * kj::SECONDS;
 constexpr kj::Duration LONGEST_ABSENCE = 20 * kj::SECONDS;
+// One that reads at once, and one that hardly does.
+constexpr kj::Duration LONGEST_LOOK_PAUSES[Ledger::WATCHERS] = {0 * kj::SECONDS, 5 * kj::MINUTES};
 // More than every deadline and every pause between tries, one after the other.
 constexpr kj::Duration REST = 2 * kj::HOURS;
 // P28, where nothing hinders it.
@@ -49,6 +51,10 @@ void WorldKeeper::begin() {
   auto& life = *bothyd.emplace(kj::heap<Incarnation>(host, accelerator));
   auto& served = *clients.emplace(kj::heap<Clients>(host, ledger, life));
   for (uint32_t i = 1; i <= CLIENTS; i++) life.add(served.live(i));
+  for (size_t i = 0; i < Ledger::WATCHERS; i++) {
+    life.add(watchers.add(kj::heap<EventWatcher>(host, ledger, life, i, LONGEST_LOOK_PAUSES[i]))
+                 ->watch());
+  }
 }
 
 void WorldKeeper::bury(kj::StringPtr how) {
@@ -57,6 +63,7 @@ void WorldKeeper::bury(kj::StringPtr how) {
     tally.killedIn[static_cast<size_t>(host.store.stateOf(entry.key))]++;
   bothyd = nullptr;
   clients = nullptr;
+  watchers.clear();
   turnsToLive = 0;
 }
 

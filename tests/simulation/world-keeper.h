@@ -1,6 +1,7 @@
 #pragma once
 
 #include "simulation/clients.h"
+#include "simulation/event-watcher.h"
 #include "simulation/invariants.h"
 #include "simulation/simulation.h"
 
@@ -29,6 +30,7 @@ private:
   Tally tally;
 
   kj::Maybe<kj::Own<Clients>> clients;
+  kj::Vector<kj::Own<EventWatcher>> watchers;
   kj::Maybe<kj::Own<Incarnation>> bothyd;
   // Turns until it is killed; 0: not now.
   uint64_t turnsToLive = 0;
