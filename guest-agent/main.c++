@@ -128,6 +128,14 @@ void tuneMemory() {
   ::_exit(1);
 }
 
+// The event loop, however the agent is served.
+kj::AsyncIoContext setupLoop() {
+  Reaper::captureChildExit();
+  auto io = kj::setupAsyncIo();
+  io.waitScope.setBusyPollInterval(BUSY_POLL_INTERVAL);
+  return io;
+}
+
 // Then, because it is a work of minutes if somebody had much in /tmp.
 constexpr kj::Duration REMOVAL_START = 10 * kj::SECONDS;
 
@@ -146,8 +154,7 @@ kj::Promise<void> finishBoot(Boot& boot, kj::Timer& timer) {
 }
 
 void bootAndServe(Console& console, Boot& boot) {
-  Reaper::captureChildExit();
-  auto io = kj::setupAsyncIo();
+  auto io = setupLoop();
   // Ctrl-Alt-Del and its like are a signal to PID 1, not the end at once.
   ::reboot(RB_DISABLE_CAD);
 
@@ -185,7 +192,6 @@ void bootAndServe(Console& console, Boot& boot) {
         io.unixEventPort, io.lowLevelProvider->wrapListenSocketFd(kj::mv(*fd), hostOnly)));
   }
   console.say(kj::str("ready after ", kernelClock() / kj::MILLISECONDS, " ms"));
-  io.waitScope.setBusyPollInterval(BUSY_POLL_INTERVAL);
   auto late = finishBoot(boot, io.provider->getTimer()).eagerlyEvaluate([](kj::Exception&& e) {
     KJ_LOG(ERROR, "the boot was not finished", e.getDescription());
   });
@@ -238,13 +244,11 @@ int serveDescriptor(ServeDescriptor served) {
   GateKey key(readSecret(secretSource.get()));
   secretSource = nullptr;
 
-  Reaper::captureChildExit();
-  auto io = kj::setupAsyncIo();
+  auto io = setupLoop();
   NoMachine machine;
   ProcessHost::Options options;
   options.defaultUser = ownName();
   Agent agent(io, kj::mv(options), machine, kj::mv(key));
-  io.waitScope.setBusyPollInterval(BUSY_POLL_INTERVAL);
   if (listening != 0) {
     agent.connections
         .serve(kj::heap<SocketReceiver>(io.unixEventPort,
