@@ -177,11 +177,20 @@ interface Process {
   # A program that was started.  Dropping the last reference while it runs ends its whole tree, unless it is
   # kept (see Processes.exec): SIGHUP and SIGTERM, `killGraceMillis` later SIGKILL.
 
-  wait @0 () -> (status :ExitStatus, detached :UInt32);
-  # Returns when the program ended and its output was delivered.  A background child that still holds
-  # stdout does not delay it: what is in the pipes when the program ends is delivered, then both sinks
+  wait @0 (answersToEnd :AnswersToEnd = awaited) -> (status :ExitStatus, detached :UInt32);
+  # Returns when the program ended and its output was delivered: both sinks have answered `end`.  A background child that
+  # still holds stdout does not delay it: what is in the pipes when the program ends is delivered, then both sinks
   # are ended.  `detached` counts the descendants that still run; they go on.
   # May be called any number of times, at any time.
+  #
+  # `notAwaited` saves a caller with sinks of its own a round trip: it returns once `end` of both was called, and on the
+  # connection of the sinks that call arrives before the answer.  Such a caller has all of the output when its sinks
+  # have seen their `end`, not before; after a loss of the connection it asks for the rest by `reattach`.
+
+  enum AnswersToEnd {
+    awaited @0;
+    notAwaited @1;  # an agent that does not know it waits all the same
+  }
 
   signal @1 (number :UInt8, scope :SignalScope) -> (delivered :Bool);
   # Sends the signal (1..64; FAILED otherwise).  `delivered` is false if nothing was there to get it.

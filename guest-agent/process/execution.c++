@@ -34,11 +34,11 @@ kj::Promise<Execution::Result> Execution::run() {
   co_return result;
 }
 
-kj::Promise<Execution::Result> Execution::onFinished() {
+kj::Promise<Execution::Result> Execution::onFinished(Sinks sinks) {
   auto result = co_await ended.addBranch();
   for (auto pump : {&standardOutput, &standardError}) {
     KJ_IF_MAYBE (p, *pump) {
-      co_await (*p)->onDone();
+      co_await (sinks == Sinks::WERE_CALLED ? (*p)->onEndCalled() : (*p)->onDone());
     }
   }
   co_return result;

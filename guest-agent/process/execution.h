@@ -20,8 +20,10 @@ public:
             kj::Maybe<kj::Own<OutputPump>> standardError);
   ~Execution() noexcept(false);
 
-  // Resolves when the program has ended and its output was delivered.
-  kj::Promise<Result> onFinished();
+  // Resolves when the program has ended and its output was delivered: when its sinks have answered `end`, or when that was
+  // called.
+  enum class Sinks { HAVE_ANSWERED, WERE_CALLED };
+  kj::Promise<Result> onFinished(Sinks sinks = Sinks::HAVE_ANSWERED);
 
   ChildProcess& process() { return *child; }
   ProgramInput& input() { return *standardInput; }

@@ -30,7 +30,7 @@ constexpr uint64_t REQUEST_WORDS = 16;
 
 OutputPump::OutputPump(kj::UnixEventPort& eventPort, kj::AutoCloseFd pipeParam,
                        rpc::ByteSink::Client sink, Keeping keeping)
-    : pipe(kj::mv(pipeParam)), sink(kj::mv(sink)), done(nullptr) {
+    : pipe(kj::mv(pipeParam)), sink(kj::mv(sink)) {
   if (keeping == Keeping::TAIL) tail.emplace(TAIL_BYTES);
   observer.emplace(eventPort, pipe.get(), kj::UnixEventPort::FdObserver::OBSERVE_READ);
   begin();
@@ -38,13 +38,17 @@ OutputPump::OutputPump(kj::UnixEventPort& eventPort, kj::AutoCloseFd pipeParam,
 
 OutputPump::~OutputPump() noexcept(false) {}
 
+void OutputPump::Milestone::renew() {
+  if (isAhead()) return;
+  auto paf = kj::newPromiseAndFulfiller<void>();
+  promise = paf.promise.fork();
+  fulfiller = kj::mv(paf.fulfiller);
+}
+
 void OutputPump::begin() {
   isLost = false;
-  if (doneFulfiller.get() == nullptr || !doneFulfiller->isWaiting()) {
-    auto paf = kj::newPromiseAndFulfiller<void>();
-    done = paf.promise.fork();
-    doneFulfiller = kj::mv(paf.fulfiller);
-  }
+  endCalled.renew();
+  done.renew();
   task = run().eagerlyEvaluate(nullptr);
 }
 
@@ -69,7 +73,7 @@ void OutputPump::giveUp() {
   if (isLost) {
     task = nullptr;
     close();
-    doneFulfiller->fulfill();
+    reachDone();
   }
   dropSentTail();
 }
@@ -79,13 +83,20 @@ void OutputPump::cutOff() {
   close();
   dropSink();
   tail = nullptr;
-  doneFulfiller->reject(KJ_EXCEPTION(
-      OVERLOADED, "the output of too many programs that have ended waits (maxHeldOutputBytes)"));
+  auto why = KJ_EXCEPTION(
+      OVERLOADED, "the output of too many programs that have ended waits (maxHeldOutputBytes)");
+  endCalled.fulfiller->reject(kj::cp(why));
+  done.fulfiller->reject(kj::mv(why));
+}
+
+void OutputPump::reachDone() {
+  endCalled.fulfiller->fulfill();
+  done.fulfiller->fulfill();
 }
 
 void OutputPump::dropSentTail() {
   KJ_IF_MAYBE (kept, tail) {
-    if (!doneFulfiller->isWaiting() || next == kept->end()) tail = nullptr;
+    if (!done.isAhead() || next == kept->end()) tail = nullptr;
   }
 }
 
@@ -106,7 +117,9 @@ void OutputPump::finish() {
 kj::Promise<void> OutputPump::run() {
   try {
     co_await deliver();
-    co_await sink.endRequest().send();
+    auto ending = sink.endRequest().send();
+    endCalled.fulfiller->fulfill();
+    co_await ending;
   } catch (const kj::Exception& exception) {
     // The receiver is gone: nobody is left who could be told.
     isLost =
@@ -115,7 +128,7 @@ kj::Promise<void> OutputPump::run() {
   dropSink();
   if (isLost) co_return;
   close();
-  doneFulfiller->fulfill();
+  reachDone();
   if (isGivenUp) dropSentTail();
 }
 

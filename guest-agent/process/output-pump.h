@@ -32,10 +32,12 @@ public:
   // Resolves when the pipe was closed by all writers or finish() is through, and the sink has
   // answered `end`; also when the sink failed, and no other may follow.  The sink is dropped then, because
   // it may be a capability that leads back here.
-  kj::Promise<void> onDone() { return done.addBranch(); }
+  kj::Promise<void> onDone() { return done.promise.addBranch(); }
+  // The same, but does not wait for the answer to `end`: that was called.
+  kj::Promise<void> onEndCalled() { return endCalled.promise.addBranch(); }
 
-  // Only with a tail: the output from byte `from` on goes to `sink`, and nothing more to the one before.  onDone() is
-  // its, then.  Throws if `from` is not in the tail.
+  // Only with a tail: the output from byte `from` on goes to `sink`, and nothing more to the one before.  onDone() and
+  // onEndCalled() are its, then.  Throws if `from` is not in the tail.
   void redirect(rpc::ByteSink::Client sink, uint64_t from);
   // Whether redirect() takes `from`.
   bool has(uint64_t from) const;
@@ -43,10 +45,20 @@ public:
   void giveUp();
   // After finish(): the most bytes that the tail will have.
   size_t keptBytes() const;
-  // Ends the delivery where it is; the sink gets no `end`, and onDone() fails with OVERLOADED.
+  // Ends the delivery where it is; the sink gets no `end`, and onDone() and onEndCalled() fail with OVERLOADED.
   void cutOff();
 
 private:
+  // What is waited for, of one sink after the other.
+  struct Milestone {
+    kj::ForkedPromise<void> promise = nullptr;
+    kj::Own<kj::PromiseFulfiller<void>> fulfiller;
+
+    bool isAhead() { return fulfiller.get() != nullptr && fulfiller->isWaiting(); }
+    // It is ahead, again if it was reached.
+    void renew();
+  };
+
   kj::AutoCloseFd pipe;
   kj::Maybe<kj::UnixEventPort::FdObserver> observer;
   rpc::ByteSink::Client sink;
@@ -57,12 +69,13 @@ private:
   bool enlarged = false;
   kj::Maybe<size_t> remaining;  // set by finish(): bytes still to be delivered
   kj::Maybe<kj::Own<kj::PromiseFulfiller<void>>> finishing;
-  kj::ForkedPromise<void> done;
-  kj::Own<kj::PromiseFulfiller<void>> doneFulfiller;
+  Milestone endCalled;
+  Milestone done;
   kj::Promise<void> task = nullptr;
 
   void begin();
   kj::Promise<void> run();
+  void reachDone();
   void dropSink();
   kj::Promise<void> deliver();
   kj::Promise<void> send(size_t size);

@@ -50,7 +50,10 @@ public:
   ~ProcessFacet() noexcept(false) { holding->drop(); }
 
   kj::Promise<void> wait(WaitContext context) override {
-    auto result = co_await execution->onFinished();
+    const bool isAwaited =
+        context.getParams().getAnswersToEnd() == rpc::Process::AnswersToEnd::AWAITED;
+    auto result = co_await execution->onFinished(isAwaited ? Execution::Sinks::HAVE_ANSWERED
+                                                           : Execution::Sinks::WERE_CALLED);
     holding->told();
     auto results = context.initResults();
     result.status.writeTo(results.initStatus());

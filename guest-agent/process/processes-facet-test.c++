@@ -120,6 +120,25 @@ TEST_CASE("P11 what is in the pipe when the program ends is delivered though the
   signal.send().wait(world.scope);
 }
 
+TEST_CASE(
+    "P04 a wait for no answer to end comes behind the call of end, one for it behind the answer") {
+  World world;
+  auto gate = kj::newPromiseAndFulfiller<void>();
+  world.err.endGate = gate.promise.fork();
+  auto process = world.start(world.request("echo out; echo err >&2; exit 3"));
+  auto awaiting = process.waitRequest().send();
+  auto request = process.waitRequest();
+  request.setAnswersToEnd(rpc::Process::AnswersToEnd::NOT_AWAITED);
+  CHECK(request.send().wait(world.scope).getStatus().getExited() == 3);
+  CHECK(world.out.text() == "out\n");
+  CHECK(world.err.text() == "err\n");
+  CHECK(world.out.ends == 1);
+  CHECK(world.err.ends == 1);
+  CHECK_FALSE(awaiting.poll(world.scope));
+  gate.fulfiller->fulfill();
+  CHECK(awaiting.wait(world.scope).getStatus().getExited() == 3);
+}
+
 TEST_CASE("P12 dropping standard input is its end at once") {
   World world;
   auto process = world.start(world.request("cat; echo done"));

@@ -116,6 +116,24 @@ TEST_CASE("P41 two calls of one request id have one program, and the later one i
   CHECK(world.starts() == 1);
 }
 
+TEST_CASE("P41 output that did not arrive is had again, though it was told how the program ended") {
+  World world;
+  auto gate = kj::newPromiseAndFulfiller<void>();
+  world.out.gate = gate.promise.fork();
+  auto first = world.exec("once", "echo said; exit 7");
+  auto request = first.getProcess().waitRequest();
+  request.setAnswersToEnd(rpc::Process::AnswersToEnd::NOT_AWAITED);
+  CHECK(request.send().wait(world.scope).getStatus().getExited() == 7);
+  CHECK(world.out.ends == 0);
+  world.lose();
+  world.out.gate = nullptr;
+  world.out.restart();
+  auto second = world.exec("once", "exit 1");
+  CHECK(world.exitCode(second) == 7);
+  CHECK(world.out.text() == "said\n");
+  CHECK(world.out.ends == 1);
+}
+
 TEST_CASE("P41 a call that a later attempt has overtaken does not take the program away") {
   World world;
   auto request = world.request("once", "read x; echo $x");

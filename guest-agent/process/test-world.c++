@@ -60,6 +60,9 @@ public:
   }
   kj::Promise<void> end(EndContext context) override {
     collected.ends++;
+    KJ_IF_MAYBE (gate, collected.endGate) {
+      return gate->addBranch();
+    }
     return kj::READY_NOW;
   }
 

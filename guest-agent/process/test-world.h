@@ -69,6 +69,8 @@ struct Collected {
   uint writes = 0;
   // Set: writes do not return until it is resolved.
   kj::Maybe<kj::ForkedPromise<void>> gate;
+  // The same of ends.
+  kj::Maybe<kj::ForkedPromise<void>> endGate;
 
   void restart() {
     bytes.clear();

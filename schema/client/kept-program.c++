@@ -69,7 +69,7 @@ kj::Promise<void> KeptProgram::start(
   auto executing = execRequest.send();
   // One round trip: the wait is asked for, and the input sent, before it is known that anything runs.
   process = nullptr;
-  auto waiting = process.emplace(executing.getProcess()).waitRequest().send();
+  auto waiting = waitFor(process.emplace(executing.getProcess()));
   kj::Promise<void> feeding = kj::READY_NOW;
   if (isFirst) feeding = feed(executing.getStdin(), 0);
 
@@ -101,9 +101,19 @@ kj::Promise<void> KeptProgram::reattach(kj::Own<WorkspaceLane> lane) {
     unfollowed = End(Lost{});
     co_return;
   }
-  auto waiting = process.emplace(answer.getProcess()).waitRequest().send();
+  auto waiting = waitFor(process.emplace(answer.getProcess()));
   auto feeding = feed(answer.getStdin(), answer.getStdinReceived());
   current = Attached{kj::mv(lane), kj::mv(waiting), kj::mv(feeding)};
+}
+
+// The answer comes with the end of the outputs, which may still wait behind what came of them before.
+kj::Promise<KeptProgram::Ended> KeptProgram::waitFor(rpc::Process::Client& process) {
+  auto request = process.waitRequest();
+  request.setAnswersToEnd(rpc::Process::AnswersToEnd::NOT_AWAITED);
+  return request.send().then([this](Ended&& result) {
+    auto whole = kj::joinPromises(kj::arr(streams.output.onEnd(), streams.errors.onEnd()));
+    return whole.then([result = kj::mv(result)]() mutable { return kj::mv(result); });
+  });
 }
 
 // None: the lane is lost.

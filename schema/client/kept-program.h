@@ -64,6 +64,7 @@ private:
                           kj::Function<void(rpc::Command::Builder)>& fill,
                           kj::Function<void(rpc::Processes::ExecOutcome::Reader)>& onStart);
   kj::Promise<void> reattach(kj::Own<WorkspaceLane> lane);
+  kj::Promise<Ended> waitFor(rpc::Process::Client& process);
   kj::Promise<kj::Maybe<Ended>> untilEndOrLoss();
   kj::Promise<void> feed(rpc::ByteSink::Client sink, uint64_t from);
 

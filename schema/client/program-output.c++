@@ -20,10 +20,11 @@ public:
   kj::Promise<void> write(WriteContext context) override {
     requireLast();
     order.begin();
-    // The program is to learn that its reader is gone, as from a pipe.
-    KJ_REQUIRE(!output.isClosed, "nobody reads this output any more");
     auto data = context.getParams().getData();
     output.tooMuch = output.tooMuch || data.size() > output.maxBytes - output.received;
+    if (output.isClosed || output.tooMuch) output.end->fulfill();
+    // The program is to learn that its reader is gone, as from a pipe.
+    KJ_REQUIRE(!output.isClosed, "nobody reads this output any more");
     KJ_REQUIRE(!output.tooMuch, "more comes than may be taken");
     output.waiting.push(data);
     output.received += data.size();
@@ -32,6 +33,7 @@ public:
   kj::Promise<void> end(EndContext context) override {
     requireLast();
     order.requireUnbroken();
+    output.end->fulfill();
     return kj::READY_NOW;
   }
 
@@ -47,6 +49,9 @@ private:
 };
 
 rpc::ByteSink::Client ProgramOutput::newSink() {
+  auto paf = kj::newPromiseAndFulfiller<void>();
+  ended = paf.promise.fork();
+  end = kj::mv(paf.fulfiller);
   return kj::heap<Sink>(*this, ++sinks);
 }
 

@@ -22,6 +22,9 @@ public:
   // More came than may be taken, and its sink failed.
   bool wasTooMuch() const { return tooMuch; }
 
+  // Of the last sink: resolves when its end has come, or when it has failed and was not merely lost with its lane.
+  kj::Promise<void> onEnd() { return ended.addBranch(); }
+
   // No more will come.
   void finish() { waiting.finish(); }
   // Resolves when all is written that came before finish(); fails when nobody reads the stream.  Call once.
@@ -36,6 +39,9 @@ private:
   ByteQueue waiting;
   uint64_t received = 0;
   uint64_t sinks = 0;
+  // Of the last.
+  kj::ForkedPromise<void> ended = kj::Promise<void>(kj::NEVER_DONE).fork();
+  kj::Own<kj::PromiseFulfiller<void>> end;
   bool isClosed = false;  // nobody reads the stream
 };
 

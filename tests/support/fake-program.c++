@@ -80,6 +80,17 @@ private:
 
     kj::Promise<void> wait(WaitContext context) override {
       co_await KJ_ASSERT_NONNULL(program.ending).addBranch();
+      const bool isAwaited =
+          context.getParams().getAnswersToEnd() == rpc::Process::AnswersToEnd::AWAITED;
+      for (auto sink : {&program.output, &program.errors}) {
+        auto ending = KJ_ASSERT_NONNULL(*sink).endRequest().send().ignoreResult();
+        ending = ending.catch_([](kj::Exception&&) {}).eagerlyEvaluate(nullptr);
+        if (isAwaited) {
+          co_await ending;
+        } else {
+          ending.detach([](kj::Exception&&) {});
+        }
+      }
       auto status = context.getResults().initStatus();
       if (program.timedOut) {
         status.setTimedOut();

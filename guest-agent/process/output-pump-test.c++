@@ -1,0 +1,83 @@
+#include "process/output-pump.h"
+
+#include <fcntl.h>
+#include <unistd.h>
+
+#include <kj/debug.h>
+#include <catch2/catch_test_macros.hpp>
+
+#include "process/test-world.h"
+
+namespace bothy {
+namespace {
+
+// A pipe as a program has it, whose sink takes nothing and ends nothing until it is let.
+struct AtPipe {
+  AtPipe() {
+    int ends[2];
+    KJ_SYSCALL(pipe2(ends, O_CLOEXEC | O_NONBLOCK));
+    programs = kj::AutoCloseFd(ends[1]);
+    collected.gate = writing.promise.fork();
+    collected.endGate = ending.promise.fork();
+    pump = kj::heap<OutputPump>(io.unixEventPort, kj::AutoCloseFd(ends[0]), collectInto(collected),
+                                OutputPump::Keeping::TAIL);
+  }
+
+  kj::AsyncIoContext io = setupTestIo();
+  kj::PromiseFulfillerPair<void> writing = kj::newPromiseAndFulfiller<void>();
+  kj::PromiseFulfillerPair<void> ending = kj::newPromiseAndFulfiller<void>();
+  Collected collected;
+  kj::AutoCloseFd programs;
+  kj::Own<OutputPump> pump;
+
+  void write(kj::StringPtr text) {
+    KJ_ASSERT(::write(programs.get(), text.begin(), text.size()) == text.size());
+    io.waitScope.poll();
+  }
+  bool isEndCalled() {
+    const bool isCalled = pump->onEndCalled().poll(io.waitScope);
+    // The call is on its way to the sink.
+    io.waitScope.poll();
+    return isCalled;
+  }
+  bool isDone() { return pump->onDone().poll(io.waitScope); }
+};
+
+TEST_CASE("P04 the end of an output is called behind its last byte, and done when it is answered") {
+  AtPipe at;
+  at.write("taken");
+  at.write(", left");
+  at.pump->finish();
+  CHECK(at.collected.text() == "taken");
+  CHECK_FALSE(at.isEndCalled());
+  at.writing.fulfiller->fulfill();
+  CHECK(at.isEndCalled());
+  CHECK(at.collected.text() == "taken, left");
+  CHECK(at.collected.ends == 1);
+  CHECK_FALSE(at.isDone());
+  at.ending.fulfiller->fulfill();
+  CHECK(at.isDone());
+}
+
+TEST_CASE("P41 for each sink that follows another the end of an output is ahead again") {
+  AtPipe at;
+  at.write("once");
+  at.pump->finish();
+  at.writing.fulfiller->fulfill();
+  at.ending.fulfiller->fulfill();
+  CHECK(at.isDone());
+
+  Collected later;
+  auto gate = kj::newPromiseAndFulfiller<void>();
+  later.gate = gate.promise.fork();
+  at.pump->redirect(collectInto(later), 0);
+  CHECK_FALSE(at.isEndCalled());
+  CHECK_FALSE(at.isDone());
+  gate.fulfiller->fulfill();
+  CHECK(at.isEndCalled());
+  CHECK(at.isDone());
+  CHECK(later.text() == "once");
+}
+
+}  // namespace
+}  // namespace bothy
