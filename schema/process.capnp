@@ -107,7 +107,7 @@ interface Processes {
   # `maxLaneAnswers` of its lane.
 
   exec @0 (command :Command, stdout :Stream.ByteSink, stderr :Stream.ByteSink, keep :Bool = false,
-           requestId :Text, attempt :UInt32, stdoutFrom :UInt64, stderrFrom :UInt64)
+           requestId :Text, attempt :UInt32, stdoutFrom :UInt64, stderrFrom :UInt64, noStdin :Bool = false)
       -> (process :Process, stdin :Stream.ByteSink, outcome :ExecOutcome, id :UInt64, stdinReceived :UInt64);
   # Starts `command` and returns as soon as execve(2) succeeded or failed.  Callers who want one round
   # trip pipeline `wait` on `process` (and `end` on `stdin`) before it returned; if nothing was started,
@@ -120,6 +120,9 @@ interface Processes {
   # `stdin` is the program's standard input.  `end` closes it; so does dropping it.  Writing after the
   # program closed its standard input or ended fails with DISCONNECTED.
   #
+  # `noStdin`: the program's standard input is /dev/null, which costs no pipe, and `stdin` is null.  An agent that does not
+  # know this gives a `stdin` nonetheless: whoever gets one calls `end` on it, or the program would wait for input.
+  #
   # `keep`: the program outlives what its caller holds of it by `processKeepMillis`, so that one whose
   # connection broke can have it back by `reattach` and `id` (random, 0 without `keep`).  Until then dropping
   # `process` or `stdin` changes nothing, and a sink that is gone stops the program once its pipe is full;
@@ -130,7 +133,7 @@ interface Processes {
   # it, at random, because whoever knows it can have the program; at most `maxRequestIdBytes`, and only with `keep`.
   # The first exec with an id starts the program.  If that call is cancelled, the start is completed all the same, and the
   # program waits for its caller as every kept one does.  Any later exec with the same id, over whatever connection, starts
-  # nothing and does not look at `command`: it waits for that start, returns its outcome, and gets the program as
+  # nothing and does not look at `command` and `noStdin`: it waits for that start, returns its outcome, and gets the program as
   # `reattach` would, with the output from byte `stdoutFrom` and `stderrFrom` on (0 for a caller that had none)
   # and `stdinReceived`.  `attempt` counts the caller's calls, of exec and of reattach: one that is overtaken on its way by a
   # later one does not take the program away from it, but ends with FAILED.
@@ -159,7 +162,8 @@ interface Processes {
       -> (process :Process, stdin :Stream.ByteSink, stdinReceived :UInt64, outcome :ReattachOutcome);
   # A program that was started with `keep`, also one that has ended meanwhile.  Its output comes to the new
   # sinks, from byte `stdoutFrom` and `stderrFrom` on (bytes that the caller has had, counted from 0), and
-  # no more to earlier ones; who had given no sink gives none.  `stdinReceived`: so many bytes of standard input the
+  # no more to earlier ones; who had given no sink gives none, and who had asked for no standard input gets none.
+  # `stdinReceived`: so many bytes of standard input the
   # program's pipe has taken; what was on its way beyond that is lost, and the caller writes it again.
   # Earlier `stdin`s are dead.  FAILED for a position that the caller cannot have had.  `attempt`: see exec.
 

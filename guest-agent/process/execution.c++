@@ -3,7 +3,7 @@
 namespace bothy {
 
 Execution::Execution(ProcessHost& host, kj::Own<ChildProcess> childParam,
-                     kj::Own<ProgramInput> standardInput,
+                     kj::Maybe<kj::Own<ProgramInput>> standardInput,
                      kj::Maybe<kj::Own<OutputPump>> standardOutput,
                      kj::Maybe<kj::Own<OutputPump>> standardError)
     : host(host),
@@ -17,6 +17,10 @@ Execution::Execution(ProcessHost& host, kj::Own<ChildProcess> childParam,
 
 Execution::~Execution() noexcept(false) {
   host.programDisposed();
+}
+
+kj::Maybe<ProgramInput&> Execution::input() {
+  return standardInput.map([](kj::Own<ProgramInput>& own) -> ProgramInput& { return *own; });
 }
 
 kj::Maybe<OutputPump&> Execution::pumpOf(kj::Maybe<kj::Own<OutputPump>>& pump) {

@@ -14,8 +14,9 @@ public:
     uint detached;  // members of the tree that lived on
   };
 
-  // None: the output goes to /dev/null.
-  Execution(ProcessHost& host, kj::Own<ChildProcess> child, kj::Own<ProgramInput> standardInput,
+  // None: it is /dev/null.
+  Execution(ProcessHost& host, kj::Own<ChildProcess> child,
+            kj::Maybe<kj::Own<ProgramInput>> standardInput,
             kj::Maybe<kj::Own<OutputPump>> standardOutput,
             kj::Maybe<kj::Own<OutputPump>> standardError);
   ~Execution() noexcept(false);
@@ -26,7 +27,7 @@ public:
   kj::Promise<Result> onFinished(Sinks sinks = Sinks::HAVE_ANSWERED);
 
   ChildProcess& process() { return *child; }
-  ProgramInput& input() { return *standardInput; }
+  kj::Maybe<ProgramInput&> input();
   kj::Maybe<OutputPump&> output() { return pumpOf(standardOutput); }
   kj::Maybe<OutputPump&> errors() { return pumpOf(standardError); }
 
@@ -45,7 +46,7 @@ public:
 private:
   ProcessHost& host;
   kj::Own<ChildProcess> child;
-  kj::Own<ProgramInput> standardInput;
+  kj::Maybe<kj::Own<ProgramInput>> standardInput;
   kj::Maybe<kj::Own<OutputPump>> standardOutput;
   kj::Maybe<kj::Own<OutputPump>> standardError;
   kj::ForkedPromise<Result> ended;  // the program; its output may be on its way

@@ -133,7 +133,7 @@ void KeptExecutions::endUnlessHeld(uint64_t id) {
 void KeptExecutions::end(uint64_t id) {
   ended.erase(std::remove(ended.begin(), ended.end(), id), ended.end());
   KJ_IF_MAYBE (entry, entries.find(id)) {
-    entry->execution->input().close();
+    KJ_IF_MAYBE (input, entry->execution->input()) input->close();
     entry->execution->abandon();
     entries.erase(id);
   }

@@ -146,6 +146,34 @@ TEST_CASE("P12 dropping standard input is its end at once") {
   CHECK(world.out.text() == "done\n");
 }
 
+TEST_CASE("P12 a program that has no standard input is given /dev/null, and its caller no stream") {
+  World world;
+  auto request = world.request("readlink /proc/$$/fd/0; cat; echo done");
+  request.setNoStdin(true);
+  SECTION("for its caller alone") {}
+  SECTION("and is kept") {
+    request.setKeep(true);
+  }
+  auto started = request.send().wait(world.scope);
+  REQUIRE(started.getOutcome().isStarted());
+  CHECK_FALSE(started.hasStdin());
+  CHECK(world.wait(started.getProcess()).status == exited(0));
+  CHECK(world.out.text() == "/dev/null\ndone\n");
+  if (started.getId() == 0) return;
+
+  world.out.restart();
+  world.err.restart();
+  auto again = world.processes.reattachRequest();
+  again.setId(started.getId());
+  again.setStdout(collectInto(world.out));
+  again.setStderr(collectInto(world.err));
+  auto attached = again.send().wait(world.scope);
+  CHECK(attached.getOutcome().isAttached());
+  CHECK_FALSE(attached.hasStdin());
+  CHECK(attached.getStdinReceived() == 0);
+  attached.getProcess().endRequest().send().wait(world.scope);
+}
+
 TEST_CASE("one round trip runs a program: wait and the end of its input are pipelined") {
   World world;
   auto sent = world.request("cat; exit 9").send();

@@ -69,6 +69,7 @@ public:
 
 private:
   using Started = kj::OneOf<kj::Own<Execution>, StartFailure>;
+  enum class Input { NOTHING, PIPE };
   using Sinks = kj::Maybe<rpc::ByteSink::Client>[2];  // standard output and error
 
   ProcessHost& host;
@@ -77,13 +78,18 @@ private:
   kj::Own<RequestedStarts> requested = kj::refcounted<RequestedStarts>(host.timer);
   kj::Own<KeptExecutions> kept = kj::refcounted<KeptExecutions>(host);
 
+  static Input inputOf(rpc::Processes::ExecParams::Reader params) {
+    return params.getNoStdin() ? Input::NOTHING : Input::PIPE;
+  }
+
   kj::Promise<void> execOnce(ExecContext context) {
     auto params = context.getParams();
     const bool keep = params.getKeep();
+    const auto input = inputOf(params);
     Sinks sinks;
     if (params.hasStdout()) sinks[0] = params.getStdout();
     if (params.hasStderr()) sinks[1] = params.getStderr();
-    auto executing = start(params.getCommand(), sinks, keep);
+    auto executing = start(params.getCommand(), input, sinks, keep);
     context.releaseParams();
     auto outcome = co_await executing;
     auto results = context.initResults();
@@ -92,8 +98,9 @@ private:
       co_return;
     }
     auto& execution = outcome.get<kj::Own<Execution>>();
-    results.setStdin(
-        newInputSink(execution->input().addRef(), keep ? WhenDropped::KEEP : WhenDropped::CLOSE));
+    KJ_IF_MAYBE (in, execution->input()) {
+      results.setStdin(newInputSink(in->addRef(), keep ? WhenDropped::KEEP : WhenDropped::CLOSE));
+    }
     tellStarted(*execution, results.initOutcome());
     if (keep) {
       auto id = kept->add(kj::mv(execution));
@@ -134,7 +141,7 @@ private:
     auto nobody = [] { return KJ_EXCEPTION(DISCONNECTED, "nobody is attached yet"); };
     if (params.hasStdout()) sinks[0] = rpc::ByteSink::Client(nobody());
     if (params.hasStderr()) sinks[1] = rpc::ByteSink::Client(nobody());
-    auto outcome = co_await start(params.getCommand(), sinks, true);
+    auto outcome = co_await start(params.getCommand(), inputOf(params), sinks, true);
     KJ_IF_MAYBE (failure, outcome.tryGet<StartFailure>()) {
       co_return kj::mv(*failure);
     }
@@ -145,7 +152,7 @@ private:
   }
 
   // Keeps nothing of its parameters, except that `sinks` become the program's.
-  kj::Promise<Started> start(rpc::Command::Reader command, Sinks& sinks, bool keep) {
+  kj::Promise<Started> start(rpc::Command::Reader command, Input input, Sinks& sinks, bool keep) {
     if (host.processCount + starting >= rpc::MAX_PROCESSES) {
       return Started(
           StartFailure{rpc::StartFailure::Reason::LIMIT_REACHED, FailureText("maxProcesses"_kj)});
@@ -154,18 +161,21 @@ private:
     KJ_IF_MAYBE (failure, prepared.tryGet<StartFailure>()) {
       return Started(kj::mv(*failure));
     }
-    return spawn(kj::mv(prepared.get<SpawnRequest>()), kj::mv(sinks[0]), kj::mv(sinks[1]), keep);
+    return spawn(kj::mv(prepared.get<SpawnRequest>()), input, kj::mv(sinks[0]), kj::mv(sinks[1]),
+                 keep);
   }
 
-  kj::Promise<Started> spawn(SpawnRequest request, kj::Maybe<rpc::ByteSink::Client> stdoutSink,
+  kj::Promise<Started> spawn(SpawnRequest request, Input given,
+                             kj::Maybe<rpc::ByteSink::Client> stdoutSink,
                              kj::Maybe<rpc::ByteSink::Client> stderrSink, bool keep) {
     starting++;
     KJ_DEFER(starting--);
     Sinks sinks = {kj::mv(stdoutSink), kj::mv(stderrSink)};
-    auto input = openPipe(Direction::TO_PROGRAM, request);
+    ProgramPipe input;
+    if (given == Input::PIPE) input = openPipe(Direction::TO_PROGRAM, request);
     kj::AutoCloseFd programEnds[2];
     kj::Maybe<kj::AutoCloseFd> outputs[2];
-    request.standardFds[0] = input.programs.get();
+    request.standardFds[0] = given == Input::PIPE ? input.programs.get() : nullDevice.get();
     for (int i = 0; i < 2; i++) {
       request.standardFds[i + 1] = nullDevice.get();
       if (sinks[i] == nullptr) continue;
@@ -191,10 +201,12 @@ private:
                                  keep ? OutputPump::Keeping::TAIL : OutputPump::Keeping::NOTHING);
       }
     }
-    co_return kj::refcounted<Execution>(
-        host, kj::mv(outcome.get<kj::Own<ChildProcess>>()),
-        kj::refcounted<ProgramInput>(host.eventPort, kj::mv(input.ours)), kj::mv(pumps[0]),
-        kj::mv(pumps[1]));
+    kj::Maybe<kj::Own<ProgramInput>> programInput;
+    if (given == Input::PIPE) {
+      programInput = kj::refcounted<ProgramInput>(host.eventPort, kj::mv(input.ours));
+    }
+    co_return kj::refcounted<Execution>(host, kj::mv(outcome.get<kj::Own<ChildProcess>>()),
+                                        kj::mv(programInput), kj::mv(pumps[0]), kj::mv(pumps[1]));
   }
 
   static void tellStarted(Execution& execution, rpc::Processes::ExecOutcome::Builder outcome) {
@@ -224,8 +236,10 @@ private:
     KJ_IF_MAYBE (pump, output) pump->redirect(params.getStdout(), params.getStdoutFrom());
     KJ_IF_MAYBE (pump, errors) pump->redirect(params.getStderr(), params.getStderrFrom());
 
-    results.setStdin(newInputSink(execution.input().addRef(), WhenDropped::KEEP));
-    results.setStdinReceived(execution.input().received());
+    KJ_IF_MAYBE (input, execution.input()) {
+      results.setStdin(newInputSink(input->addRef(), WhenDropped::KEEP));
+      results.setStdinReceived(input->received());
+    }
     results.setProcess(newKeptProcessFacet(kept->addRef(), id));
   }
 };

@@ -137,6 +137,40 @@ TEST_CASE("P41 a boot in which the lane was refused was asked for nothing") {
   CHECK(at.end().is<KeptProgram::Ended>());
 }
 
+TEST_CASE(
+    "P12 a program without input is asked for without, and has its end from an older agent too") {
+  AtProgram at;
+  at.supervisor.program.knowsNoStdin = GENERATE(true, false);
+  at.input.out = nullptr;
+  at.settle();
+  SECTION("at once") {
+    at.start({"cat"});
+  }
+  SECTION("over a lane that breaks before the answer") {
+    at.supervisor.program.neverStarts = true;
+    at.start({"cat"});
+    at.supervisor.program.neverStarts = false;
+    at.supervisor.breakLanes();
+  }
+  SECTION("over a lane that breaks") {
+    at.start({"sleep"});
+    at.supervisor.breakLanes();
+    at.advance(1 * kj::SECONDS);
+    at.program.signal(SIGTERM).wait(at.io.waitScope);
+  }
+  CHECK(at.end().is<KeptProgram::Ended>());
+  CHECK(at.supervisor.program.hasNoStdin);
+  CHECK(at.supervisor.program.inputEnded);
+}
+
+TEST_CASE("P12 a program whose input may come is asked for with one") {
+  AtProgram at;
+  at.start({"cat"});
+  CHECK_FALSE(at.supervisor.program.hasNoStdin);
+  at.input.out = nullptr;
+  CHECK(at.end().is<KeptProgram::Ended>());
+}
+
 TEST_CASE("P04 a program has ended when its output is there, and not when the agent says so") {
   AtProgram at;
   auto gate = kj::newPromiseAndFulfiller<void>();

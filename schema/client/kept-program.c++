@@ -66,12 +66,15 @@ kj::Promise<void> KeptProgram::start(
   execRequest.setKeep(true);
   execRequest.setRequestId(requestId);
   execRequest.setAttempt(attempts);
+  const bool hasInput = !streams.input.isEmpty();
+  execRequest.setNoStdin(!hasInput);
   auto executing = execRequest.send();
   // One round trip: the wait is asked for, and the input sent, before it is known that anything runs.
   process = nullptr;
   auto waiting = waitFor(process.emplace(executing.getProcess()));
   kj::Promise<void> feeding = kj::READY_NOW;
-  if (isFirst) feeding = feed(executing.getStdin(), 0);
+  const bool isFed = isFirst && hasInput;
+  if (isFed) feeding = feed(executing.getStdin(), 0);
 
   auto execution = co_await executing;
   auto outcome = execution.getOutcome();
@@ -82,7 +85,10 @@ kj::Promise<void> KeptProgram::start(
   } else {
     onStart(outcome);
     id = execution.getId();
-    if (!isFirst) feeding = feed(execution.getStdin(), execution.getStdinReceived());
+    // One is given without having been asked for by an agent that does not know that, or by an attempt before.
+    if (!isFed && execution.hasStdin()) {
+      feeding = feed(execution.getStdin(), execution.getStdinReceived());
+    }
     current = Attached{kj::mv(lane), kj::mv(waiting), kj::mv(feeding)};
   }
 }
@@ -102,7 +108,8 @@ kj::Promise<void> KeptProgram::reattach(kj::Own<WorkspaceLane> lane) {
     co_return;
   }
   auto waiting = waitFor(process.emplace(answer.getProcess()));
-  auto feeding = feed(answer.getStdin(), answer.getStdinReceived());
+  kj::Promise<void> feeding = kj::READY_NOW;
+  if (answer.hasStdin()) feeding = feed(answer.getStdin(), answer.getStdinReceived());
   current = Attached{kj::mv(lane), kj::mv(waiting), kj::mv(feeding)};
 }
 

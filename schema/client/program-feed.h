@@ -15,6 +15,8 @@ public:
 
   // There is none: the program gets its end at once.
   void finish();
+  // It is known that nothing comes.
+  bool isEmpty() const { return isWhole && tail.end() == 0; }
   // Reads `input` to its end, no faster than it is sent.  Call once.
   kj::Promise<void> read(kj::AsyncInputStream& input);
 

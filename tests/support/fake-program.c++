@@ -143,6 +143,7 @@ private:
     results.initOutcome().setStarted();
     ++program.starts;
     program.requestId = kj::str(params.getRequestId());
+    program.hasNoStdin = params.getNoStdin();
     program.input = nullptr;
     program.said = nullptr;
     program.saidErrors = nullptr;
@@ -150,6 +151,8 @@ private:
     program.end = kj::mv(paf.fulfiller);
     program.ending = paf.promise.fork();
     program.code = 0;
+    program.inputEnded = program.hasNoStdin && program.knowsNoStdin;
+    if (program.inputEnded && name == "cat") program.end->fulfill();
     program.timedOut = command.getTimeoutMillis() > 0;
     if (program.timedOut) program.end->fulfill();
     if (name == "exit" || name == "kill") {
@@ -167,7 +170,7 @@ private:
     program.output = params.getStdout();
     program.errors = params.getStderr();
     results.setStdinReceived(program.input.size());
-    results.setStdin(kj::heap<Input>(program));
+    if (!program.hasNoStdin || !program.knowsNoStdin) results.setStdin(kj::heap<Input>(program));
     results.setProcess(kj::heap<Process>(program));
     show(program.output, program.said.slice(params.getStdoutFrom()));
     show(program.errors, program.saidErrors.slice(params.getStderrFrom()));

@@ -22,6 +22,8 @@ public:
   kj::String user;
   kj::String environment;  // "A=1 B=2"
   bool inputEnded = false;
+  bool knowsNoStdin = true;  // else it gives one that was not asked for, as an older agent
+  bool hasNoStdin = false;   // none was asked for
   kj::Vector<uint8_t> signals;
   bool dropped = false;      // nobody holds it any more
   bool ended = false;        // by `end`
