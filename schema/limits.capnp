@@ -67,7 +67,8 @@ const maxRequestIdBytes :UInt32 = 128;
 # Length of a client's request id.
 
 const maxRememberedRequests :UInt32 = 1024;
-# Request ids of `Processes.exec` without a program that one agent remembers; over it, the oldest is forgotten.
+# Request ids of `Processes.exec` without a program, and of `Terminals.open` without a terminal, that one agent remembers, each; over
+# it, the oldest is forgotten.
 
 const maxLanes :UInt32 = 32;
 # Lanes of one machine at a time, its control lane apart.  One more is refused.

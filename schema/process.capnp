@@ -212,7 +212,8 @@ const processKeepMillis :UInt32 = 30000;
 # How long a program that was started with `keep` waits for `reattach` when nobody holds it.
 
 const requestMemoryMillis :UInt32 = 60000;
-# How long a request id of `Processes.exec` is remembered that has no program any more, or never had one.
+# How long a request id of `Processes.exec` is remembered that has no program any more, or never had one; and of
+# `Terminals.open` that has no terminal.
 
 const maxEndedProcesses :UInt32 = 32;
 # Programs that have ended, and that nobody holds, of which the end of the output and the status are kept.  One more,

@@ -40,17 +40,28 @@ interface Terminals {
   # `exited`.  A viewer that was attached in time gets all, however slow it is: until then its terminal counts among
   # `maxTerminals`.
 
-  open @0 (command :Process.Command, size :WindowSize, term :Text)
+  open @0 (command :Process.Command, size :WindowSize, term :Text, requestId :Text)
       -> (terminal :Terminal, id :UInt64, outcome :OpenOutcome);
   # Starts a program on a new terminal, as leader of a session of its own; `limitReached` above `maxTerminals`.  An empty
   # argv: the user's login shell.  `term` is the client's TERM; where the workspace has no terminfo for it, and where it
   # is empty, xterm-256color is set.  The first instruction of the program sees `size`.  Where the user's home cannot be
   # entered the first line of the output says so.  `timeoutMillis` of the command counts from the start, whoever looks.
+  #
+  # `requestId` makes the call repeatable for a caller whose connection broke before the answer came.  The caller makes
+  # it, at random; at most `maxRequestIdBytes`.  The first open with an id starts the program.  If that call is cancelled, the
+  # start is completed all the same, and the terminal is there as any other.  A later open with the same id, over whatever
+  # connection, starts nothing and looks at nothing else: it waits for that start and returns its terminal.
+  # The agent remembers an id as long as `get` finds its terminal and `requestMemoryMillis` longer, and that of a start
+  # that failed for `requestMemoryMillis`; of the ids without a terminal at most the last `maxRememberedRequests`.  It forgets
+  # all of them with the boot: a caller repeats a call only while the machine is the same (`WorkspaceInfo.startedNanos`).
+  # An agent that does not know request ids opens another terminal.
 
   struct OpenOutcome {
     union {
       opened @0 :Void;
       failed @1 :Process.StartFailure;
+      gone @2 :Void;
+      # The terminal of this request id was opened, and `get` would not find it any more.
     }
   }
 

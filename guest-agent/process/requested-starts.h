@@ -13,11 +13,11 @@
 
 namespace bothy {
 
-// The starts of programs by the request ids of those who asked for them: each is carried out once, however often and
-// over however many connections it is asked for.
+// The starts of programs, of commands or on terminals, by the request ids of those who asked for them: each is carried out
+// once, however often and over however many connections it is asked for.
 class RequestedStarts final: public kj::Refcounted {
 public:
-  // What became of a start: the program's id among the kept, or why there is none.
+  // What became of a start: the id by which the program is had, or why there is none.
   struct Result final: public kj::Refcounted {
     using Outcome = kj::OneOf<uint64_t, StartFailure>;
     explicit Result(Outcome outcome) : outcome(kj::mv(outcome)) {}

@@ -34,12 +34,31 @@ TerminalRegistry::TerminalRegistry(ProcessHost& host, kj::Array<kj::String> term
     : host(host), terminfoDirectories(kj::mv(terminfoDirectories)) {}
 
 TerminalRegistry::~TerminalRegistry() noexcept(false) {
-  for (auto& entry : terminals) entry.value->disown();
+  for (auto& entry : terminals) entry.value.terminal->disown();
   for (auto terminal : left) terminal->disown();
 }
 
 kj::Promise<kj::OneOf<kj::Own<Terminal>, StartFailure>> TerminalRegistry::open(
     rpc::Command::Reader command, WindowSize size, kj::StringPtr term) {
+  return start(command, size, term, kj::String());
+}
+
+kj::Promise<kj::Own<RequestedStarts::Result>> TerminalRegistry::openOnce(
+    kj::StringPtr requestId, rpc::Command::Reader command, WindowSize size, kj::StringPtr term) {
+  using Outcome = RequestedStarts::Result::Outcome;
+  return requested->once(requestId, [&]() {
+    return start(command, size, term, kj::str(requestId)).then([](auto&& started) {
+      KJ_IF_MAYBE (failure, started.template tryGet<StartFailure>()) {
+        return Outcome(kj::mv(*failure));
+      }
+      return Outcome(started.template get<kj::Own<Terminal>>()->id);
+    });
+  });
+}
+
+// Of its parameters it uses only `requestId` once it has returned.
+kj::Promise<kj::OneOf<kj::Own<Terminal>, StartFailure>> TerminalRegistry::start(
+    rpc::Command::Reader command, WindowSize size, kj::StringPtr term, kj::String requestId) {
   using Outcome = kj::OneOf<kj::Own<Terminal>, StartFailure>;
   if (countRunning() + countLeftWithViewers() + starting >= rpc::MAX_TERMINALS) {
     co_return Outcome(
@@ -73,17 +92,17 @@ kj::Promise<kj::OneOf<kj::Own<Terminal>, StartFailure>> TerminalRegistry::open(
       kj::refcounted<Terminal>(host, static_cast<Terminal::Owner&>(*this), id, kj::mv(title), size,
                                kj::mv(pty), kj::mv(outcome.get<kj::Own<ChildProcess>>()));
   auto result = kj::addRef(*terminal);
-  terminals.insert(id, kj::mv(terminal));
+  terminals.insert(id, Entry{kj::mv(terminal), kj::mv(requestId)});
   co_return Outcome(kj::mv(result));
 }
 
 kj::Maybe<kj::Own<Terminal>> TerminalRegistry::find(uint64_t id) {
-  return terminals.find(id).map([](kj::Own<Terminal>& terminal) { return kj::addRef(*terminal); });
+  return terminals.find(id).map([](Entry& entry) { return kj::addRef(*entry.terminal); });
 }
 
 kj::Array<Terminal*> TerminalRegistry::list() {
   return KJ_MAP(entry, terminals) {
-    return entry.value.get();
+    return entry.value.terminal.get();
   };
 }
 
@@ -112,7 +131,7 @@ void TerminalRegistry::gone(Terminal& terminal) {
 kj::uint TerminalRegistry::countRunning() {
   kj::uint result = 0;
   for (auto& entry : terminals) {
-    if (entry.value->status() == nullptr) result++;
+    if (entry.value.terminal->status() == nullptr) result++;
   }
   return result;
 }
@@ -128,9 +147,10 @@ kj::uint TerminalRegistry::countLeftWithViewers() {
 void TerminalRegistry::forget(uint64_t id) {
   remove(endedUntold, id);
   KJ_IF_MAYBE (entry, terminals.find(id)) {
-    left.add(entry->get());
+    left.add(entry->terminal.get());
+    if (entry->requestId.size() > 0) requested->programIsGone(entry->requestId);
     // Dropped in a later turn: it may be the terminal that calls.
-    host.runInBackground(kj::evalLater([terminal = kj::mv(*entry)]() {}));
+    host.runInBackground(kj::evalLater([terminal = kj::mv(entry->terminal)]() {}));
     terminals.erase(id);
     releaseLeft();
   }

@@ -3,6 +3,7 @@
 #include <kj/map.h>
 
 #include "process/process-host.h"
+#include "process/requested-starts.h"
 #include "terminal/terminal.h"
 
 namespace bothy {
@@ -28,6 +29,11 @@ public:
   kj::Promise<kj::OneOf<kj::Own<Terminal>, StartFailure>> open(rpc::Command::Reader command,
                                                                WindowSize size, kj::StringPtr term);
 
+  // The same, once for each request id; its terminal may have left the registry since.
+  kj::Promise<kj::Own<RequestedStarts::Result>> openOnce(kj::StringPtr requestId,
+                                                         rpc::Command::Reader command,
+                                                         WindowSize size, kj::StringPtr term);
+
   kj::Maybe<kj::Own<Terminal>> find(uint64_t id);
 
   // In the order of their ids.  Valid until the event loop turns.
@@ -36,15 +42,25 @@ public:
   kj::Timer& timer() { return host.timer; }
 
 private:
+  struct Entry {
+    kj::Own<Terminal> terminal;
+    kj::String requestId;  // empty: it has none
+  };
+
   ProcessHost& host;
   kj::Array<kj::String> terminfoDirectories;
   uint64_t nextId = 1;
   kj::uint starting = 0;
-  kj::TreeMap<uint64_t, kj::Own<Terminal>> terminals;
+  kj::TreeMap<uint64_t, Entry> terminals;
   kj::Vector<uint64_t> endedUntold;  // oldest first
   // Are here no more, but somebody holds them, and they have their scrollback.  Oldest first.
   kj::Vector<Terminal*> left;
+  // Last: what it starts uses the rest.
+  kj::Own<RequestedStarts> requested = kj::refcounted<RequestedStarts>(host.timer);
 
+  kj::Promise<kj::OneOf<kj::Own<Terminal>, StartFailure>> start(rpc::Command::Reader command,
+                                                                WindowSize size, kj::StringPtr term,
+                                                                kj::String requestId);
   void programEnded(Terminal& terminal) override;
   void endTold(Terminal& terminal) override;
   void closed(Terminal& terminal) override;

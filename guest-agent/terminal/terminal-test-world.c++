@@ -8,7 +8,8 @@
 
 namespace bothy {
 
-TerminalTestWorld::TerminalTestWorld() {
+TerminalTestWorld::TerminalTestWorld(kj::Maybe<kj::Timer&> timer)
+    : TestWorld(Trees::CGROUPS_IF_POSSIBLE, timer) {
   auto terminfo = kj::str(directory, "/etc/terminfo");
   KJ_SYSCALL(mkdir(terminfo.cStr(), 0755));
   KJ_SYSCALL(mkdir(kj::str(terminfo, "/k").cStr(), 0755));

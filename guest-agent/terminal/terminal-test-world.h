@@ -10,7 +10,8 @@ namespace bothy {
 struct TerminalTestWorld: public TestWorld {
   static constexpr WindowSize SIZE = {132, 43};
 
-  TerminalTestWorld();
+  // `timer`: of the host; by default that of the loop.
+  explicit TerminalTestWorld(kj::Maybe<kj::Timer&> timer = nullptr);
   ~TerminalTestWorld() noexcept(false);
 
   kj::Own<TerminalRegistry> registry;  // knows of one type of terminal, "known"

@@ -1,5 +1,8 @@
 #include "terminal/terminals-facet.h"
 
+#include <kj/debug.h>
+
+#include "schema/limits.capnp.h"
 #include "terminal/terminal-facet.h"
 
 namespace bothy {
@@ -11,6 +14,11 @@ public:
   explicit TerminalsFacet(TerminalRegistry& registry) : registry(registry) {}
 
   kj::Promise<void> open(OpenContext context) override {
+    const bool isRepeatable = context.getParams().getRequestId().size() > 0;
+    return isRepeatable ? openRepeatable(context) : openNew(context);
+  }
+
+  kj::Promise<void> openNew(OpenContext context) {
     auto params = context.getParams();
     auto outcome = co_await registry.open(params.getCommand(), WindowSize::read(params.getSize()),
                                           params.getTerm());
@@ -20,10 +28,26 @@ public:
         failure.writeTo(results.initOutcome().initFailed());
       }
       KJ_CASE_ONEOF(terminal, kj::Own<Terminal>) {
-        results.initOutcome().setOpened();
-        results.setId(terminal->id);
-        results.setTerminal(newTerminalFacet(registry.timer(), kj::mv(terminal)));
+        tellOpened(kj::mv(terminal), results);
       }
+    }
+  }
+
+  kj::Promise<void> openRepeatable(OpenContext context) {
+    auto params = context.getParams();
+    auto requestId = params.getRequestId();
+    KJ_REQUIRE(requestId.size() <= rpc::MAX_REQUEST_ID_BYTES, "request id too long");
+    auto result = co_await registry.openOnce(requestId, params.getCommand(),
+                                             WindowSize::read(params.getSize()), params.getTerm());
+    auto results = context.initResults();
+    KJ_IF_MAYBE (failure, result->outcome.tryGet<StartFailure>()) {
+      failure->writeTo(results.initOutcome().initFailed());
+      co_return;
+    }
+    KJ_IF_MAYBE (terminal, registry.find(result->outcome.get<uint64_t>())) {
+      tellOpened(kj::mv(*terminal), results);
+    } else {
+      results.initOutcome().setGone();
     }
   }
 
@@ -47,6 +71,12 @@ public:
 
 private:
   TerminalRegistry& registry;
+
+  void tellOpened(kj::Own<Terminal> terminal, rpc::Terminals::OpenResults::Builder results) {
+    results.initOutcome().setOpened();
+    results.setId(terminal->id);
+    results.setTerminal(newTerminalFacet(registry.timer(), kj::mv(terminal)));
+  }
 };
 
 }  // namespace

@@ -71,7 +71,7 @@ kj::Promise<kj::Maybe<AttachedTerminal::NotOpened>> AttachedTerminal::open(
   auto request = terminals.openRequest();
   fill(request);
   auto opening = request.send();
-  cursor.emplace();
+  if (cursor == nullptr) cursor.emplace();
   auto attaching = beginAttachment(opening.getTerminal(), [](auto size) { size.setUnchanged(); });
 
   auto opened = co_await opening;

@@ -1,24 +1,10 @@
 #include "client/kept-program.h"
 
-#include <sys/random.h>
-
 #include <kj/debug.h>
-#include <kj/encoding.h>
+
+#include "client/request-id.h"
 
 namespace bothy {
-namespace {
-
-constexpr size_t REQUEST_ID_BYTES = 16;
-
-kj::String newRequestId() {
-  kj::byte bytes[REQUEST_ID_BYTES];
-  ssize_t size;
-  KJ_SYSCALL(size = getrandom(bytes, sizeof(bytes), 0));
-  KJ_ASSERT(size == sizeof(bytes));
-  return kj::encodeHex(bytes);
-}
-
-}  // namespace
 
 KeptProgram::KeptProgram(Reconnection& reconnection, kj::Timer& timer, Streams streams)
     : reconnection(reconnection), timer(timer), streams(streams), requestId(newRequestId()) {}

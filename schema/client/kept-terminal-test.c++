@@ -155,6 +155,59 @@ TEST_CASE("P41 a terminal is opened once, by whichever lane is had first") {
   CHECK(at.supervisor.terminal.attachments == 1);
 }
 
+TEST_CASE(
+    "P07 a terminal whose opening was not answered is found by the next lane, and not opened "
+    "again") {
+  AtTerminal at;
+  at.supervisor.terminal.neverOpens = true;
+  auto opening = at.terminal
+                     .open([](rpc::Terminals::OpenParams::Builder params) {
+                       params.initCommand().initArgv(1).set(0, "bash");
+                     })
+                     .eagerlyEvaluate(nullptr);
+  at.settle();
+  CHECK(at.supervisor.terminal.opens == 1);
+  SECTION("in the same boot") {
+    at.supervisor.terminal.neverOpens = false;
+    at.loseLane("said meanwhile ");
+    at.giveLane();
+    CHECK(opening.wait(at.io.waitScope) == nullptr);
+    at.follow();
+    at.show("and then");
+    CHECK(at.seen.text == "said meanwhile and then");
+    CHECK(at.seen.attachments == 1);
+  }
+  auto endOf = [&]() {
+    auto failed = opening.wait(at.io.waitScope);
+    return KJ_REQUIRE_NONNULL(failed).get<KeptTerminal::End>();
+  };
+  SECTION("unless it has ended") {
+    at.supervisor.terminal.isAbsent = true;
+    at.loseLane("");
+    at.giveLane();
+    CHECK(endOf() == KeptTerminal::End::ENDED_UNSEEN);
+  }
+  SECTION("unless the workspace was started anew") {
+    at.supervisor.startedNanos = 2;
+    at.loseLane("");
+    at.giveLane();
+    CHECK(endOf() == KeptTerminal::End::STARTED_ANEW);
+  }
+  CHECK(at.supervisor.terminal.opens == 1);
+}
+
+TEST_CASE("P07 a terminal was not asked for in a boot in which the lane was refused") {
+  AtTerminal at;
+  at.supervisor.refusal = rpc::Refusal::TOO_MANY_LANES;
+  auto opening = at.terminal.open([](auto) {}).eagerlyEvaluate(nullptr);
+  at.settle();
+  at.supervisor.refusal = nullptr;
+  at.supervisor.startedNanos = 2;
+  at.advance(1 * kj::SECONDS);
+  CHECK(opening.wait(at.io.waitScope) == nullptr);
+  CHECK(at.supervisor.terminal.opens == 1);
+}
+
 TEST_CASE("leaving a terminal gives up its lane") {
   AtTerminal at;
   at.openNew();

@@ -2,6 +2,8 @@
 
 #include <kj/debug.h>
 
+#include "client/request-id.h"
+
 namespace bothy {
 namespace {
 
@@ -11,7 +13,9 @@ rpc::Terminals::Client terminalsOf(WorkspaceLane& lane) {
 
 }  // namespace
 
-// Only the lane is asked for again: a second `open` would be a second terminal.
+KeptTerminal::KeptTerminal(Reconnection& reconnection, Listener& listener)
+    : reconnection(reconnection), listener(listener), requestId(newRequestId()), view(listener) {}
+
 kj::Promise<kj::Own<WorkspaceLane>> KeptTerminal::firstLane() {
   kj::Own<WorkspaceLane> first;
   co_await reconnection.begin([&](auto newLane) -> kj::Promise<void> {
@@ -21,14 +25,37 @@ kj::Promise<kj::Own<WorkspaceLane>> KeptTerminal::firstLane() {
   co_return kj::mv(first);
 }
 
-kj::Promise<kj::Maybe<AttachedTerminal::NotOpened>> KeptTerminal::open(
+kj::Promise<kj::Maybe<KeptTerminal::NotOpened>> KeptTerminal::open(
     kj::Function<void(rpc::Terminals::OpenParams::Builder)> fill) {
-  auto first = co_await firstLane();
-  KJ_IF_MAYBE (why, co_await view.open(terminalsOf(*first), kj::mv(fill))) {
+  co_await reconnection.begin([&](auto newLane) { return openOver(kj::mv(newLane), fill); });
+  KJ_IF_MAYBE (why, unopened) {
     co_return kj::mv(*why);
   }
-  begin(kj::mv(first));
+  listener.onAttached(view.client());
   co_return nullptr;
+}
+
+kj::Promise<void> KeptTerminal::openOver(
+    kj::Own<WorkspaceLane> newLane, kj::Function<void(rpc::Terminals::OpenParams::Builder)>& fill) {
+  auto& asked = *newLane;
+  unopened = nullptr;
+  const bool isFirst = startedNanos == nullptr;
+  if (startedNanos.orDefault(asked.startedNanos()) != asked.startedNanos()) {
+    unopened = NotOpened(End::STARTED_ANEW);
+    co_return;
+  }
+  startedNanos = asked.startedNanos();
+  // Also when this is cancelled.
+  KJ_DEFER(if (isFirst && asked.wasRefused()) startedNanos = nullptr);
+  auto failed = co_await view.open(terminalsOf(asked), [&](auto params) {
+    fill(params);
+    params.setRequestId(requestId);
+  });
+  KJ_IF_MAYBE (why, failed) {
+    unopened = why->getOutcome().isGone() ? NotOpened(End::ENDED_UNSEEN) : NotOpened(kj::mv(*why));
+    co_return;
+  }
+  lane = kj::mv(newLane);
 }
 
 kj::Promise<bool> KeptTerminal::openExisting(
@@ -66,7 +93,7 @@ kj::Promise<KeptTerminal::End> KeptTerminal::follow() {
 
 kj::Promise<void> KeptTerminal::attachAgain(kj::Own<WorkspaceLane> newLane) {
   unfollowed = nullptr;
-  if (newLane->startedNanos() != startedNanos) {
+  if (newLane->startedNanos() != KJ_ASSERT_NONNULL(startedNanos)) {
     unfollowed = End::STARTED_ANEW;
     co_return;
   }

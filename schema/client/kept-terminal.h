@@ -29,15 +29,20 @@ public:
   };
 
   // What is borrowed outlives it.
-  KeptTerminal(Reconnection& reconnection, Listener& listener)
-      : reconnection(reconnection), listener(listener), view(listener) {}
+  KeptTerminal(Reconnection& reconnection, Listener& listener);
   KJ_DISALLOW_COPY_AND_MOVE(KeptTerminal);
 
-  // Either of the two is called, once; both fail as Reconnection does, and where the lane breaks that they got.
+  // Either of the two is called, once; both fail as Reconnection does, and openExisting() where the lane breaks that it got.
 
-  // Opens a new terminal.  None: so it is; else there is nothing to follow.
-  kj::Promise<kj::Maybe<AttachedTerminal::NotOpened>> open(
+  // Why a new terminal cannot be followed: its outcome says why none was opened, or it has ended meanwhile.
+  using NotOpened = kj::OneOf<AttachedTerminal::NotOpened, End>;
+  // Opens a new terminal, one, however often it had to be asked for.  None: so it is.
+  kj::Promise<kj::Maybe<NotOpened>> open(
       kj::Function<void(rpc::Terminals::OpenParams::Builder)> fill);
+  // It was asked for, and that was not answered: there may be a terminal that nobody looks at.
+  bool mayBeOpen() const {
+    return startedNanos != nullptr && lane == nullptr && unopened == nullptr;
+  }
   // Attaches to one that exists.  `onFound` is told what it is before its first byte comes.  False: there is none.
   kj::Promise<bool> openExisting(uint64_t id,
                                  kj::Function<void(rpc::TerminalInfo::Reader)> onFound);
@@ -54,13 +59,18 @@ public:
 private:
   Reconnection& reconnection;
   Listener& listener;
+  const kj::String requestId;
   AttachedTerminal view;
   kj::Maybe<kj::Own<WorkspaceLane>> lane;
-  // Ids are used again after a boot, for other terminals.
-  int64_t startedNanos = 0;
-  // What the last attempt to attach again has found, where there is nothing to attach to.
+  // Of the boot in which the terminal is, or was asked for, once that may have been heard: ids are used again after a boot, for
+  // other terminals, and a request id opens a second one.
+  kj::Maybe<int64_t> startedNanos;
+  // What the last attempt has found, to open or to attach again, where there is nothing to attach to.
+  kj::Maybe<NotOpened> unopened;
   kj::Maybe<End> unfollowed;
 
+  kj::Promise<void> openOver(kj::Own<WorkspaceLane> newLane,
+                             kj::Function<void(rpc::Terminals::OpenParams::Builder)>& fill);
   kj::Promise<kj::Own<WorkspaceLane>> firstLane();
   kj::Promise<void> attachAgain(kj::Own<WorkspaceLane> newLane);
   void begin(kj::Own<WorkspaceLane> newLane);

@@ -83,6 +83,38 @@ TEST_CASE("S25 a connection without a hello is closed without a byte") {
   CHECK(silent->readAllBytes().wait(f.scope).size() == 0);
 }
 
+TEST_CASE("S25 an id or a request id of a terminal finds no program, and the other way round") {
+  Fixture f;
+  auto lane = f.process.enter(rpc::Purpose::INTERACTIVE);
+  auto other = f.process.enter(rpc::Purpose::COMMANDS);
+  auto terminals = lane->bootstrap().castAs<rpc::Agent>().terminalsRequest().send().getTerminals();
+  auto processes = other->bootstrap().castAs<rpc::Agent>().processesRequest().send().getProcesses();
+  auto open = terminals.openRequest();
+  open.initCommand().setArgv({"sleep", "1000"});
+  open.initSize().setColumns(80);
+  open.getSize().setRows(24);
+  open.setRequestId("same");
+  auto opened = open.send().wait(f.scope);
+  REQUIRE(opened.getOutcome().isOpened());
+
+  auto exec = processes.execRequest();
+  exec.initCommand().setArgv({"sleep", "1000"});
+  exec.setKeep(true);
+  exec.setRequestId("same");
+  auto started = exec.send().wait(f.scope);
+  REQUIRE(started.getOutcome().isStarted());
+  CHECK(terminals.listRequest().send().wait(f.scope).getTerminals().size() == 1);
+
+  auto get = terminals.getRequest();
+  get.setId(started.getId());
+  CHECK(get.send().wait(f.scope).getOutcome().isAbsent());
+  auto reattach = processes.reattachRequest();
+  reattach.setId(opened.getId());
+  CHECK(reattach.send().wait(f.scope).getOutcome().isAbsent());
+  opened.getTerminal().closeRequest().send().wait(f.scope);
+  started.getProcess().endRequest().send().wait(f.scope);
+}
+
 TEST_CASE("an agent that is no PID 1 ends no machine") {
   Fixture f;
   auto lane = f.process.enter(rpc::Purpose::CONTROL);

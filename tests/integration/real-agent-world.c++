@@ -57,6 +57,9 @@ LaneGrant RealAgentWorld::grantFor(rpc::LaneRequest::Reader wanted) {
     grant.user = kj::str(files.getUser());
     grant.verbs = {rpc::Verb::READ_FILES};
     if (files.getAccess() == rpc::FileAccess::WRITE) grant.verbs.add(rpc::Verb::WRITE_FILES);
+  } else if (wanted.isInteractive()) {
+    grant.purpose = rpc::Purpose::INTERACTIVE;
+    grant.verbs = {rpc::Verb::MACHINE, rpc::Verb::TERMINALS};
   } else {
     KJ_REQUIRE(wanted.isCommands(), "no test wants such a lane");
     grant.purpose = rpc::Purpose::COMMANDS;

@@ -72,6 +72,16 @@ public:
 
   kj::Promise<void> open(OpenContext context) override {
     auto params = context.getParams();
+    auto requestId = params.getRequestId();
+    const bool isKnown = requestId.size() > 0 && requestId == terminal.requestId;
+    if (isKnown && terminal.isAbsent) {
+      context.getResults().initOutcome().setGone();
+      return kj::READY_NOW;
+    }
+    if (!isKnown) {
+      ++terminal.opens;
+      terminal.requestId = kj::str(requestId);
+    }
     auto size = params.getSize();
     terminal.command = kj::strArray(params.getCommand().getArgv(), " ");
     terminal.size = kj::str(size.getColumns(), "x", size.getRows());
@@ -80,6 +90,7 @@ public:
     results.setTerminal(kj::heap<TerminalServer>(terminal));
     results.setId(ID);
     results.initOutcome().setOpened();
+    if (terminal.neverOpens) return kj::NEVER_DONE;
     KJ_IF_MAYBE (held, terminal.opening) return kj::mv(*held);
     return kj::READY_NOW;
   }

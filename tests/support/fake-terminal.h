@@ -23,8 +23,10 @@ public:
   kj::String command;  // argv joined by blanks, as opened
   kj::String term;
   kj::uint attachments = 0;
+  kj::uint opens = 0;         // how often one was opened, and not only found by its request id
+  bool neverOpens = false;    // that it is opened is not answered
   bool takesNothing = false;  // of its input, as a program that does not read
-  bool isAbsent = false;      // it cannot be had by its id
+  bool isAbsent = false;      // it cannot be had by its id or request id
   kj::uint closes = 0;
   // Set: `open` is answered when it resolves.
   kj::Maybe<kj::Promise<void>> opening;
@@ -52,6 +54,7 @@ private:
 
   kj::Vector<kj::Own<Viewer>> viewers;
   uint64_t viewerNumber = 0;
+  kj::String requestId;
 };
 
 }  // namespace bothy

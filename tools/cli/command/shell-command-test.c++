@@ -49,12 +49,51 @@ TEST_CASE("P02 a shell that is given up while it is opened is closed, if that is
     held.fulfiller->fulfill();
     CHECK(world.wait() == SIGNAL_BASE + SIGINT);
     CHECK(world.supervisor.terminal.closes == 1);
+    CHECK_FALSE(contains(world.errors(), "may be left"));
   }
   SECTION("it is not") {
     world.advance(1 * kj::SECONDS);
     CHECK(world.wait() == SIGNAL_BASE + SIGINT);
     CHECK(world.supervisor.terminal.closes == 0);
+    CHECK(contains(world.errors(),
+                   "a terminal that nobody looks at may be left in demo: `bothy shell demo --list` "
+                   "lists it"));
   }
+}
+
+TEST_CASE("P07 a shell whose lane breaks while it is opened goes on in the same terminal") {
+  AtTerminal world;
+  world.interactive = true;
+  world.supervisor.terminal.neverOpens = true;
+  world.start({"shell", "demo"});
+  world.supervisor.terminal.neverOpens = false;
+  SECTION("where it is found") {
+    world.supervisor.breakLanes();
+    world.settle();
+    world.advance(1 * kj::SECONDS);
+    world.show("$ ");
+    CHECK(world.out() == "$ ");
+    world.exit(3);
+    CHECK(world.wait() == 3);
+    CHECK_FALSE(contains(world.errors(), "may be left"));
+  }
+  SECTION("and says that it has ended") {
+    world.supervisor.terminal.isAbsent = true;
+    world.supervisor.breakLanes();
+    world.settle();
+    world.advance(1 * kj::SECONDS);
+    CHECK(world.wait() == EXEC_FAILED);
+    CHECK(contains(world.errors(), "the terminal ended while the connection was lost"));
+    CHECK_FALSE(contains(world.errors(), "may be left"));
+  }
+  SECTION("and says that it may be left where it is not reached any more") {
+    world.supervisor.down = true;
+    world.supervisor.breakConnections();
+    for (int i = 0; i < 100 && !world.isDone(); i++) world.advance(1 * kj::SECONDS);
+    CHECK(world.wait() == EXEC_FAILED);
+    CHECK(contains(world.errors(), "a terminal that nobody looks at may be left in demo"));
+  }
+  CHECK(world.supervisor.terminal.opens == 1);
 }
 
 TEST_CASE("a shell passes keys and output through and exits with its code") {

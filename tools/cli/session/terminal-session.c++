@@ -74,12 +74,19 @@ kj::Promise<int> TerminalSession::run() {
 
 kj::Promise<void> TerminalSession::giveUp(kj::Promise<void> opening) {
   if (!wasAskedFor) co_return;
-  auto closing = opening.then([this]() -> kj::Promise<void> {
-    KJ_IF_MAYBE (opened, terminal.reached()) return opened->closeRequest().send().ignoreResult();
-    return kj::READY_NOW;
+  bool isClosed = false;
+  auto closing = opening.then([this, &isClosed]() -> kj::Promise<void> {
+    auto request = KJ_ASSERT_NONNULL(terminal.reached()).closeRequest();
+    return request.send().then([&isClosed](auto&&) { isClosed = true; });
   });
   co_await closing.catch_([](kj::Exception&&) {})
       .exclusiveJoin(context.timer.afterDelay(LAST_OPENING));
+  if (!isClosed && (terminal.mayBeOpen() || terminal.reached() != nullptr)) noteLeftOver();
+}
+
+void TerminalSession::noteLeftOver() {
+  context.console.note(kj::str("a terminal that nobody looks at may be left in ", target.workspace,
+                               ": `bothy shell ", target.workspace, " --list` lists it"));
 }
 
 int TerminalSession::conclude() {
@@ -141,6 +148,7 @@ kj::Promise<void> TerminalSession::open() {
 }
 
 kj::Promise<void> TerminalSession::openNew() {
+  KJ_ON_SCOPE_FAILURE(if (terminal.mayBeOpen()) noteLeftOver());
   auto failed = co_await terminal.open([this](rpc::Terminals::OpenParams::Builder params) {
     wasAskedFor = true;
     target.command.fill(params.initCommand());
@@ -148,7 +156,10 @@ kj::Promise<void> TerminalSession::openNew() {
     params.setTerm(toTerminal ? context.terminalType : "dumb"_kj);
   });
   KJ_IF_MAYBE (why, failed) {
-    auto outcome = why->getOutcome();
+    KJ_IF_MAYBE (end, why->tryGet<KeptTerminal::End>()) {
+      kj::throwFatalException(failure(describeEnd(*end), EXEC_FAILED));
+    }
+    auto outcome = why->get<AttachedTerminal::NotOpened>().getOutcome();
     if (outcome.isFailed()) kj::throwFatalException(describeFailure(outcome.getFailed()));
     kj::throwFatalException(newerSupervisor());
   }
@@ -177,21 +188,18 @@ kj::Promise<void> TerminalSession::follow() {
                                     end(Detached{kj::mv(told.message), EXEC_FAILED});
                                   });
   KJ_IF_MAYBE (known, how) {
-    switch (*known) {
-      case KeptTerminal::End::EXITED:
-        break;
-      case KeptTerminal::End::STARTED_ANEW:
-        end(Detached{kj::str(target.workspace, " was started anew: terminal ", terminal.id(),
-                             " ended with it"),
-                     EXEC_FAILED});
-        break;
-      case KeptTerminal::End::ENDED_UNSEEN:
-        end(Detached{kj::str("terminal ", terminal.id(), " ended while the connection was lost"),
-                     EXEC_FAILED});
-        break;
-    }
+    if (*known != KeptTerminal::End::EXITED) end(Detached{describeEnd(*known), EXEC_FAILED});
   }
   co_await whenEnded.addBranch();
+}
+
+// Of one that nobody saw.
+kj::String TerminalSession::describeEnd(KeptTerminal::End how) {
+  auto which = terminal.id() == 0 ? kj::str("the terminal") : kj::str("terminal ", terminal.id());
+  if (how == KeptTerminal::End::STARTED_ANEW) {
+    return kj::str(target.workspace, " was started anew: ", which, " ended with it");
+  }
+  return kj::str(which, " ended while the connection was lost");
 }
 
 kj::Promise<void> TerminalSession::onOutput(const OutputCursor::Piece& piece) {

@@ -48,6 +48,8 @@ private:
   kj::Promise<void> openNew();
   kj::Promise<void> openExisting(uint64_t id);
   kj::Promise<void> follow();
+  kj::String describeEnd(KeptTerminal::End how);
+  void noteLeftOver();
 
   kj::Promise<void> readInput();
   kj::Promise<void> showOutput();
