@@ -222,6 +222,11 @@ void WorldKeeper::deleteAll() {
   if (isCondemned()) return;
   if (ledger.waiting > 0) judge.accuse("a delete takes more than 60 s, and nothing hinders it");
   invariants.checkEmpty();
+  pass(REST);
+  if (timer.nextEvent() != nullptr) judge.accuse("there is no workspace, and a timer still runs");
+  if (KJ_ASSERT_NONNULL(bothyd)->manager().objects() > 0) {
+    judge.accuse("there is no workspace, and there are objects of some");
+  }
 }
 
 SimulationResult WorldKeeper::run() {
