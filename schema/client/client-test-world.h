@@ -24,6 +24,7 @@ struct ClientTestWorld: public LaneSource, public Reconnection::Listener {
   kj::Vector<kj::Duration> awaited;  // told by onAway
   kj::Vector<kj::String> stalls;
   kj::Vector<kj::String> delays;
+  kj::Vector<rpc::LaneEnd> reasons;
 
   static constexpr auto PATIENCE = 30 * kj::SECONDS;
   Reconnection reconnection{*this, timer, PATIENCE, *this};
@@ -45,6 +46,7 @@ struct ClientTestWorld: public LaneSource, public Reconnection::Listener {
     delays.add(kj::str(why.getDescription()));
   }
   void onStall(kj::StringPtr why) override { stalls.add(kj::str(why)); }
+  void onLaneEnd(rpc::LaneEnd why) override { reasons.add(why); }
   kj::Exception describe(Reconnection::GaveUp why) override {
     return why == Reconnection::GaveUp::SUPERVISOR_AWAY ? KJ_EXCEPTION(FAILED, "stayed away")
                                                         : KJ_EXCEPTION(FAILED, "no answer");
@@ -60,7 +62,7 @@ struct ClientTestWorld: public LaneSource, public Reconnection::Listener {
     }
     // The lane reads by the time of the world outside, which goes on.
     return kj::refcounted<WorkspaceLane>(supervisor.openLane(wanted), io.provider->getTimer(),
-                                         supervisor.startedNanos);
+                                         supervisor.startedNanos, supervisor.newLife());
   }
 
   // Lets everything happen that can happen without time passing.

@@ -20,9 +20,10 @@ kj::Promise<KeptProgram::End> KeptProgram::follow(
     KJ_IF_MAYBE (ended, co_await untilEndOrLoss()) {
       co_return End(kj::mv(*ended));
     }
+    auto lost = kj::mv(KJ_ASSERT_NONNULL(current).lane);
     current = nullptr;
     process = nullptr;
-    co_await reconnection.run([this](auto lane) { return reattach(kj::mv(lane)); });
+    co_await reconnection.run(kj::mv(lost), [this](auto lane) { return reattach(kj::mv(lane)); });
   }
 }
 

@@ -81,9 +81,11 @@ kj::Promise<KeptTerminal::End> KeptTerminal::follow() {
   for (;;) {
     co_await KJ_ASSERT_NONNULL(lane)->onDisconnect().exclusiveJoin(view.onLost());
     if (view.hasExited()) co_return End::EXITED;
+    auto lost = kj::mv(KJ_ASSERT_NONNULL(lane));
     leave();
     listener.onLost();
-    co_await reconnection.run([this](auto newLane) { return attachAgain(kj::mv(newLane)); });
+    co_await reconnection.run(kj::mv(lost),
+                              [this](auto newLane) { return attachAgain(kj::mv(newLane)); });
     KJ_IF_MAYBE (end, unfollowed) {
       co_return *end;
     }

@@ -28,6 +28,20 @@ struct Work: public ClientTestWorld {
       return kj::READY_NOW;
     };
   }
+  // Asks over its lane.
+  Reconnection::Use calling() {
+    return [](kj::Own<WorkspaceLane> lane) -> kj::Promise<void> {
+      co_await lane->agent().processesRequest().send().ignoreResult();
+    };
+  }
+  // Of which nothing is left.
+  kj::Own<WorkspaceLane> lostLane() {
+    auto lane = newLane();
+    supervisor.breakLanes();
+    settle();
+    return lane;
+  }
+  kj::Promise<void> runAfterLoss() { return reconnection.run(lostLane(), use()); }
   void advanceBySeconds(int seconds) {
     for (int i = 0; i < seconds; ++i) advance(1 * kj::SECONDS);
   }
@@ -37,12 +51,12 @@ TEST_CASE("P41 work that loses its lane asks again over another until it is answ
   Work work;
   work.failures.add(kj::Exception::Type::DISCONNECTED);
   work.failures.add(kj::Exception::Type::OVERLOADED);
-  auto running = work.reconnection.run(work.use()).eagerlyEvaluate(nullptr);
+  auto running = work.runAfterLoss().eagerlyEvaluate(nullptr);
   work.settle();
   CHECK(work.uses == 1);
   work.advanceBySeconds(3);
   CHECK(work.uses == 3);
-  CHECK(work.supervisor.lanes == 3);
+  CHECK(work.asked == 3);
   running.wait(work.io.waitScope);
 }
 
@@ -62,7 +76,7 @@ TEST_CASE("another failure of the work ends its wait at once, and so does a reas
 TEST_CASE("P41 what passes is waited for, and in the end told as the source has it") {
   Work work;
   work.none = NoLane::Kind::PASSES;
-  auto running = work.reconnection.run(work.use()).eagerlyEvaluate(nullptr);
+  auto running = work.runAfterLoss().eagerlyEvaluate(nullptr);
   work.advanceBySeconds(5);
   CHECK_FALSE(running.poll(work.io.waitScope));
   work.none = nullptr;
@@ -74,7 +88,7 @@ TEST_CASE("P41 what passes is waited for, and in the end told as the source has 
   running.wait(work.io.waitScope);
 
   work.none = NoLane::Kind::PASSES;
-  auto vain = work.reconnection.run(work.use()).eagerlyEvaluate(nullptr);
+  auto vain = work.runAfterLoss().eagerlyEvaluate(nullptr);
   work.advanceBySeconds(ClientTestWorld::PATIENCE / kj::SECONDS + 3);
   CHECK(work.failureOf(vain) == "no lane");
 }
@@ -94,7 +108,7 @@ TEST_CASE("P30 a first lane that is long in coming is told of once, with the rea
 
   // Who lost a lane was told so.
   work.none = NoLane::Kind::PASSES;
-  auto running = work.reconnection.run(work.use()).eagerlyEvaluate(nullptr);
+  auto running = work.runAfterLoss().eagerlyEvaluate(nullptr);
   work.advanceBySeconds(10);
   CHECK(work.delays.size() == 1);
 }
@@ -114,7 +128,7 @@ TEST_CASE("P41 who gives no lanes from the beginning is waited for a little, and
 TEST_CASE("P41 who gave lanes and is gone is waited for as long as the work bears") {
   Work work;
   work.none = NoLane::Kind::AWAY;
-  auto running = work.reconnection.run(work.use()).eagerlyEvaluate(nullptr);
+  auto running = work.runAfterLoss().eagerlyEvaluate(nullptr);
   work.advanceBySeconds(ClientTestWorld::PATIENCE / kj::SECONDS - 1);
   CHECK_FALSE(running.poll(work.io.waitScope));
   work.advanceBySeconds(4);
@@ -125,17 +139,64 @@ TEST_CASE("P41 who gave lanes and is gone is waited for as long as the work bear
 TEST_CASE("P12 a use that is not answered is given up and tried again, and not for ever") {
   Work work;
   work.neverAnswers = true;
-  auto running = work.reconnection.run(work.use()).eagerlyEvaluate(nullptr);
+  auto running = work.runAfterLoss().eagerlyEvaluate(nullptr);
   work.advanceBySeconds(Reconnection::ATTEMPT_LIMIT / kj::SECONDS + 1);
   CHECK(work.uses == 2);
   work.advanceBySeconds(Reconnection::ATTEMPT_LIMIT / kj::SECONDS + 1);
   CHECK(work.failureOf(running) == "no answer");
 }
 
+TEST_CASE("P09 why a lane ended is told once, beside the way to another") {
+  Work work;
+  work.supervisor.laneEnd = rpc::LaneEnd::DEVICE_REPLACED;
+  work.runAfterLoss().wait(work.io.waitScope);
+  work.settle();
+  REQUIRE(work.reasons.size() == 1);
+  CHECK(work.reasons[0] == rpc::LaneEnd::DEVICE_REPLACED);
+
+  // Also of one that broke before the work was answered, and not again for the next.
+  work.supervisor.laneEnd = rpc::LaneEnd::AGENT_GONE;
+  constexpr kj::uint BREAKING = 4;
+  while (work.supervisor.cuts.size() < work.supervisor.lanes + BREAKING)
+    work.supervisor.cuts.add(0);
+  auto beginning = work.reconnection.begin(work.calling()).eagerlyEvaluate(nullptr);
+  work.advanceBySeconds(5);
+  beginning.wait(work.io.waitScope);
+  REQUIRE(work.reasons.size() == 2);
+  CHECK(work.reasons[1] == rpc::LaneEnd::AGENT_GONE);
+}
+
+TEST_CASE(
+    "P09 a bothyd that does not say why a lane ended holds nothing up, and nothing for long") {
+  Work work;
+  // Time stands still.
+  work.runAfterLoss().wait(work.io.waitScope);
+  work.settle();
+  CHECK(work.supervisor.reasonsAsked == 1);
+  work.lanes.clear();
+  work.settle();
+  CHECK(work.supervisor.livesHeld == 1);
+  work.advance(Reconnection::REASON_LIMIT);
+  CHECK(work.supervisor.livesHeld == 0);
+  CHECK(work.reasons.empty());
+}
+
+TEST_CASE("S26 a lane that was given up and has not ended is dropped at once, and not asked why") {
+  Work work;
+  work.supervisor.laneEnd = rpc::LaneEnd::AGENT_GONE;
+  auto lane = work.newLane();
+  work.settle();
+  work.none = NoLane::Kind::PASSES;
+  auto running = work.reconnection.run(kj::mv(lane), work.use()).eagerlyEvaluate(nullptr);
+  work.settle();
+  CHECK(work.supervisor.livesHeld == 0);
+  CHECK(work.supervisor.reasonsAsked == 0);
+}
+
 TEST_CASE("P30 a machine that stands still is told of once, and waited for without an end") {
   Work work;
   work.none = NoLane::Kind::STALLED;
-  auto running = work.reconnection.run(work.use()).eagerlyEvaluate(nullptr);
+  auto running = work.runAfterLoss().eagerlyEvaluate(nullptr);
   work.advanceBySeconds(10 * ClientTestWorld::PATIENCE / kj::SECONDS);
   CHECK_FALSE(running.poll(work.io.waitScope));
   REQUIRE(work.stalls.size() == 1);

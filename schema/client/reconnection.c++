@@ -16,10 +16,13 @@ bool mayPass(const kj::Exception& exception) {
 }  // namespace
 
 kj::Promise<void> Reconnection::begin(Use use) {
+  wasAsked = false;
   return repeat(kj::mv(use), {AWAY_PATIENCE, FIRST_PATIENCE}, true);
 }
 
-kj::Promise<void> Reconnection::run(Use use) {
+kj::Promise<void> Reconnection::run(kj::Own<WorkspaceLane> lost, Use use) {
+  wasAsked = false;
+  askWhyEnded(kj::mv(lost));
   return repeat(kj::mv(use), {patience, patience}, false);
 }
 
@@ -79,12 +82,35 @@ kj::Promise<kj::Maybe<NoLane>> Reconnection::tryOnce(Use& use) {
     co_return kj::mv(*none);
   }
   auto& lane = *opened.get<kj::Own<WorkspaceLane>>();
+  co_return co_await askOver(lane, use).catch_([&](kj::Exception&& e) -> kj::Maybe<NoLane> {
+    askWhyEnded(kj::addRef(lane));
+    kj::throwFatalException(kj::mv(e));
+  });
+}
+
+kj::Promise<kj::Maybe<NoLane>> Reconnection::askOver(WorkspaceLane& lane, Use& use) {
   auto answered = use(kj::addRef(lane)).eagerlyEvaluate(nullptr);
   KJ_IF_MAYBE (why, co_await lane.whyRefused()) {
     co_return source.refused(*why);
   }
   co_await answered;
   co_return nullptr;
+}
+
+// Of lanes that break one after the other the first tells what has happened.  One that has not ended must not be held.
+void Reconnection::askWhyEnded(kj::Own<WorkspaceLane> lost) {
+  if (wasAsked || !lost->hasEnded()) return;
+  wasAsked = true;
+  asking = tellWhyEnded(kj::mv(lost)).eagerlyEvaluate(nullptr);
+}
+
+// Never fails.
+kj::Promise<void> Reconnection::tellWhyEnded(kj::Own<WorkspaceLane> lost) {
+  kj::Maybe<rpc::LaneEnd> reason;
+  co_await lost->whyEnded()
+      .then([&](kj::Maybe<rpc::LaneEnd> why) { reason = why; })
+      .exclusiveJoin(timer.afterDelay(REASON_LIMIT));
+  KJ_IF_MAYBE (why, reason) listener.onLaneEnd(*why);
 }
 
 }  // namespace bothy

@@ -29,6 +29,9 @@ public:
     virtual void onDelay(const kj::Exception& why, kj::Duration patience) = 0;
     // The machine stands still; `why` is for people.  Called once for each begin() or run().
     virtual void onStall(kj::StringPtr why) = 0;
+    // The first lane that was lost ended for this reason.  Called at most once for each begin() or run(), while it waits for another
+    // lane or soon after.
+    virtual void onLaneEnd(rpc::LaneEnd why) = 0;
     // What begin() or run() is to fail with.
     virtual kj::Exception describe(GaveUp why) = 0;
   };
@@ -48,8 +51,9 @@ public:
   // For the first lane.  Connects, and calls `use`, again and again until `use` has returned, at most for
   // FIRST_PATIENCE; for a supervisor that was not there from the beginning AWAY_PATIENCE.
   kj::Promise<void> begin(Use use);
-  // After a loss: the same, for as long as `patience`.
-  kj::Promise<void> run(Use use);
+  // After the loss of `lost`, of which the caller keeps no reference: the same, for as long as `patience`.  Where `lost` has ended it is
+  // asked why, beside the rest and for at most REASON_LIMIT.
+  kj::Promise<void> run(kj::Own<WorkspaceLane> lost, Use use);
 
   // Both wait while there is no lane for a reason that passes, or `use` fails with DISCONNECTED or OVERLOADED; and, however long that
   // takes, while the machine stands still.  Every other failure of `use` they throw, and a NoLane::reason: of one that is final, or
@@ -57,6 +61,8 @@ public:
 
   static constexpr auto FIRST_PATIENCE = 60 * kj::SECONDS;
   static constexpr auto AWAY_PATIENCE = 15 * kj::SECONDS;
+  // How long bothyd may take to say why a lane has ended: it knows it within a tenth of a second, if at all.
+  static constexpr auto REASON_LIMIT = 2 * kj::SECONDS;
   // Until a first lane counts as delayed.
   static constexpr auto UNNOTICED_DELAY = 2 * kj::SECONDS;
 
@@ -65,6 +71,8 @@ private:
   kj::Timer& timer;
   const kj::Duration patience;
   Listener& listener;
+  kj::Promise<void> asking = kj::READY_NOW;  // why a lane has ended
+  bool wasAsked = false;                     // since begin() or run()
 
   struct Limits {
     kj::Duration away;  // who gives lanes
@@ -72,6 +80,9 @@ private:
   };
   kj::Promise<void> repeat(Use use, Limits limits, bool isFirst);
   kj::Promise<kj::Maybe<NoLane>> tryOnce(Use& use);
+  kj::Promise<kj::Maybe<NoLane>> askOver(WorkspaceLane& lane, Use& use);
+  void askWhyEnded(kj::Own<WorkspaceLane> lost);
+  kj::Promise<void> tellWhyEnded(kj::Own<WorkspaceLane> lost);
 };
 
 }  // namespace bothy

@@ -1,5 +1,7 @@
 #include "client/workspace-lane.h"
 
+#include <kj/debug.h>
+
 namespace bothy {
 namespace {
 
@@ -12,11 +14,24 @@ kj::Promise<kj::Maybe<rpc::Refusal>> refusalIn(kj::Promise<LaneAnswer> coming) {
 }  // namespace
 
 WorkspaceLane::WorkspaceLane(kj::Own<kj::AsyncIoStream> stream, kj::Timer& timer,
-                             int64_t startedNanos)
+                             int64_t startedNanos, kj::Maybe<rpc::Lane::Client> life)
     : started(startedNanos),
       lane(kj::mv(stream), timer, Lane::Use::CLIENT, kj::systemPreciseMonotonicClock()),
-      refusal(refusalIn(lane.answer()).fork()) {}
+      refusal(refusalIn(lane.answer()).fork()),
+      life(kj::mv(life)) {}
 
 WorkspaceLane::~WorkspaceLane() noexcept(false) {}
+
+// Not asked before the end: a call that waits costs bothyd memory for each lane.
+kj::Promise<kj::Maybe<rpc::LaneEnd>> WorkspaceLane::whyEnded() {
+  using Reason = kj::Maybe<rpc::LaneEnd>;
+  KJ_REQUIRE(hasEnded());
+  KJ_IF_MAYBE (l, life) {
+    co_return co_await l->whenEndedRequest().send().then(
+        [](auto&& answer) { return Reason(answer.getReason()); },
+        [](kj::Exception&&) { return Reason(); });
+  }
+  co_return nullptr;
+}
 
 }  // namespace bothy

@@ -6,6 +6,7 @@
 #include "lane/lane.h"
 #include "schema/agent.capnp.h"
 #include "schema/files.capnp.h"
+#include "schema/supervisor.capnp.h"
 
 namespace bothy {
 
@@ -16,8 +17,9 @@ namespace bothy {
 class WorkspaceLane final: public kj::Refcounted {
 public:
   // `stream`: of a lane for which the Grant has been written; it owns whatever the lane's life depends on.  `timer` outlives the
-  // lane.
-  WorkspaceLane(kj::Own<kj::AsyncIoStream> stream, kj::Timer& timer, int64_t startedNanos);
+  // lane.  `life`: the capability that the stream came with, if it came from bothyd.
+  WorkspaceLane(kj::Own<kj::AsyncIoStream> stream, kj::Timer& timer, int64_t startedNanos,
+                kj::Maybe<rpc::Lane::Client> life = nullptr);
   ~WorkspaceLane() noexcept(false);
 
   // What the lane begins with: `agent()` unless it was wanted for files.  Calls may be made at once; where the agent refuses
@@ -38,10 +40,18 @@ public:
   // Resolves when the lane has ended, whoever ended it; never fails.
   kj::Promise<void> onDisconnect() { return lane.onDisconnect(); }
 
+  // True from the moment at which nothing more can come from the agent, see Lane::hasEnded().
+  bool hasEnded() const { return lane.hasEnded(); }
+  // For a lane that has ended: why, as bothyd has it.  None: nobody can say, because bothyd or the connection to it ended too, or because
+  // the lane is none of bothyd's.  Never returns where bothyd knows of no end.  This object outlives the promise: of a lane that was
+  // dropped no reason is told.
+  kj::Promise<kj::Maybe<rpc::LaneEnd>> whyEnded();
+
 private:
   const int64_t started;
   Lane lane;
   kj::ForkedPromise<kj::Maybe<rpc::Refusal>> refusal;
+  kj::Maybe<rpc::Lane::Client> life;
 };
 
 }  // namespace bothy

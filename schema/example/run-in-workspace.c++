@@ -18,6 +18,8 @@ namespace {
 
 // Nobody promises when an agent answers.
 constexpr kj::Duration WELCOME_LIMIT = 20 * kj::SECONDS;
+// bothyd knows within a tenth of a second why a lane has ended, where it knows of an end at all.
+constexpr kj::Duration REASON_LIMIT = 2 * kj::SECONDS;
 
 // Writes what it receives to a file descriptor.  It returns late when nobody reads there, which holds the program back.
 class Printer final: public rpc::ByteSink::Server {
@@ -79,8 +81,16 @@ int run(kj::StringPtr socket, kj::StringPtr workspace, kj::ArrayPtr<char* const>
   auto started = starting.wait(scope);
   KJ_REQUIRE(started.getOutcome().isStarted(), started.getOutcome());
 
-  // 7. Wait for its end.  All its output was printed before this returns.
-  auto ended = ending.wait(scope);
+  // 7. Wait for its end.  All its output was printed before this returns.  Where the lane ends first, bothyd says why.
+  using Ended = capnp::Response<rpc::Process::WaitResults>;
+  auto whyLost = [&](kj::Exception&& exception) -> kj::Promise<Ended> {
+    if (!lane.hasEnded()) return kj::mv(exception);
+    auto asking = connected.getLane().whenEndedRequest().send();
+    return timer.timeoutAfter(REASON_LIMIT, asking.dropPipeline()).then([](auto&& answer) -> Ended {
+      KJ_FAIL_REQUIRE("the lane has ended", answer.getReason());
+    });
+  };
+  auto ended = ending.catch_(whyLost).wait(scope);
   auto status = ended.getStatus();
   KJ_REQUIRE(status.isExited() || status.isKilled(), status);
   return status.isExited() ? status.getExited() : 128 + status.getKilled();

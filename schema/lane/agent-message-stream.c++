@@ -17,7 +17,10 @@ kj::Promise<bool> AgentMessageStream::readWelcome() {
   kj::Own<capnp::MessageReader> message;
   co_await readGreeting(stream).then(
       [&](kj::Own<capnp::MessageReader>&& read) { message = kj::mv(read); },
-      [&](kj::Exception&& exception) { answer->reject(kj::mv(exception)); });
+      [&](kj::Exception&& exception) {
+        ended = true;
+        answer->reject(kj::mv(exception));
+      });
   if (message.get() == nullptr) co_return false;
   auto welcome = message->getRoot<rpc::Welcome>();
   if (welcome.isGeneration()) {

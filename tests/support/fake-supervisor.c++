@@ -48,22 +48,32 @@ private:
 // A lane's life.
 class FakeSupervisor::LaneServer final: public rpc::Lane::Server {
 public:
-  LaneServer(FakeSupervisor& fake, kj::Own<Lent> lent, bool isLost)
-      : fake(fake), lent(kj::mv(lent)), isLost(isLost), kills(fake.kills) {}
+  // `lent`: none where its descriptor is lost.
+  LaneServer(FakeSupervisor& fake, kj::Maybe<kj::Own<Lent>> lent)
+      : fake(fake), lent(kj::mv(lent)), kills(fake.kills) {
+    ++fake.livesHeld;
+  }
   ~LaneServer() noexcept(false) {
-    if (kills == fake.kills) ::shutdown(lent->fd, SHUT_RDWR);
+    --fake.livesHeld;
+    if (kills != fake.kills) return;
+    KJ_IF_MAYBE (l, lent) ::shutdown((*l)->fd, SHUT_RDWR);
   }
 
   kj::Maybe<int> getFd() override {
-    if (isLost) return nullptr;
-    return lent->fd.get();
+    return lent.map([](kj::Own<Lent>& l) { return l->fd.get(); });
   }
-  kj::Promise<void> whenEnded(WhenEndedContext) override { return kj::NEVER_DONE; }
+  kj::Promise<void> whenEnded(WhenEndedContext context) override {
+    ++fake.reasonsAsked;
+    KJ_IF_MAYBE (why, fake.laneEnd) {
+      context.getResults().setReason(*why);
+      return kj::READY_NOW;
+    }
+    return kj::NEVER_DONE;
+  }
 
 private:
   FakeSupervisor& fake;
-  kj::Own<Lent> lent;
-  const bool isLost;
+  kj::Maybe<kj::Own<Lent>> lent;
   const kj::uint kills;
 };
 
@@ -317,9 +327,15 @@ rpc::Lane::Client FakeSupervisor::newLane(rpc::LaneRequest::Reader wanted) {
       kj::AutoCloseFd(ends[1]),
       kj::LowLevelAsyncIoProvider::ALREADY_CLOEXEC | kj::LowLevelAsyncIoProvider::ALREADY_NONBLOCK);
   serveEnd(kj::mv(stream), wanted);
-  bool isLost = lostDescriptors > 0;
-  if (isLost) --lostDescriptors;
-  return kj::heap<LaneServer>(*this, kj::addRef(*clients), isLost);
+  if (lostDescriptors > 0) {
+    --lostDescriptors;
+    return newLife();
+  }
+  return kj::heap<LaneServer>(*this, kj::addRef(*clients));
+}
+
+rpc::Lane::Client FakeSupervisor::newLife() {
+  return kj::heap<LaneServer>(*this, nullptr);
 }
 
 kj::Own<kj::AsyncIoStream> FakeSupervisor::openLane(rpc::LaneRequest::Reader wanted) {

@@ -29,11 +29,17 @@ public:
   void serve(kj::Own<kj::AsyncCapabilityStream> stream);
   // A lane to "demo" that did not come over a connection: the client's end.
   kj::Own<kj::AsyncIoStream> openLane(rpc::LaneRequest::Reader wanted);
+  // The capability of such a lane, without a descriptor.
+  rpc::Lane::Client newLife();
 
   // Ends the connections to the supervisor, as one that is killed does: lanes go on.
   void breakSupervisor();
   // Ends the lanes, as a vsock device that fails does.
   void breakLanes();
+  // What whenEnded() of a lane answers; none: nothing comes.
+  kj::Maybe<rpc::LaneEnd> laneEnd;
+  kj::uint reasonsAsked = 0;
+  kj::uint livesHeld = 0;  // Lane capabilities
   // Ends both.
   void breakConnections();
   // After how many messages the next lanes break, the first one's first.  The Welcome is one.

@@ -30,6 +30,17 @@ TEST_CASE("the manual's example runs a program in a workspace and exits with its
   CHECK(much.status == 0);
   CHECK(much.out == hostOutput({"/usr/bin/seq"_kj, "300000"_kj}));
 
+  // A machine that goes meanwhile.
+  auto lost =
+      runProgram({"/bin/bash"_kj, "-o"_kj, "pipefail"_kj, "-c"_kj,
+                  kj::str(BOTHY_EXAMPLE " ", socket,
+                          " test sh -c 'echo begun; exec sleep 1000' | { read line; kill -KILL ",
+                          workspace.vsockDevice(), "; }")});
+  CHECK(lost.status == 125);
+  INFO(lost.err.cStr());
+  CHECK(strstr(lost.err.cStr(), "answer.getReason() = deviceReplaced") != nullptr);
+  workspace.reconnect();
+
   auto absent = run("nobody", {"true"_kj});
   CHECK(absent.status == 125);
   CHECK(strstr(absent.err.cStr(), "absent") != nullptr);

@@ -175,10 +175,16 @@ TEST_CASE("P25 a killed vsock device is replaced and the machine goes on") {
   terminal.waitForText("after all");
 }
 
-TEST_CASE("P09 a vsock device that came after a lost one is left alone by commands that end") {
+TEST_CASE(
+    "P09 a command that loses its vsock device says so and goes on, and the next device is left "
+    "alone by commands that end") {
   SupervisedHost host;
   TestWorkspace workspace(host);
   EventRecord events(host);
+  BackgroundClient command(
+      host, {"exec"_kj, "test"_kj, "--"_kj, "sh"_kj, "-c"_kj,
+             "touch ~/begun; until test -e ~/stop; do sleep 0.1; done; echo done; exit 7"_kj});
+  workspace.shell("until test -e ~/begun; do sleep 0.1; done");
   KJ_SYSCALL(kill(workspace.vsockDevice(), SIGKILL));
   events.waitFor(rpc::Cause::VSOCK_LOST);
   events.waitFor(rpc::Cause::VSOCK_RESTORED);
@@ -188,6 +194,12 @@ TEST_CASE("P09 a vsock device that came after a lost one is left alone by comman
     auto done = bothy.run({"exec"_kj, workspace.name, "true"_kj});
     CHECK(done.status == 0);
   }
+  workspace.reconnect();
+  workspace.shell("touch ~/stop");
+  auto finished = command.finish();
+  CHECK(finished.status == 7);
+  CHECK(finished.out == "done\n");
+  CHECK(finished.err == "bothy: the vsock device of test has failed and is replaced\n");
   CHECK(workspace.vsockDevice() == device);
 }
 

@@ -35,6 +35,22 @@ TEST_CASE("P41 cp out of a workspace goes on where the loss of its lane stopped 
   CHECK(world.out() == text);
 }
 
+TEST_CASE("P09 cp says why its lane ended, and goes on") {
+  CopyWorld world;
+  world.makeRemote("/big", longText());
+  auto& file = KJ_REQUIRE_NONNULL(world.supervisor.files.find("/big"_kj));
+  file.stopsInTheMiddle = true;
+  world.supervisor.laneEnd = rpc::LaneEnd::DEVICE_REPLACED;
+  world.start({"cp", "demo:/big", "-"});
+  world.settle();
+  file.stopsInTheMiddle = false;
+  world.supervisor.breakLanes();
+  CHECK(world.wait() == SUCCESS);
+  CHECK(world.out() == longText());
+  CHECK(strstr(world.errors().cStr(), "the vsock device of demo has failed and is replaced") !=
+        nullptr);
+}
+
 TEST_CASE("P41 a file that changed while the lane was lost is copied anew, or told") {
   CopyWorld world;
   world.makeRemote("/big", longText());

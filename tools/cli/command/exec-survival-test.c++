@@ -318,6 +318,23 @@ TEST_CASE("P41 exec goes on over a loss of its lane and bothyd, and no byte is l
   CHECK(world.errors() == "");
 }
 
+TEST_CASE("P09 exec says why its lane ended, goes on, and does not wait for the reason") {
+  bool isKnown = GENERATE(true, false);
+  CommandTestWorld world;
+  if (isKnown) world.supervisor.laneEnd = rpc::LaneEnd::DEVICE_REPLACED;
+  world.start({"exec", "demo", "cat"});
+  world.type("one ");
+  world.supervisor.breakLanes();
+  world.settle();
+  world.type("two");
+  world.closeInput();
+  // No time has passed.
+  CHECK(world.wait() == SUCCESS);
+  CHECK(world.out() == "one two");
+  CHECK(world.errors() ==
+        (isKnown ? "bothy: the vsock device of demo has failed and is replaced\n" : ""));
+}
+
 TEST_CASE("P41 exec gives again what a broken lane lost on its way") {
   CommandTestWorld world;
   world.start({"exec", "demo", "sleep"});

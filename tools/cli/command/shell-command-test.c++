@@ -345,6 +345,7 @@ TEST_CASE("P30 a terminal of a machine that stands still says why, waits, and go
   world.start({"shell", "demo"});
   world.show("one ");
   world.supervisor.stalled = kj::str("the disk is full");
+  world.supervisor.laneEnd = rpc::LaneEnd::STALLED;
   world.supervisor.breakLanes();
   world.settle();
   world.supervisor.terminal.output = kj::str("one two ");
@@ -358,6 +359,20 @@ TEST_CASE("P30 a terminal of a machine that stands still says why, waits, and go
   world.supervisor.stalled = nullptr;
   world.advance(5 * kj::SECONDS);
   CHECK(world.out() == "one two ");
+  world.exit(0);
+  CHECK(world.wait() == SUCCESS);
+}
+
+TEST_CASE("P09 a terminal says why its lane ended") {
+  AtTerminal world;
+  world.interactive = true;
+  world.start({"shell", "demo"});
+  world.show("one ");
+  world.supervisor.laneEnd = rpc::LaneEnd::AGENT_GONE;
+  world.supervisor.breakLanes();
+  world.advance(5 * kj::SECONDS);
+  CHECK(contains(world.errors(), "the agent of demo has closed the connection"));
+  CHECK(contains(world.errors(), "[bothy: connected again]"));
   world.exit(0);
   CHECK(world.wait() == SUCCESS);
 }

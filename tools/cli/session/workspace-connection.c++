@@ -3,6 +3,7 @@
 #include <kj/debug.h>
 
 #include "console/failure.h"
+#include "supervisor/outcome.h"
 
 namespace bothy {
 
@@ -20,6 +21,17 @@ void WorkspaceConnection::onAway(kj::Duration patience) {
 
 void WorkspaceConnection::onDelay(const kj::Exception& why, kj::Duration patience) {
   notice(kj::str(bothy::describe(why).message, "; waiting up to ", patience / kj::SECONDS, " s"));
+}
+
+void WorkspaceConnection::onStall(kj::StringPtr why) {
+  wasStallNoted = true;
+  notice(why);
+}
+
+void WorkspaceConnection::onLaneEnd(rpc::LaneEnd why) {
+  // Who gives no lane for a stall says more of it.
+  if (why == rpc::LaneEnd::STALLED && wasStallNoted) return;
+  KJ_IF_MAYBE (text, describeEnd(workspace, why)) notice(*text);
 }
 
 kj::Exception WorkspaceConnection::describe(Reconnection::GaveUp why) {

@@ -23,10 +23,12 @@ private:
   kj::Function<void(kj::StringPtr)> notice;
   SupervisorLanes source;
   Reconnection lanes;
+  bool wasStallNoted = false;
 
   void onAway(kj::Duration patience) override;
   void onDelay(const kj::Exception& why, kj::Duration patience) override;
-  void onStall(kj::StringPtr why) override { notice(why); }
+  void onStall(kj::StringPtr why) override;
+  void onLaneEnd(rpc::LaneEnd why) override;
   kj::Exception describe(Reconnection::GaveUp why) override;
 };
 

@@ -1,6 +1,7 @@
 #include "supervisor/outcome.h"
 
 #include <errno.h>
+#include <string.h>
 
 #include <capnp/message.h>
 #include <kj/debug.h>
@@ -134,6 +135,23 @@ TEST_CASE("P30 a workspace that stands still is told with its reason") {
   auto outcome = message.initRoot<rpc::Supervisor::ConnectOutcome>();
   outcome.setStalled("the disk is full");
   CHECK(toldOf(outcome) == "demo: the disk is full");
+}
+
+TEST_CASE("P09 why a lane ended is told in words of its own for each reason") {
+  using LaneEnd = rpc::LaneEnd;
+  CHECK(describeEnd("demo", LaneEnd::CLOSED) == nullptr);
+  kj::Vector<kj::String> told;
+  for (auto why : {LaneEnd::REVOKED, LaneEnd::EXPIRED, LaneEnd::STOPPED, LaneEnd::STALLED,
+                   LaneEnd::PAUSED, LaneEnd::DEVICE_REPLACED, LaneEnd::AGENT_GONE}) {
+    auto text = describeEnd("demo", why);
+    auto& words = told.add(kj::mv(KJ_REQUIRE_NONNULL(text)));
+    INFO(words.cStr());
+    CHECK(strstr(words.cStr(), "demo") != nullptr);
+    CHECK(strstr(words.cStr(), "reason") == nullptr);
+    for (auto i : kj::zeroTo(told.size() - 1)) CHECK(told[i] != words);
+  }
+  CHECK(KJ_REQUIRE_NONNULL(describeEnd("demo", static_cast<LaneEnd>(77))) ==
+        "the connection to demo has ended (reason 77), for what only a newer bothy knows");
 }
 
 TEST_CASE("what bothyd does not offer is told with its words, escaped") {

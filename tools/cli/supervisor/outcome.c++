@@ -199,6 +199,30 @@ kj::Exception describeRefusal(kj::StringPtr name, kj::StringPtr user, rpc::Refus
                          static_cast<uint16_t>(refusal), "): ", startAnew(name), " may help"));
 }
 
+kj::Maybe<kj::String> describeEnd(kj::StringPtr name, rpc::LaneEnd why) {
+  switch (why) {
+    case rpc::LaneEnd::CLOSED:
+      return nullptr;
+    case rpc::LaneEnd::REVOKED:
+      return kj::str("bothyd has ended the connection to ", name,
+                     ": this client may not have it any more");
+    case rpc::LaneEnd::EXPIRED:
+      return kj::str("the time for which the connection to ", name, " was granted is over");
+    case rpc::LaneEnd::STOPPED:
+      return kj::str("the machine of ", name, " has ended, or boots again");
+    case rpc::LaneEnd::STALLED:
+      return kj::str(name, " stands still, which ended the connection to it");
+    case rpc::LaneEnd::PAUSED:
+      return kj::str(name, " was paused, which ended the connection to it");
+    case rpc::LaneEnd::DEVICE_REPLACED:
+      return kj::str("the vsock device of ", name, " has failed and is replaced");
+    case rpc::LaneEnd::AGENT_GONE:
+      return kj::str("the agent of ", name, " has closed the connection");
+  }
+  return kj::str("the connection to ", name, " has ended (reason ", static_cast<uint16_t>(why),
+                 "), for what only a newer bothy knows");
+}
+
 kj::Exception describeFailure(rpc::StartFailure::Reader failed) {
   using Reason = rpc::StartFailure::Reason;
   // "" can be meant, and would not be seen.

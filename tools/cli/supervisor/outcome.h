@@ -29,6 +29,9 @@ kj::Promise<kj::Maybe<kj::Exception>> whyNotConnected(
 // Why the workspace's agent has refused a lane; `user` is the one whose files were wanted.
 kj::Exception describeRefusal(kj::StringPtr name, kj::StringPtr user, rpc::Refusal refusal);
 
+// Why a lane to the workspace has ended, of which another is asked for; none where there is nothing to be told.
+kj::Maybe<kj::String> describeEnd(kj::StringPtr name, rpc::LaneEnd why);
+
 // The exit code is NOT_FOUND or NOT_EXECUTABLE where a shell would say so, else EXEC_FAILED.
 kj::Exception describeFailure(rpc::StartFailure::Reader failed);
 

@@ -71,11 +71,13 @@ kj::Promise<LaneSource::Opened> SupervisorLanes::ask(kj::Own<SupervisorLink> lin
     if (outcome.isStalled()) none.stall = escapeGuestText(outcome.getStalled().asArray());
     co_return Opened(kj::mv(none));
   }
-  auto stream = co_await streamOf(response.getLane(), eventPort);
+  auto life = response.getLane();
+  auto stream = co_await streamOf(life, eventPort);
   // The Lane capability came over the link, which outlives it.
   stream = stream.attach(kj::mv(link));
   co_return Opened(kj::refcounted<WorkspaceLane>(kj::mv(stream), eventPort.getTimer(),
-                                                 outcome.getConnected().getStartedNanos()));
+                                                 outcome.getConnected().getStartedNanos(),
+                                                 kj::mv(life)));
 }
 
 NoLane SupervisorLanes::refused(rpc::Refusal why) {

@@ -71,9 +71,8 @@ kj::Promise<TransferResult> CopySession::run(Copy& copy) {
     if (attempts == MAX_VAIN_ATTEMPTS) {
       kj::throwFatalException(kj::mv(KJ_ASSERT_NONNULL(lost)));
     }
-    lane = nullptr;
     co_await connection.reconnection()
-        .run([this](auto newLane) { return open(kj::mv(newLane)); })
+        .run(kj::mv(lane), [this](auto newLane) { return open(kj::mv(newLane)); })
         .catch_([](kj::Exception&& exception) { rethrow(kj::mv(exception)); });
   }
 }
