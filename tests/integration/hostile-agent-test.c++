@@ -7,11 +7,12 @@
 
 #include <catch2/catch_test_macros.hpp>
 
-#include "besieged.h"
 #include "lane/lane.h"
 #include "schema/agent.capnp.h"
 #include "schema/files.capnp.h"
+#include "support/besieged.h"
 #include "support/fake-agent.h"
+#include "support/hostile-process.h"
 
 namespace bothy {
 namespace {

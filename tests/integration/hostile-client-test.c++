@@ -5,9 +5,10 @@
 
 #include <catch2/catch_test_macros.hpp>
 
-#include "besieged.h"
 #include "lane/lane-greeting.h"
 #include "support/agent-process.h"
+#include "support/besieged.h"
+#include "support/hostile-process.h"
 
 namespace bothy {
 namespace {

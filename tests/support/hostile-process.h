@@ -4,13 +4,14 @@
 #include <sys/types.h>
 
 #include "support/attack.h"
+#include "support/attacker.h"
 
 namespace bothy {
 
 // A HostilePeer that is a process of its own: what it takes is not what its victim takes.
 //
 // Dropping it kills the process and waits for it; it does not outlive the test in any case.
-class HostileProcess final {
+class HostileProcess final: public Attacker {
 public:
   // `stream` has a descriptor, and nobody else uses it from here on.
   HostileProcess(kj::Own<kj::AsyncIoStream> stream, AttackPlan plan);
@@ -18,11 +19,9 @@ public:
   KJ_DISALLOW_COPY_AND_MOVE(HostileProcess);
 
   // Whether the other end has closed the connection.
-  bool hasEnded();
-
-  // Stops the process, which then takes nothing of the CPU, and lets it go on.
-  void pause();
-  void goOn();
+  bool hasEnded() override;
+  void pause() override;
+  void goOn() override;
 
 private:
   pid_t child;

@@ -1,4 +1,4 @@
-#include "besieged.h"
+#include "support/besieged.h"
 
 #include <kj/debug.h>
 #include <signal.h>
@@ -23,14 +23,13 @@ constexpr kj::uint ECHOES_OF_A_TURN = 20;
 constexpr kj::uint ECHOES_BETWEEN_TURNS = 3;
 // Of fewer there is no hundredth.
 constexpr size_t LEAST_ECHOES_OF_P99 = 100;
+static_assert(Besieged::LEAST_TURNS * ECHOES_OF_A_TURN >= LEAST_ECHOES_OF_P99);
 constexpr kj::uint TURNS = 12;
 constexpr kj::uint TURNS_IN_FULL = 200;
 // A p99 that comes about by itself where others run too: two slices of the scheduler.
 constexpr kj::Duration LEAST_P99 = 8 * kj::MILLISECONDS;
 // The same of CPU time, under sanitizers and on a slow machine.  A turn of what a hostile peer sent takes half of a millisecond.
 constexpr kj::Duration LEAST_CPU_P99 = 4 * kj::MILLISECONDS;
-// How often the others may have met one side more than the other.
-constexpr kj::uint TRIES = 3;
 // An echo that takes so long does not come.
 constexpr kj::Duration ECHO_LIMIT = 30 * kj::SECONDS;
 
@@ -38,9 +37,9 @@ bool isFull() {
   return getenv("BOTHY_FULL") != nullptr;
 }
 
-kj::Duration p99(kj::Vector<kj::Duration> delays) {
+kj::Duration percentileOf(kj::Vector<kj::Duration> delays, kj::uint percentile) {
   std::sort(delays.begin(), delays.end());
-  return delays[delays.size() * 99 / 100];
+  return delays[kj::min(delays.size() * percentile / 100, delays.size() - 1)];
 }
 
 // What a process has had of the CPU, with all its threads.
@@ -77,11 +76,17 @@ private:
 
 }  // namespace
 
-Besieged::Besieged(kj::AsyncIoContext& io, pid_t pid, kj::Function<kj::Promise<void>()> echo)
-    : io(io), pid(pid), echo(kj::mv(echo)) {
+Besieged::Besieged(kj::AsyncIoContext& io, pid_t pid, kj::Function<kj::Promise<void>()> echo,
+                   Effort effort)
+    : io(io), pid(pid), echo(kj::mv(echo)), effort(effort) {
+  KJ_REQUIRE(effort.turns >= LEAST_TURNS);
   // What is taken once and for all.
   for (kj::uint i = 0; i < LEAST_ECHOES; i++) echoOnce();
   before = most = residentBytes(pid);
+}
+
+kj::uint Besieged::usualTurns() {
+  return isFull() ? TURNS_IN_FULL : TURNS;
 }
 
 bool Besieged::Taken::isWithinTwice(const Taken& other) const {
@@ -99,40 +104,39 @@ Besieged::Taken Besieged::echoOnce() {
   return took;
 }
 
-void Besieged::compare(HostileProcess& attacker) {
+void Besieged::compare(Attacker& attacker) {
   Burner burner;
-  kj::Vector<Taken> attacked, beside;
-  const auto turns = isFull() ? TURNS_IN_FULL : TURNS;
-  for (kj::uint turn = 0; turn < turns && !attacker.hasEnded(); turn++) {
-    for (kj::uint i = 0; i < ECHOES_OF_A_TURN; i++) attacked.add(echoOnce());
+  kj::Vector<Taken> underAttack, besideOther;
+  for (kj::uint turn = 0; turn < effort.turns && !attacker.hasEnded(); turn++) {
+    for (kj::uint i = 0; i < ECHOES_OF_A_TURN; i++) underAttack.add(echoOnce());
     attacker.pause();
     burner.goOn();
     for (kj::uint i = 0; i < ECHOES_BETWEEN_TURNS; i++) echoOnce();
-    for (kj::uint i = 0; i < ECHOES_OF_A_TURN; i++) beside.add(echoOnce());
+    for (kj::uint i = 0; i < ECHOES_OF_A_TURN; i++) besideOther.add(echoOnce());
     burner.pause();
     attacker.goOn();
   }
   // One that was thrown out before so many keeps nobody waiting.
-  const bool isKnown = attacked.size() >= LEAST_ECHOES_OF_P99;
-  p99Attacked = isKnown ? p99Of(attacked) : Taken();
-  p99Beside = isKnown ? p99Of(beside) : Taken();
+  const bool isKnown = underAttack.size() >= LEAST_ECHOES_OF_P99;
+  attacked = isKnown ? oneThatCounts(underAttack) : Taken();
+  beside = isKnown ? oneThatCounts(besideOther) : Taken();
 }
 
-Besieged::Taken Besieged::p99Of(const kj::Vector<Taken>& echoes) {
+Besieged::Taken Besieged::oneThatCounts(const kj::Vector<Taken>& echoes) const {
   kj::Vector<kj::Duration> times, cpu;
   for (auto& echo : echoes) {
     times.add(echo.time);
     cpu.add(echo.cpu);
   }
-  return {p99(kj::mv(times)), p99(kj::mv(cpu))};
+  return {percentileOf(kj::mv(times), 99), percentileOf(kj::mv(cpu), effort.percentile)};
 }
 
 bool Besieged::isInTime() const {
-  return p99Attacked.isWithinTwice(p99Beside);
+  return attacked.isWithinTwice(beside);
 }
 
-void Besieged::outlast(HostileProcess& attacker) {
-  for (kj::uint i = 0; i < TRIES; i++) {
+void Besieged::outlast(Attacker& attacker) {
+  for (kj::uint i = 0; i < effort.tries; i++) {
     compare(attacker);
     // What one did that has ended is not tried again, and so not forgotten.
     if (isInTime() || attacker.hasEnded()) break;
@@ -145,8 +149,8 @@ kj::String Besieged::figures() const {
     return kj::str(taken.time / kj::MICROSECONDS, " us (CPU: ", taken.cpu / kj::MICROSECONDS,
                    " us)");
   };
-  return kj::str(growth() / 1024, " KiB, p99 of an echo ", text(p99Attacked),
-                 ", beside a busy program ", text(p99Beside));
+  return kj::str(growth() / 1024, " KiB, an echo takes ", text(attacked),
+                 ", beside a busy program ", text(beside));
 }
 
 }  // namespace bothy
