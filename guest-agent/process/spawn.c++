@@ -144,7 +144,8 @@ void Spawner::taskFailed(kj::Exception&& exception) {
 bool Spawner::isRoomFor(uid_t user, uint64_t bytes) {
   if (bytes > MAX_STARTING_BYTES - starting) return false;
   KJ_IF_MAYBE (theirs, startingByUser.find(user)) {
-    return *theirs + bytes <= MAX_USER_STARTING_BYTES;
+    const uint64_t leftByOthers = MAX_STARTING_BYTES - (starting - *theirs);
+    return *theirs + bytes <= leftByOthers / USER_STARTING_SHARE;
   }
   return true;
 }

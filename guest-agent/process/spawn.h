@@ -85,8 +85,9 @@ struct SpawnedProcess {
 // nobody waits for it any more, because the kernel may not end it before the file system answers.  The largest command that a client may
 // send fits into it (rpc::MAX_ARGUMENT_BYTES, of texts of a byte each).
 constexpr uint64_t MAX_STARTING_BYTES = 32 * 1024 * 1024;
-// And those of one user, beyond one start: nobody keeps all others from starting.
-constexpr uint64_t MAX_USER_STARTING_BYTES = MAX_STARTING_BYTES / 2;
+// And those of one user, beyond one start, this part of what the others leave: nobody keeps all others from starting, nor do a few who have
+// agreed.
+constexpr uint64_t USER_STARTING_SHARE = 2;
 
 // The one place that forks.
 //
