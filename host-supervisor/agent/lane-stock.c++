@@ -24,6 +24,7 @@ LaneStock::LaneStock(kj::Timer& timer, kj::Array<const kj::byte> secret, Dial di
 LaneStock::~LaneStock() noexcept(false) {}
 
 kj::Promise<Stream> LaneStock::take() {
+  // A watch hears of an end by the event loop, so after a taker who comes before that, and of no end of one direction alone.
   std::erase_if(spares,
                 [](auto& spare) { return spare->isClosed || hasPeerEnded(*spare->stream); });
   if (!spares.empty()) {
