@@ -78,7 +78,7 @@ constexpr Setting SETTINGS[] = {
     {{"first-uid"_kj, "first user id for VMs, 1000..2147483647 (default 700000)"_kj},
      [](Settings& s, kj::StringPtr v) { return setNumber(s.firstUid, v, 1000, 2147483647); }},
     {{"uid-count"_kj,
-      "so many user ids, which limits the workspaces, 1..100000 (default 10000)"_kj},
+      "so many user ids, which limits the machines at one time, 1..100000 (default 10000)"_kj},
      [](Settings& s, kj::StringPtr v) { return setNumber(s.uidCount, v, 1, 100000); }},
     {{"default-cpus"_kj, "of a workspace that does not say, 1..16 (default 1)"_kj},
      [](Settings& s, kj::StringPtr v) { return setNumber(s.defaultCpus, v, 1, 16); }},

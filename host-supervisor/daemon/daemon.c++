@@ -140,7 +140,7 @@ void endUnlessDone(kj::FunctionParam<void()> work) {
   KernelRandomness randomness;
   WorkspaceManager::Limits limits{
       SpecDefaults{settings.defaultCpus, settings.defaultMemoryMib, settings.defaultDiskMib},
-      settings.firstUid, settings.uidCount};
+      {settings.firstUid, settings.uidCount}};
   auto world = within(World{*store, events, *keys, volumes, *driver, images, files, randomness,
                             io.provider->getTimer(), kj::systemPreciseCalendarClock(),
                             deadlinesOf(settings)});

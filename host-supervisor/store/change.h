@@ -19,16 +19,26 @@ struct Change {
   struct Update {
     Row row;
   };
-  // Together with its machine, operation and request ids.
+  // The lease has this row from now on.  Refused where another workspace has it, or this one has another.
+  struct PutMachine {
+    MachineRow row;
+  };
+  // Of a workspace that has a lease: it rests from then on, and keeps nothing of the boot that had it.
+  struct ReleaseMachine {
+    kj::String workspaceId;
+    int64_t releasedNanos;
+  };
+  // Together with its operation and request ids; a lease that it has is released.
   struct RemoveWorkspace {
     kj::String id;
+    int64_t releasedNanos;
   };
   struct RemoveOperation {
     kj::String id;
   };
-  using Step = kj::OneOf<Add<WorkspaceRow>, Add<MachineRow>, Add<OperationRow>, Add<RequestRecord>,
-                         Update<WorkspaceRow>, Update<MachineRow>, Update<OperationRow>,
-                         Update<RequestRecord>, RemoveWorkspace, RemoveOperation>;
+  using Step = kj::OneOf<Add<WorkspaceRow>, Add<OperationRow>, Add<RequestRecord>,
+                         Update<WorkspaceRow>, Update<OperationRow>, Update<RequestRecord>,
+                         PutMachine, ReleaseMachine, RemoveWorkspace, RemoveOperation>;
 
   kj::Vector<Step> steps;
   // The store numbers them, and counts those that are equal (EventRecord).
@@ -44,8 +54,16 @@ struct Change {
     steps.add(Update<Row>{kj::mv(row)});
     return *this;
   }
-  Change& removeWorkspace(kj::StringPtr id) {
-    steps.add(RemoveWorkspace{kj::str(id)});
+  Change& put(MachineRow row) {
+    steps.add(PutMachine{kj::mv(row)});
+    return *this;
+  }
+  Change& releaseMachine(kj::StringPtr workspaceId, int64_t nanos) {
+    steps.add(ReleaseMachine{kj::str(workspaceId), nanos});
+    return *this;
+  }
+  Change& removeWorkspace(kj::StringPtr id, int64_t nanos) {
+    steps.add(RemoveWorkspace{kj::str(id), nanos});
     return *this;
   }
   Change& removeOperation(kj::StringPtr id) {

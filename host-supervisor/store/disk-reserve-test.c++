@@ -85,8 +85,8 @@ TEST_CASE(
   event.workspace = kj::str("demo");
   event.workspaceId = kj::str("0123");
   event.after = WorkspaceState::STOPPED;
-  MachineRow machine{kj::str(row.id), 700000, 3};
-  commit(kj::mv(Change().add(row.clone()).add(kj::mv(machine)).tell(event.clone())));
+  MachineRow machine{700000, 3, kj::str(row.id)};
+  commit(kj::mv(Change().add(row.clone()).put(kj::mv(machine)).tell(event.clone())));
   disk.fill();
   for (uint64_t i = 0; i < CHANGES; i++) {
     row.rest = i % 2 == 0 ? Rest::STOPPED : Rest::RUNNING;
@@ -100,7 +100,7 @@ TEST_CASE(
   store->begin();
   row.rest = Rest::FAILED;
   commit(kj::mv(Change().update(row.clone()).tell(event.clone())));
-  commit(kj::mv(Change().removeWorkspace("0123").tell(event.clone())));
+  commit(kj::mv(Change().removeWorkspace("0123", 1).tell(event.clone())));
   auto state = store->begin();
   CHECK(state.workspaces.size() == 0);
   CHECK(state.lastEvent == CHANGES + 3);

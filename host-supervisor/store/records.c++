@@ -78,8 +78,13 @@ WorkspaceRow WorkspaceRow::clone() const {
 }
 
 MachineRow MachineRow::clone() const {
-  return {kj::str(workspaceId), uid, cid, kj::heapArray<kj::byte>(secret), startedNanos,
-          kj::str(agentVersion)};
+  return {uid,
+          cid,
+          kj::str(workspaceId),
+          kj::heapArray<kj::byte>(secret),
+          startedNanos,
+          kj::str(agentVersion),
+          releasedNanos};
 }
 
 OperationRow OperationRow::clone() const {

@@ -75,16 +75,20 @@ struct WorkspaceRow {
   WorkspaceRow clone() const;
 };
 
-// What the machine of a workspace is known by.  It lives as long as the workspace; its uid and cid never change.
+// A lease of what a machine is known by on this host, and the boot that has it.  Its uid names it; nothing of the row is that of another
+// boot.
 struct MachineRow {
-  kj::String workspaceId;
-  // Unique on the host.
   uint32_t uid = 0;
+  // Unique among those of workspaces.
   uint32_t cid = 0;
-  // Of the running boot; empty unless a machine may run.
+  // Whose machine has it; empty: nobody's, and it rests.
+  kj::String workspaceId = nullptr;
+  // Of the boot; empty unless a machine may run.
   kj::Array<const kj::byte> secret = nullptr;
   int64_t startedNanos = 0;
   kj::String agentVersion = nullptr;
+  // Since when it rests; 0: it does not.
+  int64_t releasedNanos = 0;
 
   MachineRow clone() const;
 };

@@ -45,7 +45,7 @@ struct DoubtFixture: SqliteFixture {
     auto change =
         kj::mv(Change()
                    .add(contractRow(name))
-                   .add(contractMachine(name, mark))
+                   .put(contractMachine(name, mark))
                    .tell(contractEvent(name, WorkspaceState::CREATING, WorkspaceState::CREATING)));
     return backend->commit(mark, kj::arrayPtr(&change, 1));
   }

@@ -126,6 +126,7 @@ TEST_CASE("P41 a database of bothyd 0.1.0 is taken over, with all that is in it"
   CHECK(runs.createdNanos == 1700000000000000001);
   auto& machine = machineOf(state, "id-runs");
   CHECK((machine.uid == 700001 && machine.cid == 4));
+  for (auto& other : state.machines) CHECK((other.workspaceId != "" && other.releasedNanos == 0));
   const kj::byte secret[] = {0, 1, 39, 255};
   CHECK((machine.secret.asPtr() == kj::arrayPtr(secret, 4)));
   CHECK((machine.startedNanos == 1700000000000009999 && machine.agentVersion == "0.1.0"));
@@ -143,10 +144,14 @@ TEST_CASE("P41 a database of bothyd 0.1.0 is taken over, with all that is in it"
   CHECK((events[5].cause == Cause::VSOCK_RESTORED));
 
   // What refers to a workspace goes with it, as ever.
-  store->commit(kj::mv(Change().removeWorkspace("id-runs"))).wait(f.scope);
+  store->commit(kj::mv(Change().removeWorkspace("id-runs", 77))).wait(f.scope);
   CHECK(store->request("request-1").wait(f.scope) == nullptr);
   state = store->begin().wait(f.scope);
-  CHECK((state.workspaces.size() == 7 && state.machines.size() == 7));
+  CHECK((state.workspaces.size() == 7 && state.operations.size() == 6));
+  // But for the lease of its machine, which rests.
+  CHECK(state.machines.size() == 8);
+  CHECK(machineOf(state, "").uid == 700001);
+  CHECK(machineOf(state, "").releasedNanos == 77);
 }
 
 TEST_CASE("R02 a database that is not taken over whole is as it was") {

@@ -1,7 +1,6 @@
 #include "store/sqlite-rows.h"
 
 #include <kj/debug.h>
-#include <kj/map.h>
 #include <kj/vector.h>
 
 namespace bothy {
@@ -29,12 +28,17 @@ SqliteRows::SqliteRows(SqliteDatabase& database)
                    "memory_mib, created_nanos) VALUES (?,?,?,?,?,?,?,?,?)"),
       updateWorkspace(database, "UPDATE workspaces SET disk_mib=?, rest=?, failure=? WHERE id=?"),
       removeWorkspace(database, "DELETE FROM workspaces WHERE id=?"),
-      addMachine(database,
-                 "INSERT INTO machines (secret, started_nanos, agent_version, workspace_id, uid, "
-                 "cid) VALUES (?,?,?,?,?,?)"),
-      updateMachine(database,
-                    "UPDATE machines SET secret=?, started_nanos=?, agent_version=? "
-                    "WHERE workspace_id=?"),
+      putMachine(database,
+                 "INSERT INTO machines (uid, cid, workspace_id, secret, started_nanos, "
+                 "agent_version, released_nanos) SELECT ?1,?2,?3,?4,?5,?6,0 "
+                 "WHERE EXISTS (SELECT 1 FROM workspaces WHERE id=?3) "
+                 "ON CONFLICT (uid) DO UPDATE SET cid=excluded.cid, "
+                 "workspace_id=excluded.workspace_id, secret=excluded.secret, "
+                 "started_nanos=excluded.started_nanos, agent_version=excluded.agent_version, "
+                 "released_nanos=0 WHERE machines.workspace_id IN ('', excluded.workspace_id)"),
+      releaseMachine(database,
+                     "UPDATE machines SET workspace_id='', secret=x'', started_nanos=0, "
+                     "agent_version='', released_nanos=? WHERE workspace_id=?"),
       addOperation(database,
                    "INSERT INTO operations (step, parameters, deadline_nanos, id, workspace_id, "
                    "kind, request_id) VALUES (?,?,?,?,?,?,?)"),
@@ -51,8 +55,8 @@ SqliteRows::SqliteRows(SqliteDatabase& database)
                  "SELECT disk_mib, rest, failure, id, name, image, cpus, memory_mib, created_nanos "
                  "FROM workspaces ORDER BY name"),
       machines(database,
-               "SELECT secret, started_nanos, agent_version, workspace_id, uid, cid "
-               "FROM machines"),
+               "SELECT uid, cid, workspace_id, secret, started_nanos, agent_version, "
+               "released_nanos FROM machines"),
       operations(database,
                  "SELECT step, parameters, deadline_nanos, id, workspace_id, kind, request_id "
                  "FROM operations"),
@@ -69,8 +73,6 @@ void SqliteRows::apply(const Change::Step& step) {
       return statement.bind(int64_t(row.diskMib))
           .bind(static_cast<int64_t>(row.rest))
           .bind(row.failure);
-    } else if constexpr (kj::isSameType<Row, MachineRow>()) {
-      return statement.bind(row.secret.asPtr()).bind(row.startedNanos).bind(row.agentVersion);
     } else if constexpr (kj::isSameType<Row, OperationRow>()) {
       return statement.bind(row.step).bind(row.parameters).bind(row.deadlineNanos);
     } else {
@@ -98,19 +100,25 @@ void SqliteRows::apply(const Change::Step& step) {
                  update.row.id);
     }
     KJ_CASE_ONEOF(remove, Change::RemoveWorkspace) {
+      releaseMachine.again().bind(remove.releasedNanos).bind(remove.id).finish();
       requireRow(removeWorkspace.again().bind(remove.id).finish(), "workspace", remove.id);
     }
-    KJ_CASE_ONEOF(add, Change::Add<MachineRow>) {
-      auto& row = add.row;
-      changing(addMachine, row)
-          .bind(row.workspaceId)
-          .bind(int64_t(row.uid))
-          .bind(int64_t(row.cid))
-          .finish();
+    KJ_CASE_ONEOF(put, Change::PutMachine) {
+      auto& row = put.row;
+      requireRow(putMachine.again()
+                     .bind(int64_t(row.uid))
+                     .bind(int64_t(row.cid))
+                     .bind(row.workspaceId)
+                     .bind(row.secret.asPtr())
+                     .bind(row.startedNanos)
+                     .bind(row.agentVersion)
+                     .finish(),
+                 "workspace, or no lease for it", row.workspaceId);
     }
-    KJ_CASE_ONEOF(update, Change::Update<MachineRow>) {
-      auto& id = update.row.workspaceId;
-      requireRow(changing(updateMachine, update.row).bind(id).finish(), "machine", id);
+    KJ_CASE_ONEOF(release, Change::ReleaseMachine) {
+      auto& id = release.workspaceId;
+      requireRow(releaseMachine.again().bind(release.releasedNanos).bind(id).finish(), "machine",
+                 id);
     }
     KJ_CASE_ONEOF(add, Change::Add<OperationRow>) {
       auto& row = add.row;
@@ -141,15 +149,12 @@ void SqliteRows::apply(const Change::Step& step) {
 
 void SqliteRows::read(StoredState& state) {
   state.workspaces = readWorkspaces();
-  state.machines = readMachines();
+  kj::HashSet<kj::String> unusable;
+  state.machines = readMachines(unusable);
   state.operations = readOperations();
-  kj::HashSet<kj::StringPtr> known;
-  for (auto& machine : state.machines) {
-    if (machine.cid != 0) known.insert(machine.workspaceId);
-  }
   for (auto& row : state.workspaces) {
-    if (row.damage.size() == 0 && !known.contains(row.id)) {
-      row.damage = kj::str("it has no usable row of a machine");
+    if (row.damage.size() == 0 && unusable.contains(row.id)) {
+      row.damage = kj::str("the row of its machine cannot be used");
     }
     if (row.damage.size() == 0) continue;
     row.damage = kj::str("what the database has of it is damaged: ", row.damage);
@@ -196,19 +201,22 @@ kj::Array<WorkspaceRow> SqliteRows::readWorkspaces() {
   return rows.releaseAsArray();
 }
 
-kj::Array<MachineRow> SqliteRows::readMachines() {
+kj::Array<MachineRow> SqliteRows::readMachines(kj::HashSet<kj::String>& unusable) {
   kj::Vector<MachineRow> rows;
   machines.again();
   KJ_DEFER(machines.again());
   while (machines.step()) {
-    auto uid = narrow(machines.integer(4)), cid = narrow(machines.integer(5));
-    KJ_IF_MAYBE (u, uid) {
-      // Never root's.
-      if (*u == 0 || *u > MOST_UID) continue;
-      // Of one that is damaged too the user id is taken.
-      rows.add(MachineRow{machines.text(3), *u, cid.orDefault(0), machines.blob(0),
-                          machines.integer(1), machines.text(2)});
+    auto uid = narrow(machines.integer(0)).orDefault(0);
+    auto cid = narrow(machines.integer(1)).orDefault(0);
+    // Never root's.
+    const bool hasUid = uid > 0 && uid <= MOST_UID;
+    auto workspaceId = machines.text(2);
+    if (workspaceId.size() > 0 && (!hasUid || cid == 0)) {
+      unusable.upsert(kj::str(workspaceId), [](kj::String&, kj::String&&) {});
     }
+    if (!hasUid) continue;
+    rows.add(MachineRow{uid, cid, kj::mv(workspaceId), machines.blob(3), machines.integer(4),
+                        machines.text(5), machines.integer(6)});
   }
   return rows.releaseAsArray();
 }

@@ -1,5 +1,7 @@
 #pragma once
 
+#include <kj/map.h>
+
 #include "store/change.h"
 #include "store/sqlite-database.h"
 #include "store/store.h"
@@ -20,12 +22,13 @@ public:
   kj::Maybe<RequestRecord> request(kj::StringPtr requestId);
 
 private:
-  SqliteStatement addWorkspace, updateWorkspace, removeWorkspace, addMachine, updateMachine,
+  SqliteStatement addWorkspace, updateWorkspace, removeWorkspace, putMachine, releaseMachine,
       addOperation, updateOperation, removeOperation, addRequest, updateRequest, workspaces,
       machines, operations, selectRequest;
 
   kj::Array<WorkspaceRow> readWorkspaces();
-  kj::Array<MachineRow> readMachines();
+  // `unusable`: receives the workspaces whose lease cannot be read whole.
+  kj::Array<MachineRow> readMachines(kj::HashSet<kj::String>& unusable);
   kj::Array<OperationRow> readOperations();
 };
 

@@ -120,6 +120,25 @@ constexpr kj::StringPtr MIGRATIONS[] = {
       ALTER TABLE workspaces DROP COLUMN wanted_disk_mib;
       ALTER TABLE workspaces DROP COLUMN rebooting;
     )sql"_kj,
+    // A machine's row is that of a lease, which rests when nobody has it.  All stay with their workspaces at first: what is left of
+    // machines is not known here.
+    R"sql(
+      CREATE TABLE machines_by_uid (
+        uid INTEGER PRIMARY KEY,
+        cid INTEGER NOT NULL,
+        workspace_id TEXT NOT NULL,
+        secret BLOB NOT NULL,
+        started_nanos INTEGER NOT NULL,
+        agent_version TEXT NOT NULL,
+        released_nanos INTEGER NOT NULL
+      ) STRICT;
+      INSERT INTO machines_by_uid
+        SELECT uid, cid, workspace_id, secret, started_nanos, agent_version, 0 FROM machines;
+      DROP TABLE machines;
+      ALTER TABLE machines_by_uid RENAME TO machines;
+      CREATE UNIQUE INDEX machines_by_workspace ON machines(workspace_id) WHERE workspace_id <> '';
+      CREATE UNIQUE INDEX machines_by_cid ON machines(cid) WHERE workspace_id <> '';
+    )sql"_kj,
 };
 
 }  // namespace

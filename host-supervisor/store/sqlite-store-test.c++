@@ -15,7 +15,7 @@ namespace {
 Change added(kj::StringPtr name, uint32_t number) {
   return kj::mv(Change()
                     .add(contractRow(name))
-                    .add(contractMachine(name, number))
+                    .put(contractMachine(name, number))
                     .tell(contractEvent(name, WorkspaceState::CREATING, WorkspaceState::CREATING)));
 }
 
@@ -67,8 +67,8 @@ TEST_CASE("S16 a workspace whose row is damaged is failed with its reason, and h
     damage("UPDATE workspaces SET memory_mib=-1 WHERE name='w1'");
     says("memory_mib is -1");
   }
-  SECTION("no machine") {
-    damage("DELETE FROM machines WHERE workspace_id='id-w1'");
+  SECTION("a machine without an address") {
+    damage("UPDATE machines SET cid=-1 WHERE workspace_id='id-w1'");
     says("machine");
   }
   SECTION("a machine of root") {
@@ -117,7 +117,7 @@ TEST_CASE("the secret of a boot that is over is not in the file of the database"
     for (uint32_t i = 2; i < 6; i++) store->commit(added(kj::str("w", i), i)).wait(f.scope);
     store->commit(added("a", 1)).wait(f.scope);
     machine.secret = kj::heapArray(secret.asBytes());
-    store->commit(kj::mv(Change().update(machine.clone()))).wait(f.scope);
+    store->commit(kj::mv(Change().put(machine.clone()))).wait(f.scope);
   }
   auto isThere = [&]() {
     SqliteDatabase(f.path).run("PRAGMA wal_checkpoint(TRUNCATE)");
@@ -128,7 +128,7 @@ TEST_CASE("the secret of a boot that is over is not in the file of the database"
   {
     auto store = f.open();
     store->begin().wait(f.scope);
-    store->commit(kj::mv(Change().removeWorkspace("id-a"))).wait(f.scope);
+    store->commit(kj::mv(Change().removeWorkspace("id-a", 1))).wait(f.scope);
   }
   CHECK_FALSE(isThere());
 }

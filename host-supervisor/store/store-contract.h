@@ -30,7 +30,8 @@ inline WorkspaceRow contractRow(kj::StringPtr name) {
 
 inline MachineRow contractMachine(kj::StringPtr name, uint32_t number) {
   const kj::byte secret[] = {0, 1, 255};
-  return {kj::str("id-", name),  700000 + number, 3 + number, kj::heapArray<kj::byte>(secret, 3),
+  return {700000 + number,       3 + number,
+          kj::str("id-", name),  kj::heapArray<kj::byte>(secret, 3),
           1700000000000000001ll, kj::str("1.2.3")};
 }
 
@@ -79,10 +80,16 @@ private:
   Change added(kj::StringPtr name, uint32_t number) {
     return kj::mv(Change()
                       .add(contractRow(name))
-                      .add(contractMachine(name, number))
+                      .put(contractMachine(name, number))
                       .tell(contractEvent(name, S::CREATING, S::CREATING)));
   }
   Committed commit(Change change) { return store->commit(kj::mv(change)).wait(scope); }
+  static const MachineRow& machineOf(const StoredState& state, uint32_t uid) {
+    for (auto& machine : state.machines) {
+      if (machine.uid == uid) return machine;
+    }
+    KJ_FAIL_REQUIRE("no lease", uid);
+  }
   bool isRefused(kj::Promise<Committed> promise) {
     return promise
         .then([](Committed) { return false; }, [](kj::Exception&& e) { return !isFenced(e); })
@@ -113,7 +120,7 @@ private:
       machine.agentVersion = kj::str("2");
       commit(kj::mv(Change()
                         .update(row.clone())
-                        .update(kj::mv(machine))
+                        .put(kj::mv(machine))
                         .add(OperationRow{kj::str("op"), kj::str("id-a"), kj::str("resize"),
                                           kj::str("grow"), kj::str("6000"), kj::str("r"), 9})));
       auto state = reopen();
@@ -175,10 +182,38 @@ private:
       CHECK((found.outcome == RequestOutcome::FAILED && found.stage == 2 && found.fault == 3));
       CHECK((found.message == "no kernel" && found.console == "Linux"));
       CHECK(store->request("other").wait(scope) == nullptr);
-      commit(kj::mv(Change().removeWorkspace("id-a")));
+      commit(kj::mv(Change().removeWorkspace("id-a", 1)));
       CHECK(store->request("r").wait(scope) == nullptr);
       auto state = reopen();
-      CHECK(state.workspaces.size() + state.machines.size() + state.operations.size() == 0);
+      CHECK(state.workspaces.size() + state.operations.size() == 0);
+    }
+    SECTION("S20 a lease rests when its machine or workspace is gone, and keeps its time only") {
+      commit(added("a", 1));
+      commit(added("b", 2));
+      bool isRemoved = false;
+      SECTION("the machine") {
+        commit(kj::mv(Change().releaseMachine("id-a", 77)));
+      }
+      SECTION("the workspace") {
+        isRemoved = true;
+        commit(kj::mv(Change().removeWorkspace("id-a", 77)));
+      }
+      auto state = reopen();
+      CHECK(state.workspaces.size() == (isRemoved ? 1 : 2));
+      auto& resting = machineOf(state, 700001);
+      CHECK((resting.workspaceId == "" && resting.releasedNanos == 77));
+      CHECK((resting.secret.size() == 0 && resting.startedNanos == 0));
+      CHECK(resting.agentVersion == "");
+      CHECK(machineOf(state, 700002).workspaceId == "id-b");
+
+      // It is another's then, with nothing of what it was.
+      commit(kj::mv(Change().releaseMachine("id-b", 78)));
+      commit(kj::mv(Change().put(contractMachine("b", 1))));
+      state = reopen();
+      REQUIRE(state.machines.size() == 2);
+      auto& taken = machineOf(state, 700001);
+      CHECK((taken.workspaceId == "id-b" && taken.releasedNanos == 0));
+      CHECK(taken.secret.size() == 3);
     }
   }
 
@@ -192,14 +227,33 @@ private:
       CHECK(isRefused(kj::mv(renamed)));
       auto event = [](kj::StringPtr name) { return contractEvent(name, S::CREATING, S::STOPPED); };
       CHECK(isRefused(kj::mv(Change().tell(event("a")).update(contractRow("none")))));
-      CHECK(isRefused(kj::mv(Change().tell(event("a")).update(contractMachine("none", 9)))));
-      CHECK(isRefused(kj::mv(Change().tell(event("a")).removeWorkspace("id-none"))));
+      CHECK(isRefused(kj::mv(Change().tell(event("a")).put(contractMachine("none", 9)))));
+      CHECK(isRefused(kj::mv(Change().tell(event("a")).removeWorkspace("id-none", 1))));
       CHECK(isRefused(kj::mv(Change().removeOperation("none"))));
       CHECK(isRefused(
           kj::mv(Change().add(RequestRecord{kj::str("r"), kj::str("x"), kj::str("id-none")}))));
       auto state = reopen();
       CHECK((state.workspaces.size() == 1 && state.machines.size() == 1));
       CHECK(state.lastEvent == 1);
+    }
+    SECTION("S20 a lease is of one workspace, and a workspace has one lease") {
+      commit(added("a", 1));
+      commit(added("b", 2));
+      CHECK(isRefused(kj::mv(Change().put(contractMachine("b", 1)))));
+      CHECK(isRefused(kj::mv(Change().put(contractMachine("b", 3)))));
+      commit(kj::mv(Change().releaseMachine("id-b", 5)));
+      CHECK(isRefused(kj::mv(Change().releaseMachine("id-b", 6))));
+      CHECK(isRefused(kj::mv(Change().put(contractMachine("b", 1)))));
+      // One that rests stands in nobody's way with its cid.
+      auto machine = contractMachine("b", 3);
+      machine.cid = contractMachine("b", 1).cid;
+      CHECK(isRefused(kj::mv(Change().put(machine.clone()))));
+      machine.cid = contractMachine("b", 2).cid;
+      commit(kj::mv(Change().put(machine.clone())));
+      auto state = reopen();
+      CHECK(machineOf(state, 700001).workspaceId == "id-a");
+      CHECK(machineOf(state, 700002).releasedNanos == 5);
+      CHECK(machineOf(state, 700003).workspaceId == "id-b");
     }
     SECTION("one that is refused fails alone, wherever it stands among those that wait") {
       kj::Vector<kj::Promise<Committed>> promises;

@@ -10,7 +10,8 @@ namespace bothy {
 struct StoredState {
   // By name.
   kj::Array<WorkspaceRow> workspaces;
-  // In no order; one for each workspace that is not damaged, and for each other whose machine's user id can be read.
+  // Leases, those that rest too, in no order.  Of a workspace whose lease cannot be read whole there is what can be read: a uid, with
+  // cid 0; or nothing.
   kj::Array<MachineRow> machines;
   kj::Array<OperationRow> operations;
   // The number of the newest event that there ever was; 0: nothing has ever happened.

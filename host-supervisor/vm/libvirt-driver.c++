@@ -185,6 +185,14 @@ public:
     }
   }
 
+  kj::Array<MachineUser> users() override {
+    auto names = MachineRecord::list(host.settings.stateDir);
+    return KJ_MAP(name, names) {
+      auto record = MachineRecord::load(host.settings.stateDir, name);
+      return MachineUser{kj::mv(name), record.map([](const MachineRecord& r) { return r.uid; })};
+    };
+  }
+
   kj::Promise<kj::Array<kj::String>> removeStrays(
       kj::ArrayPtr<const kj::StringPtr> knownParam) override {
     auto known = KJ_MAP(name, knownParam) {

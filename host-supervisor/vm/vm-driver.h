@@ -134,6 +134,13 @@ public:
   // it is left on the host, also of a start whose promise was dropped.
   virtual kj::Promise<void> remove(kj::StringPtr name) = 0;
 
+  // The user ids under which something of machines may run now; without one where this driver's record of a machine is damaged.
+  struct MachineUser {
+    kj::String name;
+    kj::Maybe<uint32_t> uid;
+  };
+  virtual kj::Array<MachineUser> users() = 0;
+
   // Ends every machine, device process and runtime file of this driver whose name is not in `known`.
   // Returns the names of what was removed.
   virtual kj::Promise<kj::Array<kj::String>> removeStrays(

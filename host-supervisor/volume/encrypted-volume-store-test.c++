@@ -16,7 +16,7 @@ struct StoreWorld {
       kj::heap<EncryptedVolumeStore>(io.provider->getTimer(), directory.at("volumes"));
 
   kj::Promise<void> create(uint64_t bytes = MEBIBYTE) {
-    return store->create(ID, bytes, getuid(), testKey());
+    return store->create(ID, bytes, testKey());
   }
 };
 
@@ -41,7 +41,7 @@ TEST_CASE("calls need nothing of the caller's after they returned") {
   kj::Vector<kj::Promise<void>> calls;
   {
     auto id = kj::heapString(ID);
-    calls.add(world.store->create(id, MEBIBYTE, getuid(), testKey()));
+    calls.add(world.store->create(id, MEBIBYTE, testKey()));
     calls.add(world.store->grow(id, 2 * MEBIBYTE));
     calls.add(world.store->check(id, 2 * MEBIBYTE));
     calls.add(world.store->destroy(id));

@@ -6,11 +6,24 @@ EncryptedVolumeStore::EncryptedVolumeStore(kj::Timer& timer, kj::StringPtr direc
     : directory(kj::atomicRefcounted<VolumeDirectory>(directory)),
       worker(timer, "the disk of volumes") {}
 
-kj::Promise<void> EncryptedVolumeStore::create(kj::StringPtr id, uint64_t bytes, uint32_t uid,
-                                               Secret key) {
+kj::Promise<void> EncryptedVolumeStore::create(kj::StringPtr id, uint64_t bytes, Secret key) {
   return worker.run(kj::str("create ", id), VOLUME_CALL_LIMIT,
-                    [directory = kj::atomicAddRef(*directory), id = kj::heapString(id), bytes, uid,
-                     key = kj::mv(key)]() { directory->create(id, bytes, uid, key); });
+                    [directory = kj::atomicAddRef(*directory), id = kj::heapString(id), bytes,
+                     key = kj::mv(key)]() { directory->create(id, bytes, key); });
+}
+
+kj::Promise<void> EncryptedVolumeStore::give(kj::StringPtr id, uint32_t uid) {
+  return worker.run(kj::str("give ", id), VOLUME_CALL_LIMIT,
+                    [directory = kj::atomicAddRef(*directory), id = kj::heapString(id), uid]() {
+                      directory->give(id, uid);
+                    });
+}
+
+kj::Promise<void> EncryptedVolumeStore::reclaim(kj::StringPtr id) {
+  return worker.run(kj::str("reclaim ", id), VOLUME_CALL_LIMIT,
+                    [directory = kj::atomicAddRef(*directory), id = kj::heapString(id)]() {
+                      directory->reclaim(id);
+                    });
 }
 
 kj::Promise<void> EncryptedVolumeStore::grow(kj::StringPtr id, uint64_t bytes) {

@@ -8,7 +8,7 @@
 
 namespace bothy {
 
-// Volumes as files `ID.qcow2`, mode 0600, owned by the VM's user, in one directory (0711): qcow2 with LUKS
+// Volumes as files `ID.qcow2`, mode 0600, bothyd's or the user's of the machine that runs, in one directory (0711): qcow2 with LUKS
 // inside, see README.md.  The passphrase is the key's hexadecimal digits, see hexadecimal().
 //
 // What blocks runs on a thread, one call after the other.  Dropping a promise is safe: a call that has begun runs to
@@ -19,7 +19,9 @@ public:
   EncryptedVolumeStore(kj::Timer& timer, kj::StringPtr directory);
   KJ_DISALLOW_COPY_AND_MOVE(EncryptedVolumeStore);
 
-  kj::Promise<void> create(kj::StringPtr id, uint64_t bytes, uint32_t uid, Secret key) override;
+  kj::Promise<void> create(kj::StringPtr id, uint64_t bytes, Secret key) override;
+  kj::Promise<void> give(kj::StringPtr id, uint32_t uid) override;
+  kj::Promise<void> reclaim(kj::StringPtr id) override;
   kj::Promise<void> grow(kj::StringPtr id, uint64_t bytes) override;
   kj::Promise<void> check(kj::StringPtr id, uint64_t bytes) override;
   kj::Promise<void> requireRoom() override;

@@ -86,7 +86,7 @@ struct VolumeWorld {
   kj::Own<VolumeDirectory> volumes = kj::atomicRefcounted<VolumeDirectory>(directory.at("volumes"));
 
   void create(uint64_t bytes = 64 * MEBIBYTE, uint8_t keySeed = 1) {
-    volumes->create(ID, bytes, getuid(), testKey(keySeed));
+    volumes->create(ID, bytes, testKey(keySeed));
   }
   kj::AutoCloseFd open() const { return openToWrite(directory.at(FINISHED)); }
   kj::Array<kj::byte> content() const { return readAt(open(), 0, status().st_size); }

@@ -71,7 +71,7 @@ TEST_CASE("E02 a disk that held a volume does not hold its key slot after it is 
   {
     KJ_DEFER(umount2(place.cStr(), MNT_DETACH));
     auto volumes = kj::atomicRefcounted<VolumeDirectory>(kj::str(place, "/volumes"));
-    volumes->create(ID, 64 * MEBIBYTE, getuid(), testKey());
+    volumes->create(ID, 64 * MEBIBYTE, testKey());
     {
       auto fd = openToWrite(volumes->pathOf(ID));
       material = readAt(fd, LUKS_AREA_OFFSET + 4096 + 100000, 32);

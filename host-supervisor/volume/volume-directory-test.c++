@@ -27,19 +27,45 @@ private:
   kj::String path;
 };
 
-TEST_CASE("a volume has exactly its size, takes little space and is its user's alone") {
+TEST_CASE("S20 a volume has its size, takes little space and is its machine's while there is one") {
   VolumeWorld world;
   uint32_t user = geteuid() == 0 ? 12345 : getuid();
   mode_t old = umask(0277);
   KJ_DEFER(umask(old));
-  world.volumes->create(ID, 1024 * MEBIBYTE, user, testKey());
+  world.volumes->create(ID, 1024 * MEBIBYTE, testKey());
+  auto isOf = [&](uint32_t owner) {
+    auto status = world.status();
+    CHECK((status.st_mode & 07777) == 0600);
+    CHECK(status.st_uid == owner);
+    CHECK(status.st_gid == owner);
+  };
+  isOf(geteuid());
+  world.volumes->give(ID, user);
+  isOf(user);
+  // Also one that its machine has left open to all, and broken.
+  KJ_SYSCALL(chmod(world.directory.at(FINISHED).cStr(), 0666));
+  KJ_SYSCALL(truncate(world.directory.at(FINISHED).cStr(), 7));
+  world.volumes->reclaim(ID);
+  isOf(geteuid());
+  CHECK(says(failureOf([&]() { world.volumes->give(ID, user); }), "is cut off"));
+  isOf(geteuid());
+  world.volumes->create(ID, 1024 * MEBIBYTE, testKey());
   auto status = world.status();
-  CHECK((status.st_mode & 07777) == 0600);
-  CHECK(status.st_uid == user);
-  CHECK(status.st_gid == user);
   CHECK(uint64_t(status.st_size) == HEAD_BYTES);
   CHECK(status.st_blocks * 512 < 4 * MEBIBYTE);
   world.volumes->check(ID, 1024 * MEBIBYTE);
+}
+
+TEST_CASE("S20 a volume is given and taken back by its name in the directory alone") {
+  VolumeWorld world;
+  world.volumes->reclaim(ID);
+  CHECK(says(failureOf([&]() { world.volumes->give(ID, getuid()); }), "does not exist"));
+  world.directory.write("other", "precious");
+  KJ_SYSCALL(chmod(world.directory.at("other").cStr(), 0644));
+  KJ_SYSCALL(symlink(world.directory.at("other").cStr(), world.directory.at(FINISHED).cStr()));
+  world.volumes->reclaim(ID);
+  CHECK(says(failureOf([&]() { world.volumes->give(ID, getuid()); }), "symbolic link"));
+  CHECK((world.directory.status("other").st_mode & 07777) == 0644);
 }
 
 TEST_CASE("users of machines may pass through the directory and not look around") {
@@ -192,7 +218,7 @@ TEST_CASE("an id that could leave the directory is refused") {
   for (kj::StringPtr id :
        {""_kj, "../etc/passwd"_kj, "a/b"_kj, "."_kj, "A"_kj, "a.b"_kj, "a_b"_kj, tooLong.asPtr()}) {
     CHECK_THROWS(world.volumes->pathOf(id));
-    CHECK_THROWS(world.volumes->create(id, MEBIBYTE, getuid(), testKey()));
+    CHECK_THROWS(world.volumes->create(id, MEBIBYTE, testKey()));
     CHECK_THROWS(world.volumes->grow(id, MEBIBYTE));
     CHECK_THROWS(world.volumes->check(id, MEBIBYTE));
     CHECK_THROWS(world.volumes->destroy(id));

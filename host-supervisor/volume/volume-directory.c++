@@ -89,8 +89,7 @@ VolumeFile openVolume(int directory, kj::StringPtr id, kj::String path, int flag
 VolumeDirectory::VolumeDirectory(kj::StringPtr path)
     : path(kj::heapString(path)), directoryFd(openDirectory(path)) {}
 
-void VolumeDirectory::create(kj::StringPtr id, uint64_t bytes, uint32_t uid,
-                             const Secret& key) const {
+void VolumeDirectory::create(kj::StringPtr id, uint64_t bytes, const Secret& key) const {
   requireId(id);
   requireSize(bytes);
   requireSpace(HEAD_BYTES + bytes);
@@ -108,12 +107,42 @@ void VolumeDirectory::create(kj::StringPtr id, uint64_t bytes, uint32_t uid,
   KJ_ON_SCOPE_FAILURE(unlinkat(directoryFd, name.cStr(), 0));
   KJ_SYSCALL(fchmod(raw, 0600), unfinished);
   file.format(bytes, key);
-  KJ_SYSCALL(fchown(raw, uid, uid), unfinished, uid);
   file.sync();
   KJ_SYSCALL(renameat(directoryFd, unfinished.cStr(), directoryFd, finished.cStr()), path,
              finished);
   name = finished;
   sync();
+}
+
+void VolumeDirectory::give(kj::StringPtr id, uint32_t uid) const {
+  requireId(id);
+  auto file = openVolume(directoryFd, id, pathOf(id), O_RDONLY);
+  file.requireWhole();
+  file.giveTo(uid);
+}
+
+// It looks at nothing in the file, as destroy() does: a guest that took over its QEMU may have left anything, and must not keep it.
+void VolumeDirectory::reclaim(kj::StringPtr id) const {
+  requireId(id);
+  auto name = kj::str(id, SUFFIX);
+  auto opened = openFile(directoryFd, name, O_RDONLY);
+  switch (opened.error) {
+    case 0: {
+      struct stat stats;
+      KJ_SYSCALL(fstat(opened.fd, &stats), path, name);
+      if (!S_ISREG(stats.st_mode)) return;
+      VolumeFile file(kj::mv(opened.fd), pathOf(id));
+      file.giveTo(geteuid());
+      file.sync();
+      return;
+    }
+    case ENOENT:
+    case ELOOP:
+    case ENXIO:
+      return;  // nothing is there, or a link or a socket, which no machine can make
+    default:
+      KJ_FAIL_SYSCALL("openat", opened.error, path, name);
+  }
 }
 
 void VolumeDirectory::grow(kj::StringPtr id, uint64_t bytes) const {

@@ -18,7 +18,9 @@ public:
   explicit VolumeDirectory(kj::StringPtr path);
 
   // As VolumeStore has them.
-  void create(kj::StringPtr id, uint64_t bytes, uint32_t uid, const Secret& key) const;
+  void create(kj::StringPtr id, uint64_t bytes, const Secret& key) const;
+  void give(kj::StringPtr id, uint32_t uid) const;
+  void reclaim(kj::StringPtr id) const;
   void grow(kj::StringPtr id, uint64_t bytes) const;
   void check(kj::StringPtr id, uint64_t bytes) const;
   void requireRoom() const;

@@ -41,6 +41,11 @@ void VolumeFile::format(uint64_t guestBytes, const Secret& key) const {
   write(LUKS_AREA_OFFSET, newLuksArea(key));
 }
 
+void VolumeFile::giveTo(uint32_t uid) const {
+  KJ_SYSCALL(fchmod(fd, 0600), path);
+  KJ_SYSCALL(fchown(fd, uid, uid), path, uid);
+}
+
 uint64_t VolumeFile::requireWhole() const {
   struct stat stats;
   KJ_SYSCALL(fstat(fd, &stats), path);

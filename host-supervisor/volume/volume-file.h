@@ -18,6 +18,9 @@ public:
   // Makes an empty file a volume.  OVERLOADED if the file system takes no file of this size.
   void format(uint64_t guestBytes, const Secret& key) const;
 
+  // Its owner is this user, and nobody else but root can open it.
+  void giveTo(uint32_t uid) const;
+
   // How large the guest's disk is.  Fails unless the file has one name and is whole.
   uint64_t requireWhole() const;
 

@@ -18,10 +18,18 @@ constexpr uint64_t MAX_GROWN_VOLUME_BYTES = 4ull << 40;
 // the other; one that took too long for its caller may still be.
 class VolumeStore {
 public:
-  // Makes a volume of exactly `bytes` (a multiple of 1 MiB) as the guest sees it, all zero, for the sole use
-  // of `uid`, which whoever has `key` can open.  An existing one of the same name is replaced: it is a
-  // remnant.  Fails with OVERLOADED if the host's disk cannot hold it, leaving nothing.
-  virtual kj::Promise<void> create(kj::StringPtr id, uint64_t bytes, uint32_t uid, Secret key) = 0;
+  // Makes a volume of exactly `bytes` (a multiple of 1 MiB) as the guest sees it, all zero, which is bothyd's, and which whoever has `key`
+  // can open.  An existing one of the same name is replaced: it is a remnant.  Fails with OVERLOADED if the host's disk cannot hold
+  // it, leaving nothing.
+  virtual kj::Promise<void> create(kj::StringPtr id, uint64_t bytes, Secret key) = 0;
+
+  // Gives it to the user of a machine that is about to start, who can open it from then on, and nobody else but root.  Fails unless it is
+  // whole.
+  virtual kj::Promise<void> give(kj::StringPtr id, uint32_t uid) = 0;
+
+  // Takes it back, durably, from a machine of which no process is left: whoever has the same user id later cannot open it.
+  // Whatever is in it, and one that does not exist, is success.
+  virtual kj::Promise<void> reclaim(kj::StringPtr id) = 0;
 
   // Makes an existing volume that no machine uses `bytes` large, see MAX_GROWN_VOLUME_BYTES; it never shrinks: one
   // that is larger stays as it is.  Fails with OVERLOADED if the host's disk cannot hold it, and then, as after any other

@@ -8,6 +8,12 @@
 #include "workspace/workspace-id.h"
 
 namespace bothy {
+namespace {
+
+// The end of a machine is told though its disk hangs: the lease is released later then.
+constexpr kj::Duration RECLAIM_LIMIT = 5 * kj::SECONDS;
+
+}  // namespace
 
 MachineSlot::MachineSlot(const World& world, WorkspaceJournal& journal,
                          kj::Function<kj::Promise<void>(VmEnd)> ended, kj::Function<void()> changed)
@@ -32,14 +38,15 @@ VmSpec MachineSlot::spec(kj::Maybe<Image> image) {
     spec.rootImage = kj::mv(i->rootImage);
   }
   spec.dataDisk = world.volumes.path(row.id);
-  spec.uid = journal.machine().uid;
-  spec.cid = journal.machine().cid;
+  auto& lease = requireLease();
+  spec.uid = lease.uid;
+  spec.cid = lease.cid;
   KJ_IF_MAYBE (name, WorkspaceName::parse(row.name)) {
     spec.commandLine = kernelCommandLine(*name, row.cpus);
   } else {
     KJ_FAIL_REQUIRE("the store holds a name that is none", row.id);
   }
-  spec.secret = kj::heapArray<kj::byte>(journal.machine().secret);
+  spec.secret = kj::heapArray<kj::byte>(lease.secret);
   spec.runtimeDir = kj::mv(paths.runtimeDir);
   spec.consoleLog = kj::mv(paths.consoleLog);
   return spec;
@@ -49,12 +56,18 @@ void MachineSlot::take(kj::Own<RunningVm> vm) {
   // Another bothyd may have numbered lanes of this boot before.
   uint64_t firstLane;
   world.randomness.fill(kj::arrayPtr(&firstLane, 1).asBytes());
-  machine = kj::refcounted<Machine>(world.timer, journal.row().name, kj::mv(vm),
-                                    kj::heapArray<kj::byte>(journal.machine().secret),
-                                    firstLane >> 1 | 1);
+  machine =
+      kj::refcounted<Machine>(world.timer, journal.row().name, kj::mv(vm),
+                              kj::heapArray<kj::byte>(requireLease().secret), firstLane >> 1 | 1);
+}
+
+const MachineRow& MachineSlot::requireLease() {
+  return KJ_REQUIRE_NONNULL(journal.machine(), "the workspace has no lease for a machine", id());
 }
 
 kj::Promise<bool> MachineSlot::adopt() {
+  // What it must be known by went with its lease, and so did the machine.
+  if (journal.machine() == nullptr) co_return false;
   // An image that went away does not matter to a machine that runs.
   kj::Maybe<Image> image;
   kj::runCatchingExceptions([&]() { image = world.images.find(journal.row().image); });
@@ -70,13 +83,13 @@ kj::Promise<bool> MachineSlot::adopt() {
 
 void MachineSlot::watch() {
   since = world.timer.now();
-  background = KJ_ASSERT_NONNULL(machine)
-                   ->onEnd()
-                   .then([this](VmEnd end) { return ended(end); })
-                   .eagerlyEvaluate([this](kj::Exception&& e) {
-                     KJ_LOG(ERROR, "a machine is not watched any more", journal.row().name,
-                            e.getDescription());
-                   });
+  watching = KJ_ASSERT_NONNULL(machine)
+                 ->onEnd()
+                 .then([this](VmEnd end) { return ended(end); })
+                 .eagerlyEvaluate([this](kj::Exception&& e) {
+                   KJ_LOG(ERROR, "a machine is not watched any more", journal.row().name,
+                          e.getDescription());
+                 });
 }
 
 void MachineSlot::retire() {
@@ -92,7 +105,8 @@ kj::Promise<void> MachineSlot::removeOnce(kj::StringPtr complaint) {
 }
 
 void MachineSlot::forget() {
-  background = nullptr;
+  watching = nullptr;
+  removing = nullptr;
   isRemoving = false;
 }
 
@@ -104,12 +118,33 @@ kj::Promise<void> MachineSlot::remove(kj::StringPtr complaint) {
 void MachineSlot::removeLater() {
   isRemoving = true;
   changed();
-  background = keepRemoving("the machine could not be ended")
-                   .then([this]() {
-                     isRemoving = false;
-                     changed();
-                   })
-                   .eagerlyEvaluate(nullptr);
+  removing = keepRemoving("the machine could not be ended")
+                 .then([this]() {
+                   isRemoving = false;
+                   changed();
+                 })
+                 .eagerlyEvaluate(nullptr);
+}
+
+// A later machine of the same user id must not open it.
+kj::Promise<void> MachineSlot::reclaimOnce(kj::Duration limit) {
+  if (journal.machine() == nullptr) return kj::READY_NOW;
+  return within(world.timer, limit, "the disk could not be taken from its machine",
+                world.volumes.reclaim(id()));
+}
+
+kj::Promise<bool> MachineSlot::reclaimDisk() {
+  kj::Maybe<kj::Exception> failure;
+  try {
+    co_await reclaimOnce(RECLAIM_LIMIT);
+  } catch (...) {
+    failure = kj::getCaughtExceptionAsKj();
+  }
+  KJ_IF_MAYBE (e, failure) {
+    KJ_LOG(ERROR, "the user id of a machine that is gone is not free yet", journal.row().name, id(),
+           e->getDescription());
+  }
+  co_return failure == nullptr;
 }
 
 kj::Promise<void> MachineSlot::keepRemoving(kj::StringPtr complaint) {
@@ -117,14 +152,20 @@ kj::Promise<void> MachineSlot::keepRemoving(kj::StringPtr complaint) {
     kj::Maybe<kj::Exception> failure;
     try {
       co_await removeOnce(complaint);
-      co_return;
+      co_await reclaimOnce(world.deadlines.disk);
     } catch (...) {
       failure = kj::getCaughtExceptionAsKj();
     }
-    KJ_LOG(ERROR, "a machine that nobody has is not gone yet; trying again", journal.row().name,
-           id(), KJ_ASSERT_NONNULL(failure).getDescription());
-    co_await pauses.next();
+    KJ_IF_MAYBE (e, failure) {
+      KJ_LOG(ERROR, "a machine that nobody has is not gone yet; trying again", journal.row().name,
+             id(), e->getDescription());
+      co_await pauses.next();
+    } else {
+      break;
+    }
   }
+  if (journal.machine() == nullptr) co_return;
+  co_await journal.update([](WorkspaceJournal::Rows& rows) { rows.machine = nullptr; });
 }
 
 kj::Array<const kj::byte> MachineSlot::newSecret() {

@@ -41,7 +41,9 @@ public:
 
   // Ends whatever machine of this workspace is on the host, within the deadline.
   kj::Promise<void> remove(kj::StringPtr complaint = "the machine could not be ended"_kj);
-  // The same in the background, until it succeeds.
+  // Makes the disk root's again, of a machine of which nothing is left: whether that is done, and its lease may be released.
+  kj::Promise<bool> reclaimDisk();
+  // Both in the background, until they succeed; releases the lease then.
   void removeLater();
 
   // For the next machine, in the store before that has it: a bothyd that takes over must know it.
@@ -57,11 +59,14 @@ private:
   kj::Function<void()> changed;
   kj::Maybe<kj::Own<Machine>> machine;
   kj::TimePoint since = kj::origin<kj::TimePoint>();
-  kj::Promise<void> background = nullptr;
+  kj::Promise<void> watching = nullptr;
+  kj::Promise<void> removing = nullptr;
   bool isRemoving = false;
 
   kj::StringPtr id() const { return journal.row().id; }
+  const MachineRow& requireLease();
   kj::Promise<void> removeOnce(kj::StringPtr complaint);
+  kj::Promise<void> reclaimOnce(kj::Duration limit);
   kj::Promise<void> keepRemoving(kj::StringPtr complaint);
 };
 

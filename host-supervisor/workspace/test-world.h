@@ -112,6 +112,8 @@ struct TestWorld {
   // The same as bothyd has it.
   TestStore refusing{store};
   kj::Own<EventLog> events;
+  // Of the next bothyd.
+  WorkspaceManager::Limits limits;
   kj::Own<WorkspaceManager> manager;
 
   TestWorld() : driver([this](kj::StringPtr vmName, uint32_t) { return dial(vmName); }) {
@@ -166,7 +168,7 @@ struct TestWorld {
     events = kj::heap<EventLog>(refusing);
     manager = kj::heap<WorkspaceManager>(World{refusing, *events, keys, volumes, driver, images,
                                                files, randomness, timer, clock, Deadlines()},
-                                         WorkspaceManager::Limits());
+                                         limits);
     manager->recover().wait(scope);
   }
 
@@ -181,6 +183,19 @@ struct TestWorld {
 
   kj::Own<Workspace> find(kj::StringPtr name) {
     return KJ_ASSERT_NONNULL(manager->find(name), "no such workspace", name);
+  }
+
+  // The lease of its machine.
+  const MachineRow& lease(kj::StringPtr name) {
+    auto found = find(name);
+    return KJ_ASSERT_NONNULL(found->machineRow(), "it has no lease", name);
+  }
+  // How many workspaces have one, as the store has it.
+  size_t storedLeases() {
+    size_t count = 0;
+    auto state = store->state();
+    for (auto& machine : state.machines) count += machine.workspaceId.size() > 0;
+    return count;
   }
 
   // The state of the only workspace, as the store has it.

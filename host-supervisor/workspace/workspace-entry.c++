@@ -16,7 +16,7 @@ void WorkspaceEntry::pack(const WorkspaceJournal::Rows& rows) {
   diskMib = row.diskMib;
   rest = row.rest;
   createdNanos = row.createdNanos;
-  machine = kj::heap(rows.machine.clone());
+  machine = rows.machine.map([](const MachineRow& m) { return kj::heap(m.clone()); });
 }
 
 kj::StringPtr WorkspaceEntry::part(Part which) const {
@@ -42,14 +42,8 @@ WorkspaceJournal::Rows WorkspaceEntry::rows() const {
   row.diskMib = diskMib;
   row.rest = rest;
   row.createdNanos = createdNanos;
-  return {kj::mv(row), KJ_ASSERT_NONNULL(machine)->clone(), nullptr};
-}
-
-uint32_t WorkspaceEntry::uid() {
-  KJ_IF_MAYBE (workspace, present) {
-    return workspace->machineRow().uid;
-  }
-  return KJ_ASSERT_NONNULL(machine)->uid;
+  return {kj::mv(row), machine.map([](const kj::Own<MachineRow>& m) { return m->clone(); }),
+          nullptr};
 }
 
 WorkspaceView WorkspaceEntry::view() {
@@ -67,7 +61,6 @@ WorkspaceView WorkspaceEntry::view() {
   result.state = stateOf(isDamaged ? Rest::FAILED : rest, nullptr);
   result.failure = part(FAILURE);
   result.createdNanos = createdNanos;
-  result.startedNanos = KJ_ASSERT_NONNULL(machine)->startedNanos;
   return result;
 }
 

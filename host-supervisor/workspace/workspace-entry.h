@@ -17,9 +17,6 @@ public:
 
   // Of one without an object.
   WorkspaceJournal::Rows rows() const;
-  // The user id of its machine.
-  uint32_t uid();
-
   kj::Maybe<Workspace&> object() { return present; }
   void enter(Workspace& workspace) { present = workspace; }
   // It has no object any more, and these rows.
@@ -38,6 +35,7 @@ private:
   uint32_t diskMib = 0;
   Rest rest = Rest::STOPPED;
   int64_t createdNanos = 0;
+  // Of one that is damaged, and of which a machine may be on the host.
   kj::Maybe<kj::Own<MachineRow>> machine;
   kj::Maybe<Workspace&> present;
 

@@ -30,7 +30,8 @@ TEST_CASE("P28 a database that cannot be read after a change undoes nothing") {
 TEST_CASE("P58 a change that the database refuses is stored later, with its event") {
   TestWorld w;
   w.manager->create(w.request("demo"), nullptr).wait(w.scope);
-  w.refusing.writesToRefuse = 2;
+  // The release of its lease waits for it, and tries it as well.
+  w.refusing.writesToRefuse = 4;
   w.driver.end(w.driver.running()[0], VmEnd::POWERED_OFF);
   w.settle();
   CHECK(w.find("demo")->state() == WorkspaceState::STOPPED);

@@ -13,17 +13,35 @@ namespace {
 // What happens to one workspace while the store refuses everything.  Changes of its state are few and always kept.
 constexpr size_t MOST_UNSTORED = 64;
 
+bool haveOneLease(const WorkspaceJournal::Rows& one, const WorkspaceJournal::Rows& other) {
+  KJ_IF_MAYBE (a, one.machine) {
+    KJ_IF_MAYBE (b, other.machine) {
+      return a->uid == b->uid;
+    }
+  }
+  return false;
+}
+
+// Of one lease.
+bool differ(const MachineRow& one, const MachineRow& other) {
+  return one.secret.asPtr() != other.secret.asPtr() || one.startedNanos != other.startedNanos ||
+         one.agentVersion != other.agentVersion;
+}
+
 // The steps that make `before` what `after` is.
 void addDifference(Change& change, const WorkspaceJournal::Rows& before,
-                   const WorkspaceJournal::Rows& after) {
+                   const WorkspaceJournal::Rows& after, int64_t nowNanos) {
   if (before.row.rest != after.row.rest || before.row.failure != after.row.failure ||
       before.row.diskMib != after.row.diskMib) {
     change.update(after.row.clone());
   }
-  if (before.machine.secret.asPtr() != after.machine.secret.asPtr() ||
-      before.machine.startedNanos != after.machine.startedNanos ||
-      before.machine.agentVersion != after.machine.agentVersion) {
-    change.update(after.machine.clone());
+  if (before.machine != nullptr && !haveOneLease(before, after)) {
+    change.releaseMachine(before.row.id, nowNanos);
+  }
+  KJ_IF_MAYBE (next, after.machine) {
+    if (!haveOneLease(before, after) || differ(KJ_ASSERT_NONNULL(before.machine), *next)) {
+      change.put(next->clone());
+    }
   }
   KJ_IF_MAYBE (old, before.operation) {
     KJ_IF_MAYBE (next, after.operation) {
@@ -54,12 +72,17 @@ OperationRow newOperation(const World& world, kj::StringPtr workspaceId, Operati
 }
 
 WorkspaceJournal::Rows WorkspaceJournal::Rows::clone() const {
-  return {row.clone(), machine.clone(),
+  return {row.clone(), machine.map([](const MachineRow& m) { return m.clone(); }),
           operation.map([](const OperationRow& o) { return o.clone(); })};
 }
 
-WorkspaceJournal::WorkspaceJournal(const World& world, Rows rows, kj::Function<void()> changed)
-    : world(world), changed(kj::mv(changed)), now(kj::mv(rows)), stored(now.clone()) {}
+WorkspaceJournal::WorkspaceJournal(const World& world, MachineLeases& leases, Rows rows,
+                                   kj::Function<void()> changed)
+    : world(world),
+      leases(leases),
+      changed(kj::mv(changed)),
+      now(kj::mv(rows)),
+      stored(now.clone()) {}
 
 WorkspaceJournal::~WorkspaceJournal() noexcept(false) {}
 
@@ -74,8 +97,10 @@ namespace {
 
 WorkspaceJournal::Rows tidied(WorkspaceJournal::Rows rows) {
   const auto state = stateOf(rows.row, rows.operation);
-  if (!mayRun(state)) rows.machine.secret = nullptr;
-  if (state != WorkspaceState::RUNNING) rows.machine.agentVersion = nullptr;
+  KJ_IF_MAYBE (machine, rows.machine) {
+    if (!mayRun(state)) machine->secret = nullptr;
+    if (state != WorkspaceState::RUNNING) machine->agentVersion = nullptr;
+  }
   return rows;
 }
 
@@ -149,12 +174,12 @@ kj::Promise<void> WorkspaceJournal::transition(Rows next, Cause cause, kj::Strin
   told.before = state();
   told.after = stateOf(next.row, next.operation);
   Change change;
-  addDifference(change, stored, next);
+  addDifference(change, stored, next, told.timeNanos);
   KJ_IF_MAYBE (record, answered) change.update(kj::mv(*record));
   change.tell(kj::mv(told));
   co_await commit(kj::mv(change));
   log(next, cause, detail);
-  stored = next.clone();
+  noteStored(next.clone());
   now = kj::mv(next);
 }
 
@@ -171,8 +196,7 @@ kj::Promise<WorkspaceJournal::Turn> WorkspaceJournal::untilStored(Func attempt) 
   for (auto pauses = world.pauses();;) {
     kj::Maybe<kj::Exception> failure;
     try {
-      auto turn = co_await turns->take();
-      co_await attempt();
+      auto turn = co_await attempt(co_await turns->take());
       refusal = nullptr;
       co_return kj::mv(turn);
     } catch (...) {
@@ -188,18 +212,27 @@ kj::Promise<WorkspaceJournal::Turn> WorkspaceJournal::untilStored(Func attempt) 
 kj::Promise<WorkspaceJournal::Turn> WorkspaceJournal::settle(kj::Function<Rows()> next, Cause cause,
                                                              kj::String detail,
                                                              kj::Maybe<RequestRecord> answered) {
-  auto attempt = [&]() {
-    return transition(next(), cause, kj::str(detail),
-                      answered.map([](const RequestRecord& record) { return record.clone(); }));
+  auto attempt = [&](Turn turn) {
+    auto stored =
+        transition(next(), cause, kj::str(detail),
+                   answered.map([](const RequestRecord& record) { return record.clone(); }));
+    return stored.then([turn = kj::mv(turn)]() mutable { return kj::mv(turn); });
   };
   co_return co_await untilStored(attempt);
 }
 
-kj::Promise<void> WorkspaceJournal::update(kj::Function<void(Rows&)> change) {
-  auto attempt = [&]() {
+kj::Promise<void> WorkspaceJournal::update(kj::Function<void(Rows&)> changeParam) {
+  struct Shared final: public kj::Refcounted {
+    explicit Shared(kj::Function<void(Rows&)> change) : change(kj::mv(change)) {}
+    kj::Function<void(Rows&)> change;
+  };
+  auto shared = kj::refcounted<Shared>(kj::mv(changeParam));
+  auto attempt = [&](Turn turn) {
     auto next = now.clone();
-    change(next);
-    return store(kj::mv(next));
+    shared->change(next);
+    return carryOut(storeWithin(kj::mv(turn), kj::mv(next)), [&](kj::Promise<void> work) {
+      updating = work.attach(kj::addRef(*shared)).eagerlyEvaluate(nullptr);
+    });
   };
   co_await untilStored(attempt).ignoreResult();
 }
@@ -208,14 +241,29 @@ kj::Promise<void> WorkspaceJournal::update(kj::Function<void(Rows&)> change) {
 kj::Promise<void> WorkspaceJournal::store(Rows next) {
   co_await catchUp();
   Change change;
-  addDifference(change, stored, next);
+  addDifference(change, stored, next, nanosOf(world.clock.now()));
   co_await commit(kj::mv(change));
-  stored = next.clone();
+  noteStored(next.clone());
   now = kj::mv(next);
 }
 
+kj::Promise<WorkspaceJournal::Turn> WorkspaceJournal::storeWithin(Turn turn, Rows next) {
+  co_await store(kj::mv(next));
+  co_return kj::mv(turn);
+}
+
+void WorkspaceJournal::noteStored(Rows rows) {
+  if (!haveOneLease(stored, rows)) {
+    KJ_IF_MAYBE (machine, stored.machine) leases.release(*machine);
+    KJ_IF_MAYBE (machine, rows.machine) leases.hold(*machine);
+  }
+  stored = kj::mv(rows);
+}
+
 kj::Promise<WorkspaceJournal::Turn> WorkspaceJournal::remove() {
-  return untilStored([this]() { return removeOnce(); });
+  return untilStored([this](Turn turn) {
+    return removeOnce().then([turn = kj::mv(turn)]() mutable { return kj::mv(turn); });
+  });
 }
 
 kj::Promise<void> WorkspaceJournal::removeOnce() {
@@ -223,7 +271,10 @@ kj::Promise<void> WorkspaceJournal::removeOnce() {
   auto told = event(Cause::REQUEST, nullptr);
   told.before = told.after = WorkspaceState::DELETING;
   told.gone = true;
-  co_await commit(kj::mv(Change().removeWorkspace(now.row.id).tell(kj::mv(told))));
+  auto nanos = told.timeNanos;
+  co_await commit(kj::mv(Change().removeWorkspace(now.row.id, nanos).tell(kj::mv(told))));
+  now.machine = nullptr;
+  noteStored(now.clone());
   isGone = true;
   unstored.clear();
   KJ_LOG(INFO, "workspace deleted", now.row.name, now.row.id);
@@ -270,7 +321,7 @@ kj::Promise<void> WorkspaceJournal::catchUp() {
     Change change;
     first.event.before = stateOf(stored.row, stored.operation);
     KJ_IF_MAYBE (rows, first.rows) {
-      addDifference(change, stored, *rows);
+      addDifference(change, stored, *rows, nanosOf(world.clock.now()));
     } else {
       first.event.after = first.event.before;
     }
@@ -285,7 +336,7 @@ kj::Promise<void> WorkspaceJournal::catchUp() {
       unstored.push_front(kj::mv(first));
       kj::throwFatalException(kj::mv(*e));
     }
-    KJ_IF_MAYBE (rows, first.rows) stored = kj::mv(*rows);
+    KJ_IF_MAYBE (rows, first.rows) noteStored(kj::mv(*rows));
   }
 }
 

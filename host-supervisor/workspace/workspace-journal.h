@@ -5,6 +5,7 @@
 #include <list>
 
 #include "operation/operation-runner.h"
+#include "workspace/machine-leases.h"
 #include "workspace/workspace-state.h"
 #include "workspace/world.h"
 
@@ -15,18 +16,20 @@ class WorkspaceJournal final: public OperationRunner::Journal {
 public:
   struct Rows {
     WorkspaceRow row;
-    MachineRow machine;
+    // There, as long as something may be left of a machine; it is released with the change that has it no more.
+    kj::Maybe<MachineRow> machine;
     kj::Maybe<OperationRow> operation;
     Rows clone() const;
   };
 
   // The rows are in the store.  `changed` is called when isStored() may have another answer.
-  WorkspaceJournal(const World& world, Rows rows, kj::Function<void()> changed);
+  WorkspaceJournal(const World& world, MachineLeases& leases, Rows rows,
+                   kj::Function<void()> changed);
   ~WorkspaceJournal() noexcept(false);
   KJ_DISALLOW_COPY_AND_MOVE(WorkspaceJournal);
 
   const WorkspaceRow& row() const { return now.row; }
-  const MachineRow& machine() const { return now.machine; }
+  const kj::Maybe<MachineRow>& machine() const { return now.machine; }
   const kj::Maybe<OperationRow>& operation() const { return now.operation; }
   WorkspaceState state() const { return stateOf(now.row, now.operation); }
 
@@ -55,7 +58,8 @@ public:
   // A store that refuses is asked again.  Takes the turn, and gives it to the caller.
   kj::Promise<Turn> settle(kj::Function<Rows()> next, Cause cause, kj::String detail = nullptr,
                            kj::Maybe<RequestRecord> answered = nullptr);
-  // Stores what `change` makes of the rows, which changes no state.  A store that refuses is asked again.
+  // Stores what `change` makes of the rows, which changes no state.  A store that refuses is asked again.  Who drops the promise takes
+  // back nothing that is on its way to the store; what `change` owns lives until it is decided.
   kj::Promise<void> update(kj::Function<void(Rows&)> change);
   // The end of a delete: nothing is stored of it any more.
   kj::Promise<Turn> remove();
@@ -77,6 +81,7 @@ public:
 
 private:
   const World& world;
+  MachineLeases& leases;
   kj::Function<void()> changed;
   // As clients see it, and as the store has it.
   Rows now, stored;
@@ -89,6 +94,7 @@ private:
   std::list<Unstored> unstored;
   kj::Promise<void> storing = nullptr;
   bool isStoring = false;
+  kj::Promise<void> updating = nullptr;
   bool isGone = false;
   kj::String refusal;
 
@@ -101,7 +107,11 @@ private:
   kj::Promise<void> catchUp();
   kj::Promise<void> keepStoring();
   kj::Promise<void> store(Rows next);
+  kj::Promise<Turn> storeWithin(Turn turn, Rows next);
   kj::Promise<void> removeOnce();
+  // The store has them from now on.
+  void noteStored(Rows rows);
+  // Gives `attempt` the turn until it succeeds.
   template <typename Func>
   kj::Promise<Turn> untilStored(Func attempt);
 };

@@ -28,14 +28,16 @@ void Workspace::machineEnded(VmEnd end) {
     case VmEnd::POWERED_OFF:
       journal.transitionAnyway(journal.resting(Rest::STOPPED), Cause::GUEST_POWERED_OFF,
                                describe(end));
-      return;
+      break;
     case VmEnd::CRASHED:
     case VmEnd::EXITED:
     case VmEnd::DESTROYED:
       journal.transitionAnyway(journal.resting(Rest::FAILED, describe(end)), Cause::VM_EXITED,
                                describe(end));
-      return;
+      break;
   }
+  // Its lease: what has happened is told before its disk is looked for.
+  slot.removeLater();
 }
 
 // The guest asked for it: the same again, with a boot of its own.
@@ -70,6 +72,10 @@ kj::Promise<void> Workspace::recover() {
     KJ_IF_MAYBE (e, kj::runCatchingExceptions([&]() { resume(*operation); })) {
       journal.damage(kj::str("its operation cannot be resumed: ", lineOf(*e)));
     }
+    co_return;
+  }
+  if (hasLease(state()) && journal.machine() == nullptr) {
+    journal.damage(kj::str("what the database has of it is damaged: it has no row of a machine"));
     co_return;
   }
   if (row().rest != Rest::RUNNING) {
@@ -177,6 +183,7 @@ void Workspace::adopted() {
 void Workspace::machineGone() {
   journal.transitionAnyway(journal.resting(Rest::STOPPED), Cause::RECOVERED,
                            "its machine was gone when the supervisor started");
+  slot.removeLater();
 }
 
 }  // namespace bothy

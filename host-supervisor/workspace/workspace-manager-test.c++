@@ -19,13 +19,14 @@ TEST_CASE("a created workspace runs, with exactly what was asked for") {
   auto& workspace = *outcome.get<WorkspaceManager::Created>().workspace;
   auto& row = workspace.row();
   CHECK(workspace.state() == WorkspaceState::RUNNING);
-  CHECK(workspace.machineRow().agentVersion == "1.2.3");
+  CHECK(w.lease("demo").agentVersion == "1.2.3");
   auto& spec = w.driver.spec(row.id);
   CHECK(spec.cpus == 1);
   CHECK(spec.memoryBytes == 512ull * 1024 * 1024);
-  CHECK(spec.uid == workspace.machineRow().uid);
+  CHECK(spec.uid == w.lease("demo").uid);
   CHECK(spec.secret.size() == 32);
   CHECK(w.volumes.bytes(row.id) == 4096ull * 1024 * 1024);
+  CHECK(w.volumes.owner(row.id) == spec.uid);
 }
 
 TEST_CASE("S12 no text of a user reaches the machine's name") {
@@ -36,19 +37,22 @@ TEST_CASE("S12 no text of a user reaches the machine's name") {
   CHECK(WorkspaceId::parse(running[0]) != nullptr);
 }
 
-TEST_CASE("every boot has a secret of its own, and no workspace shares a uid or a cid") {
+TEST_CASE("S20 S25 every boot has a secret of its own, and no two machines a uid or a cid") {
   TestWorld w;
   w.manager->create(w.request("one"), nullptr).wait(w.scope);
   w.manager->create(w.request("two"), nullptr).wait(w.scope);
-  auto one = w.find("one"), two = w.find("two");
-  CHECK(one->machineRow().uid != two->machineRow().uid);
-  CHECK(one->machineRow().cid != two->machineRow().cid);
-  auto first = kj::heapArray<kj::byte>(one->machineRow().secret);
+  auto one = w.find("one");
+  CHECK(w.lease("one").uid != w.lease("two").uid);
+  CHECK(w.lease("one").cid != w.lease("two").cid);
+  auto first = w.lease("one").clone();
   one->stop(0).wait(w.scope);
-  CHECK(one->machineRow().secret.size() == 0);
+  CHECK(one->machineRow() == nullptr);
   one->start(nullptr).wait(w.scope);
-  CHECK(one->machineRow().secret != first);
-  CHECK(one->machineRow().secret != two->machineRow().secret);
+  auto& second = w.lease("one");
+  CHECK(second.secret != first.secret);
+  CHECK(second.secret != w.lease("two").secret);
+  // The first one rests.
+  CHECK(second.uid != first.uid);
 }
 
 TEST_CASE("callers who arrive while it starts join the same start") {
@@ -203,8 +207,7 @@ TEST_CASE("P30 a failed start names its stage, with the console's end") {
     CHECK(failure.stage == Stage::STARTING_VM);
     CHECK(failure.fault == StartFault::DISK);
     w.volumes
-        .create(workspace->row().id, 4096ull << 20, 1,
-                w.keys.open(workspace->row().id).wait(w.scope))
+        .create(workspace->row().id, 4096ull << 20, w.keys.open(workspace->row().id).wait(w.scope))
         .wait(w.scope);
   }
   CHECK(w.driver.running().size() == 0);

@@ -8,7 +8,11 @@
 namespace bothy {
 
 WorkspaceManager::WorkspaceManager(World worldParam, Limits limits)
-    : world(worldParam), limits(limits), registry(world), tasks(*this) {
+    : world(worldParam),
+      limits(limits),
+      leases(world.timer, world.clock, limits.leases),
+      registry(world, leases),
+      tasks(*this) {
   world.driver.setEvents(*this);
 }
 
@@ -26,8 +30,8 @@ kj::Promise<void> WorkspaceManager::recover() {
   world.events.reached(state.lastEvent);
   const bool isNew = state.lastEvent == 0;
   KJ_LOG(INFO, "the database is ours", state.epoch, state.workspaces.size());
-  for (auto& machine : state.machines) lastUid = kj::max(lastUid, machine.uid);
-  auto unsettled = registry.enter(kj::mv(state));
+  auto unsettled = registry.enter(state);
+  examineUserIds(state.machines);
   co_await examineStrangers(isNew);
   // What belongs to a workspace is its own affair.
   if (!co_await removeStrays()) tasks.add(keepRemovingStrays());
@@ -39,6 +43,31 @@ kj::Promise<void> WorkspaceManager::recover() {
     recoveries.add(promise.attach(kj::mv(workspace)));
   }
   co_await kj::joinPromises(recoveries.releaseAsArray());
+}
+
+// The driver has a record of each machine before there is anything of it, and until nothing of it is left.  Of one of which the database
+// does not tell whose user id it has, that record does.
+void WorkspaceManager::examineUserIds(kj::ArrayPtr<const MachineRow> rows) {
+  leases.enter(rows);
+  kj::HashMap<kj::StringPtr, uint32_t> known;
+  for (auto& row : rows) {
+    if (row.workspaceId.size() > 0) known.insert(row.workspaceId, row.uid);
+  }
+  for (auto& machine : world.driver.users()) {
+    auto stored = known.find(machine.name);
+    KJ_IF_MAYBE (uid, machine.uid) {
+      if (stored.orDefault(0) == *uid) continue;
+      KJ_LOG(ERROR, "a machine has a user id of which the database does not tell", machine.name,
+             *uid);
+      leases.bar(*uid);
+    } else if (stored == nullptr) {
+      KJ_IF_MAYBE (workspace, registry.byId(machine.name)) {
+        leases.close(kj::str("which user id the machine of workspace ", (*workspace)->row().name,
+                             " has cannot be read, so that no other may be given one: delete that "
+                             "workspace, and start bothyd anew"));
+      }
+    }
+  }
 }
 
 // Whether none is left.  A machine that cannot be ended keeps nobody from serving the others.
@@ -132,27 +161,6 @@ kj::Promise<void> WorkspaceManager::examineStrangers(bool isNew) {
 // ---------------------------------------------------------------------------------------------
 // Creating
 
-kj::Maybe<kj::String> WorkspaceManager::ofUnknownUid() {
-  kj::Maybe<kj::String> result;
-  registry.forEachUid([&](kj::StringPtr name, uint32_t uid) {
-    if (uid == 0) result = kj::str(name);
-  });
-  return result;
-}
-
-kj::Maybe<uint32_t> WorkspaceManager::freeUid() {
-  // The next after the last one given, so that a user id rests before it is another workspace's.
-  uint32_t begin = lastUid < limits.firstUid || lastUid - limits.firstUid >= limits.uidCount
-                       ? 0
-                       : (lastUid - limits.firstUid + 1) % limits.uidCount;
-  kj::HashSet<uint32_t> taken;
-  registry.forEachUid(
-      [&](kj::StringPtr, uint32_t uid) { taken.upsert(uid, [](uint32_t&, uint32_t&&) {}); });
-  for (uint32_t i = 0; i < limits.uidCount; i++) {
-    uint32_t uid = limits.firstUid + (begin + i) % limits.uidCount;
-    if (!taken.contains(uid) && !claimedUids.contains(uid)) return uid;
-  }
-  return nullptr;
 }
 
 WorkspaceManager::CreateOutcome WorkspaceManager::outcomeOf(kj::Own<Workspace> workspace,
@@ -257,18 +265,6 @@ kj::Promise<WorkspaceManager::CreateOutcome> WorkspaceManager::create(
   }
   if (world.images.find(spec.image) == nullptr) co_return NoSuchImage{kj::mv(spec.image)};
 
-  KJ_IF_MAYBE (unsure, ofUnknownUid()) {
-    co_return NoSpace{kj::str(
-        "which user id the machine of workspace ", *unsure,
-        " has cannot be read, so that no other may be given one: delete that workspace first")};
-  }
-  auto uid = freeUid();
-  if (uid == nullptr) {
-    co_return NoSpace{kj::str("all ", limits.uidCount,
-                              " user ids for machines are taken: delete a workspace, or raise "
-                              "uid-count")};
-  }
-
   WorkspaceRow row;
   row.id = kj::str(WorkspaceId::generate(world.randomness).text());
   row.name = kj::str(spec.name.text());
@@ -277,11 +273,6 @@ kj::Promise<WorkspaceManager::CreateOutcome> WorkspaceManager::create(
   row.memoryMib = spec.memoryMib;
   row.diskMib = spec.diskMib;
   row.createdNanos = nanosOf(world.clock.now());
-  MachineRow machine{kj::str(row.id)};
-  const auto uidOfClaim = machine.uid = lastUid = KJ_ASSERT_NONNULL(uid);
-  machine.cid = FIRST_CID + (machine.uid - limits.firstUid);
-  claimedUids.insert(machine.uid);
-  KJ_DEFER(claimedUids.eraseMatch(uidOfClaim));
   auto operation = newOperation(world, row.id, OperationKind::CREATE, CreateOperation::FIRST_STEP,
                                 CreateOperation::parameters(request.start), request.requestId);
   kj::Maybe<RequestRecord> record;
@@ -289,8 +280,8 @@ kj::Promise<WorkspaceManager::CreateOutcome> WorkspaceManager::create(
     record = RequestRecord{kj::mv(request.requestId), kj::mv(asked), kj::str(row.id)};
   }
   // What is begun is carried out though the caller leaves.
-  auto begun = co_await carryOut(begin({kj::mv(row), kj::mv(machine), kj::mv(operation)},
-                                       kj::mv(record), kj::mv(claimed), kj::mv(progress)),
+  auto begun = co_await carryOut(begin({kj::mv(row), nullptr, kj::mv(operation)}, kj::mv(record),
+                                       kj::mv(claimed), kj::mv(progress)),
                                  [this](kj::Promise<void> rest) { tasks.add(kj::mv(rest)); });
   auto outcome = co_await begun.outcome;
   co_return outcomeOf(kj::mv(begun.workspace), kj::mv(outcome));
@@ -305,10 +296,7 @@ kj::Promise<WorkspaceManager::Begun> WorkspaceManager::begin(
   event.workspace = kj::str(row.name);
   event.workspaceId = kj::str(row.id);
   Change change;
-  change.add(row.clone())
-      .add(rows.machine.clone())
-      .add(KJ_ASSERT_NONNULL(rows.operation).clone())
-      .tell(kj::mv(event));
+  change.add(row.clone()).add(KJ_ASSERT_NONNULL(rows.operation).clone()).tell(kj::mv(event));
   KJ_IF_MAYBE (record, request) change.add(kj::mv(*record));
   auto committed = co_await world.store.commit(kj::mv(change));
   world.events.reached(committed.lastEvent);

@@ -13,9 +13,7 @@ class WorkspaceManager final: private VmDriver::Events, private kj::TaskSet::Err
 public:
   struct Limits {
     SpecDefaults defaults;
-    // Each workspace has a user id of its own from here; so many workspaces there can be.
-    uint32_t firstUid = 700000;
-    uint32_t uidCount = 10000;
+    MachineLeases::Range leases;
   };
 
   WorkspaceManager(World world, Limits limits);
@@ -64,16 +62,18 @@ public:
   // How many take more memory than their rows: those that run, that something happens to, or that somebody holds.
   size_t objects() const { return registry.objects(); }
 
+  // Those that are not free, nor rest.
+  size_t leasesInUse() const { return leases.inUse(); }
+
 private:
   World world;
   Limits limits;
+  MachineLeases leases;
   WorkspaceRegistry registry;
-  uint32_t lastUid = 0;
   CreationClaims claims;
-  // Of workspaces that are on their way into the store.
-  kj::HashSet<uint32_t> claimedUids;
   kj::TaskSet tasks;
 
+  void examineUserIds(kj::ArrayPtr<const MachineRow> rows);
   kj::Promise<void> examineStrangers(bool isNew);
   kj::Promise<bool> removeStrays();
   kj::Promise<void> keepRemovingStrays();
@@ -84,9 +84,6 @@ private:
   void diskFreed(kj::StringPtr vmName) override;
   void taskFailed(kj::Exception&& exception) override;
 
-  kj::Maybe<uint32_t> freeUid();
-  // The name of one that is damaged, and whose machine may run with any user id.
-  kj::Maybe<kj::String> ofUnknownUid();
   void note(kj::StringPtr vmName, Cause cause, kj::StringPtr detail);
   struct Begun {
     kj::Own<Workspace> workspace;
@@ -101,8 +98,5 @@ private:
                                          kj::Maybe<kj::Own<Progress>> progress);
   static CreateOutcome outcomeOf(kj::Own<Workspace> workspace, Workspace::StartOutcome outcome);
 };
-
-// The first guest address that vsock(7) does not reserve.
-constexpr uint32_t FIRST_CID = 3;
 
 }  // namespace bothy

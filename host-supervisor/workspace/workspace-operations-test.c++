@@ -31,6 +31,9 @@ uint32_t killAtEachCommit(Prepare&& prepare, Operation&& operation, End&& end) {
       w.settle();
       end(w);
       CHECK(w.store->state().operations.size() == 0);
+      // Who has a machine has a lease, and nobody else.
+      CHECK(w.storedLeases() == w.driver.running().size());
+      CHECK(w.manager->leasesInUse() == w.storedLeases());
     }
     if (isOver) return taken;
   }
@@ -54,7 +57,7 @@ TEST_CASE("P29 R20 an accepted creation goes on after a restart until it has suc
         auto request = KJ_ASSERT_NONNULL(w.refusing.request("r").wait(w.scope));
         CHECK(request.outcome == RequestOutcome::SUCCEEDED);
       });
-  CHECK(steps == 8);
+  CHECK(steps == 10);
 }
 
 TEST_CASE("P29 R20 an accepted start goes on after a restart until it has succeeded") {
@@ -64,7 +67,7 @@ TEST_CASE("P29 R20 an accepted start goes on after a restart until it has succee
                                   CHECK(w.find("demo")->state() == WorkspaceState::RUNNING);
                                   CHECK(w.driver.running().size() == 1);
                                 });
-  CHECK(steps == 5);
+  CHECK(steps == 7);
 }
 
 TEST_CASE("P29 R20 an accepted stop goes on after a restart until the machine is gone") {

@@ -29,7 +29,7 @@ struct Rebooting {
 TEST_CASE("a guest that reboots runs again by itself, the same machine with a new boot") {
   Rebooting r;
   auto before = r.demo()->row().clone();
-  auto uid = r.demo()->machineRow().uid;
+  auto uid = r.w.lease("demo").uid;
   auto secret = kj::heapArray<kj::byte>(r.w.driver.spec(r.id).secret);
   auto last = r.w.store->lastEvent();
   auto held = KJ_ASSERT_NONNULL(r.demo()->machine());

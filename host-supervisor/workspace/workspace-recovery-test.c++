@@ -148,7 +148,7 @@ TEST_CASE("P28 a database that is older destroys no disk that it does not know")
   TestWorld w;
   w.manager->create(w.request("demo", false), nullptr).wait(w.scope);
   w.keys.create("0123").wait(w.scope);
-  w.volumes.create("0123", 1 << 20, 1, w.keys.open("0123").wait(w.scope)).wait(w.scope);
+  w.volumes.create("0123", 1 << 20, w.keys.open("0123").wait(w.scope)).wait(w.scope);
   w.restart();
   w.settle();
   CHECK(w.volumes.count() == 2);

@@ -5,7 +5,8 @@
 
 namespace bothy {
 
-WorkspaceRegistry::WorkspaceRegistry(World& world) : world(world), tasks(*this) {}
+WorkspaceRegistry::WorkspaceRegistry(World& world, MachineLeases& leases)
+    : world(world), leases(leases), tasks(*this) {}
 
 WorkspaceRegistry::~WorkspaceRegistry() noexcept(false) {
   for (auto& entry : entries) {
@@ -17,24 +18,30 @@ void WorkspaceRegistry::taskFailed(kj::Exception&& exception) {
   KJ_LOG(ERROR, "a task of a workspace failed", exception.getDescription());
 }
 
-kj::Vector<kj::Own<Workspace>> WorkspaceRegistry::enter(StoredState state) {
-  kj::HashMap<kj::StringPtr, MachineRow*> machines;
-  for (auto& machine : state.machines) machines.insert(machine.workspaceId, &machine);
-  kj::HashMap<kj::StringPtr, OperationRow*> operations;
+kj::Vector<kj::Own<Workspace>> WorkspaceRegistry::enter(const StoredState& state) {
+  kj::HashMap<kj::StringPtr, const MachineRow*> machines;
+  for (auto& machine : state.machines) {
+    if (machine.workspaceId.size() > 0) machines.insert(machine.workspaceId, &machine);
+  }
+  kj::HashMap<kj::StringPtr, const OperationRow*> operations;
   for (auto& operation : state.operations) operations.insert(operation.workspaceId, &operation);
   kj::Vector<kj::Own<Workspace>> unsettled;
   for (auto& row : state.workspaces) {
-    WorkspaceJournal::Rows rows{kj::mv(row), MachineRow{kj::str(row.id)}, nullptr};
-    KJ_IF_MAYBE (found, machines.find(rows.row.id)) rows.machine = (*found)->clone();
-    KJ_IF_MAYBE (found, operations.find(rows.row.id)) rows.operation = (*found)->clone();
-    unsettled.add(add(kj::mv(rows)));
+    WorkspaceJournal::Rows rows{row.clone(), nullptr, nullptr};
+    KJ_IF_MAYBE (found, machines.find(row.id)) rows.machine = (*found)->clone();
+    KJ_IF_MAYBE (found, operations.find(row.id)) rows.operation = (*found)->clone();
+    if (rows.machine == nullptr && rows.operation == nullptr && row.rest != Rest::RUNNING) {
+      entries.insert(WorkspaceEntry(rows));
+    } else {
+      unsettled.add(add(kj::mv(rows)));
+    }
   }
   return unsettled;
 }
 
 kj::Own<Workspace> WorkspaceRegistry::add(WorkspaceJournal::Rows rows) {
   auto& entry = entries.insert(WorkspaceEntry(rows));
-  auto workspace = kj::refcounted<Workspace>(world, owner(), kj::mv(rows));
+  auto workspace = kj::refcounted<Workspace>(world, owner(), leases, kj::mv(rows));
   entry.enter(*workspace);
   ++objectCount;
   changed(*workspace);
@@ -54,7 +61,7 @@ kj::Own<Workspace> WorkspaceRegistry::objectOf(WorkspaceEntry& entry) {
   KJ_IF_MAYBE (workspace, entry.object()) {
     return workspace->addRef();
   }
-  auto workspace = kj::refcounted<Workspace>(world, owner(), entry.rows());
+  auto workspace = kj::refcounted<Workspace>(world, owner(), leases, entry.rows());
   entry.enter(*workspace);
   ++objectCount;
   return workspace;

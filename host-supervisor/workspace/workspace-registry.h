@@ -38,12 +38,12 @@ struct ListPage {
 // which somebody holds.
 class WorkspaceRegistry final: private Workspace::Owner, private kj::TaskSet::ErrorHandler {
 public:
-  explicit WorkspaceRegistry(World& world);
+  WorkspaceRegistry(World& world, MachineLeases& leases);
   ~WorkspaceRegistry() noexcept(false);
   KJ_DISALLOW_COPY_AND_MOVE(WorkspaceRegistry);
 
-  // All that the store has.  Those that are not at rest, or have something left on the host, in no order.
-  kj::Vector<kj::Own<Workspace>> enter(StoredState state);
+  // All that the store has.  Those that are not at rest, or have something left on the host besides a disk, in no order.
+  kj::Vector<kj::Own<Workspace>> enter(const StoredState& state);
   // One that is new, and whose rows are in the store.
   kj::Own<Workspace> add(WorkspaceJournal::Rows rows);
 
@@ -59,12 +59,6 @@ public:
 
   kj::Maybe<WorkspaceView> view(kj::StringPtr name);
   ListPage list(const ListQuery& query);
-
-  // `func` is called with the name and the user id of each.
-  template <typename Func>
-  void forEachUid(Func&& func) {
-    for (auto& entry : entries) func(entry.name(), entry.uid());
-  }
 
 private:
   struct ByName {
@@ -86,6 +80,7 @@ private:
   static constexpr size_t MAX_LOOKED_AT = 4 * ListQuery::MAX_PAGE;
 
   World& world;
+  MachineLeases& leases;
   Workspace::Owner& owner() { return *this; }
   kj::Table<WorkspaceEntry, kj::TreeIndex<ByName>, kj::HashIndex<ById>> entries;
   // Of workspaces that are gone, until what still runs within them has returned.

@@ -131,6 +131,10 @@ bool mayRun(WorkspaceState state) {
          state == WorkspaceState::STOPPING;
 }
 
+bool hasLease(WorkspaceState state) {
+  return state == WorkspaceState::RUNNING;
+}
+
 Rest restDuring(OperationKind kind, Rest rest) {
   switch (kind) {
     case OperationKind::CREATE:

@@ -32,6 +32,10 @@ Reply replyTo(Wish wish, WorkspaceState state);
 // Whether a machine of it may be on the host.
 bool mayRun(WorkspaceState state);
 
+// Whether it has a lease for its machine in any case.  In every other state it may have one: as long as something may be left of a
+// machine.
+bool hasLease(WorkspaceState state);
+
 // The rest while an operation of this kind is under way that began at `rest`: where it stays if nothing comes of the operation.
 Rest restDuring(OperationKind kind, Rest rest);
 

@@ -16,9 +16,8 @@ struct WorkspaceView {
   // Of FAILED: why, one line.
   kj::StringPtr failure;
   int64_t createdNanos = 0;
-  // Of the last boot; 0: there was none.
-  int64_t startedNanos = 0;
   // The rest only of one that runs.
+  int64_t startedNanos = 0;
   kj::StringPtr agentVersion;
   bool isStalled = false;
   // Why bothyd, which was started anew, has not taken its machine over; empty if it has.

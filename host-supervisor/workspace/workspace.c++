@@ -15,15 +15,15 @@ Superseded supersededBy(kj::StringPtr kind) {
 
 }  // namespace
 
-Workspace::Workspace(World& world, Owner& owner, WorkspaceJournal::Rows rows)
+Workspace::Workspace(World& world, Owner& owner, MachineLeases& leases, WorkspaceJournal::Rows rows)
     : world(world),
       owner(owner),
-      journal(world, kj::mv(rows), [this]() { noteChange(); }),
+      journal(world, leases, kj::mv(rows), [this]() { noteChange(); }),
       slot(
           world, journal, [this](VmEnd end) { return awaitTurnOf(end); },
           [this]() { noteChange(); }),
       progress(world.timer),
-      site{world, journal, slot, progress, *this},
+      site{world, journal, leases, slot, progress, *this},
       runner(
           world.timer, journal, journal.row().name, [this]() { noteChange(); },
           world.deadlines.retry) {}
@@ -47,7 +47,6 @@ bool Workspace::isIdle() {
 
 WorkspaceView Workspace::view() {
   auto& row = journal.row();
-  auto& machine = journal.machine();
   WorkspaceView result;
   result.name = row.name;
   result.id = row.id;
@@ -58,9 +57,11 @@ WorkspaceView Workspace::view() {
   result.state = state();
   result.failure = row.failure;
   result.createdNanos = row.createdNanos;
-  result.startedNanos = machine.startedNanos;
   if (result.state == WorkspaceState::RUNNING) {
-    result.agentVersion = machine.agentVersion;
+    KJ_IF_MAYBE (machine, journal.machine()) {
+      result.startedNanos = machine->startedNanos;
+      result.agentVersion = machine->agentVersion;
+    }
     result.isStalled = isStalled();
     result.unreachable = whyUnreachable;
   }

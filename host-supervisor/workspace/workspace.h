@@ -49,12 +49,12 @@ public:
   };
 
   // The rows are in the store.
-  Workspace(World& world, Owner& owner, WorkspaceJournal::Rows rows);
+  Workspace(World& world, Owner& owner, MachineLeases& leases, WorkspaceJournal::Rows rows);
   ~Workspace() noexcept(false);
   KJ_DISALLOW_COPY_AND_MOVE(Workspace);
 
   const WorkspaceRow& row() const { return journal.row(); }
-  const MachineRow& machineRow() const { return journal.machine(); }
+  const kj::Maybe<MachineRow>& machineRow() const { return journal.machine(); }
   WorkspaceState state() const { return journal.state(); }
   WorkspaceView view();
   kj::Own<Workspace> addRef() { return kj::addRef(*this); }

@@ -108,8 +108,8 @@ void measureCreation(kj::Vector<Row>& rows, kj::StringPtr directory) {
       KJ_SYSCALL(fsync(within));
     });
     Secret key(32);
-    auto made = milliseconds(
-        [&]() { store.create("made", DISK_BYTES, getuid(), key.clone()).wait(io.waitScope); });
+    auto made =
+        milliseconds([&]() { store.create("made", DISK_BYTES, key.clone()).wait(io.waitScope); });
     row.samples.add(kj::max(0.0, made - plain));
     store.destroy("made").wait(io.waitScope);
   }

@@ -28,7 +28,7 @@ void DiskPair::make(uint64_t bytes) {
   EncryptedVolumeStore store(io.provider->getTimer(), kj::str(path, "/volumes"));
   Secret key(32);
   fillRandom(key.bytes());
-  store.create("disk", bytes, getuid(), key.clone()).wait(io.waitScope);
+  store.create("disk", bytes, key.clone()).wait(io.waitScope);
 
   int raw;
   KJ_SYSCALL(raw = open(kj::str(path, "/key").cStr(), O_WRONLY | O_CREAT | O_CLOEXEC, 0600));

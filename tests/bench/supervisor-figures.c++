@@ -24,8 +24,6 @@ constexpr uint RESTARTS = 5;
 constexpr uint SIMULATIONS = 5;
 constexpr uint SEEDS = 100;
 constexpr uint32_t MACHINE_MEMORY_MIB = 256;
-// Of rows, clear of those that the supervisor gives out.
-constexpr uint32_t FIRST_ROW_UID = 1000;
 
 // How fast the logic alone is, with all its faults.
 void measureSimulation(kj::Vector<Row>& rows) {
@@ -58,12 +56,10 @@ void fillDatabase(kj::StringPtr path) {
     row.cpus = 1;
     row.memoryMib = 512;
     row.diskMib = 4096;
-    MachineRow machine{kj::str(row.id)};
-    machine.uid = machine.cid = FIRST_ROW_UID + i;
     EventRecord event;
     event.workspace = kj::str(row.name);
     event.workspaceId = kj::str(row.id);
-    changes.add(kj::mv(Change().add(kj::mv(row)).add(kj::mv(machine)).tell(kj::mv(event))));
+    changes.add(kj::mv(Change().add(kj::mv(row)).tell(kj::mv(event))));
     if (changes.size() < ROWS_OF_A_COMMIT && i + 1 < ROWS) continue;
     auto outcome = store->commit(++mark, changes);
     for (auto& refusal : outcome.refusals) KJ_REQUIRE(refusal == nullptr);

@@ -44,8 +44,11 @@ private:
         KJ_CASE_ONEOF(remove, Change::RemoveWorkspace) {
           return kj::str("removal of a row");
         }
-        KJ_CASE_ONEOF(update, Change::Update<MachineRow>) {
-          return kj::str("update of a machine");
+        KJ_CASE_ONEOF(put, Change::PutMachine) {
+          return kj::str("lease of a machine");
+        }
+        KJ_CASE_ONEOF(release, Change::ReleaseMachine) {
+          return kj::str("release of a lease");
         }
         KJ_CASE_ONEOF(add, Change::Add<OperationRow>) {
           return kj::str("beginning of a ", add.row.kind);
@@ -90,9 +93,17 @@ class CrashingWorld::CrashingVolumes final: public VolumeStore {
 public:
   CrashingVolumes(CrashPoint& point, VolumeStore& inner) : point(point), inner(inner) {}
 
-  kj::Promise<void> create(kj::StringPtr id, uint64_t bytes, uint32_t uid, Secret key) override {
+  kj::Promise<void> create(kj::StringPtr id, uint64_t bytes, Secret key) override {
     point.begins("creation of a volume");
-    return point.follow("creation of a volume", inner.create(id, bytes, uid, kj::mv(key)));
+    return point.follow("creation of a volume", inner.create(id, bytes, kj::mv(key)));
+  }
+  kj::Promise<void> give(kj::StringPtr id, uint32_t uid) override {
+    point.begins("gift of a volume");
+    return point.follow("gift of a volume", inner.give(id, uid));
+  }
+  kj::Promise<void> reclaim(kj::StringPtr id) override {
+    point.begins("return of a volume");
+    return point.follow("return of a volume", inner.reclaim(id));
   }
   kj::Promise<void> grow(kj::StringPtr id, uint64_t bytes) override {
     point.begins("growth of a volume");
@@ -131,6 +142,7 @@ public:
     point.begins("removal of a machine");
     return point.follow("removal of a machine", inner.remove(name));
   }
+  kj::Array<MachineUser> users() override { return inner.users(); }
   kj::Promise<kj::Array<kj::String>> removeStrays(
       kj::ArrayPtr<const kj::StringPtr> known) override {
     return inner.removeStrays(known);

@@ -60,8 +60,11 @@ void FaultyBackend::trace(const Change& change) {
       KJ_CASE_ONEOF(remove, Change::RemoveWorkspace) {
         host.trace.line("store", "remove ", host.label(remove.id));
       }
-      KJ_CASE_ONEOF(add, Change::Add<MachineRow>) {
-        host.trace.line("store", "its machine has uid ", add.row.uid);
+      KJ_CASE_ONEOF(put, Change::PutMachine) {
+        host.trace.line("store", "lease ", put.row.uid, " is of ", host.label(put.row.workspaceId));
+      }
+      KJ_CASE_ONEOF(release, Change::ReleaseMachine) {
+        host.trace.line("store", "the lease of ", host.label(release.workspaceId), " rests");
       }
       KJ_CASE_ONEOF_DEFAULT {}
     }
@@ -92,6 +95,7 @@ kj::Promise<GroupOutcome> FaultyBackend::commit(uint64_t mark, kj::Array<Change>
   }
   apply(lifetime, [&]() {
     host.touch();
+    for (auto& change : changes) host.examineLeases(change);
     // Before it is done: what it tells of may be gone then.
     for (auto& change : changes) trace(change);
     outcome = host.store.commit(epoch, mark, changes);

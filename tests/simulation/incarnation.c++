@@ -5,8 +5,8 @@
 namespace bothy {
 namespace {
 
-// Few, so that they come round.
-constexpr uint32_t UID_COUNT = 8;
+// Few, so that they come round, and now and then are not enough.
+constexpr uint32_t UID_COUNT = 4;
 // The same of pages.
 constexpr size_t PAGE = 3;
 
@@ -102,7 +102,7 @@ kj::Array<WorkspaceView> Incarnation::list() {
 void Incarnation::boot() {
   events = kj::heap<EventLog>(*store);
   WorkspaceManager::Limits limits;
-  limits.uidCount = UID_COUNT;
+  limits.leases.count = UID_COUNT;
   workspaces = kj::heap<WorkspaceManager>(World{*store, *events, keys, volumes, driver, images,
                                                 files, host.fate, host.timer, clock, Deadlines()},
                                           limits);

@@ -86,6 +86,9 @@ void Invariants::checkMachines(Incarnation& bothyd) {
           host.judge.accuse("workspace ", label, " is ", state,
                             ", and a machine of it is on the host");
         }
+        if (host.store.machine(row.id) != nullptr) {
+          host.judge.accuse("workspace ", label, " is ", state, ", and keeps its lease");
+        }
         break;
       case WorkspaceState::RUNNING:
         ++running;
@@ -119,6 +122,12 @@ void Invariants::checkMachines(Incarnation& bothyd) {
       host.judge.accuse("a machine is left over: ", host.label(entry.key));
     }
   }
+  size_t held = 0;
+  for (auto& entry : host.store.machines()) held += entry.value.workspaceId.size() > 0;
+  if (bothyd.manager().leasesInUse() != held) {
+    host.judge.accuse(bothyd.manager().leasesInUse(), " leases are in use, and the database has ",
+                      held);
+  }
 }
 
 void Invariants::checkDisks() {
@@ -126,7 +135,8 @@ void Invariants::checkDisks() {
     auto& row = entry.value;
     auto label = host.label(row.id);
     KJ_IF_MAYBE (volume, host.volumes.find(row.id)) {
-      if (!volume->whole || volume->uid != KJ_ASSERT_NONNULL(host.store.machine(row.id)).uid ||
+      const MachineRow root;
+      if (!volume->whole || volume->uid != host.store.machine(row.id).orDefault(root).uid ||
           volume->bytes != uint64_t(row.diskMib) * 1024 * 1024) {
         host.judge.accuse("the disk of ", label, " has ", volume->bytes >> 20,
                           " MiB, and the database says ", row.diskMib, ", or it is not its user's");
@@ -180,6 +190,11 @@ void Invariants::checkEmpty() {
           host.keys.size() + host.runtimeDirs.size() + host.consoles.size() >
       0) {
     host.judge.accuse("everything was deleted, and the host is not empty");
+  }
+  for (auto& entry : host.store.machines()) {
+    if (entry.value.workspaceId.size() > 0) {
+      host.judge.accuse("everything was deleted, and the lease ", entry.key, " is still given");
+    }
   }
 }
 

@@ -23,6 +23,7 @@ public:
   kj::Promise<kj::Own<RunningVm>> start(VmSpec spec, kj::Maybe<TurnListener&> listener) override;
   kj::Promise<kj::Maybe<kj::Own<RunningVm>>> adopt(VmSpec spec) override;
   kj::Promise<void> remove(kj::StringPtr name) override;
+  kj::Array<MachineUser> users() override;
   kj::Promise<kj::Array<kj::String>> removeStrays(kj::ArrayPtr<const kj::StringPtr> known) override;
   kj::Promise<void> whenNotDialling() override { return kj::READY_NOW; }
 

@@ -3,6 +3,9 @@
 #include <kj/debug.h>
 #include <kj/encoding.h>
 
+#include "simulation/simulated-clock.h"
+#include "workspace/machine-leases.h"
+#include "workspace/steps.h"
 #include "workspace/workspace-state.h"
 
 namespace bothy {
@@ -62,10 +65,13 @@ void SimulatedHost::examineStart(const VmSpec& spec) {
     if (*state != WorkspaceState::STARTING && *state != WorkspaceState::STOPPING && !isErased) {
       judge.accuse("a machine of ", who, " starts, and the database says ", *state);
     }
-    auto& machine = KJ_ASSERT_NONNULL(store.machine(spec.name));
-    if ((machine.secret.asPtr() != spec.secret.asPtr() && !isErased) || machine.uid != spec.uid ||
-        machine.cid != spec.cid) {
-      judge.accuse("the machine of ", who, " has not the secret, uid or cid of the database");
+    KJ_IF_MAYBE (machine, store.machine(spec.name)) {
+      if ((machine->secret.asPtr() != spec.secret.asPtr() && !isErased) ||
+          machine->uid != spec.uid || machine->cid != spec.cid) {
+        judge.accuse("the machine of ", who, " has not the secret, uid or cid of the database");
+      }
+    } else {
+      judge.accuse("the machine of ", who, " starts without a lease");
     }
   } else {
     judge.accuse("a machine starts for ", who, ", which is not in the database");
@@ -85,6 +91,7 @@ void SimulatedHost::examineStart(const VmSpec& spec) {
   KJ_IF_MAYBE (volume, volumes.find(spec.name)) {
     if (!volume->checked) judge.accuse("the disk of ", who, " was not checked before its start");
     if (!volume->whole) judge.accuse("the disk of ", who, " is half-made, and it starts");
+    if (volume->uid != spec.uid) judge.accuse("the disk of ", who, " is not its machine's");
     if (!opens(*volume)) judge.accuse("the key that ", who, " starts with does not open its disk");
     if (keys.find(spec.name) == nullptr) {
       judge.accuse("the key of ", who, " was destroyed, and its disk is opened");
@@ -92,6 +99,45 @@ void SimulatedHost::examineStart(const VmSpec& spec) {
     volume->checked = false;
   } else {
     judge.accuse("the machine of ", who, " starts without a disk");
+  }
+}
+
+void SimulatedHost::examineLeases(const Change& change) {
+  auto release = [&](kj::StringPtr id, int64_t nanos) {
+    KJ_IF_MAYBE (lease, store.machine(id)) {
+      auto who = label(id);
+      if (machines.find(id) != nullptr) {
+        judge.accuse("the lease of ", who, " is released before its machine is gone");
+      }
+      KJ_IF_MAYBE (volume, volumes.find(id)) {
+        if (volume->uid == lease->uid) {
+          judge.accuse("the lease of ", who, " is released, and its disk is that user's");
+        }
+      }
+      // It rests since the change was made, which may be on its way for a while.
+      auto age = nanosOf(SimulatedClock(*this).now()) - nanos;
+      auto since = timer.now() - kj::max(age, int64_t(0)) * kj::NANOSECONDS;
+      released.upsert(lease->uid, {since, clockJumps},
+                      [](Released& there, Released&& next) { there = next; });
+    }
+  };
+  for (auto& step : change.steps) {
+    KJ_IF_MAYBE (gone, step.tryGet<Change::ReleaseMachine>()) {
+      release(gone->workspaceId, gone->releasedNanos);
+    }
+    KJ_IF_MAYBE (gone, step.tryGet<Change::RemoveWorkspace>()) {
+      release(gone->id, gone->releasedNanos);
+    }
+    KJ_IF_MAYBE (put, step.tryGet<Change::PutMachine>()) {
+      if (store.machine(put->row.workspaceId) != nullptr) continue;
+      KJ_IF_MAYBE (last, released.find(put->row.uid)) {
+        // What is left of a rest over a restart is told by a clock.
+        if (last->clockJumps == clockJumps && timer.now() - last->since < LEASE_REST) {
+          judge.accuse("user id ", put->row.uid, " is given to ", label(put->row.workspaceId),
+                       " before it has rested");
+        }
+      }
+    }
   }
 }
 

@@ -54,6 +54,7 @@ public:
   uint64_t keysMade = 0;
   // What the wall clock is ahead by.
   kj::Duration clockAhead = 0 * kj::SECONDS;
+  uint64_t clockJumps = 0;
   // Machines that ran, and the database said so, when the present bothyd began.
   kj::TreeSet<kj::String> running;
 
@@ -69,6 +70,9 @@ public:
   // Whether a machine may use the disk of `id` at this moment.
   bool isInUse(kj::StringPtr id) const;
 
+  // Of a change that is on its way into the database: whom it gives which lease.
+  void examineLeases(const Change& change);
+
   SimulatedMachine& begin(VmSpec spec);
   // Its CPUs run from now on.
   void run(SimulatedMachine& machine);
@@ -80,6 +84,12 @@ private:
   kj::TreeMap<kj::String, kj::String> labels;
   // Of all machines that there ever were.
   kj::TreeSet<kj::String> secrets;
+  // Since when a user id is nobody's, by the time that no clock jumps in, and whose it was.
+  struct Released {
+    kj::TimePoint since;
+    uint64_t clockJumps;
+  };
+  kj::TreeMap<uint32_t, Released> released;
 
   void examineStart(const VmSpec& spec);
 };

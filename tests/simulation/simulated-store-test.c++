@@ -60,6 +60,9 @@ struct Pair {
         lines.add(kj::str(machine.uid, ' ', machine.cid, ' ', machine.secret.size()));
       }
     }
+    for (auto& machine : state.machines) {
+      lines.add(kj::str(machine.uid, ' ', machine.workspaceId, ' ', machine.releasedNanos));
+    }
     for (auto& operation : state.operations) {
       lines.add(kj::str(operation.id, ' ', operation.workspaceId, ' ', operation.kind, ' ',
                         operation.step, ' ', operation.parameters));
@@ -86,8 +89,8 @@ Change randomChange(Fate& fate, uint32_t i) {
   row.name = kj::str("name", id, fate.below(2));
   row.rest = fate.oneIn(2) ? Rest::STOPPED : Rest::FAILED;
   row.diskMib = 64 + i;
-  MachineRow machine{kj::str(id)};
-  machine.uid = machine.cid = 7 + fate.below(6);
+  const uint32_t uid = 7 + fate.below(6);
+  MachineRow machine{uid, fate.oneIn(4) ? 8 : uid, kj::str(id)};
   machine.secret = kj::heapArray<kj::byte>(fate.below(3));
   EventRecord event;
   event.workspace = kj::str(row.name);
@@ -96,20 +99,23 @@ Change randomChange(Fate& fate, uint32_t i) {
   event.after = static_cast<WorkspaceState>(fate.below(2));
   event.detail = kj::str("detail ", fate.below(3));
   Change change;
-  switch (fate.below(5)) {
+  switch (fate.below(6)) {
     case 0:
     case 1:
-      change.add(kj::mv(row)).add(kj::mv(machine));
+      change.add(kj::mv(row)).put(kj::mv(machine));
       if (fate.oneIn(2)) {
         change.add(RequestRecord{kj::str("r", fate.below(3)), kj::str("step ", i), kj::str(id)});
       }
       break;
     case 2:
       event.gone = true;
-      change.removeWorkspace(id);
+      change.removeWorkspace(id, i);
       break;
     case 3:
-      change.update(kj::mv(row)).update(kj::mv(machine));
+      change.update(kj::mv(row)).put(kj::mv(machine));
+      break;
+    case 4:
+      change.releaseMachine(id, i);
       break;
     default:
       break;

@@ -10,10 +10,16 @@
 namespace bothy {
 namespace {
 
-template <typename Row>
-kj::TreeMap<kj::String, Row> copyOf(const kj::TreeMap<kj::String, Row>& map) {
-  kj::TreeMap<kj::String, Row> result;
-  for (auto& entry : map) result.insert(kj::str(entry.key), entry.value.clone());
+kj::String copyOf(const kj::String& key) {
+  return kj::str(key);
+}
+uint32_t copyOf(uint32_t key) {
+  return key;
+}
+template <typename Key, typename Row>
+kj::TreeMap<Key, Row> copyOf(const kj::TreeMap<Key, Row>& map) {
+  kj::TreeMap<Key, Row> result;
+  for (auto& entry : map) result.insert(copyOf(entry.key), entry.value.clone());
   return result;
 }
 
@@ -48,6 +54,25 @@ kj::Maybe<const OperationRow&> SimulatedStore::Rows::operation(kj::StringPtr wor
     if (entry.value.workspaceId == workspaceId) return entry.value;
   }
   return nullptr;
+}
+
+kj::Maybe<const MachineRow&> SimulatedStore::Rows::machine(kj::StringPtr workspaceId) const {
+  for (auto& entry : machines) {
+    if (entry.value.workspaceId == workspaceId) return entry.value;
+  }
+  return nullptr;
+}
+
+// Whether it had one.
+bool SimulatedStore::Rows::release(kj::StringPtr workspaceId, int64_t nanos) {
+  for (auto& entry : machines) {
+    auto& row = entry.value;
+    if (row.workspaceId != workspaceId) continue;
+    row = MachineRow{row.uid, row.cid};
+    row.releasedNanos = nanos;
+    return true;
+  }
+  return false;
 }
 
 WorkspaceState SimulatedStore::Rows::stateOf(kj::StringPtr id) const {
@@ -140,23 +165,29 @@ void SimulatedStore::apply(const Change::Step& step) {
     KJ_CASE_ONEOF(remove, Change::RemoveWorkspace) {
       present(rows.workspaces, remove.id);
       rows.workspaces.erase(remove.id);
-      eraseOf(rows.machines, remove.id);
+      rows.release(remove.id, remove.releasedNanos);
       eraseOf(rows.operations, remove.id);
       eraseOf(rows.requests, remove.id);
     }
-    KJ_CASE_ONEOF(add, Change::Add<MachineRow>) {
-      present(rows.workspaces, add.row.workspaceId);
+    KJ_CASE_ONEOF(put, Change::PutMachine) {
+      auto& id = put.row.workspaceId;
+      present(rows.workspaces, id);
       for (auto& entry : rows.machines) {
-        KJ_REQUIRE(entry.value.uid != add.row.uid && entry.value.cid != add.row.cid,
-                   "the database refuses a second uid or cid");
+        auto& other = entry.value;
+        if (other.workspaceId.size() == 0) continue;
+        KJ_REQUIRE((other.uid == put.row.uid) == (other.workspaceId == id),
+                   "the database refuses a lease that another has, or a second one");
+        KJ_REQUIRE(other.uid == put.row.uid || other.cid != put.row.cid,
+                   "the database refuses a second cid");
       }
-      insertNew(rows.machines, add.row.workspaceId, add.row);
+      auto row = put.row.clone();
+      row.releasedNanos = 0;
+      rows.machines.upsert(row.uid, kj::mv(row),
+                           [](MachineRow& there, MachineRow&& next) { there = kj::mv(next); });
     }
-    KJ_CASE_ONEOF(update, Change::Update<MachineRow>) {
-      auto& row = present(rows.machines, update.row.workspaceId);
-      row.secret = kj::heapArray<kj::byte>(update.row.secret);
-      row.startedNanos = update.row.startedNanos;
-      row.agentVersion = kj::str(update.row.agentVersion);
+    KJ_CASE_ONEOF(release, Change::ReleaseMachine) {
+      KJ_REQUIRE(rows.release(release.workspaceId, release.releasedNanos),
+                 "the database has no such machine", release.workspaceId);
     }
     KJ_CASE_ONEOF(add, Change::Add<OperationRow>) {
       present(rows.workspaces, add.row.workspaceId);
@@ -207,13 +238,6 @@ void SimulatedStore::examine(const Change& change, const Rows& before) {
         judge.accuse("workspace ", row.name, " changes what it is: a name, or a smaller disk");
       }
     }
-    KJ_IF_MAYBE (update, step.tryGet<Change::Update<MachineRow>>()) {
-      auto& row = update->row;
-      auto& old = KJ_ASSERT_NONNULL(before.machines.find(row.workspaceId));
-      if (row.uid != old.uid || row.cid != old.cid) {
-        judge.accuse("a machine of ", row.workspaceId, " changes its uid or cid");
-      }
-    }
     KJ_IF_MAYBE (remove, step.tryGet<Change::RemoveWorkspace>()) {
       bool isTold = false;
       for (auto& event : change.events) isTold = isTold || event.gone;
@@ -234,7 +258,10 @@ void SimulatedStore::examine(const Change& change, const Rows& before) {
                      event.after);
       }
     }
-    KJ_IF_MAYBE (machine, rows.machines.find(entry.key)) {
+    if (hasLease(state) && rows.machine(entry.key) == nullptr) {
+      judge.accuse("workspace ", name, " is stored as ", state, " without a lease");
+    }
+    KJ_IF_MAYBE (machine, rows.machine(entry.key)) {
       if (!mayRun(state) && machine->secret.size() > 0) {
         judge.accuse("workspace ", name, " keeps the secret of a boot in state ", state);
       }

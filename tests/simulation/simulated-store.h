@@ -18,7 +18,10 @@ public:
 
   // The rows, if there are any.
   kj::Maybe<const WorkspaceRow&> row(kj::StringPtr id) const { return rows.workspaces.find(id); }
-  kj::Maybe<const MachineRow&> machine(kj::StringPtr id) const { return rows.machines.find(id); }
+  // The lease that it has, if it has one.
+  kj::Maybe<const MachineRow&> machine(kj::StringPtr id) const { return rows.machine(id); }
+  // By uid, those that rest too.
+  const kj::TreeMap<uint32_t, MachineRow>& machines() const { return rows.machines; }
   const kj::TreeMap<kj::String, WorkspaceRow>& workspaces() const { return rows.workspaces; }
   // What the rows of one that exists say of it.
   WorkspaceState stateOf(kj::StringPtr id) const { return rows.stateOf(id); }
@@ -46,11 +49,13 @@ public:
 private:
   struct Rows {
     kj::TreeMap<kj::String, WorkspaceRow> workspaces;
-    kj::TreeMap<kj::String, MachineRow> machines;
+    kj::TreeMap<uint32_t, MachineRow> machines;
     kj::TreeMap<kj::String, OperationRow> operations;
     kj::TreeMap<kj::String, RequestRecord> requests;
     Rows clone() const;
+    bool release(kj::StringPtr workspaceId, int64_t nanos);
     kj::Maybe<const OperationRow&> operation(kj::StringPtr workspaceId) const;
+    kj::Maybe<const MachineRow&> machine(kj::StringPtr workspaceId) const;
     WorkspaceState stateOf(kj::StringPtr id) const;
   };
   Judge& judge;

@@ -9,6 +9,7 @@ namespace bothy {
 namespace {
 
 constexpr kj::Duration QUICKEST = 1 * kj::MILLISECONDS, QUICK = 40 * kj::MILLISECONDS;
+constexpr uint32_t ROOT = 0;
 // Beyond every deadline.
 constexpr kj::Duration SLOW = 5 * kj::SECONDS, SLOWEST = 100 * kj::SECONDS;
 
@@ -103,17 +104,16 @@ void SimulatedVolumes::requireUnused(kj::StringPtr id, kj::StringPtr what) {
   }
 }
 
-kj::Promise<void> SimulatedVolumes::create(kj::StringPtr idParam, uint64_t bytes, uint32_t uid,
-                                           Secret key) {
+kj::Promise<void> SimulatedVolumes::create(kj::StringPtr idParam, uint64_t bytes, Secret key) {
   auto id = kj::str(idParam);
   auto what = kj::str("create ", host.label(id), ", ", bytes >> 20, " MiB");
   if (host.storedState(id) != WorkspaceState::CREATING) {
     host.judge.accuse("a disk is made for ", host.label(id), ", which is not `creating`");
   }
-  auto half = [this, id = kj::str(id), uid]() {
-    host.volumes.upsert(kj::str(id), {0, uid, nullptr, false, false});
+  auto half = [this, id = kj::str(id)]() {
+    host.volumes.upsert(kj::str(id), {0, ROOT, nullptr, false, false});
   };
-  auto effect = [this, id = kj::mv(id), bytes, uid, key = kj::mv(key)]() {
+  auto effect = [this, id = kj::mv(id), bytes, key = kj::mv(key)]() {
     requireUnused(id, "made");
     for (auto& other : host.volumes) {
       if (other.key != id && other.value.key.asPtr() == key.bytes()) {
@@ -122,9 +122,36 @@ kj::Promise<void> SimulatedVolumes::create(kj::StringPtr idParam, uint64_t bytes
       }
     }
     host.volumes.upsert(kj::str(id),
-                        {bytes, uid, kj::heapArray<kj::byte>(key.bytes()), true, false});
+                        {bytes, ROOT, kj::heapArray<kj::byte>(key.bytes()), true, false});
   };
   return run(kj::mv(what), true, kj::mv(effect), kj::mv(half));
+}
+
+kj::Promise<void> SimulatedVolumes::give(kj::StringPtr idParam, uint32_t uid) {
+  auto id = kj::str(idParam);
+  auto what = kj::str("give ", host.label(id), " to ", uid);
+  KJ_IF_MAYBE (machine, host.store.machine(id)) {
+    if (machine->uid != uid) {
+      host.judge.accuse("the disk of ", host.label(id), " is given to another lease than its own");
+    }
+  } else {
+    host.judge.accuse("the disk of ", host.label(id), " is given to nobody's lease");
+  }
+  auto effect = [this, id = kj::mv(id), uid]() {
+    requireUnused(id, "given away");
+    find(id).uid = uid;
+  };
+  return run(kj::mv(what), false, kj::mv(effect), []() {});
+}
+
+kj::Promise<void> SimulatedVolumes::reclaim(kj::StringPtr idParam) {
+  auto id = kj::str(idParam);
+  auto what = kj::str("reclaim ", host.label(id));
+  auto effect = [this, id = kj::mv(id)]() {
+    requireUnused(id, "taken back");
+    KJ_IF_MAYBE (volume, host.volumes.find(id)) volume->uid = ROOT;
+  };
+  return run(kj::mv(what), false, kj::mv(effect), []() {});
 }
 
 kj::Promise<void> SimulatedVolumes::grow(kj::StringPtr idParam, uint64_t bytes) {

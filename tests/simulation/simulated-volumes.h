@@ -19,7 +19,9 @@ public:
   ~SimulatedVolumes() noexcept(false);
   KJ_DISALLOW_COPY_AND_MOVE(SimulatedVolumes);
 
-  kj::Promise<void> create(kj::StringPtr id, uint64_t bytes, uint32_t uid, Secret key) override;
+  kj::Promise<void> create(kj::StringPtr id, uint64_t bytes, Secret key) override;
+  kj::Promise<void> give(kj::StringPtr id, uint32_t uid) override;
+  kj::Promise<void> reclaim(kj::StringPtr id) override;
   kj::Promise<void> grow(kj::StringPtr id, uint64_t bytes) override;
   kj::Promise<void> check(kj::StringPtr id, uint64_t bytes) override;
   kj::Promise<void> requireRoom() override;

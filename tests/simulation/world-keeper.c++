@@ -117,6 +117,7 @@ void WorldKeeper::strikeOnce() {
     host.store.takeEpoch();
   }
   if (fate.strikes(Fault::CLOCK_JUMPS)) {
+    host.clockJumps++;
     host.clockAhead = fate.between(-1 * kj::DAYS, 1 * kj::DAYS);
     trace.line("host", "the clock jumps");
   }

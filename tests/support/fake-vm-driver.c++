@@ -181,6 +181,15 @@ kj::Promise<void> FakeVmDriver::remove(kj::StringPtr name) {
   return kj::READY_NOW;
 }
 
+kj::Array<VmDriver::MachineUser> FakeVmDriver::users() {
+  auto names = running();
+  return KJ_MAP(name, names) {
+    kj::Maybe<uint32_t> uid;
+    if (!recordsAreDamaged) uid = find(name).spec.uid;
+    return MachineUser{kj::mv(name), uid};
+  };
+}
+
 kj::Promise<kj::Array<kj::String>> FakeVmDriver::removeStrays(
     kj::ArrayPtr<const kj::StringPtr> known) {
   mayFailToRemove();

@@ -45,6 +45,9 @@ public:
   void stall(kj::StringPtr name);
   void goOn(kj::StringPtr name);
 
+  // The records of machines cannot be read.
+  bool recordsAreDamaged = false;
+
   bool isRunning(kj::StringPtr name);
   // Names in the order of starting.
   kj::Array<kj::String> running();
@@ -61,6 +64,7 @@ public:
                                         kj::Maybe<TurnListener&> listener = nullptr) override;
   kj::Promise<kj::Maybe<kj::Own<RunningVm>>> adopt(VmSpec spec) override;
   kj::Promise<void> remove(kj::StringPtr name) override;
+  kj::Array<MachineUser> users() override;
   kj::Promise<kj::Array<kj::String>> removeStrays(kj::ArrayPtr<const kj::StringPtr> known) override;
   kj::Promise<void> whenNotDialling() override { return kj::READY_NOW; }
 

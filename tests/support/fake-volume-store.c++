@@ -20,11 +20,24 @@ bool FakeVolumeStore::opensWith(kj::StringPtr id, const Secret& key) {
   return find(id).key.bytes() == key.bytes();
 }
 
-kj::Promise<void> FakeVolumeStore::create(kj::StringPtr id, uint64_t bytes, uint32_t uid,
-                                          Secret key) {
+kj::Promise<void> FakeVolumeStore::create(kj::StringPtr id, uint64_t bytes, Secret key) {
   if (isFull) return KJ_EXCEPTION(OVERLOADED, "the disk is full");
   volumes.erase(id);
-  volumes.insert(kj::str(id), Volume{bytes, uid, kj::mv(key)});
+  volumes.insert(kj::str(id), Volume{bytes, kj::mv(key)});
+  return kj::READY_NOW;
+}
+
+kj::Promise<void> FakeVolumeStore::give(kj::StringPtr id, uint32_t uid) {
+  find(id).uid = uid;
+  return kj::READY_NOW;
+}
+
+kj::Promise<void> FakeVolumeStore::reclaim(kj::StringPtr id) {
+  if (failuresToReclaim > 0) {
+    failuresToReclaim--;
+    return KJ_EXCEPTION(FAILED, "the disk does not obey");
+  }
+  KJ_IF_MAYBE (volume, volumes.find(id)) volume->uid = 0;
   return kj::READY_NOW;
 }
 

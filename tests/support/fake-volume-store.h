@@ -19,14 +19,20 @@ public:
   // Growth is carried out, and reported as one that took too long.
   bool growsTooLate = false;
   bool isUnreadable = false;
+  // The next calls of reclaim() that fail.
+  uint32_t failuresToReclaim = 0;
 
   size_t count() const { return volumes.size(); }
   // 0: there is none.
   uint64_t bytes(kj::StringPtr id);
+  // 0: root's.
+  uint32_t owner(kj::StringPtr id) { return find(id).uid; }
   // Whether `key` opens it.
   bool opensWith(kj::StringPtr id, const Secret& key);
 
-  kj::Promise<void> create(kj::StringPtr id, uint64_t bytes, uint32_t uid, Secret key) override;
+  kj::Promise<void> create(kj::StringPtr id, uint64_t bytes, Secret key) override;
+  kj::Promise<void> give(kj::StringPtr id, uint32_t uid) override;
+  kj::Promise<void> reclaim(kj::StringPtr id) override;
   kj::Promise<void> grow(kj::StringPtr id, uint64_t bytes) override;
   kj::Promise<void> check(kj::StringPtr id, uint64_t bytes) override;
   kj::Promise<void> requireRoom() override;
@@ -37,8 +43,8 @@ public:
 private:
   struct Volume {
     uint64_t bytes;
-    uint32_t uid;
     Secret key;
+    uint32_t uid = 0;
   };
   kj::TreeMap<kj::String, Volume> volumes;
 

@@ -24,7 +24,8 @@ constexpr int END_LIMIT_MILLIS = 30000;
 
 constexpr uint32_t FIRST_TEST_UID = 100000000;
 constexpr uint32_t TEST_UID_RANGES = 100000;
-constexpr uint32_t UIDS_PER_HOST = 16;
+// Each rests for a minute between two machines, and a test may start some a second.
+constexpr uint32_t UIDS_PER_HOST = 512;
 // bothyd claims two more than it gives to machines.
 constexpr uint32_t UID_STRIDE = UIDS_PER_HOST + 2;
 

@@ -27,6 +27,7 @@ public:
     return inner.adopt(kj::mv(spec));
   }
   kj::Promise<void> remove(kj::StringPtr name) override { return inner.remove(name); }
+  kj::Array<MachineUser> users() override { return inner.users(); }
   kj::Promise<kj::Array<kj::String>> removeStrays(
       kj::ArrayPtr<const kj::StringPtr> known) override {
     return inner.removeStrays(known);

@@ -58,9 +58,8 @@ kj::Promise<void> CreateOperation::makeDisk() {
                              "the key of the disk could not be opened", world.keys.open(row.id));
   // Not while what comes in its place is on its way to the store.
   auto turn = co_await site.journal.takeTurn();
-  auto made =
-      within(world.timer, world.deadlines.disk, "the disk could not be made",
-             world.volumes.create(row.id, diskBytes(row), site.journal.machine().uid, kj::mv(key)));
+  auto made = within(world.timer, world.deadlines.disk, "the disk could not be made",
+                     world.volumes.create(row.id, diskBytes(row), kj::mv(key)));
   turn = nullptr;
   co_await made;
 }
@@ -91,9 +90,14 @@ kj::Promise<Operation::Settled> CreateOperation::settle(kj::Maybe<kj::Exception>
         Cause::REQUEST);
     co_return followedBy(kj::mv(turn), kj::refcounted<StartOperation>(site));
   }
-  auto turn = co_await journal.settle(
-      [&journal]() { return journal.ending(OperationKind::CREATE, Outcome::SUCCEEDED); },
-      Cause::REQUEST, nullptr, journal.answer(RequestOutcome::SUCCEEDED));
+  auto next = [&journal]() {
+    auto rows = journal.ending(OperationKind::CREATE, Outcome::SUCCEEDED);
+    // Of an older bothyd: no machine has had it, nor the disk.
+    rows.machine = nullptr;
+    return rows;
+  };
+  auto turn = co_await journal.settle(kj::mv(next), Cause::REQUEST, nullptr,
+                                      journal.answer(RequestOutcome::SUCCEEDED));
   site.progress.end();
   co_return Settled{kj::mv(turn), nullptr};
 }

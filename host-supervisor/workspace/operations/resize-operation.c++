@@ -49,13 +49,17 @@ kj::Promise<Operation::Settled> ResizeOperation::settle(kj::Maybe<kj::Exception>
       outcome = Failure{kj::str(detail), e->getType() == kj::Exception::Type::OVERLOADED};
     }
   }
-  auto next = [this, size, isGrown = outcome == nullptr]() {
+  const bool isReleased = co_await site.machine.reclaimDisk();
+  auto next = [this, size, isReleased, isGrown = outcome == nullptr]() {
     auto rows =
         site.journal.ending(OperationKind::RESIZE, isGrown ? Outcome::SUCCEEDED : Outcome::FAILED);
     rows.row.diskMib = size;
+    if (isReleased) rows.machine = nullptr;
     return rows;
   };
-  co_return Settled{co_await site.journal.settle(next, cause, kj::mv(detail)), nullptr};
+  auto turn = co_await site.journal.settle(next, cause, kj::mv(detail));
+  if (!isReleased) site.machine.removeLater();
+  co_return Settled{kj::mv(turn), nullptr};
 }
 
 // A growth that took too long may have been carried out all the same.  The store carries out one call after

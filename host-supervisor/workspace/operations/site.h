@@ -16,6 +16,7 @@ public:
 struct Site {
   const World& world;
   WorkspaceJournal& journal;
+  MachineLeases& leases;
   MachineSlot& machine;
   StartProgress& progress;
   DeletionListener& listener;

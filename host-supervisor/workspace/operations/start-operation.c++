@@ -11,11 +11,12 @@ namespace {
 
 constexpr Step STEPS[] = {
     {StartOperation::FIRST_STEP, Step::OnFailure::END, Step::Storing::FIRST, ""_kj},
+    {"lease"_kj, Step::OnFailure::END, Step::Storing::FIRST, ""_kj},
     {"check"_kj, Step::OnFailure::END, Step::Storing::FIRST, ""_kj},
     {"launch"_kj, Step::OnFailure::END, Step::Storing::FIRST, ""_kj},
     {"agent"_kj, Step::OnFailure::END, Step::Storing::FIRST, ""_kj},
 };
-enum { CLEAR, CHECK, LAUNCH, AGENT };
+enum { CLEAR, LEASE, CHECK, LAUNCH, AGENT };
 
 constexpr kj::StringPtr REBOOT = "reboot"_kj;
 
@@ -28,7 +29,8 @@ uint64_t diskBytes(const WorkspaceRow& row) {
 WorkspaceJournal::Rows StartOperation::beginning(const Site& site, Way way) {
   auto rows = site.journal.beginning(OperationKind::START, FIRST_STEP,
                                      way == Way::REBOOT ? REBOOT : nullptr, way == Way::CREATION);
-  rows.machine.secret = site.machine.newSecret();
+  // That of the boot before is nobody's any more.
+  KJ_IF_MAYBE (machine, rows.machine) machine->secret = nullptr;
   return rows;
 }
 
@@ -43,6 +45,8 @@ kj::Promise<void> StartOperation::run(size_t step) {
   switch (step) {
     case CLEAR:
       return clear();
+    case LEASE:
+      return lease();
     case CHECK:
       return check();
     case LAUNCH:
@@ -77,13 +81,7 @@ kj::Promise<size_t> StartOperation::resume(size_t step) {
   }
   if (isThere) co_return AGENT;
   isMade = false;
-  co_await storeNewSecret();
   co_return CLEAR;
-}
-
-kj::Promise<void> StartOperation::storeNewSecret() {
-  co_await site.journal.update(
-      [this](WorkspaceJournal::Rows& rows) { rows.machine.secret = site.machine.newSecret(); });
 }
 
 Image StartOperation::requireImage() {
@@ -103,6 +101,30 @@ kj::Promise<void> StartOperation::clear() {
   // Of a start that failed, or of a machine that could not be taken over.
   fault = StartFault::VMM_EXITED;
   co_await site.machine.remove("what is left of an earlier machine could not be removed");
+  isCleared = true;
+}
+
+// Of a machine that could not be ended, or of a guest that reboots, it has one already.
+kj::Promise<void> StartOperation::lease() {
+  fault = StartFault::OTHER;
+  kj::Maybe<kj::Own<MachineLeases::Lease>> taken;
+  if (site.journal.machine() == nullptr) {
+    auto outcome = site.leases.take();
+    KJ_IF_MAYBE (none, outcome.tryGet<MachineLeases::NoneFree>()) {
+      kj::throwFatalException(KJ_EXCEPTION(OVERLOADED, kj::str(none->why)));
+    }
+    taken = kj::mv(outcome.get<kj::Own<MachineLeases::Lease>>());
+  }
+  auto boot = [taken = kj::mv(taken),
+               secret = site.machine.newSecret()](WorkspaceJournal::Rows& rows) {
+    KJ_IF_MAYBE (lease, taken) {
+      rows.machine = MachineRow{(*lease)->uid(), (*lease)->cid(), kj::str(rows.row.id)};
+    }
+    auto& machine = KJ_ASSERT_NONNULL(rows.machine);
+    machine.secret = kj::heapArray<kj::byte>(secret);
+    machine.startedNanos = 0;
+  };
+  co_await site.journal.update(kj::mv(boot));
 }
 
 kj::Promise<void> StartOperation::check() {
@@ -118,6 +140,8 @@ kj::Promise<void> StartOperation::launch() {
   auto& world = site.world;
   fault = StartFault::DISK;
   auto spec = site.machine.spec(requireImage());
+  co_await within(world.timer, world.deadlines.disk, "the disk could not be given to its machine",
+                  world.volumes.give(site.journal.row().id, spec.uid));
   spec.diskKey =
       co_await within(world.timer, world.deadlines.disk, "the key of the disk could not be opened",
                       world.keys.open(site.journal.row().id));
@@ -232,8 +256,9 @@ kj::Promise<Operation::Settled> StartOperation::settle(kj::Maybe<kj::Exception> 
   auto& journal = site.journal;
   auto next = [this, started = nanosOf(site.world.clock.now())]() {
     auto rows = site.journal.ending(OperationKind::START, Outcome::SUCCEEDED);
-    rows.machine.startedNanos = started;
-    rows.machine.agentVersion = kj::str(agentVersion);
+    auto& machine = KJ_ASSERT_NONNULL(rows.machine);
+    machine.startedNanos = started;
+    machine.agentVersion = kj::str(agentVersion);
     return rows;
   };
   auto turn =
@@ -246,7 +271,7 @@ kj::Promise<Operation::Settled> StartOperation::settle(kj::Maybe<kj::Exception> 
 }
 
 kj::Promise<Operation::Settled> StartOperation::settleFailure(kj::Exception exception) {
-  co_await endMachine();
+  const bool isGone = co_await endMachine();
   StartReport::Failure failure{site.progress.stage(), fault, lineOf(exception), nullptr};
   if (isMade) failure.console = site.machine.consoleEnd();
   auto answered = site.journal.answer(RequestOutcome::FAILED);
@@ -256,8 +281,10 @@ kj::Promise<Operation::Settled> StartOperation::settleFailure(kj::Exception exce
     request->message = kj::str(failure.message);
     request->console = kj::str(failure.console);
   }
-  auto next = [this, why = kj::str(failure.message)]() {
-    return site.journal.ending(OperationKind::START, Outcome::FAILED, why);
+  auto next = [this, isGone, why = kj::str(failure.message)]() {
+    auto rows = site.journal.ending(OperationKind::START, Outcome::FAILED, why);
+    if (isGone) rows.machine = nullptr;
+    return rows;
   };
   outcome->failure = kj::mv(failure);
   auto turn = co_await site.journal.settle(kj::mv(next), Cause::START_FAILED,
@@ -268,8 +295,8 @@ kj::Promise<Operation::Settled> StartOperation::settleFailure(kj::Exception exce
 }
 
 // Who has failed holds nothing, however long that takes.
-kj::Promise<void> StartOperation::endMachine() {
-  bool isGone = false;
+kj::Promise<bool> StartOperation::endMachine() {
+  bool isGone = isCleared && !isMade;
   KJ_IF_MAYBE (machine, site.machine.current()) {
     auto gone =
         within(site.world.timer, site.world.deadlines.destroyVm, "the machine could not be ended",
@@ -280,8 +307,10 @@ kj::Promise<void> StartOperation::endMachine() {
                                 site.journal.row().name, site.journal.row().id, e.getDescription());
                        });
   }
-  if (!isGone) site.machine.removeLater();
   site.machine.retire();
+  if (isGone) isGone = co_await site.machine.reclaimDisk();
+  if (!isGone) site.machine.removeLater();
+  co_return isGone;
 }
 
 }  // namespace bothy

@@ -44,9 +44,13 @@ private:
   // What it is if the step under way fails.
   StartFault fault = StartFault::OTHER;
   bool isMade = false;
+  // Nothing is left of an earlier machine.
+  bool isCleared = false;
   kj::String agentVersion;
 
   kj::Promise<void> clear();
+  // What the next machine is known by: stored before there is one, so that a bothyd that takes it over knows it.
+  kj::Promise<void> lease();
   kj::Promise<void> check();
   kj::Promise<void> launch();
   kj::Promise<kj::Own<RunningVm>> startMachine(VmSpec spec);
@@ -55,11 +59,11 @@ private:
   kj::Promise<void> awaitAdoption();
   kj::Promise<void> awaitAnswer(Machine& machine);
   kj::Promise<void> learnVersion(Machine& machine);
-  kj::Promise<void> storeNewSecret();
   Image requireImage();
   kj::Duration bootLimit() const;
   kj::Promise<Settled> settleFailure(kj::Exception exception);
-  kj::Promise<void> endMachine();
+  // Whether it is gone, and its lease may be released.
+  kj::Promise<bool> endMachine();
 };
 
 uint64_t diskBytes(const WorkspaceRow& row);

@@ -120,12 +120,15 @@ kj::Promise<Operation::Settled> StopOperation::settle(kj::Maybe<kj::Exception> f
     outcome = Outcome::FAILED;
     detail = lineOf(*e);
   }
-  auto next = [this, outcome, text = kj::str(detail)]() {
-    return site.journal.ending(OperationKind::STOP, outcome, text);
+  const bool isReleased = failure == nullptr && co_await site.machine.reclaimDisk();
+  auto next = [this, outcome, isReleased, text = kj::str(detail)]() {
+    auto rows = site.journal.ending(OperationKind::STOP, outcome, text);
+    if (isReleased) rows.machine = nullptr;
+    return rows;
   };
   auto turn = co_await site.journal.settle(kj::mv(next), cause, kj::mv(detail));
   site.machine.retire();
-  if (outcome == Outcome::FAILED) site.machine.removeLater();
+  if (!isReleased) site.machine.removeLater();
   if (kindOfEnd == nullptr) {
     // A guest that was about to reboot when the order came has ended in order too.
     const bool isOrderly =
