@@ -47,7 +47,7 @@ struct WorkspaceInfo {
   # In state `failed`: what happened, one line.  Holds text of the guest, escaped.
   createdNanos @4 :Int64;
   startedNanos @5 :Int64;
-  # Nanoseconds since 1970-01-01T00:00:00Z; 0: never.
+  # Nanoseconds since 1970-01-01T00:00:00Z.  `startedNanos`: of the boot that runs; 0 unless running.
   agentVersion @6 :Text;
   # Of the running agent.  Empty unless running.
   accelerator @7 :Text;

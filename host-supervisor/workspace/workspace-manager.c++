@@ -161,8 +161,6 @@ kj::Promise<void> WorkspaceManager::examineStrangers(bool isNew) {
 // ---------------------------------------------------------------------------------------------
 // Creating
 
-}
-
 WorkspaceManager::CreateOutcome WorkspaceManager::outcomeOf(kj::Own<Workspace> workspace,
                                                             Workspace::StartOutcome outcome) {
   // Made, and what came then is over.

@@ -86,7 +86,7 @@ void Invariants::checkMachines(Incarnation& bothyd) {
           host.judge.accuse("workspace ", label, " is ", state,
                             ", and a machine of it is on the host");
         }
-        if (host.store.machine(row.id) != nullptr) {
+        if (host.store.machine(id) != nullptr) {
           host.judge.accuse("workspace ", label, " is ", state, ", and keeps its lease");
         }
         break;
