@@ -27,6 +27,7 @@
 #include "support/host-program.h"
 #include "vm/machine-files.h"
 #include "vm/machine-record.h"
+#include "vm/qemu-logs.h"
 #include "vm/testing/driver-fixture.h"
 
 namespace bothy {
@@ -310,6 +311,27 @@ TEST_CASE("S09 a guest that floods its console leaves a log of fixed size") {
   CHECK(stdfs::file_size(kj::str(b.bed.directory, "/console-one").cStr()) <= CONSOLE_LIMIT_BYTES);
   CHECK(stdfs::file_size(kj::str(b.bed.directory, "/console-one").cStr()) >
         CONSOLE_LIMIT_BYTES / 4);
+}
+
+TEST_CASE("S09 what QEMU writes to its standard error has a bound on the host") {
+  NEEDS_ROOT();
+  Bed b;
+  auto vm = b.start("one");
+  // As QEMU does: by the same open file.
+  const auto descriptor = kj::str("/proc/", vm->qemuPid(), "/fd/2");
+  struct stat log;
+  KJ_SYSCALL(stat(descriptor.cStr(), &log));
+  std::ofstream(descriptor.cStr(), std::ios::app) << std::string(QEMU_LOG_LIMIT_BYTES + 1, 'x');
+  b.bed.io.provider->getTimer().afterDelay(2 * QEMU_LOG_LOOK_PAUSE).wait(b.scope);
+  KJ_SYSCALL(stat(descriptor.cStr(), &log));
+  CHECK(log.st_size == 0);
+  // Else it would go on behind a hole.
+  std::ifstream info(kj::str("/proc/", vm->qemuPid(), "/fdinfo/2").cStr());
+  std::string word, flags;
+  while (info >> word && word != "flags:") {
+  }
+  info >> flags;
+  CHECK((std::stoi(flags, nullptr, 8) & O_APPEND) != 0);
 }
 
 TEST_CASE(

@@ -18,6 +18,7 @@
 #include "vm/libvirt-files.h"
 #include "vm/libvirt-machine.h"
 #include "vm/machine-confinement.h"
+#include "vm/qemu-logs.h"
 #include "vm/vsock-namespace.h"
 
 namespace bothy {
@@ -114,6 +115,9 @@ class LibvirtDriver final: public VmDriver, private kj::TaskSet::ErrorHandler {
 public:
   explicit LibvirtDriver(MachineHost hostParam) : host(kj::mv(hostParam)), tasks(*this) {
     tasks.add(dispatch());
+    if (host.settings.uri.size() == 0) {
+      tasks.add(keepQemuLogsShort(host.timer(), kj::str(libvirtRoot(host.settings), "/log/qemu")));
+    }
   }
 
   const HostAbilities& abilities() override { return host.abilities; }
