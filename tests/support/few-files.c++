@@ -17,7 +17,8 @@ FewFiles::FewFiles(rlim_t left) {
   KJ_SYSCALL(next = open("/dev/null", O_RDONLY | O_CLOEXEC));
   KJ_SYSCALL(close(next));
   auto few = before;
-  few.rlim_cur = static_cast<rlim_t>(next) + left;
+  // A lower one than the next may still become free, as other threads close: where no file may be had, not those either.
+  few.rlim_cur = left == 0 ? STDERR_FILENO + 1 : static_cast<rlim_t>(next) + left;
   KJ_SYSCALL(setrlimit(RLIMIT_NOFILE, &few));
 }
 
