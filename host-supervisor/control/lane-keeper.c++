@@ -6,7 +6,6 @@
 #include <kj/vector.h>
 #include <sys/socket.h>
 
-#include "control/socket-peer.h"
 #include "wire/escape.h"
 
 namespace bothy {
@@ -255,17 +254,20 @@ kj::Promise<void> LaneKeeper::close(SharedFd fd, uint64_t lane, kj::Own<Machine>
     return wait;
   };
   while (timer.now() - begin < HEAR_PAUSE) {
-    if (peerOf(fd.get()) == SocketPeer::CLOSED || isMachineGone()) co_return;
+    // An order is not put off by a look that takes long.
+    auto tooLate = timer.atTime(begin + HEAR_PAUSE).then([]() { return SocketPeer::UNASKED; });
+    const auto heard = co_await looks.peerOf(fd.get()).exclusiveJoin(kj::mv(tooLate));
+    if (heard == SocketPeer::CLOSED || isMachineGone()) co_return;
     co_await look(HEAR_PAUSE);
   }
   // The device hears of a shutdown when it reads, and it reads nothing for a guest that does not.  Whether the agent answers, or can be
   // asked at all, says nothing of a lane that can be looked at.
   auto asked = machine->endLane(lane);
   const auto askedAt = timer.now();
-  auto peer = peerOf(fd.get());
+  auto peer = co_await looks.peerOf(fd.get());
   while (peer == SocketPeer::UNASKED && !isMachineGone()) {
     co_await look(MOST_LOOK_PAUSE);
-    peer = peerOf(fd.get());
+    peer = co_await looks.peerOf(fd.get());
   }
   if (peer == SocketPeer::UNTELLABLE) {
     co_await timer.timeoutAfter(LANE_END_LIMIT, kj::mv(asked)).catch_([](kj::Exception&&) {});
@@ -284,7 +286,7 @@ kj::Promise<void> LaneKeeper::close(SharedFd fd, uint64_t lane, kj::Own<Machine>
   // A Unix socket gives what has come all the same.
   shutdown(fd.get(), SHUT_RDWR);
   auto deadline = askedAt + LANE_END_LIMIT;
-  for (; peer != SocketPeer::CLOSED && !isMachineGone(); peer = peerOf(fd.get())) {
+  while (peer != SocketPeer::CLOSED && !isMachineGone()) {
     const auto now = timer.now();
     // Not where it could only not be asked: it may be closed.
     if (now >= deadline && peer == SocketPeer::OPEN) {
@@ -292,6 +294,7 @@ kj::Promise<void> LaneKeeper::close(SharedFd fd, uint64_t lane, kj::Own<Machine>
       deadline = now + LANE_END_LIMIT;
     }
     co_await look(deadline > now ? deadline - now : MOST_LOOK_PAUSE);
+    peer = co_await looks.peerOf(fd.get());
   }
 }
 

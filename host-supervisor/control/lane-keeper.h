@@ -6,6 +6,7 @@
 
 #include "control/client-identity.h"
 #include "control/descriptor-table.h"
+#include "control/peer-looks.h"
 #include "loop/hang-up-watch.h"
 #include "loop/shared-fd.h"
 #include "schema/supervisor.capnp.h"
@@ -24,7 +25,8 @@ constexpr kj::uint MAX_HELD_LANES = 64;
 // The lives of the lanes that clients hold.
 class LaneKeeper final: private kj::TaskSet::ErrorHandler {
 public:
-  explicit LaneKeeper(kj::Timer& timer) : timer(timer), ending(*this) {}
+  // Both outlive it.
+  LaneKeeper(kj::Timer& timer, PeerLooks& looks) : timer(timer), looks(looks), ending(*this) {}
   ~LaneKeeper() noexcept(false);
   KJ_DISALLOW_COPY_AND_MOVE(LaneKeeper);
 
@@ -60,6 +62,7 @@ private:
   class MachineLanes;
 
   kj::Timer& timer;
+  PeerLooks& looks;
   HangUpWatch hangUps;
   kj::HashMap<uint64_t, kj::uint> held;  // by client
   kj::HashMap<Machine*, MachineLanes*> machines;

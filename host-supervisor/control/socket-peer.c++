@@ -19,17 +19,6 @@ namespace {
 // Of one answer about one socket.
 constexpr size_t ANSWER_BYTES = 4096;
 
-kj::Maybe<uint32_t> unixInode(int socket) {
-  int domain = 0;
-  socklen_t length = sizeof(domain);
-  if (getsockopt(socket, SOL_SOCKET, SO_DOMAIN, &domain, &length) < 0 || domain != AF_UNIX) {
-    return nullptr;
-  }
-  struct stat stats;
-  KJ_SYSCALL(fstat(socket, &stats));
-  return static_cast<uint32_t>(stats.st_ino);
-}
-
 // What a call that failed says of the peer.
 SocketPeer afterFailure(int error) {
   switch (error) {
@@ -69,13 +58,25 @@ SocketPeer peerIn(kj::ArrayPtr<kj::byte> answer) {
 
 }  // namespace
 
-SocketPeer peerOf(int socket) {
-  uint32_t inode;
-  KJ_IF_MAYBE (found, unixInode(socket)) {
-    inode = *found;
-  } else {
-    return SocketPeer::UNTELLABLE;
+kj::Maybe<uint32_t> unixInode(int socket) {
+  int domain = 0;
+  socklen_t length = sizeof(domain);
+  if (getsockopt(socket, SOL_SOCKET, SO_DOMAIN, &domain, &length) < 0 || domain != AF_UNIX) {
+    return nullptr;
   }
+  struct stat stats;
+  KJ_SYSCALL(fstat(socket, &stats));
+  return static_cast<uint32_t>(stats.st_ino);
+}
+
+SocketPeer peerOf(int socket) {
+  KJ_IF_MAYBE (inode, unixInode(socket)) {
+    return peerOfUnix(*inode);
+  }
+  return SocketPeer::UNTELLABLE;
+}
+
+SocketPeer peerOfUnix(uint32_t inode) {
   int fd = ::socket(AF_NETLINK, SOCK_DGRAM | SOCK_CLOEXEC, NETLINK_SOCK_DIAG);
   if (fd < 0) return afterFailure(errno);
   kj::AutoCloseFd kernel(fd);

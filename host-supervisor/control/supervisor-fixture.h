@@ -3,6 +3,7 @@
 #include <kj/debug.h>
 
 #include "control/client-connection.h"
+#include "control/direct-peer-looks.h"
 #include "control/lane-keeper.h"
 #include "control/own-uids.h"
 #include "control/supervisor-facet.h"
@@ -30,7 +31,8 @@ private:
 struct Fixture: public TestWorld {
   OwnUids uidOwners;
   AgeingHost examiner;
-  LaneKeeper lanes{timer};
+  DirectPeerLooks looks;
+  LaneKeeper lanes{timer, looks};
   MessageBudget budget{CLIENTS_BYTES, CLIENT_SHARE_BYTES};
   kj::Own<ClientConnection> server;
   kj::Own<RpcConnection> client;

@@ -154,7 +154,8 @@ void endUnlessDone(kj::FunctionParam<void()> work) {
       kj::mv(socket),
       kj::LowLevelAsyncIoProvider::ALREADY_CLOEXEC | kj::LowLevelAsyncIoProvider::ALREADY_NONBLOCK);
   kj::StringPtr version = BOTHY_VERSION;
-  LaneKeeper lanes(io.provider->getTimer());
+  ThreadPeerLooks looks(io.provider->getTimer());
+  LaneKeeper lanes(io.provider->getTimer(), looks);
   auto start = nameOfStart(randomness);
   SupervisorFacet::Rooms rooms{manager, events, io.provider->getTimer(), abilities, examiner, lanes,
                                version, start};

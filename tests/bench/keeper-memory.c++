@@ -120,7 +120,8 @@ double keeperBytesOfLane() {
   kj::Vector<double> heapBytes;
   heapBytes.reserve(2);
   auto io = kj::setupAsyncIo();
-  LaneKeeper keeper(io.provider->getTimer());
+  ThreadPeerLooks looks(io.provider->getTimer());
+  LaneKeeper keeper(io.provider->getTimer(), looks);
   MessageBudget budget(CLIENTS_BYTES, CLIENT_SHARE_BYTES);
   {
     ClientConnection connection(
