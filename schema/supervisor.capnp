@@ -138,7 +138,8 @@ interface Supervisor {
   watch @8 (after :UInt64, sink :EventSink) -> (handle :Stream.Handle, first :UInt64, last :UInt64);
   # Sends every event with a number above `after`, then what comes, while `handle` is held.  Of each workspace the last
   # `maxEventsOfWorkspace` are kept, for `eventDays`, and of all `maxEvents`, or some thousands more; `first` is the number of the oldest event that is, and `last` that of the newest at the call, 0 if
-  # nothing has happened yet: who wants no more than what was stops there.  Fails with OVERLOADED where this client holds 64 watches.
+  # nothing has happened yet: who wants no more than what was stops there.  Fails with OVERLOADED where this client holds 64 watches, or its
+  # user, by all its clients, 256.
 
   resize @9 (name :Text, diskMib :UInt32) -> (outcome :ResizeOutcome);
   # Makes the disk of a workspace that does not run (`stopped` or `failed`, else `busy`) `diskMib` large; its file

@@ -14,11 +14,11 @@ constexpr kj::Duration RETRY_PAUSE = 1 * kj::SECONDS;
 
 }  // namespace
 
-EventWatch::EventWatch(EventLog& log, kj::Timer& timer, uint64_t after, rpc::EventSink::Client sink,
-                       kj::Own<void> place)
+EventWatch::EventWatch(EventLog& log, EventWatches& watches, uint64_t after,
+                       rpc::EventSink::Client sink, kj::Own<EventWatches::Place> place)
     : place(kj::mv(place)),
       log(log),
-      timer(timer),
+      watches(watches),
       cursor(after),
       sink(kj::mv(sink)),
       feeding(feed().eagerlyEvaluate([](kj::Exception&&) {
@@ -29,7 +29,7 @@ kj::Promise<void> EventWatch::feed() {
   for (;;) {
     co_await log.beyond(cursor);
     const auto newest = log.newest(), asked = cursor;
-    EventPage page;
+    kj::Own<EventLog::Page> page;
     kj::Maybe<kj::Exception> failure;
     try {
       page = co_await log.read(cursor, BATCH_EVENTS);
@@ -37,11 +37,11 @@ kj::Promise<void> EventWatch::feed() {
       failure = kj::getCaughtExceptionAsKj();
     }
     KJ_IF_MAYBE (e, failure) {
-      KJ_LOG(ERROR, "events cannot be read; trying again", e->getDescription());
-      co_await timer.afterDelay(RETRY_PAUSE);
+      watches.noteUnreadable(*e);
+      co_await watches.timer.afterDelay(RETRY_PAUSE);
       continue;
     }
-    for (auto& event : page.events) {
+    for (auto& event : page->events) {
       auto request = sink.eventRequest();
       fill(request.initEvent(), event);
       // Returns when the client's window has room.
@@ -49,7 +49,7 @@ kj::Promise<void> EventWatch::feed() {
       cursor = event.number;
     }
     // Up to there are events that are damaged, or not kept; where none is left, up to the newest.
-    cursor = kj::max(cursor, page.through == asked ? newest : page.through);
+    cursor = kj::max(cursor, page->through == asked ? newest : page->through);
   }
 }
 

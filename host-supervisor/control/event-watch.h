@@ -1,7 +1,6 @@
 #pragma once
 
-#include <kj/timer.h>
-
+#include "control/event-watches.h"
 #include "schema/supervisor.capnp.h"
 #include "workspace/event-log.h"
 
@@ -11,14 +10,14 @@ namespace bothy {
 // Nothing is queued for a slow one; it is fed from the store.  Ends when dropped.
 class EventWatch final: public rpc::Handle::Server {
 public:
-  // `log` and `timer` must outlive it.  `place` is given back with it.
-  EventWatch(EventLog& log, kj::Timer& timer, uint64_t after, rpc::EventSink::Client sink,
-             kj::Own<void> place);
+  // `log` and `watches` must outlive it.  `place` is given back with it.
+  EventWatch(EventLog& log, EventWatches& watches, uint64_t after, rpc::EventSink::Client sink,
+             kj::Own<EventWatches::Place> place);
 
 private:
-  const kj::Own<void> place;
+  const kj::Own<EventWatches::Place> place;
   EventLog& log;
-  kj::Timer& timer;
+  EventWatches& watches;
   uint64_t cursor;
   rpc::EventSink::Client sink;
   kj::Promise<void> feeding;

@@ -59,10 +59,10 @@ kj::String nameOfStart(Randomness& randomness) {
 SupervisorFacet::SupervisorFacet(const Rooms& rooms, ClientIdentity client)
     : manager(rooms.manager),
       events(rooms.events),
-      timer(rooms.timer),
       abilities(rooms.abilities),
       examiner(rooms.examiner),
       lanes(rooms.lanes),
+      watches(rooms.watches),
       newerVerbs(rooms.newerVerbs),
       programVersion(rooms.version),
       startName(rooms.start),
@@ -329,19 +329,13 @@ kj::Promise<void> SupervisorFacet::resize(ResizeContext context) {
 kj::Promise<void> SupervisorFacet::watch(WatchContext context) {
   auto params = context.getParams();
   KJ_REQUIRE(params.hasSink(), "watch needs a sink");
-  if (watches->count >= MAX_HELD_WATCHES) {
-    kj::throwFatalException(KJ_EXCEPTION(
-        OVERLOADED, kj::str("this client holds ", MAX_HELD_WATCHES,
-                            " watches of events, as many as it may: it has to drop one")));
-  }
-  ++watches->count;
-  auto place = kj::heap(kj::defer([own = kj::addRef(*watches)]() mutable { --own->count; }));
+  auto place = watches.requirePlace(client);
   auto first = co_await events.first();
   auto results = context.getResults();
   results.setFirst(first);
   results.setLast(events.newest());
   results.setHandle(
-      kj::heap<EventWatch>(events, timer, params.getAfter(), params.getSink(), kj::mv(place)));
+      kj::heap<EventWatch>(events, watches, params.getAfter(), params.getSink(), kj::mv(place)));
 }
 
 kj::Promise<void> SupervisorFacet::doctor(DoctorContext context) {

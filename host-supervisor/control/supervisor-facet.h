@@ -1,7 +1,6 @@
 #pragma once
 
-#include <kj/refcount.h>
-
+#include "control/event-watches.h"
 #include "control/lane-keeper.h"
 #include "control/wanted-lane.h"
 #include "doctor/examiner.h"
@@ -11,9 +10,6 @@
 
 namespace bothy {
 
-// Watches of events that a client may hold.
-constexpr kj::uint MAX_HELD_WATCHES = 64;
-
 // The bootstrap capability of a client's connection.
 class SupervisorFacet final: public rpc::Supervisor::Server {
 public:
@@ -21,10 +17,10 @@ public:
   struct Rooms {
     WorkspaceManager& manager;
     EventLog& events;
-    kj::Timer& timer;
     const HostAbilities& abilities;
     Examiner& examiner;
     LaneKeeper& lanes;
+    EventWatches& watches;
     kj::StringPtr version;  // bothyd's
     kj::StringPtr start;    // its name, see nameOfStart()
     // Rights that not every agent understands that is served; none so far.
@@ -35,19 +31,14 @@ public:
 private:
   WorkspaceManager& manager;
   EventLog& events;
-  kj::Timer& timer;
   const HostAbilities& abilities;
   Examiner& examiner;
   LaneKeeper& lanes;
+  EventWatches& watches;
   const kj::ArrayPtr<const VerbGeneration> newerVerbs;
   kj::StringPtr programVersion;
   kj::StringPtr startName;
   const ClientIdentity client;
-  // Watches that the client holds; they may outlive this object.
-  struct Watches final: public kj::Refcounted {
-    kj::uint count = 0;
-  };
-  kj::Own<Watches> watches = kj::refcounted<Watches>();
 
   kj::Promise<void> version(VersionContext context) override;
   kj::Promise<void> create(CreateContext context) override;

@@ -33,6 +33,7 @@ struct Fixture: public TestWorld {
   AgeingHost examiner;
   DirectPeerLooks looks;
   LaneKeeper lanes{timer, looks};
+  EventWatches watches{timer};
   MessageBudget budget{CLIENTS_BYTES, CLIENT_SHARE_BYTES};
   kj::Own<ClientConnection> server;
   kj::Own<RpcConnection> client;
@@ -46,8 +47,8 @@ struct Fixture: public TestWorld {
 
   // What facets serve.
   SupervisorFacet::Rooms rooms() {
-    return {*manager, *events, timer, driver.abilities(), examiner,
-            lanes,    "9.9.9", start, newerVerbs};
+    return {*manager, *events, driver.abilities(), examiner, lanes, watches,
+            "9.9.9",  start,   newerVerbs};
   }
 
   // The present manager, over a new connection.

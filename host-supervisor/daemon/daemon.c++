@@ -157,8 +157,9 @@ void endUnlessDone(kj::FunctionParam<void()> work) {
   ThreadPeerLooks looks(io.provider->getTimer());
   LaneKeeper lanes(io.provider->getTimer(), looks);
   auto start = nameOfStart(randomness);
-  SupervisorFacet::Rooms rooms{manager, events, io.provider->getTimer(), abilities, examiner, lanes,
-                               version, start};
+  EventWatches watches(io.provider->getTimer());
+  SupervisorFacet::Rooms rooms{manager, events,  abilities, examiner,
+                               lanes,   watches, version,   start};
   // Half of the places stay for who is known.
   SubordinateUids uidOwners(io.provider->getTimer(), settings.maxConnections / 2);
   ControlServer server(

@@ -2,27 +2,31 @@
 
 namespace bothy {
 
+Slots::Waiter::Waiter(kj::PromiseFulfiller<kj::Own<Slot>>& fulfiller, Slots& slots)
+    : fulfiller(fulfiller), slots(slots) {
+  slots.waiting.add(*this);
+}
+
+Slots::Waiter::~Waiter() noexcept(false) {
+  if (link.isLinked()) slots.waiting.remove(*this);
+}
+
 kj::Promise<kj::Own<Slots::Slot>> Slots::take() {
   if (free > 0) {
     free--;
     return kj::heap<Slot>(*this);
   }
-  while (!waiting.empty() && !waiting.front()->isWaiting()) waiting.pop_front();
-  auto paf = kj::newPromiseAndFulfiller<kj::Own<Slot>>();
-  waiting.push_back(kj::mv(paf.fulfiller));
-  return kj::mv(paf.promise);
+  return kj::newAdaptedPromise<kj::Own<Slot>, Waiter>(*this);
 }
 
 void Slots::giveBack() {
-  while (!waiting.empty()) {
-    auto next = kj::mv(waiting.front());
-    waiting.pop_front();
-    if (next->isWaiting()) {
-      next->fulfill(kj::heap<Slot>(*this));
-      return;
-    }
+  if (waiting.empty()) {
+    free++;
+    return;
   }
-  free++;
+  auto& next = waiting.front();
+  waiting.remove(next);
+  next.fulfiller.fulfill(kj::heap<Slot>(*this));
 }
 
 }  // namespace bothy

@@ -1,8 +1,7 @@
 #pragma once
 
 #include <kj/async.h>
-
-#include <deque>
+#include <kj/list.h>
 
 namespace bothy {
 
@@ -22,13 +21,25 @@ public:
   private:
     Slots& slots;
   };
-  // Who drops the promise takes none.
+  // Who drops the promise takes none, and leaves nothing here.  It is dropped before the Slots are.
   kj::Promise<kj::Own<Slot>> take();
 
 private:
+  class Waiter final {
+  public:
+    Waiter(kj::PromiseFulfiller<kj::Own<Slot>>& fulfiller, Slots& slots);
+    ~Waiter() noexcept(false);
+    KJ_DISALLOW_COPY_AND_MOVE(Waiter);
+
+    kj::PromiseFulfiller<kj::Own<Slot>>& fulfiller;
+    kj::ListLink<Waiter> link;
+
+  private:
+    Slots& slots;
+  };
+
   size_t free;
-  // Some of them may wait no more.
-  std::deque<kj::Own<kj::PromiseFulfiller<kj::Own<Slot>>>> waiting;
+  kj::List<Waiter, &Waiter::link> waiting;
 
   void giveBack();
 };
