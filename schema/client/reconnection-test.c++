@@ -60,6 +60,37 @@ TEST_CASE("P41 work that loses its lane asks again over another until it is answ
   running.wait(work.io.waitScope);
 }
 
+TEST_CASE("S01 who loses each lane at once asks more and more seldom, until one stands") {
+  Work work;
+  work.reconnection.begin(work.use()).wait(work.io.waitScope);
+  // So many more in a time in which each is lost as soon as it is there.
+  auto losses = [&](kj::Duration time) {
+    const auto before = work.asked;
+    const auto end = work.timer.now() + time;
+    auto running = work.runAfterLoss().eagerlyEvaluate(nullptr);
+    while (work.timer.now() < end) {
+      work.settle();
+      if (running.poll(work.io.waitScope)) {
+        if (work.asked - before > 100) break;
+        running = work.runAfterLoss().eagerlyEvaluate(nullptr);
+      } else {
+        work.advance(100 * kj::MILLISECONDS);
+      }
+    }
+    while (!running.poll(work.io.waitScope)) work.advance(100 * kj::MILLISECONDS);
+    return work.asked - before;
+  };
+  CHECK(losses(60 * kj::SECONDS) < 20);
+  const auto more = losses(10 * Reconnection::MOST_PAUSE);
+  CHECK(more >= 9);
+  CHECK(more <= 12);
+  // One that has stood is had again at once.
+  work.advance(Reconnection::STANDING);
+  auto running = work.runAfterLoss().eagerlyEvaluate(nullptr);
+  work.settle();
+  CHECK(running.poll(work.io.waitScope));
+}
+
 TEST_CASE("another failure of the work ends its wait at once, and so does a reason that stays") {
   Work work;
   work.failures.add(kj::Exception::Type::FAILED);

@@ -27,6 +27,10 @@ kj::Promise<void> Reconnection::run(kj::Own<WorkspaceLane> lost, Use use) {
 }
 
 kj::Promise<void> Reconnection::repeat(Use use, Limits limits, bool isFirst) {
+  if (!isFirst) {
+    const auto pause = pauseAfterLoss();
+    if (pause > 0 * kj::SECONDS) co_await timer.afterDelay(pause);
+  }
   const auto start = timer.now();
   kj::Maybe<kj::TimePoint> lastStall;
   auto delay = FIRST_DELAY;
@@ -44,7 +48,10 @@ kj::Promise<void> Reconnection::repeat(Use use, Limits limits, bool isFirst) {
             [](kj::Exception&& exception) {
               if (!mayPass(exception)) kj::throwFatalException(kj::mv(exception));
             });
-    if (wasAnswered) co_return;
+    if (wasAnswered) {
+      lastUse = timer.now();
+      co_return;
+    }
     bool isAway = false;
     KJ_IF_MAYBE (n, none) {
       if (n->kind == NoLane::Kind::FINAL) kj::throwFatalException(kj::mv(n->reason));
@@ -111,6 +118,16 @@ kj::Promise<void> Reconnection::tellWhyEnded(kj::Own<WorkspaceLane> lost) {
       .then([&](kj::Maybe<rpc::LaneEnd> why) { reason = why; })
       .exclusiveJoin(timer.afterDelay(REASON_LIMIT));
   KJ_IF_MAYBE (why, reason) listener.onLaneEnd(*why);
+}
+
+kj::Duration Reconnection::pauseAfterLoss() {
+  const bool hasStood = lastUse == nullptr || timer.now() - KJ_ASSERT_NONNULL(lastUse) >= STANDING;
+  shortUses = hasStood ? 0 : shortUses + 1;
+  // One may be bad luck.
+  if (shortUses <= 1) return 0 * kj::SECONDS;
+  auto pause = FIRST_DELAY;
+  for (kj::uint i = 2; i < shortUses && pause < MOST_PAUSE; ++i) pause *= 2;
+  return kj::min(pause, MOST_PAUSE);
 }
 
 }  // namespace bothy

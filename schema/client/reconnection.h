@@ -52,7 +52,8 @@ public:
   // FIRST_PATIENCE; for a supervisor that was not there from the beginning AWAY_PATIENCE.
   kj::Promise<void> begin(Use use);
   // After the loss of `lost`, of which the caller keeps no reference: the same, for as long as `patience`.  Where `lost` has ended it is
-  // asked why, beside the rest and for at most REASON_LIMIT.
+  // asked why, beside the rest and for at most REASON_LIMIT.  Where lanes are lost again and again before they have stood for STANDING, it
+  // begins with a pause that doubles each time, up to MOST_PAUSE: an agent could else have it ask for lanes without end.
   kj::Promise<void> run(kj::Own<WorkspaceLane> lost, Use use);
 
   // Both wait while there is no lane for a reason that passes, or `use` fails with DISCONNECTED or OVERLOADED; and, however long that
@@ -63,6 +64,8 @@ public:
   static constexpr auto AWAY_PATIENCE = 15 * kj::SECONDS;
   // How long bothyd may take to say why a lane has ended: it knows it within a tenth of a second, if at all.
   static constexpr auto REASON_LIMIT = 2 * kj::SECONDS;
+  static constexpr auto STANDING = 5 * kj::SECONDS;
+  static constexpr auto MOST_PAUSE = 10 * kj::SECONDS;
   // Until a first lane counts as delayed.
   static constexpr auto UNNOTICED_DELAY = 2 * kj::SECONDS;
 
@@ -73,6 +76,8 @@ private:
   Listener& listener;
   kj::Promise<void> asking = kj::READY_NOW;  // why a lane has ended
   bool wasAsked = false;                     // since begin() or run()
+  kj::Maybe<kj::TimePoint> lastUse;          // that was answered
+  kj::uint shortUses = 0;                    // that were lost at once, one after the other
 
   struct Limits {
     kj::Duration away;  // who gives lanes
@@ -83,6 +88,8 @@ private:
   kj::Promise<kj::Maybe<NoLane>> askOver(WorkspaceLane& lane, Use& use);
   void askWhyEnded(kj::Own<WorkspaceLane> lost);
   kj::Promise<void> tellWhyEnded(kj::Own<WorkspaceLane> lost);
+  // Before another lane is asked for.
+  kj::Duration pauseAfterLoss();
 };
 
 }  // namespace bothy
