@@ -32,5 +32,22 @@ TEST_CASE("S01 a descriptor's number means it for as long as it is held, and not
   CHECK(table.duplicate(first.get()) == nullptr);
 }
 
+TEST_CASE("S01 when all numbers were used they come again, but for those in use") {
+  constexpr int NUMBERS = 10;
+  DescriptorTable table(DescriptorTable::FIRST + NUMBERS - 1);
+  auto some = SharedFd::duplicateOf(STDERR_FILENO, getuid());
+  DescriptorTable::Entry held(table, some);
+  int last = held.number;
+  for (int i = 0; i < 10 * NUMBERS; ++i) {
+    DescriptorTable::Entry next(table, some);
+    CHECK(next.number != held.number);
+    CHECK(next.number != last);
+    CHECK(next.number >= DescriptorTable::FIRST);
+    CHECK(next.number < DescriptorTable::FIRST + NUMBERS);
+    last = next.number;
+  }
+  CHECK(table.duplicate(held.number) != nullptr);
+}
+
 }  // namespace
 }  // namespace bothy

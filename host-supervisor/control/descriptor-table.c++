@@ -1,20 +1,24 @@
 #include "control/descriptor-table.h"
 
-#include <kj/debug.h>
-
-#include <limits>
-
 namespace bothy {
 
 DescriptorTable::Entry::Entry(DescriptorTable& table, const SharedFd& fd)
-    : number(table.next), table(table) {
-  KJ_REQUIRE(table.next < std::numeric_limits<int>::max(), "no number is left for a descriptor");
+    : number(table.take()), table(table) {
   table.descriptors.insert(number, &fd);
-  ++table.next;
 }
 
 DescriptorTable::Entry::~Entry() noexcept(false) {
   table.descriptors.erase(number);
+}
+
+int DescriptorTable::take() {
+  // Some are free: no process has so many descriptors.
+  int number;
+  do {
+    number = next;
+    next = number == last ? FIRST : number + 1;
+  } while (descriptors.find(number) != nullptr);
+  return number;
 }
 
 kj::Maybe<SharedFd> DescriptorTable::duplicate(int number) const {
