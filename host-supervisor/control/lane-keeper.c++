@@ -1,12 +1,8 @@
 #include "control/lane-keeper.h"
 
-#include <capnp/schema.h>
 #include <fcntl.h>
 #include <kj/debug.h>
-#include <kj/vector.h>
 #include <sys/socket.h>
-
-#include "wire/escape.h"
 
 namespace bothy {
 namespace {
@@ -29,28 +25,6 @@ void prepareForClient(int socket) {
   int flags;
   KJ_SYSCALL(flags = fcntl(socket, F_GETFL));
   KJ_SYSCALL(fcntl(socket, F_SETFL, flags | O_NONBLOCK));
-}
-
-void logBegin(kj::StringPtr workspace, const LaneGrant& grant, const ClientIdentity& client) {
-  kj::Vector<kj::StringPtr> names;
-  for (auto verb : capnp::Schema::from<rpc::Verb>().getEnumerants()) {
-    if (grant.verbs.has(static_cast<rpc::Verb>(verb.getOrdinal()))) {
-      names.add(verb.getProto().getName());
-    }
-  }
-  const auto verbs = kj::strArray(names, ", ");
-  auto lifetimeMillis = kj::str("unlimited");
-  KJ_IF_MAYBE (lifetime, grant.lifetime) lifetimeMillis = kj::str(*lifetime / kj::MILLISECONDS);
-  const auto lane = grant.lane;
-  const auto pid = client.pid;
-  const auto uid = client.uid;
-  const auto gid = client.gid;
-  kj::StringPtr session = grant.session, actor = grant.actor;
-  const auto purpose = grant.purpose;
-  // The client's own words come last, so that they pass for no other part of the line.
-  const auto user = escapeGuestText(grant.user);
-  KJ_LOG(INFO, "a lane begins", workspace, lane, pid, uid, gid, session, actor, purpose, verbs,
-         lifetimeMillis, user);
 }
 
 }  // namespace
@@ -152,7 +126,7 @@ LaneKeeper::Facet::Facet(LaneKeeper& keeper, AgentLink::OpenedLane lane,
                                siblings->machine->user())),
       descriptor(entry.emplace(keeper.descriptors, fd).number) {
   prepareForClient(fd.get());
-  logBegin(siblings->machine->workspaceName(), lane.grant, terms.client);
+  keeper.log.begin(siblings->machine->workspaceName(), lane.grant, terms.client);
   KJ_IF_MAYBE (lifetime, lane.grant.lifetime) {
     expiry = keeper.timer.afterDelay(*lifetime)
                  .then([this]() { end(rpc::LaneEnd::EXPIRED); })
@@ -189,9 +163,7 @@ void LaneKeeper::Facet::end(rpc::LaneEnd why) {
 }
 
 void LaneKeeper::Facet::logEnd(rpc::LaneEnd why) const {
-  const auto workspace = siblings->machine->workspaceName();
-  const auto lane = number;
-  KJ_LOG(INFO, "a lane ends", workspace, lane, why);
+  keeper.log.end(siblings->machine->workspaceName(), number, why, terms.client);
 }
 
 void LaneKeeper::Facet::close(kj::Promise<void> givenBack) {

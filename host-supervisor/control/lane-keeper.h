@@ -6,6 +6,7 @@
 
 #include "control/client-identity.h"
 #include "control/descriptor-table.h"
+#include "control/lane-log.h"
 #include "control/peer-looks.h"
 #include "loop/hang-up-watch.h"
 #include "loop/shared-fd.h"
@@ -26,7 +27,8 @@ constexpr kj::uint MAX_HELD_LANES = 64;
 class LaneKeeper final: private kj::TaskSet::ErrorHandler {
 public:
   // Both outlive it.
-  LaneKeeper(kj::Timer& timer, PeerLooks& looks) : timer(timer), looks(looks), ending(*this) {}
+  LaneKeeper(kj::Timer& timer, PeerLooks& looks)
+      : log(timer), timer(timer), looks(looks), ending(*this) {}
   ~LaneKeeper() noexcept(false);
   KJ_DISALLOW_COPY_AND_MOVE(LaneKeeper);
 
@@ -54,8 +56,9 @@ public:
   // granted, and when it ends, with the reason.
   rpc::Lane::Client keep(AgentLink::OpenedLane lane, kj::Own<Machine> machine, Terms terms);
 
-  // Of the lanes, for clients' connections.
+  // Both of the lanes; the first for clients' connections.
   DescriptorTable descriptors;
+  LaneLog log;
 
 private:
   class Facet;

@@ -7,6 +7,7 @@
 #include <catch2/catch_test_macros.hpp>
 
 #include "control/control-server.h"
+#include "control/lane-log.h"
 #include "control/supervisor-fixture.h"
 #include "support/log-record.h"
 
@@ -133,6 +134,38 @@ TEST_CASE("S25 the log has of each lane who has it, what was granted and why it 
         kj::str("info a lane ends; workspace = demo; lane = ", first, "; why = expired"));
   CHECK(ends[1] ==
         kj::str("info a lane ends; workspace = demo; lane = ", first + 1, "; why = closed"));
+}
+
+TEST_CASE(
+    "S08 one user makes only so many lines about lanes a second, and none of another's is lost") {
+  constexpr uid_t LOUD = 4713, QUIET = 4714;
+  constexpr uint64_t TOO_MANY = 50;
+  kj::EventLoop loop;
+  kj::WaitScope scope(loop);
+  kj::TimerImpl timer(kj::origin<kj::TimePoint>());
+  LaneLog lanes(timer);
+  LogRecord log;
+  auto say = [&](uint64_t number, uid_t uid) {
+    const ClientIdentity client{number, 0, uid, 0};
+    lanes.begin("demo", LaneGrant(), client);
+    lanes.end("demo", number, rpc::LaneEnd::CLOSED, client);
+    lanes.noAnswer("demo", "nothing listens", client);
+  };
+  // However many clients he has.
+  for (uint64_t i = 0; i < MOST_LANE_LINES + TOO_MANY; i += 3) say(i, LOUD);
+  CHECK(log.lines.size() == MOST_LANE_LINES);
+  say(1, QUIET);
+  CHECK(log.lines.size() == MOST_LANE_LINES + 3);
+  timer.advanceTo(timer.now() + 1 * kj::SECONDS);
+  scope.poll();
+  REQUIRE(log.lines.size() == MOST_LANE_LINES + 4);
+  CHECK(log.lines.back() == kj::str("warning lines about a user's lanes are left out; uid = ", LOUD,
+                                    "; leftOut = ", TOO_MANY));
+  say(1, LOUD);
+  CHECK(log.lines.size() == MOST_LANE_LINES + 7);
+  timer.advanceTo(timer.now() + 1 * kj::SECONDS);
+  scope.poll();
+  CHECK(log.lines.size() == MOST_LANE_LINES + 7);
 }
 
 TEST_CASE("S08 what a client says of a lane is short in the log, and forges no part of a line") {

@@ -195,7 +195,7 @@ kj::Promise<void> SupervisorFacet::connect(ConnectContext context) {
     // This process has no files or no memory left: that says nothing of the workspace.
     if (e->getType() == kj::Exception::Type::OVERLOADED) kj::throwFatalException(kj::mv(*e));
     const auto why = e->getDescription();
-    KJ_LOG(WARNING, "the agent of a workspace does not answer", workspace->row().name, why);
+    lanes.log.noAnswer(workspace->row().name, why, client);
     context.getResults().initOutcome().setUnreachable(why);
     co_return;
   }

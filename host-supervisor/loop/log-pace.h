@@ -1,5 +1,6 @@
 #pragma once
 
+#include <kj/debug.h>
 #include <kj/time.h>
 
 namespace bothy {
@@ -7,19 +8,22 @@ namespace bothy {
 // Bounds how often something is told in the log that somebody else makes happen.
 class LogPace final {
 public:
-  // `clock` outlives it.
-  LogPace(const kj::MonotonicClock& clock, kj::Duration pause) : clock(clock), pause(pause) {}
+  // At most so many lines in each `period`.  `clock` outlives it.
+  LogPace(const kj::MonotonicClock& clock, kj::Duration period, kj::uint most = 1)
+      : clock(clock), period(period), most(most) {}
 
   // To be asked for each line.  None: it is to be left out.  Else how many were since the last.
   kj::Maybe<uint64_t> next() {
     const auto now = clock.now();
-    KJ_IF_MAYBE (t, told) {
-      if (now - *t < pause) {
-        ++leftOut;
-        return nullptr;
-      }
+    if (begin == nullptr || now - KJ_ASSERT_NONNULL(begin) >= period) {
+      begin = now;
+      lines = 0;
     }
-    told = now;
+    if (lines >= most) {
+      ++leftOut;
+      return nullptr;
+    }
+    ++lines;
     const auto before = leftOut;
     leftOut = 0;
     return before;
@@ -27,8 +31,10 @@ public:
 
 private:
   const kj::MonotonicClock& clock;
-  const kj::Duration pause;
-  kj::Maybe<kj::TimePoint> told;
+  const kj::Duration period;
+  const kj::uint most;
+  kj::Maybe<kj::TimePoint> begin;  // of the present one
+  kj::uint lines = 0;              // in it
   uint64_t leftOut = 0;
 };
 

@@ -30,10 +30,7 @@ Machine::Machine(kj::Timer& timer, kj::StringPtr workspace, kj::Own<RunningVm> v
       vm(kj::mv(vmParam)),
       link(newAgentLink(
           timer, kj::mv(secret), firstLane, [this]() { return vm->dial(rpc::AGENT_PORT); },
-          [workspace = kj::str(workspace)](uint64_t lane, rpc::LaneEvent::What what) {
-            auto why = wordFor(what);
-            KJ_LOG(INFO, "the agent has closed a lane", workspace, lane, why);
-          },
+          [this](uint64_t lane, rpc::LaneEvent::What what) { noteClosed(lane, what); },
           [this](kj::StringPtr why) { noteLoss(why); })),
       endings(*this) {}
 
@@ -99,6 +96,14 @@ kj::Promise<void> Machine::onStall() {
 void Machine::noteStall() {
   for (auto& waiter : awaitingStall) waiter->fulfill();
   awaitingStall.clear();
+}
+
+void Machine::noteClosed(uint64_t lane, rpc::LaneEvent::What what) {
+  KJ_IF_MAYBE (leftOut, closeLines.next()) {
+    const auto why = wordFor(what);
+    KJ_LOG(INFO, "the agent has closed a lane", workspace, lane, why);
+    if (*leftOut > 0) KJ_LOG(INFO, "others that it has closed are left out", workspace, *leftOut);
+  }
 }
 
 void Machine::noteLoss(kj::StringPtr why) {

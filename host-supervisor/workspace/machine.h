@@ -5,6 +5,7 @@
 #include <vector>
 
 #include "agent/agent-link.h"
+#include "loop/log-pace.h"
 #include "vm/vm-driver.h"
 
 namespace bothy {
@@ -20,6 +21,8 @@ constexpr kj::Duration LEAST_REOPEN_PAUSE = 1 * kj::SECONDS;
 constexpr kj::Duration MOST_REOPEN_PAUSE = 1 * kj::MINUTES;
 // Between two lines of the log about it.
 constexpr kj::Duration LOSS_LOG_PAUSE = 10 * kj::SECONDS;
+// Lines of the log in a second about lanes that an agent says to have closed.
+constexpr kj::uint MOST_CLOSE_LINES = 20;
 
 // One boot of a workspace: its VM and the way to its agent.  Outlives the VM in the hands of clients; then
 // every call fails with DISCONNECTED.  Dropping it leaves the VM running.
@@ -61,6 +64,7 @@ public:
 private:
   kj::Timer& timer;
   const kj::String workspace;
+  LogPace closeLines{timer, 1 * kj::SECONDS, MOST_CLOSE_LINES};
   kj::Own<RunningVm> vm;
   std::vector<kj::Own<kj::PromiseFulfiller<void>>> awaitingStall;
   kj::Maybe<kj::Own<AgentLink>> link;
@@ -72,6 +76,7 @@ private:
   bool isReopening = false;
   kj::Promise<void> reopening = nullptr;
 
+  void noteClosed(uint64_t lane, rpc::LaneEvent::What what);
   void noteLoss(kj::StringPtr why);
   kj::Promise<void> reopen();
   AgentLink& requireLink();
