@@ -155,7 +155,8 @@ interface Files {
     # replaces the link itself.
   }
   makeDirectory @4 (path :Data, mode :UInt16 = 0x1ed, makeParents :Bool) -> (outcome :Outcome);
-  # mkdir; with `makeParents` also its missing parents, and an existing directory is no failure.
+  # mkdir; with `makeParents` also its missing parents (`invalidPath` where it goes back by ".." out of more than 16 of those), and an existing
+  # directory is no failure.
 
   move @5 (from :Data, to :Data, replace :Bool) -> (outcome :Outcome);
   # rename(2).  Without `replace`, `exists` if there is something at `to`, in one step.

@@ -140,6 +140,50 @@ TEST_CASE("P19 a file and the parents made for it belong to the user") {
   CHECK_FALSE(w.world.has("root/a"));
 }
 
+// Of this thread.
+uint64_t cpuNanos() {
+  timespec now;
+  KJ_SYSCALL(clock_gettime(CLOCK_THREAD_CPUTIME_ID, &now));
+  return now.tv_sec * 1'000'000'000ull + now.tv_nsec;
+}
+
+TEST_CASE("S01 what is missing of a path is found by few looks, however much it is") {
+  FilesTestWorld w;
+  auto path = [](kj::StringPtr name) {
+    return kj::strArray(kj::repeat(name, rpc::MAX_PATH_BYTES / 2 / 2), "/");
+  };
+  const auto there = path("a"), missing = path("b");
+  CHECK(w.makeDirectory(there, true).getOutcome().isDone());
+  // Nothing is made, so that looking is all that costs.
+  const auto deepest = w.world.at(kj::str("root/", there));
+  KJ_SYSCALL(chmod(deepest.cStr(), 0555));
+  constexpr int LOOKS = 200;
+  auto begin = cpuNanos();
+  for (int i = 0; i < LOOKS; ++i) CHECK(access(deepest.cStr(), F_OK) == 0);
+  const auto ofLooks = cpuNanos() - begin;
+  begin = cpuNanos();
+  auto outcome = w.makeDirectory(kj::str(there, "/", missing), true).getOutcome();
+  CHECK(cpuNanos() - begin < ofLooks);
+  CHECK(outcome.getFailed().getReason() == Reason::PERMISSION_DENIED);
+}
+
+TEST_CASE("S01 a path goes back out of so many missing directories, and others in any way") {
+  FilesTestWorld w;
+  auto path = [](kj::StringPtr name, size_t count) {
+    const auto back = kj::str(name, "/..");
+    return kj::str(kj::strArray(kj::repeat(back.asPtr(), count), "/"), "/last");
+  };
+  CHECK(w.makeDirectory(path("new", MAX_NEW_WAYS_BACK), true).getOutcome().isDone());
+  CHECK(S_ISDIR(w.statusOf("last").st_mode));
+  // This one is there now.
+  CHECK(w.makeDirectory(path("new", 500), true).getOutcome().isDone());
+  auto refused = w.makeDirectory(path("other", MAX_NEW_WAYS_BACK + 1), true).getOutcome();
+  REQUIRE(refused.isFailed());
+  CHECK(refused.getFailed().getReason() == Reason::INVALID_PATH);
+  CHECK(w.makeDirectory("some//where///else//", true).getOutcome().isDone());
+  CHECK(S_ISDIR(w.statusOf("some/where/else").st_mode));
+}
+
 TEST_CASE("what the user may not do is not done for him") {
   if (geteuid() != 0) SKIP("needs another user");
   FilesTestWorld w;

@@ -37,6 +37,16 @@ int openPlainChild(int directory, kj::StringPtr name) {
   return static_cast<int>(syscall(SYS_openat2, directory, name.cStr(), &how, sizeof(how)));
 }
 
+// Where each component of a path ends.
+kj::Vector<size_t> componentEnds(kj::StringPtr path) {
+  kj::Vector<size_t> ends;
+  for (size_t i = 1; i < path.size(); ++i) {
+    if (path[i] == '/' && path[i - 1] != '/') ends.add(i);
+  }
+  if (!path.endsWith("/")) ends.add(path.size());
+  return ends;
+}
+
 }  // namespace
 
 FileResult<FilePath> FilePath::parse(kj::ArrayPtr<const kj::byte> bytes) {
@@ -105,31 +115,40 @@ FileResult<kj::AutoCloseFd> WorkspaceRoot::makeParent(const FilePath& path) cons
   if (found.is<kj::AutoCloseFd>() || found.get<FileProblem>().reason != Reason::NOT_FOUND) {
     return found;
   }
-  // Top down from the first that is missing.
-  kj::Vector<FilePath> missing;
-  auto next = path.parent();
-  while (true) {
-    auto above = next.parent();
-    missing.add(kj::mv(next));
-    auto opened = open(above, O_PATH | O_DIRECTORY);
-    if (opened.is<kj::AutoCloseFd>()) break;
-    if (opened.get<FileProblem>().reason != Reason::NOT_FOUND || above.string() == ".") {
+  const auto parent = path.parent();
+  const auto ends = componentEnds(parent.string());
+  // The last that is there is looked for by halves, as each look goes from the root: a path has up to two thousand components.
+  size_t there = 0, missing = ends.size();
+  while (missing - there > 1) {
+    const auto middle = there + (missing - there) / 2;
+    auto opened = open(parent.upTo(ends[middle - 1]), O_PATH | O_DIRECTORY);
+    if (opened.is<kj::AutoCloseFd>()) {
+      there = middle;
+    } else if (opened.get<FileProblem>().reason == Reason::NOT_FOUND) {
+      missing = middle;
+    } else {
       return opened;
     }
-    next = kj::mv(above);
   }
   kj::AutoCloseFd above;
-  for (size_t i = missing.size(); i-- > 0;) {
+  uint waysBack = 0;
+  for (auto i = there; i < ends.size(); ++i) {
     if (above.get() < 0) {
-      auto found = openParent(missing[i]);
-      if (found.is<FileProblem>()) return found;
-      above = kj::mv(found.get<kj::AutoCloseFd>());
+      auto opened = i == 0 ? open(FilePath::root(), O_PATH | O_DIRECTORY)
+                           : open(parent.upTo(ends[i - 1]), O_PATH | O_DIRECTORY);
+      if (opened.is<FileProblem>()) return opened;
+      above = kj::mv(opened.get<kj::AutoCloseFd>());
     }
-    auto name = missing[i].name();
-    if (mkdirat(above.get(), name.cStr(), NEW_PARENT_MODE) < 0 && errno != EEXIST) {
+    const auto component = parent.upTo(ends[i]);
+    if (mkdirat(above.get(), component.name().cStr(), NEW_PARENT_MODE) < 0 && errno != EEXIST) {
       return FileProblem::fromErrno(errno);
     }
-    above = kj::AutoCloseFd(openPlainChild(above.get(), name));
+    above = kj::AutoCloseFd(openPlainChild(above.get(), component.name()));
+    if (above.get() < 0 && ++waysBack > MAX_NEW_WAYS_BACK) {
+      return FileProblem::of(Reason::INVALID_PATH,
+                             kj::str("a path with over ", MAX_NEW_WAYS_BACK,
+                                     " ways back (..) out of directories that are missing"));
+    }
   }
   return openParent(path);
 }

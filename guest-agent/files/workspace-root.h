@@ -19,6 +19,7 @@ struct Done {};
 class FilePath final {
 public:
   static FileResult<FilePath> parse(kj::ArrayPtr<const kj::byte> bytes);
+  static FilePath root() { return FilePath(kj::str(".")); }
 
   kj::StringPtr string() const { return text; }
   // Names nothing that could be made, moved or removed: the root, or a path that ends in "." or "..".
@@ -26,11 +27,15 @@ public:
   // The last component, and the path before it ("." if there is none).
   kj::StringPtr name() const;
   FilePath parent() const;
+  // What leads to a component that ends at `end`.
+  FilePath upTo(size_t end) const { return FilePath(kj::heapString(text.slice(0, end))); }
 
 private:
   explicit FilePath(kj::String text) : text(kj::mv(text)) {}
   kj::String text;
 };
+
+constexpr uint MAX_NEW_WAYS_BACK = 16;
 
 // The directory beneath which everything happens, and the only way to open a path of a client's:
 // the kernel resolves it and refuses what leads out, so that checking and opening are one operation.
@@ -45,7 +50,8 @@ public:
 
   // The directory of the path's last component, O_PATH.
   FileResult<kj::AutoCloseFd> openParent(const FilePath& path) const;
-  // As openParent(), but makes the directories that are missing, 0755.
+  // As openParent(), but makes the directories that are missing, 0755.  Refuses a path that goes back (..) out of more than
+  // MAX_NEW_WAYS_BACK of those.
   FileResult<kj::AutoCloseFd> makeParent(const FilePath& path) const;
 
   // Whether an absolute symlink means a path beneath this root.
