@@ -10,8 +10,66 @@
 #include <unistd.h>
 
 #include <kj/debug.h>
+#include <kj/io.h>
 
 namespace bothy {
+namespace {
+
+class PidfdHandle final: public ProcessHandle {
+public:
+  PidfdHandle(kj::UnixEventPort& port, ProcessIdentity identity, kj::AutoCloseFd pidfdParam)
+      : id(identity),
+        pidfd(kj::mv(pidfdParam)),
+        observer(port, pidfd, kj::UnixEventPort::FdObserver::OBSERVE_READ),
+        exited(watch().fork()) {}
+  KJ_DISALLOW_COPY_AND_MOVE(PidfdHandle);
+
+  const ProcessIdentity& identity() const override { return id; }
+  kj::Maybe<uint32_t> user() const override;
+  kj::Promise<void> onExit() override { return exited.addBranch(); }
+  bool hasExited() const override;
+  void signal(int signum) const override;
+
+private:
+  ProcessIdentity id;
+  kj::AutoCloseFd pidfd;
+  kj::UnixEventPort::FdObserver observer;
+  kj::ForkedPromise<void> exited;
+
+  kj::Promise<void> watch();
+};
+
+kj::Promise<void> PidfdHandle::watch() {
+  // The observer tells of changes only.
+  while (!hasExited()) co_await observer.whenBecomesReadable();
+}
+
+bool PidfdHandle::hasExited() const {
+  pollfd request{pidfd.get(), POLLIN, 0};
+  int ready;
+  KJ_SYSCALL(ready = poll(&request, 1, 0));
+  return ready > 0;
+}
+
+kj::Maybe<uint32_t> PidfdHandle::user() const {
+  struct stat stats;
+  if (stat(kj::str("/proc/", id.pid).cStr(), &stats) < 0) {
+    int error = errno;
+    if (error == ENOENT || error == ESRCH) return nullptr;
+    KJ_FAIL_SYSCALL("stat", error, id.pid);
+  }
+  // As long as it lives, its pid is no other's.
+  if (hasExited()) return nullptr;
+  return static_cast<uint32_t>(stats.st_uid);
+}
+
+void PidfdHandle::signal(int signum) const {
+  if (syscall(SYS_pidfd_send_signal, pidfd.get(), signum, nullptr, 0) < 0 && errno != ESRCH) {
+    KJ_FAIL_SYSCALL("pidfd_send_signal", errno, id.pid, signum);
+  }
+}
+
+}  // namespace
 
 kj::Maybe<uint64_t> processStartTime(pid_t pid) {
   auto path = kj::str("/proc/", pid, "/stat");
@@ -59,50 +117,9 @@ kj::Maybe<kj::Own<ProcessHandle>> ProcessHandle::open(kj::UnixEventPort& port, p
     KJ_FAIL_SYSCALL("pidfd_open", error, pid);
   }
   KJ_IF_MAYBE (startTime, processStartTime(pid)) {
-    return kj::heap<ProcessHandle>(port, ProcessIdentity{pid, *startTime}, kj::mv(pidfd));
+    return kj::heap<PidfdHandle>(port, ProcessIdentity{pid, *startTime}, kj::mv(pidfd));
   }
   return nullptr;
-}
-
-ProcessHandle::ProcessHandle(kj::UnixEventPort& port, ProcessIdentity identity,
-                             kj::AutoCloseFd pidfdParam)
-    : id(identity),
-      pidfd(kj::mv(pidfdParam)),
-      observer(port, pidfd, kj::UnixEventPort::FdObserver::OBSERVE_READ),
-      exited(watch().fork()) {}
-
-kj::Promise<void> ProcessHandle::watch() {
-  // The observer tells of changes only.
-  while (!hasExited()) co_await observer.whenBecomesReadable();
-}
-
-kj::Promise<void> ProcessHandle::onExit() {
-  return exited.addBranch();
-}
-
-bool ProcessHandle::hasExited() const {
-  pollfd request{pidfd.get(), POLLIN, 0};
-  int ready;
-  KJ_SYSCALL(ready = poll(&request, 1, 0));
-  return ready > 0;
-}
-
-kj::Maybe<uint32_t> ProcessHandle::user() const {
-  struct stat stats;
-  if (stat(kj::str("/proc/", id.pid).cStr(), &stats) < 0) {
-    int error = errno;
-    if (error == ENOENT || error == ESRCH) return nullptr;
-    KJ_FAIL_SYSCALL("stat", error, id.pid);
-  }
-  // As long as it lives, its pid is no other's.
-  if (hasExited()) return nullptr;
-  return static_cast<uint32_t>(stats.st_uid);
-}
-
-void ProcessHandle::signal(int signum) const {
-  if (syscall(SYS_pidfd_send_signal, pidfd.get(), signum, nullptr, 0) < 0 && errno != ESRCH) {
-    KJ_FAIL_SYSCALL("pidfd_send_signal", errno, id.pid, signum);
-  }
 }
 
 }  // namespace bothy

@@ -4,7 +4,6 @@
 #include <sys/types.h>
 
 #include <kj/async-unix.h>
-#include <kj/io.h>
 
 namespace bothy {
 
@@ -17,37 +16,26 @@ struct ProcessIdentity {
   bool operator==(const ProcessIdentity& other) const = default;
 };
 
-// One process of the host, child or not, held by its pidfd.  Dropping it does nothing to the process.
-class ProcessHandle final {
+// One process, child or not.  Dropping it does nothing to the process.
+class ProcessHandle {
 public:
-  // nullptr if no such process exists, or another one has the pid by now.  Both throw where a process that exists cannot be held,
+  // Of this host, held by its pidfd.  nullptr if no such process exists, or another one has the pid by now.  Both throw where a process that exists cannot be held,
   // for want of descriptors for example.
   static kj::Maybe<kj::Own<ProcessHandle>> open(kj::UnixEventPort& port, ProcessIdentity identity);
   // Whatever process has the pid now.
   static kj::Maybe<kj::Own<ProcessHandle>> open(kj::UnixEventPort& port, pid_t pid);
 
-  ProcessHandle(kj::UnixEventPort& port, ProcessIdentity identity, kj::AutoCloseFd pidfd);
-  KJ_DISALLOW_COPY_AND_MOVE(ProcessHandle);
-
-  const ProcessIdentity& identity() const { return id; }
+  virtual const ProcessIdentity& identity() const = 0;
 
   // Whose it is: its effective user id.  nullptr if it has ended.
-  kj::Maybe<uint32_t> user() const;
+  virtual kj::Maybe<uint32_t> user() const = 0;
 
   // Resolves when the process has ended.  Any number of callers.
-  kj::Promise<void> onExit();
-  bool hasExited() const;
+  virtual kj::Promise<void> onExit() = 0;
+  virtual bool hasExited() const = 0;
 
   // No effect on one that has ended.
-  void signal(int signum) const;
-
-private:
-  ProcessIdentity id;
-  kj::AutoCloseFd pidfd;
-  kj::UnixEventPort::FdObserver observer;
-  kj::ForkedPromise<void> exited;
-
-  kj::Promise<void> watch();
+  virtual void signal(int signum) const = 0;
 };
 
 // The start time of the process that has the pid now; nullptr if there is none.  Throws where that cannot be known.

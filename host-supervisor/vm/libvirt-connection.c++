@@ -10,6 +10,7 @@
 #include <kj/map.h>
 
 #include "loop/empty-network.h"
+#include "loop/worker-thread.h"
 #include "vm/kvm-node.h"
 #include "vm/machine-workers.h"
 
@@ -21,7 +22,8 @@ namespace {
 // libvirt in this process gives each an empty one.
 void prepareThread(KvmNode kvm) {
   const bool isEmbedded = kvm != KvmNode::HOSTS;
-  if (isEmbedded) enterEmptyNetwork();
+  if (!isEmbedded) return;
+  enterEmptyNetwork();
   static thread_local bool isPrepared = false;
   if (isPrepared) return;
   KJ_SYSCALL(unshare(CLONE_FS));
@@ -52,12 +54,13 @@ public:
       : timer(timer),
         limits(settings.limits),
         kvm(settings.kvm),
-        events(kj::atomicRefcounted<LibvirtEventBox>()),
+        events(boxOf(kj::mv(settings.events))),
         sessions(kj::atomicRefcounted<LibvirtSessions>(
             kj::mv(settings.place), kj::atomicAddRef(*events), kj::mv(settings.session))),
-        starters(timer, "libvirt", workersOf(limits)),
-        enders(timer, "libvirt", workersOf(limits)),
-        callers(timer, "libvirt", workersOf(limits)) {
+        threads(threadsOf(timer, kj::mv(settings.workers))),
+        starters(timer, *threads, "libvirt", workersOf(limits)),
+        enders(timer, *threads, "libvirt", workersOf(limits)),
+        callers(timer, *threads, "libvirt", workersOf(limits)) {
     for (auto workers : {&starters, &enders, &callers}) {
       workers->onHang([this]() { sessions->condemn(); });
     }
@@ -139,11 +142,24 @@ private:
   // Those under way, whether or not somebody waits for them.
   kj::HashMap<kj::String, kj::ForkedPromise<void>> starts;
 
+  kj::Own<WorkerSource> threads;
   // To start and to end machines takes seconds, which is too long for other calls to wait.
   MachineWorkers starters;
   MachineWorkers enders;
   MachineWorkers callers;
 
+  static kj::Own<LibvirtEventBox> boxOf(kj::Maybe<kj::Own<LibvirtEventBox>> given) {
+    KJ_IF_MAYBE (box, given) {
+      return kj::mv(*box);
+    }
+    return kj::atomicRefcounted<LibvirtEventBox>();
+  }
+  static kj::Own<WorkerSource> threadsOf(kj::Timer& timer, kj::Maybe<kj::Own<WorkerSource>> given) {
+    KJ_IF_MAYBE (workers, given) {
+      return kj::mv(*workers);
+    }
+    return kj::heap<WorkerThreads>(timer);
+  }
   static MachineWorkers::Limits workersOf(const LibvirtLimits& limits) {
     return {limits.threads, limits.patience, limits.slowCalls,
             limits.wait,    limits.waiting,  limits.waitingOfMachine};

@@ -4,6 +4,7 @@
 #include <kj/string.h>
 #include <kj/timer.h>
 
+#include "loop/worker.h"
 #include "vm/kvm-node.h"
 #include "vm/libvirt-limits.h"
 #include "vm/libvirt-session.h"
@@ -28,6 +29,10 @@ public:
     KvmNode kvm;
     // Given by tests, in the place of libvirt.
     kj::Maybe<kj::Own<const LibvirtSession>> session = nullptr;
+    // Of what such a session tells.
+    kj::Maybe<kj::Own<LibvirtEventBox>> events = nullptr;
+    // Given by simulations, in the place of threads.
+    kj::Maybe<kj::Own<WorkerSource>> workers = nullptr;
   };
 
   static kj::Promise<kj::Own<LibvirtConnection>> open(kj::Timer& timer, Settings settings);

@@ -18,6 +18,7 @@
 #include "vm/libvirt-files.h"
 #include "vm/libvirt-machine.h"
 #include "vm/machine-confinement.h"
+#include "vm/machine-host.h"
 #include "vm/qemu-logs.h"
 #include "vm/vsock-namespace.h"
 
@@ -148,7 +149,7 @@ public:
       kj::Own<RunningVm> vm = kj::heap<MachineHandle>(kj::addRef(**known));
       co_return kj::mv(vm);
     }
-    if (!MachineRecord::exists(host.settings.stateDir, spec.name)) co_return nullptr;
+    if (!host.storage->hasRecord(spec.name)) co_return nullptr;
 
     auto domains = listing();
     auto slot = co_await adoptions.take();
@@ -178,7 +179,7 @@ public:
     KJ_IF_MAYBE (machine, machines.find(name)) {
       auto running = kj::addRef(**machine);
       co_await running->destroy();
-    } else KJ_IF_MAYBE (record, MachineRecord::load(host.settings.stateDir, name)) {
+    } else KJ_IF_MAYBE (record, host.storage->loadRecord(name)) {
       VmSpec spec{};
       spec.name = kj::str(name);
       spec.uid = record->uid;
@@ -203,7 +204,7 @@ public:
       return kj::str(name);
     };
     kj::Vector<kj::String> removed;
-    for (auto& name : MachineRecord::list(host.settings.stateDir)) {
+    for (auto& name : host.storage->listRecords()) {
       bool isKnown = false;
       for (auto& candidate : known) isKnown = isKnown || candidate == name;
       if (isKnown) continue;
@@ -222,7 +223,7 @@ public:
       }
       return false;
     };
-    while (isDialling()) co_await host.timer().afterDelay(DIAL_POLL_PAUSE);
+    while (isDialling()) co_await host.timer.afterDelay(DIAL_POLL_PAUSE);
   }
 
 private:
@@ -274,7 +275,7 @@ private:
 
   kj::Promise<void> dispatch() {
     return dispatchEvents(
-        host.timer(), [this]() { return host.libvirt->nextEvent(); },
+        host.timer, [this]() { return host.libvirt->nextEvent(); },
         [this](LibvirtEvent event) {
           KJ_IF_MAYBE (machine, machines.find(event.domain)) {
             (*machine)->handle(kj::mv(event));
@@ -339,9 +340,16 @@ kj::Promise<kj::Own<VmDriver>> openLibvirtDriver(kj::AsyncIoContext& io, Subreap
   }
   auto libvirt = co_await LibvirtConnection::open(io.provider->getTimer(),
                                                   {kj::mv(place), settings.limits, kvm});
-  co_return kj::heap<LibvirtDriver>(
-      MachineHost{io, reaper, kj::mv(settings), kj::mv(abilities), kj::mv(libvirt),
-                  kj::heap<DiskRoom>(io.provider->getTimer()), nullptr});
+  auto& timer = io.provider->getTimer();
+  auto kept = kj::heap<const LibvirtDriverSettings>(kj::mv(settings));
+  auto processes = newHostProcesses(io, reaper, kept->killSender);
+  auto storage = newHostStorage(timer, *kept);
+  co_return newLibvirtDriver(MachineHost(timer, kj::mv(kept), kj::mv(abilities), kj::mv(processes),
+                                         kj::mv(storage), kj::mv(libvirt)));
+}
+
+kj::Own<VmDriver> newLibvirtDriver(MachineHost host) {
+  return kj::heap<LibvirtDriver>(kj::mv(host));
 }
 
 }  // namespace bothy

@@ -1,12 +1,8 @@
 #include "vm/libvirt-machine.h"
 
-#include <errno.h>
 #include <signal.h>
-#include <stdlib.h>
-#include <unistd.h>
 
 #include <kj/debug.h>
-#include <kj/filesystem.h>
 
 #include "vm/domain-xml.h"
 
@@ -26,10 +22,8 @@ LibvirtMachine::LibvirtMachine(MachineHost& host, VmSpec specParam)
       diskKey(kj::mv(specParam.diskKey)),
       spec(kj::mv(specParam)),
       files(spec.runtimeDir),
-      libvirtFiles(host.settings, spec.name, spec.uid),
-      processes(host.io.unixEventPort, spec.uid, host.settings.killSender),
       record{kj::str(spec.name), kj::str(spec.runtimeDir), spec.uid},
-      stall(host.timer(), *host.libvirt, *host.diskRoom, host.listener, spec.name, spec.dataDisk),
+      stall(host.timer, *host.libvirt, *host.diskRoom, host.listener, spec.name, spec.dataDisk),
       vsock(host, spec, files, record, stall),
       end(nullptr) {
   auto paf = kj::newPromiseAndFulfiller<VmEnd>();
@@ -57,24 +51,24 @@ kj::Promise<void> LibvirtMachine::start(kj::Maybe<TurnListener&> listener) {
       hexadecimal(KJ_REQUIRE_NONNULL(key, "a machine needs the key of its disk", spec.name))};
   uint32_t group = host.groupOf(spec.uid);
   auto xml = domainXml(spec, host.abilities, group,
-                       {kj::str(host.settings.emulator), kj::str(host.settings.firmware),
+                       {kj::str(host.settings->emulator), kj::str(host.settings->firmware),
                         files.secret(), files.console()});
-  record.save(host.settings.stateDir);
-  files.prepare(spec, group);
+  host.storage->saveRecord(record);
+  host.storage->prepareFiles(spec, group);
   int number = co_await host.libvirt->create(spec.name, kj::mv(xml), kj::mv(passphrase), listener);
-  libvirtFiles.makePrivate(number);
+  host.storage->makeLibvirtFilesPrivate(spec.name, spec.uid, number);
   openQemu({0, 0});
-  files.removeSecret();
-  makePrivate(files.console());
+  host.storage->removeSecret(files);
+  host.storage->makePrivate(files.console());
   co_await openConsole();
   co_await vsock.start();
   // While the guest's kernel starts, a dial is in vain, takes time from it, and may break its device.
   // The agent listens before it says its first word.
   dialable = spoken.catch_([](kj::Exception&&) {})
-                 .exclusiveJoin(host.timer().afterDelay(SILENCE_LIMIT))
+                 .exclusiveJoin(host.timer.afterDelay(SILENCE_LIMIT))
                  .fork();
   record.cpusRun = true;
-  record.save(host.settings.stateDir);
+  host.storage->saveRecord(record);
   co_await host.libvirt->resume(spec.name);
 }
 
@@ -85,15 +79,15 @@ kj::Promise<bool> LibvirtMachine::adopt(kj::Maybe<LibvirtDomain::Condition> foun
   KJ_IF_MAYBE (f, found) {
     condition = *f;
   } else {
-    if (processes.isAnyRunning(host.settings.emulator)) {
+    if (host.processes->isAnyRunning(spec.uid, host.settings->emulator)) {
       kj::throwFatalException(
-          libvirtFiles.isWithheld()
+          host.storage->isMonitorWithheld(spec.name, spec.uid)
               ? KJ_EXCEPTION(FAILED, "the socket of its monitor is not the one that libvirt made")
               : KJ_EXCEPTION(FAILED, "its QEMU runs, and libvirt does not know the machine"));
     }
   }
   if (condition == Condition::ENDED) co_return false;
-  auto loaded = MachineRecord::load(host.settings.stateDir, spec.name);
+  auto loaded = host.storage->loadRecord(spec.name);
   if (loaded == nullptr) {
     kj::throwFatalException(KJ_EXCEPTION(FAILED, "the record of the machine is damaged"));
   }
@@ -109,12 +103,8 @@ kj::Promise<bool> LibvirtMachine::adopt(kj::Maybe<LibvirtDomain::Condition> foun
 }
 
 void LibvirtMachine::openQemu(const ProcessIdentity& recorded) {
-  // libvirt has no call for it.
-  auto fs = kj::newDiskFilesystem();
-  auto path = fs->getCurrentPath().evalNative(libvirtFiles.pidFile());
-  const pid_t pid = atoi(fs->getRoot().openFile(path)->readAllText().cStr());
-  auto process =
-      KJ_REQUIRE_NONNULL(ProcessHandle::open(host.io.unixEventPort, pid), "QEMU has ended", pid);
+  const pid_t pid = host.storage->qemuPid(spec.name, spec.uid);
+  auto process = KJ_REQUIRE_NONNULL(host.processes->open(pid), "QEMU has ended", pid);
   // One that ends while it is looked at has no owner; that it has ended is then learned in its own way.
   KJ_IF_MAYBE (owner, process->user()) {
     KJ_REQUIRE(*owner == spec.uid, "the process that libvirt names as QEMU is another user's", pid,
@@ -127,14 +117,12 @@ void LibvirtMachine::openQemu(const ProcessIdentity& recorded) {
 }
 
 kj::Promise<void> LibvirtMachine::openConsole() {
-  auto address =
-      co_await host.io.provider->getNetwork().parseAddress(kj::str("unix:", files.console()));
-  auto stream = co_await address->connect();
-  auto log = kj::heap<ConsoleLog>(spec.consoleLog);
+  auto stream = co_await host.processes->openConsole(files.console());
   auto firstWord = kj::newPromiseAndFulfiller<void>();
   spoken = kj::mv(firstWord.promise);
-  auto recording = log->record(host.timer(), kj::mv(stream), kj::mv(firstWord.fulfiller));
-  console = recording.attach(kj::mv(log)).eagerlyEvaluate([this](kj::Exception&& e) {
+  auto recording =
+      host.storage->recordConsole(spec.consoleLog, kj::mv(stream), kj::mv(firstWord.fulfiller));
+  console = recording.eagerlyEvaluate([this](kj::Exception&& e) {
     if (e.getType() != kj::Exception::Type::DISCONNECTED) {
       KJ_LOG(WARNING, "the console is no longer recorded", spec.name, e.getDescription());
     }
@@ -186,21 +174,21 @@ kj::Promise<void> LibvirtMachine::dismantle() {
   // supervisor and stands in no record.
   // The user id is another machine's afterwards: nobody may be left who could trace that one's QEMU.
   for (;;) {
-    auto failure = co_await outcomeOf(processes.kill());
+    auto failure = co_await outcomeOf(host.processes->killAll(spec.uid));
     KJ_IF_MAYBE (exception, failure) {
       KJ_LOG(ERROR, "processes of a machine are left", spec.name, exception->getDescription());
     } else {
       break;
     }
-    co_await host.timer().afterDelay(KILL_RETRY_PAUSE);
+    co_await host.timer.afterDelay(KILL_RETRY_PAUSE);
   }
-  co_await outcomeOf(host.timer().timeoutAfter(LAST_EVENT_LIMIT, kj::mv(stopped)));
+  co_await outcomeOf(host.timer.timeoutAfter(LAST_EVENT_LIMIT, kj::mv(stopped)));
   co_await outcomeOf(kj::mv(console));
 
   KJ_IF_MAYBE (exception, kj::runCatchingExceptions([&]() {
-                 files.removeAll();
-                 libvirtFiles.removeRest();
-                 MachineRecord::remove(host.settings.stateDir, spec.name);
+                 host.storage->removeFiles(files);
+                 host.storage->removeLibvirtFiles(spec.name, spec.uid);
+                 host.storage->removeRecord(spec.name);
                })) {
     KJ_LOG(ERROR, "files of a machine are left", spec.name, exception->getDescription());
   }
@@ -209,11 +197,10 @@ kj::Promise<void> LibvirtMachine::dismantle() {
 
 kj::Promise<void> LibvirtMachine::endDomain() {
   // A QEMU that does not answer to libvirt still answers to the kernel, and libvirt is freed by its end.
-  auto killing = host.timer()
-                     .afterDelay(host.settings.limits.kill)
+  auto killing = host.timer.afterDelay(host.settings->limits.kill)
                      .then([this]() {
                        KJ_LOG(WARNING, "libvirt does not end a machine: it is killed", spec.name);
-                       processes.signal(SIGKILL);
+                       host.processes->signalAll(spec.uid, SIGKILL);
                      })
                      .eagerlyEvaluate([this](kj::Exception&& e) {
                        KJ_LOG(ERROR, "a machine cannot be killed", spec.name, e.getDescription());

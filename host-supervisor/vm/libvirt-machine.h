@@ -4,14 +4,11 @@
 #include <kj/refcount.h>
 
 #include "loop/process-handle.h"
-#include "vm/console-log.h"
 #include "vm/disk-stall.h"
-#include "vm/libvirt-files.h"
 #include "vm/machine-files.h"
 #include "vm/machine-host.h"
 #include "vm/machine-record.h"
 #include "vm/machine-vsock.h"
-#include "vm/user-processes.h"
 
 namespace bothy {
 
@@ -52,8 +49,6 @@ private:
   kj::Maybe<Secret> diskKey;
   const VmSpec spec;
   MachineFiles files;
-  LibvirtFiles libvirtFiles;
-  UserProcesses processes;
   MachineRecord record;
   DiskStall stall;
 

@@ -1,31 +1,40 @@
 #pragma once
 
-#include <kj/async-io.h>
+#include <kj/timer.h>
 
-#include "loop/subreaper.h"
 #include "vm/disk-room.h"
 #include "vm/libvirt-connection.h"
 #include "vm/libvirt-driver.h"
+#include "vm/machine-processes.h"
+#include "vm/machine-storage.h"
 
 namespace bothy {
 
-// What all machines of a driver share; outlives them.
+// What all machines of a driver share; outlives them.  Whatever the driver does to the world, it does by `libvirt`, `processes` and
+// `storage`.
 struct MachineHost {
-  kj::AsyncIoContext& io;
-  Subreaper& reaper;
-  LibvirtDriverSettings settings;
+  MachineHost(kj::Timer& timer, kj::Own<const LibvirtDriverSettings> settings,
+              HostAbilities abilities, kj::Own<MachineProcesses> processes,
+              kj::Own<MachineStorage> storage, kj::Own<LibvirtConnection> libvirt);
+
+  kj::Timer& timer;
+  kj::Own<const LibvirtDriverSettings> settings;
   HostAbilities abilities;
+  kj::Own<MachineProcesses> processes;
+  kj::Own<MachineStorage> storage;
   kj::Own<LibvirtConnection> libvirt;
   kj::Own<DiskRoom> diskRoom;
   kj::Maybe<VmDriver::Events&> listener;
   // Nothing is dialled: see VmDriver::whenNotDialling().
   bool holdsDials = false;
 
-  kj::Timer& timer() { return io.provider->getTimer(); }
   // The group of the QEMU that runs as `user`: that user's own, unless a libvirt of the host's own needs another to open
   // /dev/kvm.
   uint32_t groupOf(uint32_t user) const;
 };
+
+// See openLibvirtDriver().
+kj::Own<VmDriver> newLibvirtDriver(MachineHost host);
 
 // What came of `promise`: nullptr if it succeeded.
 kj::Promise<kj::Maybe<kj::Exception>> outcomeOf(kj::Promise<void> promise);

@@ -7,8 +7,6 @@
 
 #include "loop/shared-fd.h"
 #include "vm/domain-xml.h"
-#include "vm/vsock-device.h"
-#include "vm/vsock-dial.h"
 #include "vm/vsock-replacement.h"
 
 namespace bothy {
@@ -64,7 +62,7 @@ void MachineVsock::adopt(const ProcessIdentity& identity) {
   }
   kind = HostAbilities::Vsock::VHOST_USER;
   record.vsockDevice = identity;
-  device = ProcessHandle::open(host.io.unixEventPort, identity);
+  device = host.processes->open(identity);
   isUp = device != nullptr;
   // One without a worker was not plugged yet, or has lost it to a dial that bothyd's end broke off; or it is of a version whose worker
   // has a name that we do not know.  It is replaced in each case.
@@ -99,7 +97,7 @@ kj::Promise<kj::Own<kj::AsyncIoStream>> MachineVsock::dial(uint32_t port) {
         DISCONNECTED, "too many earlier streams of the machine cannot be closed", spec.name));
   }
   if (kind == HostAbilities::Vsock::KERNEL) {
-    co_return co_await dialKernelVsock(*host.io.lowLevelProvider, spec.cid, port);
+    co_return co_await host.processes->dialKernelVsock(spec.cid, port);
   }
   auto broken =
       watchWorker(WORKER_CHECK_PAUSE).then([]() -> kj::Promise<kj::Own<kj::AsyncIoStream>> {
@@ -107,13 +105,13 @@ kj::Promise<kj::Own<kj::AsyncIoStream>> MachineVsock::dial(uint32_t port) {
       });
   ++dialling;
   KJ_DEFER(--dialling);
-  co_return co_await dialVsockDevice(*host.io.lowLevelProvider, files.dialSocket(), spec.uid, port)
+  co_return co_await host.processes->dialVsockDevice(files.dialSocket(), spec.uid, port)
       .exclusiveJoin(kj::mv(broken));
 }
 
 void MachineVsock::renew() {
   KJ_IF_MAYBE (process, device) {
-    const auto now = host.timer().now();
+    const auto now = host.timer.now();
     KJ_IF_MAYBE (last, lastRenewal) {
       if (now - *last < RENEWAL_PAUSE) return;
     }
@@ -145,8 +143,8 @@ kj::Promise<void> MachineVsock::untilDeviceEnds() {
 }
 
 kj::Promise<void> MachineVsock::replace() {
-  co_await replaceVsock(host.timer(), spec.name, [this]() { return tryToReplace(); });
-  co_await host.timer().afterDelay(SETTLE_TIME);
+  co_await replaceVsock(host.timer, spec.name, [this]() { return tryToReplace(); });
+  co_await host.timer.afterDelay(SETTLE_TIME);
 }
 
 kj::Promise<void> MachineVsock::tryToReplace() {
@@ -159,14 +157,13 @@ kj::Promise<void> MachineVsock::tryToReplace() {
 }
 
 kj::Promise<void> MachineVsock::plug() {
-  auto process = co_await startVsockDevice(
-      host.io.unixEventPort, host.reaper,
-      {host.settings.vsockDevice, files.deviceSocket(), files.dialSocket(), spec.cid, spec.uid});
-  makePrivate(files.deviceSocket());
-  makePrivate(files.dialSocket());
+  auto process = co_await host.processes->startVsockDevice(
+      {host.settings->vsockDevice, files.deviceSocket(), files.dialSocket(), spec.cid, spec.uid});
+  host.storage->makePrivate(files.deviceSocket());
+  host.storage->makePrivate(files.dialSocket());
   record.vsockDevice = process->identity();
   device = kj::mv(process);
-  record.save(host.settings.stateDir);
+  host.storage->saveRecord(record);
 
   co_await host.libvirt->monitor(
       spec.name, kj::str(R"({"execute":"chardev-add","arguments":{"id":"vsock-socket","backend":)",
@@ -176,7 +173,7 @@ kj::Promise<void> MachineVsock::plug() {
       spec.name,
       kj::str(R"({"execute":"device_add","arguments":{"driver":"vhost-user-vsock-pci","id":")",
               DEVICE_ID, R"(","chardev":"vsock-socket","bus":")", VSOCK_PORT_BUS, "\"}}"));
-  isWorkerKnown = hasVsockWorker(record.vsockDevice.pid);
+  isWorkerKnown = host.processes->hasVsockWorker(record.vsockDevice.pid);
 }
 
 kj::Promise<void> MachineVsock::unplug() {
@@ -195,7 +192,7 @@ kj::Promise<void> MachineVsock::unplug() {
     }
   }
   if (isPlugged) {
-    co_await host.timer().timeoutAfter(UNPLUG_LIMIT, kj::mv(paf.promise));
+    co_await host.timer.timeoutAfter(UNPLUG_LIMIT, kj::mv(paf.promise));
   }
   failure = co_await outcomeOf(
       host.libvirt
@@ -208,12 +205,15 @@ kj::Promise<void> MachineVsock::unplug() {
 }
 
 kj::Promise<void> MachineVsock::watchWorker(kj::Duration pause) {
-  while (!endBrokenDevice()) co_await host.timer().afterDelay(pause);
+  while (!endBrokenDevice()) co_await host.timer.afterDelay(pause);
 }
 
 bool MachineVsock::endBrokenDevice() {
   auto& process = *KJ_ASSERT_NONNULL(device);
-  if (!isWorkerKnown || process.hasExited() || hasVsockWorker(process.identity().pid)) return false;
+  if (!isWorkerKnown || process.hasExited() ||
+      host.processes->hasVsockWorker(process.identity().pid)) {
+    return false;
+  }
   KJ_LOG(WARNING, "a vsock device has stopped to serve its machine and is ended", spec.name);
   process.signal(SIGKILL);
   return true;

@@ -4,6 +4,8 @@
 #include <kj/vector.h>
 #include <catch2/catch_test_macros.hpp>
 
+#include "loop/worker-thread.h"
+
 namespace bothy {
 namespace {
 
@@ -45,9 +47,11 @@ struct Fixture {
   kj::TimerImpl clock{kj::origin<kj::TimePoint>()};
   kj::MutexGuarded<State> state;
   int hangs = 0;
+  WorkerThreads threads{clock};
   MachineWorkers workers;
 
-  explicit Fixture(MachineWorkers::Limits limits = LIMITS) : workers(clock, "the world", limits) {
+  explicit Fixture(MachineWorkers::Limits limits = LIMITS)
+      : workers(clock, threads, "the world", limits) {
     workers.onHang([this]() { hangs++; });
   }
   // Threads that were left behind use the fixture.
@@ -344,7 +348,8 @@ TEST_CASE("a call whose promise outlives the workers fails") {
   {
     auto limits = LIMITS;
     limits.threads = 0;
-    MachineWorkers workers(clock, "the world", limits);
+    WorkerThreads threads(clock);
+    MachineWorkers workers(clock, threads, "the world", limits);
     late = workers.run({"call", "a", LIMIT}, []() {});
   }
   CHECK_THROWS(late.wait(io.waitScope));

@@ -8,8 +8,9 @@ constexpr kj::Duration SLOW_MEMORY = 60 * kj::SECONDS;
 
 }  // namespace
 
-MachineWorkers::MachineWorkers(kj::Timer& timer, kj::StringPtr world, Limits limits)
-    : timer(timer), world(kj::str(world)), limits(limits), tasks(*this) {}
+MachineWorkers::MachineWorkers(kj::Timer& timer, WorkerSource& threads, kj::StringPtr world,
+                               Limits limits)
+    : timer(timer), threads(threads), world(kj::str(world)), limits(limits), tasks(*this) {}
 
 MachineWorkers::~MachineWorkers() noexcept(false) {
   for (auto& machine : machines) {
@@ -128,8 +129,8 @@ void MachineWorkers::beginNext() {
   for (size_t i = 0; i < turns.size(); i++) notify(*turns[i]->waiting.front(), i);
 }
 
-kj::Own<WorkerThread> MachineWorkers::takeThread() {
-  if (idle.empty()) return kj::heap<WorkerThread>(timer, world);
+kj::Own<Worker> MachineWorkers::takeThread() {
+  if (idle.empty()) return threads.newWorker(world);
   auto worker = kj::mv(idle.back());
   idle.removeLast();
   return worker;
@@ -139,7 +140,7 @@ kj::Promise<void> MachineWorkers::perform(Machine& machine, kj::Own<Job> job) {
   bool isAnswered = false;
   KJ_DEFER(if (!isAnswered) job->refuse(noLongerCalled()));
   if (job->hasWaited) tell(*job, [](TurnListener& listener) { listener.begins(); });
-  kj::Own<WorkerThread> worker;
+  kj::Own<Worker> worker;
   KJ_IF_MAYBE (e, kj::runCatchingExceptions([&]() { worker = takeThread(); })) {
     job->refuse(kj::mv(*e));
     isAnswered = true;

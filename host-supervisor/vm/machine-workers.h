@@ -9,7 +9,7 @@
 
 #include <deque>
 
-#include "loop/worker-thread.h"
+#include "loop/worker.h"
 #include "vm/turn-listener.h"
 
 namespace bothy {
@@ -46,8 +46,8 @@ public:
     kj::Maybe<TurnListener&> listener = nullptr;
   };
 
-  // `world` names in messages what is called.
-  MachineWorkers(kj::Timer& timer, kj::StringPtr world, Limits limits);
+  // `world` names in messages what is called.  `threads` outlives it.
+  MachineWorkers(kj::Timer& timer, WorkerSource& threads, kj::StringPtr world, Limits limits);
   // Waits for the calls under way, but not for those that hang.  Calls that wait are not run.
   ~MachineWorkers() noexcept(false);
   KJ_DISALLOW_COPY_AND_MOVE(MachineWorkers);
@@ -82,7 +82,7 @@ private:
     virtual void refuse(kj::Exception&& why) = 0;
     // Resolves when the caller has its answer, which may be that the call hangs.  `ended` is fulfilled when the thread
     // is free again.
-    virtual kj::Promise<void> perform(WorkerThread& worker,
+    virtual kj::Promise<void> perform(Worker& worker,
                                       kj::Own<kj::CrossThreadPromiseFulfiller<void>> ended) = 0;
 
     kj::String what;
@@ -101,7 +101,7 @@ private:
         : Job(call), func(kj::heap<Func>(kj::mv(func))), fulfiller(kj::mv(fulfiller)) {}
 
     void refuse(kj::Exception&& why) override { fulfiller->reject(kj::mv(why)); }
-    kj::Promise<void> perform(WorkerThread& worker,
+    kj::Promise<void> perform(Worker& worker,
                               kj::Own<kj::CrossThreadPromiseFulfiller<void>> ended) override {
       auto running =
           worker.run(what, limit, [func = kj::mv(func), ended = kj::mv(ended)]() mutable -> Result {
@@ -140,6 +140,7 @@ private:
   };
 
   kj::Timer& timer;
+  WorkerSource& threads;
   const kj::String world;
   const Limits limits;
   kj::Function<void()> hangListener = []() {};
@@ -154,7 +155,7 @@ private:
   size_t underWay = 0;
   size_t slow = 0;
   size_t hung = 0;
-  kj::Vector<kj::Own<WorkerThread>> idle;
+  kj::Vector<kj::Own<Worker>> idle;
   // Last, so that the calls end before what they use goes.
   kj::TaskSet tasks;
 
@@ -168,7 +169,7 @@ private:
   void wakeWhenForgiven(const Machine& machine);
   bool mayBegin(const Machine& machine) const;
   kj::Promise<void> perform(Machine& machine, kj::Own<Job> job);
-  kj::Own<WorkerThread> takeThread();
+  kj::Own<Worker> takeThread();
   void noteHang(Machine& hanging, const Job& job);
   void finish(Machine& machine);
   void forgetIdle();

@@ -1,0 +1,66 @@
+#include "vm/machine-processes.h"
+
+#include "vm/user-processes.h"
+#include "vm/vsock-dial.h"
+
+namespace bothy {
+namespace {
+
+class HostProcesses final: public MachineProcesses {
+public:
+  HostProcesses(kj::AsyncIoContext& io, Subreaper& reaper, uint32_t killSender)
+      : io(io), reaper(reaper), killSender(killSender) {}
+  KJ_DISALLOW_COPY_AND_MOVE(HostProcesses);
+
+  kj::Maybe<kj::Own<ProcessHandle>> open(pid_t pid) override {
+    return ProcessHandle::open(io.unixEventPort, pid);
+  }
+  kj::Maybe<kj::Own<ProcessHandle>> open(const ProcessIdentity& identity) override {
+    return ProcessHandle::open(io.unixEventPort, identity);
+  }
+
+  void signalAll(uint32_t user, int signum) override { of(user).signal(signum); }
+  kj::Promise<void> killAll(uint32_t user) override {
+    auto processes = kj::heap<UserProcesses>(of(user));
+    auto promise = processes->kill();
+    return promise.attach(kj::mv(processes));
+  }
+  bool isAnyRunning(uint32_t user, kj::StringPtr program) override {
+    return of(user).isAnyRunning(program);
+  }
+
+  kj::Promise<kj::Own<ProcessHandle>> startVsockDevice(VsockDeviceSpec spec) override {
+    return bothy::startVsockDevice(io.unixEventPort, reaper, kj::mv(spec));
+  }
+  bool hasVsockWorker(pid_t device) override { return bothy::hasVsockWorker(device); }
+  kj::Promise<kj::Own<kj::AsyncIoStream>> dialVsockDevice(kj::String socket, uint32_t user,
+                                                          uint32_t port) override {
+    return bothy::dialVsockDevice(*io.lowLevelProvider, kj::mv(socket), user, port);
+  }
+  kj::Promise<kj::Own<kj::AsyncIoStream>> dialKernelVsock(uint32_t cid, uint32_t port) override {
+    return bothy::dialKernelVsock(*io.lowLevelProvider, cid, port);
+  }
+
+  kj::Promise<kj::Own<kj::AsyncIoStream>> openConsole(kj::StringPtr socket) override {
+    auto address = co_await io.provider->getNetwork().parseAddress(kj::str("unix:", socket));
+    co_return co_await address->connect();
+  }
+
+private:
+  kj::AsyncIoContext& io;
+  Subreaper& reaper;
+  const uint32_t killSender;
+
+  UserProcesses of(uint32_t user) const {
+    return UserProcesses(io.unixEventPort, user, killSender);
+  }
+};
+
+}  // namespace
+
+kj::Own<MachineProcesses> newHostProcesses(kj::AsyncIoContext& io, Subreaper& reaper,
+                                           uint32_t killSender) {
+  return kj::heap<HostProcesses>(io, reaper, killSender);
+}
+
+}  // namespace bothy

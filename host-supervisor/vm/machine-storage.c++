@@ -1,0 +1,78 @@
+#include "vm/machine-storage.h"
+
+#include <stdlib.h>
+
+#include <kj/filesystem.h>
+
+#include "vm/console-log.h"
+#include "vm/libvirt-files.h"
+
+namespace bothy {
+namespace {
+
+class HostStorage final: public MachineStorage {
+public:
+  HostStorage(kj::Timer& timer, const LibvirtDriverSettings& settings)
+      : timer(timer), settings(settings) {}
+  KJ_DISALLOW_COPY_AND_MOVE(HostStorage);
+
+  void saveRecord(const MachineRecord& record) override { record.save(settings.stateDir); }
+  void removeRecord(kj::StringPtr name) override { MachineRecord::remove(settings.stateDir, name); }
+  bool hasRecord(kj::StringPtr name) override {
+    return MachineRecord::exists(settings.stateDir, name);
+  }
+  kj::Maybe<MachineRecord> loadRecord(kj::StringPtr name) override {
+    return MachineRecord::load(settings.stateDir, name);
+  }
+  kj::Array<kj::String> listRecords() override { return MachineRecord::list(settings.stateDir); }
+
+  void prepareFiles(const VmSpec& spec, uint32_t group) override {
+    MachineFiles(spec.runtimeDir).prepare(spec, group);
+  }
+  void removeSecret(const MachineFiles& files) override { files.removeSecret(); }
+  void makePrivate(kj::StringPtr path) override { bothy::makePrivate(path); }
+  void removeFiles(const MachineFiles& files) override { files.removeAll(); }
+
+  pid_t qemuPid(kj::StringPtr name, uint32_t user) override {
+    // libvirt has no call for it.
+    auto fs = kj::newDiskFilesystem();
+    auto path = fs->getCurrentPath().evalNative(libvirtFiles(name, user).pidFile());
+    return atoi(fs->getRoot().openFile(path)->readAllText().cStr());
+  }
+  void makeLibvirtFilesPrivate(kj::StringPtr name, uint32_t user, int number) override {
+    libvirtFiles(name, user).makePrivate(number);
+  }
+  bool isMonitorWithheld(kj::StringPtr name, uint32_t user) override {
+    return libvirtFiles(name, user).isWithheld();
+  }
+  void removeLibvirtFiles(kj::StringPtr name, uint32_t user) override {
+    libvirtFiles(name, user).removeRest();
+  }
+
+  kj::Promise<void> recordConsole(kj::StringPtr path, kj::Own<kj::AsyncIoStream> console,
+                                  kj::Own<kj::PromiseFulfiller<void>> firstWord) override {
+    auto log = kj::heap<ConsoleLog>(path);
+    auto recording = log->record(timer, kj::mv(console), kj::mv(firstWord));
+    return recording.attach(kj::mv(log));
+  }
+
+  kj::Maybe<DiskRoom::Space> measure(kj::StringPtr path) override {
+    return DiskRoom::measure(path);
+  }
+
+private:
+  kj::Timer& timer;
+  const LibvirtDriverSettings& settings;
+
+  LibvirtFiles libvirtFiles(kj::StringPtr name, uint32_t user) const {
+    return LibvirtFiles(settings, name, user);
+  }
+};
+
+}  // namespace
+
+kj::Own<MachineStorage> newHostStorage(kj::Timer& timer, const LibvirtDriverSettings& settings) {
+  return kj::heap<HostStorage>(timer, settings);
+}
+
+}  // namespace bothy

@@ -1,0 +1,45 @@
+#pragma once
+
+#include <kj/async-io.h>
+
+#include "vm/disk-room.h"
+#include "vm/libvirt-driver.h"
+#include "vm/machine-files.h"
+#include "vm/machine-record.h"
+
+namespace bothy {
+
+// What of machines lies on the host's disks: the driver's records, each machine's own files, and libvirt's of it.
+class MachineStorage {
+public:
+  // See MachineRecord.
+  virtual void saveRecord(const MachineRecord& record) = 0;
+  virtual void removeRecord(kj::StringPtr name) = 0;
+  virtual bool hasRecord(kj::StringPtr name) = 0;
+  virtual kj::Maybe<MachineRecord> loadRecord(kj::StringPtr name) = 0;
+  virtual kj::Array<kj::String> listRecords() = 0;
+
+  // See MachineFiles.
+  virtual void prepareFiles(const VmSpec& spec, uint32_t group) = 0;
+  virtual void removeSecret(const MachineFiles& files) = 0;
+  virtual void makePrivate(kj::StringPtr path) = 0;
+  virtual void removeFiles(const MachineFiles& files) = 0;
+
+  // See LibvirtFiles.  `user`: the machine's.
+  virtual pid_t qemuPid(kj::StringPtr name, uint32_t user) = 0;
+  virtual void makeLibvirtFilesPrivate(kj::StringPtr name, uint32_t user, int number) = 0;
+  virtual bool isMonitorWithheld(kj::StringPtr name, uint32_t user) = 0;
+  virtual void removeLibvirtFiles(kj::StringPtr name, uint32_t user) = 0;
+
+  // Appends what comes out of `console` to the file `log`, until its end; see ConsoleLog.
+  virtual kj::Promise<void> recordConsole(kj::StringPtr log, kj::Own<kj::AsyncIoStream> console,
+                                          kj::Own<kj::PromiseFulfiller<void>> firstWord) = 0;
+
+  // See DiskRoom::measure().
+  virtual kj::Maybe<DiskRoom::Space> measure(kj::StringPtr path) = 0;
+};
+
+// The disks of this host.  All outlives it.
+kj::Own<MachineStorage> newHostStorage(kj::Timer& timer, const LibvirtDriverSettings& settings);
+
+}  // namespace bothy
