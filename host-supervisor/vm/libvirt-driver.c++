@@ -180,13 +180,9 @@ public:
       auto running = kj::addRef(**machine);
       co_await running->destroy();
     } else KJ_IF_MAYBE (record, host.storage->loadRecord(name)) {
-      VmSpec spec{};
-      spec.name = kj::str(name);
-      spec.uid = record->uid;
-      spec.runtimeDir = kj::mv(record->runtimeDir);
-      auto machine = add(kj::mv(spec));
-      retire(*machine);
-      co_await machine->ended();
+      co_await removeRecorded(kj::mv(*record));
+    } else if (host.storage->hasRecord(name)) {
+      co_await removeDamaged(kj::mv(name));
     }
   }
 
@@ -260,6 +256,62 @@ private:
         co_return;
       }
     }
+  }
+
+  kj::Promise<void> removeRecorded(MachineRecord record) {
+    const bool isUserOthers = isOfAnother(record.uid, record.name);
+    VmSpec spec{};
+    spec.name = kj::mv(record.name);
+    spec.uid = record.uid;
+    spec.runtimeDir = kj::mv(record.runtimeDir);
+    auto machine = add(kj::mv(spec));
+    if (isUserOthers) machine->giveUpUser();
+    retire(*machine);
+    co_await machine->ended();
+  }
+
+  // A record that could not be removed outlives its machine, and so its lease of a user id.
+  bool isOfAnother(uint32_t user, kj::StringPtr name) {
+    for (auto& other : host.storage->listRecords()) {
+      if (other == name) continue;
+      KJ_IF_MAYBE (record, host.storage->loadRecord(other)) {
+        if (record->uid == user) return true;
+      }
+    }
+    return false;
+  }
+
+  // Of a machine whose record cannot be understood libvirt tells whose its processes are, as long as it knows it: a pid that stands in
+  // its file alone may be anybody's by now.
+  kj::Promise<void> removeDamaged(kj::String name) {
+    auto domains = listing();
+    const bool isKnown = (co_await domains->conditionOf(name)) != nullptr;
+    domains = nullptr;
+    KJ_IF_MAYBE (qemu, host.processes->open(recordedPid(name, isKnown))) {
+      KJ_REQUIRE(isKnown,
+                 "the record of the machine is damaged, and libvirt does not know it: a process of "
+                 "the pid that it had runs, and who knows that it is not the machine's removes the "
+                 "record",
+                 name, (*qemu)->identity().pid);
+      KJ_IF_MAYBE (user, (*qemu)->user()) {
+        // From here on it is as any other, also for the next bothyd.
+        MachineRecord record{kj::mv(name), nullptr, *user};
+        host.storage->saveRecord(record);
+        co_return co_await removeRecorded(kj::mv(record));
+      }
+    }
+    co_await host.libvirt->destroy(name);
+    host.storage->removeLibvirtFiles(name, 0);
+    host.storage->removeRecord(name);
+  }
+
+  // 0 where libvirt has no file of it, which it removes with the domain.
+  pid_t recordedPid(kj::StringPtr name, bool isKnown) {
+    pid_t pid = 0;
+    KJ_IF_MAYBE (e, kj::runCatchingExceptions([&]() { pid = host.storage->qemuPid(name, 0); })) {
+      if (isKnown) kj::throwFatalException(kj::mv(*e));
+    }
+    return pid;
   }
 
   void serve(LibvirtMachine& machine) { own(machine, machine.serve()); }

@@ -170,23 +170,12 @@ kj::Promise<void> LibvirtMachine::dismantle() {
   if (qemu == nullptr) stoppedFulfiller->fulfill();
 
   co_await endDomain();
-  // Its user has no other processes, so this also finds a device that was started just before a kill of the
-  // supervisor and stands in no record.
-  // The user id is another machine's afterwards: nobody may be left who could trace that one's QEMU.
-  for (;;) {
-    auto failure = co_await outcomeOf(host.processes->killAll(spec.uid));
-    KJ_IF_MAYBE (exception, failure) {
-      KJ_LOG(ERROR, "processes of a machine are left", spec.name, exception->getDescription());
-    } else {
-      break;
-    }
-    co_await host.timer.afterDelay(KILL_RETRY_PAUSE);
-  }
+  if (!isUserOthers) co_await endProcesses();
   co_await outcomeOf(host.timer.timeoutAfter(LAST_EVENT_LIMIT, kj::mv(stopped)));
   co_await outcomeOf(kj::mv(console));
 
   KJ_IF_MAYBE (exception, kj::runCatchingExceptions([&]() {
-                 host.storage->removeFiles(files);
+                 if (spec.runtimeDir.size() > 0) host.storage->removeFiles(files);
                  host.storage->removeLibvirtFiles(spec.name, spec.uid);
                  host.storage->removeRecord(spec.name);
                })) {
@@ -195,12 +184,29 @@ kj::Promise<void> LibvirtMachine::dismantle() {
   endFulfiller->fulfill(destroying ? VmEnd::DESTROYED : cause.orDefault(VmEnd::EXITED));
 }
 
+kj::Promise<void> LibvirtMachine::endProcesses() {
+  // Its user has no other processes, so this also finds a device that was started just before a kill of the
+  // supervisor and stands in no record.
+  // The user id is another machine's afterwards: nobody may be left who could trace that one's QEMU.
+  for (;;) {
+    // What libvirt has begun it may yet bring about, however late.
+    const bool mayBegin = host.libvirt->isStarting(spec.name);
+    auto failure = co_await outcomeOf(host.processes->killAll(spec.uid));
+    KJ_IF_MAYBE (exception, failure) {
+      KJ_LOG(ERROR, "processes of a machine are left", spec.name, exception->getDescription());
+    } else if (!mayBegin) {
+      break;
+    }
+    co_await host.timer.afterDelay(KILL_RETRY_PAUSE);
+  }
+}
+
 kj::Promise<void> LibvirtMachine::endDomain() {
   // A QEMU that does not answer to libvirt still answers to the kernel, and libvirt is freed by its end.
   auto killing = host.timer.afterDelay(host.settings->limits.kill)
                      .then([this]() {
                        KJ_LOG(WARNING, "libvirt does not end a machine: it is killed", spec.name);
-                       host.processes->signalAll(spec.uid, SIGKILL);
+                       if (!isUserOthers) host.processes->signalAll(spec.uid, SIGKILL);
                      })
                      .eagerlyEvaluate([this](kj::Exception&& e) {
                        KJ_LOG(ERROR, "a machine cannot be killed", spec.name, e.getDescription());

@@ -26,6 +26,8 @@ public:
   kj::Promise<bool> adopt(kj::Maybe<LibvirtDomain::Condition> found);
   // Waits for its end and dismantles it; keeps its vsock alive meanwhile.
   kj::Promise<void> serve();
+  // Its user id is another machine's by now, whose processes dismantle() leaves alone: its own had ended before that was given it.
+  void giveUpUser() { isUserOthers = true; }
   // Ends and removes whatever there is of it, in any state.  Never fails.
   kj::Promise<void> dismantle();
 
@@ -61,6 +63,7 @@ private:
 
   bool destroying = false;
   bool ending = false;
+  bool isUserOthers = false;
   kj::Maybe<VmEnd> cause;
   kj::Own<kj::PromiseFulfiller<VmEnd>> endFulfiller;
   kj::ForkedPromise<VmEnd> end;
@@ -72,6 +75,8 @@ private:
   void openQemu(const ProcessIdentity& recorded);
   kj::Promise<void> openConsole();
   void beginStall();
+  // Of its user, until none is left.
+  kj::Promise<void> endProcesses();
   // Ends the domain; its QEMU, if libvirt cannot.
   kj::Promise<void> endDomain();
 };

@@ -39,6 +39,15 @@ TEST_CASE("P41 a machine's record names its QEMU and its vsock device for good")
   CHECK(loaded.qemu == ProcessIdentity{13, 14});
 }
 
+TEST_CASE("P28 a record without a directory is one of a machine whose directory is not known") {
+  StateDirectory state;
+  MachineRecord record{kj::str("one"), nullptr, 7};
+  record.save(state.path);
+  auto loaded = state.load();
+  CHECK(loaded.runtimeDir.size() == 0);
+  CHECK(loaded.uid == 7);
+}
+
 TEST_CASE("P41 records of earlier bothyds are read") {
   StateDirectory state;
   for (auto text : {"7 11 12 /run/one", "7 11 12 1 /run/one"}) {

@@ -15,6 +15,9 @@ kj::Own<const kj::Directory> openMachines(kj::StringPtr stateDir) {
       path, kj::WriteMode::CREATE | kj::WriteMode::MODIFY | kj::WriteMode::PRIVATE);
 }
 
+// In the place of the directory.
+constexpr kj::StringPtr UNKNOWN = "-"_kj;
+
 }  // namespace
 
 void MachineRecord::save(kj::StringPtr stateDir) const {
@@ -24,7 +27,7 @@ void MachineRecord::save(kj::StringPtr stateDir) const {
                                                                   kj::WriteMode::PRIVATE);
   file->get().writeAll(kj::str(uid, " ", vsockDevice.pid, " ", vsockDevice.startTime, " ",
                                cpusRun ? 1 : 0, " ", qemu.pid, " ", qemu.startTime, " ",
-                               runtimeDir));
+                               runtimeDir.size() > 0 ? runtimeDir.asPtr() : UNKNOWN));
   file->commit();
 }
 
@@ -49,9 +52,11 @@ kj::Maybe<MachineRecord> MachineRecord::load(kj::StringPtr stateDir, kj::StringP
     int end = 0;
     int numbers = sscanf(text.cStr(), "%u %d %llu %n%u %n%d %llu %n", &uid, &pid, &startTime, &end,
                          &cpusRun, &end, &qemuPid, &qemuStartTime, &end);
-    if (numbers >= 3 && end > 0 && text.slice(end).startsWith("/")) {
-      return MachineRecord{kj::str(name), kj::str(text.slice(end)), uid, {pid, startTime},
-                           cpusRun != 0,  {qemuPid, qemuStartTime}};
+    auto place = text.slice(end);
+    if (numbers >= 3 && end > 0 && (place.startsWith("/") || place == UNKNOWN)) {
+      auto runtimeDir = place == UNKNOWN ? kj::String() : kj::str(place);
+      return MachineRecord{kj::str(name),    kj::mv(runtimeDir), uid,
+                           {pid, startTime}, cpusRun != 0,       {qemuPid, qemuStartTime}};
     }
     KJ_LOG(ERROR, "the record of a machine is damaged", name);
   }

@@ -11,6 +11,7 @@ namespace bothy {
 // before anything of the machine exists and removed after all of it is gone.
 struct MachineRecord {
   kj::String name;
+  // Empty: it is not known any more.
   kj::String runtimeDir;
   uint32_t uid;
   // The vhost-user vsock device's process; pid 0 where the machine has the kernel's vsock.
