@@ -225,7 +225,7 @@ kj::Promise<void> Clients::stop(kj::String who, kj::String name) {
   boots = boots && workspace.state() != WorkspaceState::FAILED;
   if (kind == StopKind::ALREADY && !boots) co_return;
   facts.isOff = true;
-  if (host.machines.find(workspace.row().id) != nullptr) {
+  if (host.machinery.lives(workspace.row().id)) {
     host.judge.accuse("the stop of ", host.label(workspace.row().id),
                       " is acknowledged, and its machine is on the host");
   }
@@ -235,7 +235,7 @@ void Clients::examineGone(kj::StringPtr id) {
   auto left = host.store.row(id) != nullptr          ? "row"_kj
               : host.volumes.find(id) != nullptr     ? "disk"_kj
               : host.keys.find(id) != nullptr        ? "key"_kj
-              : host.machines.find(id) != nullptr    ? "machine"_kj
+              : host.machinery.lives(id)             ? "machine"_kj
               : host.consoles.find(id) != nullptr    ? "console"_kj
               : host.runtimeDirs.find(id) != nullptr ? "runtime directory"_kj
                                                      : nullptr;

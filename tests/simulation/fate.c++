@@ -39,6 +39,11 @@ kj::Duration Fate::between(kj::Duration least, kj::Duration most) {
 
 bool Fate::strikes(Fault fault) {
   auto index = static_cast<size_t>(fault);
+  if (decreed[index] > 0) {
+    decreed[index]--;
+    counts[index]++;
+    return true;
+  }
   if (permille[index] == 0 || below(CERTAIN) >= permille[index]) return false;
   counts[index]++;
   return true;

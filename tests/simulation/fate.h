@@ -23,6 +23,8 @@ public:
 
   // Whether it happens now.
   bool strikes(Fault fault);
+  // It happens the next time that it may, also where there are no faults otherwise.
+  void decree(Fault fault) { decreed[static_cast<size_t>(fault)]++; }
   // How often it did.
   uint64_t struck(Fault fault) const { return counts[static_cast<size_t>(fault)]; }
   // No fault from here on.
@@ -34,6 +36,7 @@ private:
   uint64_t state;
   uint32_t permille[FAULT_COUNT];
   uint64_t counts[FAULT_COUNT] = {};
+  uint64_t decreed[FAULT_COUNT] = {};
 };
 
 }  // namespace bothy

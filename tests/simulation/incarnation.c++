@@ -12,12 +12,13 @@ constexpr size_t PAGE = 3;
 
 }  // namespace
 
-Incarnation::Incarnation(SimulatedHost& host, HostAbilities::Accelerator accelerator)
+Incarnation::Incarnation(SimulatedHost& host, HostAbilities::Accelerator accelerator,
+                         HostAbilities::Vsock vsock)
     : host(host),
       store(newGroupCommitStore(host.timer, kj::heap<FaultyBackend>(host, life))),
       keys(host, life),
       volumes(host, life),
-      driver(host, life, accelerator),
+      driver(host, life, accelerator, vsock),
       files(host, life),
       images(host),
       clock(host),
@@ -35,7 +36,7 @@ Incarnation::Incarnation(SimulatedHost& host, HostAbilities::Accelerator acceler
     if (!isFenced(e)) this->host.judge.accuse("the store is lost: ", e.getDescription());
     giveUp(e);
   });
-  serving = kj::evalNow([&]() { return recover(); }).fork();
+  serving = recover().fork();
 }
 
 Incarnation::~Incarnation() noexcept(false) {
@@ -57,6 +58,16 @@ void Incarnation::giveUp(const kj::Exception& why) {
 }
 
 kj::Promise<void> Incarnation::recover() {
+  try {
+    co_await driver.open();
+  } catch (...) {
+    giveUp(kj::getCaughtExceptionAsKj());
+    co_return;
+  }
+  co_await recoverWorkspaces();
+}
+
+kj::Promise<void> Incarnation::recoverWorkspaces() {
   auto failure = kj::runCatchingExceptions([&]() { boot(); });
   KJ_IF_MAYBE (e, failure) {
     giveUp(*e);

@@ -15,7 +15,8 @@ namespace bothy {
 // of what was under way on the host there is what fate leaves.
 class Incarnation final: private kj::TaskSet::ErrorHandler {
 public:
-  Incarnation(SimulatedHost& host, HostAbilities::Accelerator accelerator);
+  Incarnation(SimulatedHost& host, HostAbilities::Accelerator accelerator,
+              HostAbilities::Vsock vsock);
   ~Incarnation() noexcept(false);
   KJ_DISALLOW_COPY_AND_MOVE(Incarnation);
 
@@ -23,7 +24,6 @@ public:
   WorkspaceManager& manager() { return *workspaces; }
   // All of them, page after page; until something happens.
   kj::Array<WorkspaceView> list();
-  SimulatedDriver& machines() { return driver; }
   EventLog& eventLog() { return *events; }
 
   // The list is complete; clients are served.
@@ -56,6 +56,7 @@ private:
 
   void boot();
   kj::Promise<void> recover();
+  kj::Promise<void> recoverWorkspaces();
   void giveUp(const kj::Exception& why);
   void examineAdoptions();
   void taskFailed(kj::Exception&& exception) override;

@@ -18,7 +18,7 @@ void Invariants::checkPromises() {
     if (facts.created && !facts.deleteAsked && row == nullptr) {
       host.judge.accuse("workspace ", host.label(id), " was acknowledged, and is gone");
     }
-    if (facts.deleted && (row != nullptr || host.machines.find(id) != nullptr ||
+    if (facts.deleted && (row != nullptr || host.machinery.lives(id) ||
                           host.keys.find(id) != nullptr || host.volumes.find(id) != nullptr)) {
       host.judge.accuse("workspace ", host.label(id), " was deleted, and is back");
     }
@@ -82,7 +82,7 @@ void Invariants::checkMachines(Incarnation& bothyd) {
     switch (state) {
       case WorkspaceState::STOPPED:
       case WorkspaceState::FAILED:
-        if (host.machines.find(id) != nullptr) {
+        if (host.machinery.lives(id)) {
           host.judge.accuse("workspace ", label, " is ", state,
                             ", and a machine of it is on the host");
         }
@@ -92,7 +92,7 @@ void Invariants::checkMachines(Incarnation& bothyd) {
         break;
       case WorkspaceState::RUNNING:
         ++running;
-        if (workspace.unreachable.size() > 0) {
+        if (workspace.unreachable.size() > 0 && host.machinery.unadoptable.find(id) == nullptr) {
           host.judge.accuse("the machine of ", label, " is unreachable, and nothing hinders it");
         }
         KJ_IF_MAYBE (machine, host.machines.find(id)) {
@@ -117,9 +117,9 @@ void Invariants::checkMachines(Incarnation& bothyd) {
     host.judge.accuse(running, " workspaces run, nothing happens, and there are objects of ",
                       bothyd.manager().objects());
   }
-  for (auto& entry : host.machines) {
-    if (host.store.row(entry.key) == nullptr) {
-      host.judge.accuse("a machine is left over: ", host.label(entry.key));
+  for (auto& name : host.machinery.names()) {
+    if (host.store.row(name) == nullptr && host.machinery.lives(name)) {
+      host.judge.accuse("a machine is left over: ", host.label(name));
     }
   }
   size_t held = 0;
@@ -127,6 +127,18 @@ void Invariants::checkMachines(Incarnation& bothyd) {
   if (bothyd.manager().leasesInUse() != held) {
     host.judge.accuse(bothyd.manager().leasesInUse(), " leases are in use, and the database has ",
                       held);
+  }
+}
+
+void Invariants::checkCleared() {
+  for (auto& name : host.machinery.names()) {
+    // In the directory of one that stopped there may be files, until it starts or is deleted.
+    auto& machinery = host.machinery;
+    const bool hasRecord = machinery.records.find(name) != nullptr;
+    if (host.store.row(name) == nullptr ||
+        (hasRecord && host.store.stateOf(name) != WorkspaceState::RUNNING)) {
+      host.judge.accuse("files of a machine are left over: ", host.label(name));
+    }
   }
 }
 
@@ -186,8 +198,8 @@ void Invariants::checkFiles() {
 }
 
 void Invariants::checkEmpty() {
-  if (host.store.workspaces().size() + host.machines.size() + host.volumes.size() +
-          host.keys.size() + host.runtimeDirs.size() + host.consoles.size() >
+  if (host.store.workspaces().size() + host.machines.size() + host.machinery.names().size() +
+          host.volumes.size() + host.keys.size() + host.runtimeDirs.size() + host.consoles.size() >
       0) {
     host.judge.accuse("everything was deleted, and the host is not empty");
   }

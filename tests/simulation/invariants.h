@@ -15,6 +15,8 @@ public:
   void check(kj::Maybe<Incarnation&> bothyd);
   // When all faults are over and time has passed: nothing is under way, and nothing left over.
   void checkAtRest(Incarnation& bothyd);
+  // When bothyd has begun since all faults were over, and whatever was left over before is cleared away.
+  void checkCleared();
   // When every workspace was deleted.
   void checkEmpty();
 

@@ -34,10 +34,6 @@ WorkspaceFiles::Paths SimulatedFiles::prepare(kj::StringPtr id) {
 kj::String SimulatedFiles::consoleEnd(kj::StringPtr id) {
   mayRefuse("read", id);
   if (host.consoles.find(id) == nullptr) return nullptr;
-  KJ_IF_MAYBE (machine, host.machines.find(id)) {
-    auto text = (*machine)->console();
-    host.consoles.upsert(kj::str(id), kj::heapArray<char>(text));
-  }
   return bothy::consoleEnd(KJ_ASSERT_NONNULL(host.consoles.find(id)).asBytes());
 }
 
@@ -47,6 +43,7 @@ void SimulatedFiles::remove(kj::StringPtr id) {
     host.touch();
     host.runtimeDirs.eraseMatch(id);
     host.consoles.erase(id);
+    host.machinery.removeRuntimeFiles(id);
   });
 }
 

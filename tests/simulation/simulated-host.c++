@@ -22,7 +22,8 @@ SimulatedHost::SimulatedHost(kj::Timer& timer, Fate& fate, Trace& trace, Judge& 
       trace(trace),
       judge(judge),
       sabotage(sabotage),
-      store(judge, limits) {}
+      store(judge, limits),
+      machinery(*this) {}
 
 SimulatedHost::~SimulatedHost() noexcept(false) {}
 
@@ -54,14 +55,17 @@ bool SimulatedHost::isInUse(kj::StringPtr id) const {
 void SimulatedHost::examineStart(const VmSpec& spec) {
   auto who = label(spec.name);
   for (auto& entry : machines) {
+    // Of one that has ended there are files.
+    if (entry.value->phase() == SimulatedMachine::Phase::REMAINS) continue;
     if (entry.value->spec.uid == spec.uid || entry.value->spec.cid == spec.cid) {
       judge.accuse("the machine of ", who, " starts with the uid or cid of ", entry.value->label,
                    ", which is on the host");
     }
   }
+  // What ends it may be stored meanwhile: libvirt's call cannot be taken back, and its CPUs do not run.
+  bool isErased = false;
   KJ_IF_MAYBE (state, storedState(spec.name)) {
-    // What ends it may be stored meanwhile.
-    const bool isErased = *state == WorkspaceState::DELETING;
+    isErased = *state == WorkspaceState::DELETING;
     if (*state != WorkspaceState::STARTING && *state != WorkspaceState::STOPPING && !isErased) {
       judge.accuse("a machine of ", who, " starts, and the database says ", *state);
     }
@@ -93,7 +97,7 @@ void SimulatedHost::examineStart(const VmSpec& spec) {
     if (!volume->whole) judge.accuse("the disk of ", who, " is half-made, and it starts");
     if (volume->uid != spec.uid) judge.accuse("the disk of ", who, " is not its machine's");
     if (!opens(*volume)) judge.accuse("the key that ", who, " starts with does not open its disk");
-    if (keys.find(spec.name) == nullptr) {
+    if (keys.find(spec.name) == nullptr && !isErased) {
       judge.accuse("the key of ", who, " was destroyed, and its disk is opened");
     }
     volume->checked = false;
@@ -143,7 +147,11 @@ void SimulatedHost::examineLeases(const Change& change) {
 
 SimulatedMachine& SimulatedHost::begin(VmSpec spec) {
   touch();
-  KJ_REQUIRE(machines.find(spec.name) == nullptr, "simulated: the domain exists already");
+  KJ_IF_MAYBE (old, machines.find(spec.name)) {
+    KJ_REQUIRE((*old)->phase() == SimulatedMachine::Phase::REMAINS,
+               "simulated: a machine of this name runs");
+    machines.erase(spec.name);
+  }
   examineStart(spec);
   auto name = kj::str(spec.name);
   auto machine = kj::refcounted<SimulatedMachine>(timer, fate, trace, kj::mv(spec), label(name));
@@ -161,7 +169,6 @@ void SimulatedHost::clear(kj::StringPtr nameParam) {
   touch();
   auto name = kj::str(nameParam);
   KJ_IF_MAYBE (machine, machines.find(name)) {
-    if (sabotage == Sabotage::MACHINE_IS_KEPT) return;
     auto kept = kj::addRef(**machine);
     kept->stop(VmEnd::DESTROYED);
     machines.erase(name);

@@ -3,6 +3,7 @@
 #include <kj/map.h>
 
 #include "simulation/simulated-machine.h"
+#include "simulation/simulated-machinery.h"
 #include "simulation/simulated-store.h"
 
 namespace bothy {
@@ -45,7 +46,9 @@ public:
   const Sabotage sabotage;
 
   SimulatedStore store;
+  // Until nothing of them is left.
   kj::TreeMap<kj::String, kj::Own<SimulatedMachine>> machines;
+  SimulatedMachinery machinery;
   kj::TreeMap<kj::String, Volume> volumes;
   kj::TreeMap<kj::String, kj::Array<kj::byte>> keys;
   kj::TreeMap<kj::String, kj::Array<char>> consoles;
@@ -76,7 +79,7 @@ public:
   SimulatedMachine& begin(VmSpec spec);
   // Its CPUs run from now on.
   void run(SimulatedMachine& machine);
-  // The driver ends it, if that has not happened, and nothing of it is left.
+  // Nothing of it is left.
   void clear(kj::StringPtr name);
 
 private:

@@ -71,8 +71,18 @@ void SimulatedMachine::taskFailed(kj::Exception&&) {
   // A connection that broke: its other end is told.
 }
 
-void SimulatedMachine::say(kj::StringPtr text) {
-  said.addAll(text);
+kj::Own<kj::AsyncIoStream> SimulatedMachine::openConsole() {
+  auto pipe = kj::newTwoWayPipe();
+  console = kj::mv(pipe.ends[1]);
+  return kj::mv(pipe.ends[0]);
+}
+
+void SimulatedMachine::say(kj::StringPtr textParam) {
+  KJ_IF_MAYBE (stream, console) {
+    auto text = kj::str(textParam);
+    auto written = (*stream)->write(text.begin(), text.size());
+    speaking = written.attach(kj::mv(text)).eagerlyEvaluate([](kj::Exception&&) {});
+  }
 }
 
 void SimulatedMachine::run() {
@@ -97,6 +107,8 @@ void SimulatedMachine::stop(VmEnd end) {
   present = Phase::REMAINS;
   why = end;
   connections.clear();
+  speaking = nullptr;
+  console = nullptr;
   exit->fulfill();
 }
 

@@ -1,7 +1,6 @@
 #pragma once
 
 #include <kj/refcount.h>
-#include <kj/vector.h>
 
 #include "simulation/guest.h"
 #include "simulation/trace.h"
@@ -47,8 +46,10 @@ public:
   bool isStalled() const { return stalled != nullptr; }
   bool hasRoom() const { return timer.now() >= roomFrom; }
   void goOn();
+  kj::Promise<void> untilItRuns();
 
-  kj::ArrayPtr<const char> console() const { return said; }
+  // What it says from now on, until another opens it.
+  kj::Own<kj::AsyncIoStream> openConsole();
 
 private:
   class Control;
@@ -59,20 +60,20 @@ private:
   Guest guest;
   Phase present = Phase::BEGUN;
   VmEnd why = VmEnd::EXITED;
-  bool vsock = true;
+  bool vsock = false;
   kj::TimePoint roomFrom = kj::origin<kj::TimePoint>();
   // Until it goes on.
   kj::Maybe<kj::ForkedPromise<void>> stalled;
   kj::Own<kj::PromiseFulfiller<void>> goesOn;
   bool agentListens = false;
   bool poweringOff = false;
-  kj::Vector<char> said;
   kj::ForkedPromise<void> exited;
   kj::Own<kj::PromiseFulfiller<void>> exit;
   kj::TaskSet tasks;
   kj::TaskSet connections;
+  kj::Maybe<kj::Own<kj::AsyncIoStream>> console;
+  kj::Promise<void> speaking = nullptr;
 
-  kj::Promise<void> untilItRuns();
   // A lane from its Hello to its end.
   kj::Promise<void> greet(kj::Own<kj::AsyncIoStream> stream);
   void say(kj::StringPtr text);

@@ -106,7 +106,7 @@ TEST_CASE("the judge is alive: each way to break a world on purpose is found") {
   };
   says(Sabotage::VOLUME_IS_KEPT, {"disk"});
   says(Sabotage::KEY_IS_KEPT, {"key"});
-  says(Sabotage::MACHINE_IS_KEPT, {"machine"});
+  says(Sabotage::MACHINE_IS_KEPT, {"machine", "process"});
   // By what of the workspace is missed or met first.
   says(Sabotage::ROW_IS_LOST, {"key", "disk", "machine", "row", "database", "gone"});
   says(Sabotage::GROWTH_IS_FORGOTTEN, {"size", "bytes", "MiB"});

@@ -34,6 +34,7 @@ WorldKeeper::WorldKeeper(uint64_t seed, const SimulationOptions& options)
       invariants(host, ledger),
       accelerator(fate.oneIn(2) ? HostAbilities::Accelerator::KVM
                                 : HostAbilities::Accelerator::TCG),
+      vsock(fate.oneIn(4) ? HostAbilities::Vsock::KERNEL : HostAbilities::Vsock::VHOST_USER),
       tasks(*this) {
   ledger.budget = LEAST_OPERATIONS + fate.below(MOST_OPERATIONS - LEAST_OPERATIONS);
 }
@@ -48,7 +49,7 @@ void WorldKeeper::taskFailed(kj::Exception&& exception) {
 
 void WorldKeeper::begin() {
   turnsToLive = 0;
-  auto& life = *bothyd.emplace(kj::heap<Incarnation>(host, accelerator));
+  auto& life = *bothyd.emplace(kj::heap<Incarnation>(host, accelerator, vsock));
   auto& served = *clients.emplace(kj::heap<Clients>(host, ledger, life));
   for (uint32_t i = 1; i <= CLIENTS; i++) life.add(served.live(i));
   for (size_t i = 0; i < Ledger::WATCHERS; i++) {
@@ -80,7 +81,7 @@ void WorldKeeper::planKill() {
     if (!fate.strikes(Fault::KILL)) return;
     // At an effect, which may be in the middle of a turn, or at a turn, which is an await.
     if (fate.oneIn(2)) {
-      (*life)->lifetime().endAfter(1 + fate.below(12));
+      (*life)->lifetime().endAfter(1 + fate.below(40));
     } else {
       turnsToLive = 1 + fate.below(80);
     }
@@ -94,22 +95,16 @@ void WorldKeeper::strikeOnce() {
   }
   if (running.size() > 0) {
     auto& machine = *running[fate.below(running.size())];
-    if (fate.strikes(Fault::VSOCK_LOST)) {
-      KJ_IF_MAYBE (life, bothyd) {
-        (*life)->machines().loseVsock(machine.spec.name);
-      }
-    }
+    auto name = kj::str(machine.spec.name);
+    auto& machinery = host.machinery;
+    if (fate.strikes(Fault::VSOCK_LOST)) machinery.loseDevice(name);
+    if (fate.strikes(Fault::VSOCK_WORKER_LOST)) machinery.loseWorker(name);
     if (fate.strikes(Fault::HOST_DISK_FULL) && !machine.isStalled()) {
-      machine.stall(fate.between(0 * kj::SECONDS, LONGEST_DISK_FULL));
-      KJ_IF_MAYBE (life, bothyd) {
-        (*life)->machines().noticeStall(machine.spec.name);
-      }
+      machinery.stall(name, fate.between(0 * kj::SECONDS, LONGEST_DISK_FULL));
     }
     if (fate.strikes(Fault::MACHINE_ENDS)) {
       constexpr VmEnd ENDS[] = {VmEnd::POWERED_OFF, VmEnd::REBOOTED, VmEnd::CRASHED, VmEnd::EXITED};
-      trace.line("host", "the machine of ", machine.label, " ends");
-      machine.stop(ENDS[fate.below(kj::size(ENDS))]);
-      host.touch();
+      machinery.endMachine(name, ENDS[fate.below(kj::size(ENDS))]);
     }
   }
   if (fate.strikes(Fault::STORE_TAKEN_OVER)) {
@@ -135,9 +130,9 @@ kj::Promise<void> WorldKeeper::strike() {
 // Time
 
 bool WorldKeeper::turn() {
-  if (!loop.isRunnable()) return false;
   bool counted = turnsToLive > 0;
   auto turned = scope.poll(counted ? 1 : TURNS);
+  if (turned == 0) return false;
   bool killed = counted && --turnsToLive == 0;
   KJ_IF_MAYBE (life, bothyd) {
     bool over = (*life)->lifetime().isOver();
@@ -209,6 +204,7 @@ void WorldKeeper::restart() {
   pass(REST);
   if (isCondemned()) return;
   invariants.checkAtRest(*KJ_ASSERT_NONNULL(bothyd));
+  invariants.checkCleared();
   auto after = host.store.state().workspaces;
   bool same = before.size() == after.size();
   for (size_t i = 0; same && i < before.size(); i++) {

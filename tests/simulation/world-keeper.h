@@ -27,6 +27,7 @@ private:
   Ledger ledger;
   Invariants invariants;
   HostAbilities::Accelerator accelerator;
+  HostAbilities::Vsock vsock;
   Tally tally;
 
   kj::Maybe<kj::Own<Clients>> clients;

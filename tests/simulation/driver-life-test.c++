@@ -1,0 +1,296 @@
+// The real driver, over a host in memory and in virtual time.
+#include <signal.h>
+
+#include <kj/debug.h>
+#include <catch2/catch_test_macros.hpp>
+#include <catch2/generators/catch_generators.hpp>
+
+#include "simulation/simulated-driver.h"
+
+namespace bothy {
+namespace {
+
+using Program = SimulatedMachinery::Program;
+
+constexpr uint32_t FIRST_UID = 700000;
+// More than all that the driver waits for, one after the other.
+constexpr kj::Duration PATIENCE = 10 * kj::MINUTES;
+
+class Witness final: public VmDriver::Events {
+public:
+  void vsockLost(kj::StringPtr) override { lost++; }
+  void vsockRestored(kj::StringPtr) override { restored++; }
+  void diskFull(kj::StringPtr) override { stalled++; }
+  void diskFreed(kj::StringPtr) override { freed++; }
+  int lost = 0;
+  int restored = 0;
+  int stalled = 0;
+  int freed = 0;
+};
+
+// One life of bothyd.
+struct Life {
+  Lifetime lifetime;
+  SimulatedDriver driver;
+
+  explicit Life(SimulatedHost& host, HostAbilities::Vsock vsock)
+      : driver(host, lifetime, HostAbilities::Accelerator::KVM, vsock) {}
+  ~Life() noexcept(false) { lifetime.end(); }
+};
+
+// A host without faults but those that a test makes.
+struct Bed {
+  kj::EventLoop loop;
+  kj::WaitScope scope{loop};
+  kj::TimerImpl timer{kj::origin<kj::TimePoint>()};
+  Fate fate{1};
+  Trace trace{timer, Trace::Keep::LAST};
+  Judge judge;
+  SimulatedHost host{timer, fate, trace, judge, Sabotage::NONE};
+  Witness witness;
+  HostAbilities::Vsock vsock = HostAbilities::Vsock::VHOST_USER;
+  kj::Maybe<kj::Own<Life>> life;
+
+  Bed() { fate.calm(); }
+  ~Bed() noexcept(false) { life = nullptr; }
+
+  VmDriver& begin() {
+    life = nullptr;
+    auto& fresh = *life.emplace(kj::heap<Life>(host, vsock));
+    within(fresh.driver.open());
+    fresh.driver.setEvents(witness);
+    return fresh.driver;
+  }
+  VmDriver& driver() { return KJ_ASSERT_NONNULL(life)->driver; }
+  Lifetime& lifetime() { return KJ_ASSERT_NONNULL(life)->lifetime; }
+
+  VmSpec spec(kj::StringPtr name, uint32_t number = 1) {
+    host.runtimeDirs.upsert(kj::str(name), [](kj::String&, kj::String&&) {});
+    host.consoles.upsert(kj::str(name), nullptr);
+    VmSpec spec;
+    spec.name = kj::str(name);
+    spec.cpus = 1;
+    spec.memoryBytes = 512ull << 20;
+    spec.kernel = kj::str("/k");
+    spec.initramfs = kj::str("/i");
+    spec.rootImage = kj::str("/r");
+    spec.dataDisk = kj::str("/volumes/", name);
+    spec.diskKey = Secret(32);
+    spec.uid = FIRST_UID + number;
+    spec.cid = 2 + number;
+    auto secret = kj::heapArray<kj::byte>(32);
+    fate.fill(secret);
+    spec.secret = kj::mv(secret);
+    spec.runtimeDir = kj::str("/run/", name);
+    spec.consoleLog = kj::str("/console/", name);
+    return spec;
+  }
+
+  void pass(kj::Duration limit) {
+    auto until = timer.now() + limit;
+    for (;;) {
+      scope.poll();
+      auto next = timer.nextEvent();
+      if (next == nullptr || KJ_ASSERT_NONNULL(next) > until) break;
+      timer.advanceTo(KJ_ASSERT_NONNULL(next));
+    }
+    timer.advanceTo(until);
+    scope.poll();
+  }
+  // Until this life is over, or nothing happens any more.
+  void passLife() {
+    for (auto until = timer.now() + PATIENCE; timer.now() < until && !lifetime().isOver();) {
+      scope.poll();
+      auto next = timer.nextEvent();
+      if (next == nullptr || lifetime().isOver()) break;
+      timer.advanceTo(KJ_ASSERT_NONNULL(next));
+    }
+  }
+  template <typename T>
+  T within(kj::Promise<T> promise) {
+    auto until = timer.now() + PATIENCE;
+    while (!promise.poll(scope)) {
+      auto next = KJ_REQUIRE_NONNULL(timer.nextEvent(), "it waits for ever");
+      KJ_REQUIRE(next <= until, "it takes too long");
+      timer.advanceTo(next);
+    }
+    return promise.wait(scope);
+  }
+  kj::Own<RunningVm> start(kj::StringPtr name, uint32_t number = 1) {
+    return within(driver().start(spec(name, number)));
+  }
+  // The agent's port answers.
+  bool answers(RunningVm& vm) {
+    for (int i = 0; i < 20; i++) {
+      try {
+        within(timer.timeoutAfter(2 * kj::SECONDS, vm.dial(1)));
+        return true;
+      } catch (...) {
+        pass(1 * kj::SECONDS);
+      }
+    }
+    return false;
+  }
+  bool runs(kj::StringPtr name) {
+    KJ_IF_MAYBE (machine, host.machinery.machine(name)) {
+      return machine->phase() == SimulatedMachine::Phase::RUNS;
+    }
+    return false;
+  }
+};
+
+TEST_CASE("P28 the real driver starts and ends a machine in virtual time, and leaves nothing") {
+  Bed bed;
+  bed.vsock = GENERATE_COPY(HostAbilities::Vsock::VHOST_USER, HostAbilities::Vsock::KERNEL);
+  bed.begin();
+  auto vm = bed.start("one");
+  CHECK(bed.runs("one"));
+  CHECK(bed.answers(*vm));
+  CHECK(vm->qemuPid() > 0);
+  CHECK(KJ_ASSERT_NONNULL(bed.host.consoles.find("one")).size() > 0);
+  CHECK_FALSE(KJ_ASSERT_NONNULL(bed.host.machinery.files.find("one")).hasSecret);
+  bed.within(vm->destroy());
+  CHECK(bed.within(vm->onEnd()) == VmEnd::DESTROYED);
+  CHECK_FALSE(bed.host.machinery.isAnythingLeft("one"));
+  CHECK(bed.host.machinery.processes.size() == 0);
+}
+
+TEST_CASE("a machine that ends by itself is dismantled, and its end has its cause") {
+  Bed bed;
+  bed.begin();
+  for (auto why : {VmEnd::POWERED_OFF, VmEnd::REBOOTED, VmEnd::CRASHED, VmEnd::EXITED}) {
+    auto vm = bed.start("one");
+    bed.pass(1 * kj::SECONDS);
+    bed.host.machinery.endMachine("one", why);
+    CHECK(bed.within(vm->onEnd()) == why);
+    CHECK_FALSE(bed.host.machinery.isAnythingLeft("one"));
+  }
+}
+
+TEST_CASE("P41 a driver takes over the machine that runs, with its vsock and its end") {
+  Bed bed;
+  bed.begin();
+  auto first = bed.start("one");
+  auto pid = first->qemuPid();
+  CHECK(bed.answers(*first));
+  first = nullptr;
+  // In one case the vsock device ends while no bothyd is there.
+  const bool isLost = GENERATE(false, true);
+  bed.life = nullptr;
+  if (isLost) bed.host.machinery.loseDevice("one");
+  bed.begin();
+  auto second = KJ_REQUIRE_NONNULL(bed.within(bed.driver().adopt(bed.spec("one"))));
+  CHECK(second->qemuPid() == pid);
+  CHECK(bed.answers(*second));
+  CHECK(bed.witness.restored == (isLost ? 1 : 0));
+  bed.host.machinery.endMachine("one", VmEnd::POWERED_OFF);
+  CHECK(bed.within(second->onEnd()) == VmEnd::POWERED_OFF);
+  CHECK_FALSE(bed.host.machinery.isAnythingLeft("one"));
+}
+
+TEST_CASE("a vsock device that is killed, or serves no more, is replaced") {
+  Bed bed;
+  bed.begin();
+  auto vm = bed.start("one");
+  CHECK(bed.answers(*vm));
+  bed.host.machinery.loseDevice("one");
+  bed.pass(5 * kj::SECONDS);
+  CHECK(bed.witness.restored == 1);
+  CHECK(bed.answers(*vm));
+  bed.host.machinery.loseWorker("one");
+  bed.pass(10 * kj::SECONDS);
+  CHECK(bed.witness.restored == 2);
+  CHECK(bed.answers(*vm));
+}
+
+TEST_CASE("P28 a start that libvirt brings about late leaves nothing, also where its end fails") {
+  Bed bed;
+  bed.begin();
+  bed.host.fate.decree(Fault::CALL_HANGS);
+  {
+    auto dropped = bed.driver().start(bed.spec("one"));
+    bed.pass(1 * kj::SECONDS);
+  }
+  bed.host.fate.decree(Fault::CALL_FAILS);
+  bed.within(bed.driver().remove("one"));
+  CHECK_FALSE(bed.host.machinery.isAnythingLeft("one"));
+  bed.pass(PATIENCE);
+  CHECK_FALSE(bed.host.machinery.isAnythingLeft("one"));
+  auto again = bed.start("one");
+  CHECK(bed.answers(*again));
+}
+
+TEST_CASE("P28 a machine whose record is damaged can be ended") {
+  Bed bed;
+  bed.begin();
+  bed.start("one");
+  bed.host.fate.decree(Fault::RECORD_DAMAGED);
+  bed.begin();
+  CHECK_THROWS(bed.within(bed.driver().adopt(bed.spec("one"))));
+  CHECK(bed.runs("one"));
+  bed.within(bed.driver().remove("one"));
+  CHECK_FALSE(bed.host.machinery.lives("one"));
+  CHECK(bed.host.machinery.records.find("one") == nullptr);
+}
+
+TEST_CASE("P41 what is left of a machine ends no other that has its user id since") {
+  Bed bed;
+  bed.begin();
+  auto first = bed.start("one", 1);
+  bed.host.fate.decree(Fault::STORAGE_REFUSED);
+  bed.within(first->destroy());
+  CHECK(bed.host.machinery.records.find("one") != nullptr);
+  auto second = bed.start("two", 1);
+  bed.begin();
+  kj::StringPtr known[] = {"two"_kj};
+  bed.within(bed.driver().removeStrays(known));
+  CHECK(bed.host.machinery.records.find("one") == nullptr);
+  CHECK(bed.runs("two"));
+}
+
+// What a kill at the `effect`-th of a start leaves, the next life takes over where its CPUs run, and removes otherwise; whether the
+// start was killed at all.
+bool survivesKillInStart(uint64_t effect, HostAbilities::Vsock vsock) {
+  Bed bed;
+  bed.vsock = vsock;
+  bed.begin();
+  bed.lifetime().endAfter(effect);
+  auto starting = bed.driver().start(bed.spec("one")).then([](auto) {}, [](kj::Exception&&) {});
+  bed.passLife();
+  const bool isKilled = bed.lifetime().isOver();
+  bed.lifetime().end();
+  starting = nullptr;
+  bed.life = nullptr;
+  const bool ran = bed.runs("one");
+  bed.begin();
+  kj::Maybe<kj::Own<RunningVm>> found;
+  kj::Maybe<kj::Exception> failure;
+  try {
+    found = bed.within(bed.driver().adopt(bed.spec("one")));
+  } catch (...) {
+    failure = kj::getCaughtExceptionAsKj();
+  }
+  CHECK(bed.runs("one") == (ran || found != nullptr));
+  KJ_IF_MAYBE (vm, found) {
+    CHECK(bed.answers(**vm));
+  }
+  CHECK_FALSE((ran && found == nullptr && failure == nullptr));
+  bed.within(bed.driver().remove("one"));
+  CHECK_FALSE(bed.host.machinery.isAnythingLeft("one"));
+  CHECK(bed.host.machinery.processes.size() == 0);
+  return isKilled;
+}
+
+TEST_CASE("P41 P30 a bothyd that dies at any effect of a start leaves what the next one can end") {
+  for (auto vsock : {HostAbilities::Vsock::VHOST_USER, HostAbilities::Vsock::KERNEL}) {
+    uint64_t effect = 1;
+    for (; survivesKillInStart(effect, vsock); effect++) {
+      CAPTURE(effect);
+    }
+    // Each call of a start is an effect or two.
+    CHECK(effect > 15);
+  }
+}
+
+}  // namespace
+}  // namespace bothy

@@ -1,0 +1,39 @@
+#pragma once
+
+#include "simulation/lifetime.h"
+#include "simulation/simulated-host.h"
+#include "vm/machine-storage.h"
+
+namespace bothy {
+
+// The driver's files, in memory.
+class SimulatedStorage final: public MachineStorage {
+public:
+  SimulatedStorage(SimulatedHost& host, Lifetime& lifetime) : host(host), lifetime(lifetime) {}
+  KJ_DISALLOW_COPY_AND_MOVE(SimulatedStorage);
+
+  void saveRecord(const MachineRecord& record) override;
+  void removeRecord(kj::StringPtr name) override;
+  bool hasRecord(kj::StringPtr name) override;
+  kj::Maybe<MachineRecord> loadRecord(kj::StringPtr name) override;
+  kj::Array<kj::String> listRecords() override;
+  void prepareFiles(const VmSpec& spec, uint32_t group) override;
+  void removeSecret(const MachineFiles& files) override;
+  void makePrivate(kj::StringPtr path) override;
+  void removeFiles(const MachineFiles& files) override;
+  pid_t qemuPid(kj::StringPtr name, uint32_t user) override;
+  void makeLibvirtFilesPrivate(kj::StringPtr name, uint32_t user, int number) override;
+  bool isMonitorWithheld(kj::StringPtr name, uint32_t user) override;
+  void removeLibvirtFiles(kj::StringPtr name, uint32_t user) override;
+  kj::Promise<void> recordConsole(kj::StringPtr log, kj::Own<kj::AsyncIoStream> console,
+                                  kj::Own<kj::PromiseFulfiller<void>> firstWord) override;
+  kj::Maybe<DiskRoom::Space> measure(kj::StringPtr path) override;
+
+private:
+  SimulatedHost& host;
+  Lifetime& lifetime;
+
+  void mayRefuse(kj::StringPtr what, kj::StringPtr name);
+};
+
+}  // namespace bothy
