@@ -80,6 +80,10 @@ kj::Promise<bool> LibvirtMachine::adopt(kj::Maybe<LibvirtDomain::Condition> foun
     condition = *f;
   } else {
     if (host.processes->isAnyRunning(spec.uid, host.settings->emulator)) {
+      // libvirt was killed while it started the machine.
+      KJ_IF_MAYBE (old, host.storage->loadRecord(spec.name)) {
+        if (!old->cpusRun) co_return false;
+      }
       kj::throwFatalException(
           host.storage->isMonitorWithheld(spec.name, spec.uid)
               ? KJ_EXCEPTION(FAILED, "the socket of its monitor is not the one that libvirt made")

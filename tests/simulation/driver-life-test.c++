@@ -248,48 +248,112 @@ TEST_CASE("P41 what is left of a machine ends no other that has its user id sinc
   CHECK(bed.runs("two"));
 }
 
-// What a kill at the `effect`-th of a start leaves, the next life takes over where its CPUs run, and removes otherwise; whether the
-// start was killed at all.
-bool survivesKillInStart(uint64_t effect, HostAbilities::Vsock vsock) {
-  Bed bed;
-  bed.vsock = vsock;
-  bed.begin();
+// What this life is asked for; it is killed at an effect of it.
+using Ask = kj::Function<kj::Promise<void>(VmDriver&)>;
+
+// Whether `ask` was cut off by the kill.
+bool isKilledAt(Bed& bed, uint64_t effect, Ask ask) {
   bed.lifetime().endAfter(effect);
-  auto starting = bed.driver().start(bed.spec("one")).then([](auto) {}, [](kj::Exception&&) {});
+  auto asking = kj::evalNow([&]() { return ask(bed.driver()); }).catch_([](kj::Exception&&) {});
   bed.passLife();
   const bool isKilled = bed.lifetime().isOver();
   bed.lifetime().end();
-  starting = nullptr;
+  asking = nullptr;
   bed.life = nullptr;
-  const bool ran = bed.runs("one");
-  bed.begin();
-  kj::Maybe<kj::Own<RunningVm>> found;
-  kj::Maybe<kj::Exception> failure;
-  try {
-    found = bed.within(bed.driver().adopt(bed.spec("one")));
-  } catch (...) {
-    failure = kj::getCaughtExceptionAsKj();
-  }
-  CHECK(bed.runs("one") == (ran || found != nullptr));
-  KJ_IF_MAYBE (vm, found) {
-    CHECK(bed.answers(**vm));
-  }
-  CHECK_FALSE((ran && found == nullptr && failure == nullptr));
-  bed.within(bed.driver().remove("one"));
-  CHECK_FALSE(bed.host.machinery.isAnythingLeft("one"));
-  CHECK(bed.host.machinery.processes.size() == 0);
   return isKilled;
 }
 
-TEST_CASE("P41 P30 a bothyd that dies at any effect of a start leaves what the next one can end") {
-  for (auto vsock : {HostAbilities::Vsock::VHOST_USER, HostAbilities::Vsock::KERNEL}) {
-    uint64_t effect = 1;
-    for (; survivesKillInStart(effect, vsock); effect++) {
-      CAPTURE(effect);
-    }
-    // Each call of a start is an effect or two.
-    CHECK(effect > 15);
+// Calls `survives` with 1, 2, ... until nothing is killed any more.
+void atEveryEffect(uint64_t least, kj::Function<bool(uint64_t)> survives) {
+  uint64_t effect = 1;
+  for (bool isKilled = true; isKilled; effect++) {
+    CAPTURE(effect);
+    isKilled = survives(effect);
   }
+  CHECK(effect > least);
+}
+
+void checkRemoved(Bed& bed) {
+  bed.within(bed.driver().remove("one"));
+  CHECK_FALSE(bed.host.machinery.isAnythingLeft("one"));
+  CHECK(bed.host.machinery.processes.size() == 0);
+}
+
+TEST_CASE("P41 P30 a bothyd that dies at any effect of a start leaves what the next one can end") {
+  auto vsock = GENERATE(HostAbilities::Vsock::VHOST_USER, HostAbilities::Vsock::KERNEL);
+  atEveryEffect(15, [&](uint64_t effect) {
+    Bed bed;
+    bed.vsock = vsock;
+    bed.begin();
+    const bool isKilled = isKilledAt(bed, effect, [&](VmDriver& driver) {
+      return driver.start(bed.spec("one")).then([](auto) {});
+    });
+    const bool ran = bed.runs("one");
+    bed.begin();
+    auto found = bed.within(bed.driver().adopt(bed.spec("one")));
+    // One that was told to run, or was about to be.
+    CHECK(bed.runs("one") == (found != nullptr));
+    CHECK((found != nullptr || !ran));
+    KJ_IF_MAYBE (vm, found) CHECK(bed.answers(**vm));
+    checkRemoved(bed);
+    return isKilled;
+  });
+}
+
+TEST_CASE("P28 a bothyd that dies at any effect of an end leaves what the next one can end") {
+  atEveryEffect(5, [](uint64_t effect) {
+    Bed bed;
+    bed.begin();
+    auto vm = bed.start("one");
+    const bool isKilled = isKilledAt(bed, effect, [&](VmDriver&) { return vm->destroy(); });
+    bed.begin();
+    checkRemoved(bed);
+    return isKilled;
+  });
+}
+
+TEST_CASE("P41 a bothyd that dies at any effect of a takeover leaves a machine to be taken over") {
+  // A device that has ended is replaced by who takes over.
+  const bool isLost = GENERATE(false, true);
+  atEveryEffect(isLost ? 5 : 1, [&](uint64_t effect) {
+    Bed bed;
+    bed.begin();
+    auto pid = bed.start("one")->qemuPid();
+    bed.begin();
+    if (isLost) bed.host.machinery.loseDevice("one");
+    kj::Maybe<kj::Own<RunningVm>> first;
+    const bool isKilled = isKilledAt(bed, effect, [&](VmDriver& driver) {
+      return driver.adopt(bed.spec("one")).then([&](auto vm) { first = kj::mv(vm); });
+    });
+    first = nullptr;
+    CHECK(bed.runs("one"));
+    bed.begin();
+    auto second = KJ_REQUIRE_NONNULL(bed.within(bed.driver().adopt(bed.spec("one"))));
+    CHECK(second->qemuPid() == pid);
+    CHECK(bed.answers(*second));
+    checkRemoved(bed);
+    return isKilled;
+  });
+}
+
+TEST_CASE("P28 a bothyd that dies at any effect of a removal leaves what the next one can remove") {
+  atEveryEffect(5, [](uint64_t effect) {
+    Bed bed;
+    bed.begin();
+    bed.start("one");
+    bed.start("two", 2);
+    bed.begin();
+    const bool isKilled = isKilledAt(bed, effect, [&](VmDriver& driver) {
+      kj::StringPtr known[] = {"two"_kj};
+      return driver.removeStrays(known).ignoreResult();
+    });
+    bed.begin();
+    kj::StringPtr known[] = {"two"_kj};
+    bed.within(bed.driver().removeStrays(known));
+    CHECK_FALSE(bed.host.machinery.isAnythingLeft("one"));
+    CHECK(bed.runs("two"));
+    return isKilled;
+  });
 }
 
 }  // namespace

@@ -28,8 +28,8 @@ public:
     const Program program;
     const uint32_t user;
     const kj::String machine;
-    // Of a vsock device.
-    bool hasWorker = true;
+    // Of a vsock device: it serves a guest.
+    bool hasWorker = false;
     bool hasExited = false;
     kj::ForkedPromise<void> exited;
     kj::Own<kj::PromiseFulfiller<void>> exit;

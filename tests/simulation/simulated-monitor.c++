@@ -48,6 +48,7 @@ kj::String SimulatedMachinery::addDevice(Domain& domain, kj::StringPtr name) {
   KJ_IF_MAYBE (device, domain.chardev) {
     if (!(*device)->hasExited) {
       domain.isPlugged = true;
+      (*device)->hasWorker = true;
       KJ_IF_MAYBE (m, machine(name)) m->restoreVsock();
       return kj::str(DONE);
     }
