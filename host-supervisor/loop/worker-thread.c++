@@ -70,7 +70,7 @@ void WorkerThread::serve(const Queue& queue) {
       job = next(*state);
       state->busy = true;
     }
-    job->run();
+    if (job->isAwaited()) job->run();
   }
 }
 

@@ -35,8 +35,9 @@ protected:
   class Job {
   public:
     virtual ~Job() noexcept(false) {}
+    // To its end, whether or not its caller still waits for it.
     virtual void run() = 0;
-    // Whether its caller still waits for it.
+    // Whether its caller still waits for it: otherwise it is not begun.
     virtual bool isAwaited() = 0;
   };
 
@@ -47,7 +48,6 @@ protected:
         : func(kj::mv(func)), fulfiller(kj::mv(fulfiller)) {}
 
     void run() override {
-      if (!fulfiller->isWaiting()) return;
       KJ_IF_MAYBE (exception, kj::runCatchingExceptions([&]() {
                      if constexpr (kj::isSameType<Result, void>()) {
                        func();

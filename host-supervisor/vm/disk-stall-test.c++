@@ -38,7 +38,7 @@ public:
                           kj::Maybe<TurnListener&>) override {
     KJ_UNIMPLEMENTED("not in this test");
   }
-  bool isStarting(kj::StringPtr) override { return false; }
+  bool isCalled(kj::StringPtr) override { return false; }
   kj::Promise<void> destroy(kj::StringPtr) override { KJ_UNIMPLEMENTED("not in this test"); }
   kj::Promise<kj::String> monitor(kj::StringPtr, kj::String) override {
     KJ_UNIMPLEMENTED("not in this test");

@@ -39,7 +39,7 @@ struct Wish final: public kj::AtomicRefcounted {
 
 }  // namespace
 
-class LibvirtConnectionImpl final: public LibvirtConnection, private kj::TaskSet::ErrorHandler {
+class LibvirtConnectionImpl final: public LibvirtConnection {
   template <typename Func>
   auto call(kj::StringPtr what, kj::StringPtr subject, Func func) {
     auto text = subject.size() > 0 ? kj::str(what, " of ", subject) : kj::str(what);
@@ -81,11 +81,11 @@ public:
     auto name = kj::str(nameParam);
     auto wish = kj::atomicRefcounted<Wish>();
     auto over = kj::newPromiseAndCrossThreadFulfiller<void>();
-    noteStart(name, over.promise.catch_([](kj::Exception&&) {}));
+    starts.upsert(kj::str(name), over.promise.catch_([](kj::Exception&&) {}).fork());
     KJ_DEFER(wish->isWithdrawn = true);
     // Whatever becomes of the job, what it owns goes with it, `over` among it.
     auto what = kj::str("start of ", name);
-    co_return co_await starters.run(
+    int number = co_await starters.run(
         {what, name, limits.create, listener},
         [kvm = kvm, sessions = kj::atomicAddRef(*sessions), name = kj::str(name), xml = kj::mv(xml),
          passphrase = kj::mv(passphrase), wish = kj::atomicAddRef(*wish),
@@ -96,9 +96,13 @@ public:
           if (wish->isWithdrawn) session->destroy(name);
           return number;
         });
+    starts.erase(name);
+    co_return number;
   }
 
-  bool isStarting(kj::StringPtr name) override { return starts.find(name) != nullptr; }
+  bool isCalled(kj::StringPtr name) override {
+    return starters.isCalled(name) || enders.isCalled(name) || callers.isCalled(name);
+  }
 
   kj::Promise<void> resume(kj::StringPtr name) override {
     return call("resume", name,
@@ -108,19 +112,18 @@ public:
   kj::Promise<void> destroy(kj::StringPtr nameParam) override {
     auto name = kj::str(nameParam);
     kj::Promise<void> start = kj::READY_NOW;
-    KJ_IF_MAYBE (underWay, starts.find(name)) start = underWay->over.addBranch();
+    KJ_IF_MAYBE (underWay, starts.find(name)) {
+      start = underWay->addBranch();
+      starts.erase(name);
+    }
     // Beside the machine's other calls, which it frees if they hang.
     auto what = kj::str("end of ", name);
-    kj::Maybe<kj::Exception> failure;
-    co_await enders
-        .run({what, name, limits.destroy},
-             [sessions = kj::atomicAddRef(*sessions), name = kj::str(name)]() {
-               sessions->get()->destroy(name);
-             })
-        .catch_([&failure](kj::Exception&& e) { failure = kj::mv(e); });
+    co_await enders.run({what, name, limits.destroy},
+                        [sessions = kj::atomicAddRef(*sessions), name = kj::str(name)]() {
+                          sessions->get()->destroy(name);
+                        });
     // A start that nobody waits for ends the machine itself if it comes about.
     co_await timer.timeoutAfter(limits.destroy, kj::mv(start));
-    KJ_IF_MAYBE (e, failure) kj::throwFatalException(kj::mv(*e));
   }
 
   kj::Promise<kj::String> monitor(kj::StringPtr name, kj::String command) override {
@@ -140,37 +143,14 @@ private:
   const KvmNode kvm;
   kj::Own<LibvirtEventBox> events;
   kj::Own<const LibvirtSessions> sessions;
-  struct Start {
-    kj::ForkedPromise<void> over;
-    uint64_t number;
-  };
-  // Those under way, whether or not somebody waits for them: of a machine the last.
-  kj::HashMap<kj::String, Start> starts;
-  uint64_t startCount = 0;
+  // Those under way, whether or not somebody waits for them.
+  kj::HashMap<kj::String, kj::ForkedPromise<void>> starts;
 
   kj::Own<WorkerSource> threads;
   // To start and to end machines takes seconds, which is too long for other calls to wait.
   MachineWorkers starters;
   MachineWorkers enders;
   MachineWorkers callers;
-
-  // Last, as they look into the starts.
-  kj::TaskSet tasks{*this};
-
-  void noteStart(kj::StringPtr name, kj::Promise<void> over) {
-    const auto number = ++startCount;
-    auto forked = over.fork();
-    tasks.add(forked.addBranch().then([this, name = kj::str(name), number]() {
-      KJ_IF_MAYBE (start, starts.find(name)) {
-        if (start->number == number) starts.erase(name);
-      }
-    }));
-    starts.upsert(kj::str(name), Start{kj::mv(forked), number});
-  }
-
-  void taskFailed(kj::Exception&& exception) override {
-    KJ_LOG(ERROR, "a start is not followed any more", exception);
-  }
 
   static kj::Own<LibvirtEventBox> boxOf(kj::Maybe<kj::Own<LibvirtEventBox>> given) {
     KJ_IF_MAYBE (box, given) {

@@ -41,15 +41,15 @@ public:
   virtual kj::Promise<LibvirtEvent> nextEvent() = 0;
 
   // A transient domain whose CPUs do not run yet; its number within libvirt.  Where it fails, or is dropped, the
-  // domain may come to be yet, as long as isStarting() says so.  `listener` outlives the promise.
+  // domain may come to be yet, as long as isCalled() says so.  `listener` outlives the promise.
   virtual kj::Promise<int> create(kj::StringPtr name, kj::String xml, DiskPassphrase passphrase,
                                   kj::Maybe<TurnListener&> listener = nullptr) = 0;
-  // A create() is under way, whether or not somebody waits for it.
-  virtual bool isStarting(kj::StringPtr name) = 0;
+  // A call for the machine is under way, whether or not somebody waits for it: what it should do it may do yet, and to another domain
+  // of that name if there is one by then.
+  virtual bool isCalled(kj::StringPtr name) = 0;
   // Success also for a domain whose CPUs run.
   virtual kj::Promise<void> resume(kj::StringPtr name) = 0;
-  // Success also for a domain that does not exist, or ends meanwhile.  Waits for a start that is under way, whose domain is ended too,
-  // also where libvirt cannot end it; fails when that start takes too long.
+  // Success also for a domain that does not exist, or ends meanwhile.
   virtual kj::Promise<void> destroy(kj::StringPtr name) = 0;
 
   // One command in QEMU's JSON; fails when QEMU answers with an error.  The answer as JSON.

@@ -19,7 +19,6 @@
 #include "vm/libvirt-machine.h"
 #include "vm/machine-confinement.h"
 #include "vm/machine-host.h"
-#include "vm/qemu-logs.h"
 #include "vm/vsock-namespace.h"
 
 namespace bothy {
@@ -116,9 +115,6 @@ class LibvirtDriver final: public VmDriver, private kj::TaskSet::ErrorHandler {
 public:
   explicit LibvirtDriver(MachineHost hostParam) : host(kj::mv(hostParam)), tasks(*this) {
     tasks.add(dispatch());
-    if (host.settings.uri.size() == 0) {
-      tasks.add(keepQemuLogsShort(host.timer(), kj::str(libvirtRoot(host.settings), "/log/qemu")));
-    }
   }
 
   const HostAbilities& abilities() override { return host.abilities; }
@@ -187,9 +183,9 @@ public:
   }
 
   kj::Array<MachineUser> users() override {
-    auto names = MachineRecord::list(host.settings.stateDir);
+    auto names = host.storage->listRecords();
     return KJ_MAP(name, names) {
-      auto record = MachineRecord::load(host.settings.stateDir, name);
+      auto record = host.storage->loadRecord(name);
       return MachineUser{kj::mv(name), record.map([](const MachineRecord& r) { return r.uid; })};
     };
   }

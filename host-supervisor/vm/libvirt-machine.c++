@@ -193,12 +193,12 @@ kj::Promise<void> LibvirtMachine::endProcesses() {
   // supervisor and stands in no record.
   // The user id is another machine's afterwards: nobody may be left who could trace that one's QEMU.
   for (;;) {
-    // What libvirt has begun it may yet bring about, however late.
-    const bool mayBegin = host.libvirt->isStarting(spec.name);
+    // What libvirt was asked for it may yet do, however late: start this machine, or end the next one of its name.
+    const bool isCalled = host.libvirt->isCalled(spec.name);
     auto failure = co_await outcomeOf(host.processes->killAll(spec.uid));
     KJ_IF_MAYBE (exception, failure) {
       KJ_LOG(ERROR, "processes of a machine are left", spec.name, exception->getDescription());
-    } else if (!mayBegin) {
+    } else if (!isCalled) {
       break;
     }
     co_await host.timer.afterDelay(KILL_RETRY_PAUSE);

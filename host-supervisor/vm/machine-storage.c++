@@ -2,10 +2,12 @@
 
 #include <stdlib.h>
 
+#include <kj/debug.h>
 #include <kj/filesystem.h>
 
 #include "vm/console-log.h"
 #include "vm/libvirt-files.h"
+#include "vm/qemu-logs.h"
 
 namespace bothy {
 namespace {
@@ -13,7 +15,14 @@ namespace {
 class HostStorage final: public MachineStorage {
 public:
   HostStorage(kj::Timer& timer, const LibvirtDriverSettings& settings)
-      : timer(timer), settings(settings) {}
+      : timer(timer), settings(settings) {
+    // Another libvirt keeps its logs itself.
+    if (settings.uri.size() > 0) return;
+    logs = keepQemuLogsShort(timer, kj::str(libvirtRoot(settings), "/log/qemu"))
+               .eagerlyEvaluate([](kj::Exception&& e) {
+                 KJ_LOG(ERROR, "the logs of QEMU are not kept short any more", e.getDescription());
+               });
+  }
   KJ_DISALLOW_COPY_AND_MOVE(HostStorage);
 
   void saveRecord(const MachineRecord& record) override { record.save(settings.stateDir); }
@@ -63,6 +72,7 @@ public:
 private:
   kj::Timer& timer;
   const LibvirtDriverSettings& settings;
+  kj::Promise<void> logs = nullptr;
 
   LibvirtFiles libvirtFiles(kj::StringPtr name, uint32_t user) const {
     return LibvirtFiles(settings, name, user);

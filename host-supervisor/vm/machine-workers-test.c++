@@ -273,6 +273,23 @@ TEST_CASE("calls beyond those that may wait are refused, of all and of one machi
   for (auto& call : waiting) CHECK(call.wait(f.scope) == 7);
 }
 
+TEST_CASE("P41 a call is under way until its thread is free, whoever waits for it") {
+  Fixture f;
+  CHECK_FALSE(f.workers.isCalled("a"));
+  auto hanging = f.call("a", "hang");
+  f.awaitBegun(1);
+  CHECK(f.workers.isCalled("a"));
+  CHECK_FALSE(f.workers.isCalled("b"));
+  f.pass(LIMIT);
+  CHECK(f.failure(kj::mv(hanging)) == "the world did not answer within 60 s: hang");
+  CHECK(f.workers.isCalled("a"));
+  f.end("hang");
+  while (f.workers.isCalled("a")) f.answer("b").wait(f.scope);
+  // Who has an answer finds none under way.
+  f.answer("a").wait(f.scope);
+  CHECK_FALSE(f.workers.isCalled("a"));
+}
+
 TEST_CASE("R20 calls for what hangs already are refused until it has answered") {
   Fixture f;
   auto hung = f.call("a", "a1");

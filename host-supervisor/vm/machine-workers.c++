@@ -119,7 +119,7 @@ void MachineWorkers::beginNext() {
     --waiting;
     job->queue = nullptr;
     job->hasBegun = true;
-    machine.isBusy = true;
+    machine.isBusy = machine.isInCall = true;
     ++underWay;
     hasChanged = true;
     tasks.add(perform(machine, kj::mv(job)));
@@ -152,8 +152,12 @@ kj::Promise<void> MachineWorkers::perform(Machine& machine, kj::Own<Job> job) {
   auto paf = kj::newPromiseAndCrossThreadFulfiller<void>();
   bool hasEnded = false;
   // A call that misses its deadline before its thread takes it up is never run.
-  auto ended =
-      paf.promise.catch_([](kj::Exception&&) {}).then([&hasEnded]() { hasEnded = true; }).fork();
+  auto ended = paf.promise.catch_([](kj::Exception&&) {})
+                   .then([&hasEnded, &machine]() {
+                     hasEnded = true;
+                     machine.isInCall = false;
+                   })
+                   .fork();
   auto answered = job->perform(*worker, kj::mv(paf.fulfiller)).eagerlyEvaluate(nullptr);
 
   co_await ended.addBranch().exclusiveJoin(timer.afterDelay(limits.patience));
@@ -204,8 +208,15 @@ void MachineWorkers::noteHang(Machine& hanging, const Job& job) {
   }
 }
 
+bool MachineWorkers::isCalled(kj::StringPtr name) const {
+  KJ_IF_MAYBE (machine, machines.find(name)) {
+    return (*machine)->isInCall || !(*machine)->waiting.empty();
+  }
+  return false;
+}
+
 void MachineWorkers::finish(Machine& machine) {
-  machine.isBusy = false;
+  machine.isBusy = machine.isInCall = false;
   --underWay;
   if (!machine.waiting.empty()) {
     turns.push_back(&machine);

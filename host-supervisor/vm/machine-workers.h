@@ -69,6 +69,9 @@ public:
         .attach(kj::mv(ticket));
   }
 
+  // Whether a call about the machine is under way, also one that hangs, or waits.
+  bool isCalled(kj::StringPtr machine) const;
+
   // Told when a call begins to hang.
   void onHang(kj::Function<void()> listener) { hangListener = kj::mv(listener); }
 
@@ -134,6 +137,8 @@ private:
     kj::String name;
     std::deque<kj::Own<Job>> waiting;
     bool isBusy = false;
+    // Its thread is not free yet.
+    bool isInCall = false;
     bool hangs = false;
     // Until when its calls are expected to be slow.
     kj::Maybe<kj::TimePoint> slowUntil;

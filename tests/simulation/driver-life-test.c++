@@ -220,6 +220,18 @@ TEST_CASE("P28 a start that libvirt brings about late leaves nothing, also where
   CHECK(bed.answers(*again));
 }
 
+TEST_CASE("P41 an end that libvirt brings about late ends no machine that was started since") {
+  Bed bed;
+  bed.begin();
+  auto first = bed.start("one");
+  bed.host.fate.decree(Fault::CALL_HANGS);
+  bed.within(first->destroy());
+  auto second = bed.start("one");
+  bed.pass(PATIENCE);
+  CHECK(bed.runs("one"));
+  CHECK(bed.answers(*second));
+}
+
 TEST_CASE("P28 a machine whose record is damaged can be ended") {
   Bed bed;
   bed.begin();

@@ -62,17 +62,13 @@ void SimulatedHost::examineStart(const VmSpec& spec) {
                    ", which is on the host");
     }
   }
-  // What ends it may be stored meanwhile: libvirt's call cannot be taken back, and its CPUs do not run.
-  bool isErased = false;
+  // It may be given up, and that stored, while libvirt is at it: the call cannot be taken back, and its CPUs do not run; see run().
+  bool isGivenUp = false;
   KJ_IF_MAYBE (state, storedState(spec.name)) {
-    isErased = *state == WorkspaceState::DELETING;
-    if (*state != WorkspaceState::STARTING && *state != WorkspaceState::STOPPING && !isErased) {
-      judge.accuse("a machine of ", who, " starts, and the database says ", *state);
-    }
+    isGivenUp = *state != WorkspaceState::STARTING && *state != WorkspaceState::STOPPING;
     KJ_IF_MAYBE (machine, store.machine(spec.name)) {
-      if ((machine->secret.asPtr() != spec.secret.asPtr() && !isErased) ||
-          machine->uid != spec.uid || machine->cid != spec.cid) {
-        judge.accuse("the machine of ", who, " has not the secret, uid or cid of the database");
+      if (machine->uid != spec.uid || machine->cid != spec.cid) {
+        judge.accuse("the machine of ", who, " has not the uid or cid of the database");
       }
     } else {
       judge.accuse("the machine of ", who, " starts without a lease");
@@ -97,7 +93,7 @@ void SimulatedHost::examineStart(const VmSpec& spec) {
     if (!volume->whole) judge.accuse("the disk of ", who, " is half-made, and it starts");
     if (volume->uid != spec.uid) judge.accuse("the disk of ", who, " is not its machine's");
     if (!opens(*volume)) judge.accuse("the key that ", who, " starts with does not open its disk");
-    if (keys.find(spec.name) == nullptr && !isErased) {
+    if (keys.find(spec.name) == nullptr && !isGivenUp) {
       judge.accuse("the key of ", who, " was destroyed, and its disk is opened");
     }
     volume->checked = false;
@@ -162,6 +158,21 @@ SimulatedMachine& SimulatedHost::begin(VmSpec spec) {
 
 void SimulatedHost::run(SimulatedMachine& machine) {
   touch();
+  auto& spec = machine.spec;
+  KJ_IF_MAYBE (state, storedState(spec.name)) {
+    // What ends it may be stored meanwhile.
+    const bool isErased = *state == WorkspaceState::DELETING;
+    if (*state != WorkspaceState::STARTING && *state != WorkspaceState::STOPPING && !isErased) {
+      judge.accuse("the machine of ", machine.label, " runs, and the database says ", *state);
+    }
+    KJ_IF_MAYBE (row, store.machine(spec.name)) {
+      if (row->secret.asPtr() != spec.secret.asPtr() && !isErased) {
+        judge.accuse("the machine of ", machine.label, " has not the secret of the database");
+      }
+    } else {
+      judge.accuse("the machine of ", machine.label, " runs without a lease");
+    }
+  }
   machine.run();
 }
 

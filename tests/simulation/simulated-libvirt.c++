@@ -56,6 +56,7 @@ private:
     while (!jobs.empty()) {
       auto job = kj::mv(jobs.front());
       jobs.pop_front();
+      if (!job->isAwaited()) continue;
       co_await host.timer.afterDelay(takes());
       if (lifetime.isOver()) co_return;
       job->run();
