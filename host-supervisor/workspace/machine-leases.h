@@ -35,8 +35,10 @@ public:
   void enter(kj::ArrayPtr<const MachineRow> rows);
   // As long as this lives nobody is given that one: a machine has it of which no row tells.
   void bar(uint32_t uid);
-  // As long as this lives nobody is given any, for that reason: which one a machine has is not known.
+  // Until reopen() nobody is given any, for that reason: which one a machine has is not known.
   void close(kj::String why);
+  // It is known after all.
+  void reopen() { closed = nullptr; }
 
   // Nobody else's while this lives, and once it is stored.
   class Lease final {

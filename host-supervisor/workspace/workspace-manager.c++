@@ -31,7 +31,17 @@ kj::Promise<void> WorkspaceManager::recover() {
   const bool isNew = state.lastEvent == 0;
   KJ_LOG(INFO, "the database is ours", state.epoch, state.workspaces.size());
   auto unsettled = registry.enter(state);
-  examineUserIds(state.machines);
+  leases.enter(state.machines);
+  KJ_IF_MAYBE (users, recordedUsers()) {
+    examineUserIds(state.machines, *users);
+    // Of a machine that is gone its record may be left.
+    for (auto& machine : *users) {
+      if (registry.present(machine.name) != nullptr) continue;
+      KJ_IF_MAYBE (workspace, registry.byId(machine.name)) unsettled.add(kj::mv(*workspace));
+    }
+  } else {
+    tasks.add(keepExaminingUserIds(kj::mv(state.machines)));
+  }
   co_await examineStrangers(isNew);
   // What belongs to a workspace is its own affair.
   if (!co_await removeStrays()) tasks.add(keepRemovingStrays());
@@ -45,15 +55,36 @@ kj::Promise<void> WorkspaceManager::recover() {
   co_await kj::joinPromises(recoveries.releaseAsArray());
 }
 
+// nullptr: they cannot be read, and no machine gets a user id.
+kj::Maybe<kj::Array<VmDriver::MachineUser>> WorkspaceManager::recordedUsers() {
+  kj::Maybe<kj::Array<VmDriver::MachineUser>> users;
+  KJ_IF_MAYBE (e, kj::runCatchingExceptions([&]() { users = world.driver.users(); })) {
+    KJ_LOG(ERROR, "which user ids machines have cannot be read; trying again", e->getDescription());
+    leases.close(kj::str("which user ids machines have cannot be read: ", lineOf(*e)));
+  }
+  return users;
+}
+
+kj::Promise<void> WorkspaceManager::keepExaminingUserIds(kj::Array<MachineRow> rows) {
+  for (auto pauses = world.pauses();;) {
+    co_await pauses.next();
+    KJ_IF_MAYBE (users, recordedUsers()) {
+      leases.reopen();
+      examineUserIds(rows, *users);
+      co_return;
+    }
+  }
+}
+
 // The driver has a record of each machine before there is anything of it, and until nothing of it is left.  Of one of which the database
 // does not tell whose user id it has, that record does.
-void WorkspaceManager::examineUserIds(kj::ArrayPtr<const MachineRow> rows) {
-  leases.enter(rows);
+void WorkspaceManager::examineUserIds(kj::ArrayPtr<const MachineRow> rows,
+                                      kj::ArrayPtr<const VmDriver::MachineUser> users) {
   kj::HashMap<kj::StringPtr, uint32_t> known;
   for (auto& row : rows) {
     if (row.workspaceId.size() > 0) known.insert(row.workspaceId, row.uid);
   }
-  for (auto& machine : world.driver.users()) {
+  for (auto& machine : users) {
     auto stored = known.find(machine.name);
     KJ_IF_MAYBE (uid, machine.uid) {
       if (stored.orDefault(0) == *uid) continue;

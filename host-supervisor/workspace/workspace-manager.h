@@ -73,7 +73,10 @@ private:
   CreationClaims claims;
   kj::TaskSet tasks;
 
-  void examineUserIds(kj::ArrayPtr<const MachineRow> rows);
+  kj::Maybe<kj::Array<VmDriver::MachineUser>> recordedUsers();
+  kj::Promise<void> keepExaminingUserIds(kj::Array<MachineRow> rows);
+  void examineUserIds(kj::ArrayPtr<const MachineRow> rows,
+                      kj::ArrayPtr<const VmDriver::MachineUser> users);
   kj::Promise<void> examineStrangers(bool isNew);
   kj::Promise<bool> removeStrays();
   kj::Promise<void> keepRemovingStrays();

@@ -24,14 +24,14 @@ kj::Promise<void> EventWatcher::watch() {
   while (bothyd.serves()) {
     co_await bothyd.eventLog().beyond(ledger.heard[number]);
     co_await host.timer.afterDelay(host.fate.between(0 * kj::SECONDS, longestPause));
-    kj::Maybe<EventPage> page;
+    kj::Maybe<kj::Own<EventLog::Page>> page;
     try {
       page = co_await bothyd.eventLog().read(ledger.heard[number], BATCH_EVENTS);
     } catch (...) {
       kj::getCaughtExceptionAsKj();
     }
     KJ_IF_MAYBE (p, page) {
-      hear(*p);
+      hear(**p);
     } else {
       co_await host.timer.afterDelay(RETRY_PAUSE);
     }

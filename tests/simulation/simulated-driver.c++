@@ -91,15 +91,6 @@ kj::Promise<void> SimulatedDriver::remove(kj::StringPtr nameParam) {
   }
 }
 
-kj::Array<VmDriver::MachineUser> SimulatedDriver::users() {
-  lifetime.require();
-  kj::Vector<MachineUser> result;
-  for (auto& entry : host.machines) {
-    result.add(MachineUser{kj::str(entry.key), entry.value->spec.uid});
-  }
-  return result.releaseAsArray();
-}
-
 kj::Promise<kj::Array<kj::String>> SimulatedDriver::removeStrays(
     kj::ArrayPtr<const kj::StringPtr> known) {
   lifetime.step();

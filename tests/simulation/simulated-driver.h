@@ -22,7 +22,7 @@ public:
                                         kj::Maybe<TurnListener&> listener = nullptr) override;
   kj::Promise<kj::Maybe<kj::Own<RunningVm>>> adopt(VmSpec spec) override;
   kj::Promise<void> remove(kj::StringPtr name) override;
-  kj::Array<MachineUser> users() override;
+  kj::Array<MachineUser> users() override { return driver().users(); }
   kj::Promise<kj::Array<kj::String>> removeStrays(kj::ArrayPtr<const kj::StringPtr> known) override;
   kj::Promise<void> whenNotDialling() override { return driver().whenNotDialling(); }
 

@@ -106,7 +106,7 @@ void SimulatedHost::examineLeases(const Change& change) {
   auto release = [&](kj::StringPtr id, int64_t nanos) {
     KJ_IF_MAYBE (lease, store.machine(id)) {
       auto who = label(id);
-      if (machines.find(id) != nullptr) {
+      if (machinery.lives(id)) {
         judge.accuse("the lease of ", who, " is released before its machine is gone");
       }
       KJ_IF_MAYBE (volume, volumes.find(id)) {
