@@ -149,7 +149,7 @@ public:
     auto outcome = context.getResults().initOutcome();
     auto name = context.getParams().getName();
     if (name == "demo") {
-      describe(outcome.initFound(), "demo", rpc::WorkspaceState::RUNNING);
+      describe(outcome.initFound(), "demo", fake.state.orDefault(rpc::WorkspaceState::RUNNING));
     } else if (name == "idle") {
       describe(outcome.initFound(), "idle", rpc::WorkspaceState::STOPPED);
     } else {
@@ -185,6 +185,11 @@ public:
   kj::Promise<void> start(StartContext context) override {
     auto name = context.getParams().getName();
     auto outcome = context.getResults().initOutcome();
+    ++fake.starts;
+    if (name == "demo" && fake.state != nullptr) {
+      fake.state = nullptr;
+      ++fake.startedNanos;
+    }
     if (name == "demo" || name == "idle") {
       describe(outcome.initStarted(), name, rpc::WorkspaceState::RUNNING);
     } else {

@@ -28,8 +28,9 @@ void declareDetachKeys(Usage& usage, DetachKeys& keys) {
 }
 
 kj::Promise<int> runInTerminal(Context& context, kj::StringPtr workspace,
-                               const CommandLine& command, DetachKeys keys) {
-  TerminalSession session(context, {workspace, command, nullptr}, kj::mv(keys));
+                               const CommandLine& command, DetachKeys keys,
+                               kj::Maybe<StartWorkspace> start) {
+  TerminalSession session(context, {workspace, command, nullptr}, kj::mv(keys), kj::mv(start));
   co_return co_await session.run();
 }
 

@@ -10,8 +10,9 @@ DetachKeys defaultDetachKeys();
 // --detach-keys.
 void declareDetachKeys(Usage& usage, DetachKeys& keys);
 
-// A new terminal that runs `command`: the exit code.
+// A new terminal that runs `command`: the exit code.  `start`: as WorkspaceConnection has it.
 kj::Promise<int> runInTerminal(Context& context, kj::StringPtr workspace,
-                               const CommandLine& command, DetachKeys keys);
+                               const CommandLine& command, DetachKeys keys,
+                               kj::Maybe<StartWorkspace> start = nullptr);
 
 }  // namespace bothy

@@ -12,8 +12,9 @@ namespace bothy {
 namespace {
 
 constexpr kj::StringPtr TEXT =
-    R"(From nothing to a terminal: makes the workspace if there is none, starts it if it does not run, and opens
-a shell in it, or runs the command as `bothy exec` does.  NAME: "home" if it is not given.)"_kj;
+    R"(From nothing to a terminal: makes the workspace if there is none, starts it if it does not run, also
+where it is just powering itself off, and opens a shell in it, or runs the command as `bothy exec` does.
+NAME: "home" if it is not given.)"_kj;
 constexpr kj::StringPtr DEFAULT_NAME = "home"_kj;
 
 kj::Promise<void> ensureRunning(Context& context, kj::StringPtr name) {
@@ -52,10 +53,12 @@ kj::Promise<int> upAndRun(Context& context, kj::StringPtr name, const CommandLin
                  .then([] { return int{SUCCESS}; })
                  .exclusiveJoin(kj::mv(interrupted));
   if (code != SUCCESS) co_return code;
+  // One that ran then may be going down: its guest has been told to power off, say.
+  StartWorkspace start = [&context, name]() { return ensureRunning(context, name); };
   if (command.arguments.size() == 0) {
-    co_return co_await runInTerminal(context, name, command, kj::mv(keys));
+    co_return co_await runInTerminal(context, name, command, kj::mv(keys), kj::mv(start));
   }
-  co_return co_await runProcess(context, name, command, ProcessInput::FORWARDED);
+  co_return co_await runProcess(context, name, command, ProcessInput::FORWARDED, kj::mv(start));
 }
 
 class UpCommand final: public Command {

@@ -39,6 +39,15 @@ bool isPassingFailure(const kj::Exception& exception) {
   return isFailure(exception) && exception.getType() == kj::Exception::Type::DISCONNECTED;
 }
 
+kj::Exception notRunningFailure(kj::StringPtr message, int exitCode) {
+  return kj::Exception(kj::Exception::Type::OVERLOADED, FAILURE_ORIGIN.cStr(), exitCode,
+                       kj::str(message));
+}
+
+bool isNotRunningFailure(const kj::Exception& exception) {
+  return isFailure(exception) && exception.getType() == kj::Exception::Type::OVERLOADED;
+}
+
 kj::Exception outputClosed() {
   return failure("", OUTPUT_CLOSED);
 }

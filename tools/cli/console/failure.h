@@ -30,6 +30,10 @@ bool isFailure(const kj::Exception& exception);
 kj::Exception passingFailure(kj::StringPtr message);
 bool isPassingFailure(const kj::Exception& exception);
 
+// The same where a workspace does not run: whoever may start it does.
+kj::Exception notRunningFailure(kj::StringPtr message, int exitCode = FAILURE);
+bool isNotRunningFailure(const kj::Exception& exception);
+
 // Nobody reads standard output any more.  A command that it ends says no word about it, as one that SIGPIPE ends.
 kj::Exception outputClosed();
 bool isOutputClosed(const kj::Exception& exception);

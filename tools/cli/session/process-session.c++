@@ -7,7 +7,6 @@
 #include "console/json-text.h"
 #include "result/cli.capnp.h"
 #include "session/collected-output.h"
-#include "session/workspace-connection.h"
 #include "supervisor/outcome.h"
 
 namespace bothy {
@@ -23,13 +22,14 @@ kj::Exception lostFor(kj::StringPtr workspace) {
 // A program between the streams and signals of this process.
 class ProcessSession final {
 public:
-  ProcessSession(Context& context, kj::StringPtr workspace)
+  ProcessSession(Context& context, kj::StringPtr workspace, kj::Maybe<StartWorkspace> start)
       : context(context),
         workspace(workspace),
         output(context.console.wantsJson() ? collectedOutput : context.output),
         errors(context.console.wantsJson() ? collectedErrors : context.errors),
-        connection(context, workspace, WantedLane::commands(), KeptProgram::KEPT_FOR,
-                   [this](kj::StringPtr text) { this->context.console.note(text); }),
+        connection(
+            context, workspace, WantedLane::commands(), KeptProgram::KEPT_FOR,
+            [this](kj::StringPtr text) { this->context.console.note(text); }, kj::mv(start)),
         program(connection.reconnection(), context.timer, {output, errors, input}) {}
   KJ_DISALLOW_COPY_AND_MOVE(ProcessSession);
 
@@ -164,8 +164,8 @@ kj::Promise<int> ProcessSession::giveUp(GivenUp why) {
 }  // namespace
 
 kj::Promise<int> runProcess(Context& context, kj::StringPtr workspace, const CommandLine& command,
-                            ProcessInput input) {
-  ProcessSession session(context, workspace);
+                            ProcessInput input, kj::Maybe<StartWorkspace> start) {
+  ProcessSession session(context, workspace, kj::mv(start));
   co_return co_await session.run(command, input);
 }
 

@@ -2,6 +2,7 @@
 
 #include "session/command-line.h"
 #include "session/context.h"
+#include "session/workspace-connection.h"
 
 namespace bothy {
 
@@ -9,8 +10,8 @@ enum class ProcessInput { NONE, FORWARDED };
 
 // Runs a command in a workspace without a terminal: its exit code.  Output goes where bothy's goes, or
 // with JSON is collected and printed at the end.  SIGINT, SIGTERM and SIGHUP are passed on; the second one
-// gives up, which ends the command.
+// gives up, which ends the command.  `start`: as WorkspaceConnection has it.
 kj::Promise<int> runProcess(Context& context, kj::StringPtr workspace, const CommandLine& command,
-                            ProcessInput input);
+                            ProcessInput input, kj::Maybe<StartWorkspace> start = nullptr);
 
 }  // namespace bothy

@@ -20,12 +20,14 @@ constexpr LocalTerminal::Size PIPE_SIZE{80, 24, 0, 0};
 
 }  // namespace
 
-TerminalSession::TerminalSession(Context& context, Target target, DetachKeys keys)
+TerminalSession::TerminalSession(Context& context, Target target, DetachKeys keys,
+                                 kj::Maybe<StartWorkspace> start)
     : context(context),
       target(target),
       interactive(context.terminal.isInteractive()),
-      connection(context, target.workspace, WantedLane::interactive(), RECONNECT_FOR,
-                 [this](kj::StringPtr text) { notice(text); }),
+      connection(
+          context, target.workspace, WantedLane::interactive(), RECONNECT_FOR,
+          [this](kj::StringPtr text) { notice(text); }, kj::mv(start)),
       input(context, kj::mv(keys), [this](kj::StringPtr text) { notice(text); }),
       output(context),
       terminal(connection.reconnection(), *this),

@@ -25,7 +25,9 @@ public:
     kj::Maybe<uint64_t> attachTo;  // a terminal that exists
   };
 
-  TerminalSession(Context& context, Target target, DetachKeys keys);
+  // `start`: as WorkspaceConnection has it.
+  TerminalSession(Context& context, Target target, DetachKeys keys,
+                  kj::Maybe<StartWorkspace> start = nullptr);
   ~TerminalSession() noexcept(false);
   KJ_DISALLOW_COPY_AND_MOVE(TerminalSession);
 

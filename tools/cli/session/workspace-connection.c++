@@ -6,14 +6,26 @@
 #include "supervisor/outcome.h"
 
 namespace bothy {
+namespace {
+
+LaneSource& lanesOf(kj::Maybe<StartedLanes>& started, SupervisorLanes& source) {
+  KJ_IF_MAYBE (lanes, started) return *lanes;
+  return source;
+}
+
+}  // namespace
 
 WorkspaceConnection::WorkspaceConnection(Context& context, kj::StringPtr workspace,
                                          WantedLane wanted, kj::Duration patience,
-                                         kj::Function<void(kj::StringPtr)> notice)
+                                         kj::Function<void(kj::StringPtr)> notice,
+                                         kj::Maybe<StartWorkspace> start)
     : workspace(workspace),
       notice(kj::mv(notice)),
       source(context.connector, context.eventPort, workspace, wanted),
-      lanes(source, context.timer, patience, *this) {}
+      startedLanes(kj::mv(start).map([&](StartWorkspace&& function) {
+        return StartedLanes(source, context.timer, workspace, kj::mv(function));
+      })),
+      lanes(lanesOf(startedLanes, source), context.timer, patience, *this) {}
 
 void WorkspaceConnection::onAway(kj::Duration patience) {
   notice(kj::str("bothyd is not running: waiting ", patience / kj::SECONDS, " s for it"));

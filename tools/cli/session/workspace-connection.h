@@ -4,16 +4,22 @@
 
 #include "client/reconnection.h"
 #include "session/context.h"
+#include "supervisor/started-lanes.h"
 #include "supervisor/supervisor-lanes.h"
 
 namespace bothy {
 
+// Starts a workspace that does not run: see StartedLanes.
+using StartWorkspace = kj::Function<kj::Promise<void>()>;
+
 // A Reconnection by lanes from bothyd, of which the user is told, a line at a time, what is waited for.
 class WorkspaceConnection final: private Reconnection::Listener {
 public:
-  // `patience`: how long bothyd or the workspace may be away.  What is borrowed outlives it.
+  // `patience`: how long bothyd or the workspace may be away.  `start`: for who wants the workspace started where it has just
+  // stopped.  What is borrowed outlives it.
   WorkspaceConnection(Context& context, kj::StringPtr workspace, WantedLane wanted,
-                      kj::Duration patience, kj::Function<void(kj::StringPtr)> notice);
+                      kj::Duration patience, kj::Function<void(kj::StringPtr)> notice,
+                      kj::Maybe<StartWorkspace> start = nullptr);
   KJ_DISALLOW_COPY_AND_MOVE(WorkspaceConnection);
 
   Reconnection& reconnection() { return lanes; }
@@ -22,6 +28,7 @@ private:
   const kj::StringPtr workspace;
   kj::Function<void(kj::StringPtr)> notice;
   SupervisorLanes source;
+  kj::Maybe<StartedLanes> startedLanes;
   Reconnection lanes;
   bool wasStallNoted = false;
 

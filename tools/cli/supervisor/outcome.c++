@@ -149,10 +149,11 @@ kj::Promise<kj::Maybe<kj::Exception>> whyNotConnected(
       if (state == rpc::WorkspaceState::DELETING) {
         co_return failure(kj::str(name, " is being deleted"));
       }
-      bool waits = state == rpc::WorkspaceState::STOPPED || state == rpc::WorkspaceState::FAILED;
-      co_return failure(
-          waits ? kj::str(name, " is not running (", nameOf(state), "): `bothy start ", name, "`")
-                : kj::str(name, " is not running (", nameOf(state), "): try again in a moment"));
+      auto what = kj::str(name, " is not running (", nameOf(state), "): ");
+      if (state == rpc::WorkspaceState::STOPPED || state == rpc::WorkspaceState::FAILED) {
+        co_return notRunningFailure(kj::str(what, "`bothy start ", name, "`"));
+      }
+      co_return failure(kj::str(what, "try again in a moment"));
     }
     case Outcome::UNREACHABLE:
       co_return failure(kj::str(name, " runs but its agent does not answer (",
