@@ -115,7 +115,9 @@ interface Terminal {
   # when a connection was lost may be gone: say nothing twice without a look at the output.
 
   resize @2 (size :WindowSize) -> ();
-  # The last call decides, whoever made it.  The program gets SIGWINCH if the size has changed.
+  # The last call decides, whoever made it, and so do the sizes of `open` and `attach`.  When the viewers of who made it have
+  # detached, the last of the clients whose viewers are left does, where one of them gave a size; a client is who has one
+  # capability of the terminal: that of one `open` or `get`.  The program gets SIGWINCH if the size has changed.
 
   signal @3 (number :UInt8) -> (delivered :Bool);
   # To the foreground process group.

@@ -12,9 +12,9 @@ namespace {
 
 class AttachmentFacet final: public rpc::Attachment::Server {
 public:
-  AttachmentFacet(kj::Timer& timer, kj::Own<Terminal> terminal, uint64_t position,
-                  rpc::TerminalViewer::Client client)
-      : viewer(timer, kj::mv(terminal), position, kj::mv(client)) {}
+  AttachmentFacet(kj::Timer& timer, kj::Own<Terminal> terminal, kj::Own<WantedSize> size,
+                  uint64_t position, rpc::TerminalViewer::Client client)
+      : viewer(timer, kj::mv(terminal), kj::mv(size), position, kj::mv(client)) {}
 
 private:
   Viewer viewer;
@@ -36,8 +36,8 @@ uint64_t firstSequence(rpc::Terminal::Position::Reader from, const Scrollback& o
 
 class TerminalFacet final: public rpc::Terminal::Server {
 public:
-  TerminalFacet(kj::Timer& timer, kj::Own<Terminal> terminal)
-      : timer(timer), terminal(kj::mv(terminal)) {}
+  TerminalFacet(kj::Timer& timer, kj::Own<Terminal> terminal, kj::Own<WantedSize> size)
+      : timer(timer), terminal(kj::mv(terminal)), size(kj::mv(size)) {}
 
   kj::Promise<void> attach(AttachContext context) override {
     auto params = context.getParams();
@@ -45,11 +45,13 @@ public:
       kj::throwFatalException(KJ_EXCEPTION(OVERLOADED, "maxViewers"));
     }
     uint64_t position = firstSequence(params.getFrom(), terminal->output());
-    if (params.getSize().isSize()) terminal->resize(WindowSize::read(params.getSize().getSize()));
+    if (params.getSize().isSize()) {
+      terminal->resize(*size, WindowSize::read(params.getSize().getSize()));
+    }
     auto results = context.initResults();
     results.setNext(kj::max(position, terminal->output().begin()));
-    results.setAttachment(
-        kj::heap<AttachmentFacet>(timer, kj::addRef(*terminal), position, params.getOutput()));
+    results.setAttachment(kj::heap<AttachmentFacet>(timer, kj::addRef(*terminal), kj::addRef(*size),
+                                                    position, params.getOutput()));
     return kj::READY_NOW;
   }
 
@@ -61,7 +63,7 @@ public:
   }
 
   kj::Promise<void> resize(ResizeContext context) override {
-    terminal->resize(WindowSize::read(context.getParams().getSize()));
+    terminal->resize(*size, WindowSize::read(context.getParams().getSize()));
     return kj::READY_NOW;
   }
 
@@ -88,6 +90,7 @@ public:
 private:
   kj::Timer& timer;
   kj::Own<Terminal> terminal;
+  kj::Own<WantedSize> size;
   StreamOrder input;
 };
 
@@ -103,8 +106,11 @@ void writeInfo(const Terminal& terminal, rpc::TerminalInfo::Builder builder) {
   builder.setProduced(terminal.output().end());
 }
 
-rpc::Terminal::Client newTerminalFacet(kj::Timer& timer, kj::Own<Terminal> terminal) {
-  return kj::heap<TerminalFacet>(timer, kj::mv(terminal));
+rpc::Terminal::Client newTerminalFacet(kj::Timer& timer, kj::Own<Terminal> terminal,
+                                       kj::Maybe<WindowSize> openedWith) {
+  auto size = kj::refcounted<WantedSize>();
+  KJ_IF_MAYBE (opened, openedWith) terminal->noteSize(*size, *opened);
+  return kj::heap<TerminalFacet>(timer, kj::mv(terminal), kj::mv(size));
 }
 
 }  // namespace bothy

@@ -4,8 +4,10 @@
 
 namespace bothy {
 
-// Serves `Terminal`.  Dropping it changes nothing for the terminal.
-rpc::Terminal::Client newTerminalFacet(kj::Timer& timer, kj::Own<Terminal> terminal);
+// Serves `Terminal` to one client, who has opened it with the size given, or has found it.  Dropping it changes nothing for the
+// terminal.
+rpc::Terminal::Client newTerminalFacet(kj::Timer& timer, kj::Own<Terminal> terminal,
+                                       kj::Maybe<WindowSize> openedWith);
 
 void writeInfo(const Terminal& terminal, rpc::TerminalInfo::Builder builder);
 

@@ -53,7 +53,31 @@ Terminal::~Terminal() noexcept(false) {
   }
 }
 
-void Terminal::resize(WindowSize size) {
+void Terminal::resize(WantedSize& by, WindowSize size) {
+  noteSize(by, size);
+  applySize(size);
+}
+
+void Terminal::noteSize(WantedSize& by, WindowSize size) {
+  by.size = size;
+  by.turn = ++sizeTurns;
+  sizeTurn = by.turn;
+}
+
+// Whoever set it with this turn has a viewer less.
+void Terminal::restoreSizeAfter(uint64_t turn) {
+  if (turn != sizeTurn) return;
+  WantedSize* last = nullptr;
+  for (auto viewer : viewers) {
+    auto& wanted = viewer->wantedSize();
+    if (wanted.turn > (last == nullptr ? 0 : last->turn)) last = &wanted;
+  }
+  if (last == nullptr || last->turn == sizeTurn) return;
+  sizeTurn = last->turn;
+  applySize(last->size);
+}
+
+void Terminal::applySize(WindowSize size) {
   // Asked of the kernel each time: the program may have set another size, which nobody told us.
   KJ_IF_MAYBE (open, pty) {
     (*open)->resize(size);
@@ -131,6 +155,7 @@ void Terminal::remove(Viewer& viewer) {
     break;
   }
   viewerMoved();
+  restoreSizeAfter(viewer.wantedSize().turn);
   if (!viewers.empty()) return;
   KJ_IF_MAYBE (listener, owner) {
     listener->unwatched(*this);

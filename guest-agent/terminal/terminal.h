@@ -6,6 +6,7 @@
 #include "terminal/input-turns.h"
 #include "terminal/pty.h"
 #include "terminal/scrollback.h"
+#include "terminal/wanted-size.h"
 
 namespace bothy {
 
@@ -46,8 +47,11 @@ public:
   // None until the program has ended and all its output is in output().
   kj::Maybe<ExitStatus> status() const { return endStatus; }
 
-  // Every viewer is told of a change.
-  void resize(WindowSize size);
+  // Every viewer is told of a change.  When the last viewer of who set a size detaches, it becomes the one that was set last
+  // of those whose viewers are left.
+  void resize(WantedSize& by, WindowSize size);
+  // The size that the terminal has is the one that `by` wants.
+  void noteSize(WantedSize& by, WindowSize size);
   bool signal(int number);
 
   // Resolves when the program's input queue has taken all of it.  DISCONNECTED if nobody reads it any
@@ -78,6 +82,8 @@ private:
   ProcessHost& host;
   kj::Maybe<Owner&> owner;
   WindowSize windowSize;
+  uint64_t sizeTurns = 0;
+  uint64_t sizeTurn = 0;        // of who set it
   kj::Maybe<kj::Own<Pty>> pty;  // none once the program has ended
   kj::Own<ChildProcess> child;
   Scrollback scrollback;
@@ -92,6 +98,8 @@ private:
   Pty::ReadResult readTurn(size_t limit);
   bool mustHoldBack(bool programEnded) const;
   void wakeViewers();
+  void applySize(WindowSize size);
+  void restoreSizeAfter(uint64_t turn);
 };
 
 }  // namespace bothy

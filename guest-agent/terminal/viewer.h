@@ -11,14 +11,16 @@ namespace bothy {
 // Dropping it detaches.  One that fails detaches itself.
 class Viewer final {
 public:
-  // Sends nothing before the event loop has waited once: the answer to `attach` goes first.
-  Viewer(kj::Timer& timer, kj::Own<Terminal> terminal, uint64_t position,
+  // Sends nothing before the event loop has waited once: the answer to `attach` goes first.  `size` is the client's.
+  Viewer(kj::Timer& timer, kj::Own<Terminal> terminal, kj::Own<WantedSize> size, uint64_t position,
          rpc::TerminalViewer::Client client);
   ~Viewer() noexcept(false);
   KJ_DISALLOW_COPY_AND_MOVE(Viewer);
 
   // The next byte to be sent.
   uint64_t nextSequence() const { return position; }
+
+  WantedSize& wantedSize() { return *size; }
 
   // There is output, or the end.
   void wake();
@@ -32,6 +34,7 @@ private:
   };
   kj::Timer& timer;
   kj::Own<Terminal> terminal;
+  kj::Own<WantedSize> size;
   uint64_t position;
   rpc::TerminalViewer::Client client;
   bool attached = true;

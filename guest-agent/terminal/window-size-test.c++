@@ -62,6 +62,79 @@ TEST_CASE("P03 the size of whoever attaches is applied before the first byte") {
   CHECK(seen.sizes.size() == 0);
 }
 
+// Another client of a terminal, with a viewer and a size of its own.
+struct OtherClient {
+  OtherClient(TerminalTestWorld& world, uint64_t id, WindowSize size) {
+    auto get = world.reconnect().getRequest();
+    get.setId(id);
+    terminal = get.send().wait(world.scope).getTerminal();
+    auto attach = world.attachRequest(terminal, seen);
+    size.writeTo(attach.initSize().initSize());
+    attachment = attach.send().wait(world.scope).getAttachment();
+  }
+  Seen seen;
+  rpc::Terminal::Client terminal = nullptr;
+  rpc::Attachment::Client attachment = nullptr;
+};
+
+TEST_CASE("P03 the size of a viewer that detaches gives way to the last of those who are left") {
+  TerminalTestWorld world;
+  auto opened = world.open("trap 'stty size' WINCH; echo ready; while :; do sleep 0.01; done");
+  Seen seen;
+  auto attachment = world.attach(opened.terminal, seen);
+  seen.until("ready\r\n").wait(world.scope);
+  auto second = kj::heap<OtherClient>(world, opened.id, WindowSize{90, 30});
+  seen.until("30 90\r\n").wait(world.scope);
+  auto third = kj::heap<OtherClient>(world, opened.id, WindowSize{70, 20});
+  seen.until("20 70\r\n").wait(world.scope);
+  third = nullptr;
+  seen.until("20 70\r\n30 90\r\n").wait(world.scope);
+  second = nullptr;
+  seen.until("30 90\r\n43 132\r\n").wait(world.scope);
+  CHECK(seen.sizes.back() == TerminalTestWorld::SIZE);
+}
+
+TEST_CASE("P03 a viewer whose size does not count changes nothing when it detaches") {
+  TerminalTestWorld world;
+  auto opened = world.open("trap 'stty size' WINCH; echo ready; while :; do sleep 0.01; done");
+  Seen seen;
+  auto attachment = world.attach(opened.terminal, seen);
+  seen.until("ready\r\n").wait(world.scope);
+  auto second = kj::heap<OtherClient>(world, opened.id, WindowSize{90, 30});
+  seen.until("30 90\r\n").wait(world.scope);
+  auto resize = [&](WindowSize size) {
+    auto request = opened.terminal.resizeRequest();
+    size.writeTo(request.initSize());
+    request.send().wait(world.scope);
+  };
+  resize({50, 10});
+  seen.until("10 50\r\n").wait(world.scope);
+  second = nullptr;
+  // The next size is the next that is seen.
+  resize({60, 11});
+  seen.until("11 60\r\n").wait(world.scope);
+  CHECK(seen.text() == "ready\r\n30 90\r\n10 50\r\n11 60\r\n");
+}
+
+TEST_CASE(
+    "P03 a client keeps its size while one of its viewers is left, and the last one its own") {
+  TerminalTestWorld world;
+  auto opened = world.open("trap 'stty size' WINCH; echo ready; while :; do sleep 0.01; done");
+  Seen seen, other;
+  auto attachment = world.attach(opened.terminal, seen);
+  seen.until("ready\r\n").wait(world.scope);
+  auto second = kj::heap<OtherClient>(world, opened.id, WindowSize{90, 30});
+  seen.until("30 90\r\n").wait(world.scope);
+  auto again = world.attach(second->terminal, other);
+  second->attachment = nullptr;
+  attachment = nullptr;
+  other.until("30 90\r\n").wait(world.scope);
+  auto info = [&]() { return opened.terminal.infoRequest().send().wait(world.scope); };
+  while (info().getInfo().getViewers() > 1) kj::evalLater([]() {}).wait(world.scope);
+  auto size = info().getInfo().getSize();
+  CHECK((size.getColumns() == 90 && size.getRows() == 30));
+}
+
 TEST_CASE("P03 a size of 0x0 is refused") {
   TerminalTestWorld world;
   auto request = world.terminals.openRequest();
