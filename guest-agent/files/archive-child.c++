@@ -120,16 +120,37 @@ kj::Promise<kj::Array<kj::byte>> readAll(kj::UnixEventPort& eventPort, int fd, s
   co_return result.releaseAsArray();
 }
 
-// A worker is the user's: what it reports is read as anything of a peer's.
-FileResult<TreeCounts> parseReport(kj::ArrayPtr<const kj::byte> bytes) {
-  auto lost = [] {
-    return FileProblem::of(FileProblem::Reason::OTHER,
-                           kj::str("the archive worker ended without a report"));
+// As `exec` has it, whose programs end with the same signal.
+FileProblem machineEnding() {
+  return FileProblem::of(FileProblem::Reason::OTHER,
+                         kj::str("the workspace's machine is ending: try again when it runs"));
+}
+
+// Of a worker that has not told what came of its task.
+FileProblem describeEnd(ExitStatus status) {
+  auto text = [&] {
+    constexpr kj::StringPtr WHAT = "what copies trees in the workspace"_kj;
+    switch (status.kind) {
+      case ExitStatus::Kind::KILLED:
+        return kj::str(WHAT, " was ended by signal ", status.number, " (", strsignal(status.number),
+                       "): try again");
+      case ExitStatus::Kind::EXITED:
+        return kj::str(WHAT, " failed without a reason (exit code ", status.number, ")");
+      case ExitStatus::Kind::LOST:
+      case ExitStatus::Kind::TIMED_OUT:
+        break;
+    }
+    return kj::str(WHAT, " ended, but how is not known");
   };
+  return FileProblem::of(FileProblem::Reason::OTHER, text());
+}
+
+// None: there is none.  A worker is the user's: what it reports is read as anything of a peer's.
+kj::Maybe<FileResult<TreeCounts>> parseReport(kj::ArrayPtr<const kj::byte> bytes) {
   auto words = kj::heapArray<capnp::word>(bytes.size() / sizeof(capnp::word));
-  if (words.size() == 0) return lost();
+  if (words.size() == 0) return nullptr;
   memcpy(words.begin(), bytes.begin(), words.size() * sizeof(capnp::word));
-  FileResult<TreeCounts> result = lost();
+  kj::Maybe<FileResult<TreeCounts>> result;
   auto fault = kj::runCatchingExceptions([&] {
     capnp::FlatArrayMessageReader message(words);
     auto outcome = message.getRoot<rpc::Files::TreeOutcome>();
@@ -141,7 +162,7 @@ FileResult<TreeCounts> parseReport(kj::ArrayPtr<const kj::byte> bytes) {
                            kj::str(failed.getMessage()), kj::str(failed.getPath().asChars())};
     }
   });
-  if (fault != nullptr) return lost();
+  if (fault != nullptr) return nullptr;
   return result;
 }
 
@@ -150,6 +171,7 @@ FileResult<TreeCounts> parseReport(kj::ArrayPtr<const kj::byte> bytes) {
 kj::Promise<FileResult<kj::Own<ArchiveChild>>> ArchiveChild::start(
     ProcessHost& host, const ActingUser& user, Task task, kj::AutoCloseFd directory,
     kj::String name, kj::Own<void> turn) {
+  if (host.machineEnds) co_return machineEnding();
   auto archive = openPipe();
   auto control = openControl();
   auto& theirs = task == Task::PACK ? archive.writeEnd : archive.readEnd;
@@ -246,11 +268,18 @@ kj::Promise<FileResult<TreeCounts>> ArchiveChild::result() {
   auto bytes = co_await readAll(host.eventPort, control.get(), MAX_REPORT_BYTES);
   auto status = co_await exit.addBranch();
   control = nullptr;
-  auto parsed = parseReport(bytes);
-  if (parsed.is<TreeCounts>() && status != ExitStatus{ExitStatus::Kind::EXITED, 0}) {
-    co_return FileProblem::of(FileProblem::Reason::OTHER, kj::str("the archive worker failed"));
+  const bool isReported = status == ExitStatus{ExitStatus::Kind::EXITED, 0};
+  KJ_IF_MAYBE (report, parseReport(bytes)) {
+    if (report->is<FileProblem>()) {
+      // One that has given up did so for the signal that all programs got.
+      auto reason = report->get<FileProblem>().reason;
+      if (host.machineEnds && reason == FileProblem::Reason::ABANDONED) co_return machineEnding();
+      co_return kj::mv(*report);
+    }
+    if (isReported) co_return kj::mv(*report);
   }
-  co_return kj::mv(parsed);
+  if (host.machineEnds) co_return machineEnding();
+  co_return describeEnd(status);
 }
 
 }  // namespace bothy

@@ -1,6 +1,9 @@
 #include "files/archive-worker.h"
 
+#include <ctype.h>
+#include <dirent.h>
 #include <kj/debug.h>
+#include <signal.h>
 #include <string.h>
 #include <sys/stat.h>
 #include <unistd.h>
@@ -200,6 +203,59 @@ TEST_CASE("S01 an import that was refused keeps no descriptor, though its capabi
   const auto before = countDescriptors();
   for (uint i = 0; i < 4; i++) held.add(refused());
   CHECK(countDescriptors() == before);
+}
+
+// The one child of this process that has not ended.
+pid_t findWorker() {
+  auto proc = opendir("/proc");
+  KJ_REQUIRE(proc != nullptr);
+  KJ_DEFER(closedir(proc));
+  while (auto entry = readdir(proc)) {
+    if (isdigit(static_cast<unsigned char>(entry->d_name[0])) == 0) continue;
+    auto file = fopen(kj::str("/proc/", entry->d_name, "/stat").cStr(), "re");
+    if (file == nullptr) continue;
+    KJ_DEFER(fclose(file));
+    int pid = 0, parent = 0;
+    char state = 0;
+    bool isKnown = fscanf(file, "%d (%*[^)]) %c %d", &pid, &state, &parent) == 3;
+    if (isKnown && parent == getpid() && state != 'Z') return pid;
+  }
+  KJ_FAIL_REQUIRE("there is no worker");
+}
+
+TEST_CASE("a copy whose worker was ended by a signal says by which, and what to do") {
+  FilesTestWorld w;
+  w.makeDirectory("d");
+  auto import = w.beginImport(w.files).wait(w.scope);
+  KJ_SYSCALL(kill(findWorker(), SIGKILL));
+  auto outcome = import.getImport().resultRequest().send().wait(w.scope);
+  REQUIRE(outcome.getOutcome().isFailed());
+  CHECK(outcome.getOutcome().getFailed().getMessage() ==
+        "what copies trees in the workspace was ended by signal 9 (Killed): try again");
+}
+
+TEST_CASE("a copy that the end of the machine ends says so, and none is begun any more") {
+  for (bool whole : {false, true}) {
+    INFO("whole " << whole);
+    FilesTestWorld w;
+    w.makeDirectory("d");
+    auto request = w.files.importTreeRequest();
+    request.setPath(bytesOf("d"));
+    request.setWhole(whole);
+    auto import = request.send().wait(w.scope);
+    w.host.machineEnds = true;
+    KJ_SYSCALL(kill(findWorker(), SIGTERM));
+    auto outcome = import.getImport().resultRequest().send().wait(w.scope);
+    constexpr kj::StringPtr EXPECTED =
+        "the workspace's machine is ending: try again when it runs"_kj;
+    REQUIRE(outcome.getOutcome().isFailed());
+    CHECK(outcome.getOutcome().getFailed().getMessage() == EXPECTED);
+    auto next = w.files.importTreeRequest();
+    next.setPath(bytesOf("d"));
+    auto refused = next.send().wait(w.scope);
+    REQUIRE(refused.getOutcome().isFailed());
+    CHECK(refused.getOutcome().getFailed().getMessage() == EXPECTED);
+  }
 }
 
 TEST_CASE("a tree that is imported as a whole has its place when all of it is there") {
