@@ -1,5 +1,7 @@
 #include "support/fake-program.h"
 
+#include <signal.h>
+
 #include <kj/debug.h>
 #include <stdlib.h>
 
@@ -104,8 +106,8 @@ private:
       auto number = context.getParams().getNumber();
       program.signals.add(number);
       context.getResults().setDelivered(true);
-      // SIGINT is one that the program has a handler for.
-      if (number != 2 && program.command == "sleep") {
+      // SIGINT and SIGQUIT are two that the program has a handler for.
+      if (number != SIGINT && number != SIGQUIT && program.command == "sleep") {
         program.code = SIGNAL_BASE + number;
         program.end->fulfill();
       }

@@ -16,7 +16,7 @@
 namespace bothy {
 namespace {
 
-constexpr int END_SIGNALS[] = {SIGINT, SIGTERM, SIGHUP};
+constexpr int END_SIGNALS[] = {SIGINT, SIGTERM, SIGHUP, SIGQUIT};
 
 class ProcessSignals final: public Signals {
 public:

@@ -85,6 +85,22 @@ TEST_CASE("exec passes a signal on, and the second one gives up") {
   CHECK(world.supervisor.program.ended);
 }
 
+TEST_CASE("exec passes every SIGQUIT on, and none gives up") {
+  CommandTestWorld world;
+  world.start({"exec", "demo", "sleep"});
+  world.signal(SIGQUIT);
+  world.signal(SIGQUIT);
+  world.signal(SIGINT);
+  world.signal(SIGQUIT);
+  auto& passed = world.supervisor.program.signals;
+  REQUIRE(passed.size() == 4);
+  CHECK((passed[0] == SIGQUIT && passed[1] == SIGQUIT && passed[3] == SIGQUIT));
+  CHECK_FALSE(world.isDone());
+  world.signal(SIGINT);
+  CHECK(world.wait() == 128 + SIGINT);
+  CHECK(passed.size() == 4);
+}
+
 TEST_CASE("exec exits as the command that a forwarded signal ended") {
   CommandTestWorld world;
   world.start({"exec", "demo", "sleep"});

@@ -1,5 +1,7 @@
 #include "session/process-session.h"
 
+#include <signal.h>
+
 #include <kj/debug.h>
 
 #include "client/kept-program.h"
@@ -112,10 +114,15 @@ void ProcessSession::printJson(rpc::ExitStatus::Reader status) {
 
 kj::Promise<ProcessSession::GivenUp> ProcessSession::followSignals() {
   int number = co_await context.signals.next();
+  kj::Promise<void> sending = kj::READY_NOW;
+  auto passOn = [&]() {
+    auto sent = program.signal(static_cast<uint8_t>(number)).catch_([](kj::Exception&&) {});
+    sending = kj::joinPromises(kj::arr(kj::mv(sending), kj::mv(sent))).eagerlyEvaluate(nullptr);
+  };
   // One that comes before the program runs, or while nobody reaches it, is not for the program.
-  if (program.isReached()) {
-    auto sending =
-        program.signal(static_cast<uint8_t>(number)).eagerlyEvaluate([](kj::Exception&&) {});
+  for (bool wasPassedOn = false; program.isReached() && (number == SIGQUIT || !wasPassedOn);) {
+    wasPassedOn = wasPassedOn || number != SIGQUIT;
+    passOn();
     number = co_await context.signals.next();
   }
   context.console.note("gave up: the command is ended with all it started");

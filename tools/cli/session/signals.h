@@ -4,7 +4,7 @@
 
 namespace bothy {
 
-// The signals by which somebody asks this process to end: SIGINT, SIGTERM, SIGHUP.
+// The signals by which somebody asks this process to end: SIGINT, SIGTERM, SIGHUP, SIGQUIT.
 class Signals {
 public:
   // The number of the next one.  Until somebody waits for them they are held back.

@@ -20,7 +20,7 @@ Emergency emergency{};
 
 constexpr uint16_t MAX_CELLS = 4096;  // of terminal.capnp's WindowSize
 
-constexpr int CRASH_SIGNALS[] = {SIGSEGV, SIGBUS, SIGILL, SIGFPE, SIGABRT, SIGQUIT};
+constexpr int CRASH_SIGNALS[] = {SIGSEGV, SIGBUS, SIGILL, SIGFPE, SIGABRT};
 
 // SAFETY: async-signal-safe calls only.  Installed with SA_RESETHAND: raising it again ends the process.
 void restoreAndDie(int number) {
