@@ -37,6 +37,7 @@ public:
     auto restore = kj::defer([this] { world.rawMode = false; });
     return kj::heap(kj::mv(restore));
   }
+  void undoAtCrash(kj::StringPtr sequence) override { world.undoneAtCrash = kj::str(sequence); }
   kj::Promise<void> onResize() override {
     auto paf = kj::newPromiseAndFulfiller<void>();
     resized = kj::mv(paf.fulfiller);

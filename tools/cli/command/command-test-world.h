@@ -52,6 +52,7 @@ public:
   FakeSupervisor supervisor{io};
   bool interactive = false;  // whether a terminal is in front of the user
   bool rawMode = false;      // as the terminal is now
+  kj::String undoneAtCrash;  // what a crash would write to it
   LocalTerminal::Size size{100, 30, 0, 0};
   void resize(uint16_t columns, uint16_t rows);
 

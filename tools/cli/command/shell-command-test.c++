@@ -460,6 +460,7 @@ TEST_CASE("P17 leaving a program that fills the screen gives the screen back") {
   world.interactive = true;
   world.start({"shell", "demo"});
   world.show("\x1b[?1049h\x1b[?25lvim");
+  CHECK(world.undoneAtCrash == "\x1b[?1049l\x1b[?25h");
   world.type("\x1d.");
   CHECK(world.wait() == SUCCESS);
   CHECK(contains(world.errors(), "\x1b[?1049l\x1b[?25h"));

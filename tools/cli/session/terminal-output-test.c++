@@ -17,6 +17,7 @@ public:
   bool isInteractive() override { return false; }
   kj::Maybe<Size> size() override { return nullptr; }
   kj::Own<void> enterRawMode() override { KJ_UNIMPLEMENTED("there is no terminal"); }
+  void undoAtCrash(kj::StringPtr sequence) override {}
   kj::Promise<void> onResize() override { return kj::NEVER_DONE; }
 };
 

@@ -54,7 +54,10 @@ kj::Promise<void> TerminalOutput::show() {
   while (true) {
     auto bytes = co_await waiting.take(WRITE_BYTES);
     if (bytes.size() == 0) co_return;  // finished
-    if (interactive) modes.follow(bytes);
+    if (interactive) {
+      modes.follow(bytes);
+      context.terminal.undoAtCrash(modes.resetSequence());
+    }
     co_await context.output.write(bytes.begin(), bytes.size());
   }
 }

@@ -3,7 +3,10 @@
 #include <fcntl.h>
 #include <pty.h>
 #include <signal.h>
+#include <stdlib.h>
 #include <sys/ioctl.h>
+#include <sys/resource.h>
+#include <sys/wait.h>
 #include <termios.h>
 #include <unistd.h>
 
@@ -43,6 +46,38 @@ TEST_CASE("P17 the local terminal's mode is as before when raw mode ends") {
     auto raw = terminal.enterRawMode();
     CHECK((pty.localFlags() & (ICANON | ECHO | ISIG)) == 0);
   }
+  CHECK(pty.localFlags() == before);
+}
+
+// A process that crashes at a terminal: what that shows.
+kj::String crash(Pty& pty, kj::StringPtr undo) {
+  pid_t pid;
+  KJ_SYSCALL(pid = fork());
+  if (pid == 0) {
+    const rlimit noCore{0, 0};
+    setrlimit(RLIMIT_CORE, &noCore);
+    auto io = kj::setupAsyncIo();
+    RawTerminal terminal(io.unixEventPort, pty.terminal, pty.terminal);
+    auto raw = terminal.enterRawMode();
+    terminal.undoAtCrash("not the last");
+    terminal.undoAtCrash(undo);
+    abort();
+  }
+  int status = 0;
+  KJ_SYSCALL(waitpid(pid, &status, 0));
+  CHECK((WIFSIGNALED(status) && WTERMSIG(status) == SIGABRT));
+  char shown[LocalTerminal::MAX_UNDO_BYTES];
+  KJ_SYSCALL(fcntl(pty.controller, F_SETFL, O_NONBLOCK));
+  auto count = read(pty.controller, shown, sizeof(shown));
+  return kj::heapString(shown, count < 0 ? 0 : static_cast<size_t>(count));
+}
+
+TEST_CASE("P17 a crash leaves the local terminal as it was") {
+  Pty pty;
+  auto before = pty.localFlags();
+  CHECK(crash(pty, "\033[?1000l\033[?1049l\033[?25h") == "\033[?1000l\033[?1049l\033[?25h");
+  CHECK(pty.localFlags() == before);
+  CHECK(crash(pty, kj::str(kj::repeat('x', LocalTerminal::MAX_UNDO_BYTES + 1))) == "");
   CHECK(pty.localFlags() == before);
 }
 

@@ -1,9 +1,13 @@
 #include "tty/local-terminal.h"
 
+#include <poll.h>
 #include <signal.h>
+#include <string.h>
 #include <sys/ioctl.h>
 #include <termios.h>
 #include <unistd.h>
+
+#include <atomic>
 
 #include <kj/debug.h>
 
@@ -15,6 +19,13 @@ struct Emergency {
   volatile sig_atomic_t armed;
   int fd;
   struct termios original;
+  int outputFd;  // -1: output does not go to a terminal
+  // What is written there, in the one of the two that is current: a handler finds it whole at any time.
+  struct Undo {
+    size_t size;
+    char bytes[LocalTerminal::MAX_UNDO_BYTES];
+  } undo[2];
+  volatile sig_atomic_t current;
 };
 Emergency emergency{};
 
@@ -24,7 +35,15 @@ constexpr int CRASH_SIGNALS[] = {SIGSEGV, SIGBUS, SIGILL, SIGFPE, SIGABRT};
 
 // SAFETY: async-signal-safe calls only.  Installed with SA_RESETHAND: raising it again ends the process.
 void restoreAndDie(int number) {
-  if (emergency.armed) tcsetattr(emergency.fd, TCSANOW, &emergency.original);
+  if (emergency.armed) {
+    auto& undo = emergency.undo[emergency.current];
+    pollfd output{.fd = emergency.outputFd, .events = POLLOUT, .revents = 0};
+    // A terminal that is held back must not hold back the end.
+    if (poll(&output, 1, 0) == 1 && (output.revents & POLLOUT) != 0) {
+      [[maybe_unused]] auto written = write(emergency.outputFd, undo.bytes, undo.size);
+    }
+    tcsetattr(emergency.fd, TCSANOW, &emergency.original);
+  }
   raise(number);
 }
 
@@ -43,6 +62,8 @@ public:
     KJ_SYSCALL(tcgetattr(terminal.inputFd, &original));
     emergency.fd = terminal.inputFd;
     emergency.original = original;
+    emergency.outputFd = isatty(terminal.outputFd) ? terminal.outputFd : -1;
+    terminal.undoAtCrash("");
     emergency.armed = 1;
     setCrashHandlers(restoreAndDie);
     terminal.rawMode = *this;
@@ -94,6 +115,15 @@ kj::Maybe<LocalTerminal::Size> RawTerminal::size() {
 kj::Own<void> RawTerminal::enterRawMode() {
   KJ_REQUIRE(rawMode == nullptr, "raw mode was entered already");
   return kj::heap<RawMode>(*this);
+}
+
+void RawTerminal::undoAtCrash(kj::StringPtr sequence) {
+  const sig_atomic_t next = 1 - emergency.current;
+  auto& undo = emergency.undo[next];
+  undo.size = sequence.size() > MAX_UNDO_BYTES ? 0 : sequence.size();
+  memcpy(undo.bytes, sequence.begin(), undo.size);
+  std::atomic_signal_fence(std::memory_order_release);
+  emergency.current = next;
 }
 
 kj::Promise<void> RawTerminal::onResize() {

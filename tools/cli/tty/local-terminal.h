@@ -4,6 +4,7 @@
 
 #include <kj/async-unix.h>
 #include <kj/memory.h>
+#include <kj/string.h>
 
 namespace bothy {
 
@@ -27,6 +28,11 @@ public:
   // so does the end of the process by a signal.  One at a time.
   virtual kj::Own<void> enterRawMode() = 0;
 
+  // What undoes in the terminal what was shown on it so far: written there if a crash ends the process in raw mode.  At most
+  // MAX_UNDO_BYTES; of more than that nothing is undone.  Copied.
+  virtual void undoAtCrash(kj::StringPtr sequence) = 0;
+  static constexpr size_t MAX_UNDO_BYTES = 1024;
+
   // Resolves at the next change of the size, and after the process was stopped and continued.
   virtual kj::Promise<void> onResize() = 0;
 };
@@ -41,6 +47,7 @@ public:
   bool isInteractive() override;
   kj::Maybe<Size> size() override;
   kj::Own<void> enterRawMode() override;
+  void undoAtCrash(kj::StringPtr sequence) override;
   kj::Promise<void> onResize() override;
 
 private:
