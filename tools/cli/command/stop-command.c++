@@ -44,7 +44,10 @@ public:
                    }
                    usage.fail(kj::str("--grace wants a time up to 10m, like 30s, not ", text));
                  });
-    usage.flag('f', "force", "at once, by force", force);
+    usage.flag('f', "force",
+               "without a grace: programs are killed at once, and the machine only if it does not "
+               "end then",
+               force);
     usage.operand(WORKSPACE, name);
   }
 
