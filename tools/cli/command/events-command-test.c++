@@ -47,6 +47,26 @@ TEST_CASE("P58 a list of events that was cut is a failure") {
   CHECK(strstr(world.errors().cStr(), "the connection to bothyd was lost") != nullptr);
 }
 
+TEST_CASE(
+    "P58 events of one workspace are a list without those of others, as whole as that of all") {
+  struct Case {
+    kj::StringPtr name;
+    size_t lines;
+  };
+  for (auto [name, lines] : {Case{"demo"_kj, 2}, Case{"dem"_kj, 0}}) {
+    INFO(name.cStr());
+    CommandTestWorld world;
+    world.supervisor.lastEvent = 2;
+    world.start({"events", name});
+    world.supervisor.tellEvents(1);
+    world.settle();
+    CHECK_FALSE(world.isDone());
+    world.supervisor.tellEvents(1);
+    CHECK(world.wait() == SUCCESS);
+    CHECK(linesIn(world.out()) == lines);
+  }
+}
+
 TEST_CASE("S08 events that are followed go on, escaped") {
   CommandTestWorld world;
   world.supervisor.lastEvent = 1;

@@ -11,13 +11,15 @@ namespace bothy {
 namespace {
 
 constexpr kj::StringPtr TEXT =
-    R"(Shows what happened to workspaces, oldest first: of each workspace the last 1000 events of 90 days are kept. Equal notices are one event, with a count.)"_kj;
+    R"(Shows what happened to workspaces, or to the one that is named, which may be gone, oldest first: of each workspace
+the last 1000 events of 90 days are kept.  Equal notices are one event, with a count.)"_kj;
 
 class Printer final: public rpc::EventSink::Server {
 public:
   // `stopped` is fulfilled with the event `last`, after which nothing is shown; it may become known later.
-  Printer(Console& console, kj::Own<kj::PromiseFulfiller<void>> stopped)
-      : console(console), stopped(kj::mv(stopped)) {}
+  // Empty `workspace`: of all.
+  Printer(Console& console, kj::StringPtr workspace, kj::Own<kj::PromiseFulfiller<void>> stopped)
+      : console(console), workspace(workspace), stopped(kj::mv(stopped)) {}
 
   ~Printer() noexcept(false) { stopped->reject(lost()); }
 
@@ -32,7 +34,10 @@ public:
       stopped->fulfill();
       return kj::READY_NOW;
     }
-    auto failure = kj::runCatchingExceptions([&] { print(event); });
+    const bool isWanted = workspace.size() == 0 || event.getWorkspace() == workspace;
+    auto failure = kj::runCatchingExceptions([&] {
+      if (isWanted) print(event);
+    });
     KJ_IF_MAYBE (reason, failure) {
       stopped->reject(kj::mv(*reason));
       last = 0;
@@ -49,6 +54,7 @@ public:
 
 private:
   Console& console;
+  const kj::StringPtr workspace;
   kj::Own<kj::PromiseFulfiller<void>> stopped;
   uint64_t shown = 0;
   uint64_t last = UINT64_MAX;
@@ -77,7 +83,7 @@ public:
   EventsCommand() : Command({"events", "what happened to workspaces", FAILURE, false}) {}
 
   void declare(Usage& usage) override {
-    usage.form("[--after N] [--follow]");
+    usage.form("[--after N] [--follow] [NAME]");
     usage.describe(TEXT, "With --json: each line is an Event of supervisor.capnp.");
     usage.option(0, "after", {"N"}, "only events with a number above N",
                  [this, &usage](kj::StringPtr text) {
@@ -88,18 +94,20 @@ public:
                    }
                  });
     usage.flag('f', "follow", "go on with what comes, until Ctrl-C", follow);
+    usage.optionalOperand(WORKSPACE, name);
   }
 
   kj::Promise<int> run(Context& context, Usage& usage) override;
 
 private:
+  kj::StringPtr name;
   uint64_t after = 0;
   bool follow = false;
 };
 
 kj::Promise<int> EventsCommand::run(Context& context, Usage& usage) {
   auto stopped = kj::newPromiseAndFulfiller<void>();
-  auto printer = kj::heap<Printer>(context.console, kj::mv(stopped.fulfiller));
+  auto printer = kj::heap<Printer>(context.console, name, kj::mv(stopped.fulfiller));
   auto& watcher = *printer;
   auto link = context.connector.connect();
   auto request = link->supervisor().watchRequest();
