@@ -11,10 +11,15 @@ namespace {
 
 constexpr kj::StringPtr TEXT =
     R"(Runs a command in a workspace, without a shell around it.  Its standard input, output and error are
-bothy's; bothy exits with its code (see `bothy help exit-codes`).  Ctrl-C and SIGTERM reach the command; a
-second one gives up, which ends it and all it started, as does one that comes before the command was started, and
-output that nobody reads any more (code 141) or that finds no room (125).  The command goes on over a restart of bothyd,
-and so does bothy; one that bothy left without a word (SIGKILL) is ended after 30 s.)"_kj;
+bothy's; bothy exits with its code (see `bothy help exit-codes`).  Ctrl-C, SIGTERM and
+SIGHUP reach the command; a second one gives up, which ends it and all it started, as does one that comes before the
+command was started, and output that nobody reads any more (code 141) or that finds no room (125).  Ctrl-\ (SIGQUIT)
+reaches it however often it comes.  The command goes on over a restart of bothyd, and so does bothy; one that bothy left
+without a word (SIGKILL) is ended after 30 s.
+
+With -t it is as in `bothy shell`: keys reach the command as they are typed, a signal to bothy leaves the terminal, and
+the command goes on, also where bothy ends without a word: `bothy shell --list` and --attach come back to it, and its
+end is the program's, or that of who ends it in the workspace (`bothy exec NAME -- pkill ...`).)"_kj;
 
 constexpr kj::StringPtr AFTER =
     R"(With --json, standard output and error are collected and printed as Executed of cli.capnp:
