@@ -59,6 +59,16 @@ TEST_CASE("a permission that no right of root's gives is told with its reason") 
   CHECK(describe(describeFailure("f", failed)).message == "f: permission denied: another's \\x1b");
 }
 
+TEST_CASE("a name that is too long is told as that, with the limit") {
+  capnp::MallocMessageBuilder message;
+  auto failed = message.initRoot<rpc::FileFailure>();
+  failed.setReason(rpc::FileFailure::Reason::INVALID_PATH);
+  CHECK(describe(describeFailure("f", failed)).message == "f: the path is not valid");
+  failed.setErrorNumber(ENAMETOOLONG);
+  CHECK(describe(describeFailure("f", failed)).message ==
+        "f: a name in it is too long (at most 255 bytes)");
+}
+
 TEST_CASE("a script whose interpreter is missing is there, and not executable") {
   capnp::MallocMessageBuilder message;
   auto failed = message.initRoot<rpc::StartFailure>();

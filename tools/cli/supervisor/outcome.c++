@@ -1,6 +1,7 @@
 #include "supervisor/outcome.h"
 
 #include <errno.h>
+#include <limits.h>
 #include <string.h>
 
 #include <kj/debug.h>
@@ -270,6 +271,9 @@ kj::Maybe<kj::String> describeStart(rpc::Processes::ExecOutcome::Reader started)
 }
 
 kj::Exception describeFailure(kj::StringPtr what, rpc::FileFailure::Reader failed) {
+  if (failed.getErrorNumber() == ENAMETOOLONG) {
+    return failure(kj::str(what, ": a name in it is too long (at most ", NAME_MAX, " bytes)"));
+  }
   // Not every right of root's helps where a message says more than the error's number.
   bool isPermission = failed.getReason() == rpc::FileFailure::Reason::PERMISSION_DENIED;
   if (isPermission && failed.getErrorNumber() != 0 && failed.getMessage().size() > 0 &&
