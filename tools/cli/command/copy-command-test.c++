@@ -322,6 +322,15 @@ TEST_CASE("a tree that cannot be read whole is not taken for whole where it goes
   CHECK(world.supervisor.files.importsAbandoned == 0);
 }
 
+TEST_CASE("cp of a directory to standard output says what writes one there") {
+  CopyWorld world;
+  world.supervisor.files.put("/home/user/src", {.bytes = nullptr, .directory = true});
+  CHECK(world.run({"cp", "demo:src", "-"}) == FAILURE);
+  CHECK(contains(
+      world.errors(),
+      "cannot read demo:src: it is a directory: `bothy exec demo -- tar -c -C /home/user/src .`"));
+}
+
 TEST_CASE("cp says why a file cannot be copied") {
   CopyWorld world;
   world.local->openFile(kj::Path({"a"}), kj::WriteMode::CREATE)->writeAll("x");

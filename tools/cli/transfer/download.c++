@@ -9,6 +9,7 @@
 #include "transfer/transfer-line.h"
 #include "transfer/transfer.h"
 #include "transfer/tree-transfer.h"
+#include "wire/escape.h"
 
 namespace bothy {
 namespace {
@@ -60,6 +61,7 @@ private:
   bool isWhatWasLookedAt(const FileVersion& read, uint64_t offset);
   void forget();
   void requireAllowed(RemoteFiles& from, uint64_t size);
+  [[noreturn]] void failIsDirectory(RemoteFiles& from);
   [[noreturn]] void failOtherWritten(RemoteFiles& from);
   [[noreturn]] void failOverMax(RemoteFiles& from, kj::StringPtr what);
 };
@@ -142,6 +144,13 @@ void Download::forget() {
   received = {};
 }
 
+void Download::failIsDirectory(RemoteFiles& from) {
+  kj::throwFatalException(
+      failure(kj::str("cannot read ", from.shown(), ": it is a directory: `bothy exec ",
+                      from.workspace, " -- tar -c -C ", escapeGuestText(from.path.asArray()),
+                      " .` writes an archive of it to standard output")));
+}
+
 void Download::failOtherWritten(RemoteFiles& from) {
   kj::throwFatalException(failure(kj::str(
       from.shown(), " changed while the connection was lost, and a part of it is written")));
@@ -219,6 +228,7 @@ kj::Promise<TransferResult> Download::run(RemoteFiles from) {
       entry.getKind() != rpc::FileKind::DIRECTORY && entry.getKind() != rpc::FileKind::SYMLINK;
   if (hasContents) requireAllowed(from, entry.getSize());
   if (to.isStream()) {
+    if (entry.getKind() == rpc::FileKind::DIRECTORY) failIsDirectory(from);
     if (isOther) failOtherWritten(from);
     co_return co_await copyToOutput(from);
   }
