@@ -331,6 +331,16 @@ TEST_CASE("cp of a directory to standard output says what writes one there") {
       "cannot read demo:src: it is a directory: `bothy exec demo -- tar -c -C /home/user/src .`"));
 }
 
+TEST_CASE("cp makes no file in place of a home that is missing") {
+  CopyWorld world;
+  world.local->openFile(kj::Path({"a"}), kj::WriteMode::CREATE)->writeAll("x");
+  for (auto target : {"demo:", "demo:~", "demo:~/"}) {
+    CHECK(world.run({"cp", "-u", "root", world.path("a"), target}) == FAILURE);
+  }
+  CHECK(contains(world.errors(), "there is no home demo:/home/user: name an absolute path"));
+  CHECK(world.supervisor.files.find("/home/user") == nullptr);
+}
+
 TEST_CASE("cp says why a file cannot be copied") {
   CopyWorld world;
   world.local->openFile(kj::Path({"a"}), kj::WriteMode::CREATE)->writeAll("x");

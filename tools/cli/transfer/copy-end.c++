@@ -52,6 +52,10 @@ bool beginsAtHome(kj::StringPtr path) {
   return !path.startsWith("/");
 }
 
+bool isHomeItself(kj::StringPtr path) {
+  return path == "" || path == "~" || path == "~/";
+}
+
 kj::String pathFromRoot(kj::StringPtr path, kj::StringPtr home) {
   if (!beginsAtHome(path)) return kj::str(path);
   if (path == "~") path = "";

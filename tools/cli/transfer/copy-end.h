@@ -31,6 +31,9 @@ bool isUsableHome(kj::StringPtr path);
 // Whether a path in a workspace begins in the user's home: it is not absolute, or begins with "~/".
 bool beginsAtHome(kj::StringPtr path);
 
+// Whether it is the home and nothing in it.
+bool isHomeItself(kj::StringPtr path);
+
 // A path in a workspace, from its root.  `home` is where those begin that do so.
 kj::String pathFromRoot(kj::StringPtr path, kj::StringPtr home);
 

@@ -30,6 +30,12 @@ kj::Promise<kj::String> findTarget(RemoteFiles& to, kj::StringPtr name, bool isT
   auto outcome = response.getOutcome();
   bool directory = outcome.isEntry() && outcome.getEntry().getKind() == rpc::FileKind::DIRECTORY;
   bool slash = to.path.endsWith("/");
+  // No copy of anything takes the place of a home, whoever may write there.
+  if (outcome.isFailed() && isHomeItself(to.given) &&
+      outcome.getFailed().getReason() == rpc::FileFailure::Reason::NOT_FOUND) {
+    kj::throwFatalException(
+        failure(kj::str("there is no home ", to.shownWhole(), ": name an absolute path")));
+  }
   if (directory && name.size() > 0) co_return kj::str(to.path, slash ? "" : "/", name);
   if (directory && !isTree) {
     kj::throwFatalException(failure(kj::str(
