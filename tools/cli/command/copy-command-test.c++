@@ -341,6 +341,19 @@ TEST_CASE("cp makes no file in place of a home that is missing") {
   CHECK(world.supervisor.files.find("/home/user") == nullptr);
 }
 
+TEST_CASE("P16 cp of a symlink to no file or directory says that it is copied as such") {
+  CopyWorld world;
+  auto isNoted = [&](kj::StringPtr link, kj::StringPtr target) {
+    KJ_SYSCALL(symlink(target.cStr(), world.path(link).cStr()));
+    auto before = world.errors().size();
+    CHECK(world.run({"cp", world.path(link), "demo:/there"}) == SUCCESS);
+    return contains(world.errors().slice(before), kj::str("copied as a symlink to ", target));
+  };
+  CHECK(isNoted("device", "/dev/null"));
+  CHECK_FALSE(isNoted("directory", "/"));
+  CHECK_FALSE(isNoted("nothing", "/nothing/there"));
+}
+
 TEST_CASE("cp says why a file cannot be copied") {
   CopyWorld world;
   world.local->openFile(kj::Path({"a"}), kj::WriteMode::CREATE)->writeAll("x");

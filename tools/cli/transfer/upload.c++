@@ -17,6 +17,7 @@
 #include "tree/file-extents.h"
 #include "tree/file-time.h"
 #include "wire/byte-sink.h"
+#include "wire/escape.h"
 
 namespace bothy {
 namespace {
@@ -154,8 +155,8 @@ kj::Maybe<kj::String> readSymlink(kj::StringPtr path) {
   return kj::heapString(target, static_cast<size_t>(size));
 }
 
-kj::Promise<TransferResult> uploadSymlink(kj::StringPtr from, kj::StringPtr target,
-                                          RemoteFiles to) {
+kj::Promise<TransferResult> uploadSymlink(Context& context, kj::StringPtr from,
+                                          kj::StringPtr target, RemoteFiles to) {
   struct stat status{};
   if (lstat(from.cStr(), &status) < 0) {
     kj::throwFatalException(failure(kj::str(from, ": cannot read: ", strerror(errno))));
@@ -169,6 +170,11 @@ kj::Promise<TransferResult> uploadSymlink(kj::StringPtr from, kj::StringPtr targ
   if (outcome.isFailed()) {
     kj::throwFatalException(
         describeFailure(kj::str("cannot write ", to.shownWhole()), outcome.getFailed()));
+  }
+  // Of <(command) and /dev/stdin nobody wants the name.
+  if (stat(from.cStr(), &status) == 0 && !S_ISREG(status.st_mode) && !S_ISDIR(status.st_mode)) {
+    context.console.note(kj::str("copied as a symlink to ", escapeGuestText(target.asArray()),
+                                 ": its contents can be given on standard input, as -"));
   }
   co_return TransferResult{};
 }
@@ -263,7 +269,7 @@ kj::Promise<TransferResult> Upload::run(RemoteFiles to) {
   }
   to.path = kj::str(KJ_ASSERT_NONNULL(target));
   KJ_IF_MAYBE (linkTarget, link) {
-    co_return co_await uploadSymlink(from.path, *linkTarget, kj::mv(to));
+    co_return co_await uploadSymlink(context, from.path, *linkTarget, kj::mv(to));
   }
   if (S_ISDIR(status.st_mode)) {
     co_return co_await uploadTree(context, from.path, kj::mv(to), landing);
