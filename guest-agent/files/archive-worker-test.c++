@@ -234,6 +234,8 @@ TEST_CASE("a copy whose worker was ended by a signal says by which, and what to 
         "what copies trees in the workspace was ended by signal 9 (Killed): try again");
 }
 
+constexpr size_t MEBIBYTE = 1024 * 1024;
+
 TEST_CASE("a copy that the end of the machine ends says so, and none is begun any more") {
   for (bool whole : {false, true}) {
     INFO("whole " << whole);
@@ -243,6 +245,9 @@ TEST_CASE("a copy that the end of the machine ends says so, and none is begun an
     request.setPath(bytesOf("d"));
     request.setWhole(whole);
     auto import = request.send().wait(w.scope);
+    // More than what may be on its way: the worker reads.
+    auto archive = TestTar().file("f", kj::str(kj::repeat('x', 3 * MEBIBYTE))).finish();
+    w.send(import.getSink(), archive.slice(0, 2 * MEBIBYTE));
     w.host.machineEnds = true;
     KJ_SYSCALL(kill(findWorker(), SIGTERM));
     auto outcome = import.getImport().resultRequest().send().wait(w.scope);

@@ -59,8 +59,10 @@ kj::Maybe<FileProblem> unpackWhole(kj::StringPtr name, TreeProgress& progress) {
   if (made.is<FileProblem>()) return kj::mv(made.get<FileProblem>());
   auto& staged = *made.get<kj::Own<StagedTree>>();
   TreeWriter writer(staged.fd(), TreeWriter::Duplicates::REPLACE, TreeWriter::Root::SET);
-  KJ_IF_MAYBE (problem, unpack(writer, progress)) return kj::mv(*problem);
-  if (!isConfirmed()) {
+  auto problem = unpack(writer, progress);
+  // What SIGTERM cut off is no fault of the archive's, and nobody need confirm it.
+  if (problem != nullptr && givenUp == 0) return problem;
+  if (givenUp != 0 || !isConfirmed()) {
     return FileProblem::of(FileProblem::Reason::ABANDONED,
                            kj::str("the archive stopped before its end"));
   }
