@@ -135,6 +135,27 @@ TEST_CASE(
   CHECK((size.getColumns() == 90 && size.getRows() == 30));
 }
 
+TEST_CASE("P03 a size that was set by who has no viewer stays when a viewer detaches") {
+  TerminalTestWorld world;
+  auto opened = world.open("read line");
+  Seen seen;
+  auto attachment = world.attach(opened.terminal, seen);
+  auto second = kj::heap<OtherClient>(world, opened.id, WindowSize{90, 30});
+  auto third = kj::heap<OtherClient>(world, opened.id, WindowSize{70, 20});
+  third->attachment = nullptr;
+  auto info = [&]() { return opened.terminal.infoRequest().send().wait(world.scope); };
+  auto awaitViewers = [&](kj::uint count) {
+    while (info().getInfo().getViewers() != count) kj::evalLater([]() {}).wait(world.scope);
+  };
+  awaitViewers(2);
+  auto resize = third->terminal.resizeRequest();
+  WindowSize{50, 10}.writeTo(resize.initSize());
+  resize.send().wait(world.scope);
+  second->attachment = nullptr;
+  awaitViewers(1);
+  CHECK(info().getInfo().getSize().getColumns() == 50);
+}
+
 TEST_CASE("P03 a size of 0x0 is refused") {
   TerminalTestWorld world;
   auto request = world.terminals.openRequest();
