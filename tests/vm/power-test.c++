@@ -4,6 +4,7 @@
 #include <signal.h>
 #include <catch2/catch_test_macros.hpp>
 
+#include "support/command-line.h"
 #include "support/event-record.h"
 #include "support/host-program.h"
 #include "support/test-workspace.h"
@@ -113,6 +114,19 @@ TEST_CASE("P45 poweroff, halt and shutdown end the machine in order, and so do s
   CHECK(workspace.shell("wc -l < ~/ends") == "5");
   CHECK(workspace.shell("dmesg | grep -c 'recovery complete' || :", "root") == "0");
   CHECK(workspace.shell("last -x shutdown | grep -c '^shutdown'") == "5");
+}
+
+TEST_CASE("P45 up starts a machine that was told to power off a moment before") {
+  SupervisedHost host;
+  TestWorkspace workspace(host);
+  CommandLine bothy(host);
+  for (int i = 0; i < 3; ++i) {
+    bothy.run({"exec"_kj, "test"_kj, "--"_kj, "sudo"_kj, "poweroff"_kj});
+    auto up = bothy.run({"up"_kj, "test"_kj, "--"_kj, "echo"_kj, "runs"_kj});
+    INFO(up.err.cStr());
+    CHECK(up.status == 0);
+    CHECK(up.out == "runs\n");
+  }
 }
 
 TEST_CASE("P45 reboot is answered, ends the machine in order, and it runs again") {
