@@ -17,9 +17,9 @@ command was started, and output that nobody reads any more (code 141) or that fi
 reaches it however often it comes.  The command goes on over a restart of bothyd, and so does bothy; one that bothy left
 without a word (SIGKILL) is ended after 30 s.
 
-With -t it is as in `bothy shell`: keys reach the command as they are typed, a signal to bothy leaves the terminal, and
-the command goes on, also where bothy ends without a word: `bothy shell --list` and --attach come back to it, and its
-end is the program's, or that of who ends it in the workspace (`bothy exec NAME -- pkill ...`).)"_kj;
+With -t it is as in `bothy shell`: keys reach the command as they are typed, and a signal to bothy leaves the terminal.
+Also where bothy ends without a word, the command goes on until it ends by itself or somebody ends it in the workspace
+(`bothy exec NAME -- pkill ...`); `bothy shell --list` and --attach come back to it.)"_kj;
 
 constexpr kj::StringPtr AFTER =
     R"(With --json, standard output and error are collected and printed as Executed of cli.capnp:
