@@ -213,12 +213,15 @@ TEST_CASE(
   world.type("last");
   world.supervisor.breakLanes();
   world.supervisor.terminal.takesNothing = false;
+  // A second loss so soon after the first is followed by a pause.
+  world.settle();
   world.advance(1 * kj::SECONDS);
   CHECK(contains(world.errors(),
                  "[bothy: connected again; what was typed last (4.0 KiB) may be lost]"));
   CHECK(world.typed() == kj::str("one", kj::strArray(kj::repeat("x"_kj, IN_DOUBT), ""), "last"));
 
   world.supervisor.breakLanes();
+  world.settle();
   world.advance(1 * kj::SECONDS);
   CHECK(world.errors().endsWith("[bothy: connected again]\x1b[0m\r\n"));
   world.exit(0);
