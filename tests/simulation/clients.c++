@@ -33,6 +33,20 @@ kj::Promise<void> Clients::live(uint32_t number) {
   }
 }
 
+kj::Promise<void> Clients::startMany(size_t count) {
+  co_await bothyd.onServing();
+  kj::Vector<kj::String> names;
+  for (auto& workspace : bothyd.list()) {
+    if (workspace.state == WorkspaceState::STOPPED) names.add(kj::str(workspace.name));
+  }
+  kj::Vector<kj::Promise<void>> calls;
+  for (size_t i = 0; i < count && names.size() > 0; i++) {
+    auto& name = names[host.fate.below(names.size())];
+    calls.add(attempt(kj::str("crowd"), start(kj::str("crowd"), kj::str(name))));
+  }
+  co_await kj::joinPromises(calls.releaseAsArray());
+}
+
 kj::Promise<void> Clients::deleteAll() {
   co_await bothyd.onServing();
   kj::Vector<kj::Promise<void>> calls;

@@ -14,6 +14,8 @@ public:
 
   // One client, until the ledger's budget is used up.  The life owns what this returns.
   kj::Promise<void> live(uint32_t number);
+  // Starts so many workspaces of a crowd at once, and of each waits for what comes of it.
+  kj::Promise<void> startMany(size_t count);
   // Deletes every workspace at once.
   kj::Promise<void> deleteAll();
 

@@ -5,9 +5,7 @@
 namespace bothy {
 namespace {
 
-// Few, so that they come round, and now and then are not enough.
-constexpr uint32_t UID_COUNT = 4;
-// The same of pages.
+// Small, so that there are several.
 constexpr size_t PAGE = 3;
 
 }  // namespace
@@ -101,7 +99,7 @@ kj::Promise<void> Incarnation::recoverWorkspaces() {
 kj::Array<WorkspaceView> Incarnation::list() {
   kj::Vector<WorkspaceView> all;
   ListQuery query;
-  query.limit = PAGE;
+  if (workspaces->size() < ListQuery::MAX_PAGE) query.limit = PAGE;
   for (;;) {
     auto page = workspaces->list(query);
     all.addAll(page.workspaces);
@@ -113,7 +111,7 @@ kj::Array<WorkspaceView> Incarnation::list() {
 void Incarnation::boot() {
   events = kj::heap<EventLog>(*store);
   WorkspaceManager::Limits limits;
-  limits.leases.count = UID_COUNT;
+  limits.leases.count = host.uids;
   workspaces = kj::heap<WorkspaceManager>(World{*store, *events, keys, volumes, driver, images,
                                                 files, host.fate, host.timer, clock, Deadlines()},
                                           limits);

@@ -1,5 +1,7 @@
 #include "simulation/invariants.h"
 
+#include <kj/map.h>
+
 namespace bothy {
 
 void Invariants::check(kj::Maybe<Incarnation&> bothyd) {
@@ -43,9 +45,10 @@ void Invariants::checkList(Incarnation& bothyd, bool isAtRest) {
       host.judge.accuse("the list has ", host.label(workspace.id), ", and the database has it not");
     }
   }
+  kj::HashSet<kj::StringPtr> ids;
+  for (auto& workspace : workspaces) ids.insert(workspace.id);
   for (auto& entry : host.store.workspaces()) {
-    bool listed = false;
-    for (auto& workspace : workspaces) listed = listed || workspace.id == entry.key;
+    const bool listed = ids.contains(entry.key);
     // It may be on its way into the list.
     bool isNew = host.store.stateOf(entry.key) == WorkspaceState::CREATING && !isAtRest;
     if (!listed && !isNew) {

@@ -25,6 +25,9 @@ public:
                           "This seed and no other.")
         .addOption({"trace"}, KJ_BIND_METHOD(*this, setTrace),
                    "Prints all that happens; with --seed.")
+        .addOptionWithArg({"crowd"}, KJ_BIND_METHOD(*this, setCrowd), "WORKSPACES",
+                          "So many are there before each world begins, and many of them are "
+                          "started at once.")
         .expectOptionalArg("SEEDS", KJ_BIND_METHOD(*this, setSeeds))
         .callAfterParsing(KJ_BIND_METHOD(*this, run))
         .build();
@@ -34,6 +37,7 @@ private:
   kj::ProcessContext& context;
   uint64_t first = 1;
   uint64_t seeds = 0;
+  uint64_t crowd = 0;
   bool single = false;
   bool traced = false;
 
@@ -46,6 +50,7 @@ private:
   }
   kj::MainBuilder::Validity setFirst(kj::StringPtr text) { return parse(text, first); }
   kj::MainBuilder::Validity setSeeds(kj::StringPtr text) { return parse(text, seeds); }
+  kj::MainBuilder::Validity setCrowd(kj::StringPtr text) { return parse(text, crowd); }
   kj::MainBuilder::Validity setSeed(kj::StringPtr text) {
     seeds = 1;
     single = true;
@@ -65,6 +70,7 @@ private:
     Tally sum;
     for (uint64_t seed = first; seed < first + seeds; seed++) {
       SimulationOptions options;
+      options.crowd = crowd;
       if (traced) options.keep = Trace::Keep::ALL;
       auto result = simulate(seed, options);
       sum.add(result.tally);

@@ -2,7 +2,9 @@
 
 #include <kj/debug.h>
 #include <kj/encoding.h>
+#include <string.h>
 
+#include "keys/key-keeper.h"
 #include "simulation/simulated-clock.h"
 #include "workspace/machine-leases.h"
 #include "workspace/steps.h"
@@ -139,6 +141,17 @@ void SimulatedHost::examineLeases(const Change& change) {
       }
     }
   }
+}
+
+void SimulatedHost::settle(const WorkspaceRow& row) {
+  auto key = kj::heapArray<kj::byte>(KEY_BYTES);
+  memset(key.begin(), 0, key.size());
+  keysMade++;
+  memcpy(key.begin(), &keysMade, sizeof(keysMade));
+  volumes.insert(kj::str(row.id),
+                 Volume{uint64_t(row.diskMib) << 20, 0, kj::heapArray<kj::byte>(key)});
+  keys.insert(kj::str(row.id), kj::mv(key));
+  store.put(row.clone());
 }
 
 SimulatedMachine& SimulatedHost::begin(VmSpec spec) {

@@ -45,6 +45,8 @@ public:
   Judge& judge;
   const Sabotage sabotage;
 
+  // That machines may have: few, so that they come round, and now and then are not enough.
+  uint32_t uids = 4;
   SimulatedStore store;
   // Until nothing of them is left.
   kj::TreeMap<kj::String, kj::Own<SimulatedMachine>> machines;
@@ -75,6 +77,9 @@ public:
 
   // Of a change that is on its way into the database: whom it gives which lease.
   void examineLeases(const Change& change);
+
+  // A workspace of an earlier bothyd that rests, with its disk and its key.
+  void settle(const WorkspaceRow& row);
 
   SimulatedMachine& begin(VmSpec spec);
   // Its CPUs run from now on.

@@ -98,6 +98,12 @@ StoredState SimulatedStore::state() const {
   return state;
 }
 
+void SimulatedStore::put(WorkspaceRow row) {
+  told.insert(kj::str(row.id), bothy::stateOf(row.rest, nullptr));
+  auto id = kj::str(row.id);
+  rows.workspaces.insert(kj::mv(id), kj::mv(row));
+}
+
 kj::Maybe<RequestRecord> SimulatedStore::request(kj::StringPtr requestId) const {
   return rows.requests.find(requestId).map([](const RequestRecord& r) { return r.clone(); });
 }
@@ -221,6 +227,30 @@ void SimulatedStore::apply(const Change::Step& step) {
   }
 }
 
+// The ids of the workspaces whose rows a change may have changed.
+kj::HashSet<kj::StringPtr> SimulatedStore::touchedBy(const Change& change, const Rows& before) {
+  kj::HashSet<kj::StringPtr> ids;
+  auto touch = [&](kj::StringPtr id) { ids.upsert(id, [](kj::StringPtr&, kj::StringPtr&&) {}); };
+  for (auto& event : change.events) touch(event.workspaceId);
+  for (auto& step : change.steps) {
+    KJ_SWITCH_ONEOF(step) {
+      KJ_CASE_ONEOF(add, Change::Add<WorkspaceRow>) touch(add.row.id);
+      KJ_CASE_ONEOF(update, Change::Update<WorkspaceRow>) touch(update.row.id);
+      KJ_CASE_ONEOF(remove, Change::RemoveWorkspace) touch(remove.id);
+      KJ_CASE_ONEOF(put, Change::PutMachine) touch(put.row.workspaceId);
+      KJ_CASE_ONEOF(release, Change::ReleaseMachine) touch(release.workspaceId);
+      KJ_CASE_ONEOF(add, Change::Add<OperationRow>) touch(add.row.workspaceId);
+      KJ_CASE_ONEOF(update, Change::Update<OperationRow>) touch(update.row.workspaceId);
+      KJ_CASE_ONEOF(remove, Change::RemoveOperation) {
+        KJ_IF_MAYBE (row, before.operations.find(remove.id)) touch(row->workspaceId);
+      }
+      KJ_CASE_ONEOF(add, Change::Add<RequestRecord>) touch(add.row.workspaceId);
+      KJ_CASE_ONEOF(update, Change::Update<RequestRecord>) touch(update.row.workspaceId);
+    }
+  }
+  return ids;
+}
+
 // Of a change that is in: its events, and whether it may be.
 void SimulatedStore::examine(const Change& change, const Rows& before) {
   for (auto& step : change.steps) {
@@ -244,7 +274,9 @@ void SimulatedStore::examine(const Change& change, const Rows& before) {
       if (!isTold) judge.accuse("no event tells that workspace ", remove->id, " is gone");
     }
   }
+  auto touched = touchedBy(change, before);
   for (auto& entry : rows.workspaces) {
+    if (!touched.contains(entry.key)) continue;
     auto& name = entry.value.name;
     auto state = rows.stateOf(entry.key);
     if (before.workspaces.find(entry.key) != nullptr && before.stateOf(entry.key) != state &&

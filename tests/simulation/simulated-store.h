@@ -31,6 +31,8 @@ public:
   uint64_t lastEvent() const { return last; }
   // Whether it was ever stored that it runs.
   bool hasRun(kj::StringPtr id) const { return ran.find(id) != nullptr; }
+  // One that was there before the world began.
+  void put(WorkspaceRow row);
   // What a damaged disk would do: the row is gone, and nothing tells of it.
   void lose(kj::StringPtr id) { rows.workspaces.erase(id); }
 
@@ -72,6 +74,7 @@ private:
   void requireEpoch(uint64_t writer) const;
   void apply(const Change& change);
   void apply(const Change::Step& step);
+  static kj::HashSet<kj::StringPtr> touchedBy(const Change& change, const Rows& before);
   void examine(const Change& change, const Rows& before);
   void examine(const EventRecord& event, const Rows& before);
   void add(const EventRecord& event);

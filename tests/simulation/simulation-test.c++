@@ -10,13 +10,17 @@ namespace bothy {
 namespace {
 
 #if __has_feature(address_sanitizer)
-constexpr uint64_t SEEDS = 200;  // where each takes several times as long
+// Where each takes several times as long.
+constexpr uint64_t SEEDS = 200;
+constexpr size_t CROWD = 300;
 #else
 constexpr uint64_t SEEDS = 2000;
+constexpr size_t CROWD = 2000;
 #endif
 constexpr uint64_t FULL_SEEDS = 20000;
 constexpr uint64_t PARTS = 4;
 constexpr uint64_t FIRST_SEED = 1;
+constexpr uint64_t CROWDS = 1, FULL_CROWDS = 100;
 // Enough for the rarest fault (1 in 60 seeds).
 constexpr uint64_t MANY_SEEDS = 600;
 
@@ -51,6 +55,17 @@ TEST_CASE(
     "P28 P29 P30 P41 R20 R22 nothing told is lost, nothing is left over and nothing is stuck, "
     "whatever fails (fourth part of the seeds)") {
   holdsInPart(3);
+}
+
+TEST_CASE(
+    "P30 P41 R20 the same holds among thousands of workspaces, of which 200 are started at once") {
+  SimulationOptions options;
+  options.crowd = CROWD;
+  const uint64_t count = getenv("BOTHY_FULL") != nullptr ? FULL_CROWDS : CROWDS;
+  for (uint64_t seed = FIRST_SEED; seed < FIRST_SEED + count; seed++) {
+    auto result = simulate(seed, options);
+    if (result.violation != nullptr) FAIL(report(seed, result).cStr());
+  }
 }
 
 TEST_CASE("R02 every fault is met, and bothyd is killed with a workspace in every state") {

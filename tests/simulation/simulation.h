@@ -31,6 +31,8 @@ struct SimulationResult {
 struct SimulationOptions {
   Trace::Keep keep = Trace::Keep::LAST;
   Sabotage sabotage = Sabotage::NONE;
+  // Workspaces that are there before the world begins, and of which many are started at once.
+  size_t crowd = 0;
 };
 
 // Runs one world from its beginning to its end, where everything was deleted.  The same seed gives the same

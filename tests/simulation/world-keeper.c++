@@ -3,6 +3,8 @@
 #include <kj/debug.h>
 #include <kj/vector.h>
 
+#include "workspace/workspace-id.h"
+
 namespace bothy {
 namespace {
 
@@ -12,6 +14,10 @@ constexpr kj::Duration LONGEST_STRIKE_PAUSE = 6 * kj::SECONDS;
 // Beyond the deadline of a start.
 constexpr kj::Duration LONGEST_DISK_FULL = 200 * kj::SECONDS;
 constexpr kj::Duration LONGEST_ABSENCE = 20 * kj::SECONDS;
+// Starts at once, the machines that may run, and how many changes are looked at together in a world with a crowd.
+constexpr size_t BURST = 200;
+constexpr uint32_t CROWD_UIDS = 150;
+constexpr uint64_t CROWD_LOOK_CHANGES = 64;
 // One that reads at once, and one that hardly does.
 constexpr kj::Duration LONGEST_LOOK_PAUSES[Ledger::WATCHERS] = {0 * kj::SECONDS, 5 * kj::MINUTES};
 // More than every deadline and every pause between tries, one after the other.
@@ -35,8 +41,25 @@ WorldKeeper::WorldKeeper(uint64_t seed, const SimulationOptions& options)
       accelerator(fate.oneIn(2) ? HostAbilities::Accelerator::KVM
                                 : HostAbilities::Accelerator::TCG),
       vsock(fate.oneIn(4) ? HostAbilities::Vsock::KERNEL : HostAbilities::Vsock::VHOST_USER),
+      crowd(options.crowd),
       tasks(*this) {
+  if (crowd > 0) settleCrowd();
   ledger.budget = LEAST_OPERATIONS + fate.below(MOST_OPERATIONS - LEAST_OPERATIONS);
+}
+
+void WorldKeeper::settleCrowd() {
+  host.uids = CROWD_UIDS;
+  for (size_t i = 0; i < crowd; i++) {
+    WorkspaceRow row;
+    row.id = kj::str(WorkspaceId::generate(fate).text());
+    row.name = kj::str("c", i);
+    row.image = kj::str("base");
+    row.cpus = 1;
+    row.memoryMib = 512;
+    row.diskMib = 128;
+    host.settle(row);
+    ledger.created(row);
+  }
 }
 
 WorldKeeper::~WorldKeeper() noexcept(false) {
@@ -52,6 +75,7 @@ void WorldKeeper::begin() {
   auto& life = *bothyd.emplace(kj::heap<Incarnation>(host, accelerator, vsock));
   auto& served = *clients.emplace(kj::heap<Clients>(host, ledger, life));
   for (uint32_t i = 1; i <= CLIENTS; i++) life.add(served.live(i));
+  if (crowd > 0 && !calm) life.add(served.startMany(BURST));
   for (size_t i = 0; i < Ledger::WATCHERS; i++) {
     life.add(watchers.add(kj::heap<EventWatcher>(host, ledger, life, i, LONGEST_LOOK_PAUSES[i]))
                  ->watch());
@@ -148,7 +172,8 @@ bool WorldKeeper::turn() {
 }
 
 void WorldKeeper::look() {
-  if (host.changeCount() == seenChanges) return;
+  const auto unseen = host.changeCount() - seenChanges;
+  if (unseen == 0 || (crowd > 0 && unseen < CROWD_LOOK_CHANGES)) return;
   seenChanges = host.changeCount();
   invariants.check(bothyd.map([](kj::Own<Incarnation>& life) -> Incarnation& { return *life; }));
 }
@@ -230,7 +255,8 @@ SimulationResult WorldKeeper::run() {
   live();
   if (!isCondemned()) rest();
   if (!isCondemned()) restart();
-  if (!isCondemned()) deleteAll();
+  // A crowd's disks are too many for the time that a delete has.
+  if (!isCondemned() && crowd == 0) deleteAll();
 
   tally.seeds = 1;
   tally.operations = ledger.answered;

@@ -37,6 +37,7 @@ private:
   uint64_t turnsToLive = 0;
   bool calm = false;
   uint64_t seenChanges = 0;
+  const size_t crowd;
   kj::TaskSet tasks;
 
   // What happens to the world by itself.
@@ -46,6 +47,8 @@ private:
   kj::Promise<void> startLater(kj::Duration after);
 
   void begin();
+  // Those that are there before the world begins.
+  void settleCrowd();
   void bury(kj::StringPtr how);
   bool isCondemned() const { return judge.verdict() != nullptr; }
   // Some turns; false if nothing moves without time.
