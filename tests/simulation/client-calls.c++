@@ -170,9 +170,11 @@ kj::Promise<void> Clients::start(kj::String who, kj::String name) {
     co_return;
   }
   KJ_IF_MAYBE (failure, outcome.get<kj::Own<StartReport>>()->failure) {
+    ++ledger.notStarted;
     examine(who, *failure);
     co_return;
   }
+  ++ledger.started;
   host.trace.line(who, "is told: started ", label);
   auto& now = ledger.of(workspace.row());
   bool untouched = now.startsAsked == asked && !now.deleteAsked;

@@ -46,6 +46,8 @@ public:
   size_t waiting = 0;
   // Calls left to be made.
   size_t budget = 0;
+  // Starts of a crowd.
+  size_t started = 0, notStarted = 0;
   // Those made and answered.
   size_t answered = 0;
   // Requests with an id, to be repeated.

@@ -68,6 +68,17 @@ TEST_CASE(
   }
 }
 
+TEST_CASE("P30 none of 100 starts at once fails where nothing else does") {
+  SimulationOptions options;
+  options.crowd = CROWD;
+  options.burst = 100;
+  options.isCalm = true;
+  auto result = simulate(FIRST_SEED, options);
+  if (result.violation != nullptr) FAIL(report(FIRST_SEED, result).cStr());
+  CHECK(result.tally.started == options.burst);
+  CHECK(result.tally.notStarted == 0);
+}
+
 TEST_CASE("R02 every fault is met, and bothyd is killed with a workspace in every state") {
   Tally sum;
   for (uint64_t seed = FIRST_SEED; seed < FIRST_SEED + MANY_SEEDS; seed++)

@@ -21,6 +21,8 @@ void Tally::add(const Tally& other) {
   seeds += other.seeds;
   operations += other.operations;
   virtualSeconds += other.virtualSeconds;
+  started += other.started;
+  notStarted += other.notStarted;
   for (size_t i = 0; i < FAULT_COUNT; i++) struck[i] += other.struck[i];
   for (size_t i = 0; i < STATE_COUNT; i++) killedIn[i] += other.killedIn[i];
 }

@@ -14,6 +14,8 @@ struct Tally {
   uint64_t operations = 0;
   uint64_t virtualSeconds = 0;
   uint64_t struck[FAULT_COUNT] = {};
+  // What clients were told of starts of a crowd.
+  uint64_t started = 0, notStarted = 0;
   // Workspaces that bothyd was killed with, by the state in the database.
   uint64_t killedIn[STATE_COUNT] = {};
 
@@ -33,6 +35,9 @@ struct SimulationOptions {
   Sabotage sabotage = Sabotage::NONE;
   // Workspaces that are there before the world begins, and of which many are started at once.
   size_t crowd = 0;
+  size_t burst = 200;
+  // Nothing fails, and nobody asks for anything but the starts of the crowd.
+  bool isCalm = false;
 };
 
 // Runs one world from its beginning to its end, where everything was deleted.  The same seed gives the same

@@ -14,8 +14,7 @@ constexpr kj::Duration LONGEST_STRIKE_PAUSE = 6 * kj::SECONDS;
 // Beyond the deadline of a start.
 constexpr kj::Duration LONGEST_DISK_FULL = 200 * kj::SECONDS;
 constexpr kj::Duration LONGEST_ABSENCE = 20 * kj::SECONDS;
-// Starts at once, the machines that may run, and how many changes are looked at together in a world with a crowd.
-constexpr size_t BURST = 200;
+// The machines that may run, and how many changes are looked at together, in a world with a crowd.
 constexpr uint32_t CROWD_UIDS = 150;
 constexpr uint64_t CROWD_LOOK_CHANGES = 64;
 // One that reads at once, and one that hardly does.
@@ -31,25 +30,29 @@ constexpr uint64_t MOST_TURNS = 200000;
 
 }  // namespace
 
-WorldKeeper::WorldKeeper(uint64_t seed, const SimulationOptions& options)
+WorldKeeper::WorldKeeper(uint64_t seed, const SimulationOptions& optionsParam)
     : scope(loop),
       timer(kj::origin<kj::TimePoint>()),
       fate(seed),
-      trace(timer, options.keep),
-      host(timer, fate, trace, judge, options.sabotage),
+      trace(timer, optionsParam.keep),
+      host(timer, fate, trace, judge, optionsParam.sabotage),
       invariants(host, ledger),
       accelerator(fate.oneIn(2) ? HostAbilities::Accelerator::KVM
                                 : HostAbilities::Accelerator::TCG),
       vsock(fate.oneIn(4) ? HostAbilities::Vsock::KERNEL : HostAbilities::Vsock::VHOST_USER),
-      crowd(options.crowd),
+      options(optionsParam),
       tasks(*this) {
-  if (crowd > 0) settleCrowd();
+  if (options.crowd > 0) settleCrowd();
+  if (options.isCalm) {
+    fate.calm();
+    return;
+  }
   ledger.budget = LEAST_OPERATIONS + fate.below(MOST_OPERATIONS - LEAST_OPERATIONS);
 }
 
 void WorldKeeper::settleCrowd() {
   host.uids = CROWD_UIDS;
-  for (size_t i = 0; i < crowd; i++) {
+  for (size_t i = 0; i < options.crowd; i++) {
     WorkspaceRow row;
     row.id = kj::str(WorkspaceId::generate(fate).text());
     row.name = kj::str("c", i);
@@ -75,7 +78,7 @@ void WorldKeeper::begin() {
   auto& life = *bothyd.emplace(kj::heap<Incarnation>(host, accelerator, vsock));
   auto& served = *clients.emplace(kj::heap<Clients>(host, ledger, life));
   for (uint32_t i = 1; i <= CLIENTS; i++) life.add(served.live(i));
-  if (crowd > 0 && !calm) life.add(served.startMany(BURST));
+  if (options.crowd > 0 && !calm) life.add(served.startMany(options.burst));
   for (size_t i = 0; i < Ledger::WATCHERS; i++) {
     life.add(watchers.add(kj::heap<EventWatcher>(host, ledger, life, i, LONGEST_LOOK_PAUSES[i]))
                  ->watch());
@@ -173,7 +176,7 @@ bool WorldKeeper::turn() {
 
 void WorldKeeper::look() {
   const auto unseen = host.changeCount() - seenChanges;
-  if (unseen == 0 || (crowd > 0 && unseen < CROWD_LOOK_CHANGES)) return;
+  if (unseen == 0 || (options.crowd > 0 && unseen < CROWD_LOOK_CHANGES)) return;
   seenChanges = host.changeCount();
   invariants.check(bothyd.map([](kj::Own<Incarnation>& life) -> Incarnation& { return *life; }));
 }
@@ -204,7 +207,7 @@ void WorldKeeper::pass(kj::Duration limit) {
 
 void WorldKeeper::live() {
   begin();
-  tasks.add(strike());
+  if (!options.isCalm) tasks.add(strike());
   while (!isCondemned() && ledger.budget > 0) pass(1 * kj::SECONDS);
   if (!isCondemned()) pass(fate.between(0 * kj::SECONDS, LONGEST_ABSENCE));
 }
@@ -256,10 +259,12 @@ SimulationResult WorldKeeper::run() {
   if (!isCondemned()) rest();
   if (!isCondemned()) restart();
   // A crowd's disks are too many for the time that a delete has.
-  if (!isCondemned() && crowd == 0) deleteAll();
+  if (!isCondemned() && options.crowd == 0) deleteAll();
 
   tally.seeds = 1;
   tally.operations = ledger.answered;
+  tally.started = ledger.started;
+  tally.notStarted = ledger.notStarted;
   tally.virtualSeconds = (timer.now() - kj::origin<kj::TimePoint>()) / kj::SECONDS;
   for (size_t i = 0; i < FAULT_COUNT; i++) tally.struck[i] = fate.struck(static_cast<Fault>(i));
   return {judge.verdict().map([](kj::StringPtr text) { return kj::str(text); }), trace.text(),

@@ -37,7 +37,7 @@ private:
   uint64_t turnsToLive = 0;
   bool calm = false;
   uint64_t seenChanges = 0;
-  const size_t crowd;
+  const SimulationOptions options;
   kj::TaskSet tasks;
 
   // What happens to the world by itself.
