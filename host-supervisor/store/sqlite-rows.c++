@@ -38,7 +38,8 @@ SqliteRows::SqliteRows(SqliteDatabase& database)
                  "released_nanos=0 WHERE machines.workspace_id IN ('', excluded.workspace_id)"),
       releaseMachine(database,
                      "UPDATE machines SET workspace_id='', secret=x'', started_nanos=0, "
-                     "agent_version='', released_nanos=? WHERE workspace_id=?"),
+                     "agent_version='', released_nanos=? "
+                     "WHERE workspace_id=? AND workspace_id<>''"),
       addOperation(database,
                    "INSERT INTO operations (step, parameters, deadline_nanos, id, workspace_id, "
                    "kind, request_id) VALUES (?,?,?,?,?,?,?)"),
@@ -214,9 +215,10 @@ kj::Array<MachineRow> SqliteRows::readMachines(kj::HashSet<kj::String>& unusable
     if (workspaceId.size() > 0 && (!hasUid || cid == 0)) {
       unusable.upsert(kj::str(workspaceId), [](kj::String&, kj::String&&) {});
     }
-    if (!hasUid) continue;
-    rows.add(MachineRow{uid, cid, kj::mv(workspaceId), machines.blob(3), machines.integer(4),
-                        machines.text(5), machines.integer(6)});
+    // Of one whose user id cannot be read the address is taken all the same.
+    if (!hasUid && cid == 0) continue;
+    rows.add(MachineRow{hasUid ? uid : 0, cid, kj::mv(workspaceId), machines.blob(3),
+                        machines.integer(4), machines.text(5), machines.integer(6)});
   }
   return rows.releaseAsArray();
 }

@@ -192,14 +192,11 @@ public:
 
   kj::Promise<kj::Array<kj::String>> removeStrays(
       kj::ArrayPtr<const kj::StringPtr> knownParam) override {
-    auto known = KJ_MAP(name, knownParam) {
-      return kj::str(name);
-    };
+    kj::HashSet<kj::String> known;
+    for (auto& name : knownParam) known.insert(kj::str(name));
     kj::Vector<kj::String> removed;
     for (auto& name : host.storage->listRecords()) {
-      bool isKnown = false;
-      for (auto& candidate : known) isKnown = isKnown || candidate == name;
-      if (isKnown) continue;
+      if (known.contains(name)) continue;
       co_await remove(name);
       removed.add(kj::mv(name));
     }

@@ -210,10 +210,13 @@ kj::Promise<void> MachineVsock::watchWorker(kj::Duration pause) {
 
 bool MachineVsock::endBrokenDevice() {
   auto& process = *KJ_ASSERT_NONNULL(device);
-  if (!isWorkerKnown || process.hasExited() ||
-      host.processes->hasVsockWorker(process.identity().pid)) {
+  if (process.hasExited()) return false;
+  if (host.processes->hasVsockWorker(process.identity().pid)) {
+    // On a busy host it begins after the device was plugged.
+    isWorkerKnown = true;
     return false;
   }
+  if (!isWorkerKnown) return false;
   KJ_LOG(WARNING, "a vsock device has stopped to serve its machine and is ended", spec.name);
   process.signal(SIGKILL);
   return true;

@@ -110,7 +110,7 @@ TEST_CASE("S20 a user id rests between two machines, and the one that rested lon
   w.pass(LEASE_REST - 20 * kj::SECONDS - 1 * kj::NANOSECONDS);
   CHECK(w.whyNone() ==
         "all 3 user ids for machines are taken, or rest for 1 more seconds: "
-        "stop a workspace, or raise uid-count");
+        "try again then, or raise uid-count");
   w.pass(1 * kj::NANOSECONDS);
   CHECK(w.start() == FIRST_UID + 1);
   CHECK(strstr(w.whyNone().cStr(), "rest for 20 more seconds") != nullptr);

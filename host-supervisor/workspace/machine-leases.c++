@@ -69,19 +69,19 @@ kj::OneOf<kj::Own<MachineLeases::Lease>, MachineLeases::NoneFree> MachineLeases:
     auto place = firstFresh++;
     if (places[place].state == Place::State::FRESH && isFree(places[place])) return give(place);
   }
-  auto instead = "stop a workspace, or raise uid-count"_kj;
   while (!resting.empty()) {
     auto [place, until] = resting.front();
     const bool mayBeGiven = places[place].state == Place::State::FREE && isFree(places[place]);
     if (mayBeGiven && until > timer.now()) {
       auto seconds = (until - timer.now() + 1 * kj::SECONDS - 1 * kj::NANOSECONDS) / kj::SECONDS;
       return NoneFree{kj::str("all ", range.count, " user ids for machines are taken, or rest for ",
-                              seconds, " more seconds: ", instead)};
+                              seconds, " more seconds: try again then, or raise uid-count")};
     }
     resting.pop_front();
     if (mayBeGiven) return give(place);
   }
-  return NoneFree{kj::str("all ", range.count, " user ids for machines are taken: ", instead)};
+  return NoneFree{kj::str("all ", range.count, " user ids for machines are taken: stop a ",
+                          "workspace, or raise uid-count")};
 }
 
 void MachineLeases::giveBack(uint32_t place) {

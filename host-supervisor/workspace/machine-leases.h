@@ -8,6 +8,7 @@
 #include <deque>
 #include <vector>
 
+#include "loop/slots.h"
 #include "store/records.h"
 
 namespace bothy {
@@ -63,6 +64,11 @@ public:
   // It is stored that a workspace has it, or has it no more: then it rests.
   void hold(const MachineRow& row);
   void release(const MachineRow& row);
+
+  // Machines that are removed in the background at once, with what of them keeps their leases: after an upgrade there may be as many as
+  // workspaces.
+  static constexpr size_t REMOVALS_AT_ONCE = 16;
+  Slots removals{REMOVALS_AT_ONCE};
 
   // Taken, or held.
   size_t inUse() const;

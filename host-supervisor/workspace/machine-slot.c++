@@ -15,9 +15,13 @@ constexpr kj::Duration RECLAIM_LIMIT = 5 * kj::SECONDS;
 
 }  // namespace
 
-MachineSlot::MachineSlot(const World& world, WorkspaceJournal& journal,
+MachineSlot::MachineSlot(const World& world, WorkspaceJournal& journal, MachineLeases& leases,
                          kj::Function<kj::Promise<void>(VmEnd)> ended, kj::Function<void()> changed)
-    : world(world), journal(journal), ended(kj::mv(ended)), changed(kj::mv(changed)) {}
+    : world(world),
+      journal(journal),
+      leases(leases),
+      ended(kj::mv(ended)),
+      changed(kj::mv(changed)) {}
 
 MachineSlot::~MachineSlot() noexcept(false) {}
 
@@ -128,12 +132,12 @@ void MachineSlot::removeLater() {
 
 // A later machine of the same user id must not open it.
 kj::Promise<void> MachineSlot::reclaimOnce(kj::Duration limit) {
-  if (journal.machine() == nullptr) return kj::READY_NOW;
   return within(world.timer, limit, "the disk could not be taken from its machine",
                 world.volumes.reclaim(id()));
 }
 
 kj::Promise<bool> MachineSlot::reclaimDisk() {
+  if (journal.machine() == nullptr) co_return true;
   kj::Maybe<kj::Exception> failure;
   try {
     co_await reclaimOnce(RECLAIM_LIMIT);
@@ -151,7 +155,9 @@ kj::Promise<void> MachineSlot::keepRemoving(kj::StringPtr complaint) {
   for (auto pauses = world.pauses();;) {
     kj::Maybe<kj::Exception> failure;
     try {
+      auto place = co_await leases.removals.take();
       co_await removeOnce(complaint);
+      // Also where no lease is known: an earlier bothyd may have given it to a machine.
       co_await reclaimOnce(world.deadlines.disk);
     } catch (...) {
       failure = kj::getCaughtExceptionAsKj();

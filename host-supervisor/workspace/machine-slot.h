@@ -13,7 +13,7 @@ class MachineSlot final {
 public:
   // `ended` is called when a machine that is watched has ended, once for each, and needs no turn; `changed` when isEmpty() may have
   // another answer.
-  MachineSlot(const World& world, WorkspaceJournal& journal,
+  MachineSlot(const World& world, WorkspaceJournal& journal, MachineLeases& leases,
               kj::Function<kj::Promise<void>(VmEnd)> ended, kj::Function<void()> changed);
   ~MachineSlot() noexcept(false);
   KJ_DISALLOW_COPY_AND_MOVE(MachineSlot);
@@ -55,6 +55,7 @@ public:
 private:
   const World& world;
   WorkspaceJournal& journal;
+  MachineLeases& leases;
   kj::Function<kj::Promise<void>(VmEnd)> ended;
   kj::Function<void()> changed;
   kj::Maybe<kj::Own<Machine>> machine;

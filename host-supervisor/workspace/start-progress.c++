@@ -2,6 +2,15 @@
 
 namespace bothy {
 
+StartProgress::Listener::Listener(StartProgress& owner, kj::Own<Progress> progress)
+    : owner(owner), progress(kj::mv(progress)) {
+  owner.listeners.add(*this);
+}
+
+StartProgress::Listener::~Listener() noexcept(false) {
+  if (link.isLinked()) owner.listeners.remove(*this);
+}
+
 void StartProgress::begin(Stage first) {
   isUnderWay = true;
   base = timer.now();
@@ -16,19 +25,20 @@ void StartProgress::tell(Stage stage, size_t before) {
   current = stage;
   startsBefore = before;
   auto elapsed = timer.now() - base;
-  for (auto& listener : listeners) listener->stage(stage, elapsed, before);
+  for (auto& listener : listeners) listener.progress->stage(stage, elapsed, before);
 }
 
 void StartProgress::end() {
   isUnderWay = false;
-  listeners.clear();
+  for (auto& listener : listeners) listeners.remove(listener);
 }
 
-void StartProgress::listen(kj::Maybe<kj::Own<Progress>> progress) {
+kj::Own<void> StartProgress::listen(kj::Maybe<kj::Own<Progress>> progress) {
   KJ_IF_MAYBE (p, progress) {
     if (isUnderWay) (*p)->stage(current, timer.now() - base, startsBefore);
-    listeners.add(kj::mv(*p));
+    return kj::heap<Listener>(*this, kj::mv(*p));
   }
+  return {};
 }
 
 }  // namespace bothy

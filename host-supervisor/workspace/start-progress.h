@@ -1,9 +1,9 @@
 #pragma once
 
+#include <kj/list.h>
 #include <kj/memory.h>
 #include <kj/time.h>
 #include <kj/timer.h>
-#include <kj/vector.h>
 
 #include "workspace/start-report.h"
 
@@ -28,13 +28,22 @@ public:
   void reach(Stage stage, size_t before = 0);
   // Nobody listens any more.
   void end();
-  // Told at once where it is, while it is under way.
-  void listen(kj::Maybe<kj::Own<Progress>> progress);
+  // Told at once where it is, while it is under way, and of the rest until what this returns is dropped, which is before this ends.
+  kj::Own<void> listen(kj::Maybe<kj::Own<Progress>> progress);
   Stage stage() const { return current; }
 
 private:
   kj::Timer& timer;
-  kj::Vector<kj::Own<Progress>> listeners;
+  struct Listener {
+    Listener(StartProgress& owner, kj::Own<Progress> progress);
+    ~Listener() noexcept(false);
+    KJ_DISALLOW_COPY_AND_MOVE(Listener);
+
+    StartProgress& owner;
+    kj::Own<Progress> progress;
+    kj::ListLink<Listener> link;
+  };
+  kj::List<Listener, &Listener::link> listeners;
   bool isUnderWay = false;
   Stage current = Stage::CREATING_DISK;
   size_t startsBefore = 0;

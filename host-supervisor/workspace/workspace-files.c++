@@ -23,13 +23,6 @@ constexpr mode_t PASSAGE = 0711;
 
 constexpr kj::StringPtr LOG_SUFFIX = ".log"_kj;
 
-bool contains(kj::ArrayPtr<const kj::StringPtr> known, kj::StringPtr id) {
-  for (auto& other : known) {
-    if (other == id) return true;
-  }
-  return false;
-}
-
 kj::Array<kj::String> entries(kj::StringPtr directory) {
   auto fs = kj::newDiskFilesystem();
   return fs->getRoot().openSubdir(kj::Path::parse(directory.slice(1)))->listNames();
@@ -83,14 +76,16 @@ void DiskWorkspaceFiles::remove(kj::StringPtr id) {
 }
 
 kj::Array<kj::String> DiskWorkspaceFiles::removeStrays(kj::ArrayPtr<const kj::StringPtr> known) {
+  kj::HashSet<kj::StringPtr> ids;
+  for (auto& id : known) ids.insert(id);
   kj::Vector<kj::String> strays;
   for (auto& id : entries(machines)) {
-    if (!contains(known, id)) strays.add(kj::mv(id));
+    if (!ids.contains(id)) strays.add(kj::mv(id));
   }
   for (auto& name : entries(consoles)) {
     if (!name.endsWith(LOG_SUFFIX)) continue;
     auto id = kj::heapString(name.slice(0, name.size() - LOG_SUFFIX.size()));
-    bool seen = contains(known, id);
+    bool seen = ids.contains(id.asPtr());
     for (auto& other : strays) seen = seen || other == id;
     if (!seen) strays.add(kj::mv(id));
   }

@@ -345,10 +345,12 @@ kj::Promise<void> WorkspaceJournal::keepStoring() {
     isStoring = false;
     changed();
   });
-  for (auto pauses = world.pauses(); !unstored.empty();) {
+  for (auto pauses = world.pauses();;) {
     kj::Maybe<kj::Exception> failure;
     try {
+      // Who has the turn may have taken the last one out, and put it back if the store refuses it.
       auto turn = co_await turns->take();
+      if (unstored.empty()) co_return;
       co_await catchUp();
     } catch (...) {
       failure = kj::getCaughtExceptionAsKj();

@@ -66,7 +66,7 @@ public:
 
   const Rows& rows() const { return now; }
   // Nothing that has happened is still to be stored.
-  bool isStored() const { return !isStoring; }
+  bool isStored() const { return !isStoring && unstored.empty(); }
   bool isRemoved() const { return isGone; }
   // Why the store has not taken the end of the operation under way yet; empty if it has not refused.
   kj::StringPtr lastRefusal() const { return refusal; }

@@ -71,6 +71,10 @@ kj::Promise<void> WorkspaceManager::keepExaminingUserIds(kj::Array<MachineRow> r
     KJ_IF_MAYBE (users, recordedUsers()) {
       leases.reopen();
       examineUserIds(rows, *users);
+      for (auto& machine : *users) {
+        if (registry.present(machine.name) != nullptr) continue;
+        KJ_IF_MAYBE (workspace, registry.byId(machine.name)) co_await (*workspace)->recover();
+      }
       co_return;
     }
   }
@@ -91,7 +95,7 @@ void WorkspaceManager::examineUserIds(kj::ArrayPtr<const MachineRow> rows,
       KJ_LOG(ERROR, "a machine has a user id of which the database does not tell", machine.name,
              *uid);
       leases.bar(*uid);
-    } else if (stored == nullptr) {
+    } else if (stored.orDefault(0) == 0) {
       KJ_IF_MAYBE (workspace, registry.byId(machine.name)) {
         leases.close(kj::str("which user id the machine of workspace ", (*workspace)->row().name,
                              " has cannot be read, so that no other may be given one: delete that "

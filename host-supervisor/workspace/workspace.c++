@@ -20,7 +20,7 @@ Workspace::Workspace(World& world, Owner& owner, MachineLeases& leases, Workspac
       owner(owner),
       journal(world, leases, kj::mv(rows), [this]() { noteChange(); }),
       slot(
-          world, journal, [this](VmEnd end) { return awaitTurnOf(end); },
+          world, journal, leases, [this](VmEnd end) { return awaitTurnOf(end); },
           [this]() { noteChange(); }),
       progress(world.timer),
       site{world, journal, leases, slot, progress, *this},
@@ -133,13 +133,14 @@ Underway Workspace::underwayOf(Operation& operation) {
 
 kj::Promise<Workspace::StartOutcome> Workspace::make(kj::Maybe<kj::Own<Progress>> listener) {
   KJ_REQUIRE(state() == WorkspaceState::CREATING);
-  progress.listen(kj::mv(listener));
+  auto listening = progress.listen(kj::mv(listener));
   progress.begin(Stage::CREATING_DISK);
   begin(kj::refcounted<CreateOperation>(site, KJ_ASSERT_NONNULL(journal.operation()).parameters));
-  return outcomeOf(underWay<CreateOperation>());
+  return outcomeOf(underWay<CreateOperation>(), kj::mv(listening));
 }
 
-kj::Promise<Workspace::StartOutcome> Workspace::outcomeOf(kj::Own<CreateOperation> creation) {
+kj::Promise<Workspace::StartOutcome> Workspace::outcomeOf(kj::Own<CreateOperation> creation,
+                                                          kj::Own<void> listening) {
   auto self = addRef();
   auto end = co_await creation->onEnd();
   KJ_IF_MAYBE (kind, end.supersededBy) {
@@ -155,12 +156,14 @@ kj::Promise<Workspace::StartOutcome> Workspace::outcomeOf(kj::Own<CreateOperatio
     co_return kj::mv(report);
   }
   KJ_IF_MAYBE (next, creation->next()) {
-    co_return co_await outcomeOf(kj::addRef(kj::downcast<StartOperation>(*next)));
+    co_return co_await outcomeOf(kj::addRef(kj::downcast<StartOperation>(*next)),
+                                 kj::mv(listening));
   }
   co_return kj::refcounted<StartReport>();
 }
 
-kj::Promise<Workspace::StartOutcome> Workspace::outcomeOf(kj::Own<StartOperation> start) {
+kj::Promise<Workspace::StartOutcome> Workspace::outcomeOf(kj::Own<StartOperation> start,
+                                                          kj::Own<void> listening) {
   auto self = addRef();
   auto end = co_await start->onEnd();
   KJ_IF_MAYBE (kind, end.supersededBy) {
@@ -173,11 +176,9 @@ kj::Promise<Workspace::StartOutcome> Workspace::join(kj::Maybe<kj::Own<Progress>
   if (runner.current() != nullptr) {
     switch (state()) {
       case WorkspaceState::CREATING:
-        progress.listen(kj::mv(listener));
-        return outcomeOf(underWay<CreateOperation>());
+        return outcomeOf(underWay<CreateOperation>(), progress.listen(kj::mv(listener)));
       case WorkspaceState::STARTING:
-        progress.listen(kj::mv(listener));
-        return outcomeOf(underWay<StartOperation>());
+        return outcomeOf(underWay<StartOperation>(), progress.listen(kj::mv(listener)));
       default:
         break;
     }

@@ -139,8 +139,9 @@ private:
   kj::Promise<Turn> beginDelete(Turn turn);
   kj::Promise<Turn> beginResize(Turn turn, uint32_t diskMib);
 
-  kj::Promise<StartOutcome> outcomeOf(kj::Own<CreateOperation> creation);
-  kj::Promise<StartOutcome> outcomeOf(kj::Own<StartOperation> start);
+  // `listening`: of whoever waits for it, as long as he does.
+  kj::Promise<StartOutcome> outcomeOf(kj::Own<CreateOperation> creation, kj::Own<void> listening);
+  kj::Promise<StartOutcome> outcomeOf(kj::Own<StartOperation> start, kj::Own<void> listening);
   // Whether it has ended so long after the call.
   kj::Promise<kj::Maybe<Operation::End>> endWithin(kj::Duration limit, Operation& operation);
   Underway underwayOf(Operation& operation);

@@ -98,7 +98,7 @@ kj::String whatInterpreter(rpc::StartFailure::Reader failed) {
 
 kj::Promise<kj::Exception> noSuchWorkspace(rpc::Supervisor::Client supervisor, kj::StringPtr name) {
   kj::Vector<kj::String> names;
-  // Who cannot tell the names has told already that this is none.
+  // Of thousands the first: for a hint that is enough.  Who cannot tell the names has told already that this is none.
   co_await supervisor.listRequest().send().then(
       [&names](auto&& response) {
         for (auto info : response.getWorkspaces()) names.add(kj::str(info.getSpec().getName()));
