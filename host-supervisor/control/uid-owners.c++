@@ -60,12 +60,15 @@ kj::Promise<uid_t> SubordinateUids::ownerOf(uid_t uid) {
   }
   ++waitingInAll;
   auto answer = kj::newPromiseAndFulfiller<uid_t>();
-  if (!isAsked) {
+  if (isAsked) {
+    asked->second.all.push_back({uid, kj::mv(answer.fulfiller)});
+  } else {
     auto other = kj::newPromiseAndFulfiller<void>();
     asked = waiting.emplace(key, Waiters{{}, kj::mv(other.fulfiller)}).first;
+    asked->second.all.push_back({uid, kj::mv(answer.fulfiller)});
+    // It may have its answer at once, and takes those who wait with it.
     questions.add(ask(key, uid, kj::mv(other.promise)));
   }
-  asked->second.all.push_back({uid, kj::mv(answer.fulfiller)});
   return kj::mv(answer.promise);
 }
 

@@ -252,7 +252,7 @@ private:
   }
 
   kj::Promise<void> removeRecorded(MachineRecord record) {
-    const bool isUserOthers = isOfAnother(record.uid, record.name);
+    const bool isUserOthers = !hasProcesses(record) && isOfAnother(record.uid, record.name);
     VmSpec spec{};
     spec.name = kj::mv(record.name);
     spec.uid = record.uid;
@@ -261,6 +261,13 @@ private:
     if (isUserOthers) machine->giveUpUser();
     retire(*machine);
     co_await machine->ended();
+  }
+
+  bool hasProcesses(const MachineRecord& record) {
+    auto runs = [this](const ProcessIdentity& identity) {
+      return identity.pid > 0 && host.processes->open(identity) != nullptr;
+    };
+    return runs(record.qemu) || runs(record.vsockDevice);
   }
 
   // A record that could not be removed outlives its machine, and so its lease of a user id.
@@ -289,6 +296,7 @@ private:
       KJ_IF_MAYBE (user, (*qemu)->user()) {
         // From here on it is as any other, also for the next bothyd.
         MachineRecord record{kj::mv(name), nullptr, *user};
+        record.qemu = (*qemu)->identity();
         host.storage->saveRecord(record);
         co_return co_await removeRecorded(kj::mv(record));
       }

@@ -14,6 +14,7 @@ constexpr kj::Duration LAST_EVENT_LIMIT = 5 * kj::SECONDS;
 // A guest that has said nothing for so long is dialled all the same.
 constexpr kj::Duration SILENCE_LIMIT = 10 * kj::SECONDS;
 constexpr kj::Duration KILL_RETRY_PAUSE = 1 * kj::SECONDS;
+constexpr kj::Duration MOST_KILL_RETRY_PAUSE = 10 * kj::SECONDS;
 
 }  // namespace
 
@@ -192,7 +193,8 @@ kj::Promise<void> LibvirtMachine::endProcesses() {
   // Its user has no other processes, so this also finds a device that was started just before a kill of the
   // supervisor and stands in no record.
   // The user id is another machine's afterwards: nobody may be left who could trace that one's QEMU.
-  for (;;) {
+  bool isNoted = false;
+  for (auto pause = KILL_RETRY_PAUSE;; pause = kj::min(2 * pause, MOST_KILL_RETRY_PAUSE)) {
     // What libvirt was asked for it may yet do, however late: start this machine, or end the next one of its name.
     const bool isCalled = host.libvirt->isCalled(spec.name);
     auto failure = co_await outcomeOf(host.processes->killAll(spec.uid));
@@ -200,8 +202,11 @@ kj::Promise<void> LibvirtMachine::endProcesses() {
       KJ_LOG(ERROR, "processes of a machine are left", spec.name, exception->getDescription());
     } else if (!isCalled) {
       break;
+    } else if (!isNoted) {
+      KJ_LOG(WARNING, "a machine is not gone before libvirt has answered for it", spec.name);
+      isNoted = true;
     }
-    co_await host.timer.afterDelay(KILL_RETRY_PAUSE);
+    co_await host.timer.afterDelay(pause);
   }
 }
 
