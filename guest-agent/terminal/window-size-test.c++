@@ -131,7 +131,8 @@ TEST_CASE(
   other.until("30 90\r\n").wait(world.scope);
   auto info = [&]() { return opened.terminal.infoRequest().send().wait(world.scope); };
   while (info().getInfo().getViewers() > 1) kj::evalLater([]() {}).wait(world.scope);
-  auto size = info().getInfo().getSize();
+  auto answer = info();
+  auto size = answer.getInfo().getSize();
   CHECK((size.getColumns() == 90 && size.getRows() == 30));
 }
 
