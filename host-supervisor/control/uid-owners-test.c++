@@ -5,6 +5,7 @@
 #include <kj/debug.h>
 #include <kj/io.h>
 #include <kj/mutex.h>
+#include <kj/vector.h>
 #include <sched.h>
 #include <stdlib.h>
 #include <sys/mount.h>
@@ -27,7 +28,8 @@ struct Host {
   bool hangs = false;
   uid_t given = GIVEN;
 };
-kj::MutexGuarded<Host> host;
+// Never destroyed: a thread that hung in a question may use it until the process is gone.
+kj::MutexGuarded<Host>& host = *new kj::MutexGuarded<Host>();
 
 // Every so many ids from the first on are somebody's.
 OwnedUids find(uid_t uid) {
