@@ -4,6 +4,7 @@
 #include <fcntl.h>
 #include <kj/debug.h>
 #include <kj/filesystem.h>
+#include <kj/map.h>
 #include <kj/vector.h>
 #include <sys/stat.h>
 #include <unistd.h>
