@@ -2,6 +2,7 @@
 
 #include "daemon/daemon.h"
 
+#include <malloc.h>
 #include <stdio.h>
 #include <unistd.h>
 
@@ -147,6 +148,8 @@ void endUnlessDone(kj::FunctionParam<void()> work) {
   WorkspaceManager manager(world, limits);
   // Nobody may connect before the list is complete (P41).
   endUnlessDone([&]() { manager.recover().exclusiveJoin(store->untilFenced()).wait(scope); });
+  // What reading the rows took: several times what is kept of them.
+  malloc_trim(0);
 
   auto socketPath = settings.socketPath();
   auto socket = listenOn(socketPath, settings.socketGroup);

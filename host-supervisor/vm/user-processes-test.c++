@@ -96,7 +96,10 @@ TEST_CASE("P29 S20 a machine's process that forks all the time does not escape i
     auto before = comets.count();
     for (int i = 0; i < 8; i++) comets.startOne();
     while (comets.count() < before + 100) {
+      const auto seen = comets.count();
       timer.afterDelay(10 * kj::MILLISECONDS).wait(f.io.waitScope);
+      // On a busy host a fork fails now and then, and with it all that would have come of it.
+      if (comets.count() == seen) comets.startOne();
     }
     f.kill();
     auto after = comets.count();
