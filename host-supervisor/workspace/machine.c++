@@ -108,8 +108,7 @@ void Machine::noteClosed(uint64_t lane, rpc::LaneEvent::What what) {
 
 void Machine::noteLoss(kj::StringPtr why) {
   const auto now = timer.now();
-  if (lossLogged == nullptr || now - KJ_ASSERT_NONNULL(lossLogged) >= LOSS_LOG_PAUSE) {
-    lossLogged = now;
+  if (lossLines.next() != nullptr) {
     KJ_LOG(INFO, "the control lane of a machine is lost", workspace, why);
   }
   KJ_IF_MAYBE (last, lastLoss) {

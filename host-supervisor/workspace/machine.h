@@ -72,7 +72,7 @@ private:
   // Of the control lane: without one nobody hears what the agent reports, nor why a lane has ended.
   kj::Duration reopenPause = LEAST_REOPEN_PAUSE;
   kj::Maybe<kj::TimePoint> lastLoss;
-  kj::Maybe<kj::TimePoint> lossLogged;
+  LogPace lossLines{timer, LOSS_LOG_PAUSE};
   bool isReopening = false;
   kj::Promise<void> reopening = nullptr;
 

@@ -6,8 +6,7 @@
 
 namespace bothy {
 
-void WorkspaceEntry::pack(const WorkspaceJournal::Rows& rows) {
-  auto& row = rows.row;
+void WorkspaceEntry::pack(const WorkspaceRow& row, const kj::Maybe<MachineRow>& machineRow) {
   const char between[] = {'\0'};
   auto nul = kj::arrayPtr(between, 1);
   text = kj::str(row.name, nul, row.id, nul, row.image, nul, row.failure, nul, row.damage);
@@ -16,7 +15,7 @@ void WorkspaceEntry::pack(const WorkspaceJournal::Rows& rows) {
   diskMib = row.diskMib;
   rest = row.rest;
   createdNanos = row.createdNanos;
-  machine = rows.machine.map([](const MachineRow& m) { return kj::heap(m.clone()); });
+  machine = machineRow.map([](const MachineRow& m) { return kj::heap(m.clone()); });
 }
 
 kj::StringPtr WorkspaceEntry::part(Part which) const {
@@ -25,9 +24,9 @@ kj::StringPtr WorkspaceEntry::part(Part which) const {
   return begin;
 }
 
-void WorkspaceEntry::leave(const WorkspaceJournal::Rows& rows) {
+void WorkspaceEntry::leave(const WorkspaceRow& row, const kj::Maybe<MachineRow>& machineRow) {
   present = nullptr;
-  pack(rows);
+  pack(row, machineRow);
 }
 
 WorkspaceJournal::Rows WorkspaceEntry::rows() const {
@@ -57,8 +56,8 @@ WorkspaceView WorkspaceEntry::view() {
   result.cpus = cpus;
   result.memoryMib = memoryMib;
   result.diskMib = diskMib;
-  const bool isDamaged = part(DAMAGE).size() > 0;
-  result.state = stateOf(isDamaged ? Rest::FAILED : rest, nullptr);
+  // One that is damaged rests there too.
+  result.state = stateOf(rest, nullptr);
   result.failure = part(FAILURE);
   result.createdNanos = createdNanos;
   return result;

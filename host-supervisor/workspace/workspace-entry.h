@@ -7,7 +7,9 @@ namespace bothy {
 // A workspace among thousands: its rows in little memory while nothing happens to it, or else its object.
 class WorkspaceEntry final {
 public:
-  explicit WorkspaceEntry(const WorkspaceJournal::Rows& rows) { pack(rows); }
+  WorkspaceEntry(const WorkspaceRow& row, const kj::Maybe<MachineRow>& machine) {
+    pack(row, machine);
+  }
   WorkspaceEntry(WorkspaceEntry&&) = default;
   WorkspaceEntry& operator=(WorkspaceEntry&&) = default;
 
@@ -20,7 +22,7 @@ public:
   kj::Maybe<Workspace&> object() { return present; }
   void enter(Workspace& workspace) { present = workspace; }
   // It has no object any more, and these rows.
-  void leave(const WorkspaceJournal::Rows& rows);
+  void leave(const WorkspaceRow& row, const kj::Maybe<MachineRow>& machine);
 
   // What keeps the object while it is busy.
   kj::Maybe<kj::Own<Workspace>> busy;
@@ -39,7 +41,7 @@ private:
   kj::Maybe<kj::Own<MachineRow>> machine;
   kj::Maybe<Workspace&> present;
 
-  void pack(const WorkspaceJournal::Rows& rows);
+  void pack(const WorkspaceRow& row, const kj::Maybe<MachineRow>& machineRow);
   kj::StringPtr part(Part which) const;
 };
 

@@ -34,11 +34,7 @@ kj::Promise<void> WorkspaceManager::recover() {
   leases.enter(state.machines);
   KJ_IF_MAYBE (users, recordedUsers()) {
     examineUserIds(state.machines, *users);
-    // Of a machine that is gone its record may be left.
-    for (auto& machine : *users) {
-      if (registry.present(machine.name) != nullptr) continue;
-      KJ_IF_MAYBE (workspace, registry.byId(machine.name)) unsettled.add(kj::mv(*workspace));
-    }
+    for (auto& workspace : recordedOnly(*users)) unsettled.add(kj::mv(workspace));
   } else {
     tasks.add(keepExaminingUserIds(kj::mv(state.machines)));
   }
@@ -65,16 +61,24 @@ kj::Maybe<kj::Array<VmDriver::MachineUser>> WorkspaceManager::recordedUsers() {
   return users;
 }
 
+// Of a machine that is gone its record may be left.
+kj::Vector<kj::Own<Workspace>> WorkspaceManager::recordedOnly(
+    kj::ArrayPtr<const VmDriver::MachineUser> users) {
+  kj::Vector<kj::Own<Workspace>> found;
+  for (auto& machine : users) {
+    if (registry.present(machine.name) != nullptr) continue;
+    KJ_IF_MAYBE (workspace, registry.byId(machine.name)) found.add(kj::mv(*workspace));
+  }
+  return found;
+}
+
 kj::Promise<void> WorkspaceManager::keepExaminingUserIds(kj::Array<MachineRow> rows) {
   for (auto pauses = world.pauses();;) {
     co_await pauses.next();
     KJ_IF_MAYBE (users, recordedUsers()) {
       leases.reopen();
       examineUserIds(rows, *users);
-      for (auto& machine : *users) {
-        if (registry.present(machine.name) != nullptr) continue;
-        KJ_IF_MAYBE (workspace, registry.byId(machine.name)) co_await (*workspace)->recover();
-      }
+      for (auto& workspace : recordedOnly(*users)) co_await workspace->recover();
       co_return;
     }
   }
@@ -108,14 +112,11 @@ void WorkspaceManager::examineUserIds(kj::ArrayPtr<const MachineRow> rows,
 // Whether none is left.  A machine that cannot be ended keeps nobody from serving the others.
 kj::Promise<bool> WorkspaceManager::removeStrays() {
   auto known = registry.ids();
-  auto names = KJ_MAP(id, known)->kj::StringPtr {
-    return id;
-  };
   kj::Maybe<kj::Exception> failure;
   try {
     auto removed = co_await within(world.timer, world.deadlines.destroyVm,
                                    "machines that belong to no workspace could not be ended",
-                                   world.driver.removeStrays(names));
+                                   world.driver.removeStrays(known));
     for (auto& name : removed) {
       KJ_LOG(WARNING, "removed a machine that belongs to no workspace", name);
     }
@@ -138,11 +139,8 @@ kj::Promise<void> WorkspaceManager::keepRemovingStrays() {
 
 void WorkspaceManager::removeStrayFiles() {
   auto known = registry.ids();
-  auto names = KJ_MAP(id, known)->kj::StringPtr {
-    return id;
-  };
   KJ_IF_MAYBE (e, kj::runCatchingExceptions([&]() {
-                 for (auto& id : world.files.removeStrays(names)) {
+                 for (auto& id : world.files.removeStrays(known)) {
                    KJ_LOG(INFO, "removed the files of a machine that belongs to no workspace", id);
                  }
                })) {

@@ -74,6 +74,7 @@ private:
   kj::TaskSet tasks;
 
   kj::Maybe<kj::Array<VmDriver::MachineUser>> recordedUsers();
+  kj::Vector<kj::Own<Workspace>> recordedOnly(kj::ArrayPtr<const VmDriver::MachineUser> users);
   kj::Promise<void> keepExaminingUserIds(kj::Array<MachineRow> rows);
   void examineUserIds(kj::ArrayPtr<const MachineRow> rows,
                       kj::ArrayPtr<const VmDriver::MachineUser> users);

@@ -27,20 +27,22 @@ kj::Vector<kj::Own<Workspace>> WorkspaceRegistry::enter(const StoredState& state
   for (auto& operation : state.operations) operations.insert(operation.workspaceId, &operation);
   kj::Vector<kj::Own<Workspace>> unsettled;
   for (auto& row : state.workspaces) {
-    WorkspaceJournal::Rows rows{row.clone(), nullptr, nullptr};
-    KJ_IF_MAYBE (found, machines.find(row.id)) rows.machine = (*found)->clone();
-    KJ_IF_MAYBE (found, operations.find(row.id)) rows.operation = (*found)->clone();
-    if (rows.machine == nullptr && rows.operation == nullptr && row.rest != Rest::RUNNING) {
-      entries.insert(WorkspaceEntry(rows));
-    } else {
-      unsettled.add(add(kj::mv(rows)));
+    auto machine = machines.find(row.id);
+    auto operation = operations.find(row.id);
+    if (machine == nullptr && operation == nullptr && row.rest != Rest::RUNNING) {
+      entries.insert(WorkspaceEntry(row, nullptr));
+      continue;
     }
+    WorkspaceJournal::Rows rows{row.clone(), nullptr, nullptr};
+    KJ_IF_MAYBE (found, machine) rows.machine = (*found)->clone();
+    KJ_IF_MAYBE (found, operation) rows.operation = (*found)->clone();
+    unsettled.add(add(kj::mv(rows)));
   }
   return unsettled;
 }
 
 kj::Own<Workspace> WorkspaceRegistry::add(WorkspaceJournal::Rows rows) {
-  auto& entry = entries.insert(WorkspaceEntry(rows));
+  auto& entry = entries.insert(WorkspaceEntry(rows.row, rows.machine));
   auto workspace = kj::refcounted<Workspace>(world, owner(), leases, kj::mv(rows));
   entry.enter(*workspace);
   ++objectCount;
@@ -48,9 +50,9 @@ kj::Own<Workspace> WorkspaceRegistry::add(WorkspaceJournal::Rows rows) {
   return workspace;
 }
 
-kj::Array<kj::String> WorkspaceRegistry::ids() const {
-  auto result = kj::heapArrayBuilder<kj::String>(entries.size());
-  for (auto& entry : entries) result.add(kj::str(entry.id()));
+kj::Array<kj::StringPtr> WorkspaceRegistry::ids() const {
+  auto result = kj::heapArrayBuilder<kj::StringPtr>(entries.size());
+  for (auto& entry : entries) result.add(entry.id());
   return result.finish();
 }
 
@@ -138,7 +140,7 @@ void WorkspaceRegistry::releaseIfIdle(kj::StringPtr id) {
 
 void WorkspaceRegistry::released(Workspace& workspace, const WorkspaceJournal::Rows& rows) {
   KJ_IF_MAYBE (entry, entries.find<BY_ID>(rows.row.id)) {
-    entry->leave(rows);
+    entry->leave(rows.row, rows.machine);
     --objectCount;
   }
 }

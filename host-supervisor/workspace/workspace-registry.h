@@ -51,7 +51,8 @@ public:
   // Of which there are objects.
   size_t objects() const { return objectCount; }
   bool has(kj::StringPtr id) const { return entries.find<BY_ID>(id) != nullptr; }
-  kj::Array<kj::String> ids() const;
+  // Until something happens.
+  kj::Array<kj::StringPtr> ids() const;
   kj::Maybe<kj::Own<Workspace>> find(kj::StringPtr name);
   kj::Maybe<kj::Own<Workspace>> byId(kj::StringPtr id);
   // One that is busy or held; of any other nothing can be reported.
