@@ -6,6 +6,7 @@
 //   r  8 bytes say how many bytes are sent
 //   W  as w, and the bytes are written to a file on the workspace's disk, and flushed to it before the 8 bytes go back
 //   R  as r, and the bytes are those of the file that W wrote, which has as many; the file is removed
+//   m, M  as W and R, with a file in memory
 #define _GNU_SOURCE
 #include <fcntl.h>
 #include <linux/vm_sockets.h>
@@ -27,7 +28,8 @@ enum {
 };
 
 static char buffer[CHUNK_BYTES];
-static const char* const FILE_PATH = "/var/tmp/peer";
+static const char* const DISK_PATH = "/var/tmp/peer";
+static const char* const MEMORY_PATH = "/dev/shm/peer";
 
 static void sendAll(int fd, const char* data, size_t size) {
   while (size > 0) {
@@ -103,13 +105,19 @@ static void serve(int fd) {
       receive(fd, NULL);
       break;
     case 'W':
-      receive(fd, FILE_PATH);
+      receive(fd, DISK_PATH);
+      break;
+    case 'm':
+      receive(fd, MEMORY_PATH);
       break;
     case 'r':
       transmit(fd, NULL);
       break;
     case 'R':
-      transmit(fd, FILE_PATH);
+      transmit(fd, DISK_PATH);
+      break;
+    case 'M':
+      transmit(fd, MEMORY_PATH);
       break;
   }
 }
