@@ -12,6 +12,10 @@ constexpr int64_t EVENTS_LOOKED_AT = 16;
 constexpr int64_t MOST_REMOVED = 64;
 // All are counted when so many were added.
 constexpr uint32_t COUNTING_INTERVAL = 4096;
+// Those of a workspace are counted when this part of what it may have was added.
+constexpr uint32_t COUNTING_PART = 32;
+// Workspaces of which it is known how many were added; more, and all are counted again.
+constexpr size_t MOST_COUNTED_WORKSPACES = 4096;
 
 template <typename Enum>
 kj::Maybe<Enum> known(int64_t number, Enum last) {
@@ -90,24 +94,26 @@ kj::Maybe<SqliteEvents::Equal> SqliteEvents::equalTo(const EventRecord& event) {
 }
 
 void SqliteEvents::removeBeyondLimits(const EventRecord& newest) {
-  kj::Maybe<int64_t> last;
-  {
-    excess.again().bind(newest.workspaceId).bind(int64_t(limits.perWorkspace));
-    KJ_DEFER(excess.again());
-    if (excess.step()) last = excess.integer(0);
-  }
-  KJ_IF_MAYBE (l, last) {
-    removeOfWorkspace.again().bind(newest.workspaceId).bind(*l).finish();
+  if (isToCount(newest.workspaceId)) {
+    kj::Maybe<int64_t> last;
+    {
+      excess.again().bind(newest.workspaceId).bind(int64_t(limits.perWorkspace));
+      KJ_DEFER(excess.again());
+      if (excess.step()) last = excess.integer(0);
+    }
+    KJ_IF_MAYBE (l, last) {
+      removeOfWorkspace.again().bind(newest.workspaceId).bind(*l).finish();
+    }
   }
 
   const int64_t begin = newest.timeNanos - limits.age / kj::NANOSECONDS;
-  bool isOld = false;
-  {
+  // What was the oldest has only given way to newer ones.
+  if (oldestNanos < begin) {
     oldest.again();
     KJ_DEFER(oldest.again());
-    isOld = oldest.step() && oldest.integer(0) < begin;
+    if (oldest.step()) oldestNanos = oldest.integer(0);
   }
-  if (isOld) removeOld.again().bind(begin).bind(MOST_REMOVED).finish();
+  if (oldestNanos < begin) removeOld.again().bind(begin).bind(MOST_REMOVED).finish();
 
   if (++uncounted < kj::min(COUNTING_INTERVAL, limits.total)) return;
   uncounted = 0;
@@ -118,6 +124,17 @@ void SqliteEvents::removeBeyondLimits(const EventRecord& newest) {
     if (countAll.step()) count = countAll.integer(0);
   }
   if (count > limits.total) removeFirst.again().bind(count - limits.total).finish();
+}
+
+bool SqliteEvents::isToCount(kj::StringPtr workspaceId) {
+  KJ_IF_MAYBE (added, addedOf.find(workspaceId)) {
+    if (++*added < limits.perWorkspace / COUNTING_PART) return false;
+    *added = 0;
+    return true;
+  }
+  if (addedOf.size() >= MOST_COUNTED_WORKSPACES) addedOf.clear();
+  addedOf.insert(kj::str(workspaceId), 0);
+  return true;
 }
 
 EventPage SqliteEvents::read(uint64_t after, size_t limit) {

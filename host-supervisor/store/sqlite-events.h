@@ -1,5 +1,7 @@
 #pragma once
 
+#include <kj/map.h>
+
 #include "store/records.h"
 #include "store/sqlite-database.h"
 #include "store/store-limits.h"
@@ -23,6 +25,10 @@ private:
   const EventLimits limits;
   // Added since all were counted.
   uint32_t uncounted;
+  // By id of a workspace: added since its own were counted.
+  kj::HashMap<kj::String, uint32_t> addedOf;
+  // None is older.
+  int64_t oldestNanos = INT64_MIN;
   SqliteStatement latest, insert, removeOne, excess, removeOfWorkspace, oldest, removeOld, countAll,
       removeFirst, select;
 
@@ -33,6 +39,7 @@ private:
   };
   kj::Maybe<Equal> equalTo(const EventRecord& event);
   void removeBeyondLimits(const EventRecord& newest);
+  bool isToCount(kj::StringPtr workspaceId);
 };
 
 }  // namespace bothy

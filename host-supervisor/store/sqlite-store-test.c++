@@ -92,6 +92,26 @@ TEST_CASE("P58 of all so many events are kept also by processes that add few eac
   CHECK(kept < LIMITS.total + EACH);
 }
 
+TEST_CASE(
+    "P58 of a workspace so many events are kept, or a few more, also where they are counted now "
+    "and then") {
+  SqliteFixture f;
+  constexpr EventLimits LIMITS{.perWorkspace = 100};
+  constexpr uint32_t MORE = 4, FLOOD = 1000;
+  auto store = f.open(LIMITS);
+  store->begin().wait(f.scope);
+  store->commit(added("loud", 1)).wait(f.scope);
+  for (uint32_t i = 0; i < FLOOD; i++) {
+    auto event =
+        contractEvent("loud", WorkspaceState::STOPPED, WorkspaceState::STOPPED, kj::str(i));
+    store->commit(kj::mv(Change().tell(kj::mv(event)))).wait(f.scope);
+  }
+  auto kept = store->events(0, FLOOD).wait(f.scope).events;
+  CHECK(kept.size() >= LIMITS.perWorkspace);
+  CHECK(kept.size() <= LIMITS.perWorkspace + MORE);
+  CHECK(kept.back().detail == kj::str(FLOOD - 1));
+}
+
 TEST_CASE("S16 an event that is damaged is left out, and those after it are read") {
   SqliteFixture f;
   auto store = f.open();

@@ -8,7 +8,7 @@ namespace bothy {
 
 // Which events are kept.  One workspace cannot drive out the others' (P58).
 struct EventLimits {
-  // Of each workspace the newest.
+  // Of each workspace the newest; looked at now and then, so a thirty-second more may be there.
   uint32_t perWorkspace = 1000;
   kj::Duration age = 90 * kj::DAYS;
   // Of all; looked at now and then, so some thousands more may be there.

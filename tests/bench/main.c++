@@ -13,6 +13,7 @@
 #include "bench/keeper-memory.h"
 #include "bench/key-figures.h"
 #include "bench/lane-figures.h"
+#include "bench/store-figures.h"
 #include "bench/supervisor-figures.h"
 #include "support/test-workspace.h"
 
@@ -51,8 +52,8 @@ public:
               return kj::str("the groups are: ", kj::strArray(GROUPS, ", "));
             },
             "GROUP",
-            "Measure one group of rows: boot, exec, echo, file, lane, size, disk, supervisor or "
-            "keys.")
+            "Measure one group of rows: boot, exec, echo, file, lane, size, disk, store, "
+            "supervisor or keys.")
         .callAfterParsing([this]() {
           measure();
           context.exitInfo(asJson ? json(rows) : table(rows));
@@ -63,9 +64,9 @@ public:
 
 private:
   kj::ProcessContext& context;
-  static constexpr kj::StringPtr GROUPS[] = {"boot"_kj, "exec"_kj,       "echo"_kj,
-                                             "file"_kj, "lane"_kj,       "size"_kj,
-                                             "disk"_kj, "supervisor"_kj, "keys"_kj};
+  static constexpr kj::StringPtr GROUPS[] = {"boot"_kj,       "exec"_kj, "echo"_kj, "file"_kj,
+                                             "lane"_kj,       "size"_kj, "disk"_kj, "store"_kj,
+                                             "supervisor"_kj, "keys"_kj};
 
   bool asJson = false;
   kj::Maybe<kj::String> only;
@@ -98,6 +99,10 @@ private:
       progress("keys");
       measureKeys(rows);
     }
+    if (wants("store")) {
+      progress("commits");
+      measureStore(rows);
+    }
     if (wants("supervisor")) {
       progress("a supervisor of many workspaces");
       measureSupervisor(rows);
@@ -105,7 +110,9 @@ private:
     if (wants("lane")) {
       add("bothyd memory, a lane", "KiB", 1.0).samples.add(keeperBytesOfLane() / KIBIBYTE);
     }
-    if (only != nullptr && (wants("disk") || wants("supervisor") || wants("keys"))) return;
+    if (only != nullptr &&
+        (wants("disk") || wants("store") || wants("supervisor") || wants("keys")))
+      return;
     SupervisedHost host;
     if (wants("boot")) boots(host);
     TestWorkspace workspace(host, {.name = "bench", .memoryMib = MEMORY_MIB, .diskMib = 1024});

@@ -4,7 +4,6 @@
 
 #include <kj/debug.h>
 
-#include "bench/store-figures.h"
 #include "simulation/simulation.h"
 #include "store/sqlite-store.h"
 #include "support/host-memory.h"
@@ -150,7 +149,6 @@ void measureAdoption(kj::Vector<Row>& rows) {
 
 void measureSupervisor(kj::Vector<Row>& rows) {
   measureSimulation(rows);
-  measureStore(rows);
   measureRows(rows);
   measureAdoption(rows);
 }
