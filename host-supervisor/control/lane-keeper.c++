@@ -41,9 +41,9 @@ public:
     if (reason == nullptr) {
       if (awaited == nullptr) {
         auto paf = kj::newPromiseAndFulfiller<void>();
-        awaited = Awaited{kj::mv(paf.fulfiller), paf.promise.fork()};
+        awaited = kj::heap(Awaited{kj::mv(paf.fulfiller), paf.promise.fork()});
       }
-      co_await KJ_ASSERT_NONNULL(awaited).end.addBranch();
+      co_await KJ_ASSERT_NONNULL(awaited)->end.addBranch();
     }
     context.getResults().setReason(KJ_ASSERT_NONNULL(reason));
   }
@@ -69,7 +69,7 @@ private:
   kj::Maybe<rpc::LaneEnd> reason;  // none: it is open
   FarEnd farEnd = FarEnd::OPEN;
   kj::Maybe<kj::Own<kj::PromiseFulfiller<void>>> givenBack;  // of one that has ended
-  kj::Maybe<Awaited> awaited;
+  kj::Maybe<kj::Own<Awaited>> awaited;
   // Each takes a KiB: none is made for a lane that is just open.
   kj::Promise<void> expiry = nullptr;
   kj::Promise<void> pause = nullptr;
@@ -159,7 +159,7 @@ void LaneKeeper::Facet::end(rpc::LaneEnd why) {
   auto paf = kj::newPromiseAndFulfiller<void>();
   givenBack = kj::mv(paf.fulfiller);
   close(kj::mv(paf.promise));
-  KJ_IF_MAYBE (a, awaited) a->fulfiller->fulfill();
+  KJ_IF_MAYBE (a, awaited) (*a)->fulfiller->fulfill();
 }
 
 void LaneKeeper::Facet::logEnd(rpc::LaneEnd why) const {
