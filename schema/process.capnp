@@ -217,12 +217,12 @@ const requestMemoryMillis :UInt32 = 60000;
 
 const maxEndedProcesses :UInt32 = 32;
 # Programs that have ended, and that nobody holds, of which the end of the output and the status are kept.  One more,
-# and the oldest is forgotten, those first of which `wait` has told how they ended.
+# and the oldest is forgotten, those first of which `wait` has told how they ended and the sinks have answered `end`.
 
 const maxHeldOutputBytes :UInt32 = 16777216;
 # Output of programs that have ended and that somebody holds, which is kept in case it did not arrive, in bytes.  Above it the
-# oldest is forgotten, those first of which `wait` has told how they ended: it is `absent` for `reattach`.  What is left of its
-# output is delivered all the same, and `wait` of whoever holds it tells how it ended.  Only where `reattach` has asked for
+# oldest is forgotten, those first of which `wait` has told how they ended and the sinks have answered `end`: it is `absent` for
+# `reattach`.  What is left of its output is delivered all the same, and `wait` of whoever holds it tells how it ended.  Only where `reattach` has asked for
 # earlier output and its sink has not yet taken that, the sink gets no `end`, and `wait` fails with OVERLOADED.
 
 const killGraceMillis :UInt32 = 2000;

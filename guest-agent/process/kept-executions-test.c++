@@ -358,6 +358,46 @@ TEST_CASE(
   CHECK(slow.ends == 0);
 }
 
+TEST_CASE("P41 a program whose output has yet to arrive is kept before those that are through") {
+  constexpr uint OUTPUT_BYTES = 500000;
+  constexpr uint FIT = rpc::MAX_HELD_OUTPUT_BYTES / OUTPUT_BYTES;
+  World world;
+  const auto script = kj::str("head -c ", OUTPUT_BYTES, " /dev/zero; exit 4");
+  Collected slow;
+  auto gate = kj::newPromiseAndFulfiller<void>();
+  slow.endGate = gate.promise.fork();
+  auto request = world.processes.execRequest();
+  setShell(request.initCommand(), script);
+  request.setStdout(collectInto(slow));
+  request.setStderr(collectInto(world.err));
+  request.setKeep(true);
+  auto first = request.send().wait(world.scope);
+  // How it ended is told before it is known that its output was had.
+  auto asking = first.getProcess().waitRequest();
+  asking.setAnswersToEnd(rpc::Process::AnswersToEnd::NOT_AWAITED);
+  CHECK(asking.send().wait(world.scope).getStatus().getExited() == 4);
+
+  kj::Vector<rpc::Process::Client> held;
+  kj::Vector<uint64_t> ids;
+  for (uint i = 0; i < FIT + 1; i++) {
+    world.out.restart();
+    world.start(script);
+    CHECK(world.exitCode() == 4);
+    ids.add(world.id);
+    held.add(KJ_ASSERT_NONNULL(world.process));
+  }
+  world.scope.poll();
+  auto isHad = [&](uint64_t id) {
+    world.id = id;
+    auto again = world.reattachRequest();
+    again.setStdoutFrom(OUTPUT_BYTES);
+    return again.send().wait(world.scope).getOutcome().isAttached();
+  };
+  CHECK(isHad(first.getId()));
+  CHECK_FALSE(isHad(ids[0]));
+  CHECK(isHad(ids.back()));
+}
+
 // Starts a program that ends with `code` when nobody holds it any more; its id.
 uint64_t endUnheld(World& world, int code) {
   world.out.restart();

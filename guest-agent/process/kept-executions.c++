@@ -57,7 +57,13 @@ void KeptExecutions::release(uint64_t id) {
 }
 
 void KeptExecutions::noteTold(uint64_t id) {
-  KJ_IF_MAYBE (entry, entries.find(id)) entry->isTold = true;
+  KJ_IF_MAYBE (entry, entries.find(id)) {
+    entry->telling = entry->execution->onFinished()
+                         .then([this, id](Execution::Result&&) {
+                           KJ_IF_MAYBE (known, entries.find(id)) known->isTold = true;
+                         })
+                         .eagerlyEvaluate([](kj::Exception&&) {});
+  }
 }
 
 void KeptExecutions::expireUnlessHeld(uint64_t id, Entry& entry) {

@@ -31,7 +31,7 @@ public:
   void hold(uint64_t id);
   void release(uint64_t id);
 
-  // Somebody was told how it ended, who may have been lost since.
+  // Somebody was told how it ended, who may have been lost since.  Counts from when all of its output was taken, too.
   void noteTold(uint64_t id);
 
   // Ends it and forgets it; nothing if it is not here.
@@ -45,6 +45,7 @@ private:
     uint holders = 0;
     uint32_t lastAttempt = 0;
     bool isTold = false;
+    kj::Promise<void> telling = nullptr;  // until then
     kj::Promise<void> expiry = nullptr;
     kj::Own<void> attachment = {};
     kj::Promise<void> whenEnded = nullptr;
