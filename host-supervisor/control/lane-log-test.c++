@@ -136,36 +136,63 @@ TEST_CASE("S25 the log has of each lane who has it, what was granted and why it 
         kj::str("info a lane ends; workspace = demo; lane = ", first + 1, "; why = closed"));
 }
 
+struct Lines {
+  kj::EventLoop loop;
+  kj::WaitScope scope{loop};
+  kj::TimerImpl timer{kj::origin<kj::TimePoint>()};
+  LaneLog lanes{timer};
+  LogRecord log;
+
+  void begin(uint64_t number, uid_t uid) { lanes.begin("demo", LaneGrant(), {number, 0, uid, 0}); }
+  void end(uint64_t number, uid_t uid) {
+    lanes.end("demo", number, rpc::LaneEnd::CLOSED, {number, 0, uid, 0});
+  }
+  void noAnswer(uint64_t number, uid_t uid) {
+    lanes.noAnswer("demo", "nothing listens", {number, 0, uid, 0});
+  }
+  void endSecond() {
+    timer.advanceTo(timer.now() + 1 * kj::SECONDS);
+    scope.poll();
+  }
+};
+
+constexpr uid_t LOUD = 4713, QUIET = 4714;
+constexpr uint64_t TOO_MANY = 50;
+
 TEST_CASE(
     "S08 one user makes only so many lines about lanes a second, and none of another's is lost") {
-  constexpr uid_t LOUD = 4713, QUIET = 4714;
-  constexpr uint64_t TOO_MANY = 50;
-  kj::EventLoop loop;
-  kj::WaitScope scope(loop);
-  kj::TimerImpl timer(kj::origin<kj::TimePoint>());
-  LaneLog lanes(timer);
-  LogRecord log;
-  auto say = [&](uint64_t number, uid_t uid) {
-    const ClientIdentity client{number, 0, uid, 0};
-    lanes.begin("demo", LaneGrant(), client);
-    lanes.end("demo", number, rpc::LaneEnd::CLOSED, client);
-    lanes.noAnswer("demo", "nothing listens", client);
-  };
+  Lines w;
   // However many clients he has.
-  for (uint64_t i = 0; i < MOST_LANE_LINES + TOO_MANY; i += 3) say(i, LOUD);
-  CHECK(log.lines.size() == MOST_LANE_LINES);
-  say(1, QUIET);
-  CHECK(log.lines.size() == MOST_LANE_LINES + 3);
-  timer.advanceTo(timer.now() + 1 * kj::SECONDS);
-  scope.poll();
-  REQUIRE(log.lines.size() == MOST_LANE_LINES + 4);
-  CHECK(log.lines.back() == kj::str("warning lines about a user's lanes are left out; uid = ", LOUD,
-                                    "; leftOut = ", TOO_MANY));
-  say(1, LOUD);
-  CHECK(log.lines.size() == MOST_LANE_LINES + 7);
-  timer.advanceTo(timer.now() + 1 * kj::SECONDS);
-  scope.poll();
-  CHECK(log.lines.size() == MOST_LANE_LINES + 7);
+  for (uint64_t i = 0; i < MOST_GRANT_LINES + TOO_MANY; ++i) w.begin(i, LOUD);
+  CHECK(w.log.lines.size() == MOST_GRANT_LINES);
+  for (uint64_t i = 0; i < MOST_OTHER_LANE_LINES + 2 * TOO_MANY; i += 2) {
+    w.end(i, LOUD);
+    w.noAnswer(i, LOUD);
+  }
+  constexpr auto MOST = MOST_GRANT_LINES + MOST_OTHER_LANE_LINES;
+  CHECK(w.log.lines.size() == MOST);
+  w.begin(1, QUIET);
+  w.end(1, QUIET);
+  CHECK(w.log.lines.size() == MOST + 2);
+  w.endSecond();
+  REQUIRE(w.log.lines.size() == MOST + 3);
+  CHECK(w.log.lines.back() == kj::str("warning lines about a user's lanes are left out; uid = ",
+                                      LOUD, "; grants = ", TOO_MANY, "; others = ", 2 * TOO_MANY));
+  w.begin(1, LOUD);
+  w.noAnswer(1, LOUD);
+  CHECK(w.log.lines.size() == MOST + 5);
+  w.endSecond();
+  CHECK(w.log.lines.size() == MOST + 5);
+}
+
+TEST_CASE("S25 however many lanes of a user end or are not answered, the log has what is granted") {
+  Lines w;
+  for (uint64_t i = 0; i < 10 * MOST_OTHER_LANE_LINES; ++i) {
+    w.end(i, LOUD);
+    w.noAnswer(i, LOUD);
+  }
+  w.begin(1, LOUD);
+  CHECK(linesWith(w.log, "a lane begins").size() == 1);
 }
 
 TEST_CASE("S08 what a client says of a lane is short in the log, and forges no part of a line") {

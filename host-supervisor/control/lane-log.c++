@@ -9,7 +9,7 @@
 namespace bothy {
 
 void LaneLog::begin(kj::StringPtr workspace, const LaneGrant& grant, const ClientIdentity& client) {
-  if (!admits(client)) return;
+  if (!linesOf(client).grants.admits(MOST_GRANT_LINES)) return;
   kj::Vector<kj::StringPtr> names;
   for (auto verb : capnp::Schema::from<rpc::Verb>().getEnumerants()) {
     if (grant.verbs.has(static_cast<rpc::Verb>(verb.getOrdinal()))) {
@@ -33,34 +33,39 @@ void LaneLog::begin(kj::StringPtr workspace, const LaneGrant& grant, const Clien
 
 void LaneLog::end(kj::StringPtr workspace, uint64_t lane, rpc::LaneEnd why,
                   const ClientIdentity& client) {
-  if (!admits(client)) return;
+  if (!linesOf(client).others.admits(MOST_OTHER_LANE_LINES)) return;
   KJ_LOG(INFO, "a lane ends", workspace, lane, why);
 }
 
 void LaneLog::noAnswer(kj::StringPtr workspace, kj::StringPtr why, const ClientIdentity& client) {
-  if (!admits(client)) return;
+  if (!linesOf(client).others.admits(MOST_OTHER_LANE_LINES)) return;
   KJ_LOG(WARNING, "the agent of a workspace does not answer", workspace, why);
 }
 
-bool LaneLog::admits(const ClientIdentity& client) {
+bool LaneLog::Lines::admits(kj::uint most) {
+  if (written < most) {
+    ++written;
+    return true;
+  }
+  ++leftOut;
+  return false;
+}
+
+LaneLog::User& LaneLog::linesOf(const ClientIdentity& client) {
   if (ofSecond.size() == 0) {
     second =
         timer.afterDelay(1 * kj::SECONDS).then([this]() { endSecond(); }).eagerlyEvaluate(nullptr);
   }
-  auto& lines = ofSecond.findOrCreate(
-      client.owner, [&]() { return decltype(ofSecond)::Entry{client.owner, Lines{}}; });
-  if (lines.written < MOST_LANE_LINES) {
-    ++lines.written;
-    return true;
-  }
-  ++lines.leftOut;
-  return false;
+  return ofSecond.findOrCreate(client.owner,
+                               [&]() { return decltype(ofSecond)::Entry{client.owner, User{}}; });
 }
 
 void LaneLog::endSecond() {
-  for (auto& [uid, lines] : ofSecond) {
-    const auto leftOut = lines.leftOut;
-    if (leftOut > 0) KJ_LOG(WARNING, "lines about a user's lanes are left out", uid, leftOut);
+  for (auto& [uid, user] : ofSecond) {
+    const auto grants = user.grants.leftOut, others = user.others.leftOut;
+    if (grants + others > 0) {
+      KJ_LOG(WARNING, "lines about a user's lanes are left out", uid, grants, others);
+    }
   }
   ofSecond.clear();
 }

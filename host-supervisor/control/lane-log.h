@@ -10,8 +10,10 @@
 namespace bothy {
 
 // Lines of the log about lanes in a second that one user can make, whatever his clients do; of the others it is told how many they were.
-// Who floods the log would else be in it no more, nor anybody else.
-constexpr kj::uint MOST_LANE_LINES = 100;
+// Who floods the log would else be in it no more, nor anybody else.  Those that say what was granted have a number of their own: no lane
+// keeps its grant out of the log because others end or are not answered.
+constexpr kj::uint MOST_GRANT_LINES = 100;
+constexpr kj::uint MOST_OTHER_LANE_LINES = 100;
 
 // What the log has of the lanes of clients.
 class LaneLog final {
@@ -30,13 +32,19 @@ private:
   struct Lines {
     kj::uint written = 0;
     uint64_t leftOut = 0;
+
+    bool admits(kj::uint most);
+  };
+  struct User {
+    Lines grants;
+    Lines others;
   };
 
   kj::Timer& timer;
-  kj::HashMap<uid_t, Lines> ofSecond;  // by user
+  kj::HashMap<uid_t, User> ofSecond;   // by user
   kj::Promise<void> second = nullptr;  // its end, where there are any
 
-  bool admits(const ClientIdentity& client);
+  User& linesOf(const ClientIdentity& client);
   void endSecond();
 };
 
