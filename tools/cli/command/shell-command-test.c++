@@ -61,6 +61,26 @@ TEST_CASE("P02 a shell that is given up while it is opened is closed, if that is
   }
 }
 
+TEST_CASE("P02 a shell whose opening fails says once that a terminal may be left") {
+  AtTerminal world;
+  auto held = kj::newPromiseAndFulfiller<void>();
+  world.supervisor.terminal.opening = kj::mv(held.promise);
+  world.start({"shell", "demo"});
+  int code = EXEC_FAILED;
+  SECTION("after it was given up") {
+    world.signal(SIGINT);
+    CHECK_FALSE(world.isDone());
+    code = SIGNAL_BASE + SIGINT;
+  }
+  SECTION("by itself") {}
+  held.fulfiller->reject(KJ_EXCEPTION(FAILED, "the agent is confused"));
+  CHECK(world.wait() == code);
+  auto errors = world.errors();
+  const auto* first = strstr(errors.cStr(), "may be left");
+  REQUIRE(first != nullptr);
+  CHECK(strstr(first + 1, "may be left") == nullptr);
+}
+
 TEST_CASE("P07 a shell whose lane breaks while it is opened goes on in the same terminal") {
   AtTerminal world;
   world.interactive = true;

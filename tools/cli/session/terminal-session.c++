@@ -42,8 +42,11 @@ TerminalSession::~TerminalSession() noexcept(false) {}
 kj::Promise<int> TerminalSession::run() {
   kj::Maybe<int> interrupted;
   auto opening = open().fork();
-  co_await opening.addBranch().exclusiveJoin(
-      context.signals.next().then([&interrupted](int number) { interrupted = number; }));
+  {
+    KJ_ON_SCOPE_FAILURE(if (terminal.mayBeOpen()) noteLeftOver());
+    co_await opening.addBranch().exclusiveJoin(
+        context.signals.next().then([&interrupted](int number) { interrupted = number; }));
+  }
   KJ_IF_MAYBE (number, interrupted) {
     co_await giveUp(opening.addBranch());
     co_return SIGNAL_BASE + *number;
@@ -150,7 +153,6 @@ kj::Promise<void> TerminalSession::open() {
 }
 
 kj::Promise<void> TerminalSession::openNew() {
-  KJ_ON_SCOPE_FAILURE(if (terminal.mayBeOpen()) noteLeftOver());
   auto failed = co_await terminal.open([this](rpc::Terminals::OpenParams::Builder params) {
     wasAskedFor = true;
     target.command.fill(params.initCommand());
