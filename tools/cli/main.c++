@@ -16,15 +16,28 @@
 namespace bothy {
 namespace {
 
-constexpr int END_SIGNALS[] = {SIGINT, SIGTERM, SIGHUP, SIGQUIT};
+constexpr int END_SIGNALS[] = {SIGINT, SIGTERM, SIGHUP};
+
+void capture(int number) {
+  // What the caller ignores (nohup) stays ignored.
+  struct sigaction action{};
+  KJ_SYSCALL(sigaction(number, nullptr, &action));
+  if (action.sa_handler != SIG_IGN) kj::UnixEventPort::captureSignal(number);
+}
 
 class ProcessSignals final: public Signals {
 public:
   explicit ProcessSignals(kj::UnixEventPort& port) : port(port) {}
 
+  void takeQuit() override {
+    takesQuit = true;
+    capture(SIGQUIT);
+  }
+
   kj::Promise<int> next() override {
     kj::Promise<int> promise = kj::NEVER_DONE;
     for (int number : END_SIGNALS) promise = promise.exclusiveJoin(wait(number));
+    if (takesQuit) promise = promise.exclusiveJoin(wait(SIGQUIT));
     return promise;
   }
 
@@ -35,6 +48,7 @@ private:
   }
 
   kj::UnixEventPort& port;
+  bool takesQuit = false;
 };
 
 kj::StringPtr environment(const char* name, kj::StringPtr fallback) {
@@ -55,12 +69,7 @@ int run(kj::ArrayPtr<const kj::StringPtr> arguments) {
   holdStandardStreams();
   // Only for the width of characters: messages are in English everywhere.
   setlocale(LC_CTYPE, "");
-  for (int number : END_SIGNALS) {
-    // What the caller ignores (nohup) stays ignored.
-    struct sigaction action{};
-    KJ_SYSCALL(sigaction(number, nullptr, &action));
-    if (action.sa_handler != SIG_IGN) kj::UnixEventPort::captureSignal(number);
-  }
+  for (int number : END_SIGNALS) capture(number);
   RawTerminal::captureSignals();
 
   auto io = kj::setupAsyncIo();

@@ -51,6 +51,7 @@ private:
 
 class CommandTestWorld::TestSignals final: public Signals {
 public:
+  void takeQuit() override {}
   kj::Promise<int> next() override {
     auto paf = kj::newPromiseAndFulfiller<int>();
     waiting = kj::mv(paf.fulfiller);

@@ -60,6 +60,7 @@ private:
 };
 
 kj::Promise<int> ProcessSession::run(const CommandLine& command, ProcessInput given) {
+  context.signals.takeQuit();
   auto showing = output.show().fork(), showingErrors = errors.show().fork();
   auto givenUp = untilUnread(showing.addBranch())
                      .exclusiveJoin(untilUnread(showingErrors.addBranch()))

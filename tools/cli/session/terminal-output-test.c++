@@ -23,6 +23,7 @@ public:
 
 class NoSignals final: public Signals {
 public:
+  void takeQuit() override {}
   kj::Promise<int> next() override { return kj::NEVER_DONE; }
 };
 

@@ -40,6 +40,8 @@ TerminalSession::TerminalSession(Context& context, Target target, DetachKeys key
 TerminalSession::~TerminalSession() noexcept(false) {}
 
 kj::Promise<int> TerminalSession::run() {
+  // It leaves the terminal as any other does.
+  context.signals.takeQuit();
   kj::Maybe<int> interrupted;
   auto opening = open().fork();
   {
