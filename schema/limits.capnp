@@ -4,11 +4,14 @@
 using Cxx = import "/capnp/c++.capnp";
 $Cxx.namespace("bothy::rpc");
 
-const generation :UInt16 = 2;
+const generation :UInt16 = 3;
 # The protocol generation these schemas describe.  Both ends say theirs and use the smaller.
 
 const oldestGeneration :UInt16 = 2;
 # The oldest generation still served.
+
+const requestIdsOfTerminals :UInt16 = 3;
+# The generation from which on each agent knows the request ids of `Terminals.open`.
 
 const agentPort :UInt32 = 1000;
 # The vsock port on which the agent listens.  Binding ports below 1024 needs CAP_NET_BIND_SERVICE

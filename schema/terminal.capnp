@@ -54,7 +54,8 @@ interface Terminals {
   # The agent remembers an id as long as `get` finds its terminal and `requestMemoryMillis` longer, and that of a start
   # that failed for `requestMemoryMillis`; of the ids without a terminal at most the last `maxRememberedRequests`.  It forgets
   # all of them with the boot: a caller repeats a call only while the machine is the same (`WorkspaceInfo.startedNanos`).
-  # An agent that does not know request ids opens another terminal.
+  # An agent that does not know request ids opens another terminal: where its Welcome says less than `requestIdsOfTerminals` the
+  # call is not repeated.
 
   struct OpenOutcome {
     union {

@@ -5,6 +5,7 @@
 
 #include "client/client-test-world.h"
 #include "client/terminal-test-world.h"
+#include "schema/limits.capnp.h"
 
 namespace bothy {
 namespace {
@@ -192,6 +193,15 @@ TEST_CASE(
     at.loseLane("");
     at.giveLane();
     CHECK(endOf() == KeptTerminal::End::STARTED_ANEW);
+    CHECK_FALSE(at.terminal.mayBeOpen());
+  }
+  SECTION("unless its agent is too old to find it") {
+    at.supervisor.agentGeneration = rpc::REQUEST_IDS_OF_TERMINALS - 1;
+    at.supervisor.terminal.neverOpens = false;
+    at.loseLane("");
+    at.giveLane();
+    CHECK(endOf() == KeptTerminal::End::IN_DOUBT);
+    CHECK(at.terminal.mayBeOpen());
   }
   CHECK(at.supervisor.terminal.opens == 1);
 }

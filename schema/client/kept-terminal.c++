@@ -3,6 +3,7 @@
 #include <kj/debug.h>
 
 #include "client/request-id.h"
+#include "schema/limits.capnp.h"
 
 namespace bothy {
 namespace {
@@ -42,6 +43,12 @@ kj::Promise<void> KeptTerminal::openOver(
   const bool isFirst = startedNanos == nullptr;
   if (startedNanos.orDefault(asked.startedNanos()) != asked.startedNanos()) {
     unopened = NotOpened(End::STARTED_ANEW);
+    co_return;
+  }
+  // One that does not know request ids would open a second terminal.
+  if (!isFirst && co_await asked.generation() < rpc::REQUEST_IDS_OF_TERMINALS) {
+    isInDoubt = true;
+    unopened = NotOpened(End::IN_DOUBT);
     co_return;
   }
   startedNanos = asked.startedNanos();

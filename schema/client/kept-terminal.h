@@ -26,6 +26,7 @@ public:
     EXITED,        // the listener was told how
     STARTED_ANEW,  // the workspace was, while there was no lane: the terminal has ended
     ENDED_UNSEEN,  // while there was no lane
+    IN_DOUBT,      // it was asked for, and its agent is too old to tell what came of that
   };
 
   // What is borrowed outlives it.
@@ -41,7 +42,7 @@ public:
       kj::Function<void(rpc::Terminals::OpenParams::Builder)> fill);
   // It was asked for, and that was not answered: there may be a terminal that nobody looks at.
   bool mayBeOpen() const {
-    return startedNanos != nullptr && lane == nullptr && unopened == nullptr;
+    return startedNanos != nullptr && lane == nullptr && (unopened == nullptr || isInDoubt);
   }
   // Attaches to one that exists.  `onFound` is told what it is before its first byte comes.  False: there is none.
   kj::Promise<bool> openExisting(uint64_t id,
@@ -67,6 +68,7 @@ private:
   kj::Maybe<int64_t> startedNanos;
   // What the last attempt has found, to open or to attach again, where there is nothing to attach to.
   kj::Maybe<NotOpened> unopened;
+  bool isInDoubt = false;  // End::IN_DOUBT
   kj::Maybe<End> unfollowed;
 
   kj::Promise<void> openOver(kj::Own<WorkspaceLane> newLane,

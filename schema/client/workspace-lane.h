@@ -33,7 +33,9 @@ public:
 
   // Returns when the agent has answered: none if it serves the lane.  Fails with DISCONNECTED when the lane ends without an
   // answer.
-  kj::Promise<kj::Maybe<rpc::Refusal>> whyRefused() { return refusal.addBranch(); }
+  kj::Promise<kj::Maybe<rpc::Refusal>> whyRefused();
+  // The protocol generation that is spoken (Welcome), when the agent has answered.  Fails with DISCONNECTED where there is none.
+  kj::Promise<uint16_t> generation();
   // True from the moment at which the agent's refusal is known: before a call has failed for it.
   bool wasRefused() const { return lane.wasRefused(); }
 
@@ -50,7 +52,7 @@ public:
 private:
   const int64_t started;
   Lane lane;
-  kj::ForkedPromise<kj::Maybe<rpc::Refusal>> refusal;
+  kj::ForkedPromise<LaneAnswer> answer;
   kj::Maybe<rpc::Lane::Client> life;
 };
 

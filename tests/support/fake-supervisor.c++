@@ -368,7 +368,10 @@ void FakeSupervisor::serveEnd(kj::Own<kj::AsyncIoStream> stream, rpc::LaneReques
     message->initRoot<rpc::Welcome>().setRefused(*reason);
     auto refusing = writeGreeting(*stream, kj::mv(message)).attach(kj::mv(stream));
     refusals.add(refusing.eagerlyEvaluate([](kj::Exception&&) {}));
-  } else if (wanted.isFiles()) {
+    return;
+  }
+  agent.generation = agentGeneration;
+  if (wanted.isFiles()) {
     agent.welcome(kj::mv(stream), files.serve(wanted.getFiles().getAccess()));
   } else {
     agent.welcome(kj::mv(stream), kj::heap<AgentServer>(*this, wanted.which()));

@@ -4,6 +4,7 @@
 #include <kj/function.h>
 #include <kj/vector.h>
 
+#include "schema/limits.capnp.h"
 #include "schema/supervisor.capnp.h"
 #include "support/fake-agent.h"
 #include "support/fake-files.h"
@@ -85,6 +86,8 @@ public:
   kj::Maybe<rpc::WorkspaceState> state;
   // Whether its agent does not answer.
   bool unreachable = false;
+  // What its agent speaks.
+  uint16_t agentGeneration = rpc::GENERATION;
   // Set: its agent is of this generation, which cannot give a lane.
   kj::Maybe<uint16_t> agentTooOld;
 

@@ -6,6 +6,7 @@
 
 #include "command/command-test-world.h"
 #include "console/failure.h"
+#include "schema/limits.capnp.h"
 
 namespace bothy {
 namespace {
@@ -105,6 +106,15 @@ TEST_CASE("P07 a shell whose lane breaks while it is opened goes on in the same 
     CHECK(world.wait() == EXEC_FAILED);
     CHECK(contains(world.errors(), "the terminal ended while the connection was lost"));
     CHECK_FALSE(contains(world.errors(), "may be left"));
+  }
+  SECTION("and says that it may be left where the agent is too old to find it") {
+    world.supervisor.agentGeneration = rpc::REQUEST_IDS_OF_TERMINALS - 1;
+    world.supervisor.breakLanes();
+    world.settle();
+    world.advance(1 * kj::SECONDS);
+    CHECK(world.wait() == EXEC_FAILED);
+    CHECK(contains(world.errors(), "too old"));
+    CHECK(contains(world.errors(), "a terminal that nobody looks at may be left in demo"));
   }
   SECTION("and says that it may be left where it is not reached any more") {
     world.supervisor.down = true;

@@ -205,6 +205,12 @@ kj::String TerminalSession::describeEnd(KeptTerminal::End how) {
   if (how == KeptTerminal::End::STARTED_ANEW) {
     return kj::str(target.workspace, " was started anew: ", which, " ended with it");
   }
+  if (how == KeptTerminal::End::IN_DOUBT) {
+    return kj::str("the connection was lost while the terminal was opened, and the agent of ",
+                   target.workspace,
+                   " is too old to be asked again: `bothy stop` and `bothy start` ",
+                   "give it another");
+  }
   return kj::str(which, " ended while the connection was lost");
 }
 
