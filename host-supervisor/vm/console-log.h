@@ -1,44 +1,41 @@
 #pragma once
 
 #include <kj/async-io.h>
-#include <kj/io.h>
 #include <kj/timer.h>
+
+#include "vm/console-writer.h"
 
 namespace bothy {
 
 constexpr size_t CONSOLE_TURN_BYTES = 64 * 1024;
 constexpr kj::Duration CONSOLE_PAUSE = 50 * kj::MILLISECONDS;
+// How long the end of a console is waited for to be in its file.
+constexpr kj::Duration CONSOLE_END_LIMIT = 2 * kj::SECONDS;
 
-// A file of what a machine's console said, at no time larger than CONSOLE_LIMIT_BYTES (S09): before it
-// would grow beyond, its older half goes.  The bytes are the guest's: whoever shows them escapes them.
-//
-// On a full disk what does not fit is lost, and the log says how much when there is room again.
+// Carries what a machine's console says to a file.
 //
 // QEMU offers the console on a socket and drops what it says while nobody listens, so a supervisor that
 // is away costs a gap in the log, never disk.
 class ConsoleLog final {
 public:
-  // Appends to the file, or makes it, mode 0600.
-  explicit ConsoleLog(kj::StringPtr path);
+  // `writer` outlives it.
+  ConsoleLog(ConsoleWriter& writer, kj::StringPtr name, kj::Own<ConsoleFile> file)
+      : writer(writer), name(kj::str(name)), id(writer.add(name, kj::mv(file))) {}
+  ~ConsoleLog() noexcept(false) { writer.remove(id); }
   KJ_DISALLOW_COPY_AND_MOVE(ConsoleLog);
 
-  // Until the end of `console`.  `firstWord` is told when the machine says something.  One that never pauses is read at
-  // CONSOLE_TURN_BYTES in CONSOLE_PAUSE: QEMU holds the guest back.
+  // Until the end of `console` is in the file, or CONSOLE_END_LIMIT after that end.  `firstWord` is told when the machine says something.
+  // One that never pauses is read at CONSOLE_TURN_BYTES in CONSOLE_PAUSE: QEMU holds the guest back.
   kj::Promise<void> record(kj::Timer& timer, kj::Own<kj::AsyncIoStream> console,
                            kj::Own<kj::PromiseFulfiller<void>> firstWord);
 
-  void append(kj::ArrayPtr<const kj::byte> bytes);
-
 private:
-  const kj::String path;
-  kj::AutoCloseFd fd;
-  uint64_t size;
-  // Since the disk was found full.
-  uint64_t lostBytes = 0;
+  ConsoleWriter& writer;
+  const kj::String name;
+  const uint64_t id;
 
-  // All of it or, where the disk has no room, nothing: false.
-  bool write(kj::ArrayPtr<const kj::byte> bytes);
-  void dropOlderHalf();
+  kj::Promise<void> read(kj::Timer& timer, kj::AsyncIoStream& console,
+                         kj::PromiseFulfiller<void>& firstWord);
 };
 
 }  // namespace bothy

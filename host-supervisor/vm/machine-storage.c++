@@ -15,7 +15,7 @@ namespace {
 class HostStorage final: public MachineStorage {
 public:
   HostStorage(kj::Timer& timer, const LibvirtDriverSettings& settings)
-      : timer(timer), settings(settings) {
+      : timer(timer), settings(settings), consoles(timer) {
     // Another libvirt keeps its logs itself.
     if (settings.uri.size() > 0) return;
     logs = keepQemuLogsShort(timer, kj::str(libvirtRoot(settings), "/log/qemu"))
@@ -60,7 +60,7 @@ public:
 
   kj::Promise<void> recordConsole(kj::StringPtr path, kj::Own<kj::AsyncIoStream> console,
                                   kj::Own<kj::PromiseFulfiller<void>> firstWord) override {
-    auto log = kj::heap<ConsoleLog>(path);
+    auto log = kj::heap<ConsoleLog>(consoles, path, newConsoleFile(path));
     auto recording = log->record(timer, kj::mv(console), kj::mv(firstWord));
     return recording.attach(kj::mv(log));
   }
@@ -72,6 +72,7 @@ public:
 private:
   kj::Timer& timer;
   const LibvirtDriverSettings& settings;
+  ConsoleWriter consoles;
   kj::Promise<void> logs = nullptr;
 
   LibvirtFiles libvirtFiles(kj::StringPtr name, uint32_t user) const {

@@ -31,7 +31,8 @@ public:
   virtual bool isMonitorWithheld(kj::StringPtr name, uint32_t user) = 0;
   virtual void removeLibvirtFiles(kj::StringPtr name, uint32_t user) = 0;
 
-  // Appends what comes out of `console` to the file `log`, until its end; see ConsoleLog.
+  // Appends what comes out of `console` to the file `log`, until its end, and resolves when that is in the file or the disk is slow; see
+  // ConsoleLog.
   virtual kj::Promise<void> recordConsole(kj::StringPtr log, kj::Own<kj::AsyncIoStream> console,
                                           kj::Own<kj::PromiseFulfiller<void>> firstWord) = 0;
 

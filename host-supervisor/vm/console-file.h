@@ -1,0 +1,22 @@
+#pragma once
+
+#include <kj/array.h>
+#include <kj/memory.h>
+#include <kj/string.h>
+
+namespace bothy {
+
+// Where it is kept what a machine's console said.  The bytes are the guest's: whoever shows them escapes them.
+class ConsoleFile {
+public:
+  // Takes as long as the disk does.  On a full disk what does not fit is lost, as by lose().
+  virtual void append(kj::ArrayPtr<const kj::byte> bytes) = 0;
+  // So many bytes are missing in this place: the file says so as soon as there is room.
+  virtual void lose(uint64_t bytes) = 0;
+};
+
+// The file `path`, which is made where it is missing, mode 0600.  At no time it is larger than CONSOLE_LIMIT_BYTES (S09): before it would
+// grow beyond, its older half goes.
+kj::Own<ConsoleFile> newConsoleFile(kj::StringPtr path);
+
+}  // namespace bothy

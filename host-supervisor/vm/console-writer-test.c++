@@ -1,0 +1,117 @@
+#include "vm/console-writer.h"
+
+#include <kj/debug.h>
+#include <kj/thread.h>
+#include <kj/timer.h>
+#include <string>
+
+#include <catch2/catch_test_macros.hpp>
+
+#include "vm/testing/slow-console-file.h"
+
+namespace bothy {
+namespace {
+
+struct World {
+  kj::EventLoop loop;
+  kj::WaitScope scope{loop};
+  kj::TimerImpl timer{kj::origin<kj::TimePoint>()};
+  kj::Own<const SlowDisk> disk = kj::atomicRefcounted<SlowDisk>();
+  kj::Own<ConsoleWriter> writer = kj::heap<ConsoleWriter>(timer);
+
+  ~World() noexcept(false) { disk->goOn(); }
+
+  uint64_t add(kj::StringPtr name) { return writer->add(name, disk->open(name)); }
+  void say(uint64_t console, const std::string& text) {
+    writer->append(console, kj::arrayPtr(text.data(), text.size()).asBytes());
+  }
+};
+
+TEST_CASE("what consoles say is written in order, and all of it before the writer ends") {
+  World w;
+  auto one = w.add("one"), two = w.add("two");
+  std::string expected;
+  for (int i = 0; i < 1000; ++i) {
+    auto line = "line " + std::to_string(i) + "\n";
+    w.say(one, line);
+    w.say(two, line);
+    expected += line;
+  }
+  w.writer->whenWritten(one).wait(w.scope);
+  CHECK(w.disk->text("one") == expected);
+  w.writer->whenWritten(one).wait(w.scope);
+  w.disk->hang();
+  w.say(one, "end of one");
+  w.say(two, "end of two");
+  w.disk->awaitHang();
+  w.writer->remove(one);
+  {
+    kj::Thread later([&]() { w.disk->goOn(); });
+    w.writer = nullptr;
+  }
+  CHECK(w.disk->text("one") == expected + "end of one");
+  CHECK(w.disk->text("two") == expected + "end of two");
+}
+
+TEST_CASE("S09 a disk that hangs holds up nobody, and its file says how much was lost") {
+  World w;
+  auto one = w.add("one");
+  w.disk->hang();
+  const std::string block(1000, 'x');
+  w.say(one, block);
+  w.disk->awaitHang();
+  constexpr uint64_t BLOCKS = 2 * CONSOLE_BUFFER_BYTES / 1000;
+  for (uint64_t i = 0; i < BLOCKS; ++i) w.say(one, block);
+  w.disk->goOn();
+  w.writer->whenWritten(one).wait(w.scope);
+  w.say(one, "and then");
+  w.writer->whenWritten(one).wait(w.scope);
+  const auto kept = 1000 + CONSOLE_BUFFER_BYTES;
+  CHECK(w.disk->text("one") ==
+        std::string(kept, 'x') + "<" + std::to_string(1000 * (BLOCKS + 1) - kept) + ">and then");
+}
+
+TEST_CASE("S09 a console that says much is written in pieces, between which others have theirs") {
+  World w;
+  auto loud = w.add("loud"), quiet = w.add("quiet");
+  w.disk->hang();
+  w.say(loud, std::string(CONSOLE_BUFFER_BYTES, 'x'));
+  w.disk->awaitHang();
+  // Neither of the two is written to before this one has said its word.
+  w.say(quiet, "a word");
+  auto word = w.writer->whenWritten(quiet).then(
+      [&]() { CHECK(w.disk->text("loud").size() < CONSOLE_BUFFER_BYTES); });
+  w.disk->goOnFor(2);
+  word.wait(w.scope);
+}
+
+TEST_CASE("S09 a writer whose disk hangs ends all the same") {
+  World w;
+  auto one = w.add("one");
+  w.disk->hang();
+  w.say(one, "first");
+  w.disk->awaitHang();
+  w.say(one, "second");
+  w.writer->remove(one);
+  // This would wait for the disk.
+  w.writer = nullptr;
+  CHECK(w.disk->text("one") == "");
+  w.disk->goOn();
+  w.disk->awaitClosed(1);
+}
+
+TEST_CASE("a file that fails is written to no more, and its console learns why") {
+  World w;
+  auto one = w.add("one"), two = w.add("two");
+  w.disk->breakDown();
+  w.say(one, "lost");
+  CHECK_THROWS(w.writer->whenWritten(one).wait(w.scope));
+  CHECK_THROWS(w.say(one, "lost"));
+  CHECK_THROWS(w.writer->whenWritten(one).wait(w.scope));
+  w.writer->remove(one);
+  w.writer->whenWritten(two).wait(w.scope);
+  w.disk->awaitClosed(1);
+}
+
+}  // namespace
+}  // namespace bothy

@@ -1,0 +1,171 @@
+#include "vm/console-writer.h"
+
+#include <kj/debug.h>
+
+namespace bothy {
+namespace {
+
+// Between two lines of the log about consoles that a slow disk holds up.
+constexpr kj::Duration LOG_PAUSE = 10 * kj::SECONDS;
+
+}  // namespace
+
+ConsoleWriter::ConsoleWriter(const kj::MonotonicClock& clock)
+    : shared(kj::atomicRefcounted<Shared>()), pace(clock, LOG_PAUSE) {
+  thread = kj::heap<kj::Thread>([shared = kj::atomicAddRef(*shared)]() { serve(*shared); });
+}
+
+ConsoleWriter::~ConsoleWriter() noexcept(false) {
+  bool hangs;
+  {
+    auto state = shared->state.lockExclusive();
+    state->isEnding = true;
+    state.wait([](const State& state) { return state.turns.empty() && !state.isWriting; },
+               END_LIMIT);
+    hangs = state->isWriting;
+    state->turns.clear();
+  }
+  if (hangs) {
+    KJ_LOG(WARNING, "the end of consoles is not recorded: the host's disk is slow");
+    thread->detach();
+  }
+}
+
+void ConsoleWriter::State::giveTurn(uint64_t id, Console& console) {
+  if (console.hasTurn) return;
+  console.hasTurn = true;
+  turns.push_back(id);
+}
+
+uint64_t ConsoleWriter::add(kj::StringPtr name, kj::Own<ConsoleFile> file) {
+  auto console = kj::heap<Console>();
+  console->name = kj::str(name);
+  console->file = kj::mv(file);
+  auto state = shared->state.lockExclusive();
+  const auto id = state->next++;
+  state->consoles.insert(id, kj::mv(console));
+  return id;
+}
+
+void ConsoleWriter::append(uint64_t id, kj::ArrayPtr<const kj::byte> bytes) {
+  kj::Maybe<kj::String> slow;
+  {
+    auto state = shared->state.lockExclusive();
+    auto& console = state->find(id);
+    KJ_IF_MAYBE (e, console.failure) kj::throwFatalException(kj::cp(*e));
+    auto fitting = bytes.slice(
+        0, console.lost > 0 ? 0 : kj::min(bytes.size(), CONSOLE_BUFFER_BYTES - console.bytes));
+    const auto left = bytes.size() - fitting.size();
+    if (left > 0 && console.lost == 0) slow = kj::str(console.name);
+    console.lost += left;
+    console.bytes += fitting.size();
+    while (fitting.size() > 0) {
+      if (console.pieces.empty() || console.pieces.back().size() == CONSOLE_PIECE_BYTES) {
+        console.pieces.emplace_back();
+      }
+      auto& piece = console.pieces.back();
+      auto part = fitting.slice(0, kj::min(fitting.size(), CONSOLE_PIECE_BYTES - piece.size()));
+      piece.addAll(part);
+      fitting = fitting.slice(part.size(), fitting.size());
+    }
+    if (!console.isWritten()) state->giveTurn(id, console);
+  }
+  KJ_IF_MAYBE (name, slow) {
+    KJ_IF_MAYBE (count, pace.next()) {
+      const auto& path = *name;
+      const auto others = *count;  // since the line before
+      KJ_LOG(WARNING, "the host's disk is slow: a console is not recorded", path, others);
+    }
+  }
+}
+
+kj::Promise<void> ConsoleWriter::whenWritten(uint64_t id) {
+  auto state = shared->state.lockExclusive();
+  auto& console = state->find(id);
+  KJ_IF_MAYBE (e, console.failure) return kj::cp(*e);
+  if (!console.hasTurn) return kj::READY_NOW;
+  auto paf = kj::newPromiseAndCrossThreadFulfiller<void>();
+  console.waiting.add(kj::mv(paf.fulfiller));
+  return kj::mv(paf.promise);
+}
+
+void ConsoleWriter::remove(uint64_t id) {
+  auto state = shared->state.lockExclusive();
+  auto& console = state->find(id);
+  console.isRemoved = true;
+  // A file that the disk holds up is closed by the thread, too.
+  state->giveTurn(id, console);
+}
+
+ConsoleWriter::Turn ConsoleWriter::begin(State& state) {
+  Turn turn;
+  turn.id = state.turns.front();
+  state.turns.pop_front();
+  auto& console = state.find(turn.id);
+  turn.file = kj::mv(console.file);
+  if (!console.pieces.empty()) {
+    turn.piece = kj::mv(console.pieces.front());
+    console.pieces.pop_front();
+    console.bytes -= turn.piece.size();
+  }
+  if (console.pieces.empty()) {
+    turn.lost = console.lost;
+    console.lost = 0;
+  }
+  state.isWriting = true;
+  return turn;
+}
+
+// Who waits for what is written now, if all is.
+ConsoleWriter::Waiting ConsoleWriter::end(State& state, Turn& turn,
+                                          const kj::Maybe<kj::Exception>& failure) {
+  auto& console = state.find(turn.id);
+  console.hasTurn = false;
+  KJ_IF_MAYBE (e, failure) {
+    console.failure = kj::cp(*e);
+    console.pieces.clear();
+    console.bytes = console.lost = 0;
+  }
+  if (!console.isWritten()) {
+    console.file = kj::mv(turn.file);
+    state.giveTurn(turn.id, console);
+    return Waiting();
+  }
+  auto waiting = kj::mv(console.waiting);
+  if (console.isRemoved) {
+    state.consoles.erase(turn.id);
+  } else {
+    console.file = kj::mv(turn.file);
+  }
+  return waiting;
+}
+
+void ConsoleWriter::serve(const Shared& shared) {
+  for (;;) {
+    Turn turn;
+    {
+      auto state = shared.state.lockExclusive();
+      state->isWriting = false;
+      state.wait([](const State& state) { return state.isEnding || !state.turns.empty(); });
+      if (state->turns.empty()) return;
+      turn = begin(*state);
+    }
+    auto failure = kj::runCatchingExceptions([&]() {
+      turn.file->append(turn.piece);
+      if (turn.lost > 0) turn.file->lose(turn.lost);
+    });
+    auto waiting = [&]() {
+      auto state = shared.state.lockExclusive();
+      return end(*state, turn, failure);
+    }();
+    for (auto& fulfiller : waiting) {
+      KJ_IF_MAYBE (e, failure) {
+        fulfiller->reject(kj::cp(*e));
+      } else {
+        fulfiller->fulfill();
+      }
+    }
+  }
+}
+
+}  // namespace bothy

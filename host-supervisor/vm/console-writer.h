@@ -1,0 +1,94 @@
+#pragma once
+
+#include <kj/async.h>
+#include <kj/map.h>
+#include <kj/mutex.h>
+#include <kj/refcount.h>
+#include <kj/thread.h>
+#include <kj/timer.h>
+#include <kj/vector.h>
+
+#include <deque>
+
+#include "loop/log-pace.h"
+#include "vm/console-file.h"
+
+namespace bothy {
+
+// What a console said and its file has not: of what comes above it only the number is kept.
+constexpr size_t CONSOLE_BUFFER_BYTES = 256 * 1024;
+// Of one console in one piece, before others have a turn.
+constexpr size_t CONSOLE_PIECE_BYTES = 64 * 1024;
+
+// Writes what consoles said to their files, on one thread: a disk that is slow, as guests can make it, or that hangs, holds up nothing but
+// that.  Consoles have their turns one after the other.
+class ConsoleWriter final {
+public:
+  // `clock` outlives it.
+  explicit ConsoleWriter(const kj::MonotonicClock& clock);
+  // Waits until all is written, END_LIMIT at most: a thread that hangs is left to itself.
+  ~ConsoleWriter() noexcept(false);
+  KJ_DISALLOW_COPY_AND_MOVE(ConsoleWriter);
+
+  static constexpr kj::Duration END_LIMIT = 1 * kj::SECONDS;
+
+  // A console; `name` is for the log.
+  uint64_t add(kj::StringPtr name, kj::Own<ConsoleFile> file);
+  // Never waits.  What has no room any more is lost, and the file says so.  Throws what the file has failed with, if it has.
+  void append(uint64_t console, kj::ArrayPtr<const kj::byte> bytes);
+  // When the file has all that was appended.  Fails as append() throws.
+  kj::Promise<void> whenWritten(uint64_t console);
+  // Nothing more comes.  What was appended is still written.
+  void remove(uint64_t console);
+
+private:
+  using Waiting = kj::Vector<kj::Own<kj::CrossThreadPromiseFulfiller<void>>>;
+
+  struct Console {
+    kj::String name;
+    kj::Own<ConsoleFile> file;                // but while it is written to
+    std::deque<kj::Vector<kj::byte>> pieces;  // each at most CONSOLE_PIECE_BYTES
+    size_t bytes = 0;                         // of all
+    uint64_t lost = 0;  // after these; nothing is collected before it is taken
+    Waiting waiting;    // for all that
+    kj::Maybe<kj::Exception> failure;
+    bool hasTurn = false;  // now or later
+    bool isRemoved = false;
+
+    bool isWritten() const { return pieces.empty() && lost == 0; }
+  };
+
+  struct State {
+    kj::HashMap<uint64_t, kj::Own<Console>> consoles;
+    std::deque<uint64_t> turns;
+    uint64_t next = 0;
+    bool isWriting = false;
+    bool isEnding = false;
+
+    void giveTurn(uint64_t id, Console& console);
+    Console& find(uint64_t id) { return *KJ_ASSERT_NONNULL(consoles.find(id)); }
+  };
+
+  // Shared with the thread, which may outlive the object.
+  struct Shared final: public kj::AtomicRefcounted {
+    kj::MutexGuarded<State> state;
+  };
+
+  // What a turn is about.
+  struct Turn {
+    uint64_t id;
+    kj::Own<ConsoleFile> file;
+    kj::Vector<kj::byte> piece;
+    uint64_t lost = 0;
+  };
+
+  kj::Own<const Shared> shared;
+  LogPace pace;
+  kj::Own<kj::Thread> thread;
+
+  static void serve(const Shared& shared);
+  static Turn begin(State& state);
+  static Waiting end(State& state, Turn& turn, const kj::Maybe<kj::Exception>& failure);
+};
+
+}  // namespace bothy
