@@ -58,7 +58,7 @@ private:
     kj::Duration time = 0 * kj::NANOSECONDS;
     kj::Duration cpu = 0 * kj::NANOSECONDS;
 
-    bool isWithinTwice(const Taken& other) const;
+    bool isWithinTwice(const Taken& other, kj::Duration leastCpu) const;
   };
   // Those that count, of echoes beside the attacker and beside the busy program.
   Taken attacked;
