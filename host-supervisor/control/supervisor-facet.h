@@ -5,7 +5,7 @@
 #include "control/wanted-lane.h"
 #include "doctor/examiner.h"
 #include "schema/supervisor.capnp.h"
-#include "workspace/randomness.h"
+#include "secret/randomness.h"
 #include "workspace/workspace-manager.h"
 
 namespace bothy {

@@ -2,8 +2,8 @@
 
 #include <kj/function.h>
 
+#include "loop/retry-pauses.h"
 #include "operation/operation.h"
-#include "operation/retry-pauses.h"
 
 namespace bothy {
 

@@ -4,6 +4,10 @@
 
 namespace bothy {
 
+int64_t nanosOf(kj::Date date) {
+  return (date - kj::UNIX_EPOCH) / kj::NANOSECONDS;
+}
+
 kj::StringPtr toString(WorkspaceState state) {
   switch (state) {
     case WorkspaceState::CREATING:

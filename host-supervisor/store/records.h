@@ -5,6 +5,7 @@
 #include <kj/array.h>
 #include <kj/common.h>
 #include <kj/string.h>
+#include <kj/time.h>
 
 namespace bothy {
 
@@ -56,6 +57,9 @@ inline kj::StringPtr KJ_STRINGIFY(Rest rest) {
 inline kj::StringPtr KJ_STRINGIFY(Cause cause) {
   return toString(cause);
 }
+
+// As rows have times: nanoseconds since 1970.
+int64_t nanosOf(kj::Date date);
 
 // One workspace as the store keeps it.  Its id, name, image, processors, memory and time of creation never change.
 struct WorkspaceRow {

@@ -9,8 +9,6 @@
 
 #include <catch2/catch_test_macros.hpp>
 
-#include "workspace/steps.h"
-
 namespace bothy {
 namespace {
 

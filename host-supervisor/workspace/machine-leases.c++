@@ -4,8 +4,6 @@
 
 #include <algorithm>
 
-#include "workspace/steps.h"
-
 namespace bothy {
 
 MachineLeases::MachineLeases(kj::Timer& timer, const kj::Clock& clock, Range range)

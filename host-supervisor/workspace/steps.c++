@@ -4,10 +4,6 @@
 
 namespace bothy {
 
-int64_t nanosOf(kj::Date date) {
-  return (date - kj::UNIX_EPOCH) / kj::NANOSECONDS;
-}
-
 kj::StringPtr describe(VmEnd end) {
   switch (end) {
     case VmEnd::POWERED_OFF:

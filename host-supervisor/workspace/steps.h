@@ -9,9 +9,6 @@ namespace bothy {
 
 // What the operations of workspaces have in common.
 
-// Nanoseconds since 1970.
-int64_t nanosOf(kj::Date date);
-
 // For people: "the machine ...".
 kj::StringPtr describe(VmEnd end);
 

@@ -4,7 +4,7 @@
 #include <kj/string.h>
 #include <stdint.h>
 
-#include "workspace/randomness.h"
+#include "secret/randomness.h"
 
 namespace bothy {
 

@@ -4,13 +4,13 @@
 #include <kj/timer.h>
 
 #include "keys/key-keeper.h"
-#include "operation/retry-pauses.h"
+#include "loop/retry-pauses.h"
+#include "secret/randomness.h"
 #include "store/store.h"
 #include "vm/vm-driver.h"
 #include "volume/volume-store.h"
 #include "workspace/event-log.h"
 #include "workspace/image-catalog.h"
-#include "workspace/randomness.h"
 #include "workspace/workspace-files.h"
 
 namespace bothy {

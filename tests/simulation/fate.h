@@ -2,8 +2,8 @@
 
 #include <kj/time.h>
 
+#include "secret/randomness.h"
 #include "simulation/fault.h"
-#include "workspace/randomness.h"
 
 namespace bothy {
 

@@ -7,7 +7,6 @@
 #include "keys/key-keeper.h"
 #include "simulation/simulated-clock.h"
 #include "workspace/machine-leases.h"
-#include "workspace/steps.h"
 #include "workspace/workspace-state.h"
 
 namespace bothy {

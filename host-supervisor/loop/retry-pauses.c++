@@ -1,4 +1,4 @@
-#include "operation/retry-pauses.h"
+#include "loop/retry-pauses.h"
 
 #include <kj/debug.h>
 

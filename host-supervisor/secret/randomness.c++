@@ -1,4 +1,4 @@
-#include "workspace/randomness.h"
+#include "secret/randomness.h"
 
 #include "secret/random-bytes.h"
 
