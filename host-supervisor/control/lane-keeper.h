@@ -10,8 +10,8 @@
 #include "control/peer-looks.h"
 #include "loop/hang-up-watch.h"
 #include "loop/shared-fd.h"
+#include "machine/machine.h"
 #include "schema/supervisor.capnp.h"
-#include "workspace/machine.h"
 
 namespace bothy {
 

@@ -2,8 +2,8 @@
 
 #include <kj/function.h>
 
-#include "workspace/machine.h"
-#include "workspace/start-fault.h"
+#include "machine/machine.h"
+#include "machine/start-fault.h"
 #include "workspace/workspace-journal.h"
 
 namespace bothy {

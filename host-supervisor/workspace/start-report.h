@@ -3,7 +3,7 @@
 #include <kj/refcount.h>
 #include <kj/string.h>
 
-#include "workspace/start-fault.h"
+#include "machine/start-fault.h"
 
 namespace bothy {
 

@@ -1,16 +1,11 @@
 #pragma once
 
 #include <kj/async.h>
-#include <kj/time.h>
-
-#include "vm/vm-driver.h"
+#include <kj/string.h>
 
 namespace bothy {
 
 // What the operations of workspaces have in common.
-
-// For people: "the machine ...".
-kj::StringPtr describe(VmEnd end);
 
 // An exception as one line for people, of not much more than LINE_BYTES: QEMU's and libvirt's words may have words of
 // the guest in them, and it is kept.

@@ -9,7 +9,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-#include "workspace/console-end.h"
+#include "machine/console-end.h"
 
 namespace bothy {
 namespace {

@@ -4,8 +4,8 @@
 
 #include <list>
 
+#include "machine/machine-leases.h"
 #include "operation/operation-runner.h"
-#include "workspace/machine-leases.h"
 #include "workspace/workspace-state.h"
 #include "workspace/world.h"
 

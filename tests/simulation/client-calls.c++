@@ -4,8 +4,8 @@
 
 #include <kj/debug.h>
 
+#include "machine/console-end.h"
 #include "simulation/clients.h"
-#include "workspace/console-end.h"
 
 namespace bothy {
 namespace {

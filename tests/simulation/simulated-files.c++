@@ -3,7 +3,7 @@
 #include <kj/debug.h>
 #include <kj/vector.h>
 
-#include "workspace/console-end.h"
+#include "machine/console-end.h"
 
 namespace bothy {
 

@@ -5,8 +5,8 @@
 #include <string.h>
 
 #include "keys/key-keeper.h"
+#include "machine/machine-leases.h"
 #include "simulation/simulated-clock.h"
-#include "workspace/machine-leases.h"
 #include "workspace/workspace-state.h"
 
 namespace bothy {

@@ -2,6 +2,7 @@
 
 #include <kj/debug.h>
 
+#include "machine/machine-end.h"
 #include "workspace/steps.h"
 
 namespace bothy {

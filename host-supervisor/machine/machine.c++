@@ -1,4 +1,4 @@
-#include "workspace/machine.h"
+#include "machine/machine.h"
 
 #include <kj/debug.h>
 

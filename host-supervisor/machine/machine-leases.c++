@@ -1,4 +1,4 @@
-#include "workspace/machine-leases.h"
+#include "machine/machine-leases.h"
 
 #include <kj/debug.h>
 

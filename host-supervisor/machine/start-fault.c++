@@ -1,8 +1,8 @@
-#include "workspace/start-fault.h"
+#include "machine/start-fault.h"
 
 #include <string.h>
 
-#include "workspace/steps.h"
+#include "machine/machine-end.h"
 
 namespace bothy {
 namespace {

@@ -1,4 +1,4 @@
-#include "workspace/console-end.h"
+#include "machine/console-end.h"
 
 #include <kj/vector.h>
 

@@ -1,4 +1,4 @@
-#include "workspace/start-fault.h"
+#include "machine/start-fault.h"
 
 #include <catch2/catch_test_macros.hpp>
 
