@@ -4,7 +4,7 @@
 #include <kj/timer.h>
 
 #include "keys/key-keeper.h"
-#include "loop/retry-pauses.h"
+#include "machine/machine-deadlines.h"
 #include "secret/randomness.h"
 #include "store/store.h"
 #include "vm/vm-driver.h"
@@ -16,25 +16,19 @@
 namespace bothy {
 
 // How long each step may take before it has failed.
-struct Deadlines {
+struct Deadlines: public MachineDeadlines {
   // Each step with a disk or a key.
   kj::Duration disk = 60 * kj::SECONDS;
-  // The start of a machine from its beginning, and its wait while others start first.
-  kj::Duration startVm = 60 * kj::SECONDS;
-  kj::Duration turn = 30 * kj::MINUTES;
   // From a machine that runs to its agent's answer; half of it to the first byte on its console.
   kj::Duration agentReadyKvm = 30 * kj::SECONDS;
   kj::Duration agentReadyTcg = 120 * kj::SECONDS;
   // Beyond the grace that processes got: for sync, unmount and power-off.
   kj::Duration powerOffMargin = 15 * kj::SECONDS;
-  kj::Duration destroyVm = 60 * kj::SECONDS;
   // A creation or a start has failed when it has not ended so long after its beginning, over restarts of bothyd.
   kj::Duration start = 1 * kj::HOURS;
   // What must succeed in the end (a stop, a delete) goes on for ever; a call that waits for it ends with the reason when it has
   // waited so long, and of a stop the grace.
   kj::Duration call = 90 * kj::SECONDS;
-  // Between two tries of something that must succeed in the end.
-  RetryPauses::Limits retry;
   // A guest that ran for so long may reboot at once; one that did not waits, longer each time.
   kj::Duration steady = 60 * kj::SECONDS;
 };

@@ -3,7 +3,7 @@
 #include <kj/debug.h>
 
 #include "agent/guest-text.h"
-#include "workspace/start-turn.h"
+#include "machine/start-turn.h"
 #include "workspace/steps.h"
 
 namespace bothy {

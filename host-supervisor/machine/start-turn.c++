@@ -1,4 +1,4 @@
-#include "workspace/start-turn.h"
+#include "machine/start-turn.h"
 
 #include <kj/debug.h>
 

@@ -1,17 +1,32 @@
 #include "machine/machine.h"
 
+#include <string.h>
+
 #include <kj/debug.h>
 
 #include <catch2/catch_test_macros.hpp>
 
-#include "workspace/test-world.h"
+#include "machine/test-machines.h"
+#include "schema/limits.capnp.h"
 
 namespace bothy {
 namespace {
 
-struct World: public TestWorld {
-  World() { manager->create(request("demo"), nullptr).wait(scope); }
-  kj::Own<Machine> machine() { return KJ_ASSERT_NONNULL(find("demo")->machine()); }
+// A machine whose agent has answered.
+struct World: public TestMachines {
+  kj::Own<Machine> demo;
+
+  World() {
+    VmSpec spec{};
+    spec.name = kj::str("demo");
+    auto secret = kj::heapArray<kj::byte>(rpc::SECRET_BYTES);
+    memset(secret.begin(), 7, secret.size());
+    spec.secret = kj::heapArray<kj::byte>(secret);
+    auto vm = driver.start(kj::mv(spec)).wait(scope);
+    demo = kj::refcounted<Machine>(timer, "demo", kj::mv(vm), kj::mv(secret), 1);
+    demo->ready().wait(scope);
+  }
+  kj::Own<Machine> machine() { return kj::addRef(*demo); }
 };
 
 TEST_CASE("S01 an agent that leaves ends of lanes unanswered has its control lane dropped, once") {

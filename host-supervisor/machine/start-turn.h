@@ -3,8 +3,8 @@
 #include <kj/function.h>
 #include <kj/timer.h>
 
+#include "machine/machine-deadlines.h"
 #include "vm/vm-driver.h"
-#include "workspace/world.h"
 
 namespace bothy {
 
@@ -13,7 +13,7 @@ class StartTurn final: public TurnListener {
 public:
   // `listener` is told how many others start first, when that becomes known and at most each second after it; and nullptr
   // when its turn has come.
-  StartTurn(kj::Timer& timer, const Deadlines& deadlines,
+  StartTurn(kj::Timer& timer, const MachineDeadlines& deadlines,
             kj::Function<void(kj::Maybe<size_t> before)> listener)
       : timer(timer), deadlines(deadlines), listener(kj::mv(listener)) {}
   KJ_DISALLOW_COPY_AND_MOVE(StartTurn);
@@ -26,7 +26,7 @@ public:
 
 private:
   kj::Timer& timer;
-  const Deadlines& deadlines;
+  const MachineDeadlines& deadlines;
   kj::Function<void(kj::Maybe<size_t>)> listener;
   bool isWaiting = false;
   kj::TimePoint lastNotice = kj::origin<kj::TimePoint>();

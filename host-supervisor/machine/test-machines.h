@@ -1,0 +1,59 @@
+#pragma once
+
+#include <kj/async-io.h>
+#include <kj/vector.h>
+
+#include "schema/agent.capnp.h"
+#include "support/fake-agent.h"
+#include "support/fake-vm-driver.h"
+
+namespace bothy {
+
+// A host for tests: machines in memory, virtual time, agents that answer over real connections.
+struct TestMachines {
+  class Control final: public rpc::AgentControl::Server {
+  public:
+    explicit Control(TestMachines& host) : host(host) {}
+
+  private:
+    TestMachines& host;
+
+    kj::Promise<void> ping(PingContext) override { return kj::READY_NOW; }
+    kj::Promise<void> endLanes(EndLanesContext context) override {
+      host.endedLanes.add(context.getParams().getWhich().getLane());
+      if (host.answersEndLanes) return kj::READY_NOW;
+      auto paf = kj::newPromiseAndFulfiller<void>();
+      host.unansweredEnds.add(kj::mv(paf.fulfiller));
+      return kj::mv(paf.promise);
+    }
+  };
+
+  kj::AsyncIoContext io = kj::setupAsyncIo();
+  kj::WaitScope& scope = io.waitScope;
+  kj::TimerImpl timer{kj::origin<kj::TimePoint>()};
+  bool agentAnswers = true;
+  bool answersEndLanes = true;
+  // An agent for each dial.
+  kj::Vector<kj::Own<FakeAgent>> served;
+  kj::Vector<uint64_t> endedLanes;
+  kj::Vector<kj::Own<kj::PromiseFulfiller<void>>> unansweredEnds;
+  FakeVmDriver driver{[this](kj::StringPtr vmName, uint32_t) { return dial(vmName); }};
+
+  kj::Promise<kj::Own<kj::AsyncIoStream>> dial(kj::StringPtr vmName) {
+    if (!agentAnswers) return KJ_EXCEPTION(DISCONNECTED, "nothing listens");
+    auto pipe = io.provider->newTwoWayPipe();
+    auto agent = kj::heap<FakeAgent>([this](const LaneGrant&) -> capnp::Capability::Client {
+      return rpc::AgentControl::Client(kj::heap<Control>(*this));
+    });
+    agent->secret = kj::heapArray<kj::byte>(driver.spec(vmName).secret);
+    agent->accept(kj::mv(pipe.ends[1]));
+    served.add(kj::mv(agent));
+    return kj::mv(pipe.ends[0]);
+  }
+
+  void advance(kj::Duration duration) { timer.advanceTo(timer.now() + duration); }
+  // Until nothing moves without time.
+  void settle() { scope.poll(); }
+};
+
+}  // namespace bothy
