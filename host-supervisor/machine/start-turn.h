@@ -3,8 +3,7 @@
 #include <kj/function.h>
 #include <kj/timer.h>
 
-#include "machine/machine-deadlines.h"
-#include "vm/vm-driver.h"
+#include "machine/machine-world.h"
 
 namespace bothy {
 

@@ -3,15 +3,27 @@
 #include <kj/debug.h>
 
 #include "machine/machine-end.h"
+#include "workspace/machine-spec.h"
 #include "workspace/steps.h"
 #include "workspace/workspace.h"
 
 namespace bothy {
 
+kj::Promise<void> Workspace::removeMachineRow() {
+  return journal.update([](WorkspaceJournal::Rows& rows) { rows.machine = nullptr; });
+}
+
+VmSpec Workspace::specToAdopt() {
+  // An image that went away does not matter to a machine that runs.
+  kj::Maybe<Image> image;
+  kj::runCatchingExceptions([&]() { image = world.images.find(row().image); });
+  return machineSpec(world, journal, kj::mv(image));
+}
+
 // ---------------------------------------------------------------------------------------------
 // Its end
 
-kj::Promise<void> Workspace::awaitTurnOf(VmEnd end) {
+kj::Promise<void> Workspace::ended(VmEnd end) {
   // A stop that is being stored comes first, and then waits for the end itself.
   auto turn = co_await journal.takeTurn();
   machineEnded(end);
@@ -21,7 +33,7 @@ void Workspace::machineEnded(VmEnd end) {
   if (state() != WorkspaceState::RUNNING) return;
   slot.retire();
   // A kernel without pvpanic's driver resets the machine.
-  if (end == VmEnd::REBOOTED && slot.hasPanicked()) end = VmEnd::CRASHED;
+  if (end == VmEnd::REBOOTED && hasPanic(site.consoleEnd())) end = VmEnd::CRASHED;
   switch (end) {
     case VmEnd::REBOOTED:
       reboot();

@@ -19,9 +19,7 @@ Workspace::Workspace(World& world, Owner& owner, MachineLeases& leases, Workspac
     : world(world),
       owner(owner),
       journal(world, leases, kj::mv(rows), [this]() { noteChange(); }),
-      slot(
-          world, journal, leases, [this](VmEnd end) { return awaitTurnOf(end); },
-          [this]() { noteChange(); }),
+      slot(world.machines(), *this, leases, journal.row().id, journal.row().name),
       progress(world.timer),
       site{world, journal, leases, slot, progress, *this},
       runner(

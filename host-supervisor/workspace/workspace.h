@@ -34,7 +34,7 @@ struct Underway {
 
 // One workspace: where it rests, and the operation under way, of which the tables of workspace-state.h allow one.  Operations belong
 // to it, not to their callers: dropping a promise of start(), stop(), erase() or resize() does not end what began.
-class Workspace final: public kj::Refcounted, private DeletionListener {
+class Workspace final: public kj::Refcounted, private DeletionListener, private MachineSlot::Owner {
 public:
   class Owner {
   public:
@@ -54,7 +54,7 @@ public:
   KJ_DISALLOW_COPY_AND_MOVE(Workspace);
 
   const WorkspaceRow& row() const { return journal.row(); }
-  const kj::Maybe<MachineRow>& machineRow() const { return journal.machine(); }
+  const kj::Maybe<MachineRow>& machineRow() const override { return journal.machine(); }
   WorkspaceState state() const { return journal.state(); }
   WorkspaceView view();
   kj::Own<Workspace> addRef() { return kj::addRef(*this); }
@@ -147,8 +147,13 @@ private:
   Underway underwayOf(Operation& operation);
   void deleted() override;
 
-  // Of a machine at rest.  workspace-machine.c++
-  kj::Promise<void> awaitTurnOf(VmEnd end);
+  // Of its machine.  workspace-machine.c++
+  kj::Promise<void> removeMachineRow() override;
+  VmSpec specToAdopt() override;
+  kj::Promise<void> reclaimDisk() override { return world.volumes.reclaim(row().id); }
+  kj::Promise<void> ended(VmEnd end) override;
+  void slotChanged() override { noteChange(); }
+  // Of one at rest.
   void machineEnded(VmEnd end);
   void reboot();
   kj::Promise<bool> takeOver();

@@ -4,10 +4,8 @@
 #include <kj/timer.h>
 
 #include "keys/key-keeper.h"
-#include "machine/machine-deadlines.h"
-#include "secret/randomness.h"
+#include "machine/machine-world.h"
 #include "store/store.h"
-#include "vm/vm-driver.h"
 #include "volume/volume-store.h"
 #include "workspace/event-log.h"
 #include "workspace/image-catalog.h"
@@ -48,6 +46,7 @@ struct World {
   Deadlines deadlines;
 
   RetryPauses pauses() const { return RetryPauses(timer, deadlines.retry); }
+  MachineWorld machines() const { return {driver, randomness, timer, deadlines}; }
 };
 
 }  // namespace bothy

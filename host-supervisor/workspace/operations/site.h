@@ -1,6 +1,6 @@
 #pragma once
 
-#include "workspace/machine-slot.h"
+#include "machine/machine-slot.h"
 #include "workspace/start-progress.h"
 #include "workspace/workspace-journal.h"
 
@@ -20,6 +20,9 @@ struct Site {
   MachineSlot& machine;
   StartProgress& progress;
   DeletionListener& listener;
+
+  // The console of its last boot, see WorkspaceFiles; empty also if it cannot be read.
+  kj::String consoleEnd() const;
 };
 
 }  // namespace bothy

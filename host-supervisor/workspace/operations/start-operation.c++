@@ -4,6 +4,7 @@
 
 #include "agent/guest-text.h"
 #include "machine/start-turn.h"
+#include "workspace/machine-spec.h"
 #include "workspace/steps.h"
 
 namespace bothy {
@@ -139,7 +140,7 @@ kj::Promise<void> StartOperation::check() {
 kj::Promise<void> StartOperation::launch() {
   auto& world = site.world;
   fault = StartFault::DISK;
-  auto spec = site.machine.spec(requireImage());
+  auto spec = machineSpec(world, site.journal, requireImage());
   co_await within(world.timer, world.deadlines.disk, "the disk could not be given to its machine",
                   world.volumes.give(site.journal.row().id, spec.uid));
   spec.diskKey =
@@ -208,13 +209,13 @@ kj::Promise<void> StartOperation::awaitAnswer(Machine& machine) {
   auto limit = bootLimit();
   fault = StartFault::NO_HELLO;
   auto end = machine.onEnd().then([this](VmEnd end) -> kj::Promise<void> {
-    auto failure = failureOfBoot(end, site.machine.consoleEnd());
+    auto failure = failureOfBoot(end, site.consoleEnd());
     fault = failure.fault;
     return KJ_EXCEPTION(FAILED, kj::str(failure.message));
   });
   auto firstWord = limit / 2;
   auto silence = timer.afterDelay(firstWord).then([this, firstWord]() -> kj::Promise<void> {
-    if (site.machine.consoleEnd().size() > 0) return kj::NEVER_DONE;
+    if (site.consoleEnd().size() > 0) return kj::NEVER_DONE;
     fault = StartFault::KERNEL_SILENT;
     return KJ_EXCEPTION(OVERLOADED,
                         kj::str("nothing came from the machine's kernel within ",
@@ -273,7 +274,7 @@ kj::Promise<Operation::Settled> StartOperation::settle(kj::Maybe<kj::Exception> 
 kj::Promise<Operation::Settled> StartOperation::settleFailure(kj::Exception exception) {
   const bool isGone = co_await endMachine();
   StartReport::Failure failure{site.progress.stage(), fault, lineOf(exception), nullptr};
-  if (isMade) failure.console = site.machine.consoleEnd();
+  if (isMade) failure.console = site.consoleEnd();
   auto answered = site.journal.answer(RequestOutcome::FAILED);
   KJ_IF_MAYBE (request, answered) {
     request->stage = static_cast<uint8_t>(failure.stage);

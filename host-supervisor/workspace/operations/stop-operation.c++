@@ -3,6 +3,7 @@
 #include <kj/debug.h>
 
 #include "machine/machine-end.h"
+#include "machine/start-fault.h"
 #include "workspace/steps.h"
 
 namespace bothy {
@@ -133,7 +134,7 @@ kj::Promise<Operation::Settled> StopOperation::settle(kj::Maybe<kj::Exception> f
   if (kindOfEnd == nullptr) {
     // A guest that was about to reboot when the order came has ended in order too.
     const bool isOrderly =
-        end == VmEnd::POWERED_OFF || (end == VmEnd::REBOOTED && !site.machine.hasPanicked());
+        end == VmEnd::POWERED_OFF || (end == VmEnd::REBOOTED && !hasPanic(site.consoleEnd()));
     kindOfEnd = isOrderly ? StopKind::ORDERLY : StopKind::FORCED;
   }
   co_return Settled{kj::mv(turn), nullptr};

@@ -1,20 +1,34 @@
 #pragma once
 
-#include <kj/function.h>
-
+#include "machine/machine-leases.h"
+#include "machine/machine-world.h"
 #include "machine/machine.h"
-#include "machine/start-fault.h"
-#include "workspace/workspace-journal.h"
 
 namespace bothy {
 
 // The machine of one workspace, while there is one.
 class MachineSlot final {
 public:
-  // `ended` is called when a machine that is watched has ended, once for each, and needs no turn; `changed` when isEmpty() may have
-  // another answer.
-  MachineSlot(const World& world, WorkspaceJournal& journal, MachineLeases& leases,
-              kj::Function<kj::Promise<void>(VmEnd)> ended, kj::Function<void()> changed);
+  // Whose machine it is.
+  class Owner {
+  public:
+    // As it is stored: there, as long as something may be left of a machine.
+    virtual const kj::Maybe<MachineRow>& machineRow() const = 0;
+    // Stores that nothing of a machine is left, which releases its lease.  A store that refuses is asked again.
+    virtual kj::Promise<void> removeMachineRow() = 0;
+    // Of the machine of the row, which may run.
+    virtual VmSpec specToAdopt() = 0;
+    // Makes its disk root's again.
+    virtual kj::Promise<void> reclaimDisk() = 0;
+    // A machine that is watched has ended: once for each.
+    virtual kj::Promise<void> ended(VmEnd end) = 0;
+    // isEmpty() may have another answer.
+    virtual void slotChanged() = 0;
+  };
+
+  // `name`: for the driver; `workspace`: for the log.
+  MachineSlot(MachineWorld world, Owner& owner, MachineLeases& leases, kj::StringPtr name,
+              kj::StringPtr workspace);
   ~MachineSlot() noexcept(false);
   KJ_DISALLOW_COPY_AND_MOVE(MachineSlot);
 
@@ -23,8 +37,6 @@ public:
   // There is none, and none is being removed in the background.
   bool isEmpty() const { return machine == nullptr && !isRemoving; }
 
-  // What a start needs; `image`: not for one that runs.
-  VmSpec spec(kj::Maybe<Image> image);
   void take(kj::Own<RunningVm> vm);
   // Takes over the machine that an earlier bothyd started: whether there is one.  Fails if that is so and cannot be done; then it
   // goes on.
@@ -49,23 +61,18 @@ public:
   // For the next machine, in the store before that has it: a bothyd that takes over must know it.
   kj::Array<const kj::byte> newSecret();
 
-  kj::String consoleEnd();
-  bool hasPanicked();
-
 private:
-  const World& world;
-  WorkspaceJournal& journal;
+  const MachineWorld world;
+  Owner& owner;
   MachineLeases& leases;
-  kj::Function<kj::Promise<void>(VmEnd)> ended;
-  kj::Function<void()> changed;
+  const kj::String name;
+  const kj::String workspace;
   kj::Maybe<kj::Own<Machine>> machine;
   kj::TimePoint since = kj::origin<kj::TimePoint>();
   kj::Promise<void> watching = nullptr;
   kj::Promise<void> removing = nullptr;
   bool isRemoving = false;
 
-  kj::StringPtr id() const { return journal.row().id; }
-  const MachineRow& requireLease();
   kj::Promise<void> removeOnce(kj::StringPtr complaint);
   kj::Promise<void> reclaimOnce(kj::Duration limit);
   kj::Promise<void> keepRemoving(kj::StringPtr complaint);

@@ -1,8 +1,10 @@
 #pragma once
 
-#include <kj/time.h>
+#include <kj/timer.h>
 
 #include "loop/retry-pauses.h"
+#include "secret/randomness.h"
+#include "vm/vm-driver.h"
 
 namespace bothy {
 
@@ -14,6 +16,16 @@ struct MachineDeadlines {
   kj::Duration destroyVm = 60 * kj::SECONDS;
   // Between two tries of something that must succeed in the end.
   RetryPauses::Limits retry;
+};
+
+// The world, as the logic of machines sees it.
+struct MachineWorld {
+  VmDriver& driver;
+  Randomness& randomness;
+  kj::Timer& timer;
+  const MachineDeadlines& deadlines;
+
+  RetryPauses pauses() const { return RetryPauses(timer, deadlines.retry); }
 };
 
 }  // namespace bothy

@@ -1,0 +1,146 @@
+#include "machine/machine-slot.h"
+
+#include <kj/debug.h>
+
+#include "schema/limits.capnp.h"
+
+namespace bothy {
+namespace {
+
+// The end of a machine is told though its disk hangs: the lease is released later then.
+constexpr kj::Duration RECLAIM_LIMIT = 5 * kj::SECONDS;
+
+}  // namespace
+
+MachineSlot::MachineSlot(MachineWorld world, Owner& owner, MachineLeases& leases,
+                         kj::StringPtr name, kj::StringPtr workspace)
+    : world(world),
+      owner(owner),
+      leases(leases),
+      name(kj::str(name)),
+      workspace(kj::str(workspace)) {}
+
+MachineSlot::~MachineSlot() noexcept(false) {}
+
+kj::Maybe<Machine&> MachineSlot::current() {
+  return machine.map([](kj::Own<Machine>& m) -> Machine& { return *m; });
+}
+
+void MachineSlot::take(kj::Own<RunningVm> vm) {
+  // Another bothyd may have numbered lanes of this boot before.
+  uint64_t firstLane;
+  world.randomness.fill(kj::arrayPtr(&firstLane, 1).asBytes());
+  auto& row = KJ_REQUIRE_NONNULL(owner.machineRow(), "a machine has no lease", name);
+  machine = kj::refcounted<Machine>(world.timer, workspace, kj::mv(vm),
+                                    kj::heapArray<kj::byte>(row.secret), firstLane >> 1 | 1);
+}
+
+kj::Promise<bool> MachineSlot::adopt() {
+  // What it must be known by went with its lease, and so did the machine.
+  if (owner.machineRow() == nullptr) co_return false;
+  auto found =
+      co_await within(world.timer, world.deadlines.startVm, "the machine could not be taken over",
+                      world.driver.adopt(owner.specToAdopt()));
+  KJ_IF_MAYBE (vm, found) {
+    take(kj::mv(*vm));
+    co_return true;
+  }
+  co_return false;
+}
+
+void MachineSlot::watch() {
+  since = world.timer.now();
+  watching =
+      KJ_ASSERT_NONNULL(machine)
+          ->onEnd()
+          .then([this](VmEnd end) { return owner.ended(end); })
+          .eagerlyEvaluate([this](kj::Exception&& e) {
+            KJ_LOG(ERROR, "a machine is not watched any more", workspace, e.getDescription());
+          });
+}
+
+void MachineSlot::retire() {
+  KJ_IF_MAYBE (m, machine) {
+    (*m)->retire();
+  }
+  machine = nullptr;
+  owner.slotChanged();
+}
+
+kj::Promise<void> MachineSlot::removeOnce(kj::StringPtr complaint) {
+  return within(world.timer, world.deadlines.destroyVm, complaint, world.driver.remove(name));
+}
+
+void MachineSlot::forget() {
+  watching = nullptr;
+  removing = nullptr;
+  isRemoving = false;
+}
+
+kj::Promise<void> MachineSlot::remove(kj::StringPtr complaint) {
+  forget();
+  return removeOnce(complaint);
+}
+
+void MachineSlot::removeLater() {
+  isRemoving = true;
+  owner.slotChanged();
+  removing = keepRemoving("the machine could not be ended")
+                 .then([this]() {
+                   isRemoving = false;
+                   owner.slotChanged();
+                 })
+                 .eagerlyEvaluate(nullptr);
+}
+
+// A later machine of the same user id must not open it.
+kj::Promise<void> MachineSlot::reclaimOnce(kj::Duration limit) {
+  return within(world.timer, limit, "the disk could not be taken from its machine",
+                owner.reclaimDisk());
+}
+
+kj::Promise<bool> MachineSlot::reclaimDisk() {
+  if (owner.machineRow() == nullptr) co_return true;
+  kj::Maybe<kj::Exception> failure;
+  try {
+    co_await reclaimOnce(RECLAIM_LIMIT);
+  } catch (...) {
+    failure = kj::getCaughtExceptionAsKj();
+  }
+  KJ_IF_MAYBE (e, failure) {
+    KJ_LOG(ERROR, "the user id of a machine that is gone is not free yet", workspace, name,
+           e->getDescription());
+  }
+  co_return failure == nullptr;
+}
+
+kj::Promise<void> MachineSlot::keepRemoving(kj::StringPtr complaint) {
+  for (auto pauses = world.pauses();;) {
+    kj::Maybe<kj::Exception> failure;
+    try {
+      auto place = co_await leases.removals.take();
+      co_await removeOnce(complaint);
+      // Also where no lease is known: an earlier bothyd may have given it to a machine.
+      co_await reclaimOnce(world.deadlines.destroyVm);
+    } catch (...) {
+      failure = kj::getCaughtExceptionAsKj();
+    }
+    KJ_IF_MAYBE (e, failure) {
+      KJ_LOG(ERROR, "a machine that nobody has is not gone yet; trying again", workspace, name,
+             e->getDescription());
+      co_await pauses.next();
+    } else {
+      break;
+    }
+  }
+  if (owner.machineRow() == nullptr) co_return;
+  co_await owner.removeMachineRow();
+}
+
+kj::Array<const kj::byte> MachineSlot::newSecret() {
+  auto secret = kj::heapArray<kj::byte>(rpc::SECRET_BYTES);
+  world.randomness.fill(secret);
+  return kj::mv(secret);
+}
+
+}  // namespace bothy

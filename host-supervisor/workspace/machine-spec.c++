@@ -1,0 +1,38 @@
+#include "workspace/machine-spec.h"
+
+#include <kj/debug.h>
+
+#include "workspace/kernel-command-line.h"
+#include "workspace/workspace-id.h"
+
+namespace bothy {
+
+VmSpec machineSpec(const World& world, const WorkspaceJournal& journal, kj::Maybe<Image> image) {
+  auto& row = journal.row();
+  auto paths = world.files.paths(row.id);
+  VmSpec spec;
+  spec.name = kj::str(row.id);
+  spec.cpus = row.cpus;
+  spec.memoryBytes = uint64_t(row.memoryMib) * 1024 * 1024;
+  KJ_IF_MAYBE (i, image) {
+    spec.kernel = kj::mv(i->kernel);
+    spec.initramfs = kj::mv(i->initramfs);
+    spec.rootImage = kj::mv(i->rootImage);
+  }
+  spec.dataDisk = world.volumes.path(row.id);
+  auto& lease =
+      KJ_REQUIRE_NONNULL(journal.machine(), "the workspace has no lease for a machine", row.id);
+  spec.uid = lease.uid;
+  spec.cid = lease.cid;
+  KJ_IF_MAYBE (name, WorkspaceName::parse(row.name)) {
+    spec.commandLine = kernelCommandLine(*name, row.cpus);
+  } else {
+    KJ_FAIL_REQUIRE("the store holds a name that is none", row.id);
+  }
+  spec.secret = kj::heapArray<kj::byte>(lease.secret);
+  spec.runtimeDir = kj::mv(paths.runtimeDir);
+  spec.consoleLog = kj::mv(paths.consoleLog);
+  return spec;
+}
+
+}  // namespace bothy
