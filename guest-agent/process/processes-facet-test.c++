@@ -6,63 +6,14 @@
 #include <catch2/catch_test_macros.hpp>
 #include <catch2/generators/catch_generators.hpp>
 
-#include "process/test-world.h"
+#include "process/test-processes.h"
 #include "schema/limits.capnp.h"
 
 namespace bothy {
 namespace {
 
+using World = ProcessesWorld;
 using Reason = rpc::StartFailure::Reason;
-
-struct World: public TestWorld {
-  explicit World(Trees trees = Trees::CGROUPS_IF_POSSIBLE) : TestWorld(trees) {}
-  rpc::Processes::Client processes = connect<rpc::Processes>(newProcessesFacet(*host));
-  Collected out;
-  Collected err;
-
-  using Request = capnp::Request<rpc::Processes::ExecParams, rpc::Processes::ExecResults>;
-  Request request(kj::StringPtr script) {
-    auto result = processes.execRequest();
-    out.restart();
-    err.restart();
-    setShell(result.initCommand(), script);
-    result.setStdout(collectInto(out));
-    result.setStderr(collectInto(err));
-    return result;
-  }
-
-  struct Result {
-    ExitStatus status;
-    uint detached;
-  };
-  Result wait(rpc::Process::Client process) {
-    auto response = process.waitRequest().send().wait(scope);
-    auto status = response.getStatus();
-    Result result = {{}, response.getDetached()};
-    if (status.isExited()) result.status = {ExitStatus::Kind::EXITED, status.getExited()};
-    if (status.isKilled()) result.status = {ExitStatus::Kind::KILLED, status.getKilled()};
-    return result;
-  }
-  rpc::Process::Client start(Request request) {
-    auto outcome = request.send().wait(scope);
-    REQUIRE(outcome.getOutcome().isStarted());
-    return outcome.getProcess();
-  }
-  Result run(Request request) { return wait(start(kj::mv(request))); }
-  Result run(kj::StringPtr script) { return run(request(script)); }
-  Reason failure(Request request) {
-    auto response = request.send().wait(scope);
-    REQUIRE(response.getOutcome().isFailed());
-    return response.getOutcome().getFailed().getReason();
-  }
-};
-
-ExitStatus exited(uint8_t code) {
-  return {ExitStatus::Kind::EXITED, code};
-}
-ExitStatus killed(uint8_t number) {
-  return {ExitStatus::Kind::KILLED, number};
-}
 
 uint repetitions() {
   return getenv("BOTHY_FULL") != nullptr ? 1000 : 200;
@@ -172,120 +123,6 @@ TEST_CASE("P12 a program that has no standard input is given /dev/null, and its 
   CHECK_FALSE(attached.hasStdin());
   CHECK(attached.getStdinReceived() == 0);
   attached.getProcess().endRequest().send().wait(world.scope);
-}
-
-TEST_CASE("one round trip runs a program: wait and the end of its input are pipelined") {
-  World world;
-  auto sent = world.request("cat; exit 9").send();
-  auto end = sent.getStdin().endRequest().send();
-  auto waiting = sent.getProcess().waitRequest().send();
-  CHECK(waiting.wait(world.scope).getStatus().getExited() == 9);
-  CHECK(world.out.ends == 1);
-}
-
-TEST_CASE("standard input arrives byte-exact and ends where the caller ends it") {
-  World world;
-  auto outcome = world.request("cat").send().wait(world.scope);
-  auto& started = outcome;
-  auto stdin = started.getStdin();
-  kj::Vector<kj::byte> expected;
-  for (uint chunk = 0; chunk < 4; chunk++) {
-    auto write = stdin.writeRequest();
-    auto data = write.initData(64 * 1024);
-    for (uint i = 0; i < data.size(); i++) data[i] = static_cast<kj::byte>((i * 7 + chunk) % 251);
-    expected.addAll(data);
-    write.send().wait(world.scope);
-  }
-  stdin.endRequest().send().wait(world.scope);
-  CHECK(world.wait(started.getProcess()).status == exited(0));
-  CHECK(world.out.bytes.asPtr() == expected.asPtr());
-}
-
-TEST_CASE("standard input is held back while the program does not read") {
-  World world;
-  auto outcome = world.request("read line; cat > /dev/null").send().wait(world.scope);
-  auto& started = outcome;
-  auto stdin = started.getStdin();
-  auto signal = started.getProcess().signalRequest();
-  signal.setNumber(SIGSTOP);
-  signal.setScope(rpc::SignalScope::TREE);
-  REQUIRE(signal.send().wait(world.scope).getDelivered());
-  auto write = stdin.writeRequest();
-  write.initData(1024 * 1024);
-  auto end = [&]() {
-    auto sent = write.send();
-    return stdin.endRequest().send().attach(kj::mv(sent));
-  }();
-  CHECK_FALSE(end.poll(world.scope));
-  signal = started.getProcess().signalRequest();
-  signal.setNumber(SIGCONT);
-  signal.setScope(rpc::SignalScope::TREE);
-  signal.send().wait(world.scope);
-  end.wait(world.scope);
-  world.wait(started.getProcess());
-}
-
-TEST_CASE("writing to the input of a program that has ended is a disconnection") {
-  World world;
-  auto outcome = world.request("exit 0").send().wait(world.scope);
-  auto& started = outcome;
-  world.wait(started.getProcess());
-  auto stdin = started.getStdin();
-  auto write = stdin.writeRequest();
-  write.initData(1);
-  write.send().catch_([](kj::Exception&&) {}).wait(world.scope);
-  kj::Maybe<kj::Exception> failure =
-      kj::runCatchingExceptions([&]() { stdin.endRequest().send().wait(world.scope); });
-  CHECK(KJ_REQUIRE_NONNULL(failure).getType() == kj::Exception::Type::DISCONNECTED);
-}
-
-TEST_CASE("256 KiB and more come byte-exact") {
-  World world;
-  CHECK(world.run("seq 1 200000; seq 1 50000 >&2").status == exited(0));
-  kj::Vector<char> expected;
-  for (uint i = 1; i <= 200000; i++) expected.addAll(kj::str(i, '\n'));
-  CHECK(world.out.bytes.size() == expected.size());
-  CHECK(world.out.bytes.asPtr() == expected.asPtr().asBytes());
-  CHECK(world.err.bytes.size() == 288894);
-}
-
-TEST_CASE("a slow sink stops the program, and nothing is buffered beyond the pipe") {
-  World world;
-  auto gate = kj::newPromiseAndFulfiller<void>();
-  world.out.gate = gate.promise.fork();
-  auto process = world.start(world.request("head -c 67108864 /dev/zero"));
-  auto waiting = process.waitRequest().send();
-  CHECK_FALSE(waiting.poll(world.scope));
-  CHECK(world.out.bytes.size() <= rpc::PREFERRED_CHUNK_BYTES);
-  gate.fulfiller->fulfill();
-  CHECK(waiting.wait(world.scope).getStatus().getExited() == 0);
-  CHECK(world.out.bytes.size() == 67108864);
-}
-
-TEST_CASE("null sinks are /dev/null") {
-  World world;
-  auto request = world.processes.execRequest();
-  setShell(request.initCommand(),
-           "test \"$(readlink /proc/$$/fd/1)\" = /dev/null && test \"$(readlink /proc/$$/fd/2)\" = "
-           "/dev/null");
-  // The shell's own fd 1 within $(…) is a pipe, hence $$.
-  CHECK(world.run(kj::mv(request)).status == exited(0));
-}
-
-TEST_CASE("a program may open its own /dev/stdout") {
-  World world;
-  CHECK(world.run("echo again > /dev/stdout").status == exited(0));
-  CHECK(world.out.text() == "again\n");
-}
-
-TEST_CASE("P16 output that a program takes back itself is missed by nobody") {
-  World world;
-  auto request = world.request("");
-  setArguments(request.getCommand(), {"bash"_kj, "-c"_kj,
-                                      "exec 3</proc/self/fd/1; cat <&3 >/dev/null & "
-                                      "for i in {1..20000}; do echo $i; done; kill $!; exit 7"_kj});
-  CHECK(world.run(kj::mv(request)).status == exited(7));
-  CHECK(world.out.ends == 1);
 }
 
 TEST_CASE("P40 a program has the login environment, its own additions, and no shell before it") {
@@ -460,21 +297,6 @@ TEST_CASE("P15 orphans are collected") {
   World world;
   CHECK(world.run("i=0; while [ $i -lt 300 ]; do (true &); i=$((i+1)); done").status == exited(0));
   world.host->reaper.onChildless().wait(world.scope);
-}
-
-TEST_CASE("P16 a stream that broke has no end, a complete one has one") {
-  World world;
-  // The sink refuses: the program sees a closed pipe, the caller still learns how it ended.
-  class Refusing final: public rpc::ByteSink::Server {
-  public:
-    kj::Promise<void> write(WriteContext) override { return KJ_EXCEPTION(FAILED, "disk full"); }
-  };
-  auto request = world.processes.execRequest();
-  setArguments(request.initCommand(), {"yes"_kj});
-  request.setStdout(kj::heap<Refusing>());
-  CHECK(world.run(kj::mv(request)).status == killed(SIGPIPE));
-  CHECK(world.run("echo whole").status == exited(0));
-  CHECK(world.out.ends == 1);
 }
 
 }  // namespace

@@ -1,113 +1,16 @@
 #include "vm/machine-workers.h"
 
-#include <kj/async-io.h>
-#include <kj/vector.h>
 #include <catch2/catch_test_macros.hpp>
 
-#include "loop/worker-thread.h"
+#include "vm/test-workers.h"
 
 namespace bothy {
 namespace {
 
-constexpr kj::Duration LIMIT = 60 * kj::SECONDS;
-constexpr MachineWorkers::Limits LIMITS{.threads = 2,
-                                        .patience = 3 * kj::SECONDS,
-                                        .slowCalls = 2,
-                                        .wait = 1000 * kj::SECONDS,
-                                        .waiting = 200,
-                                        .waitingOfMachine = 20};
-
-// What a call hears of its turn.
-struct Turn final: public TurnListener {
-  void waits(size_t before) override { heard.add(kj::str(before)); }
-  void begins() override { heard.add(kj::str("begins")); }
-  kj::Vector<kj::String> heard;
-};
-
-// Workers under a clock of its own, and calls that last until the test ends them.
-struct Fixture {
-  struct State {
-    kj::Vector<kj::String> began;
-    kj::Vector<kj::String> mayEnd;
-    size_t underWay = 0;
-    size_t mostUnderWay = 0;
-    bool mayAllEnd = false;
-
-    bool mayItEnd(kj::StringPtr name) const {
-      if (mayAllEnd) return true;
-      for (auto& candidate : mayEnd) {
-        if (candidate == name) return true;
-      }
-      return false;
-    }
-  };
-
-  kj::AsyncIoContext io = kj::setupAsyncIo();
-  kj::WaitScope& scope = io.waitScope;
-  kj::TimerImpl clock{kj::origin<kj::TimePoint>()};
-  kj::MutexGuarded<State> state;
-  int hangs = 0;
-  WorkerThreads threads{clock};
-  MachineWorkers workers;
-
-  explicit Fixture(MachineWorkers::Limits limits = LIMITS)
-      : workers(clock, threads, "the world", limits) {
-    workers.onHang([this]() { hangs++; });
-  }
-  // Threads that were left behind use the fixture.
-  ~Fixture() noexcept(false) {
-    endAll();
-    state.lockExclusive().wait([](const State& s) { return s.underWay == 0; });
-  }
-
-  // Lasts until end(name).
-  kj::Promise<void> call(kj::StringPtr machine, kj::StringPtr name,
-                         kj::Maybe<TurnListener&> listener = nullptr) {
-    return workers.run({name, machine, LIMIT, listener}, [this, name = kj::str(name)]() {
-      {
-        auto s = state.lockExclusive();
-        s->began.add(kj::str(name));
-        s->mostUnderWay = kj::max(s->mostUnderWay, ++s->underWay);
-      }
-      state.lockExclusive().wait([&name](const State& s) { return s.mayItEnd(name); });
-      --state.lockExclusive()->underWay;
-    });
-  }
-  kj::Promise<int> answer(kj::StringPtr machine, kj::Maybe<TurnListener&> listener = nullptr) {
-    return workers.run({"call", machine, LIMIT, listener}, []() { return 7; });
-  }
-
-  void end(kj::StringPtr name) { state.lockExclusive()->mayEnd.add(kj::str(name)); }
-  void endAll() { state.lockExclusive()->mayAllEnd = true; }
-  // Until so many calls have begun since the beginning.
-  void awaitBegun(size_t count) {
-    scope.poll();
-    state.lockExclusive().wait([count](const State& s) { return s.began.size() >= count; });
-  }
-  kj::String begun() { return kj::strArray(state.lockExclusive()->began, " "); }
-
-  void pass(kj::Duration time) {
-    scope.poll();
-    clock.advanceTo(clock.now() + time);
-    scope.poll();
-  }
-
-  template <typename T>
-  kj::String failure(kj::Promise<T> promise) {
-    return promise
-        .then([](auto&&...) { return kj::str("none"); },
-              [](kj::Exception&& e) {
-                CHECK(e.getType() == kj::Exception::Type::OVERLOADED);
-                return kj::str(e.getDescription());
-              })
-        .wait(scope);
-  }
-};
-
 TEST_CASE("R20 a hundred starts at once all succeed, but the one that hangs") {
   auto limits = LIMITS;
   limits.wait = 100 * LIMIT;
-  Fixture f(limits);
+  TestWorkers f(limits);
   auto hanging = f.call("hung", "hang");
   kj::Vector<kj::Promise<void>> starts;
   kj::Vector<kj::String> names;
@@ -126,7 +29,7 @@ TEST_CASE("R20 a hundred starts at once all succeed, but the one that hangs") {
 }
 
 TEST_CASE("R20 one slow machine takes one thread, however many calls it makes") {
-  Fixture f;
+  TestWorkers f;
   kj::Vector<kj::Promise<void>> slow;
   for (auto name : {"s1", "s2", "s3", "s4"}) slow.add(f.call("slow", name));
   f.awaitBegun(1);
@@ -140,21 +43,8 @@ TEST_CASE("R20 one slow machine takes one thread, however many calls it makes") 
   CHECK(f.state.lockExclusive()->mostUnderWay == 1);
 }
 
-TEST_CASE("machines have their turns one after the other, whoever has more calls waiting") {
-  auto limits = LIMITS;
-  limits.threads = 1;
-  Fixture f(limits);
-  kj::Vector<kj::Promise<void>> calls;
-  for (auto name : {"a1", "a2", "a3", "b1", "b2", "c1"}) {
-    calls.add(f.call(kj::str(name[0]), name));
-  }
-  f.endAll();
-  for (auto& call : calls) call.wait(f.scope);
-  CHECK(f.begun() == "a1 b1 c1 a2 b2 a3");
-}
-
 TEST_CASE("R20 slow calls of several machines keep no thread from the others") {
-  Fixture f;
+  TestWorkers f;
   auto first = f.call("a", "a1");
   auto second = f.call("b", "b1");
   f.awaitBegun(2);
@@ -167,7 +57,7 @@ TEST_CASE("R20 slow calls of several machines keep no thread from the others") {
 }
 
 TEST_CASE("R20 machines that were slow wait for each other rather than take the others' threads") {
-  Fixture f;
+  TestWorkers f;
   kj::Vector<kj::Promise<void>> calls;
   for (auto name : {"a1", "b1"}) calls.add(f.call(kj::str(name[0]), name));
   f.awaitBegun(2);
@@ -195,7 +85,7 @@ TEST_CASE("R20 machines that were slow wait for each other rather than take the 
 TEST_CASE("R20 a machine that was slow is not held to it for ever") {
   auto limits = LIMITS;
   limits.slowCalls = 1;
-  Fixture f(limits);
+  TestWorkers f(limits);
   auto slow = f.call("a", "a1");
   f.awaitBegun(1);
   f.pass(LIMITS.patience);
@@ -212,69 +102,8 @@ TEST_CASE("R20 a machine that was slow is not held to it for ever") {
   CHECK(again.wait(f.scope) == 7);
 }
 
-TEST_CASE("R20 a call's deadline counts from its beginning, and its wait has a limit of its own") {
-  auto limits = LIMITS;
-  limits.threads = 1;
-  limits.slowCalls = 0;
-  Fixture f(limits);
-  auto first = f.call("a", "a1");
-  f.awaitBegun(1);
-  auto behind = f.call("b", "b1");
-  auto last = f.call("c", "c1");
-  f.pass(LIMIT - 1 * kj::SECONDS);
-  f.end("a1");
-  first.wait(f.scope);
-  f.awaitBegun(2);
-  f.pass(LIMIT - 1 * kj::SECONDS);
-  CHECK_FALSE(behind.poll(f.scope));
-  f.end("b1");
-  behind.wait(f.scope);
-  f.awaitBegun(3);
-  auto late = f.answer("d");
-  f.end("c1");
-  last.wait(f.scope);
-  CHECK(late.wait(f.scope) == 7);
-}
-
-TEST_CASE("R20 a call whose turn does not come within the limit fails, and is never run") {
-  auto limits = LIMITS;
-  limits.threads = 1;
-  limits.slowCalls = 0;
-  limits.wait = LIMIT / 2;
-  Fixture f(limits);
-  auto first = f.call("a", "a1");
-  f.awaitBegun(1);
-  auto second = f.call("b", "b1");
-  f.pass(LIMIT / 2);
-  CHECK(f.failure(kj::mv(second)) == "the world was busy with other calls for 30 s: b1");
-  f.end("a1");
-  first.wait(f.scope);
-  CHECK(f.answer("b").wait(f.scope) == 7);
-  CHECK(f.begun() == "a1");
-}
-
-TEST_CASE("calls beyond those that may wait are refused, of all and of one machine") {
-  auto limits = LIMITS;
-  limits.threads = 1;
-  limits.waiting = 3;
-  limits.waitingOfMachine = 2;
-  Fixture f(limits);
-  auto first = f.call("a", "a1");
-  f.awaitBegun(1);
-  kj::Vector<kj::Promise<int>> waiting;
-  for (auto machine : {"a", "a"}) waiting.add(f.answer(machine));
-  CHECK(f.failure(f.answer("a")) == "the world has 2 calls of a waiting, and takes no more: call");
-  waiting.add(f.answer("b"));
-  CHECK(f.failure(f.answer("c")) == "the world has 3 calls waiting, and takes no more: call");
-  // One that is not wanted any more makes room.
-  waiting.removeLast();
-  waiting.add(f.answer("c"));
-  f.end("a1");
-  for (auto& call : waiting) CHECK(call.wait(f.scope) == 7);
-}
-
 TEST_CASE("P41 a call is under way until its thread is free, whoever waits for it") {
-  Fixture f;
+  TestWorkers f;
   CHECK_FALSE(f.workers.isCalled("a"));
   auto hanging = f.call("a", "hang");
   f.awaitBegun(1);
@@ -291,7 +120,7 @@ TEST_CASE("P41 a call is under way until its thread is free, whoever waits for i
 }
 
 TEST_CASE("R20 calls for what hangs already are refused until it has answered") {
-  Fixture f;
+  TestWorkers f;
   auto hung = f.call("a", "a1");
   f.awaitBegun(1);
   auto behind = f.answer("a");
@@ -311,7 +140,7 @@ TEST_CASE("R20 threads that are left behind have a limit, and one that comes bac
   auto limits = LIMITS;
   limits.threads = 1;
   limits.slowCalls = 1;
-  Fixture f(limits);
+  TestWorkers f(limits);
   size_t count = 0;
   kj::Vector<kj::Promise<void>> hung;
   for (auto name : {"a1", "b1"}) {
@@ -332,30 +161,13 @@ TEST_CASE("R20 threads that are left behind have a limit, and one that comes bac
 }
 
 TEST_CASE("calls about no machine do not wait for each other") {
-  Fixture f;
+  TestWorkers f;
   auto first = f.call("", "one");
   auto second = f.call("", "two");
   f.awaitBegun(2);
   f.endAll();
   first.wait(f.scope);
   second.wait(f.scope);
-}
-
-TEST_CASE("a call that is dropped before it begins is never run, and nobody waits for it") {
-  auto limits = LIMITS;
-  limits.threads = 1;
-  Fixture f(limits);
-  auto first = f.call("a", "a1");
-  f.awaitBegun(1);
-  {
-    auto dropped = f.call("b", "b1");
-    auto ofTheSame = f.call("a", "a2");
-  }
-  auto last = f.call("c", "c1");
-  f.endAll();
-  first.wait(f.scope);
-  last.wait(f.scope);
-  CHECK(f.begun() == "a1 c1");
 }
 
 TEST_CASE("a call whose promise outlives the workers fails") {
@@ -373,7 +185,7 @@ TEST_CASE("a call whose promise outlives the workers fails") {
 }
 
 TEST_CASE("what a call throws reaches the caller, and is no hang") {
-  Fixture f;
+  TestWorkers f;
   auto failing = f.workers.run({"call", "a", LIMIT}, []() { KJ_FAIL_REQUIRE("no such domain"); });
   CHECK(failing
             .then([]() { return kj::String(); },
@@ -381,67 +193,6 @@ TEST_CASE("what a call throws reaches the caller, and is no hang") {
             .wait(f.scope) == "no such domain");
   CHECK(f.answer("a").wait(f.scope) == 7);
   CHECK(f.hangs == 0);
-}
-
-TEST_CASE("P28 who waits hears that fewer have their turn first where one of them is dropped") {
-  auto limits = LIMITS;
-  limits.threads = 1;
-  Fixture f(limits);
-  Turn turns[3];
-  auto first = f.call("a", "a1");
-  f.awaitBegun(1);
-  kj::Maybe<kj::Promise<int>> dropped[] = {f.answer("b"), f.answer("c", turns[0])};
-  auto behind = f.answer("c", turns[1]);
-  auto last = f.answer("d", turns[2]);
-  for (auto& call : dropped) {
-    call = nullptr;
-    f.scope.poll();
-  }
-  CHECK(kj::strArray(turns[0].heard, " ") == "1 0");
-  CHECK(kj::strArray(turns[1].heard, " ") == "0");
-  CHECK(turns[2].heard[0] == "2");
-  CHECK(turns[2].heard[1] == "1");
-  f.end("a1");
-  first.wait(f.scope);
-  CHECK(behind.wait(f.scope) == 7);
-  CHECK(last.wait(f.scope) == 7);
-}
-
-TEST_CASE("R20 a listener that fails costs no thread, and its call is made") {
-  struct Failing final: public TurnListener {
-    void waits(size_t) override { KJ_FAIL_REQUIRE("waits"); }
-    void begins() override { KJ_FAIL_REQUIRE("begins"); }
-  };
-  auto limits = LIMITS;
-  limits.threads = 1;
-  Fixture f(limits);
-  Failing failing;
-  auto first = f.call("a", "a1");
-  f.awaitBegun(1);
-  auto second = f.answer("b", failing);
-  auto third = f.answer("c");
-  f.end("a1");
-  first.wait(f.scope);
-  CHECK(second.wait(f.scope) == 7);
-  CHECK(third.wait(f.scope) == 7);
-  CHECK(f.answer("b").wait(f.scope) == 7);
-}
-
-TEST_CASE("P28 who waits hears how many have their turn first, and when it comes") {
-  auto limits = LIMITS;
-  limits.threads = 1;
-  Fixture f(limits);
-  Turn turns[3];
-  auto first = f.call("a", "a1", turns[0]);
-  auto second = f.call("b", "b1", turns[1]);
-  auto third = f.call("c", "c1", turns[2]);
-  for (auto name : {"a1", "b1", "c1"}) f.end(name);
-  first.wait(f.scope);
-  second.wait(f.scope);
-  third.wait(f.scope);
-  CHECK(kj::strArray(turns[0].heard, " ") == "");
-  CHECK(kj::strArray(turns[1].heard, " ") == "0 begins");
-  CHECK(kj::strArray(turns[2].heard, " ") == "1 0 begins");
 }
 
 }  // namespace
