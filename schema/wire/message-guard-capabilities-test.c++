@@ -3,6 +3,7 @@
 #include <catch2/catch_test_macros.hpp>
 #include <catch2/generators/catch_generators.hpp>
 
+#include "wire/message-shape.h"
 #include "wire/testing/message-guard-world.h"
 
 namespace bothy {
@@ -30,15 +31,15 @@ TEST_CASE(
       call(message).initParams().initCapTable(count);
     });
   };
-  CHECK(withCapabilities(MessageGuard::MAX_CAPABILITIES));
-  CHECK_FALSE(withCapabilities(MessageGuard::MAX_CAPABILITIES + 1));
+  CHECK(withCapabilities(MAX_CAPABILITIES));
+  CHECK_FALSE(withCapabilities(MAX_CAPABILITIES + 1));
   auto withTransform = [&](kj::uint steps) {
     return World(Peer::ASKS).passes([&](Message::Builder message) {
       call(message).initTarget().initPromisedAnswer().initTransform(steps);
     });
   };
-  CHECK(withTransform(MessageGuard::MAX_TRANSFORM));
-  CHECK_FALSE(withTransform(MessageGuard::MAX_TRANSFORM + 1));
+  CHECK(withTransform(MAX_TRANSFORM));
+  CHECK_FALSE(withTransform(MAX_TRANSFORM + 1));
 }
 
 TEST_CASE("S01 a peer gives only so many capabilities that it is not given back") {
@@ -47,7 +48,7 @@ TEST_CASE("S01 a peer gives only so many capabilities that it is not given back"
     return w.passes([&](Message::Builder message) {
       auto answer = message.initReturn();
       answer.setAnswerId(question);
-      auto table = answer.initResults().initCapTable(MessageGuard::MAX_CAPABILITIES);
+      auto table = answer.initResults().initCapTable(MAX_CAPABILITIES);
       for (auto descriptor : table) descriptor.setSenderHosted(0);
     });
   };
@@ -58,7 +59,7 @@ TEST_CASE("S01 a peer gives only so many capabilities that it is not given back"
     finish.setReleaseResultCaps(leaves);
     w.guard.writeMessage(nullptr, message.getSegmentsForOutput()).wait(w.scope);
   };
-  constexpr kj::uint MANY = MessageGuard::MAX_IMPORTS / MessageGuard::MAX_CAPABILITIES;
+  constexpr kj::uint MANY = MessageGuard::MAX_IMPORTS / MAX_CAPABILITIES;
   // Those of a call that was cancelled are nobody's, whichever of the two comes first.
   for (kj::uint i = 0; i < MANY; i++) {
     finish(1, true);
@@ -90,7 +91,7 @@ TEST_CASE("S01 a peer gives only so many capabilities that it is not given back"
   }
   CHECK_FALSE(give(3));
   capnp::MallocMessageBuilder message;
-  message.initRoot<Message>().initRelease().setReferenceCount(2 * MessageGuard::MAX_CAPABILITIES);
+  message.initRoot<Message>().initRelease().setReferenceCount(2 * MAX_CAPABILITIES);
   w.guard.writeMessage(nullptr, message.getSegmentsForOutput()).wait(w.scope);
   CHECK(give(3));
 }

@@ -5,71 +5,12 @@
 
 #include "wire/exception-text.h"
 #include "wire/message-budget.h"
+#include "wire/message-shape.h"
 
 namespace bothy {
 namespace {
 
 using capnp::rpc::Message;
-using Peer = GuardRules::Peer;
-
-// Numbers from here on are of calls that need no answer (onlyPromisePipeline): see isHigh() in Cap'n Proto's rpc.c++.
-constexpr uint32_t FIRST_UNASKED = 1u << 31;
-
-bool mayCome(Peer peer, Message::Which kind) {
-  switch (kind) {
-    case Message::ABORT:
-    case Message::RETURN:
-      return true;
-    case Message::UNIMPLEMENTED:
-    case Message::CALL:
-    case Message::FINISH:
-    case Message::RESOLVE:
-    case Message::RELEASE:
-      return peer != Peer::ONLY_ANSWERS;
-    case Message::BOOTSTRAP:
-      return peer == Peer::ASKS;
-    default:
-      // Also a Disembargo: it is for a capability that came back to the end that gave it, which none does here, and the RPC system
-      // keeps each until the call that it means is answered.
-      return false;
-  }
-}
-
-bool isGiven(capnp::rpc::CapDescriptor::Reader descriptor) {
-  return descriptor.isSenderHosted() || descriptor.isSenderPromise();
-}
-
-kj::uint capabilitiesOf(capnp::rpc::Payload::Reader payload) {
-  kj::uint count = 0;
-  for (auto descriptor : payload.getCapTable()) {
-    if (isGiven(descriptor)) ++count;
-  }
-  return count;
-}
-
-void requireShort(capnp::rpc::PromisedAnswer::Reader answer) {
-  KJ_REQUIRE(answer.getTransform().size() <= MessageGuard::MAX_TRANSFORM,
-             "the peer means something that lies too deep in an answer");
-}
-
-void requireShort(capnp::rpc::MessageTarget::Reader target) {
-  if (target.isPromisedAnswer()) requireShort(target.getPromisedAnswer());
-}
-
-void requireAllowed(capnp::rpc::CapDescriptor::Reader descriptor) {
-  // The RPC system would import its vine.  There are two parties here.
-  KJ_REQUIRE(!descriptor.isThirdPartyHosted(), "the peer offers a capability of a third party");
-  // It could be kept by the very object that it stands for, which nothing would free then: not even the end of the connection.
-  KJ_REQUIRE(!descriptor.isReceiverHosted() && !descriptor.isReceiverAnswer(),
-             "the peer gives back a capability of ours");
-}
-
-void requireAllowed(capnp::rpc::Payload::Reader payload) {
-  auto table = payload.getCapTable();
-  KJ_REQUIRE(table.size() <= MessageGuard::MAX_CAPABILITIES,
-             "the peer sends too many capabilities in a message");
-  for (auto descriptor : table) requireAllowed(descriptor);
-}
 
 }  // namespace
 
@@ -217,8 +158,7 @@ size_t MessageGuard::unreadBytes() {
 }
 
 void MessageGuard::admit(Message::Reader message, size_t bytes) {
-  KJ_REQUIRE(mayCome(rules.peer, message.which()), "the peer may not send a message of this kind",
-             static_cast<int>(message.which()));
+  requireShape(message, rules.peer);
   switch (message.which()) {
     case Message::BOOTSTRAP:
       addAnswer(message.getBootstrap().getQuestionId(), bytes);
@@ -236,13 +176,7 @@ void MessageGuard::admit(Message::Reader message, size_t bytes) {
       admitReturn(message.getReturn());
       break;
     case Message::RESOLVE:
-      if (message.getResolve().isCap()) {
-        auto descriptor = message.getResolve().getCap();
-        requireAllowed(descriptor);
-        // It could be the same one, or lead back to it: the RPC system follows them without end.
-        KJ_REQUIRE(!descriptor.isSenderPromise(), "the peer resolves a promise to another");
-        if (isGiven(descriptor)) addImports(1);
-      }
+      if (message.getResolve().isCap() && isGiven(message.getResolve().getCap())) addImports(1);
       break;
     default:
       break;
@@ -250,11 +184,6 @@ void MessageGuard::admit(Message::Reader message, size_t bytes) {
 }
 
 void MessageGuard::admitCall(capnp::rpc::Call::Reader call, size_t bytes) {
-  KJ_REQUIRE(call.getSendResultsTo().isCaller(), "the peer wants results sent elsewhere");
-  // It would not be known when such a call ends.
-  KJ_REQUIRE(!call.getOnlyPromisePipeline(), "the peer wants a call without a Return");
-  requireShort(call.getTarget());
-  requireAllowed(call.getParams());
   addImports(capabilitiesOf(call.getParams()));
   addAnswer(call.getQuestionId(), bytes);
 }
@@ -270,15 +199,13 @@ void MessageGuard::admitFinish(capnp::rpc::Finish::Reader finish) {
 }
 
 void MessageGuard::admitReturn(capnp::rpc::Return::Reader answer) {
-  // The RPC system asks no question with such a number here, and ignores what answers one.
-  KJ_REQUIRE(answer.getAnswerId() < FIRST_UNASKED, "the peer answers what nobody asked");
   const bool isFirst = returns++ == 0;
   kj::uint given = 0;
   if (answer.isResults()) {
     auto results = answer.getResults();
-    KJ_REQUIRE(rules.peer != Peer::ONLY_ANSWERS || isFirst || results.getCapTable().size() == 0,
+    KJ_REQUIRE(rules.peer != GuardRules::Peer::ONLY_ANSWERS || isFirst ||
+                   results.getCapTable().size() == 0,
                "the peer may not answer with a capability");
-    requireAllowed(results);
     given = capabilitiesOf(results);
   }
   KJ_IF_MAYBE (question, questions.find(answer.getAnswerId())) {

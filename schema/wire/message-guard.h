@@ -84,10 +84,6 @@ public:
   static constexpr kj::Duration TURN_TIME = 1 * kj::MILLISECONDS;
   // How long a peer waits for its next turn, at most, until what its last one began is done; then it comes in the order of timers.
   static constexpr kj::Duration MOST_TURN_PAUSE = 10 * kj::MILLISECONDS;
-  // Capabilities in a message of the peer's, and steps from an answer to what is meant in it.  Both are lists that a message can make
-  // as long as its limit without a byte of theirs, and the RPC system keeps them whole.
-  static constexpr kj::uint MAX_CAPABILITIES = rpc::MAX_MESSAGE_CAPABILITIES;
-  static constexpr kj::uint MAX_TRANSFORM = 16;
   // Capabilities that the peer gave and has not been given back.
   static constexpr kj::uint MAX_IMPORTS = rpc::MAX_GIVEN_CAPABILITIES;
   // Calls of ours that the peer leaves without a Return: each takes some KiB here for as long, also when its caller has given it
