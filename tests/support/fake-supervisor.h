@@ -124,6 +124,7 @@ private:
   uint64_t events = 0;  // told
   kj::Promise<void> telling = kj::READY_NOW;
 
+  // Of lanes.  fake-supervisor-lanes.c++
   rpc::Lane::Client newLane(rpc::LaneRequest::Reader wanted);
   // Serves the other end of a lane.
   void serveEnd(kj::Own<kj::AsyncIoStream> stream, rpc::LaneRequest::Reader wanted);
