@@ -28,11 +28,8 @@ void OperationRunner::begin(kj::Own<Operation> operation, size_t step) {
 void OperationRunner::resume(kj::Own<Operation> operation, kj::StringPtr step,
                              kj::Maybe<kj::Duration> limit) {
   KJ_REQUIRE(underWay == nullptr, "an operation is under way", name);
-  auto steps = operation->steps();
-  size_t at = 0;
-  while (at < steps.size() && steps[at].name != step) at++;
-  KJ_REQUIRE(at < steps.size(), "this kind of operation has no such step", name, operation->kind(),
-             step);
+  auto at = KJ_REQUIRE_NONNULL(operation->placeOf(step), "this kind of operation has no such step",
+                               name, operation->kind(), step);
   underWay = kj::mv(operation);
   drive(kj::evalNow([&]() { return carryOut(at, Way::RESUMED, limit); }));
 }

@@ -9,11 +9,12 @@ Operation::Operation(kj::PromiseFulfillerPair<void> paf)
 
 Operation::~Operation() noexcept(false) {}
 
-bool Operation::hasStep(kj::StringPtr name) const {
-  for (auto& step : steps()) {
-    if (step.name == name) return true;
+kj::Maybe<size_t> Operation::placeOf(kj::StringPtr step) const {
+  auto table = steps();
+  for (auto i : kj::indices(table)) {
+    if (table[i].name == step) return i;
   }
-  return false;
+  return nullptr;
 }
 
 kj::Promise<Operation::End> Operation::onEnd() {

@@ -45,7 +45,8 @@ public:
   // How long one try of the step may take; nullptr: the step has limits of its own.
   virtual kj::Maybe<kj::Duration> limitOf(size_t step) const = 0;
 
-  bool hasStep(kj::StringPtr name) const;
+  // Where the step of this name stands in the table.
+  kj::Maybe<size_t> placeOf(kj::StringPtr step) const;
 
   // Runs one step.  A try that failed, that was cut off at its limit or with which the process ended may have done any part of
   // it: run() must be able to follow.

@@ -4,6 +4,7 @@
 
 #include "machine/machine-end.h"
 #include "workspace/machine-spec.h"
+#include "workspace/operations/stored-operation.h"
 #include "workspace/steps.h"
 #include "workspace/workspace.h"
 
@@ -71,8 +72,9 @@ void Workspace::reboot() {
   progress.begin(Stage::STARTING_VM);
   // Not begin(): this is called by what the slot has in the background.  The start waits for the turn that the caller has, and so
   // for the end of that.
-  runner.begin(kj::refcounted<StartOperation>(
-      site, KJ_ASSERT_NONNULL(journal.operation()).parameters, pause));
+  auto start = storedOperation(site);
+  kj::downcast<StartOperation>(*start).waitFirst(pause);
+  runner.begin(kj::mv(start));
 }
 
 // ---------------------------------------------------------------------------------------------
@@ -103,41 +105,30 @@ kj::Promise<void> Workspace::recover() {
 }
 
 void Workspace::resume(const OperationRow& operation) {
-  auto kind = KJ_REQUIRE_NONNULL(operationKind(operation.kind), "no such kind of operation",
-                                 operation.kind);
   // A clock that was set back gives it no more than it had.
   auto left = world.deadlines.start;
   if (operation.deadlineNanos > 0) {
     auto nanos = operation.deadlineNanos - nanosOf(world.clock.now());
     left = kj::min(kj::max(nanos, int64_t(0)) * kj::NANOSECONDS, left);
   }
-  auto& parameters = operation.parameters;
   auto step = kj::str(operation.step);
-  kj::Own<Operation> resumed;
+  auto resumed = operationOf(site, operation);
   kj::Maybe<kj::Duration> limit;
-  switch (kind) {
+  switch (KJ_ASSERT_NONNULL(operationKind(operation.kind))) {
     case OperationKind::CREATE:
       progress.begin(Stage::CREATING_DISK);
-      resumed = kj::refcounted<CreateOperation>(site, parameters);
       limit = left;
       break;
-    case OperationKind::START: {
+    case OperationKind::START:
       progress.begin(Stage::STARTING_VM);
-      auto start = kj::refcounted<StartOperation>(site, parameters);
-      limit = start->limitAfterRestart(step, left);
-      resumed = kj::mv(start);
-      break;
-    }
-    case OperationKind::STOP:
-      resumed = kj::refcounted<StopOperation>(site, parameters);
-      break;
-    case OperationKind::RESIZE:
-      resumed = kj::refcounted<ResizeOperation>(site, parameters);
+      limit = kj::downcast<StartOperation>(*resumed).limitAfterRestart(step, left);
       break;
     case OperationKind::DELETE:
-      resumed = kj::refcounted<DeleteOperation>(site);
       // Each of its steps may be done again: it needs no knowledge of the one it is at.
-      if (!resumed->hasStep(step)) step = kj::str(DeleteOperation::FIRST_STEP);
+      if (resumed->placeOf(step) == nullptr) step = kj::str(DeleteOperation::FIRST_STEP);
+      break;
+    case OperationKind::STOP:
+    case OperationKind::RESIZE:
       break;
   }
   runner.resume(kj::mv(resumed), step, limit);

@@ -304,8 +304,7 @@ kj::Promise<WorkspaceManager::CreateOutcome> WorkspaceManager::create(
   row.memoryMib = spec.memoryMib;
   row.diskMib = spec.diskMib;
   row.createdNanos = nanosOf(world.clock.now());
-  auto operation = newOperation(world, row.id, OperationKind::CREATE, CreateOperation::FIRST_STEP,
-                                CreateOperation::parameters(request.start), request.requestId);
+  auto operation = CreateOperation::beginning(world, row.id, request.start, request.requestId);
   kj::Maybe<RequestRecord> record;
   if (request.requestId.size() > 0) {
     record = RequestRecord{kj::mv(request.requestId), kj::mv(asked), kj::str(row.id)};

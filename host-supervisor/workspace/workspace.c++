@@ -3,6 +3,7 @@
 #include <kj/debug.h>
 
 #include "agent/guest-text.h"
+#include "workspace/operations/stored-operation.h"
 #include "workspace/steps.h"
 #include "workspace/workspace-spec.h"
 
@@ -78,12 +79,13 @@ kj::Own<Kind> Workspace::underWay() {
   return kj::addRef(kj::downcast<Kind>(KJ_ASSERT_NONNULL(runner.current())));
 }
 
-void Workspace::begin(kj::Own<Operation> operation, size_t step) {
+void Workspace::begin(kj::Own<Operation> operation) {
   reaching = nullptr;
   greeting = nullptr;
   whyUnreachable = nullptr;
   slot.forget();
-  runner.begin(kj::mv(operation), step);
+  auto step = operation->placeOf(KJ_ASSERT_NONNULL(journal.operation()).step);
+  runner.begin(kj::mv(operation), KJ_ASSERT_NONNULL(step));
   noteChange();
 }
 
@@ -133,7 +135,7 @@ kj::Promise<Workspace::StartOutcome> Workspace::make(kj::Maybe<kj::Own<Progress>
   KJ_REQUIRE(state() == WorkspaceState::CREATING);
   auto listening = progress.listen(kj::mv(listener));
   progress.begin(Stage::CREATING_DISK);
-  begin(kj::refcounted<CreateOperation>(site, KJ_ASSERT_NONNULL(journal.operation()).parameters));
+  begin(storedOperation(site));
   return outcomeOf(underWay<CreateOperation>(), kj::mv(listening));
 }
 
@@ -188,7 +190,7 @@ kj::Promise<Workspace::Turn> Workspace::beginStart(Turn turn) {
   co_await journal.transition(StartOperation::beginning(site, StartOperation::Way::REQUEST),
                               Cause::REQUEST);
   progress.begin(Stage::STARTING_VM);
-  begin(kj::refcounted<StartOperation>(site));
+  begin(storedOperation(site));
   co_return kj::mv(turn);
 }
 
@@ -222,24 +224,22 @@ kj::Promise<Workspace::StartOutcome> Workspace::start(kj::Maybe<kj::Own<Progress
 // Stopping
 
 kj::Promise<Workspace::Turn> Workspace::beginStop(Turn turn, uint32_t graceMillis) {
-  kj::Own<StopOperation> operation;
   // Who starts, or cannot be reached, is not asked.
-  bool isAsked = false;
+  auto way = StopOperation::Way::FORCE;
+  kj::Maybe<StopKind> endOfStart;
   kj::Maybe<RequestRecord> answered;
   if (state() == WorkspaceState::STARTING) {
     answered = journal.answer(RequestOutcome::STOPPED);
-    operation = kj::refcounted<StopOperation>(
-        site, underWay<StartOperation>()->hasMachine() ? StopKind::FORCED : StopKind::ALREADY);
-  } else {
-    isAsked = slot.current() != nullptr;
-    operation = kj::refcounted<StopOperation>(site, graceMillis);
+    endOfStart = underWay<StartOperation>()->hasMachine() ? StopKind::FORCED : StopKind::ALREADY;
+  } else if (slot.current() != nullptr) {
+    way = StopOperation::Way::ASK;
   }
-  auto step = isAsked ? StopOperation::ASK : StopOperation::END;
-  co_await journal.transition(
-      journal.beginning(OperationKind::STOP, step, StopOperation::parameters(graceMillis)),
-      Cause::REQUEST, nullptr, kj::mv(answered));
+  co_await journal.transition(StopOperation::beginning(site, way, graceMillis), Cause::REQUEST,
+                              nullptr, kj::mv(answered));
   progress.end();
-  begin(kj::mv(operation), isAsked ? 0 : 1);
+  auto operation = storedOperation(site);
+  KJ_IF_MAYBE (kind, endOfStart) kj::downcast<StopOperation>(*operation).endStart(*kind);
+  begin(kj::mv(operation));
   co_return kj::mv(turn);
 }
 
@@ -275,10 +275,9 @@ kj::Promise<Workspace::StopOutcome> Workspace::stop(uint32_t graceMillis) {
 // Deleting
 
 kj::Promise<Workspace::Turn> Workspace::beginDelete(Turn turn) {
-  co_await journal.transition(journal.beginning(OperationKind::DELETE, DeleteOperation::FIRST_STEP),
-                              Cause::REQUEST);
+  co_await journal.transition(DeleteOperation::beginning(site), Cause::REQUEST);
   progress.end();
-  begin(kj::refcounted<DeleteOperation>(site));
+  begin(storedOperation(site));
   co_return kj::mv(turn);
 }
 
@@ -302,11 +301,8 @@ kj::Promise<Workspace::EraseOutcome> Workspace::erase() {
 // Making the disk larger
 
 kj::Promise<Workspace::Turn> Workspace::beginResize(Turn turn, uint32_t diskMib) {
-  auto parameters = ResizeOperation::parameters(diskMib);
-  co_await journal.transition(
-      journal.beginning(OperationKind::RESIZE, ResizeOperation::FIRST_STEP, parameters),
-      Cause::REQUEST);
-  begin(kj::refcounted<ResizeOperation>(site, parameters));
+  co_await journal.transition(ResizeOperation::beginning(site, diskMib), Cause::REQUEST);
+  begin(storedOperation(site));
   co_return kj::mv(turn);
 }
 

@@ -126,9 +126,9 @@ private:
   // Goes on though the caller drops what it is given.
   template <typename T>
   kj::Promise<T> keepOn(kj::Promise<T> work);
-  // Puts the operation, whose rows are stored, in the place of whatever is under way or rests.  Needs the turn, but of a workspace
-  // that is new.
-  void begin(kj::Own<Operation> operation, size_t step = 0);
+  // Puts the operation, which is the one that is stored, in the place of whatever is under way or rests.  Needs the turn, but of a
+  // workspace that is new.
+  void begin(kj::Own<Operation> operation);
   // The operation under way, whose kind is that of the state.  Fails if it could not be settled.
   template <typename Kind>
   kj::Own<Kind> underWay();

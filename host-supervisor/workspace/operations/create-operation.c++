@@ -3,6 +3,7 @@
 #include <kj/debug.h>
 
 #include "workspace/operations/delete-operation.h"
+#include "workspace/operations/stored-operation.h"
 #include "workspace/steps.h"
 
 namespace bothy {
@@ -10,7 +11,7 @@ namespace {
 
 // What a killed bothyd left of a key or a disk is replaced.
 constexpr Step STEPS[] = {
-    {CreateOperation::FIRST_STEP, Step::OnFailure::END, Step::Storing::FIRST,
+    {"room"_kj, Step::OnFailure::END, Step::Storing::FIRST,
      "the room on the host's disk was not found"_kj},
     {"key"_kj, Step::OnFailure::END, Step::Storing::FIRST,
      "the key of the disk could not be made"_kj},
@@ -21,6 +22,12 @@ enum { ROOM, KEY, DISK };
 constexpr kj::StringPtr START = "start"_kj;
 
 }  // namespace
+
+OperationRow CreateOperation::beginning(const World& world, kj::StringPtr workspaceId,
+                                        bool thenStart, kj::StringPtr requestId) {
+  return newOperation(world, workspaceId, OperationKind::CREATE, STEPS[ROOM].name,
+                      thenStart ? START : nullptr, requestId);
+}
 
 CreateOperation::CreateOperation(const Site& site, kj::StringPtr parameters)
     : site(site), thenStart(parameters == START) {}
@@ -64,8 +71,8 @@ kj::Promise<void> CreateOperation::makeDisk() {
   co_await made;
 }
 
-Operation::Settled CreateOperation::followedBy(WorkspaceJournal::Turn turn,
-                                               kj::Own<Operation> operation) {
+Operation::Settled CreateOperation::followed(WorkspaceJournal::Turn turn) {
+  auto operation = storedOperation(site);
   following = kj::addRef(*operation);
   return {kj::mv(turn), kj::mv(operation)};
 }
@@ -76,19 +83,16 @@ kj::Promise<Operation::Settled> CreateOperation::settle(kj::Maybe<kj::Exception>
     auto line = lineOf(*e);
     outcome = StartReport::Failure{Stage::CREATING_DISK, StartFault::DISK, kj::str(line), nullptr,
                                    e->getType() == kj::Exception::Type::OVERLOADED};
-    auto turn = co_await journal.settle(
-        [&journal]() {
-          return journal.beginning(OperationKind::DELETE, DeleteOperation::FIRST_STEP);
-        },
-        Cause::START_FAILED, kj::mv(line));
+    auto turn = co_await journal.settle([this]() { return DeleteOperation::beginning(site); },
+                                        Cause::START_FAILED, kj::mv(line));
     site.progress.end();
-    co_return followedBy(kj::mv(turn), kj::refcounted<DeleteOperation>(site));
+    co_return followed(kj::mv(turn));
   }
   if (thenStart) {
     auto turn = co_await journal.settle(
         [this]() { return StartOperation::beginning(site, StartOperation::Way::CREATION); },
         Cause::REQUEST);
-    co_return followedBy(kj::mv(turn), kj::refcounted<StartOperation>(site));
+    co_return followed(kj::mv(turn));
   }
   auto next = [&journal]() {
     auto rows = journal.ending(OperationKind::CREATE, Outcome::SUCCEEDED);

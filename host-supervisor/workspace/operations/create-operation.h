@@ -7,11 +7,12 @@ namespace bothy {
 // Makes the disk of a new workspace, and starts it if that is wanted.  If it cannot be made the workspace is deleted.
 class CreateOperation final: public Operation {
 public:
-  static constexpr kj::StringPtr FIRST_STEP = "room"_kj;
+  // The row with which one of a new workspace begins.
+  static OperationRow beginning(const World& world, kj::StringPtr workspaceId, bool thenStart,
+                                kj::StringPtr requestId);
 
-  // `parameters` as parameters() gives them.
+  // `parameters`: of the row.
   CreateOperation(const Site& site, kj::StringPtr parameters);
-  static kj::String parameters(bool thenStart) { return kj::str(thenStart ? "start" : ""); }
 
   // What came of it: the disk could not be made, and `next` deletes the workspace; or `next` starts it; or nothing comes next.
   const kj::Maybe<StartReport::Failure>& failure() const { return outcome; }
@@ -31,7 +32,8 @@ private:
   kj::Maybe<kj::Own<Operation>> following;
 
   kj::Promise<void> makeDisk();
-  Settled followedBy(WorkspaceJournal::Turn turn, kj::Own<Operation> operation);
+  // By the operation that is stored in its place.
+  Settled followed(WorkspaceJournal::Turn turn);
 };
 
 }  // namespace bothy

@@ -9,6 +9,11 @@ class DeleteOperation final: public Operation {
 public:
   static constexpr kj::StringPtr FIRST_STEP = "key"_kj;
 
+  // The rows with which one begins.
+  static WorkspaceJournal::Rows beginning(const Site& site) {
+    return site.journal.beginning(OperationKind::DELETE, FIRST_STEP);
+  }
+
   explicit DeleteOperation(const Site& site) : site(site) {}
 
   kj::StringPtr kind() const override { return nameOf(OperationKind::DELETE); }

@@ -13,13 +13,17 @@ constexpr uint32_t SIZE_CHECKS = 8;
 
 constexpr Step STEPS[] = {
     // Of a start that failed, or of a machine that could not be taken over: while there is one, its disk is not to be touched.
-    {ResizeOperation::FIRST_STEP, Step::OnFailure::TRY_AGAIN, Step::Storing::FIRST,
+    {"clear"_kj, Step::OnFailure::TRY_AGAIN, Step::Storing::FIRST,
      "the machine could not be ended"_kj},
     {"grow"_kj, Step::OnFailure::END, Step::Storing::FIRST, "the disk could not be made larger"_kj},
 };
 enum { CLEAR, GROW };
 
 }  // namespace
+
+WorkspaceJournal::Rows ResizeOperation::beginning(const Site& site, uint32_t wantedMib) {
+  return site.journal.beginning(OperationKind::RESIZE, STEPS[CLEAR].name, kj::str(wantedMib));
+}
 
 ResizeOperation::ResizeOperation(const Site& site, kj::StringPtr parameters)
     : site(site), wantedMib(parameters.parseAs<uint32_t>()) {}

@@ -7,11 +7,11 @@ namespace bothy {
 // Makes the disk of a workspace that does not run larger.
 class ResizeOperation final: public Operation {
 public:
-  static constexpr kj::StringPtr FIRST_STEP = "clear"_kj;
+  // The rows with which one begins.
+  static WorkspaceJournal::Rows beginning(const Site& site, uint32_t wantedMib);
 
-  // `parameters` as parameters() gives them.
+  // `parameters`: of the row.
   ResizeOperation(const Site& site, kj::StringPtr parameters);
-  static kj::String parameters(uint32_t wantedMib) { return kj::str(wantedMib); }
 
   // What came of it: why the disk is as it was.
   struct Failure {

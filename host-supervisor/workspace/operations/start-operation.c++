@@ -11,7 +11,7 @@ namespace bothy {
 namespace {
 
 constexpr Step STEPS[] = {
-    {StartOperation::FIRST_STEP, Step::OnFailure::END, Step::Storing::FIRST, ""_kj},
+    {"clear"_kj, Step::OnFailure::END, Step::Storing::FIRST, ""_kj},
     {"lease"_kj, Step::OnFailure::END, Step::Storing::FIRST, ""_kj},
     {"check"_kj, Step::OnFailure::END, Step::Storing::FIRST, ""_kj},
     {"launch"_kj, Step::OnFailure::END, Step::Storing::FIRST, ""_kj},
@@ -28,15 +28,15 @@ uint64_t diskBytes(const WorkspaceRow& row) {
 }
 
 WorkspaceJournal::Rows StartOperation::beginning(const Site& site, Way way) {
-  auto rows = site.journal.beginning(OperationKind::START, FIRST_STEP,
+  auto rows = site.journal.beginning(OperationKind::START, STEPS[CLEAR].name,
                                      way == Way::REBOOT ? REBOOT : nullptr, way == Way::CREATION);
   // That of the boot before is nobody's any more.
   KJ_IF_MAYBE (machine, rows.machine) machine->secret = nullptr;
   return rows;
 }
 
-StartOperation::StartOperation(const Site& site, kj::StringPtr parameters, kj::Duration pause)
-    : site(site), isReboot(parameters == REBOOT), pause(pause) {}
+StartOperation::StartOperation(const Site& site, kj::StringPtr parameters)
+    : site(site), isReboot(parameters == REBOOT) {}
 
 kj::ArrayPtr<const Step> StartOperation::steps() const {
   return STEPS;

@@ -8,16 +8,15 @@ namespace bothy {
 // The way of a workspace from a stop, or from its guest's wish to reboot, to an agent that answers.
 class StartOperation final: public Operation {
 public:
-  static constexpr kj::StringPtr FIRST_STEP = "clear"_kj;
-
   // Whether a client asked, or did so with the creation that is under way, or the guest.
   enum class Way { REQUEST, CREATION, REBOOT };
   // The rows with which one begins.
   static WorkspaceJournal::Rows beginning(const Site& site, Way way);
 
-  // `parameters`: of the rows.  `pause`: before it does anything.
-  explicit StartOperation(const Site& site, kj::StringPtr parameters = nullptr,
-                          kj::Duration pause = 0 * kj::SECONDS);
+  // `parameters`: of the row.
+  StartOperation(const Site& site, kj::StringPtr parameters);
+  // Before it begins: it does nothing for so long.
+  void waitFirst(kj::Duration time) { pause = time; }
 
   // What came of it.
   kj::Own<StartReport> report() { return outcome->addRef(); }
@@ -39,7 +38,7 @@ public:
 private:
   const Site site;
   const bool isReboot;
-  const kj::Duration pause;
+  kj::Duration pause = 0 * kj::SECONDS;
   kj::Own<StartReport> outcome = kj::refcounted<StartReport>();
   // What it is if the step under way fails.
   StartFault fault = StartFault::OTHER;

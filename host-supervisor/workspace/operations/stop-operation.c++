@@ -10,9 +10,9 @@ namespace bothy {
 namespace {
 
 constexpr Step STEPS[] = {
-    {StopOperation::ASK, Step::OnFailure::END, Step::Storing::FIRST, ""_kj},
+    {"ask"_kj, Step::OnFailure::END, Step::Storing::FIRST, ""_kj},
     // Also ends what fell between: a machine that went away while it was asked.
-    {StopOperation::END, Step::OnFailure::TRY_AGAIN, Step::Storing::IF_IT_CAN,
+    {"end"_kj, Step::OnFailure::TRY_AGAIN, Step::Storing::IF_IT_CAN,
      "the machine could not be ended"_kj},
 };
 enum { ASK_STEP, END_STEP };
@@ -24,14 +24,18 @@ constexpr kj::StringPtr GONE = "its machine was gone when the supervisor started
 
 }  // namespace
 
-StopOperation::StopOperation(const Site& site, uint32_t graceMillis)
-    : site(site), graceMillis(graceMillis), isOfStart(false) {}
-
-StopOperation::StopOperation(const Site& site, StopKind kind)
-    : site(site), graceMillis(0), isOfStart(true), kindOfEnd(kind) {}
+WorkspaceJournal::Rows StopOperation::beginning(const Site& site, Way way, uint32_t graceMillis) {
+  return site.journal.beginning(
+      OperationKind::STOP, STEPS[way == Way::ASK ? ASK_STEP : END_STEP].name, kj::str(graceMillis));
+}
 
 StopOperation::StopOperation(const Site& site, kj::StringPtr parameters)
-    : StopOperation(site, parameters.tryParseAs<uint32_t>().orDefault(DEFAULT_GRACE_MILLIS)) {}
+    : site(site), graceMillis(parameters.tryParseAs<uint32_t>().orDefault(DEFAULT_GRACE_MILLIS)) {}
+
+void StopOperation::endStart(StopKind kind) {
+  isOfStart = true;
+  kindOfEnd = kind;
+}
 
 StopKind StopOperation::outcome() const {
   return KJ_ASSERT_NONNULL(kindOfEnd);

@@ -9,15 +9,15 @@ enum class StopKind { ORDERLY, FORCED, ALREADY };
 // Ends the machine of a workspace, in order if that can be.
 class StopOperation final: public Operation {
 public:
-  static constexpr kj::StringPtr ASK = "ask"_kj, END = "end"_kj;
+  // Whether the machine is asked first.
+  enum class Way { ASK, FORCE };
+  // The rows with which one begins.
+  static WorkspaceJournal::Rows beginning(const Site& site, Way way, uint32_t graceMillis);
 
-  // Of a machine that runs.  With the step END it is not asked.
-  StopOperation(const Site& site, uint32_t graceMillis);
-  // Of a start that is under way: `kind` says whether there was a machine already.
-  StopOperation(const Site& site, StopKind kind);
-  // That an earlier bothyd began; `parameters` as parameters() gives them.
+  // `parameters`: of the row.
   StopOperation(const Site& site, kj::StringPtr parameters);
-  static kj::String parameters(uint32_t graceMillis) { return kj::str(graceMillis); }
+  // Before it begins: it is of a start that was under way; `kind` says whether there was a machine already.
+  void endStart(StopKind kind);
 
   // What came of it.
   StopKind outcome() const;
@@ -32,7 +32,7 @@ public:
 private:
   const Site site;
   const uint32_t graceMillis;
-  const bool isOfStart;
+  bool isOfStart = false;
   // Its machine was gone before it could be asked.
   bool isGone = false;
   kj::Maybe<VmEnd> ended;
