@@ -10,6 +10,9 @@
 
 #include "keys/disk-key-files.h"
 #include "keys/key-tree.h"
+#include "keys/local-keyring.h"
+#include "keys/protector-setting.h"
+#include "keys/protector.h"
 #include "simulation/simulation.h"
 #include "store/sqlite-store.h"
 #include "support/host-memory.h"
