@@ -4,6 +4,8 @@
 #include <kj/memory.h>
 #include <kj/string.h>
 
+#include <cstdint>
+
 namespace bothy {
 
 // Where it is kept what a machine's console said.  The bytes are the guest's: whoever shows them escapes them.

@@ -1,6 +1,7 @@
-// What becomes of workspaces when the host's disk is full.
+// What becomes of workspaces when the host's disk is full, or stands still.
 
 #include <signal.h>
+#include <unistd.h>
 
 #include <kj/debug.h>
 #include <catch2/catch_test_macros.hpp>
@@ -8,6 +9,7 @@
 #include <filesystem>
 
 #include "support/event-record.h"
+#include "support/host-program.h"
 #include "support/small-disk.h"
 #include "support/test-workspace.h"
 
@@ -185,6 +187,55 @@ TEST_CASE("P28 P41 a machine that stands still when bothyd is killed is adopted,
   workspace.reconnect();
   CHECK(workspace.qemu() == qemu);
   expectMuch(workspace);
+}
+
+// A file system of their own for the consoles of a supervisor, which a test may have stand still.  It is made at a restart of bothyd, and
+// taken away by the destructor.
+class FrozenConsoles final {
+public:
+  explicit FrozenConsoles(SupervisedHost& host)
+      : place(kj::str(host.directory(), "/state/consoles")),
+        image(kj::str(host.directory(), "/consoles.img")) {
+    host.wait(host.supervisor().listRequest().send().dropPipeline(), "the list");
+    host.stop(SIGTERM);
+    hostOutput({"/bin/sh"_kj, "-c"_kj,
+                kj::str("truncate -s 32M ", image, " && mkfs.ext4 -q ", image, " && mount -o loop ",
+                        image, " ", place)});
+    host.start();
+  }
+  ~FrozenConsoles() {
+    runProgram({"/bin/sh"_kj, "-c"_kj, kj::str("fsfreeze -u ", place, "; umount -l ", place)});
+  }
+  KJ_DISALLOW_COPY_AND_MOVE(FrozenConsoles);
+
+  void freeze() { hostOutput({"/bin/sh"_kj, "-c"_kj, kj::str("fsfreeze -f ", place)}); }
+  void thaw() { hostOutput({"/bin/sh"_kj, "-c"_kj, kj::str("fsfreeze -u ", place)}); }
+  // Until a console's log has `words`.
+  void await(kj::StringPtr words) {
+    hostOutput({"/bin/sh"_kj, "-c"_kj,
+                kj::str("until grep -q '", words, "' ", place, "/*.log; do sleep 0.1; done")});
+  }
+
+private:
+  const kj::String place;
+  const kj::String image;
+};
+
+TEST_CASE("S09 consoles whose disk stands still hold up nothing, and are whole when it goes on") {
+  if (access("/dev/loop-control", F_OK) != 0) SKIP("there are no loop devices");
+  SupervisedHost host;
+  FrozenConsoles consoles(host);
+  TestWorkspace workspace(host);
+  consoles.freeze();
+  for (int i = 0; i < 10; ++i) {
+    workspace.shell(kj::str("sudo sh -c 'echo word ", i, " >/dev/console'"));
+    host.wait(host.supervisor().listRequest().send().dropPipeline(), "the list");
+  }
+  // The end of a machine waits for its console no longer than so.
+  host.stopWorkspace("test");
+  CHECK(host.stateOf("test") == rpc::WorkspaceState::STOPPED);
+  consoles.thaw();
+  for (int i = 0; i < 10; ++i) consoles.await(kj::str("word ", i));
 }
 
 }  // namespace
