@@ -1,0 +1,85 @@
+#pragma once
+
+#include <kj/debug.h>
+#include <catch2/catch_test_macros.hpp>
+
+#include "rpc/host-connections.h"
+#include "schema/limits.capnp.h"
+#include "support/greeted-lane.h"
+
+namespace bothy {
+
+inline kj::Array<const kj::byte> secretOf(kj::byte filler) {
+  auto secret = kj::heapArray<kj::byte>(rpc::SECRET_BYTES);
+  for (auto& b : secret) {
+    b = filler;
+  }
+  return kj::mv(secret);
+}
+
+inline kj::Exception notInThisTest() {
+  return KJ_EXCEPTION(UNIMPLEMENTED, "not in this test");
+}
+
+class SomeFiles final: public rpc::Files::Server {
+  kj::Promise<void> home(HomeContext context) override {
+    context.getResults().setPath("/home"_kj.asBytes());
+    return kj::READY_NOW;
+  }
+  kj::Promise<void> remove(RemoveContext context) override { return kj::READY_NOW; }
+};
+
+class SomeSystem final: public rpc::System::Server {
+  kj::Promise<void> report(ReportContext context) override { return kj::READY_NOW; }
+  kj::Promise<void> health(HealthContext context) override { return kj::NEVER_DONE; }
+};
+
+// Real streams and facets, virtual time.
+struct TestConnections {
+  kj::AsyncIoContext io = kj::setupAsyncIo();
+  kj::WaitScope& scope = io.waitScope;
+  kj::TimerImpl timer{kj::origin<kj::TimePoint>()}, bootTimer{kj::origin<kj::TimePoint>()};
+  GateKey key{secretOf(7)};
+  Rooms rooms{notInThisTest(), notInThisTest(), kj::heap<SomeSystem>(),
+              [](kj::StringPtr user) -> kj::Maybe<kj::Own<rpc::Files::Server>> {
+                if (user == "nobody") return nullptr;
+                return kj::Own<rpc::Files::Server>(kj::heap<SomeFiles>());
+              }};
+  MessageBudget memory{LANES_MEMORY_BYTES, LANE_SHARE_BYTES};
+  HostConnections connections{timer, bootTimer, key, rooms, memory};
+
+  kj::Own<kj::AsyncIoStream> dialRaw() {
+    auto pipe = io.provider->newTwoWayPipe();
+    connections.add(kj::mv(pipe.ends[1]));
+    return kj::mv(pipe.ends[0]);
+  }
+  kj::Own<Lane> enter(const LaneGrant& grant) {
+    return greet(scope, timer, dialRaw(), secretOf(7), grant);
+  }
+  kj::Own<Lane> enter(rpc::Purpose purpose = rpc::Purpose::CONTROL) {
+    return enter(wholeGrant(purpose));
+  }
+  void ping(Lane& lane) {
+    lane.bootstrap().castAs<rpc::AgentControl>().pingRequest().send().wait(scope);
+  }
+  rpc::Refusal refusal(Lane& lane) { return lane.answer().wait(scope).get<LaneRefused>().why; }
+  template <typename Request>
+  bool isAllowed(Request request) {
+    return request.send()
+        .ignoreResult()
+        .then([]() { return true; },
+              [](kj::Exception&& e) {
+                CHECK(e.getType() == kj::Exception::Type::FAILED);
+                return false;
+              })
+        .wait(scope);
+  }
+
+  void pass(kj::Duration time) {
+    scope.poll();
+    timer.advanceTo(timer.now() + time);
+    scope.poll();
+  }
+};
+
+}  // namespace bothy
