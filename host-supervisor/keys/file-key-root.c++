@@ -21,7 +21,7 @@ kj::Array<uint64_t> FileKeyRoot::epochs() {
     auto read = readTwin<MasterFile>(*content, [&](kj::ArrayPtr<const kj::byte> copy) {
       return MasterFile::decode(copy, path);
     });
-    isDamaged = read.damage != nullptr;
+    isDamaged = read.damage != nullptr && !read.value.isOld;
     if (isDamaged) KJ_LOG(WARNING, "a copy within a file of the keyring is damaged", path);
     if (protectorKey == nullptr) protectorKey = protector.unlock(read.value.derivation);
     auto epochs = KJ_MAP(generation, read.value.generations) {

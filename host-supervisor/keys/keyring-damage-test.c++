@@ -129,6 +129,23 @@ TEST_CASE("files that end before their first copy does are refused") {
   }
 }
 
+TEST_CASE("R02 a file that is cut short behind its first copy costs nothing, and is mended") {
+  DamageWorld world;
+  for (auto& file : world.files()) {
+    auto whole = world.disk.at(file);
+    for (size_t size = world.contentBytes(whole); size < whole.size(); ++size) {
+      INFO(file << ", " << size << " bytes");
+      auto disk = world.with(file, Bytes(whole.begin(), whole.begin() + size));
+      REQUIRE(world.contentOf(*world.open(disk)) == world.content);
+      for (auto& [name, content] : disk.listing()) {
+        auto half = content.begin() + content.size() / 2;
+        REQUIRE(Bytes(content.begin(), half) == Bytes(half, content.end()));
+      }
+      REQUIRE(world.contentOf(disk) == world.content);
+    }
+  }
+}
+
 TEST_CASE("files of anything are refused") {
   DamageWorld world;
   std::mt19937 random(20);  // the same files in each run

@@ -83,6 +83,7 @@ MasterFile MasterFile::decode(kj::ArrayPtr<const kj::byte> copy, kj::StringPtr p
   }
 
   MasterFile result;
+  result.isOld = isOld;
   auto& derivation = result.derivation;
   derivation.kind = static_cast<KeyDerivation::Kind>(reader.number<uint8_t>());
   derivation.log2N = reader.number<uint8_t>();

@@ -42,6 +42,8 @@ struct MasterFile {
   KeyDerivation derivation;
   // 1 or 2; the second is the first's successor.
   kj::Array<MasterGeneration> generations;
+  // It was read from a file of before the tree, which has its content once.
+  bool isOld = false;
 
   kj::Array<kj::byte> encode() const;
   // Of one copy of the content, or of the whole file of before the key tree.  Refuses what is damaged,

@@ -16,7 +16,9 @@ kj::Array<kj::byte> twinOf(kj::ArrayPtr<const kj::byte> content) {
 }
 
 size_t secondCopyOffset(kj::ArrayPtr<const kj::byte> file) {
-  return file.size() / 2 / TWIN_BLOCK_BYTES * TWIN_BLOCK_BYTES;
+  auto offset = file.size() / 2 / TWIN_BLOCK_BYTES * TWIN_BLOCK_BYTES;
+  // Of one that was cut short there is no second copy, and the first is not it.
+  return offset > 0 ? offset : file.size();
 }
 
 kj::ArrayPtr<const kj::byte> contentIn(kj::ArrayPtr<const kj::byte> copy, kj::StringPtr path,

@@ -21,7 +21,7 @@ constexpr size_t twinBytes(size_t content) {
 
 kj::Array<kj::byte> twinOf(kj::ArrayPtr<const kj::byte> content);
 
-// Where the second copy begins, if there may be one.
+// Where the second copy begins; the end of the file if there is none.
 size_t secondCopyOffset(kj::ArrayPtr<const kj::byte> file);
 
 template <typename Value>
