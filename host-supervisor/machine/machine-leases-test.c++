@@ -116,6 +116,21 @@ TEST_CASE("S20 a user id rests between two machines, and the one that rested lon
   CHECK(w.start() == FIRST_UID);
 }
 
+TEST_CASE("P28 a lease that the store refuses comes behind all others") {
+  LeaseWorld w(2);
+  for (uint32_t i = 0; i < w.count; i++) w.start();
+  w.stop(FIRST_UID);
+  w.stop(FIRST_UID + 1);
+  w.pass(LEASE_REST);
+  // One that was never stored comes first again.
+  CHECK(w.take()->uid() == FIRST_UID);
+  w.take()->setAside();
+  CHECK(w.start() == FIRST_UID + 1);
+  w.whyNone();
+  w.pass(LEASE_REST);
+  CHECK(w.start() == FIRST_UID);
+}
+
 TEST_CASE("S20 the rest of a user id goes on over a restart, whatever the clock does") {
   LeaseWorld w(2);
   w.start();
@@ -177,17 +192,63 @@ TEST_CASE("S25 an address of a lease of another range is given to no machine mea
 TEST_CASE("S20 a user id of which no row tells is barred, and one that is unknown bars all") {
   LeaseWorld w(3);
   w.start();
-  w.pool->bar(FIRST_UID);
-  w.pool->bar(FIRST_UID + 1);
-  w.pool->bar(12);
+  w.pool->bar("a", FIRST_UID);
+  w.pool->bar("b", FIRST_UID + 1);
+  w.pool->bar("c", 12);
   w.stop(FIRST_UID);
   w.pass(LEASE_REST);
   CHECK(w.start() == FIRST_UID + 2);
   w.whyNone();
   w.stop(FIRST_UID + 2);
   w.pass(LEASE_REST);
-  w.pool->close(kj::str("unknown"));
+  w.pool->barAll("d", kj::str("unknown"));
   CHECK(w.whyNone() == "unknown");
+  w.pool->lift("d");
+  w.start();
+}
+
+TEST_CASE(
+    "S20 what was barred for a machine rests once nothing is left of that, and is given then") {
+  LeaseWorld w(2);
+  w.start();
+  w.pool->bar("a", FIRST_UID);
+  w.pool->bar("b", FIRST_UID);
+  w.pool->bar("c", FIRST_UID + 1);
+  w.stop(FIRST_UID);
+  SECTION("which was passed over") {
+    w.pass(LEASE_REST);
+    w.whyNone();
+  }
+  SECTION("which still rests") {
+    w.pass(LEASE_REST / 2);
+  }
+  w.pool->lift("a");
+  w.pool->lift("a");
+  w.pass(LEASE_REST);
+  w.whyNone();
+  w.pool->lift("b");
+  w.pool->lift("c");
+  w.pass(LEASE_REST - 1 * kj::NANOSECONDS);
+  w.whyNone();
+  w.pass(1 * kj::NANOSECONDS);
+  CHECK(w.start() == FIRST_UID);
+  CHECK(w.start() == FIRST_UID + 1);
+  w.whyNone();
+  // Once, however often it was barred.
+  w.stop(FIRST_UID);
+  w.pass(LEASE_REST - 1 * kj::NANOSECONDS);
+  w.whyNone();
+}
+
+TEST_CASE("S20 what is barred for the machine of a workspace is free with its lease") {
+  LeaseWorld w(2);
+  auto uid = w.start();
+  w.pool->bar(kj::str("w", uid), FIRST_UID + 1);
+  w.whyNone();
+  w.stop(uid);
+  w.pass(LEASE_REST);
+  w.start();
+  w.start();
 }
 
 }  // namespace

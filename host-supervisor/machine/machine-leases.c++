@@ -37,17 +37,33 @@ void MachineLeases::enter(kj::ArrayPtr<const MachineRow> rows) {
   }
 }
 
-void MachineLeases::bar(uint32_t uid) {
+void MachineLeases::bar(kj::StringPtr machine, uint32_t uid) {
   const uint32_t number = uid - range.firstUid;
-  if (number < range.count) places[number].isBarred = true;
+  if (number >= range.count) return;
+  barredPlaces.insert(kj::str(machine), number);
+  places[number].bars++;
 }
 
-void MachineLeases::close(kj::String why) {
-  closed = kj::mv(why);
+void MachineLeases::barAll(kj::StringPtr machine, kj::String why) {
+  barredAll.insert(kj::str(machine), kj::mv(why));
+}
+
+void MachineLeases::lift(kj::StringPtr machine) {
+  barredAll.erase(machine);
+  KJ_IF_MAYBE (barred, barredPlaces.find(machine)) {
+    const uint32_t number = *barred;
+    barredPlaces.erase(machine);
+    auto& place = places[number];
+    if (--place.bars > 0 || place.state == Place::State::TAKEN) return;
+    // take() may have passed it over, or it may still rest since another had it.
+    std::erase_if(resting, [number](const Resting& other) { return other.place == number; });
+    place.state = Place::State::FREE;
+    resting.push_back({number, timer.now() + LEASE_REST});
+  }
 }
 
 bool MachineLeases::isFree(const Place& place) const {
-  return place.holders == 0 && !place.isBarred;
+  return place.holders == 0 && place.bars == 0;
 }
 
 // A clock that was set back makes it no longer than it was.
@@ -59,9 +75,10 @@ kj::Duration MachineLeases::restOf(const MachineRow& row) const {
 
 kj::OneOf<kj::Own<MachineLeases::Lease>, MachineLeases::NoneFree> MachineLeases::take() {
   KJ_IF_MAYBE (why, closed) return NoneFree{kj::str(*why)};
+  if (barredAll.size() > 0) return NoneFree{kj::str(barredAll.begin()->value)};
   auto give = [this](uint32_t place) {
     places[place].state = Place::State::TAKEN;
-    return kj::heap<Lease>(*this, place);
+    return kj::refcounted<Lease>(*this, place);
   };
   while (firstFresh < places.size()) {
     auto place = firstFresh++;
@@ -82,11 +99,15 @@ kj::OneOf<kj::Own<MachineLeases::Lease>, MachineLeases::NoneFree> MachineLeases:
                           "workspace, or raise uid-count")};
 }
 
-void MachineLeases::giveBack(uint32_t place) {
+void MachineLeases::giveBack(uint32_t place, bool isAside) {
   if (places[place].state != Place::State::TAKEN || places[place].holders > 0) return;
-  // No machine has had it since its rest.
   places[place].state = Place::State::FREE;
-  resting.push_front({place, timer.now()});
+  if (isAside) {
+    resting.push_back({place, timer.now() + LEASE_REST});
+  } else {
+    // No machine has had it since its rest.
+    resting.push_front({place, timer.now()});
+  }
 }
 
 void MachineLeases::hold(const MachineRow& row) {
@@ -97,6 +118,7 @@ void MachineLeases::hold(const MachineRow& row) {
 }
 
 void MachineLeases::release(const MachineRow& row) {
+  lift(row.workspaceId);
   forEachPlace(row, [this](uint32_t place) {
     KJ_ASSERT(places[place].holders > 0, "a lease is released twice", range.firstUid + place);
     if (--places[place].holders > 0) return;

@@ -1,7 +1,9 @@
 #pragma once
 
+#include <kj/map.h>
 #include <kj/memory.h>
 #include <kj/one-of.h>
+#include <kj/refcount.h>
 #include <kj/time.h>
 #include <kj/timer.h>
 
@@ -34,25 +36,31 @@ public:
 
   // Once, before any is taken: the rows of the store.
   void enter(kj::ArrayPtr<const MachineRow> rows);
-  // As long as this lives nobody is given that one: a machine has it of which no row tells.
-  void bar(uint32_t uid);
-  // Until reopen() nobody is given any, for that reason: which one a machine has is not known.
-  void close(kj::String why);
-  // It is known after all.
+  // Until lift(machine) nobody is given that one: this machine has it, and no row tells so.
+  void bar(kj::StringPtr machine, uint32_t uid);
+  // Until lift(machine) nobody is given any, for that reason: which one this machine has is not known.
+  void barAll(kj::StringPtr machine, kj::String why);
+  // Nothing is left of that machine, nor a disk that is its user's: what was barred for it rests from now on.  Nothing may be.
+  void lift(kj::StringPtr machine);
+  // Until reopen() nobody is given any, for that reason: which ones machines have is not known.
+  void close(kj::String why) { closed = kj::mv(why); }
   void reopen() { closed = nullptr; }
 
   // Nobody else's while this lives, and once it is stored.
-  class Lease final {
+  class Lease final: public kj::Refcounted {
   public:
     Lease(MachineLeases& pool, uint32_t place) : pool(pool), place(place) {}
-    ~Lease() noexcept(false) { pool.giveBack(place); }
+    ~Lease() noexcept(false) { pool.giveBack(place, isAside); }
     KJ_DISALLOW_COPY_AND_MOVE(Lease);
     uint32_t uid() const { return pool.range.firstUid + place; }
     uint32_t cid() const { return FIRST_CID + place; }
+    // The store refuses it: when it is given back all others come before it.
+    void setAside() { isAside = true; }
 
   private:
     MachineLeases& pool;
     const uint32_t place;
+    bool isAside = false;
   };
   struct NoneFree {
     // For people, with what to do.
@@ -77,7 +85,7 @@ private:
   // In the order of user ids.  A lease of an earlier range may have the user id of one place and the address of another.
   struct Place {
     enum class State : uint8_t { FRESH, FREE, TAKEN } state = State::FRESH;
-    bool isBarred = false;
+    uint16_t bars = 0;
     uint8_t holders = 0;
   };
   struct Resting {
@@ -93,12 +101,15 @@ private:
   uint32_t firstFresh = 0;
   // Those that are FREE, the oldest first.
   std::deque<Resting> resting;
+  // By the machine that has it.
+  kj::TreeMap<kj::String, uint32_t> barredPlaces;
+  kj::TreeMap<kj::String, kj::String> barredAll;
   kj::Maybe<kj::String> closed;
 
   bool isFree(const Place& place) const;
   // What is left of it.
   kj::Duration restOf(const MachineRow& row) const;
-  void giveBack(uint32_t place);
+  void giveBack(uint32_t place, bool isAside);
   template <typename Func>
   void forEachPlace(const MachineRow& row, Func&& func);
 };

@@ -68,7 +68,8 @@ void MachineSlot::retire() {
 }
 
 kj::Promise<void> MachineSlot::removeOnce(kj::StringPtr complaint) {
-  return within(world.timer, world.deadlines.destroyVm, complaint, world.driver.remove(name));
+  auto user = owner.machineRow().map([](const MachineRow& lease) { return lease.uid; });
+  return within(world.timer, world.deadlines.destroyVm, complaint, world.driver.remove(name, user));
 }
 
 void MachineSlot::forget() {
@@ -133,8 +134,13 @@ kj::Promise<void> MachineSlot::keepRemoving(kj::StringPtr complaint) {
       break;
     }
   }
+  leases.lift(name);
   if (owner.machineRow() == nullptr) co_return;
-  co_await owner.removeMachineRow();
+  // One that cannot be released is kept, and the next start keeps it too.
+  co_await owner.removeMachineRow().catch_([this](kj::Exception&& e) {
+    KJ_LOG(ERROR, "the user id of a machine that is gone cannot be released", workspace, name,
+           e.getDescription());
+  });
 }
 
 kj::Array<const kj::byte> MachineSlot::newSecret() {

@@ -14,7 +14,8 @@ public:
   public:
     // As it is stored: there, as long as something may be left of a machine.
     virtual const kj::Maybe<MachineRow>& machineRow() const = 0;
-    // Stores that nothing of a machine is left, which releases its lease.  A store that refuses is asked again.
+    // Stores that nothing of a machine is left, which releases its lease.  A store that is away is asked again; one that
+    // refuses makes it fail.
     virtual kj::Promise<void> removeMachineRow() = 0;
     // Of the machine of the row, which may run.
     virtual VmSpec specToAdopt() = 0;

@@ -106,7 +106,7 @@ struct OperationRow {
   kj::String parameters;
   // Whose outcome is stored with its end; empty: none.
   kj::String requestId;
-  // When it has failed if it has not ended, since 1970; 0: never.
+  // When it has failed if it has not ended, or of a stop when its grace is over; since 1970, 0: never.
   int64_t deadlineNanos = 0;
 
   OperationRow clone() const;

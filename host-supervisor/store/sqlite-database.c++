@@ -9,6 +9,8 @@
 #include <kj/debug.h>
 #include <kj/io.h>
 
+#include "store/store.h"
+
 namespace bothy {
 namespace {
 
@@ -25,7 +27,7 @@ void check(sqlite3* connection, int result) {
     kj::throwFatalException(KJ_EXCEPTION(OVERLOADED, "database", message, extended));
   }
   if (result == SQLITE_CONSTRAINT || result == SQLITE_MISMATCH || result == SQLITE_TOOBIG) {
-    throw RefusedRow{KJ_EXCEPTION(FAILED, "the database refuses a row", message, extended)};
+    throw RefusedRow{rowRefused(kj::str(message, " (", extended, ")"))};
   }
   KJ_FAIL_REQUIRE("database", message, extended);
 }

@@ -11,7 +11,7 @@ constexpr uint32_t MOST_UID = UINT32_MAX - 1;
 // Of a statement that names one row by its key.
 void requireRow(int changed, kj::StringPtr noun, kj::StringPtr key) {
   if (changed == 1) return;
-  throw RefusedRow{KJ_EXCEPTION(FAILED, kj::str("the database has no such ", noun, ": ", key))};
+  throw RefusedRow{rowRefused(kj::str("there is no such ", noun, ": ", key))};
 }
 
 // What a column of 32 bits has, if it has that.

@@ -58,4 +58,8 @@ public:
 kj::Exception fencedBy(uint64_t newer, uint64_t own);
 bool isFenced(const kj::Exception& fault);
 
+// The fault of a change whose rows do not fit those that are there: a store that is asked again refuses it again.
+kj::Exception rowRefused(kj::StringPtr why);
+bool isRowRefused(const kj::Exception& fault);
+
 }  // namespace bothy

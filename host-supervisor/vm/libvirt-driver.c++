@@ -96,7 +96,7 @@ public:
     co_return nullptr;
   }
 
-  kj::Promise<void> remove(kj::StringPtr nameParam) override {
+  kj::Promise<void> remove(kj::StringPtr nameParam, kj::Maybe<uint32_t> user) override {
     requireMachineName(nameParam);
     auto name = kj::str(nameParam);
     co_await untilGone(name);
@@ -106,7 +106,7 @@ public:
     } else KJ_IF_MAYBE (record, host.storage->loadRecord(name)) {
       co_await removeRecorded(kj::mv(*record));
     } else if (host.storage->hasRecord(name)) {
-      co_await removeDamaged(kj::mv(name));
+      co_await removeDamaged(kj::mv(name), user);
     }
   }
 
@@ -125,7 +125,7 @@ public:
     kj::Vector<kj::String> removed;
     for (auto& name : host.storage->listRecords()) {
       if (known.contains(name)) continue;
-      co_await remove(name);
+      co_await remove(name, nullptr);
       removed.add(kj::mv(name));
     }
     co_return removed.releaseAsArray();
@@ -209,25 +209,31 @@ private:
     return false;
   }
 
-  // Of a machine whose record cannot be understood libvirt tells whose its processes are, as long as it knows it: a pid that stands in
-  // its file alone may be anybody's by now.
-  kj::Promise<void> removeDamaged(kj::String name) {
+  // Of a machine whose record cannot be understood libvirt tells whose its processes are, as long as it knows it, or else `user`: a pid
+  // that stands in its file alone may be anybody's by now.
+  kj::Promise<void> removeDamaged(kj::String name, kj::Maybe<uint32_t> user) {
     auto domains = listing();
     const bool isKnown = (co_await domains->conditionOf(name)) != nullptr;
     domains = nullptr;
+    ProcessIdentity identity{0, 0};
     KJ_IF_MAYBE (qemu, host.processes->open(recordedPid(name, isKnown))) {
-      KJ_REQUIRE(isKnown,
+      auto owner = (*qemu)->user();
+      KJ_REQUIRE(isKnown || owner == nullptr || owner == user,
                  "the record of the machine is damaged, and libvirt does not know it: a process of "
                  "the pid that it had runs, and who knows that it is not the machine's removes the "
                  "record",
                  name, (*qemu)->identity().pid);
-      KJ_IF_MAYBE (user, (*qemu)->user()) {
-        // From here on it is as any other, also for the next bothyd.
-        MachineRecord record{kj::mv(name), nullptr, *user};
-        record.qemu = (*qemu)->identity();
-        host.storage->saveRecord(record);
-        co_return co_await removeRecorded(kj::mv(record));
+      KJ_IF_MAYBE (o, owner) {
+        user = *o;
+        identity = (*qemu)->identity();
       }
+    }
+    KJ_IF_MAYBE (u, user) {
+      // From here on it is as any other, also for the next bothyd.
+      MachineRecord record{kj::mv(name), nullptr, *u};
+      record.qemu = identity;
+      host.storage->saveRecord(record);
+      co_return co_await removeRecorded(kj::mv(record));
     }
     co_await host.libvirt->destroy(name);
     host.storage->removeLibvirtFiles(name, 0);

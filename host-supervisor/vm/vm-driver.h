@@ -131,8 +131,9 @@ public:
   virtual kj::Promise<kj::Maybe<kj::Own<RunningVm>>> adopt(VmSpec spec) = 0;
 
   // Ends the machine of this name, whoever started it, or does nothing if there is none.  Returns when nothing of
-  // it is left on the host, also of a start whose promise was dropped.
-  virtual kj::Promise<void> remove(kj::StringPtr name) = 0;
+  // it is left on the host, also of a start whose promise was dropped.  `user`: its user id, where the caller knows it; where this
+  // driver's record of the machine is damaged, that tells whose its processes are.
+  virtual kj::Promise<void> remove(kj::StringPtr name, kj::Maybe<uint32_t> user = nullptr) = 0;
 
   // The user ids under which something of machines may run now; without one where this driver's record of a machine is damaged.
   struct MachineUser {

@@ -66,7 +66,8 @@ struct TestWorld {
       context.getResults().initReport().setAgentVersion(world.agentVersion);
       return kj::READY_NOW;
     }
-    kj::Promise<void> powerOff(PowerOffContext) override {
+    kj::Promise<void> powerOff(PowerOffContext context) override {
+      world.powerOffGrace = context.getParams().getGraceMillis();
       if (world.powersOff) world.driver.end(vmName, VmEnd::POWERED_OFF);
       return kj::READY_NOW;
     }
@@ -85,6 +86,8 @@ struct TestWorld {
   kj::TimerImpl timer{kj::origin<kj::TimePoint>()};
   bool agentAnswers = true;
   bool powersOff = true;
+  // Of the last order to power off, in ms.
+  uint32_t powerOffGrace = 0;
   bool answersEndLanes = true;
   // The devices of machines keep their ends of lanes open, whoever closes the others.
   bool keepsLanes = false;

@@ -192,7 +192,8 @@ void WorkspaceJournal::transitionAnyway(Rows next, Cause cause, kj::StringPtr de
 }
 
 template <typename Func>
-kj::Promise<WorkspaceJournal::Turn> WorkspaceJournal::untilStored(Func attempt) {
+kj::Promise<WorkspaceJournal::Turn> WorkspaceJournal::untilStored(Func attempt,
+                                                                  IfRowRefused ifRowRefused) {
   for (auto pauses = world.pauses();;) {
     kj::Maybe<kj::Exception> failure;
     try {
@@ -202,7 +203,11 @@ kj::Promise<WorkspaceJournal::Turn> WorkspaceJournal::untilStored(Func attempt) 
     } catch (...) {
       failure = kj::getCaughtExceptionAsKj();
     }
-    refusal = kj::str(KJ_ASSERT_NONNULL(failure).getDescription());
+    auto& fault = KJ_ASSERT_NONNULL(failure);
+    if (ifRowRefused == IfRowRefused::FAIL && isRowRefused(fault)) {
+      kj::throwFatalException(kj::mv(fault));
+    }
+    refusal = kj::str(fault.getDescription());
     KJ_LOG(ERROR, "what became of an operation could not be stored yet; trying again", now.row.name,
            now.row.id, refusal);
     co_await pauses.next();
@@ -234,7 +239,7 @@ kj::Promise<void> WorkspaceJournal::update(kj::Function<void(Rows&)> changeParam
       updating = work.attach(kj::addRef(*shared)).eagerlyEvaluate(nullptr);
     });
   };
-  co_await untilStored(attempt).ignoreResult();
+  co_await untilStored(attempt, IfRowRefused::FAIL).ignoreResult();
 }
 
 // What tells of nothing.
@@ -275,6 +280,8 @@ kj::Promise<void> WorkspaceJournal::removeOnce() {
   co_await commit(kj::mv(Change().removeWorkspace(now.row.id, nanos).tell(kj::mv(told))));
   now.machine = nullptr;
   noteStored(now.clone());
+  // Also where the store had none.
+  leases.lift(now.row.id);
   isGone = true;
   unstored.clear();
   KJ_LOG(INFO, "workspace deleted", now.row.name, now.row.id);

@@ -58,8 +58,9 @@ public:
   // A store that refuses is asked again.  Takes the turn, and gives it to the caller.
   kj::Promise<Turn> settle(kj::Function<Rows()> next, Cause cause, kj::String detail = nullptr,
                            kj::Maybe<RequestRecord> answered = nullptr);
-  // Stores what `change` makes of the rows, which changes no state.  A store that refuses is asked again.  Who drops the promise takes
-  // back nothing that is on its way to the store; what `change` owns lives until it is decided.
+  // Stores what `change` makes of the rows, which changes no state.  A store that is away is asked again; one that refuses these rows
+  // (isRowRefused()) makes it fail, and nothing has changed.  Who drops the promise takes back nothing that is on its way to the store;
+  // what `change` owns lives until it is decided.
   kj::Promise<void> update(kj::Function<void(Rows&)> change);
   // The end of a delete: nothing is stored of it any more.
   kj::Promise<Turn> remove();
@@ -111,9 +112,10 @@ private:
   kj::Promise<void> removeOnce();
   // The store has them from now on.
   void noteStored(Rows rows);
+  enum class IfRowRefused { TRY_AGAIN, FAIL };
   // Gives `attempt` the turn until it succeeds.
   template <typename Func>
-  kj::Promise<Turn> untilStored(Func attempt);
+  kj::Promise<Turn> untilStored(Func attempt, IfRowRefused ifRowRefused = IfRowRefused::TRY_AGAIN);
 };
 
 // The row of an operation that begins now.

@@ -136,6 +136,13 @@ TEST_CASE("S20 a lease is released when the machine is gone and the disk is root
   CHECK(w.volumes.owner(h.id) == w.lease("demo").uid);
 }
 
+TEST_CASE("P28 S20 the driver is told whose what is left of a machine is") {
+  LeaseHost h;
+  h.w.driver.end(h.id, VmEnd::EXITED);
+  h.w.settle();
+  CHECK(h.w.driver.removedUser == h.uid);
+}
+
 TEST_CASE("S20 a lease whose machine or disk cannot be taken from it stays, until that is done") {
   LeaseHost h;
   auto& w = h.w;
@@ -236,6 +243,63 @@ TEST_CASE("P41 a running workspace of which the database has no machine is faile
   CHECK(w.lease("new").uid != h.uid);
   w.find("demo")->erase().wait(w.scope);
   CHECK_FALSE(w.driver.isRunning(h.id));
+}
+
+TEST_CASE("S20 the user id of a machine of no workspace is given to none until that is gone") {
+  const bool keepsDisk = GENERATE(false, true);
+  LeaseHost h(2);
+  auto& w = h.w;
+  w.manager->create(w.request("new", false), nullptr).wait(w.scope);
+  w.store->commit(kj::mv(Change().removeWorkspace(h.id, 1)));
+  w.driver.failRemovals(1);
+  SECTION("which the driver knows") {
+    w.restart();
+    w.find("new")->start(nullptr).wait(w.scope);
+    CHECK(w.lease("new").uid != h.uid);
+    w.find("new")->stop(0).wait(w.scope);
+  }
+  SECTION("which nobody knows") {
+    w.driver.recordsAreDamaged = true;
+    w.restart();
+    CHECK(strstr(h.whyNotStarted("new").cStr(), "of no workspace") != nullptr);
+  }
+  SECTION("which could not be read at first") {
+    w.driver.listingsToFail = 1;
+    w.restart();
+    CHECK(strstr(h.whyNotStarted("new").cStr(), "cannot be read") != nullptr);
+  }
+  CHECK(w.driver.isRunning(h.id));
+  if (keepsDisk) {
+    w.volumes.failuresToReclaim = 1;
+    h.later();
+    CHECK_FALSE(w.driver.isRunning(h.id));
+    CHECK(w.volumes.owner(h.id) == h.uid);
+  }
+  h.later();
+  CHECK_FALSE(w.driver.isRunning(h.id));
+  CHECK(w.volumes.owner(h.id) == 0);
+  w.advance(LEASE_REST);
+  for (auto name : {"new", "third"}) {
+    w.manager->create(w.request(name, false), nullptr).wait(w.scope);
+    auto outcome = w.find(name)->start(nullptr).wait(w.scope);
+    CHECK(outcome.get<kj::Own<StartReport>>()->failure == nullptr);
+  }
+}
+
+TEST_CASE("S20 what the machine of a workspace has, and no row tells, is free when that is gone") {
+  LeaseHost h(1);
+  auto& w = h.w;
+  w.manager->create(w.request("new", false), nullptr).wait(w.scope);
+  auto row = w.find("demo")->row().clone();
+  row.rest = Rest::STOPPED;
+  w.store->commit(kj::mv(Change().update(kj::mv(row)).releaseMachine(h.id, 1)));
+  w.restart();
+  w.settle();
+  CHECK_FALSE(w.driver.isRunning(h.id));
+  CHECK(h.whyNotStarted("new").size() > 0);
+  w.advance(LEASE_REST);
+  w.find("new")->start(nullptr).wait(w.scope);
+  CHECK(w.lease("new").uid == h.uid);
 }
 
 TEST_CASE("P28 what an older bothyd stored of workspaces that do not run is released") {

@@ -94,17 +94,23 @@ void WorkspaceManager::examineUserIds(kj::ArrayPtr<const MachineRow> rows,
   }
   for (auto& machine : users) {
     auto stored = known.find(machine.name);
+    if (!registry.has(machine.name)) strays.insert(kj::str(machine.name));
     KJ_IF_MAYBE (uid, machine.uid) {
       if (stored.orDefault(0) == *uid) continue;
       KJ_LOG(ERROR, "a machine has a user id of which the database does not tell", machine.name,
              *uid);
-      leases.bar(*uid);
+      leases.bar(machine.name, *uid);
     } else if (stored.orDefault(0) == 0) {
+      auto whose = kj::str("of no workspace, ", machine.name, ",");
+      auto advice = "the log says what keeps bothyd from ending it"_kj;
       KJ_IF_MAYBE (workspace, registry.byId(machine.name)) {
-        leases.close(kj::str("which user id the machine of workspace ", (*workspace)->row().name,
-                             " has cannot be read, so that no other may be given one: delete that "
-                             "workspace, and start bothyd anew"));
+        whose = kj::str("of workspace ", (*workspace)->row().name);
+        advice = "delete that workspace"_kj;
       }
+      leases.barAll(machine.name, kj::str("which user id the machine ", whose,
+                                          " has cannot be read, so that no other may be given "
+                                          "one: ",
+                                          advice));
     }
   }
 }
@@ -114,12 +120,9 @@ kj::Promise<bool> WorkspaceManager::removeStrays() {
   auto known = registry.ids();
   kj::Maybe<kj::Exception> failure;
   try {
-    auto removed = co_await within(world.timer, world.deadlines.destroyVm,
-                                   "machines that belong to no workspace could not be ended",
-                                   world.driver.removeStrays(known));
-    for (auto& name : removed) {
-      KJ_LOG(WARNING, "removed a machine that belongs to no workspace", name);
-    }
+    co_await within(world.timer, world.deadlines.destroyVm,
+                    "machines that belong to no workspace could not be ended",
+                    endStrays(kj::mv(known)));
   } catch (...) {
     failure = kj::getCaughtExceptionAsKj();
   }
@@ -128,6 +131,21 @@ kj::Promise<bool> WorkspaceManager::removeStrays() {
            e->getDescription());
   }
   co_return failure == nullptr;
+}
+
+kj::Promise<void> WorkspaceManager::endStrays(kj::Array<kj::StringPtr> known) {
+  auto removed = co_await world.driver.removeStrays(known);
+  for (auto& name : removed) {
+    KJ_LOG(WARNING, "removed a machine that belongs to no workspace", name);
+    if (!strays.contains(name)) strays.insert(kj::mv(name));
+  }
+  while (strays.size() > 0) {
+    auto name = kj::str(*strays.begin());
+    // A disk that belongs to no workspace is left as it is, but not to whoever has the user id next.
+    co_await world.volumes.reclaim(name);
+    leases.lift(name);
+    strays.eraseMatch(name);
+  }
 }
 
 kj::Promise<void> WorkspaceManager::keepRemovingStrays() {

@@ -71,6 +71,8 @@ private:
   MachineLeases leases;
   WorkspaceRegistry registry;
   CreationClaims claims;
+  // Machines of no workspace, until their user ids are free.
+  kj::HashSet<kj::String> strays;
   kj::TaskSet tasks;
 
   kj::Maybe<kj::Array<VmDriver::MachineUser>> recordedUsers();
@@ -80,6 +82,7 @@ private:
                       kj::ArrayPtr<const VmDriver::MachineUser> users);
   kj::Promise<void> examineStrangers(bool isNew);
   kj::Promise<bool> removeStrays();
+  kj::Promise<void> endStrays(kj::Array<kj::StringPtr> known);
   kj::Promise<void> keepRemovingStrays();
   void removeStrayFiles();
   void vsockLost(kj::StringPtr vmName) override;

@@ -256,6 +256,42 @@ TEST_CASE("P28 a stop of an older bothyd, which did not store its grace, goes on
   CHECK(w.driver.running().size() == 0);
 }
 
+TEST_CASE("P29 P45 a stop that a restart interrupts asks with what is left of its grace") {
+  TestWorld w;
+  make(w, true);
+  w.powersOff = false;
+  constexpr uint32_t GRACE_MILLIS = 30000;
+  {
+    auto dropped = w.find("demo")->stop(GRACE_MILLIS);
+    w.settle();
+  }
+  CHECK(w.powerOffGrace == GRACE_MILLIS);
+  w.powerOffGrace = 1;
+  auto operation = kj::mv(w.store->state().operations[0]);
+  uint32_t left = 0;
+  auto begunBefore = [&](kj::Duration time) { operation.deadlineNanos -= time / kj::NANOSECONDS; };
+  SECTION("some") {
+    begunBefore(20 * kj::SECONDS);
+    left = 10000;
+  }
+  SECTION("nothing") {
+    begunBefore(1 * kj::HOURS);
+  }
+  SECTION("all, where the clock was set back") {
+    begunBefore(-1 * kj::HOURS);
+    left = GRACE_MILLIS;
+  }
+  w.manager = nullptr;
+  w.store->commit(kj::mv(Change().removeOperation(operation.id).add(operation.clone())));
+  w.restart();
+  w.settle();
+  CHECK(w.powerOffGrace == left);
+  CHECK(w.find("demo")->state() == WorkspaceState::STOPPING);
+  w.advance(left * kj::MILLISECONDS + Deadlines().powerOffMargin);
+  w.settle();
+  CHECK(w.find("demo")->state() == WorkspaceState::STOPPED);
+}
+
 TEST_CASE("E02 a key that could not be destroyed is tried again before what comes after it") {
   TestWorld w;
   make(w, true);

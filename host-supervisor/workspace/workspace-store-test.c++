@@ -373,9 +373,50 @@ TEST_CASE("S20 the user id of a machine whose row is damaged is given to no othe
     auto& failure = KJ_ASSERT_NONNULL(report->failure);
     CHECK(strstr(failure.message.cStr(), "workspace bad") != nullptr);
     w.find("bad")->erase().wait(w.scope);
-    w.restart();
-    CHECK(start()->failure == nullptr);
+    SECTION("the same bothyd") {}
+    SECTION("the next one") {
+      w.restart();
+    }
+    CHECK(w.find("new")->start(nullptr).wait(w.scope).get<kj::Own<StartReport>>()->failure ==
+          nullptr);
   }
+}
+
+TEST_CASE("P28 a start whose row the database refuses has failed, and the next has another lease") {
+  TestWorld w;
+  w.manager->create(w.request("demo", false), nullptr).wait(w.scope);
+  // Which bothyd has not seen.
+  auto sql = kj::str("INSERT INTO machines VALUES(1, ", FIRST_CID, ", 'other', x'', 0, '', 0)");
+  SqliteDatabase(kj::str(w.directory, "/state.db")).run(sql);
+  auto outcome = w.find("demo")->start(nullptr).wait(w.scope);
+  auto& failure = KJ_ASSERT_NONNULL(outcome.get<kj::Own<StartReport>>()->failure);
+  CHECK(strstr(failure.message.cStr(), "the database refuses a row") != nullptr);
+  CHECK(w.stored() == WorkspaceState::FAILED);
+  auto events = w.store->events(0, 100);
+  CHECK(events.back().cause == Cause::START_FAILED);
+  CHECK(w.manager->leasesInUse() == 0);
+  w.find("demo")->start(nullptr).wait(w.scope);
+  CHECK(w.find("demo")->state() == WorkspaceState::RUNNING);
+  CHECK(w.lease("demo").cid == FIRST_CID + 1);
+}
+
+TEST_CASE("P28 a lease whose release the database refuses is kept") {
+  TestWorld w;
+  w.manager->create(w.request("demo"), nullptr).wait(w.scope);
+  auto uid = w.lease("demo").uid;
+  w.volumes.failuresToReclaim = 1;
+  w.find("demo")->stop(0).wait(w.scope);
+  SqliteDatabase(kj::str(w.directory, "/state.db")).run("DELETE FROM machines");
+  for (int i = 0; i < 3; i++) {
+    w.settle();
+    w.advance(Deadlines().retry.most);
+  }
+  w.settle();
+  CHECK(w.lease("demo").uid == uid);
+  CHECK(w.manager->leasesInUse() == 1);
+  w.find("demo")->start(nullptr).wait(w.scope);
+  CHECK(w.find("demo")->state() == WorkspaceState::RUNNING);
+  CHECK(w.lease("demo").uid == uid);
 }
 
 TEST_CASE("P58 who waits for an event hears of it though the change was refused at first") {

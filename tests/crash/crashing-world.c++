@@ -138,9 +138,9 @@ public:
   kj::Promise<kj::Maybe<kj::Own<RunningVm>>> adopt(VmSpec spec) override {
     return inner.adopt(kj::mv(spec));
   }
-  kj::Promise<void> remove(kj::StringPtr name) override {
+  kj::Promise<void> remove(kj::StringPtr name, kj::Maybe<uint32_t> user) override {
     point.begins("removal of a machine");
-    return point.follow("removal of a machine", inner.remove(name));
+    return point.follow("removal of a machine", inner.remove(name, user));
   }
   kj::Array<MachineUser> users() override { return inner.users(); }
   kj::Promise<kj::Array<kj::String>> removeStrays(

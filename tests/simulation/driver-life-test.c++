@@ -245,6 +245,31 @@ TEST_CASE("P28 a machine whose record is damaged can be ended") {
   CHECK(bed.host.machinery.records.find("one") == nullptr);
 }
 
+TEST_CASE("P28 of a machine whose record is damaged its user id tells what is left of it") {
+  Bed bed;
+  bed.begin();
+  bed.start("one", 1);
+  bed.start("two", 2);
+  bed.host.fate.decree(Fault::RECORD_DAMAGED);
+  bed.begin();
+  auto& machinery = bed.host.machinery;
+  SECTION("whose QEMU has ended") {
+    machinery.endMachine("one", VmEnd::EXITED);
+    bed.scope.poll();
+    REQUIRE(machinery.processesOf(FIRST_UID + 1).size() == 1);
+  }
+  SECTION("which libvirt does not know") {
+    machinery.domains.erase("one"_kj);
+    REQUIRE(machinery.processesOf(FIRST_UID + 1).size() == 2);
+    CHECK_THROWS(bed.within(bed.driver().remove("one")));
+    CHECK_THROWS(bed.within(bed.driver().remove("one", FIRST_UID + 3)));
+  }
+  bed.within(bed.driver().remove("one", FIRST_UID + 1));
+  CHECK(machinery.processesOf(FIRST_UID + 1).size() == 0);
+  CHECK(machinery.records.find("one") == nullptr);
+  CHECK(bed.runs("two"));
+}
+
 TEST_CASE("P41 what is left of a machine ends no other that has its user id since") {
   Bed bed;
   bed.begin();

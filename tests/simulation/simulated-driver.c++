@@ -77,11 +77,11 @@ kj::Promise<kj::Maybe<kj::Own<RunningVm>>> SimulatedDriver::adopt(VmSpec spec) {
   co_return kj::mv(found);
 }
 
-kj::Promise<void> SimulatedDriver::remove(kj::StringPtr nameParam) {
+kj::Promise<void> SimulatedDriver::remove(kj::StringPtr nameParam, kj::Maybe<uint32_t> user) {
   auto name = kj::str(nameParam);
   lifetime.step();
   host.trace.line("driver", "remove ", host.label(name));
-  co_await driver().remove(name);
+  co_await driver().remove(name, user);
   lifetime.require();
   for (auto& process : host.machinery.processes) {
     if (process.value->machine == name) {

@@ -21,7 +21,7 @@ public:
   kj::Promise<kj::Own<RunningVm>> start(VmSpec spec,
                                         kj::Maybe<TurnListener&> listener = nullptr) override;
   kj::Promise<kj::Maybe<kj::Own<RunningVm>>> adopt(VmSpec spec) override;
-  kj::Promise<void> remove(kj::StringPtr name) override;
+  kj::Promise<void> remove(kj::StringPtr name, kj::Maybe<uint32_t> user = nullptr) override;
   kj::Array<MachineUser> users() override { return driver().users(); }
   kj::Promise<kj::Array<kj::String>> removeStrays(kj::ArrayPtr<const kj::StringPtr> known) override;
   kj::Promise<void> whenNotDialling() override { return driver().whenNotDialling(); }

@@ -126,8 +126,6 @@ void SimulatedMachinery::end(Process& processParam) {
   }
   if (process->program == Program::QEMU) {
     KJ_IF_MAYBE (m, machine(name)) m->stop(VmEnd::EXITED);
-    // Not so in the world: whose the device is nothing tells then, and it stays until the next machine of its user ends.
-    if (damagedRecords.find(name) != nullptr) loseDevice(name);
   }
   settle(name);
 }

@@ -175,13 +175,18 @@ void FakeVmDriver::mayFailToRemove() {
   kj::throwFatalException(KJ_EXCEPTION(FAILED, "the machine does not obey"));
 }
 
-kj::Promise<void> FakeVmDriver::remove(kj::StringPtr name) {
+kj::Promise<void> FakeVmDriver::remove(kj::StringPtr name, kj::Maybe<uint32_t> user) {
+  removedUser = user;
   mayFailToRemove();
   if (isRunning(name)) end(name, VmEnd::DESTROYED);
   return kj::READY_NOW;
 }
 
 kj::Array<VmDriver::MachineUser> FakeVmDriver::users() {
+  if (listingsToFail > 0) {
+    --listingsToFail;
+    kj::throwFatalException(KJ_EXCEPTION(FAILED, "the records do not obey"));
+  }
   auto names = running();
   return KJ_MAP(name, names) {
     kj::Maybe<uint32_t> uid;

@@ -47,6 +47,11 @@ public:
 
   // The records of machines cannot be read.
   bool recordsAreDamaged = false;
+  // The next calls of users() that fail.
+  uint32_t listingsToFail = 0;
+
+  // The user id of the machine that was to be removed last, as the caller knew it.
+  kj::Maybe<uint32_t> removedUser;
 
   bool isRunning(kj::StringPtr name);
   // Names in the order of starting.
@@ -63,7 +68,7 @@ public:
   kj::Promise<kj::Own<RunningVm>> start(VmSpec spec,
                                         kj::Maybe<TurnListener&> listener = nullptr) override;
   kj::Promise<kj::Maybe<kj::Own<RunningVm>>> adopt(VmSpec spec) override;
-  kj::Promise<void> remove(kj::StringPtr name) override;
+  kj::Promise<void> remove(kj::StringPtr name, kj::Maybe<uint32_t> user = nullptr) override;
   kj::Array<MachineUser> users() override;
   kj::Promise<kj::Array<kj::String>> removeStrays(kj::ArrayPtr<const kj::StringPtr> known) override;
   kj::Promise<void> whenNotDialling() override { return kj::READY_NOW; }

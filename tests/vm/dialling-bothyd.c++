@@ -26,7 +26,9 @@ public:
   kj::Promise<kj::Maybe<kj::Own<RunningVm>>> adopt(VmSpec spec) override {
     return inner.adopt(kj::mv(spec));
   }
-  kj::Promise<void> remove(kj::StringPtr name) override { return inner.remove(name); }
+  kj::Promise<void> remove(kj::StringPtr name, kj::Maybe<uint32_t> user) override {
+    return inner.remove(name, user);
+  }
   kj::Array<MachineUser> users() override { return inner.users(); }
   kj::Promise<kj::Array<kj::String>> removeStrays(
       kj::ArrayPtr<const kj::StringPtr> known) override {

@@ -108,13 +108,14 @@ kj::Promise<void> StartOperation::clear() {
 // Of a machine that could not be ended, or of a guest that reboots, it has one already.
 kj::Promise<void> StartOperation::lease() {
   fault = StartFault::OTHER;
-  kj::Maybe<kj::Own<MachineLeases::Lease>> taken;
+  kj::Maybe<kj::Own<MachineLeases::Lease>> taken, own;
   if (site.journal.machine() == nullptr) {
     auto outcome = site.leases.take();
     KJ_IF_MAYBE (none, outcome.tryGet<MachineLeases::NoneFree>()) {
       kj::throwFatalException(KJ_EXCEPTION(OVERLOADED, kj::str(none->why)));
     }
-    taken = kj::mv(outcome.get<kj::Own<MachineLeases::Lease>>());
+    auto& lease = taken.emplace(kj::mv(outcome.get<kj::Own<MachineLeases::Lease>>()));
+    own = kj::addRef(*lease);
   }
   auto boot = [taken = kj::mv(taken),
                secret = site.machine.newSecret()](WorkspaceJournal::Rows& rows) {
@@ -125,7 +126,11 @@ kj::Promise<void> StartOperation::lease() {
     machine.secret = kj::heapArray<kj::byte>(secret);
     machine.startedNanos = 0;
   };
-  co_await site.journal.update(kj::mv(boot));
+  co_await site.journal.update(kj::mv(boot)).catch_([&own](kj::Exception&& e) {
+    // A damaged row may be in its way: the next start tries another.
+    KJ_IF_MAYBE (lease, own) (*lease)->setAside();
+    kj::throwFatalException(kj::mv(e));
+  });
 }
 
 kj::Promise<void> StartOperation::check() {

@@ -19,18 +19,29 @@ enum { ASK_STEP, END_STEP };
 
 // Where it is not known what was asked for.
 constexpr uint32_t DEFAULT_GRACE_MILLIS = 10000;
+// A clock that was set back makes it no longer than it was.
+uint32_t graceLeft(const World& world, kj::StringPtr parameters, int64_t deadlineNanos) {
+  auto grace = parameters.tryParseAs<uint32_t>().orDefault(DEFAULT_GRACE_MILLIS);
+  if (deadlineNanos <= 0) return grace;
+  auto left = (deadlineNanos - nanosOf(world.clock.now())) * kj::NANOSECONDS / kj::MILLISECONDS;
+  return kj::min(kj::max(left, int64_t(0)), int64_t(grace));
+}
+
 constexpr kj::StringPtr OF_START = "it was stopped before it ran"_kj;
 constexpr kj::StringPtr GONE = "its machine was gone when the supervisor started"_kj;
 
 }  // namespace
 
 WorkspaceJournal::Rows StopOperation::beginning(const Site& site, Way way, uint32_t graceMillis) {
-  return site.journal.beginning(
+  auto rows = site.journal.beginning(
       OperationKind::STOP, STEPS[way == Way::ASK ? ASK_STEP : END_STEP].name, kj::str(graceMillis));
+  KJ_ASSERT_NONNULL(rows.operation).deadlineNanos =
+      nanosOf(site.world.clock.now() + graceMillis * kj::MILLISECONDS);
+  return rows;
 }
 
-StopOperation::StopOperation(const Site& site, kj::StringPtr parameters)
-    : site(site), graceMillis(parameters.tryParseAs<uint32_t>().orDefault(DEFAULT_GRACE_MILLIS)) {}
+StopOperation::StopOperation(const Site& site, kj::StringPtr parameters, int64_t deadlineNanos)
+    : site(site), graceMillis(graceLeft(site.world, parameters, deadlineNanos)) {}
 
 void StopOperation::endStart(StopKind kind) {
   isOfStart = true;

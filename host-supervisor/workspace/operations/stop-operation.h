@@ -14,8 +14,8 @@ public:
   // The rows with which one begins.
   static WorkspaceJournal::Rows beginning(const Site& site, Way way, uint32_t graceMillis);
 
-  // `parameters`: of the row.
-  StopOperation(const Site& site, kj::StringPtr parameters);
+  // Of the row.  `deadlineNanos`: when the grace is over, 0 where that is not known.
+  StopOperation(const Site& site, kj::StringPtr parameters, int64_t deadlineNanos);
   // Before it begins: it is of a start that was under way; `kind` says whether there was a machine already.
   void endStart(StopKind kind);
 

@@ -17,7 +17,7 @@ kj::Own<Operation> operationOf(const Site& site, const OperationRow& row) {
     case OperationKind::START:
       return kj::refcounted<StartOperation>(site, row.parameters);
     case OperationKind::STOP:
-      return kj::refcounted<StopOperation>(site, row.parameters);
+      return kj::refcounted<StopOperation>(site, row.parameters, row.deadlineNanos);
     case OperationKind::RESIZE:
       return kj::refcounted<ResizeOperation>(site, row.parameters);
     case OperationKind::DELETE:
