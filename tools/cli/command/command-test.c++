@@ -181,6 +181,12 @@ TEST_CASE("a workspace that is not there is answered with the one that was meant
     CHECK(world.errors() == "bothy: there is no workspace demoo; did you mean demo?\n");
     CHECK(world.supervisor.lists == 1);
   }
+  {
+    CommandTestWorld pages;
+    pages.supervisor.page = 1;
+    CHECK(pages.run({"start", "idel"}) == FAILURE);
+    CHECK(contains(pages.errors(), "did you mean idle?"));
+  }
   CommandTestWorld world;
   CHECK(world.run({"start", "other"}) == FAILURE);
   CHECK(contains(world.errors(), "there is no workspace other: `bothy ls` lists them"));

@@ -9,6 +9,7 @@
 
 #include "console/failure.h"
 #include "schema/limits.capnp.h"
+#include "supervisor/workspace-pages.h"
 #include "usage/nearest.h"
 #include "wire/escape.h"
 
@@ -98,12 +99,16 @@ kj::String whatInterpreter(rpc::StartFailure::Reader failed) {
 
 kj::Promise<kj::Exception> noSuchWorkspace(rpc::Supervisor::Client supervisor, kj::StringPtr name) {
   kj::Vector<kj::String> names;
-  // Of thousands the first: for a hint that is enough.  Who cannot tell the names has told already that this is none.
-  co_await supervisor.listRequest().send().then(
-      [&names](auto&& response) {
-        for (auto info : response.getWorkspaces()) names.add(kj::str(info.getSpec().getName()));
-      },
-      [](kj::Exception&&) {});
+  const WantedWorkspaces all;
+  // Who cannot tell the names has told already that this is none.
+  co_await listWorkspaces(supervisor, all)
+      .then(
+          [&names](kj::Array<WorkspacePage> pages) {
+            for (auto& page : pages) {
+              for (auto info : page.getWorkspaces()) names.add(kj::str(info.getSpec().getName()));
+            }
+          },
+          [](kj::Exception&&) {});
   auto known = KJ_MAP(each, names)->kj::StringPtr {
     return each;
   };
