@@ -60,6 +60,15 @@ TEST_CASE("S20 a machine's user passes to its files, and no other does") {
   CHECK_FALSE(f.passes(OTHER_USER, OTHER_USER));
 }
 
+TEST_CASE("S20 the files of a machine are made, and its disk is left to whom it was given") {
+  if (getuid() != 0) SKIP("machines run as users of their own, which takes root");
+  Fixture f;
+  MachineFiles(f.spec.runtimeDir).prepare(f.spec, USER);
+  struct stat stats;
+  KJ_SYSCALL(stat(f.spec.dataDisk.cStr(), &stats));
+  CHECK(stats.st_uid == 0);
+}
+
 TEST_CASE("S20 a group that all QEMUs have lets none of them pass to another's files") {
   if (getuid() != 0) SKIP("machines run as users of their own, which takes root");
   Fixture f;

@@ -17,18 +17,6 @@
 namespace bothy {
 namespace {
 
-void giveDisk(kj::StringPtr path, uint32_t user) {
-  int fd;
-  KJ_SYSCALL(fd = open(path.cStr(), O_RDWR | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK), path);
-  kj::AutoCloseFd disk(fd);
-  struct stat stats;
-  KJ_SYSCALL(fstat(disk, &stats));
-  KJ_REQUIRE(S_ISREG(stats.st_mode) || S_ISBLK(stats.st_mode), "a data disk is a file or a device",
-             path);
-  KJ_SYSCALL(fchown(disk, user, user), path);
-  KJ_SYSCALL(fchmod(disk, 0600), path);
-}
-
 // A process of `user` is not always in the group of the directory: by an ACL it passes all the same.
 void letUserPass(int directory, uint32_t user) {
   struct {
@@ -70,8 +58,6 @@ void MachineFiles::prepare(const VmSpec& spec, uint32_t group) const {
   kj::AutoCloseFd secretFile(secretFd);
   kj::FdOutputStream(secretFile.get()).write(spec.secret.begin(), spec.secret.size());
   KJ_SYSCALL(fchown(secretFile, spec.uid, spec.uid));
-
-  giveDisk(spec.dataDisk, spec.uid);
 }
 
 void makePrivate(kj::StringPtr path) {

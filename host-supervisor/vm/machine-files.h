@@ -15,7 +15,7 @@ public:
   kj::String deviceSocket() const { return kj::str(runtimeDir, "/vsock/device"); }
   kj::String dialSocket() const { return kj::str(runtimeDir, "/vsock/dial"); }
 
-  // Makes what `spec` needs and gives the data disk to the machine's user.  `group`: of its QEMU, which other machines may
+  // Makes what `spec` needs but its data disk, which is its user's already.  `group`: of its QEMU, which other machines may
   // share; nothing is given to it.
   void prepare(const VmSpec& spec, uint32_t group) const;
   // The secret is QEMU's own once it runs.

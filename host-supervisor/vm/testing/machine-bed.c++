@@ -176,6 +176,9 @@ VmSpec MachineBed::spec(kj::StringPtr name, uint32_t number) {
     KJ_SYSCALL(chmod(kj::str(directory, "/vmlinux").cStr(), 0644));
   }
   if (!stdfs::exists(disk(name).cStr())) makeDisk(disk(name));
+  const uint32_t user = BED_FIRST_UID + number;
+  KJ_SYSCALL(chown(disk(name).cStr(), user, user));
+  KJ_SYSCALL(chmod(disk(name).cStr(), 0600));
   stdfs::create_directory(runtimeDir(name).cStr());
 
   VmSpec spec{};
@@ -187,7 +190,7 @@ VmSpec MachineBed::spec(kj::StringPtr name, uint32_t number) {
   spec.rootImage = kj::mv(rootImage);
   spec.dataDisk = disk(name);
   spec.diskKey = diskKey();
-  spec.uid = BED_FIRST_UID + number;
+  spec.uid = user;
   spec.cid = BED_FIRST_UID + number;
   spec.commandLine = kernelArguments(spec.cpus);
   spec.secret = kj::heapArray("only for the guest's root"_kj.asBytes());
