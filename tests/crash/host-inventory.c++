@@ -2,6 +2,7 @@
 
 #include <endian.h>
 #include <string.h>
+#include <sys/stat.h>
 
 #include <kj/debug.h>
 #include <kj/vector.h>
@@ -51,6 +52,17 @@ void addFiles(Lines& lines, const std::string& kind, const fs::path& directory) 
   if (!fs::exists(directory)) return;
   for (auto& entry : fs::directory_iterator(directory)) {
     add(lines, kind, entry.path().filename());
+  }
+}
+
+// A disk is its machine's, or root's.
+void addVolumes(Lines& lines, const fs::path& directory) {
+  for (auto& entry : fs::directory_iterator(directory)) {
+    struct stat stats;
+    // One that is gone meanwhile is none.
+    if (lstat(entry.path().c_str(), &stats) < 0) continue;
+    add(lines, stats.st_uid == 0 ? "volume of root" : "volume of a machine",
+        entry.path().filename());
   }
 }
 
@@ -106,9 +118,21 @@ Lines controlGroups() {
 }  // namespace
 
 kj::String HostInventory::found() {
+  // What goes meanwhile, other hosts' control groups too, breaks off a look.
+  constexpr int MOST_LOOKS = 100;
+  for (int look = 1;; look++) {
+    try {
+      return lookOnce();
+    } catch (const fs::filesystem_error&) {
+      if (look == MOST_LOOKS) throw;
+    }
+  }
+}
+
+kj::String HostInventory::lookOnce() {
   std::string root = host.directory().cStr();
   Lines lines;
-  addFiles(lines, "volume", root + "/state/volumes");
+  addVolumes(lines, root + "/state/volumes");
   addFiles(lines, "console", root + "/state/consoles");
   addKeys(lines, root + "/state/keys");
   addProcesses(lines, root);
@@ -138,11 +162,12 @@ kj::String HostInventory::expected(kj::StringPtr found) {
   Lines lines;
   for (auto workspace : list.getWorkspaces()) {
     std::string id = workspace.getId().cStr();
-    lines.insert("volume " + id);
+    const bool runs = workspace.getState() == rpc::WorkspaceState::RUNNING;
+    lines.insert((runs ? "volume of a machine " : "volume of root ") + id);
     lines.insert("key " + id);
     auto console = "console " + id;
     if (strstr(found.cStr(), console.c_str()) != nullptr) lines.insert(console);
-    if (workspace.getState() != rpc::WorkspaceState::RUNNING) continue;
+    if (!runs) continue;
     for (auto kind : {"process qemu-system-x86_64 ", "process vhost-device-vsock ",
                       "runtime files ", "driver's file ", "control group "}) {
       lines.insert(kind + id);

@@ -9,7 +9,7 @@ class HostInventory final {
 public:
   explicit HostInventory(SupervisedHost& host) : host(host) {}
 
-  // One sorted line a thing, "volume ID", "key ID", "process qemu-system-x86_64 ID".  What names no workspace is
+  // One sorted line a thing, "volume of root ID", "key ID", "process qemu-system-x86_64 ID".  What names no workspace is
   // "stranger ...".
   kj::String found();
 
@@ -19,6 +19,8 @@ public:
 
 private:
   SupervisedHost& host;
+
+  kj::String lookOnce();
 };
 
 // Waits until every workspace is in a state that lasts.
