@@ -40,7 +40,7 @@ public:
   void bar(kj::StringPtr machine, uint32_t uid);
   // Until lift(machine) nobody is given any, for that reason: which one this machine has is not known.
   void barAll(kj::StringPtr machine, kj::String why);
-  // Nothing is left of that machine, nor a disk that is its user's: what was barred for it rests from now on.  Nothing may be.
+  // Nothing is left of that machine, nor a disk that is its user's: what was barred for it, if anything, rests from now on.
   void lift(kj::StringPtr machine);
   // Until reopen() nobody is given any, for that reason: which ones machines have is not known.
   void close(kj::String why) { closed = kj::mv(why); }

@@ -102,9 +102,17 @@ TEST_CASE("S20 a disk that cannot be taken from its machine does not free the ma
   w.reclaimsToFail = 1;
   CHECK_FALSE(w.slot->reclaimDisk().wait(w.scope));
   CHECK(w.slot->reclaimDisk().wait(w.scope));
+}
+
+TEST_CASE("S20 what was barred for a machine without a row is free once its disk is root's") {
+  SlotWorld w;
   w.row = nullptr;
+  w.leases.barAll("id", kj::str("its record is damaged"));
+  w.reclaimsToFail = 1;
+  CHECK_FALSE(w.slot->reclaimDisk().wait(w.scope));
+  CHECK(w.leases.take().is<MachineLeases::NoneFree>());
   CHECK(w.slot->reclaimDisk().wait(w.scope));
-  CHECK(w.reclaims == 2);
+  CHECK(w.leases.take().is<kj::Own<MachineLeases::Lease>>());
 }
 
 TEST_CASE("P41 the slot of another bothyd takes over a machine that has a row, and no other") {

@@ -36,7 +36,7 @@ void MachineSlot::take(kj::Own<RunningVm> vm) {
 }
 
 kj::Promise<bool> MachineSlot::adopt() {
-  // What it must be known by went with its lease, and so did the machine.
+  // What it must be known by went with its lease.
   if (owner.machineRow() == nullptr) co_return false;
   auto found =
       co_await within(world.timer, world.deadlines.startVm, "the machine could not be taken over",
@@ -68,7 +68,11 @@ void MachineSlot::retire() {
 }
 
 kj::Promise<void> MachineSlot::removeOnce(kj::StringPtr complaint) {
-  auto user = owner.machineRow().map([](const MachineRow& lease) { return lease.uid; });
+  kj::Maybe<uint32_t> user;
+  KJ_IF_MAYBE (lease, owner.machineRow()) {
+    // 0: it could not be read.
+    if (lease->uid != 0) user = lease->uid;
+  }
   return within(world.timer, world.deadlines.destroyVm, complaint, world.driver.remove(name, user));
 }
 
@@ -101,7 +105,6 @@ kj::Promise<void> MachineSlot::reclaimOnce(kj::Duration limit) {
 }
 
 kj::Promise<bool> MachineSlot::reclaimDisk() {
-  if (owner.machineRow() == nullptr) co_return true;
   kj::Maybe<kj::Exception> failure;
   try {
     co_await reclaimOnce(RECLAIM_LIMIT);
@@ -111,8 +114,10 @@ kj::Promise<bool> MachineSlot::reclaimDisk() {
   KJ_IF_MAYBE (e, failure) {
     KJ_LOG(ERROR, "the user id of a machine that is gone is not free yet", workspace, name,
            e->getDescription());
+    co_return false;
   }
-  co_return failure == nullptr;
+  leases.lift(name);
+  co_return true;
 }
 
 kj::Promise<void> MachineSlot::keepRemoving(kj::StringPtr complaint) {

@@ -107,8 +107,8 @@ void SqliteEvents::removeBeyondLimits(const EventRecord& newest) {
   }
 
   const int64_t begin = newest.timeNanos - limits.age / kj::NANOSECONDS;
-  // What was the oldest has only given way to newer ones.
-  if (oldestNanos < begin) {
+  // What was the oldest has only given way to newer ones, unless the clock was set.
+  if (oldestNanos < begin || oldestNanos > newest.timeNanos) {
     oldest.again();
     KJ_DEFER(oldest.again());
     if (oldest.step()) oldestNanos = oldest.integer(0);

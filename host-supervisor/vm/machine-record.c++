@@ -53,7 +53,7 @@ kj::Maybe<MachineRecord> MachineRecord::load(kj::StringPtr stateDir, kj::StringP
     int numbers = sscanf(text.cStr(), "%u %d %llu %n%u %n%d %llu %n", &uid, &pid, &startTime, &end,
                          &cpusRun, &end, &qemuPid, &qemuStartTime, &end);
     auto place = text.slice(end);
-    if (numbers >= 3 && end > 0 && (place.startsWith("/") || place == UNKNOWN)) {
+    if (numbers >= 3 && uid != 0 && end > 0 && (place.startsWith("/") || place == UNKNOWN)) {
       auto runtimeDir = place == UNKNOWN ? kj::String() : kj::str(place);
       return MachineRecord{kj::str(name),    kj::mv(runtimeDir), uid,
                            {pid, startTime}, cpusRun != 0,       {qemuPid, qemuStartTime}};

@@ -17,6 +17,7 @@
 namespace bothy {
 
 kj::Array<kj::Own<ProcessHandle>> UserProcesses::living() const {
+  KJ_REQUIRE(user != 0, "no machine is root's");
   auto fs = kj::newDiskFilesystem();
   kj::Vector<kj::Own<ProcessHandle>> found;
   for (auto& name : fs->getRoot().openSubdir(kj::Path("proc"))->listNames()) {

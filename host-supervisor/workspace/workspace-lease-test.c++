@@ -302,6 +302,27 @@ TEST_CASE("S20 what the machine of a workspace has, and no row tells, is free wh
   CHECK(w.lease("new").uid == h.uid);
 }
 
+TEST_CASE(
+    "S20 a start ends what its own workspace had without a row, and then keeps nobody from a "
+    "lease") {
+  LeaseHost h(2);
+  auto& w = h.w;
+  w.manager->create(w.request("new", false), nullptr).wait(w.scope);
+  auto row = w.find("demo")->row().clone();
+  row.rest = Rest::STOPPED;
+  w.store->commit(kj::mv(Change().update(kj::mv(row)).releaseMachine(h.id, 1)));
+  w.driver.recordsAreDamaged = true;
+  // That of strays, and its own: the start comes before that is tried again.
+  w.driver.failRemovals(2);
+  w.restart();
+  w.settle();
+  CHECK(w.driver.isRunning(h.id));
+  for (auto name : {"demo", "new"}) {
+    auto outcome = w.find(name)->start(nullptr).wait(w.scope);
+    CHECK(outcome.get<kj::Own<StartReport>>()->failure == nullptr);
+  }
+}
+
 TEST_CASE("P28 what an older bothyd stored of workspaces that do not run is released") {
   TestWorld w;
   for (auto name : {"rests", "half"}) {

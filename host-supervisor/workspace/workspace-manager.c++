@@ -76,9 +76,13 @@ kj::Promise<void> WorkspaceManager::keepExaminingUserIds(kj::Array<MachineRow> r
   for (auto pauses = world.pauses();;) {
     co_await pauses.next();
     KJ_IF_MAYBE (users, recordedUsers()) {
-      leases.reopen();
       examineUserIds(rows, *users);
-      for (auto& workspace : recordedOnly(*users)) co_await workspace->recover();
+      leases.reopen();
+      for (auto& workspace : recordedOnly(*users)) {
+        // Whose operation is under way by now looks after its machine itself.
+        if (workspace->isIdle()) co_await workspace->recover();
+      }
+      if (strays.size() > 0 && !keepsRemovingStrays) co_await keepRemovingStrays();
       co_return;
     }
   }
@@ -94,7 +98,7 @@ void WorkspaceManager::examineUserIds(kj::ArrayPtr<const MachineRow> rows,
   }
   for (auto& machine : users) {
     auto stored = known.find(machine.name);
-    if (!registry.has(machine.name)) strays.insert(kj::str(machine.name));
+    if (!registry.has(machine.name)) strays.upsert(kj::str(machine.name), [](auto&, auto&&) {});
     KJ_IF_MAYBE (uid, machine.uid) {
       if (stored.orDefault(0) == *uid) continue;
       KJ_LOG(ERROR, "a machine has a user id of which the database does not tell", machine.name,
@@ -149,6 +153,8 @@ kj::Promise<void> WorkspaceManager::endStrays(kj::Array<kj::StringPtr> known) {
 }
 
 kj::Promise<void> WorkspaceManager::keepRemovingStrays() {
+  keepsRemovingStrays = true;
+  KJ_DEFER(keepsRemovingStrays = false);
   auto pauses = world.pauses();
   do {
     co_await pauses.next();

@@ -73,6 +73,7 @@ private:
   CreationClaims claims;
   // Machines of no workspace, until their user ids are free.
   kj::HashSet<kj::String> strays;
+  bool keepsRemovingStrays = false;
   kj::TaskSet tasks;
 
   kj::Maybe<kj::Array<VmDriver::MachineUser>> recordedUsers();

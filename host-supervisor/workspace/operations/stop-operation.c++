@@ -19,9 +19,9 @@ enum { ASK_STEP, END_STEP };
 
 // Where it is not known what was asked for.
 constexpr uint32_t DEFAULT_GRACE_MILLIS = 10000;
+
 // A clock that was set back makes it no longer than it was.
-uint32_t graceLeft(const World& world, kj::StringPtr parameters, int64_t deadlineNanos) {
-  auto grace = parameters.tryParseAs<uint32_t>().orDefault(DEFAULT_GRACE_MILLIS);
+uint32_t graceLeft(const World& world, uint32_t grace, int64_t deadlineNanos) {
   if (deadlineNanos <= 0) return grace;
   auto left = (deadlineNanos - nanosOf(world.clock.now())) * kj::NANOSECONDS / kj::MILLISECONDS;
   return kj::min(kj::max(left, int64_t(0)), int64_t(grace));
@@ -41,7 +41,9 @@ WorkspaceJournal::Rows StopOperation::beginning(const Site& site, Way way, uint3
 }
 
 StopOperation::StopOperation(const Site& site, kj::StringPtr parameters, int64_t deadlineNanos)
-    : site(site), graceMillis(graceLeft(site.world, parameters, deadlineNanos)) {}
+    : site(site),
+      deadlineNanos(deadlineNanos),
+      graceMillis(parameters.tryParseAs<uint32_t>().orDefault(DEFAULT_GRACE_MILLIS)) {}
 
 void StopOperation::endStart(StopKind kind) {
   isOfStart = true;
@@ -71,7 +73,8 @@ kj::Promise<size_t> StopOperation::resume(size_t step) {
   kj::Maybe<kj::Exception> failure;
   try {
     isThere = co_await site.machine.adopt();
-    isGone = !isThere;
+    // Without a row nobody has looked.
+    isGone = !isThere && site.journal.machine() != nullptr;
   } catch (...) {
     failure = kj::getCaughtExceptionAsKj();
   }
@@ -79,6 +82,7 @@ kj::Promise<size_t> StopOperation::resume(size_t step) {
     KJ_LOG(WARNING, "a machine that stops cannot be taken over and is ended",
            site.journal.row().name, e->getDescription());
   }
+  graceMillis = graceLeft(site.world, graceMillis, deadlineNanos);
   co_return isThere ? step : END_STEP;
 }
 

@@ -31,7 +31,8 @@ public:
 
 private:
   const Site site;
-  const uint32_t graceMillis;
+  const int64_t deadlineNanos;
+  uint32_t graceMillis;
   bool isOfStart = false;
   // Its machine was gone before it could be asked.
   bool isGone = false;
