@@ -16,6 +16,7 @@
 #include "daemon/claims.h"
 #include "doctor/host-examiner.h"
 #include "doctor/linux-host-facts.h"
+#include "image/image-catalog.h"
 #include "keys/local-keyring.h"
 #include "logging/log.h"
 #include "loop/core-dumps.h"

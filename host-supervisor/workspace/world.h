@@ -8,7 +8,7 @@
 #include "store/store.h"
 #include "volume/volume-store.h"
 #include "workspace/event-log.h"
-#include "workspace/image-catalog.h"
+#include "image/image-catalog.h"
 #include "workspace/workspace-files.h"
 
 namespace bothy {

@@ -2,7 +2,7 @@
 
 #include "simulation/lifetime.h"
 #include "simulation/simulated-host.h"
-#include "workspace/image-catalog.h"
+#include "image/image-catalog.h"
 #include "workspace/workspace-files.h"
 
 namespace bothy {

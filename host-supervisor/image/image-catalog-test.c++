@@ -1,4 +1,4 @@
-#include "workspace/image-catalog.h"
+#include "image/image-catalog.h"
 
 #include <kj/debug.h>
 #include <kj/filesystem.h>
@@ -41,7 +41,13 @@ TEST_CASE("an installed image is found with its files") {
   CHECK(image.kernel == kj::str(f.directory, "/base/vmlinux"));
   CHECK(image.rootImage == kj::str(f.directory, "/base/root.erofs"));
   CHECK(images.find("other") == nullptr);
-  CHECK(images.find("..") == nullptr);
+  for (auto name : {"", ".", "..", "other/../base", "./base"}) {
+    INFO(name);
+    CHECK(images.find(name) == nullptr);
+  }
+  f.write("base/inner/file", "");
+  InstalledImages inner(kj::str(f.directory, "/base/inner"));
+  CHECK(inner.find("..") == nullptr);
 }
 
 TEST_CASE("an image that is not whole is told apart from one that is absent") {

@@ -1,4 +1,4 @@
-#include "workspace/image-catalog.h"
+#include "image/image-catalog.h"
 
 #include <capnp/compat/json.h>
 #include <capnp/message.h>
@@ -9,12 +9,15 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-#include "workspace/workspace-id.h"
-
 namespace bothy {
 namespace {
 
 constexpr size_t MAX_MANIFEST_BYTES = 1024 * 1024;
+
+// What leads out of the directory, or is hidden in it, is no image.
+bool isName(kj::StringPtr name) {
+  return name.size() > 0 && !name.startsWith(".") && name.findFirst('/') == nullptr;
+}
 
 kj::Maybe<capnp::JsonValue::Reader> member(capnp::JsonValue::Reader object, kj::StringPtr name) {
   if (!object.isObject()) return nullptr;
@@ -52,7 +55,7 @@ kj::String wholeFile(capnp::JsonValue::Reader manifest, kj::StringPtr directory,
 }  // namespace
 
 kj::Maybe<Image> InstalledImages::find(kj::StringPtr name) {
-  if (WorkspaceName::parse(name) == nullptr) return nullptr;
+  if (!isName(name)) return nullptr;
   auto bundle = kj::str(directory, "/", name);
   auto path = kj::str(bundle, "/manifest.json");
   int raw = open(path.cStr(), O_RDONLY | O_CLOEXEC);
