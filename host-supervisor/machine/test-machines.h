@@ -19,6 +19,11 @@ struct TestMachines {
     TestMachines& host;
 
     kj::Promise<void> ping(PingContext) override { return kj::READY_NOW; }
+    kj::Promise<void> report(ReportContext context) override {
+      KJ_REQUIRE(host.agentVersion.size() > 0, "it does not say");
+      context.getResults().initReport().setAgentVersion(host.agentVersion);
+      return kj::READY_NOW;
+    }
     kj::Promise<void> endLanes(EndLanesContext context) override {
       host.endedLanes.add(context.getParams().getWhich().getLane());
       if (host.answersEndLanes) return kj::READY_NOW;
@@ -32,6 +37,8 @@ struct TestMachines {
   kj::WaitScope& scope = io.waitScope;
   kj::TimerImpl timer{kj::origin<kj::TimePoint>()};
   bool agentAnswers = true;
+  // Empty: the agent does not say.
+  kj::String agentVersion;
   bool answersEndLanes = true;
   // An agent for each dial.
   kj::Vector<kj::Own<FakeAgent>> served;

@@ -2,7 +2,7 @@
 
 #include <kj/debug.h>
 
-#include "agent/guest-text.h"
+#include "machine/boot-wait.h"
 #include "machine/start-turn.h"
 #include "workspace/machine-spec.h"
 #include "workspace/steps.h"
@@ -189,75 +189,9 @@ kj::Duration StartOperation::bootLimit() const {
 kj::Promise<void> StartOperation::awaitAgent() {
   site.progress.reach(Stage::BOOTING);
   isMade = true;
-  if (site.machine.current() == nullptr) co_await awaitAdoption();
-  co_await awaitAnswer(KJ_ASSERT_NONNULL(site.machine.current()));
-}
-
-kj::Promise<void> StartOperation::awaitAdoption() {
-  fault = StartFault::VMM_EXITED;
-  auto until = site.world.timer.now() + bootLimit();
-  for (auto pauses = site.world.pauses();;) {
-    co_await pauses.next();
-    bool isThere = false;
-    kj::Maybe<kj::Exception> failure;
-    try {
-      isThere = co_await site.machine.adopt();
-    } catch (...) {
-      failure = kj::getCaughtExceptionAsKj();
-    }
-    KJ_IF_MAYBE (e, failure) {
-      if (site.world.timer.now() >= until) kj::throwFatalException(kj::mv(*e));
-    } else {
-      if (isThere) co_return;
-      kj::throwFatalException(KJ_EXCEPTION(FAILED, "the machine ended before its agent answered"));
-    }
-  }
-}
-
-kj::Promise<void> StartOperation::awaitAnswer(Machine& machine) {
-  auto& timer = site.world.timer;
-  auto limit = bootLimit();
-  fault = StartFault::NO_HELLO;
-  auto end = machine.onEnd().then([this](VmEnd end) -> kj::Promise<void> {
-    auto failure = failureOfBoot(end, site.consoleEnd());
-    fault = failure.fault;
-    return KJ_EXCEPTION(FAILED, kj::str(failure.message));
-  });
-  auto firstWord = limit / 2;
-  auto silence = timer.afterDelay(firstWord).then([this, firstWord]() -> kj::Promise<void> {
-    if (site.consoleEnd().size() > 0) return kj::NEVER_DONE;
-    fault = StartFault::KERNEL_SILENT;
-    return KJ_EXCEPTION(OVERLOADED,
-                        kj::str("nothing came from the machine's kernel within ",
-                                firstWord / kj::SECONDS, " s: is it one, and for this processor?"));
-  });
-  auto ready = machine.ready().catch_([this](kj::Exception&& e) -> kj::Promise<void> {
-    if (e.getType() == kj::Exception::Type::UNIMPLEMENTED) fault = StartFault::GENERATION;
-    return kj::mv(e);
-  });
-  auto answer = within(timer, limit, "the machine's agent did not answer",
-                       ready.exclusiveJoin(kj::mv(end)).exclusiveJoin(kj::mv(silence)));
-  co_await answer.catch_([this, &machine](kj::Exception&& e) -> kj::Promise<void> {
-    if (!machine.isStalled()) return kj::mv(e);
-    fault = StartFault::DISK;
-    return KJ_EXCEPTION(OVERLOADED, "the host's disk is full: the machine stood still");
-  });
-  co_await learnVersion(machine);
-}
-
-// For people: an agent that does not tell it is an agent all the same.
-kj::Promise<void> StartOperation::learnVersion(Machine& machine) {
-  auto asked =
-      machine.control()
-          .then([](rpc::AgentControl::Client agent) { return agent.reportRequest().send(); })
-          .then([this](auto&& response) {
-            agentVersion = versionOfGuest(response.getReport().getAgentVersion());
-          });
-  co_await within(site.world.timer, HELLO_LIMIT, "the agent did not report", kj::mv(asked))
-      .catch_([this](kj::Exception&& e) {
-        KJ_LOG(WARNING, "the agent does not report its boot", site.journal.row().name,
-               e.getDescription());
-      });
+  BootWait boot(site.world.machines(), site.machine, site.journal.row().name, bootLimit(), fault,
+                [this]() { return site.consoleEnd(); });
+  agentVersion = co_await boot.agent();
 }
 
 kj::Promise<Operation::Settled> StartOperation::settle(kj::Maybe<kj::Exception> failure) {

@@ -54,10 +54,6 @@ private:
   kj::Promise<void> launch();
   kj::Promise<kj::Own<RunningVm>> startMachine(VmSpec spec);
   kj::Promise<void> awaitAgent();
-  // For a machine that could not be taken over yet: that first.
-  kj::Promise<void> awaitAdoption();
-  kj::Promise<void> awaitAnswer(Machine& machine);
-  kj::Promise<void> learnVersion(Machine& machine);
   Image requireImage();
   kj::Duration bootLimit() const;
   kj::Promise<Settled> settleFailure(kj::Exception exception);
