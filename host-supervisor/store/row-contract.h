@@ -63,6 +63,24 @@ private:
       CHECK((operation.deadlineNanos == 9 && operation.workspaceId == "id-a"));
       CHECK(state.lastEvent == 2);
     }
+    SECTION("an update changes nothing of a row that never changes") {
+      store.commit(store.added("a", 1));
+      auto row = contractRow("a");
+      row.name = kj::str("other");
+      row.image = kj::str("other");
+      row.cpus = 7;
+      row.createdNanos = 7;
+      row.diskMib = 5000;
+      store.commit(kj::mv(Change().update(row.clone())));
+      auto state = store.reopen();
+      REQUIRE(state.workspaces.size() == 1);
+      auto& a = state.workspaces[0];
+      CHECK((a.name == "a" && a.image == "base" && a.cpus == 2));
+      CHECK(a.createdNanos == 1700000000000000000);
+      CHECK(a.diskMib == 5000);
+      // The other name is free.
+      store.commit(store.added("other", 2));
+    }
     SECTION("a workspace has one operation, which goes on step by step and ends") {
       store.commit(store.added("a", 1));
       auto operation = [](kj::StringPtr id, kj::StringPtr step) {

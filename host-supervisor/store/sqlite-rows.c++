@@ -36,6 +36,9 @@ SqliteRows::SqliteRows(SqliteDatabase& database)
                  "workspace_id=excluded.workspace_id, secret=excluded.secret, "
                  "started_nanos=excluded.started_nanos, agent_version=excluded.agent_version, "
                  "released_nanos=0 WHERE machines.workspace_id IN ('', excluded.workspace_id)"),
+      updateMachine(database,
+                    "UPDATE machines SET secret=?, started_nanos=?, agent_version=? "
+                    "WHERE uid=? AND cid=? AND workspace_id=? AND workspace_id<>''"),
       releaseMachine(database,
                      "UPDATE machines SET workspace_id='', secret=x'', started_nanos=0, "
                      "agent_version='', released_nanos=? "
@@ -106,6 +109,16 @@ void SqliteRows::apply(const Change::Step& step) {
     }
     KJ_CASE_ONEOF(put, Change::PutMachine) {
       auto& row = put.row;
+      // What is unique in a lease that stays is not written: it would write the indices too.
+      const auto updated = updateMachine.again()
+                               .bind(row.secret.asPtr())
+                               .bind(row.startedNanos)
+                               .bind(row.agentVersion)
+                               .bind(int64_t(row.uid))
+                               .bind(int64_t(row.cid))
+                               .bind(row.workspaceId)
+                               .finish();
+      if (updated > 0) return;
       requireRow(putMachine.again()
                      .bind(int64_t(row.uid))
                      .bind(int64_t(row.cid))

@@ -22,9 +22,9 @@ public:
   kj::Maybe<RequestRecord> request(kj::StringPtr requestId);
 
 private:
-  SqliteStatement addWorkspace, updateWorkspace, removeWorkspace, putMachine, releaseMachine,
-      addOperation, updateOperation, removeOperation, addRequest, updateRequest, workspaces,
-      machines, operations, selectRequest;
+  SqliteStatement addWorkspace, updateWorkspace, removeWorkspace, putMachine, updateMachine,
+      releaseMachine, addOperation, updateOperation, removeOperation, addRequest, updateRequest,
+      workspaces, machines, operations, selectRequest;
 
   kj::Array<WorkspaceRow> readWorkspaces();
   // `unusable`: receives the workspaces whose lease cannot be read whole.

@@ -37,6 +37,29 @@ TEST_CASE("the database is readable by its owner alone, with what SQLite puts be
   }
 }
 
+TEST_CASE("P59 what is unique in the lease of a machine is written once, and not at each boot") {
+  SqliteFixture f;
+  auto store = f.open();
+  store->begin().wait(f.scope);
+  store->commit(added("a", 1)).wait(f.scope);
+  store = nullptr;
+  SqliteDatabase(f.path).run(
+      "CREATE TRIGGER writes BEFORE UPDATE OF uid, cid, workspace_id ON machines "
+      "BEGIN SELECT RAISE(ABORT, 'an index is written'); END");
+  store = f.open();
+  store->begin().wait(f.scope);
+  auto machine = contractMachine("a", 1);
+  machine.secret = nullptr;
+  machine.startedNanos = 7;
+  machine.agentVersion = kj::str("2");
+  store->commit(kj::mv(Change().put(kj::mv(machine)))).wait(f.scope);
+  store = nullptr;
+  auto state = f.open()->begin().wait(f.scope);
+  REQUIRE(state.machines.size() == 1);
+  CHECK(state.machines[0].secret.size() == 0);
+  CHECK((state.machines[0].startedNanos == 7 && state.machines[0].agentVersion == "2"));
+}
+
 TEST_CASE("S16 a workspace whose row is damaged is failed with its reason, and hinders no other") {
   SqliteFixture f;
   auto store = f.open();
