@@ -117,7 +117,7 @@ void SupervisedHost::stop(int signal) {
   awaitEnd();
 }
 
-void SupervisedHost::awaitEnd() {
+int SupervisedHost::awaitEnd() {
   KJ_REQUIRE(daemon != -1);
   int pidfd;
   KJ_SYSCALL(pidfd = syscall(SYS_pidfd_open, daemon, 0));
@@ -134,6 +134,7 @@ void SupervisedHost::awaitEnd() {
   // Not before: a client that leaves a bothyd that still runs ends its lanes.
   connection = nullptr;
   KJ_REQUIRE(ready == 1, "bothyd does not end", status);
+  return status;
 }
 
 void SupervisedHost::restart(int signal) {

@@ -42,8 +42,8 @@ public:
   kj::Own<RpcConnection> connect();
 
   pid_t pid() const { return daemon; }
-  // Waits for the end of a bothyd that ends by itself.
-  void awaitEnd();
+  // Waits for the end of a bothyd that ends by itself, and returns how it did, as waitpid() says it.
+  int awaitEnd();
   // Ends bothyd with `signal` and starts it again.  Machines go on.
   void restart(int signal);
   // Ends bothyd with `signal` and waits for its end.

@@ -237,5 +237,33 @@ TEST_CASE(
   CHECK(workspace.shell("echo goes on") == "goes on");
 }
 
+TEST_CASE("P41 a bothyd whose database is another's by now ends, and machines go on") {
+  SupervisedHost host;
+  TestWorkspace workspace(host);
+  const pid_t qemu = workspace.qemu();
+  auto script = kj::str(
+      "import sqlite3\n"
+      "c = sqlite3.connect('",
+      host.directory(),
+      "/state/bothyd.db')\n"
+      "assert c.execute('UPDATE writer SET epoch=epoch+1').rowcount == 1\n"
+      "c.commit()\n");
+  hostOutput({"/usr/bin/python3"_kj, "-c"_kj, script});
+  auto create = host.supervisor().createRequest();
+  create.initSpec().setName("other");
+  auto answer = kj::runCatchingExceptions(
+      [&]() { host.wait(create.send().dropPipeline().ignoreResult(), "the creation"); });
+  CHECK(answer != nullptr);
+  const int status = host.awaitEnd();
+  REQUIRE(WIFEXITED(status));
+  CHECK(WEXITSTATUS(status) == 1);
+  CHECK_FALSE(isGone(qemu));
+  host.start();
+  workspace.reconnect();
+  CHECK(workspace.qemu() == qemu);
+  CHECK(workspace.shell("echo goes on") == "goes on");
+  CHECK(host.stateOf("other") == nullptr);
+}
+
 }  // namespace
 }  // namespace bothy
