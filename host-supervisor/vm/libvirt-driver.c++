@@ -118,13 +118,10 @@ public:
     };
   }
 
-  kj::Promise<kj::Array<kj::String>> removeStrays(
-      kj::ArrayPtr<const kj::StringPtr> knownParam) override {
-    kj::HashSet<kj::String> known;
-    for (auto& name : knownParam) known.insert(kj::str(name));
+  kj::Promise<kj::Array<kj::String>> removeStrays(IsKnown isKnown) override {
     kj::Vector<kj::String> removed;
     for (auto& name : host.storage->listRecords()) {
-      if (known.contains(name)) continue;
+      if (isKnown(name)) continue;
       co_await remove(name, nullptr);
       removed.add(kj::mv(name));
     }

@@ -4,6 +4,7 @@
 #include <kj/async-io.h>
 #include <kj/async.h>
 #include <kj/common.h>
+#include <kj/function.h>
 #include <kj/string.h>
 
 #include "secret/secret.h"
@@ -144,8 +145,8 @@ public:
 
   // Ends every machine, device process and runtime file of this driver whose name is not in `known`.
   // Returns the names of what was removed.
-  virtual kj::Promise<kj::Array<kj::String>> removeStrays(
-      kj::ArrayPtr<const kj::StringPtr> known) = 0;
+  using IsKnown = kj::Function<bool(kj::StringPtr name)>;
+  virtual kj::Promise<kj::Array<kj::String>> removeStrays(IsKnown isKnown) = 0;
 
   // Resolves when no dial is under way, and lets none begin while it is held.  A process that ends at another moment may end a vsock
   // device with the dial that it breaks off, and so every stream of a machine.  No deadline of its own: the caller sets one.

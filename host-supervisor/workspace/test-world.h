@@ -28,7 +28,7 @@ struct TestWorld {
     Paths prepare(kj::StringPtr id) override { return paths(id); }
     kj::String consoleEnd(kj::StringPtr) override { return kj::str(console); }
     void remove(kj::StringPtr) override {}
-    kj::Array<kj::String> removeStrays(kj::ArrayPtr<const kj::StringPtr>) override {
+    kj::Array<kj::String> removeStrays(kj::Function<bool(kj::StringPtr)>) override {
       return nullptr;
     }
   };

@@ -76,22 +76,20 @@ void DiskWorkspaceFiles::remove(kj::StringPtr id) {
   fs->getRoot().tryRemove(kj::Path::parse(both.consoleLog.slice(1)));
 }
 
-kj::Array<kj::String> DiskWorkspaceFiles::removeStrays(kj::ArrayPtr<const kj::StringPtr> known) {
-  kj::HashSet<kj::StringPtr> ids;
-  for (auto& id : known) ids.insert(id);
-  kj::Vector<kj::String> strays;
-  for (auto& id : entries(machines)) {
-    if (!ids.contains(id)) strays.add(kj::mv(id));
-  }
+kj::Array<kj::String> DiskWorkspaceFiles::removeStrays(kj::Function<bool(kj::StringPtr)> isKnown) {
+  kj::HashSet<kj::String> strays;
+  auto examine = [&](kj::String id) {
+    if (!isKnown(id)) strays.upsert(kj::mv(id), [](kj::String&, kj::String&&) {});
+  };
+  for (auto& id : entries(machines)) examine(kj::mv(id));
   for (auto& name : entries(consoles)) {
     if (!name.endsWith(LOG_SUFFIX)) continue;
-    auto id = kj::heapString(name.slice(0, name.size() - LOG_SUFFIX.size()));
-    bool seen = ids.contains(id.asPtr());
-    for (auto& other : strays) seen = seen || other == id;
-    if (!seen) strays.add(kj::mv(id));
+    examine(kj::heapString(name.slice(0, name.size() - LOG_SUFFIX.size())));
   }
   for (auto& id : strays) remove(id);
-  return strays.releaseAsArray();
+  return KJ_MAP(id, strays) {
+    return kj::str(id);
+  };
 }
 
 }  // namespace bothy

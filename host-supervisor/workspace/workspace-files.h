@@ -1,6 +1,7 @@
 #pragma once
 
 #include <kj/array.h>
+#include <kj/function.h>
 #include <kj/string.h>
 
 namespace bothy {
@@ -22,8 +23,8 @@ public:
   virtual kj::String consoleEnd(kj::StringPtr id) = 0;
   // Removes all of it; nothing is success.
   virtual void remove(kj::StringPtr id) = 0;
-  // Removes what belongs to no id of `known`; returns those ids.
-  virtual kj::Array<kj::String> removeStrays(kj::ArrayPtr<const kj::StringPtr> known) = 0;
+  // Removes what belongs to no known id; returns those ids.
+  virtual kj::Array<kj::String> removeStrays(kj::Function<bool(kj::StringPtr id)> isKnown) = 0;
 };
 
 // RUNTIME-DIR/vms/ID/ and STATE-DIR/consoles/ID.log.
@@ -36,7 +37,7 @@ public:
   Paths prepare(kj::StringPtr id) override;
   kj::String consoleEnd(kj::StringPtr id) override;
   void remove(kj::StringPtr id) override;
-  kj::Array<kj::String> removeStrays(kj::ArrayPtr<const kj::StringPtr> known) override;
+  kj::Array<kj::String> removeStrays(kj::Function<bool(kj::StringPtr id)> isKnown) override;
 
 private:
   kj::String machines;

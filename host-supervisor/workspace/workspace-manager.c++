@@ -121,12 +121,10 @@ void WorkspaceManager::examineUserIds(kj::ArrayPtr<const MachineRow> rows,
 
 // Whether none is left.  A machine that cannot be ended keeps nobody from serving the others.
 kj::Promise<bool> WorkspaceManager::removeStrays() {
-  auto known = registry.ids();
   kj::Maybe<kj::Exception> failure;
   try {
     co_await within(world.timer, world.deadlines.destroyVm,
-                    "machines that belong to no workspace could not be ended",
-                    endStrays(kj::mv(known)));
+                    "machines that belong to no workspace could not be ended", endStrays());
   } catch (...) {
     failure = kj::getCaughtExceptionAsKj();
   }
@@ -137,8 +135,9 @@ kj::Promise<bool> WorkspaceManager::removeStrays() {
   co_return failure == nullptr;
 }
 
-kj::Promise<void> WorkspaceManager::endStrays(kj::Array<kj::StringPtr> known) {
-  auto removed = co_await world.driver.removeStrays(known);
+kj::Promise<void> WorkspaceManager::endStrays() {
+  auto isKnown = [this](kj::StringPtr id) { return registry.has(id); };
+  auto removed = co_await world.driver.removeStrays(isKnown);
   for (auto& name : removed) {
     KJ_LOG(WARNING, "removed a machine that belongs to no workspace", name);
     if (!strays.contains(name)) strays.insert(kj::mv(name));
@@ -162,9 +161,9 @@ kj::Promise<void> WorkspaceManager::keepRemovingStrays() {
 }
 
 void WorkspaceManager::removeStrayFiles() {
-  auto known = registry.ids();
+  auto isKnown = [this](kj::StringPtr id) { return registry.has(id); };
   KJ_IF_MAYBE (e, kj::runCatchingExceptions([&]() {
-                 for (auto& id : world.files.removeStrays(known)) {
+                 for (auto& id : world.files.removeStrays(isKnown)) {
                    KJ_LOG(INFO, "removed the files of a machine that belongs to no workspace", id);
                  }
                })) {

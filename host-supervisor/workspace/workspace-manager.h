@@ -83,7 +83,7 @@ private:
                       kj::ArrayPtr<const VmDriver::MachineUser> users);
   kj::Promise<void> examineStrangers(bool isNew);
   kj::Promise<bool> removeStrays();
-  kj::Promise<void> endStrays(kj::Array<kj::StringPtr> known);
+  kj::Promise<void> endStrays();
   kj::Promise<void> keepRemovingStrays();
   void removeStrayFiles();
   void vsockLost(kj::StringPtr vmName) override;

@@ -50,12 +50,6 @@ kj::Own<Workspace> WorkspaceRegistry::add(WorkspaceJournal::Rows rows) {
   return workspace;
 }
 
-kj::Array<kj::StringPtr> WorkspaceRegistry::ids() const {
-  auto result = kj::heapArrayBuilder<kj::StringPtr>(entries.size());
-  for (auto& entry : entries) result.add(entry.id());
-  return result.finish();
-}
-
 // ---------------------------------------------------------------------------------------------
 // Looking up
 

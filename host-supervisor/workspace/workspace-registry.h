@@ -51,8 +51,6 @@ public:
   // Of which there are objects.
   size_t objects() const { return objectCount; }
   bool has(kj::StringPtr id) const { return entries.find<BY_ID>(id) != nullptr; }
-  // Until something happens.
-  kj::Array<kj::StringPtr> ids() const;
   kj::Maybe<kj::Own<Workspace>> find(kj::StringPtr name);
   kj::Maybe<kj::Own<Workspace>> byId(kj::StringPtr id);
   // One that is busy or held; of any other nothing can be reported.

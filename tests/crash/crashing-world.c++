@@ -143,9 +143,8 @@ public:
     return point.follow("removal of a machine", inner.remove(name, user));
   }
   kj::Array<MachineUser> users() override { return inner.users(); }
-  kj::Promise<kj::Array<kj::String>> removeStrays(
-      kj::ArrayPtr<const kj::StringPtr> known) override {
-    return inner.removeStrays(known);
+  kj::Promise<kj::Array<kj::String>> removeStrays(IsKnown isKnown) override {
+    return inner.removeStrays(kj::mv(isKnown));
   }
 
   kj::Promise<void> whenNotDialling() override { return inner.whenNotDialling(); }
@@ -172,8 +171,8 @@ public:
     inner.remove(id);
     point.isDone("removal of files");
   }
-  kj::Array<kj::String> removeStrays(kj::ArrayPtr<const kj::StringPtr> known) override {
-    return inner.removeStrays(known);
+  kj::Array<kj::String> removeStrays(kj::Function<bool(kj::StringPtr)> isKnown) override {
+    return inner.removeStrays(kj::mv(isKnown));
   }
 
 private:

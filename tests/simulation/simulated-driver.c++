@@ -91,10 +91,9 @@ kj::Promise<void> SimulatedDriver::remove(kj::StringPtr nameParam, kj::Maybe<uin
   }
 }
 
-kj::Promise<kj::Array<kj::String>> SimulatedDriver::removeStrays(
-    kj::ArrayPtr<const kj::StringPtr> known) {
+kj::Promise<kj::Array<kj::String>> SimulatedDriver::removeStrays(IsKnown isKnown) {
   lifetime.step();
-  return driver().removeStrays(known);
+  return driver().removeStrays(kj::mv(isKnown));
 }
 
 }  // namespace bothy

@@ -47,13 +47,11 @@ void SimulatedFiles::remove(kj::StringPtr id) {
   });
 }
 
-kj::Array<kj::String> SimulatedFiles::removeStrays(kj::ArrayPtr<const kj::StringPtr> known) {
+kj::Array<kj::String> SimulatedFiles::removeStrays(kj::Function<bool(kj::StringPtr)> isKnown) {
   mayRefuse("remove strays", "");
   kj::Vector<kj::String> strays;
   auto examine = [&](kj::StringPtr id) {
-    for (auto& other : known) {
-      if (other == id) return;
-    }
+    if (isKnown(id)) return;
     for (auto& other : strays) {
       if (other == id) return;
     }

@@ -1,8 +1,8 @@
 #pragma once
 
+#include "image/image-catalog.h"
 #include "simulation/lifetime.h"
 #include "simulation/simulated-host.h"
-#include "image/image-catalog.h"
 #include "workspace/workspace-files.h"
 
 namespace bothy {
@@ -17,7 +17,7 @@ public:
   Paths prepare(kj::StringPtr id) override;
   kj::String consoleEnd(kj::StringPtr id) override;
   void remove(kj::StringPtr id) override;
-  kj::Array<kj::String> removeStrays(kj::ArrayPtr<const kj::StringPtr> known) override;
+  kj::Array<kj::String> removeStrays(kj::Function<bool(kj::StringPtr)> isKnown) override;
 
 private:
   SimulatedHost& host;

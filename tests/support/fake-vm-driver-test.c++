@@ -47,7 +47,7 @@ TEST_CASE("a fake start fails as told, and one that is dropped while held leaves
   f.driver.releaseStarts();
   kept.wait(f.scope);
   CHECK(f.driver.running().size() == 1);
-  auto removed = f.driver.removeStrays(nullptr).wait(f.scope);
+  auto removed = f.driver.removeStrays([](kj::StringPtr) { return false; }).wait(f.scope);
   REQUIRE(removed.size() == 1);
   CHECK(removed[0] == "three");
 }

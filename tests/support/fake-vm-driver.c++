@@ -195,14 +195,11 @@ kj::Array<VmDriver::MachineUser> FakeVmDriver::users() {
   };
 }
 
-kj::Promise<kj::Array<kj::String>> FakeVmDriver::removeStrays(
-    kj::ArrayPtr<const kj::StringPtr> known) {
+kj::Promise<kj::Array<kj::String>> FakeVmDriver::removeStrays(IsKnown isKnown) {
   mayFailToRemove();
   kj::Vector<kj::String> removed;
   for (auto& name : running()) {
-    bool keep = false;
-    for (auto& candidate : known) keep = keep || candidate == name;
-    if (keep) continue;
+    if (isKnown(name)) continue;
     end(name, VmEnd::DESTROYED);
     removed.add(kj::mv(name));
   }

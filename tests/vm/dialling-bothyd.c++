@@ -30,9 +30,8 @@ public:
     return inner.remove(name, user);
   }
   kj::Array<MachineUser> users() override { return inner.users(); }
-  kj::Promise<kj::Array<kj::String>> removeStrays(
-      kj::ArrayPtr<const kj::StringPtr> known) override {
-    return inner.removeStrays(known);
+  kj::Promise<kj::Array<kj::String>> removeStrays(IsKnown isKnown) override {
+    return inner.removeStrays(kj::mv(isKnown));
   }
 
   kj::Promise<void> whenNotDialling() override {

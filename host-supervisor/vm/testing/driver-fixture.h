@@ -57,7 +57,9 @@ struct Bed {
   }
 
   Bed() : witness(freshWitness()) { bed.driver->setEvents(witness); }
-  ~Bed() noexcept(false) { bed.driver->removeStrays(nullptr).wait(scope); }
+  ~Bed() noexcept(false) {
+    bed.driver->removeStrays([](kj::StringPtr) { return false; }).wait(scope);
+  }
 
   template <typename T>
   T within(kj::Duration limit, kj::Promise<T> promise) {

@@ -158,7 +158,9 @@ MachineBed::MachineBed(kj::StringPtr directoryParam, Ownership ownership)
 }
 
 MachineBed::~MachineBed() noexcept(false) {
-  if (ownership == Ownership::TEMPORARY) driver->removeStrays(nullptr).wait(io.waitScope);
+  if (ownership == Ownership::TEMPORARY) {
+    driver->removeStrays([](kj::StringPtr) { return false; }).wait(io.waitScope);
+  }
   driver = nullptr;
 }
 

@@ -1,0 +1,55 @@
+#include "workspace/workspace-files.h"
+
+#include <stdlib.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include <algorithm>
+
+#include <kj/debug.h>
+#include <kj/filesystem.h>
+#include <kj/vector.h>
+#include <catch2/catch_test_macros.hpp>
+
+namespace bothy {
+namespace {
+
+struct World {
+  char directory[32] = "/tmp/bothy-files-XXXXXX";
+  kj::Own<DiskWorkspaceFiles> files;
+
+  World() {
+    KJ_ASSERT(mkdtemp(directory) != nullptr);
+    files = kj::heap<DiskWorkspaceFiles>(directory, directory);
+  }
+  ~World() noexcept(false) {
+    kj::newDiskFilesystem()->getRoot().remove(kj::Path::parse(kj::StringPtr(directory).slice(1)));
+  }
+  bool has(kj::StringPtr path) { return access(path.cStr(), F_OK) == 0; }
+};
+
+TEST_CASE("files of machines that nobody knows are removed, and each is asked about once") {
+  World w;
+  for (auto id : {"known", "both", "log", "directory"}) w.files->prepare(id);
+  KJ_SYSCALL(rmdir(w.files->paths("log").runtimeDir.cStr()));
+  KJ_SYSCALL(unlink(w.files->paths("directory").consoleLog.cStr()));
+  size_t questions = 0;
+  auto removed = w.files->removeStrays([&](kj::StringPtr id) {
+    questions++;
+    return id == "known";
+  });
+  std::sort(removed.begin(), removed.end());
+  REQUIRE(removed.size() == 3);
+  CHECK((removed[0] == "both" && removed[1] == "directory" && removed[2] == "log"));
+  // A directory and a log of each.
+  CHECK(questions == 6);
+  auto kept = w.files->paths("known");
+  CHECK((w.has(kept.runtimeDir) && w.has(kept.consoleLog)));
+  for (auto& id : removed) {
+    auto gone = w.files->paths(id);
+    CHECK_FALSE((w.has(gone.runtimeDir) || w.has(gone.consoleLog)));
+  }
+}
+
+}  // namespace
+}  // namespace bothy
