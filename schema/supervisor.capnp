@@ -299,6 +299,7 @@ enum Cause {
 interface EventSink {
   # Implemented by the client.
 
+  vsockNotRestored @13;  # its vsock device could not be replaced so far: nobody reaches the machine until it is, or starts anew
   event @0 (event :Event) -> stream;
   # One event, in the order in which they happened.
 }

@@ -12,6 +12,8 @@ static_assert(static_cast<int>(WorkspaceState::RESIZING) ==
 static_assert(static_cast<int>(WorkspaceState::RUNNING) ==
               static_cast<int>(rpc::WorkspaceState::RUNNING));
 static_assert(static_cast<int>(Cause::UNREACHABLE) == static_cast<int>(rpc::Cause::UNREACHABLE));
+static_assert(static_cast<int>(Cause::VSOCK_NOT_RESTORED) ==
+              static_cast<int>(rpc::Cause::VSOCK_NOT_RESTORED));
 static_assert(static_cast<int>(Cause::ADOPTED) == static_cast<int>(rpc::Cause::ADOPTED));
 static_assert(static_cast<int>(Verdict::REFUSE) == static_cast<int>(rpc::Verdict::REFUSE));
 static_assert(static_cast<int>(StartFault::GENERATION) ==

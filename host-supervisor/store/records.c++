@@ -62,6 +62,8 @@ kj::StringPtr toString(Cause cause) {
       return "guest rebooted";
     case Cause::UNREACHABLE:
       return "unreachable";
+    case Cause::VSOCK_NOT_RESTORED:
+      return "vsock not restored";
   }
   KJ_UNREACHABLE;
 }

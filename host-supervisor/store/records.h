@@ -43,6 +43,7 @@ enum class Cause : uint8_t {
   DISK_FREED = 10,
   GUEST_REBOOTED = 11,
   UNREACHABLE = 12,
+  VSOCK_NOT_RESTORED = 13,
 };
 
 kj::StringPtr toString(WorkspaceState state);

@@ -156,7 +156,7 @@ EventPage SqliteEvents::read(uint64_t after, size_t limit) {
     event.workspaceId = select.text(5);
     auto before = known(select.integer(6), WorkspaceState::RESIZING);
     auto afterwards = known(select.integer(7), WorkspaceState::RESIZING);
-    auto cause = known(select.integer(9), Cause::UNREACHABLE);
+    auto cause = known(select.integer(9), Cause::VSOCK_NOT_RESTORED);
     if (before == nullptr || afterwards == nullptr || cause == nullptr) {
       KJ_LOG(ERROR, "an event in the database is damaged, and is told to nobody", event.number);
       continue;

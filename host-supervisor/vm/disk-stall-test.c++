@@ -50,6 +50,7 @@ class Witness final: public VmDriver::Events {
 public:
   void vsockLost(kj::StringPtr) override {}
   void vsockRestored(kj::StringPtr) override {}
+  void vsockNotRestored(kj::StringPtr) override {}
   void diskFull(kj::StringPtr) override { full++; }
   void diskFreed(kj::StringPtr) override { freed++; }
   uint32_t full = 0;

@@ -5,6 +5,7 @@
 
 #include <kj/debug.h>
 
+#include "loop/retry-pauses.h"
 #include "loop/shared-fd.h"
 #include "vm/domain-xml.h"
 #include "vm/vsock-replacement.h"
@@ -22,6 +23,8 @@ constexpr kj::Duration SETTLE_TIME = 200 * kj::MILLISECONDS;
 constexpr kj::Duration WORKER_CHECK_PAUSE = 500 * kj::MILLISECONDS;
 // The same while nothing is dialled.
 constexpr kj::Duration WORKER_WATCH_PAUSE = 2 * kj::SECONDS;
+// A device that lived for so long is replaced at once; one that did not waits, longer each time.
+constexpr kj::Duration STEADY_TIME = 60 * kj::SECONDS;
 // Least time between two replacements for lanes that do not end.
 constexpr kj::Duration RENEWAL_PAUSE = 10 * kj::SECONDS;
 
@@ -71,13 +74,22 @@ void MachineVsock::adopt(const ProcessIdentity& identity) {
 
 kj::Promise<void> MachineVsock::keep(const ProcessHandle& qemu) {
   if (kind == HostAbilities::Vsock::KERNEL) co_await kj::Promise<void>(kj::NEVER_DONE);
+  // Of a device that dies again and again: each time is told and logged.
+  kj::Maybe<RetryPauses> pauses;
   for (;;) {
+    const auto since = host.timer.now();
     if (device != nullptr) co_await untilDeviceEnds();
     isUp = false;
     // A device that ends with its QEMU is no loss.
     if (qemu.hasExited()) co_await kj::Promise<void>(kj::NEVER_DONE);
     KJ_IF_MAYBE (listener, host.listener) {
       listener->vsockLost(spec.name);
+    }
+    if (host.timer.now() - since >= STEADY_TIME) pauses = nullptr;
+    KJ_IF_MAYBE (p, pauses) {
+      co_await p->next();
+    } else {
+      pauses = RetryPauses(host.timer, {});
     }
     co_await replace();
     isUp = true;
@@ -143,7 +155,11 @@ kj::Promise<void> MachineVsock::untilDeviceEnds() {
 }
 
 kj::Promise<void> MachineVsock::replace() {
-  co_await replaceVsock(host.timer, spec.name, [this]() { return tryToReplace(); });
+  auto notReplaced = [this]() {
+    KJ_IF_MAYBE (listener, host.listener) listener->vsockNotRestored(spec.name);
+  };
+  co_await replaceVsock(
+      host.timer, spec.name, [this]() { return tryToReplace(); }, kj::mv(notReplaced));
   co_await host.timer.afterDelay(SETTLE_TIME);
 }
 

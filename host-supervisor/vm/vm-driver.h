@@ -108,6 +108,8 @@ public:
     // The vsock device's process ended; it is being replaced and every stream through it is broken.
     virtual void vsockLost(kj::StringPtr vmName) = 0;
     virtual void vsockRestored(kj::StringPtr vmName) = 0;
+    // Many tries to replace it have failed; they go on, with long pauses.  Once between its loss and its return.
+    virtual void vsockNotRestored(kj::StringPtr vmName) = 0;
     // A write found no room on the host's disk, and the machine's CPUs stand still; or it goes on.  Also told of
     // a machine that stands still when it is taken over.
     virtual void diskFull(kj::StringPtr vmName) = 0;
@@ -143,7 +145,7 @@ public:
   };
   virtual kj::Array<MachineUser> users() = 0;
 
-  // Ends every machine, device process and runtime file of this driver whose name is not in `known`.
+  // Ends every machine, device process and runtime file of this driver whose name is not known.
   // Returns the names of what was removed.
   using IsKnown = kj::Function<bool(kj::StringPtr name)>;
   virtual kj::Promise<kj::Array<kj::String>> removeStrays(IsKnown isKnown) = 0;

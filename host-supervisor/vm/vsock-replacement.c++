@@ -7,7 +7,8 @@
 namespace bothy {
 
 kj::Promise<void> replaceVsock(kj::Timer& timer, kj::StringPtr name,
-                               kj::Function<kj::Promise<void>()> replace) {
+                               kj::Function<kj::Promise<void>()> replace,
+                               kj::Function<void()> notReplaced) {
   kj::uint failures = 0;
   bool stoodStill = false;
   for (;;) {
@@ -26,6 +27,7 @@ kj::Promise<void> replaceVsock(kj::Timer& timer, kj::StringPtr name,
             "a machine cannot be reached: its vsock device could not be replaced; it is tried each "
             "minute, and a stop and a start of the workspace give it another",
             name, failures);
+        notReplaced();
       }
       const bool isPatient = !standsStill && failures == VSOCK_QUICK_TRIES;
       co_await timer.afterDelay(isPatient ? VSOCK_LONG_RETRY_PAUSE : VSOCK_RETRY_PAUSE);

@@ -51,5 +51,22 @@ TEST_CASE("P58 each change of state is one event with its cause") {
   for (size_t i = 1; i < events.size(); i++) CHECK(events[i].before == events[i - 1].after);
 }
 
+TEST_CASE("P09 a vsock device that cannot be replaced is an event, and equal ones are counted") {
+  TestWorld w;
+  w.manager->create(w.request("demo"), nullptr).wait(w.scope);
+  auto name = kj::mv(w.driver.running()[0]);
+  for (uint32_t i : {1, 2}) {
+    w.driver.loseVsock(name);
+    w.driver.giveUpVsock(name);
+    w.settle();
+    auto events = w.store->events(0, 100);
+    CHECK(events.back().cause == Cause::VSOCK_NOT_RESTORED);
+    CHECK(events.back().count == i);
+    CHECK(events.back().after == WorkspaceState::RUNNING);
+    w.driver.restoreVsock(name);
+    w.settle();
+  }
+}
+
 }  // namespace
 }  // namespace bothy

@@ -380,6 +380,13 @@ void WorkspaceManager::vsockRestored(kj::StringPtr vmName) {
 }
 
 void WorkspaceManager::diskFull(kj::StringPtr vmName) {
+void WorkspaceManager::vsockNotRestored(kj::StringPtr vmName) {
+  note(
+      vmName, Cause::VSOCK_NOT_RESTORED,
+      "the machine's vsock device could not be replaced: it is tried each minute, and a stop and a "
+      "start of the workspace give it another");
+}
+
   KJ_IF_MAYBE (workspace, registry.present(vmName)) {
     workspace->note(Cause::DISK_FULL, STALL_REASON);
     KJ_IF_MAYBE (machine, workspace->machine()) (*machine)->noteStall();

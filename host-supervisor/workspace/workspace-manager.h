@@ -88,6 +88,7 @@ private:
   void removeStrayFiles();
   void vsockLost(kj::StringPtr vmName) override;
   void vsockRestored(kj::StringPtr vmName) override;
+  void vsockNotRestored(kj::StringPtr vmName) override;
   void diskFull(kj::StringPtr vmName) override;
   void diskFreed(kj::StringPtr vmName) override;
   void taskFailed(kj::Exception&& exception) override;

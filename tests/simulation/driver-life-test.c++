@@ -20,6 +20,7 @@ class Witness final: public VmDriver::Events {
 public:
   void vsockLost(kj::StringPtr) override { lost++; }
   void vsockRestored(kj::StringPtr) override { restored++; }
+  void vsockNotRestored(kj::StringPtr) override {}
   void diskFull(kj::StringPtr) override { stalled++; }
   void diskFreed(kj::StringPtr) override { freed++; }
   int lost = 0;

@@ -101,6 +101,13 @@ void FakeVmDriver::restoreVsock(kj::StringPtr name) {
   }
 }
 
+void FakeVmDriver::giveUpVsock(kj::StringPtr name) {
+  KJ_REQUIRE(find(name).vsockLost);
+  KJ_IF_MAYBE (events, listener) {
+    events->vsockNotRestored(name);
+  }
+}
+
 void FakeVmDriver::stall(kj::StringPtr name) {
   find(name).isStalled = true;
   KJ_IF_MAYBE (events, listener) {

@@ -41,6 +41,8 @@ public:
   // Dials fail with DISCONNECTED until restoreVsock().  Streams that exist are the test's to break.
   void loseVsock(kj::StringPtr name);
   void restoreVsock(kj::StringPtr name);
+  // Its driver could not replace one that is lost.
+  void giveUpVsock(kj::StringPtr name);
   // The machine stands still, as on a full disk, until goOn().  What it answers is still the test's.
   void stall(kj::StringPtr name);
   void goOn(kj::StringPtr name);

@@ -27,6 +27,7 @@ public:
     restored++;
     if (fulfiller.get() != nullptr) fulfiller->fulfill();
   }
+  void vsockNotRestored(kj::StringPtr name) override {}
   void diskFull(kj::StringPtr name) override { stalled++; }
   void diskFreed(kj::StringPtr name) override { freed++; }
   kj::Promise<void> onRestored() {

@@ -374,6 +374,8 @@ kj::StringPtr nameOf(rpc::Cause cause) {
       return "rebooted itself";
     case rpc::Cause::UNREACHABLE:
       return "not reached yet";
+    case rpc::Cause::VSOCK_NOT_RESTORED:
+      return "vsock not restored";
   }
   return "unknown";
 }
