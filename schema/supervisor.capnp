@@ -38,6 +38,8 @@ interface Supervisor {
       # The host's disk cannot hold it.  Nothing was made.
       stopped @7 :WorkspaceTypes.WorkspaceInfo;
       # It exists; a `stop` came before its agent answered.
+      underway @8 :Underway;
+      # It exists.
     }
   }
 
@@ -87,6 +89,7 @@ interface Supervisor {
       failed @3 :StartFailure;
       stopped @4 :Void;
       # A `stop` came before the agent answered.
+      underway @5 :Underway;
     }
   }
 
@@ -128,8 +131,9 @@ interface Supervisor {
   }
 
   struct Underway {
-    # It was accepted and goes on until it succeeds; this call has waited 90 s (a `stop` also its grace).  `watch`
-    # reports the end, and the same call joins it again.
+    # It was accepted and goes on.  `watch` reports the end, and the same call joins it again.  A `stop` (beyond its grace), a
+    # `delete` and a `resize` wait 90 s.  A `create` or `start` waits for its end, which comes within an hour, and 90 s more
+    # for the database, which refuses to keep what came of it; a `create` is joined by its `requestId`.
     state @0 :WorkspaceTypes.WorkspaceState;
     why @1 :Text;
     # Why the last try failed: one line, for people; empty if none did.
@@ -143,8 +147,8 @@ interface Supervisor {
 
   resize @9 (name :Text, diskMib :UInt32) -> (outcome :ResizeOutcome);
   # Makes the disk of a workspace that does not run (`stopped` or `failed`, else `busy`) `diskMib` large; its file
-  # system follows at the next start.  Ends in `stopped`.  The size that it has is `resized` at once.  A call
-  # that is dropped cancels nothing.
+  # system follows at the next start.  Ends in `stopped`.  The size that it has is `resized` at once.  One to the
+  # size to which it is being resized joins that.  A call that is dropped cancels nothing.
   struct ResizeOutcome {
     union {
       resized @0 :WorkspaceTypes.WorkspaceInfo;
@@ -157,6 +161,7 @@ interface Supervisor {
       # The host's disk cannot hold it; the workspace's disk is as it was.
       failed @5 :Text;
       # One line, for people; the workspace's disk is as it was.
+      underway @6 :Underway;
     }
   }
 
@@ -294,12 +299,12 @@ enum Cause {
   diskFreed @10;      # there is room, and it goes on
   guestRebooted @11;  # the guest asked for a reboot: it starts again by itself, and runs again
   unreachable @12;    # it runs, and the supervisor that started cannot take its machine over yet
+  vsockNotRestored @13;  # its vsock device could not be replaced so far: nobody reaches the machine until it is, or starts anew
 }
 
 interface EventSink {
   # Implemented by the client.
 
-  vsockNotRestored @13;  # its vsock device could not be replaced so far: nobody reaches the machine until it is, or starts anew
   event @0 (event :Event) -> stream;
   # One event, in the order in which they happened.
 }

@@ -120,6 +120,9 @@ kj::Promise<void> SupervisorFacet::create(CreateContext context) {
     KJ_CASE_ONEOF(stopped, WorkspaceManager::Stopped) {
       describe(outcome.initStopped(), stopped.workspace->view());
     }
+    KJ_CASE_ONEOF(underway, Underway) {
+      fill(outcome.initUnderway(), underway);
+    }
   }
 }
 
@@ -238,6 +241,9 @@ kj::Promise<void> SupervisorFacet::start(StartContext context) {
     KJ_CASE_ONEOF(busy, Busy) {
       outcome.setBusy(toRpc(busy.state));
     }
+    KJ_CASE_ONEOF(underway, Underway) {
+      fill(outcome.initUnderway(), underway);
+    }
   }
 }
 
@@ -322,6 +328,9 @@ kj::Promise<void> SupervisorFacet::resize(ResizeContext context) {
     }
     KJ_CASE_ONEOF(busy, Busy) {
       outcome.setBusy(toRpc(busy.state));
+    }
+    KJ_CASE_ONEOF(underway, Underway) {
+      fill(outcome.initUnderway(), underway);
     }
   }
 }

@@ -57,6 +57,7 @@ kj::Promise<void> OperationRunner::carryOut(size_t step, Way way, kj::Maybe<kj::
     KJ_IF_MAYBE (e, failure) {
       KJ_LOG(WARNING, "an operation failed", name, operation->kind(), e->getDescription());
     }
+    operation->decided->fulfill();
     auto settled = co_await settle(*operation, kj::mv(failure));
     operation->failure = nullptr;
     KJ_IF_MAYBE (next, settled.next) {

@@ -2,10 +2,14 @@
 
 namespace bothy {
 
-Operation::Operation() : Operation(kj::newPromiseAndFulfiller<void>()) {}
+Operation::Operation()
+    : Operation(kj::newPromiseAndFulfiller<void>(), kj::newPromiseAndFulfiller<void>()) {}
 
-Operation::Operation(kj::PromiseFulfillerPair<void> paf)
-    : ended(kj::mv(paf.fulfiller)), end(paf.promise.fork()) {}
+Operation::Operation(kj::PromiseFulfillerPair<void> end, kj::PromiseFulfillerPair<void> decision)
+    : ended(kj::mv(end.fulfiller)),
+      end(end.promise.fork()),
+      decided(kj::mv(decision.fulfiller)),
+      decision(decision.promise.fork()) {}
 
 Operation::~Operation() noexcept(false) {}
 
@@ -23,6 +27,10 @@ kj::Promise<Operation::End> Operation::onEnd() {
         return End{successor.map([](const kj::String& kind) { return kj::str(kind); })};
       })
       .attach(kj::addRef(*this));
+}
+
+kj::Promise<void> Operation::onDecided() {
+  return decision.addBranch().attach(kj::addRef(*this));
 }
 
 }  // namespace bothy

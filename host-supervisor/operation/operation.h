@@ -72,6 +72,8 @@ public:
   };
   // Any number of callers, also after the end.  Never resolves when its runner is gone first; fails when it could not be settled.
   kj::Promise<End> onEnd();
+  // Its steps are over, and what came of it is being stored.  Never resolves when it is superseded before that.
+  kj::Promise<void> onDecided();
 
   // Why the last try of the step under way failed, or was not stored; empty if none did.
   kj::StringPtr lastFailure() const { return failure; }
@@ -80,10 +82,12 @@ private:
   friend class OperationRunner;
   kj::Own<kj::PromiseFulfiller<void>> ended;
   kj::ForkedPromise<void> end;
+  kj::Own<kj::PromiseFulfiller<void>> decided;
+  kj::ForkedPromise<void> decision;
   kj::Maybe<kj::String> successor;
   kj::String failure;
 
-  explicit Operation(kj::PromiseFulfillerPair<void> paf);
+  Operation(kj::PromiseFulfillerPair<void> end, kj::PromiseFulfillerPair<void> decision);
 };
 
 }  // namespace bothy

@@ -227,6 +227,7 @@ WorkspaceManager::CreateOutcome WorkspaceManager::outcomeOf(kj::Own<Workspace> w
                                  kj::str("it was deleted before it was ready"), nullptr};
     return kj::mv(failure);
   }
+  KJ_IF_MAYBE (underway, outcome.tryGet<Underway>()) return kj::mv(*underway);
   auto& report = *outcome.get<kj::Own<StartReport>>();
   KJ_IF_MAYBE (failure, report.failure) {
     if (failure->noSpace) return NoSpace{kj::str(failure->message)};
@@ -379,7 +380,6 @@ void WorkspaceManager::vsockRestored(kj::StringPtr vmName) {
   note(vmName, Cause::VSOCK_RESTORED, "the machine can be reached again");
 }
 
-void WorkspaceManager::diskFull(kj::StringPtr vmName) {
 void WorkspaceManager::vsockNotRestored(kj::StringPtr vmName) {
   note(
       vmName, Cause::VSOCK_NOT_RESTORED,
@@ -387,6 +387,7 @@ void WorkspaceManager::vsockNotRestored(kj::StringPtr vmName) {
       "start of the workspace give it another");
 }
 
+void WorkspaceManager::diskFull(kj::StringPtr vmName) {
   KJ_IF_MAYBE (workspace, registry.present(vmName)) {
     workspace->note(Cause::DISK_FULL, STALL_REASON);
     KJ_IF_MAYBE (machine, workspace->machine()) (*machine)->noteStall();

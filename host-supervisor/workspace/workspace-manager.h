@@ -51,7 +51,7 @@ public:
     kj::Own<Workspace> workspace;
   };
   using CreateOutcome = kj::OneOf<Created, Exists, Invalid, NoSuchImage, RequestConflict,
-                                  StartReport::Failure, NoSpace, Stopped>;
+                                  StartReport::Failure, NoSpace, Stopped, Underway>;
   kj::Promise<CreateOutcome> create(CreateRequest request, kj::Maybe<kj::Own<Progress>> progress);
 
   kj::Maybe<kj::Own<Workspace>> find(kj::StringPtr name) { return registry.find(name); }

@@ -52,6 +52,24 @@ TEST_CASE("a disk that cannot grow is as it was") {
   CHECK(workspace->state() == WorkspaceState::RUNNING);
 }
 
+TEST_CASE("a second resize to the same size joins the first, and one to another is busy") {
+  TestWorld w;
+  w.manager->create(w.request("demo", false), nullptr).wait(w.scope);
+  auto workspace = w.find("demo");
+  w.driver.failRemovals(1);
+  auto first = workspace->resize(8192);
+  w.settle();
+  REQUIRE(workspace->state() == WorkspaceState::RESIZING);
+  auto same = workspace->resize(8192);
+  CHECK_FALSE(same.poll(w.scope));
+  CHECK(workspace->resize(9000).wait(w.scope).get<Busy>().state == WorkspaceState::RESIZING);
+  CHECK(workspace->resize(4096).wait(w.scope).is<Busy>());
+  w.advance(1 * kj::SECONDS);
+  CHECK(same.wait(w.scope).is<Workspace::Resized>());
+  CHECK(first.wait(w.scope).is<Workspace::Resized>());
+  CHECK(w.volumes.bytes(workspace->row().id) == 8192 * MIB);
+}
+
 TEST_CASE(
     "P29 a disk that was being made larger when bothyd was killed is made larger by the next") {
   TestWorld w;

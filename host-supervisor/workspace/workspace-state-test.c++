@@ -38,10 +38,11 @@ TEST_CASE("P28 only what rests begins, and only what is under way is joined or s
   }
 }
 
-TEST_CASE("a second start, a second stop and a second delete join the first") {
+TEST_CASE("a second start, stop, delete and resize join the first") {
   CHECK(replyTo(Wish::START, WorkspaceState::STARTING) == Reply::JOIN);
   CHECK(replyTo(Wish::STOP, WorkspaceState::STOPPING) == Reply::JOIN);
   CHECK(replyTo(Wish::DELETE, WorkspaceState::DELETING) == Reply::JOIN);
+  CHECK(replyTo(Wish::RESIZE, WorkspaceState::RESIZING) == Reply::JOIN);
 }
 
 TEST_CASE("P45 a stop ends a workspace that starts as well as one that runs") {

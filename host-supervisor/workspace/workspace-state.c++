@@ -120,8 +120,20 @@ Reply replyTo(Wish wish, WorkspaceState state) {
       }
       break;
     case Wish::RESIZE:
-      return state == WorkspaceState::STOPPED || state == WorkspaceState::FAILED ? Reply::BEGIN
-                                                                                 : Reply::BUSY;
+      switch (state) {
+        case WorkspaceState::STOPPED:
+        case WorkspaceState::FAILED:
+          return Reply::BEGIN;
+        case WorkspaceState::RESIZING:
+          return Reply::JOIN;
+        case WorkspaceState::CREATING:
+        case WorkspaceState::STARTING:
+        case WorkspaceState::RUNNING:
+        case WorkspaceState::STOPPING:
+        case WorkspaceState::DELETING:
+          return Reply::BUSY;
+      }
+      break;
   }
   KJ_UNREACHABLE;
 }

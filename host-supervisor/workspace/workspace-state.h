@@ -22,7 +22,7 @@ enum class Wish { START, STOP, DELETE, RESIZE };
 enum class Reply {
   BEGIN,      // begin it; nothing is under way
   SUPERSEDE,  // begin it in the place of what is under way
-  JOIN,       // it is under way: wait for the same end
+  JOIN,       // it is under way: wait for the same end, if it has the same parameters
   ALREADY,    // nothing to do
   BUSY,       // something else is under way that excludes it
 };

@@ -115,12 +115,22 @@ void Workspace::deleted() {
   KJ_IF_MAYBE (o, owner) o->gone(*this);
 }
 
-kj::Promise<kj::Maybe<Operation::End>> Workspace::endWithin(kj::Duration limit,
+kj::Promise<kj::Maybe<Operation::End>> Workspace::endBefore(kj::Promise<void> limit,
                                                             Operation& operation) {
   auto end = operation.onEnd().then(
       [](Operation::End&& e) -> kj::Maybe<Operation::End> { return kj::mv(e); });
-  return end.exclusiveJoin(
-      world.timer.afterDelay(limit).then([]() -> kj::Maybe<Operation::End> { return nullptr; }));
+  return end.exclusiveJoin(limit.then([]() -> kj::Maybe<Operation::End> { return nullptr; }));
+}
+
+kj::Promise<kj::Maybe<Operation::End>> Workspace::endWithin(kj::Duration limit,
+                                                            Operation& operation) {
+  return endBefore(world.timer.afterDelay(limit), operation);
+}
+
+kj::Promise<kj::Maybe<Operation::End>> Workspace::endOnceDecided(Operation& operation) {
+  auto limit =
+      operation.onDecided().then([this]() { return world.timer.afterDelay(world.deadlines.call); });
+  return endBefore(kj::mv(limit), operation);
 }
 
 Underway Workspace::underwayOf(Operation& operation) {
@@ -142,8 +152,9 @@ kj::Promise<Workspace::StartOutcome> Workspace::make(kj::Maybe<kj::Own<Progress>
 kj::Promise<Workspace::StartOutcome> Workspace::outcomeOf(kj::Own<CreateOperation> creation,
                                                           kj::Own<void> listening) {
   auto self = addRef();
-  auto end = co_await creation->onEnd();
-  KJ_IF_MAYBE (kind, end.supersededBy) {
+  auto ended = co_await endOnceDecided(*creation);
+  if (ended == nullptr) co_return underwayOf(*creation);
+  KJ_IF_MAYBE (kind, KJ_ASSERT_NONNULL(ended).supersededBy) {
     co_return supersededBy(*kind);
   }
   KJ_IF_MAYBE (failure, creation->failure()) {
@@ -165,8 +176,9 @@ kj::Promise<Workspace::StartOutcome> Workspace::outcomeOf(kj::Own<CreateOperatio
 kj::Promise<Workspace::StartOutcome> Workspace::outcomeOf(kj::Own<StartOperation> start,
                                                           kj::Own<void> listening) {
   auto self = addRef();
-  auto end = co_await start->onEnd();
-  KJ_IF_MAYBE (kind, end.supersededBy) {
+  auto ended = co_await endOnceDecided(*start);
+  if (ended == nullptr) co_return underwayOf(*start);
+  KJ_IF_MAYBE (kind, KJ_ASSERT_NONNULL(ended).supersededBy) {
     co_return supersededBy(*kind);
   }
   co_return start->report();
@@ -309,17 +321,31 @@ kj::Promise<Workspace::Turn> Workspace::beginResize(Turn turn, uint32_t diskMib)
 kj::Promise<Workspace::ResizeOutcome> Workspace::resize(uint32_t diskMib) {
   auto self = addRef();
   auto turn = co_await journal.takeTurn();
-  if (replyTo(Wish::RESIZE, state()) != Reply::BEGIN) co_return Busy{state()};
-  if (row().damage.size() > 0) co_return ResizeFailure{kj::str(row().damage), false};
-  KJ_IF_MAYBE (fault, checkGrowth(row().diskMib, diskMib)) {
-    co_return InvalidSize{kj::mv(*fault)};
+  switch (replyTo(Wish::RESIZE, state())) {
+    case Reply::BEGIN:
+      if (row().damage.size() > 0) co_return ResizeFailure{kj::str(row().damage), false};
+      KJ_IF_MAYBE (fault, checkGrowth(row().diskMib, diskMib)) {
+        co_return InvalidSize{kj::mv(*fault)};
+      }
+      if (diskMib == row().diskMib) co_return Resized();
+      turn = co_await keepOn(beginResize(kj::mv(turn), diskMib));
+      break;
+    case Reply::JOIN:
+      if (runner.current() == nullptr || underWay<ResizeOperation>()->size() != diskMib) {
+        co_return Busy{state()};
+      }
+      break;
+    case Reply::SUPERSEDE:
+    case Reply::ALREADY:
+    case Reply::BUSY:
+      co_return Busy{state()};
   }
-  if (diskMib == row().diskMib) co_return Resized();
-  turn = co_await keepOn(beginResize(kj::mv(turn), diskMib));
   auto operation = underWay<ResizeOperation>();
+  auto ending = endWithin(world.deadlines.call, *operation);
   turn = nullptr;
-  auto end = co_await operation->onEnd();
-  KJ_IF_MAYBE (kind, end.supersededBy) {
+  auto ended = co_await ending;
+  if (ended == nullptr) co_return underwayOf(*operation);
+  KJ_IF_MAYBE (kind, KJ_ASSERT_NONNULL(ended).supersededBy) {
     co_return supersededBy(*kind);
   }
   KJ_IF_MAYBE (failure, operation->failure()) {

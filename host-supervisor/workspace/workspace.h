@@ -64,7 +64,8 @@ public:
   // The owner ends before it.
   void disown() { owner = nullptr; }
 
-  using StartOutcome = kj::OneOf<kj::Own<StartReport>, Superseded, Busy>;
+  // `Underway`: it has come to its end, and the store has refused for long to keep that.
+  using StartOutcome = kj::OneOf<kj::Own<StartReport>, Superseded, Busy, Underway>;
 
   // For one that is new: begins the creation that its rows have.  If the disk cannot be made the workspace is gone.
   kj::Promise<StartOutcome> make(kj::Maybe<kj::Own<Progress>> progress);
@@ -88,7 +89,7 @@ public:
     kj::String why;
   };
   using ResizeFailure = ResizeOperation::Failure;
-  using ResizeOutcome = kj::OneOf<Resized, InvalidSize, ResizeFailure, Superseded, Busy>;
+  using ResizeOutcome = kj::OneOf<Resized, InvalidSize, ResizeFailure, Superseded, Busy, Underway>;
   kj::Promise<ResizeOutcome> resize(uint32_t diskMib);
 
   // The machine, in state RUNNING.
@@ -144,6 +145,9 @@ private:
   kj::Promise<StartOutcome> outcomeOf(kj::Own<StartOperation> start, kj::Own<void> listening);
   // Whether it has ended so long after the call.
   kj::Promise<kj::Maybe<Operation::End>> endWithin(kj::Duration limit, Operation& operation);
+  // Of one that has a deadline: whether it has ended in the time of a call after it was decided what came of it.
+  kj::Promise<kj::Maybe<Operation::End>> endOnceDecided(Operation& operation);
+  kj::Promise<kj::Maybe<Operation::End>> endBefore(kj::Promise<void> limit, Operation& operation);
   Underway underwayOf(Operation& operation);
   void deleted() override;
 

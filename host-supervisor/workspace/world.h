@@ -3,12 +3,12 @@
 #include <kj/time.h>
 #include <kj/timer.h>
 
+#include "image/image-catalog.h"
 #include "keys/key-keeper.h"
 #include "machine/machine-world.h"
 #include "store/store.h"
 #include "volume/volume-store.h"
 #include "workspace/event-log.h"
-#include "image/image-catalog.h"
 #include "workspace/workspace-files.h"
 
 namespace bothy {

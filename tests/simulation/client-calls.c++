@@ -135,6 +135,9 @@ kj::Promise<void> Clients::create(kj::String who, Ledger::Ask ask) {
     KJ_CASE_ONEOF(noSpace, WorkspaceManager::NoSpace) {
       host.trace.line(who, "is told: no space, ", noSpace.why);
     }
+    KJ_CASE_ONEOF(underway, Underway) {
+      examine(who, underway);
+    }
   }
 }
 
@@ -167,6 +170,10 @@ kj::Promise<void> Clients::start(kj::String who, kj::String name) {
   }
   if (outcome.is<Busy>()) {
     host.trace.line(who, "is told: busy");
+    co_return;
+  }
+  KJ_IF_MAYBE (underway, outcome.tryGet<Underway>()) {
+    examine(who, *underway);
     co_return;
   }
   KJ_IF_MAYBE (failure, outcome.get<kj::Own<StartReport>>()->failure) {
@@ -272,7 +279,7 @@ kj::Promise<void> Clients::resize(kj::String who, kj::String name, uint32_t grow
   if (found == nullptr) co_return;
   auto& workspace = *KJ_ASSERT_NONNULL(found);
   auto& row = workspace.row();
-  if (replyTo(Wish::RESIZE, workspace.state()) == Reply::BUSY) co_return;
+  if (replyTo(Wish::RESIZE, workspace.state()) != Reply::BEGIN) co_return;
   auto wanted = row.diskMib + growMib;
   host.trace.line(who, "resize ", host.label(row.id), " from ", row.diskMib, " to ", wanted,
                   " MiB");
@@ -298,6 +305,9 @@ kj::Promise<void> Clients::resize(kj::String who, kj::String name, uint32_t grow
     KJ_CASE_ONEOF(busy, Busy) {
       host.trace.line(who, "is told: busy");
       ledger.resizeRefused(row, wanted);
+    }
+    KJ_CASE_ONEOF(underway, Underway) {
+      examine(who, underway);
     }
   }
 }

@@ -13,6 +13,9 @@ public:
   // `parameters`: of the row.
   ResizeOperation(const Site& site, kj::StringPtr parameters);
 
+  // Which the disk is to have, in MiB.
+  uint32_t size() const { return wantedMib; }
+
   // What came of it: why the disk is as it was.
   struct Failure {
     kj::String why;

@@ -113,6 +113,9 @@ kj::Promise<void> createWorkspace(Context& context, const NewWorkspace& call) {
       failStart(context.console, name, outcome.getFailed());
     case Outcome::STOPPED:
       kj::throwFatalException(stoppedBeforeItRan(name));
+    case Outcome::UNDERWAY:
+      kj::throwFatalException(
+          stillUnderway(name, outcome.getUnderway(), kj::str("`bothy start ", name, "`")));
     case Outcome::NO_SPACE:
       kj::throwFatalException(failure(kj::str("the host's disk cannot hold it (",
                                               escapeGuestText(outcome.getNoSpace().asArray()),

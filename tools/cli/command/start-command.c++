@@ -57,6 +57,8 @@ kj::Promise<int> StartCommand::run(Context& context, Usage& usage) {
       failStart(context.console, name, outcome.getFailed());
     case Outcome::STOPPED:
       kj::throwFatalException(stoppedBeforeItRan(name));
+    case Outcome::UNDERWAY:
+      kj::throwFatalException(stillUnderway(name, outcome.getUnderway()));
   }
   kj::throwFatalException(newerSupervisor());
 }

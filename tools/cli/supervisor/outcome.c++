@@ -123,14 +123,14 @@ kj::Exception workspaceBusy(kj::StringPtr name, rpc::WorkspaceState state) {
   return failure(kj::str(name, " is busy (", nameOf(state), "): try again when that is done"));
 }
 
-kj::Exception stillUnderway(kj::StringPtr name, rpc::Supervisor::Underway::Reader underway) {
+kj::Exception stillUnderway(kj::StringPtr name, rpc::Supervisor::Underway::Reader underway,
+                            kj::StringPtr again) {
   auto why = underway.getWhy().size() == 0
                  ? kj::String()
                  : kj::str(" (", escapeGuestText(underway.getWhy().asArray()), ")");
-  return failure(
-      kj::str(name, " is still ", nameOf(underway.getState()), why,
-              ": bothyd goes on until that is done; `bothy events` tells when, and the same "
-              "command waits for it again"));
+  return failure(kj::str(name, " is still ", nameOf(underway.getState()), why,
+                         ": bothyd goes on until that is done; `bothy events` tells when, and ",
+                         again, " waits for it again"));
 }
 
 kj::Exception stoppedBeforeItRan(kj::StringPtr name) {

@@ -17,8 +17,9 @@ namespace bothy {
 kj::Promise<kj::Exception> noSuchWorkspace(rpc::Supervisor::Client supervisor, kj::StringPtr name);
 // An outcome that this program does not know.
 kj::Exception newerSupervisor();
-// bothyd goes on with what was asked for, and the call has ended.
-kj::Exception stillUnderway(kj::StringPtr name, rpc::Supervisor::Underway::Reader underway);
+// bothyd goes on with what was asked for, and the call has ended.  `again`: what waits for the same.
+kj::Exception stillUnderway(kj::StringPtr name, rpc::Supervisor::Underway::Reader underway,
+                            kj::StringPtr again = "the same command");
 kj::Exception stoppedBeforeItRan(kj::StringPtr name);
 kj::Exception workspaceBusy(kj::StringPtr name, rpc::WorkspaceState state);
 
