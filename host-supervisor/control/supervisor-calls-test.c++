@@ -1,0 +1,109 @@
+// What calls have of parameters and results beyond an outcome.
+
+#include <kj/debug.h>
+#include <catch2/catch_test_macros.hpp>
+
+#include "control/supervisor-fixture.h"
+
+namespace bothy {
+namespace {
+
+// The stages that a client hears of, each with what else is told of it.
+class RecordingProgress final: public rpc::Progress::Server {
+public:
+  explicit RecordingProgress(kj::Vector<kj::String>& heard) : heard(heard) {}
+
+private:
+  kj::Vector<kj::String>& heard;
+
+  kj::Promise<void> stage(StageContext context) override {
+    auto params = context.getParams();
+    heard.add(kj::str(static_cast<int>(params.getStage()), " after ", params.getElapsedMillis(),
+                      " ms, ", params.getBefore(), " before"));
+    return kj::READY_NOW;
+  }
+};
+
+TEST_CASE("P28 a client that waits for a start hears of its stages, and how many start before it") {
+  Fixture f;
+  f.driver.queueStarts(12);
+  kj::Vector<kj::String> heard;
+  auto request = f.supervisor().createRequest();
+  request.initSpec().setName("demo");
+  request.setProgress(kj::heap<RecordingProgress>(heard));
+  auto creating = request.send();
+  f.settle();
+  REQUIRE(heard.size() > 0);
+  CHECK(heard.back() == "4 after 0 ms, 12 before");
+  // Who joins hears where it is.
+  kj::Vector<kj::String> joined;
+  auto start = f.supervisor().startRequest();
+  start.setName("demo");
+  start.setProgress(kj::heap<RecordingProgress>(joined));
+  f.advance(5 * kj::SECONDS);
+  auto starting = start.send();
+  f.settle();
+  REQUIRE(joined.size() == 1);
+  CHECK(joined[0] == "4 after 5000 ms, 12 before");
+  f.driver.releaseStarts();
+  CHECK(creating.wait(f.scope).getOutcome().isCreated());
+  CHECK(starting.wait(f.scope).getOutcome().isStarted());
+  f.settle();
+  CHECK(kj::strArray(heard, "; ") ==
+        "0 after 0 ms, 0 before; 1 after 0 ms, 0 before; 4 after 0 ms, 12 before; "
+        "1 after 5000 ms, 0 before; 2 after 5000 ms, 0 before; 3 after 5000 ms, 0 before");
+}
+
+TEST_CASE("a client lists a page of the workspaces that it asks for") {
+  Fixture f;
+  for (auto name : {"web-1", "web-2", "web-3", "web-4", "mail"}) {
+    auto request = f.supervisor().createRequest();
+    request.initSpec().setName(name);
+    request.setStart(kj::StringPtr(name) == "web-2");
+    request.send().wait(f.scope);
+  }
+  auto page = [&](kj::StringPtr prefix, kj::StringPtr after, uint32_t limit, bool isStopped) {
+    auto request = f.supervisor().listRequest();
+    request.setPrefix(prefix);
+    request.setAfter(after);
+    request.setLimit(limit);
+    if (isStopped) request.initStates(1).set(0, rpc::WorkspaceState::STOPPED);
+    auto response = request.send().wait(f.scope);
+    kj::Vector<kj::String> names;
+    for (auto info : response.getWorkspaces()) names.add(kj::str(info.getSpec().getName()));
+    return kj::str(kj::strArray(names, " "), "; ", response.getNext());
+  };
+  CHECK(page("", "", 0, false) == "mail web-1 web-2 web-3 web-4; ");
+  CHECK(page("web-", "", 0, false) == "web-1 web-2 web-3 web-4; ");
+  CHECK(page("web-", "", 0, true) == "web-1 web-3 web-4; ");
+  CHECK(page("web-", "web-1", 0, true) == "web-3 web-4; ");
+  CHECK(page("web-", "", 2, true) == "web-1 web-3; web-3");
+  CHECK(page("none", "", 0, false) == "; ");
+  auto unknown = f.supervisor().listRequest();
+  unknown.initStates(1).set(0, static_cast<rpc::WorkspaceState>(99));
+  CHECK_THROWS(unknown.send().wait(f.scope));
+}
+
+TEST_CASE("P12 a resize that goes on when its call ends is told so over the wire") {
+  Fixture f;
+  auto create = f.supervisor().createRequest();
+  create.initSpec().setName("demo");
+  create.setStart(false);
+  create.send().wait(f.scope);
+  f.driver.failRemovals(1000);
+  auto resize = f.supervisor().resizeRequest();
+  resize.setName("demo");
+  resize.setDiskMib(8192);
+  auto resizing = resize.send();
+  f.settle();
+  f.advance(Deadlines().call);
+  auto response = resizing.wait(f.scope);
+  REQUIRE(response.getOutcome().isUnderway());
+  auto underway = response.getOutcome().getUnderway();
+  CHECK(underway.getState() == rpc::WorkspaceState::RESIZING);
+  CHECK(underway.getWhy().size() > 0);
+  f.driver.failRemovals(0);
+}
+
+}  // namespace
+}  // namespace bothy
