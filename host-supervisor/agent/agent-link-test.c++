@@ -24,16 +24,17 @@ bool says(const kj::Exception& exception, const char* text) {
 
 class TestControl final: public rpc::AgentControl::Server {
 public:
-  explicit TestControl(kj::Maybe<kj::Exception::Type>& eventsFailure)
-      : eventsFailure(eventsFailure) {}
+  TestControl(kj::Maybe<kj::Exception::Type>& eventsFailure, bool& eventsCome)
+      : eventsFailure(eventsFailure), eventsCome(eventsCome) {}
 
 private:
   kj::Maybe<kj::Exception::Type>& eventsFailure;
+  bool& eventsCome;
   kj::Promise<void> events(EventsContext) override {
     KJ_IF_MAYBE (type, eventsFailure) {
       return kj::Exception(*type, __FILE__, __LINE__, kj::str(HOSTILE));
     }
-    return kj::READY_NOW;
+    return eventsCome ? kj::READY_NOW : kj::Promise<void>(kj::NEVER_DONE);
   }
   kj::Promise<void> ping(PingContext) override { return kj::READY_NOW; }
   kj::Promise<void> report(ReportContext) override { KJ_FAIL_REQUIRE(HOSTILE); }
@@ -48,8 +49,9 @@ struct Machine {
   enum { LISTENING, ABSENT, MUTE } mood = LISTENING;
   int dials = 0;
   kj::Maybe<kj::Exception::Type> eventsFailure;
+  bool eventsCome = true;
   FakeAgent agent{[this](const LaneGrant&) -> capnp::Capability::Client {
-    return rpc::AgentControl::Client(kj::heap<TestControl>(eventsFailure));
+    return rpc::AgentControl::Client(kj::heap<TestControl>(eventsFailure, eventsCome));
   }};
   kj::Vector<kj::Own<kj::AsyncIoStream>> mute;
   kj::Vector<kj::String> losses;  // of control lanes
@@ -118,11 +120,13 @@ TEST_CASE("P09 a control lane that stood and is lost is told of once, with the r
   auto link = machine.link();
   link->tryControl().wait(machine.scope);
   link->control().wait(machine.scope);
+  // The agent was asked for events, and answered.
+  machine.scope.poll();
   CHECK(machine.losses.empty());
   machine.agent.breakConnections();
   machine.scope.poll();
   REQUIRE(machine.losses.size() == 1);
-  CHECK(machine.losses[0].size() > 0);
+  CHECK(machine.losses[0] == "its connection has ended");
 
   machine.mood = Machine::ABSENT;
   const auto dials = machine.dials;
@@ -134,11 +138,31 @@ TEST_CASE("P09 a control lane that stood and is lost is told of once, with the r
   link->tryControl().wait(machine.scope);
   link->dropControl();
   machine.scope.poll();
-  CHECK(machine.losses.size() == 2);
+  REQUIRE(machine.losses.size() == 2);
+  CHECK(machine.losses[1] == "it was dropped");
   link->tryControl().wait(machine.scope);
   link = nullptr;
   machine.scope.poll();
   CHECK(machine.losses.size() == 2);
+}
+
+TEST_CASE(
+    "P09 S01 of a control lane that its agent's breach of a rule has ended, the breach is told") {
+  Machine machine;
+  // Whether the agent is being asked for events, or a pause is made between two questions.
+  machine.eventsCome = GENERATE(false, true);
+  auto link = machine.link();
+  link->tryControl().wait(machine.scope);
+  machine.scope.poll();
+  machine.agent.breakRule();
+  machine.scope.poll();
+  CHECK_FALSE(link->isLinked());
+  REQUIRE(machine.losses.size() == 1);
+  INFO(machine.losses[0].cStr());
+  CHECK(strstr(machine.losses[0].cStr(), "the peer may not send a message of this kind") !=
+        nullptr);
+  link->tryControl().wait(machine.scope);
+  CHECK(machine.losses.size() == 1);
 }
 
 TEST_CASE("P09 a control lane over which an agent does not report is lost, though it stands") {

@@ -184,6 +184,12 @@ private:
     lost(why);
   }
 
+  // What its agent did that ended the control lane, where that is known.
+  kj::StringPtr breachOr(kj::StringPtr otherReason) {
+    KJ_IF_MAYBE (present, lane) return (*present)->breach().orDefault(otherReason);
+    return otherReason;
+  }
+
   kj::Promise<void> openControl(const LaneGrant& grant) {
     auto opened = kj::heap<Lane>(co_await open(grant), timer, Lane::Use::CONTROL);
     spoken = requireWelcome(co_await opened->answer());
@@ -192,10 +198,10 @@ private:
       if (e.getType() == kj::Exception::Type::UNIMPLEMENTED) return;
       isFollowed = false;
       // It says more than the end of the connection, and comes before that.
-      tellLoss(e.getDescription());
+      tellLoss(breachOr(e.getDescription()));
     });
     watching = opened->onDisconnect()
-                   .then([this]() { tellLoss("its connection has ended"); })
+                   .then([this]() { tellLoss(breachOr("its connection has ended")); })
                    .eagerlyEvaluate(nullptr);
     lane = kj::mv(opened);
     isFollowed = true;

@@ -24,6 +24,11 @@ void FakeAgent::breakConnections() {
   connections.clear();
 }
 
+void FakeAgent::breakRule() {
+  for (auto& breaker : ruleBreakers) breaker->fulfill();
+  ruleBreakers.clear();
+}
+
 kj::Promise<void> FakeAgent::greet(kj::Own<kj::AsyncIoStream> stream) {
   auto message = co_await readGreeting(*stream);
   ++hellos;
@@ -55,6 +60,11 @@ kj::Promise<void> FakeAgent::serve(kj::Own<kj::AsyncIoStream> stream,
   message->initRoot<rpc::Welcome>().setGeneration(generation);
   co_await writeGreeting(*stream, kj::mv(message));
   RpcConnection connection(kj::mv(stream), kj::mv(capability));
+  auto paf = kj::newPromiseAndFulfiller<void>();
+  ruleBreakers.add(kj::mv(paf.fulfiller));
+  kj::Maybe<capnp::Capability::Client> unasked;
+  auto breaking =
+      paf.promise.then([&]() { unasked = connection.bootstrap(); }).eagerlyEvaluate(nullptr);
   co_await connection.onDisconnect();
 }
 

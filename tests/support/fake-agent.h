@@ -33,10 +33,13 @@ public:
   void welcome(kj::Own<kj::AsyncIoStream> stream, capnp::Capability::Client capability);
   // Ends all connections.
   void breakConnections();
+  // Sends on all connections what no agent may: it asks for its peer's bootstrap capability.
+  void breakRule();
 
 private:
   Bootstrap bootstrap;
   kj::TaskSet connections;
+  kj::Vector<kj::Own<kj::PromiseFulfiller<void>>> ruleBreakers;  // one of each connection
 
   kj::Promise<void> greet(kj::Own<kj::AsyncIoStream> stream);
   kj::Promise<void> serve(kj::Own<kj::AsyncIoStream> stream, capnp::Capability::Client capability);
