@@ -8,6 +8,7 @@
 
 #include "machine/test-machines.h"
 #include "schema/limits.capnp.h"
+#include "support/log-record.h"
 
 namespace bothy {
 namespace {
@@ -27,7 +28,24 @@ struct World: public TestMachines {
     demo->ready().wait(scope);
   }
   kj::Own<Machine> machine() { return kj::addRef(*demo); }
+  // The agent reports so many ends of lanes, the first with the number `first`.
+  void reportEnds(uint64_t first, uint64_t count,
+                  rpc::LaneEvent::What what = rpc::LaneEvent::What::ENDED) {
+    kj::Vector<LaneEvent> ends;
+    for (uint64_t number = first; number < first + count; number++) {
+      ends.add(LaneEvent{number, LANE_OF_FIRST_END + number, what});
+    }
+    report(ends);
+    settle();
+  }
+  static constexpr uint64_t LANE_OF_FIRST_END = 1000;
 };
+
+size_t linesWith(const LogRecord& log, kj::StringPtr text) {
+  size_t count = 0;
+  for (auto& line : log.lines) count += strstr(line.cStr(), text.cStr()) != nullptr;
+  return count;
+}
 
 TEST_CASE("S01 an agent that leaves ends of lanes unanswered has its control lane dropped, once") {
   World w;
@@ -142,6 +160,92 @@ TEST_CASE("P09 a machine that stands still or is retired is not dialled for its 
   w.advance(MOST_REOPEN_PAUSE);
   w.settle();
   CHECK(machine->isLinked());
+}
+
+constexpr kj::StringPtr CLOSED = "the agent has closed a lane"_kj;
+constexpr kj::StringPtr LEFT_OUT = "others that it has closed are left out"_kj;
+
+TEST_CASE("S26 the log tells which lane of which workspace its agent has closed, and why") {
+  World w;
+  auto machine = w.machine();
+  w.settle();
+  LogRecord log;
+  using What = rpc::LaneEvent::What;
+  w.reportEnds(1, 1);
+  w.advance(LANE_REPORT_PAUSE);
+  w.settle();
+  w.reportEnds(2, 1, What::ORDERED);
+  w.advance(LANE_REPORT_PAUSE);
+  w.settle();
+  w.reportEnds(3, 1, What::EXPIRED);
+  REQUIRE(linesWith(log, CLOSED) == 3);
+  const kj::StringPtr expected[] = {
+      "info the agent has closed a lane; workspace = demo; lane = 1001; why = by its client"_kj,
+      "info the agent has closed a lane; workspace = demo; lane = 1002; why = by order"_kj,
+      "info the agent has closed a lane; workspace = demo; lane = 1003; why = its lifetime was over"_kj};
+  for (auto& line : expected) {
+    INFO(kj::strArray(log.lines, "\n").cStr());
+    CHECK(linesWith(log, line) == 1);
+  }
+  CHECK(linesWith(log, LEFT_OUT) == 0);
+}
+
+TEST_CASE(
+    "S01 of the lanes that an agent closes in a second, the log tells so many and counts the "
+    "others") {
+  World w;
+  auto machine = w.machine();
+  w.settle();
+  LogRecord log;
+  constexpr uint64_t MORE = 7;
+  w.reportEnds(1, MOST_CLOSE_LINES + MORE);
+  CHECK(linesWith(log, CLOSED) == MOST_CLOSE_LINES);
+  CHECK(linesWith(log, LEFT_OUT) == 0);
+  w.advance(LANE_REPORT_PAUSE);
+  w.settle();
+  w.reportEnds(1 + MOST_CLOSE_LINES + MORE, 1);
+  CHECK(linesWith(log, CLOSED) == MOST_CLOSE_LINES + 1);
+  INFO(kj::strArray(log.lines, "\n").cStr());
+  CHECK(linesWith(log, kj::str(LEFT_OUT, "; workspace = demo; *leftOut = ", MORE)) == 1);
+}
+
+TEST_CASE("P09 the log tells why a control lane was lost, once in some seconds") {
+  World w;
+  auto machine = w.machine();
+  w.settle();
+  LogRecord log;
+  constexpr kj::StringPtr LOST =
+      "info the control lane of a machine is lost; workspace = demo; why = "_kj;
+  auto lose = [&]() {
+    w.served.clear();
+    w.settle();
+    REQUIRE_FALSE(machine->isLinked());
+  };
+  lose();
+  INFO(kj::strArray(log.lines, "\n").cStr());
+  CHECK(linesWith(log, LOST) == 1);
+  w.advance(LEAST_REOPEN_PAUSE);
+  w.settle();
+  REQUIRE(machine->isLinked());
+  lose();
+  CHECK(linesWith(log, LOST) == 1);
+  w.advance(LOSS_LOG_PAUSE);
+  w.settle();
+  REQUIRE(machine->isLinked());
+  SECTION("its connection ends") {
+    lose();
+    CHECK(linesWith(log, LOST) == 2);
+  }
+  SECTION("its agent sends what none may") {
+    for (auto& agent : w.served) agent->breakRule();
+    w.settle();
+    CHECK_FALSE(machine->isLinked());
+    REQUIRE(linesWith(log, LOST) == 2);
+    auto& last = log.lines.back();
+    INFO(last.cStr());
+    CHECK(last.startsWith(LOST));
+    CHECK(strstr(last.cStr(), "the peer may not send a message of this kind") != nullptr);
+  }
 }
 
 TEST_CASE("an agent that answers late keeps its control lane") {

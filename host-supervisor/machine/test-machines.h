@@ -24,6 +24,21 @@ struct TestMachines {
       context.getResults().initReport().setAgentVersion(host.agentVersion);
       return kj::READY_NOW;
     }
+    kj::Promise<void> events(EventsContext context) override {
+      if (host.laneEvents.empty()) {
+        auto paf = kj::newPromiseAndFulfiller<void>();
+        host.awaitingEvents.add(kj::mv(paf.fulfiller));
+        co_await paf.promise;
+      }
+      auto list = context.getResults().initEvents(host.laneEvents.size());
+      for (auto i : kj::indices(host.laneEvents)) {
+        auto& event = host.laneEvents[i];
+        list[i].setNumber(event.number);
+        list[i].setLane(event.lane);
+        list[i].setWhat(event.what);
+      }
+      host.laneEvents.clear();
+    }
     kj::Promise<void> endLanes(EndLanesContext context) override {
       host.endedLanes.add(context.getParams().getWhich().getLane());
       if (host.answersEndLanes) return kj::READY_NOW;
@@ -44,6 +59,13 @@ struct TestMachines {
   kj::Vector<kj::Own<FakeAgent>> served;
   kj::Vector<uint64_t> endedLanes;
   kj::Vector<kj::Own<kj::PromiseFulfiller<void>>> unansweredEnds;
+  // What an agent reports when it is asked next.
+  struct LaneEvent {
+    uint64_t number, lane;
+    rpc::LaneEvent::What what;
+  };
+  kj::Vector<LaneEvent> laneEvents;
+  kj::Vector<kj::Own<kj::PromiseFulfiller<void>>> awaitingEvents;
   FakeVmDriver driver{[this](kj::StringPtr vmName, uint32_t) { return dial(vmName); }};
 
   kj::Promise<kj::Own<kj::AsyncIoStream>> dial(kj::StringPtr vmName) {
@@ -58,6 +80,12 @@ struct TestMachines {
     return kj::mv(pipe.ends[0]);
   }
 
+  // An agent that is asked, or is asked next, answers with these.
+  void report(kj::ArrayPtr<const LaneEvent> events) {
+    laneEvents.addAll(events);
+    for (auto& fulfiller : awaitingEvents) fulfiller->fulfill();
+    awaitingEvents.clear();
+  }
   void advance(kj::Duration duration) { timer.advanceTo(timer.now() + duration); }
   // Until nothing moves without time.
   void settle() { scope.poll(); }
