@@ -1,8 +1,9 @@
-// How a bothyd ends that is told to.  None of these needs a machine.
+// A bothyd by itself: how it begins, and how it ends that is told to.  None of these needs a machine.
 
 #include <signal.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/resource.h>
 
 #include <kj/debug.h>
 #include <catch2/catch_test_macros.hpp>
@@ -33,6 +34,25 @@ TEST_CASE("P28 a bothyd that is told to end ends, though a dial is not answered"
   auto log = logOfEnd("hangs");
   INFO(log.cStr());
   CHECK(strstr(log.cStr(), "a dial is under way") != nullptr);
+}
+
+TEST_CASE(
+    "P41 bothyd may have as many files open as its host lets it, however few it begins with") {
+  constexpr rlim_t FEW = 256;
+  struct rlimit before;
+  KJ_SYSCALL(getrlimit(RLIMIT_NOFILE, &before));
+  auto few = before;
+  few.rlim_cur = FEW;
+  KJ_SYSCALL(setrlimit(RLIMIT_NOFILE, &few));
+  KJ_DEFER(KJ_SYSCALL(setrlimit(RLIMIT_NOFILE, &before)) { break; });
+  SupervisedHost host;
+  host.wait(host.supervisor().versionRequest().send().ignoreResult(), "bothyd");
+  struct rlimit files;
+  KJ_SYSCALL(prlimit(host.pid(), RLIMIT_NOFILE, nullptr, &files));
+  // More than any host needs, which it takes no more of.
+  constexpr rlim_t MOST = 1 << 20;
+  CHECK(files.rlim_max == before.rlim_max);
+  CHECK(files.rlim_cur == kj::min(before.rlim_max, MOST));
 }
 
 }  // namespace
