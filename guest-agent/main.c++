@@ -37,7 +37,7 @@
 #include "rpc/vsock-listener.h"
 #include "system/system-facet.h"
 #include "terminal/terminals-facet.h"
-#include "wire/busy-poll.h"
+#include "wire/event-loop.h"
 #include "wire/socket-stream.h"
 
 namespace bothy {
@@ -131,9 +131,7 @@ void tuneMemory() {
 // The event loop, however the agent is served.
 kj::AsyncIoContext setupLoop() {
   Reaper::captureChildExit();
-  auto io = kj::setupAsyncIo();
-  io.waitScope.setBusyPollInterval(BUSY_POLL_INTERVAL);
-  return io;
+  return setupEventLoop();
 }
 
 // Then, because it is a work of minutes if somebody had much in /tmp.

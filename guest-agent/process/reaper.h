@@ -17,7 +17,7 @@ namespace bothy {
 // One per process.  Nothing else may wait for children or capture SIGCHLD.
 class Reaper final {
 public:
-  // Blocks SIGCHLD.  To be called before kj::setupAsyncIo() and before there is a second thread.
+  // Blocks SIGCHLD.  To be called before the event loop is set up and before there is a second thread.
   static void captureChildExit();
 
   explicit Reaper(kj::UnixEventPort& eventPort);

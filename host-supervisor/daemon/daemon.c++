@@ -27,7 +27,7 @@
 #include "vm/libvirt-driver.h"
 #include "vm/versions.h"
 #include "volume/encrypted-volume-store.h"
-#include "wire/busy-poll.h"
+#include "wire/event-loop.h"
 #include "workspace/workspace-manager.h"
 
 namespace bothy {
@@ -106,9 +106,8 @@ void endUnlessDone(kj::FunctionParam<void()> work) {
   auto userIds = claimUserIds(settings.firstUid, settings.uidCount);
 
   captureSignals();
-  auto io = kj::setupAsyncIo();
+  auto io = setupEventLoop();
   auto& scope = io.waitScope;
-  scope.setBusyPollInterval(BUSY_POLL_INTERVAL);
   Subreaper reaper(io.unixEventPort);
 
   LibvirtDriverSettings driverSettings;

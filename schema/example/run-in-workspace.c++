@@ -10,7 +10,7 @@
 #include "lane/lane.h"
 #include "schema/agent.capnp.h"
 #include "schema/supervisor.capnp.h"
-#include "wire/busy-poll.h"
+#include "wire/event-loop.h"
 #include "wire/rpc-connection.h"
 
 namespace bothy {
@@ -38,10 +38,9 @@ private:
 };
 
 int run(kj::StringPtr socket, kj::StringPtr workspace, kj::ArrayPtr<char* const> argv) {
-  auto io = kj::setupAsyncIo();
+  auto io = setupEventLoop();
   auto& scope = io.waitScope;
   auto& timer = io.provider->getTimer();
-  scope.setBusyPollInterval(BUSY_POLL_INTERVAL);
 
   // 1. Connect to bothyd.  One message from it brings at most one descriptor.
   auto address = io.provider->getNetwork().parseAddress(kj::str("unix:", socket)).wait(scope);

@@ -5,7 +5,7 @@
 #include <catch2/catch_test_macros.hpp>
 #include <catch2/generators/catch_generators.hpp>
 
-#include "wire/busy-poll.h"
+#include "wire/event-loop.h"
 #include "wire/testing/message-guard-world.h"
 
 namespace bothy {

@@ -11,7 +11,7 @@
 
 #include "command/command.h"
 #include "console/standard-stream.h"
-#include "wire/busy-poll.h"
+#include "wire/event-loop.h"
 
 namespace bothy {
 namespace {
@@ -72,8 +72,7 @@ int run(kj::ArrayPtr<const kj::StringPtr> arguments) {
   for (int number : END_SIGNALS) capture(number);
   RawTerminal::captureSignals();
 
-  auto io = kj::setupAsyncIo();
-  io.waitScope.setBusyPollInterval(BUSY_POLL_INTERVAL);
+  auto io = setupEventLoop();
   MessageOutput out(STDOUT_FILENO);
   MessageOutput errors(STDERR_FILENO);
   Console console(out, errors,
