@@ -58,12 +58,12 @@ uint16_t requireWelcome(const LaneAnswer& answer) {
 class AgentLinkImpl final: public AgentLink {
 public:
   AgentLinkImpl(kj::Timer& timer, kj::Array<const kj::byte> secret, uint64_t firstLane,
-                LaneStock::Dial dial, LaneReports::Ended ended,
+                LaneStock::Dial dial, LaneReports::Ended ended, LaneReports::Missed missed,
                 kj::Function<void(kj::StringPtr)> lost)
       : timer(timer),
         nextLane(firstLane),
         stock(timer, kj::mv(secret), kj::mv(dial)),
-        reports(timer, kj::mv(ended)),
+        reports(timer, kj::mv(ended), kj::mv(missed)),
         lost(kj::mv(lost)) {}
 
   ~AgentLinkImpl() noexcept(false) {
@@ -260,9 +260,10 @@ private:
 kj::Own<AgentLink> newAgentLink(kj::Timer& timer, kj::Array<const kj::byte> secret,
                                 uint64_t firstLane,
                                 kj::Function<kj::Promise<kj::Own<kj::AsyncIoStream>>()> dial,
-                                LaneReports::Ended ended, kj::Function<void(kj::StringPtr)> lost) {
+                                LaneReports::Ended ended, LaneReports::Missed missed,
+                                kj::Function<void(kj::StringPtr)> lost) {
   return kj::heap<AgentLinkImpl>(timer, kj::mv(secret), firstLane, kj::mv(dial), kj::mv(ended),
-                                 kj::mv(lost));
+                                 kj::mv(missed), kj::mv(lost));
 }
 
 }  // namespace bothy

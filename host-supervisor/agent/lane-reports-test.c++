@@ -89,7 +89,9 @@ struct World {
   kj::WaitScope scope{loop};
   kj::TimerImpl timer{kj::origin<kj::TimePoint>()};
   kj::Vector<uint64_t> ended;
-  LaneReports reports{timer, [this](uint64_t lane, What) { ended.add(lane); }};
+  kj::Vector<uint64_t> missed;
+  LaneReports reports{timer, [this](uint64_t lane, What) { ended.add(lane); },
+                      [this](uint64_t count) { missed.add(count); }};
   Agent* agent;
   rpc::AgentControl::Client client = [this]() {
     auto own = kj::heap<Agent>();
@@ -124,6 +126,22 @@ TEST_CASE("S26 the end of each lane is told once, and is not asked for again") {
   CHECK(w.ended.size() == 1);
 }
 
+TEST_CASE("P41 ends of lanes that the agent did not keep are noticed") {
+  World w;
+  w.scope.poll();
+  // What an earlier bothyd has heard does not count.
+  w.give({{300, 7, What::ENDED}, {301, 8, What::ENDED}});
+  CHECK(w.missed.empty());
+  w.pass();
+  w.give({{302, 9, What::ENDED}});
+  CHECK(w.missed.empty());
+  w.pass();
+  w.give({{306, 10, What::ENDED}, {307, 11, What::ENDED}});
+  REQUIRE(w.missed.size() == 1);
+  CHECK(w.missed[0] == 3);
+  CHECK(w.ended.size() == 5);
+}
+
 TEST_CASE("P41 a bothyd that was restarted hears of each end that the last one did not hear of") {
   kj::EventLoop loop;
   kj::WaitScope scope(loop);
@@ -135,7 +153,8 @@ TEST_CASE("P41 a bothyd that was restarted hears of each end that the last one d
     LaneReports reports;
     kj::Promise<void> following;
     Run(kj::Timer& timer, KeptEvents& kept)
-        : reports(timer, [this](uint64_t lane, What) { ended.add(lane); }),
+        : reports(
+              timer, [this](uint64_t lane, What) { ended.add(lane); }, [](uint64_t) {}),
           following(reports.follow(rpc::AgentControl::Client(kj::heap<KeepingAgent>(kept)))
                         .eagerlyEvaluate(nullptr)) {}
   };
@@ -182,7 +201,7 @@ TEST_CASE(
   w.pass();
   CHECK(w.agent->asked.size() == 2);
   w.pass();
-  CHECK(w.ended.size() < 100);
+  CHECK(w.ended.size() == rpc::MAX_LANE_EVENTS);
   const auto before = w.ended.size();
   w.reports.expect(5);
   w.give({{number + 1, 5, What::ENDED}});

@@ -21,7 +21,9 @@ kj::Promise<void> LaneReports::follow(rpc::AgentControl::Client agent) {
 }
 
 void LaneReports::hear(rpc::LaneEvent::Reader event) {
-  newest = event.getNumber();
+  const auto number = event.getNumber();
+  if (newest > 0 && number - newest > 1) missed(number - newest - 1);
+  newest = number;
   const auto what = event.getWhat();
   if (what == rpc::LaneEvent::What::BEGAN) return;
   if (open.erase(event.getLane()) == 0) {

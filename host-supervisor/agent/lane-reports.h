@@ -12,17 +12,21 @@ namespace bothy {
 // How often an agent is asked at most for what happened to its lanes.
 constexpr kj::Duration LANE_REPORT_PAUSE = 1 * kj::SECONDS;
 
-// What one machine's agent reports of the ends of its lanes, each once.  The agent keeps what was not fetched, so that
-// a restart of bothyd loses nothing.
+// What one machine's agent reports of the ends of its lanes, each once.  The agent keeps the last `maxLaneEvents` that were not
+// fetched, so that a restart of bothyd loses nothing unless more end meanwhile.
 //
 // The guest may report what it likes: of lanes that are not this link's, which an earlier bothyd may have opened, only so
 // many are listened to.
 class LaneReports final {
 public:
   using Ended = kj::Function<void(uint64_t lane, rpc::LaneEvent::What why)>;
+  // The agent did not keep so many between two that it reports.  What it did not keep before the first is not known: an earlier link
+  // may have heard it.
+  using Missed = kj::Function<void(uint64_t count)>;
 
   // `timer` outlives it.
-  LaneReports(kj::Timer& timer, Ended ended) : timer(timer), ended(kj::mv(ended)) {}
+  LaneReports(kj::Timer& timer, Ended ended, Missed missed)
+      : timer(timer), ended(kj::mv(ended)), missed(kj::mv(missed)) {}
   KJ_DISALLOW_COPY_AND_MOVE(LaneReports);
 
   // A lane that is opened now.
@@ -33,14 +37,15 @@ public:
 private:
   kj::Timer& timer;
   Ended ended;
+  Missed missed;
   uint64_t newest = 0;
   std::set<uint64_t> open;
   kj::uint strangersLeft = MAX_STRANGERS;
 
   void hear(rpc::LaneEvent::Reader event);
 
-  // Lanes of earlier links of which an end is told.
-  static constexpr kj::uint MAX_STRANGERS = 64;
+  // Lanes of earlier links of which an end is told: as many as an agent keeps.
+  static constexpr kj::uint MAX_STRANGERS = rpc::MAX_LANE_EVENTS;
   // Lanes that are waited for: more than an agent serves.
   static constexpr size_t MAX_OPEN = 256;
 };

@@ -209,6 +209,25 @@ TEST_CASE(
   CHECK(linesWith(log, kj::str(LEFT_OUT, "; workspace = demo; *leftOut = ", MORE)) == 1);
 }
 
+TEST_CASE("P41 the log tells of ends of lanes that the agent did not keep, once in some seconds") {
+  World w;
+  auto machine = w.machine();
+  w.settle();
+  LogRecord log;
+  constexpr kj::StringPtr MISSED =
+      "info the agent did not keep all ends of lanes until they were asked for; workspace = demo; count = "_kj;
+  for (uint64_t first : {1, 5, 10}) {
+    w.reportEnds(first, 1);
+    w.advance(LANE_REPORT_PAUSE);
+    w.settle();
+  }
+  CHECK(linesWith(log, MISSED) == 1);
+  CHECK(linesWith(log, kj::str(MISSED, 3)) == 1);
+  w.advance(LOSS_LOG_PAUSE);
+  w.reportEnds(16, 1);
+  CHECK(linesWith(log, kj::str(MISSED, 5)) == 1);
+}
+
 TEST_CASE("P09 the log tells why a control lane was lost, once in some seconds") {
   World w;
   auto machine = w.machine();

@@ -31,6 +31,7 @@ Machine::Machine(kj::Timer& timer, kj::StringPtr workspace, kj::Own<RunningVm> v
       link(newAgentLink(
           timer, kj::mv(secret), firstLane, [this]() { return vm->dial(rpc::AGENT_PORT); },
           [this](uint64_t lane, rpc::LaneEvent::What what) { noteClosed(lane, what); },
+          [this](uint64_t count) { noteMissed(count); },
           [this](kj::StringPtr why) { noteLoss(why); })),
       endings(*this) {}
 
@@ -103,6 +104,13 @@ void Machine::noteClosed(uint64_t lane, rpc::LaneEvent::What what) {
     const auto why = wordFor(what);
     KJ_LOG(INFO, "the agent has closed a lane", workspace, lane, why);
     if (*leftOut > 0) KJ_LOG(INFO, "others that it has closed are left out", workspace, *leftOut);
+  }
+}
+
+void Machine::noteMissed(uint64_t count) {
+  if (missedLines.next() != nullptr) {
+    KJ_LOG(INFO, "the agent did not keep all ends of lanes until they were asked for", workspace,
+           count);
   }
 }
 

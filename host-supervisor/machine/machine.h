@@ -19,7 +19,7 @@ constexpr kj::Duration END_ANSWER_LIMIT = 10 * kj::SECONDS;
 // The least is long enough for the lanes of a device that was replaced to be heard of first.
 constexpr kj::Duration LEAST_REOPEN_PAUSE = 1 * kj::SECONDS;
 constexpr kj::Duration MOST_REOPEN_PAUSE = 1 * kj::MINUTES;
-// Between two lines of the log about it.
+// Between two lines of the log about it, and between two about ends of lanes that the agent did not keep.
 constexpr kj::Duration LOSS_LOG_PAUSE = 10 * kj::SECONDS;
 // Lines of the log in a second about lanes that an agent says to have closed.
 constexpr kj::uint MOST_CLOSE_LINES = 20;
@@ -73,10 +73,12 @@ private:
   kj::Duration reopenPause = LEAST_REOPEN_PAUSE;
   kj::Maybe<kj::TimePoint> lastLoss;
   LogPace lossLines{timer, LOSS_LOG_PAUSE};
+  LogPace missedLines{timer, LOSS_LOG_PAUSE};
   bool isReopening = false;
   kj::Promise<void> reopening = nullptr;
 
   void noteClosed(uint64_t lane, rpc::LaneEvent::What what);
+  void noteMissed(uint64_t count);
   void noteLoss(kj::StringPtr why);
   kj::Promise<void> reopen();
   AgentLink& requireLink();
