@@ -11,6 +11,7 @@ kj::StringPtr toString(Fault fault) {
       "store in doubt, out"_kj,
       "store taken over"_kj,
       "key refused"_kj,
+      "key slow"_kj,
       "volume refused"_kj,
       "volume full"_kj,
       "volume slow"_kj,

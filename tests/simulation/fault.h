@@ -17,6 +17,7 @@ enum class Fault : uint8_t {
   STORE_TAKEN_OVER,
   // Keys, disks, files, images.
   KEY_REFUSED,
+  KEY_SLOW,  // it may be done when nobody waits for it any more
   VOLUME_REFUSED,
   VOLUME_FULL,
   VOLUME_SLOW,
