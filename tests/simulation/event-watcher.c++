@@ -10,6 +10,16 @@ constexpr kj::Duration RETRY_PAUSE = 1 * kj::SECONDS;
 
 void EventWatcher::hear(const EventPage& page) {
   auto& heard = ledger.heard[number];
+  // What has gone from the database since it was read is not missed.
+  auto next = page.events.begin();
+  for (auto& kept : host.store.events(heard, kj::maxValue).events) {
+    if (kept.number > page.through) break;
+    while (next != page.events.end() && next->number < kept.number) ++next;
+    if (next == page.events.end() || next->number != kept.number) {
+      host.judge.accuse("event ", kept.number, " is kept, and a watcher who has heard of ", heard,
+                        " is told of those up to ", page.through, " without it");
+    }
+  }
   for (auto& event : page.events) {
     if (event.number <= heard) {
       host.judge.accuse("event ", event.number, " comes again, or out of order, behind ", heard);
