@@ -18,6 +18,10 @@ Fate::Fate(uint64_t seed) : state(seed) {
   if (!oneIn(4)) {
     permille[static_cast<size_t>(Fault::KILL)] = RATES[1 + below(kj::size(RATES) - 1)];
   }
+  // Only a device that was lost is unplugged, which is seldom enough.
+  if (oneIn(2)) {
+    permille[static_cast<size_t>(Fault::UNPLUG_IGNORED)] = RATES[1 + below(kj::size(RATES) - 1)];
+  }
 }
 
 // SplitMix64.
