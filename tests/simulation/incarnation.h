@@ -30,6 +30,8 @@ public:
   bool serves() const { return recovered && !life.isOver(); }
   // Resolves when it serves, or has given up.
   kj::Promise<void> onServing() { return serving.addBranch(); }
+  // It has read its database, or is about to, and does not serve yet.
+  bool isRecovering() const { return workspaces.get() != nullptr && !recovered; }
   // It could not read its database, or another has that now, and it has ended.
   bool hasGivenUp() const { return gaveUp; }
 

@@ -105,6 +105,7 @@ private:
       print(kj::str(sum.killedIn[i], " x killed with a workspace ", static_cast<WorkspaceState>(i),
                     "\n"));
     }
+    print(kj::str(sum.killedRecovering, " x killed before it served\n"));
     print(kj::str(sum.seeds, " seeds, ", sum.operations, " operations, ", sum.virtualSeconds / 3600,
                   " virtual hours: all is well\n", static_cast<uint64_t>(sum.seeds / seconds),
                   " seeds/s, ", static_cast<uint64_t>(sum.operations / seconds), " operations/s, ",

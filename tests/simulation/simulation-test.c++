@@ -79,7 +79,9 @@ TEST_CASE("P30 none of 100 starts at once fails where nothing else does") {
   CHECK(result.tally.notStarted == 0);
 }
 
-TEST_CASE("R02 every fault is met, and bothyd is killed with a workspace in every state") {
+TEST_CASE(
+    "R02 every fault is met, and bothyd is killed with a workspace in every state, and before it "
+    "serves") {
   Tally sum;
   for (uint64_t seed = FIRST_SEED; seed < FIRST_SEED + MANY_SEEDS; seed++)
     sum.add(simulate(seed).tally);
@@ -91,6 +93,7 @@ TEST_CASE("R02 every fault is met, and bothyd is killed with a workspace in ever
     INFO(toString(static_cast<WorkspaceState>(i)).cStr());
     CHECK(sum.killedIn[i] > 0);
   }
+  CHECK(sum.killedRecovering > 0);
 }
 
 TEST_CASE("the same seed gives the same trace, byte by byte, and another seed another") {

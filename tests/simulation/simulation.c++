@@ -23,6 +23,7 @@ void Tally::add(const Tally& other) {
   virtualSeconds += other.virtualSeconds;
   started += other.started;
   notStarted += other.notStarted;
+  killedRecovering += other.killedRecovering;
   for (size_t i = 0; i < FAULT_COUNT; i++) struck[i] += other.struck[i];
   for (size_t i = 0; i < STATE_COUNT; i++) killedIn[i] += other.killedIn[i];
 }

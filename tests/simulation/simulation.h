@@ -18,6 +18,8 @@ struct Tally {
   uint64_t started = 0, notStarted = 0;
   // Workspaces that bothyd was killed with, by the state in the database.
   uint64_t killedIn[STATE_COUNT] = {};
+  // Lives that were killed before they served, in WorkspaceManager::recover().
+  uint64_t killedRecovering = 0;
 
   void add(const Tally& other);
 };

@@ -25,6 +25,11 @@ constexpr kj::Duration REST = 2 * kj::HOURS;
 constexpr kj::Duration DELETE_LIMIT = 60 * kj::SECONDS;
 // The loop is looked at after so many turns at most.
 constexpr uint64_t TURNS = 4;
+// A kill that is planned comes so soon.
+constexpr uint64_t MOST_EFFECTS_TO_LIVE = 40, MOST_TURNS_TO_LIVE = 80;
+// A recovery has fewer effects, and more turns; most end well, or hardly a machine would ever run.
+constexpr uint64_t RECOVERIES_A_KILL = 4;
+constexpr uint64_t MOST_RECOVERY_EFFECTS = 12, MOST_RECOVERY_TURNS = 120;
 // A loop that never comes to rest at one moment is a fault.
 constexpr uint64_t MOST_TURNS = 200000;
 
@@ -83,6 +88,7 @@ void WorldKeeper::begin() {
     life.add(watchers.add(kj::heap<EventWatcher>(host, ledger, life, i, LONGEST_LOOK_PAUSES[i]))
                  ->watch());
   }
+  if (fate.oneIn(RECOVERIES_A_KILL)) planKill(MOST_RECOVERY_EFFECTS, MOST_RECOVERY_TURNS);
 }
 
 void WorldKeeper::bury(kj::StringPtr how) {
@@ -103,14 +109,14 @@ kj::Promise<void> WorldKeeper::startLater(kj::Duration after) {
 // ---------------------------------------------------------------------------------------------
 // What happens by itself
 
-void WorldKeeper::planKill() {
+void WorldKeeper::planKill(uint64_t mostEffects, uint64_t mostTurns) {
   KJ_IF_MAYBE (life, bothyd) {
     if (!fate.strikes(Fault::KILL)) return;
     // At an effect, which may be in the middle of a turn, or at a turn, which is an await.
     if (fate.oneIn(2)) {
-      (*life)->lifetime().endAfter(1 + fate.below(40));
+      (*life)->lifetime().endAfter(1 + fate.below(mostEffects));
     } else {
-      turnsToLive = 1 + fate.below(80);
+      turnsToLive = 1 + fate.below(mostTurns);
     }
   }
 }
@@ -143,7 +149,7 @@ void WorldKeeper::strikeOnce() {
     host.clockAhead = fate.between(-1 * kj::DAYS, 1 * kj::DAYS);
     trace.line("host", "the clock jumps");
   }
-  planKill();
+  planKill(MOST_EFFECTS_TO_LIVE, MOST_TURNS_TO_LIVE);
 }
 
 kj::Promise<void> WorldKeeper::strike() {
@@ -164,6 +170,7 @@ bool WorldKeeper::turn() {
   KJ_IF_MAYBE (life, bothyd) {
     bool over = (*life)->lifetime().isOver();
     if (over || killed) {
+      tally.killedRecovering += (*life)->isRecovering();
       bury(over ? "killed at an effect"_kj : "killed at a turn"_kj);
       tasks.add(startLater(fate.between(0 * kj::SECONDS, LONGEST_ABSENCE)));
     } else if ((*life)->hasGivenUp()) {

@@ -43,7 +43,9 @@ private:
   // What happens to the world by itself.
   kj::Promise<void> strike();
   void strikeOnce();
-  void planKill();
+  // At one of the next so many.
+  void planKill(uint64_t mostEffects, uint64_t mostTurns);
+  void mayLosePower();
   kj::Promise<void> startLater(kj::Duration after);
 
   void begin();
