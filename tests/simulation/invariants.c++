@@ -3,6 +3,12 @@
 #include <kj/map.h>
 
 namespace bothy {
+namespace {
+
+// Of a machine that runs bothyd holds its QEMU and its vsock device; its console, its control lane and the lane in stock.
+constexpr size_t MOST_PROCESSES = 2, MOST_CONNECTIONS = 3;
+
+}  // namespace
 
 void Invariants::check(kj::Maybe<Incarnation&> bothyd) {
   checkPromises();
@@ -123,6 +129,11 @@ void Invariants::checkMachines(Incarnation& bothyd) {
   if (bothyd.manager().objects() != running) {
     host.judge.accuse(running, " workspaces run, nothing happens, and there are objects of ",
                       bothyd.manager().objects());
+  }
+  if (host.heldProcesses > MOST_PROCESSES * running ||
+      host.heldConnections > MOST_CONNECTIONS * running) {
+    host.judge.accuse(running, " workspaces run, nothing happens, and bothyd holds ",
+                      host.heldProcesses, " processes and ", host.heldConnections, " connections");
   }
   for (auto& name : host.machinery.names()) {
     if (host.store.row(name) == nullptr && host.machinery.lives(name)) {

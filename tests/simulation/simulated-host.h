@@ -39,11 +39,24 @@ public:
     bool checked = false;
   };
 
+  // One of what bothyd has as a descriptor in a real host, as long as it has it.
+  class Held final {
+  public:
+    explicit Held(size_t& count) : count(count) { ++count; }
+    ~Held() { --count; }
+    KJ_DISALLOW_COPY_AND_MOVE(Held);
+
+  private:
+    size_t& count;
+  };
+
   kj::Timer& timer;
   Fate& fate;
   Trace& trace;
   Judge& judge;
   const Sabotage sabotage;
+  // Handles of processes and connections to machines, those that are being made among them.
+  size_t heldProcesses = 0, heldConnections = 0;
 
   // That machines may have: few, so that they come round, and now and then are not enough.
   uint32_t uids = 4;

@@ -26,7 +26,7 @@ kj::String machineAt(kj::StringPtr path) {
 class SimulatedProcesses::Handle final: public ProcessHandle {
 public:
   Handle(SimulatedHost& host, Lifetime& lifetime, kj::Own<Process> process)
-      : host(host), lifetime(lifetime), process(kj::mv(process)) {}
+      : host(host), lifetime(lifetime), process(kj::mv(process)), held(host.heldProcesses) {}
   KJ_DISALLOW_COPY_AND_MOVE(Handle);
 
   const ProcessIdentity& identity() const override { return process->identity; }
@@ -49,7 +49,15 @@ private:
   SimulatedHost& host;
   Lifetime& lifetime;
   kj::Own<Process> process;
+  SimulatedHost::Held held;
 };
+
+kj::Promise<kj::Own<kj::AsyncIoStream>> SimulatedProcesses::hold(
+    kj::Promise<kj::Own<kj::AsyncIoStream>> opening) {
+  auto held = kj::heap<SimulatedHost::Held>(host.heldConnections);
+  auto stream = co_await opening;
+  co_return stream.attach(kj::mv(held));
+}
 
 void SimulatedProcesses::mayRefuse(kj::StringPtr what) {
   lifetime.require();
@@ -138,9 +146,9 @@ kj::Promise<kj::Own<kj::AsyncIoStream>> SimulatedProcesses::dialVsockDevice(kj::
     if ((*device)->user != user) {
       host.judge.accuse("the machine of ", host.label(name), " is dialled by another's device");
     }
-    if (!(*device)->hasWorker) return kj::NEVER_DONE;
+    if (!(*device)->hasWorker) return hold(kj::NEVER_DONE);
     KJ_IF_MAYBE (machine, host.machinery.machine(name)) {
-      return machine->dial();
+      return hold(machine->dial());
     }
   }
   return KJ_EXCEPTION(DISCONNECTED, "simulated: the machine's vsock device cannot be reached");
@@ -150,7 +158,7 @@ kj::Promise<kj::Own<kj::AsyncIoStream>> SimulatedProcesses::dialKernelVsock(uint
                                                                             uint32_t) {
   lifetime.require();
   for (auto& entry : host.machines) {
-    if (entry.value->spec.cid == cid) return entry.value->dial();
+    if (entry.value->spec.cid == cid) return hold(entry.value->dial());
   }
   return KJ_EXCEPTION(DISCONNECTED, "simulated: no machine has this address");
 }
@@ -160,7 +168,7 @@ kj::Promise<kj::Own<kj::AsyncIoStream>> SimulatedProcesses::openConsole(kj::Stri
   mayRefuse("console");
   if (host.machinery.process(Program::QEMU, name) != nullptr) {
     KJ_IF_MAYBE (machine, host.machinery.machine(name)) {
-      return machine->openConsole();
+      return hold(machine->openConsole());
     }
   }
   return KJ_EXCEPTION(FAILED, "simulated: nobody listens at the console's socket");

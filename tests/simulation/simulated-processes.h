@@ -30,6 +30,8 @@ private:
   SimulatedHost& host;
   Lifetime& lifetime;
 
+  // It counts among those that bothyd holds, from now until it is dropped.
+  kj::Promise<kj::Own<kj::AsyncIoStream>> hold(kj::Promise<kj::Own<kj::AsyncIoStream>> opening);
   // Throws where a process cannot be held, for want of descriptors for example.
   void mayRefuse(kj::StringPtr what);
 };

@@ -96,6 +96,10 @@ void WorldKeeper::bury(kj::StringPtr how) {
   for (auto& entry : host.store.workspaces())
     tally.killedIn[static_cast<size_t>(host.store.stateOf(entry.key))]++;
   bothyd = nullptr;
+  if (host.heldProcesses + host.heldConnections > 0) {
+    judge.accuse("bothyd has ended, and ", host.heldProcesses, " processes and ",
+                 host.heldConnections, " connections are still held");
+  }
   clients = nullptr;
   watchers.clear();
   turnsToLive = 0;
@@ -258,6 +262,10 @@ void WorldKeeper::deleteAll() {
   if (timer.nextEvent() != nullptr) judge.accuse("there is no workspace, and a timer still runs");
   if (KJ_ASSERT_NONNULL(bothyd)->manager().objects() > 0) {
     judge.accuse("there is no workspace, and there are objects of some");
+  }
+  if (host.heldProcesses + host.heldConnections > 0) {
+    judge.accuse("there is no workspace, and bothyd holds ", host.heldProcesses, " processes and ",
+                 host.heldConnections, " connections");
   }
 }
 
