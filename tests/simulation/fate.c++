@@ -37,8 +37,8 @@ uint64_t Fate::below(uint64_t limit) {
 }
 
 kj::Duration Fate::between(kj::Duration least, kj::Duration most) {
-  uint64_t span = (most - least) / kj::MILLISECONDS;
-  return least + below(span + 1) * kj::MILLISECONDS;
+  uint64_t span = (most - least) / kj::MICROSECONDS;
+  return least + below(span + 1) * kj::MICROSECONDS;
 }
 
 bool Fate::strikes(Fault fault) {

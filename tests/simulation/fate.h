@@ -18,7 +18,7 @@ public:
   // 0 to limit - 1.
   uint64_t below(uint64_t limit);
   bool oneIn(uint64_t count) { return below(count) == 0; }
-  // In whole milliseconds.
+  // In whole microseconds: hardly ever do two things happen at the same time, and each may be the first.
   kj::Duration between(kj::Duration least, kj::Duration most);
 
   // Whether it happens now.

@@ -3,7 +3,7 @@
 namespace bothy {
 namespace {
 
-constexpr size_t TIME_WIDTH = 12, ACTOR_WIDTH = 9;
+constexpr size_t TIME_WIDTH = 15, ACTOR_WIDTH = 9;
 
 kj::String paddedLeft(kj::String text, size_t width) {
   if (text.size() >= width) return text;
@@ -13,9 +13,9 @@ kj::String paddedLeft(kj::String text, size_t width) {
 }  // namespace
 
 void Trace::add(kj::StringPtr actor, kj::String what) {
-  uint64_t millis = (timer.now() - kj::origin<kj::TimePoint>()) / kj::MILLISECONDS;
-  auto fraction = kj::str(1000 + millis % 1000);
-  auto time = paddedLeft(kj::str(millis / 1000, '.', fraction.slice(1)), TIME_WIDTH);
+  uint64_t micros = (timer.now() - kj::origin<kj::TimePoint>()) / kj::MICROSECONDS;
+  auto fraction = kj::str(1000000 + micros % 1000000);
+  auto time = paddedLeft(kj::str(micros / 1000000, '.', fraction.slice(1)), TIME_WIDTH);
   size_t gap = actor.size() < ACTOR_WIDTH ? ACTOR_WIDTH - actor.size() : 0;
   auto line = kj::str(time, "  ", actor, kj::repeat(' ', gap), ' ', what, '\n');
   // FNV-1a.
