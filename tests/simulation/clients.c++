@@ -47,6 +47,16 @@ kj::Promise<void> Clients::startMany(size_t count) {
   co_await kj::joinPromises(calls.releaseAsArray());
 }
 
+kj::Promise<void> Clients::startAll() {
+  co_await bothyd.onServing();
+  kj::Vector<kj::Promise<void>> calls;
+  for (auto& workspace : bothyd.list()) {
+    if (workspace.state == WorkspaceState::RUNNING) continue;
+    calls.add(attempt(kj::str("client"), start(kj::str("client"), kj::str(workspace.name))));
+  }
+  co_await kj::joinPromises(calls.releaseAsArray());
+}
+
 kj::Promise<void> Clients::deleteAll() {
   co_await bothyd.onServing();
   kj::Vector<kj::Promise<void>> calls;

@@ -16,6 +16,8 @@ public:
   kj::Promise<void> live(uint32_t number);
   // Starts so many workspaces of a crowd at once, and of each waits for what comes of it.
   kj::Promise<void> startMany(size_t count);
+  // Starts every workspace that does not run.
+  kj::Promise<void> startAll();
   // Deletes every workspace at once.
   kj::Promise<void> deleteAll();
 

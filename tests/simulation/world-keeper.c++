@@ -17,6 +17,8 @@ constexpr kj::Duration LONGEST_ABSENCE = 20 * kj::SECONDS;
 // The machines that may run, and how many changes are looked at together, in a world with a crowd.
 constexpr uint32_t CROWD_UIDS = 150;
 constexpr uint64_t CROWD_LOOK_CHANGES = 64;
+// As many as there may be workspaces, and those that rest.
+constexpr uint32_t UIDS_FOR_ALL = 20;
 // One that reads at once, and one that hardly does.
 constexpr kj::Duration LONGEST_LOOK_PAUSES[Ledger::WATCHERS] = {0 * kj::SECONDS, 5 * kj::MINUTES};
 // More than every deadline and every pause between tries, one after the other.
@@ -239,6 +241,8 @@ void WorldKeeper::rest() {
 void WorldKeeper::restart() {
   auto before = host.store.state().workspaces;
   bury("ends");
+  // Each may have a machine from here on.
+  host.uids = kj::max(host.uids, UIDS_FOR_ALL);
   begin();
   pass(REST);
   if (isCondemned()) return;
@@ -250,6 +254,21 @@ void WorldKeeper::restart() {
     same = before[i].id == after[i].id && before[i].rest == after[i].rest;
   }
   if (!same) judge.accuse("a restart changes workspaces that rest");
+}
+
+// Whatever a workspace has been through: it can be started (P30).
+void WorldKeeper::startAll() {
+  KJ_ASSERT_NONNULL(bothyd)->add(KJ_ASSERT_NONNULL(clients)->startAll());
+  pass(REST);
+  if (isCondemned()) return;
+  for (auto& workspace : KJ_ASSERT_NONNULL(bothyd)->list()) {
+    if (workspace.state != WorkspaceState::RUNNING) {
+      judge.accuse("workspace ", host.label(workspace.id),
+                   " is started, nothing hinders it, and it is ", workspace.state, ": ",
+                   KJ_ASSERT_NONNULL(host.store.row(workspace.id)).failure);
+    }
+  }
+  if (!isCondemned()) invariants.checkAtRest(*KJ_ASSERT_NONNULL(bothyd));
 }
 
 void WorldKeeper::deleteAll() {
@@ -274,6 +293,7 @@ SimulationResult WorldKeeper::run() {
   if (!isCondemned()) rest();
   if (!isCondemned()) restart();
   // A crowd's disks are too many for the time that a delete has.
+  if (!isCondemned() && options.crowd == 0) startAll();
   if (!isCondemned() && options.crowd == 0) deleteAll();
 
   tally.seeds = 1;

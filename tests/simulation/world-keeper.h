@@ -61,6 +61,7 @@ private:
   void live();
   void rest();
   void restart();
+  void startAll();
   void deleteAll();
   void taskFailed(kj::Exception&& exception) override;
 };
