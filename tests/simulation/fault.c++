@@ -39,6 +39,7 @@ kj::StringPtr toString(Fault fault) {
       "event doubled"_kj,
       "clock jumps"_kj,
       "kill"_kj,
+      "power cut"_kj,
       "guest silent"_kj,
       "guest panics"_kj,
       "guest reboots"_kj,

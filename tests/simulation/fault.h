@@ -48,6 +48,7 @@ enum class Fault : uint8_t {
   EVENT_DOUBLED,
   CLOCK_JUMPS,
   KILL,
+  POWER_CUT,  // beside a kill, or while no bothyd runs
   // The guest.
   GUEST_SILENT,
   GUEST_PANICS,

@@ -188,6 +188,13 @@ void SimulatedHost::run(SimulatedMachine& machine) {
   machine.run();
 }
 
+void SimulatedHost::losePower() {
+  touch();
+  trace.line("host", "loses its power");
+  runtimeDirs.clear();
+  machinery.losePower();
+}
+
 void SimulatedHost::clear(kj::StringPtr nameParam) {
   touch();
   auto name = kj::str(nameParam);

@@ -97,6 +97,8 @@ public:
   SimulatedMachine& begin(VmSpec spec);
   // Its CPUs run from now on.
   void run(SimulatedMachine& machine);
+  // The host goes off and on again: what was acknowledged is on its disk, and nothing else is there any more.  No bothyd runs.
+  void losePower();
   // Nothing of it is left.
   void clear(kj::StringPtr name);
 

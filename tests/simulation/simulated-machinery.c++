@@ -322,6 +322,25 @@ void SimulatedMachinery::endMachine(kj::StringPtr name, VmEnd why) {
   }
 }
 
+void SimulatedMachinery::losePower() {
+  KJ_REQUIRE(box == nullptr);
+  ++epoch;
+  domains.clear();
+  unadoptable.clear();
+  kj::Vector<kj::Own<Process>> all;
+  for (auto& entry : processes) all.add(kj::addRef(*entry.value));
+  for (auto& process : all) end(*process);
+  files.clear();
+  for (auto& entry : records) {
+    if (host.fate.oneIn(4)) {
+      damagedRecords.upsert(kj::str(entry.key), [](kj::String&, kj::String&&) {});
+    }
+  }
+  kj::Vector<kj::String> had;
+  for (auto& entry : host.machines) had.add(kj::str(entry.key));
+  for (auto& name : had) settle(name);
+}
+
 VmSpec copyWithoutKey(const VmSpec& spec) {
   VmSpec copy;
   copy.name = kj::str(spec.name);

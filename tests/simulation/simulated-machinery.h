@@ -98,6 +98,8 @@ public:
   void loseWorker(kj::StringPtr name);
   void stall(kj::StringPtr name, kj::Duration noRoomFor);
   void endMachine(kj::StringPtr name, VmEnd why);
+  // All processes and domains at once, and what lies on a tmpfs; of a record that was just written there may be anything.  No bothyd runs.
+  void losePower();
 
 private:
   SimulatedHost& host;

@@ -127,6 +127,10 @@ void WorldKeeper::planKill(uint64_t mostEffects, uint64_t mostTurns) {
   }
 }
 
+void WorldKeeper::mayLosePower() {
+  if (fate.strikes(Fault::POWER_CUT)) host.losePower();
+}
+
 void WorldKeeper::strikeOnce() {
   kj::Vector<SimulatedMachine*> running;
   for (auto& entry : host.machines) {
@@ -150,6 +154,7 @@ void WorldKeeper::strikeOnce() {
     trace.line("host", "another bothyd takes over the database");
     host.store.takeEpoch();
   }
+  if (bothyd == nullptr) mayLosePower();
   if (fate.strikes(Fault::CLOCK_JUMPS)) {
     host.clockJumps++;
     host.clockAhead = fate.between(-1 * kj::DAYS, 1 * kj::DAYS);
@@ -178,6 +183,7 @@ bool WorldKeeper::turn() {
     if (over || killed) {
       tally.killedRecovering += (*life)->isRecovering();
       bury(over ? "killed at an effect"_kj : "killed at a turn"_kj);
+      mayLosePower();
       tasks.add(startLater(fate.between(0 * kj::SECONDS, LONGEST_ABSENCE)));
     } else if ((*life)->hasGivenUp()) {
       bury("ended");
