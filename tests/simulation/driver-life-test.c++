@@ -286,6 +286,28 @@ TEST_CASE("P41 what is left of a machine ends no other that has its user id sinc
   CHECK(bed.runs("two"));
 }
 
+TEST_CASE(
+    "P41 machines beyond all queues are taken over at once, and libvirt lists its domains once") {
+  // More than a queue of calls once had room for.
+  constexpr uint32_t MACHINES = 1100;
+  Bed bed;
+  bed.begin();
+  auto nameOf = [](uint32_t number) { return kj::str("m", number); };
+  kj::Vector<uint64_t> pids(MACHINES);
+  for (uint32_t i = 0; i < MACHINES; i++) pids.add(bed.start(nameOf(i), i + 1)->qemuPid());
+  bed.begin();
+  const auto listings = bed.host.machinery.listings;
+  kj::Vector<kj::Promise<kj::Maybe<kj::Own<RunningVm>>>> takeovers(MACHINES);
+  for (uint32_t i = 0; i < MACHINES; i++) {
+    takeovers.add(bed.driver().adopt(bed.spec(nameOf(i), i + 1)));
+  }
+  auto found = bed.within(kj::joinPromises(takeovers.releaseAsArray()));
+  CHECK(bed.host.machinery.listings == listings + 1);
+  for (uint32_t i = 0; i < MACHINES; i++) {
+    REQUIRE(KJ_REQUIRE_NONNULL(found[i])->qemuPid() == pids[i]);
+  }
+}
+
 // What this life is asked for; it is killed at an effect of it.
 using Ask = kj::Function<kj::Promise<void>(VmDriver&)>;
 

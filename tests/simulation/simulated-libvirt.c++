@@ -166,6 +166,7 @@ kj::String SimulatedLibvirt::monitor(kj::StringPtr name, kj::StringPtr command) 
 
 kj::Array<LibvirtDomain> SimulatedLibvirt::list() const {
   mayFail(Fault::CALL_FAILS, "list", "");
+  host.machinery.listings++;
   kj::Vector<LibvirtDomain> found;
   for (auto& entry : host.machinery.domains) {
     found.add(LibvirtDomain{kj::str(entry.key), host.machinery.conditionOf(entry.key)});

@@ -59,6 +59,8 @@ public:
   kj::TreeSet<kj::String> damagedRecords;
   // Machines that can be ended, and taken over by nobody: what that takes is lost.
   kj::TreeSet<kj::String> unadoptable;
+  // How often libvirt was asked for all of them.
+  uint64_t listings = 0;
   // What the driver has said of each machine that it has prepared files for.
   kj::TreeMap<kj::String, VmSpec> specs;
 
