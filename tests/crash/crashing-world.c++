@@ -136,7 +136,8 @@ public:
     return point.follow("start of a machine", inner.start(kj::mv(spec), listener));
   }
   kj::Promise<kj::Maybe<kj::Own<RunningVm>>> adopt(VmSpec spec) override {
-    return inner.adopt(kj::mv(spec));
+    point.begins("takeover of a machine");
+    return point.follow("takeover of a machine", inner.adopt(kj::mv(spec)));
   }
   kj::Promise<void> remove(kj::StringPtr name, kj::Maybe<uint32_t> user) override {
     point.begins("removal of a machine");
