@@ -122,7 +122,7 @@ void LibvirtMachine::openQemu(const ProcessIdentity& recorded) {
 }
 
 kj::Promise<void> LibvirtMachine::openConsole() {
-  auto stream = co_await host.processes->openConsole(files.console());
+  auto stream = co_await host.processes->openConsole(files.console(), spec.uid);
   auto firstWord = kj::newPromiseAndFulfiller<void>();
   spoken = kj::mv(firstWord.promise);
   auto recording =

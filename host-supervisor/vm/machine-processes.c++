@@ -1,5 +1,6 @@
 #include "vm/machine-processes.h"
 
+#include "vm/machine-socket.h"
 #include "vm/user-processes.h"
 #include "vm/vsock-dial.h"
 
@@ -41,9 +42,11 @@ public:
     return bothy::dialKernelVsock(*io.lowLevelProvider, cid, port);
   }
 
-  kj::Promise<kj::Own<kj::AsyncIoStream>> openConsole(kj::StringPtr socket) override {
-    auto address = co_await io.provider->getNetwork().parseAddress(kj::str("unix:", socket));
-    co_return co_await address->connect();
+  kj::Promise<kj::Own<kj::AsyncIoStream>> openConsole(kj::StringPtr socket,
+                                                      uint32_t user) override {
+    return kj::evalNow([&]() -> kj::Own<kj::AsyncIoStream> {
+      return connectToMachine(*io.lowLevelProvider, socket, user);
+    });
   }
 
 private:

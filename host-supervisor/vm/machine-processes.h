@@ -27,8 +27,9 @@ public:
                                                                   uint32_t port) = 0;
   virtual kj::Promise<kj::Own<kj::AsyncIoStream>> dialKernelVsock(uint32_t cid, uint32_t port) = 0;
 
-  // The console at QEMU's Unix socket.
-  virtual kj::Promise<kj::Own<kj::AsyncIoStream>> openConsole(kj::StringPtr socket) = 0;
+  // The console at the Unix socket of `user`'s QEMU, see vm/machine-socket.h.
+  virtual kj::Promise<kj::Own<kj::AsyncIoStream>> openConsole(kj::StringPtr socket,
+                                                              uint32_t user) = 0;
 };
 
 // Those of this host.  `io` and `reaper` outlive it.  `killSender`: see killAllOf().

@@ -1,16 +1,13 @@
 #include "vm/vsock-dial.h"
 
-#include <errno.h>
 #include <linux/vm_sockets.h>
 #include <string.h>
 #include <sys/socket.h>
-#include <sys/un.h>
-#include <unistd.h>
 
 #include <kj/debug.h>
 #include <kj/io.h>
 
-#include "loop/descriptor-filter.h"
+#include "vm/machine-socket.h"
 
 namespace bothy {
 namespace {
@@ -26,26 +23,6 @@ constexpr size_t ANSWER_LIMIT_BYTES = 32;
 template <typename T>
 kj::Promise<T> orUnreachable(kj::Promise<T> promise) {
   return promise.catch_([](kj::Exception&& e) -> T { unreachable(e.getDescription()); });
-}
-
-constexpr kj::uint WRAP_FLAGS =
-    kj::LowLevelAsyncIoProvider::ALREADY_CLOEXEC | kj::LowLevelAsyncIoProvider::ALREADY_NONBLOCK;
-
-kj::AutoCloseFd newUnixSocket() {
-  int fd;
-  KJ_SYSCALL(fd = socket(AF_UNIX, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0));
-  return kj::AutoCloseFd(fd);
-}
-
-// A Unix socket is connected at once, or not at all.
-void connectTo(int fd, kj::StringPtr path) {
-  sockaddr_un address = {};
-  address.sun_family = AF_UNIX;
-  KJ_REQUIRE(path.size() < sizeof(address.sun_path), "the socket's path is too long", path);
-  memcpy(address.sun_path, path.cStr(), path.size() + 1);
-  if (connect(fd, reinterpret_cast<sockaddr*>(&address), sizeof(address)) < 0) {
-    unreachable(kj::str("its device cannot be reached: ", strerror(errno)));
-  }
 }
 
 }  // namespace
@@ -69,13 +46,8 @@ kj::Promise<kj::Own<kj::AsyncIoStream>> dialKernelVsock(kj::LowLevelAsyncIoProvi
 kj::Promise<kj::Own<kj::AsyncIoStream>> dialVsockDevice(kj::LowLevelAsyncIoProvider& io,
                                                         kj::String path, uint32_t user,
                                                         uint32_t port) {
-  auto socket = newUnixSocket();
-  // From the connect on, whoever answers may make the last close last.
-  auto closedLast = SharedFd::duplicateOf(socket, user);
-  connectTo(socket, path);
-  auto plain = io.wrapUnixSocketFd(kj::mv(socket), WRAP_FLAGS);
-  auto stream = kj::heap<DescriptorFilter>(kj::mv(plain), user);
-
+  auto stream =
+      co_await orUnreachable(kj::evalNow([&]() { return connectToMachine(io, path, user); }));
   ucred peer;
   uint length = sizeof(peer);
   stream->getsockopt(SOL_SOCKET, SO_PEERCRED, &peer, &length);

@@ -163,7 +163,8 @@ kj::Promise<kj::Own<kj::AsyncIoStream>> SimulatedProcesses::dialKernelVsock(uint
   return KJ_EXCEPTION(DISCONNECTED, "simulated: no machine has this address");
 }
 
-kj::Promise<kj::Own<kj::AsyncIoStream>> SimulatedProcesses::openConsole(kj::StringPtr socket) {
+kj::Promise<kj::Own<kj::AsyncIoStream>> SimulatedProcesses::openConsole(kj::StringPtr socket,
+                                                                        uint32_t) {
   auto name = machineAt(socket);
   mayRefuse("console");
   if (host.machinery.process(Program::QEMU, name) != nullptr) {
