@@ -4,6 +4,7 @@
 
 #include <kj/debug.h>
 
+#include "vm/console-log.h"
 #include "vm/domain-xml.h"
 
 namespace bothy {
@@ -11,6 +12,8 @@ namespace {
 
 // A domain's last event follows its end at once, but on another thread.
 constexpr kj::Duration LAST_EVENT_LIMIT = 5 * kj::SECONDS;
+// A console ends with its QEMU, and what it said last is read at once; unless that QEMU has given its end to a process that lives on.
+constexpr kj::Duration CONSOLE_LIMIT = 3 * kj::SECONDS + CONSOLE_END_LIMIT;
 // A guest that has said nothing for so long is dialled all the same.
 constexpr kj::Duration SILENCE_LIMIT = 10 * kj::SECONDS;
 constexpr kj::Duration KILL_RETRY_PAUSE = 1 * kj::SECONDS;
@@ -177,7 +180,10 @@ kj::Promise<void> LibvirtMachine::dismantle() {
   co_await endDomain();
   if (!isUserOthers) co_await endProcesses();
   co_await outcomeOf(host.timer.timeoutAfter(LAST_EVENT_LIMIT, kj::mv(stopped)));
-  co_await outcomeOf(kj::mv(console));
+  auto late = co_await outcomeOf(host.timer.timeoutAfter(CONSOLE_LIMIT, kj::mv(console)));
+  if (late != nullptr) {
+    KJ_LOG(WARNING, "the console of a machine does not end with it, and is left", spec.name);
+  }
 
   KJ_IF_MAYBE (exception, kj::runCatchingExceptions([&]() {
                  if (spec.runtimeDir.size() > 0) host.storage->removeFiles(files);

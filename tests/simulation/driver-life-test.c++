@@ -168,6 +168,15 @@ TEST_CASE("a machine that ends by itself is dismantled, and its end has its caus
   }
 }
 
+TEST_CASE("P29 S20 a machine that has given its end of the console away can be ended") {
+  Bed bed;
+  bed.begin();
+  auto vm = bed.start("one");
+  auto kept = KJ_ASSERT_NONNULL(bed.host.machinery.machine("one")).giveConsole();
+  bed.within(vm->destroy());
+  CHECK_FALSE(bed.host.machinery.isAnythingLeft("one"));
+}
+
 TEST_CASE("P41 a driver takes over the machine that runs, with its vsock and its end") {
   Bed bed;
   bed.begin();

@@ -50,6 +50,12 @@ public:
 
   // What it says from now on, until another opens it.
   kj::Own<kj::AsyncIoStream> openConsole();
+  // Its end of the console, which it gives away.
+  kj::Own<kj::AsyncIoStream> giveConsole() {
+    auto given = kj::mv(KJ_ASSERT_NONNULL(console));
+    console = nullptr;
+    return given;
+  }
 
 private:
   class Control;
