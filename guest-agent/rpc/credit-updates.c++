@@ -51,7 +51,7 @@ void CreditUpdates::Lane::look() {
 
 kj::Duration CreditUpdates::Lane::pause() const {
   if (updatesSent < FIRST_UPDATES) return FIRST_PAUSE;
-  return messages.isWriting() || messages.isAnyReplyMissing() ? BLOCKED_PAUSE : LONGEST_PAUSE;
+  return messages.isWriting() ? BLOCKED_PAUSE : LONGEST_PAUSE;
 }
 
 void CreditUpdates::Lane::wait(kj::Duration pause) {

@@ -9,9 +9,8 @@
 namespace bothy {
 
 // Sends credit updates (VsockStream::sendCreditUpdate()) on lanes where something written may be unread and nothing has come:
-// FIRST_UPDATES of them FIRST_PAUSE apart, then one each LONGEST_PAUSE, or each BLOCKED_PAUSE where more waits to be written or a host
-// that reads would have said something.  The host's device then notices that the host's end of the lane is gone.  A lane on which all was
-// read needs none; on one that is idle the last message, which takes no reply, often counts as unread, and its machine is woken seldom.
+// FIRST_UPDATES of them FIRST_PAUSE apart, then one each LONGEST_PAUSE, or each BLOCKED_PAUSE where more waits to be written.  The
+// host's device then notices that the host's end of the lane is gone.  A lane on which all was read needs none.
 class CreditUpdates final {
 public:
   static constexpr kj::Duration FIRST_PAUSE = 300 * kj::MILLISECONDS;

@@ -42,8 +42,6 @@ public:
   size_t openQuestions() const { return receipts.openQuestions(); }
   // Whether a message was written that the peer may not have read.
   bool isAnyUnread() const { return receipts.isAnyMissing(); }
-  // Whether one of those is a question or an answer, to which who reads it says something.
-  bool isAnyReplyMissing() const { return receipts.isAnyReplyMissing(); }
   // `listener` is called before each message is written.
   void notifySent(kj::Function<void()> listener) { sentListener = kj::mv(listener); }
 

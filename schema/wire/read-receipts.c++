@@ -43,17 +43,6 @@ void ReadReceipts::noteReceived(Message::Reader message) {
   }
 }
 
-bool ReadReceipts::isAnyReplyMissing() const {
-  return isAnyMissing() && (isAnyUnread(questions) || isAnyUnread(answers));
-}
-
-bool ReadReceipts::isAnyUnread(const Messages& open) const {
-  for (auto& entry : open) {
-    if (entry.value > readCount) return true;
-  }
-  return false;
-}
-
 void ReadReceipts::noteQuestion(Messages& open, uint32_t id, uint64_t message) {
   open.upsert(id, message, [](uint64_t& last, uint64_t&& now) { last = now; });
 }

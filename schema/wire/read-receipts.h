@@ -14,8 +14,6 @@ public:
 
   // Whether one was sent after the last one that has surely been read.
   bool isAnyMissing() const { return sentCount != readCount; }
-  // Whether one of those is a question or an answer, to which who reads it says something.
-  bool isAnyReplyMissing() const;
   // Questions of ours that have no Return.
   size_t openQuestions() const { return questions.size(); }
   // Questions of the peer's that have no Finish, or no Return that goes without one.
@@ -31,7 +29,6 @@ private:
   // By question of the peer's: the number of its Return, 0 before that.
   Messages answers;
 
-  bool isAnyUnread(const Messages& open) const;
   void noteQuestion(Messages& open, uint32_t id, uint64_t message);
   void noteReturn(capnp::rpc::Return::Reader answer);
   void noteFinish(capnp::rpc::Finish::Reader finish);
