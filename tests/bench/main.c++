@@ -7,6 +7,7 @@
 #include "bench/boot-floor.h"
 #include "bench/copy-figures.h"
 #include "bench/disk-figures.h"
+#include "bench/exec-figures.h"
 #include "bench/figures.h"
 #include "bench/guest-disk-figures.h"
 #include "bench/guest-peer.h"
@@ -117,7 +118,10 @@ private:
     if (wants("boot")) boots(host);
     TestWorkspace workspace(host, {.name = "bench", .memoryMib = MEMORY_MIB, .diskMib = 1024});
     GuestPeer peer(workspace);
-    if (wants("exec")) execs(workspace, peer);
+    if (wants("exec")) {
+      progress("exec");
+      measureExec(rows, workspace, peer);
+    }
     if (wants("echo")) echoes(workspace, peer);
     if (wants("lane")) {
       progress("lanes");
@@ -157,23 +161,6 @@ private:
         firstPrompt(*KJ_ASSERT_NONNULL(workspace));
       }));
       host.deleteWorkspace(name);
-    }
-  }
-
-  void execs(TestWorkspace& workspace, GuestPeer& peer) {
-    progress("exec");
-    auto& row = add("exec /bin/true", "ms", 1.35);
-    auto floor = peer.dial('x');
-    auto processes = workspace.processes();
-    for (uint i = 0; i < CALLS; ++i) {
-      row.floor.add(milliseconds([&]() { roundTrip(workspace, *floor); }));
-      row.samples.add(milliseconds([&]() {
-        auto request = processes.execRequest();
-        request.initCommand().initArgv(1).set(0, "/bin/true");
-        auto started = request.send();
-        auto wait = started.getProcess().waitRequest().send();
-        workspace.host.wait(wait.dropPipeline().ignoreResult(), "exec");
-      }));
     }
   }
 
