@@ -158,5 +158,47 @@ TEST_CASE(
   CHECK(b.bed.ask(*two, "hello") == "hello");
 }
 
+// What of the machine "one" lies below the bed and is open to its user, or to a group that it has, to make files in.
+std::vector<std::string> placesFor(Bed& b, uint32_t user, std::vector<uint32_t> groups) {
+  std::vector<std::string> found;
+  for (auto& entry : stdfs::recursive_directory_iterator(b.bed.directory.cStr())) {
+    struct stat stats;
+    if (lstat(entry.path().c_str(), &stats) < 0 || !S_ISDIR(stats.st_mode)) continue;
+    const bool isGroups = std::find(groups.begin(), groups.end(), stats.st_gid) != groups.end();
+    if (stats.st_uid == user || (isGroups && (stats.st_mode & S_IWGRP) != 0) ||
+        (stats.st_mode & S_IWOTH) != 0) {
+      found.push_back(entry.path().string());
+    }
+  }
+  return found;
+}
+
+TEST_CASE(
+    "S01 S20 S21 no directory of bothyd's is open to QEMU or to a vsock device that has started") {
+  NEEDS_ROOT();
+  Bed b;
+  auto vm = b.start("one");
+  const uint32_t user = BED_FIRST_UID + 1;
+  CHECK(b.bed.ask(*vm, "hello") == "hello");
+  CHECK(placesFor(b, user, {user, BED_KILL_SENDER}) == std::vector<std::string>());
+  auto record = b.record("one");
+  if (record.vsockDevice.pid == 0) return;
+  // Nor to one that has taken its place; QEMU cannot look into either.
+  auto restored = b.witness.onRestored();
+  kill(record.vsockDevice.pid, SIGKILL);
+  b.within(60 * kj::SECONDS, kj::mv(restored));
+  CHECK(b.bed.ask(*vm, "hello") == "hello");
+  CHECK(placesFor(b, user, {user, BED_KILL_SENDER}) == std::vector<std::string>());
+  auto gids = [](pid_t pid) {
+    auto status = slurp(kj::str("/proc/", pid, "/status"));
+    auto begin = status.find("Gid:");
+    return status.substr(begin, status.find('\n', begin) - begin);
+  };
+  const auto devices = std::to_string(BED_KILL_SENDER), own = std::to_string(user);
+  CHECK(gids(b.record("one").vsockDevice.pid) ==
+        "Gid:\t" + devices + "\t" + devices + "\t" + devices + "\t" + devices);
+  CHECK(gids(record.qemu.pid) == "Gid:\t" + own + "\t" + own + "\t" + own + "\t" + own);
+}
+
 }  // namespace
 }  // namespace bothy

@@ -20,7 +20,7 @@ struct LibvirtDriverSettings {
   // the disks' keys while it starts a machine.  Short: sockets lie in it, whose paths have 107 characters.
   kj::String runtimeDir;
   // User ids that no machine has: for the guest that probes KVM and whatever asks QEMU something, and for nothing but the process that
-  // kills a machine's, since what runs as that one is killed too.
+  // kills a machine's, since what runs as that one is killed too.  As a group id the latter is that of all vsock devices.
   uint32_t probeUser;
   uint32_t killSender;
   // Given by tests instead of probing.

@@ -109,8 +109,14 @@ kj::String LibvirtFiles::pidFile() const {
 
 void LibvirtFiles::makePrivate(int number) const {
   KJ_IF_MAYBE (directory, root) {
-    auto own = kj::str(*directory, "/lib/qemu/domain-", number, "-", shortName(machine));
+    auto domain = kj::str(number, "-", shortName(machine));
+    auto own = kj::str(*directory, "/lib/qemu/domain-", domain);
     closeDirectory(own, user);
+    // For what no machine of ours has: memory in files, and sockets of channels.
+    for (auto place : {"/lib/qemu/ram/", "/run/qemu/channel/"}) {
+      auto empty = kj::str(*directory, place, domain);
+      if (access(empty.cStr(), F_OK) == 0) closeDirectory(empty, user);
+    }
     eraseKey(kj::str(own, "/master-key.aes"));
     bothy::makePrivate(kj::str(own, "/", MONITOR));
     bothy::makePrivate(pidFile());

@@ -58,7 +58,7 @@ kj::Promise<void> LibvirtMachine::start(kj::Maybe<TurnListener&> listener) {
                        {kj::str(host.settings->emulator), kj::str(host.settings->firmware),
                         files.secret(), files.console()});
   host.storage->saveRecord(record);
-  host.storage->prepareFiles(spec, group);
+  host.storage->prepareFiles(spec);
   int number = co_await host.libvirt->create(spec.name, kj::mv(xml), kj::mv(passphrase), listener);
   host.storage->makeLibvirtFilesPrivate(spec.name, spec.uid, number);
   openQemu({0, 0});

@@ -17,7 +17,7 @@
 namespace bothy {
 namespace {
 
-// A process of `user` is not always in the group of the directory: by an ACL it passes all the same.
+// A vsock device is not in the group of the directory, and where machines share one neither is QEMU: by an ACL they pass all the same.
 void letUserPass(int directory, uint32_t user) {
   struct {
     posix_acl_xattr_header header;
@@ -34,7 +34,7 @@ void letUserPass(int directory, uint32_t user) {
 
 }  // namespace
 
-void MachineFiles::prepare(const VmSpec& spec, uint32_t group) const {
+void MachineFiles::prepare(const VmSpec& spec) const {
   KJ_REQUIRE(deviceSocket().size() < sizeof(sockaddr_un::sun_path),
              "the path of the runtime directory is too long for a socket", runtimeDir);
   int fd;
@@ -43,14 +43,14 @@ void MachineFiles::prepare(const VmSpec& spec, uint32_t group) const {
   kj::AutoCloseFd directory(fd);
   KJ_SYSCALL(fchown(directory, 0, spec.uid));
   KJ_SYSCALL(fchmod(directory, 0710));
-  if (group != spec.uid) letUserPass(directory, spec.uid);
+  letUserPass(directory, spec.uid);
 
-  if (mkdirat(directory, "vsock", 0700) < 0 && errno != EEXIST) KJ_FAIL_SYSCALL("mkdir", errno);
+  if (mkdirat(directory, "vsock", 0711) < 0 && errno != EEXIST) KJ_FAIL_SYSCALL("mkdir", errno);
   int vsockFd;
   KJ_SYSCALL(vsockFd = openat(directory, "vsock", O_RDONLY | O_DIRECTORY | O_CLOEXEC | O_NOFOLLOW));
   kj::AutoCloseFd vsock(vsockFd);
-  KJ_SYSCALL(fchown(vsock, spec.uid, spec.uid));
-  KJ_SYSCALL(fchmod(vsock, 0700));
+  KJ_SYSCALL(fchown(vsock, 0, 0));
+  KJ_SYSCALL(fchmod(vsock, 0711));
 
   removeSecret();
   int secretFd;

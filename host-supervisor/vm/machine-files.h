@@ -4,8 +4,8 @@
 
 namespace bothy {
 
-// The files in a machine's runtime directory.  The directory is root's; the machine's user may pass
-// through it, and owns `vsock` below it, where its vsock device makes sockets.
+// The files in a machine's runtime directory.  It is root's, and so is `vsock` below it, where the machine's vsock device makes sockets
+// while it starts (vm/vsock-device.h): the machine's user passes through both, and makes nothing there.
 class MachineFiles final {
 public:
   explicit MachineFiles(kj::StringPtr runtimeDir) : runtimeDir(kj::str(runtimeDir)) {}
@@ -15,9 +15,8 @@ public:
   kj::String deviceSocket() const { return kj::str(runtimeDir, "/vsock/device"); }
   kj::String dialSocket() const { return kj::str(runtimeDir, "/vsock/dial"); }
 
-  // Makes what `spec` needs but its data disk, which is its user's already.  `group`: of its QEMU, which other machines may
-  // share; nothing is given to it.
-  void prepare(const VmSpec& spec, uint32_t group) const;
+  // Makes what `spec` needs but its data disk, which is its user's already.
+  void prepare(const VmSpec& spec) const;
   // The secret is QEMU's own once it runs.
   void removeSecret() const;
   // Empties the directory.  No process of the machine may live.

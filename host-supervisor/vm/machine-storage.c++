@@ -35,9 +35,7 @@ public:
   }
   kj::Array<kj::String> listRecords() override { return MachineRecord::list(settings.stateDir); }
 
-  void prepareFiles(const VmSpec& spec, uint32_t group) override {
-    MachineFiles(spec.runtimeDir).prepare(spec, group);
-  }
+  void prepareFiles(const VmSpec& spec) override { MachineFiles(spec.runtimeDir).prepare(spec); }
   void removeSecret(const MachineFiles& files) override { files.removeSecret(); }
   void makePrivate(kj::StringPtr path) override { bothy::makePrivate(path); }
   void removeFiles(const MachineFiles& files) override { files.removeAll(); }

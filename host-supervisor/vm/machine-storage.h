@@ -20,7 +20,7 @@ public:
   virtual kj::Array<kj::String> listRecords() = 0;
 
   // See MachineFiles.
-  virtual void prepareFiles(const VmSpec& spec, uint32_t group) = 0;
+  virtual void prepareFiles(const VmSpec& spec) = 0;
   virtual void removeSecret(const MachineFiles& files) = 0;
   virtual void makePrivate(kj::StringPtr path) = 0;
   virtual void removeFiles(const MachineFiles& files) = 0;

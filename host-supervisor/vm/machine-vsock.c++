@@ -28,6 +28,9 @@ constexpr kj::Duration STEADY_TIME = 60 * kj::SECONDS;
 // Least time between two replacements for lanes that do not end.
 constexpr kj::Duration RENEWAL_PAUSE = 10 * kj::SECONDS;
 
+// How long a QEMU takes to end after it has let go of its device.
+constexpr kj::Duration QEMU_END_LIMIT = 1 * kj::SECONDS;
+
 // A path as a JSON string.
 kj::String quoted(kj::StringPtr path) {
   for (char c : path) {
@@ -72,15 +75,17 @@ void MachineVsock::adopt(const ProcessIdentity& identity) {
   isWorkerKnown = true;
 }
 
-kj::Promise<void> MachineVsock::keep(const ProcessHandle& qemu) {
+kj::Promise<void> MachineVsock::keep(ProcessHandle& qemu) {
   if (kind == HostAbilities::Vsock::KERNEL) co_await kj::Promise<void>(kj::NEVER_DONE);
   // Of a device that dies again and again: each time is told and logged.
   kj::Maybe<RetryPauses> pauses;
   for (;;) {
     const auto since = host.timer.now();
-    if (device != nullptr) co_await untilDeviceEnds();
+    bool hadDevice = device != nullptr;
+    if (hadDevice) co_await untilDeviceEnds();
     isUp = false;
-    // A device that ends with its QEMU is no loss.
+    // A device that ends with its QEMU is no loss: it does when QEMU lets go of it, a moment before QEMU itself has ended.
+    if (hadDevice) co_await qemu.onExit().exclusiveJoin(host.timer.afterDelay(QEMU_END_LIMIT));
     if (qemu.hasExited()) co_await kj::Promise<void>(kj::NEVER_DONE);
     KJ_IF_MAYBE (listener, host.listener) {
       listener->vsockLost(spec.name);
@@ -174,7 +179,8 @@ kj::Promise<void> MachineVsock::tryToReplace() {
 
 kj::Promise<void> MachineVsock::plug() {
   auto process = co_await host.processes->startVsockDevice(
-      {host.settings->vsockDevice, files.deviceSocket(), files.dialSocket(), spec.cid, spec.uid});
+      {host.settings->vsockDevice, files.deviceSocket(), files.dialSocket(), spec.cid, spec.uid,
+       host.settings->killSender});
   host.storage->makePrivate(files.deviceSocket());
   host.storage->makePrivate(files.dialSocket());
   record.vsockDevice = process->identity();

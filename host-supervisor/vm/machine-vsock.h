@@ -23,7 +23,7 @@ public:
   // Takes over what a machine has.  `device`: pid 0 if it has the kernel's.
   void adopt(const ProcessIdentity& device);
   // Replaces the device whenever it ends, as long as `qemu` runs.  Never returns.
-  kj::Promise<void> keep(const ProcessHandle& qemu);
+  kj::Promise<void> keep(ProcessHandle& qemu);
 
   // Fails with DISCONNECTED while nothing listens there, or the device is away.
   kj::Promise<kj::Own<kj::AsyncIoStream>> dial(uint32_t port);

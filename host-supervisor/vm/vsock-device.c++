@@ -6,6 +6,7 @@
 #include <signal.h>
 #include <string.h>
 #include <sys/inotify.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include <kj/debug.h>
@@ -44,6 +45,28 @@ kj::Promise<void> awaitListener(kj::UnixEventPort& port, pid_t process, kj::Stri
 
 // The thread's name, given by the vhost-user-backend crate.
 constexpr kj::StringPtr WORKER_NAME = "vring_worker"_kj;
+
+// As long as it lives, processes of `group` make files in a directory of root's, which others only pass through.
+class OpenDirectory final {
+public:
+  OpenDirectory(kj::StringPtr path, uint32_t group) : path(kj::str(path)) {
+    int fd;
+    KJ_SYSCALL(fd = open(path.cStr(), O_RDONLY | O_DIRECTORY | O_CLOEXEC | O_NOFOLLOW), path);
+    directory = kj::AutoCloseFd(fd);
+    KJ_SYSCALL(fchown(directory, 0, group), path);
+    KJ_SYSCALL(fchmod(directory, 0731), path);
+  }
+  ~OpenDirectory() {
+    if (fchown(directory, 0, 0) < 0 || fchmod(directory, 0711) < 0) {
+      KJ_LOG(ERROR, "a directory of sockets stays open to vsock devices", path, strerror(errno));
+    }
+  }
+  KJ_DISALLOW_COPY_AND_MOVE(OpenDirectory);
+
+private:
+  const kj::String path;
+  kj::AutoCloseFd directory;
+};
 
 // What a guest may have sent on a connection before the device has passed it on, in bytes.  At the device's own 64 KiB a guest waits for
 // the device after every second packet, each time for an interrupt.  The device takes the memory only where a client does not read.
@@ -93,6 +116,7 @@ kj::Promise<kj::Own<ProcessHandle>> startVsockDevice(kj::UnixEventPort& port, Su
   unlink(spec.dialSocket.cStr());
   auto slash = KJ_ASSERT_NONNULL(spec.socket.findLast('/'));
   auto directory = kj::heapString(spec.socket.begin(), slash);
+  OpenDirectory opened(directory, spec.group);
 
   auto child = ChildProcess::spawn(
       port, reaper,
@@ -100,7 +124,7 @@ kj::Promise<kj::Own<ProcessHandle>> startVsockDevice(kj::UnixEventPort& port, Su
                 kj::arr(kj::str("--guest-cid=", spec.cid), kj::str("--socket=", spec.socket),
                         kj::str("--uds-path=", spec.dialSocket),
                         kj::str("--tx-buffer-size=", GUEST_CREDIT_BYTES)),
-                ChildSpec::Owner{spec.user, spec.user}, nullptr, ChildSpec::Lifetime::DETACHED,
+                ChildSpec::Owner{spec.user, spec.group}, nullptr, ChildSpec::Lifetime::DETACHED,
                 vsockDeviceConfinement()});
   auto process = KJ_ASSERT_NONNULL(ProcessHandle::open(port, child->process().identity()));
   bool isReady = false;

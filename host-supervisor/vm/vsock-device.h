@@ -14,13 +14,15 @@ struct VsockDeviceSpec {
   kj::String dialSocket;  // for us, see dialVsockDevice()
   uint32_t cid;
   uint32_t user;
+  uint32_t group;  // that vsock devices have, and nobody else
 };
 
 // How long the process may take until its sockets are there.
 constexpr kj::Duration VSOCK_DEVICE_LIMIT = 20 * kj::SECONDS;
 
 // Starts the process, which is on its own from then on, and waits until QEMU can connect to it.  Dropping
-// the promise kills it.
+// the promise kills it.  The directory of its sockets is root's, and open to `group` meanwhile: neither QEMU, which is of the same user,
+// nor a device that its guest has taken over makes anything there.
 kj::Promise<kj::Own<ProcessHandle>> startVsockDevice(kj::UnixEventPort& port, Subreaper& reaper,
                                                      VsockDeviceSpec spec);
 

@@ -1,5 +1,6 @@
 #pragma once
 
+#include <kj/debug.h>
 #include <kj/refcount.h>
 
 #include "simulation/guest.h"

@@ -68,7 +68,7 @@ kj::Array<kj::String> SimulatedStorage::listRecords() {
   return names.releaseAsArray();
 }
 
-void SimulatedStorage::prepareFiles(const VmSpec& spec, uint32_t) {
+void SimulatedStorage::prepareFiles(const VmSpec& spec) {
   mayRefuse("make the files of", spec.name);
   KJ_REQUIRE(host.runtimeDirs.find(spec.name) != nullptr,
              "simulated: the runtime directory is missing");

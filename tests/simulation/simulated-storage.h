@@ -17,7 +17,7 @@ public:
   bool hasRecord(kj::StringPtr name) override;
   kj::Maybe<MachineRecord> loadRecord(kj::StringPtr name) override;
   kj::Array<kj::String> listRecords() override;
-  void prepareFiles(const VmSpec& spec, uint32_t group) override;
+  void prepareFiles(const VmSpec& spec) override;
   void removeSecret(const MachineFiles& files) override;
   void makePrivate(kj::StringPtr path) override;
   void removeFiles(const MachineFiles& files) override;
