@@ -1,6 +1,7 @@
 #include "vm/user-processes.h"
 
 #include <sys/mman.h>
+#include <sys/resource.h>
 #include <sys/syscall.h>
 #include <unistd.h>
 
@@ -107,6 +108,26 @@ TEST_CASE("P29 S20 a machine's process that forks all the time does not escape i
     CHECK(comets.count() == after);
   }
   CHECK_FALSE(neighbours->process().hasExited());
+}
+
+TEST_CASE(
+    "S01 the processes of others are not looked at where those of a machine's user have ended") {
+  NEEDS_ROOT();
+  Fixture f;
+  auto one = f.sleeper(USER);
+  auto reaped = one->onExit();
+  // The pidfds are waited for with what is open already: a look at /proc would want a descriptor.
+  rlimit old;
+  KJ_SYSCALL(getrlimit(RLIMIT_NOFILE, &old));
+  const rlimit none = {0, old.rlim_max};
+  {
+    KJ_SYSCALL(setrlimit(RLIMIT_NOFILE, &none));
+    KJ_DEFER(setrlimit(RLIMIT_NOFILE, &old));
+    f.kill();
+    f.kill();
+    CHECK_FALSE(f.processes().isAnyRunning("/bin/sleep"));
+  }
+  CHECK(one->process().hasExited());
 }
 
 }  // namespace

@@ -1,8 +1,10 @@
 #include "vm/user-processes.h"
 
+#include <errno.h>
 #include <signal.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/resource.h>
 #include <sys/stat.h>
 
 #include <kj/debug.h>
@@ -15,9 +17,23 @@
 #include "loop/user-kill.h"
 
 namespace bothy {
+namespace {
+
+// What was killed is gone after some milliseconds; only what is not then is looked for.
+constexpr kj::Duration FIRST_PAUSE = 1 * kj::MILLISECONDS;
+constexpr kj::Duration PAUSES_LIMIT = 500 * kj::MILLISECONDS;
+
+}  // namespace
+
+bool UserProcesses::mayBeAny() const {
+  // The kernel knows the users that have processes (getpriority(2)).  A priority may be -1.
+  errno = 0;
+  return getpriority(PRIO_USER, user) != -1 || errno != ESRCH;
+}
 
 kj::Array<kj::Own<ProcessHandle>> UserProcesses::living() const {
   KJ_REQUIRE(user != 0, "no machine is root's");
+  if (!mayBeAny()) return nullptr;
   auto fs = kj::newDiskFilesystem();
   kj::Vector<kj::Own<ProcessHandle>> found;
   for (auto& name : fs->getRoot().openSubdir(kj::Path("proc"))->listNames()) {
@@ -43,6 +59,9 @@ void UserProcesses::signal(int signum) const {
 kj::Promise<void> UserProcesses::kill() const {
   // From here on none of them forks any more: a look finds those that have not ended yet.
   killAllOf(user, sender);
+  for (auto pause = FIRST_PAUSE; pause < PAUSES_LIMIT && mayBeAny(); pause = 2 * pause) {
+    co_await port.getTimer().afterDelay(pause);
+  }
   for (auto processes = living(); processes.size() > 0; processes = living()) {
     auto exits = KJ_MAP(process, processes) {
       return process->onExit();

@@ -29,7 +29,10 @@ private:
   uint32_t user;
   uint32_t sender;
 
-  // Those that have not ended.
+  // False only where there is none, at a price that does not grow with the processes of others; true also of those that have ended and that
+  // nobody has reaped.
+  bool mayBeAny() const;
+  // Those that have not ended, by a look at each process of the host where there may be any.
   kj::Array<kj::Own<ProcessHandle>> living() const;
 };
 
