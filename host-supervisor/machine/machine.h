@@ -50,6 +50,7 @@ public:
   kj::Promise<VmEnd> onEnd() { return vm->onEnd(); }
   kj::Promise<void> destroy() { return vm->destroy(); }
   uint32_t user() { return vm->user(); }
+  kj::Array<kj::byte> consoleEnd() { return vm->consoleEnd(); }
   bool isStalled() { return vm->isStalled(); }
   // Resolves when it stands still.  Fails with DISCONNECTED when it is gone first.
   kj::Promise<void> onStall();

@@ -48,6 +48,7 @@ TEST_CASE("S09 a console that says 1 GiB leaves a log of fixed size with its las
   auto fs = kj::newDiskFilesystem();
   auto text = fs->getRoot().openFile(fs->getCurrentPath().evalNative(file.path))->readAllText();
   CHECK(text.endsWith("the end\n"));
+  CHECK(kj::str(log->end().asChars()) == text.slice(text.size() - CONSOLE_END_BYTES));
 }
 
 TEST_CASE("a console's file goes on where it was after a restart") {
@@ -55,7 +56,9 @@ TEST_CASE("a console's file goes on where it was after a restart") {
   {
     newConsoleFile(file.path)->append("one "_kj.asBytes());
   }
-  newConsoleFile(file.path)->append("two"_kj.asBytes());
+  auto later = newConsoleFile(file.path);
+  CHECK(kj::str(later->end().asChars()) == "one ");
+  later->append("two"_kj.asBytes());
   auto fs = kj::newDiskFilesystem();
   CHECK(fs->getRoot().openFile(fs->getCurrentPath().evalNative(file.path))->readAllText() ==
         "one two");

@@ -51,6 +51,19 @@ public:
     append(nullptr);
   }
 
+  kj::Array<kj::byte> end() override {
+    auto bytes = kj::heapArray<kj::byte>(kj::min(size, CONSOLE_END_BYTES));
+    size_t done = 0;
+    while (done < bytes.size()) {
+      ssize_t count =
+          pread(fd, bytes.begin() + done, bytes.size() - done, size - bytes.size() + done);
+      if (count < 0 && errno == EINTR) continue;
+      if (count <= 0) return nullptr;
+      done += count;
+    }
+    return bytes;
+  }
+
 private:
   const kj::String path;
   kj::AutoCloseFd fd;

@@ -15,6 +15,8 @@ public:
   virtual void append(kj::ArrayPtr<const kj::byte> bytes) = 0;
   // So many bytes are missing in this place: the file says so as soon as there is room.
   virtual void lose(uint64_t bytes) = 0;
+  // Its last CONSOLE_END_BYTES; empty if it cannot be read.
+  virtual kj::Array<kj::byte> end() = 0;
 };
 
 // The file `path`, which is made where it is missing, mode 0600.  At no time it is larger than CONSOLE_LIMIT_BYTES (S09): before it would

@@ -4,6 +4,8 @@
 #include <kj/debug.h>
 #include <string.h>
 
+#include <string>
+
 #include <catch2/catch_test_macros.hpp>
 
 #include "vm/testing/slow-console-file.h"
@@ -42,7 +44,8 @@ TEST_CASE("S01 a console that never pauses is read at a pace, and keeps nobody e
     kj::TimerImpl timer(kj::origin<kj::TimePoint>());
     ConsoleWriter writer(timer);
     auto disk = kj::atomicRefcounted<SlowDisk>();
-    ConsoleLog log(writer, "one", disk->open("one"));
+    ConsoleTail tail;
+    ConsoleLog log(writer, "one", disk->open("one"), tail);
     uint64_t said = 0;
     auto word = kj::newPromiseAndFulfiller<void>();
     auto recording = log.record(timer, kj::heap<FullConsole>(bytes, said), kj::mv(word.fulfiller));
@@ -57,13 +60,19 @@ TEST_CASE("S01 a console that never pauses is read at a pace, and keeps nobody e
   }
 }
 
+std::string textOf(const ConsoleTail& tail) {
+  auto end = tail.end();
+  return std::string(end.begin(), end.end());
+}
+
 struct World {
   kj::EventLoop loop;
   kj::WaitScope scope{loop};
   kj::TimerImpl timer{kj::origin<kj::TimePoint>()};
   kj::Own<const SlowDisk> disk = kj::atomicRefcounted<SlowDisk>();
   ConsoleWriter writer{timer};
-  ConsoleLog log{writer, "one", disk->open("one")};
+  ConsoleTail tail;
+  ConsoleLog log{writer, "one", disk->open("one"), tail};
   kj::TwoWayPipe console = kj::newTwoWayPipe();
   kj::PromiseFulfillerPair<void> word = kj::newPromiseAndFulfiller<void>();
   kj::Promise<void> recording =
@@ -75,7 +84,7 @@ struct World {
     console.ends[1]->write(text.begin(), text.size()).wait(scope);
     scope.poll();
   }
-  void end() {
+  void shutDown() {
     console.ends[1]->shutdownWrite();
     scope.poll();
   }
@@ -85,7 +94,7 @@ TEST_CASE("P30 who waits for the end of a console finds all of it in the file") 
   World w;
   w.disk->hang();
   w.say("Kernel panic\n");
-  w.end();
+  w.shutDown();
   CHECK_FALSE(w.recording.poll(w.scope));
   w.disk->goOn();
   w.recording.wait(w.scope);
@@ -97,11 +106,28 @@ TEST_CASE(
   World w;
   w.disk->hang();
   for (int i = 0; i < 3; ++i) w.say("word\n");
-  w.end();
+  w.shutDown();
   CHECK_FALSE(w.recording.poll(w.scope));
   w.timer.advanceTo(w.timer.now() + CONSOLE_END_LIMIT);
   CHECK(w.recording.poll(w.scope));
   w.recording.wait(w.scope);
+  CHECK(textOf(w.tail) == "word\nword\nword\n");
+  CHECK(w.disk->text("one") == "");
+}
+
+TEST_CASE("P41 the end of a console begins with what an earlier bothyd recorded of it") {
+  World w;
+  w.say("first words\n");
+  w.writer.whenWritten(0).wait(w.scope);
+  ConsoleTail tail;
+  ConsoleLog later(w.writer, "one", w.disk->open("one"), tail);
+  auto word = kj::newPromiseAndFulfiller<void>();
+  auto console = kj::newTwoWayPipe();
+  auto recording = later.record(w.timer, kj::mv(console.ends[0]), kj::mv(word.fulfiller))
+                       .eagerlyEvaluate(nullptr);
+  console.ends[1]->write("and more\n", 9).wait(w.scope);
+  w.scope.poll();
+  CHECK(textOf(tail) == "first words\nand more\n");
 }
 
 }  // namespace

@@ -10,11 +10,18 @@ constexpr size_t TURN_READS = 64;
 
 }  // namespace
 
+ConsoleLog::ConsoleLog(ConsoleWriter& writer, kj::StringPtr name, kj::Own<ConsoleFile> file,
+                       ConsoleTail& tail)
+    : writer(writer), name(kj::str(name)), tail(tail), id([&]() {
+        tail.add(file->end());
+        return writer.add(name, kj::mv(file));
+      }()) {}
+
 kj::Promise<void> ConsoleLog::record(kj::Timer& timer, kj::Own<kj::AsyncIoStream> console,
                                      kj::Own<kj::PromiseFulfiller<void>> firstWord) {
   kj::Maybe<kj::Exception> broken;
   co_await read(timer, *console, *firstWord).catch_([&](kj::Exception&& e) { broken = kj::mv(e); });
-  // Who learns of the machine's end looks into the file then.
+  // Who learns of the machine's end may look into the file then.
   auto late = timer.afterDelay(CONSOLE_END_LIMIT).then([this]() {
     KJ_LOG(WARNING, "the end of a console comes later: the host's disk is slow", name);
   });
@@ -29,6 +36,7 @@ kj::Promise<void> ConsoleLog::read(kj::Timer& timer, kj::AsyncIoStream& console,
   for (;;) {
     size_t count = co_await console.tryRead(buffer.begin(), 1, buffer.size());
     if (count == 0) co_return;
+    tail.add(buffer.slice(0, count));
     firstWord.fulfill();
     writer.append(id, buffer.slice(0, count));
     turnBytes += count;

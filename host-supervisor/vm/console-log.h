@@ -3,6 +3,7 @@
 #include <kj/async-io.h>
 #include <kj/timer.h>
 
+#include "vm/console-tail.h"
 #include "vm/console-writer.h"
 
 namespace bothy {
@@ -12,15 +13,15 @@ constexpr kj::Duration CONSOLE_PAUSE = 50 * kj::MILLISECONDS;
 // How long the end of a console is waited for to be in its file.
 constexpr kj::Duration CONSOLE_END_LIMIT = 2 * kj::SECONDS;
 
-// Carries what a machine's console says to a file.
+// Carries what a machine's console says to a file, and its end to memory.
 //
 // QEMU offers the console on a socket and drops what it says while nobody listens, so a supervisor that
 // is away costs a gap in the log, never disk.
 class ConsoleLog final {
 public:
-  // `writer` outlives it.
-  ConsoleLog(ConsoleWriter& writer, kj::StringPtr name, kj::Own<ConsoleFile> file)
-      : writer(writer), name(kj::str(name)), id(writer.add(name, kj::mv(file))) {}
+  // `writer` and `tail` outlive it.  What an earlier process recorded in `file` is in `tail` from the beginning.
+  ConsoleLog(ConsoleWriter& writer, kj::StringPtr name, kj::Own<ConsoleFile> file,
+             ConsoleTail& tail);
   ~ConsoleLog() noexcept(false) { writer.remove(id); }
   KJ_DISALLOW_COPY_AND_MOVE(ConsoleLog);
 
@@ -32,6 +33,7 @@ public:
 private:
   ConsoleWriter& writer;
   const kj::String name;
+  ConsoleTail& tail;
   const uint64_t id;
 
   kj::Promise<void> read(kj::Timer& timer, kj::AsyncIoStream& console,

@@ -37,6 +37,24 @@ void ConsoleWriter::State::giveTurn(uint64_t id, Console& console) {
   turns.push_back(id);
 }
 
+// What came last is what people look for.
+void ConsoleWriter::Console::collect(kj::ArrayPtr<const kj::byte> added) {
+  while (added.size() > 0) {
+    if (pieces.empty() || pieces.back().size() == CONSOLE_PIECE_BYTES) pieces.emplace_back();
+    auto& piece = pieces.back();
+    auto part = added.slice(0, kj::min(added.size(), CONSOLE_PIECE_BYTES - piece.size()));
+    piece.addAll(part);
+    bytes += part.size();
+    added = added.slice(part.size(), added.size());
+    while (bytes > CONSOLE_BUFFER_BYTES) {
+      const auto oldest = pieces.front().size();
+      pieces.pop_front();
+      bytes -= oldest;
+      lost += oldest;
+    }
+  }
+}
+
 uint64_t ConsoleWriter::add(kj::StringPtr name, kj::Own<ConsoleFile> file) {
   auto console = kj::heap<Console>();
   console->name = kj::str(name);
@@ -53,21 +71,9 @@ void ConsoleWriter::append(uint64_t id, kj::ArrayPtr<const kj::byte> bytes) {
     auto state = shared->state.lockExclusive();
     auto& console = state->find(id);
     KJ_IF_MAYBE (e, console.failure) kj::throwFatalException(kj::cp(*e));
-    auto fitting = bytes.slice(
-        0, console.lost > 0 ? 0 : kj::min(bytes.size(), CONSOLE_BUFFER_BYTES - console.bytes));
-    const auto left = bytes.size() - fitting.size();
-    if (left > 0 && console.lost == 0) slow = kj::str(console.name);
-    console.lost += left;
-    console.bytes += fitting.size();
-    while (fitting.size() > 0) {
-      if (console.pieces.empty() || console.pieces.back().size() == CONSOLE_PIECE_BYTES) {
-        console.pieces.emplace_back();
-      }
-      auto& piece = console.pieces.back();
-      auto part = fitting.slice(0, kj::min(fitting.size(), CONSOLE_PIECE_BYTES - piece.size()));
-      piece.addAll(part);
-      fitting = fitting.slice(part.size(), fitting.size());
-    }
+    const bool isWhole = console.lost == 0;
+    console.collect(bytes);
+    if (isWhole && console.lost > 0) slow = kj::str(console.name);
     if (!console.isWritten()) state->giveTurn(id, console);
   }
   KJ_IF_MAYBE (name, slow) {
@@ -108,10 +114,8 @@ ConsoleWriter::Turn ConsoleWriter::begin(State& state) {
     console.pieces.pop_front();
     console.bytes -= turn.piece.size();
   }
-  if (console.pieces.empty()) {
-    turn.lost = console.lost;
-    console.lost = 0;
-  }
+  turn.lost = console.lost;
+  console.lost = 0;
   state.isWriting = true;
   return turn;
 }
@@ -151,8 +155,8 @@ void ConsoleWriter::serve(const Shared& shared) {
       turn = begin(*state);
     }
     auto failure = kj::runCatchingExceptions([&]() {
-      turn.file->append(turn.piece);
       if (turn.lost > 0) turn.file->lose(turn.lost);
+      turn.file->append(turn.piece);
     });
     auto waiting = [&]() {
       auto state = shared.state.lockExclusive();

@@ -15,10 +15,11 @@
 
 namespace bothy {
 
-// What a console said and its file has not: of what comes above it only the number is kept.
+// What a console said and its file has not: above it the oldest pieces go, of which only the number of bytes is kept.
 constexpr size_t CONSOLE_BUFFER_BYTES = 256 * 1024;
 // Of one console in one piece, before others have a turn.
 constexpr size_t CONSOLE_PIECE_BYTES = 64 * 1024;
+static_assert(CONSOLE_BUFFER_BYTES >= 2 * CONSOLE_PIECE_BYTES);
 
 // Writes what consoles said to their files, on one thread: a disk that is slow, as guests can make it, or that hangs, holds up nothing but
 // that.  Consoles have their turns one after the other.
@@ -34,7 +35,7 @@ public:
 
   // A console; `name` is for the log.
   uint64_t add(kj::StringPtr name, kj::Own<ConsoleFile> file);
-  // Never waits.  What has no room any more is lost, and the file says so.  Throws what the file has failed with, if it has.
+  // Never waits.  What makes room for it is lost, and the file says so in its place.  Throws what the file has failed with, if it has.
   void append(uint64_t console, kj::ArrayPtr<const kj::byte> bytes);
   // When the file has all that was appended.  Fails as append() throws.
   kj::Promise<void> whenWritten(uint64_t console);
@@ -49,13 +50,14 @@ private:
     kj::Own<ConsoleFile> file;                // but while it is written to
     std::deque<kj::Vector<kj::byte>> pieces;  // each at most CONSOLE_PIECE_BYTES
     size_t bytes = 0;                         // of all
-    uint64_t lost = 0;  // after these; nothing is collected before it is taken
-    Waiting waiting;    // for all that
+    uint64_t lost = 0;                        // before these
+    Waiting waiting;                          // for all that
     kj::Maybe<kj::Exception> failure;
     bool hasTurn = false;  // now or later
     bool isRemoved = false;
 
     bool isWritten() const { return pieces.empty() && lost == 0; }
+    void collect(kj::ArrayPtr<const kj::byte> added);
   };
 
   struct State {
@@ -78,8 +80,8 @@ private:
   struct Turn {
     uint64_t id;
     kj::Own<ConsoleFile> file;
+    uint64_t lost = 0;  // before the piece
     kj::Vector<kj::byte> piece;
-    uint64_t lost = 0;
   };
 
   kj::Own<const Shared> shared;

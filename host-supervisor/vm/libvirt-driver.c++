@@ -33,6 +33,7 @@ public:
   void renewVsock() override { machine->renewVsock(); }
   bool isStalled() override { return machine->isStalled(); }
   uint32_t user() override { return machine->user(); }
+  kj::Array<kj::byte> consoleEnd() override { return machine->consoleEnd(); }
   uint64_t qemuPid() override { return machine->qemuPid(); }
 
 private:

@@ -128,8 +128,8 @@ kj::Promise<void> LibvirtMachine::openConsole() {
   auto stream = co_await host.processes->openConsole(files.console(), spec.uid);
   auto firstWord = kj::newPromiseAndFulfiller<void>();
   spoken = kj::mv(firstWord.promise);
-  auto recording =
-      host.storage->recordConsole(spec.consoleLog, kj::mv(stream), kj::mv(firstWord.fulfiller));
+  auto recording = host.storage->recordConsole(spec.consoleLog, kj::mv(stream), said,
+                                               kj::mv(firstWord.fulfiller));
   console = recording.eagerlyEvaluate([this](kj::Exception&& e) {
     if (e.getType() != kj::Exception::Type::DISCONNECTED) {
       KJ_LOG(WARNING, "the console is no longer recorded", spec.name, e.getDescription());

@@ -4,6 +4,7 @@
 #include <kj/refcount.h>
 
 #include "loop/process-handle.h"
+#include "vm/console-tail.h"
 #include "vm/disk-stall.h"
 #include "vm/machine-files.h"
 #include "vm/machine-host.h"
@@ -40,6 +41,7 @@ public:
   bool isDialling() const { return vsock.isDialling(); }
   bool isStalled() const { return stall.isUnderWay(); }
   uint32_t user() const { return spec.uid; }
+  kj::Array<kj::byte> consoleEnd() const { return said.end(); }
   uint64_t qemuPid();
   kj::StringPtr name() const { return spec.name; }
 
@@ -56,8 +58,9 @@ private:
 
   kj::Maybe<kj::Own<ProcessHandle>> qemu;
   MachineVsock vsock;
-  kj::Promise<void> console = kj::READY_NOW;
-  kj::Promise<void> spoken = kj::READY_NOW;  // the guest's first word on it
+  ConsoleTail said;
+  kj::Promise<void> console = kj::READY_NOW;  // its recording
+  kj::Promise<void> spoken = kj::READY_NOW;   // the guest's first word on it
   // Until the guest may be dialled.
   kj::ForkedPromise<void> dialable = kj::Promise<void>(kj::READY_NOW).fork();
 

@@ -57,8 +57,9 @@ public:
   }
 
   kj::Promise<void> recordConsole(kj::StringPtr path, kj::Own<kj::AsyncIoStream> console,
+                                  ConsoleTail& tail,
                                   kj::Own<kj::PromiseFulfiller<void>> firstWord) override {
-    auto log = kj::heap<ConsoleLog>(consoles, path, newConsoleFile(path));
+    auto log = kj::heap<ConsoleLog>(consoles, path, newConsoleFile(path), tail);
     auto recording = log->record(timer, kj::mv(console), kj::mv(firstWord));
     return recording.attach(kj::mv(log));
   }

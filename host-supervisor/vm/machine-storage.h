@@ -2,6 +2,7 @@
 
 #include <kj/async-io.h>
 
+#include "vm/console-tail.h"
 #include "vm/disk-room.h"
 #include "vm/libvirt-driver.h"
 #include "vm/machine-files.h"
@@ -32,8 +33,9 @@ public:
   virtual void removeLibvirtFiles(kj::StringPtr name, uint32_t user) = 0;
 
   // Appends what comes out of `console` to the file `log`, until its end, and resolves when that is in the file or the disk is slow; see
-  // ConsoleLog.
+  // ConsoleLog.  `tail` outlives the promise.
   virtual kj::Promise<void> recordConsole(kj::StringPtr log, kj::Own<kj::AsyncIoStream> console,
+                                          ConsoleTail& tail,
                                           kj::Own<kj::PromiseFulfiller<void>> firstWord) = 0;
 
   // See DiskRoom::measure().

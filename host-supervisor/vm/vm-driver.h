@@ -58,6 +58,9 @@ enum class VmEnd {
   EXITED,       // QEMU ended without being told: killed, or a fault of its own
 };
 
+// What is looked at of a console to learn why its machine ended.
+constexpr size_t CONSOLE_END_BYTES = 4096;
+
 // A machine that runs.  Dropping the object leaves the machine running (bothyd may be restarted at any
 // time); destroy() ends it.
 class RunningVm {
@@ -83,6 +86,10 @@ public:
 
   // The user id of its processes, which no other machine has.
   virtual uint32_t user() = 0;
+
+  // The last CONSOLE_END_BYTES of what its console said, of an earlier process too, whether or not that is in the file by now; empty as
+  // long as the machine has said nothing.  All of it is there when onEnd() resolves.
+  virtual kj::Array<kj::byte> consoleEnd() = 0;
 
   // For people and tests.
   virtual uint64_t qemuPid() = 0;

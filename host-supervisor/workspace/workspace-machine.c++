@@ -32,9 +32,9 @@ kj::Promise<void> Workspace::ended(VmEnd end) {
 
 void Workspace::machineEnded(VmEnd end) {
   if (state() != WorkspaceState::RUNNING) return;
-  slot.retire();
   // A kernel without pvpanic's driver resets the machine.
   if (end == VmEnd::REBOOTED && hasPanic(site.consoleEnd())) end = VmEnd::CRASHED;
+  slot.retire();
   switch (end) {
     case VmEnd::REBOOTED:
       reboot();

@@ -147,8 +147,10 @@ TEST_CASE("P28 a delete that is refused is tried again until it is done") {
 
 TEST_CASE("P30 a failed start names its stage, with the console's end") {
   TestWorld w;
-  w.files.console = kj::str("Kernel panic - not syncing: No working init found.");
+  // Its file gets that later.
+  w.driver.console = kj::str("Kernel panic - not syncing: No working init found.");
   SECTION("the machine does not start") {
+    w.files.console = kj::str("words to its file");
     w.driver.failStarts(KJ_EXCEPTION(FAILED, "QEMU said no"));
     auto outcome = w.manager->create(w.request("demo"), nullptr).wait(w.scope);
     auto& failure = outcome.get<StartReport::Failure>();
@@ -168,6 +170,7 @@ TEST_CASE("P30 a failed start names its stage, with the console's end") {
     CHECK(failure.fault == StartFault::NO_INIT);
     CHECK(failure.message ==
           "while booting, the machine's kernel panicked: No working init found.");
+    CHECK(failure.console == w.driver.console);
   }
   SECTION("the agent never answers") {
     w.agentAnswers = false;
@@ -178,10 +181,11 @@ TEST_CASE("P30 a failed start names its stage, with the console's end") {
     CHECK(failure.stage == Stage::BOOTING);
     CHECK(failure.fault == StartFault::NO_HELLO);
     CHECK(failure.message.startsWith("the machine's agent did not answer within 120 s"));
+    CHECK(failure.console == w.driver.console);
   }
   SECTION("the kernel says nothing: told before the deadline of the agent") {
     w.agentAnswers = false;
-    w.files.console = nullptr;
+    w.driver.console = nullptr;
     auto creating = w.manager->create(w.request("demo"), nullptr);
     CHECK_FALSE(creating.poll(w.scope));
     for (int i = 0; i < 610 && !creating.poll(w.scope); i++) w.advance(100 * kj::MILLISECONDS);

@@ -133,7 +133,7 @@ TEST_CASE(
     r.w.powersOff = false;
     auto stopping = r.demo()->stop(30000);
     r.w.settle();
-    if (panics) r.w.files.console = kj::str("Kernel panic - not syncing: broken\n");
+    if (panics) r.w.driver.console = kj::str("Kernel panic - not syncing: broken\n");
     r.reboot();
     CHECK(stopping.wait(r.w.scope).get<StopKind>() ==
           (panics ? StopKind::FORCED : StopKind::ORDERLY));
@@ -144,7 +144,8 @@ TEST_CASE(
 
 TEST_CASE("P12 a kernel that panics and resets its machine has failed, and does not boot again") {
   Rebooting r;
-  r.w.files.console = kj::str("Kernel panic - not syncing: sysrq triggered crash\n");
+  // Its file gets that later.
+  r.w.driver.console = kj::str("Kernel panic - not syncing: sysrq triggered crash\n");
   r.reboot();
   CHECK(r.state() == WorkspaceState::FAILED);
   CHECK(r.demo()->row().failure == "the machine's kernel panicked");

@@ -41,6 +41,7 @@ public:
   void renewVsock() override {}
   bool isStalled() override { return false; }
   uint32_t user() override { return 1000; }
+  kj::Array<kj::byte> consoleEnd() override { return nullptr; }
   uint64_t qemuPid() override { return 0; }
 };
 

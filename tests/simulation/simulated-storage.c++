@@ -135,13 +135,16 @@ void SimulatedStorage::removeLibvirtFiles(kj::StringPtr name, uint32_t) {
 
 kj::Promise<void> SimulatedStorage::recordConsole(kj::StringPtr logParam,
                                                   kj::Own<kj::AsyncIoStream> console,
+                                                  ConsoleTail& tail,
                                                   kj::Own<kj::PromiseFulfiller<void>> firstWord) {
   auto id = nameIn("/console/", logParam);
   mayRefuse("open the console's log of", id);
+  KJ_IF_MAYBE (log, host.consoles.find(id)) tail.add(log->asBytes());
   for (;;) {
     char bytes[512];
     size_t count = co_await console->tryRead(bytes, 1, sizeof(bytes));
     if (count == 0) co_return;
+    tail.add(kj::arrayPtr(bytes, count).asBytes());
     firstWord->fulfill();
     KJ_IF_MAYBE (log, host.consoles.find(id)) {
       kj::Vector<char> longer;

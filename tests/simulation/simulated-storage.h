@@ -26,6 +26,7 @@ public:
   bool isMonitorWithheld(kj::StringPtr name, uint32_t user) override;
   void removeLibvirtFiles(kj::StringPtr name, uint32_t user) override;
   kj::Promise<void> recordConsole(kj::StringPtr log, kj::Own<kj::AsyncIoStream> console,
+                                  ConsoleTail& tail,
                                   kj::Own<kj::PromiseFulfiller<void>> firstWord) override;
   kj::Maybe<DiskRoom::Space> measure(kj::StringPtr path) override;
 

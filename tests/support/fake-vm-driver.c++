@@ -48,6 +48,9 @@ public:
   void renewVsock() override { ++machine->host.renewals; }
   bool isStalled() override { return machine->isStalled; }
   uint32_t user() override { return machine->spec.uid; }
+  kj::Array<kj::byte> consoleEnd() override {
+    return kj::heapArray(machine->host.console.asBytes());
+  }
   uint64_t qemuPid() override { return machine->pid; }
 
 private:

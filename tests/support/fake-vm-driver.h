@@ -47,6 +47,8 @@ public:
   void stall(kj::StringPtr name);
   void goOn(kj::StringPtr name);
 
+  // What the console of each machine has said.
+  kj::String console;
   // The records of machines cannot be read.
   bool recordsAreDamaged = false;
   // The next calls of users() that fail.

@@ -58,6 +58,10 @@ private:
       write(std::string(bytes.begin(), bytes.end()));
     }
     void lose(uint64_t bytes) override { write("<" + std::to_string(bytes) + ">"); }
+    kj::Array<kj::byte> end() override {
+      auto text = disk->text(name.c_str());
+      return kj::heapArray(kj::arrayPtr(text.data(), text.size()).asBytes());
+    }
 
   private:
     kj::Own<const SlowDisk> disk;

@@ -21,7 +21,8 @@ struct Site {
   StartProgress& progress;
   DeletionListener& listener;
 
-  // The console of its last boot, see WorkspaceFiles; empty also if it cannot be read.
+  // The end of the console of its last boot, for people: what the machine that is there has said, however late that comes to its file;
+  // without one what the file has, see WorkspaceFiles, and nothing if that cannot be read.
   kj::String consoleEnd() const;
 };
 

@@ -217,8 +217,7 @@ kj::Promise<Operation::Settled> StartOperation::settle(kj::Maybe<kj::Exception> 
 
 kj::Promise<Operation::Settled> StartOperation::settleFailure(kj::Exception exception) {
   const bool isGone = co_await endMachine();
-  StartReport::Failure failure{site.progress.stage(), fault, lineOf(exception), nullptr};
-  if (isMade) failure.console = site.consoleEnd();
+  StartReport::Failure failure{site.progress.stage(), fault, lineOf(exception), kj::mv(console)};
   auto answered = site.journal.answer(RequestOutcome::FAILED);
   KJ_IF_MAYBE (request, answered) {
     request->stage = static_cast<uint8_t>(failure.stage);
@@ -252,6 +251,7 @@ kj::Promise<bool> StartOperation::endMachine() {
                                 site.journal.row().name, site.journal.row().id, e.getDescription());
                        });
   }
+  if (isMade) console = site.consoleEnd();
   site.machine.retire();
   if (isGone) isGone = co_await site.machine.reclaimDisk();
   if (!isGone) site.machine.removeLater();

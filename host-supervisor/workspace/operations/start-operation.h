@@ -46,6 +46,7 @@ private:
   // Nothing is left of an earlier machine.
   bool isCleared = false;
   kj::String agentVersion;
+  kj::String console;  // its end, of the machine of a start that failed
 
   kj::Promise<void> clear();
   // What the next machine is known by: stored before there is one, so that a bothyd that takes it over knows it.

@@ -132,6 +132,12 @@ kj::Promise<Operation::Settled> StopOperation::settle(kj::Maybe<kj::Exception> f
   auto outcome = Outcome::SUCCEEDED;
   auto cause = Cause::REQUEST;
   auto end = ended.orDefault(VmEnd::DESTROYED);
+  if (kindOfEnd == nullptr) {
+    // A guest that was about to reboot when the order came has ended in order too.
+    const bool isOrderly =
+        end == VmEnd::POWERED_OFF || (end == VmEnd::REBOOTED && !hasPanic(site.consoleEnd()));
+    kindOfEnd = isOrderly ? StopKind::ORDERLY : StopKind::FORCED;
+  }
   auto detail = kj::str(isOfStart ? OF_START : describe(end));
   if (isGone) {
     cause = Cause::RECOVERED;
@@ -150,12 +156,6 @@ kj::Promise<Operation::Settled> StopOperation::settle(kj::Maybe<kj::Exception> f
   auto turn = co_await site.journal.settle(kj::mv(next), cause, kj::mv(detail));
   site.machine.retire();
   if (!isReleased) site.machine.removeLater();
-  if (kindOfEnd == nullptr) {
-    // A guest that was about to reboot when the order came has ended in order too.
-    const bool isOrderly =
-        end == VmEnd::POWERED_OFF || (end == VmEnd::REBOOTED && !hasPanic(site.consoleEnd()));
-    kindOfEnd = isOrderly ? StopKind::ORDERLY : StopKind::FORCED;
-  }
   co_return Settled{kj::mv(turn), nullptr};
 }
 
