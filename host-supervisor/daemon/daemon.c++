@@ -80,6 +80,8 @@ kj::Promise<Machinery> lookAtMachinery(kj::UnixEventPort& port, Subreaper& reape
 
 // A guest that is up answers a dial in milliseconds.
 constexpr kj::Duration DIALS_LIMIT = 500 * kj::MILLISECONDS;
+// What consoles have said is written in milliseconds to a disk that is not slow.  Who ends bothyd waits less than a second in all.
+constexpr kj::Duration CONSOLES_LIMIT = 250 * kj::MILLISECONDS;
 
 void tellWhyItEnds(const kj::Exception& e) {
   KJ_LOG(ERROR, "bothyd cannot go on", e.getDescription());
@@ -183,9 +185,13 @@ void endUnlessDone(kj::FunctionParam<void()> work) {
   });
   KJ_LOG(INFO, "bothyd ends; machines go on", signal);
   unlink(socketPath.cStr());
-  world.driver.whenNotDialling()
-      .exclusiveJoin(io.provider->getTimer().afterDelay(DIALS_LIMIT))
-      .wait(scope);
+  auto& timer = io.provider->getTimer();
+  auto late = timer.afterDelay(CONSOLES_LIMIT).then([]() {
+    KJ_LOG(WARNING, "the end of consoles is not recorded: the host's disk is slow");
+  });
+  world.driver.whenConsolesWritten().exclusiveJoin(kj::mv(late)).wait(scope);
+  // The last: a dial may begin once it is not held off any more.
+  world.driver.whenNotDialling().exclusiveJoin(timer.afterDelay(DIALS_LIMIT)).wait(scope);
   // As in endUnlessDone().
   _exit(SUCCESS);
 }

@@ -109,6 +109,27 @@ TEST_CASE("S09 a writer whose disk hangs ends all the same") {
   w.disk->awaitClosed(1);
 }
 
+TEST_CASE(
+    "P41 who ends waits until all that consoles said is written, and not for a file that fails") {
+  World w;
+  auto one = w.add("one"), two = w.add("two");
+  w.writer->whenAllWritten().wait(w.scope);
+  w.disk->hang();
+  w.say(one, "end of one");
+  w.say(two, "end of two");
+  w.disk->awaitHang();
+  auto written = w.writer->whenAllWritten();
+  w.disk->goOnFor(1);
+  w.writer->whenWritten(one).wait(w.scope);
+  CHECK_FALSE(written.poll(w.scope));
+  w.disk->goOn();
+  written.wait(w.scope);
+  CHECK(w.disk->text("two") == "end of two");
+  w.disk->breakDown();
+  w.say(one, "lost");
+  w.writer->whenAllWritten().wait(w.scope);
+}
+
 TEST_CASE("a file that fails is written to no more, and its console learns why") {
   World w;
   auto one = w.add("one"), two = w.add("two");

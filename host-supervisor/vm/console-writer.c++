@@ -87,7 +87,21 @@ void ConsoleWriter::append(uint64_t id, kj::ArrayPtr<const kj::byte> bytes) {
 
 kj::Promise<void> ConsoleWriter::whenWritten(uint64_t id) {
   auto state = shared->state.lockExclusive();
-  auto& console = state->find(id);
+  return whenWritten(state->find(id));
+}
+
+kj::Promise<void> ConsoleWriter::whenAllWritten() {
+  kj::Vector<kj::Promise<void>> each;
+  {
+    auto state = shared->state.lockExclusive();
+    for (auto& entry : state->consoles) {
+      each.add(whenWritten(*entry.value).catch_([](kj::Exception&&) {}));
+    }
+  }
+  return kj::joinPromises(each.releaseAsArray());
+}
+
+kj::Promise<void> ConsoleWriter::whenWritten(Console& console) {
   KJ_IF_MAYBE (e, console.failure) return kj::cp(*e);
   if (!console.hasTurn) return kj::READY_NOW;
   auto paf = kj::newPromiseAndCrossThreadFulfiller<void>();

@@ -21,13 +21,14 @@ constexpr size_t CONSOLE_BUFFER_BYTES = 256 * 1024;
 constexpr size_t CONSOLE_PIECE_BYTES = 64 * 1024;
 static_assert(CONSOLE_BUFFER_BYTES >= 2 * CONSOLE_PIECE_BYTES);
 
-// Writes what consoles said to their files, on one thread: a disk that is slow, as guests can make it, or that hangs, holds up nothing but
-// that.  Consoles have their turns one after the other.
+// Writes what consoles said to their files, on one thread: a disk that is slow, as guests can make it, or that hangs, holds up no write's
+// caller.  Consoles have their turns one after the other.
 class ConsoleWriter final {
 public:
   // `clock` outlives it.
   explicit ConsoleWriter(const kj::MonotonicClock& clock);
-  // Waits until all is written, END_LIMIT at most: a thread that hangs is left to itself.
+  // Waits until all is written, END_LIMIT at most: a thread that hangs is left to itself.  A process that ends without it has
+  // whenAllWritten().
   ~ConsoleWriter() noexcept(false);
   KJ_DISALLOW_COPY_AND_MOVE(ConsoleWriter);
 
@@ -39,6 +40,8 @@ public:
   void append(uint64_t console, kj::ArrayPtr<const kj::byte> bytes);
   // When the file has all that was appended.  Fails as append() throws.
   kj::Promise<void> whenWritten(uint64_t console);
+  // The same of all consoles; those whose file has failed are not waited for.
+  kj::Promise<void> whenAllWritten();
   // Nothing more comes.  What was appended is still written.
   void remove(uint64_t console);
 
@@ -88,6 +91,7 @@ private:
   LogPace pace;
   kj::Own<kj::Thread> thread;
 
+  static kj::Promise<void> whenWritten(Console& console);
   static void serve(const Shared& shared);
   static Turn begin(State& state);
   static Waiting end(State& state, Turn& turn, const kj::Maybe<kj::Exception>& failure);

@@ -140,6 +140,7 @@ public:
     };
     while (isDialling()) co_await host.timer.afterDelay(DIAL_POLL_PAUSE);
   }
+  kj::Promise<void> whenConsolesWritten() override { return host.storage->whenConsolesWritten(); }
 
 private:
   MachineHost host;

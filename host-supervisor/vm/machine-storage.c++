@@ -64,6 +64,8 @@ public:
     return recording.attach(kj::mv(log));
   }
 
+  kj::Promise<void> whenConsolesWritten() override { return consoles.whenAllWritten(); }
+
   kj::Maybe<DiskRoom::Space> measure(kj::StringPtr path) override {
     return DiskRoom::measure(path);
   }

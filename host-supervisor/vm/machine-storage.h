@@ -38,6 +38,9 @@ public:
                                           ConsoleTail& tail,
                                           kj::Own<kj::PromiseFulfiller<void>> firstWord) = 0;
 
+  // See VmDriver.
+  virtual kj::Promise<void> whenConsolesWritten() = 0;
+
   // See DiskRoom::measure().
   virtual kj::Maybe<DiskRoom::Space> measure(kj::StringPtr path) = 0;
 };

@@ -160,6 +160,10 @@ public:
   // Resolves when no dial is under way, and lets none begin while it is held.  A process that ends at another moment may end a vsock
   // device with the dial that it breaks off, and so every stream of a machine.  No deadline of its own: the caller sets one.
   virtual kj::Promise<void> whenNotDialling() = 0;
+
+  // Resolves when the files of consoles have what these have said, as far as they can be written.  No deadline of its own: the caller sets
+  // one.
+  virtual kj::Promise<void> whenConsolesWritten() = 0;
 };
 
 // Size that a console log may reach; what exceeds it replaces the oldest half (S09).

@@ -149,6 +149,7 @@ public:
   }
 
   kj::Promise<void> whenNotDialling() override { return inner.whenNotDialling(); }
+  kj::Promise<void> whenConsolesWritten() override { return inner.whenConsolesWritten(); }
 
 private:
   CrashPoint& point;

@@ -25,6 +25,7 @@ public:
   kj::Array<MachineUser> users() override { return driver().users(); }
   kj::Promise<kj::Array<kj::String>> removeStrays(IsKnown isKnown) override;
   kj::Promise<void> whenNotDialling() override { return driver().whenNotDialling(); }
+  kj::Promise<void> whenConsolesWritten() override { return driver().whenConsolesWritten(); }
 
 private:
   SimulatedHost& host;

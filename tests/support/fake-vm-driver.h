@@ -76,6 +76,7 @@ public:
   kj::Array<MachineUser> users() override;
   kj::Promise<kj::Array<kj::String>> removeStrays(IsKnown isKnown) override;
   kj::Promise<void> whenNotDialling() override { return kj::READY_NOW; }
+  kj::Promise<void> whenConsolesWritten() override { return kj::READY_NOW; }
 
 private:
   class Machine;

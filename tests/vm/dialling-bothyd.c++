@@ -1,5 +1,6 @@
 // bothyd that dials whenever it is told to end.  The environment's BOTHY_DIAL says how the dial goes on: it "ends" soon, of
-// which the log tells, or it "hangs".
+// which the log tells, or it "hangs".  The disk of consoles has all of them soon, of which the log tells, too; if BOTHY_CONSOLES is "hang"
+// it never does.
 
 #include <stdlib.h>
 
@@ -41,6 +42,12 @@ public:
     if (dial == "hangs") return kj::NEVER_DONE;
     KJ_REQUIRE(dial == "ends", "BOTHY_DIAL is ends or hangs", dial);
     return timer.afterDelay(DIAL).then([]() { KJ_LOG(INFO, "the dial has ended"); });
+  }
+
+  kj::Promise<void> whenConsolesWritten() override {
+    auto value = getenv("BOTHY_CONSOLES");
+    if (value != nullptr && kj::StringPtr(value) == "hang") return kj::NEVER_DONE;
+    return timer.afterDelay(DIAL).then([]() { KJ_LOG(INFO, "the consoles are written"); });
   }
 
 private:

@@ -30,6 +30,13 @@ TEST_CASE("P41 a bothyd that is told to end lets the dial under way end first") 
   CHECK(strstr(log.cStr(), "the dial has ended") != nullptr);
 }
 
+TEST_CASE("P41 a bothyd that is told to end writes what consoles have said first") {
+  auto log = logOfEnd("ends");
+  INFO(log.cStr());
+  CHECK(strstr(log.cStr(), "the consoles are written") != nullptr);
+  CHECK(strstr(log.cStr(), "the end of consoles is not recorded") == nullptr);
+}
+
 TEST_CASE("P28 a bothyd that is told to end ends, though a dial is not answered") {
   auto log = logOfEnd("hangs");
   INFO(log.cStr());
@@ -53,6 +60,14 @@ TEST_CASE(
   constexpr rlim_t MOST = 1 << 20;
   CHECK(files.rlim_max == before.rlim_max);
   CHECK(files.rlim_cur == kj::min(before.rlim_max, MOST));
+}
+
+TEST_CASE("P28 a bothyd that is told to end ends, though the disk of consoles hangs") {
+  KJ_SYSCALL(setenv("BOTHY_CONSOLES", "hang", true));
+  KJ_DEFER(unsetenv("BOTHY_CONSOLES"));
+  auto log = logOfEnd("hangs");
+  INFO(log.cStr());
+  CHECK(strstr(log.cStr(), "the end of consoles is not recorded") != nullptr);
 }
 
 }  // namespace
