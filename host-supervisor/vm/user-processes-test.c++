@@ -1,7 +1,7 @@
 #include "vm/user-processes.h"
 
+#include <stdlib.h>
 #include <sys/mman.h>
-#include <sys/resource.h>
 #include <sys/syscall.h>
 #include <unistd.h>
 
@@ -14,6 +14,7 @@
 #include "loop/child-process.h"
 #include "loop/signals.h"
 #include "loop/user-kill.h"
+#include "support/few-files.h"
 
 namespace bothy {
 namespace {
@@ -48,31 +49,40 @@ struct Fixture {
 class Comets final {
 public:
   Comets() {
-    void* memory = mmap(nullptr, sizeof(*generations), PROT_READ | PROT_WRITE,
-                        MAP_SHARED | MAP_ANONYMOUS, -1, 0);
+    void* memory =
+        mmap(nullptr, sizeof(*shared), PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
     KJ_REQUIRE(memory != MAP_FAILED);
-    generations = new (memory) std::atomic<uint64_t>(0);
+    shared = new (memory) Shared();
   }
   ~Comets() noexcept(false) {
     killAllOf(USER, SENDER);
-    munmap(generations, sizeof(*generations));
+    munmap(shared, sizeof(*shared));
   }
   KJ_DISALLOW_COPY_AND_MOVE(Comets);
 
   // SAFETY: system calls alone in the children of a process with threads.
   void startOne() {
+    const uint64_t before = shared->begun;
     pid_t child;
     KJ_SYSCALL(child = fork());
-    if (child > 0) return;
+    if (child > 0) {
+      // One that is not the user's yet would rightly be spared.
+      while (shared->begun == before) usleep(1000);
+      return;
+    }
     setsid();
-    if (syscall(SYS_setresuid, USER, USER, USER) < 0) _exit(1);
-    while (syscall(SYS_fork) == 0) ++*generations;
+    if (syscall(SYS_setresuid, USER, USER, USER) < 0) abort();
+    ++shared->begun;
+    while (syscall(SYS_fork) == 0) ++shared->generations;
     _exit(0);
   }
-  uint64_t count() const { return *generations; }
+  uint64_t count() const { return shared->generations; }
 
 private:
-  std::atomic<uint64_t>* generations;
+  struct Shared {
+    std::atomic<uint64_t> generations = 0, begun = 0;
+  };
+  Shared* shared;
 };
 
 TEST_CASE("P29 S20 the processes of a machine's user are killed, and those of others are not") {
@@ -117,12 +127,8 @@ TEST_CASE(
   auto one = f.sleeper(USER);
   auto reaped = one->onExit();
   // The pidfds are waited for with what is open already: a look at /proc would want a descriptor.
-  rlimit old;
-  KJ_SYSCALL(getrlimit(RLIMIT_NOFILE, &old));
-  const rlimit none = {0, old.rlim_max};
   {
-    KJ_SYSCALL(setrlimit(RLIMIT_NOFILE, &none));
-    KJ_DEFER(setrlimit(RLIMIT_NOFILE, &old));
+    FewFiles none(0);
     f.kill();
     f.kill();
     CHECK_FALSE(f.processes().isAnyRunning("/bin/sleep"));

@@ -189,9 +189,9 @@ struct TestWorld {
   }
 
   // The lease of its machine.
-  const MachineRow& lease(kj::StringPtr name) {
+  MachineRow lease(kj::StringPtr name) {
     auto found = find(name);
-    return KJ_ASSERT_NONNULL(found->machineRow(), "it has no lease", name);
+    return KJ_ASSERT_NONNULL(found->machineRow(), "it has no lease", name).clone();
   }
   // How many workspaces have one, as the store has it.
   size_t storedLeases() {

@@ -44,11 +44,11 @@ TEST_CASE("S20 S25 every boot has a secret of its own, and no two machines a uid
   auto one = w.find("one");
   CHECK(w.lease("one").uid != w.lease("two").uid);
   CHECK(w.lease("one").cid != w.lease("two").cid);
-  auto first = w.lease("one").clone();
+  auto first = w.lease("one");
   one->stop(0).wait(w.scope);
   CHECK(one->machineRow() == nullptr);
   one->start(nullptr).wait(w.scope);
-  auto& second = w.lease("one");
+  auto second = w.lease("one");
   CHECK(second.secret != first.secret);
   CHECK(second.secret != w.lease("two").secret);
   // The first one rests.

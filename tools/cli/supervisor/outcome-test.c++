@@ -138,7 +138,7 @@ TEST_CASE("P12 what goes on when its call has ended is told with the reason, esc
         "the same command waits for it again");
   underway.setWhy("no\033");
   CHECK(told().startsWith("demo is still stopping (no\\x1b): "));
-  kj::StringPtr created = stillUnderway("demo", underway, "`bothy start demo`").getDescription();
+  auto created = kj::str(stillUnderway("demo", underway, "`bothy start demo`").getDescription());
   CHECK(created.endsWith("and `bothy start demo` waits for it again"));
 }
 
