@@ -45,6 +45,9 @@ void receiveRaw(TestWorkspace& workspace, GuestPeer& peer, char mode,
   for (uint64_t got = 0; got < BYTES;) {
     got += workspace.host.wait(stream->tryRead(chunk.begin(), 1, chunk.size()), "the peer's bytes");
   }
+  // Its file is gone by then.
+  auto more = workspace.host.wait(stream->tryRead(chunk.begin(), 1, 1), "the peer's end");
+  KJ_REQUIRE(more == 0);
 }
 
 // Memory of this host, so that its disk does not count.
