@@ -1,10 +1,7 @@
-// A store that takes its time, and one with something broken in it.
-
-#include <string.h>
+// A store that takes its time.
 
 #include <catch2/catch_test_macros.hpp>
 
-#include "store/sqlite-database.h"
 #include "workspace/test-world.h"
 
 namespace bothy {
@@ -289,134 +286,6 @@ TEST_CASE("P57 a repeated request whose start is stopped while it is looked up s
   w.find("demo")->stop(0).wait(w.scope);
   w.refusing.letRequestsGo();
   CHECK(again.wait(w.scope).is<WorkspaceManager::Stopped>());
-}
-
-TEST_CASE("S16 a workspace whose row is damaged is failed, can be deleted, and hinders no other") {
-  TestWorld w;
-  w.manager->create(w.request("bad"), nullptr).wait(w.scope);
-  w.manager->create(w.request("good"), nullptr).wait(w.scope);
-  auto id = kj::str(w.find("bad")->row().id);
-  SqliteDatabase(kj::str(w.directory, "/state.db"))
-      .run("UPDATE workspaces SET rest=99 WHERE name='bad'");
-  w.restart();
-  w.settle();
-  CHECK(w.find("good")->state() == WorkspaceState::RUNNING);
-  CHECK(w.find("good")->machine() != nullptr);
-  auto bad = w.find("bad");
-  CHECK(bad->state() == WorkspaceState::FAILED);
-  CHECK(strstr(bad->row().failure.cStr(), "state 99") != nullptr);
-  // Nobody asked for its end.
-  CHECK(w.driver.isRunning(id));
-  auto started = bad->start(nullptr).wait(w.scope);
-  auto& failure = KJ_ASSERT_NONNULL(started.get<kj::Own<StartReport>>()->failure);
-  CHECK(strstr(failure.message.cStr(), "state 99") != nullptr);
-  CHECK(bad->resize(8192).wait(w.scope).is<Workspace::ResizeFailure>());
-  CHECK(w.driver.isRunning(id));
-  bad->erase().wait(w.scope);
-  CHECK(w.manager->find("bad") == nullptr);
-  CHECK_FALSE(w.driver.isRunning(id));
-}
-
-TEST_CASE("P28 a delete that a restart interrupts goes on though the row is damaged") {
-  TestWorld w;
-  w.manager->create(w.request("bad"), nullptr).wait(w.scope);
-  auto id = kj::str(w.find("bad")->row().id);
-  w.leave("bad", OperationKind::DELETE, DeleteOperation::FIRST_STEP);
-  SqliteDatabase(kj::str(w.directory, "/state.db")).run("UPDATE workspaces SET cpus=-1");
-  w.restart();
-  w.settle();
-  CHECK(w.manager->find("bad") == nullptr);
-  CHECK_FALSE(w.driver.isRunning(id));
-}
-
-TEST_CASE("S20 the user id of a machine whose row is damaged is given to no other") {
-  TestWorld w;
-  w.manager->create(w.request("bad"), nullptr).wait(w.scope);
-  auto uid = w.lease("bad").uid;
-  auto damage = [&](kj::StringPtr sql) {
-    SqliteDatabase(kj::str(w.directory, "/state.db")).run(sql);
-    w.restart();
-    w.settle();
-    CHECK(w.find("bad")->state() == WorkspaceState::FAILED);
-    CHECK(w.driver.running().size() == 1);
-  };
-  auto start = [&]() {
-    w.manager->create(w.request("new", false), nullptr).wait(w.scope);
-    auto outcome = w.find("new")->start(nullptr).wait(w.scope);
-    return outcome.get<kj::Own<StartReport>>()->addRef();
-  };
-  SECTION("which can be read") {
-    damage("UPDATE machines SET cid=-1");
-    CHECK(start()->failure == nullptr);
-    CHECK(w.lease("new").uid > uid);
-    w.find("bad")->erase().wait(w.scope);
-    CHECK(w.manager->find("bad") == nullptr);
-  }
-  SECTION("which the driver knows") {
-    SECTION("since it is root's") {
-      damage("UPDATE machines SET uid=0");
-    }
-    SECTION("since there is none") {
-      damage("DELETE FROM machines");
-    }
-    CHECK(start()->failure == nullptr);
-    CHECK(w.lease("new").uid > uid);
-    w.find("bad")->erase().wait(w.scope);
-    w.find("new")->stop(0).wait(w.scope);
-    w.find("new")->start(nullptr).wait(w.scope);
-    CHECK(w.lease("new").uid > uid);
-  }
-  SECTION("which nobody knows") {
-    w.driver.recordsAreDamaged = true;
-    damage("DELETE FROM machines");
-    auto report = start();
-    auto& failure = KJ_ASSERT_NONNULL(report->failure);
-    CHECK(strstr(failure.message.cStr(), "workspace bad") != nullptr);
-    w.find("bad")->erase().wait(w.scope);
-    SECTION("the same bothyd") {}
-    SECTION("the next one") {
-      w.restart();
-    }
-    CHECK(w.find("new")->start(nullptr).wait(w.scope).get<kj::Own<StartReport>>()->failure ==
-          nullptr);
-  }
-}
-
-TEST_CASE("P28 a start whose row the database refuses has failed, and the next has another lease") {
-  TestWorld w;
-  w.manager->create(w.request("demo", false), nullptr).wait(w.scope);
-  // Which bothyd has not seen.
-  auto sql = kj::str("INSERT INTO machines VALUES(1, ", FIRST_CID, ", 'other', x'', 0, '', 0)");
-  SqliteDatabase(kj::str(w.directory, "/state.db")).run(sql);
-  auto outcome = w.find("demo")->start(nullptr).wait(w.scope);
-  auto& failure = KJ_ASSERT_NONNULL(outcome.get<kj::Own<StartReport>>()->failure);
-  CHECK(strstr(failure.message.cStr(), "the database refuses a row") != nullptr);
-  CHECK(w.stored() == WorkspaceState::FAILED);
-  auto events = w.store->events(0, 100);
-  CHECK(events.back().cause == Cause::START_FAILED);
-  CHECK(w.manager->leasesInUse() == 0);
-  w.find("demo")->start(nullptr).wait(w.scope);
-  CHECK(w.find("demo")->state() == WorkspaceState::RUNNING);
-  CHECK(w.lease("demo").cid == FIRST_CID + 1);
-}
-
-TEST_CASE("P28 a lease whose release the database refuses is kept") {
-  TestWorld w;
-  w.manager->create(w.request("demo"), nullptr).wait(w.scope);
-  auto uid = w.lease("demo").uid;
-  w.volumes.failuresToReclaim = 1;
-  w.find("demo")->stop(0).wait(w.scope);
-  SqliteDatabase(kj::str(w.directory, "/state.db")).run("DELETE FROM machines");
-  for (int i = 0; i < 3; i++) {
-    w.settle();
-    w.advance(Deadlines().retry.most);
-  }
-  w.settle();
-  CHECK(w.lease("demo").uid == uid);
-  CHECK(w.manager->leasesInUse() == 1);
-  w.find("demo")->start(nullptr).wait(w.scope);
-  CHECK(w.find("demo")->state() == WorkspaceState::RUNNING);
-  CHECK(w.lease("demo").uid == uid);
 }
 
 TEST_CASE("P58 who waits for an event hears of it though the change was refused at first") {

@@ -2,79 +2,19 @@
 #include <kj/debug.h>
 #include <catch2/catch_test_macros.hpp>
 
-#include "simulation/simulated-driver.h"
+#include "simulation/driver-bed.h"
 
 namespace bothy {
 namespace {
 
-class Witness final: public VmDriver::Events {
-public:
-  void vsockLost(kj::StringPtr) override { lost++; }
-  void vsockRestored(kj::StringPtr) override { restored++; }
-  void vsockNotRestored(kj::StringPtr) override {}
-  void diskFull(kj::StringPtr) override {}
-  void diskFreed(kj::StringPtr) override {}
-  int lost = 0;
-  int restored = 0;
-};
-
-// One machine, on a host without faults.
-struct World {
-  kj::EventLoop loop;
-  kj::WaitScope scope{loop};
-  kj::TimerImpl timer{kj::origin<kj::TimePoint>()};
-  Fate fate{1};
-  Trace trace{timer, Trace::Keep::LAST};
-  Judge judge;
-  SimulatedHost host{timer, fate, trace, judge, Sabotage::NONE};
-  Witness witness;
-  Lifetime lifetime;
-  SimulatedDriver driver{host, lifetime, HostAbilities::Accelerator::KVM,
-                         HostAbilities::Vsock::VHOST_USER};
+// One machine.
+struct World: public Bed {
   kj::Own<RunningVm> vm;
 
   World() {
-    fate.calm();
-    within(driver.open());
-    driver.setEvents(witness);
-    host.runtimeDirs.upsert(kj::str("one"), [](kj::String&, kj::String&&) {});
-    host.consoles.upsert(kj::str("one"), nullptr);
-    VmSpec spec;
-    spec.name = kj::str("one");
-    spec.cpus = 1;
-    spec.memoryBytes = 512ull << 20;
-    spec.kernel = kj::str("/k");
-    spec.initramfs = kj::str("/i");
-    spec.rootImage = kj::str("/r");
-    spec.dataDisk = kj::str("/volumes/one");
-    spec.diskKey = Secret(32);
-    spec.uid = 700001;
-    spec.cid = 3;
-    spec.secret = kj::heapArray<kj::byte>(32);
-    spec.runtimeDir = kj::str("/run/one");
-    spec.consoleLog = kj::str("/console/one");
-    vm = within(driver.start(kj::mv(spec)));
+    begin();
+    vm = start("one");
     pass(5 * kj::SECONDS);
-  }
-  ~World() noexcept(false) { lifetime.end(); }
-
-  void pass(kj::Duration limit) {
-    auto until = timer.now() + limit;
-    for (;;) {
-      scope.poll();
-      auto next = timer.nextEvent();
-      if (next == nullptr || KJ_ASSERT_NONNULL(next) > until) break;
-      timer.advanceTo(KJ_ASSERT_NONNULL(next));
-    }
-    timer.advanceTo(until);
-    scope.poll();
-  }
-  template <typename T>
-  T within(kj::Promise<T> promise) {
-    while (!promise.poll(scope)) {
-      timer.advanceTo(KJ_REQUIRE_NONNULL(timer.nextEvent(), "it waits for ever"));
-    }
-    return promise.wait(scope);
   }
   // How long it takes from the end of a device until another is there.
   kj::Duration replacement() {
