@@ -45,8 +45,8 @@ struct World {
   const kj::Clock& clock;
   Deadlines deadlines;
 
-  RetryPauses pauses() const { return RetryPauses(timer, deadlines.retry); }
   MachineWorld machines() const { return {driver, randomness, timer, deadlines}; }
+  RetryPauses pauses() const { return machines().pauses(); }
 };
 
 }  // namespace bothy

@@ -30,6 +30,8 @@ kj::Promise<kj::Maybe<KeptTerminal::NotOpened>> KeptTerminal::open(
     kj::Function<void(rpc::Terminals::OpenParams::Builder)> fill) {
   co_await reconnection.begin([&](auto newLane) { return openOver(kj::mv(newLane), fill); });
   KJ_IF_MAYBE (why, unopened) {
+    // A copy: mayBeOpen() asks for it.
+    KJ_IF_MAYBE (end, why->tryGet<End>()) co_return NotOpened(*end);
     co_return kj::mv(*why);
   }
   listener.onAttached(view.client());
@@ -47,7 +49,6 @@ kj::Promise<void> KeptTerminal::openOver(
   }
   // One that does not know request ids would open a second terminal.
   if (!isFirst && co_await asked.generation() < rpc::REQUEST_IDS_OF_TERMINALS) {
-    isInDoubt = true;
     unopened = NotOpened(End::IN_DOUBT);
     co_return;
   }

@@ -42,7 +42,7 @@ public:
       kj::Function<void(rpc::Terminals::OpenParams::Builder)> fill);
   // It was asked for, and that was not answered: there may be a terminal that nobody looks at.
   bool mayBeOpen() const {
-    return startedNanos != nullptr && lane == nullptr && (unopened == nullptr || isInDoubt);
+    return startedNanos != nullptr && lane == nullptr && (unopened == nullptr || isInDoubt());
   }
   // Attaches to one that exists.  `onFound` is told what it is before its first byte comes.  False: there is none.
   kj::Promise<bool> openExisting(uint64_t id,
@@ -68,9 +68,14 @@ private:
   kj::Maybe<int64_t> startedNanos;
   // What the last attempt has found, to open or to attach again, where there is nothing to attach to.
   kj::Maybe<NotOpened> unopened;
-  bool isInDoubt = false;  // End::IN_DOUBT
   kj::Maybe<End> unfollowed;
 
+  bool isInDoubt() const {
+    KJ_IF_MAYBE (why, unopened) {
+      KJ_IF_MAYBE (end, why->tryGet<End>()) return *end == End::IN_DOUBT;
+    }
+    return false;
+  }
   kj::Promise<void> openOver(kj::Own<WorkspaceLane> newLane,
                              kj::Function<void(rpc::Terminals::OpenParams::Builder)>& fill);
   kj::Promise<kj::Own<WorkspaceLane>> firstLane();

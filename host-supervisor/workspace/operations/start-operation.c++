@@ -103,6 +103,7 @@ kj::Promise<void> StartOperation::clear() {
   fault = StartFault::VMM_EXITED;
   co_await site.machine.remove("what is left of an earlier machine could not be removed");
   // Of one of which no row tells, too.
+  fault = StartFault::DISK;
   if (site.journal.machine() == nullptr && !co_await site.machine.reclaimDisk()) {
     kj::throwFatalException(KJ_EXCEPTION(
         FAILED, "the disk could not be taken from an earlier machine; the log says why"));
