@@ -106,7 +106,7 @@ private:
 
 // What the heap keeps when it is free, in bytes: chunks of a stream on their way.  More goes back to the
 // kernel, for an agent is idle for most of its life.
-constexpr int KEPT_HEAP_BYTES = 2 * 1024 * 1024;
+constexpr int KEPT_HEAP_BYTES = 4 * 1024 * 1024;
 // A mapping for each chunk would cost a fault for each of its pages.
 constexpr int LEAST_MAPPING_BYTES = 4 * 1024 * 1024;
 

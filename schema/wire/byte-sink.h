@@ -49,7 +49,7 @@ private:
 };
 
 // What senders of files use: a message costs as much as some hundred KiB of its bytes.  At most MAX_CHUNK_BYTES.
-constexpr size_t FILE_CHUNK_BYTES = 512 * 1024;
+constexpr size_t FILE_CHUNK_BYTES = 1024 * 1024;
 
 // What pipes and sockets hold by default: a larger buffer is never filled by one read.
 constexpr size_t PIPE_CHUNK_BYTES = 64 * 1024;

@@ -13,7 +13,7 @@
 namespace bothy {
 namespace {
 
-constexpr uint TRANSFERS = 5;
+constexpr uint TRANSFERS = 9;
 constexpr uint64_t MEBIBYTES = 128;
 constexpr uint64_t BYTES = MEBIBYTES * 1024 * 1024;
 
