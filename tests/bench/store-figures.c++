@@ -7,6 +7,7 @@
 #include <kj/filesystem.h>
 
 #include "store/sqlite-database.h"
+#include "store/sqlite-schema.h"
 #include "store/sqlite-store.h"
 #include "workspace/workspace-state.h"
 
@@ -27,31 +28,31 @@ struct Directory {
   KJ_DISALLOW_COPY_AND_MOVE(Directory);
 };
 
-// The same rows by SQLite alone: a transaction of so many changes, each of a row and an event.
+// The same rows in the same tables by SQLite alone: a transaction of so many changes, each of a row and an event.
 double plainCommits(kj::StringPtr path) {
   SqliteDatabase database(path);
-  database.run(
-      "CREATE TABLE IF NOT EXISTS workspaces (id TEXT PRIMARY KEY, name TEXT NOT NULL UNIQUE, "
-      "state INTEGER NOT NULL, failure TEXT NOT NULL) STRICT, WITHOUT ROWID;"
-      "CREATE TABLE IF NOT EXISTS events (number INTEGER PRIMARY KEY, time_nanos INTEGER NOT NULL, "
-      "workspace TEXT NOT NULL, workspace_id TEXT NOT NULL, before INTEGER NOT NULL, "
-      "after INTEGER NOT NULL, detail TEXT NOT NULL) STRICT;"
-      "CREATE INDEX IF NOT EXISTS events_by_workspace ON events(workspace_id, number);"
-      "DELETE FROM workspaces; DELETE FROM events");
-  SqliteStatement add(database, "INSERT INTO workspaces VALUES (?,?,0,'')");
+  database.migrate(sqliteMigrations());
+  database.reserveLog();
+  SqliteStatement add(database,
+                      "INSERT INTO workspaces (disk_mib, rest, failure, id, name, image, cpus, "
+                      "memory_mib, created_nanos) VALUES (0,0,'',?,?,'base',0,0,0)");
   for (uint i = 0; i < WAITING; i++) {
     add.again().bind(kj::str("id-", i)).bind(kj::str("w", i)).finish();
   }
-  SqliteStatement update(database, "UPDATE workspaces SET state=?, failure=? WHERE id=?");
-  SqliteStatement tell(database, "INSERT INTO events VALUES (?,?,?,?,?,?,?)");
+  SqliteStatement update(database,
+                         "UPDATE workspaces SET disk_mib=?, rest=?, failure=? WHERE id=?");
+  SqliteStatement tell(database,
+                       "INSERT INTO events (number, time_nanos, count, first_nanos, workspace, "
+                       "workspace_id, before, after, gone, cause, detail) "
+                       "VALUES (?,?,1,?,?,?,?,?,0,0,?)");
   int64_t number = 0;
   auto took = milliseconds([&]() {
     for (uint group = 0; group < GROUPS; group++) {
       SqliteTransaction transaction(database);
       for (uint i = 0; i < WAITING; i++) {
         auto id = kj::str("id-", i);
-        update.again().bind(int64_t(group % 2)).bind(""_kj).bind(id).finish();
-        tell.again().bind(++number).bind(number).bind(kj::str("w", i)).bind(id);
+        update.again().bind(int64_t(0)).bind(int64_t(group % 2)).bind(""_kj).bind(id).finish();
+        tell.again().bind(++number).bind(number).bind(number).bind(kj::str("w", i)).bind(id);
         tell.bind(int64_t(0)).bind(int64_t(1)).bind("a detail"_kj).finish();
       }
       transaction.commit();

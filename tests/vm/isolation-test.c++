@@ -4,8 +4,10 @@
 #include <kj/debug.h>
 #include <kj/io.h>
 #include <sys/stat.h>
+#include <unistd.h>
 #include <catch2/catch_test_macros.hpp>
 
+#include <filesystem>
 #include <regex>
 #include <string>
 
@@ -13,6 +15,7 @@
 #include "schema/limits.capnp.h"
 #include "support/greeted-lane.h"
 #include "support/host-program.h"
+#include "support/intruder.h"
 #include "support/shared-workspace.h"
 
 namespace bothy {
@@ -94,6 +97,55 @@ TEST_CASE("S20 every machine's processes run as a user of their own, without cap
   CHECK(statusLine(one.qemu(), "Seccomp") == "Seccomp:\t2\n");
   host.deleteWorkspace("one");
   host.deleteWorkspace("two");
+}
+
+// Everything below a directory.
+kj::Array<kj::String> pathsBelow(kj::StringPtr directory) {
+  kj::Vector<kj::String> result;
+  for (auto& entry : std::filesystem::recursive_directory_iterator(directory.cStr())) {
+    result.add(kj::str(entry.path().c_str()));
+  }
+  return result.releaseAsArray();
+}
+
+// What libvirt and bothyd call the machine; libvirt cuts it off in names of directories.
+kj::String nameOf(pid_t qemu) {
+  std::smatch match;
+  const std::string line = commandLine(qemu).cStr();
+  KJ_REQUIRE(std::regex_search(line, match, std::regex("guest=([0-9a-f]{20})")), line.c_str());
+  return kj::str(match[1].str().c_str());
+}
+
+TEST_CASE("S20 S21 a program in the place of QEMU or its vsock device reaches its machine alone") {
+  auto& [host, workspace] = sharedWorkspace();
+  TestWorkspace neighbour(host, {.name = "neighbour"});
+  const auto own = nameOf(workspace.qemu());
+  const auto paths = pathsBelow(host.directory());
+  // Those are everybody's to read.
+  auto isOfImages = [&](const kj::String& reached) {
+    return reached.startsWith(kj::str("reads ", host.directory(), "/images/")) ||
+           reached.startsWith(kj::str("lists ", host.directory(), "/images"));
+  };
+  const auto disk = kj::str("writes ", host.directory(), "/state/volumes/", own);
+  const pid_t others[] = {neighbour.qemu(), neighbour.vsockDevice(), host.pid(), getpid(), 1};
+  for (pid_t place : {workspace.qemu(), workspace.vsockDevice()}) {
+    INFO(commandLine(place).cStr());
+    Intruder intruder(place);
+    bool reachesDisk = false;
+    kj::Vector<kj::String> strange;
+    for (auto& reached : intruder.reach(paths)) {
+      reachesDisk = reachesDisk || reached.startsWith(disk);
+      const bool isOwn = strstr(reached.cStr(), own.cStr()) != nullptr;
+      if (!isOwn && !isOfImages(reached)) strange.add(kj::mv(reached));
+    }
+    CHECK(kj::strArray(strange, "\n") == "");
+    // Or the intruder reaches nothing for a reason of its own.
+    CHECK(reachesDisk);
+    CHECK(kj::strArray(intruder.reach(others), "\n") == "");
+    CHECK(kj::strArray(intruder.reachNetwork(), "\n") == "");
+  }
+  CHECK(neighbour.shell("echo undisturbed") == "undisturbed");
+  host.deleteWorkspace("neighbour");
 }
 
 TEST_CASE("S13 the image is open read-only and is the same after a hostile guest") {
