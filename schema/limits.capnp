@@ -22,7 +22,7 @@ const maxChunkBytes :UInt32 = 1048576;
 
 const preferredChunkBytes :UInt32 = 262144;
 # What senders of output and of trees use: smaller costs throughput, larger holds more of the memory of a machine whose clients
-# do not read.  Files go in twice as much while clients hold little.
+# do not read.  Files go in four times as much while clients hold little.
 
 const maxMessageWords :UInt64 = 1048576;
 # Traversal limit of one message (8 MiB), in words of 8 bytes.  Larger messages are refused.

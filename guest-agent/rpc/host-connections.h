@@ -9,6 +9,7 @@
 #include "rpc/lane-bootstrap.h"
 #include "rpc/lane-registry.h"
 #include "schema/limits.capnp.h"
+#include "wire/byte-sink.h"
 #include "wire/message-budget.h"
 #include "wire/vsock-stream.h"
 
@@ -37,7 +38,8 @@ constexpr kj::Duration BREACH_LOG_PAUSE = 1 * kj::SECONDS;
 // What all lanes may hold together of what their clients send and do not read, and what each may hold whatever the others
 // do, see MessageBudget.
 constexpr size_t LANES_MEMORY_BYTES = 32 * 1024 * 1024;
-constexpr size_t LANE_SHARE_BYTES = 512 * 1024;
+// Any message that clients send as a rule, chunks of files among them: of one that does not fit no end would ever come.
+constexpr size_t LANE_SHARE_BYTES = FILE_CHUNK_BYTES + 64 * 1024;
 
 // Lanes for files that have the large buffer of the kernel at a time.
 constexpr kj::uint MAX_BULK_LANES = 4;

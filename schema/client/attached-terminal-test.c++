@@ -75,6 +75,21 @@ TEST_CASE("P02 what an agent says twice of a terminal is heard once, and told as
   CHECK(s.seen.next == 104);
 }
 
+TEST_CASE("S01 an agent that tells of losses waits for its viewer, as one that sends output does") {
+  Spoken s;
+  s.seen.isFull = true;
+  auto tell = [&](uint64_t sequence) {
+    auto request = KJ_ASSERT_NONNULL(s.viewer).gapRequest();
+    request.setSequence(sequence);
+    request.setLost(1);
+    return request.send().ignoreResult().eagerlyEvaluate(nullptr);
+  };
+  auto first = tell(0), second = tell(1);
+  CHECK_FALSE(first.poll(s.scope));
+  CHECK_THROWS(second.wait(s.scope));
+  CHECK(s.seen.text == "<1>");
+}
+
 TEST_CASE("P01 what an agent leaves out of a terminal is told in its place") {
   Spoken s;
   s.say(0, "ab");

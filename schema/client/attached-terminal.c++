@@ -29,12 +29,12 @@ public:
   }
   kj::Promise<void> gap(GapContext context) override {
     auto& attached = requireAttached();
-    order.requireUnbroken();
+    order.begin();
     auto params = context.getParams();
     if (attached.cursor == nullptr) attached.cursor.emplace();
     auto& cursor = KJ_ASSERT_NONNULL(attached.cursor);
     auto unseen = cursor.skip(params.getSequence(), params.getLost());
-    return attached.listener.onGap(params.getLost(), unseen);
+    return order.endAfter(attached.listener.onGap(params.getLost(), unseen));
   }
   kj::Promise<void> resized(ResizedContext context) override {
     requireAttached().listener.onResized(context.getParams().getSize());

@@ -12,7 +12,7 @@ namespace bothy {
 class TerminalListener {
 public:
   // The next of the terminal's output.  What it returns resolves when there is room for more: until then the workspace is held back.
-  // One call at a time, but for one that follows onGap().  `piece` is borrowed until it returns.
+  // Until it resolves there is no other call of it or of onGap().  `piece` is borrowed until it returns.
   virtual kj::Promise<void> onOutput(const OutputCursor::Piece& piece) = 0;
   // The agent says that `announced` bytes are gone, of which `lost` had not come before.  As onOutput().
   virtual kj::Promise<void> onGap(uint64_t announced, uint64_t lost) = 0;

@@ -24,6 +24,7 @@ struct TerminalRecorder: public KeptTerminal::Listener {
   }
   kj::Promise<void> onGap(uint64_t announced, uint64_t lost) override {
     note(lost);
+    if (isFull) return kj::NEVER_DONE;
     return kj::READY_NOW;
   }
   void onResized(rpc::WindowSize::Reader size) override {}
