@@ -11,7 +11,7 @@
 
 #include <filesystem>
 #include <fstream>
-#include <iterator>
+#include <sstream>
 #include <string>
 
 #include "support/event-record.h"
@@ -49,8 +49,10 @@ struct Canary {
 };
 
 std::string contentOf(const fs::path& path) {
-  std::ifstream file(path, std::ios::binary);
-  return {std::istreambuf_iterator<char>(file), {}};
+  // By the block: disks are large.
+  std::ostringstream content;
+  content << std::ifstream(path, std::ios::binary).rdbuf();
+  return std::move(content).str();
 }
 
 // Where on the host the canary is, one place a line, in whatever bothyd and what it starts may write.

@@ -1,11 +1,13 @@
-// Terminals in a real machine, as a person would use them.
+// Terminals in a real machine, as a person would use them.  All scenarios share it.
 
 #include <kj/debug.h>
 #include <unistd.h>
 #include <catch2/catch_test_macros.hpp>
 
+#include <set>
+
 #include "support/host-memory.h"
-#include "support/test-workspace.h"
+#include "support/shared-workspace.h"
 
 namespace bothy {
 namespace {
@@ -13,8 +15,7 @@ namespace {
 constexpr kj::StringPtr CONTROL_C = "\x03"_kj;
 
 TEST_CASE("a login shell greets with a prompt, runs what is typed and says how it ended") {
-  SupervisedHost host;
-  TestWorkspace workspace(host);
+  auto& [host, workspace] = sharedWorkspace();
   TestTerminal terminal(workspace, {});
   terminal.waitForText("user@");
 
@@ -27,8 +28,7 @@ TEST_CASE("a login shell greets with a prompt, runs what is typed and says how i
 
 TEST_CASE(
     "the first Tab completes what the second would, and a repository is named in the prompt") {
-  SupervisedHost host;
-  TestWorkspace workspace(host);
+  auto& [host, workspace] = sharedWorkspace();
   TestTerminal terminal(workspace, {});
   terminal.waitForText("$");
   terminal.type("git checkou\t");
@@ -39,8 +39,7 @@ TEST_CASE(
 }
 
 TEST_CASE("P03 the first command sees the client's size and every resize reaches the program") {
-  SupervisedHost host;
-  TestWorkspace workspace(host);
+  auto& [host, workspace] = sharedWorkspace();
   const kj::StringPtr script =
       "stty size; trap 'echo now $(stty size)' WINCH; echo ready; while :; do sleep 0.1; done"_kj;
   TestTerminal terminal(workspace,
@@ -55,8 +54,7 @@ TEST_CASE("P03 the first command sees the client's size and every resize reaches
 }
 
 TEST_CASE("Ctrl-C interrupts the program and leaves the shell") {
-  SupervisedHost host;
-  TestWorkspace workspace(host);
+  auto& [host, workspace] = sharedWorkspace();
   TestTerminal terminal(workspace, {});
   terminal.waitForText("$");
   terminal.type("sleep 1000\r");
@@ -69,8 +67,7 @@ TEST_CASE("Ctrl-C interrupts the program and leaves the shell") {
 }
 
 TEST_CASE("P52 UTF-8 is typed, echoed and shown as it is") {
-  SupervisedHost host;
-  TestWorkspace workspace(host);
+  auto& [host, workspace] = sharedWorkspace();
   TestTerminal terminal(workspace, {});
   terminal.waitForText("$");
   terminal.type("locale charmap; printf '%s\\n' 'größe 日本 ✓' | tee f; wc -m < f\r");
@@ -80,8 +77,7 @@ TEST_CASE("P52 UTF-8 is typed, echoed and shown as it is") {
 }
 
 TEST_CASE("vim edits a file on the whole screen and gives the screen back") {
-  SupervisedHost host;
-  TestWorkspace workspace(host);
+  auto& [host, workspace] = sharedWorkspace();
   TestTerminal terminal(workspace, {.argv = nullptr, .columns = 100, .rows = 30});
   terminal.waitForText("$");
   terminal.type("clear; vim -u NONE note.txt\r");
@@ -97,8 +93,7 @@ TEST_CASE("vim edits a file on the whole screen and gives the screen back") {
 }
 
 TEST_CASE("P52 a TERM that the workspace does not know becomes xterm-256color") {
-  SupervisedHost host;
-  TestWorkspace workspace(host);
+  auto& [host, workspace] = sharedWorkspace();
   TestTerminal unknown(
       workspace, {.argv = {"/bin/sh"_kj, "-c"_kj, "echo [$TERM]"_kj}, .term = "no-such-terminal"});
   unknown.waitForExit();
@@ -110,8 +105,7 @@ TEST_CASE("P52 a TERM that the workspace does not know becomes xterm-256color") 
 }
 
 TEST_CASE("P04 a fast command shows all its output before its exit") {
-  SupervisedHost host;
-  TestWorkspace workspace(host);
+  auto& [host, workspace] = sharedWorkspace();
   const uint rounds = getenv("BOTHY_FULL") == nullptr ? 100 : 1000;
   for (uint i = 0; i < rounds; ++i) {
     TestTerminal terminal(workspace, {.argv = {"/bin/sh"_kj, "-c"_kj, "printf x; exit 7"_kj}});
@@ -126,8 +120,7 @@ TEST_CASE("P04 a fast command shows all its output before its exit") {
 }
 
 TEST_CASE("50 terminals work at once") {
-  SupervisedHost host;
-  TestWorkspace workspace(host);
+  auto& [host, workspace] = sharedWorkspace();
   constexpr uint COUNT = 50;
   kj::Vector<kj::Own<TestTerminal>> terminals;
   for (uint i = 0; i < COUNT; ++i) {
@@ -137,14 +130,15 @@ TEST_CASE("50 terminals work at once") {
   for (auto i : kj::indices(terminals)) terminals[i]->type(kj::str("terminal ", i, "\r"));
   for (auto i : kj::indices(terminals)) terminals[i]->waitForText(kj::str("terminal ", i));
   auto list = host.wait(workspace.terminals().listRequest().send().dropPipeline(), "the list");
-  CHECK(list.getTerminals().size() == COUNT);
+  std::set<uint64_t> listed;
+  for (auto terminal : list.getTerminals()) listed.insert(terminal.getId());
+  for (auto& terminal : terminals) CHECK(listed.contains(terminal->id));
   for (auto& terminal : terminals) terminal->type("\x04");
   for (auto& terminal : terminals) terminal->waitForExit();
 }
 
 TEST_CASE("P07 work goes on without a viewer, and its output waits") {
-  SupervisedHost host;
-  TestWorkspace workspace(host);
+  auto& [host, workspace] = sharedWorkspace();
   TestTerminal terminal(
       workspace, {.argv = {"/bin/sh"_kj, "-c"_kj, "echo before; read x; seq 1 1000; read y"_kj}});
   terminal.waitForText("before");
@@ -159,8 +153,7 @@ TEST_CASE("P07 work goes on without a viewer, and its output waits") {
 }
 
 TEST_CASE("P06 yes in one terminal neither grows memory nor holds up another or Ctrl-C") {
-  SupervisedHost host;
-  TestWorkspace workspace(host);
+  auto& [host, workspace] = sharedWorkspace();
   TestTerminal quiet(workspace, {.argv = {"/bin/cat"_kj}});
   TestTerminal flood(workspace, {.argv = {"/usr/bin/yes"_kj}});
   flood.record.keep = 0;
