@@ -138,6 +138,7 @@ struct World {
                          return KJ_EXCEPTION(FAILED, "nobody calls it");
                        },
                        MAX_CONNECTIONS,
+                       kj::systemPreciseMonotonicClock(),
                        closer};
   kj::Promise<void> serving = server.listen(arrivals).eagerlyEvaluate(nullptr);
 

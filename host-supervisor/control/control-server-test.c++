@@ -49,11 +49,14 @@ struct World {
   kj::TimerImpl timer{kj::origin<kj::TimePoint>()};
   DescriptorTable descriptors;
   OwnUids owners;
-  ControlServer server{timer, descriptors, owners,
+  ControlServer server{timer,
+                       descriptors,
+                       owners,
                        [](ClientIdentity) -> rpc::Supervisor::Client {
                          return KJ_EXCEPTION(FAILED, "nobody calls it");
                        },
-                       4};
+                       4,
+                       kj::systemPreciseMonotonicClock()};
 };
 
 TEST_CASE("P41 who comes while there are no files left waits, and is served when there are") {
@@ -161,7 +164,7 @@ TEST_CASE("P41 a process that really has no files left takes clients in when it 
         CHECK(identity.pid == getpid());
         return KJ_EXCEPTION(FAILED, "nobody calls it");
       },
-      4);
+      4, kj::systemPreciseMonotonicClock());
   ListeningSocket listening;
   auto receiver = io.lowLevelProvider->wrapListenSocketFd(listening.fd);
   auto serving = server.listen(*receiver);

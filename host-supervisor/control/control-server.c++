@@ -50,14 +50,14 @@ kj::Own<kj::AsyncCapabilityStream> asCapabilityStream(kj::Own<kj::AsyncIoStream>
 
 ControlServer::ControlServer(kj::Timer& timer, const DescriptorTable& descriptors,
                              UidOwners& owners, Bootstrap bootstrap, uint32_t maxConnections,
-                             const FarCloser& closer, kj::Maybe<const kj::MonotonicClock&> clock)
+                             const kj::MonotonicClock& clock, const FarCloser& closer)
     : timer(timer),
       descriptors(descriptors),
       owners(owners),
       bootstrap(kj::mv(bootstrap)),
       userShare(kj::max(maxConnections / USER_SHARE, 1u)),
-      closer(closer),
       clock(clock),
+      closer(closer),
       free(maxConnections),
       connections(*this) {}
 

@@ -30,12 +30,11 @@ public:
   // What a client gets.
   using Bootstrap = kj::Function<rpc::Supervisor::Client(ClientIdentity)>;
 
-  // `timer`, `descriptors`, of what clients get, `owners`, `closer`, of what clients send, and `clock` (see MessageGuard) outlive
+  // `timer`, `descriptors`, of what clients get, `owners`, `clock` (see MessageGuard) and `closer`, of what clients send, outlive
   // it.
   ControlServer(kj::Timer& timer, const DescriptorTable& descriptors, UidOwners& owners,
-                Bootstrap bootstrap, uint32_t maxConnections,
-                const FarCloser& closer = sharedCloser(),
-                kj::Maybe<const kj::MonotonicClock&> clock = nullptr);
+                Bootstrap bootstrap, uint32_t maxConnections, const kj::MonotonicClock& clock,
+                const FarCloser& closer = sharedCloser());
   ~ControlServer() noexcept(false);
   KJ_DISALLOW_COPY_AND_MOVE(ControlServer);
 
@@ -51,8 +50,8 @@ private:
   MessageBudget budget{CLIENTS_BYTES, CLIENT_SHARE_BYTES};
   uint64_t clients = 0;  // that came so far
   const uint32_t userShare;
+  const kj::MonotonicClock& clock;
   const FarCloser& closer;
-  const kj::Maybe<const kj::MonotonicClock&> clock;
   uint32_t free;
   kj::HashMap<uid_t, uint32_t>
       byUser;  // connections, of users who have some, by owner; by user id until that is known

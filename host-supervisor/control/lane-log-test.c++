@@ -51,11 +51,14 @@ private:
 struct World: public Fixture {
   uid_t uid;
   gid_t gid;
-  ControlServer listening{timer, lanes.descriptors, uidOwners,
+  ControlServer listening{timer,
+                          lanes.descriptors,
+                          uidOwners,
                           [this](ClientIdentity identity) -> rpc::Supervisor::Client {
                             return kj::heap<SupervisorFacet>(rooms(), identity);
                           },
-                          4};
+                          4,
+                          kj::systemPreciseMonotonicClock()};
   kj::Own<OneClient> receiver;
   kj::Own<RpcConnection> connection;
   kj::Promise<void> serving = nullptr;

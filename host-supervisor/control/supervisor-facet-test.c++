@@ -287,8 +287,8 @@ TEST_CASE("S02 one client more than the limit waits until another leaves") {
       kj::mv(fd),
       kj::LowLevelAsyncIoProvider::ALREADY_CLOEXEC | kj::LowLevelAsyncIoProvider::ALREADY_NONBLOCK);
   ControlServer server(
-      f.timer, f.lanes.descriptors, f.uidOwners, [&f](ClientIdentity) { return f.supervisor(); },
-      1);
+      f.timer, f.lanes.descriptors, f.uidOwners, [&f](ClientIdentity) { return f.supervisor(); }, 1,
+      kj::systemPreciseMonotonicClock());
   auto listening = server.listen(*receiver).eagerlyEvaluate(nullptr);
 
   auto address = f.io.provider->getNetwork().parseAddress(kj::str("unix:", path)).wait(f.scope);

@@ -170,7 +170,7 @@ void endUnlessDone(kj::FunctionParam<void()> work) {
   ControlServer server(
       io.provider->getTimer(), lanes.descriptors, uidOwners,
       [&rooms](ClientIdentity client) { return kj::heap<SupervisorFacet>(rooms, client); },
-      settings.maxConnections, sharedCloser(), kj::systemPreciseMonotonicClock());
+      settings.maxConnections, kj::systemPreciseMonotonicClock());
   auto workspaces = manager.size();
   KJ_LOG(INFO, "bothyd serves", version, socketPath, workspaces);
 

@@ -15,11 +15,12 @@ class Witness final: public VmDriver::Events {
 public:
   void vsockLost(kj::StringPtr) override { lost++; }
   void vsockRestored(kj::StringPtr) override { restored++; }
-  void vsockNotRestored(kj::StringPtr) override {}
+  void vsockNotRestored(kj::StringPtr) override { notRestored++; }
   void diskFull(kj::StringPtr) override { stalled++; }
   void diskFreed(kj::StringPtr) override { freed++; }
   int lost = 0;
   int restored = 0;
+  int notRestored = 0;
   int stalled = 0;
   int freed = 0;
 };

@@ -3,6 +3,7 @@
 #include <catch2/catch_test_macros.hpp>
 
 #include "simulation/driver-bed.h"
+#include "vm/vsock-replacement.h"
 
 namespace bothy {
 namespace {
@@ -57,6 +58,17 @@ TEST_CASE("P09 S16 a vsock device that dies again and again is replaced more and
   const auto before = w.witness.lost;
   for (auto end = w.timer.now() + 1 * kj::HOURS; w.timer.now() < end;) w.replacement();
   CHECK(w.witness.lost - before <= 70);
+}
+
+TEST_CASE(
+    "P09 S16 a vsock device that cannot be replaced is told once, and tried for until one is "
+    "there") {
+  World w;
+  for (uint i = 0; i < VSOCK_QUICK_TRIES; i++) w.host.fate.decree(Fault::DEVICE_FAILS);
+  w.replacement();
+  CHECK(w.witness.lost == 1);
+  CHECK(w.witness.notRestored == 1);
+  CHECK(w.answers(*w.vm));
 }
 
 }  // namespace
