@@ -33,6 +33,12 @@ TEST_CASE("a goal is held against the ratio to the floor, or the value where the
   CHECK(KJ_ASSERT_NONNULL(met(alone)));
   CHECK(met(row({3}, {})) == nullptr);
 
+  auto rare = row({1, 1, 5}, {});
+  rare.goal = 4;
+  CHECK(KJ_ASSERT_NONNULL(met(rare)));
+  rare.goalOf = 0.99;
+  CHECK_FALSE(KJ_ASSERT_NONNULL(met(rare)));
+
   auto throughput = row({95}, {100});
   throughput.better = Row::Better::HIGHER;
   throughput.goal = 0.9;

@@ -36,7 +36,7 @@ kj::Maybe<double> ratio(const Row& row) {
 
 kj::Maybe<bool> met(const Row& row) {
   KJ_IF_MAYBE (goal, row.goal) {
-    double value = ratio(row).orDefault(percentile(row.samples, 0.5));
+    double value = ratio(row).orDefault(percentile(row.samples, row.goalOf));
     return row.better == Row::Better::LOWER ? value <= *goal : value >= *goal;
   }
   return nullptr;

@@ -16,6 +16,8 @@ struct Row {
   kj::Vector<double> samples;
   kj::Vector<double> floor;  // empty: no floor
   kj::Maybe<double> goal;    // of the ratio to the floor; of the value where there is no floor
+  double goalOf =
+      0.5;  // the fraction of the samples whose percentile a goal without a floor is held against
 };
 
 // Adds an empty row.  It stays where it is, whatever is added later, up to MOST_ROWS of them.

@@ -176,6 +176,7 @@ void measureRows(kj::Vector<Row>& rows) {
   fillDirectories(state);
   host.start();
   auto& found = addRow(rows, "get, among 100,000 workspaces", "ms", 1);
+  found.goalOf = 0.99;
   for (uint i = 0; i < CALLS; i++) found.samples.add(lookUp(host, "row-105000"));
   auto& list = addRow(rows, "list of 100, among 100,000 workspaces", "ms", 3);
   for (uint i = 0; i < LISTS; i++) list.samples.add(listPage(host));
