@@ -197,12 +197,17 @@ private:
     return runs(record.qemu) || runs(record.vsockDevice);
   }
 
-  // A record that could not be removed outlives its machine, and so its lease of a user id.
+  // A record that could not be removed outlives its machine, and so its lease of a user id.  Where the record of the machine that has it
+  // since is damaged, the user of its QEMU tells.
   bool isOfAnother(uint32_t user, kj::StringPtr name) {
     for (auto& other : host.storage->listRecords()) {
       if (other == name) continue;
       KJ_IF_MAYBE (record, host.storage->loadRecord(other)) {
         if (record->uid == user) return true;
+      } else KJ_IF_MAYBE (qemu, qemuOf(other)) {
+        KJ_IF_MAYBE (owner, (*qemu)->user()) {
+          if (*owner == user) return true;
+        }
       }
     }
     return false;
@@ -214,8 +219,11 @@ private:
     auto domains = listing();
     const bool isKnown = (co_await domains->conditionOf(name)) != nullptr;
     domains = nullptr;
+    KJ_REQUIRE(!isKnown || user != nullptr || host.storage->qemuPid(name, 0) != nullptr,
+               "the record of the machine is damaged, and libvirt's file of its pid is missing",
+               name);
     ProcessIdentity identity{0, 0};
-    KJ_IF_MAYBE (qemu, host.processes->open(recordedPid(name, isKnown))) {
+    KJ_IF_MAYBE (qemu, qemuOf(name)) {
       auto owner = (*qemu)->user();
       KJ_REQUIRE(isKnown || owner == nullptr || owner == user,
                  "the record of the machine is damaged, and libvirt does not know it: a process of "
@@ -239,13 +247,10 @@ private:
     host.storage->removeRecord(name);
   }
 
-  // 0 where libvirt has no file of it, which it removes with the domain.
-  pid_t recordedPid(kj::StringPtr name, bool isKnown) {
-    pid_t pid = 0;
-    KJ_IF_MAYBE (e, kj::runCatchingExceptions([&]() { pid = host.storage->qemuPid(name, 0); })) {
-      if (isKnown) kj::throwFatalException(kj::mv(*e));
-    }
-    return pid;
+  // What runs under the pid that libvirt has in the machine's file, if anything.
+  kj::Maybe<kj::Own<ProcessHandle>> qemuOf(kj::StringPtr name) {
+    KJ_IF_MAYBE (pid, host.storage->qemuPid(name, 0)) return host.processes->open(*pid);
+    return nullptr;
   }
 
   void serve(LibvirtMachine& machine) { own(machine, machine.serve()); }

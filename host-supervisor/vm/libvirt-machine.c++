@@ -111,7 +111,8 @@ kj::Promise<bool> LibvirtMachine::adopt(kj::Maybe<LibvirtDomain::Condition> foun
 }
 
 void LibvirtMachine::openQemu(const ProcessIdentity& recorded) {
-  const pid_t pid = host.storage->qemuPid(spec.name, spec.uid);
+  const pid_t pid = KJ_REQUIRE_NONNULL(host.storage->qemuPid(spec.name, spec.uid),
+                                       "libvirt's file of QEMU's pid is missing", spec.name);
   auto process = KJ_REQUIRE_NONNULL(host.processes->open(pid), "QEMU has ended", pid);
   // One that ends while it is looked at has no owner; that it has ended is then learned in its own way.
   KJ_IF_MAYBE (owner, process->user()) {

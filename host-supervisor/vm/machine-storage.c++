@@ -40,11 +40,13 @@ public:
   void makePrivate(kj::StringPtr path) override { bothy::makePrivate(path); }
   void removeFiles(const MachineFiles& files) override { files.removeAll(); }
 
-  pid_t qemuPid(kj::StringPtr name, uint32_t user) override {
+  kj::Maybe<pid_t> qemuPid(kj::StringPtr name, uint32_t user) override {
     // libvirt has no call for it.
     auto fs = kj::newDiskFilesystem();
     auto path = fs->getCurrentPath().evalNative(libvirtFiles(name, user).pidFile());
-    return atoi(fs->getRoot().openFile(path)->readAllText().cStr());
+    return fs->getRoot().tryOpenFile(path).map([](kj::Own<const kj::ReadableFile>&& file) -> pid_t {
+      return atoi(file->readAllText().cStr());
+    });
   }
   void makeLibvirtFilesPrivate(kj::StringPtr name, uint32_t user, int number) override {
     libvirtFiles(name, user).makePrivate(number);

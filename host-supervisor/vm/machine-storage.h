@@ -27,7 +27,9 @@ public:
   virtual void removeFiles(const MachineFiles& files) = 0;
 
   // See LibvirtFiles.  `user`: the machine's.
-  virtual pid_t qemuPid(kj::StringPtr name, uint32_t user) = 0;
+  //
+  // nullptr: libvirt has no file of it, which it removes with the domain.
+  virtual kj::Maybe<pid_t> qemuPid(kj::StringPtr name, uint32_t user) = 0;
   virtual void makeLibvirtFilesPrivate(kj::StringPtr name, uint32_t user, int number) = 0;
   virtual bool isMonitorWithheld(kj::StringPtr name, uint32_t user) = 0;
   virtual void removeLibvirtFiles(kj::StringPtr name, uint32_t user) = 0;

@@ -162,10 +162,28 @@ TEST_CASE("P41 what is left of a machine ends no other that has its user id sinc
   bed.within(first->destroy());
   CHECK(bed.host.machinery.records.find("one") != nullptr);
   auto second = bed.start("two", 1);
+  if (GENERATE(false, true)) bed.host.machinery.damagedRecords.insert(kj::str("two"));
   bed.begin();
   auto isKnown = [](kj::StringPtr name) { return name == "two"; };
   bed.within(bed.driver().removeStrays(isKnown));
   CHECK(bed.host.machinery.records.find("one") == nullptr);
+  CHECK(bed.runs("two"));
+}
+
+TEST_CASE("P29 S20 what is left of a machine is ended though a neighbour's record is damaged") {
+  Bed bed;
+  bed.begin();
+  bed.start("one", 1);
+  bed.start("two", 2);
+  auto& machinery = bed.host.machinery;
+  machinery.damagedRecords.insert(kj::str("two"));
+  // Killed before it could record what it had started.
+  auto& record = KJ_ASSERT_NONNULL(machinery.records.find("one"));
+  record.qemu = record.vsockDevice = ProcessIdentity{0, 0};
+  machinery.domains.erase("one"_kj);
+  bed.begin();
+  bed.within(bed.driver().remove("one"));
+  CHECK(machinery.processesOf(FIRST_UID + 1).size() == 0);
   CHECK(bed.runs("two"));
 }
 

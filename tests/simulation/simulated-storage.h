@@ -21,7 +21,7 @@ public:
   void removeSecret(const MachineFiles& files) override;
   void makePrivate(kj::StringPtr path) override;
   void removeFiles(const MachineFiles& files) override;
-  pid_t qemuPid(kj::StringPtr name, uint32_t user) override;
+  kj::Maybe<pid_t> qemuPid(kj::StringPtr name, uint32_t user) override;
   void makeLibvirtFilesPrivate(kj::StringPtr name, uint32_t user, int number) override;
   bool isMonitorWithheld(kj::StringPtr name, uint32_t user) override;
   void removeLibvirtFiles(kj::StringPtr name, uint32_t user) override;
