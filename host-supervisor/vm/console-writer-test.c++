@@ -94,6 +94,46 @@ TEST_CASE("S09 a console that says much is written in pieces, between which othe
   word.wait(w.scope);
 }
 
+TEST_CASE(
+    "S01 S09 consoles on a disk that hangs have so much together, and who says little loses "
+    "nothing for who says much") {
+  // Each alone says no more than it may.
+  constexpr size_t LOUD = 2 * CONSOLE_BUFFERS_BYTES / CONSOLE_BUFFER_BYTES;
+  World w;
+  w.disk->hang();
+  w.say(w.add("first"), "x");
+  w.disk->awaitHang();
+  auto quiet = w.add("quiet");
+  w.say(quiet, "a word");
+  struct Console {
+    std::string name;
+    uint64_t id;
+  };
+  kj::Vector<Console> loud;
+  for (size_t i = 0; i < LOUD; ++i) {
+    auto name = "loud" + std::to_string(i);
+    loud.add(Console{name, w.add(name.c_str())});
+  }
+  const std::string piece(CONSOLE_PIECE_BYTES, 'x');
+  for (size_t said = 0; said < CONSOLE_BUFFER_BYTES; said += piece.size()) {
+    for (auto& console : loud) w.say(console.id, piece);
+  }
+  w.say(quiet, " and another");
+  w.disk->goOn();
+  w.writer->whenAllWritten().wait(w.scope);
+  CHECK(w.disk->text("quiet") == "a word and another");
+  size_t kept = 0, least = CONSOLE_BUFFER_BYTES;
+  for (auto& console : loud) {
+    const auto text = w.disk->text(console.name.c_str());
+    const auto bytes = text.size() - (text.find('>') + 1);
+    kept += bytes;
+    least = kj::min(least, bytes);
+  }
+  CHECK(kept <= CONSOLE_BUFFERS_BYTES);
+  CHECK(kept > CONSOLE_BUFFERS_BYTES - CONSOLE_PIECE_BYTES);
+  CHECK(least >= CONSOLE_PIECE_BYTES);
+}
+
 TEST_CASE("S09 a writer whose disk hangs ends all the same") {
   World w;
   auto one = w.add("one");

@@ -46,13 +46,51 @@ void ConsoleWriter::Console::collect(kj::ArrayPtr<const kj::byte> added) {
     piece.addAll(part);
     bytes += part.size();
     added = added.slice(part.size(), added.size());
-    while (bytes > CONSOLE_BUFFER_BYTES) {
-      const auto oldest = pieces.front().size();
-      pieces.pop_front();
-      bytes -= oldest;
-      lost += oldest;
-    }
+    if (bytes > CONSOLE_BUFFER_BYTES) loseOldest(pieces.front().size());
   }
+}
+
+void ConsoleWriter::Console::loseOldest(size_t count) {
+  bytes -= count;
+  lost += count;
+  while (count > 0) {
+    auto& oldest = pieces.front();
+    if (count < oldest.size()) {
+      // In room of its own size: what is bounded is memory.
+      kj::Vector<kj::byte> rest(oldest.size() - count);
+      rest.addAll(oldest.asPtr().slice(count, oldest.size()));
+      oldest = kj::mv(rest);
+      return;
+    }
+    count -= oldest.size();
+    pieces.pop_front();
+  }
+}
+
+kj::Vector<kj::String> ConsoleWriter::State::collect(uint64_t id, Console& console,
+                                                     kj::ArrayPtr<const kj::byte> added) {
+  kj::Vector<kj::String> losers;
+  const bool wasWhole = console.lost == 0;
+  console.collect(added);
+  count(id, console);
+  if (wasWhole && console.lost > 0) losers.add(kj::str(console.name));
+  if (bytes > CONSOLE_BUFFERS_BYTES) {
+    // It has no less than this one, and so all that is too much.
+    const auto longest = byLength.rbegin()->second;
+    auto& loser = find(longest);
+    if (loser.lost == 0) losers.add(kj::str(loser.name));
+    loser.loseOldest(bytes - CONSOLE_BUFFERS_BYTES);
+    count(longest, loser);
+  }
+  return losers;
+}
+
+void ConsoleWriter::State::count(uint64_t id, Console& console) {
+  if (console.counted == console.bytes) return;
+  if (console.counted > 0) byLength.erase({console.counted, id});
+  if (console.bytes > 0) byLength.insert({console.bytes, id});
+  bytes = bytes - console.counted + console.bytes;
+  console.counted = console.bytes;
 }
 
 uint64_t ConsoleWriter::add(kj::StringPtr name, kj::Own<ConsoleFile> file) {
@@ -66,19 +104,16 @@ uint64_t ConsoleWriter::add(kj::StringPtr name, kj::Own<ConsoleFile> file) {
 }
 
 void ConsoleWriter::append(uint64_t id, kj::ArrayPtr<const kj::byte> bytes) {
-  kj::Maybe<kj::String> slow;
+  kj::Vector<kj::String> losers;
   {
     auto state = shared->state.lockExclusive();
     auto& console = state->find(id);
     KJ_IF_MAYBE (e, console.failure) kj::throwFatalException(kj::cp(*e));
-    const bool isWhole = console.lost == 0;
-    console.collect(bytes);
-    if (isWhole && console.lost > 0) slow = kj::str(console.name);
+    losers = state->collect(id, console, bytes);
     if (!console.isWritten()) state->giveTurn(id, console);
   }
-  KJ_IF_MAYBE (name, slow) {
+  for (auto& path : losers) {
     KJ_IF_MAYBE (count, pace.next()) {
-      const auto& path = *name;
       const auto others = *count;  // since the line before
       KJ_LOG(WARNING, "the host's disk is slow: a console is not recorded", path, others);
     }
@@ -127,6 +162,7 @@ ConsoleWriter::Turn ConsoleWriter::begin(State& state) {
     turn.piece = kj::mv(console.pieces.front());
     console.pieces.pop_front();
     console.bytes -= turn.piece.size();
+    state.count(turn.id, console);
   }
   turn.lost = console.lost;
   console.lost = 0;
@@ -143,6 +179,7 @@ ConsoleWriter::Waiting ConsoleWriter::end(State& state, Turn& turn,
     console.failure = kj::cp(*e);
     console.pieces.clear();
     console.bytes = console.lost = 0;
+    state.count(turn.id, console);
   }
   if (!console.isWritten()) {
     console.file = kj::mv(turn.file);

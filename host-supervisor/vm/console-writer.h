@@ -9,6 +9,8 @@
 #include <kj/vector.h>
 
 #include <deque>
+#include <set>
+#include <utility>
 
 #include "loop/log-pace.h"
 #include "vm/console-file.h"
@@ -17,6 +19,8 @@ namespace bothy {
 
 // What a console said and its file has not: above it the oldest pieces go, of which only the number of bytes is kept.
 constexpr size_t CONSOLE_BUFFER_BYTES = 256 * 1024;
+// Of all consoles together: above it whoever has most loses its oldest, so that those who say much cost those who say little nothing.
+constexpr size_t CONSOLE_BUFFERS_BYTES = 64 * 1024 * 1024;
 // Of one console in one piece, before others have a turn.
 constexpr size_t CONSOLE_PIECE_BYTES = 64 * 1024;
 static_assert(CONSOLE_BUFFER_BYTES >= 2 * CONSOLE_PIECE_BYTES);
@@ -53,6 +57,7 @@ private:
     kj::Own<ConsoleFile> file;                // but while it is written to
     std::deque<kj::Vector<kj::byte>> pieces;  // each at most CONSOLE_PIECE_BYTES
     size_t bytes = 0;                         // of all
+    size_t counted = 0;                       // of these in State::bytes
     uint64_t lost = 0;                        // before these
     Waiting waiting;                          // for all that
     kj::Maybe<kj::Exception> failure;
@@ -61,16 +66,24 @@ private:
 
     bool isWritten() const { return pieces.empty() && lost == 0; }
     void collect(kj::ArrayPtr<const kj::byte> added);
+    void loseOldest(size_t count);
   };
 
   struct State {
     kj::HashMap<uint64_t, kj::Own<Console>> consoles;
     std::deque<uint64_t> turns;
+    size_t bytes = 0;                                // of all consoles
+    std::set<std::pair<size_t, uint64_t>> byLength;  // consoles with bytes, those with most last
     uint64_t next = 0;
     bool isWriting = false;
     bool isEnding = false;
 
     void giveTurn(uint64_t id, Console& console);
+    // Returns the names of the consoles that lose something for it, and had not before.
+    kj::Vector<kj::String> collect(uint64_t id, Console& console,
+                                   kj::ArrayPtr<const kj::byte> added);
+    // After each change of its bytes.
+    void count(uint64_t id, Console& console);
     Console& find(uint64_t id) { return *KJ_ASSERT_NONNULL(consoles.find(id)); }
   };
 
