@@ -135,5 +135,20 @@ TEST_CASE("S20 P29 of a machine that is kept from libvirt nothing is left when i
   CHECK(stdfs::exists(root.neighbour.cStr()));
 }
 
+TEST_CASE("S01 P29 what a machine made in libvirt's directory of it goes, though libvirt left it") {
+  NEEDS_ROOT();
+  Root root;
+  CHECK(root.admit());
+  // Deeper than the longest path.
+  kj::AutoCloseFd current(open(root.domain.cStr(), O_DIRECTORY | O_CLOEXEC));
+  for (int i = 0; i < 3000; i++) {
+    KJ_SYSCALL(mkdirat(current, "a", 0700));
+    current = kj::AutoCloseFd(openat(current, "a", O_DIRECTORY | O_CLOEXEC));
+  }
+  root.files().removeRest();
+  CHECK_FALSE(stdfs::exists(root.domain.cStr()));
+  CHECK(stdfs::exists(root.neighbour.cStr()));
+}
+
 }  // namespace
 }  // namespace bothy

@@ -12,6 +12,7 @@
 
 #include <filesystem>
 
+#include "loop/tree-removal.h"
 #include "vm/control-groups.h"
 #include "vm/machine-files.h"
 
@@ -26,6 +27,11 @@ constexpr kj::StringPtr MONITOR = "monitor.sock"_kj;
 
 kj::String shortName(kj::StringPtr machine) {
   return kj::heapString(machine.slice(0, kj::min(machine.size(), SHORT_NAME_CHARS)));
+}
+
+// Of the directory of a domain, "domain-NUMBER-NAME".
+kj::String nameEnd(kj::StringPtr machine) {
+  return kj::str("-", shortName(machine));
 }
 
 // libvirt wants to find a key of this size when it takes over the machine again, and uses it for devices with
@@ -82,14 +88,15 @@ constexpr kj::StringPtr WITHHELD = ".withheld"_kj;
 
 }  // namespace
 
-kj::Array<DomainDirectory> listDomainDirectories(kj::StringPtr root) {
+kj::Array<DomainDirectory> listDomainDirectories(kj::StringPtr root, kj::StringPtr suffix) {
   namespace stdfs = std::filesystem;
   kj::Vector<DomainDirectory> found;
   auto all = kj::str(root, "/lib/qemu");
   if (!stdfs::exists(all.cStr())) return nullptr;
   for (auto& entry : stdfs::directory_iterator(all.cStr())) {
+    const auto name = entry.path().filename().string();
+    if (!name.starts_with("domain-") || !name.ends_with(suffix.cStr())) continue;
     struct stat stats;
-    if (!entry.path().filename().string().starts_with("domain-")) continue;
     if (lstat(entry.path().c_str(), &stats) < 0 || !S_ISDIR(stats.st_mode)) continue;
     found.add(DomainDirectory{kj::str(entry.path().c_str()), stats.st_gid});
   }
@@ -124,7 +131,7 @@ void LibvirtFiles::makePrivate(int number) const {
 }
 
 bool LibvirtFiles::isOurs(const DomainDirectory& directory) const {
-  return directory.group == user && directory.path.endsWith(kj::str("-", shortName(machine)));
+  return directory.group == user && directory.path.endsWith(nameEnd(machine));
 }
 
 bool LibvirtFiles::admitMonitor(kj::ArrayPtr<const DomainDirectory> directories) const {
@@ -157,15 +164,16 @@ void LibvirtFiles::removeRest() const {
   KJ_IF_MAYBE (directory, root) {
     for (auto& mount : controlGroupMounts()) removeControlGroups(mount, machine);
     removeIfThere(kj::str(*directory, "/log/qemu/", machine, ".log"));
-    if (!isWithheld()) return;
-    for (auto& own : listDomainDirectories(*directory)) {
+    // libvirt gives up at a tree whose paths are too long.
+    for (auto& own : listDomainDirectories(*directory, nameEnd(machine))) {
       if (!isOurs(own)) continue;
-      std::filesystem::remove_all(own.path.cStr());
+      removeTree(own.path);
       // And that of its memory, "ram/NUMBER-NAME", which is empty.
       auto slash = KJ_ASSERT_NONNULL(own.path.findLast('/'));
       auto name = own.path.slice(slash + strlen("/domain-"));
-      std::filesystem::remove_all(kj::str(*directory, "/lib/qemu/ram/", name).cStr());
+      removeTree(kj::str(*directory, "/lib/qemu/ram/", name));
     }
+    if (!isWithheld()) return;
     removeIfThere(pidFile());
     removeIfThere(inRun(*directory, machine, WITHHELD));
   }

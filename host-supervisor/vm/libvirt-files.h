@@ -16,8 +16,8 @@ struct DomainDirectory {
   uint32_t group;
 };
 
-// All that there are below libvirt's root, also those of starts in which libvirt was killed.
-kj::Array<DomainDirectory> listDomainDirectories(kj::StringPtr root);
+// All that there are below libvirt's root, also those of starts in which libvirt was killed; or those whose name ends so.
+kj::Array<DomainDirectory> listDomainDirectories(kj::StringPtr root, kj::StringPtr suffix = ""_kj);
 
 // What libvirt keeps of a machine in files.
 class LibvirtFiles final {
@@ -41,8 +41,8 @@ public:
   // Whether the last call of admitMonitor(), by this bothyd or an earlier one, kept it from libvirt.
   bool isWithheld() const;
 
-  // What is left when its processes have ended: the log, which libvirt never removes, the control groups, which
-  // it leaves when it is killed while it ends the machine, and all that it has of a machine that it does not know.
+  // What is left when its processes have ended: the log, which libvirt never removes, the control groups, which it leaves when it is killed
+  // while it ends the machine, directories, where paths in them are too long for it, and all that it has of a machine that it does not know.
   void removeRest() const;
 
 private:

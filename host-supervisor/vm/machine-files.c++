@@ -11,8 +11,9 @@
 #include <unistd.h>
 
 #include <kj/debug.h>
-#include <kj/filesystem.h>
 #include <kj/io.h>
+
+#include "loop/tree-removal.h"
 
 namespace bothy {
 namespace {
@@ -69,11 +70,7 @@ void MachineFiles::removeSecret() const {
 }
 
 void MachineFiles::removeAll() const {
-  auto fs = kj::newDiskFilesystem();
-  auto path = fs->getCurrentPath().evalNative(runtimeDir);
-  KJ_IF_MAYBE (directory, fs->getRoot().tryOpenSubdir(path, kj::WriteMode::MODIFY)) {
-    for (auto& name : (*directory)->listNames()) (*directory)->remove(kj::Path(kj::str(name)));
-  }
+  emptyDirectory(runtimeDir);
 }
 
 }  // namespace bothy

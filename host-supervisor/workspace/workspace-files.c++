@@ -9,6 +9,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "loop/tree-removal.h"
 #include "machine/console-end.h"
 
 namespace bothy {
@@ -23,6 +24,10 @@ void makeDirectory(kj::StringPtr path, mode_t mode) {
 constexpr mode_t PASSAGE = 0711;
 
 constexpr kj::StringPtr LOG_SUFFIX = ".log"_kj;
+
+void removeLog(kj::StringPtr path) {
+  if (unlink(path.cStr()) < 0 && errno != ENOENT) KJ_FAIL_SYSCALL("unlink", errno, path);
+}
 
 kj::Array<kj::String> entries(kj::StringPtr directory) {
   auto fs = kj::newDiskFilesystem();
@@ -44,9 +49,7 @@ WorkspaceFiles::Paths DiskWorkspaceFiles::paths(kj::StringPtr id) {
 WorkspaceFiles::Paths DiskWorkspaceFiles::prepare(kj::StringPtr id) {
   auto result = paths(id);
   makeDirectory(result.runtimeDir, PASSAGE);
-  if (unlink(result.consoleLog.cStr()) < 0 && errno != ENOENT) {
-    KJ_FAIL_SYSCALL("unlink", errno, result.consoleLog);
-  }
+  removeLog(result.consoleLog);
   int fd;
   KJ_SYSCALL(fd = open(result.consoleLog.cStr(), O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0600),
              result.consoleLog);
@@ -70,10 +73,9 @@ kj::String DiskWorkspaceFiles::consoleEnd(kj::StringPtr id) {
 }
 
 void DiskWorkspaceFiles::remove(kj::StringPtr id) {
-  auto fs = kj::newDiskFilesystem();
   auto both = paths(id);
-  fs->getRoot().tryRemove(kj::Path::parse(both.runtimeDir.slice(1)));
-  fs->getRoot().tryRemove(kj::Path::parse(both.consoleLog.slice(1)));
+  removeTree(both.runtimeDir);
+  removeLog(both.consoleLog);
 }
 
 kj::Array<kj::String> DiskWorkspaceFiles::removeStrays(kj::Function<bool(kj::StringPtr)> isKnown) {

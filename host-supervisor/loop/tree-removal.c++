@@ -1,0 +1,82 @@
+#include "loop/tree-removal.h"
+
+#include <dirent.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <string.h>
+#include <unistd.h>
+
+#include <kj/debug.h>
+#include <kj/io.h>
+
+namespace bothy {
+namespace {
+
+constexpr int DIRECTORY = O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC;
+
+kj::AutoCloseFd openWithin(int directory, const char* name) {
+  int fd;
+  KJ_SYSCALL(fd = openat(directory, name, DIRECTORY), name);
+  return kj::AutoCloseFd(fd);
+}
+
+// False: a directory in which something is.
+bool removeEntry(int directory, const char* name) {
+  if (unlinkat(directory, name, 0) == 0) return true;
+  const int error = errno;
+  // What POSIX wants of a directory, and what Linux says.
+  if (error != EPERM && error != EISDIR) KJ_FAIL_SYSCALL("unlinkat", error, name);
+  if (unlinkat(directory, name, AT_REMOVEDIR) == 0) return true;
+  const int whyNot = errno;
+  if (whyNot == ENOTEMPTY || whyNot == EEXIST) return false;
+  KJ_FAIL_SYSCALL("unlinkat", whyNot == ENOTDIR ? error : whyNot, name);
+}
+
+// Up to the first directory in which something is: its name, or nullptr if all is removed.
+kj::Maybe<kj::String> removeEntries(int directory) {
+  // It reads by an offset of its own.
+  auto within = openWithin(directory, ".");
+  auto stream = fdopendir(within);
+  if (stream == nullptr) KJ_FAIL_SYSCALL("fdopendir", errno);
+  within.release();
+  KJ_DEFER(closedir(stream));
+  for (;;) {
+    errno = 0;
+    auto entry = readdir(stream);
+    if (entry == nullptr) break;
+    if (strcmp(entry->d_name, ".") == 0 || strcmp(entry->d_name, "..") == 0) continue;
+    if (!removeEntry(directory, entry->d_name)) return kj::str(entry->d_name);
+  }
+  if (errno != 0) KJ_FAIL_SYSCALL("readdir", errno);
+  return nullptr;
+}
+
+}  // namespace
+
+bool emptyDirectory(kj::StringPtr path) {
+  kj::AutoCloseFd current(open(path.cStr(), DIRECTORY));
+  if (current.get() < 0) {
+    int error = errno;
+    if (error == ENOENT) return false;
+    KJ_FAIL_SYSCALL("open", error, path);
+  }
+  for (uint64_t depth = 0;;) {
+    KJ_IF_MAYBE (full, removeEntries(current)) {
+      current = openWithin(current, full->cStr());
+      ++depth;
+    } else if (depth > 0) {
+      current = openWithin(current, "..");
+      --depth;
+    } else {
+      return true;
+    }
+  }
+}
+
+bool removeTree(kj::StringPtr path) {
+  if (!emptyDirectory(path)) return false;
+  KJ_SYSCALL(rmdir(path.cStr()), path);
+  return true;
+}
+
+}  // namespace bothy
