@@ -243,7 +243,7 @@ private:
       co_return co_await removeRecorded(kj::mv(record));
     }
     co_await host.libvirt->destroy(name);
-    host.storage->removeLibvirtFiles(name, 0);
+    co_await host.storage->removeLibvirtFiles(name, 0);
     host.storage->removeRecord(name);
   }
 

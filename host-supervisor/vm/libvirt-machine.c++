@@ -186,14 +186,18 @@ kj::Promise<void> LibvirtMachine::dismantle() {
     KJ_LOG(WARNING, "the console of a machine does not end with it, and is left", spec.name);
   }
 
-  KJ_IF_MAYBE (exception, kj::runCatchingExceptions([&]() {
-                 if (spec.runtimeDir.size() > 0) host.storage->removeFiles(files);
-                 host.storage->removeLibvirtFiles(spec.name, spec.uid);
-                 host.storage->removeRecord(spec.name);
-               })) {
+  auto failure = co_await outcomeOf(removeFiles());
+  KJ_IF_MAYBE (exception, failure) {
     KJ_LOG(ERROR, "files of a machine are left", spec.name, exception->getDescription());
   }
   endFulfiller->fulfill(destroying ? VmEnd::DESTROYED : cause.orDefault(VmEnd::EXITED));
+}
+
+// Without a limit: what is removed late would be the next machine's of that name.
+kj::Promise<void> LibvirtMachine::removeFiles() {
+  if (spec.runtimeDir.size() > 0) co_await host.storage->removeFiles(files);
+  co_await host.storage->removeLibvirtFiles(spec.name, spec.uid);
+  host.storage->removeRecord(spec.name);
 }
 
 kj::Promise<void> LibvirtMachine::endProcesses() {

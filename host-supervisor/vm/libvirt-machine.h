@@ -80,6 +80,7 @@ private:
   void beginStall();
   // Of its user, until none is left.
   kj::Promise<void> endProcesses();
+  kj::Promise<void> removeFiles();
   // Ends the domain; its QEMU, if libvirt cannot.
   kj::Promise<void> endDomain();
 };

@@ -10,6 +10,8 @@ class MachineFiles final {
 public:
   explicit MachineFiles(kj::StringPtr runtimeDir) : runtimeDir(kj::str(runtimeDir)) {}
 
+  MachineFiles clone() const { return MachineFiles(runtimeDir); }
+
   kj::String secret() const { return kj::str(runtimeDir, "/secret"); }
   kj::String console() const { return kj::str(runtimeDir, "/console"); }
   kj::String deviceSocket() const { return kj::str(runtimeDir, "/vsock/device"); }

@@ -5,6 +5,7 @@
 #include <kj/debug.h>
 #include <kj/filesystem.h>
 
+#include "loop/worker-thread.h"
 #include "vm/console-log.h"
 #include "vm/libvirt-files.h"
 #include "vm/qemu-logs.h"
@@ -15,7 +16,10 @@ namespace {
 class HostStorage final: public MachineStorage {
 public:
   HostStorage(kj::Timer& timer, const LibvirtDriverSettings& settings)
-      : timer(timer), settings(settings), consoles(timer) {
+      : timer(timer),
+        settings(settings),
+        removals(timer, "the removal of machines' files"),
+        consoles(timer) {
     // Another libvirt keeps its logs itself.
     if (settings.uri.size() > 0) return;
     logs = keepQemuLogsShort(timer, kj::str(libvirtRoot(settings), "/log/qemu"))
@@ -38,7 +42,9 @@ public:
   void prepareFiles(const VmSpec& spec) override { MachineFiles(spec.runtimeDir).prepare(spec); }
   void removeSecret(const MachineFiles& files) override { files.removeSecret(); }
   void makePrivate(kj::StringPtr path) override { bothy::makePrivate(path); }
-  void removeFiles(const MachineFiles& files) override { files.removeAll(); }
+  kj::Promise<void> removeFiles(const MachineFiles& files) override {
+    return removals.runBefore([files = files.clone()]() { files.removeAll(); });
+  }
 
   kj::Maybe<pid_t> qemuPid(kj::StringPtr name, uint32_t user) override {
     // libvirt has no call for it.
@@ -54,8 +60,8 @@ public:
   bool isMonitorWithheld(kj::StringPtr name, uint32_t user) override {
     return libvirtFiles(name, user).isWithheld();
   }
-  void removeLibvirtFiles(kj::StringPtr name, uint32_t user) override {
-    libvirtFiles(name, user).removeRest();
+  kj::Promise<void> removeLibvirtFiles(kj::StringPtr name, uint32_t user) override {
+    return removals.runBefore([files = libvirtFiles(name, user)]() { files.removeRest(); });
   }
 
   kj::Promise<void> recordConsole(kj::StringPtr path, kj::Own<kj::AsyncIoStream> console,
@@ -75,6 +81,8 @@ public:
 private:
   kj::Timer& timer;
   const LibvirtDriverSettings& settings;
+  // One for each machine at most: it is not gone before.
+  WorkerThread removals;
   ConsoleWriter consoles;
   kj::Promise<void> logs = nullptr;
 

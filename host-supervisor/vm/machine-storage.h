@@ -24,7 +24,8 @@ public:
   virtual void prepareFiles(const VmSpec& spec) = 0;
   virtual void removeSecret(const MachineFiles& files) = 0;
   virtual void makePrivate(kj::StringPtr path) = 0;
-  virtual void removeFiles(const MachineFiles& files) = 0;
+  // Takes as long as the disk does, or as much as there is.
+  virtual kj::Promise<void> removeFiles(const MachineFiles& files) = 0;
 
   // See LibvirtFiles.  `user`: the machine's.
   //
@@ -32,7 +33,8 @@ public:
   virtual kj::Maybe<pid_t> qemuPid(kj::StringPtr name, uint32_t user) = 0;
   virtual void makeLibvirtFilesPrivate(kj::StringPtr name, uint32_t user, int number) = 0;
   virtual bool isMonitorWithheld(kj::StringPtr name, uint32_t user) = 0;
-  virtual void removeLibvirtFiles(kj::StringPtr name, uint32_t user) = 0;
+  // As removeFiles().
+  virtual kj::Promise<void> removeLibvirtFiles(kj::StringPtr name, uint32_t user) = 0;
 
   // Appends what comes out of `console` to the file `log`, until its end, and resolves when that is in the file or the disk is slow; see
   // ConsoleLog.  `tail` outlives the promise.

@@ -96,7 +96,7 @@ void SimulatedStorage::makePrivate(kj::StringPtr path) {
   mayRefuse("close a socket of", name);
 }
 
-void SimulatedStorage::removeFiles(const MachineFiles& filesOf) {
+kj::Promise<void> SimulatedStorage::removeFiles(const MachineFiles& filesOf) {
   auto name = nameIn("/run/", filesOf.secret());
   mayRefuse("remove the files of", name);
   apply(lifetime, [&]() {
@@ -108,6 +108,7 @@ void SimulatedStorage::removeFiles(const MachineFiles& filesOf) {
     }
     host.machinery.removeRuntimeFiles(name);
   });
+  return kj::READY_NOW;
 }
 
 kj::Maybe<pid_t> SimulatedStorage::qemuPid(kj::StringPtr name, uint32_t) {
@@ -128,9 +129,10 @@ bool SimulatedStorage::isMonitorWithheld(kj::StringPtr, uint32_t) {
   return false;
 }
 
-void SimulatedStorage::removeLibvirtFiles(kj::StringPtr name, uint32_t) {
+kj::Promise<void> SimulatedStorage::removeLibvirtFiles(kj::StringPtr name, uint32_t) {
   mayRefuse("remove libvirt's files of", name);
   apply(lifetime, [&]() { host.machinery.removeLibvirtFiles(name); });
+  return kj::READY_NOW;
 }
 
 kj::Promise<void> SimulatedStorage::recordConsole(kj::StringPtr logParam,

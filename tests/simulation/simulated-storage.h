@@ -20,11 +20,11 @@ public:
   void prepareFiles(const VmSpec& spec) override;
   void removeSecret(const MachineFiles& files) override;
   void makePrivate(kj::StringPtr path) override;
-  void removeFiles(const MachineFiles& files) override;
+  kj::Promise<void> removeFiles(const MachineFiles& files) override;
   kj::Maybe<pid_t> qemuPid(kj::StringPtr name, uint32_t user) override;
   void makeLibvirtFilesPrivate(kj::StringPtr name, uint32_t user, int number) override;
   bool isMonitorWithheld(kj::StringPtr name, uint32_t user) override;
-  void removeLibvirtFiles(kj::StringPtr name, uint32_t user) override;
+  kj::Promise<void> removeLibvirtFiles(kj::StringPtr name, uint32_t user) override;
   kj::Promise<void> recordConsole(kj::StringPtr log, kj::Own<kj::AsyncIoStream> console,
                                   ConsoleTail& tail,
                                   kj::Own<kj::PromiseFulfiller<void>> firstWord) override;
