@@ -10,12 +10,20 @@ constexpr size_t TURN_READS = 64;
 
 }  // namespace
 
-ConsoleLog::ConsoleLog(ConsoleWriter& writer, kj::StringPtr name, kj::Own<ConsoleFile> file,
-                       ConsoleTail& tail)
-    : writer(writer), name(kj::str(name)), tail(tail), id([&]() {
-        tail.add(file->end());
-        return writer.add(name, kj::mv(file));
-      }()) {}
+ConsoleLog::ConsoleLog(ConsoleWriter& writer, kj::StringPtr name,
+                       kj::Promise<OpenConsoleFile> opening, ConsoleTail& tail)
+    : writer(writer),
+      name(kj::str(name)),
+      tail(tail),
+      id(writer.add(name)),
+      opened(opening
+                 .then(
+                     [this](OpenConsoleFile open) {
+                       this->tail.precede(open.end);
+                       this->writer.open(id, kj::mv(open.file));
+                     },
+                     [this](kj::Exception&& e) { this->writer.fail(id, e); })
+                 .eagerlyEvaluate(nullptr)) {}
 
 kj::Promise<void> ConsoleLog::record(kj::Timer& timer, kj::Own<kj::AsyncIoStream> console,
                                      kj::Own<kj::PromiseFulfiller<void>> firstWord) {
@@ -25,7 +33,8 @@ kj::Promise<void> ConsoleLog::record(kj::Timer& timer, kj::Own<kj::AsyncIoStream
   auto late = timer.afterDelay(CONSOLE_END_LIMIT).then([this]() {
     KJ_LOG(WARNING, "the end of a console comes later: the host's disk is slow", name);
   });
-  co_await writer.whenWritten(id).exclusiveJoin(kj::mv(late));
+  auto written = opened.then([this]() { return writer.whenWritten(id); });
+  co_await written.exclusiveJoin(kj::mv(late));
   KJ_IF_MAYBE (e, broken) kj::throwFatalException(kj::mv(*e));
 }
 

@@ -19,8 +19,8 @@ constexpr kj::Duration CONSOLE_END_LIMIT = 2 * kj::SECONDS;
 // is away costs a gap in the log, never disk.
 class ConsoleLog final {
 public:
-  // `writer` and `tail` outlive it.  What an earlier process recorded in `file` is in `tail` from the beginning.
-  ConsoleLog(ConsoleWriter& writer, kj::StringPtr name, kj::Own<ConsoleFile> file,
+  // `writer` and `tail` outlive it.  What an earlier process recorded in the file is in `tail` as soon as that is open.
+  ConsoleLog(ConsoleWriter& writer, kj::StringPtr name, kj::Promise<OpenConsoleFile> opening,
              ConsoleTail& tail);
   ~ConsoleLog() noexcept(false) { writer.remove(id); }
   KJ_DISALLOW_COPY_AND_MOVE(ConsoleLog);
@@ -35,6 +35,7 @@ private:
   const kj::String name;
   ConsoleTail& tail;
   const uint64_t id;
+  kj::Promise<void> opened;
 
   kj::Promise<void> read(kj::Timer& timer, kj::AsyncIoStream& console,
                          kj::PromiseFulfiller<void>& firstWord);

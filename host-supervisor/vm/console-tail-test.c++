@@ -33,5 +33,15 @@ TEST_CASE("P30 the end of a console is kept, in whatever portions it came") {
   }
 }
 
+TEST_CASE("P41 what was said earlier comes before what is there, and takes no room from it") {
+  ConsoleTail tail;
+  const std::string earlier(CONSOLE_END_BYTES, 'e'), later(100, 'l');
+  tail.add(kj::arrayPtr(later.data(), later.size()).asBytes());
+  tail.precede(kj::arrayPtr(earlier.data(), earlier.size()).asBytes());
+  CHECK(endOf(tail) == earlier.substr(later.size()) + later);
+  tail.add("!"_kj.asBytes());
+  CHECK(endOf(tail) == earlier.substr(later.size() + 1) + later + "!");
+}
+
 }  // namespace
 }  // namespace bothy

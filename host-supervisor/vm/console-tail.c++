@@ -22,6 +22,13 @@ void ConsoleTail::add(kj::ArrayPtr<const kj::byte> said) {
   bytes.addAll(said);
 }
 
+void ConsoleTail::precede(kj::ArrayPtr<const kj::byte> earlier) {
+  const auto later = end();
+  bytes.clear();
+  add(earlier);
+  add(later);
+}
+
 kj::Array<kj::byte> ConsoleTail::end() const {
   const auto count = kj::min(bytes.size(), CONSOLE_END_BYTES);
   return kj::heapArray(bytes.asPtr().slice(bytes.size() - count, bytes.size()));

@@ -14,6 +14,8 @@ public:
   KJ_DISALLOW_COPY_AND_MOVE(ConsoleTail);
 
   void add(kj::ArrayPtr<const kj::byte> said);
+  // Before all that was added.
+  void precede(kj::ArrayPtr<const kj::byte> earlier);
   // The last CONSOLE_END_BYTES; empty as long as the machine has said nothing.
   kj::Array<kj::byte> end() const;
 

@@ -21,7 +21,11 @@ struct World {
 
   ~World() noexcept(false) { disk->goOn(); }
 
-  uint64_t add(kj::StringPtr name) { return writer->add(name, disk->open(name)); }
+  uint64_t add(kj::StringPtr name) {
+    auto console = writer->add(name);
+    writer->open(console, disk->open(name));
+    return console;
+  }
   void say(uint64_t console, const std::string& text) {
     writer->append(console, kj::arrayPtr(text.data(), text.size()).asBytes());
   }
@@ -167,6 +171,24 @@ TEST_CASE(
   CHECK(w.disk->text("two") == "end of two");
   w.disk->breakDown();
   w.say(one, "lost");
+  w.writer->whenAllWritten().wait(w.scope);
+}
+
+TEST_CASE("S09 what a console says before its file is open is written then, or not at all") {
+  World w;
+  auto one = w.writer->add("one"), two = w.writer->add("two"), three = w.writer->add("three");
+  for (auto console : {one, two, three}) w.say(console, "a word");
+  auto written = w.writer->whenWritten(one), failing = w.writer->whenWritten(three);
+  CHECK_FALSE(written.poll(w.scope));
+  w.writer->open(one, w.disk->open("one"));
+  written.wait(w.scope);
+  CHECK(w.disk->text("one") == "a word");
+  // Whose machine is gone first.
+  w.writer->remove(two);
+  w.writer->fail(three, KJ_EXCEPTION(FAILED, "it cannot be opened"));
+  CHECK_THROWS(failing.wait(w.scope));
+  CHECK_THROWS(w.say(three, "another"));
+  w.writer->remove(three);
   w.writer->whenAllWritten().wait(w.scope);
 }
 

@@ -32,7 +32,7 @@ ConsoleWriter::~ConsoleWriter() noexcept(false) {
 }
 
 void ConsoleWriter::State::giveTurn(uint64_t id, Console& console) {
-  if (console.hasTurn) return;
+  if (console.hasTurn || !console.isOpen) return;
   console.hasTurn = true;
   turns.push_back(id);
 }
@@ -93,14 +93,36 @@ void ConsoleWriter::State::count(uint64_t id, Console& console) {
   console.counted = console.bytes;
 }
 
-uint64_t ConsoleWriter::add(kj::StringPtr name, kj::Own<ConsoleFile> file) {
+void ConsoleWriter::Console::fail(const kj::Exception& exception) {
+  failure = kj::cp(exception);
+  pieces.clear();
+  bytes = lost = 0;
+}
+
+uint64_t ConsoleWriter::add(kj::StringPtr name) {
   auto console = kj::heap<Console>();
   console->name = kj::str(name);
-  console->file = kj::mv(file);
   auto state = shared->state.lockExclusive();
   const auto id = state->next++;
   state->consoles.insert(id, kj::mv(console));
   return id;
+}
+
+void ConsoleWriter::open(uint64_t id, kj::Own<ConsoleFile> file) {
+  auto state = shared->state.lockExclusive();
+  auto& console = state->find(id);
+  console.file = kj::mv(file);
+  console.isOpen = true;
+  if (!console.isWritten()) state->giveTurn(id, console);
+}
+
+void ConsoleWriter::fail(uint64_t id, const kj::Exception& exception) {
+  auto state = shared->state.lockExclusive();
+  auto& console = state->find(id);
+  console.fail(exception);
+  state->count(id, console);
+  for (auto& fulfiller : console.waiting) fulfiller->reject(kj::cp(exception));
+  console.waiting.clear();
 }
 
 void ConsoleWriter::append(uint64_t id, kj::ArrayPtr<const kj::byte> bytes) {
@@ -138,7 +160,7 @@ kj::Promise<void> ConsoleWriter::whenAllWritten() {
 
 kj::Promise<void> ConsoleWriter::whenWritten(Console& console) {
   KJ_IF_MAYBE (e, console.failure) return kj::cp(*e);
-  if (!console.hasTurn) return kj::READY_NOW;
+  if (!console.hasTurn && console.isWritten()) return kj::READY_NOW;
   auto paf = kj::newPromiseAndCrossThreadFulfiller<void>();
   console.waiting.add(kj::mv(paf.fulfiller));
   return kj::mv(paf.promise);
@@ -148,6 +170,12 @@ void ConsoleWriter::remove(uint64_t id) {
   auto state = shared->state.lockExclusive();
   auto& console = state->find(id);
   console.isRemoved = true;
+  if (!console.isOpen) {
+    console.loseOldest(console.bytes);
+    state->count(id, console);
+    state->consoles.erase(id);
+    return;
+  }
   // A file that the disk holds up is closed by the thread, too.
   state->giveTurn(id, console);
 }
@@ -176,9 +204,7 @@ ConsoleWriter::Waiting ConsoleWriter::end(State& state, Turn& turn,
   auto& console = state.find(turn.id);
   console.hasTurn = false;
   KJ_IF_MAYBE (e, failure) {
-    console.failure = kj::cp(*e);
-    console.pieces.clear();
-    console.bytes = console.lost = 0;
+    console.fail(*e);
     state.count(turn.id, console);
   }
   if (!console.isWritten()) {

@@ -38,15 +38,18 @@ public:
 
   static constexpr kj::Duration END_LIMIT = 1 * kj::SECONDS;
 
-  // A console; `name` is for the log.
-  uint64_t add(kj::StringPtr name, kj::Own<ConsoleFile> file);
+  // A console; `name` is for the log.  What it says waits for open().
+  uint64_t add(kj::StringPtr name);
+  void open(uint64_t console, kj::Own<ConsoleFile> file);
+  // In the place of open(): append() throws this.
+  void fail(uint64_t console, const kj::Exception& exception);
   // Never waits.  What makes room for it is lost, and the file says so in its place.  Throws what the file has failed with, if it has.
   void append(uint64_t console, kj::ArrayPtr<const kj::byte> bytes);
   // When the file has all that was appended.  Fails as append() throws.
   kj::Promise<void> whenWritten(uint64_t console);
   // The same of all consoles; those whose file has failed are not waited for.
   kj::Promise<void> whenAllWritten();
-  // Nothing more comes.  What was appended is still written.
+  // Nothing more comes.  What was appended is still written, where the file is open.
   void remove(uint64_t console);
 
 private:
@@ -54,7 +57,8 @@ private:
 
   struct Console {
     kj::String name;
-    kj::Own<ConsoleFile> file;                // but while it is written to
+    kj::Own<ConsoleFile> file;  // but while it is written to
+    bool isOpen = false;
     std::deque<kj::Vector<kj::byte>> pieces;  // each at most CONSOLE_PIECE_BYTES
     size_t bytes = 0;                         // of all
     size_t counted = 0;                       // of these in State::bytes
@@ -67,6 +71,7 @@ private:
     bool isWritten() const { return pieces.empty() && lost == 0; }
     void collect(kj::ArrayPtr<const kj::byte> added);
     void loseOldest(size_t count);
+    void fail(const kj::Exception& exception);
   };
 
   struct State {

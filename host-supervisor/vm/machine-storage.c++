@@ -19,6 +19,7 @@ public:
       : timer(timer),
         settings(settings),
         removals(timer, "the removal of machines' files"),
+        openings(timer, "the opening of consoles' files"),
         consoles(timer) {
     // Another libvirt keeps its logs itself.
     if (settings.uri.size() > 0) return;
@@ -67,7 +68,12 @@ public:
   kj::Promise<void> recordConsole(kj::StringPtr path, kj::Own<kj::AsyncIoStream> console,
                                   ConsoleTail& tail,
                                   kj::Own<kj::PromiseFulfiller<void>> firstWord) override {
-    auto log = kj::heap<ConsoleLog>(consoles, path, newConsoleFile(path), tail);
+    auto opening = openings.runBefore([path = kj::str(path)]() {
+      auto file = newConsoleFile(path);
+      auto end = file->end();
+      return OpenConsoleFile{kj::mv(file), kj::mv(end)};
+    });
+    auto log = kj::heap<ConsoleLog>(consoles, path, kj::mv(opening), tail);
     auto recording = log->record(timer, kj::mv(console), kj::mv(firstWord));
     return recording.attach(kj::mv(log));
   }
@@ -83,6 +89,8 @@ private:
   const LibvirtDriverSettings& settings;
   // One for each machine at most: it is not gone before.
   WorkerThread removals;
+  // One for each machine at most, too.  Not on the thread of the writes, of which one may hang for long.
+  WorkerThread openings;
   ConsoleWriter consoles;
   kj::Promise<void> logs = nullptr;
 

@@ -37,7 +37,7 @@ public:
   virtual kj::Promise<void> removeLibvirtFiles(kj::StringPtr name, uint32_t user) = 0;
 
   // Appends what comes out of `console` to the file `log`, until its end, and resolves when that is in the file or the disk is slow; see
-  // ConsoleLog.  `tail` outlives the promise.
+  // ConsoleLog.  Nothing waits for the file to be open.  `tail` outlives the promise.
   virtual kj::Promise<void> recordConsole(kj::StringPtr log, kj::Own<kj::AsyncIoStream> console,
                                           ConsoleTail& tail,
                                           kj::Own<kj::PromiseFulfiller<void>> firstWord) = 0;
