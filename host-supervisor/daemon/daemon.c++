@@ -139,7 +139,7 @@ void endUnlessDone(kj::FunctionParam<void()> work) {
                                settings.keyProtector());
   EncryptedVolumeStore volumes(io.provider->getTimer(), kj::str(settings.stateDir, "/volumes"));
   InstalledImages images(settings.imagePath());
-  DiskWorkspaceFiles files(settings.runtimeDir, settings.stateDir);
+  DiskWorkspaceFiles files(io.provider->getTimer(), settings.runtimeDir, settings.stateDir);
   KernelRandomness randomness;
   WorkspaceManager::Limits limits{
       SpecDefaults{settings.defaultCpus, settings.defaultMemoryMib, settings.defaultDiskMib},

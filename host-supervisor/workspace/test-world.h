@@ -25,11 +25,18 @@ struct TestWorld {
     Paths paths(kj::StringPtr id) override {
       return {kj::str("/run/", id), kj::str("/console/", id)};
     }
-    Paths prepare(kj::StringPtr id) override { return paths(id); }
-    kj::String consoleEnd(kj::StringPtr) override { return kj::str(console); }
-    void remove(kj::StringPtr) override {}
-    kj::Array<kj::String> removeStrays(kj::Function<bool(kj::StringPtr)>) override {
-      return nullptr;
+    kj::Promise<void> prepare(kj::StringPtr) override { return outcome(); }
+    kj::Promise<kj::String> consoleEnd(kj::StringPtr) override { return kj::str(console); }
+    kj::Promise<void> remove(kj::StringPtr) override { return outcome(); }
+    kj::Promise<kj::Array<kj::String>> removeStrays(IsKnown) override {
+      return kj::Array<kj::String>();
+    }
+    bool hangs = false;
+
+  private:
+    kj::Promise<void> outcome() {
+      if (hangs) return kj::NEVER_DONE;
+      return kj::READY_NOW;
     }
   };
 

@@ -131,6 +131,31 @@ TEST_CASE("P30 a start on a full disk of the host says so at once, and starts no
   CHECK(workspace->state() == WorkspaceState::RUNNING);
 }
 
+TEST_CASE("S09 P28 files whose disk hangs fail a start, hold up a delete, and nobody else") {
+  TestWorld w;
+  w.manager->create(w.request("demo", false), nullptr).wait(w.scope);
+  w.manager->create(w.request("other", false), nullptr).wait(w.scope);
+  auto workspace = w.find("demo");
+  w.files.hangs = true;
+  auto starting = workspace->start(nullptr);
+  CHECK_FALSE(starting.poll(w.scope));
+  w.advance(Deadlines().disk);
+  auto started = starting.wait(w.scope);
+  CHECK(failureOf(started).fault == StartFault::DISK);
+  CHECK(failureOf(started).message == "the machine's files could not be made within 60 s");
+  CHECK(w.driver.startCount() == 0);
+  auto erasing = workspace->erase();
+  CHECK_FALSE(erasing.poll(w.scope));
+  w.files.hangs = false;
+  w.find("other")->start(nullptr).wait(w.scope);
+  CHECK(w.find("other")->state() == WorkspaceState::RUNNING);
+  w.advance(Deadlines().disk);
+  CHECK_FALSE(erasing.poll(w.scope));
+  w.advance(1 * kj::SECONDS);
+  erasing.wait(w.scope);
+  CHECK(w.manager->find("demo") == nullptr);
+}
+
 TEST_CASE(
     "P30 a machine that stands still on a full disk while it starts is told with that cause") {
   TestWorld w;

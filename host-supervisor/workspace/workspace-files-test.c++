@@ -5,6 +5,7 @@
 #include <unistd.h>
 
 #include <algorithm>
+#include <fstream>
 
 #include <kj/debug.h>
 #include <kj/filesystem.h>
@@ -15,12 +16,15 @@ namespace bothy {
 namespace {
 
 struct World {
+  kj::EventLoop loop;
+  kj::WaitScope scope{loop};
+  kj::TimerImpl timer{kj::origin<kj::TimePoint>()};
   char directory[32] = "/tmp/bothy-files-XXXXXX";
   kj::Own<DiskWorkspaceFiles> files;
 
   World() {
     KJ_ASSERT(mkdtemp(directory) != nullptr);
-    files = kj::heap<DiskWorkspaceFiles>(directory, directory);
+    files = kj::heap<DiskWorkspaceFiles>(timer, directory, directory);
   }
   ~World() noexcept(false) {
     kj::newDiskFilesystem()->getRoot().remove(kj::Path::parse(kj::StringPtr(directory).slice(1)));
@@ -30,14 +34,15 @@ struct World {
 
 TEST_CASE("files of machines that nobody knows are removed, and each is asked about once") {
   World w;
-  for (auto id : {"known", "both", "log", "directory"}) w.files->prepare(id);
+  for (auto id : {"known", "both", "log", "directory"}) w.files->prepare(id).wait(w.scope);
   KJ_SYSCALL(rmdir(w.files->paths("log").runtimeDir.cStr()));
   KJ_SYSCALL(unlink(w.files->paths("directory").consoleLog.cStr()));
   size_t questions = 0;
-  auto removed = w.files->removeStrays([&](kj::StringPtr id) {
+  auto removing = w.files->removeStrays([&](kj::StringPtr id) {
     questions++;
     return id == "known";
   });
+  auto removed = removing.wait(w.scope);
   std::sort(removed.begin(), removed.end());
   REQUIRE(removed.size() == 3);
   CHECK((removed[0] == "both" && removed[1] == "directory" && removed[2] == "log"));
@@ -49,6 +54,17 @@ TEST_CASE("files of machines that nobody knows are removed, and each is asked ab
     auto gone = w.files->paths(id);
     CHECK_FALSE((w.has(gone.runtimeDir) || w.has(gone.consoleLog)));
   }
+}
+
+TEST_CASE("P30 the end of a console is read, and there is none before the first boot") {
+  World w;
+  CHECK(w.files->consoleEnd("one").wait(w.scope) == "");
+  w.files->prepare("one").wait(w.scope);
+  std::ofstream(w.files->paths("one").consoleLog.cStr()) << "last words";
+  CHECK(w.files->consoleEnd("one").wait(w.scope) == "last words");
+  // The next boot's.
+  w.files->prepare("one").wait(w.scope);
+  CHECK(w.files->consoleEnd("one").wait(w.scope) == "");
 }
 
 }  // namespace

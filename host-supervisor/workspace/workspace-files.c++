@@ -16,6 +16,9 @@ namespace bothy {
 namespace {
 
 void makeDirectory(kj::StringPtr path, mode_t mode) {
+  // Whose disk stands still lets nothing be changed, and bothyd starts all the same.
+  struct stat stats;
+  if (lstat(path.cStr(), &stats) == 0 && stats.st_mode == (S_IFDIR | mode)) return;
   if (mkdir(path.cStr(), mode) < 0 && errno != EEXIST) KJ_FAIL_SYSCALL("mkdir", errno, path);
   KJ_SYSCALL(chmod(path.cStr(), mode), path);
 }
@@ -34,31 +37,21 @@ kj::Array<kj::String> entries(kj::StringPtr directory) {
   return fs->getRoot().openSubdir(kj::Path::parse(directory.slice(1)))->listNames();
 }
 
-}  // namespace
-
-DiskWorkspaceFiles::DiskWorkspaceFiles(kj::StringPtr runtimeDir, kj::StringPtr stateDir)
-    : machines(kj::str(runtimeDir, "/vms")), consoles(kj::str(stateDir, "/consoles")) {
-  makeDirectory(machines, PASSAGE);
-  makeDirectory(consoles, PASSAGE);
-}
-
-WorkspaceFiles::Paths DiskWorkspaceFiles::paths(kj::StringPtr id) {
-  return {kj::str(machines, "/", id), kj::str(consoles, "/", id, LOG_SUFFIX)};
-}
-
-WorkspaceFiles::Paths DiskWorkspaceFiles::prepare(kj::StringPtr id) {
-  auto result = paths(id);
-  makeDirectory(result.runtimeDir, PASSAGE);
-  removeLog(result.consoleLog);
+void makeFiles(const WorkspaceFiles::Paths& paths) {
+  makeDirectory(paths.runtimeDir, PASSAGE);
+  removeLog(paths.consoleLog);
   int fd;
-  KJ_SYSCALL(fd = open(result.consoleLog.cStr(), O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0600),
-             result.consoleLog);
+  KJ_SYSCALL(fd = open(paths.consoleLog.cStr(), O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0600),
+             paths.consoleLog);
   close(fd);
-  return result;
 }
 
-kj::String DiskWorkspaceFiles::consoleEnd(kj::StringPtr id) {
-  auto path = paths(id).consoleLog;
+void removeFiles(const WorkspaceFiles::Paths& paths) {
+  removeTree(paths.runtimeDir);
+  removeLog(paths.consoleLog);
+}
+
+kj::String endOfLog(kj::StringPtr path) {
   int raw = open(path.cStr(), O_RDONLY | O_NOFOLLOW | O_NONBLOCK | O_CLOEXEC);
   if (raw < 0) return nullptr;
   kj::AutoCloseFd fd(raw);
@@ -69,27 +62,54 @@ kj::String DiskWorkspaceFiles::consoleEnd(kj::StringPtr id) {
   off_t begin = kj::max(stats.st_size, off_t(CONSOLE_END_BYTES)) - CONSOLE_END_BYTES;
   ssize_t count;
   KJ_SYSCALL(count = pread(fd, bytes.begin(), bytes.size(), begin));
-  return bothy::consoleEnd(bytes.slice(0, count));
+  return consoleEnd(bytes.slice(0, count));
 }
 
-void DiskWorkspaceFiles::remove(kj::StringPtr id) {
-  auto both = paths(id);
-  removeTree(both.runtimeDir);
-  removeLog(both.consoleLog);
+}  // namespace
+
+DiskWorkspaceFiles::DiskWorkspaceFiles(kj::Timer& timer, kj::StringPtr runtimeDir,
+                                       kj::StringPtr stateDir)
+    : machines(kj::str(runtimeDir, "/vms")),
+      consoles(kj::str(stateDir, "/consoles")),
+      disk(timer, "the disk of machines' files") {
+  makeDirectory(machines, PASSAGE);
+  makeDirectory(consoles, PASSAGE);
 }
 
-kj::Array<kj::String> DiskWorkspaceFiles::removeStrays(kj::Function<bool(kj::StringPtr)> isKnown) {
+WorkspaceFiles::Paths DiskWorkspaceFiles::paths(kj::StringPtr id) {
+  return {kj::str(machines, "/", id), kj::str(consoles, "/", id, LOG_SUFFIX)};
+}
+
+kj::Promise<void> DiskWorkspaceFiles::prepare(kj::StringPtr id) {
+  return disk.run([paths = paths(id)]() { makeFiles(paths); });
+}
+
+kj::Promise<kj::String> DiskWorkspaceFiles::consoleEnd(kj::StringPtr id) {
+  return disk.run([path = paths(id).consoleLog]() { return endOfLog(path); });
+}
+
+kj::Promise<void> DiskWorkspaceFiles::remove(kj::StringPtr id) {
+  return disk.run([paths = paths(id)]() { removeFiles(paths); });
+}
+
+kj::Promise<kj::Array<kj::String>> DiskWorkspaceFiles::removeStrays(IsKnown isKnown) {
+  struct Found {
+    kj::Array<kj::String> machines, consoles;
+  };
+  auto found = co_await disk.run([machines = kj::str(machines), consoles = kj::str(consoles)]() {
+    return Found{entries(machines), entries(consoles)};
+  });
   kj::HashSet<kj::String> strays;
   auto examine = [&](kj::String id) {
     if (!isKnown(id)) strays.upsert(kj::mv(id), [](kj::String&, kj::String&&) {});
   };
-  for (auto& id : entries(machines)) examine(kj::mv(id));
-  for (auto& name : entries(consoles)) {
+  for (auto& id : found.machines) examine(kj::mv(id));
+  for (auto& name : found.consoles) {
     if (!name.endsWith(LOG_SUFFIX)) continue;
     examine(kj::heapString(name.slice(0, name.size() - LOG_SUFFIX.size())));
   }
-  for (auto& id : strays) remove(id);
-  return KJ_MAP(id, strays) {
+  for (auto& id : strays) co_await remove(id);
+  co_return KJ_MAP(id, strays) {
     return kj::str(id);
   };
 }

@@ -1,8 +1,12 @@
 #pragma once
 
 #include <kj/array.h>
+#include <kj/async.h>
 #include <kj/function.h>
 #include <kj/string.h>
+#include <kj/timer.h>
+
+#include "loop/worker-thread.h"
 
 namespace bothy {
 
@@ -17,31 +21,37 @@ public:
   };
 
   virtual Paths paths(kj::StringPtr id) = 0;
+
+  // What follows takes as long as the disk does, which guests can make slow: the caller sets deadlines.  What was begun comes about all
+  // the same, in the order in which it was asked for.
+  //
   // Makes the runtime directory, and an empty console log in the place of an older one.
-  virtual Paths prepare(kj::StringPtr id) = 0;
+  virtual kj::Promise<void> prepare(kj::StringPtr id) = 0;
   // The end of the console, for people; see console-end.h.  Empty if there is none.
-  virtual kj::String consoleEnd(kj::StringPtr id) = 0;
+  virtual kj::Promise<kj::String> consoleEnd(kj::StringPtr id) = 0;
   // Removes all of it; nothing is success.
-  virtual void remove(kj::StringPtr id) = 0;
+  virtual kj::Promise<void> remove(kj::StringPtr id) = 0;
   // Removes what belongs to no known id; returns those ids.
-  virtual kj::Array<kj::String> removeStrays(kj::Function<bool(kj::StringPtr id)> isKnown) = 0;
+  using IsKnown = kj::Function<bool(kj::StringPtr id)>;
+  virtual kj::Promise<kj::Array<kj::String>> removeStrays(IsKnown isKnown) = 0;
 };
 
 // RUNTIME-DIR/vms/ID/ and STATE-DIR/consoles/ID.log.
 class DiskWorkspaceFiles final: public WorkspaceFiles {
 public:
-  // Both directories exist.
-  DiskWorkspaceFiles(kj::StringPtr runtimeDir, kj::StringPtr stateDir);
+  // Both directories exist.  `timer` outlives it.
+  DiskWorkspaceFiles(kj::Timer& timer, kj::StringPtr runtimeDir, kj::StringPtr stateDir);
 
   Paths paths(kj::StringPtr id) override;
-  Paths prepare(kj::StringPtr id) override;
-  kj::String consoleEnd(kj::StringPtr id) override;
-  void remove(kj::StringPtr id) override;
-  kj::Array<kj::String> removeStrays(kj::Function<bool(kj::StringPtr id)> isKnown) override;
+  kj::Promise<void> prepare(kj::StringPtr id) override;
+  kj::Promise<kj::String> consoleEnd(kj::StringPtr id) override;
+  kj::Promise<void> remove(kj::StringPtr id) override;
+  kj::Promise<kj::Array<kj::String>> removeStrays(IsKnown isKnown) override;
 
 private:
-  kj::String machines;
-  kj::String consoles;
+  const kj::String machines;
+  const kj::String consoles;
+  WorkerThread disk;
 };
 
 }  // namespace bothy

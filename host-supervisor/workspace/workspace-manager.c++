@@ -41,7 +41,7 @@ kj::Promise<void> WorkspaceManager::recover() {
   co_await examineStrangers(isNew);
   // What belongs to a workspace is its own affair.
   if (!co_await removeStrays()) tasks.add(keepRemovingStrays());
-  removeStrayFiles();
+  tasks.add(removeStrayFiles());
 
   kj::Vector<kj::Promise<void>> recoveries;
   for (auto& workspace : unsettled) {
@@ -160,15 +160,20 @@ kj::Promise<void> WorkspaceManager::keepRemovingStrays() {
   } while (!co_await removeStrays());
 }
 
-void WorkspaceManager::removeStrayFiles() {
-  auto isKnown = [this](kj::StringPtr id) { return registry.has(id); };
-  KJ_IF_MAYBE (e, kj::runCatchingExceptions([&]() {
-                 for (auto& id : world.files.removeStrays(isKnown)) {
-                   KJ_LOG(INFO, "removed the files of a machine that belongs to no workspace", id);
-                 }
-               })) {
-    KJ_LOG(ERROR, "files of machines that belong to no workspace are left", e->getDescription());
-  }
+// Without a limit: nobody waits for it.
+kj::Promise<void> WorkspaceManager::removeStrayFiles() {
+  auto removing = kj::evalNow([this]() {
+    return world.files.removeStrays([this](kj::StringPtr id) { return registry.has(id); });
+  });
+  return removing.then(
+      [](kj::Array<kj::String> removed) {
+        for (auto& id : removed) {
+          KJ_LOG(INFO, "removed the files of a machine that belongs to no workspace", id);
+        }
+      },
+      [](kj::Exception&& e) {
+        KJ_LOG(ERROR, "files of machines that belong to no workspace are left", e.getDescription());
+      });
 }
 
 // A row is stored before its key and its disk are made, and removed after they are destroyed: whatever
@@ -271,10 +276,12 @@ kj::Promise<WorkspaceManager::CreateOutcome> WorkspaceManager::answerAgain(
       auto outcome = co_await workspace->join(kj::mv(progress));
       co_return outcomeOf(kj::mv(workspace), kj::mv(outcome));
     }
-    case WorkspaceState::FAILED:
-      co_return StartReport::Failure{Stage::STARTING_VM, StartFault::OTHER,
-                                     kj::str(workspace->row().failure),
-                                     world.files.consoleEnd(workspace->row().id)};
+    case WorkspaceState::FAILED: {
+      StartReport::Failure failure{Stage::STARTING_VM, StartFault::OTHER,
+                                   kj::str(workspace->row().failure), nullptr};
+      failure.console = co_await consoleOfFile(world, workspace->row().id);
+      co_return kj::mv(failure);
+    }
     default:
       co_return Created{kj::mv(workspace)};
   }

@@ -85,7 +85,7 @@ private:
   kj::Promise<bool> removeStrays();
   kj::Promise<void> endStrays();
   kj::Promise<void> keepRemovingStrays();
-  void removeStrayFiles();
+  kj::Promise<void> removeStrayFiles();
   void vsockLost(kj::StringPtr vmName) override;
   void vsockRestored(kj::StringPtr vmName) override;
   void vsockNotRestored(kj::StringPtr vmName) override;

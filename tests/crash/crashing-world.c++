@@ -161,19 +161,16 @@ public:
   CrashingFiles(CrashPoint& point, WorkspaceFiles& inner) : point(point), inner(inner) {}
 
   Paths paths(kj::StringPtr id) override { return inner.paths(id); }
-  Paths prepare(kj::StringPtr id) override {
+  kj::Promise<void> prepare(kj::StringPtr id) override {
     point.begins("preparation of files");
-    auto result = inner.prepare(id);
-    point.isDone("preparation of files");
-    return result;
+    return point.follow("preparation of files", inner.prepare(id));
   }
-  kj::String consoleEnd(kj::StringPtr id) override { return inner.consoleEnd(id); }
-  void remove(kj::StringPtr id) override {
+  kj::Promise<kj::String> consoleEnd(kj::StringPtr id) override { return inner.consoleEnd(id); }
+  kj::Promise<void> remove(kj::StringPtr id) override {
     point.begins("removal of files");
-    inner.remove(id);
-    point.isDone("removal of files");
+    return point.follow("removal of files", inner.remove(id));
   }
-  kj::Array<kj::String> removeStrays(kj::Function<bool(kj::StringPtr)> isKnown) override {
+  kj::Promise<kj::Array<kj::String>> removeStrays(IsKnown isKnown) override {
     return inner.removeStrays(kj::mv(isKnown));
   }
 

@@ -18,7 +18,7 @@ WorkspaceFiles::Paths SimulatedFiles::paths(kj::StringPtr id) {
   return {kj::str("/run/", id), kj::str("/console/", id)};
 }
 
-WorkspaceFiles::Paths SimulatedFiles::prepare(kj::StringPtr id) {
+kj::Promise<void> SimulatedFiles::prepare(kj::StringPtr id) {
   mayRefuse("prepare", id);
   apply(lifetime, [&]() {
     host.touch();
@@ -28,16 +28,16 @@ WorkspaceFiles::Paths SimulatedFiles::prepare(kj::StringPtr id) {
     host.runtimeDirs.upsert(kj::str(id), [](kj::String&, kj::String&&) {});
     host.consoles.upsert(kj::str(id), nullptr);
   });
-  return paths(id);
+  return kj::READY_NOW;
 }
 
-kj::String SimulatedFiles::consoleEnd(kj::StringPtr id) {
+kj::Promise<kj::String> SimulatedFiles::consoleEnd(kj::StringPtr id) {
   mayRefuse("read", id);
-  if (host.consoles.find(id) == nullptr) return nullptr;
+  if (host.consoles.find(id) == nullptr) return kj::String();
   return bothy::consoleEnd(KJ_ASSERT_NONNULL(host.consoles.find(id)).asBytes());
 }
 
-void SimulatedFiles::remove(kj::StringPtr id) {
+kj::Promise<void> SimulatedFiles::remove(kj::StringPtr id) {
   mayRefuse("remove", id);
   apply(lifetime, [&]() {
     host.touch();
@@ -45,9 +45,10 @@ void SimulatedFiles::remove(kj::StringPtr id) {
     host.consoles.erase(id);
     host.machinery.removeRuntimeFiles(id);
   });
+  return kj::READY_NOW;
 }
 
-kj::Array<kj::String> SimulatedFiles::removeStrays(kj::Function<bool(kj::StringPtr)> isKnown) {
+kj::Promise<kj::Array<kj::String>> SimulatedFiles::removeStrays(IsKnown isKnown) {
   mayRefuse("remove strays", "");
   kj::Vector<kj::String> strays;
   auto examine = [&](kj::StringPtr id) {
@@ -59,8 +60,8 @@ kj::Array<kj::String> SimulatedFiles::removeStrays(kj::Function<bool(kj::StringP
   };
   for (auto& id : host.runtimeDirs) examine(id);
   for (auto& entry : host.consoles) examine(entry.key);
-  for (auto& id : strays) remove(id);
-  return strays.releaseAsArray();
+  for (auto& id : strays) co_await remove(id);
+  co_return strays.releaseAsArray();
 }
 
 kj::Maybe<Image> SimulatedImages::find(kj::StringPtr name) {

@@ -14,10 +14,10 @@ public:
   KJ_DISALLOW_COPY_AND_MOVE(SimulatedFiles);
 
   Paths paths(kj::StringPtr id) override;
-  Paths prepare(kj::StringPtr id) override;
-  kj::String consoleEnd(kj::StringPtr id) override;
-  void remove(kj::StringPtr id) override;
-  kj::Array<kj::String> removeStrays(kj::Function<bool(kj::StringPtr)> isKnown) override;
+  kj::Promise<void> prepare(kj::StringPtr id) override;
+  kj::Promise<kj::String> consoleEnd(kj::StringPtr id) override;
+  kj::Promise<void> remove(kj::StringPtr id) override;
+  kj::Promise<kj::Array<kj::String>> removeStrays(IsKnown isKnown) override;
 
 private:
   SimulatedHost& host;

@@ -210,6 +210,7 @@ public:
 
   void freeze() { hostOutput({"/bin/sh"_kj, "-c"_kj, kj::str("fsfreeze -f ", place)}); }
   void thaw() { hostOutput({"/bin/sh"_kj, "-c"_kj, kj::str("fsfreeze -u ", place)}); }
+  void removeLogs() { hostOutput({"/bin/sh"_kj, "-c"_kj, kj::str("rm ", place, "/*.log")}); }
   // Until a console's log has `words`.
   void await(kj::StringPtr words) {
     hostOutput({"/bin/sh"_kj, "-c"_kj,
@@ -236,6 +237,41 @@ TEST_CASE("S09 consoles whose disk stands still hold up nothing, and are whole w
   CHECK(host.stateOf("test") == rpc::WorkspaceState::STOPPED);
   consoles.thaw();
   for (int i = 0; i < 10; ++i) consoles.await(kj::str("word ", i));
+}
+
+TEST_CASE(
+    "S09 P41 while the disk of consoles stands still bothyd starts, takes over and serves; starts "
+    "and deletes wait for it") {
+  if (access("/dev/loop-control", F_OK) != 0) SKIP("there are no loop devices");
+  SupervisedHost host;
+  FrozenConsoles consoles(host);
+  TestWorkspace workspace(host);
+  for (auto name : {"other"_kj, "gone"_kj}) REQUIRE(createOnly(host, name));
+  host.stop(SIGTERM);
+  // One that is there is opened also while the disk stands still.
+  consoles.removeLogs();
+  consoles.freeze();
+  host.start();
+  workspace.reconnect();
+  workspace.shell("sudo sh -c 'echo word >/dev/console'");
+  auto start = host.supervisor().startRequest();
+  start.setName("other");
+  auto starting = start.send().dropPipeline();
+  auto deletion = host.supervisor().deleteRequest();
+  deletion.setName("gone");
+  auto deleting = deletion.send().dropPipeline();
+  // Until both are under way.
+  while (host.stateOf("other") == rpc::WorkspaceState::STOPPED) {
+  }
+  while (host.stateOf("gone") == rpc::WorkspaceState::STOPPED) {
+  }
+  CHECK(workspace.shell("echo runs") == "runs");
+  CHECK(host.stateOf("other") == rpc::WorkspaceState::STARTING);
+  CHECK(host.stateOf("gone") == rpc::WorkspaceState::DELETING);
+  consoles.thaw();
+  CHECK(host.wait(kj::mv(starting), "the start").getOutcome().isStarted());
+  CHECK(host.wait(kj::mv(deleting), "the deletion").getOutcome().isDeleted());
+  consoles.await("word");
 }
 
 }  // namespace

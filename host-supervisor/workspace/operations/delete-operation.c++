@@ -70,7 +70,8 @@ kj::Promise<void> DeleteOperation::run(size_t step) {
       if (mayHaveKey) co_await destroyKey();
       break;
     case FILES:
-      world.files.remove(id);
+      co_await within(world.timer, world.deadlines.disk, "the machine's files could not be removed",
+                      world.files.remove(id));
       break;
   }
 }

@@ -8,9 +8,18 @@ namespace bothy {
 
 kj::String Site::consoleEnd() const {
   KJ_IF_MAYBE (current, machine.current()) return bothy::consoleEnd(current->consoleEnd());
-  kj::String console;
-  kj::runCatchingExceptions([&]() { console = world.files.consoleEnd(journal.row().id); });
-  return console;
+  return nullptr;
+}
+
+kj::Promise<kj::String> Site::lastConsoleEnd() const {
+  if (machine.current() != nullptr) return consoleEnd();
+  return consoleOfFile(world, journal.row().id);
+}
+
+kj::Promise<kj::String> consoleOfFile(const World& world, kj::StringPtr id) {
+  return within(world.timer, world.deadlines.disk, "the console could not be read",
+                kj::evalNow([&]() { return world.files.consoleEnd(id); }))
+      .catch_([](kj::Exception&&) { return kj::String(); });
 }
 
 }  // namespace bothy

@@ -21,9 +21,13 @@ struct Site {
   StartProgress& progress;
   DeletionListener& listener;
 
-  // The end of the console of its last boot, for people: what the machine that is there has said, however late that comes to its file;
-  // without one what the file has, see WorkspaceFiles, and nothing if that cannot be read.
+  // The end of the console of the machine that is there, for people: what it has said, however late that comes to its file.
   kj::String consoleEnd() const;
+  // Without one that of its last boot, as the file has it, see WorkspaceFiles, and nothing if that cannot be read.
+  kj::Promise<kj::String> lastConsoleEnd() const;
 };
+
+// The end of the console of a boot that is over, for people: empty if it cannot be read.
+kj::Promise<kj::String> consoleOfFile(const World& world, kj::StringPtr id);
 
 }  // namespace bothy

@@ -157,10 +157,11 @@ kj::Promise<void> StartOperation::launch() {
   spec.diskKey =
       co_await within(world.timer, world.deadlines.disk, "the key of the disk could not be opened",
                       world.keys.open(site.journal.row().id));
+  co_await within(world.timer, world.deadlines.disk, "the machine's files could not be made",
+                  world.files.prepare(site.journal.row().id));
   fault = StartFault::VMM_EXITED;
   // Not while what comes in its place is on its way to the store.
   auto turn = co_await site.journal.takeTurn();
-  world.files.prepare(site.journal.row().id);
   isMade = true;
   auto started = startMachine(kj::mv(spec));
   turn = nullptr;
@@ -252,7 +253,7 @@ kj::Promise<bool> StartOperation::endMachine() {
                                 site.journal.row().name, site.journal.row().id, e.getDescription());
                        });
   }
-  if (isMade) console = site.consoleEnd();
+  if (isMade) console = co_await site.lastConsoleEnd();
   site.machine.retire();
   if (isGone) isGone = co_await site.machine.reclaimDisk();
   if (!isGone) site.machine.removeLater();
