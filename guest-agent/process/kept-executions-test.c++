@@ -1,4 +1,4 @@
-// Programs that outlive the connection over which they were started.
+// Which programs are kept for their clients, for how long, and with how much output.
 #include "process/kept-executions.h"
 
 #include <signal.h>
@@ -7,174 +7,13 @@
 #include <kj/debug.h>
 #include <catch2/catch_test_macros.hpp>
 
-#include "process/processes-facet.h"
-#include "process/test-world.h"
+#include "process/kept-execution-world.h"
 #include "schema/limits.capnp.h"
 
 namespace bothy {
 namespace {
 
-// A client that can lose its connection, and remembers what a client remembers.
-struct World: public TestWorld {
-  explicit World(kj::Maybe<kj::Timer&> timer = nullptr)
-      : TestWorld(Trees::CGROUPS_IF_POSSIBLE, timer) {}
-
-  rpc::Processes::Client facet = newProcessesFacet(*host);
-  rpc::Processes::Client processes = connect<rpc::Processes>(facet);
-  Collected out;
-  Collected err;
-  uint64_t id = 0;
-  kj::Maybe<rpc::Process::Client> process;
-  kj::Maybe<rpc::ByteSink::Client> input;
-
-  void start(kj::StringPtr script) {
-    auto request = processes.execRequest();
-    setShell(request.initCommand(), script);
-    request.setStdout(collectInto(out));
-    request.setStderr(collectInto(err));
-    request.setKeep(true);
-    auto response = request.send().wait(scope);
-    REQUIRE(response.getOutcome().isStarted());
-    id = response.getId();
-    process = response.getProcess();
-    input = response.getStdin();
-  }
-
-  // Everything that came over the connection is gone.
-  void lose() {
-    process = nullptr;
-    input = nullptr;
-    disconnect();
-    processes = connect<rpc::Processes>(facet);
-  }
-
-  auto reattachRequest() {
-    auto request = processes.reattachRequest();
-    request.setId(id);
-    request.setStdout(collectInto(out));
-    request.setStdoutFrom(out.bytes.size());
-    request.setStderr(collectInto(err));
-    request.setStderrFrom(err.bytes.size());
-    return request;
-  }
-
-  // How much of the input the program had.
-  uint64_t reattach() {
-    out.ends = err.ends = 0;
-    auto response = reattachRequest().send().wait(scope);
-    REQUIRE(response.getOutcome().isAttached());
-    process = response.getProcess();
-    input = response.getStdin();
-    return response.getStdinReceived();
-  }
-
-  bool isAbsent() {
-    auto response = reattachRequest().send().wait(scope);
-    return response.getOutcome().isAbsent();
-  }
-
-  int exitCode() {
-    auto response = KJ_ASSERT_NONNULL(process).waitRequest().send().wait(scope);
-    return response.getStatus().isExited() ? response.getStatus().getExited() : -1;
-  }
-
-  void type(kj::StringPtr text) {
-    auto request = KJ_ASSERT_NONNULL(input).writeRequest();
-    request.setData(text.asBytes());
-    request.send().wait(scope);
-  }
-
-  void await(size_t bytes) { TestWorld::await(out, bytes); }
-};
-
-TEST_CASE("P41 a program whose connection breaks is had again, and no byte is lost or doubled") {
-  World world;
-  world.start("read x; seq 1 300000; seq 1 1000 >&2; read y; echo $x $y; exit 7");
-  world.type("one\n");
-  for (size_t bytes = 100000; bytes < 1500000; bytes += 200000) {
-    world.await(bytes);
-    world.lose();
-    CHECK(world.reattach() == 4);
-  }
-  world.type("two\n");
-  CHECK(world.exitCode() == 7);
-  kj::Vector<char> expected;
-  for (uint i = 1; i <= 300000; i++) expected.addAll(kj::str(i, '\n'));
-  expected.addAll("one two\n"_kj);
-  CHECK(world.out.bytes.asPtr() == expected.asPtr().asBytes());
-  CHECK(world.out.ends == 1);
-  CHECK(world.err.bytes.size() == 3893);
-}
-
-TEST_CASE("P41 output that was on its way and not had comes again") {
-  World world;
-  auto gate = kj::newPromiseAndFulfiller<void>();
-  world.out.gate = gate.promise.fork();
-  world.start("seq 1 30000; read x");
-  world.await(1000);
-  // What was handed over last counts as not had.
-  world.lose();
-  world.out.gate = nullptr;
-  world.out.bytes.clear();
-  world.reattach();
-  world.type("\n");
-  CHECK(world.exitCode() == 0);
-  kj::Vector<char> expected;
-  for (uint i = 1; i <= 30000; i++) expected.addAll(kj::str(i, '\n'));
-  CHECK(world.out.bytes.asPtr() == expected.asPtr().asBytes());
-}
-
-TEST_CASE("P41 the end of a program is told to who comes after it") {
-  World world;
-  world.start("read x; echo said; exit 3");
-  world.type("\n");
-  world.await(5);
-  world.lose();
-  while (world.host->reaper.onChildless().poll(world.scope) == false) {
-    world.io.provider->getTimer().afterDelay(kj::MILLISECONDS).wait(world.scope);
-  }
-  world.reattach();
-  CHECK(world.exitCode() == 3);
-  CHECK(world.out.text() == "said\n");
-  CHECK(world.out.ends == 1);
-}
-
-TEST_CASE("P41 input that did not arrive is known by how much did") {
-  World world;
-  world.start("head -c 1 > /dev/null; echo had; sleep 1000");
-  // More than a pipe holds: some of it is on its way when the connection breaks.
-  auto request = KJ_ASSERT_NONNULL(world.input).writeRequest();
-  request.initData(256 * 1024);
-  auto writing = request.send();
-  world.await(4);
-  world.lose();
-  auto had = world.reattach();
-  CHECK(had > 0);
-  CHECK(had < 256 * 1024);
-  KJ_ASSERT_NONNULL(world.process).endRequest().send().wait(world.scope);
-}
-
-TEST_CASE("an input of before does not write into the middle of the next one's") {
-  World world;
-  world.start("cat");
-  auto before = KJ_ASSERT_NONNULL(world.input);
-  world.reattach();
-  auto request = before.writeRequest();
-  request.setData("late"_kj.asBytes());
-  request.send().catch_([](kj::Exception&&) {}).wait(world.scope);
-  world.type("now");
-  KJ_ASSERT_NONNULL(world.input).endRequest().send().wait(world.scope);
-  CHECK(world.exitCode() == 0);
-  CHECK(world.out.text() == "now");
-}
-
-TEST_CASE("P12 a kept program is ended by `end`, and is nobody's after it") {
-  World world;
-  world.start("trap 'echo ended; exit' TERM; while :; do sleep 0.01; done");
-  KJ_ASSERT_NONNULL(world.process).endRequest().send().wait(world.scope);
-  world.exitCode();
-  CHECK(world.isAbsent());
-}
+using World = KeptExecutionWorld;
 
 TEST_CASE("P12 a program that nobody comes for is ended when its time is over, and not before") {
   constexpr auto KEEP = rpc::PROCESS_KEEP_MILLIS * kj::MILLISECONDS;
@@ -194,27 +33,6 @@ TEST_CASE("P12 a program that nobody comes for is ended when its time is over, a
   CHECK_FALSE(childless.poll(world.scope));
   timer.advanceTo(timer.now() + KEEP);
   childless.wait(world.scope);
-  CHECK(world.isAbsent());
-}
-
-TEST_CASE("positions that nobody can have had are refused, and change nothing") {
-  World world;
-  world.start("echo out; read x; echo again");
-  world.await(4);
-  auto request = world.reattachRequest();
-  request.setStdoutFrom(5);
-  CHECK_THROWS(request.send().wait(world.scope));
-  auto without = world.reattachRequest();
-  without.disownStderr();
-  CHECK_THROWS(without.send().wait(world.scope));
-  world.type("\n");
-  CHECK(world.exitCode() == 0);
-  CHECK(world.out.text() == "out\nagain\n");
-}
-
-TEST_CASE("an id of nobody's is absent") {
-  World world;
-  world.id = 4711;
   CHECK(world.isAbsent());
 }
 
