@@ -240,38 +240,6 @@ TEST_CASE("P57 a repeated request for a workspace that is being deleted makes it
   CHECK(w.find("demo")->state() == WorkspaceState::STOPPED);
 }
 
-TEST_CASE("P41 what cannot be listed or removed keeps nobody from being served") {
-  TestWorld w;
-  w.manager->create(w.request("demo"), nullptr).wait(w.scope);
-  SECTION("disks that cannot be listed") {
-    w.volumes.isUnreadable = true;
-    w.restart();
-  }
-  SECTION("a machine of nobody that does not end") {
-    VmSpec stranger{};
-    stranger.name = kj::str("0123");
-    w.driver.start(kj::mv(stranger)).wait(w.scope);
-    w.driver.failRemovals(2);
-    w.restart();
-    CHECK(w.driver.isRunning("0123"));
-    w.advance(1 * kj::SECONDS);
-    w.settle();
-    CHECK(w.driver.isRunning("0123"));
-    w.advance(2 * kj::SECONDS);
-    w.settle();
-    CHECK_FALSE(w.driver.isRunning("0123"));
-  }
-  CHECK(w.find("demo")->state() == WorkspaceState::RUNNING);
-  CHECK(w.driver.isRunning(w.find("demo")->row().id));
-}
-
-TEST_CASE("P28 a new database where disks cannot be listed is not begun with") {
-  TestWorld w;
-  w.manager = nullptr;
-  w.volumes.isUnreadable = true;
-  CHECK_THROWS(w.restart());
-}
-
 TEST_CASE("P30 a start without its image says which one is missing") {
   TestWorld w;
   w.manager->create(w.request("demo", false), nullptr).wait(w.scope);

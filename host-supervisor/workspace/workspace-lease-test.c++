@@ -5,49 +5,10 @@
 #include <catch2/catch_test_macros.hpp>
 #include <catch2/generators/catch_generators.hpp>
 
-#include "workspace/test-world.h"
+#include "workspace/test-lease-host.h"
 
 namespace bothy {
 namespace {
-
-// A host with a running workspace `demo`, and so many user ids for machines.
-struct LeaseHost {
-  TestWorld w;
-  kj::String id;
-  uint32_t uid;
-
-  explicit LeaseHost(uint32_t uids = 10000) {
-    w.limits.leases.count = uids;
-    w.restart();
-    w.manager->create(w.request("demo"), nullptr).wait(w.scope);
-    id = kj::str(w.find("demo")->row().id);
-    uid = w.lease("demo").uid;
-    REQUIRE(w.volumes.owner(id) == uid);
-  }
-  kj::String whyNotStarted(kj::StringPtr name) {
-    auto outcome = w.find(name)->start(nullptr).wait(w.scope);
-    auto& report = *outcome.get<kj::Own<StartReport>>();
-    return kj::str(KJ_ASSERT_NONNULL(report.failure).message);
-  }
-  void later() {
-    w.settle();
-    w.advance(Deadlines().retry.most);
-    w.settle();
-  }
-  void checkReleased() {
-    CHECK(w.find("demo")->machineRow() == nullptr);
-    CHECK(w.storedLeases() == 0);
-    CHECK(w.manager->leasesInUse() == 0);
-    CHECK(w.volumes.owner(id) == 0);
-  }
-  // It waits for something of its machine.
-  void checkKept() {
-    CHECK(w.lease("demo").uid == uid);
-    CHECK(w.lease("demo").secret.size() == 0);
-    CHECK(w.storedLeases() == 1);
-    CHECK(w.manager->leasesInUse() == 1);
-  }
-};
 
 TEST_CASE("S20 a host has more workspaces than user ids, and as many machines") {
   LeaseHost h(2);
@@ -243,84 +204,6 @@ TEST_CASE("P41 a running workspace of which the database has no machine is faile
   CHECK(w.lease("new").uid != h.uid);
   w.find("demo")->erase().wait(w.scope);
   CHECK_FALSE(w.driver.isRunning(h.id));
-}
-
-TEST_CASE("S20 the user id of a machine of no workspace is given to none until that is gone") {
-  const bool keepsDisk = GENERATE(false, true);
-  LeaseHost h(2);
-  auto& w = h.w;
-  w.manager->create(w.request("new", false), nullptr).wait(w.scope);
-  w.store->commit(kj::mv(Change().removeWorkspace(h.id, 1)));
-  w.driver.failRemovals(1);
-  SECTION("which the driver knows") {
-    w.restart();
-    w.find("new")->start(nullptr).wait(w.scope);
-    CHECK(w.lease("new").uid != h.uid);
-    w.find("new")->stop(0).wait(w.scope);
-  }
-  SECTION("which nobody knows") {
-    w.driver.recordsAreDamaged = true;
-    w.restart();
-    CHECK(strstr(h.whyNotStarted("new").cStr(), "of no workspace") != nullptr);
-  }
-  SECTION("which could not be read at first") {
-    w.driver.listingsToFail = 1;
-    w.restart();
-    CHECK(strstr(h.whyNotStarted("new").cStr(), "cannot be read") != nullptr);
-  }
-  CHECK(w.driver.isRunning(h.id));
-  if (keepsDisk) {
-    w.volumes.failuresToReclaim = 1;
-    h.later();
-    CHECK_FALSE(w.driver.isRunning(h.id));
-    CHECK(w.volumes.owner(h.id) == h.uid);
-  }
-  h.later();
-  CHECK_FALSE(w.driver.isRunning(h.id));
-  CHECK(w.volumes.owner(h.id) == 0);
-  w.advance(LEASE_REST);
-  for (auto name : {"new", "third"}) {
-    w.manager->create(w.request(name, false), nullptr).wait(w.scope);
-    auto outcome = w.find(name)->start(nullptr).wait(w.scope);
-    CHECK(outcome.get<kj::Own<StartReport>>()->failure == nullptr);
-  }
-}
-
-TEST_CASE("S20 what the machine of a workspace has, and no row tells, is free when that is gone") {
-  LeaseHost h(1);
-  auto& w = h.w;
-  w.manager->create(w.request("new", false), nullptr).wait(w.scope);
-  auto row = w.find("demo")->row().clone();
-  row.rest = Rest::STOPPED;
-  w.store->commit(kj::mv(Change().update(kj::mv(row)).releaseMachine(h.id, 1)));
-  w.restart();
-  w.settle();
-  CHECK_FALSE(w.driver.isRunning(h.id));
-  CHECK(h.whyNotStarted("new").size() > 0);
-  w.advance(LEASE_REST);
-  w.find("new")->start(nullptr).wait(w.scope);
-  CHECK(w.lease("new").uid == h.uid);
-}
-
-TEST_CASE(
-    "S20 a start ends what its own workspace had without a row, and then keeps nobody from a "
-    "lease") {
-  LeaseHost h(2);
-  auto& w = h.w;
-  w.manager->create(w.request("new", false), nullptr).wait(w.scope);
-  auto row = w.find("demo")->row().clone();
-  row.rest = Rest::STOPPED;
-  w.store->commit(kj::mv(Change().update(kj::mv(row)).releaseMachine(h.id, 1)));
-  w.driver.recordsAreDamaged = true;
-  // That of strays, and its own: the start comes before that is tried again.
-  w.driver.failRemovals(2);
-  w.restart();
-  w.settle();
-  CHECK(w.driver.isRunning(h.id));
-  for (auto name : {"demo", "new"}) {
-    auto outcome = w.find(name)->start(nullptr).wait(w.scope);
-    CHECK(outcome.get<kj::Own<StartReport>>()->failure == nullptr);
-  }
 }
 
 TEST_CASE("P28 what an older bothyd stored of workspaces that do not run is released") {

@@ -12,6 +12,7 @@ WorkspaceManager::WorkspaceManager(World worldParam, Limits limits)
       limits(limits),
       leases(world.timer, world.clock, limits.leases),
       registry(world, leases),
+      strangers(world, leases, registry),
       tasks(*this) {
   world.driver.setEvents(*this);
 }
@@ -28,20 +29,13 @@ void WorkspaceManager::taskFailed(kj::Exception&& exception) {
 kj::Promise<void> WorkspaceManager::recover() {
   auto state = co_await world.store.begin();
   world.events.reached(state.lastEvent);
-  const bool isNew = state.lastEvent == 0;
+  const auto database =
+      state.lastEvent == 0 ? Strangers::Database::NEW : Strangers::Database::IN_USE;
   KJ_LOG(INFO, "the database is ours", state.epoch, state.workspaces.size());
   auto unsettled = registry.enter(state);
   leases.enter(state.machines);
-  KJ_IF_MAYBE (users, recordedUsers()) {
-    examineUserIds(state.machines, *users);
-    for (auto& workspace : recordedOnly(*users)) unsettled.add(kj::mv(workspace));
-  } else {
-    tasks.add(keepExaminingUserIds(kj::mv(state.machines)));
-  }
-  co_await examineStrangers(isNew);
-  // What belongs to a workspace is its own affair.
-  if (!co_await removeStrays()) tasks.add(keepRemovingStrays());
-  tasks.add(removeStrayFiles());
+  auto besides = co_await strangers.examine(kj::mv(state.machines), database);
+  for (auto& workspace : besides) unsettled.add(kj::mv(workspace));
 
   kj::Vector<kj::Promise<void>> recoveries;
   for (auto& workspace : unsettled) {
@@ -49,174 +43,6 @@ kj::Promise<void> WorkspaceManager::recover() {
     recoveries.add(promise.attach(kj::mv(workspace)));
   }
   co_await kj::joinPromises(recoveries.releaseAsArray());
-}
-
-// nullptr: they cannot be read, and no machine gets a user id.
-kj::Maybe<kj::Array<VmDriver::MachineUser>> WorkspaceManager::recordedUsers() {
-  kj::Maybe<kj::Array<VmDriver::MachineUser>> users;
-  KJ_IF_MAYBE (e, kj::runCatchingExceptions([&]() { users = world.driver.users(); })) {
-    KJ_LOG(ERROR, "which user ids machines have cannot be read; trying again", e->getDescription());
-    leases.close(kj::str("which user ids machines have cannot be read: ", lineOf(*e)));
-  }
-  return users;
-}
-
-// Of a machine that is gone its record may be left.
-kj::Vector<kj::Own<Workspace>> WorkspaceManager::recordedOnly(
-    kj::ArrayPtr<const VmDriver::MachineUser> users) {
-  kj::Vector<kj::Own<Workspace>> found;
-  for (auto& machine : users) {
-    if (registry.present(machine.name) != nullptr) continue;
-    KJ_IF_MAYBE (workspace, registry.byId(machine.name)) found.add(kj::mv(*workspace));
-  }
-  return found;
-}
-
-kj::Promise<void> WorkspaceManager::keepExaminingUserIds(kj::Array<MachineRow> rows) {
-  for (auto pauses = world.pauses();;) {
-    co_await pauses.next();
-    KJ_IF_MAYBE (users, recordedUsers()) {
-      examineUserIds(rows, *users);
-      leases.reopen();
-      for (auto& workspace : recordedOnly(*users)) {
-        // Whose operation is under way by now looks after its machine itself.
-        if (workspace->isIdle()) co_await workspace->recover();
-      }
-      if (strays.size() > 0 && !keepsRemovingStrays) co_await keepRemovingStrays();
-      co_return;
-    }
-  }
-}
-
-// The driver has a record of each machine before there is anything of it, and until nothing of it is left.  Of one of which the database
-// does not tell whose user id it has, that record does.
-void WorkspaceManager::examineUserIds(kj::ArrayPtr<const MachineRow> rows,
-                                      kj::ArrayPtr<const VmDriver::MachineUser> users) {
-  kj::HashMap<kj::StringPtr, uint32_t> known;
-  for (auto& row : rows) {
-    if (row.workspaceId.size() > 0) known.insert(row.workspaceId, row.uid);
-  }
-  for (auto& machine : users) {
-    auto stored = known.find(machine.name);
-    if (!registry.has(machine.name)) strays.upsert(kj::str(machine.name), [](auto&, auto&&) {});
-    KJ_IF_MAYBE (uid, machine.uid) {
-      if (stored.orDefault(0) == *uid) continue;
-      KJ_LOG(ERROR, "a machine has a user id of which the database does not tell", machine.name,
-             *uid);
-      leases.bar(machine.name, *uid);
-    } else if (stored.orDefault(0) == 0) {
-      auto whose = kj::str("of no workspace, ", machine.name, ",");
-      auto advice = "the log says what keeps bothyd from ending it"_kj;
-      KJ_IF_MAYBE (workspace, registry.byId(machine.name)) {
-        whose = kj::str("of workspace ", (*workspace)->row().name);
-        advice = "delete that workspace"_kj;
-      }
-      leases.barAll(machine.name, kj::str("which user id the machine ", whose,
-                                          " has cannot be read, so that no other may be given "
-                                          "one: ",
-                                          advice));
-    }
-  }
-}
-
-// Whether none is left.  A machine that cannot be ended keeps nobody from serving the others.
-kj::Promise<bool> WorkspaceManager::removeStrays() {
-  kj::Maybe<kj::Exception> failure;
-  try {
-    co_await within(world.timer, world.deadlines.destroyVm,
-                    "machines that belong to no workspace could not be ended", endStrays());
-  } catch (...) {
-    failure = kj::getCaughtExceptionAsKj();
-  }
-  KJ_IF_MAYBE (e, failure) {
-    KJ_LOG(ERROR, "machines that belong to no workspace are left; trying again",
-           e->getDescription());
-  }
-  co_return failure == nullptr;
-}
-
-kj::Promise<void> WorkspaceManager::endStrays() {
-  auto isKnown = [this](kj::StringPtr id) { return registry.has(id); };
-  auto removed = co_await world.driver.removeStrays(isKnown);
-  for (auto& name : removed) {
-    KJ_LOG(WARNING, "removed a machine that belongs to no workspace", name);
-    if (!strays.contains(name)) strays.insert(kj::mv(name));
-  }
-  while (strays.size() > 0) {
-    auto name = kj::str(*strays.begin());
-    // A disk that belongs to no workspace is left as it is, but not to whoever has the user id next.
-    co_await world.volumes.reclaim(name);
-    leases.lift(name);
-    strays.eraseMatch(name);
-  }
-}
-
-kj::Promise<void> WorkspaceManager::keepRemovingStrays() {
-  keepsRemovingStrays = true;
-  KJ_DEFER(keepsRemovingStrays = false);
-  auto pauses = world.pauses();
-  do {
-    co_await pauses.next();
-  } while (!co_await removeStrays());
-}
-
-// Without a limit: nobody waits for it.
-kj::Promise<void> WorkspaceManager::removeStrayFiles() {
-  auto removing = kj::evalNow([this]() {
-    return world.files.removeStrays([this](kj::StringPtr id) { return registry.has(id); });
-  });
-  return removing.then(
-      [](kj::Array<kj::String> removed) {
-        for (auto& id : removed) {
-          KJ_LOG(INFO, "removed the files of a machine that belongs to no workspace", id);
-        }
-      },
-      [](kj::Exception&& e) {
-        KJ_LOG(ERROR, "files of machines that belong to no workspace are left", e.getDescription());
-      });
-}
-
-// A row is stored before its key and its disk are made, and removed after they are destroyed: whatever
-// bothyd was killed in, none of them is without a row.  One that is says that the database is not the one
-// it was made with, and then nothing is the right thing to do to it.
-kj::Promise<void> WorkspaceManager::examineStrangers(bool isNew) {
-  auto strangers = [this](kj::Array<kj::String> found) {
-    kj::Vector<kj::String> result;
-    for (auto& id : found) {
-      if (!registry.has(id)) result.add(kj::mv(id));
-    }
-    return result;
-  };
-  kj::Vector<kj::String> volumes, keys;
-  kj::Maybe<kj::Exception> failure;
-  try {
-    volumes = strangers(co_await within(world.timer, world.deadlines.disk,
-                                        "the disks could not be listed", world.volumes.list()));
-    keys = strangers(co_await within(world.timer, world.deadlines.disk,
-                                     "the keys could not be listed", world.keys.list()));
-  } catch (...) {
-    failure = kj::getCaughtExceptionAsKj();
-  }
-  KJ_IF_MAYBE (e, failure) {
-    if (isNew) kj::throwFatalException(kj::mv(*e));
-    KJ_LOG(ERROR, "whether there are disks and keys of no workspace is not known",
-           e->getDescription());
-    co_return;
-  }
-  if (volumes.size() + keys.size() == 0) co_return;
-  if (isNew) {
-    KJ_FAIL_REQUIRE(
-        "the database is new, and there are disks or keys of workspaces: put the database back "
-        "that they belong to, or move the state directory away and begin with an empty one",
-        volumes.size(), keys.size());
-  }
-  for (auto& id : volumes) {
-    KJ_LOG(ERROR, "a disk belongs to no workspace of the database, and is left as it is", id,
-           world.volumes.path(id));
-  }
-  for (auto& id : keys) {
-    KJ_LOG(ERROR, "a key belongs to no workspace of the database, and is left as it is", id);
-  }
 }
 
 // ---------------------------------------------------------------------------------------------

@@ -1,8 +1,7 @@
 #pragma once
 
-#include <kj/map.h>
-
 #include "workspace/creation-claims.h"
+#include "workspace/strangers.h"
 #include "workspace/workspace-registry.h"
 #include "workspace/workspace-spec.h"
 
@@ -71,21 +70,9 @@ private:
   MachineLeases leases;
   WorkspaceRegistry registry;
   CreationClaims claims;
-  // Machines of no workspace, until their user ids are free.
-  kj::HashSet<kj::String> strays;
-  bool keepsRemovingStrays = false;
+  Strangers strangers;
   kj::TaskSet tasks;
 
-  kj::Maybe<kj::Array<VmDriver::MachineUser>> recordedUsers();
-  kj::Vector<kj::Own<Workspace>> recordedOnly(kj::ArrayPtr<const VmDriver::MachineUser> users);
-  kj::Promise<void> keepExaminingUserIds(kj::Array<MachineRow> rows);
-  void examineUserIds(kj::ArrayPtr<const MachineRow> rows,
-                      kj::ArrayPtr<const VmDriver::MachineUser> users);
-  kj::Promise<void> examineStrangers(bool isNew);
-  kj::Promise<bool> removeStrays();
-  kj::Promise<void> endStrays();
-  kj::Promise<void> keepRemovingStrays();
-  kj::Promise<void> removeStrayFiles();
   void vsockLost(kj::StringPtr vmName) override;
   void vsockRestored(kj::StringPtr vmName) override;
   void vsockNotRestored(kj::StringPtr vmName) override;

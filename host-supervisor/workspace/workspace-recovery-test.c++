@@ -1,5 +1,4 @@
 #include <string.h>
-#include <unistd.h>
 #include <catch2/catch_test_macros.hpp>
 
 #include "workspace/test-world.h"
@@ -125,34 +124,6 @@ TEST_CASE("P41 a start whose machine cannot be taken over goes on when it can be
     CHECK(w.find("demo")->row().failure == "it does not talk");
     CHECK(w.driver.running().size() == 0);
   }
-}
-
-TEST_CASE("P28 a database that is new destroys no disk: bothyd says what to do") {
-  TestWorld w;
-  w.manager->create(w.request("demo"), nullptr).wait(w.scope);
-  w.manager = nullptr;
-  w.events = nullptr;
-  w.store = nullptr;
-  REQUIRE(unlink(kj::str(w.directory, "/state.db").cStr()) == 0);
-  KJ_IF_MAYBE (e, kj::runCatchingExceptions([&]() { w.restart(); })) {
-    CHECK(strstr(e->getDescription().cStr(), "the database is new") != nullptr);
-  } else {
-    FAIL("it began anew over the disks of others");
-  }
-  CHECK(w.volumes.count() == 1);
-  CHECK(w.keys.count() == 1);
-  CHECK(w.driver.running().size() == 1);
-}
-
-TEST_CASE("P28 a database that is older destroys no disk that it does not know") {
-  TestWorld w;
-  w.manager->create(w.request("demo", false), nullptr).wait(w.scope);
-  w.keys.create("0123").wait(w.scope);
-  w.volumes.create("0123", 1 << 20, w.keys.open("0123").wait(w.scope)).wait(w.scope);
-  w.restart();
-  w.settle();
-  CHECK(w.volumes.count() == 2);
-  CHECK(w.keys.count() == 2);
 }
 
 TEST_CASE("E02 a delete destroys the key before anything else") {

@@ -1,0 +1,153 @@
+#include "workspace/strangers.h"
+
+#include <string.h>
+#include <unistd.h>
+
+#include <catch2/catch_test_macros.hpp>
+#include <catch2/generators/catch_generators.hpp>
+
+#include "workspace/test-lease-host.h"
+
+namespace bothy {
+namespace {
+
+TEST_CASE("S20 the user id of a machine of no workspace is given to none until that is gone") {
+  const bool keepsDisk = GENERATE(false, true);
+  LeaseHost h(2);
+  auto& w = h.w;
+  w.manager->create(w.request("new", false), nullptr).wait(w.scope);
+  w.store->commit(kj::mv(Change().removeWorkspace(h.id, 1)));
+  w.driver.failRemovals(1);
+  SECTION("which the driver knows") {
+    w.restart();
+    w.find("new")->start(nullptr).wait(w.scope);
+    CHECK(w.lease("new").uid != h.uid);
+    w.find("new")->stop(0).wait(w.scope);
+  }
+  SECTION("which nobody knows") {
+    w.driver.recordsAreDamaged = true;
+    w.restart();
+    CHECK(strstr(h.whyNotStarted("new").cStr(), "of no workspace") != nullptr);
+  }
+  SECTION("which could not be read at first") {
+    w.driver.listingsToFail = 1;
+    w.restart();
+    CHECK(strstr(h.whyNotStarted("new").cStr(), "cannot be read") != nullptr);
+  }
+  CHECK(w.driver.isRunning(h.id));
+  if (keepsDisk) {
+    w.volumes.failuresToReclaim = 1;
+    h.later();
+    CHECK_FALSE(w.driver.isRunning(h.id));
+    CHECK(w.volumes.owner(h.id) == h.uid);
+  }
+  h.later();
+  CHECK_FALSE(w.driver.isRunning(h.id));
+  CHECK(w.volumes.owner(h.id) == 0);
+  w.advance(LEASE_REST);
+  for (auto name : {"new", "third"}) {
+    w.manager->create(w.request(name, false), nullptr).wait(w.scope);
+    auto outcome = w.find(name)->start(nullptr).wait(w.scope);
+    CHECK(outcome.get<kj::Own<StartReport>>()->failure == nullptr);
+  }
+}
+
+TEST_CASE("S20 what the machine of a workspace has, and no row tells, is free when that is gone") {
+  LeaseHost h(1);
+  auto& w = h.w;
+  w.manager->create(w.request("new", false), nullptr).wait(w.scope);
+  auto row = w.find("demo")->row().clone();
+  row.rest = Rest::STOPPED;
+  w.store->commit(kj::mv(Change().update(kj::mv(row)).releaseMachine(h.id, 1)));
+  w.restart();
+  w.settle();
+  CHECK_FALSE(w.driver.isRunning(h.id));
+  CHECK(h.whyNotStarted("new").size() > 0);
+  w.advance(LEASE_REST);
+  w.find("new")->start(nullptr).wait(w.scope);
+  CHECK(w.lease("new").uid == h.uid);
+}
+
+TEST_CASE(
+    "S20 a start ends what its own workspace had without a row, and then keeps nobody from a "
+    "lease") {
+  LeaseHost h(2);
+  auto& w = h.w;
+  w.manager->create(w.request("new", false), nullptr).wait(w.scope);
+  auto row = w.find("demo")->row().clone();
+  row.rest = Rest::STOPPED;
+  w.store->commit(kj::mv(Change().update(kj::mv(row)).releaseMachine(h.id, 1)));
+  w.driver.recordsAreDamaged = true;
+  // That of strays, and its own: the start comes before that is tried again.
+  w.driver.failRemovals(2);
+  w.restart();
+  w.settle();
+  CHECK(w.driver.isRunning(h.id));
+  for (auto name : {"demo", "new"}) {
+    auto outcome = w.find(name)->start(nullptr).wait(w.scope);
+    CHECK(outcome.get<kj::Own<StartReport>>()->failure == nullptr);
+  }
+}
+
+TEST_CASE("P41 what cannot be listed or removed keeps nobody from being served") {
+  TestWorld w;
+  w.manager->create(w.request("demo"), nullptr).wait(w.scope);
+  SECTION("disks that cannot be listed") {
+    w.volumes.isUnreadable = true;
+    w.restart();
+  }
+  SECTION("a machine of nobody that does not end") {
+    VmSpec stranger{};
+    stranger.name = kj::str("0123");
+    w.driver.start(kj::mv(stranger)).wait(w.scope);
+    w.driver.failRemovals(2);
+    w.restart();
+    CHECK(w.driver.isRunning("0123"));
+    w.advance(1 * kj::SECONDS);
+    w.settle();
+    CHECK(w.driver.isRunning("0123"));
+    w.advance(2 * kj::SECONDS);
+    w.settle();
+    CHECK_FALSE(w.driver.isRunning("0123"));
+  }
+  CHECK(w.find("demo")->state() == WorkspaceState::RUNNING);
+  CHECK(w.driver.isRunning(w.find("demo")->row().id));
+}
+
+TEST_CASE("P28 a new database where disks cannot be listed is not begun with") {
+  TestWorld w;
+  w.manager = nullptr;
+  w.volumes.isUnreadable = true;
+  CHECK_THROWS(w.restart());
+}
+
+TEST_CASE("P28 a database that is new destroys no disk: bothyd says what to do") {
+  TestWorld w;
+  w.manager->create(w.request("demo"), nullptr).wait(w.scope);
+  w.manager = nullptr;
+  w.events = nullptr;
+  w.store = nullptr;
+  REQUIRE(unlink(kj::str(w.directory, "/state.db").cStr()) == 0);
+  KJ_IF_MAYBE (e, kj::runCatchingExceptions([&]() { w.restart(); })) {
+    CHECK(strstr(e->getDescription().cStr(), "the database is new") != nullptr);
+  } else {
+    FAIL("it began anew over the disks of others");
+  }
+  CHECK(w.volumes.count() == 1);
+  CHECK(w.keys.count() == 1);
+  CHECK(w.driver.running().size() == 1);
+}
+
+TEST_CASE("P28 a database that is older destroys no disk that it does not know") {
+  TestWorld w;
+  w.manager->create(w.request("demo", false), nullptr).wait(w.scope);
+  w.keys.create("0123").wait(w.scope);
+  w.volumes.create("0123", 1 << 20, w.keys.open("0123").wait(w.scope)).wait(w.scope);
+  w.restart();
+  w.settle();
+  CHECK(w.volumes.count() == 2);
+  CHECK(w.keys.count() == 2);
+}
+
+}  // namespace
+}  // namespace bothy
