@@ -240,6 +240,19 @@ TEST_CASE(
   w.whyNone();
 }
 
+TEST_CASE("S20 a machine and its disk may have different user ids, and both are barred") {
+  LeaseWorld w(3);
+  w.pool->bar("a", FIRST_UID);
+  w.pool->bar("a", FIRST_UID + 1);
+  w.pool->bar("a", FIRST_UID + 1);
+  CHECK(w.start() == FIRST_UID + 2);
+  w.whyNone();
+  w.pool->lift("a");
+  w.pass(LEASE_REST);
+  CHECK(w.start() == FIRST_UID);
+  CHECK(w.start() == FIRST_UID + 1);
+}
+
 TEST_CASE("S20 what is barred for the machine of a workspace is free with its lease") {
   LeaseWorld w(2);
   auto uid = w.start();

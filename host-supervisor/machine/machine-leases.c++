@@ -40,7 +40,8 @@ void MachineLeases::enter(kj::ArrayPtr<const MachineRow> rows) {
 void MachineLeases::bar(kj::StringPtr machine, uint32_t uid) {
   const uint32_t number = uid - range.firstUid;
   if (number >= range.count) return;
-  barredPlaces.insert(kj::str(machine), number);
+  auto create = [&]() -> decltype(barredPlaces)::Entry { return {kj::str(machine), {}}; };
+  barredPlaces.findOrCreate(machine, create).add(number);
   places[number].bars++;
 }
 
@@ -51,14 +52,16 @@ void MachineLeases::barAll(kj::StringPtr machine, kj::String why) {
 void MachineLeases::lift(kj::StringPtr machine) {
   barredAll.erase(machine);
   KJ_IF_MAYBE (barred, barredPlaces.find(machine)) {
-    const uint32_t number = *barred;
+    auto numbers = kj::mv(*barred);
     barredPlaces.erase(machine);
-    auto& place = places[number];
-    if (--place.bars > 0 || place.state == Place::State::TAKEN) return;
-    // take() may have passed it over, or it may still rest since another had it.
-    std::erase_if(resting, [number](const Resting& other) { return other.place == number; });
-    place.state = Place::State::FREE;
-    resting.push_back({number, timer.now() + LEASE_REST});
+    for (auto number : numbers) {
+      auto& place = places[number];
+      if (--place.bars > 0 || place.state == Place::State::TAKEN) continue;
+      // take() may have passed it over, or it may still rest since another had it.
+      std::erase_if(resting, [number](const Resting& other) { return other.place == number; });
+      place.state = Place::State::FREE;
+      resting.push_back({number, timer.now() + LEASE_REST});
+    }
   }
 }
 

@@ -6,6 +6,7 @@
 #include <kj/refcount.h>
 #include <kj/time.h>
 #include <kj/timer.h>
+#include <kj/vector.h>
 
 #include <deque>
 #include <vector>
@@ -36,7 +37,7 @@ public:
 
   // Once, before any is taken: the rows of the store.
   void enter(kj::ArrayPtr<const MachineRow> rows);
-  // Until lift(machine) nobody is given that one: this machine has it, and no row tells so.
+  // Until lift(machine) nobody is given that one: this machine or its disk has it, and no row tells so.  Each may have another.
   void bar(kj::StringPtr machine, uint32_t uid);
   // Until lift(machine) nobody is given any, for that reason: which one this machine has is not known.
   void barAll(kj::StringPtr machine, kj::String why);
@@ -102,7 +103,7 @@ private:
   // Those that are FREE, the oldest first.
   std::deque<Resting> resting;
   // By the machine that has it.
-  kj::TreeMap<kj::String, uint32_t> barredPlaces;
+  kj::TreeMap<kj::String, kj::Vector<uint32_t>> barredPlaces;
   kj::TreeMap<kj::String, kj::String> barredAll;
   kj::Maybe<kj::String> closed;
 

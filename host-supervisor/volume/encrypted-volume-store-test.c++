@@ -28,9 +28,9 @@ TEST_CASE("a volume is made, checked, grown, listed and destroyed beside the eve
   world.store->check(ID, MEBIBYTE).wait(world.scope);
   world.store->grow(ID, 2 * MEBIBYTE).wait(world.scope);
   world.store->check(ID, 2 * MEBIBYTE).wait(world.scope);
-  auto ids = world.store->list().wait(world.scope);
-  REQUIRE(ids.size() == 1);
-  CHECK(ids[0] == ID);
+  auto listed = world.store->list().wait(world.scope);
+  REQUIRE(listed.size() == 1);
+  CHECK(listed[0].id == ID);
   CHECK(world.store->path(ID) == world.directory.at(FINISHED));
   world.store->destroy(ID).wait(world.scope);
   CHECK(world.store->list().wait(world.scope).size() == 0);

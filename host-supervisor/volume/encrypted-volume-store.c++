@@ -56,7 +56,7 @@ kj::String EncryptedVolumeStore::path(kj::StringPtr id) {
   return directory->pathOf(id);
 }
 
-kj::Promise<kj::Array<kj::String>> EncryptedVolumeStore::list() {
+kj::Promise<kj::Array<VolumeStore::Listed>> EncryptedVolumeStore::list() {
   return worker.run("list", VOLUME_CALL_LIMIT,
                     [directory = kj::atomicAddRef(*directory)]() { return directory->list(); });
 }

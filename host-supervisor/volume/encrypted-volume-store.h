@@ -27,7 +27,7 @@ public:
   kj::Promise<void> requireRoom() override;
   kj::Promise<void> destroy(kj::StringPtr id) override;
   kj::String path(kj::StringPtr id) override;
-  kj::Promise<kj::Array<kj::String>> list() override;
+  kj::Promise<kj::Array<Listed>> list() override;
 
 private:
   // Shared with the calls: one that hangs may outlive the store.

@@ -38,6 +38,9 @@ TEST_CASE("S20 a volume has its size, takes little space and is its machine's wh
     CHECK((status.st_mode & 07777) == 0600);
     CHECK(status.st_uid == owner);
     CHECK(status.st_gid == owner);
+    auto listed = world.volumes->list();
+    CHECK(listed[0].user.orDefault(geteuid()) == owner);
+    CHECK((listed[0].user == nullptr) == (owner == geteuid()));
   };
   isOf(geteuid());
   world.volumes->give(ID, user);
@@ -204,10 +207,10 @@ TEST_CASE("all volumes are listed once, unfinished ones too, and nothing else") 
                     "volumes/.qcow2"_kj, "volumes/UPPER.qcow2"_kj, "volumes/a.qcow2.old"_kj}) {
     world.directory.write(name, "");
   }
-  auto ids = world.volumes->list();
-  REQUIRE(ids.size() == 2);
-  CHECK(ids[0] == ID);
-  CHECK(ids[1] == "half");
+  auto listed = world.volumes->list();
+  REQUIRE(listed.size() == 2);
+  CHECK(listed[0].id == ID);
+  CHECK(listed[1].id == "half");
 }
 
 TEST_CASE("an id that could leave the directory is refused") {

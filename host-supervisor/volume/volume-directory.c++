@@ -11,12 +11,11 @@
 #include <kj/debug.h>
 #include <kj/vector.h>
 
-#include <set>
+#include <map>
 #include <string>
 
 #include "volume/qcow2-image.h"
 #include "volume/volume-file.h"
-#include "volume/volume-store.h"
 
 namespace bothy {
 namespace {
@@ -207,7 +206,7 @@ kj::String VolumeDirectory::pathOf(kj::StringPtr id) const {
   return kj::str(path, "/", id, SUFFIX);
 }
 
-kj::Array<kj::String> VolumeDirectory::list() const {
+kj::Array<VolumeStore::Listed> VolumeDirectory::list() const {
   int fd;
   KJ_SYSCALL(fd = openat(directoryFd, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC), path);
   DIR* listing = fdopendir(fd);
@@ -218,7 +217,7 @@ kj::Array<kj::String> VolumeDirectory::list() const {
   }
   KJ_DEFER(closedir(listing));
 
-  std::set<std::string> ids;
+  std::map<std::string, kj::Maybe<uint32_t>> users;
   for (;;) {
     errno = 0;
     auto entry = readdir(listing);
@@ -232,12 +231,27 @@ kj::Array<kj::String> VolumeDirectory::list() const {
       if (!name.endsWith(suffix)) continue;
       auto id = kj::heapString(name.slice(0, name.size() - suffix.size()));
       // Others are not ours, and no call of ours could name them.
-      if (isId(id)) ids.insert(id.cStr());
+      if (!isId(id)) continue;
+      auto& user = users[id.cStr()];
+      if (suffix == SUFFIX) user = userOf(name);
     }
   }
-  return KJ_MAP(id, ids) {
-    return kj::heapString(id.data(), id.size());
+  return KJ_MAP(entry, users) {
+    return VolumeStore::Listed{kj::heapString(entry.first.data(), entry.first.size()),
+                               entry.second};
   };
+}
+
+// Whose that file is, unless it is bothyd's.  What is no file nobody was given.
+kj::Maybe<uint32_t> VolumeDirectory::userOf(kj::StringPtr name) const {
+  struct stat stats;
+  if (fstatat(directoryFd, name.cStr(), &stats, AT_SYMLINK_NOFOLLOW) < 0) {
+    int error = errno;
+    if (error == ENOENT) return nullptr;
+    KJ_FAIL_SYSCALL("fstatat", error, path, name);
+  }
+  if (!S_ISREG(stats.st_mode) || stats.st_uid == geteuid()) return nullptr;
+  return stats.st_uid;
 }
 
 uint64_t VolumeDirectory::freeBytes() const {

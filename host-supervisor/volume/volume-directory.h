@@ -6,7 +6,7 @@
 #include <kj/refcount.h>
 #include <kj/string.h>
 
-#include "secret/secret.h"
+#include "volume/volume-store.h"
 
 namespace bothy {
 
@@ -26,12 +26,13 @@ public:
   void requireRoom() const;
   void destroy(kj::StringPtr id) const;
   kj::String pathOf(kj::StringPtr id) const;
-  kj::Array<kj::String> list() const;
+  kj::Array<VolumeStore::Listed> list() const;
 
 private:
   kj::String path;
   kj::AutoCloseFd directoryFd;
 
+  kj::Maybe<uint32_t> userOf(kj::StringPtr name) const;
   uint64_t freeBytes() const;
   void requireSpace(uint64_t bytes) const;
   void destroyFile(kj::StringPtr name) const;

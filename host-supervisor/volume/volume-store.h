@@ -52,8 +52,13 @@ public:
   // Where a VM finds it.  See the implementation for the format.
   virtual kj::String path(kj::StringPtr id) = 0;
 
-  // The ids of all volumes, unfinished ones too, in no order.
-  virtual kj::Promise<kj::Array<kj::String>> list() = 0;
+  struct Listed {
+    kj::String id;
+    // Who can open it besides root: it was given to this user, and not taken back.
+    kj::Maybe<uint32_t> user;
+  };
+  // All volumes, unfinished ones too, in no order.
+  virtual kj::Promise<kj::Array<Listed>> list() = 0;
 };
 
 }  // namespace bothy

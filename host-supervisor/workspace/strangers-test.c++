@@ -52,6 +52,48 @@ TEST_CASE("S20 the user id of a machine of no workspace is given to none until t
   }
 }
 
+TEST_CASE("S20 the user id of a disk of which no row tells is given to none until that is root's") {
+  LeaseHost h(2);
+  auto& w = h.w;
+  w.manager->create(w.request("new", false), nullptr).wait(w.scope);
+  w.manager->create(w.request("third", false), nullptr).wait(w.scope);
+  bool isListed = true;
+  SECTION("of no workspace") {
+    w.store->commit(kj::mv(Change().removeWorkspace(h.id, 1)));
+  }
+  SECTION("of a workspace that rests") {
+    auto row = w.find("demo")->row().clone();
+    row.rest = Rest::STOPPED;
+    w.store->commit(kj::mv(Change().update(kj::mv(row)).releaseMachine(h.id, 1)));
+  }
+  SECTION("where disks cannot be listed at first") {
+    w.store->commit(kj::mv(Change().removeWorkspace(h.id, 1)));
+    isListed = false;
+  }
+  // This bothyd is killed when the machine and its record are gone.
+  w.volumes.unreclaimable = kj::str(h.id);
+  w.restart();
+  w.settle();
+  REQUIRE_FALSE(w.driver.isRunning(h.id));
+  REQUIRE(w.volumes.owner(h.id) == h.uid);
+  w.volumes.isUnreadable = !isListed;
+  w.restart();
+  if (!isListed) {
+    CHECK(strstr(h.whyNotStarted("new").cStr(), "whose the disks are cannot be read") != nullptr);
+    w.volumes.isUnreadable = false;
+    h.later();
+  }
+  w.find("new")->start(nullptr).wait(w.scope);
+  CHECK(w.lease("new").uid != h.uid);
+  CHECK(strstr(h.whyNotStarted("third").cStr(), "are taken") != nullptr);
+  w.volumes.unreclaimable = nullptr;
+  h.later();
+  CHECK(w.volumes.owner(h.id) == 0);
+  w.advance(LEASE_REST);
+  w.find("third")->start(nullptr).wait(w.scope);
+  CHECK(w.lease("third").uid == h.uid);
+}
+
 TEST_CASE("S20 what the machine of a workspace has, and no row tells, is free when that is gone") {
   LeaseHost h(1);
   auto& w = h.w;
@@ -71,7 +113,8 @@ TEST_CASE("S20 what the machine of a workspace has, and no row tells, is free wh
 TEST_CASE(
     "S20 a start ends what its own workspace had without a row, and then keeps nobody from a "
     "lease") {
-  LeaseHost h(2);
+  // One to rest, when its disk is root's again.
+  LeaseHost h(3);
   auto& w = h.w;
   w.manager->create(w.request("new", false), nullptr).wait(w.scope);
   auto row = w.find("demo")->row().clone();

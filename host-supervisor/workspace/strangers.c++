@@ -15,48 +15,55 @@ void Strangers::taskFailed(kj::Exception&& exception) {
 
 kj::Promise<kj::Vector<kj::Own<Workspace>>> Strangers::examine(kj::Array<MachineRow> rows,
                                                                Database database) {
-  kj::Vector<kj::Own<Workspace>> found;
-  KJ_IF_MAYBE (users, recordedUsers()) {
-    examineUserIds(rows, *users);
-    found = recordedOnly(*users);
+  kj::Vector<kj::Own<Workspace>> besides;
+  auto disks = co_await listDisks(database);
+  co_await examineDisksAndKeys(database, disks);
+  auto users = findUsers(disks);
+  KJ_IF_MAYBE (found, users) {
+    besides = examineUserIds(rows, *found);
   } else {
     tasks.add(keepExaminingUserIds(kj::mv(rows)));
   }
-  co_await examineDisksAndKeys(database);
   // What belongs to a workspace is its own affair.
   if (!co_await removeStrays()) tasks.add(keepRemovingStrays());
   tasks.add(removeStrayFiles());
-  co_return found;
+  co_return besides;
 }
 
-// nullptr: they cannot be read, and no machine gets a user id.
-kj::Maybe<kj::Array<VmDriver::MachineUser>> Strangers::recordedUsers() {
-  kj::Maybe<kj::Array<VmDriver::MachineUser>> users;
-  KJ_IF_MAYBE (e, kj::runCatchingExceptions([&]() { users = world.driver.users(); })) {
-    KJ_LOG(ERROR, "which user ids machines have cannot be read; trying again", e->getDescription());
-    leases.close(kj::str("which user ids machines have cannot be read: ", lineOf(*e)));
-  }
-  return users;
-}
+// ---------------------------------------------------------------------------------------------
+// User ids
 
-// Of a machine that is gone its record may be left.
-kj::Vector<kj::Own<Workspace>> Strangers::recordedOnly(
-    kj::ArrayPtr<const VmDriver::MachineUser> users) {
-  kj::Vector<kj::Own<Workspace>> found;
-  for (auto& machine : users) {
-    if (registry.present(machine.name) != nullptr) continue;
-    KJ_IF_MAYBE (workspace, registry.byId(machine.name)) found.add(kj::mv(*workspace));
+// The driver has a record of each machine before there is anything of it, and until nothing of it is left; then its disk is that user's
+// until it is taken back, which a bothyd that was killed had no time for.  nullptr: not all of them can be read, and no machine gets a user id.
+kj::Maybe<Strangers::Users> Strangers::findUsers(const kj::Maybe<Disks>& disks) {
+  Users users;
+  kj::Maybe<kj::String> why;
+  KJ_IF_MAYBE (e, kj::runCatchingExceptions([&]() { users.recorded = world.driver.users(); })) {
+    why = kj::str("which user ids machines have cannot be read: ", lineOf(*e));
   }
-  return found;
+  KJ_IF_MAYBE (listed, disks) {
+    for (auto& disk : *listed) {
+      KJ_IF_MAYBE (uid, disk.user) users.ofDisks.add(Users::OfDisk{kj::str(disk.id), *uid});
+    }
+  } else if (why == nullptr) {
+    why = kj::str("whose the disks are cannot be read; the log says why");
+  }
+  KJ_IF_MAYBE (w, why) {
+    KJ_LOG(ERROR, "no user id is given to a machine; trying again", *w);
+    leases.close(kj::mv(*w));
+    return nullptr;
+  }
+  return kj::mv(users);
 }
 
 kj::Promise<void> Strangers::keepExaminingUserIds(kj::Array<MachineRow> rows) {
   for (auto pauses = world.pauses();;) {
     co_await pauses.next();
-    KJ_IF_MAYBE (users, recordedUsers()) {
-      examineUserIds(rows, *users);
+    auto users = findUsers(co_await listDisks(Database::IN_USE));
+    KJ_IF_MAYBE (found, users) {
+      auto besides = examineUserIds(rows, *found);
       leases.reopen();
-      for (auto& workspace : recordedOnly(*users)) {
+      for (auto& workspace : besides) {
         // Whose operation is under way by now looks after its machine itself.
         if (workspace->isIdle()) co_await workspace->recover();
       }
@@ -66,36 +73,54 @@ kj::Promise<void> Strangers::keepExaminingUserIds(kj::Array<MachineRow> rows) {
   }
 }
 
-// The driver has a record of each machine before there is anything of it, and until nothing of it is left.  Of one of which the database
-// does not tell whose user id it has, that record does.
-void Strangers::examineUserIds(kj::ArrayPtr<const MachineRow> rows,
-                               kj::ArrayPtr<const VmDriver::MachineUser> users) {
+// Returns the workspaces that rest and whose they are.
+kj::Vector<kj::Own<Workspace>> Strangers::examineUserIds(kj::ArrayPtr<const MachineRow> rows,
+                                                         const Users& users) {
   kj::HashMap<kj::StringPtr, uint32_t> known;
   for (auto& row : rows) {
     if (row.workspaceId.size() > 0) known.insert(row.workspaceId, row.uid);
   }
-  for (auto& machine : users) {
-    auto stored = known.find(machine.name);
-    if (!registry.has(machine.name)) strays.upsert(kj::str(machine.name), [](auto&, auto&&) {});
+  kj::Vector<kj::Own<Workspace>> besides;
+  auto note = [&](kj::StringPtr id) {
+    if (!registry.has(id)) strays.upsert(kj::str(id), [](auto&, auto&&) {});
+    if (registry.present(id) != nullptr) return;
+    KJ_IF_MAYBE (workspace, registry.byId(id)) besides.add(kj::mv(*workspace));
+  };
+  for (auto& machine : users.recorded) {
+    note(machine.name);
+    auto stored = known.find(machine.name).orDefault(0);
     KJ_IF_MAYBE (uid, machine.uid) {
-      if (stored.orDefault(0) == *uid) continue;
+      if (stored == *uid) continue;
       KJ_LOG(ERROR, "a machine has a user id of which the database does not tell", machine.name,
              *uid);
       leases.bar(machine.name, *uid);
-    } else if (stored.orDefault(0) == 0) {
-      auto whose = kj::str("of no workspace, ", machine.name, ",");
-      auto advice = "the log says what keeps bothyd from ending it"_kj;
-      KJ_IF_MAYBE (workspace, registry.byId(machine.name)) {
-        whose = kj::str("of workspace ", (*workspace)->row().name);
-        advice = "delete that workspace"_kj;
-      }
-      leases.barAll(machine.name, kj::str("which user id the machine ", whose,
-                                          " has cannot be read, so that no other may be given "
-                                          "one: ",
-                                          advice));
+    } else if (stored == 0) {
+      barAll(machine.name);
     }
   }
+  for (auto& disk : users.ofDisks) {
+    if (known.find(disk.id).orDefault(0) == disk.uid) continue;
+    note(disk.id);
+    KJ_LOG(ERROR, "a disk is a user's of which the database does not tell", disk.id, disk.uid);
+    leases.bar(disk.id, disk.uid);
+  }
+  return besides;
 }
+
+void Strangers::barAll(kj::StringPtr machine) {
+  auto whose = kj::str("of no workspace, ", machine, ",");
+  auto advice = "the log says what keeps bothyd from ending it"_kj;
+  KJ_IF_MAYBE (workspace, registry.byId(machine)) {
+    whose = kj::str("of workspace ", (*workspace)->row().name);
+    advice = "delete that workspace"_kj;
+  }
+  leases.barAll(machine,
+                kj::str("which user id the machine ", whose,
+                        " has cannot be read, so that no other may be given one: ", advice));
+}
+
+// ---------------------------------------------------------------------------------------------
+// Machines and files
 
 // Whether none is left.  A machine that cannot be ended keeps nobody from serving the others.
 kj::Promise<bool> Strangers::removeStrays() {
@@ -122,7 +147,7 @@ kj::Promise<void> Strangers::endStrays() {
   }
   while (strays.size() > 0) {
     auto name = kj::str(*strays.begin());
-    // A disk that belongs to no workspace is left as it is, but not to whoever has the user id next.
+    // What is in a disk that belongs to no workspace is left as it is, but not to whoever has the user id next.
     co_await world.volumes.reclaim(name);
     leases.lift(name);
     strays.eraseMatch(name);
@@ -154,36 +179,46 @@ kj::Promise<void> Strangers::removeStrayFiles() {
       });
 }
 
+// ---------------------------------------------------------------------------------------------
+// Disks and keys
+
 // A row is stored before its key and its disk are made, and removed after they are destroyed: whatever
 // bothyd was killed in, none of them is without a row.  One that is says that the database is not the one
 // it was made with, and then nothing is the right thing to do to it.
-kj::Promise<void> Strangers::examineDisksAndKeys(Database database) {
-  const bool isNew = database == Database::NEW;
-  auto strangers = [this](kj::Array<kj::String> found) {
-    kj::Vector<kj::String> result;
-    for (auto& id : found) {
-      if (!registry.has(id)) result.add(kj::mv(id));
-    }
-    return result;
-  };
-  kj::Vector<kj::String> volumes, keys;
+template <typename T>
+kj::Promise<kj::Maybe<T>> Strangers::listed(Database database, kj::StringPtr complaint,
+                                            kj::Promise<T> listing) {
   kj::Maybe<kj::Exception> failure;
   try {
-    volumes = strangers(co_await within(world.timer, world.deadlines.disk,
-                                        "the disks could not be listed", world.volumes.list()));
-    keys = strangers(co_await within(world.timer, world.deadlines.disk,
-                                     "the keys could not be listed", world.keys.list()));
+    co_return co_await within(world.timer, world.deadlines.disk, complaint, kj::mv(listing));
   } catch (...) {
     failure = kj::getCaughtExceptionAsKj();
   }
-  KJ_IF_MAYBE (e, failure) {
-    if (isNew) kj::throwFatalException(kj::mv(*e));
-    KJ_LOG(ERROR, "whether there are disks and keys of no workspace is not known",
-           e->getDescription());
-    co_return;
+  auto& e = KJ_ASSERT_NONNULL(failure);
+  if (database == Database::NEW) kj::throwFatalException(kj::mv(e));
+  KJ_LOG(ERROR, "whether there are disks and keys of no workspace is not known",
+         e.getDescription());
+  co_return nullptr;
+}
+
+kj::Promise<kj::Maybe<Strangers::Disks>> Strangers::listDisks(Database database) {
+  return listed(database, "the disks could not be listed", world.volumes.list());
+}
+
+kj::Promise<void> Strangers::examineDisksAndKeys(Database database, const kj::Maybe<Disks>& disks) {
+  kj::Vector<kj::StringPtr> volumes, keys;
+  auto allKeys = co_await listed(database, "the keys could not be listed", world.keys.list());
+  KJ_IF_MAYBE (all, disks) {
+    for (auto& disk : *all) {
+      if (!registry.has(disk.id)) volumes.add(disk.id);
+    }
   }
-  if (volumes.size() + keys.size() == 0) co_return;
-  if (isNew) {
+  KJ_IF_MAYBE (all, allKeys) {
+    for (auto& key : *all) {
+      if (!registry.has(key)) keys.add(key);
+    }
+  }
+  if (database == Database::NEW && volumes.size() + keys.size() > 0) {
     KJ_FAIL_REQUIRE(
         "the database is new, and there are disks or keys of workspaces: put the database back "
         "that they belong to, or move the state directory away and begin with an empty one",

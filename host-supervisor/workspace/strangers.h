@@ -15,9 +15,10 @@ public:
 
   enum class Database { NEW, IN_USE };
   // Once, before any lease is given, when the registry and the leases have entered the rows of the store: bars the user ids of which no
-  // row tells, ends machines of no workspace, and removes their files.  `rows` are the store's.  What cannot be read or ended now is
-  // tried again in the background.  Returns workspaces that rest, and of which only the driver's records tell: they may have a machine, and
-  // want to be recovered.  Fails if the database is NEW and there are disks or keys.
+  // row tells, until nothing of their machines is left and their disks are root's; ends machines of no workspace, takes back their
+  // disks, and removes their files.  `rows` are the store's.  What cannot be read or ended now is tried again in the background; as long as
+  // not all can be read no lease is given.  Returns workspaces that rest, and of which only a record of the driver or their disk tells that
+  // they have a user id: they want to be recovered.  Fails if the database is NEW and there are disks or keys, or that is not known.
   kj::Promise<kj::Vector<kj::Own<Workspace>>> examine(kj::Array<MachineRow> rows,
                                                       Database database);
 
@@ -30,12 +31,28 @@ private:
   bool keepsRemovingStrays = false;
   kj::TaskSet tasks;
 
-  kj::Maybe<kj::Array<VmDriver::MachineUser>> recordedUsers();
-  kj::Vector<kj::Own<Workspace>> recordedOnly(kj::ArrayPtr<const VmDriver::MachineUser> users);
+  using Disks = kj::Array<VolumeStore::Listed>;
+  // Who may have a user id.
+  struct Users {
+    struct OfDisk {
+      kj::String id;
+      uint32_t uid;
+    };
+    kj::Array<VmDriver::MachineUser> recorded;
+    kj::Vector<OfDisk> ofDisks;
+  };
+
+  kj::Maybe<Users> findUsers(const kj::Maybe<Disks>& disks);
   kj::Promise<void> keepExaminingUserIds(kj::Array<MachineRow> rows);
-  void examineUserIds(kj::ArrayPtr<const MachineRow> rows,
-                      kj::ArrayPtr<const VmDriver::MachineUser> users);
-  kj::Promise<void> examineDisksAndKeys(Database database);
+  kj::Vector<kj::Own<Workspace>> examineUserIds(kj::ArrayPtr<const MachineRow> rows,
+                                                const Users& users);
+  void barAll(kj::StringPtr machine);
+  // nullptr: it fails, and the database is not new.
+  template <typename T>
+  kj::Promise<kj::Maybe<T>> listed(Database database, kj::StringPtr complaint,
+                                   kj::Promise<T> listing);
+  kj::Promise<kj::Maybe<Disks>> listDisks(Database database);
+  kj::Promise<void> examineDisksAndKeys(Database database, const kj::Maybe<Disks>& disks);
   kj::Promise<bool> removeStrays();
   kj::Promise<void> endStrays();
   kj::Promise<void> keepRemovingStrays();

@@ -118,7 +118,7 @@ public:
     return point.follow("destruction of a volume", inner.destroy(id));
   }
   kj::String path(kj::StringPtr id) override { return inner.path(id); }
-  kj::Promise<kj::Array<kj::String>> list() override { return inner.list(); }
+  kj::Promise<kj::Array<Listed>> list() override { return inner.list(); }
 
 private:
   CrashPoint& point;

@@ -204,17 +204,21 @@ kj::Promise<void> SimulatedVolumes::destroy(kj::StringPtr idParam) {
   return run(kj::mv(what), false, kj::mv(effect), kj::mv(half));
 }
 
-kj::Promise<kj::Array<kj::String>> SimulatedVolumes::list() {
+kj::Promise<kj::Array<VolumeStore::Listed>> SimulatedVolumes::list() {
   // What the thread fills in; the call may be dropped before.
   struct Found final: public kj::Refcounted {
-    kj::Vector<kj::String> ids;
+    kj::Vector<Listed> volumes;
   };
   auto found = kj::refcounted<Found>();
   auto effect = [this, result = kj::addRef(*found)]() mutable {
-    for (auto& entry : host.volumes) result->ids.add(kj::str(entry.key));
+    for (auto& entry : host.volumes) {
+      kj::Maybe<uint32_t> user;
+      if (entry.value.uid != ROOT) user = entry.value.uid;
+      result->volumes.add(Listed{kj::str(entry.key), user});
+    }
   };
   return run(kj::str("list"), false, kj::mv(effect), []() {})
-      .then([found = kj::mv(found)]() mutable { return found->ids.releaseAsArray(); });
+      .then([found = kj::mv(found)]() mutable { return found->volumes.releaseAsArray(); });
 }
 
 }  // namespace bothy

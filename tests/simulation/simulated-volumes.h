@@ -27,7 +27,7 @@ public:
   kj::Promise<void> requireRoom() override;
   kj::Promise<void> destroy(kj::StringPtr id) override;
   kj::String path(kj::StringPtr id) override { return kj::str("/volumes/", id); }
-  kj::Promise<kj::Array<kj::String>> list() override;
+  kj::Promise<kj::Array<Listed>> list() override;
 
 private:
   struct Job {

@@ -37,6 +37,7 @@ kj::Promise<void> FakeVolumeStore::reclaim(kj::StringPtr id) {
     failuresToReclaim--;
     return KJ_EXCEPTION(FAILED, "the disk does not obey");
   }
+  if (id == unreclaimable) return KJ_EXCEPTION(FAILED, "the disk does not obey");
   KJ_IF_MAYBE (volume, volumes.find(id)) volume->uid = 0;
   return kj::READY_NOW;
 }
@@ -68,11 +69,15 @@ kj::Promise<void> FakeVolumeStore::destroy(kj::StringPtr id) {
   return kj::READY_NOW;
 }
 
-kj::Promise<kj::Array<kj::String>> FakeVolumeStore::list() {
+kj::Promise<kj::Array<VolumeStore::Listed>> FakeVolumeStore::list() {
   if (isUnreadable) return KJ_EXCEPTION(FAILED, "the directory cannot be read");
-  kj::Vector<kj::String> ids;
-  for (auto& entry : volumes) ids.add(kj::str(entry.key));
-  return ids.releaseAsArray();
+  kj::Vector<Listed> listed;
+  for (auto& entry : volumes) {
+    kj::Maybe<uint32_t> user;
+    if (entry.value.uid != 0) user = entry.value.uid;
+    listed.add(Listed{kj::str(entry.key), user});
+  }
+  return listed.releaseAsArray();
 }
 
 }  // namespace bothy

@@ -21,6 +21,8 @@ public:
   bool isUnreadable = false;
   // The next calls of reclaim() that fail.
   uint32_t failuresToReclaim = 0;
+  // Every call of reclaim() of this volume fails.
+  kj::String unreclaimable;
 
   size_t count() const { return volumes.size(); }
   // 0: there is none.
@@ -38,7 +40,7 @@ public:
   kj::Promise<void> requireRoom() override;
   kj::Promise<void> destroy(kj::StringPtr id) override;
   kj::String path(kj::StringPtr id) override { return kj::str("/volumes/", id); }
-  kj::Promise<kj::Array<kj::String>> list() override;
+  kj::Promise<kj::Array<Listed>> list() override;
 
 private:
   struct Volume {
