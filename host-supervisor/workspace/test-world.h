@@ -22,11 +22,15 @@ namespace bothy {
 struct TestWorld {
   struct Files final: public WorkspaceFiles {
     kj::String console;
+    bool isConsoleUnreadable = false;
     Paths paths(kj::StringPtr id) override {
       return {kj::str("/run/", id), kj::str("/console/", id)};
     }
     kj::Promise<void> prepare(kj::StringPtr) override { return outcome(); }
-    kj::Promise<kj::String> consoleEnd(kj::StringPtr) override { return kj::str(console); }
+    kj::Promise<kj::String> consoleEnd(kj::StringPtr) override {
+      KJ_REQUIRE(!isConsoleUnreadable, "the console's file does not obey");
+      return kj::str(console);
+    }
     kj::Promise<void> remove(kj::StringPtr) override { return outcome(); }
     kj::Promise<kj::Array<kj::String>> removeStrays(IsKnown) override {
       return kj::Array<kj::String>();

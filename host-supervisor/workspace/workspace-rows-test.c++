@@ -101,6 +101,29 @@ TEST_CASE("S20 the user id of a machine whose row is damaged is given to no othe
   }
 }
 
+TEST_CASE(
+    "P57 a repeated request for a workspace that is damaged since is answered, console or not") {
+  TestWorld w;
+  w.agentAnswers = false;
+  {
+    auto dropped = w.manager->create(w.request("demo", true, "r"), nullptr);
+    w.settle();
+  }
+  SqliteDatabase(kj::str(w.directory, "/state.db")).run("UPDATE operations SET kind='hibernate'");
+  w.restart();
+  w.files.console = kj::str("the last words");
+  kj::StringPtr told = "the last words";
+  SECTION("with its console") {}
+  SECTION("whose console cannot be read") {
+    w.files.isConsoleUnreadable = true;
+    told = "";
+  }
+  auto outcome = w.manager->create(w.request("demo", true, "r"), nullptr).wait(w.scope);
+  auto& failure = outcome.get<StartReport::Failure>();
+  CHECK(strstr(failure.message.cStr(), "its operation cannot be resumed") != nullptr);
+  CHECK(failure.console == told);
+}
+
 TEST_CASE("P28 a start whose row the database refuses has failed, and the next has another lease") {
   TestWorld w;
   w.manager->create(w.request("demo", false), nullptr).wait(w.scope);

@@ -1,6 +1,6 @@
 #include "workspace/operations/site.h"
 
-#include <kj/exception.h>
+#include <kj/debug.h>
 
 #include "machine/console-end.h"
 
@@ -19,7 +19,10 @@ kj::Promise<kj::String> Site::lastConsoleEnd() const {
 kj::Promise<kj::String> consoleOfFile(const World& world, kj::StringPtr id) {
   return within(world.timer, world.deadlines.disk, "the console could not be read",
                 kj::evalNow([&]() { return world.files.consoleEnd(id); }))
-      .catch_([](kj::Exception&&) { return kj::String(); });
+      .catch_([id = kj::str(id)](kj::Exception&& e) {
+        KJ_LOG(ERROR, "the console of a workspace cannot be read", id, e.getDescription());
+        return kj::String();
+      });
 }
 
 }  // namespace bothy
