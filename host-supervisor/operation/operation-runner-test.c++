@@ -20,6 +20,7 @@ struct TestJournal final: public OperationRunner::Journal {
   Log& log;
   uint32_t refusals = 0;
   kj::StringPtr refusedStep;
+  bool refusesForGood = false;
   kj::Own<Places> holds = kj::refcounted<Places>(1);
 
   kj::Promise<Operation::Hold> enter(kj::StringPtr step) override {
@@ -30,11 +31,21 @@ struct TestJournal final: public OperationRunner::Journal {
     log.add(kj::str("enter:", step));
     return holds->take();
   }
+  bool isLasting(const kj::Exception&) const override { return refusesForGood; }
+  void unsettled(const kj::Exception& fault) override {
+    log.add(kj::str("unsettled:", fault.getDescription()));
+  }
 };
 
 constexpr Step STEPS[] = {
     {"cut"_kj, Step::OnFailure::END, Step::Storing::FIRST, "the wood could not be cut"_kj},
     {"glue"_kj, Step::OnFailure::TRY_AGAIN, Step::Storing::IF_IT_CAN, "it could not be glued"_kj},
+};
+
+// The same, each stored before it begins.
+constexpr Step STORED_STEPS[] = {
+    STEPS[0],
+    {"glue"_kj, Step::OnFailure::TRY_AGAIN, Step::Storing::FIRST, "it could not be glued"_kj},
 };
 
 class TestOperation final: public Operation {
@@ -51,9 +62,10 @@ public:
   kj::Maybe<kj::Duration> most;
   kj::Maybe<size_t> resumesAt;
   kj::Maybe<kj::Own<Operation>> next;
+  kj::ArrayPtr<const Step> table = STEPS;
 
   kj::StringPtr kind() const override { return name; }
-  kj::ArrayPtr<const Step> steps() const override { return STEPS; }
+  kj::ArrayPtr<const Step> steps() const override { return table; }
   kj::Maybe<kj::Duration> limit() const override { return most; }
   kj::Maybe<kj::Duration> limitOf(size_t) const override { return 10 * kj::SECONDS; }
   kj::Promise<void> run(size_t step) override {
@@ -296,6 +308,22 @@ TEST_CASE("P58 no step begins before it is stored") {
   CHECK(textOf(f.log) == "enter:cut chair:cut enter:glue chair:glue done:chair");
 }
 
+TEST_CASE("P28 a step that can never be stored is not asked for again, and ends its operation") {
+  Fixture f;
+  auto operation = f.operation();
+  f.journal.refusesForGood = true;
+  kj::StringPtr refused = "cut";
+  SECTION("one that would end it") {}
+  SECTION("one that would be tried again") {
+    operation->table = STORED_STEPS;
+    refused = "glue";
+  }
+  f.journal.refusedStep = refused;
+  f.runner->begin(kj::addRef(*operation));
+  operation->onEnd().wait(f.scope);
+  CHECK(f.log.back() == "failed:the database is locked");
+}
+
 TEST_CASE("a fault at the end of an operation is a failure of it") {
   Fixture f;
   auto operation = f.operation();
@@ -311,6 +339,7 @@ TEST_CASE("a fault at the end of an operation is a failure of it") {
     f.runner->begin(kj::addRef(*operation));
     CHECK_THROWS(operation->onEnd().wait(f.scope));
     CHECK(f.runner->current() == nullptr);
+    CHECK(f.log.back() == "unsettled:a bug");
   }
 }
 

@@ -38,6 +38,7 @@ void OperationRunner::drive(kj::Promise<void> work) {
   driving = work.eagerlyEvaluate([this](kj::Exception&& e) {
     KJ_LOG(ERROR, "an operation cannot be settled; the next start of the supervisor resumes it",
            name, e.getDescription());
+    journal.unsettled(e);
     KJ_IF_MAYBE (operation, underWay) (*operation)->ended->reject(kj::mv(e));
     underWay = nullptr;
     rested();
@@ -99,10 +100,10 @@ kj::Promise<void> OperationRunner::runStep(Operation& operation, size_t index, D
   auto& step = operation.steps()[index];
   operation.failure = nullptr;
   for (RetryPauses between(timer, pauses);;) {
+    // The step has begun before the hold ends: whoever supersedes it finds it under way.
+    auto hold = co_await enter(operation, step, deadline);
     kj::Maybe<kj::Exception> failure;
     try {
-      // The step has begun before the hold ends: whoever supersedes it finds it under way.
-      auto hold = co_await enter(operation, step, deadline);
       auto work = kj::evalNow([&]() { return operation.run(index); });
       KJ_IF_MAYBE (limit, operation.limitOf(index)) {
         work = within(timer, *limit, step.complaint, kj::mv(work));
@@ -133,12 +134,14 @@ kj::Promise<kj::Maybe<Operation::Hold>> OperationRunner::enter(Operation& operat
     } catch (...) {
       failure = kj::getCaughtExceptionAsKj();
     }
-    auto why = KJ_ASSERT_NONNULL(failure).getDescription();
+    auto& fault = KJ_ASSERT_NONNULL(failure);
+    auto why = fault.getDescription();
     if (step.storing == Step::Storing::IF_IT_CAN) {
       KJ_LOG(ERROR, "a step begins though that could not be stored", name, operation.kind(),
              step.name, why);
       co_return nullptr;
     }
+    if (journal.isLasting(fault)) kj::throwFatalException(kj::mv(fault));
     operation.failure = kj::str(why);
     KJ_LOG(ERROR, "that a step begins could not be stored yet; trying again", name,
            operation.kind(), step.name, why);

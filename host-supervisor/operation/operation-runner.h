@@ -16,6 +16,10 @@ public:
   public:
     // Stores that it begins `step`, if that is not stored.
     virtual kj::Promise<Operation::Hold> enter(kj::StringPtr step) = 0;
+    // Whether a fault of enter() is one that comes again, however often that is called.
+    virtual bool isLasting(const kj::Exception& fault) const = 0;
+    // What came of it cannot be stored, and nothing is under way any more.
+    virtual void unsettled(const kj::Exception& fault) = 0;
   };
 
   // `name`: of the thing, in the log.  It is copied; the others outlive this.  `rested` is called when nothing is under way any more.

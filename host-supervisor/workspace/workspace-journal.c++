@@ -4,6 +4,7 @@
 
 #include <iterator>
 
+#include "workspace/row-difference.h"
 #include "workspace/steps.h"
 #include "workspace/workspace-id.h"
 
@@ -12,48 +13,6 @@ namespace {
 
 // What happens to one workspace while the store refuses everything.  Changes of its state are few and always kept.
 constexpr size_t MOST_UNSTORED = 64;
-
-bool haveOneLease(const WorkspaceJournal::Rows& one, const WorkspaceJournal::Rows& other) {
-  KJ_IF_MAYBE (a, one.machine) {
-    KJ_IF_MAYBE (b, other.machine) {
-      return a->uid == b->uid;
-    }
-  }
-  return false;
-}
-
-// Of one lease.
-bool differ(const MachineRow& one, const MachineRow& other) {
-  return one.secret.asPtr() != other.secret.asPtr() || one.startedNanos != other.startedNanos ||
-         one.agentVersion != other.agentVersion;
-}
-
-// The steps that make `before` what `after` is.
-void addDifference(Change& change, const WorkspaceJournal::Rows& before,
-                   const WorkspaceJournal::Rows& after, int64_t nowNanos) {
-  if (before.row.rest != after.row.rest || before.row.failure != after.row.failure ||
-      before.row.diskMib != after.row.diskMib) {
-    change.update(after.row.clone());
-  }
-  if (before.machine != nullptr && !haveOneLease(before, after)) {
-    change.releaseMachine(before.row.id, nowNanos);
-  }
-  KJ_IF_MAYBE (next, after.machine) {
-    if (!haveOneLease(before, after) || differ(KJ_ASSERT_NONNULL(before.machine), *next)) {
-      change.put(next->clone());
-    }
-  }
-  KJ_IF_MAYBE (old, before.operation) {
-    KJ_IF_MAYBE (next, after.operation) {
-      if (old->id == next->id) {
-        if (old->step != next->step) change.update(next->clone());
-        return;
-      }
-    }
-    change.removeOperation(old->id);
-  }
-  KJ_IF_MAYBE (next, after.operation) change.add(next->clone());
-}
 
 }  // namespace
 
@@ -171,7 +130,9 @@ kj::Promise<void> WorkspaceJournal::transition(Rows next, Cause cause, kj::Strin
                                                kj::Maybe<RequestRecord> answered) {
   co_await catchUp();
   auto told = event(cause, detail);
-  told.before = state();
+  // What the store has refused before is in this change.
+  told.before = now.row.damage.size() == 0 ? state() : stateOf(stored.row, stored.operation);
+  next.row.damage = nullptr;
   told.after = stateOf(next.row, next.operation);
   Change change;
   addDifference(change, stored, next, told.timeNanos);
@@ -192,8 +153,7 @@ void WorkspaceJournal::transitionAnyway(Rows next, Cause cause, kj::StringPtr de
 }
 
 template <typename Func>
-kj::Promise<WorkspaceJournal::Turn> WorkspaceJournal::untilStored(Func attempt,
-                                                                  IfRowRefused ifRowRefused) {
+kj::Promise<WorkspaceJournal::Turn> WorkspaceJournal::untilStored(Func attempt) {
   for (auto pauses = world.pauses();;) {
     kj::Maybe<kj::Exception> failure;
     try {
@@ -204,9 +164,7 @@ kj::Promise<WorkspaceJournal::Turn> WorkspaceJournal::untilStored(Func attempt,
       failure = kj::getCaughtExceptionAsKj();
     }
     auto& fault = KJ_ASSERT_NONNULL(failure);
-    if (ifRowRefused == IfRowRefused::FAIL && isRowRefused(fault)) {
-      kj::throwFatalException(kj::mv(fault));
-    }
+    if (isRowRefused(fault)) kj::throwFatalException(kj::mv(fault));
     refusal = kj::str(fault.getDescription());
     KJ_LOG(ERROR, "what became of an operation could not be stored yet; trying again", now.row.name,
            now.row.id, refusal);
@@ -239,7 +197,7 @@ kj::Promise<void> WorkspaceJournal::update(kj::Function<void(Rows&)> changeParam
       updating = work.attach(kj::addRef(*shared)).eagerlyEvaluate(nullptr);
     });
   };
-  co_await untilStored(attempt, IfRowRefused::FAIL).ignoreResult();
+  co_await untilStored(attempt).ignoreResult();
 }
 
 // What tells of nothing.
@@ -299,6 +257,18 @@ kj::Promise<Operation::Hold> WorkspaceJournal::enter(kj::StringPtr step) {
   co_return kj::mv(turn);
 }
 
+bool WorkspaceJournal::isLasting(const kj::Exception& fault) const {
+  return isRowRefused(fault);
+}
+
+void WorkspaceJournal::unsettled(const kj::Exception& fault) {
+  if (isGone) return;
+  damage(
+      kj::str("what became of its operation cannot be stored, and the next start of bothyd finds "
+              "what was stored before: ",
+              lineOf(fault)));
+}
+
 void WorkspaceJournal::damage(kj::String why) {
   KJ_LOG(ERROR, "a workspace cannot be used, and is left as it is", now.row.id, now.row.name, why);
   now.row.failure = kj::str(why);
@@ -340,11 +310,25 @@ kj::Promise<void> WorkspaceJournal::catchUp() {
       failure = kj::getCaughtExceptionAsKj();
     }
     KJ_IF_MAYBE (e, failure) {
+      if (isRowRefused(*e)) {
+        giveUp(first, *e);
+        continue;
+      }
       unstored.push_front(kj::mv(first));
       kj::throwFatalException(kj::mv(*e));
     }
     KJ_IF_MAYBE (rows, first.rows) noteStored(kj::mv(*rows));
   }
+}
+
+void WorkspaceJournal::giveUp(const Unstored& refused, const kj::Exception& why) {
+  KJ_LOG(ERROR, "the database refuses what happened to a workspace, which is not stored",
+         now.row.name, now.row.id, refused.event.cause, refused.event.detail, why.getDescription());
+  if (refused.rows == nullptr || now.row.damage.size() > 0) return;
+  damage(
+      kj::str("what happened to it cannot be stored, and the next start of bothyd finds what was "
+              "stored before: ",
+              lineOf(why)));
 }
 
 kj::Promise<void> WorkspaceJournal::keepStoring() {

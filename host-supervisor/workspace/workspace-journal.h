@@ -52,17 +52,18 @@ public:
   kj::Promise<void> transition(Rows next, Cause cause, kj::String detail = nullptr,
                                kj::Maybe<RequestRecord> answered = nullptr);
   // The same for what has happened already: a store that refuses does not make it undone.  It shows at once, and is stored in the
-  // background, before anything else.  Needs the turn.
+  // background, before anything else; where the store refuses these rows (isRowRefused()) the workspace is damaged.  Needs the turn.
   void transitionAnyway(Rows next, Cause cause, kj::StringPtr detail);
   // The same for the end of an operation: it is under way until the store has it, so that nobody is told what a restart would undo.
-  // A store that refuses is asked again.  Takes the turn, and gives it to the caller.
+  // A store that is away is asked again; one that refuses these rows makes it fail, and nothing has changed.  Takes the turn, and gives
+  // it to the caller.
   kj::Promise<Turn> settle(kj::Function<Rows()> next, Cause cause, kj::String detail = nullptr,
                            kj::Maybe<RequestRecord> answered = nullptr);
   // Stores what `change` makes of the rows, which changes no state.  A store that is away is asked again; one that refuses these rows
   // (isRowRefused()) makes it fail, and nothing has changed.  Who drops the promise takes back nothing that is on its way to the store;
   // what `change` owns lives until it is decided.
   kj::Promise<void> update(kj::Function<void(Rows&)> change);
-  // The end of a delete: nothing is stored of it any more.
+  // The end of a delete: nothing is stored of it any more.  As settle().
   kj::Promise<Turn> remove();
 
   const Rows& rows() const { return now; }
@@ -72,13 +73,16 @@ public:
   // Why the store has not taken the end of the operation under way yet; empty if it has not refused.
   kj::StringPtr lastRefusal() const { return refusal; }
 
-  // An event that changes no state.  A store that refuses is asked again.
+  // An event that changes no state.  A store that is away is asked again; one that refuses it does not get it.
   void append(Cause cause, kj::StringPtr detail);
 
   // What is stored cannot be used: it is left as it is.
   void damage(kj::String why);
 
   kj::Promise<Operation::Hold> enter(kj::StringPtr step) override;
+  bool isLasting(const kj::Exception& fault) const override;
+  // The workspace is damaged.
+  void unsettled(const kj::Exception& fault) override;
 
 private:
   const World& world;
@@ -104,18 +108,18 @@ private:
   kj::Promise<void> commit(Change change);
   // To be stored before anything else, and as soon as the store takes it.
   void postpone(kj::Maybe<Rows> rows, EventRecord event);
-  // Stores what was postponed.  Needs the turn.
+  // Stores what was postponed, but for what the store refuses.  Needs the turn.
   kj::Promise<void> catchUp();
+  void giveUp(const Unstored& refused, const kj::Exception& why);
   kj::Promise<void> keepStoring();
   kj::Promise<void> store(Rows next);
   kj::Promise<Turn> storeWithin(Turn turn, Rows next);
   kj::Promise<void> removeOnce();
   // The store has them from now on.
   void noteStored(Rows rows);
-  enum class IfRowRefused { TRY_AGAIN, FAIL };
-  // Gives `attempt` the turn until it succeeds.
+  // Gives `attempt` the turn until it succeeds, or the store refuses its rows.
   template <typename Func>
-  kj::Promise<Turn> untilStored(Func attempt, IfRowRefused ifRowRefused = IfRowRefused::TRY_AGAIN);
+  kj::Promise<Turn> untilStored(Func attempt);
 };
 
 // The row of an operation that begins now.

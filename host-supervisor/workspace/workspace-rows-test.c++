@@ -142,6 +142,146 @@ TEST_CASE("P28 a start whose row the database refuses has failed, and the next h
   CHECK(w.lease("demo").cid == FIRST_CID + 1);
 }
 
+// A host whose database somebody else changes.
+struct Refused {
+  TestWorld w;
+
+  void run(kj::StringPtr sql) { SqliteDatabase(kj::str(w.directory, "/state.db")).run(sql); }
+  // So long that whoever is asked for again was asked for many times.
+  void later() {
+    for (int i = 0; i < 5; i++) {
+      w.settle();
+      w.advance(Deadlines().retry.most);
+    }
+    w.settle();
+  }
+  void checkFailed() {
+    CHECK(w.find("demo")->state() == WorkspaceState::FAILED);
+    CHECK(strstr(w.find("demo")->row().failure.cStr(), "the database refuses a row") != nullptr);
+  }
+};
+
+TEST_CASE(
+    "P28 an operation whose rows the database refuses has failed, and is not asked for again") {
+  Refused r;
+  auto& w = r.w;
+  w.manager->create(w.request("demo", false), nullptr).wait(w.scope);
+  auto workspace = w.find("demo");
+  SECTION("at its end, a start") {
+    w.agentAnswers = false;
+    auto starting = workspace->start(nullptr);
+    CHECK_FALSE(starting.poll(w.scope));
+    r.run("DELETE FROM operations");
+    w.agentAnswers = true;
+    w.advance(2 * kj::SECONDS);
+    CHECK_THROWS(starting.wait(w.scope));
+    CHECK(w.driver.running().size() == 0);
+  }
+  SECTION("at its end, a stop") {
+    workspace->start(nullptr).wait(w.scope);
+    w.powersOff = false;
+    auto stopping = workspace->stop(0);
+    CHECK_FALSE(stopping.poll(w.scope));
+    r.run("DELETE FROM operations");
+    w.advance(Deadlines().powerOffMargin);
+    CHECK_THROWS(stopping.wait(w.scope));
+    CHECK(w.driver.running().size() == 0);
+  }
+  SECTION("at its next step") {
+    w.driver.failRemovals(1);
+    auto resizing = workspace->resize(8192);
+    CHECK_FALSE(resizing.poll(w.scope));
+    r.run("DELETE FROM operations");
+    w.advance(1 * kj::SECONDS);
+    CHECK_THROWS(resizing.wait(w.scope));
+  }
+  r.checkFailed();
+  auto again = workspace->start(nullptr).wait(w.scope);
+  CHECK(again.get<kj::Own<StartReport>>()->failure != nullptr);
+  // What is stored is what the next bothyd has.
+  workspace = nullptr;
+  w.restart();
+  r.later();
+  CHECK(w.find("demo")->state() == WorkspaceState::STOPPED);
+  w.find("demo")->start(nullptr).wait(w.scope);
+  CHECK(w.find("demo")->state() == WorkspaceState::RUNNING);
+}
+
+TEST_CASE("P28 a delete whose end the database refuses says so, and may be asked for again") {
+  Refused r;
+  auto& w = r.w;
+  w.manager->create(w.request("demo", false), nullptr).wait(w.scope);
+  w.volumes.failuresToDestroy = 1;
+  auto erasing = w.find("demo")->erase();
+  CHECK_FALSE(erasing.poll(w.scope));
+  r.run("CREATE TRIGGER refuse BEFORE DELETE ON workspaces BEGIN SELECT RAISE(ABORT, 'no'); END");
+  w.advance(1 * kj::SECONDS);
+  CHECK_THROWS(erasing.wait(w.scope));
+  CHECK(w.find("demo")->state() == WorkspaceState::DELETING);
+  r.run("DROP TRIGGER refuse");
+  w.find("demo")->erase().wait(w.scope);
+  CHECK(w.manager->find("demo") == nullptr);
+  CHECK(w.store->workspaces().size() == 0);
+}
+
+TEST_CASE("P58 an end of a machine that the database refuses is shown, and not asked for again") {
+  Refused r;
+  auto& w = r.w;
+  w.manager->create(w.request("demo"), nullptr).wait(w.scope);
+  r.run("CREATE TRIGGER refuse BEFORE UPDATE ON workspaces BEGIN SELECT RAISE(ABORT, 'no'); END");
+  w.driver.end(w.driver.running()[0], VmEnd::POWERED_OFF);
+  r.later();
+  r.checkFailed();
+  CHECK(w.stored() == WorkspaceState::RUNNING);
+  // Nothing of it waits.
+  CHECK(w.manager->objects() == 0);
+  r.run("DROP TRIGGER refuse");
+  SECTION("a delete") {
+    w.find("demo")->erase().wait(w.scope);
+    CHECK(w.manager->find("demo") == nullptr);
+    return;
+  }
+  SECTION("the next bothyd") {
+    w.restart();
+    r.later();
+    CHECK(w.find("demo")->state() == WorkspaceState::STOPPED);
+  }
+}
+
+TEST_CASE("P58 a reboot that the database refuses is a start that failed, and another may follow") {
+  Refused r;
+  auto& w = r.w;
+  w.manager->create(w.request("demo"), nullptr).wait(w.scope);
+  r.run("CREATE TRIGGER refuse BEFORE INSERT ON operations BEGIN SELECT RAISE(ABORT, 'no'); END");
+  w.driver.end(w.driver.running()[0], VmEnd::REBOOTED);
+  r.later();
+  r.checkFailed();
+  CHECK(w.stored() == WorkspaceState::FAILED);
+  auto events = w.store->events(0, 100);
+  CHECK(events.back().cause == Cause::START_FAILED);
+  CHECK(events.back().before == WorkspaceState::RUNNING);
+  r.run("DROP TRIGGER refuse");
+  w.find("demo")->start(nullptr).wait(w.scope);
+  CHECK(w.find("demo")->state() == WorkspaceState::RUNNING);
+}
+
+TEST_CASE("P58 a notice that the database refuses is dropped, and what comes after it is stored") {
+  Refused r;
+  auto& w = r.w;
+  w.manager->create(w.request("demo"), nullptr).wait(w.scope);
+  auto name = kj::mv(w.driver.running()[0]);
+  r.run(kj::str("CREATE TRIGGER refuse BEFORE INSERT ON events WHEN NEW.cause=",
+                static_cast<int>(Cause::VSOCK_LOST), " BEGIN SELECT RAISE(ABORT, 'no'); END"));
+  w.driver.loseVsock(name);
+  w.settle();
+  w.driver.restoreVsock(name);
+  w.settle();
+  CHECK(w.store->events(0, 100).back().cause == Cause::VSOCK_RESTORED);
+  CHECK(w.find("demo")->state() == WorkspaceState::RUNNING);
+  w.find("demo")->stop(0).wait(w.scope);
+  CHECK(w.stored() == WorkspaceState::STOPPED);
+}
+
 TEST_CASE("P28 a lease whose release the database refuses is kept") {
   TestWorld w;
   w.manager->create(w.request("demo"), nullptr).wait(w.scope);

@@ -1,0 +1,51 @@
+#include "workspace/row-difference.h"
+
+#include <kj/debug.h>
+
+namespace bothy {
+namespace {
+
+// Of one lease.
+bool differ(const MachineRow& one, const MachineRow& other) {
+  return one.secret.asPtr() != other.secret.asPtr() || one.startedNanos != other.startedNanos ||
+         one.agentVersion != other.agentVersion;
+}
+
+}  // namespace
+
+bool haveOneLease(const WorkspaceJournal::Rows& one, const WorkspaceJournal::Rows& other) {
+  KJ_IF_MAYBE (a, one.machine) {
+    KJ_IF_MAYBE (b, other.machine) {
+      return a->uid == b->uid;
+    }
+  }
+  return false;
+}
+
+void addDifference(Change& change, const WorkspaceJournal::Rows& before,
+                   const WorkspaceJournal::Rows& after, int64_t nowNanos) {
+  if (before.row.rest != after.row.rest || before.row.failure != after.row.failure ||
+      before.row.diskMib != after.row.diskMib) {
+    change.update(after.row.clone());
+  }
+  if (before.machine != nullptr && !haveOneLease(before, after)) {
+    change.releaseMachine(before.row.id, nowNanos);
+  }
+  KJ_IF_MAYBE (next, after.machine) {
+    if (!haveOneLease(before, after) || differ(KJ_ASSERT_NONNULL(before.machine), *next)) {
+      change.put(next->clone());
+    }
+  }
+  KJ_IF_MAYBE (old, before.operation) {
+    KJ_IF_MAYBE (next, after.operation) {
+      if (old->id == next->id) {
+        if (old->step != next->step) change.update(next->clone());
+        return;
+      }
+    }
+    change.removeOperation(old->id);
+  }
+  KJ_IF_MAYBE (next, after.operation) change.add(next->clone());
+}
+
+}  // namespace bothy
