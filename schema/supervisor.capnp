@@ -262,7 +262,7 @@ interface Progress {
   # Implemented by the caller; a null capability where nobody wants to know.
   stage @0 (stage :Stage, elapsedMillis :UInt32, before :UInt32) -> stream;
   # The stage has begun (`agentReady`: was reached), so long after the call.  `before`, of `waiting`: how many machines start
-  # first; told again as that changes, at most once a second.
+  # first; told again as that changes, at most once a second.  Who takes them slowly misses some, and hears of the newest.
 }
 
 struct Event {

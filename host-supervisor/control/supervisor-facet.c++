@@ -4,32 +4,13 @@
 #include <kj/encoding.h>
 
 #include "control/event-watch.h"
+#include "control/rpc-progress.h"
 #include "control/translation.h"
 #include "control/wanted-lane.h"
 #include "schema/limits.capnp.h"
 
 namespace bothy {
 namespace {
-
-// A client's progress capability.  A client that does not listen holds nothing up.
-class RpcProgress final: public Progress, private kj::TaskSet::ErrorHandler {
-public:
-  explicit RpcProgress(rpc::Progress::Client client) : client(kj::mv(client)), sent(*this) {}
-
-  void stage(Stage stage, kj::Duration elapsed, size_t before) override {
-    auto request = client.stageRequest();
-    request.setStage(toRpc(stage));
-    request.setElapsedMillis(elapsed / kj::MILLISECONDS);
-    request.setBefore(before);
-    sent.add(request.send());
-  }
-
-private:
-  rpc::Progress::Client client;
-  kj::TaskSet sent;
-
-  void taskFailed(kj::Exception&&) override {}
-};
 
 template <typename Params>
 kj::Maybe<kj::Own<Progress>> progressOf(Params params) {

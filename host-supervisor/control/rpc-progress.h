@@ -1,0 +1,37 @@
+#pragma once
+
+#include "schema/supervisor.capnp.h"
+#include "workspace/start-progress.h"
+
+namespace bothy {
+
+// A client's progress capability.  A client that takes no stages holds nothing up, and makes nothing grow: it hears of the newest one when
+// it has taken those before.
+class RpcProgress final: public Progress, private kj::TaskSet::ErrorHandler {
+public:
+  // Stages that a client is told of before it has taken the first.
+  static constexpr size_t MOST_UNTAKEN = 4;
+
+  explicit RpcProgress(rpc::Progress::Client client);
+  KJ_DISALLOW_COPY_AND_MOVE(RpcProgress);
+
+  void stage(Stage stage, kj::Duration elapsed, size_t before) override;
+
+private:
+  struct Told {
+    Stage stage;
+    kj::Duration elapsed;
+    size_t before;
+  };
+
+  rpc::Progress::Client client;
+  kj::Maybe<Told> newest;
+  size_t untaken = 0;
+  kj::TaskSet sent;
+
+  void tellNewest();
+  // A client that refuses one hears of no more than MOST_UNTAKEN.
+  void taskFailed(kj::Exception&&) override {}
+};
+
+}  // namespace bothy
