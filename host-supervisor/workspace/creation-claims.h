@@ -25,6 +25,8 @@ public:
 
   // `requestId` may be empty.  Outlives what it gives.
   kj::Promise<kj::Own<Claim>> take(kj::StringPtr name, kj::StringPtr requestId);
+  // Nobody has one.
+  bool isIdle() const { return held.size() == 0; }
 
 private:
   kj::TreeMap<kj::String, kj::ForkedPromise<void>> held;

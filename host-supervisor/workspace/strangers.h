@@ -21,6 +21,8 @@ public:
   // they have a user id: they want to be recovered.  Fails if the database is NEW and there are disks or keys, or that is not known.
   kj::Promise<kj::Vector<kj::Own<Workspace>>> examine(kj::Array<MachineRow> rows,
                                                       Database database);
+  // All that it can do is done.
+  bool isIdle() { return strays.size() == 0 && tasks.isEmpty(); }
 
 private:
   const World& world;

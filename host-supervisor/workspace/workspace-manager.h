@@ -60,6 +60,10 @@ public:
   size_t size() const { return registry.size(); }
   // How many take more memory than their rows: those that run, that something happens to, or that somebody holds.
   size_t objects() const { return registry.objects(); }
+  // Nothing is under way, but within the objects().
+  bool isIdle() {
+    return tasks.isEmpty() && claims.isIdle() && registry.isIdle() && strangers.isIdle();
+  }
 
   // Those that are not free, nor rest.
   size_t leasesInUse() const { return leases.inUse(); }

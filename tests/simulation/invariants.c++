@@ -74,6 +74,9 @@ void Invariants::checkAtRest(Incarnation& bothyd) {
                         host.store.lastEvent());
     }
   }
+  if (!bothyd.manager().isIdle()) {
+    host.judge.accuse("nothing happens any more, and bothyd still waits for something");
+  }
   if (host.judge.verdict() != nullptr) return;
   check(bothyd);
   checkList(bothyd, true);

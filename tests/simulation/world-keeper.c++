@@ -288,6 +288,9 @@ void WorldKeeper::deleteAll() {
   if (KJ_ASSERT_NONNULL(bothyd)->manager().objects() > 0) {
     judge.accuse("there is no workspace, and there are objects of some");
   }
+  if (!KJ_ASSERT_NONNULL(bothyd)->manager().isIdle()) {
+    judge.accuse("there is no workspace, and bothyd still waits for something");
+  }
   if (host.heldProcesses + host.heldConnections > 0) {
     judge.accuse("there is no workspace, and bothyd holds ", host.heldProcesses, " processes and ",
                  host.heldConnections, " connections");
