@@ -101,9 +101,23 @@ Ledger::Ask Clients::newAsk() {
   return ask;
 }
 
+// One whose machine has ended, which the database does not have yet: what it is asked for now must come after that.
+kj::Maybe<kj::String> Clients::endedUnstored() {
+  for (auto& workspace : bothyd.list()) {
+    if (workspace.state != WorkspaceState::STOPPED && workspace.state != WorkspaceState::FAILED) {
+      continue;
+    }
+    KJ_IF_MAYBE (stored, host.storedState(workspace.id)) {
+      if (*stored == WorkspaceState::RUNNING) return kj::str(workspace.name);
+    }
+  }
+  return nullptr;
+}
+
 kj::Promise<void> Clients::choose(kj::StringPtr who) {
   auto& fate = host.fate;
   auto name = nameOf(fate.below(NAMES));
+  KJ_IF_MAYBE (ended, endedUnstored()) name = kj::mv(*ended);
   switch (fate.below(20)) {
     case 0:
     case 1:

@@ -28,6 +28,7 @@ private:
 
   // A call, with what every call is held to.
   kj::Promise<void> attempt(kj::String who, kj::Promise<void> call);
+  kj::Maybe<kj::String> endedUnstored();
   kj::Promise<void> choose(kj::StringPtr who);
 
   kj::Promise<void> create(kj::String who, Ledger::Ask ask);

@@ -4,6 +4,7 @@ namespace bothy {
 namespace {
 
 constexpr uint64_t CERTAIN = 1000;
+constexpr uint32_t OFTEN = 500;
 
 }  // namespace
 
@@ -17,6 +18,11 @@ Fate::Fate(uint64_t seed) : state(seed) {
   // A world in which bothyd is never killed shows little.
   if (!oneIn(4)) {
     permille[static_cast<size_t>(Fault::KILL)] = RATES[1 + below(kj::size(RATES) - 1)];
+  }
+  // Machines end by themselves too seldom to show what becomes of an end that is stored late.
+  if (oneIn(4)) {
+    permille[static_cast<size_t>(Fault::MACHINE_ENDS)] = OFTEN;
+    permille[static_cast<size_t>(Fault::END_REFUSED)] = OFTEN;
   }
   // Only a device that was lost is unplugged, which is seldom enough.
   if (oneIn(2)) {

@@ -5,6 +5,7 @@ namespace bothy {
 kj::StringPtr toString(Fault fault) {
   constexpr kj::StringPtr NAMES[] = {
       "write refused"_kj,
+      "write of an end refused"_kj,
       "read refused"_kj,
       "store slow"_kj,
       "store in doubt, in"_kj,

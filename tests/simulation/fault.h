@@ -10,6 +10,7 @@ namespace bothy {
 enum class Fault : uint8_t {
   // The store.
   WRITE_REFUSED,
+  END_REFUSED,  // that a machine has ended by itself
   READ_REFUSED,
   STORE_SLOW,
   STORE_DOUBT_IN,

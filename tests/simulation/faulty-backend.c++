@@ -7,6 +7,15 @@ namespace {
 
 constexpr kj::Duration LONGEST = 3 * kj::SECONDS;
 
+bool tellsOfAnEnd(kj::ArrayPtr<const Change> changes) {
+  for (auto& change : changes) {
+    for (auto& event : change.events) {
+      if (event.cause == Cause::GUEST_POWERED_OFF || event.cause == Cause::VM_EXITED) return true;
+    }
+  }
+  return false;
+}
+
 }  // namespace
 
 void FaultyBackend::mayRefuseToRead() {
@@ -83,7 +92,8 @@ kj::Promise<GroupOutcome> FaultyBackend::commit(uint64_t mark, kj::Array<Change>
     host.trace.line("store", changes.size(), " changes refused: ", why);
     kj::throwFatalException(KJ_EXCEPTION(FAILED, kj::str("simulated: ", why)));
   };
-  if (host.fate.strikes(Fault::WRITE_REFUSED)) {
+  if (host.fate.strikes(Fault::WRITE_REFUSED) ||
+      (tellsOfAnEnd(changes) && host.fate.strikes(Fault::END_REFUSED))) {
     fail(host.fate.oneIn(2) ? "database is locked"_kj : "database or disk is full"_kj);
   }
   GroupOutcome outcome;
