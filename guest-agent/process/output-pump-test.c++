@@ -5,6 +5,7 @@
 
 #include <kj/debug.h>
 #include <catch2/catch_test_macros.hpp>
+#include <catch2/generators/catch_generators.hpp>
 
 #include "process/test-world.h"
 
@@ -19,11 +20,12 @@ struct AtPipe {
     programs = kj::AutoCloseFd(ends[1]);
     collected.gate = writing.promise.fork();
     collected.endGate = ending.promise.fork();
-    pump = kj::heap<OutputPump>(io.unixEventPort, kj::AutoCloseFd(ends[0]), collectInto(collected),
-                                OutputPump::Keeping::TAIL);
+    pump = kj::heap<OutputPump>(io.unixEventPort, timer, kj::AutoCloseFd(ends[0]),
+                                collectInto(collected), OutputPump::Keeping::TAIL);
   }
 
   kj::AsyncIoContext io = setupTestIo();
+  kj::TimerImpl timer{kj::origin<kj::TimePoint>()};
   kj::PromiseFulfillerPair<void> writing = kj::newPromiseAndFulfiller<void>();
   kj::PromiseFulfillerPair<void> ending = kj::newPromiseAndFulfiller<void>();
   Collected collected;
@@ -57,6 +59,22 @@ TEST_CASE("P04 the end of an output is called behind its last byte, and done whe
   CHECK_FALSE(at.isDone());
   at.ending.fulfiller->fulfill();
   CHECK(at.isDone());
+}
+
+TEST_CASE(
+    "P04 the end of an output leaves with that of its program, but does not wait long for it") {
+  const bool endsSoon = GENERATE(true, false);
+  AtPipe at;
+  at.programs = nullptr;
+  at.io.waitScope.poll();
+  CHECK_FALSE(at.isEndCalled());
+  if (endsSoon) {
+    at.pump->finish();
+  } else {
+    at.timer.advanceTo(at.timer.now() + 10 * kj::MILLISECONDS);
+  }
+  CHECK(at.isEndCalled());
+  CHECK(at.collected.ends == 1);
 }
 
 TEST_CASE("P41 for each sink that follows another the end of an output is ahead again") {

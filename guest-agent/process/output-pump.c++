@@ -23,14 +23,17 @@ constexpr size_t KEPT_CHUNK_BYTES = 64 * 1024;
 // message that overshoots it; a power of two above that.
 constexpr size_t TAIL_BYTES = 512 * 1024;
 static_assert((WINDOW_MESSAGES + 2) * KEPT_CHUNK_BYTES <= TAIL_BYTES);
+// So long the end of an output waits for that of its program, which most often follows at once: both leave in one write then,
+// which an exec of a short program notices.
+constexpr kj::Duration GATHER_TIME = 5 * kj::MILLISECONDS;
 // Words of a `write` beside its data.
 constexpr uint64_t REQUEST_WORDS = 16;
 
 }  // namespace
 
-OutputPump::OutputPump(kj::UnixEventPort& eventPort, kj::AutoCloseFd pipeParam,
+OutputPump::OutputPump(kj::UnixEventPort& eventPort, kj::Timer& timer, kj::AutoCloseFd pipeParam,
                        rpc::ByteSink::Client sink, Keeping keeping)
-    : pipe(kj::mv(pipeParam)), sink(kj::mv(sink)) {
+    : timer(timer), pipe(kj::mv(pipeParam)), sink(kj::mv(sink)) {
   if (keeping == Keeping::TAIL) tail.emplace(TAIL_BYTES);
   observer.emplace(eventPort, pipe.get(), kj::UnixEventPort::FdObserver::OBSERVE_READ);
   begin();
@@ -117,6 +120,9 @@ void OutputPump::finish() {
 kj::Promise<void> OutputPump::run() {
   try {
     co_await deliver();
+    if (remaining == nullptr) {
+      co_await onFinish().exclusiveJoin(timer.afterDelay(GATHER_TIME));
+    }
     auto ending = sink.endRequest().send();
     endCalled.fulfiller->fulfill();
     co_await ending;
@@ -221,9 +227,13 @@ void OutputPump::close() {
 }
 
 kj::Promise<void> OutputPump::onReadable() {
+  return KJ_ASSERT_NONNULL(observer).whenBecomesReadable().exclusiveJoin(onFinish());
+}
+
+kj::Promise<void> OutputPump::onFinish() {
   auto paf = kj::newPromiseAndFulfiller<void>();
   finishing = kj::mv(paf.fulfiller);
-  return KJ_ASSERT_NONNULL(observer).whenBecomesReadable().exclusiveJoin(kj::mv(paf.promise));
+  return kj::mv(paf.promise);
 }
 
 size_t OutputPump::countAvailable() {

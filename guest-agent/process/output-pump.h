@@ -2,6 +2,7 @@
 
 #include <kj/async-unix.h>
 #include <kj/io.h>
+#include <kj/timer.h>
 
 #include "schema/stream.capnp.h"
 #include "wire/byte-tail.h"
@@ -20,8 +21,8 @@ class OutputPump final {
 public:
   enum class Keeping { NOTHING, TAIL };
   // `pipe`: the read end, non-blocking.
-  OutputPump(kj::UnixEventPort& eventPort, kj::AutoCloseFd pipe, rpc::ByteSink::Client sink,
-             Keeping keeping);
+  OutputPump(kj::UnixEventPort& eventPort, kj::Timer& timer, kj::AutoCloseFd pipe,
+             rpc::ByteSink::Client sink, Keeping keeping);
   ~OutputPump() noexcept(false);
   KJ_DISALLOW_COPY_AND_MOVE(OutputPump);
 
@@ -59,6 +60,7 @@ private:
     void renew();
   };
 
+  kj::Timer& timer;
   kj::AutoCloseFd pipe;
   kj::Maybe<kj::UnixEventPort::FdObserver> observer;
   rpc::ByteSink::Client sink;
@@ -84,6 +86,7 @@ private:
   size_t read(kj::ArrayPtr<kj::byte> target);
   void close();
   kj::Promise<void> onReadable();
+  kj::Promise<void> onFinish();
   size_t countAvailable();
   bool isClosed();
 };
