@@ -10,6 +10,10 @@ namespace bothy {
 
 namespace {
 
+// What is typed, as opposed to pasted, in bytes; and so long its answer waits for the echo: both leave in one write then.
+constexpr size_t MOST_TYPED_BYTES = 16;
+constexpr kj::Duration ECHO_TIME = 3 * kj::MILLISECONDS;
+
 class AttachmentFacet final: public rpc::Attachment::Server {
 public:
   AttachmentFacet(kj::Timer& timer, kj::Own<Terminal> terminal, kj::Own<WantedSize> size,
@@ -59,7 +63,12 @@ public:
     auto data = context.getParams().getData();
     KJ_REQUIRE(data.size() <= rpc::MAX_CHUNK_BYTES, "chunk too large", data.size());
     input.begin();
-    return input.endAfter(terminal->write(data));
+    auto writing = terminal->write(data);
+    if (data.size() <= MOST_TYPED_BYTES) {
+      writing = writing.then(
+          [this]() { return terminal->onOutput().exclusiveJoin(timer.afterDelay(ECHO_TIME)); });
+    }
+    return input.endAfter(kj::mv(writing));
   }
 
   kj::Promise<void> resize(ResizeContext context) override {

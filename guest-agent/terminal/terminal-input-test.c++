@@ -1,3 +1,4 @@
+#include <kj/timer.h>
 #include <signal.h>
 #include <string.h>
 #include <catch2/catch_test_macros.hpp>
@@ -21,6 +22,51 @@ TEST_CASE("P05 1 MiB pasted into a program in raw mode arrives byte-exact") {
   request.send().wait(world.scope);
   seen.until("done").wait(world.scope);
   CHECK(world.readHome("pasted").asBytes() == expected.asPtr());
+}
+
+// In virtual time, with programs that end when a line was typed.
+struct TypingWorld {
+  kj::TimerImpl timer{kj::origin<kj::TimePoint>()};
+  TerminalTestWorld world{timer};
+  Seen seen;
+  rpc::Terminal::Client terminal;
+  rpc::Attachment::Client attachment;
+
+  explicit TypingWorld(kj::StringPtr script)
+      : terminal(world.open(script).terminal), attachment(world.attach(terminal, seen)) {
+    finish(seen.until("ready"));
+  }
+  ~TypingWorld() noexcept(false) {
+    type("\r");
+    finish(terminal.waitRequest().send().ignoreResult());
+  }
+
+  bool isOver(kj::Promise<void>& promise) {
+    timer.advanceTo(timer.now());
+    return promise.poll(world.scope);
+  }
+  void finish(kj::Promise<void> promise) {
+    while (!isOver(promise)) timer.advanceTo(timer.now() + 1 * kj::NANOSECONDS);
+    promise.wait(world.scope);
+  }
+  // What comes behind it waits until it is answered.
+  kj::Promise<void> type(kj::StringPtr text) {
+    world.type(terminal, text);
+    return terminal.infoRequest().send().ignoreResult().eagerlyEvaluate(nullptr);
+  }
+};
+
+TEST_CASE("P59 what is typed is answered with its echo, and where there is none a moment later") {
+  {
+    TypingWorld w("stty -echo; echo ready; read line");
+    auto answered = w.type("x");
+    for (int i = 0; i < 100; i++) CHECK_FALSE(w.isOver(answered));
+    w.timer.advanceTo(w.timer.now() + 10 * kj::MILLISECONDS);
+    w.finish(kj::mv(answered));
+  }
+  TypingWorld w("echo ready; read line");
+  w.finish(w.type("x"));
+  CHECK(w.seen.has("x"));
 }
 
 TEST_CASE("input of several writers is not mixed within a call") {

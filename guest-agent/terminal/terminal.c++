@@ -237,6 +237,16 @@ Pty::ReadResult Terminal::readTurn(size_t limit) {
 
 void Terminal::wakeViewers() {
   for (auto viewer : viewers) viewer->wake();
+  KJ_IF_MAYBE (next, nextOutput) next->fulfiller->fulfill();
+  nextOutput = nullptr;
+}
+
+kj::Promise<void> Terminal::onOutput() {
+  if (nextOutput == nullptr) {
+    auto paf = kj::newPromiseAndFulfiller<void>();
+    nextOutput = NextOutput{kj::mv(paf.fulfiller), paf.promise.fork()};
+  }
+  return KJ_ASSERT_NONNULL(nextOutput).promise.addBranch();
 }
 
 }  // namespace bothy

@@ -58,6 +58,9 @@ public:
   // more.  The caller keeps `data` until then.
   kj::Promise<void> write(kj::ArrayPtr<const kj::byte> data);
 
+  // Resolves when more of the output was read, and viewers were woken.
+  kj::Promise<void> onOutput();
+
   // Resolves when status() is known; for whoever passes it on to somebody, who calls told() then.
   kj::Promise<ExitStatus> onEnd() { return ended.addBranch(); }
   void told();
@@ -89,6 +92,12 @@ private:
   Scrollback scrollback;
   kj::Vector<Viewer*> viewers;
   kj::Own<InputTurns> inputTurns = kj::refcounted<InputTurns>();
+  // Of who waits for more output; none: nobody does.
+  struct NextOutput {
+    kj::Own<kj::PromiseFulfiller<void>> fulfiller;
+    kj::ForkedPromise<void> promise;
+  };
+  kj::Maybe<NextOutput> nextOutput;
   kj::Maybe<ExitStatus> endStatus;
   kj::Maybe<kj::Own<kj::PromiseFulfiller<void>>> heldBack;
   kj::ForkedPromise<ExitStatus> ended;
