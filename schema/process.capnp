@@ -183,8 +183,9 @@ interface Process {
 
   wait @0 (answersToEnd :AnswersToEnd = awaited) -> (status :ExitStatus, detached :UInt32);
   # Returns when the program ended and its output was delivered: both sinks have answered `end`.  A background child that
-  # still holds stdout does not delay it: what is in the pipes when the program ends is delivered, then both sinks
-  # are ended.  `detached` counts the descendants that still run; they go on.
+  # still holds stdout does not delay it by more than 250 ms: what is in the pipes when the program ends is delivered, and what comes until
+  # there was nothing for 100 ms; then both sinks are ended.  `detached` counts the descendants that still run; they go on, and what
+  # they write to the pipes is discarded.
   # May be called any number of times, at any time.
   #
   # `notAwaited` saves a caller with sinks of its own a round trip: it returns once `end` of both was called, and on the

@@ -20,12 +20,13 @@ struct AtPipe {
     programs = kj::AutoCloseFd(ends[1]);
     collected.gate = writing.promise.fork();
     collected.endGate = ending.promise.fork();
-    pump = kj::heap<OutputPump>(io.unixEventPort, timer, kj::AutoCloseFd(ends[0]),
+    pump = kj::heap<OutputPump>(io.unixEventPort, timer, leftPipes, kj::AutoCloseFd(ends[0]),
                                 collectInto(collected), OutputPump::Keeping::TAIL);
   }
 
   kj::AsyncIoContext io = setupTestIo();
   kj::TimerImpl timer{kj::origin<kj::TimePoint>()};
+  LeftPipes leftPipes{io.unixEventPort, timer};
   kj::PromiseFulfillerPair<void> writing = kj::newPromiseAndFulfiller<void>();
   kj::PromiseFulfillerPair<void> ending = kj::newPromiseAndFulfiller<void>();
   Collected collected;
@@ -34,6 +35,11 @@ struct AtPipe {
 
   void write(kj::StringPtr text) {
     KJ_ASSERT(::write(programs.get(), text.begin(), text.size()) == text.size());
+    io.waitScope.poll();
+  }
+  void pass(kj::Duration time) {
+    io.waitScope.poll();
+    timer.advanceTo(timer.now() + time);
     io.waitScope.poll();
   }
   bool isEndCalled() {
@@ -49,6 +55,7 @@ TEST_CASE("P04 the end of an output is called behind its last byte, and done whe
   AtPipe at;
   at.write("taken");
   at.write(", left");
+  at.programs = nullptr;
   at.pump->finish();
   CHECK(at.collected.text() == "taken");
   CHECK_FALSE(at.isEndCalled());
@@ -77,9 +84,47 @@ TEST_CASE(
   CHECK(at.collected.ends == 1);
 }
 
+TEST_CASE("P11 what a program leaves behind is heard until it is quiet, and lives on unheard") {
+  AtPipe at;
+  at.writing.fulfiller->fulfill();
+  at.write("program, ");
+  at.pump->finish();
+  at.pass(90 * kj::MILLISECONDS);
+  at.write("soon, ");
+  at.pass(90 * kj::MILLISECONDS);
+  at.write("later");
+  CHECK_FALSE(at.isEndCalled());
+  at.pass(OutputPump::QUIET_TIME);
+  CHECK(at.isEndCalled());
+  CHECK(at.collected.text() == "program, soon, later");
+  at.ending.fulfiller->fulfill();
+  CHECK(at.isDone());
+
+  CHECK(at.leftPipes.size() == 1);
+  at.write("too late");
+  CHECK(at.collected.text() == "program, soon, later");
+  at.programs = nullptr;
+  at.io.waitScope.poll();
+  CHECK(at.leftPipes.size() == 0);
+}
+
+TEST_CASE("P11 what a program leaves behind does not hold up its end, however much it writes") {
+  AtPipe at;
+  at.writing.fulfiller->fulfill();
+  at.pump->finish();
+  constexpr auto STEP = 10 * kj::MILLISECONDS;
+  for (auto time = 0 * kj::MILLISECONDS; time < OutputPump::LINGER_TIME; time += STEP) {
+    CHECK_FALSE(at.isEndCalled());
+    at.write("x");
+    at.pass(STEP);
+  }
+  CHECK(at.isEndCalled());
+}
+
 TEST_CASE("P41 for each sink that follows another the end of an output is ahead again") {
   AtPipe at;
   at.write("once");
+  at.programs = nullptr;
   at.pump->finish();
   at.writing.fulfiller->fulfill();
   at.ending.fulfiller->fulfill();

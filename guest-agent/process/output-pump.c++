@@ -31,9 +31,9 @@ constexpr uint64_t REQUEST_WORDS = 16;
 
 }  // namespace
 
-OutputPump::OutputPump(kj::UnixEventPort& eventPort, kj::Timer& timer, kj::AutoCloseFd pipeParam,
-                       rpc::ByteSink::Client sink, Keeping keeping)
-    : timer(timer), pipe(kj::mv(pipeParam)), sink(kj::mv(sink)) {
+OutputPump::OutputPump(kj::UnixEventPort& eventPort, kj::Timer& timer, LeftPipes& leftPipes,
+                       kj::AutoCloseFd pipeParam, rpc::ByteSink::Client sink, Keeping keeping)
+    : timer(timer), leftPipes(leftPipes), pipe(kj::mv(pipeParam)), sink(kj::mv(sink)) {
   if (keeping == Keeping::TAIL) tail.emplace(TAIL_BYTES);
   observer.emplace(eventPort, pipe.get(), kj::UnixEventPort::FdObserver::OBSERVE_READ);
   begin();
@@ -105,6 +105,7 @@ void OutputPump::dropSentTail() {
 
 size_t OutputPump::keptBytes() const {
   KJ_IF_MAYBE (kept, tail) {
+    if (mayLinger()) return TAIL_BYTES;
     return kj::min(kept->end() - kept->begin() + remaining.orDefault(0), TAIL_BYTES);
   }
   return 0;
@@ -118,6 +119,7 @@ void OutputPump::finish() {
 }
 
 kj::Promise<void> OutputPump::run() {
+  bool isEnded = false;
   try {
     co_await deliver();
     if (remaining == nullptr) {
@@ -125,6 +127,7 @@ kj::Promise<void> OutputPump::run() {
     }
     auto ending = sink.endRequest().send();
     endCalled.fulfiller->fulfill();
+    isEnded = true;
     co_await ending;
   } catch (const kj::Exception& exception) {
     // The receiver is gone: nobody is left who could be told.
@@ -133,6 +136,10 @@ kj::Promise<void> OutputPump::run() {
   }
   dropSink();
   if (isLost) co_return;
+  if (isEnded && pipe.get() >= 0 && !isClosed()) {
+    observer = nullptr;
+    leftPipes.add(kj::mv(pipe));
+  }
   close();
   reachDone();
   if (isGivenUp) dropSentTail();
@@ -156,17 +163,34 @@ kj::Promise<void> OutputPump::deliver() {
     if (pipe.get() < 0) co_return;
     size_t size = countAvailable();
     KJ_IF_MAYBE (rest, remaining) {
-      size = kj::min(size, *rest);
-      if (size == 0) co_return;
+      // What was counted may have been read by somebody else.
+      if (size == 0) *rest = 0;
+      if (*rest > 0) size = kj::min(size, *rest);
     }
-    if (size > 0) {
+    if (size == 0 && isClosed()) co_return;
+    if (remaining.orDefault(1) == 0) {
+      if (!co_await lingers()) co_return;
+    } else if (size > 0) {
       co_await send(size);
-    } else if (isClosed()) {
-      co_return;
     } else {
       co_await onReadable();
     }
   }
+}
+
+// Sends what has come after the program's end, or waits for more; false: that is over.
+kj::Promise<bool> OutputPump::lingers() {
+  if (lingerEnd == nullptr) lingerEnd = timer.now() + LINGER_TIME;
+  const auto end = KJ_ASSERT_NONNULL(lingerEnd);
+  if (timer.now() >= end) co_return false;
+  auto size = countAvailable();
+  if (size > 0) {
+    co_await send(size);
+    co_return true;
+  }
+  auto more = KJ_ASSERT_NONNULL(observer).whenBecomesReadable().then([]() { return true; });
+  auto quiet = timer.atTime(kj::min(timer.now() + QUIET_TIME, end)).then([]() { return false; });
+  co_return co_await more.exclusiveJoin(kj::mv(quiet));
 }
 
 kj::Promise<void> OutputPump::send(size_t size) {
@@ -216,7 +240,7 @@ size_t OutputPump::read(kj::ArrayPtr<kj::byte> target) {
   }
   KJ_IF_MAYBE (rest, remaining) {
     // Counted as read though somebody else did: no more is owed.
-    *rest -= target.size();
+    *rest -= kj::min(*rest, target.size());
   }
   return have;
 }
@@ -234,6 +258,13 @@ kj::Promise<void> OutputPump::onFinish() {
   auto paf = kj::newPromiseAndFulfiller<void>();
   finishing = kj::mv(paf.fulfiller);
   return kj::mv(paf.promise);
+}
+
+// Whether somebody may write to it after its program's end.
+bool OutputPump::mayLinger() const {
+  if (pipe.get() < 0 || remaining == nullptr) return false;
+  struct pollfd state = {pipe.get(), POLLIN, 0};
+  return poll(&state, 1, 0) >= 0 && !(state.revents & POLLHUP);
 }
 
 size_t OutputPump::countAvailable() {

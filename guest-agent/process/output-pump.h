@@ -4,6 +4,7 @@
 #include <kj/io.h>
 #include <kj/timer.h>
 
+#include "process/left-pipes.h"
 #include "schema/stream.capnp.h"
 #include "wire/byte-tail.h"
 
@@ -13,7 +14,7 @@ namespace bothy {
 // is not yet sent stays in the pipe, where it stops the program.
 //
 // A sink that fails closes the pipe, so that the program gets SIGPIPE, as from a closed pipe in a shell.
-// Dropping the pump does the same.
+// Dropping the pump does the same.  What programs that stay behind write after the end of the output goes to LeftPipes.
 //
 // With a tail it keeps what was passed on last, and a sink whose connection broke may be followed by another, which
 // is given again what that one cannot have had; until then the pipe stays.
@@ -21,14 +22,18 @@ class OutputPump final {
 public:
   enum class Keeping { NOTHING, TAIL };
   // `pipe`: the read end, non-blocking.
-  OutputPump(kj::UnixEventPort& eventPort, kj::Timer& timer, kj::AutoCloseFd pipe,
-             rpc::ByteSink::Client sink, Keeping keeping);
+  // All but the pipe outlive it.
+  OutputPump(kj::UnixEventPort& eventPort, kj::Timer& timer, LeftPipes& leftPipes,
+             kj::AutoCloseFd pipe, rpc::ByteSink::Client sink, Keeping keeping);
   ~OutputPump() noexcept(false);
   KJ_DISALLOW_COPY_AND_MOVE(OutputPump);
 
-  // The program has ended: delivers what is in the pipe now, then no more, though somebody may still
-  // hold the other end.
+  // The program has ended: delivers what is in the pipe now; and where somebody still holds the other end, what comes until that has
+  // been quiet for QUIET_TIME, or LINGER_TIME is over.  So a `tee` that a shell does not wait for is heard, and a server that
+  // stays is not waited for.
   void finish();
+  static constexpr kj::Duration QUIET_TIME = 100 * kj::MILLISECONDS;
+  static constexpr kj::Duration LINGER_TIME = 250 * kj::MILLISECONDS;
 
   // Resolves when the pipe was closed by all writers or finish() is through, and the sink has
   // answered `end`; also when the sink failed, and no other may follow.  The sink is dropped then, because
@@ -61,6 +66,7 @@ private:
   };
 
   kj::Timer& timer;
+  LeftPipes& leftPipes;
   kj::AutoCloseFd pipe;
   kj::Maybe<kj::UnixEventPort::FdObserver> observer;
   rpc::ByteSink::Client sink;
@@ -69,7 +75,8 @@ private:
   bool isLost = false;  // the sink is, and another may come
   bool isGivenUp = false;
   bool enlarged = false;
-  kj::Maybe<size_t> remaining;  // set by finish(): bytes still to be delivered
+  kj::Maybe<size_t> remaining;  // set by finish(): bytes of then that are still to be delivered
+  kj::Maybe<kj::TimePoint> lingerEnd;  // once those are
   kj::Maybe<kj::Own<kj::PromiseFulfiller<void>>> finishing;
   Milestone endCalled;
   Milestone done;
@@ -85,6 +92,8 @@ private:
   void dropSentTail();
   size_t read(kj::ArrayPtr<kj::byte> target);
   void close();
+  bool mayLinger() const;
+  kj::Promise<bool> lingers();
   kj::Promise<void> onReadable();
   kj::Promise<void> onFinish();
   size_t countAvailable();

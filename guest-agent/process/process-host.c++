@@ -13,6 +13,7 @@ ProcessHost::ProcessHost(kj::UnixEventPort& eventPort, kj::Timer& timer, Options
       trees(eventPort, options.cgroupRoot.map([](const kj::String& path) { return path.asPtr(); })),
       users(options.etcDirectory),
       runtimeDirectories(options.runDirectory),
+      leftPipes(eventPort, timer),
       background(*this) {}
 
 ProcessHost::~ProcessHost() noexcept(false) {}

@@ -4,6 +4,7 @@
 #include <kj/timer.h>
 #include <kj/vector.h>
 
+#include "process/left-pipes.h"
 #include "process/process-tree.h"
 #include "process/reaper.h"
 #include "process/runtime-directory.h"
@@ -42,6 +43,7 @@ public:
   ProcessTrees trees;
   UserDatabase users;
   RuntimeDirectories runtimeDirectories;
+  LeftPipes leftPipes;
 
   // Programs started by `Processes` that have not been disposed of; at most rpc::MAX_PROCESSES.
   uint processCount = 0;

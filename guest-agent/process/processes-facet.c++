@@ -196,9 +196,10 @@ private:
     kj::Maybe<kj::Own<OutputPump>> pumps[2];
     for (int i = 0; i < 2; i++) {
       KJ_IF_MAYBE (pipe, outputs[i]) {
-        pumps[i] = kj::heap<OutputPump>(
-            host.eventPort, host.timer, kj::mv(*pipe), kj::mv(KJ_ASSERT_NONNULL(sinks[i])),
-            keep ? OutputPump::Keeping::TAIL : OutputPump::Keeping::NOTHING);
+        pumps[i] =
+            kj::heap<OutputPump>(host.eventPort, host.timer, host.leftPipes, kj::mv(*pipe),
+                                 kj::mv(KJ_ASSERT_NONNULL(sinks[i])),
+                                 keep ? OutputPump::Keeping::TAIL : OutputPump::Keeping::NOTHING);
       }
     }
     kj::Maybe<kj::Own<ProgramInput>> programInput;

@@ -110,6 +110,8 @@ TestWorld::~TestWorld() noexcept(false) {
   childless.wait(scope);
   host->onBackgroundIdle().wait(scope);
   host = nullptr;
+  // Sinks are dropped a turn later, and not after the loop.
+  scope.poll();
   KJ_IF_MAYBE (root, cgroupRoot) {
     rmdir(root->cStr());
   }
