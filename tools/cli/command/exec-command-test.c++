@@ -121,6 +121,12 @@ TEST_CASE("exec with --json tells the signal that ended the command") {
   CHECK(killed.out() == "{\"killed\":9,\"stdout\":\"\",\"stderr\":\"\"}\n");
 }
 
+TEST_CASE("P13 exec with --json tells that the command's time was over, as a value that is true") {
+  CommandTestWorld world;
+  CHECK(world.run({"exec", "--json", "--timeout", "2s", "demo", "sleep"}) == TIMED_OUT);
+  CHECK(world.out() == "{\"timedOut\":true,\"stdout\":\"\",\"stderr\":\"\"}\n");
+}
+
 TEST_CASE("P16 exec whose input cannot be read ends the command, and tells it of no end of input") {
   CommandTestWorld world;
   world.start({"exec", "demo", "cat"});

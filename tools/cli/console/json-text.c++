@@ -15,6 +15,15 @@ void appendUnit(kj::Vector<char>& result, char16_t unit) {
 
 }  // namespace
 
+void VoidAsTrue::encode(const capnp::JsonCodec&, capnp::Void,
+                        capnp::JsonValue::Builder output) const {
+  output.setBoolean(true);
+}
+
+capnp::Void VoidAsTrue::decode(const capnp::JsonCodec&, capnp::JsonValue::Reader) const {
+  return capnp::VOID;
+}
+
 kj::String asciiJson(kj::StringPtr json) {
   kj::Vector<char> result(json.size() + 1);
   // Text beyond ASCII stands only within JSON's strings, where \u means the same.

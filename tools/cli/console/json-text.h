@@ -11,10 +11,21 @@ namespace bothy {
 // JSON mapping has them.
 kj::String asciiJson(kj::StringPtr json);
 
+// A member of a union that has no value is there, which is all that it says: Cap'n Proto would write null, by which
+// most readers understand that it is not.
+class VoidAsTrue final: public capnp::JsonCodec::Handler<capnp::Void> {
+public:
+  void encode(const capnp::JsonCodec& codec, capnp::Void input,
+              capnp::JsonValue::Builder output) const override;
+  capnp::Void decode(const capnp::JsonCodec& codec, capnp::JsonValue::Reader input) const override;
+};
+
 // `value` with the annotations of its schema ($Json.flatten and the like).
 template <typename Reader>
 kj::String toJson(Reader&& value) {
+  VoidAsTrue voidAsTrue;
   capnp::JsonCodec codec;
+  codec.addTypeHandler(voidAsTrue);
   codec.handleByAnnotation<capnp::FromReader<Reader>>();
   return asciiJson(codec.encode(kj::fwd<Reader>(value)));
 }

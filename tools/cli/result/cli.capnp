@@ -3,6 +3,8 @@
 # of 64 bits are strings, enumerants their names, what is not given is left out).  Fields may be added.  What is
 # counted, as bytes are, and may pass 32 bits is a Float64: a number in JSON too, and exact up to 2^53.
 #
+# A member without a value (Void) is `true` where it is given.
+#
 # `create`, `start` and `resize` print a WorkspaceInfo (workspace.capnp); `events` prints an Event (supervisor.capnp) a
 # line; a command that fails prints a Failure.
 
