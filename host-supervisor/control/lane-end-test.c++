@@ -23,6 +23,16 @@ void pass(Fixture& f, kj::Duration time) {
   }
 }
 
+// A thread hears of hang-ups; `f` has its own time.
+void hearHangUps(Fixture& f) {
+  constexpr int TURNS = 10;
+  constexpr auto TURN = 10 * kj::MILLISECONDS;
+  for (int i = 0; i < TURNS; i++) {
+    f.io.provider->getTimer().afterDelay(TURN).wait(f.scope);
+    f.advance(TURN);
+  }
+}
+
 void openAndDrop(Fixture& f) {
   auto connected = f.connect("demo").wait(f.scope);
   f.open(connected.getLane());
@@ -60,7 +70,28 @@ TEST_CASE("P09 each reason why a lane ended is told") {
   }
   SECTION("the device was replaced, and all lanes of the machine with it") {
     expected = rpc::LaneEnd::DEVICE_REPLACED;
+    f.driver.loseVsock(f.driver.running()[0]);
     f.served.clear();
+  }
+  SECTION("the device was replaced, which was told after its lanes had broken") {
+    expected = rpc::LaneEnd::DEVICE_REPLACED;
+    f.served.clear();
+    hearHangUps(f);
+    REQUIRE_FALSE(ending.poll(f.scope));
+    f.driver.loseVsock(f.driver.running()[0]);
+  }
+  SECTION("the machine has ended, which was told after its lanes had broken") {
+    expected = rpc::LaneEnd::STOPPED;
+    f.served.clear();
+    hearHangUps(f);
+    REQUIRE_FALSE(ending.poll(f.scope));
+    f.driver.end(f.driver.running()[0], VmEnd::EXITED);
+  }
+  SECTION("all lanes have broken, and neither the machine nor its device is gone") {
+    expected = rpc::LaneEnd::AGENT_GONE;
+    f.served.clear();
+    // The control lane is not had again.
+    f.holdsDials = true;
   }
   SECTION("the agent closed it, and no other") {
     expected = rpc::LaneEnd::AGENT_GONE;

@@ -9,6 +9,9 @@ namespace {
 
 // The device closes all its lanes at once, but they are heard of one after the other.
 constexpr kj::Duration REASON_PAUSE = 50 * kj::MILLISECONDS;
+// How long it may take to be told whether the machine has ended or its device is replaced, when all lanes break.  Longer than the driver
+// needs to tell the two apart, and shorter than clients wait for the reason (Reconnection::REASON_LIMIT).
+constexpr kj::Duration CAUSE_LIMIT = 1500 * kj::MILLISECONDS;
 // How long an agent has to hear of a shutdown by itself, and of what the client wrote before it.  Most do, and an order would overtake that.
 constexpr kj::Duration HEAR_PAUSE = 300 * kj::MILLISECONDS;
 // How often it is looked whether a lane is closed: twice as long after each time, within these bounds; of many lanes each more seldom, for a
@@ -61,6 +64,7 @@ private:
   LaneKeeper& keeper;
   const uint64_t number;
   kj::Own<MachineLanes> siblings;
+  const kj::uint lossesBefore;
   Terms terms;
   SharedFd fd;
   kj::Maybe<DescriptorTable::Entry> entry;
@@ -72,7 +76,7 @@ private:
   kj::Maybe<kj::Own<Awaited>> awaited;
   // Each takes a KiB: none is made for a lane that is just open.
   kj::Promise<void> expiry = nullptr;
-  kj::Promise<void> pause = nullptr;
+  kj::Promise<void> finding = nullptr;  // why it broke
 
   void onHangUp() override;
   void logEnd(rpc::LaneEnd why) const;
@@ -97,10 +101,17 @@ public:
   kj::Own<Machine> machine;
   kj::List<Facet, &Facet::link> lanes;
 
-  rpc::LaneEnd whyGone() {
-    if (machine->isRetired()) return rpc::LaneEnd::STOPPED;
-    if (machine->isStalled()) return rpc::LaneEnd::STALLED;
-    return machine->isLinked() ? rpc::LaneEnd::AGENT_GONE : rpc::LaneEnd::DEVICE_REPLACED;
+  // Why a lane broke that was opened when the machine had lost its vsock device `lossesBefore` times.
+  kj::Promise<rpc::LaneEnd> whyGone(kj::uint lossesBefore) {
+    const auto begin = keeper.timer.now();
+    for (;;) {
+      co_await keeper.timer.afterDelay(REASON_PAUSE);
+      if (machine->isRetired()) co_return rpc::LaneEnd::STOPPED;
+      if (machine->isStalled()) co_return rpc::LaneEnd::STALLED;
+      if (machine->vsockLosses() != lossesBefore) co_return rpc::LaneEnd::DEVICE_REPLACED;
+      if (machine->isLinked()) co_return rpc::LaneEnd::AGENT_GONE;
+      if (keeper.timer.now() - begin >= CAUSE_LIMIT) co_return rpc::LaneEnd::AGENT_GONE;
+    }
   }
 
 private:
@@ -121,6 +132,7 @@ LaneKeeper::Facet::Facet(LaneKeeper& keeper, AgentLink::OpenedLane lane,
     : keeper(keeper),
       number(lane.grant.lane),
       siblings(kj::mv(siblingsParam)),
+      lossesBefore(siblings->machine->vsockLosses()),
       terms(kj::mv(termsParam)),
       fd(SharedFd::duplicateOf(KJ_REQUIRE_NONNULL(lane.stream->getFd(), "a lane is no socket"),
                                siblings->machine->user())),
@@ -146,9 +158,9 @@ LaneKeeper::Facet::~Facet() noexcept(false) {
 
 void LaneKeeper::Facet::onHangUp() {
   farEnd = FarEnd::HUNG_UP;
-  pause = keeper.timer.afterDelay(REASON_PAUSE)
-              .then([this]() { end(siblings->whyGone()); })
-              .eagerlyEvaluate(nullptr);
+  finding = siblings->whyGone(lossesBefore)
+                .then([this](rpc::LaneEnd why) { end(why); })
+                .eagerlyEvaluate(nullptr);
 }
 
 void LaneKeeper::Facet::end(rpc::LaneEnd why) {

@@ -57,6 +57,9 @@ public:
   // It stands still.
   void noteStall();
   void renewVsock() { vm->renewVsock(); }
+  // Its vsock device has failed and is being replaced: all streams through it are broken.
+  void noteVsockLoss() { ++losses; }
+  kj::uint vsockLosses() const { return losses; }
 
   // The workspace is done with it: breaks what clients still hold.
   void retire();
@@ -68,6 +71,7 @@ private:
   LogPace closeLines{timer, 1 * kj::SECONDS, MOST_CLOSE_LINES};
   kj::Own<RunningVm> vm;
   std::vector<kj::Own<kj::PromiseFulfiller<void>>> awaitingStall;
+  kj::uint losses = 0;  // of its vsock device
   kj::Maybe<kj::Own<AgentLink>> link;
   kj::TaskSet endings;  // of lanes, that the agent was asked for
   // Of the control lane: without one nobody hears what the agent reports, nor why a lane has ended.

@@ -206,7 +206,10 @@ void WorkspaceManager::note(kj::StringPtr vmName, Cause cause, kj::StringPtr det
 }
 
 void WorkspaceManager::vsockLost(kj::StringPtr vmName) {
-  note(vmName, Cause::VSOCK_LOST, "connections into the machine are broken");
+  KJ_IF_MAYBE (workspace, registry.present(vmName)) {
+    workspace->note(Cause::VSOCK_LOST, "connections into the machine are broken");
+    KJ_IF_MAYBE (machine, workspace->machine()) (*machine)->noteVsockLoss();
+  }
 }
 
 void WorkspaceManager::vsockRestored(kj::StringPtr vmName) {
