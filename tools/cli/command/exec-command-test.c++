@@ -83,6 +83,7 @@ TEST_CASE("exec passes a signal on, and the second one gives up") {
   world.signal(SIGINT);
   CHECK(world.wait() == 128 + SIGINT);
   CHECK(world.supervisor.program.ended);
+  CHECK(world.errors() == "bothy: gave up: the command is ended with all it started\n");
 }
 
 TEST_CASE("exec passes every SIGQUIT on, and none gives up") {
@@ -135,7 +136,8 @@ TEST_CASE("P16 exec whose input cannot be read ends the command, and tells it of
   REQUIRE(world.isDone());
   CHECK(world.wait() == EXEC_FAILED);
   CHECK(world.errors() ==
-        "bothy: cannot read standard input: Input/output error: the command is ended\n");
+        "bothy: cannot read standard input: Input/output error: the command is ended with all it "
+        "started\n");
   CHECK_FALSE(world.supervisor.program.inputEnded);
   CHECK(world.supervisor.program.ended);
 }

@@ -264,7 +264,7 @@ TEST_CASE("P12 a signal before the start was answered ends the command and exec"
   world.signal(number);
   CHECK(waitThrough(world) == 128 + number);
   CHECK(world.supervisor.program.signals.size() == 0);
-  CHECK(contains(world.errors(), "gave up"));
+  CHECK(world.errors() == "bothy: gave up: whether the command ran, or ended, is not known\n");
 }
 
 TEST_CASE("P12 a signal while the connection is lost ends exec") {
@@ -275,6 +275,18 @@ TEST_CASE("P12 a signal while the connection is lost ends exec") {
   world.settle();
   world.signal(SIGTERM);
   CHECK(waitThrough(world) == 128 + SIGTERM);
+  CHECK(contains(world.errors(),
+                 "gave up: the workspace ends the command with all it started within 30 s"));
+}
+
+TEST_CASE("P12 a signal while bothyd is away, so that nothing was started, claims no end of it") {
+  CommandTestWorld world;
+  world.supervisor.down = true;
+  world.start({"exec", "demo", "sleep"});
+  world.settle();
+  world.signal(SIGTERM);
+  CHECK(waitThrough(world) == 128 + SIGTERM);
+  CHECK(contains(world.errors(), "gave up: whether the command ran, or ended, is not known"));
 }
 
 TEST_CASE("P16 exec whose output nobody reads ends the command and says so") {

@@ -46,6 +46,8 @@ private:
   kj::Promise<GivenUp> untilUnread(kj::Promise<void> shown);
   kj::Promise<GivenUp> untilUnreadable(ProcessInput given);
   kj::Promise<int> giveUp(GivenUp why);
+  // What giving up means for the command, as far as it can be known here.
+  kj::String fate() const;
   void printJson(rpc::ExitStatus::Reader status);
 
   Context& context;
@@ -57,6 +59,7 @@ private:
   ProgramFeed input;
   WorkspaceConnection connection;
   KeptProgram program;
+  bool wasReached = false;  // its start was answered at least once
 };
 
 kj::Promise<int> ProcessSession::run(const CommandLine& command, ProcessInput given) {
@@ -89,6 +92,7 @@ kj::Promise<KeptProgram::Ended> ProcessSession::follow(const CommandLine& comman
   auto end =
       co_await program.follow([&command](rpc::Command::Builder builder) { command.fill(builder); },
                               [this](rpc::Processes::ExecOutcome::Reader started) {
+                                wasReached = true;
                                 KJ_IF_MAYBE (text, describeStart(started)) {
                                   context.console.note(*text);
                                 }
@@ -126,7 +130,7 @@ kj::Promise<ProcessSession::GivenUp> ProcessSession::followSignals() {
     passOn();
     number = co_await context.signals.next();
   }
-  context.console.note("gave up: the command is ended with all it started");
+  context.console.note(kj::str("gave up: ", fate()));
   co_return GivenUp(SIGNAL_BASE + number);
 }
 
@@ -157,10 +161,18 @@ kj::Promise<ProcessSession::GivenUp> ProcessSession::untilUnreadable(ProcessInpu
                 input.finish();
                 return kj::NEVER_DONE;
               }
-              return GivenUp(failure(kj::str(describe(exception).message, ": the command is ended"),
-                                     EXEC_FAILED));
+              return GivenUp(
+                  failure(kj::str(describe(exception).message, ": ", fate()), EXEC_FAILED));
             })
       .eagerlyEvaluate(nullptr);
+}
+
+kj::String ProcessSession::fate() const {
+  if (program.isReached()) return kj::str("the command is ended with all it started");
+  // Its start may have been asked for, and no answer came.
+  if (!wasReached) return kj::str("whether the command ran, or ended, is not known");
+  return kj::str("the workspace ends the command with all it started within ",
+                 KeptProgram::KEPT_FOR / kj::SECONDS, " s");
 }
 
 kj::Promise<int> ProcessSession::giveUp(GivenUp why) {
