@@ -48,6 +48,19 @@ TEST_CASE("every fault is told at once, with where it stands") {
   CHECK(lines[3].startsWith("--uid-count: "));
 }
 
+TEST_CASE("a setting that there is none of is told as that, with a value or without") {
+  Task tasks[] = {read("--frob"), read("--frob", "1"), read("--frob=1")};
+  for (auto& task : tasks) {
+    REQUIRE(task.is<Faults>());
+    auto& lines = task.get<Faults>().lines;
+    REQUIRE(lines.size() == 1);
+    CHECK(lines[0] == "--frob: there is no such setting; bothyd --help lists them");
+  }
+  auto task = read("--config");
+  REQUIRE(task.is<Faults>());
+  CHECK(task.get<Faults>().lines[0] == "--config: it wants a value");
+}
+
 TEST_CASE("a configuration file that is named must be there") {
   auto task = read("--config", "/nonexistent/bothyd.conf");
   REQUIRE(task.is<Faults>());

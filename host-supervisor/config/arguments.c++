@@ -16,6 +16,14 @@ struct Flag {
   kj::String value;
 };
 
+bool isSetting(kj::StringPtr name) {
+  if (name == "config") return true;
+  for (auto& setting : settingDescriptions()) {
+    if (setting.name == name) return true;
+  }
+  return false;
+}
+
 void readFile(Settings& settings, kj::StringPtr path, bool required,
               kj::Vector<kj::String>& faults) {
   int fd = open(path.cStr(), O_RDONLY | O_CLOEXEC);
@@ -56,8 +64,11 @@ Task readArguments(kj::ArrayPtr<const kj::StringPtr> arguments) {
     } else if (i + 1 < arguments.size()) {
       flag.name = kj::heapString(argument.slice(2));
       flag.value = kj::heapString(arguments[++i]);
-    } else {
+    } else if (isSetting(argument.slice(2))) {
       faults.add(kj::str(argument, ": it wants a value"));
+      continue;
+    } else {
+      faults.add(kj::str(argument, ": there is no such setting; bothyd --help lists them"));
       continue;
     }
     if (flag.name == "config") {

@@ -27,6 +27,7 @@
 #include "vm/libvirt-driver.h"
 #include "vm/versions.h"
 #include "volume/encrypted-volume-store.h"
+#include "wire/escape.h"
 #include "wire/event-loop.h"
 #include "workspace/workspace-manager.h"
 
@@ -83,15 +84,19 @@ constexpr kj::Duration DIALS_LIMIT = 500 * kj::MILLISECONDS;
 // What consoles have said is written in milliseconds to a disk that is not slow.  Who ends bothyd waits less than a second in all.
 constexpr kj::Duration CONSOLES_LIMIT = 250 * kj::MILLISECONDS;
 
-void tellWhyItEnds(const kj::Exception& e) {
+// Also to whoever started it at a terminal, where the log is a file.
+void tellWhyItEnds(const kj::Exception& e, const Settings& settings) {
   KJ_LOG(ERROR, "bothyd cannot go on", e.getDescription());
+  if (settings.logFile.size() == 0) return;
+  fprintf(stderr, "bothyd: it cannot go on: %s\n",
+          escapeGuestText(e.getDescription().asArray()).cStr());
 }
 
 // Carries out `work`; if it fails the process ends at once.  Nothing is taken apart: what is on the disk is whole at every moment,
 // since a kill is an ordinary end, and a libvirt call under way may wait for a child that only the event loop collects.
-void endUnlessDone(kj::FunctionParam<void()> work) {
+void endUnlessDone(const Settings& settings, kj::FunctionParam<void()> work) {
   KJ_IF_MAYBE (e, kj::runCatchingExceptions([&]() { work(); })) {
-    tellWhyItEnds(*e);
+    tellWhyItEnds(*e, settings);
     _exit(FAILURE);
   }
 }
@@ -149,7 +154,8 @@ void endUnlessDone(kj::FunctionParam<void()> work) {
                             deadlinesOf(settings)});
   WorkspaceManager manager(world, limits);
   // Nobody may connect before the list is complete (P41).
-  endUnlessDone([&]() { manager.recover().exclusiveJoin(store->untilFenced()).wait(scope); });
+  endUnlessDone(settings,
+                [&]() { manager.recover().exclusiveJoin(store->untilFenced()).wait(scope); });
   // What reading the rows took: several times what is kept of them.
   malloc_trim(0);
 
@@ -177,7 +183,7 @@ void endUnlessDone(kj::FunctionParam<void()> work) {
   auto serving = server.listen(*receiver).then([]() -> int { KJ_UNREACHABLE; });
   auto fenced = store->untilFenced().then([]() -> int { KJ_UNREACHABLE; });
   int signal = 0;
-  endUnlessDone([&]() {
+  endUnlessDone(settings, [&]() {
     signal = onStopSignal(io.unixEventPort)
                  .exclusiveJoin(kj::mv(serving))
                  .exclusiveJoin(kj::mv(fenced))
@@ -216,9 +222,16 @@ int runDaemon(kj::ArrayPtr<const kj::StringPtr> arguments, kj::FunctionParam<Wor
     }
     KJ_CASE_ONEOF(serving, Serve) {
       auto& settings = serving.settings;
-      Log log(settings.logFormat, settings.logLevel, settings.logFile);
+      kj::Maybe<Log> log;
+      KJ_IF_MAYBE (exception, kj::runCatchingExceptions([&]() {
+                     log.emplace(settings.logFormat, settings.logLevel, settings.logFile);
+                   })) {
+        fprintf(stderr, "bothyd: log-file: %s\n",
+                escapeGuestText(exception->getDescription().asArray()).cStr());
+        return FAILURE;
+      }
       KJ_IF_MAYBE (exception, kj::runCatchingExceptions([&]() { serve(settings, within); })) {
-        tellWhyItEnds(*exception);
+        tellWhyItEnds(*exception, settings);
         return FAILURE;
       }
     }
