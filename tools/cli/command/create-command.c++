@@ -7,6 +7,7 @@
 #include "console/failure.h"
 #include "console/json-text.h"
 #include "console/quantity.h"
+#include "supervisor/invalid-spec.h"
 #include "supervisor/outcome.h"
 #include "wire/escape.h"
 
@@ -100,8 +101,7 @@ kj::Promise<void> createWorkspace(Context& context, const NewWorkspace& call) {
       kj::throwFatalException(failure(kj::str("there is a workspace ", name, " already (",
                                               nameOf(outcome.getExists().getState()), ")")));
     case Outcome::INVALID:
-      kj::throwFatalException(
-          usageFailure("create", escapeGuestText(outcome.getInvalid().asArray())));
+      kj::throwFatalException(usageFailure("create", describeInvalid(outcome.getInvalid())));
     case Outcome::NO_SUCH_IMAGE:
       kj::throwFatalException(
           failure(kj::str("there is no image ", escapeGuestText(outcome.getNoSuchImage().asArray()),

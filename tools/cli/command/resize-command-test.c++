@@ -36,7 +36,7 @@ TEST_CASE("resize tells why it was refused, and what to do") {
   }
   SECTION("smaller") {
     CHECK(world.run({"resize", "demo", "--disk", "1G"}) == FAILURE);
-    CHECK(says(world.errors(), "diskMib is too small"));
+    CHECK(says(world.errors(), "--disk is too small"));
   }
   SECTION("it runs") {
     CHECK(world.run({"resize", "busy", "--disk", "20G"}) == FAILURE);

@@ -2,6 +2,7 @@
 #include "console/failure.h"
 #include "console/json-text.h"
 #include "console/quantity.h"
+#include "supervisor/invalid-spec.h"
 #include "supervisor/outcome.h"
 #include "wire/escape.h"
 
@@ -52,7 +53,7 @@ kj::Promise<int> ResizeCommand::run(Context& context, Usage& usage) {
       }
       kj::throwFatalException(workspaceBusy(name, outcome.getBusy()));
     case rpc::Supervisor::ResizeOutcome::INVALID:
-      kj::throwFatalException(failure(escapeGuestText(outcome.getInvalid().asArray())));
+      kj::throwFatalException(failure(describeInvalid(outcome.getInvalid())));
     case rpc::Supervisor::ResizeOutcome::NO_SPACE:
       kj::throwFatalException(
           failure(kj::str("the host's disk cannot hold it, ", name,

@@ -33,6 +33,24 @@ TEST_CASE("sizes that are none are refused, not rounded") {
   }
 }
 
+TEST_CASE("sizes in bytes know K, and a number alone is MiB as elsewhere") {
+  CHECK(parseBytes("1K").orDefault(0) == 1024);
+  CHECK(parseBytes("1000KiB").orDefault(0) == 1024000);
+  CHECK(parseBytes("3").orDefault(0) == 3ull << 20);
+  CHECK(parseBytes("2T").orDefault(0) == 2ull << 40);
+  for (auto text : {"", "K", "1k", "1B", "99999999T"}) {
+    INFO(text);
+    CHECK(parseBytes(text) == nullptr);
+  }
+}
+
+TEST_CASE("sizes are written as they are typed") {
+  for (auto text : {"0M", "1M", "256M", "1G", "1025M", "999G", "1T", "16T"}) {
+    INFO(text);
+    CHECK(formatMebibytes(static_cast<uint64_t>(mebibytes(text))) == text);
+  }
+}
+
 TEST_CASE("durations are seconds unless they say otherwise") {
   CHECK(milliseconds("30") == 30000);
   CHECK(milliseconds("30s") == 30000);

@@ -35,30 +35,42 @@ kj::String twoDigits(uint64_t value) {
 
 }  // namespace
 
-kj::Maybe<uint32_t> parseMebibytes(kj::StringPtr text) {
-  constexpr uint64_t MAX_NUMBER = 1ull << 40;
+kj::Maybe<uint64_t> parseBytes(kj::StringPtr text) {
   KJ_IF_MAYBE (quantity, split(text)) {
     auto unit = quantity->unit;
-    uint64_t kibibytes;
+    uint64_t bytes;
     if (unit == "" || unit == "M" || unit == "MiB") {
-      kibibytes = 1024;
+      bytes = 1ull << 20;
     } else if (unit == "K" || unit == "KiB") {
-      kibibytes = 1;
+      bytes = 1ull << 10;
     } else if (unit == "G" || unit == "GiB") {
-      kibibytes = 1 << 20;
+      bytes = 1ull << 30;
     } else if (unit == "T" || unit == "TiB") {
-      kibibytes = 1 << 30;
+      bytes = 1ull << 40;
     } else {
       return nullptr;
     }
-    if (quantity->number > MAX_NUMBER) return nullptr;
-    // No overflow: 2^40 * 2^30 is caught here.
-    if (quantity->number > UINT64_MAX / kibibytes) return nullptr;
-    uint64_t total = quantity->number * kibibytes;
-    if (total % 1024 != 0 || total / 1024 > UINT32_MAX) return nullptr;
-    return static_cast<uint32_t>(total / 1024);
+    if (quantity->number > UINT64_MAX / bytes) return nullptr;
+    return quantity->number * bytes;
   }
   return nullptr;
+}
+
+kj::Maybe<uint32_t> parseMebibytes(kj::StringPtr text) {
+  KJ_IF_MAYBE (bytes, parseBytes(text)) {
+    const uint64_t mebibytes = *bytes >> 20;
+    if (*bytes % (1ull << 20) == 0 && mebibytes <= UINT32_MAX) {
+      return static_cast<uint32_t>(mebibytes);
+    }
+  }
+  return nullptr;
+}
+
+kj::String formatMebibytes(uint64_t mebibytes) {
+  constexpr uint64_t GIBIBYTE = 1ull << 10, TEBIBYTE = 1ull << 20;
+  if (mebibytes > 0 && mebibytes % TEBIBYTE == 0) return kj::str(mebibytes / TEBIBYTE, "T");
+  if (mebibytes > 0 && mebibytes % GIBIBYTE == 0) return kj::str(mebibytes / GIBIBYTE, "G");
+  return kj::str(mebibytes, "M");
 }
 
 kj::Maybe<kj::Duration> parseDuration(kj::StringPtr text) {

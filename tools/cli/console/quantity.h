@@ -10,6 +10,12 @@ namespace bothy {
 // "512M", "4G", "1T", "2GiB", "1048576K", or a number of MiB: whole MiB.  nullptr if it is none.
 kj::Maybe<uint32_t> parseMebibytes(kj::StringPtr text);
 
+// The same with a unit that K fits too: bytes.
+kj::Maybe<uint64_t> parseBytes(kj::StringPtr text);
+
+// As parseMebibytes() takes it, in the largest unit of which it is a whole number: "512M", "4G", "1T".
+kj::String formatMebibytes(uint64_t mebibytes);
+
 // "30s", "500ms", "2m", "1h", or a number of seconds.  nullptr if it is none.
 kj::Maybe<kj::Duration> parseDuration(kj::StringPtr text);
 
