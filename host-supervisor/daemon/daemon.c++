@@ -4,6 +4,7 @@
 
 #include <malloc.h>
 #include <stdio.h>
+#include <sys/sysinfo.h>
 #include <unistd.h>
 
 #include <kj/async-unix.h>
@@ -56,6 +57,13 @@ EventLimits eventLimits() {
   limits.age = int64_t{rpc::EVENT_DAYS} * kj::DAYS;
   limits.total = rpc::MAX_EVENTS;
   return limits;
+}
+
+uint32_t hostMemoryMib() {
+  struct sysinfo info{};
+  KJ_SYSCALL(sysinfo(&info));
+  return static_cast<uint32_t>(
+      kj::min(uint64_t{info.totalram} * info.mem_unit >> 20, uint64_t{MAX_MEMORY_MIB}));
 }
 
 struct MachinePrograms {
@@ -148,7 +156,8 @@ void endUnlessDone(const Settings& settings, kj::FunctionParam<void()> work) {
   KernelRandomness randomness;
   WorkspaceManager::Limits limits{
       SpecDefaults{settings.defaultCpus, settings.defaultMemoryMib, settings.defaultDiskMib},
-      {settings.firstUid, settings.uidCount}};
+      {settings.firstUid, settings.uidCount},
+      hostMemoryMib()};
   auto world = within(World{*store, events, *keys, volumes, *driver, images, files, randomness,
                             io.provider->getTimer(), kj::systemPreciseCalendarClock(),
                             deadlinesOf(settings)});

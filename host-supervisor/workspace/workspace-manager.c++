@@ -120,7 +120,7 @@ kj::Promise<WorkspaceManager::CreateOutcome> WorkspaceManager::create(
                               " bytes: it must be at most ", rpc::MAX_REQUEST_ID_BYTES)};
   }
   // Before anything is waited for: what a client may send is much longer than what is valid.
-  auto checked = check(request.spec, limits.defaults);
+  auto checked = check(request.spec, limits.defaults, limits.hostMemoryMib);
   if (checked.is<kj::String>()) co_return Invalid{kj::mv(checked.get<kj::String>())};
   auto& spec = checked.get<CheckedSpec>();
   auto asked = kj::str(request.start ? "start " : "make ", canonicalText(request.spec));

@@ -13,6 +13,7 @@ public:
   struct Limits {
     SpecDefaults defaults;
     MachineLeases::Range leases;
+    uint32_t hostMemoryMib = MAX_MEMORY_MIB;  // RAM of the host
   };
 
   WorkspaceManager(World world, Limits limits);

@@ -5,8 +5,8 @@
 namespace bothy {
 namespace {
 
-kj::String faultOf(GivenSpec spec) {
-  auto result = check(spec, SpecDefaults());
+kj::String faultOf(GivenSpec spec, uint32_t hostMemoryMib = MAX_MEMORY_MIB) {
+  auto result = check(spec, SpecDefaults(), hostMemoryMib);
   if (result.is<kj::String>()) return kj::mv(result.get<kj::String>());
   return kj::str();
 }
@@ -18,7 +18,7 @@ GivenSpec named(kj::StringPtr name) {
 }
 
 TEST_CASE("what a spec leaves open is filled in") {
-  auto result = check(named("demo"), SpecDefaults{2, 1024, 64});
+  auto result = check(named("demo"), SpecDefaults{2, 1024, 64}, MAX_MEMORY_MIB);
   REQUIRE(result.is<CheckedSpec>());
   auto& spec = result.get<CheckedSpec>();
   CHECK(spec.name.text() == "demo");
@@ -54,6 +54,17 @@ TEST_CASE("a refusal names the field, the value and the limit") {
   spec = named("demo");
   spec.diskMib = 63;
   CHECK(faultOf(kj::mv(spec)) == "diskMib is 63: it must be 64 to 16777216");
+}
+
+TEST_CASE("more memory than the host has is refused, with how much that is") {
+  constexpr uint32_t HOST_MIB = 24000;
+  auto spec = named("demo");
+  spec.memoryMib = HOST_MIB;
+  CHECK(faultOf(kj::mv(spec), HOST_MIB) == "");
+  spec = named("demo");
+  spec.memoryMib = HOST_MIB + 1;
+  CHECK(faultOf(kj::mv(spec), HOST_MIB) ==
+        "memoryMib is 24001: the host has 24000, and a machine cannot have more");
 }
 
 TEST_CASE("P57 requests that differ have different texts") {

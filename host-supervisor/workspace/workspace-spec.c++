@@ -20,7 +20,8 @@ kj::Maybe<kj::String> outside(kj::StringPtr field, uint32_t value, uint32_t leas
 
 }  // namespace
 
-kj::OneOf<CheckedSpec, kj::String> check(const GivenSpec& given, const SpecDefaults& defaults) {
+kj::OneOf<CheckedSpec, kj::String> check(const GivenSpec& given, const SpecDefaults& defaults,
+                                         uint32_t hostMemoryMib) {
   uint32_t cpus = given.cpus == 0 ? defaults.cpus : given.cpus;
   uint32_t memoryMib = given.memoryMib == 0 ? defaults.memoryMib : given.memoryMib;
   uint32_t diskMib = given.diskMib == 0 ? defaults.diskMib : given.diskMib;
@@ -29,6 +30,10 @@ kj::OneOf<CheckedSpec, kj::String> check(const GivenSpec& given, const SpecDefau
   }
   KJ_IF_MAYBE (fault, outside("memoryMib", memoryMib, MIN_MEMORY_MIB, MAX_MEMORY_MIB)) {
     return kj::mv(*fault);
+  }
+  if (memoryMib > hostMemoryMib) {
+    return kj::str("memoryMib is ", memoryMib, ": the host has ", hostMemoryMib,
+                   ", and a machine cannot have more");
   }
   KJ_IF_MAYBE (fault, outside("diskMib", diskMib, MIN_DISK_MIB, MAX_DISK_MIB)) {
     return kj::mv(*fault);
