@@ -200,6 +200,15 @@ TEST_CASE("S06 --max holds for standard output, and for what says that it has no
   CHECK(world.run({"cp", "--max", "2M", "demo:/empty", world.directory}) == SUCCESS);
 }
 
+TEST_CASE("S06 --max may be less than a MiB") {
+  CopyWorld world;
+  world.makeRemote("/small", kj::str(kj::repeat('x', 1025)));
+  CHECK(world.run({"cp", "--max", "1K", "demo:/small", "-"}) == FAILURE);
+  CHECK(world.run({"cp", "--max", "2K", "demo:/small", "-"}) == SUCCESS);
+  CHECK(world.run({"cp", "--max", "0", "demo:/small", "-"}) == WRONG_USAGE);
+  CHECK(world.run({"cp", "--max", "little", "demo:/small", "-"}) == WRONG_USAGE);
+}
+
 TEST_CASE("a copy into a workspace refuses --max") {
   CopyWorld world;
   world.local->openFile(kj::Path({"a"}), kj::WriteMode::CREATE)->writeAll("x");

@@ -10,8 +10,6 @@
 namespace bothy {
 namespace {
 
-constexpr int MEBIBYTE_SHIFT = 20;
-
 constexpr kj::StringPtr TEXT =
     R"(Copies a file or a directory with all below it out of a workspace or into one, as `cp -a` does: with
 permission bits, whatever the umask, times of modification, holes, hard links and symlinks as they are, one
@@ -57,7 +55,9 @@ public:
     usage.option(0, "max", sizeValue(),
                  "copy at most this out of a workspace (what leaves some of the local disk free)",
                  [this, &usage](kj::StringPtr text) {
-                   maxBytes = uint64_t{parseSize(usage, "--max", text)} << MEBIBYTE_SHIFT;
+                   maxBytes = parseBytes(text);
+                   if (maxBytes.orDefault(0) > 0) return;
+                   usage.fail(kj::str("--max wants a size like 500K, 512M or 4G, not ", text));
                  });
     usage.flag('r', "recursive", "is taken, and changes nothing: directories are copied anyway",
                recursive);
