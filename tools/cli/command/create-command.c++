@@ -117,9 +117,8 @@ kj::Promise<void> createWorkspace(Context& context, const NewWorkspace& call) {
       kj::throwFatalException(
           stillUnderway(name, outcome.getUnderway(), kj::str("`bothy start ", name, "`")));
     case Outcome::NO_SPACE:
-      kj::throwFatalException(failure(kj::str("the host's disk cannot hold it (",
-                                              escapeGuestText(outcome.getNoSpace().asArray()),
-                                              "): make room, or ask for a smaller --disk")));
+      kj::throwFatalException(failure(kj::str(escapeGuestText(outcome.getNoSpace().asArray()),
+                                              ": make room, or ask for a smaller --disk")));
   }
   kj::throwFatalException(newerSupervisor());
 }

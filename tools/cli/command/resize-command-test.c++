@@ -44,7 +44,7 @@ TEST_CASE("resize tells why it was refused, and what to do") {
   }
   SECTION("a host that cannot hold it, and whose words are escaped") {
     CHECK(world.run({"resize", "demo", "--disk", "2T"}) == FAILURE);
-    CHECK(says(world.errors(), "demo is as it was: evil\\x1b[2J"));
+    CHECK(world.errors() == "bothy: the disk of demo is as it was: evil\\x1b[2J\n");
   }
   SECTION("there is none") {
     CHECK(world.run({"resize", "other", "--disk", "20G"}) == FAILURE);

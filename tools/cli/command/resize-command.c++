@@ -55,9 +55,8 @@ kj::Promise<int> ResizeCommand::run(Context& context, Usage& usage) {
     case rpc::Supervisor::ResizeOutcome::INVALID:
       kj::throwFatalException(failure(describeInvalid(outcome.getInvalid())));
     case rpc::Supervisor::ResizeOutcome::NO_SPACE:
-      kj::throwFatalException(
-          failure(kj::str("the host's disk cannot hold it, ", name,
-                          " is as it was: ", escapeGuestText(outcome.getNoSpace().asArray()))));
+      kj::throwFatalException(failure(kj::str("the disk of ", name, " is as it was: ",
+                                              escapeGuestText(outcome.getNoSpace().asArray()))));
     case rpc::Supervisor::ResizeOutcome::FAILED:
       kj::throwFatalException(failure(kj::str("the disk of ", name, " is as it was: ",
                                               escapeGuestText(outcome.getFailed().asArray()))));
