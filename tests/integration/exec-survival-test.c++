@@ -63,5 +63,21 @@ TEST_CASE("P16 exec onto a full disk ends its command and says so") {
         "bothy: cannot write standard output: No space left on device: the command is ended\n");
 }
 
+TEST_CASE("P04 exec whose caller has closed standard error runs its command to the end") {
+  RealAgentWorld world;
+  auto result = world.shell(kj::str("$bothy exec -u ", userName(),
+                                    " demo sh -c 'echo to errors >&2; echo to output' 2>&-"));
+  CHECK(result.status == 0);
+  CHECK(result.out == "to output\n");
+}
+
+TEST_CASE("P16 exec whose caller has closed standard output ends a command that writes to it") {
+  RealAgentWorld world;
+  auto result = world.shell(kj::str("$bothy exec -u ", userName(), " demo yes >&-"));
+  CHECK(result.status == 125);
+  CHECK(result.err ==
+        "bothy: cannot write standard output: Bad file descriptor: the command is ended\n");
+}
+
 }  // namespace
 }  // namespace bothy

@@ -56,12 +56,13 @@ kj::StringPtr environment(const char* name, kj::StringPtr fallback) {
   return value == nullptr || *value == 0 ? fallback : kj::StringPtr(value);
 }
 
-// A standard stream that the caller has closed fails where it is used, and its number is given to no other file.
+// The number of a standard stream that the caller has closed is given to no other file.  Input and output fail where they are used
+// (P16); errors go nowhere: who closes them wants none, and not that the first one ends the command.
 void holdStandardStreams() {
   for (int fd : {STDIN_FILENO, STDOUT_FILENO, STDERR_FILENO}) {
     if (fcntl(fd, F_GETFD) >= 0) continue;
-    // The lowest number that is free, which is this one; for the wrong direction.
-    KJ_SYSCALL(open("/dev/null", fd == STDIN_FILENO ? O_WRONLY : O_RDONLY));
+    // The lowest number that is free, which is this one; of input and output for the wrong direction.
+    KJ_SYSCALL(open("/dev/null", fd == STDOUT_FILENO ? O_RDONLY : O_WRONLY));
   }
 }
 
