@@ -46,7 +46,7 @@ void MachineLeases::bar(kj::StringPtr machine, uint32_t uid) {
 }
 
 void MachineLeases::barAll(kj::StringPtr machine, kj::String why) {
-  barredAll.insert(kj::str(machine), kj::mv(why));
+  barredAll.upsert(kj::str(machine), kj::mv(why));
 }
 
 void MachineLeases::lift(kj::StringPtr machine) {

@@ -57,20 +57,34 @@ kj::Maybe<Strangers::Users> Strangers::findUsers(const kj::Maybe<Disks>& disks) 
 }
 
 kj::Promise<void> Strangers::keepExaminingUserIds(kj::Array<MachineRow> rows) {
+  kj::Vector<kj::Own<Workspace>> besides;
   for (auto pauses = world.pauses();;) {
     co_await pauses.next();
-    auto users = findUsers(co_await listDisks(Database::IN_USE));
-    KJ_IF_MAYBE (found, users) {
-      auto besides = examineUserIds(rows, *found);
-      leases.reopen();
-      for (auto& workspace : besides) {
-        // Whose operation is under way by now looks after its machine itself.
-        if (workspace->isIdle()) co_await workspace->recover();
+    // Until this has succeeded no machine on the host gets a user id, so nothing may end it before.
+    kj::Maybe<kj::Exception> failure;
+    try {
+      auto users = findUsers(co_await listDisks(Database::IN_USE));
+      KJ_IF_MAYBE (found, users) {
+        besides = examineUserIds(rows, *found);
+        leases.reopen();
+        break;
       }
-      if (strays.size() > 0 && !keepsRemovingStrays) co_await keepRemovingStrays();
-      co_return;
+    } catch (...) {
+      failure = kj::getCaughtExceptionAsKj();
+    }
+    KJ_IF_MAYBE (e, failure) {
+      KJ_LOG(ERROR, "user ids could not be examined; trying again", e->getDescription());
     }
   }
+  for (auto& workspace : besides) {
+    // Whose operation is under way by now looks after its machine itself.
+    if (!workspace->isIdle()) continue;
+    co_await kj::evalNow([&]() { return workspace->recover(); }).catch_([&](kj::Exception&& e) {
+      KJ_LOG(ERROR, "a workspace could not be recovered", workspace->row().name,
+             e.getDescription());
+    });
+  }
+  if (strays.size() > 0 && !keepsRemovingStrays) co_await keepRemovingStrays();
 }
 
 // Returns the workspaces that rest and whose they are.
@@ -202,12 +216,14 @@ kj::Promise<kj::Maybe<T>> Strangers::listed(Database database, kj::StringPtr com
 }
 
 kj::Promise<kj::Maybe<Strangers::Disks>> Strangers::listDisks(Database database) {
-  return listed(database, "the disks could not be listed", world.volumes.list());
+  return listed(database, "the disks could not be listed",
+                kj::evalNow([this]() { return world.volumes.list(); }));
 }
 
 kj::Promise<void> Strangers::examineDisksAndKeys(Database database, const kj::Maybe<Disks>& disks) {
   kj::Vector<kj::StringPtr> volumes, keys;
-  auto allKeys = co_await listed(database, "the keys could not be listed", world.keys.list());
+  auto allKeys = co_await listed(database, "the keys could not be listed",
+                                 kj::evalNow([this]() { return world.keys.list(); }));
   KJ_IF_MAYBE (all, disks) {
     for (auto& disk : *all) {
       if (!registry.has(disk.id)) volumes.add(disk.id);

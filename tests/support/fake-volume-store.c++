@@ -70,7 +70,10 @@ kj::Promise<void> FakeVolumeStore::destroy(kj::StringPtr id) {
 }
 
 kj::Promise<kj::Array<VolumeStore::Listed>> FakeVolumeStore::list() {
-  if (isUnreadable) return KJ_EXCEPTION(FAILED, "the directory cannot be read");
+  if (listing == Listing::FAILS) return KJ_EXCEPTION(FAILED, "the directory cannot be read");
+  if (listing == Listing::THROWS) {
+    kj::throwFatalException(KJ_EXCEPTION(OVERLOADED, "too many jobs wait for the disks"));
+  }
   kj::Vector<Listed> listed;
   for (auto& entry : volumes) {
     kj::Maybe<uint32_t> user;

@@ -18,7 +18,9 @@ public:
   uint32_t failuresToDestroy = 0;
   // Growth is carried out, and reported as one that took too long.
   bool growsTooLate = false;
-  bool isUnreadable = false;
+  // THROWS: before there is a promise, as a queue of jobs does that is full.
+  enum class Listing { WORKS, FAILS, THROWS };
+  Listing listing = Listing::WORKS;
   // The next calls of reclaim() that fail.
   uint32_t failuresToReclaim = 0;
   // Every call of reclaim() of this volume fails.
