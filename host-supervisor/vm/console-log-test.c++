@@ -9,6 +9,7 @@
 #include <catch2/catch_test_macros.hpp>
 #include <catch2/generators/catch_generators.hpp>
 
+#include "support/log-record.h"
 #include "vm/testing/slow-console-file.h"
 
 namespace bothy {
@@ -154,6 +155,30 @@ TEST_CASE(
   const std::string all = "of an earlier bothyd\nfirst words\nlast words\n";
   CHECK(textOf(w.tail) == all);
   CHECK(w.disk->text("one") == all);
+}
+
+TEST_CASE(
+    "P30 a console whose file cannot be opened or written is read on, and that is logged once") {
+  LogRecord log;
+  World w;
+  const bool isOpened = GENERATE(false, true);
+  if (isOpened) {
+    w.open();
+    w.disk->breakDown();
+    w.say("word\n");
+    CHECK_THROWS(w.writer.whenWritten(0).wait(w.scope));
+  } else {
+    w.opening.fulfiller->reject(KJ_EXCEPTION(FAILED, "too many open files"));
+    w.scope.poll();
+    w.say("word\n");
+  }
+  w.say("Kernel panic\n");
+  w.say("Rebooting\n");
+  w.shutDown();
+  w.recording.wait(w.scope);
+  CHECK(textOf(w.tail) == "word\nKernel panic\nRebooting\n");
+  REQUIRE(log.lines.size() == 1);
+  CHECK(strstr(log.lines[0].cStr(), "not recorded any more") != nullptr);
 }
 
 TEST_CASE("P41 the end of a console begins with what an earlier bothyd recorded of it") {

@@ -33,9 +33,23 @@ kj::Promise<void> ConsoleLog::record(kj::Timer& timer, kj::Own<kj::AsyncIoStream
   auto late = timer.afterDelay(CONSOLE_END_LIMIT).then([this]() {
     KJ_LOG(WARNING, "the end of a console comes later: the host's disk is slow", name);
   });
-  auto written = opened.then([this]() { return writer.whenWritten(id); });
+  // Of a file that has failed the log says so already.
+  auto written = opened.then([this]() -> kj::Promise<void> {
+    if (hasFailed) return kj::READY_NOW;
+    return writer.whenWritten(id);
+  });
   co_await written.exclusiveJoin(kj::mv(late));
   KJ_IF_MAYBE (e, broken) kj::throwFatalException(kj::mv(*e));
+}
+
+// What decides of a machine is read from `tail`, so that goes on without a file.
+void ConsoleLog::write(kj::ArrayPtr<const kj::byte> said) {
+  if (hasFailed) return;
+  KJ_IF_MAYBE (e, kj::runCatchingExceptions([&]() { writer.append(id, said); })) {
+    hasFailed = true;
+    KJ_LOG(ERROR, "a console is not recorded any more, and only its end is known", name,
+           e->getDescription());
+  }
 }
 
 kj::Promise<void> ConsoleLog::read(kj::Timer& timer, kj::AsyncIoStream& console,
@@ -47,7 +61,7 @@ kj::Promise<void> ConsoleLog::read(kj::Timer& timer, kj::AsyncIoStream& console,
     if (count == 0) co_return;
     tail.add(buffer.slice(0, count));
     firstWord.fulfill();
-    writer.append(id, buffer.slice(0, count));
+    write(buffer.slice(0, count));
     turnBytes += count;
     ++turnReads;
     if (turnBytes < CONSOLE_TURN_BYTES && turnReads < TURN_READS) continue;

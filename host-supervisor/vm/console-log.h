@@ -26,7 +26,7 @@ public:
   KJ_DISALLOW_COPY_AND_MOVE(ConsoleLog);
 
   // Until the end of `console` is in the file, or CONSOLE_END_LIMIT after that end.  `firstWord` is told when the machine says something.
-  // One that never pauses is read at CONSOLE_TURN_BYTES in CONSOLE_PAUSE: QEMU holds the guest back.
+  // Where the file fails, the console is read on all the same, for `tail`.  One that never pauses is read at CONSOLE_TURN_BYTES in CONSOLE_PAUSE: QEMU holds the guest back.
   kj::Promise<void> record(kj::Timer& timer, kj::Own<kj::AsyncIoStream> console,
                            kj::Own<kj::PromiseFulfiller<void>> firstWord);
 
@@ -36,7 +36,10 @@ private:
   ConsoleTail& tail;
   const uint64_t id;
   kj::Promise<void> opened;
+  // The file; the log says so.
+  bool hasFailed = false;
 
+  void write(kj::ArrayPtr<const kj::byte> said);
   kj::Promise<void> read(kj::Timer& timer, kj::AsyncIoStream& console,
                          kj::PromiseFulfiller<void>& firstWord);
 };
