@@ -159,7 +159,7 @@ TEST_CASE(
 
 TEST_CASE(
     "P30 a console whose file cannot be opened or written is read on, and that is logged once") {
-  LogRecord log;
+  LogRecord record;
   World w;
   const bool isOpened = GENERATE(false, true);
   if (isOpened) {
@@ -177,8 +177,22 @@ TEST_CASE(
   w.shutDown();
   w.recording.wait(w.scope);
   CHECK(textOf(w.tail) == "word\nKernel panic\nRebooting\n");
-  REQUIRE(log.lines.size() == 1);
-  CHECK(strstr(log.lines[0].cStr(), "not recorded any more") != nullptr);
+  REQUIRE(record.lines.size() == 1);
+  CHECK(strstr(record.lines[0].cStr(), "not recorded any more") != nullptr);
+}
+
+TEST_CASE("S09 a console whose file opens after its end is lost, and the log says so") {
+  LogRecord record;
+  World w;
+  w.say("words\n");
+  w.shutDown();
+  w.scope.poll();
+  w.timer.advanceTo(w.timer.now() + CONSOLE_END_LIMIT);
+  w.recording.wait(w.scope);
+  w.open();
+  CHECK(w.disk->text("one") == "");
+  REQUIRE(record.lines.size() == 1);
+  CHECK(strstr(record.lines[0].cStr(), "what a console said is lost") != nullptr);
 }
 
 TEST_CASE("P41 the end of a console begins with what an earlier bothyd recorded of it") {

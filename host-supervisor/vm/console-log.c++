@@ -21,6 +21,7 @@ ConsoleLog::ConsoleLog(ConsoleWriter& writer, kj::StringPtr name,
                      [this](OpenConsoleFile open) {
                        this->tail.precede(open.end);
                        this->writer.open(id, kj::mv(open.file));
+                       isOpen = true;
                      },
                      [this](kj::Exception&& e) { this->writer.fail(id, e); })
                  .eagerlyEvaluate(nullptr)) {}
@@ -31,7 +32,11 @@ kj::Promise<void> ConsoleLog::record(kj::Timer& timer, kj::Own<kj::AsyncIoStream
   co_await read(timer, *console, *firstWord).catch_([&](kj::Exception&& e) { broken = kj::mv(e); });
   // Who learns of the machine's end may look into the file then.
   auto late = timer.afterDelay(CONSOLE_END_LIMIT).then([this]() {
-    KJ_LOG(WARNING, "the end of a console comes later: the host's disk is slow", name);
+    if (isOpen) {
+      KJ_LOG(WARNING, "the end of a console comes later: the host's disk is slow", name);
+    } else {
+      KJ_LOG(WARNING, "what a console said is lost: its file is not open yet", name);
+    }
   });
   // Of a file that has failed the log says so already.
   auto written = opened.then([this]() -> kj::Promise<void> {

@@ -25,8 +25,9 @@ public:
   ~ConsoleLog() noexcept(false) { writer.remove(id); }
   KJ_DISALLOW_COPY_AND_MOVE(ConsoleLog);
 
-  // Until the end of `console` is in the file, or CONSOLE_END_LIMIT after that end.  `firstWord` is told when the machine says something.
-  // Where the file fails, the console is read on all the same, for `tail`.  One that never pauses is read at CONSOLE_TURN_BYTES in CONSOLE_PAUSE: QEMU holds the guest back.
+  // Until the end of `console` is in the file, or CONSOLE_END_LIMIT after that end; all is lost then if the file is not open yet.
+  // `firstWord` is told when the machine says something.  Where the file fails, the console is read on all the same, for `tail`.
+  // One that never pauses is read at CONSOLE_TURN_BYTES in CONSOLE_PAUSE: QEMU holds the guest back.
   kj::Promise<void> record(kj::Timer& timer, kj::Own<kj::AsyncIoStream> console,
                            kj::Own<kj::PromiseFulfiller<void>> firstWord);
 
@@ -36,6 +37,7 @@ private:
   ConsoleTail& tail;
   const uint64_t id;
   kj::Promise<void> opened;
+  bool isOpen = false;
   // The file; the log says so.
   bool hasFailed = false;
 
