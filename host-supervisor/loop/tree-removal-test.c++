@@ -7,6 +7,7 @@
 
 #include <kj/debug.h>
 #include <kj/io.h>
+#include <kj/thread.h>
 #include <catch2/catch_test_macros.hpp>
 
 #include <filesystem>
@@ -71,6 +72,22 @@ TEST_CASE("P29 a directory is emptied of all kinds of files, and what links in i
   KJ_SYSCALL(symlink(kept.cStr(), link.cStr()));
   CHECK_THROWS(emptyDirectory(link));
   CHECK(stdfs::exists(kj::str(kept, "/file").cStr()));
+}
+
+TEST_CASE("S20 two removers of one tree do not disturb each other") {
+  Place place;
+  for (int tries = 0; tries < 20; ++tries) {
+    auto deep = place.path("deep");
+    makeDeep(deep, 500);
+    auto remove = [&]() { removeTree(deep); };
+    kj::Maybe<kj::Exception> failure;
+    {
+      kj::Thread other([&]() { failure = kj::runCatchingExceptions(remove); });
+      CHECK(kj::runCatchingExceptions(remove) == nullptr);
+    }
+    CHECK(failure == nullptr);
+    CHECK(access(deep.cStr(), F_OK) < 0);
+  }
 }
 
 }  // namespace

@@ -14,6 +14,16 @@ namespace {
 
 constexpr int DIRECTORY = O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC;
 
+// nullptr: another remover was faster.
+kj::Maybe<kj::AutoCloseFd> tryOpen(int directory, const char* name) {
+  kj::AutoCloseFd opened(openat(directory, name, DIRECTORY));
+  if (opened.get() >= 0) return kj::mv(opened);
+  const int error = errno;
+  if (error == ENOENT) return nullptr;
+  KJ_FAIL_SYSCALL("openat", error, name);
+}
+
+// Also in a directory that is removed.
 kj::AutoCloseFd openWithin(int directory, const char* name) {
   int fd;
   KJ_SYSCALL(fd = openat(directory, name, DIRECTORY), name);
@@ -24,10 +34,12 @@ kj::AutoCloseFd openWithin(int directory, const char* name) {
 bool removeEntry(int directory, const char* name) {
   if (unlinkat(directory, name, 0) == 0) return true;
   const int error = errno;
+  if (error == ENOENT) return true;
   // What POSIX wants of a directory, and what Linux says.
   if (error != EPERM && error != EISDIR) KJ_FAIL_SYSCALL("unlinkat", error, name);
   if (unlinkat(directory, name, AT_REMOVEDIR) == 0) return true;
   const int whyNot = errno;
+  if (whyNot == ENOENT) return true;
   if (whyNot == ENOTEMPTY || whyNot == EEXIST) return false;
   KJ_FAIL_SYSCALL("unlinkat", whyNot == ENOTDIR ? error : whyNot, name);
 }
@@ -54,16 +66,16 @@ kj::Maybe<kj::String> removeEntries(int directory) {
 }  // namespace
 
 bool emptyDirectory(kj::StringPtr path) {
-  kj::AutoCloseFd current(open(path.cStr(), DIRECTORY));
-  if (current.get() < 0) {
-    int error = errno;
-    if (error == ENOENT) return false;
-    KJ_FAIL_SYSCALL("open", error, path);
-  }
+  auto top = tryOpen(AT_FDCWD, path.cStr());
+  if (top == nullptr) return false;
+  auto current = kj::mv(KJ_ASSERT_NONNULL(top));
   for (uint64_t depth = 0;;) {
     KJ_IF_MAYBE (full, removeEntries(current)) {
-      current = openWithin(current, full->cStr());
-      ++depth;
+      auto below = tryOpen(current, full->cStr());
+      KJ_IF_MAYBE (opened, below) {
+        current = kj::mv(*opened);
+        ++depth;
+      }
     } else if (depth > 0) {
       current = openWithin(current, "..");
       --depth;
@@ -75,7 +87,7 @@ bool emptyDirectory(kj::StringPtr path) {
 
 bool removeTree(kj::StringPtr path) {
   if (!emptyDirectory(path)) return false;
-  KJ_SYSCALL(rmdir(path.cStr()), path);
+  if (rmdir(path.cStr()) < 0 && errno != ENOENT) KJ_FAIL_SYSCALL("rmdir", errno, path);
   return true;
 }
 
