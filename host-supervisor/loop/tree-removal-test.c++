@@ -90,5 +90,44 @@ TEST_CASE("S20 two removers of one tree do not disturb each other") {
   }
 }
 
+TEST_CASE("S20 a directory that is emptied is its user's no more") {
+  Place place;
+  auto top = place.path("top"), below = kj::str(top, "/below");
+  kj::Vector<kj::AutoCloseFd> directories;
+  for (auto& path : {top.asPtr(), below.asPtr()}) {
+    KJ_SYSCALL(mkdir(path.cStr(), 0700));
+    KJ_SYSCALL(chmod(path.cStr(), 0777));
+    constexpr uid_t USER = 12345;
+    if (geteuid() == 0) {
+      KJ_SYSCALL(chown(path.cStr(), USER, USER));
+    }
+    int fd;
+    KJ_SYSCALL(fd = open(path.cStr(), O_DIRECTORY | O_CLOEXEC));
+    directories.add(fd);
+  }
+  std::ofstream(kj::str(below, "/file").cStr())
+      << "a directory with something in it is looked into";
+  CHECK(emptyDirectory(top));
+  for (auto& directory : directories) {
+    struct stat stats;
+    KJ_SYSCALL(fstat(directory, &stats));
+    CHECK(stats.st_uid == geteuid());
+    CHECK((stats.st_mode & 0777) == 0700);
+  }
+}
+
+TEST_CASE("P29 what is in the place of a tree and no directory is removed") {
+  Place place;
+  auto kept = place.path("kept"), file = place.path("file"), link = place.path("link");
+  makeDeep(kept, 1);
+  std::ofstream(file.cStr()) << "no directory";
+  KJ_SYSCALL(symlink(kept.cStr(), link.cStr()));
+  for (auto& path : {file.asPtr(), link.asPtr()}) {
+    CHECK(removeTree(path));
+    CHECK_FALSE(removeTree(path));
+  }
+  CHECK(stdfs::exists(kj::str(kept, "/file").cStr()));
+}
+
 }  // namespace
 }  // namespace bothy

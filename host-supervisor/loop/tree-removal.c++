@@ -4,6 +4,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include <kj/debug.h>
@@ -44,6 +45,12 @@ bool removeEntry(int directory, const char* name) {
   KJ_FAIL_SYSCALL("unlinkat", whyNot == ENOTDIR ? error : whyNot, name);
 }
 
+// Who could rename in it could move a directory that is being emptied to another, whose ".." is not the way back.
+void takeFromItsUser(int directory) {
+  KJ_SYSCALL(fchown(directory, geteuid(), static_cast<gid_t>(-1)));
+  KJ_SYSCALL(fchmod(directory, 0700));
+}
+
 // Up to the first directory in which something is: its name, or nullptr if all is removed.
 kj::Maybe<kj::String> removeEntries(int directory) {
   // It reads by an offset of its own.
@@ -69,11 +76,13 @@ bool emptyDirectory(kj::StringPtr path) {
   auto top = tryOpen(AT_FDCWD, path.cStr());
   if (top == nullptr) return false;
   auto current = kj::mv(KJ_ASSERT_NONNULL(top));
+  takeFromItsUser(current);
   for (uint64_t depth = 0;;) {
     KJ_IF_MAYBE (full, removeEntries(current)) {
       auto below = tryOpen(current, full->cStr());
       KJ_IF_MAYBE (opened, below) {
         current = kj::mv(*opened);
+        takeFromItsUser(current);
         ++depth;
       }
     } else if (depth > 0) {
@@ -86,6 +95,7 @@ bool emptyDirectory(kj::StringPtr path) {
 }
 
 bool removeTree(kj::StringPtr path) {
+  if (unlink(path.cStr()) == 0) return true;
   if (!emptyDirectory(path)) return false;
   if (rmdir(path.cStr()) < 0 && errno != ENOENT) KJ_FAIL_SYSCALL("rmdir", errno, path);
   return true;
