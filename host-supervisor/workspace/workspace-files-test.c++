@@ -56,6 +56,21 @@ TEST_CASE("files of machines that nobody knows are removed, and each is asked ab
   }
 }
 
+TEST_CASE("P29 files of a machine that cannot be removed keep no others, and no plain file does") {
+  World w;
+  w.files->prepare("later").wait(w.scope);
+  auto undeletable = w.files->paths("before").consoleLog;
+  KJ_SYSCALL(mkdir(undeletable.cStr(), 0700));
+  auto plain = w.files->paths("file").runtimeDir;
+  std::ofstream(plain.cStr()) << "no directory";
+  auto removed = w.files->removeStrays([](kj::StringPtr) { return false; }).wait(w.scope);
+  std::sort(removed.begin(), removed.end());
+  REQUIRE(removed.size() == 2);
+  CHECK((removed[0] == "file" && removed[1] == "later"));
+  CHECK(w.has(undeletable));
+  CHECK_FALSE((w.has(plain) || w.has(w.files->paths("later").runtimeDir)));
+}
+
 TEST_CASE("P30 the end of a console is read, and there is none before the first boot") {
   World w;
   CHECK(w.files->consoleEnd("one").wait(w.scope) == "");

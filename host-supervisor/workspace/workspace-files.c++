@@ -108,10 +108,21 @@ kj::Promise<kj::Array<kj::String>> DiskWorkspaceFiles::removeStrays(IsKnown isKn
     if (!name.endsWith(LOG_SUFFIX)) continue;
     examine(kj::heapString(name.slice(0, name.size() - LOG_SUFFIX.size())));
   }
-  for (auto& id : strays) co_await remove(id);
-  co_return KJ_MAP(id, strays) {
-    return kj::str(id);
-  };
+  kj::Vector<kj::String> removed;
+  for (auto& id : strays) {
+    kj::Maybe<kj::Exception> failure;
+    try {
+      co_await remove(id);
+      removed.add(kj::str(id));
+    } catch (...) {
+      failure = kj::getCaughtExceptionAsKj();
+    }
+    KJ_IF_MAYBE (e, failure) {
+      KJ_LOG(ERROR, "files of a machine that belongs to no workspace are left", id,
+             e->getDescription());
+    }
+  }
+  co_return removed.releaseAsArray();
 }
 
 }  // namespace bothy

@@ -31,7 +31,7 @@ public:
   virtual kj::Promise<kj::String> consoleEnd(kj::StringPtr id) = 0;
   // Removes all of it; nothing is success.
   virtual kj::Promise<void> remove(kj::StringPtr id) = 0;
-  // Removes what belongs to no known id; returns those ids.
+  // Removes what belongs to no known id; returns those ids.  One of which something cannot be removed is logged, and keeps no other.
   using IsKnown = kj::Function<bool(kj::StringPtr id)>;
   virtual kj::Promise<kj::Array<kj::String>> removeStrays(IsKnown isKnown) = 0;
 };
