@@ -98,6 +98,27 @@ TEST_CASE("S20 the user id of a disk of which no row tells is given to none unti
   CHECK(w.lease("third").uid == h.uid);
 }
 
+TEST_CASE("S20 a disk that cannot be taken back keeps no other user id than its own") {
+  LeaseHost h(2);
+  auto& w = h.w;
+  w.manager->create(w.request("other"), nullptr).wait(w.scope);
+  auto other = kj::str(w.find("other")->row().id);
+  for (auto& id : {h.id.asPtr(), other.asPtr()}) {
+    w.store->commit(kj::mv(Change().removeWorkspace(id, 1)));
+  }
+  const bool isFirst = GENERATE(false, true);
+  auto kept = isFirst ? h.id.asPtr() : other.asPtr();
+  auto freed = isFirst ? other.asPtr() : h.id.asPtr();
+  w.volumes.unreclaimable = kj::str(kept);
+  w.restart();
+  w.settle();
+  CHECK(w.volumes.owner(kept) != 0);
+  CHECK(w.volumes.owner(freed) == 0);
+  w.advance(LEASE_REST);
+  w.manager->create(w.request("new"), nullptr).wait(w.scope);
+  CHECK(w.lease("new").uid != w.volumes.owner(kept));
+}
+
 TEST_CASE("S20 what the machine of a workspace has, and no row tells, is free when that is gone") {
   LeaseHost h(1);
   auto& w = h.w;

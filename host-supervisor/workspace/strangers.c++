@@ -159,13 +159,25 @@ kj::Promise<void> Strangers::endStrays() {
     KJ_LOG(WARNING, "removed a machine that belongs to no workspace", name);
     if (!strays.contains(name)) strays.insert(kj::mv(name));
   }
-  while (strays.size() > 0) {
-    auto name = kj::str(*strays.begin());
-    // What is in a disk that belongs to no workspace is left as it is, but not to whoever has the user id next.
-    co_await world.volumes.reclaim(name);
-    leases.lift(name);
-    strays.eraseMatch(name);
+  kj::Maybe<kj::Exception> failure;
+  // Others may be found meanwhile.
+  while (strays.size() > 0 && failure == nullptr) {
+    auto names = KJ_MAP(stray, strays) {
+      return kj::str(stray);
+    };
+    for (auto& name : names) {
+      try {
+        // What is in a disk that belongs to no workspace is left as it is, but not to whoever has the user id next.
+        co_await world.volumes.reclaim(name);
+        leases.lift(name);
+        strays.eraseMatch(name);
+      } catch (...) {
+        failure = kj::getCaughtExceptionAsKj();
+      }
+    }
   }
+  // Only its own user id waits for one that could not be taken back.
+  KJ_IF_MAYBE (e, failure) kj::throwFatalException(kj::mv(*e));
 }
 
 kj::Promise<void> Strangers::keepRemovingStrays() {
