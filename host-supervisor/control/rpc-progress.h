@@ -6,10 +6,11 @@
 namespace bothy {
 
 // A client's progress capability.  A client that takes no stages holds nothing up, and makes nothing grow: it hears of the newest one when
-// it has taken those before.
+// it has taken those before.  Over a connection a stage counts as taken when it is sent and the flow control of streams has room for
+// more, so a slow client is sent as many as fill that window before it hears of the newest.
 class RpcProgress final: public Progress, private kj::TaskSet::ErrorHandler {
 public:
-  // Stages that a client is told of before it has taken the first.
+  // Stages that a client is told of before it, or the flow control of its connection, has taken the first.
   static constexpr size_t MOST_UNTAKEN = 4;
 
   explicit RpcProgress(rpc::Progress::Client client);
