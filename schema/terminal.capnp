@@ -142,6 +142,7 @@ interface TerminalViewer {
 
   gap @1 (sequence :UInt64, lost :UInt64) -> ();
   # The bytes sequence .. sequence+lost-1 are gone.
+  # The agent sends no output() before this has returned; one that comes before ends the attachment with DISCONNECTED.
 
   resized @2 (size :WindowSize) -> ();
   # The size has changed, by whomever.
