@@ -9,8 +9,6 @@ namespace bothy {
 namespace {
 
 constexpr uint CALLS = 300;
-// Between two of them.
-constexpr kj::Duration REST = 30 * kj::MILLISECONDS;
 
 // Takes what comes.
 class NoOutput final: public kj::AsyncOutputStream {
@@ -92,21 +90,18 @@ void measureExec(kj::Vector<Row>& rows, TestWorkspace& workspace, GuestPeer& pee
   auto& host = workspace.host;
   auto floor = peer.dial('x');
   StandingLane lane(workspace);
-  // What the agent still has to do for the one before is not the next one's.
-  auto rest = [&]() { host.timer.afterDelay(REST).wait(host.scope); };
-  for (uint i = 0; i < CALLS; ++i) {
-    rest();
-    auto took = milliseconds([&]() {
-      char byte = 'x';
-      floor->write(&byte, 1).wait(host.scope);
-      host.wait(floor->read(&byte, 1), "the peer's answer");
-    });
-    for (auto* row : {&called, &run}) row->floor.add(took);
-    rest();
-    called.samples.add(milliseconds([&]() { callTrue(host, lane.standing()); }));
-    rest();
-    run.samples.add(milliseconds([&]() { runTrue(host, lane); }));
-  }
+  auto measure = [&](Row& row, auto&& once) {
+    for (uint i = 0; i < CALLS; ++i) {
+      row.floor.add(milliseconds([&]() {
+        char byte = 'x';
+        floor->write(&byte, 1).wait(host.scope);
+        host.wait(floor->read(&byte, 1), "the peer's answer");
+      }));
+      row.samples.add(milliseconds(once));
+    }
+  };
+  measure(called, [&]() { callTrue(host, lane.standing()); });
+  measure(run, [&]() { runTrue(host, lane); });
 }
 
 }  // namespace bothy

@@ -166,11 +166,12 @@ void measureRows(kj::Vector<Row>& rows) {
   const auto before = residentBytes(host.pid());
   host.stop(SIGTERM);
   auto state = kj::str(host.directory(), "/state");
-  auto takenByEach = [&]() { return (residentBytes(host.pid()) - before) / double(ROWS); };
+  auto takenByEach = [&]() { return (double(residentBytes(host.pid())) - double(before)) / ROWS; };
   fillDatabase(kj::str(state, "/bothyd.db"));
   // 300 bytes, and the index by name and id.
   auto& memory = addRow(rows, "memory of a stopped workspace", "bytes", 400);
   host.start();
+  lookUp(host, "row-105000");
   memory.samples.add(takenByEach());
   host.stop(SIGKILL);
   fillDirectories(state);
