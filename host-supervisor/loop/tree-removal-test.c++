@@ -8,6 +8,7 @@
 #include <kj/debug.h>
 #include <kj/io.h>
 #include <kj/thread.h>
+#include <kj/vector.h>
 #include <catch2/catch_test_macros.hpp>
 
 #include <filesystem>
