@@ -30,10 +30,9 @@ public:
 
 private:
   struct Left {
+    // Closed when the last writer has ended.
     kj::AutoCloseFd pipe;
-    // Ends with the last writer.
     kj::Promise<void> discarding = nullptr;
-    bool isOver = false;
   };
 
   kj::UnixEventPort& eventPort;
