@@ -74,6 +74,7 @@ public:
   Agent(kj::AsyncIoContext& io, ProcessHost::Options options, MachineControl& machine,
         GateKey keyParam)
       : host(io.unixEventPort, io.provider->getTimer(), kj::mv(options)),
+        disk(io.unixEventPort),
         terminals(host),
         rooms{newTerminalsFacet(terminals), newProcessesFacet(host), newSystemFacet(machine),
               [this](kj::StringPtr user) { return filesOf(user); }},
@@ -86,7 +87,8 @@ public:
   ProcessHost host;
   WorkspaceRoot root{openRoot("/")};
   MessageBudget laneMemory{LANES_MEMORY_BYTES, LANE_SHARE_BYTES};
-  FilesLimits filesLimits{laneMemory};
+  DiskFlush disk;
+  FilesLimits filesLimits{laneMemory, disk};
   TerminalRegistry terminals;
   Rooms rooms;
   GateKey key;

@@ -3,47 +3,14 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <kj/debug.h>
-#include <kj/io.h>
 #include <linux/aio_abi.h>
 #include <sys/eventfd.h>
 #include <sys/syscall.h>
+#include <time.h>
 #include <unistd.h>
 
 namespace bothy {
 namespace {
-
-// A kernel context for one operation at a time; releasing it waits for the operation.
-class AioContext final {
-public:
-  AioContext() {
-    if (syscall(SYS_io_setup, 1, &id) < 0) error = errno;
-  }
-  ~AioContext() {
-    if (error == 0) syscall(SYS_io_destroy, id);
-  }
-  KJ_DISALLOW_COPY_AND_MOVE(AioContext);
-
-  // 0 or errno.
-  int submitFlush(int fd, int eventFd) {
-    if (error != 0) return error;
-    iocb control = {};
-    control.aio_lio_opcode = IOCB_CMD_FSYNC;
-    control.aio_fildes = fd;
-    control.aio_flags = IOCB_FLAG_RESFD;
-    control.aio_resfd = eventFd;
-    iocb* list[1] = {&control};
-    return syscall(SYS_io_submit, id, 1, list) < 0 ? errno : 0;
-  }
-  int64_t takeResult() {
-    io_event event;
-    long count = syscall(SYS_io_getevents, id, 1, 1, &event, nullptr);
-    return count == 1 ? static_cast<int64_t>(event.res) : -EIO;
-  }
-
-private:
-  aio_context_t id = 0;
-  int error = 0;
-};
 
 // A kernel without AIO, or a file system that flushes in no other way.
 bool mustFlushNow(int error) {
@@ -57,36 +24,91 @@ int flushNow(int fd) {
   return 0;
 }
 
-// Runs to its end whoever still waits for it: releasing the context before would stop the agent until then.
-kj::Promise<void> runFlush(kj::UnixEventPort& eventPort, kj::AutoCloseFd file,
-                           kj::Own<kj::PromiseFulfiller<int>> done) {
-  int raw = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
-  if (raw < 0) {
-    done->fulfill(int(errno));
-    co_return;
-  }
-  kj::AutoCloseFd ready(raw);
-  kj::UnixEventPort::FdObserver observer(eventPort, ready.get(),
-                                         kj::UnixEventPort::FdObserver::OBSERVE_READ);
-  AioContext context;
-  if (int error = context.submitFlush(file, ready.get()); error != 0) {
-    done->fulfill(mustFlushNow(error) ? flushNow(file) : error);
-    co_return;
-  }
-  co_await observer.whenBecomesReadable();
-  auto result = context.takeResult();
-  done->fulfill(result < 0 ? static_cast<int>(-result) : 0);
-}
-
 }  // namespace
 
-kj::Promise<int> flushToDisk(kj::UnixEventPort& eventPort, int fd) {
+DiskFlush::DiskFlush(kj::UnixEventPort& eventPort) : eventPort(eventPort) {
+  int fd;
+  KJ_SYSCALL(fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK));
+  ready = kj::AutoCloseFd(fd);
+  // What is in its way now may be gone when a flush is asked for.
+  makeContext();
+  ends = hearEnds().eagerlyEvaluate(
+      [](kj::Exception&& e) { KJ_LOG(ERROR, "ends of flushes are not heard any more", e); });
+}
+
+DiskFlush::~DiskFlush() noexcept(false) {
+  if (isMade) syscall(SYS_io_destroy, context);
+}
+
+// 0 or errno.
+int DiskFlush::makeContext() {
+  if (isMade) return 0;
+  if (syscall(SYS_io_setup, MOST_FLUSHES, &context) < 0) return errno;
+  isMade = true;
+  return 0;
+}
+
+kj::Promise<int> DiskFlush::flush(int fd) {
   int own = fcntl(fd, F_DUPFD_CLOEXEC, 0);
   if (own < 0) return errno;
   auto done = kj::newPromiseAndFulfiller<int>();
-  runFlush(eventPort, kj::AutoCloseFd(own), kj::mv(done.fulfiller))
-      .detach([](kj::Exception&& exception) { KJ_LOG(ERROR, "a flush failed", exception); });
+  waiting.push_back({kj::AutoCloseFd(own), kj::mv(done.fulfiller)});
+  beginWaiting();
   return kj::mv(done.promise);
+}
+
+void DiskFlush::beginWaiting() {
+  while (!waiting.empty() && running.size() < MOST_FLUSHES) {
+    auto next = kj::mv(waiting.front());
+    waiting.pop_front();
+    const auto number = ++lastNumber;
+    auto error = submit(number, next.file);
+    if (error == 0) {
+      running.insert(number, kj::mv(next));
+    } else {
+      next.done->fulfill(mustFlushNow(error) ? flushNow(next.file) : kj::mv(error));
+    }
+  }
+}
+
+// 0 or errno.
+int DiskFlush::submit(uint64_t number, int fd) {
+  if (int error = makeContext(); error != 0) return error;
+  iocb control = {};
+  control.aio_data = number;
+  control.aio_lio_opcode = IOCB_CMD_FSYNC;
+  control.aio_fildes = static_cast<uint32_t>(fd);
+  control.aio_flags = IOCB_FLAG_RESFD;
+  control.aio_resfd = static_cast<uint32_t>(ready.get());
+  iocb* list[1] = {&control};
+  return syscall(SYS_io_submit, context, 1, list) < 0 ? errno : 0;
+}
+
+kj::Promise<void> DiskFlush::hearEnds() {
+  kj::UnixEventPort::FdObserver observer(eventPort, ready.get(),
+                                         kj::UnixEventPort::FdObserver::OBSERVE_READ);
+  for (;;) {
+    co_await observer.whenBecomesReadable();
+    uint64_t count;
+    while (read(ready, &count, sizeof(count)) > 0) takeEnds();
+  }
+}
+
+void DiskFlush::takeEnds() {
+  io_event events[16];
+  timespec atOnce = {};
+  long count;
+  do {
+    count = syscall(SYS_io_getevents, context, 0, kj::size(events), events, &atOnce);
+    for (long i = 0; i < count; ++i) {
+      auto result = static_cast<int64_t>(events[i].res);
+      KJ_IF_MAYBE (flush, running.find(events[i].data)) {
+        flush->done->fulfill(result < 0 ? static_cast<int>(-result) : 0);
+        running.erase(events[i].data);
+      }
+    }
+  } while (count == kj::size(events));
+  beginWaiting();
 }
 
 }  // namespace bothy

@@ -20,9 +20,13 @@ struct Fate final: public kj::Refcounted {
 
 class FileSink final: public rpc::SparseSink::Server {
 public:
-  FileSink(kj::UnixEventPort& eventPort, kj::Own<WorkspaceFiles> files, kj::Own<FileWriter> writer,
-           kj::Own<kj::PromiseFulfiller<kj::Own<Fate>>> fate)
-      : eventPort(eventPort), files(kj::mv(files)), writer(kj::mv(writer)), fate(kj::mv(fate)) {}
+  FileSink(kj::Timer& timer, DiskFlush& disk, kj::Own<WorkspaceFiles> files,
+           kj::Own<FileWriter> writer, kj::Own<kj::PromiseFulfiller<kj::Own<Fate>>> fate)
+      : timer(timer),
+        disk(disk),
+        files(kj::mv(files)),
+        writer(kj::mv(writer)),
+        fate(kj::mv(fate)) {}
 
   ~FileSink() noexcept(false) {
     using Reason = FileProblem::Reason;
@@ -41,7 +45,7 @@ public:
       data = data.slice(step, data.size());
       if (data.size() == 0) break;
       // What the machine's other clients sent meanwhile comes before a timer that is due.
-      co_await eventPort.getTimer().afterDelay(0 * kj::NANOSECONDS);
+      co_await timer.afterDelay(0 * kj::NANOSECONDS);
     }
     order.end();
   }
@@ -56,13 +60,14 @@ public:
     order.requireUnbroken();
     auto target = kj::mv(KJ_REQUIRE_NONNULL(writer, "the stream has ended"));
     writer = nullptr;
-    auto result = co_await target->finish(eventPort);
+    auto result = co_await target->finish(disk);
     if (result.is<FileProblem>()) fail(kj::mv(result.get<FileProblem>()));
     settle(nullptr);
   }
 
 private:
-  kj::UnixEventPort& eventPort;
+  kj::Timer& timer;
+  DiskFlush& disk;
   kj::Own<WorkspaceFiles> files;  // goes after `writer`, which acts as its user
   kj::Maybe<kj::Own<FileWriter>> writer;
   kj::Own<kj::PromiseFulfiller<kj::Own<Fate>>> fate;
@@ -110,11 +115,11 @@ private:
 
 }  // namespace
 
-FileTarget newFileTarget(kj::UnixEventPort& eventPort, kj::Own<WorkspaceFiles> files,
+FileTarget newFileTarget(kj::Timer& timer, DiskFlush& disk, kj::Own<WorkspaceFiles> files,
                          kj::Own<FileWriter> writer, kj::Array<kj::byte> path) {
   auto fate = kj::newPromiseAndFulfiller<kj::Own<Fate>>();
   return {
-      kj::heap<FileSink>(eventPort, kj::mv(files), kj::mv(writer), kj::mv(fate.fulfiller)),
+      kj::heap<FileSink>(timer, disk, kj::mv(files), kj::mv(writer), kj::mv(fate.fulfiller)),
       kj::heap<FileWritingFacet>(kj::mv(fate.promise), kj::mv(path)),
   };
 }

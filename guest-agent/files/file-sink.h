@@ -15,7 +15,7 @@ struct FileTarget {
 };
 
 // `path` is as the caller named it.
-FileTarget newFileTarget(kj::UnixEventPort& eventPort, kj::Own<WorkspaceFiles> files,
+FileTarget newFileTarget(kj::Timer& timer, DiskFlush& disk, kj::Own<WorkspaceFiles> files,
                          kj::Own<FileWriter> writer, kj::Array<kj::byte> path);
 
 }  // namespace bothy

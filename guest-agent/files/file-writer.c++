@@ -8,7 +8,6 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-#include "files/disk-flush.h"
 #include "schema/limits.capnp.h"
 #include "tree/left-over.h"
 #include "tree/staged-tree.h"
@@ -269,10 +268,10 @@ FileResult<Done> FileWriter::setAttributes() {
   return Done{};
 }
 
-kj::Promise<FileResult<Done>> FileWriter::finish(kj::UnixEventPort& eventPort) {
+kj::Promise<FileResult<Done>> FileWriter::finish(DiskFlush& disk) {
   auto set = setAttributes();
   if (set.is<FileProblem>()) co_return kj::mv(set);
-  int error = co_await flushToDisk(eventPort, file.get());
+  int error = co_await disk.flush(file.get());
   if (error != 0) co_return FileProblem::fromErrno(error);
   if (settings.disposition == Disposition::PATCH) co_return Done{};
   auto named = giveName();
@@ -285,7 +284,7 @@ kj::Promise<FileResult<Done>> FileWriter::finish(kj::UnixEventPort& eventPort) {
   }
   // A directory that the user may write but not read cannot be opened to flush it.  A name changes the file's
   // inode too, so ext4 writes both with the file.
-  error = co_await flushToDisk(eventPort, readable.get() < 0 ? file.get() : readable.get());
+  error = co_await disk.flush(readable.get() < 0 ? file.get() : readable.get());
   if (error != 0) co_return FileProblem::fromErrno(error);
   co_return Done{};
 }

@@ -1,8 +1,9 @@
 #pragma once
 
-#include <kj/async-unix.h>
+#include <kj/async.h>
 
 #include "files/acting-user.h"
+#include "files/disk-flush.h"
 #include "files/workspace-root.h"
 
 namespace bothy {
@@ -47,7 +48,7 @@ public:
   // The next `bytes` bytes are a hole.  Not for PATCH.
   FileResult<Done> skip(uint64_t bytes);
   // Nothing may be called after it.
-  kj::Promise<FileResult<Done>> finish(kj::UnixEventPort& eventPort);
+  kj::Promise<FileResult<Done>> finish(DiskFlush& disk);
 
 private:
   const ActingUser& user;

@@ -1,5 +1,6 @@
 #pragma once
 
+#include "files/disk-flush.h"
 #include "schema/limits.capnp.h"
 #include "wire/byte-sink.h"
 #include "wire/message-budget.h"
@@ -17,6 +18,8 @@ constexpr size_t SMALL_CHUNK_BYTES = 64 * 1024;
 struct FilesLimits {
   // Of all lanes; outlives this.
   MessageBudget& lanes;
+  // Outlives this.
+  DiskFlush& disk;
   // Beside one of each lane.
   kj::Own<Places> treeTransfers = kj::refcounted<Places>(rpc::MAX_TREE_TRANSFERS);
   kj::Own<Places> writers = kj::refcounted<Places>(rpc::MAX_WRITERS);

@@ -60,6 +60,7 @@ FilesTestWorld::FilesTestWorld(kj::Maybe<kj::Timer&> timer)
       scope(io.waitScope),
       host(io.unixEventPort, timer.orDefault(io.provider->getTimer()), ProcessHost::Options{}),
       user(tester()),
+      disk(io.unixEventPort),
       pipe(io.provider->newTwoWayPipe()),
       client(kj::heap<RpcConnection>(kj::mv(pipe.ends[1]))),
       files(client->bootstrap().castAs<rpc::Files>()) {

@@ -49,7 +49,8 @@ struct FilesTestWorld {
   User user;
   kj::Maybe<WorkspaceRoot> root;
   MessageBudget lanes{32 * 1024 * 1024, 512 * 1024};
-  FilesLimits limits{lanes};
+  DiskFlush disk;
+  FilesLimits limits{lanes, disk};
   kj::TwoWayPipe pipe;
   kj::Maybe<RpcConnection> server;
   kj::Own<RpcConnection> client;
