@@ -4,6 +4,7 @@
 #include <kj/debug.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "bench/process-usage.h"
 #include "schema/limits.capnp.h"
@@ -16,33 +17,35 @@ namespace {
 constexpr uint TRANSFERS = 9;
 constexpr uint64_t MEBIBYTES = 128;
 constexpr uint64_t BYTES = MEBIBYTES * 1024 * 1024;
+constexpr uint SMALL_FILES = 100;
+constexpr size_t SMALL_BYTES = 1024;
 
 double perSecond(double millis) {
   return MEBIBYTES * 1000 / millis;
 }
 
-// Bytes to the guest: `mode` says what becomes of them there, see vsock-peer.c.
+// Bytes to the guest, a whole number of `chunk`s: `mode` says what becomes of them there, see vsock-peer.c.
 void sendRaw(TestWorkspace& workspace, GuestPeer& peer, char mode,
-             kj::ArrayPtr<const kj::byte> chunk) {
+             kj::ArrayPtr<const kj::byte> chunk, uint64_t bytes) {
   auto& scope = workspace.host.scope;
   auto stream = peer.dial(mode);
-  uint64_t count = BYTES;
+  uint64_t count = bytes;
   stream->write(&count, sizeof(count)).wait(scope);
-  for (uint64_t sent = 0; sent < BYTES; sent += chunk.size()) {
+  for (uint64_t sent = 0; sent < bytes; sent += chunk.size()) {
     stream->write(chunk.begin(), chunk.size()).wait(scope);
   }
   count = 0;
   workspace.host.wait(stream->read(&count, sizeof(count)), "the peer's count");
-  KJ_REQUIRE(count == BYTES);
+  KJ_REQUIRE(count == bytes);
 }
 
 // Bytes of the guest that are thrown away here: `mode` says where they come from.
-void receiveRaw(TestWorkspace& workspace, GuestPeer& peer, char mode,
-                kj::ArrayPtr<kj::byte> chunk) {
+void receiveRaw(TestWorkspace& workspace, GuestPeer& peer, char mode, kj::ArrayPtr<kj::byte> chunk,
+                uint64_t bytes) {
   auto stream = peer.dial(mode);
-  uint64_t count = BYTES;
+  uint64_t count = bytes;
   stream->write(&count, sizeof(count)).wait(workspace.host.scope);
-  for (uint64_t got = 0; got < BYTES;) {
+  for (uint64_t got = 0; got < bytes;) {
     got += workspace.host.wait(stream->tryRead(chunk.begin(), 1, chunk.size()), "the peer's bytes");
   }
   // Its file is gone by then.
@@ -62,6 +65,26 @@ public:
 private:
   char directory[32] = "/dev/shm/bothy-bench-XXXXXX";
 };
+
+// One small file after the other, each on the disk before the next: as an editor saves.
+void measureSmallFiles(kj::Vector<Row>& rows, TestWorkspace& workspace, GuestPeer& peer) {
+  auto& row = addRow(rows, "small file in, of the one with the disk", "ms", nullptr);
+  kj::byte chunk[SMALL_BYTES] = {};
+  auto files = workspace.files("root");
+  for (uint i = 0; i < SMALL_FILES; ++i) {
+    row.floor.add(milliseconds([&]() { sendRaw(workspace, peer, 'W', chunk, SMALL_BYTES); }));
+    row.samples.add(milliseconds([&]() {
+      auto request = files.writeRequest();
+      request.setPath("/var/tmp/small"_kj.asBytes());
+      auto sink = request.send().getSink();
+      auto writing = sink.writeRequest();
+      writing.setData(kj::arrayPtr(chunk, sizeof(chunk)));
+      auto written = writing.send();
+      auto ended = sink.endRequest().send().ignoreResult();
+      workspace.host.wait(written.then([&]() { return kj::mv(ended); }), "the end of the file");
+    }));
+  }
+}
 
 }  // namespace
 
@@ -108,7 +131,7 @@ void measureCopies(kj::Vector<Row>& rows, TestWorkspace& workspace, GuestPeer& p
     return perSecond(took);
   };
   auto raw = [&](auto&& transfer, char mode) {
-    return perSecond(milliseconds([&]() { transfer(workspace, peer, mode, chunk); }));
+    return perSecond(milliseconds([&]() { transfer(workspace, peer, mode, chunk, BYTES); }));
   };
   for (uint i = 0; i < TRANSFERS; ++i) {
     for (auto& place : places) {
@@ -123,10 +146,13 @@ void measureCopies(kj::Vector<Row>& rows, TestWorkspace& workspace, GuestPeer& p
         floor.in.samples.add(copiedIn);
         floor.out.samples.add(copiedOut);
       }
-      // Two copies, the old and the new, are more than the machine's memory takes.
+      // Two copies, the old and the new, are more than the machine's memory takes; and the local one is no one's to free in the
+      // time of the next.
       workspace.shell(kj::str("rm ", place.path));
+      KJ_SYSCALL(unlink(to.cStr()));
     }
   }
+  measureSmallFiles(rows, workspace, peer);
 }
 
 }  // namespace bothy
