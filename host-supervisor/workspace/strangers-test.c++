@@ -17,14 +17,15 @@ TEST_CASE("S20 the user id of a machine of no workspace is given to none until t
   auto& w = h.w;
   w.manager->create(w.request("new", false), nullptr).wait(w.scope);
   w.store->commit(kj::mv(Change().removeWorkspace(h.id, 1)));
-  w.driver.failRemovals(1);
   SECTION("which the driver knows") {
+    w.driver.failRemovals(1);
     w.restart();
     w.find("new")->start(nullptr).wait(w.scope);
     CHECK(w.lease("new").uid != h.uid);
     w.find("new")->stop(0).wait(w.scope);
   }
   SECTION("which nobody knows") {
+    w.driver.failRemovals(1);
     w.driver.recordsAreDamaged = true;
     w.restart();
     CHECK(strstr(h.whyNotStarted("new").cStr(), "of no workspace") != nullptr);
@@ -119,6 +120,45 @@ TEST_CASE("S20 a disk that cannot be taken back keeps no other user id than its 
   CHECK(w.lease("new").uid != w.volumes.owner(kept));
 }
 
+TEST_CASE("S20 a machine of no workspace that cannot be ended keeps no user id but its own") {
+  LeaseHost h(2);
+  auto& w = h.w;
+  w.manager->create(w.request("other"), nullptr).wait(w.scope);
+  auto other = kj::str(w.find("other")->row().id);
+  const auto otherUid = w.lease("other").uid;
+  for (auto& id : {h.id.asPtr(), other.asPtr()}) {
+    w.store->commit(kj::mv(Change().removeWorkspace(id, 1)));
+  }
+  const bool isFirst = GENERATE(false, true);
+  auto kept = isFirst ? h.id.asPtr() : other.asPtr();
+  auto freed = isFirst ? other.asPtr() : h.id.asPtr();
+  const auto keptUid = isFirst ? h.uid : otherUid;
+  w.driver.unremovable = kj::str(kept);
+  w.driver.removalsHang = GENERATE(false, true);
+  auto recovered = w.beginAgain();
+  w.settle();
+  CHECK(recovered.poll(w.scope) != w.driver.removalsHang);
+  CHECK(w.driver.isRunning(kept));
+  CHECK_FALSE(w.driver.isRunning(freed));
+  CHECK(w.volumes.owner(freed) == 0);
+  w.advance(Deadlines().destroyVm);
+  recovered.wait(w.scope);
+  w.advance(LEASE_REST);
+  for (auto name : {"new", "third"}) {
+    w.manager->create(w.request(name, false), nullptr).wait(w.scope);
+  }
+  w.find("new")->start(nullptr).wait(w.scope);
+  CHECK(w.lease("new").uid != keptUid);
+  CHECK(strstr(h.whyNotStarted("third").cStr(), "are taken") != nullptr);
+  // Until it is gone.
+  w.driver.unremovable = nullptr;
+  for (int tries = 0; tries < 2; ++tries) h.later();
+  CHECK_FALSE(w.driver.isRunning(kept));
+  w.advance(LEASE_REST);
+  w.find("third")->start(nullptr).wait(w.scope);
+  CHECK(w.lease("third").uid == keptUid);
+}
+
 TEST_CASE("S20 what the machine of a workspace has, and no row tells, is free when that is gone") {
   LeaseHost h(1);
   auto& w = h.w;
@@ -146,8 +186,8 @@ TEST_CASE(
   row.rest = Rest::STOPPED;
   w.store->commit(kj::mv(Change().update(kj::mv(row)).releaseMachine(h.id, 1)));
   w.driver.recordsAreDamaged = true;
-  // That of strays, and its own: the start comes before that is tried again.
-  w.driver.failRemovals(2);
+  // The start comes before that is tried again.
+  w.driver.failRemovals(1);
   w.restart();
   w.settle();
   CHECK(w.driver.isRunning(h.id));

@@ -20,12 +20,12 @@ kj::Promise<kj::Vector<kj::Own<Workspace>>> Strangers::examine(kj::Array<Machine
   co_await examineDisksAndKeys(database, disks);
   auto users = findUsers(disks);
   KJ_IF_MAYBE (found, users) {
-    besides = examineUserIds(rows, *found);
+    auto examined = examineUserIds(rows, *found);
+    besides = kj::mv(examined.workspaces);
+    co_await examined.strays.exclusiveJoin(world.timer.afterDelay(world.deadlines.destroyVm));
   } else {
     tasks.add(keepExaminingUserIds(kj::mv(rows)));
   }
-  // What belongs to a workspace is its own affair.
-  if (!co_await removeStrays()) tasks.add(keepRemovingStrays());
   tasks.add(removeStrayFiles());
   co_return besides;
 }
@@ -51,6 +51,10 @@ kj::Maybe<Strangers::Users> Strangers::findUsers(const kj::Maybe<Disks>& disks) 
   KJ_IF_MAYBE (w, why) {
     KJ_LOG(ERROR, "no user id is given to a machine; trying again", *w);
     leases.close(kj::mv(*w));
+    // Nobody has to wait for the disks to be listed.
+    for (auto& machine : users.recorded) {
+      if (!registry.has(machine.name)) tasks.add(beginToEnd(machine.name));
+    }
     return nullptr;
   }
   return kj::mv(users);
@@ -65,7 +69,7 @@ kj::Promise<void> Strangers::keepExaminingUserIds(kj::Array<MachineRow> rows) {
     try {
       auto users = findUsers(co_await listDisks(Database::IN_USE));
       KJ_IF_MAYBE (found, users) {
-        besides = examineUserIds(rows, *found);
+        besides = examineUserIds(rows, *found).workspaces;
         leases.reopen();
         break;
       }
@@ -84,19 +88,19 @@ kj::Promise<void> Strangers::keepExaminingUserIds(kj::Array<MachineRow> rows) {
              e.getDescription());
     });
   }
-  if (strays.size() > 0 && !keepsRemovingStrays) co_await keepRemovingStrays();
 }
 
-// Returns the workspaces that rest and whose they are.
-kj::Vector<kj::Own<Workspace>> Strangers::examineUserIds(kj::ArrayPtr<const MachineRow> rows,
-                                                         const Users& users) {
+Strangers::Examined Strangers::examineUserIds(kj::ArrayPtr<const MachineRow> rows,
+                                              const Users& users) {
   kj::HashMap<kj::StringPtr, uint32_t> known;
   for (auto& row : rows) {
     if (row.workspaceId.size() > 0) known.insert(row.workspaceId, row.uid);
   }
   kj::Vector<kj::Own<Workspace>> besides;
+  kj::HashSet<kj::StringPtr> found;
   auto note = [&](kj::StringPtr id) {
-    if (!registry.has(id)) strays.upsert(kj::str(id), [](auto&, auto&&) {});
+    // What belongs to a workspace is its own affair.
+    if (!registry.has(id)) found.upsert(id, [](auto&, auto&&) {});
     if (registry.present(id) != nullptr) return;
     KJ_IF_MAYBE (workspace, registry.byId(id)) besides.add(kj::mv(*workspace));
   };
@@ -118,7 +122,10 @@ kj::Vector<kj::Own<Workspace>> Strangers::examineUserIds(kj::ArrayPtr<const Mach
     KJ_LOG(ERROR, "a disk is a user's of which the database does not tell", disk.id, disk.uid);
     leases.bar(disk.id, disk.uid);
   }
-  return besides;
+  auto tries = KJ_MAP(stray, found) {
+    return beginToEnd(stray);
+  };
+  return {kj::mv(besides), kj::joinPromises(kj::mv(tries))};
 }
 
 void Strangers::barAll(kj::StringPtr machine) {
@@ -136,57 +143,45 @@ void Strangers::barAll(kj::StringPtr machine) {
 // ---------------------------------------------------------------------------------------------
 // Machines and files
 
-// Whether none is left.  A machine that cannot be ended keeps nobody from serving the others.
-kj::Promise<bool> Strangers::removeStrays() {
-  kj::Maybe<kj::Exception> failure;
-  try {
-    co_await within(world.timer, world.deadlines.destroyVm,
-                    "machines that belong to no workspace could not be ended", endStrays());
-  } catch (...) {
-    failure = kj::getCaughtExceptionAsKj();
-  }
-  KJ_IF_MAYBE (e, failure) {
-    KJ_LOG(ERROR, "machines that belong to no workspace are left; trying again",
-           e->getDescription());
-  }
-  co_return failure == nullptr;
+// Resolves when that was tried once; it is tried until it succeeds.
+kj::Promise<void> Strangers::beginToEnd(kj::StringPtr stray) {
+  if (strays.contains(stray)) return kj::READY_NOW;
+  strays.insert(kj::str(stray));
+  auto paf = kj::newPromiseAndFulfiller<void>();
+  tasks.add(keepEnding(kj::str(stray), kj::mv(paf.fulfiller)));
+  return kj::mv(paf.promise);
 }
 
-kj::Promise<void> Strangers::endStrays() {
-  auto isKnown = [this](kj::StringPtr id) { return registry.has(id); };
-  auto removed = co_await world.driver.removeStrays(isKnown);
-  for (auto& name : removed) {
-    KJ_LOG(WARNING, "removed a machine that belongs to no workspace", name);
-    if (!strays.contains(name)) strays.insert(kj::mv(name));
-  }
-  kj::Maybe<kj::Exception> failure;
-  // Others may be found meanwhile.
-  while (strays.size() > 0 && failure == nullptr) {
-    auto names = KJ_MAP(stray, strays) {
-      return kj::str(stray);
-    };
-    for (auto& name : names) {
-      try {
-        // What is in a disk that belongs to no workspace is left as it is, but not to whoever has the user id next.
-        co_await world.volumes.reclaim(name);
-        leases.lift(name);
-        strays.eraseMatch(name);
-      } catch (...) {
-        failure = kj::getCaughtExceptionAsKj();
-      }
+kj::Promise<void> Strangers::keepEnding(kj::String stray,
+                                        kj::Own<kj::PromiseFulfiller<void>> tried) {
+  for (auto pauses = world.pauses();;) {
+    kj::Maybe<kj::Exception> failure;
+    try {
+      co_await end(stray);
+    } catch (...) {
+      failure = kj::getCaughtExceptionAsKj();
+    }
+    tried->fulfill();
+    KJ_IF_MAYBE (e, failure) {
+      KJ_LOG(ERROR, "a machine that belongs to no workspace is left; trying again", stray,
+             e->getDescription());
+      co_await pauses.next();
+    } else {
+      break;
     }
   }
-  // Only its own user id waits for one that could not be taken back.
-  KJ_IF_MAYBE (e, failure) kj::throwFatalException(kj::mv(*e));
+  KJ_LOG(WARNING, "nothing is left of a machine that belongs to no workspace", stray);
+  strays.eraseMatch(stray);
 }
 
-kj::Promise<void> Strangers::keepRemovingStrays() {
-  keepsRemovingStrays = true;
-  KJ_DEFER(keepsRemovingStrays = false);
-  auto pauses = world.pauses();
-  do {
-    co_await pauses.next();
-  } while (!co_await removeStrays());
+kj::Promise<void> Strangers::end(kj::StringPtr stray) {
+  auto place = co_await leases.removals.take();
+  co_await within(world.timer, world.deadlines.destroyVm, "it could not be ended",
+                  kj::evalNow([&]() { return world.driver.remove(stray); }));
+  // What is in a disk that belongs to no workspace is left as it is, but not to whoever has the user id next.
+  co_await within(world.timer, world.deadlines.destroyVm, "its disk could not be taken from it",
+                  kj::evalNow([&]() { return world.volumes.reclaim(stray); }));
+  leases.lift(stray);
 }
 
 // Without a limit: nobody waits for it.

@@ -174,7 +174,9 @@ struct TestWorld {
   }
 
   // A new supervisor over the same host.
-  void restart() {
+  void restart() { beginAgain().wait(scope); }
+  // Resolves when it has recovered.
+  kj::Promise<void> beginAgain() {
     manager = nullptr;
     events = nullptr;
     store = nullptr;
@@ -183,7 +185,7 @@ struct TestWorld {
     manager = kj::heap<WorkspaceManager>(World{refusing, *events, keys, volumes, driver, images,
                                                files, randomness, timer, clock, Deadlines()},
                                          limits);
-    manager->recover().wait(scope);
+    return manager->recover();
   }
 
   WorkspaceManager::CreateRequest request(kj::StringPtr name, bool start = true,

@@ -188,6 +188,10 @@ void FakeVmDriver::mayFailToRemove() {
 kj::Promise<void> FakeVmDriver::remove(kj::StringPtr name, kj::Maybe<uint32_t> user) {
   removedUser = user;
   mayFailToRemove();
+  if (name == unremovable && isRunning(name)) {
+    if (removalsHang) return kj::NEVER_DONE;
+    kj::throwFatalException(KJ_EXCEPTION(FAILED, "this machine does not obey"));
+  }
   if (isRunning(name)) end(name, VmEnd::DESTROYED);
   return kj::READY_NOW;
 }
@@ -210,7 +214,7 @@ kj::Promise<kj::Array<kj::String>> FakeVmDriver::removeStrays(IsKnown isKnown) {
   kj::Vector<kj::String> removed;
   for (auto& name : running()) {
     if (isKnown(name)) continue;
-    end(name, VmEnd::DESTROYED);
+    co_await remove(name);
     removed.add(kj::mv(name));
   }
   co_return removed.releaseAsArray();

@@ -23,6 +23,9 @@ public:
   void failStarts(kj::Exception reason, uint32_t count = 1);
   // The next `count` calls that end a machine fail, and it goes on.
   void failRemovals(uint32_t count) { removalsToFail = count; }
+  // Every call that ends this machine fails, or comes to no end.
+  kj::String unremovable;
+  bool removalsHang = false;
   // Every adoption of a machine that runs fails with `reason`, until allowAdoptions().
   void failAdoptions(kj::Exception reason) { adoptionFailure = kj::mv(reason); }
   void allowAdoptions() { adoptionFailure = nullptr; }
