@@ -76,6 +76,15 @@ TEST_CASE("P12 an agent that does not answer has a cause") {
     CHECK(w.failure(kj::mv(waiting)) == "the machine's agent did not answer within 30 s");
     CHECK(w.fault == StartFault::NO_HELLO);
   }
+  SECTION("what the kernel said before it was taken over is not known") {
+    w.driver.isConsoleKnown = false;
+    auto waiting = w.wait();
+    w.advance(LIMIT / 2);
+    CHECK_FALSE(waiting.poll(w.scope));
+    w.advance(LIMIT / 2);
+    CHECK(w.failure(kj::mv(waiting)) == "the machine's agent did not answer within 30 s");
+    CHECK(w.fault == StartFault::NO_HELLO);
+  }
   SECTION("the kernel panics") {
     w.console = kj::str("Kernel panic - not syncing: No working init found.");
     auto waiting = w.wait();

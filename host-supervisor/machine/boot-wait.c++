@@ -42,13 +42,14 @@ kj::Promise<void> BootWait::answer(Machine& machine) {
     return KJ_EXCEPTION(FAILED, kj::str(failure.message));
   });
   auto firstWord = limit / 2;
-  auto silence = world.timer.afterDelay(firstWord).then([this, firstWord]() -> kj::Promise<void> {
-    if (consoleEnd().size() > 0) return kj::NEVER_DONE;
-    fault = StartFault::KERNEL_SILENT;
-    return KJ_EXCEPTION(OVERLOADED,
-                        kj::str("nothing came from the machine's kernel within ",
+  auto silence =
+      world.timer.afterDelay(firstWord).then([this, &machine, firstWord]() -> kj::Promise<void> {
+        if (consoleEnd().size() > 0 || !machine.isConsoleKnown()) return kj::NEVER_DONE;
+        fault = StartFault::KERNEL_SILENT;
+        return KJ_EXCEPTION(
+            OVERLOADED, kj::str("nothing came from the machine's kernel within ",
                                 firstWord / kj::SECONDS, " s: is it one, and for this processor?"));
-  });
+      });
   auto ready = machine.ready().catch_([this](kj::Exception&& e) -> kj::Promise<void> {
     if (e.getType() == kj::Exception::Type::UNIMPLEMENTED) fault = StartFault::GENERATION;
     return kj::mv(e);

@@ -51,6 +51,7 @@ public:
   kj::Promise<void> destroy() { return vm->destroy(); }
   uint32_t user() { return vm->user(); }
   kj::Array<kj::byte> consoleEnd() { return vm->consoleEnd(); }
+  bool isConsoleKnown() { return vm->isConsoleKnown(); }
   bool isStalled() { return vm->isStalled(); }
   // Resolves when it stands still.  Fails with DISCONNECTED when it is gone first.
   kj::Promise<void> onStall();

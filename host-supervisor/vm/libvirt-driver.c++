@@ -34,6 +34,7 @@ public:
   bool isStalled() override { return machine->isStalled(); }
   uint32_t user() override { return machine->user(); }
   kj::Array<kj::byte> consoleEnd() override { return machine->consoleEnd(); }
+  bool isConsoleKnown() override { return machine->isConsoleKnown(); }
   uint64_t qemuPid() override { return machine->qemuPid(); }
 
 private:

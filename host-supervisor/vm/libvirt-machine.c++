@@ -79,6 +79,7 @@ kj::Promise<void> LibvirtMachine::start(kj::Maybe<TurnListener&> listener) {
 kj::Promise<bool> LibvirtMachine::adopt(kj::Maybe<LibvirtDomain::Condition> found) {
   using Condition = LibvirtDomain::Condition;
   diskKey = nullptr;
+  isTakenOver = true;
   auto condition = Condition::ENDED;
   KJ_IF_MAYBE (f, found) {
     condition = *f;

@@ -42,6 +42,7 @@ public:
   bool isStalled() const { return stall.isUnderWay(); }
   uint32_t user() const { return spec.uid; }
   kj::Array<kj::byte> consoleEnd() const { return said.end(); }
+  bool isConsoleKnown() const { return !isTakenOver; }
   uint64_t qemuPid();
   kj::StringPtr name() const { return spec.name; }
 
@@ -64,6 +65,7 @@ private:
   // Until the guest may be dialled.
   kj::ForkedPromise<void> dialable = kj::Promise<void>(kj::READY_NOW).fork();
 
+  bool isTakenOver = false;
   bool destroying = false;
   bool ending = false;
   bool isUserOthers = false;

@@ -91,6 +91,10 @@ public:
   // long as the machine has said nothing.  All of it is there when onEnd() resolves.
   virtual kj::Array<kj::byte> consoleEnd() = 0;
 
+  // Whether that is all that it has said.  It may not be where the machine was taken over: QEMU drops what its console says while nobody
+  // listens, and the file with what an earlier process heard may not be open yet.
+  virtual bool isConsoleKnown() { return true; }
+
   // For people and tests.
   virtual uint64_t qemuPid() = 0;
 };

@@ -51,6 +51,7 @@ public:
   kj::Array<kj::byte> consoleEnd() override {
     return kj::heapArray(machine->host.console.asBytes());
   }
+  bool isConsoleKnown() override { return machine->host.isConsoleKnown; }
   uint64_t qemuPid() override { return machine->pid; }
 
 private:

@@ -52,6 +52,8 @@ public:
 
   // What the console of each machine has said.
   kj::String console;
+  // It may have said more before.
+  bool isConsoleKnown = true;
   // The records of machines cannot be read.
   bool recordsAreDamaged = false;
   // The next calls of users() that fail.
