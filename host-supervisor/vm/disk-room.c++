@@ -39,7 +39,13 @@ void DiskRoom::check() {
   for (auto& waiter : waiters) {
     if (!waiter.fulfiller->isWaiting()) continue;
     bool goesOn = false;
-    KJ_IF_MAYBE (space, measureSpace(waiter.disk)) goesOn = isLetGo(*space, freeBytes);
+    auto failure = kj::runCatchingExceptions([&]() {
+      KJ_IF_MAYBE (space, measureSpace(waiter.disk)) goesOn = isLetGo(*space, freeBytes);
+    });
+    KJ_IF_MAYBE (e, failure) {
+      KJ_LOG(ERROR, "the room of a disk cannot be found; trying again", waiter.disk,
+             e->getDescription());
+    }
     if (goesOn) {
       waiter.fulfiller->fulfill();
     } else {

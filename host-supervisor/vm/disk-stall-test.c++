@@ -6,6 +6,7 @@
 
 #include <kj/debug.h>
 #include <catch2/catch_test_macros.hpp>
+#include <catch2/generators/catch_generators.hpp>
 
 namespace bothy {
 namespace {
@@ -15,6 +16,8 @@ class FakeLibvirt final: public LibvirtConnection {
 public:
   uint32_t resumes = 0;
   uint32_t refusals = 0;
+  // Before there is a promise.
+  bool refusesAtOnce = false;
   // The machine finds the disk full again so many times.
   uint32_t relapses = 0;
   kj::Maybe<DiskStall&> stall;
@@ -24,6 +27,7 @@ public:
     resumes++;
     if (refusals > 0) {
       refusals--;
+      KJ_REQUIRE(!refusesAtOnce, "too many calls wait");
       return KJ_EXCEPTION(FAILED, "libvirt says no");
     }
     if (relapses > 0) {
@@ -142,6 +146,7 @@ TEST_CASE("a libvirt that refuses is asked again") {
   World w;
   w.makeRoom();
   w.libvirt.refusals = 2;
+  w.libvirt.refusesAtOnce = GENERATE(false, true);
   w.stall.begin();
   w.pass(4);
   CHECK(w.libvirt.resumes == 3);

@@ -49,7 +49,9 @@ kj::Promise<void> DiskStall::run() {
     co_await room.whenFree(disk);
     recurred = false;
     kj::Maybe<kj::Exception> failure;
-    co_await libvirt.resume(machine).catch_([&failure](kj::Exception&& e) { failure = kj::mv(e); });
+    co_await kj::evalNow([this]() {
+      return libvirt.resume(machine);
+    }).catch_([&failure](kj::Exception&& e) { failure = kj::mv(e); });
     KJ_IF_MAYBE (e, failure) {
       if (!isTold) {
         KJ_LOG(ERROR, "a machine stands still and cannot go on; trying again", machine,

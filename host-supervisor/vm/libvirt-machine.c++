@@ -209,7 +209,8 @@ kj::Promise<void> LibvirtMachine::endProcesses() {
   for (auto pause = KILL_RETRY_PAUSE;; pause = kj::min(2 * pause, MOST_KILL_RETRY_PAUSE)) {
     // What libvirt was asked for it may yet do, however late: start this machine, or end the next one of its name.
     const bool isCalled = host.libvirt->isCalled(spec.name);
-    auto failure = co_await outcomeOf(host.processes->killAll(spec.uid));
+    auto failure =
+        co_await outcomeOf(kj::evalNow([this]() { return host.processes->killAll(spec.uid); }));
     KJ_IF_MAYBE (exception, failure) {
       KJ_LOG(ERROR, "processes of a machine are left", spec.name, exception->getDescription());
     } else if (!isCalled) {

@@ -23,12 +23,14 @@ struct TestWorld {
   struct Files final: public WorkspaceFiles {
     kj::String console;
     bool isConsoleUnreadable = false;
+    bool consoleHangs = false;
     Paths paths(kj::StringPtr id) override {
       return {kj::str("/run/", id), kj::str("/console/", id)};
     }
     kj::Promise<void> prepare(kj::StringPtr) override { return outcome(); }
     kj::Promise<kj::String> consoleEnd(kj::StringPtr) override {
       KJ_REQUIRE(!isConsoleUnreadable, "the console's file does not obey");
+      if (consoleHangs) return kj::NEVER_DONE;
       return kj::str(console);
     }
     kj::Promise<void> remove(kj::StringPtr) override { return outcome(); }

@@ -2,6 +2,7 @@
 
 #include <string.h>
 #include <catch2/catch_test_macros.hpp>
+#include <catch2/generators/catch_generators.hpp>
 
 #include "workspace/test-world.h"
 
@@ -170,6 +171,61 @@ TEST_CASE(
   CHECK(failureOf(started).fault == StartFault::DISK);
   CHECK(failureOf(started).message == "the host's disk is full: the machine stood still");
   CHECK(w.driver.running().size() == 0);
+}
+
+TEST_CASE("P30 R20 a console that cannot be read in time costs a failed start its console alone") {
+  TestWorld w;
+  w.manager->create(w.request("demo", false), nullptr).wait(w.scope);
+  w.driver.failStarts(KJ_EXCEPTION(FAILED, "QEMU says no"));
+  w.files.console = kj::str("words of this boot");
+  w.files.consoleHangs = GENERATE(false, true);
+  auto starting = w.find("demo")->start(nullptr);
+  CHECK(starting.poll(w.scope) != w.files.consoleHangs);
+  w.advance(Deadlines().disk - 1 * kj::NANOSECONDS);
+  CHECK(starting.poll(w.scope) != w.files.consoleHangs);
+  w.advance(1 * kj::NANOSECONDS);
+  auto started = starting.wait(w.scope);
+  CHECK(failureOf(started).message == "QEMU says no");
+  CHECK(failureOf(started).console == (w.files.consoleHangs ? "" : "words of this boot"));
+}
+
+TEST_CASE("R20 keys or disks that fail at once cost what asked for them, and nothing else") {
+  TestWorld w;
+  for (auto name : {"runs", "stops"}) w.manager->create(w.request(name), nullptr).wait(w.scope);
+  for (auto name : {"rests", "grows"}) {
+    w.manager->create(w.request(name, false), nullptr).wait(w.scope);
+  }
+  const bool areKeys = GENERATE(false, true);
+  auto setFault = [&](bool isThere) {
+    (areKeys ? w.keys.throwsAtOnce : w.volumes.throwsAtOnce) = isThere;
+  };
+  setFault(true);
+  auto making = w.manager->create(w.request("new", false), nullptr);
+  auto resizing = w.find("grows")->resize(8192);
+  CHECK(failureOf(w.find("rests")->start(nullptr).wait(w.scope)).fault == StartFault::DISK);
+  w.find("stops")->stop(0).wait(w.scope);
+  auto erasing = w.find("rests")->erase();
+  for (int i = 0; i < 10; i++) {
+    w.settle();
+    w.advance(Deadlines().retry.most);
+  }
+  CHECK(making.wait(w.scope).is<WorkspaceManager::NoSpace>());
+  CHECK(resizing.wait(w.scope).is<Workspace::Resized>() == areKeys);
+  CHECK(erasing.wait(w.scope).is<Underway>());
+  CHECK(w.find("stops")->state() == WorkspaceState::STOPPED);
+  // Also when the next bothyd lists them.
+  w.restart();
+  CHECK(w.find("runs")->state() == WorkspaceState::RUNNING);
+  setFault(false);
+  for (int i = 0; i < 3; i++) {
+    w.settle();
+    w.advance(Deadlines().retry.most);
+  }
+  w.settle();
+  CHECK(w.manager->find("rests") == nullptr);
+  CHECK(w.manager->find("new") == nullptr);
+  w.find("stops")->start(nullptr).wait(w.scope);
+  CHECK(w.find("stops")->state() == WorkspaceState::RUNNING);
 }
 
 TEST_CASE("P28 a machine that a failed start cannot end is ended later, and keeps nothing") {

@@ -80,7 +80,20 @@ void Workspace::reboot() {
 // ---------------------------------------------------------------------------------------------
 // What a bothyd that starts finds
 
+// What fails here is this workspace's failure, and no other's.
 kj::Promise<void> Workspace::recover() {
+  kj::Maybe<kj::Exception> failure;
+  try {
+    co_await recoverUnlessDamaged();
+  } catch (...) {
+    failure = kj::getCaughtExceptionAsKj();
+  }
+  KJ_IF_MAYBE (e, failure) {
+    journal.damage(kj::str("it cannot be recovered: ", lineOf(*e)));
+  }
+}
+
+kj::Promise<void> Workspace::recoverUnlessDamaged() {
   // What is on the host of one that is damaged is left as it is.
   if (row().damage.size() > 0 && state() != WorkspaceState::DELETING) co_return;
   KJ_IF_MAYBE (operation, journal.operation()) {

@@ -22,6 +22,25 @@ TEST_CASE("P28 a workspace that cannot be removed does not keep the others from 
   CHECK(w.keys.count() == 1);
 }
 
+TEST_CASE("P41 a workspace that cannot be recovered has failed, and keeps no other from serving") {
+  TestWorld w;
+  for (auto name : {"one", "two"}) w.manager->create(w.request(name), nullptr).wait(w.scope);
+  w.driver.watchesToRefuse = 1;
+  w.restart();
+  kj::uint failed = 0;
+  for (auto name : {"one", "two"}) {
+    auto workspace = w.find(name);
+    if (workspace->state() == WorkspaceState::RUNNING) continue;
+    CHECK(workspace->state() == WorkspaceState::FAILED);
+    CHECK(workspace->row().failure.startsWith("it cannot be recovered: "));
+    CHECK(strstr(workspace->row().failure.cStr(), "not watched") != nullptr);
+    ++failed;
+  }
+  CHECK(failed == 1);
+  // Nothing of it was touched.
+  CHECK(w.driver.running().size() == 2);
+}
+
 // A running workspace `demo` whose machine the next bothyd cannot take over.
 struct Unreachable {
   TestWorld w;

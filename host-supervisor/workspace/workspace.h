@@ -165,6 +165,7 @@ private:
   void adopted();
   void machineGone();
   void resume(const OperationRow& operation);
+  kj::Promise<void> recoverUnlessDamaged();
 };
 
 }  // namespace bothy

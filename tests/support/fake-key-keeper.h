@@ -14,6 +14,8 @@ public:
   FakeKeyKeeper() = default;
   KJ_DISALLOW_COPY_AND_MOVE(FakeKeyKeeper);
 
+  // Every call fails, before there is a promise.
+  bool throwsAtOnce = false;
   // The next calls of destroy() that fail.
   uint32_t failuresToDestroy = 0;
 
@@ -27,6 +29,8 @@ public:
 private:
   kj::TreeMap<kj::String, uint64_t> keys;
   uint64_t made = 0;
+
+  void mayThrow() const;
 };
 
 }  // namespace bothy

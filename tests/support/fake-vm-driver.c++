@@ -37,7 +37,13 @@ public:
     return machine->host.dial(machine->spec.name, port);
   }
 
-  kj::Promise<VmEnd> onEnd() override { return machine->ended.addBranch(); }
+  kj::Promise<VmEnd> onEnd() override {
+    if (machine->host.watchesToRefuse > 0) {
+      --machine->host.watchesToRefuse;
+      KJ_FAIL_REQUIRE("the machine is not watched");
+    }
+    return machine->ended.addBranch();
+  }
 
   kj::Promise<void> destroy() override {
     machine->host.mayFailToRemove();

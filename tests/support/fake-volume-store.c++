@@ -9,6 +9,12 @@ FakeVolumeStore::Volume& FakeVolumeStore::find(kj::StringPtr id) {
   return KJ_REQUIRE_NONNULL(volumes.find(id), "no such volume", id);
 }
 
+void FakeVolumeStore::mayThrow() const {
+  if (throwsAtOnce) {
+    kj::throwFatalException(KJ_EXCEPTION(OVERLOADED, "too many jobs wait for the disks"));
+  }
+}
+
 uint64_t FakeVolumeStore::bytes(kj::StringPtr id) {
   KJ_IF_MAYBE (volume, volumes.find(id)) {
     return volume->bytes;
@@ -21,6 +27,7 @@ bool FakeVolumeStore::opensWith(kj::StringPtr id, const Secret& key) {
 }
 
 kj::Promise<void> FakeVolumeStore::create(kj::StringPtr id, uint64_t bytes, Secret key) {
+  mayThrow();
   if (isFull) return KJ_EXCEPTION(OVERLOADED, "the disk is full");
   volumes.erase(id);
   volumes.insert(kj::str(id), Volume{bytes, kj::mv(key)});
@@ -28,11 +35,13 @@ kj::Promise<void> FakeVolumeStore::create(kj::StringPtr id, uint64_t bytes, Secr
 }
 
 kj::Promise<void> FakeVolumeStore::give(kj::StringPtr id, uint32_t uid) {
+  mayThrow();
   find(id).uid = uid;
   return kj::READY_NOW;
 }
 
 kj::Promise<void> FakeVolumeStore::reclaim(kj::StringPtr id) {
+  mayThrow();
   if (failuresToReclaim > 0) {
     failuresToReclaim--;
     return KJ_EXCEPTION(FAILED, "the disk does not obey");
@@ -43,6 +52,7 @@ kj::Promise<void> FakeVolumeStore::reclaim(kj::StringPtr id) {
 }
 
 kj::Promise<void> FakeVolumeStore::grow(kj::StringPtr id, uint64_t bytes) {
+  mayThrow();
   auto& volume = find(id);
   if (isFull) return KJ_EXCEPTION(OVERLOADED, "the disk is full");
   volume.bytes = kj::max(volume.bytes, bytes);
@@ -51,16 +61,19 @@ kj::Promise<void> FakeVolumeStore::grow(kj::StringPtr id, uint64_t bytes) {
 }
 
 kj::Promise<void> FakeVolumeStore::check(kj::StringPtr id, uint64_t bytes) {
+  mayThrow();
   KJ_REQUIRE(find(id).bytes == bytes, "the volume has another size", id, bytes);
   return kj::READY_NOW;
 }
 
 kj::Promise<void> FakeVolumeStore::requireRoom() {
+  mayThrow();
   if (isFull) return KJ_EXCEPTION(OVERLOADED, "the disk is full");
   return kj::READY_NOW;
 }
 
 kj::Promise<void> FakeVolumeStore::destroy(kj::StringPtr id) {
+  mayThrow();
   if (failuresToDestroy > 0) {
     failuresToDestroy--;
     return KJ_EXCEPTION(FAILED, "the disk does not obey");
@@ -70,6 +83,7 @@ kj::Promise<void> FakeVolumeStore::destroy(kj::StringPtr id) {
 }
 
 kj::Promise<kj::Array<VolumeStore::Listed>> FakeVolumeStore::list() {
+  mayThrow();
   if (listing == Listing::FAILS) return KJ_EXCEPTION(FAILED, "the directory cannot be read");
   if (listing == Listing::THROWS) {
     kj::throwFatalException(KJ_EXCEPTION(OVERLOADED, "too many jobs wait for the disks"));

@@ -12,6 +12,8 @@ public:
   FakeVolumeStore() = default;
   KJ_DISALLOW_COPY_AND_MOVE(FakeVolumeStore);
 
+  // Every call fails, before there is a promise.
+  bool throwsAtOnce = false;
   // Nothing can be made, grown or written any more.
   bool isFull = false;
   // The next calls of destroy() that fail.
@@ -53,6 +55,7 @@ private:
   kj::TreeMap<kj::String, Volume> volumes;
 
   Volume& find(kj::StringPtr id);
+  void mayThrow() const;
 };
 
 }  // namespace bothy
