@@ -75,7 +75,7 @@ public:
       kj::Own<RunningVm> vm = kj::heap<MachineHandle>(kj::addRef(**known));
       co_return kj::mv(vm);
     }
-    if (!host.storage->hasRecord(spec.name)) co_return nullptr;
+    if (co_await host.records->find(spec.name) == nullptr) co_return nullptr;
 
     auto domains = listing();
     auto slot = co_await adoptions.take();
@@ -101,14 +101,17 @@ public:
   kj::Promise<void> remove(kj::StringPtr nameParam, kj::Maybe<uint32_t> user) override {
     requireMachineName(nameParam);
     auto name = kj::str(nameParam);
-    co_await untilGone(name);
-    KJ_IF_MAYBE (machine, machines.find(name)) {
-      auto running = kj::addRef(**machine);
-      co_await running->destroy();
-    } else KJ_IF_MAYBE (record, host.storage->loadRecord(name)) {
-      co_await removeRecorded(kj::mv(*record));
-    } else if (host.storage->hasRecord(name)) {
-      co_await removeDamaged(kj::mv(name), user);
+    if (co_await removeUnlessDamaged(name) == Record::DAMAGED) {
+      auto& ending = damaged.findOrCreate(name, [&]() -> decltype(damaged)::Entry {
+        auto ending = removeDamaged(kj::str(name), user).fork();
+        // Who waits for it is told what failed.
+        tasks.add(
+            ending.addBranch().catch_([](kj::Exception&&) {}).then([this, name = kj::str(name)]() {
+              damaged.erase(name);
+            }));
+        return {kj::str(name), kj::mv(ending)};
+      });
+      co_await ending.addBranch();
     }
   }
 
@@ -122,7 +125,8 @@ public:
 
   kj::Promise<kj::Array<kj::String>> removeStrays(IsKnown isKnown) override {
     kj::Vector<kj::String> removed;
-    for (auto& name : host.storage->listRecords()) {
+    auto names = co_await host.records->list();
+    for (auto& name : names) {
       if (isKnown(name)) continue;
       co_await remove(name, nullptr);
       removed.add(kj::mv(name));
@@ -148,6 +152,8 @@ private:
   kj::HashMap<kj::String, kj::Own<LibvirtMachine>> machines;
   Slots adoptions{ADOPTIONS_AT_ONCE};
   kj::Maybe<kj::Own<DomainListing>> lastListing;
+  // Ends of machines whose record is damaged, each once, whoever asks for it.
+  kj::HashMap<kj::String, kj::ForkedPromise<void>> damaged;
   kj::TaskSet tasks;
 
   // The same for all adoptions that are under way: after a restart there may be thousands.
@@ -179,8 +185,35 @@ private:
     }
   }
 
-  kj::Promise<void> removeRecorded(MachineRecord record) {
-    const bool isUserOthers = !hasProcesses(record) && isOfAnother(record.uid, record.name);
+  // Ends it and all that is left of it; not where that needs its record, which is DAMAGED.
+  enum class Record { GONE, DAMAGED };
+  kj::Promise<Record> removeUnlessDamaged(kj::StringPtr nameParam) {
+    auto name = kj::str(nameParam);
+    for (;;) {
+      co_await untilGone(name);
+      KJ_IF_MAYBE (machine, machines.find(name)) {
+        auto running = kj::addRef(**machine);
+        co_await running->destroy();
+        co_return Record::GONE;
+      }
+      auto found = co_await host.records->find(name);
+      bool isUserOthers = false;
+      KJ_IF_MAYBE (f, found) {
+        KJ_IF_MAYBE (record, f->record) {
+          isUserOthers = !hasProcesses(*record) && co_await isOfAnother(record->uid, name);
+        }
+      }
+      // Somebody else may end it by now.
+      if (machines.find(name) != nullptr) continue;
+      KJ_IF_MAYBE (f, found) {
+        if (f->record == nullptr) co_return Record::DAMAGED;
+        co_await removeRecorded(kj::mv(KJ_ASSERT_NONNULL(f->record)), isUserOthers);
+      }
+      co_return Record::GONE;
+    }
+  }
+
+  kj::Promise<void> removeRecorded(MachineRecord record, bool isUserOthers) {
     VmSpec spec{};
     spec.name = kj::mv(record.name);
     spec.uid = record.uid;
@@ -200,18 +233,19 @@ private:
 
   // A record that could not be removed outlives its machine, and so its lease of a user id.  Where the record of the machine that has it
   // since is damaged, the user of its QEMU tells.
-  bool isOfAnother(uint32_t user, kj::StringPtr name) {
-    for (auto& other : host.storage->listRecords()) {
-      if (other == name) continue;
-      KJ_IF_MAYBE (record, host.storage->loadRecord(other)) {
-        if (record->uid == user) return true;
-      } else KJ_IF_MAYBE (qemu, qemuOf(other)) {
+  kj::Promise<bool> isOfAnother(uint32_t user, kj::StringPtr name) {
+    auto others = co_await host.records->all();
+    for (auto& other : others) {
+      if (other.name == name) continue;
+      KJ_IF_MAYBE (record, other.record) {
+        if (record->uid == user) co_return true;
+      } else KJ_IF_MAYBE (qemu, qemuOf(other.name)) {
         KJ_IF_MAYBE (owner, (*qemu)->user()) {
-          if (*owner == user) return true;
+          if (*owner == user) co_return true;
         }
       }
     }
-    return false;
+    co_return false;
   }
 
   // Of a machine whose record cannot be understood libvirt tells whose its processes are, as long as it knows it, or else `user`: a pid
@@ -238,14 +272,16 @@ private:
     }
     KJ_IF_MAYBE (u, user) {
       // From here on it is as any other, also for the next bothyd.
-      MachineRecord record{kj::mv(name), nullptr, *u};
+      MachineRecord record{kj::str(name), nullptr, *u};
       record.qemu = identity;
-      host.storage->saveRecord(record);
-      co_return co_await removeRecorded(kj::mv(record));
+      co_await host.records->save(record);
+      const auto outcome = co_await removeUnlessDamaged(name);
+      KJ_REQUIRE(outcome == Record::GONE, "the record of the machine is damaged again", name);
+      co_return;
     }
     co_await host.libvirt->destroy(name);
     co_await host.storage->removeLibvirtFiles(name, 0);
-    host.storage->removeRecord(name);
+    co_await host.records->remove(name);
   }
 
   // What runs under the pid that libvirt has in the machine's file, if anything.

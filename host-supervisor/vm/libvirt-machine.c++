@@ -57,7 +57,7 @@ kj::Promise<void> LibvirtMachine::start(kj::Maybe<TurnListener&> listener) {
   auto xml = domainXml(spec, host.abilities, group,
                        {kj::str(host.settings->emulator), kj::str(host.settings->firmware),
                         files.secret(), files.console()});
-  host.storage->saveRecord(record);
+  co_await host.records->save(record);
   host.storage->prepareFiles(spec);
   int number = co_await host.libvirt->create(spec.name, kj::mv(xml), kj::mv(passphrase), listener);
   host.storage->makeLibvirtFilesPrivate(spec.name, spec.uid, number);
@@ -72,7 +72,7 @@ kj::Promise<void> LibvirtMachine::start(kj::Maybe<TurnListener&> listener) {
                  .exclusiveJoin(host.timer.afterDelay(SILENCE_LIMIT))
                  .fork();
   record.cpusRun = true;
-  host.storage->saveRecord(record);
+  co_await host.records->save(record);
   co_await host.libvirt->resume(spec.name);
 }
 
@@ -86,7 +86,8 @@ kj::Promise<bool> LibvirtMachine::adopt(kj::Maybe<LibvirtDomain::Condition> foun
   } else {
     if (host.processes->isAnyRunning(spec.uid, host.settings->emulator)) {
       // libvirt was killed while it started the machine.
-      KJ_IF_MAYBE (old, host.storage->loadRecord(spec.name)) {
+      auto loaded = co_await host.records->load(spec.name);
+      KJ_IF_MAYBE (old, loaded) {
         if (!old->cpusRun) co_return false;
       }
       kj::throwFatalException(
@@ -96,7 +97,7 @@ kj::Promise<bool> LibvirtMachine::adopt(kj::Maybe<LibvirtDomain::Condition> foun
     }
   }
   if (condition == Condition::ENDED) co_return false;
-  auto loaded = host.storage->loadRecord(spec.name);
+  auto loaded = co_await host.records->load(spec.name);
   if (loaded == nullptr) {
     kj::throwFatalException(KJ_EXCEPTION(FAILED, "the record of the machine is damaged"));
   }
@@ -198,7 +199,7 @@ kj::Promise<void> LibvirtMachine::dismantle() {
 kj::Promise<void> LibvirtMachine::removeFiles() {
   if (spec.runtimeDir.size() > 0) co_await host.storage->removeFiles(files);
   co_await host.storage->removeLibvirtFiles(spec.name, spec.uid);
-  host.storage->removeRecord(spec.name);
+  co_await host.records->remove(spec.name);
 }
 
 kj::Promise<void> LibvirtMachine::endProcesses() {

@@ -12,6 +12,7 @@ MachineHost::MachineHost(kj::Timer& timer, kj::Own<const LibvirtDriverSettings> 
       abilities(kj::mv(abilities)),
       processes(kj::mv(processesParam)),
       storage(kj::mv(storageParam)),
+      records(kj::heap<MachineRecords>(*storage)),
       libvirt(kj::mv(libvirt)),
       diskRoom(kj::heap<DiskRoom>(
           timer, [&storage = *storage](kj::StringPtr path) { return storage.measure(path); })) {}

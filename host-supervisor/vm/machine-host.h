@@ -6,6 +6,7 @@
 #include "vm/libvirt-connection.h"
 #include "vm/libvirt-driver.h"
 #include "vm/machine-processes.h"
+#include "vm/machine-records.h"
 #include "vm/machine-storage.h"
 
 namespace bothy {
@@ -22,6 +23,7 @@ struct MachineHost {
   HostAbilities abilities;
   kj::Own<MachineProcesses> processes;
   kj::Own<MachineStorage> storage;
+  kj::Own<MachineRecords> records;
   kj::Own<LibvirtConnection> libvirt;
   kj::Own<DiskRoom> diskRoom;
   kj::Maybe<VmDriver::Events&> listener;

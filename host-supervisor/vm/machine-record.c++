@@ -20,6 +20,10 @@ constexpr kj::StringPtr UNKNOWN = "-"_kj;
 
 }  // namespace
 
+MachineRecord MachineRecord::clone() const {
+  return {kj::str(name), kj::str(runtimeDir), uid, vsockDevice, cpusRun, qemu};
+}
+
 void MachineRecord::save(kj::StringPtr stateDir) const {
   auto directory = openMachines(stateDir);
   auto file = directory->replaceFile(kj::Path(kj::str(name)), kj::WriteMode::CREATE |

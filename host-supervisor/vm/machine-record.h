@@ -21,6 +21,8 @@ struct MachineRecord {
   // Its QEMU; pid 0 before that has started, and in records of the first bothyds.
   ProcessIdentity qemu{0, 0};
 
+  MachineRecord clone() const;
+
   void save(kj::StringPtr stateDir) const;
   static void remove(kj::StringPtr stateDir, kj::StringPtr name);
 

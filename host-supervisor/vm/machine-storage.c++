@@ -19,6 +19,7 @@ public:
       : timer(timer),
         settings(settings),
         removals(timer, "the removal of machines' files"),
+        records(timer, "the records of machines"),
         openings(timer, "the opening of consoles' files"),
         consoles(timer) {
     // Another libvirt keeps its logs itself.
@@ -39,6 +40,9 @@ public:
     return MachineRecord::load(settings.stateDir, name);
   }
   kj::Array<kj::String> listRecords() override { return MachineRecord::list(settings.stateDir); }
+  kj::Promise<void> runApart(kj::Function<void()> work) override {
+    return records.runBefore(kj::mv(work));
+  }
 
   void prepareFiles(const VmSpec& spec) override { MachineFiles(spec.runtimeDir).prepare(spec); }
   void removeSecret(const MachineFiles& files) override { files.removeSecret(); }
@@ -89,6 +93,8 @@ private:
   const LibvirtDriverSettings& settings;
   // One for each machine at most: it is not gone before.
   WorkerThread removals;
+  // One at a time.  Not on the thread of the removals: what machines leave may be a tree of millions of entries.
+  WorkerThread records;
   // One for each machine at most, too.  Not on the thread of the writes, of which one may hang for long.
   WorkerThread openings;
   ConsoleWriter consoles;

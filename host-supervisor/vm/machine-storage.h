@@ -1,6 +1,7 @@
 #pragma once
 
 #include <kj/async-io.h>
+#include <kj/function.h>
 
 #include "vm/console-tail.h"
 #include "vm/disk-room.h"
@@ -13,12 +14,20 @@ namespace bothy {
 // What of machines lies on the host's disks: the driver's records, each machine's own files, and libvirt's of it.
 class MachineStorage {
 public:
-  // See MachineRecord.
+  // See MachineRecord.  They take as long as the disk does: MachineRecords calls them.
   virtual void saveRecord(const MachineRecord& record) = 0;
   virtual void removeRecord(kj::StringPtr name) = 0;
   virtual bool hasRecord(kj::StringPtr name) = 0;
   virtual kj::Maybe<MachineRecord> loadRecord(kj::StringPtr name) = 0;
   virtual kj::Array<kj::String> listRecords() = 0;
+  // Runs `work`, of those calls, where it holds up nobody else.  It comes to its end though the promise is dropped when it has begun; so
+  // it owns what it uses, but this.  One call at a time.  What blocks nobody may run at once.
+  virtual kj::Promise<void> runApart(kj::Function<void()> work) {
+    return kj::evalNow([&work]() -> kj::Promise<void> {
+      work();
+      return kj::READY_NOW;
+    });
+  }
 
   // See MachineFiles.
   virtual void prepareFiles(const VmSpec& spec) = 0;

@@ -185,7 +185,7 @@ kj::Promise<void> MachineVsock::plug() {
   host.storage->makePrivate(files.dialSocket());
   record.vsockDevice = process->identity();
   device = kj::mv(process);
-  host.storage->saveRecord(record);
+  co_await host.records->save(record);
 
   co_await host.libvirt->monitor(
       spec.name, kj::str(R"({"execute":"chardev-add","arguments":{"id":"vsock-socket","backend":)",
