@@ -142,7 +142,12 @@ kj::Promise<void> LibvirtMachine::openConsole() {
 
 kj::Promise<void> LibvirtMachine::serve() {
   auto& process = *KJ_ASSERT_NONNULL(qemu);
-  co_await process.onExit().exclusiveJoin(vsock.keep(process));
+  auto keeping = vsock.keep(process).catch_([this](kj::Exception&& e) -> kj::Promise<void> {
+    KJ_LOG(ERROR, "nobody looks after the vsock of a machine any more", spec.name,
+           e.getDescription());
+    return kj::NEVER_DONE;
+  });
+  co_await process.onExit().exclusiveJoin(kj::mv(keeping));
   co_await dismantle();
 }
 
