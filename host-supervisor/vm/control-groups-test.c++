@@ -32,6 +32,27 @@ TEST_CASE("P29 the control groups of a machine that has ended are removed, and n
   removeControlGroups("/nonexistent", "abc");
 }
 
+TEST_CASE("P29 the control group of a machine is known by its name, and removed by that") {
+  char path[] = "/tmp/bothy-groups-XXXXXX";
+  KJ_REQUIRE(mkdtemp(path) != nullptr);
+  KJ_DEFER(fs::remove_all(path));
+  auto machines = fs::path(path) / "machine";
+  auto ours = "qemu-embed-1234-7-a-bc.libvirt-qemu"_kj;
+  fs::create_directories(machines / ours.cStr() / "emulator");
+  fs::create_directories(machines / "qemu-embed-1234-8-bc.libvirt-qemu");
+  fs::create_directories(machines / "other");
+  CHECK(listControlGroups(path).size() == 2);
+  CHECK(listControlGroups("/nonexistent").size() == 0);
+  CHECK(KJ_ASSERT_NONNULL(machineOfControlGroup(ours)) == "a-bc");
+  for (auto other : {"other", "qemu-7-abc.libvirt-qemu", "qemu-embed-1234.libvirt-qemu"}) {
+    CHECK(machineOfControlGroup(other) == nullptr);
+  }
+  removeControlGroup(path, ours);
+  removeControlGroup(path, ours);
+  CHECK_FALSE(fs::exists(machines / ours.cStr()));
+  CHECK(listControlGroups(path).size() == 1);
+}
+
 TEST_CASE("the mounts of control groups are directories") {
   for (auto& mount : controlGroupMounts()) CHECK(fs::is_directory(mount.cStr()));
 }

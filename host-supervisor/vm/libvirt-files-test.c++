@@ -3,6 +3,7 @@
 #include <fcntl.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/inotify.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
 #include <sys/un.h>
@@ -11,6 +12,7 @@
 #include <kj/debug.h>
 #include <kj/io.h>
 #include <catch2/catch_test_macros.hpp>
+#include <catch2/generators/catch_generators.hpp>
 
 #include <filesystem>
 #include <fstream>
@@ -71,6 +73,35 @@ struct Root {
   kj::String domain, monitor, neighbour;
 };
 
+// How often somebody has listed a directory.
+class DirectoryReads final {
+public:
+  explicit DirectoryReads(kj::StringPtr path) {
+    int raw;
+    KJ_SYSCALL(raw = inotify_init1(IN_CLOEXEC | IN_NONBLOCK));
+    fd = kj::AutoCloseFd(raw);
+    KJ_SYSCALL(inotify_add_watch(fd, path.cStr(), IN_ACCESS));
+  }
+
+  // Since the last call.
+  int count() {
+    int reads = 0;
+    alignas(inotify_event) char events[64 * 1024];
+    for (ssize_t size; (size = read(fd, events, sizeof(events))) > 0;) {
+      for (ssize_t at = 0; at < size;) {
+        auto& event = *reinterpret_cast<const inotify_event*>(events + at);
+        // One with a name is of what is in it.
+        if (event.len == 0) ++reads;
+        at += sizeof(event) + event.len;
+      }
+    }
+    return reads;
+  }
+
+private:
+  kj::AutoCloseFd fd;
+};
+
 #define NEEDS_ROOT() \
   if (getuid() != 0) SKIP("files are given to users")
 
@@ -127,12 +158,47 @@ TEST_CASE("S20 P29 of a machine that is kept from libvirt nothing is left when i
   std::ofstream(root.files().pidFile().cStr()) << 1;
   stdfs::create_directories(root.path(kj::str("/lib/qemu/ram/7-", SHORT_NAME)).cStr());
   CHECK_FALSE(root.admit());
-  root.files().removeRest();
+  root.files().removeRest(nullptr);
   for (auto& entry : stdfs::recursive_directory_iterator(root.settings.runtimeDir.cStr())) {
     INFO(entry.path().string());
     CHECK(entry.path().string().find(SHORT_NAME.cStr()) == std::string::npos);
   }
   CHECK(stdfs::exists(root.neighbour.cStr()));
+}
+
+TEST_CASE("P29 R20 what is left of a machine is removed without a look at its neighbours'") {
+  NEEDS_ROOT();
+  constexpr int NEIGHBOURS = 2000;
+  Root root;
+  for (int i = 0; i < NEIGHBOURS; i++) {
+    stdfs::create_directories(root.path(kj::str("/lib/qemu/domain-", 100 + i, "-n", i)).cStr());
+  }
+  stdfs::create_directories(root.path(kj::str("/lib/qemu/ram/7-", SHORT_NAME)).cStr());
+  LibvirtPlaces places;
+  const bool isOfThisProcess = GENERATE(false, true);
+  if (isOfThisProcess) {
+    places.expect(NAME);
+    CHECK(places.of(NAME) == nullptr);
+    places.learn(NAME, 7, getpid());
+  } else {
+    places.list(libvirtRoot(root.settings));
+  }
+  DirectoryReads reads(root.path("/lib/qemu"));
+  root.files().removeRest(places.of(NAME));
+  CHECK(reads.count() == 0);
+  CHECK_FALSE(stdfs::exists(root.domain.cStr()));
+  CHECK_FALSE(stdfs::exists(root.path(kj::str("/lib/qemu/ram/7-", SHORT_NAME)).cStr()));
+  CHECK(stdfs::exists(root.path(kj::str("/lib/qemu/domain-100-n0")).cStr()));
+  // Of one for which nothing was made there is nothing to look for.
+  places.forget(NAME);
+  root.files().removeRest(places.of(NAME));
+  CHECK(reads.count() == 0);
+  // A start of which it is not known how far it came.
+  root.makeDomain(root.domain, USER);
+  places.expect(NAME);
+  root.files().removeRest(places.of(NAME));
+  CHECK(reads.count() > 0);
+  CHECK_FALSE(stdfs::exists(root.domain.cStr()));
 }
 
 TEST_CASE("S01 P29 what a machine made in libvirt's directory of it goes, though libvirt left it") {
@@ -145,7 +211,7 @@ TEST_CASE("S01 P29 what a machine made in libvirt's directory of it goes, though
     KJ_SYSCALL(mkdirat(current, "a", 0700));
     current = kj::AutoCloseFd(openat(current, "a", O_DIRECTORY | O_CLOEXEC));
   }
-  root.files().removeRest();
+  root.files().removeRest(nullptr);
   CHECK_FALSE(stdfs::exists(root.domain.cStr()));
   CHECK(stdfs::exists(root.neighbour.cStr()));
 }

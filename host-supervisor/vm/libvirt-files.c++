@@ -2,7 +2,6 @@
 
 #include <errno.h>
 #include <fcntl.h>
-#include <string.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -19,15 +18,9 @@
 namespace bothy {
 namespace {
 
-// What libvirt takes of a domain's name into the name of its directory.
-constexpr size_t SHORT_NAME_CHARS = 20;
 constexpr size_t MASTER_KEY_BYTES = 32;
 
 constexpr kj::StringPtr MONITOR = "monitor.sock"_kj;
-
-kj::String shortName(kj::StringPtr machine) {
-  return kj::heapString(machine.slice(0, kj::min(machine.size(), SHORT_NAME_CHARS)));
-}
 
 // Of the directory of a domain, "domain-NUMBER-NAME".
 kj::String nameEnd(kj::StringPtr machine) {
@@ -86,19 +79,32 @@ kj::String inRun(kj::StringPtr root, kj::StringPtr machine, kj::StringPtr suffix
 constexpr kj::StringPtr STATUS = ".xml"_kj;
 constexpr kj::StringPtr WITHHELD = ".withheld"_kj;
 
+kj::String directoriesIn(kj::StringPtr root) {
+  return kj::str(root, "/lib/qemu");
+}
+
+constexpr kj::StringPtr DIRECTORY = "domain-"_kj;
+
+kj::Maybe<DomainDirectory> domainDirectory(kj::StringPtr root, kj::StringPtr domain) {
+  auto path = kj::str(directoriesIn(root), "/", DIRECTORY, domain);
+  struct stat stats;
+  if (lstat(path.cStr(), &stats) < 0 || !S_ISDIR(stats.st_mode)) return nullptr;
+  return DomainDirectory{kj::mv(path), kj::str(domain), stats.st_gid};
+}
+
 }  // namespace
 
 kj::Array<DomainDirectory> listDomainDirectories(kj::StringPtr root, kj::StringPtr suffix) {
   namespace stdfs = std::filesystem;
   kj::Vector<DomainDirectory> found;
-  auto all = kj::str(root, "/lib/qemu");
+  auto all = directoriesIn(root);
   if (!stdfs::exists(all.cStr())) return nullptr;
   for (auto& entry : stdfs::directory_iterator(all.cStr())) {
-    const auto name = entry.path().filename().string();
-    if (!name.starts_with("domain-") || !name.ends_with(suffix.cStr())) continue;
-    struct stat stats;
-    if (lstat(entry.path().c_str(), &stats) < 0 || !S_ISDIR(stats.st_mode)) continue;
-    found.add(DomainDirectory{kj::str(entry.path().c_str()), stats.st_gid});
+    auto name = kj::str(entry.path().filename().c_str());
+    if (!name.startsWith(DIRECTORY) || !name.endsWith(suffix)) continue;
+    KJ_IF_MAYBE (directory, domainDirectory(root, name.slice(DIRECTORY.size()))) {
+      found.add(kj::mv(*directory));
+    }
   }
   return found.releaseAsArray();
 }
@@ -160,19 +166,42 @@ bool LibvirtFiles::isWithheld() const {
   return false;
 }
 
-void LibvirtFiles::removeRest() const {
+void LibvirtFiles::removeControlGroups(const kj::Maybe<MachinePlaces>& places) const {
+  for (auto& mount : controlGroupMounts()) {
+    KJ_IF_MAYBE (p, places) {
+      for (auto& group : p->groups) removeControlGroup(mount, group);
+    } else {
+      bothy::removeControlGroups(mount, machine);
+    }
+  }
+}
+
+void LibvirtFiles::removeDirectories(kj::StringPtr root,
+                                     const kj::Maybe<MachinePlaces>& places) const {
+  kj::Vector<DomainDirectory> directories;
+  KJ_IF_MAYBE (p, places) {
+    for (auto& domain : p->domains) {
+      KJ_IF_MAYBE (directory, domainDirectory(root, domain)) directories.add(kj::mv(*directory));
+    }
+  } else {
+    for (auto& found : listDomainDirectories(root, nameEnd(machine))) {
+      directories.add(kj::mv(found));
+    }
+  }
+  for (auto& own : directories) {
+    if (!isOurs(own)) continue;
+    removeTree(own.path);
+    // And that of its memory, which is empty.
+    removeTree(kj::str(root, "/lib/qemu/ram/", own.domain));
+  }
+}
+
+void LibvirtFiles::removeRest(const kj::Maybe<MachinePlaces>& places) const {
   KJ_IF_MAYBE (directory, root) {
-    for (auto& mount : controlGroupMounts()) removeControlGroups(mount, machine);
+    removeControlGroups(places);
     removeIfThere(kj::str(*directory, "/log/qemu/", machine, ".log"));
     // libvirt gives up at a tree whose paths are too long.
-    for (auto& own : listDomainDirectories(*directory, nameEnd(machine))) {
-      if (!isOurs(own)) continue;
-      removeTree(own.path);
-      // And that of its memory, "ram/NUMBER-NAME", which is empty.
-      auto slash = KJ_ASSERT_NONNULL(own.path.findLast('/'));
-      auto name = own.path.slice(slash + strlen("/domain-"));
-      removeTree(kj::str(*directory, "/lib/qemu/ram/", name));
-    }
+    removeDirectories(*directory, places);
     if (!isWithheld()) return;
     removeIfThere(pidFile());
     removeIfThere(inRun(*directory, machine, WITHHELD));

@@ -6,12 +6,14 @@
 #include <kj/string.h>
 
 #include "vm/libvirt-driver.h"
+#include "vm/libvirt-places.h"
 
 namespace bothy {
 
 // One of those that libvirt makes for each domain.
 struct DomainDirectory {
   kj::String path;
+  kj::String domain;  // of its name, "domain-NUMBER-NAME", without the first word
   // The machine's user's, which only root can have given it.
   uint32_t group;
 };
@@ -43,7 +45,8 @@ public:
 
   // What is left when its processes have ended: the log, which libvirt never removes, the control groups, which it leaves when it is killed
   // while it ends the machine, directories, where paths in them are too long for it, and all that it has of a machine that it does not know.
-  void removeRest() const;
+  // `places`: nullptr if they are to be looked for among those of all machines.
+  void removeRest(const kj::Maybe<MachinePlaces>& places) const;
 
 private:
   kj::Maybe<kj::String> root;  // of the libvirt in this process
@@ -51,6 +54,8 @@ private:
   uint32_t user;
 
   bool isOurs(const DomainDirectory& directory) const;
+  void removeControlGroups(const kj::Maybe<MachinePlaces>& places) const;
+  void removeDirectories(kj::StringPtr root, const kj::Maybe<MachinePlaces>& places) const;
 };
 
 }  // namespace bothy

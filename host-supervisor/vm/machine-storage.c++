@@ -24,6 +24,7 @@ public:
         consoles(timer) {
     // Another libvirt keeps its logs itself.
     if (settings.uri.size() > 0) return;
+    places.list(libvirtRoot(settings));
     logs = keepQemuLogsShort(timer, kj::str(libvirtRoot(settings), "/log/qemu"))
                .eagerlyEvaluate([](kj::Exception&& e) {
                  KJ_LOG(ERROR, "the logs of QEMU are not kept short any more", e.getDescription());
@@ -44,7 +45,11 @@ public:
     return records.runBefore(kj::mv(work));
   }
 
-  void prepareFiles(const VmSpec& spec) override { MachineFiles(spec.runtimeDir).prepare(spec); }
+  void prepareFiles(const VmSpec& spec) override {
+    // The machine is started next.
+    places.expect(spec.name);
+    MachineFiles(spec.runtimeDir).prepare(spec);
+  }
   void removeSecret(const MachineFiles& files) override { files.removeSecret(); }
   void makePrivate(kj::StringPtr path) override { bothy::makePrivate(path); }
   kj::Promise<void> removeFiles(const MachineFiles& files) override {
@@ -61,12 +66,16 @@ public:
   }
   void makeLibvirtFilesPrivate(kj::StringPtr name, uint32_t user, int number) override {
     libvirtFiles(name, user).makePrivate(number);
+    KJ_IF_MAYBE (qemu, qemuPid(name, user)) places.learn(name, number, *qemu);
   }
   bool isMonitorWithheld(kj::StringPtr name, uint32_t user) override {
     return libvirtFiles(name, user).isWithheld();
   }
-  kj::Promise<void> removeLibvirtFiles(kj::StringPtr name, uint32_t user) override {
-    return removals.runBefore([files = libvirtFiles(name, user)]() { files.removeRest(); });
+  kj::Promise<void> removeLibvirtFiles(kj::StringPtr nameParam, uint32_t user) override {
+    auto name = kj::str(nameParam);
+    co_await removals.runBefore(
+        [files = libvirtFiles(name, user), own = places.of(name)]() { files.removeRest(own); });
+    places.forget(name);
   }
 
   kj::Promise<void> recordConsole(kj::StringPtr path, kj::Own<kj::AsyncIoStream> console,
@@ -91,6 +100,7 @@ public:
 private:
   kj::Timer& timer;
   const LibvirtDriverSettings& settings;
+  LibvirtPlaces places;
   // One for each machine at most: it is not gone before.
   WorkerThread removals;
   // One at a time.  Not on the thread of the removals: what machines leave may be a tree of millions of entries.
