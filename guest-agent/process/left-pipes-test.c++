@@ -2,21 +2,30 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <poll.h>
 #include <signal.h>
+#include <sys/ioctl.h>
 #include <unistd.h>
 
 #include <kj/debug.h>
 #include <catch2/catch_test_macros.hpp>
+#include <catch2/generators/catch_generators.hpp>
 
 #include "process/test-world.h"
 
 namespace bothy {
 namespace {
 
+// Descriptors of a test are below this.
+constexpr int FIRST_FDS = 64;
+
 struct World {
+  explicit World(size_t mostPipes = LeftPipes::MOST_PIPES)
+      : pipes(io.unixEventPort, timer, mostPipes) {}
+
   kj::AsyncIoContext io = setupTestIo();
   kj::TimerImpl timer{kj::origin<kj::TimePoint>()};
-  LeftPipes pipes{io.unixEventPort, timer};
+  LeftPipes pipes;
 
   // The end of who writes.
   kj::AutoCloseFd leave() {
@@ -71,12 +80,70 @@ TEST_CASE("S01 who floods a pipe that was left is held back") {
   CHECK(write(writer, "x", 1) < 0);
 }
 
-TEST_CASE("S01 of pipes that were left only the last are kept open") {
+// Whether something is in the pipe.
+bool hasBytes(int fd) {
+  int size = 0;
+  KJ_SYSCALL(ioctl(fd, FIONREAD, &size));
+  return size > 0;
+}
+
+TEST_CASE("S01 whoever writes single bytes to pipes that were left does not keep the agent busy") {
+  const size_t count = GENERATE(1, 64);
   World w;
+  kj::Vector<kj::AutoCloseFd> writers;
+  for (size_t i = 0; i < count; i++) writers.add(w.leave());
+  // Each pipe has a byte again as soon as it was looked at.
+  size_t looks = 0;
+  constexpr auto STEP = 1 * kj::MILLISECONDS;
+  for (auto time = 0 * kj::MILLISECONDS; time < 1 * kj::SECONDS; time += STEP) {
+    for (int i = 0; i < 10; i++) {
+      for (auto& writer : writers) {
+        if (hasBytes(writer)) continue;
+        looks++;
+        CHECK(write(writer, "x", 1) == 1);
+      }
+      w.io.waitScope.poll();
+    }
+    w.timer.advanceTo(w.timer.now() + STEP);
+  }
+  CHECK(looks >= count * 5);
+  CHECK(looks <= 500);
+}
+
+// Whether the loop, which sleeps in epoll_wait(2), would wake now.
+bool wouldWake() {
+  for (int fd = 0; fd < FIRST_FDS; fd++) {
+    char target[64];
+    const auto size = readlink(kj::str("/proc/self/fd/", fd).cStr(), target, sizeof(target));
+    if (size < 0 || kj::StringPtr("anon_inode:[eventpoll]") != kj::heapString(target, size)) {
+      continue;
+    }
+    struct pollfd state = {fd, POLLIN, 0};
+    if (poll(&state, 1, 0) > 0) return true;
+  }
+  return false;
+}
+
+TEST_CASE("S01 what comes to a pipe that was left does not wake the agent before it looks again") {
+  World w;
+  auto writer = w.leave();
+  w.io.waitScope.poll();
+  CHECK_FALSE(wouldWake());
+  CHECK(write(writer, "x", 1) == 1);
+  CHECK(wouldWake());
+  w.io.waitScope.poll();
+  CHECK_FALSE(hasBytes(writer));
+  CHECK(write(writer, "x", 1) == 1);
+  CHECK_FALSE(wouldWake());
+}
+
+TEST_CASE("S01 of pipes that were left only the last are kept open") {
+  constexpr size_t MOST = 4;
+  World w(MOST);
   signal(SIGPIPE, SIG_IGN);
   kj::Vector<kj::AutoCloseFd> writers;
-  for (size_t i = 0; i <= LeftPipes::MOST_PIPES; i++) writers.add(w.leave());
-  CHECK(w.pipes.size() == LeftPipes::MOST_PIPES);
+  for (size_t i = 0; i <= MOST; i++) writers.add(w.leave());
+  CHECK(w.pipes.size() == MOST);
   CHECK(write(writers[0], "x", 1) < 0);
   CHECK(errno == EPIPE);
   CHECK(write(writers[1], "x", 1) == 1);

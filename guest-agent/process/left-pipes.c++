@@ -9,8 +9,8 @@
 
 namespace bothy {
 
-LeftPipes::LeftPipes(kj::UnixEventPort& eventPort, kj::Timer& timer)
-    : eventPort(eventPort), timer(timer) {
+LeftPipes::LeftPipes(kj::UnixEventPort& eventPort, kj::Timer& timer, size_t mostPipes)
+    : eventPort(eventPort), timer(timer), mostPipes(mostPipes) {
   int fd;
   KJ_SYSCALL(fd = open("/dev/null", O_WRONLY | O_CLOEXEC));
   nowhere = kj::AutoCloseFd(fd);
@@ -20,7 +20,7 @@ LeftPipes::~LeftPipes() noexcept(false) {}
 
 void LeftPipes::add(kj::AutoCloseFd pipe) {
   pipes.remove_if([](const Left& left) { return left.pipe.get() < 0; });
-  if (pipes.size() >= MOST_PIPES) pipes.pop_front();
+  if (pipes.size() >= mostPipes) pipes.pop_front();
   auto& left = pipes.emplace_back(Left{kj::mv(pipe)});
   left.discarding = discard(left).eagerlyEvaluate([](kj::Exception&& e) {
     KJ_LOG(ERROR, "a pipe that a program left is read no more", e.getDescription());
@@ -34,22 +34,20 @@ size_t LeftPipes::size() const {
 
 kj::Promise<void> LeftPipes::discard(Left& left) {
   KJ_DEFER(left.pipe = nullptr);
-  kj::UnixEventPort::FdObserver observer(eventPort, left.pipe.get(),
-                                         kj::UnixEventPort::FdObserver::OBSERVE_READ);
-  for (size_t discarded = 0;;) {
-    ssize_t size = splice(left.pipe.get(), nullptr, nowhere.get(), nullptr, TURN_BYTES - discarded,
-                          SPLICE_F_NONBLOCK);
-    if (size == 0) co_return;
-    if (size < 0) {
+  for (;;) {
+    ssize_t discarded =
+        splice(left.pipe.get(), nullptr, nowhere.get(), nullptr, TURN_BYTES, SPLICE_F_NONBLOCK);
+    if (discarded == 0) co_return;
+    if (discarded < 0) {
       if (errno == EINTR) continue;
       if (errno != EAGAIN) KJ_FAIL_SYSCALL("splice", errno);
+      // Only while it is waited for: each write wakes the loop.
+      kj::UnixEventPort::FdObserver observer(eventPort, left.pipe.get(),
+                                             kj::UnixEventPort::FdObserver::OBSERVE_READ);
       co_await observer.whenBecomesReadable();
       continue;
     }
-    discarded += size;
-    if (discarded < TURN_BYTES) continue;
-    discarded = 0;
-    co_await timer.afterDelay(TURN_PAUSE);
+    co_await timer.afterDelay(TURN_PAUSE * (1 + size() / PAUSE_PIPES));
   }
 }
 

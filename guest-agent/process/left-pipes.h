@@ -12,7 +12,8 @@ namespace bothy {
 // comes is discarded until the last writer closes the pipe, so that none of them dies of EPIPE for having been left.
 class LeftPipes final {
 public:
-  LeftPipes(kj::UnixEventPort& eventPort, kj::Timer& timer);
+  // One more than `mostPipes`, and the oldest is closed.
+  LeftPipes(kj::UnixEventPort& eventPort, kj::Timer& timer, size_t mostPipes = MOST_PIPES);
   ~LeftPipes() noexcept(false);
   KJ_DISALLOW_COPY_AND_MOVE(LeftPipes);
 
@@ -21,12 +22,13 @@ public:
   // Those that have writers.
   size_t size() const;
 
-  // One more, and the oldest is closed.
   static constexpr size_t MOST_PIPES = 512;
-  // So much is discarded of one pipe, in bytes, and then nothing for so long: what writes more is held back, and does not keep the agent
-  // busy.
+  // At each look at a pipe all that is in it is discarded, up to TURN_BYTES.  A look that found something is followed by TURN_PAUSE, and
+  // by one more for each PAUSE_PIPES pipes that are left: whoever floods them is held back, and neither that nor single bytes keep
+  // the agent busy.
   static constexpr size_t TURN_BYTES = 256 * 1024;
   static constexpr kj::Duration TURN_PAUSE = 20 * kj::MILLISECONDS;
+  static constexpr size_t PAUSE_PIPES = 8;
 
 private:
   struct Left {
@@ -37,6 +39,7 @@ private:
 
   kj::UnixEventPort& eventPort;
   kj::Timer& timer;
+  const size_t mostPipes;
   kj::AutoCloseFd nowhere;
   std::list<Left> pipes;  // the oldest first
 

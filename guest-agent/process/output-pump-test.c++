@@ -104,7 +104,7 @@ TEST_CASE("P11 what a program leaves behind is heard until it is quiet, and live
   at.write("too late");
   CHECK(at.collected.text() == "program, soon, later");
   at.programs = nullptr;
-  at.io.waitScope.poll();
+  at.pass(LeftPipes::TURN_PAUSE);
   CHECK(at.leftPipes.size() == 0);
 }
 
