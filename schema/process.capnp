@@ -182,10 +182,11 @@ interface Process {
   # kept (see Processes.exec): SIGHUP and SIGTERM, `killGraceMillis` later SIGKILL.
 
   wait @0 (answersToEnd :AnswersToEnd = awaited) -> (status :ExitStatus, detached :UInt32);
-  # Returns when the program ended and its output was delivered: both sinks have answered `end`.  A background child that
-  # still holds stdout does not delay it by more than 250 ms: what is in the pipes when the program ends is delivered, and what comes until
-  # there was nothing for 100 ms; then both sinks are ended.  `detached` counts the descendants that still run; they go on, and what
-  # they write to the pipes is discarded.
+  # Returns when the program ended and its output was delivered: both sinks have answered `end`.  What is in the pipes when the
+  # program ends is delivered, and where a background child still holds them, what comes until there was nothing for 100 ms, at most
+  # for 250 ms; then both sinks are ended.  A sink so slow that it holds the child up has no less: such time does not count until
+  # 4 MiB of that output have come; and after `reattach` the time begins anew.  `detached` counts the descendants that still run;
+  # they go on, and what they write to the pipes is discarded.
   # May be called any number of times, at any time.
   #
   # `notAwaited` saves a caller with sinks of its own a round trip: it returns once `end` of both was called, and on the

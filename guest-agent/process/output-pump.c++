@@ -26,6 +26,8 @@ static_assert((WINDOW_MESSAGES + 2) * KEPT_CHUNK_BYTES <= TAIL_BYTES);
 // So long the end of an output waits for that of its program, which most often follows at once: both leave in one write then,
 // which an exec of a short program notices.
 constexpr kj::Duration GATHER_TIME = 5 * kj::MILLISECONDS;
+// A pipe that has this part of its size may be full: each write may begin a page, and of the first some may have been read.
+constexpr size_t FULL_PIPE_PART = 4;
 // Words of a `write` beside its data.
 constexpr uint64_t REQUEST_WORDS = 16;
 
@@ -50,6 +52,7 @@ void OutputPump::Milestone::renew() {
 
 void OutputPump::begin() {
   isLost = false;
+  linger = nullptr;
   endCalled.renew();
   done.renew();
   task = run().eagerlyEvaluate(nullptr);
@@ -75,7 +78,7 @@ void OutputPump::giveUp() {
   isGivenUp = true;
   if (isLost) {
     task = nullptr;
-    close();
+    leavePipe();
     reachDone();
   }
   dropSentTail();
@@ -83,7 +86,7 @@ void OutputPump::giveUp() {
 
 void OutputPump::cutOff() {
   task = nullptr;
-  close();
+  leavePipe();
   dropSink();
   tail = nullptr;
   auto why = KJ_EXCEPTION(
@@ -105,7 +108,7 @@ void OutputPump::dropSentTail() {
 
 size_t OutputPump::keptBytes() const {
   KJ_IF_MAYBE (kept, tail) {
-    if (mayLinger()) return TAIL_BYTES;
+    if (pipe.get() >= 0 && remaining != nullptr && hasWriters()) return TAIL_BYTES;
     return kj::min(kept->end() - kept->begin() + remaining.orDefault(0), TAIL_BYTES);
   }
   return 0;
@@ -119,7 +122,6 @@ void OutputPump::finish() {
 }
 
 kj::Promise<void> OutputPump::run() {
-  bool isEnded = false;
   try {
     co_await deliver();
     if (remaining == nullptr) {
@@ -127,7 +129,8 @@ kj::Promise<void> OutputPump::run() {
     }
     auto ending = sink.endRequest().send();
     endCalled.fulfiller->fulfill();
-    isEnded = true;
+    // Whoever attaches after this gets the same output.
+    leavePipe();
     co_await ending;
   } catch (const kj::Exception& exception) {
     // The receiver is gone: nobody is left who could be told.
@@ -136,11 +139,7 @@ kj::Promise<void> OutputPump::run() {
   }
   dropSink();
   if (isLost) co_return;
-  if (isEnded && pipe.get() >= 0 && !isClosed()) {
-    observer = nullptr;
-    leftPipes.add(kj::mv(pipe));
-  }
-  close();
+  leavePipe();
   reachDone();
   if (isGivenUp) dropSentTail();
 }
@@ -169,7 +168,10 @@ kj::Promise<void> OutputPump::deliver() {
     }
     if (size == 0 && isClosed()) co_return;
     if (remaining.orDefault(1) == 0) {
-      if (!co_await lingers()) co_return;
+      KJ_IF_MAYBE (lingering, linger) {
+        if (lingering->isOver) co_return;
+      }
+      co_await lingerOnce();
     } else if (size > 0) {
       co_await send(size);
     } else {
@@ -178,19 +180,26 @@ kj::Promise<void> OutputPump::deliver() {
   }
 }
 
-// Sends what has come after the program's end, or waits for more; false: that is over.
-kj::Promise<bool> OutputPump::lingers() {
-  if (lingerEnd == nullptr) lingerEnd = timer.now() + LINGER_TIME;
-  const auto end = KJ_ASSERT_NONNULL(lingerEnd);
-  if (timer.now() >= end) co_return false;
-  auto size = countAvailable();
-  if (size > 0) {
+// Sends what has come after the program's end, or waits for more, or finds that this is over.
+kj::Promise<void> OutputPump::lingerOnce() {
+  const auto now = timer.now();
+  if (linger == nullptr) linger = Linger{now, now + LINGER_TIME};
+  auto& lingering = KJ_ASSERT_NONNULL(linger);
+  const auto size = countAvailable();
+  if (now >= lingering.until ||
+      (lingering.bytes >= LINGER_BYTES && now >= lingering.began + LINGER_TIME)) {
+    // What is here came in time, as far as anybody can know.
+    lingering.isOver = true;
+    remaining = size;
+  } else if (size > 0) {
     co_await send(size);
-    co_return true;
+    if (holdsUpWriters()) lingering.until += timer.now() - now;
+  } else {
+    auto more = KJ_ASSERT_NONNULL(observer).whenBecomesReadable().then([]() { return true; });
+    auto quiet =
+        timer.atTime(kj::min(now + QUIET_TIME, lingering.until)).then([]() { return false; });
+    if (!co_await more.exclusiveJoin(kj::mv(quiet))) lingering.until = timer.now();
   }
-  auto more = KJ_ASSERT_NONNULL(observer).whenBecomesReadable().then([]() { return true; });
-  auto quiet = timer.atTime(kj::min(timer.now() + QUIET_TIME, end)).then([]() { return false; });
-  co_return co_await more.exclusiveJoin(kj::mv(quiet));
 }
 
 kj::Promise<void> OutputPump::send(size_t size) {
@@ -242,11 +251,14 @@ size_t OutputPump::read(kj::ArrayPtr<kj::byte> target) {
     // Counted as read though somebody else did: no more is owed.
     *rest -= kj::min(*rest, target.size());
   }
+  KJ_IF_MAYBE (lingering, linger) lingering->bytes += have;
   return have;
 }
 
-void OutputPump::close() {
+// The one way out: nothing is read from the pipe after this.
+void OutputPump::leavePipe() {
   observer = nullptr;
+  if (remaining != nullptr && pipe.get() >= 0 && hasWriters()) leftPipes.add(kj::mv(pipe));
   pipe = nullptr;
 }
 
@@ -260,24 +272,27 @@ kj::Promise<void> OutputPump::onFinish() {
   return kj::mv(paf.promise);
 }
 
-// Whether somebody may write to it after its program's end.
-bool OutputPump::mayLinger() const {
-  if (pipe.get() < 0 || remaining == nullptr) return false;
-  struct pollfd state = {pipe.get(), POLLIN, 0};
-  return poll(&state, 1, 0) >= 0 && !(state.revents & POLLHUP);
-}
-
-size_t OutputPump::countAvailable() {
+size_t OutputPump::countAvailable() const {
   int available = 0;
   KJ_SYSCALL(ioctl(pipe.get(), FIONREAD, &available));
   return available;
 }
 
-bool OutputPump::isClosed() {
+bool OutputPump::hasWriters() const {
   struct pollfd state = {pipe.get(), POLLIN, 0};
   int n;
   KJ_SYSCALL(n = poll(&state, 1, 0));
-  return n > 0 && (state.revents & POLLHUP) && !(state.revents & POLLIN);
+  return n == 0 || !(state.revents & POLLHUP);
+}
+
+bool OutputPump::holdsUpWriters() const {
+  int size;
+  KJ_SYSCALL(size = fcntl(pipe.get(), F_GETPIPE_SZ));
+  return countAvailable() >= size_t(size) / FULL_PIPE_PART;
+}
+
+bool OutputPump::isClosed() const {
+  return !hasWriters() && countAvailable() == 0;
 }
 
 }  // namespace bothy

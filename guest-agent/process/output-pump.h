@@ -13,8 +13,9 @@ namespace bothy {
 // Carries what a program writes to a pipe to a sink, as fast as the sink takes it and no faster: what
 // is not yet sent stays in the pipe, where it stops the program.
 //
-// A sink that fails closes the pipe, so that the program gets SIGPIPE, as from a closed pipe in a shell.
-// Dropping the pump does the same.  What programs that stay behind write after the end of the output goes to LeftPipes.
+// A sink that fails while the program runs closes the pipe, so that the program gets SIGPIPE, as from a closed pipe in a
+// shell.  Dropping the pump does the same.  Once the program has ended, a pipe to which others still write goes to LeftPipes,
+// however the output ends.
 //
 // With a tail it keeps what was passed on last, and a sink whose connection broke may be followed by another, which
 // is given again what that one cannot have had; until then the pipe stays.
@@ -29,11 +30,16 @@ public:
   KJ_DISALLOW_COPY_AND_MOVE(OutputPump);
 
   // The program has ended: delivers what is in the pipe now; and where somebody still holds the other end, what comes until that has
-  // been quiet for QUIET_TIME, or LINGER_TIME is over.  So a `tee` that a shell does not wait for is heard, and a server that
-  // stays is not waited for.
+  // been quiet for QUIET_TIME, or LINGER_TIME is over; at that moment, what is in the pipe then.  So a `tee` that a shell does not
+  // wait for is heard, and a server that stays is not waited for.
+  //
+  // Time in which a slow sink leaves the pipe full does not count until LINGER_BYTES have come, and each redirect() begins anew: a
+  // sink that is slow, or was lost meanwhile, gets no less than a quick one.  Once `end` was called no more is read: sinks that
+  // follow get the same output.
   void finish();
   static constexpr kj::Duration QUIET_TIME = 100 * kj::MILLISECONDS;
   static constexpr kj::Duration LINGER_TIME = 250 * kj::MILLISECONDS;
+  static constexpr size_t LINGER_BYTES = 4 * 1024 * 1024;
 
   // Resolves when the pipe was closed by all writers or finish() is through, and the sink has
   // answered `end`; also when the sink failed, and no other may follow.  The sink is dropped then, because
@@ -65,6 +71,14 @@ private:
     void renew();
   };
 
+  // Hearing what the program has left behind.
+  struct Linger {
+    kj::TimePoint began;
+    kj::TimePoint until;
+    size_t bytes = 0;     // read since
+    bool isOver = false;  // nothing more is owed than `remaining`
+  };
+
   kj::Timer& timer;
   LeftPipes& leftPipes;
   kj::AutoCloseFd pipe;
@@ -76,7 +90,7 @@ private:
   bool isGivenUp = false;
   bool enlarged = false;
   kj::Maybe<size_t> remaining;  // set by finish(): bytes of then that are still to be delivered
-  kj::Maybe<kj::TimePoint> lingerEnd;  // once those are
+  kj::Maybe<Linger> linger;     // once those are, for this sink
   kj::Maybe<kj::Own<kj::PromiseFulfiller<void>>> finishing;
   Milestone endCalled;
   Milestone done;
@@ -91,13 +105,14 @@ private:
   kj::Promise<void> sendKept(ByteTail& tail);
   void dropSentTail();
   size_t read(kj::ArrayPtr<kj::byte> target);
-  void close();
-  bool mayLinger() const;
-  kj::Promise<bool> lingers();
+  void leavePipe();
+  kj::Promise<void> lingerOnce();
   kj::Promise<void> onReadable();
   kj::Promise<void> onFinish();
-  size_t countAvailable();
-  bool isClosed();
+  size_t countAvailable() const;
+  bool hasWriters() const;
+  bool holdsUpWriters() const;
+  bool isClosed() const;
 };
 
 }  // namespace bothy
