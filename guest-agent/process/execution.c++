@@ -1,5 +1,7 @@
 #include "process/execution.h"
 
+#include <kj/debug.h>
+
 namespace bothy {
 
 Execution::Execution(ProcessHost& host, kj::Own<ChildProcess> childParam,
@@ -64,6 +66,15 @@ size_t Execution::keptBytes() {
     }
   }
   return result;
+}
+
+void Execution::whenGrown(kj::Function<void()> f) {
+  grown = kj::mv(f);
+  for (auto pump : {&standardOutput, &standardError}) {
+    KJ_IF_MAYBE (p, *pump) {
+      (*p)->whenGrown([this]() { KJ_ASSERT_NONNULL(grown)(); });
+    }
+  }
 }
 
 void Execution::abandon() {

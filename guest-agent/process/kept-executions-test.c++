@@ -176,6 +176,67 @@ TEST_CASE(
   CHECK(slow.ends == 0);
 }
 
+// Programs that have ended and are held, each with a child that has yet to write.  Their outputs linger, for the time of the host
+// stands still.
+struct LingeringWorld {
+  kj::TimerImpl timer{kj::origin<kj::TimePoint>()};
+  kj::Array<Collected> outs;
+  World world{timer};
+  kj::Vector<capnp::Response<rpc::Processes::ExecResults>> held;
+
+  LingeringWorld(uint count, kj::StringPtr child) : outs(kj::heapArray<Collected>(count)) {
+    const auto script = kj::str("exec 3<&0; (read x <&3; ", child, "; read x <&3) & exit 4");
+    for (auto& out : outs) {
+      auto request = world.processes.execRequest();
+      setShell(request.initCommand(), script);
+      request.setStdout(collectInto(out));
+      request.setStderr(collectInto(world.err));
+      request.setKeep(true);
+      held.add(request.send().wait(world.scope));
+    }
+    for (auto& one : held) {
+      const auto pid = one.getProcess().infoRequest().send().wait(world.scope).getPid();
+      while (kill(pid, 0) == 0)
+        world.io.provider->getTimer().afterDelay(1 * kj::MILLISECONDS).wait(world.scope);
+    }
+    world.scope.poll();
+  }
+  void letWrite(uint i, size_t bytes) {
+    auto request = held[i].getStdin().writeRequest();
+    request.setData("\n"_kj.asBytes());
+    request.send().wait(world.scope);
+    world.TestWorld::await(outs[i], bytes);
+    world.scope.poll();
+  }
+  // How many are not forgotten.
+  uint countHad() {
+    uint had = 0;
+    for (uint i = 0; i < held.size(); i++) {
+      auto request = world.processes.reattachRequest();
+      request.setId(held[i].getId());
+      request.setStdout(collectInto(outs[i]));
+      request.setStdoutFrom(outs[i].bytes.size());
+      request.setStderr(collectInto(world.err));
+      if (request.send().wait(world.scope).getOutcome().isAttached()) had++;
+    }
+    return had;
+  }
+};
+
+TEST_CASE("S01 a program is not forgotten for output that what it left might write") {
+  constexpr uint COUNT = 24;
+  LingeringWorld lingering(COUNT, "echo hello");
+  CHECK(lingering.countHad() == COUNT);
+}
+
+TEST_CASE("S01 output that what a program left writes after its end is bounded with the rest") {
+  constexpr uint OUTPUT_BYTES = 500000;
+  constexpr uint FIT = rpc::MAX_HELD_OUTPUT_BYTES / OUTPUT_BYTES;
+  LingeringWorld lingering(FIT + 3, kj::str("head -c ", OUTPUT_BYTES, " /dev/zero"));
+  for (uint i = 0; i < FIT + 3; i++) lingering.letWrite(i, OUTPUT_BYTES);
+  CHECK(lingering.countHad() == FIT);
+}
+
 TEST_CASE("P41 a program whose output has yet to arrive is kept before those that are through") {
   constexpr uint OUTPUT_BYTES = 500000;
   constexpr uint FIT = rpc::MAX_HELD_OUTPUT_BYTES / OUTPUT_BYTES;

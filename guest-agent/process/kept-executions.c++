@@ -22,6 +22,7 @@ uint64_t KeptExecutions::add(kj::Own<Execution> execution, kj::Own<void> attachm
   }
   auto& entry = entries.insert(id, Entry{kj::mv(execution)}).value;
   entry.attachment = kj::mv(attachment);
+  entry.execution->whenGrown([this]() { boundHeldLater(); });
   entry.whenEnded =
       entry.execution->onEnded().then([this, id]() { countEnded(id); }).eagerlyEvaluate(nullptr);
   expireUnlessHeld(id, entry);
@@ -95,8 +96,13 @@ uint64_t KeptExecutions::leastWanted() {
 }
 
 void KeptExecutions::boundHeldLater() {
+  if (isBoundDue) return;
+  isBoundDue = true;
   // In a task of its own, as the expiry.
-  host.runInBackground(kj::evalLater([self = addRef()]() mutable { self->boundHeld(); }));
+  host.runInBackground(kj::evalLater([self = addRef()]() mutable {
+    self->isBoundDue = false;
+    self->boundHeld();
+  }));
 }
 
 // One that is forgotten has its output delivered, and its holder can ask how it ended; but what a sink has yet to be given
@@ -106,16 +112,17 @@ void KeptExecutions::boundHeld() {
     bool isTold;
     uint64_t endNumber;
     uint64_t id;
+    size_t bytes;
   };
   size_t bytes = 0;
   std::vector<Held> held;
   for (auto& entry : entries) {
     auto& value = entry.value;
     if (value.holders == 0 || value.endNumber == 0) continue;
-    auto kept = value.execution->keptBytes();
+    const auto kept = value.execution->keptBytes();
     if (kept == 0) continue;
     bytes += kept;
-    held.push_back({value.isTold, value.endNumber, entry.key});
+    held.push_back({value.isTold, value.endNumber, entry.key, kept});
   }
   if (bytes <= rpc::MAX_HELD_OUTPUT_BYTES) return;
   std::sort(held.begin(), held.end(), [](const Held& a, const Held& b) {
@@ -123,9 +130,9 @@ void KeptExecutions::boundHeld() {
   });
   for (auto& next : held) {
     auto execution = kj::addRef(*KJ_ASSERT_NONNULL(entries.find(next.id)).execution);
-    bytes -= execution->keptBytes();
     end(next.id);
     execution->cutOff();
+    bytes -= next.bytes;
     if (bytes <= rpc::MAX_HELD_OUTPUT_BYTES) return;
   }
 }

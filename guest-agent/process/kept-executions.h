@@ -56,6 +56,7 @@ private:
   kj::HashMap<uint64_t, Entry> entries;
   std::deque<uint64_t> ended;  // that nobody holds; oldest first
   uint64_t nextEndNumber = 1;
+  bool isBoundDue = false;
 
   void endUnlessHeld(uint64_t id);
   void expireUnlessHeld(uint64_t id, Entry& entry);

@@ -76,6 +76,7 @@ bool OutputPump::has(uint64_t from) const {
 
 void OutputPump::giveUp() {
   isGivenUp = true;
+  grown = nullptr;
   if (isLost) {
     task = nullptr;
     leavePipe();
@@ -108,14 +109,29 @@ void OutputPump::dropSentTail() {
 
 size_t OutputPump::keptBytes() const {
   KJ_IF_MAYBE (kept, tail) {
-    if (pipe.get() >= 0 && remaining != nullptr && hasWriters()) return TAIL_BYTES;
-    return kj::min(kept->end() - kept->begin() + remaining.orDefault(0), TAIL_BYTES);
+    const size_t inPipe = pipe.get() < 0 ? 0 : countAvailable();
+    return kj::min(kept->end() - kept->begin() + inPipe, TAIL_BYTES);
   }
   return 0;
 }
 
+void OutputPump::whenGrown(kj::Function<void()> f) {
+  grown = kj::mv(f);
+}
+
+void OutputPump::tellGrowth() {
+  if (remaining == nullptr) return;
+  KJ_IF_MAYBE (tell, grown) {
+    const auto bytes = keptBytes();
+    if (bytes < toldBytes + GROWTH_BYTES) return;
+    toldBytes = bytes;
+    (*tell)();
+  }
+}
+
 void OutputPump::finish() {
   remaining = pipe.get() < 0 ? 0 : countAvailable();
+  toldBytes = keptBytes();
   KJ_IF_MAYBE (fulfiller, finishing) {
     (*fulfiller)->fulfill();
   }
@@ -213,6 +229,7 @@ kj::Promise<void> OutputPump::send(size_t size) {
     size = read(chunk);
     if (size == 0) return kj::READY_NOW;
     kept->append(chunk.slice(0, size));
+    tellGrowth();
     return sendKept(*kept);
   }
   size = kj::min(size, size_t(rpc::PREFERRED_CHUNK_BYTES));

@@ -1,6 +1,7 @@
 #pragma once
 
 #include <kj/async-unix.h>
+#include <kj/function.h>
 #include <kj/io.h>
 #include <kj/timer.h>
 
@@ -55,8 +56,11 @@ public:
   bool has(uint64_t from) const;
   // No other sink will come: the tail goes, when all of it is sent.
   void giveUp();
-  // After finish(): the most bytes that the tail will have.
+  // After finish(): the most bytes that the tail will have of what was written until now.
   size_t keptBytes() const;
+  // `grown` is called whenever that has become GROWTH_BYTES more than at finish() or at the last call, until giveUp().
+  void whenGrown(kj::Function<void()> grown);
+  static constexpr size_t GROWTH_BYTES = 4096;
   // Ends the delivery where it is; the sink gets no `end`, and onDone() and onEndCalled() fail with OVERLOADED.
   void cutOff();
 
@@ -91,6 +95,8 @@ private:
   bool enlarged = false;
   kj::Maybe<size_t> remaining;  // set by finish(): bytes of then that are still to be delivered
   kj::Maybe<Linger> linger;     // once those are, for this sink
+  kj::Maybe<kj::Function<void()>> grown;
+  size_t toldBytes = 0;  // keptBytes() of finish(), or of the last call of `grown`
   kj::Maybe<kj::Own<kj::PromiseFulfiller<void>>> finishing;
   Milestone endCalled;
   Milestone done;
@@ -107,6 +113,7 @@ private:
   size_t read(kj::ArrayPtr<kj::byte> target);
   void leavePipe();
   kj::Promise<void> lingerOnce();
+  void tellGrowth();
   kj::Promise<void> onReadable();
   kj::Promise<void> onFinish();
   size_t countAvailable() const;
