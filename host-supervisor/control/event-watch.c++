@@ -3,6 +3,7 @@
 #include <kj/debug.h>
 
 #include "control/translation.h"
+#include "loop/failure-of.h"
 
 namespace bothy {
 namespace {
@@ -30,12 +31,9 @@ kj::Promise<void> EventWatch::feed() {
     co_await log.beyond(cursor);
     const auto newest = log.newest(), asked = cursor;
     kj::Own<EventLog::Page> page;
-    kj::Maybe<kj::Exception> failure;
-    try {
-      page = co_await log.read(cursor, BATCH_EVENTS);
-    } catch (...) {
-      failure = kj::getCaughtExceptionAsKj();
-    }
+    auto failure = co_await failureOf([&]() {
+      return log.read(cursor, BATCH_EVENTS).then([&](auto read) { page = kj::mv(read); });
+    });
     KJ_IF_MAYBE (e, failure) {
       watches.noteUnreadable(*e);
       co_await watches.timer.afterDelay(RETRY_PAUSE);

@@ -2,6 +2,7 @@
 
 #include <kj/debug.h>
 
+#include "loop/failure-of.h"
 #include "schema/limits.capnp.h"
 
 namespace bothy {
@@ -105,12 +106,7 @@ kj::Promise<void> MachineSlot::reclaimOnce(kj::Duration limit) {
 }
 
 kj::Promise<bool> MachineSlot::reclaimDisk() {
-  kj::Maybe<kj::Exception> failure;
-  try {
-    co_await reclaimOnce(RECLAIM_LIMIT);
-  } catch (...) {
-    failure = kj::getCaughtExceptionAsKj();
-  }
+  auto failure = co_await failureOf([this]() { return reclaimOnce(RECLAIM_LIMIT); });
   KJ_IF_MAYBE (e, failure) {
     KJ_LOG(ERROR, "the user id of a machine that is gone is not free yet", workspace, name,
            e->getDescription());
@@ -120,17 +116,16 @@ kj::Promise<bool> MachineSlot::reclaimDisk() {
   co_return true;
 }
 
+kj::Promise<void> MachineSlot::removeInTurn(kj::StringPtr complaint) {
+  auto place = co_await leases.removals.take();
+  co_await removeOnce(complaint);
+  // Also where no lease is known: an earlier bothyd may have given it to a machine.
+  co_await reclaimOnce(world.deadlines.destroyVm);
+}
+
 kj::Promise<void> MachineSlot::keepRemoving(kj::StringPtr complaint) {
   for (auto pauses = world.pauses();;) {
-    kj::Maybe<kj::Exception> failure;
-    try {
-      auto place = co_await leases.removals.take();
-      co_await removeOnce(complaint);
-      // Also where no lease is known: an earlier bothyd may have given it to a machine.
-      co_await reclaimOnce(world.deadlines.destroyVm);
-    } catch (...) {
-      failure = kj::getCaughtExceptionAsKj();
-    }
+    auto failure = co_await failureOf([&]() { return removeInTurn(complaint); });
     KJ_IF_MAYBE (e, failure) {
       KJ_LOG(ERROR, "a machine that nobody has is not gone yet; trying again", workspace, name,
              e->getDescription());

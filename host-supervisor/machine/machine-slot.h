@@ -76,6 +76,7 @@ private:
 
   kj::Promise<void> removeOnce(kj::StringPtr complaint);
   kj::Promise<void> reclaimOnce(kj::Duration limit);
+  kj::Promise<void> removeInTurn(kj::StringPtr complaint);
   kj::Promise<void> keepRemoving(kj::StringPtr complaint);
 };
 

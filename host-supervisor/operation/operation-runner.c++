@@ -2,6 +2,8 @@
 
 #include <kj/debug.h>
 
+#include "loop/failure-of.h"
+
 namespace bothy {
 
 OperationRunner::OperationRunner(kj::Timer& timer, Journal& journal, kj::StringPtr name,
@@ -48,13 +50,8 @@ void OperationRunner::drive(kj::Promise<void> work) {
 kj::Promise<void> OperationRunner::carryOut(size_t step, Way way, kj::Maybe<kj::Duration> limit) {
   for (;;) {
     auto operation = kj::addRef(*KJ_ASSERT_NONNULL(underWay));
-    kj::Maybe<kj::Exception> failure;
-    try {
-      co_await runFrom(*operation, step, way,
-                       limit.map([this](kj::Duration l) { return timer.now() + l; }));
-    } catch (...) {
-      failure = kj::getCaughtExceptionAsKj();
-    }
+    auto deadline = limit.map([this](kj::Duration l) { return timer.now() + l; });
+    auto failure = co_await failureOf([&]() { return runFrom(*operation, step, way, deadline); });
     KJ_IF_MAYBE (e, failure) {
       KJ_LOG(WARNING, "an operation failed", name, operation->kind(), e->getDescription());
     }
@@ -102,18 +99,15 @@ kj::Promise<void> OperationRunner::runStep(Operation& operation, size_t index, D
   for (RetryPauses between(timer, pauses);;) {
     // The step has begun before the hold ends: whoever supersedes it finds it under way.
     auto hold = co_await enter(operation, step, deadline);
-    kj::Maybe<kj::Exception> failure;
-    try {
+    auto failure = co_await failureOf([&]() {
       auto work = kj::evalNow([&]() { return operation.run(index); });
       KJ_IF_MAYBE (limit, operation.limitOf(index)) {
         work = within(timer, *limit, step.complaint, kj::mv(work));
       }
       hold = nullptr;
-      co_await before(deadline, kj::mv(work));
-      co_return;
-    } catch (...) {
-      failure = kj::getCaughtExceptionAsKj();
-    }
+      return before(deadline, kj::mv(work));
+    });
+    if (failure == nullptr) co_return;
     auto& e = KJ_ASSERT_NONNULL(failure);
     if (step.onFailure == Step::OnFailure::END) kj::throwFatalException(kj::mv(e));
     operation.failure = kj::str(e.getDescription());

@@ -9,6 +9,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "loop/failure-of.h"
 #include "loop/tree-removal.h"
 #include "machine/console-end.h"
 
@@ -110,16 +111,12 @@ kj::Promise<kj::Array<kj::String>> DiskWorkspaceFiles::removeStrays(IsKnown isKn
   }
   kj::Vector<kj::String> removed;
   for (auto& id : strays) {
-    kj::Maybe<kj::Exception> failure;
-    try {
-      co_await remove(id);
-      removed.add(kj::str(id));
-    } catch (...) {
-      failure = kj::getCaughtExceptionAsKj();
-    }
+    auto failure = co_await failureOf([&]() { return remove(id); });
     KJ_IF_MAYBE (e, failure) {
       KJ_LOG(ERROR, "files of a machine that belongs to no workspace are left", id,
              e->getDescription());
+    } else {
+      removed.add(kj::str(id));
     }
   }
   co_return removed.releaseAsArray();

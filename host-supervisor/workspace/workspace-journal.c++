@@ -4,6 +4,7 @@
 
 #include <iterator>
 
+#include "loop/failure-of.h"
 #include "workspace/row-difference.h"
 #include "workspace/steps.h"
 #include "workspace/workspace-id.h"
@@ -303,12 +304,7 @@ kj::Promise<void> WorkspaceJournal::catchUp() {
       first.event.after = first.event.before;
     }
     change.tell(first.event.clone());
-    kj::Maybe<kj::Exception> failure;
-    try {
-      co_await commit(kj::mv(change));
-    } catch (...) {
-      failure = kj::getCaughtExceptionAsKj();
-    }
+    auto failure = co_await failureOf([&]() { return commit(kj::mv(change)); });
     KJ_IF_MAYBE (e, failure) {
       if (isRowRefused(*e)) {
         giveUp(first, *e);
@@ -337,15 +333,11 @@ kj::Promise<void> WorkspaceJournal::keepStoring() {
     changed();
   });
   for (auto pauses = world.pauses();;) {
-    kj::Maybe<kj::Exception> failure;
-    try {
-      // Who has the turn may have taken the last one out, and put it back if the store refuses it.
-      auto turn = co_await turns->take();
-      if (unstored.empty()) co_return;
-      co_await catchUp();
-    } catch (...) {
-      failure = kj::getCaughtExceptionAsKj();
-    }
+    // Who has the turn may have taken the last one out, and put it back if the store refuses it.
+    auto turn = co_await turns->take();
+    if (unstored.empty()) co_return;
+    auto failure = co_await failureOf([this]() { return catchUp(); });
+    turn = nullptr;
     KJ_IF_MAYBE (e, failure) {
       KJ_LOG(ERROR, "what happened to a workspace could not be stored yet; trying again",
              now.row.name, now.row.id, unstored.size(), e->getDescription());

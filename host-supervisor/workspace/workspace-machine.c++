@@ -2,6 +2,7 @@
 
 #include <kj/debug.h>
 
+#include "loop/failure-of.h"
 #include "machine/machine-end.h"
 #include "workspace/machine-spec.h"
 #include "workspace/operations/stored-operation.h"
@@ -150,12 +151,8 @@ void Workspace::resume(const OperationRow& operation) {
 // Whether it is decided now: it is taken over, or gone.  Not to reach a machine is no reason to end it.
 kj::Promise<bool> Workspace::takeOver() {
   bool isThere = false;
-  kj::Maybe<kj::Exception> failure;
-  try {
-    isThere = co_await slot.adopt();
-  } catch (...) {
-    failure = kj::getCaughtExceptionAsKj();
-  }
+  auto failure =
+      co_await failureOf([&]() { return slot.adopt().then([&](bool found) { isThere = found; }); });
   // A stop that is being stored comes first, and ends this.
   auto turn = co_await journal.takeTurn();
   KJ_IF_MAYBE (e, failure) {

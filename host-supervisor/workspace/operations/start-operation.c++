@@ -2,6 +2,7 @@
 
 #include <kj/debug.h>
 
+#include "loop/failure-of.h"
 #include "machine/boot-wait.h"
 #include "machine/start-turn.h"
 #include "workspace/machine-spec.h"
@@ -69,12 +70,8 @@ kj::Promise<size_t> StartOperation::resume(size_t step) {
   if (step < LAUNCH) co_return CLEAR;
   isMade = true;
   bool isThere = false;
-  kj::Maybe<kj::Exception> failure;
-  try {
-    isThere = co_await site.machine.adopt();
-  } catch (...) {
-    failure = kj::getCaughtExceptionAsKj();
-  }
+  auto failure = co_await failureOf(
+      [&]() { return site.machine.adopt().then([&](bool found) { isThere = found; }); });
   KJ_IF_MAYBE (e, failure) {
     KJ_LOG(ERROR, "a machine could not be taken over; trying again", site.journal.row().name,
            site.journal.row().id, e->getDescription());

@@ -2,6 +2,7 @@
 
 #include <kj/debug.h>
 
+#include "loop/failure-of.h"
 #include "machine/machine-end.h"
 #include "machine/start-fault.h"
 #include "workspace/steps.h"
@@ -70,14 +71,13 @@ kj::Promise<void> StopOperation::run(size_t step) {
 kj::Promise<size_t> StopOperation::resume(size_t step) {
   // It is ended by force if it cannot be taken over: that is what was asked for in the end.
   bool isThere = false;
-  kj::Maybe<kj::Exception> failure;
-  try {
-    isThere = co_await site.machine.adopt();
-    // Without a row nobody has looked.
-    isGone = !isThere && site.journal.machine() != nullptr;
-  } catch (...) {
-    failure = kj::getCaughtExceptionAsKj();
-  }
+  auto failure = co_await failureOf([&]() {
+    return site.machine.adopt().then([&](bool found) {
+      isThere = found;
+      // Without a row nobody has looked.
+      isGone = !found && site.journal.machine() != nullptr;
+    });
+  });
   KJ_IF_MAYBE (e, failure) {
     KJ_LOG(WARNING, "a machine that stops cannot be taken over and is ended",
            site.journal.row().name, e->getDescription());
@@ -86,18 +86,17 @@ kj::Promise<size_t> StopOperation::resume(size_t step) {
   co_return isThere ? step : END_STEP;
 }
 
+kj::Promise<void> StopOperation::powerOff() {
+  auto& machine = KJ_ASSERT_NONNULL(site.machine.current());
+  co_await requestPowerOff(machine);
+  ended = co_await within(site.world.timer,
+                          graceMillis * kj::MILLISECONDS + site.world.deadlines.powerOffMargin,
+                          "the machine did not turn itself off", machine.onEnd());
+}
+
 // In order; what fails, or takes longer than the grace, is ended by force.
 kj::Promise<void> StopOperation::ask() {
-  kj::Maybe<kj::Exception> failure;
-  try {
-    auto& machine = KJ_ASSERT_NONNULL(site.machine.current());
-    co_await requestPowerOff(machine);
-    ended = co_await within(site.world.timer,
-                            graceMillis * kj::MILLISECONDS + site.world.deadlines.powerOffMargin,
-                            "the machine did not turn itself off", machine.onEnd());
-  } catch (...) {
-    failure = kj::getCaughtExceptionAsKj();
-  }
+  auto failure = co_await failureOf([this]() { return powerOff(); });
   KJ_IF_MAYBE (e, failure) {
     KJ_LOG(WARNING, "a machine does not stop in order and is ended", site.journal.row().name,
            e->getDescription());

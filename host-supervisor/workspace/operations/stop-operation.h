@@ -40,6 +40,7 @@ private:
   kj::Maybe<StopKind> kindOfEnd;
 
   kj::Promise<void> ask();
+  kj::Promise<void> powerOff();
   kj::Promise<void> requestPowerOff(Machine& machine);
   kj::Promise<void> end();
 };
