@@ -36,6 +36,33 @@ TEST_CASE("S20 a disk that cannot be taken from its machine does not free the ma
   CHECK(w.slot->reclaimDisk().wait(w.scope));
 }
 
+TEST_CASE("S20 a machine that is given up is retired, and what may be left of it is removed") {
+  using Left = MachineSlot::Left;
+  SlotWorld w;
+  auto machine = kj::addRef(KJ_ASSERT_NONNULL(w.slot->current()));
+  bool isLeft = true;
+  SECTION("nothing is left") {
+    w.driver.end("id", VmEnd::POWERED_OFF);
+    CHECK(w.slot->giveUp(Left::NOTHING).wait(w.scope));
+    CHECK(w.reclaims == 1);
+    isLeft = false;
+  }
+  SECTION("it may run") {
+    CHECK_FALSE(w.slot->giveUp(Left::PERHAPS).wait(w.scope));
+  }
+  SECTION("its disk is not root's") {
+    w.driver.end("id", VmEnd::POWERED_OFF);
+    w.reclaimsToFail = 1;
+    CHECK_FALSE(w.slot->giveUp(Left::NOTHING).wait(w.scope));
+  }
+  CHECK(machine->isRetired());
+  w.settle();
+  CHECK_FALSE(w.driver.isRunning("id"));
+  CHECK(w.slot->isEmpty());
+  // Which the caller releases, if nothing was left.
+  CHECK((w.row != nullptr) == !isLeft);
+}
+
 TEST_CASE("S20 what was barred for a machine without a row is free once its disk is root's") {
   SlotWorld w;
   w.row = nullptr;

@@ -116,6 +116,13 @@ kj::Promise<bool> MachineSlot::reclaimDisk() {
   co_return true;
 }
 
+kj::Promise<bool> MachineSlot::giveUp(Left left) {
+  retire();
+  if (left == Left::NOTHING && co_await reclaimDisk()) co_return true;
+  removeLater();
+  co_return false;
+}
+
 kj::Promise<void> MachineSlot::removeInTurn(kj::StringPtr complaint) {
   auto place = co_await leases.removals.take();
   co_await removeOnce(complaint);

@@ -58,6 +58,10 @@ public:
   kj::Promise<bool> reclaimDisk();
   // Both in the background, until they succeed; releases the lease then.
   void removeLater();
+  // The end of an operation that has no more use for the machine, before it is stored: who holds it learns of its end, and what can be
+  // removed is, though the store takes nothing.  Whether the lease may be released with what is stored; if not, removeLater() has begun.
+  enum class Left { NOTHING, PERHAPS };
+  kj::Promise<bool> giveUp(Left left);
 
   // For the next machine, in the store before that has it: a bothyd that takes over must know it.
   kj::Array<const kj::byte> newSecret();

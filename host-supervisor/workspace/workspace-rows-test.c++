@@ -179,6 +179,7 @@ TEST_CASE(
   }
   SECTION("at its end, a stop") {
     workspace->start(nullptr).wait(w.scope);
+    auto machine = KJ_ASSERT_NONNULL(workspace->machine());
     w.powersOff = false;
     auto stopping = workspace->stop(0);
     CHECK_FALSE(stopping.poll(w.scope));
@@ -186,6 +187,7 @@ TEST_CASE(
     w.advance(Deadlines().powerOffMargin);
     CHECK_THROWS(stopping.wait(w.scope));
     CHECK(w.driver.running().size() == 0);
+    CHECK(machine->isRetired());
   }
   SECTION("at its next step") {
     w.driver.failRemovals(1);

@@ -85,6 +85,33 @@ TEST_CASE("P58 what happens while a stop is being stored is told after it, and i
   CHECK(lost == 2);
 }
 
+TEST_CASE("P28 S20 the machine and the disk of a stop do not wait for a store that takes nothing") {
+  TestWorld w;
+  w.manager->create(w.request("demo"), nullptr).wait(w.scope);
+  auto workspace = w.find("demo");
+  auto machine = KJ_ASSERT_NONNULL(workspace->machine());
+  w.volumes.failuresToReclaim = 1;
+  // Its beginning, and that of its last step.
+  w.refusing.writesToTake = 2;
+  w.refusing.writesToRefuse = kj::maxValue;
+  auto stopping = workspace->stop(0);
+  CHECK_FALSE(stopping.poll(w.scope));
+  REQUIRE(w.refusing.writesToTake == 0);
+  CHECK(w.driver.running().size() == 0);
+  CHECK(machine->isRetired());
+  CHECK(w.volumes.owner(workspace->row().id) == 0);
+  CHECK(w.stored() == WorkspaceState::STOPPING);
+  w.refusing.writesToRefuse = 0;
+  w.advance(1 * kj::SECONDS);
+  CHECK(stopping.wait(w.scope).get<StopKind>() == StopKind::ORDERLY);
+  w.settle();
+  w.advance(1 * kj::SECONDS);
+  w.settle();
+  CHECK(w.stored() == WorkspaceState::STOPPED);
+  CHECK(w.storedLeases() == 0);
+  requireChain(w);
+}
+
 TEST_CASE("P58 of notices that wait to be stored the last that is told is the last that came") {
   TestWorld w;
   w.manager->create(w.request("demo"), nullptr).wait(w.scope);

@@ -53,7 +53,7 @@ kj::Promise<Operation::Settled> ResizeOperation::settle(kj::Maybe<kj::Exception>
       outcome = Failure{kj::str(detail), e->getType() == kj::Exception::Type::OVERLOADED};
     }
   }
-  const bool isReleased = co_await site.machine.reclaimDisk();
+  const bool isReleased = co_await site.machine.giveUp(MachineSlot::Left::NOTHING);
   auto next = [this, size, isReleased, isGrown = outcome == nullptr]() {
     auto rows =
         site.journal.ending(OperationKind::RESIZE, isGrown ? Outcome::SUCCEEDED : Outcome::FAILED);
@@ -62,7 +62,6 @@ kj::Promise<Operation::Settled> ResizeOperation::settle(kj::Maybe<kj::Exception>
     return rows;
   };
   auto turn = co_await site.journal.settle(next, cause, kj::mv(detail));
-  if (!isReleased) site.machine.removeLater();
   co_return Settled{kj::mv(turn), nullptr};
 }
 

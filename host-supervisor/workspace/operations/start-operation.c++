@@ -251,10 +251,8 @@ kj::Promise<bool> StartOperation::endMachine() {
                        });
   }
   if (isMade) console = co_await site.lastConsoleEnd();
-  site.machine.retire();
-  if (isGone) isGone = co_await site.machine.reclaimDisk();
-  if (!isGone) site.machine.removeLater();
-  co_return isGone;
+  using Left = MachineSlot::Left;
+  co_return co_await site.machine.giveUp(isGone ? Left::NOTHING : Left::PERHAPS);
 }
 
 }  // namespace bothy

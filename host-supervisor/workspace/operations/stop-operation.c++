@@ -146,15 +146,15 @@ kj::Promise<Operation::Settled> StopOperation::settle(kj::Maybe<kj::Exception> f
     outcome = Outcome::FAILED;
     detail = lineOf(*e);
   }
-  const bool isReleased = failure == nullptr && co_await site.machine.reclaimDisk();
+  using Left = MachineSlot::Left;
+  const bool isReleased =
+      co_await site.machine.giveUp(failure == nullptr ? Left::NOTHING : Left::PERHAPS);
   auto next = [this, outcome, isReleased, text = kj::str(detail)]() {
     auto rows = site.journal.ending(OperationKind::STOP, outcome, text);
     if (isReleased) rows.machine = nullptr;
     return rows;
   };
   auto turn = co_await site.journal.settle(kj::mv(next), cause, kj::mv(detail));
-  site.machine.retire();
-  if (!isReleased) site.machine.removeLater();
   co_return Settled{kj::mv(turn), nullptr};
 }
 
