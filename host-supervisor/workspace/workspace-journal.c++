@@ -142,6 +142,7 @@ kj::Promise<void> WorkspaceJournal::transition(Rows next, Cause cause, kj::Strin
   co_await commit(kj::mv(change));
   log(next, cause, detail);
   noteStored(next.clone());
+  isAbandoned = false;
   now = kj::mv(next);
 }
 
@@ -204,10 +205,17 @@ kj::Promise<void> WorkspaceJournal::update(kj::Function<void(Rows&)> changeParam
 // What tells of nothing.
 kj::Promise<void> WorkspaceJournal::store(Rows next) {
   co_await catchUp();
+  // What the store has refused before is in this change.
+  next.row.damage = nullptr;
+  const bool wasAbandoned = isAbandoned;
+  if (wasAbandoned) next.operation = nullptr;
   Change change;
   addDifference(change, stored, next, nanosOf(world.clock.now()));
   co_await commit(kj::mv(change));
   noteStored(next.clone());
+  // What unsettled() said meanwhile is not.
+  if (isAbandoned && !wasAbandoned) next.row = now.row.clone();
+  isAbandoned = isAbandoned && !wasAbandoned;
   now = kj::mv(next);
 }
 
@@ -264,10 +272,8 @@ bool WorkspaceJournal::isLasting(const kj::Exception& fault) const {
 
 void WorkspaceJournal::unsettled(const kj::Exception& fault) {
   if (isGone) return;
-  damage(
-      kj::str("what became of its operation cannot be stored, and the next start of bothyd finds "
-              "what was stored before: ",
-              lineOf(fault)));
+  isAbandoned = true;
+  damage(kj::str("what became of its operation cannot be stored: ", lineOf(fault)));
 }
 
 void WorkspaceJournal::damage(kj::String why) {
@@ -321,10 +327,7 @@ void WorkspaceJournal::giveUp(const Unstored& refused, const kj::Exception& why)
   KJ_LOG(ERROR, "the database refuses what happened to a workspace, which is not stored",
          now.row.name, now.row.id, refused.event.cause, refused.event.detail, why.getDescription());
   if (refused.rows == nullptr || now.row.damage.size() > 0) return;
-  damage(
-      kj::str("what happened to it cannot be stored, and the next start of bothyd finds what was "
-              "stored before: ",
-              lineOf(why)));
+  damage(kj::str("what happened to it cannot be stored: ", lineOf(why)));
 }
 
 kj::Promise<void> WorkspaceJournal::keepStoring() {

@@ -101,6 +101,8 @@ private:
   bool isStoring = false;
   kj::Promise<void> updating = nullptr;
   bool isGone = false;
+  // The operation of `now` is not under way any more, and the store has it.
+  bool isAbandoned = false;
   kj::String refusal;
 
   EventRecord event(Cause cause, kj::StringPtr detail);

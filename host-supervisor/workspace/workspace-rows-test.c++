@@ -250,6 +250,82 @@ TEST_CASE("P58 an end of a machine that the database refuses is shown, and not a
   }
 }
 
+TEST_CASE(
+    "P58 an end of a machine whose event is refused is stored later, and another may follow") {
+  Refused r;
+  auto& w = r.w;
+  w.manager->create(w.request("demo"), nullptr).wait(w.scope);
+  r.run(kj::str("CREATE TRIGGER refuse BEFORE INSERT ON events WHEN NEW.cause=",
+                static_cast<int>(Cause::GUEST_POWERED_OFF),
+                " BEGIN SELECT RAISE(ABORT, 'no'); END"));
+  w.driver.end(w.driver.running()[0], VmEnd::POWERED_OFF);
+  r.later();
+  r.checkFailed();
+  // With what was stored when its lease was released.
+  CHECK(w.stored() == WorkspaceState::FAILED);
+  CHECK(w.storedLeases() == 0);
+  SECTION("the same bothyd") {}
+  SECTION("the next one") {
+    w.restart();
+    r.checkFailed();
+  }
+  CHECK(w.find("demo")->start(nullptr).wait(w.scope).get<kj::Own<StartReport>>()->failure ==
+        nullptr);
+  CHECK(w.find("demo")->state() == WorkspaceState::RUNNING);
+}
+
+TEST_CASE("P58 a stop whose end is refused is a workspace that failed, once that can be stored") {
+  Refused r;
+  auto& w = r.w;
+  w.manager->create(w.request("demo"), nullptr).wait(w.scope);
+  w.volumes.failuresToReclaim = kj::maxValue;
+  r.run("CREATE TRIGGER refuse BEFORE DELETE ON operations BEGIN SELECT RAISE(ABORT, 'no'); END");
+  auto workspace = w.find("demo");
+  CHECK_THROWS(workspace->stop(0).wait(w.scope));
+  r.checkFailed();
+  CHECK(w.stored() == WorkspaceState::STOPPING);
+  // What is left of its machine is removed all the same, and its lease released.
+  r.run("DROP TRIGGER refuse");
+  w.volumes.failuresToReclaim = 0;
+  r.later();
+  r.checkFailed();
+  CHECK(w.stored() == WorkspaceState::FAILED);
+  CHECK(w.storedLeases() == 0);
+  workspace->start(nullptr).wait(w.scope);
+  CHECK(workspace->state() == WorkspaceState::RUNNING);
+}
+
+TEST_CASE("P58 what is on its way to the store when an end is refused leaves that refused") {
+  TestWorld w;
+  w.manager->create(w.request("demo"), nullptr).wait(w.scope);
+  w.leave("demo", OperationKind::STOP, "end");
+  auto state = w.store->state();
+  const World world{w.refusing, *w.events,    w.keys,  w.volumes, w.driver,   w.images,
+                    w.files,    w.randomness, w.timer, w.clock,   Deadlines()};
+  MachineLeases leases(w.timer, w.clock, {});
+  leases.enter(state.machines);
+  WorkspaceJournal journal(
+      world, leases,
+      {kj::mv(state.workspaces[0]), kj::mv(state.machines[0]), kj::mv(state.operations[0])},
+      []() {});
+  w.refusing.holdWrites();
+  auto releasing = journal.update([](WorkspaceJournal::Rows& rows) { rows.machine = nullptr; });
+  w.settle();
+  REQUIRE(w.refusing.heldWrites() == 1);
+  journal.unsettled(rowRefused("no"));
+  w.refusing.letWritesGo();
+  releasing.wait(w.scope);
+  CHECK(leases.inUse() == 0);
+  CHECK(journal.state() == WorkspaceState::FAILED);
+  CHECK(journal.row().damage.size() > 0);
+  CHECK(w.stored() == WorkspaceState::STOPPING);
+  // What is stored next has it.
+  journal.update([](WorkspaceJournal::Rows&) {}).wait(w.scope);
+  CHECK(journal.row().damage.size() == 0);
+  CHECK(journal.state() == WorkspaceState::FAILED);
+  CHECK(w.stored() == WorkspaceState::FAILED);
+}
+
 TEST_CASE("P58 a reboot that the database refuses is a start that failed, and another may follow") {
   Refused r;
   auto& w = r.w;
