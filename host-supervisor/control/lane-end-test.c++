@@ -68,6 +68,11 @@ TEST_CASE("P09 each reason why a lane ended is told") {
     stop.send().wait(f.scope);
     f.served.clear();
   }
+  SECTION("the machine ends, and its driver is at it for long") {
+    expected = rpc::LaneEnd::STOPPED;
+    f.driver.beginEnd(f.driver.running()[0]);
+    f.served.clear();
+  }
   SECTION("the device was replaced, and all lanes of the machine with it") {
     expected = rpc::LaneEnd::DEVICE_REPLACED;
     f.driver.loseVsock(f.driver.running()[0]);

@@ -9,8 +9,8 @@ namespace {
 
 // The device closes all its lanes at once, but they are heard of one after the other.
 constexpr kj::Duration REASON_PAUSE = 50 * kj::MILLISECONDS;
-// How long it may take to be told whether the machine has ended or its device is replaced, when all lanes break.  Longer than the driver
-// needs to tell the two apart, and shorter than clients wait for the reason (Reconnection::REASON_LIMIT).
+// How long it may take to be told that the device of a machine that goes on is replaced, when all lanes break.  Longer than the driver
+// waits for QEMU to end with its device, and shorter than clients wait for the reason (Reconnection::REASON_LIMIT).
 constexpr kj::Duration CAUSE_LIMIT = 1500 * kj::MILLISECONDS;
 // How long an agent has to hear of a shutdown by itself, and of what the client wrote before it.  Most do, and an order would overtake that.
 constexpr kj::Duration HEAR_PAUSE = 300 * kj::MILLISECONDS;
@@ -106,7 +106,7 @@ public:
     const auto begin = keeper.timer.now();
     for (;;) {
       co_await keeper.timer.afterDelay(REASON_PAUSE);
-      if (machine->isRetired()) co_return rpc::LaneEnd::STOPPED;
+      if (machine->isEnding()) co_return rpc::LaneEnd::STOPPED;
       if (machine->isStalled()) co_return rpc::LaneEnd::STALLED;
       if (machine->vsockLosses() != lossesBefore) co_return rpc::LaneEnd::DEVICE_REPLACED;
       if (machine->isLinked()) co_return rpc::LaneEnd::AGENT_GONE;
@@ -230,7 +230,7 @@ kj::Promise<void> LaneKeeper::close(SharedFd fd, uint64_t lane, kj::Own<Machine>
   // What the agent said before it hung up is still its client's, and a vsock gives nothing more once its reading is shut down.
   shutdown(fd.get(), farEnd == FarEnd::HUNG_UP ? SHUT_WR : SHUT_RDWR);
   const auto begin = timer.now();
-  auto isMachineGone = [&]() { return machine->isRetired() || machine->isStalled(); };
+  auto isMachineGone = [&]() { return machine->isEnding() || machine->isStalled(); };
   auto pause = LEAST_LOOK_PAUSE;
   auto look = [&](kj::Duration most) {
     auto wait = timer.afterDelay(kj::min(most, kj::max(pause, closing * LOOK_SHARE)));

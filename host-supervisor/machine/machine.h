@@ -65,6 +65,8 @@ public:
   // The workspace is done with it: breaks what clients still hold.
   void retire();
   bool isRetired() const { return link == nullptr; }
+  // It is retired, or will be when the driver has done with it.
+  bool isEnding() { return isRetired() || vm->isEnding(); }
 
 private:
   kj::Timer& timer;

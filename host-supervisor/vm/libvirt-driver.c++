@@ -30,6 +30,7 @@ public:
   }
   kj::Promise<VmEnd> onEnd() override { return machine->ended(); }
   kj::Promise<void> destroy() override { return machine->destroy().attach(kj::addRef(*machine)); }
+  bool isEnding() override { return machine->isToEnd(); }
   void renewVsock() override { machine->renewVsock(); }
   bool isStalled() override { return machine->isStalled(); }
   uint32_t user() override { return machine->user(); }

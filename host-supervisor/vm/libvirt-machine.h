@@ -37,6 +37,8 @@ public:
   kj::Promise<VmEnd> ended() { return end.addBranch(); }
   // True from the moment when dismantle() begins.
   bool isEnding() const { return ending; }
+  // See RunningVm::isEnding(): it is to be dismantled, or is.
+  bool isToEnd() const { return ending || destroying || cause != nullptr; }
   void renewVsock() { vsock.renew(); }
   bool isDialling() const { return vsock.isDialling(); }
   bool isStalled() const { return stall.isUnderWay(); }

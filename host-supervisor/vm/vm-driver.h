@@ -76,6 +76,10 @@ public:
   // Ends the machine at once.  Returns when onEnd() would; ending one that is gone is success.
   virtual kj::Promise<void> destroy() = 0;
 
+  // Whether it is certain to be gone soon: its QEMU has exited, its guest has ended it, or destroy() was called.  Streams to its guest
+  // break then, and onEnd() may take much longer.
+  virtual bool isEnding() = 0;
+
   // Ends every stream that goes through its vsock device, which another replaces; at most once in a while.  Does nothing
   // where the vsock is the kernel's: that ends streams by itself.
   virtual void renewVsock() = 0;

@@ -38,6 +38,7 @@ public:
   }
   kj::Promise<VmEnd> onEnd() override { return kj::NEVER_DONE; }
   kj::Promise<void> destroy() override { return kj::READY_NOW; }
+  bool isEnding() override { return false; }
   void renewVsock() override {}
   bool isStalled() override { return false; }
   uint32_t user() override { return 1000; }

@@ -42,6 +42,29 @@ TEST_CASE("a machine that ends by itself is dismantled, and its end has its caus
   }
 }
 
+TEST_CASE("P09 that a machine ends is known before it is gone") {
+  Bed bed;
+  bed.begin();
+  auto vm = bed.start("one");
+  bed.pass(1 * kj::SECONDS);
+  CHECK_FALSE(vm->isEnding());
+  auto end = vm->onEnd();
+  bed.host.fate.decree(Fault::CALL_HANGS);
+  kj::Promise<void> destroying = kj::READY_NOW;
+  SECTION("by destroy()") {
+    destroying = vm->destroy();
+  }
+  SECTION("since its QEMU has ended") {
+    bed.host.machinery.endMachine("one", VmEnd::EXITED);
+    bed.scope.poll();
+  }
+  CHECK(vm->isEnding());
+  CHECK_FALSE(end.poll(bed.scope));
+  bed.within(kj::mv(end));
+  bed.within(kj::mv(destroying));
+  CHECK(vm->isEnding());
+}
+
 TEST_CASE("P29 S20 a machine that has given its end of the console away can be ended") {
   Bed bed;
   bed.begin();

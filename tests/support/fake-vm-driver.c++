@@ -22,6 +22,7 @@ public:
   const uint64_t pid;
   bool vsockLost = false;
   bool isStalled = false;
+  bool isEnding = false;
   kj::ForkedPromise<VmEnd> ended;
   kj::Own<kj::PromiseFulfiller<VmEnd>> end;
 };
@@ -51,6 +52,7 @@ public:
     return machine->ended.addBranch().ignoreResult();
   }
 
+  bool isEnding() override { return machine->isEnding || !machine->end->isWaiting(); }
   void renewVsock() override { ++machine->host.renewals; }
   bool isStalled() override { return machine->isStalled; }
   uint32_t user() override { return machine->spec.uid; }
@@ -95,6 +97,10 @@ void FakeVmDriver::end(kj::StringPtr name, VmEnd why) {
   auto machine = kj::addRef(find(name));
   machines.erase(machine->spec.name);
   machine->end->fulfill(kj::mv(why));
+}
+
+void FakeVmDriver::beginEnd(kj::StringPtr name) {
+  find(name).isEnding = true;
 }
 
 void FakeVmDriver::loseVsock(kj::StringPtr name) {

@@ -43,6 +43,8 @@ public:
 
   // The machine ends for a reason of its own.
   void end(kj::StringPtr name, VmEnd why);
+  // It will, and its driver is at it for long.  What becomes of its streams is the test's.
+  void beginEnd(kj::StringPtr name);
   // Dials fail with DISCONNECTED until restoreVsock().  Streams that exist are the test's to break.
   void loseVsock(kj::StringPtr name);
   void restoreVsock(kj::StringPtr name);

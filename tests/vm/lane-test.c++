@@ -7,6 +7,7 @@
 
 #include <catch2/catch_test_macros.hpp>
 
+#include "lane/lane-descriptor.h"
 #include "schema/agent.capnp.h"
 #include "support/background-client.h"
 #include "support/deaf-machine.h"
@@ -77,6 +78,48 @@ TEST_CASE("P41 kill -9 of bothyd under a copy and ten terminals costs no lane an
     CHECK(expected.size() > 50);
     CHECK(expected.asPtr() == finished.out.asArray());
   }
+}
+
+TEST_CASE("P09 whoever holds a lane is told that the machine has stopped, however it does") {
+  // Longer clients do not ask for the reason, see Reconnection.
+  constexpr auto REASON_LIMIT = 2 * kj::SECONDS;
+  SupervisedHost host;
+  TestWorkspace workspace(host);
+  auto expectStopped = [&](kj::StringPtr way, kj::Function<void()> stop) {
+    auto connected = workspace.connect([](auto wanted) { wanted.setInteractive(); });
+    auto stream = host.wait(streamOf(connected.getLane(), host.io.unixEventPort), "its stream");
+    Lane lane(kj::mv(stream), host.timer);
+    host.wait(lane.answer().ignoreResult(), "the welcome");
+    auto end = connected.getLane().whenEndedRequest().send().dropPipeline();
+    stop();
+    host.wait(lane.onDisconnect(), way);
+    const auto from = host.now();
+    const auto reason = host.wait(kj::mv(end), "the reason").getReason();
+    const auto took = host.now() - from;
+    INFO(way.cStr() << ": told after " << took / kj::MILLISECONDS << " ms");
+    CHECK(reason == rpc::LaneEnd::STOPPED);
+    CHECK(took < REASON_LIMIT);
+  };
+  {
+    kj::Maybe<kj::Promise<void>> stopping;
+    expectStopped("a stop", [&]() {
+      auto request = host.supervisor().stopRequest();
+      request.setName("test");
+      request.setGraceMillis(10000);
+      stopping = request.send().ignoreResult();
+    });
+    host.wait(kj::mv(KJ_ASSERT_NONNULL(stopping)), "the stop");
+  }
+  workspace.startAgain();
+  EventRecord events(host);
+  expectStopped("its guest turns off", [&]() {
+    host.wait(workspace.system().powerOffRequest().send().dropPipeline().ignoreResult().catch_(
+                  [](kj::Exception&&) {}),
+              "the order");
+  });
+  events.waitFor(rpc::Cause::GUEST_POWERED_OFF);
+  workspace.startAgain();
+  expectStopped("its QEMU is killed", [&]() { KJ_SYSCALL(kill(workspace.qemu(), SIGKILL)); });
 }
 
 TEST_CASE("S26 a lane ends with its lifetime, also without bothyd") {
