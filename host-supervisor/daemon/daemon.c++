@@ -100,13 +100,60 @@ void tellWhyItEnds(const kj::Exception& e, const Settings& settings) {
           escapeGuestText(e.getDescription().asArray()).cStr());
 }
 
-// Carries out `work`; if it fails the process ends at once.  Nothing is taken apart: what is on the disk is whole at every moment,
-// since a kill is an ordinary end, and a libvirt call under way may wait for a child that only the event loop collects.
+// Carries out `work`; if it fails the process ends at once.  Nothing is taken apart that was there before: what is on the disk is whole at
+// every moment, since a kill is an ordinary end; a libvirt call under way may wait for a child that only the event loop collects, and a
+// thread for a disk that hangs.
 void endUnlessDone(const Settings& settings, kj::FunctionParam<void()> work) {
   KJ_IF_MAYBE (e, kj::runCatchingExceptions([&]() { work(); })) {
     tellWhyItEnds(*e, settings);
     _exit(FAILURE);
   }
+}
+
+// From the socket to the end of bothyd.  What it has itself has done nothing yet where it fails.
+[[noreturn]] void serveClients(const Settings& settings, kj::AsyncIoContext& io, const World& world,
+                               WorkspaceManager& manager, HostExaminer& examiner) {
+  auto& timer = io.provider->getTimer();
+  auto socketPath = settings.socketPath();
+  auto socket = listenOn(socketPath, settings.socketGroup);
+  auto receiver = io.lowLevelProvider->wrapListenSocketFd(
+      kj::mv(socket),
+      kj::LowLevelAsyncIoProvider::ALREADY_CLOEXEC | kj::LowLevelAsyncIoProvider::ALREADY_NONBLOCK);
+  kj::StringPtr version = BOTHY_VERSION;
+  ThreadPeerLooks looks(timer);
+  LaneKeeper lanes(timer, looks);
+  auto start = nameOfStart(world.randomness);
+  EventWatches watches(timer);
+  SupervisorFacet::Rooms rooms{
+      manager, world.events, world.driver.abilities(), examiner, lanes, watches, version, start};
+  // Half of the places stay for who is known.
+  SubordinateUids uidOwners(timer, settings.maxConnections / 2);
+  ControlServer server(
+      timer, lanes.descriptors, uidOwners,
+      [&rooms](ClientIdentity client) { return kj::heap<SupervisorFacet>(rooms, client); },
+      settings.maxConnections, kj::systemPreciseMonotonicClock());
+  auto workspaces = manager.size();
+  KJ_LOG(INFO, "bothyd serves", version, socketPath, workspaces);
+
+  auto serving = server.listen(*receiver).then([]() -> int { KJ_UNREACHABLE; });
+  auto fenced = world.store.untilFenced().then([]() -> int { KJ_UNREACHABLE; });
+  endUnlessDone(settings, [&]() {
+    auto& scope = io.waitScope;
+    const int signal = onStopSignal(io.unixEventPort)
+                           .exclusiveJoin(kj::mv(serving))
+                           .exclusiveJoin(kj::mv(fenced))
+                           .wait(scope);
+    KJ_LOG(INFO, "bothyd ends; machines go on", signal);
+    unlink(socketPath.cStr());
+    auto late = timer.afterDelay(CONSOLES_LIMIT).then([]() {
+      KJ_LOG(WARNING, "the end of consoles is not recorded: the host's disk is slow");
+    });
+    world.driver.whenConsolesWritten().exclusiveJoin(kj::mv(late)).wait(scope);
+    // The last: a dial may begin once it is not held off any more.
+    world.driver.whenNotDialling().exclusiveJoin(timer.afterDelay(DIALS_LIMIT)).wait(scope);
+    _exit(SUCCESS);
+  });
+  KJ_UNREACHABLE;
 }
 
 [[noreturn]] void serve(const Settings& settings, kj::FunctionParam<World(World)>& within) {
@@ -167,48 +214,8 @@ void endUnlessDone(const Settings& settings, kj::FunctionParam<void()> work) {
                 [&]() { manager.recover().exclusiveJoin(store->untilFenced()).wait(scope); });
   // What reading the rows took: several times what is kept of them.
   malloc_trim(0);
-
-  auto socketPath = settings.socketPath();
-  auto socket = listenOn(socketPath, settings.socketGroup);
-  auto receiver = io.lowLevelProvider->wrapListenSocketFd(
-      kj::mv(socket),
-      kj::LowLevelAsyncIoProvider::ALREADY_CLOEXEC | kj::LowLevelAsyncIoProvider::ALREADY_NONBLOCK);
-  kj::StringPtr version = BOTHY_VERSION;
-  ThreadPeerLooks looks(io.provider->getTimer());
-  LaneKeeper lanes(io.provider->getTimer(), looks);
-  auto start = nameOfStart(randomness);
-  EventWatches watches(io.provider->getTimer());
-  SupervisorFacet::Rooms rooms{manager, events,  abilities, examiner,
-                               lanes,   watches, version,   start};
-  // Half of the places stay for who is known.
-  SubordinateUids uidOwners(io.provider->getTimer(), settings.maxConnections / 2);
-  ControlServer server(
-      io.provider->getTimer(), lanes.descriptors, uidOwners,
-      [&rooms](ClientIdentity client) { return kj::heap<SupervisorFacet>(rooms, client); },
-      settings.maxConnections, kj::systemPreciseMonotonicClock());
-  auto workspaces = manager.size();
-  KJ_LOG(INFO, "bothyd serves", version, socketPath, workspaces);
-
-  auto serving = server.listen(*receiver).then([]() -> int { KJ_UNREACHABLE; });
-  auto fenced = store->untilFenced().then([]() -> int { KJ_UNREACHABLE; });
-  int signal = 0;
-  endUnlessDone(settings, [&]() {
-    signal = onStopSignal(io.unixEventPort)
-                 .exclusiveJoin(kj::mv(serving))
-                 .exclusiveJoin(kj::mv(fenced))
-                 .wait(scope);
-  });
-  KJ_LOG(INFO, "bothyd ends; machines go on", signal);
-  unlink(socketPath.cStr());
-  auto& timer = io.provider->getTimer();
-  auto late = timer.afterDelay(CONSOLES_LIMIT).then([]() {
-    KJ_LOG(WARNING, "the end of consoles is not recorded: the host's disk is slow");
-  });
-  world.driver.whenConsolesWritten().exclusiveJoin(kj::mv(late)).wait(scope);
-  // The last: a dial may begin once it is not held off any more.
-  world.driver.whenNotDialling().exclusiveJoin(timer.afterDelay(DIALS_LIMIT)).wait(scope);
-  // As in endUnlessDone().
-  _exit(SUCCESS);
+  endUnlessDone(settings, [&]() { serveClients(settings, io, world, manager, examiner); });
+  KJ_UNREACHABLE;
 }
 
 }  // namespace

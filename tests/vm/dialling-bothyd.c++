@@ -1,6 +1,6 @@
 // bothyd that dials whenever it is told to end.  The environment's BOTHY_DIAL says how the dial goes on: it "ends" soon, of
 // which the log tells, or it "hangs".  The disk of consoles has all of them soon, of which the log tells, too; if BOTHY_CONSOLES is "hang"
-// it never does.
+// it never does.  The log also tells if it is taken apart.
 
 #include <stdlib.h>
 
@@ -18,6 +18,8 @@ constexpr kj::Duration DIAL = 50 * kj::MILLISECONDS;
 class DiallingDriver final: public VmDriver {
 public:
   DiallingDriver(VmDriver& inner, kj::Timer& timer) : inner(inner), timer(timer) {}
+  ~DiallingDriver() noexcept(false) { KJ_LOG(ERROR, "bothyd is taken apart"); }
+  KJ_DISALLOW_COPY_AND_MOVE(DiallingDriver);
 
   const HostAbilities& abilities() override { return inner.abilities(); }
   void setEvents(Events& events) override { inner.setEvents(events); }

@@ -4,6 +4,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/resource.h>
+#include <sys/wait.h>
 
 #include <kj/debug.h>
 #include <catch2/catch_test_macros.hpp>
@@ -41,6 +42,17 @@ TEST_CASE("P28 a bothyd that is told to end ends, though a dial is not answered"
   auto log = logOfEnd("hangs");
   INFO(log.cStr());
   CHECK(strstr(log.cStr(), "a dial is under way") != nullptr);
+}
+
+TEST_CASE("P28 a bothyd that cannot listen says so and ends, whatever its threads are at") {
+  SupervisedHost host({.program = BOTHYD_DIALLING, .settings = "socket-group = no-such-group\n"});
+  const int status = host.awaitEnd();
+  CHECK(WIFEXITED(status));
+  CHECK(WEXITSTATUS(status) == 1);
+  auto log = hostOutput({"/bin/cat"_kj, host.log()});
+  INFO(log.cStr());
+  CHECK(strstr(log.cStr(), "there is no such group") != nullptr);
+  CHECK(strstr(log.cStr(), "bothyd is taken apart") == nullptr);
 }
 
 TEST_CASE(
