@@ -52,7 +52,10 @@ public:
     return machine->ended.addBranch().ignoreResult();
   }
 
-  bool isEnding() override { return machine->isEnding || !machine->end->isWaiting(); }
+  bool isEnding() override {
+    ++machine->host.endsAsked;
+    return machine->isEnding || !machine->end->isWaiting();
+  }
   void renewVsock() override { ++machine->host.renewals; }
   bool isStalled() override { return machine->isStalled; }
   uint32_t user() override { return machine->spec.uid; }

@@ -73,6 +73,8 @@ public:
   const VmSpec& spec(kj::StringPtr name);
   // How often a vsock device was to be replaced.
   uint32_t renewals = 0;
+  // How often somebody asked whether a machine is ending.
+  uint32_t endsAsked = 0;
   // Starts asked for since the beginning, failed ones too.
   uint32_t startCount() { return starts; }
 

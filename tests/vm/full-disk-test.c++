@@ -211,10 +211,11 @@ public:
   void freeze() { hostOutput({"/bin/sh"_kj, "-c"_kj, kj::str("fsfreeze -f ", place)}); }
   void thaw() { hostOutput({"/bin/sh"_kj, "-c"_kj, kj::str("fsfreeze -u ", place)}); }
   void removeLogs() { hostOutput({"/bin/sh"_kj, "-c"_kj, kj::str("rm ", place, "/*.log")}); }
-  // Until a console's log has `words`.
+  // Until a console's log has `words`, half a minute at most.
   void await(kj::StringPtr words) {
     hostOutput({"/bin/sh"_kj, "-c"_kj,
-                kj::str("until grep -q '", words, "' ", place, "/*.log; do sleep 0.1; done")});
+                kj::str("for i in $(seq 300); do ! grep -q '", words, "' ", place,
+                        "/*.log || exit 0; sleep 0.1; done; echo 'no ", words, "'; exit 1")});
   }
 
 private:
@@ -239,6 +240,17 @@ TEST_CASE("S09 consoles whose disk stands still hold up nothing, and are whole w
   for (int i = 0; i < 10; ++i) consoles.await(kj::str("word ", i));
 }
 
+// Until an operation of the workspace, which is stopped, is under way.
+void awaitBeginning(SupervisedHost& host, kj::StringPtr workspace) {
+  constexpr auto LIMIT = 10 * kj::SECONDS;
+  const auto deadline = host.now() + LIMIT;
+  while (host.stateOf(workspace) == rpc::WorkspaceState::STOPPED) {
+    INFO(workspace.cStr());
+    REQUIRE(host.now() < deadline);
+    host.timer.afterDelay(50 * kj::MILLISECONDS).wait(host.scope);
+  }
+}
+
 TEST_CASE(
     "S09 P41 while the disk of consoles stands still bothyd starts, takes over and serves; starts "
     "and deletes wait for it") {
@@ -260,11 +272,7 @@ TEST_CASE(
   auto deletion = host.supervisor().deleteRequest();
   deletion.setName("gone");
   auto deleting = deletion.send().dropPipeline();
-  // Until both are under way.
-  while (host.stateOf("other") == rpc::WorkspaceState::STOPPED) {
-  }
-  while (host.stateOf("gone") == rpc::WorkspaceState::STOPPED) {
-  }
+  for (auto name : {"other"_kj, "gone"_kj}) awaitBeginning(host, name);
   CHECK(workspace.shell("echo runs") == "runs");
   CHECK(host.stateOf("other") == rpc::WorkspaceState::STARTING);
   CHECK(host.stateOf("gone") == rpc::WorkspaceState::DELETING);

@@ -89,7 +89,9 @@ void endFromInside(SupervisedHost& host, TestWorkspace& workspace, kj::StringPtr
       workspace.start({"/bin/sh"_kj, "-c"_kj, command}).ignoreResult().catch_([](kj::Exception&&) {
       }),
       command);
+  const auto deadline = host.now() + SupervisedHost::LIMIT;
   while (state() != rpc::WorkspaceState::STOPPED) {
+    REQUIRE(host.now() < deadline);
     host.timer.afterDelay(50 * kj::MILLISECONDS).wait(host.scope);
   }
 }
