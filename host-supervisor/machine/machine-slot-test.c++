@@ -36,6 +36,16 @@ TEST_CASE("S20 a disk that cannot be taken from its machine does not free the ma
   CHECK(w.slot->reclaimDisk().wait(w.scope));
 }
 
+TEST_CASE("a machine is ended within a deadline, or it is told that it is not") {
+  SlotWorld w;
+  w.driver.failRemovals(1);
+  CHECK_FALSE(w.slot->tryToEnd().wait(w.scope));
+  CHECK(w.driver.isRunning("id"));
+  CHECK(w.slot->tryToEnd().wait(w.scope));
+  CHECK_FALSE(w.driver.isRunning("id"));
+  CHECK(w.slot->current() != nullptr);
+}
+
 TEST_CASE("S20 a machine that is given up is retired, and what may be left of it is removed") {
   using Left = MachineSlot::Left;
   SlotWorld w;

@@ -116,6 +116,18 @@ kj::Promise<bool> MachineSlot::reclaimDisk() {
   co_return true;
 }
 
+kj::Promise<bool> MachineSlot::tryToEnd() {
+  auto ending = kj::addRef(*KJ_ASSERT_NONNULL(machine));
+  auto failure = co_await failureOf([&]() {
+    return within(world.timer, world.deadlines.destroyVm, "the machine could not be ended",
+                  ending->destroy());
+  });
+  KJ_IF_MAYBE (e, failure) {
+    KJ_LOG(ERROR, "a machine is not gone yet", workspace, name, e->getDescription());
+  }
+  co_return failure == nullptr;
+}
+
 kj::Promise<bool> MachineSlot::giveUp(Left left) {
   retire();
   if (left == Left::NOTHING && co_await reclaimDisk()) co_return true;

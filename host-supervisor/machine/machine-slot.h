@@ -52,6 +52,8 @@ public:
   // Breaks what clients still hold of it.
   void retire();
 
+  // Ends current(), if it can within the deadline, and returns whether nothing is left of that.
+  kj::Promise<bool> tryToEnd();
   // Ends whatever machine of this workspace is on the host, within the deadline.
   kj::Promise<void> remove(kj::StringPtr complaint = "the machine could not be ended"_kj);
   // Makes the disk root's again, of a machine of which nothing is left: whether that is done, and its lease may be released.

@@ -35,4 +35,16 @@ VmSpec machineSpec(const World& world, const WorkspaceJournal& journal, kj::Mayb
   return spec;
 }
 
+kj::Promise<VmSpec> preparedSpec(const World& world, const WorkspaceJournal& journal, Image image) {
+  auto& id = journal.row().id;
+  auto spec = machineSpec(world, journal, kj::mv(image));
+  co_await within(world.timer, world.deadlines.disk, "the disk could not be given to its machine",
+                  world.volumes.give(id, spec.uid));
+  spec.diskKey = co_await within(world.timer, world.deadlines.disk,
+                                 "the key of the disk could not be opened", world.keys.open(id));
+  co_await within(world.timer, world.deadlines.disk, "the machine's files could not be made",
+                  world.files.prepare(id));
+  co_return kj::mv(spec);
+}
+
 }  // namespace bothy

@@ -7,4 +7,7 @@ namespace bothy {
 // What the machine of a workspace that has a lease is made of, without what opens its disk; `image`: not for one that runs.
 VmSpec machineSpec(const World& world, const WorkspaceJournal& journal, kj::Maybe<Image> image);
 
+// The same with what opens the disk, which is given to the machine's user, and with its other files made.  Both outlive the promise.
+kj::Promise<VmSpec> preparedSpec(const World& world, const WorkspaceJournal& journal, Image image);
+
 }  // namespace bothy

@@ -146,16 +146,8 @@ kj::Promise<void> StartOperation::check() {
 }
 
 kj::Promise<void> StartOperation::launch() {
-  auto& world = site.world;
   fault = StartFault::DISK;
-  auto spec = machineSpec(world, site.journal, requireImage());
-  co_await within(world.timer, world.deadlines.disk, "the disk could not be given to its machine",
-                  world.volumes.give(site.journal.row().id, spec.uid));
-  spec.diskKey =
-      co_await within(world.timer, world.deadlines.disk, "the key of the disk could not be opened",
-                      world.keys.open(site.journal.row().id));
-  co_await within(world.timer, world.deadlines.disk, "the machine's files could not be made",
-                  world.files.prepare(site.journal.row().id));
+  auto spec = co_await preparedSpec(site.world, site.journal, requireImage());
   fault = StartFault::VMM_EXITED;
   // Not while what comes in its place is on its way to the store.
   auto turn = co_await site.journal.takeTurn();
@@ -240,16 +232,7 @@ kj::Promise<Operation::Settled> StartOperation::settleFailure(kj::Exception exce
 // Who has failed holds nothing, however long that takes.
 kj::Promise<bool> StartOperation::endMachine() {
   bool isGone = isCleared && !isMade;
-  KJ_IF_MAYBE (machine, site.machine.current()) {
-    auto gone =
-        within(site.world.timer, site.world.deadlines.destroyVm, "the machine could not be ended",
-               kj::evalNow([&]() { return machine->destroy(); }));
-    co_await gone.then([&isGone]() { isGone = true; },
-                       [this](kj::Exception&& e) {
-                         KJ_LOG(ERROR, "the machine of a failed start is not gone yet",
-                                site.journal.row().name, site.journal.row().id, e.getDescription());
-                       });
-  }
+  if (site.machine.current() != nullptr) isGone = co_await site.machine.tryToEnd();
   if (isMade) console = co_await site.lastConsoleEnd();
   using Left = MachineSlot::Left;
   co_return co_await site.machine.giveUp(isGone ? Left::NOTHING : Left::PERHAPS);
