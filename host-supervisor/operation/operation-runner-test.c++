@@ -21,6 +21,7 @@ struct TestJournal final: public OperationRunner::Journal {
   uint32_t refusals = 0;
   kj::StringPtr refusedStep;
   bool refusesForGood = false;
+  kj::Function<bool()> isUnderWay = []() { return false; };
   kj::Own<Places> holds = kj::refcounted<Places>(1);
 
   kj::Promise<Operation::Hold> enter(kj::StringPtr step) override {
@@ -33,6 +34,7 @@ struct TestJournal final: public OperationRunner::Journal {
   }
   bool isLasting(const kj::Exception&) const override { return refusesForGood; }
   void unsettled(const kj::Exception& fault) override {
+    CHECK_FALSE(isUnderWay());
     log.add(kj::str("unsettled:", fault.getDescription()));
   }
 };
@@ -336,6 +338,7 @@ TEST_CASE("a fault at the end of an operation is a failure of it") {
   }
   SECTION("which is not: whoever waits hears of it") {
     operation->faults = 2;
+    f.journal.isUnderWay = [&f]() { return f.runner->current() != nullptr; };
     f.runner->begin(kj::addRef(*operation));
     CHECK_THROWS(operation->onEnd().wait(f.scope));
     CHECK(f.runner->current() == nullptr);

@@ -40,9 +40,10 @@ void OperationRunner::drive(kj::Promise<void> work) {
   driving = work.eagerlyEvaluate([this](kj::Exception&& e) {
     KJ_LOG(ERROR, "an operation cannot be settled; the next start of the supervisor resumes it",
            name, e.getDescription());
-    journal.unsettled(e);
-    KJ_IF_MAYBE (operation, underWay) (*operation)->ended->reject(kj::mv(e));
+    auto unsettled = kj::mv(underWay);
     underWay = nullptr;
+    journal.unsettled(e);
+    KJ_IF_MAYBE (operation, unsettled) (*operation)->ended->reject(kj::mv(e));
     rested();
   });
 }

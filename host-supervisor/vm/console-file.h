@@ -19,8 +19,8 @@ public:
   virtual kj::Array<kj::byte> end() = 0;
 };
 
-// The file `path`, which is made where it is missing, mode 0600; takes as long as the disk does.  At no time it is larger than CONSOLE_LIMIT_BYTES (S09): before it would
-// grow beyond, its older half goes.
+// The file `path`, which is made where it is missing, mode 0600; takes as long as the disk does.  At no time it is larger than
+// CONSOLE_LIMIT_BYTES (S09): before it would grow beyond, its older half goes.
 kj::Own<ConsoleFile> newConsoleFile(kj::StringPtr path);
 
 struct OpenConsoleFile {

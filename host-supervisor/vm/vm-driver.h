@@ -91,8 +91,8 @@ public:
   // The user id of its processes, which no other machine has.
   virtual uint32_t user() = 0;
 
-  // The last CONSOLE_END_BYTES of what its console said, of an earlier process too, whether or not that is in the file by now; empty as
-  // long as the machine has said nothing.  All of it is there when onEnd() resolves.
+  // The last CONSOLE_END_BYTES of what its console said, whether or not that is in the file by now; of what it said to an earlier process,
+  // only what the file has, once that is open.  Empty if there is nothing.  All that this process hears is there when onEnd() resolves.
   virtual kj::Array<kj::byte> consoleEnd() = 0;
 
   // Whether that is all that it has said.  It may not be where the machine was taken over: QEMU drops what its console says while nobody

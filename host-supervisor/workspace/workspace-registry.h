@@ -50,7 +50,7 @@ public:
   size_t size() const { return entries.size(); }
   // Of which there are objects.
   size_t objects() const { return objectCount; }
-  // Nothing is kept that goes on, or of workspaces that are gone.
+  // Nothing is under way, but within the objects(), and no object of a workspace that is gone is left.
   bool isIdle() { return graves.empty() && tasks.isEmpty(); }
   bool has(kj::StringPtr id) const { return entries.find<BY_ID>(id) != nullptr; }
   kj::Maybe<kj::Own<Workspace>> find(kj::StringPtr name);
