@@ -4,6 +4,7 @@
 #include <kj/map.h>
 #include <kj/vector.h>
 
+#include "loop/failure-of.h"
 #include "loop/slots.h"
 #include "vm/domain-listing.h"
 #include "vm/domain-xml.h"
@@ -58,7 +59,7 @@ public:
     auto machine = add(kj::mv(spec));
     bool isStarted = false;
     KJ_DEFER(if (!isStarted) retire(*machine));
-    auto failure = co_await outcomeOf(machine->start(listener));
+    auto failure = co_await failureOf([&]() { return machine->start(listener); });
     KJ_IF_MAYBE (exception, failure) {
       retire(*machine);
       co_await machine->ended();

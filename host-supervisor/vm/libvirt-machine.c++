@@ -4,6 +4,7 @@
 
 #include <kj/debug.h>
 
+#include "loop/failure-of.h"
 #include "vm/console-log.h"
 #include "vm/domain-xml.h"
 
@@ -187,13 +188,15 @@ kj::Promise<void> LibvirtMachine::dismantle() {
 
   co_await endDomain();
   if (!isUserOthers) co_await endProcesses();
-  co_await outcomeOf(host.timer.timeoutAfter(LAST_EVENT_LIMIT, kj::mv(stopped)));
-  auto late = co_await outcomeOf(host.timer.timeoutAfter(CONSOLE_LIMIT, kj::mv(console)));
+  co_await failureOf(
+      [this]() { return host.timer.timeoutAfter(LAST_EVENT_LIMIT, kj::mv(stopped)); });
+  auto late = co_await failureOf(
+      [this]() { return host.timer.timeoutAfter(CONSOLE_LIMIT, kj::mv(console)); });
   if (late != nullptr) {
     KJ_LOG(WARNING, "the console of a machine does not end with it, and is left", spec.name);
   }
 
-  auto failure = co_await outcomeOf(removeFiles());
+  auto failure = co_await failureOf([this]() { return removeFiles(); });
   KJ_IF_MAYBE (exception, failure) {
     KJ_LOG(ERROR, "files of a machine are left", spec.name, exception->getDescription());
   }
@@ -215,8 +218,7 @@ kj::Promise<void> LibvirtMachine::endProcesses() {
   for (auto pause = KILL_RETRY_PAUSE;; pause = kj::min(2 * pause, MOST_KILL_RETRY_PAUSE)) {
     // What libvirt was asked for it may yet do, however late: start this machine, or end the next one of its name.
     const bool isCalled = host.libvirt->isCalled(spec.name);
-    auto failure =
-        co_await outcomeOf(kj::evalNow([this]() { return host.processes->killAll(spec.uid); }));
+    auto failure = co_await failureOf([this]() { return host.processes->killAll(spec.uid); });
     KJ_IF_MAYBE (exception, failure) {
       KJ_LOG(ERROR, "processes of a machine are left", spec.name, exception->getDescription());
     } else if (!isCalled) {
@@ -239,7 +241,7 @@ kj::Promise<void> LibvirtMachine::endDomain() {
                      .eagerlyEvaluate([this](kj::Exception&& e) {
                        KJ_LOG(ERROR, "a machine cannot be killed", spec.name, e.getDescription());
                      });
-  auto failure = co_await outcomeOf(host.libvirt->destroy(spec.name));
+  auto failure = co_await failureOf([this]() { return host.libvirt->destroy(spec.name); });
   KJ_IF_MAYBE (exception, failure) {
     KJ_LOG(WARNING, "libvirt could not end a machine", spec.name, exception->getDescription());
     KJ_IF_MAYBE (process, qemu) {

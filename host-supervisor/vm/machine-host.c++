@@ -24,9 +24,4 @@ uint32_t MachineHost::groupOf(uint32_t user) const {
   return kvmGroup(user).orDefault(user);
 }
 
-kj::Promise<kj::Maybe<kj::Exception>> outcomeOf(kj::Promise<void> promise) {
-  return promise.then([]() -> kj::Maybe<kj::Exception> { return nullptr; },
-                      [](kj::Exception&& e) -> kj::Maybe<kj::Exception> { return kj::mv(e); });
-}
-
 }  // namespace bothy

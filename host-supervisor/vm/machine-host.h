@@ -38,7 +38,4 @@ struct MachineHost {
 // See openLibvirtDriver().
 kj::Own<VmDriver> newLibvirtDriver(MachineHost host);
 
-// What came of `promise`: nullptr if it succeeded.
-kj::Promise<kj::Maybe<kj::Exception>> outcomeOf(kj::Promise<void> promise);
-
 }  // namespace bothy

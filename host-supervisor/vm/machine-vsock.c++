@@ -5,6 +5,7 @@
 
 #include <kj/debug.h>
 
+#include "loop/failure-of.h"
 #include "loop/retry-pauses.h"
 #include "loop/shared-fd.h"
 #include "vm/domain-xml.h"
@@ -201,11 +202,12 @@ kj::Promise<void> MachineVsock::plug() {
 kj::Promise<void> MachineVsock::unplug() {
   auto paf = kj::newPromiseAndFulfiller<void>();
   unplugged = kj::mv(paf.fulfiller);
-  auto failure = co_await outcomeOf(
-      host.libvirt
-          ->monitor(spec.name,
-                    kj::str(R"({"execute":"device_del","arguments":{"id":")", DEVICE_ID, "\"}}"))
-          .ignoreResult());
+  auto tell = [this](kj::String command) {
+    return failureOf(
+        [&]() { return host.libvirt->monitor(spec.name, kj::mv(command)).ignoreResult(); });
+  };
+  auto failure =
+      co_await tell(kj::str(R"({"execute":"device_del","arguments":{"id":")", DEVICE_ID, "\"}}"));
   bool isPlugged = true;
   KJ_IF_MAYBE (exception, failure) {
     isPlugged = !says(*exception, "not found");
@@ -216,11 +218,8 @@ kj::Promise<void> MachineVsock::unplug() {
   if (isPlugged) {
     co_await host.timer.timeoutAfter(UNPLUG_LIMIT, kj::mv(paf.promise));
   }
-  failure = co_await outcomeOf(
-      host.libvirt
-          ->monitor(spec.name,
-                    kj::str(R"({"execute":"chardev-remove","arguments":{"id":"vsock-socket"}})"))
-          .ignoreResult());
+  failure =
+      co_await tell(kj::str(R"({"execute":"chardev-remove","arguments":{"id":"vsock-socket"}})"));
   KJ_IF_MAYBE (exception, failure) {
     if (!says(*exception, "not found")) kj::throwFatalException(kj::mv(*exception));
   }

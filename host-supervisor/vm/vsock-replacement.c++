@@ -2,7 +2,7 @@
 
 #include <kj/debug.h>
 
-#include "vm/machine-host.h"
+#include "loop/failure-of.h"
 
 namespace bothy {
 
@@ -12,7 +12,7 @@ kj::Promise<void> replaceVsock(kj::Timer& timer, kj::StringPtr name,
   kj::uint failures = 0;
   bool stoodStill = false;
   for (;;) {
-    auto failure = co_await outcomeOf(replace());
+    auto failure = co_await failureOf(replace);
     KJ_IF_MAYBE (exception, failure) {
       const bool standsStill = exception->getType() == kj::Exception::Type::OVERLOADED;
       const bool isQuick = failures < VSOCK_QUICK_TRIES;
