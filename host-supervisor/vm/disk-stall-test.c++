@@ -43,6 +43,7 @@ public:
     KJ_UNIMPLEMENTED("not in this test");
   }
   bool isCalled(kj::StringPtr) override { return false; }
+  bool isIdle() override { return true; }
   kj::Promise<void> destroy(kj::StringPtr) override { KJ_UNIMPLEMENTED("not in this test"); }
   kj::Promise<kj::String> monitor(kj::StringPtr, kj::String) override {
     KJ_UNIMPLEMENTED("not in this test");

@@ -104,6 +104,10 @@ public:
     return starters.isCalled(name) || enders.isCalled(name) || callers.isCalled(name);
   }
 
+  bool isIdle() override {
+    return starts.size() == 0 && starters.isIdle() && enders.isIdle() && callers.isIdle();
+  }
+
   kj::Promise<void> resume(kj::StringPtr name) override {
     return call("resume", name,
                 [name = kj::str(name)](const LibvirtSession& session) { session.resume(name); });

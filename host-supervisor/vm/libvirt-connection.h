@@ -47,6 +47,8 @@ public:
   // A call for the machine is under way, whether or not somebody waits for it: what it should do it may do yet, and to another domain
   // of that name if there is one by then.
   virtual bool isCalled(kj::StringPtr name) = 0;
+  // No call is under way or waits, also of those that nobody waits for, and none is remembered.
+  virtual bool isIdle() = 0;
   // Success also for a domain whose CPUs run.
   virtual kj::Promise<void> resume(kj::StringPtr name) = 0;
   // Success also for a domain that does not exist, or ends meanwhile.

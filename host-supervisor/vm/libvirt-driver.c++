@@ -43,7 +43,7 @@ private:
   kj::Own<LibvirtMachine> machine;
 };
 
-class LibvirtDriver final: public VmDriver, private kj::TaskSet::ErrorHandler {
+class LibvirtDriver final: public CountedVmDriver, private kj::TaskSet::ErrorHandler {
 public:
   explicit LibvirtDriver(MachineHost hostParam) : host(kj::mv(hostParam)), tasks(*this) {
     tasks.add(dispatch());
@@ -53,6 +53,7 @@ public:
   void setEvents(Events& events) override { host.listener = events; }
 
   kj::Promise<kj::Own<RunningVm>> start(VmSpec spec, kj::Maybe<TurnListener&> listener) override {
+    Counted call(*calls);
     requireMachineName(spec.name);
     co_await untilGone(spec.name);
     KJ_REQUIRE(machines.find(spec.name) == nullptr, "a machine of this name runs", spec.name);
@@ -71,6 +72,7 @@ public:
   }
 
   kj::Promise<kj::Maybe<kj::Own<RunningVm>>> adopt(VmSpec spec) override {
+    Counted call(*calls);
     requireMachineName(spec.name);
     co_await untilGone(spec.name);
     KJ_IF_MAYBE (known, machines.find(spec.name)) {
@@ -80,9 +82,10 @@ public:
     if (co_await host.records->find(spec.name) == nullptr) co_return nullptr;
 
     auto domains = listing();
+    KJ_DEFER(leave(domains));
     auto slot = co_await adoptions.take();
     auto condition = co_await domains->conditionOf(spec.name);
-    domains = nullptr;
+    leave(domains);
     KJ_REQUIRE(machines.find(spec.name) == nullptr, "a machine is taken over twice", spec.name);
     auto machine = add(kj::mv(spec));
     bool isForgotten = true;
@@ -101,6 +104,7 @@ public:
   }
 
   kj::Promise<void> remove(kj::StringPtr nameParam, kj::Maybe<uint32_t> user) override {
+    Counted call(*calls);
     requireMachineName(nameParam);
     auto name = kj::str(nameParam);
     if (co_await removeUnlessDamaged(name) == Record::DAMAGED) {
@@ -126,6 +130,7 @@ public:
   }
 
   kj::Promise<kj::Array<kj::String>> removeStrays(IsKnown isKnown) override {
+    Counted call(*calls);
     kj::Vector<kj::String> removed;
     auto names = co_await host.records->list();
     for (auto& name : names) {
@@ -139,15 +144,19 @@ public:
   kj::Promise<void> whenNotDialling() override {
     host.holdsDials = true;
     KJ_DEFER(host.holdsDials = false);
-    auto isDialling = [this]() {
-      for (auto& machine : machines) {
-        if (machine.value->isDialling()) return true;
-      }
-      return false;
-    };
-    while (isDialling()) co_await host.timer.afterDelay(DIAL_POLL_PAUSE);
+    while (dials() > 0) co_await host.timer.afterDelay(DIAL_POLL_PAUSE);
   }
   kj::Promise<void> whenConsolesWritten() override { return host.storage->whenConsolesWritten(); }
+
+  Counts counts() override {
+    return {.machines = machines.size(),
+            .objects = host.objects->value,
+            .keepers = keepers->value,
+            .calls = calls->value,
+            .dials = dials(),
+            .listings = lastListing == nullptr ? 0u : 1u,
+            .isLibvirtIdle = host.libvirt->isIdle()};
+  }
 
 private:
   MachineHost host;
@@ -156,7 +165,15 @@ private:
   kj::Maybe<kj::Own<DomainListing>> lastListing;
   // Ends of machines whose record is damaged, each once, whoever asks for it.
   kj::HashMap<kj::String, kj::ForkedPromise<void>> damaged;
+  kj::Own<Counted::Count> calls = kj::refcounted<Counted::Count>();
+  kj::Own<Counted::Count> keepers = kj::refcounted<Counted::Count>();
   kj::TaskSet tasks;
+
+  size_t dials() {
+    size_t count = 0;
+    for (auto& machine : machines) count += machine.value->dials();
+    return count;
+  }
 
   // The same for all adoptions that are under way: after a restart there may be thousands.
   kj::Own<DomainListing> listing() {
@@ -164,6 +181,14 @@ private:
       if ((*last)->isOpen()) return kj::addRef(**last);
     }
     return kj::addRef(*lastListing.emplace(kj::refcounted<DomainListing>(host.libvirt->list())));
+  }
+
+  // It is not kept when all who looked into it have.
+  void leave(kj::Own<DomainListing>& domains) {
+    domains = nullptr;
+    KJ_IF_MAYBE (last, lastListing) {
+      if (!(*last)->isShared()) lastListing = nullptr;
+    }
   }
 
   kj::Own<LibvirtMachine> add(VmSpec spec) {
@@ -254,8 +279,9 @@ private:
   // that stands in its file alone may be anybody's by now.
   kj::Promise<void> removeDamaged(kj::String name, kj::Maybe<uint32_t> user) {
     auto domains = listing();
+    KJ_DEFER(leave(domains));
     const bool isKnown = (co_await domains->conditionOf(name)) != nullptr;
-    domains = nullptr;
+    leave(domains);
     KJ_REQUIRE(!isKnown || user != nullptr || host.storage->qemuPid(name, 0) != nullptr,
                "the record of the machine is damaged, and libvirt's file of its pid is missing",
                name);
@@ -300,7 +326,7 @@ private:
   void own(LibvirtMachine& machine, kj::Promise<void> life) {
     auto name = kj::str(machine.name());
     tasks.add(life.then([this, name = kj::mv(name)]() { machines.erase(name); })
-                  .attach(kj::addRef(machine)));
+                  .attach(kj::addRef(machine), kj::heap<Counted>(*keepers)));
   }
 
   kj::Promise<void> dispatch() {
@@ -320,8 +346,8 @@ private:
 
 }  // namespace
 
-kj::Promise<kj::Own<VmDriver>> openLibvirtDriver(kj::AsyncIoContext& io, Subreaper& reaper,
-                                                 LibvirtDriverSettings settings) {
+kj::Promise<kj::Own<CountedVmDriver>> openLibvirtDriver(kj::AsyncIoContext& io, Subreaper& reaper,
+                                                        LibvirtDriverSettings settings) {
   HostAbilities abilities;
   KJ_IF_MAYBE (given, settings.abilities) {
     abilities = kj::mv(*given);
@@ -346,7 +372,7 @@ kj::Promise<kj::Own<VmDriver>> openLibvirtDriver(kj::AsyncIoContext& io, Subreap
                                          kj::mv(storage), kj::mv(libvirt)));
 }
 
-kj::Own<VmDriver> newLibvirtDriver(MachineHost host) {
+kj::Own<CountedVmDriver> newLibvirtDriver(MachineHost host) {
   return kj::heap<LibvirtDriver>(kj::mv(host));
 }
 

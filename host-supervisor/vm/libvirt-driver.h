@@ -35,10 +35,31 @@ struct LibvirtDriverSettings {
 // The directory of the libvirt in this process.
 kj::String libvirtRoot(const LibvirtDriverSettings& settings);
 
+// A driver that tells what it has at this moment.
+class CountedVmDriver: public VmDriver {
+public:
+  struct Counts {
+    // That are started, taken over, run or are ended.
+    size_t machines;
+    // The same, and those that somebody holds after their end.
+    size_t objects;
+    // Promises that follow a machine until nothing of it is left.
+    size_t keepers;
+    // start(), adopt(), remove() and removeStrays() that have not returned.
+    size_t calls;
+    size_t dials;
+    // Of all domains, for machines that are taken over.
+    size_t listings;
+    // See LibvirtConnection::isIdle().
+    bool isLibvirtIdle;
+  };
+  virtual Counts counts() = 0;
+};
+
 // Machines by libvirt and QEMU.  Dropping the driver leaves machines running.  `io` and `reaper` must
 // outlive it.  One driver a state directory, and one in the life of a process: libvirt 11.3 opens the part
 // of it that keeps secrets once.
-kj::Promise<kj::Own<VmDriver>> openLibvirtDriver(kj::AsyncIoContext& io, Subreaper& reaper,
-                                                 LibvirtDriverSettings settings);
+kj::Promise<kj::Own<CountedVmDriver>> openLibvirtDriver(kj::AsyncIoContext& io, Subreaper& reaper,
+                                                        LibvirtDriverSettings settings);
 
 }  // namespace bothy

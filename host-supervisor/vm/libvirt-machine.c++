@@ -24,6 +24,7 @@ constexpr kj::Duration MOST_KILL_RETRY_PAUSE = 10 * kj::SECONDS;
 
 LibvirtMachine::LibvirtMachine(MachineHost& host, VmSpec specParam)
     : host(host),
+      counted(*host.objects),
       diskKey(kj::mv(specParam.diskKey)),
       spec(kj::mv(specParam)),
       files(spec.runtimeDir),

@@ -40,7 +40,7 @@ public:
   // See RunningVm::isEnding(): it is to be dismantled, or is.
   bool isToEnd() const { return ending || destroying || cause != nullptr; }
   void renewVsock() { vsock.renew(); }
-  bool isDialling() const { return vsock.isDialling(); }
+  size_t dials() const { return vsock.dials(); }
   bool isStalled() const { return stall.isUnderWay(); }
   uint32_t user() const { return spec.uid; }
   kj::Array<kj::byte> consoleEnd() const { return said.end(); }
@@ -52,6 +52,7 @@ public:
 
 private:
   MachineHost& host;
+  Counted counted;
   // Until libvirt has it.
   kj::Maybe<Secret> diskKey;
   const VmSpec spec;

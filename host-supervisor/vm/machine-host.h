@@ -1,5 +1,6 @@
 #pragma once
 
+#include <kj/refcount.h>
 #include <kj/timer.h>
 
 #include "vm/disk-room.h"
@@ -10,6 +11,20 @@
 #include "vm/machine-storage.h"
 
 namespace bothy {
+
+// One of what is counted, as long as it lives.
+class Counted final {
+public:
+  struct Count final: public kj::Refcounted {
+    size_t value = 0;
+  };
+  explicit Counted(Count& count) : count(kj::addRef(count)) { ++count.value; }
+  ~Counted() noexcept(false) { --count->value; }
+  KJ_DISALLOW_COPY_AND_MOVE(Counted);
+
+private:
+  kj::Own<Count> count;
+};
 
 // What all machines of a driver share; outlives them.  Whatever the driver does to the world, it does by `libvirt`, `processes` and
 // `storage`.
@@ -26,6 +41,8 @@ struct MachineHost {
   kj::Own<MachineRecords> records;
   kj::Own<LibvirtConnection> libvirt;
   kj::Own<DiskRoom> diskRoom;
+  // Objects of machines, also where they outlive the driver.
+  kj::Own<Counted::Count> objects = kj::refcounted<Counted::Count>();
   kj::Maybe<VmDriver::Events&> listener;
   // Nothing is dialled: see VmDriver::whenNotDialling().
   bool holdsDials = false;
@@ -36,6 +53,6 @@ struct MachineHost {
 };
 
 // See openLibvirtDriver().
-kj::Own<VmDriver> newLibvirtDriver(MachineHost host);
+kj::Own<CountedVmDriver> newLibvirtDriver(MachineHost host);
 
 }  // namespace bothy

@@ -27,8 +27,8 @@ public:
 
   // Fails with DISCONNECTED while nothing listens there, or the device is away.
   kj::Promise<kj::Own<kj::AsyncIoStream>> dial(uint32_t port);
-  // Whether a dial is under way: a process that ends then may end the device with it.
-  bool isDialling() const { return dialling > 0; }
+  // Those under way: a process that ends then may end the device with them.
+  size_t dials() const { return dialling; }
 
   // Ends every stream, at most once in a while; see RunningVm::renewVsock().
   void renew();
@@ -50,7 +50,7 @@ private:
   bool isUp = false;
   // Whether this device has had a worker; only then does its absence mean that it failed.
   bool isWorkerKnown = false;
-  kj::uint dialling = 0;
+  size_t dialling = 0;
   kj::Maybe<kj::TimePoint> lastRenewal;
   kj::Maybe<kj::Own<kj::PromiseFulfiller<void>>> unplugged;
 

@@ -72,6 +72,9 @@ public:
   // Whether a call about the machine is under way, also one that hangs, or waits.
   bool isCalled(kj::StringPtr machine) const;
 
+  // No call is under way, also one that hangs, or waits, and nothing is left to do.
+  bool isIdle() { return underWay == 0 && waiting == 0 && tasks.isEmpty(); }
+
   // Told when a call begins to hang.
   void onHang(kj::Function<void()> listener) { hangListener = kj::mv(listener); }
 

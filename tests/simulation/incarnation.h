@@ -25,6 +25,8 @@ public:
   // All of them, page after page; until something happens.
   kj::Array<WorkspaceView> list();
   EventLog& eventLog() { return *events; }
+  // Of its driver, when it serves.
+  CountedVmDriver::Counts counts() { return driver.counts(); }
 
   // The list is complete; clients are served.
   bool serves() const { return recovered && !life.isOver(); }

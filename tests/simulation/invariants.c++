@@ -85,8 +85,32 @@ void Invariants::checkAtRest(Incarnation& bothyd) {
   checkFiles();
 }
 
+void Invariants::checkDriver(Incarnation& bothyd, size_t running, size_t unreachable) {
+  const auto counts = bothyd.counts();
+  const auto taken = running - unreachable;
+  auto isOff = [&](size_t count, size_t wanted) {
+    // Now and then it tries to take over what cannot be.
+    return count < wanted || count > wanted + unreachable;
+  };
+  if (isOff(counts.machines, taken) || isOff(counts.objects, taken) ||
+      isOff(counts.keepers, taken)) {
+    host.judge.accuse(taken, " machines run, nothing happens, and the driver has ", counts.machines,
+                      ", as ", counts.objects, " objects, and follows ", counts.keepers);
+  }
+  if (counts.dials > 0) {
+    host.judge.accuse("nothing happens, and the driver dials ", counts.dials, " times");
+  }
+  if (isOff(counts.calls, 0) || isOff(counts.listings, 0)) {
+    host.judge.accuse("nothing happens, and the driver has ", counts.calls, " calls under way and ",
+                      counts.listings, " lists of libvirt's domains");
+  }
+  if (!counts.isLibvirtIdle && unreachable == 0) {
+    host.judge.accuse("nothing happens, and a call of libvirt is under way or remembered");
+  }
+}
+
 void Invariants::checkMachines(Incarnation& bothyd) {
-  size_t running = 0;
+  size_t running = 0, unreachable = 0;
   for (auto& workspace : bothyd.list()) {
     auto id = workspace.id;
     auto label = host.label(id);
@@ -106,6 +130,7 @@ void Invariants::checkMachines(Incarnation& bothyd) {
         ++running;
         // Its guest may have ended where nobody can tell any more.
         if (host.machinery.unadoptable.find(id) != nullptr && host.machinery.lives(id)) {
+          unreachable += workspace.unreachable.size() > 0;
           break;
         }
         if (workspace.unreachable.size() > 0) {
@@ -138,6 +163,7 @@ void Invariants::checkMachines(Incarnation& bothyd) {
     host.judge.accuse(running, " workspaces run, nothing happens, and bothyd holds ",
                       host.heldProcesses, " processes and ", host.heldConnections, " connections");
   }
+  checkDriver(bothyd, running, unreachable);
   for (auto& name : host.machinery.names()) {
     if (host.store.row(name) == nullptr && host.machinery.lives(name)) {
       host.judge.accuse("a machine is left over: ", host.label(name));

@@ -17,6 +17,8 @@ public:
   void checkAtRest(Incarnation& bothyd);
   // When bothyd has begun since all faults were over, and whatever was left over before is cleared away.
   void checkCleared();
+  // When nothing happens: what the driver has is that of `running` machines, of which `unreachable` cannot be taken over.
+  void checkDriver(Incarnation& bothyd, size_t running, size_t unreachable);
   // When every workspace was deleted.
   void checkEmpty();
 

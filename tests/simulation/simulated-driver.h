@@ -2,6 +2,7 @@
 
 #include "simulation/lifetime.h"
 #include "simulation/simulated-host.h"
+#include "vm/libvirt-driver.h"
 
 namespace bothy {
 
@@ -15,6 +16,8 @@ public:
 
   // Before anything else is called.
   kj::Promise<void> open();
+  // From then on.
+  CountedVmDriver::Counts counts() { return driver().counts(); }
 
   const HostAbilities& abilities() override { return driver().abilities(); }
   void setEvents(Events& events) override { driver().setEvents(events); }
@@ -31,9 +34,9 @@ private:
   SimulatedHost& host;
   Lifetime& lifetime;
   HostAbilities hostAbilities;
-  kj::Maybe<kj::Own<VmDriver>> opened;
+  kj::Maybe<kj::Own<CountedVmDriver>> opened;
 
-  VmDriver& driver() { return *KJ_ASSERT_NONNULL(opened); }
+  CountedVmDriver& driver() { return *KJ_ASSERT_NONNULL(opened); }
 };
 
 }  // namespace bothy

@@ -291,6 +291,7 @@ void WorldKeeper::deleteAll() {
   if (!KJ_ASSERT_NONNULL(bothyd)->manager().isIdle()) {
     judge.accuse("there is no workspace, and bothyd still waits for something");
   }
+  if (!isCondemned()) invariants.checkDriver(*KJ_ASSERT_NONNULL(bothyd), 0, 0);
   if (host.heldProcesses + host.heldConnections > 0) {
     judge.accuse("there is no workspace, and bothyd holds ", host.heldProcesses, " processes and ",
                  host.heldConnections, " connections");
