@@ -64,6 +64,23 @@ TEST_CASE("a console's file goes on where it was after a restart") {
         "one two");
 }
 
+TEST_CASE("P28 a console's file that is opened late is not left over where nobody waits for it") {
+  File file;
+  const std::atomic<bool> wanted = false, withdrawn = true;
+  auto exists = [&]() { return access(file.path.cStr(), F_OK) == 0; };
+  // It belongs to whoever has made it.
+  openConsoleFile(file.path, withdrawn).file->append("one"_kj.asBytes());
+  CHECK(exists());
+  CHECK(file.size() == 3);
+
+  KJ_SYSCALL(unlink(file.path.cStr()));
+  openConsoleFile(file.path, withdrawn).file->append("two"_kj.asBytes());
+  CHECK_FALSE(exists());
+
+  openConsoleFile(file.path, wanted).file->append("word"_kj.asBytes());
+  CHECK(kj::str(openConsoleFile(file.path, wanted).end.asChars()) == "word");
+}
+
 TEST_CASE("P30 a console log on a full disk says what it lost, and goes on when there is room") {
   if (geteuid() != 0) SKIP("mounting wants root");
   char directory[] = "/tmp/bothy-console-XXXXXX";

@@ -16,10 +16,31 @@ namespace {
 constexpr size_t WRITE_SIZE_BYTES = 64 * 1024;
 static_assert(WRITE_SIZE_BYTES <= CONSOLE_LIMIT_BYTES / 2);
 
-kj::AutoCloseFd openLog(kj::StringPtr path) {
-  int fd;
-  KJ_SYSCALL(fd = open(path.cStr(), O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW, 0600), path);
-  return kj::AutoCloseFd(fd);
+struct OpenLog {
+  kj::AutoCloseFd fd;
+  bool isNew;
+};
+
+OpenLog openLog(kj::StringPtr path) {
+  constexpr int FLAGS = O_RDWR | O_CLOEXEC | O_NOFOLLOW;
+  // Others may make or remove it between the two.
+  for (;;) {
+    int fd = open(path.cStr(), FLAGS);
+    if (fd >= 0) return {kj::AutoCloseFd(fd), false};
+    if (errno != ENOENT && errno != EINTR) KJ_FAIL_SYSCALL("open", errno, path);
+    fd = open(path.cStr(), FLAGS | O_CREAT | O_EXCL, 0600);
+    if (fd >= 0) return {kj::AutoCloseFd(fd), true};
+    if (errno != EEXIST && errno != EINTR) KJ_FAIL_SYSCALL("open", errno, path);
+  }
+}
+
+// Unless another has its name by now.
+void removeLog(kj::StringPtr path, int fd) {
+  struct stat own, there;
+  KJ_SYSCALL(fstat(fd, &own), path);
+  if (lstat(path.cStr(), &there) < 0) return;
+  if (own.st_dev != there.st_dev || own.st_ino != there.st_ino) return;
+  if (unlink(path.cStr()) < 0 && errno != ENOENT) KJ_FAIL_SYSCALL("unlink", errno, path);
 }
 
 kj::String gapNote(uint64_t bytes) {
@@ -29,7 +50,8 @@ kj::String gapNote(uint64_t bytes) {
 
 class DiskConsoleFile final: public ConsoleFile {
 public:
-  explicit DiskConsoleFile(kj::StringPtr path) : path(kj::str(path)), fd(openLog(path)) {
+  DiskConsoleFile(kj::StringPtr path, kj::AutoCloseFd file)
+      : path(kj::str(path)), fd(kj::mv(file)) {
     struct stat stats;
     KJ_SYSCALL(fstat(fd, &stats));
     size = stats.st_size;
@@ -109,7 +131,15 @@ private:
 }  // namespace
 
 kj::Own<ConsoleFile> newConsoleFile(kj::StringPtr path) {
-  return kj::heap<DiskConsoleFile>(path);
+  return kj::heap<DiskConsoleFile>(path, openLog(path).fd);
+}
+
+OpenConsoleFile openConsoleFile(kj::StringPtr path, const std::atomic<bool>& isWithdrawn) {
+  auto log = openLog(path);
+  if (log.isNew && isWithdrawn) removeLog(path, log.fd);
+  auto file = kj::heap<DiskConsoleFile>(path, kj::mv(log.fd));
+  auto end = file->end();
+  return {kj::mv(file), kj::mv(end)};
 }
 
 }  // namespace bothy

@@ -4,6 +4,7 @@
 #include <kj/memory.h>
 #include <kj/string.h>
 
+#include <atomic>
 #include <cstdint>
 
 namespace bothy {
@@ -27,5 +28,9 @@ struct OpenConsoleFile {
   kj::Own<ConsoleFile> file;
   kj::Array<kj::byte> end;  // ConsoleFile::end(), from before anything was written to it
 };
+
+// Opens it for whoever sets `isWithdrawn` when he leaves.  It leaves no file that it has made for nobody: who removed the machine's files
+// since did not find it.
+OpenConsoleFile openConsoleFile(kj::StringPtr path, const std::atomic<bool>& isWithdrawn);
 
 }  // namespace bothy

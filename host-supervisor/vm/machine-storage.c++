@@ -4,6 +4,9 @@
 
 #include <kj/debug.h>
 #include <kj/filesystem.h>
+#include <kj/refcount.h>
+
+#include <atomic>
 
 #include "loop/worker-thread.h"
 #include "vm/console-log.h"
@@ -12,6 +15,11 @@
 
 namespace bothy {
 namespace {
+
+// Whether somebody still waits for the file of a console.
+struct Wish final: public kj::AtomicRefcounted {
+  mutable std::atomic<bool> isWithdrawn = false;
+};
 
 class HostStorage final: public MachineStorage {
 public:
@@ -81,14 +89,14 @@ public:
   kj::Promise<void> recordConsole(kj::StringPtr path, kj::Own<kj::AsyncIoStream> console,
                                   ConsoleTail& tail,
                                   kj::Own<kj::PromiseFulfiller<void>> firstWord) override {
-    auto opening = openings.runBefore([path = kj::str(path)]() {
-      auto file = newConsoleFile(path);
-      auto end = file->end();
-      return OpenConsoleFile{kj::mv(file), kj::mv(end)};
+    auto wish = kj::atomicRefcounted<Wish>();
+    auto opening = openings.runBefore([path = kj::str(path), wish = kj::atomicAddRef(*wish)]() {
+      return openConsoleFile(path, wish->isWithdrawn);
     });
     auto log = kj::heap<ConsoleLog>(consoles, path, kj::mv(opening), tail);
     auto recording = log->record(timer, kj::mv(console), kj::mv(firstWord));
-    return recording.attach(kj::mv(log));
+    return recording.attach(kj::mv(log),
+                            kj::defer([wish = kj::mv(wish)]() { wish->isWithdrawn = true; }));
   }
 
   kj::Promise<void> whenConsolesWritten() override { return consoles.whenAllWritten(); }
