@@ -115,16 +115,27 @@ kj::Promise<bool> LibvirtMachine::adopt(kj::Maybe<LibvirtDomain::Condition> foun
 }
 
 void LibvirtMachine::openQemu(const ProcessIdentity& recorded) {
-  const pid_t pid = KJ_REQUIRE_NONNULL(host.storage->qemuPid(spec.name, spec.uid),
-                                       "libvirt's file of QEMU's pid is missing", spec.name);
-  auto process = KJ_REQUIRE_NONNULL(host.processes->open(pid), "QEMU has ended", pid);
+  // People are told of it.
+  auto require = [](bool condition, kj::String why) {
+    if (condition) return;
+    kj::throwFatalException(
+        kj::Exception(kj::Exception::Type::FAILED, __FILE__, __LINE__, kj::mv(why)));
+  };
+  auto named = host.storage->qemuPid(spec.name, spec.uid);
+  require(named != nullptr, kj::str("libvirt's file of QEMU's pid is missing"));
+  const pid_t pid = KJ_ASSERT_NONNULL(named);
+  auto found = host.processes->open(pid);
+  require(found != nullptr, kj::str("QEMU has ended: its pid was ", pid));
+  auto& process = KJ_ASSERT_NONNULL(found);
   // One that ends while it is looked at has no owner; that it has ended is then learned in its own way.
   KJ_IF_MAYBE (owner, process->user()) {
-    KJ_REQUIRE(*owner == spec.uid, "the process that libvirt names as QEMU is another user's", pid,
-               *owner);
+    require(*owner == spec.uid,
+            kj::str("the process ", pid, ", which libvirt names as QEMU, is user ", *owner,
+                    "'s and not the machine's"));
   }
-  KJ_REQUIRE(recorded.pid == 0 || process->identity() == recorded,
-             "the process that libvirt names as QEMU is not the one that was started", pid);
+  require(recorded.pid == 0 || process->identity() == recorded,
+          kj::str("the process ", pid,
+                  ", which libvirt names as QEMU, is not the one that was started"));
   record.qemu = process->identity();
   qemu = kj::mv(process);
 }

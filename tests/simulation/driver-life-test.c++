@@ -139,6 +139,20 @@ TEST_CASE("P41 an end that libvirt brings about late ends no machine that was st
   CHECK(bed.answers(*second));
 }
 
+TEST_CASE("P30 what keeps a machine from being taken over is told in words, and it goes on") {
+  Bed bed;
+  bed.begin();
+  bed.start("one");
+  bed.host.fate.decree(Fault::PID_FILE_LOST);
+  bed.begin();
+  auto why = bed.within(bed.driver()
+                            .adopt(bed.spec("one"))
+                            .then([](auto) { return kj::String(); },
+                                  [](kj::Exception&& e) { return kj::str(e.getDescription()); }));
+  CHECK(why == "libvirt's file of QEMU's pid is missing");
+  CHECK(bed.runs("one"));
+}
+
 TEST_CASE("P28 a machine whose record is damaged can be ended") {
   Bed bed;
   bed.begin();
