@@ -63,7 +63,7 @@ struct Bed {
 
   VmSpec spec(kj::StringPtr name, uint32_t number = 1) {
     host.runtimeDirs.upsert(kj::str(name), [](kj::String&, kj::String&&) {});
-    host.consoles.upsert(kj::str(name), nullptr);
+    host.consoles.upsert(kj::str(name), kj::refcounted<SimulatedHost::Console>());
     VmSpec spec;
     spec.name = kj::str(name);
     spec.cpus = 1;

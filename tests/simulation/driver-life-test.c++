@@ -20,9 +20,9 @@ TEST_CASE("P28 the real driver starts and ends a machine in virtual time, and le
   CHECK(bed.runs("one"));
   CHECK(bed.answers(*vm));
   CHECK(vm->qemuPid() > 0);
-  const auto& console = KJ_ASSERT_NONNULL(bed.host.consoles.find("one"));
+  const auto& console = KJ_ASSERT_NONNULL(bed.host.consoles.find("one"))->said;
   CHECK(console.size() > 0);
-  CHECK(vm->consoleEnd() == console.asBytes());
+  CHECK(vm->consoleEnd() == console.asPtr().asBytes());
   CHECK_FALSE(KJ_ASSERT_NONNULL(bed.host.machinery.files.find("one")).hasSecret);
   bed.within(vm->destroy());
   CHECK(bed.within(vm->onEnd()) == VmEnd::DESTROYED);

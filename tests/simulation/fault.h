@@ -23,6 +23,8 @@ enum class Fault : uint8_t {
   VOLUME_FULL,
   VOLUME_SLOW,
   FILES_REFUSED,
+  FILES_FULL,
+  FILES_SLOW,
   IMAGE_GONE,
   IMAGE_BROKEN,
   // Below the driver: libvirt, processes, files of machines.
@@ -36,6 +38,8 @@ enum class Fault : uint8_t {
   UNPLUG_IGNORED,
   PROCESSES_REFUSED,
   STORAGE_REFUSED,
+  STORAGE_FULL,
+  STORAGE_SLOW,
   // What comes by itself.
   MACHINE_ENDS,
   VSOCK_LOST,

@@ -1,5 +1,7 @@
 #include "simulation/invariants.h"
 
+#include <string.h>
+
 #include <kj/map.h>
 
 namespace bothy {
@@ -240,6 +242,12 @@ void Invariants::checkFiles() {
   for (auto& entry : host.consoles) {
     if (host.store.row(entry.key) == nullptr) {
       host.judge.accuse("a console log is left over: ", host.label(entry.key));
+    }
+    // It has what one boot said, whoever recorded it, and each word once.
+    auto said = kj::heapString(entry.value->said);
+    auto first = strstr(said.cStr(), FIRST_WORDS.cStr());
+    if (first != nullptr && strstr(first + 1, FIRST_WORDS.cStr()) != nullptr) {
+      host.judge.accuse("the console log of ", host.label(entry.key), " has words twice: ", said);
     }
   }
 }

@@ -1,16 +1,15 @@
 #pragma once
 
 #include "image/image-catalog.h"
-#include "simulation/lifetime.h"
-#include "simulation/simulated-host.h"
+#include "simulation/simulated-disk.h"
 #include "workspace/workspace-files.h"
 
 namespace bothy {
 
-// Directories and console logs in memory.
+// Directories and console logs in memory, behind one thread as the real ones.
 class SimulatedFiles final: public WorkspaceFiles {
 public:
-  SimulatedFiles(SimulatedHost& host, Lifetime& lifetime) : host(host), lifetime(lifetime) {}
+  SimulatedFiles(SimulatedHost& host, Lifetime& lifetime);
   KJ_DISALLOW_COPY_AND_MOVE(SimulatedFiles);
 
   Paths paths(kj::StringPtr id) override;
@@ -21,9 +20,7 @@ public:
 
 private:
   SimulatedHost& host;
-  Lifetime& lifetime;
-
-  void mayRefuse(kj::StringPtr what, kj::StringPtr id);
+  SimulatedDisk disk;
 };
 
 // Two images, which may be away or damaged at times.

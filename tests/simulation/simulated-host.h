@@ -39,6 +39,11 @@ public:
     bool checked = false;
   };
 
+  // A console's log: who has it open writes into it also when it was removed.
+  struct Console final: public kj::Refcounted {
+    kj::Vector<char> said;
+  };
+
   // One of what bothyd has as a descriptor in a real host, as long as it has it.
   class Held final {
   public:
@@ -66,7 +71,7 @@ public:
   SimulatedMachinery machinery;
   kj::TreeMap<kj::String, Volume> volumes;
   kj::TreeMap<kj::String, kj::Array<kj::byte>> keys;
-  kj::TreeMap<kj::String, kj::Array<char>> consoles;
+  kj::TreeMap<kj::String, kj::Own<Console>> consoles;
   kj::TreeSet<kj::String> runtimeDirs;
   // Keys that were ever made, all of them.
   uint64_t keysMade = 0;

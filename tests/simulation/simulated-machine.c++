@@ -114,7 +114,7 @@ void SimulatedMachine::stop(VmEnd end) {
 
 kj::Promise<void> SimulatedMachine::talk(kj::Duration after) {
   co_await timer.afterDelay(after);
-  if (present == Phase::RUNS) say("Linux boots\r\n");
+  if (present == Phase::RUNS) say(kj::str(FIRST_WORDS, "\r\n"));
 }
 
 kj::Promise<void> SimulatedMachine::listen(kj::Duration after) {

@@ -9,6 +9,9 @@
 
 namespace bothy {
 
+// Of a kernel on its console, once a boot.
+constexpr kj::StringPtr FIRST_WORDS = "Linux boots"_kj;
+
 // A machine in memory, with its guest and an agent that answers over real RPC.  It is the host's: it does not
 // end with the bothyd that started it.
 class SimulatedMachine final: public kj::Refcounted, private kj::TaskSet::ErrorHandler {

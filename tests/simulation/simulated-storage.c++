@@ -3,8 +3,15 @@
 #include <kj/debug.h>
 #include <kj/vector.h>
 
+#include "vm/console-log.h"
+
 namespace bothy {
 namespace {
+
+using Kind = SimulatedDisk::Kind;
+
+constexpr SimulatedDisk::Faults FAULTS{Fault::STORAGE_REFUSED, Fault::STORAGE_FULL,
+                                       Fault::STORAGE_SLOW};
 
 MachineRecord copyOf(const MachineRecord& record) {
   return {kj::str(record.name), kj::str(record.runtimeDir),
@@ -24,6 +31,19 @@ kj::String nameIn(kj::StringPtr directory, kj::StringPtr path) {
 
 }  // namespace
 
+SimulatedStorage::SimulatedStorage(SimulatedHost& host, Lifetime& lifetime)
+    : host(host),
+      lifetime(lifetime),
+      removals(host, lifetime, "driver", FAULTS),
+      openings(host, lifetime, "driver", FAULTS),
+      writings(host, lifetime, "driver", FAULTS),
+      writes(*this) {}
+
+void SimulatedStorage::taskFailed(kj::Exception&& exception) {
+  host.judge.accuse("what a console has said is not written any more: ",
+                    exception.getDescription());
+}
+
 void SimulatedStorage::mayRefuse(kj::StringPtr what, kj::StringPtr name) {
   lifetime.require();
   if (!host.fate.strikes(Fault::STORAGE_REFUSED)) return;
@@ -31,8 +51,16 @@ void SimulatedStorage::mayRefuse(kj::StringPtr what, kj::StringPtr name) {
   kj::throwFatalException(KJ_EXCEPTION(FAILED, "simulated: the file system does not obey"));
 }
 
+void SimulatedStorage::mayBeFull(kj::StringPtr what, kj::StringPtr name) {
+  if (!host.fate.strikes(Fault::STORAGE_FULL)) return;
+  host.trace.line("driver", what, " ", host.label(name), ": no space left on device");
+  kj::throwFatalException(KJ_EXCEPTION(OVERLOADED, "simulated: no space left on device"));
+}
+
 void SimulatedStorage::saveRecord(const MachineRecord& record) {
   mayRefuse("save the record of", record.name);
+  // The record that was there stays.
+  mayBeFull("save the record of", record.name);
   apply(lifetime, [&]() {
     host.machinery.records.upsert(kj::str(record.name), copyOf(record));
     host.machinery.damagedRecords.eraseMatch(record.name);
@@ -78,6 +106,7 @@ void SimulatedStorage::prepareFiles(const VmSpec& spec) {
       return kj::TreeMap<kj::String, SimulatedMachinery::Files>::Entry{kj::str(spec.name), {}};
     });
     files.isPrepared = true;
+    mayBeFull("make the files of", spec.name);
     files.hasSecret = true;
     host.machinery.specs.upsert(kj::str(spec.name), copyWithoutKey(spec));
   });
@@ -98,17 +127,27 @@ void SimulatedStorage::makePrivate(kj::StringPtr path) {
 
 kj::Promise<void> SimulatedStorage::removeFiles(const MachineFiles& filesOf) {
   auto name = nameIn("/run/", filesOf.secret());
-  mayRefuse("remove the files of", name);
-  apply(lifetime, [&]() {
+  auto examine = [](SimulatedHost& host, kj::StringPtr name) {
     for (auto& entry : host.machinery.processes) {
       if (entry.value->machine == name) {
         host.judge.accuse("the files of ", host.label(name),
                           " are removed while a process of it lives");
       }
     }
+  };
+  auto effect = [this, examine, name = kj::str(name)]() {
+    examine(host, name);
     host.machinery.removeRuntimeFiles(name);
-  });
-  return kj::READY_NOW;
+  };
+  auto half = [this, examine, name = kj::str(name)]() {
+    examine(host, name);
+    KJ_IF_MAYBE (found, host.machinery.files.find(name)) found->hasSecret = false;
+  };
+  return removals.run({.what = kj::str("remove the files of ", host.label(name)),
+                       .kind = Kind::STEP,
+                       .needsSpace = false,
+                       .effect = kj::mv(effect),
+                       .half = kj::mv(half)});
 }
 
 kj::Maybe<pid_t> SimulatedStorage::qemuPid(kj::StringPtr name, uint32_t) {
@@ -130,30 +169,107 @@ bool SimulatedStorage::isMonitorWithheld(kj::StringPtr, uint32_t) {
 }
 
 kj::Promise<void> SimulatedStorage::removeLibvirtFiles(kj::StringPtr name, uint32_t) {
-  mayRefuse("remove libvirt's files of", name);
-  apply(lifetime, [&]() { host.machinery.removeLibvirtFiles(name); });
-  return kj::READY_NOW;
+  auto effect = [this, name = kj::str(name)]() { host.machinery.removeLibvirtFiles(name); };
+  auto half = [this, name = kj::str(name)]() {
+    KJ_IF_MAYBE (found, host.machinery.files.find(name)) found->hasLog = false;
+  };
+  return removals.run({.what = kj::str("remove libvirt's files of ", host.label(name)),
+                       .kind = Kind::STEP,
+                       .needsSpace = false,
+                       .effect = kj::mv(effect),
+                       .half = kj::mv(half)});
 }
 
-kj::Promise<void> SimulatedStorage::recordConsole(kj::StringPtr logParam,
+// A console's log, of which a bothyd has recorded something.
+struct SimulatedStorage::Log final: public kj::Refcounted {
+  explicit Log(kj::String id) : id(kj::mv(id)) {}
+
+  const kj::String id;
+  // When it is open.
+  kj::Maybe<kj::Own<SimulatedHost::Console>> file;
+  // Said before that.
+  kj::Vector<char> early;
+  struct State final: public kj::Refcounted {
+    bool hasFailed = false;
+  };
+  kj::Own<State> state = kj::refcounted<State>();
+  // Nobody waits for the file any more.
+  bool isWithdrawn = false;
+  kj::ForkedPromise<void> written = kj::Promise<void>(kj::READY_NOW).fork();
+};
+
+kj::Promise<void> SimulatedStorage::recordConsole(kj::StringPtr path,
                                                   kj::Own<kj::AsyncIoStream> console,
                                                   ConsoleTail& tail,
                                                   kj::Own<kj::PromiseFulfiller<void>> firstWord) {
-  auto id = nameIn("/console/", logParam);
-  mayRefuse("open the console's log of", id);
-  KJ_IF_MAYBE (log, host.consoles.find(id)) tail.add(log->asBytes());
+  auto log = kj::refcounted<Log>(nameIn("/console/", path));
+  KJ_DEFER(log->isWithdrawn = !lifetime.isOver());
+  auto open = [this, log = kj::addRef(*log)]() mutable {
+    bool isNew = false;
+    log->file = kj::addRef(*host.consoles.findOrCreate(log->id, [&]() {
+      isNew = true;
+      return kj::TreeMap<kj::String, kj::Own<SimulatedHost::Console>>::Entry{
+          kj::str(log->id), kj::refcounted<SimulatedHost::Console>()};
+    }));
+    if (isNew && log->isWithdrawn) host.consoles.erase(log->id);
+  };
+  auto opened = openings
+                    .run({.what = kj::str("open the console's log of ", host.label(log->id)),
+                          .kind = Kind::ASIDE,
+                          .needsSpace = false,
+                          .effect = kj::mv(open)})
+                    .then(
+                        [this, &tail, &log = *log]() {
+                          tail.precede(KJ_ASSERT_NONNULL(log.file)->said.asPtr().asBytes());
+                          auto early = kj::mv(log.early);
+                          if (early.size() > 0) write(log, early);
+                        },
+                        [&log = *log](kj::Exception&&) { log.state->hasFailed = true; })
+                    .eagerlyEvaluate(nullptr);
+  kj::Maybe<kj::Exception> broken;
+  co_await read(*console, tail, *firstWord, *log).catch_([&](kj::Exception&& e) {
+    broken = kj::mv(e);
+  });
+  auto ended = opened.then([&log = *log]() { return log.written.addBranch(); });
+  co_await ended.exclusiveJoin(host.timer.afterDelay(CONSOLE_END_LIMIT));
+  KJ_IF_MAYBE (e, broken) kj::throwFatalException(kj::mv(*e));
+}
+
+kj::Promise<void> SimulatedStorage::read(kj::AsyncIoStream& console, ConsoleTail& tail,
+                                         kj::PromiseFulfiller<void>& firstWord, Log& log) {
   for (;;) {
     char bytes[512];
-    size_t count = co_await console->tryRead(bytes, 1, sizeof(bytes));
+    size_t count = co_await console.tryRead(bytes, 1, sizeof(bytes));
     if (count == 0) co_return;
     tail.add(kj::arrayPtr(bytes, count).asBytes());
-    firstWord->fulfill();
-    KJ_IF_MAYBE (log, host.consoles.find(id)) {
-      kj::Vector<char> longer;
-      longer.addAll(*log);
-      longer.addAll(kj::arrayPtr(bytes, count));
-      *log = longer.releaseAsArray();
-    }
+    firstWord.fulfill();
+    write(log, kj::arrayPtr(bytes, count));
+  }
+}
+
+void SimulatedStorage::write(Log& log, kj::ArrayPtr<const char> said) {
+  if (log.state->hasFailed) return;
+  KJ_IF_MAYBE (file, log.file) {
+    auto append = [&](kj::ArrayPtr<const char> part) {
+      return [file = kj::addRef(**file), part = kj::heapArray<char>(part)]() mutable {
+        file->said.addAll(part);
+      };
+    };
+    auto written = writings
+                       .run({.what = kj::str("write the console of ", host.label(log.id)),
+                             .kind = Kind::ASIDE,
+                             .needsSpace = true,
+                             .effect = append(said),
+                             .half = append(said.slice(0, said.size() / 2))})
+                       .catch_([state = kj::addRef(*log.state)](kj::Exception&& e) mutable {
+                         // What finds no room is lost, and no more than that.
+                         const bool isFull = e.getType() == kj::Exception::Type::OVERLOADED;
+                         if (!isFull) state->hasFailed = true;
+                       });
+    log.written = written.fork();
+    writes.add(log.written.addBranch());
+  } else {
+    log.early.addAll(said);
   }
 }
 

@@ -1,15 +1,14 @@
 #pragma once
 
-#include "simulation/lifetime.h"
-#include "simulation/simulated-host.h"
+#include "simulation/simulated-disk.h"
 #include "vm/machine-storage.h"
 
 namespace bothy {
 
-// The driver's files, in memory.
-class SimulatedStorage final: public MachineStorage {
+// The driver's files, in memory; what the real ones do on threads may be late.
+class SimulatedStorage final: public MachineStorage, private kj::TaskSet::ErrorHandler {
 public:
-  SimulatedStorage(SimulatedHost& host, Lifetime& lifetime) : host(host), lifetime(lifetime) {}
+  SimulatedStorage(SimulatedHost& host, Lifetime& lifetime);
   KJ_DISALLOW_COPY_AND_MOVE(SimulatedStorage);
 
   void saveRecord(const MachineRecord& record) override;
@@ -28,14 +27,24 @@ public:
   kj::Promise<void> recordConsole(kj::StringPtr log, kj::Own<kj::AsyncIoStream> console,
                                   ConsoleTail& tail,
                                   kj::Own<kj::PromiseFulfiller<void>> firstWord) override;
-  kj::Promise<void> whenConsolesWritten() override { return kj::READY_NOW; }
+  kj::Promise<void> whenConsolesWritten() override { return writes.onEmpty(); }
   kj::Maybe<DiskRoom::Space> measure(kj::StringPtr path) override;
 
 private:
   SimulatedHost& host;
   Lifetime& lifetime;
+  SimulatedDisk removals, openings, writings;
+  // What consoles have said is written though nobody waits for it.
+  kj::TaskSet writes;
+
+  struct Log;
 
   void mayRefuse(kj::StringPtr what, kj::StringPtr name);
+  void mayBeFull(kj::StringPtr what, kj::StringPtr name);
+  kj::Promise<void> read(kj::AsyncIoStream& console, ConsoleTail& tail,
+                         kj::PromiseFulfiller<void>& firstWord, Log& log);
+  void write(Log& log, kj::ArrayPtr<const char> said);
+  void taskFailed(kj::Exception&& exception) override;
 };
 
 }  // namespace bothy
