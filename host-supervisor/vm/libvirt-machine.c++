@@ -129,9 +129,9 @@ void LibvirtMachine::openQemu(const ProcessIdentity& recorded) {
   auto& process = KJ_ASSERT_NONNULL(found);
   // One that ends while it is looked at has no owner; that it has ended is then learned in its own way.
   KJ_IF_MAYBE (owner, process->user()) {
-    require(*owner == spec.uid,
-            kj::str("the process ", pid, ", which libvirt names as QEMU, is user ", *owner,
-                    "'s and not the machine's"));
+    require(
+        *owner == spec.uid,
+        kj::str("the process ", pid, ", which libvirt names as QEMU, is another user's, ", *owner));
   }
   require(recorded.pid == 0 || process->identity() == recorded,
           kj::str("the process ", pid,
