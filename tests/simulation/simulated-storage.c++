@@ -37,6 +37,7 @@ SimulatedStorage::SimulatedStorage(SimulatedHost& host, Lifetime& lifetime)
       removals(host, lifetime, "driver", FAULTS),
       openings(host, lifetime, "driver", FAULTS),
       writings(host, lifetime, "driver", FAULTS),
+      records(host, lifetime, "driver", FAULTS),
       writes(*this) {}
 
 void SimulatedStorage::taskFailed(kj::Exception&& exception) {
@@ -94,6 +95,13 @@ kj::Array<kj::String> SimulatedStorage::listRecords() {
   kj::Vector<kj::String> names;
   for (auto& entry : host.machinery.records) names.add(kj::str(entry.key));
   return names.releaseAsArray();
+}
+
+kj::Promise<void> SimulatedStorage::runApart(kj::Function<void()> work) {
+  return records.run({.what = kj::str("use the records"),
+                      .kind = Kind::ASIDE,
+                      .needsSpace = false,
+                      .effect = kj::mv(work)});
 }
 
 void SimulatedStorage::prepareFiles(const VmSpec& spec) {

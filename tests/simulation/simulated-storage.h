@@ -16,6 +16,7 @@ public:
   bool hasRecord(kj::StringPtr name) override;
   kj::Maybe<MachineRecord> loadRecord(kj::StringPtr name) override;
   kj::Array<kj::String> listRecords() override;
+  kj::Promise<void> runApart(kj::Function<void()> work) override;
   void prepareFiles(const VmSpec& spec) override;
   void removeSecret(const MachineFiles& files) override;
   void makePrivate(kj::StringPtr path) override;
@@ -33,7 +34,7 @@ public:
 private:
   SimulatedHost& host;
   Lifetime& lifetime;
-  SimulatedDisk removals, openings, writings;
+  SimulatedDisk removals, openings, writings, records;
   // What consoles have said is written though nobody waits for it.
   kj::TaskSet writes;
 
