@@ -6,35 +6,58 @@ namespace bothy {
 
 class EventRecord::Sink final: public rpc::EventSink::Server {
 public:
-  explicit Sink(EventRecord& record) : record(record) {}
+  explicit Sink(kj::Own<Link> link) : link(kj::mv(link)) {}
 
   kj::Promise<void> event(EventContext context) override {
-    auto event = context.getParams().getEvent();
-    if (!record.entries.empty()) {
-      auto last = record.entries.back()->message.getRoot<rpc::Event>().getNumber();
-      KJ_REQUIRE(event.getNumber() > last, "an event came again or too late", last);
-    }
-    auto entry = kj::heap<Entry>();
-    entry->message.setRoot(event);
-    record.entries.add(kj::mv(entry));
-    KJ_IF_MAYBE (fulfiller, record.changed) {
-      (*fulfiller)->fulfill();
+    KJ_IF_MAYBE (record, link->record) {
+      record->add(context.getParams().getEvent());
     }
     return kj::READY_NOW;
   }
 
 private:
-  EventRecord& record;
+  kj::Own<Link> link;
 };
 
-EventRecord::EventRecord(SupervisedHost& host) : host(host) {
+void EventRecord::add(rpc::Event::Reader event) {
+  if (!entries.empty()) {
+    auto last = entries.back()->message.getRoot<rpc::Event>().getNumber();
+    KJ_REQUIRE(event.getNumber() > last, "an event came again or too late", last);
+  }
+  auto entry = kj::heap<Entry>();
+  entry->message.setRoot(event);
+  entries.add(kj::mv(entry));
+  KJ_IF_MAYBE (fulfiller, changed) {
+    (*fulfiller)->fulfill();
+  }
+}
+
+namespace {
+
+constexpr uint64_t BEYOND_ALL = int64_t(kj::maxValue);
+
+class NoSink final: public rpc::EventSink::Server {};
+
+}  // namespace
+
+uint64_t EventRecord::newest(SupervisedHost& host) {
   auto request = host.supervisor().watchRequest();
-  request.setSink(kj::heap<Sink>(*this));
+  request.setAfter(BEYOND_ALL);
+  request.setSink(kj::heap<NoSink>());
+  return host.wait(request.send().dropPipeline(), "the newest event").getLast();
+}
+
+EventRecord::EventRecord(SupervisedHost& host, uint64_t after) : host(host) {
+  auto request = host.supervisor().watchRequest();
+  request.setAfter(after);
+  request.setSink(kj::heap<Sink>(kj::addRef(*link)));
   auto response = host.wait(request.send().dropPipeline(), "the events");
   handle = response.getHandle();
 }
 
-EventRecord::~EventRecord() noexcept(false) {}
+EventRecord::~EventRecord() noexcept(false) {
+  link->record = nullptr;
+}
 
 kj::Array<rpc::Event::Reader> EventRecord::all() {
   auto builder = kj::heapArrayBuilder<rpc::Event::Reader>(entries.size());

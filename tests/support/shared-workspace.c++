@@ -27,9 +27,16 @@ CATCH_REGISTER_LISTENER(SharedEnd)
 
 }  // namespace
 
-SharedWorkspace& sharedWorkspace() {
-  if (shared == nullptr) shared = kj::heap<SharedWorkspace>();
-  return *KJ_ASSERT_NONNULL(shared);
+SharedWorkspace& sharedWorkspace(TestWorkspace::Options options) {
+  KJ_IF_MAYBE (running, shared) {
+    auto& [host, workspace] = **running;
+    if (host.stateOf(workspace.name) != rpc::WorkspaceState::RUNNING) {
+      host.startWorkspace(workspace.name);
+    }
+    workspace.reconnect();
+    return **running;
+  }
+  return *shared.emplace(kj::heap<SharedWorkspace>(options));
 }
 
 }  // namespace bothy
