@@ -1,4 +1,4 @@
-// Machines that a bothyd which starts cannot take over.
+// Machines that a bothyd which starts cannot take over.  All scenarios share a host and a machine.
 
 #include <signal.h>
 #include <stdio.h>
@@ -11,15 +11,16 @@
 
 #include "support/event-record.h"
 #include "support/host-program.h"
-#include "support/test-workspace.h"
+#include "support/shared-workspace.h"
 
 namespace bothy {
 namespace {
 
 // A workspace whose machine bothyd cannot take over, because the socket of its console is somewhere else.
 struct Unreachable {
-  SupervisedHost host;
-  TestWorkspace workspace{host};
+  TestWorkspace& workspace = sharedWorkspace().workspace;
+  SupervisedHost& host = workspace.host;
+  const uint64_t newest = EventRecord::newest(host);
   const pid_t qemu = workspace.qemu();
   kj::String socket = kj::str(host.directory(), "/run/vms/", workspace.info().getId(), "/console");
   kj::String elsewhere = kj::str(host.directory(), "/console");
@@ -46,7 +47,7 @@ TEST_CASE("P41 a machine that cannot be taken over goes on, and is taken over wh
   CHECK(u.why() != "");
   CHECK_FALSE(u.connects());
   CHECK(kill(u.qemu, 0) == 0);
-  EventRecord events(u.host);
+  EventRecord events(u.host, u.newest);
   events.waitFor(rpc::Cause::UNREACHABLE);
 
   KJ_SYSCALL(rename(u.elsewhere.cStr(), u.socket.cStr()));
@@ -67,8 +68,8 @@ TEST_CASE("P41 P45 a machine that cannot be taken over is stopped by force when 
 
 // Two machines, of which the first has a link to the second's monitor in place of its own when bothyd starts again.
 struct Swapped {
-  SupervisedHost host;
-  TestWorkspace one{host, {.name = "one"}};
+  TestWorkspace& one = sharedWorkspace().workspace;
+  SupervisedHost& host = one.host;
   TestWorkspace two{host, {.name = "two"}};
   const pid_t qemu = one.qemu();
   const pid_t neighbour = two.qemu();
@@ -120,11 +121,12 @@ TEST_CASE("S20 P41 a machine with a neighbour's monitor in place of its own is l
   s.one.reconnect();
   CHECK(s.one.qemu() == s.qemu);
   CHECK(s.one.shell("cat ~/file") == "kept");
+  s.host.deleteWorkspace(s.two.name);
 }
 
 TEST_CASE("S20 P45 a machine with a neighbour's monitor in place of its own can be ended") {
   Swapped s;
-  CHECK(s.host.stopWorkspace("one", 30000) == rpc::Supervisor::StopKind::FORCED);
+  CHECK(s.host.stopWorkspace(s.one.name, 30000) == rpc::Supervisor::StopKind::FORCED);
   // Nor a zombie has a program.
   char program[256];
   CHECK(readlink(kj::str("/proc/", s.qemu, "/exe").cStr(), program, sizeof(program)) < 0);
@@ -132,6 +134,7 @@ TEST_CASE("S20 P45 a machine with a neighbour's monitor in place of its own can 
   CHECK(s.two.qemu() == s.neighbour);
   s.one.startAgain();
   CHECK(s.one.shell("cat ~/file") == "kept");
+  s.host.deleteWorkspace(s.two.name);
 }
 
 }  // namespace

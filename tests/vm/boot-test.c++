@@ -1,4 +1,5 @@
-// What a machine's init does for the people on it, and what they can do to its next boot.
+// What a machine's init does for the people on it, and what they can do to its next boot.  All scenarios share a host, and most its
+// machine.
 
 #include <kj/debug.h>
 #include <string.h>
@@ -7,7 +8,7 @@
 #include <string>
 
 #include "support/event-record.h"
-#include "support/test-workspace.h"
+#include "support/shared-workspace.h"
 
 namespace bothy {
 namespace {
@@ -47,13 +48,12 @@ bool hasStage(TestWorkspace& workspace, const char* part) {
 }
 
 void stopAndStart(TestWorkspace& workspace) {
-  CHECK(workspace.host.stopWorkspace("test") == rpc::Supervisor::StopKind::ORDERLY);
+  CHECK(workspace.host.stopWorkspace(workspace.name) == rpc::Supervisor::StopKind::ORDERLY);
   workspace.startAgain();
 }
 
 TEST_CASE("P40 P43 devices, directories, mounts and settings are as on a Debian") {
-  SupervisedHost host;
-  TestWorkspace workspace(host);
+  auto& [host, workspace] = sharedWorkspace();
   CHECK(failuresOf(workspace) == "");
 
   CHECK(workspace.shell("cd /dev; stat -c '%n %a %G' fuse net/tun ptmx tty null full zero random "
@@ -77,13 +77,13 @@ TEST_CASE("P40 P43 devices, directories, mounts and settings are as on a Debian"
                         "fs/protected_regular net/ipv4/ping_group_range") ==
         "1\n4194304\n1\n1\n1\n2\n0\t2147483647");
   CHECK(workspace.shell("ping -q -c 1 127.0.0.1 > /dev/null && echo answered") == "answered");
+  // The first scenario finds the machine in its first boot.
   CHECK(workspace.shell("who -b | grep -c 'system boot'; last reboot | grep -c '^reboot'") ==
         "1\n1");
 }
 
 TEST_CASE("P40 settings in sysctl.d apply, and those that cannot are reported") {
-  SupervisedHost host;
-  TestWorkspace workspace(host);
+  auto& [host, workspace] = sharedWorkspace();
   workspace.shell(
       "echo 'net.ipv4.ip_forward = 1' > /etc/sysctl.d/50-mine.conf; "
       "echo 'no.such.setting = 1' >> /etc/sysctl.conf",
@@ -93,11 +93,11 @@ TEST_CASE("P40 settings in sysctl.d apply, and those that cannot are reported") 
         "applied the settings of sysctl.d: 1 settings of sysctl.conf or sysctl.d cannot be set: "
         "/proc/sys/no/such/setting");
   CHECK(workspace.shell("cat /proc/sys/net/ipv4/ip_forward") == "1");
+  workspace.shell("rm /etc/sysctl.d/50-mine.conf /etc/sysctl.conf", "root");
 }
 
 TEST_CASE("/tmp is empty after a boot, and what was in it goes") {
-  SupervisedHost host;
-  TestWorkspace workspace(host);
+  auto& [host, workspace] = sharedWorkspace();
   workspace.shell("mkdir -p /tmp/a/b; touch /tmp/a/b/c /tmp/.hidden; echo kept > /var/tmp/file");
   stopAndStart(workspace);
   CHECK(workspace.shell("ls -A /tmp; stat -c %a /tmp; cat /var/tmp/file") == "1777\nkept");
@@ -108,8 +108,9 @@ TEST_CASE("/tmp is empty after a boot, and what was in it goes") {
 }
 
 TEST_CASE("P48 whatever root leaves in /etc and in the way of mounts, the machine boots") {
-  SupervisedHost host;
-  TestWorkspace workspace(host);
+  auto& host = sharedWorkspace().host;
+  // Which is of no use to others then.
+  TestWorkspace workspace(host, {.name = "spoilt"});
   constexpr kj::StringPtr NAMES =
       "hostname hosts machine-id passwd group localtime timezone environment default/locale "
       "resolv.conf sysctl.conf"_kj;
@@ -117,7 +118,7 @@ TEST_CASE("P48 whatever root leaves in /etc and in the way of mounts, the machin
   // runs a program of root's, and what it reports.
   auto survives = [&](kj::StringPtr how) {
     INFO(how.cStr());
-    CHECK(host.stopWorkspace("test") == rpc::Supervisor::StopKind::ORDERLY);
+    CHECK(host.stopWorkspace(workspace.name) == rpc::Supervisor::StopKind::ORDERLY);
     workspace.startAgain();
     finishedReport(workspace);
     CHECK(workspace.shell("echo runs", "root") == "runs");
@@ -130,19 +131,19 @@ TEST_CASE("P48 whatever root leaves in /etc and in the way of mounts, the machin
   each("mkfifo $f");
   survives("FIFOs");
   // Those that boot writes are whole again.
-  CHECK(workspace.shell("cat /etc/hostname; grep -c test /etc/hosts; wc -c < /etc/machine-id",
-                        "root") == "test\n1\n33");
+  CHECK(workspace.shell("cat /etc/hostname; grep -c spoilt /etc/hosts; wc -c < /etc/machine-id",
+                        "root") == "spoilt\n1\n33");
   each("ln -s $PWD/$f $f");
   survives("loops of links");
   each("head -c 5000000 /dev/zero | tr '\\0' x > $f");
   survives("5 MB");
-  CHECK(workspace.shell("cat /proc/sys/kernel/hostname", "root") == "test");
+  CHECK(workspace.shell("cat /proc/sys/kernel/hostname", "root") == workspace.name);
   each("ln -s /dev/zero $f");
   survives("devices");
   each("mkdir $f; touch $f/file");
   // What is needed is made, what is in its place cannot be read: one stage each.
   survives("directories");
-  CHECK(workspace.shell("cat /proc/sys/kernel/hostname", "root") == "test");
+  CHECK(workspace.shell("cat /proc/sys/kernel/hostname", "root") == workspace.name);
   each(":");
   survives("nothing");
   workspace.shell("mv /etc /etc.away; mkfifo /etc", "root");
@@ -161,11 +162,11 @@ TEST_CASE("P48 whatever root leaves in /etc and in the way of mounts, the machin
   CHECK(workspace.shell("for m in /dev /proc /sys /run; do mountpoint -q $m || echo no $m; done; "
                         "readlink /tmp; ls -d /etc/skel",
                         "root") == "/etc\n/etc/skel");
+  host.deleteWorkspace(workspace.name);
 }
 
 TEST_CASE("P44 a file system in which the kernel has found an error is repaired at the next boot") {
-  SupervisedHost host;
-  TestWorkspace workspace(host);
+  auto& [host, workspace] = sharedWorkspace();
   workspace.shell("echo kept > ~/file; sync");
   // The kernel's own way to try it: marks the file system, and makes it read-only.
   workspace.shell("echo tried > /sys/fs/ext4/vdb/trigger_fs_error", "root");
@@ -180,8 +181,7 @@ TEST_CASE("P44 a file system in which the kernel has found an error is repaired 
 }
 
 TEST_CASE("what people mounted is whole after the machine's end, and so is the data disk") {
-  SupervisedHost host;
-  TestWorkspace workspace(host);
+  auto& [host, workspace] = sharedWorkspace();
   workspace.shell(
       "cd /root; truncate -s 16M outer; mkfs.ext4 -q outer; mkdir -p /mnt/outer; "
       "mount -o loop outer /mnt/outer; cd /mnt/outer; truncate -s 4M inner; "

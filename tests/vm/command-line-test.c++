@@ -1,20 +1,21 @@
-// The `bothy` command as a person and as a script use it.
+// The `bothy` command as a person and as a script use it.  All scenarios share a host.
 
 #include <kj/debug.h>
 #include <signal.h>
 #include <catch2/catch_test_macros.hpp>
 
+#include <set>
+
 #include "support/command-line.h"
 #include "support/host-program.h"
 #include "support/local-terminal.h"
-#include "support/test-workspace.h"
+#include "support/shared-workspace.h"
 
 namespace bothy {
 namespace {
 
 TEST_CASE("a workspace is made, listed, stopped, started and removed by its name") {
-  SupervisedHost host;
-  host.supervisor();
+  auto& host = sharedWorkspace().host;
   CommandLine bothy(host);
   CHECK(bothy.run({"create"_kj, "mine"_kj, "--disk"_kj, "256M"_kj}).status == 0);
   auto list = bothy.run({"ls"_kj});
@@ -31,7 +32,7 @@ TEST_CASE("a workspace is made, listed, stopped, started and removed by its name
 }
 
 TEST_CASE("S24 doctor tells what the host is, and the log what is weak about it") {
-  SupervisedHost host;
+  auto& host = sharedWorkspace().host;
   auto response =
       host.wait(host.supervisor().doctorRequest().send().dropPipeline(), "the findings");
   auto findings = response.getFindings();
@@ -81,8 +82,7 @@ TEST_CASE("S24 bothyd ends at once on a host that it refuses, says why, and make
 }
 
 TEST_CASE("exec passes the command's exit code, and its own troubles as 125 to 127") {
-  SupervisedHost host;
-  TestWorkspace workspace(host);
+  auto& [host, workspace] = sharedWorkspace();
   CommandLine bothy(host);
   CHECK(bothy.run({"exec"_kj, "test"_kj, "--"_kj, "sh"_kj, "-c"_kj, "exit 42"_kj}).status == 42);
   CHECK(bothy.run({"exec"_kj, "test"_kj, "--"_kj, "sh"_kj, "-c"_kj, "kill -TERM $$"_kj}).status ==
@@ -100,8 +100,7 @@ TEST_CASE("exec passes the command's exit code, and its own troubles as 125 to 1
 }
 
 TEST_CASE("P17 an interactive exec has a terminal of the right size, and gives ours back") {
-  SupervisedHost host;
-  TestWorkspace workspace(host);
+  auto& [host, workspace] = sharedWorkspace();
   auto socket = host.socket();
   LocalTerminal person(
       {BOTHY_PROGRAM ""_kj, "--socket"_kj, socket, "exec"_kj, "-t"_kj, "test"_kj, "--"_kj,
@@ -115,9 +114,17 @@ TEST_CASE("P17 an interactive exec has a terminal of the right size, and gives o
   CHECK(person.waitForExit() == 9);
 }
 
+std::set<uint64_t> terminalsOf(TestWorkspace& workspace) {
+  auto response =
+      workspace.host.wait(workspace.terminals().listRequest().send().dropPipeline(), "the list");
+  std::set<uint64_t> ids;
+  for (auto terminal : response.getTerminals()) ids.insert(terminal.getId());
+  return ids;
+}
+
 TEST_CASE("a person types into a shell, detaches, and finds it as it was") {
-  SupervisedHost host;
-  TestWorkspace workspace(host);
+  auto& [host, workspace] = sharedWorkspace();
+  const auto before = terminalsOf(workspace);
   auto socket = host.socket();
   {
     LocalTerminal person({BOTHY_PROGRAM ""_kj, "--socket"_kj, socket, "shell"_kj, "test"_kj}, 80,
@@ -135,9 +142,10 @@ TEST_CASE("a person types into a shell, detaches, and finds it as it was") {
     person.type("\x1d.");  // Ctrl-] then .
     CHECK(person.waitForExit() == 0);
   }
-  auto terminals = host.wait(workspace.terminals().listRequest().send().dropPipeline(), "the list");
-  REQUIRE(terminals.getTerminals().size() == 1);
-  auto id = kj::str(terminals.getTerminals()[0].getId());
+  auto terminals = terminalsOf(workspace);
+  for (auto id : before) terminals.erase(id);
+  REQUIRE(terminals.size() == 1);
+  auto id = kj::str(*terminals.begin());
   LocalTerminal again(
       {BOTHY_PROGRAM ""_kj, "--socket"_kj, socket, "shell"_kj, "test"_kj, "--attach"_kj, id}, 100,
       40);
@@ -147,8 +155,7 @@ TEST_CASE("a person types into a shell, detaches, and finds it as it was") {
 }
 
 TEST_CASE("P41 a person's shell goes on when bothyd is killed and started again") {
-  SupervisedHost host;
-  TestWorkspace workspace(host);
+  auto& [host, workspace] = sharedWorkspace();
   auto socket = host.socket();
   LocalTerminal person({BOTHY_PROGRAM ""_kj, "--socket"_kj, socket, "shell"_kj, "test"_kj}, 80, 24);
   person.waitForText("$");

@@ -1,4 +1,4 @@
-// What becomes of workspaces when something that bothyd depends on hangs or is locked.
+// What becomes of workspaces when something that bothyd depends on hangs or is locked.  All scenarios share a host.
 
 #include <poll.h>
 #include <signal.h>
@@ -16,7 +16,7 @@
 
 #include "support/event-record.h"
 #include "support/host-program.h"
-#include "support/test-workspace.h"
+#include "support/shared-workspace.h"
 #include "vm/vsock-device.h"
 
 namespace bothy {
@@ -33,8 +33,7 @@ bool isGone(pid_t pid) {
 }
 
 TEST_CASE("P28 a QEMU that hangs is stopped by force, and its workspace starts again") {
-  SupervisedHost host;
-  TestWorkspace workspace(host);
+  auto& [host, workspace] = sharedWorkspace();
   const pid_t qemu = workspace.qemu();
   stopAndWait(qemu);
   CHECK(host.stopWorkspace("test", 1000) == rpc::Supervisor::StopKind::FORCED);
@@ -44,14 +43,14 @@ TEST_CASE("P28 a QEMU that hangs is stopped by force, and its workspace starts a
 }
 
 TEST_CASE("P28 a vsock device that hangs makes its agent unreachable, and can be deleted") {
-  SupervisedHost host;
-  TestWorkspace workspace(host);
+  auto& host = sharedWorkspace().host;
+  TestWorkspace workspace(host, {.name = "hung"});
   const pid_t device = workspace.vsockDevice(), qemu = workspace.qemu();
   stopAndWait(device);
   host.restart(SIGKILL);
   auto response = workspace.connect([](auto wanted) { wanted.setCommands(); });
   CHECK(response.getOutcome().isUnreachable());
-  host.deleteWorkspace("test");
+  host.deleteWorkspace("hung");
   CHECK(isGone(device));
   CHECK(isGone(qemu));
 }
@@ -59,9 +58,8 @@ TEST_CASE("P28 a vsock device that hangs makes its agent unreachable, and can be
 TEST_CASE(
     "S26 a lane that does not end is ended with its machine's device, and who comes back is "
     "served") {
-  SupervisedHost host;
-  TestWorkspace workspace(host);
-  EventRecord events(host);
+  auto& [host, workspace] = sharedWorkspace();
+  EventRecord events(host, EventRecord::newest(host));
   const pid_t device = workspace.vsockDevice();
   {
     auto lane = workspace.connect([](auto wanted) { wanted.setCommands(); });
@@ -76,11 +74,16 @@ TEST_CASE(
 }
 
 TEST_CASE("P41 the guest ends the lanes of a client that died with bytes unread, without bothyd") {
-  SupervisedHost host;
-  TestWorkspace workspace(host);
+  auto& [host, workspace] = sharedWorkspace();
   auto count = "ss -H --vsock state established | wc -l"_kj;
-  const int before = atoi(workspace.shell(count).cStr());
+  // bothyd's control lane and the one that it keeps ready, and the test's own.
+  constexpr int BEFORE = 3;
   constexpr int LANES = 3;
+  auto await = [&](kj::StringPtr condition) {
+    workspace.shell(kj::str("for i in $(seq 300); do test $(", count, ") ", condition, " ", BEFORE,
+                            " && exit 0; sleep 0.1; done; exit 1"));
+  };
+  await("-eq");
   {
     kj::Vector<TestWorkspace::Connected> lanes;
     for (int i = 0; i < LANES; i++) {
@@ -90,12 +93,11 @@ TEST_CASE("P41 the guest ends the lanes of a client that died with bytes unread,
       pollfd unread = {fd, POLLIN, 0};
       REQUIRE(poll(&unread, 1, 10000) == 1);
     }
-    CHECK(atoi(workspace.shell(count).cStr()) >= before + LANES - 1);
+    CHECK(atoi(workspace.shell(count).cStr()) >= BEFORE + LANES - 1);
     // Now nobody else has their sockets, which are closed at this block's end.
     host.restart(SIGKILL);
   }
-  workspace.shell(kj::str("for i in $(seq 300); do test $(", count, ") -gt ", before,
-                          " || exit 0; sleep 0.1; done; exit 1"));
+  await("-le");
 }
 
 // By a dial that is broken off when the device has asked the guest, which answers later.
@@ -110,9 +112,8 @@ void breakWorker(TestWorkspace& workspace, pid_t device) {
 }
 
 TEST_CASE("P09 a vsock device that serves no more is replaced, though nobody dials") {
-  SupervisedHost host;
-  TestWorkspace workspace(host);
-  EventRecord events(host);
+  auto& [host, workspace] = sharedWorkspace();
+  EventRecord events(host, EventRecord::newest(host));
   const pid_t device = workspace.vsockDevice();
   REQUIRE(hasVsockWorker(device));
   breakWorker(workspace, device);
@@ -123,14 +124,14 @@ TEST_CASE("P09 a vsock device that serves no more is replaced, though nobody dia
 }
 
 TEST_CASE("P41 a vsock device that the end of a bothyd broke is replaced by the next bothyd") {
-  SupervisedHost host;
-  TestWorkspace workspace(host);
+  auto& [host, workspace] = sharedWorkspace();
   const pid_t device = workspace.vsockDevice();
   REQUIRE(hasVsockWorker(device));
+  const auto newest = EventRecord::newest(host);
   host.stop(SIGKILL);
   breakWorker(workspace, device);
   host.start();
-  EventRecord events(host);
+  EventRecord events(host, newest);
   events.waitFor(rpc::Cause::VSOCK_RESTORED);
   CHECK(isGone(device));
   workspace.reconnect();
@@ -138,10 +139,9 @@ TEST_CASE("P41 a vsock device that the end of a bothyd broke is replaced by the 
 }
 
 TEST_CASE("P12 a kernel that panics is told with its cause, and the workspace starts again") {
-  SupervisedHost host;
-  TestWorkspace workspace(host);
+  auto& [host, workspace] = sharedWorkspace();
   workspace.shell("echo kept > ~/file; sync");
-  EventRecord events(host);
+  EventRecord events(host, EventRecord::newest(host));
   auto dying = workspace.start(
       {"/bin/sh"_kj, "-c"_kj, "echo 1 > /proc/sys/kernel/panic; echo c > /proc/sysrq-trigger"_kj},
       "root");
@@ -192,8 +192,7 @@ private:
 
 TEST_CASE(
     "P28 R02 while the database is locked nothing begins, what runs goes on, and nothing is lost") {
-  SupervisedHost host;
-  TestWorkspace workspace(host);
+  auto& [host, workspace] = sharedWorkspace();
   {
     DatabaseLock lock(host);
     auto create = host.supervisor().createRequest();
@@ -212,12 +211,12 @@ TEST_CASE(
   host.restart(SIGKILL);
   CHECK(host.stateOf("test") == rpc::WorkspaceState::RUNNING);
   CHECK(host.stateOf("other") == rpc::WorkspaceState::RUNNING);
+  host.deleteWorkspace("other");
 }
 
 TEST_CASE(
     "P28 R02 with a read-only database bothyd does not start and says so, and machines go on") {
-  SupervisedHost host;
-  TestWorkspace workspace(host);
+  auto& [host, workspace] = sharedWorkspace();
   const pid_t qemu = workspace.qemu();
   auto state = kj::str(host.directory(), "/state");
   host.stop(SIGKILL);
@@ -238,8 +237,7 @@ TEST_CASE(
 }
 
 TEST_CASE("P41 a bothyd whose database is another's by now ends, and machines go on") {
-  SupervisedHost host;
-  TestWorkspace workspace(host);
+  auto& [host, workspace] = sharedWorkspace();
   const pid_t qemu = workspace.qemu();
   auto script = kj::str(
       "import sqlite3\n"

@@ -1,28 +1,26 @@
 // P43: what container engines, file systems of users, compilers and debuggers ask of the machine.  On the image `dev`,
-// which has the packages; the machine has no network.
+// which has the packages; the machine has no network.  All scenarios share it.
 
 #include <kj/debug.h>
 #include <catch2/catch_test_macros.hpp>
 
-#include "support/test-workspace.h"
+#include "support/shared-workspace.h"
 
 namespace bothy {
 namespace {
 
 class Machine final {
 public:
-  Machine() : workspace(host, {.image = "dev"_kj, .memoryMib = MEMORY_MIB, .diskMib = DISK_MIB}) {}
-
   kj::String asRoot(kj::StringPtr script) { return workspace.shell(script, "root"); }
   // As the user of the image, who is nobody special.
   kj::String asUser(kj::StringPtr script) { return workspace.shell(script, "user"); }
 
-  SupervisedHost host;
-  TestWorkspace workspace;
-
 private:
   static constexpr uint32_t MEMORY_MIB = 1024;
   static constexpr uint32_t DISK_MIB = 2048;
+
+  TestWorkspace& workspace =
+      sharedWorkspace({.image = "dev"_kj, .memoryMib = MEMORY_MIB, .diskMib = DISK_MIB}).workspace;
 };
 
 TEST_CASE("P43 docker runs a container") {

@@ -1,4 +1,4 @@
-// What the agent still holds of a client that was killed, and for how long.
+// What the agent still holds of a client that was killed, and for how long.  All scenarios share a machine.
 
 #include <kj/debug.h>
 #include <signal.h>
@@ -9,7 +9,7 @@
 
 #include "support/background-client.h"
 #include "support/host-program.h"
-#include "support/test-workspace.h"
+#include "support/shared-workspace.h"
 
 namespace bothy {
 namespace {
@@ -110,8 +110,8 @@ struct Delay {
 
 class KilledClients {
 public:
-  SupervisedHost host;
-  TestWorkspace workspace{host, {.diskMib = 1024}};
+  TestWorkspace& workspace = sharedWorkspace({.diskMib = 1024}).workspace;
+  SupervisedHost& host = workspace.host;
   // With no client but the test.
   const Held rest = atRest();
 
@@ -129,6 +129,10 @@ public:
   void awaitPrograms(kj::StringPtr name) {
     workspace.shell(kj::str("for i in $(seq 600); do test $(pgrep -c -x ", name,
                             ") = ", clients.size(), " && exit 0; sleep 0.1; done; exit 1"));
+  }
+  // Others may have to do with them for some time.
+  void endPrograms(kj::StringPtr name) {
+    workspace.shell(kj::str("pkill -x ", name, "; while pgrep -x ", name, "; do sleep 0.1; done"));
   }
   // Sockets that the agent has beside lanes: to a process that packs a tree.
   int besideLanes = 0;
@@ -209,9 +213,7 @@ void killAtWork(Bothyd bothyd, std::initializer_list<Work> works) {
     if (bothyd == Bothyd::IS_KILLED) killed.restartBothyd();
     killed.killAll();
     if (work.isKept) killed.workspace.shell(kj::str("pgrep -x ", work.program));
-    // Others may, for some time.
-    killed.workspace.shell(kj::str("pkill -x ", work.program, "; while pgrep -x ", work.program,
-                                   "; do sleep 0.1; done"));
+    killed.endPrograms(work.program);
   }
 }
 
@@ -240,6 +242,7 @@ void killDeafClients(Bothyd bothyd) {
       "test \"$now\" = \"$last\" && exit 0; last=$now; sleep 0.5; done; exit 1");
   if (bothyd == Bothyd::IS_KILLED) killed.restartBothyd();
   killed.killAll();
+  killed.endPrograms("yes");
 }
 
 TEST_CASE(
@@ -322,6 +325,8 @@ void killUnderCopies(Bothyd bothyd, Standstill standstill = Standstill::SHORT) {
     CHECK(usedKib(workspace) <= usedBefore + SLACK_KIB);
     hostOutput({"/bin/rm"_kj, "-rf"_kj, down});
   }
+  hostOutput({"/bin/rm"_kj, "-r"_kj, here});
+  workspace.shell("rm -r tree");
 }
 
 TEST_CASE(

@@ -1,4 +1,4 @@
-// What becomes of lanes when one of those who have to do with them is killed.
+// What becomes of lanes when one of those who have to do with them is killed.  All scenarios share a host.
 
 #include <kj/debug.h>
 #include <signal.h>
@@ -13,19 +13,25 @@
 #include "support/deaf-machine.h"
 #include "support/event-record.h"
 #include "support/host-program.h"
-#include "support/test-workspace.h"
+#include "support/shared-workspace.h"
 #include "support/unnoticed-restart.h"
 
 namespace bothy {
 namespace {
 
+bool isFull() {
+  return getenv("BOTHY_FULL") != nullptr;
+}
+
+SharedWorkspace& roomyWorkspace() {
+  return sharedWorkspace({.memoryMib = 512, .diskMib = isFull() ? 3072u : 512u});
+}
+
 TEST_CASE("P41 kill -9 of bothyd under a copy and ten terminals costs no lane and no byte") {
-  const bool full = getenv("BOTHY_FULL") != nullptr;
   constexpr int TERMINALS = 10;
   // More than a client reads or writes before it copies, and much less than there is to copy.
   constexpr uint64_t BEGUN_BYTES = 8 * 1024 * 1024;
-  SupervisedHost host;
-  TestWorkspace workspace(host, {.memoryMib = 512, .diskMib = full ? 3072u : 512u});
+  auto& [host, workspace] = roomyWorkspace();
   // Pauses without a process each.
   workspace.shell("mkfifo pause");
   kj::Vector<kj::Own<BackgroundClient>> terminals;
@@ -40,8 +46,8 @@ TEST_CASE("P41 kill -9 of bothyd under a copy and ten terminals costs no lane an
 
   // There and back again.
   auto from = kj::str(host.directory(), "/from"), to = kj::str(host.directory(), "/to");
-  hostOutput(
-      {"/bin/sh"_kj, "-c"_kj, kj::str("head -c ", full ? "1G" : "64M", " /dev/urandom > ", from)});
+  hostOutput({"/bin/sh"_kj, "-c"_kj,
+              kj::str("head -c ", isFull() ? "1G" : "64M", " /dev/urandom > ", from)});
   auto copyUnderKill = [&](kj::StringPtr source, kj::StringPtr target) {
     BackgroundClient copy(host, {"cp"_kj, source, target});
     copy.awaitTransfer(BEGUN_BYTES);
@@ -124,8 +130,7 @@ TEST_CASE("P09 whoever holds a lane is told that the machine has stopped, howeve
 
 TEST_CASE("S26 a lane ends with its lifetime, also without bothyd") {
   constexpr auto LIFETIME = 4 * kj::SECONDS;
-  SupervisedHost host;
-  TestWorkspace workspace(host);
+  auto& [host, workspace] = roomyWorkspace();
   for (bool isBothydKilled : {false, true}) {
     INFO("bothyd is killed: " << isBothydKilled);
     const auto begin = host.now();
@@ -161,9 +166,9 @@ TEST_CASE(
   // What the guest has for ending a lane to which a client gave its lifetime, and what it takes to end the device.
   constexpr auto LEAST = 10 * kj::SECONDS;
   constexpr auto REPLACE_LIMIT = LEAST + 3 * kj::SECONDS;
-  SupervisedHost host;
+  auto& host = roomyWorkspace().host;
   DeafMachine machine(host, BOTHY_DEAF_AGENT);
-  EventRecord events(host);
+  EventRecord events(host, EventRecord::newest(host));
   auto other = machine.connect([](auto wanted) { wanted.setInteractive(); });
   auto othersEnd = other.getLane().whenEndedRequest().send();
   DeafMachine::FullLane lane(machine, LIFETIME);
@@ -180,6 +185,7 @@ TEST_CASE(
   events.waitFor(rpc::Cause::VSOCK_RESTORED);
   // Who has a right comes back.
   machine.listen();
+  host.deleteWorkspace("deaf");
 }
 
 }  // namespace

@@ -1,4 +1,4 @@
-// The beginning and the end of a machine.
+// The beginning and the end of a machine.  All scenarios share a host, and most its machine.
 
 #include <kj/debug.h>
 #include <signal.h>
@@ -7,14 +7,13 @@
 #include "support/command-line.h"
 #include "support/event-record.h"
 #include "support/host-program.h"
-#include "support/test-workspace.h"
+#include "support/shared-workspace.h"
 
 namespace bothy {
 namespace {
 
 TEST_CASE("the agent is PID 1 and reports every stage of its boot with its time") {
-  SupervisedHost host;
-  TestWorkspace workspace(host);
+  auto& [host, workspace] = sharedWorkspace();
   CHECK(workspace.shell("cat /proc/1/comm") == "bothy-agent");
   auto response = host.wait(workspace.system().reportRequest().send().dropPipeline(), "the report");
   auto report = response.getReport();
@@ -27,13 +26,12 @@ TEST_CASE("the agent is PID 1 and reports every stage of its boot with its time"
   }
   CHECK(report.getKernel() == workspace.shell("uname -r"));
   CHECK(report.getImage().getName() == "base");
-  REQUIRE(report.getDataDisk().isReady());
-  CHECK(report.getDataDisk().getReady().getCreated());
+  CHECK(report.getDataDisk().isReady());
 }
 
 TEST_CASE("CPU, memory and disk are exactly what was asked for") {
-  SupervisedHost host;
-  TestWorkspace workspace(host, {.cpus = 2, .memoryMib = 640, .diskMib = 300});
+  auto& host = sharedWorkspace().host;
+  TestWorkspace workspace(host, {.name = "sized", .cpus = 2, .memoryMib = 640, .diskMib = 300});
   CHECK(workspace.shell("nproc") == "2");
   CHECK(workspace.shell("cat /sys/block/vdb/size") == kj::str(300ull * 1024 * 1024 / 512));
   // MemTotal leaves out what the kernel keeps for itself; its memory blocks do not.
@@ -41,11 +39,15 @@ TEST_CASE("CPU, memory and disk are exactly what was asked for") {
       "cd /sys/devices/system/memory && echo $((0x$(cat block_size_bytes) / 1048576 * $(ls -d "
       "memory[0-9]* | wc -l)))");
   CHECK(blocks == "640");
+  // Its first boot.
+  auto response = host.wait(workspace.system().reportRequest().send().dropPipeline(), "the report");
+  REQUIRE(response.getReport().getDataDisk().isReady());
+  CHECK(response.getReport().getDataDisk().getReady().getCreated());
+  host.deleteWorkspace(workspace.name);
 }
 
 TEST_CASE("files outlive a stop, and the second boot makes no disk") {
-  SupervisedHost host;
-  TestWorkspace workspace(host);
+  auto& [host, workspace] = sharedWorkspace();
   workspace.shell("echo kept > ~/file; echo system | sudo tee /etc/mine");
   CHECK(host.stopWorkspace("test", 30000) == rpc::Supervisor::StopKind::ORDERLY);
   workspace.startAgain();
@@ -56,8 +58,7 @@ TEST_CASE("files outlive a stop, and the second boot makes no disk") {
 }
 
 TEST_CASE("P45 a stubborn process is asked, given its time, and ended") {
-  SupervisedHost host;
-  TestWorkspace workspace(host);
+  auto& [host, workspace] = sharedWorkspace();
   TestTerminal terminal(workspace, {.argv = {"/bin/sh"_kj, "-c"_kj,
                                              "trap 'echo asked; sync' TERM HUP; echo stubborn; "
                                              "while :; do sleep 1000; done"_kj}});
@@ -69,9 +70,8 @@ TEST_CASE("P45 a stubborn process is asked, given its time, and ended") {
 }
 
 TEST_CASE("a machine that powers itself off is stopped, and says who did it") {
-  SupervisedHost host;
-  TestWorkspace workspace(host);
-  EventRecord events(host);
+  auto& [host, workspace] = sharedWorkspace();
+  EventRecord events(host, EventRecord::newest(host));
   // The answer may be lost: the machine may be faster.
   host.wait(workspace.system().powerOffRequest().send().dropPipeline().ignoreResult().catch_(
                 [](kj::Exception&&) {}),
@@ -97,9 +97,12 @@ void endFromInside(SupervisedHost& host, TestWorkspace& workspace, kj::StringPtr
 }
 
 TEST_CASE("P45 poweroff, halt and shutdown end the machine in order, and so do signals to PID 1") {
-  SupervisedHost host;
-  TestWorkspace workspace(host);
-  EventRecord events(host);
+  auto& [host, workspace] = sharedWorkspace();
+  EventRecord events(host, EventRecord::newest(host));
+  auto shutdowns = [&]() {
+    return workspace.shell("last -x shutdown | grep -c '^shutdown' || :").parseAs<int>();
+  };
+  const int before = shutdowns();
   for (kj::StringPtr command : {"sudo poweroff"_kj, "sudo halt"_kj,
                                 "sudo shutdown -h now for today"_kj, "sudo kill -USR2 1"_kj,
                                 "sudo sh -c 'printf \"USEC=%s\\nMODE=poweroff\\n\" \"$(date "
@@ -113,14 +116,13 @@ TEST_CASE("P45 poweroff, halt and shutdown end the machine in order, and so do s
   for (auto event : events.all()) {
     CHECK(event.getCause() != rpc::Cause::VM_EXITED);
   }
-  CHECK(workspace.shell("wc -l < ~/ends") == "5");
+  CHECK(workspace.shell("wc -l < ~/ends; rm ~/ends") == "5");
   CHECK(workspace.shell("dmesg | grep -c 'recovery complete' || :", "root") == "0");
-  CHECK(workspace.shell("last -x shutdown | grep -c '^shutdown'") == "5");
+  CHECK(shutdowns() == before + 5);
 }
 
 TEST_CASE("P45 up starts a machine that was told to power off a moment before") {
-  SupervisedHost host;
-  TestWorkspace workspace(host);
+  auto& [host, workspace] = sharedWorkspace();
   CommandLine bothy(host);
   for (int i = 0; i < 3; ++i) {
     bothy.run({"exec"_kj, "test"_kj, "--"_kj, "sudo"_kj, "poweroff"_kj});
@@ -132,9 +134,8 @@ TEST_CASE("P45 up starts a machine that was told to power off a moment before") 
 }
 
 TEST_CASE("P45 reboot is answered, ends the machine in order, and it runs again") {
-  SupervisedHost host;
-  TestWorkspace workspace(host);
-  EventRecord events(host);
+  auto& [host, workspace] = sharedWorkspace();
+  EventRecord events(host, EventRecord::newest(host));
   auto bootId = [&]() { return workspace.shell("cat /proc/sys/kernel/random/boot_id"); };
   auto before = bootId();
   workspace.shell("echo kept > ~/file");
@@ -159,8 +160,7 @@ TEST_CASE("P45 reboot is answered, ends the machine in order, and it runs again"
 }
 
 TEST_CASE("P45 shutdown refuses what it cannot do, and says what is ordered for later") {
-  SupervisedHost host;
-  TestWorkspace workspace(host);
+  auto& [host, workspace] = sharedWorkspace();
   CHECK(workspace.shell("PATH=$PATH:/usr/sbin; poweroff 2>&1; echo $?") ==
         "poweroff: only root may do this: sudo poweroff\n1");
   CHECK(workspace.shell("shutdown tomorrow 2>&1; echo $?", "root") ==
@@ -174,9 +174,8 @@ TEST_CASE("P45 shutdown refuses what it cannot do, and says what is ordered for 
 }
 
 TEST_CASE("P45 two orders to end at once end the machine") {
-  SupervisedHost host;
-  TestWorkspace workspace(host);
-  EventRecord events(host);
+  auto& [host, workspace] = sharedWorkspace();
+  EventRecord events(host, EventRecord::newest(host));
   auto first = workspace.system().powerOffRequest();
   first.setGraceMillis(30000);
   auto second = workspace.system().powerOffRequest();
@@ -190,14 +189,14 @@ TEST_CASE("P45 two orders to end at once end the machine") {
 }
 
 TEST_CASE("P44 a damaged disk is reported, left as it is, and the agent stays reachable") {
-  SupervisedHost host;
-  TestWorkspace workspace(host);
+  auto& host = sharedWorkspace().host;
+  TestWorkspace workspace(host, {.name = "damaged"});
   // From within: to the host it is noise.
   workspace.shell(
       "dd if=/dev/urandom of=/dev/vdb bs=4096 count=1024 conv=fsync,notrunc status=none", "root");
   auto content = [&]() { return workspace.shell("head -c 4M /dev/vdb | sha256sum", "root"); };
   auto before = content();
-  EventRecord events(host);
+  EventRecord events(host, EventRecord::newest(host));
   KJ_SYSCALL(kill(workspace.qemu(), SIGKILL));
   events.waitFor(rpc::Cause::VM_EXITED);
 
@@ -206,11 +205,11 @@ TEST_CASE("P44 a damaged disk is reported, left as it is, and the agent stays re
   CHECK(response.getReport().getDataDisk().isDamaged());
   CHECK(workspace.shell("echo reachable") == "reachable");
   CHECK(content() == before);
+  host.deleteWorkspace(workspace.name);
 }
 
 TEST_CASE("an idle machine does not wake its agent") {
-  SupervisedHost host;
-  TestWorkspace workspace(host);
+  auto& [host, workspace] = sharedWorkspace();
   // The agent's count of voluntary switches, read by the guest itself: asking the agent would wake it.  Some
   // seconds after it has spoken it makes its device look for the client, see HostConnections.
   auto count = workspace.shell(
@@ -221,8 +220,7 @@ TEST_CASE("an idle machine does not wake its agent") {
 }
 
 TEST_CASE("P24 two machines of one image share no identity") {
-  SupervisedHost host;
-  TestWorkspace one(host, {.name = "one"});
+  auto& [host, one] = sharedWorkspace();
   TestWorkspace two(host, {.name = "two"});
   for (auto command : {"cat /etc/machine-id", "cat /proc/sys/kernel/random/boot_id",
                        "head -c 4096 /dev/urandom | sha256sum"}) {
@@ -230,6 +228,7 @@ TEST_CASE("P24 two machines of one image share no identity") {
     CHECK(first != "");
     CHECK(first != two.shell(command));
   }
+  host.deleteWorkspace(two.name);
 }
 
 }  // namespace

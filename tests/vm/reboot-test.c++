@@ -1,4 +1,4 @@
-// Machines whose guest reboots, and starts that are stopped.
+// Machines whose guest reboots, and starts that are stopped.  All scenarios share a machine.
 
 #include <signal.h>
 #include <stdlib.h>
@@ -11,7 +11,7 @@
 
 #include "support/event-record.h"
 #include "support/host-program.h"
-#include "support/test-workspace.h"
+#include "support/shared-workspace.h"
 
 namespace bothy {
 namespace {
@@ -47,9 +47,8 @@ void order(TestWorkspace& workspace, kj::StringPtr script) {
 }
 
 TEST_CASE("a guest that reboots runs again by itself, with its disk and a boot of its own") {
-  SupervisedHost host;
-  TestWorkspace workspace(host);
-  EventRecord events(host);
+  auto& [host, workspace] = sharedWorkspace();
+  EventRecord events(host, EventRecord::newest(host));
   workspace.shell("echo kept > ~/file; sync");
   auto boot = workspace.shell("cat /proc/sys/kernel/random/boot_id");
   const pid_t qemu = workspace.qemu();
@@ -71,9 +70,8 @@ TEST_CASE("a guest that reboots runs again by itself, with its disk and a boot o
 }
 
 TEST_CASE("P45 a guest that reboots again and again is slowed down, and a stop ends it") {
-  SupervisedHost host;
-  TestWorkspace workspace(host);
-  EventRecord events(host);
+  auto& [host, workspace] = sharedWorkspace();
+  EventRecord events(host, EventRecord::newest(host));
   // At once, after 1 s, after 2 s.
   for (size_t count : {1, 2, 3}) {
     order(workspace, RESET_AT_ONCE);
@@ -108,8 +106,7 @@ while status != 'shutdown':
 )"_kj;
 
 TEST_CASE("P41 a guest that reboots while no bothyd runs is found gone, and starts again") {
-  SupervisedHost host;
-  TestWorkspace workspace(host);
+  auto& [host, workspace] = sharedWorkspace();
   const pid_t qemu = workspace.qemu();
   workspace.shell("(sleep 10; echo b > /proc/sysrq-trigger) > /dev/null 2>&1 &", "root");
   host.stop(SIGKILL);
@@ -125,8 +122,7 @@ TEST_CASE("P45 a stop at any moment of a boot ends it, within its time, and says
   const uint stops = getenv("BOTHY_FULL") == nullptr ? 12 : 50;
   // P45's.
   constexpr auto STOP_LIMIT = 30 * kj::SECONDS;
-  SupervisedHost host;
-  TestWorkspace workspace(host);
+  auto& [host, workspace] = sharedWorkspace();
   workspace.shell("echo kept > ~/file; sync");
   host.stopWorkspace("test");
   auto begun = host.timer.now();

@@ -1,4 +1,4 @@
-// What happens to a user's work when a process of the host is killed.
+// What happens to a user's work when a process of the host is killed.  All scenarios share a machine.
 
 #include <kj/debug.h>
 #include <signal.h>
@@ -10,7 +10,7 @@
 #include "support/command-line.h"
 #include "support/event-record.h"
 #include "support/host-program.h"
-#include "support/test-workspace.h"
+#include "support/shared-workspace.h"
 #include "support/unnoticed-restart.h"
 
 namespace bothy {
@@ -21,8 +21,7 @@ constexpr size_t TEST_LANES = 2;
 TEST_CASE("P41 a killed bothyd loses neither machines nor terminals nor a byte of their output") {
   const int signal = GENERATE(SIGKILL, SIGTERM);
   INFO("by signal " << signal);
-  SupervisedHost host;
-  TestWorkspace workspace(host);
+  auto& [host, workspace] = sharedWorkspace();
   TestTerminal terminal(
       workspace, {.argv = {"/bin/sh"_kj, "-c"_kj,
                            "i=0; while [ $i -lt 3000 ]; do i=$((i+1)); echo $i; done; read x"_kj}});
@@ -42,8 +41,7 @@ TEST_CASE(
     "P41 over restarts of bothyd commands and terminals go on, and no byte is lost or doubled") {
   const uint restarts = getenv("BOTHY_FULL") == nullptr ? 6 : 100;
   constexpr size_t LANES = TEST_LANES + 1;
-  SupervisedHost host;
-  TestWorkspace workspace(host);
+  auto& [host, workspace] = sharedWorkspace();
   const pid_t qemu = workspace.qemu();
   TestTerminal terminal(
       workspace,
@@ -72,6 +70,7 @@ TEST_CASE(
   for (uint i = 1; expected.size() < finished.out.size(); i++) expected.addAll(kj::str(i, '\n'));
   CHECK(expected.asPtr() == finished.out.asArray());
   CHECK(finished.out == finished.err);
+  workspace.shell("rm ~/begun ~/stop");
 }
 
 TEST_CASE(
@@ -79,8 +78,7 @@ TEST_CASE(
   const uint restarts = getenv("BOTHY_FULL") == nullptr ? 6 : 100;
   // Later each time that the client has its lane: the call is on its way, being started, has begun.
   constexpr kj::Duration STEP = 4 * kj::MILLISECONDS;
-  SupervisedHost host;
-  TestWorkspace workspace(host);
+  auto& [host, workspace] = sharedWorkspace();
   uint underWay = 0;
   for (uint i = 0; i < restarts; i++) {
     INFO("restart " << i);
@@ -118,8 +116,7 @@ TEST_CASE(
 TEST_CASE(
     "P41 lanes go on over a kill -9 and over a SIGTERM of bothyd, and so do calls under way") {
   const int signal = GENERATE(SIGKILL, SIGTERM);
-  SupervisedHost host;
-  TestWorkspace workspace(host);
+  auto& [host, workspace] = sharedWorkspace();
   const pid_t qemu = workspace.qemu();
   auto running = workspace.start({"/bin/sleep"_kj, "1000"_kj});
   workspace.shell("until pgrep -x sleep; do :; done");
@@ -135,13 +132,13 @@ TEST_CASE(
   CHECK(finished.out == "done\n");
   CHECK(finished.err == "");
   CHECK(workspace.qemu() == qemu);
+  workspace.shell("rm ~/begun ~/stop");
 }
 
 TEST_CASE(
     "P12 a killed QEMU ends its calls, is told with its cause, and the workspace starts again") {
-  SupervisedHost host;
-  TestWorkspace workspace(host);
-  EventRecord events(host);
+  auto& [host, workspace] = sharedWorkspace();
+  EventRecord events(host, EventRecord::newest(host));
   workspace.shell("echo kept > ~/file; sync");
   auto running = workspace.start({"/bin/sleep"_kj, "1000"_kj});
   workspace.shell("until pgrep -x sleep; do :; done");
@@ -156,9 +153,8 @@ TEST_CASE(
 }
 
 TEST_CASE("P25 a killed vsock device is replaced and the machine goes on") {
-  SupervisedHost host;
-  TestWorkspace workspace(host);
-  EventRecord events(host);
+  auto& [host, workspace] = sharedWorkspace();
+  EventRecord events(host, EventRecord::newest(host));
   TestTerminal terminal(workspace,
                         {.argv = {"/bin/sh"_kj, "-c"_kj, "echo before; read x; echo after $x"_kj}});
   terminal.waitForText("before");
@@ -178,9 +174,8 @@ TEST_CASE("P25 a killed vsock device is replaced and the machine goes on") {
 TEST_CASE(
     "P09 a command that loses its vsock device says so and goes on, and the next device is left "
     "alone by commands that end") {
-  SupervisedHost host;
-  TestWorkspace workspace(host);
-  EventRecord events(host);
+  auto& [host, workspace] = sharedWorkspace();
+  EventRecord events(host, EventRecord::newest(host));
   BackgroundClient command(
       host, {"exec"_kj, "test"_kj, "--"_kj, "sh"_kj, "-c"_kj,
              "touch ~/begun; until test -e ~/stop; do sleep 0.1; done; echo done; exit 7"_kj});
@@ -201,16 +196,17 @@ TEST_CASE(
   CHECK(finished.out == "done\n");
   CHECK(finished.err == "bothy: the vsock device of test has failed and is replaced\n");
   CHECK(workspace.vsockDevice() == device);
+  workspace.shell("rm ~/begun ~/stop");
 }
 
 TEST_CASE("P29 nothing is left of a deleted workspace") {
-  SupervisedHost host;
+  auto& host = sharedWorkspace().host;
   kj::String id;
   {
-    TestWorkspace workspace(host);
+    TestWorkspace workspace(host, {.name = "gone"});
     id = kj::str(workspace.info().getId());
   }
-  host.deleteWorkspace("test");
+  host.deleteWorkspace("gone");
 
   CHECK(hostOutput({"/usr/bin/find"_kj, host.directory(), "-name"_kj, kj::str("*", id, "*")}) ==
         "");
@@ -220,12 +216,12 @@ TEST_CASE("P29 nothing is left of a deleted workspace") {
 }
 
 TEST_CASE("P28 a workspace that is starting can be deleted") {
-  SupervisedHost host;
+  auto& host = sharedWorkspace().host;
+  EventRecord events(host, EventRecord::newest(host));
   auto create = host.supervisor().createRequest();
   create.initSpec().setName("hasty");
   create.getSpec().setDiskMib(256);
   auto creating = create.send().dropPipeline();
-  EventRecord events(host);
   events.waitUntil(
       [&]() {
         for (auto event : events.all()) {
@@ -236,11 +232,11 @@ TEST_CASE("P28 a workspace that is starting can be deleted") {
       "the start");
   host.deleteWorkspace("hasty");
   auto list = host.wait(host.supervisor().listRequest().send().dropPipeline(), "the list");
-  CHECK(list.getWorkspaces().size() == 0);
+  CHECK(list.getWorkspaces().size() == 1);
 }
 
 TEST_CASE("P57 the same request id gives the same workspace, another spec a conflict") {
-  SupervisedHost host;
+  auto& host = sharedWorkspace().host;
   auto create = [&](uint32_t diskMib) {
     auto request = host.supervisor().createRequest();
     request.initSpec().setName("once");
@@ -256,6 +252,7 @@ TEST_CASE("P57 the same request id gives the same workspace, another spec a conf
   REQUIRE(second.getOutcome().isCreated());
   CHECK(first.getOutcome().getCreated().getId() == second.getOutcome().getCreated().getId());
   CHECK(create(512).getOutcome().isRequestConflict());
+  host.deleteWorkspace("once");
 }
 
 }  // namespace
