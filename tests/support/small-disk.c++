@@ -17,6 +17,7 @@ SmallDisk::SmallDisk(SupervisedHost& host, kj::StringPtr size)
   host.stop(SIGTERM);
   auto options = kj::str("size=", size, ",mode=0711");
   KJ_SYSCALL(mount("tmpfs", state.cStr(), "tmpfs", 0, options.cStr()), state);
+  host.takeAbilities();
   host.start();
   // It has its keyring and its database before the disk may be full.
   host.wait(host.supervisor().listRequest().send().dropPipeline(), "the list");

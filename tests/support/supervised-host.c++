@@ -38,21 +38,19 @@ kj::String makeDirectory() {
 }
 
 // What libvirt found out of QEMU's abilities, which takes a second at a host's first boot, is handed from host to host.  libvirt
-// knows itself when it does not hold any more.
-constexpr kj::StringPtr ABILITIES = BOTHY_ABILITIES ""_kj;
-
-void takeAbilities(kj::StringPtr root) {
-  runProgram({"/bin/sh"_kj, "-c"_kj,
-              kj::str("[ ! -d ", ABILITIES, " ] || { cd ", root, " && mkdir -m 711 state state/vm",
-                      " && cp -r ", ABILITIES, " state/vm; }")});
+// knows itself when it does not hold any more.  With KVM it finds others.
+kj::String keptAbilities() {
+  return kj::str(BOTHY_ABILITIES, access("/dev/kvm", F_OK) == 0 ? "-kvm" : "");
 }
 
 void leaveAbilities(kj::StringPtr root) {
-  auto copy = kj::str(ABILITIES, "-", getpid());
-  runProgram({"/bin/sh"_kj, "-c"_kj,
-              kj::str("cd ", root, "/state/vm/qemu-abilities && [ ! -e ", ABILITIES,
-                      " ] && [ -e qemu/capabilities ] && cp -r . ", copy, " && { mv -T ", copy, " ",
-                      ABILITIES, " || rm -r ", copy, "; }")});
+  auto kept = keptAbilities();
+  auto copy = kj::str(kept, "-", getpid());
+  runProgram(
+      {"/bin/sh"_kj, "-c"_kj,
+       kj::str("cd ", root, "/state/vm/qemu-abilities && [ -e qemu/capabilities ] && ! diff -rq . ",
+               kept, " && cp -r . ", copy, " && { rm -rf ", kept, "; mv -T ", copy, " ", kept,
+               " || rm -r ", copy, "; }")});
 }
 
 }  // namespace
@@ -73,7 +71,7 @@ SupervisedHost::SupervisedHost(Options options)
   hostOutput({"/bin/sh"_kj, "-c"_kj,
               kj::str("cd " BOTHY_IMAGES " && mkdir ", root, "/images && { cp -rl ", images, " ",
                       root, "/images 2>/dev/null || cp -r ", images, " ", root, "/images; }")});
-  takeAbilities(root);
+  takeAbilities();
   start();
 }
 
@@ -84,6 +82,13 @@ SupervisedHost::~SupervisedHost() noexcept(false) {
   removeMachines();
   leaveAbilities(root);
   hostOutput({"/bin/rm"_kj, "-rf"_kj, "--one-file-system"_kj, root});
+}
+
+void SupervisedHost::takeAbilities() {
+  auto kept = keptAbilities();
+  runProgram({"/bin/sh"_kj, "-c"_kj,
+              kj::str("[ ! -d ", kept, " ] || { cd ", root, " && mkdir -p -m 711 state state/vm",
+                      " && cp -rT ", kept, " state/vm/qemu-abilities; }")});
 }
 
 void SupervisedHost::start() {

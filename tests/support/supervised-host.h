@@ -49,6 +49,8 @@ public:
   // Ends bothyd with `signal` and waits for its end.
   void stop(int signal);
   void start();
+  // Gives a bothyd that has no state yet what earlier ones have found of QEMU.
+  void takeAbilities();
 
   // What clients do to a workspace, by its name.  An answer that is not the one hoped for fails the test.
 
