@@ -13,11 +13,11 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-static void blast(int mebibytes) {
+static void blast(int kibibytes) {
   char line[4096];
   memset(line, 'x', sizeof(line));
   line[sizeof(line) - 1] = '\n';
-  for (int i = 0; i < mebibytes * 256; i++) {
+  for (int i = 0; i < kibibytes / 4; i++) {
     if (write(1, line, sizeof(line)) < 0) return;
   }
 }
