@@ -129,18 +129,6 @@ public:
     };
   }
 
-  kj::Promise<kj::Array<kj::String>> removeStrays(IsKnown isKnown) override {
-    Counted call(*calls);
-    kj::Vector<kj::String> removed;
-    auto names = co_await host.records->list();
-    for (auto& name : names) {
-      if (isKnown(name)) continue;
-      co_await remove(name, nullptr);
-      removed.add(kj::mv(name));
-    }
-    co_return removed.releaseAsArray();
-  }
-
   kj::Promise<void> whenNotDialling() override {
     host.holdsDials = true;
     KJ_DEFER(host.holdsDials = false);

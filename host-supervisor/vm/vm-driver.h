@@ -160,11 +160,6 @@ public:
   };
   virtual kj::Array<MachineUser> users() = 0;
 
-  // Ends every machine, device process and runtime file of this driver whose name is not known.
-  // Returns the names of what was removed.
-  using IsKnown = kj::Function<bool(kj::StringPtr name)>;
-  virtual kj::Promise<kj::Array<kj::String>> removeStrays(IsKnown isKnown) = 0;
-
   // Resolves when no dial is under way, and lets none begin while it is held.  A process that ends at another moment may end a vsock
   // device with the dial that it breaks off, and so every stream of a machine.  No deadline of its own: the caller sets one.
   virtual kj::Promise<void> whenNotDialling() = 0;

@@ -144,9 +144,6 @@ public:
     return point.follow("removal of a machine", inner.remove(name, user));
   }
   kj::Array<MachineUser> users() override { return inner.users(); }
-  kj::Promise<kj::Array<kj::String>> removeStrays(IsKnown isKnown) override {
-    return inner.removeStrays(kj::mv(isKnown));
-  }
 
   kj::Promise<void> whenNotDialling() override { return inner.whenNotDialling(); }
   kj::Promise<void> whenConsolesWritten() override { return inner.whenConsolesWritten(); }

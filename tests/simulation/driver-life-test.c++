@@ -201,8 +201,7 @@ TEST_CASE("P41 what is left of a machine ends no other that has its user id sinc
   auto second = bed.start("two", 1);
   if (GENERATE(false, true)) bed.host.machinery.damagedRecords.insert(kj::str("two"));
   bed.begin();
-  auto isKnown = [](kj::StringPtr name) { return name == "two"; };
-  bed.within(bed.driver().removeStrays(isKnown));
+  bed.within(bed.driver().remove("one"));
   CHECK(bed.host.machinery.records.find("one") == nullptr);
   CHECK(bed.runs("two"));
 }
@@ -341,13 +340,10 @@ TEST_CASE("P28 a bothyd that dies at any effect of a removal leaves what the nex
     bed.start("one");
     bed.start("two", 2);
     bed.begin();
-    const bool isKilled = isKilledAt(bed, effect, [&](VmDriver& driver) {
-      auto isKnown = [](kj::StringPtr name) { return name == "two"; };
-      return driver.removeStrays(isKnown).ignoreResult();
-    });
+    const bool isKilled =
+        isKilledAt(bed, effect, [&](VmDriver& driver) { return driver.remove("one"); });
     bed.begin();
-    auto isKnown = [](kj::StringPtr name) { return name == "two"; };
-    bed.within(bed.driver().removeStrays(isKnown));
+    bed.within(bed.driver().remove("one"));
     CHECK_FALSE(bed.host.machinery.isAnythingLeft("one"));
     CHECK(bed.runs("two"));
     return isKilled;

@@ -91,9 +91,4 @@ kj::Promise<void> SimulatedDriver::remove(kj::StringPtr nameParam, kj::Maybe<uin
   }
 }
 
-kj::Promise<kj::Array<kj::String>> SimulatedDriver::removeStrays(IsKnown isKnown) {
-  lifetime.step();
-  return driver().removeStrays(kj::mv(isKnown));
-}
-
 }  // namespace bothy

@@ -225,15 +225,4 @@ kj::Array<VmDriver::MachineUser> FakeVmDriver::users() {
   };
 }
 
-kj::Promise<kj::Array<kj::String>> FakeVmDriver::removeStrays(IsKnown isKnown) {
-  mayFailToRemove();
-  kj::Vector<kj::String> removed;
-  for (auto& name : running()) {
-    if (isKnown(name)) continue;
-    co_await remove(name);
-    removed.add(kj::mv(name));
-  }
-  co_return removed.releaseAsArray();
-}
-
 }  // namespace bothy

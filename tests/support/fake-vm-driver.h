@@ -85,7 +85,6 @@ public:
   kj::Promise<kj::Maybe<kj::Own<RunningVm>>> adopt(VmSpec spec) override;
   kj::Promise<void> remove(kj::StringPtr name, kj::Maybe<uint32_t> user = nullptr) override;
   kj::Array<MachineUser> users() override;
-  kj::Promise<kj::Array<kj::String>> removeStrays(IsKnown isKnown) override;
   kj::Promise<void> whenNotDialling() override { return kj::READY_NOW; }
   kj::Promise<void> whenConsolesWritten() override { return kj::READY_NOW; }
 

@@ -33,9 +33,6 @@ public:
     return inner.remove(name, user);
   }
   kj::Array<MachineUser> users() override { return inner.users(); }
-  kj::Promise<kj::Array<kj::String>> removeStrays(IsKnown isKnown) override {
-    return inner.removeStrays(kj::mv(isKnown));
-  }
 
   kj::Promise<void> whenNotDialling() override {
     auto value = getenv("BOTHY_DIAL");

@@ -58,9 +58,7 @@ struct Bed {
   }
 
   Bed() : witness(freshWitness()) { bed.driver->setEvents(witness); }
-  ~Bed() noexcept(false) {
-    bed.driver->removeStrays([](kj::StringPtr) { return false; }).wait(scope);
-  }
+  ~Bed() noexcept(false) { bed.removeMachines(); }
 
   template <typename T>
   T within(kj::Duration limit, kj::Promise<T> promise) {

@@ -159,9 +159,13 @@ MachineBed::MachineBed(kj::StringPtr directoryParam, Ownership ownership)
 
 MachineBed::~MachineBed() noexcept(false) {
   if (ownership == Ownership::TEMPORARY) {
-    driver->removeStrays([](kj::StringPtr) { return false; }).wait(io.waitScope);
+    removeMachines();
   }
   driver = nullptr;
+}
+
+void MachineBed::removeMachines() {
+  for (auto& machine : driver->users()) driver->remove(machine.name).wait(io.waitScope);
 }
 
 VmSpec MachineBed::spec(kj::StringPtr name, uint32_t number) {

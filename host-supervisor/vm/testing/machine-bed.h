@@ -25,6 +25,9 @@ public:
   ~MachineBed() noexcept(false);
   KJ_DISALLOW_COPY_AND_MOVE(MachineBed);
 
+  // All that the driver has.
+  void removeMachines();
+
   // Makes the machine's files too, unless they exist.  Its second disk has 64 MiB, encrypted.
   VmSpec spec(kj::StringPtr name, uint32_t number = 1);
   kj::String runtimeDir(kj::StringPtr name) { return kj::str(directory, "/run-", name); }
