@@ -253,6 +253,22 @@ TEST_CASE("P57 the same request id gives the same workspace, also after a restar
   CHECK(w.driver.startCount() == 1);
 }
 
+TEST_CASE("P57 a repeated request finds its workspace also on a host that has less memory since") {
+  TestWorld w;
+  auto request = [&](kj::StringPtr name, kj::StringPtr requestId) {
+    auto result = w.request(name, false, requestId);
+    result.spec.memoryMib = 1024;
+    return result;
+  };
+  w.manager->create(request("demo", "r"), nullptr).wait(w.scope);
+  w.limits.hostMemoryMib = 512;
+  w.restart();
+  auto again = w.manager->create(request("demo", "r"), nullptr).wait(w.scope);
+  CHECK(again.is<WorkspaceManager::Created>());
+  auto another = w.manager->create(request("other", "s"), nullptr).wait(w.scope);
+  CHECK(another.get<WorkspaceManager::Invalid>().why.startsWith("memoryMib is 1024: "));
+}
+
 TEST_CASE("P57 a repeated request joins the first while it is under way") {
   TestWorld w;
   w.driver.holdStarts();

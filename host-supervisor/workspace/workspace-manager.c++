@@ -120,7 +120,7 @@ kj::Promise<WorkspaceManager::CreateOutcome> WorkspaceManager::create(
                               " bytes: it must be at most ", rpc::MAX_REQUEST_ID_BYTES)};
   }
   // Before anything is waited for: what a client may send is much longer than what is valid.
-  auto checked = check(request.spec, limits.defaults, limits.hostMemoryMib);
+  auto checked = check(request.spec, limits.defaults);
   if (checked.is<kj::String>()) co_return Invalid{kj::mv(checked.get<kj::String>())};
   auto& spec = checked.get<CheckedSpec>();
   auto asked = kj::str(request.start ? "start " : "make ", canonicalText(request.spec));
@@ -148,6 +148,8 @@ kj::Promise<WorkspaceManager::CreateOutcome> WorkspaceManager::create(
     co_await workspace->erase().ignoreResult();
   }
 
+  // Of what was made before, the host had enough then.
+  KJ_IF_MAYBE (fault, checkHost(spec, limits.hostMemoryMib)) co_return Invalid{kj::mv(*fault)};
   KJ_IF_MAYBE (existing, find(spec.name.text())) {
     co_return Exists{kj::mv(*existing)};
   }

@@ -6,9 +6,9 @@ namespace bothy {
 namespace {
 
 kj::String faultOf(GivenSpec spec, uint32_t hostMemoryMib = MAX_MEMORY_MIB) {
-  auto result = check(spec, SpecDefaults(), hostMemoryMib);
+  auto result = check(spec, SpecDefaults());
   if (result.is<kj::String>()) return kj::mv(result.get<kj::String>());
-  return kj::str();
+  return checkHost(result.get<CheckedSpec>(), hostMemoryMib).orDefault(kj::String());
 }
 
 GivenSpec named(kj::StringPtr name) {
@@ -18,7 +18,7 @@ GivenSpec named(kj::StringPtr name) {
 }
 
 TEST_CASE("what a spec leaves open is filled in") {
-  auto result = check(named("demo"), SpecDefaults{2, 1024, 64}, MAX_MEMORY_MIB);
+  auto result = check(named("demo"), SpecDefaults{2, 1024, 64});
   REQUIRE(result.is<CheckedSpec>());
   auto& spec = result.get<CheckedSpec>();
   CHECK(spec.name.text() == "demo");

@@ -20,8 +20,7 @@ kj::Maybe<kj::String> outside(kj::StringPtr field, uint32_t value, uint32_t leas
 
 }  // namespace
 
-kj::OneOf<CheckedSpec, kj::String> check(const GivenSpec& given, const SpecDefaults& defaults,
-                                         uint32_t hostMemoryMib) {
+kj::OneOf<CheckedSpec, kj::String> check(const GivenSpec& given, const SpecDefaults& defaults) {
   uint32_t cpus = given.cpus == 0 ? defaults.cpus : given.cpus;
   uint32_t memoryMib = given.memoryMib == 0 ? defaults.memoryMib : given.memoryMib;
   uint32_t diskMib = given.diskMib == 0 ? defaults.diskMib : given.diskMib;
@@ -30,10 +29,6 @@ kj::OneOf<CheckedSpec, kj::String> check(const GivenSpec& given, const SpecDefau
   }
   KJ_IF_MAYBE (fault, outside("memoryMib", memoryMib, MIN_MEMORY_MIB, MAX_MEMORY_MIB)) {
     return kj::mv(*fault);
-  }
-  if (memoryMib > hostMemoryMib) {
-    return kj::str("memoryMib is ", memoryMib, ": the host has ", hostMemoryMib,
-                   ", and a machine cannot have more");
   }
   KJ_IF_MAYBE (fault, outside("diskMib", diskMib, MIN_DISK_MIB, MAX_DISK_MIB)) {
     return kj::mv(*fault);
@@ -48,6 +43,12 @@ kj::OneOf<CheckedSpec, kj::String> check(const GivenSpec& given, const SpecDefau
   }
   return kj::str("name is '", shown(given.name), "': it must be 1 to ",
                  rpc::MAX_WORKSPACE_NAME_BYTES, " of a-z, 0-9 and '-', no '-' at either end");
+}
+
+kj::Maybe<kj::String> checkHost(const CheckedSpec& spec, uint32_t hostMemoryMib) {
+  if (spec.memoryMib <= hostMemoryMib) return nullptr;
+  return kj::str("memoryMib is ", spec.memoryMib, ": the host has ", hostMemoryMib,
+                 ", and a machine cannot have more");
 }
 
 kj::Maybe<kj::String> checkGrowth(uint32_t presentMib, uint32_t wantedMib) {

@@ -31,9 +31,11 @@ struct CheckedSpec {
   uint32_t diskMib;
 };
 
-// The spec, or what is wrong with it: field, value and limit, one line.  No machine can have more memory than its host.
-kj::OneOf<CheckedSpec, kj::String> check(const GivenSpec& given, const SpecDefaults& defaults,
-                                         uint32_t hostMemoryMib);
+// The spec, or what is wrong with it: field, value and limit, one line.
+kj::OneOf<CheckedSpec, kj::String> check(const GivenSpec& given, const SpecDefaults& defaults);
+
+// What is wrong with it on this host, in the same form: no machine can have more memory than its host.
+kj::Maybe<kj::String> checkHost(const CheckedSpec& spec, uint32_t hostMemoryMib);
 
 // What is wrong with `wantedMib` as the new size of a disk of `presentMib`: value and limit, one line.
 kj::Maybe<kj::String> checkGrowth(uint32_t presentMib, uint32_t wantedMib);
