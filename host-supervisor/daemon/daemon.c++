@@ -24,6 +24,7 @@
 #include "loop/open-files.h"
 #include "loop/signals.h"
 #include "loop/subreaper.h"
+#include "loop/worker-thread.h"
 #include "store/sqlite-store.h"
 #include "vm/libvirt-driver.h"
 #include "vm/versions.h"
@@ -199,7 +200,9 @@ void endUnlessDone(const Settings& settings, kj::FunctionParam<void()> work) {
                                settings.keyProtector());
   EncryptedVolumeStore volumes(io.provider->getTimer(), kj::str(settings.stateDir, "/volumes"));
   InstalledImages images(settings.imagePath());
-  DiskWorkspaceFiles files(io.provider->getTimer(), settings.runtimeDir, settings.stateDir);
+  DiskWorkspaceFiles files(
+      kj::heap<WorkerThread>(io.provider->getTimer(), "the disk of machines' files"),
+      settings.runtimeDir, settings.stateDir);
   KernelRandomness randomness;
   WorkspaceManager::Limits limits{
       SpecDefaults{settings.defaultCpus, settings.defaultMemoryMib, settings.defaultDiskMib},

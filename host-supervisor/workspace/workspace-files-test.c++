@@ -12,6 +12,8 @@
 #include <kj/vector.h>
 #include <catch2/catch_test_macros.hpp>
 
+#include "loop/worker-thread.h"
+
 namespace bothy {
 namespace {
 
@@ -24,10 +26,13 @@ struct World {
 
   World() {
     KJ_ASSERT(mkdtemp(directory) != nullptr);
-    files = kj::heap<DiskWorkspaceFiles>(timer, directory, directory);
+    serve(kj::heap<WorkerThread>(timer, "the disk"));
   }
   ~World() noexcept(false) {
     kj::newDiskFilesystem()->getRoot().remove(kj::Path::parse(kj::StringPtr(directory).slice(1)));
+  }
+  void serve(kj::Own<Worker> disk) {
+    files = kj::heap<DiskWorkspaceFiles>(kj::mv(disk), directory, directory);
   }
   bool has(kj::StringPtr path) { return access(path.cStr(), F_OK) == 0; }
 };
@@ -80,6 +85,54 @@ TEST_CASE("P30 the end of a console is read, and there is none before the first 
   // The next boot's.
   w.files->prepare("one").wait(w.scope);
   CHECK(w.files->consoleEnd("one").wait(w.scope) == "");
+}
+
+// A disk that does nothing until it is told to.
+class SlowDisk final: public Worker {
+public:
+  explicit SlowDisk(kj::Vector<kj::Own<Job>>& jobs) : jobs(jobs) {}
+  using Worker::Job;
+
+  static void goOn(kj::Vector<kj::Own<Job>>& jobs) {
+    for (auto& job : jobs) job->run();
+    jobs.clear();
+  }
+
+private:
+  kj::Vector<kj::Own<Job>>& jobs;
+
+  void add(kj::Own<Job> job) override { jobs.add(kj::mv(job)); }
+  kj::Promise<void> overdue(kj::String, kj::Duration) override { return kj::NEVER_DONE; }
+};
+
+TEST_CASE("S01 who asks for a console again and again fills no queue that starts wait in") {
+  World w;
+  w.files->prepare("one").wait(w.scope);
+  std::ofstream(w.files->paths("one").consoleLog.cStr()) << "last words";
+  kj::Vector<kj::Own<SlowDisk::Job>> jobs;
+  w.serve(kj::heap<SlowDisk>(jobs));
+  kj::Vector<kj::Promise<kj::String>> asked;
+  for (int i = 0; i < 2000; i++) asked.add(w.files->consoleEnd("one"));
+  // Who gives up takes nobody else's answer.
+  {
+    auto givenUp = kj::mv(asked[0]);
+  }
+  auto another = w.files->consoleEnd("another");
+  CHECK(jobs.size() == 2);
+  // Whoever asks from here on means the next boot's.
+  auto preparing = w.files->prepare("one");
+  auto later = w.files->consoleEnd("one");
+  CHECK(jobs.size() == 4);
+  SlowDisk::goOn(jobs);
+  for (auto& end : asked.slice(1, asked.size())) CHECK(end.wait(w.scope) == "last words");
+  CHECK(another.wait(w.scope) == "");
+  preparing.wait(w.scope);
+  CHECK(later.wait(w.scope) == "");
+  // One that is over is not answered with again.
+  std::ofstream(w.files->paths("one").consoleLog.cStr()) << "other words";
+  auto last = w.files->consoleEnd("one");
+  SlowDisk::goOn(jobs);
+  CHECK(last.wait(w.scope) == "other words");
 }
 
 }  // namespace

@@ -68,11 +68,12 @@ kj::String endOfLog(kj::StringPtr path) {
 
 }  // namespace
 
-DiskWorkspaceFiles::DiskWorkspaceFiles(kj::Timer& timer, kj::StringPtr runtimeDir,
+DiskWorkspaceFiles::DiskWorkspaceFiles(kj::Own<Worker> disk, kj::StringPtr runtimeDir,
                                        kj::StringPtr stateDir)
     : machines(kj::str(runtimeDir, "/vms")),
       consoles(kj::str(stateDir, "/consoles")),
-      disk(timer, "the disk of machines' files") {
+      disk(kj::mv(disk)),
+      tasks(*this) {
   makeDirectory(machines, PASSAGE);
   makeDirectory(consoles, PASSAGE);
 }
@@ -82,22 +83,46 @@ WorkspaceFiles::Paths DiskWorkspaceFiles::paths(kj::StringPtr id) {
 }
 
 kj::Promise<void> DiskWorkspaceFiles::prepare(kj::StringPtr id) {
-  return disk.run([paths = paths(id)]() { makeFiles(paths); });
+  readings.erase(id);
+  return disk->run([paths = paths(id)]() { makeFiles(paths); });
 }
 
 kj::Promise<kj::String> DiskWorkspaceFiles::consoleEnd(kj::StringPtr id) {
-  return disk.run([path = paths(id).consoleLog]() { return endOfLog(path); });
+  auto& reading = readings.findOrCreate(id, [&]() {
+    auto text = disk->run([path = paths(id).consoleLog]() { return endOfLog(path); })
+                    .then([](kj::String text) { return kj::refcounted<ConsoleText>(kj::mv(text)); })
+                    .fork();
+    const auto number = ++lastReading;
+    tasks.add(text.addBranch()
+                  .ignoreResult()
+                  .catch_([](kj::Exception&&) {})
+                  .then([this, id = kj::str(id), number]() { forget(id, number); }));
+    return decltype(readings)::Entry{kj::str(id), {number, kj::mv(text)}};
+  });
+  return reading.text.addBranch().then(
+      [](kj::Own<ConsoleText> shared) { return kj::str(shared->text); });
+}
+
+void DiskWorkspaceFiles::forget(kj::StringPtr id, uint64_t reading) {
+  KJ_IF_MAYBE (present, readings.find(id)) {
+    if (present->number == reading) readings.erase(id);
+  }
+}
+
+void DiskWorkspaceFiles::taskFailed(kj::Exception&& exception) {
+  KJ_LOG(ERROR, "the end of a console's reading failed", exception.getDescription());
 }
 
 kj::Promise<void> DiskWorkspaceFiles::remove(kj::StringPtr id) {
-  return disk.run([paths = paths(id)]() { removeFiles(paths); });
+  readings.erase(id);
+  return disk->run([paths = paths(id)]() { removeFiles(paths); });
 }
 
 kj::Promise<kj::Array<kj::String>> DiskWorkspaceFiles::removeStrays(IsKnown isKnown) {
   struct Found {
     kj::Array<kj::String> machines, consoles;
   };
-  auto found = co_await disk.run([machines = kj::str(machines), consoles = kj::str(consoles)]() {
+  auto found = co_await disk->run([machines = kj::str(machines), consoles = kj::str(consoles)]() {
     return Found{entries(machines), entries(consoles)};
   });
   kj::HashSet<kj::String> strays;

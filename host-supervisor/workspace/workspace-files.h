@@ -3,10 +3,11 @@
 #include <kj/array.h>
 #include <kj/async.h>
 #include <kj/function.h>
+#include <kj/map.h>
+#include <kj/refcount.h>
 #include <kj/string.h>
-#include <kj/timer.h>
 
-#include "loop/worker-thread.h"
+#include "loop/worker.h"
 
 namespace bothy {
 
@@ -37,21 +38,40 @@ public:
 };
 
 // RUNTIME-DIR/vms/ID/ and STATE-DIR/consoles/ID.log.
-class DiskWorkspaceFiles final: public WorkspaceFiles {
+class DiskWorkspaceFiles final: public WorkspaceFiles, private kj::TaskSet::ErrorHandler {
 public:
-  // Both directories exist.  `timer` outlives it.
-  DiskWorkspaceFiles(kj::Timer& timer, kj::StringPtr runtimeDir, kj::StringPtr stateDir);
+  // Both directories exist.  `disk` is where they are used.
+  DiskWorkspaceFiles(kj::Own<Worker> disk, kj::StringPtr runtimeDir, kj::StringPtr stateDir);
+  KJ_DISALLOW_COPY_AND_MOVE(DiskWorkspaceFiles);
 
   Paths paths(kj::StringPtr id) override;
   kj::Promise<void> prepare(kj::StringPtr id) override;
+  // Who asks for the same while it is read waits for that: of each console at most one read waits for the disk, beside those that a
+  // change of its file came behind.
   kj::Promise<kj::String> consoleEnd(kj::StringPtr id) override;
   kj::Promise<void> remove(kj::StringPtr id) override;
   kj::Promise<kj::Array<kj::String>> removeStrays(IsKnown isKnown) override;
 
 private:
+  struct ConsoleText final: kj::Refcounted {
+    explicit ConsoleText(kj::String text) : text(kj::mv(text)) {}
+    kj::Own<ConsoleText> addRef() { return kj::addRef(*this); }
+    const kj::String text;
+  };
+  struct Reading {
+    uint64_t number;
+    kj::ForkedPromise<kj::Own<ConsoleText>> text;
+  };
+
   const kj::String machines;
   const kj::String consoles;
-  WorkerThread disk;
+  uint64_t lastReading = 0;
+  kj::HashMap<kj::String, Reading> readings;  // under way, of consoles that are as they were
+  kj::Own<Worker> disk;
+  kj::TaskSet tasks;
+
+  void forget(kj::StringPtr id, uint64_t reading);
+  void taskFailed(kj::Exception&& exception) override;
 };
 
 }  // namespace bothy
