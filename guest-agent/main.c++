@@ -86,7 +86,7 @@ public:
 
   ProcessHost host;
   WorkspaceRoot root{openRoot("/")};
-  MessageBudget laneMemory{LANES_MEMORY_BYTES, LANE_SHARE_BYTES};
+  MessageBudget laneMemory{LANES_LIMITS};
   DiskFlush disk;
   FilesLimits filesLimits{laneMemory, disk};
   TerminalRegistry terminals;

@@ -48,7 +48,8 @@ struct FilesTestWorld {
   ProcessHost host;
   User user;
   kj::Maybe<WorkspaceRoot> root;
-  MessageBudget lanes{32 * 1024 * 1024, 512 * 1024};
+  MessageBudget lanes{
+      MessageBudget::Limits{.maxBytes = 32 * 1024 * 1024, .shareBytes = 512 * 1024}};
   DiskFlush disk;
   FilesLimits limits{lanes, disk};
   kj::TwoWayPipe pipe;

@@ -40,7 +40,7 @@ struct World {
   class SomeSystem final: public rpc::System::Server {};
   Rooms rooms{nullptr, nullptr, kj::heap<SomeSystem>(),
               [](kj::StringPtr) -> kj::Maybe<kj::Own<rpc::Files::Server>> { return nullptr; }};
-  MessageBudget memory{LANES_MEMORY_BYTES, LANE_SHARE_BYTES};
+  MessageBudget memory{LANES_LIMITS};
   HostConnections connections{timer, timer, key, rooms, memory};
   kj::uint tries = 0;
   kj::uint port = 0;

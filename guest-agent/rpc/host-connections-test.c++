@@ -2,7 +2,6 @@
 
 #include <kj/debug.h>
 #include <kj/vector.h>
-#include <string.h>
 
 #include <catch2/catch_test_macros.hpp>
 
@@ -167,47 +166,6 @@ TEST_CASE("a lane that cannot be had is refused with the reason") {
   CHECK(f.refusal(*f.enter(rpc::Purpose::COMMANDS)) == rpc::Refusal::TOO_MANY_LANES);
   // Nothing of the others is ended for it.
   CHECK_FALSE(lanes.front()->hasEnded());
-}
-
-// A lane on which a message began that does not end.
-struct UnfinishedMessage {
-  kj::Own<kj::AsyncIoStream> stream;
-  kj::Array<kj::byte> part;
-  kj::Promise<void> sending = nullptr;
-
-  explicit UnfinishedMessage(TestConnections& f)
-      : stream(f.dialRaw()), part(kj::heapArray<kj::byte>(rpc::MAX_MESSAGE_WORDS * 7)) {
-    writeHello(*stream, secretOf(7)).wait(f.scope);
-    auto message = kj::heap<capnp::MallocMessageBuilder>();
-    wholeGrant(rpc::Purpose::FILES).writeTo(message->initRoot<rpc::Grant>());
-    writeGreeting(*stream, kj::mv(message)).wait(f.scope);
-    // One segment of so many words.
-    const uint32_t table[] = {0, uint32_t(rpc::MAX_MESSAGE_WORDS - 1)};
-    memset(part.begin(), 0, part.size());
-    memcpy(part.begin(), table, sizeof(table));
-    sending = stream->write(part.begin(), part.size()).eagerlyEvaluate(nullptr);
-  }
-};
-
-TEST_CASE("S01 messages that never end keep no other lane from sending a chunk of a file") {
-  TestConnections f;
-  // Of many bytes only some are read in a turn.
-  constexpr uint TURNS = 10'000;
-  auto pass = [&](auto&& isOver) {
-    for (uint i = 0; i < TURNS && !isOver(); i++) f.pass(1 * kj::MILLISECONDS);
-    return isOver();
-  };
-  kj::Vector<kj::Own<UnfinishedMessage>> unfinished;
-  while (unfinished.size() * rpc::MAX_MESSAGE_WORDS * 7 < LANES_MEMORY_BYTES) {
-    unfinished.add(kj::heap<UnfinishedMessage>(f));
-  }
-  REQUIRE(pass([&]() { return f.memory.total() >= LANES_MEMORY_BYTES; }));
-
-  auto lane = f.enter(rpc::Purpose::FILES);
-  auto request = lane->bootstrap().castAs<rpc::Files>().removeRequest();
-  memset(request.initPath(FILE_CHUNK_BYTES).begin(), 'x', FILE_CHUNK_BYTES);
-  auto done = request.send().ignoreResult().eagerlyEvaluate(nullptr);
-  CHECK(pass([&]() { return done.poll(f.scope); }));
 }
 
 TEST_CASE("S25 a flood of strangers does not keep the supervisor out") {

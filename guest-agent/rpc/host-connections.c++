@@ -132,13 +132,12 @@ kj::Promise<void> HostConnections::serveRpc(LaneRegistry::Entry& lane,
     stream.enlargeBufferForBulk();
   }
   KJ_DEFER(if (isBulk)-- bulkLanes);
-  RpcConnection connection(kj::mv(ownStream), kj::mv(bootstrap), timer, CLIENT_RULES, memory,
-                           clock);
+  // Who may have all lanes may have what they hold.
+  const kj::StringPtr holder = lane.grant.allLanes ? nullptr : kj::StringPtr(lane.grant.actor);
+  RpcConnection connection(kj::mv(ownStream), kj::mv(bootstrap), timer, CLIENT_RULES, memory, clock,
+                           holder);
   auto& guard = connection.requireGuard();
-  stream.slowReads([&guard](size_t have) {
-    guard.notePart(have);
-    return guard.untilRoom();
-  });
+  stream.slowReads([&guard](size_t have) { return guard.untilRoomForPart(have); });
   // The RPC system ends with its last write, which may hang for good when nobody reads it.
   kj::Maybe<kj::TimePoint> ended;
   CreditUpdates::Lane watched(creditUpdates, guard, [&]() {

@@ -27,6 +27,7 @@ class SomeFiles final: public rpc::Files::Server {
     return kj::READY_NOW;
   }
   kj::Promise<void> remove(RemoveContext context) override { return kj::READY_NOW; }
+  kj::Promise<void> makeDirectory(MakeDirectoryContext context) override { return kj::NEVER_DONE; }
 };
 
 class SomeSystem final: public rpc::System::Server {
@@ -45,7 +46,7 @@ struct TestConnections {
                 if (user == "nobody") return nullptr;
                 return kj::Own<rpc::Files::Server>(kj::heap<SomeFiles>());
               }};
-  MessageBudget memory{LANES_MEMORY_BYTES, LANE_SHARE_BYTES};
+  MessageBudget memory{LANES_LIMITS};
   HostConnections connections{timer, bootTimer, key, rooms, memory};
 
   kj::Own<kj::AsyncIoStream> dialRaw() {

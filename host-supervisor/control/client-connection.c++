@@ -2,6 +2,8 @@
 
 #include <kj/debug.h>
 
+#include "control/event-watches.h"
+#include "control/lane-keeper.h"
 #include "schema/limits.capnp.h"
 #include "wire/rpc-connection.h"
 
@@ -20,6 +22,8 @@ constexpr kj::uint CLIENT_ANSWERS = 2048;
 constexpr kj::uint CLIENT_EXPORTS = 4 * 1024;
 constexpr GuardRules CLIENT_RULES = {GuardRules::Peer::ASKS, rpc::MAX_MESSAGE_WORDS,
                                      CLIENT_QUEUE_BYTES, CLIENT_ANSWERS, CLIENT_EXPORTS};
+
+static_assert(CLIENT_SHARE_CALLS > MAX_HELD_LANES + MAX_HELD_WATCHES);
 
 }  // namespace
 
@@ -81,17 +85,14 @@ ClientConnection::ClientConnection(kj::Own<DescriptorFilter> streamParam,
                                    const DescriptorTable& descriptors,
                                    capnp::Capability::Client bootstrap, kj::Timer& timer,
                                    MessageBudget& budget,
-                                   kj::Maybe<const kj::MonotonicClock&> clock)
+                                   kj::Maybe<const kj::MonotonicClock&> clock, kj::StringPtr holder)
     : stream(kj::mv(streamParam)),
       messages(*stream, descriptors, timer),
-      guard(messages, timer, CLIENT_RULES, budget, clock),
+      guard(messages, timer, CLIENT_RULES, budget, clock, holder),
       network(guard, MAX_DESCRIPTORS, capnp::rpc::twoparty::Side::SERVER, readerOptions()),
       system(capnp::makeRpcServer(network, kj::mv(bootstrap))) {
   system.setFlowLimit(rpc::MAX_FLOW_WORDS);
-  stream->slowReads([this](size_t have) {
-    guard.notePart(have);
-    return guard.untilRoom();
-  });
+  stream->slowReads([this](size_t have) { return guard.untilRoomForPart(have); });
 }
 
 ClientConnection::~ClientConnection() noexcept(false) {}

@@ -53,22 +53,42 @@ private:
   kj::Maybe<SharedFd> copyOf(int number);
 };
 
-// What all clients together may make bothyd hold of their calls, of answers and of messages in part, and what each may whatever the others hold, in bytes.
+// What clients may make bothyd hold of their calls, of answers and of messages in part, see MessageBudget.  All of them, and those of one user.
 constexpr size_t CLIENTS_BYTES = 64 * 1024 * 1024;
+constexpr size_t CLIENTS_USER_BYTES = CLIENTS_BYTES / 4;
+// Each, whatever the others hold: a message as clients send them, and the calls that wait for as long as what the client holds lasts, of
+// each lane and each watch, with some that come to an end by themselves.
 constexpr size_t CLIENT_SHARE_BYTES = 512 * 1024;
+static_assert(CLIENT_SHARE_BYTES >= 2 * DescriptorFilter::MAX_PIECE_BYTES);
+constexpr kj::uint CLIENT_SHARE_CALLS = 192;
+// All with their shares.  How many clients there are is no matter: beyond it the user ends who has most.
+constexpr size_t CLIENTS_MOST_BYTES = CLIENTS_BYTES / 2 * 3;
+
+constexpr MessageBudget::Limits CLIENTS_LIMITS = {.maxBytes = CLIENTS_BYTES,
+                                                  .maxHolderBytes = CLIENTS_USER_BYTES,
+                                                  .littleBytes = CLIENTS_USER_BYTES / 4,
+                                                  .shareBytes = CLIENT_SHARE_BYTES,
+                                                  .shareCalls = CLIENT_SHARE_CALLS,
+                                                  .mostBytes = CLIENTS_MOST_BYTES};
 
 // A client's RPC connection behind a MessageGuard, within the limits of limits.capnp.  Dropping it closes it.
 class ClientConnection final {
 public:
-  // `descriptors`, `timer`, `budget` and `clock` (see MessageGuard), all clients', outlive it.
+  // `descriptors`, `timer`, `budget` and `clock`, all clients', outlive it; `holder` is whose it is: see MessageGuard.
   ClientConnection(kj::Own<DescriptorFilter> stream, const DescriptorTable& descriptors,
                    capnp::Capability::Client bootstrap, kj::Timer& timer, MessageBudget& budget,
-                   kj::Maybe<const kj::MonotonicClock&> clock = nullptr);
+                   kj::Maybe<const kj::MonotonicClock&> clock = nullptr,
+                   kj::StringPtr holder = nullptr);
   ~ClientConnection() noexcept(false);
   KJ_DISALLOW_COPY_AND_MOVE(ClientConnection);
 
-  // Resolves when the connection has ended; never fails.
-  kj::Promise<void> onDisconnect() { return network.onDisconnect(); }
+  // Resolves when the connection has ended, or is to be dropped for what it holds; never fails.
+  kj::Promise<void> onDisconnect() { return network.onDisconnect().exclusiveJoin(guard.onCut()); }
+  // Why it is to be dropped.
+  kj::Maybe<kj::StringPtr> whyCut() const {
+    if (!guard.hasBeenCut()) return nullptr;
+    return guard.breach();
+  }
 
 private:
   kj::Own<DescriptorFilter> stream;

@@ -47,7 +47,7 @@ private:
   const DescriptorTable& descriptors;
   UidOwners& owners;
   Bootstrap bootstrap;
-  MessageBudget budget{CLIENTS_BYTES, CLIENT_SHARE_BYTES};
+  MessageBudget budget{CLIENTS_LIMITS};
   uint64_t clients = 0;  // that came so far
   const uint32_t userShare;
   const kj::MonotonicClock& clock;

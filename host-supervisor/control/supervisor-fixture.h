@@ -34,7 +34,7 @@ struct Fixture: public TestWorld {
   DirectPeerLooks looks;
   LaneKeeper lanes{timer, looks};
   EventWatches watches{timer};
-  MessageBudget budget{CLIENTS_BYTES, CLIENT_SHARE_BYTES};
+  MessageBudget budget{CLIENTS_LIMITS};
   kj::Own<ClientConnection> server;
   kj::Own<RpcConnection> client;
   kj::Maybe<rpc::Supervisor::Client> held;

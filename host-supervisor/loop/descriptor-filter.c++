@@ -10,8 +10,6 @@ constexpr size_t MOST_DESCRIPTORS = 253;
 
 // Up to it a read is taken in one piece.
 constexpr size_t SMALL_READ_BYTES = 4 * 1024;
-// Of a larger one, at a time.
-constexpr size_t MAX_PIECE_BYTES = 256 * 1024;
 
 // None of a stream that is no socket, in a test.
 kj::Maybe<SharedFd> copyOf(kj::AsyncIoStream& stream, uid_t owner) {

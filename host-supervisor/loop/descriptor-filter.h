@@ -12,6 +12,9 @@ namespace bothy {
 // would close them in the read that leaves them, which lasts as long as their sender likes.
 class DescriptorFilter final: public kj::AsyncCapabilityStream {
 public:
+  // Of a large read, at a time.
+  static constexpr size_t MAX_PIECE_BYTES = 256 * 1024;
+
   // `owner` is the peer's user, see FarCloser.  Where it fails, the caller still has the stream.
   DescriptorFilter(kj::Own<kj::AsyncCapabilityStream>&& stream, uid_t owner);
   ~DescriptorFilter() noexcept(false);

@@ -215,7 +215,8 @@ struct World {
   kj::WaitScope scope{loop};
   kj::TimerImpl timer{kj::origin<kj::TimePoint>()};
   const kj::MonotonicClock& clock = kj::systemPreciseMonotonicClock();
-  MessageBudget budget{32 * 1024 * 1024, 256 * 1024};
+  MessageBudget budget{
+      MessageBudget::Limits{.maxBytes = 32 * 1024 * 1024, .shareBytes = 256 * 1024}};
   bool isRead = false, isOthersRead = false;
 
   kj::Own<RpcConnection> serve(kj::Own<kj::AsyncIoStream> stream, bool& isRead) {

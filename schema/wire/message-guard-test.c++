@@ -107,46 +107,6 @@ TEST_CASE("S01 nothing more is read of a peer that does not read") {
   CHECK(reading.poll(w.scope));
 }
 
-TEST_CASE("S01 peers that hold all there is are not read, but for a share of each") {
-  constexpr auto CALL = MessageGuard::WAITING_CALL_BYTES;
-  constexpr size_t MOST = 1000 + 3 * CALL;
-  MessageBudget budget(MOST, 100);
-  World greedy(Peer::ASKS, kj::maxValue, budget);
-  FullStream otherPeer;
-  MessageGuard modest(otherPeer, greedy.timer, rulesFor(Peer::ASKS, kj::maxValue), budget);
-  size_t queued = 950, queuedOfModest = 0;
-  greedy.guard.watchQueue([&]() { return queued; });
-  modest.watchQueue([&]() { return queuedOfModest; });
-  CHECK(greedy.guard.untilRoom().poll(greedy.scope));
-  // A call, until it is answered.
-  greedy.addCall(1);
-  CHECK(greedy.passes());
-  const auto callBytes = greedy.guard.heldBytes() - queued;
-  CHECK(callBytes > CALL);
-  greedy.guard.notePart(MOST - queued - callBytes);
-  CHECK(budget.total() == MOST);
-  CHECK_FALSE(greedy.guard.untilRoom().poll(greedy.scope));
-  CHECK(modest.untilRoom().poll(greedy.scope));
-  queuedOfModest = 100;
-  CHECK_FALSE(modest.untilRoom().poll(greedy.scope));
-
-  greedy.addCall(2);
-  auto reading = greedy.guard.tryReadMessage(nullptr, capnp::ReaderOptions(), nullptr);
-  greedy.timer.advanceTo(greedy.timer.now() + 1 * kj::HOURS);
-  CHECK_FALSE(reading.poll(greedy.scope));
-  queued = 0;
-  CHECK(modest.untilRoom().poll(greedy.scope));
-  greedy.timer.advanceTo(greedy.timer.now() + MessageGuard::MOST_QUEUE_PAUSE);
-  reading.wait(greedy.scope);
-  CHECK(greedy.guard.heldBytes() == 2 * callBytes);
-  greedy.addFinish(1);
-  CHECK(greedy.passes());
-  CHECK(greedy.guard.heldBytes() == 2 * callBytes);
-  greedy.answer(1, 0);
-  greedy.answer(2, 0);
-  CHECK(greedy.guard.heldBytes() == 0);
-}
-
 TEST_CASE("P12 what is streamed to a peer never keeps it from being read") {
   World w(Peer::ASKS);
   auto rules = rulesFor(Peer::ASKS, kj::maxValue);

@@ -16,30 +16,20 @@ using capnp::rpc::Message;
 
 MessageGuard::MessageGuard(capnp::MessageStream& inner, kj::Timer& timer, GuardRules rules,
                            kj::Maybe<MessageBudget&> budgetParam,
-                           kj::Maybe<const kj::MonotonicClock&> clockParam)
+                           kj::Maybe<const kj::MonotonicClock&> clockParam,
+                           kj::StringPtr holderParam)
     : inner(inner),
       timer(timer),
       // A timer's stands still within a turn.
       clock(clockParam.orDefault(static_cast<const kj::MonotonicClock&>(timer))),
       rules(rules),
-      budget(budgetParam) {
+      budget(budgetParam),
+      holder(kj::str(holderParam)) {
   KJ_IF_MAYBE (shared, budget) shared->guards.add(*this);
 }
 
 MessageGuard::~MessageGuard() noexcept(false) {
   KJ_IF_MAYBE (shared, budget) shared->guards.remove(*this);
-}
-
-size_t MessageBudget::total() {
-  size_t sum = 0;
-  for (auto& guard : guards) sum += guard.heldBytes();
-  return sum;
-}
-
-size_t MessageBudget::unread() {
-  size_t sum = 0;
-  for (auto& guard : guards) sum += guard.unreadBytes();
-  return sum;
 }
 
 // No coroutine: a connection spends its life here, and the frame of one would take two KiB for as long.
@@ -89,7 +79,7 @@ void MessageGuard::noteBreach(const kj::Exception& exception) {
 
 void MessageGuard::hear(capnp::MessageReader& message) {
   ++messagesReceived;
-  partBytes = 0;
+  forgetPart();
   auto root = message.getRoot<Message>();
   // Known from the first getRoot() on.
   const auto bytes = message.sizeInWords() * sizeof(capnp::word);
@@ -101,9 +91,14 @@ void MessageGuard::hear(capnp::MessageReader& message) {
 }
 
 bool MessageGuard::hasRoom() {
-  if (unreadBytes() > rules.maxQueueBytes || unanswered > rules.maxUnanswered) return false;
-  KJ_IF_MAYBE (shared, budget) return shared->hasRoomFor(heldBytes());
+  const auto unread = unreadBytes();
+  if (isCut || !hasRoomInQueue(unread)) return false;
+  KJ_IF_MAYBE (shared, budget) return shared->hasRoomFor(*this, unread);
   return true;
+}
+
+bool MessageGuard::hasRoomInQueue(size_t unread) const {
+  return unread <= rules.maxQueueBytes && unanswered <= rules.maxUnanswered;
 }
 
 bool MessageGuard::hasRoomToSend() {
@@ -111,7 +106,56 @@ bool MessageGuard::hasRoomToSend() {
 }
 
 kj::Promise<void> MessageGuard::untilRoom() {
-  return until([this]() { return hasRoom(); });
+  return until([this, begin = timer.now()]() {
+    if (hasRoom()) return true;
+    // Who does not read waits for itself.
+    if (isCut || !hasRoomInQueue(unreadBytes())) return false;
+    KJ_IF_MAYBE (shared, budget) shared->makeRoomFor(*this, timer.now() - begin);
+    return hasRoom();
+  });
+}
+
+kj::Promise<void> MessageGuard::untilRoomForPart(size_t bytes) {
+  partBytes = bytes;
+  if (!hasRoom()) return holdUpPart();
+  if (partAwaited == nullptr) partAwaited = timer.now();
+  return kj::READY_NOW;
+}
+
+// The peer is not to blame for the time in which nothing is read of it.
+kj::Promise<void> MessageGuard::holdUpPart() {
+  KJ_IF_MAYBE (since, partAwaited) partTime += timer.now() - *since;
+  partAwaited = nullptr;
+  co_await untilRoom();
+  partAwaited = timer.now();
+}
+
+void MessageGuard::forgetPart() {
+  partBytes = 0;
+  partTime = 0 * kj::NANOSECONDS;
+  partAwaited = nullptr;
+}
+
+bool MessageGuard::isStandingStill(size_t leastUnread) {
+  const auto now = timer.now();
+  KJ_IF_MAYBE (since, partAwaited) {
+    if (partTime + (now - *since) >= MOST_STANDSTILL) return true;
+  }
+  return writingBytes > 0 && now - writingBegan >= MOST_STANDSTILL && unreadBytes() >= leastUnread;
+}
+
+void MessageGuard::cut(kj::StringPtr why) {
+  isCut = true;
+  if (firstBreach == nullptr) firstBreach = kj::str(why);
+  for (auto& waiting : untilCut) waiting->fulfill();
+  untilCut.clear();
+}
+
+kj::Promise<void> MessageGuard::onCut() {
+  if (isCut) return kj::READY_NOW;
+  auto paf = kj::newPromiseAndFulfiller<void>();
+  untilCut.add(kj::mv(paf.fulfiller));
+  return kj::mv(paf.promise);
 }
 
 kj::Promise<void> MessageGuard::untilRoomToSend() {
@@ -229,8 +273,9 @@ void MessageGuard::addAnswer(uint32_t question, size_t bytes) {
   KJ_REQUIRE(answers.find(question) == nullptr && calls.find(question) == nullptr,
              "the peer gives two questions the same number");
   answers.insert(question, 0);
-  calls.insert(question, Call{bytes + WAITING_CALL_BYTES, false});
+  calls.insert(question, Call{bytes, false});
   callBytes += bytes + WAITING_CALL_BYTES;
+  largeCallBytes += largeBytes(bytes);
   ++unanswered;
 }
 
@@ -250,6 +295,7 @@ kj::Promise<void> MessageGuard::writeMessages(
 
 kj::Promise<void> MessageGuard::untilWritten(kj::Promise<void> done, Writing writing) {
   writingBytes += writing.bytes;
+  writingBegan = timer.now();
   return done.then([this, writing]() {
     writingBytes -= writing.bytes;
     unanswered -= kj::min(unanswered, writing.answers);
@@ -311,7 +357,8 @@ void MessageGuard::noteAsked(uint32_t question) {
 void MessageGuard::noteReturn(capnp::rpc::Return::Reader answer) {
   bool isReleased = false;
   KJ_IF_MAYBE (call, calls.find(answer.getAnswerId())) {
-    callBytes -= call->bytes;
+    callBytes -= call->bytes + WAITING_CALL_BYTES;
+    largeCallBytes -= largeBytes(call->bytes);
     isReleased = call->isReleased;
     calls.erase(answer.getAnswerId());
   }

@@ -25,10 +25,12 @@ class MessageBudget;
 class MessageGuard final: public capnp::MessageStream {
 public:
   // All of them outlive it.  `clock` goes on within a turn; without it no turn ends by its time, only by its messages and bytes:
-  // enough where the work for a message is bounded by its bytes.
+  // enough where the work for a message is bounded by its bytes.  `holder` names whose connection it is: those of one share what one may have
+  // of the budget.  Empty: nobody's, and bound by the whole alone.
   MessageGuard(capnp::MessageStream& inner, kj::Timer& timer, GuardRules rules,
                kj::Maybe<MessageBudget&> budget = nullptr,
-               kj::Maybe<const kj::MonotonicClock&> clock = nullptr);
+               kj::Maybe<const kj::MonotonicClock&> clock = nullptr,
+               kj::StringPtr holder = nullptr);
   ~MessageGuard() noexcept(false);
   KJ_DISALLOW_COPY_AND_MOVE(MessageGuard);
 
@@ -55,13 +57,16 @@ public:
 
   // Resolves when more may be read.
   kj::Promise<void> untilRoom();
+  // The same within a large message, of which so much has come.  To be asked before each part of it, the first too.
+  kj::Promise<void> untilRoomForPart(size_t bytes);
+  // Resolves when the connection is to be dropped, for what it holds: see MessageBudget.  Nothing is read any more then.
+  kj::Promise<void> onCut();
+  bool hasBeenCut() const { return isCut; }
   // Resolves when a stream may send on: when less than MOST_WAITING_BYTES wait to be written.  So its next message is filled while
   // the peer takes the last one; and two ends never wait for each other, as reading stops only at a limit that is far above.
   kj::Promise<void> untilRoomToSend();
-  // Says that so much of the next message has come.
-  void notePart(size_t bytes) { partBytes = bytes; }
-  // What is held for the peer: calls that are not answered, what it has not read, and a message in part.
-  size_t heldBytes() { return callBytes + unreadBytes() + partBytes; }
+  // What is held for the peer: calls that are not answered, what it has not read, and a message in part.  Nothing when it is cut off.
+  size_t heldBytes() { return isCut ? 0 : callBytes + unreadBytes() + partBytes; }
 
   kj::Promise<kj::Maybe<capnp::MessageReaderAndFds>> tryReadMessage(
       kj::ArrayPtr<kj::AutoCloseFd> fdSpace, capnp::ReaderOptions options,
@@ -92,6 +97,11 @@ public:
   static constexpr size_t MOST_WAITING_BYTES = 128 * 1024;
   // What a call takes until it is answered, beside its bytes, and most of all one on what another is to answer.
   static constexpr size_t WAITING_CALL_BYTES = 16 * 1024;
+  // Up to it the bytes of a call take nothing of its connection's share: what is counted beside them is more.
+  static constexpr size_t SMALL_CALL_BYTES = 4 * 1024;
+  // How long a message may take to come whole, but for the time in which nothing is read, and a write to be taken, where others want the room.
+  // And how long others wait for it before who holds most has to give.
+  static constexpr kj::Duration MOST_STANDSTILL = 30 * kj::SECONDS;
   // How often it is looked whether there is room: twice as long after each time, within these bounds.
   static constexpr kj::Duration LEAST_QUEUE_PAUSE = 10 * kj::MILLISECONDS;
   static constexpr kj::Duration MOST_QUEUE_PAUSE = 160 * kj::MILLISECONDS;
@@ -104,6 +114,7 @@ private:
   const kj::MonotonicClock& clock;
   const GuardRules rules;
   const kj::Maybe<MessageBudget&> budget;
+  const kj::String holder;
   kj::ListLink<MessageGuard> link;
   kj::Function<size_t()> queueBytes = []() -> size_t { return 0; };
   uint64_t messagesReceived = 0;
@@ -125,10 +136,17 @@ private:
   };
   kj::HashMap<uint32_t, Call> calls;
   size_t callBytes = 0;
+  size_t largeCallBytes = 0;  // of calls' own, beyond SMALL_CALL_BYTES of each
   size_t partBytes = 0;
+  // What the peer has taken so far for the message in part, and since when the next of it is waited for.
+  kj::Duration partTime = 0 * kj::NANOSECONDS;
+  kj::Maybe<kj::TimePoint> partAwaited;
   kj::uint unanswered = 0;  // until the last byte of the answer is written
   kj::uint exports = 0;
   size_t writingBytes = 0;  // taken from the queue, and not written yet
+  kj::TimePoint writingBegan = kj::origin<kj::TimePoint>();
+  bool isCut = false;
+  kj::Vector<kj::Own<kj::PromiseFulfiller<void>>> untilCut;
   kj::Vector<kj::Own<kj::PromiseFulfiller<void>>> untilWrittenMore;
   // By question of ours, from its Return to our Finish: how many capabilities came with it.  From our Finish to its Return, where
   // that comes first: none of them counts.
@@ -152,8 +170,16 @@ private:
   // A lost connection is none.
   void noteBreach(const kj::Exception& exception);
   bool hasRoom();
+  bool hasRoomInQueue(size_t unread) const;
   bool hasRoomToSend();
   kj::Promise<void> until(kj::Function<bool()> condition);
+  kj::Promise<void> holdUpPart();
+  void forgetPart();
+  // Of what is held, bytes of messages, without what calls take beside them, nor up to SMALL_CALL_BYTES of each.
+  size_t messageBytes(size_t unread) const { return largeCallBytes + unread + partBytes; }
+  // Whether its peer leaves a message or a write unfinished for too long: a write only where it holds so much or more.
+  bool isStandingStill(size_t leastUnread);
+  void cut(kj::StringPtr why);
   void admit(capnp::rpc::Message::Reader message, size_t bytes);
   void admitCall(capnp::rpc::Call::Reader call, size_t bytes);
   void admitFinish(capnp::rpc::Finish::Reader finish);
@@ -172,6 +198,7 @@ private:
   void noteFinish(capnp::rpc::Finish::Reader finish);
   void noteGiven(kj::uint count);
   void addAnswer(uint32_t question, size_t bytes);
+  static size_t largeBytes(size_t bytes) { return bytes - kj::min(bytes, SMALL_CALL_BYTES); }
   size_t unreadBytes();
 };
 

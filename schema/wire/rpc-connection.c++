@@ -33,11 +33,12 @@ RpcConnection::RpcConnection(kj::Own<kj::AsyncIoStream> streamParam,
 RpcConnection::RpcConnection(kj::Own<kj::AsyncIoStream> streamParam,
                              capnp::Capability::Client bootstrap, kj::Timer& timer,
                              GuardRules rules, MessageBudget& budget,
-                             kj::Maybe<const kj::MonotonicClock&> clock)
+                             kj::Maybe<const kj::MonotonicClock&> clock, kj::StringPtr holder)
     : stream(kj::mv(streamParam)),
       messages(kj::heap<capnp::BufferedMessageStream>(
           *stream, capnp::IncomingRpcMessage::getShortLivedCallback(), READ_AHEAD_WORDS)),
-      network(guard.emplace(*messages, timer, rules, budget, clock), Side::SERVER, readerOptions()),
+      network(guard.emplace(*messages, timer, rules, budget, clock, holder), Side::SERVER,
+              readerOptions()),
       system(capnp::makeRpcServer(network, kj::mv(bootstrap))) {
   system.setFlowLimit(rpc::MAX_FLOW_WORDS);
 }
@@ -72,6 +73,7 @@ MessageGuard& RpcConnection::requireGuard() {
 }
 
 kj::Promise<void> RpcConnection::onDisconnect() {
+  KJ_IF_MAYBE (g, guard) return network.onDisconnect().exclusiveJoin(g->onCut());
   return network.onDisconnect();
 }
 

@@ -18,10 +18,11 @@ class RpcConnection final {
 public:
   // The side that offers `bootstrap` to the peer.
   RpcConnection(kj::Own<kj::AsyncIoStream> stream, capnp::Capability::Client bootstrap);
-  // The same with a peer that is not trusted.  `timer`, `budget` and `clock` (see MessageGuard) outlive it.
+  // The same with a peer that is not trusted.  `timer`, `budget` and `clock` outlive it, `holder` is whose it is: see MessageGuard.
   RpcConnection(kj::Own<kj::AsyncIoStream> stream, capnp::Capability::Client bootstrap,
                 kj::Timer& timer, GuardRules rules, MessageBudget& budget,
-                kj::Maybe<const kj::MonotonicClock&> clock = nullptr);
+                kj::Maybe<const kj::MonotonicClock&> clock = nullptr,
+                kj::StringPtr holder = nullptr);
   // The side that only asks.
   explicit RpcConnection(kj::Own<kj::AsyncIoStream> stream);
   // The same, over a Unix socket: each message from the peer may bring so many descriptors.
@@ -32,7 +33,7 @@ public:
   // The capability that the peer offers first.  Broken if it offers none.
   capnp::Capability::Client bootstrap();
 
-  // Resolves when the connection has ended, whoever ended it; never fails.
+  // Resolves when the connection has ended, whoever ended it, or its guard wants it dropped; never fails.
   kj::Promise<void> onDisconnect();
 
   // The guard of a connection that was made with one.

@@ -10,8 +10,6 @@ namespace {
 
 // Of the kernel's own receive buffers (VIRTIO_VSOCK_DEFAULT_RX_BUF_SIZE).
 constexpr size_t PACKET_BYTES = 4 * 1024;
-// Of one read(2).
-constexpr size_t MAX_READ_BYTES = 256 * 1024;
 
 }  // namespace
 
@@ -38,7 +36,7 @@ kj::Promise<size_t> VsockStream::readMuch(kj::byte* buffer, size_t minBytes, siz
     // Never for more than is sure to come: what follows may be long in coming.
     wakeAt(kj::min(minBytes - have, MAX_WAKE_BYTES));
     auto bytes =
-        co_await socket->tryRead(buffer + have, 1, kj::min(maxBytes - have, MAX_READ_BYTES));
+        co_await socket->tryRead(buffer + have, 1, kj::min(maxBytes - have, MAX_VSOCK_READ_BYTES));
     if (bytes == 0) break;
     have += bytes;
   }

@@ -19,6 +19,9 @@ constexpr uint64_t VSOCK_BUFFER_GROWTH_BYTES = 8 * 1024 * 1024;
 // Packets carry 4 KiB, and a wake-up for each costs more than its bytes.
 constexpr size_t MAX_WAKE_BYTES = 64 * 1024;
 
+// Of a large message, what is read at once, in bytes, at most.
+constexpr size_t MAX_VSOCK_READ_BYTES = 256 * 1024;
+
 // A byte stream over a connected AF_VSOCK socket (or, on the host, over the Unix socket that stands for
 // one), with what a vsock needs: a read that needs much sleeps until much is there (SO_RCVLOWAT, socket(7)).
 // Writes are those of `socket`, which outside of tests is a SocketStream.

@@ -124,7 +124,7 @@ double keeperBytesOfLane() {
   auto io = kj::setupAsyncIo();
   ThreadPeerLooks looks(io.provider->getTimer());
   LaneKeeper keeper(io.provider->getTimer(), looks);
-  MessageBudget budget(CLIENTS_BYTES, CLIENT_SHARE_BYTES);
+  MessageBudget budget(CLIENTS_LIMITS);
   {
     ClientConnection connection(
         kj::heap<DescriptorFilter>(
