@@ -7,6 +7,7 @@
 #include <kj/debug.h>
 #include <kj/mutex.h>
 #include <sched.h>
+#include <string.h>
 #include <sys/socket.h>
 
 #include <catch2/catch_test_macros.hpp>
@@ -222,6 +223,43 @@ TEST_CASE("S02 subordinate user ids have the share of their owner, and none of t
   ends.removeLast();
   ends.add(w.arrive(ALICE));
   CHECK(w.served == SHARE + 2);
+}
+
+// As much of a message as it is taken of one that never ends.
+struct PartOfMessage {
+  static constexpr size_t BYTES = 7 * 1024 * 1024;
+  kj::Array<uint32_t> words = kj::heapArray<uint32_t>(BYTES / sizeof(uint32_t));
+  bool isTaken = false;
+  kj::Promise<void> writing = nullptr;
+
+  explicit PartOfMessage(kj::AsyncCapabilityStream& stream) {
+    memset(words.begin(), 0, BYTES);
+    words[1] = BYTES / sizeof(capnp::word) + 1;  // of the only segment
+    writing = stream.write(words.begin(), BYTES)
+                  .then([this]() { isTaken = true; })
+                  .eagerlyEvaluate([](kj::Exception&&) {});
+  }
+};
+
+TEST_CASE("S01 one user's clients hold no more than his share of the memory, and root's may") {
+  constexpr size_t PARTS = CLIENTS_USER_BYTES / PartOfMessage::BYTES + 1;
+  auto takes = [](kj::ArrayPtr<const uid_t> users) {
+    World w;
+    kj::Vector<kj::Own<kj::AsyncCapabilityStream>> ends;
+    kj::Vector<kj::Own<PartOfMessage>> parts;
+    for (auto user : users) {
+      ends.add(w.arrive(user));
+      parts.add(kj::heap<PartOfMessage>(*ends.back()));
+      w.scope.poll();
+    }
+    size_t taken = 0;
+    for (auto& part : parts) taken += part->isTaken;
+    return taken;
+  };
+  static_assert(PARTS == 3);
+  CHECK(takes({ALICE, ALICE, FIRST_SUBORDINATE}) == PARTS - 1);
+  CHECK(takes({ALICE, ALICE, BOB}) == PARTS);
+  CHECK(takes({ROOT, ROOT, ROOT}) == PARTS);
 }
 
 TEST_CASE("S02 a client of whom it is not known whose he is keeps no other waiting") {

@@ -110,10 +110,27 @@ kj::Promise<void> ControlServer::admit(Visitor visitor) {
 }
 
 kj::Promise<void> ControlServer::serve(Visitor visitor) {
+  const auto identity = visitor.identity;
+  // root may have all.
+  auto holder = identity.owner == ROOT ? kj::String() : kj::str(identity.owner);
   auto connection = kj::heap<ClientConnection>(kj::mv(visitor.stream), descriptors,
-                                               bootstrap(visitor.identity), timer, budget, clock);
-  auto ended = connection->onDisconnect();
+                                               bootstrap(identity), timer, budget, clock, holder);
+  auto ended = connection->onDisconnect().then([this, identity, &connection = *connection]() {
+    KJ_IF_MAYBE (why, connection.whyCut()) {
+      if (isToBeTold()) {
+        KJ_LOG(WARNING, "a client's connection is ended", *why, identity.uid, identity.owner,
+               identity.pid);
+      }
+    }
+  });
   return ended.attach(kj::mv(connection));
+}
+
+bool ControlServer::isToBeTold() {
+  const auto now = timer.now();
+  if (told != nullptr && now - KJ_ASSERT_NONNULL(told) < LOG_PAUSE) return false;
+  told = now;
+  return true;
 }
 
 kj::Promise<void> ControlServer::serveLater(Visitor visitor) {
@@ -129,9 +146,7 @@ kj::Promise<void> ControlServer::serveLater(Visitor visitor) {
 }
 
 kj::Promise<void> ControlServer::turnAway(Visitor visitor, kj::StringPtr why) {
-  const auto now = timer.now();
-  if (told == nullptr || now - KJ_ASSERT_NONNULL(told) >= LOG_PAUSE) {
-    told = now;
+  if (isToBeTold()) {
     KJ_LOG(WARNING, "a client is turned away", why, visitor.identity.uid, visitor.identity.owner,
            visitor.identity.pid);
   }

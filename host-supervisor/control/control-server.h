@@ -55,7 +55,7 @@ private:
   uint32_t free;
   kj::HashMap<uid_t, uint32_t>
       byUser;  // connections, of users who have some, by owner; by user id until that is known
-  kj::Maybe<kj::TimePoint> told;      // that one is turned away
+  kj::Maybe<kj::TimePoint> told;      // that one is turned away or ended
   kj::Maybe<kj::TimePoint> toldFull;  // that one waits
   kj::Maybe<kj::Own<kj::PromiseFulfiller<void>>> waiting;
   kj::TaskSet connections;
@@ -72,6 +72,8 @@ private:
   kj::Promise<void> serveLater(Visitor visitor);
   kj::Promise<void> turnAway(Visitor visitor, kj::StringPtr why);
   bool isShareUsedUp(uid_t user);
+  // Bounds the log's lines about clients that are turned away or ended.
+  bool isToBeTold();
   // Counts a connection.
   void enter(uid_t user);
   void exit(uid_t user);
