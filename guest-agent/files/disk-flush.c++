@@ -61,6 +61,7 @@ void DiskFlush::beginWaiting() {
   while (!waiting.empty() && running.size() < MOST_FLUSHES) {
     auto next = kj::mv(waiting.front());
     waiting.pop_front();
+    if (!next.done->isWaiting()) continue;
     const auto number = ++lastNumber;
     auto error = submit(number, next.file);
     if (error == 0) {

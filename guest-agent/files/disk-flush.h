@@ -18,10 +18,12 @@ public:
   ~DiskFlush() noexcept(false);
   KJ_DISALLOW_COPY_AND_MOVE(DiskFlush);
 
-  // Resolves to 0 or errno.  `fd` may be closed meanwhile.  Dropping the promise waits for nothing: the flush goes on without it.
+  // Resolves to 0 or errno.  `fd` may be closed meanwhile.  Dropping the promise waits for nothing: a flush that has begun goes on without
+  // it, and one that waits for its turn is none.
   kj::Promise<int> flush(int fd);
 
-  // More wait for their turn.
+  // More wait for their turn.  One that hangs keeps its place: of a file system that answers all but fsync(2), which the machine's root
+  // has mounted.
   static constexpr kj::uint MOST_FLUSHES = 256;
 
 private:

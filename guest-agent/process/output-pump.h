@@ -15,8 +15,8 @@ namespace bothy {
 // is not yet sent stays in the pipe, where it stops the program.
 //
 // A sink that fails while the program runs closes the pipe, so that the program gets SIGPIPE, as from a closed pipe in a
-// shell.  Dropping the pump does the same.  Once the program has ended, a pipe to which others still write goes to LeftPipes,
-// however the output ends.
+// shell.  Dropping the pump does the same, at any time.  Once the program has ended, a pipe to which others still write goes to
+// LeftPipes, however else the output ends.
 //
 // With a tail it keeps what was passed on last, and a sink whose connection broke may be followed by another, which
 // is given again what that one cannot have had; until then the pipe stays.
@@ -58,7 +58,7 @@ public:
   void giveUp();
   // After finish(): the most bytes that the tail will have of what was written until now.
   size_t keptBytes() const;
-  // `grown` is called whenever that has become GROWTH_BYTES more than at finish() or at the last call, until giveUp().
+  // `grown` is called whenever what was read has made it GROWTH_BYTES more than at finish() or at the last call, until giveUp().
   void whenGrown(kj::Function<void()> grown);
   static constexpr size_t GROWTH_BYTES = 4096;
   // Ends the delivery where it is; the sink gets no `end`, and onDone() and onEndCalled() fail with OVERLOADED.
