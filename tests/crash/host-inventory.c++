@@ -13,6 +13,7 @@
 #include <iterator>
 #include <set>
 #include <string>
+#include <system_error>
 
 namespace bothy {
 namespace {
@@ -118,12 +119,12 @@ Lines controlGroups() {
 }  // namespace
 
 kj::String HostInventory::found() {
-  // What goes meanwhile, other hosts' control groups too, breaks off a look.
+  // What goes meanwhile, other hosts' control groups and processes too, breaks off a look, of a directory or within a file.
   constexpr int MOST_LOOKS = 100;
   for (int look = 1;; look++) {
     try {
       return lookOnce();
-    } catch (const fs::filesystem_error&) {
+    } catch (const std::system_error&) {
       if (look == MOST_LOOKS) throw;
     }
   }
