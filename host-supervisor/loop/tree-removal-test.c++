@@ -79,7 +79,7 @@ TEST_CASE("S20 two removers of one tree do not disturb each other") {
   Place place;
   for (int tries = 0; tries < 20; ++tries) {
     auto deep = place.path("deep");
-    makeDeep(deep, 500);
+    makeDeep(deep, 100);
     auto remove = [&]() { removeTree(deep); };
     kj::Maybe<kj::Exception> failure;
     {
