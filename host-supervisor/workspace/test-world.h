@@ -6,6 +6,8 @@
 #include <stdlib.h>
 #include <unistd.h>
 
+#include <catch2/catch_test_macros.hpp>
+
 #include "schema/limits.capnp.h"
 #include "support/fake-agent.h"
 #include "support/fake-key-keeper.h"
@@ -237,5 +239,12 @@ struct TestWorld {
   // Until nothing moves without time.
   void settle() { scope.poll(); }
 };
+
+// Each event of the only workspace begins where the one before it ended, and what is stored is where the last one did.
+inline void requireChain(TestWorld& w) {
+  auto events = w.store->events(0, 100);
+  for (size_t i = 1; i < events.size(); i++) CHECK(events[i].before == events[i - 1].after);
+  if (!events.back().gone) CHECK(events.back().after == w.stored());
+}
 
 }  // namespace bothy

@@ -11,11 +11,6 @@ namespace {
 
 constexpr uint64_t MIB = 1024 * 1024;
 
-void requireChain(TestWorld& w) {
-  auto events = w.store->events(0, 100);
-  for (size_t i = 1; i < events.size(); i++) CHECK(events[i].before == events[i - 1].after);
-}
-
 TEST_CASE("P28 a database that cannot be read after a change undoes nothing") {
   TestWorld w;
   w.refusing.refusesReads = true;

@@ -7,11 +7,6 @@
 namespace bothy {
 namespace {
 
-void requireChain(TestWorld& w) {
-  auto events = w.store->events(0, 100);
-  for (size_t i = 1; i < events.size(); i++) CHECK(events[i].before == events[i - 1].after);
-}
-
 TEST_CASE("P59 what is asked for while a change is being stored waits for it, and sees its state") {
   TestWorld w;
   w.manager->create(w.request("demo"), nullptr).wait(w.scope);
