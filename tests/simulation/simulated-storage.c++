@@ -13,12 +13,6 @@ using Kind = SimulatedDisk::Kind;
 constexpr SimulatedDisk::Faults FAULTS{Fault::STORAGE_REFUSED, Fault::STORAGE_FULL,
                                        Fault::STORAGE_SLOW};
 
-MachineRecord copyOf(const MachineRecord& record) {
-  return {kj::str(record.name), kj::str(record.runtimeDir),
-          record.uid,           record.vsockDevice,
-          record.cpusRun,       record.qemu};
-}
-
 // What follows `directory` in `path`, up to a slash.
 kj::String nameIn(kj::StringPtr directory, kj::StringPtr path) {
   KJ_REQUIRE(path.startsWith(directory), "simulated: no such path", path);
@@ -63,7 +57,7 @@ void SimulatedStorage::saveRecord(const MachineRecord& record) {
   // The record that was there stays.
   mayBeFull("save the record of", record.name);
   apply(lifetime, [&]() {
-    host.machinery.records.upsert(kj::str(record.name), copyOf(record));
+    host.machinery.records.upsert(kj::str(record.name), record.clone());
     host.machinery.damagedRecords.eraseMatch(record.name);
     host.touch();
   });
@@ -87,7 +81,7 @@ kj::Maybe<MachineRecord> SimulatedStorage::loadRecord(kj::StringPtr name) {
   mayRefuse("read the record of", name);
   if (host.machinery.damagedRecords.find(name) != nullptr) return nullptr;
   return host.machinery.records.find(name).map(
-      [](const MachineRecord& record) { return copyOf(record); });
+      [](const MachineRecord& record) { return record.clone(); });
 }
 
 kj::Array<kj::String> SimulatedStorage::listRecords() {
