@@ -1,5 +1,7 @@
 #include "operation/operation-runner.h"
 
+#include <string.h>
+
 #include <kj/async-io.h>
 #include <kj/debug.h>
 #include <kj/vector.h>
@@ -326,7 +328,20 @@ TEST_CASE("P28 a step that can never be stored is not asked for again, and ends 
   CHECK(f.log.back() == "failed:the database is locked");
 }
 
+// Counts the lines of the log that promise what the next bothyd does.
+class PromiseWatch final: public kj::ExceptionCallback {
+public:
+  void logMessage(kj::LogSeverity severity, const char* file, int line, int contextDepth,
+                  kj::String&& text) override {
+    if (strstr(text.cStr(), "next start") != nullptr) promises++;
+    if (strstr(text.cStr(), "an operation cannot be settled") != nullptr) unsettled++;
+    next.logMessage(severity, file, line, contextDepth, kj::mv(text));
+  }
+  int promises = 0, unsettled = 0;
+};
+
 TEST_CASE("a fault at the end of an operation is a failure of it") {
+  PromiseWatch watch;
   Fixture f;
   auto operation = f.operation();
   SECTION("which is settled") {
@@ -343,6 +358,9 @@ TEST_CASE("a fault at the end of an operation is a failure of it") {
     CHECK_THROWS(operation->onEnd().wait(f.scope));
     CHECK(f.runner->current() == nullptr);
     CHECK(f.log.back() == "unsettled:a bug");
+    // The first says that it has failed.
+    CHECK(watch.unsettled == 2);
+    CHECK(watch.promises == 0);
   }
 }
 

@@ -38,8 +38,7 @@ void OperationRunner::resume(kj::Own<Operation> operation, kj::StringPtr step,
 
 void OperationRunner::drive(kj::Promise<void> work) {
   driving = work.eagerlyEvaluate([this](kj::Exception&& e) {
-    KJ_LOG(ERROR, "an operation cannot be settled; the next start of the supervisor resumes it",
-           name, e.getDescription());
+    KJ_LOG(ERROR, "an operation cannot be settled", name, e.getDescription());
     auto unsettled = kj::mv(underWay);
     underWay = nullptr;
     journal.unsettled(e);
