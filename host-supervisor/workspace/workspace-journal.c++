@@ -116,9 +116,11 @@ EventRecord WorkspaceJournal::event(Cause cause, kj::StringPtr detail) {
   return result;
 }
 
-void WorkspaceJournal::log(const Rows& next, Cause cause, kj::StringPtr detail) {
-  auto &workspace = now.row.name, &id = now.row.id;
-  auto before = state(), after = stateOf(next.row, next.operation);
+void WorkspaceJournal::log(const EventRecord& told) {
+  auto &workspace = told.workspace, &id = told.workspaceId;
+  auto before = told.before, after = told.after;
+  auto cause = told.cause;
+  auto& detail = told.detail;
   KJ_LOG(INFO, "state", workspace, id, before, after, cause, detail);
 }
 
@@ -138,9 +140,9 @@ kj::Promise<void> WorkspaceJournal::transition(Rows next, Cause cause, kj::Strin
   Change change;
   addDifference(change, stored, next, told.timeNanos);
   KJ_IF_MAYBE (record, answered) change.update(kj::mv(*record));
-  change.tell(kj::mv(told));
+  change.tell(told.clone());
   co_await commit(kj::mv(change));
-  log(next, cause, detail);
+  log(told);
   noteStored(next.clone());
   isAbandoned = false;
   now = kj::mv(next);
@@ -148,8 +150,9 @@ kj::Promise<void> WorkspaceJournal::transition(Rows next, Cause cause, kj::Strin
 
 void WorkspaceJournal::transitionAnyway(Rows next, Cause cause, kj::StringPtr detail) {
   auto told = event(cause, detail);
+  told.before = state();
   told.after = stateOf(next.row, next.operation);
-  log(next, cause, detail);
+  log(told);
   now = next.clone();
   postpone(kj::mv(next), kj::mv(told));
 }
@@ -202,16 +205,20 @@ kj::Promise<void> WorkspaceJournal::update(kj::Function<void(Rows&)> changeParam
   co_await untilStored(attempt).ignoreResult();
 }
 
-// What tells of nothing.
+// What tells of nothing, but for what the store has refused before: that is in this change.
 kj::Promise<void> WorkspaceJournal::store(Rows next) {
   co_await catchUp();
-  // What the store has refused before is in this change.
   next.row.damage = nullptr;
   const bool wasAbandoned = isAbandoned;
   if (wasAbandoned) next.operation = nullptr;
+  auto told = event(Cause::RECOVERED, next.row.failure);
+  told.before = stateOf(stored.row, stored.operation);
+  told.after = stateOf(next.row, next.operation);
   Change change;
-  addDifference(change, stored, next, nanosOf(world.clock.now()));
+  addDifference(change, stored, next, told.timeNanos);
+  if (!told.isNotice()) change.tell(told.clone());
   co_await commit(kj::mv(change));
+  if (!told.isNotice()) log(told);
   noteStored(next.clone());
   // What unsettled() said meanwhile is not.
   if (isAbandoned && !wasAbandoned) next.row = now.row.clone();

@@ -59,9 +59,9 @@ public:
   // it to the caller.
   kj::Promise<Turn> settle(kj::Function<Rows()> next, Cause cause, kj::String detail = nullptr,
                            kj::Maybe<RequestRecord> answered = nullptr);
-  // Stores what `change` makes of the rows, which changes no state.  A store that is away is asked again; one that refuses these rows
-  // (isRowRefused()) makes it fail, and nothing has changed.  Who drops the promise takes back nothing that is on its way to the store;
-  // what `change` owns lives until it is decided.
+  // Stores what `change` makes of the rows, which changes no state.  With it goes what the store has refused before, with an event if
+  // that changes the state.  A store that is away is asked again; one that refuses these rows (isRowRefused()) makes it fail, and nothing
+  // has changed.  Who drops the promise takes back nothing that is on its way to the store; what `change` owns lives until it is decided.
   kj::Promise<void> update(kj::Function<void(Rows&)> change);
   // The end of a delete: nothing is stored of it any more.  As settle().
   kj::Promise<Turn> remove();
@@ -106,7 +106,7 @@ private:
   kj::String refusal;
 
   EventRecord event(Cause cause, kj::StringPtr detail);
-  void log(const Rows& next, Cause cause, kj::StringPtr detail);
+  void log(const EventRecord& told);
   kj::Promise<void> commit(Change change);
   // To be stored before anything else, and as soon as the store takes it.
   void postpone(kj::Maybe<Rows> rows, EventRecord event);

@@ -264,6 +264,12 @@ TEST_CASE(
   // With what was stored when its lease was released.
   CHECK(w.stored() == WorkspaceState::FAILED);
   CHECK(w.storedLeases() == 0);
+  auto failed = w.store->events(0, 100);
+  CHECK(failed.back().before == WorkspaceState::RUNNING);
+  CHECK(failed.back().after == WorkspaceState::FAILED);
+  CHECK(failed.back().cause == Cause::RECOVERED);
+  CHECK(failed.back().detail == w.find("demo")->row().failure);
+  requireChain(w);
   SECTION("the same bothyd") {}
   SECTION("the next one") {
     w.restart();
@@ -272,6 +278,7 @@ TEST_CASE(
   CHECK(w.find("demo")->start(nullptr).wait(w.scope).get<kj::Own<StartReport>>()->failure ==
         nullptr);
   CHECK(w.find("demo")->state() == WorkspaceState::RUNNING);
+  requireChain(w);
 }
 
 TEST_CASE("P58 a stop whose end is refused is a workspace that failed, once that can be stored") {
@@ -284,15 +291,37 @@ TEST_CASE("P58 a stop whose end is refused is a workspace that failed, once that
   CHECK_THROWS(workspace->stop(0).wait(w.scope));
   r.checkFailed();
   CHECK(w.stored() == WorkspaceState::STOPPING);
+  requireChain(w);
   // What is left of its machine is removed all the same, and its lease released.
   r.run("DROP TRIGGER refuse");
   w.volumes.failuresToReclaim = 0;
-  r.later();
-  r.checkFailed();
-  CHECK(w.stored() == WorkspaceState::FAILED);
-  CHECK(w.storedLeases() == 0);
+  SECTION("with the release of its lease") {
+    r.later();
+    r.checkFailed();
+    CHECK(w.stored() == WorkspaceState::FAILED);
+    CHECK(w.storedLeases() == 0);
+    auto events = w.store->events(0, 100);
+    CHECK(events.back().before == WorkspaceState::STOPPING);
+    CHECK(events.back().detail == workspace->row().failure);
+  }
+  SECTION("unless that it failed is refused too") {
+    r.run("CREATE TRIGGER refuse BEFORE INSERT ON events BEGIN SELECT RAISE(ABORT, 'no'); END");
+    r.later();
+    r.checkFailed();
+    CHECK(w.stored() == WorkspaceState::STOPPING);
+    CHECK(w.storedLeases() == 1);
+    r.run("DROP TRIGGER refuse");
+    workspace = nullptr;
+    w.restart();
+    r.later();
+    CHECK(w.stored() == WorkspaceState::STOPPED);
+    requireChain(w);
+    return;
+  }
+  requireChain(w);
   workspace->start(nullptr).wait(w.scope);
   CHECK(workspace->state() == WorkspaceState::RUNNING);
+  requireChain(w);
 }
 
 TEST_CASE("P58 what is on its way to the store when an end is refused leaves that refused") {
@@ -324,6 +353,9 @@ TEST_CASE("P58 what is on its way to the store when an end is refused leaves tha
   CHECK(journal.row().damage.size() == 0);
   CHECK(journal.state() == WorkspaceState::FAILED);
   CHECK(w.stored() == WorkspaceState::FAILED);
+  auto told = w.store->events(0, 100);
+  CHECK(told.back().before == WorkspaceState::STOPPING);
+  CHECK(told.back().after == WorkspaceState::FAILED);
 }
 
 TEST_CASE("P58 a reboot that the database refuses is a start that failed, and another may follow") {
