@@ -208,6 +208,8 @@ kj::Promise<void> WorkspaceJournal::update(kj::Function<void(Rows&)> changeParam
 // What tells of nothing, but for what the store has refused before: that is in this change.
 kj::Promise<void> WorkspaceJournal::store(Rows next) {
   co_await catchUp();
+  // What happened may have been refused just now.
+  if (next.row.damage.size() == 0 && now.row.damage.size() > 0) next.row = now.row.clone();
   next.row.damage = nullptr;
   const bool wasAbandoned = isAbandoned;
   if (wasAbandoned) next.operation = nullptr;

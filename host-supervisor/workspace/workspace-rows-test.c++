@@ -258,6 +258,10 @@ TEST_CASE(
   r.run(kj::str("CREATE TRIGGER refuse BEFORE INSERT ON events WHEN NEW.cause=",
                 static_cast<int>(Cause::GUEST_POWERED_OFF),
                 " BEGIN SELECT RAISE(ABORT, 'no'); END"));
+  SECTION("at once") {}
+  SECTION("when its lease is to be released") {
+    w.refusing.writesToRefuse = 1;
+  }
   w.driver.end(w.driver.running()[0], VmEnd::POWERED_OFF);
   r.later();
   r.checkFailed();
