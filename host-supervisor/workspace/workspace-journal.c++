@@ -46,6 +46,10 @@ WorkspaceJournal::WorkspaceJournal(const World& world, MachineLeases& leases, Ro
 
 WorkspaceJournal::~WorkspaceJournal() noexcept(false) {}
 
+bool WorkspaceJournal::isStored() const {
+  return !isStoring && unstored.empty() && state() == stateOf(stored.row, stored.operation);
+}
+
 kj::Promise<WorkspaceJournal::Turn> WorkspaceJournal::takeTurn() {
   return turns->take();
 }

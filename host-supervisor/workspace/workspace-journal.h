@@ -67,8 +67,8 @@ public:
   kj::Promise<Turn> remove();
 
   const Rows& rows() const { return now; }
-  // Nothing that has happened is still to be stored.
-  bool isStored() const { return !isStoring && unstored.empty(); }
+  // Nothing that has happened is still to be stored, and the state is what the store has, or had when it was read.
+  bool isStored() const;
   bool isRemoved() const { return isGone; }
   // Why the store has not taken the end of the operation under way yet; empty if it has not refused.
   kj::StringPtr lastRefusal() const { return refusal; }

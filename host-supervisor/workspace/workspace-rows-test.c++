@@ -235,19 +235,22 @@ TEST_CASE("P58 an end of a machine that the database refuses is shown, and not a
   r.later();
   r.checkFailed();
   CHECK(w.stored() == WorkspaceState::RUNNING);
-  // Nothing of it waits.
-  CHECK(w.manager->objects() == 0);
+  // Nobody asks for it again.
+  w.refusing.writesToRefuse = 1;
+  r.later();
+  CHECK(w.refusing.writesToRefuse == 1);
+  w.refusing.writesToRefuse = 0;
   r.run("DROP TRIGGER refuse");
   SECTION("a delete") {
     w.find("demo")->erase().wait(w.scope);
     CHECK(w.manager->find("demo") == nullptr);
-    return;
   }
   SECTION("the next bothyd") {
     w.restart();
     r.later();
     CHECK(w.find("demo")->state() == WorkspaceState::STOPPED);
   }
+  requireChain(w);
 }
 
 TEST_CASE(
