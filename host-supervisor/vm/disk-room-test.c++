@@ -5,6 +5,8 @@
 #include <kj/vector.h>
 #include <catch2/catch_test_macros.hpp>
 
+#include "support/log-record.h"
+
 namespace bothy {
 namespace {
 
@@ -90,6 +92,17 @@ TEST_CASE("P28 a disk whose room cannot be found holds up no other, and is looke
   auto third = w.waitFor("a2");
   CHECK(w.next() == "a2");
   CHECK(w.measures == 4);
+}
+
+TEST_CASE("P28 that a disk's room cannot be found is told once to each who waits") {
+  World w;
+  LogRecord log;
+  auto first = w.waitFor("x1");
+  for (int i = 0; i < 10; i++) CHECK(w.next() == "");
+  CHECK(log.lines.size() == 1);
+  auto second = w.waitFor("x2");
+  for (int i = 0; i < 10; i++) CHECK(w.next() == "");
+  CHECK(log.lines.size() == 2);
 }
 
 TEST_CASE("the room of a real disk is found, and that of one that is not there is none") {

@@ -43,8 +43,11 @@ void DiskRoom::check() {
       KJ_IF_MAYBE (space, measureSpace(waiter.disk)) goesOn = isLetGo(*space, freeBytes);
     });
     KJ_IF_MAYBE (e, failure) {
-      KJ_LOG(ERROR, "the room of a disk cannot be found; trying again", waiter.disk,
-             e->getDescription());
+      if (!waiter.isTold) {
+        KJ_LOG(ERROR, "the room of a disk cannot be found; trying again", waiter.disk,
+               e->getDescription());
+      }
+      waiter.isTold = true;
     }
     if (goesOn) {
       waiter.fulfiller->fulfill();

@@ -37,6 +37,8 @@ private:
   struct Waiter {
     kj::String disk;
     kj::Own<kj::PromiseFulfiller<void>> fulfiller;
+    // That its disk's room cannot be found is in the log.
+    bool isTold = false;
   };
 
   kj::Timer& timer;
