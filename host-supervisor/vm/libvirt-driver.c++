@@ -79,7 +79,8 @@ public:
       kj::Own<RunningVm> vm = kj::heap<MachineHandle>(kj::addRef(**known));
       co_return kj::mv(vm);
     }
-    if (co_await host.records->find(spec.name) == nullptr) co_return nullptr;
+    const bool hasRecord = co_await host.records->has(spec.name);
+    if (!hasRecord) co_return nullptr;
 
     auto domains = listing();
     KJ_DEFER(leave(domains));

@@ -63,6 +63,8 @@ TEST_CASE("P28 a record that cannot be understood is found, and none where there
   w.records.save(w.record("good")).wait(w.scope);
   w.records.save(w.record("damaged", 0)).wait(w.scope);
   CHECK(w.records.find("none").wait(w.scope) == nullptr);
+  CHECK_FALSE(w.records.has("none").wait(w.scope));
+  CHECK(w.records.has("damaged").wait(w.scope));
   auto damaged = w.records.find("damaged").wait(w.scope);
   CHECK(KJ_ASSERT_NONNULL(damaged).record == nullptr);
   CHECK(w.records.load("damaged").wait(w.scope) == nullptr);

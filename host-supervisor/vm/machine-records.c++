@@ -42,6 +42,11 @@ kj::Promise<void> MachineRecords::remove(kj::StringPtr name) {
   return run([&storage = storage, name = kj::str(name)]() { storage.removeRecord(name); });
 }
 
+kj::Promise<bool> MachineRecords::has(kj::StringPtr name) {
+  return ask<bool>(
+      [&storage = storage, name = kj::str(name)]() { return storage.hasRecord(name); });
+}
+
 kj::Promise<kj::Maybe<MachineRecords::Found>> MachineRecords::find(kj::StringPtr name) {
   return ask<kj::Maybe<Found>>([&storage = storage, name = kj::str(name)]() -> kj::Maybe<Found> {
     if (!storage.hasRecord(name)) return nullptr;

@@ -26,6 +26,8 @@ public:
     // nullptr: it cannot be understood.
     kj::Maybe<MachineRecord> record;
   };
+  // Also of one that cannot be understood.
+  kj::Promise<bool> has(kj::StringPtr name);
   // nullptr: there is none.
   kj::Promise<kj::Maybe<Found>> find(kj::StringPtr name);
   // nullptr: there is none, or it cannot be understood.

@@ -48,6 +48,19 @@ TEST_CASE(
   }
 }
 
+TEST_CASE("P41 R20 a takeover reads a machine's record once, also where it is damaged") {
+  TestMachineHost w;
+  w.leaveRunning("m1");
+  SECTION("of a record that is whole") {
+    CHECK(w.within(w.driver->adopt(w.spec("m1"))) != nullptr);
+  }
+  SECTION("of a damaged record") {
+    w.storage.saveRecord({kj::str("m1"), nullptr, 0});
+    CHECK_THROWS(w.within(w.driver->adopt(w.spec("m1"))));
+  }
+  CHECK(w.storage.reads() == 1);
+}
+
 TEST_CASE("P41 a machine whose vsock nobody can look after is watched for its end all the same") {
   struct Thrower final: public VmDriver::Events {
     void vsockLost(kj::StringPtr) override { KJ_FAIL_REQUIRE("it does not hear"); }

@@ -43,6 +43,8 @@ public:
   ~TestStorage() noexcept(false) { hang(false); }
 
   void hang(bool hangs) { disk.lockExclusive()->hangs = hangs; }
+  // How often a record was read.
+  size_t reads() { return disk.lockExclusive()->reads; }
 
   void saveRecord(const MachineRecord& record) override {
     wait();
@@ -61,6 +63,7 @@ public:
   kj::Maybe<MachineRecord> loadRecord(kj::StringPtr name) override {
     wait();
     auto d = disk.lockExclusive();
+    ++d->reads;
     KJ_IF_MAYBE (record, d->records.find(name)) {
       // Of a damaged one nothing is known.
       if (record->uid > 0) return record->clone();
@@ -100,6 +103,7 @@ public:
 private:
   struct Disk {
     bool hangs = false;
+    size_t reads = 0;
     kj::TreeMap<kj::String, MachineRecord> records;
   };
   Deeds& deeds;
