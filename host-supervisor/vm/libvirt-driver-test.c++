@@ -81,7 +81,7 @@ TEST_CASE(
   // libvirt has not asked QEMU again for what it can do.
   CHECK(abilitiesFound() == found);
   Bed b;
-  CHECK(b.bed.driver->users().size() == 3);
+  CHECK(b.bed.driver->users().wait(b.scope).size() == 3);
 
   CHECK(b.record("before").uid == BED_FIRST_UID + 2);
   CHECK(b.bed.driver->adopt(b.bed.spec("before", 2)).wait(b.scope) == nullptr);
@@ -266,7 +266,7 @@ TEST_CASE("P28 a machine is removed by its name, and its neighbour goes on") {
   Bed b;
   auto stray = b.start("stray", 1);
   auto known = b.start("known", 2);
-  CHECK(b.bed.driver->users().size() == 2);
+  CHECK(b.bed.driver->users().wait(b.scope).size() == 2);
   b.bed.driver->remove("stray").wait(b.scope);
   CHECK(b.endOf(*stray) == VmEnd::DESTROYED);
   b.checkNothingLeft("stray", 1);

@@ -122,11 +122,12 @@ public:
     }
   }
 
-  kj::Array<MachineUser> users() override {
-    auto names = host.storage->listRecords();
-    return KJ_MAP(name, names) {
-      auto record = host.storage->loadRecord(name);
-      return MachineUser{kj::mv(name), record.map([](const MachineRecord& r) { return r.uid; })};
+  kj::Promise<kj::Array<MachineUser>> users() override {
+    Counted call(*calls);
+    auto all = co_await host.records->all();
+    co_return KJ_MAP(found, all) {
+      auto uid = found.record.map([](const MachineRecord& record) { return record.uid; });
+      return MachineUser{kj::mv(found.name), uid};
     };
   }
 

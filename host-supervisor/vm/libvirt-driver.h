@@ -45,7 +45,7 @@ public:
     size_t objects;
     // Promises that follow a machine until nothing of it is left.
     size_t keepers;
-    // start(), adopt() and remove() that have not returned.
+    // start(), adopt(), remove() and users() that have not returned.
     size_t calls;
     size_t dials;
     // Of all domains, for machines that are taken over.

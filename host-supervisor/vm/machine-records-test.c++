@@ -76,6 +76,24 @@ TEST_CASE("P28 a record that cannot be understood is found, and none where there
   CHECK(all[1].record != nullptr);
 }
 
+TEST_CASE("R20 a disk that hangs holds up who asks whose machines are, and not the event loop") {
+  TestMachineHost w(true);
+  w.leaveRunning("m1");
+  w.storage.saveRecord({kj::str("m2"), nullptr, 0});
+  w.storage.hang(true);
+  auto asking = w.driver->users();
+  for (int i = 0; i < 10; i++) CHECK_FALSE(asking.poll(w.scope));
+  // Who comes later is held up by nobody that has left.
+  asking = w.driver->users();
+  CHECK_FALSE(asking.poll(w.scope));
+  w.storage.hang(false);
+  auto users = w.within(kj::mv(asking));
+  REQUIRE(users.size() == 2);
+  CHECK(users[0].name == "m1");
+  CHECK(users[0].uid == userOf("m1"));
+  CHECK(users[1].uid == nullptr);
+}
+
 TEST_CASE("R20 the host's own records have a thread") {
   char directory[] = "/tmp/bothy-records-XXXXXX";
   KJ_REQUIRE(mkdtemp(directory) != nullptr);

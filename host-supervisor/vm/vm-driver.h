@@ -158,7 +158,8 @@ public:
     kj::String name;
     kj::Maybe<uint32_t> uid;
   };
-  virtual kj::Array<MachineUser> users() = 0;
+  // As it is at one moment.  No deadline of its own: it takes as long as the disk does that has the records.
+  virtual kj::Promise<kj::Array<MachineUser>> users() = 0;
 
   // Resolves when no dial is under way, and lets none begin while it is held.  A process that ends at another moment may end a vsock
   // device with the dial that it breaks off, and so every stream of a machine.  No deadline of its own: the caller sets one.

@@ -222,6 +222,34 @@ TEST_CASE("P41 what cannot be listed or removed keeps nobody from being served")
   CHECK(w.driver.isRunning(w.find("demo")->row().id));
 }
 
+TEST_CASE(
+    "R20 records that nobody can read keep bothyd from giving user ids, and from nothing else") {
+  const auto disksWork = GENERATE(true, false);
+  LeaseHost h(2);
+  auto& w = h.w;
+  w.manager->create(w.request("new", false), nullptr).wait(w.scope);
+  using Listing = FakeVolumeStore::Listing;
+  w.volumes.listing = disksWork ? Listing::WORKS : Listing::FAILS;
+  w.driver.listingsHang = true;
+  auto recovered = w.beginAgain();
+  w.settle();
+  CHECK_FALSE(recovered.poll(w.scope));
+  w.advance(Deadlines().disk);
+  recovered.wait(w.scope);
+  CHECK(w.find("demo")->state() == WorkspaceState::RUNNING);
+  for (int tries = 0; tries < 3; ++tries) {
+    CHECK(strstr(h.whyNotStarted("new").cStr(), "which user ids machines have cannot be read") !=
+          nullptr);
+    h.later();
+    w.advance(Deadlines().disk);
+  }
+  w.volumes.listing = Listing::WORKS;
+  w.driver.listingsHang = false;
+  h.later();
+  w.find("new")->start(nullptr).wait(w.scope);
+  CHECK(w.lease("new").uid != h.uid);
+}
+
 TEST_CASE("P28 a new database where disks cannot be listed is not begun with") {
   TestWorld w;
   w.manager = nullptr;

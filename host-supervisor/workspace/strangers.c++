@@ -18,7 +18,7 @@ kj::Promise<kj::Vector<kj::Own<Workspace>>> Strangers::examine(kj::Array<Machine
   kj::Vector<kj::Own<Workspace>> besides;
   auto disks = co_await listDisks(database);
   co_await examineDisksAndKeys(database, disks);
-  auto users = findUsers(disks);
+  auto users = co_await findUsers(kj::mv(disks));
   KJ_IF_MAYBE (found, users) {
     auto examined = examineUserIds(rows, *found);
     besides = kj::mv(examined.workspaces);
@@ -35,12 +35,19 @@ kj::Promise<kj::Vector<kj::Own<Workspace>>> Strangers::examine(kj::Array<Machine
 
 // The driver has a record of each machine before there is anything of it, and until nothing of it is left; then its disk is that user's
 // until it is taken back, which a bothyd that was killed had no time for.  nullptr: not all of them can be read, and no machine gets a user id.
-kj::Maybe<Strangers::Users> Strangers::findUsers(const kj::Maybe<Disks>& disks) {
+kj::Promise<kj::Maybe<Strangers::Users>> Strangers::findUsers(kj::Maybe<Disks> disks) {
   Users users;
-  kj::Maybe<kj::String> why;
-  KJ_IF_MAYBE (e, kj::runCatchingExceptions([&]() { users.recorded = world.driver.users(); })) {
-    why = kj::str("which user ids machines have cannot be read: ", lineOf(*e));
+  kj::Maybe<kj::Exception> failure;
+  try {
+    users.recorded =
+        co_await within(world.timer, world.deadlines.disk, "the records could not be read",
+                        kj::evalNow([this]() { return world.driver.users(); }));
+  } catch (...) {
+    failure = kj::getCaughtExceptionAsKj();
   }
+  auto why = failure.map([](const kj::Exception& e) {
+    return kj::str("which user ids machines have cannot be read: ", lineOf(e));
+  });
   KJ_IF_MAYBE (listed, disks) {
     for (auto& disk : *listed) {
       KJ_IF_MAYBE (uid, disk.user) users.ofDisks.add(Users::OfDisk{kj::str(disk.id), *uid});
@@ -55,9 +62,9 @@ kj::Maybe<Strangers::Users> Strangers::findUsers(const kj::Maybe<Disks>& disks) 
     for (auto& machine : users.recorded) {
       if (!registry.has(machine.name)) tasks.add(beginToEnd(machine.name));
     }
-    return nullptr;
+    co_return nullptr;
   }
-  return kj::mv(users);
+  co_return kj::mv(users);
 }
 
 kj::Promise<void> Strangers::keepExaminingUserIds(kj::Array<MachineRow> rows) {
@@ -67,7 +74,8 @@ kj::Promise<void> Strangers::keepExaminingUserIds(kj::Array<MachineRow> rows) {
     // Until this has succeeded no machine on the host gets a user id, so nothing may end it before.
     kj::Maybe<kj::Exception> failure;
     try {
-      auto users = findUsers(co_await listDisks(Database::IN_USE));
+      auto disks = co_await listDisks(Database::IN_USE);
+      auto users = co_await findUsers(kj::mv(disks));
       KJ_IF_MAYBE (found, users) {
         besides = examineUserIds(rows, *found).workspaces;
         leases.reopen();

@@ -44,7 +44,7 @@ private:
     kj::Vector<OfDisk> ofDisks;
   };
 
-  kj::Maybe<Users> findUsers(const kj::Maybe<Disks>& disks);
+  kj::Promise<kj::Maybe<Users>> findUsers(kj::Maybe<Disks> disks);
   kj::Promise<void> keepExaminingUserIds(kj::Array<MachineRow> rows);
   struct Examined {
     // That rest, and whose they are.

@@ -143,7 +143,7 @@ public:
     point.begins("removal of a machine");
     return point.follow("removal of a machine", inner.remove(name, user));
   }
-  kj::Array<MachineUser> users() override { return inner.users(); }
+  kj::Promise<kj::Array<MachineUser>> users() override { return inner.users(); }
 
   kj::Promise<void> whenNotDialling() override { return inner.whenNotDialling(); }
   kj::Promise<void> whenConsolesWritten() override { return inner.whenConsolesWritten(); }

@@ -91,4 +91,10 @@ kj::Promise<void> SimulatedDriver::remove(kj::StringPtr nameParam, kj::Maybe<uin
   }
 }
 
+kj::Promise<kj::Array<VmDriver::MachineUser>> SimulatedDriver::users() {
+  auto users = co_await driver().users();
+  lifetime.require();
+  co_return kj::mv(users);
+}
+
 }  // namespace bothy

@@ -25,7 +25,7 @@ public:
                                         kj::Maybe<TurnListener&> listener = nullptr) override;
   kj::Promise<kj::Maybe<kj::Own<RunningVm>>> adopt(VmSpec spec) override;
   kj::Promise<void> remove(kj::StringPtr name, kj::Maybe<uint32_t> user = nullptr) override;
-  kj::Array<MachineUser> users() override { return driver().users(); }
+  kj::Promise<kj::Array<MachineUser>> users() override;
   kj::Promise<void> whenNotDialling() override { return driver().whenNotDialling(); }
   kj::Promise<void> whenConsolesWritten() override { return driver().whenConsolesWritten(); }
 

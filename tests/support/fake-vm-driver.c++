@@ -212,13 +212,14 @@ kj::Promise<void> FakeVmDriver::remove(kj::StringPtr name, kj::Maybe<uint32_t> u
   return kj::READY_NOW;
 }
 
-kj::Array<VmDriver::MachineUser> FakeVmDriver::users() {
+kj::Promise<kj::Array<VmDriver::MachineUser>> FakeVmDriver::users() {
+  if (listingsHang) co_await kj::Promise<void>(kj::NEVER_DONE);
   if (listingsToFail > 0) {
     --listingsToFail;
     kj::throwFatalException(KJ_EXCEPTION(FAILED, "the records do not obey"));
   }
   auto names = running();
-  return KJ_MAP(name, names) {
+  co_return KJ_MAP(name, names) {
     kj::Maybe<uint32_t> uid;
     if (!recordsAreDamaged) uid = find(name).spec.uid;
     return MachineUser{kj::mv(name), uid};

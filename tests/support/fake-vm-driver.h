@@ -60,8 +60,9 @@ public:
   bool isConsoleKnown = true;
   // The records of machines cannot be read.
   bool recordsAreDamaged = false;
-  // The next calls of users() that fail.
+  // The next calls of users() that fail, and whether all of them come to no end.
   uint32_t listingsToFail = 0;
+  bool listingsHang = false;
 
   // The user id of the machine that was to be removed last, as the caller knew it.
   kj::Maybe<uint32_t> removedUser;
@@ -84,7 +85,7 @@ public:
                                         kj::Maybe<TurnListener&> listener = nullptr) override;
   kj::Promise<kj::Maybe<kj::Own<RunningVm>>> adopt(VmSpec spec) override;
   kj::Promise<void> remove(kj::StringPtr name, kj::Maybe<uint32_t> user = nullptr) override;
-  kj::Array<MachineUser> users() override;
+  kj::Promise<kj::Array<MachineUser>> users() override;
   kj::Promise<void> whenNotDialling() override { return kj::READY_NOW; }
   kj::Promise<void> whenConsolesWritten() override { return kj::READY_NOW; }
 

@@ -32,7 +32,7 @@ public:
   kj::Promise<void> remove(kj::StringPtr name, kj::Maybe<uint32_t> user) override {
     return inner.remove(name, user);
   }
-  kj::Array<MachineUser> users() override { return inner.users(); }
+  kj::Promise<kj::Array<MachineUser>> users() override { return inner.users(); }
 
   kj::Promise<void> whenNotDialling() override {
     auto value = getenv("BOTHY_DIAL");

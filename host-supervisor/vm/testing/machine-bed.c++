@@ -165,7 +165,8 @@ MachineBed::~MachineBed() noexcept(false) {
 }
 
 void MachineBed::removeMachines() {
-  for (auto& machine : driver->users()) driver->remove(machine.name).wait(io.waitScope);
+  auto left = driver->users().wait(io.waitScope);
+  for (auto& machine : left) driver->remove(machine.name).wait(io.waitScope);
 }
 
 VmSpec MachineBed::spec(kj::StringPtr name, uint32_t number) {
