@@ -196,8 +196,7 @@ struct LingeringWorld {
     }
     for (auto& one : held) {
       const auto pid = one.getProcess().infoRequest().send().wait(world.scope).getPid();
-      while (kill(pid, 0) == 0)
-        world.io.provider->getTimer().afterDelay(1 * kj::MILLISECONDS).wait(world.scope);
+      world.TestWorld::await([pid]() { return kill(pid, 0) != 0; });
     }
     world.scope.poll();
   }

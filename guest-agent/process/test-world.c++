@@ -145,8 +145,18 @@ void TestWorld::disconnect() {
   connections.clear();
 }
 
+void TestWorld::await(kj::FunctionParam<bool()> isSo) {
+  constexpr auto LIMIT = 60 * kj::SECONDS;
+  auto& timer = io.provider->getTimer();
+  const auto deadline = timer.now() + LIMIT;
+  while (!isSo()) {
+    KJ_REQUIRE(timer.now() < deadline, "it waits for ever");
+    timer.afterDelay(1 * kj::MILLISECONDS).wait(scope);
+  }
+}
+
 void TestWorld::await(const Collected& out, size_t bytes) {
-  while (out.bytes.size() < bytes) io.provider->getTimer().afterDelay(kj::MILLISECONDS).wait(scope);
+  await([&]() { return out.bytes.size() >= bytes; });
 }
 
 rpc::ByteSink::Client collectInto(Collected& collected) {

@@ -2,6 +2,7 @@
 
 #include <kj/async-io.h>
 #include <kj/filesystem.h>
+#include <kj/function.h>
 #include <kj/vector.h>
 
 #include "process/process-host.h"
@@ -47,7 +48,8 @@ public:
   }
   // Breaks the connections made so far.
   void disconnect();
-  // Waits until so much has come, in real time.
+  // Waits until it is so, or so much has come, in real time, and fails where that takes a minute.
+  void await(kj::FunctionParam<bool()> isSo);
   void await(const Collected& out, size_t bytes);
 
 private:
