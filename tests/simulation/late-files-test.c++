@@ -46,6 +46,51 @@ TEST_CASE("P28 a bothyd that dies while it removes files leaves what the next on
   }
 }
 
+TEST_CASE("P41 a record that is under way when bothyd is killed is saved or removed, or is not") {
+  constexpr int KILLS = 50;
+  Bed bed;
+  auto isRecorded = [&]() { return bed.host.machinery.records.find("one") != nullptr; };
+  int effects = 0;
+  auto kill = [&]() {
+    const bool wasRecorded = isRecorded();
+    bed.life = nullptr;
+    effects += isRecorded() != wasRecorded;
+    bed.begin();
+    bed.within(bed.driver().remove("one"));
+    CHECK_FALSE(bed.host.machinery.isAnythingLeft("one"));
+  };
+  SECTION("a save") {
+    for (int i = 0; i < KILLS; i++) {
+      bed.begin();
+      bed.host.fate.decree(Fault::STORAGE_SLOW);
+      {
+        auto starting = bed.driver().start(bed.spec("one"));
+        bed.scope.poll();
+      }
+      REQUIRE_FALSE(isRecorded());
+      kill();
+    }
+  }
+  SECTION("a removal") {
+    for (int i = 0; i < KILLS; i++) {
+      bed.begin();
+      {
+        auto vm = bed.start("one");
+        auto ending = vm->destroy();
+        // Of its files, libvirt's, and the record, unless its console has something to say yet.
+        for (int removals = 0; removals < 3; removals++) bed.host.fate.decree(Fault::STORAGE_SLOW);
+        while (bed.host.machinery.files.find("one") != nullptr) {
+          bed.timer.advanceTo(KJ_REQUIRE_NONNULL(bed.timer.nextEvent()));
+          bed.scope.poll();
+        }
+      }
+      kill();
+    }
+  }
+  CHECK(effects > 0);
+  CHECK(effects < KILLS);
+}
+
 TEST_CASE("P28 a log of a console that opens late has all of it, or is not made again") {
   Bed bed;
   bed.begin();

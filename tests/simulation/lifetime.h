@@ -27,6 +27,15 @@ public:
   void require() const {
     if (over) kj::throwFatalException(KJ_EXCEPTION(DISCONNECTED, "simulated: bothyd was killed"));
   }
+  // Does what was under way at its end, and is done all the same: by the kernel, or by a thread that came to its own end.
+  template <typename Func>
+  void outlive(Func&& deed) {
+    KJ_REQUIRE(over, "simulated: bothyd was not killed");
+    over = false;
+    left = 0;
+    KJ_DEFER(over = true);
+    deed();
+  }
 
 private:
   bool over = false;

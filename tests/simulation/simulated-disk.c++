@@ -19,17 +19,20 @@ SimulatedDisk::SimulatedDisk(SimulatedHost& host, Lifetime& lifetime, kj::String
 SimulatedDisk::~SimulatedDisk() noexcept(false) {
   KJ_IF_MAYBE (pending, underWay) {
     auto& job = (*pending)->job;
+    auto outlive = [&](kj::Function<void()>& deed) {
+      lifetime.outlive([&]() { kj::runCatchingExceptions([&]() { deed(); }); });
+    };
     switch (host.fate.below(3)) {
       case 0:
         host.trace.line(actor, job.what, ": killed before it was done");
         break;
       case 1:
         host.trace.line(actor, job.what, ": killed halfway");
-        kj::runCatchingExceptions([&]() { job.half(); });
+        outlive(job.half);
         break;
       default:
         host.trace.line(actor, job.what, ": killed after it was done");
-        kj::runCatchingExceptions([&]() { job.effect(); });
+        outlive(job.effect);
         break;
     }
     host.touch();
