@@ -288,8 +288,7 @@ uint64_t endUnheld(World& world, int code) {
   input.endRequest().send().wait(world.scope);
   world.input = nullptr;
   // Those that follow end after it, and write after its output has ended.
-  while (kill(pid, 0) == 0 || world.out.ends == 0)
-    world.io.provider->getTimer().afterDelay(1 * kj::MILLISECONDS).wait(world.scope);
+  world.TestWorld::await([&]() { return kill(pid, 0) != 0 && world.out.ends > 0; });
   return world.id;
 }
 

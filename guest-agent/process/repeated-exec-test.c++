@@ -61,9 +61,7 @@ struct World: public TestWorld {
   void await(size_t bytes) { TestWorld::await(out, bytes); }
   // Until so many programs were started, whoever asked for them.
   void awaitPrograms(uint count) {
-    while (host->processCount < count) {
-      io.provider->getTimer().afterDelay(kj::MILLISECONDS).wait(scope);
-    }
+    TestWorld::await([&]() { return host->processCount >= count; });
   }
 };
 
