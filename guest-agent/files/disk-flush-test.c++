@@ -82,13 +82,15 @@ TEST_CASE("a flush that nobody waits for does not keep others from theirs") {
 // loop's time.
 TEST_CASE("S01 flushes need no AIO context but the first") {
   int first = -1, last = -1;
-  kj::Thread([&]() {
-    World w;
-    auto file = newFile();
-    forbidContexts();
-    first = w.disk.flush(file).wait(w.io.waitScope);
-    last = w.disk.flush(file).wait(w.io.waitScope);
-  });
+  {
+    kj::Thread thread([&]() {
+      World w;
+      auto file = newFile();
+      forbidContexts();
+      first = w.disk.flush(file).wait(w.io.waitScope);
+      last = w.disk.flush(file).wait(w.io.waitScope);
+    });
+  }
   CHECK(first == 0);
   CHECK(last == 0);
 }
