@@ -249,6 +249,43 @@ TEST_CASE("S01 who holds most ends where another waits for long, though nothing 
   CHECK_FALSE(less.onCut().poll(w.scope));
 }
 
+TEST_CASE("S01 who fills the whole by calls makes nobody else give, however long he waits") {
+  Holders w({.maxBytes = 10 * CALL, .shareBytes = 10'000, .shareCalls = 100, .keptBytes = 12'000});
+  auto& calls = w.add("greedy");
+  auto& waiting = w.add("greedy");
+  auto& honest = w.add("honest");
+  CHECK(w.mayTake(honest, 15'000));
+  for (uint32_t i = 0; i < 12; i++) w.takeCall(calls, i);
+  auto room = waiting.untilRoomForPart(11'000);
+  CHECK_FALSE(room.poll(w.scope));
+  // Honest stands still all this time.
+  for (int i = 0; i < 3; i++) {
+    w.pass(LIMIT - 1 * kj::SECONDS);
+    w.pass(MessageGuard::MOST_QUEUE_PAUSE);
+  }
+  CHECK_FALSE(honest.onCut().poll(w.scope));
+  // Who waits for room that another has is told.
+  auto honestRoom = honest.untilRoomForPart(20'000);
+  w.pass(MessageGuard::MOST_WAIT);
+  CHECK(honest.onCut().poll(w.scope));
+  CHECK_FALSE(waiting.onCut().poll(w.scope));
+}
+
+TEST_CASE("S01 a message within its share may stand still, whatever others want") {
+  Holders w({.maxBytes = 100'000, .shareBytes = 10'000});
+  auto& stopped = w.add("one");
+  auto& large = w.add("one");
+  auto& waiting = w.add("two");
+  CHECK(w.mayTake(stopped, 9'000));
+  size_t queued = 95'000;
+  large.watchQueue([&]() { return queued; });
+  w.pass(LIMIT);
+  auto room = waiting.untilRoomForPart(20'000);
+  w.pass(MessageGuard::MOST_QUEUE_PAUSE);
+  CHECK_FALSE(stopped.onCut().poll(w.scope));
+  CHECK_FALSE(room.poll(w.scope));
+}
+
 TEST_CASE("S01 a whole message begins its time anew") {
   Holders w({.maxBytes = 100'000, .shareBytes = 10'000});
   auto& sending = w.add("one");

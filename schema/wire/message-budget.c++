@@ -69,8 +69,10 @@ void MessageBudget::cutBeyond() {
 }
 
 bool MessageBudget::cutStanding(kj::Maybe<kj::StringPtr> holder, const MessageGuard& waiting) {
+  const auto heldByWaiting = heldBy(waiting.holder);
   auto most = greatest(holder, [&](MessageGuard& guard) -> size_t {
     if (&guard == &waiting || !guard.isStandingStill(limits.shareBytes)) return 0;
+    if (guard.holder != waiting.holder && heldBy(guard.holder) <= heldByWaiting) return 0;
     return guard.heldBytes();
   });
   KJ_IF_MAYBE (guard, most) {
@@ -81,9 +83,10 @@ bool MessageBudget::cutStanding(kj::Maybe<kj::StringPtr> holder, const MessageGu
 }
 
 bool MessageBudget::cutGreatest(kj::Maybe<kj::StringPtr> holder, const MessageGuard& waiting) {
-  auto most = greatest(holder, [this](MessageGuard& guard) {
+  const auto kept = kj::max(limits.keptBytes, limits.shareBytes);
+  auto most = greatest(holder.orDefault(greatestHolder()), [kept](MessageGuard& guard) {
     const auto held = guard.isCut ? 0 : guard.messageBytes(guard.unreadBytes());
-    return held - kj::min(held, limits.keptBytes);
+    return held - kj::min(held, kept);
   });
   KJ_IF_MAYBE (guard, most) {
     if (guard == &waiting) return false;
@@ -91,6 +94,18 @@ bool MessageBudget::cutGreatest(kj::Maybe<kj::StringPtr> holder, const MessageGu
     return true;
   }
   return false;
+}
+
+kj::StringPtr MessageBudget::greatestHolder() {
+  kj::StringPtr found;
+  size_t most = 0;
+  for (auto& guard : guards) {
+    const auto held = heldBy(guard.holder);
+    if (held <= most) continue;
+    most = held;
+    found = guard.holder;
+  }
+  return found;
 }
 
 kj::Maybe<MessageGuard&> MessageBudget::greatest(kj::Maybe<kj::StringPtr> holder,

@@ -53,11 +53,14 @@ private:
   // Until they hold no more than `mostBytes`.
   void cutBeyond();
   // Each cuts off one at most, of this holder's or of all, and says whether there was one.  Not that which waits: that would help nobody.
+  // Nor one of another holder who holds no more than the one that waits: who fills the whole by himself makes nobody else give.
   //
-  // Of those whose peers let stand still what they hold.
+  // Of those whose peers let stand still what they hold, above their share.
   bool cutStanding(kj::Maybe<kj::StringPtr> holder, const MessageGuard& waiting);
-  // Of those whose messages come to more than `keptBytes`.
+  // Of the holder who holds most, that whose messages come to most above its share and `keptBytes`.
   bool cutGreatest(kj::Maybe<kj::StringPtr> holder, const MessageGuard& waiting);
+  // The holder of most, in all.
+  kj::StringPtr greatestHolder();
   // That which weighs most of the holder whose weigh most.  What weighs nothing is none.
   kj::Maybe<MessageGuard&> greatest(kj::Maybe<kj::StringPtr> holder,
                                     kj::FunctionParam<size_t(MessageGuard&)> weigh);

@@ -126,7 +126,15 @@ kj::Promise<void> MessageGuard::untilRoomForPart(size_t bytes) {
 kj::Promise<void> MessageGuard::holdUpPart() {
   KJ_IF_MAYBE (since, partAwaited) partTime += timer.now() - *since;
   partAwaited = nullptr;
-  co_await untilRoom();
+  auto noRoom = timer.afterDelay(MOST_WAIT).then([this]() -> kj::Promise<void> {
+    KJ_IF_MAYBE (shared, budget) {
+      if (shared->greatestHolder() != holder) {
+        cut("there was no room for the rest of a message, for others hold it"_kj);
+      }
+    }
+    return kj::NEVER_DONE;
+  });
+  co_await untilRoom().exclusiveJoin(kj::mv(noRoom));
   partAwaited = timer.now();
 }
 
@@ -136,12 +144,14 @@ void MessageGuard::forgetPart() {
   partAwaited = nullptr;
 }
 
-bool MessageGuard::isStandingStill(size_t leastUnread) {
+bool MessageGuard::isStandingStill(size_t leastHeld) {
   const auto now = timer.now();
   KJ_IF_MAYBE (since, partAwaited) {
-    if (partTime + (now - *since) >= MOST_STANDSTILL) return true;
+    if (partTime + (now - *since) >= MOST_STANDSTILL && messageBytes(unreadBytes()) >= leastHeld) {
+      return true;
+    }
   }
-  return writingBytes > 0 && now - writingBegan >= MOST_STANDSTILL && unreadBytes() >= leastUnread;
+  return writingBytes > 0 && now - writingBegan >= MOST_STANDSTILL && unreadBytes() >= leastHeld;
 }
 
 void MessageGuard::cut(kj::StringPtr why) {

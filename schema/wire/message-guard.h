@@ -102,6 +102,8 @@ public:
   // How long a message may take to come whole, but for the time in which nothing is read, and a write to be taken, where others want the room.
   // And how long others wait for it before who holds most has to give.
   static constexpr kj::Duration MOST_STANDSTILL = 30 * kj::SECONDS;
+  // How long the rest of a message waits for room that another has: its peer is told then, by the end of the connection.
+  static constexpr kj::Duration MOST_WAIT = 2 * MOST_STANDSTILL;
   // How often it is looked whether there is room: twice as long after each time, within these bounds.
   static constexpr kj::Duration LEAST_QUEUE_PAUSE = 10 * kj::MILLISECONDS;
   static constexpr kj::Duration MOST_QUEUE_PAUSE = 160 * kj::MILLISECONDS;
@@ -177,8 +179,8 @@ private:
   void forgetPart();
   // Of what is held, bytes of messages, without what calls take beside them, nor up to SMALL_CALL_BYTES of each.
   size_t messageBytes(size_t unread) const { return largeCallBytes + unread + partBytes; }
-  // Whether its peer leaves a message or a write unfinished for too long: a write only where it holds so much or more.
-  bool isStandingStill(size_t leastUnread);
+  // Whether its peer leaves a message or a write unfinished for too long, with so much or more of it held.
+  bool isStandingStill(size_t leastHeld);
   void cut(kj::StringPtr why);
   void admit(capnp::rpc::Message::Reader message, size_t bytes);
   void admitCall(capnp::rpc::Call::Reader call, size_t bytes);
