@@ -81,7 +81,9 @@ public:
         key(kj::mv(keyParam)),
         bootTimer(io.unixEventPort),
         connections(io.provider->getTimer(), bootTimer, key, rooms, laneMemory,
-                    kj::systemPreciseMonotonicClock()) {}
+                    kj::systemPreciseMonotonicClock()) {
+    connections.holdLanesWhile([this]() { return host.machineEnds; });
+  }
   KJ_DISALLOW_COPY_AND_MOVE(Agent);
 
   ProcessHost host;

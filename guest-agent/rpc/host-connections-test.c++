@@ -168,6 +168,20 @@ TEST_CASE("a lane that cannot be had is refused with the reason") {
   CHECK_FALSE(lanes.front()->hasEnded());
 }
 
+TEST_CASE(
+    "P45 while the machine ends, lanes of users are not answered, and those there are go on") {
+  TestConnections f;
+  bool isEnding = false;
+  f.connections.holdLanesWhile([&]() { return isEnding; });
+  auto before = f.enter(rpc::Purpose::COMMANDS);
+  before->answer().wait(f.scope).get<uint16_t>();
+  isEnding = true;
+  auto held = f.enter(rpc::Purpose::COMMANDS);
+  CHECK_FALSE(held->answer().poll(f.scope));
+  f.ping(*f.enter());
+  CHECK_FALSE(before->hasEnded());
+}
+
 TEST_CASE("S25 a flood of strangers does not keep the supervisor out") {
   TestConnections f;
   kj::Vector<kj::Own<kj::AsyncIoStream>> strangers;

@@ -125,6 +125,9 @@ kj::Promise<void> HostConnections::serveRpc(LaneRegistry::Entry& lane,
                                             capnp::Capability::Client bootstrap,
                                             uint16_t generation) {
   auto& stream = *ownStream;
+  if (lane.grant.purpose != rpc::Purpose::CONTROL && isEnding()) {
+    co_await kj::Promise<void>(kj::NEVER_DONE);
+  }
   co_await timer.timeoutAfter(WELCOME_LIMIT, writeGreeting(stream, welcome(generation)));
   const bool isBulk = lane.grant.purpose == rpc::Purpose::FILES && bulkLanes < MAX_BULK_LANES;
   if (isBulk) {

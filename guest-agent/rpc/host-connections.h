@@ -1,6 +1,7 @@
 #pragma once
 
 #include <kj/async-io.h>
+#include <kj/function.h>
 #include <kj/list.h>
 #include <kj/timer.h>
 
@@ -80,6 +81,9 @@ public:
   HostConnections(kj::Timer& timer, kj::Timer& bootTimer, const GateKey& key, Rooms& rooms,
                   MessageBudget& memory, kj::Maybe<const kj::MonotonicClock&> clock = nullptr,
                   Generations generations = {});
+  // While `isEnding` says that the machine ends, lanes of users get no Welcome: nothing was done over them when it has ended, so that
+  // whoever opened one may start the machine again and ask there.
+  void holdLanesWhile(kj::Function<bool()> isEnding) { this->isEnding = kj::mv(isEnding); }
   ~HostConnections() noexcept(false);
   KJ_DISALLOW_COPY_AND_MOVE(HostConnections);
 
@@ -105,6 +109,7 @@ private:
   Rooms& rooms;
   MessageBudget& memory;
   const kj::Maybe<const kj::MonotonicClock&> clock;
+  kj::Function<bool()> isEnding = []() { return false; };
   const Generations generations;
   LaneRegistry registry;
   CreditUpdates creditUpdates;
