@@ -18,14 +18,20 @@ constexpr size_t OWN_CONNECTIONS = 2;
 
 }  // namespace
 
+std::set<std::string> awaitConnections(TestWorkspace& workspace, size_t lanes) {
+  auto& host = workspace.host;
+  const auto deadline = host.now() + SupervisedHost::LIMIT;
+  for (;;) {
+    auto found = workspace.connections();
+    if (found.size() == lanes + OWN_CONNECTIONS) return found;
+    KJ_REQUIRE(host.now() < deadline, "other connections than expected", found.size(), lanes);
+  }
+}
+
 void restartUnnoticed(TestWorkspace& workspace, int signal, size_t lanes,
                       kj::Function<void()> whileAway) {
   auto& host = workspace.host;
-  auto deadline = host.now() + SupervisedHost::LIMIT;
-  auto before = workspace.connections();
-  for (; before.size() != lanes + OWN_CONNECTIONS; before = workspace.connections()) {
-    KJ_REQUIRE(host.now() < deadline, "other connections than expected", before.size(), lanes);
-  }
+  const auto before = awaitConnections(workspace, lanes);
   host.stop(signal);
   whileAway();
   host.start();
@@ -34,7 +40,7 @@ void restartUnnoticed(TestWorkspace& workspace, int signal, size_t lanes,
   KJ_REQUIRE(list.getWorkspaces().size() == 1);
   KJ_REQUIRE(list.getWorkspaces()[0].getState() == rpc::WorkspaceState::RUNNING);
   std::vector<std::string> kept;
-  deadline = host.now() + SupervisedHost::LIMIT;
+  const auto deadline = host.now() + SupervisedHost::LIMIT;
   do {
     const auto after = workspace.connections();
     kept.clear();

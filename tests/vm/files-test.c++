@@ -86,6 +86,8 @@ TEST_CASE("P41 a copy goes on over restarts of bothyd, both ways, and leaves not
     for (auto signal : {SIGTERM, SIGKILL}) {
       client.awaitTransfer((signal == SIGTERM ? 8 : 40) * MIB);
       client.stop();
+      // The copy's, and the test's own.
+      awaitConnections(workspace, 2);
       host.stop(signal);
       client.resume();
       host.start();
