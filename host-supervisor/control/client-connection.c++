@@ -86,7 +86,8 @@ ClientConnection::ClientConnection(kj::Own<DescriptorFilter> streamParam,
                                    capnp::Capability::Client bootstrap, kj::Timer& timer,
                                    MessageBudget& budget,
                                    kj::Maybe<const kj::MonotonicClock&> clock, kj::StringPtr holder)
-    : stream(kj::mv(streamParam)),
+    : timer(timer),
+      stream(kj::mv(streamParam)),
       messages(*stream, descriptors, timer),
       guard(messages, timer, CLIENT_RULES, budget, clock, holder),
       network(guard, MAX_DESCRIPTORS, capnp::rpc::twoparty::Side::SERVER, readerOptions()),
@@ -96,5 +97,13 @@ ClientConnection::ClientConnection(kj::Own<DescriptorFilter> streamParam,
 }
 
 ClientConnection::~ClientConnection() noexcept(false) {}
+
+// Nobody reads of a client that waits for room, and so nobody learns that it has gone: its end, and what would make room.
+kj::Promise<void> ClientConnection::onDisconnect() {
+  auto gone = stream->whenWriteDisconnected()
+                  .then([this]() { return timer.afterDelay(CLOSED_LINGER); })
+                  .catch_([](kj::Exception&&) {});
+  return network.onDisconnect().exclusiveJoin(guard.onCut()).exclusiveJoin(kj::mv(gone));
+}
 
 }  // namespace bothy

@@ -83,7 +83,9 @@ public:
   KJ_DISALLOW_COPY_AND_MOVE(ClientConnection);
 
   // Resolves when the connection has ended, or is to be dropped for what it holds; never fails.
-  kj::Promise<void> onDisconnect() { return network.onDisconnect().exclusiveJoin(guard.onCut()); }
+  kj::Promise<void> onDisconnect();
+  // After its client has closed it: what that sent last is read first, if there is room for it.
+  static constexpr kj::Duration CLOSED_LINGER = 10 * kj::SECONDS;
   // Why it is to be dropped.
   kj::Maybe<kj::StringPtr> whyCut() const {
     if (!guard.hasBeenCut()) return nullptr;
@@ -91,6 +93,7 @@ public:
   }
 
 private:
+  kj::Timer& timer;
   kj::Own<DescriptorFilter> stream;
   ClientMessageStream messages;
   MessageGuard guard;

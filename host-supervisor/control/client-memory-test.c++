@@ -103,6 +103,23 @@ TEST_CASE("S01 calls of one user's that nobody answers keep no other from being 
   for (auto& client : f.greedy) CHECK_FALSE(client->connection->onDisconnect().poll(f.scope));
 }
 
+TEST_CASE("S01 P12 a client that has gone holds nothing any more, though nothing was read of it") {
+  ManyClients f;
+  constexpr kj::uint CALLS = 2000;
+  auto& client = f.add("1001", CALLS);
+  f.pass();
+  REQUIRE(f.budget.total() >= CLIENTS_USER_BYTES);
+  auto ended = client.connection->onDisconnect();
+  client.calls.clear();
+  client.lane = nullptr;
+  client.rpc = nullptr;
+  client.stream = nullptr;
+  f.pass();
+  f.advance(ClientConnection::CLOSED_LINGER);
+  f.settle();
+  CHECK(ended.poll(f.scope));
+}
+
 TEST_CASE("S01 clients with as many calls as each may have come to no more than all may hold") {
   ManyClients f;
   Client honest(f, "1002", 10);
