@@ -7,9 +7,9 @@ if(NOT CMAKE_CXX_COMPILER_ID STREQUAL "Clang" OR CMAKE_CXX_COMPILER_VERSION VERS
 endif()
 
 # tools/bootstrap keeps what it builds here, outside the build tree.
-if(DEFINED ENV{BOTHY_CACHE})
+if(NOT "$ENV{BOTHY_CACHE}" STREQUAL "")
   set(BOTHY_CACHE "$ENV{BOTHY_CACHE}")
-elseif(DEFINED ENV{XDG_CACHE_HOME})
+elseif(NOT "$ENV{XDG_CACHE_HOME}" STREQUAL "")
   set(BOTHY_CACHE "$ENV{XDG_CACHE_HOME}/bothy")
 else()
   set(BOTHY_CACHE "$ENV{HOME}/.cache/bothy")
