@@ -205,7 +205,10 @@ kj::Promise<void> SimulatedStorage::recordConsole(kj::StringPtr path,
                                                   ConsoleTail& tail,
                                                   kj::Own<kj::PromiseFulfiller<void>> firstWord) {
   auto log = kj::refcounted<Log>(nameIn("/console/", path));
-  KJ_DEFER(log->isWithdrawn = !lifetime.isOver());
+  // Whoever holds the machine may let go of it after this has gone.
+  auto& timer = host.timer;
+  auto alive = kj::addRef(*presence);
+  KJ_DEFER(if (!alive->isOver) log->isWithdrawn = !lifetime.isOver());
   auto open = [this, log = kj::addRef(*log)]() mutable {
     bool isNew = false;
     log->file = kj::addRef(*host.consoles.findOrCreate(log->id, [&]() {
@@ -233,7 +236,7 @@ kj::Promise<void> SimulatedStorage::recordConsole(kj::StringPtr path,
     broken = kj::mv(e);
   });
   auto ended = opened.then([&log = *log]() { return log.written.addBranch(); });
-  co_await ended.exclusiveJoin(host.timer.afterDelay(CONSOLE_END_LIMIT));
+  co_await ended.exclusiveJoin(timer.afterDelay(CONSOLE_END_LIMIT));
   KJ_IF_MAYBE (e, broken) kj::throwFatalException(kj::mv(*e));
 }
 

@@ -9,6 +9,7 @@ namespace bothy {
 class SimulatedStorage final: public MachineStorage, private kj::TaskSet::ErrorHandler {
 public:
   SimulatedStorage(SimulatedHost& host, Lifetime& lifetime);
+  ~SimulatedStorage() noexcept(false) { presence->isOver = true; }
   KJ_DISALLOW_COPY_AND_MOVE(SimulatedStorage);
 
   void saveRecord(const MachineRecord& record) override;
@@ -32,8 +33,13 @@ public:
   kj::Maybe<DiskRoom::Space> measure(kj::StringPtr path) override;
 
 private:
+  struct Presence final: public kj::Refcounted {
+    bool isOver = false;
+  };
+
   SimulatedHost& host;
   Lifetime& lifetime;
+  kj::Own<Presence> presence = kj::refcounted<Presence>();
   SimulatedDisk removals, openings, writings, records;
   // What consoles have said is written though nobody waits for it.
   kj::TaskSet writes;
