@@ -102,7 +102,7 @@ ClientConnection::~ClientConnection() noexcept(false) {}
 kj::Promise<void> ClientConnection::onDisconnect() {
   auto gone = stream->whenWriteDisconnected()
                   .then([this]() { return timer.afterDelay(CLOSED_LINGER); })
-                  .catch_([](kj::Exception&&) {});
+                  .catch_([](kj::Exception&&) -> kj::Promise<void> { return kj::NEVER_DONE; });
   return network.onDisconnect().exclusiveJoin(guard.onCut()).exclusiveJoin(kj::mv(gone));
 }
 

@@ -97,15 +97,9 @@ bool MessageBudget::cutGreatest(kj::Maybe<kj::StringPtr> holder, const MessageGu
 }
 
 kj::StringPtr MessageBudget::greatestHolder() {
-  kj::StringPtr found;
-  size_t most = 0;
-  for (auto& guard : guards) {
-    const auto held = heldBy(guard.holder);
-    if (held <= most) continue;
-    most = held;
-    found = guard.holder;
-  }
-  return found;
+  auto most = greatest(nullptr, [](MessageGuard& guard) { return guard.heldBytes(); });
+  KJ_IF_MAYBE (guard, most) return guard->holder;
+  return nullptr;
 }
 
 kj::Maybe<MessageGuard&> MessageBudget::greatest(kj::Maybe<kj::StringPtr> holder,

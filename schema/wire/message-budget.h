@@ -10,7 +10,7 @@ namespace bothy {
 // Each connection has a share that it may use whatever others hold.  Beyond that it is read while there is room in the whole, and in what its
 // holder may have; and a holder who has little is still read when the whole is used up.  Where another waits for room, connections end
 // whose peers let a message or our writing stand still; and the largest of who holds most, where another has waited for long, or where
-// all shares come to more than there is.
+// all shares come to more than there is.  And one that waits in vain for what others hold.
 class MessageBudget {
 public:
   struct Limits {
