@@ -55,7 +55,7 @@ TEST_CASE("P41 records are saved and removed in the order of asking, whoever lea
   removing.wait(w.scope);
   CHECK(saving.poll(w.scope));
   CHECK(w.deeds.told() == "saved begun, saved one, removed one");
-  CHECK(w.records.list().wait(w.scope).size() == 1);
+  CHECK(w.records.all().wait(w.scope).size() == 1);
 }
 
 TEST_CASE("P28 a record that cannot be understood is found, and none where there is none") {

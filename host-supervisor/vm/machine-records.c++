@@ -59,10 +59,6 @@ kj::Promise<kj::Maybe<MachineRecord>> MachineRecords::load(kj::StringPtr name) {
       [&storage = storage, name = kj::str(name)]() { return storage.loadRecord(name); });
 }
 
-kj::Promise<kj::Array<kj::String>> MachineRecords::list() {
-  return ask<kj::Array<kj::String>>([&storage = storage]() { return storage.listRecords(); });
-}
-
 kj::Promise<kj::Array<MachineRecords::Found>> MachineRecords::all() {
   return ask<kj::Array<Found>>([&storage = storage]() {
     auto names = storage.listRecords();

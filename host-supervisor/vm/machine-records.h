@@ -32,7 +32,6 @@ public:
   kj::Promise<kj::Maybe<Found>> find(kj::StringPtr name);
   // nullptr: there is none, or it cannot be understood.
   kj::Promise<kj::Maybe<MachineRecord>> load(kj::StringPtr name);
-  kj::Promise<kj::Array<kj::String>> list();
   kj::Promise<kj::Array<Found>> all();
 
 private:
