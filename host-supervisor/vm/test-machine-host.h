@@ -10,6 +10,7 @@
 
 #include "loop/worker-thread.h"
 #include "vm/machine-host.h"
+#include "vm/test-spec.h"
 
 namespace bothy {
 
@@ -297,20 +298,8 @@ struct TestMachineHost {
   }
 
   VmSpec spec(kj::StringPtr name) {
-    VmSpec spec;
-    spec.name = kj::str(name);
-    spec.cpus = 1;
-    spec.memoryBytes = 512ull << 20;
-    spec.kernel = kj::str("/k");
-    spec.initramfs = kj::str("/i");
-    spec.rootImage = kj::str("/r");
-    spec.dataDisk = kj::str("/volumes/", name);
-    spec.diskKey = Secret(32);
-    spec.uid = userOf(name);
-    spec.cid = userOf(name);
+    auto spec = testSpec(name, userOf(name), userOf(name));
     spec.secret = kj::heapArray<kj::byte>(32);
-    spec.runtimeDir = kj::str("/run/", name);
-    spec.consoleLog = kj::str("/console/", name);
     return spec;
   }
   // One that an earlier driver has started.

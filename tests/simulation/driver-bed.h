@@ -3,6 +3,7 @@
 #include <kj/debug.h>
 
 #include "simulation/simulated-driver.h"
+#include "vm/test-spec.h"
 
 namespace bothy {
 
@@ -64,22 +65,10 @@ struct Bed {
   VmSpec spec(kj::StringPtr name, uint32_t number = 1) {
     host.runtimeDirs.upsert(kj::str(name), [](kj::String&, kj::String&&) {});
     host.consoles.upsert(kj::str(name), kj::refcounted<SimulatedHost::Console>());
-    VmSpec spec;
-    spec.name = kj::str(name);
-    spec.cpus = 1;
-    spec.memoryBytes = 512ull << 20;
-    spec.kernel = kj::str("/k");
-    spec.initramfs = kj::str("/i");
-    spec.rootImage = kj::str("/r");
-    spec.dataDisk = kj::str("/volumes/", name);
-    spec.diskKey = Secret(32);
-    spec.uid = FIRST_UID + number;
-    spec.cid = 2 + number;
+    auto spec = testSpec(name, FIRST_UID + number, 2 + number);
     auto secret = kj::heapArray<kj::byte>(32);
     fate.fill(secret);
     spec.secret = kj::mv(secret);
-    spec.runtimeDir = kj::str("/run/", name);
-    spec.consoleLog = kj::str("/console/", name);
     return spec;
   }
 
