@@ -31,10 +31,14 @@ kj::StringPtr CachedTextFile::text() {
     if (isThere && isUnchanged(*before, now)) return kept;
   }
   state = nullptr;
+  if (!isThere) {
+    kept = kj::String();
+    return kept;
+  }
   KJ_IF_MAYBE (text, findTextFile(path)) {
     kept = kj::mv(*text);
     // A file of /proc has no size and changes without a time.
-    if (isThere && now.st_size > 0 && isSettled(now, settlingSeconds)) state = now;
+    if (now.st_size > 0 && isSettled(now, settlingSeconds)) state = now;
   } else {
     // For this time: that it could not be read (no descriptor, no memory) says nothing of the next.
     kept = kj::String();

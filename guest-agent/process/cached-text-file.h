@@ -13,7 +13,8 @@ namespace bothy {
 // less than `settlingSeconds` before it was read is read again.
 class CachedTextFile final {
 public:
-  explicit CachedTextFile(kj::String path, time_t settlingSeconds = 2)
+  static constexpr time_t SETTLING_SECONDS = 2;
+  explicit CachedTextFile(kj::String path, time_t settlingSeconds = SETTLING_SECONDS)
       : path(kj::mv(path)), settlingSeconds(settlingSeconds) {}
   KJ_DISALLOW_COPY_AND_MOVE(CachedTextFile);
 

@@ -69,7 +69,7 @@ kj::OneOf<SpawnRequest, StartFailure> prepareCommand(const ProcessHost& host,
     if (isWithinLimit()) arguments.add(kj::str(argument));
   }
 
-  auto environment = loginEnvironment(user, host.options.etcDirectory);
+  auto environment = host.environments.of(user);
   KJ_IF_MAYBE (directory, host.runtimeDirectories.ensure(user)) {
     environment.set("XDG_RUNTIME_DIR", *directory);
   }

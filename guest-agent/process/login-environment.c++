@@ -40,8 +40,7 @@ void readLine(kj::ArrayPtr<const char> line, Environment& environment) {
   }
 }
 
-void readFile(kj::StringPtr path, Environment& environment) {
-  auto text = readTextFile(path);
+void readLines(kj::StringPtr text, Environment& environment) {
   Lines lines(text.asArray());
   for (;;) {
     KJ_IF_MAYBE (line, lines.next()) {
@@ -78,12 +77,12 @@ kj::Array<kj::String> Environment::release() {
   };
 }
 
-Environment loginEnvironment(const User& user, kj::StringPtr etcDirectory) {
+Environment LoginEnvironments::of(const User& user) const {
   Environment result;
   result.set("PATH", user.uid == 0 ? ROOT_PATH : USER_PATH);
   result.set("LANG", "C.UTF-8");
-  readFile(kj::str(etcDirectory, "/default/locale"), result);
-  readFile(kj::str(etcDirectory, "/environment"), result);
+  readLines(locale.text(), result);
+  readLines(everybody.text(), result);
   result.set("HOME", user.home);
   result.set("USER", user.name);
   result.set("LOGNAME", user.name);

@@ -5,6 +5,7 @@
 #include <kj/string.h>
 #include <kj/table.h>
 
+#include "process/cached-text-file.h"
 #include "process/user-database.h"
 
 namespace bothy {
@@ -36,9 +37,21 @@ private:
   kj::Table<Variable, kj::TreeIndex<ByName>> variables;
 };
 
-// What a login gives `user`, without any shell: PATH, HOME, USER, LOGNAME, SHELL, LANG, and what the files
-// `environment` and `default/locale` of `etcDirectory` say.  The same for terminals, processes and services.  No TZ, as
+// What a login gives a user, without any shell: PATH, HOME, USER, LOGNAME, SHELL, LANG, and what the files
+// `environment` and `default/locale` of a directory say at that moment.  The same for terminals, processes and services.  No TZ, as
 // on Debian: libc reads /etc/localtime, and a change of it is seen by programs that run.
-Environment loginEnvironment(const User& user, kj::StringPtr etcDirectory);
+class LoginEnvironments final {
+public:
+  // `etcDirectory`: absolute, without a final slash.  `settlingSeconds`: see CachedTextFile.
+  explicit LoginEnvironments(kj::StringPtr etcDirectory,
+                             time_t settlingSeconds = CachedTextFile::SETTLING_SECONDS)
+      : locale(kj::str(etcDirectory, "/default/locale"), settlingSeconds),
+        everybody(kj::str(etcDirectory, "/environment"), settlingSeconds) {}
+
+  Environment of(const User& user) const;
+
+private:
+  mutable CachedTextFile locale, everybody;
+};
 
 }  // namespace bothy

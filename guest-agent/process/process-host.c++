@@ -12,6 +12,7 @@ ProcessHost::ProcessHost(kj::UnixEventPort& eventPort, kj::Timer& timer, Options
       spawner(eventPort, reaper),
       trees(eventPort, options.cgroupRoot.map([](const kj::String& path) { return path.asPtr(); })),
       users(options.etcDirectory),
+      environments(options.etcDirectory),
       runtimeDirectories(options.runDirectory),
       leftPipes(eventPort, timer),
       background(*this) {}

@@ -5,6 +5,7 @@
 #include <kj/vector.h>
 
 #include "process/left-pipes.h"
+#include "process/login-environment.h"
 #include "process/process-tree.h"
 #include "process/reaper.h"
 #include "process/runtime-directory.h"
@@ -42,6 +43,7 @@ public:
   Spawner spawner;
   ProcessTrees trees;
   UserDatabase users;
+  LoginEnvironments environments;
   RuntimeDirectories runtimeDirectories;
   LeftPipes leftPipes;
 

@@ -1,5 +1,9 @@
 #include "process/user-database.h"
 
+#include <sys/inotify.h>
+#include <unistd.h>
+
+#include <kj/debug.h>
 #include <catch2/catch_test_macros.hpp>
 
 #include "process/login-environment.h"
@@ -46,7 +50,7 @@ TEST_CASE("P48 without a passwd file there is root, who can write another") {
 
 kj::String valueOf(TestWorld& world, kj::StringPtr name) {
   auto user = KJ_REQUIRE_NONNULL(world.host->users.find("user"));
-  auto environment = loginEnvironment(user, world.host->options.etcDirectory);
+  auto environment = world.host->environments.of(user);
   return kj::str(environment.find(name).orDefault("(unset)"));
 }
 
@@ -68,6 +72,43 @@ TEST_CASE("P40 the image's environment file counts, but not for who the user is"
   // The time zone is that of /etc/localtime, as after a login.
   CHECK(valueOf(world, "TZ") == "(unset)");
   CHECK(valueOf(world, "2x") == "(unset)");
+}
+
+// Whether a file that is directly in `directory` is opened by anybody from here on.
+class OpenWatch final {
+public:
+  explicit OpenWatch(kj::StringPtr directory) {
+    int raw;
+    KJ_SYSCALL(raw = inotify_init1(IN_CLOEXEC | IN_NONBLOCK));
+    fd = kj::AutoCloseFd(raw);
+    KJ_SYSCALL(inotify_add_watch(fd, directory.cStr(), IN_OPEN), directory);
+  }
+  bool hasSeenOne() {
+    char events[4096];
+    return read(fd, events, sizeof(events)) > 0;
+  }
+
+private:
+  kj::AutoCloseFd fd;
+};
+
+TEST_CASE("users and environments are known without opening a file that has not changed") {
+  // The time of a file may be ahead of time(2), by a tick.
+  constexpr time_t AT_ONCE = -1;
+  TestWorld world;
+  world.writeEtc("environment", "EDITOR=vim\n");
+  world.writeEtc("default/locale", "LANG=de_DE.UTF-8\n");
+  auto& etc = world.host->options.etcDirectory;
+  UserDatabase users(etc, AT_ONCE);
+  LoginEnvironments environments(etc, AT_ONCE);
+  auto ask = [&]() { environments.of(KJ_REQUIRE_NONNULL(users.find("user"))); };
+  OpenWatch watch(etc), watchDefaults(kj::str(etc, "/default"));
+  ask();
+  REQUIRE(watch.hasSeenOne());
+  REQUIRE(watchDefaults.hasSeenOne());
+  ask();
+  CHECK_FALSE(watch.hasSeenOne());
+  CHECK_FALSE(watchDefaults.hasSeenOne());
 }
 
 }  // namespace

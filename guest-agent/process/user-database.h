@@ -23,9 +23,11 @@ struct User {
 // root, though passwd may lack it.
 class UserDatabase final {
 public:
-  // `etcDirectory`: absolute, without a final slash.
-  explicit UserDatabase(kj::StringPtr etcDirectory)
-      : passwd(kj::str(etcDirectory, "/passwd")), group(kj::str(etcDirectory, "/group")) {}
+  // `etcDirectory`: absolute, without a final slash.  `settlingSeconds`: see CachedTextFile.
+  explicit UserDatabase(kj::StringPtr etcDirectory,
+                        time_t settlingSeconds = CachedTextFile::SETTLING_SECONDS)
+      : passwd(kj::str(etcDirectory, "/passwd"), settlingSeconds),
+        group(kj::str(etcDirectory, "/group"), settlingSeconds) {}
 
   // By the name or, as chown(1) takes it, by the number of one that has no such name.
   kj::Maybe<User> find(kj::StringPtr name) const;
