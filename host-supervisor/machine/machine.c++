@@ -2,6 +2,7 @@
 
 #include <kj/debug.h>
 
+#include "loop/retry-pauses.h"
 #include "schema/limits.capnp.h"
 
 namespace bothy {
@@ -55,6 +56,19 @@ kj::Promise<uint16_t> Machine::generation() {
 
 kj::Promise<void> Machine::ready() {
   return requireLink().ready();
+}
+
+kj::Promise<void> Machine::requestPowerOff(uint32_t graceMillis) {
+  auto agent = co_await control();
+  auto request = agent.powerOffRequest();
+  request.setGraceMillis(graceMillis);
+  // A machine that is quick breaks the connection before its answer is through: then onEnd() tells.
+  auto order = request.send().ignoreResult().catch_([](kj::Exception&& e) -> kj::Promise<void> {
+    if (e.getType() == kj::Exception::Type::DISCONNECTED) return kj::READY_NOW;
+    return kj::mv(e);
+  });
+  co_await within(timer, HELLO_LIMIT, "the agent did not take the order to power off",
+                  order.exclusiveJoin(onEnd().ignoreResult()));
 }
 
 kj::Promise<AgentLink::OpenedLane> Machine::openLane(LaneGrant grant) {

@@ -44,6 +44,9 @@ public:
   // does not take the question back.
   kj::Promise<void> endLane(uint64_t lane);
 
+  // Asks the agent to end all programs within the grace, and the machine then; returns when it has taken the order, or the machine has ended.
+  kj::Promise<void> requestPowerOff(uint32_t graceMillis);
+
   // Whether the control lane stands.
   bool isLinked();
 

@@ -88,7 +88,7 @@ kj::Promise<size_t> StopOperation::resume(size_t step) {
 
 kj::Promise<void> StopOperation::powerOff() {
   auto& machine = KJ_ASSERT_NONNULL(site.machine.current());
-  co_await requestPowerOff(machine);
+  co_await machine.requestPowerOff(graceMillis);
   ended = co_await within(site.world.timer,
                           graceMillis * kj::MILLISECONDS + site.world.deadlines.powerOffMargin,
                           "the machine did not turn itself off", machine.onEnd());
@@ -101,19 +101,6 @@ kj::Promise<void> StopOperation::ask() {
     KJ_LOG(WARNING, "a machine does not stop in order and is ended", site.journal.row().name,
            e->getDescription());
   }
-}
-
-kj::Promise<void> StopOperation::requestPowerOff(Machine& machine) {
-  auto agent = co_await machine.control();
-  auto request = agent.powerOffRequest();
-  request.setGraceMillis(graceMillis);
-  // A machine that is quick breaks the connection before its answer is through: then onEnd() tells.
-  auto order = request.send().ignoreResult().catch_([](kj::Exception&& e) -> kj::Promise<void> {
-    if (e.getType() == kj::Exception::Type::DISCONNECTED) return kj::READY_NOW;
-    return kj::mv(e);
-  });
-  co_await within(site.world.timer, HELLO_LIMIT, "the agent did not take the order to power off",
-                  order.exclusiveJoin(machine.onEnd().ignoreResult()));
 }
 
 kj::Promise<void> StopOperation::end() {

@@ -41,7 +41,6 @@ private:
 
   kj::Promise<void> ask();
   kj::Promise<void> powerOff();
-  kj::Promise<void> requestPowerOff(Machine& machine);
   kj::Promise<void> end();
 };
 
