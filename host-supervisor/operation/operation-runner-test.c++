@@ -5,7 +5,10 @@
 #include <kj/async-io.h>
 #include <kj/debug.h>
 #include <kj/vector.h>
+#include <string.h>
 #include <catch2/catch_test_macros.hpp>
+
+#include "support/log-record.h"
 
 namespace bothy {
 namespace {
@@ -140,11 +143,15 @@ TEST_CASE("an operation runs its steps in order, each stored before it begins") 
 TEST_CASE("a step that fails ends its operation, or is tried again with growing pauses") {
   Fixture f;
   auto operation = f.operation();
+  LogRecord record;
   SECTION("it ends it") {
     operation->failures = 1;
     f.runner->begin(kj::addRef(*operation));
     operation->onEnd().wait(f.scope);
     CHECK(textOf(f.log) == "enter:cut chair:cut failed:it broke");
+    REQUIRE(record.lines.size() == 1);
+    CHECK(record.lines[0].startsWith("warning an operation failed"));
+    CHECK(strstr(record.lines[0].cStr(), "it broke") != nullptr);
   }
   SECTION("it is tried again") {
     operation->failing = 1;
@@ -160,6 +167,11 @@ TEST_CASE("a step that fails ends its operation, or is tried again with growing 
     }
     end.wait(f.scope);
     CHECK(operation->lastFailure() == "");
+    REQUIRE(record.lines.size() == 3);
+    for (auto& line : record.lines) {
+      CHECK(line.startsWith("error a step of an operation failed; trying again"));
+      CHECK(strstr(line.cStr(), "it broke") != nullptr);
+    }
   }
 }
 
