@@ -84,25 +84,92 @@ TEST_CASE("a client lists a page of the workspaces that it asks for") {
   CHECK_THROWS(unknown.send().wait(f.scope));
 }
 
-TEST_CASE("P12 a resize that goes on when its call ends is told so over the wire") {
-  Fixture f;
-  auto create = f.supervisor().createRequest();
-  create.initSpec().setName("demo");
-  create.setStart(false);
-  create.send().wait(f.scope);
-  f.driver.failRemovals(1000);
-  auto resize = f.supervisor().resizeRequest();
-  resize.setName("demo");
-  resize.setDiskMib(8192);
-  auto resizing = resize.send();
+// Until the call returns; where it does not in its time the next CHECK says so.
+template <typename Call>
+auto answerOf(Fixture& f, Call&& call) {
+  for (auto passed = 0 * kj::SECONDS; passed <= Deadlines().call; passed += 1 * kj::SECONDS) {
+    f.settle();
+    f.advance(1 * kj::SECONDS);
+  }
   f.settle();
-  f.advance(Deadlines().call);
-  auto response = resizing.wait(f.scope);
-  REQUIRE(response.getOutcome().isUnderway());
-  auto underway = response.getOutcome().getUnderway();
-  CHECK(underway.getState() == rpc::WorkspaceState::RESIZING);
-  CHECK(underway.getWhy().size() > 0);
-  f.driver.failRemovals(0);
+  REQUIRE(call.poll(f.scope));
+  return call.wait(f.scope);
+}
+
+TEST_CASE("P12 what goes on when its call ends is told so over the wire") {
+  Fixture f;
+  auto check = [](rpc::Supervisor::Underway::Reader underway, rpc::WorkspaceState state) {
+    CHECK(underway.getState() == state);
+    CHECK(underway.getWhy().size() > 0);
+  };
+  auto make = [&f](bool start) {
+    auto create = f.supervisor().createRequest();
+    create.initSpec().setName("demo");
+    create.setStart(start);
+    return create.send();
+  };
+  // The machine runs, and that cannot be stored.
+  auto refuseEnd = [&f]() {
+    f.settle();
+    REQUIRE(f.store->state().operations[0].step == "agent");
+    f.refusing.writesToRefuse = 1000;
+    f.agentAnswers = true;
+    f.advance(2 * kj::SECONDS);
+  };
+  SECTION("a resize") {
+    make(false).wait(f.scope);
+    f.driver.failRemovals(1000);
+    auto resize = f.supervisor().resizeRequest();
+    resize.setName("demo");
+    resize.setDiskMib(8192);
+    auto response = answerOf(f, resize.send());
+    REQUIRE(response.getOutcome().isUnderway());
+    check(response.getOutcome().getUnderway(), rpc::WorkspaceState::RESIZING);
+    f.driver.failRemovals(0);
+  }
+  SECTION("a stop") {
+    make(true).wait(f.scope);
+    f.powersOff = false;
+    f.driver.failRemovals(1000);
+    auto stop = f.supervisor().stopRequest();
+    stop.setName("demo");
+    stop.setGraceMillis(0);
+    auto response = answerOf(f, stop.send());
+    REQUIRE(response.getOutcome().isUnderway());
+    check(response.getOutcome().getUnderway(), rpc::WorkspaceState::STOPPING);
+    f.driver.failRemovals(0);
+  }
+  SECTION("a delete") {
+    make(false).wait(f.scope);
+    f.volumes.failuresToDestroy = 1000;
+    auto erase = f.supervisor().deleteRequest();
+    erase.setName("demo");
+    auto response = answerOf(f, erase.send());
+    REQUIRE(response.getOutcome().isUnderway());
+    check(response.getOutcome().getUnderway(), rpc::WorkspaceState::DELETING);
+    f.volumes.failuresToDestroy = 0;
+  }
+  SECTION("a start") {
+    make(false).wait(f.scope);
+    f.agentAnswers = false;
+    auto start = f.supervisor().startRequest();
+    start.setName("demo");
+    auto starting = start.send();
+    refuseEnd();
+    auto response = answerOf(f, starting);
+    REQUIRE(response.getOutcome().isUnderway());
+    check(response.getOutcome().getUnderway(), rpc::WorkspaceState::STARTING);
+    f.refusing.writesToRefuse = 0;
+  }
+  SECTION("a creation with a start") {
+    f.agentAnswers = false;
+    auto creating = make(true);
+    refuseEnd();
+    auto response = answerOf(f, creating);
+    REQUIRE(response.getOutcome().isUnderway());
+    check(response.getOutcome().getUnderway(), rpc::WorkspaceState::STARTING);
+    f.refusing.writesToRefuse = 0;
+  }
 }
 
 }  // namespace

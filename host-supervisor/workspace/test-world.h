@@ -186,10 +186,12 @@ struct TestWorld {
     store = nullptr;
     store = kj::heap<TestDatabase>(kj::str(directory, "/state.db"));
     events = kj::heap<EventLog>(refusing);
-    manager = kj::heap<WorkspaceManager>(World{refusing, *events, keys, volumes, driver, images,
-                                               files, randomness, timer, clock, Deadlines()},
-                                         limits);
+    manager = kj::heap<WorkspaceManager>(world(), limits);
     return manager->recover();
+  }
+  // As a manager sees it.
+  World world() {
+    return {refusing, *events, keys, volumes, driver, images, files, randomness, timer, clock, {}};
   }
 
   WorkspaceManager::CreateRequest request(kj::StringPtr name, bool start = true,

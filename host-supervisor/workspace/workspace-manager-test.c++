@@ -115,7 +115,26 @@ TEST_CASE("P28 a workspace is deleted whatever it is doing, and nothing is left"
     CHECK_FALSE(underWay.poll(w.scope));
     CHECK(w.find("demo")->state() == WorkspaceState::STOPPING);
   }
-  w.find("demo")->erase().wait(w.scope);
+  SECTION("creating") {
+    w.refusing.writesToTake = 3;
+    w.refusing.writesToRefuse = 1000;
+    underWay = w.manager->create(w.request("demo", false), nullptr).ignoreResult();
+    CHECK_FALSE(underWay.poll(w.scope));
+    CHECK(w.find("demo")->state() == WorkspaceState::CREATING);
+    w.refusing.writesToRefuse = 0;
+  }
+  SECTION("resizing") {
+    w.manager->create(w.request("demo", false), nullptr).wait(w.scope);
+    w.driver.failRemovals(1000);
+    underWay = w.find("demo")->resize(8192).ignoreResult();
+    CHECK_FALSE(underWay.poll(w.scope));
+    CHECK(w.find("demo")->state() == WorkspaceState::RESIZING);
+    w.driver.failRemovals(0);
+  }
+  auto erased = w.find("demo")->erase();
+  // A step that is tried again makes way at its next try.
+  if (!erased.poll(w.scope)) w.advance(1 * kj::SECONDS);
+  erased.wait(w.scope);
   underWay.wait(w.scope);
   CHECK(w.manager->find("demo") == nullptr);
   CHECK(w.driver.running().size() == 0);

@@ -128,5 +128,52 @@ TEST_CASE("workspaces are listed by name, in pages") {
   }
 }
 
+// A store that has so many stopped workspaces, demo-10000 and so on.
+StoredState stoppedWorkspaces(kj::uint count) {
+  StoredState state;
+  state.workspaces = kj::heapArray<WorkspaceRow>(count);
+  for (auto i : kj::indices(state.workspaces)) {
+    state.workspaces[i].id = kj::str("id-", i);
+    state.workspaces[i].name = kj::str("demo-", 10000 + i);
+  }
+  return state;
+}
+
+TEST_CASE("a page has at most MAX_PAGE workspaces, and looks at four times as many") {
+  TestWorld w;
+  auto world = w.world();
+  MachineLeases leases(w.timer, w.clock, {});
+  WorkspaceRegistry registry(world, leases);
+  registry.enter(stoppedWorkspaces(4 * ListQuery::MAX_PAGE + 1));
+  ListQuery query;
+  query.limit = 5 * ListQuery::MAX_PAGE;
+  auto page = registry.list(query);
+  CHECK(page.workspaces.size() == ListQuery::MAX_PAGE);
+  CHECK(page.next == "demo-10999");
+
+  query.states = listBit(WorkspaceState::RUNNING);
+  page = registry.list(query);
+  CHECK(page.workspaces.size() == 0);
+  REQUIRE(page.next == "demo-13999");
+  query.after = page.next;
+  page = registry.list(query);
+  CHECK(page.workspaces.size() == 0);
+  CHECK(page.next == "");
+}
+
+TEST_CASE("a stopped workspace makes no work at a start") {
+  TestWorld w;
+  auto world = w.world();
+  MachineLeases leases(w.timer, w.clock, {});
+  WorkspaceRegistry registry(world, leases);
+  auto state = stoppedWorkspaces(3);
+  state.workspaces[1].rest = Rest::RUNNING;
+  auto unsettled = registry.enter(state);
+  REQUIRE(unsettled.size() == 1);
+  CHECK(unsettled[0]->row().id == "id-1");
+  CHECK(registry.size() == 3);
+  CHECK(registry.objects() == 1);
+}
+
 }  // namespace
 }  // namespace bothy
