@@ -173,6 +173,26 @@ TEST_CASE("S01 a peer that never pauses is read in turns") {
   CHECK(read == 2 * MessageGuard::TURN_MESSAGES);
 }
 
+TEST_CASE("S01 a peer whose messages are large is read in turns") {
+  constexpr size_t LARGE = MessageGuard::TURN_BYTES / 4;
+  World w(Peer::ASKS);
+  auto rules = rulesFor(Peer::ASKS, kj::maxValue);
+  rules.maxMessageWords = MessageGuard::TURN_BYTES / sizeof(capnp::word);
+  MessageGuard guard(w.peer, w.timer, rules);
+  for (int i = 0; i < 6; i++) {
+    w.add([](auto message) {
+      message.initReturn().initResults().initContent().template initAs<capnp::Data>(LARGE);
+    });
+  }
+  auto read = [&]() { return guard.tryReadMessage(nullptr, capnp::ReaderOptions(), nullptr); };
+  for (int i = 0; i < 4; i++) CHECK(read().wait(w.scope) != nullptr);
+  auto fifth = read();
+  CHECK_FALSE(fifth.poll(w.scope));
+  w.timer.advanceTo(w.timer.now());
+  REQUIRE(fifth.poll(w.scope));
+  CHECK(fifth.wait(w.scope) != nullptr);
+}
+
 TEST_CASE("S01 a peer whose messages take long is read in turns") {
   World w(Peer::ASKS);
   for (int i = 0; i < 3; i++) w.add(answerOf);
