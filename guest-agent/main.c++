@@ -17,6 +17,8 @@
 
 #include <exception>
 
+#include "actions/action-writer.h"
+#include "actions/piped-action-log.h"
 #include "boot/boot-secret.h"
 #include "boot/boot.h"
 #include "boot/guest-machine.h"
@@ -71,18 +73,24 @@ void trimHeap() {
 // Every room of the agent, joined to one event loop.
 class Agent {
 public:
+  // `actionDirectory`: where it is noted what is done over lanes.
   Agent(kj::AsyncIoContext& io, ProcessHost::Options options, MachineControl& machine,
-        GateKey keyParam)
+        GateKey keyParam, kj::Maybe<kj::StringPtr> actionDirectory)
       : host(io.unixEventPort, io.provider->getTimer(), kj::mv(options)),
         disk(io.unixEventPort),
         terminals(host),
-        rooms{newTerminalsFacet(terminals), newProcessesFacet(host), newSystemFacet(machine),
-              [this](kj::StringPtr user) { return filesOf(user); }},
+        actions(host, actionDirectory.orDefault(nullptr)),
+        rooms{newTerminalsFacet(terminals),
+              newProcessesFacet(host),
+              newSystemFacet(machine),
+              [this](kj::StringPtr user) { return filesOf(user); },
+              {actions, kj::systemPreciseCalendarClock()}},
         key(kj::mv(keyParam)),
         bootTimer(io.unixEventPort),
         connections(io.provider->getTimer(), bootTimer, key, rooms, laneMemory,
                     kj::systemPreciseMonotonicClock()) {
     connections.holdLanesWhile([this]() { return host.machineEnds; });
+    if (actionDirectory == nullptr) actions.close();
   }
   KJ_DISALLOW_COPY_AND_MOVE(Agent);
 
@@ -92,6 +100,7 @@ public:
   DiskFlush disk;
   FilesLimits filesLimits{laneMemory, disk};
   TerminalRegistry terminals;
+  PipedActionLog actions;
   Rooms rooms;
   GateKey key;
   BootTimer bootTimer;
@@ -173,10 +182,14 @@ void bootAndServe(Console& console, Boot& boot) {
   KJ_IF_MAYBE (secret, boot.secret()) {
     key = GateKey(kj::heapArray(*secret));
   }
-  kj::Maybe<ProcessHost&> programs;
-  GuestMachine machine([&programs]() { return KJ_ASSERT_NONNULL(programs).reaper.onChildless(); },
-                       [&programs]() { return KJ_ASSERT_NONNULL(programs).onAllDisposed(); },
-                       [&programs]() { KJ_ASSERT_NONNULL(programs).machineEnds = true; },
+  kj::Maybe<Agent&> served;
+  auto programs = [&served]() -> ProcessHost& { return KJ_ASSERT_NONNULL(served).host; };
+  GuestMachine machine([&]() { return programs().reaper.onChildless(); },
+                       [&]() { return programs().onAllDisposed(); },
+                       [&]() {
+                         programs().machineEnds = true;
+                         KJ_ASSERT_NONNULL(served).actions.close();
+                       },
                        boot.dataMount());
   // Before it: signals that came during boot are obeyed by the first turn of the loop.
   BootedMachine control(boot, io.unixEventPort, io.provider->getTimer(), machine);
@@ -184,8 +197,8 @@ void bootAndServe(Console& console, Boot& boot) {
   if (boot.hasProgramsGroup()) {
     options.cgroupRoot = kj::str(PROGRAMS_CONTROL_GROUP);
   }
-  Agent agent(io, kj::mv(options), control, kj::mv(key));
-  programs = agent.host;
+  Agent agent(io, kj::mv(options), control, kj::mv(key), ACTION_DIRECTORY);
+  served = agent;
 
   HostOnly hostOnly;
   kj::Promise<void> serving = kj::NEVER_DONE;
@@ -250,7 +263,7 @@ int serveDescriptor(ServeDescriptor served) {
   NoMachine machine;
   ProcessHost::Options options;
   options.defaultUser = ownName();
-  Agent agent(io, kj::mv(options), machine, kj::mv(key));
+  Agent agent(io, kj::mv(options), machine, kj::mv(key), nullptr);
   if (listening != 0) {
     agent.connections
         .serve(kj::heap<SocketReceiver>(io.unixEventPort,
@@ -274,6 +287,9 @@ int main(int argc, char* argv[]) {
   }
   if (isArchiveWorker(argc, argv)) {
     return archiveWorkerMain(argc, argv);
+  }
+  if (isActionWriter(argc, argv)) {
+    return actionWriterMain(argv);
   }
   tuneMemory();
   ::signal(SIGPIPE, SIG_IGN);

@@ -247,7 +247,7 @@ private:
 
 }  // namespace
 
-rpc::Processes::Client newProcessesFacet(ProcessHost& host) {
+kj::Own<rpc::Processes::Server> newProcessesFacet(ProcessHost& host) {
   return kj::heap<ProcessesFacet>(host);
 }
 

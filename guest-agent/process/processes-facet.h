@@ -7,6 +7,6 @@ namespace bothy {
 
 // Serves `Processes` with the programs of `host`, which outlives it.  Dropping the capability ends no
 // process: each Process does for itself.
-rpc::Processes::Client newProcessesFacet(ProcessHost& host);
+kj::Own<rpc::Processes::Server> newProcessesFacet(ProcessHost& host);
 
 }  // namespace bothy

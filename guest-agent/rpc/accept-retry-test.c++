@@ -8,6 +8,7 @@
 
 #include "rpc/host-connections.h"
 #include "rpc/socket-receiver.h"
+#include "rpc/test-notes.h"
 #include "schema/limits.capnp.h"
 #include "support/few-files.h"
 #include "support/greeted-lane.h"
@@ -38,8 +39,11 @@ struct World {
   const kj::byte secret[rpc::SECRET_BYTES] = {7};
   GateKey key{kj::heapArray<const kj::byte>(secret, sizeof(secret))};
   class SomeSystem final: public rpc::System::Server {};
-  Rooms rooms{nullptr, nullptr, kj::heap<SomeSystem>(),
-              [](kj::StringPtr) -> kj::Maybe<kj::Own<rpc::Files::Server>> { return nullptr; }};
+  Rooms rooms{{},
+              {},
+              kj::heap<SomeSystem>(),
+              [](kj::StringPtr) -> kj::Maybe<kj::Own<rpc::Files::Server>> { return nullptr; },
+              noNotes()};
   MessageBudget memory{LANES_LIMITS};
   HostConnections connections{timer, timer, key, rooms, memory};
   kj::uint tries = 0;

@@ -6,6 +6,7 @@
 
 #include <catch2/catch_test_macros.hpp>
 
+#include "rpc/test-notes.h"
 #include "support/greeted-lane.h"
 #include "wire/rpc-connection.h"
 
@@ -119,7 +120,8 @@ struct Fixture {
               kj::heap<SomeSystem>(reached),
               [this](kj::StringPtr) -> kj::Maybe<kj::Own<rpc::Files::Server>> {
                 return kj::Own<rpc::Files::Server>(kj::heap<SomeFiles>(reached));
-              }};
+              },
+              noNotes()};
   kj::TimerImpl timer{kj::origin<kj::TimePoint>()};
   LaneRegistry lanes{timer};
   kj::Vector<kj::Promise<void>> calls;

@@ -15,29 +15,33 @@ constexpr capnp::MessageSize ONE_CAPABILITY = {4, 1};
 
 class AgentFacet final: public rpc::Agent::Server {
 public:
-  AgentFacet(Rooms& rooms, LaneGrant::Verbs verbs) : rooms(rooms), verbs(verbs) {}
+  AgentFacet(Rooms& rooms, const LaneGrant& grant)
+      : rooms(rooms), verbs(grant.verbs), notes(kj::refcounted<LaneNotes>(rooms.notes, grant)) {}
 
   kj::Promise<void> terminals(TerminalsContext context) override {
     require(Verb::TERMINALS);
-    context.getResults(ONE_CAPABILITY).setTerminals(rooms.terminals);
+    context.getResults(ONE_CAPABILITY)
+        .setTerminals(noteTerminals(*rooms.terminals, notes->addRef()));
     return kj::READY_NOW;
   }
 
   kj::Promise<void> processes(ProcessesContext context) override {
     require(Verb::PROGRAMS);
-    context.getResults(ONE_CAPABILITY).setProcesses(rooms.processes);
+    context.getResults(ONE_CAPABILITY)
+        .setProcesses(notePrograms(*rooms.processes, notes->addRef()));
     return kj::READY_NOW;
   }
 
   kj::Promise<void> system(SystemContext context) override {
     require(Verb::MACHINE);
-    context.getResults(ONE_CAPABILITY).setSystem(rooms.system);
+    context.getResults(ONE_CAPABILITY).setSystem(noteMachine(*rooms.system, notes->addRef()));
     return kj::READY_NOW;
   }
 
 private:
   Rooms& rooms;
   const LaneGrant::Verbs verbs;
+  kj::Own<LaneNotes> notes;
 
   void require(Verb verb) {
     KJ_REQUIRE(verbs.has(verb), "the grant of this lane does not allow it", verb);
@@ -50,14 +54,15 @@ kj::Maybe<capnp::Capability::Client> newLaneBootstrap(Rooms& rooms, LaneRegistry
                                                       const LaneGrant& grant) {
   switch (grant.purpose) {
     case rpc::Purpose::CONTROL:
-      return capnp::Capability::Client(newControlFacet(rooms.system, lanes));
+      return capnp::Capability::Client(newControlFacet(
+          noteMachine(*rooms.system, kj::refcounted<LaneNotes>(rooms.notes, grant)), lanes));
     case rpc::Purpose::FILES:
       KJ_IF_MAYBE (files, rooms.files(grant.user)) {
         return capnp::Capability::Client(newGrantedFiles(kj::mv(*files), grant.verbs));
       }
       return nullptr;
     default:
-      return capnp::Capability::Client(kj::heap<AgentFacet>(rooms, grant.verbs));
+      return capnp::Capability::Client(kj::heap<AgentFacet>(rooms, grant));
   }
 }
 

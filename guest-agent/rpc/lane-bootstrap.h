@@ -4,6 +4,7 @@
 
 #include "lane/lane-grant.h"
 #include "rpc/lane-registry.h"
+#include "rpc/noted-actions.h"
 #include "schema/agent.capnp.h"
 #include "schema/files.capnp.h"
 
@@ -11,11 +12,12 @@ namespace bothy {
 
 // What the agent hands out, the same on every lane.  Made by main, outlives every connection.
 struct Rooms {
-  rpc::Terminals::Client terminals;
-  rpc::Processes::Client processes;
-  rpc::System::Client system;
+  kj::Own<rpc::Terminals::Server> terminals;
+  kj::Own<rpc::Processes::Server> processes;
+  kj::Own<rpc::System::Server> system;
   // Files beneath "/" with the rights of a user; null if there is no such user.
   kj::Function<kj::Maybe<kj::Own<rpc::Files::Server>>(kj::StringPtr user)> files;
+  ActionNotes notes;
 };
 
 // What a lane of `grant` begins with: no right that the grant has not.  None: there is no such user.

@@ -4,6 +4,7 @@
 #include <catch2/catch_test_macros.hpp>
 
 #include "rpc/host-connections.h"
+#include "rpc/test-notes.h"
 #include "schema/limits.capnp.h"
 #include "support/greeted-lane.h"
 
@@ -15,10 +16,6 @@ inline kj::Array<const kj::byte> secretOf(kj::byte filler) {
     b = filler;
   }
   return kj::mv(secret);
-}
-
-inline kj::Exception notInThisTest() {
-  return KJ_EXCEPTION(UNIMPLEMENTED, "not in this test");
 }
 
 class SomeFiles final: public rpc::Files::Server {
@@ -41,11 +38,13 @@ struct TestConnections {
   kj::WaitScope& scope = io.waitScope;
   kj::TimerImpl timer{kj::origin<kj::TimePoint>()}, bootTimer{kj::origin<kj::TimePoint>()};
   GateKey key{secretOf(7)};
-  Rooms rooms{notInThisTest(), notInThisTest(), kj::heap<SomeSystem>(),
+  Rooms rooms{kj::heap<rpc::Terminals::Server>(), kj::heap<rpc::Processes::Server>(),
+              kj::heap<SomeSystem>(),
               [](kj::StringPtr user) -> kj::Maybe<kj::Own<rpc::Files::Server>> {
                 if (user == "nobody") return nullptr;
                 return kj::Own<rpc::Files::Server>(kj::heap<SomeFiles>());
-              }};
+              },
+              noNotes()};
   MessageBudget memory{LANES_LIMITS};
   HostConnections connections{timer, bootTimer, key, rooms, memory};
 

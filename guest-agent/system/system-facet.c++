@@ -44,7 +44,7 @@ private:
 
 }  // namespace
 
-rpc::System::Client newSystemFacet(MachineControl& machine) {
+kj::Own<rpc::System::Server> newSystemFacet(MachineControl& machine) {
   return kj::heap<SystemFacet>(machine);
 }
 

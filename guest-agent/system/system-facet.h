@@ -5,6 +5,6 @@
 namespace bothy {
 
 // Serves `System` for the machine, which outlives the capability.
-rpc::System::Client newSystemFacet(MachineControl& machine);
+kj::Own<rpc::System::Server> newSystemFacet(MachineControl& machine);
 
 }  // namespace bothy

@@ -82,7 +82,7 @@ private:
 
 }  // namespace
 
-rpc::Terminals::Client newTerminalsFacet(TerminalRegistry& registry) {
+kj::Own<rpc::Terminals::Server> newTerminalsFacet(TerminalRegistry& registry) {
   return kj::heap<TerminalsFacet>(registry);
 }
 

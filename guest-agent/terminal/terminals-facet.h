@@ -7,6 +7,6 @@ namespace bothy {
 
 // Serves `Terminals` with those of `registry`, which outlives it.  Dropping the capability changes
 // nothing for any terminal.
-rpc::Terminals::Client newTerminalsFacet(TerminalRegistry& registry);
+kj::Own<rpc::Terminals::Server> newTerminalsFacet(TerminalRegistry& registry);
 
 }  // namespace bothy

@@ -2,6 +2,7 @@
 
 #include <kj/debug.h>
 #include <signal.h>
+#include <string.h>
 #include <catch2/catch_test_macros.hpp>
 
 #include "support/shared-workspace.h"
@@ -206,6 +207,22 @@ TEST_CASE("dropping a process ends its whole tree") {
 TEST_CASE("P12 a program that reads its input ends at once when there is none") {
   auto& workspace = sharedWorkspace().workspace;
   CHECK(workspace.run({"/bin/cat"_kj}).status == "exited 0");
+}
+
+TEST_CASE("the user can read what the host's side did in the workspace, and cannot change it") {
+  auto& workspace = sharedWorkspace().workspace;
+  constexpr auto LOG = "/var/log/bothy/host-actions.jsonl"_kj;
+  workspace.run({"/bin/echo"_kj, "to be noted"_kj});
+  // The note is written by another process.
+  workspace.shell(kj::str("until grep -q 'to be noted' ", LOG, "; do :; done"));
+  auto line = workspace.shell(kj::str("grep '\"/bin/echo\",\"to be noted\"' ", LOG));
+  for (auto part : {"\"time\":\"20"_kj, "\"what\":\"program started\""_kj,
+                    "\"session\":\"client "_kj, "\"actor\":\"uid 0\""_kj, "\"lane\":\""_kj}) {
+    INFO(part.cStr() << " in " << line.cStr());
+    CHECK(strstr(line.cStr(), part.cStr()) != nullptr);
+  }
+  CHECK(workspace.shell(kj::str("echo forged >> ", LOG, " 2>/dev/null || echo refused")) ==
+        "refused");
 }
 
 }  // namespace

@@ -1,0 +1,45 @@
+#pragma once
+
+#include <kj/io.h>
+#include <kj/time.h>
+
+#include "actions/action-log.h"
+#include "process/process-host.h"
+
+namespace bothy {
+
+// Lines go through a pipe to a process that writes them (action-writer.h): a disk that is slow, frozen or full delays nothing here.  The process is
+// started with the first line.
+class PipedActionLog final: public ActionLog {
+public:
+  // `host` outlives it, and starts `program` (a path) as the writer, with `directory`.
+  PipedActionLog(ProcessHost& host, kj::StringPtr directory,
+                 kj::StringPtr program = "/proc/self/exe"_kj);
+  ~PipedActionLog() noexcept(false);
+  KJ_DISALLOW_COPY_AND_MOVE(PipedActionLog);
+
+  void add(kj::StringPtr line) override;
+
+  // The machine ends: no line is taken any more, and the writer ends when it has written those that it has.
+  void close();
+
+  // After a start, until a writer that has ended by itself is replaced.
+  static constexpr kj::Duration RESTART_PAUSE = 1 * kj::SECONDS;
+
+private:
+  ProcessHost& host;
+  const kj::String directory;
+  const kj::String program;
+  kj::Maybe<kj::AutoCloseFd> pipe;
+  kj::Maybe<kj::TimePoint> started;
+  bool isClosed = false;
+  uint64_t lost = 0;  // lines, since the last that was taken
+  kj::Promise<void> running = nullptr;
+
+  bool mayStart() const;
+  void start();
+  kj::Promise<void> run(kj::Promise<kj::OneOf<SpawnedProcess, SpawnFailure>> spawning);
+  bool write(kj::StringPtr line);
+};
+
+}  // namespace bothy
