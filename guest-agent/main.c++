@@ -23,7 +23,6 @@
 #include "boot/boot.h"
 #include "boot/guest-machine.h"
 #include "boot/root.h"
-#include "boot/settings.h"
 #include "boot/temporary-files.h"
 #include "booted-machine.h"
 #include "files/archive-worker.h"
@@ -194,8 +193,9 @@ void bootAndServe(Console& console, Boot& boot) {
   // Before it: signals that came during boot are obeyed by the first turn of the loop.
   BootedMachine control(boot, io.unixEventPort, io.provider->getTimer(), machine);
   ProcessHost::Options options;
-  if (boot.hasProgramsGroup()) {
-    options.cgroupRoot = kj::str(PROGRAMS_CONTROL_GROUP);
+  KJ_IF_MAYBE (groups, boot.controlGroups()) {
+    options.cgroupRoot = groups->path();
+    options.cgroupNamespace = groups->programs.map([](auto& fd) { return fd.get(); });
   }
   Agent agent(io, kj::mv(options), control, kj::mv(key), ACTION_DIRECTORY);
   served = agent;

@@ -140,12 +140,12 @@ void Boot::prepareForPrograms() {
   log.run("made the directories of /run", []() { makeRuntimeDirectories(); });
   log.run("emptied /tmp", [this]() { oldTemporaryFiles = setAsideTemporaryFiles(TMP, OLD_TMP); });
   log.run("raised the limit of open files", []() { raiseOpenFileLimit(); });
-  programsGroup = log.run("made the programs' control group",
-                          []() { makeProgramsGroup(PROGRAMS_CONTROL_GROUP); });
-  if (programsGroup) {
-    log.run("gave the agent its weight", []() { weighAgent(PROGRAMS_CONTROL_GROUP); });
-  }
+  // Before the limits, which depend on them.
   log.run("applied the kernel's settings", []() { applyKernelSettings(); });
+  log.run("made the control groups", [this]() { groups = makeControlGroups(); });
+  KJ_IF_MAYBE (made, groups) {
+    log.run("limited what programs take", [made]() { limitControlGroups(*made); });
+  }
   log.run("raised the loopback interface", []() { raiseLoopback(); });
 }
 

@@ -6,6 +6,7 @@
 #include <kj/timer.h>
 
 #include "boot/command-line.h"
+#include "boot/control-groups.h"
 #include "boot/data-disk.h"
 #include "boot/stage-log.h"
 
@@ -42,8 +43,8 @@ public:
 
   // Whether setAsideTemporaryFiles() has left something to remove.
   bool hasOldTemporaryFiles() const { return oldTemporaryFiles; }
-  // Whether programs can have control groups, below PROGRAMS_CONTROL_GROUP.
-  bool hasProgramsGroup() const { return programsGroup; }
+  // None: programs have none.
+  kj::Maybe<const ControlGroups&> controlGroups() const { return groups; }
 
   kj::ArrayPtr<const Stage> stages() const { return log.stages(); }
   const DiskState& disk() const { return diskState; }
@@ -62,7 +63,7 @@ private:
   ImageName imageName;
   kj::Maybe<kj::AutoCloseFd> data;
   bool oldTemporaryFiles = false;
-  bool programsGroup = false;
+  kj::Maybe<ControlGroups> groups;
 
   void readCommandLine();
   void assembleRoot();

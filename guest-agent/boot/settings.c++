@@ -6,7 +6,6 @@
 
 #include "boot/failure.h"
 #include "boot/machine-file.h"
-#include "process/process-tree.h"
 #include "schema/limits.capnp.h"
 
 namespace bothy {
@@ -38,21 +37,6 @@ void applyKernelSettings() {
   KJ_IF_MAYBE (text, problem) {
     failStage(kj::mv(*text));
   }
-}
-
-void makeProgramsGroup(kj::StringPtr path) {
-  auto parent = path.slice(0, KJ_ASSERT_NONNULL(path.findLast('/')));
-  // All at once, because each change waits for a grace period of the kernel's RCU.  Without them programs
-  // run all the same, and weighAgent() says so.
-  kj::runCatchingExceptions([&]() {
-    writeSetting(kj::str(parent, "/cgroup.subtree_control"), "+cpu +io +memory +pids");
-  });
-  prepareCgroupRoot(path);
-}
-
-void weighAgent(kj::StringPtr path) {
-  writeSetting(kj::str(path, "/cgroup.subtree_control"), "+cpu");
-  writeSetting(kj::str(path, "/agent/cpu.weight"), "1000");
 }
 
 void raiseOpenFileLimit() {

@@ -1,7 +1,5 @@
 #pragma once
 
-#include <kj/string.h>
-
 namespace bothy {
 
 // A value below /proc/sys.
@@ -37,21 +35,12 @@ constexpr KernelSetting KERNEL_SETTINGS[] = {
     {"/proc/sys/fs/inotify/max_user_watches", "524288"},
     {"/proc/sys/fs/inotify/max_user_instances", "1024"},
     {"/proc/sys/vm/max_map_count", "262144"},
+    // A list of all processes, each time that one is ended for want of memory, holds the machine up for as long as a slow console takes.
+    {"/proc/sys/vm/oom_dump_tasks", "0"},
 };
 
 // Throws at the end if one could not be set.
 void applyKernelSettings();
-
-// The control group below which programs run, each in one of its own, and the agent in "agent".
-constexpr kj::StringPtr PROGRAMS_CONTROL_GROUP = "/sys/fs/cgroup/bothy"_kj;
-
-// Makes that group at `path`, in the root of control groups, and moves the agent in.  Throws if programs
-// cannot run below it.
-void makeProgramsGroup(kj::StringPtr path);
-
-// Gives the agent ten times the weight of a program: it must be able to stop what burns the rest.  From the OOM killer the
-// kernel protects its first process itself.
-void weighAgent(kj::StringPtr path);
 
 // The agent may have more files open than the kernel lets its first process (1024): what it serves takes some each.
 // Programs have a limit of their own, see process/program-limits.h.

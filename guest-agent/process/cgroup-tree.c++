@@ -1,8 +1,6 @@
 #include "process/cgroup-tree.h"
 
-#include <errno.h>
 #include <fcntl.h>
-#include <sys/stat.h>
 #include <unistd.h>
 
 #include <kj/debug.h>
@@ -11,8 +9,6 @@ namespace bothy {
 
 namespace {
 
-// Made for the next programs.
-constexpr size_t FRESH_CGROUPS = 4;
 // Names that somebody else took.
 constexpr uint MAX_NAME_TRIES = 16;
 
@@ -26,7 +22,9 @@ kj::AutoCloseFd openDirectory(kj::StringPtr path) {
 
 class ProcessTrees::CgroupPool::Tree final: public ProcessTree {
 public:
-  Tree(CgroupPool& pool, kj::Own<Cgroup> cgroup) : pool(pool), cgroup(kj::mv(cgroup)) {}
+  Tree(CgroupPool& pool, kj::Own<Cgroup> cgroup) : pool(pool), cgroup(kj::mv(cgroup)) {
+    pool.used++;
+  }
   ~Tree() noexcept(false) override { pool.release(kj::mv(cgroup)); }
 
   kj::Maybe<int> cgroupFd() override { return cgroup->fd(); }
@@ -44,8 +42,12 @@ private:
   kj::Own<Cgroup> cgroup;
 };
 
-ProcessTrees::CgroupPool::CgroupPool(kj::UnixEventPort& eventPort, kj::StringPtr path)
-    : eventPort(eventPort), root(openDirectory(path)), leftovers(*this) {}
+ProcessTrees::CgroupPool::CgroupPool(kj::UnixEventPort& eventPort, kj::StringPtr directory,
+                                     size_t mostFresh)
+    : eventPort(eventPort),
+      root(openDirectory(directory)),
+      mostFresh(mostFresh),
+      leftovers(*this) {}
 
 ProcessTrees::CgroupPool::~CgroupPool() noexcept(false) {}
 
@@ -85,23 +87,12 @@ kj::Promise<void> ProcessTrees::CgroupPool::removeWhenEmpty(kj::Own<Cgroup> cgro
   co_await kj::evalLast([]() {});
   co_await cgroup->onEmpty();
   cgroup = nullptr;
-  if (fresh.size() < FRESH_CGROUPS) fresh.add(make());
+  used--;
+  if (fresh.size() < mostFresh) fresh.add(make());
 }
 
 void ProcessTrees::CgroupPool::taskFailed(kj::Exception&& exception) {
   KJ_LOG(ERROR, "a control group cannot be removed, or none be made", exception);
-}
-
-void prepareCgroupRoot(kj::StringPtr path) {
-  if (mkdir(path.cStr(), 0755) < 0 && errno != EEXIST) KJ_FAIL_SYSCALL("mkdir", errno, path);
-  auto agent = kj::str(path, "/agent");
-  if (mkdir(agent.cStr(), 0755) < 0 && errno != EEXIST) KJ_FAIL_SYSCALL("mkdir", errno, agent);
-  auto members = kj::str(agent, "/cgroup.procs");
-  int fd;
-  KJ_SYSCALL(fd = open(members.cStr(), O_WRONLY | O_CLOEXEC), members);
-  kj::AutoCloseFd owned(fd);
-  ssize_t n;
-  KJ_SYSCALL(n = write(fd, "0", 1), members);
 }
 
 }  // namespace bothy

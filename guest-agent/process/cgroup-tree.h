@@ -11,19 +11,23 @@ namespace bothy {
 // frozen, removed) is nobody else's.  A few are made before they are needed, because that takes longer than the fork.
 class ProcessTrees::CgroupPool final: private kj::TaskSet::ErrorHandler {
 public:
-  // `root`: see ProcessHost::Options::cgroupRoot.  Throws if it cannot be opened.
-  CgroupPool(kj::UnixEventPort& eventPort, kj::StringPtr root);
+  // `directory`: where they are.  At most `mostFresh` are made beforehand.  Throws if it cannot be opened.
+  CgroupPool(kj::UnixEventPort& eventPort, kj::StringPtr directory, size_t mostFresh);
   ~CgroupPool() noexcept(false);
 
   // None if no cgroup can be made.
   kj::Maybe<kj::Own<ProcessTree>> create();
+  // Those that have been created, and of which a process lives or somebody holds the tree.
+  kj::uint inUse() const { return used; }
 
 private:
   class Tree;
 
   kj::UnixEventPort& eventPort;
   kj::AutoCloseFd root;
+  const size_t mostFresh;
   uint64_t nextNumber = 0;
+  kj::uint used = 0;
   kj::Vector<kj::Own<Cgroup>> fresh;
   kj::TaskSet leftovers;
 

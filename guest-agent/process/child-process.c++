@@ -1,18 +1,25 @@
 #include "process/child-process.h"
 
+#include <errno.h>
+#include <fcntl.h>
 #include <signal.h>
+
+#include <kj/debug.h>
 
 namespace bothy {
 
-kj::Promise<kj::OneOf<kj::Own<ChildProcess>, StartFailure>> ChildProcess::start(
-    ProcessHost& host, SpawnRequest request) {
-  using Outcome = kj::OneOf<kj::Own<ChildProcess>, StartFailure>;
+namespace {
+
+using Outcome = kj::OneOf<kj::Own<ChildProcess>, StartFailure>;
+using Place = ChildProcess::Place;
+
+kj::Promise<Outcome> startIn(ProcessHost& host, kj::Own<ProcessTree> tree, Place place,
+                             SpawnRequest request) {
   // Of a longer one no more is told.
   FailureText program(request.arguments[0]);
   auto workingDirectory = kj::str(request.workingDirectory);
   auto size = ArgumentSize::of(request);
   auto timeLimit = request.timeLimit;
-  auto tree = host.trees.create();
   request.cgroupFd = tree->cgroupFd();
   // Cancelled between execve(2) and our hearing of it, the program may have begun to fork.
   bool settled = false;
@@ -28,17 +35,76 @@ kj::Promise<kj::OneOf<kj::Own<ChildProcess>, StartFailure>> ChildProcess::start(
       tree->adopt(process.pid);
       auto missingHome = process.homeError.map(
           [&](int error) { return MissingHome{kj::mv(workingDirectory), error}; });
-      co_return Outcome(kj::refcounted<ChildProcess>(host, kj::mv(process), kj::mv(tree), timeLimit,
-                                                     kj::mv(missingHome)));
+      co_return Outcome(kj::refcounted<ChildProcess>(host, kj::mv(process), kj::mv(tree), place,
+                                                     timeLimit, kj::mv(missingHome)));
     }
   }
   KJ_UNREACHABLE;
 }
 
+kj::Promise<Outcome> startInReserve(ProcessHost& host, kj::Own<ProcessTree> tree,
+                                    SpawnRequest request) {
+  request.userProcesses = SpawnRequest::UserProcesses::UNLIMITED;
+  return startIn(host, kj::mv(tree), Place::RESERVE, kj::mv(request));
+}
+
+// Of the kernel: processes or memory.
+bool lacksRoom(const Outcome& outcome) {
+  KJ_IF_MAYBE (failure, outcome.tryGet<StartFailure>()) {
+    return failure->reason == rpc::StartFailure::Reason::LIMIT_REACHED &&
+           (failure->errorNumber == EAGAIN || failure->errorNumber == ENOMEM);
+  }
+  return false;
+}
+
+// A request with descriptors of its own.
+struct LaterRequest {
+  SpawnRequest request;
+  kj::AutoCloseFd fds[3];
+
+  explicit LaterRequest(const SpawnRequest& now) : request(now.clone()) {
+    for (int i = 0; i < 3; i++) {
+      int fd;
+      KJ_SYSCALL(fd = fcntl(now.standardFds[i], F_DUPFD_CLOEXEC, 3));
+      fds[i] = kj::AutoCloseFd(fd);
+      request.standardFds[i] = fd;
+    }
+  }
+};
+
+kj::Promise<Outcome> startOnTerminal(ProcessHost& host, SpawnRequest request) {
+  // Asked before: a shell that just fits in cannot start anything.
+  if (host.trees.isScarce()) {
+    KJ_IF_MAYBE (tree, host.trees.createInReserve()) {
+      co_return co_await startInReserve(host, kj::mv(*tree), kj::mv(request));
+    }
+  }
+  LaterRequest again(request);
+  auto outcome = co_await startIn(host, host.trees.create(ProgramKind::TERMINAL),
+                                  Place::AMONG_PROGRAMS, kj::mv(request));
+  if (lacksRoom(outcome)) {
+    KJ_IF_MAYBE (tree, host.trees.createInReserve()) {
+      co_return co_await startInReserve(host, kj::mv(*tree), kj::mv(again.request));
+    }
+  }
+  co_return kj::mv(outcome);
+}
+
+}  // namespace
+
+kj::Promise<kj::OneOf<kj::Own<ChildProcess>, StartFailure>> ChildProcess::start(
+    ProcessHost& host, SpawnRequest request) {
+  if (request.kind == ProgramKind::TERMINAL) return startOnTerminal(host, kj::mv(request));
+  auto tree = host.trees.create(request.kind);
+  return startIn(host, kj::mv(tree), Place::AMONG_PROGRAMS, kj::mv(request));
+}
+
 ChildProcess::ChildProcess(ProcessHost& host, SpawnedProcess process, kj::Own<ProcessTree> tree,
-                           kj::Maybe<kj::Duration> timeLimit, kj::Maybe<MissingHome> missingHome)
+                           Place place, kj::Maybe<kj::Duration> timeLimit,
+                           kj::Maybe<MissingHome> missingHome)
     : host(host),
       leader(process.pid),
+      place(place),
       home(kj::mv(missingHome)),
       tree(kj::mv(tree)),
       exit(run(kj::mv(process.exit)).fork()) {

@@ -23,11 +23,13 @@ struct MissingHome {
 class ChildProcess final: public kj::Refcounted {
 public:
   // Starts what `request` says, in a tree of its own; its time limit ends it.  Dropping the promise kills what may have
-  // begun.
+  // begun.  On a terminal it starts in the reserve where there is no room for it elsewhere.
   static kj::Promise<kj::OneOf<kj::Own<ChildProcess>, StartFailure>> start(ProcessHost& host,
                                                                            SpawnRequest request);
 
-  ChildProcess(ProcessHost& host, SpawnedProcess process, kj::Own<ProcessTree> tree,
+  enum class Place { AMONG_PROGRAMS, RESERVE };
+
+  ChildProcess(ProcessHost& host, SpawnedProcess process, kj::Own<ProcessTree> tree, Place place,
                kj::Maybe<kj::Duration> timeLimit, kj::Maybe<MissingHome> missingHome);
   ~ChildProcess() noexcept(false);
 
@@ -36,6 +38,9 @@ public:
 
   // Resolves when the program itself has ended; with TIMED_OUT once no member of its tree is left, or END_LIMIT is over.
   kj::Promise<ExitStatus> onExit() { return exit.addBranch(); }
+
+  // It has its part of the reserve, because programs have used up the rest: see README.md.
+  bool isInReserve() const { return place == Place::RESERVE; }
 
   // Of the user, where it could not be entered and the program runs in "/" therefore.
   kj::Maybe<const MissingHome&> missingHome() const { return home; }
@@ -56,6 +61,7 @@ public:
 private:
   ProcessHost& host;
   const pid_t leader;
+  const Place place;
   const kj::Maybe<MissingHome> home;
   kj::Own<ProcessTree> tree;
   bool isTimedOut = false;

@@ -9,7 +9,7 @@ ProcessHost::ProcessHost(kj::UnixEventPort& eventPort, kj::Timer& timer, Options
       timer(timer),
       options(kj::mv(optionsParam)),
       reaper(eventPort),
-      spawner(eventPort, reaper),
+      spawner(eventPort, reaper, options.cgroupNamespace),
       trees(eventPort, options.cgroupRoot.map([](const kj::String& path) { return path.asPtr(); })),
       users(options.etcDirectory),
       environments(options.etcDirectory),

@@ -25,10 +25,11 @@ public:
     kj::String runDirectory = kj::str("/run");
     // Whose terminals and processes those are that name no user.
     kj::String defaultUser = kj::str("user");
-    // A cgroup v2 directory of the agent's own, without processes, in which each program gets a
-    // directory; see prepareCgroupRoot().  None: trees are followed by session and parent, which loses
-    // a process that left both.
+    // A cgroup v2 directory of the agent's own, without processes, with the directories of makeProgramGroups(), in which
+    // each program gets one.  None: trees are followed by session and parent, which loses a process that left both.
     kj::Maybe<kj::String> cgroupRoot;
+    // The cgroup namespace of programs, borrowed, in which they see no control groups but their own.  None: they see all.
+    kj::Maybe<int> cgroupNamespace;
   };
 
   // Reaper::captureChildExit() must have been called before `eventPort` was made.

@@ -1,11 +1,15 @@
 #include "process/process-tree.h"
 
+#include <errno.h>
+#include <fcntl.h>
 #include <signal.h>
+#include <sys/stat.h>
 
 #include <kj/debug.h>
 #include <kj/map.h>
 
 #include "process/cgroup-tree.h"
+#include "process/group-room.h"
 #include "process/session-tree.h"
 
 namespace bothy {
@@ -15,22 +19,38 @@ namespace {
 // Members that fork faster than they are found are not reached all: SIGKILL does that otherwise.
 constexpr uint MAX_LOOKS = 32;
 
+// Control groups that are made for the next programs.  Terminals come one at a time.
+constexpr size_t FRESH_COMMAND_GROUPS = 4;
+constexpr size_t FRESH_TERMINAL_GROUPS = 1;
+
 }  // namespace
 
 ProcessTrees::ProcessTrees(kj::UnixEventPort& eventPort, kj::Maybe<kj::StringPtr> cgroupRoot)
     : eventPort(eventPort) {
-  KJ_IF_MAYBE (path, cgroupRoot) {
-    KJ_IF_MAYBE (problem, kj::runCatchingExceptions(
-                              [&]() { cgroups = kj::heap<CgroupPool>(eventPort, *path); })) {
-      KJ_LOG(ERROR, "programs run without control groups", problem->getDescription());
-    }
+  KJ_IF_MAYBE (root, cgroupRoot) {
+    int fd = open(kj::str(*root, '/', PROGRAM_GROUPS).cStr(), O_PATH | O_DIRECTORY | O_CLOEXEC);
+    if (fd >= 0) programs = kj::AutoCloseFd(fd);
+    terminals = openPool(kj::str(*root, '/', TERMINAL_GROUPS), FRESH_TERMINAL_GROUPS);
+    commands = openPool(kj::str(*root, '/', COMMAND_GROUPS), FRESH_COMMAND_GROUPS);
+    reserve = openPool(kj::str(*root, '/', RESERVE_GROUPS), 0);
   }
 }
 
 ProcessTrees::~ProcessTrees() noexcept(false) {}
 
-kj::Own<ProcessTree> ProcessTrees::create() {
-  KJ_IF_MAYBE (pool, cgroups) {
+kj::Maybe<kj::Own<ProcessTrees::CgroupPool>> ProcessTrees::openPool(kj::StringPtr directory,
+                                                                    size_t mostFresh) {
+  kj::Maybe<kj::Own<CgroupPool>> result;
+  KJ_IF_MAYBE (problem, kj::runCatchingExceptions([&]() {
+                 result = kj::heap<CgroupPool>(eventPort, directory, mostFresh);
+               })) {
+    KJ_LOG(ERROR, "programs run without control groups", problem->getDescription());
+  }
+  return result;
+}
+
+kj::Own<ProcessTree> ProcessTrees::create(ProgramKind kind) {
+  KJ_IF_MAYBE (pool, kind == ProgramKind::TERMINAL ? terminals : commands) {
     KJ_IF_MAYBE (tree, (*pool)->create()) {
       return kj::mv(*tree);
     }
@@ -38,8 +58,29 @@ kj::Own<ProcessTree> ProcessTrees::create() {
   return createWithoutCgroup();
 }
 
+bool ProcessTrees::isScarce() {
+  if (programs == nullptr) return false;
+  auto room = roomIn(programs.get());
+  return room.tasks < LEAST_TASKS_LEFT || room.memoryBytes < LEAST_MEMORY_LEFT;
+}
+
+kj::Maybe<kj::Own<ProcessTree>> ProcessTrees::createInReserve() {
+  KJ_IF_MAYBE (pool, reserve) {
+    if ((*pool)->inUse() < MAX_RESERVE_TREES) return (*pool)->create();
+  }
+  return nullptr;
+}
+
 kj::Own<ProcessTree> ProcessTrees::createWithoutCgroup() {
   return newSessionTree(eventPort);
+}
+
+void makeProgramGroups(int cgroupRoot) {
+  for (auto name : {PROGRAM_GROUPS, TERMINAL_GROUPS, COMMAND_GROUPS, RESERVE_GROUPS}) {
+    if (mkdirat(cgroupRoot, name.cStr(), 0755) < 0 && errno != EEXIST) {
+      KJ_FAIL_SYSCALL("mkdirat", errno, name);
+    }
+  }
 }
 
 bool signalAll(kj::ArrayPtr<const int> numbers, kj::FunctionParam<kj::Vector<pid_t>()> look) {

@@ -1,10 +1,13 @@
 #pragma once
 
+#include <kj/array.h>
 #include <kj/async-unix.h>
 #include <kj/function.h>
 #include <kj/string.h>
 #include <kj/vector.h>
 #include <sys/types.h>
+
+#include "process/program-kind.h"
 
 namespace bothy {
 
@@ -40,23 +43,43 @@ public:
   KJ_DISALLOW_COPY_AND_MOVE(ProcessTrees);
 
   // Without a cgroup where none can be made: a program that is followed less well is better than none.
-  kj::Own<ProcessTree> create();
+  kj::Own<ProcessTree> create(ProgramKind kind = ProgramKind::COMMAND);
   kj::Own<ProcessTree> createWithoutCgroup();
+
+  // Whether programs have so little left of what they may have together (LEAST_TASKS_LEFT, LEAST_MEMORY_LEFT) that a shell
+  // could not do its work among them.
+  bool isScarce();
+  // In the reserve, which programs cannot use up.  None: MAX_RESERVE_TREES are in use, or there is no reserve.
+  kj::Maybe<kj::Own<ProcessTree>> createInReserve();
 
   class CgroupPool;
 
 private:
   kj::UnixEventPort& eventPort;
-  kj::Maybe<kj::Own<CgroupPool>> cgroups;
+  // "programs", whose limits are those of all of them.
+  kj::AutoCloseFd programs;
+  kj::Maybe<kj::Own<CgroupPool>> terminals, commands, reserve;
+
+  kj::Maybe<kj::Own<CgroupPool>> openPool(kj::StringPtr directory, size_t mostFresh);
 };
+
+// For a shell with what it starts to find and end what took the rest.
+constexpr uint64_t LEAST_TASKS_LEFT = 32;
+constexpr uint64_t LEAST_MEMORY_LEFT = 16 * 1024 * 1024;  // bytes
+// Programs in the reserve at a time.
+constexpr kj::uint MAX_RESERVE_TREES = 4;
 
 // Sends the signals to the processes that `look` finds, and looks again until it finds no other; whether it reached one.
 // That none is missed is sure only if they are frozen: a fork(2) that is under way shows itself when it is done.
 bool signalAll(kj::ArrayPtr<const int> numbers, kj::FunctionParam<kj::Vector<pid_t>()> look);
 
-// Makes `path` (absolute, in a mounted cgroup v2) ready to be a cgroup root, and moves the calling
-// process, which must have one thread, into the sibling `agent` within it: programs are in `path`/…,
-// the agent in `path`/agent.
-void prepareCgroupRoot(kj::StringPtr path);
+// The directories below a cgroup root in which those of programs are.
+constexpr kj::StringPtr PROGRAM_GROUPS = "programs"_kj;
+constexpr kj::StringPtr TERMINAL_GROUPS = "programs/terminals"_kj;
+constexpr kj::StringPtr COMMAND_GROUPS = "programs/commands"_kj;
+constexpr kj::StringPtr RESERVE_GROUPS = "reserve"_kj;
+
+// Makes them, the outer ones first; those that are there already stay.
+void makeProgramGroups(int cgroupRoot);
 
 }  // namespace bothy

@@ -36,7 +36,8 @@ struct World: public TestWorld {
   // Runs a program to its end.
   bool runs() { return start("exit 7")->onExit().wait(scope).number == 7; }
 
-  kj::StringPtr root() { return KJ_ASSERT_NONNULL(cgroupRoot); }
+  // Where the groups of commands are.
+  kj::String root() { return kj::str(KJ_ASSERT_NONNULL(cgroupRoot), '/', COMMAND_GROUPS); }
   kj::Vector<kj::String> groups() {
     kj::Vector<kj::String> result;
     auto* entries = opendir(root().cStr());

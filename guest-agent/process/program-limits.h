@@ -28,6 +28,9 @@ constexpr ProgramLimit PROGRAM_LIMITS[] = {
     {RLIMIT_MEMLOCK, {8 * 1024 * 1024, 8 * 1024 * 1024}},
 };
 
+// Of a program whose cgroup limits its processes by itself.
+constexpr ProgramLimit NO_PROCESS_LIMIT = {RLIMIT_NPROC, {NO_LIMIT, NO_LIMIT}};
+
 // What execve(2) takes of argv and environment: of one text with its NUL (MAX_ARG_STRLEN), and of all of them with 8
 // bytes a text (a quarter of the stack).
 constexpr uint64_t MAX_TEXT_BYTES = 128 * 1024;

@@ -65,6 +65,30 @@ bool refusesCgroup(long result) {
 
 }  // namespace
 
+SpawnRequest SpawnRequest::clone() const {
+  auto copyOf = [](const kj::Array<kj::String>& texts) {
+    return KJ_MAP(text, texts) {
+      return kj::str(text);
+    };
+  };
+  return {
+      .programs = copyOf(programs),
+      .arguments = copyOf(arguments),
+      .environment = copyOf(environment),
+      .workingDirectory = kj::str(workingDirectory),
+      .home = home,
+      .credentials = credentials.map([](const Credentials& own) {
+        return Credentials{own.uid, own.gid, kj::heapArray<gid_t>(own.groups)};
+      }),
+      .standardFds = {standardFds[0], standardFds[1], standardFds[2]},
+      .controllingTerminal = controllingTerminal,
+      .cgroupFd = cgroupFd,
+      .timeLimit = timeLimit,
+      .kind = kind,
+      .userProcesses = userProcesses,
+  };
+}
+
 // A child between clone3(2) and execve(2), with all the memory that it uses.
 struct Spawner::Launch final: public kj::Refcounted {
   Spawner& spawner;
@@ -132,8 +156,12 @@ kj::Maybe<int> Spawner::Launch::homeError() const {
   return plan.workingDirectoryError;
 }
 
-Spawner::Spawner(kj::UnixEventPort& eventPort, Reaper& reaper)
-    : eventPort(eventPort), reaper(reaper), ignoredSignals(findIgnoredSignals()), launches(*this) {}
+Spawner::Spawner(kj::UnixEventPort& eventPort, Reaper& reaper, kj::Maybe<int> cgroupNamespace)
+    : eventPort(eventPort),
+      reaper(reaper),
+      cgroupNamespace(cgroupNamespace),
+      ignoredSignals(findIgnoredSignals()),
+      launches(*this) {}
 
 Spawner::~Spawner() noexcept(false) {}
 
@@ -200,6 +228,8 @@ kj::Promise<kj::OneOf<SpawnedProcess, SpawnFailure>> Spawner::spawn(SpawnRequest
   plan.refused = -1;
   plan.takeTerminal =
       child.request.controllingTerminal == SpawnRequest::ControllingTerminal::STANDARD_INPUT;
+  plan.cgroupNamespace = cgroupNamespace.orDefault(-1);
+  plan.liftProcessLimit = child.request.userProcesses == SpawnRequest::UserProcesses::UNLIMITED;
   plan.ignoredSignals = ignoredSignals.begin();
   plan.ignoredSignalCount = ignoredSignals.size();
   KJ_IF_MAYBE (credentials, child.request.credentials) {

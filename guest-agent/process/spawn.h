@@ -6,6 +6,7 @@
 #include <kj/string.h>
 #include <sys/types.h>
 
+#include "process/program-kind.h"
 #include "process/reaper.h"
 
 namespace bothy {
@@ -43,6 +44,15 @@ struct SpawnRequest {
   kj::Maybe<int> cgroupFd;
   // None: as long as it likes.  ChildProcess sees to it, spawn() does not.
   kj::Maybe<kj::Duration> timeLimit = nullptr;
+
+  // ChildProcess sees to it, spawn() does not.
+  ProgramKind kind = ProgramKind::COMMAND;
+  // How many processes its user has does not matter: its cgroup has a limit that is its own.
+  enum class UserProcesses { LIMITED, UNLIMITED };
+  UserProcesses userProcesses = UserProcesses::LIMITED;
+
+  // With the same borrowed fds.
+  SpawnRequest clone() const;
 };
 
 // Nothing runs.
@@ -96,7 +106,8 @@ constexpr uint64_t USER_STARTING_SHARE = 2;
 // make it do): a working directory on a file system of the user's that hangs holds up that one call.
 class Spawner final: private kj::TaskSet::ErrorHandler {
 public:
-  Spawner(kj::UnixEventPort& eventPort, Reaper& reaper);
+  // `cgroupNamespace`: of programs, borrowed; none: they have that of the agent.
+  Spawner(kj::UnixEventPort& eventPort, Reaper& reaper, kj::Maybe<int> cgroupNamespace = nullptr);
   ~Spawner() noexcept(false);
   KJ_DISALLOW_COPY_AND_MOVE(Spawner);
 
@@ -112,6 +123,7 @@ private:
   bool isRoomFor(uid_t user, uint64_t bytes);
   kj::UnixEventPort& eventPort;
   Reaper& reaper;
+  const kj::Maybe<int> cgroupNamespace;
   kj::Array<int> ignoredSignals;
   uint64_t starting = 0;                        // bytes
   kj::HashMap<uid_t, uint64_t> startingByUser;  // bytes, of those who have some

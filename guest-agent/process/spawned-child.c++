@@ -2,6 +2,7 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <linux/sched.h>
 #include <signal.h>
 #include <sys/ioctl.h>
 #include <sys/stat.h>
@@ -163,12 +164,17 @@ BOTHY_CHILD bool isElsewherePerhaps(long result) {
   resetSignals(plan);
   long result = rawSyscall(SYS_setsid);
   if (result < 0) fail(plan, Stage::SESSION, result);
+  if (plan.cgroupNamespace >= 0) {
+    result = rawSyscall(SYS_setns, plan.cgroupNamespace, CLONE_NEWCGROUP);
+    if (result < 0) fail(plan, Stage::SESSION, result);
+  }
   takeFds(plan);
   // setsid() came first: only the leader of a session without a terminal may take one.
   if (plan.takeTerminal && (result = rawSyscall(SYS_ioctl, 0, TIOCSCTTY, 0)) < 0) {
     fail(plan, Stage::TERMINAL, result);
   }
   for (auto& limit : PROGRAM_LIMITS) setLimit(limit);
+  if (plan.liftProcessLimit) setLimit(NO_PROCESS_LIMIT);
   rawSyscall(SYS_umask, 022);
   if (plan.setCredentials) takeCredentials(plan);
   enterWorkingDirectory(plan);

@@ -27,6 +27,8 @@ struct ChildPlan {
   // Closed by execve(2) and by the end of the child.
   int report;
   bool takeTerminal;
+  int cgroupNamespace;    // to enter; or -1
+  bool liftProcessLimit;  // RLIMIT_NPROC, which counts by user
   bool setCredentials;
   uid_t uid;
   gid_t gid;

@@ -1,5 +1,6 @@
 #include "process/test-world.h"
 
+#include <fcntl.h>
 #include <kj/debug.h>
 #include <signal.h>
 #include <stdlib.h>
@@ -97,7 +98,13 @@ TestWorld::TestWorld(Trees trees, kj::Maybe<kj::Timer&> timer)
   options.etcDirectory = kj::str(directory, "/etc");
   options.runDirectory = kj::str(directory, "/run");
   KJ_SYSCALL(mkdir(options.runDirectory.cStr(), 0755));
-  options.cgroupRoot = cgroupRoot.map([](const kj::String& path) { return kj::str(path); });
+  KJ_IF_MAYBE (root, cgroupRoot) {
+    int fd;
+    KJ_SYSCALL(fd = open(root->cStr(), O_PATH | O_DIRECTORY | O_CLOEXEC));
+    kj::AutoCloseFd owned(fd);
+    makeProgramGroups(fd);
+    options.cgroupRoot = kj::str(*root);
+  }
   host = kj::heap<ProcessHost>(io.unixEventPort, timer.orDefault(io.provider->getTimer()),
                                kj::mv(options));
 }
@@ -113,6 +120,9 @@ TestWorld::~TestWorld() noexcept(false) {
   // Sinks are dropped a turn later, and not after the loop.
   scope.poll();
   KJ_IF_MAYBE (root, cgroupRoot) {
+    for (auto name : {TERMINAL_GROUPS, COMMAND_GROUPS, PROGRAM_GROUPS, RESERVE_GROUPS}) {
+      rmdir(kj::str(*root, '/', name).cStr());
+    }
     rmdir(root->cStr());
   }
   auto filesystem = kj::newDiskFilesystem();

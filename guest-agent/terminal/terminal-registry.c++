@@ -80,6 +80,7 @@ kj::Promise<kj::OneOf<kj::Own<Terminal>, StartFailure>> TerminalRegistry::start(
       request.credentials.map([](const SpawnRequest::Credentials& user) { return user.uid; }));
   for (int& fd : request.standardFds) fd = programSide.get();
   request.controllingTerminal = SpawnRequest::ControllingTerminal::STANDARD_INPUT;
+  request.kind = ProgramKind::TERMINAL;
   auto spawning = ChildProcess::start(host, kj::mv(request));
   programSide = nullptr;  // the child has its own by now
 

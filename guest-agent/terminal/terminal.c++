@@ -26,6 +26,11 @@ kj::String homeMissingLine(const MissingHome& home) {
   return kj::str(home.path, ": ", strerror(home.errorNumber), ": running in / with HOME=/\r\n");
 }
 
+constexpr kj::StringPtr RESERVE_LINE =
+    "bothy: programs have used up the processes or the memory of this machine; this terminal has a "
+    "small reserve, "
+    "to find and end them\r\n"_kj;
+
 static_assert(AHEAD_BYTES + TURN_BYTES + LEFT_OVER_BYTES < rpc::SCROLLBACK_BYTES);
 
 }  // namespace
@@ -44,6 +49,7 @@ Terminal::Terminal(ProcessHost& host, Owner& owner, uint64_t id, kj::String titl
   KJ_IF_MAYBE (home, this->child->missingHome()) {
     scrollback.append(homeMissingLine(*home).asBytes());
   }
+  if (this->child->isInReserve()) scrollback.append(RESERVE_LINE.asBytes());
   ended = run().eagerlyEvaluate(nullptr).fork();
 }
 

@@ -263,7 +263,9 @@ TestTerminal::TestTerminal(TestWorkspace& workspace, Options options)
     }
   };
   auto opening = view.open(workspace.terminals(), [&](rpc::Terminals::OpenParams::Builder params) {
-    auto argv = params.initCommand().initArgv(options.argv.size());
+    auto command = params.initCommand();
+    command.setUser(options.user);
+    auto argv = command.initArgv(options.argv.size());
     for (auto i : kj::indices(options.argv)) argv.set(i, options.argv[i]);
     auto size = params.initSize();
     size.setColumns(options.columns);

@@ -116,10 +116,11 @@ private:
 class TestTerminal final {
 public:
   struct Options {
-    kj::ArrayPtr<const kj::StringPtr> argv;  // empty: the login shell
+    kj::ArrayPtr<const kj::StringPtr> argv = nullptr;  // empty: the login shell
     uint16_t columns = 80;
     uint16_t rows = 24;
     kj::StringPtr term = "xterm-256color";
+    kj::StringPtr user = "";  // empty: the workspace's
   };
   TestTerminal(TestWorkspace& workspace, Options options);
   KJ_DISALLOW_COPY_AND_MOVE(TestTerminal);

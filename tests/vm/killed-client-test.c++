@@ -29,10 +29,10 @@ constexpr uint64_t BEGUN_BYTES = 8 * 1024 * 1024;
 constexpr kj::StringPtr COPIED_SIZE = "200M"_kj;
 
 // For a shell of the guest's root: what the agent itself has open, and the connections that the guest's kernel knows.  The first look
-// begins no program, so that it costs little of the second that is measured; and the shell leaves the cgroup of programs for the
-// agent's, so that what clients run takes no more from it than from the agent.
+// begins no program, so that it costs little of the second that is measured; and the shell leaves the cgroup of programs, so
+// that what clients run takes no more from it than from the agent.
 constexpr kj::StringPtr EYES = R"bash(
-echo $$ > /sys/fs/cgroup/cgroup.procs
+nsenter -t 1 -C unshare -m sh -c 'mount -t cgroup2 -o nsdelegate,memory_recursiveprot none /mnt && echo $PPID > /mnt/cgroup.procs'
 look() {
   local fd other seen=()
   for fd in /proc/1/fd/*; do

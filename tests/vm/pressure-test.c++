@@ -1,0 +1,145 @@
+// Programs that take all the memory, or all the processes, of their machine.  All scenarios share one.
+
+#include <kj/debug.h>
+#include <stdlib.h>
+#include <catch2/catch_test_macros.hpp>
+
+#include "support/shared-workspace.h"
+
+namespace bothy {
+namespace {
+
+// promises.md's, which take two minutes under TCG, and those of the usual run.
+constexpr int FULL_BOMBS = 50;
+constexpr int MEMORY_BOMBS = 10;
+// It wants more than programs may have, and less than the machine has, at once.
+constexpr kj::StringPtr MEMORY_BOMB[] = {"/bin/dd"_kj, "if=/dev/zero"_kj, "of=/dev/null"_kj,
+                                         "bs=420M"_kj};
+// No call takes so long, unless the agent is held up.
+constexpr kj::Duration ANSWER_LIMIT = 10 * kj::SECONDS;
+
+uint64_t uptimeMillis(TestWorkspace& workspace) {
+  return workspace.health().getUptimeMillis();
+}
+
+// Asks the agent again and again until `done`; the longest that an answer took.
+kj::Duration longestAnswer(SupervisedHost& host, TestWorkspace& workspace,
+                           kj::Function<bool()> done) {
+  auto& clock = kj::systemPreciseMonotonicClock();
+  auto system = workspace.system();
+  kj::Duration longest = 0 * kj::SECONDS;
+  while (!done()) {
+    auto begun = clock.now();
+    host.wait(system.healthRequest().send().ignoreResult(), "the agent");
+    longest = kj::max(longest, clock.now() - begun);
+  }
+  return longest;
+}
+
+TEST_CASE("P32 memory bombs end for want of memory, and the agent answers all the while") {
+  auto& [host, workspace] = sharedWorkspace();
+  const int bombCount = getenv("BOTHY_FULL") != nullptr ? FULL_BOMBS : MEMORY_BOMBS;
+  const auto before = uptimeMillis(workspace);
+  kj::Vector<kj::Promise<Finished>> bombs;
+  int ended = 0;
+  for (int i = 0; i < bombCount; i++) {
+    bombs.add(workspace.start(MEMORY_BOMB)
+                  .then([&ended](Finished&& finished) {
+                    ended++;
+                    return kj::mv(finished);
+                  })
+                  .eagerlyEvaluate(nullptr));
+  }
+  auto longest = longestAnswer(host, workspace, [&]() { return ended == bombCount; });
+  CAPTURE(longest / kj::MILLISECONDS);
+  CHECK(longest < ANSWER_LIMIT);
+  for (auto& bomb : bombs) {
+    CHECK(host.wait(kj::mv(bomb), "a bomb's end").status == "killed 9");
+  }
+  // It is the same agent, and all is as before.
+  CHECK(uptimeMillis(workspace) > before);
+  CHECK(workspace.run({"/bin/true"_kj}).status == "exited 0");
+}
+
+// A command of root's in which `script`, without quotes, sees all control groups, as the agent does, at /mnt.
+kj::String amidAllGroups(kj::StringPtr script) {
+  return kj::str(
+      "nsenter -t 1 -C unshare -m sh -c 'mount -t cgroup2 -o nsdelegate,memory_recursiveprot "
+      "none /mnt && ",
+      script, "'");
+}
+
+TEST_CASE("S42 where programs have no process left a terminal opens in the reserve, and says so") {
+  auto& [host, workspace] = sharedWorkspace();
+  auto groups = workspace.shell("cat /proc/self/cgroup", "root");
+  CHECK(groups.startsWith("0::/commands/program-"));
+  auto limit = workspace.shell(amidAllGroups("cat /mnt/bothy/programs/pids.max"), "root");
+  workspace.shell(amidAllGroups("echo 4 > /mnt/bothy/programs/pids.max"), "root");
+  TestTerminal terminal(workspace, {.user = "root"});
+  terminal.waitForText("small reserve");
+  terminal.type("cat /proc/self/cgroup; ulimit -u\r");
+  terminal.waitForText("0::/../reserve/program-");
+  terminal.waitForText("unlimited");
+  // A second one does not take the place of the first; there are only so many.
+  TestTerminal second(workspace, {.user = "root"}), third(workspace, {.user = "root"}),
+      fourth(workspace, {.user = "root"});
+  fourth.waitForText("small reserve");
+  terminal.type(kj::str(amidAllGroups(kj::str("echo ", limit, " > /mnt/bothy/programs/pids.max")),
+                        "; exit\r"));
+  terminal.waitForExit();
+  for (auto other : {&second, &third, &fourth}) {
+    other->type("exit\r");
+    other->waitForExit();
+  }
+  CHECK(workspace.run({"/bin/true"_kj}).status == "exited 0");
+}
+
+TEST_CASE(
+    "S42 programs see no control group but those of programs, and the agent's cannot be entered") {
+  auto& workspace = sharedWorkspace().workspace;
+  CHECK(workspace.shell("ls -d /sys/fs/cgroup/*/ | xargs -n1 basename") == "commands\nterminals");
+  CHECK(
+      workspace.shell("umount /sys/fs/cgroup && ls -A /sys/fs/cgroup; "
+                      "mount -t cgroup2 none /sys/fs/cgroup; ls /sys/fs/cgroup | grep -c bothy; :",
+                      "root") == "0");
+  // Limits of all programs are not theirs to lift.
+  CHECK(workspace.shell("echo max > /sys/fs/cgroup/pids.max; echo max > /sys/fs/cgroup/memory.max; "
+                        "grep -c max /sys/fs/cgroup/pids.max /sys/fs/cgroup/memory.max; :",
+                        "root") == "/sys/fs/cgroup/pids.max:0\n/sys/fs/cgroup/memory.max:0");
+}
+
+// Forks as fast as it can, and does nothing else: its processes meet their limit; or those have so much that they meet that of
+// memory.
+constexpr kj::StringPtr SMALL_FORK_BOMB = "f() { while :; do f & done; }; f"_kj;
+constexpr kj::StringPtr LARGE_FORK_BOMB =
+    "exec python3 -c 'import os\nwhile True:\n  try: os.fork(); x = b\"x\" * 1000000\n  except OSError: pass'"_kj;
+
+TEST_CASE(
+    "S42 while a fork bomb of root's runs a terminal opens, and what is typed there ends it") {
+  auto& [host, workspace] = sharedWorkspace();
+  const auto before = uptimeMillis(workspace);
+  for (auto script : {SMALL_FORK_BOMB, LARGE_FORK_BOMB}) {
+    CAPTURE(script.cStr());
+    auto bomb = workspace.start({"/bin/sh"_kj, "-c"_kj, script}, "root");
+    // Until it has come to its limit.
+    uint32_t most = 0, same = 0;
+    while (same < 20) {
+      auto processes = workspace.health().getProcesses();
+      same = processes > most ? 0 : same + 1;
+      most = kj::max(most, processes);
+      host.timer.afterDelay(20 * kj::MILLISECONDS).wait(host.scope);
+    }
+    TestTerminal terminal(workspace, {.user = "root"});
+    terminal.type("echo up $((40 + 2))\r");
+    terminal.waitForText("up 42");
+    terminal.type("kill -9 -1\r");
+    host.wait(kj::mv(bomb).ignoreResult(), "the end of the bomb");
+    terminal.type("exit\r");
+    terminal.waitForExit();
+    CHECK(workspace.run({"/bin/true"_kj}).status == "exited 0");
+  }
+  CHECK(uptimeMillis(workspace) > before);
+}
+
+}  // namespace
+}  // namespace bothy
