@@ -39,6 +39,19 @@ struct Command {
   # `timedOut`.
 }
 
+struct Usage {
+  # What a program and all that it started have taken until it ended; what of them lives on takes more.
+
+  cpuMicros @0 :UInt64;
+  # CPU time of all of them, in microseconds.
+
+  memoryPeakBytes @1 :UInt64;
+  # The most memory that they had at one time, with that of the files that they were the first to read.
+
+  outOfMemory @2 :UInt32;
+  # So many of them the kernel has ended for want of memory.
+}
+
 struct ExitStatus {
   union {
     exited @0 :UInt8;
@@ -54,6 +67,10 @@ struct ExitStatus {
     # Its `timeoutMillis` were over, and it was ended for that, however it took it.  With `wait` of Process: no member
     # of its tree was left, unless `detached` says so.
   }
+
+  usage @4 :Usage;
+  # Null: not known, since the machine has no control groups, or the agent is an older one.  A program that was `killed` by
+  # signal 9 and has `outOfMemory` above 0 ran out of memory.
 }
 
 struct StartFailure {

@@ -36,6 +36,7 @@ public:
   }
   void kill() override { cgroup->kill(); }
   kj::Promise<void> onEmpty() override { return cgroup->onEmpty(); }
+  kj::Maybe<Usage> usage() override { return cgroup->usage(); }
 
 private:
   CgroupPool& pool;

@@ -11,6 +11,7 @@
 #include <kj/debug.h>
 #include <kj/function.h>
 
+#include "process/group-room.h"
 #include "process/process-tree.h"
 
 namespace bothy {
@@ -99,9 +100,9 @@ bool writeFile(int cgroup, const char* name, kj::StringPtr text) {
   return false;
 }
 
-// Of one line.
+// The beginning of it: some lines.
 kj::String readFile(int cgroup, const char* name) {
-  char text[64];
+  char text[256];
   KJ_IF_MAYBE (fd, openIn(cgroup, name, O_RDONLY)) {
     ssize_t n = read(fd->get(), text, sizeof(text));
     if (n > 0) return kj::heapString(text, n);
@@ -145,6 +146,23 @@ bool Cgroup::isFresh() const {
 
 bool Cgroup::isPopulated() const {
   return Events(events.get()).has("populated 1");
+}
+
+kj::Maybe<Usage> Cgroup::usage() const {
+  // The kernel counts processor time for each.
+  KJ_IF_MAYBE (microseconds, numberAfter(readFile(fd(), "cpu.stat"), "usage_usec")) {
+    Usage result;
+    result.cpuMicros = *microseconds;
+    auto peak = readFile(fd(), "memory.peak");
+    KJ_IF_MAYBE (end, peak.findFirst('\n')) {
+      result.memoryPeakBytes =
+          kj::heapString(peak.slice(0, *end)).tryParseAs<uint64_t>().orDefault(0);
+    }
+    result.outOfMemory = static_cast<uint32_t>(
+        numberAfter(readFile(fd(), "memory.events"), "oom_kill").orDefault(0));
+    return result;
+  }
+  return nullptr;
 }
 
 kj::Promise<void> Cgroup::onEmpty() {

@@ -6,6 +6,8 @@
 #include <kj/vector.h>
 #include <sys/types.h>
 
+#include "process/exit-status.h"
+
 namespace bothy {
 
 // A cgroup v2 directory for one program and all that it starts.  The guest's root may do anything to it: remove it, nest
@@ -29,6 +31,9 @@ public:
   // meanwhile, so that none is missed that another is just starting; but no longer than FREEZE_LIMIT, because one that
   // waits for a device does not freeze.  To be awaited before this is dropped.
   kj::Promise<bool> signal(kj::Array<int> numbers);
+
+  // What all that were in it, and in those nested in it, have taken; 0 for what has no controller.  None: it is gone.
+  kj::Maybe<Usage> usage() const;
 
   // Processes in it and in those nested in it.
   kj::Vector<pid_t> members() const;

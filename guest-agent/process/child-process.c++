@@ -117,10 +117,13 @@ ChildProcess::~ChildProcess() noexcept(false) {}
 
 kj::Promise<ExitStatus> ChildProcess::run(kj::Promise<ExitStatus> exit) {
   auto status = co_await exit;
-  if (!isTimedOut) co_return status;
-  co_await end().exclusiveJoin(
-      host.timer.afterDelay(END_LIMIT + rpc::KILL_GRACE_MILLIS * kj::MILLISECONDS));
-  co_return ExitStatus{ExitStatus::Kind::TIMED_OUT};
+  if (isTimedOut) {
+    co_await end().exclusiveJoin(
+        host.timer.afterDelay(END_LIMIT + rpc::KILL_GRACE_MILLIS * kj::MILLISECONDS));
+    status = {ExitStatus::Kind::TIMED_OUT};
+  }
+  status.usage = tree->usage();
+  co_return status;
 }
 
 kj::Promise<void> ChildProcess::endAfter(kj::Duration timeLimit) {

@@ -25,6 +25,12 @@ void ExitStatus::writeTo(rpc::ExitStatus::Builder builder) const {
       builder.setTimedOut();
       break;
   }
+  KJ_IF_MAYBE (taken, usage) {
+    auto told = builder.initUsage();
+    told.setCpuMicros(taken->cpuMicros);
+    told.setMemoryPeakBytes(taken->memoryPeakBytes);
+    told.setOutOfMemory(taken->outOfMemory);
+  }
 }
 
 }  // namespace bothy

@@ -7,6 +7,7 @@
 #include <kj/vector.h>
 #include <sys/types.h>
 
+#include "process/exit-status.h"
 #include "process/program-kind.h"
 
 namespace bothy {
@@ -32,6 +33,8 @@ public:
   virtual void kill() = 0;
   // Resolves when no member lives.
   virtual kj::Promise<void> onEmpty() = 0;
+  // What all that ever were members have taken until now.  None: nobody counts it.
+  virtual kj::Maybe<Usage> usage() { return nullptr; }
 };
 
 // Makes trees.

@@ -101,6 +101,12 @@ private:
       } else {
         status.setExited(static_cast<uint8_t>(program.code));
       }
+      if (program.ranOutOfMemory) {
+        auto usage = status.initUsage();
+        usage.setCpuMicros(1500);
+        usage.setMemoryPeakBytes(300 * 1024 * 1024);
+        usage.setOutOfMemory(1);
+      }
     }
     kj::Promise<void> signal(SignalContext context) override {
       auto number = context.getParams().getNumber();
@@ -135,7 +141,8 @@ private:
         KJ_MAP(e, command.getEnvironment()) { return kj::str(e.getName(), "=", e.getValue()); },
         " ");
     kj::StringPtr name = argv[0];
-    if (name != "cat" && name != "exit" && name != "kill" && name != "talk" && name != "sleep") {
+    if (name != "cat" && name != "exit" && name != "kill" && name != "talk" && name != "sleep" &&
+        name != "hog") {
       auto failed = results.initOutcome().initFailed();
       failed.setReason(name == "locked" ? rpc::StartFailure::Reason::PROGRAM_NOT_EXECUTABLE
                                         : rpc::StartFailure::Reason::PROGRAM_NOT_FOUND);
@@ -164,7 +171,9 @@ private:
       program.said = kj::str("to output\n");
       program.saidErrors = kj::str("to errors \xff\n");
     }
-    if (name == "exit" || name == "kill" || name == "talk") program.end->fulfill();
+    program.ranOutOfMemory = name == "hog";
+    if (name == "hog") program.code = SIGNAL_BASE + SIGKILL;
+    if (name == "exit" || name == "kill" || name == "talk" || name == "hog") program.end->fulfill();
   }
 
   template <typename Params, typename Results>

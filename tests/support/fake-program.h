@@ -42,6 +42,7 @@ private:
   kj::String requestId;
   int code = 0;
   bool timedOut = false;
+  bool ranOutOfMemory = false;
   kj::Maybe<kj::ForkedPromise<void>> ending;
   kj::Own<kj::PromiseFulfiller<void>> end;
   // Where it writes to.

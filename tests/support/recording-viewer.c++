@@ -12,11 +12,12 @@ kj::StringPtr TerminalRecord::tail(size_t length) {
 }
 
 kj::String describe(rpc::ExitStatus::Reader status) {
+  auto reason = status.getUsage().getOutOfMemory() > 0 ? " out of memory"_kj : ""_kj;
   switch (status.which()) {
     case rpc::ExitStatus::EXITED:
-      return kj::str("exited ", status.getExited());
+      return kj::str("exited ", status.getExited(), reason);
     case rpc::ExitStatus::KILLED:
-      return kj::str("killed ", status.getKilled());
+      return kj::str("killed ", status.getKilled(), reason);
     case rpc::ExitStatus::LOST:
       return kj::str("lost");
     case rpc::ExitStatus::TIMED_OUT:

@@ -54,11 +54,43 @@ TEST_CASE("P32 memory bombs end for want of memory, and the agent answers all th
   CAPTURE(longest / kj::MILLISECONDS);
   CHECK(longest < ANSWER_LIMIT);
   for (auto& bomb : bombs) {
-    CHECK(host.wait(kj::mv(bomb), "a bomb's end").status == "killed 9");
+    CHECK(host.wait(kj::mv(bomb), "a bomb's end").status == "killed 9 out of memory");
   }
   // It is the same agent, and all is as before.
   CHECK(uptimeMillis(workspace) > before);
   CHECK(workspace.run({"/bin/true"_kj}).status == "exited 0");
+}
+
+TEST_CASE(
+    "P09 P32 that a program ran out of memory is told with its end, of the leader and of a child") {
+  auto& workspace = sharedWorkspace().workspace;
+  auto bomb = kj::strArray(MEMORY_BOMB, " ");
+  // What its child does not get the leader survives, whether it has a terminal or not.
+  CHECK(workspace.run({"/bin/sh"_kj, "-c"_kj, kj::str(bomb, "; exit 5")}).status ==
+        "exited 5 out of memory");
+  TestTerminal terminal(workspace, {.argv = {"/bin/sh"_kj}});
+  terminal.type(kj::str(bomb, "; exit 6\r"));
+  terminal.waitForExit();
+  CHECK(KJ_ASSERT_NONNULL(terminal.record.exit) == "exited 6 out of memory");
+  TestTerminal leader(workspace, {.argv = MEMORY_BOMB});
+  leader.waitForExit();
+  CHECK(KJ_ASSERT_NONNULL(leader.record.exit) == "killed 9 out of memory");
+}
+
+TEST_CASE("what a program took is told with its end, with what it started") {
+  auto& [host, workspace] = sharedWorkspace();
+  auto request = workspace.processes().execRequest();
+  auto argv = request.initCommand().initArgv(3);
+  argv.set(0, "/bin/sh");
+  argv.set(1, "-c");
+  argv.set(2, "(dd if=/dev/zero of=/dev/null bs=40M count=5 2>/dev/null)");
+  auto end =
+      host.wait(request.send().getProcess().waitRequest().send(), "a program that takes something");
+  auto usage = end.getStatus().getUsage();
+  CHECK(usage.getCpuMicros() > 1000);
+  CHECK(usage.getMemoryPeakBytes() > 40 * 1024 * 1024);
+  CHECK(usage.getMemoryPeakBytes() < 80 * 1024 * 1024);
+  CHECK(usage.getOutOfMemory() == 0);
 }
 
 // A command of root's in which `script`, without quotes, sees all control groups, as the agent does, at /mnt.

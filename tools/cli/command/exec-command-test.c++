@@ -128,6 +128,23 @@ TEST_CASE("P13 exec with --json tells that the command's time was over, as a val
   CHECK(world.out() == "{\"timedOut\":true,\"stdout\":\"\",\"stderr\":\"\"}\n");
 }
 
+TEST_CASE("P09 exec says that the command ran out of memory") {
+  CommandTestWorld world;
+  CHECK(world.run({"exec", "demo", "hog"}) == 137);
+  CHECK(
+      world.errors() ==
+      "bothy: out of memory: the command was killed, when it and what it started had taken 300 MiB "
+      "at most\n");
+}
+
+TEST_CASE("P09 exec with --json tells what the command took, and that it ran out of memory") {
+  CommandTestWorld world;
+  CHECK(world.run({"exec", "--json", "demo", "hog"}) == 137);
+  CHECK(world.out() ==
+        "{\"usage\":{\"cpuMicros\":\"1500\",\"memoryPeakBytes\":\"314572800\",\"outOfMemory\":1},"
+        "\"killed\":9,\"stdout\":\"\",\"stderr\":\"\"}\n");
+}
+
 TEST_CASE("P16 exec whose input cannot be read ends the command, and tells it of no end of input") {
   CommandTestWorld world;
   world.start({"exec", "demo", "cat"});

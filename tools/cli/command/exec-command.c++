@@ -23,9 +23,10 @@ Also where bothy ends without a word, the command goes on until it ends by itsel
 
 constexpr kj::StringPtr AFTER =
     R"(With --json, standard output and error are collected and printed as Executed of cli.capnp:
-{"exited":0,"stdout":"...","stderr":"..."}, "stdoutBase64" where it is no UTF-8, "killed" with the signal's number
+{"usage":{...},"exited":0,"stdout":"...","stderr":"..."}, "stdoutBase64" where it is no UTF-8, "killed" with the signal's number
 instead of "exited", and "timedOut":true where --timeout ended it.  Of each at most 16 MiB: where there was more,
-"stdoutTruncated":true and in "stdoutBytes" how many bytes there were.)"_kj;
+"stdoutTruncated":true and in "stdoutBytes" how many bytes there were.  "usage" has what the command took with all that
+it started: "cpuMicros", "memoryPeakBytes" and, if the kernel ended processes of it for want of memory, how many in "outOfMemory".)"_kj;
 
 constexpr kj::StringPtr TIMES[] = {"30s"_kj, "5m"_kj, "1h"_kj};
 

@@ -39,7 +39,7 @@ struct Terminals {
 }
 
 struct Executed {
-  # `bothy exec`, when the command has ended: {"exited":0,"stdout":"...","stderr":"..."}.
+  # `bothy exec`, when the command has ended: {"usage":{...},"exited":0,"stdout":"...","stderr":"..."}.
 
   status @0 :ProcessTypes.ExitStatus $Json.flatten();
   stdout @1 :Output $Json.flatten(prefix = "stdout");

@@ -81,6 +81,7 @@ kj::Promise<int> ProcessSession::run(const CommandLine& command, ProcessInput gi
       if (result.getStatus().isTimedOut()) {
         context.console.note("timeout: the command was ended with all it started");
       }
+      KJ_IF_MAYBE (text, describeOutOfMemory(result.getStatus())) context.console.note(*text);
       auto code = exitCodeOf(result.getStatus());
       return program.end().then([code]() { return code; });
     });

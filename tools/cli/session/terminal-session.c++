@@ -223,6 +223,7 @@ kj::Promise<void> TerminalSession::onGap(uint64_t announced, uint64_t lost) {
 }
 
 void TerminalSession::onExited(rpc::ExitStatus::Reader status) {
+  KJ_IF_MAYBE (text, describeOutOfMemory(status)) notice(*text);
   if (status.isLost()) {
     end(Detached{kj::str("the program ended, but how is not known"), EXEC_FAILED});
   } else {

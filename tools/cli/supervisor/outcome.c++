@@ -2,12 +2,14 @@
 
 #include <errno.h>
 #include <limits.h>
+#include <signal.h>
 #include <string.h>
 
 #include <kj/debug.h>
 #include <kj/vector.h>
 
 #include "console/failure.h"
+#include "console/quantity.h"
 #include "schema/limits.capnp.h"
 #include "supervisor/workspace-pages.h"
 #include "usage/nearest.h"
@@ -258,8 +260,11 @@ kj::Exception describeFailure(rpc::StartFailure::Reader failed) {
     case Reason::INVALID_COMMAND:
       return failure(kj::str("the command is not valid: ", subject), EXEC_FAILED);
     case Reason::LIMIT_REACHED:
-      return failure(kj::str("too much runs in the workspace (", subject, "): end something"),
-                     EXEC_FAILED);
+      return failure(
+          kj::str("too much runs in the workspace (", subject, "): end something",
+                  // The kernel's, and not one of the agent's own limits.
+                  failed.getErrorNumber() == 0 ? "" : "; `bothy shell` has a reserve for that"),
+          EXEC_FAILED);
     case Reason::MACHINE_ENDING:
       return failure(kj::str("the workspace's machine is ending: try again when it runs"),
                      EXEC_FAILED);
@@ -292,6 +297,19 @@ kj::Exception describeFailure(kj::StringPtr what, rpc::FileFailure::Reader faile
     return failure(kj::str(what, ": ", strerror(failed.getErrorNumber())));
   }
   return failure(kj::str(what, ": ", escaped(failed.getMessage())));
+}
+
+kj::Maybe<kj::String> describeOutOfMemory(rpc::ExitStatus::Reader status) {
+  auto usage = status.getUsage();
+  auto count = usage.getOutOfMemory();
+  if (count == 0) return nullptr;
+  auto most = kj::str(", when it and what it started had taken ",
+                      formatBytes(usage.getMemoryPeakBytes()), " at most");
+  if (count == 1 && status.isKilled() && status.getKilled() == SIGKILL) {
+    return kj::str("out of memory: the command was killed", most);
+  }
+  return kj::str("out of memory: ", count, count == 1 ? " process" : " processes",
+                 " of the command killed", most);
 }
 
 int exitCodeOf(rpc::ExitStatus::Reader status) {

@@ -44,6 +44,9 @@ kj::Exception describeFailure(kj::StringPtr what, rpc::FileFailure::Reader faile
 
 // The exit code of whoever ran a command that ended so: 128 and the signal's number where one ended it.
 // Throws if that is not known.
+// That the kernel has ended a process of the command's for want of memory; none: it has not.
+kj::Maybe<kj::String> describeOutOfMemory(rpc::ExitStatus::Reader status);
+
 int exitCodeOf(rpc::ExitStatus::Reader status);
 
 // Names of enumerants as people read them.
