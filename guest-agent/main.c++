@@ -25,6 +25,8 @@
 #include "boot/root.h"
 #include "boot/temporary-files.h"
 #include "booted-machine.h"
+#include "file-worker/file-worker-main.h"
+#include "file-worker/file-workers.h"
 #include "files/archive-worker.h"
 #include "files/background-removal.h"
 #include "files/files-facet.h"
@@ -46,29 +48,6 @@ namespace {
 
 constexpr int EXIT_USAGE = 64;
 
-// What the agent may have grown by since its heap was last trimmed: the next lane finds its memory there, without a fault for
-// each page.
-constexpr uint64_t KEPT_GROWTH_BYTES = 256 * 1024;
-
-uint64_t residentBytes() {
-  // "SIZE RESIDENT ...", in pages: proc_pid_statm(5).
-  unsigned long long pages = 0;
-  sscanf(readTextFile("/proc/self/statm").cStr(), "%*u %llu", &pages);
-  return pages * static_cast<uint64_t>(getpagesize());
-}
-
-// What copies took goes back to the kernel.
-void trimHeap() {
-  static uint64_t least = 0;  // since it was last trimmed
-  const auto now = residentBytes();
-  if (now > least + KEPT_GROWTH_BYTES) {
-    malloc_trim(0);
-    least = residentBytes();
-  } else {
-    least = kj::min(least, now);
-  }
-}
-
 // Every room of the agent, joined to one event loop.
 class Agent {
 public:
@@ -76,13 +55,13 @@ public:
   Agent(kj::AsyncIoContext& io, ProcessHost::Options options, MachineControl& machine,
         GateKey keyParam, kj::Maybe<kj::StringPtr> actionDirectory)
       : host(io.unixEventPort, io.provider->getTimer(), kj::mv(options)),
-        disk(io.unixEventPort),
+        files(host),
         terminals(host),
         actions(host, actionDirectory.orDefault(nullptr)),
         rooms{newTerminalsFacet(terminals),
               newProcessesFacet(host),
               newSystemFacet(machine),
-              [this](kj::StringPtr user) { return filesOf(user); },
+              files,
               {actions, kj::systemPreciseCalendarClock()}},
         key(kj::mv(keyParam)),
         bootTimer(io.unixEventPort),
@@ -94,26 +73,14 @@ public:
   KJ_DISALLOW_COPY_AND_MOVE(Agent);
 
   ProcessHost host;
-  WorkspaceRoot root{openRoot("/")};
   MessageBudget laneMemory{LANES_LIMITS};
-  DiskFlush disk;
-  FilesLimits filesLimits{laneMemory, disk};
+  FileWorkers files;
   TerminalRegistry terminals;
   PipedActionLog actions;
   Rooms rooms;
   GateKey key;
   BootTimer bootTimer;
   HostConnections connections;
-
-private:
-  kj::Maybe<kj::Own<rpc::Files::Server>> filesOf(kj::StringPtr name) {
-    KJ_IF_MAYBE (user,
-                 host.users.find(name.size() == 0 ? host.options.defaultUser.asPtr() : name)) {
-      kj::Own<rpc::Files::Server> files = newFilesFacet(host, root, *user, filesLimits);
-      return files.attach(kj::defer([]() { trimHeap(); }));
-    }
-    return nullptr;
-  }
 };
 
 // What the heap keeps when it is free, in bytes: chunks of a stream on their way.  More goes back to the
@@ -290,6 +257,9 @@ int main(int argc, char* argv[]) {
   }
   if (isActionWriter(argc, argv)) {
     return actionWriterMain(argv);
+  }
+  if (isFileWorker(argc, argv)) {
+    return fileWorkerMain();
   }
   tuneMemory();
   ::signal(SIGPIPE, SIG_IGN);

@@ -182,7 +182,7 @@ interface Files {
   importTree @8 (path :Data, whole :Bool)
       -> (sink :Stream.ByteSink, import :TreeImport, outcome :Outcome);
   # `sink` takes the archive; after its `end`, call `import.result`.  Both are null if it failed.  Above `maxLaneTransfers` on
-  # its lane that are not over it waits for its turn; above `maxTreeTransfers` in the workspace one that is not the only one of its
+  # its lane that are not over it waits for its turn; above `maxTreeTransfers` of the user one that is not the only one of its
   # lane waits for a minute, and fails with OVERLOADED then.  So does exportTree.
   #
   # Unpacks a tar (pax, GNU or ustar; uncompressed, gzip or zstd) below the directory `path`, which must

@@ -90,4 +90,5 @@ enum Refusal {
   tooManyLanes @4;     # of the machine (`maxLanes`, `keptLanes`), of the session or of the actor
   noSuchUser @5;
   notUnderstood @6;    # a text or a number that is not as described above
+  unavailable @7;      # files of this user cannot be served now: a file system hangs that was asked for, or files of many users are: ask later
 }

@@ -123,7 +123,7 @@ const maxGraceMillis :UInt32 = 600000;
 # Between the order that a machine end and SIGKILL to what still runs.
 
 const maxTreeTransfers :UInt32 = 16;
-# Trees that are packed and unpacked at a time in one workspace, each by a process of its own, beside one of each lane: that one
+# Trees that are packed and unpacked at a time for one user of a workspace, each by a process of its own, beside one of each lane: that one
 # waits for no other lane's.  One more waits for its turn.
 
 const maxLaneWriters :UInt32 = 256;
@@ -131,7 +131,7 @@ const maxLaneWriters :UInt32 = 256;
 # more fails with OVERLOADED.
 
 const maxWriters :UInt32 = 4096;
-# Of those, in one workspace.  Each takes up to two descriptors, so an eighth of what the agent may have open.
+# Of those, for one user of a workspace.  Each takes up to two descriptors, so an eighth of what a process of the agent's may have open.
 
 const maxGreetingWords :UInt64 = 512;
 # Size of a Hello, a Grant or a Welcome (4 KiB), in words.

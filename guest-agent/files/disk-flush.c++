@@ -12,9 +12,9 @@
 namespace bothy {
 namespace {
 
-// A kernel without AIO, or a file system that flushes in no other way.
+// A kernel without AIO or with none left, or a file system that flushes in no other way.
 bool mustFlushNow(int error) {
-  return error == ENOSYS || error == EINVAL;
+  return error == ENOSYS || error == EINVAL || error == EAGAIN;
 }
 
 int flushNow(int fd) {
@@ -55,6 +55,16 @@ kj::Promise<int> DiskFlush::flush(int fd) {
   waiting.push_back({kj::AutoCloseFd(own), kj::mv(done.fulfiller)});
   beginWaiting();
   return kj::mv(done.promise);
+}
+
+kj::Promise<void> DiskFlush::onIdle() {
+  if (running.size() == 0 && waiting.empty()) return kj::READY_NOW;
+  auto paf = kj::newPromiseAndFulfiller<void>();
+  idleWaiters.add(kj::mv(paf.fulfiller));
+  // Whoever waited for the last may begin another.
+  return paf.promise.then([]() { return kj::evalLast([]() {}); }).then([this]() {
+    return onIdle();
+  });
 }
 
 void DiskFlush::beginWaiting() {
@@ -110,6 +120,9 @@ void DiskFlush::takeEnds() {
     }
   } while (count == kj::size(events));
   beginWaiting();
+  if (running.size() > 0 || !waiting.empty()) return;
+  for (auto& waiter : idleWaiters) waiter->fulfill();
+  idleWaiters.clear();
 }
 
 }  // namespace bothy

@@ -3,14 +3,15 @@
 #include <kj/async-unix.h>
 #include <kj/io.h>
 #include <kj/map.h>
+#include <kj/vector.h>
 
 #include <deque>
 
 namespace bothy {
 
-// fsync(2) without holding up the event loop: Linux AIO, or plain fsync(2) where the kernel has none.  Made once by main, before any
-// program of a user's can take what the kernel has for AIO (fs.aio-max-nr).  One context serves all flushes: to end one takes the
-// kernel some 20 ms (an RCU grace period), for which the loop would stand still.
+// fsync(2) without holding up the event loop: Linux AIO, or plain fsync(2) where the kernel has none, or where programs have taken all
+// of it (fs.aio-max-nr).  One context serves all flushes: to end one takes the kernel some 20 ms (an RCU grace period), for which the loop
+// would stand still.
 class DiskFlush final {
 public:
   explicit DiskFlush(kj::UnixEventPort& eventPort);
@@ -21,6 +22,9 @@ public:
   // Resolves to 0 or errno.  `fd` may be closed meanwhile.  Dropping the promise waits for nothing: a flush that has begun goes on without
   // it, and one that waits for its turn is none.
   kj::Promise<int> flush(int fd);
+
+  // Resolves when none is under way.
+  kj::Promise<void> onIdle();
 
   // More wait for their turn.  One that hangs keeps its place: of a file system that answers all but fsync(2), which the machine's root
   // has mounted.
@@ -39,6 +43,7 @@ private:
   std::deque<Flush> waiting;
   kj::HashMap<uint64_t, Flush> running;  // by a number of ours
   uint64_t lastNumber = 0;
+  kj::Vector<kj::Own<kj::PromiseFulfiller<void>>> idleWaiters;
   kj::Promise<void> ends = nullptr;
 
   int makeContext();

@@ -11,10 +11,10 @@ namespace bothy {
 // While lanes leave so much unread, in bytes, chunks of files are smaller, and at last small: clients that read nothing do not hold one
 // large chunk more for each of their transfers (MAX_LANES * MAX_LANE_TRANSFERS).
 constexpr size_t LARGE_CHUNKS_BYTES = 4 * 1024 * 1024;
-constexpr size_t PREFERRED_CHUNKS_BYTES = 16 * 1024 * 1024;
+constexpr size_t PREFERRED_CHUNKS_BYTES = 8 * 1024 * 1024;
 constexpr size_t SMALL_CHUNK_BYTES = 64 * 1024;
 
-// What all lanes together may have the agent do with files at a time: made once by main.
+// What all lanes of a user together may have a file worker do at a time: made once by its main.
 struct FilesLimits {
   // Of all lanes; outlives this.
   MessageBudget& lanes;

@@ -39,11 +39,15 @@ struct World {
   const kj::byte secret[rpc::SECRET_BYTES] = {7};
   GateKey key{kj::heapArray<const kj::byte>(secret, sizeof(secret))};
   class SomeSystem final: public rpc::System::Server {};
-  Rooms rooms{{},
-              {},
-              kj::heap<SomeSystem>(),
-              [](kj::StringPtr) -> kj::Maybe<kj::Own<rpc::Files::Server>> { return nullptr; },
-              noNotes()};
+  class NoFiles final: public FileLanes {
+    kj::Maybe<rpc::Refusal> refusal(const LaneGrant&) override {
+      return rpc::Refusal::NO_SUCH_USER;
+    }
+    kj::Promise<kj::Maybe<kj::String>> serve(FileLane, kj::Own<VsockStream>) override {
+      KJ_UNIMPLEMENTED("no files");
+    }
+  } files;
+  Rooms rooms{{}, {}, kj::heap<SomeSystem>(), files, noNotes()};
   MessageBudget memory{LANES_LIMITS};
   HostConnections connections{timer, timer, key, rooms, memory};
   kj::uint tries = 0;

@@ -4,33 +4,8 @@
 
 #include "lane/lane-greeting.h"
 #include "schema/limits.capnp.h"
-#include "wire/rpc-connection.h"
 
 namespace bothy {
-namespace {
-
-// Of whoever has a lane.  An answer that is waited for or kept takes some 5 KiB here.
-constexpr GuardRules CLIENT_RULES = {GuardRules::Peer::ASKS, rpc::MAX_MESSAGE_WORDS,
-                                     rpc::MAX_LANE_UNREAD_BYTES, rpc::MAX_LANE_ANSWERS,
-                                     rpc::MAX_LANE_EXPORTS};
-static_assert(rpc::MAX_LANE_ANSWERS > rpc::MAX_PROCESSES);
-
-kj::Own<capnp::MallocMessageBuilder> welcome(uint16_t generation) {
-  auto message = kj::heap<capnp::MallocMessageBuilder>();
-  message->initRoot<rpc::Welcome>().setGeneration(generation);
-  return message;
-}
-
-kj::Own<capnp::MallocMessageBuilder> refusal(rpc::Refusal why, uint16_t oldest) {
-  auto message = kj::heap<capnp::MallocMessageBuilder>();
-  auto welcome = message->initRoot<rpc::Welcome>();
-  welcome.setRefused(why);
-  if (why == rpc::Refusal::GENERATION_TOO_OLD) welcome.setOldest(oldest);
-  return message;
-}
-
-}  // namespace
-
 HostConnections::HostConnections(kj::Timer& timer, kj::Timer& bootTimer, const GateKey& key,
                                  Rooms& rooms, MessageBudget& memory,
                                  kj::Maybe<const kj::MonotonicClock&> clock,
@@ -38,11 +13,9 @@ HostConnections::HostConnections(kj::Timer& timer, kj::Timer& bootTimer, const G
     : timer(timer),
       key(key),
       rooms(rooms),
-      memory(memory),
-      clock(clock),
       generations(generations),
       registry(bootTimer),
-      creditUpdates(timer),
+      server(timer, memory, clock),
       connections(*this) {}
 
 HostConnections::~HostConnections() noexcept(false) {}
@@ -91,14 +64,16 @@ kj::Promise<kj::OneOf<HostConnections::Admitted, rpc::Refusal>> HostConnections:
   auto parsed = LaneGrant::parse(message->getRoot<rpc::Grant>());
   KJ_IF_MAYBE (why, parsed.tryGet<rpc::Refusal>()) co_return *why;
   auto grant = kj::mv(parsed.get<LaneGrant>());
-  auto bootstrap = newLaneBootstrap(rooms, registry, grant);
-  KJ_IF_MAYBE (capability, bootstrap) {
-    auto added = registry.add(kj::mv(grant));
-    KJ_IF_MAYBE (why, added.tryGet<rpc::Refusal>()) co_return *why;
-    co_return Admitted{kj::mv(added.get<kj::Own<LaneRegistry::Entry>>()), kj::mv(*capability),
-                       heard.get<uint16_t>()};
+  kj::Maybe<capnp::Capability::Client> bootstrap;
+  if (grant.purpose == rpc::Purpose::FILES) {
+    KJ_IF_MAYBE (why, rooms.files.refusal(grant)) co_return *why;
+  } else {
+    bootstrap = newLaneBootstrap(rooms, registry, grant);
   }
-  co_return rpc::Refusal::NO_SUCH_USER;
+  auto added = registry.add(kj::mv(grant));
+  KJ_IF_MAYBE (why, added.tryGet<rpc::Refusal>()) co_return *why;
+  co_return Admitted{kj::mv(added.get<kj::Own<LaneRegistry::Entry>>()), kj::mv(bootstrap),
+                     heard.get<uint16_t>()};
 }
 
 kj::Promise<kj::OneOf<uint16_t, rpc::Refusal>> HostConnections::hear(VsockStream& stream) {
@@ -116,44 +91,34 @@ kj::Promise<void> HostConnections::serveLane(Admitted admitted, kj::Own<VsockStr
   auto& lane = *admitted.lane;
   return lane.onOrder()
       .exclusiveJoin(
-          serveRpc(lane, kj::mv(stream), kj::mv(admitted.bootstrap), admitted.generation))
+          serveRpc(lane.grant, kj::mv(stream), kj::mv(admitted.bootstrap), admitted.generation))
       .attach(kj::mv(admitted.lane));
 }
 
-kj::Promise<void> HostConnections::serveRpc(LaneRegistry::Entry& lane,
-                                            kj::Own<VsockStream> ownStream,
-                                            capnp::Capability::Client bootstrap,
+kj::Promise<void> HostConnections::serveRpc(const LaneGrant& grant, kj::Own<VsockStream> stream,
+                                            kj::Maybe<capnp::Capability::Client> bootstrap,
                                             uint16_t generation) {
-  auto& stream = *ownStream;
-  if (lane.grant.purpose != rpc::Purpose::CONTROL && isEnding()) {
+  if (grant.purpose != rpc::Purpose::CONTROL && isEnding()) {
     co_await kj::Promise<void>(kj::NEVER_DONE);
   }
-  co_await timer.timeoutAfter(WELCOME_LIMIT, writeGreeting(stream, welcome(generation)));
-  const bool isBulk = lane.grant.purpose == rpc::Purpose::FILES && bulkLanes < MAX_BULK_LANES;
-  if (isBulk) {
-    ++bulkLanes;
-    stream.enlargeBufferForBulk();
+  kj::Maybe<kj::String> breach;
+  KJ_IF_MAYBE (first, bootstrap) {
+    // Who may have all lanes may have what they hold.
+    const kj::StringPtr holder = grant.allLanes ? nullptr : kj::StringPtr(grant.actor);
+    breach = co_await server.serve(kj::mv(stream), kj::mv(*first), {generation, holder});
+  } else {
+    breach = co_await serveFiles(grant, kj::mv(stream), generation);
   }
+  KJ_IF_MAYBE (why, breach) noteBreach(grant.lane, *why);
+}
+
+kj::Promise<kj::Maybe<kj::String>> HostConnections::serveFiles(const LaneGrant& grant,
+                                                               kj::Own<VsockStream> stream,
+                                                               uint16_t generation) {
+  const bool isBulk = bulkLanes < MAX_BULK_LANES;
+  if (isBulk) ++bulkLanes;
   KJ_DEFER(if (isBulk)-- bulkLanes);
-  // Who may have all lanes may have what they hold.
-  const kj::StringPtr holder = lane.grant.allLanes ? nullptr : kj::StringPtr(lane.grant.actor);
-  RpcConnection connection(kj::mv(ownStream), kj::mv(bootstrap), timer, CLIENT_RULES, memory, clock,
-                           holder);
-  auto& guard = connection.requireGuard();
-  stream.slowReads([&guard](size_t have) { return guard.untilRoomForPart(have); });
-  // The RPC system ends with its last write, which may hang for good when nobody reads it.
-  kj::Maybe<kj::TimePoint> ended;
-  CreditUpdates::Lane watched(creditUpdates, guard, [&]() {
-    stream.sendCreditUpdate();
-    if (!stream.hasPeerEnded()) return;
-    if (ended == nullptr) ended = timer.now();
-    if (timer.now() - KJ_ASSERT_NONNULL(ended) >= CLOSED_LINGER) lane.close();
-  });
-  // Told of all but the kernel's vsock.
-  auto closed =
-      stream.whenWriteDisconnected().then([this]() { return timer.afterDelay(CLOSED_LINGER); });
-  co_await connection.onDisconnect().exclusiveJoin(kj::mv(closed));
-  KJ_IF_MAYBE (why, guard.breach()) noteBreach(lane.grant.lane, *why);
+  co_return co_await rooms.files.serve({grant, generation, isBulk}, kj::mv(stream));
 }
 
 void HostConnections::noteBreach(uint64_t lane, kj::StringPtr why) {
@@ -170,7 +135,7 @@ void HostConnections::noteBreach(uint64_t lane, kj::StringPtr why) {
 
 kj::Promise<void> HostConnections::refuse(kj::Own<VsockStream> stream, rpc::Refusal why) {
   co_await timer.timeoutAfter(WELCOME_LIMIT,
-                              writeGreeting(*stream, refusal(why, generations.oldest)));
+                              writeGreeting(*stream, newRefusal(why, generations.oldest)));
   co_await stream->whenWriteDisconnected().exclusiveJoin(timer.afterDelay(REFUSAL_LINGER));
 }
 

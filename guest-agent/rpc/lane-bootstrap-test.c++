@@ -7,6 +7,7 @@
 #include <catch2/catch_test_macros.hpp>
 
 #include "rpc/test-notes.h"
+#include "rpc/granted-files.h"
 #include "support/greeted-lane.h"
 #include "wire/rpc-connection.h"
 
@@ -116,12 +117,14 @@ struct Fixture {
   kj::AsyncIoContext io = kj::setupAsyncIo();
   kj::WaitScope& scope = io.waitScope;
   Reached reached;
+  class NoLanes final: public FileLanes {
+    kj::Maybe<rpc::Refusal> refusal(const LaneGrant&) override { return nullptr; }
+    kj::Promise<kj::Maybe<kj::String>> serve(FileLane, kj::Own<VsockStream>) override {
+      KJ_UNIMPLEMENTED("no lanes");
+    }
+  } files;
   Rooms rooms{kj::heap<SomeTerminals>(reached), kj::heap<SomeProcesses>(reached),
-              kj::heap<SomeSystem>(reached),
-              [this](kj::StringPtr) -> kj::Maybe<kj::Own<rpc::Files::Server>> {
-                return kj::Own<rpc::Files::Server>(kj::heap<SomeFiles>(reached));
-              },
-              noNotes()};
+              kj::heap<SomeSystem>(reached), files, noNotes()};
   kj::TimerImpl timer{kj::origin<kj::TimePoint>()};
   LaneRegistry lanes{timer};
   kj::Vector<kj::Promise<void>> calls;
@@ -176,8 +179,11 @@ struct Fixture {
     grant.verbs = verbs;
     reached = {};
     auto pipe = io.provider->newTwoWayPipe();
-    RpcConnection server(kj::mv(pipe.ends[0]),
-                         KJ_REQUIRE_NONNULL(newLaneBootstrap(rooms, lanes, grant)));
+    auto first =
+        purpose == rpc::Purpose::FILES
+            ? capnp::Capability::Client(newGrantedFiles(kj::heap<SomeFiles>(reached), grant.verbs))
+            : newLaneBootstrap(rooms, lanes, grant);
+    RpcConnection server(kj::mv(pipe.ends[0]), kj::mv(first));
     RpcConnection client(kj::mv(pipe.ends[1]));
     auto bootstrap = client.bootstrap();
     auto agent = bootstrap.castAs<rpc::Agent>();

@@ -3,7 +3,6 @@
 #include <kj/debug.h>
 
 #include "rpc/control-facet.h"
-#include "rpc/granted-files.h"
 
 namespace bothy {
 namespace {
@@ -50,20 +49,14 @@ private:
 
 }  // namespace
 
-kj::Maybe<capnp::Capability::Client> newLaneBootstrap(Rooms& rooms, LaneRegistry& lanes,
-                                                      const LaneGrant& grant) {
-  switch (grant.purpose) {
-    case rpc::Purpose::CONTROL:
-      return capnp::Capability::Client(newControlFacet(
-          noteMachine(*rooms.system, kj::refcounted<LaneNotes>(rooms.notes, grant)), lanes));
-    case rpc::Purpose::FILES:
-      KJ_IF_MAYBE (files, rooms.files(grant.user)) {
-        return capnp::Capability::Client(newGrantedFiles(kj::mv(*files), grant.verbs));
-      }
-      return nullptr;
-    default:
-      return capnp::Capability::Client(kj::heap<AgentFacet>(rooms, grant));
+capnp::Capability::Client newLaneBootstrap(Rooms& rooms, LaneRegistry& lanes,
+                                           const LaneGrant& grant) {
+  KJ_REQUIRE(grant.purpose != rpc::Purpose::FILES, "such a lane is a file worker's");
+  if (grant.purpose == rpc::Purpose::CONTROL) {
+    auto notes = kj::refcounted<LaneNotes>(rooms.notes, grant);
+    return newControlFacet(noteMachine(*rooms.system, kj::mv(notes)), lanes);
   }
+  return kj::heap<AgentFacet>(rooms, grant);
 }
 
 }  // namespace bothy

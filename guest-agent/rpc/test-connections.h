@@ -3,6 +3,7 @@
 #include <kj/debug.h>
 #include <catch2/catch_test_macros.hpp>
 
+#include "rpc/granted-files.h"
 #include "rpc/host-connections.h"
 #include "rpc/test-notes.h"
 #include "schema/limits.capnp.h"
@@ -32,20 +33,34 @@ class SomeSystem final: public rpc::System::Server {
   kj::Promise<void> health(HealthContext context) override { return kj::NEVER_DONE; }
 };
 
+// Serves files on this event loop.
+class FilesHere final: public FileLanes {
+public:
+  explicit FilesHere(kj::Timer& timer, MessageBudget& memory) : server(timer, memory) {}
+  kj::Maybe<rpc::Refusal> refusal(const LaneGrant& grant) override {
+    if (grant.user == "nobody") return rpc::Refusal::NO_SUCH_USER;
+    return nullptr;
+  }
+  kj::Promise<kj::Maybe<kj::String>> serve(FileLane lane, kj::Own<VsockStream> stream) override {
+    capnp::Capability::Client files = newGrantedFiles(kj::heap<SomeFiles>(), lane.grant.verbs);
+    return server.serve(kj::mv(stream), kj::mv(files),
+                        {lane.generation, lane.grant.actor, lane.isBulk});
+  }
+
+private:
+  LaneServer server;
+};
+
 // Real streams and facets, virtual time.
 struct TestConnections {
   kj::AsyncIoContext io = kj::setupAsyncIo();
   kj::WaitScope& scope = io.waitScope;
   kj::TimerImpl timer{kj::origin<kj::TimePoint>()}, bootTimer{kj::origin<kj::TimePoint>()};
   GateKey key{secretOf(7)};
-  Rooms rooms{kj::heap<rpc::Terminals::Server>(), kj::heap<rpc::Processes::Server>(),
-              kj::heap<SomeSystem>(),
-              [](kj::StringPtr user) -> kj::Maybe<kj::Own<rpc::Files::Server>> {
-                if (user == "nobody") return nullptr;
-                return kj::Own<rpc::Files::Server>(kj::heap<SomeFiles>());
-              },
-              noNotes()};
   MessageBudget memory{LANES_LIMITS};
+  FilesHere files{timer, memory};
+  Rooms rooms{kj::heap<rpc::Terminals::Server>(), kj::heap<rpc::Processes::Server>(),
+              kj::heap<SomeSystem>(), files, noNotes()};
   HostConnections connections{timer, bootTimer, key, rooms, memory};
 
   kj::Own<kj::AsyncIoStream> dialRaw() {

@@ -196,6 +196,10 @@ kj::Exception describeRefusal(kj::StringPtr name, kj::StringPtr user, rpc::Refus
       // Its length and characters are looked at before its name is.
       if (user.size() > 0) return describeRefusal(name, user, Refusal::NO_SUCH_USER);
       break;
+    case Refusal::UNAVAILABLE:
+      return failure(kj::str("files of ", name,
+                             " cannot be served now: a file system in it hangs, or those of many "
+                             "users are in use; try again later"));
     case Refusal::GENERATION_TOO_OLD:
       return failure(kj::str(name, " runs an agent that bothyd does not fit any more: ",
                              startAnew(name), " brings its own"));

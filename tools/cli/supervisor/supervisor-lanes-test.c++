@@ -103,14 +103,15 @@ TEST_CASE("a lane tells the boot to which it leads") {
   CHECK(world.open(WantedLane::commands())->startedNanos() == 17);
 }
 
-TEST_CASE("a lane that the agent refuses says what to do, and only a crowd passes") {
+TEST_CASE("a lane that the agent refuses says what to do, and a crowd and what hangs pass") {
   LaneWorld world;
   auto toldFor = [&](rpc::Refusal refusal, WantedLane wanted) {
     world.supervisor.refusal = refusal;
     auto none = world.refusalOf(wanted);
     CHECK(isFailure(none.reason));
     bool passes = none.kind == NoLane::Kind::PASSES;
-    CHECK(passes == (refusal == rpc::Refusal::TOO_MANY_LANES));
+    CHECK(passes ==
+          (refusal == rpc::Refusal::TOO_MANY_LANES || refusal == rpc::Refusal::UNAVAILABLE));
     CHECK((passes || none.kind == NoLane::Kind::FINAL));
     return describe(none.reason).message;
   };
@@ -123,6 +124,7 @@ TEST_CASE("a lane that the agent refuses says what to do, and only a crowd passe
   CHECK(toldFor(rpc::Refusal::GENERATION_TOO_OLD, WantedLane::interactive()) ==
         "demo runs an agent that bothyd does not fit any more: `bothy stop demo && bothy start "
         "demo` brings its own");
+  CHECK(toldFor(rpc::Refusal::UNAVAILABLE, files).startsWith("files of demo cannot be served now"));
   CHECK(toldFor(rpc::Refusal::WRONG_SECRET, files)
             .startsWith("the agent of demo refuses what bothyd asks for (reason 1): "));
 }

@@ -81,8 +81,9 @@ kj::Promise<LaneSource::Opened> SupervisorLanes::ask(kj::Own<SupervisorLink> lin
 }
 
 NoLane SupervisorLanes::refused(rpc::Refusal why) {
-  auto kind = why == rpc::Refusal::TOO_MANY_LANES ? NoLane::Kind::PASSES : NoLane::Kind::FINAL;
-  return {kind, describeRefusal(workspace, wanted.user, why), nullptr};
+  const bool passes = why == rpc::Refusal::TOO_MANY_LANES || why == rpc::Refusal::UNAVAILABLE;
+  return {passes ? NoLane::Kind::PASSES : NoLane::Kind::FINAL,
+          describeRefusal(workspace, wanted.user, why), nullptr};
 }
 
 }  // namespace bothy

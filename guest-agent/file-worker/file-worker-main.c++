@@ -1,0 +1,107 @@
+#include "file-worker/file-worker-main.h"
+
+#include <fcntl.h>
+#include <kj/debug.h>
+#include <malloc.h>
+#include <signal.h>
+#include <sys/prctl.h>
+#include <sys/resource.h>
+#include <sys/signalfd.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "file-worker/worker-lanes.h"
+#include "wire/event-loop.h"
+
+namespace bothy {
+namespace {
+
+constexpr kj::StringPtr OPTION = "--file-worker"_kj;
+constexpr int AGENT_FD = 0;
+constexpr mode_t UMASK = 022;
+
+// Files that are written take two, listings and lanes some: see limits.capnp.
+constexpr rlim_t OPEN_FILES = 65'536;
+
+// What is under way at the end of the machine may take so long: flushes of files whose writers wait for the word.
+constexpr kj::Duration ENDING_LIMIT = 2 * kj::SECONDS;
+// And answers have so long to leave.
+constexpr kj::Duration ENDING_LINGER = 50 * kj::MILLISECONDS;
+
+// A chunk of a file is on its way all the time, and a mapping for each would cost a fault for each of its pages.
+constexpr int KEPT_HEAP_BYTES = 4 * 1024 * 1024;
+
+kj::AutoCloseFd captureTermination() {
+  sigset_t signals;
+  sigemptyset(&signals);
+  sigaddset(&signals, SIGTERM);
+  KJ_SYSCALL(sigprocmask(SIG_BLOCK, &signals, nullptr));
+  int fd;
+  KJ_SYSCALL(fd = signalfd(-1, &signals, SFD_CLOEXEC | SFD_NONBLOCK));
+  return kj::AutoCloseFd(fd);
+}
+
+// By a descriptor, as the reaper hears of children: a flood of messages does not hold it back.
+kj::Promise<void> onTermination(kj::UnixEventPort& port, int signals) {
+  kj::UnixEventPort::FdObserver observer(port, signals,
+                                         kj::UnixEventPort::FdObserver::OBSERVE_READ);
+  co_await observer.whenBecomesReadable();
+}
+
+void setLimits() {
+  prctl(PR_SET_DUMPABLE, 0);
+  umask(UMASK);
+  const rlimit noCore = {0, 0};
+  setrlimit(RLIMIT_CORE, &noCore);
+  rlimit files = {};
+  if (getrlimit(RLIMIT_NOFILE, &files) == 0) {
+    files.rlim_cur = files.rlim_max = kj::min(files.rlim_max, OPEN_FILES);
+    setrlimit(RLIMIT_NOFILE, &files);
+  }
+}
+
+void tuneMemory() {
+  mallopt(M_ARENA_MAX, 1);
+  mallopt(M_MMAP_THRESHOLD, KEPT_HEAP_BYTES);
+  mallopt(M_TRIM_THRESHOLD, KEPT_HEAP_BYTES);
+}
+
+// The signal of the machine's end: nothing is begun any more, and what was promised is kept.
+kj::Promise<void> endInOrder(ProcessHost& host, WorkerLanes& lanes) {
+  host.machineEnds = true;
+  if (!lanes.isServing()) co_return;
+  auto done = host.reaper.onChildless().then([&lanes]() { return lanes.onFlushed(); });
+  co_await done.exclusiveJoin(host.timer.afterDelay(ENDING_LIMIT));
+  co_await host.timer.afterDelay(ENDING_LINGER);
+}
+
+}  // namespace
+
+bool isFileWorker(int argc, const char* const* argv) {
+  return argc == 2 && kj::StringPtr(argv[1]) == OPTION;
+}
+
+kj::Array<kj::String> fileWorkerArguments() {
+  return kj::arr(kj::str("bothy-files"), kj::str(OPTION));
+}
+
+int fileWorkerMain() {
+  setLimits();
+  tuneMemory();
+  signal(SIGPIPE, SIG_IGN);
+  auto signals = captureTermination();
+  Reaper::captureChildExit();
+  auto io = setupEventLoop();
+  ProcessHost host(io.unixEventPort, io.provider->getTimer(), ProcessHost::Options{});
+  WorkerLanes lanes(host);
+  auto ended = lanes.receive(AGENT_FD)
+                   .then([&host]() { return host.reaper.onChildless(); })
+                   .exclusiveJoin(onTermination(io.unixEventPort, signals).then([&]() {
+                     return endInOrder(host, lanes);
+                   }));
+  ended.wait(io.waitScope);
+  // The kernel closes what is open; a flush that hangs holds up nobody else.
+  _exit(0);
+}
+
+}  // namespace bothy

@@ -1,0 +1,195 @@
+#include "file-worker/file-worker.h"
+
+#include <capnp/serialize.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <kj/debug.h>
+#include <signal.h>
+#include <string.h>
+#include <sys/socket.h>
+
+#include "file-worker/file-worker-main.h"
+#include "schema/file-worker.capnp.h"
+#include "schema/limits.capnp.h"
+#include "wire/escape.h"
+
+namespace bothy {
+namespace {
+
+using FdObserver = kj::UnixEventPort::FdObserver;
+
+// Reports that are read in a turn of the event loop, before others have theirs.
+constexpr uint TURN_REPORTS = 16;
+// Of a text that a worker reports: it may be its user's.
+constexpr size_t MAX_BREACH_BYTES = 256;
+
+bool isSame(kj::ArrayPtr<const gid_t> one, kj::ArrayPtr<const gid_t> other) {
+  return one == other;
+}
+
+}  // namespace
+
+FileWorker::FileWorker(ProcessHost& host, SpawnRequest::Credentials credentials)
+    : host(host), credentials(kj::mv(credentials)), socket(openWorkerSocket()) {}
+
+FileWorker::~FileWorker() noexcept(false) {}
+
+bool FileWorker::isOf(const User& user) const {
+  return credentials.uid == user.uid && credentials.gid == user.gid &&
+         isSame(credentials.groups, user.groups);
+}
+
+kj::Promise<bool> FileWorker::run() {
+  auto started = co_await start();
+  KJ_IF_MAYBE (process, started) {
+    pid = process->pid;
+    KJ_IF_MAYBE (members, tree) (*members)->adopt(process->pid);
+    if (isStuck && isEnding) kill();
+    auto hearing = hear().then([this]() -> kj::Promise<void> {
+      // Nobody hears it any more.
+      KJ_IF_MAYBE (number, pid) ::kill(*number, SIGKILL);
+      return kj::NEVER_DONE;
+    });
+    co_await process->exit.ignoreResult().exclusiveJoin(kj::mv(hearing));
+    pid = nullptr;
+  }
+  isEnding = true;
+  tree = nullptr;
+  // Whoever has a lane when the machine ends sees it end with the machine.
+  if (host.machineEnds) co_await kj::Promise<void>(kj::NEVER_DONE);
+  for (auto& lane : lanes) lane.ended.fulfiller->fulfill(nullptr);
+  co_return started != nullptr;
+}
+
+kj::Promise<kj::Maybe<SpawnedProcess>> FileWorker::start() {
+  int fd;
+  KJ_SYSCALL(fd = open("/dev/null", O_RDWR | O_CLOEXEC));
+  kj::AutoCloseFd nothing(fd);
+  auto& members = *tree.emplace(host.trees.create());
+  kj::Maybe<SpawnRequest::Credentials> theirs;
+  // Where the agent cannot become another (a test), the worker is who the agent is.
+  if (geteuid() == 0) {
+    theirs = SpawnRequest::Credentials{credentials.uid, credentials.gid,
+                                       kj::heapArray(credentials.groups.asPtr())};
+  }
+  auto outcome = co_await host.spawner.spawn(SpawnRequest{
+      .programs = kj::arr(kj::str("/proc/self/exe")),
+      .arguments = fileWorkerArguments(),
+      .environment = nullptr,
+      .workingDirectory = kj::str("/"),
+      .credentials = kj::mv(theirs),
+      .standardFds = {socket.worker, nothing, nothing},
+      .cgroupFd = members.cgroupFd(),
+  });
+  socket.worker = nullptr;
+  KJ_IF_MAYBE (failure, outcome.tryGet<SpawnFailure>()) {
+    KJ_LOG(ERROR, "no file worker could be started", credentials.uid,
+           static_cast<int>(failure->stage), strerror(failure->errorNumber));
+    co_return nullptr;
+  }
+  co_return kj::mv(outcome.get<SpawnedProcess>());
+}
+
+kj::Promise<kj::Maybe<kj::String>> FileWorker::serve(FileLane lane, kj::StringPtr home,
+                                                     kj::AutoCloseFd laneSocket) {
+  auto self = kj::addRef(*this);
+  idleTask = nullptr;
+  Handed handed(++lastNumber);
+  lanes.add(handed);
+  // A worker that hangs may have it, and still have it later: it is closed for whoever has it.
+  KJ_DEFER({
+    shutdown(laneSocket, SHUT_RDWR);
+    leave(handed);
+  });
+  // Nothing but this is watched: each packet of the lane would wake the agent otherwise.
+  FdObserver observer(host.eventPort, laneSocket, 0);
+
+  capnp::MallocMessageBuilder message;
+  auto root = message.initRoot<rpc::HandedLane>();
+  root.setNumber(handed.number);
+  lane.grant.writeTo(root.initGrant());
+  root.setGeneration(lane.generation);
+  root.setBulk(lane.isBulk);
+  root.setHome(home.size() <= rpc::MAX_PATH_BYTES ? home : "/"_kj);
+  if (sendPacket(socket.agent, message, laneSocket) != 0) {
+    isStuck = true;
+    co_return nullptr;
+  }
+  auto ended = kj::mv(handed.ended.promise);
+  auto hungUp = observer.whenWriteDisconnected()
+                    .then([this]() { return host.timer.afterDelay(HANG_UP_LIMIT); })
+                    .then([]() -> kj::Maybe<kj::String> { return nullptr; });
+  auto notTaken = handed.taken.promise.then([]() { return true; })
+                      .exclusiveJoin(host.timer.afterDelay(TAKE_LIMIT).then([]() { return false; }))
+                      .then([this](bool isTaken) -> kj::Promise<kj::Maybe<kj::String>> {
+                        if (isTaken) return kj::NEVER_DONE;
+                        isStuck = true;
+                        return kj::Maybe<kj::String>();
+                      });
+  co_return co_await ended.exclusiveJoin(kj::mv(hungUp)).exclusiveJoin(kj::mv(notTaken));
+}
+
+void FileWorker::leave(Handed& lane) {
+  lanes.remove(lane);
+  if (!lanes.empty() || isEnding) return;
+  if (isStuck) {
+    kill();
+    return;
+  }
+  idleTask =
+      host.timer.afterDelay(WORKER_IDLE_LIMIT).then([this]() { end(); }).eagerlyEvaluate(nullptr);
+}
+
+void FileWorker::end() {
+  isEnding = true;
+  shutdown(socket.agent, SHUT_WR);
+  endTask =
+      host.timer.afterDelay(WORKER_END_LIMIT).then([this]() { kill(); }).eagerlyEvaluate(nullptr);
+}
+
+void FileWorker::kill() {
+  isStuck = isEnding = true;
+  KJ_IF_MAYBE (number, pid) {
+    if (!host.reaper.isAlive(*number)) return;
+    ::kill(*number, SIGKILL);
+    KJ_IF_MAYBE (members, tree) (*members)->kill();
+  }
+}
+
+kj::Promise<void> FileWorker::hear() {
+  FdObserver observer(host.eventPort, socket.agent, FdObserver::OBSERVE_READ);
+  for (;;) {
+    for (uint i = 0; i < TURN_REPORTS; i++) {
+      auto received = receivePacket(socket.agent);
+      KJ_IF_MAYBE (packet, received) {
+        if (packet->words.size() == 0) co_return;
+        accept(kj::mv(*packet));
+      } else {
+        co_await observer.whenBecomesReadable();
+      }
+    }
+    co_await host.timer.afterDelay(0 * kj::NANOSECONDS);
+  }
+}
+
+void FileWorker::accept(Packet packet) {
+  auto fault = kj::runCatchingExceptions([&]() {
+    capnp::FlatArrayMessageReader message(packet.words);
+    auto report = message.getRoot<rpc::WorkerReport>();
+    const auto number = report.isTaken() ? report.getTaken() : report.getEnded().getLane();
+    for (auto& lane : lanes) {
+      if (lane.number != number) continue;
+      lane.taken.fulfiller->fulfill();
+      if (report.isTaken()) return;
+      kj::Maybe<kj::String> breach;
+      auto text = report.getEnded().getBreach();
+      if (text.size() > 0)
+        breach = escapeGuestText(text.slice(0, kj::min(text.size(), MAX_BREACH_BYTES)));
+      lane.ended.fulfiller->fulfill(kj::mv(breach));
+      return;
+    }
+  });
+  if (fault != nullptr) kill();
+}
+
+}  // namespace bothy

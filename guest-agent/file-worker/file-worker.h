@@ -1,0 +1,78 @@
+#pragma once
+
+#include <kj/list.h>
+#include <kj/refcount.h>
+
+#include "file-worker/worker-socket.h"
+#include "process/process-host.h"
+#include "rpc/file-lanes.h"
+
+namespace bothy {
+
+// How long a worker may take to receive a lane, its start included, until it gets no other.
+constexpr kj::Duration TAKE_LIMIT = 5 * kj::SECONDS;
+// One without a lane ends after so long.
+constexpr kj::Duration WORKER_IDLE_LIMIT = 30 * kj::SECONDS;
+// How long one that is to end may take for it: trees that were broken off are removed first.
+constexpr kj::Duration WORKER_END_LIMIT = 30 * kj::SECONDS;
+// How long the worker has to tell of the end of a lane that its host has closed.
+constexpr kj::Duration HANG_UP_LIMIT = 5 * kj::SECONDS;
+
+// One process that serves lanes for files with the rights of its user, as the agent sees it: see file-worker-main.h.  Its user may do
+// to it what he may to any process of his: nothing here waits for it.
+class FileWorker final: public kj::Refcounted {
+public:
+  // `host` outlives it.
+  FileWorker(ProcessHost& host, SpawnRequest::Credentials credentials);
+  ~FileWorker() noexcept(false);
+
+  // Runs the process until it has ended and is collected.  Call once; this is to be kept until then.  False: it could not be started.
+  kj::Promise<bool> run();
+
+  bool isOf(const User& user) const;
+  bool isOf(uid_t uid) const { return credentials.uid == uid; }
+  // It answers, and is not to end.
+  bool takesLanes() const { return !isEnding && !isStuck; }
+  // It did not take a lane in time: it hangs in a system call.
+  bool hangs() const { return isStuck; }
+  bool hasLanes() const { return !lanes.empty(); }
+
+  // As FileLanes::serve().  `home` is the user's.
+  kj::Promise<kj::Maybe<kj::String>> serve(FileLane lane, kj::StringPtr home,
+                                           kj::AutoCloseFd socket);
+
+  // For one without lanes: it gets none any more, and ends.
+  void end();
+  // Ends it with all that it has started, as soon as the kernel lets it go.
+  void kill();
+
+private:
+  // In the order in which they came.
+  struct Handed {
+    explicit Handed(uint64_t number) : number(number) {}
+    const uint64_t number;
+    kj::PromiseFulfillerPair<void> taken = kj::newPromiseAndFulfiller<void>();
+    kj::PromiseFulfillerPair<kj::Maybe<kj::String>> ended =
+        kj::newPromiseAndFulfiller<kj::Maybe<kj::String>>();
+    kj::ListLink<Handed> link;
+  };
+
+  ProcessHost& host;
+  const SpawnRequest::Credentials credentials;
+  WorkerSocket socket;
+  kj::Maybe<kj::Own<ProcessTree>> tree;
+  kj::Maybe<pid_t> pid;
+  uint64_t lastNumber = 0;
+  kj::List<Handed, &Handed::link> lanes;
+  bool isEnding = false;
+  bool isStuck = false;
+  kj::Promise<void> idleTask = nullptr;
+  kj::Promise<void> endTask = nullptr;
+
+  kj::Promise<kj::Maybe<SpawnedProcess>> start();
+  kj::Promise<void> hear();
+  void accept(Packet packet);
+  void leave(Handed& lane);
+};
+
+}  // namespace bothy

@@ -1,0 +1,177 @@
+#include "file-worker/file-workers.h"
+
+#include <kj/debug.h>
+#include <signal.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include <catch2/catch_test_macros.hpp>
+
+#include "file-worker/file-worker-test-world.h"
+#include "process/text-file.h"
+#include "wire/byte-sink.h"
+
+namespace bothy {
+namespace {
+
+TEST_CASE("a user's lanes for files are served by one process, which has the user's rights") {
+  FileWorkerWorld w;
+  auto first = w.open();
+  auto second = w.open();
+  const auto pid = w.workerOf(*first);
+  CHECK(pid != getpid());
+  CHECK(w.workerOf(*second) == pid);
+  auto status = readTextFile(kj::str("/proc/", pid, "/status"));
+  auto ids = kj::str("Uid:\t", w.uid, '\t', w.uid, '\t', w.uid, '\t', w.uid, '\n');
+  CHECK(strstr(status.cStr(), ids.cStr()) != nullptr);
+
+  auto write = first->files().writeRequest();
+  write.setPath(kj::str(w.world.at("home"), "/f").asBytes());
+  auto written = write.send().wait(w.scope);
+  REQUIRE(written.getOutcome().isDone());
+  SinkWriter sink(written.getSink());
+  sink.send("text"_kj.asBytes()).wait(w.scope);
+  sink.end().wait(w.scope);
+  CHECK(w.world.read("home/f") == "text");
+  CHECK(w.world.status("home/f").st_uid == w.uid);
+}
+
+TEST_CASE("each user has a process of his own, and who is none has none") {
+  if (geteuid() != 0) SKIP("needs other users");
+  FileWorkerWorld w;
+  auto first = w.open("tester");
+  auto second = w.open("other0");
+  CHECK(w.workerOf(*first) != w.workerOf(*second));
+  CHECK(w.refusal("nobody here") == rpc::Refusal::NO_SUCH_USER);
+}
+
+TEST_CASE("a lane that its client leaves has ended, and one that is ordered to end is closed") {
+  FileWorkerWorld w;
+  auto left = w.open();
+  auto ordered = w.open();
+  CHECK(w.answers(*left));
+  left->client = nullptr;
+  CHECK(w.until([&]() { return left->hasEnded; }));
+  CHECK(w.answers(*ordered));
+  auto ended = ordered->client->onDisconnect();
+  ordered->served = nullptr;
+  ended.wait(w.scope);
+}
+
+TEST_CASE("a worker that is killed ends its lanes, and the next lane has another") {
+  FileWorkerWorld w;
+  auto lane = w.open();
+  const auto pid = w.workerOf(*lane);
+  kill(pid, SIGKILL);
+  CHECK(w.until([&]() { return lane->hasEnded && w.workers.count() == 0; }));
+  CHECK_FALSE(w.answers(*lane));
+  auto next = w.open();
+  CHECK(w.workerOf(*next) != pid);
+}
+
+TEST_CASE("a worker without a lane ends after a while, and not before") {
+  FileWorkerWorld w;
+  auto lane = w.open();
+  const auto pid = w.workerOf(*lane);
+  lane->client = nullptr;
+  CHECK(w.until([&]() { return lane->hasEnded; }));
+  w.pass(WORKER_IDLE_LIMIT - 1 * kj::SECONDS);
+  // A lane meanwhile begins the wait anew.
+  lane = w.open();
+  CHECK(w.workerOf(*lane) == pid);
+  w.pass(1 * kj::SECONDS);
+  CHECK(w.answers(*lane));
+  lane->client = nullptr;
+  CHECK(w.until([&]() { return lane->hasEnded; }));
+  w.pass(WORKER_IDLE_LIMIT);
+  CHECK(w.until([&]() { return w.workers.count() == 0; }));
+  CHECK(w.processes().size() == 0);
+}
+
+TEST_CASE("a worker that hangs costs a lane its time, and the next lane has another worker") {
+  FileWorkerWorld w;
+  auto before = w.open();
+  const auto hung = w.workerOf(*before);
+  kill(hung, SIGSTOP);
+  auto untaken = w.open();
+  w.pass(TAKE_LIMIT - 1 * kj::MILLISECONDS);
+  CHECK_FALSE(untaken->hasEnded);
+  w.pass(1 * kj::MILLISECONDS);
+  CHECK(untaken->hasEnded);
+  CHECK_FALSE(w.answers(*untaken));
+  auto next = w.open();
+  CHECK(w.workerOf(*next) != hung);
+
+  // One that was only slow goes on with what it has, and serves nothing that was closed meanwhile.
+  kill(hung, SIGCONT);
+  CHECK(w.answers(*before));
+  CHECK(w.workerOf(*before) == hung);
+  // It is not kept for more.
+  before->client = nullptr;
+  CHECK(w.until([&]() { return w.workers.count() == 1; }));
+  CHECK(w.answers(*next));
+}
+
+TEST_CASE("a lane of a worker that hangs is closed by order, and when its client has gone") {
+  FileWorkerWorld w;
+  auto ordered = w.open();
+  auto left = w.open();
+  CHECK(w.answers(*ordered));
+  CHECK(w.answers(*left));
+  kill(w.workerOf(*left), SIGSTOP);
+  auto ended = ordered->client->onDisconnect();
+  ordered->served = nullptr;
+  ended.wait(w.scope);
+  left->client = nullptr;
+  // What is heard of the hang-up begins the wait.
+  w.until([&]() {
+    w.pass(HANG_UP_LIMIT);
+    return left->hasEnded;
+  });
+  CHECK(left->hasEnded);
+}
+
+TEST_CASE("a user whose workers hang is refused, and has another when one of them is gone") {
+  FileWorkerWorld w;
+  kj::Vector<kj::Own<FileWorkerWorld::TestLane>> lanes;
+  for (uint i = 0; i < MAX_USER_FILE_WORKERS; i++) {
+    CHECK(w.refusal() == nullptr);
+    lanes.add(w.open());
+    kill(w.workerOf(*lanes.back()), SIGSTOP);
+    auto untaken = w.open();
+    w.pass(TAKE_LIMIT);
+    CHECK(untaken->hasEnded);
+  }
+  CHECK(w.refusal() == rpc::Refusal::UNAVAILABLE);
+  // The oldest is ended for whoever asks next.
+  CHECK(w.until([&]() { return w.workers.count() < MAX_USER_FILE_WORKERS; }));
+  CHECK(lanes.front()->hasEnded);
+  CHECK_FALSE(lanes.back()->hasEnded);
+  CHECK(w.refusal() == nullptr);
+  lanes.add(w.open());
+  CHECK(w.answers(*lanes.back()));
+}
+
+TEST_CASE("a machine has so many workers, and one that is idle goes for another user's") {
+  if (geteuid() != 0) SKIP("needs other users");
+  FileWorkerWorld w;
+  kj::Vector<kj::Own<FileWorkerWorld::TestLane>> lanes;
+  for (uint i = 0; i < MAX_FILE_WORKERS; i++) {
+    auto user = kj::str("other", i);
+    CHECK(w.refusal(user) == nullptr);
+    lanes.add(w.open(user));
+    CHECK(w.answers(*lanes.back()));
+  }
+  CHECK(w.refusal("tester") == rpc::Refusal::UNAVAILABLE);
+  CHECK(w.refusal("other0") == nullptr);
+  CHECK(w.answers(*lanes.front()));
+  lanes.front()->client = nullptr;
+  CHECK(w.until([&]() { return lanes.front()->hasEnded; }));
+  CHECK(w.until([&]() { return w.refusal("tester") == nullptr; }));
+  auto lane = w.open("tester");
+  CHECK(w.answers(*lane));
+}
+
+}  // namespace
+}  // namespace bothy

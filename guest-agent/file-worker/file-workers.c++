@@ -1,0 +1,103 @@
+#include "file-worker/file-workers.h"
+
+#include <kj/debug.h>
+
+#include "wire/socket-stream.h"
+
+namespace bothy {
+namespace {
+
+// The stream has nothing of the lane but the descriptor: of what follows the Grant no byte was read.
+kj::AutoCloseFd descriptorOf(kj::Own<VsockStream> stream) {
+  return duplicateSocket(KJ_REQUIRE_NONNULL(stream->getFd(), "a lane that is no socket"));
+}
+
+}  // namespace
+
+FileWorkers::FileWorkers(ProcessHost& host) : host(host), running(*this) {}
+
+FileWorkers::~FileWorkers() noexcept(false) {}
+
+kj::Maybe<User> FileWorkers::find(kj::StringPtr name) const {
+  return host.users.find(name.size() == 0 ? host.options.defaultUser.asPtr() : name);
+}
+
+kj::Maybe<FileWorker&> FileWorkers::workerOf(const User& user) {
+  for (auto& worker : workers) {
+    if (worker->isOf(user) && worker->takesLanes()) return *worker;
+  }
+  return nullptr;
+}
+
+kj::Maybe<rpc::Refusal> FileWorkers::refusal(const LaneGrant& grant) {
+  KJ_IF_MAYBE (user, find(grant.user)) {
+    if (workerOf(*user) != nullptr || hasRoomFor(*user)) return nullptr;
+    return rpc::Refusal::UNAVAILABLE;
+  }
+  return rpc::Refusal::NO_SUCH_USER;
+}
+
+bool FileWorkers::hasRoomFor(const User& user) {
+  KJ_IF_MAYBE (failed, startFailed) {
+    if (host.timer.now() - *failed < START_RETRY) return false;
+  }
+  uint theirs = 0;
+  for (auto& worker : workers) {
+    if (worker->isOf(user.uid)) ++theirs;
+  }
+  if (theirs >= MAX_USER_FILE_WORKERS) {
+    for (auto& worker : workers) {
+      if (!worker->isOf(user.uid) || !worker->hangs()) continue;
+      worker->kill();
+      break;
+    }
+    return false;
+  }
+  if (workers.size() < MAX_FILE_WORKERS) return true;
+  for (auto& worker : workers) {
+    if (!worker->takesLanes() || worker->hasLanes()) continue;
+    worker->end();
+    break;
+  }
+  return false;
+}
+
+kj::Promise<kj::Maybe<kj::String>> FileWorkers::serve(FileLane lane, kj::Own<VsockStream> stream) {
+  auto found = find(lane.grant.user);
+  if (found == nullptr) co_return nullptr;
+  auto& user = KJ_ASSERT_NONNULL(found);
+  auto socket = descriptorOf(kj::mv(stream));
+  kj::Maybe<FileWorker&> worker = workerOf(user);
+  if (worker == nullptr) {
+    // Others may have come since refusal().
+    if (!hasRoomFor(user)) co_return nullptr;
+    worker = start(user);
+  }
+  co_return co_await KJ_ASSERT_NONNULL(worker).serve(lane, user.home, kj::mv(socket));
+}
+
+FileWorker& FileWorkers::start(const User& user) {
+  auto worker = kj::refcounted<FileWorker>(
+      host, SpawnRequest::Credentials{user.uid, user.gid, kj::heapArray(user.groups.asPtr())});
+  auto& result = *worker;
+  workers.add(kj::addRef(result));
+  running.add(run(kj::mv(worker)));
+  return result;
+}
+
+kj::Promise<void> FileWorkers::run(kj::Own<FileWorker> worker) {
+  KJ_DEFER({
+    kj::Vector<kj::Own<FileWorker>> others;
+    for (auto& other : workers) {
+      if (other.get() != worker.get()) others.add(kj::mv(other));
+    }
+    workers = kj::mv(others);
+  });
+  if (!co_await worker->run()) startFailed = host.timer.now();
+}
+
+void FileWorkers::taskFailed(kj::Exception&& exception) {
+  KJ_LOG(ERROR, "a file worker is lost", exception);
+}
+
+}  // namespace bothy

@@ -1,0 +1,46 @@
+#pragma once
+
+#include <kj/vector.h>
+
+#include "file-worker/file-worker.h"
+
+namespace bothy {
+
+// Workers of a machine that have not ended, and those of one user: another is started beside one that hangs.
+constexpr uint MAX_FILE_WORKERS = 6;
+constexpr uint MAX_USER_FILE_WORKERS = 2;
+
+// After a start that failed, before the next.
+constexpr kj::Duration START_RETRY = 1 * kj::SECONDS;
+
+// Serves lanes for files in processes of their users, one a user: see FileWorker.
+class FileWorkers final: public FileLanes, private kj::TaskSet::ErrorHandler {
+public:
+  // `host` outlives it.
+  explicit FileWorkers(ProcessHost& host);
+  ~FileWorkers() noexcept(false);
+  KJ_DISALLOW_COPY_AND_MOVE(FileWorkers);
+
+  kj::Maybe<rpc::Refusal> refusal(const LaneGrant& grant) override;
+  kj::Promise<kj::Maybe<kj::String>> serve(FileLane lane, kj::Own<VsockStream> stream) override;
+
+  // Those that have not ended.
+  size_t count() const { return workers.size(); }
+
+private:
+  ProcessHost& host;
+  kj::Vector<kj::Own<FileWorker>> workers;  // the oldest first
+  kj::Maybe<kj::TimePoint> startFailed;
+  kj::TaskSet running;
+
+  kj::Maybe<User> find(kj::StringPtr name) const;
+  // One that takes lanes of this user.
+  kj::Maybe<FileWorker&> workerOf(const User& user);
+  // Makes room where it can, for the next who asks.
+  bool hasRoomFor(const User& user);
+  FileWorker& start(const User& user);
+  kj::Promise<void> run(kj::Own<FileWorker> worker);
+  void taskFailed(kj::Exception&& exception) override;
+};
+
+}  // namespace bothy

@@ -1,0 +1,94 @@
+#include "file-worker/worker-lanes.h"
+
+#include <capnp/serialize.h>
+#include <kj/debug.h>
+#include <malloc.h>
+#include <unistd.h>
+
+#include "files/files-facet.h"
+#include "rpc/granted-files.h"
+#include "wire/socket-stream.h"
+
+namespace bothy {
+namespace {
+
+using FdObserver = kj::UnixEventPort::FdObserver;
+
+// What cannot be sent is of an agent that has gone: the next that is received says so.
+void report(int agent, kj::Function<void(rpc::WorkerReport::Builder)> fill) {
+  capnp::MallocMessageBuilder message;
+  fill(message.initRoot<rpc::WorkerReport>());
+  sendPacket(agent, message);
+}
+
+}  // namespace
+
+WorkerLanes::WorkerLanes(ProcessHost& host)
+    : host(host),
+      root(openRoot("/")),
+      disk(host.eventPort),
+      server(host.timer, memory, kj::systemPreciseMonotonicClock()),
+      serving(*this) {}
+
+WorkerLanes::~WorkerLanes() noexcept(false) {}
+
+kj::Promise<void> WorkerLanes::receive(int agent) {
+  FdObserver observer(host.eventPort, agent, FdObserver::OBSERVE_READ);
+  for (;;) {
+    auto received = receivePacket(agent);
+    KJ_IF_MAYBE (packet, received) {
+      if (packet->words.size() == 0) co_return;
+      serving.add(serve(agent, kj::mv(packet->words), kj::mv(packet->descriptor)));
+    } else {
+      co_await observer.whenBecomesReadable();
+    }
+  }
+}
+
+kj::Promise<void> WorkerLanes::serve(int agent, kj::Array<capnp::word> words,
+                                     kj::AutoCloseFd socket) {
+  capnp::FlatArrayMessageReader message(words);
+  auto lane = message.getRoot<rpc::HandedLane>();
+  const auto number = lane.getNumber();
+  report(agent, [&](auto builder) { builder.setTaken(number); });
+  ++count;
+  kj::Maybe<kj::String> breach;
+  kj::Maybe<kj::Exception> fault;
+  try {
+    breach = co_await serveFiles(lane, kj::mv(socket));
+  } catch (...) {
+    fault = kj::getCaughtExceptionAsKj();
+  }
+  report(agent, [&](auto builder) {
+    auto ended = builder.initEnded();
+    ended.setLane(number);
+    KJ_IF_MAYBE (why, breach) ended.setBreach(*why);
+  });
+  // What copies took goes back to the kernel.
+  if (--count == 0) malloc_trim(0);
+}
+
+kj::Promise<kj::Maybe<kj::String>> WorkerLanes::serveFiles(rpc::HandedLane::Reader lane,
+                                                           kj::AutoCloseFd socket) {
+  auto parsed = LaneGrant::parse(lane.getGrant());
+  auto grant = kj::mv(KJ_REQUIRE_NONNULL(parsed.tryGet<LaneGrant>(), "not what was parsed before"));
+  auto stream = kj::heap<VsockStream>(kj::heap<SocketStream>(host.eventPort, kj::mv(socket)));
+  capnp::Capability::Client files =
+      newGrantedFiles(newFilesFacet(host, root, self(lane.getHome()), limits), grant.verbs);
+  // Who may have all lanes may have what they hold.
+  const kj::StringPtr holder = grant.allLanes ? nullptr : kj::StringPtr(grant.actor);
+  co_return co_await server.serve(kj::mv(stream), kj::mv(files),
+                                  {lane.getGeneration(), holder, lane.getBulk()});
+}
+
+User WorkerLanes::self(kj::StringPtr home) const {
+  auto groups = kj::heapArray<gid_t>(static_cast<size_t>(kj::max(getgroups(0, nullptr), 0)));
+  KJ_SYSCALL(getgroups(static_cast<int>(groups.size()), groups.begin()));
+  return {nullptr, geteuid(), getegid(), kj::mv(groups), kj::str(home), nullptr};
+}
+
+void WorkerLanes::taskFailed(kj::Exception&& exception) {
+  KJ_LOG(ERROR, "a lane failed", exception);
+}
+
+}  // namespace bothy

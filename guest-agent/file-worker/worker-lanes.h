@@ -1,0 +1,49 @@
+#pragma once
+
+#include <kj/async-io.h>
+
+#include "file-worker/worker-socket.h"
+#include "files/files-limits.h"
+#include "files/workspace-root.h"
+#include "process/process-host.h"
+#include "rpc/lane-memory.h"
+#include "rpc/lane-server.h"
+#include "schema/file-worker.capnp.h"
+
+namespace bothy {
+
+// What the lanes of one worker may hold of what their clients send and do not read.
+constexpr size_t WORKER_MEMORY_BYTES = 16 * 1024 * 1024;
+
+// The lanes that this process, a file worker, serves.
+class WorkerLanes final: private kj::TaskSet::ErrorHandler {
+public:
+  // `host` outlives it.
+  explicit WorkerLanes(ProcessHost& host);
+  ~WorkerLanes() noexcept(false);
+  KJ_DISALLOW_COPY_AND_MOVE(WorkerLanes);
+
+  // Serves what comes over `agent`, until that ends.
+  kj::Promise<void> receive(int agent);
+  bool isServing() const { return count > 0; }
+  // Resolves when no flush of a file is under way.
+  kj::Promise<void> onFlushed() { return disk.onIdle(); }
+
+private:
+  ProcessHost& host;
+  WorkspaceRoot root;
+  MessageBudget memory{lanesLimits(WORKER_MEMORY_BYTES)};
+  DiskFlush disk;
+  FilesLimits limits{memory, disk};
+  LaneServer server;
+  uint count = 0;
+  kj::TaskSet serving;
+
+  kj::Promise<void> serve(int agent, kj::Array<capnp::word> message, kj::AutoCloseFd socket);
+  kj::Promise<kj::Maybe<kj::String>> serveFiles(rpc::HandedLane::Reader lane,
+                                                kj::AutoCloseFd socket);
+  User self(kj::StringPtr home) const;
+  void taskFailed(kj::Exception&& exception) override;
+};
+
+}  // namespace bothy

@@ -1,0 +1,74 @@
+#include "file-worker/worker-socket.h"
+
+#include <capnp/serialize.h>
+#include <errno.h>
+#include <kj/debug.h>
+#include <string.h>
+#include <sys/socket.h>
+
+namespace bothy {
+namespace {
+
+union Control {
+  cmsghdr header;
+  char space[CMSG_SPACE(sizeof(int))];
+};
+
+}  // namespace
+
+WorkerSocket openWorkerSocket() {
+  int ends[2];
+  KJ_SYSCALL(socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC | SOCK_NONBLOCK, 0, ends));
+  return {kj::AutoCloseFd(ends[0]), kj::AutoCloseFd(ends[1])};
+}
+
+int sendPacket(int socket, capnp::MessageBuilder& message, int descriptor) {
+  auto words = capnp::messageToFlatArray(message);
+  auto bytes = words.asBytes();
+  if (bytes.size() > MAX_PACKET_BYTES) return EMSGSIZE;
+  iovec part = {bytes.begin(), bytes.size()};
+  msghdr packet = {};
+  packet.msg_iov = &part;
+  packet.msg_iovlen = 1;
+  Control control = {};
+  if (descriptor >= 0) {
+    packet.msg_control = &control;
+    packet.msg_controllen = sizeof(control);
+    control.header.cmsg_level = SOL_SOCKET;
+    control.header.cmsg_type = SCM_RIGHTS;
+    control.header.cmsg_len = CMSG_LEN(sizeof(descriptor));
+    memcpy(CMSG_DATA(&control.header), &descriptor, sizeof(descriptor));
+  }
+  for (;;) {
+    if (sendmsg(socket, &packet, MSG_DONTWAIT | MSG_NOSIGNAL) >= 0) return 0;
+    if (errno != EINTR) return errno;
+  }
+}
+
+kj::Maybe<Packet> receivePacket(int socket) {
+  kj::byte bytes[MAX_PACKET_BYTES];
+  iovec part = {bytes, sizeof(bytes)};
+  Control control = {};
+  msghdr packet = {};
+  packet.msg_iov = &part;
+  packet.msg_iovlen = 1;
+  packet.msg_control = &control;
+  packet.msg_controllen = sizeof(control);
+  ssize_t size;
+  while ((size = recvmsg(socket, &packet, MSG_DONTWAIT | MSG_CMSG_CLOEXEC)) < 0) {
+    if (errno == EAGAIN) return nullptr;
+    if (errno != EINTR) return Packet();
+  }
+  Packet result;
+  auto header = CMSG_FIRSTHDR(&packet);
+  if (header != nullptr && header->cmsg_level == SOL_SOCKET && header->cmsg_type == SCM_RIGHTS) {
+    int descriptor;
+    memcpy(&descriptor, CMSG_DATA(header), sizeof(descriptor));
+    result.descriptor = kj::AutoCloseFd(descriptor);
+  }
+  result.words = kj::heapArray<capnp::word>(static_cast<size_t>(size) / sizeof(capnp::word));
+  memcpy(result.words.begin(), bytes, result.words.asBytes().size());
+  return kj::mv(result);
+}
+
+}  // namespace bothy

@@ -1,0 +1,30 @@
+#pragma once
+
+#include <capnp/message.h>
+#include <kj/io.h>
+#include <sys/types.h>
+
+namespace bothy {
+
+// The packets between the agent and a file worker (schema/file-worker.capnp).  Nothing here waits.
+
+// Of one packet, whatever it says: a Grant and a home.
+constexpr size_t MAX_PACKET_BYTES = 16 * 1024;
+
+struct WorkerSocket {
+  kj::AutoCloseFd agent;
+  kj::AutoCloseFd worker;
+};
+WorkerSocket openWorkerSocket();
+
+// Sends a message with a descriptor or (-1) without.  0, or errno: EAGAIN where the other end leaves too much unread.
+int sendPacket(int socket, capnp::MessageBuilder& message, int descriptor = -1);
+
+struct Packet {
+  kj::Array<capnp::word> words;  // empty: the other end is gone
+  kj::AutoCloseFd descriptor;    // none, where none came
+};
+// None: there is none yet.  A packet that is too large has lost its end.
+kj::Maybe<Packet> receivePacket(int socket);
+
+}  // namespace bothy

@@ -1,0 +1,35 @@
+@0xb5d6b1a1c0f0a00c;
+# What the agent and its file workers say to each other: processes of one program, so nothing of this is of a generation.
+#
+# Each message is one packet of a SOCK_SEQPACKET socket, in Cap'n Proto's stream framing.
+
+using Cxx = import "/capnp/c++.capnp";
+using Lane = import "lane.capnp";
+$Cxx.namespace("bothy::rpc");
+
+struct HandedLane {
+  # A lane for files whose Hello and Grant have been read, with its descriptor.  The worker says Welcome.
+  number @0 :UInt64;
+  # The agent's own: no two of a worker's have the same.
+  grant @1 :Lane.Grant;
+  generation @2 :UInt16;
+  # What the Welcome says.
+  bulk @3 :Bool;
+  # It may have the kernel's large buffer.
+  home @4 :Text;
+  # Of the user, as passwd(5) has it now.
+}
+
+struct WorkerReport {
+  # Nothing of it is to be believed but about the worker's own lanes: it runs as its user.
+  union {
+    taken @0 :UInt64;
+    # The lane was received, and is served.
+    ended :group {
+      lane @1 :UInt64;
+      # Its descriptor is closed.
+      breach @2 :Text;
+      # What its client did that ended it; empty if nothing.
+    }
+  }
+}
