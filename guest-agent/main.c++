@@ -25,6 +25,7 @@
 #include "boot/root.h"
 #include "boot/temporary-files.h"
 #include "booted-machine.h"
+#include "file-worker/confinement.h"
 #include "file-worker/file-worker-main.h"
 #include "file-worker/file-workers.h"
 #include "files/archive-worker.h"
@@ -253,6 +254,7 @@ int main(int argc, char* argv[]) {
     PowerSignals::capture();
   }
   if (isArchiveWorker(argc, argv)) {
+    confineArchiveWorker();
     return archiveWorkerMain(argc, argv);
   }
   if (isActionWriter(argc, argv)) {

@@ -10,12 +10,14 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "file-worker/confinement.h"
 #include "file-worker/worker-lanes.h"
 #include "wire/event-loop.h"
 
 namespace bothy {
 namespace {
 
+constexpr kj::StringPtr NAME = "bothy-files"_kj;
 constexpr kj::StringPtr OPTION = "--file-worker"_kj;
 constexpr int AGENT_FD = 0;
 constexpr mode_t UMASK = 022;
@@ -49,6 +51,9 @@ kj::Promise<void> onTermination(kj::UnixEventPort& port, int signals) {
 }
 
 void setLimits() {
+  // The kernel calls it after its file, which is /init.
+  prctl(PR_SET_NAME, NAME.cStr());
+  // Programs of the same user neither trace nor read it.  In a machine they never could: images/initramfs.
   prctl(PR_SET_DUMPABLE, 0);
   umask(UMASK);
   const rlimit noCore = {0, 0};
@@ -82,7 +87,7 @@ bool isFileWorker(int argc, const char* const* argv) {
 }
 
 kj::Array<kj::String> fileWorkerArguments() {
-  return kj::arr(kj::str("bothy-files"), kj::str(OPTION));
+  return kj::arr(kj::str(NAME), kj::str(OPTION));
 }
 
 int fileWorkerMain() {
@@ -94,6 +99,7 @@ int fileWorkerMain() {
   auto io = setupEventLoop();
   ProcessHost host(io.unixEventPort, io.provider->getTimer(), ProcessHost::Options{});
   WorkerLanes lanes(host);
+  confineFileWorker();
   auto ended = lanes.receive(AGENT_FD)
                    .then([&host]() { return host.reaper.onChildless(); })
                    .exclusiveJoin(onTermination(io.unixEventPort, signals).then([&]() {

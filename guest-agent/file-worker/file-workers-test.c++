@@ -46,6 +46,15 @@ TEST_CASE("each user has a process of his own, and who is none has none") {
   CHECK(w.refusal("nobody here") == rpc::Refusal::NO_SUCH_USER);
 }
 
+TEST_CASE("root's files are served as anybody's") {
+  if (geteuid() != 0) SKIP("needs root");
+  FileWorkerWorld w;
+  auto lane = w.open("root");
+  auto request = lane->files().statRequest();
+  request.setPath("/"_kj.asBytes());
+  CHECK(request.send().wait(w.scope).getOutcome().isEntry());
+}
+
 TEST_CASE("a lane that its client leaves has ended, and one that is ordered to end is closed") {
   FileWorkerWorld w;
   auto left = w.open();

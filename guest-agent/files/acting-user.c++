@@ -36,7 +36,7 @@ ActingUser::ActingUser(const User& user)
       gid(user.gid),
       groups(kj::heapArray(user.groups.asPtr())),
       homeDirectory(kj::str(user.home)),
-      mayChange(geteuid() == 0) {}
+      mayChange(geteuid() == 0 && user.uid != 0) {}
 
 kj::Maybe<SpawnRequest::Credentials> ActingUser::credentials() const {
   if (!mayChange) return nullptr;

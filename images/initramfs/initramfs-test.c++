@@ -52,7 +52,7 @@ TEST_CASE("an initramfs holds the agent as /init and nothing else that runs") {
     names.add(entry.name);
     CHECK(entry.time == 0);
     if (entry.name == "init") {
-      CHECK(entry.mode == 0100755);
+      CHECK(entry.mode == 0100711);
       CHECK(entry.content.asPtr() == "agent"_kj.asBytes());
     } else if (entry.name == "dev/console") {
       CHECK(entry.mode == 020600);

@@ -84,7 +84,9 @@ kj::Array<kj::byte> makeInitramfs(kj::ArrayPtr<const kj::byte> agent,
   Archive archive(agent.size() + moduleBytes + 4096);
   for (auto directory : DIRECTORIES) archive.add(directory, S_IFDIR | 0755);
   archive.add("dev/console", S_IFCHR | 0600, nullptr, CONSOLE);
-  archive.add("init", S_IFREG | 0755, agent);
+  // Nobody but root may read it: then the kernel lets no program of a user trace or read what runs it for him, from the
+  // first instruction on (would_dump() in fs/exec.c).
+  archive.add("init", S_IFREG | 0711, agent);
   if (modules.size() > 0) {
     kj::Vector<char> list;
     archive.add(MODULE_DIRECTORY, S_IFDIR | 0755);

@@ -34,9 +34,13 @@ constexpr kj::StringPtr COPIED_SIZE = "200M"_kj;
 constexpr kj::StringPtr EYES = R"bash(
 nsenter -t 1 -C unshare -m sh -c 'mount -t cgroup2 -o nsdelegate,memory_recursiveprot none /mnt && echo $PPID > /mnt/cgroup.procs'
 look() {
-  local fd other seen=()
+  local fd other word inode unix seen=()
+  mapfile -t unix < /proc/net/unix
   for fd in /proc/1/fd/*; do
     [[ -S $fd ]] || continue
+    # One to a file worker stays for a while without a lane.
+    while read -r word inode; do [[ $word != ino: ]] || break; done < "/proc/1/fdinfo/${fd##*/}"
+    [[ "${unix[*]} " != *" $inode "* ]] || continue
     # A lane on which the agent waits has a second descriptor.
     for other in "${seen[@]}"; do [[ ! $fd -ef $other ]] || continue 2; done
     seen+=("$fd")

@@ -1,0 +1,206 @@
+// The processes that serve files in a machine: what they may, and that no file system that hangs reaches further than one of them.  All
+// scenarios share a machine.
+
+#include <kj/debug.h>
+
+#include <catch2/catch_test_macros.hpp>
+
+#include "support/command-line.h"
+#include "support/host-program.h"
+#include "support/shared-workspace.h"
+#include "wire/byte-sink.h"
+
+namespace bothy {
+namespace {
+
+constexpr kj::StringPtr HUNG = "/mnt/hung"_kj;
+
+// A FUSE server that takes every request and answers the first alone: the kernel then lets nobody who waits for it go, not even by SIGKILL.
+constexpr kj::StringPtr SERVER = R"(
+import ctypes, os, struct
+fuse = os.open('/dev/fuse', os.O_RDWR)
+options = 'fd=%d,rootmode=40000,user_id=0,group_id=0,allow_other' % fuse
+assert ctypes.CDLL(None).mount(b'hung', b'/mnt/hung', b'fuse', 0, options.encode()) == 0
+length, opcode, unique = struct.unpack_from('IIQ', os.read(fuse, 1 << 20))
+init = struct.pack('IIIIHHIIHHI', 7, 31, 0, 0, 16, 12, 131072, 1, 32, 0, 0) + bytes(28)
+os.write(fuse, struct.pack('IiQ', 16 + len(init), 0, unique) + init)
+open('/run/hung', 'w').write(str(os.getpid()))
+while True:
+    os.read(fuse, 1 << 20)
+)"_kj;
+
+// Serves HUNG from here on, and hangs.
+class HungMount final {
+public:
+  explicit HungMount(TestWorkspace& workspace) : workspace(workspace) {
+    workspace.shell(
+        kj::str("mkdir -p ", HUNG, "; rm -f /run/hung; cat > /run/server <<'END'", SERVER,
+                "END\nsetsid python3 /run/server > /dev/null 2>&1 < /dev/null &\n"
+                "for i in $(seq 100); do test -s /run/hung && exit; sleep 0.1; done; exit 1"),
+        "root");
+  }
+  ~HungMount() noexcept(false) { end(); }
+  KJ_DISALLOW_COPY_AND_MOVE(HungMount);
+
+  // Who waits for it goes on, with a failure.
+  void end() {
+    workspace.shell(kj::str("kill -9 $(cat /run/hung); umount -l ", HUNG, "; :"), "root");
+  }
+
+private:
+  TestWorkspace& workspace;
+};
+
+kj::Promise<void> stat(rpc::Files::Client files, kj::StringPtr path) {
+  auto request = files.statRequest();
+  request.setPath(path.asBytes());
+  return request.send().ignoreResult();
+}
+
+// A terminal of the machine that was there before.
+class Echo final {
+public:
+  explicit Echo(TestWorkspace& workspace) : terminal(workspace, {.argv = ARGV}) {}
+
+  // What is typed comes back, programs start and are collected, and the agent answers its supervisor.
+  void check() {
+    auto word = kj::str("word-", ++words);
+    terminal.type(kj::str(word, "\r"));
+    terminal.waitForText(word);
+    CHECK(terminal.workspace.shell("true && echo done") == "done");
+    terminal.workspace.health();
+  }
+  ~Echo() noexcept(false) {
+    terminal.client().closeRequest().send().wait(terminal.workspace.host.scope);
+  }
+
+private:
+  static constexpr kj::StringPtr ARGV[] = {"cat"_kj};
+  TestTerminal terminal;
+  uint words = 0;
+};
+
+kj::Own<Lane> openFiles(TestWorkspace& workspace, kj::StringPtr user = nullptr) {
+  return workspace.openLane([user](rpc::LaneRequest::Builder wanted) {
+    auto files = wanted.initFiles();
+    files.setAccess(rpc::FileAccess::WRITE);
+    files.setUser(user);
+  });
+}
+
+rpc::Files::Client filesOf(Lane& lane) {
+  return lane.bootstrap().castAs<rpc::Files>();
+}
+
+TEST_CASE("S42 a user's programs neither trace nor read the process that serves his files") {
+  auto& [host, workspace] = sharedWorkspace();
+  auto lane = openFiles(workspace);
+  host.wait(stat(filesOf(*lane), "/"), "a call");
+  constexpr kj::StringPtr PID = "pid=$(pgrep -u user -x bothy-files) && "_kj;
+  for (auto file : {"mem"_kj, "environ"_kj, "maps"_kj, "auxv"_kj, "io"_kj}) {
+    INFO(file.cStr());
+    CHECK(workspace.shell(kj::str(PID, "head -c 1 /proc/$pid/", file, " 2>&1; :"))
+              .endsWith("Permission denied"));
+  }
+  CHECK(workspace.shell(kj::str(PID, "ls /proc/$pid/fd 2>&1; :")).endsWith("Permission denied"));
+  constexpr int PTRACE_SEIZE = 0x4206, EPERM_NUMBER = 1;
+  CHECK(workspace.shell(kj::str(PID,
+                                "python3 -c \"import ctypes; c = ctypes.CDLL(None, use_errno=True);"
+                                " c.ptrace(",
+                                PTRACE_SEIZE, ", $pid, 0, 0); print(ctypes.get_errno())\"")) ==
+        kj::str(EPERM_NUMBER));
+  // It has no rights but the user's, and gets none.
+  CHECK(
+      workspace.shell(kj::str(PID, "grep -E '^(CapEff|NoNewPrivs|Seccomp):' /proc/$pid/status")) ==
+      "CapEff:\t0000000000000000\nNoNewPrivs:\t1\nSeccomp:\t2");
+  // It is none of the agent's own group.
+  CHECK(workspace.shell(kj::str(PID, "cat /proc/$pid/cgroup")) !=
+        workspace.shell("cat /proc/1/cgroup"));
+}
+
+TEST_CASE("P41 the process of a user's files is killed, and the next lane has another") {
+  auto& [host, workspace] = sharedWorkspace();
+  auto lane = openFiles(workspace);
+  auto others = openFiles(workspace, "root");
+  host.wait(stat(filesOf(*lane), "/"), "a call");
+  host.wait(stat(filesOf(*others), "/"), "a call of root's");
+  auto ended = lane->onDisconnect();
+  workspace.shell("pkill -9 -u user -x bothy-files");
+  host.wait(kj::mv(ended), "the end of the lane");
+  host.wait(stat(filesOf(*others), "/"), "a call of root's");
+  lane = openFiles(workspace);
+  host.wait(stat(filesOf(*lane), "/"), "a call on the next lane");
+}
+
+TEST_CASE("P45 a file system that hangs costs a lane for files, and nothing else of its machine") {
+  auto& [host, workspace] = sharedWorkspace();
+  Echo echo(workspace);
+  HungMount mount(workspace);
+  auto lane = openFiles(workspace);
+  auto hung = stat(filesOf(*lane), kj::str(HUNG, "/f")).eagerlyEvaluate(nullptr);
+  echo.check();
+  CHECK_FALSE(hung.poll(host.scope));
+  auto others = openFiles(workspace, "root");
+  host.wait(stat(filesOf(*others), "/"), "a call of root's");
+  echo.check();
+
+  // The next lane of the same user, who asks again as `bothy` does.
+  CommandLine bothy(host);
+  auto copied = bothy.run({"cp"_kj, "test:/etc/hostname"_kj, "-"_kj});
+  INFO(copied.err.cStr());
+  CHECK(copied.status == 0);
+  CHECK(copied.out == "test\n");
+  CHECK_FALSE(hung.poll(host.scope));
+  // Neither is there a third that hangs: it is said.
+  auto second = openFiles(workspace);
+  auto alsoHung = stat(filesOf(*second), kj::str(HUNG, "/f")).eagerlyEvaluate(nullptr);
+  echo.check();
+  CHECK_FALSE(alsoHung.poll(host.scope));
+  // By the end of the server the first goes on.
+  mount.end();
+  host.wait(hung.catch_([](kj::Exception&&) {}), "the call that hung");
+  echo.check();
+}
+
+TEST_CASE("P45 a frozen file system costs a lane for files, and nothing else of its machine") {
+  auto& [host, workspace] = sharedWorkspace();
+  Echo echo(workspace);
+  auto lane = openFiles(workspace);
+  auto files = filesOf(*lane);
+  // Of the disk, on which "/" is written: no path leads to it but by such a directory.
+  constexpr kj::StringPtr OF_DISK = "/var/lib/docker"_kj;
+  workspace.shell(kj::str("fsfreeze -f ", OF_DISK), "root");
+  auto request = files.writeRequest();
+  request.setPath("/home/user/frozen"_kj.asBytes());
+  auto writing = request.send()
+                     .then([](auto&& opened) {
+                       SinkWriter writer(opened.getSink());
+                       auto sent = writer.send("text"_kj.asBytes());
+                       auto end = sent.then([writer = kj::mv(opened)]() mutable {
+                         return writer.getSink().endRequest().send().ignoreResult();
+                       });
+                       return end;
+                     })
+                     .eagerlyEvaluate(nullptr);
+  echo.check();
+  CHECK_FALSE(writing.poll(host.scope));
+  echo.check();
+  workspace.shell(kj::str("fsfreeze -u ", OF_DISK), "root");
+  host.wait(kj::mv(writing), "the file that was written");
+  CHECK(workspace.shell("cat /home/user/frozen; rm /home/user/frozen") == "text");
+}
+
+TEST_CASE("P45 a machine in which a file system hangs ends in order") {
+  auto& [host, workspace] = sharedWorkspace();
+  HungMount mount(workspace);
+  auto lane = openFiles(workspace);
+  auto hung = stat(filesOf(*lane), kj::str(HUNG, "/f")).eagerlyEvaluate([](kj::Exception&&) {});
+  workspace.shell("true");
+  CHECK_FALSE(hung.poll(host.scope));
+  CHECK(host.stopWorkspace("test") == rpc::Supervisor::StopKind::ORDERLY);
+  workspace.startAgain();
+  workspace.shell("true");
+}
+
+}  // namespace
+}  // namespace bothy
