@@ -43,6 +43,9 @@ struct Grant {
   # Of a `files` lane: whose rights it has.  Empty: the workspace's user.
   allLanes @9 :Bool;
   # `maxActorLanes` and `keptLanes` do not count for it.
+  beneath @10 :Data;
+  # Of the verbs that end in `Beneath`: the directory, a path as `Files` has it, of at most `maxBeneathBytes`.  It is looked up once, with
+  # the rights of the user; where it is moved later, the lane goes with it.
 }
 
 enum Purpose {
@@ -66,8 +69,8 @@ enum Verb {
   programs @4;        # Agent.processes
   readFiles @5;
   writeFiles @6;
-  readBeneath @7;     # not served yet: no right
-  writeBeneath @8;    # not served yet: no right
+  readBeneath @7;     # as readFiles, in the directory `beneath` alone, which is the lane's "/": whatever leads out of it is refused
+  writeBeneath @8;    # as writeFiles; neither is a right beside readFiles or writeFiles, nor without `beneath`
   control @9;         # AgentControl
 }
 
@@ -91,4 +94,5 @@ enum Refusal {
   noSuchUser @5;
   notUnderstood @6;    # a text or a number that is not as described above
   unavailable @7;      # files of this user cannot be served now: a file system hangs that was asked for, or files of many users are: ask later
+  noSuchDirectory @8;  # what the lane would be beneath is no directory, or the user may not enter it
 }

@@ -4,7 +4,7 @@
 using Cxx = import "/capnp/c++.capnp";
 $Cxx.namespace("bothy::rpc");
 
-const generation :UInt16 = 3;
+const generation :UInt16 = 4;
 # The protocol generation these schemas describe.  Both ends say theirs and use the smaller.
 
 const oldestGeneration :UInt16 = 2;
@@ -12,6 +12,9 @@ const oldestGeneration :UInt16 = 2;
 
 const requestIdsOfTerminals :UInt16 = 3;
 # The generation from which on each agent knows the request ids of `Terminals.open`.
+
+const lanesBeneath :UInt16 = 4;
+# The generation from which on each agent knows lanes for files beneath a directory (`readBeneath`, `writeBeneath`).
 
 const agentPort :UInt32 = 1000;
 # The vsock port on which the agent listens.  Binding ports below 1024 needs CAP_NET_BIND_SERVICE
@@ -138,6 +141,9 @@ const maxGreetingWords :UInt64 = 512;
 
 const maxLaneNameBytes :UInt32 = 128;
 # Length of a grant's session and actor, in bytes.
+
+const maxBeneathBytes :UInt32 = 2048;
+# Length of the path of a grant's directory, in bytes: it fits a greeting with all the names.
 
 const hostCid :UInt32 = 2;
 # VMADDR_CID_HOST (vsock(7)): the only peer from which the agent accepts.

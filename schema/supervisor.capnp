@@ -182,6 +182,13 @@ struct LaneRequest {
       access @4 :FileAccess;
     }
     viewTerminals @5 :Void; # not offered yet
+    filesBeneath :group {
+      # As `files`, in one directory alone, which is the lane's "/": whatever leads out of it is refused, `..` and symbolic links too.
+      user @7 :Text;
+      access @8 :FileAccess;
+      directory @9 :Data;
+      # A path as `Files` has it, at most `maxBeneathBytes`, looked up with the rights of the user.
+    }
   }
   lifetimeMillis @6 :UInt64;
   # 0: for as long as the `Lane` is held.

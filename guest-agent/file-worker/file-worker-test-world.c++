@@ -55,12 +55,26 @@ FileWorkerWorld::FileWorkerWorld()
 }
 
 kj::Own<FileWorkerWorld::TestLane> FileWorkerWorld::open(kj::StringPtr user) {
-  int ends[2];
-  KJ_SYSCALL(socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0, ends));
   auto lane = kj::heap<TestLane>();
   lane->grant = wholeGrant(rpc::Purpose::FILES);
   lane->grant.verbs = {rpc::Verb::READ_FILES, rpc::Verb::WRITE_FILES};
   lane->grant.user = kj::str(user);
+  return serve(kj::mv(lane));
+}
+
+kj::Own<FileWorkerWorld::TestLane> FileWorkerWorld::openBeneath(kj::StringPtr directory,
+                                                                LaneGrant::Verbs verbs) {
+  auto lane = kj::heap<TestLane>();
+  lane->grant = wholeGrant(rpc::Purpose::FILES);
+  lane->grant.verbs = verbs;
+  lane->grant.user = kj::str("tester");
+  lane->grant.beneath = kj::heapArray<const kj::byte>(world.at(directory).asBytes());
+  return serve(kj::mv(lane));
+}
+
+kj::Own<FileWorkerWorld::TestLane> FileWorkerWorld::serve(kj::Own<TestLane> lane) {
+  int ends[2];
+  KJ_SYSCALL(socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0, ends));
   auto stream =
       kj::heap<VsockStream>(kj::heap<SocketStream>(io.unixEventPort, kj::AutoCloseFd(ends[0])));
   auto& opened = *lane;

@@ -32,6 +32,9 @@ struct FileWorkerWorld {
   uid_t uid;  // of "tester", who is root's stand-in for a user where the test is root
 
   kj::Own<TestLane> open(kj::StringPtr user = "tester");
+  // Beneath a directory below `world`.
+  kj::Own<TestLane> openBeneath(kj::StringPtr directory, LaneGrant::Verbs verbs);
+  kj::Own<TestLane> serve(kj::Own<TestLane> lane);
   // That of a lane that is served: the process at the other end says.
   pid_t workerOf(TestLane& lane);
   // Whether a call is answered, within a time that is long.

@@ -1,6 +1,7 @@
 #include "file-worker/worker-lanes.h"
 
 #include <capnp/serialize.h>
+#include <fcntl.h>
 #include <kj/debug.h>
 #include <malloc.h>
 #include <unistd.h>
@@ -73,12 +74,35 @@ kj::Promise<kj::Maybe<kj::String>> WorkerLanes::serveFiles(rpc::HandedLane::Read
   auto parsed = LaneGrant::parse(lane.getGrant());
   auto grant = kj::mv(KJ_REQUIRE_NONNULL(parsed.tryGet<LaneGrant>(), "not what was parsed before"));
   auto stream = kj::heap<VsockStream>(kj::heap<SocketStream>(host.eventPort, kj::mv(socket)));
+  // The one place where a lane gets its "/": everything that it names is opened beneath that (WorkspaceRoot).
+  kj::Maybe<WorkspaceRoot> directory;
+  if (grant.isBeneath()) {
+    auto opened = openBeneath(grant.beneath);
+    KJ_IF_MAYBE (fd, opened) {
+      directory.emplace(kj::mv(*fd));
+    } else {
+      co_await server.refuse(kj::mv(stream), rpc::Refusal::NO_SUCH_DIRECTORY);
+      co_return nullptr;
+    }
+  }
+  const WorkspaceRoot* place = &root;
+  KJ_IF_MAYBE (own, directory) place = own;
+  const kj::StringPtr home = grant.isBeneath() ? "/"_kj : kj::StringPtr(lane.getHome());
   capnp::Capability::Client files =
-      newGrantedFiles(newFilesFacet(host, root, self(lane.getHome()), limits), grant.verbs);
+      newGrantedFiles(newFilesFacet(host, *place, self(home), limits), grant.verbs);
   // Who may have all lanes may have what they hold.
   const kj::StringPtr holder = grant.allLanes ? nullptr : kj::StringPtr(grant.actor);
   co_return co_await server.serve(kj::mv(stream), kj::mv(files),
                                   {lane.getGeneration(), holder, lane.getBulk()});
+}
+
+kj::Maybe<kj::AutoCloseFd> WorkerLanes::openBeneath(kj::ArrayPtr<const kj::byte> path) const {
+  auto parsed = FilePath::parse(path);
+  KJ_IF_MAYBE (at, parsed.tryGet<FilePath>()) {
+    auto opened = root.open(*at, O_PATH | O_DIRECTORY);
+    KJ_IF_MAYBE (fd, opened.tryGet<kj::AutoCloseFd>()) return kj::mv(*fd);
+  }
+  return nullptr;
 }
 
 User WorkerLanes::self(kj::StringPtr home) const {

@@ -42,6 +42,7 @@ private:
   kj::Promise<void> serve(int agent, kj::Array<capnp::word> message, kj::AutoCloseFd socket);
   kj::Promise<kj::Maybe<kj::String>> serveFiles(rpc::HandedLane::Reader lane,
                                                 kj::AutoCloseFd socket);
+  kj::Maybe<kj::AutoCloseFd> openBeneath(kj::ArrayPtr<const kj::byte> path) const;
   User self(kj::StringPtr home) const;
   void taskFailed(kj::Exception&& exception) override;
 };

@@ -46,6 +46,9 @@ TEST_CASE("S25 each method of Files needs the right to read or the right to writ
     INFO(method.getProto().getName().cStr());
     const bool reads = isCalled(method, {Verb::READ_FILES});
     CHECK(isCalled(method, {Verb::WRITE_FILES}) != reads);
+    // The same beneath a directory, which `files` is then.
+    CHECK(isCalled(method, {Verb::READ_BENEATH}) == reads);
+    CHECK(isCalled(method, {Verb::WRITE_BENEATH}) != reads);
     CHECK_FALSE(isCalled(method, {Verb::MACHINE, Verb::TERMINALS, Verb::PROGRAMS, Verb::CONTROL}));
     if (reads) reading.add(method.getProto().getName());
   }

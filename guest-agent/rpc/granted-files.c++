@@ -33,10 +33,16 @@ constexpr Method METHODS[] = {
     {10 /*makeSymlink*/, Verb::WRITE_FILES},
 };
 
+// The same right in one directory.
+constexpr Verb beneath(Verb verb) {
+  return verb == Verb::READ_FILES ? Verb::READ_BENEATH : Verb::WRITE_BENEATH;
+}
+
 // None: it is not called.
 kj::Maybe<const Method&> allowedMethod(LaneGrant::Verbs verbs, uint16_t number) {
   for (auto& method : METHODS) {
-    if (method.number == number && verbs.has(method.verb)) return method;
+    if (method.number != number) continue;
+    if (verbs.has(method.verb) || verbs.has(beneath(method.verb))) return method;
   }
   return nullptr;
 }

@@ -50,7 +50,7 @@ kj::Promise<void> HostConnections::serveConnection(kj::Own<VsockStream> stream) 
         KJ_IF_MAYBE (admitted, outcome.tryGet<Admitted>()) {
           return serveLane(kj::mv(*admitted), kj::mv(stream));
         }
-        return refuse(kj::mv(stream), outcome.get<rpc::Refusal>());
+        return server.refuse(kj::mv(stream), outcome.get<rpc::Refusal>(), generations.oldest);
       });
 }
 
@@ -131,12 +131,6 @@ void HostConnections::noteBreach(uint64_t lane, kj::StringPtr why) {
   const auto leftOut = breachesLeftOut;
   breachesLeftOut = 0;
   KJ_LOG(WARNING, "a lane ends by what its client did", lane, why, leftOut);
-}
-
-kj::Promise<void> HostConnections::refuse(kj::Own<VsockStream> stream, rpc::Refusal why) {
-  co_await timer.timeoutAfter(WELCOME_LIMIT,
-                              writeGreeting(*stream, newRefusal(why, generations.oldest)));
-  co_await stream->whenWriteDisconnected().exclusiveJoin(timer.afterDelay(REFUSAL_LINGER));
 }
 
 template <typename T>

@@ -96,7 +96,6 @@ private:
   kj::Promise<kj::Maybe<kj::String>> serveFiles(const LaneGrant& grant, kj::Own<VsockStream> stream,
                                                 uint16_t generation);
   void noteBreach(uint64_t lane, kj::StringPtr why);
-  kj::Promise<void> refuse(kj::Own<VsockStream> stream, rpc::Refusal why);
   // Fails with DISCONNECTED when it is evicted from `list`.
   template <typename T>
   static kj::Promise<T> orEvicted(Evictables& list, kj::Promise<T> promise);

@@ -42,4 +42,10 @@ kj::Promise<kj::Maybe<kj::String>> LaneServer::serve(kj::Own<VsockStream> ownStr
   co_return guard.breach().map([](kj::StringPtr why) { return kj::str(why); });
 }
 
+kj::Promise<void> LaneServer::refuse(kj::Own<VsockStream> stream, rpc::Refusal why,
+                                     uint16_t oldest) {
+  co_await timer.timeoutAfter(WELCOME_LIMIT, writeGreeting(*stream, newRefusal(why, oldest)));
+  co_await stream->whenWriteDisconnected().exclusiveJoin(timer.afterDelay(REFUSAL_LINGER));
+}
+
 }  // namespace bothy

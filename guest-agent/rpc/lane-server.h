@@ -34,6 +34,9 @@ public:
   kj::Promise<kj::Maybe<kj::String>> serve(kj::Own<VsockStream> stream,
                                            capnp::Capability::Client bootstrap,
                                            LaneService service);
+  // Says why a lane is not served, and closes it.
+  kj::Promise<void> refuse(kj::Own<VsockStream> stream, rpc::Refusal why,
+                           uint16_t oldest = rpc::OLDEST_GENERATION);
 
 private:
   kj::Timer& timer;

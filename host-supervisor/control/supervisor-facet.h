@@ -23,8 +23,8 @@ public:
     EventWatches& watches;
     kj::StringPtr version;  // bothyd's
     kj::StringPtr start;    // its name, see nameOfStart()
-    // Rights that not every agent understands that is served; none so far.
-    kj::ArrayPtr<const VerbGeneration> newerVerbs = nullptr;
+    // Rights that not every agent understands that is served.
+    kj::ArrayPtr<const VerbGeneration> newerVerbs = NEWER_VERBS;
   };
   SupervisorFacet(const Rooms& rooms, ClientIdentity client);
 

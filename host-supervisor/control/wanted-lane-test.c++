@@ -1,6 +1,7 @@
 #include "control/wanted-lane.h"
 
 #include <capnp/message.h>
+#include <string.h>
 #include <catch2/catch_test_macros.hpp>
 
 #include "control/supervisor-fixture.h"
@@ -23,6 +24,34 @@ TEST_CASE("S25 a grant is as new as the newest right in it") {
   grant.verbs.add(rpc::Verb::PROGRAMS);
   CHECK(oldestGenerationFor(grant, NEWER) == rpc::GENERATION + 2);
   CHECK(oldestGenerationFor(grant, nullptr) == rpc::OLDEST_GENERATION);
+}
+
+TEST_CASE("S25 files beneath a directory are granted with that directory, to agents that know it") {
+  capnp::MallocMessageBuilder message;
+  auto wanted = message.initRoot<rpc::LaneRequest>();
+  auto grantOfWanted = [&]() {
+    return grantFor(wanted.asReader(), "start", ClientIdentity{1, 1, 0, 0, 0});
+  };
+  auto beneath = wanted.initFilesBeneath();
+  beneath.setUser("somebody");
+  beneath.setAccess(rpc::FileAccess::READ);
+  CHECK(grantOfWanted().is<kj::StringPtr>());
+  beneath.setDirectory("/srv"_kj.asBytes());
+  auto granted = grantOfWanted();
+  auto& grant = granted.get<LaneGrant>();
+  CHECK(grant.purpose == rpc::Purpose::FILES);
+  CHECK(grant.user == "somebody");
+  CHECK(grant.beneath == "/srv"_kj.asBytes());
+  CHECK(grant.verbs.has(rpc::Verb::READ_BENEATH));
+  CHECK_FALSE(grant.verbs.has(rpc::Verb::WRITE_BENEATH));
+  CHECK_FALSE(grant.verbs.has(rpc::Verb::READ_FILES));
+  CHECK(oldestGenerationFor(grant, NEWER_VERBS) == rpc::LANES_BENEATH);
+  beneath.setAccess(rpc::FileAccess::WRITE);
+  CHECK(grantOfWanted().get<LaneGrant>().verbs.has(rpc::Verb::WRITE_BENEATH));
+  auto path = kj::heapArray<kj::byte>(rpc::MAX_BENEATH_BYTES + 1);
+  memset(path.begin(), 'x', path.size());
+  beneath.setDirectory(path);
+  CHECK(grantOfWanted().is<kj::StringPtr>());
 }
 
 LaneGrant grantOf(uid_t uid, kj::Maybe<uid_t> owner = nullptr) {

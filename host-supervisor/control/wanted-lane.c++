@@ -12,6 +12,25 @@ kj::String actorFor(uid_t owner) {
   return kj::str("uid ", owner);
 }
 
+// With the rights to read, or with those to read and write.
+kj::OneOf<LaneGrant, kj::StringPtr> filesGrant(LaneGrant grant, kj::StringPtr user,
+                                               rpc::FileAccess access, LaneGrant::Verbs toRead,
+                                               LaneGrant::Verbs toWrite) {
+  grant.purpose = rpc::Purpose::FILES;
+  if (user.size() > rpc::MAX_LANE_NAME_BYTES) return "the name of the user is too long"_kj;
+  grant.user = kj::str(user);
+  switch (access) {
+    case rpc::FileAccess::READ:
+      grant.verbs = toRead;
+      return kj::mv(grant);
+    case rpc::FileAccess::WRITE:
+      grant.verbs = toWrite;
+      return kj::mv(grant);
+    default:
+      return "a lane for files needs access to read or to write"_kj;
+  }
+}
+
 }  // namespace
 
 kj::OneOf<LaneGrant, kj::StringPtr> grantFor(rpc::LaneRequest::Reader wanted, kj::StringPtr start,
@@ -36,21 +55,18 @@ kj::OneOf<LaneGrant, kj::StringPtr> grantFor(rpc::LaneRequest::Reader wanted, kj
       grant.purpose = rpc::Purpose::COMMANDS;
       grant.verbs = {Verb::MACHINE, Verb::PROGRAMS};
       return kj::mv(grant);
-    case rpc::LaneRequest::FILES: {
-      grant.purpose = rpc::Purpose::FILES;
-      kj::StringPtr user = wanted.getFiles().getUser();
-      if (user.size() > rpc::MAX_LANE_NAME_BYTES) return "the name of the user is too long"_kj;
-      grant.user = kj::str(user);
-      switch (wanted.getFiles().getAccess()) {
-        case rpc::FileAccess::READ:
-          grant.verbs = {Verb::READ_FILES};
-          return kj::mv(grant);
-        case rpc::FileAccess::WRITE:
-          grant.verbs = {Verb::READ_FILES, Verb::WRITE_FILES};
-          return kj::mv(grant);
-        default:
-          return "a lane for files needs access to read or to write"_kj;
+    case rpc::LaneRequest::FILES:
+      return filesGrant(kj::mv(grant), wanted.getFiles().getUser(), wanted.getFiles().getAccess(),
+                        {Verb::READ_FILES}, {Verb::READ_FILES, Verb::WRITE_FILES});
+    case rpc::LaneRequest::FILES_BENEATH: {
+      auto directory = wanted.getFilesBeneath().getDirectory();
+      if (directory.size() == 0 || directory.size() > rpc::MAX_BENEATH_BYTES) {
+        return "a lane for files beneath a directory needs its path, of at most 2048 bytes"_kj;
       }
+      grant.beneath = kj::heapArray<const kj::byte>(directory);
+      return filesGrant(kj::mv(grant), wanted.getFilesBeneath().getUser(),
+                        wanted.getFilesBeneath().getAccess(), {Verb::READ_BENEATH},
+                        {Verb::READ_BENEATH, Verb::WRITE_BENEATH});
     }
     case rpc::LaneRequest::VIEW_TERMINALS:
       return "lanes that only view terminals are not offered yet"_kj;

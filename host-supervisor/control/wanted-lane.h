@@ -4,6 +4,7 @@
 
 #include "control/client-identity.h"
 #include "lane/lane-grant.h"
+#include "schema/limits.capnp.h"
 #include "schema/supervisor.capnp.h"
 
 namespace bothy {
@@ -18,6 +19,10 @@ struct VerbGeneration {
   rpc::Verb verb;
   uint16_t generation;
 };
+
+// Those that are newer than the oldest generation that is served.
+constexpr VerbGeneration NEWER_VERBS[] = {{rpc::Verb::READ_BENEATH, rpc::LANES_BENEATH},
+                                          {rpc::Verb::WRITE_BENEATH, rpc::LANES_BENEATH}};
 
 // The oldest generation that can express `grant`.  A right that `newer` does not name is as old as the oldest generation that is served.
 uint16_t oldestGenerationFor(const LaneGrant& grant, kj::ArrayPtr<const VerbGeneration> newer);

@@ -87,14 +87,66 @@ TEST_CASE("S25 what this build does not know or does not serve is no right, and 
   Wanted narrow;
   narrow.setVerbs({Verb::VIEW_TERMINALS});
   CHECK(narrow.refusal() == Refusal::NOTHING_GRANTED);
-  Wanted beneath;
-  beneath.grant.setPurpose(Purpose::FILES);
-  beneath.setVerbs({Verb::READ_BENEATH, Verb::WRITE_BENEATH});
-  CHECK(beneath.refusal() == Refusal::NOTHING_GRANTED);
 
   Wanted both;
   both.setVerbs({static_cast<Verb>(1000), Verb::TERMINALS});
   CHECK(both.parse().get<LaneGrant>().verbs.has(Verb::TERMINALS));
+}
+
+TEST_CASE("S25 rights to one directory need the directory, and add nothing to those to all files") {
+  Wanted wanted;
+  wanted.grant.setPurpose(Purpose::FILES);
+  wanted.setVerbs({Verb::READ_BENEATH, Verb::WRITE_BENEATH});
+  CHECK(wanted.refusal() == Refusal::NOTHING_GRANTED);
+  wanted.grant.setBeneath("/srv/data"_kj.asBytes());
+  auto parsed = wanted.parse();
+  auto& beneath = parsed.get<LaneGrant>();
+  CHECK(beneath.isBeneath());
+  CHECK(beneath.verbs.has(Verb::WRITE_BENEATH));
+  CHECK(beneath.beneath == "/srv/data"_kj.asBytes());
+  capnp::MallocMessageBuilder message;
+  auto written = message.initRoot<rpc::Grant>();
+  beneath.writeTo(written);
+  auto read = LaneGrant::parse(written.asReader());
+  CHECK(read.get<LaneGrant>().beneath == beneath.beneath);
+
+  wanted.setVerbs({Verb::READ_FILES, Verb::WRITE_BENEATH});
+  auto both = wanted.parse();
+  CHECK(both.get<LaneGrant>().verbs.has(Verb::READ_FILES));
+  CHECK_FALSE(both.get<LaneGrant>().verbs.has(Verb::WRITE_FILES));
+  CHECK_FALSE(both.get<LaneGrant>().isBeneath());
+
+  wanted.setVerbs({Verb::READ_BENEATH});
+  auto path = kj::heapArray<kj::byte>(rpc::MAX_BENEATH_BYTES + 1);
+  for (auto& b : path) b = 'x';
+  wanted.grant.setBeneath(path.slice(0, rpc::MAX_BENEATH_BYTES));
+  CHECK(wanted.parse().is<LaneGrant>());
+  wanted.grant.setBeneath(path);
+  CHECK(wanted.refusal() == Refusal::NOT_UNDERSTOOD);
+  wanted.grant.setPurpose(Purpose::COMMANDS);
+  wanted.grant.setBeneath("/"_kj.asBytes());
+  CHECK(wanted.refusal() == Refusal::NOTHING_GRANTED);
+}
+
+TEST_CASE("S08 a greeting has room for all that a grant may name") {
+  auto text = [](size_t size) {
+    auto result = kj::heapString(size);
+    for (auto& c : result) c = 'x';
+    return result;
+  };
+  LaneGrant grant;
+  grant.lane = 1;
+  grant.purpose = Purpose::FILES;
+  grant.session = text(rpc::MAX_LANE_NAME_BYTES);
+  grant.actor = text(rpc::MAX_LANE_NAME_BYTES);
+  grant.user = text(rpc::MAX_LANE_NAME_BYTES);
+  grant.beneath = kj::heapArray<const kj::byte>(text(rpc::MAX_BENEATH_BYTES).asBytes());
+  for (uint16_t i = 0; i <= static_cast<uint16_t>(Verb::CONTROL); ++i) {
+    grant.verbs.add(static_cast<Verb>(i));
+  }
+  capnp::MallocMessageBuilder message;
+  grant.writeTo(message.initRoot<rpc::Grant>());
+  CHECK(message.sizeInWords() < rpc::MAX_GREETING_WORDS);
 }
 
 TEST_CASE("S25 a purpose offers its own rights and no others") {

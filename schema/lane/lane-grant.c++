@@ -23,7 +23,7 @@ LaneGrant::Verbs offeredBy(Purpose purpose) {
     case Purpose::COMMANDS:
       return {Verb::MACHINE, Verb::PROGRAMS};
     case Purpose::FILES:
-      return {Verb::READ_FILES, Verb::WRITE_FILES};
+      return {Verb::READ_FILES, Verb::WRITE_FILES, Verb::READ_BENEATH, Verb::WRITE_BENEATH};
   }
   return {};
 }
@@ -58,6 +58,7 @@ void LaneGrant::writeTo(rpc::Grant::Builder grant) const {
   grant.setActor(actor);
   grant.setUser(user);
   grant.setAllLanes(allLanes);
+  grant.setBeneath(beneath);
   kj::Vector<Verb> list;
   for (uint16_t i = 0; i <= static_cast<uint16_t>(Verb::CONTROL); ++i) {
     if (verbs.has(static_cast<Verb>(i))) list.add(static_cast<Verb>(i));
@@ -73,7 +74,7 @@ void LaneGrant::writeTo(rpc::Grant::Builder grant) const {
 
 kj::OneOf<LaneGrant, rpc::Refusal> LaneGrant::parse(rpc::Grant::Reader grant) {
   if (grant.getLane() == 0 || !isName(grant.getSession()) || !isName(grant.getActor()) ||
-      !isName(grant.getUser())) {
+      !isName(grant.getUser()) || grant.getBeneath().size() > rpc::MAX_BENEATH_BYTES) {
     return rpc::Refusal::NOT_UNDERSTOOD;
   }
   LaneGrant result;
@@ -81,6 +82,11 @@ kj::OneOf<LaneGrant, rpc::Refusal> LaneGrant::parse(rpc::Grant::Reader grant) {
   result.purpose = grant.getPurpose();
   for (auto verb : grant.getVerbs()) result.verbs.add(verb);
   result.verbs = result.verbs & offeredBy(result.purpose);
+  // Rights of different reach do not stand beside each other: what is left is the wider, which was granted in words.
+  const Verbs ofAllFiles = result.verbs & Verbs{Verb::READ_FILES, Verb::WRITE_FILES};
+  if (result.isBeneath() && (!ofAllFiles.isEmpty() || grant.getBeneath().size() == 0)) {
+    result.verbs = ofAllFiles;
+  }
   if (result.verbs.isEmpty()) return rpc::Refusal::NOTHING_GRANTED;
   auto lifetime = grant.getLifetime();
   switch (lifetime.which()) {
@@ -99,6 +105,7 @@ kj::OneOf<LaneGrant, rpc::Refusal> LaneGrant::parse(rpc::Grant::Reader grant) {
   result.actor = kj::str(grant.getActor());
   result.user = kj::str(grant.getUser());
   result.allLanes = grant.getAllLanes();
+  if (result.isBeneath()) result.beneath = kj::heapArray<const kj::byte>(grant.getBeneath());
   return kj::mv(result);
 }
 

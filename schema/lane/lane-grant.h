@@ -36,6 +36,12 @@ struct LaneGrant {
   kj::Maybe<kj::Duration> lifetime;  // none: unlimited
   kj::String user;                   // of a lane for files; empty: the workspace's user
   bool allLanes = false;             // it may be any of the machine's
+  // The directory of READ_BENEATH and WRITE_BENEATH, which no other right for files stands beside.
+  kj::Array<const kj::byte> beneath;
+
+  bool isBeneath() const {
+    return verbs.has(rpc::Verb::READ_BENEATH) || verbs.has(rpc::Verb::WRITE_BENEATH);
+  }
 
   void writeTo(rpc::Grant::Builder grant) const;
   // The grant with the rights that this build serves, and of those what the purpose offers; or why there is none.

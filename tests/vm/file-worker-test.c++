@@ -118,6 +118,37 @@ TEST_CASE("S42 a user's programs neither trace nor read the process that serves 
         workspace.shell("cat /proc/1/cgroup"));
 }
 
+TEST_CASE("S25 a lane for files beneath a directory reaches nothing else, whoever moves it") {
+  auto& [host, workspace] = sharedWorkspace();
+  workspace.shell(
+      "mkdir -p share/d && echo text > share/f && echo x > other && ln -s ../other share/l");
+  auto open = [&, &workspace = workspace](kj::StringPtr directory) {
+    return workspace.openLane([&](rpc::LaneRequest::Builder wanted) {
+      auto beneath = wanted.initFilesBeneath();
+      beneath.setAccess(rpc::FileAccess::WRITE);
+      beneath.setDirectory(directory.asBytes());
+    });
+  };
+  auto lane = open("/home/user/share");
+  auto failure = [&](kj::StringPtr path) {
+    auto request = filesOf(*lane).statRequest();
+    request.setPath(path.asBytes());
+    request.setFollowLinks(true);
+    auto outcome = host.wait(request.send().dropPipeline(), "a call").getOutcome();
+    return outcome.isFailed() ? static_cast<int>(outcome.getFailed().getReason()) : -1;
+  };
+  constexpr int OUTSIDE = static_cast<int>(rpc::FileFailure::Reason::OUTSIDE_ROOT);
+  CHECK(failure("f") == -1);
+  CHECK(failure("/d/../f") == -1);
+  CHECK(failure("../other") == OUTSIDE);
+  CHECK(failure("l") == OUTSIDE);
+  // The lane goes with its directory.
+  workspace.shell("mv share moved && mkdir share");
+  CHECK(failure("f") == -1);
+  CHECK(failure("../other") == OUTSIDE);
+  workspace.shell("rm -r share moved other");
+}
+
 TEST_CASE("P41 the process of a user's files is killed, and the next lane has another") {
   auto& [host, workspace] = sharedWorkspace();
   auto lane = openFiles(workspace);

@@ -295,8 +295,10 @@ void killUnderCopies(Bothyd bothyd, Standstill standstill = Standstill::SHORT) {
 
   const struct {
     kj::StringPtr from, to;
-  } copies[] = {
-      {file, "test:up"_kj}, {tree, "test:up"_kj}, {"test:tree/file"_kj, down}, {"test:tree"_kj, down}};
+  } copies[] = {{file, "test:up"_kj},
+                {tree, "test:up"_kj},
+                {"test:tree/file"_kj, down},
+                {"test:tree"_kj, down}};
   for (auto& copy : copies) {
     // Of a client that sends, and then nothing for some seconds, the agent looks more seldom after the end: see schema/README.md.
     if (standstill == Standstill::LONG && copy.to != down) continue;

@@ -200,6 +200,9 @@ kj::Exception describeRefusal(kj::StringPtr name, kj::StringPtr user, rpc::Refus
       return failure(kj::str("files of ", name,
                              " cannot be served now: a file system in it hangs, or those of many "
                              "users are in use; try again later"));
+    case Refusal::NO_SUCH_DIRECTORY:
+      return failure(kj::str("a directory for files of ", name,
+                             " is not there, or its user may not enter it"));
     case Refusal::GENERATION_TOO_OLD:
       return failure(kj::str(name, " runs an agent that bothyd does not fit any more: ",
                              startAnew(name), " brings its own"));

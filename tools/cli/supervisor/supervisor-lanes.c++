@@ -43,6 +43,7 @@ void WantedLane::writeTo(rpc::LaneRequest::Builder request) const {
     }
     case rpc::LaneRequest::NONE:
     case rpc::LaneRequest::VIEW_TERMINALS:
+    case rpc::LaneRequest::FILES_BENEATH:
       break;
   }
   KJ_FAIL_REQUIRE("no such lane is offered", static_cast<uint16_t>(purpose));
