@@ -4,7 +4,6 @@
 #include <fcntl.h>
 #include <kj/debug.h>
 #include <malloc.h>
-#include <unistd.h>
 
 #include "files/files-facet.h"
 #include "rpc/granted-files.h"
@@ -89,7 +88,7 @@ kj::Promise<kj::Maybe<kj::String>> WorkerLanes::serveFiles(rpc::HandedLane::Read
   KJ_IF_MAYBE (own, directory) place = own;
   const kj::StringPtr home = grant.isBeneath() ? "/"_kj : kj::StringPtr(lane.getHome());
   capnp::Capability::Client files =
-      newGrantedFiles(newFilesFacet(host, *place, self(home), limits), grant.verbs);
+      newGrantedFiles(newFilesFacet(host, *place, home, limits), grant.verbs);
   // Who may have all lanes may have what they hold.
   const kj::StringPtr holder = grant.allLanes ? nullptr : kj::StringPtr(grant.actor);
   co_return co_await server.serve(kj::mv(stream), kj::mv(files),
@@ -103,12 +102,6 @@ kj::Maybe<kj::AutoCloseFd> WorkerLanes::openBeneath(kj::ArrayPtr<const kj::byte>
     KJ_IF_MAYBE (fd, opened.tryGet<kj::AutoCloseFd>()) return kj::mv(*fd);
   }
   return nullptr;
-}
-
-User WorkerLanes::self(kj::StringPtr home) const {
-  auto groups = kj::heapArray<gid_t>(static_cast<size_t>(kj::max(getgroups(0, nullptr), 0)));
-  KJ_SYSCALL(getgroups(static_cast<int>(groups.size()), groups.begin()));
-  return {nullptr, geteuid(), getegid(), kj::mv(groups), kj::str(home), nullptr};
 }
 
 void WorkerLanes::taskFailed(kj::Exception&& exception) {

@@ -43,7 +43,6 @@ private:
   kj::Promise<kj::Maybe<kj::String>> serveFiles(rpc::HandedLane::Reader lane,
                                                 kj::AutoCloseFd socket);
   kj::Maybe<kj::AutoCloseFd> openBeneath(kj::ArrayPtr<const kj::byte> path) const;
-  User self(kj::StringPtr home) const;
   void taskFailed(kj::Exception&& exception) override;
 };
 

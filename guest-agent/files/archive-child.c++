@@ -168,9 +168,10 @@ kj::Maybe<FileResult<TreeCounts>> parseReport(kj::ArrayPtr<const kj::byte> bytes
 
 }  // namespace
 
-kj::Promise<FileResult<kj::Own<ArchiveChild>>> ArchiveChild::start(
-    ProcessHost& host, const ActingUser& user, Task task, kj::AutoCloseFd directory,
-    kj::String name, kj::Own<void> turn) {
+kj::Promise<FileResult<kj::Own<ArchiveChild>>> ArchiveChild::start(ProcessHost& host, Task task,
+                                                                   kj::AutoCloseFd directory,
+                                                                   kj::String name,
+                                                                   kj::Own<void> turn) {
   if (host.machineEnds) co_return machineEnding();
   auto archive = openPipe();
   auto control = openControl();
@@ -189,7 +190,7 @@ kj::Promise<FileResult<kj::Own<ArchiveChild>>> ArchiveChild::start(
       .arguments = arguments.finish(),
       .environment = nullptr,
       .workingDirectory = kj::str("/"),
-      .credentials = user.credentials(),
+      .credentials = nullptr,
       .standardFds = {directory.get(), theirs.get(), control.writeEnd.get()},
       .cgroupFd = nullptr,
   });

@@ -2,7 +2,6 @@
 
 #include <kj/async-io.h>
 
-#include "files/acting-user.h"
 #include "files/files-limits.h"
 #include "files/workspace-root.h"
 #include "process/process-host.h"
@@ -15,7 +14,7 @@ struct TreeCounts {
   uint64_t skipped = 0;
 };
 
-// One packing or unpacking, in a child with the rights of the user: see archive-worker.h.  Dropping it
+// One packing or unpacking, in a child: see archive-worker.h.  Dropping it
 // ends the child; one that unpacks a tree as a whole first removes what it made.  Once the child has ended and result() is
 // known, it has no descriptor any more.
 class ArchiveChild final {
@@ -24,8 +23,7 @@ public:
 
   // `directory` as the worker's descriptor 0; `name` in it, to PACK and UNPACK_WHOLE.  `turn` is dropped when the child has
   // ended.
-  static kj::Promise<FileResult<kj::Own<ArchiveChild>>> start(ProcessHost& host,
-                                                              const ActingUser& user, Task task,
+  static kj::Promise<FileResult<kj::Own<ArchiveChild>>> start(ProcessHost& host, Task task,
                                                               kj::AutoCloseFd directory,
                                                               kj::String name, kj::Own<void> turn);
 

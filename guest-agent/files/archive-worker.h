@@ -2,8 +2,8 @@
 
 namespace bothy {
 
-// Packing and unpacking of tar trees happens in a child that has the rights of the user and runs the
-// agent's own program again: a fault in the archive code is a fault of that child.  main() begins with
+// Packing and unpacking of tar trees happens in a child of the file worker that runs the agent's own
+// program again: a fault in the archive code is a fault of that child.  main() begins with
 //
 //     if (isArchiveWorker(argc, argv)) return archiveWorkerMain(argc, argv);
 bool isArchiveWorker(int argc, const char* const* argv);

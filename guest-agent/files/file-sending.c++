@@ -2,9 +2,7 @@
 
 #include <errno.h>
 #include <kj/debug.h>
-#include <linux/magic.h>
 #include <sys/stat.h>
-#include <sys/statfs.h>
 #include <unistd.h>
 
 #include "tree/file-extents.h"
@@ -28,36 +26,11 @@ struct ReadResult {
   int error;
 };
 
-// Whether what it says depends on nothing but who opened it: to become another user for each chunk costs a tenth of a copy.
-bool isOfDisk(int fd) {
-  struct statfs status;
-  if (fstatfs(fd, &status) < 0) return false;
-  switch (static_cast<uint32_t>(status.f_type)) {
-    case EXT4_SUPER_MAGIC:
-    case EROFS_SUPER_MAGIC_V1:
-    case OVERLAYFS_SUPER_MAGIC:
-    case TMPFS_MAGIC:
-      return true;
-    default:
-      return false;
-  }
-}
-
-// None of these suspends, so that each scope ends in the turn in which it began.
-ReadResult readAs(kj::Maybe<const ActingUser&> user, int fd, kj::ArrayPtr<kj::byte> space,
-                  uint64_t offset) {
-  kj::Maybe<ActingUser::Scope> scope;
-  KJ_IF_MAYBE (reader, user) scope.emplace(*reader);
+ReadResult readAt(int fd, kj::ArrayPtr<kj::byte> space, uint64_t offset) {
   for (;;) {
     auto count = pread(fd, space.begin(), space.size(), static_cast<off_t>(offset));
     if (count >= 0 || errno != EINTR) return {count, count < 0 ? errno : 0};
   }
-}
-
-FileExtent nextExtentAs(kj::Maybe<const ActingUser&> user, int fd, uint64_t offset, uint64_t size) {
-  kj::Maybe<ActingUser::Scope> scope;
-  KJ_IF_MAYBE (reader, user) scope.emplace(*reader);
-  return nextExtent(fd, offset, size);
 }
 
 kj::Promise<void> skip(rpc::ByteSink::Client sink, uint64_t bytes) {
@@ -68,12 +41,9 @@ kj::Promise<void> skip(rpc::ByteSink::Client sink, uint64_t bytes) {
 
 }  // namespace
 
-kj::Promise<FileResult<SentFile>> sendFile(const ActingUser& user, kj::AutoCloseFd file,
-                                           uint64_t offset, uint64_t length,
+kj::Promise<FileResult<SentFile>> sendFile(kj::AutoCloseFd file, uint64_t offset, uint64_t length,
                                            rpc::ByteSink::Client sink, Holes holes,
                                            FilesLimits& limits) {
-  kj::Maybe<const ActingUser&> reader;
-  if (!isOfDisk(file)) reader = user;
   struct stat status;
   KJ_SYSCALL(fstat(file, &status));
   const uint64_t size = status.st_size < 0 ? 0 : static_cast<uint64_t>(status.st_size);
@@ -85,8 +55,7 @@ kj::Promise<FileResult<SentFile>> sendFile(const ActingUser& user, kj::AutoClose
   while (left > 0 && offset <= INT64_MAX) {
     if (offset >= dataEnd) {
       // A file of the kernel has no size, and what comes after the size has no hole.
-      auto extent =
-          offset < size ? nextExtentAs(reader, file, offset, size) : FileExtent{offset, 0};
+      auto extent = offset < size ? nextExtent(file, offset, size) : FileExtent{offset, 0};
       uint64_t holeEnd = extent.offset;
       if (extent.length == 0) holeEnd = kj::max(offset, kj::min(holeEnd, sizeOf(file)));
       auto hole = kj::min(holeEnd - offset, left);
@@ -100,7 +69,7 @@ kj::Promise<FileResult<SentFile>> sendFile(const ActingUser& user, kj::AutoClose
     // The exact size, so that no message is longer than its bytes; then what came since, if any.
     uint64_t expected = offset < size ? kj::min(size, dataEnd) - offset : GROWTH_CHUNK_BYTES;
     auto space = writer.buffer(kj::min(kj::min(left, expected), uint64_t{limits.chunkBytes()}));
-    auto read = readAs(reader, file, space, offset);
+    auto read = readAt(file, space, offset);
     if (read.count < 0) co_return FileProblem::fromErrno(read.error);
     if (read.count == 0) break;
     auto count = static_cast<size_t>(read.count);

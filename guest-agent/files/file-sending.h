@@ -1,6 +1,5 @@
 #pragma once
 
-#include "files/acting-user.h"
 #include "files/file-details.h"
 #include "files/files-limits.h"
 
@@ -18,11 +17,8 @@ enum class Holes {
 };
 
 // Sends an open file's bytes from `offset` on, `length` of them or (0) all, and ends the sink.  What it reads
-// is what the file has at that moment: one that shrinks meanwhile ends sooner, one that grows later.  It reads as `user`, who
-// outlives the promise as `limits` do, what is not on a disk or in memory: what a file of the kernel's says depends on who reads it, not on who
-// opened it.
-kj::Promise<FileResult<SentFile>> sendFile(const ActingUser& user, kj::AutoCloseFd file,
-                                           uint64_t offset, uint64_t length,
+// is what the file has at that moment: one that shrinks meanwhile ends sooner, one that grows later.  `limits` outlive the promise.
+kj::Promise<FileResult<SentFile>> sendFile(kj::AutoCloseFd file, uint64_t offset, uint64_t length,
                                            rpc::ByteSink::Client sink, Holes holes,
                                            FilesLimits& limits);
 

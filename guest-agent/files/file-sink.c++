@@ -68,7 +68,7 @@ public:
 private:
   kj::Timer& timer;
   DiskFlush& disk;
-  kj::Own<WorkspaceFiles> files;  // goes after `writer`, which acts as its user
+  kj::Own<WorkspaceFiles> files;
   kj::Maybe<kj::Own<FileWriter>> writer;
   kj::Own<kj::PromiseFulfiller<kj::Own<Fate>>> fate;
   StreamOrder order;

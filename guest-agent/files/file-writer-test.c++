@@ -178,13 +178,19 @@ TEST_CASE("S06 a write follows no symlink that another user put where all may pu
   FilesTestWorld w;
   w.put("f", "old");
   w.makeDirectory("shared");
-  KJ_SYSCALL(chown(w.world.at("root/shared").cStr(), 0, 0));
-  KJ_SYSCALL(chmod(w.world.at("root/shared").cStr(), 01777));
+  {
+    ActingRoot root;
+    KJ_SYSCALL(chown(w.world.at("root/shared").cStr(), 0, 0));
+    KJ_SYSCALL(chmod(w.world.at("root/shared").cStr(), 01777));
+  }
   w.makeDirectory("own");
   constexpr uid_t STRANGER = 54322;
   auto follow = [&](kj::StringPtr path, uid_t owner) {
-    KJ_SYSCALL(symlink("../f", w.world.at(kj::str("root/", path)).cStr()));
-    KJ_SYSCALL(lchown(w.world.at(kj::str("root/", path)).cStr(), owner, owner));
+    {
+      ActingRoot root;
+      KJ_SYSCALL(symlink("../f", w.world.at(kj::str("root/", path)).cStr()));
+      KJ_SYSCALL(lchown(w.world.at(kj::str("root/", path)).cStr(), owner, owner));
+    }
     auto request = w.files.writeRequest();
     request.setPath(bytesOf(path));
     request.initOptions().setFollowLinks(true);

@@ -102,23 +102,20 @@ FileResult<FilePath> followLinks(const WorkspaceRoot& root, const FilePath& path
 
 }  // namespace
 
-FileWriter::FileWriter(const ActingUser& user, WriteSettings settings, kj::AutoCloseFd file)
-    : user(user),
-      settings(settings),
+FileWriter::FileWriter(WriteSettings settings, kj::AutoCloseFd file)
+    : settings(settings),
       file(kj::mv(file)),
       position(settings.disposition == Disposition::PATCH ? settings.offset : 0),
       flushedUpTo(position) {}
 
 FileWriter::~FileWriter() noexcept(false) {
   KJ_IF_MAYBE (temporary, temporaryName) {
-    ActingUser::Scope scope(user);
     unlinkat(directory.get(), temporary->cStr(), 0);
   }
 }
 
-FileResult<kj::Own<FileWriter>> FileWriter::open(const WorkspaceRoot& root, const ActingUser& user,
-                                                 const FilePath& given, WriteSettings settings) {
-  ActingUser::Scope scope(user);
+FileResult<kj::Own<FileWriter>> FileWriter::open(const WorkspaceRoot& root, const FilePath& given,
+                                                 WriteSettings settings) {
   kj::Maybe<FilePath> target;
   if (settings.followLinks && settings.disposition == Disposition::REPLACE) {
     auto followed = followLinks(root, given);
@@ -132,14 +129,14 @@ FileResult<kj::Own<FileWriter>> FileWriter::open(const WorkspaceRoot& root, cons
   if (settings.disposition == Disposition::PATCH) {
     auto opened = root.open(path, O_WRONLY | O_CREAT, settings.mode & KEPT_MODE);
     if (opened.is<FileProblem>()) return kj::mv(opened.get<FileProblem>());
-    auto writer = kj::heap<FileWriter>(user, settings, kj::mv(opened.get<kj::AutoCloseFd>()));
+    auto writer = kj::heap<FileWriter>(settings, kj::mv(opened.get<kj::AutoCloseFd>()));
     struct stat status;
     if (fstat(writer->file.get(), &status) < 0) return FileProblem::fromErrno(errno);
     if (!S_ISREG(status.st_mode)) return notRegular();
     return kj::mv(writer);
   }
 
-  auto writer = kj::heap<FileWriter>(user, settings, kj::AutoCloseFd());
+  auto writer = kj::heap<FileWriter>(settings, kj::AutoCloseFd());
   writer->directory = kj::mv(parent.get<kj::AutoCloseFd>());
   writer->name = kj::str(path.name());
   auto prepared = writer->prepareReplacement();
@@ -195,7 +192,6 @@ FileResult<Done> FileWriter::createNamed(mode_t mode) {
 }
 
 FileResult<Done> FileWriter::write(kj::ArrayPtr<const kj::byte> bytes) {
-  ActingUser::WriteScope scope(user);
   while (bytes.size() > 0) {
     auto count = pwrite(file.get(), bytes.begin(), bytes.size(), static_cast<off_t>(position));
     if (count < 0 && errno == EINTR) continue;
@@ -212,7 +208,6 @@ FileResult<Done> FileWriter::write(kj::ArrayPtr<const kj::byte> bytes) {
 }
 
 FileResult<Done> FileWriter::giveName() {
-  ActingUser::Scope scope(user);
   bool mustBeFree = settings.disposition == Disposition::CREATE_NEW;
   KJ_IF_MAYBE (temporary, temporaryName) {
     if (renameat2(directory.get(), temporary->cStr(), directory.get(), name.cStr(),
@@ -254,7 +249,6 @@ FileResult<Done> FileWriter::skip(uint64_t bytes) {
 }
 
 FileResult<Done> FileWriter::setAttributes() {
-  ActingUser::Scope scope(user);
   struct stat status;
   if (fstat(file.get(), &status) < 0) return FileProblem::fromErrno(errno);
   auto end = static_cast<off_t>(position);
@@ -277,11 +271,7 @@ kj::Promise<FileResult<Done>> FileWriter::finish(DiskFlush& disk) {
   auto named = giveName();
   if (named.is<FileProblem>()) co_return kj::mv(named);
 
-  kj::AutoCloseFd readable;
-  {
-    ActingUser::Scope scope(user);
-    readable = kj::AutoCloseFd(openat(directory.get(), ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC));
-  }
+  kj::AutoCloseFd readable(openat(directory.get(), ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC));
   // A directory that the user may write but not read cannot be opened to flush it.  A name changes the file's
   // inode too, so ext4 writes both with the file.
   error = co_await disk.flush(readable.get() < 0 ? file.get() : readable.get());

@@ -2,7 +2,6 @@
 
 #include <kj/async.h>
 
-#include "files/acting-user.h"
 #include "files/disk-flush.h"
 #include "files/workspace-root.h"
 
@@ -33,14 +32,12 @@ struct WriteSettings {
 // name in finish(), after it is on the disk: a reader, also one after a crash, sees the old file or the
 // new.  Dropping it before leaves everything as it was.  A symlink at the name is itself replaced, unless links are
 // followed.  What a crash in finish() leaves has a stagingName(), and goes when the same name is written again.
-//
-// Each method acts as `user`, which outlives it.
 class FileWriter final {
 public:
-  static FileResult<kj::Own<FileWriter>> open(const WorkspaceRoot& root, const ActingUser& user,
-                                              const FilePath& path, WriteSettings settings);
+  static FileResult<kj::Own<FileWriter>> open(const WorkspaceRoot& root, const FilePath& path,
+                                              WriteSettings settings);
 
-  FileWriter(const ActingUser& user, WriteSettings settings, kj::AutoCloseFd file);
+  FileWriter(WriteSettings settings, kj::AutoCloseFd file);
   ~FileWriter() noexcept(false);
   KJ_DISALLOW_COPY_AND_MOVE(FileWriter);
 
@@ -51,7 +48,6 @@ public:
   kj::Promise<FileResult<Done>> finish(DiskFlush& disk);
 
 private:
-  const ActingUser& user;
   const WriteSettings settings;
   kj::AutoCloseFd file;
   uint64_t position;

@@ -77,8 +77,8 @@ public:
       opened.get<FileProblem>().writeTo(outcome.initFailed(), params.getPath());
       co_return;
     }
-    auto read = co_await sendFile(files->user, kj::mv(opened.get<kj::AutoCloseFd>()),
-                                  params.getOffset(), params.getLength(), params.getSink(),
+    auto read = co_await sendFile(kj::mv(opened.get<kj::AutoCloseFd>()), params.getOffset(),
+                                  params.getLength(), params.getSink(),
                                   params.getSparse() ? Holes::SKIP : Holes::SEND, limits);
     if (read.is<FileProblem>()) {
       read.get<FileProblem>().writeTo(outcome.initFailed(), params.getPath());
@@ -118,7 +118,7 @@ public:
     auto writerPlaces = takeWriter();
     auto path = FilePath::parse(params.getPath());
     auto opened = apply<kj::Own<FileWriter>>(
-        path, [&](FilePath& p) { return FileWriter::open(files->root, files->user, p, settings); });
+        path, [&](FilePath& p) { return FileWriter::open(files->root, p, settings); });
     auto results = context.getResults();
     if (opened.is<FileProblem>()) {
       opened.get<FileProblem>().writeTo(results.initOutcome().initFailed(), params.getPath());
@@ -181,10 +181,7 @@ public:
     }
     auto& removal = *begun.get<kj::Own<TreeRemoval>>();
     while (true) {
-      auto finished = [&] {
-        ActingUser::Scope scope(files->user);
-        return removal.step(REMOVE_STEP);
-      }();
+      auto finished = removal.step(REMOVE_STEP);
       KJ_IF_MAYBE (result, finished) {
         writeOutcome(context.getResults().initOutcome(), *result, params.getPath());
         co_return;
@@ -206,9 +203,8 @@ public:
       co_return;
     }
     auto& tree = place.get<WorkspaceFiles::TreePlace>();
-    auto started =
-        co_await ArchiveChild::start(host, files->user, ArchiveChild::Task::PACK,
-                                     kj::mv(tree.directory), kj::mv(tree.name), kj::mv(turn));
+    auto started = co_await ArchiveChild::start(
+        host, ArchiveChild::Task::PACK, kj::mv(tree.directory), kj::mv(tree.name), kj::mv(turn));
     if (started.is<FileProblem>()) {
       started.get<FileProblem>().writeTo(context.getResults().initOutcome().initFailed(),
                                          params.getPath());
@@ -242,7 +238,7 @@ public:
     }
     auto& found = place.get<TreePlace>();
     auto started =
-        co_await ArchiveChild::start(host, files->user, whole ? Task::UNPACK_WHOLE : Task::UNPACK,
+        co_await ArchiveChild::start(host, whole ? Task::UNPACK_WHOLE : Task::UNPACK,
                                      kj::mv(found.directory), kj::mv(found.name), kj::mv(turn));
     auto results = context.getResults();
     if (started.is<FileProblem>()) {
@@ -258,7 +254,7 @@ public:
   }
 
   kj::Promise<void> home(HomeContext context) override {
-    context.getResults().setPath(files->user.home().asBytes());
+    context.getResults().setPath(files->home.asBytes());
     return kj::READY_NOW;
   }
 
@@ -338,8 +334,8 @@ private:
 }  // namespace
 
 kj::Own<rpc::Files::Server> newFilesFacet(ProcessHost& host, const WorkspaceRoot& root,
-                                          const User& user, FilesLimits& limits) {
-  return kj::heap<FilesFacet>(host, kj::refcounted<WorkspaceFiles>(root, user), limits);
+                                          kj::StringPtr home, FilesLimits& limits) {
+  return kj::heap<FilesFacet>(host, kj::refcounted<WorkspaceFiles>(root, home), limits);
 }
 
 kj::AutoCloseFd openRoot(kj::StringPtr path) {

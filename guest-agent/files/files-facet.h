@@ -9,13 +9,11 @@
 
 namespace bothy {
 
-// Serves `Files` beneath `root`, with the rights of `user` and never more.  It is that of one lane, and shares `limits` with
-// those of the others.  They, `host` and `root` outlive it; its program's
+// Serves `Files` beneath `root`, with the rights and the umask of this process.  `home` is what the user is told.  It is that of one lane, and
+// shares `limits` with those of the others.  They, `host` and `root` outlive it; its program's
 // main hands over to archiveWorkerMain() (files/archive-worker.h).
-//
-// Where the agent has not the privilege to become another (a test), it acts as itself.
 kj::Own<rpc::Files::Server> newFilesFacet(ProcessHost& host, const WorkspaceRoot& root,
-                                          const User& user, FilesLimits& limits);
+                                          kj::StringPtr home, FilesLimits& limits);
 
 // The directory at `path`, for WorkspaceRoot.  FAILED if there is none.
 kj::AutoCloseFd openRoot(kj::StringPtr path);

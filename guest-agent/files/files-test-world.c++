@@ -1,5 +1,6 @@
 #include "files/files-test-world.h"
 
+#include <grp.h>
 #include <kj/debug.h>
 #include <kj/filesystem.h>
 #include <unistd.h>
@@ -25,12 +26,39 @@ User tester() {
           kj::str("/bin/sh")};
 }
 
+void becomeEffectively(uid_t uid, gid_t gid) {
+  // Root first, who alone may become another group.
+  KJ_SYSCALL(setresuid(-1, 0, -1));
+  KJ_SYSCALL(setresgid(-1, gid, -1));
+  KJ_SYSCALL(setresuid(-1, uid, -1));
+}
+
 kj::AsyncIoContext setupIo() {
   Reaper::captureChildExit();
   return kj::setupAsyncIo();
 }
 
 }  // namespace
+
+ActingUser::ActingUser(const User& user) : wasRoot(geteuid() == 0) {
+  if (!wasRoot) return;
+  KJ_SYSCALL(setgroups(user.groups.size(), user.groups.begin()));
+  becomeEffectively(user.uid, user.gid);
+}
+
+ActingUser::~ActingUser() noexcept(false) {
+  if (!wasRoot) return;
+  becomeEffectively(0, 0);
+  KJ_SYSCALL(setgroups(0, nullptr));
+}
+
+ActingRoot::ActingRoot() : uid(geteuid()), gid(getegid()) {
+  becomeEffectively(0, 0);
+}
+
+ActingRoot::~ActingRoot() noexcept(false) {
+  becomeEffectively(uid, gid);
+}
 
 kj::Promise<void> FilesTestWorld::CollectingSink::write(WriteContext context) {
   auto data = context.getParams().getData();
@@ -70,13 +98,12 @@ FilesTestWorld::FilesTestWorld(kj::Maybe<kj::Timer&> timer)
   KJ_SYSCALL(chmod(world.path.cStr(), 0755));
   KJ_SYSCALL(chown(world.at("root").cStr(), user.uid, user.gid));
   server.emplace(kj::mv(pipe.ends[0]),
-                 newFilesFacet(host, root.emplace(openRoot(world.at("root"))), user, limits));
+                 newFilesFacet(host, root.emplace(openRoot(world.at("root"))), user.home, limits));
+  rights.emplace(user);
 }
 
 void FilesTestWorld::put(kj::StringPtr name, kj::StringPtr text) {
-  auto path = kj::str("root/", name);
-  world.write(path, text);
-  KJ_SYSCALL(chown(world.at(path).cStr(), user.uid, user.gid));
+  world.write(kj::str("root/", name), text);
 }
 
 capnp::Response<rpc::Files::StatResults> FilesTestWorld::stat(kj::StringPtr path, bool follow) {

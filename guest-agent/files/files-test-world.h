@@ -13,7 +13,30 @@
 
 namespace bothy {
 
-// The facet of a directory, seen through a real connection.
+// While it lives, a test that root runs acts as a user, as a file worker does from its beginning.
+class ActingUser final {
+public:
+  explicit ActingUser(const User& user);
+  ~ActingUser() noexcept(false);
+  KJ_DISALLOW_COPY_AND_MOVE(ActingUser);
+
+private:
+  const bool wasRoot;
+};
+
+// And as root again, to make what is not the user's.
+class ActingRoot final {
+public:
+  ActingRoot();
+  ~ActingRoot() noexcept(false);
+  KJ_DISALLOW_COPY_AND_MOVE(ActingRoot);
+
+private:
+  const uid_t uid;
+  const gid_t gid;
+};
+
+// The facet of a directory, seen through a real connection.  A test that root runs is the user's from here on.
 struct FilesTestWorld {
   using Reason = rpc::FileFailure::Reason;
   using Disposition = rpc::Files::WriteOptions::Disposition;
@@ -43,6 +66,7 @@ struct FilesTestWorld {
   explicit FilesTestWorld(kj::Maybe<kj::Timer&> timer = nullptr);
 
   TestDirectory world;  // holds root/, which is served, and outside/secret
+  kj::Maybe<ActingUser> rights;
   kj::AsyncIoContext io;
   kj::WaitScope& scope;
   ProcessHost host;

@@ -14,13 +14,12 @@ namespace bothy {
 
 using Reason = FileProblem::Reason;
 
-WorkspaceFiles::WorkspaceFiles(const WorkspaceRoot& root, const User& userParam)
-    : root(root), user(userParam), pages(root) {}
+WorkspaceFiles::WorkspaceFiles(const WorkspaceRoot& root, kj::StringPtr home)
+    : root(root), home(kj::str(home)), pages(root) {}
 
 WorkspaceFiles::~WorkspaceFiles() noexcept(false) {}
 
 FileResult<FileDetails> WorkspaceFiles::stat(const FilePath& path, Links links) const {
-  ActingUser::Scope scope(user);
   auto opened = root.open(path, O_PATH | (links == Links::FOLLOW ? 0 : O_NOFOLLOW));
   if (opened.is<FileProblem>()) return kj::mv(opened.get<FileProblem>());
   int fd = opened.get<kj::AutoCloseFd>().get();
@@ -37,13 +36,11 @@ FileResult<FileDetails> WorkspaceFiles::stat(const FilePath& path, Links links) 
 
 FileResult<DirectoryPages::Page> WorkspaceFiles::list(const FilePath& path, uint64_t cursor,
                                                       uint32_t limit) {
-  ActingUser::Scope scope(user);
   return pages.read(path, cursor, limit);
 }
 
 FileResult<Done> WorkspaceFiles::makeDirectory(const FilePath& path, mode_t mode,
                                                Parents parents) const {
-  ActingUser::Scope scope(user);
   auto mayExist = [&]() -> FileResult<Done> {
     auto opened = root.open(path, O_PATH | O_DIRECTORY);
     if (opened.is<FileProblem>()) return FileProblem::fromErrno(EEXIST);
@@ -61,7 +58,6 @@ FileResult<Done> WorkspaceFiles::makeDirectory(const FilePath& path, mode_t mode
 
 FileResult<Done> WorkspaceFiles::move(const FilePath& from, const FilePath& to,
                                       Target target) const {
-  ActingUser::Scope scope(user);
   auto fromParent = root.openParent(from);
   if (fromParent.is<FileProblem>()) return kj::mv(fromParent.get<FileProblem>());
   auto toParent = root.openParent(to);
@@ -79,7 +75,6 @@ FileResult<Done> WorkspaceFiles::move(const FilePath& from, const FilePath& to,
 }
 
 FileResult<Done> WorkspaceFiles::remove(const FilePath& path) const {
-  ActingUser::Scope scope(user);
   auto parent = root.openParent(path);
   if (parent.is<FileProblem>()) return kj::mv(parent.get<FileProblem>());
   int directory = parent.get<kj::AutoCloseFd>().get();
@@ -92,7 +87,6 @@ FileResult<Done> WorkspaceFiles::remove(const FilePath& path) const {
 
 FileResult<Done> WorkspaceFiles::makeSymlink(const FilePath& path, kj::StringPtr target,
                                              timespec modified) const {
-  ActingUser::Scope scope(user);
   auto opened = root.openParent(path);
   if (opened.is<FileProblem>()) return kj::mv(opened.get<FileProblem>());
   auto parent = kj::mv(opened.get<kj::AutoCloseFd>());
@@ -116,14 +110,12 @@ FileResult<Done> WorkspaceFiles::makeSymlink(const FilePath& path, kj::StringPtr
 }
 
 FileResult<kj::Own<TreeRemoval>> WorkspaceFiles::removeTree(const FilePath& path) const {
-  ActingUser::Scope scope(user);
   auto parent = root.openParent(path);
   if (parent.is<FileProblem>()) return kj::mv(parent.get<FileProblem>());
   return kj::heap<TreeRemoval>(kj::mv(parent.get<kj::AutoCloseFd>()), kj::str(path.name()));
 }
 
 FileResult<kj::AutoCloseFd> WorkspaceFiles::openToRead(const FilePath& path) const {
-  ActingUser::Scope scope(user);
   auto opened = root.open(path, O_RDONLY);
   if (opened.is<FileProblem>()) return opened;
   int fd = opened.get<kj::AutoCloseFd>().get();
@@ -145,14 +137,12 @@ FileResult<WorkspaceFiles::TreePlace> WorkspaceFiles::findTree(const FilePath& p
   if (directory.get<FileProblem>().reason != Reason::NOT_DIRECTORY) {
     return kj::mv(directory.get<FileProblem>());
   }
-  ActingUser::Scope scope(user);
   auto parent = root.openParent(path);
   if (parent.is<FileProblem>()) return kj::mv(parent.get<FileProblem>());
   return TreePlace{kj::mv(parent.get<kj::AutoCloseFd>()), kj::str(path.name())};
 }
 
 FileResult<WorkspaceFiles::TreePlace> WorkspaceFiles::findPlace(const FilePath& path) const {
-  ActingUser::Scope scope(user);
   bool isDirectory = path.hasNoName();
   auto opened = isDirectory ? root.open(path, O_PATH | O_DIRECTORY) : root.openParent(path);
   if (opened.is<FileProblem>()) return kj::mv(opened.get<FileProblem>());
@@ -161,7 +151,6 @@ FileResult<WorkspaceFiles::TreePlace> WorkspaceFiles::findPlace(const FilePath& 
 }
 
 FileResult<kj::AutoCloseFd> WorkspaceFiles::openDirectory(const FilePath& path) const {
-  ActingUser::Scope scope(user);
   return root.open(path, O_PATH | O_DIRECTORY);
 }
 

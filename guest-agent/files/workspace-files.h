@@ -3,22 +3,21 @@
 #include <kj/refcount.h>
 #include <time.h>
 
-#include "files/acting-user.h"
 #include "files/directory-pages.h"
 #include "files/file-details.h"
 #include "files/tree-removal.h"
 
 namespace bothy {
 
-// The files beneath a root, as one user: the operations that are one or a few system calls.
+// The files beneath a root, with the rights of this process: the operations that are one or a few system calls.
 class WorkspaceFiles final: public kj::Refcounted {
 public:
-  // `root` outlives it.
-  WorkspaceFiles(const WorkspaceRoot& root, const User& user);
+  // `root` outlives it; `home` is the user's.
+  WorkspaceFiles(const WorkspaceRoot& root, kj::StringPtr home);
   ~WorkspaceFiles() noexcept(false);
 
   const WorkspaceRoot& root;
-  const ActingUser user;
+  const kj::String home;
 
   enum class Links { FOLLOW, KEEP };
   FileResult<FileDetails> stat(const FilePath& path, Links links) const;
@@ -34,7 +33,6 @@ public:
   FileResult<Done> remove(const FilePath& path) const;
   // In place of a file or link, in one step.
   FileResult<Done> makeSymlink(const FilePath& path, kj::StringPtr target, timespec modified) const;
-  // Each step() wants an ActingUser::Scope.
   FileResult<kj::Own<TreeRemoval>> removeTree(const FilePath& path) const;
 
   // A regular file to read, at its beginning.
