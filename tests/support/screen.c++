@@ -3,14 +3,41 @@
 #include <kj/vector.h>
 #include <vterm.h>
 
+#include <string>
+
 namespace bothy {
+
+// What the emulator tells and does not keep.
+struct Screen::Properties {
+  std::string title;
+  int values[VTERM_N_PROPS] = {};
+
+  static int note(VTermProp property, VTermValue* value, void* self) {
+    auto& properties = *static_cast<Properties*>(self);
+    switch (vterm_get_prop_type(property)) {
+      case VTERM_VALUETYPE_STRING:
+        if (property == VTERM_PROP_TITLE) properties.title = value->string;
+        break;
+      case VTERM_VALUETYPE_BOOL:
+        properties.values[property] = value->boolean;
+        break;
+      default:
+        properties.values[property] = value->number;
+    }
+    return 1;
+  }
+  static constexpr VTermScreenCallbacks CALLBACKS = {nullptr, nullptr, nullptr, note,
+                                                     nullptr, nullptr, nullptr, nullptr};
+};
 
 Screen::Screen(uint16_t columns, uint16_t rows)
     : terminal(vterm_new(rows, columns)),
       screen(vterm_obtain_screen(terminal)),
       columns(columns),
-      rows(rows) {
+      rows(rows),
+      properties(kj::heap<Properties>()) {
   vterm_set_utf8(terminal, 1);
+  vterm_screen_set_callbacks(screen, &Properties::CALLBACKS, properties.get());
   vterm_screen_enable_altscreen(screen, 1);
   vterm_screen_reset(screen, 1);
 }
@@ -43,6 +70,61 @@ kj::String Screen::text() const {
   for (uint16_t row = 0; row < rows; ++row) lines.add(line(row));
   while (!lines.empty() && lines.back().size() == 0) lines.removeLast();
   return kj::strArray(lines, "\n");
+}
+
+kj::String Screen::ask(kj::StringPtr query) {
+  takeAnswers();
+  feed(query.asBytes());
+  auto answers = takeAnswers();
+  // Without the escapes, for people.
+  kj::Vector<char> words;
+  for (auto c : answers) {
+    if (c >= ' ') words.add(static_cast<char>(c));
+  }
+  return kj::heapString(words.asPtr());
+}
+
+kj::String Screen::describe() {
+  kj::Vector<kj::String> parts;
+  auto color = [](const VTermColor& c) {
+    if (VTERM_COLOR_IS_DEFAULT_FG(&c) || VTERM_COLOR_IS_DEFAULT_BG(&c)) return kj::str("-");
+    if (VTERM_COLOR_IS_INDEXED(&c)) return kj::str(c.indexed.idx);
+    return kj::str("#", kj::hex(c.rgb.red), ".", kj::hex(c.rgb.green), ".", kj::hex(c.rgb.blue));
+  };
+  for (int row = 0; row < rows; ++row) {
+    kj::Vector<kj::String> looks;
+    for (int column = 0; column < columns; ++column) {
+      VTermScreenCell cell{};
+      vterm_screen_get_cell(screen, {row, column}, &cell);
+      auto& a = cell.attrs;
+      const bool isEmpty = cell.chars[0] == 0 || cell.chars[0] == ' ';
+      const bool isSeen =
+          !isEmpty || a.reverse || a.underline || a.strike || !VTERM_COLOR_IS_DEFAULT_BG(&cell.bg);
+      if (!isSeen) continue;
+      kj::Vector<kj::String> characters;
+      for (auto c : cell.chars) {
+        if (c == 0) break;
+        characters.add(kj::str(kj::hex(c)));
+      }
+      // What cannot be seen on a blank does not count.
+      looks.add(kj::str(
+          column, ":", isEmpty ? kj::str(" ") : kj::strArray(characters, "+"), "/",
+          !isEmpty && a.bold ? "b" : "", int{a.underline}, !isEmpty && a.italic ? "i" : "",
+          !isEmpty && a.blink ? "k" : "", a.reverse ? "r" : "", a.strike ? "s" : "", "/",
+          isEmpty && !a.reverse && !a.underline && !a.strike ? kj::str("-") : color(cell.fg), "/",
+          color(cell.bg)));
+    }
+    if (!looks.empty()) parts.add(kj::str(row, " ", line(row), " | ", kj::strArray(looks, " ")));
+  }
+  parts.add(kj::str("cursor ", ask("\033[?6n"), " pen ", ask("\033P$qm\033\\"), " shape ",
+                    ask("\033P$q q\033\\"), " margins ", ask("\033P$qr\033\\"), " sides ",
+                    ask("\033P$qs\033\\"), " protected ", ask("\033P$q\"q\033\\")));
+  for (auto mode : {1, 5, 6, 7, 12, 25, 69, 1000, 1002, 1003, 1004, 1005, 1006, 1015, 1047, 2004}) {
+    parts.add(ask(kj::str("\033[?", mode, "$p")));
+  }
+  parts.add(kj::str("title ", properties->title.c_str(), " mouse ",
+                    properties->values[VTERM_PROP_MOUSE]));
+  return kj::strArray(parts, "\n");
 }
 
 kj::Array<kj::byte> Screen::takeAnswers() {

@@ -1,6 +1,7 @@
 #pragma once
 
 #include <kj/common.h>
+#include <kj/memory.h>
 #include <kj/string.h>
 
 #include <cstdint>
@@ -26,6 +27,10 @@ public:
   // All lines, joined with line feeds, without the empty ones at the end.
   kj::String text() const;
 
+  // All that it shows and how it is set: cells with their looks, cursor, title, modes, margins.  Equal for two screens that a person
+  // cannot tell from each other.  Nothing that it was fed may be cut short.
+  kj::String describe();
+
   // What the emulator answers to queries in the output (a real terminal would type it).  Taking it empties it.
   kj::Array<kj::byte> takeAnswers();
 
@@ -34,6 +39,10 @@ private:
   VTermScreen* screen;
   uint16_t columns;
   uint16_t rows;
+  struct Properties;
+  kj::Own<Properties> properties;
+
+  kj::String ask(kj::StringPtr query);
 };
 
 }  // namespace bothy
