@@ -16,6 +16,10 @@ const requestIdsOfTerminals :UInt16 = 3;
 const lanesBeneath :UInt16 = 4;
 # The generation from which on each agent knows lanes for files beneath a directory (`readBeneath`, `writeBeneath`).
 
+const statefulTerminals :UInt16 = 4;
+# The generation from which on input and size of a terminal belong to attachments.  A client that needs more than to look has nothing to
+# call on an older agent, and says so.
+
 const agentPort :UInt32 = 1000;
 # The vsock port on which the agent listens.  Binding ports below 1024 needs CAP_NET_BIND_SERVICE
 # (vsock(7)), so no process of the user can take it first.
@@ -54,6 +58,10 @@ const maxProcesses :UInt32 = 1024;
 
 const maxViewers :UInt32 = 16;
 # Clients attached to one terminal at a time.
+
+const unwatchedBytesPerSecond :UInt32 = 8388608;
+# What is read of all terminals together that nobody watches.  Above it their programs are held back, once they have been
+# `scrollbackBytes` ahead: a flood that nobody sees does not take the machine.
 
 const scrollbackBytes :UInt32 = 1048576;
 # Output that a terminal keeps for whoever attaches later, in bytes.

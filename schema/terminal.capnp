@@ -31,9 +31,9 @@ struct TerminalInfo {
 }
 
 interface Terminals {
-  # A terminal lives until its program has ended and somebody was told (`exited` of a viewer, or
-  # `Terminal.wait`), until `close`, or until the workspace stops: never by a lost connection.  Of the
-  # terminals that ended with nobody attached the last 16 are kept, with their scrollback.
+  # A terminal lives until its program has ended, until `close`, or until the workspace stops: never by a lost connection.  Of the
+  # terminals that have ended the last 16 are kept, with their scrollback, whoever was told of their end; `close` forgets one
+  # before.
   #
   # Whoever holds the capability of a terminal that is over may still attach to it and ask how it ended.  Of such terminals
   # the last 16 have their scrollback (1 MiB each at most); of an earlier one a `gap` tells what was lost, and then comes
@@ -86,12 +86,13 @@ interface Terminal {
 
   attach @0 (from :Position, output :TerminalViewer, size :OptionalSize) -> (attachment :Attachment, next :UInt64);
   # Delivers output to `output`, beginning at `from`, for as long as `attachment` is held.  `size`, if
-  # given, is applied before the first byte is sent.  `next` is the sequence number of the first byte
-  # that will be sent.  OVERLOADED above `maxViewers`.
+  # given, is the size that this viewer wants: as if it had typed something, it is applied before the first byte is sent, see
+  # `Attachment.write`.  `next` is the sequence number of the first byte that will be sent.  OVERLOADED above `maxViewers`.
   #
   # Pace: the fastest viewer sets it.  A viewer that lags behind it by more than the scrollback gets a
   # `gap`.  A single viewer never has a gap while attached: the program is held back instead.  With no
-  # viewer the program is never held back.
+  # viewer the program is not held back for anybody's sake; but all terminals that nobody watches together write
+  # `unwatchedBytesPerSecond` at most.
 
   struct Position {
     union {
@@ -110,25 +111,20 @@ interface Terminal {
     }
   }
 
-  write @1 (data :Data) -> stream;
-  # Input, as typed.  At most `maxChunkBytes`.  Held back while the terminal's input queue is full;
-  # then the program is not reading.  Bytes of one call are never mixed with another's.  What was on its way
-  # when a connection was lost may be gone: say nothing twice without a look at the output.
-
-  resize @2 (size :WindowSize) -> ();
-  # The last call decides, whoever made it, and so do the sizes of `open` and `attach`.  When the viewers of who made it have
-  # detached, the last of the clients whose viewers are left does, where one of them gave a size; a client is who has one
-  # capability of the terminal: that of one `open` or `get`.  The program gets SIGWINCH if the size has changed.
+  obsoleteWrite @1 (data :Data) -> stream;
+  obsoleteResize @2 (size :WindowSize) -> ();
+  # Input and size are an attachment's since generation `statefulTerminals`: who typed last decides the size, which needs to
+  # know who types.  Both fail with UNIMPLEMENTED.
 
   signal @3 (number :UInt8) -> (delivered :Bool);
   # To the foreground process group.
 
   wait @4 () -> (status :Process.ExitStatus);
-  # Returns when the program has ended.
+  # Returns when the program has ended, and its output is all in the scrollback.  Changes nothing, and may be called any number of times.
 
   close @5 () -> ();
   # Hangs up: SIGHUP and SIGTERM to the whole session's tree, `killGraceMillis` later SIGKILL.  Returns
-  # when no process of it is left.
+  # when no process of it is left.  The terminal is forgotten then, also where its program had ended before.
 
   info @6 () -> (info :TerminalInfo);
   # As of now.
@@ -152,5 +148,18 @@ interface TerminalViewer {
 }
 
 interface Attachment extends (Stream.Handle) {
-  # Dropping it detaches the viewer.
+  # One viewer, as the terminal knows it.  Dropping it detaches the viewer.
+
+  write @0 (data :Data) -> stream;
+  # Input, as typed.  At most `maxChunkBytes`.  Held back while the terminal's input queue is full;
+  # then the program is not reading.  Bytes of one call are never mixed with another's.  What was on its way
+  # when a connection was lost may be gone: say nothing twice without a look at the output.
+  #
+  # Who typed last decides the size: before the bytes are taken, the terminal gets the size that this viewer wants, where it has told one
+  # and another was in force.  When the viewer that decides detaches, that one of the others does who typed, or came, last of those who
+  # told one.
+
+  resize @1 (size :WindowSize) -> ();
+  # The size that this viewer wants from now on.  Applied at once where it decides, or nobody else who is attached does; else when it
+  # types.  The program gets SIGWINCH if the size has changed, and the other viewers are told (`resized`).
 }

@@ -37,7 +37,7 @@ struct World: public TerminalTestWorld {
   void checkSame(rpc::Terminal::Client terminal) {
     Seen seen;
     auto attachment = attach(terminal, seen);
-    type(terminal, "line\n");
+    type(attachment, "line\n");
     seen.until("").wait(scope);
     CHECK(seen.has("said"));
     CHECK(seen.has("had line"));
@@ -84,6 +84,8 @@ TEST_CASE(
   World world(timer);
   auto first = world.open("once", "exit 4");
   first.getTerminal().waitRequest().send().wait(world.scope);
+  CHECK(world.open("once", "exit 0").getId() == first.getId());
+  first.getTerminal().closeRequest().send().wait(world.scope);
   CHECK(world.count() == 0);
   auto again = world.request("once", "exit 0").send().wait(world.scope);
   CHECK(again.getOutcome().isGone());

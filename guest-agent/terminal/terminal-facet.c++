@@ -16,12 +16,35 @@ constexpr kj::Duration ECHO_TIME = 3 * kj::MILLISECONDS;
 
 class AttachmentFacet final: public rpc::Attachment::Server {
 public:
-  AttachmentFacet(kj::Timer& timer, kj::Own<Terminal> terminal, kj::Own<WantedSize> size,
-                  uint64_t position, rpc::TerminalViewer::Client client)
-      : viewer(timer, kj::mv(terminal), kj::mv(size), position, kj::mv(client)) {}
+  AttachmentFacet(kj::Timer& timer, kj::Own<Terminal> terminal, uint64_t position,
+                  kj::Maybe<WindowSize> size, rpc::TerminalViewer::Client client)
+      : timer(timer),
+        terminal(kj::mv(terminal)),
+        viewer(timer, kj::addRef(*this->terminal), position, size, kj::mv(client)) {}
+
+  kj::Promise<void> write(WriteContext context) override {
+    auto data = context.getParams().getData();
+    KJ_REQUIRE(data.size() <= rpc::MAX_CHUNK_BYTES, "chunk too large", data.size());
+    input.begin();
+    terminal->noteTyping(viewer);
+    auto writing = terminal->write(data);
+    if (data.size() <= MOST_TYPED_BYTES) {
+      writing = writing.then(
+          [this]() { return terminal->onOutput().exclusiveJoin(timer.afterDelay(ECHO_TIME)); });
+    }
+    return input.endAfter(kj::mv(writing));
+  }
+
+  kj::Promise<void> resize(ResizeContext context) override {
+    terminal->resize(viewer, WindowSize::read(context.getParams().getSize()));
+    return kj::READY_NOW;
+  }
 
 private:
+  kj::Timer& timer;
+  kj::Own<Terminal> terminal;
   Viewer viewer;
+  StreamOrder input;
 };
 
 // Where to begin.  A sequence that the scrollback has lost is begun with a gap.
@@ -40,8 +63,8 @@ uint64_t firstSequence(rpc::Terminal::Position::Reader from, const Scrollback& o
 
 class TerminalFacet final: public rpc::Terminal::Server {
 public:
-  TerminalFacet(kj::Timer& timer, kj::Own<Terminal> terminal, kj::Own<WantedSize> size)
-      : timer(timer), terminal(kj::mv(terminal)), size(kj::mv(size)) {}
+  TerminalFacet(kj::Timer& timer, kj::Own<Terminal> terminal)
+      : timer(timer), terminal(kj::mv(terminal)) {}
 
   kj::Promise<void> attach(AttachContext context) override {
     auto params = context.getParams();
@@ -49,30 +72,12 @@ public:
       kj::throwFatalException(KJ_EXCEPTION(OVERLOADED, "maxViewers"));
     }
     uint64_t position = firstSequence(params.getFrom(), terminal->output());
-    if (params.getSize().isSize()) {
-      terminal->resize(*size, WindowSize::read(params.getSize().getSize()));
-    }
+    kj::Maybe<WindowSize> size;
+    if (params.getSize().isSize()) size = WindowSize::read(params.getSize().getSize());
     auto results = context.initResults();
     results.setNext(kj::max(position, terminal->output().begin()));
-    results.setAttachment(kj::heap<AttachmentFacet>(timer, kj::addRef(*terminal), kj::addRef(*size),
-                                                    position, params.getOutput()));
-    return kj::READY_NOW;
-  }
-
-  kj::Promise<void> write(WriteContext context) override {
-    auto data = context.getParams().getData();
-    KJ_REQUIRE(data.size() <= rpc::MAX_CHUNK_BYTES, "chunk too large", data.size());
-    input.begin();
-    auto writing = terminal->write(data);
-    if (data.size() <= MOST_TYPED_BYTES) {
-      writing = writing.then(
-          [this]() { return terminal->onOutput().exclusiveJoin(timer.afterDelay(ECHO_TIME)); });
-    }
-    return input.endAfter(kj::mv(writing));
-  }
-
-  kj::Promise<void> resize(ResizeContext context) override {
-    terminal->resize(*size, WindowSize::read(context.getParams().getSize()));
+    results.setAttachment(kj::heap<AttachmentFacet>(timer, kj::addRef(*terminal), position, size,
+                                                    params.getOutput()));
     return kj::READY_NOW;
   }
 
@@ -86,7 +91,6 @@ public:
   kj::Promise<void> wait(WaitContext context) override {
     auto status = co_await terminal->onEnd();
     status.writeTo(context.initResults().initStatus());
-    terminal->told();
   }
 
   kj::Promise<void> close(CloseContext context) override { return terminal->close(); }
@@ -99,8 +103,6 @@ public:
 private:
   kj::Timer& timer;
   kj::Own<Terminal> terminal;
-  kj::Own<WantedSize> size;
-  StreamOrder input;
 };
 
 }  // namespace
@@ -115,11 +117,8 @@ void writeInfo(const Terminal& terminal, rpc::TerminalInfo::Builder builder) {
   builder.setProduced(terminal.output().end());
 }
 
-rpc::Terminal::Client newTerminalFacet(kj::Timer& timer, kj::Own<Terminal> terminal,
-                                       kj::Maybe<WindowSize> openedWith) {
-  auto size = kj::refcounted<WantedSize>();
-  KJ_IF_MAYBE (opened, openedWith) terminal->noteSize(*size, *opened);
-  return kj::heap<TerminalFacet>(timer, kj::mv(terminal), kj::mv(size));
+rpc::Terminal::Client newTerminalFacet(kj::Timer& timer, kj::Own<Terminal> terminal) {
+  return kj::heap<TerminalFacet>(timer, kj::mv(terminal));
 }
 
 }  // namespace bothy

@@ -4,10 +4,8 @@
 
 namespace bothy {
 
-// Serves `Terminal` to one client, who has opened it with the size given, or has found it.  Dropping it changes nothing for the
-// terminal.
-rpc::Terminal::Client newTerminalFacet(kj::Timer& timer, kj::Own<Terminal> terminal,
-                                       kj::Maybe<WindowSize> openedWith);
+// Serves `Terminal`.  Dropping it changes nothing for the terminal.
+rpc::Terminal::Client newTerminalFacet(kj::Timer& timer, kj::Own<Terminal> terminal);
 
 void writeInfo(const Terminal& terminal, rpc::TerminalInfo::Builder builder);
 

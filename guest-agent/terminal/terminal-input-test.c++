@@ -14,7 +14,7 @@ TEST_CASE("P05 1 MiB pasted into a program in raw mode arrives byte-exact") {
   Seen seen;
   auto attachment = world.attach(opened.terminal, seen);
   seen.until("ready").wait(world.scope);
-  auto request = opened.terminal.writeRequest();
+  auto request = attachment.writeRequest();
   auto data = request.initData(1048576);
   kj::StringPtr pattern = "äöü€ \x01\x7f 🙂 ";  // no character ends where a chunk does
   for (kj::uint i = 0; i < data.size(); i++) data[i] = pattern[i % pattern.size()];
@@ -51,8 +51,8 @@ struct TypingWorld {
   }
   // What comes behind it waits until it is answered.
   kj::Promise<void> type(kj::StringPtr text) {
-    world.type(terminal, text);
-    return terminal.infoRequest().send().ignoreResult().eagerlyEvaluate(nullptr);
+    world.type(attachment, text);
+    return world.resizing(attachment).eagerlyEvaluate(nullptr);
   }
 };
 
@@ -77,10 +77,11 @@ TEST_CASE("input of several writers is not mixed within a call") {
   seen.until("ready").wait(world.scope);
   auto other = world.reconnect().getRequest();
   other.setId(opened.id);
-  auto second = other.send().wait(world.scope).getTerminal();
+  Seen otherSeen;
+  auto second = world.attach(other.send().wait(world.scope).getTerminal(), otherSeen);
   kj::Vector<kj::Promise<void>> writes;
   for (char letter : {'a', 'b'}) {
-    auto request = (letter == 'a' ? opened.terminal : second).writeRequest();
+    auto request = (letter == 'a' ? attachment : second).writeRequest();
     memset(request.initData(200000).begin(), letter, 200000);
     writes.add(request.send());
   }
@@ -99,18 +100,14 @@ TEST_CASE("input is held back while the program does not read, and fails when it
   Seen seen;
   auto attachment = world.attach(opened.terminal, seen);
   seen.until("ready").wait(world.scope);
-  auto request = opened.terminal.writeRequest();
+  auto request = attachment.writeRequest();
   request.initData(1048576);
   auto written = [&]() {
     auto sent = request.send();
-    return opened.terminal.infoRequest().send().ignoreResult().attach(kj::mv(sent));
+    return world.resizing(attachment).attach(kj::mv(sent));
   }();
   CHECK_FALSE(written.poll(world.scope));
-  // Every other call on this capability comes behind the write: signals go by another one.
-  auto other = world.reconnect().getRequest();
-  other.setId(opened.id);
-  auto second = other.send().wait(world.scope).getTerminal();
-  auto kill = second.signalRequest();
+  auto kill = opened.terminal.signalRequest();
   kill.setNumber(SIGKILL);
   CHECK(kill.send().wait(world.scope).getDelivered());
   kj::Maybe<kj::Exception> failure =

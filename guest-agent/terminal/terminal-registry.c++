@@ -31,7 +31,9 @@ TerminalRegistry::TerminalRegistry(ProcessHost& host)
     : TerminalRegistry(host, systemTerminfoDirectories()) {}
 
 TerminalRegistry::TerminalRegistry(ProcessHost& host, kj::Array<kj::String> terminfoDirectories)
-    : host(host), terminfoDirectories(kj::mv(terminfoDirectories)) {}
+    : host(host),
+      terminfoDirectories(kj::mv(terminfoDirectories)),
+      pace(kj::refcounted<UnwatchedPace>(host.timer)) {}
 
 TerminalRegistry::~TerminalRegistry() noexcept(false) {
   for (auto& entry : terminals) entry.value.terminal->disown();
@@ -89,9 +91,9 @@ kj::Promise<kj::OneOf<kj::Own<Terminal>, StartFailure>> TerminalRegistry::start(
     co_return Outcome(kj::mv(*failure));
   }
   uint64_t id = nextId++;
-  auto terminal =
-      kj::refcounted<Terminal>(host, static_cast<Terminal::Owner&>(*this), id, kj::mv(title), size,
-                               kj::mv(pty), kj::mv(outcome.get<kj::Own<ChildProcess>>()));
+  auto terminal = kj::refcounted<Terminal>(host, static_cast<Terminal::Owner&>(*this),
+                                           kj::addRef(*pace), id, kj::mv(title), size, kj::mv(pty),
+                                           kj::mv(outcome.get<kj::Own<ChildProcess>>()));
   auto result = kj::addRef(*terminal);
   terminals.insert(id, Entry{kj::mv(terminal), kj::mv(requestId)});
   co_return Outcome(kj::mv(result));
@@ -109,12 +111,8 @@ kj::Array<Terminal*> TerminalRegistry::list() {
 
 void TerminalRegistry::programEnded(Terminal& terminal) {
   if (terminals.find(terminal.id) == nullptr) return;
-  endedUntold.add(terminal.id);
-  if (endedUntold.size() > ENDED_TERMINALS) forget(endedUntold.front());
-}
-
-void TerminalRegistry::endTold(Terminal& terminal) {
-  forget(terminal.id);
+  ended.add(terminal.id);
+  if (ended.size() > ENDED_TERMINALS) forget(ended.front());
 }
 
 void TerminalRegistry::closed(Terminal& terminal) {
@@ -146,7 +144,7 @@ kj::uint TerminalRegistry::countLeftWithViewers() {
 }
 
 void TerminalRegistry::forget(uint64_t id) {
-  remove(endedUntold, id);
+  remove(ended, id);
   KJ_IF_MAYBE (entry, terminals.find(id)) {
     left.add(entry->terminal.get());
     if (entry->requestId.size() > 0) requested->programIsGone(entry->requestId);

@@ -11,8 +11,7 @@ namespace bothy {
 // All terminals of the workspace; made once by main, outlives every facet.  Dropping it abandons them:
 // their programs get SIGHUP from the kernel.
 //
-// A terminal is here until its end was told to somebody, or it was closed.  Of those that ended untold
-// the last ENDED_TERMINALS are kept.
+// A terminal is here while its program runs, or until it was closed.  Of those that have ended the last ENDED_TERMINALS are kept.
 //
 // So many scrollbacks there are at most, whoever holds terminals: those of rpc::MAX_TERMINALS that run or that are here no
 // more and have viewers, of ENDED_TERMINALS, and of LEFT_TERMINALS.
@@ -49,10 +48,11 @@ private:
 
   ProcessHost& host;
   kj::Array<kj::String> terminfoDirectories;
+  kj::Own<UnwatchedPace> pace;
   uint64_t nextId = 1;
   kj::uint starting = 0;
   kj::TreeMap<uint64_t, Entry> terminals;
-  kj::Vector<uint64_t> endedUntold;  // oldest first
+  kj::Vector<uint64_t> ended;  // oldest first
   // Are here no more, but somebody holds them, and they have their scrollback.  Oldest first.
   kj::Vector<Terminal*> left;
   // Last: what it starts uses the rest.
@@ -62,7 +62,6 @@ private:
                                                                 WindowSize size, kj::StringPtr term,
                                                                 kj::String requestId);
   void programEnded(Terminal& terminal) override;
-  void endTold(Terminal& terminal) override;
   void closed(Terminal& terminal) override;
   void unwatched(Terminal& terminal) override;
   void gone(Terminal& terminal) override;

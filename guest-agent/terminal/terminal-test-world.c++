@@ -49,8 +49,21 @@ rpc::Attachment::Client TerminalTestWorld::attach(rpc::Terminal::Client terminal
   return attachRequest(terminal, seen).send().wait(scope).getAttachment();
 }
 
-void TerminalTestWorld::type(rpc::Terminal::Client terminal, kj::StringPtr text) {
-  auto request = terminal.writeRequest();
+rpc::Attachment::Client TerminalTestWorld::attach(rpc::Terminal::Client terminal, Seen& seen,
+                                                  WindowSize size) {
+  auto request = attachRequest(terminal, seen);
+  size.writeTo(request.initSize().initSize());
+  return request.send().wait(scope).getAttachment();
+}
+
+kj::Promise<void> TerminalTestWorld::resizing(rpc::Attachment::Client attachment, WindowSize size) {
+  auto request = attachment.resizeRequest();
+  size.writeTo(request.initSize());
+  return request.send().ignoreResult();
+}
+
+void TerminalTestWorld::type(rpc::Attachment::Client attachment, kj::StringPtr text) {
+  auto request = attachment.writeRequest();
   request.setData(text.asBytes());
   request.send().wait(scope);
 }

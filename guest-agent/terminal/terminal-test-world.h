@@ -31,7 +31,14 @@ struct TerminalTestWorld: public TestWorld {
   // From the oldest byte.
   AttachRequest attachRequest(rpc::Terminal::Client terminal, Seen& seen);
   rpc::Attachment::Client attach(rpc::Terminal::Client terminal, Seen& seen);
-  void type(rpc::Terminal::Client terminal, kj::StringPtr text);
+  // As a client with a window of its own does.
+  rpc::Attachment::Client attach(rpc::Terminal::Client terminal, Seen& seen, WindowSize size);
+  void resize(rpc::Attachment::Client attachment, WindowSize size) {
+    resizing(attachment, size).wait(scope);
+  }
+  // Every other call of an attachment comes behind what is being written.
+  kj::Promise<void> resizing(rpc::Attachment::Client attachment, WindowSize size = SIZE);
+  void type(rpc::Attachment::Client attachment, kj::StringPtr text);
   // Runs a script to its end; what it wrote.
   kj::String run(kj::StringPtr script, kj::StringPtr term = "");
   kj::uint count();

@@ -35,12 +35,13 @@ static_assert(AHEAD_BYTES + TURN_BYTES + LEFT_OVER_BYTES < rpc::SCROLLBACK_BYTES
 
 }  // namespace
 
-Terminal::Terminal(ProcessHost& host, Owner& owner, uint64_t id, kj::String title, WindowSize size,
-                   kj::Own<Pty> pty, kj::Own<ChildProcess> child)
+Terminal::Terminal(ProcessHost& host, Owner& owner, kj::Own<UnwatchedPace> pace, uint64_t id,
+                   kj::String title, WindowSize size, kj::Own<Pty> pty, kj::Own<ChildProcess> child)
     : id(id),
       title(kj::mv(title)),
       host(host),
       owner(owner),
+      pace(kj::mv(pace)),
       windowSize(size),
       pty(kj::mv(pty)),
       child(kj::mv(child)),
@@ -59,28 +60,33 @@ Terminal::~Terminal() noexcept(false) {
   }
 }
 
-void Terminal::resize(WantedSize& by, WindowSize size) {
-  noteSize(by, size);
-  applySize(size);
-}
-
-void Terminal::noteSize(WantedSize& by, WindowSize size) {
-  by.size = size;
-  by.turn = ++sizeTurns;
-  sizeTurn = by.turn;
-}
-
-// Whoever set it with this turn has a viewer less.
-void Terminal::restoreSizeAfter(uint64_t turn) {
-  if (turn != sizeTurn) return;
-  WantedSize* last = nullptr;
+kj::Maybe<Viewer&> Terminal::decider() {
+  kj::Maybe<Viewer&> last;
+  uint64_t turn = 0;
   for (auto viewer : viewers) {
-    auto& wanted = viewer->wantedSize();
-    if (wanted.turn > (last == nullptr ? 0 : last->turn)) last = &wanted;
+    if (viewer->wanted.turn <= turn) continue;
+    turn = viewer->wanted.turn;
+    last = *viewer;
   }
-  if (last == nullptr || last->turn == sizeTurn) return;
-  sizeTurn = last->turn;
-  applySize(last->size);
+  return last;
+}
+
+void Terminal::resize(Viewer& viewer, WindowSize size) {
+  // Who tells one for the first time has just come.
+  if (viewer.wanted.turn == 0) viewer.wanted.turn = ++sizeTurns;
+  viewer.wanted.size = size;
+  KJ_IF_MAYBE (deciding, decider()) {
+    if (deciding == &viewer) applySize(size);
+  }
+}
+
+void Terminal::noteTyping(Viewer& viewer) {
+  if (viewer.wanted.turn == 0) return;
+  KJ_IF_MAYBE (deciding, decider()) {
+    if (deciding == &viewer) return;
+  }
+  viewer.wanted.turn = ++sizeTurns;
+  applySize(viewer.wanted.size);
 }
 
 void Terminal::applySize(WindowSize size) {
@@ -135,25 +141,24 @@ void Terminal::release() {
   child->releaseTree();
 }
 
-void Terminal::told() {
-  KJ_IF_MAYBE (listener, owner) {
-    listener->endTold(*this);
-  }
-}
-
 void Terminal::tellEnd(rpc::TerminalViewer::Client viewer) {
   auto request = viewer.exitedRequest();
   KJ_ASSERT_NONNULL(endStatus).writeTo(request.initStatus());
-  host.runInBackground(request.send().ignoreResult().then(
-      [self = kj::addRef(*this)]() mutable { self->told(); },
-      [](kj::Exception&&) {}));  // a lost viewer was told nothing
+  host.runInBackground(request.send().ignoreResult().catch_([](kj::Exception&&) {}));
 }
 
-void Terminal::add(Viewer& viewer) {
+void Terminal::add(Viewer& viewer, kj::Maybe<WindowSize> size) {
+  KJ_IF_MAYBE (wanted, size) {
+    viewer.wanted = {*wanted, ++sizeTurns};
+    applySize(*wanted);
+  }
   viewers.add(&viewer);
+  // From now on it sets the pace.
+  viewerMoved();
 }
 
 void Terminal::remove(Viewer& viewer) {
+  auto before = decider();
   for (auto& entry : viewers) {
     if (entry != &viewer) continue;
     entry = viewers.back();
@@ -161,7 +166,12 @@ void Terminal::remove(Viewer& viewer) {
     break;
   }
   viewerMoved();
-  restoreSizeAfter(viewer.wantedSize().turn);
+  KJ_IF_MAYBE (gone, before) {
+    // With nobody left who wants a size the terminal keeps the one that it has.
+    KJ_IF_MAYBE (next, decider()) {
+      if (gone == &viewer) applySize(next->wanted.size);
+    }
+  }
   if (!viewers.empty()) return;
   KJ_IF_MAYBE (listener, owner) {
     listener->unwatched(*this);
@@ -176,7 +186,7 @@ void Terminal::viewerMoved() {
 }
 
 bool Terminal::mustHoldBack(bool programEnded) const {
-  if (viewers.empty()) return false;
+  if (viewers.empty()) return !programEnded && !pace->isAllowed();
   uint64_t fastest = 0;
   for (auto viewer : viewers) fastest = kj::max(fastest, viewer->nextSequence());
   // An ended program has little left: it is read as long as that costs a single viewer no gap.
@@ -204,15 +214,11 @@ kj::Promise<void> Terminal::readOutput() {
   for (;;) {
     bool programEnded = !child->isRunning();  // before reading: then all it wrote is there
     if (mustHoldBack(programEnded)) {
-      auto paf = kj::newPromiseAndFulfiller<void>();
-      heldBack = kj::mv(paf.fulfiller);
-      auto goesOn = kj::mv(paf.promise);
-      // Its end is told also to who watches a terminal that a viewer holds back.
-      if (!programEnded) goesOn = goesOn.exclusiveJoin(child->onExit().ignoreResult());
-      co_await goesOn;
+      co_await untilItMayGoOn(programEnded);
       continue;
     }
     auto result = readTurn(programEnded ? leftOver : TURN_BYTES);
+    if (viewers.empty()) pace->note(result.size);
     if (result.size > 0) wakeViewers();
     if (programEnded) {
       leftOver -= result.size;
@@ -225,6 +231,16 @@ kj::Promise<void> Terminal::readOutput() {
       co_await open.onReadable().exclusiveJoin(child->onExit().ignoreResult());
     }
   }
+}
+
+kj::Promise<void> Terminal::untilItMayGoOn(bool programEnded) {
+  auto paf = kj::newPromiseAndFulfiller<void>();
+  heldBack = kj::mv(paf.fulfiller);
+  auto goesOn = kj::mv(paf.promise);
+  if (viewers.empty()) goesOn = goesOn.exclusiveJoin(pace->whenAllowed());
+  // Its end is told also to who watches a terminal that a viewer holds back.
+  if (!programEnded) goesOn = goesOn.exclusiveJoin(child->onExit().ignoreResult());
+  return goesOn;
 }
 
 // Reads at most about `limit` bytes; `state` is DATA if there may be more, `size` what came.

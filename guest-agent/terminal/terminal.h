@@ -6,7 +6,7 @@
 #include "terminal/input-turns.h"
 #include "terminal/pty.h"
 #include "terminal/scrollback.h"
-#include "terminal/wanted-size.h"
+#include "terminal/unwatched-pace.h"
 
 namespace bothy {
 
@@ -21,8 +21,6 @@ public:
   public:
     // The program has ended and its output is complete.
     virtual void programEnded(Terminal& terminal) = 0;
-    // Somebody knows that it has.
-    virtual void endTold(Terminal& terminal) = 0;
     // close() is through.
     virtual void closed(Terminal& terminal) = 0;
     // It has no viewer any more.
@@ -31,9 +29,9 @@ public:
     virtual void gone(Terminal& terminal) = 0;
   };
 
-  // `pty`'s program side belongs to `child`, which has just been started.
-  Terminal(ProcessHost& host, Owner& owner, uint64_t id, kj::String title, WindowSize size,
-           kj::Own<Pty> pty, kj::Own<ChildProcess> child);
+  // `pty`'s program side belongs to `child`, which has just been started.  `pace` is that of all terminals.
+  Terminal(ProcessHost& host, Owner& owner, kj::Own<UnwatchedPace> pace, uint64_t id,
+           kj::String title, WindowSize size, kj::Own<Pty> pty, kj::Own<ChildProcess> child);
   ~Terminal() noexcept(false);
 
   const uint64_t id;
@@ -47,11 +45,10 @@ public:
   // None until the program has ended and all its output is in output().
   kj::Maybe<ExitStatus> status() const { return endStatus; }
 
-  // Every viewer is told of a change.  When the last viewer of who set a size detaches, it becomes the one that was set last
-  // of those whose viewers are left.
-  void resize(WantedSize& by, WindowSize size);
-  // The size that the terminal has is the one that `by` wants.
-  void noteSize(WantedSize& by, WindowSize size);
+  // The viewer, which is added, wants this size from now on: see Attachment of terminal.capnp.
+  void resize(Viewer& viewer, WindowSize size);
+  // It types: the size that it wants is the terminal's.
+  void noteTyping(Viewer& viewer);
   bool signal(int number);
 
   // Resolves when the program's input queue has taken all of it.  DISCONNECTED if nobody reads it any
@@ -61,10 +58,9 @@ public:
   // Resolves when more of the output was read, and viewers were woken.
   kj::Promise<void> onOutput();
 
-  // Resolves when status() is known; for whoever passes it on to somebody, who calls told() then.
+  // Resolves when status() is known.
   kj::Promise<ExitStatus> onEnd() { return ended.addBranch(); }
-  void told();
-  // Sends status() to a viewer.  Whoever detaches at once was told nonetheless.
+  // Sends status() to a viewer, also to one that detaches at once.
   void tellEnd(rpc::TerminalViewer::Client viewer);
   // Tells the owner nothing more.
   void disown() { owner = nullptr; }
@@ -76,7 +72,8 @@ public:
   kj::Promise<void> close();
 
   // For Viewer.  While one is added it sets the pace.
-  void add(Viewer& viewer);
+  // `size`: that it wants.
+  void add(Viewer& viewer, kj::Maybe<WindowSize> size);
   void remove(Viewer& viewer);
   // A viewer has taken bytes: the program may go on.
   void viewerMoved();
@@ -84,9 +81,9 @@ public:
 private:
   ProcessHost& host;
   kj::Maybe<Owner&> owner;
+  kj::Own<UnwatchedPace> pace;
   WindowSize windowSize;
-  uint64_t sizeTurns = 0;
-  uint64_t sizeTurn = 0;        // of who set it
+  uint64_t sizeTurns = 0;       // so many times somebody has decided the size
   kj::Maybe<kj::Own<Pty>> pty;  // none once the program has ended
   kj::Own<ChildProcess> child;
   Scrollback scrollback;
@@ -106,9 +103,11 @@ private:
   kj::Promise<void> readOutput();
   Pty::ReadResult readTurn(size_t limit);
   bool mustHoldBack(bool programEnded) const;
+  kj::Promise<void> untilItMayGoOn(bool programEnded);
   void wakeViewers();
+  // The viewer that decides the size: of those that want one, who came or typed last.
+  kj::Maybe<Viewer&> decider();
   void applySize(WindowSize size);
-  void restoreSizeAfter(uint64_t turn);
 };
 
 }  // namespace bothy

@@ -28,7 +28,7 @@ public:
         failure.writeTo(results.initOutcome().initFailed());
       }
       KJ_CASE_ONEOF(terminal, kj::Own<Terminal>) {
-        tellOpened(kj::mv(terminal), WindowSize::read(params.getSize()), results);
+        tellOpened(kj::mv(terminal), results);
       }
     }
   }
@@ -45,7 +45,7 @@ public:
       co_return;
     }
     KJ_IF_MAYBE (terminal, registry.find(result->outcome.get<uint64_t>())) {
-      tellOpened(kj::mv(*terminal), WindowSize::read(params.getSize()), results);
+      tellOpened(kj::mv(*terminal), results);
     } else {
       results.initOutcome().setGone();
     }
@@ -62,7 +62,7 @@ public:
     auto results = context.initResults();
     KJ_IF_MAYBE (terminal, registry.find(context.getParams().getId())) {
       results.initOutcome().setFound();
-      results.setTerminal(newTerminalFacet(registry.timer(), kj::mv(*terminal), nullptr));
+      results.setTerminal(newTerminalFacet(registry.timer(), kj::mv(*terminal)));
     } else {
       results.initOutcome().setAbsent();
     }
@@ -72,11 +72,10 @@ public:
 private:
   TerminalRegistry& registry;
 
-  void tellOpened(kj::Own<Terminal> terminal, WindowSize size,
-                  rpc::Terminals::OpenResults::Builder results) {
+  void tellOpened(kj::Own<Terminal> terminal, rpc::Terminals::OpenResults::Builder results) {
     results.initOutcome().setOpened();
     results.setId(terminal->id);
-    results.setTerminal(newTerminalFacet(registry.timer(), kj::mv(terminal), size));
+    results.setTerminal(newTerminalFacet(registry.timer(), kj::mv(terminal)));
   }
 };
 

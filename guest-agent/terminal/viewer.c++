@@ -14,15 +14,14 @@ constexpr uint64_t REQUEST_WORDS = 16;
 
 }  // namespace
 
-Viewer::Viewer(kj::Timer& timer, kj::Own<Terminal> terminalParam, kj::Own<WantedSize> size,
-               uint64_t position, rpc::TerminalViewer::Client client)
+Viewer::Viewer(kj::Timer& timer, kj::Own<Terminal> terminalParam, uint64_t position,
+               kj::Maybe<WindowSize> size, rpc::TerminalViewer::Client client)
     : timer(timer),
       terminal(kj::mv(terminalParam)),
-      size(kj::mv(size)),
       position(position),
       client(kj::mv(client)),
       loop(nullptr) {
-  terminal->add(*this);
+  terminal->add(*this, size);
   loop = run().eagerlyEvaluate(nullptr);
 }
 

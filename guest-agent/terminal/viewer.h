@@ -11,16 +11,20 @@ namespace bothy {
 // Dropping it detaches.  One that fails detaches itself.
 class Viewer final {
 public:
-  // Sends nothing before the event loop has waited once: the answer to `attach` goes first.  `size` is the client's.
-  Viewer(kj::Timer& timer, kj::Own<Terminal> terminal, kj::Own<WantedSize> size, uint64_t position,
-         rpc::TerminalViewer::Client client);
+  // Sends nothing before the event loop has waited once: the answer to `attach` goes first.  `size`: that it wants.
+  Viewer(kj::Timer& timer, kj::Own<Terminal> terminal, uint64_t position,
+         kj::Maybe<WindowSize> size, rpc::TerminalViewer::Client client);
   ~Viewer() noexcept(false);
   KJ_DISALLOW_COPY_AND_MOVE(Viewer);
 
   // The next byte to be sent.
   uint64_t nextSequence() const { return position; }
 
-  WantedSize& wantedSize() { return *size; }
+  // For Terminal: the size that it wants, and its turn among those that others have told.  0: it wants none.
+  struct WantedSize {
+    WindowSize size{};
+    uint64_t turn = 0;
+  } wanted;
 
   // There is output, or the end.
   void wake();
@@ -34,7 +38,6 @@ private:
   };
   kj::Timer& timer;
   kj::Own<Terminal> terminal;
-  kj::Own<WantedSize> size;
   uint64_t position;
   rpc::TerminalViewer::Client client;
   bool attached = true;

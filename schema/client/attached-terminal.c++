@@ -1,5 +1,6 @@
 #include "client/attached-terminal.h"
 
+#include <capnp/message.h>
 #include <kj/debug.h>
 
 #include "wire/stream-order.h"
@@ -70,9 +71,14 @@ kj::Promise<kj::Maybe<AttachedTerminal::NotOpened>> AttachedTerminal::open(
     kj::Function<void(rpc::Terminals::OpenParams::Builder)> fill) {
   auto request = terminals.openRequest();
   fill(request);
+  // It is gone from the request once that is sent.
+  capnp::MallocMessageBuilder kept;
+  kept.setRoot(request.asReader().getSize());
   auto opening = request.send();
   if (cursor == nullptr) cursor.emplace();
-  auto attaching = beginAttachment(opening.getTerminal(), [](auto size) { size.setUnchanged(); });
+  auto attaching = beginAttachment(opening.getTerminal(), [&](auto size) {
+    size.setSize(kept.getRoot<rpc::WindowSize>().asReader());
+  });
 
   auto opened = co_await opening;
   if (!opened.getOutcome().isOpened()) {
@@ -129,6 +135,10 @@ capnp::RemotePromise<rpc::Terminal::AttachResults> AttachedTerminal::beginAttach
 
 rpc::Terminal::Client AttachedTerminal::client() {
   return KJ_ASSERT_NONNULL(terminal);
+}
+
+rpc::Attachment::Client AttachedTerminal::attached() {
+  return KJ_ASSERT_NONNULL(attachment);
 }
 
 void AttachedTerminal::detach() {

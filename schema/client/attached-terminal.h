@@ -34,8 +34,8 @@ public:
 
   // No program runs: its outcome says why.
   using NotOpened = capnp::Response<rpc::Terminals::OpenResults>;
-  // Opens a new one and attaches to it, in one round trip; again, with its request id, where that was not answered.  None: so
-  // it is.
+  // Opens a new one and attaches to it, with the size that `fill` has given it, in one round trip; again, with its request id, where
+  // that was not answered.  None: so it is.
   kj::Promise<kj::Maybe<NotOpened>> open(
       rpc::Terminals::Client terminals,
       kj::Function<void(rpc::Terminals::OpenParams::Builder)> fill);
@@ -55,6 +55,8 @@ public:
 
   uint64_t id() const { return number; }
   rpc::Terminal::Client client();
+  // By which it is typed at, and told a size.
+  rpc::Attachment::Client attached();
 
 private:
   class Viewer;

@@ -55,10 +55,10 @@ TEST_CASE("P01 P02 a terminal goes on at the next byte over lanes that break") {
   for (int loss = 0; loss < 3; ++loss) {
     at.loseLane("two ");
     CHECK(at.terminal.reached() == nullptr);
-    CHECK(at.seen.terminal == nullptr);
+    CHECK(at.seen.attachment == nullptr);
     at.giveLane();
     CHECK(at.terminal.reached() != nullptr);
-    CHECK(at.seen.terminal != nullptr);
+    CHECK(at.seen.attachment != nullptr);
     at.show("three ");
   }
   CHECK(at.seen.text == "one two three two three two three ");
@@ -88,14 +88,14 @@ TEST_CASE("P02 a terminal that exists is described before its past is shown") {
   at.supervisor.terminal.output = kj::str("0123456789");
   at.supervisor.terminal.oldest = 4;
   uint64_t produced = 0;
-  bool isThere = at.terminal
-                     .openExisting(FakeTerminal::ID,
-                                   [&](rpc::TerminalInfo::Reader info) {
-                                     CHECK(at.seen.text == "");
-                                     produced = info.getProduced();
-                                   })
-                     .wait(at.io.waitScope);
-  CHECK(isThere);
+  auto found = at.terminal
+                   .openExisting(FakeTerminal::ID,
+                                 [&](rpc::TerminalInfo::Reader info) {
+                                   CHECK(at.seen.text == "");
+                                   produced = info.getProduced();
+                                 })
+                   .wait(at.io.waitScope);
+  CHECK(found == KeptTerminal::Found::YES);
   CHECK(produced == 10);
   at.follow();
   CHECK(at.seen.text == "456789");
@@ -106,9 +106,25 @@ TEST_CASE("P02 a terminal that exists is described before its past is shown") {
 
 TEST_CASE("a terminal that is not there is not opened") {
   AtTerminal at;
-  bool isThere =
+  auto found =
       at.terminal.openExisting(8, [](auto) { FAIL("there is none"); }).wait(at.io.waitScope);
-  CHECK_FALSE(isThere);
+  CHECK(found == KeptTerminal::Found::ABSENT);
+}
+
+TEST_CASE(
+    "an agent that is too old for input by attachments is told, and what was opened is closed") {
+  AtTerminal at;
+  at.supervisor.agentGeneration = rpc::STATEFUL_TERMINALS - 1;
+  SECTION("of one that is there") {
+    CHECK(at.terminal.openExisting(FakeTerminal::ID, [](auto) {}).wait(at.io.waitScope) ==
+          KeptTerminal::Found::AGENT_TOO_OLD);
+  }
+  SECTION("of a new one") {
+    auto failed = at.terminal.open([](auto) {}).wait(at.io.waitScope);
+    CHECK(KJ_REQUIRE_NONNULL(failed).get<KeptTerminal::End>() == KeptTerminal::End::AGENT_TOO_OLD);
+    CHECK(at.supervisor.terminal.closes == 1);
+    CHECK_FALSE(at.terminal.mayBeOpen());
+  }
 }
 
 TEST_CASE("a terminal of another boot is not taken for ours, though it has the same id") {

@@ -12,6 +12,10 @@ rpc::Terminals::Client terminalsOf(WorkspaceLane& lane) {
   return lane.agent().terminalsRequest().send().getTerminals();
 }
 
+kj::Promise<bool> isTooOld(WorkspaceLane& lane) {
+  co_return co_await lane.generation() < rpc::STATEFUL_TERMINALS;
+}
+
 }  // namespace
 
 KeptTerminal::KeptTerminal(Reconnection& reconnection, Listener& listener)
@@ -34,7 +38,7 @@ kj::Promise<kj::Maybe<KeptTerminal::NotOpened>> KeptTerminal::open(
     KJ_IF_MAYBE (end, why->tryGet<End>()) co_return NotOpened(*end);
     co_return kj::mv(*why);
   }
-  listener.onAttached(view.client());
+  listener.onAttached(view.attached());
   co_return nullptr;
 }
 
@@ -63,26 +67,34 @@ kj::Promise<void> KeptTerminal::openOver(
     unopened = why->getOutcome().isGone() ? NotOpened(End::ENDED_UNSEEN) : NotOpened(kj::mv(*why));
     co_return;
   }
+  // Looked at afterwards, because the agent's Welcome comes no sooner than its answer.
+  if (co_await isTooOld(asked)) {
+    co_await view.client().closeRequest().send().ignoreResult();
+    view.detach();
+    unopened = NotOpened(End::AGENT_TOO_OLD);
+    co_return;
+  }
   lane = kj::mv(newLane);
 }
 
-kj::Promise<bool> KeptTerminal::openExisting(
+kj::Promise<KeptTerminal::Found> KeptTerminal::openExisting(
     uint64_t id, kj::Function<void(rpc::TerminalInfo::Reader)> onFound) {
   auto first = co_await firstLane();
   KJ_IF_MAYBE (found, co_await view.find(terminalsOf(*first), id)) {
     onFound(found->getInfo());
   } else {
-    co_return false;
+    co_return Found::ABSENT;
   }
+  if (co_await isTooOld(*first)) co_return Found::AGENT_TOO_OLD;
   co_await view.attach([this](auto size) { listener.fillSize(size); });
   begin(kj::mv(first));
-  co_return true;
+  co_return Found::YES;
 }
 
 void KeptTerminal::begin(kj::Own<WorkspaceLane> newLane) {
   startedNanos = newLane->startedNanos();
   lane = kj::mv(newLane);
-  listener.onAttached(view.client());
+  listener.onAttached(view.attached());
 }
 
 kj::Promise<KeptTerminal::End> KeptTerminal::follow() {
@@ -97,7 +109,7 @@ kj::Promise<KeptTerminal::End> KeptTerminal::follow() {
     KJ_IF_MAYBE (end, unfollowed) {
       co_return *end;
     }
-    listener.onAttached(view.client());
+    listener.onAttached(view.attached());
   }
 }
 
@@ -123,6 +135,11 @@ void KeptTerminal::leave() {
 kj::Maybe<rpc::Terminal::Client> KeptTerminal::reached() {
   if (lane == nullptr) return nullptr;
   return view.client();
+}
+
+kj::Maybe<rpc::Attachment::Client> KeptTerminal::attached() {
+  if (lane == nullptr) return nullptr;
+  return view.attached();
 }
 
 }  // namespace bothy

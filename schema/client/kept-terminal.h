@@ -15,8 +15,8 @@ public:
   public:
     // The size of the screen, which the terminal takes over where it is not `unchanged`.
     virtual void fillSize(rpc::Terminal::OptionalSize::Builder size) = 0;
-    // It can be written to, until onLost().  Called for each attachment, once the first byte of its output may come.
-    virtual void onAttached(rpc::Terminal::Client terminal) = 0;
+    // It can be typed at by this, until onLost().  Called for each attachment, once the first byte of its output may come.
+    virtual void onAttached(rpc::Attachment::Client attachment) = 0;
     // Its lane is lost, and another is asked for.
     virtual void onLost() = 0;
   };
@@ -27,6 +27,7 @@ public:
     STARTED_ANEW,  // the workspace was, while there was no lane: the terminal has ended
     ENDED_UNSEEN,  // while there was no lane
     IN_DOUBT,      // it was asked for, and its agent is too old to tell what came of that
+    AGENT_TOO_OLD,  // its agent does not know how it is typed at; one that was asked for has been closed
   };
 
   // What is borrowed outlives it.
@@ -44,9 +45,10 @@ public:
   bool mayBeOpen() const {
     return startedNanos != nullptr && lane == nullptr && (unopened == nullptr || isInDoubt());
   }
-  // Attaches to one that exists.  `onFound` is told what it is before its first byte comes.  False: there is none.
-  kj::Promise<bool> openExisting(uint64_t id,
-                                 kj::Function<void(rpc::TerminalInfo::Reader)> onFound);
+  enum class Found { YES, ABSENT, AGENT_TOO_OLD };
+  // Attaches to one that exists.  `onFound` is told what it is before its first byte comes.
+  kj::Promise<Found> openExisting(uint64_t id,
+                                  kj::Function<void(rpc::TerminalInfo::Reader)> onFound);
 
   // Returns when there is nothing more to see.  Fails as Reconnection does.
   kj::Promise<End> follow();
@@ -56,6 +58,7 @@ public:
   uint64_t id() const { return view.id(); }
   // None while the lane is lost.
   kj::Maybe<rpc::Terminal::Client> reached();
+  kj::Maybe<rpc::Attachment::Client> attached();
 
 private:
   Reconnection& reconnection;

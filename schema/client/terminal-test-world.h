@@ -11,7 +11,7 @@ struct TerminalRecorder: public KeptTerminal::Listener {
   uint64_t repeated = 0;  // bytes
   kj::Maybe<int> exitCode;
   kj::uint attachments = 0, losses = 0;
-  kj::Maybe<rpc::Terminal::Client> terminal;
+  kj::Maybe<rpc::Attachment::Client> attachment;
   bool isFull = false;  // there is room for no more
 
   kj::Promise<void> onOutput(const OutputCursor::Piece& piece) override {
@@ -34,13 +34,13 @@ struct TerminalRecorder: public KeptTerminal::Listener {
     size.setColumns(100);
     size.setRows(30);
   }
-  void onAttached(rpc::Terminal::Client attached) override {
+  void onAttached(rpc::Attachment::Client attached) override {
     ++attachments;
-    terminal = kj::mv(attached);
+    attachment = kj::mv(attached);
   }
   void onLost() override {
     ++losses;
-    terminal = nullptr;
+    attachment = nullptr;
   }
 
 private:

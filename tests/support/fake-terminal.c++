@@ -2,6 +2,10 @@
 
 namespace bothy {
 
+void FakeTerminal::setSize(rpc::WindowSize::Reader given) {
+  size = kj::str(given.getColumns(), "x", given.getRows());
+}
+
 class FakeTerminal::AttachmentServer final: public rpc::Attachment::Server {
 public:
   AttachmentServer(FakeTerminal& terminal, uint64_t number) : terminal(terminal), number(number) {}
@@ -11,6 +15,16 @@ public:
       if (viewer->number != number) others.add(kj::mv(viewer));
     }
     terminal.viewers = kj::mv(others);
+  }
+
+  kj::Promise<void> write(WriteContext context) override {
+    if (terminal.takesNothing) return kj::NEVER_DONE;
+    terminal.input.addAll(context.getParams().getData());
+    return kj::READY_NOW;
+  }
+  kj::Promise<void> resize(ResizeContext context) override {
+    terminal.setSize(context.getParams().getSize());
+    return kj::READY_NOW;
   }
 
 private:
@@ -24,7 +38,7 @@ public:
 
   kj::Promise<void> attach(AttachContext context) override {
     auto params = context.getParams();
-    if (params.getSize().isSize()) setSize(params.getSize().getSize());
+    if (params.getSize().isSize()) terminal.setSize(params.getSize().getSize());
     auto from = params.getFrom();
     uint64_t next = from.isSequence() ? from.getSequence()
                     : from.isNow()    ? terminal.output.size()
@@ -39,16 +53,6 @@ public:
     terminal.viewers.add(kj::mv(viewer));
     return kj::READY_NOW;
   }
-  kj::Promise<void> write(WriteContext context) override {
-    if (terminal.takesNothing) return kj::NEVER_DONE;
-    terminal.input.addAll(context.getParams().getData());
-    return kj::READY_NOW;
-  }
-  kj::Promise<void> resize(ResizeContext context) override {
-    setSize(context.getParams().getSize());
-    return kj::READY_NOW;
-  }
-
   kj::Promise<void> close(CloseContext context) override {
     ++terminal.closes;
     return kj::READY_NOW;
@@ -59,10 +63,6 @@ public:
   }
 
 private:
-  void setSize(rpc::WindowSize::Reader size) {
-    terminal.size = kj::str(size.getColumns(), "x", size.getRows());
-  }
-
   FakeTerminal& terminal;
 };
 

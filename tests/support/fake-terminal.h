@@ -51,6 +51,7 @@ private:
   };
 
   kj::Promise<void> show(Viewer& viewer);
+  void setSize(rpc::WindowSize::Reader given);
 
   kj::Vector<kj::Own<Viewer>> viewers;
   uint64_t viewerNumber = 0;

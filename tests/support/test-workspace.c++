@@ -292,14 +292,14 @@ void TestTerminal::find() {
 }
 
 void TestTerminal::type(kj::StringPtr text) {
-  auto request = view.client().writeRequest();
+  auto request = attachment().writeRequest();
   request.setData(text.asBytes());
   workspace.host.wait(request.send(), "typing");
 }
 
 void TestTerminal::resize(uint16_t columns, uint16_t rows) {
   record.screen.resize(columns, rows);
-  auto request = view.client().resizeRequest();
+  auto request = attachment().resizeRequest();
   auto size = request.initSize();
   size.setColumns(columns);
   size.setRows(rows);

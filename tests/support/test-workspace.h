@@ -130,6 +130,8 @@ public:
   uint64_t id = 0;
 
   rpc::Terminal::Client client() { return view.client(); }
+  // While it is attached.
+  rpc::Attachment::Client attachment() { return view.attached(); }
 
   void type(kj::StringPtr text);
   void resize(uint16_t columns, uint16_t rows);

@@ -140,11 +140,13 @@ TEST_CASE("50 terminals work at once") {
 TEST_CASE("P07 work goes on without a viewer, and its output waits") {
   auto& [host, workspace] = sharedWorkspace();
   TestTerminal terminal(
-      workspace, {.argv = {"/bin/sh"_kj, "-c"_kj, "echo before; read x; seq 1 1000; read y"_kj}});
+      workspace,
+      {.argv = {"/bin/sh"_kj, "-c"_kj,
+                "echo before; read x; until [ -e gone ]; do :; done; seq 1 1000; read y"_kj}});
   terminal.waitForText("before");
-  terminal.detach();
   terminal.type("go\r");
-  workspace.shell("until [ -z \"$(pgrep -x seq)\" ]; do :; done");
+  terminal.detach();
+  workspace.shell("touch gone; until [ -z \"$(pgrep -x seq)\" ]; do :; done");
   workspace.reconnect();
   terminal.find();
   terminal.attach();

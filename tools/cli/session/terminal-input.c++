@@ -17,7 +17,7 @@ constexpr size_t READ_BYTES = 64 << 10;
 
 // Of one call, which is answered before the next: what a lane that breaks leaves in doubt.  As much as a terminal's input queue holds.
 constexpr size_t CHUNK_BYTES = 4 << 10;
-constexpr uint16_t WRITE_METHOD = 1;  // of Terminal, in terminal.capnp
+constexpr uint16_t WRITE_METHOD = 0;  // of Attachment, in terminal.capnp
 
 constexpr kj::byte END_OF_TRANSMISSION = 4;  // Ctrl-D: the end of input, typed
 // Within it follows the rest of a key that a terminal sends as several bytes.
@@ -27,10 +27,11 @@ constexpr auto END_AGAIN = 1 * kj::SECONDS;
 
 // Returns when the terminal has taken all of it.  As a call, because the promise of a `-> stream` one says only that there is room
 // for the next.
-kj::Promise<void> writeWhole(rpc::Terminal::Client& terminal, kj::ArrayPtr<const kj::byte> bytes) {
+kj::Promise<void> writeWhole(rpc::Attachment::Client& terminal,
+                             kj::ArrayPtr<const kj::byte> bytes) {
   auto request =
-      terminal.typelessRequest(capnp::typeId<rpc::Terminal>(), WRITE_METHOD, nullptr, {});
-  request.initAs<rpc::Terminal::WriteParams>().setData(bytes);
+      terminal.typelessRequest(capnp::typeId<rpc::Attachment>(), WRITE_METHOD, nullptr, {});
+  request.initAs<rpc::Attachment::WriteParams>().setData(bytes);
   return request.send().ignoreResult();
 }
 
@@ -98,7 +99,7 @@ kj::Promise<void> TerminalInput::decideLater() {
   keep(keys.decide());
 }
 
-kj::Promise<void> TerminalInput::sendTo(rpc::Terminal::Client terminal) {
+kj::Promise<void> TerminalInput::sendTo(rpc::Attachment::Client terminal) {
   while (true) {
     auto bytes = co_await waiting.take(CHUNK_BYTES);
     bool finished = bytes.size() == 0;

@@ -31,7 +31,7 @@ public:
   void finish();
 
   // Goes on with what waits, until dropped; one call at a time.  Fails when the terminal takes no more.
-  kj::Promise<void> sendTo(rpc::Terminal::Client terminal);
+  kj::Promise<void> sendTo(rpc::Attachment::Client terminal);
 
   // Returns when the terminal has taken all that was typed.  One call at a time.
   kj::Promise<void> whenTaken();

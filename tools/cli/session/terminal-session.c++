@@ -172,14 +172,17 @@ kj::Promise<void> TerminalSession::openNew() {
 }
 
 kj::Promise<void> TerminalSession::openExisting(uint64_t id) {
-  bool isThere = co_await terminal.openExisting(id, [this](rpc::TerminalInfo::Reader info) {
+  auto found = co_await terminal.openExisting(id, [this](rpc::TerminalInfo::Reader info) {
     if (!interactive) return;
     auto theirs = info.getSize();
     auto ours = context.terminal.size().orDefault(PIPE_SIZE);
     bool sameSize = ours.columns == theirs.getColumns() && ours.rows == theirs.getRows();
     output.startWithReplay(sameSize, info.getProduced());
   });
-  if (!isThere) {
+  if (found == KeptTerminal::Found::AGENT_TOO_OLD) {
+    kj::throwFatalException(failure(describeEnd(KeptTerminal::End::AGENT_TOO_OLD), EXEC_FAILED));
+  }
+  if (found == KeptTerminal::Found::ABSENT) {
     kj::throwFatalException(
         failure(kj::str("there is no terminal ", id, " in ", target.workspace, ": `bothy shell ",
                         target.workspace, " --list` lists them")));
@@ -211,6 +214,11 @@ kj::String TerminalSession::describeEnd(KeptTerminal::End how) {
                    " is too old to be asked again: `bothy stop` and `bothy start` ",
                    "give it another");
   }
+  if (how == KeptTerminal::End::AGENT_TOO_OLD) {
+    return kj::str("the agent of ", target.workspace,
+                   " is older than this bothy and its terminals cannot be typed at: ",
+                   "`bothy stop` and `bothy start` give it another");
+  }
   return kj::str(which, " ended while the connection was lost");
 }
 
@@ -235,7 +243,7 @@ void TerminalSession::fillSize(rpc::Terminal::OptionalSize::Builder size) {
   if (!setSize(size.initSize())) size.setUnchanged();
 }
 
-void TerminalSession::onAttached(rpc::Terminal::Client attached) {
+void TerminalSession::onAttached(rpc::Attachment::Client attached) {
   auto inDoubt = input.forgetUnanswered();
   writing = input.sendTo(kj::mv(attached)).eagerlyEvaluate([](kj::Exception&& exception) {
     // The terminal is gone or ends: the viewer learns it too, and says how.
@@ -295,8 +303,8 @@ kj::Promise<void> TerminalSession::showOutput() {
 kj::Promise<void> TerminalSession::followSize() {
   while (true) {
     co_await context.terminal.onResize();
-    auto reached = terminal.reached();
-    KJ_IF_MAYBE (client, reached) {
+    auto attached = terminal.attached();
+    KJ_IF_MAYBE (client, attached) {
       auto request = client->resizeRequest();
       if (!setSize(request.initSize())) continue;
       // After a lost connection the new attachment brings the size.

@@ -63,7 +63,7 @@ private:
   void onResized(rpc::WindowSize::Reader size) override {}
   void onExited(rpc::ExitStatus::Reader status) override;
   void fillSize(rpc::Terminal::OptionalSize::Builder size) override;
-  void onAttached(rpc::Terminal::Client terminal) override;
+  void onAttached(rpc::Attachment::Client attachment) override;
   void onLost() override;
 
   bool setSize(rpc::WindowSize::Builder size);
