@@ -1,7 +1,8 @@
 #include "actions/action-line.h"
 
 #include <stdio.h>
-#include <time.h>
+
+#include <chrono>
 
 #include "wire/escape.h"
 
@@ -10,16 +11,18 @@ namespace {
 
 constexpr kj::StringPtr CUT = "..."_kj;
 
-// RFC 3339, UTC, to the millisecond.
+// RFC 3339, UTC, to the millisecond.  gmtime_r(3) would open /etc/localtime, which may be anything that waits.
 kj::String timestamp(kj::Date now) {
-  const auto millis = (now - kj::UNIX_EPOCH) / kj::MILLISECONDS;
-  const time_t seconds = millis / 1000;
-  struct tm parts;
-  gmtime_r(&seconds, &parts);
+  using namespace std::chrono;
+  const sys_time<milliseconds> time(milliseconds((now - kj::UNIX_EPOCH) / kj::MILLISECONDS));
+  const auto day = floor<days>(time);
+  const year_month_day date(day);
+  const hh_mm_ss clock(time - day);
   char text[40];
-  snprintf(text, sizeof(text), "%04d-%02d-%02dT%02d:%02d:%02d.%03dZ", parts.tm_year + 1900,
-           parts.tm_mon + 1, parts.tm_mday, parts.tm_hour, parts.tm_min, parts.tm_sec,
-           static_cast<int>(millis % 1000));
+  snprintf(text, sizeof(text), "%04d-%02u-%02uT%02d:%02d:%02d.%03dZ", int{date.year()},
+           unsigned{date.month()}, unsigned{date.day()}, static_cast<int>(clock.hours().count()),
+           static_cast<int>(clock.minutes().count()), static_cast<int>(clock.seconds().count()),
+           static_cast<int>(clock.subseconds().count()));
   return kj::str(text);
 }
 
