@@ -2,7 +2,6 @@
 
 #include <fcntl.h>
 #include <kj/debug.h>
-#include <malloc.h>
 #include <signal.h>
 #include <sys/prctl.h>
 #include <sys/resource.h>
@@ -11,6 +10,7 @@
 #include <unistd.h>
 
 #include "file-worker/confinement.h"
+#include "file-worker/worker-heap.h"
 #include "file-worker/worker-lanes.h"
 #include "wire/event-loop.h"
 
@@ -29,9 +29,6 @@ constexpr rlim_t OPEN_FILES = 65'536;
 constexpr kj::Duration ENDING_LIMIT = 2 * kj::SECONDS;
 // And answers have so long to leave.
 constexpr kj::Duration ENDING_LINGER = 50 * kj::MILLISECONDS;
-
-// A chunk of a file is on its way all the time, and a mapping for each would cost a fault for each of its pages.
-constexpr int KEPT_HEAP_BYTES = 4 * 1024 * 1024;
 
 kj::AutoCloseFd captureTermination() {
   sigset_t signals;
@@ -65,12 +62,6 @@ void setLimits() {
   }
 }
 
-void tuneMemory() {
-  mallopt(M_ARENA_MAX, 1);
-  mallopt(M_MMAP_THRESHOLD, KEPT_HEAP_BYTES);
-  mallopt(M_TRIM_THRESHOLD, KEPT_HEAP_BYTES);
-}
-
 // The signal of the machine's end: nothing is begun any more, and what was promised is kept.
 kj::Promise<void> endInOrder(ProcessHost& host, WorkerLanes& lanes) {
   host.machineEnds = true;
@@ -92,7 +83,7 @@ kj::Array<kj::String> fileWorkerArguments() {
 
 int fileWorkerMain() {
   setLimits();
-  tuneMemory();
+  tuneHeap();
   signal(SIGPIPE, SIG_IGN);
   auto signals = captureTermination();
   Reaper::captureChildExit();

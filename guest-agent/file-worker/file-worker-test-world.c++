@@ -10,6 +10,8 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include <catch2/catch_test_macros.hpp>
+
 #include "support/greeted-lane.h"
 #include "wire/socket-stream.h"
 
@@ -78,7 +80,10 @@ kj::Own<FileWorkerWorld::TestLane> FileWorkerWorld::serve(kj::Own<TestLane> lane
   auto stream =
       kj::heap<VsockStream>(kj::heap<SocketStream>(io.unixEventPort, kj::AutoCloseFd(ends[0])));
   auto& opened = *lane;
-  lane->served = workers.serve({opened.grant, rpc::GENERATION, false}, kj::mv(stream))
+  auto found = workers.find(lane->grant);
+  KJ_IF_MAYBE (why, found.tryGet<rpc::Refusal>()) KJ_FAIL_REQUIRE("refused", *why);
+  auto& ofUser = *lane->ofUser.emplace(kj::mv(found.get<kj::Own<FileLanes::OfUser>>()));
+  lane->served = ofUser.serve({opened.grant, rpc::GENERATION, false}, kj::mv(stream))
                      .then([&opened](kj::Maybe<kj::String>) { opened.hasEnded = true; })
                      .eagerlyEvaluate(nullptr);
   lane->client = kj::heap<Lane>(kj::heap<SocketStream>(io.unixEventPort, kj::AutoCloseFd(ends[1])),
@@ -89,10 +94,12 @@ kj::Own<FileWorkerWorld::TestLane> FileWorkerWorld::serve(kj::Own<TestLane> lane
 bool FileWorkerWorld::answers(TestLane& lane) {
   auto call = lane.files().homeRequest().send().ignoreResult().then(
       []() { return true; }, [](kj::Exception&&) { return false; });
-  return io.provider->getTimer()
-      .timeoutAfter(LONG, kj::mv(call))
-      .catch_([](kj::Exception&&) { return false; })
-      .wait(scope);
+  const bool isAnswered = io.provider->getTimer()
+                              .timeoutAfter(LONG, kj::mv(call))
+                              .catch_([](kj::Exception&&) { return false; })
+                              .wait(scope);
+  awaitTaken();
+  return isAnswered;
 }
 
 pid_t FileWorkerWorld::workerOf(TestLane& lane) {
@@ -102,13 +109,19 @@ pid_t FileWorkerWorld::workerOf(TestLane& lane) {
   request.setFollowLinks(false);
   auto answer = request.send().wait(scope);
   auto target = answer.getOutcome().getEntry().getLinkTarget().asChars();
+  awaitTaken();
   return atoi(kj::str(target).cStr());
+}
+
+void FileWorkerWorld::awaitTaken() {
+  REQUIRE(until([this]() { return workers.untaken() == 0; }));
 }
 
 kj::Maybe<rpc::Refusal> FileWorkerWorld::refusal(kj::StringPtr user) {
   auto grant = wholeGrant(rpc::Purpose::FILES);
   grant.user = kj::str(user);
-  return workers.refusal(grant);
+  auto found = workers.find(grant);
+  return found.tryGet<rpc::Refusal>().map([](rpc::Refusal& why) { return why; });
 }
 
 void FileWorkerWorld::pass(kj::Duration time) {

@@ -17,6 +17,7 @@ struct FileWorkerWorld {
   // A lane for files, as the supervisor's dialling made it.
   struct TestLane {
     LaneGrant grant;
+    kj::Maybe<kj::Own<FileLanes::OfUser>> ofUser;
     kj::Own<Lane> client;
     kj::Promise<void> served = nullptr;
     bool hasEnded = false;  // on the agent's side
@@ -44,6 +45,9 @@ struct FileWorkerWorld {
   void pass(kj::Duration time);
   // Waits until `condition` holds, for a real time that is long.
   bool until(kj::Function<bool()> condition);
+
+  // The word of a worker comes behind its first answers.
+  void awaitTaken();
 
   // Processes that are children of this one and file workers, but not zombies.
   kj::Vector<pid_t> processes();

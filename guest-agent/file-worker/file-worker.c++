@@ -39,6 +39,12 @@ bool FileWorker::isOf(const User& user) const {
          isSame(credentials.groups, user.groups);
 }
 
+size_t FileWorker::untaken() const {
+  size_t result = 0;
+  for (auto& lane : lanes) result += lane.isTaken ? 0 : 1;
+  return result;
+}
+
 kj::Promise<bool> FileWorker::run() {
   auto started = co_await start();
   KJ_IF_MAYBE (process, started) {
@@ -57,7 +63,10 @@ kj::Promise<bool> FileWorker::run() {
   tree = nullptr;
   // Whoever has a lane when the machine ends sees it end with the machine.
   if (host.machineEnds) co_await kj::Promise<void>(kj::NEVER_DONE);
-  for (auto& lane : lanes) lane.ended.fulfiller->fulfill(nullptr);
+  for (auto& lane : lanes) {
+    lane.taken.fulfiller->fulfill();
+    lane.ended.fulfiller->fulfill(nullptr);
+  }
   co_return started != nullptr;
 }
 
@@ -101,9 +110,6 @@ kj::Promise<kj::Maybe<kj::String>> FileWorker::serve(FileLane lane, kj::StringPt
     shutdown(laneSocket, SHUT_RDWR);
     leave(handed);
   });
-  // Nothing but this is watched: each packet of the lane would wake the agent otherwise.
-  FdObserver observer(host.eventPort, laneSocket, 0);
-
   capnp::MallocMessageBuilder message;
   auto root = message.initRoot<rpc::HandedLane>();
   root.setNumber(handed.number);
@@ -115,18 +121,18 @@ kj::Promise<kj::Maybe<kj::String>> FileWorker::serve(FileLane lane, kj::StringPt
     isStuck = true;
     co_return nullptr;
   }
-  auto ended = kj::mv(handed.ended.promise);
+  auto inTime = handed.taken.promise.then([]() { return true; });
+  auto tooLate = host.timer.afterDelay(TAKE_LIMIT).then([]() { return false; });
+  if (!co_await inTime.exclusiveJoin(kj::mv(tooLate))) {
+    isStuck = true;
+    co_return nullptr;
+  }
+  // Nothing but this is watched: each packet of the lane would wake the agent otherwise.
+  FdObserver observer(host.eventPort, laneSocket, 0);
   auto hungUp = observer.whenWriteDisconnected()
                     .then([this]() { return host.timer.afterDelay(HANG_UP_LIMIT); })
                     .then([]() -> kj::Maybe<kj::String> { return nullptr; });
-  auto notTaken = handed.taken.promise.then([]() { return true; })
-                      .exclusiveJoin(host.timer.afterDelay(TAKE_LIMIT).then([]() { return false; }))
-                      .then([this](bool isTaken) -> kj::Promise<kj::Maybe<kj::String>> {
-                        if (isTaken) return kj::NEVER_DONE;
-                        isStuck = true;
-                        return kj::Maybe<kj::String>();
-                      });
-  co_return co_await ended.exclusiveJoin(kj::mv(hungUp)).exclusiveJoin(kj::mv(notTaken));
+  co_return co_await handed.ended.promise.exclusiveJoin(kj::mv(hungUp));
 }
 
 void FileWorker::leave(Handed& lane) {
@@ -179,6 +185,7 @@ void FileWorker::accept(Packet packet) {
     const auto number = report.isTaken() ? report.getTaken() : report.getEnded().getLane();
     for (auto& lane : lanes) {
       if (lane.number != number) continue;
+      lane.isTaken = true;
       lane.taken.fulfiller->fulfill();
       if (report.isTaken()) return;
       kj::Maybe<kj::String> breach;

@@ -36,6 +36,8 @@ public:
   // It did not take a lane in time: it hangs in a system call.
   bool hangs() const { return isStuck; }
   bool hasLanes() const { return !lanes.empty(); }
+  // Lanes that it has not received, as far as it has told.
+  size_t untaken() const;
 
   // As FileLanes::serve().  `home` is the user's.
   kj::Promise<kj::Maybe<kj::String>> serve(FileLane lane, kj::StringPtr home,
@@ -51,6 +53,7 @@ private:
   struct Handed {
     explicit Handed(uint64_t number) : number(number) {}
     const uint64_t number;
+    bool isTaken = false;
     kj::PromiseFulfillerPair<void> taken = kj::newPromiseAndFulfiller<void>();
     kj::PromiseFulfillerPair<kj::Maybe<kj::String>> ended =
         kj::newPromiseAndFulfiller<kj::Maybe<kj::String>>();

@@ -14,13 +14,21 @@ kj::AutoCloseFd descriptorOf(kj::Own<VsockStream> stream) {
 
 }  // namespace
 
+class FileWorkers::UserFiles final: public OfUser {
+public:
+  UserFiles(FileWorkers& workers, User user) : workers(workers), user(kj::mv(user)) {}
+  kj::Promise<kj::Maybe<kj::String>> serve(FileLane lane, kj::Own<VsockStream> stream) override {
+    return workers.serve(user, lane, kj::mv(stream));
+  }
+
+private:
+  FileWorkers& workers;
+  const User user;
+};
+
 FileWorkers::FileWorkers(ProcessHost& host) : host(host), running(*this) {}
 
 FileWorkers::~FileWorkers() noexcept(false) {}
-
-kj::Maybe<User> FileWorkers::find(kj::StringPtr name) const {
-  return host.users.find(name.size() == 0 ? host.options.defaultUser.asPtr() : name);
-}
 
 kj::Maybe<FileWorker&> FileWorkers::workerOf(const User& user) {
   for (auto& worker : workers) {
@@ -29,10 +37,12 @@ kj::Maybe<FileWorker&> FileWorkers::workerOf(const User& user) {
   return nullptr;
 }
 
-kj::Maybe<rpc::Refusal> FileWorkers::refusal(const LaneGrant& grant) {
-  KJ_IF_MAYBE (user, find(grant.user)) {
-    if (workerOf(*user) != nullptr || hasRoomFor(*user)) return nullptr;
-    return rpc::Refusal::UNAVAILABLE;
+kj::OneOf<kj::Own<FileLanes::OfUser>, rpc::Refusal> FileWorkers::find(const LaneGrant& grant) {
+  auto found =
+      host.users.find(grant.user.size() == 0 ? host.options.defaultUser.asPtr() : grant.user);
+  KJ_IF_MAYBE (user, found) {
+    if (workerOf(*user) == nullptr && !hasRoomFor(*user)) return rpc::Refusal::UNAVAILABLE;
+    return kj::Own<OfUser>(kj::heap<UserFiles>(*this, kj::mv(*user)));
   }
   return rpc::Refusal::NO_SUCH_USER;
 }
@@ -62,18 +72,21 @@ bool FileWorkers::hasRoomFor(const User& user) {
   return false;
 }
 
-kj::Promise<kj::Maybe<kj::String>> FileWorkers::serve(FileLane lane, kj::Own<VsockStream> stream) {
-  auto found = find(lane.grant.user);
-  if (found == nullptr) co_return nullptr;
-  auto& user = KJ_ASSERT_NONNULL(found);
-  auto socket = descriptorOf(kj::mv(stream));
+kj::Promise<kj::Maybe<kj::String>> FileWorkers::serve(const User& user, FileLane lane,
+                                                      kj::Own<VsockStream> stream) {
   kj::Maybe<FileWorker&> worker = workerOf(user);
   if (worker == nullptr) {
-    // Others may have come since refusal().
-    if (!hasRoomFor(user)) co_return nullptr;
+    // Others may have come since find().
+    if (!hasRoomFor(user)) return kj::Maybe<kj::String>();
     worker = start(user);
   }
-  co_return co_await KJ_ASSERT_NONNULL(worker).serve(lane, user.home, kj::mv(socket));
+  return KJ_ASSERT_NONNULL(worker).serve(lane, user.home, descriptorOf(kj::mv(stream)));
+}
+
+size_t FileWorkers::untaken() const {
+  size_t result = 0;
+  for (auto& worker : workers) result += worker->untaken();
+  return result;
 }
 
 FileWorker& FileWorkers::start(const User& user) {

@@ -21,23 +21,27 @@ public:
   ~FileWorkers() noexcept(false);
   KJ_DISALLOW_COPY_AND_MOVE(FileWorkers);
 
-  kj::Maybe<rpc::Refusal> refusal(const LaneGrant& grant) override;
-  kj::Promise<kj::Maybe<kj::String>> serve(FileLane lane, kj::Own<VsockStream> stream) override;
+  kj::OneOf<kj::Own<OfUser>, rpc::Refusal> find(const LaneGrant& grant) override;
 
   // Those that have not ended.
   size_t count() const { return workers.size(); }
+  // Lanes that none of them has taken.
+  size_t untaken() const;
 
 private:
+  class UserFiles;
+
   ProcessHost& host;
   kj::Vector<kj::Own<FileWorker>> workers;  // the oldest first
   kj::Maybe<kj::TimePoint> startFailed;
   kj::TaskSet running;
 
-  kj::Maybe<User> find(kj::StringPtr name) const;
   // One that takes lanes of this user.
   kj::Maybe<FileWorker&> workerOf(const User& user);
   // Makes room where it can, for the next who asks.
   bool hasRoomFor(const User& user);
+  kj::Promise<kj::Maybe<kj::String>> serve(const User& user, FileLane lane,
+                                           kj::Own<VsockStream> stream);
   FileWorker& start(const User& user);
   kj::Promise<void> run(kj::Own<FileWorker> worker);
   void taskFailed(kj::Exception&& exception) override;

@@ -3,8 +3,8 @@
 #include <capnp/serialize.h>
 #include <fcntl.h>
 #include <kj/debug.h>
-#include <malloc.h>
 
+#include "file-worker/worker-heap.h"
 #include "files/files-facet.h"
 #include "rpc/granted-files.h"
 #include "wire/socket-stream.h"
@@ -50,8 +50,11 @@ kj::Promise<void> WorkerLanes::serve(int agent, kj::Array<capnp::word> words,
   capnp::FlatArrayMessageReader message(words);
   auto lane = message.getRoot<rpc::HandedLane>();
   const auto number = lane.getNumber();
-  report(agent, [&](auto builder) { builder.setTaken(number); });
   ++count;
+  // When the first calls of its client have been answered: the agent is in no hurry.
+  auto telling = kj::evalLast([agent, number]() {
+                   report(agent, [&](auto builder) { builder.setTaken(number); });
+                 }).eagerlyEvaluate(nullptr);
   kj::Maybe<kj::String> breach;
   kj::Maybe<kj::Exception> fault;
   try {
@@ -59,13 +62,13 @@ kj::Promise<void> WorkerLanes::serve(int agent, kj::Array<capnp::word> words,
   } catch (...) {
     fault = kj::getCaughtExceptionAsKj();
   }
+  telling = nullptr;
   report(agent, [&](auto builder) {
     auto ended = builder.initEnded();
     ended.setLane(number);
     KJ_IF_MAYBE (why, breach) ended.setBreach(*why);
   });
-  // What copies took goes back to the kernel.
-  if (--count == 0) malloc_trim(0);
+  if (--count == 0) trimHeap();
 }
 
 kj::Promise<kj::Maybe<kj::String>> WorkerLanes::serveFiles(rpc::HandedLane::Reader lane,
@@ -91,8 +94,11 @@ kj::Promise<kj::Maybe<kj::String>> WorkerLanes::serveFiles(rpc::HandedLane::Read
       newGrantedFiles(newFilesFacet(host, *place, home, limits), grant.verbs);
   // Who may have all lanes may have what they hold.
   const kj::StringPtr holder = grant.allLanes ? nullptr : kj::StringPtr(grant.actor);
-  co_return co_await server.serve(kj::mv(stream), kj::mv(files),
-                                  {lane.getGeneration(), holder, lane.getBulk()});
+  auto closed = kj::newPromiseAndFulfiller<kj::Maybe<kj::String>>();
+  co_return co_await server
+      .serve(kj::mv(stream), kj::mv(files), {lane.getGeneration(), holder, lane.getBulk()},
+             [&]() { closed.fulfiller->fulfill(nullptr); })
+      .exclusiveJoin(kj::mv(closed.promise));
 }
 
 kj::Maybe<kj::AutoCloseFd> WorkerLanes::openBeneath(kj::ArrayPtr<const kj::byte> path) const {

@@ -40,11 +40,8 @@ struct World {
   GateKey key{kj::heapArray<const kj::byte>(secret, sizeof(secret))};
   class SomeSystem final: public rpc::System::Server {};
   class NoFiles final: public FileLanes {
-    kj::Maybe<rpc::Refusal> refusal(const LaneGrant&) override {
+    kj::OneOf<kj::Own<OfUser>, rpc::Refusal> find(const LaneGrant&) override {
       return rpc::Refusal::NO_SUCH_USER;
-    }
-    kj::Promise<kj::Maybe<kj::String>> serve(FileLane, kj::Own<VsockStream>) override {
-      KJ_UNIMPLEMENTED("no files");
     }
   } files;
   Rooms rooms{{}, {}, kj::heap<SomeSystem>(), files, noNotes()};

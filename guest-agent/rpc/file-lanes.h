@@ -1,5 +1,7 @@
 #pragma once
 
+#include <kj/one-of.h>
+
 #include "lane/lane-grant.h"
 #include "wire/vsock-stream.h"
 
@@ -15,12 +17,18 @@ struct FileLane {
 // Whoever serves the lanes for files: each user's in a process of their own.
 class FileLanes {
 public:
-  // Why the files of a grant's user cannot be served now.  None: they can.
-  virtual kj::Maybe<rpc::Refusal> refusal(const LaneGrant& grant) = 0;
+  // The files of one user.
+  class OfUser {
+  public:
+    virtual ~OfUser() noexcept(false) {}
+    // Serves a lane from its Welcome on.  Resolves when it has ended, to what its client did that ended it, if so.  `lane`'s grant and
+    // this outlive the promise; dropping that ends the lane.
+    virtual kj::Promise<kj::Maybe<kj::String>> serve(FileLane lane,
+                                                     kj::Own<VsockStream> stream) = 0;
+  };
 
-  // Serves a lane from its Welcome on.  Resolves when it has ended, to what its client did that ended it, if so.  `lane`'s grant
-  // outlives the promise; dropping that ends the lane.
-  virtual kj::Promise<kj::Maybe<kj::String>> serve(FileLane lane, kj::Own<VsockStream> stream) = 0;
+  // Those of a grant's user, or why they cannot be served now.
+  virtual kj::OneOf<kj::Own<OfUser>, rpc::Refusal> find(const LaneGrant& grant) = 0;
 };
 
 }  // namespace bothy

@@ -64,15 +64,17 @@ kj::Promise<kj::OneOf<HostConnections::Admitted, rpc::Refusal>> HostConnections:
   auto parsed = LaneGrant::parse(message->getRoot<rpc::Grant>());
   KJ_IF_MAYBE (why, parsed.tryGet<rpc::Refusal>()) co_return *why;
   auto grant = kj::mv(parsed.get<LaneGrant>());
-  kj::Maybe<capnp::Capability::Client> bootstrap;
+  Content content;
   if (grant.purpose == rpc::Purpose::FILES) {
-    KJ_IF_MAYBE (why, rooms.files.refusal(grant)) co_return *why;
+    auto found = rooms.files.find(grant);
+    KJ_IF_MAYBE (why, found.tryGet<rpc::Refusal>()) co_return *why;
+    content = kj::mv(found.get<kj::Own<FileLanes::OfUser>>());
   } else {
-    bootstrap = newLaneBootstrap(rooms, registry, grant);
+    content = newLaneBootstrap(rooms, registry, grant);
   }
   auto added = registry.add(kj::mv(grant));
   KJ_IF_MAYBE (why, added.tryGet<rpc::Refusal>()) co_return *why;
-  co_return Admitted{kj::mv(added.get<kj::Own<LaneRegistry::Entry>>()), kj::mv(bootstrap),
+  co_return Admitted{kj::mv(added.get<kj::Own<LaneRegistry::Entry>>()), kj::mv(content),
                      heard.get<uint16_t>()};
 }
 
@@ -90,35 +92,41 @@ kj::Promise<kj::OneOf<uint16_t, rpc::Refusal>> HostConnections::hear(VsockStream
 kj::Promise<void> HostConnections::serveLane(Admitted admitted, kj::Own<VsockStream> stream) {
   auto& lane = *admitted.lane;
   return lane.onOrder()
-      .exclusiveJoin(
-          serveRpc(lane.grant, kj::mv(stream), kj::mv(admitted.bootstrap), admitted.generation))
+      .exclusiveJoin(serveRpc(lane, kj::mv(stream), kj::mv(admitted.content), admitted.generation))
       .attach(kj::mv(admitted.lane));
 }
 
-kj::Promise<void> HostConnections::serveRpc(const LaneGrant& grant, kj::Own<VsockStream> stream,
-                                            kj::Maybe<capnp::Capability::Client> bootstrap,
-                                            uint16_t generation) {
+// No coroutine: each lane would hold one more for as long as it lasts.
+kj::Promise<void> HostConnections::serveRpc(LaneRegistry::Entry& lane, kj::Own<VsockStream> stream,
+                                            Content content, uint16_t generation) {
+  auto& grant = lane.grant;
   if (grant.purpose != rpc::Purpose::CONTROL && isEnding()) {
-    co_await kj::Promise<void>(kj::NEVER_DONE);
+    return kj::Promise<void>(kj::NEVER_DONE).attach(kj::mv(stream));
   }
-  kj::Maybe<kj::String> breach;
-  KJ_IF_MAYBE (first, bootstrap) {
-    // Who may have all lanes may have what they hold.
-    const kj::StringPtr holder = grant.allLanes ? nullptr : kj::StringPtr(grant.actor);
-    breach = co_await server.serve(kj::mv(stream), kj::mv(*first), {generation, holder});
-  } else {
-    breach = co_await serveFiles(grant, kj::mv(stream), generation);
-  }
-  KJ_IF_MAYBE (why, breach) noteBreach(grant.lane, *why);
+  auto serving = [&]() {
+    KJ_IF_MAYBE (first, content.tryGet<capnp::Capability::Client>()) {
+      // Who may have all lanes may have what they hold.
+      const kj::StringPtr holder = grant.allLanes ? nullptr : kj::StringPtr(grant.actor);
+      return server.serve(kj::mv(stream), kj::mv(*first), {generation, holder},
+                          [&lane]() { lane.close(); });
+    }
+    return serveFiles(grant, kj::mv(stream), kj::mv(content.get<kj::Own<FileLanes::OfUser>>()),
+                      generation);
+  }();
+  return serving.then([this, &grant](kj::Maybe<kj::String> breach) {
+    KJ_IF_MAYBE (why, breach) noteBreach(grant.lane, *why);
+  });
 }
 
 kj::Promise<kj::Maybe<kj::String>> HostConnections::serveFiles(const LaneGrant& grant,
                                                                kj::Own<VsockStream> stream,
+                                                               kj::Own<FileLanes::OfUser> files,
                                                                uint16_t generation) {
   const bool isBulk = bulkLanes < MAX_BULK_LANES;
-  if (isBulk) ++bulkLanes;
-  KJ_DEFER(if (isBulk)-- bulkLanes);
-  co_return co_await rooms.files.serve({grant, generation, isBulk}, kj::mv(stream));
+  auto serving = files->serve({grant, generation, isBulk}, kj::mv(stream)).attach(kj::mv(files));
+  if (!isBulk) return serving;
+  ++bulkLanes;
+  return serving.attach(kj::defer([this]() { --bulkLanes; }));
 }
 
 void HostConnections::noteBreach(uint64_t lane, kj::StringPtr why) {

@@ -81,19 +81,22 @@ private:
   Evictables spares;
   kj::TaskSet connections;
 
+  // What a lane begins with.
+  using Content = kj::OneOf<capnp::Capability::Client, kj::Own<FileLanes::OfUser>>;
   struct Admitted {
     kj::Own<LaneRegistry::Entry> lane;
-    kj::Maybe<capnp::Capability::Client> bootstrap;  // none: a lane for files
-    uint16_t generation;                             // that both sides speak
+    Content content;
+    uint16_t generation;  // that both sides speak
   };
   kj::Promise<void> serveConnection(kj::Own<VsockStream> stream);
   kj::Promise<kj::OneOf<Admitted, rpc::Refusal>> admit(VsockStream& stream);
   // Reads the Hello.  The smaller of both sides' generations, or why it is not let in.
   kj::Promise<kj::OneOf<uint16_t, rpc::Refusal>> hear(VsockStream& stream);
   kj::Promise<void> serveLane(Admitted admitted, kj::Own<VsockStream> stream);
-  kj::Promise<void> serveRpc(const LaneGrant& grant, kj::Own<VsockStream> stream,
-                             kj::Maybe<capnp::Capability::Client> bootstrap, uint16_t generation);
+  kj::Promise<void> serveRpc(LaneRegistry::Entry& lane, kj::Own<VsockStream> stream,
+                             Content content, uint16_t generation);
   kj::Promise<kj::Maybe<kj::String>> serveFiles(const LaneGrant& grant, kj::Own<VsockStream> stream,
+                                                kj::Own<FileLanes::OfUser> files,
                                                 uint16_t generation);
   void noteBreach(uint64_t lane, kj::StringPtr why);
   // Fails with DISCONNECTED when it is evicted from `list`.

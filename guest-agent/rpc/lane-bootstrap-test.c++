@@ -118,9 +118,8 @@ struct Fixture {
   kj::WaitScope& scope = io.waitScope;
   Reached reached;
   class NoLanes final: public FileLanes {
-    kj::Maybe<rpc::Refusal> refusal(const LaneGrant&) override { return nullptr; }
-    kj::Promise<kj::Maybe<kj::String>> serve(FileLane, kj::Own<VsockStream>) override {
-      KJ_UNIMPLEMENTED("no lanes");
+    kj::OneOf<kj::Own<OfUser>, rpc::Refusal> find(const LaneGrant&) override {
+      return rpc::Refusal::NO_SUCH_USER;
     }
   } files;
   Rooms rooms{kj::heap<SomeTerminals>(reached), kj::heap<SomeProcesses>(reached),

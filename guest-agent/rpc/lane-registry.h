@@ -29,8 +29,10 @@ public:
     ~Entry() noexcept(false);
     KJ_DISALLOW_COPY_AND_MOVE(Entry);
 
-    // Resolves when the lane is to be closed: by order, or because its lifetime is over.  Call once.
+    // Resolves when the lane is to be closed: by order, because its lifetime is over, or by close().  Call once.
     kj::Promise<void> onOrder();
+    // Its host has closed it: onOrder() resolves.
+    void close() { order.fulfiller->fulfill(); }
     const LaneGrant grant;
 
   private:

@@ -16,7 +16,8 @@ static_assert(rpc::MAX_LANE_ANSWERS > rpc::MAX_PROCESSES);
 
 kj::Promise<kj::Maybe<kj::String>> LaneServer::serve(kj::Own<VsockStream> ownStream,
                                                      capnp::Capability::Client bootstrap,
-                                                     LaneService service) {
+                                                     LaneService service,
+                                                     kj::Function<void()> close) {
   auto& stream = *ownStream;
   co_await timer.timeoutAfter(WELCOME_LIMIT, writeGreeting(stream, newWelcome(service.generation)));
   if (service.isBulk) stream.enlargeBufferForBulk();
@@ -25,20 +26,17 @@ kj::Promise<kj::Maybe<kj::String>> LaneServer::serve(kj::Own<VsockStream> ownStr
   auto& guard = connection.requireGuard();
   stream.slowReads([&guard](size_t have) { return guard.untilRoomForPart(have); });
   // The RPC system ends with its last write, which may hang for good when nobody reads it.
-  auto closed = kj::newPromiseAndFulfiller<void>();
   kj::Maybe<kj::TimePoint> ended;
   CreditUpdates::Lane watched(creditUpdates, guard, [&]() {
     stream.sendCreditUpdate();
     if (!stream.hasPeerEnded()) return;
     if (ended == nullptr) ended = timer.now();
-    if (timer.now() - KJ_ASSERT_NONNULL(ended) >= CLOSED_LINGER) closed.fulfiller->fulfill();
+    if (timer.now() - KJ_ASSERT_NONNULL(ended) >= CLOSED_LINGER) close();
   });
   // Told of all but the kernel's vsock.
   auto hungUp =
       stream.whenWriteDisconnected().then([this]() { return timer.afterDelay(CLOSED_LINGER); });
-  co_await connection.onDisconnect()
-      .exclusiveJoin(kj::mv(hungUp))
-      .exclusiveJoin(kj::mv(closed.promise));
+  co_await connection.onDisconnect().exclusiveJoin(kj::mv(hungUp));
   co_return guard.breach().map([](kj::StringPtr why) { return kj::str(why); });
 }
 

@@ -1,5 +1,6 @@
 #pragma once
 
+#include <kj/function.h>
 #include <kj/timer.h>
 
 #include "rpc/credit-updates.h"
@@ -29,11 +30,12 @@ public:
       : timer(timer), memory(memory), clock(clock), creditUpdates(timer) {}
   KJ_DISALLOW_COPY_AND_MOVE(LaneServer);
 
-  // Resolves when the lane has ended and is closed, to what its client did that ended it, if so.  Dropping the promise closes it.
-  // Fails where the Welcome does not leave within WELCOME_LIMIT.
+  // Resolves when the lane has ended and is closed, to what its client did that ended it, if so.  Dropping the promise closes it, which
+  // `close` asks for where the host has closed the lane and what is written to it goes nowhere.  Fails where the Welcome does not leave
+  // within WELCOME_LIMIT.
   kj::Promise<kj::Maybe<kj::String>> serve(kj::Own<VsockStream> stream,
-                                           capnp::Capability::Client bootstrap,
-                                           LaneService service);
+                                           capnp::Capability::Client bootstrap, LaneService service,
+                                           kj::Function<void()> close);
   // Says why a lane is not served, and closes it.
   kj::Promise<void> refuse(kj::Own<VsockStream> stream, rpc::Refusal why,
                            uint16_t oldest = rpc::OLDEST_GENERATION);

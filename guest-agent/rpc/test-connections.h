@@ -37,17 +37,28 @@ class SomeSystem final: public rpc::System::Server {
 class FilesHere final: public FileLanes {
 public:
   explicit FilesHere(kj::Timer& timer, MessageBudget& memory) : server(timer, memory) {}
-  kj::Maybe<rpc::Refusal> refusal(const LaneGrant& grant) override {
+  kj::OneOf<kj::Own<OfUser>, rpc::Refusal> find(const LaneGrant& grant) override {
     if (grant.user == "nobody") return rpc::Refusal::NO_SUCH_USER;
-    return nullptr;
-  }
-  kj::Promise<kj::Maybe<kj::String>> serve(FileLane lane, kj::Own<VsockStream> stream) override {
-    capnp::Capability::Client files = newGrantedFiles(kj::heap<SomeFiles>(), lane.grant.verbs);
-    return server.serve(kj::mv(stream), kj::mv(files),
-                        {lane.generation, lane.grant.actor, lane.isBulk});
+    return kj::Own<OfUser>(kj::heap<Somebody>(server));
   }
 
 private:
+  class Somebody final: public OfUser {
+  public:
+    explicit Somebody(LaneServer& server) : server(server) {}
+    kj::Promise<kj::Maybe<kj::String>> serve(FileLane lane, kj::Own<VsockStream> stream) override {
+      capnp::Capability::Client files = newGrantedFiles(kj::heap<SomeFiles>(), lane.grant.verbs);
+      auto closed = kj::newPromiseAndFulfiller<kj::Maybe<kj::String>>();
+      auto serving = server.serve(
+          kj::mv(stream), kj::mv(files), {lane.generation, lane.grant.actor, lane.isBulk},
+          [&fulfiller = *closed.fulfiller]() { fulfiller.fulfill(nullptr); });
+      return serving.exclusiveJoin(closed.promise.attach(kj::mv(closed.fulfiller)));
+    }
+
+  private:
+    LaneServer& server;
+  };
+
   LaneServer server;
 };
 
