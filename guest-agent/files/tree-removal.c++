@@ -33,54 +33,92 @@ FileResult<Done> TreeRemoval::enter(int directory, kj::StringPtr child) {
   if (levels.size() >= MAX_REMOVE_DEPTH) return FileProblem::fromErrno(ENAMETOOLONG);
   int fd = openChild(directory, child.cStr());
   if (fd < 0) return FileProblem::fromErrno(errno);
-  current = kj::AutoCloseFd(fd);
+  kj::AutoCloseFd opened(fd);
   struct stat status;
   if (fstat(fd, &status) < 0) return FileProblem::fromErrno(errno);
-  levels.add(Level{status.st_dev, status.st_ino});
+  if (levels.size() > KEPT_LEVELS) {
+    auto& above = levels.back();
+    above = Level{above.device, above.number};
+  }
+  levels.add(Level{status.st_dev, status.st_ino, kj::mv(opened)});
   return Done{};
 }
 
 FileResult<Done> TreeRemoval::leave() {
+  auto left = kj::mv(levels.back().fd);
   levels.removeLast();
-  int fd = openat(current.get(), "..", O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
+  auto& level = levels.back();
+  if (level.fd != nullptr) return Done{};
+  int fd = openat(left.get(), "..", O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
   if (fd < 0) return FileProblem::fromErrno(errno);
-  current = kj::AutoCloseFd(fd);
+  level.fd = kj::AutoCloseFd(fd);
   struct stat status;
   if (fstat(fd, &status) < 0) return FileProblem::fromErrno(errno);
   // Whoever moved the directory away meanwhile does not get us to remove what is there.
-  if (status.st_dev != levels.back().device || status.st_ino != levels.back().number) {
+  if (status.st_dev != level.device || status.st_ino != level.number) {
     return FileProblem::of(FileProblem::Reason::OTHER, kj::str("the tree was moved meanwhile"));
   }
   return Done{};
 }
 
-FileResult<TreeRemoval::Scan> TreeRemoval::scan(uint& count) {
-  if (lseek(current.get(), 0, SEEK_SET) < 0) return FileProblem::fromErrno(errno);
-  bool isEmpty = true;
-  while (true) {
-    long size = readDirectory(current.get(), buffer);
+// More entries of a directory; false: there are none, however often it is read.
+FileResult<bool> TreeRemoval::readOn(Level& level) {
+  if (level.entries == nullptr) {
+    level.entries = kj::heapArray<kj::byte>(DIRECTORY_BUFFER_BYTES);
+  }
+  for (;;) {
+    const long size = readDirectory(level.fd.get(), level.entries);
     if (size < 0) return FileProblem::fromErrno(errno);
-    if (size == 0) return isEmpty ? Scan::EMPTY : Scan::MORE;
-    for (long at = 0; at < size;) {
-      auto& entry = *reinterpret_cast<const DirectoryEntry*>(buffer.begin() + at);
-      at += entry.bytes;
-      if (entry.isDotOrDotDot()) continue;
-      isEmpty = false;
-      if (count == 0) return Scan::MORE;
-      --count;
-      if (unlinkat(current.get(), entry.name, 0) == 0 || errno == ENOENT) continue;
-      int error = errno;
-      if (error != EISDIR && !isDirectory(current.get(), entry.name)) {
-        return FileProblem::fromErrno(error);
-      }
-      if (unlinkat(current.get(), entry.name, AT_REMOVEDIR) == 0 || errno == ENOENT) continue;
-      // EBUSY: something is mounted there, which enter() refuses with a name for it.
-      if (errno != ENOTEMPTY && errno != EEXIST && errno != EBUSY)
-        return FileProblem::fromErrno(errno);
-      auto entered = enter(current.get(), entry.name);
-      if (entered.is<FileProblem>()) return kj::mv(entered.get<FileProblem>());
-      return Scan::DESCENDED;
+    readBytes += static_cast<uint64_t>(size);
+    level.at = 0;
+    level.end = static_cast<size_t>(size);
+    if (size > 0) return true;
+    if (level.isSeenEmpty) return false;
+    // A file system may pass over entries while others go.
+    level.isSeenEmpty = true;
+    if (lseek(level.fd.get(), 0, SEEK_SET) < 0) return FileProblem::fromErrno(errno);
+  }
+}
+
+// Goes on where the innermost directory was left.
+FileResult<TreeRemoval::Scan> TreeRemoval::scan(uint& count) {
+  auto& level = levels.back();
+  const int directory = level.fd.get();
+  for (;;) {
+    if (level.at == level.end) {
+      auto more = readOn(level);
+      if (more.is<FileProblem>()) return kj::mv(more.get<FileProblem>());
+      if (!more.get<bool>()) return Scan::EMPTY;
     }
+    auto& entry = *reinterpret_cast<const DirectoryEntry*>(level.entries.begin() + level.at);
+    const auto next = level.at + entry.bytes;
+    if (entry.isDotOrDotDot()) {
+      level.at = next;
+      continue;
+    }
+    level.isSeenEmpty = false;
+    if (count == 0) return Scan::MORE;
+    --count;
+    if (unlinkat(directory, entry.name, 0) == 0 || errno == ENOENT) {
+      level.at = next;
+      continue;
+    }
+    int error = errno;
+    if (error != EISDIR && !isDirectory(directory, entry.name)) {
+      return FileProblem::fromErrno(error);
+    }
+    if (unlinkat(directory, entry.name, AT_REMOVEDIR) == 0 || errno == ENOENT) {
+      level.at = next;
+      continue;
+    }
+    // EBUSY: something is mounted there, which enter() refuses with a name for it.
+    if (errno != ENOTEMPTY && errno != EEXIST && errno != EBUSY) {
+      return FileProblem::fromErrno(errno);
+    }
+    // It is met again when it is empty.
+    auto entered = enter(directory, entry.name);
+    if (entered.is<FileProblem>()) return kj::mv(entered.get<FileProblem>());
+    return Scan::DESCENDED;
   }
 }
 
@@ -91,7 +129,6 @@ kj::Maybe<FileResult<Done>> TreeRemoval::step(uint count) {
     if (error != EISDIR && !isDirectory(parent.get(), name.cStr())) {
       return FileResult<Done>(FileProblem::fromErrno(error));
     }
-    buffer = kj::heapArray<kj::byte>(DIRECTORY_BUFFER_BYTES);
     auto entered = enter(parent.get(), name);
     if (entered.is<FileProblem>()) return kj::mv(entered);
   }
