@@ -117,17 +117,19 @@ kj::AsyncIoContext setupLoop() {
 // Then, because it is a work of minutes if somebody had much in /tmp.
 constexpr kj::Duration REMOVAL_START = 10 * kj::SECONDS;
 
-kj::Promise<void> finishBoot(Boot& boot, kj::Timer& timer) {
-  co_await boot.finish(timer);
+kj::Promise<void> finishBoot(Boot& boot, ProcessHost& host) {
+  co_await boot.finish(host.timer);
   if (!boot.hasOldTemporaryFiles()) {
     co_return;
   }
-  co_await timer.afterDelay(REMOVAL_START);
+  co_await host.timer.afterDelay(REMOVAL_START);
+  if (host.machineEnds) {
+    co_return;
+  }
   auto name = OLD_TMP.slice(1);
-  auto result = co_await removeInBackground(timer, openRoot("/"), kj::str(name));
-  KJ_IF_MAYBE (problem, result.tryGet<FileProblem>()) {
-    KJ_LOG(WARNING, "what lay in /tmp at the last boot is not all removed", name, problem->message,
-           problem->errorNumber);
+  const int error = co_await removeInBackground(host, openRoot("/"), kj::str(name));
+  if (error != 0 && !host.machineEnds) {
+    KJ_LOG(WARNING, "what lay in /tmp at the last boot is not all removed", name, strerror(error));
   }
 }
 
@@ -175,7 +177,7 @@ void bootAndServe(Console& console, Boot& boot) {
         io.unixEventPort, io.lowLevelProvider->wrapListenSocketFd(kj::mv(*fd), hostOnly)));
   }
   console.say(kj::str("ready after ", kernelClock() / kj::MILLISECONDS, " ms"));
-  auto late = finishBoot(boot, io.provider->getTimer()).eagerlyEvaluate([](kj::Exception&& e) {
+  auto late = finishBoot(boot, agent.host).eagerlyEvaluate([](kj::Exception&& e) {
     KJ_LOG(ERROR, "the boot was not finished", e.getDescription());
   });
   serving.wait(io.waitScope);
@@ -259,6 +261,9 @@ int main(int argc, char* argv[]) {
   }
   if (isActionWriter(argc, argv)) {
     return actionWriterMain(argv);
+  }
+  if (isRemovalWorker(argc, argv)) {
+    return removalWorkerMain(argv);
   }
   if (isFileWorker(argc, argv)) {
     return fileWorkerMain();

@@ -1,65 +1,67 @@
 #include "files/background-removal.h"
 
+#include <errno.h>
 #include <fcntl.h>
+#include <kj/async-io.h>
 #include <kj/debug.h>
-#include <stdlib.h>
-#include <sys/stat.h>
 #include <unistd.h>
 
 #include <catch2/catch_test_macros.hpp>
 
-#include <filesystem>
-#include <fstream>
+#include "tree/test-directory.h"
 
 namespace bothy {
 namespace {
 
-namespace fs = std::filesystem;
+struct RemovalWorld {
+  TestDirectory world;
+  kj::AsyncIoContext io = [] {
+    Reaper::captureChildExit();
+    return kj::setupAsyncIo();
+  }();
+  ProcessHost host{io.unixEventPort, io.provider->getTimer(), ProcessHost::Options{}};
 
-struct Scratch {
-  Scratch() { KJ_ASSERT(mkdtemp(path) != nullptr); }
-  ~Scratch() { fs::remove_all(path); }
-  kj::AutoCloseFd open() {
+  kj::Promise<int> remove(kj::StringPtr name) {
     int fd;
-    KJ_SYSCALL(fd = ::open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC));
-    return kj::AutoCloseFd(fd);
+    KJ_SYSCALL(fd = open(world.path.cStr(), O_RDONLY | O_DIRECTORY | O_CLOEXEC));
+    return removeInBackground(host, kj::AutoCloseFd(fd), kj::str(name));
   }
-
-  char path[32] = "/tmp/bothy-removal-XXXXXX";
 };
 
 TEST_CASE("a tree goes a little at a time, and a link in it leads nowhere") {
-  Scratch scratch, elsewhere;
-  auto tree = kj::str(scratch.path, "/tree");
-  KJ_SYSCALL(mkdir(tree.cStr(), 0700));
-  for (uint i = 0; i < 3 * REMOVED_AT_A_TIME; i++) {
-    std::ofstream(kj::str(tree, '/', i).cStr()) << "x";
-  }
-  std::ofstream(kj::str(elsewhere.path, "/precious").cStr()) << "x";
-  KJ_SYSCALL(symlink(elsewhere.path, kj::str(tree, "/link").cStr()));
-
-  kj::EventLoop loop;
-  kj::WaitScope scope(loop);
-  kj::TimerImpl timer(kj::origin<kj::TimePoint>());
-  auto removal = removeInBackground(timer, scratch.open(), kj::str("tree"));
-  uint turns = 0;
-  while (!removal.poll(scope)) {
-    turns++;
-    timer.advanceTo(timer.now() + REMOVAL_PAUSE);
-  }
-  CHECK(removal.wait(scope).is<Done>());
-  CHECK(turns >= 3);
-  CHECK_FALSE(fs::exists(tree.cStr()));
-  CHECK(fs::exists(kj::str(elsewhere.path, "/precious").cStr()));
+  RemovalWorld w;
+  w.world.makeDirectory("tree");
+  w.world.makeDirectory("elsewhere");
+  w.world.write("elsewhere/precious", "x");
+  for (uint i = 0; i < 3 * REMOVED_AT_A_TIME; i++) w.world.write(kj::str("tree/", i), "x");
+  KJ_SYSCALL(symlink(w.world.at("elsewhere").cStr(), w.world.at("tree/link").cStr()));
+  auto& timer = w.io.provider->getTimer();
+  const auto begin = timer.now();
+  CHECK(w.remove("tree").wait(w.io.waitScope) == 0);
+  CHECK(timer.now() - begin >= 3 * REMOVAL_PAUSE);
+  CHECK_FALSE(w.world.has("tree"));
+  CHECK(w.world.has("elsewhere/precious"));
 }
 
 TEST_CASE("what is not there to be removed is a problem, not a crash") {
-  Scratch scratch;
-  kj::EventLoop loop;
-  kj::WaitScope scope(loop);
-  kj::TimerImpl timer(kj::origin<kj::TimePoint>());
-  CHECK(
-      removeInBackground(timer, scratch.open(), kj::str("nothing")).wait(scope).is<FileProblem>());
+  RemovalWorld w;
+  CHECK(w.remove("nothing").wait(w.io.waitScope) == ENOENT);
+}
+
+TEST_CASE("a removal that nobody wants any more ends") {
+  RemovalWorld w;
+  w.world.makeDirectory("tree");
+  for (uint i = 0; i < 100 * REMOVED_AT_A_TIME; i++) w.world.write(kj::str("tree/", i), "");
+  {
+    auto removal = w.remove("tree");
+    auto& timer = w.io.provider->getTimer();
+    while (w.world.has("tree/0") && w.world.has("tree/1")) {
+      timer.afterDelay(1 * kj::MILLISECONDS).wait(w.io.waitScope);
+      CHECK_FALSE(removal.poll(w.io.waitScope));
+    }
+  }
+  w.host.reaper.onChildless().wait(w.io.waitScope);
+  CHECK(w.world.has("tree"));
 }
 
 }  // namespace
