@@ -1,11 +1,14 @@
 // A client that has the least that a lane can be granted, against a real agent.
 
+#include <dirent.h>
 #include <kj/debug.h>
+#include <stdio.h>
 #include <stdlib.h>
 
 #include <catch2/catch_test_macros.hpp>
 
 #include "lane/lane-greeting.h"
+#include "schema/files.capnp.h"
 #include "support/agent-process.h"
 #include "support/besieged.h"
 #include "support/hostile-process.h"
@@ -40,6 +43,23 @@ LaneGrant leastGrant(AttackerPart part) {
   return grant;
 }
 
+// The one process that `parent` has started and that has not ended.
+pid_t childOf(pid_t parent) {
+  auto proc = opendir("/proc");
+  KJ_REQUIRE(proc != nullptr);
+  KJ_DEFER(closedir(proc));
+  while (auto entry = readdir(proc)) {
+    auto file = fopen(kj::str("/proc/", entry->d_name, "/stat").cStr(), "re");
+    if (file == nullptr) continue;
+    KJ_DEFER(fclose(file));
+    int pid = 0, itsParent = 0;
+    char state = 0;
+    const bool isKnown = fscanf(file, "%d (%*[^)]) %c %d", &pid, &state, &itsParent) == 3;
+    if (isKnown && itsParent == parent && state != 'Z') return pid;
+  }
+  KJ_FAIL_REQUIRE("it has no child");
+}
+
 struct World {
   kj::AsyncIoContext io = kj::setupAsyncIo();
   AgentProcess agent{io};
@@ -58,6 +78,22 @@ struct World {
                      .wait(io.waitScope);
     REQUIRE(ended.getStatus().isExited());
   }
+  // Whoever serves a lane of `part`, beside which others are served.
+  kj::Own<Besieged> besieged(AttackerPart part, Besieged::Effort effort) {
+    if (part != AttackerPart::FILES) {
+      return kj::heap<Besieged>(
+          io, agent.pid(), [this]() { return system.healthRequest().send().ignoreResult(); },
+          effort);
+    }
+    auto& files = *filesLane.emplace(agent.enter(rpc::Purpose::FILES));
+    auto ask = [&files]() {
+      return files.bootstrap().castAs<rpc::Files>().homeRequest().send().ignoreResult();
+    };
+    ask().wait(io.waitScope);
+    return kj::heap<Besieged>(io, childOf(agent.pid()), kj::mv(ask), effort);
+  }
+  kj::Maybe<kj::Own<Lane>> filesLane;
+
   kj::Own<HostileProcess> attack(AttackPlan plan) {
     auto stream = agent.dialRaw();
     writeHello(*stream, agent.secret()).wait(io.waitScope);
@@ -75,9 +111,8 @@ void attackAgent(AttackPlan plan) {
   // While this process waits for a processor the agent goes on with the attack: that meets few echoes.
   Besieged::Effort effort;
   if (getenv("BOTHY_FULL") == nullptr) effort.percentile = 50;
-  Besieged agent(
-      world.io, world.agent.pid(),
-      [&]() { return world.system.healthRequest().send().ignoreResult(); }, effort);
+  auto besieged = world.besieged(plan.part, effort);
+  auto& agent = *besieged;
   auto attacker = world.attack(plan);
   agent.outlast(*attacker);
   world.runProgram();
