@@ -93,6 +93,54 @@ TEST_CASE("what a program took is told with its end, with what it started") {
   CHECK(usage.getOutOfMemory() == 0);
 }
 
+// Of a program: its control group.
+constexpr kj::StringPtr OWN_GROUP = "g=/sys/fs/cgroup$(cut -d: -f3 /proc/self/cgroup); "_kj;
+
+TEST_CASE(
+    "P13 P32 a program hands on what it has to groups of its own, and those that start next have "
+    "theirs") {
+  auto& workspace = sharedWorkspace().workspace;
+  auto bomb = kj::strArray(MEMORY_BOMB, " ");
+  // As engines do: the processes move into a leaf first, because a group that hands on controllers has none.
+  auto script = kj::str(OWN_GROUP,
+                        "mkdir $g/init $g/job && echo $$ > $g/init/cgroup.procs && "
+                        "echo '+cpu +memory +pids' > $g/cgroup.subtree_control && "
+                        "echo 20M > $g/job/memory.max && echo 5 > $g/job/pids.max && "
+                        "(echo 0 > $g/job/cgroup.procs; ",
+                        bomb, "); echo $?; grep -w oom_kill $g/job/memory.events");
+  auto nested = workspace.run({"/bin/sh"_kj, "-c"_kj, script}, "root");
+  CHECK(nested.out == "137\noom_kill 1\n");
+  CHECK(nested.status == "exited 0 out of memory");
+  CHECK(
+      workspace.shell(kj::str(OWN_GROUP, "cat $g/cgroup.controllers $g/memory.max $g/pids.max")) ==
+      "cpu memory pids\nmax\nmax");
+}
+
+TEST_CASE(
+    "P13 P32 an engine's groups at the root are within the limits of all programs, and outlive "
+    "it") {
+  auto& workspace = sharedWorkspace().workspace;
+  auto bomb = kj::strArray(MEMORY_BOMB, " ");
+  auto script = kj::str(
+      "cd /sys/fs/cgroup && mkdir engine && "
+      // All that the kernel has, and the engine asks for.
+      "sed 's/^/+/; s/ / +/g' cgroup.controllers > cgroup.subtree_control && "
+      "mkdir engine/box && sed 's/^/+/; s/ / +/g' engine/cgroup.controllers > "
+      "engine/cgroup.subtree_control && "
+      "(echo 0 > engine/box/cgroup.procs; ",
+      bomb,
+      "); grep -w oom_kill engine/memory.events; (echo 0 > engine/box/cgroup.procs; "
+      "exec setsid sleep 1000 > /dev/null 2>&1 &) ");
+  CHECK(workspace.shell(script, "root") == "oom_kill 1");
+  CHECK(workspace.shell("cat /sys/fs/cgroup/engine/box/cgroup.procs | wc -l") == "1");
+  CHECK(workspace.run({"/bin/true"_kj}).status == "exited 0");
+  CHECK(workspace.run(MEMORY_BOMB).status == "killed 9 out of memory");
+  workspace.shell(
+      "echo 1 > /sys/fs/cgroup/engine/cgroup.kill; cd /sys/fs/cgroup && until rmdir engine/box "
+      "engine; do :; done",
+      "root");
+}
+
 // A command of root's in which `script`, without quotes, sees all control groups, as the agent does, at /mnt.
 kj::String amidAllGroups(kj::StringPtr script) {
   return kj::str(
