@@ -159,7 +159,9 @@ void bootAndServe(Console& console, Boot& boot) {
                          programs().machineEnds = true;
                          KJ_ASSERT_NONNULL(served).actions.close();
                        },
-                       boot.dataMount());
+                       boot.dataMount(), boot.controlGroups().map([](const ControlGroups& groups) {
+                         return kj::str(groups.path(), '/', PROGRAM_GROUPS);
+                       }));
   // Before it: signals that came during boot are obeyed by the first turn of the loop.
   BootedMachine control(boot, io.unixEventPort, io.provider->getTimer(), machine);
   ProcessHost::Options options;

@@ -11,6 +11,7 @@
 #include "boot/boot-record.h"
 #include "boot/root.h"
 #include "boot/user-mounts.h"
+#include "process/cgroup.h"
 #include "process/text-file.h"
 
 namespace bothy {
@@ -64,6 +65,8 @@ void GuestMachine::terminateAll() {
   hangUpTerminals();
   // A stopped process takes no signal but SIGKILL until it goes on.
   ::kill(-1, SIGCONT);
+  // Nor does one that is frozen.
+  KJ_IF_MAYBE (group, programs) thawWithin(*group);
 }
 
 void GuestMachine::killAll() {

@@ -11,14 +11,15 @@ class GuestMachine final: public Machine {
 public:
   // `onChildless` resolves when PID 1 has no child left, which means: there is no other process, because
   // it adopts every orphan; `onAnswered` as Machine::whenAnswered().  `onEnding` is called when the end was ordered.
-  // `dataMount` is what switchRoot() returned, borrowed.
+  // `dataMount` is what switchRoot() returned, borrowed; `programs`: the control group that all of them are in.
   GuestMachine(kj::Function<kj::Promise<void>()> onChildless,
                kj::Function<kj::Promise<void>()> onAnswered, kj::Function<void()> onEnding,
-               kj::Maybe<int> dataMount)
+               kj::Maybe<int> dataMount, kj::Maybe<kj::String> programs)
       : onChildless(kj::mv(onChildless)),
         onAnswered(kj::mv(onAnswered)),
         onEnding(kj::mv(onEnding)),
-        dataMount(dataMount) {}
+        dataMount(dataMount),
+        programs(kj::mv(programs)) {}
 
   void refusePrograms() override { onEnding(); }
   void terminateAll() override;
@@ -32,6 +33,7 @@ private:
   kj::Function<kj::Promise<void>()> onAnswered;
   kj::Function<void()> onEnding;
   kj::Maybe<int> dataMount;
+  kj::Maybe<kj::String> programs;
 };
 
 // Whether a line of /proc/PID/stat (proc(5)) describes the leader of a session with a terminal.

@@ -231,6 +231,14 @@ void Cgroup::kill() {
   }
 }
 
+void thawWithin(kj::StringPtr path) {
+  KJ_IF_MAYBE (root, openIn(AT_FDCWD, path.cStr(), O_RDONLY | O_DIRECTORY)) {
+    Walk([](int cgroup, int, const char*) {
+      if (readFile(cgroup, "cgroup.freeze") == "1\n") writeFile(cgroup, "cgroup.freeze", "0");
+    }).run(root->get(), Root::INCLUDED);
+  }
+}
+
 kj::Maybe<uint> countProcessesWithin(kj::StringPtr path) {
   KJ_IF_MAYBE (root, openIn(AT_FDCWD, path.cStr(), O_RDONLY | O_DIRECTORY)) {
     if (faccessat(root->get(), "cgroup.procs", F_OK, 0) < 0) return nullptr;

@@ -82,7 +82,7 @@ kj::Promise<Outcome> startOnTerminal(ProcessHost& host, SpawnRequest request) {
   LaterRequest again(request);
   auto outcome = co_await startIn(host, host.trees.create(ProgramKind::TERMINAL),
                                   Place::AMONG_PROGRAMS, kj::mv(request));
-  if (lacksRoom(outcome)) {
+  if (lacksRoom(outcome) && !host.machineEnds) {
     KJ_IF_MAYBE (tree, host.trees.createInReserve()) {
       co_return co_await startInReserve(host, kj::mv(*tree), kj::mv(again.request));
     }

@@ -10,6 +10,7 @@
 #include <kj/debug.h>
 #include <catch2/catch_test_macros.hpp>
 
+#include "process/cgroup.h"
 #include "process/child-process.h"
 #include "process/test-world.h"
 
@@ -190,6 +191,22 @@ TEST_CASE("a tree that root has frozen stays frozen, and is ended all the same")
   CHECK(world.signal(*child, SIGCONT));
   CHECK(world.read(freeze) == "1\n");
   CHECK(world.signal(*child, SIGKILL));
+  child->onExit().wait(world.scope);
+}
+
+TEST_CASE("P45 what is frozen goes on, wherever root has frozen it") {
+  WITH_CGROUPS(world);
+  auto child = world.start("exec sleep 1000");
+  auto group = world.groupOf(*child);
+  auto nested = kj::str(group, "/nested");
+  REQUIRE(mkdir(nested.cStr(), 0755) == 0);
+  for (auto& frozen : {kj::str(group), kj::str(nested)}) {
+    REQUIRE(world.write(kj::str(frozen, "/cgroup.freeze"), "1"));
+  }
+  thawWithin(KJ_ASSERT_NONNULL(world.cgroupRoot));
+  CHECK(world.read(kj::str(group, "/cgroup.freeze")) == "0\n");
+  CHECK(world.read(kj::str(nested, "/cgroup.freeze")) == "0\n");
+  world.signal(*child, SIGKILL);
   child->onExit().wait(world.scope);
 }
 

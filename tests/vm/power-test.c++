@@ -69,6 +69,22 @@ TEST_CASE("P45 a stubborn process is asked, given its time, and ended") {
   CHECK(workspace.shell("cat ~/file") == "synced");
 }
 
+TEST_CASE(
+    "P45 a program that root has frozen is asked as all others, and the grace is not waited out") {
+  auto& [host, workspace] = sharedWorkspace();
+  TestTerminal terminal(workspace, {.argv = {"/bin/sh"_kj, "-c"_kj,
+                                             "trap 'echo asked > ~/asked; sync; exit' TERM HUP; "
+                                             "echo waits; while :; do sleep 0.1; done"_kj}});
+  terminal.waitForText("waits");
+  workspace.shell("for g in /sys/fs/cgroup/terminals/program-*; do echo 1 > $g/cgroup.freeze; done",
+                  "root");
+  auto begun = host.now();
+  CHECK(host.stopWorkspace("test", 30000) == rpc::Supervisor::StopKind::ORDERLY);
+  CHECK(host.now() - begun < 25 * kj::SECONDS);
+  workspace.startAgain();
+  CHECK(workspace.shell("cat ~/asked; rm ~/asked") == "asked");
+}
+
 TEST_CASE("a machine that powers itself off is stopped, and says who did it") {
   auto& [host, workspace] = sharedWorkspace();
   EventRecord events(host, EventRecord::newest(host));

@@ -221,5 +221,19 @@ TEST_CASE(
   CHECK(uptimeMillis(workspace) > before);
 }
 
+TEST_CASE("P45 S42 a machine full of a fork bomb of root's ends in order, within its time") {
+  auto& [host, workspace] = sharedWorkspace();
+  auto bomb = workspace.start({"/bin/sh"_kj, "-c"_kj, SMALL_FORK_BOMB}, "root")
+                  .ignoreResult()
+                  .catch_([](kj::Exception&&) {})
+                  .eagerlyEvaluate(nullptr);
+  while (workspace.health().getProcesses() < 500) {
+    host.timer.afterDelay(20 * kj::MILLISECONDS).wait(host.scope);
+  }
+  CHECK(host.stopWorkspace("test", 3000) == rpc::Supervisor::StopKind::ORDERLY);
+  workspace.startAgain();
+  CHECK(workspace.run({"/bin/true"_kj}).status == "exited 0");
+}
+
 }  // namespace
 }  // namespace bothy
