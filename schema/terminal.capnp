@@ -84,10 +84,12 @@ interface Terminals {
 interface Terminal {
   # Dropping this capability changes nothing for the terminal.
 
-  attach @0 (from :Position, output :TerminalViewer, size :OptionalSize) -> (attachment :Attachment, next :UInt64);
+  attach @0 (from :Position, output :TerminalViewer, size :OptionalSize, redrawsGaps :Bool)
+      -> (attachment :Attachment, next :UInt64);
   # Delivers output to `output`, beginning at `from`, for as long as `attachment` is held.  `size`, if
   # given, is the size that this viewer wants: as if it had typed something, it is applied before the first byte is sent, see
-  # `Attachment.write`.  `next` is the sequence number of the first byte that will be sent.  OVERLOADED above `maxViewers`.
+  # `Attachment.write`.  `next` is the sequence number of the first byte that will be sent, where that is known.
+  # OVERLOADED above `maxViewers`.  With `redrawsGaps` each gap leads up to a `redraw`, which follows it.
   #
   # Pace: the fastest viewer sets it.  A viewer that lags behind it by more than the scrollback gets a
   # `gap`.  A single viewer never has a gap while attached: the program is held back instead.  With no
@@ -99,6 +101,7 @@ interface Terminal {
       oldest @0 :Void;      # all that the scrollback still has
       sequence @1 :UInt64;  # this byte; a `gap` tells first what the scrollback has lost since.  FAILED if not yet produced
       now @2 :Void;         # only what comes
+      screen @3 :Void;      # what the terminal shows, as a `redraw`, and then what comes; as with `redrawsGaps`.  `next` is 0
     }
   }
 
@@ -138,7 +141,16 @@ interface TerminalViewer {
 
   gap @1 (sequence :UInt64, lost :UInt64) -> ();
   # The bytes sequence .. sequence+lost-1 are gone.
-  # The agent sends no output() before this has returned; one that comes before ends the attachment with DISCONNECTED.
+  # The agent sends no output() or redraw() before this has returned; one that comes before ends the attachment with DISCONNECTED.
+
+  redraw @4 (sequence :UInt64, size :WindowSize, data :Data, isLast :Bool) -> stream;
+  # What the terminal shows, instead of the bytes before `sequence`, with which `output` goes on.  `data` are escape sequences: they
+  # bring a terminal like xterm, of `size` and in whatever state, to the same screen (the main one and the other, cursor, looks, margins, modes,
+  # encodings of keys, tab stops, title), and ask it for nothing.  Comes in pieces of at most 32 KiB, the last with `isLast`, of which
+  # nothing else comes between.  At most 2 MiB in all.
+  #
+  # Cells are kept of screens of up to 131,072 of them, while those of all terminals together fit a 32nd of the machine's memory (8 MiB at
+  # least, 64 at most).  Of others the redraw has all but the cells: it shows an empty screen.
 
   resized @2 (size :WindowSize) -> ();
   # The size has changed, by whomever.

@@ -1,5 +1,7 @@
 #pragma once
 
+#include <stdint.h>
+
 #include <kj/vector.h>
 
 namespace bothy {

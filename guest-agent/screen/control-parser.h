@@ -1,6 +1,9 @@
 #pragma once
 
+#include <stdint.h>
+
 #include <kj/array.h>
+#include <kj/string.h>
 
 namespace bothy {
 

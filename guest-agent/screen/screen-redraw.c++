@@ -5,8 +5,8 @@ namespace {
 
 class Redraw final {
 public:
-  enum class Looks { ALL, NONE };
-  Redraw(const ScreenState& state, Looks looks) : s(state), looks(looks) {}
+  enum class Cells { WITH_LOOKS, TEXT, NONE };
+  Redraw(const ScreenState& state, Cells cells) : s(state), cells(cells) {}
 
   kj::Array<kj::byte> write() {
     clear();
@@ -34,7 +34,7 @@ public:
 
 private:
   const ScreenState& s;
-  const Looks looks;
+  const Cells cells;
   kj::Vector<kj::byte> output;
   Pen pen;
 
@@ -120,7 +120,7 @@ private:
   }
 
   void sayCell(const Cell& cell) {
-    if (looks == Looks::ALL) {
+    if (cells == Cells::WITH_LOOKS) {
       auto look = cell.pen();
       look.attributes &= static_cast<uint16_t>(~attribute::PROTECTED);
       setPen(look);
@@ -133,7 +133,7 @@ private:
   }
 
   void drawPlane(const ScreenPlane& plane) {
-    if (plane.grid->isKept()) {
+    if (plane.grid->isKept() && cells != Cells::NONE) {
       for (kj::uint row = 0; row < s.rows && !isTooLarge(); ++row) {
         drawLine(row, plane.grid->line(row));
       }
@@ -272,10 +272,14 @@ private:
 }  // namespace
 
 kj::Array<kj::byte> redraw(const ScreenState& state) {
-  auto whole = Redraw(state, Redraw::Looks::ALL).write();
+  auto whole = Redraw(state, Redraw::Cells::WITH_LOOKS).write();
   if (whole.size() <= MAX_REDRAW_BYTES) return whole;
   whole = nullptr;
-  return Redraw(state, Redraw::Looks::NONE).write();
+  return Redraw(state, Redraw::Cells::TEXT).write();
+}
+
+kj::Array<kj::byte> redrawWithoutCells(const ScreenState& state) {
+  return Redraw(state, Redraw::Cells::NONE).write();
 }
 
 }  // namespace bothy

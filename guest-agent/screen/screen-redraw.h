@@ -12,6 +12,9 @@ namespace bothy {
 // Of a screen that is not kept, all but the cells.  At most MAX_REDRAW_BYTES: where it would be more, colors are left out.
 kj::Array<kj::byte> redraw(const ScreenState& state);
 
+// The same as of a screen that is not kept.
+kj::Array<kj::byte> redrawWithoutCells(const ScreenState& state);
+
 constexpr size_t MAX_REDRAW_BYTES = 2 * 1024 * 1024;
 
 }  // namespace bothy

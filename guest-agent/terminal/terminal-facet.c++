@@ -16,11 +16,11 @@ constexpr kj::Duration ECHO_TIME = 3 * kj::MILLISECONDS;
 
 class AttachmentFacet final: public rpc::Attachment::Server {
 public:
-  AttachmentFacet(kj::Timer& timer, kj::Own<Terminal> terminal, uint64_t position,
+  AttachmentFacet(kj::Timer& timer, kj::Own<Terminal> terminal, Viewer::Start start,
                   kj::Maybe<WindowSize> size, rpc::TerminalViewer::Client client)
       : timer(timer),
         terminal(kj::mv(terminal)),
-        viewer(timer, kj::addRef(*this->terminal), position, size, kj::mv(client)) {}
+        viewer(timer, kj::addRef(*this->terminal), start, size, kj::mv(client)) {}
 
   kj::Promise<void> write(WriteContext context) override {
     auto data = context.getParams().getData();
@@ -57,6 +57,8 @@ uint64_t firstSequence(rpc::Terminal::Position::Reader from, const Scrollback& o
       return from.getSequence();
     case rpc::Terminal::Position::NOW:
       return output.end();
+    case rpc::Terminal::Position::SCREEN:
+      return 0;
   }
   KJ_FAIL_REQUIRE("unknown position");
 }
@@ -71,13 +73,18 @@ public:
     if (terminal->countViewers() >= rpc::MAX_VIEWERS) {
       kj::throwFatalException(KJ_EXCEPTION(OVERLOADED, "maxViewers"));
     }
-    uint64_t position = firstSequence(params.getFrom(), terminal->output());
+    auto from = params.getFrom();
+    Viewer::Start start{.position = firstSequence(from, terminal->output()),
+                        .withRedraw = from.isScreen(),
+                        .redrawsGaps = params.getRedrawsGaps()};
     kj::Maybe<WindowSize> size;
     if (params.getSize().isSize()) size = WindowSize::read(params.getSize().getSize());
     auto results = context.initResults();
-    results.setNext(kj::max(position, terminal->output().begin()));
-    results.setAttachment(kj::heap<AttachmentFacet>(timer, kj::addRef(*terminal), position, size,
-                                                    params.getOutput()));
+    if (!start.withRedraw) {
+      results.setNext(kj::max(start.position, terminal->output().begin()));
+    }
+    results.setAttachment(
+        kj::heap<AttachmentFacet>(timer, kj::addRef(*terminal), start, size, params.getOutput()));
     return kj::READY_NOW;
   }
 

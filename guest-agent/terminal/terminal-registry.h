@@ -48,7 +48,7 @@ private:
 
   ProcessHost& host;
   kj::Array<kj::String> terminfoDirectories;
-  kj::Own<UnwatchedPace> pace;
+  kj::Own<TerminalShares> shares;
   uint64_t nextId = 1;
   kj::uint starting = 0;
   kj::TreeMap<uint64_t, Entry> terminals;

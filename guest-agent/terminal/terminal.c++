@@ -35,20 +35,24 @@ static_assert(AHEAD_BYTES + TURN_BYTES + LEFT_OVER_BYTES < rpc::SCROLLBACK_BYTES
 
 }  // namespace
 
-Terminal::Terminal(ProcessHost& host, Owner& owner, kj::Own<UnwatchedPace> pace, uint64_t id,
-                   kj::String title, WindowSize size, kj::Own<Pty> pty, kj::Own<ChildProcess> child)
+Terminal::Terminal(ProcessHost& host, Owner& owner, kj::Own<TerminalShares> sharesParam,
+                   uint64_t id, kj::String title, WindowSize size, kj::Own<Pty> pty,
+                   kj::Own<ChildProcess> child)
     : id(id),
       title(kj::mv(title)),
       host(host),
       owner(owner),
-      pace(kj::mv(pace)),
+      shares(kj::mv(sharesParam)),
       windowSize(size),
       pty(kj::mv(pty)),
       child(kj::mv(child)),
+      screen(kj::addRef(*shares), size),
       ended(nullptr) {
   // As login(1) says it, before the program writes anything.
   KJ_IF_MAYBE (home, this->child->missingHome()) {
-    scrollback.append(homeMissingLine(*home).asBytes());
+    auto line = homeMissingLine(*home);
+    scrollback.append(line.asBytes());
+    screen.feed(line.asBytes());
   }
   if (this->child->isInReserve()) scrollback.append(RESERVE_LINE.asBytes());
   ended = run().eagerlyEvaluate(nullptr).fork();
@@ -96,6 +100,7 @@ void Terminal::applySize(WindowSize size) {
   }
   if (size == windowSize) return;
   windowSize = size;
+  screen.resize(size);
   for (auto viewer : viewers) viewer->resized(scrollback.end(), size);
 }
 
@@ -138,6 +143,7 @@ kj::Promise<void> Terminal::close() {
 
 void Terminal::release() {
   scrollback.drop();
+  screen.drop();
   child->releaseTree();
 }
 
@@ -186,7 +192,7 @@ void Terminal::viewerMoved() {
 }
 
 bool Terminal::mustHoldBack(bool programEnded) const {
-  if (viewers.empty()) return !programEnded && !pace->isAllowed();
+  if (viewers.empty()) return !programEnded && !shares->pace.isAllowed();
   uint64_t fastest = 0;
   for (auto viewer : viewers) fastest = kj::max(fastest, viewer->nextSequence());
   // An ended program has little left: it is read as long as that costs a single viewer no gap.
@@ -218,7 +224,7 @@ kj::Promise<void> Terminal::readOutput() {
       continue;
     }
     auto result = readTurn(programEnded ? leftOver : TURN_BYTES);
-    if (viewers.empty()) pace->note(result.size);
+    if (viewers.empty()) shares->pace.note(result.size);
     if (result.size > 0) wakeViewers();
     if (programEnded) {
       leftOver -= result.size;
@@ -237,7 +243,7 @@ kj::Promise<void> Terminal::untilItMayGoOn(bool programEnded) {
   auto paf = kj::newPromiseAndFulfiller<void>();
   heldBack = kj::mv(paf.fulfiller);
   auto goesOn = kj::mv(paf.promise);
-  if (viewers.empty()) goesOn = goesOn.exclusiveJoin(pace->whenAllowed());
+  if (viewers.empty()) goesOn = goesOn.exclusiveJoin(shares->pace.whenAllowed());
   // Its end is told also to who watches a terminal that a viewer holds back.
   if (!programEnded) goesOn = goesOn.exclusiveJoin(child->onExit().ignoreResult());
   return goesOn;
@@ -248,13 +254,22 @@ Pty::ReadResult Terminal::readTurn(size_t limit) {
   auto& open = *KJ_ASSERT_NONNULL(pty);
   kj::byte buffer[READ_BYTES];
   size_t total = 0;
+  // What is left of the turn before comes first.
+  if (!screen.goOn()) return {Pty::ReadState::DATA, total};
   while (total < limit) {
     auto result = open.read(kj::arrayPtr(buffer, kj::min(sizeof(buffer), limit - total)));
     if (result.state != Pty::ReadState::DATA) return {result.state, total};
     scrollback.append(kj::arrayPtr(buffer, result.size));
     total += result.size;
+    if (!screen.feed(kj::arrayPtr(buffer, result.size))) break;
   }
   return {Pty::ReadState::DATA, total};
+}
+
+Terminal::Shown Terminal::shown() {
+  auto redraw = screen.snapshot();
+  const auto after = kj::min(redraw->bytesAfter, scrollback.end() - scrollback.begin());
+  return {kj::mv(redraw), scrollback.end() - after};
 }
 
 void Terminal::wakeViewers() {

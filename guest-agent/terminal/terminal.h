@@ -5,8 +5,8 @@
 #include "process/child-process.h"
 #include "terminal/input-turns.h"
 #include "terminal/pty.h"
+#include "terminal/screen-view.h"
 #include "terminal/scrollback.h"
-#include "terminal/unwatched-pace.h"
 
 namespace bothy {
 
@@ -29,8 +29,8 @@ public:
     virtual void gone(Terminal& terminal) = 0;
   };
 
-  // `pty`'s program side belongs to `child`, which has just been started.  `pace` is that of all terminals.
-  Terminal(ProcessHost& host, Owner& owner, kj::Own<UnwatchedPace> pace, uint64_t id,
+  // `pty`'s program side belongs to `child`, which has just been started.
+  Terminal(ProcessHost& host, Owner& owner, kj::Own<TerminalShares> shares, uint64_t id,
            kj::String title, WindowSize size, kj::Own<Pty> pty, kj::Own<ChildProcess> child);
   ~Terminal() noexcept(false);
 
@@ -42,6 +42,12 @@ public:
   uint countViewers() const { return viewers.size(); }
   // What the program wrote, as far as it was read.
   const Scrollback& output() const { return scrollback; }
+  // What it shows, and the number of the byte of output() that comes after it.
+  struct Shown {
+    kj::Own<ScreenView::Snapshot> redraw;
+    uint64_t sequence;
+  };
+  Shown shown();
   // None until the program has ended and all its output is in output().
   kj::Maybe<ExitStatus> status() const { return endStatus; }
 
@@ -81,12 +87,13 @@ public:
 private:
   ProcessHost& host;
   kj::Maybe<Owner&> owner;
-  kj::Own<UnwatchedPace> pace;
+  kj::Own<TerminalShares> shares;
   WindowSize windowSize;
   uint64_t sizeTurns = 0;       // so many times somebody has decided the size
   kj::Maybe<kj::Own<Pty>> pty;  // none once the program has ended
   kj::Own<ChildProcess> child;
   Scrollback scrollback;
+  ScreenView screen;
   kj::Vector<Viewer*> viewers;
   kj::Own<InputTurns> inputTurns = kj::refcounted<InputTurns>();
   // Of who waits for more output; none: nobody does.

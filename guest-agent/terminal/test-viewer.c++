@@ -15,21 +15,31 @@ bool Seen::has(kj::StringPtr part) const {
 
 kj::Promise<void> Seen::until(kj::StringPtr part) {
   auto paf = kj::newPromiseAndFulfiller<void>();
+  awaitsRedraw = false;
   awaited = kj::str(part);
   fulfiller = kj::mv(paf.fulfiller);
   check();
   return kj::mv(paf.promise);
 }
 
+kj::Promise<void> Seen::untilRedraw() {
+  auto result = until("\xff");
+  awaitsRedraw = true;
+  check();
+  return result;
+}
+
 void Seen::check() {
   KJ_IF_MAYBE (f, fulfiller) {
+    if (awaitsRedraw && redraws > 0) (*f)->fulfill();
     if (ended || (awaited.size() > 0 && has(awaited))) (*f)->fulfill();
   }
 }
 
 kj::Promise<void> TestViewer::output(OutputContext context) {
   auto params = context.getParams();
-  if (seen.ended || (seen.bytes.size() + seen.lost > 0 && params.getSequence() != seen.next)) {
+  if (seen.ended || !seen.isRedrawn ||
+      (seen.bytes.size() + seen.lost + seen.redraws > 0 && params.getSequence() != seen.next)) {
     seen.inOrder = false;
   }
   seen.next = params.getSequence() + params.getData().size();
@@ -48,6 +58,24 @@ kj::Promise<void> TestViewer::gap(GapContext context) {
   }
   seen.lost += params.getLost();
   seen.next = params.getSequence() + params.getLost();
+  return kj::READY_NOW;
+}
+
+kj::Promise<void> TestViewer::redraw(RedrawContext context) {
+  auto params = context.getParams();
+  if (seen.isRedrawn) {
+    seen.redraw = kj::Vector<kj::byte>();
+    seen.bytes = kj::Vector<kj::byte>();
+  }
+  seen.redraw.addAll(params.getData());
+  seen.redrawSize = WindowSize::read(params.getSize());
+  seen.isRedrawn = params.getIsLast();
+  seen.next = params.getSequence();
+  if (seen.isRedrawn) ++seen.redraws;
+  seen.check();
+  KJ_IF_MAYBE (gate, seen.gate) {
+    return gate->addBranch();
+  }
   return kj::READY_NOW;
 }
 

@@ -16,6 +16,10 @@ struct Seen {
   uint64_t lost = 0;
   kj::Vector<WindowSize> sizes;
   kj::Maybe<size_t> bytesBeforeResize;
+  kj::Vector<kj::byte>
+      redraw;            // the last one; what came after it is in `bytes`, from its beginning
+  kj::uint redraws = 0;  // whole ones
+  WindowSize redrawSize{};
   kj::Maybe<uint8_t> exitCode;
   bool ended = false;
   bool inOrder = true;
@@ -23,6 +27,8 @@ struct Seen {
 
   kj::String text() const;
   bool has(kj::StringPtr part) const;
+  // Resolves when a whole redraw has come.
+  kj::Promise<void> untilRedraw();
   // Resolves when `part` has been seen, or the end if it is empty.  One call at a time.
   kj::Promise<void> until(kj::StringPtr part);
 
@@ -31,6 +37,8 @@ private:
 
   void check();
 
+  bool isRedrawn = true;  // the last one is whole
+  bool awaitsRedraw = false;
   kj::String awaited;
   kj::Maybe<kj::Own<kj::PromiseFulfiller<void>>> fulfiller;
 };
@@ -42,6 +50,7 @@ public:
 
   kj::Promise<void> output(OutputContext context) override;
   kj::Promise<void> gap(GapContext context) override;
+  kj::Promise<void> redraw(RedrawContext context) override;
   kj::Promise<void> resized(ResizedContext context) override;
   kj::Promise<void> exited(ExitedContext context) override;
 

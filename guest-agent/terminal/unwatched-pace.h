@@ -1,13 +1,12 @@
 #pragma once
 
-#include <kj/refcount.h>
 #include <kj/timer.h>
 
 namespace bothy {
 
 // Holds what is read of all terminals that nobody watches to rpc::UNWATCHED_BYTES_PER_SECOND, after a burst of
 // rpc::SCROLLBACK_BYTES.
-class UnwatchedPace final: public kj::Refcounted {
+class UnwatchedPace final {
 public:
   // `timer` outlives it.
   explicit UnwatchedPace(kj::Timer& timer) : timer(timer), paidUntil(timer.now()) {}

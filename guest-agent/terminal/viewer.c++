@@ -8,17 +8,19 @@ namespace {
 
 // Of output in one message: small enough that a slow line shows progress and that little is under way
 // when the user interrupts a flood.
-constexpr uint64_t OUTPUT_CHUNK_BYTES = 32 * 1024;
+constexpr size_t OUTPUT_CHUNK_BYTES = 32 * 1024;
 // Words of an `output` beside its data.
-constexpr uint64_t REQUEST_WORDS = 16;
+constexpr uint64_t REQUEST_WORDS = 20;
 
 }  // namespace
 
-Viewer::Viewer(kj::Timer& timer, kj::Own<Terminal> terminalParam, uint64_t position,
+Viewer::Viewer(kj::Timer& timer, kj::Own<Terminal> terminalParam, Start start,
                kj::Maybe<WindowSize> size, rpc::TerminalViewer::Client client)
     : timer(timer),
       terminal(kj::mv(terminalParam)),
-      position(position),
+      position(start.withRedraw ? terminal->output().end() : start.position),
+      needsRedraw(start.withRedraw),
+      redrawsGaps(start.redrawsGaps || start.withRedraw),
       client(kj::mv(client)),
       loop(nullptr) {
   terminal->add(*this, size);
@@ -64,12 +66,12 @@ kj::Promise<void> Viewer::run() {
 kj::Promise<void> Viewer::deliver() {
   for (;;) {
     auto& output = terminal->output();
+    if (needsRedraw || (position < output.begin() && redrawsGaps)) {
+      co_await sendRedraw();
+      continue;
+    }
     if (position < output.begin()) {
-      auto request = client.gapRequest();
-      request.setSequence(position);
-      request.setLost(output.begin() - position);
-      position = output.begin();
-      co_await request.send();
+      co_await sendGap(output.begin());
       continue;
     }
     uint64_t end = output.end();
@@ -93,6 +95,39 @@ kj::Promise<void> Viewer::deliver() {
       waiting = kj::mv(paf.fulfiller);
       co_await paf.promise;
     }
+  }
+}
+
+kj::Promise<void> Viewer::sendGap(uint64_t end) {
+  auto request = client.gapRequest();
+  request.setSequence(position);
+  request.setLost(end - position);
+  position = end;
+  terminal->viewerMoved();
+  return request.send().ignoreResult();
+}
+
+kj::Promise<void> Viewer::sendRedraw() {
+  // Made now, and sent as fast as the viewer takes it: meanwhile the program goes on as far as the scrollback allows.
+  auto shown = terminal->shown();
+  const auto sequence = shown.sequence;
+  const auto size = terminal->size();
+  // It shows the size that is in force, so a change of it before needs no word.
+  pendingResize = nullptr;
+  if (!needsRedraw && sequence > position) co_await sendGap(sequence);
+  needsRedraw = false;
+  position = sequence;
+  terminal->viewerMoved();
+  for (auto left = shown.redraw->bytes.asPtr(); left.size() > 0;) {
+    auto piece = left.slice(0, kj::min(left.size(), OUTPUT_CHUNK_BYTES));
+    left = left.slice(piece.size(), left.size());
+    auto request = client.redrawRequest(
+        capnp::MessageSize{piece.size() / sizeof(capnp::word) + REQUEST_WORDS, 0});
+    request.setSequence(sequence);
+    size.writeTo(request.initSize());
+    request.setData(piece);
+    request.setIsLast(left.size() == 0);
+    co_await request.send();
   }
 }
 

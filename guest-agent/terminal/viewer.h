@@ -11,9 +11,14 @@ namespace bothy {
 // Dropping it detaches.  One that fails detaches itself.
 class Viewer final {
 public:
+  struct Start {
+    uint64_t position;
+    bool withRedraw;  // of what the terminal shows; `position` is not looked at
+    bool redrawsGaps;
+  };
   // Sends nothing before the event loop has waited once: the answer to `attach` goes first.  `size`: that it wants.
-  Viewer(kj::Timer& timer, kj::Own<Terminal> terminal, uint64_t position,
-         kj::Maybe<WindowSize> size, rpc::TerminalViewer::Client client);
+  Viewer(kj::Timer& timer, kj::Own<Terminal> terminal, Start start, kj::Maybe<WindowSize> size,
+         rpc::TerminalViewer::Client client);
   ~Viewer() noexcept(false);
   KJ_DISALLOW_COPY_AND_MOVE(Viewer);
 
@@ -39,6 +44,8 @@ private:
   kj::Timer& timer;
   kj::Own<Terminal> terminal;
   uint64_t position;
+  bool needsRedraw;
+  const bool redrawsGaps;
   rpc::TerminalViewer::Client client;
   bool attached = true;
   kj::Maybe<Resize> pendingResize;  // the last of several that were not yet sent
@@ -49,6 +56,8 @@ private:
   kj::Promise<void> run();
   kj::Promise<void> deliver();
   kj::Promise<void> sendOutput(uint64_t end);
+  kj::Promise<void> sendGap(uint64_t end);
+  kj::Promise<void> sendRedraw();
 };
 
 }  // namespace bothy

@@ -16,7 +16,6 @@ public:
     viewer = context.getParams().getOutput();
     return kj::READY_NOW;
   }
-  kj::Promise<void> info(InfoContext context) override { return kj::READY_NOW; }
 
 private:
   kj::Maybe<rpc::TerminalViewer::Client>& viewer;
@@ -45,7 +44,7 @@ struct Spoken {
 
   Spoken() { attach(); }
   void attach() {
-    CHECK(terminal.find(terminals, 7).wait(scope) != nullptr);
+    CHECK(terminal.find(terminals, 7).wait(scope));
     terminal.attach([](auto size) { size.setUnchanged(); }).wait(scope);
   }
   static void say(kj::WaitScope& scope, rpc::TerminalViewer::Client viewer, uint64_t sequence,

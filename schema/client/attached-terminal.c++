@@ -37,6 +37,13 @@ public:
     auto unseen = cursor.skip(params.getSequence(), params.getLost());
     return order.endAfter(attached.listener.onGap(params.getLost(), unseen));
   }
+  kj::Promise<void> redraw(RedrawContext context) override {
+    auto& attached = requireAttached();
+    order.begin();
+    auto params = context.getParams();
+    attached.cursor.emplace().startAt(params.getSequence());
+    return order.endAfter(attached.listener.onRedraw(params));
+  }
   kj::Promise<void> resized(ResizedContext context) override {
     requireAttached().listener.onResized(context.getParams().getSize());
     return kj::READY_NOW;
@@ -92,19 +99,14 @@ kj::Promise<kj::Maybe<AttachedTerminal::NotOpened>> AttachedTerminal::open(
   co_return nullptr;
 }
 
-kj::Promise<kj::Maybe<AttachedTerminal::Found>> AttachedTerminal::find(
-    rpc::Terminals::Client terminals, uint64_t id) {
+kj::Promise<bool> AttachedTerminal::find(rpc::Terminals::Client terminals, uint64_t id) {
   auto request = terminals.getRequest();
   request.setId(id);
-  auto getting = request.send();
-  // It travels at once; the outcome is looked at first.
-  auto describing = getting.getTerminal().infoRequest().send();
-  auto got = co_await getting;
-  if (!got.getOutcome().isFound()) co_return nullptr;
-  auto described = co_await describing;
+  auto got = co_await request.send();
+  if (!got.getOutcome().isFound()) co_return false;
   number = id;
   terminal = got.getTerminal();
-  co_return kj::mv(described);
+  co_return true;
 }
 
 kj::Promise<void> AttachedTerminal::attach(
@@ -125,9 +127,12 @@ capnp::RemotePromise<rpc::Terminal::AttachResults> AttachedTerminal::beginAttach
   auto from = request.initFrom();
   KJ_IF_MAYBE (place, cursor) {
     from.setSequence(place->position());
+  } else if (past == Past::SCREEN) {
+    from.setScreen();
   } else {
     from.setOldest();
   }
+  request.setRedrawsGaps(past == Past::SCREEN);
   request.setOutput(kj::mv(added));
   fillSize(request.initSize());
   return request.send();

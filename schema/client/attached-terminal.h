@@ -16,6 +16,9 @@ public:
   virtual kj::Promise<void> onOutput(const OutputCursor::Piece& piece) = 0;
   // The agent says that `announced` bytes are gone, of which `lost` had not come before.  As onOutput().
   virtual kj::Promise<void> onGap(uint64_t announced, uint64_t lost) = 0;
+  // What the terminal shows, in the place of all that came before; of a redraw that comes in pieces nothing else comes between.  As
+  // onOutput().
+  virtual kj::Promise<void> onRedraw(rpc::TerminalViewer::RedrawParams::Reader redraw) = 0;
   // By whomever.
   virtual void onResized(rpc::WindowSize::Reader size) = 0;
   // The program has ended; nothing comes after it.
@@ -26,8 +29,11 @@ public:
 // with a word where some are lost.
 class AttachedTerminal final {
 public:
+  // What is asked for of the time before an attachment, where the scrollback has not all that is missing.
+  enum class Past { BYTES, SCREEN };
   // `listener` outlives it.
-  explicit AttachedTerminal(TerminalListener& listener) : listener(listener) {}
+  explicit AttachedTerminal(TerminalListener& listener, Past past = Past::BYTES)
+      : listener(listener), past(past) {}
   // Detaches.
   ~AttachedTerminal() noexcept(false);
   KJ_DISALLOW_COPY_AND_MOVE(AttachedTerminal);
@@ -40,11 +46,10 @@ public:
       rpc::Terminals::Client terminals,
       kj::Function<void(rpc::Terminals::OpenParams::Builder)> fill);
 
-  using Found = capnp::Response<rpc::Terminal::InfoResults>;
-  // Looks up one that exists, also the same again over another lane, in one round trip.  None: it is absent.
-  kj::Promise<kj::Maybe<Found>> find(rpc::Terminals::Client terminals, uint64_t id);
-  // Attaches to the one that was opened or found last, at the byte that comes next, or, where none came yet, at the oldest that the
-  // scrollback has.  Replaces the attachment before.
+  // Looks up one that exists, also the same again over another lane, in one round trip.  False: it is absent.
+  kj::Promise<bool> find(rpc::Terminals::Client terminals, uint64_t id);
+  // Attaches to the one that was opened or found last, at the byte that comes next, or, where none came yet, at what it shows or at the
+  // oldest byte that the scrollback has.  Replaces the attachment before.
   kj::Promise<void> attach(kj::Function<void(rpc::Terminal::OptionalSize::Builder)> fillSize);
   // Whatever is on its way from the terminal is not listened to.
   void detach();
@@ -62,6 +67,7 @@ private:
   class Viewer;
 
   TerminalListener& listener;
+  const Past past;
   uint64_t number = 0;
   kj::Maybe<rpc::Terminal::Client> terminal;
   // None: no byte came yet, of a terminal that was there before.

@@ -18,8 +18,12 @@ kj::Promise<bool> isTooOld(WorkspaceLane& lane) {
 
 }  // namespace
 
-KeptTerminal::KeptTerminal(Reconnection& reconnection, Listener& listener)
-    : reconnection(reconnection), listener(listener), requestId(newRequestId()), view(listener) {}
+KeptTerminal::KeptTerminal(Reconnection& reconnection, Listener& listener,
+                           AttachedTerminal::Past past)
+    : reconnection(reconnection),
+      listener(listener),
+      requestId(newRequestId()),
+      view(listener, past) {}
 
 kj::Promise<kj::Own<WorkspaceLane>> KeptTerminal::firstLane() {
   kj::Own<WorkspaceLane> first;
@@ -77,14 +81,9 @@ kj::Promise<void> KeptTerminal::openOver(
   lane = kj::mv(newLane);
 }
 
-kj::Promise<KeptTerminal::Found> KeptTerminal::openExisting(
-    uint64_t id, kj::Function<void(rpc::TerminalInfo::Reader)> onFound) {
+kj::Promise<KeptTerminal::Found> KeptTerminal::openExisting(uint64_t id) {
   auto first = co_await firstLane();
-  KJ_IF_MAYBE (found, co_await view.find(terminalsOf(*first), id)) {
-    onFound(found->getInfo());
-  } else {
-    co_return Found::ABSENT;
-  }
+  if (!co_await view.find(terminalsOf(*first), id)) co_return Found::ABSENT;
   if (co_await isTooOld(*first)) co_return Found::AGENT_TOO_OLD;
   co_await view.attach([this](auto size) { listener.fillSize(size); });
   begin(kj::mv(first));
@@ -119,7 +118,7 @@ kj::Promise<void> KeptTerminal::attachAgain(kj::Own<WorkspaceLane> newLane) {
     unfollowed = End::STARTED_ANEW;
     co_return;
   }
-  if (co_await view.find(terminalsOf(*newLane), view.id()) == nullptr) {
+  if (!co_await view.find(terminalsOf(*newLane), view.id())) {
     unfollowed = End::ENDED_UNSEEN;
     co_return;
   }

@@ -31,7 +31,8 @@ public:
   };
 
   // What is borrowed outlives it.
-  KeptTerminal(Reconnection& reconnection, Listener& listener);
+  KeptTerminal(Reconnection& reconnection, Listener& listener,
+               AttachedTerminal::Past past = AttachedTerminal::Past::BYTES);
   KJ_DISALLOW_COPY_AND_MOVE(KeptTerminal);
 
   // Either of the two is called, once; both fail as Reconnection does, and openExisting() where the lane breaks that it got.
@@ -46,9 +47,8 @@ public:
     return startedNanos != nullptr && lane == nullptr && (unopened == nullptr || isInDoubt());
   }
   enum class Found { YES, ABSENT, AGENT_TOO_OLD };
-  // Attaches to one that exists.  `onFound` is told what it is before its first byte comes.
-  kj::Promise<Found> openExisting(uint64_t id,
-                                  kj::Function<void(rpc::TerminalInfo::Reader)> onFound);
+  // Attaches to one that exists.
+  kj::Promise<Found> openExisting(uint64_t id);
 
   // Returns when there is nothing more to see.  Fails as Reconnection does.
   kj::Promise<End> follow();

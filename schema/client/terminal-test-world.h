@@ -4,7 +4,7 @@
 
 namespace bothy {
 
-// What a viewer sees of a terminal: its output, with "<N>" where N bytes are lost.
+// What a viewer sees of a terminal: its output, with "<N>" where N bytes are lost, and redraws between "[" and "]".
 struct TerminalRecorder: public KeptTerminal::Listener {
   kj::String text = kj::str();
   uint64_t next = 0;      // sequence number after the last byte
@@ -24,6 +24,11 @@ struct TerminalRecorder: public KeptTerminal::Listener {
   }
   kj::Promise<void> onGap(uint64_t announced, uint64_t lost) override {
     note(lost);
+    if (isFull) return kj::NEVER_DONE;
+    return kj::READY_NOW;
+  }
+  kj::Promise<void> onRedraw(rpc::TerminalViewer::RedrawParams::Reader redraw) override {
+    text = kj::str(text, "[", redraw.getData().asChars(), "]");
     if (isFull) return kj::NEVER_DONE;
     return kj::READY_NOW;
   }

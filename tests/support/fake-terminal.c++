@@ -40,11 +40,12 @@ public:
     auto params = context.getParams();
     if (params.getSize().isSize()) terminal.setSize(params.getSize().getSize());
     auto from = params.getFrom();
-    uint64_t next = from.isSequence() ? from.getSequence()
-                    : from.isNow()    ? terminal.output.size()
-                                      : terminal.oldest;
+    uint64_t next = from.isSequence()                 ? from.getSequence()
+                    : from.isNow() || from.isScreen() ? terminal.output.size()
+                                                      : terminal.oldest;
     auto viewer =
-        kj::heap<Viewer>(Viewer{params.getOutput(), next, nullptr, ++terminal.viewerNumber});
+        kj::heap<Viewer>(Viewer{params.getOutput(), next, nullptr, ++terminal.viewerNumber,
+                                from.isScreen(), params.getRedrawsGaps()});
     ++terminal.attachments;
     auto results = context.getResults();
     results.setNext(next);
@@ -130,11 +131,21 @@ void FakeTerminal::show() {
 
 kj::Promise<void> FakeTerminal::show(Viewer& viewer) {
   if (viewer.next < oldest) {
+    viewer.needsRedraw = viewer.redrawsGaps;
+    const uint64_t end = viewer.redrawsGaps ? output.size() : oldest;
     auto gap = viewer.client.gapRequest();
     gap.setSequence(viewer.next);
-    gap.setLost(oldest - viewer.next);
+    gap.setLost(end - viewer.next);
+    viewer.next = end;
     co_await gap.send();
-    viewer.next = oldest;
+  }
+  if (viewer.needsRedraw) {
+    viewer.needsRedraw = false;
+    auto redraw = viewer.client.redrawRequest();
+    redraw.setSequence(viewer.next);
+    redraw.setData(screen.asBytes());
+    redraw.setIsLast(true);
+    co_await redraw.send();
   }
   if (viewer.next < output.size()) {
     auto request = viewer.client.outputRequest();

@@ -19,8 +19,9 @@ public:
   uint64_t oldest = 0;            // bytes before it are not kept
   kj::Vector<kj::byte> input;
   kj::Maybe<int> exitCode;
-  kj::String size;     // "80x24", as last set
-  kj::String command;  // argv joined by blanks, as opened
+  kj::String screen = kj::str("SCREEN");  // what it shows, as a redraw
+  kj::String size;                        // "80x24", as last set
+  kj::String command;                     // argv joined by blanks, as opened
   kj::String term;
   kj::uint attachments = 0;
   kj::uint opens = 0;         // how often one was opened, and not only found by its request id
@@ -48,6 +49,8 @@ private:
     uint64_t next;
     kj::Promise<void> showing;
     uint64_t number;
+    bool needsRedraw;
+    bool redrawsGaps;
   };
 
   kj::Promise<void> show(Viewer& viewer);

@@ -43,6 +43,12 @@ kj::Promise<void> RecordingViewer::onGap(uint64_t announced, uint64_t lost) {
   return untilPace();
 }
 
+kj::Promise<void> RecordingViewer::onRedraw(rpc::TerminalViewer::RedrawParams::Reader redraw) {
+  record.screen.feed(redraw.getData());
+  if (redraw.getIsLast()) ++record.redraws;
+  return untilPace();
+}
+
 void RecordingViewer::onResized(rpc::WindowSize::Reader size) {
   record.sizes.add(kj::str(size.getColumns(), "x", size.getRows()));
   changed();

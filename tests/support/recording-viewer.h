@@ -19,6 +19,7 @@ struct TerminalRecord {
   uint64_t received = 0;           // bytes
   uint64_t lost = 0;               // bytes announced as gaps
   uint32_t gaps = 0;
+  uint32_t redraws = 0;          // whole ones, of which none is in `bytes`
   kj::Vector<kj::String> sizes;  // "columns x rows" of each `resized`
   kj::Maybe<kj::String> exit;    // "exited 0", "killed 9", "lost"
 
@@ -43,6 +44,7 @@ public:
 
   kj::Promise<void> onOutput(const OutputCursor::Piece& piece) override;
   kj::Promise<void> onGap(uint64_t announced, uint64_t lost) override;
+  kj::Promise<void> onRedraw(rpc::TerminalViewer::RedrawParams::Reader redraw) override;
   void onResized(rpc::WindowSize::Reader size) override;
   void onExited(rpc::ExitStatus::Reader status) override;
 

@@ -47,7 +47,13 @@ Screen::~Screen() noexcept {
 }
 
 void Screen::feed(kj::ArrayPtr<const kj::byte> output) {
-  vterm_input_write(terminal, reinterpret_cast<const char*>(output.begin()), output.size());
+  // It puts four times as much on the stack.
+  constexpr size_t PIECE_BYTES = 4096;
+  while (output.size() > 0) {
+    auto piece = output.slice(0, kj::min(output.size(), PIECE_BYTES));
+    vterm_input_write(terminal, reinterpret_cast<const char*>(piece.begin()), piece.size());
+    output = output.slice(piece.size(), output.size());
+  }
 }
 
 void Screen::resize(uint16_t newColumns, uint16_t newRows) {

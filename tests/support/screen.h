@@ -21,6 +21,10 @@ public:
   // Interprets output of a program.
   void feed(kj::ArrayPtr<const kj::byte> output);
   void resize(uint16_t columns, uint16_t rows);
+  struct Size {
+    uint16_t columns, rows;
+  };
+  Size size() const { return {columns, rows}; }
 
   // A line of the screen, from 0, in UTF-8, without trailing blanks.
   kj::String line(uint16_t row) const;

@@ -256,12 +256,8 @@ kj::Maybe<kj::Own<kj::AsyncIoStream>> TestWorkspace::dialKernel(uint32_t cid, ui
 }
 
 TestTerminal::TestTerminal(TestWorkspace& workspace, Options options)
-    : workspace(workspace), record(options.columns, options.rows) {
-  record.changed = [this]() {
-    KJ_IF_MAYBE (fulfiller, changed) {
-      (*fulfiller)->fulfill();
-    }
-  };
+    : workspace(workspace), record(options.columns, options.rows), view(viewer) {
+  listen();
   auto opening = view.open(workspace.terminals(), [&](rpc::Terminals::OpenParams::Builder params) {
     auto command = params.initCommand();
     command.setUser(options.user);
@@ -278,6 +274,35 @@ TestTerminal::TestTerminal(TestWorkspace& workspace, Options options)
   id = view.id();
 }
 
+TestTerminal::TestTerminal(TestTerminal& other)
+    : workspace(other.workspace),
+      record(other.record.screen.size().columns, other.record.screen.size().rows),
+      view(viewer, AttachedTerminal::Past::SCREEN) {
+  listen();
+  auto finding = view.find(workspace.terminals(), other.id);
+  KJ_REQUIRE(workspace.host.wait(kj::mv(finding), "the terminal by its id"), "it is absent");
+  id = other.id;
+  attach();
+  waitUntil([this]() { return record.redraws > 0; }, "the screen");
+}
+
+void TestTerminal::listen() {
+  record.changed = [this]() {
+    KJ_IF_MAYBE (fulfiller, changed) {
+      (*fulfiller)->fulfill();
+    }
+  };
+}
+
+kj::String TestTerminal::settled() {
+  constexpr auto QUIET = 500 * kj::MILLISECONDS;
+  for (uint64_t seen = UINT64_MAX; record.received != seen;) {
+    seen = record.received;
+    workspace.host.timer.afterDelay(QUIET).wait(workspace.host.scope);
+  }
+  return record.screen.describe();
+}
+
 void TestTerminal::attach() {
   workspace.host.wait(view.attach([](auto size) { size.setUnchanged(); }), "the terminal's output");
 }
@@ -288,7 +313,7 @@ void TestTerminal::detach() {
 
 void TestTerminal::find() {
   auto found = workspace.host.wait(view.find(workspace.terminals(), id), "the terminal by its id");
-  KJ_REQUIRE(found != nullptr, "it is absent");
+  KJ_REQUIRE(found, "it is absent");
 }
 
 void TestTerminal::type(kj::StringPtr text) {

@@ -123,6 +123,8 @@ public:
     kj::StringPtr user = "";  // empty: the workspace's
   };
   TestTerminal(TestWorkspace& workspace, Options options);
+  // Another viewer of a terminal, of the same size, who comes to what is on its screen.
+  explicit TestTerminal(TestTerminal& other);
   KJ_DISALLOW_COPY_AND_MOVE(TestTerminal);
 
   TestWorkspace& workspace;
@@ -143,14 +145,17 @@ public:
   // Gives up the viewer; attach() begins again at the next byte.
   void detach();
   void attach();
+  // Waits until the screen stands still; what it shows.
+  kj::String settled();
   // The same terminal through a new connection, found by its id.
   void find();
 
 private:
   RecordingViewer viewer{record};
-  AttachedTerminal view{viewer};
+  AttachedTerminal view;
   kj::Maybe<kj::Own<kj::PromiseFulfiller<void>>> changed;
 
+  void listen();
   kj::Promise<void> nextChange();
 };
 

@@ -92,6 +92,116 @@ TEST_CASE("vim edits a file on the whole screen and gives the screen back") {
   terminal.waitForText("FIRST LINE\nSECOND LINE");
 }
 
+// The first lines in which two screens differ; empty: none.
+kj::String difference(kj::StringPtr one, kj::StringPtr other) {
+  while (one != other) {
+    auto oneEnd = one.findFirst('\n').orDefault(one.size());
+    auto otherEnd = other.findFirst('\n').orDefault(other.size());
+    if (one.slice(0, oneEnd) != other.slice(0, otherEnd)) {
+      return kj::str(one.slice(0, oneEnd), "\n", other.slice(0, otherEnd));
+    }
+    one = one.slice(kj::min(oneEnd + 1, one.size()));
+    other = other.slice(kj::min(otherEnd + 1, other.size()));
+  }
+  return kj::str();
+}
+
+// Both show the same, once all that comes has come.
+void checkSame(TestTerminal& one, TestTerminal& other) {
+  constexpr int ATTEMPTS = 20;
+  auto differing = kj::str("?");
+  for (int i = 0; i < ATTEMPTS && differing.size() > 0; ++i) {
+    auto shown = one.settled();
+    differing = difference(other.settled(), shown);
+  }
+  INFO(differing.cStr());
+  CHECK(differing.size() == 0);
+}
+
+// One who was there from the beginning and one who comes to what is on the screen see the same: now, and after `typed`.
+void checkSecondViewer(TestTerminal& first, kj::StringPtr typed, kj::StringPtr shown) {
+  first.settled();
+  TestTerminal second(first);
+  checkSame(first, second);
+  first.type(typed);
+  first.waitForText(shown);
+  second.waitForText(shown);
+  checkSame(first, second);
+}
+
+TEST_CASE("P01 a viewer that comes to vim, less, tmux or top sees the same as one who was there") {
+  auto& [host, workspace] = sharedWorkspace();
+  auto start = [&](kj::StringPtr command, kj::StringPtr shown) {
+    auto terminal = kj::heap<TestTerminal>(
+        workspace, TestTerminal::Options{.argv = nullptr, .columns = 90, .rows = 30});
+    terminal->waitForText("$");
+    terminal->type(kj::str("seq 40; ", command, "\r"));
+    terminal->waitForText(shown);
+    return terminal;
+  };
+  SECTION("vim, with colors, two windows and a line that is being written") {
+    auto vim = start("vim -c 'syntax on' -c 'set number' -c split /etc/profile", "/etc/profile");
+    checkSecondViewer(*vim, "\x17jGo# written\x1b", "# written");
+    // And gives the screen back to both.
+    TestTerminal second(*vim);
+    vim->type(":qa!\r");
+    vim->waitForText("40\nuser@");
+    second.waitForText("40\nuser@");
+    checkSame(*vim, second);
+  }
+  SECTION("less") {
+    auto less = start("less /etc/services", "tcpmux");
+    checkSecondViewer(*less, "/imaps\r", "imaps");
+  }
+  SECTION("tmux, with panes and margins of its own") {
+    auto tmux = start(
+        "tmux -f /dev/null new -x 90 -y 30 \\; set status-right '' \\; split-window -h \\; "
+        "split-window -v 'seq 100; cat'",
+        "100\n");
+    checkSecondViewer(*tmux, "typed\r", "typed");
+    tmux->type("\x02:kill-server\r");
+  }
+  SECTION("top") {
+    auto top = start("top -d 1000", "PID USER");
+    checkSecondViewer(*top, "z1m", "PID USER");
+  }
+}
+
+TEST_CASE(
+    "P03 of two viewers of vim the one who typed last decides its size, and the other is told") {
+  auto& [host, workspace] = sharedWorkspace();
+  TestTerminal first(workspace, {.argv = nullptr, .columns = 90, .rows = 30});
+  first.waitForText("$");
+  first.type("vim note\r");
+  first.waitUntil([&]() { return first.record.screen.line(1) == "~"; }, "vim's screen");
+  auto awaitSize = [](TestTerminal& terminal, kj::StringPtr size) {
+    terminal.waitUntil(
+        [&]() { return !terminal.record.sizes.empty() && terminal.record.sizes.back() == size; },
+        size);
+  };
+  TestTerminal second(first);
+  // Who comes with a size of his own decides it.
+  second.resize(70, 20);
+  awaitSize(first, "70x20");
+  // Escape, because vim may throw away what is typed while it takes a new size over.
+  first.type("\x1b");
+  awaitSize(second, "90x30");
+  auto awaitRuler = [](TestTerminal& terminal, uint16_t row, kj::StringPtr ruler) {
+    terminal.waitUntil(
+        [&]() { return strstr(terminal.record.screen.line(row).cStr(), ruler.cStr()) != nullptr; },
+        ruler);
+  };
+  awaitRuler(first, 29, "0,0-1");
+  first.type("ihello\x1b");
+  awaitRuler(first, 29, "1,5");
+  second.resize(60, 15);
+  CHECK(first.record.sizes.back() == "90x30");
+  second.type("\x1b");
+  awaitSize(first, "60x15");
+  awaitRuler(second, 14, "1,5");
+  CHECK(second.record.screen.line(0) == "hello");
+}
+
 TEST_CASE("P52 a TERM that the workspace does not know becomes xterm-256color") {
   auto& [host, workspace] = sharedWorkspace();
   TestTerminal unknown(

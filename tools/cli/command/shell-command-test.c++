@@ -212,29 +212,53 @@ TEST_CASE("P16 a shell whose input cannot be read leaves and says why; a closed 
   CHECK(other.wait() == SUCCESS);
 }
 
-TEST_CASE("attaching shows what the terminal has kept") {
+TEST_CASE(
+    "P01 P02 attaching shows the terminal's screen and then what comes, and nothing of the past") {
   AtTerminal world;
   world.interactive = true;
-  world.supervisor.terminal.output = kj::str("0123456789");
-  world.supervisor.terminal.oldest = 4;
+  world.supervisor.terminal.output = kj::str("old\x1b[6n$ \x1b[");
   world.start({"shell", "demo", "--attach", "7"});
-  CHECK(contains(world.out(), "456789"));
   CHECK(world.supervisor.terminal.size == "100x30");
+  CHECK(world.out().endsWith("SCREEN"));
+  CHECK_FALSE(contains(world.out(), "old"));
+  // What was on the local screen has moved up, and is not written over.
+  CHECK(contains(world.out(), kj::str("\x1b[30;1H", kj::repeat('\n', 30))));
+  world.show("6nnew");
+  CHECK(world.out().endsWith("SCREEN6nnew"));
   world.exit(0);
   CHECK(world.wait() == SUCCESS);
   CHECK(world.run({"shell", "demo", "--attach", "8"}) == EXEC_FAILED);
 }
 
-TEST_CASE("P02 the past of a terminal asks nothing of the local one, its present may") {
+TEST_CASE("attaching without a terminal reads what the terminal has kept") {
   AtTerminal world;
-  world.interactive = true;
-  world.supervisor.terminal.output = kj::str("old\x1b[6n$ \x1b[");
+  world.supervisor.terminal.output = kj::str("0123456789");
+  world.supervisor.terminal.oldest = 4;
   world.start({"shell", "demo", "--attach", "7"});
-  CHECK(world.out() == "old$ \x1b[");
-  world.show("6nnew\x1b[6n");
-  CHECK(world.out() == "old$ \x1b[6nnew\x1b[6n");
+  CHECK(world.out() == "456789");
   world.exit(0);
   CHECK(world.wait() == SUCCESS);
+}
+
+TEST_CASE("P17 leaving undoes what a redraw has set") {
+  AtTerminal world;
+  world.interactive = true;
+  world.supervisor.terminal.screen = kj::str("\x1b[?1049h\x1b[?25lvim\x1b[?2004h");
+  world.start({"shell", "demo", "--attach", "7"});
+  world.type("\x1d.");
+  CHECK(world.wait() == SUCCESS);
+  CHECK(contains(world.errors(), "\x1b[?2004l\x1b[?1049l\x1b[?25h"));
+}
+
+TEST_CASE("an agent that is too old for what a shell needs is told as that") {
+  AtTerminal world;
+  world.interactive = true;
+  world.supervisor.agentGeneration = rpc::STATEFUL_TERMINALS - 1;
+  CHECK(world.run({"shell", "demo"}) == EXEC_FAILED);
+  CHECK(contains(world.errors(), "the agent of demo is older than this bothy"));
+  CHECK(world.supervisor.terminal.closes == 1);
+  CHECK(world.run({"shell", "demo", "--attach", "7"}) == EXEC_FAILED);
+  CHECK(contains(world.errors(), "`bothy stop` and `bothy start` give it another"));
 }
 
 TEST_CASE("P17 leaving a program that fills the screen gives the screen back") {

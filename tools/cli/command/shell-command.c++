@@ -16,13 +16,13 @@ namespace {
 constexpr kj::StringPtr TEXT =
     R"(Opens a terminal in a workspace: a login shell, or the command.  bothy exits with its code.
 
-Ctrl-] then . leaves the terminal: what runs in it goes on, and --attach comes back to it, with the
-output since the start (the last MiB).  Ctrl-] twice sends one.  A lost connection is made again by itself, and
+Ctrl-] then . leaves the terminal: what runs in it goes on, and --attach comes back to it, with what is
+on its screen.  Ctrl-] twice sends one.  A lost connection is made again by itself, and
 no output is lost or shown twice; a line says so if what was typed last, 4 KiB at most, may be lost.)"_kj;
 
 constexpr kj::StringPtr AFTER =
     R"(Without a terminal on standard input it works as a pipe, 80 columns wide; the end of the input is typed as
-Ctrl-D.
+Ctrl-D.  --attach reads the output since the start then (the last MiB).
 
 With --list --json: Terminals of cli.capnp.)"_kj;
 

@@ -16,13 +16,9 @@ constexpr size_t WRITE_BYTES = 64 << 10;
 TerminalOutput::TerminalOutput(Context& context)
     : context(context), interactive(context.terminal.isInteractive()) {}
 
-void TerminalOutput::startWithReplay(bool sameSize, uint64_t end) {
-  replay = Replay{ReplayFilter(sameSize), end};
-}
-
 kj::Promise<void> TerminalOutput::accept(const OutputCursor::Piece& piece) {
   if (piece.lost > 0) tellLoss(piece.lost);
-  queue(piece.sequence, piece.fresh);
+  waiting.push(piece.fresh);
   return waiting.whenBelow(MAX_WAITING_BYTES);
 }
 
@@ -31,17 +27,16 @@ kj::Promise<void> TerminalOutput::skip(uint64_t lost) {
   return waiting.whenBelow(MAX_WAITING_BYTES);
 }
 
-void TerminalOutput::queue(uint64_t sequence, kj::ArrayPtr<const kj::byte> bytes) {
-  KJ_IF_MAYBE (r, replay) {
-    auto old =
-        static_cast<size_t>(kj::min(uint64_t{bytes.size()}, r->end - kj::min(sequence, r->end)));
-    waiting.push(r->filter.filter(bytes.slice(0, old)));
-    if (sequence + old < r->end) return;
-    bytes = bytes.slice(old, bytes.size());
-    waiting.push(r->filter.finish());
-    replay = nullptr;
+kj::Promise<void> TerminalOutput::redraw(kj::ArrayPtr<const kj::byte> piece, bool isLast) {
+  if (!isRedrawing) {
+    // What is on the screen moves up, into the lines that the local terminal keeps.
+    constexpr uint16_t ROWS = 24;
+    auto rows = context.terminal.size().map([](auto size) { return size.rows; }).orDefault(ROWS);
+    waiting.push(kj::str("\x18\033[?6l\033[r\033[", rows, ";1H", kj::repeat('\n', rows)).asBytes());
   }
-  waiting.push(bytes);
+  isRedrawing = !isLast;
+  waiting.push(piece);
+  return waiting.whenBelow(MAX_WAITING_BYTES);
 }
 
 void TerminalOutput::tellLoss(uint64_t bytes) {

@@ -3,7 +3,6 @@
 #include "client/byte-queue.h"
 #include "client/output-cursor.h"
 #include "session/context.h"
-#include "tty/replay-filter.h"
 #include "tty/terminal-modes.h"
 
 namespace bothy {
@@ -14,13 +13,12 @@ public:
   explicit TerminalOutput(Context& context);
   KJ_DISALLOW_COPY_AND_MOVE(TerminalOutput);
 
-  // The bytes before `end` were said before the user came.  `sameSize`: for a screen as large as his.
-  void startWithReplay(bool sameSize, uint64_t end);
-
   // The next of its output.  Resolves when there is room for more; one call at a time.
   kj::Promise<void> accept(const OutputCursor::Piece& piece);
   // So many bytes are gone.  Resolves as accept() does.
   kj::Promise<void> skip(uint64_t lost);
+  // A piece of what the terminal shows, in the place of what is shown.  Resolves as accept() does.
+  kj::Promise<void> redraw(kj::ArrayPtr<const kj::byte> piece, bool isLast);
   // No more will come.
   void finish() { waiting.finish(); }
 
@@ -30,19 +28,12 @@ public:
   kj::String resetSequence() const { return modes.resetSequence(); }
 
 private:
-  // What a terminal said before this session came to it, up to byte `end`.
-  struct Replay {
-    ReplayFilter filter;
-    uint64_t end;
-  };
-
-  void queue(uint64_t sequence, kj::ArrayPtr<const kj::byte> bytes);
   void tellLoss(uint64_t bytes);
 
   Context& context;
   bool interactive;
   ByteQueue waiting;
-  kj::Maybe<Replay> replay;
+  bool isRedrawing = false;
   TerminalModes modes;
 };
 

@@ -30,7 +30,8 @@ TerminalSession::TerminalSession(Context& context, Target target, DetachKeys key
           [this](kj::StringPtr text) { notice(text); }, kj::mv(start)),
       input(context, kj::mv(keys), [this](kj::StringPtr text) { notice(text); }),
       output(context),
-      terminal(connection.reconnection(), *this),
+      terminal(connection.reconnection(), *this,
+               interactive ? AttachedTerminal::Past::SCREEN : AttachedTerminal::Past::BYTES),
       whenEnded(nullptr) {
   auto paf = kj::newPromiseAndFulfiller<void>();
   ended = kj::mv(paf.fulfiller);
@@ -172,13 +173,7 @@ kj::Promise<void> TerminalSession::openNew() {
 }
 
 kj::Promise<void> TerminalSession::openExisting(uint64_t id) {
-  auto found = co_await terminal.openExisting(id, [this](rpc::TerminalInfo::Reader info) {
-    if (!interactive) return;
-    auto theirs = info.getSize();
-    auto ours = context.terminal.size().orDefault(PIPE_SIZE);
-    bool sameSize = ours.columns == theirs.getColumns() && ours.rows == theirs.getRows();
-    output.startWithReplay(sameSize, info.getProduced());
-  });
+  auto found = co_await terminal.openExisting(id);
   if (found == KeptTerminal::Found::AGENT_TOO_OLD) {
     kj::throwFatalException(failure(describeEnd(KeptTerminal::End::AGENT_TOO_OLD), EXEC_FAILED));
   }
@@ -228,6 +223,10 @@ kj::Promise<void> TerminalSession::onOutput(const OutputCursor::Piece& piece) {
 
 kj::Promise<void> TerminalSession::onGap(uint64_t announced, uint64_t lost) {
   return output.skip(lost);
+}
+
+kj::Promise<void> TerminalSession::onRedraw(rpc::TerminalViewer::RedrawParams::Reader redraw) {
+  return output.redraw(redraw.getData(), redraw.getIsLast());
 }
 
 void TerminalSession::onExited(rpc::ExitStatus::Reader status) {

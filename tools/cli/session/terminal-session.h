@@ -60,6 +60,7 @@ private:
 
   kj::Promise<void> onOutput(const OutputCursor::Piece& piece) override;
   kj::Promise<void> onGap(uint64_t announced, uint64_t lost) override;
+  kj::Promise<void> onRedraw(rpc::TerminalViewer::RedrawParams::Reader redraw) override;
   void onResized(rpc::WindowSize::Reader size) override {}
   void onExited(rpc::ExitStatus::Reader status) override;
   void fillSize(rpc::Terminal::OptionalSize::Builder size) override;

@@ -65,9 +65,4 @@ bool EscapeSplitter::ends(kj::byte next) {
   return true;
 }
 
-kj::Array<kj::byte> EscapeSplitter::takeHeld() {
-  state = State::TEXT;
-  return held.releaseAsArray();
-}
-
 }  // namespace bothy

@@ -20,9 +20,6 @@ public:
   // Whether a sequence has begun and not ended.
   bool isWithin() const { return state != State::TEXT; }
 
-  // What is held back; it is forgotten.
-  kj::Array<kj::byte> takeHeld();
-
   static constexpr size_t MAX_SEQUENCE_BYTES = 4096;
 
 private:

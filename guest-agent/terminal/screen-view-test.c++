@@ -1,0 +1,180 @@
+// Viewers that come while something is on the screen.
+
+#include "terminal/screen-view.h"
+
+#include <catch2/catch_test_macros.hpp>
+
+#include "schema/limits.capnp.h"
+#include "support/screen.h"
+#include "terminal/terminal-test-world.h"
+
+namespace bothy {
+namespace {
+
+constexpr WindowSize SIZE = {60, 20};
+
+// A program at which one viewer looks from its first byte, and another from some moment on.
+struct TwoViewers {
+  TerminalTestWorld world;
+  TerminalTestWorld::Opened opened;
+  Seen seen, later;
+  rpc::Attachment::Client first = nullptr, second = nullptr;
+
+  explicit TwoViewers(kj::StringPtr script)
+      : opened(world.open(kj::str("stty -echo; ", script), "", SIZE)) {
+    first = world.attach(opened.terminal, seen, SIZE);
+  }
+  void until(kj::StringPtr text) { seen.until(text).wait(world.scope); }
+  TerminalTestWorld::AttachRequest request() {
+    auto request = world.attachRequest(opened.terminal, later);
+    request.getFrom().setScreen();
+    return request;
+  }
+  void come() {
+    second = request().send().wait(world.scope).getAttachment();
+    later.untilRedraw().wait(world.scope);
+  }
+  void go() { world.type(first, "\n"); }
+  void finish() {
+    until("");
+    later.until("").wait(world.scope);
+  }
+  // Both see the same.
+  void check() {
+    Screen one(SIZE.columns, SIZE.rows), two(SIZE.columns, SIZE.rows);
+    one.feed(seen.bytes);
+    two.feed(later.redraw);
+    two.feed(later.bytes);
+    CHECK(two.describe() == one.describe());
+    CHECK(later.inOrder);
+    CHECK(later.next == seen.next);
+  }
+};
+
+TEST_CASE("P01 a viewer that comes to a full screen sees what is on it, and what comes") {
+  TwoViewers v(
+      "seq 1 100; printf '\\033[?1049h\\033[2J\\033[3;9r\\033[31;1mred\\033[5;7Hhere\\033[?2004h'; "
+      "echo up; read x;"
+      "printf '\\033[0mthere\\n\\n\\n\\n\\n\\nend'; read x; printf '\\033[r\\033[?1049lback'");
+  v.until("up");
+  v.come();
+  v.check();
+  v.go();
+  v.until("end");
+  v.later.until("end").wait(v.world.scope);
+  v.check();
+  v.go();
+  v.finish();
+  v.check();
+}
+
+TEST_CASE(
+    "P01 a viewer that comes within a sequence, a string or a character sees no half of one") {
+  struct Cut {
+    kj::StringPtr before, raw, after;
+  };
+  constexpr Cut CUTS[] = {{"a\\033[3"_kj, "a\033[3"_kj, "1mred"_kj},
+                          {"a\\033]0;ti"_kj, "a\033]0;ti"_kj, "tle\\007x"_kj},
+                          {"a\\346\\227"_kj, "a\xe6\x97"_kj, "\\245."_kj},
+                          {"a\\033"_kj, "a\033"_kj, "7x"_kj}};
+  for (auto& cut : CUTS) {
+    INFO(cut.before.cStr());
+    TwoViewers v(kj::str("printf '", cut.before, "'; read x; printf '", cut.after, "'; read x"));
+    v.until(cut.raw);
+    v.come();
+    v.go();
+    v.go();
+    v.finish();
+    v.check();
+  }
+}
+
+TEST_CASE("P02 a redraw types nothing, whatever the program has asked the terminal") {
+  TwoViewers v(
+      "printf '\\033[c\\033[6n\\033]10;?\\007\\033[?u\\033P$qm\\033\\\\'; echo up; read x");
+  v.until("up");
+  v.come();
+  Screen screen(SIZE.columns, SIZE.rows);
+  screen.feed(v.later.redraw);
+  CHECK(screen.takeAnswers().size() == 0);
+  CHECK(screen.line(0) == "up");
+  v.go();
+  v.finish();
+}
+
+TEST_CASE("P03 a redraw is of the size that its viewer brings") {
+  TwoViewers v("printf '\\033[10;1Hten'; echo up; read x");
+  v.until("up");
+  auto request = v.request();
+  WindowSize{40, 8}.writeTo(request.initSize().initSize());
+  v.second = request.send().wait(v.world.scope).getAttachment();
+  v.later.untilRedraw().wait(v.world.scope);
+  CHECK(v.later.redrawSize == WindowSize{40, 8});
+  Screen screen(40, 8);
+  screen.feed(v.later.redraw);
+  CHECK(screen.line(6) == "tenup");
+  CHECK(v.later.sizes.size() == 0);
+  v.go();
+  v.finish();
+}
+
+TEST_CASE("P01 a viewer that lags behind the scrollback gets a gap, and the screen behind it") {
+  TwoViewers v(
+      "read x; head -c 3000000 /dev/zero | tr '\\0' x; printf '\\033[2J\\033[Hlast'; read x");
+  auto gate = kj::newPromiseAndFulfiller<void>();
+  v.later.gate = gate.promise.fork();
+  auto request = v.world.attachRequest(v.opened.terminal, v.later);
+  request.setRedrawsGaps(true);
+  v.second = request.send().wait(v.world.scope).getAttachment();
+  v.go();
+  v.until("last");
+  gate.fulfiller->fulfill();
+  v.later.untilRedraw().wait(v.world.scope);
+  CHECK(v.later.lost > 0);
+  v.go();
+  v.finish();
+  v.check();
+}
+
+TEST_CASE("P01 the screen of a program that has ended is there, and then how it ended") {
+  TwoViewers v("printf 'last words'; exit 3");
+  v.until("");
+  v.come();
+  v.later.until("").wait(v.world.scope);
+  v.check();
+  CHECK(v.later.exitCode.orDefault(99) == 3);
+}
+
+TEST_CASE("S42 of screens that are larger than is kept a redraw has all but the cells") {
+  TerminalTestWorld world;
+  auto opened = world.open("printf 'text\\033[?2004h'; echo up; read x", "", {4096, 4096});
+  Seen seen, later;
+  auto first = world.attach(opened.terminal, seen);
+  seen.until("up").wait(world.scope);
+  auto request = world.attachRequest(opened.terminal, later);
+  request.getFrom().setScreen();
+  auto second = request.send().wait(world.scope).getAttachment();
+  later.untilRedraw().wait(world.scope);
+  auto text = kj::heapString(later.redraw.asPtr().asChars());
+  CHECK(text.size() < 2000);
+  Screen screen(80, 24);
+  screen.feed(later.redraw);
+  CHECK(screen.text() == "");
+  CHECK(strstr(screen.describe().cStr(), "?2004;1$y") != nullptr);
+}
+
+TEST_CASE("S42 redraws that nobody takes are held within what screens may take") {
+  kj::TimerImpl timer(kj::origin<kj::TimePoint>());
+  constexpr size_t CELL_BYTES = SIZE.columns * SIZE.rows * sizeof(Cell), MORE_BYTES = 3000;
+  auto shares = kj::refcounted<TerminalShares>(timer, CELL_BYTES + MORE_BYTES);
+  ScreenView view(kj::addRef(*shares), SIZE);
+  view.feed(kj::strArray(kj::repeat("x"_kj, SIZE.columns * SIZE.rows), "").asBytes());
+  auto first = view.snapshot();
+  CHECK(first->bytes.size() > SIZE.columns * SIZE.rows);
+  CHECK(view.snapshot()->bytes.size() < SIZE.columns * SIZE.rows);
+  first = nullptr;
+  CHECK(view.snapshot()->bytes.size() > SIZE.columns * SIZE.rows);
+}
+
+}  // namespace
+}  // namespace bothy

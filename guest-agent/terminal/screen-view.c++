@@ -1,0 +1,57 @@
+#include "terminal/screen-view.h"
+
+#include <string.h>
+
+#include "screen/screen-redraw.h"
+
+namespace bothy {
+namespace {
+
+// A sequence or string that is longer is not sent again from its beginning.
+constexpr uint64_t MAX_REPEATED_BYTES = 64 * 1024;
+
+}  // namespace
+
+ScreenView::ScreenView(kj::Own<TerminalShares> sharesParam, WindowSize size)
+    : shares(kj::mv(sharesParam)), screen(shares->screens, size.columns, size.rows) {}
+
+bool ScreenView::feed(kj::ArrayPtr<const kj::byte> output) {
+  auto taken = screen.feed(output);
+  rest.addAll(output.slice(taken, output.size()));
+  return rest.empty();
+}
+
+bool ScreenView::goOn() {
+  if (rest.empty()) return true;
+  auto taken = screen.feed(rest);
+  memmove(rest.begin(), rest.begin() + taken, rest.size() - taken);
+  rest.truncate(rest.size() - taken);
+  return rest.empty();
+}
+
+ScreenView::Snapshot::Snapshot(kj::Own<TerminalShares> shares, kj::Array<kj::byte> bytes,
+                               uint64_t bytesAfter)
+    : bytes(kj::mv(bytes)), bytesAfter(bytesAfter), shares(kj::mv(shares)) {}
+
+ScreenView::Snapshot::~Snapshot() noexcept {
+  shares->screens.giveBack(bytes.size());
+}
+
+kj::Own<ScreenView::Snapshot> ScreenView::snapshot() {
+  auto bytes = redraw(screen.state());
+  if (!shares->screens.take(bytes.size())) {
+    bytes = redrawWithoutCells(screen.state());
+    shares->screens.takeAnyway(bytes.size());
+  }
+  const auto unfinished = screen.unfinished();
+  if (unfinished <= MAX_REPEATED_BYTES) {
+    return kj::heap<Snapshot>(kj::addRef(*shares), kj::mv(bytes), rest.size() + unfinished);
+  }
+  auto beginning = screen.unfinishedBeginning();
+  shares->screens.takeAnyway(beginning.size());
+  return kj::heap<Snapshot>(kj::addRef(*shares),
+                            kj::heapArray(kj::str(bytes.asChars(), beginning).asBytes()),
+                            rest.size());
+}
+
+}  // namespace bothy

@@ -1,0 +1,47 @@
+#pragma once
+
+#include "screen/terminal-screen.h"
+#include "terminal/terminal-shares.h"
+#include "terminal/window-size.h"
+
+namespace bothy {
+
+// A terminal's screen, as it follows the terminal's output.
+class ScreenView final {
+public:
+  ScreenView(kj::Own<TerminalShares> shares, WindowSize size);
+  KJ_DISALLOW_COPY_AND_MOVE(ScreenView);
+
+  // The next of the output.  False: it takes so long that the rest is done by goOn(), in other turns of the event loop.  Not called
+  // before that is through.
+  bool feed(kj::ArrayPtr<const kj::byte> output);
+  // True: all is done that was fed.
+  bool goOn();
+
+  void resize(WindowSize size) { screen.resize(size.columns, size.rows); }
+  void drop() { screen.drop(); }
+  const ScreenState& state() const { return screen.state(); }
+
+  // A redraw, and how many of the bytes that were fed last come after it.
+  class Snapshot final {
+  public:
+    Snapshot(kj::Own<TerminalShares> shares, kj::Array<kj::byte> bytes, uint64_t bytesAfter);
+    ~Snapshot() noexcept;
+    KJ_DISALLOW_COPY_AND_MOVE(Snapshot);
+
+    const kj::Array<kj::byte> bytes;
+    const uint64_t bytesAfter;
+
+  private:
+    kj::Own<TerminalShares> shares;
+  };
+  // Where there is no room for it among the screens, one without cells.
+  kj::Own<Snapshot> snapshot();
+
+private:
+  kj::Own<TerminalShares> shares;
+  TerminalScreen screen;
+  kj::Vector<kj::byte> rest;
+};
+
+}  // namespace bothy
