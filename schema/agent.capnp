@@ -18,7 +18,7 @@ interface Agent {
   # capabilities kept, `maxGivenCapabilities` given, `maxMessageCapabilities` in a message, `maxUnansweredCalls` left unanswered.
 
   terminals @0 () -> (terminals :Terminal.Terminals);
-  # With the verb `terminals`.
+  # With the verb `terminals`; with `viewTerminals` alone, as `Terminals.view` has them.
   processes @1 () -> (processes :Process.Processes);
   # With the verb `programs`.
   system @2 () -> (system :System.System);

@@ -65,7 +65,7 @@ enum Verb {
   none @0;
   machine @1;         # Agent.system
   terminals @2;       # Agent.terminals: all terminals, to open, see, type into and end
-  viewTerminals @3;   # not served yet: no right
+  viewTerminals @3;   # Agent.terminals as `Terminals.view` has them: to look at; by agents of generation `statefulTerminals` on
   programs @4;        # Agent.processes
   readFiles @5;
   writeFiles @6;

@@ -59,6 +59,9 @@ const maxProcesses :UInt32 = 1024;
 const maxViewers :UInt32 = 16;
 # Clients attached to one terminal at a time.
 
+const maxOnlookers :UInt32 = 8;
+# Of `maxViewers`, those that may only look (`Terminals.view`).
+
 const unwatchedBytesPerSecond :UInt32 = 8388608;
 # What is read of all terminals together that nobody watches.  Above it their programs are held back, once they have been
 # `scrollbackBytes` ahead: a flood that nobody sees does not take the machine.

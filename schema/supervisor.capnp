@@ -74,8 +74,8 @@ interface Supervisor {
       unsupported @5 :Text;
       # What is wanted is not offered, or not valid: which, for people.
       agentTooOld @6 :UInt16;
-      # The machine's agent speaks this generation, which cannot express what is wanted: it can after the next start.  Not told
-      # yet: the oldest generation that is served can express all that is offered.
+      # The machine's agent speaks this generation, which cannot express what is wanted: it can after the next start.  Told
+      # of `viewTerminals` to an agent older than `statefulTerminals`.
     }
   }
 
@@ -181,7 +181,7 @@ struct LaneRequest {
       user @3 :Text;        # with whose rights; empty: the workspace's user
       access @4 :FileAccess;
     }
-    viewTerminals @5 :Void; # not offered yet
+    viewTerminals @5 :Void; # the workspace's terminals, to look at and nothing else
     filesBeneath :group {
       # As `files`, in one directory alone, which is the lane's "/": whatever leads out of it is refused, `..` and symbolic links too.
       user @7 :Text;

@@ -79,6 +79,12 @@ interface Terminals {
       absent @1 :Void;
     }
   }
+
+  view @3 () -> (terminals :Terminals);
+  # The same terminals, to look at and nothing else: what a lane has that was granted `viewTerminals` alone.  Whatever is got by this
+  # opens, ends, signals and resizes nothing and puts no byte on a terminal: `open`, `signal`, `close`, `attach` with a size,
+  # `Attachment.write` and `resize` fail with FAILED.  Its viewers do not set the pace: one that lags behind the scrollback has a gap, whoever
+  # else looks, and the program goes on as if they were not there.  At most `maxOnlookers` of a terminal's viewers are such.
 }
 
 interface Terminal {

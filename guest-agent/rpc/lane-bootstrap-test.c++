@@ -18,7 +18,7 @@ using Verb = rpc::Verb;
 
 // What the rooms were asked for, whoever asked.
 struct Reached {
-  kj::uint terminals = 0, programs = 0, machine = 0, files = 0, control = 0;
+  kj::uint terminals = 0, views = 0, programs = 0, machine = 0, files = 0, control = 0;
 };
 
 // Hands out a terminal for each id.
@@ -28,12 +28,18 @@ public:
 
   kj::Promise<void> open(OpenContext) override { return note(); }
   kj::Promise<void> list(ListContext) override { return note(); }
+  kj::Promise<void> view(ViewContext context) override {
+    ++reached.views;
+    context.getResults().setTerminals(kj::heap<NoTerminals>());
+    return kj::READY_NOW;
+  }
   kj::Promise<void> get(GetContext context) override {
     context.getResults().setTerminal(kj::heap<SomeTerminal>(reached));
     return note();
   }
 
 private:
+  class NoTerminals final: public rpc::Terminals::Server {};
   class SomeTerminal final: public rpc::Terminal::Server {
   public:
     explicit SomeTerminal(Reached& reached) : reached(reached) {}
@@ -219,9 +225,11 @@ TEST_CASE("S25 what a grant lacks is reached by no call, pipelined or by an id o
     // Rights of other purposes add nothing.
     auto others = f.reach(purpose, {Verb::READ_FILES, Verb::WRITE_FILES, Verb::CONTROL});
     CHECK(others.terminals + others.programs + others.machine + others.files + others.control == 0);
-    // Nor does one that is not served yet.
-    auto unserved = f.reach(purpose, {Verb::VIEW_TERMINALS});
-    CHECK(unserved.terminals == 0);
+    // A right to look has what is there to look at, and nothing of what is not.
+    auto viewed = f.reach(purpose, {Verb::VIEW_TERMINALS});
+    CHECK(viewed.terminals == 0);
+    CHECK(viewed.views == 1);
+    CHECK(viewed.programs + viewed.machine + viewed.files + viewed.control == 0);
   }
 }
 

@@ -18,10 +18,15 @@ public:
       : rooms(rooms), verbs(grant.verbs), notes(kj::refcounted<LaneNotes>(rooms.notes, grant)) {}
 
   kj::Promise<void> terminals(TerminalsContext context) override {
-    require(Verb::TERMINALS);
-    context.getResults(ONE_CAPABILITY)
-        .setTerminals(noteTerminals(*rooms.terminals, notes->addRef()));
-    return kj::READY_NOW;
+    auto all = noteTerminals(*rooms.terminals, notes->addRef());
+    if (verbs.has(Verb::TERMINALS)) {
+      context.getResults(ONE_CAPABILITY).setTerminals(kj::mv(all));
+      return kj::READY_NOW;
+    }
+    require(Verb::VIEW_TERMINALS);
+    return all.viewRequest().send().then([context](auto&& answer) mutable {
+      context.getResults(ONE_CAPABILITY).setTerminals(answer.getTerminals());
+    });
   }
 
   kj::Promise<void> processes(ProcessesContext context) override {

@@ -16,13 +16,16 @@ constexpr kj::Duration ECHO_TIME = 3 * kj::MILLISECONDS;
 
 class AttachmentFacet final: public rpc::Attachment::Server {
 public:
-  AttachmentFacet(kj::Timer& timer, kj::Own<Terminal> terminal, Viewer::Start start,
-                  kj::Maybe<WindowSize> size, rpc::TerminalViewer::Client client)
+  AttachmentFacet(kj::Timer& timer, kj::Own<Terminal> terminal, TerminalRights rights,
+                  Viewer::Start start, kj::Maybe<WindowSize> size,
+                  rpc::TerminalViewer::Client client)
       : timer(timer),
+        rights(rights),
         terminal(kj::mv(terminal)),
         viewer(timer, kj::addRef(*this->terminal), start, size, kj::mv(client)) {}
 
   kj::Promise<void> write(WriteContext context) override {
+    requireAll(rights);
     auto data = context.getParams().getData();
     KJ_REQUIRE(data.size() <= rpc::MAX_CHUNK_BYTES, "chunk too large", data.size());
     input.begin();
@@ -36,12 +39,14 @@ public:
   }
 
   kj::Promise<void> resize(ResizeContext context) override {
+    requireAll(rights);
     terminal->resize(viewer, WindowSize::read(context.getParams().getSize()));
     return kj::READY_NOW;
   }
 
 private:
   kj::Timer& timer;
+  const TerminalRights rights;
   kj::Own<Terminal> terminal;
   Viewer viewer;
   StreamOrder input;
@@ -65,30 +70,38 @@ uint64_t firstSequence(rpc::Terminal::Position::Reader from, const Scrollback& o
 
 class TerminalFacet final: public rpc::Terminal::Server {
 public:
-  TerminalFacet(kj::Timer& timer, kj::Own<Terminal> terminal)
-      : timer(timer), terminal(kj::mv(terminal)) {}
+  TerminalFacet(kj::Timer& timer, kj::Own<Terminal> terminal, TerminalRights rights)
+      : timer(timer), terminal(kj::mv(terminal)), rights(rights) {}
 
   kj::Promise<void> attach(AttachContext context) override {
     auto params = context.getParams();
     if (terminal->countViewers() >= rpc::MAX_VIEWERS) {
       kj::throwFatalException(KJ_EXCEPTION(OVERLOADED, "maxViewers"));
     }
+    if (rights == TerminalRights::VIEW && terminal->countOnlookers() >= rpc::MAX_ONLOOKERS) {
+      kj::throwFatalException(KJ_EXCEPTION(OVERLOADED, "maxOnlookers"));
+    }
     auto from = params.getFrom();
     Viewer::Start start{.position = firstSequence(from, terminal->output()),
                         .withRedraw = from.isScreen(),
-                        .redrawsGaps = params.getRedrawsGaps()};
+                        .redrawsGaps = params.getRedrawsGaps(),
+                        .setsPace = rights == TerminalRights::ALL};
     kj::Maybe<WindowSize> size;
-    if (params.getSize().isSize()) size = WindowSize::read(params.getSize().getSize());
+    if (params.getSize().isSize()) {
+      requireAll(rights);
+      size = WindowSize::read(params.getSize().getSize());
+    }
     auto results = context.initResults();
     if (!start.withRedraw) {
       results.setNext(kj::max(start.position, terminal->output().begin()));
     }
-    results.setAttachment(
-        kj::heap<AttachmentFacet>(timer, kj::addRef(*terminal), start, size, params.getOutput()));
+    results.setAttachment(kj::heap<AttachmentFacet>(timer, kj::addRef(*terminal), rights, start,
+                                                    size, params.getOutput()));
     return kj::READY_NOW;
   }
 
   kj::Promise<void> signal(SignalContext context) override {
+    requireAll(rights);
     int number = context.getParams().getNumber();
     KJ_REQUIRE(1 <= number && number <= 64, "no such signal", number);
     context.initResults().setDelivered(terminal->signal(number));
@@ -100,7 +113,10 @@ public:
     status.writeTo(context.initResults().initStatus());
   }
 
-  kj::Promise<void> close(CloseContext context) override { return terminal->close(); }
+  kj::Promise<void> close(CloseContext context) override {
+    requireAll(rights);
+    return terminal->close();
+  }
 
   kj::Promise<void> info(InfoContext context) override {
     writeInfo(*terminal, context.initResults().initInfo());
@@ -110,9 +126,14 @@ public:
 private:
   kj::Timer& timer;
   kj::Own<Terminal> terminal;
+  const TerminalRights rights;
 };
 
 }  // namespace
+
+void requireAll(TerminalRights rights) {
+  KJ_REQUIRE(rights == TerminalRights::ALL, "terminals may only be looked at here");
+}
 
 void writeInfo(const Terminal& terminal, rpc::TerminalInfo::Builder builder) {
   builder.setId(terminal.id);
@@ -124,8 +145,9 @@ void writeInfo(const Terminal& terminal, rpc::TerminalInfo::Builder builder) {
   builder.setProduced(terminal.output().end());
 }
 
-rpc::Terminal::Client newTerminalFacet(kj::Timer& timer, kj::Own<Terminal> terminal) {
-  return kj::heap<TerminalFacet>(timer, kj::mv(terminal));
+rpc::Terminal::Client newTerminalFacet(kj::Timer& timer, kj::Own<Terminal> terminal,
+                                       TerminalRights rights) {
+  return kj::heap<TerminalFacet>(timer, kj::mv(terminal), rights);
 }
 
 }  // namespace bothy

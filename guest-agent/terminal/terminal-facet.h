@@ -4,8 +4,18 @@
 
 namespace bothy {
 
+// What whoever holds a capability of terminals may do with them.
+enum class TerminalRights {
+  ALL,
+  VIEW,  // see Terminals.view of terminal.capnp
+};
+
 // Serves `Terminal`.  Dropping it changes nothing for the terminal.
-rpc::Terminal::Client newTerminalFacet(kj::Timer& timer, kj::Own<Terminal> terminal);
+rpc::Terminal::Client newTerminalFacet(kj::Timer& timer, kj::Own<Terminal> terminal,
+                                       TerminalRights rights);
+
+// Fails with FAILED where they are only to look.
+void requireAll(TerminalRights rights);
 
 void writeInfo(const Terminal& terminal, rpc::TerminalInfo::Builder builder);
 

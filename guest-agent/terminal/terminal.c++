@@ -191,10 +191,18 @@ void Terminal::viewerMoved() {
   }
 }
 
+uint Terminal::countOnlookers() const {
+  uint result = 0;
+  for (auto viewer : viewers) result += viewer->setsPace ? 0 : 1;
+  return result;
+}
+
 bool Terminal::mustHoldBack(bool programEnded) const {
-  if (viewers.empty()) return !programEnded && !shares->pace.isAllowed();
+  if (!isWatched()) return !programEnded && !shares->pace.isAllowed();
   uint64_t fastest = 0;
-  for (auto viewer : viewers) fastest = kj::max(fastest, viewer->nextSequence());
+  for (auto viewer : viewers) {
+    if (viewer->setsPace) fastest = kj::max(fastest, viewer->nextSequence());
+  }
   // An ended program has little left: it is read as long as that costs a single viewer no gap.
   uint64_t allowed = programEnded ? rpc::SCROLLBACK_BYTES - LEFT_OVER_BYTES : AHEAD_BYTES;
   return scrollback.end() - fastest >= allowed;
@@ -224,7 +232,7 @@ kj::Promise<void> Terminal::readOutput() {
       continue;
     }
     auto result = readTurn(programEnded ? leftOver : TURN_BYTES);
-    if (viewers.empty()) shares->pace.note(result.size);
+    if (!isWatched()) shares->pace.note(result.size);
     if (result.size > 0) wakeViewers();
     if (programEnded) {
       leftOver -= result.size;
@@ -243,7 +251,7 @@ kj::Promise<void> Terminal::untilItMayGoOn(bool programEnded) {
   auto paf = kj::newPromiseAndFulfiller<void>();
   heldBack = kj::mv(paf.fulfiller);
   auto goesOn = kj::mv(paf.promise);
-  if (viewers.empty()) goesOn = goesOn.exclusiveJoin(shares->pace.whenAllowed());
+  if (!isWatched()) goesOn = goesOn.exclusiveJoin(shares->pace.whenAllowed());
   // Its end is told also to who watches a terminal that a viewer holds back.
   if (!programEnded) goesOn = goesOn.exclusiveJoin(child->onExit().ignoreResult());
   return goesOn;

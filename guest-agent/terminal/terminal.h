@@ -40,6 +40,8 @@ public:
   WindowSize size() const { return windowSize; }
   pid_t pid() const { return child->pid(); }
   uint countViewers() const { return viewers.size(); }
+  // Of those, who do not set the pace.
+  uint countOnlookers() const;
   // What the program wrote, as far as it was read.
   const Scrollback& output() const { return scrollback; }
   // What it shows, and the number of the byte of output() that comes after it.
@@ -109,6 +111,8 @@ private:
   kj::Promise<ExitStatus> run();
   kj::Promise<void> readOutput();
   Pty::ReadResult readTurn(size_t limit);
+  // Somebody looks who sets the pace.
+  bool isWatched() const { return countOnlookers() < countViewers(); }
   bool mustHoldBack(bool programEnded) const;
   kj::Promise<void> untilItMayGoOn(bool programEnded);
   void wakeViewers();

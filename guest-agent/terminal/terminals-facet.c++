@@ -11,9 +11,11 @@ namespace {
 
 class TerminalsFacet final: public rpc::Terminals::Server {
 public:
-  explicit TerminalsFacet(TerminalRegistry& registry) : registry(registry) {}
+  TerminalsFacet(TerminalRegistry& registry, TerminalRights rights)
+      : registry(registry), rights(rights) {}
 
   kj::Promise<void> open(OpenContext context) override {
+    requireAll(rights);
     const bool isRepeatable = context.getParams().getRequestId().size() > 0;
     return isRepeatable ? openRepeatable(context) : openNew(context);
   }
@@ -62,27 +64,33 @@ public:
     auto results = context.initResults();
     KJ_IF_MAYBE (terminal, registry.find(context.getParams().getId())) {
       results.initOutcome().setFound();
-      results.setTerminal(newTerminalFacet(registry.timer(), kj::mv(*terminal)));
+      results.setTerminal(newTerminalFacet(registry.timer(), kj::mv(*terminal), rights));
     } else {
       results.initOutcome().setAbsent();
     }
     return kj::READY_NOW;
   }
 
+  kj::Promise<void> view(ViewContext context) override {
+    context.initResults().setTerminals(kj::heap<TerminalsFacet>(registry, TerminalRights::VIEW));
+    return kj::READY_NOW;
+  }
+
 private:
   TerminalRegistry& registry;
+  const TerminalRights rights;
 
   void tellOpened(kj::Own<Terminal> terminal, rpc::Terminals::OpenResults::Builder results) {
     results.initOutcome().setOpened();
     results.setId(terminal->id);
-    results.setTerminal(newTerminalFacet(registry.timer(), kj::mv(terminal)));
+    results.setTerminal(newTerminalFacet(registry.timer(), kj::mv(terminal), rights));
   }
 };
 
 }  // namespace
 
 kj::Own<rpc::Terminals::Server> newTerminalsFacet(TerminalRegistry& registry) {
-  return kj::heap<TerminalsFacet>(registry);
+  return kj::heap<TerminalsFacet>(registry, TerminalRights::ALL);
 }
 
 }  // namespace bothy

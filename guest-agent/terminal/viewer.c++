@@ -16,7 +16,8 @@ constexpr uint64_t REQUEST_WORDS = 20;
 
 Viewer::Viewer(kj::Timer& timer, kj::Own<Terminal> terminalParam, Start start,
                kj::Maybe<WindowSize> size, rpc::TerminalViewer::Client client)
-    : timer(timer),
+    : setsPace(start.setsPace),
+      timer(timer),
       terminal(kj::mv(terminalParam)),
       position(start.withRedraw ? terminal->output().end() : start.position),
       needsRedraw(start.withRedraw),

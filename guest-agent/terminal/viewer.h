@@ -15,12 +15,15 @@ public:
     uint64_t position;
     bool withRedraw;  // of what the terminal shows; `position` is not looked at
     bool redrawsGaps;
+    bool setsPace;  // else it has a gap where it lags, whoever else looks
   };
   // Sends nothing before the event loop has waited once: the answer to `attach` goes first.  `size`: that it wants.
   Viewer(kj::Timer& timer, kj::Own<Terminal> terminal, Start start, kj::Maybe<WindowSize> size,
          rpc::TerminalViewer::Client client);
   ~Viewer() noexcept(false);
   KJ_DISALLOW_COPY_AND_MOVE(Viewer);
+
+  const bool setsPace;
 
   // The next byte to be sent.
   uint64_t nextSequence() const { return position; }

@@ -24,7 +24,7 @@ public:
     kj::StringPtr version;  // bothyd's
     kj::StringPtr start;    // its name, see nameOfStart()
     // Rights that not every agent understands that is served.
-    kj::ArrayPtr<const VerbGeneration> newerVerbs = NEWER_VERBS;
+    kj::ArrayPtr<const VerbGeneration> newerVerbs = verbsSinceTheOldest();
   };
   SupervisorFacet(const Rooms& rooms, ClientIdentity client);
 

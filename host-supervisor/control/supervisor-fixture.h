@@ -41,7 +41,7 @@ struct Fixture: public TestWorld {
   const LaneGrant* lastGrant = nullptr;
   kj::String start = kj::str("start");
   // Told to facets that are made from now on.
-  kj::ArrayPtr<const VerbGeneration> newerVerbs = nullptr;
+  kj::ArrayPtr<const VerbGeneration> newerVerbs = verbsSinceTheOldest();
 
   Fixture() { serve(); }
 

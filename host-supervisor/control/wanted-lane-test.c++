@@ -45,7 +45,7 @@ TEST_CASE("S25 files beneath a directory are granted with that directory, to age
   CHECK(grant.verbs.has(rpc::Verb::READ_BENEATH));
   CHECK_FALSE(grant.verbs.has(rpc::Verb::WRITE_BENEATH));
   CHECK_FALSE(grant.verbs.has(rpc::Verb::READ_FILES));
-  CHECK(oldestGenerationFor(grant, NEWER_VERBS) == rpc::LANES_BENEATH);
+  CHECK(oldestGenerationFor(grant, verbsSinceTheOldest()) == rpc::LANES_BENEATH);
   beneath.setAccess(rpc::FileAccess::WRITE);
   CHECK(grantOfWanted().get<LaneGrant>().verbs.has(rpc::Verb::WRITE_BENEATH));
   auto path = kj::heapArray<kj::byte>(rpc::MAX_BENEATH_BYTES + 1);
@@ -106,6 +106,26 @@ TEST_CASE("S25 a lane that the machine's agent is too old for is refused, and no
   auto lane = f.open(connected.getLane());
   lane->answer().wait(f.scope);
   CHECK(lanesBeside() == 1);
+}
+
+TEST_CASE(
+    "S25 a lane to look at terminals has that right alone, and needs an agent that knows it") {
+  Fixture f;
+  f.serve();
+  f.create("demo").wait(f.scope);
+  auto request = f.supervisor().connectRequest();
+  request.setName("demo");
+  request.initWanted().setViewTerminals();
+  auto connected = request.send().wait(f.scope);
+  REQUIRE(connected.getOutcome().isConnected());
+  auto lane = f.open(connected.getLane());
+  lane->answer().wait(f.scope);
+  auto& grant = f.served.back()->grants.back();
+  CHECK(grant.purpose == rpc::Purpose::INTERACTIVE);
+  CHECK(grant.verbs.has(rpc::Verb::VIEW_TERMINALS));
+  CHECK_FALSE(grant.verbs.has(rpc::Verb::TERMINALS));
+  CHECK_FALSE(grant.verbs.has(rpc::Verb::MACHINE));
+  CHECK(oldestGenerationFor(grant, verbsSinceTheOldest()) == rpc::STATEFUL_TERMINALS);
 }
 
 TEST_CASE("S25 a lane for which the agent's generation cannot be learned is unreachable") {

@@ -69,10 +69,19 @@ kj::OneOf<LaneGrant, kj::StringPtr> grantFor(rpc::LaneRequest::Reader wanted, kj
                         {Verb::READ_BENEATH, Verb::WRITE_BENEATH});
     }
     case rpc::LaneRequest::VIEW_TERMINALS:
-      return "lanes that only view terminals are not offered yet"_kj;
+      grant.purpose = rpc::Purpose::INTERACTIVE;
+      grant.verbs = {Verb::VIEW_TERMINALS};
+      return kj::mv(grant);
     default:
       return "a lane must be wanted for something"_kj;
   }
+}
+
+kj::ArrayPtr<const VerbGeneration> verbsSinceTheOldest() {
+  static constexpr VerbGeneration NEWER[] = {{rpc::Verb::VIEW_TERMINALS, rpc::STATEFUL_TERMINALS},
+                                             {rpc::Verb::READ_BENEATH, rpc::LANES_BENEATH},
+                                             {rpc::Verb::WRITE_BENEATH, rpc::LANES_BENEATH}};
+  return NEWER;
 }
 
 uint16_t oldestGenerationFor(const LaneGrant& grant, kj::ArrayPtr<const VerbGeneration> newer) {

@@ -20,9 +20,8 @@ struct VerbGeneration {
   uint16_t generation;
 };
 
-// Those that are newer than the oldest generation that is served.
-constexpr VerbGeneration NEWER_VERBS[] = {{rpc::Verb::READ_BENEATH, rpc::LANES_BENEATH},
-                                          {rpc::Verb::WRITE_BENEATH, rpc::LANES_BENEATH}};
+// The rights that came after the oldest generation that is served.
+kj::ArrayPtr<const VerbGeneration> verbsSinceTheOldest();
 
 // The oldest generation that can express `grant`.  A right that `newer` does not name is as old as the oldest generation that is served.
 uint16_t oldestGenerationFor(const LaneGrant& grant, kj::ArrayPtr<const VerbGeneration> newer);

@@ -84,9 +84,10 @@ TEST_CASE("S25 what this build does not know or does not serve is no right, and 
   Wanted strange;
   strange.grant.setPurpose(static_cast<Purpose>(1000));
   CHECK(strange.refusal() == Refusal::NOTHING_GRANTED);
-  Wanted narrow;
-  narrow.setVerbs({Verb::VIEW_TERMINALS});
-  CHECK(narrow.refusal() == Refusal::NOTHING_GRANTED);
+  Wanted beneath;
+  beneath.grant.setPurpose(Purpose::FILES);
+  beneath.setVerbs({Verb::READ_BENEATH, Verb::WRITE_BENEATH});
+  CHECK(beneath.refusal() == Refusal::NOTHING_GRANTED);
 
   Wanted both;
   both.setVerbs({static_cast<Verb>(1000), Verb::TERMINALS});
@@ -151,13 +152,15 @@ TEST_CASE("S08 a greeting has room for all that a grant may name") {
 
 TEST_CASE("S25 a purpose offers its own rights and no others") {
   Wanted wanted;
-  wanted.setVerbs({Verb::MACHINE, Verb::TERMINALS, Verb::PROGRAMS, Verb::READ_FILES,
-                   Verb::WRITE_FILES, Verb::CONTROL});
+  wanted.setVerbs({Verb::MACHINE, Verb::TERMINALS, Verb::VIEW_TERMINALS, Verb::PROGRAMS,
+                   Verb::READ_FILES, Verb::WRITE_FILES, Verb::CONTROL});
   auto verbsOf = [&](Purpose purpose) {
     wanted.grant.setPurpose(purpose);
     return wanted.parse().get<LaneGrant>().verbs;
   };
   CHECK(verbsOf(Purpose::INTERACTIVE).has(Verb::TERMINALS));
+  CHECK(verbsOf(Purpose::INTERACTIVE).has(Verb::VIEW_TERMINALS));
+  CHECK_FALSE(verbsOf(Purpose::COMMANDS).has(Verb::VIEW_TERMINALS));
   CHECK_FALSE(verbsOf(Purpose::INTERACTIVE).has(Verb::PROGRAMS));
   CHECK(verbsOf(Purpose::COMMANDS).has(Verb::PROGRAMS));
   CHECK_FALSE(verbsOf(Purpose::COMMANDS).has(Verb::TERMINALS));

@@ -19,7 +19,7 @@ LaneGrant::Verbs offeredBy(Purpose purpose) {
     case Purpose::CONTROL:
       return {Verb::CONTROL};
     case Purpose::INTERACTIVE:
-      return {Verb::MACHINE, Verb::TERMINALS};
+      return {Verb::MACHINE, Verb::TERMINALS, Verb::VIEW_TERMINALS};
     case Purpose::COMMANDS:
       return {Verb::MACHINE, Verb::PROGRAMS};
     case Purpose::FILES:

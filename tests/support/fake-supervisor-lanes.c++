@@ -25,7 +25,9 @@ public:
       : fake(fake), purpose(purpose) {}
 
   kj::Promise<void> terminals(TerminalsContext context) override {
-    KJ_REQUIRE(purpose == rpc::LaneRequest::INTERACTIVE, "this lane has no terminals");
+    const bool isView = purpose == rpc::LaneRequest::VIEW_TERMINALS;
+    KJ_REQUIRE(isView || purpose == rpc::LaneRequest::INTERACTIVE, "this lane has no terminals");
+    fake.terminal.isViewed = isView;
     context.getResults().setTerminals(fake.terminal.serve());
     return kj::READY_NOW;
   }

@@ -28,6 +28,7 @@ public:
   bool neverOpens = false;    // that it is opened is not answered
   bool takesNothing = false;  // of its input, as a program that does not read
   bool isAbsent = false;      // it cannot be had by its id or request id
+  bool isViewed = false;      // the last lane with terminals was one to look at them only
   kj::uint closes = 0;
   // Set: `open` is answered when it resolves.
   kj::Maybe<kj::Promise<void>> opening;

@@ -230,6 +230,25 @@ TEST_CASE(
   CHECK(world.run({"shell", "demo", "--attach", "8"}) == EXEC_FAILED);
 }
 
+TEST_CASE(
+    "S25 a shell that only views asks for no more, and sends neither what is typed nor a size") {
+  AtTerminal world;
+  world.interactive = true;
+  world.start({"shell", "demo", "--attach", "7", "--view"});
+  CHECK(world.supervisor.terminal.isViewed);
+  CHECK(world.out().endsWith("SCREEN"));
+  world.type("rm -rf ~\r");
+  world.resize(132, 50);
+  world.show("seen");
+  CHECK(world.out().endsWith("SCREENseen"));
+  world.type("\x1d.");
+  CHECK(world.wait() == SUCCESS);
+  CHECK(world.typed() == "");
+  CHECK(world.supervisor.terminal.size == "");
+  CHECK(world.run({"shell", "demo", "--view"}) != SUCCESS);
+  CHECK(contains(world.errors(), "--view goes with --attach only"));
+}
+
 TEST_CASE("attaching without a terminal reads what the terminal has kept") {
   AtTerminal world;
   world.supervisor.terminal.output = kj::str("0123456789");

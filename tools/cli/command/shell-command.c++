@@ -65,7 +65,7 @@ public:
 
   void declare(Usage& usage) override {
     usage.form("[OPTION]... NAME [[--] COMMAND [ARGUMENT]...]");
-    usage.form("--attach ID NAME");
+    usage.form("--attach ID [--view] NAME");
     usage.form("--list NAME");
     usage.describe(TEXT, AFTER);
     usage.flag('l', "list", "show the workspace's terminals", listOnly);
@@ -75,6 +75,7 @@ public:
                    if (attachTo != nullptr) return;
                    usage.fail(kj::str("--attach wants a terminal's id, not ", text));
                  });
+    usage.flag(0, "view", "with --attach: look at the terminal, and send it nothing", viewOnly);
     command.declareOptions(usage);
     declareDetachKeys(usage, keys);
     usage.operand(WORKSPACE, name);
@@ -87,6 +88,7 @@ private:
   kj::StringPtr name;
   CommandLine command;
   bool listOnly = false;
+  bool viewOnly = false;
   kj::Maybe<uint64_t> attachTo;
   DetachKeys keys = defaultDetachKeys();
 };
@@ -100,7 +102,8 @@ kj::Promise<int> ShellCommand::run(Context& context, Usage& usage) {
   if (attachTo != nullptr && command.arguments.size() > 0) {
     usage.fail("--attach takes no command: it comes back to one that runs");
   }
-  TerminalSession session(context, {name, command, attachTo}, kj::mv(keys));
+  if (viewOnly && attachTo == nullptr) usage.fail("--view goes with --attach only");
+  TerminalSession session(context, {name, command, attachTo, viewOnly}, kj::mv(keys));
   co_return co_await session.run();
 }
 

@@ -37,10 +37,11 @@ kj::Promise<void> writeWhole(rpc::Attachment::Client& terminal,
 
 }  // namespace
 
-TerminalInput::TerminalInput(Context& context, DetachKeys keys,
+TerminalInput::TerminalInput(Context& context, DetachKeys keys, Use use,
                              kj::Function<void(kj::StringPtr)> notice)
     : context(context),
       keys(kj::mv(keys)),
+      use(use),
       notice(kj::mv(notice)),
       interactive(context.terminal.isInteractive()),
       leavable(interactive && howToLeave().size() > 0) {}
@@ -54,7 +55,7 @@ kj::Promise<TerminalInput::End> TerminalInput::read() {
     auto typed = buffer.slice(0, count);
     if (!interactive) {
       lastTyped = typed[count - 1];
-      waiting.push(typed);
+      if (use == Use::SENT) waiting.push(typed);
       continue;
     }
     deciding = nullptr;
@@ -90,6 +91,7 @@ kj::Promise<void> TerminalInput::untilReadable() {
 }
 
 void TerminalInput::keep(kj::ArrayPtr<const kj::byte> typed) {
+  if (use == Use::DROPPED) return;
   if (waiting.size() < MAX_PASTED_BYTES) stalled = false;
   if (!stalled) waiting.push(typed);
 }

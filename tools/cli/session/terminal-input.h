@@ -13,8 +13,13 @@ namespace bothy {
 // was on its way when one broke, 4 KiB at most, is not sent again, since nobody knows whether it had arrived.
 class TerminalInput final {
 public:
+  enum class Use {
+    SENT,
+    DROPPED,  // but for the keys that leave: the terminal is only looked at
+  };
   // `notice` is told, in a line, what becomes of input that is not taken.
-  TerminalInput(Context& context, DetachKeys keys, kj::Function<void(kj::StringPtr)> notice);
+  TerminalInput(Context& context, DetachKeys keys, Use use,
+                kj::Function<void(kj::StringPtr)> notice);
   KJ_DISALLOW_COPY_AND_MOVE(TerminalInput);
 
   // The keys that leave, for people.  Empty: there are none.
@@ -41,6 +46,7 @@ public:
 private:
   Context& context;
   DetachKeys keys;
+  const Use use;
   kj::Function<void(kj::StringPtr)> notice;
   bool interactive;
   bool leavable;

@@ -26,9 +26,12 @@ TerminalSession::TerminalSession(Context& context, Target target, DetachKeys key
       target(target),
       interactive(context.terminal.isInteractive()),
       connection(
-          context, target.workspace, WantedLane::interactive(), RECONNECT_FOR,
+          context, target.workspace,
+          target.viewOnly ? WantedLane::viewing() : WantedLane::interactive(), RECONNECT_FOR,
           [this](kj::StringPtr text) { notice(text); }, kj::mv(start)),
-      input(context, kj::mv(keys), [this](kj::StringPtr text) { notice(text); }),
+      input(context, kj::mv(keys),
+            target.viewOnly ? TerminalInput::Use::DROPPED : TerminalInput::Use::SENT,
+            [this](kj::StringPtr text) { notice(text); }),
       output(context),
       terminal(connection.reconnection(), *this,
                interactive ? AttachedTerminal::Past::SCREEN : AttachedTerminal::Past::BYTES),
@@ -60,7 +63,8 @@ kj::Promise<int> TerminalSession::run() {
       auto howToLeave = input.howToLeave();
       if (howToLeave.size() > 0) {
         context.console.progress(
-            kj::str("\x1b[2m[", howToLeave, " leaves this terminal; it goes on]\x1b[0m\n"));
+            kj::str("\x1b[2m[", howToLeave, " leaves this terminal; it goes on",
+                    target.viewOnly ? "; what is typed is dropped" : "", "]\x1b[0m\n"));
       }
       rawMode = context.terminal.enterRawMode();
     }
@@ -239,14 +243,15 @@ void TerminalSession::onExited(rpc::ExitStatus::Reader status) {
 }
 
 void TerminalSession::fillSize(rpc::Terminal::OptionalSize::Builder size) {
-  if (!setSize(size.initSize())) size.setUnchanged();
+  if (target.viewOnly || !setSize(size.initSize())) size.setUnchanged();
 }
 
 void TerminalSession::onAttached(rpc::Attachment::Client attached) {
   auto inDoubt = input.forgetUnanswered();
-  writing = input.sendTo(kj::mv(attached)).eagerlyEvaluate([](kj::Exception&& exception) {
-    // The terminal is gone or ends: the viewer learns it too, and says how.
-  });
+  if (!target.viewOnly)
+    writing = input.sendTo(kj::mv(attached)).eagerlyEvaluate([](kj::Exception&& exception) {
+      // The terminal is gone or ends: the viewer learns it too, and says how.
+    });
   if (!wasLost) return;
   notice(inDoubt == 0 ? kj::str("connected again")
                       : kj::str("connected again; what was typed last (", formatBytes(inDoubt),
@@ -302,6 +307,7 @@ kj::Promise<void> TerminalSession::showOutput() {
 kj::Promise<void> TerminalSession::followSize() {
   while (true) {
     co_await context.terminal.onResize();
+    if (target.viewOnly) continue;
     auto attached = terminal.attached();
     KJ_IF_MAYBE (client, attached) {
       auto request = client->resizeRequest();

@@ -23,6 +23,7 @@ public:
     kj::StringPtr workspace;
     const CommandLine& command;    // what a new terminal runs
     kj::Maybe<uint64_t> attachTo;  // a terminal that exists
+    bool viewOnly = false;         // it is looked at, and nothing else
   };
 
   // `start`: as WorkspaceConnection has it.

@@ -41,8 +41,10 @@ void WantedLane::writeTo(rpc::LaneRequest::Builder request) const {
       files.setAccess(access);
       return;
     }
-    case rpc::LaneRequest::NONE:
     case rpc::LaneRequest::VIEW_TERMINALS:
+      request.setViewTerminals();
+      return;
+    case rpc::LaneRequest::NONE:
     case rpc::LaneRequest::FILES_BENEATH:
       break;
   }

@@ -15,6 +15,7 @@ struct WantedLane {
   rpc::FileAccess access = rpc::FileAccess::NONE;
 
   static WantedLane interactive() { return {rpc::LaneRequest::INTERACTIVE}; }
+  static WantedLane viewing() { return {rpc::LaneRequest::VIEW_TERMINALS}; }
   static WantedLane commands() { return {rpc::LaneRequest::COMMANDS}; }
   static WantedLane files(kj::StringPtr user, rpc::FileAccess access) {
     return {rpc::LaneRequest::FILES, user, access};
