@@ -53,27 +53,6 @@ TEST_CASE("S01 peers that hold all there is are not read, but for a share of eac
   CHECK(greedy.guard.heldBytes() == 0);
 }
 
-// Takes nothing.
-class DeafStream final: public capnp::MessageStream {
-public:
-  kj::Promise<kj::Maybe<capnp::MessageReaderAndFds>> tryReadMessage(
-      kj::ArrayPtr<kj::AutoCloseFd>, capnp::ReaderOptions, kj::ArrayPtr<capnp::word>) override {
-    return kj::NEVER_DONE;
-  }
-  kj::Promise<void> writeMessage(kj::ArrayPtr<const int>,
-                                 kj::ArrayPtr<const kj::ArrayPtr<const capnp::word>>) override {
-    return kj::NEVER_DONE;
-  }
-  kj::Promise<void> writeMessages(
-      kj::ArrayPtr<kj::ArrayPtr<const kj::ArrayPtr<const capnp::word>>>) override {
-    return kj::NEVER_DONE;
-  }
-  kj::Maybe<int> getSendBufferSize() override { return nullptr; }
-  kj::Promise<void> end() override { return kj::READY_NOW; }
-  using MessageStream::tryReadMessage;
-  using MessageStream::writeMessage;
-};
-
 // Connections of several holders with one budget.
 struct Holders {
   kj::EventLoop loop;

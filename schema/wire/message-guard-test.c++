@@ -107,6 +107,20 @@ TEST_CASE("S01 nothing more is read of a peer that does not read") {
   CHECK(reading.poll(w.scope));
 }
 
+TEST_CASE(
+    "S01 a message that waits counts with what it takes beside its bytes until it is written") {
+  World w(Peer::ASKS);
+  DeafStream deaf;
+  MessageGuard guard(deaf, w.timer, rulesFor(Peer::ASKS, kj::maxValue));
+  capnp::MallocMessageBuilder message;
+  answerOf(message.initRoot<Message>());
+  auto segments = message.getSegmentsForOutput();
+  kj::ArrayPtr<const kj::ArrayPtr<const capnp::word>> messages[] = {segments, segments, segments};
+  auto writing = guard.writeMessages(messages);
+  CHECK(guard.heldBytes() ==
+        3 * (MessageGuard::WAITING_MESSAGE_BYTES + segments[0].size() * sizeof(capnp::word)));
+}
+
 TEST_CASE("P12 what is streamed to a peer never keeps it from being read") {
   World w(Peer::ASKS);
   auto rules = rulesFor(Peer::ASKS, kj::maxValue);

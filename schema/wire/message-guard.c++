@@ -326,6 +326,7 @@ void MessageGuard::noteSent(kj::ArrayPtr<const kj::ArrayPtr<const capnp::word>> 
 
 void MessageGuard::admitSent(kj::ArrayPtr<const kj::ArrayPtr<const capnp::word>> segments,
                              Writing& writing) {
+  writing.bytes += WAITING_MESSAGE_BYTES;
   for (auto segment : segments) writing.bytes += segment.size() * sizeof(capnp::word);
   // Ours: it needs no limits.
   capnp::ReaderOptions options;

@@ -47,7 +47,7 @@ public:
   // `listener` is called before each message is written.
   void notifySent(kj::Function<void()> listener) { sentListener = kj::mv(listener); }
 
-  // `size` tells what waits to be written, in bytes: see RpcNetwork.
+  // `size` tells what waits to be written, in bytes, with WAITING_MESSAGE_BYTES of each message: see RpcNetwork.
   void watchQueue(kj::Function<size_t()> size) { queueBytes = kj::mv(size); }
 
   // What the peer did that ended the connection, if it is known: no word of it is the peer's.
@@ -95,6 +95,8 @@ public:
   // up.  From half of it on, streams wait.
   static constexpr kj::uint MAX_QUESTIONS = rpc::MAX_UNANSWERED_CALLS;
   static constexpr size_t MOST_WAITING_BYTES = 128 * 1024;
+  // What a message takes until it is written, beside its bytes: the first segment of an answer whose size nobody foretells is 8 KiB.
+  static constexpr size_t WAITING_MESSAGE_BYTES = 8 * 1024;
   // What a call takes until it is answered, beside its bytes, and most of all one on what another is to answer.
   static constexpr size_t WAITING_CALL_BYTES = 16 * 1024;
   // Up to it the bytes of a call take nothing of its connection's share: what is counted beside them is more.
