@@ -215,7 +215,7 @@ void MessageGuard::admit(Message::Reader message, size_t bytes) {
   requireShape(message, rules.peer);
   switch (message.which()) {
     case Message::BOOTSTRAP:
-      addAnswer(message.getBootstrap().getQuestionId(), bytes);
+      addAnswer(message.getBootstrap().getQuestionId(), bytes, WAITING_CALL_BYTES);
       break;
     case Message::CALL:
       admitCall(message.getCall(), bytes);
@@ -239,7 +239,10 @@ void MessageGuard::admit(Message::Reader message, size_t bytes) {
 
 void MessageGuard::admitCall(capnp::rpc::Call::Reader call, size_t bytes) {
   addImports(capabilitiesOf(call.getParams()));
-  addAnswer(call.getQuestionId(), bytes);
+  const auto target = call.getTarget();
+  const bool isPipelined = target.isPromisedAnswer() &&
+                           calls.find(target.getPromisedAnswer().getQuestionId()) != nullptr;
+  addAnswer(call.getQuestionId(), bytes, isPipelined ? PIPELINED_CALL_BYTES : WAITING_CALL_BYTES);
 }
 
 // It may have been sent before the answer came that is written only now.
@@ -276,15 +279,15 @@ void MessageGuard::addImports(kj::uint count) {
   KJ_REQUIRE(count == 0 || imports <= MAX_IMPORTS, "the peer gives too many capabilities");
 }
 
-void MessageGuard::addAnswer(uint32_t question, size_t bytes) {
+void MessageGuard::addAnswer(uint32_t question, size_t bytes, size_t held) {
   KJ_REQUIRE(answers.size() < rules.maxAnswers && unanswered < rules.maxAnswers,
              "the peer leaves too many answers unfinished");
   // The RPC system lets go of a number when its answer is queued.  A peer cannot know of that before it is written.
   KJ_REQUIRE(answers.find(question) == nullptr && calls.find(question) == nullptr,
              "the peer gives two questions the same number");
   answers.insert(question, 0);
-  calls.insert(question, Call{bytes, false});
-  callBytes += bytes + WAITING_CALL_BYTES;
+  calls.insert(question, Call{bytes, bytes + held, false});
+  callBytes += bytes + held;
   largeCallBytes += largeBytes(bytes);
   ++unanswered;
 }
@@ -368,7 +371,7 @@ void MessageGuard::noteAsked(uint32_t question) {
 void MessageGuard::noteReturn(capnp::rpc::Return::Reader answer) {
   bool isReleased = false;
   KJ_IF_MAYBE (call, calls.find(answer.getAnswerId())) {
-    callBytes -= call->bytes + WAITING_CALL_BYTES;
+    callBytes -= call->held;
     largeCallBytes -= largeBytes(call->bytes);
     isReleased = call->isReleased;
     calls.erase(answer.getAnswerId());

@@ -97,8 +97,10 @@ public:
   static constexpr size_t MOST_WAITING_BYTES = 128 * 1024;
   // What a message takes until it is written, beside its bytes: the first segment of an answer whose size nobody foretells is 8 KiB.
   static constexpr size_t WAITING_MESSAGE_BYTES = 8 * 1024;
-  // What a call takes until it is answered, beside its bytes, and most of all one on what another is to answer.
-  static constexpr size_t WAITING_CALL_BYTES = 16 * 1024;
+  // What a call takes until it is answered, beside its bytes: 8.3 KiB were measured, and 14.7 of one that waits for the answer of
+  // another to be made at all.
+  static constexpr size_t WAITING_CALL_BYTES = 10 * 1024;
+  static constexpr size_t PIPELINED_CALL_BYTES = 16 * 1024;
   // Up to it the bytes of a call take nothing of its connection's share: what is counted beside them is more.
   static constexpr size_t SMALL_CALL_BYTES = 4 * 1024;
   // How long a message may take to come whole, but for the time in which nothing is read, and a write to be taken, where others want the room.
@@ -134,9 +136,10 @@ private:
   kj::HashMap<uint32_t, kj::uint> answers;
   // By question, until its answer is written, also of one that was finished.
   struct Call {
-    size_t bytes;
-    bool
-        isReleased;  // the peer wants none of the capabilities of the answer: its Finish came first
+    size_t bytes;  // of the message
+    size_t held;   // with what it takes beside them
+    // The peer wants none of the capabilities of the answer: its Finish came first.
+    bool isReleased;
   };
   kj::HashMap<uint32_t, Call> calls;
   size_t callBytes = 0;
@@ -201,7 +204,7 @@ private:
   void noteReturn(capnp::rpc::Return::Reader answer);
   void noteFinish(capnp::rpc::Finish::Reader finish);
   void noteGiven(kj::uint count);
-  void addAnswer(uint32_t question, size_t bytes);
+  void addAnswer(uint32_t question, size_t bytes, size_t held);
   static size_t largeBytes(size_t bytes) { return bytes - kj::min(bytes, SMALL_CALL_BYTES); }
   size_t unreadBytes();
 };
