@@ -15,6 +15,13 @@ constexpr GuardRules CLIENT_RULES = {GuardRules::Peer::ASKS, rpc::MAX_MESSAGE_WO
                                      rpc::MAX_LANE_EXPORTS};
 static_assert(rpc::MAX_LANE_ANSWERS > rpc::MAX_PROCESSES);
 
+// Whose the memory is that a lane holds.  Lanes for files are given away for little: they take nothing of what their actor's others may
+// have.  Of who may have all lanes, each other one may have as much.
+kj::String holderOf(const LaneGrant& grant) {
+  if (grant.purpose == rpc::Purpose::FILES) return kj::str(grant.actor, ", files");
+  return grant.allLanes ? kj::String() : kj::str(grant.actor);
+}
+
 kj::Own<capnp::MallocMessageBuilder> welcome(uint16_t generation) {
   auto message = kj::heap<capnp::MallocMessageBuilder>();
   message->initRoot<rpc::Welcome>().setGeneration(generation);
@@ -135,10 +142,8 @@ kj::Promise<void> HostConnections::serveRpc(LaneRegistry::Entry& lane,
     stream.enlargeBufferForBulk();
   }
   KJ_DEFER(if (isBulk)-- bulkLanes);
-  // Who may have all lanes may have what they hold.
-  const kj::StringPtr holder = lane.grant.allLanes ? nullptr : kj::StringPtr(lane.grant.actor);
   RpcConnection connection(kj::mv(ownStream), kj::mv(bootstrap), timer, CLIENT_RULES, memory, clock,
-                           holder);
+                           holderOf(lane.grant));
   auto& guard = connection.requireGuard();
   stream.slowReads([&guard](size_t have) { return guard.untilRoomForPart(have); });
   // The RPC system ends with its last write, which may hang for good when nobody reads it.

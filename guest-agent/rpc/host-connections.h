@@ -36,32 +36,28 @@ constexpr kj::Duration CLOSED_LINGER = 1 * kj::SECONDS;
 // Between two lines of the log about lanes whose clients broke a rule.
 constexpr kj::Duration BREACH_LOG_PAUSE = 1 * kj::SECONDS;
 
-// What lanes may hold of what their clients send and do not read, see MessageBudget.  All of them, and those of one actor.
+// What lanes may hold of what their clients send and do not read, see MessageBudget.  All of them; and those of one actor for files, and his
+// others.
 constexpr size_t LANES_MEMORY_BYTES = 32 * 1024 * 1024;
-constexpr size_t LANES_ACTOR_BYTES = LANES_MEMORY_BYTES / 4 * 3;
+constexpr size_t LANES_ACTOR_BYTES = LANES_MEMORY_BYTES / 2;
 static_assert(LANES_ACTOR_BYTES >= rpc::MAX_LANE_ANSWERS * MessageGuard::WAITING_CALL_BYTES +
                                        rpc::MAX_LANE_UNREAD_BYTES,
               "who has as many calls as a lane may has room for others");
-// Each, whatever the others do: any message that clients send as a rule, chunks of files among them, for of one that does not fit no end
-// would ever come, beside what streams to its client have waiting.  And as many calls as a lane may have.
+// Each, whatever the others do: any message that clients send as a rule, chunks of files among them, beside what streams to its client
+// have waiting.
 constexpr size_t LANE_SHARE_BYTES = FILE_CHUNK_BYTES + MAX_VSOCK_READ_BYTES;
-static_assert(LANE_SHARE_BYTES >= FILE_CHUNK_BYTES + MAX_VSOCK_READ_BYTES);
 static_assert(MAX_VSOCK_READ_BYTES >=
               MessageGuard::MOST_WAITING_BYTES + MessageGuard::SMALL_CALL_BYTES);
-constexpr kj::uint LANE_SHARE_CALLS = rpc::MAX_LANE_ANSWERS + 1;
-static_assert(LANE_SHARE_CALLS > rpc::MAX_LANE_ANSWERS);
-// All with their shares: where they hold more, one of them holds more than its own, whose last read may go beyond.
-constexpr size_t LANE_KEPT_BYTES = LANE_SHARE_BYTES + MAX_VSOCK_READ_BYTES;
-constexpr size_t LANES_MOST_BYTES = (rpc::MAX_LANES + 1) * LANE_KEPT_BYTES;
+// All with their shares, whose last read may go beyond: who has one lane, with no more than that, never holds most then.
+constexpr size_t LANES_MOST_BYTES =
+    (rpc::MAX_LANES + 1) * (LANE_SHARE_BYTES + MAX_VSOCK_READ_BYTES);
 static_assert(LANES_MOST_BYTES > LANES_MEMORY_BYTES);
 
 constexpr MessageBudget::Limits LANES_LIMITS = {.maxBytes = LANES_MEMORY_BYTES,
                                                 .maxHolderBytes = LANES_ACTOR_BYTES,
                                                 .littleBytes = LANES_MEMORY_BYTES / 8,
                                                 .shareBytes = LANE_SHARE_BYTES,
-                                                .shareCalls = LANE_SHARE_CALLS,
-                                                .mostBytes = LANES_MOST_BYTES,
-                                                .keptBytes = LANE_KEPT_BYTES};
+                                                .mostBytes = LANES_MOST_BYTES};
 
 // Lanes for files that have the large buffer of the kernel at a time.
 constexpr kj::uint MAX_BULK_LANES = 4;

@@ -24,7 +24,8 @@ MessageGuard::MessageGuard(capnp::MessageStream& inner, kj::Timer& timer, GuardR
       clock(clockParam.orDefault(static_cast<const kj::MonotonicClock&>(timer))),
       rules(rules),
       budget(budgetParam),
-      holder(kj::str(holderParam)) {
+      holder(holderParam.size() > 0 ? kj::str(holderParam)
+                                    : kj::str("nobody's ", static_cast<void*>(this))) {
   KJ_IF_MAYBE (shared, budget) shared->guards.add(*this);
 }
 
@@ -79,7 +80,7 @@ void MessageGuard::noteBreach(const kj::Exception& exception) {
 
 void MessageGuard::hear(capnp::MessageReader& message) {
   ++messagesReceived;
-  forgetPart();
+  part = MessagePart();
   auto root = message.getRoot<Message>();
   // Known from the first getRoot() on.
   const auto bytes = message.sizeInWords() * sizeof(capnp::word);
@@ -88,17 +89,22 @@ void MessageGuard::hear(capnp::MessageReader& message) {
   ++turnMessages;
   turnBytes += bytes;
   handedOver = clock.now();
+  noteGrowth();
+}
+
+bool MessageGuard::waitsForItself() {
+  return unreadBytes() > rules.maxQueueBytes || unanswered > rules.maxUnanswered;
 }
 
 bool MessageGuard::hasRoom() {
-  const auto unread = unreadBytes();
-  if (isCut || !hasRoomInQueue(unread)) return false;
-  KJ_IF_MAYBE (shared, budget) return shared->hasRoomFor(*this, unread);
+  if (isCut || waitsForItself()) return false;
+  KJ_IF_MAYBE (shared, budget) return shared->hasRoomFor(*this);
   return true;
 }
 
-bool MessageGuard::hasRoomInQueue(size_t unread) const {
-  return unread <= rules.maxQueueBytes && unanswered <= rules.maxUnanswered;
+void MessageGuard::noteGrowth() {
+  if (heldBytes() < MessageBudget::LEAST_LOOK_BYTES) return;
+  KJ_IF_MAYBE (shared, budget) shared->cutBeyond();
 }
 
 bool MessageGuard::hasRoomToSend() {
@@ -106,52 +112,36 @@ bool MessageGuard::hasRoomToSend() {
 }
 
 kj::Promise<void> MessageGuard::untilRoom() {
-  return until([this, begin = timer.now()]() {
-    if (hasRoom()) return true;
-    // Who does not read waits for itself.
-    if (isCut || !hasRoomInQueue(unreadBytes())) return false;
-    KJ_IF_MAYBE (shared, budget) shared->makeRoomFor(*this, timer.now() - begin);
-    return hasRoom();
-  });
+  return until([this]() { return hasRoom(); });
 }
 
 kj::Promise<void> MessageGuard::untilRoomForPart(size_t bytes) {
-  partBytes = bytes;
+  part.grow(bytes);
+  noteGrowth();
   if (!hasRoom()) return holdUpPart();
-  if (partAwaited == nullptr) partAwaited = timer.now();
+  part.await(timer.now());
   return kj::READY_NOW;
 }
 
-// The peer is not to blame for the time in which nothing is read of it.
 kj::Promise<void> MessageGuard::holdUpPart() {
-  KJ_IF_MAYBE (since, partAwaited) partTime += timer.now() - *since;
-  partAwaited = nullptr;
-  auto noRoom = timer.afterDelay(MOST_WAIT).then([this]() -> kj::Promise<void> {
+  part.holdUp(timer.now());
+  co_await until([this]() {
+    // Who waits for itself does not wait for others yet.
+    if (waitsForItself()) part.holdUp(timer.now());
     KJ_IF_MAYBE (shared, budget) {
-      if (shared->greatestHolder() != holder) {
-        cut("there was no room for the rest of a message, for others hold it"_kj);
-      }
+      if (!isCut) shared->makeRoomFor(*this, part.heldUpFor(timer.now()));
     }
-    return kj::NEVER_DONE;
+    return hasRoom();
   });
-  co_await untilRoom().exclusiveJoin(kj::mv(noRoom));
-  partAwaited = timer.now();
-}
-
-void MessageGuard::forgetPart() {
-  partBytes = 0;
-  partTime = 0 * kj::NANOSECONDS;
-  partAwaited = nullptr;
+  part.await(timer.now());
 }
 
 bool MessageGuard::isStandingStill(size_t leastHeld) {
   const auto now = timer.now();
-  KJ_IF_MAYBE (since, partAwaited) {
-    if (partTime + (now - *since) >= MOST_STANDSTILL && messageBytes(unreadBytes()) >= leastHeld) {
-      return true;
-    }
-  }
-  return writingBytes > 0 && now - writingBegan >= MOST_STANDSTILL && unreadBytes() >= leastHeld;
+  if (part.isStandingStill(now) && messageBytes() >= leastHeld) return true;
+  const auto time =
+      MOST_STANDSTILL + writingBytes / MessagePart::LEAST_BYTES_PER_SECOND * kj::SECONDS;
+  return writingBytes > 0 && unreadBytes() >= leastHeld && now - writingBegan >= time;
 }
 
 void MessageGuard::cut(kj::StringPtr why) {
@@ -309,6 +299,7 @@ kj::Promise<void> MessageGuard::writeMessages(
 kj::Promise<void> MessageGuard::untilWritten(kj::Promise<void> done, Writing writing) {
   writingBytes += writing.bytes;
   writingBegan = timer.now();
+  noteGrowth();
   return done.then([this, writing]() {
     writingBytes -= writing.bytes;
     unanswered -= kj::min(unanswered, writing.answers);
