@@ -158,7 +158,7 @@ kj::Promise<void> HostConnections::serveRpc(LaneRegistry::Entry& lane,
   auto closed =
       stream.whenWriteDisconnected().then([this]() { return timer.afterDelay(CLOSED_LINGER); });
   co_await connection.onDisconnect().exclusiveJoin(kj::mv(closed));
-  KJ_IF_MAYBE (why, guard.breach()) noteBreach(lane.grant.lane, *why);
+  KJ_IF_MAYBE (why, guard.whyEnded()) noteBreach(lane.grant.lane, *why);
 }
 
 void HostConnections::noteBreach(uint64_t lane, kj::StringPtr why) {
@@ -170,7 +170,7 @@ void HostConnections::noteBreach(uint64_t lane, kj::StringPtr why) {
   breachNoted = now;
   const auto leftOut = breachesLeftOut;
   breachesLeftOut = 0;
-  KJ_LOG(WARNING, "a lane ends by what its client did", lane, why, leftOut);
+  KJ_LOG(WARNING, "a lane is ended", lane, why, leftOut);
 }
 
 kj::Promise<void> HostConnections::refuse(kj::Own<VsockStream> stream, rpc::Refusal why) {

@@ -33,7 +33,7 @@ constexpr kj::uint MAX_STRANGERS = 16;
 // A connection whose host has closed it, and to which something is still being written, is dropped after so long.
 constexpr kj::Duration CLOSED_LINGER = 1 * kj::SECONDS;
 
-// Between two lines of the log about lanes whose clients broke a rule.
+// Between two lines of the log about lanes that are ended for what their clients did, or made the agent hold.
 constexpr kj::Duration BREACH_LOG_PAUSE = 1 * kj::SECONDS;
 
 // What lanes may hold of what their clients send and do not read, see MessageBudget.  All of them; and those of one actor for files, and his

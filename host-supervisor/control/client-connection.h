@@ -95,7 +95,7 @@ public:
   // Why it is to be dropped.
   kj::Maybe<kj::StringPtr> whyCut() const {
     if (!guard.hasBeenCut()) return nullptr;
-    return guard.breach();
+    return guard.whyEnded();
   }
 
 private:

@@ -29,7 +29,7 @@ TEST_CASE("S01 a message that stands still ends its connection where another wai
   CHECK_FALSE(w.isEnded(standing));
   w.passSlowly(2 * kj::SECONDS);
   CHECK(w.isEnded(standing));
-  CHECK(standing.breach() != nullptr);
+  CHECK(standing.whyEnded() != nullptr);
   CHECK(w.rooms.back().poll(w.scope));
   CHECK_FALSE(standing.untilRoom().poll(w.scope));
   CHECK(w.budget.total() == 400'000);

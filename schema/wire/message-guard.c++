@@ -57,7 +57,7 @@ kj::Promise<kj::Maybe<capnp::MessageReaderAndFds>> MessageGuard::readMessage(
               try {
                 hear(*message->reader);
               } catch (const kj::Exception& e) {
-                noteBreach(e);
+                noteReason(e);
                 throw;
               }
               auto root = message->reader->getRoot<Message>();
@@ -68,14 +68,14 @@ kj::Promise<kj::Maybe<capnp::MessageReaderAndFds>> MessageGuard::readMessage(
             return kj::mv(read);
           },
           [this](kj::Exception&& e) -> kj::Maybe<capnp::MessageReaderAndFds> {
-            noteBreach(e);
+            noteReason(e);
             kj::throwFatalException(kj::mv(e));
           });
 }
 
-void MessageGuard::noteBreach(const kj::Exception& exception) {
-  if (exception.getType() == kj::Exception::Type::DISCONNECTED || firstBreach != nullptr) return;
-  firstBreach = kj::str(exception.getDescription());
+void MessageGuard::noteReason(const kj::Exception& exception) {
+  if (exception.getType() == kj::Exception::Type::DISCONNECTED || firstReason != nullptr) return;
+  firstReason = kj::str(exception.getDescription());
 }
 
 void MessageGuard::hear(capnp::MessageReader& message) {
@@ -146,7 +146,7 @@ bool MessageGuard::isStandingStill(size_t leastHeld) {
 
 void MessageGuard::cut(kj::StringPtr why) {
   isCut = true;
-  if (firstBreach == nullptr) firstBreach = kj::str(why);
+  if (firstReason == nullptr) firstReason = kj::str(why);
   for (auto& waiting : untilCut) waiting->fulfill();
   untilCut.clear();
 }
@@ -313,7 +313,7 @@ void MessageGuard::noteSent(kj::ArrayPtr<const kj::ArrayPtr<const capnp::word>> 
   try {
     admitSent(segments, writing);
   } catch (const kj::Exception& e) {
-    noteBreach(e);
+    noteReason(e);
     throw;
   }
 }

@@ -51,9 +51,9 @@ public:
   // `size` tells what waits to be written, in bytes, with WAITING_MESSAGE_BYTES of each message: see RpcNetwork.
   void watchQueue(kj::Function<size_t()> size) { queueBytes = kj::mv(size); }
 
-  // What the peer did that ended the connection, if it is known: no word of it is the peer's.
-  kj::Maybe<kj::StringPtr> breach() const {
-    return firstBreach.map([](const kj::String& why) { return why.asPtr(); });
+  // Why the connection is ended here, if that is known: by what the peer did, or for what it holds.  No word of it is the peer's.
+  kj::Maybe<kj::StringPtr> whyEnded() const {
+    return firstReason.map([](const kj::String& why) { return why.asPtr(); });
   }
 
   // Resolves when the next message may be read.
@@ -159,7 +159,7 @@ private:
   };
   kj::HashMap<uint32_t, Question> questions;
   kj::uint imports = 0;
-  kj::Maybe<kj::String> firstBreach;
+  kj::Maybe<kj::String> firstReason;
 
   // Counts the time since the last message was handed over to the turn.
   void noteTurnTime();
@@ -171,7 +171,7 @@ private:
       kj::ArrayPtr<capnp::word> scratchSpace);
   void hear(capnp::MessageReader& message);
   // A lost connection is none.
-  void noteBreach(const kj::Exception& exception);
+  void noteReason(const kj::Exception& exception);
   // For the next message, or for the next of the one in part.
   bool hasRoom();
   // Whether its own peer has to read, or to be answered, first.
