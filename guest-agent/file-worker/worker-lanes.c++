@@ -92,11 +92,9 @@ kj::Promise<kj::Maybe<kj::String>> WorkerLanes::serveFiles(rpc::HandedLane::Read
   const kj::StringPtr home = grant.isBeneath() ? "/"_kj : kj::StringPtr(lane.getHome());
   capnp::Capability::Client files =
       newGrantedFiles(newFilesFacet(host, *place, home, limits), grant.verbs);
-  // Who may have all lanes may have what they hold.
-  const kj::StringPtr holder = grant.allLanes ? nullptr : kj::StringPtr(grant.actor);
   auto closed = kj::newPromiseAndFulfiller<kj::Maybe<kj::String>>();
   co_return co_await server
-      .serve(kj::mv(stream), kj::mv(files), {lane.getGeneration(), holder, lane.getBulk()},
+      .serve(kj::mv(stream), kj::mv(files), {lane.getGeneration(), grant.actor, lane.getBulk()},
              [&]() { closed.fulfiller->fulfill(nullptr); })
       .exclusiveJoin(kj::mv(closed.promise));
 }

@@ -14,6 +14,8 @@ namespace bothy {
 
 // What the lanes of one worker may hold of what their clients send and do not read.
 constexpr size_t WORKER_MEMORY_BYTES = 16 * 1024 * 1024;
+// Those of one actor, whoever that is: such lanes are given away for little.
+constexpr size_t WORKER_ACTOR_BYTES = WORKER_MEMORY_BYTES / 4 * 3;
 
 // The lanes that this process, a file worker, serves.
 class WorkerLanes final: private kj::TaskSet::ErrorHandler {
@@ -32,7 +34,7 @@ public:
 private:
   ProcessHost& host;
   WorkspaceRoot root;
-  MessageBudget memory{lanesLimits(WORKER_MEMORY_BYTES)};
+  MessageBudget memory{lanesLimits(WORKER_MEMORY_BYTES, WORKER_ACTOR_BYTES)};
   DiskFlush disk;
   FilesLimits limits{memory, disk};
   LaneServer server;

@@ -78,6 +78,21 @@ TEST_CASE("a flush that nobody waits for does not keep others from theirs") {
   CHECK(w.disk.flush(file).wait(w.io.waitScope) == 0);
 }
 
+// Also where all places are taken by flushes that hang: here nobody hears of their ends.
+TEST_CASE("S01 flushes that nobody waits for keep no files open") {
+  World w;
+  auto file = newFile();
+  kj::Vector<kj::Promise<int>> flushes;
+  for (kj::uint i = 0; i < DiskFlush::MOST_FLUSHES; ++i) flushes.add(w.disk.flush(file));
+  const auto isOpen = [](int fd) { return fcntl(fd, F_GETFD) >= 0; };
+  constexpr int MANY = 4 * DiskFlush::MOST_FLUSHES;
+  int before = 0, after = 0;
+  for (int fd = 0; fd < MANY; ++fd) before += isOpen(fd);
+  for (int i = 0; i < 100; ++i) auto given = w.disk.flush(file);
+  for (int fd = 0; fd < MANY; ++fd) after += isOpen(fd);
+  CHECK(after <= before + 1);
+}
+
 // Whoever makes contexts until there are no more (fs.aio-max-nr) keeps no file from being written; and none is ended, which takes the
 // loop's time.
 TEST_CASE("S01 flushes need no AIO context but the first") {

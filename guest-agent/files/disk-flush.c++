@@ -68,10 +68,10 @@ kj::Promise<void> DiskFlush::onIdle() {
 }
 
 void DiskFlush::beginWaiting() {
+  std::erase_if(waiting, [](Flush& flush) { return !flush.done->isWaiting(); });
   while (!waiting.empty() && running.size() < MOST_FLUSHES) {
     auto next = kj::mv(waiting.front());
     waiting.pop_front();
-    if (!next.done->isWaiting()) continue;
     const auto number = ++lastNumber;
     auto error = submit(number, next.file);
     if (error == 0) {

@@ -110,6 +110,19 @@ TEST_CASE("S01 whoever writes single bytes to pipes that were left does not keep
   CHECK(looks <= 500);
 }
 
+TEST_CASE("P11 silent pipes that were left do not slow down one that is written to") {
+  World w;
+  kj::Vector<kj::AutoCloseFd> silent;
+  for (size_t i = 0; i < 8 * LeftPipes::PAUSE_PIPES; i++) silent.add(w.leave());
+  auto writer = w.leave();
+  for (int i = 0; i < 3; i++) {
+    CHECK(w.flood(writer) > 0);
+    w.timer.advanceTo(w.timer.now() + LeftPipes::TURN_PAUSE);
+    w.io.waitScope.poll();
+    CHECK_FALSE(hasBytes(writer));
+  }
+}
+
 // Whether the loop, which sleeps in epoll_wait(2), would wake now.
 bool wouldWake() {
   for (int fd = 0; fd < FIRST_FDS; fd++) {

@@ -33,7 +33,10 @@ size_t LeftPipes::size() const {
 }
 
 kj::Promise<void> LeftPipes::discard(Left& left) {
-  KJ_DEFER(left.pipe = nullptr);
+  KJ_DEFER({
+    left.pipe = nullptr;
+    left.isBusy = false;
+  });
   for (;;) {
     ssize_t discarded =
         splice(left.pipe.get(), nullptr, nowhere.get(), nullptr, TURN_BYTES, SPLICE_F_NONBLOCK);
@@ -44,10 +47,14 @@ kj::Promise<void> LeftPipes::discard(Left& left) {
       // Only while it is waited for: each write wakes the loop.
       kj::UnixEventPort::FdObserver observer(eventPort, left.pipe.get(),
                                              kj::UnixEventPort::FdObserver::OBSERVE_READ);
+      left.isBusy = false;
       co_await observer.whenBecomesReadable();
       continue;
     }
-    co_await timer.afterDelay(TURN_PAUSE * (1 + size() / PAUSE_PIPES));
+    left.isBusy = true;
+    const size_t busy =
+        std::count_if(pipes.begin(), pipes.end(), [](const Left& other) { return other.isBusy; });
+    co_await timer.afterDelay(TURN_PAUSE * (1 + busy / PAUSE_PIPES));
   }
 }
 

@@ -24,8 +24,8 @@ public:
 
   static constexpr size_t MOST_PIPES = 512;
   // At each look at a pipe all that is in it is discarded, up to TURN_BYTES.  A look that found something is followed by TURN_PAUSE, and
-  // by one more for each PAUSE_PIPES pipes that are left: whoever floods them is held back, and neither that nor single bytes keep
-  // the agent busy.
+  // by one more for each PAUSE_PIPES pipes of which the last look did: whoever floods them is held back, and neither that nor single
+  // bytes keep the agent busy; nor do silent pipes hold back a log.
   static constexpr size_t TURN_BYTES = 256 * 1024;
   static constexpr kj::Duration TURN_PAUSE = 20 * kj::MILLISECONDS;
   static constexpr size_t PAUSE_PIPES = 8;
@@ -34,6 +34,7 @@ private:
   struct Left {
     // Closed when the last writer has ended.
     kj::AutoCloseFd pipe;
+    bool isBusy = false;  // the last look found something
     kj::Promise<void> discarding = nullptr;
   };
 

@@ -188,6 +188,10 @@ TEST_CASE("P11 what stays behind is not ended by EPIPE, however the output ends"
   SECTION("it is cut off") {
     at.pump->cutOff();
   }
+  SECTION("it is dropped, as that of a program without `keep` whose client is lost") {
+    at.pass(1 * kj::MILLISECONDS);
+    at.pump = nullptr;
+  }
   at.pass(30 * kj::SECONDS);
   CHECK(at.leftPipes.size() == 1);
   CHECK(::write(at.programs.get(), "x", 1) == 1);

@@ -41,7 +41,14 @@ OutputPump::OutputPump(kj::UnixEventPort& eventPort, kj::Timer& timer, LeftPipes
   begin();
 }
 
-OutputPump::~OutputPump() noexcept(false) {}
+OutputPump::~OutputPump() noexcept(false) {
+  task = nullptr;
+  try {
+    leavePipe();
+  } catch (const kj::Exception& exception) {
+    KJ_LOG(ERROR, "a pipe that a program left is closed", exception.getDescription());
+  }
+}
 
 void OutputPump::Milestone::renew() {
   if (isAhead()) return;

@@ -16,7 +16,7 @@ namespace bothy {
 //
 // A sink that fails while the program runs closes the pipe, so that the program gets SIGPIPE, as from a closed pipe in a
 // shell.  Dropping the pump does the same, at any time.  Once the program has ended, a pipe to which others still write goes to
-// LeftPipes, however else the output ends.
+// LeftPipes, however the output ends.
 //
 // With a tail it keeps what was passed on last, and a sink whose connection broke may be followed by another, which
 // is given again what that one cannot have had; until then the pipe stays.

@@ -105,7 +105,7 @@ kj::Promise<void> HostConnections::serveRpc(LaneRegistry::Entry& lane, kj::Own<V
   }
   auto serving = [&]() {
     KJ_IF_MAYBE (first, content.tryGet<capnp::Capability::Client>()) {
-      // Who may have all lanes may have what they hold.
+      // Of who may have all lanes, each may have as much.
       const kj::StringPtr holder = grant.allLanes ? nullptr : kj::StringPtr(grant.actor);
       return server.serve(kj::mv(stream), kj::mv(*first), {generation, holder},
                           [&lane]() { lane.close(); });
@@ -138,7 +138,7 @@ void HostConnections::noteBreach(uint64_t lane, kj::StringPtr why) {
   breachNoted = now;
   const auto leftOut = breachesLeftOut;
   breachesLeftOut = 0;
-  KJ_LOG(WARNING, "a lane ends by what its client did", lane, why, leftOut);
+  KJ_LOG(WARNING, "a lane is ended", lane, why, leftOut);
 }
 
 template <typename T>

@@ -23,7 +23,7 @@ constexpr kj::Duration ACCEPT_RETRY = 1 * kj::SECONDS;
 // keep the supervisor out.
 constexpr kj::uint MAX_STRANGERS = 16;
 
-// Between two lines of the log about lanes whose clients broke a rule.
+// Between two lines of the log about lanes that are ended for what their clients did, or made the agent hold.
 constexpr kj::Duration BREACH_LOG_PAUSE = 1 * kj::SECONDS;
 
 // Lanes for files that have the large buffer of the kernel at a time.

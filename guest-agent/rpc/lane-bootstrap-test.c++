@@ -6,8 +6,8 @@
 
 #include <catch2/catch_test_macros.hpp>
 
-#include "rpc/test-notes.h"
 #include "rpc/granted-files.h"
+#include "rpc/test-notes.h"
 #include "support/greeted-lane.h"
 #include "wire/rpc-connection.h"
 

@@ -162,7 +162,7 @@ TEST_CASE("S02 why a lane ended by what its client did is told, once in a while"
   auto told = [&]() {
     kj::Vector<kj::StringPtr> lines;
     for (auto& line : log.lines) {
-      if (line.startsWith("warning a lane ends by what its client did")) lines.add(line);
+      if (line.startsWith("warning a lane is ended")) lines.add(line);
     }
     return lines;
   };

@@ -37,7 +37,7 @@ kj::Promise<kj::Maybe<kj::String>> LaneServer::serve(kj::Own<VsockStream> ownStr
   auto hungUp =
       stream.whenWriteDisconnected().then([this]() { return timer.afterDelay(CLOSED_LINGER); });
   co_await connection.onDisconnect().exclusiveJoin(kj::mv(hungUp));
-  co_return guard.breach().map([](kj::StringPtr why) { return kj::str(why); });
+  co_return guard.whyEnded().map([](kj::StringPtr why) { return kj::str(why); });
 }
 
 kj::Promise<void> LaneServer::refuse(kj::Own<VsockStream> stream, rpc::Refusal why,

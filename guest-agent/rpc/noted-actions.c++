@@ -124,8 +124,7 @@ ActionLine LaneNotes::begin(kj::StringPtr what, rpc::Command::Reader command) co
   return line;
 }
 
-rpc::Terminals::Client noteTerminals(rpc::Terminals::Server& inner,
-                                     kj::Own<LaneNotes> notes) {
+rpc::Terminals::Client noteTerminals(rpc::Terminals::Server& inner, kj::Own<LaneNotes> notes) {
   return kj::heap<NotedTerminals>(inner, kj::mv(notes));
 }
 

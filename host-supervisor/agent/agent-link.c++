@@ -184,9 +184,9 @@ private:
     lost(why);
   }
 
-  // What its agent did that ended the control lane, where that is known.
-  kj::StringPtr breachOr(kj::StringPtr otherReason) {
-    KJ_IF_MAYBE (present, lane) return (*present)->breach().orDefault(otherReason);
+  // Why the control lane was ended here, where that is known.
+  kj::StringPtr whyEndedOr(kj::StringPtr otherReason) {
+    KJ_IF_MAYBE (present, lane) return (*present)->whyEnded().orDefault(otherReason);
     return otherReason;
   }
 
@@ -198,10 +198,10 @@ private:
       if (e.getType() == kj::Exception::Type::UNIMPLEMENTED) return;
       isFollowed = false;
       // It says more than the end of the connection, and comes before that.
-      tellLoss(breachOr(e.getDescription()));
+      tellLoss(whyEndedOr(e.getDescription()));
     });
     watching = opened->onDisconnect()
-                   .then([this]() { tellLoss(breachOr("its connection has ended")); })
+                   .then([this]() { tellLoss(whyEndedOr("its connection has ended")); })
                    .eagerlyEvaluate(nullptr);
     lane = kj::mv(opened);
     isFollowed = true;

@@ -44,13 +44,24 @@ kj::Promise<kj::Maybe<capnp::MessageReaderAndFds>> ClientMessageStream::tryReadM
 }
 
 void ClientMessageStream::noteRead() {
-  if (deadline != nullptr) return;
-  deadline = timer.afterDelay(MESSAGE_LIMIT)
+  if (deadline == nullptr) expect(MESSAGE_LIMIT);
+}
+
+void ClientMessageStream::expect(kj::Duration left) {
+  due = timer.now() + left;
+  deadline = timer.afterDelay(left)
                  .then([this]() {
                    stream.failReads(KJ_EXCEPTION(
                        FAILED, kj::str("a message did not come whole within ", MESSAGE_LIMIT)));
                  })
                  .eagerlyEvaluate(nullptr);
+}
+
+kj::Promise<void> ClientMessageStream::holdUp(kj::Promise<void> room) {
+  const auto left = due - timer.now();
+  deadline = nullptr;
+  co_await room;
+  expect(left);
 }
 
 kj::Promise<void> ClientMessageStream::writeMessage(
@@ -93,7 +104,7 @@ ClientConnection::ClientConnection(kj::Own<DescriptorFilter> streamParam,
       network(guard, MAX_DESCRIPTORS, capnp::rpc::twoparty::Side::SERVER, readerOptions()),
       system(capnp::makeRpcServer(network, kj::mv(bootstrap))) {
   system.setFlowLimit(rpc::MAX_FLOW_WORDS);
-  stream->slowReads([this](size_t have) { return guard.untilRoomForPart(have); });
+  stream->slowReads([this](size_t have) { return messages.holdUp(guard.untilRoomForPart(have)); });
 }
 
 ClientConnection::~ClientConnection() noexcept(false) {}

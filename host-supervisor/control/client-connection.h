@@ -13,7 +13,7 @@
 
 namespace bothy {
 
-// How long a message of a client's may be on its way, from the first byte to the last.
+// How long a message of a client's may be on its way, from the first byte to the last, but for the time in which nothing is read of it.
 constexpr kj::Duration MESSAGE_LIMIT = 30 * kj::SECONDS;
 
 // Messages from and to a client, with the descriptors of a table: none is taken from the client.  A message that is not whole in time ends
@@ -42,14 +42,20 @@ public:
   using MessageStream::tryReadMessage;
   using MessageStream::writeMessage;
 
+  // `room` is what the rest of a message waits for before it is read.
+  kj::Promise<void> holdUp(kj::Promise<void> room);
+
 private:
   DescriptorFilter& stream;
   capnp::AsyncCapabilityMessageStream inner;
   const DescriptorTable& descriptors;
   kj::Timer& timer;
-  kj::Maybe<kj::Promise<void>> deadline;  // of the message that has begun to come
+  // Of the message that has begun to come.
+  kj::Maybe<kj::Promise<void>> deadline;
+  kj::TimePoint due = kj::origin<kj::TimePoint>();
 
   void noteRead();
+  void expect(kj::Duration left);
   kj::Maybe<SharedFd> copyOf(int number);
 };
 
@@ -89,7 +95,7 @@ public:
   // Why it is to be dropped.
   kj::Maybe<kj::StringPtr> whyCut() const {
     if (!guard.hasBeenCut()) return nullptr;
-    return guard.breach();
+    return guard.whyEnded();
   }
 
 private:

@@ -59,6 +59,8 @@ ControlServer::ControlServer(kj::Timer& timer, const DescriptorTable& descriptor
       clock(clock),
       closer(closer),
       free(maxConnections),
+      told(timer, LOG_PAUSE),
+      toldFull(timer, LOG_PAUSE),
       connections(*this) {}
 
 ControlServer::~ControlServer() noexcept(false) {}
@@ -68,10 +70,8 @@ kj::Promise<void> ControlServer::listen(kj::ConnectionReceiver& receiver) {
     if (free == 0) {
       auto paf = kj::newPromiseAndFulfiller<void>();
       waiting = kj::mv(paf.fulfiller);
-      const auto now = timer.now();
-      if (toldFull == nullptr || now - KJ_ASSERT_NONNULL(toldFull) >= LOG_PAUSE) {
-        toldFull = now;
-        KJ_LOG(WARNING, "as many clients as max-connections allows; the next one waits");
+      KJ_IF_MAYBE (leftOut, toldFull.next()) {
+        KJ_LOG(WARNING, "as many clients as max-connections allows; the next one waits", *leftOut);
       }
       co_await paf.promise;
     }
@@ -111,26 +111,19 @@ kj::Promise<void> ControlServer::admit(Visitor visitor) {
 
 kj::Promise<void> ControlServer::serve(Visitor visitor) {
   const auto identity = visitor.identity;
-  // root may have all.
+  // Of root's, each is a holder by itself.
   auto holder = identity.owner == ROOT ? kj::String() : kj::str(identity.owner);
   auto connection = kj::heap<ClientConnection>(kj::mv(visitor.stream), descriptors,
                                                bootstrap(identity), timer, budget, clock, holder);
   auto ended = connection->onDisconnect().then([this, identity, &connection = *connection]() {
     KJ_IF_MAYBE (why, connection.whyCut()) {
-      if (isToBeTold()) {
+      KJ_IF_MAYBE (leftOut, told.next()) {
         KJ_LOG(WARNING, "a client's connection is ended", *why, identity.uid, identity.owner,
-               identity.pid);
+               identity.pid, *leftOut);
       }
     }
   });
   return ended.attach(kj::mv(connection));
-}
-
-bool ControlServer::isToBeTold() {
-  const auto now = timer.now();
-  if (told != nullptr && now - KJ_ASSERT_NONNULL(told) < LOG_PAUSE) return false;
-  told = now;
-  return true;
 }
 
 kj::Promise<void> ControlServer::serveLater(Visitor visitor) {
@@ -146,9 +139,9 @@ kj::Promise<void> ControlServer::serveLater(Visitor visitor) {
 }
 
 kj::Promise<void> ControlServer::turnAway(Visitor visitor, kj::StringPtr why) {
-  if (isToBeTold()) {
+  KJ_IF_MAYBE (leftOut, told.next()) {
     KJ_LOG(WARNING, "a client is turned away", why, visitor.identity.uid, visitor.identity.owner,
-           visitor.identity.pid);
+           visitor.identity.pid, *leftOut);
   }
   auto message = kj::heap<capnp::MallocMessageBuilder>();
   auto abort = message->initRoot<capnp::rpc::Message>().initAbort();

@@ -8,6 +8,7 @@
 #include "control/client-connection.h"
 #include "control/client-identity.h"
 #include "control/uid-owners.h"
+#include "loop/log-pace.h"
 #include "schema/supervisor.capnp.h"
 
 namespace bothy {
@@ -54,9 +55,9 @@ private:
   const FarCloser& closer;
   uint32_t free;
   kj::HashMap<uid_t, uint32_t>
-      byUser;  // connections, of users who have some, by owner; by user id until that is known
-  kj::Maybe<kj::TimePoint> told;      // that one is turned away or ended
-  kj::Maybe<kj::TimePoint> toldFull;  // that one waits
+      byUser;    // connections, of users who have some, by owner; by user id until that is known
+  LogPace told;  // that one is turned away or ended
+  LogPace toldFull;  // that one waits
   kj::Maybe<kj::Own<kj::PromiseFulfiller<void>>> waiting;
   kj::TaskSet connections;
 
@@ -72,8 +73,6 @@ private:
   kj::Promise<void> serveLater(Visitor visitor);
   kj::Promise<void> turnAway(Visitor visitor, kj::StringPtr why);
   bool isShareUsedUp(uid_t user);
-  // Bounds the log's lines about clients that are turned away or ended.
-  bool isToBeTold();
   // Counts a connection.
   void enter(uid_t user);
   void exit(uid_t user);

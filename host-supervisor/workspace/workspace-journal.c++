@@ -200,9 +200,7 @@ kj::Promise<void> WorkspaceJournal::update(kj::Function<void(Rows&)> changeParam
   };
   auto shared = kj::refcounted<Shared>(kj::mv(changeParam));
   auto attempt = [&](Turn turn) {
-    auto next = now.clone();
-    shared->change(next);
-    return carryOut(storeWithin(kj::mv(turn), kj::mv(next)), [&](kj::Promise<void> work) {
+    return carryOut(storeWithin(kj::mv(turn), shared->change), [&](kj::Promise<void> work) {
       updating = work.attach(kj::addRef(*shared)).eagerlyEvaluate(nullptr);
     });
   };
@@ -210,20 +208,20 @@ kj::Promise<void> WorkspaceJournal::update(kj::Function<void(Rows&)> changeParam
 }
 
 // What tells of nothing, but for what the store has refused before: that is in this change.
-kj::Promise<void> WorkspaceJournal::store(Rows next) {
+kj::Promise<void> WorkspaceJournal::store(kj::Function<void(Rows&)>& change) {
   co_await catchUp();
-  // What happened may have been refused just now.
-  if (next.row.damage.size() == 0 && now.row.damage.size() > 0) next.row = now.row.clone();
+  auto next = now.clone();
+  change(next);
   next.row.damage = nullptr;
   const bool wasAbandoned = isAbandoned;
   if (wasAbandoned) next.operation = nullptr;
   auto told = event(Cause::RECOVERED, next.row.failure);
   told.before = stateOf(stored.row, stored.operation);
   told.after = stateOf(next.row, next.operation);
-  Change change;
-  addDifference(change, stored, next, told.timeNanos);
-  if (!told.isNotice()) change.tell(told.clone());
-  co_await commit(kj::mv(change));
+  Change difference;
+  addDifference(difference, stored, next, told.timeNanos);
+  if (!told.isNotice()) difference.tell(told.clone());
+  co_await commit(kj::mv(difference));
   if (!told.isNotice()) log(told);
   noteStored(next.clone());
   // What unsettled() said meanwhile is not.
@@ -232,8 +230,9 @@ kj::Promise<void> WorkspaceJournal::store(Rows next) {
   now = kj::mv(next);
 }
 
-kj::Promise<WorkspaceJournal::Turn> WorkspaceJournal::storeWithin(Turn turn, Rows next) {
-  co_await store(kj::mv(next));
+kj::Promise<WorkspaceJournal::Turn> WorkspaceJournal::storeWithin(
+    Turn turn, kj::Function<void(Rows&)>& change) {
+  co_await store(change);
   co_return kj::mv(turn);
 }
 
@@ -269,12 +268,14 @@ kj::Promise<void> WorkspaceJournal::removeOnce() {
 
 kj::Promise<Operation::Hold> WorkspaceJournal::enter(kj::StringPtr step) {
   auto turn = co_await turns->take();
-  co_await catchUp();
   auto& operation = KJ_ASSERT_NONNULL(now.operation, "no operation is under way", now.row.id);
-  if (operation.step != step) {
-    auto next = now.clone();
-    KJ_ASSERT_NONNULL(next.operation).step = kj::str(step);
-    co_await store(kj::mv(next));
+  if (operation.step == step) {
+    co_await catchUp();
+  } else {
+    kj::Function<void(Rows&)> change = [step](Rows& next) {
+      KJ_ASSERT_NONNULL(next.operation).step = kj::str(step);
+    };
+    co_await store(change);
   }
   co_return kj::mv(turn);
 }

@@ -114,8 +114,9 @@ private:
   kj::Promise<void> catchUp();
   void giveUp(const Unstored& refused, const kj::Exception& why);
   kj::Promise<void> keepStoring();
-  kj::Promise<void> store(Rows next);
-  kj::Promise<Turn> storeWithin(Turn turn, Rows next);
+  // What `change`, which outlives the promise, makes of the rows.
+  kj::Promise<void> store(kj::Function<void(Rows&)>& change);
+  kj::Promise<Turn> storeWithin(Turn turn, kj::Function<void(Rows&)>& change);
   kj::Promise<void> removeOnce();
   // The store has them from now on.
   void noteStored(Rows rows);

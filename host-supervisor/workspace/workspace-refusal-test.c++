@@ -251,6 +251,35 @@ TEST_CASE("P58 what is on its way to the store when an end is refused leaves tha
   CHECK(told.back().after == WorkspaceState::FAILED);
 }
 
+TEST_CASE("P58 a change is stored also where what happened before it is refused just then") {
+  Refused r;
+  auto& w = r.w;
+  w.manager->create(w.request("demo"), nullptr).wait(w.scope);
+  w.leave("demo", OperationKind::STOP, "end");
+  auto state = w.store->state();
+  const World world{w.refusing, *w.events,    w.keys,  w.volumes, w.driver,   w.images,
+                    w.files,    w.randomness, w.timer, w.clock,   Deadlines()};
+  MachineLeases leases(w.timer, w.clock, {});
+  leases.enter(state.machines);
+  WorkspaceJournal journal(
+      world, leases,
+      {kj::mv(state.workspaces[0]), kj::mv(state.machines[0]), kj::mv(state.operations[0])},
+      []() {});
+  const auto bytes = journal.row().diskMib + 100;
+  r.run(kj::str("CREATE TRIGGER refuse BEFORE INSERT ON events WHEN new.cause = ",
+                static_cast<int>(Cause::GUEST_POWERED_OFF),
+                " BEGIN SELECT RAISE(ABORT, 'no'); END"));
+  // The store is away, and what happens is not tried before the change.
+  w.refusing.writesToRefuse = 1;
+  journal.transitionAnyway(journal.resting(Rest::STOPPED), Cause::GUEST_POWERED_OFF, nullptr);
+  w.settle();
+  journal.update([&](WorkspaceJournal::Rows& rows) { rows.row.diskMib = bytes; }).wait(w.scope);
+  CHECK(journal.row().diskMib == bytes);
+  CHECK(journal.state() == WorkspaceState::FAILED);
+  CHECK(w.store->workspaces()[0].diskMib == bytes);
+  CHECK(w.stored() == WorkspaceState::FAILED);
+}
+
 TEST_CASE("P58 a reboot that the database refuses is a start that failed, and another may follow") {
   Refused r;
   auto& w = r.w;

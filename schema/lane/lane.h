@@ -39,8 +39,8 @@ public:
   // True from the moment at which the agent is known to have refused the lane, and so to have done nothing that was asked
   // for on it: before any call has failed for it.
   bool wasRefused() const { return messages.wasRefused(); }
-  // What the agent did that ended the lane, if it is known: no word of it is the agent's.
-  kj::Maybe<kj::StringPtr> breach() const { return guard.breach(); }
+  // Why the lane was ended here, if that is known: no word of it is the agent's.
+  kj::Maybe<kj::StringPtr> whyEnded() const { return guard.whyEnded(); }
 
 private:
   kj::Own<kj::AsyncIoStream> stream;

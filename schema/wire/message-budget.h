@@ -4,28 +4,33 @@
 
 namespace bothy {
 
-// What the guarded connections of one process may hold together of their peers' messages: calls that are not answered, answers that are not
-// read, and parts of messages.
+// What the guarded connections of one process hold together of their peers' messages: calls that are not answered, answers that are not
+// read, and parts of messages.  Its policy:
 //
-// Each connection has a share that it may use whatever others hold.  Beyond that it is read while there is room in the whole, and in what its
-// holder may have; and a holder who has little is still read when the whole is used up.  Where another waits for room, connections end
-// whose peers let a message or our writing stand still; and the largest of who holds most, where another has waited for long, or where
-// all shares come to more than there is.  And one that waits in vain for what others hold.
+// 1. A message of one read is always read, whatever others hold, but of a peer that leaves too many answers unread; and of one with
+//    `shareCalls` calls waiting, while there is room.
+// 2. There is room while all hold less than `maxBytes` and the connections of its holder less than `maxHolderBytes`; or, where all hold
+//    more, up to `mostBytes`, while its holder's hold less than `littleBytes`.
+// 3. The rest of a larger message is read while its connection's messages come to less than `shareBytes`, or while there is room.
+// 4. One that is held up so for MOST_STANDSTILL makes others give, one after the other until there is room: of its own holder's
+//    connections those that stand still; and, unless its holder has all that it may, of holders who hold more those that stand still, or
+//    any where they hold more than `maxHolderBytes`.  The greatest of the holder who holds most is first.  Nobody else ends for another.
+// 5. One that is held up so for MOST_WAIT ends.
+// 6. Where what is held grows beyond `mostBytes`, the greatest connection of the holder who holds most ends.
+//
+// A connection stands still that holds `shareBytes` or more of messages, and whose peer sends or takes next to nothing: see MessagePart.
 class MessageBudget {
 public:
   struct Limits {
-    // Of all, in bytes, and of one holder's connections together.  From there on each has its share and no more, but for those of a
-    // holder whose connections have less than `littleBytes` together.
+    // Of all, in bytes, and of one holder's connections together.
     size_t maxBytes;
     size_t maxHolderBytes = kj::maxValue;
     size_t littleBytes = 0;
-    // A connection's share: bytes of messages, and calls that are not answered, which take nothing of the first but what
-    // they have above MessageGuard::SMALL_CALL_BYTES.
+    // Of one connection.  Calls that wait take nothing of the bytes, but for what they have above MessageGuard::SMALL_CALL_BYTES.
     size_t shareBytes;
     kj::uint shareCalls = kj::maxValue;
-    // Of all, with what shares come to: beyond it connections end.  Not one that holds no more than `keptBytes`.
+    // Of all, with what is read without room.
     size_t mostBytes = kj::maxValue;
-    size_t keptBytes = 0;
   };
   explicit constexpr MessageBudget(const Limits& limits) : limits(limits) {}
   KJ_DISALLOW_COPY_AND_MOVE(MessageBudget);
@@ -43,27 +48,16 @@ private:
   const Limits limits;
   kj::List<MessageGuard, &MessageGuard::link> guards;
 
-  // Whether it may take more, with so much of it unread.  Ends others, or it, where all hold too much.
-  bool hasRoomFor(MessageGuard& guard, size_t unread);
-  // Ends others, or it, so that it has the room for which it has waited so long, where any of them may be ended.
-  void makeRoomFor(const MessageGuard& guard, kj::Duration waited);
-
-  size_t heldBy(kj::StringPtr holder);
-  bool hasRoomOf(kj::StringPtr holder);
-  // Until they hold no more than `mostBytes`.
+  // For its next message, or for the next of the one in part.
+  bool hasRoomFor(MessageGuard& guard);
+  // For one that has been held up for so long.
+  void makeRoomFor(MessageGuard& waiting, kj::Duration heldUp);
   void cutBeyond();
-  // Each cuts off one at most, of this holder's or of all, and says whether there was one.  Not that which waits: that would help nobody.
-  // Nor one of another holder who holds no more than the one that waits: who fills the whole by himself makes nobody else give.
-  //
-  // Of those whose peers let stand still what they hold, above their share.
-  bool cutStanding(kj::Maybe<kj::StringPtr> holder, const MessageGuard& waiting);
-  // Of the holder who holds most, that whose messages come to most above its share and `keptBytes`.
-  bool cutGreatest(kj::Maybe<kj::StringPtr> holder, const MessageGuard& waiting);
-  // The holder of most, in all.
-  kj::StringPtr greatestHolder();
-  // That which weighs most of the holder whose weigh most.  What weighs nothing is none.
-  kj::Maybe<MessageGuard&> greatest(kj::Maybe<kj::StringPtr> holder,
-                                    kj::FunctionParam<size_t(MessageGuard&)> weigh);
+
+  bool hasRoom(kj::StringPtr holder);
+  size_t heldBy(kj::StringPtr holder);
+  // Of those that may, the one that holds most of the holder who holds most; `mayGive` is told how much that is.
+  kj::Maybe<MessageGuard&> greatest(kj::FunctionParam<bool(MessageGuard&, size_t)> mayGive);
 };
 
 }  // namespace bothy

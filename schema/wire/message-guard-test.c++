@@ -107,6 +107,43 @@ TEST_CASE("S01 nothing more is read of a peer that does not read") {
   CHECK(reading.poll(w.scope));
 }
 
+TEST_CASE("S01 a call counts by what it takes, most where it waits for another's answer") {
+  World w(Peer::ASKS);
+  const auto heldFor = [&](uint32_t question, kj::uint target) {
+    const auto before = w.guard.heldBytes();
+    CHECK(w.passes([&](Message::Builder message) {
+      auto call = message.initCall();
+      call.setQuestionId(question);
+      call.initTarget().initPromisedAnswer().setQuestionId(target);
+      call.getSendResultsTo().setCaller();
+    }));
+    return w.guard.heldBytes() - before;
+  };
+  w.addCall(1);
+  CHECK(w.passes());
+  const auto waiting = heldFor(2, 1);
+  w.answer(1, 0);
+  CHECK(w.guard.heldBytes() == waiting);
+  const auto plain = heldFor(3, 1);
+  CHECK(waiting - plain == MessageGuard::PIPELINED_CALL_BYTES - MessageGuard::WAITING_CALL_BYTES);
+  w.answer(2, 0);
+  CHECK(w.guard.heldBytes() == plain);
+}
+
+TEST_CASE(
+    "S01 a message that waits counts with what it takes beside its bytes until it is written") {
+  World w(Peer::ASKS);
+  DeafStream deaf;
+  MessageGuard guard(deaf, w.timer, rulesFor(Peer::ASKS, kj::maxValue));
+  capnp::MallocMessageBuilder message;
+  answerOf(message.initRoot<Message>());
+  auto segments = message.getSegmentsForOutput();
+  kj::ArrayPtr<const kj::ArrayPtr<const capnp::word>> messages[] = {segments, segments, segments};
+  auto writing = guard.writeMessages(messages);
+  CHECK(guard.heldBytes() ==
+        3 * (MessageGuard::WAITING_MESSAGE_BYTES + segments[0].size() * sizeof(capnp::word)));
+}
+
 TEST_CASE("P12 what is streamed to a peer never keeps it from being read") {
   World w(Peer::ASKS);
   auto rules = rulesFor(Peer::ASKS, kj::maxValue);

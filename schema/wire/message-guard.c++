@@ -24,7 +24,8 @@ MessageGuard::MessageGuard(capnp::MessageStream& inner, kj::Timer& timer, GuardR
       clock(clockParam.orDefault(static_cast<const kj::MonotonicClock&>(timer))),
       rules(rules),
       budget(budgetParam),
-      holder(kj::str(holderParam)) {
+      holder(holderParam.size() > 0 ? kj::str(holderParam)
+                                    : kj::str("nobody's ", static_cast<void*>(this))) {
   KJ_IF_MAYBE (shared, budget) shared->guards.add(*this);
 }
 
@@ -56,7 +57,7 @@ kj::Promise<kj::Maybe<capnp::MessageReaderAndFds>> MessageGuard::readMessage(
               try {
                 hear(*message->reader);
               } catch (const kj::Exception& e) {
-                noteBreach(e);
+                noteReason(e);
                 throw;
               }
               auto root = message->reader->getRoot<Message>();
@@ -67,19 +68,19 @@ kj::Promise<kj::Maybe<capnp::MessageReaderAndFds>> MessageGuard::readMessage(
             return kj::mv(read);
           },
           [this](kj::Exception&& e) -> kj::Maybe<capnp::MessageReaderAndFds> {
-            noteBreach(e);
+            noteReason(e);
             kj::throwFatalException(kj::mv(e));
           });
 }
 
-void MessageGuard::noteBreach(const kj::Exception& exception) {
-  if (exception.getType() == kj::Exception::Type::DISCONNECTED || firstBreach != nullptr) return;
-  firstBreach = kj::str(exception.getDescription());
+void MessageGuard::noteReason(const kj::Exception& exception) {
+  if (exception.getType() == kj::Exception::Type::DISCONNECTED || firstReason != nullptr) return;
+  firstReason = kj::str(exception.getDescription());
 }
 
 void MessageGuard::hear(capnp::MessageReader& message) {
   ++messagesReceived;
-  forgetPart();
+  part = MessagePart();
   auto root = message.getRoot<Message>();
   // Known from the first getRoot() on.
   const auto bytes = message.sizeInWords() * sizeof(capnp::word);
@@ -88,17 +89,22 @@ void MessageGuard::hear(capnp::MessageReader& message) {
   ++turnMessages;
   turnBytes += bytes;
   handedOver = clock.now();
+  noteGrowth();
+}
+
+bool MessageGuard::waitsForItself() {
+  return unreadBytes() > rules.maxQueueBytes || unanswered > rules.maxUnanswered;
 }
 
 bool MessageGuard::hasRoom() {
-  const auto unread = unreadBytes();
-  if (isCut || !hasRoomInQueue(unread)) return false;
-  KJ_IF_MAYBE (shared, budget) return shared->hasRoomFor(*this, unread);
+  if (isCut || waitsForItself()) return false;
+  KJ_IF_MAYBE (shared, budget) return shared->hasRoomFor(*this);
   return true;
 }
 
-bool MessageGuard::hasRoomInQueue(size_t unread) const {
-  return unread <= rules.maxQueueBytes && unanswered <= rules.maxUnanswered;
+void MessageGuard::noteGrowth() {
+  if (heldBytes() < MessageBudget::LEAST_LOOK_BYTES) return;
+  KJ_IF_MAYBE (shared, budget) shared->cutBeyond();
 }
 
 bool MessageGuard::hasRoomToSend() {
@@ -106,57 +112,41 @@ bool MessageGuard::hasRoomToSend() {
 }
 
 kj::Promise<void> MessageGuard::untilRoom() {
-  return until([this, begin = timer.now()]() {
-    if (hasRoom()) return true;
-    // Who does not read waits for itself.
-    if (isCut || !hasRoomInQueue(unreadBytes())) return false;
-    KJ_IF_MAYBE (shared, budget) shared->makeRoomFor(*this, timer.now() - begin);
-    return hasRoom();
-  });
+  return until([this]() { return hasRoom(); });
 }
 
 kj::Promise<void> MessageGuard::untilRoomForPart(size_t bytes) {
-  partBytes = bytes;
+  part.grow(bytes);
+  noteGrowth();
   if (!hasRoom()) return holdUpPart();
-  if (partAwaited == nullptr) partAwaited = timer.now();
+  part.await(timer.now());
   return kj::READY_NOW;
 }
 
-// The peer is not to blame for the time in which nothing is read of it.
 kj::Promise<void> MessageGuard::holdUpPart() {
-  KJ_IF_MAYBE (since, partAwaited) partTime += timer.now() - *since;
-  partAwaited = nullptr;
-  auto noRoom = timer.afterDelay(MOST_WAIT).then([this]() -> kj::Promise<void> {
+  part.holdUp(timer.now());
+  co_await until([this]() {
+    // Who waits for itself does not wait for others yet.
+    if (waitsForItself()) part.holdUp(timer.now());
     KJ_IF_MAYBE (shared, budget) {
-      if (shared->greatestHolder() != holder) {
-        cut("there was no room for the rest of a message, for others hold it"_kj);
-      }
+      if (!isCut) shared->makeRoomFor(*this, part.heldUpFor(timer.now()));
     }
-    return kj::NEVER_DONE;
+    return hasRoom();
   });
-  co_await untilRoom().exclusiveJoin(kj::mv(noRoom));
-  partAwaited = timer.now();
-}
-
-void MessageGuard::forgetPart() {
-  partBytes = 0;
-  partTime = 0 * kj::NANOSECONDS;
-  partAwaited = nullptr;
+  part.await(timer.now());
 }
 
 bool MessageGuard::isStandingStill(size_t leastHeld) {
   const auto now = timer.now();
-  KJ_IF_MAYBE (since, partAwaited) {
-    if (partTime + (now - *since) >= MOST_STANDSTILL && messageBytes(unreadBytes()) >= leastHeld) {
-      return true;
-    }
-  }
-  return writingBytes > 0 && now - writingBegan >= MOST_STANDSTILL && unreadBytes() >= leastHeld;
+  if (part.isStandingStill(now) && messageBytes() >= leastHeld) return true;
+  const auto time =
+      MOST_STANDSTILL + writingBytes / MessagePart::LEAST_BYTES_PER_SECOND * kj::SECONDS;
+  return writingBytes > 0 && unreadBytes() >= leastHeld && now - writingBegan >= time;
 }
 
 void MessageGuard::cut(kj::StringPtr why) {
   isCut = true;
-  if (firstBreach == nullptr) firstBreach = kj::str(why);
+  if (firstReason == nullptr) firstReason = kj::str(why);
   for (auto& waiting : untilCut) waiting->fulfill();
   untilCut.clear();
 }
@@ -215,7 +205,7 @@ void MessageGuard::admit(Message::Reader message, size_t bytes) {
   requireShape(message, rules.peer);
   switch (message.which()) {
     case Message::BOOTSTRAP:
-      addAnswer(message.getBootstrap().getQuestionId(), bytes);
+      addAnswer(message.getBootstrap().getQuestionId(), bytes, WAITING_CALL_BYTES);
       break;
     case Message::CALL:
       admitCall(message.getCall(), bytes);
@@ -239,7 +229,10 @@ void MessageGuard::admit(Message::Reader message, size_t bytes) {
 
 void MessageGuard::admitCall(capnp::rpc::Call::Reader call, size_t bytes) {
   addImports(capabilitiesOf(call.getParams()));
-  addAnswer(call.getQuestionId(), bytes);
+  const auto target = call.getTarget();
+  const bool isPipelined = target.isPromisedAnswer() &&
+                           calls.find(target.getPromisedAnswer().getQuestionId()) != nullptr;
+  addAnswer(call.getQuestionId(), bytes, isPipelined ? PIPELINED_CALL_BYTES : WAITING_CALL_BYTES);
 }
 
 // It may have been sent before the answer came that is written only now.
@@ -276,15 +269,15 @@ void MessageGuard::addImports(kj::uint count) {
   KJ_REQUIRE(count == 0 || imports <= MAX_IMPORTS, "the peer gives too many capabilities");
 }
 
-void MessageGuard::addAnswer(uint32_t question, size_t bytes) {
+void MessageGuard::addAnswer(uint32_t question, size_t bytes, size_t held) {
   KJ_REQUIRE(answers.size() < rules.maxAnswers && unanswered < rules.maxAnswers,
              "the peer leaves too many answers unfinished");
   // The RPC system lets go of a number when its answer is queued.  A peer cannot know of that before it is written.
   KJ_REQUIRE(answers.find(question) == nullptr && calls.find(question) == nullptr,
              "the peer gives two questions the same number");
   answers.insert(question, 0);
-  calls.insert(question, Call{bytes, false});
-  callBytes += bytes + WAITING_CALL_BYTES;
+  calls.insert(question, Call{bytes, bytes + held, false});
+  callBytes += bytes + held;
   largeCallBytes += largeBytes(bytes);
   ++unanswered;
 }
@@ -306,6 +299,7 @@ kj::Promise<void> MessageGuard::writeMessages(
 kj::Promise<void> MessageGuard::untilWritten(kj::Promise<void> done, Writing writing) {
   writingBytes += writing.bytes;
   writingBegan = timer.now();
+  noteGrowth();
   return done.then([this, writing]() {
     writingBytes -= writing.bytes;
     unanswered -= kj::min(unanswered, writing.answers);
@@ -319,13 +313,14 @@ void MessageGuard::noteSent(kj::ArrayPtr<const kj::ArrayPtr<const capnp::word>> 
   try {
     admitSent(segments, writing);
   } catch (const kj::Exception& e) {
-    noteBreach(e);
+    noteReason(e);
     throw;
   }
 }
 
 void MessageGuard::admitSent(kj::ArrayPtr<const kj::ArrayPtr<const capnp::word>> segments,
                              Writing& writing) {
+  writing.bytes += WAITING_MESSAGE_BYTES;
   for (auto segment : segments) writing.bytes += segment.size() * sizeof(capnp::word);
   // Ours: it needs no limits.
   capnp::ReaderOptions options;
@@ -367,7 +362,7 @@ void MessageGuard::noteAsked(uint32_t question) {
 void MessageGuard::noteReturn(capnp::rpc::Return::Reader answer) {
   bool isReleased = false;
   KJ_IF_MAYBE (call, calls.find(answer.getAnswerId())) {
-    callBytes -= call->bytes + WAITING_CALL_BYTES;
+    callBytes -= call->held;
     largeCallBytes -= largeBytes(call->bytes);
     isReleased = call->isReleased;
     calls.erase(answer.getAnswerId());

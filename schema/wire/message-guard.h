@@ -10,6 +10,7 @@
 
 #include "schema/limits.capnp.h"
 #include "wire/guard-rules.h"
+#include "wire/message-part.h"
 #include "wire/read-receipts.h"
 
 namespace bothy {
@@ -25,8 +26,8 @@ class MessageBudget;
 class MessageGuard final: public capnp::MessageStream {
 public:
   // All of them outlive it.  `clock` goes on within a turn; without it no turn ends by its time, only by its messages and bytes:
-  // enough where the work for a message is bounded by its bytes.  `holder` names whose connection it is: those of one share what one may have
-  // of the budget.  Empty: nobody's, and bound by the whole alone.
+  // enough where the work for a message is bounded by its bytes.  `holder` names whose connection it is: those of one share what
+  // one may have of the budget.  Empty: nobody's, so that it is a holder by itself.
   MessageGuard(capnp::MessageStream& inner, kj::Timer& timer, GuardRules rules,
                kj::Maybe<MessageBudget&> budget = nullptr,
                kj::Maybe<const kj::MonotonicClock&> clock = nullptr,
@@ -47,17 +48,17 @@ public:
   // `listener` is called before each message is written.
   void notifySent(kj::Function<void()> listener) { sentListener = kj::mv(listener); }
 
-  // `size` tells what waits to be written, in bytes: see RpcNetwork.
+  // `size` tells what waits to be written, in bytes, with WAITING_MESSAGE_BYTES of each message: see RpcNetwork.
   void watchQueue(kj::Function<size_t()> size) { queueBytes = kj::mv(size); }
 
-  // What the peer did that ended the connection, if it is known: no word of it is the peer's.
-  kj::Maybe<kj::StringPtr> breach() const {
-    return firstBreach.map([](const kj::String& why) { return why.asPtr(); });
+  // Why the connection is ended here, if that is known: by what the peer did, or for what it holds.  No word of it is the peer's.
+  kj::Maybe<kj::StringPtr> whyEnded() const {
+    return firstReason.map([](const kj::String& why) { return why.asPtr(); });
   }
 
-  // Resolves when more may be read.
+  // Resolves when the next message may be read.
   kj::Promise<void> untilRoom();
-  // The same within a large message, of which so much has come.  To be asked before each part of it, the first too.
+  // The same of the next of a large one, of which so much has come.  To be asked before each part of it, the first too.
   kj::Promise<void> untilRoomForPart(size_t bytes);
   // Resolves when the connection is to be dropped, for what it holds: see MessageBudget.  Nothing is read any more then.
   kj::Promise<void> onCut();
@@ -66,7 +67,7 @@ public:
   // the peer takes the last one; and two ends never wait for each other, as reading stops only at a limit that is far above.
   kj::Promise<void> untilRoomToSend();
   // What is held for the peer: calls that are not answered, what it has not read, and a message in part.  Nothing when it is cut off.
-  size_t heldBytes() { return isCut ? 0 : callBytes + unreadBytes() + partBytes; }
+  size_t heldBytes() { return isCut ? 0 : callBytes + unreadBytes() + part.bytes(); }
 
   kj::Promise<kj::Maybe<capnp::MessageReaderAndFds>> tryReadMessage(
       kj::ArrayPtr<kj::AutoCloseFd> fdSpace, capnp::ReaderOptions options,
@@ -95,14 +96,16 @@ public:
   // up.  From half of it on, streams wait.
   static constexpr kj::uint MAX_QUESTIONS = rpc::MAX_UNANSWERED_CALLS;
   static constexpr size_t MOST_WAITING_BYTES = 128 * 1024;
-  // What a call takes until it is answered, beside its bytes, and most of all one on what another is to answer.
-  static constexpr size_t WAITING_CALL_BYTES = 16 * 1024;
+  // What a message takes until it is written, beside its bytes: the first segment of an answer whose size nobody foretells is 8 KiB.
+  static constexpr size_t WAITING_MESSAGE_BYTES = 8 * 1024;
+  // What a call takes until it is answered, beside its bytes: 8.3 KiB were measured, and 14.7 of one that waits for the answer of
+  // another to be made at all.
+  static constexpr size_t WAITING_CALL_BYTES = 10 * 1024;
+  static constexpr size_t PIPELINED_CALL_BYTES = 16 * 1024;
   // Up to it the bytes of a call take nothing of its connection's share: what is counted beside them is more.
   static constexpr size_t SMALL_CALL_BYTES = 4 * 1024;
-  // How long a message may take to come whole, but for the time in which nothing is read, and a write to be taken, where others want the room.
-  // And how long others wait for it before who holds most has to give.
-  static constexpr kj::Duration MOST_STANDSTILL = 30 * kj::SECONDS;
-  // How long the rest of a message waits for room that another has: its peer is told then, by the end of the connection.
+  // How long one is held up within a message before others have to give, and until it is cut off, so that its peer is told.
+  static constexpr kj::Duration MOST_STANDSTILL = MessagePart::MOST_STANDSTILL;
   static constexpr kj::Duration MOST_WAIT = 2 * MOST_STANDSTILL;
   // How often it is looked whether there is room: twice as long after each time, within these bounds.
   static constexpr kj::Duration LEAST_QUEUE_PAUSE = 10 * kj::MILLISECONDS;
@@ -132,17 +135,15 @@ private:
   kj::HashMap<uint32_t, kj::uint> answers;
   // By question, until its answer is written, also of one that was finished.
   struct Call {
-    size_t bytes;
-    bool
-        isReleased;  // the peer wants none of the capabilities of the answer: its Finish came first
+    size_t bytes;  // of the message
+    size_t held;   // with what it takes beside them
+    // The peer wants none of the capabilities of the answer: its Finish came first.
+    bool isReleased;
   };
   kj::HashMap<uint32_t, Call> calls;
   size_t callBytes = 0;
   size_t largeCallBytes = 0;  // of calls' own, beyond SMALL_CALL_BYTES of each
-  size_t partBytes = 0;
-  // What the peer has taken so far for the message in part, and since when the next of it is waited for.
-  kj::Duration partTime = 0 * kj::NANOSECONDS;
-  kj::Maybe<kj::TimePoint> partAwaited;
+  MessagePart part;
   kj::uint unanswered = 0;  // until the last byte of the answer is written
   kj::uint exports = 0;
   size_t writingBytes = 0;  // taken from the queue, and not written yet
@@ -158,7 +159,7 @@ private:
   };
   kj::HashMap<uint32_t, Question> questions;
   kj::uint imports = 0;
-  kj::Maybe<kj::String> firstBreach;
+  kj::Maybe<kj::String> firstReason;
 
   // Counts the time since the last message was handed over to the turn.
   void noteTurnTime();
@@ -170,16 +171,19 @@ private:
       kj::ArrayPtr<capnp::word> scratchSpace);
   void hear(capnp::MessageReader& message);
   // A lost connection is none.
-  void noteBreach(const kj::Exception& exception);
+  void noteReason(const kj::Exception& exception);
+  // For the next message, or for the next of the one in part.
   bool hasRoom();
-  bool hasRoomInQueue(size_t unread) const;
+  // Whether its own peer has to read, or to be answered, first.
+  bool waitsForItself();
+  // After each growth of what is held.
+  void noteGrowth();
   bool hasRoomToSend();
   kj::Promise<void> until(kj::Function<bool()> condition);
   kj::Promise<void> holdUpPart();
-  void forgetPart();
   // Of what is held, bytes of messages, without what calls take beside them, nor up to SMALL_CALL_BYTES of each.
-  size_t messageBytes(size_t unread) const { return largeCallBytes + unread + partBytes; }
-  // Whether its peer leaves a message or a write unfinished for too long, with so much or more of it held.
+  size_t messageBytes() { return largeCallBytes + unreadBytes() + part.bytes(); }
+  // Whether it holds so much, and its peer next to nothing of the message or the write that is under way moves.
   bool isStandingStill(size_t leastHeld);
   void cut(kj::StringPtr why);
   void admit(capnp::rpc::Message::Reader message, size_t bytes);
@@ -199,7 +203,7 @@ private:
   void noteReturn(capnp::rpc::Return::Reader answer);
   void noteFinish(capnp::rpc::Finish::Reader finish);
   void noteGiven(kj::uint count);
-  void addAnswer(uint32_t question, size_t bytes);
+  void addAnswer(uint32_t question, size_t bytes, size_t held);
   static size_t largeBytes(size_t bytes) { return bytes - kj::min(bytes, SMALL_CALL_BYTES); }
   size_t unreadBytes();
 };

@@ -4,13 +4,6 @@
 #include <kj/refcount.h>
 
 namespace bothy {
-namespace {
-
-// What a message takes that waits to be written, beside its bytes: the first segment of an answer whose size
-// nobody foretells is 8 KiB.
-constexpr size_t QUEUED_MESSAGE_BYTES = 8 * 1024;
-
-}  // namespace
 
 class RpcNetwork::FlowController final: public capnp::RpcFlowController,
                                         private capnp::RpcFlowController::WindowGetter {
@@ -73,8 +66,9 @@ private:
 RpcNetwork::RpcNetwork(MessageGuard& guard, kj::uint maxDescriptors,
                        capnp::rpc::twoparty::Side side, capnp::ReaderOptions options)
     : TwoPartyVatNetwork(guard, maxDescriptors, side, options), guard(guard) {
-  guard.watchQueue(
-      [this]() { return getCurrentQueueSize() + getCurrentQueueCount() * QUEUED_MESSAGE_BYTES; });
+  guard.watchQueue([this]() {
+    return getCurrentQueueSize() + getCurrentQueueCount() * MessageGuard::WAITING_MESSAGE_BYTES;
+  });
 }
 
 RpcNetwork::~RpcNetwork() noexcept(false) {

@@ -50,6 +50,27 @@ public:
   using MessageStream::writeMessage;
 };
 
+// Takes nothing.
+class DeafStream final: public capnp::MessageStream {
+public:
+  kj::Promise<kj::Maybe<capnp::MessageReaderAndFds>> tryReadMessage(
+      kj::ArrayPtr<kj::AutoCloseFd>, capnp::ReaderOptions, kj::ArrayPtr<capnp::word>) override {
+    return kj::NEVER_DONE;
+  }
+  kj::Promise<void> writeMessage(kj::ArrayPtr<const int>,
+                                 kj::ArrayPtr<const kj::ArrayPtr<const capnp::word>>) override {
+    return kj::NEVER_DONE;
+  }
+  kj::Promise<void> writeMessages(
+      kj::ArrayPtr<kj::ArrayPtr<const kj::ArrayPtr<const capnp::word>>>) override {
+    return kj::NEVER_DONE;
+  }
+  kj::Maybe<int> getSendBufferSize() override { return nullptr; }
+  kj::Promise<void> end() override { return kj::READY_NOW; }
+  using MessageStream::tryReadMessage;
+  using MessageStream::writeMessage;
+};
+
 class TestClock final: public kj::MonotonicClock {
 public:
   kj::TimePoint time = kj::origin<kj::TimePoint>();
