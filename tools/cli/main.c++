@@ -79,8 +79,9 @@ int run(kj::ArrayPtr<const kj::StringPtr> arguments) {
   Console console(out, errors,
                   {.outIsTerminal = isatty(STDOUT_FILENO) == 1,
                    .errorsAreTerminal = isatty(STDERR_FILENO) == 1});
-  SocketConnector connector(*io.lowLevelProvider,
-                            environment("BOTHY_SOCKET", SocketConnector::DEFAULT_SOCKET));
+  SocketConnector connector(*io.lowLevelProvider, io.provider->getTimer(),
+                            environment("BOTHY_SOCKET", SocketConnector::DEFAULT_SOCKET),
+                            [&console](kj::StringPtr text) { console.note(text); });
   RawTerminal terminal(io.unixEventPort, STDIN_FILENO, STDOUT_FILENO);
   ProcessSignals signals(io.unixEventPort);
   StandardInput standardInput(io.unixEventPort, STDIN_FILENO);

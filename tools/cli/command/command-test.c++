@@ -125,6 +125,24 @@ TEST_CASE("rm refuses a running workspace without --force") {
   CHECK(world.run({"rm", "idle"}) == SUCCESS);
 }
 
+TEST_CASE("rm destroys all that it can, and says which are gone though others are not") {
+  CommandTestWorld world;
+  SECTION("in words") {
+    CHECK(world.run({"rm", "nonesuch", "demo", "idle"}) == FAILURE);
+    CHECK(contains(world.errors(), "idle is gone"));
+    CHECK(contains(world.errors(), "nonesuch"));
+    CHECK(contains(world.errors(), "bothy rm -f demo"));
+  }
+  SECTION("as JSON") {
+    CHECK(world.run({"rm", "--json", "idle", "nonesuch"}) == FAILURE);
+    CHECK(world.out().startsWith("{\"deleted\":[\"idle\"]}\n{\"error\":"));
+  }
+  SECTION("as JSON, where none is gone") {
+    CHECK(world.run({"rm", "--json", "nonesuch"}) == FAILURE);
+    CHECK(world.out().startsWith("{\"error\":"));
+  }
+}
+
 // Whether bothy's words give one line that is a T and nothing else.
 template <typename T>
 bool prints(std::initializer_list<kj::StringPtr> words) {

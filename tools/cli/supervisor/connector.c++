@@ -68,7 +68,22 @@ kj::Own<SupervisorLink> SocketConnector::connect() {
     result = ::connect(fd, reinterpret_cast<struct sockaddr*>(&address), sizeof(address));
   } while (result < 0 && errno == EINTR);
   if (result < 0) failToConnect(path, errno);
-  return linkOver(io.wrapUnixSocketFd(kj::mv(owned), kj::LowLevelAsyncIoProvider::ALREADY_CLOEXEC));
+  auto link =
+      linkOver(io.wrapUnixSocketFd(kj::mv(owned), kj::LowLevelAsyncIoProvider::ALREADY_CLOEXEC));
+  if (isSilenceNoted) return link;
+  auto noting = noteSilence(link->supervisor()).eagerlyEvaluate([](kj::Exception&&) {});
+  return link.attach(kj::mv(noting));
+}
+
+kj::Promise<void> SocketConnector::noteSilence(rpc::Supervisor::Client supervisor) {
+  auto answered = supervisor.whenResolved().then([]() { return true; });
+  const bool isAnswered =
+      co_await answered.exclusiveJoin(timer.afterDelay(SILENCE).then([]() { return false; }));
+  if (isAnswered || isSilenceNoted) co_return;
+  isSilenceNoted = true;
+  note(kj::str("bothyd at ", path,
+               " does not answer: waiting for it (it may be busy, stopped, or have ",
+               "as many clients as it takes)"));
 }
 
 }  // namespace bothy

@@ -1,6 +1,8 @@
 #pragma once
 
 #include <kj/async-io.h>
+#include <kj/function.h>
+#include <kj/timer.h>
 
 #include "schema/supervisor.capnp.h"
 
@@ -27,15 +29,25 @@ class SocketConnector final: public Connector {
 public:
   static constexpr kj::StringPtr DEFAULT_SOCKET = "/run/bothy/bothyd.sock"_kj;
 
-  SocketConnector(kj::LowLevelAsyncIoProvider& io, kj::StringPtr path)
-      : io(io), path(kj::str(path)) {}
+  // How long bothyd may take for its first answer before it is said, once, that it is waited for.
+  static constexpr kj::Duration SILENCE = 5 * kj::SECONDS;
+
+  // `note` says something to people.  All of them outlive the links, too.
+  SocketConnector(kj::LowLevelAsyncIoProvider& io, kj::Timer& timer, kj::StringPtr path,
+                  kj::Function<void(kj::StringPtr)> note)
+      : io(io), timer(timer), path(kj::str(path)), note(kj::mv(note)) {}
 
   kj::Own<SupervisorLink> connect() override;
   void useSocket(kj::StringPtr newPath) override { path = kj::str(newPath); }
 
 private:
   kj::LowLevelAsyncIoProvider& io;
+  kj::Timer& timer;
   kj::String path;
+  kj::Function<void(kj::StringPtr)> note;
+  bool isSilenceNoted = false;
+
+  kj::Promise<void> noteSilence(rpc::Supervisor::Client supervisor);
 };
 
 // A link over any Unix socket.
