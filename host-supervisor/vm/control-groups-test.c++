@@ -20,13 +20,14 @@ TEST_CASE("P29 the control groups of a machine that has ended are removed, and n
   auto ours = machines / "qemu-embed-1234-7-abc.libvirt-qemu";
   fs::create_directories(ours / "vcpu0");
   fs::create_directories(ours / "emulator");
-  fs::create_directories(machines / "qemu-embed-1234-8-xabc.libvirt-qemu");
-  fs::create_directories(machines / "other");
+  // Whose names only end in the same way.
+  const fs::path others[] = {machines / "qemu-embed-1234-8-xabc.libvirt-qemu",
+                             machines / "qemu-embed-1234-9-x-abc.libvirt-qemu", machines / "other"};
+  for (auto& other : others) fs::create_directories(other);
 
   removeControlGroups(path, "abc");
   CHECK_FALSE(fs::exists(ours));
-  CHECK(fs::exists(machines / "qemu-embed-1234-8-xabc.libvirt-qemu"));
-  CHECK(fs::exists(machines / "other"));
+  for (auto& other : others) CHECK(fs::exists(other));
 
   removeControlGroups(path, "abc");
   removeControlGroups("/nonexistent", "abc");

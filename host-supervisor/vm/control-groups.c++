@@ -95,15 +95,11 @@ void removeControlGroup(kj::StringPtr mount, kj::StringPtr group) {
 }
 
 void removeControlGroups(kj::StringPtr mount, kj::StringPtr machine) {
-  auto machines = kj::str(mount, MACHINES);
-  auto ending = kj::str("-", machine, SUFFIX);
-  if (!fs::is_directory(machines.cStr())) return;
-  kj::Vector<fs::path> groups;
-  for (auto& entry : fs::directory_iterator(machines.cStr())) {
-    auto name = entry.path().filename().string();
-    if (name.ends_with(ending.cStr()) && entry.is_directory()) groups.add(entry.path());
+  for (auto& group : listControlGroups(mount)) {
+    KJ_IF_MAYBE (owner, machineOfControlGroup(group)) {
+      if (*owner == machine) removeControlGroup(mount, group);
+    }
   }
-  for (auto& group : groups) removeGroup(group);
 }
 
 }  // namespace bothy

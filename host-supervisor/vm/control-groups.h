@@ -21,7 +21,7 @@ kj::Maybe<kj::Array<kj::String>> controlGroupsOf(pid_t process, kj::StringPtr ma
 void removeControlGroup(kj::StringPtr mount, kj::StringPtr group);
 
 // Removes the groups that libvirt made below `mount` for a machine whose processes have ended: in its directory
-// of machines, named "...-MACHINE.libvirt-qemu".  libvirt removes them when it ends a machine, and nobody does
+// of machines, by machineOfControlGroup().  libvirt removes them when it ends a machine, and nobody does
 // when it is killed meanwhile; where systemd makes them, systemd removes them too.  Throws if one cannot be
 // removed; none is success.
 void removeControlGroups(kj::StringPtr mount, kj::StringPtr machine);
