@@ -18,17 +18,11 @@ kj::Promise<void> BootWait::adoption() {
   auto until = world.timer.now() + limit;
   for (auto pauses = world.pauses();;) {
     co_await pauses.next();
-    bool isThere = false;
-    kj::Maybe<kj::Exception> failure;
-    try {
-      isThere = co_await slot.adopt();
-    } catch (...) {
-      failure = kj::getCaughtExceptionAsKj();
-    }
-    KJ_IF_MAYBE (e, failure) {
+    auto adoption = co_await slot.tryToAdopt();
+    KJ_IF_MAYBE (e, adoption.failure) {
       if (world.timer.now() >= until) kj::throwFatalException(kj::mv(*e));
     } else {
-      if (isThere) co_return;
+      if (adoption.isThere) co_return;
       kj::throwFatalException(KJ_EXCEPTION(FAILED, "the machine ended before its agent answered"));
     }
   }

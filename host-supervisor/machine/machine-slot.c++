@@ -49,6 +49,11 @@ kj::Promise<bool> MachineSlot::adopt() {
   co_return false;
 }
 
+kj::Promise<MachineSlot::Adoption> MachineSlot::tryToAdopt() {
+  return adopt().then([](bool isThere) { return Adoption{isThere, nullptr}; },
+                      [](kj::Exception&& e) { return Adoption{false, kj::mv(e)}; });
+}
+
 void MachineSlot::watch() {
   since = world.timer.now();
   watching =

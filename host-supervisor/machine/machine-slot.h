@@ -42,6 +42,12 @@ public:
   // Takes over the machine that an earlier bothyd started: whether there is one.  Fails if that is so and cannot be done; then it
   // goes on.
   kj::Promise<bool> adopt();
+  // The same, for who has to go on.
+  struct Adoption {
+    bool isThere = false;
+    kj::Maybe<kj::Exception> failure;
+  };
+  kj::Promise<Adoption> tryToAdopt();
 
   // Its end is reported from now on.
   void watch();

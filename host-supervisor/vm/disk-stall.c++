@@ -2,6 +2,8 @@
 
 #include <kj/debug.h>
 
+#include "loop/failure-of.h"
+
 namespace bothy {
 namespace {
 
@@ -48,10 +50,7 @@ kj::Promise<void> DiskStall::run() {
   for (bool isTold = false;;) {
     co_await room.whenFree(disk);
     recurred = false;
-    kj::Maybe<kj::Exception> failure;
-    co_await kj::evalNow([this]() {
-      return libvirt.resume(machine);
-    }).catch_([&failure](kj::Exception&& e) { failure = kj::mv(e); });
+    auto failure = co_await failureOf([this]() { return libvirt.resume(machine); });
     KJ_IF_MAYBE (e, failure) {
       if (!isTold) {
         KJ_LOG(ERROR, "a machine stands still and cannot go on; trying again", machine,

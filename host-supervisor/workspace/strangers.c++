@@ -2,6 +2,7 @@
 
 #include <kj/debug.h>
 
+#include "loop/failure-of.h"
 #include "workspace/steps.h"
 
 namespace bothy {
@@ -37,14 +38,11 @@ kj::Promise<kj::Vector<kj::Own<Workspace>>> Strangers::examine(kj::Array<Machine
 // until it is taken back, which a bothyd that was killed had no time for.  nullptr: not all of them can be read, and no machine gets a user id.
 kj::Promise<kj::Maybe<Strangers::Users>> Strangers::findUsers(kj::Maybe<Disks> disks) {
   Users users;
-  kj::Maybe<kj::Exception> failure;
-  try {
-    users.recorded =
-        co_await within(world.timer, world.deadlines.disk, "the records could not be read",
-                        kj::evalNow([this]() { return world.driver.users(); }));
-  } catch (...) {
-    failure = kj::getCaughtExceptionAsKj();
-  }
+  auto failure = co_await failureOf([&]() {
+    return within(world.timer, world.deadlines.disk, "the records could not be read",
+                  kj::evalNow([this]() { return world.driver.users(); }))
+        .then([&](auto recorded) { users.recorded = kj::mv(recorded); });
+  });
   auto why = failure.map([](const kj::Exception& e) {
     return kj::str("which user ids machines have cannot be read: ", lineOf(e));
   });
@@ -91,10 +89,7 @@ kj::Promise<void> Strangers::keepExaminingUserIds(kj::Array<MachineRow> rows) {
   for (auto& workspace : besides) {
     // Whose operation is under way by now looks after its machine itself.
     if (!workspace->isIdle()) continue;
-    co_await kj::evalNow([&]() { return workspace->recover(); }).catch_([&](kj::Exception&& e) {
-      KJ_LOG(ERROR, "a workspace could not be recovered", workspace->row().name,
-             e.getDescription());
-    });
+    co_await workspace->recover();
   }
 }
 
@@ -163,12 +158,7 @@ kj::Promise<void> Strangers::beginToEnd(kj::StringPtr stray) {
 kj::Promise<void> Strangers::keepEnding(kj::String stray,
                                         kj::Own<kj::PromiseFulfiller<void>> tried) {
   for (auto pauses = world.pauses();;) {
-    kj::Maybe<kj::Exception> failure;
-    try {
-      co_await end(stray);
-    } catch (...) {
-      failure = kj::getCaughtExceptionAsKj();
-    }
+    auto failure = co_await failureOf([&]() { return end(stray); });
     tried->fulfill();
     KJ_IF_MAYBE (e, failure) {
       KJ_LOG(ERROR, "a machine that belongs to no workspace is left; trying again", stray,

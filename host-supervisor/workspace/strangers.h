@@ -29,7 +29,7 @@ private:
   const World& world;
   MachineLeases& leases;
   WorkspaceRegistry& registry;
-  // Machines of no workspace, until their user ids are free.  A task ends each.
+  // Machines of no workspace, and such of which only a disk is left that is a user's, until their user ids are free.  A task ends each.
   kj::HashSet<kj::String> strays;
   kj::TaskSet tasks;
 
@@ -47,7 +47,7 @@ private:
   kj::Promise<kj::Maybe<Users>> findUsers(kj::Maybe<Disks> disks);
   kj::Promise<void> keepExaminingUserIds(kj::Array<MachineRow> rows);
   struct Examined {
-    // That rest, and whose they are.
+    // Workspaces at rest to which one of the user ids belongs.
     kj::Vector<kj::Own<Workspace>> workspaces;
     // Resolves when each stray that was found was tried to be ended once.
     kj::Promise<void> strays;

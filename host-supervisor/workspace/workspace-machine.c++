@@ -83,12 +83,7 @@ void Workspace::reboot() {
 
 // What fails here is this workspace's failure, and no other's.
 kj::Promise<void> Workspace::recover() {
-  kj::Maybe<kj::Exception> failure;
-  try {
-    co_await recoverUnlessDamaged();
-  } catch (...) {
-    failure = kj::getCaughtExceptionAsKj();
-  }
+  auto failure = co_await failureOf([this]() { return recoverUnlessDamaged(); });
   KJ_IF_MAYBE (e, failure) {
     journal.damage(kj::str("it cannot be recovered: ", lineOf(*e)));
   }
@@ -150,12 +145,10 @@ void Workspace::resume(const OperationRow& operation) {
 
 // Whether it is decided now: it is taken over, or gone.  Not to reach a machine is no reason to end it.
 kj::Promise<bool> Workspace::takeOver() {
-  bool isThere = false;
-  auto failure =
-      co_await failureOf([&]() { return slot.adopt().then([&](bool found) { isThere = found; }); });
+  auto adoption = co_await slot.tryToAdopt();
   // A stop that is being stored comes first, and ends this.
   auto turn = co_await journal.takeTurn();
-  KJ_IF_MAYBE (e, failure) {
+  KJ_IF_MAYBE (e, adoption.failure) {
     auto why = lineOf(*e);
     if (whyUnreachable.size() == 0) {
       note(Cause::UNREACHABLE, why);
@@ -166,7 +159,7 @@ kj::Promise<bool> Workspace::takeOver() {
     co_return false;
   }
   whyUnreachable = nullptr;
-  if (isThere) {
+  if (adoption.isThere) {
     adopted();
   } else {
     machineGone();

@@ -2,7 +2,6 @@
 
 #include <kj/debug.h>
 
-#include "loop/failure-of.h"
 #include "machine/boot-wait.h"
 #include "machine/start-turn.h"
 #include "workspace/machine-spec.h"
@@ -69,15 +68,13 @@ kj::Duration StartOperation::limitAfterRestart(kj::StringPtr step, kj::Duration 
 kj::Promise<size_t> StartOperation::resume(size_t step) {
   if (step < LAUNCH) co_return CLEAR;
   isMade = true;
-  bool isThere = false;
-  auto failure = co_await failureOf(
-      [&]() { return site.machine.adopt().then([&](bool found) { isThere = found; }); });
-  KJ_IF_MAYBE (e, failure) {
+  auto adoption = co_await site.machine.tryToAdopt();
+  KJ_IF_MAYBE (e, adoption.failure) {
     KJ_LOG(ERROR, "a machine could not be taken over; trying again", site.journal.row().name,
            site.journal.row().id, e->getDescription());
     co_return AGENT;
   }
-  if (isThere) co_return AGENT;
+  if (adoption.isThere) co_return AGENT;
   isMade = false;
   co_return CLEAR;
 }

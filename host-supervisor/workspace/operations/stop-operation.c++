@@ -70,20 +70,16 @@ kj::Promise<void> StopOperation::run(size_t step) {
 
 kj::Promise<size_t> StopOperation::resume(size_t step) {
   // It is ended by force if it cannot be taken over: that is what was asked for in the end.
-  bool isThere = false;
-  auto failure = co_await failureOf([&]() {
-    return site.machine.adopt().then([&](bool found) {
-      isThere = found;
-      // Without a row nobody has looked.
-      isGone = !found && site.journal.machine() != nullptr;
-    });
-  });
-  KJ_IF_MAYBE (e, failure) {
+  auto adoption = co_await site.machine.tryToAdopt();
+  KJ_IF_MAYBE (e, adoption.failure) {
     KJ_LOG(WARNING, "a machine that stops cannot be taken over and is ended",
            site.journal.row().name, e->getDescription());
+  } else {
+    // Without a row nobody has looked.
+    isGone = !adoption.isThere && site.journal.machine() != nullptr;
   }
   graceMillis = graceLeft(site.world, graceMillis, deadlineNanos);
-  co_return isThere ? step : END_STEP;
+  co_return adoption.isThere ? step : END_STEP;
 }
 
 kj::Promise<void> StopOperation::powerOff() {
