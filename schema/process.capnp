@@ -240,9 +240,10 @@ const maxEndedProcesses :UInt32 = 32;
 
 const maxHeldOutputBytes :UInt32 = 16777216;
 # Output of programs that have ended and that somebody holds, which is kept in case it did not arrive, or is still in their
-# pipes, in bytes.  Above it the oldest is forgotten, those first of which `wait` has told how they ended and the sinks have answered `end`: it is `absent` for
-# `reattach`.  What is left of its output is delivered all the same, and `wait` of whoever holds it tells how it ended.  Only where `reattach` has asked for
-# earlier output and its sink has not yet taken that, the sink gets no `end`, and `wait` fails with OVERLOADED.
+# pipes, in bytes.  Above it the oldest is forgotten, those first of which `wait` has told how they ended and the sinks have answered
+# `end`: it is `absent` for `reattach`.  What is left of its output is delivered all the same, and `wait` of whoever holds it tells how
+# it ended.  Only where `reattach` has asked for earlier output and its sink has not yet taken that, the sink gets no `end`, and `wait`
+# fails with OVERLOADED.
 
 const killGraceMillis :UInt32 = 2000;
 # Time between SIGTERM and SIGKILL when a process or a terminal is ended.

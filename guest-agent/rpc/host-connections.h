@@ -40,7 +40,8 @@ struct Generations {
 // Dropping it closes them all.
 class HostConnections final: private kj::TaskSet::ErrorHandler {
 public:
-  // All of them outlive it.  `bootTimer` counts the lifetimes of lanes, `memory` what those hold that are served here.  `clock` tells how long clients' messages take, see MessageGuard.
+  // All of them outlive it.  `bootTimer` counts the lifetimes of lanes, `memory` what those hold that are served here.  `clock` tells how long clients'
+  // messages take, see MessageGuard.
   HostConnections(kj::Timer& timer, kj::Timer& bootTimer, const GateKey& key, Rooms& rooms,
                   MessageBudget& memory, kj::Maybe<const kj::MonotonicClock&> clock = nullptr,
                   Generations generations = {});

@@ -59,7 +59,8 @@ private:
   kj::Maybe<SharedFd> copyOf(int number);
 };
 
-// What clients may make bothyd hold of their calls, of answers and of messages in part, see MessageBudget.  All of them, and those of one user.
+// What clients may make bothyd hold of their calls, of answers and of messages in part, see MessageBudget.  All of them, and those of
+// one user.
 constexpr size_t CLIENTS_BYTES = 64 * 1024 * 1024;
 constexpr size_t CLIENTS_USER_BYTES = CLIENTS_BYTES / 4;
 // Each, whatever the others hold: a message as clients send them, and the calls that wait for as long as what the client holds lasts, of

@@ -111,7 +111,7 @@ void endUnlessDone(const Settings& settings, kj::FunctionParam<void()> work) {
   }
 }
 
-// From the socket to the end of bothyd.  What it has itself has done nothing yet where it fails.
+// From the socket to the end of bothyd.  Where it fails before it serves, what is taken apart here has done nothing yet.
 [[noreturn]] void serveClients(const Settings& settings, kj::AsyncIoContext& io, const World& world,
                                WorkspaceManager& manager, HostExaminer& examiner) {
   auto& timer = io.provider->getTimer();

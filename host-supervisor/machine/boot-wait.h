@@ -11,8 +11,8 @@ namespace bothy {
 class BootWait final {
 public:
   // `limit`: from a machine that runs to its agent's answer; half of it to the first byte on its console, of which `consoleEnd` has
-  // the end.  A machine that was taken over may have said it while nobody listened, and has all of `limit`.  `fault`: at each moment what it
-  // is if the wait fails, or ends, then.  `workspace`: for the log.
+  // the end.  A machine that was taken over may have said it while nobody listened, and has all of `limit`.  `fault`: at each moment
+  // what it is if the wait fails, or ends, then.  `workspace`: for the log.
   BootWait(MachineWorld world, MachineSlot& slot, kj::StringPtr workspace, kj::Duration limit,
            StartFault& fault, kj::Function<kj::String()> consoleEnd)
       : world(world),

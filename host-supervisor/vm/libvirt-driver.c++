@@ -31,7 +31,7 @@ public:
   }
   kj::Promise<VmEnd> onEnd() override { return machine->ended(); }
   kj::Promise<void> destroy() override { return machine->destroy().attach(kj::addRef(*machine)); }
-  bool isEnding() override { return machine->isToEnd(); }
+  bool isEnding() override { return machine->isEnding(); }
   void renewVsock() override { machine->renewVsock(); }
   bool isStalled() override { return machine->isStalled(); }
   uint32_t user() override { return machine->user(); }
@@ -191,7 +191,7 @@ private:
   kj::Promise<void> untilGone(kj::StringPtr name) {
     for (;;) {
       KJ_IF_MAYBE (machine, machines.find(name)) {
-        if (!(*machine)->isEnding()) co_return;
+        if (!(*machine)->isDismantled()) co_return;
         auto leaving = kj::addRef(**machine);
         co_await leaving->ended();
         // Its owner forgets it in the same turn, perhaps after us.
@@ -310,7 +310,7 @@ private:
 
   void serve(LibvirtMachine& machine) { own(machine, machine.serve()); }
   void retire(LibvirtMachine& machine) {
-    if (!machine.isEnding()) own(machine, machine.dismantle());
+    if (!machine.isDismantled()) own(machine, machine.dismantle());
   }
   // Runs `life` to its end, whoever waits for it, and forgets the machine after it.
   void own(LibvirtMachine& machine, kj::Promise<void> life) {

@@ -36,9 +36,9 @@ public:
   kj::Promise<void> destroy();
   kj::Promise<VmEnd> ended() { return end.addBranch(); }
   // True from the moment when dismantle() begins.
-  bool isEnding() const { return ending; }
-  // See RunningVm::isEnding(): it is to be dismantled, or is.
-  bool isToEnd() const { return ending || destroying || cause != nullptr; }
+  bool isDismantled() const { return ending; }
+  // See RunningVm: it is to be dismantled, or is.
+  bool isEnding() const { return ending || destroying || cause != nullptr; }
   void renewVsock() { vsock.renew(); }
   size_t dials() const { return vsock.dials(); }
   bool isStalled() const { return stall.isUnderWay(); }

@@ -1,7 +1,5 @@
 #include "vm/libvirt-places.h"
 
-#include <filesystem>
-
 #include "vm/control-groups.h"
 #include "vm/libvirt-files.h"
 

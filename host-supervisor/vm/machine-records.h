@@ -8,9 +8,9 @@
 
 namespace bothy {
 
-// The driver's records, by one call after the other, in the order of asking, on a thread of the storage's: a disk that hangs holds up whoever
-// waits for a record, and not the event loop.  A call that has begun comes to its end though its promise is dropped; one that has not
-// begun by then never does, and leaves nothing here.
+// The driver's records, by one call after the other, in the order of asking, on a thread of the storage's: a disk that hangs holds up
+// whoever waits for a record, and not the event loop.  A call that has begun comes to its end though its promise is dropped; one that
+// has not begun by then never does, and leaves nothing here.
 class MachineRecords final: private kj::TaskSet::ErrorHandler {
 public:
   // `storage` outlives it, and it outlives the promises.

@@ -35,7 +35,8 @@ kj::Promise<kj::Vector<kj::Own<Workspace>>> Strangers::examine(kj::Array<Machine
 // User ids
 
 // The driver has a record of each machine before there is anything of it, and until nothing of it is left; then its disk is that user's
-// until it is taken back, which a bothyd that was killed had no time for.  nullptr: not all of them can be read, and no machine gets a user id.
+// until it is taken back, which a bothyd that was killed had no time for.  nullptr: not all of them can be read, and no machine gets a
+// user id.
 kj::Promise<kj::Maybe<Strangers::Users>> Strangers::findUsers(kj::Maybe<Disks> disks) {
   Users users;
   auto failure = co_await failureOf([&]() {

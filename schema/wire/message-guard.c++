@@ -184,9 +184,9 @@ bool MessageGuard::isTurnOver() const {
   return turnMessages >= TURN_MESSAGES || turnBytes >= TURN_BYTES || turnTime >= TURN_TIME;
 }
 
-// A timer that is due comes after what others sent meanwhile; and a loop that looks for that while it is busy would give the peer turn after
-// turn before what its last one began is done, for which all others wait.  But evalLast() is last in, first out: where peers that never pause
-// keep the loop busy, the end of what it does may never come.
+// A timer that is due comes after what others sent meanwhile; and a loop that looks for that while it is busy would give the peer turn
+// after turn before what its last one began is done, for which all others wait.  But evalLast() is last in, first out: where peers that
+// never pause keep the loop busy, the end of what it does may never come.
 kj::Promise<void> MessageGuard::pause() {
   co_await untilRoom();
   if (!isTurnOver()) co_return;

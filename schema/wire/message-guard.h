@@ -18,8 +18,8 @@ namespace bothy {
 class MessageBudget;
 
 // Stands between an RPC system and a peer that is not trusted, and ends the connection with an exception when the
-// peer does what its rules do not allow.  Texts of the peer's exceptions are replaced (exception-text.h).  Reads at most a budget of bytes, messages and time in one turn of the event loop: a
-// peer that never pauses keeps nobody else waiting.
+// peer does what its rules do not allow.  Texts of the peer's exceptions are replaced (exception-text.h).  Reads at most so many bytes
+// and messages, and for so long, in one turn of the event loop: a peer that never pauses keeps nobody else waiting.
 //
 // Knows Cap'n Proto 1.4's RPC system: that echoes a message of an unknown kind whole, and keeps entries for answers
 // and exports for as long as the peer likes.
