@@ -2,6 +2,7 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <grp.h>
 #include <kj/debug.h>
 #include <signal.h>
 #include <stdio.h>
@@ -49,7 +50,11 @@ int errorOfWorker(kj::Function<long()> action) {
 // The same as a program of the user `uid`.
 int errorOfUser(uid_t uid, kj::Function<long()> action) {
   return errorOf([&]() {
-    if (geteuid() == 0 && setresuid(uid, uid, uid) < 0) abort();
+    // The group, too, or that alone would keep him out.
+    const bool isUser =
+        geteuid() != 0 || (setgroups(0, nullptr) == 0 && setresgid(uid, uid, uid) == 0 &&
+                           setresuid(uid, uid, uid) == 0);
+    if (!isUser) abort();
     return action();
   });
 }

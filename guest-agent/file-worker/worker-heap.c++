@@ -1,6 +1,8 @@
 #include "file-worker/worker-heap.h"
 
+#include <kj/common.h>
 #include <malloc.h>
+#include <stdint.h>
 #include <stdio.h>
 #include <unistd.h>
 

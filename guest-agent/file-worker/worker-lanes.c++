@@ -51,18 +51,16 @@ kj::Promise<void> WorkerLanes::serve(int agent, kj::Array<capnp::word> words,
   auto lane = message.getRoot<rpc::HandedLane>();
   const auto number = lane.getNumber();
   ++count;
-  // When the first calls of its client have been answered: the agent is in no hurry.
-  auto telling = kj::evalLast([agent, number]() {
-                   report(agent, [&](auto builder) { builder.setTaken(number); });
-                 }).eagerlyEvaluate(nullptr);
   kj::Maybe<kj::String> breach;
-  kj::Maybe<kj::Exception> fault;
   try {
-    breach = co_await serveFiles(lane, kj::mv(socket));
+    // The client first, and before a call of his that may hang.
+    auto serving = serveFiles(lane, kj::mv(socket));
+    report(agent, [&](auto builder) { builder.setTaken(number); });
+    breach = co_await serving;
   } catch (...) {
-    fault = kj::getCaughtExceptionAsKj();
+    // No descriptor is left, or the Welcome did not leave: that ends the lane as well.
+    KJ_LOG(WARNING, "a lane is not served", kj::getCaughtExceptionAsKj());
   }
-  telling = nullptr;
   report(agent, [&](auto builder) {
     auto ended = builder.initEnded();
     ended.setLane(number);

@@ -1,5 +1,6 @@
 #pragma once
 
+#include <capnp/capability.h>
 #include <kj/function.h>
 #include <kj/timer.h>
 
