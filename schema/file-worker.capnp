@@ -21,15 +21,10 @@ struct HandedLane {
 }
 
 struct WorkerReport {
-  # Nothing of it is to be believed but about the worker's own lanes: it runs as its user.
-  union {
-    taken @0 :UInt64;
-    # The lane was received, and is served.
-    ended :group {
-      lane @1 :UInt64;
-      # Its descriptor is closed.
-      breach @2 :Text;
-      # What its client did that ended it; empty if nothing.
-    }
-  }
+  # A lane has ended, and its descriptor is closed.  Nothing of it is to be believed but about the worker's own lanes: it runs as its user.
+  #
+  # That a lane was received is told by an eventfd, in which the worker counts them: nobody need wake for it.
+  lane @0 :UInt64;
+  breach @1 :Text;
+  # What its client did that ended it; empty if nothing.
 }

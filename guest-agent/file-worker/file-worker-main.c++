@@ -19,7 +19,7 @@ namespace {
 
 constexpr kj::StringPtr NAME = "bothy-files"_kj;
 constexpr kj::StringPtr OPTION = "--file-worker"_kj;
-constexpr int AGENT_FD = 0;
+constexpr int AGENT_FD = 0, RECEIPTS_FD = 1;
 constexpr mode_t UMASK = 022;
 
 // Files that are written take two, listings and lanes some: see limits.capnp.
@@ -91,7 +91,7 @@ int fileWorkerMain() {
   ProcessHost host(io.unixEventPort, io.provider->getTimer(), ProcessHost::Options{});
   WorkerLanes lanes(host);
   confineFileWorker();
-  auto ended = lanes.receive(AGENT_FD)
+  auto ended = lanes.receive(AGENT_FD, RECEIPTS_FD)
                    .then([&host]() { return host.reaper.onChildless(); })
                    .exclusiveJoin(onTermination(io.unixEventPort, signals).then([&]() {
                      return endInOrder(host, lanes);

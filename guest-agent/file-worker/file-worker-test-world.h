@@ -46,7 +46,7 @@ struct FileWorkerWorld {
   // Waits until `condition` holds, for a real time that is long.
   bool until(kj::Function<bool()> condition);
 
-  // The word of a worker comes behind its first answers.
+  // Until no lane waits for its worker.
   void awaitTaken();
 
   // Processes that are children of this one and file workers, but not zombies.

@@ -6,7 +6,9 @@
 #include <kj/debug.h>
 #include <signal.h>
 #include <string.h>
+#include <sys/eventfd.h>
 #include <sys/socket.h>
+#include <unistd.h>
 
 #include "file-worker/file-worker-main.h"
 #include "schema/file-worker.capnp.h"
@@ -23,6 +25,12 @@ constexpr uint TURN_REPORTS = 16;
 // Of a text that a worker reports: it may be its user's.
 constexpr size_t MAX_BREACH_BYTES = 256;
 
+kj::AutoCloseFd openCounter() {
+  int fd;
+  KJ_SYSCALL(fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK));
+  return kj::AutoCloseFd(fd);
+}
+
 bool isSame(kj::ArrayPtr<const gid_t> one, kj::ArrayPtr<const gid_t> other) {
   return one == other;
 }
@@ -30,7 +38,10 @@ bool isSame(kj::ArrayPtr<const gid_t> one, kj::ArrayPtr<const gid_t> other) {
 }  // namespace
 
 FileWorker::FileWorker(ProcessHost& host, SpawnRequest::Credentials credentials)
-    : host(host), credentials(kj::mv(credentials)), socket(openWorkerSocket()) {}
+    : host(host),
+      credentials(kj::mv(credentials)),
+      socket(openWorkerSocket()),
+      receipts(openCounter()) {}
 
 FileWorker::~FileWorker() noexcept(false) {}
 
@@ -39,9 +50,16 @@ bool FileWorker::isOf(const User& user) const {
          isSame(credentials.groups, user.groups);
 }
 
-size_t FileWorker::untaken() const {
+bool FileWorker::hasReceived(uint64_t number) {
+  uint64_t more = 0;
+  // Whatever it says is about its own lanes.
+  if (read(receipts.get(), &more, sizeof(more)) == sizeof(more)) received += more;
+  return received >= number;
+}
+
+size_t FileWorker::untaken() {
   size_t result = 0;
-  for (auto& lane : lanes) result += lane.isTaken ? 0 : 1;
+  for (auto& lane : lanes) result += hasReceived(lane.number) ? 0 : 1;
   return result;
 }
 
@@ -63,10 +81,7 @@ kj::Promise<bool> FileWorker::run() {
   tree = nullptr;
   // Whoever has a lane when the machine ends sees it end with the machine.
   if (host.machineEnds) co_await kj::Promise<void>(kj::NEVER_DONE);
-  for (auto& lane : lanes) {
-    lane.taken.fulfiller->fulfill();
-    lane.ended.fulfiller->fulfill(nullptr);
-  }
+  for (auto& lane : lanes) lane.ended.fulfiller->fulfill(nullptr);
   co_return started != nullptr;
 }
 
@@ -87,7 +102,7 @@ kj::Promise<kj::Maybe<SpawnedProcess>> FileWorker::start() {
       .environment = nullptr,
       .workingDirectory = kj::str("/"),
       .credentials = kj::mv(theirs),
-      .standardFds = {socket.worker, nothing, nothing},
+      .standardFds = {socket.worker, receipts, nothing},
       .cgroupFd = members.cgroupFd(),
   });
   socket.worker = nullptr;
@@ -121,18 +136,19 @@ kj::Promise<kj::Maybe<kj::String>> FileWorker::serve(FileLane lane, kj::StringPt
     isStuck = true;
     co_return nullptr;
   }
-  auto inTime = handed.taken.promise.then([]() { return true; });
-  auto tooLate = host.timer.afterDelay(TAKE_LIMIT).then([]() { return false; });
-  if (!co_await inTime.exclusiveJoin(kj::mv(tooLate))) {
-    isStuck = true;
-    co_return nullptr;
-  }
   // Nothing but this is watched: each packet of the lane would wake the agent otherwise.
   FdObserver observer(host.eventPort, laneSocket, 0);
   auto hungUp = observer.whenWriteDisconnected()
                     .then([this]() { return host.timer.afterDelay(HANG_UP_LIMIT); })
                     .then([]() -> kj::Maybe<kj::String> { return nullptr; });
-  co_return co_await handed.ended.promise.exclusiveJoin(kj::mv(hungUp));
+  auto notReceived = host.timer.afterDelay(TAKE_LIMIT)
+                         .then([this, &handed]() -> kj::Promise<kj::Maybe<kj::String>> {
+                           if (hasReceived(handed.number)) return kj::NEVER_DONE;
+                           isStuck = true;
+                           return kj::Maybe<kj::String>();
+                         });
+  co_return co_await handed.ended.promise.exclusiveJoin(kj::mv(hungUp))
+      .exclusiveJoin(kj::mv(notReceived));
 }
 
 void FileWorker::leave(Handed& lane) {
@@ -182,14 +198,11 @@ void FileWorker::accept(Packet packet) {
   auto fault = kj::runCatchingExceptions([&]() {
     capnp::FlatArrayMessageReader message(packet.words);
     auto report = message.getRoot<rpc::WorkerReport>();
-    const auto number = report.isTaken() ? report.getTaken() : report.getEnded().getLane();
+    const auto number = report.getLane();
     for (auto& lane : lanes) {
       if (lane.number != number) continue;
-      lane.isTaken = true;
-      lane.taken.fulfiller->fulfill();
-      if (report.isTaken()) return;
       kj::Maybe<kj::String> breach;
-      auto text = report.getEnded().getBreach();
+      auto text = report.getBreach();
       if (text.size() > 0)
         breach = escapeGuestText(text.slice(0, kj::min(text.size(), MAX_BREACH_BYTES)));
       lane.ended.fulfiller->fulfill(kj::mv(breach));

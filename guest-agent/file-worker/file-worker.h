@@ -36,8 +36,8 @@ public:
   // It did not take a lane in time: it hangs in a system call.
   bool hangs() const { return isStuck; }
   bool hasLanes() const { return !lanes.empty(); }
-  // Lanes that it has not received, as far as it has told.
-  size_t untaken() const;
+  // Lanes that it has not received.
+  size_t untaken();
 
   // As FileLanes::serve().  `home` is the user's.
   kj::Promise<kj::Maybe<kj::String>> serve(FileLane lane, kj::StringPtr home,
@@ -53,8 +53,6 @@ private:
   struct Handed {
     explicit Handed(uint64_t number) : number(number) {}
     const uint64_t number;
-    bool isTaken = false;
-    kj::PromiseFulfillerPair<void> taken = kj::newPromiseAndFulfiller<void>();
     kj::PromiseFulfillerPair<kj::Maybe<kj::String>> ended =
         kj::newPromiseAndFulfiller<kj::Maybe<kj::String>>();
     kj::ListLink<Handed> link;
@@ -63,6 +61,10 @@ private:
   ProcessHost& host;
   const SpawnRequest::Credentials credentials;
   WorkerSocket socket;
+  // An eventfd: lanes that the worker has received since it was last read, in the order in which they were sent.  Read when somebody wants to
+  // know.
+  const kj::AutoCloseFd receipts;
+  uint64_t received = 0;
   kj::Maybe<kj::Own<ProcessTree>> tree;
   kj::Maybe<pid_t> pid;
   uint64_t lastNumber = 0;
@@ -73,6 +75,7 @@ private:
   kj::Promise<void> endTask = nullptr;
 
   kj::Promise<kj::Maybe<SpawnedProcess>> start();
+  bool hasReceived(uint64_t number);
   kj::Promise<void> hear();
   void accept(Packet packet);
   void leave(Handed& lane);

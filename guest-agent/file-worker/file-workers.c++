@@ -83,7 +83,7 @@ kj::Promise<kj::Maybe<kj::String>> FileWorkers::serve(const User& user, FileLane
   return KJ_ASSERT_NONNULL(worker).serve(lane, user.home, descriptorOf(kj::mv(stream)));
 }
 
-size_t FileWorkers::untaken() const {
+size_t FileWorkers::untaken() {
   size_t result = 0;
   for (auto& worker : workers) result += worker->untaken();
   return result;

@@ -25,8 +25,8 @@ public:
 
   // Those that have not ended.
   size_t count() const { return workers.size(); }
-  // Lanes that none of them has taken.
-  size_t untaken() const;
+  // Lanes that none of them has received.
+  size_t untaken();
 
 private:
   class UserFiles;

@@ -3,6 +3,7 @@
 #include <capnp/serialize.h>
 #include <fcntl.h>
 #include <kj/debug.h>
+#include <unistd.h>
 
 #include "file-worker/worker-heap.h"
 #include "files/files-facet.h"
@@ -13,13 +14,6 @@ namespace bothy {
 namespace {
 
 using FdObserver = kj::UnixEventPort::FdObserver;
-
-// What cannot be sent is of an agent that has gone: the next that is received says so.
-void report(int agent, kj::Function<void(rpc::WorkerReport::Builder)> fill) {
-  capnp::MallocMessageBuilder message;
-  fill(message.initRoot<rpc::WorkerReport>());
-  sendPacket(agent, message);
-}
 
 }  // namespace
 
@@ -32,12 +26,15 @@ WorkerLanes::WorkerLanes(ProcessHost& host)
 
 WorkerLanes::~WorkerLanes() noexcept(false) {}
 
-kj::Promise<void> WorkerLanes::receive(int agent) {
+kj::Promise<void> WorkerLanes::receive(int agent, int receipts) {
   FdObserver observer(host.eventPort, agent, FdObserver::OBSERVE_READ);
   for (;;) {
     auto received = receivePacket(agent);
     KJ_IF_MAYBE (packet, received) {
       if (packet->words.size() == 0) co_return;
+      // Before anything of it may hang.
+      const uint64_t one = 1;
+      KJ_SYSCALL(write(receipts, &one, sizeof(one)));
       serving.add(serve(agent, kj::mv(packet->words), kj::mv(packet->descriptor)));
     } else {
       co_await observer.whenBecomesReadable();
@@ -49,23 +46,20 @@ kj::Promise<void> WorkerLanes::serve(int agent, kj::Array<capnp::word> words,
                                      kj::AutoCloseFd socket) {
   capnp::FlatArrayMessageReader message(words);
   auto lane = message.getRoot<rpc::HandedLane>();
-  const auto number = lane.getNumber();
   ++count;
   kj::Maybe<kj::String> breach;
   try {
-    // The client first, and before a call of his that may hang.
-    auto serving = serveFiles(lane, kj::mv(socket));
-    report(agent, [&](auto builder) { builder.setTaken(number); });
-    breach = co_await serving;
+    breach = co_await serveFiles(lane, kj::mv(socket));
   } catch (...) {
     // No descriptor is left, or the Welcome did not leave: that ends the lane as well.
     KJ_LOG(WARNING, "a lane is not served", kj::getCaughtExceptionAsKj());
   }
-  report(agent, [&](auto builder) {
-    auto ended = builder.initEnded();
-    ended.setLane(number);
-    KJ_IF_MAYBE (why, breach) ended.setBreach(*why);
-  });
+  capnp::MallocMessageBuilder told;
+  auto report = told.initRoot<rpc::WorkerReport>();
+  report.setLane(lane.getNumber());
+  KJ_IF_MAYBE (why, breach) report.setBreach(*why);
+  // What cannot be sent is of an agent that has gone: the next that is received says so.
+  sendPacket(agent, told);
   if (--count == 0) trimHeap();
 }
 

@@ -25,8 +25,8 @@ public:
   ~WorkerLanes() noexcept(false);
   KJ_DISALLOW_COPY_AND_MOVE(WorkerLanes);
 
-  // Serves what comes over `agent`, until that ends.
-  kj::Promise<void> receive(int agent);
+  // Serves what comes over `agent`, until that ends, and counts it in the eventfd `receipts`.
+  kj::Promise<void> receive(int agent, int receipts);
   bool isServing() const { return count > 0; }
   // Resolves when no flush of a file is under way.
   kj::Promise<void> onFlushed() { return disk.onIdle(); }
