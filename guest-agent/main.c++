@@ -31,6 +31,7 @@
 #include "files/archive-worker.h"
 #include "files/background-removal.h"
 #include "files/files-facet.h"
+#include "machine-events.h"
 #include "options.h"
 #include "process/process-host.h"
 #include "process/processes-facet.h"
@@ -70,7 +71,9 @@ public:
                     kj::systemPreciseMonotonicClock()) {
     connections.holdLanesWhile([this]() { return host.machineEnds; });
     if (actionDirectory == nullptr) actions.close();
+    host.listener = connections.events();
   }
+  ~Agent() noexcept(false) { host.listener = nullptr; }
   KJ_DISALLOW_COPY_AND_MOVE(Agent);
 
   ProcessHost host;
@@ -133,6 +136,10 @@ kj::Promise<void> finishBoot(Boot& boot, ProcessHost& host) {
   }
 }
 
+kj::String pathOfPrograms(const ControlGroups& groups) {
+  return kj::str(groups.path(), '/', PROGRAM_GROUPS);
+}
+
 void bootAndServe(Console& console, Boot& boot) {
   auto io = setupLoop();
   // Ctrl-Alt-Del and its like are a signal to PID 1, not the end at once.
@@ -159,9 +166,7 @@ void bootAndServe(Console& console, Boot& boot) {
                          programs().machineEnds = true;
                          KJ_ASSERT_NONNULL(served).actions.close();
                        },
-                       boot.dataMount(), boot.controlGroups().map([](const ControlGroups& groups) {
-                         return kj::str(groups.path(), '/', PROGRAM_GROUPS);
-                       }));
+                       boot.dataMount(), boot.controlGroups().map(pathOfPrograms));
   // Before it: signals that came during boot are obeyed by the first turn of the loop.
   BootedMachine control(boot, io.unixEventPort, io.provider->getTimer(), machine);
   ProcessHost::Options options;
@@ -171,6 +176,9 @@ void bootAndServe(Console& console, Boot& boot) {
   }
   Agent agent(io, kj::mv(options), control, kj::mv(key), ACTION_DIRECTORY);
   served = agent;
+  MachineEvents events(
+      agent.host, agent.connections.events(),
+      control.hasDataDisk() ? MachineEvents::Disk::PRESENT : MachineEvents::Disk::NONE);
 
   HostOnly hostOnly;
   kj::Promise<void> serving = kj::NEVER_DONE;

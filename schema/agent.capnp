@@ -37,10 +37,10 @@ interface AgentControl extends(System.System) {
   endLanes @2 (which :LaneChoice) -> (ended :UInt32);
   # Ends lanes, and returns when they are closed.  How many there were.
 
-  events @3 (after :UInt64) -> (events :List(LaneEvent), newest :UInt64);
-  # How lanes ended since the event number `after`, as soon as one has.  What was told up to `after` is forgotten, the rest
-  # is kept for whoever asks next: the last `maxLaneEvents`.  Numbers begin with 1 at each boot and rise by one.  `newest` is
-  # the last that there is, the highest of `events`.
+  events @3 (after :UInt64) -> (events :List(AgentEvent), newest :UInt64);
+  # What happened since the event number `after`, as soon as something has.  What was told up to `after` is forgotten, the rest
+  # is kept for whoever asks next: the last `maxAgentEvents`.  Numbers begin with 1 at each boot and rise by one, so that who misses
+  # some sees how many.  `newest` is the last that there is, the highest of `events`.
 }
 
 struct LaneChoice {
@@ -63,7 +63,9 @@ struct LaneInfo {
   ageMillis @4 :UInt64;
 }
 
-struct LaneEvent {
+struct AgentEvent {
+  # Something that happened in the machine.  Names are the guest's: escape before showing.
+
   number @0 :UInt64;
   lane @1 :UInt64;
   what @2 :What;
@@ -73,6 +75,49 @@ struct LaneEvent {
     ordered @2;    # by `endLanes`, or a control lane by a newer one
     expired @3;    # its lifetime was over
   }
+
+  union {
+    laneEnded @3 :Void;
+    # `lane` has ended, for the reason `what`.
+
+    programEnded @4 :ProgramEnded;
+    # One that was started by `Processes.exec` or on a terminal.
+
+    outOfMemory @5 :OutOfMemory;
+    # The kernel has ended a process for want of memory.
+
+    diskFilling @6 :DiskUse;
+    # The workspace's disk is at 90 % or more.  Told again when it was below 85 % meanwhile.
+  }
 }
 
-const maxLaneEvents :UInt32 = 256;
+struct ProgramEnded {
+  pid @0 :UInt32;
+  kind @1 :Kind;
+  enum Kind {
+    command @0;
+    terminal @1;
+  }
+  name @2 :Text;
+  # argv[0], at most `maxEventNameBytes` of it.
+  status @3 :Process.ExitStatus;
+}
+
+struct OutOfMemory {
+  pid @0 :UInt32;
+  # The process that was ended.
+  name @1 :Text;
+  # As the kernel knows it (proc(5), comm): at most 15 bytes.
+  program @2 :UInt32;
+  # The pid of the program to whose tree it belonged; 0: to none that is known.
+}
+
+struct DiskUse {
+  usedBytes @0 :UInt64;
+  totalBytes @1 :UInt64;
+  # That users may have.
+}
+
+const maxEventNameBytes :UInt32 = 64;
+
+const maxAgentEvents :UInt32 = 256;

@@ -1,6 +1,7 @@
 #include "process/cgroup-tree.h"
 
 #include <fcntl.h>
+#include <string.h>
 #include <unistd.h>
 
 #include <kj/debug.h>
@@ -24,11 +25,22 @@ class ProcessTrees::CgroupPool::Tree final: public ProcessTree {
 public:
   Tree(CgroupPool& pool, kj::Own<Cgroup> cgroup) : pool(pool), cgroup(kj::mv(cgroup)) {
     pool.used++;
+    pool.trees.add(this);
   }
-  ~Tree() noexcept(false) override { pool.release(kj::mv(cgroup)); }
+  ~Tree() noexcept(false) override {
+    for (auto& tree : pool.trees) {
+      if (tree != this) continue;
+      tree = pool.trees.back();
+      pool.trees.removeLast();
+      break;
+    }
+    pool.release(kj::mv(cgroup));
+  }
 
   kj::Maybe<int> cgroupFd() override { return cgroup->fd(); }
-  void adopt(pid_t) override {}
+  void adopt(pid_t pid) override { leader = pid; }
+  kj::StringPtr name() const { return cgroup->name; }
+  pid_t leaderPid() const { return leader; }
   uint count() override { return cgroup->isPopulated() ? cgroup->members().size() : 0; }
 
   kj::Promise<bool> signal(kj::Array<int> numbers) override {
@@ -41,6 +53,7 @@ public:
 private:
   CgroupPool& pool;
   kj::Own<Cgroup> cgroup;
+  pid_t leader = 0;
 };
 
 ProcessTrees::CgroupPool::CgroupPool(kj::UnixEventPort& eventPort, kj::StringPtr directory,
@@ -48,6 +61,7 @@ ProcessTrees::CgroupPool::CgroupPool(kj::UnixEventPort& eventPort, kj::StringPtr
     : eventPort(eventPort),
       root(openDirectory(directory)),
       mostFresh(mostFresh),
+      place(kj::str(directory.slice(KJ_ASSERT_NONNULL(directory.findLast('/')) + 1))),
       leftovers(*this) {}
 
 ProcessTrees::CgroupPool::~CgroupPool() noexcept(false) {}
@@ -60,6 +74,18 @@ kj::Maybe<kj::Own<ProcessTree>> ProcessTrees::CgroupPool::create() {
     KJ_LOG(ERROR, "no control group for a program", problem->getDescription());
   }
   return result;
+}
+
+kj::Maybe<pid_t> ProcessTrees::CgroupPool::leaderOf(pid_t member, kj::ArrayPtr<const char> path) {
+  auto within = kj::str(path, '/');
+  for (auto tree : trees) {
+    if (tree->leaderPid() == 0) continue;
+    auto part = kj::str('/', place, '/', tree->name(), '/');
+    if (tree->leaderPid() == member || strstr(within.cStr(), part.cStr()) != nullptr) {
+      return tree->leaderPid();
+    }
+  }
+  return nullptr;
 }
 
 kj::Own<Cgroup> ProcessTrees::CgroupPool::take() {

@@ -19,6 +19,8 @@ public:
   kj::Maybe<kj::Own<ProcessTree>> create();
   // Those that have been created, and of which a process lives or somebody holds the tree.
   kj::uint inUse() const { return used; }
+  // Of the tree whose leader `member` is, or in whose cgroup it is by `path`, as /proc/PID/cgroup has that.
+  kj::Maybe<pid_t> leaderOf(pid_t member, kj::ArrayPtr<const char> path);
 
 private:
   class Tree;
@@ -28,6 +30,8 @@ private:
   const size_t mostFresh;
   uint64_t nextNumber = 0;
   kj::uint used = 0;
+  const kj::String place;  // last part of its path
+  kj::Vector<Tree*> trees;
   kj::Vector<kj::Own<Cgroup>> fresh;
   kj::TaskSet leftovers;
 

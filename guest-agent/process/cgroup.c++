@@ -124,7 +124,7 @@ struct Events {
 }  // namespace
 
 Cgroup::Cgroup(kj::UnixEventPort& eventPort, int root, kj::String nameParam)
-    : eventPort(eventPort), root(root), name(kj::mv(nameParam)) {
+    : name(kj::mv(nameParam)), eventPort(eventPort), root(root) {
   KJ_SYSCALL(mkdirat(root, name.cStr(), 0755), name);
   KJ_ON_SCOPE_FAILURE(unlinkat(root, name.cStr(), AT_REMOVEDIR));
   directory = KJ_REQUIRE_NONNULL(openIn(root, name.cStr(), O_RDONLY | O_DIRECTORY), name, errno);

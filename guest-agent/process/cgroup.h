@@ -21,6 +21,7 @@ public:
   ~Cgroup() noexcept(false);
   KJ_DISALLOW_COPY_AND_MOVE(Cgroup);
 
+  const kj::String name;
   int fd() const { return directory.get(); }
   // Nobody has touched it, as far as a look tells.
   bool isFresh() const;
@@ -43,7 +44,6 @@ public:
 private:
   kj::UnixEventPort& eventPort;
   const int root;
-  const kj::String name;
   kj::AutoCloseFd directory;
   kj::AutoCloseFd events;
   kj::Maybe<kj::UnixEventPort::FdObserver> observer;

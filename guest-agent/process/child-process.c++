@@ -6,12 +6,18 @@
 
 #include <kj/debug.h>
 
+#include "schema/agent.capnp.h"
+
 namespace bothy {
 
 namespace {
 
 using Outcome = kj::OneOf<kj::Own<ChildProcess>, StartFailure>;
 using Place = ChildProcess::Place;
+
+kj::String nameOf(kj::StringPtr program) {
+  return kj::str(program.slice(0, kj::min(program.size(), size_t{rpc::MAX_EVENT_NAME_BYTES})));
+}
 
 kj::Promise<Outcome> startIn(ProcessHost& host, kj::Own<ProcessTree> tree, Place place,
                              SpawnRequest request) {
@@ -20,6 +26,7 @@ kj::Promise<Outcome> startIn(ProcessHost& host, kj::Own<ProcessTree> tree, Place
   auto workingDirectory = kj::str(request.workingDirectory);
   auto size = ArgumentSize::of(request);
   auto timeLimit = request.timeLimit;
+  const auto kind = request.kind;
   request.cgroupFd = tree->cgroupFd();
   // Cancelled between execve(2) and our hearing of it, the program may have begun to fork.
   bool settled = false;
@@ -35,8 +42,9 @@ kj::Promise<Outcome> startIn(ProcessHost& host, kj::Own<ProcessTree> tree, Place
       tree->adopt(process.pid);
       auto missingHome = process.homeError.map(
           [&](int error) { return MissingHome{kj::mv(workingDirectory), error}; });
-      co_return Outcome(kj::refcounted<ChildProcess>(host, kj::mv(process), kj::mv(tree), place,
-                                                     timeLimit, kj::mv(missingHome)));
+      co_return Outcome(kj::refcounted<ChildProcess>(
+          host, kj::mv(process), kj::mv(tree), place,
+          ChildProcess::Label{kind, nameOf(program.asPtr())}, timeLimit, kj::mv(missingHome)));
     }
   }
   KJ_UNREACHABLE;
@@ -100,11 +108,12 @@ kj::Promise<kj::OneOf<kj::Own<ChildProcess>, StartFailure>> ChildProcess::start(
 }
 
 ChildProcess::ChildProcess(ProcessHost& host, SpawnedProcess process, kj::Own<ProcessTree> tree,
-                           Place place, kj::Maybe<kj::Duration> timeLimit,
+                           Place place, Label label, kj::Maybe<kj::Duration> timeLimit,
                            kj::Maybe<MissingHome> missingHome)
     : host(host),
       leader(process.pid),
       place(place),
+      label(kj::mv(label)),
       home(kj::mv(missingHome)),
       tree(kj::mv(tree)),
       exit(run(kj::mv(process.exit)).fork()) {
@@ -123,6 +132,9 @@ kj::Promise<ExitStatus> ChildProcess::run(kj::Promise<ExitStatus> exit) {
     status = {ExitStatus::Kind::TIMED_OUT};
   }
   status.usage = tree->usage();
+  KJ_IF_MAYBE (listener, host.listener) {
+    listener->programEnded({leader, label.kind, kj::str(label.name), status});
+  }
   co_return status;
 }
 

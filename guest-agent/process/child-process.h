@@ -29,8 +29,13 @@ public:
 
   enum class Place { AMONG_PROGRAMS, RESERVE };
 
+  // What the listener of `host` is told of it.
+  struct Label {
+    ProgramKind kind;
+    kj::String name;
+  };
   ChildProcess(ProcessHost& host, SpawnedProcess process, kj::Own<ProcessTree> tree, Place place,
-               kj::Maybe<kj::Duration> timeLimit, kj::Maybe<MissingHome> missingHome);
+               Label label, kj::Maybe<kj::Duration> timeLimit, kj::Maybe<MissingHome> missingHome);
   ~ChildProcess() noexcept(false);
 
   pid_t pid() const { return leader; }
@@ -62,6 +67,7 @@ private:
   ProcessHost& host;
   const pid_t leader;
   const Place place;
+  const Label label;
   const kj::Maybe<MissingHome> home;
   kj::Own<ProcessTree> tree;
   bool isTimedOut = false;

@@ -7,6 +7,7 @@
 #include "process/left-pipes.h"
 #include "process/login-environment.h"
 #include "process/process-tree.h"
+#include "process/program-listener.h"
 #include "process/reaper.h"
 #include "process/runtime-directory.h"
 #include "process/spawn.h"
@@ -54,6 +55,9 @@ public:
   void programDisposed();
   // Resolves when none is left.
   kj::Promise<void> onAllDisposed();
+
+  // Hears of the end of each program that was started for a client.
+  kj::Maybe<ProgramListener&> listener;
 
   // Set when the machine's end was ordered: no program is started any more.
   bool machineEnds = false;

@@ -11,6 +11,7 @@
 #include "process/cgroup-tree.h"
 #include "process/group-room.h"
 #include "process/session-tree.h"
+#include "process/text-file.h"
 
 namespace bothy {
 
@@ -56,6 +57,23 @@ kj::Own<ProcessTree> ProcessTrees::create(ProgramKind kind) {
     }
   }
   return createWithoutCgroup();
+}
+
+kj::Maybe<pid_t> ProcessTrees::leaderOf(pid_t member) {
+  // "0::/bothy/programs/commands/program-7/nested"; of a zombie too.
+  auto text = readTextFile(kj::str("/proc/", member, "/cgroup"));
+  kj::ArrayPtr<const char> path;
+  Lines lines(text.asArray());
+  for (auto line = lines.next(); line != nullptr; line = lines.next()) {
+    auto& entry = KJ_ASSERT_NONNULL(line);
+    if (kj::heapString(entry).startsWith("0::")) path = entry.slice(3, entry.size());
+  }
+  for (auto pool : {&terminals, &commands, &reserve}) {
+    KJ_IF_MAYBE (present, *pool) {
+      KJ_IF_MAYBE (leader, (*present)->leaderOf(member, path)) return *leader;
+    }
+  }
+  return nullptr;
 }
 
 bool ProcessTrees::isScarce() {

@@ -55,6 +55,9 @@ public:
   // In the reserve, which programs cannot use up.  None: MAX_RESERVE_TREES are in use, or there is no reserve.
   kj::Maybe<kj::Own<ProcessTree>> createInReserve();
 
+  // The program to whose tree a process belongs, which may have just ended.  None: it is not known.
+  kj::Maybe<pid_t> leaderOf(pid_t member);
+
   class CgroupPool;
 
 private:

@@ -48,18 +48,14 @@ public:
 
   kj::Promise<void> events(EventsContext context) override {
     const uint64_t after = context.getParams().getAfter();
-    registry.forgetEvents(after);
-    co_await registry.onEventAfter(after);
-    auto& kept = registry.events();
+    auto& feed = registry.feed();
+    feed.forget(after);
+    co_await feed.onEventAfter(after);
     auto results = context.getResults();
-    auto list = results.initEvents(kept.size());
+    auto list = results.initEvents(feed.events().size());
     kj::uint i = 0;
-    for (auto& event : kept) {
-      list[i].setNumber(event.number);
-      list[i].setLane(event.lane);
-      list[i++].setWhat(event.what);
-    }
-    results.setNewest(registry.newestEvent());
+    for (auto& event : feed.events()) event.writeTo(list[i++]);
+    results.setNewest(feed.newestEvent());
   }
 
 private:

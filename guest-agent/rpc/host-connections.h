@@ -57,6 +57,9 @@ public:
   // Takes on whatever `receiver` accepts, until dropped; never fails.
   kj::Promise<void> serve(kj::Own<kj::ConnectionReceiver> receiver);
 
+  // What the supervisor hears of.
+  EventFeed& events() { return registry.feed(); }
+
   // Resolves when there is no connection.
   kj::Promise<void> onEmpty() { return connections.onEmpty(); }
 

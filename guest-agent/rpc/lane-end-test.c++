@@ -56,7 +56,7 @@ TEST_CASE("the control lane tells of lanes, and ends them") {
   lane->onDisconnect().wait(f.scope);
   auto events = agent.eventsRequest();
   auto list = events.send().wait(f.scope);
-  CHECK(list.getEvents()[list.getEvents().size() - 1].getWhat() == rpc::LaneEvent::What::ORDERED);
+  CHECK(list.getEvents()[list.getEvents().size() - 1].getWhat() == rpc::AgentEvent::What::ORDERED);
 }
 
 TEST_CASE("S01 a lane has as many calls under way as limits.capnp says, and ends with one more") {

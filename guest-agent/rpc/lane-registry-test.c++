@@ -11,7 +11,7 @@ namespace bothy {
 namespace {
 
 using Refusal = rpc::Refusal;
-using What = rpc::LaneEvent::What;
+using What = rpc::AgentEvent::What;
 
 struct World {
   kj::EventLoop loop;
@@ -158,32 +158,32 @@ TEST_CASE("a lane ends with its lifetime") {
   w.timer.advanceTo(w.timer.now() + 5 * kj::SECONDS);
   ordered.wait(w.scope);
   entry = nullptr;
-  CHECK(w.registry.events().back().what == What::EXPIRED);
+  CHECK(w.registry.feed().events().back().what == What::EXPIRED);
 }
 
 TEST_CASE("P41 the ends of lanes are numbered, and kept for who comes later") {
   World w;
-  auto first = w.registry.onEventAfter(0);
+  auto first = w.registry.feed().onEventAfter(0);
   auto lane = w.add(7, "a");
   // That a lane has begun takes no place of an end.
   CHECK_FALSE(first.poll(w.scope));
   lane = nullptr;
   CHECK(first.poll(w.scope));
   w.add(8, "a");
-  REQUIRE(w.registry.events().size() == 2);
-  CHECK(w.registry.events()[0].what == What::ENDED);
-  CHECK(w.registry.events()[0].lane == 7);
-  CHECK(w.registry.events()[0].number == 1);
-  CHECK(w.registry.events()[1].lane == 8);
-  CHECK(w.registry.events()[1].number == 2);
-  CHECK(w.registry.onEventAfter(1).poll(w.scope));
-  CHECK_FALSE(w.registry.onEventAfter(2).poll(w.scope));
-  w.registry.forgetEvents(1);
-  REQUIRE(w.registry.events().size() == 1);
-  CHECK(w.registry.events()[0].number == 2);
-  for (uint64_t lane = 9; lane < 9 + rpc::MAX_LANE_EVENTS; lane++) w.add(lane, "a");
-  CHECK(w.registry.events().size() == rpc::MAX_LANE_EVENTS);
-  CHECK(w.registry.events().back().number == w.registry.newestEvent());
+  REQUIRE(w.registry.feed().events().size() == 2);
+  CHECK(w.registry.feed().events()[0].what == What::ENDED);
+  CHECK(w.registry.feed().events()[0].lane == 7);
+  CHECK(w.registry.feed().events()[0].number == 1);
+  CHECK(w.registry.feed().events()[1].lane == 8);
+  CHECK(w.registry.feed().events()[1].number == 2);
+  CHECK(w.registry.feed().onEventAfter(1).poll(w.scope));
+  CHECK_FALSE(w.registry.feed().onEventAfter(2).poll(w.scope));
+  w.registry.feed().forget(1);
+  REQUIRE(w.registry.feed().events().size() == 1);
+  CHECK(w.registry.feed().events()[0].number == 2);
+  for (uint64_t lane = 9; lane < 9 + rpc::MAX_AGENT_EVENTS; lane++) w.add(lane, "a");
+  CHECK(w.registry.feed().events().size() == rpc::MAX_AGENT_EVENTS);
+  CHECK(w.registry.feed().events().back().number == w.registry.feed().newestEvent());
 }
 
 }  // namespace

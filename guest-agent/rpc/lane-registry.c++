@@ -6,7 +6,7 @@
 
 namespace bothy {
 
-using What = rpc::LaneEvent::What;
+using What = rpc::AgentEvent::What;
 
 LaneRegistry::~LaneRegistry() noexcept(false) {
   KJ_ASSERT(entries.empty(), "lanes outlive their registry") {
@@ -21,7 +21,7 @@ LaneRegistry::Entry::Entry(LaneRegistry& registry, LaneGrant grant)
 
 LaneRegistry::Entry::~Entry() noexcept(false) {
   registry.entries.remove(*this);
-  registry.tell(grant.lane, fate);
+  registry.events.tellLane(grant.lane, fate);
   for (auto& waiter : registry.leaving) waiter->fulfill();
   registry.leaving.clear();
 }
@@ -93,25 +93,6 @@ kj::Promise<uint32_t> LaneRegistry::end(rpc::LaneChoice::Reader choice) {
 
 void LaneRegistry::forEach(kj::Function<void(const Entry&, kj::Duration)> describe) {
   for (auto& entry : entries) describe(entry, timer.now() - entry.began);
-}
-
-void LaneRegistry::forgetEvents(uint64_t until) {
-  while (!kept.empty() && kept.front().number <= until) kept.pop_front();
-}
-
-kj::Promise<void> LaneRegistry::onEventAfter(uint64_t after) {
-  while (newest <= after) {
-    auto paf = kj::newPromiseAndFulfiller<void>();
-    waiting.add(kj::mv(paf.fulfiller));
-    co_await paf.promise;
-  }
-}
-
-void LaneRegistry::tell(uint64_t lane, What what) {
-  kept.push_back({++newest, lane, what});
-  if (kept.size() > rpc::MAX_LANE_EVENTS) kept.pop_front();
-  for (auto& waiter : waiting) waiter->fulfill();
-  waiting.clear();
 }
 
 }  // namespace bothy

@@ -6,10 +6,9 @@
 #include <kj/timer.h>
 #include <kj/vector.h>
 
-#include <deque>
-
 #include "lane/lane-grant.h"
 #include "schema/agent.capnp.h"
+#include "system/event-feed.h"
 
 namespace bothy {
 
@@ -40,7 +39,7 @@ public:
 
     LaneRegistry& registry;
     const kj::TimePoint began;
-    rpc::LaneEvent::What fate = rpc::LaneEvent::What::ENDED;
+    rpc::AgentEvent::What fate = rpc::AgentEvent::What::ENDED;
     kj::PromiseFulfillerPair<void> order = kj::newPromiseAndFulfiller<void>();
     kj::ListLink<Entry> link;
   };
@@ -56,30 +55,17 @@ public:
   // Calls `describe(entry, age)` for each, the oldest first.
   void forEach(kj::Function<void(const Entry&, kj::Duration)> describe);
 
-  struct Event {
-    uint64_t number;
-    uint64_t lane;
-    rpc::LaneEvent::What what;
-  };
-  // Those up to the number `until`.
-  void forgetEvents(uint64_t until);
-  // Resolves when there is an event with a higher number than `after`.
-  kj::Promise<void> onEventAfter(uint64_t after);
-  // Those that are kept.
-  const std::deque<Event>& events() const { return kept; }
-  uint64_t newestEvent() const { return newest; }
+  // Which tells of their ends, and of what others tell it.
+  EventFeed& feed() { return events; }
 
 private:
   kj::Timer& timer;
   kj::List<Entry, &Entry::link> entries;
-  std::deque<Event> kept;
-  uint64_t newest = 0;
-  kj::Vector<kj::Own<kj::PromiseFulfiller<void>>> waiting;  // for an event
+  EventFeed events;
   kj::Vector<kj::Own<kj::PromiseFulfiller<void>>> leaving;  // for the end of any lane
 
   bool isFull(const LaneGrant& grant);
-  void order(Entry& entry, rpc::LaneEvent::What why);
-  void tell(uint64_t lane, rpc::LaneEvent::What what);
+  void order(Entry& entry, rpc::AgentEvent::What why);
 };
 
 }  // namespace bothy

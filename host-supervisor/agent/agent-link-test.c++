@@ -61,7 +61,7 @@ struct Machine {
   kj::Own<AgentLink> link(kj::StringPtr secret = "the secret") {
     return newAgentLink(
         timer, kj::heapArray<kj::byte>(secret.asBytes()), FIRST_LANE, [this]() { return dial(); },
-        [](uint64_t, rpc::LaneEvent::What) {}, [](uint64_t) {},
+        [](uint64_t, rpc::AgentEvent::What) {}, [](uint64_t) {}, [](rpc::AgentEvent::Reader) {},
         [this](kj::StringPtr why) { losses.add(kj::str(why)); });
   }
 

@@ -59,11 +59,11 @@ class AgentLinkImpl final: public AgentLink {
 public:
   AgentLinkImpl(kj::Timer& timer, kj::Array<const kj::byte> secret, uint64_t firstLane,
                 LaneStock::Dial dial, LaneReports::Ended ended, LaneReports::Missed missed,
-                kj::Function<void(kj::StringPtr)> lost)
+                LaneReports::Happened happened, kj::Function<void(kj::StringPtr)> lost)
       : timer(timer),
         nextLane(firstLane),
         stock(timer, kj::mv(secret), kj::mv(dial)),
-        reports(timer, kj::mv(ended), kj::mv(missed)),
+        reports(timer, kj::mv(ended), kj::mv(missed), kj::mv(happened)),
         lost(kj::mv(lost)) {}
 
   ~AgentLinkImpl() noexcept(false) {
@@ -261,9 +261,10 @@ kj::Own<AgentLink> newAgentLink(kj::Timer& timer, kj::Array<const kj::byte> secr
                                 uint64_t firstLane,
                                 kj::Function<kj::Promise<kj::Own<kj::AsyncIoStream>>()> dial,
                                 LaneReports::Ended ended, LaneReports::Missed missed,
+                                LaneReports::Happened happened,
                                 kj::Function<void(kj::StringPtr)> lost) {
   return kj::heap<AgentLinkImpl>(timer, kj::mv(secret), firstLane, kj::mv(dial), kj::mv(ended),
-                                 kj::mv(missed), kj::mv(lost));
+                                 kj::mv(missed), kj::mv(happened), kj::mv(lost));
 }
 
 }  // namespace bothy

@@ -47,12 +47,13 @@ public:
 };
 
 // `dial` opens a stream to the agent's port.  Lanes are numbered from `firstLane` on, which no earlier link of the same boot
-// has reached.  `ended` is called when the agent reports that a lane has ended, and `missed`, see LaneReports; `lost` when a control lane that stood has
+// has reached.  `ended` is called when the agent reports that a lane has ended, `missed` and `happened`, see LaneReports; `lost` when a control lane that stood has
 // ended, or was dropped, with the reason, of which no word is the agent's.
 kj::Own<AgentLink> newAgentLink(kj::Timer& timer, kj::Array<const kj::byte> secret,
                                 uint64_t firstLane,
                                 kj::Function<kj::Promise<kj::Own<kj::AsyncIoStream>>()> dial,
                                 LaneReports::Ended ended, LaneReports::Missed missed,
+                                LaneReports::Happened happened,
                                 kj::Function<void(kj::StringPtr)> lost);
 
 }  // namespace bothy

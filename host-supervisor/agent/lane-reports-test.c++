@@ -8,7 +8,7 @@
 namespace bothy {
 namespace {
 
-using What = rpc::LaneEvent::What;
+using What = rpc::AgentEvent::What;
 
 // An agent that answers what the test gives.
 class Agent final: public rpc::AgentControl::Server {
@@ -33,6 +33,8 @@ public:
       list[i].setNumber(next[i].number);
       list[i].setLane(next[i].lane);
       list[i].setWhat(next[i].what);
+      // No lane's.
+      if (next[i].lane == 0) list[i].initDiskFilling();
     }
     next.clear();
   }
@@ -91,7 +93,9 @@ struct World {
   kj::Vector<uint64_t> ended;
   kj::Vector<uint64_t> missed;
   LaneReports reports{timer, [this](uint64_t lane, What) { ended.add(lane); },
-                      [this](uint64_t count) { missed.add(count); }};
+                      [this](uint64_t count) { missed.add(count); },
+                      [this](rpc::AgentEvent::Reader event) { others.add(event.getNumber()); }};
+  kj::Vector<uint64_t> others;
   Agent* agent;
   rpc::AgentControl::Client client = [this]() {
     auto own = kj::heap<Agent>();
@@ -140,6 +144,20 @@ TEST_CASE("P41 ends of lanes that the agent did not keep are noticed") {
   REQUIRE(w.missed.size() == 1);
   CHECK(w.missed[0] == 3);
   CHECK(w.ended.size() == 5);
+}
+
+TEST_CASE("P41 what is no lane's is told once too, in the same row of numbers") {
+  World w;
+  w.scope.poll();
+  w.give({{1, 7, What::ENDED}, {2, 0, What::BEGAN}, {2, 0, What::BEGAN}});
+  w.pass();
+  w.give({{5, 0, What::BEGAN}});
+  REQUIRE(w.others.size() == 2);
+  CHECK(w.others[0] == 2);
+  CHECK(w.others[1] == 5);
+  REQUIRE(w.missed.size() == 1);
+  CHECK(w.missed[0] == 2);
+  CHECK(w.ended.size() == 1);
 }
 
 TEST_CASE("P41 a bothyd that was restarted hears of each end that the last one did not hear of") {
@@ -201,7 +219,7 @@ TEST_CASE(
   w.pass();
   CHECK(w.agent->asked.size() == 2);
   w.pass();
-  CHECK(w.ended.size() == rpc::MAX_LANE_EVENTS);
+  CHECK(w.ended.size() == rpc::MAX_AGENT_EVENTS);
   const auto before = w.ended.size();
   w.reports.expect(5);
   w.give({{number + 1, 5, What::ENDED}});

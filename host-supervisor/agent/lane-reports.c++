@@ -20,12 +20,13 @@ kj::Promise<void> LaneReports::follow(rpc::AgentControl::Client agent) {
   }
 }
 
-void LaneReports::hear(rpc::LaneEvent::Reader event) {
+void LaneReports::hear(rpc::AgentEvent::Reader event) {
   const auto number = event.getNumber();
   if (newest > 0 && number - newest > 1) missed(number - newest - 1);
   newest = number;
+  if (!event.isLaneEnded()) return happened(event);
   const auto what = event.getWhat();
-  if (what == rpc::LaneEvent::What::BEGAN) return;
+  if (what == rpc::AgentEvent::What::BEGAN) return;
   if (open.erase(event.getLane()) == 0) {
     if (strangersLeft == 0) return;
     --strangersLeft;

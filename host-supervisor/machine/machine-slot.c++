@@ -32,8 +32,9 @@ void MachineSlot::take(kj::Own<RunningVm> vm) {
   uint64_t firstLane;
   world.randomness.fill(kj::arrayPtr(&firstLane, 1).asBytes());
   auto& row = KJ_REQUIRE_NONNULL(owner.machineRow(), "a machine has no lease", name);
-  machine = kj::refcounted<Machine>(world.timer, workspace, kj::mv(vm),
-                                    kj::heapArray<kj::byte>(row.secret), firstLane >> 1 | 1);
+  machine = kj::refcounted<Machine>(
+      world.timer, workspace, kj::mv(vm), kj::heapArray<kj::byte>(row.secret), firstLane >> 1 | 1,
+      [this](Cause cause, kj::StringPtr detail) { owner.happened(cause, detail); });
 }
 
 kj::Promise<bool> MachineSlot::adopt() {

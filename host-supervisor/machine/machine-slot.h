@@ -23,6 +23,8 @@ public:
     virtual kj::Promise<void> reclaimDisk() = 0;
     // A machine that is watched has ended: once for each.
     virtual kj::Promise<void> ended(VmEnd end) = 0;
+    // Its agent reports it.
+    virtual void happened(Cause cause, kj::StringPtr detail) = 0;
     // isEmpty() may have another answer.
     virtual void slotChanged() = 0;
   };

@@ -30,10 +30,10 @@ struct World: public TestMachines {
   kj::Own<Machine> machine() { return kj::addRef(*demo); }
   // The agent reports so many ends of lanes, the first with the number `first`.
   void reportEnds(uint64_t first, uint64_t count,
-                  rpc::LaneEvent::What what = rpc::LaneEvent::What::ENDED) {
-    kj::Vector<LaneEvent> ends;
+                  rpc::AgentEvent::What what = rpc::AgentEvent::What::ENDED) {
+    kj::Vector<AgentEvent> ends;
     for (uint64_t number = first; number < first + count; number++) {
-      ends.add(LaneEvent{number, LANE_OF_FIRST_END + number, what});
+      ends.add(AgentEvent{number, LANE_OF_FIRST_END + number, what});
     }
     report(ends);
     settle();
@@ -170,7 +170,7 @@ TEST_CASE("S26 the log tells which lane of which workspace its agent has closed,
   auto machine = w.machine();
   w.settle();
   LogRecord log;
-  using What = rpc::LaneEvent::What;
+  using What = rpc::AgentEvent::What;
   w.reportEnds(1, 1);
   w.advance(LANE_REPORT_PAUSE);
   w.settle();
@@ -215,7 +215,7 @@ TEST_CASE("P41 the log tells of ends of lanes that the agent did not keep, once 
   w.settle();
   LogRecord log;
   constexpr kj::StringPtr MISSED =
-      "info the agent did not keep all ends of lanes until they were asked for; workspace = demo; count = "_kj;
+      "info the agent did not keep all that it had to report until it was asked; workspace = demo; count = "_kj;
   for (uint64_t first : {1, 5, 10}) {
     w.reportEnds(first, 1);
     w.advance(LANE_REPORT_PAUSE);

@@ -9,13 +9,13 @@ namespace bothy {
 
 namespace {
 
-kj::StringPtr wordFor(rpc::LaneEvent::What why) {
+kj::StringPtr wordFor(rpc::AgentEvent::What why) {
   switch (why) {
-    case rpc::LaneEvent::What::ENDED:
+    case rpc::AgentEvent::What::ENDED:
       return "by its client";
-    case rpc::LaneEvent::What::ORDERED:
+    case rpc::AgentEvent::What::ORDERED:
       return "by order";
-    case rpc::LaneEvent::What::EXPIRED:
+    case rpc::AgentEvent::What::EXPIRED:
       return "its lifetime was over";
     default:
       return "for a reason that this bothyd does not know";
@@ -25,14 +25,16 @@ kj::StringPtr wordFor(rpc::LaneEvent::What why) {
 }  // namespace
 
 Machine::Machine(kj::Timer& timer, kj::StringPtr workspace, kj::Own<RunningVm> vmParam,
-                 kj::Array<const kj::byte> secret, uint64_t firstLane)
+                 kj::Array<const kj::byte> secret, uint64_t firstLane, GuestNotices::Tell happened)
     : timer(timer),
       workspace(kj::str(workspace)),
       vm(kj::mv(vmParam)),
+      notices(timer, kj::mv(happened)),
       link(newAgentLink(
           timer, kj::mv(secret), firstLane, [this]() { return vm->dial(rpc::AGENT_PORT); },
-          [this](uint64_t lane, rpc::LaneEvent::What what) { noteClosed(lane, what); },
+          [this](uint64_t lane, rpc::AgentEvent::What what) { noteClosed(lane, what); },
           [this](uint64_t count) { noteMissed(count); },
+          [this](rpc::AgentEvent::Reader event) { notices.hear(event); },
           [this](kj::StringPtr why) { noteLoss(why); })),
       endings(*this) {}
 
@@ -113,7 +115,7 @@ void Machine::noteStall() {
   awaitingStall.clear();
 }
 
-void Machine::noteClosed(uint64_t lane, rpc::LaneEvent::What what) {
+void Machine::noteClosed(uint64_t lane, rpc::AgentEvent::What what) {
   KJ_IF_MAYBE (leftOut, closeLines.next()) {
     const auto why = wordFor(what);
     KJ_LOG(INFO, "the agent has closed a lane", workspace, lane, why);
@@ -123,7 +125,7 @@ void Machine::noteClosed(uint64_t lane, rpc::LaneEvent::What what) {
 
 void Machine::noteMissed(uint64_t count) {
   if (missedLines.next() != nullptr) {
-    KJ_LOG(INFO, "the agent did not keep all ends of lanes until they were asked for", workspace,
+    KJ_LOG(INFO, "the agent did not keep all that it had to report until it was asked", workspace,
            count);
   }
 }

@@ -6,6 +6,7 @@
 
 #include "agent/agent-link.h"
 #include "loop/log-pace.h"
+#include "machine/guest-notices.h"
 #include "vm/vm-driver.h"
 
 namespace bothy {
@@ -28,9 +29,11 @@ constexpr kj::uint MOST_CLOSE_LINES = 20;
 // every call fails with DISCONNECTED.  Dropping it leaves the VM running.
 class Machine final: public kj::Refcounted, private kj::TaskSet::ErrorHandler {
 public:
-  // `workspace`: for the log.  `firstLane`: see newAgentLink().
-  Machine(kj::Timer& timer, kj::StringPtr workspace, kj::Own<RunningVm> vm,
-          kj::Array<const kj::byte> secret, uint64_t firstLane);
+  // `workspace`: for the log.  `firstLane`: see newAgentLink().  `happened` gets what its agent reports, until retire().
+  Machine(
+      kj::Timer& timer, kj::StringPtr workspace, kj::Own<RunningVm> vm,
+      kj::Array<const kj::byte> secret, uint64_t firstLane,
+      GuestNotices::Tell happened = [](Cause, kj::StringPtr) {});
   ~Machine() noexcept(false);
 
   kj::StringPtr workspaceName() const { return workspace; }
@@ -76,6 +79,7 @@ private:
   const kj::String workspace;
   LogPace closeLines{timer, 1 * kj::SECONDS, MOST_CLOSE_LINES};
   kj::Own<RunningVm> vm;
+  GuestNotices notices;
   std::vector<kj::Own<kj::PromiseFulfiller<void>>> awaitingStall;
   kj::uint losses = 0;  // of its vsock device
   kj::Maybe<kj::Own<AgentLink>> link;
@@ -88,7 +92,7 @@ private:
   bool isReopening = false;
   kj::Promise<void> reopening = nullptr;
 
-  void noteClosed(uint64_t lane, rpc::LaneEvent::What what);
+  void noteClosed(uint64_t lane, rpc::AgentEvent::What what);
   void noteMissed(uint64_t count);
   void noteLoss(kj::StringPtr why);
   kj::Promise<void> reopen();

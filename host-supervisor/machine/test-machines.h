@@ -60,11 +60,11 @@ struct TestMachines {
   kj::Vector<uint64_t> endedLanes;
   kj::Vector<kj::Own<kj::PromiseFulfiller<void>>> unansweredEnds;
   // What an agent reports when it is asked next.
-  struct LaneEvent {
+  struct AgentEvent {
     uint64_t number, lane;
-    rpc::LaneEvent::What what;
+    rpc::AgentEvent::What what;
   };
-  kj::Vector<LaneEvent> laneEvents;
+  kj::Vector<AgentEvent> laneEvents;
   kj::Vector<kj::Own<kj::PromiseFulfiller<void>>> awaitingEvents;
   FakeVmDriver driver{[this](kj::StringPtr vmName, uint32_t) { return dial(vmName); }};
 
@@ -81,7 +81,7 @@ struct TestMachines {
   }
 
   // An agent that is asked, or is asked next, answers with these.
-  void report(kj::ArrayPtr<const LaneEvent> events) {
+  void report(kj::ArrayPtr<const AgentEvent> events) {
     laneEvents.addAll(events);
     for (auto& fulfiller : awaitingEvents) fulfiller->fulfill();
     awaitingEvents.clear();

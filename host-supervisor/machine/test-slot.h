@@ -73,6 +73,7 @@ private:
     ends.add(end);
     return kj::READY_NOW;
   }
+  void happened(Cause, kj::StringPtr) override {}
   void slotChanged() override {}
 };
 

@@ -64,6 +64,12 @@ kj::StringPtr toString(Cause cause) {
       return "unreachable";
     case Cause::VSOCK_NOT_RESTORED:
       return "vsock not restored";
+    case Cause::PROGRAM_ENDED:
+      return "program ended";
+    case Cause::OUT_OF_MEMORY:
+      return "out of memory";
+    case Cause::DISK_FILLING:
+      return "disk filling";
   }
   KJ_UNREACHABLE;
 }

@@ -44,7 +44,16 @@ enum class Cause : uint8_t {
   GUEST_REBOOTED = 11,
   UNREACHABLE = 12,
   VSOCK_NOT_RESTORED = 13,
+  PROGRAM_ENDED = 14,
+  OUT_OF_MEMORY = 15,
+  DISK_FILLING = 16,
 };
+
+// Causes of what guests report of themselves; all others are what this host knows.
+constexpr Cause FIRST_GUEST_CAUSE = Cause::PROGRAM_ENDED, LAST_GUEST_CAUSE = Cause::DISK_FILLING;
+inline bool isGuests(Cause cause) {
+  return FIRST_GUEST_CAUSE <= cause && cause <= LAST_GUEST_CAUSE;
+}
 
 kj::StringPtr toString(WorkspaceState state);
 kj::StringPtr toString(Rest rest);

@@ -40,6 +40,12 @@ SqliteEvents::SqliteEvents(SqliteDatabase& database, EventLimits limits)
           database,
           "SELECT number FROM events WHERE workspace_id=? ORDER BY number DESC LIMIT 1 OFFSET ?"),
       removeOfWorkspace(database, "DELETE FROM events WHERE workspace_id=? AND number<=?"),
+      excessOfGuest(database,
+                    "SELECT number FROM events WHERE workspace_id=? AND cause BETWEEN ? AND ? "
+                    "ORDER BY number DESC LIMIT 1 OFFSET ?"),
+      removeOfGuest(database,
+                    "DELETE FROM events WHERE workspace_id=? AND cause BETWEEN ? AND ? AND "
+                    "number<=?"),
       oldest(database, "SELECT time_nanos FROM events ORDER BY number LIMIT 1"),
       removeOld(database,
                 "DELETE FROM events WHERE time_nanos<? AND number IN "
@@ -104,6 +110,7 @@ void SqliteEvents::removeBeyondLimits(const EventRecord& newest) {
     KJ_IF_MAYBE (l, last) {
       removeOfWorkspace.again().bind(newest.workspaceId).bind(*l).finish();
     }
+    removeExcessOfGuest(newest.workspaceId);
   }
 
   const int64_t begin = newest.timeNanos - limits.age / kj::NANOSECONDS;
@@ -124,6 +131,20 @@ void SqliteEvents::removeBeyondLimits(const EventRecord& newest) {
     if (countAll.step()) count = countAll.integer(0);
   }
   if (count > limits.total) removeFirst.again().bind(count - limits.total).finish();
+}
+
+void SqliteEvents::removeExcessOfGuest(kj::StringPtr workspaceId) {
+  constexpr auto FIRST = static_cast<int64_t>(FIRST_GUEST_CAUSE);
+  constexpr auto LAST = static_cast<int64_t>(LAST_GUEST_CAUSE);
+  kj::Maybe<int64_t> last;
+  {
+    excessOfGuest.again().bind(workspaceId).bind(FIRST).bind(LAST).bind(int64_t(limits.ofGuest));
+    KJ_DEFER(excessOfGuest.again());
+    if (excessOfGuest.step()) last = excessOfGuest.integer(0);
+  }
+  KJ_IF_MAYBE (l, last) {
+    removeOfGuest.again().bind(workspaceId).bind(FIRST).bind(LAST).bind(*l).finish();
+  }
 }
 
 bool SqliteEvents::isToCount(kj::StringPtr workspaceId) {
@@ -156,7 +177,7 @@ EventPage SqliteEvents::read(uint64_t after, size_t limit) {
     event.workspaceId = select.text(5);
     auto before = known(select.integer(6), WorkspaceState::RESIZING);
     auto afterwards = known(select.integer(7), WorkspaceState::RESIZING);
-    auto cause = known(select.integer(9), Cause::VSOCK_NOT_RESTORED);
+    auto cause = known(select.integer(9), Cause::DISK_FILLING);
     if (before == nullptr || afterwards == nullptr || cause == nullptr) {
       KJ_LOG(ERROR, "an event in the database is damaged, and is told to nobody", event.number);
       continue;

@@ -29,8 +29,8 @@ private:
   kj::HashMap<kj::String, uint32_t> addedOf;
   // None is older.
   int64_t oldestNanos = INT64_MIN;
-  SqliteStatement latest, insert, removeOne, excess, removeOfWorkspace, oldest, removeOld, countAll,
-      removeFirst, select;
+  SqliteStatement latest, insert, removeOne, excess, removeOfWorkspace, excessOfGuest,
+      removeOfGuest, oldest, removeOld, countAll, removeFirst, select;
 
   struct Equal {
     uint64_t number;
@@ -39,6 +39,7 @@ private:
   };
   kj::Maybe<Equal> equalTo(const EventRecord& event);
   void removeBeyondLimits(const EventRecord& newest);
+  void removeExcessOfGuest(kj::StringPtr workspaceId);
   bool isToCount(kj::StringPtr workspaceId);
 };
 

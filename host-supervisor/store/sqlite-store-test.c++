@@ -135,6 +135,26 @@ TEST_CASE(
   CHECK(kept.back().detail == kj::str(FLOOD - 1));
 }
 
+TEST_CASE("P58 what a guest reports drives out none of what happened to its workspace") {
+  SqliteFixture f;
+  constexpr EventLimits LIMITS{.perWorkspace = 100, .ofGuest = 20};
+  constexpr uint32_t MORE = 4, FLOOD = 1000;
+  auto store = f.open(LIMITS);
+  store->begin().wait(f.scope);
+  store->commit(added("loud", 1)).wait(f.scope);
+  for (uint32_t i = 0; i < FLOOD; i++) {
+    auto event =
+        contractEvent("loud", WorkspaceState::RUNNING, WorkspaceState::RUNNING, kj::str(i));
+    event.cause = i % 2 == 0 ? Cause::OUT_OF_MEMORY : Cause::PROGRAM_ENDED;
+    store->commit(kj::mv(Change().tell(kj::mv(event)))).wait(f.scope);
+  }
+  auto kept = store->events(0, FLOOD).wait(f.scope).events;
+  CHECK(kept[0].number == 1);
+  CHECK(kept.size() >= 1 + LIMITS.ofGuest);
+  CHECK(kept.size() <= 1 + LIMITS.ofGuest + MORE);
+  CHECK(kept.back().detail == kj::str(FLOOD - 1));
+}
+
 TEST_CASE("S16 an event that is damaged is left out, and those after it are read") {
   SqliteFixture f;
   auto store = f.open();

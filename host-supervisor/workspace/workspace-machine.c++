@@ -22,6 +22,11 @@ VmSpec Workspace::specToAdopt() {
   return machineSpec(world, journal, kj::mv(image));
 }
 
+void Workspace::happened(Cause cause, kj::StringPtr detail) {
+  KJ_LOG(INFO, "reported by the guest", row().name, row().id, cause, detail);
+  journal.append(cause, detail);
+}
+
 // ---------------------------------------------------------------------------------------------
 // Its end
 

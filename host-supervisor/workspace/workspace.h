@@ -156,6 +156,7 @@ private:
   VmSpec specToAdopt() override;
   kj::Promise<void> reclaimDisk() override { return world.volumes.reclaim(row().id); }
   kj::Promise<void> ended(VmEnd end) override;
+  void happened(Cause cause, kj::StringPtr detail) override;
   void slotChanged() override { noteChange(); }
   // Of one at rest.
   void machineEnded(VmEnd end);

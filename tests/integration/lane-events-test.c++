@@ -30,8 +30,9 @@ struct Run {
         link(newAgentLink(
             timer, kj::heapArray<kj::byte>(agent.secret()), firstLane,
             [this]() -> kj::Promise<kj::Own<kj::AsyncIoStream>> { return this->agent.dialRaw(); },
-            [this](uint64_t lane, rpc::LaneEvent::What) { ended.insert(lane); },
-            [this](uint64_t count) { missed += count; }, [](kj::StringPtr) {})) {}
+            [this](uint64_t lane, rpc::AgentEvent::What) { ended.insert(lane); },
+            [this](uint64_t count) { missed += count; }, [](rpc::AgentEvent::Reader) {},
+            [](kj::StringPtr) {})) {}
 };
 
 struct World {
@@ -76,7 +77,7 @@ TEST_CASE("P41 a bothyd that was restarted hears of each end of a lane that its 
   first->link->tryControl().wait(w.io.waitScope);
   w.until([&]() { return first->ended.contains(1); });
   // Its own lane, to which it asks nothing more, ends too.
-  constexpr uint64_t UNHEARD = rpc::MAX_LANE_EVENTS - 2;
+  constexpr uint64_t UNHEARD = rpc::MAX_AGENT_EVENTS - 2;
   w.openAndClose(*first, UNHEARD);
   w.until([&]() { return w.lanesOf(*first) == 1; });
   CHECK(first->ended.size() == 1);
@@ -97,7 +98,7 @@ TEST_CASE("P41 bothyd notices how many ends of lanes its agent did not keep") {
   run.link->tryControl().wait(w.io.waitScope);
   w.hear(run, 1);
   constexpr uint64_t FORGOTTEN = 9;
-  w.openAndClose(run, rpc::MAX_LANE_EVENTS + FORGOTTEN);
+  w.openAndClose(run, rpc::MAX_AGENT_EVENTS + FORGOTTEN);
   w.until([&]() { return w.lanesOf(run) == 1; });
   CHECK(run.missed == 0);
   w.hear(run, 2);

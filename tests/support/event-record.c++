@@ -65,6 +65,19 @@ kj::Array<rpc::Event::Reader> EventRecord::all() {
   return builder.finish();
 }
 
+kj::Array<rpc::Event::Reader> EventRecord::ofHost() {
+  kj::Vector<rpc::Event::Reader> result;
+  for (auto event : all()) {
+    auto cause = event.getCause();
+    if (cause == rpc::Cause::PROGRAM_ENDED || cause == rpc::Cause::OUT_OF_MEMORY ||
+        cause == rpc::Cause::DISK_FILLING) {
+      continue;
+    }
+    result.add(event);
+  }
+  return result.releaseAsArray();
+}
+
 void EventRecord::waitUntil(kj::Function<bool()> condition, kj::StringPtr what) {
   auto deadline = host.now() + SupervisedHost::LIMIT;
   while (!condition()) {

@@ -21,6 +21,8 @@ public:
   static uint64_t newest(SupervisedHost& host);
 
   kj::Array<rpc::Event::Reader> all();
+  // Those that are not what a guest reports of itself, which may come late.
+  kj::Array<rpc::Event::Reader> ofHost();
   // Waits until `condition` holds; fails the test with the events' causes.
   void waitUntil(kj::Function<bool()> condition, kj::StringPtr what);
   // Waits for an event with this cause, wherever it stands.

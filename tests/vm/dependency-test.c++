@@ -148,7 +148,7 @@ TEST_CASE("P12 a kernel that panics is told with its cause, and the workspace st
   events.waitFor(rpc::Cause::VM_EXITED);
   CHECK_THROWS_AS(host.wait(kj::mv(dying), "the call's end"), kj::Exception);
   CHECK(host.stateOf("test") == rpc::WorkspaceState::FAILED);
-  CHECK(kj::StringPtr(events.all().back().getDetail()) == "the machine's kernel panicked");
+  CHECK(kj::StringPtr(events.ofHost().back().getDetail()) == "the machine's kernel panicked");
   workspace.startAgain();
   CHECK(workspace.shell("cat ~/file") == "kept");
 }

@@ -4,6 +4,7 @@
 #include <stdlib.h>
 #include <catch2/catch_test_macros.hpp>
 
+#include "support/event-record.h"
 #include "support/shared-workspace.h"
 
 namespace bothy {
@@ -40,6 +41,7 @@ TEST_CASE("P32 memory bombs end for want of memory, and the agent answers all th
   auto& [host, workspace] = sharedWorkspace();
   const int bombCount = getenv("BOTHY_FULL") != nullptr ? FULL_BOMBS : MEMORY_BOMBS;
   const auto before = uptimeMillis(workspace);
+  EventRecord events(host, EventRecord::newest(host));
   kj::Vector<kj::Promise<Finished>> bombs;
   int ended = 0;
   for (int i = 0; i < bombCount; i++) {
@@ -56,6 +58,17 @@ TEST_CASE("P32 memory bombs end for want of memory, and the agent answers all th
   for (auto& bomb : bombs) {
     CHECK(host.wait(kj::mv(bomb), "a bomb's end").status == "killed 9 out of memory");
   }
+  // Each with its victim's name.  Equal ones are one event, which takes the place of the one before it.
+  auto victims = [&]() {
+    int count = 0;
+    for (auto event : events.all()) {
+      if (event.getCause() != rpc::Cause::OUT_OF_MEMORY) continue;
+      CHECK(event.getDetail() == "dd");
+      count = kj::max(count, static_cast<int>(event.getCount()));
+    }
+    return count;
+  };
+  events.waitUntil([&]() { return victims() >= bombCount; }, "each victim");
   // It is the same agent, and all is as before.
   CHECK(uptimeMillis(workspace) > before);
   CHECK(workspace.run({"/bin/true"_kj}).status == "exited 0");
@@ -233,6 +246,38 @@ TEST_CASE("P45 S42 a machine full of a fork bomb of root's ends in order, within
   CHECK(host.stopWorkspace("test", 3000) == rpc::Supervisor::StopKind::ORDERLY);
   workspace.startAgain();
   CHECK(workspace.run({"/bin/true"_kj}).status == "exited 0");
+}
+
+TEST_CASE(
+    "P44 a disk that fills up is an event at nine tenths, while the program that fills it runs") {
+  auto& [host, workspace] = sharedWorkspace();
+  EventRecord events(host, EventRecord::newest(host));
+  auto filling = workspace
+                     .start({"/bin/sh"_kj, "-c"_kj,
+                             "dd if=/dev/zero of=/home/user/fill bs=1M; exec sleep 1000"_kj})
+                     .ignoreResult()
+                     .catch_([](kj::Exception&&) {})
+                     .eagerlyEvaluate(nullptr);
+  events.waitFor(rpc::Cause::DISK_FILLING);
+  workspace.shell("pkill -x sleep; rm /home/user/fill");
+  host.wait(kj::mv(filling), "the end of what filled it");
+}
+
+TEST_CASE("P09 the end of a program is an event, with how it ended") {
+  auto& [host, workspace] = sharedWorkspace();
+  EventRecord events(host, EventRecord::newest(host));
+  workspace.run({"/bin/sh"_kj, "-c"_kj, "exit 7"_kj});
+  events.waitUntil(
+      [&]() {
+        for (auto event : events.all()) {
+          if (event.getCause() == rpc::Cause::PROGRAM_ENDED &&
+              event.getDetail() == "command /bin/sh: exited with 7") {
+            return true;
+          }
+        }
+        return false;
+      },
+      "the end of a program");
 }
 
 }  // namespace

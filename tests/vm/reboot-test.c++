@@ -62,7 +62,7 @@ TEST_CASE("a guest that reboots runs again by itself, with its disk and a boot o
   }
   waitForReboot(events, 1);
   waitUntilItRuns(workspace);
-  CHECK(events.all().back().getCause() == rpc::Cause::GUEST_REBOOTED);
+  CHECK(events.ofHost().back().getCause() == rpc::Cause::GUEST_REBOOTED);
   CHECK(workspace.shell("cat ~/file") == "kept");
   CHECK(workspace.shell("cat /proc/sys/kernel/random/boot_id") != boot);
   CHECK(workspace.qemu() != qemu);
@@ -80,7 +80,7 @@ TEST_CASE("P45 a guest that reboots again and again is slowed down, and a stop e
   }
   order(workspace, RESET_AT_ONCE);
   waitForReboot(events, 4);
-  CHECK(strstr(events.all().back().getDetail().cStr(), "it waits 4 s") != nullptr);
+  CHECK(strstr(events.ofHost().back().getDetail().cStr(), "it waits 4 s") != nullptr);
   // On a busy machine it may be booting again by now.
   host.stopWorkspace("test", 30000);
   CHECK(host.stateOf("test") == rpc::WorkspaceState::STOPPED);

@@ -401,6 +401,12 @@ kj::StringPtr nameOf(rpc::Cause cause) {
       return "not reached yet";
     case rpc::Cause::VSOCK_NOT_RESTORED:
       return "vsock not restored";
+    case rpc::Cause::PROGRAM_ENDED:
+      return "program ended";
+    case rpc::Cause::OUT_OF_MEMORY:
+      return "out of memory";
+    case rpc::Cause::DISK_FILLING:
+      return "disk filling";
   }
   return "unknown";
 }

@@ -1,0 +1,30 @@
+#include "machine-events.h"
+
+namespace bothy {
+
+MachineEvents::MachineEvents(ProcessHost& host, EventFeed& feed, Disk presence)
+    : host(host), feed(feed), memory(host.eventPort, [this](const OomVictim& victim) {
+        auto program = this->host.trees.leaderOf(victim.pid).orDefault(0);
+        this->feed.tell(EventFeed::OutOfMemory{static_cast<uint32_t>(victim.pid),
+                                               kj::str(victim.name),
+                                               static_cast<uint32_t>(program)});
+      }) {
+  if (presence == Disk::PRESENT) {
+    disk.emplace(host.eventPort, kj::str("/"), DISK_PRESSURE,
+                 [this](uint64_t used, uint64_t total) {
+                   this->feed.tell(EventFeed::DiskUse{used, total});
+                 });
+  }
+  host.listener = *this;
+}
+
+MachineEvents::~MachineEvents() noexcept(false) {
+  host.listener = nullptr;
+}
+
+void MachineEvents::programEnded(const ProgramEnd& end) {
+  feed.programEnded(end);
+  KJ_IF_MAYBE (watched, disk) watched->look();
+}
+
+}  // namespace bothy

@@ -1,0 +1,28 @@
+#pragma once
+
+#include "process/process-host.h"
+#include "system/disk-watch.h"
+#include "system/event-feed.h"
+#include "system/oom-watch.h"
+
+namespace bothy {
+
+// Tells the supervisor what happens in a machine, over and above what happens to its lanes.
+class MachineEvents final: private ProgramListener {
+public:
+  enum class Disk { PRESENT, NONE };
+  // All of them outlive it.
+  MachineEvents(ProcessHost& host, EventFeed& feed, Disk disk);
+  ~MachineEvents() noexcept(false);
+  KJ_DISALLOW_COPY_AND_MOVE(MachineEvents);
+
+private:
+  ProcessHost& host;
+  EventFeed& feed;
+  OomWatch memory;
+  kj::Maybe<DiskWatch> disk;
+
+  void programEnded(const ProgramEnd& end) override;
+};
+
+}  // namespace bothy

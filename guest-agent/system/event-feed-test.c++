@@ -1,0 +1,48 @@
+#include "system/event-feed.h"
+
+#include <capnp/message.h>
+#include <kj/debug.h>
+#include <catch2/catch_test_macros.hpp>
+
+namespace bothy {
+namespace {
+
+TEST_CASE("P41 events of all kinds have one row of numbers, and the last are kept") {
+  kj::EventLoop loop;
+  kj::WaitScope scope(loop);
+  EventFeed feed;
+  auto first = feed.onEventAfter(0);
+  CHECK_FALSE(first.poll(scope));
+  feed.tellLane(7, rpc::AgentEvent::What::ORDERED);
+  first.wait(scope);
+  feed.programEnded(
+      {42, ProgramKind::TERMINAL, kj::str("-bash"), {ExitStatus::Kind::KILLED, 9, Usage{1, 2, 3}}});
+  feed.tell(EventFeed::OutOfMemory{43, kj::str("dd"), 42});
+  feed.tell(EventFeed::DiskUse{9, 10});
+  REQUIRE(feed.events().size() == 4);
+  capnp::MallocMessageBuilder message;
+  auto list = message.initRoot<rpc::AgentControl::EventsResults>().initEvents(4);
+  for (kj::uint i = 0; i < 4; i++) feed.events()[i].writeTo(list[i]);
+  auto told = list.asReader();
+  for (kj::uint i = 0; i < 4; i++) CHECK(told[i].getNumber() == i + 1);
+  REQUIRE(told[0].isLaneEnded());
+  CHECK(told[0].getLane() == 7);
+  REQUIRE(told[1].isProgramEnded());
+  auto program = told[1].getProgramEnded();
+  CHECK(program.getKind() == rpc::ProgramEnded::Kind::TERMINAL);
+  CHECK(program.getName() == "-bash");
+  CHECK(program.getStatus().getKilled() == 9);
+  CHECK(program.getStatus().getUsage().getOutOfMemory() == 3);
+  REQUIRE(told[2].isOutOfMemory());
+  CHECK(told[2].getOutOfMemory().getProgram() == 42);
+  REQUIRE(told[3].isDiskFilling());
+
+  feed.forget(3);
+  CHECK(feed.events().front().number == 4);
+  for (kj::uint i = 0; i < rpc::MAX_AGENT_EVENTS; i++) feed.tell(EventFeed::DiskUse{9, 10});
+  CHECK(feed.events().size() == rpc::MAX_AGENT_EVENTS);
+  CHECK(feed.events().back().number == feed.newestEvent());
+}
+
+}  // namespace
+}  // namespace bothy

@@ -1,0 +1,68 @@
+#include "system/event-feed.h"
+
+#include "schema/limits.capnp.h"
+
+namespace bothy {
+
+void EventFeed::Event::writeTo(rpc::AgentEvent::Builder builder) const {
+  builder.setNumber(number);
+  builder.setLane(lane);
+  builder.setWhat(what);
+  KJ_SWITCH_ONEOF(kind) {
+    KJ_CASE_ONEOF(ended, LaneEnded) {
+      builder.setLaneEnded();
+    }
+    KJ_CASE_ONEOF(ended, ProgramEnd) {
+      auto told = builder.initProgramEnded();
+      told.setPid(ended.pid);
+      told.setKind(ended.kind == ProgramKind::TERMINAL ? rpc::ProgramEnded::Kind::TERMINAL
+                                                       : rpc::ProgramEnded::Kind::COMMAND);
+      told.setName(ended.name);
+      ended.status.writeTo(told.initStatus());
+    }
+    KJ_CASE_ONEOF(victim, OutOfMemory) {
+      auto told = builder.initOutOfMemory();
+      told.setPid(victim.pid);
+      told.setName(victim.name);
+      told.setProgram(victim.program);
+    }
+    KJ_CASE_ONEOF(use, DiskUse) {
+      auto told = builder.initDiskFilling();
+      told.setUsedBytes(use.usedBytes);
+      told.setTotalBytes(use.totalBytes);
+    }
+  }
+}
+
+void EventFeed::tellLane(uint64_t lane, Lane what) {
+  add(lane, what, LaneEnded());
+}
+
+void EventFeed::tell(Kind kind) {
+  add(0, Lane::BEGAN, kj::mv(kind));
+}
+
+void EventFeed::programEnded(const ProgramEnd& end) {
+  tell(end.clone());
+}
+
+void EventFeed::forget(uint64_t until) {
+  while (!kept.empty() && kept.front().number <= until) kept.pop_front();
+}
+
+kj::Promise<void> EventFeed::onEventAfter(uint64_t after) {
+  while (newest <= after) {
+    auto paf = kj::newPromiseAndFulfiller<void>();
+    waiting.add(kj::mv(paf.fulfiller));
+    co_await paf.promise;
+  }
+}
+
+void EventFeed::add(uint64_t lane, Lane what, Kind kind) {
+  kept.push_back({++newest, lane, what, kj::mv(kind)});
+  if (kept.size() > rpc::MAX_AGENT_EVENTS) kept.pop_front();
+  for (auto& waiter : waiting) waiter->fulfill();
+  waiting.clear();
+}
+
+}  // namespace bothy

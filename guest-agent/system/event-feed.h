@@ -1,0 +1,63 @@
+#pragma once
+
+#include <kj/async.h>
+#include <kj/one-of.h>
+#include <kj/string.h>
+#include <kj/vector.h>
+
+#include <deque>
+
+#include "process/program-listener.h"
+#include "schema/agent.capnp.h"
+
+namespace bothy {
+
+// What happened in the machine, numbered, for the supervisor to fetch: the last MAX_AGENT_EVENTS that were not.
+class EventFeed final: public ProgramListener {
+public:
+  using Lane = rpc::AgentEvent::What;
+  struct LaneEnded {};
+  struct OutOfMemory {
+    uint32_t pid;
+    kj::String name;
+    uint32_t program;  // 0: it is not known
+  };
+  struct DiskUse {
+    uint64_t usedBytes;
+    uint64_t totalBytes;
+  };
+  using Kind = kj::OneOf<LaneEnded, ProgramEnd, OutOfMemory, DiskUse>;
+
+  struct Event {
+    uint64_t number;
+    uint64_t lane;
+    Lane what;
+    Kind kind;
+
+    void writeTo(rpc::AgentEvent::Builder builder) const;
+  };
+
+  EventFeed() = default;
+  KJ_DISALLOW_COPY_AND_MOVE(EventFeed);
+
+  void tellLane(uint64_t lane, Lane what);
+  void tell(Kind kind);
+  void programEnded(const ProgramEnd& end) override;
+
+  // Those up to the number `until`.
+  void forget(uint64_t until);
+  // Resolves when there is an event with a higher number than `after`.
+  kj::Promise<void> onEventAfter(uint64_t after);
+  // Those that are kept.
+  const std::deque<Event>& events() const { return kept; }
+  uint64_t newestEvent() const { return newest; }
+
+private:
+  std::deque<Event> kept;
+  uint64_t newest = 0;
+  kj::Vector<kj::Own<kj::PromiseFulfiller<void>>> waiting;
+
+  void add(uint64_t lane, Lane what, Kind kind);
+};
+
+}  // namespace bothy

@@ -1,0 +1,82 @@
+#include "machine/guest-notices.h"
+
+#include <capnp/message.h>
+#include <kj/debug.h>
+#include <kj/vector.h>
+#include <catch2/catch_test_macros.hpp>
+
+namespace bothy {
+namespace {
+
+struct TestClock final: public kj::MonotonicClock {
+  kj::TimePoint time = kj::origin<kj::TimePoint>();
+  kj::TimePoint now() const override { return time; }
+};
+
+struct World {
+  TestClock clock;
+  kj::Vector<kj::String> told;
+  GuestNotices notices{
+      clock, [this](Cause cause, kj::StringPtr detail) { told.add(kj::str(cause, ": ", detail)); }};
+
+  void hear(kj::Function<void(rpc::AgentEvent::Builder)> fill) {
+    capnp::MallocMessageBuilder message;
+    auto event = message.initRoot<rpc::AgentEvent>();
+    fill(event);
+    notices.hear(event);
+  }
+  void kill(uint32_t pid, kj::StringPtr name, uint32_t program) {
+    hear([&](auto event) {
+      auto victim = event.initOutOfMemory();
+      victim.setPid(pid);
+      victim.setName(name);
+      victim.setProgram(program);
+    });
+  }
+};
+
+TEST_CASE(
+    "P32 P58 what an agent reports is a line for people, and equal where nothing else is known") {
+  World w;
+  w.kill(7, "dd", 7);
+  w.kill(9, "dd", 9);
+  w.kill(9, "dd", 7);
+  w.hear([](auto event) {
+    auto program = event.initProgramEnded();
+    program.setKind(rpc::ProgramEnded::Kind::TERMINAL);
+    program.setName("-bash");
+    program.initStatus().setKilled(9);
+    program.getStatus().initUsage().setOutOfMemory(1);
+  });
+  w.hear([](auto event) {
+    auto disk = event.initDiskFilling();
+    disk.setUsedBytes(950ull << 20);
+    disk.setTotalBytes(1000ull << 20);
+  });
+  w.hear([](auto event) { event.setLaneEnded(); });
+  REQUIRE(w.told.size() == 5);
+  CHECK(w.told[0] == "out of memory: dd");
+  CHECK(w.told[1] == w.told[0]);
+  CHECK(w.told[2] == "out of memory: dd, of the program with pid 7");
+  CHECK(w.told[3] == "program ended: terminal -bash: killed by signal 9, out of memory");
+  CHECK(w.told[4] == "disk filling: 94 % of 1000 MiB are used");
+}
+
+TEST_CASE(
+    "S01 a guest that reports without end is passed on at a pace, its words escaped and cut") {
+  World w;
+  auto name = kj::str("\x1b[2J", kj::repeat('x', 5000));
+  for (kj::uint i = 0; i < 3 * MOST_MEMORY_NOTICES; i++) w.kill(1, name, 0);
+  REQUIRE(w.told.size() == MOST_MEMORY_NOTICES);
+  CHECK(w.told[0].size() < 2 * rpc::MAX_EVENT_NAME_BYTES);
+  for (char c : w.told[0]) CHECK(c >= ' ');
+  w.clock.time += NOTICE_PERIOD;
+  w.kill(1, "dd", 0);
+  CHECK(w.told.back() ==
+        kj::str("out of memory: dd (", 2 * MOST_MEMORY_NOTICES, " more before it are left out)"));
+  w.hear([](auto event) { event.initDiskFilling().setUsedBytes(1); });
+  CHECK(w.told.back() == "disk filling: 0 % of 0 MiB are used");
+}
+
+}  // namespace
+}  // namespace bothy

@@ -1,0 +1,35 @@
+#pragma once
+
+#include <kj/function.h>
+
+#include "loop/log-pace.h"
+#include "schema/agent.capnp.h"
+#include "store/records.h"
+
+namespace bothy {
+
+// What an agent reports of its machine, as events of the workspace have it.  The guest may report what it likes, as often as it likes:
+// of each kind so many a minute are passed on, with the number of those that were left out.
+class GuestNotices final {
+public:
+  using Tell = kj::Function<void(Cause cause, kj::StringPtr detail)>;
+  // `clock` outlives it.
+  GuestNotices(const kj::MonotonicClock& clock, Tell tell);
+  KJ_DISALLOW_COPY_AND_MOVE(GuestNotices);
+
+  // Not of a lane.
+  void hear(rpc::AgentEvent::Reader event);
+
+private:
+  Tell tell;
+  LogPace programs, victims, disks;
+
+  void pass(LogPace& pace, Cause cause, kj::String detail);
+};
+
+constexpr kj::Duration NOTICE_PERIOD = 1 * kj::MINUTES;
+constexpr kj::uint MOST_PROGRAM_NOTICES = 20;
+constexpr kj::uint MOST_MEMORY_NOTICES = 60;
+constexpr kj::uint MOST_DISK_NOTICES = 2;
+
+}  // namespace bothy
