@@ -2,7 +2,8 @@
 
 namespace bothy {
 
-MachineEvents::MachineEvents(ProcessHost& host, EventFeed& feed, Disk presence)
+MachineEvents::MachineEvents(ProcessHost& host, EventFeed& feed, Disk presence,
+                             kj::Maybe<kj::StringPtr> programsGroup)
     : host(host), feed(feed), memory(host.eventPort, [this](const OomVictim& victim) {
         auto program = this->host.trees.leaderOf(victim.pid).orDefault(0);
         this->feed.tell(EventFeed::OutOfMemory{static_cast<uint32_t>(victim.pid),
@@ -14,6 +15,12 @@ MachineEvents::MachineEvents(ProcessHost& host, EventFeed& feed, Disk presence)
                  [this](uint64_t used, uint64_t total) {
                    this->feed.tell(EventFeed::DiskUse{used, total});
                  });
+  }
+  KJ_IF_MAYBE (group, programsGroup) {
+    listeners.emplace(host.eventPort, *group,
+                      [this](ListenerWatch::Change change, ListenedPort port) {
+                        this->feed.tell(EventFeed::PortChange{change, port});
+                      });
   }
   host.listener = *this;
 }

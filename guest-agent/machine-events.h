@@ -11,8 +11,9 @@ namespace bothy {
 class MachineEvents final: private ProgramListener {
 public:
   enum class Disk { PRESENT, NONE };
-  // All of them outlive it.
-  MachineEvents(ProcessHost& host, EventFeed& feed, Disk disk);
+  // All of them outlive it.  `programsGroup`: the path of the control group of programs.
+  MachineEvents(ProcessHost& host, EventFeed& feed, Disk disk,
+                kj::Maybe<kj::StringPtr> programsGroup);
   ~MachineEvents() noexcept(false);
   KJ_DISALLOW_COPY_AND_MOVE(MachineEvents);
 
@@ -21,6 +22,7 @@ private:
   EventFeed& feed;
   OomWatch memory;
   kj::Maybe<DiskWatch> disk;
+  kj::Maybe<ListenerWatch> listeners;
 
   void programEnded(const ProgramEnd& end) override;
 };

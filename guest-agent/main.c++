@@ -176,9 +176,11 @@ void bootAndServe(Console& console, Boot& boot) {
   }
   Agent agent(io, kj::mv(options), control, kj::mv(key), ACTION_DIRECTORY);
   served = agent;
+  auto programsGroup = boot.controlGroups().map(pathOfPrograms);
   MachineEvents events(
       agent.host, agent.connections.events(),
-      control.hasDataDisk() ? MachineEvents::Disk::PRESENT : MachineEvents::Disk::NONE);
+      control.hasDataDisk() ? MachineEvents::Disk::PRESENT : MachineEvents::Disk::NONE,
+      programsGroup.map([](const kj::String& path) { return path.asPtr(); }));
 
   HostOnly hostOnly;
   kj::Promise<void> serving = kj::NEVER_DONE;

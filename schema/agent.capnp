@@ -88,6 +88,11 @@ struct AgentEvent {
 
     diskFilling @6 :DiskUse;
     # The workspace's disk is at 90 % or more.  Told again when it was below 85 % meanwhile.
+
+    portOpened @7 :Port;
+    # A program listens on a TCP port on which none did.
+    portClosed @8 :Port;
+    # None listens there any more.
   }
 }
 
@@ -116,6 +121,14 @@ struct DiskUse {
   usedBytes @0 :UInt64;
   totalBytes @1 :UInt64;
   # That users may have.
+}
+
+struct Port {
+  # Of the machine's own network, not of a container's.
+
+  number @0 :UInt16;
+  loopback @1 :Bool;
+  # Reached from the machine itself alone.
 }
 
 const maxEventNameBytes :UInt32 = 64;

@@ -307,9 +307,11 @@ enum Cause {
   guestRebooted @11;  # the guest asked for a reboot: it starts again by itself, and runs again
   unreachable @12;    # it runs, and the supervisor that started cannot take its machine over yet
   vsockNotRestored @13;  # its vsock device could not be replaced so far: nobody reaches the machine until it is, or starts anew
-  programEnded @14;   # `detail` says which and how; these three are the guest's own words, and only so many a minute are kept
+  programEnded @14;   # `detail` says which and how; it and those below are the guest's own words, of which only so many a minute are kept
   outOfMemory @15;    # the guest's kernel has ended a process for want of memory
   diskFilling @16;    # the workspace's disk is at 90 % or more
+  portOpened @17;     # a program in it listens on a TCP port
+  portClosed @18;     # and does so no more
 }
 
 interface EventSink {

@@ -2,6 +2,7 @@
 
 #include <unistd.h>
 
+#include <kj/debug.h>
 #include <kj/filesystem.h>
 #include <catch2/catch_test_macros.hpp>
 

@@ -19,12 +19,13 @@ TEST_CASE("P41 events of all kinds have one row of numbers, and the last are kep
       {42, ProgramKind::TERMINAL, kj::str("-bash"), {ExitStatus::Kind::KILLED, 9, Usage{1, 2, 3}}});
   feed.tell(EventFeed::OutOfMemory{43, kj::str("dd"), 42});
   feed.tell(EventFeed::DiskUse{9, 10});
-  REQUIRE(feed.events().size() == 4);
+  feed.tell(EventFeed::PortChange{ListenerWatch::Change::OPENED, {8080, true}});
+  REQUIRE(feed.events().size() == 5);
   capnp::MallocMessageBuilder message;
-  auto list = message.initRoot<rpc::AgentControl::EventsResults>().initEvents(4);
-  for (kj::uint i = 0; i < 4; i++) feed.events()[i].writeTo(list[i]);
+  auto list = message.initRoot<rpc::AgentControl::EventsResults>().initEvents(5);
+  for (kj::uint i = 0; i < 5; i++) feed.events()[i].writeTo(list[i]);
   auto told = list.asReader();
-  for (kj::uint i = 0; i < 4; i++) CHECK(told[i].getNumber() == i + 1);
+  for (kj::uint i = 0; i < 5; i++) CHECK(told[i].getNumber() == i + 1);
   REQUIRE(told[0].isLaneEnded());
   CHECK(told[0].getLane() == 7);
   REQUIRE(told[1].isProgramEnded());
@@ -36,6 +37,9 @@ TEST_CASE("P41 events of all kinds have one row of numbers, and the last are kep
   REQUIRE(told[2].isOutOfMemory());
   CHECK(told[2].getOutOfMemory().getProgram() == 42);
   REQUIRE(told[3].isDiskFilling());
+  REQUIRE(told[4].isPortOpened());
+  CHECK(told[4].getPortOpened().getNumber() == 8080);
+  CHECK(told[4].getPortOpened().getLoopback());
 
   feed.forget(3);
   CHECK(feed.events().front().number == 4);

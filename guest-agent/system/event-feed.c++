@@ -31,6 +31,12 @@ void EventFeed::Event::writeTo(rpc::AgentEvent::Builder builder) const {
       told.setUsedBytes(use.usedBytes);
       told.setTotalBytes(use.totalBytes);
     }
+    KJ_CASE_ONEOF(change, PortChange) {
+      auto told = change.change == ListenerWatch::Change::OPENED ? builder.initPortOpened()
+                                                                 : builder.initPortClosed();
+      told.setNumber(change.port.number);
+      told.setLoopback(change.port.isLoopback);
+    }
   }
 }
 

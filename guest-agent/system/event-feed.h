@@ -9,6 +9,7 @@
 
 #include "process/program-listener.h"
 #include "schema/agent.capnp.h"
+#include "system/listener-watch.h"
 
 namespace bothy {
 
@@ -26,7 +27,11 @@ public:
     uint64_t usedBytes;
     uint64_t totalBytes;
   };
-  using Kind = kj::OneOf<LaneEnded, ProgramEnd, OutOfMemory, DiskUse>;
+  struct PortChange {
+    ListenerWatch::Change change;
+    ListenedPort port;
+  };
+  using Kind = kj::OneOf<LaneEnded, ProgramEnd, OutOfMemory, DiskUse, PortChange>;
 
   struct Event {
     uint64_t number;

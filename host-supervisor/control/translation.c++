@@ -14,7 +14,7 @@ static_assert(static_cast<int>(WorkspaceState::RUNNING) ==
 static_assert(static_cast<int>(Cause::UNREACHABLE) == static_cast<int>(rpc::Cause::UNREACHABLE));
 static_assert(static_cast<int>(Cause::VSOCK_NOT_RESTORED) ==
               static_cast<int>(rpc::Cause::VSOCK_NOT_RESTORED));
-static_assert(static_cast<int>(Cause::DISK_FILLING) == static_cast<int>(rpc::Cause::DISK_FILLING));
+static_assert(static_cast<int>(Cause::PORT_CLOSED) == static_cast<int>(rpc::Cause::PORT_CLOSED));
 static_assert(static_cast<int>(Cause::ADOPTED) == static_cast<int>(rpc::Cause::ADOPTED));
 static_assert(static_cast<int>(Verdict::REFUSE) == static_cast<int>(rpc::Verdict::REFUSE));
 static_assert(static_cast<int>(StartFault::GENERATION) ==

@@ -54,11 +54,19 @@ TEST_CASE(
     disk.setTotalBytes(1000ull << 20);
   });
   w.hear([](auto event) { event.setLaneEnded(); });
-  REQUIRE(w.told.size() == 5);
+  w.hear([](auto event) { event.initPortOpened().setNumber(8080); });
+  w.hear([](auto event) {
+    auto port = event.initPortClosed();
+    port.setNumber(8080);
+    port.setLoopback(true);
+  });
+  REQUIRE(w.told.size() == 7);
   CHECK(w.told[0] == "out of memory: dd");
   CHECK(w.told[1] == w.told[0]);
   CHECK(w.told[2] == "out of memory: dd, of the program with pid 7");
   CHECK(w.told[3] == "program ended: terminal -bash: killed by signal 9, out of memory");
+  CHECK(w.told[5] == "port opened: 8080");
+  CHECK(w.told[6] == "port closed: 8080, from within alone");
   CHECK(w.told[4] == "disk filling: 94 % of 1000 MiB are used");
 }
 

@@ -47,13 +47,18 @@ kj::String describe(rpc::DiskUse::Reader disk) {
   return kj::str(share, " % of ", total / MIB, " MiB are used");
 }
 
+kj::String describe(rpc::Port::Reader port) {
+  return kj::str(port.getNumber(), port.getLoopback() ? ", from within alone" : "");
+}
+
 }  // namespace
 
 GuestNotices::GuestNotices(const kj::MonotonicClock& clock, Tell tell)
     : tell(kj::mv(tell)),
       programs(clock, NOTICE_PERIOD, MOST_PROGRAM_NOTICES),
       victims(clock, NOTICE_PERIOD, MOST_MEMORY_NOTICES),
-      disks(clock, NOTICE_PERIOD, MOST_DISK_NOTICES) {}
+      disks(clock, NOTICE_PERIOD, MOST_DISK_NOTICES),
+      ports(clock, NOTICE_PERIOD, MOST_PORT_NOTICES) {}
 
 void GuestNotices::hear(rpc::AgentEvent::Reader event) {
   switch (event.which()) {
@@ -63,6 +68,10 @@ void GuestNotices::hear(rpc::AgentEvent::Reader event) {
       return pass(victims, Cause::OUT_OF_MEMORY, describe(event.getOutOfMemory()));
     case rpc::AgentEvent::DISK_FILLING:
       return pass(disks, Cause::DISK_FILLING, describe(event.getDiskFilling()));
+    case rpc::AgentEvent::PORT_OPENED:
+      return pass(ports, Cause::PORT_OPENED, describe(event.getPortOpened()));
+    case rpc::AgentEvent::PORT_CLOSED:
+      return pass(ports, Cause::PORT_CLOSED, describe(event.getPortClosed()));
     case rpc::AgentEvent::LANE_ENDED:
       break;
   }

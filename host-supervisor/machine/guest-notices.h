@@ -22,7 +22,7 @@ public:
 
 private:
   Tell tell;
-  LogPace programs, victims, disks;
+  LogPace programs, victims, disks, ports;
 
   void pass(LogPace& pace, Cause cause, kj::String detail);
 };
@@ -31,5 +31,6 @@ constexpr kj::Duration NOTICE_PERIOD = 1 * kj::MINUTES;
 constexpr kj::uint MOST_PROGRAM_NOTICES = 20;
 constexpr kj::uint MOST_MEMORY_NOTICES = 60;
 constexpr kj::uint MOST_DISK_NOTICES = 2;
+constexpr kj::uint MOST_PORT_NOTICES = 20;
 
 }  // namespace bothy

@@ -70,6 +70,10 @@ kj::StringPtr toString(Cause cause) {
       return "out of memory";
     case Cause::DISK_FILLING:
       return "disk filling";
+    case Cause::PORT_OPENED:
+      return "port opened";
+    case Cause::PORT_CLOSED:
+      return "port closed";
   }
   KJ_UNREACHABLE;
 }

@@ -47,10 +47,12 @@ enum class Cause : uint8_t {
   PROGRAM_ENDED = 14,
   OUT_OF_MEMORY = 15,
   DISK_FILLING = 16,
+  PORT_OPENED = 17,
+  PORT_CLOSED = 18,
 };
 
 // Causes of what guests report of themselves; all others are what this host knows.
-constexpr Cause FIRST_GUEST_CAUSE = Cause::PROGRAM_ENDED, LAST_GUEST_CAUSE = Cause::DISK_FILLING;
+constexpr Cause FIRST_GUEST_CAUSE = Cause::PROGRAM_ENDED, LAST_GUEST_CAUSE = Cause::PORT_CLOSED;
 inline bool isGuests(Cause cause) {
   return FIRST_GUEST_CAUSE <= cause && cause <= LAST_GUEST_CAUSE;
 }

@@ -68,11 +68,8 @@ kj::Array<rpc::Event::Reader> EventRecord::all() {
 kj::Array<rpc::Event::Reader> EventRecord::ofHost() {
   kj::Vector<rpc::Event::Reader> result;
   for (auto event : all()) {
-    auto cause = event.getCause();
-    if (cause == rpc::Cause::PROGRAM_ENDED || cause == rpc::Cause::OUT_OF_MEMORY ||
-        cause == rpc::Cause::DISK_FILLING) {
-      continue;
-    }
+    // The schema's last.
+    if (event.getCause() >= rpc::Cause::PROGRAM_ENDED) continue;
     result.add(event);
   }
   return result.releaseAsArray();

@@ -280,5 +280,43 @@ TEST_CASE("P09 the end of a program is an event, with how it ended") {
       "the end of a program");
 }
 
+TEST_CASE("a port is an event when a program opens and when it closes it, without a look at it") {
+  auto& [host, workspace] = sharedWorkspace();
+  EventRecord events(host, EventRecord::newest(host));
+  auto has = [&](rpc::Cause cause, kj::StringPtr detail) {
+    for (auto event : events.all()) {
+      if (event.getCause() == cause && event.getDetail() == detail) return true;
+    }
+    return false;
+  };
+  auto await = [&](rpc::Cause cause, kj::StringPtr detail) {
+    events.waitUntil([&]() { return has(cause, detail); }, detail);
+  };
+  auto serving = workspace
+                     .start({"/usr/bin/python3"_kj, "-c"_kj,
+                             "import socket, time\n"
+                             "a = socket.create_server(('', 8080))\n"
+                             "b = socket.create_server(('127.0.0.1', 8081))\n"
+                             "c = socket.create_server(('::1', 8082), family=socket.AF_INET6)\n"
+                             "a.listen(1)\n"
+                             "socket.create_connection(('127.0.0.1', 8080)).close()\n"
+                             "time.sleep(1000)"_kj})
+                     .ignoreResult()
+                     .catch_([](kj::Exception&&) {})
+                     .eagerlyEvaluate(nullptr);
+  await(rpc::Cause::PORT_OPENED, "8080");
+  await(rpc::Cause::PORT_OPENED, "8081, from within alone");
+  await(rpc::Cause::PORT_OPENED, "8082, from within alone");
+  CHECK_FALSE(has(rpc::Cause::PORT_CLOSED, "8080"));
+  // A socket of another network is none of the machine's.
+  workspace.shell("unshare -n python3 -c 'import socket; socket.create_server((\"\", 8090))'",
+                  "root");
+  workspace.shell("pkill -x python3");
+  host.wait(kj::mv(serving), "its end");
+  await(rpc::Cause::PORT_CLOSED, "8080");
+  await(rpc::Cause::PORT_CLOSED, "8082, from within alone");
+  CHECK_FALSE(has(rpc::Cause::PORT_OPENED, "8090"));
+}
+
 }  // namespace
 }  // namespace bothy

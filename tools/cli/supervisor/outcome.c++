@@ -407,6 +407,10 @@ kj::StringPtr nameOf(rpc::Cause cause) {
       return "out of memory";
     case rpc::Cause::DISK_FILLING:
       return "disk filling";
+    case rpc::Cause::PORT_OPENED:
+      return "port opened";
+    case rpc::Cause::PORT_CLOSED:
+      return "port closed";
   }
   return "unknown";
 }
