@@ -19,9 +19,10 @@ namespace bothy {
 namespace {
 
 // A kernel may keep a change to itself (Linux 6.18 was seen to, once in some twenty times on a busy machine): so long
-// after the last look there is another, each time after twice as long.
+// after the last look there is another, each time after twice as long.  Who waits for hours does so to remove the group of
+// what a command has left, and an agent with many of them is to sleep.
 constexpr kj::Duration FIRST_LOOK = 100 * kj::MILLISECONDS;
-constexpr kj::Duration LAST_LOOK = 60 * kj::SECONDS;
+constexpr kj::Duration LAST_LOOK = 1 * kj::HOURS;
 
 // How far a walk goes into what the guest's root has nested.
 constexpr uint MAX_DEPTH = 32;
