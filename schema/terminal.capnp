@@ -28,6 +28,10 @@ struct TerminalInfo {
   pid @5 :UInt32;
   produced @6 :UInt64;
   # Bytes of output since the start: the sequence number of the next byte.
+  shownTitle @7 :Text;
+  # The title that the program has set last (OSC 0, 2); see TerminalViewer.titled.
+  directory @8 :Text;
+  # The directory that it has named last (OSC 7); see TerminalViewer.moved.
 }
 
 interface Terminals {
@@ -160,6 +164,20 @@ interface TerminalViewer {
 
   resized @2 (size :WindowSize) -> ();
   # The size has changed, by whomever.
+
+  titled @5 (title :Text) -> ();
+  # The program has set this title: guest data of at most 256 bytes, one line of UTF-8 without control characters; escape before showing.
+  # Who attaches to a terminal that has one is told it.
+  #
+  # `titled`, `moved` and `rang` come as soon as the agent has read the output, which may be before that is sent, and one at a time: of
+  # several titles that came meanwhile the last is told.  A viewer that does not know them misses nothing else.
+
+  moved @7 (directory :Text) -> ();
+  # The program, a shell as a rule, has named the directory that it is in: an absolute path of this machine, as `titled` of at most 1024
+  # bytes.  Empty: it has named one of another machine, or none.  Who attaches is told it.
+
+  rang @6 () -> ();
+  # The bell, once or more often.
 
   exited @3 (status :Process.ExitStatus) -> ();
   # The last call: comes after the last byte.

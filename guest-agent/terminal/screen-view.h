@@ -20,6 +20,7 @@ public:
 
   void resize(WindowSize size) { screen.resize(size.columns, size.rows); }
   void drop() { screen.drop(); }
+  TerminalScreen::News takeNews() { return screen.takeNews(); }
   const ScreenState& state() const { return screen.state(); }
 
   // A redraw, and how many of the bytes that were fed last come after it.

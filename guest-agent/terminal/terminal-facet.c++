@@ -143,6 +143,8 @@ void writeInfo(const Terminal& terminal, rpc::TerminalInfo::Builder builder) {
   builder.setRunning(terminal.status() == nullptr);
   builder.setPid(terminal.pid());
   builder.setProduced(terminal.output().end());
+  builder.setShownTitle(terminal.screenState().title);
+  builder.setDirectory(terminal.screenState().directory);
 }
 
 rpc::Terminal::Client newTerminalFacet(kj::Timer& timer, kj::Own<Terminal> terminal,

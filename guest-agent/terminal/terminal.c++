@@ -233,6 +233,7 @@ kj::Promise<void> Terminal::readOutput() {
     }
     auto result = readTurn(programEnded ? leftOver : TURN_BYTES);
     if (!isWatched()) shares->pace.note(result.size);
+    tellNews();
     if (result.size > 0) wakeViewers();
     if (programEnded) {
       leftOver -= result.size;
@@ -278,6 +279,12 @@ Terminal::Shown Terminal::shown() {
   auto redraw = screen.snapshot();
   const auto after = kj::min(redraw->bytesAfter, scrollback.end() - scrollback.begin());
   return {kj::mv(redraw), scrollback.end() - after};
+}
+
+void Terminal::tellNews() {
+  auto news = screen.takeNews();
+  if (!news.title && !news.bell && !news.directory) return;
+  for (auto viewer : viewers) viewer->tell(news);
 }
 
 void Terminal::wakeViewers() {

@@ -50,6 +50,7 @@ public:
     uint64_t sequence;
   };
   Shown shown();
+  const ScreenState& screenState() const { return screen.state(); }
   // None until the program has ended and all its output is in output().
   kj::Maybe<ExitStatus> status() const { return endStatus; }
 
@@ -116,6 +117,7 @@ private:
   bool mustHoldBack(bool programEnded) const;
   kj::Promise<void> untilItMayGoOn(bool programEnded);
   void wakeViewers();
+  void tellNews();
   // The viewer that decides the size: of those that want one, who came or typed last.
   kj::Maybe<Viewer&> decider();
   void applySize(WindowSize size);

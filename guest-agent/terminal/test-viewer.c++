@@ -85,6 +85,24 @@ kj::Promise<void> TestViewer::resized(ResizedContext context) {
   return kj::READY_NOW;
 }
 
+kj::Promise<void> TestViewer::titled(TitledContext context) {
+  if (seen.ended) seen.inOrder = false;
+  seen.titles.add(kj::str(context.getParams().getTitle()));
+  return kj::READY_NOW;
+}
+
+kj::Promise<void> TestViewer::moved(MovedContext context) {
+  if (seen.ended) seen.inOrder = false;
+  seen.directories.add(kj::str(context.getParams().getDirectory()));
+  return kj::READY_NOW;
+}
+
+kj::Promise<void> TestViewer::rang(RangContext context) {
+  if (seen.ended) seen.inOrder = false;
+  ++seen.bells;
+  return kj::READY_NOW;
+}
+
 kj::Promise<void> TestViewer::exited(ExitedContext context) {
   if (seen.ended) seen.inOrder = false;
   auto status = context.getParams().getStatus();

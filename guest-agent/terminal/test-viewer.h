@@ -20,6 +20,9 @@ struct Seen {
       redraw;            // the last one; what came after it is in `bytes`, from its beginning
   kj::uint redraws = 0;  // whole ones
   WindowSize redrawSize{};
+  kj::Vector<kj::String> titles;
+  kj::Vector<kj::String> directories;
+  kj::uint bells = 0;
   kj::Maybe<uint8_t> exitCode;
   bool ended = false;
   bool inOrder = true;
@@ -52,6 +55,9 @@ public:
   kj::Promise<void> gap(GapContext context) override;
   kj::Promise<void> redraw(RedrawContext context) override;
   kj::Promise<void> resized(ResizedContext context) override;
+  kj::Promise<void> titled(TitledContext context) override;
+  kj::Promise<void> moved(MovedContext context) override;
+  kj::Promise<void> rang(RangContext context) override;
   kj::Promise<void> exited(ExitedContext context) override;
 
 private:

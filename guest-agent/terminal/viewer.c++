@@ -53,9 +53,44 @@ void Viewer::resized(uint64_t sequence, WindowSize size) {
   wake();
 }
 
+void Viewer::tell(TerminalScreen::News news) {
+  untold.title |= news.title;
+  untold.bell |= news.bell;
+  untold.directory |= news.directory;
+  if (isTelling) return;
+  isTelling = true;
+  telling = tellUntold().eagerlyEvaluate(nullptr);
+}
+
+// Beside the output, which waits for none of it.
+kj::Promise<void> Viewer::tellUntold() {
+  // A viewer need not know these, and one that is gone is noticed by the output.
+  auto heard = [](kj::Promise<void> telling) { return telling.catch_([](kj::Exception&&) {}); };
+  while (untold.title || untold.directory || untold.bell) {
+    auto news = untold;
+    untold = {};
+    auto& screen = terminal->screenState();
+    if (news.title) {
+      auto request = client.titledRequest();
+      request.setTitle(screen.title);
+      co_await heard(request.send().ignoreResult());
+    }
+    if (news.directory) {
+      auto request = client.movedRequest();
+      request.setDirectory(screen.directory);
+      co_await heard(request.send().ignoreResult());
+    }
+    if (news.bell) co_await heard(client.rangRequest().send().ignoreResult());
+  }
+  isTelling = false;
+}
+
 kj::Promise<void> Viewer::run() {
   try {
     co_await timer.afterDelay(0 * kj::SECONDS);
+    isTelling = false;
+    tell({.title = terminal->screenState().title.size() > 0,
+          .directory = terminal->screenState().directory.size() > 0});
     co_await deliver();
   } catch (const kj::Exception&) {
     // The viewer is gone or refuses.  It must not hold the program back, and whoever holds the
@@ -89,6 +124,9 @@ kj::Promise<void> Viewer::deliver() {
     if (position < end) {
       co_await sendOutput(end);
     } else if (terminal->status() != nullptr) {
+      // Nothing comes behind the end.
+      isTelling = true;
+      telling = kj::READY_NOW;
       terminal->tellEnd(client);
       co_return;
     } else {

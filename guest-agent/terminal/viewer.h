@@ -36,6 +36,8 @@ public:
 
   // There is output, or the end.
   void wake();
+  // The program has said something to people.
+  void tell(TerminalScreen::News news);
   // The size has changed at this point of the output.
   void resized(uint64_t sequence, WindowSize size);
 
@@ -53,11 +55,15 @@ private:
   bool attached = true;
   kj::Maybe<Resize> pendingResize;  // the last of several that were not yet sent
   kj::Maybe<kj::Own<kj::PromiseFulfiller<void>>> waiting;
+  TerminalScreen::News untold;
+  bool isTelling = true;  // or will be
+  kj::Promise<void> telling = kj::READY_NOW;
   kj::Promise<void> loop;
 
   void detach();
   kj::Promise<void> run();
   kj::Promise<void> deliver();
+  kj::Promise<void> tellUntold();
   kj::Promise<void> sendOutput(uint64_t end);
   kj::Promise<void> sendGap(uint64_t end);
   kj::Promise<void> sendRedraw();

@@ -14,7 +14,7 @@ TEST_CASE("P03 the first command sees the client's size") {
 }
 
 constexpr kj::StringPtr TELLS_SIZES =
-    "trap 'stty size' WINCH; echo ready; while :; do sleep 0.01; done"_kj;
+    "stty -echo; trap 'stty size' WINCH; echo ready; while :; do sleep 0.01; done"_kj;
 
 // A terminal whose program tells each size, and the client that opened it.
 struct SizesWorld: public TerminalTestWorld {
@@ -100,7 +100,7 @@ TEST_CASE("P03 of two viewers the one who typed last decides the size, and the o
   world.resize(world.attachment, {51, 11});
   world.until("11 51\r\n");
   world.type(second.attachment, "z");
-  world.until("z31 91\r\n");
+  world.until("11 51\r\n31 91\r\n");
   CHECK_FALSE(world.seen.has("50\r\n10 50"));
 }
 
@@ -111,7 +111,7 @@ TEST_CASE("P03 a viewer without a size of its own types into whatever size there
   world.type(second, "x");
   world.resize(world.attachment, {60, 20});
   world.until("20 60\r\n");
-  CHECK(world.seen.text() == "ready\r\nx20 60\r\n");
+  CHECK(world.seen.text() == "ready\r\n20 60\r\n");
 }
 
 TEST_CASE("P03 the size of a viewer that detaches gives way to the last of those who are left") {

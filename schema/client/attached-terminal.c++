@@ -48,6 +48,18 @@ public:
     requireAttached().listener.onResized(context.getParams().getSize());
     return kj::READY_NOW;
   }
+  kj::Promise<void> titled(TitledContext context) override {
+    requireAttached().listener.onTitled(context.getParams().getTitle());
+    return kj::READY_NOW;
+  }
+  kj::Promise<void> moved(MovedContext context) override {
+    requireAttached().listener.onMoved(context.getParams().getDirectory());
+    return kj::READY_NOW;
+  }
+  kj::Promise<void> rang(RangContext context) override {
+    requireAttached().listener.onRang();
+    return kj::READY_NOW;
+  }
   kj::Promise<void> exited(ExitedContext context) override {
     auto& attached = requireAttached();
     order.requireUnbroken();

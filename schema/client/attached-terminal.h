@@ -19,6 +19,10 @@ public:
   // What the terminal shows, in the place of all that came before; of a redraw that comes in pieces nothing else comes between.  As
   // onOutput().
   virtual kj::Promise<void> onRedraw(rpc::TerminalViewer::RedrawParams::Reader redraw) = 0;
+  // A program's words to people: see TerminalViewer of terminal.capnp.  Not every client has a use for them.
+  virtual void onTitled(kj::StringPtr title) {}
+  virtual void onMoved(kj::StringPtr directory) {}
+  virtual void onRang() {}
   // By whomever.
   virtual void onResized(rpc::WindowSize::Reader size) = 0;
   // The program has ended; nothing comes after it.

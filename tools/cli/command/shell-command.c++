@@ -43,7 +43,8 @@ kj::Promise<void> list(Context& context, kj::StringPtr name) {
         jsonLine<result::Terminals>([&](auto result) { result.setTerminals(terminals); }));
     co_return;
   }
-  const kj::StringPtr headings[] = {"ID", "STATE", "SIZE", "VIEWERS", "PID", "OUTPUT", "COMMAND"};
+  const kj::StringPtr headings[] = {"ID",  "STATE",  "SIZE",    "VIEWERS",
+                                    "PID", "OUTPUT", "COMMAND", "TITLE"};
   Table table(headings);
   for (auto info : terminals) {
     auto size = info.getSize();
@@ -53,7 +54,8 @@ kj::Promise<void> list(Context& context, kj::StringPtr name) {
                                 kj::str(info.getViewers()),
                                 kj::str(info.getPid()),
                                 formatBytes(info.getProduced()),
-                                kj::str(info.getTitle())};
+                                kj::str(info.getTitle()),
+                                kj::str(info.getShownTitle())};
     table.add(cells);
   }
   context.console.print(table.render());

@@ -1,0 +1,84 @@
+// What a program says to people beside its output.
+
+#include <catch2/catch_test_macros.hpp>
+
+#include "terminal/terminal-test-world.h"
+
+namespace bothy {
+namespace {
+
+TEST_CASE("a viewer hears of title, directory and bell, and who comes later of the first two") {
+  TerminalTestWorld world;
+  auto opened = world.open(
+      "stty -echo; printf '\\033]0;one\\007\\033]7;file:///tmp/a%%20b\\033\\\\\\007ready'; read x;"
+      "printf '\\033]2;two\\033\\\\said'; read x");
+  Seen seen, later;
+  auto attachment = world.attach(opened.terminal, seen);
+  seen.until("ready").wait(world.scope);
+  auto second = world.attach(opened.terminal, later);
+  later.until("ready").wait(world.scope);
+  world.type(attachment, "\n");
+  seen.until("said").wait(world.scope);
+  auto response = opened.terminal.infoRequest().send().wait(world.scope);
+  CHECK(response.getInfo().getShownTitle() == "two");
+  CHECK(response.getInfo().getDirectory() == "/tmp/a b");
+  world.type(attachment, "\n");
+  seen.until("").wait(world.scope);
+  later.until("").wait(world.scope);
+  REQUIRE(seen.titles.size() == 2);
+  CHECK(seen.titles[0] == "one");
+  CHECK(seen.titles[1] == "two");
+  REQUIRE(seen.directories.size() == 1);
+  CHECK(seen.directories[0] == "/tmp/a b");
+  CHECK(seen.bells == 1);
+  REQUIRE(later.titles.size() >= 1);
+  CHECK(later.titles.back() == "two");
+  REQUIRE(later.directories.size() == 1);
+  CHECK(later.bells == 0);
+  CHECK((seen.inOrder && later.inOrder));
+}
+
+TEST_CASE(
+    "S42 a flood of bells and titles is told as often as a viewer answers, and holds up no "
+    "output") {
+  TerminalTestWorld world;
+  auto opened = world.open(
+      "i=0; while [ $i -lt 20000 ]; do printf '\\033]0;%s\\007\\007' $i; i=$((i+1)); done; printf "
+      "end; read x");
+  Seen seen;
+  auto attachment = world.attach(opened.terminal, seen);
+  seen.until("end").wait(world.scope);
+  CHECK(seen.titles.size() < 20000);
+  world.type(attachment, "\n");
+  seen.until("").wait(world.scope);
+  CHECK(seen.titles.back() == "19999");
+  CHECK(seen.inOrder);
+}
+
+// Does not know what came with generation 4.
+class OldViewer final: public rpc::TerminalViewer::Server {
+public:
+  explicit OldViewer(kj::Own<kj::PromiseFulfiller<void>> ended) : ended(kj::mv(ended)) {}
+  kj::Promise<void> output(OutputContext context) override { return kj::READY_NOW; }
+  kj::Promise<void> exited(ExitedContext context) override {
+    ended->fulfill();
+    return kj::READY_NOW;
+  }
+
+private:
+  kj::Own<kj::PromiseFulfiller<void>> ended;
+};
+
+TEST_CASE("a viewer that does not know these misses nothing else") {
+  TerminalTestWorld world;
+  auto opened = world.open("printf '\\033]0;title\\007\\007'; echo said; exit 3");
+  auto paf = kj::newPromiseAndFulfiller<void>();
+  auto request = opened.terminal.attachRequest();
+  request.initFrom().setOldest();
+  request.setOutput(kj::heap<OldViewer>(kj::mv(paf.fulfiller)));
+  auto attachment = request.send().wait(world.scope).getAttachment();
+  paf.promise.wait(world.scope);
+}
+
+}  // namespace
+}  // namespace bothy
