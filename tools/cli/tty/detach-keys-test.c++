@@ -48,6 +48,16 @@ TEST_CASE("the sequence detaches in every encoding that a program can ask for") 
   CHECK(type("ctrl-p,ctrl-q", {"\x1b[112;5u\x1b[27;5;113~"}) == "!");
 }
 
+TEST_CASE("the sequence detaches where keys are as Windows has them") {
+  // Ctrl, "]" down and up, Ctrl up, "." down.
+  CHECK(type("ctrl-],.",
+             {"\x1b[17;29;0;1;8;1_\x1b[221;27;29;1;8;1_\x1b[221;27;29;0;8;1_\x1b[17;29;0;0;0;1_"
+              "\x1b[190;52;46;1;0;1_"}) == "\x1b[17;29;0;1;8;1_!");
+  CHECK(type("ctrl-],.", {"\x1b[65;30;97;1;0;1_"}) == "\x1b[65;30;97;1;0;1_");
+  CHECK(type("ctrl-],.", {"\x1b[221;27;29;1;8;1_\x1b[38;72;0;1;0;1_."}) ==
+        "\x1b[221;27;29;1;8;1_\x1b[38;72;0;1;0;1_.");
+}
+
 TEST_CASE("an encoded key may come in pieces") {
   kj::StringPtr typed = "\x1b[27;5;93~\x1b[46u";
   for (size_t i = 1; i < typed.size(); ++i) {

@@ -72,6 +72,20 @@ TEST_CASE("P17 keys are typed as before when a program had them encoded") {
   CHECK(resetAfter("\033[>1u\033[?1049h\033[>1u\033[<u\033[?1049l\033[<u") == "");
 }
 
+TEST_CASE("P17 what programs set more seldom is undone too") {
+  CHECK(resetAfter("\033[?45h\033[?67h") == "\033[?45l\033[?67l");
+  CHECK(resetAfter("\033[?8l\033[1\"q") == "\033[0\"q\033[?8h");
+  CHECK(resetAfter("\033 G\033[?2l") == "\033<\033 F");
+  CHECK(resetAfter("\033]10;red\007\033]17;blue\007\033]5;0;red\007\033]13;red\007") ==
+        "\033]110\033\\\033]117\033\\\033]105\033\\\033]113\033\\");
+  CHECK(resetAfter("\033]22;text\007\033]9;4;1;50\007") == "\033]22;\033\\\033]9;4;0\033\\");
+  CHECK(resetAfter("\033]22;text\007\033]9;4;1;50\007\033]9;4;0\007\033]22;\007") == "");
+  // Of two colors one is given back.
+  CHECK(resetAfter("\033]4;1;red;2;blue\007\033]104;1\007") == "\033]104\033\\");
+  CHECK(resetAfter("\033]4;1;red;2;blue\007\033]104\007") == "");
+  CHECK(resetAfter("\033]4;1;?\007\033]11;?\007") == "");
+}
+
 TEST_CASE("P17 a sequence that did not end does not swallow what follows") {
   CHECK(shown("\033]0;title that does not end", "$") == "$");
   CHECK(shown("\033[3", "$") == "$");

@@ -13,6 +13,8 @@ constexpr kj::uint OFF_BY_DEFAULT[] = {
     2026,                                                        // output is held back
     1,                                                           // cursor keys for applications
     5,                                                           // reverse video
+    45,                                                          // backspace wraps
+    67,                                                          // and types another byte
     69,                                                          // left and right margins
     9,    1000, 1001, 1002, 1003, 1004, 1005, 1006, 1015, 1016,  // mouse and focus reports
     1007,                                                        // the wheel types cursor keys
@@ -22,7 +24,11 @@ constexpr kj::uint OFF_BY_DEFAULT[] = {
 };
 // They are left last: what else is to be undone is undone on the screen on which it was done.
 constexpr kj::uint OTHER_SCREENS[] = {47, 1047, 1049};
-constexpr kj::uint ORIGIN = 6, WRAP = 7, CURSOR_SHOWN = 25, KEYPAD = 66;
+constexpr kj::uint ANSI = 2, ORIGIN = 6, WRAP = 7, REPEAT = 8, CURSOR_SHOWN = 25, KEYPAD = 66;
+// Colors of which a program sets one or more by "OSC number" and which "OSC number + 100" gives back: the palette, colors of bold text and its
+// like, of text, background, cursor, pointer and selection.
+constexpr kj::uint COLORS[] = {4, 5, 10, 11, 12, 13, 14, 17, 19};
+constexpr kj::uint COLOR_RESET = 100;
 
 constexpr kj::uint MAX_KEY_RESOURCE = 7;  // of xterm's modifyKeys
 constexpr kj::uint MAX_PUSHES = 16;  // of titles and keyboard flags; what is beyond is not undone
@@ -97,6 +103,14 @@ void TerminalModes::noteEscape(kj::ArrayPtr<const kj::byte> sequence) {
     case '(':
       modes.charset = sequence.back() != 'B';
       break;
+    case ' ':
+      if (sequence.back() == 'F' || sequence.back() == 'G') {
+        modes.wideControls = sequence.back() == 'G';
+      }
+      break;
+    case '<':
+      if (isShort) modes.asVt52 = false;
+      break;
     case '%':
       modes.notUtf8 = sequence.back() == '@';
       break;
@@ -136,6 +150,7 @@ void TerminalModes::noteControl(kj::ArrayPtr<const kj::byte> sequence) {
       break;
     case 'q':
       if (given.intermediate() == ' ') modes.cursorShaped = given.number(0) != 0;
+      if (given.intermediate() == '"') modes.isProtected = given.number(0) == 1;
       break;
     case 'g':
       if (isPlain && given.number(0) == 3) modes.tabsCleared = true;
@@ -161,6 +176,12 @@ void TerminalModes::notePrivateMode(kj::uint mode, bool set) {
       break;
     case WRAP:
       modes.noWrap = !set;
+      break;
+    case ANSI:
+      if (!set) modes.asVt52 = true;
+      break;
+    case REPEAT:
+      modes.noRepeat = !set;
       break;
     case CURSOR_SHOWN:
       modes.cursorHidden = !set;
@@ -196,18 +217,20 @@ void TerminalModes::noteString(kj::ArrayPtr<const kj::byte> sequence) {
   }
   auto rest = sequence.slice(i, sequence.size());
   bool isQuery = std::find(rest.begin(), rest.end(), '?') != rest.end();
+  if (isOneOf(COLORS, number) && !isQuery) put(modes.colors, number, true);
+  // One that gives back some of several need not give back all.
+  const bool isWhole =
+      std::none_of(rest.begin(), rest.end(), [](kj::byte c) { return c >= '0' && c <= '9'; });
+  if (number > COLOR_RESET && isOneOf(COLORS, number - COLOR_RESET) && isWhole) {
+    put(modes.colors, number - COLOR_RESET, false);
+  }
   switch (number) {
-    case 4:
-    case 10:
-    case 11:
-    case 12:
-      if (!isQuery) put(modes.colors, number, true);
+    case 9:
+      // "4 ; state ; percent" is the progress that a terminal shows in its bar.
+      if (rest.size() >= 4 && rest[1] == '4' && rest[2] == ';') modes.progress = rest[3] != '0';
       break;
-    case 104:
-    case 110:
-    case 111:
-    case 112:
-      put(modes.colors, number - 100, false);
+    case 22:
+      if (!isQuery) modes.pointer = rest.size() > 1 && rest[1] > ' ';
       break;
     case 8:
       // "8 ; parameters ; address": a link ends with an empty address.
@@ -236,6 +259,8 @@ kj::String TerminalModes::resetSequence() const {
     if (needed) parts.add(kj::str(how));
   };
   undo(splitter.isWithin(), "\x18");  // a sequence that did not end is given up
+  undo(modes.asVt52, "\033<");        // nothing else is understood before
+  undo(modes.wideControls, "\033 F");
   for (auto mode : modes.on) {
     if (!isOneOf(OTHER_SCREENS, mode)) parts.add(kj::str("\033[?", mode, "l"));
   }
@@ -253,6 +278,8 @@ kj::String TerminalModes::resetSequence() const {
   undo(modes.charset, "\033(B");
   undo(modes.shiftedOut, "\x0f");
   undo(modes.notUtf8, "\033%G");
+  undo(modes.isProtected, "\033[0\"q");
+  undo(modes.noRepeat, "\033[?8h");
   undo(modes.insert, "\033[4l");
   undo(modes.newLine, "\033[20l");
   undo(isSoft, "\033[?7h");                 // VT terminals stop to wrap with DECSTR
@@ -265,7 +292,9 @@ kj::String TerminalModes::resetSequence() const {
   undo(modes.keypad, "\033>");
   for (auto resource : modes.keyResources) parts.add(kj::str("\033[>", resource, "m"));
   undo(modes.keyFormat, "\033[>4f");
-  for (auto color : modes.colors) parts.add(kj::str("\033]", 100 + color, "\033\\"));
+  for (auto color : modes.colors) parts.add(kj::str("\033]", COLOR_RESET + color, "\033\\"));
+  undo(modes.pointer, "\033]22;\033\\");
+  undo(modes.progress, "\033]9;4;0\033\\");
   parts.add(popKeyboard(modes.mainKeyboard));
   for (kj::uint i = 0; i < modes.titles; ++i) parts.add(kj::str("\033[23;0t"));
   return kj::strArray(parts, "");

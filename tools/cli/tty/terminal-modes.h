@@ -29,6 +29,12 @@ private:
     bool keypad = false;
     bool margins = false;
     bool noWrap = false;
+    bool noRepeat = false;
+    bool asVt52 = false;
+    bool wideControls = false;  // of eight bits
+    bool isProtected = false;   // what is written, from selective erasure
+    bool pointer = false;       // of the mouse, has another shape
+    bool progress = false;      // is shown
     bool insert = false;
     bool newLine = false;
     bool origin = false;

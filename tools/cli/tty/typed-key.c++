@@ -98,6 +98,20 @@ TypedKey decodeUnicodeKey(const ControlParameters& sent) {
                   .text = sent.number(2)});
 }
 
+// "CSI key ; scan code ; character ; is down ; state of others ; times _"
+TypedKey decodeWindowsKey(const ControlParameters& sent) {
+  // Shift, Ctrl, Alt, Caps Lock, both Windows keys, Num Lock, Scroll Lock, and the first three on each side.
+  constexpr kj::uint CHANGERS[] = {16, 17, 18, 20, 91, 92, 144, 145, 160, 161, 162, 163, 164, 165};
+  const bool isDown = sent.number(3) != 0;
+  for (auto changer : CHANGERS) {
+    if (sent.number(0) == changer) return {Kind::QUIET};
+  }
+  if (!isDown) return {Kind::QUIET};
+  const auto character = sent.number(2);
+  if (character == 0 || character > 0x7f) return {Kind::OTHER};
+  return {Kind::KEY, static_cast<kj::byte>(character)};
+}
+
 }  // namespace
 
 TypedKey decodeKey(kj::ArrayPtr<const kj::byte> sequence) {
@@ -108,6 +122,8 @@ TypedKey decodeKey(kj::ArrayPtr<const kj::byte> sequence) {
   switch (sequence.back()) {
     case 'u':
       return decodeUnicodeKey(sent);
+    case '_':
+      return decodeWindowsKey(sent);
     case '~':
       // "CSI 27 ; modifiers ; key ~"
       if (sent.size() == 3 && sent.number(0) == 27) {

@@ -16,8 +16,8 @@ struct TypedKey {
   kj::byte byte = 0;
 };
 
-// Knows what programs can ask terminals for: xterm's modifyOtherKeys in both of its formats, and kitty's keyboard
-// protocol with all its flags.
+// Knows what programs can ask terminals for: xterm's modifyOtherKeys in both of its formats, kitty's keyboard
+// protocol with all its flags, and keys as Windows has them.
 TypedKey decodeKey(kj::ArrayPtr<const kj::byte> sequence);
 
 }  // namespace bothy
