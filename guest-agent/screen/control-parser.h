@@ -51,6 +51,8 @@ public:
 
   // How much of it was taken: all, or up to where the handler paused it.
   size_t feed(kj::ArrayPtr<const kj::byte> output);
+  // Nothing has begun that has not ended.
+  bool isAtRest() const { return state == State::GROUND; }
   // Called by the handler: feed() returns when what is told just now is done.
   void pause() { isPaused = true; }
 

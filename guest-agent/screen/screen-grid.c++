@@ -40,7 +40,11 @@ void ScreenGrid::allocate(kj::uint columns, kj::uint rows) {
   if (size_t{columns} * rows > MAX_CELLS || !budget.take(bytesFor(columns, rows))) return;
   cells = kj::heapArray<Cell>(size_t{columns} * rows);
   order = kj::heapArray<uint16_t>(rows);
-  for (auto row : kj::indices(order)) order[row] = static_cast<uint16_t>(row);
+  used = kj::heapArray<uint16_t>(rows);
+  for (auto row : kj::indices(order)) {
+    order[row] = static_cast<uint16_t>(row);
+    used[row] = 0;
+  }
 }
 
 void ScreenGrid::drop() {
@@ -48,6 +52,7 @@ void ScreenGrid::drop() {
   budget.giveBack(bytesFor(width, height));
   cells = nullptr;
   order = nullptr;
+  used = nullptr;
 }
 
 void ScreenGrid::cut(kj::ArrayPtr<Cell> line, kj::uint column) {
@@ -62,6 +67,7 @@ void ScreenGrid::put(kj::uint row, kj::uint column, const Cell& cell, bool isWid
   if (!isKept()) return;
   auto line = mutableLine(row);
   const kj::uint end = column + (isWide ? 2 : 1);
+  noteUse(row, end);
   cut(line, column);
   cut(line, end);
   line[column] = cell;
@@ -75,8 +81,10 @@ void ScreenGrid::putRun(kj::uint row, kj::uint column, kj::ArrayPtr<const kj::by
                         const Pen& pen) {
   if (!isKept()) return;
   auto line = mutableLine(row);
+  const auto end = column + static_cast<kj::uint>(ascii.size());
+  noteUse(row, end);
   cut(line, column);
-  cut(line, column + static_cast<kj::uint>(ascii.size()));
+  cut(line, end);
   Cell cell{0, pen.foreground, pen.background, pen.attributes, 0};
   auto* target = line.begin() + column;
   for (auto byte : ascii) {
@@ -95,6 +103,14 @@ kj::Maybe<Cell&> ScreenGrid::characterAt(kj::uint row, kj::uint column) {
 void ScreenGrid::erase(kj::uint row, kj::uint begin, kj::uint end, Color background) {
   if (!isKept() || begin >= end) return;
   auto line = mutableLine(row);
+  auto& known = used[order[row]];
+  if (background == Color()) {
+    end = kj::min(end, kj::uint{known});
+    if (begin >= end) return;
+    if (end == known) known = static_cast<uint16_t>(begin);
+  } else {
+    noteUse(row, end);
+  }
   cut(line, begin);
   cut(line, end);
   blankOut(line.slice(begin, end), background);
@@ -104,6 +120,7 @@ void ScreenGrid::erase(kj::uint row, kj::uint begin, kj::uint end, Color backgro
 void ScreenGrid::eraseUnprotected(kj::uint row, kj::uint begin, kj::uint end, Color background) {
   if (!isKept()) return;
   effort += end - begin;
+  noteUse(row, end);
   auto line = mutableLine(row);
   for (auto column = begin; column < end; ++column) {
     if ((line[column].attributes & attribute::PROTECTED) != 0) continue;
@@ -115,13 +132,13 @@ void ScreenGrid::eraseUnprotected(kj::uint row, kj::uint begin, kj::uint end, Co
 
 void ScreenGrid::eraseRows(kj::uint top, kj::uint bottom, Color background) {
   if (!isKept()) return;
-  for (auto row = top; row < bottom; ++row) blankOut(mutableLine(row), background);
-  effort += size_t{bottom - top} * width;
+  for (auto row = top; row < bottom; ++row) erase(row, 0, width, background);
 }
 
 void ScreenGrid::moveLine(kj::uint from, kj::uint to, kj::uint left, kj::uint right) {
   auto source = mutableLine(from);
   auto target = mutableLine(to);
+  noteUse(to, right);
   for (auto column : {left, right}) {
     cut(source, column);
     cut(target, column);
@@ -169,6 +186,7 @@ void ScreenGrid::insertCells(kj::uint row, kj::uint column, kj::uint end, kj::ui
   if (!isKept() || column >= end) return;
   count = kj::min(count, end - column);
   auto line = mutableLine(row);
+  noteUse(row, end);
   cut(line, column);
   cut(line, end);
   cut(line, end - count);
@@ -182,6 +200,7 @@ void ScreenGrid::deleteCells(kj::uint row, kj::uint column, kj::uint end, kj::ui
   if (!isKept() || column >= end) return;
   count = kj::min(count, end - column);
   auto line = mutableLine(row);
+  noteUse(row, end);
   cut(line, column);
   cut(line, column + count);
   cut(line, end);
@@ -203,6 +222,7 @@ void ScreenGrid::resize(kj::uint columns, kj::uint rows, kj::uint firstRow) {
     auto* source = before.begin() + orderBefore[firstRow + row] * size_t{widthBefore};
     auto line = mutableLine(row);
     std::copy(source, source + kept, line.begin());
+    noteUse(row, kept);
     // The left half of one whose right half is gone.
     if (kept < widthBefore && source[kept].character == Cell::RIGHT_HALF) {
       line[kept - 1].character = 0;

@@ -69,7 +69,13 @@ private:
   size_t effort = 0;
   kj::Array<Cell> cells;
   kj::Array<uint16_t> order;  // where the line of a row is in `cells`
+  // How much of each line in `cells` may be anything but blank: a flood of short lines costs no more than they have.
+  kj::Array<uint16_t> used;
 
+  void noteUse(kj::uint row, kj::uint end) {
+    auto& known = used[order[row]];
+    known = kj::max(known, static_cast<uint16_t>(end));
+  }
   kj::ArrayPtr<Cell> mutableLine(kj::uint row) {
     return cells.slice(order[row] * size_t{width}, (order[row] + size_t{1}) * width);
   }

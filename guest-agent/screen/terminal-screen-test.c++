@@ -60,8 +60,30 @@ TEST_CASE("S42 sequences that broke other emulators change nothing beyond the sc
   kept.feed(kj::str("a", kj::strArray(kj::repeat("\u0300"_kj, 100000), "")));
 }
 
+TEST_CASE("of a flood of lines the screen is the same, however it comes") {
+  auto checkFlood = [](kj::StringPtr before, kj::StringPtr line, kj::StringPtr after) {
+    INFO(line.cStr());
+    auto flood = kj::str(before, kj::strArray(kj::repeat(line, 200), ""), after);
+    Kept whole, slow;
+    whole.feed(flood);
+    for (char byte : flood) slow.feed(kj::heapString(&byte, 1));
+    for (kj::uint row = 0; row < ROWS; ++row) CHECK(whole.line(row) == slow.line(row));
+    CHECK(whole.screen.state().cursor.column == slow.screen.state().cursor.column);
+    CHECK(whole.screen.state().cursor.row == slow.screen.state().cursor.row);
+  };
+  for (auto before :
+       {""_kj, "\033[2;3Hx"_kj, "\033[2;4r"_kj, "\033[31m"_kj, "\033[?7l"_kj, "\033[20h"_kj}) {
+    checkFlood(before, "line\r\n", "end");
+    checkFlood(before, "no return\n", "end");
+    checkFlood(before, "a line that is longer than the screen is wide\r\n", "\033[1;1Hend");
+    checkFlood(before, "\ttab\r\n", "");
+    checkFlood(before, "\r\n", "\033]0;title\007 end");
+  }
+}
+
 TEST_CASE("S42 a few bytes that change all cells are taken in turns") {
   Kept kept(500, 250);
+  kept.feed("\033[41m");
   auto erasures = kj::strArray(kj::repeat("\033[2J"_kj, 1000), "");
   size_t turns = 0;
   for (auto bytes = erasures.asBytes(); bytes.size() > 0; ++turns) {

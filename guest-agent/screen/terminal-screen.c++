@@ -60,7 +60,39 @@ void TerminalScreen::resetSoftly() {
 
 size_t TerminalScreen::feed(kj::ArrayPtr<const kj::byte> output) {
   effort = 0;
-  return parser.feed(output);
+  const auto skipped = skipFlood(output);
+  return skipped + parser.feed(output.slice(skipped, output.size()));
+}
+
+// Of many lines of text the last fill the screen, and the others need not be looked at.  How many bytes those have.
+size_t TerminalScreen::skipFlood(kj::ArrayPtr<const kj::byte> output) {
+  // So many line feeds bring the cursor to the last line, and then all that was on the screen off it.
+  const size_t needed = size_t{2} * s.rows;
+  const auto& margins = s.margins;
+  const bool isWhole = margins.top == 0 && margins.bottom == s.rows && margins.left == 0 &&
+                       margins.right == s.columns;
+  if (output.size() <= needed || !isWhole || !parser.isAtRest()) return 0;
+  size_t end = 0, lines = 0;
+  for (; end < output.size(); ++end) {
+    const auto byte = output[end];
+    if (byte >= ' ' && byte != 0x7f) continue;
+    if (byte == '\n') {
+      ++lines;
+    } else if (byte != '\r' && byte != '\t') {
+      break;
+    }
+  }
+  if (lines <= needed) return 0;
+  // The last of them are left.
+  for (size_t left = needed; left > 0; --end) {
+    if (output[end - 1] == '\n') --left;
+  }
+  while (end > 0 && output[end - 1] != '\n') --end;
+  // Behind a line feed alone it is not known in which column the cursor is.
+  if (end < 2 || (output[end - 2] != '\r' && !s.newLine)) return 0;
+  s.cursor.column = 0;
+  s.cursor.wraps = false;
+  return end;
 }
 
 void TerminalScreen::spend(size_t cells) {

@@ -96,6 +96,7 @@ private:
   void setTitle(kj::ArrayPtr<const char> text);
   void setDirectory(kj::ArrayPtr<const char> address);
 
+  size_t skipFlood(kj::ArrayPtr<const kj::byte> output);
   void spend(size_t cells);
   void saveCursor();
   void restoreCursor();

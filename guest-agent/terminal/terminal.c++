@@ -13,7 +13,6 @@ namespace {
 
 // Read from one terminal before others and their input get their turn.
 constexpr size_t TURN_BYTES = 64 * 1024;
-constexpr size_t READ_BYTES = 4096;  // a PTY gives no more at a time
 
 // How far the program may be ahead of the fastest viewer.
 constexpr uint64_t AHEAD_BYTES = 64 * 1024;
@@ -261,18 +260,21 @@ kj::Promise<void> Terminal::untilItMayGoOn(bool programEnded) {
 // Reads at most about `limit` bytes; `state` is DATA if there may be more, `size` what came.
 Pty::ReadResult Terminal::readTurn(size_t limit) {
   auto& open = *KJ_ASSERT_NONNULL(pty);
-  kj::byte buffer[READ_BYTES];
+  kj::byte buffer[TURN_BYTES];
   size_t total = 0;
   // What is left of the turn before comes first.
   if (!screen.goOn()) return {Pty::ReadState::DATA, total};
-  while (total < limit) {
-    auto result = open.read(kj::arrayPtr(buffer, kj::min(sizeof(buffer), limit - total)));
-    if (result.state != Pty::ReadState::DATA) return {result.state, total};
-    scrollback.append(kj::arrayPtr(buffer, result.size));
+  auto state = Pty::ReadState::DATA;
+  limit = kj::min(limit, sizeof(buffer));
+  while (total < limit && state == Pty::ReadState::DATA) {
+    auto result = open.read(kj::arrayPtr(buffer + total, limit - total));
+    state = result.state;
     total += result.size;
-    if (!screen.feed(kj::arrayPtr(buffer, result.size))) break;
   }
-  return {Pty::ReadState::DATA, total};
+  auto output = kj::arrayPtr(buffer, total);
+  scrollback.append(output);
+  if (!screen.feed(output)) state = Pty::ReadState::DATA;
+  return {state, total};
 }
 
 Terminal::Shown Terminal::shown() {

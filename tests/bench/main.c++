@@ -16,6 +16,7 @@
 #include "bench/lane-figures.h"
 #include "bench/store-figures.h"
 #include "bench/supervisor-figures.h"
+#include "bench/terminal-figures.h"
 #include "support/test-workspace.h"
 
 namespace bothy {
@@ -54,7 +55,7 @@ public:
             },
             "GROUP",
             "Measure one group of rows: boot, exec, echo, file, lane, size, disk, store, "
-            "supervisor or keys.")
+            "supervisor, keys or terminal.")
         .callAfterParsing([this]() {
           measure();
           context.exitInfo(asJson ? json(rows) : table(rows));
@@ -65,9 +66,9 @@ public:
 
 private:
   kj::ProcessContext& context;
-  static constexpr kj::StringPtr GROUPS[] = {"boot"_kj,       "exec"_kj, "echo"_kj, "file"_kj,
-                                             "lane"_kj,       "size"_kj, "disk"_kj, "store"_kj,
-                                             "supervisor"_kj, "keys"_kj};
+  static constexpr kj::StringPtr GROUPS[] = {"boot"_kj,       "exec"_kj, "echo"_kj,    "file"_kj,
+                                             "lane"_kj,       "size"_kj, "disk"_kj,    "store"_kj,
+                                             "supervisor"_kj, "keys"_kj, "terminal"_kj};
 
   bool asJson = false;
   kj::Maybe<kj::String> only;
@@ -123,6 +124,10 @@ private:
       measureExec(rows, workspace, peer);
     }
     if (wants("echo")) echoes(workspace, peer);
+    if (wants("terminal")) {
+      progress("terminals");
+      measureTerminals(rows, workspace);
+    }
     if (wants("lane")) {
       progress("lanes");
       measureLanes(rows, workspace);

@@ -274,16 +274,18 @@ TestTerminal::TestTerminal(TestWorkspace& workspace, Options options)
   id = view.id();
 }
 
-TestTerminal::TestTerminal(TestTerminal& other)
+TestTerminal::TestTerminal(TestTerminal& other, AttachedTerminal::Past past)
     : workspace(other.workspace),
       record(other.record.screen.size().columns, other.record.screen.size().rows),
-      view(viewer, AttachedTerminal::Past::SCREEN) {
+      view(viewer, past) {
   listen();
   auto finding = view.find(workspace.terminals(), other.id);
   KJ_REQUIRE(workspace.host.wait(kj::mv(finding), "the terminal by its id"), "it is absent");
   id = other.id;
   attach();
-  waitUntil([this]() { return record.redraws > 0; }, "the screen");
+  if (past == AttachedTerminal::Past::SCREEN) {
+    waitUntil([this]() { return record.redraws > 0; }, "the screen");
+  }
 }
 
 void TestTerminal::listen() {

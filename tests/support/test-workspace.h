@@ -123,8 +123,9 @@ public:
     kj::StringPtr user = "";  // empty: the workspace's
   };
   TestTerminal(TestWorkspace& workspace, Options options);
-  // Another viewer of a terminal, of the same size, who comes to what is on its screen.
-  explicit TestTerminal(TestTerminal& other);
+  // Another viewer of a terminal, of the same size, who comes to what is on its screen, or to all that it has kept.
+  explicit TestTerminal(TestTerminal& other,
+                        AttachedTerminal::Past past = AttachedTerminal::Past::SCREEN);
   KJ_DISALLOW_COPY_AND_MOVE(TestTerminal);
 
   TestWorkspace& workspace;

@@ -1,0 +1,81 @@
+#include "bench/terminal-figures.h"
+
+#include "schema/limits.capnp.h"
+
+namespace bothy {
+namespace {
+
+constexpr uint ATTACHMENTS = 50;
+constexpr uint FLOODS = 9;
+constexpr uint64_t FLOOD_BYTES = 16 << 20;
+constexpr uint KEPT_TERMINALS = 50;
+constexpr double KIBIBYTE = 1024, MEBIBYTE = 1 << 20;
+
+// One whose scrollback is full, and that waits.
+kj::Own<TestTerminal> fullTerminal(TestWorkspace& workspace) {
+  constexpr kj::StringPtr SCRIPT = "seq 300000; printf '\\033[31mfull\\033[m'; exec cat"_kj;
+  auto terminal = kj::heap<TestTerminal>(
+      workspace, TestTerminal::Options{.argv = {"/bin/sh"_kj, "-c"_kj, SCRIPT}});
+  terminal->waitForText("full");
+  return terminal;
+}
+
+void attachments(kj::Vector<Row>& rows, TestWorkspace& workspace) {
+  // The floor is what it takes to be sent all that the scrollback has.
+  auto& row = addRow(rows, "attach to a full scrollback", "ms");
+  auto full = fullTerminal(workspace);
+  for (uint i = 0; i < ATTACHMENTS; ++i) {
+    row.samples.add(milliseconds([&]() {
+      TestTerminal second(*full);
+      KJ_REQUIRE(second.record.screen.line(23) == "full");
+    }));
+    row.floor.add(milliseconds([&]() {
+      TestTerminal second(*full, AttachedTerminal::Past::BYTES);
+      second.waitUntil([&]() { return second.record.received >= rpc::SCROLLBACK_BYTES; },
+                       "the scrollback");
+      KJ_REQUIRE(second.record.screen.line(23) == "full");
+    }));
+  }
+}
+
+void floods(kj::Vector<Row>& rows, TestWorkspace& workspace) {
+  workspace.shell(kj::str("yes 'a line of a log, of which there are many' | head -c ", FLOOD_BYTES,
+                          " > flood"));
+  auto& row = addRow(rows, "output of a terminal", "MiB/s", nullptr, Row::Better::HIGHER);
+  for (uint i = 0; i < FLOODS; ++i) {
+    TestTerminal terminal(
+        workspace,
+        {.argv = {"/bin/sh"_kj, "-c"_kj, "stty raw -echo; echo go; read x; exec cat flood"_kj}});
+    terminal.record.keep = 0;
+    terminal.waitForText("go");
+    auto spent = milliseconds([&]() {
+      terminal.type("\n");
+      terminal.waitForExit();
+    });
+    KJ_REQUIRE(terminal.record.received >= FLOOD_BYTES);
+    row.samples.add(FLOOD_BYTES / MEBIBYTE / (spent / 1000));
+  }
+}
+
+void memory(kj::Vector<Row>& rows, TestWorkspace& workspace) {
+  auto& row = addRow(rows, "agent memory, a terminal", "KiB");
+  const auto before = workspace.health().getAgentMemoryBytes();
+  kj::Vector<kj::Own<TestTerminal>> terminals;
+  for (uint i = 0; i < KEPT_TERMINALS; ++i) {
+    terminals.add(kj::heap<TestTerminal>(
+        workspace, TestTerminal::Options{.argv = {"/bin/sh"_kj, "-c"_kj, "echo go; exec cat"_kj}}));
+    terminals.back()->waitForText("go");
+  }
+  const auto after = workspace.health().getAgentMemoryBytes();
+  row.samples.add(static_cast<double>(after - kj::min(after, before)) / KIBIBYTE / KEPT_TERMINALS);
+}
+
+}  // namespace
+
+void measureTerminals(kj::Vector<Row>& rows, TestWorkspace& workspace) {
+  attachments(rows, workspace);
+  floods(rows, workspace);
+  memory(rows, workspace);
+}
+
+}  // namespace bothy
