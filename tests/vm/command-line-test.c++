@@ -154,6 +154,45 @@ TEST_CASE("a person types into a shell, detaches, and finds it as it was") {
   CHECK(again.waitForExit() == 5);
 }
 
+TEST_CASE(
+    "P17 S25 a person leaves a program with kitty's keys, and comes back to look at its screen "
+    "only") {
+  auto& [host, workspace] = sharedWorkspace();
+  auto socket = host.socket();
+  kj::String id;
+  {
+    LocalTerminal person(
+        {BOTHY_PROGRAM ""_kj, "--socket"_kj, socket, "exec"_kj, "-t"_kj, "test"_kj, "--"_kj,
+         "sh"_kj, "-c"_kj,
+         "printf '\\033[?1049h\\033[>31u\\033[2;4r\\033[?25l\\033[3;5Hshown'; stty -echo; cat > typed"_kj},
+        80, 24);
+    person.waitForText("shown");
+    // Ctrl-] down and up, "." down: with events, alternates and text.  That Ctrl itself goes down is the program's.
+    person.type("\x1b[93:125:93;5:1u\x1b[93:125:93;5:3u\x1b[57442;1:3u\x1b[46;1:1;46u");
+    CHECK(person.waitForExit() == 0);
+    // The other screen is left, and margins with it.
+    CHECK(strstr(person.screen.text().cStr(), "shown") == nullptr);
+    auto text = person.screen.text();
+    auto number = KJ_ASSERT_NONNULL(kj::Maybe<const char*>(strstr(text.cStr(), "--attach ")));
+    id = kj::str(strtoull(number + strlen("--attach "), nullptr, 10));
+  }
+  LocalTerminal onlooker({BOTHY_PROGRAM ""_kj, "--socket"_kj, socket, "shell"_kj, "test"_kj,
+                          "--attach"_kj, id, "--view"_kj},
+                         80, 24);
+  onlooker.waitForText("shown");
+  CHECK(onlooker.screen.line(2) == "    shown");
+  onlooker.type("evil\r\x04");
+  onlooker.type("\x1d.");
+  CHECK(onlooker.waitForExit() == 0);
+  LocalTerminal again(
+      {BOTHY_PROGRAM ""_kj, "--socket"_kj, socket, "shell"_kj, "test"_kj, "--attach"_kj, id}, 80,
+      24);
+  again.waitForText("shown");
+  again.type("good\r\x04");
+  CHECK(again.waitForExit() == 0);
+  CHECK(workspace.shell("cat typed") == "good");
+}
+
 TEST_CASE("P41 a person's shell goes on when bothyd is killed and started again") {
   auto& [host, workspace] = sharedWorkspace();
   auto socket = host.socket();
