@@ -171,6 +171,8 @@ void FileWorker::end() {
 
 void FileWorker::kill() {
   isStuck = isEnding = true;
+  // The kernel may not let it go for long.
+  for (auto& lane : lanes) lane.ended.fulfiller->fulfill(nullptr);
   KJ_IF_MAYBE (number, pid) {
     if (!host.reaper.isAlive(*number)) return;
     ::kill(*number, SIGKILL);

@@ -45,7 +45,7 @@ public:
 
   // For one without lanes: it gets none any more, and ends.
   void end();
-  // Ends it with all that it has started, as soon as the kernel lets it go.
+  // Ends its lanes, and it with all that it has started, as soon as the kernel lets it go.
   void kill();
 
 private:

@@ -48,8 +48,8 @@ kj::OneOf<kj::Own<FileLanes::OfUser>, rpc::Refusal> FileWorkers::find(const Lane
 }
 
 bool FileWorkers::hasRoomFor(const User& user) {
-  KJ_IF_MAYBE (failed, startFailed) {
-    if (host.timer.now() - *failed < START_RETRY) return false;
+  KJ_IF_MAYBE (failed, failedStart) {
+    if (failed->uid == user.uid && host.timer.now() - failed->when < START_RETRY) return false;
   }
   uint theirs = 0;
   for (auto& worker : workers) {
@@ -94,11 +94,11 @@ FileWorker& FileWorkers::start(const User& user) {
       host, SpawnRequest::Credentials{user.uid, user.gid, kj::heapArray(user.groups.asPtr())});
   auto& result = *worker;
   workers.add(kj::addRef(result));
-  running.add(run(kj::mv(worker)));
+  running.add(run(kj::mv(worker), user.uid));
   return result;
 }
 
-kj::Promise<void> FileWorkers::run(kj::Own<FileWorker> worker) {
+kj::Promise<void> FileWorkers::run(kj::Own<FileWorker> worker, uid_t uid) {
   KJ_DEFER({
     kj::Vector<kj::Own<FileWorker>> others;
     for (auto& other : workers) {
@@ -106,7 +106,7 @@ kj::Promise<void> FileWorkers::run(kj::Own<FileWorker> worker) {
     }
     workers = kj::mv(others);
   });
-  if (!co_await worker->run()) startFailed = host.timer.now();
+  if (!co_await worker->run()) failedStart = FailedStart{uid, host.timer.now()};
 }
 
 void FileWorkers::taskFailed(kj::Exception&& exception) {

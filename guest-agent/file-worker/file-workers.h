@@ -10,7 +10,7 @@ namespace bothy {
 constexpr uint MAX_FILE_WORKERS = 6;
 constexpr uint MAX_USER_FILE_WORKERS = 2;
 
-// After a start that failed, before the next.
+// After a start that failed, before the next for the same user.
 constexpr kj::Duration START_RETRY = 1 * kj::SECONDS;
 
 // Serves lanes for files in processes of their users, one a user: see FileWorker.
@@ -33,7 +33,12 @@ private:
 
   ProcessHost& host;
   kj::Vector<kj::Own<FileWorker>> workers;  // the oldest first
-  kj::Maybe<kj::TimePoint> startFailed;
+  // The last that failed.
+  struct FailedStart {
+    uid_t uid;
+    kj::TimePoint when;
+  };
+  kj::Maybe<FailedStart> failedStart;
   kj::TaskSet running;
 
   // One that takes lanes of this user.
@@ -43,7 +48,7 @@ private:
   kj::Promise<kj::Maybe<kj::String>> serve(const User& user, FileLane lane,
                                            kj::Own<VsockStream> stream);
   FileWorker& start(const User& user);
-  kj::Promise<void> run(kj::Own<FileWorker> worker);
+  kj::Promise<void> run(kj::Own<FileWorker> worker, uid_t uid);
   void taskFailed(kj::Exception&& exception) override;
 };
 
