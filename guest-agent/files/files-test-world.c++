@@ -43,12 +43,16 @@ kj::AsyncIoContext setupIo() {
 ActingUser::ActingUser(const User& user) : wasRoot(geteuid() == 0) {
   if (!wasRoot) return;
   KJ_SYSCALL(setgroups(user.groups.size(), user.groups.begin()));
-  becomeEffectively(user.uid, user.gid);
+  // What it starts must not look like a set-user-id program.
+  KJ_SYSCALL(setresgid(user.gid, user.gid, 0));
+  KJ_SYSCALL(setresuid(user.uid, user.uid, 0));
 }
 
 ActingUser::~ActingUser() noexcept(false) {
   if (!wasRoot) return;
   becomeEffectively(0, 0);
+  KJ_SYSCALL(setresuid(0, 0, 0));
+  KJ_SYSCALL(setresgid(0, 0, 0));
   KJ_SYSCALL(setgroups(0, nullptr));
 }
 
