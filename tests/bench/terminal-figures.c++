@@ -26,11 +26,11 @@ void attachments(kj::Vector<Row>& rows, TestWorkspace& workspace) {
   auto full = fullTerminal(workspace);
   for (uint i = 0; i < ATTACHMENTS; ++i) {
     row.samples.add(milliseconds([&]() {
-      TestTerminal second(*full);
+      TestTerminal second(TestTerminal::Past::SCREEN, *full);
       KJ_REQUIRE(second.record.screen.line(23) == "full");
     }));
     row.floor.add(milliseconds([&]() {
-      TestTerminal second(*full, AttachedTerminal::Past::BYTES);
+      TestTerminal second(TestTerminal::Past::BYTES, *full);
       second.waitUntil([&]() { return second.record.received >= rpc::SCROLLBACK_BYTES; },
                        "the scrollback");
       KJ_REQUIRE(second.record.screen.line(23) == "full");

@@ -274,7 +274,7 @@ TestTerminal::TestTerminal(TestWorkspace& workspace, Options options)
   id = view.id();
 }
 
-TestTerminal::TestTerminal(TestTerminal& other, AttachedTerminal::Past past)
+TestTerminal::TestTerminal(Past past, TestTerminal& other)
     : workspace(other.workspace),
       record(other.record.screen.size().columns, other.record.screen.size().rows),
       view(viewer, past) {
@@ -283,7 +283,7 @@ TestTerminal::TestTerminal(TestTerminal& other, AttachedTerminal::Past past)
   KJ_REQUIRE(workspace.host.wait(kj::mv(finding), "the terminal by its id"), "it is absent");
   id = other.id;
   attach();
-  if (past == AttachedTerminal::Past::SCREEN) {
+  if (past == Past::SCREEN) {
     waitUntil([this]() { return record.redraws > 0; }, "the screen");
   }
 }

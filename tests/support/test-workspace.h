@@ -124,8 +124,8 @@ public:
   };
   TestTerminal(TestWorkspace& workspace, Options options);
   // Another viewer of a terminal, of the same size, who comes to what is on its screen, or to all that it has kept.
-  explicit TestTerminal(TestTerminal& other,
-                        AttachedTerminal::Past past = AttachedTerminal::Past::SCREEN);
+  using Past = AttachedTerminal::Past;
+  TestTerminal(Past past, TestTerminal& other);
   KJ_DISALLOW_COPY_AND_MOVE(TestTerminal);
 
   TestWorkspace& workspace;

@@ -121,7 +121,7 @@ void checkSame(TestTerminal& one, TestTerminal& other) {
 // One who was there from the beginning and one who comes to what is on the screen see the same: now, and after `typed`.
 void checkSecondViewer(TestTerminal& first, kj::StringPtr typed, kj::StringPtr shown) {
   first.settled();
-  TestTerminal second(first);
+  TestTerminal second(TestTerminal::Past::SCREEN, first);
   checkSame(first, second);
   first.type(typed);
   first.waitForText(shown);
@@ -143,7 +143,7 @@ TEST_CASE("P01 a viewer that comes to vim, less, tmux or top sees the same as on
     auto vim = start("vim -c 'syntax on' -c 'set number' -c split /etc/profile", "/etc/profile");
     checkSecondViewer(*vim, "\x17jGo# written\x1b", "# written");
     // And gives the screen back to both.
-    TestTerminal second(*vim);
+    TestTerminal second(TestTerminal::Past::SCREEN, *vim);
     vim->type(":qa!\r");
     vim->waitForText("40\nuser@");
     second.waitForText("40\nuser@");
@@ -179,7 +179,7 @@ TEST_CASE(
         [&]() { return !terminal.record.sizes.empty() && terminal.record.sizes.back() == size; },
         size);
   };
-  TestTerminal second(first);
+  TestTerminal second(TestTerminal::Past::SCREEN, first);
   // Who comes with a size of his own decides it.
   second.resize(70, 20);
   awaitSize(first, "70x20");
