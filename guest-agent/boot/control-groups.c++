@@ -110,7 +110,8 @@ MachineSize measureMachine() {
 
 }  // namespace
 
-ProgramsLimits limitsOf(const MachineSize& size) {
+kj::Maybe<ProgramsLimits> limitsOf(const MachineSize& size) {
+  if (size.memoryBytes == 0 || size.tasks == 0) return nullptr;
   auto without = [](uint64_t all, uint64_t kept) {
     const auto least = all / LEAST_PROGRAMS_SHARE;
     return all > kept ? kj::max(all - kept, least) : least;
@@ -170,9 +171,12 @@ void limitControlGroups(const ControlGroups& groups) {
   for (auto group : {PROGRAM_GROUPS, TERMINAL_GROUPS, COMMAND_GROUPS, RESERVE_GROUPS}) {
     set(group, "cgroup.subtree_control", PROGRAM_CONTROLLERS);
   }
-  auto limits = limitsOf(measureMachine());
-  set(PROGRAM_GROUPS, "memory.max", limits.memoryBytes);
-  set(PROGRAM_GROUPS, "pids.max", limits.tasks);
+  KJ_IF_MAYBE (limits, limitsOf(measureMachine())) {
+    set(PROGRAM_GROUPS, "memory.max", limits->memoryBytes);
+    set(PROGRAM_GROUPS, "pids.max", limits->tasks);
+  } else {
+    problems.add(kj::str("it is not known how much memory the machine has"));
+  }
   set(RESERVE_GROUPS, "memory.max", RESERVE_MEMORY);
   set(RESERVE_GROUPS, "pids.max", RESERVE_TASKS);
   set(RESERVE_GROUPS, "memory.min", RESERVE_MEMORY);

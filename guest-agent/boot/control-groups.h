@@ -28,7 +28,8 @@ struct ProgramsLimits {
   uint64_t memoryBytes;
   uint64_t tasks;
 };
-ProgramsLimits limitsOf(const MachineSize& size);
+// None: what there is is not known, and programs that could take nothing could not run.
+kj::Maybe<ProgramsLimits> limitsOf(const MachineSize& size);
 
 // What programs cannot use up.
 // For the agent, which has some 4 MB at rest, to serve more clients.  With more it goes on: the kernel then takes memory
