@@ -2,6 +2,7 @@
 
 #include <kj/debug.h>
 #include <stdlib.h>
+#include <string.h>
 #include <catch2/catch_test_macros.hpp>
 
 #include "support/event-record.h"
@@ -316,6 +317,48 @@ TEST_CASE("a port is an event when a program opens and when it closes it, withou
   await(rpc::Cause::PORT_CLOSED, "8080");
   await(rpc::Cause::PORT_CLOSED, "8082, from within alone");
   CHECK_FALSE(has(rpc::Cause::PORT_OPENED, "8090"));
+}
+
+// What a user tries on PID 1, a line each with what came of it.
+constexpr kj::StringPtr ATTACKS = R"python(
+import ctypes, os, socket
+def attempt(name, act):
+    try:
+        act()
+        print(name, "done")
+    except OSError as e:
+        print(name, os.strerror(e.errno) if e.errno else e)
+libc = ctypes.CDLL(None, use_errno=True)
+def trace():
+    if libc.ptrace(16, 1, 0, 0) < 0: raise OSError(ctypes.get_errno(), "")
+def dial(cid):
+    with socket.socket(socket.AF_VSOCK, socket.SOCK_STREAM) as s:
+        s.settimeout(5)
+        s.connect((cid, 1000))
+def write(path):
+    with open(path, "w") as f: f.write("0")
+for number in (1, 9, 10, 12, 15, 36): attempt("signal", lambda: os.kill(1, number))
+attempt("trace", trace)
+for name in ("mem", "environ", "maps", "fd/0", "cwd/x"): attempt(name, lambda: open("/proc/1/" + name).read())
+attempt("namespace", lambda: open("/proc/1/ns/cgroup"))
+own = "/sys/fs/cgroup" + open("/proc/self/cgroup").read().split(":")[2].strip()
+for path in ("/sys/fs/cgroup", "/sys/fs/cgroup/terminals", own):
+    attempt("group", lambda: write(path + "/cgroup.procs"))
+attempt("freeze", lambda: write(own + "/cgroup.freeze"))
+attempt("limit", lambda: write("/sys/fs/cgroup/pids.max"))
+for cid in (1, 2, 0xffffffff): attempt("dial", lambda: dial(cid))
+)python"_kj;
+constexpr size_t ATTACK_COUNT = 21;
+
+TEST_CASE("S42 a user without rights reaches nothing of the agent's") {
+  auto& workspace = sharedWorkspace().workspace;
+  auto tried = workspace.run({"/usr/bin/python3"_kj, "-c"_kj, ATTACKS});
+  INFO(tried.out.cStr() << tried.err.cStr());
+  CHECK(tried.status == "exited 0");
+  CHECK(strstr(tried.out.cStr(), "done") == nullptr);
+  size_t lines = 0;
+  for (char c : tried.out) lines += c == '\n';
+  CHECK(lines == ATTACK_COUNT);
 }
 
 }  // namespace
