@@ -24,8 +24,9 @@ struct Report {
   uint32_t address[3];  // IPv4: the first; IPv6: the first two of its words, and the last
 };
 
-// For some thousands of reports that are not read yet; a power of two.
-constexpr size_t RING_BYTES = 64 * 1024;
+// For two hundred reports that are not read yet; what comes above that is lost, and a port of it told of wrongly.  A power of two, and
+// twice as much of the agent's memory.
+constexpr size_t RING_BYTES = 8 * 1024;
 // Reports that are read before others get their turn.
 constexpr kj::uint TURN_REPORTS = 64;
 
