@@ -53,7 +53,10 @@ Terminal::Terminal(ProcessHost& host, Owner& owner, kj::Own<TerminalShares> shar
     scrollback.append(line.asBytes());
     screen.feed(line.asBytes());
   }
-  if (this->child->isInReserve()) scrollback.append(RESERVE_LINE.asBytes());
+  if (this->child->isInReserve()) {
+    scrollback.append(RESERVE_LINE.asBytes());
+    screen.feed(RESERVE_LINE.asBytes());
+  }
   ended = run().eagerlyEvaluate(nullptr).fork();
 }
 
@@ -212,6 +215,8 @@ kj::Promise<ExitStatus> Terminal::run() {
   auto status = co_await child->onExit();
   endStatus = status;
   pty = nullptr;
+  // It stays for a while, and needs no control group for that: of the reserve there are few.
+  child->releaseTree();
   wakeViewers();
   KJ_IF_MAYBE (listener, owner) {
     listener->programEnded(*this);
