@@ -1,10 +1,14 @@
 #include "boot/guest-machine.h"
 
 #include <dirent.h>
+#include <fcntl.h>
 #include <kj/debug.h>
+#include <kj/io.h>
+#include <linux/fs.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <sys/ioctl.h>
 #include <sys/reboot.h>
 #include <unistd.h>
 
@@ -45,6 +49,19 @@ void hangUpTerminals() {
   }
 }
 
+// Whoever writes to a file system that root has frozen sleeps until it is thawed, and this process would be the first.
+void thaw(int mount) {
+  // That is for the path alone, perhaps.
+  const int fd = ::openat(mount, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+  if (fd < 0) {
+    return;
+  }
+  kj::AutoCloseFd directory(fd);
+  if (::ioctl(directory, FITHAW, 0) == 0) {
+    KJ_LOG(WARNING, "the data disk was frozen and is thawed, since the machine ends");
+  }
+}
+
 }  // namespace
 
 bool leadsTerminal(kj::StringPtr stat) {
@@ -67,6 +84,7 @@ void GuestMachine::terminateAll() {
   ::kill(-1, SIGCONT);
   // Nor does one that is frozen.
   KJ_IF_MAYBE (group, programs) thawWithin(*group);
+  KJ_IF_MAYBE (mount, dataMount) thaw(*mount);
 }
 
 void GuestMachine::killAll() {
@@ -74,6 +92,8 @@ void GuestMachine::killAll() {
 }
 
 void GuestMachine::halt(Ending ending) {
+  // Nobody is left to freeze it again.
+  KJ_IF_MAYBE (mount, dataMount) thaw(*mount);
   kj::runCatchingExceptions([]() { addRecord(ALL_RECORDS, RecordKind::SHUTDOWN); });
   if (!takeDownUserMounts(TAKE_DOWN_LIMIT)) {
     KJ_LOG(WARNING, "mounts of users hang and are left as they are");

@@ -224,6 +224,15 @@ TEST_CASE("P44 a damaged disk is reported, left as it is, and the agent stays re
   host.deleteWorkspace(workspace.name);
 }
 
+TEST_CASE("P45 a data disk that root has frozen does not keep its machine from ending in order") {
+  auto& [host, workspace] = sharedWorkspace();
+  // Of the disk itself: an overlay cannot be frozen.
+  workspace.shell("fsfreeze -f /var/lib/docker", "root");
+  CHECK(host.stopWorkspace(workspace.name) == rpc::Supervisor::StopKind::ORDERLY);
+  workspace.startAgain();
+  CHECK(workspace.shell("echo written > ~/after; cat ~/after") == "written");
+}
+
 TEST_CASE("an idle machine does not wake its agent") {
   auto& [host, workspace] = sharedWorkspace();
   // The agent's count of voluntary switches, read by the guest itself: asking the agent would wake it.  Some
