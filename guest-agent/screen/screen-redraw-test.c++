@@ -114,7 +114,7 @@ TEST_CASE("P17 whatever state a terminal is in, a redraw brings it to another") 
   checkRedraw("\033[?1049hother", "\033[?1049lmain", LOCAL);
 }
 
-TEST_CASE("P02 a redraw asks nothing, whatever the program asked") {
+TEST_CASE("P02 S40 a redraw asks nothing, whatever the program asked") {
   checkRedraw(
       "\033[c\033[>c\033[6n\033[?6n\033[5n\033[?25$p\033[>q\033[?u\033[18t\033Z\005"
       "\033P$qm\033\\\033]10;?\007\033]52;c;?\007\033]4;1;?\033\\text");

@@ -91,6 +91,13 @@ TEST_CASE("P17 a sequence that did not end does not swallow what follows") {
   CHECK(shown("\033[3", "$") == "$");
 }
 
+TEST_CASE("P17 a keyboard that a program has locked, or made to be seen twice, is as it was") {
+  CHECK(resetAfter("\033[2h") == "\033[2l");
+  CHECK(resetAfter("\033[12l") == "\033[12h");
+  CHECK(resetAfter("\033[2h\033[12l\033[12h\033[2l") == "");
+  CHECK(resetAfter("\033[?2027h") == "\033[?2027l");
+}
+
 TEST_CASE("P17 nothing is done where a program cleaned up itself") {
   CHECK(resetAfter("plain \033[2J") == "");
   CHECK(resetAfter("\033[?1049h\033[?2004h\033[?25l x \033[?25h\033[?2004l\033[?1049l") == "");

@@ -19,8 +19,8 @@ constexpr kj::uint OFF_BY_DEFAULT[] = {
     9,    1000, 1001, 1002, 1003, 1004, 1005, 1006, 1015, 1016,  // mouse and focus reports
     1007,                                                        // the wheel types cursor keys
     2004,                                                        // bracketed paste
-    2031, 2048,                                                  // reports of colors and sizes
-    9001,                                                        // keys as Windows has them
+    2027, 2031, 2048,  // width of emoji; reports of colors and sizes
+    9001,              // keys as Windows has them
 };
 // They are left last: what else is to be undone is undone on the screen on which it was done.
 constexpr kj::uint OTHER_SCREENS[] = {47, 1047, 1049};
@@ -129,7 +129,9 @@ void TerminalModes::noteControl(kj::ArrayPtr<const kj::byte> sequence) {
         bool set = final == 'h';
         auto mode = given.number(i);
         if (mark == '?') notePrivateMode(mode, set);
+        if (isPlain && mode == 2) modes.locked = set;
         if (isPlain && mode == 4) modes.insert = set;
+        if (isPlain && mode == 12) modes.localEcho = !set;
         if (isPlain && mode == 20) modes.newLine = set;
       }
       break;
@@ -282,6 +284,8 @@ kj::String TerminalModes::resetSequence() const {
   undo(modes.noRepeat, "\033[?8h");
   undo(modes.insert, "\033[4l");
   undo(modes.newLine, "\033[20l");
+  undo(modes.locked, "\033[2l");
+  undo(modes.localEcho, "\033[12h");
   undo(isSoft, "\033[?7h");                 // VT terminals stop to wrap with DECSTR
   undo(modes.margins, "\0337\033[r\0338");  // "[r" moves the cursor
   undo(modes.origin, "\033[?6l\033[999H");  // so does this, and where it was is not known

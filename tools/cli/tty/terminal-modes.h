@@ -36,6 +36,8 @@ private:
     bool pointer = false;       // of the mouse, has another shape
     bool progress = false;      // is shown
     bool insert = false;
+    bool locked = false;     // the keyboard
+    bool localEcho = false;  // it shows keys itself
     bool newLine = false;
     bool origin = false;
     bool charset = false;
