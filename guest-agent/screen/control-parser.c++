@@ -30,8 +30,11 @@ size_t ControlParser::feed(kj::ArrayPtr<const kj::byte> output) {
 
 // How many bytes were a run of printable ASCII.
 size_t ControlParser::takeText(kj::ArrayPtr<const kj::byte> output) {
+  // The handler can pause between two of these.
+  constexpr size_t MOST_TEXT_BYTES = 512;
+  const auto most = kj::min(output.size(), MOST_TEXT_BYTES);
   size_t size = 1;
-  while (size < output.size() && isPrintable(output[size])) ++size;
+  while (size < most && isPrintable(output[size])) ++size;
   handler.onAscii(output.slice(0, size));
   return size;
 }

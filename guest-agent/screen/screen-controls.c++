@@ -4,6 +4,12 @@
 #include "screen/terminal-screen.h"
 
 namespace bothy {
+namespace {
+
+// Of the cursor, past columns without a tab stop: together they cost what a changed cell does.
+constexpr kj::uint STEPS_FOR_A_CELL = 8;
+
+}  // namespace
 
 void TerminalScreen::onControl(kj::byte control) {
   auto& cursor = s.cursor;
@@ -17,6 +23,7 @@ void TerminalScreen::onControl(kj::byte control) {
       break;
     case 0x09:
       tab(1);
+      spend(s.columns / STEPS_FOR_A_CELL);
       break;
     case 0x0a:
     case 0x0b:
@@ -48,11 +55,13 @@ void TerminalScreen::onEscape(kj::byte intermediate, kj::byte final) {
   }
   if (intermediate == '#' && final == '8') {
     kj::byte letter = 'E';
-    for (kj::uint row = 0; row < s.rows; ++row) {
+    for (kj::uint row = 0; row < s.rows && grid().isKept(); ++row) {
       for (kj::uint column = 0; column < s.columns; ++column) {
         grid().putRun(row, column, kj::arrayPtr(&letter, 1), Pen());
       }
     }
+    // A cell by itself costs more than one that is erased with others.
+    spend(size_t{s.rows} * s.columns * 4);
     s.margins = {0, s.rows, 0, s.columns};
     moveTo(0, 0);
     return;

@@ -83,6 +83,7 @@ void ScreenGrid::putRun(kj::uint row, kj::uint column, kj::ArrayPtr<const kj::by
   auto line = mutableLine(row);
   const auto end = column + static_cast<kj::uint>(ascii.size());
   noteUse(row, end);
+  effort += ascii.size();
   cut(line, column);
   cut(line, end);
   Cell cell{0, pen.foreground, pen.background, pen.attributes, 0};

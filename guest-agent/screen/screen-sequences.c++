@@ -284,6 +284,7 @@ void TerminalScreen::eraseCells(kj::uint row, kj::uint begin, kj::uint end, bool
 
 void TerminalScreen::eraseDisplay(kj::uint which, bool selective) {
   auto& cursor = s.cursor;
+  spend(s.rows);
   auto eraseRows = [&](kj::uint top, kj::uint bottom) {
     for (auto row = top; row < bottom; ++row) eraseCells(row, 0, s.columns, selective);
   };
@@ -341,6 +342,7 @@ void TerminalScreen::deleteLines(kj::uint count) {
 
 void TerminalScreen::scrollColumns(kj::uint count, bool insert) {
   if (!isWithinMargins()) return;
+  spend(s.rows);
   for (auto row = s.margins.top; row < s.margins.bottom; ++row) {
     if (insert) {
       grid().insertCells(row, s.cursor.column, s.margins.right, count, background());

@@ -95,6 +95,44 @@ TEST_CASE("S42 a few bytes that change all cells are taken in turns") {
   CHECK(turns > 300);
 }
 
+// How many turns it takes to eat 64 KiB of this, at most as much at a time.
+size_t turnsOf(Kept& kept, kj::StringPtr piece) {
+  auto text = kj::strArray(kj::repeat(piece, 64 * 1024 / piece.size()), "");
+  size_t turns = 0;
+  for (auto bytes = text.asBytes(); bytes.size() > 0; ++turns) {
+    auto taken = kept.screen.feed(bytes);
+    REQUIRE(taken > 0);
+    bytes = bytes.slice(taken, bytes.size());
+  }
+  return turns;
+}
+
+TEST_CASE(
+    "S42 whatever changes many cells, or looks at many rows, by few bytes is taken in turns") {
+  {
+    Kept kept(200, 50);
+    CHECK(turnsOf(kept, "\033#8") > 1000);
+    CHECK(turnsOf(kept, "\033[?47h\033[?47l") > 100);
+  }
+  {
+    // Without cells.
+    Kept kept(4096, 4096);
+    CHECK(turnsOf(kept, "\033#8") > 1000);
+    CHECK(turnsOf(kept, "\033[2J") > 100);
+    CHECK(turnsOf(kept, "\033c") > 100);
+    CHECK(turnsOf(kept, "\r\t") > 10);
+  }
+  {
+    // Each letter moves all lines of two columns.
+    Kept kept(32, 4096);
+    kept.feed("\033[?69h\033[1;2s\033[4096;1H");
+    CHECK(turnsOf(kept, "a") > 10);
+    CHECK(turnsOf(kept, "ä") > 10);
+    kept.feed("\033(0");
+    CHECK(turnsOf(kept, "q") > 10);
+  }
+}
+
 TEST_CASE(
     "S42 of a screen that is too large, or that the budget has no room for, no cells are kept") {
   ScreenBudget budget(100 * sizeof(Cell));

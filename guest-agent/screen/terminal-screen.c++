@@ -31,6 +31,7 @@ TerminalScreen::TerminalScreen(ScreenBudget& budget, kj::uint columns, kj::uint 
 }
 
 void TerminalScreen::reset() {
+  spend(s.rows);
   showMain();
   s.main.grid->eraseRows(0, s.rows, Color());
   s.main.isSaved = false;
@@ -166,6 +167,7 @@ void TerminalScreen::onAscii(kj::ArrayPtr<const kj::byte> characters) {
   const auto set = cursor.charsets.designated[cursor.charsets.used];
   if (s.insert || singleShift != 0 || (set != 'B' && set != '1')) {
     for (auto character : characters) put(translate(character));
+    spend(characters.size());
     return;
   }
   lastCharacter = characters.back();
@@ -209,6 +211,7 @@ char32_t TerminalScreen::translate(kj::byte character) {
 void TerminalScreen::onCharacter(char32_t character) {
   singleShift = 0;
   put(character);
+  spend(1);
 }
 
 void TerminalScreen::put(char32_t character) {
@@ -352,6 +355,7 @@ void TerminalScreen::restoreCursor() {
 void TerminalScreen::showOther(kj::uint mode) {
   if (mode == 1049) saveCursor();
   if (s.otherMode == 0) {
+    spend(size_t{s.rows} * s.columns);
     s.other.grid = kj::heap<ScreenGrid>(budget, s.columns, s.rows);
     s.other.keyboard = KeyboardFlags();
     s.other.saved = ScreenCursor();
