@@ -37,6 +37,13 @@ TEST_CASE("S42 what a user writes into the kernel's log is not the kernel's word
                              "3,1,2,-;Killed process 12"_kj, "3,1,2,-;Killed process 1 (x"_kj}) {
     CHECK(parseOomVictim(text) == nullptr);
   }
+  // Of a program whose file has such a name.
+  for (
+      kj::StringPtr text :
+      {"6,1,2,-;Killed process 77 (sshd) total-vm:[9]: segfault at 0 ip 0 sp 0 error 4"_kj,
+       "4,1,2,-;process '/tmp/Out of memory: Killed process 77 (sshd) total-vm:' started with executable stack"_kj}) {
+    CHECK(parseOomVictim(text) == nullptr);
+  }
 }
 
 }  // namespace

@@ -17,7 +17,9 @@ constexpr kj::uint TURN_RECORDS = 64;
 // "PRIORITY,NUMBER,TIME,FLAGS;TEXT": the priority's upper bits are who wrote it, 0 the kernel.
 constexpr unsigned long FACILITY_SHIFT = 3;
 
-constexpr const char* BEFORE_PID = "Killed process ";
+constexpr const char* BEFORE_PID[] = {"Out of memory: Killed process ",
+                                      "Memory cgroup out of memory: Killed process ",
+                                      "Out of memory (oom_kill_allocating_task): Killed process "};
 constexpr const char* AFTER_NAME = ") total-vm:";
 
 // The last place of `text` in `where`: a name may hold it too.
@@ -35,9 +37,12 @@ kj::Maybe<OomVictim> parseOomVictim(kj::StringPtr record) {
   if (end == record.cStr() || *end != ',' || priority >> FACILITY_SHIFT != 0) return nullptr;
   const char* text = strchr(end, ';');
   if (text == nullptr) return nullptr;
-  const char* killed = strstr(text, BEFORE_PID);
-  if (killed == nullptr) return nullptr;
-  const char* number = killed + strlen(BEFORE_PID);
+  // Only where it begins so: the kernel writes names of users' files into others of its records.
+  const char* number = nullptr;
+  for (auto begin : BEFORE_PID) {
+    if (strncmp(text + 1, begin, strlen(begin)) == 0) number = text + 1 + strlen(begin);
+  }
+  if (number == nullptr) return nullptr;
   auto pid = strtol(number, &end, 10);
   if (end == number || strncmp(end, " (", 2) != 0) return nullptr;
   const char* name = end + 2;

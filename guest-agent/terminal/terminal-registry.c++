@@ -62,7 +62,7 @@ kj::Promise<kj::Own<RequestedStarts::Result>> TerminalRegistry::openOnce(
 kj::Promise<kj::OneOf<kj::Own<Terminal>, StartFailure>> TerminalRegistry::start(
     rpc::Command::Reader command, WindowSize size, kj::StringPtr term, kj::String requestId) {
   using Outcome = kj::OneOf<kj::Own<Terminal>, StartFailure>;
-  if (countRunning() + countLeftWithViewers() + starting >= rpc::MAX_TERMINALS) {
+  if (countRunning() + countLeftAndWatched() + starting >= rpc::MAX_TERMINALS) {
     co_return Outcome(
         StartFailure{rpc::StartFailure::Reason::LIMIT_REACHED, FailureText("maxTerminals"_kj)});
   }
@@ -135,10 +135,10 @@ kj::uint TerminalRegistry::countRunning() {
   return result;
 }
 
-kj::uint TerminalRegistry::countLeftWithViewers() {
+kj::uint TerminalRegistry::countLeftAndWatched() {
   kj::uint result = 0;
   for (auto terminal : left) {
-    if (terminal->countViewers() > 0) result++;
+    if (terminal->isWatched()) result++;
   }
   return result;
 }
@@ -156,10 +156,10 @@ void TerminalRegistry::forget(uint64_t id) {
 }
 
 void TerminalRegistry::releaseLeft() {
-  size_t unwatched = left.size() - countLeftWithViewers();
+  size_t unwatched = left.size() - countLeftAndWatched();
   for (size_t i = 0; unwatched > LEFT_TERMINALS;) {
     auto terminal = left[i];
-    if (terminal->countViewers() > 0) {
+    if (terminal->isWatched()) {
       i++;
       continue;
     }

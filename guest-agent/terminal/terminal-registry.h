@@ -66,7 +66,7 @@ private:
   void unwatched(Terminal& terminal) override;
   void gone(Terminal& terminal) override;
   kj::uint countRunning();
-  kj::uint countLeftWithViewers();
+  kj::uint countLeftAndWatched();
   void forget(uint64_t id);
   void releaseLeft();
 };

@@ -42,6 +42,8 @@ public:
   uint countViewers() const { return viewers.size(); }
   // Of those, who do not set the pace.
   uint countOnlookers() const;
+  // Somebody looks who sets the pace.
+  bool isWatched() const { return countOnlookers() < countViewers(); }
   // What the program wrote, as far as it was read.
   const Scrollback& output() const { return scrollback; }
   // What it shows, and the number of the byte of output() that comes after it.
@@ -112,8 +114,6 @@ private:
   kj::Promise<ExitStatus> run();
   kj::Promise<void> readOutput();
   Pty::ReadResult readTurn(size_t limit);
-  // Somebody looks who sets the pace.
-  bool isWatched() const { return countOnlookers() < countViewers(); }
   bool mustHoldBack(bool programEnded) const;
   kj::Promise<void> untilItMayGoOn(bool programEnded);
   void wakeViewers();

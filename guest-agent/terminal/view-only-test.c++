@@ -113,5 +113,32 @@ TEST_CASE("S25 onlookers leave places for those who work") {
   auto attachment = world.attach(world.opened.terminal, other);
 }
 
+TEST_CASE(
+    "S01 whoever may only look, and does not answer, keeps nothing of terminals that are over") {
+  auto onlookers = kj::heapArray<Seen>(LEFT_TERMINALS + 1);
+  TerminalTestWorld world;
+  KJ_DEFER(for (auto& onlooker : onlookers) onlooker.gate = nullptr);
+  auto viewed = world.terminals.viewRequest().send().wait(world.scope).getTerminals();
+  auto gate = kj::newPromiseAndFulfiller<void>();
+  auto shut = gate.promise.fork();
+  kj::Vector<rpc::Attachment::Client> attachments;
+  kj::Vector<TerminalTestWorld::Opened> held;
+  for (auto& onlooker : onlookers) {
+    onlooker.gate = shut.addBranch().fork();
+    held.add(world.open("head -c 900000 /dev/zero; exit 5"));
+    auto get = viewed.getRequest();
+    get.setId(held.back().id);
+    attachments.add(world.attach(get.send().wait(world.scope).getTerminal(), onlooker));
+    CHECK(held.back().terminal.waitRequest().send().wait(world.scope).getStatus().getExited() == 5);
+    held.back().terminal.closeRequest().send().wait(world.scope);
+  }
+  Seen owner;
+  auto request = world.attachRequest(held[0].terminal, owner);
+  request.getFrom().setSequence(0);
+  auto attached = request.send().wait(world.scope);
+  owner.until("").wait(world.scope);
+  CHECK(owner.lost == 900000);
+}
+
 }  // namespace
 }  // namespace bothy
