@@ -5,6 +5,7 @@
 #include <kj/debug.h>
 #include <string.h>
 #include <sys/socket.h>
+#include <sys/uio.h>
 
 namespace bothy {
 namespace {
@@ -53,7 +54,8 @@ kj::Maybe<Packet> receivePacket(int socket) {
   packet.msg_iov = &part;
   packet.msg_iovlen = 1;
   packet.msg_control = &control;
-  packet.msg_controllen = sizeof(control);
+  // CMSG_SPACE() has room for two, and nobody would close the second.
+  packet.msg_controllen = CMSG_LEN(sizeof(int));
   ssize_t size;
   while ((size = recvmsg(socket, &packet, MSG_DONTWAIT | MSG_CMSG_CLOEXEC)) < 0) {
     if (errno == EAGAIN) return nullptr;
@@ -69,6 +71,12 @@ kj::Maybe<Packet> receivePacket(int socket) {
   result.words = kj::heapArray<capnp::word>(static_cast<size_t>(size) / sizeof(capnp::word));
   memcpy(result.words.begin(), bytes, result.words.asBytes().size());
   return kj::mv(result);
+}
+
+uint64_t takeReceipts(int counter) {
+  uint64_t count = 0;
+  iovec part = {&count, sizeof(count)};
+  return preadv2(counter, &part, 1, -1, RWF_NOWAIT) == sizeof(count) ? count : 0;
 }
 
 }  // namespace bothy

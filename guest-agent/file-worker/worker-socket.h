@@ -27,4 +27,7 @@ struct Packet {
 // None: there is none yet.  A packet that is too large has lost its end.
 kj::Maybe<Packet> receivePacket(int socket);
 
+// What was added to an eventfd since it was read last.  Does not wait whatever the other end did to its flags, which are of both.
+uint64_t takeReceipts(int counter);
+
 }  // namespace bothy
