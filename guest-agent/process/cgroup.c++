@@ -108,7 +108,7 @@ kj::String readFile(int cgroup, const char* name) {
     ssize_t n = read(fd->get(), text, sizeof(text));
     if (n > 0) return kj::heapString(text, n);
   }
-  return kj::String();
+  return kj::str();
 }
 
 // "cgroup.events"; empty if the cgroup is gone.  Reading also tells the kernel that we know: the next change is an

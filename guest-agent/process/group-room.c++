@@ -16,7 +16,7 @@ constexpr size_t MAX_FILE_BYTES = 8192;
 
 kj::String readIn(int directory, const char* name) {
   int fd = openat(directory, name, O_RDONLY | O_CLOEXEC | O_NOFOLLOW);
-  if (fd < 0) return kj::String();
+  if (fd < 0) return kj::str();
   kj::AutoCloseFd owned(fd);
   char text[MAX_FILE_BYTES];
   size_t size = 0;

@@ -5,7 +5,6 @@
 #include <kj/async-io.h>
 #include <kj/debug.h>
 #include <kj/vector.h>
-#include <string.h>
 #include <catch2/catch_test_macros.hpp>
 
 #include "support/log-record.h"
