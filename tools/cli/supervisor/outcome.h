@@ -8,6 +8,7 @@
 #include "schema/lane.capnp.h"
 #include "schema/process.capnp.h"
 #include "schema/supervisor.capnp.h"
+#include "supervisor/names.h"
 
 namespace bothy {
 
@@ -42,17 +43,11 @@ kj::Maybe<kj::String> describeStart(rpc::Processes::ExecOutcome::Reader started)
 // `what`: what was being done, "cannot read demo:/etc/passwd".
 kj::Exception describeFailure(kj::StringPtr what, rpc::FileFailure::Reader failed);
 
-// The exit code of whoever ran a command that ended so: 128 and the signal's number where one ended it.
-// Throws if that is not known.
 // That the kernel has ended a process of the command's for want of memory; none: it has not.
 kj::Maybe<kj::String> describeOutOfMemory(rpc::ExitStatus::Reader status);
 
+// The exit code of whoever ran a command that ended so: 128 and the signal's number where one ended it.
+// Throws if that is not known.
 int exitCodeOf(rpc::ExitStatus::Reader status);
-
-// Names of enumerants as people read them.
-kj::StringPtr nameOf(rpc::WorkspaceState state);
-kj::StringPtr nameOf(rpc::Stage stage);
-kj::StringPtr nameOf(rpc::Cause cause);
-kj::StringPtr nameOf(rpc::Verdict verdict);
 
 }  // namespace bothy
