@@ -53,9 +53,6 @@ enum class Cause : uint8_t {
 
 // Causes of what guests report of themselves; all others are what this host knows.
 constexpr Cause FIRST_GUEST_CAUSE = Cause::PROGRAM_ENDED, LAST_GUEST_CAUSE = Cause::PORT_CLOSED;
-inline bool isGuests(Cause cause) {
-  return FIRST_GUEST_CAUSE <= cause && cause <= LAST_GUEST_CAUSE;
-}
 
 kj::StringPtr toString(WorkspaceState state);
 kj::StringPtr toString(Rest rest);
