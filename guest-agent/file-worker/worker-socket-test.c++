@@ -6,19 +6,12 @@
 #include <unistd.h>
 
 #include <kj/debug.h>
-#include <kj/filesystem.h>
 #include <catch2/catch_test_macros.hpp>
+
+#include "support/few-files.h"
 
 namespace bothy {
 namespace {
-
-size_t countDescriptors() {
-  return kj::newDiskFilesystem()
-      ->getRoot()
-      .openSubdir(kj::Path({"proc", "self", "fd"}))
-      ->listNames()
-      .size();
-}
 
 TEST_CASE("S42 a packet with more than one descriptor leaves none behind") {
   auto sockets = openWorkerSocket();

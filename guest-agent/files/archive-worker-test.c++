@@ -12,6 +12,7 @@
 #include "files/files-facet.h"
 #include "files/files-test-world.h"
 #include "files/tree-turns.h"
+#include "support/few-files.h"
 #include "tree/test-tar.h"
 
 namespace bothy {

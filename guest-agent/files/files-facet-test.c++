@@ -10,6 +10,7 @@
 
 #include "files/files-test-world.h"
 #include "schema/limits.capnp.h"
+#include "support/few-files.h"
 
 namespace bothy {
 namespace {

@@ -2,7 +2,6 @@
 
 #include <grp.h>
 #include <kj/debug.h>
-#include <kj/filesystem.h>
 #include <unistd.h>
 #include <catch2/catch_test_macros.hpp>
 
@@ -80,11 +79,6 @@ kj::Promise<void> FilesTestWorld::CollectingSink::skip(SkipContext context) {
 kj::Promise<void> FilesTestWorld::CollectingSink::end(EndContext) {
   collected.ended = true;
   return kj::READY_NOW;
-}
-
-size_t countDescriptors() {
-  auto root = kj::newDiskFilesystem();
-  return root->getRoot().openSubdir(kj::Path({"proc", "self", "fd"}))->listNames().size();
 }
 
 FilesTestWorld::FilesTestWorld(kj::Maybe<kj::Timer&> timer)

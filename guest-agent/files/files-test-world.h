@@ -111,9 +111,6 @@ struct FilesTestWorld {
                                                          bool whole = false);
 };
 
-// Of this process.
-size_t countDescriptors();
-
 inline capnp::Data::Reader bytesOf(kj::StringPtr text) {
   return text.asBytes();
 }

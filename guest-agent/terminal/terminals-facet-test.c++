@@ -1,11 +1,11 @@
 #include "terminal/terminals-facet.h"
 
-#include <kj/filesystem.h>
 #include <signal.h>
 #include <unistd.h>
 #include <catch2/catch_test_macros.hpp>
 
 #include "schema/limits.capnp.h"
+#include "support/few-files.h"
 #include "terminal/terminal-test-world.h"
 
 namespace bothy {
@@ -102,14 +102,6 @@ TEST_CASE("S01 of terminals that are held after their end only the last have the
   auto response = held[0].terminal.infoRequest().send().wait(world.scope);
   CHECK(response.getInfo().getProduced() == UNSEEN_BYTES);
   held[0].terminal.closeRequest().send().wait(world.scope);
-}
-
-size_t countDescriptors() {
-  return kj::newDiskFilesystem()
-      ->getRoot()
-      .openSubdir(kj::Path({"proc", "self", "fd"}))
-      ->listNames()
-      .size();
 }
 
 TEST_CASE("S01 terminals that are held after their end keep only so many control groups open") {

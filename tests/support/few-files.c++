@@ -2,6 +2,7 @@
 
 #include <fcntl.h>
 #include <kj/debug.h>
+#include <kj/filesystem.h>
 #include <unistd.h>
 
 #include <catch2/catch_test_macros.hpp>
@@ -24,6 +25,11 @@ FewFiles::FewFiles(rlim_t left) {
 
 FewFiles::~FewFiles() noexcept(false) {
   KJ_SYSCALL(setrlimit(RLIMIT_NOFILE, &before));
+}
+
+size_t countDescriptors() {
+  auto root = kj::newDiskFilesystem();
+  return root->getRoot().openSubdir(kj::Path({"proc", "self", "fd"}))->listNames().size();
 }
 
 }  // namespace bothy

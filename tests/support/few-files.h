@@ -17,4 +17,7 @@ private:
   rlimit before;
 };
 
+// Of this process.
+size_t countDescriptors();
+
 }  // namespace bothy
