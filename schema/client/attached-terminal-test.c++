@@ -127,6 +127,19 @@ TEST_CASE(
   CHECK(s.seen.text == "abcd");
 }
 
+TEST_CASE("a listener hears of a terminal's title, directory and bell") {
+  Spoken s;
+  auto& viewer = KJ_ASSERT_NONNULL(s.viewer);
+  auto titled = viewer.titledRequest();
+  titled.setTitle("vim");
+  titled.send().wait(s.scope);
+  auto moved = viewer.movedRequest();
+  moved.setDirectory("/srv");
+  moved.send().wait(s.scope);
+  viewer.rangRequest().send().wait(s.scope);
+  CHECK(kj::strArray(s.seen.news, ", ") == "title vim, directory /srv, bell");
+}
+
 TEST_CASE("an attachment that was replaced or given up is not listened to any more") {
   Spoken s;
   s.say(0, "a");

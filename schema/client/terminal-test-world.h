@@ -11,6 +11,7 @@ struct TerminalRecorder: public KeptTerminal::Listener {
   uint64_t repeated = 0;  // bytes
   kj::Maybe<int> exitCode;
   kj::uint attachments = 0, losses = 0;
+  kj::Vector<kj::String> news;  // beside the output
   kj::Maybe<rpc::Attachment::Client> attachment;
   bool isFull = false;  // there is room for no more
 
@@ -33,6 +34,9 @@ struct TerminalRecorder: public KeptTerminal::Listener {
     return kj::READY_NOW;
   }
   void onResized(rpc::WindowSize::Reader size) override {}
+  void onTitled(kj::StringPtr title) override { news.add(kj::str("title ", title)); }
+  void onMoved(kj::StringPtr directory) override { news.add(kj::str("directory ", directory)); }
+  void onRang() override { news.add(kj::str("bell")); }
   void onExited(rpc::ExitStatus::Reader status) override { exitCode = int{status.getExited()}; }
   void fillSize(rpc::Terminal::OptionalSize::Builder builder) override {
     auto size = builder.initSize();
