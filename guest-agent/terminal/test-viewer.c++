@@ -4,6 +4,10 @@
 
 namespace bothy {
 
+Seen::~Seen() {
+  for (auto* viewer : viewers) viewer->isSeenGone = true;
+}
+
 kj::String Seen::text() const {
   return kj::heapString(reinterpret_cast<const char*>(bytes.begin()), bytes.size());
 }
@@ -34,6 +38,26 @@ void Seen::check() {
     if (awaitsRedraw && redraws > 0) (*f)->fulfill();
     if (ended || (awaited.size() > 0 && has(awaited))) (*f)->fulfill();
   }
+}
+
+TestViewer::TestViewer(Seen& seen) : seen(seen) {
+  seen.viewers.add(this);
+}
+
+TestViewer::~TestViewer() noexcept(false) {
+  if (isSeenGone) return;
+  kj::Vector<TestViewer*> others;
+  for (auto* viewer : seen.viewers) {
+    if (viewer != this) others.add(viewer);
+  }
+  seen.viewers = kj::mv(others);
+}
+
+TestViewer::DispatchCallResult TestViewer::dispatchCall(
+    uint64_t interfaceId, uint16_t methodId,
+    capnp::CallContext<capnp::AnyPointer, capnp::AnyPointer> context) {
+  KJ_REQUIRE(!isSeenGone, "the test has ended this viewer");
+  return rpc::TerminalViewer::Server::dispatchCall(interfaceId, methodId, context);
 }
 
 kj::Promise<void> TestViewer::output(OutputContext context) {

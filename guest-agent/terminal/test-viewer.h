@@ -9,8 +9,14 @@
 
 namespace bothy {
 
-// What a viewer saw, in words of its events; outlives the viewer.
+class TestViewer;
+
+// What viewers saw, in words of its events; one that outlives it, as the agent may still hold it, writes nothing down.
 struct Seen {
+  Seen() = default;
+  ~Seen();
+  KJ_DISALLOW_COPY_AND_MOVE(Seen);
+
   kj::Vector<kj::byte> bytes;
   uint64_t next = 0;  // sequence after the last byte
   uint64_t lost = 0;
@@ -40,6 +46,7 @@ private:
 
   void check();
 
+  kj::Vector<TestViewer*> viewers;
   bool isRedrawn = true;  // the last one is whole
   bool awaitsRedraw = false;
   kj::String awaited;
@@ -49,8 +56,12 @@ private:
 // A viewer that writes down in `seen` what it is told.
 class TestViewer final: public rpc::TerminalViewer::Server {
 public:
-  explicit TestViewer(Seen& seen) : seen(seen) {}
+  explicit TestViewer(Seen& seen);
+  ~TestViewer() noexcept(false);
 
+  DispatchCallResult dispatchCall(
+      uint64_t interfaceId, uint16_t methodId,
+      capnp::CallContext<capnp::AnyPointer, capnp::AnyPointer> context) override;
   kj::Promise<void> output(OutputContext context) override;
   kj::Promise<void> gap(GapContext context) override;
   kj::Promise<void> redraw(RedrawContext context) override;
@@ -61,7 +72,10 @@ public:
   kj::Promise<void> exited(ExitedContext context) override;
 
 private:
+  friend struct Seen;
+
   Seen& seen;
+  bool isSeenGone = false;
 };
 
 }  // namespace bothy
