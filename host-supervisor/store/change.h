@@ -46,33 +46,41 @@ struct Change {
 
   template <typename Row>
   Change& add(Row row) {
-    steps.add(Add<Row>{kj::mv(row)});
+    append(steps, Step(Add<Row>{kj::mv(row)}));
     return *this;
   }
   template <typename Row>
   Change& update(Row row) {
-    steps.add(Update<Row>{kj::mv(row)});
+    append(steps, Step(Update<Row>{kj::mv(row)}));
     return *this;
   }
   Change& put(MachineRow row) {
-    steps.add(PutMachine{kj::mv(row)});
+    append(steps, Step(PutMachine{kj::mv(row)}));
     return *this;
   }
   Change& releaseMachine(kj::StringPtr workspaceId, int64_t nanos) {
-    steps.add(ReleaseMachine{kj::str(workspaceId), nanos});
+    append(steps, Step(ReleaseMachine{kj::str(workspaceId), nanos}));
     return *this;
   }
   Change& removeWorkspace(kj::StringPtr id, int64_t nanos) {
-    steps.add(RemoveWorkspace{kj::str(id), nanos});
+    append(steps, Step(RemoveWorkspace{kj::str(id), nanos}));
     return *this;
   }
   Change& removeOperation(kj::StringPtr id) {
-    steps.add(RemoveOperation{kj::str(id)});
+    append(steps, Step(RemoveOperation{kj::str(id)}));
     return *this;
   }
   Change& tell(EventRecord event) {
-    events.add(kj::mv(event));
+    append(events, kj::mv(event));
     return *this;
+  }
+
+private:
+  // Most changes have one of each: a vector would begin with room for four.
+  template <typename T>
+  static void append(kj::Vector<T>& list, T element) {
+    if (list.empty()) list.reserve(1);
+    list.add(kj::mv(element));
   }
 };
 

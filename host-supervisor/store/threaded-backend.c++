@@ -36,9 +36,8 @@ public:
   kj::Promise<GroupOutcome> commit(uint64_t mark, kj::Array<Change> changes) override {
     return thread.runBefore(
         [backend = kj::atomicAddRef(*shared), mark, changes = kj::mv(changes)]() mutable {
-          // They end here, and not on the loop.
-          auto group = kj::mv(changes);
-          return backend->backend->commit(mark, group);
+          // The changes end with this job: on the thread, behind its answer.
+          return backend->backend->commit(mark, changes);
         });
   }
   kj::Promise<bool> holds(uint64_t mark) override {
