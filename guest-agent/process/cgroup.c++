@@ -102,13 +102,17 @@ bool writeFile(int cgroup, const char* name, kj::StringPtr text) {
 }
 
 // The beginning of it: some lines.
-kj::String readFile(int cgroup, const char* name) {
+kj::String readOpen(const kj::Maybe<kj::AutoCloseFd>& file) {
   char text[256];
-  KJ_IF_MAYBE (fd, openIn(cgroup, name, O_RDONLY)) {
-    ssize_t n = read(fd->get(), text, sizeof(text));
+  KJ_IF_MAYBE (fd, file) {
+    ssize_t n = pread(fd->get(), text, sizeof(text), 0);
     if (n > 0) return kj::heapString(text, n);
   }
   return kj::str();
+}
+
+kj::String readFile(int cgroup, const char* name) {
+  return readOpen(openIn(cgroup, name, O_RDONLY));
 }
 
 // "cgroup.events"; empty if the cgroup is gone.  Reading also tells the kernel that we know: the next change is an
@@ -130,6 +134,9 @@ Cgroup::Cgroup(kj::UnixEventPort& eventPort, int root, kj::String nameParam)
   KJ_ON_SCOPE_FAILURE(unlinkat(root, name.cStr(), AT_REMOVEDIR));
   directory = KJ_REQUIRE_NONNULL(openIn(root, name.cStr(), O_RDONLY | O_DIRECTORY), name, errno);
   events = KJ_REQUIRE_NONNULL(openIn(fd(), "cgroup.events", O_RDONLY), name, errno);
+  cpuStat = openIn(fd(), "cpu.stat", O_RDONLY);
+  memoryPeak = openIn(fd(), "memory.peak", O_RDONLY);
+  memoryEvents = openIn(fd(), "memory.events", O_RDONLY);
 }
 
 Cgroup::~Cgroup() noexcept(false) {
@@ -151,16 +158,16 @@ bool Cgroup::isPopulated() const {
 
 kj::Maybe<Usage> Cgroup::usage() const {
   // The kernel counts processor time for each.
-  KJ_IF_MAYBE (microseconds, numberAfter(readFile(fd(), "cpu.stat"), "usage_usec")) {
+  KJ_IF_MAYBE (microseconds, numberAfter(readOpen(cpuStat), "usage_usec")) {
     Usage result;
     result.cpuMicros = *microseconds;
-    auto peak = readFile(fd(), "memory.peak");
+    auto peak = readOpen(memoryPeak);
     KJ_IF_MAYBE (end, peak.findFirst('\n')) {
       result.memoryPeakBytes =
           kj::heapString(peak.slice(0, *end)).tryParseAs<uint64_t>().orDefault(0);
     }
-    result.outOfMemory = static_cast<uint32_t>(
-        numberAfter(readFile(fd(), "memory.events"), "oom_kill").orDefault(0));
+    result.outOfMemory =
+        static_cast<uint32_t>(numberAfter(readOpen(memoryEvents), "oom_kill").orDefault(0));
     return result;
   }
   return nullptr;

@@ -46,6 +46,8 @@ private:
   const int root;
   kj::AutoCloseFd directory;
   kj::AutoCloseFd events;
+  // What usage() reads, opened beforehand: a program's end waits for it.
+  kj::Maybe<kj::AutoCloseFd> cpuStat, memoryPeak, memoryEvents;
   kj::Maybe<kj::UnixEventPort::FdObserver> observer;
   uint freezes = 0;  // by signal(), under way
   bool isFrozenByUs = false;
