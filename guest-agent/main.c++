@@ -33,6 +33,7 @@
 #include "files/files-facet.h"
 #include "machine-events.h"
 #include "options.h"
+#include "process/loop-watcher.h"
 #include "process/process-host.h"
 #include "process/processes-facet.h"
 #include "process/text-file.h"
@@ -176,6 +177,11 @@ void bootAndServe(Console& console, Boot& boot) {
   }
   Agent agent(io, kj::mv(options), control, kj::mv(key), ACTION_DIRECTORY);
   served = agent;
+  auto ownGroups =
+      boot.controlGroups().map([](const ControlGroups& groups) { return groups.path(); });
+  LoopWatcher watcher(agent.host.touches,
+                      LoopWatcher::optionsOfMachine(
+                          ownGroups.map([](const kj::String& path) { return path.asPtr(); })));
   auto programsGroup = boot.controlGroups().map(pathOfPrograms);
   MachineEvents events(
       agent.host, agent.connections.events(),

@@ -38,6 +38,7 @@ public:
   }
 
   kj::Maybe<int> cgroupFd() override { return cgroup->fd(); }
+  ProgramMark markAs(LoopTouches&, uid_t user) override { return cgroup->markAs(user); }
   void adopt(pid_t pid) override { leader = pid; }
   kj::StringPtr name() const { return cgroup->name; }
   pid_t leaderPid() const { return leader; }
@@ -56,9 +57,10 @@ private:
   pid_t leader = 0;
 };
 
-ProcessTrees::CgroupPool::CgroupPool(kj::UnixEventPort& eventPort, kj::StringPtr directory,
-                                     size_t mostFresh)
+ProcessTrees::CgroupPool::CgroupPool(kj::UnixEventPort& eventPort, LoopTouches& touches,
+                                     kj::StringPtr directory, size_t mostFresh)
     : eventPort(eventPort),
+      touches(touches),
       root(openDirectory(directory)),
       mostFresh(mostFresh),
       place(kj::str(directory.slice(KJ_ASSERT_NONNULL(directory.findLast('/')) + 1))),
@@ -100,8 +102,9 @@ kj::Own<Cgroup> ProcessTrees::CgroupPool::take() {
 kj::Own<Cgroup> ProcessTrees::CgroupPool::make() {
   for (uint i = 1;; i++) {
     auto name = kj::str("program-", nextNumber++);
+    Touch touch(touches.markOfAnybody());
     if (i < MAX_NAME_TRIES && faccessat(root.get(), name.cStr(), F_OK, 0) == 0) continue;
-    return kj::heap<Cgroup>(eventPort, root.get(), kj::mv(name));
+    return kj::heap<Cgroup>(eventPort, touches, root.get(), kj::mv(name));
   }
 }
 

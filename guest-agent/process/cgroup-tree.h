@@ -12,7 +12,8 @@ namespace bothy {
 class ProcessTrees::CgroupPool final: private kj::TaskSet::ErrorHandler {
 public:
   // `directory`: where they are.  At most `mostFresh` are made beforehand.  Throws if it cannot be opened.
-  CgroupPool(kj::UnixEventPort& eventPort, kj::StringPtr directory, size_t mostFresh);
+  CgroupPool(kj::UnixEventPort& eventPort, LoopTouches& touches, kj::StringPtr directory,
+             size_t mostFresh);
   ~CgroupPool() noexcept(false);
 
   // None if no cgroup can be made.
@@ -26,6 +27,7 @@ private:
   class Tree;
 
   kj::UnixEventPort& eventPort;
+  LoopTouches& touches;
   kj::AutoCloseFd root;
   const size_t mostFresh;
   uint64_t nextNumber = 0;

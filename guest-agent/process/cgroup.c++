@@ -128,8 +128,9 @@ struct Events {
 
 }  // namespace
 
-Cgroup::Cgroup(kj::UnixEventPort& eventPort, int root, kj::String nameParam)
-    : name(kj::mv(nameParam)), eventPort(eventPort), root(root) {
+Cgroup::Cgroup(kj::UnixEventPort& eventPort, LoopTouches& touches, int root, kj::String nameParam)
+    : name(kj::mv(nameParam)), eventPort(eventPort), touches(touches), root(root) {
+  Touch touch(touches.markOfAnybody());
   KJ_SYSCALL(mkdirat(root, name.cStr(), 0755), name);
   KJ_ON_SCOPE_FAILURE(unlinkat(root, name.cStr(), AT_REMOVEDIR));
   directory = KJ_REQUIRE_NONNULL(openIn(root, name.cStr(), O_RDONLY | O_DIRECTORY), name, errno);
@@ -137,14 +138,24 @@ Cgroup::Cgroup(kj::UnixEventPort& eventPort, int root, kj::String nameParam)
   cpuStat = openIn(fd(), "cpu.stat", O_RDONLY);
   memoryPeak = openIn(fd(), "memory.peak", O_RDONLY);
   memoryEvents = openIn(fd(), "memory.events", O_RDONLY);
+  KJ_IF_MAYBE (file, openIn(fd(), "cgroup.kill", O_WRONLY)) killFile = kj::mv(*file);
 }
 
 Cgroup::~Cgroup() noexcept(false) {
   observer = nullptr;
+  touches.remove(mark);
+  touches.retire(kj::mv(killFile));
+  Touch touch(touches.markOfAnybody());
   Walk([](int, int parent, const char* nested) {
     if (parent >= 0) unlinkat(parent, nested, AT_REMOVEDIR);
   }).run(fd(), Root::LEFT_OUT);
   unlinkat(root, name.cStr(), AT_REMOVEDIR);
+}
+
+ProgramMark Cgroup::markAs(uid_t user) {
+  touches.remove(mark);
+  mark = touches.add(user, killFile);
+  return mark;
 }
 
 bool Cgroup::isFresh() const {
@@ -157,6 +168,7 @@ bool Cgroup::isPopulated() const {
 }
 
 kj::Maybe<Usage> Cgroup::usage() const {
+  Touch touch(touches.markOfAnybody());
   // The kernel counts processor time for each.
   KJ_IF_MAYBE (microseconds, numberAfter(readOpen(cpuStat), "usage_usec")) {
     Usage result;
@@ -186,6 +198,7 @@ kj::Promise<void> Cgroup::onEmpty() {
 }
 
 kj::Vector<pid_t> Cgroup::members() const {
+  Touch touch(touches.markOfAnybody());
   kj::Vector<pid_t> result;
   auto add = [&](pid_t pid) {
     // 0 is a process of another namespace; and root may have moved us here.
@@ -208,17 +221,23 @@ kj::Promise<bool> Cgroup::signal(kj::Array<int> numbers) {
 
 void Cgroup::freeze() {
   if (freezes++ > 0) return;
+  Touch touch(touches.markOfAnybody());
   // One that root has frozen stays so.
   isFrozenByUs = readFile(fd(), "cgroup.freeze") == "0\n" && writeFile(fd(), "cgroup.freeze", "1");
 }
 
 void Cgroup::thaw() {
+  Touch touch(touches.markOfAnybody());
   if (--freezes == 0 && isFrozenByUs) writeFile(fd(), "cgroup.freeze", "0");
 }
 
 kj::Promise<void> Cgroup::onFrozen() {
   // Not `events`, whose observer may be waiting.
-  KJ_IF_MAYBE (file, openIn(fd(), "cgroup.events", O_RDONLY)) {
+  auto opened = [this]() {
+    Touch touch(touches.markOfAnybody());
+    return openIn(fd(), "cgroup.events", O_RDONLY);
+  }();
+  KJ_IF_MAYBE (file, opened) {
     kj::UnixEventPort::FdObserver changes(eventPort, file->get(),
                                           kj::UnixEventPort::FdObserver::OBSERVE_URGENT);
     auto& timer = eventPort.getTimer();
@@ -232,7 +251,7 @@ kj::Promise<void> Cgroup::onFrozen() {
 }
 
 void Cgroup::kill() {
-  if (writeFile(fd(), "cgroup.kill", "1")) return;
+  if (killFile != nullptr && write(killFile, "1", 1) == 1) return;
   // Threaded, or of a kernel before 5.14.  Twice: a member may have been between fork and the first look.
   for (int i = 0; i < 2; i++) {
     for (pid_t pid : members()) ::kill(pid, SIGKILL);

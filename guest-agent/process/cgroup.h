@@ -7,6 +7,7 @@
 #include <sys/types.h>
 
 #include "process/exit-status.h"
+#include "process/loop-touches.h"
 
 namespace bothy {
 
@@ -16,13 +17,15 @@ namespace bothy {
 // Dropping it removes it with those nested in it, unless a process is in one of them.
 class Cgroup final {
 public:
-  // Makes the directory `name` in the directory `root`, which outlives it.  Throws if that cannot be.
-  Cgroup(kj::UnixEventPort& eventPort, int root, kj::String name);
+  // Makes the directory `name` in the directory `root`.  Both outlive it, and `touches`.  Throws if that cannot be.
+  Cgroup(kj::UnixEventPort& eventPort, LoopTouches& touches, int root, kj::String name);
   ~Cgroup() noexcept(false);
   KJ_DISALLOW_COPY_AND_MOVE(Cgroup);
 
   const kj::String name;
   int fd() const { return directory.get(); }
+  // Its program is `user`'s from now on: the mark of what is shared with that.
+  ProgramMark markAs(uid_t user);
   // Nobody has touched it, as far as a look tells.
   bool isFresh() const;
   bool isPopulated() const;
@@ -43,11 +46,14 @@ public:
 
 private:
   kj::UnixEventPort& eventPort;
+  LoopTouches& touches;
   const int root;
   kj::AutoCloseFd directory;
   kj::AutoCloseFd events;
   // What usage() reads, opened beforehand: a program's end waits for it.
   kj::Maybe<kj::AutoCloseFd> cpuStat, memoryPeak, memoryEvents;
+  kj::AutoCloseFd killFile;  // none: the kernel has none
+  ProgramMark mark;
   kj::Maybe<kj::UnixEventPort::FdObserver> observer;
   uint freezes = 0;  // by signal(), under way
   bool isFrozenByUs = false;

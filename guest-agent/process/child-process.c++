@@ -27,6 +27,8 @@ kj::Promise<Outcome> startIn(ProcessHost& host, kj::Own<ProcessTree> tree, Place
   auto size = ArgumentSize::of(request);
   auto timeLimit = request.timeLimit;
   const auto kind = request.kind;
+  const auto user = request.user();
+  auto mark = tree->markAs(host.touches, user);
   request.cgroupFd = tree->cgroupFd();
   // Cancelled between execve(2) and our hearing of it, the program may have begun to fork.
   bool settled = false;
@@ -38,12 +40,15 @@ kj::Promise<Outcome> startIn(ProcessHost& host, kj::Own<ProcessTree> tree, Place
       co_return Outcome(explain(failure, program.asPtr(), workingDirectory, size));
     }
     KJ_CASE_ONEOF(process, SpawnedProcess) {
-      if (process.isOutsideCgroup) tree = host.trees.createWithoutCgroup();
+      if (process.isOutsideCgroup) {
+        tree = host.trees.createWithoutCgroup();
+        mark = tree->markAs(host.touches, user);
+      }
       tree->adopt(process.pid);
       auto missingHome = process.homeError.map(
           [&](int error) { return MissingHome{kj::mv(workingDirectory), error}; });
       co_return Outcome(kj::refcounted<ChildProcess>(
-          host, kj::mv(process), kj::mv(tree), place,
+          host, kj::mv(process), kj::mv(tree), mark, place,
           ChildProcess::Label{kind, nameOf(program.asPtr())}, timeLimit, kj::mv(missingHome)));
     }
   }
@@ -108,10 +113,11 @@ kj::Promise<kj::OneOf<kj::Own<ChildProcess>, StartFailure>> ChildProcess::start(
 }
 
 ChildProcess::ChildProcess(ProcessHost& host, SpawnedProcess process, kj::Own<ProcessTree> tree,
-                           Place place, Label label, kj::Maybe<kj::Duration> timeLimit,
-                           kj::Maybe<MissingHome> missingHome)
+                           ProgramMark mark, Place place, Label label,
+                           kj::Maybe<kj::Duration> timeLimit, kj::Maybe<MissingHome> missingHome)
     : host(host),
       leader(process.pid),
+      programMark(mark),
       place(place),
       label(kj::mv(label)),
       home(kj::mv(missingHome)),

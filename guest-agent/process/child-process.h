@@ -34,11 +34,14 @@ public:
     ProgramKind kind;
     kj::String name;
   };
-  ChildProcess(ProcessHost& host, SpawnedProcess process, kj::Own<ProcessTree> tree, Place place,
-               Label label, kj::Maybe<kj::Duration> timeLimit, kj::Maybe<MissingHome> missingHome);
+  ChildProcess(ProcessHost& host, SpawnedProcess process, kj::Own<ProcessTree> tree,
+               ProgramMark mark, Place place, Label label, kj::Maybe<kj::Duration> timeLimit,
+               kj::Maybe<MissingHome> missingHome);
   ~ChildProcess() noexcept(false);
 
   pid_t pid() const { return leader; }
+  // Of what the event loop shares with it.
+  ProgramMark mark() const { return programMark; }
   bool isRunning() const { return host.reaper.isAlive(leader); }
 
   // Resolves when the program itself has ended; with TIMED_OUT once no member of its tree is left, or END_LIMIT is over.
@@ -66,6 +69,7 @@ public:
 private:
   ProcessHost& host;
   const pid_t leader;
+  const ProgramMark programMark;
   const Place place;
   const Label label;
   const kj::Maybe<MissingHome> home;

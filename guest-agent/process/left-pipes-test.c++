@@ -31,7 +31,7 @@ struct World {
   kj::AutoCloseFd leave() {
     int ends[2];
     KJ_SYSCALL(pipe2(ends, O_CLOEXEC | O_NONBLOCK));
-    pipes.add(kj::AutoCloseFd(ends[0]));
+    pipes.add(kj::AutoCloseFd(ends[0]), ProgramMark());
     return kj::AutoCloseFd(ends[1]);
   }
   // Writes as much as is taken without a moment's rest; how much that is.

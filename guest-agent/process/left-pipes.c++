@@ -18,10 +18,16 @@ LeftPipes::LeftPipes(kj::UnixEventPort& eventPort, kj::Timer& timer, size_t most
 
 LeftPipes::~LeftPipes() noexcept(false) {}
 
-void LeftPipes::add(kj::AutoCloseFd pipe) {
+void LeftPipes::Left::close() {
+  discarding = nullptr;
+  Touch touch(mark);
+  pipe = nullptr;
+}
+
+void LeftPipes::add(kj::AutoCloseFd pipe, ProgramMark mark) {
   pipes.remove_if([](const Left& left) { return left.pipe.get() < 0; });
   if (pipes.size() >= mostPipes) pipes.pop_front();
-  auto& left = pipes.emplace_back(Left{kj::mv(pipe)});
+  auto& left = pipes.emplace_back(kj::mv(pipe), mark);
   left.discarding = discard(left).eagerlyEvaluate([](kj::Exception&& e) {
     KJ_LOG(ERROR, "a pipe that a program left is read no more", e.getDescription());
   });
@@ -34,12 +40,17 @@ size_t LeftPipes::size() const {
 
 kj::Promise<void> LeftPipes::discard(Left& left) {
   KJ_DEFER({
+    Touch touch(left.mark);
     left.pipe = nullptr;
     left.isBusy = false;
   });
   for (;;) {
-    ssize_t discarded =
-        splice(left.pipe.get(), nullptr, nowhere.get(), nullptr, TURN_BYTES, SPLICE_F_NONBLOCK);
+    ssize_t discarded;
+    {
+      Touch touch(left.mark);
+      discarded =
+          splice(left.pipe.get(), nullptr, nowhere.get(), nullptr, TURN_BYTES, SPLICE_F_NONBLOCK);
+    }
     if (discarded == 0) co_return;
     if (discarded < 0) {
       if (errno == EINTR) continue;

@@ -6,6 +6,8 @@
 
 #include <list>
 
+#include "process/loop-touches.h"
+
 namespace bothy {
 
 // Pipes that programs which stay behind still write to, and nobody reads any more: a log of a server that an exec has left, say. What
@@ -17,8 +19,8 @@ public:
   ~LeftPipes() noexcept(false);
   KJ_DISALLOW_COPY_AND_MOVE(LeftPipes);
 
-  // `pipe`: the read end, non-blocking.
-  void add(kj::AutoCloseFd pipe);
+  // `pipe`: the read end, non-blocking.  `mark`: of the program.
+  void add(kj::AutoCloseFd pipe, ProgramMark mark);
   // Those that have writers.
   size_t size() const;
 
@@ -32,8 +34,13 @@ public:
 
 private:
   struct Left {
+    Left(kj::AutoCloseFd pipe, ProgramMark mark) : pipe(kj::mv(pipe)), mark(mark) {}
+    ~Left() noexcept(false) { close(); }
+    KJ_DISALLOW_COPY_AND_MOVE(Left);
+    void close();
     // Closed when the last writer has ended.
     kj::AutoCloseFd pipe;
+    const ProgramMark mark;
     bool isBusy = false;  // the last look found something
     kj::Promise<void> discarding = nullptr;
   };

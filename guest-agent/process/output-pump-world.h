@@ -22,7 +22,7 @@ struct OutputPumpWorld {
     collected.gate = writing.promise.fork();
     collected.endGate = ending.promise.fork();
     pump = kj::heap<OutputPump>(io.unixEventPort, timer, leftPipes, kj::AutoCloseFd(ends[0]),
-                                collectInto(collected), OutputPump::Keeping::TAIL);
+                                ProgramMark(), collectInto(collected), OutputPump::Keeping::TAIL);
   }
 
   kj::AsyncIoContext io = setupTestIo();

@@ -34,8 +34,9 @@ constexpr uint64_t REQUEST_WORDS = 16;
 }  // namespace
 
 OutputPump::OutputPump(kj::UnixEventPort& eventPort, kj::Timer& timer, LeftPipes& leftPipes,
-                       kj::AutoCloseFd pipeParam, rpc::ByteSink::Client sink, Keeping keeping)
-    : timer(timer), leftPipes(leftPipes), pipe(kj::mv(pipeParam)), sink(kj::mv(sink)) {
+                       kj::AutoCloseFd pipeParam, ProgramMark mark, rpc::ByteSink::Client sink,
+                       Keeping keeping)
+    : timer(timer), leftPipes(leftPipes), pipe(kj::mv(pipeParam)), mark(mark), sink(kj::mv(sink)) {
   if (keeping == Keeping::TAIL) tail.emplace(TAIL_BYTES);
   observer.emplace(eventPort, pipe.get(), kj::UnixEventPort::FdObserver::OBSERVE_READ);
   begin();
@@ -228,6 +229,7 @@ kj::Promise<void> OutputPump::lingerOnce() {
 kj::Promise<void> OutputPump::send(size_t size) {
   if (size >= BULK_BYTES && !enlarged) {
     // May be refused (pipe-user-pages-soft): then it stays as it is.
+    Touch touch(mark);
     fcntl(pipe.get(), F_SETPIPE_SZ, static_cast<int>(rpc::PREFERRED_CHUNK_BYTES));
     enlarged = true;
   }
@@ -265,6 +267,7 @@ kj::Promise<void> OutputPump::sendKept(ByteTail& kept) {
 // Fills `target` as far as it can: the program may open its end for reading, and take what was counted.
 size_t OutputPump::read(kj::ArrayPtr<kj::byte> target) {
   size_t have = 0;
+  Touch touch(mark);
   while (have < target.size()) {
     ssize_t n = ::read(pipe.get(), target.begin() + have, target.size() - have);
     if (n < 0 && errno == EINTR) continue;
@@ -282,7 +285,8 @@ size_t OutputPump::read(kj::ArrayPtr<kj::byte> target) {
 // The one way out: nothing is read from the pipe after this.
 void OutputPump::leavePipe() {
   observer = nullptr;
-  if (remaining != nullptr && pipe.get() >= 0 && hasWriters()) leftPipes.add(kj::mv(pipe));
+  if (remaining != nullptr && pipe.get() >= 0 && hasWriters()) leftPipes.add(kj::mv(pipe), mark);
+  Touch touch(mark);
   pipe = nullptr;
 }
 
@@ -298,6 +302,7 @@ kj::Promise<void> OutputPump::onFinish() {
 
 size_t OutputPump::countAvailable() const {
   int available = 0;
+  Touch touch(mark);
   KJ_SYSCALL(ioctl(pipe.get(), FIONREAD, &available));
   return available;
 }
@@ -311,7 +316,10 @@ bool OutputPump::hasWriters() const {
 
 bool OutputPump::holdsUpWriters() const {
   int size;
-  KJ_SYSCALL(size = fcntl(pipe.get(), F_GETPIPE_SZ));
+  {
+    Touch touch(mark);
+    KJ_SYSCALL(size = fcntl(pipe.get(), F_GETPIPE_SZ));
+  }
   return countAvailable() >= size_t(size) / FULL_PIPE_PART;
 }
 

@@ -6,6 +6,7 @@
 #include <kj/timer.h>
 
 #include "process/left-pipes.h"
+#include "process/loop-touches.h"
 #include "schema/stream.capnp.h"
 #include "wire/byte-tail.h"
 
@@ -23,10 +24,10 @@ namespace bothy {
 class OutputPump final {
 public:
   enum class Keeping { NOTHING, TAIL };
-  // `pipe`: the read end, non-blocking.
+  // `pipe`: the read end, non-blocking.  `mark`: of the program.
   // All but the pipe outlive it.
   OutputPump(kj::UnixEventPort& eventPort, kj::Timer& timer, LeftPipes& leftPipes,
-             kj::AutoCloseFd pipe, rpc::ByteSink::Client sink, Keeping keeping);
+             kj::AutoCloseFd pipe, ProgramMark mark, rpc::ByteSink::Client sink, Keeping keeping);
   ~OutputPump() noexcept(false);
   KJ_DISALLOW_COPY_AND_MOVE(OutputPump);
 
@@ -86,6 +87,7 @@ private:
   kj::Timer& timer;
   LeftPipes& leftPipes;
   kj::AutoCloseFd pipe;
+  const ProgramMark mark;
   kj::Maybe<kj::UnixEventPort::FdObserver> observer;
   rpc::ByteSink::Client sink;
   kj::Maybe<ByteTail> tail;

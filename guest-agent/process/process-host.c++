@@ -10,10 +10,11 @@ ProcessHost::ProcessHost(kj::UnixEventPort& eventPort, kj::Timer& timer, Options
       options(kj::mv(optionsParam)),
       reaper(eventPort),
       spawner(eventPort, reaper, options.cgroupNamespace),
-      trees(eventPort, options.cgroupRoot.map([](const kj::String& path) { return path.asPtr(); })),
+      trees(eventPort, touches,
+            options.cgroupRoot.map([](const kj::String& path) { return path.asPtr(); })),
       users(options.etcDirectory),
       environments(options.etcDirectory),
-      runtimeDirectories(options.runDirectory),
+      runtimeDirectories(options.runDirectory, touches.markOfAnybody()),
       leftPipes(eventPort, timer),
       background(*this) {}
 

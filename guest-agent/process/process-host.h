@@ -6,6 +6,7 @@
 
 #include "process/left-pipes.h"
 #include "process/login-environment.h"
+#include "process/loop-touches.h"
 #include "process/process-tree.h"
 #include "process/program-listener.h"
 #include "process/reaper.h"
@@ -41,6 +42,7 @@ public:
   kj::UnixEventPort& eventPort;
   kj::Timer& timer;
   const Options options;
+  LoopTouches touches;
   Reaper reaper;
   Spawner spawner;
   ProcessTrees trees;

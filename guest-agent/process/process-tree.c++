@@ -26,8 +26,9 @@ constexpr size_t FRESH_TERMINAL_GROUPS = 1;
 
 }  // namespace
 
-ProcessTrees::ProcessTrees(kj::UnixEventPort& eventPort, kj::Maybe<kj::StringPtr> cgroupRoot)
-    : eventPort(eventPort) {
+ProcessTrees::ProcessTrees(kj::UnixEventPort& eventPort, LoopTouches& touches,
+                           kj::Maybe<kj::StringPtr> cgroupRoot)
+    : eventPort(eventPort), touches(touches) {
   KJ_IF_MAYBE (root, cgroupRoot) {
     int fd = open(kj::str(*root, '/', PROGRAM_GROUPS).cStr(), O_PATH | O_DIRECTORY | O_CLOEXEC);
     if (fd >= 0) programs = kj::AutoCloseFd(fd);
@@ -43,7 +44,7 @@ kj::Maybe<kj::Own<ProcessTrees::CgroupPool>> ProcessTrees::openPool(kj::StringPt
                                                                     size_t mostFresh) {
   kj::Maybe<kj::Own<CgroupPool>> result;
   KJ_IF_MAYBE (problem, kj::runCatchingExceptions([&]() {
-                 result = kj::heap<CgroupPool>(eventPort, directory, mostFresh);
+                 result = kj::heap<CgroupPool>(eventPort, touches, directory, mostFresh);
                })) {
     KJ_LOG(ERROR, "programs run without control groups", problem->getDescription());
   }

@@ -8,6 +8,7 @@
 #include <sys/types.h>
 
 #include "process/exit-status.h"
+#include "process/loop-touches.h"
 #include "process/program-kind.h"
 
 namespace bothy {
@@ -22,6 +23,8 @@ public:
 
   // The directory into which the leader is to be born, or none.
   virtual kj::Maybe<int> cgroupFd() = 0;
+  // Its program is `user`'s: the mark of what the event loop shares with that.
+  virtual ProgramMark markAs(LoopTouches& touches, uid_t user) { return touches.markOf(user); }
   // The leader was started.
   virtual void adopt(pid_t leader) = 0;
   // How many members live.
@@ -40,8 +43,9 @@ public:
 // Makes trees.
 class ProcessTrees final {
 public:
-  // `cgroupRoot`: as ProcessHost::Options.
-  ProcessTrees(kj::UnixEventPort& eventPort, kj::Maybe<kj::StringPtr> cgroupRoot);
+  // `touches` outlives it.  `cgroupRoot`: as ProcessHost::Options.
+  ProcessTrees(kj::UnixEventPort& eventPort, LoopTouches& touches,
+               kj::Maybe<kj::StringPtr> cgroupRoot);
   ~ProcessTrees() noexcept(false);
   KJ_DISALLOW_COPY_AND_MOVE(ProcessTrees);
 
@@ -62,6 +66,7 @@ public:
 
 private:
   kj::UnixEventPort& eventPort;
+  LoopTouches& touches;
   // "programs", whose limits are those of all of them.
   kj::AutoCloseFd programs;
   kj::Maybe<kj::Own<CgroupPool>> terminals, commands, reserve;

@@ -228,7 +228,8 @@ TEST_CASE("where nothing can be frozen it is looked again until nobody new is fo
 
 TEST_CASE("without a control group to be in an agent serves all the same") {
   auto io = setupTestIo();
-  ProcessTrees trees(io.unixEventPort, "/no/such/cgroup"_kj);
+  LoopTouches touches;
+  ProcessTrees trees(io.unixEventPort, touches, "/no/such/cgroup"_kj);
   CHECK(trees.create()->cgroupFd() == nullptr);
 }
 

@@ -185,26 +185,31 @@ private:
       outputs[i] = kj::mv(pipe.ours);
     }
 
+    const auto whose = host.touches.markOf(request.user());
     auto spawning = ChildProcess::start(host, kj::mv(request));
-    // The child has its own by now.  Were ours kept, no end of file would ever come.
-    input.programs = nullptr;
-    for (auto& end : programEnds) end = nullptr;
+    {
+      // The child has its own by now.  Were ours kept, no end of file would ever come.
+      Touch touch(whose);
+      input.programs = nullptr;
+      for (auto& end : programEnds) end = nullptr;
+    }
     auto outcome = co_await spawning;
     KJ_IF_MAYBE (failure, outcome.tryGet<StartFailure>()) {
       co_return kj::mv(*failure);
     }
+    const auto mark = outcome.get<kj::Own<ChildProcess>>()->mark();
     kj::Maybe<kj::Own<OutputPump>> pumps[2];
     for (int i = 0; i < 2; i++) {
       KJ_IF_MAYBE (pipe, outputs[i]) {
         pumps[i] =
-            kj::heap<OutputPump>(host.eventPort, host.timer, host.leftPipes, kj::mv(*pipe),
+            kj::heap<OutputPump>(host.eventPort, host.timer, host.leftPipes, kj::mv(*pipe), mark,
                                  kj::mv(KJ_ASSERT_NONNULL(sinks[i])),
                                  keep ? OutputPump::Keeping::TAIL : OutputPump::Keeping::NOTHING);
       }
     }
     kj::Maybe<kj::Own<ProgramInput>> programInput;
     if (given == Input::PIPE) {
-      programInput = kj::refcounted<ProgramInput>(host.eventPort, kj::mv(input.ours));
+      programInput = kj::refcounted<ProgramInput>(host.eventPort, kj::mv(input.ours), mark);
     }
     co_return kj::refcounted<Execution>(host, kj::mv(outcome.get<kj::Own<ChildProcess>>()),
                                         kj::mv(programInput), kj::mv(pumps[0]), kj::mv(pumps[1]));

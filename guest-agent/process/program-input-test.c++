@@ -16,7 +16,8 @@ TEST_CASE("input that waits for room when it is closed fails as a disconnection"
   int ends[2];
   KJ_SYSCALL(pipe2(ends, O_CLOEXEC | O_NONBLOCK));
   kj::AutoCloseFd reader(ends[0]);
-  auto input = kj::refcounted<ProgramInput>(io.unixEventPort, kj::AutoCloseFd(ends[1]));
+  auto input =
+      kj::refcounted<ProgramInput>(io.unixEventPort, kj::AutoCloseFd(ends[1]), ProgramMark());
   auto data = kj::heapArray<kj::byte>(1024 * 1024);
   memset(data.begin(), 0, data.size());
   auto writing = input->write(input->takeOver(), data);

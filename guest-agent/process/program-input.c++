@@ -10,7 +10,7 @@ namespace bothy {
 kj::Promise<void> ProgramInput::write(uint64_t as, kj::ArrayPtr<const kj::byte> data) {
   while (data.size() > 0) {
     requireOpen(as);
-    ssize_t n = ::write(pipe.get(), data.begin(), data.size());
+    ssize_t n = writeNow(data);
     if (n > 0) {
       taken += n;
       data = data.slice(n, data.size());
@@ -23,6 +23,11 @@ kj::Promise<void> ProgramInput::write(uint64_t as, kj::ArrayPtr<const kj::byte> 
   }
 }
 
+ssize_t ProgramInput::writeNow(kj::ArrayPtr<const kj::byte> data) {
+  Touch touch(mark);
+  return ::write(pipe.get(), data.begin(), data.size());
+}
+
 void ProgramInput::end(uint64_t as) {
   requireOpen(as);
   close();
@@ -30,6 +35,7 @@ void ProgramInput::end(uint64_t as) {
 
 void ProgramInput::close() {
   observer = nullptr;
+  Touch touch(mark);
   pipe = nullptr;
 }
 

@@ -4,14 +4,17 @@
 #include <kj/io.h>
 #include <kj/refcount.h>
 
+#include "process/loop-touches.h"
+
 namespace bothy {
 
 // The write end of a program's standard input, for one writer at a time.
 class ProgramInput final: public kj::Refcounted {
 public:
-  // `pipe`: non-blocking.
-  ProgramInput(kj::UnixEventPort& eventPort, kj::AutoCloseFd pipe)
-      : eventPort(eventPort), pipe(kj::mv(pipe)) {}
+  // `pipe`: non-blocking.  `mark`: of the program.
+  ProgramInput(kj::UnixEventPort& eventPort, kj::AutoCloseFd pipe, ProgramMark mark)
+      : eventPort(eventPort), pipe(kj::mv(pipe)), mark(mark) {}
+  ~ProgramInput() noexcept(false) { close(); }
   KJ_DISALLOW_COPY_AND_MOVE(ProgramInput);
 
   // Makes the caller the writer: whoever was it before fails from now on.
@@ -32,10 +35,12 @@ public:
 private:
   kj::UnixEventPort& eventPort;
   kj::AutoCloseFd pipe;
+  const ProgramMark mark;
   kj::Maybe<kj::UnixEventPort::FdObserver> observer;  // made when the pipe is first full
   uint64_t writer = 0;
   uint64_t taken = 0;
 
+  ssize_t writeNow(kj::ArrayPtr<const kj::byte> data);
   void requireOpen(uint64_t as);
   kj::Promise<void> onWritable();
 };

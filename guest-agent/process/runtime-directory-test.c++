@@ -55,7 +55,7 @@ TEST_CASE("a runtime directory that leads elsewhere is not followed") {
 }
 
 TEST_CASE("without /run there is no runtime directory") {
-  RuntimeDirectories none("/no/such/run");
+  RuntimeDirectories none("/no/such/run", ProgramMark());
   World world;
   CHECK(none.ensure(world.user) == nullptr);
 }

@@ -31,11 +31,14 @@ kj::AutoCloseFd makeDirectory(int parent, const char* name, mode_t mode, uint64_
 
 }  // namespace
 
-RuntimeDirectories::RuntimeDirectories(kj::StringPtr run)
-    : run(kj::str(run)), directory(open(run.cStr(), O_RDONLY | O_DIRECTORY | O_CLOEXEC)) {}
+RuntimeDirectories::RuntimeDirectories(kj::StringPtr run, ProgramMark mark)
+    : run(kj::str(run)),
+      mark(mark),
+      directory(open(run.cStr(), O_RDONLY | O_DIRECTORY | O_CLOEXEC)) {}
 
 kj::Maybe<kj::String> RuntimeDirectories::ensure(const User& user) const {
   if (directory.get() < 0) return nullptr;
+  Touch touch(mark);
   auto all = makeDirectory(directory.get(), "user", ALL_MODE, 0);  // a mount of the boot's
   if (all.get() < 0) return nullptr;
   auto name = kj::str(user.uid);

@@ -65,6 +65,10 @@ bool refusesCgroup(long result) {
 
 }  // namespace
 
+uid_t SpawnRequest::user() const {
+  return credentials.map([](const Credentials& own) { return own.uid; }).orDefault(geteuid());
+}
+
 SpawnRequest SpawnRequest::clone() const {
   auto copyOf = [](const kj::Array<kj::String>& texts) {
     return KJ_MAP(text, texts) {
@@ -181,8 +185,7 @@ bool Spawner::isRoomFor(uid_t user, uint64_t bytes) {
 kj::Promise<kj::OneOf<SpawnedProcess, SpawnFailure>> Spawner::spawn(SpawnRequest request) {
   using Outcome = kj::OneOf<SpawnedProcess, SpawnFailure>;
   const auto bytes = sizeof(Launch) + CHILD_STACK_BYTES + bytesOf(request);
-  const auto user = request.credentials.map([](auto& credentials) { return credentials.uid; })
-                        .orDefault(geteuid());
+  const auto user = request.user();
   if (!isRoomFor(user, bytes)) {
     return Outcome(SpawnFailure{SpawnFailure::Stage::MEMORY, ENOMEM, nullptr});
   }

@@ -51,6 +51,8 @@ struct SpawnRequest {
   enum class UserProcesses { LIMITED, UNLIMITED };
   UserProcesses userProcesses = UserProcesses::LIMITED;
 
+  // Whose the program is.
+  uid_t user() const;
   // With the same borrowed fds.
   SpawnRequest clone() const;
 };

@@ -27,13 +27,16 @@ kj::AutoCloseFd openMaster() {
 
 }  // namespace
 
-Pty::Pty(kj::UnixEventPort& eventPort, WindowSize size)
-    : master(openMaster()),
-      observer(eventPort, master.get(), kj::UnixEventPort::FdObserver::OBSERVE_READ_WRITE) {
+Pty::Pty(kj::UnixEventPort& eventPort, WindowSize size) : master(openMaster()) {
+  observer.emplace(eventPort, master.get(), kj::UnixEventPort::FdObserver::OBSERVE_READ_WRITE);
   resize(size);
 }
 
-Pty::~Pty() noexcept(false) {}
+Pty::~Pty() noexcept(false) {
+  observer = nullptr;
+  Touch touch(owner);
+  master = nullptr;
+}
 
 kj::AutoCloseFd Pty::openProgramSide(kj::Maybe<uid_t> uid) {
   int fd;
@@ -52,15 +55,18 @@ kj::AutoCloseFd Pty::openProgramSide(kj::Maybe<uid_t> uid) {
 
 void Pty::resize(WindowSize size) {
   struct winsize value = {size.rows, size.columns, size.widthPixels, size.heightPixels};
+  Touch touch(owner);
   KJ_SYSCALL(ioctl(master.get(), TIOCSWINSZ, &value));
 }
 
 bool Pty::signal(int number) {
   pid_t group = 0;
+  Touch touch(owner);
   return ioctl(master.get(), TIOCGPGRP, &group) == 0 && group > 1 && killpg(group, number) == 0;
 }
 
 Pty::ReadResult Pty::read(kj::ArrayPtr<kj::byte> buffer) {
+  Touch touch(owner);
   for (;;) {
     ssize_t n = ::read(master.get(), buffer.begin(), buffer.size());
     if (n > 0) return {ReadState::DATA, static_cast<size_t>(n)};
@@ -71,6 +77,7 @@ Pty::ReadResult Pty::read(kj::ArrayPtr<kj::byte> buffer) {
 }
 
 kj::Maybe<size_t> Pty::write(kj::ArrayPtr<const kj::byte> data) {
+  Touch touch(owner);
   for (;;) {
     ssize_t n = ::write(master.get(), data.begin(), data.size());
     if (n >= 0) return static_cast<size_t>(n);

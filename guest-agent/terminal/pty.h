@@ -1,9 +1,11 @@
 #pragma once
 
 #include <kj/async-unix.h>
+#include <kj/debug.h>
 #include <kj/io.h>
 #include <sys/types.h>
 
+#include "process/loop-touches.h"
 #include "terminal/window-size.h"
 
 namespace bothy {
@@ -21,6 +23,9 @@ public:
   // as the program has it, or the end of the output would never show.
   kj::AutoCloseFd openProgramSide(kj::Maybe<uid_t> uid);
 
+  // What others have of it is `mark`'s program's from now on.
+  void belongTo(ProgramMark mark) { owner = mark; }
+
   // The foreground process group gets SIGWINCH if the size has changed.
   void resize(WindowSize size);
 
@@ -37,16 +42,19 @@ public:
   // over what the kernel has not yet put into the line discipline.
   ReadResult read(kj::ArrayPtr<kj::byte> buffer);
   // To be waited for only after EMPTY or CLOSED.
-  kj::Promise<void> onReadable() { return observer.whenBecomesReadable(); }
+  kj::Promise<void> onReadable() { return observed().whenBecomesReadable(); }
 
   // Bytes taken: 0 if the input queue is full, none if nobody has the other side open.
   kj::Maybe<size_t> write(kj::ArrayPtr<const kj::byte> data);
   // To be waited for only after write() took less than it was given.
-  kj::Promise<void> onWritable() { return observer.whenBecomesWritable(); }
+  kj::Promise<void> onWritable() { return observed().whenBecomesWritable(); }
 
 private:
   kj::AutoCloseFd master;
-  kj::UnixEventPort::FdObserver observer;
+  kj::Maybe<kj::UnixEventPort::FdObserver> observer;
+  ProgramMark owner;
+
+  kj::UnixEventPort::FdObserver& observed() { return KJ_ASSERT_NONNULL(observer); }
 };
 
 }  // namespace bothy

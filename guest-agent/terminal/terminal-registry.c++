@@ -83,13 +83,18 @@ kj::Promise<kj::OneOf<kj::Own<Terminal>, StartFailure>> TerminalRegistry::start(
   for (int& fd : request.standardFds) fd = programSide.get();
   request.controllingTerminal = SpawnRequest::ControllingTerminal::STANDARD_INPUT;
   request.kind = ProgramKind::TERMINAL;
+  const auto whose = host.touches.markOf(request.user());
   auto spawning = ChildProcess::start(host, kj::mv(request));
-  programSide = nullptr;  // the child has its own by now
+  {
+    Touch touch(whose);
+    programSide = nullptr;  // the child has its own by now
+  }
 
   auto outcome = co_await spawning;
   KJ_IF_MAYBE (failure, outcome.tryGet<StartFailure>()) {
     co_return Outcome(kj::mv(*failure));
   }
+  pty->belongTo(outcome.get<kj::Own<ChildProcess>>()->mark());
   uint64_t id = nextId++;
   auto terminal = kj::refcounted<Terminal>(
       host, static_cast<Terminal::Owner&>(*this), kj::addRef(*shares), id, kj::mv(title), size,
