@@ -1,7 +1,7 @@
 @0xb5d6b1a1c0f0a00c;
 # What the agent and its file workers say to each other: processes of one program, so nothing of this is of a generation.
 #
-# Each message is one packet of a SOCK_SEQPACKET socket, in Cap'n Proto's stream framing.
+# Each message is one packet, in Cap'n Proto's stream framing: to the worker of a SOCK_SEQPACKET socket, back of a pipe.
 
 using Cxx = import "/capnp/c++.capnp";
 using Lane = import "lane.capnp";

@@ -47,6 +47,16 @@ kj::Promise<void> onTermination(kj::UnixEventPort& port, int signals) {
   co_await observer.whenBecomesReadable();
 }
 
+// What is written to standard error reaches nobody.
+int takeReports() {
+  int reports, nothing;
+  KJ_SYSCALL(reports = fcntl(STDERR_FILENO, F_DUPFD_CLOEXEC, STDERR_FILENO + 1));
+  KJ_SYSCALL(nothing = open("/dev/null", O_WRONLY | O_CLOEXEC));
+  KJ_SYSCALL(dup2(nothing, STDERR_FILENO));
+  close(nothing);
+  return reports;
+}
+
 void setLimits() {
   // The kernel calls it after its file, which is /init.
   prctl(PR_SET_NAME, NAME.cStr());
@@ -82,6 +92,7 @@ kj::Array<kj::String> fileWorkerArguments() {
 }
 
 int fileWorkerMain() {
+  const int reports = takeReports();
   setLimits();
   tuneHeap();
   signal(SIGPIPE, SIG_IGN);
@@ -91,7 +102,7 @@ int fileWorkerMain() {
   ProcessHost host(io.unixEventPort, io.provider->getTimer(), ProcessHost::Options{});
   WorkerLanes lanes(host);
   confineFileWorker();
-  auto ended = lanes.receive(AGENT_FD, RECEIPTS_FD)
+  auto ended = lanes.receive(AGENT_FD, RECEIPTS_FD, reports)
                    .then([&host]() { return host.reaper.onChildless(); })
                    .exclusiveJoin(onTermination(io.unixEventPort, signals).then([&]() {
                      return endInOrder(host, lanes);

@@ -4,6 +4,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <kj/debug.h>
+#include <poll.h>
 #include <signal.h>
 #include <string.h>
 #include <sys/eventfd.h>
@@ -22,8 +23,6 @@ using FdObserver = kj::UnixEventPort::FdObserver;
 
 // Reports that are read in a turn of the event loop, before others have theirs.
 constexpr uint TURN_REPORTS = 16;
-// Of a text that a worker reports: it may be its user's.
-constexpr size_t MAX_BREACH_BYTES = 256;
 
 kj::AutoCloseFd openCounter() {
   int fd;
@@ -41,9 +40,13 @@ FileWorker::FileWorker(ProcessHost& host, SpawnRequest::Credentials credentials)
     : host(host),
       credentials(kj::mv(credentials)),
       socket(openWorkerSocket()),
+      reports(openReportPipe()),
       receipts(openCounter()) {}
 
-FileWorker::~FileWorker() noexcept(false) {}
+FileWorker::~FileWorker() noexcept(false) {
+  Touch touch(mark);
+  reports.agent = nullptr;
+}
 
 bool FileWorker::isOf(const User& user) const {
   return credentials.uid == user.uid && credentials.gid == user.gid &&
@@ -85,12 +88,10 @@ kj::Promise<bool> FileWorker::run() {
 }
 
 kj::Promise<kj::Maybe<SpawnedProcess>> FileWorker::start() {
-  int fd;
-  KJ_SYSCALL(fd = open("/dev/null", O_RDWR | O_CLOEXEC));
-  kj::AutoCloseFd nothing(fd);
   auto& members = *tree.emplace(host.trees.create());
   kj::Maybe<SpawnRequest::Credentials> theirs;
   // Where the agent cannot become another (a test), the worker is who the agent is.
+  mark = members.markAs(host.touches, geteuid() == 0 ? credentials.uid : geteuid());
   if (geteuid() == 0) {
     theirs = SpawnRequest::Credentials{credentials.uid, credentials.gid,
                                        kj::heapArray(credentials.groups.asPtr())};
@@ -101,10 +102,14 @@ kj::Promise<kj::Maybe<SpawnedProcess>> FileWorker::start() {
       .environment = nullptr,
       .workingDirectory = kj::str("/"),
       .credentials = kj::mv(theirs),
-      .standardFds = {socket.worker, receipts, nothing},
+      .standardFds = {socket.worker, receipts, reports.worker},
       .cgroupFd = members.cgroupFd(),
   });
   socket.worker = nullptr;
+  {
+    Touch touch(mark);
+    reports.worker = nullptr;
+  }
   KJ_IF_MAYBE (failure, outcome.tryGet<SpawnFailure>()) {
     KJ_LOG(ERROR, "no file worker could be started", credentials.uid,
            static_cast<int>(failure->stage), strerror(failure->errorNumber));
@@ -121,7 +126,11 @@ kj::Promise<kj::Maybe<kj::String>> FileWorker::serve(FileLane lane, kj::StringPt
   lanes.add(handed);
   // A worker that hangs may have it, and still have it later: it is closed for whoever has it.
   KJ_DEFER({
-    shutdown(laneSocket, SHUT_RDWR);
+    {
+      Touch touch(mark);
+      shutdown(laneSocket, SHUT_RDWR);
+      laneSocket = nullptr;
+    }
     leave(handed);
   });
   capnp::MallocMessageBuilder message;
@@ -135,9 +144,7 @@ kj::Promise<kj::Maybe<kj::String>> FileWorker::serve(FileLane lane, kj::StringPt
     isStuck = true;
     co_return nullptr;
   }
-  // Nothing but this is watched: each packet of the lane would wake the agent otherwise.
-  FdObserver observer(host.eventPort, laneSocket, 0);
-  auto hungUp = observer.whenWriteDisconnected()
+  auto hungUp = onHangUp(laneSocket)
                     .then([this]() { return host.timer.afterDelay(HANG_UP_LIMIT); })
                     .then([]() -> kj::Maybe<kj::String> { return nullptr; });
   auto notReceived = host.timer.afterDelay(TAKE_LIMIT)
@@ -148,6 +155,16 @@ kj::Promise<kj::Maybe<kj::String>> FileWorker::serve(FileLane lane, kj::StringPt
                          });
   co_return co_await handed.ended.promise.exclusiveJoin(kj::mv(hungUp))
       .exclusiveJoin(kj::mv(notReceived));
+}
+
+kj::Promise<void> FileWorker::onHangUp(int laneSocket) {
+  // epoll(7) would take the lane's lock, which its worker may hold, while the event loop waits for all: nobody could tell for whom.
+  for (auto pause = FIRST_HANG_UP_LOOK;; pause = kj::min(pause * 2, LAST_HANG_UP_LOOK)) {
+    co_await host.timer.afterDelay(pause);
+    pollfd state = {laneSocket, 0, 0};
+    Touch touch(mark);
+    if (poll(&state, 1, 0) > 0) co_return;
+  }
 }
 
 void FileWorker::leave(Handed& lane) {
@@ -180,13 +197,16 @@ void FileWorker::kill() {
 }
 
 kj::Promise<void> FileWorker::hear() {
-  FdObserver observer(host.eventPort, socket.agent, FdObserver::OBSERVE_READ);
+  FdObserver observer(host.eventPort, reports.agent, FdObserver::OBSERVE_READ);
   for (;;) {
     for (uint i = 0; i < TURN_REPORTS; i++) {
-      auto received = receivePacket(socket.agent);
-      KJ_IF_MAYBE (packet, received) {
-        if (packet->words.size() == 0) co_return;
-        accept(kj::mv(*packet));
+      auto received = [this]() {
+        Touch touch(mark);
+        return receiveReport(reports.agent);
+      }();
+      KJ_IF_MAYBE (words, received) {
+        if (words->size() == 0) co_return;
+        accept(*words);
       } else {
         co_await observer.whenBecomesReadable();
       }
@@ -195,9 +215,9 @@ kj::Promise<void> FileWorker::hear() {
   }
 }
 
-void FileWorker::accept(Packet packet) {
+void FileWorker::accept(kj::ArrayPtr<const capnp::word> words) {
   auto fault = kj::runCatchingExceptions([&]() {
-    capnp::FlatArrayMessageReader message(packet.words);
+    capnp::FlatArrayMessageReader message(words);
     auto report = message.getRoot<rpc::WorkerReport>();
     const auto number = report.getLane();
     for (auto& lane : lanes) {

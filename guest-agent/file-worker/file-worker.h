@@ -17,9 +17,12 @@ constexpr kj::Duration WORKER_IDLE_LIMIT = 30 * kj::SECONDS;
 constexpr kj::Duration WORKER_END_LIMIT = 30 * kj::SECONDS;
 // How long the worker has to tell of the end of a lane that its host has closed.
 constexpr kj::Duration HANG_UP_LIMIT = 5 * kj::SECONDS;
+// Between looks whether the host has closed a lane, each time twice as long: a worker that does not hang tells of it before.
+constexpr kj::Duration FIRST_HANG_UP_LOOK = 5 * kj::SECONDS;
+constexpr kj::Duration LAST_HANG_UP_LOOK = 1 * kj::MINUTES;
 
 // One process that serves lanes for files with the rights of its user, as the agent sees it: see file-worker-main.h.  Its user may do
-// to it what he may to any process of his: nothing here waits for it.
+// to it what he may to any process of his: nothing here waits for it, and what it could hold up is a Touch.
 class FileWorker final: public kj::Refcounted {
 public:
   // `host` outlives it.
@@ -61,11 +64,13 @@ private:
   ProcessHost& host;
   const SpawnRequest::Credentials credentials;
   WorkerSocket socket;
+  ReportPipe reports;
   // An eventfd: lanes that the worker has received since it was last read, in the order in which they were sent.  Read when somebody wants to
   // know.
   const kj::AutoCloseFd receipts;
   uint64_t received = 0;
   kj::Maybe<kj::Own<ProcessTree>> tree;
+  ProgramMark mark;
   kj::Maybe<pid_t> pid;
   uint64_t lastNumber = 0;
   kj::List<Handed, &Handed::link> lanes;
@@ -77,7 +82,8 @@ private:
   kj::Promise<kj::Maybe<SpawnedProcess>> start();
   bool hasReceived(uint64_t number);
   kj::Promise<void> hear();
-  void accept(Packet packet);
+  void accept(kj::ArrayPtr<const capnp::word> words);
+  kj::Promise<void> onHangUp(int laneSocket);
   void leave(Handed& lane);
 };
 

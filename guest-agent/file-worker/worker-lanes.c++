@@ -26,7 +26,7 @@ WorkerLanes::WorkerLanes(ProcessHost& host)
 
 WorkerLanes::~WorkerLanes() noexcept(false) {}
 
-kj::Promise<void> WorkerLanes::receive(int agent, int receipts) {
+kj::Promise<void> WorkerLanes::receive(int agent, int receipts, int reports) {
   FdObserver observer(host.eventPort, agent, FdObserver::OBSERVE_READ);
   for (;;) {
     auto received = receivePacket(agent);
@@ -35,14 +35,14 @@ kj::Promise<void> WorkerLanes::receive(int agent, int receipts) {
       // Before anything of it may hang.
       const uint64_t one = 1;
       KJ_SYSCALL(write(receipts, &one, sizeof(one)));
-      serving.add(serve(agent, kj::mv(packet->words), kj::mv(packet->descriptor)));
+      serving.add(serve(reports, kj::mv(packet->words), kj::mv(packet->descriptor)));
     } else {
       co_await observer.whenBecomesReadable();
     }
   }
 }
 
-kj::Promise<void> WorkerLanes::serve(int agent, kj::Array<capnp::word> words,
+kj::Promise<void> WorkerLanes::serve(int reports, kj::Array<capnp::word> words,
                                      kj::AutoCloseFd socket) {
   capnp::FlatArrayMessageReader message(words);
   auto lane = message.getRoot<rpc::HandedLane>();
@@ -57,9 +57,11 @@ kj::Promise<void> WorkerLanes::serve(int agent, kj::Array<capnp::word> words,
   capnp::MallocMessageBuilder told;
   auto report = told.initRoot<rpc::WorkerReport>();
   report.setLane(lane.getNumber());
-  KJ_IF_MAYBE (why, breach) report.setBreach(*why);
+  KJ_IF_MAYBE (why, breach) {
+    report.setBreach(kj::str(why->slice(0, kj::min(why->size(), MAX_BREACH_BYTES))));
+  }
   // What cannot be sent is of an agent that has gone: the next that is received says so.
-  sendPacket(agent, told);
+  sendReport(reports, told);
   if (--count == 0) trimHeap();
 }
 

@@ -25,8 +25,8 @@ public:
   ~WorkerLanes() noexcept(false);
   KJ_DISALLOW_COPY_AND_MOVE(WorkerLanes);
 
-  // Serves what comes over `agent`, until that ends, and counts it in the eventfd `receipts`.
-  kj::Promise<void> receive(int agent, int receipts);
+  // Serves what comes over `agent`, until that ends, counts it in the eventfd `receipts`, and tells of each end over the pipe `reports`.
+  kj::Promise<void> receive(int agent, int receipts, int reports);
   bool isServing() const { return count > 0; }
   // Resolves when no flush of a file is under way.
   kj::Promise<void> onFlushed() { return disk.onIdle(); }
@@ -41,7 +41,7 @@ private:
   uint count = 0;
   kj::TaskSet serving;
 
-  kj::Promise<void> serve(int agent, kj::Array<capnp::word> message, kj::AutoCloseFd socket);
+  kj::Promise<void> serve(int reports, kj::Array<capnp::word> message, kj::AutoCloseFd socket);
   kj::Promise<kj::Maybe<kj::String>> serveFiles(rpc::HandedLane::Reader lane,
                                                 kj::AutoCloseFd socket);
   kj::Maybe<kj::AutoCloseFd> openBeneath(kj::ArrayPtr<const kj::byte> path) const;

@@ -1,43 +1,49 @@
 #include "file-worker/worker-socket.h"
 
-#include <fcntl.h>
+#include <capnp/serialize.h>
+#include <errno.h>
+#include <kj/debug.h>
 #include <sys/eventfd.h>
-#include <sys/socket.h>
 #include <unistd.h>
 
-#include <kj/debug.h>
 #include <catch2/catch_test_macros.hpp>
 
-#include "support/few-files.h"
+#include "schema/file-worker.capnp.h"
+#include "schema/limits.capnp.h"
 
 namespace bothy {
 namespace {
 
-TEST_CASE("S42 a packet with more than one descriptor leaves none behind") {
+TEST_CASE("S42 a worker sends the agent no descriptors, nor anything else over the socket") {
   auto sockets = openWorkerSocket();
-  const auto before = countDescriptors();
-  union {
-    cmsghdr header;
-    char space[CMSG_SPACE(2 * sizeof(int))];
-  } control = {};
-  uint64_t word = 1;
-  iovec part = {&word, sizeof(word)};
-  msghdr message = {};
-  message.msg_iov = &part;
-  message.msg_iovlen = 1;
-  message.msg_control = &control;
-  message.msg_controllen = sizeof(control);
-  control.header.cmsg_level = SOL_SOCKET;
-  control.header.cmsg_type = SCM_RIGHTS;
-  control.header.cmsg_len = CMSG_LEN(2 * sizeof(int));
-  reinterpret_cast<int*>(CMSG_DATA(&control.header))[0] = 0;
-  reinterpret_cast<int*>(CMSG_DATA(&control.header))[1] = 0;
-  KJ_SYSCALL(sendmsg(sockets.worker, &message, 0));
-  {
-    auto packet = KJ_REQUIRE_NONNULL(receivePacket(sockets.agent));
-    CHECK(packet.words.size() == 1);
+  capnp::MallocMessageBuilder message;
+  message.initRoot<rpc::WorkerReport>().setLane(1);
+  CHECK(sendPacket(sockets.worker, message, STDIN_FILENO) == EPIPE);
+  CHECK(sendPacket(sockets.worker, message) == EPIPE);
+  // Lanes come all the same.
+  CHECK(sendPacket(sockets.agent, message, STDIN_FILENO) == 0);
+  auto packet = KJ_REQUIRE_NONNULL(receivePacket(sockets.worker));
+  CHECK(packet.descriptor.get() >= 0);
+}
+
+TEST_CASE("reports come one by one, and then the end") {
+  auto pipe = openReportPipe();
+  CHECK(receiveReport(pipe.agent) == nullptr);
+  capnp::MallocMessageBuilder message;
+  auto report = message.initRoot<rpc::WorkerReport>();
+  report.setBreach(kj::str(kj::repeat('x', MAX_BREACH_BYTES)));
+  for (uint64_t i = 0; i < 2 * rpc::MAX_LANES; i++) {
+    report.setLane(i);
+    REQUIRE(sendReport(pipe.worker, message) == 0);
   }
-  CHECK(countDescriptors() == before);
+  CHECK(sendReport(pipe.worker, message) == EAGAIN);
+  for (uint64_t i = 0; i < 2 * rpc::MAX_LANES; i++) {
+    auto words = KJ_REQUIRE_NONNULL(receiveReport(pipe.agent));
+    capnp::FlatArrayMessageReader reader(words);
+    CHECK(reader.getRoot<rpc::WorkerReport>().getLane() == i);
+  }
+  pipe.worker = nullptr;
+  CHECK(KJ_REQUIRE_NONNULL(receiveReport(pipe.agent)).size() == 0);
 }
 
 TEST_CASE("S42 receipts are taken without waiting, whatever flags their counter has") {

@@ -2,10 +2,14 @@
 
 #include <capnp/serialize.h>
 #include <errno.h>
+#include <fcntl.h>
 #include <kj/debug.h>
 #include <string.h>
 #include <sys/socket.h>
 #include <sys/uio.h>
+#include <unistd.h>
+
+#include "schema/limits.capnp.h"
 
 namespace bothy {
 namespace {
@@ -20,7 +24,10 @@ union Control {
 WorkerSocket openWorkerSocket() {
   int ends[2];
   KJ_SYSCALL(socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC | SOCK_NONBLOCK, 0, ends));
-  return {kj::AutoCloseFd(ends[0]), kj::AutoCloseFd(ends[1])};
+  WorkerSocket result = {kj::AutoCloseFd(ends[0]), kj::AutoCloseFd(ends[1])};
+  // Or the worker sends descriptors, which the agent would have to close: that may wait for a file system of the user's.
+  KJ_SYSCALL(shutdown(result.agent, SHUT_RD));
+  return result;
 }
 
 int sendPacket(int socket, capnp::MessageBuilder& message, int descriptor) {
@@ -71,6 +78,40 @@ kj::Maybe<Packet> receivePacket(int socket) {
   result.words = kj::heapArray<capnp::word>(static_cast<size_t>(size) / sizeof(capnp::word));
   memcpy(result.words.begin(), bytes, result.words.asBytes().size());
   return kj::mv(result);
+}
+
+ReportPipe openReportPipe() {
+  // One page for each packet.
+  constexpr int PIPE_BYTES = 64 * MAX_REPORT_BYTES;
+  static_assert(PIPE_BYTES >= 2 * rpc::MAX_LANES * MAX_REPORT_BYTES);
+  int ends[2];
+  KJ_SYSCALL(pipe2(ends, O_CLOEXEC | O_NONBLOCK | O_DIRECT));
+  ReportPipe result = {kj::AutoCloseFd(ends[0]), kj::AutoCloseFd(ends[1])};
+  // An agent that is not root may have used up its pages: then it has less room.
+  fcntl(result.agent, F_SETPIPE_SZ, PIPE_BYTES);
+  return result;
+}
+
+int sendReport(int pipe, capnp::MessageBuilder& message) {
+  auto words = capnp::messageToFlatArray(message);
+  auto bytes = words.asBytes();
+  if (bytes.size() > MAX_REPORT_BYTES) return EMSGSIZE;
+  for (;;) {
+    if (write(pipe, bytes.begin(), bytes.size()) >= 0) return 0;
+    if (errno != EINTR) return errno;
+  }
+}
+
+kj::Maybe<kj::Array<capnp::word>> receiveReport(int pipe) {
+  kj::byte bytes[MAX_REPORT_BYTES];
+  ssize_t size;
+  while ((size = read(pipe, bytes, sizeof(bytes))) < 0) {
+    if (errno == EAGAIN) return nullptr;
+    if (errno != EINTR) return kj::Array<capnp::word>();
+  }
+  auto words = kj::heapArray<capnp::word>(static_cast<size_t>(size) / sizeof(capnp::word));
+  memcpy(words.begin(), bytes, words.asBytes().size());
+  return kj::mv(words);
 }
 
 uint64_t takeReceipts(int counter) {

@@ -6,13 +6,14 @@
 
 namespace bothy {
 
-// The packets between the agent and a file worker (schema/file-worker.capnp).  Nothing here waits.
+// The packets between the agent and a file worker (schema/file-worker.capnp): lanes to the worker over a socket, and reports back over a
+// pipe, which carries no descriptors.  Nothing here waits, but see Touch for the pipe.
 
 // Of one packet, whatever it says: a Grant and a home.
 constexpr size_t MAX_PACKET_BYTES = 16 * 1024;
 
 struct WorkerSocket {
-  kj::AutoCloseFd agent;
+  kj::AutoCloseFd agent;  // takes nothing
   kj::AutoCloseFd worker;
 };
 WorkerSocket openWorkerSocket();
@@ -24,8 +25,23 @@ struct Packet {
   kj::Array<capnp::word> words;  // empty: the other end is gone
   kj::AutoCloseFd descriptor;    // none, where none came
 };
-// None: there is none yet.  A packet that is too large has lost its end.
+// For the worker.  None: there is none yet.  A packet that is too large has lost its end.
 kj::Maybe<Packet> receivePacket(int socket);
+
+struct ReportPipe {
+  kj::AutoCloseFd agent;
+  kj::AutoCloseFd worker;
+};
+// Has room for a report of each lane.
+ReportPipe openReportPipe();
+
+constexpr size_t MAX_REPORT_BYTES = 4096;  // PIPE_BUF: more would be several packets
+// Of a text in one: it may be the user's.
+constexpr size_t MAX_BREACH_BYTES = 256;
+// 0, or errno: EAGAIN where the other end leaves too much unread.
+int sendReport(int pipe, capnp::MessageBuilder& message);
+// None: there is none yet.  Empty: the other end is gone.
+kj::Maybe<kj::Array<capnp::word>> receiveReport(int pipe);
 
 // What was added to an eventfd since it was read last.  Does not wait whatever the other end did to its flags, which are of both.
 uint64_t takeReceipts(int counter);
