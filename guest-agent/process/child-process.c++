@@ -3,6 +3,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <signal.h>
+#include <unistd.h>
 
 #include <kj/debug.h>
 
@@ -19,7 +20,13 @@ kj::String nameOf(kj::StringPtr program) {
   return kj::str(program.slice(0, kj::min(program.size(), size_t{rpc::MAX_EVENT_NAME_BYTES})));
 }
 
-kj::Promise<Outcome> startIn(ProcessHost& host, kj::Own<ProcessTree> tree, Place place,
+// What became of a start, and its request if it failed.
+struct Attempt {
+  Outcome outcome;
+  kj::Maybe<SpawnRequest> request;
+};
+
+kj::Promise<Attempt> startIn(ProcessHost& host, kj::Own<ProcessTree> tree, Place place,
                              SpawnRequest request) {
   // Of a longer one no more is told.
   FailureText program(request.arguments[0]);
@@ -37,7 +44,8 @@ kj::Promise<Outcome> startIn(ProcessHost& host, kj::Own<ProcessTree> tree, Place
   settled = true;
   KJ_SWITCH_ONEOF(outcome) {
     KJ_CASE_ONEOF(failure, SpawnFailure) {
-      co_return Outcome(explain(failure, program.asPtr(), workingDirectory, size));
+      auto explained = explain(failure, program.asPtr(), workingDirectory, size);
+      co_return Attempt{kj::mv(explained), kj::mv(failure.request)};
     }
     KJ_CASE_ONEOF(process, SpawnedProcess) {
       if (process.isOutsideCgroup) {
@@ -47,9 +55,11 @@ kj::Promise<Outcome> startIn(ProcessHost& host, kj::Own<ProcessTree> tree, Place
       tree->adopt(process.pid);
       auto missingHome = process.homeError.map(
           [&](int error) { return MissingHome{kj::mv(workingDirectory), error}; });
-      co_return Outcome(kj::refcounted<ChildProcess>(
-          host, kj::mv(process), kj::mv(tree), mark, place,
-          ChildProcess::Label{kind, nameOf(program.asPtr())}, timeLimit, kj::mv(missingHome)));
+      co_return Attempt{
+          kj::refcounted<ChildProcess>(host, kj::mv(process), kj::mv(tree), mark, place,
+                                       ChildProcess::Label{kind, nameOf(program.asPtr())},
+                                       timeLimit, kj::mv(missingHome)),
+          nullptr};
     }
   }
   KJ_UNREACHABLE;
@@ -58,7 +68,8 @@ kj::Promise<Outcome> startIn(ProcessHost& host, kj::Own<ProcessTree> tree, Place
 kj::Promise<Outcome> startInReserve(ProcessHost& host, kj::Own<ProcessTree> tree,
                                     SpawnRequest request) {
   request.userProcesses = SpawnRequest::UserProcesses::UNLIMITED;
-  return startIn(host, kj::mv(tree), Place::RESERVE, kj::mv(request));
+  auto attempt = co_await startIn(host, kj::mv(tree), Place::RESERVE, kj::mv(request));
+  co_return kj::mv(attempt.outcome);
 }
 
 // Of the kernel: processes or memory.
@@ -70,20 +81,11 @@ bool lacksRoom(const Outcome& outcome) {
   return false;
 }
 
-// A request with descriptors of its own.
-struct LaterRequest {
-  SpawnRequest request;
-  kj::AutoCloseFd fds[3];
-
-  explicit LaterRequest(const SpawnRequest& now) : request(now.clone()) {
-    for (int i = 0; i < 3; i++) {
-      int fd;
-      KJ_SYSCALL(fd = fcntl(now.standardFds[i], F_DUPFD_CLOEXEC, 3));
-      fds[i] = kj::AutoCloseFd(fd);
-      request.standardFds[i] = fd;
-    }
-  }
-};
+kj::AutoCloseFd duplicate(int original) {
+  int fd;
+  KJ_SYSCALL(fd = fcntl(original, F_DUPFD_CLOEXEC, STDERR_FILENO + 1));
+  return kj::AutoCloseFd(fd);
+}
 
 kj::Promise<Outcome> startOnTerminal(ProcessHost& host, SpawnRequest request) {
   // Asked before: a shell that just fits in cannot start anything.
@@ -92,15 +94,24 @@ kj::Promise<Outcome> startOnTerminal(ProcessHost& host, SpawnRequest request) {
       co_return co_await startInReserve(host, kj::mv(*tree), kj::mv(request));
     }
   }
-  LaterRequest again(request);
-  auto outcome = co_await startIn(host, host.trees.create(ProgramKind::TERMINAL),
+  // The caller's is closed by when the start has failed: all three are the terminal.
+  auto terminal = duplicate(request.standardFds[0]);
+  const auto mark = host.touches.markOf(request.user());
+  KJ_DEFER({
+    Touch touch(mark);
+    terminal = nullptr;
+  });
+  auto attempt = co_await startIn(host, host.trees.create(ProgramKind::TERMINAL),
                                   Place::AMONG_PROGRAMS, kj::mv(request));
-  if (lacksRoom(outcome) && !host.machineEnds) {
-    KJ_IF_MAYBE (tree, host.trees.createInReserve()) {
-      co_return co_await startInReserve(host, kj::mv(*tree), kj::mv(again.request));
+  if (lacksRoom(attempt.outcome) && !host.machineEnds) {
+    KJ_IF_MAYBE (again, attempt.request) {
+      KJ_IF_MAYBE (tree, host.trees.createInReserve()) {
+        for (int& fd : again->standardFds) fd = terminal;
+        co_return co_await startInReserve(host, kj::mv(*tree), kj::mv(*again));
+      }
     }
   }
-  co_return kj::mv(outcome);
+  co_return kj::mv(attempt.outcome);
 }
 
 }  // namespace
@@ -109,7 +120,8 @@ kj::Promise<kj::OneOf<kj::Own<ChildProcess>, StartFailure>> ChildProcess::start(
     ProcessHost& host, SpawnRequest request) {
   if (request.kind == ProgramKind::TERMINAL) return startOnTerminal(host, kj::mv(request));
   auto tree = host.trees.create(request.kind);
-  return startIn(host, kj::mv(tree), Place::AMONG_PROGRAMS, kj::mv(request));
+  return startIn(host, kj::mv(tree), Place::AMONG_PROGRAMS, kj::mv(request))
+      .then([](Attempt&& attempt) { return kj::mv(attempt.outcome); });
 }
 
 ChildProcess::ChildProcess(ProcessHost& host, SpawnedProcess process, kj::Own<ProcessTree> tree,

@@ -1,6 +1,7 @@
 // How programs start: as execve(2), execvp(3) and login(1) would start them.
 #include <errno.h>
 #include <fcntl.h>
+#include <malloc.h>
 #include <signal.h>
 #include <stdlib.h>
 #include <sys/resource.h>
@@ -11,6 +12,8 @@
 #include <kj/debug.h>
 #include <catch2/catch_test_macros.hpp>
 
+#include "process/child-process.h"
+#include "process/hanging-directory.h"
 #include "process/processes-facet.h"
 #include "process/program-limits.h"
 #include "process/test-world.h"
@@ -280,6 +283,36 @@ TEST_CASE("nothing is started while the machine ends") {
   World world;
   world.host->machineEnds = true;
   CHECK(world.refusal("true").reason == Reason::MACHINE_ENDING);
+}
+
+size_t heapBytes() {
+  const auto heap = mallinfo2();
+  return heap.uordblks + heap.hblkhd;
+}
+
+TEST_CASE("S42 a terminal that hangs at its start holds its command once") {
+  if (__has_feature(address_sanitizer)) SKIP("the sanitizer has a heap of its own");
+  TestWorld w;
+  HangingDirectory hanging;
+  if (!hanging.isMounted) SKIP("no FUSE file system can be mounted here");
+  constexpr size_t TEXT_BYTES = 1024 * 1024;
+  kj::AutoCloseFd null(open("/dev/null", O_RDWR | O_CLOEXEC));
+  SpawnRequest request = {
+      .programs = kj::arr(kj::str("/bin/true")),
+      .arguments = kj::arr(kj::str("true")),
+      .environment = kj::arr(kj::str(kj::repeat('x', TEXT_BYTES))),
+      .workingDirectory = kj::str(hanging.path),
+      .credentials = nullptr,
+      .standardFds = {null, null, null},
+      .cgroupFd = nullptr,
+      .kind = ProgramKind::TERMINAL,
+  };
+  const auto before = heapBytes();
+  auto starting = ChildProcess::start(*w.host, kj::mv(request));
+  CHECK_FALSE(starting.poll(w.scope));
+  CHECK(heapBytes() < before + TEXT_BYTES / 2);
+  hanging.device = nullptr;
+  CHECK(starting.wait(w.scope).is<StartFailure>());
 }
 
 }  // namespace

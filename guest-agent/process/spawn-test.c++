@@ -2,12 +2,12 @@
 
 #include <fcntl.h>
 #include <kj/async-io.h>
+#include <poll.h>
 #include <signal.h>
-#include <stdlib.h>
-#include <sys/mount.h>
 #include <unistd.h>
 #include <catch2/catch_test_macros.hpp>
 
+#include "process/hanging-directory.h"
 #include "process/test-world.h"
 #include "schema/limits.capnp.h"
 
@@ -118,25 +118,31 @@ TEST_CASE("a hundred starts at once all end") {
   }
 }
 
-// A file system of which nobody answers, until this object is gone.
-struct HangingDirectory {
-  kj::String path;
-  kj::AutoCloseFd device{open("/dev/fuse", O_RDWR | O_CLOEXEC)};
-  bool isMounted;
-
-  HangingDirectory() {
-    char name[] = "/tmp/bothy-test-XXXXXX";
-    KJ_REQUIRE(mkdtemp(name) != nullptr);
-    path = kj::str(name);
-    auto options = kj::str("fd=", device.get(), ",rootmode=40000,user_id=0,group_id=0,allow_other");
-    isMounted = mount("hanging", name, "fuse", MS_NODEV | MS_NOSUID, options.cStr()) == 0;
-  }
-  ~HangingDirectory() {
-    device = nullptr;
-    if (isMounted) umount2(path.cStr(), MNT_DETACH);
-    rmdir(path.cStr());
-  }
-};
+TEST_CASE("a start that hangs holds nothing open of what the agent has") {
+  Spawned world;
+  HangingDirectory hanging;
+  if (!hanging.isMounted) SKIP("no FUSE file system can be mounted here");
+  int ends[2];
+  KJ_SYSCALL(pipe2(ends, O_CLOEXEC));
+  kj::AutoCloseFd readEnd(ends[0]), writeEnd(ends[1]);
+  auto request = world.request("true", kj::arr(kj::str("true")));
+  request.workingDirectory = kj::str(hanging.path);
+  auto hung = world.spawner.spawn(kj::mv(request));
+  writeEnd = nullptr;
+  constexpr int LIMIT_MILLIS = 30'000;
+  struct pollfd end = {readEnd, POLLIN, 0};
+  CHECK(poll(&end, 1, LIMIT_MILLIS) == 1);
+  CHECK((end.revents & POLLHUP) != 0);
+  CHECK_FALSE(hung.poll(world.io.waitScope));
+  hanging.device = nullptr;
+  auto outcome = hung.wait(world.io.waitScope);
+  REQUIRE(outcome.is<SpawnFailure>());
+  // It may be tried elsewhere.
+  auto again = kj::mv(KJ_REQUIRE_NONNULL(outcome.get<SpawnFailure>().request));
+  again.workingDirectory = kj::str("/");
+  for (int& fd : again.standardFds) fd = world.null;
+  CHECK(world.run(kj::mv(again)) == ExitStatus{ExitStatus::Kind::EXITED, 0});
+}
 
 // Starts of several users, each with the largest text that a client may send.
 struct LargeStarts {

@@ -69,30 +69,6 @@ uid_t SpawnRequest::user() const {
   return credentials.map([](const Credentials& own) { return own.uid; }).orDefault(geteuid());
 }
 
-SpawnRequest SpawnRequest::clone() const {
-  auto copyOf = [](const kj::Array<kj::String>& texts) {
-    return KJ_MAP(text, texts) {
-      return kj::str(text);
-    };
-  };
-  return {
-      .programs = copyOf(programs),
-      .arguments = copyOf(arguments),
-      .environment = copyOf(environment),
-      .workingDirectory = kj::str(workingDirectory),
-      .home = home,
-      .credentials = credentials.map([](const Credentials& own) {
-        return Credentials{own.uid, own.gid, kj::heapArray<gid_t>(own.groups)};
-      }),
-      .standardFds = {standardFds[0], standardFds[1], standardFds[2]},
-      .controllingTerminal = controllingTerminal,
-      .cgroupFd = cgroupFd,
-      .timeLimit = timeLimit,
-      .kind = kind,
-      .userProcesses = userProcesses,
-  };
-}
-
 // A child between clone3(2) and execve(2), with all the memory that it uses.
 struct Spawner::Launch final: public kj::Refcounted {
   Spawner& spawner;
@@ -141,17 +117,19 @@ struct Spawner::Launch final: public kj::Refcounted {
     }
   }
 
-  SpawnFailure failure() const;
+  // Once.
+  SpawnFailure failure();
   kj::Maybe<int> homeError() const;
 };
 
-SpawnFailure Spawner::Launch::failure() const {
-  SpawnFailure result = {plan.stage, plan.errorNumber, nullptr};
+SpawnFailure Spawner::Launch::failure() {
+  SpawnFailure result = {plan.stage, plan.errorNumber, nullptr, nullptr};
   if (plan.stage == SpawnFailure::Stage::EXECUTE && plan.refused >= 0) {
     auto head = kj::arrayPtr(plan.head, plan.headSize).asBytes();
     result.file = SpawnFailure::File{kj::str(request.programs[plan.refused]), plan.refusedMode,
                                      plan.mayExecute, kj::heapArray(head)};
   }
+  result.request = kj::mv(request);
   return result;
 }
 
@@ -187,12 +165,12 @@ kj::Promise<kj::OneOf<SpawnedProcess, SpawnFailure>> Spawner::spawn(SpawnRequest
   const auto bytes = sizeof(Launch) + CHILD_STACK_BYTES + bytesOf(request);
   const auto user = request.user();
   if (!isRoomFor(user, bytes)) {
-    return Outcome(SpawnFailure{SpawnFailure::Stage::MEMORY, ENOMEM, nullptr});
+    return Outcome(SpawnFailure{SpawnFailure::Stage::MEMORY, ENOMEM, nullptr, kj::mv(request)});
   }
   auto launch = kj::refcounted<Launch>(*this, user, bytes, kj::mv(request));
   auto& child = *launch;
-  auto refuse = [](int error) -> kj::Promise<Outcome> {
-    return Outcome(SpawnFailure{SpawnFailure::Stage::CLONE, error, nullptr});
+  auto refuse = [&child](int error) -> kj::Promise<Outcome> {
+    return Outcome(SpawnFailure{SpawnFailure::Stage::CLONE, error, nullptr, kj::mv(child.request)});
   };
 
   for (int i = 0; i < FIRST_FREE_FD; i++) {

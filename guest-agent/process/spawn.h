@@ -53,8 +53,6 @@ struct SpawnRequest {
 
   // Whose the program is.
   uid_t user() const;
-  // With the same borrowed fds.
-  SpawnRequest clone() const;
 };
 
 // Nothing runs.
@@ -82,6 +80,9 @@ struct SpawnFailure {
         head;  // its first bytes, at most MAX_HEAD_BYTES; empty if they could not be read
   };
   kj::Maybe<File> file;
+
+  // What was asked for, to be asked for elsewhere; its fds are no longer those of the caller.
+  kj::Maybe<SpawnRequest> request = nullptr;
 };
 
 struct SpawnedProcess {
