@@ -4,6 +4,7 @@
 #include <fcntl.h>
 #include <grp.h>
 #include <kj/debug.h>
+#include <linux/sched.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -66,6 +67,14 @@ TEST_CASE("S42 a file worker does nothing but serve files") {
   CHECK(errorOfWorker([]() { return ptrace(PTRACE_TRACEME, 0, nullptr, nullptr); }) == EPERM);
   CHECK(errorOfWorker([]() { return mount("none", "/tmp", "tmpfs", 0, nullptr); }) == EPERM);
   CHECK(errorOfWorker([]() { return unshare(CLONE_NEWUSER); }) == EPERM);
+  CHECK(errorOfWorker([]() { return syscall(SYS_clone, CLONE_NEWUSER | SIGCHLD, 0, 0, 0, 0); }) ==
+        EPERM);
+  CHECK(errorOfWorker([]() {
+          clone_args arguments = {};
+          arguments.flags = CLONE_NEWUSER;
+          arguments.exit_signal = SIGCHLD;
+          return syscall(SYS_clone3, &arguments, sizeof(arguments));
+        }) == ENOSYS);
   CHECK(errorOfWorker([]() { return syscall(SYS_io_uring_setup, 1, nullptr); }) == EPERM);
   CHECK(errorOfWorker([]() { return mknod("/tmp/bothy-device", S_IFCHR | 0600, 0); }) == EPERM);
   // Nor does it gain rights by what it runs.

@@ -8,6 +8,7 @@
 #include <unistd.h>
 
 #include <algorithm>
+#include <array>
 
 #include <kj/debug.h>
 #include <kj/io.h>
@@ -56,6 +57,23 @@ kj::Array<int> findIgnoredSignals() {
     }
   }
   return result.releaseAsArray();
+}
+
+// For who may not call clone3(2), as file workers may not: nobody can look into its arguments.
+long cloneWithoutHandlers(kj::ArrayPtr<kj::byte> stack, ChildPlan& plan) {
+  static const auto allSignals = [] {
+    std::array<int, LAST_SIGNAL> result;
+    for (int i = 0; i < LAST_SIGNAL; i++) result[i] = i + 1;
+    return result;
+  }();
+  plan.ignoredSignals = allSignals.data();
+  plan.ignoredSignalCount = allSignals.size();
+  sigset_t all, before;
+  sigfillset(&all);
+  pthread_sigmask(SIG_SETMASK, &all, &before);
+  const long pid = rawOldClone(CLONE_VM | SIGCHLD, stack.end(), &runChild, &plan);
+  pthread_sigmask(SIG_SETMASK, &before, nullptr);
+  return pid;
 }
 
 // Whether the kernel refuses the cgroup, and would let the child be born elsewhere.
@@ -235,6 +253,10 @@ kj::Promise<kj::OneOf<SpawnedProcess, SpawnFailure>> Spawner::spawn(SpawnRequest
     arguments.flags &= ~CLONE_INTO_CGROUP;
     child.isOutsideCgroup = true;
     pid = rawClone(arguments, &runChild, &plan);
+  }
+  if (pid == -ENOSYS) {
+    const auto usable = child.stack.size() & ~size_t(15);
+    pid = cloneWithoutHandlers(child.stack.slice(0, usable), plan);
   }
   if (pid < 0) return refuse(static_cast<int>(-pid));
   child.pid = static_cast<pid_t>(pid);

@@ -14,7 +14,7 @@
 
 // SAFETY: all of this runs in the memory of the agent, beside it.  It calls nothing but system calls, none of them
 // through libc: errno and libc's notion of the thread are the agent's.  It writes to its own stack and to the plan.
-// No signal handler can run: CLONE_CLEAR_SIGHAND.  Once setresuid(2) was called the memory is not dumpable, so no
+// No signal handler can run: CLONE_CLEAR_SIGHAND, or all signals are blocked until they are reset.  Once setresuid(2) was called the memory is not dumpable, so no
 // process of the user can attach to it.
 
 namespace bothy {

@@ -34,6 +34,7 @@ struct ChildPlan {
   gid_t gid;
   const gid_t* groups;
   size_t groupCount;
+  // Those to be reset.  Handlers are gone (CLONE_CLEAR_SIGHAND), or these are all signals and blocked.
   const int* ignoredSignals;
   size_t ignoredSignalCount;
 
