@@ -6,7 +6,7 @@
 
 namespace bothy {
 
-// Whether `fd` is something of the agent's process, in any mount of a proc file system, that is not for everybody.  A process may read its
+// Whether `fd` is something of the agent's or of this process, in any mount of a proc file system, that is not for everybody.  A process may read its
 // own memory map, open files and the like whatever user it acts as (__ptrace_may_access), so the kernel does not refuse them to the user.
 // Where it cannot be told, it is.
 bool isAgentsOwn(int fd);

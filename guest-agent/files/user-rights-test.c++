@@ -8,6 +8,8 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mount.h>
+#include <sys/prctl.h>
+#include <sys/wait.h>
 #include <unistd.h>
 #include <catch2/catch_test_macros.hpp>
 
@@ -92,6 +94,11 @@ TEST_CASE("S42 what the kernel shows of the agent is not the user's to read") {
     CHECK(w.readFailure(kj::str("/proc/self/", name)) == Reason::PERMISSION_DENIED);
     CHECK(w.readFailure(kj::str("/proc/thread-self/", name)) == Reason::PERMISSION_DENIED);
   }
+  // In a machine that is the agent, and this a worker of it.
+  for (auto name : {"maps", "mem", "task/1/mem"}) {
+    CHECK(w.readFailure(kj::str("/proc/1/", name)) == Reason::PERMISSION_DENIED);
+  }
+  CHECK(w.readAll("/proc/1/status").size() > 0);
   CHECK(w.stat("/proc/self/fd/0", false).getOutcome().isFailed());
   CHECK(w.list("/proc/self/fd", 0, 0).getOutcome().isFailed());
 
@@ -121,7 +128,18 @@ TEST_CASE(
   auto asRoot = kj::heap<ActingRoot>();
   KJ_SYSCALL(mount("proc", at("a proc").cStr(), "proc", 0, nullptr));
   KJ_SYSCALL(mount(own.cStr(), at("process").cStr(), nullptr, MS_BIND, nullptr));
-  KJ_SYSCALL(mount("/proc/1", at("other").cStr(), nullptr, MS_BIND, nullptr));
+  pid_t child;
+  KJ_SYSCALL(child = fork());
+  if (child == 0) {
+    prctl(PR_SET_PDEATHSIG, SIGKILL);
+    for (;;) pause();
+  }
+  KJ_DEFER({
+    ActingRoot root;
+    kill(child, SIGKILL);
+    waitpid(child, nullptr, 0);
+  });
+  KJ_SYSCALL(mount(kj::str("/proc/", child).cStr(), at("other").cStr(), nullptr, MS_BIND, nullptr));
   KJ_SYSCALL(mount(kj::str(own, "/maps").cStr(), at("maps").cStr(), nullptr, MS_BIND, nullptr));
   asRoot = nullptr;
   const auto ofThread = kj::str("task/", getpid(), "/maps");

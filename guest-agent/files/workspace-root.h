@@ -45,7 +45,7 @@ public:
   KJ_DISALLOW_COPY_AND_MOVE(WorkspaceRoot);
 
   // open(2) flags; O_CLOEXEC, O_NOCTTY and O_NONBLOCK are added: no FIFO and no device is waited for.
-  // Of what is below /proc/PID of the agent, in any mount of a proc file system, only what everybody may read of any process is opened.
+  // Of what is below /proc/PID of the agent and of this process, in any mount of a proc file system, only what everybody may read of any process is opened.
   FileResult<kj::AutoCloseFd> open(const FilePath& path, int flags, mode_t mode = 0) const;
 
   // The directory of the path's last component, O_PATH.
