@@ -2,9 +2,15 @@
 #include "process/process-tree.h"
 
 #include <dirent.h>
+#include <errno.h>
 #include <fcntl.h>
+#include <linux/filter.h>
+#include <linux/seccomp.h>
 #include <signal.h>
+#include <sys/prctl.h>
 #include <sys/stat.h>
+#include <sys/syscall.h>
+#include <sys/wait.h>
 #include <unistd.h>
 
 #include <kj/debug.h>
@@ -12,6 +18,7 @@
 
 #include "process/cgroup.h"
 #include "process/child-process.h"
+#include "process/session-tree.h"
 #include "process/test-world.h"
 
 namespace bothy {
@@ -231,6 +238,47 @@ TEST_CASE("without a control group to be in an agent serves all the same") {
   LoopTouches touches;
   ProcessTrees trees(io.unixEventPort, touches, "/no/such/cgroup"_kj);
   CHECK(trees.create()->cgroupFd() == nullptr);
+}
+
+// Ends this process with 0 if its loop goes on while it waits for a tree of which no member can be watched.
+[[noreturn]] void waitForUnwatchable() {
+  constexpr uint LIMIT_SECONDS = 10;
+  alarm(LIMIT_SECONDS);
+  auto io = setupTestIo();
+  auto tree = newSessionTree(io.unixEventPort);
+  const pid_t member = fork();
+  if (member == 0) {
+    setsid();
+    pause();
+    _exit(0);
+  }
+  tree->adopt(member);
+  // As if no descriptor were left, at that moment alone.
+  sock_filter filter[] = {
+      BPF_STMT(BPF_LD | BPF_W | BPF_ABS, offsetof(seccomp_data, nr)),
+      BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, SYS_pidfd_open, 0, 1),
+      BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_ERRNO | EMFILE),
+      BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_ALLOW),
+  };
+  sock_fprog program = {static_cast<unsigned short>(kj::size(filter)), filter};
+  prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0);
+  if (prctl(PR_SET_SECCOMP, SECCOMP_MODE_FILTER, &program) < 0) _exit(2);
+  auto empty = tree->onEmpty().then([]() { return true; });
+  auto later =
+      io.provider->getTimer().afterDelay(100 * kj::MILLISECONDS).then([]() { return false; });
+  const bool isEmpty = empty.exclusiveJoin(kj::mv(later)).wait(io.waitScope);
+  kill(member, SIGKILL);
+  _exit(isEmpty ? 1 : 0);
+}
+
+TEST_CASE("a tree of which no member can be watched is looked at again, and holds nothing up") {
+  pid_t child;
+  KJ_SYSCALL(child = fork());
+  if (child == 0) waitForUnwatchable();
+  int status;
+  KJ_SYSCALL(waitpid(child, &status, 0));
+  REQUIRE(WIFEXITED(status));
+  CHECK(WEXITSTATUS(status) == 0);
 }
 
 }  // namespace
