@@ -54,20 +54,44 @@ ActionLine& ActionLine::number(kj::StringPtr name, uint64_t value) {
   return *this;
 }
 
-ActionLine& ActionLine::list(kj::StringPtr name, kj::ArrayPtr<const kj::StringPtr> values) {
+// Texts stand one behind the other, each with a byte to its end: empty ones take something, too.
+ActionLine& ActionLine::addList(kj::StringPtr name, uint count,
+                                kj::FunctionParam<kj::StringPtr(uint)> text) {
+  uint64_t total = 0;
+  for (uint i = 0; i < count; i++) total += text(i).size() + 1;
+  const bool isWhole = total <= MAX_LIST_BYTES;
+  const uint64_t hiddenBegin = isWhole ? total : MAX_LIST_BYTES / 2;
+  const uint64_t hiddenEnd = isWhole ? total : total - MAX_LIST_BYTES / 2;
+  // The first that has something of the end.
+  uint last = count;
+  uint64_t lastBegin = total;
+  while (last > 0 && lastBegin > hiddenEnd) lastBegin -= text(--last).size() + 1;
+
   addName(name);
   add("[");
-  size_t left = MAX_LIST_BYTES;
-  for (auto& value : values) {
-    if (&value != values.begin()) add(",");
-    if (value.size() + 1 > left) {
-      const auto end = cutAt(value, left);
-      addText(kj::str(value.slice(0, end), CUT));
-      break;
+  bool isMarked = false;
+  uint64_t begin = 0;
+  for (uint i = 0; i < count; i++) {
+    auto value = text(i);
+    if (isMarked && i < last) {
+      i = last;
+      begin = lastBegin;
+      value = text(i);
     }
-    // Empty ones take something too.
-    left -= value.size() + 1;
-    addText(value);
+    const auto front =
+        cutAt(value, hiddenBegin > begin ? static_cast<size_t>(hiddenBegin - begin) : 0);
+    const auto back = cutAt(value, hiddenEnd > begin ? static_cast<size_t>(hiddenEnd - begin) : 0);
+    if (i > 0) add(",");
+    if (begin + value.size() < hiddenBegin || begin >= hiddenEnd) {
+      addText(value);
+    } else {
+      addText(kj::str(
+          value.slice(0, front),
+          isMarked ? kj::str(CUT) : kj::str(CUT, ' ', hiddenEnd - hiddenBegin, " bytes ", CUT),
+          value.slice(back)));
+      isMarked = true;
+    }
+    begin += value.size() + 1;
   }
   add("]");
   return *this;

@@ -1,6 +1,7 @@
 #pragma once
 
 #include <kj/array.h>
+#include <kj/function.h>
 #include <kj/string.h>
 #include <kj/time.h>
 #include <kj/vector.h>
@@ -20,8 +21,12 @@ public:
   ActionLine& number(kj::StringPtr name, uint64_t value);
   // As text: readers of JSON round numbers of more than 53 bits.
   ActionLine& id(kj::StringPtr name, uint64_t value) { return text(name, kj::str(value)); }
-  // As many of `values` as fit, and a last text "..." where some do not.
-  ActionLine& list(kj::StringPtr name, kj::ArrayPtr<const kj::StringPtr> values);
+  // The first and the last of `texts`, whatever it is that has so many, as far as they fit, and between them how much is left out: nothing is hidden
+  // by what it begins with.
+  template <typename Texts>
+  ActionLine& list(kj::StringPtr name, const Texts& texts) {
+    return addList(name, texts.size(), [&texts](uint i) { return kj::StringPtr(texts[i]); });
+  }
 
   // With its newline.
   kj::String finish();
@@ -36,6 +41,7 @@ private:
   void add(kj::StringPtr piece) { line.addAll(piece); }
   void addName(kj::StringPtr name);
   void addText(kj::ArrayPtr<const char> text);
+  ActionLine& addList(kj::StringPtr name, uint count, kj::FunctionParam<kj::StringPtr(uint)> text);
 };
 
 // In the place of so many lines that are not there.
