@@ -58,6 +58,32 @@ TEST_CASE("the sequence detaches where keys are as Windows has them") {
         "\x1b[221;27;29;1;8;1_\x1b[38;72;0;1;0;1_.");
 }
 
+TEST_CASE(
+    "the sequence detaches where the terminal sends 8-bit controls, of one byte or as UTF-8") {
+  for (auto introducer : {"\x9b", "\xc2\x9b"}) {
+    auto typed = kj::str(introducer, "27;5;93~", introducer, "46u");
+    CHECK(type("ctrl-],.", {typed}) == "!");
+    for (size_t i = 1; i < typed.size(); ++i) {
+      INFO(i);
+      auto first = kj::str(typed.slice(0, i));
+      CHECK(type("ctrl-],.", {first, typed.slice(i)}) == "!");
+    }
+    auto arrow = kj::str("\x1d", introducer, "A.");
+    CHECK(type("ctrl-],.", {arrow}) == arrow);
+    CHECK(type("ctrl-],.", {kj::str(introducer, introducer, "93;5u.")}) ==
+          kj::str(introducer, "!"));
+  }
+}
+
+TEST_CASE("characters with a byte that is a control of 8 bits are none") {
+  // U+011B, U+20DB and U+1F39B end in it, and U+00A3 begins as one.
+  for (auto text : {"\xc4\x9b", "\xe2\x83\x9b", "\xf0\x9f\x8e\x9b", "\xc2\xa3"}) {
+    auto typed = kj::str(text, "93;5u.");
+    CHECK(type("ctrl-],.", {typed}) == typed);
+    CHECK(type("ctrl-],.", {kj::str(text, "\x1d.")}) == kj::str(text, "!"));
+  }
+}
+
 TEST_CASE("an encoded key may come in pieces") {
   kj::StringPtr typed = "\x1b[27;5;93~\x1b[46u";
   for (size_t i = 1; i < typed.size(); ++i) {

@@ -6,6 +6,9 @@ namespace bothy {
 namespace {
 
 constexpr kj::byte ESCAPE = 0x1b;
+// What a terminal with 8-bit controls sends for "ESC [": one character, of two bytes where it sends UTF-8.
+constexpr kj::byte WIDE_INTRODUCER = 0x9b;
+constexpr kj::byte WIDE_INTRODUCER_LEAD = 0xc2;
 constexpr size_t MAX_SEQUENCE_BYTES = 64;  // of one key; a longer sequence is none
 constexpr size_t MAX_HELD_BYTES = 1024;
 
@@ -17,6 +20,24 @@ kj::Maybe<kj::byte> parseKey(kj::StringPtr key) {
   if (c >= 'a' && c <= 'z') return static_cast<kj::byte>(c - 'a' + 1);
   if (c == '@' || (c >= '[' && c <= '_')) return static_cast<kj::byte>(c - '@');
   return nullptr;
+}
+
+// How many bytes of the same character come behind one of UTF-8.
+uint continuationsAfter(kj::byte next, uint before) {
+  if (next >= 0xf0) return 3;
+  if (next >= 0xe0) return 2;
+  if (next >= 0xc0) return 1;
+  return next >= 0x80 && before > 0 ? before - 1 : 0;
+}
+
+// As it is sent without 8-bit controls.
+kj::Array<kj::byte> narrow(kj::ArrayPtr<const kj::byte> sequence, size_t introducer) {
+  auto rest = sequence.slice(introducer, sequence.size());
+  auto result = kj::heapArrayBuilder<kj::byte>(2 + rest.size());
+  result.add(ESCAPE);
+  result.add('[');
+  result.addAll(rest);
+  return result.finish();
 }
 
 kj::String describeKey(kj::byte key) {
@@ -57,6 +78,7 @@ kj::Array<kj::byte> DetachKeys::decide() {
   kj::Vector<kj::byte> input;
   takeOther(unfinished, input);
   unfinished.clear();
+  introducer = 0;
   return input.releaseAsArray();
 }
 
@@ -64,32 +86,43 @@ kj::Array<kj::byte> DetachKeys::decide() {
 bool DetachKeys::takeByte(kj::byte next, kj::Vector<kj::byte>& input) {
   bool isParameter = next >= 0x20 && next <= 0x3f;
   bool isFinal = next >= 0x40 && next <= 0x7e;
-  if (unfinished.size() == 1 && next == '[') {
+  const bool isContinuation = continuations > 0;
+  continuations = continuationsAfter(next, continuations);
+  if (unfinished.size() == 1 && introducer == 0 &&
+      next == (unfinished[0] == ESCAPE ? '[' : WIDE_INTRODUCER)) {
+    unfinished.add(next);
+    introducer = 2;
+    return false;
+  }
+  if (introducer > 0 && isParameter && unfinished.size() < MAX_SEQUENCE_BYTES) {
     unfinished.add(next);
     return false;
   }
-  if (unfinished.size() >= 2 && isParameter && unfinished.size() < MAX_SEQUENCE_BYTES) {
-    unfinished.add(next);
-    return false;
-  }
-  if (unfinished.size() >= 2 && isFinal) {
+  if (introducer > 0 && isFinal) {
     unfinished.add(next);
     auto whole = kj::mv(unfinished);
     unfinished = kj::Vector<kj::byte>();
     return takeSequence(whole, input);
   }
   if (unfinished.size() > 0) input.addAll(decide());
-  // As the next key of the sequence Escape is not held: it need not be the beginning of anything.
-  bool mayBegin = sequence.size() > 0 && sequence[matched] != ESCAPE;
-  if (next == ESCAPE && mayBegin) {
+  if (mayIntroduce(next, isContinuation)) {
     unfinished.add(next);
+    if (next == WIDE_INTRODUCER) introducer = 1;
     return false;
   }
   return takeKey(next, kj::arrayPtr(&next, 1), input);
 }
 
+// As the next key of the sequence Escape is not held: it need not be the beginning of anything.
+bool DetachKeys::mayIntroduce(kj::byte next, bool isContinuation) const {
+  if (sequence.size() == 0 || sequence[matched] == ESCAPE) return false;
+  return next == ESCAPE || next == WIDE_INTRODUCER_LEAD ||
+         (next == WIDE_INTRODUCER && !isContinuation);
+}
+
 bool DetachKeys::takeSequence(kj::ArrayPtr<const kj::byte> whole, kj::Vector<kj::byte>& input) {
-  auto key = decodeKey(whole);
+  auto key = decodeKey(narrow(whole, introducer));
+  introducer = 0;
   switch (key.kind) {
     case TypedKey::Kind::KEY:
       return takeKey(key.byte, whole, input);

@@ -37,8 +37,11 @@ private:
   size_t matched = 0;
   kj::Vector<kj::byte> held;        // of the keys that matched, as they were typed
   kj::Vector<kj::byte> unfinished;  // a control sequence, as far as it came
+  size_t introducer = 0;            // bytes of what it begins with; 0: that has not come whole
+  uint continuations = 0;           // bytes that are left of a character of UTF-8
 
   bool takeByte(kj::byte next, kj::Vector<kj::byte>& input);
+  bool mayIntroduce(kj::byte next, bool isContinuation) const;
   bool takeSequence(kj::ArrayPtr<const kj::byte> whole, kj::Vector<kj::byte>& input);
   bool takeKey(kj::byte key, kj::ArrayPtr<const kj::byte> typed, kj::Vector<kj::byte>& input);
   void takeOther(kj::ArrayPtr<const kj::byte> typed, kj::Vector<kj::byte>& input);
