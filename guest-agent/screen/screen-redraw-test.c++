@@ -100,7 +100,7 @@ TEST_CASE("P01 a redraw brings both screens of a program that fills the screen")
               "x\033[r\033[?1049lthree");
 }
 
-TEST_CASE("P01 a redraw brings the title, without what is no text") {
+TEST_CASE("P01 S40 a redraw brings the title, without what is no text") {
   checkRedraw("\033]0;a title\007");
   Viewers v;
   v.show("\033]2;bad\x01\xc2\x9b\xff title\033\\");

@@ -316,7 +316,7 @@ TEST_CASE("without a terminal a shell is a pipe of fixed size, and the input's e
   CHECK_FALSE(world.rawMode);
 }
 
-TEST_CASE("S08 the list of terminals shows their titles escaped") {
+TEST_CASE("S08 S40 the list of terminals shows their titles escaped") {
   AtTerminal world;
   CHECK(world.run({"shell", "demo", "--list"}) == SUCCESS);
   CHECK(contains(world.out(), "evil\\x1b[2Jtitle"));
