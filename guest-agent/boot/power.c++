@@ -13,9 +13,7 @@ void Power::end(Ending kind, kj::Duration grace) {
   KJ_IF_MAYBE (current, deadline) {
     if (wanted < *current) {
       *current = wanted;
-      KJ_IF_MAYBE (waiting, shortened) {
-        (*waiting)->fulfill();
-      }
+      shortened.wakeAll();
     }
     return;
   }
@@ -48,9 +46,7 @@ kj::Promise<void> Power::graceOver() {
     if (due <= timer.now()) {
       co_return;
     }
-    auto paf = kj::newPromiseAndFulfiller<void>();
-    shortened = kj::mv(paf.fulfiller);
-    co_await timer.atTime(due).exclusiveJoin(kj::mv(paf.promise));
+    co_await timer.atTime(due).exclusiveJoin(shortened.wait());
   }
 }
 

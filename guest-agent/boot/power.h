@@ -4,6 +4,7 @@
 #include <kj/timer.h>
 
 #include "schema/limits.capnp.h"
+#include "wire/waiters.h"
 
 namespace bothy {
 
@@ -57,7 +58,7 @@ private:
   // While an ending is under way.
   kj::Maybe<kj::TimePoint> deadline;
   // While graceOver() waits.
-  kj::Maybe<kj::Own<kj::PromiseFulfiller<void>>> shortened;
+  Waiters shortened;
   kj::Maybe<kj::Promise<void>> ending;
 };
 

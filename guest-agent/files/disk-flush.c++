@@ -59,10 +59,8 @@ kj::Promise<int> DiskFlush::flush(int fd) {
 
 kj::Promise<void> DiskFlush::onIdle() {
   if (running.size() == 0 && waiting.empty()) return kj::READY_NOW;
-  auto paf = kj::newPromiseAndFulfiller<void>();
-  idleWaiters.add(kj::mv(paf.fulfiller));
   // Whoever waited for the last may begin another.
-  return paf.promise.then([]() { return kj::evalLast([]() {}); }).then([this]() {
+  return idle.wait().then([]() { return kj::evalLast([]() {}); }).then([this]() {
     return onIdle();
   });
 }
@@ -121,8 +119,7 @@ void DiskFlush::takeEnds() {
   } while (count == kj::size(events));
   beginWaiting();
   if (running.size() > 0 || !waiting.empty()) return;
-  for (auto& waiter : idleWaiters) waiter->fulfill();
-  idleWaiters.clear();
+  idle.wakeAll();
 }
 
 }  // namespace bothy

@@ -7,6 +7,8 @@
 
 #include <deque>
 
+#include "wire/waiters.h"
+
 namespace bothy {
 
 // fsync(2) without holding up the event loop: Linux AIO, or plain fsync(2) where the kernel has none, or where programs have taken all
@@ -43,7 +45,7 @@ private:
   std::deque<Flush> waiting;
   kj::HashMap<uint64_t, Flush> running;  // by a number of ours
   uint64_t lastNumber = 0;
-  kj::Vector<kj::Own<kj::PromiseFulfiller<void>>> idleWaiters;
+  Waiters idle;
   kj::Promise<void> ends = nullptr;
 
   int makeContext();

@@ -22,15 +22,12 @@ ProcessHost::~ProcessHost() noexcept(false) {}
 
 void ProcessHost::programDisposed() {
   if (--processCount > 0) return;
-  for (auto& waiter : disposalWaiters) waiter->fulfill();
-  disposalWaiters.clear();
+  allDisposed.wakeAll();
 }
 
 kj::Promise<void> ProcessHost::onAllDisposed() {
   if (processCount == 0) return kj::READY_NOW;
-  auto paf = kj::newPromiseAndFulfiller<void>();
-  disposalWaiters.add(kj::mv(paf.fulfiller));
-  return kj::mv(paf.promise);
+  return allDisposed.wait();
 }
 
 void ProcessHost::runInBackground(kj::Promise<void> task) {

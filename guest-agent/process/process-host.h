@@ -13,6 +13,7 @@
 #include "process/runtime-directory.h"
 #include "process/spawn.h"
 #include "process/user-database.h"
+#include "wire/waiters.h"
 
 namespace bothy {
 
@@ -70,7 +71,7 @@ public:
   kj::Promise<void> onBackgroundIdle();
 
 private:
-  kj::Vector<kj::Own<kj::PromiseFulfiller<void>>> disposalWaiters;
+  Waiters allDisposed;
   kj::TaskSet background;
   void taskFailed(kj::Exception&& exception) override;
 };

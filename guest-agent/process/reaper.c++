@@ -55,10 +55,9 @@ bool Reaper::isAlive(pid_t pid) const {
 }
 
 kj::Promise<void> Reaper::onChildless() {
-  auto paf = kj::newPromiseAndFulfiller<void>();
-  childlessWaiters.add(kj::mv(paf.fulfiller));
+  auto result = childless.wait();
   collect();
-  return kj::mv(paf.promise);
+  return result;
 }
 
 kj::Promise<void> Reaper::run() {
@@ -80,8 +79,7 @@ void Reaper::collect() {
     if (pid == 0) return;
     if (pid < 0) {
       KJ_ASSERT(errno == ECHILD, "waitpid failed", errno);
-      for (auto& waiter : childlessWaiters) waiter->fulfill();
-      childlessWaiters.clear();
+      childless.wakeAll();
       return;
     }
     KJ_IF_MAYBE (waiter, waiters.find(pid)) {

@@ -5,6 +5,7 @@
 #include <sys/types.h>
 
 #include "process/exit-status.h"
+#include "wire/waiters.h"
 
 namespace bothy {
 
@@ -38,7 +39,7 @@ private:
   kj::AutoCloseFd signals;
   kj::UnixEventPort::FdObserver observer;
   kj::HashMap<pid_t, kj::Own<kj::PromiseFulfiller<ExitStatus>>> waiters;
-  kj::Vector<kj::Own<kj::PromiseFulfiller<void>>> childlessWaiters;
+  Waiters childless;
   kj::Promise<void> loop;
 
   kj::Promise<void> run();

@@ -61,19 +61,17 @@ void CreditUpdates::Lane::wait(kj::Duration pause) {
     if (*planned <= when) return;
   }
   updates.planned = when;
-  KJ_IF_MAYBE (fulfiller, updates.earlier) (*fulfiller)->fulfill();
+  updates.earlier.wakeAll();
 }
 
 kj::Promise<void> CreditUpdates::run() {
   for (;;) {
-    auto paf = kj::newPromiseAndFulfiller<void>();
-    earlier = kj::mv(paf.fulfiller);
+    auto sooner = earlier.wait();
     KJ_IF_MAYBE (when, planned) {
-      co_await timer.atTime(*when).exclusiveJoin(kj::mv(paf.promise));
+      co_await timer.atTime(*when).exclusiveJoin(kj::mv(sooner));
     } else {
-      co_await paf.promise;
+      co_await sooner;
     }
-    earlier = nullptr;
     const auto now = timer.now();
     planned = nullptr;
     for (auto& lane : lanes) {

@@ -5,6 +5,7 @@
 #include <kj/timer.h>
 
 #include "wire/message-guard.h"
+#include "wire/waiters.h"
 
 namespace bothy {
 
@@ -54,7 +55,7 @@ private:
   kj::List<Lane, &Lane::link> lanes;
   // When it looks next; none: it waits for a lane.
   kj::Maybe<kj::TimePoint> planned;
-  kj::Maybe<kj::Own<kj::PromiseFulfiller<void>>> earlier;
+  Waiters earlier;
   kj::Promise<void> running;
 
   kj::Promise<void> run();

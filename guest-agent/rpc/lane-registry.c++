@@ -22,8 +22,7 @@ LaneRegistry::Entry::Entry(LaneRegistry& registry, LaneGrant grant)
 LaneRegistry::Entry::~Entry() noexcept(false) {
   registry.entries.remove(*this);
   registry.events.tellLane(grant.lane, fate);
-  for (auto& waiter : registry.leaving) waiter->fulfill();
-  registry.leaving.clear();
+  registry.leaving.wakeAll();
 }
 
 kj::Promise<void> LaneRegistry::Entry::onOrder() {
@@ -82,11 +81,7 @@ kj::Promise<uint32_t> LaneRegistry::end(rpc::LaneChoice::Reader choice) {
     return false;
   };
   for (auto lane : ordered) {
-    while (isThere(lane)) {
-      auto paf = kj::newPromiseAndFulfiller<void>();
-      leaving.add(kj::mv(paf.fulfiller));
-      co_await paf.promise;
-    }
+    while (isThere(lane)) co_await leaving.wait();
   }
   co_return static_cast<uint32_t>(ordered.size());
 }

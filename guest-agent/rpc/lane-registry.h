@@ -9,6 +9,7 @@
 #include "lane/lane-grant.h"
 #include "schema/agent.capnp.h"
 #include "system/event-feed.h"
+#include "wire/waiters.h"
 
 namespace bothy {
 
@@ -62,7 +63,7 @@ private:
   kj::Timer& timer;
   kj::List<Entry, &Entry::link> entries;
   EventFeed events;
-  kj::Vector<kj::Own<kj::PromiseFulfiller<void>>> leaving;  // for the end of any lane
+  Waiters leaving;  // for the end of any lane
 
   bool isFull(const LaneGrant& grant);
   void order(Entry& entry, rpc::AgentEvent::What why);

@@ -5,25 +5,16 @@ namespace bothy {
 void ByteQueue::push(kj::ArrayPtr<const kj::byte> added) {
   if (added.size() == 0) return;
   bytes.insert(bytes.end(), added.begin(), added.end());
-  wakeTaker();
+  taker.wakeAll();
 }
 
 void ByteQueue::finish() {
   finished = true;
-  wakeTaker();
-}
-
-void ByteQueue::wakeTaker() {
-  KJ_IF_MAYBE (t, taker) (*t)->fulfill();
-  taker = nullptr;
+  taker.wakeAll();
 }
 
 kj::Promise<kj::Array<kj::byte>> ByteQueue::take(size_t maxBytes) {
-  while (bytes.empty() && !finished) {
-    auto paf = kj::newPromiseAndFulfiller<void>();
-    taker = kj::mv(paf.fulfiller);
-    co_await paf.promise;
-  }
+  while (bytes.empty() && !finished) co_await taker.wait();
   co_return takeNow(maxBytes);
 }
 

@@ -5,6 +5,8 @@
 #include <kj/array.h>
 #include <kj/async.h>
 
+#include "wire/waiters.h"
+
 namespace bothy {
 
 // Bytes between one who produces and one who consumes them.  Bounded by the producer, who awaits
@@ -25,11 +27,10 @@ public:
 
 private:
   kj::Array<kj::byte> takeNow(size_t maxBytes);
-  void wakeTaker();
 
   std::deque<kj::byte> bytes;
   bool finished = false;
-  kj::Maybe<kj::Own<kj::PromiseFulfiller<void>>> taker;
+  Waiters taker;
   struct Producer {
     size_t limit;
     kj::Own<kj::PromiseFulfiller<void>> fulfiller;

@@ -19,17 +19,17 @@ ProgramFeed::ProgramFeed() : tail(TAIL_BYTES) {}
 
 void ProgramFeed::finish() {
   isWhole = true;
-  changed();
+  changes.wakeAll();
 }
 
 kj::Promise<void> ProgramFeed::read(kj::AsyncInputStream& input) {
   auto buffer = kj::heapArray<kj::byte>(CHUNK_BYTES);
   for (;;) {
-    while (sent < tail.end()) co_await onChange();
+    while (sent < tail.end()) co_await changes.wait();
     size_t count = co_await input.tryRead(buffer.begin(), 1, buffer.size());
     if (count == 0) break;
     tail.append(buffer.slice(0, count));
-    changed();
+    changes.wakeAll();
   }
   finish();
 }
@@ -43,28 +43,15 @@ kj::Promise<void> ProgramFeed::sendTo(rpc::ByteSink::Client sink, uint64_t from)
       auto size = kj::min(tail.end() - sent, CHUNK_BYTES);
       tail.copy(sent, request.initData(size));
       sent += size;
-      changed();
+      changes.wakeAll();
       co_await request.send();
     } else if (isWhole) {
       co_await sink.endRequest().send();
       co_return;
     } else {
-      co_await onChange();
+      co_await changes.wait();
     }
   }
-}
-
-kj::Promise<void> ProgramFeed::onChange() {
-  auto paf = kj::newPromiseAndFulfiller<void>();
-  waiter = kj::mv(paf.fulfiller);
-  return kj::mv(paf.promise);
-}
-
-void ProgramFeed::changed() {
-  KJ_IF_MAYBE (w, waiter) {
-    (*w)->fulfill();
-  }
-  waiter = nullptr;
 }
 
 }  // namespace bothy

@@ -4,6 +4,7 @@
 
 #include "schema/stream.capnp.h"
 #include "wire/byte-tail.h"
+#include "wire/waiters.h"
 
 namespace bothy {
 
@@ -30,10 +31,7 @@ private:
   uint64_t sent = 0;
   bool isWhole = false;
   // Of the reader and the sender, whoever waits for the other.
-  kj::Maybe<kj::Own<kj::PromiseFulfiller<void>>> waiter;
-
-  kj::Promise<void> onChange();
-  void changed();
+  Waiters changes;
 };
 
 }  // namespace bothy

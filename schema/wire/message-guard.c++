@@ -147,22 +147,17 @@ bool MessageGuard::isStandingStill(size_t leastHeld) {
 void MessageGuard::cut(kj::StringPtr why) {
   isCut = true;
   if (firstReason == nullptr) firstReason = kj::str(why);
-  for (auto& waiting : untilCut) waiting->fulfill();
-  untilCut.clear();
+  untilCut.wakeAll();
 }
 
 kj::Promise<void> MessageGuard::onCut() {
   if (isCut) return kj::READY_NOW;
-  auto paf = kj::newPromiseAndFulfiller<void>();
-  untilCut.add(kj::mv(paf.fulfiller));
-  return kj::mv(paf.promise);
+  return untilCut.wait();
 }
 
 kj::Promise<void> MessageGuard::untilRoomToSend() {
   while (unreadBytes() >= MOST_WAITING_BYTES) {
-    auto written = kj::newPromiseAndFulfiller<void>();
-    untilWrittenMore.add(kj::mv(written.fulfiller));
-    co_await written.promise;
+    co_await untilWrittenMore.wait();
   }
   co_await until([this]() { return hasRoomToSend(); });
 }
@@ -303,8 +298,7 @@ kj::Promise<void> MessageGuard::untilWritten(kj::Promise<void> done, Writing wri
   return done.then([this, writing]() {
     writingBytes -= writing.bytes;
     unanswered -= kj::min(unanswered, writing.answers);
-    for (auto& waiting : untilWrittenMore) waiting->fulfill();
-    untilWrittenMore.clear();
+    untilWrittenMore.wakeAll();
   });
 }
 

@@ -12,6 +12,7 @@
 #include "wire/guard-rules.h"
 #include "wire/message-part.h"
 #include "wire/read-receipts.h"
+#include "wire/waiters.h"
 
 namespace bothy {
 
@@ -149,8 +150,8 @@ private:
   size_t writingBytes = 0;  // taken from the queue, and not written yet
   kj::TimePoint writingBegan = kj::origin<kj::TimePoint>();
   bool isCut = false;
-  kj::Vector<kj::Own<kj::PromiseFulfiller<void>>> untilCut;
-  kj::Vector<kj::Own<kj::PromiseFulfiller<void>>> untilWrittenMore;
+  Waiters untilCut;
+  Waiters untilWrittenMore;
   // By question of ours, from its Return to our Finish: how many capabilities came with it.  From our Finish to its Return, where
   // that comes first: none of them counts.
   struct Question {
