@@ -9,6 +9,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/mman.h>
 #include <sys/mount.h>
 #include <sys/ptrace.h>
 #include <sys/socket.h>
@@ -88,6 +89,49 @@ TEST_CASE("S42 a file worker does nothing but serve files") {
   if (abi >= 2) CHECK(runsAnother("/bin/true") == EACCES);
   // Files it serves.
   CHECK(errorOfWorker([]() { return open("/etc/passwd", O_RDONLY); }) == 0);
+}
+
+// What mmap(2) of so much memory says.
+long takeMemory(size_t bytes) {
+  auto memory = mmap(nullptr, bytes, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+  return memory == MAP_FAILED ? -1 : 0;
+}
+
+TEST_CASE("S42 a file worker takes so much memory, and what packs and unpacks a little more") {
+  if (__has_feature(address_sanitizer)) SKIP("the sanitizer's own takes terabytes of addresses");
+  constexpr size_t MIB = 1024 * 1024;
+  CHECK(errorOfWorker([]() { return takeMemory(64 * MIB); }) == 0);
+  CHECK(errorOfWorker([]() { return takeMemory(128 * MIB); }) == ENOMEM);
+  auto errorOfArchive = [](size_t bytes) {
+    return errorOfWorker([bytes]() {
+      confineArchiveWorker();
+      return takeMemory(bytes);
+    });
+  };
+  CHECK(errorOfArchive(192 * MIB) == 0);
+  CHECK(errorOfArchive(256 * MIB) == ENOMEM);
+}
+
+TEST_CASE("S42 a file worker has so many open files, and leaves no core file") {
+  FileWorkerWorld w;
+  auto lane = w.open();
+  auto limits = readTextFile(kj::str("/proc/", w.workerOf(*lane), "/limits"));
+  constexpr unsigned long MOST_FILES = 65'536;
+  struct Limit {
+    unsigned long soft, hard;
+  };
+  // It fails where one is "unlimited".
+  auto limitOf = [&](const char* name) {
+    Limit result = {};
+    auto line = strstr(limits.cStr(), name);
+    REQUIRE(line != nullptr);
+    REQUIRE(sscanf(line + strlen(name), "%lu %lu", &result.soft, &result.hard) == 2);
+    return result;
+  };
+  const auto files = limitOf("Max open files");
+  CHECK(files.soft == files.hard);
+  CHECK(files.hard <= MOST_FILES);
+  CHECK(limitOf("Max core file size").hard == 0);
 }
 
 TEST_CASE("S42 what packs and unpacks starts nothing and speaks to nobody") {

@@ -16,27 +16,63 @@ namespace {
 
 constexpr kj::StringPtr HUNG = "/mnt/hung"_kj;
 
-// A FUSE server that takes every request and answers the first alone: the kernel then lets nobody who waits for it go, not even by SIGKILL.
+// A FUSE server with one file of any name, whose argument says what is wrong with it: it "hangs", and answers no request but the first: the kernel
+// then lets nobody who waits for it go, not even by SIGKILL; it "is slow", for some seconds at each name; or it "never flushes".
 constexpr kj::StringPtr SERVER = R"(
-import ctypes, os, struct
+import ctypes, os, struct, sys, time
+LOOKUP, FORGET, GETATTR, OPEN, WRITE, RELEASE, FSYNC, INIT, INTERRUPT, FORGET_MANY = 1, 2, 3, 14, 16, 18, 20, 26, 36, 42
+ROOT, FILE, SLOW_SECONDS, NOT_SERVED = 1, 2, 3, -38
+fault = sys.argv[1]
 fuse = os.open('/dev/fuse', os.O_RDWR)
 options = 'fd=%d,rootmode=40000,user_id=0,group_id=0,allow_other' % fuse
 assert ctypes.CDLL(None).mount(b'hung', b'/mnt/hung', b'fuse', 0, options.encode()) == 0
-length, opcode, unique = struct.unpack_from('IIQ', os.read(fuse, 1 << 20))
-init = struct.pack('IIIIHHIIHHI', 7, 31, 0, 0, 16, 12, 131072, 1, 32, 0, 0) + bytes(28)
-os.write(fuse, struct.pack('IiQ', 16 + len(init), 0, unique) + init)
-open('/run/hung', 'w').write(str(os.getpid()))
+
+def attributes(node):
+    kind = 0o040777 if node == ROOT else 0o100666
+    return struct.pack('6Q10I', node, 0, 0, 0, 0, 0, 0, 0, 0, kind, 1, 0, 0, 0, 4096, 0)
+
+# None: nothing is answered.
+def answer(opcode, node, body):
+    if opcode == INIT:
+        return struct.pack('IIIIHHIIHHI', 7, 31, 0, 0, 16, 12, 131072, 1, 32, 0, 0) + bytes(28)
+    if fault == 'hangs' or opcode in (FORGET, FORGET_MANY, INTERRUPT):
+        return None
+    if opcode == LOOKUP:
+        if fault == 'is slow':
+            time.sleep(SLOW_SECONDS)
+        return struct.pack('4Q2I', FILE, 0, 0, 0, 0, 0) + attributes(FILE)
+    if opcode == GETATTR:
+        return struct.pack('Q2I', 0, 0, 0) + attributes(node)
+    if opcode == OPEN:
+        return struct.pack('Q2I', 1, 0, 0)
+    if opcode == WRITE:
+        return struct.pack('2I', struct.unpack_from('I', body, 16)[0], 0)
+    if opcode == RELEASE:
+        return b''
+    return None if opcode == FSYNC else NOT_SERVED
+
 while True:
-    os.read(fuse, 1 << 20)
+    message = os.read(fuse, 1 << 20)
+    length, opcode, unique, node = struct.unpack_from('IIQQ', message)
+    told = answer(opcode, node, message[40:])
+    if told is None:
+        continue
+    error, body = (told, b'') if isinstance(told, int) else (0, told)
+    os.write(fuse, struct.pack('IiQ', 16 + len(body), error, unique) + body)
+    if opcode == INIT:
+        open('/run/hung', 'w').write(str(os.getpid()))
 )"_kj;
 
-// Serves HUNG from here on, and hangs.
+// Serves HUNG from here on, with a fault.
 class HungMount final {
 public:
-  explicit HungMount(TestWorkspace& workspace) : workspace(workspace) {
+  // `fault`: see SERVER.
+  explicit HungMount(TestWorkspace& workspace, kj::StringPtr fault = "hangs")
+      : workspace(workspace) {
     workspace.shell(
         kj::str("mkdir -p ", HUNG, "; rm -f /run/hung; cat > /run/server <<'END'", SERVER,
-                "END\nsetsid python3 /run/server > /dev/null 2>&1 < /dev/null &\n"
+                "END\nsetsid python3 /run/server '", fault,
+                "' > /dev/null 2>&1 < /dev/null &\n"
                 "for i in $(seq 100); do test -s /run/hung && exit; sleep 0.1; done; exit 1"),
         "root");
   }
@@ -213,6 +249,58 @@ TEST_CASE("P45 a file system that hangs costs a lane for files, and nothing else
   mount.end();
   host.wait(alsoHung.catch_([](kj::Exception&&) {}), "the call that hung");
   echo.check();
+}
+
+// The process that serves a lane.
+kj::String workerOf(Lane& lane, SupervisedHost& host) {
+  auto request = filesOf(lane).statRequest();
+  request.setPath("/proc/self"_kj.asBytes());
+  auto answer = host.wait(request.send().dropPipeline(), "who serves a lane");
+  return kj::heapString(answer.getOutcome().getEntry().getLinkTarget().asChars());
+}
+
+TEST_CASE(
+    "P45 a file system that is slow costs a lane for files its time, and nothing else of its "
+    "machine") {
+  auto& [host, workspace] = sharedWorkspace();
+  Echo echo(workspace);
+  HungMount mount(workspace, "is slow");
+  auto lane = openFiles(workspace);
+  const auto worker = workerOf(*lane, host);
+  auto slow = stat(filesOf(*lane), kj::str(HUNG, "/f")).eagerlyEvaluate(nullptr);
+  echo.check();
+  host.wait(kj::mv(slow), "the call that is slow");
+  // It was not given up for that.
+  auto next = openFiles(workspace);
+  CHECK(workerOf(*next, host) == worker);
+}
+
+TEST_CASE(
+    "P45 a flush that takes for ever costs who waits for it, and nothing else of its machine") {
+  auto& [host, workspace] = sharedWorkspace();
+  Echo echo(workspace);
+  HungMount mount(workspace, "never flushes");
+  auto lane = openFiles(workspace);
+  auto request = filesOf(*lane).writeRequest();
+  request.setPath(kj::str(HUNG, "/f").asBytes());
+  request.initOptions().setDisposition(rpc::Files::WriteOptions::Disposition::PATCH);
+  auto opened = host.wait(request.send().dropPipeline(), "a file");
+  REQUIRE(opened.getOutcome().isDone());
+  SinkWriter writer(opened.getSink());
+  host.wait(writer.send("text"_kj.asBytes()), "writing");
+  auto flushed = writer.end().eagerlyEvaluate(nullptr);
+  echo.check();
+  CHECK_FALSE(flushed.poll(host.scope));
+  // Neither does what else its lane does wait for it.
+  host.wait(stat(filesOf(*lane), "/"), "another call of the lane");
+  // Who gives it up closes the file, for which the worker itself waits, since FUSE holds the file until it is flushed: the next lane has another.
+  flushed = nullptr;
+  lane = nullptr;
+  echo.check();
+  CommandLine bothy(host);
+  auto copied = bothy.run({"cp"_kj, "test:/etc/hostname"_kj, "-"_kj});
+  INFO(copied.err.cStr());
+  CHECK(copied.status == 0);
 }
 
 TEST_CASE("P45 a frozen file system costs a lane for files, and nothing else of its machine") {
