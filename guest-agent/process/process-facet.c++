@@ -8,53 +8,27 @@ namespace bothy {
 
 namespace {
 
-// What dropping it, `end`, and that its end was told do with the execution.
-class Holding {
-public:
-  virtual void told() = 0;
-  virtual void drop() = 0;
-  virtual void end() = 0;
-};
-
-class Owning final: public Holding {
-public:
-  explicit Owning(Execution& execution) : execution(execution) {}
-  void told() override {}
-  void drop() override { execution.abandon(); }
-  void end() override {
-    execution.process().end().detach([](kj::Exception&&) {});
-  }
-
-private:
-  Execution& execution;
-};
-
-class Keeping final: public Holding {
-public:
-  Keeping(kj::Own<KeptExecutions> keptParam, uint64_t id) : kept(kj::mv(keptParam)), id(id) {
-    kept->hold(id);
-  }
-  void told() override { kept->noteTold(id); }
-  void drop() override { kept->release(id); }
-  void end() override { kept->end(id); }
-
-private:
-  kj::Own<KeptExecutions> kept;
-  const uint64_t id;
-};
-
 class ProcessFacet final: public rpc::Process::Server {
 public:
-  ProcessFacet(kj::Own<Execution> execution, kj::Own<Holding> holding)
-      : execution(kj::mv(execution)), holding(kj::mv(holding)) {}
-  ~ProcessFacet() noexcept(false) { holding->drop(); }
+  explicit ProcessFacet(kj::Own<Execution> execution) : execution(kj::mv(execution)) {}
+  ProcessFacet(kj::Own<Execution> execution, kj::Own<KeptExecutions> keptParam, uint64_t id)
+      : execution(kj::mv(execution)), kept(kj::mv(keptParam)), id(id) {
+    KJ_ASSERT_NONNULL(kept)->hold(id);
+  }
+  ~ProcessFacet() noexcept(false) {
+    KJ_IF_MAYBE (all, kept) {
+      (*all)->release(id);
+    } else {
+      execution->abandon();
+    }
+  }
 
   kj::Promise<void> wait(WaitContext context) override {
     const bool isAwaited =
         context.getParams().getAnswersToEnd() == rpc::Process::AnswersToEnd::AWAITED;
     auto result = co_await execution->onFinished(isAwaited ? Execution::Sinks::HAVE_ANSWERED
                                                            : Execution::Sinks::WERE_CALLED);
-    holding->told();
+    KJ_IF_MAYBE (all, kept) (*all)->noteTold(id);
     auto results = context.initResults();
     result.status.writeTo(results.initStatus());
     results.setDetached(result.detached);
@@ -74,25 +48,30 @@ public:
   }
 
   kj::Promise<void> end(EndContext context) override {
-    holding->end();
+    KJ_IF_MAYBE (all, kept) {
+      (*all)->end(id);
+    } else {
+      execution->process().end().detach([](kj::Exception&&) {});
+    }
     return kj::READY_NOW;
   }
 
 private:
   kj::Own<Execution> execution;
-  kj::Own<Holding> holding;
+  // None: it is nobody's but this one's, and ends with it.
+  kj::Maybe<kj::Own<KeptExecutions>> kept;
+  const uint64_t id = 0;  // among those
 };
 
 }  // namespace
 
 rpc::Process::Client newProcessFacet(kj::Own<Execution> execution) {
-  auto holding = kj::heap<Owning>(*execution);
-  return kj::heap<ProcessFacet>(kj::mv(execution), kj::mv(holding));
+  return kj::heap<ProcessFacet>(kj::mv(execution));
 }
 
 rpc::Process::Client newKeptProcessFacet(kj::Own<KeptExecutions> kept, uint64_t id) {
   auto execution = kj::addRef(KJ_REQUIRE_NONNULL(kept->find(id)));
-  return kj::heap<ProcessFacet>(kj::mv(execution), kj::heap<Keeping>(kj::mv(kept), id));
+  return kj::heap<ProcessFacet>(kj::mv(execution), kj::mv(kept), id);
 }
 
 }  // namespace bothy
