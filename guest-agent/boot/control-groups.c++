@@ -14,6 +14,7 @@
 #include "boot/failure.h"
 #include "boot/machine-file.h"
 #include "process/group-room.h"
+#include "process/proc-text.h"
 #include "process/process-tree.h"
 #include "process/text-file.h"
 
@@ -92,15 +93,11 @@ uint64_t numberInFile(kj::StringPtr path) {
 
 MachineSize measureMachine() {
   MachineSize result;
-  result.memoryBytes = 0;
-  unsigned long long number;
-  auto memory = readTextFile("/proc/meminfo");
-  if (const char* line = strstr(memory.cStr(), "MemAvailable:")) {
-    if (sscanf(line, "MemAvailable: %llu", &number) == 1) result.memoryBytes = number * KIB;
-  }
+  result.memoryBytes = parseField(readTextFile("/proc/meminfo"), "MemAvailable") * KIB;
   result.tasks = kj::min(numberInFile("/proc/sys/kernel/threads-max"),
                          numberInFile("/proc/sys/kernel/pid_max"));
   result.ownTasks = 0;
+  unsigned long long number;
   // "0.00 0.01 0.05 1/80 1234": the second number of the fourth is all of them.
   if (sscanf(readTextFile("/proc/loadavg").cStr(), "%*f %*f %*f %*u/%llu", &number) == 1) {
     result.ownTasks = number;

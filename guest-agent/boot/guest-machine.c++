@@ -6,7 +6,6 @@
 #include <kj/io.h>
 #include <linux/fs.h>
 #include <signal.h>
-#include <stdio.h>
 #include <stdlib.h>
 #include <sys/ioctl.h>
 #include <sys/reboot.h>
@@ -16,6 +15,7 @@
 #include "boot/root.h"
 #include "boot/user-mounts.h"
 #include "process/cgroup.h"
+#include "process/proc-text.h"
 #include "process/text-file.h"
 
 namespace bothy {
@@ -65,14 +65,8 @@ void thaw(int mount) {
 }  // namespace
 
 bool leadsTerminal(kj::StringPtr stat) {
-  // pid (comm) state ppid pgrp session tty_nr …; comm may hold anything, so what follows it counts.
-  KJ_IF_MAYBE (end, stat.findLast(')')) {
-    auto rest = stat.slice(*end + 1);
-    int pid = 0, session = 0, terminal = 0;
-    if (::sscanf(stat.cStr(), "%d", &pid) == 1 &&
-        ::sscanf(rest.cStr(), " %*c %*d %*d %d %d", &session, &terminal) == 2) {
-      return pid == session && terminal != 0;
-    }
+  KJ_IF_MAYBE (process, ProcessStat::parse(stat)) {
+    return process->pid == process->session && process->terminal != 0;
   }
   return false;
 }

@@ -2,8 +2,6 @@
 
 #include <dirent.h>
 #include <signal.h>
-#include <stdio.h>
-#include <string.h>
 #include <sys/syscall.h>
 #include <unistd.h>
 
@@ -11,6 +9,7 @@
 #include <kj/io.h>
 #include <kj/map.h>
 
+#include "process/proc-text.h"
 #include "process/text-file.h"
 
 namespace bothy {
@@ -20,31 +19,17 @@ namespace {
 // Until the next look at a process that cannot be watched.
 constexpr kj::Duration LOOK_PAUSE = 10 * kj::MILLISECONDS;
 
-struct Entry {
-  pid_t pid;
-  pid_t parent;
-  pid_t session;
-};
-
 // Every process that lives; zombies have ended.
-kj::Vector<Entry> readProcesses() {
-  kj::Vector<Entry> result;
+kj::Vector<ProcessStat> readProcesses() {
+  kj::Vector<ProcessStat> result;
   DIR* directory = opendir("/proc");
   if (directory == nullptr) return result;
   KJ_DEFER(closedir(directory));
   while (auto* entry = readdir(directory)) {
     KJ_IF_MAYBE (pid, kj::StringPtr(entry->d_name).tryParseAs<pid_t>()) {
-      auto stat = readTextFile(kj::str("/proc/", *pid, "/stat"));
-      // The name, in parentheses, may hold anything: what follows the last one counts.
-      const char* rest = strrchr(stat.cStr(), ')');
-      char state;
-      int parent, group, session;
-      if (rest == nullptr ||
-          sscanf(rest, ") %c %d %d %d", &state, &parent, &group, &session) != 4 || state == 'Z' ||
-          state == 'X') {
-        continue;
+      KJ_IF_MAYBE (stat, ProcessStat::parse(readTextFile(kj::str("/proc/", *pid, "/stat")))) {
+        if (!stat->hasEnded()) result.add(*stat);
       }
-      result.add(Entry{*pid, parent, session});
     }
   }
   return result;

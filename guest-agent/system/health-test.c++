@@ -13,14 +13,6 @@ TEST_CASE("the uptime is read in milliseconds") {
   CHECK(parseUptimeMillis("-1") == 0);
 }
 
-TEST_CASE("a field is found by its whole name at the start of a line") {
-  auto text = "VmRSSX:\t 1 kB\nxVmRSS:\t2 kB\nVmRSS:\t  2764 kB\nvoluntary_ctxt_switches:\t42\n"_kj;
-  CHECK(parseField(text, "VmRSS") == 2764);
-  CHECK(parseField(text, "voluntary_ctxt_switches") == 42);
-  CHECK(parseField(text, "Vm") == 0);
-  CHECK(parseField("", "VmRSS") == 0);
-}
-
 TEST_CASE("the load is the first number") {
   CHECK(parseLoad1("0.25 0.18 0.12 1/80 11206\n") == 0.25f);
   CHECK(parseLoad1("") == 0);

@@ -2,11 +2,11 @@
 
 #include <dirent.h>
 #include <stdlib.h>
-#include <string.h>
 #include <sys/statvfs.h>
 #include <unistd.h>
 
 #include "process/cgroup.h"
+#include "process/proc-text.h"
 #include "process/text-file.h"
 
 namespace bothy {
@@ -62,19 +62,6 @@ uint32_t countProcesses() {
 uint64_t parseUptimeMillis(kj::StringPtr text) {
   auto seconds = ::strtod(text.cStr(), nullptr);
   return seconds > 0 ? static_cast<uint64_t>(seconds * 1000 + 0.5) : 0;
-}
-
-uint64_t parseField(kj::StringPtr text, kj::StringPtr key) {
-  for (const char* line = text.cStr(); line != nullptr;) {
-    if (strncmp(line, key.cStr(), key.size()) == 0 && line[key.size()] == ':') {
-      return ::strtoull(line + key.size() + 1, nullptr, 10);
-    }
-    line = ::strchr(line, '\n');
-    if (line != nullptr) {
-      ++line;
-    }
-  }
-  return 0;
 }
 
 float parseLoad1(kj::StringPtr text) {

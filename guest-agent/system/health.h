@@ -11,9 +11,6 @@ namespace bothy {
 // /proc/uptime, in milliseconds.
 uint64_t parseUptimeMillis(kj::StringPtr text);
 
-// A line "KEY:  NUMBER" of /proc/meminfo or /proc/PID/status.
-uint64_t parseField(kj::StringPtr text, kj::StringPtr key);
-
 // The first number of /proc/loadavg.
 float parseLoad1(kj::StringPtr text);
 
