@@ -85,7 +85,7 @@ void runTrue(SupervisedHost& host, StandingLane& lane) {
 }  // namespace
 
 void measureExec(kj::Vector<Row>& rows, TestWorkspace& workspace, GuestPeer& peer) {
-  auto& called = addRow(rows, "exec /bin/true", "ms", 1.35);
+  auto& called = addRow(rows, "exec /bin/true", "ms", 1.3);
   auto& run = addRow(rows, "exec /bin/true, as bothy does", "ms");
   auto& host = workspace.host;
   auto floor = peer.dial('x');

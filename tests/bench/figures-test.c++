@@ -39,6 +39,13 @@ TEST_CASE("a goal is held against the ratio to the floor, or the value where the
   rare.goalOf = 0.99;
   CHECK_FALSE(KJ_ASSERT_NONNULL(met(rare)));
 
+  auto rarer = row({1, 1, 5}, {1, 1, 2});
+  rarer.goal = 2;
+  CHECK(KJ_ASSERT_NONNULL(met(rarer)));
+  rarer.goalOf = 0.99;
+  CHECK(KJ_ASSERT_NONNULL(ratio(rarer)) == 2.5);
+  CHECK_FALSE(KJ_ASSERT_NONNULL(met(rarer)));
+
   auto throughput = row({95}, {100});
   throughput.better = Row::Better::HIGHER;
   throughput.goal = 0.9;

@@ -31,7 +31,7 @@ double percentile(kj::ArrayPtr<const double> samples, double fraction) {
 
 kj::Maybe<double> ratio(const Row& row) {
   if (row.floor.empty()) return nullptr;
-  return percentile(row.samples, 0.5) / percentile(row.floor, 0.5);
+  return percentile(row.samples, row.goalOf) / percentile(row.floor, row.goalOf);
 }
 
 kj::Maybe<bool> met(const Row& row) {
@@ -78,7 +78,7 @@ kj::String table(kj::ArrayPtr<const Row> rows) {
     }
     line(row.name.cStr(), row.unit.cStr(), kj::str(row.samples.size()).cStr(),
          percentileText(row.samples, 0.5).cStr(), percentileText(row.samples, 0.95).cStr(),
-         percentileText(row.samples, 0.99).cStr(), percentileText(row.floor, 0.5).cStr(),
+         percentileText(row.samples, 0.99).cStr(), percentileText(row.floor, row.goalOf).cStr(),
          numberOr(ratio(row), "-").cStr(), numberOr(row.goal, "-").cStr(), verdict.cStr());
   }
   return kj::strArray(lines, "\n");
@@ -110,7 +110,8 @@ kj::String json(kj::ArrayPtr<const Row> rows) {
     field("p50").setNumber(percentile(row.samples, 0.5));
     field("p95").setNumber(percentile(row.samples, 0.95));
     field("p99").setNumber(percentile(row.samples, 0.99));
-    optional("floor", row.floor.empty() ? kj::Maybe<double>(nullptr) : percentile(row.floor, 0.5));
+    optional("floor",
+             row.floor.empty() ? kj::Maybe<double>(nullptr) : percentile(row.floor, row.goalOf));
     optional("ratio", ratio(row));
     optional("goal", row.goal);
     KJ_IF_MAYBE (isMet, met(row)) {

@@ -16,14 +16,14 @@ struct Row {
   kj::Vector<double> samples;
   kj::Vector<double> floor;  // empty: no floor
   kj::Maybe<double> goal;    // of the ratio to the floor; of the value where there is no floor
-  double goalOf =
-      0.5;  // the fraction of the samples whose percentile a goal without a floor is held against
+  // The fraction of the samples, and of the floor, whose percentile is compared and held against the goal.
+  double goalOf = 0.5;
 };
 
 // Adds an empty row.  It stays where it is, whatever is added later, up to MOST_ROWS of them.
 Row& addRow(kj::Vector<Row>& rows, kj::StringPtr name, kj::StringPtr unit,
             kj::Maybe<double> goal = nullptr, Row::Better better = Row::Better::LOWER);
-constexpr size_t MOST_ROWS = 64;
+constexpr size_t MOST_ROWS = 96;
 
 // How long a call takes.
 template <typename Function>
@@ -37,7 +37,7 @@ double milliseconds(Function&& function) {
 // The sample below which `fraction` of them lie (nearest rank).
 double percentile(kj::ArrayPtr<const double> samples, double fraction);
 
-// p50 of the samples over p50 of the floor; nullptr without a floor.
+// The samples over the floor, of each the percentile that `goalOf` says; nullptr without a floor.
 kj::Maybe<double> ratio(const Row& row);
 // Whether the goal is met; nullptr without a goal.
 kj::Maybe<bool> met(const Row& row);

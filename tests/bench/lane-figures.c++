@@ -10,6 +10,9 @@ namespace {
 
 constexpr uint CLIENTS = 100;
 constexpr uint IDLE_LANES = 20;
+constexpr uint COLD_STARTS = 20;
+// Clients come one after the other: by then bothyd has dialled the next connection, which it does later than 50 ms.
+constexpr kj::Duration CLIENT_PAUSE = 200 * kj::MILLISECONDS;
 constexpr double KIBIBYTE = 1024;
 
 // A client with lanes of its own.
@@ -53,9 +56,29 @@ void measureFirstCalls(kj::Vector<Row>& rows, TestWorkspace& workspace) {
       callOn(workspace, lane.bootstrap().castAs<rpc::Files>());
     }));
     client = nullptr;
-    // Clients come one after the other: by then bothyd has dialled the next connection, which it does later than 50 ms.
-    workspace.host.timer.afterDelay(200 * kj::MILLISECONDS).wait(workspace.host.scope);
+    workspace.host.timer.afterDelay(CLIENT_PAUSE).wait(workspace.host.scope);
   }
+}
+
+// A lane for files and a call where its user has no file worker, over the same where he has one.
+void measureColdWorkers(kj::Vector<Row>& rows, TestWorkspace& workspace) {
+  auto& row = addRow(rows, "first call of a new file worker", "ms");
+  for (uint i = 0; i < COLD_STARTS; i++) {
+    workspace.shell(
+        "pkill -9 -x bothy-files; while pgrep -x bothy-files > /dev/null; do sleep 0.01; done",
+        "root");
+    Client client(workspace);
+    for (auto* into : {&row.samples, &row.floor}) {
+      workspace.host.timer.afterDelay(CLIENT_PAUSE).wait(workspace.host.scope);
+      into->add(milliseconds([&]() {
+        auto& lane =
+            client.open([](auto wanted) { wanted.initFiles().setAccess(rpc::FileAccess::READ); });
+        callOn(workspace, lane.bootstrap().castAs<rpc::Files>());
+      }));
+    }
+  }
+  // Its lanes for files are lost.
+  workspace.reconnect();
 }
 
 void measureAgentMemory(kj::Vector<Row>& rows, TestWorkspace& workspace) {
@@ -77,6 +100,7 @@ void measureAgentMemory(kj::Vector<Row>& rows, TestWorkspace& workspace) {
 
 void measureLanes(kj::Vector<Row>& rows, TestWorkspace& workspace) {
   measureFirstCalls(rows, workspace);
+  measureColdWorkers(rows, workspace);
   measureAgentMemory(rows, workspace);
 }
 

@@ -7,6 +7,7 @@
 #include "bench/boot-floor.h"
 #include "bench/copy-figures.h"
 #include "bench/disk-figures.h"
+#include "bench/echo-figures.h"
 #include "bench/exec-figures.h"
 #include "bench/figures.h"
 #include "bench/guest-disk-figures.h"
@@ -24,7 +25,6 @@ namespace {
 
 constexpr uint32_t MEMORY_MIB = 512;
 constexpr uint BOOTS = 5;
-constexpr uint CALLS = 300;
 constexpr double KIBIBYTE = 1024;
 constexpr double MEBIBYTE = 1024 * KIBIBYTE;
 
@@ -123,7 +123,10 @@ private:
       progress("exec");
       measureExec(rows, workspace, peer);
     }
-    if (wants("echo")) echoes(workspace, peer);
+    if (wants("echo")) {
+      progress("echo");
+      measureEchoes(rows, workspace, peer);
+    }
     if (wants("terminal")) {
       progress("terminals");
       measureTerminals(rows, workspace);
@@ -169,39 +172,6 @@ private:
     }
   }
 
-  void echoes(TestWorkspace& workspace, GuestPeer& peer) {
-    progress("echo");
-    auto& row = add("terminal echo of one byte", "ms", 1.9);
-    auto floor = peer.dial('e');
-    TestTerminal terminal(
-        workspace, {.argv = {"/bin/sh"_kj, "-c"_kj, "stty raw -echo; echo go; exec cat"_kj}});
-    terminal.waitForText("go");
-    for (uint i = 0; i < CALLS; ++i) {
-      row.floor.add(milliseconds([&]() { roundTrip(workspace, *floor); }));
-      row.samples.add(milliseconds([&]() {
-        uint64_t before = terminal.record.received;
-        terminal.type("x");
-        terminal.waitUntil([&]() { return terminal.record.received > before; }, "the echo");
-      }));
-    }
-    auto& call = add("call (stat of /)", "ms");
-    call.floor.addAll(row.floor);
-    auto files = workspace.files();
-    for (uint i = 0; i < CALLS; ++i) {
-      call.samples.add(milliseconds([&]() {
-        auto request = files.statRequest();
-        request.setPath("/"_kj.asBytes());
-        workspace.host.wait(request.send().dropPipeline().ignoreResult(), "the call");
-      }));
-    }
-  }
-
-  void roundTrip(TestWorkspace& workspace, kj::AsyncIoStream& stream) {
-    char byte = 'x';
-    stream.write(&byte, 1).wait(workspace.host.scope);
-    workspace.host.wait(stream.read(&byte, 1), "the peer's answer");
-  }
-
   void sizes(TestWorkspace& workspace) {
     auto file = [&](kj::StringPtr name, kj::StringPtr path, kj::Maybe<double> goal) {
       struct stat stats;
@@ -210,7 +180,7 @@ private:
     };
     add("agent memory, idle", "MiB", 4.0)
         .samples.add(workspace.health().getAgentMemoryBytes() / MEBIBYTE);
-    file("agent binary", BOTHY_AGENT ""_kj, 4.0);
+    file("agent binary", BOTHY_AGENT ""_kj, 5.0);
     file("initramfs", BOTHY_IMAGES "/base/initramfs.cpio"_kj, nullptr);
     file("root image", BOTHY_IMAGES "/base/root.erofs"_kj, nullptr);
     file("kernel", BOTHY_IMAGES "/base/vmlinux"_kj, nullptr);

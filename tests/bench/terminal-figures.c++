@@ -8,7 +8,7 @@ namespace {
 constexpr uint ATTACHMENTS = 50;
 constexpr uint FLOODS = 9;
 constexpr uint64_t FLOOD_BYTES = 16 << 20;
-constexpr uint KEPT_TERMINALS = 50;
+constexpr uint KEPT_TERMINALS[] = {1, 50, 250};
 constexpr double KIBIBYTE = 1024, MEBIBYTE = 1 << 20;
 
 // One whose scrollback is full, and that waits.
@@ -57,25 +57,50 @@ void floods(kj::Vector<Row>& rows, TestWorkspace& workspace) {
   }
 }
 
+// Resident memory of the file workers, in bytes.
+double workerBytes(TestWorkspace& workspace) {
+  auto kibibytes = workspace.shell(
+      "awk '/^VmRSS:/ { m += $2 } END { print m + 0 }' /dev/null "
+      "$(pgrep -x bothy-files | sed 's|.*|/proc/&/status|')");
+  return kibibytes.parseAs<double>() * KIBIBYTE;
+}
+
+// Of the agent alone, and with a file worker that has answered a call.
 void memory(kj::Vector<Row>& rows, TestWorkspace& workspace) {
-  auto& row = addRow(rows, "agent memory, a terminal", "KiB");
-  const auto before = workspace.health().getAgentMemoryBytes();
   kj::Vector<kj::Own<TestTerminal>> terminals;
-  for (uint i = 0; i < KEPT_TERMINALS; ++i) {
-    terminals.add(kj::heap<TestTerminal>(
-        workspace, TestTerminal::Options{.argv = {"/bin/sh"_kj, "-c"_kj, "echo go; exec cat"_kj}}));
-    terminals.back()->waitForText("go");
+  kj::Vector<double> agentBytes;
+  auto files = workspace.files();
+  for (auto count : KEPT_TERMINALS) {
+    while (terminals.size() < count) {
+      terminals.add(kj::heap<TestTerminal>(
+          workspace,
+          TestTerminal::Options{.argv = {"/bin/sh"_kj, "-c"_kj, "echo go; exec cat"_kj}}));
+      terminals.back()->waitForText("go");
+    }
+    auto request = files.statRequest();
+    request.setPath("/"_kj.asBytes());
+    workspace.host.wait(request.send().dropPipeline().ignoreResult(), "a call");
+    agentBytes.add(static_cast<double>(workspace.health().getAgentMemoryBytes()));
+    auto name = kj::str("agent memory, ", count, count == 1 ? " terminal" : " terminals");
+    addRow(rows, name, "MiB").samples.add(agentBytes.back() / MEBIBYTE);
+    addRow(rows, kj::str(name, ", file worker"), "MiB")
+        .samples.add((agentBytes.back() + workerBytes(workspace)) / MEBIBYTE);
   }
-  const auto after = workspace.health().getAgentMemoryBytes();
-  row.samples.add(static_cast<double>(after - kj::min(after, before)) / KIBIBYTE / KEPT_TERMINALS);
+  const auto grown = kj::max(0.0, agentBytes.back() - agentBytes[0]);
+  addRow(rows, "agent memory, a terminal", "KiB")
+      .samples.add(grown / KIBIBYTE / (terminals.size() - KEPT_TERMINALS[0]));
+  for (auto& terminal : terminals) {
+    workspace.host.wait(terminal->client().closeRequest().send().ignoreResult(), "its end");
+  }
 }
 
 }  // namespace
 
 void measureTerminals(kj::Vector<Row>& rows, TestWorkspace& workspace) {
+  // First: what others leave to the heap is none of theirs.
+  memory(rows, workspace);
   attachments(rows, workspace);
   floods(rows, workspace);
-  memory(rows, workspace);
 }
 
 }  // namespace bothy
