@@ -58,11 +58,11 @@ public:
   Agent(kj::AsyncIoContext& io, ProcessHost::Options options, MachineControl& machine,
         GateKey keyParam, kj::Maybe<kj::StringPtr> actionDirectory)
       : host(io.unixEventPort, io.provider->getTimer(), kj::mv(options)),
+        actions(host, actionDirectory.orDefault(nullptr)),
         files(host),
         terminals(host),
-        actions(host, actionDirectory.orDefault(nullptr)),
-        rooms{newTerminalsFacet(terminals),
-              newProcessesFacet(host),
+        rooms{[this](auto lane) { return newTerminalsFacet(terminals, kj::mv(lane)); },
+              newProcessesFacets(host),
               newSystemFacet(machine),
               files,
               {actions, kj::systemPreciseCalendarClock()}},
@@ -78,10 +78,11 @@ public:
   KJ_DISALLOW_COPY_AND_MOVE(Agent);
 
   ProcessHost host;
+  // Before whatever is under way, which is noted when it ends.
+  PipedActionLog actions;
   MessageBudget laneMemory{LANES_LIMITS};
   FileWorkers files;
   TerminalRegistry terminals;
-  PipedActionLog actions;
   Rooms rooms;
   GateKey key;
   BootTimer bootTimer;

@@ -42,114 +42,26 @@ ProgramPipe openPipe(Direction direction, const SpawnRequest& request) {
   return result;
 }
 
-class ProcessesFacet final: public rpc::Processes::Server {
+using Started = kj::OneOf<kj::Own<Execution>, StartFailure>;
+using Sinks = kj::Maybe<rpc::ByteSink::Client>[2];  // standard output and error
+enum class Input { NOTHING, PIPE };
+
+Input inputOf(rpc::Processes::ExecParams::Reader params) {
+  return params.getNoStdin() ? Input::NOTHING : Input::PIPE;
+}
+
+// The programs of all clients: a start goes on when the client's facet is gone.
+class Programs final: public kj::Refcounted {
 public:
-  explicit ProcessesFacet(ProcessHost& host) : host(host) {
+  explicit Programs(ProcessHost& host)
+      : requested(kj::refcounted<RequestedStarts>(host.timer)),
+        kept(kj::refcounted<KeptExecutions>(host)),
+        host(host) {
     int fd;
     KJ_SYSCALL(fd = open("/dev/null", O_RDWR | O_CLOEXEC));
     nullDevice = kj::AutoCloseFd(fd);
   }
-
-  kj::Promise<void> exec(ExecContext context) override {
-    auto params = context.getParams();
-    return params.getRequestId().size() == 0 ? execOnce(context) : execRepeatable(context);
-  }
-
-  kj::Promise<void> reattach(ReattachContext context) override {
-    auto params = context.getParams();
-    auto results = context.getResults();
-    if (kept->find(params.getId()) == nullptr) {
-      results.initOutcome().setAbsent();
-    } else {
-      attach(params.getId(), params, results);
-      results.initOutcome().setAttached();
-    }
-    return kj::READY_NOW;
-  }
-
-private:
-  using Started = kj::OneOf<kj::Own<Execution>, StartFailure>;
-  enum class Input { NOTHING, PIPE };
-  using Sinks = kj::Maybe<rpc::ByteSink::Client>[2];  // standard output and error
-
-  ProcessHost& host;
-  kj::AutoCloseFd nullDevice;
-  uint starting = 0;  // programs, not yet in host.processCount
-  kj::Own<RequestedStarts> requested = kj::refcounted<RequestedStarts>(host.timer);
-  kj::Own<KeptExecutions> kept = kj::refcounted<KeptExecutions>(host);
-
-  static Input inputOf(rpc::Processes::ExecParams::Reader params) {
-    return params.getNoStdin() ? Input::NOTHING : Input::PIPE;
-  }
-
-  kj::Promise<void> execOnce(ExecContext context) {
-    auto params = context.getParams();
-    const bool keep = params.getKeep();
-    const auto input = inputOf(params);
-    Sinks sinks;
-    if (params.hasStdout()) sinks[0] = params.getStdout();
-    if (params.hasStderr()) sinks[1] = params.getStderr();
-    auto executing = start(params.getCommand(), input, sinks, keep);
-    context.releaseParams();
-    auto outcome = co_await executing;
-    auto results = context.initResults();
-    KJ_IF_MAYBE (failure, outcome.tryGet<StartFailure>()) {
-      failure->writeTo(results.initOutcome().initFailed());
-      co_return;
-    }
-    auto& execution = outcome.get<kj::Own<Execution>>();
-    KJ_IF_MAYBE (in, execution->input()) {
-      results.setStdin(newInputSink(in->addRef(), keep ? WhenDropped::KEEP : WhenDropped::CLOSE));
-    }
-    tellStarted(*execution, results.initOutcome());
-    if (keep) {
-      auto id = kept->add(kj::mv(execution));
-      results.setProcess(newKeptProcessFacet(kept->addRef(), id));
-      results.setId(id);
-    } else {
-      results.setProcess(newProcessFacet(kj::mv(execution)));
-    }
-  }
-
-  kj::Promise<void> execRepeatable(ExecContext context) {
-    auto params = context.getParams();
-    auto requestId = params.getRequestId();
-    KJ_REQUIRE(params.getKeep(), "only a program that is kept may have a request id");
-    KJ_REQUIRE(requestId.size() <= rpc::MAX_REQUEST_ID_BYTES, "request id too long");
-    auto result = co_await requested->once(requestId, [&]() { return startKept(params); });
-    auto results = context.getResults();
-    auto outcome = results.initOutcome();
-    KJ_IF_MAYBE (failure, result->outcome.tryGet<StartFailure>()) {
-      failure->writeTo(outcome.initFailed());
-      co_return;
-    }
-    auto id = result->outcome.get<uint64_t>();
-    if (kept->find(id) == nullptr) {
-      outcome.setGone();
-      co_return;
-    }
-    attach(id, params, results);
-    results.setId(id);
-    tellStarted(KJ_ASSERT_NONNULL(kept->find(id)), outcome);
-  }
-
-  // Starts a program that waits for whoever attaches to it.
-  kj::Promise<RequestedStarts::Result::Outcome> startKept(
-      rpc::Processes::ExecParams::Reader params) {
-    auto requestId = kj::str(params.getRequestId());
-    Sinks sinks;
-    auto nobody = [] { return KJ_EXCEPTION(DISCONNECTED, "nobody is attached yet"); };
-    if (params.hasStdout()) sinks[0] = rpc::ByteSink::Client(nobody());
-    if (params.hasStderr()) sinks[1] = rpc::ByteSink::Client(nobody());
-    auto outcome = co_await start(params.getCommand(), inputOf(params), sinks, true);
-    KJ_IF_MAYBE (failure, outcome.tryGet<StartFailure>()) {
-      co_return kj::mv(*failure);
-    }
-    auto forget = kj::defer([table = requested->addRef(), requestId = kj::mv(requestId)]() mutable {
-      table->programIsGone(requestId);
-    });
-    co_return kept->add(kj::mv(outcome.get<kj::Own<Execution>>()), kj::heap(kj::mv(forget)));
-  }
+  KJ_DISALLOW_COPY_AND_MOVE(Programs);
 
   // Keeps nothing of its parameters, except that `sinks` become the program's.
   kj::Promise<Started> start(rpc::Command::Reader command, Input input, Sinks& sinks, bool keep) {
@@ -164,6 +76,37 @@ private:
     return spawn(kj::mv(prepared.get<SpawnRequest>()), input, kj::mv(sinks[0]), kj::mv(sinks[1]),
                  keep);
   }
+
+  // Starts a program that waits for whoever attaches to it.
+  kj::Promise<RequestedStarts::Result::Outcome> startKept(rpc::Processes::ExecParams::Reader params,
+                                                          kj::Own<AskedStart> asked) {
+    auto requestId = kj::str(params.getRequestId());
+    Sinks sinks;
+    auto nobody = [] { return KJ_EXCEPTION(DISCONNECTED, "nobody is attached yet"); };
+    if (params.hasStdout()) sinks[0] = rpc::ByteSink::Client(nobody());
+    if (params.hasStderr()) sinks[1] = rpc::ByteSink::Client(nobody());
+    auto outcome = co_await start(params.getCommand(), inputOf(params), sinks, true);
+    KJ_IF_MAYBE (failure, outcome.tryGet<StartFailure>()) {
+      asked->failed();
+      co_return kj::mv(*failure);
+    }
+    auto forget = kj::defer([table = requested->addRef(), requestId = kj::mv(requestId)]() mutable {
+      table->programIsGone(requestId);
+    });
+    auto id = kept->add(kj::mv(outcome.get<kj::Own<Execution>>()), kj::heap(kj::mv(forget)));
+    asked->started(id);
+    co_return id;
+  }
+
+  kj::Own<RequestedStarts> requested;
+  kj::Own<KeptExecutions> kept;
+
+  kj::Own<Programs> addRef() { return kj::addRef(*this); }
+
+private:
+  ProcessHost& host;
+  kj::AutoCloseFd nullDevice;
+  uint starting = 0;  // programs, not yet in host.processCount
 
   kj::Promise<Started> spawn(SpawnRequest request, Input given,
                              kj::Maybe<rpc::ByteSink::Client> stdoutSink,
@@ -214,6 +157,97 @@ private:
     co_return kj::refcounted<Execution>(host, kj::mv(outcome.get<kj::Own<ChildProcess>>()),
                                         kj::mv(programInput), kj::mv(pumps[0]), kj::mv(pumps[1]));
   }
+};
+
+constexpr kj::StringPtr REATTACHED = "program reattached"_kj;
+
+class ProcessesFacet final: public rpc::Processes::Server {
+public:
+  ProcessesFacet(kj::Own<Programs> programs, kj::Own<ClientActions> actions)
+      : programs(kj::mv(programs)), actions(kj::mv(actions)) {}
+
+  kj::Promise<void> exec(ExecContext context) override {
+    auto params = context.getParams();
+    return params.getRequestId().size() == 0 ? execOnce(context) : execRepeatable(context);
+  }
+
+  kj::Promise<void> reattach(ReattachContext context) override {
+    auto params = context.getParams();
+    auto results = context.getResults();
+    if (kept.find(params.getId()) == nullptr) {
+      results.initOutcome().setAbsent();
+    } else {
+      attach(params.getId(), params, results);
+      actions->did(REATTACHED, ProgramKind::COMMAND, params.getId());
+      results.initOutcome().setAttached();
+    }
+    return kj::READY_NOW;
+  }
+
+private:
+  kj::Own<Programs> programs;
+  kj::Own<ClientActions> actions;
+  KeptExecutions& kept = *programs->kept;
+
+  kj::Promise<void> execOnce(ExecContext context) {
+    auto params = context.getParams();
+    const bool keep = params.getKeep();
+    const auto input = inputOf(params);
+    Sinks sinks;
+    if (params.hasStdout()) sinks[0] = params.getStdout();
+    if (params.hasStderr()) sinks[1] = params.getStderr();
+    auto asked = actions->asked(ProgramKind::COMMAND, params.getCommand());
+    auto executing = programs->start(params.getCommand(), input, sinks, keep);
+    context.releaseParams();
+    auto outcome = co_await executing;
+    auto results = context.initResults();
+    KJ_IF_MAYBE (failure, outcome.tryGet<StartFailure>()) {
+      asked->failed();
+      failure->writeTo(results.initOutcome().initFailed());
+      co_return;
+    }
+    auto& execution = outcome.get<kj::Own<Execution>>();
+    KJ_IF_MAYBE (in, execution->input()) {
+      results.setStdin(newInputSink(in->addRef(), keep ? WhenDropped::KEEP : WhenDropped::CLOSE));
+    }
+    tellStarted(*execution, results.initOutcome());
+    if (keep) {
+      auto id = kept.add(kj::mv(execution));
+      asked->started(id);
+      results.setProcess(newKeptProcessFacet(kept.addRef(), id));
+      results.setId(id);
+    } else {
+      asked->started(0);
+      results.setProcess(newProcessFacet(kj::mv(execution)));
+    }
+  }
+
+  kj::Promise<void> execRepeatable(ExecContext context) {
+    auto params = context.getParams();
+    auto requestId = params.getRequestId();
+    KJ_REQUIRE(params.getKeep(), "only a program that is kept may have a request id");
+    KJ_REQUIRE(requestId.size() <= rpc::MAX_REQUEST_ID_BYTES, "request id too long");
+    bool isRepeated = true;
+    auto result = co_await programs->requested->once(requestId, [&]() {
+      isRepeated = false;
+      return programs->startKept(params, actions->asked(ProgramKind::COMMAND, params.getCommand()));
+    });
+    auto results = context.getResults();
+    auto outcome = results.initOutcome();
+    KJ_IF_MAYBE (failure, result->outcome.tryGet<StartFailure>()) {
+      failure->writeTo(outcome.initFailed());
+      co_return;
+    }
+    auto id = result->outcome.get<uint64_t>();
+    if (kept.find(id) == nullptr) {
+      outcome.setGone();
+      co_return;
+    }
+    attach(id, params, results);
+    if (isRepeated) actions->did(REATTACHED, ProgramKind::COMMAND, id);
+    results.setId(id);
+    tellStarted(KJ_ASSERT_NONNULL(kept.find(id)), outcome);
+  }
 
   static void tellStarted(Execution& execution, rpc::Processes::ExecOutcome::Builder outcome) {
     outcome.setStarted();
@@ -227,7 +261,7 @@ private:
   // can be.
   template <typename Params, typename Results>
   void attach(uint64_t id, Params params, Results results) {
-    auto& execution = KJ_ASSERT_NONNULL(kept->find(id));
+    auto& execution = KJ_ASSERT_NONNULL(kept.find(id));
     auto output = execution.output(), errors = execution.errors();
     KJ_REQUIRE(params.hasStdout() == (output != nullptr), "stdout as it was given to exec");
     KJ_REQUIRE(params.hasStderr() == (errors != nullptr), "stderr as it was given to exec");
@@ -238,7 +272,7 @@ private:
     };
     require(output, params.getStdoutFrom());
     require(errors, params.getStderrFrom());
-    KJ_REQUIRE(kept->admits(id, params.getAttempt()), "overtaken by a later attempt");
+    KJ_REQUIRE(kept.admits(id, params.getAttempt()), "overtaken by a later attempt");
     KJ_IF_MAYBE (pump, output) pump->redirect(params.getStdout(), params.getStdoutFrom());
     KJ_IF_MAYBE (pump, errors) pump->redirect(params.getStderr(), params.getStderrFrom());
 
@@ -246,14 +280,22 @@ private:
       results.setStdin(newInputSink(input->addRef(), WhenDropped::KEEP));
       results.setStdinReceived(input->received());
     }
-    results.setProcess(newKeptProcessFacet(kept->addRef(), id));
+    results.setProcess(newKeptProcessFacet(kept.addRef(), id));
   }
 };
 
 }  // namespace
 
-kj::Own<rpc::Processes::Server> newProcessesFacet(ProcessHost& host) {
-  return kj::heap<ProcessesFacet>(host);
+ProcessesFacets newProcessesFacets(ProcessHost& host) {
+  return [programs = kj::refcounted<Programs>(host)](kj::Own<ClientActions> actions) mutable {
+    return kj::Own<rpc::Processes::Server>(
+        kj::heap<ProcessesFacet>(programs->addRef(), kj::mv(actions)));
+  };
+}
+
+kj::Own<rpc::Processes::Server> newProcessesFacet(ProcessHost& host,
+                                                  kj::Own<ClientActions> actions) {
+  return newProcessesFacets(host)(kj::mv(actions));
 }
 
 }  // namespace bothy

@@ -1,12 +1,23 @@
 #pragma once
 
+#include <kj/function.h>
+
+#include "process/client-actions.h"
 #include "process/process-host.h"
 #include "schema/process.capnp.h"
 
 namespace bothy {
 
-// Serves `Processes` with the programs of `host`, which outlives it.  Dropping the capability ends no
+// Makes what serves `Processes` to one client, whose actions are told.  Dropping such a capability ends no
 // process: each Process does for itself.
-kj::Own<rpc::Processes::Server> newProcessesFacet(ProcessHost& host);
+using ProcessesFacets =
+    kj::Function<kj::Own<rpc::Processes::Server>(kj::Own<ClientActions> actions)>;
+
+// All clients have the same programs, of `host`, which outlives what this makes.
+ProcessesFacets newProcessesFacets(ProcessHost& host);
+
+// The same for one client.
+kj::Own<rpc::Processes::Server> newProcessesFacet(
+    ProcessHost& host, kj::Own<ClientActions> actions = unnotedActions());
 
 }  // namespace bothy

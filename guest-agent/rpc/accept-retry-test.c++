@@ -44,7 +44,9 @@ struct World {
       return rpc::Refusal::NO_SUCH_USER;
     }
   } files;
-  Rooms rooms{{}, {}, kj::heap<SomeSystem>(), files, noNotes()};
+  Rooms rooms{[](auto) { return kj::heap<rpc::Terminals::Server>(); },
+              [](auto) { return kj::heap<rpc::Processes::Server>(); }, kj::heap<SomeSystem>(),
+              files, noNotes()};
   MessageBudget memory{LANES_LIMITS};
   HostConnections connections{timer, timer, key, rooms, memory};
   kj::uint tries = 0;

@@ -128,7 +128,8 @@ struct Fixture {
       return rpc::Refusal::NO_SUCH_USER;
     }
   } files;
-  Rooms rooms{kj::heap<SomeTerminals>(reached), kj::heap<SomeProcesses>(reached),
+  Rooms rooms{[this](auto) { return kj::heap<SomeTerminals>(reached); },
+              [this](auto) { return kj::heap<SomeProcesses>(reached); },
               kj::heap<SomeSystem>(reached), files, noNotes()};
   kj::TimerImpl timer{kj::origin<kj::TimePoint>()};
   LaneRegistry lanes{timer};

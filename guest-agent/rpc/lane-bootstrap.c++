@@ -18,7 +18,7 @@ public:
       : rooms(rooms), verbs(grant.verbs), notes(kj::refcounted<LaneNotes>(rooms.notes, grant)) {}
 
   kj::Promise<void> terminals(TerminalsContext context) override {
-    auto all = noteTerminals(*rooms.terminals, notes->addRef());
+    rpc::Terminals::Client all = rooms.terminals(notes->addRef());
     if (verbs.has(Verb::TERMINALS)) {
       context.getResults(ONE_CAPABILITY).setTerminals(kj::mv(all));
       return kj::READY_NOW;
@@ -31,8 +31,7 @@ public:
 
   kj::Promise<void> processes(ProcessesContext context) override {
     require(Verb::PROGRAMS);
-    context.getResults(ONE_CAPABILITY)
-        .setProcesses(notePrograms(*rooms.processes, notes->addRef()));
+    context.getResults(ONE_CAPABILITY).setProcesses(rooms.processes(notes->addRef()));
     return kj::READY_NOW;
   }
 

@@ -1,17 +1,22 @@
 #pragma once
 
+#include <kj/function.h>
+
 #include "lane/lane-grant.h"
 #include "rpc/file-lanes.h"
 #include "rpc/lane-registry.h"
 #include "rpc/noted-actions.h"
 #include "schema/agent.capnp.h"
+#include "schema/terminal.capnp.h"
 
 namespace bothy {
 
-// What the agent hands out, the same on every lane.  Made by main, outlives every connection.
+// What the agent hands out.  Made by main, outlives every connection.
 struct Rooms {
-  kj::Own<rpc::Terminals::Server> terminals;
-  kj::Own<rpc::Processes::Server> processes;
+  // To each lane its own, which tells what is done over it.
+  kj::Function<kj::Own<rpc::Terminals::Server>(kj::Own<ClientActions>)> terminals;
+  kj::Function<kj::Own<rpc::Processes::Server>(kj::Own<ClientActions>)> processes;
+  // The same on every lane.
   kj::Own<rpc::System::Server> system;
   FileLanes& files;
   ActionNotes notes;

@@ -1,58 +1,19 @@
 #include "rpc/noted-actions.h"
 
+#include <capnp/message.h>
 #include <kj/async-io.h>
 #include <kj/debug.h>
-#include <kj/vector.h>
-#include <string.h>
 
 #include <catch2/catch_test_macros.hpp>
+
+#include "rpc/test-notes.h"
 
 namespace bothy {
 namespace {
 
-class RecordingLog final: public ActionLog {
-public:
-  kj::Vector<kj::String> lines;
-  void add(kj::StringPtr line) override { lines.add(kj::str(line)); }
-};
-
-class SomeTerminals final: public rpc::Terminals::Server {
-public:
-  bool fails = false;
-
-private:
-  kj::Promise<void> open(OpenContext context) override {
-    auto results = context.initResults();
-    if (fails) {
-      results.initOutcome().initFailed();
-    } else {
-      results.setId(3);
-      results.initOutcome().setOpened();
-    }
-    return kj::READY_NOW;
-  }
-  kj::Promise<void> list(ListContext context) override {
-    context.getResults().initTerminals(2);
-    return kj::READY_NOW;
-  }
-};
-
-class SomeProcesses final: public rpc::Processes::Server {
-  kj::Promise<void> exec(ExecContext context) override {
-    const bool keep = context.getParams().getKeep();
-    context.releaseParams();
-    auto results = context.initResults();
-    if (keep) results.setId(77);
-    results.initOutcome().setStarted();
-    return kj::READY_NOW;
-  }
-};
-
 struct World {
   kj::AsyncIoContext io = kj::setupAsyncIo();
   RecordingLog log;
-  SomeTerminals terminals;
-  SomeProcesses processes;
   class SomeSystem final: public rpc::System::Server {
   public:
     explicit SomeSystem(RecordingLog& log) : log(log) {}
@@ -69,53 +30,65 @@ struct World {
   struct FixedClock final: public kj::Clock {
     kj::Date now() const override { return kj::UNIX_EPOCH; }
   } clock;
+  capnp::MallocMessageBuilder message;
 
-  kj::Own<LaneNotes> notes() {
+  LaneGrant grant() {
     LaneGrant grant;
     grant.lane = 12;
     grant.session = kj::str("s-1");
     grant.actor = kj::str("ann");
-    return kj::refcounted<LaneNotes>(ActionNotes{log, clock}, grant);
+    return grant;
+  }
+  kj::Own<LaneNotes> notes() { return kj::refcounted<LaneNotes>(ActionNotes{log, clock}, grant()); }
+  rpc::Command::Reader command(kj::StringPtr user, kj::ArrayPtr<const kj::StringPtr> texts) {
+    auto result = message.initRoot<rpc::Command>();
+    result.setUser(user);
+    auto argv = result.initArgv(texts.size());
+    for (auto i : kj::indices(texts)) argv.set(i, texts[i]);
+    return result.asReader();
   }
   template <typename Request>
   auto call(Request request) {
     return request.send().wait(io.waitScope);
   }
-  static constexpr kj::StringPtr BEGIN = "{\"time\":\"1970-01-01T00:00:00.000Z\",\"what\":"_kj;
-  static constexpr kj::StringPtr WHO = ",\"session\":\"s-1\",\"actor\":\"ann\",\"lane\":\"12\""_kj;
+  kj::String line(kj::StringPtr what, kj::StringPtr rest) {
+    return kj::str("{\"time\":\"1970-01-01T00:00:00.000Z\",\"what\":\"", what,
+                   "\",\"session\":\"s-1\",\"actor\":\"ann\",\"lane\":\"12\"", rest, "}\n");
+  }
 };
 
-TEST_CASE("a terminal and a program are noted with who began them, and calls pass") {
+TEST_CASE("a terminal and a program are noted with who began them") {
   World w;
-  auto terminals = noteTerminals(w.terminals, w.notes());
-  auto open = terminals.openRequest();
-  open.initCommand().setUser("bob");
-  CHECK(w.call(kj::mv(open)).getId() == 3);
-  CHECK(w.call(terminals.listRequest()).getTerminals().size() == 2);
-  auto processes = notePrograms(w.processes, w.notes());
-  auto exec = processes.execRequest();
-  auto argv = exec.initCommand().initArgv(2);
-  argv.set(0, "make");
-  argv.set(1, "all");
-  w.call(kj::mv(exec));
-  auto kept = processes.execRequest();
-  kept.initCommand().initArgv(1).set(0, "top");
-  kept.setKeep(true);
-  CHECK(w.call(kj::mv(kept)).getId() == 77);
+  auto notes = w.notes();
+  notes->asked(ProgramKind::TERMINAL, w.command("bob", nullptr))->started(3);
+  const kj::StringPtr make[] = {"make"_kj, "all"_kj};
+  notes->asked(ProgramKind::COMMAND, w.command("", make))->started(0);
+  const kj::StringPtr top[] = {"top"_kj};
+  notes->asked(ProgramKind::COMMAND, w.command("", top))->started(77);
   REQUIRE(w.log.lines.size() == 3);
-  CHECK(w.log.lines[0] == kj::str(w.BEGIN, "\"terminal opened\"", w.WHO,
-                                  ",\"user\":\"bob\",\"command\":[],\"terminal\":\"3\"}\n"));
-  CHECK(w.log.lines[1] == kj::str(w.BEGIN, "\"program started\"", w.WHO,
-                                  ",\"user\":\"\",\"command\":[\"make\",\"all\"]}\n"));
-  CHECK(w.log.lines[2] == kj::str(w.BEGIN, "\"program started\"", w.WHO,
-                                  ",\"user\":\"\",\"command\":[\"top\"],\"program\":\"77\"}\n"));
+  CHECK(w.log.lines[0] ==
+        w.line("terminal opened", ",\"user\":\"bob\",\"command\":[],\"terminal\":\"3\""));
+  CHECK(w.log.lines[1] ==
+        w.line("program started", ",\"user\":\"\",\"command\":[\"make\",\"all\"]"));
+  CHECK(w.log.lines[2] ==
+        w.line("program started", ",\"user\":\"\",\"command\":[\"top\"],\"program\":\"77\""));
 }
 
-TEST_CASE("what did not begin is not noted") {
+TEST_CASE("what did not begin is not noted, and what was given up is") {
   World w;
-  w.terminals.fails = true;
-  w.call(noteTerminals(w.terminals, w.notes()).openRequest());
+  w.notes()->asked(ProgramKind::TERMINAL, w.command("", nullptr))->failed();
   CHECK(w.log.lines.size() == 0);
+  w.notes()->asked(ProgramKind::COMMAND, w.command("", nullptr));
+  REQUIRE(w.log.lines.size() == 1);
+  CHECK(w.log.lines[0] ==
+        w.line("program started", ",\"user\":\"\",\"command\":[],\"outcome\":\"given up\""));
+}
+
+TEST_CASE("what is done to a terminal is noted with its number") {
+  World w;
+  w.notes()->did("terminal closed", ProgramKind::TERMINAL, 5);
+  REQUIRE(w.log.lines.size() == 1);
+  CHECK(w.log.lines[0] == w.line("terminal closed", ",\"terminal\":\"5\""));
 }
 
 TEST_CASE("that the machine is to end is noted before it does") {
@@ -125,16 +98,15 @@ TEST_CASE("that the machine is to end is noted before it does") {
   CHECK(w.log.lines.size() == 0);
   w.call(system.powerOffRequest());
   REQUIRE(w.log.lines.size() == 1);
-  CHECK(w.log.lines[0] == kj::str(w.BEGIN, "\"machine is powered off\"", w.WHO, "}\n"));
+  CHECK(w.log.lines[0] == w.line("machine is powered off", ""));
   CHECK(w.system.linesBefore == 1);
 }
 
 TEST_CASE("a command of a hundred thousand arguments makes a short note") {
   World w;
-  auto exec = notePrograms(w.processes, w.notes()).execRequest();
-  auto argv = exec.initCommand().initArgv(100 * 1000);
+  auto argv = w.message.initRoot<rpc::Command>().initArgv(100 * 1000);
   argv.set(0, "echo");
-  w.call(kj::mv(exec));
+  w.notes()->asked(ProgramKind::COMMAND, w.message.getRoot<rpc::Command>().asReader())->started(0);
   REQUIRE(w.log.lines.size() == 1);
   CHECK(w.log.lines[0].size() < 2048);
 }

@@ -70,8 +70,9 @@ struct TestConnections {
   GateKey key{secretOf(7)};
   MessageBudget memory{LANES_LIMITS};
   FilesHere files{timer, memory};
-  Rooms rooms{kj::heap<rpc::Terminals::Server>(), kj::heap<rpc::Processes::Server>(),
-              kj::heap<SomeSystem>(), files, noNotes()};
+  Rooms rooms{[](auto) { return kj::heap<rpc::Terminals::Server>(); },
+              [](auto) { return kj::heap<rpc::Processes::Server>(); }, kj::heap<SomeSystem>(),
+              files, noNotes()};
   HostConnections connections{timer, bootTimer, key, rooms, memory};
 
   kj::Own<kj::AsyncIoStream> dialRaw() {

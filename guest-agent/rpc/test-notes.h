@@ -1,8 +1,16 @@
 #pragma once
 
+#include <kj/vector.h>
+
 #include "rpc/noted-actions.h"
 
 namespace bothy {
+
+class RecordingLog final: public ActionLog {
+public:
+  kj::Vector<kj::String> lines;
+  void add(kj::StringPtr line) override { lines.add(kj::str(line)); }
+};
 
 // For tests that read no note.
 inline ActionNotes noNotes() {

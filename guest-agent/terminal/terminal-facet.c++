@@ -17,10 +17,11 @@ constexpr kj::Duration ECHO_TIME = 3 * kj::MILLISECONDS;
 class AttachmentFacet final: public rpc::Attachment::Server {
 public:
   AttachmentFacet(kj::Timer& timer, kj::Own<Terminal> terminal, TerminalRights rights,
-                  Viewer::Start start, kj::Maybe<WindowSize> size,
+                  kj::Own<ClientActions> actions, Viewer::Start start, kj::Maybe<WindowSize> size,
                   rpc::TerminalViewer::Client client)
       : timer(timer),
         rights(rights),
+        actions(kj::mv(actions)),
         terminal(kj::mv(terminal)),
         viewer(timer, kj::addRef(*this->terminal), start, size, kj::mv(client)) {}
 
@@ -29,6 +30,8 @@ public:
     auto data = context.getParams().getData();
     KJ_REQUIRE(data.size() <= rpc::MAX_CHUNK_BYTES, "chunk too large", data.size());
     input.begin();
+    if (!hasTyped) actions->did("terminal typed into", ProgramKind::TERMINAL, terminal->id);
+    hasTyped = true;
     terminal->noteTyping(viewer);
     auto writing = terminal->write(data);
     if (data.size() <= MOST_TYPED_BYTES) {
@@ -47,6 +50,8 @@ public:
 private:
   kj::Timer& timer;
   const TerminalRights rights;
+  kj::Own<ClientActions> actions;
+  bool hasTyped = false;
   kj::Own<Terminal> terminal;
   Viewer viewer;
   StreamOrder input;
@@ -70,8 +75,9 @@ uint64_t firstSequence(rpc::Terminal::Position::Reader from, const Scrollback& o
 
 class TerminalFacet final: public rpc::Terminal::Server {
 public:
-  TerminalFacet(kj::Timer& timer, kj::Own<Terminal> terminal, TerminalRights rights)
-      : timer(timer), terminal(kj::mv(terminal)), rights(rights) {}
+  TerminalFacet(kj::Timer& timer, kj::Own<Terminal> terminal, TerminalRights rights,
+                kj::Own<ClientActions> actions)
+      : timer(timer), terminal(kj::mv(terminal)), rights(rights), actions(kj::mv(actions)) {}
 
   kj::Promise<void> attach(AttachContext context) override {
     auto params = context.getParams();
@@ -95,8 +101,9 @@ public:
     if (!start.withRedraw) {
       results.setNext(kj::max(start.position, terminal->output().begin()));
     }
-    results.setAttachment(kj::heap<AttachmentFacet>(timer, kj::addRef(*terminal), rights, start,
-                                                    size, params.getOutput()));
+    results.setAttachment(kj::heap<AttachmentFacet>(
+        timer, kj::addRef(*terminal), rights, actions->addRef(), start, size, params.getOutput()));
+    note(rights == TerminalRights::ALL ? "terminal attached"_kj : "terminal looked at"_kj);
     return kj::READY_NOW;
   }
 
@@ -104,6 +111,7 @@ public:
     requireAll(rights);
     int number = context.getParams().getNumber();
     KJ_REQUIRE(1 <= number && number <= 64, "no such signal", number);
+    note("terminal signalled");
     context.initResults().setDelivered(terminal->signal(number));
     return kj::READY_NOW;
   }
@@ -115,6 +123,7 @@ public:
 
   kj::Promise<void> close(CloseContext context) override {
     requireAll(rights);
+    note("terminal closed");
     return terminal->close();
   }
 
@@ -127,6 +136,9 @@ private:
   kj::Timer& timer;
   kj::Own<Terminal> terminal;
   const TerminalRights rights;
+  kj::Own<ClientActions> actions;
+
+  void note(kj::StringPtr what) { actions->did(what, ProgramKind::TERMINAL, terminal->id); }
 };
 
 }  // namespace
@@ -148,8 +160,8 @@ void writeInfo(const Terminal& terminal, rpc::TerminalInfo::Builder builder) {
 }
 
 rpc::Terminal::Client newTerminalFacet(kj::Timer& timer, kj::Own<Terminal> terminal,
-                                       TerminalRights rights) {
-  return kj::heap<TerminalFacet>(timer, kj::mv(terminal), rights);
+                                       TerminalRights rights, kj::Own<ClientActions> actions) {
+  return kj::heap<TerminalFacet>(timer, kj::mv(terminal), rights, kj::mv(actions));
 }
 
 }  // namespace bothy

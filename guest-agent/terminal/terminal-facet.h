@@ -1,5 +1,6 @@
 #pragma once
 
+#include "process/client-actions.h"
 #include "terminal/terminal.h"
 
 namespace bothy {
@@ -10,9 +11,9 @@ enum class TerminalRights {
   VIEW,  // see Terminals.view of terminal.capnp
 };
 
-// Serves `Terminal`.  Dropping it changes nothing for the terminal.
+// Serves `Terminal` to a client.  Dropping it changes nothing for the terminal.
 rpc::Terminal::Client newTerminalFacet(kj::Timer& timer, kj::Own<Terminal> terminal,
-                                       TerminalRights rights);
+                                       TerminalRights rights, kj::Own<ClientActions> actions);
 
 // Fails with FAILED where they are only to look.
 void requireAll(TerminalRights rights);

@@ -41,15 +41,17 @@ TerminalRegistry::~TerminalRegistry() noexcept(false) {
 }
 
 kj::Promise<kj::OneOf<kj::Own<Terminal>, StartFailure>> TerminalRegistry::open(
-    rpc::Command::Reader command, WindowSize size, kj::StringPtr term) {
-  return start(command, size, term, kj::String());
+    rpc::Command::Reader command, WindowSize size, kj::StringPtr term, ClientActions& actions) {
+  return start(command, size, term, kj::String(), actions.asked(ProgramKind::TERMINAL, command));
 }
 
 kj::Promise<kj::Own<RequestedStarts::Result>> TerminalRegistry::openOnce(
-    kj::StringPtr requestId, rpc::Command::Reader command, WindowSize size, kj::StringPtr term) {
+    kj::StringPtr requestId, rpc::Command::Reader command, WindowSize size, kj::StringPtr term,
+    ClientActions& actions) {
   using Outcome = RequestedStarts::Result::Outcome;
   return requested->once(requestId, [&]() {
-    return start(command, size, term, kj::str(requestId)).then([](auto&& started) {
+    auto asked = actions.asked(ProgramKind::TERMINAL, command);
+    return start(command, size, term, kj::str(requestId), kj::mv(asked)).then([](auto&& started) {
       KJ_IF_MAYBE (failure, started.template tryGet<StartFailure>()) {
         return Outcome(kj::mv(*failure));
       }
@@ -60,9 +62,11 @@ kj::Promise<kj::Own<RequestedStarts::Result>> TerminalRegistry::openOnce(
 
 // Of its parameters it uses only `requestId` once it has returned.
 kj::Promise<kj::OneOf<kj::Own<Terminal>, StartFailure>> TerminalRegistry::start(
-    rpc::Command::Reader command, WindowSize size, kj::StringPtr term, kj::String requestId) {
+    rpc::Command::Reader command, WindowSize size, kj::StringPtr term, kj::String requestId,
+    kj::Own<AskedStart> asked) {
   using Outcome = kj::OneOf<kj::Own<Terminal>, StartFailure>;
   if (countRunning() + countLeftAndWatched() + starting >= rpc::MAX_TERMINALS) {
+    asked->failed();
     co_return Outcome(
         StartFailure{rpc::StartFailure::Reason::LIMIT_REACHED, FailureText("maxTerminals"_kj)});
   }
@@ -72,6 +76,7 @@ kj::Promise<kj::OneOf<kj::Own<Terminal>, StartFailure>> TerminalRegistry::start(
   auto prepared = prepareCommand(host, command, EmptyArguments::LOGIN_SHELL,
                                  chooseTerm(term, terminfoDirectories));
   KJ_IF_MAYBE (failure, prepared.tryGet<StartFailure>()) {
+    asked->failed();
     co_return Outcome(kj::mv(*failure));
   }
   auto& request = prepared.get<SpawnRequest>();
@@ -92,6 +97,7 @@ kj::Promise<kj::OneOf<kj::Own<Terminal>, StartFailure>> TerminalRegistry::start(
 
   auto outcome = co_await spawning;
   KJ_IF_MAYBE (failure, outcome.tryGet<StartFailure>()) {
+    asked->failed();
     co_return Outcome(kj::mv(*failure));
   }
   pty->belongTo(outcome.get<kj::Own<ChildProcess>>()->mark());
@@ -101,6 +107,7 @@ kj::Promise<kj::OneOf<kj::Own<Terminal>, StartFailure>> TerminalRegistry::start(
       kj::mv(pty), kj::mv(outcome.get<kj::Own<ChildProcess>>()));
   auto result = kj::addRef(*terminal);
   terminals.insert(id, Entry{kj::mv(terminal), kj::mv(requestId)});
+  asked->started(id);
   co_return Outcome(kj::mv(result));
 }
 

@@ -2,6 +2,7 @@
 
 #include <kj/map.h>
 
+#include "process/client-actions.h"
 #include "process/process-host.h"
 #include "process/requested-starts.h"
 #include "terminal/terminal.h"
@@ -24,14 +25,16 @@ public:
   ~TerminalRegistry() noexcept(false);
   KJ_DISALLOW_COPY_AND_MOVE(TerminalRegistry);
 
-  // Starts a program on a new terminal.
+  // Starts a program on a new terminal, which `actions` is told.
   kj::Promise<kj::OneOf<kj::Own<Terminal>, StartFailure>> open(rpc::Command::Reader command,
-                                                               WindowSize size, kj::StringPtr term);
+                                                               WindowSize size, kj::StringPtr term,
+                                                               ClientActions& actions);
 
   // The same, once for each request id; its terminal may have left the registry since.
   kj::Promise<kj::Own<RequestedStarts::Result>> openOnce(kj::StringPtr requestId,
                                                          rpc::Command::Reader command,
-                                                         WindowSize size, kj::StringPtr term);
+                                                         WindowSize size, kj::StringPtr term,
+                                                         ClientActions& actions);
 
   kj::Maybe<kj::Own<Terminal>> find(uint64_t id);
 
@@ -60,7 +63,8 @@ private:
 
   kj::Promise<kj::OneOf<kj::Own<Terminal>, StartFailure>> start(rpc::Command::Reader command,
                                                                 WindowSize size, kj::StringPtr term,
-                                                                kj::String requestId);
+                                                                kj::String requestId,
+                                                                kj::Own<AskedStart> asked);
   void programEnded(Terminal& terminal) override;
   void closed(Terminal& terminal) override;
   void unwatched(Terminal& terminal) override;

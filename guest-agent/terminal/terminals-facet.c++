@@ -11,8 +11,8 @@ namespace {
 
 class TerminalsFacet final: public rpc::Terminals::Server {
 public:
-  TerminalsFacet(TerminalRegistry& registry, TerminalRights rights)
-      : registry(registry), rights(rights) {}
+  TerminalsFacet(TerminalRegistry& registry, TerminalRights rights, kj::Own<ClientActions> actions)
+      : registry(registry), rights(rights), actions(kj::mv(actions)) {}
 
   kj::Promise<void> open(OpenContext context) override {
     requireAll(rights);
@@ -23,7 +23,7 @@ public:
   kj::Promise<void> openNew(OpenContext context) {
     auto params = context.getParams();
     auto outcome = co_await registry.open(params.getCommand(), WindowSize::read(params.getSize()),
-                                          params.getTerm());
+                                          params.getTerm(), *actions);
     auto results = context.initResults();
     KJ_SWITCH_ONEOF(outcome) {
       KJ_CASE_ONEOF(failure, StartFailure) {
@@ -39,8 +39,9 @@ public:
     auto params = context.getParams();
     auto requestId = params.getRequestId();
     KJ_REQUIRE(requestId.size() <= rpc::MAX_REQUEST_ID_BYTES, "request id too long");
-    auto result = co_await registry.openOnce(requestId, params.getCommand(),
-                                             WindowSize::read(params.getSize()), params.getTerm());
+    auto result =
+        co_await registry.openOnce(requestId, params.getCommand(),
+                                   WindowSize::read(params.getSize()), params.getTerm(), *actions);
     auto results = context.initResults();
     KJ_IF_MAYBE (failure, result->outcome.tryGet<StartFailure>()) {
       failure->writeTo(results.initOutcome().initFailed());
@@ -64,7 +65,7 @@ public:
     auto results = context.initResults();
     KJ_IF_MAYBE (terminal, registry.find(context.getParams().getId())) {
       results.initOutcome().setFound();
-      results.setTerminal(newTerminalFacet(registry.timer(), kj::mv(*terminal), rights));
+      results.setTerminal(newFacet(kj::mv(*terminal)));
     } else {
       results.initOutcome().setAbsent();
     }
@@ -72,25 +73,31 @@ public:
   }
 
   kj::Promise<void> view(ViewContext context) override {
-    context.initResults().setTerminals(kj::heap<TerminalsFacet>(registry, TerminalRights::VIEW));
+    context.initResults().setTerminals(
+        kj::heap<TerminalsFacet>(registry, TerminalRights::VIEW, actions->addRef()));
     return kj::READY_NOW;
   }
 
 private:
   TerminalRegistry& registry;
   const TerminalRights rights;
+  kj::Own<ClientActions> actions;
 
+  rpc::Terminal::Client newFacet(kj::Own<Terminal> terminal) {
+    return newTerminalFacet(registry.timer(), kj::mv(terminal), rights, actions->addRef());
+  }
   void tellOpened(kj::Own<Terminal> terminal, rpc::Terminals::OpenResults::Builder results) {
     results.initOutcome().setOpened();
     results.setId(terminal->id);
-    results.setTerminal(newTerminalFacet(registry.timer(), kj::mv(terminal), rights));
+    results.setTerminal(newFacet(kj::mv(terminal)));
   }
 };
 
 }  // namespace
 
-kj::Own<rpc::Terminals::Server> newTerminalsFacet(TerminalRegistry& registry) {
-  return kj::heap<TerminalsFacet>(registry, TerminalRights::ALL);
+kj::Own<rpc::Terminals::Server> newTerminalsFacet(TerminalRegistry& registry,
+                                                  kj::Own<ClientActions> actions) {
+  return kj::heap<TerminalsFacet>(registry, TerminalRights::ALL, kj::mv(actions));
 }
 
 }  // namespace bothy
