@@ -27,4 +27,14 @@ struct WorkerReport {
   lane @0 :UInt64;
   breach @1 :Text;
   # What its client did that ended it; empty if nothing.
+  counts @2 :Counts;
+  # What was done over it.
+  struct Counts {
+    # See FileCounts of the agent.
+    filesRead @0 :UInt64;
+    filesWritten @1 :UInt64;
+    bytesRead @2 :UInt64;
+    bytesWritten @3 :UInt64;
+    changes @4 :UInt64;
+  }
 }

@@ -83,7 +83,9 @@ kj::Own<FileWorkerWorld::TestLane> FileWorkerWorld::serve(kj::Own<TestLane> lane
   auto found = workers.find(lane->grant);
   KJ_IF_MAYBE (why, found.tryGet<rpc::Refusal>()) KJ_FAIL_REQUIRE("refused", *why);
   auto& ofUser = *lane->ofUser.emplace(kj::mv(found.get<kj::Own<FileLanes::OfUser>>()));
-  lane->served = ofUser.serve({opened.grant, rpc::GENERATION, false}, kj::mv(stream))
+  auto note =
+      kj::heap<FileLaneNote>(ActionNotes{log, kj::systemCoarseCalendarClock()}, opened.grant);
+  lane->served = ofUser.serve({opened.grant, rpc::GENERATION, false, kj::mv(note)}, kj::mv(stream))
                      .then([&opened](kj::Maybe<kj::String>) { opened.hasEnded = true; })
                      .eagerlyEvaluate(nullptr);
   lane->client = kj::heap<Lane>(kj::heap<SocketStream>(io.unixEventPort, kj::AutoCloseFd(ends[1])),

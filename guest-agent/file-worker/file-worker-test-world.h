@@ -5,6 +5,7 @@
 
 #include "file-worker/file-workers.h"
 #include "lane/lane.h"
+#include "rpc/test-notes.h"
 #include "schema/files.capnp.h"
 #include "tree/test-directory.h"
 
@@ -28,6 +29,7 @@ struct FileWorkerWorld {
   kj::AsyncIoContext io;
   kj::WaitScope& scope;
   kj::TimerImpl timer{kj::origin<kj::TimePoint>()};
+  RecordingLog log;  // what is noted of lanes
   ProcessHost host;
   FileWorkers workers;
   uid_t uid;  // of "tester", who is root's stand-in for a user where the test is root

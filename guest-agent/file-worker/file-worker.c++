@@ -30,6 +30,11 @@ kj::AutoCloseFd openCounter() {
   return kj::AutoCloseFd(fd);
 }
 
+FileCounts countsOf(rpc::WorkerReport::Counts::Reader counts) {
+  return {counts.getFilesRead(), counts.getFilesWritten(), counts.getBytesRead(),
+          counts.getBytesWritten(), counts.getChanges()};
+}
+
 bool isSame(kj::ArrayPtr<const gid_t> one, kj::ArrayPtr<const gid_t> other) {
   return one == other;
 }
@@ -122,7 +127,7 @@ kj::Promise<kj::Maybe<kj::String>> FileWorker::serve(FileLane lane, kj::StringPt
                                                      kj::AutoCloseFd laneSocket) {
   auto self = kj::addRef(*this);
   idleTask = nullptr;
-  Handed handed(++lastNumber);
+  Handed handed(++lastNumber, kj::mv(lane.note));
   lanes.add(handed);
   // A worker that hangs may have it, and still have it later: it is closed for whoever has it.
   KJ_DEFER({
@@ -169,6 +174,10 @@ kj::Promise<void> FileWorker::onHangUp(int laneSocket) {
 
 void FileWorker::leave(Handed& lane) {
   lanes.remove(lane);
+  if (lane.note.get() != nullptr && pid != nullptr) {
+    unreported.push_back({lane.number, kj::mv(lane.note)});
+    if (unreported.size() > MAX_UNREPORTED_LANES) unreported.pop_front();
+  }
   if (!lanes.empty() || isEnding) return;
   if (isStuck) {
     kill();
@@ -220,8 +229,11 @@ void FileWorker::accept(kj::ArrayPtr<const capnp::word> words) {
     capnp::FlatArrayMessageReader message(words);
     auto report = message.getRoot<rpc::WorkerReport>();
     const auto number = report.getLane();
+    const auto counts = countsOf(report.getCounts());
     for (auto& lane : lanes) {
-      if (lane.number != number) continue;
+      if (lane.number != number || lane.note.get() == nullptr) continue;
+      lane.note->count(counts);
+      lane.note = nullptr;
       kj::Maybe<kj::String> breach;
       auto text = report.getBreach();
       if (text.size() > 0)
@@ -229,8 +241,18 @@ void FileWorker::accept(kj::ArrayPtr<const capnp::word> words) {
       lane.ended.fulfiller->fulfill(kj::mv(breach));
       return;
     }
+    noteUnreported(number, counts);
   });
   if (fault != nullptr) kill();
+}
+
+void FileWorker::noteUnreported(uint64_t number, const FileCounts& counts) {
+  for (auto lane = unreported.begin(); lane != unreported.end(); ++lane) {
+    if (lane->number != number) continue;
+    lane->note->count(counts);
+    unreported.erase(lane);
+    return;
+  }
 }
 
 }  // namespace bothy

@@ -1,5 +1,7 @@
 #pragma once
 
+#include <deque>
+
 #include <kj/list.h>
 #include <kj/refcount.h>
 
@@ -20,6 +22,9 @@ constexpr kj::Duration HANG_UP_LIMIT = 5 * kj::SECONDS;
 // Between looks whether the host has closed a lane, each time twice as long: a worker that does not hang tells of it before.
 constexpr kj::Duration FIRST_HANG_UP_LOOK = 5 * kj::SECONDS;
 constexpr kj::Duration LAST_HANG_UP_LOOK = 1 * kj::MINUTES;
+
+// Lanes that have ended and whose worker may yet say what was done over them.
+constexpr size_t MAX_UNREPORTED_LANES = 64;
 
 // One process that serves lanes for files with the rights of its user, as the agent sees it: see file-worker-main.h.  Its user may do
 // to it what he may to any process of his: nothing here waits for it, and what it could hold up is a Touch.
@@ -54,8 +59,9 @@ public:
 private:
   // In the order in which they came.
   struct Handed {
-    explicit Handed(uint64_t number) : number(number) {}
+    Handed(uint64_t number, kj::Own<FileLaneNote> note) : number(number), note(kj::mv(note)) {}
     const uint64_t number;
+    kj::Own<FileLaneNote> note;
     kj::PromiseFulfillerPair<kj::Maybe<kj::String>> ended =
         kj::newPromiseAndFulfiller<kj::Maybe<kj::String>>();
     kj::ListLink<Handed> link;
@@ -74,6 +80,12 @@ private:
   kj::Maybe<pid_t> pid;
   uint64_t lastNumber = 0;
   kj::List<Handed, &Handed::link> lanes;
+  // Of lanes that were ended from here, in the order in which they were.
+  struct Unreported {
+    uint64_t number;
+    kj::Own<FileLaneNote> note;
+  };
+  std::deque<Unreported> unreported;
   bool isEnding = false;
   bool isStuck = false;
   kj::Promise<void> idleTask = nullptr;
@@ -85,6 +97,7 @@ private:
   void accept(kj::ArrayPtr<const capnp::word> words);
   kj::Promise<void> onHangUp(int laneSocket);
   void leave(Handed& lane);
+  void noteUnreported(uint64_t number, const FileCounts& counts);
 };
 
 }  // namespace bothy

@@ -79,6 +79,70 @@ TEST_CASE("a worker that is killed ends its lanes, and the next lane has another
   CHECK(w.workerOf(*next) != pid);
 }
 
+// The line that tells of the end of the one lane that there was; empty: there is none yet.
+kj::StringPtr closedLine(FileWorkerWorld& w) {
+  return w.log.lines.size() < 2 ? ""_kj : w.log.lines[1].asPtr();
+}
+
+TEST_CASE("what was done over a lane is noted when it has ended, however it ends") {
+  FileWorkerWorld w;
+  auto lane = w.open();
+  const auto path = kj::str(w.world.at("home"), "/f");
+  auto write = lane->files().writeRequest();
+  write.setPath(path.asBytes());
+  auto written = write.send().wait(w.scope);
+  SinkWriter sink(written.getSink());
+  sink.send("text"_kj.asBytes()).wait(w.scope);
+  sink.end().wait(w.scope);
+  auto remove = lane->files().removeRequest();
+  remove.setPath(path.asBytes());
+  CHECK(remove.send().wait(w.scope).getOutcome().isDone());
+  w.awaitTaken();
+  REQUIRE(w.log.lines.size() == 1);
+  CHECK(strstr(w.log.lines[0].cStr(), "\"files opened\"") != nullptr);
+
+  auto counts =
+      "\"filesRead\":0,\"bytesRead\":0,\"filesWritten\":1,\"bytesWritten\":4,\"changes\":1"_kj;
+  SECTION("by its client") {
+    lane->client = nullptr;
+  }
+  SECTION("by an order") {
+    lane->served = nullptr;
+  }
+  SECTION("with its worker, which cannot say any more") {
+    kill(w.workerOf(*lane), SIGKILL);
+    counts = "\"outcome\":\"what was done is not known\""_kj;
+  }
+  SECTION("by an order, and then its worker does, which has not said") {
+    const auto pid = w.workerOf(*lane);
+    kill(pid, SIGSTOP);
+    lane->served = nullptr;
+    w.scope.poll();
+    CHECK(closedLine(w) == "");
+    kill(pid, SIGKILL);
+    counts = "\"outcome\":\"what was done is not known\""_kj;
+  }
+  REQUIRE(w.until([&]() { return closedLine(w).size() > 0; }));
+  CHECK(strstr(closedLine(w).cStr(), "\"files closed\"") != nullptr);
+  CHECK(strstr(closedLine(w).cStr(), counts.cStr()) != nullptr);
+  CHECK(w.log.lines.size() == 2);
+}
+
+TEST_CASE("S42 of lanes of which their worker says nothing so many are waited for") {
+  FileWorkerWorld w;
+  auto first = w.open();
+  kj::Vector<kj::Own<FileWorkerWorld::TestLane>> lanes;
+  for (uint i = 0; i < MAX_UNREPORTED_LANES + 1; i++) lanes.add(w.open());
+  const auto pid = w.workerOf(*first);
+  kill(pid, SIGSTOP);
+  KJ_DEFER(kill(pid, SIGKILL));
+  for (auto& lane : lanes) lane->served = nullptr;
+  w.scope.poll();
+  const auto opened = 1 + lanes.size();
+  // The oldest, whose end is noted without its counts.
+  CHECK(w.log.lines.size() == opened + 1);
+}
+
 TEST_CASE("a worker without a lane ends after a while, and not before") {
   FileWorkerWorld w;
   auto lane = w.open();

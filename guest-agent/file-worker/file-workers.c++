@@ -18,7 +18,7 @@ class FileWorkers::UserFiles final: public OfUser {
 public:
   UserFiles(FileWorkers& workers, User user) : workers(workers), user(kj::mv(user)) {}
   kj::Promise<kj::Maybe<kj::String>> serve(FileLane lane, kj::Own<VsockStream> stream) override {
-    return workers.serve(user, lane, kj::mv(stream));
+    return workers.serve(user, kj::mv(lane), kj::mv(stream));
   }
 
 private:
@@ -72,7 +72,7 @@ bool FileWorkers::hasRoomFor(const User& user) {
   return false;
 }
 
-kj::Promise<kj::Maybe<kj::String>> FileWorkers::serve(const User& user, FileLane lane,
+kj::Promise<kj::Maybe<kj::String>> FileWorkers::serve(const User& user, FileLane&& lane,
                                                       kj::Own<VsockStream> stream) {
   kj::Maybe<FileWorker&> worker = workerOf(user);
   if (worker == nullptr) {
@@ -80,7 +80,7 @@ kj::Promise<kj::Maybe<kj::String>> FileWorkers::serve(const User& user, FileLane
     if (!hasRoomFor(user)) return kj::Maybe<kj::String>();
     worker = start(user);
   }
-  return KJ_ASSERT_NONNULL(worker).serve(lane, user.home, descriptorOf(kj::mv(stream)));
+  return KJ_ASSERT_NONNULL(worker).serve(kj::mv(lane), user.home, descriptorOf(kj::mv(stream)));
 }
 
 size_t FileWorkers::untaken() {

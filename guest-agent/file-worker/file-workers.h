@@ -45,7 +45,7 @@ private:
   kj::Maybe<FileWorker&> workerOf(const User& user);
   // Makes room where it can, for the next who asks.
   bool hasRoomFor(const User& user);
-  kj::Promise<kj::Maybe<kj::String>> serve(const User& user, FileLane lane,
+  kj::Promise<kj::Maybe<kj::String>> serve(const User& user, FileLane&& lane,
                                            kj::Own<VsockStream> stream);
   FileWorker& start(const User& user);
   kj::Promise<void> run(kj::Own<FileWorker> worker, uid_t uid);

@@ -15,6 +15,14 @@ namespace {
 
 using FdObserver = kj::UnixEventPort::FdObserver;
 
+void setCounts(const FileCounts& counts, rpc::WorkerReport::Counts::Builder builder) {
+  builder.setFilesRead(counts.filesRead);
+  builder.setFilesWritten(counts.filesWritten);
+  builder.setBytesRead(counts.bytesRead);
+  builder.setBytesWritten(counts.bytesWritten);
+  builder.setChanges(counts.changes);
+}
+
 }  // namespace
 
 WorkerLanes::WorkerLanes(ProcessHost& host)
@@ -47,9 +55,10 @@ kj::Promise<void> WorkerLanes::serve(int reports, kj::Array<capnp::word> words,
   capnp::FlatArrayMessageReader message(words);
   auto lane = message.getRoot<rpc::HandedLane>();
   ++count;
+  auto counters = kj::refcounted<FileCounters>();
   kj::Maybe<kj::String> breach;
   try {
-    breach = co_await serveFiles(lane, kj::mv(socket));
+    breach = co_await serveFiles(lane, kj::mv(socket), *counters);
   } catch (...) {
     // No descriptor is left, or the Welcome did not leave: that ends the lane as well.
     KJ_LOG(WARNING, "a lane is not served", kj::getCaughtExceptionAsKj());
@@ -60,13 +69,15 @@ kj::Promise<void> WorkerLanes::serve(int reports, kj::Array<capnp::word> words,
   KJ_IF_MAYBE (why, breach) {
     report.setBreach(kj::str(why->slice(0, kj::min(why->size(), MAX_BREACH_BYTES))));
   }
+  setCounts(*counters, report.initCounts());
   // What cannot be sent is of an agent that has gone: the next that is received says so.
   sendReport(reports, told);
   if (--count == 0) trimHeap();
 }
 
 kj::Promise<kj::Maybe<kj::String>> WorkerLanes::serveFiles(rpc::HandedLane::Reader lane,
-                                                           kj::AutoCloseFd socket) {
+                                                           kj::AutoCloseFd socket,
+                                                           FileCounters& counters) {
   auto parsed = LaneGrant::parse(lane.getGrant());
   auto grant = kj::mv(KJ_REQUIRE_NONNULL(parsed.tryGet<LaneGrant>(), "not what was parsed before"));
   auto stream = kj::heap<VsockStream>(kj::heap<SocketStream>(host.eventPort, kj::mv(socket)));
@@ -85,7 +96,7 @@ kj::Promise<kj::Maybe<kj::String>> WorkerLanes::serveFiles(rpc::HandedLane::Read
   KJ_IF_MAYBE (own, directory) place = own;
   const kj::StringPtr home = grant.isBeneath() ? "/"_kj : kj::StringPtr(lane.getHome());
   capnp::Capability::Client files =
-      newGrantedFiles(newFilesFacet(host, *place, home, limits), grant.verbs);
+      newGrantedFiles(newFilesFacet(host, *place, home, limits, counters.addRef()), grant.verbs);
   auto closed = kj::newPromiseAndFulfiller<kj::Maybe<kj::String>>();
   co_return co_await server
       .serve(kj::mv(stream), kj::mv(files), {lane.getGeneration(), grant.actor, lane.getBulk()},

@@ -3,6 +3,7 @@
 #include <kj/async-io.h>
 
 #include "file-worker/worker-socket.h"
+#include "files/file-counts.h"
 #include "files/files-limits.h"
 #include "files/workspace-root.h"
 #include "process/process-host.h"
@@ -43,7 +44,7 @@ private:
 
   kj::Promise<void> serve(int reports, kj::Array<capnp::word> message, kj::AutoCloseFd socket);
   kj::Promise<kj::Maybe<kj::String>> serveFiles(rpc::HandedLane::Reader lane,
-                                                kj::AutoCloseFd socket);
+                                                kj::AutoCloseFd socket, FileCounters& counters);
   kj::Maybe<kj::AutoCloseFd> openBeneath(kj::ArrayPtr<const kj::byte> path) const;
   void taskFailed(kj::Exception&& exception) override;
 };

@@ -57,8 +57,9 @@ void makeNonBlocking(int fd) {
 // The pipe to a reader, closed when that has gone, whoever holds this.
 class PipeInput final: public kj::AsyncOutputStream {
 public:
-  PipeInput(kj::UnixEventPort& eventPort, kj::AutoCloseFd fdParam, kj::Promise<void> readerGone)
-      : fd(kj::mv(fdParam)) {
+  PipeInput(kj::UnixEventPort& eventPort, kj::AutoCloseFd fdParam, kj::Promise<void> readerGone,
+            kj::Own<FileCounters> counters)
+      : fd(kj::mv(fdParam)), counters(kj::mv(counters)) {
     observer.emplace(eventPort, fd.get(), FdObserver::OBSERVE_WRITE);
     closing = readerGone
                   .then([this]() {
@@ -75,6 +76,7 @@ public:
       if (count >= 0) {
         bytes += count;
         size -= count;
+        counters->bytesWritten += count;
       } else if (errno == EAGAIN) {
         // Fails when the reader goes meanwhile.
         co_await KJ_ASSERT_NONNULL(observer).whenBecomesWritable().catch_([](kj::Exception&&) {});
@@ -96,6 +98,7 @@ public:
 
 private:
   kj::AutoCloseFd fd;
+  kj::Own<FileCounters> counters;
   kj::Maybe<FdObserver> observer;
   kj::Promise<void> closing = nullptr;
 };
@@ -242,11 +245,13 @@ void ArchiveChild::confirmEnd() {
   send(control.get(), &CONFIRMATION, sizeof(CONFIRMATION), MSG_NOSIGNAL | MSG_DONTWAIT);
 }
 
-kj::Own<kj::AsyncOutputStream> ArchiveChild::takeInput() {
-  return kj::heap<PipeInput>(host.eventPort, kj::mv(archive), exit.addBranch().ignoreResult());
+kj::Own<kj::AsyncOutputStream> ArchiveChild::takeInput(kj::Own<FileCounters> counters) {
+  return kj::heap<PipeInput>(host.eventPort, kj::mv(archive), exit.addBranch().ignoreResult(),
+                             kj::mv(counters));
 }
 
-kj::Promise<void> ArchiveChild::pumpTo(SinkWriter& writer, FilesLimits& limits) {
+kj::Promise<void> ArchiveChild::pumpTo(SinkWriter& writer, FilesLimits& limits,
+                                       FileCounts& counts) {
   auto fd = kj::mv(archive);
   FdObserver observer(host.eventPort, fd.get(), FdObserver::OBSERVE_READ);
   while (true) {
@@ -261,6 +266,7 @@ kj::Promise<void> ArchiveChild::pumpTo(SinkWriter& writer, FilesLimits& limits) 
       }
     }
     if (count == 0) co_return;
+    counts.bytesRead += count;
     co_await writer.send(count);
   }
 }

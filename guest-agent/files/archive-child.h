@@ -2,6 +2,7 @@
 
 #include <kj/async-io.h>
 
+#include "files/file-counts.h"
 #include "files/files-limits.h"
 #include "files/workspace-root.h"
 #include "process/process-host.h"
@@ -33,11 +34,11 @@ public:
   KJ_DISALLOW_COPY_AND_MOVE(ArchiveChild);
 
   // To unpack: where the archive goes; closing it is its end.  It is closed, too, when the child ends.  To be taken once.
-  kj::Own<kj::AsyncOutputStream> takeInput();
+  kj::Own<kj::AsyncOutputStream> takeInput(kj::Own<FileCounters> counters);
   // The archive was whole when its input was closed: without this nothing gets its place.
   void confirmEnd();
   // PACK: sends the archive to its end.
-  kj::Promise<void> pumpTo(SinkWriter& writer, FilesLimits& limits);
+  kj::Promise<void> pumpTo(SinkWriter& writer, FilesLimits& limits, FileCounts& counts);
 
   // Resolves when the child has ended.  To be called once.
   kj::Promise<FileResult<TreeCounts>> result();

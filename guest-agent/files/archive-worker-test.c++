@@ -44,6 +44,45 @@ TEST_CASE("a tree goes out as a tar and comes in again, as the user's") {
   CHECK(S_ISLNK(w.statusOf("copy/link").st_mode));
 }
 
+TEST_CASE("what is done is counted: files with entries of trees, their bytes, and changes") {
+  FilesTestWorld w;
+  auto counters = kj::refcounted<FileCounters>();
+  rpc::Files::Client inner =
+      newFilesFacet(w.host, KJ_ASSERT_NONNULL(w.root), w.user.home, w.limits, counters->addRef());
+  w.files = inner;
+  w.write("f", "text");
+  CHECK(counters->filesWritten == 1);
+  CHECK(counters->bytesWritten == 4);
+  Collected read;
+  w.read("f", read, 1);
+  CHECK(counters->filesRead == 1);
+  CHECK(counters->bytesRead == 3);
+  w.makeDirectory("d");
+  w.move("f", "d/f", false);
+  w.remove("nobody", false);
+  CHECK(counters->changes == 2);
+
+  auto request = w.files.exportTreeRequest();
+  request.setPath(bytesOf("d"));
+  Collected archive;
+  request.setSink(kj::heap<FilesTestWorld::CollectingSink>(archive));
+  request.send().wait(w.scope);
+  CHECK(counters->filesRead == 1 + 2);
+  CHECK(counters->bytesRead == 3 + archive.bytes.size());
+  w.makeDirectory("copy");
+  w.import("copy", archive.bytes.asPtr());
+  CHECK(counters->filesWritten == 1 + 2);
+  CHECK(counters->bytesWritten == 4 + archive.bytes.size());
+
+  // What is not done to its end: the bytes alone.
+  {
+    auto response = w.beginWrite("g");
+    w.send(response.getSink(), "text"_kj.asBytes());
+  }
+  CHECK(counters->filesWritten == 1 + 2);
+  CHECK(counters->bytesWritten == 8 + archive.bytes.size());
+}
+
 TEST_CASE("a single file is exported under its name") {
   FilesTestWorld w;
   w.put("f", "text");

@@ -43,7 +43,7 @@ kj::Promise<void> skip(rpc::ByteSink::Client sink, uint64_t bytes) {
 
 kj::Promise<FileResult<SentFile>> sendFile(kj::AutoCloseFd file, uint64_t offset, uint64_t length,
                                            rpc::ByteSink::Client sink, Holes holes,
-                                           FilesLimits& limits) {
+                                           FilesLimits& limits, FileCounts& counts) {
   struct stat status;
   KJ_SYSCALL(fstat(file, &status));
   const uint64_t size = status.st_size < 0 ? 0 : static_cast<uint64_t>(status.st_size);
@@ -76,6 +76,7 @@ kj::Promise<FileResult<SentFile>> sendFile(kj::AutoCloseFd file, uint64_t offset
     offset += count;
     left -= count;
     total += count;
+    counts.bytesRead += count;
     co_await writer.send(count);
   }
   co_await writer.end();

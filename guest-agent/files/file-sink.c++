@@ -21,12 +21,14 @@ struct Fate final: public kj::Refcounted {
 class FileSink final: public rpc::SparseSink::Server {
 public:
   FileSink(kj::Timer& timer, DiskFlush& disk, kj::Own<WorkspaceFiles> files,
-           kj::Own<FileWriter> writer, kj::Own<kj::PromiseFulfiller<kj::Own<Fate>>> fate)
+           kj::Own<FileWriter> writer, kj::Own<kj::PromiseFulfiller<kj::Own<Fate>>> fate,
+           kj::Own<FileCounters> counters)
       : timer(timer),
         disk(disk),
         files(kj::mv(files)),
         writer(kj::mv(writer)),
-        fate(kj::mv(fate)) {}
+        fate(kj::mv(fate)),
+        counters(kj::mv(counters)) {}
 
   ~FileSink() noexcept(false) {
     using Reason = FileProblem::Reason;
@@ -42,6 +44,7 @@ public:
     for (;;) {
       auto step = kj::min(data.size(), WRITE_STEP_BYTES);
       require(open().write(data.slice(0, step)));
+      counters->bytesWritten += step;
       data = data.slice(step, data.size());
       if (data.size() == 0) break;
       // What the machine's other clients sent meanwhile comes before a timer that is due.
@@ -62,6 +65,7 @@ public:
     writer = nullptr;
     auto result = co_await target->finish(disk);
     if (result.is<FileProblem>()) fail(kj::mv(result.get<FileProblem>()));
+    ++counters->filesWritten;
     settle(nullptr);
   }
 
@@ -71,6 +75,7 @@ private:
   kj::Own<WorkspaceFiles> files;
   kj::Maybe<kj::Own<FileWriter>> writer;
   kj::Own<kj::PromiseFulfiller<kj::Own<Fate>>> fate;
+  kj::Own<FileCounters> counters;
   StreamOrder order;
 
   FileWriter& open() { return *KJ_REQUIRE_NONNULL(writer, "the stream has ended"); }
@@ -116,10 +121,12 @@ private:
 }  // namespace
 
 FileTarget newFileTarget(kj::Timer& timer, DiskFlush& disk, kj::Own<WorkspaceFiles> files,
-                         kj::Own<FileWriter> writer, kj::Array<kj::byte> path) {
+                         kj::Own<FileWriter> writer, kj::Array<kj::byte> path,
+                         kj::Own<FileCounters> counters) {
   auto fate = kj::newPromiseAndFulfiller<kj::Own<Fate>>();
   return {
-      kj::heap<FileSink>(timer, disk, kj::mv(files), kj::mv(writer), kj::mv(fate.fulfiller)),
+      kj::heap<FileSink>(timer, disk, kj::mv(files), kj::mv(writer), kj::mv(fate.fulfiller),
+                         kj::mv(counters)),
       kj::heap<FileWritingFacet>(kj::mv(fate.promise), kj::mv(path)),
   };
 }

@@ -2,6 +2,7 @@
 
 #include <kj/async-unix.h>
 
+#include "files/file-counts.h"
 #include "files/file-writer.h"
 #include "files/workspace-files.h"
 #include "schema/files.capnp.h"
@@ -16,6 +17,7 @@ struct FileTarget {
 
 // `path` is as the caller named it.
 FileTarget newFileTarget(kj::Timer& timer, DiskFlush& disk, kj::Own<WorkspaceFiles> files,
-                         kj::Own<FileWriter> writer, kj::Array<kj::byte> path);
+                         kj::Own<FileWriter> writer, kj::Array<kj::byte> path,
+                         kj::Own<FileCounters> counters);
 
 }  // namespace bothy

@@ -25,10 +25,12 @@ constexpr uint REMOVE_STEP = 128;
 
 class FilesFacet final: public rpc::Files::Server {
 public:
-  FilesFacet(ProcessHost& host, kj::Own<WorkspaceFiles> files, FilesLimits& limits)
+  FilesFacet(ProcessHost& host, kj::Own<WorkspaceFiles> files, FilesLimits& limits,
+             kj::Own<FileCounters> counters)
       : host(host),
         files(kj::mv(files)),
         limits(limits),
+        counters(kj::mv(counters)),
         trees(kj::refcounted<TreeTurns>(host.timer, limits.treeTransfers->addRef())),
         machineWriters(limits.writers->addRef()) {}
 
@@ -77,9 +79,10 @@ public:
       opened.get<FileProblem>().writeTo(outcome.initFailed(), params.getPath());
       co_return;
     }
-    auto read = co_await sendFile(kj::mv(opened.get<kj::AutoCloseFd>()), params.getOffset(),
-                                  params.getLength(), params.getSink(),
-                                  params.getSparse() ? Holes::SKIP : Holes::SEND, limits);
+    ++counters->filesRead;
+    auto read = co_await sendFile(
+        kj::mv(opened.get<kj::AutoCloseFd>()), params.getOffset(), params.getLength(),
+        params.getSink(), params.getSparse() ? Holes::SKIP : Holes::SEND, limits, *counters);
     if (read.is<FileProblem>()) {
       read.get<FileProblem>().writeTo(outcome.initFailed(), params.getPath());
       co_return;
@@ -127,7 +130,7 @@ public:
       // Not with the sink: what is limited is open files.
       auto writer = opened.get<kj::Own<FileWriter>>().attach(kj::mv(writerPlaces));
       auto target = newFileTarget(host.timer, limits.disk, kj::addRef(*files), kj::mv(writer),
-                                  kj::heapArray<kj::byte>(params.getPath()));
+                                  kj::heapArray<kj::byte>(params.getPath()), counters->addRef());
       results.setSink(kj::mv(target.sink));
       results.setWriting(kj::mv(target.writing));
     }
@@ -212,8 +215,9 @@ public:
     }
     auto child = kj::mv(started.get<kj::Own<ArchiveChild>>());
     SinkWriter writer(params.getSink());
-    co_await child->pumpTo(writer, limits);
+    co_await child->pumpTo(writer, limits, *counters);
     auto result = co_await child->result();
+    KJ_IF_MAYBE (counts, result.tryGet<TreeCounts>()) counters->filesRead += counts->entries;
     if (result.is<TreeCounts>()) co_await writer.end();
     writeOutcome(context.getResults().initOutcome(), result, params.getPath());
   }
@@ -247,9 +251,9 @@ public:
     }
     auto child = kj::mv(started.get<kj::Own<ArchiveChild>>());
     auto ended = kj::newPromiseAndFulfiller<void>();
-    results.setSink(newByteSink(child->takeInput(), kj::mv(ended.fulfiller)));
-    results.setImport(
-        newTreeImport(kj::mv(child), kj::mv(ended.promise), kj::heapArray(params.getPath())));
+    results.setSink(newByteSink(child->takeInput(counters->addRef()), kj::mv(ended.fulfiller)));
+    results.setImport(newTreeImport(kj::mv(child), kj::mv(ended.promise),
+                                    kj::heapArray(params.getPath()), counters->addRef()));
     results.initOutcome().setDone();
   }
 
@@ -283,6 +287,7 @@ private:
   ProcessHost& host;
   kj::Own<WorkspaceFiles> files;
   FilesLimits& limits;
+  kj::Own<FileCounters> counters;
   kj::Own<Places> transfers = kj::refcounted<Places>(rpc::MAX_LANE_TRANSFERS);
   kj::Own<Places> writers = kj::refcounted<Places>(rpc::MAX_LANE_WRITERS);
   kj::Own<TreeTurns> trees;
@@ -316,11 +321,13 @@ private:
     return operation(path.get<FilePath>());
   }
 
-  static void writeOutcome(rpc::Files::Outcome::Builder builder, const FileResult<Done>& result,
-                           kj::ArrayPtr<const kj::byte> path) {
+  // Of what is a change.
+  void writeOutcome(rpc::Files::Outcome::Builder builder, const FileResult<Done>& result,
+                    kj::ArrayPtr<const kj::byte> path) {
     if (result.is<FileProblem>()) {
       result.get<FileProblem>().writeTo(builder.initFailed(), path);
     } else {
+      ++counters->changes;
       builder.setDone();
     }
   }
@@ -334,8 +341,10 @@ private:
 }  // namespace
 
 kj::Own<rpc::Files::Server> newFilesFacet(ProcessHost& host, const WorkspaceRoot& root,
-                                          kj::StringPtr home, FilesLimits& limits) {
-  return kj::heap<FilesFacet>(host, kj::refcounted<WorkspaceFiles>(root, home), limits);
+                                          kj::StringPtr home, FilesLimits& limits,
+                                          kj::Own<FileCounters> counters) {
+  return kj::heap<FilesFacet>(host, kj::refcounted<WorkspaceFiles>(root, home), limits,
+                              kj::mv(counters));
 }
 
 kj::AutoCloseFd openRoot(kj::StringPtr path) {

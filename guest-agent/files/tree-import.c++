@@ -6,9 +6,10 @@ namespace {
 class TreeImportFacet final: public rpc::TreeImport::Server {
 public:
   TreeImportFacet(kj::Own<ArchiveChild> childParam, kj::Promise<void> ended,
-                  kj::Array<kj::byte> path)
+                  kj::Array<kj::byte> path, kj::Own<FileCounters> countersParam)
       : child(kj::mv(childParam)),
         path(kj::mv(path)),
+        counters(kj::mv(countersParam)),
         // Of an archive that is not whole the worker must not take the end for one.
         endWatch(ended
                      .then([this] { child->confirmEnd(); },
@@ -23,6 +24,9 @@ public:
                       if (isBrokenOff && result.is<TreeCounts>()) {
                         result = FileProblem::of(FileProblem::Reason::ABANDONED,
                                                  kj::str("the archive broke off before its end"));
+                      }
+                      KJ_IF_MAYBE (counts, result.tryGet<TreeCounts>()) {
+                        counters->filesWritten += counts->entries;
                       }
                       return kj::refcounted<Outcome>(kj::mv(result));
                     })
@@ -42,6 +46,7 @@ private:
 
   kj::Own<ArchiveChild> child;
   kj::Array<kj::byte> path;
+  kj::Own<FileCounters> counters;
   bool isBrokenOff = false;
   kj::Promise<void> endWatch;
   kj::ForkedPromise<kj::Own<Outcome>> outcome;
@@ -61,8 +66,9 @@ void writeOutcome(rpc::Files::TreeOutcome::Builder builder, const FileResult<Tre
 }
 
 kj::Own<rpc::TreeImport::Server> newTreeImport(kj::Own<ArchiveChild> child, kj::Promise<void> ended,
-                                               kj::Array<kj::byte> path) {
-  return kj::heap<TreeImportFacet>(kj::mv(child), kj::mv(ended), kj::mv(path));
+                                               kj::Array<kj::byte> path,
+                                               kj::Own<FileCounters> counters) {
+  return kj::heap<TreeImportFacet>(kj::mv(child), kj::mv(ended), kj::mv(path), kj::mv(counters));
 }
 
 }  // namespace bothy

@@ -11,6 +11,7 @@ void writeOutcome(rpc::Files::TreeOutcome::Builder builder, const FileResult<Tre
 // An unpacking under way, by `child`.  `ended` resolves when its archive is whole, and fails where the archive breaks off.  `path`: where
 // it goes, as it was given.
 kj::Own<rpc::TreeImport::Server> newTreeImport(kj::Own<ArchiveChild> child, kj::Promise<void> ended,
-                                               kj::Array<kj::byte> path);
+                                               kj::Array<kj::byte> path,
+                                               kj::Own<FileCounters> counters);
 
 }  // namespace bothy

@@ -3,6 +3,7 @@
 #include <kj/one-of.h>
 
 #include "lane/lane-grant.h"
+#include "rpc/noted-actions.h"
 #include "wire/vsock-stream.h"
 
 namespace bothy {
@@ -12,6 +13,8 @@ struct FileLane {
   const LaneGrant& grant;
   uint16_t generation;  // that both sides speak
   bool isBulk;          // it may have the kernel's large buffer
+  // Dropped when it is known what was done over the lane, or that nobody will say; that may be after the lane has ended.
+  kj::Own<FileLaneNote> note;
 };
 
 // Whoever serves the lanes for files: each user's in a process of their own.

@@ -123,7 +123,9 @@ kj::Promise<kj::Maybe<kj::String>> HostConnections::serveFiles(const LaneGrant& 
                                                                kj::Own<FileLanes::OfUser> files,
                                                                uint16_t generation) {
   const bool isBulk = bulkLanes < MAX_BULK_LANES;
-  auto serving = files->serve({grant, generation, isBulk}, kj::mv(stream)).attach(kj::mv(files));
+  auto note = kj::heap<FileLaneNote>(rooms.notes, grant);
+  auto serving =
+      files->serve({grant, generation, isBulk, kj::mv(note)}, kj::mv(stream)).attach(kj::mv(files));
   if (!isBulk) return serving;
   ++bulkLanes;
   return serving.attach(kj::defer([this]() { --bulkLanes; }));

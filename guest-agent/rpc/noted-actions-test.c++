@@ -91,6 +91,32 @@ TEST_CASE("what is done to a terminal is noted with its number") {
   CHECK(w.log.lines[0] == w.line("terminal closed", ",\"terminal\":\"5\""));
 }
 
+TEST_CASE("a lane for files is noted when it begins and when it ends, with what was counted") {
+  World w;
+  auto grant = w.grant();
+  grant.user = kj::str("bob");
+  grant.verbs = {rpc::Verb::READ_BENEATH};
+  grant.beneath = kj::heapArray<const kj::byte>("/home/bob"_kj.asBytes());
+  auto note = kj::heap<FileLaneNote>(ActionNotes{w.log, w.clock}, grant);
+  REQUIRE(w.log.lines.size() == 1);
+  CHECK(w.log.lines[0] ==
+        w.line("files opened", ",\"user\":\"bob\",\"access\":\"read\",\"beneath\":\"/home/bob\""));
+  SECTION("its counts are known") {
+    note->count(
+        {.filesRead = 1, .filesWritten = 2, .bytesRead = 3, .bytesWritten = 4, .changes = 5});
+    note = nullptr;
+    CHECK(w.log.lines.back() == w.line("files closed",
+                                       ",\"filesRead\":1,\"bytesRead\":3,\"filesWritten\":2,"
+                                       "\"bytesWritten\":4,\"changes\":5"));
+  }
+  SECTION("nobody says what was done") {
+    note = nullptr;
+    CHECK(w.log.lines.back() ==
+          w.line("files closed", ",\"outcome\":\"what was done is not known\""));
+  }
+  CHECK(w.log.lines.size() == 2);
+}
+
 TEST_CASE("that the machine is to end is noted before it does") {
   World w;
   auto system = noteMachine(w.system, w.notes());

@@ -36,6 +36,15 @@ kj::StringPtr nameOf(ProgramKind kind) {
   return kind == ProgramKind::TERMINAL ? "terminal"_kj : "program"_kj;
 }
 
+// What a lane for files may do.
+kj::StringPtr accessOf(const LaneGrant& grant) {
+  using Verb = rpc::Verb;
+  const bool reads = grant.verbs.has(Verb::READ_FILES) || grant.verbs.has(Verb::READ_BENEATH);
+  const bool writes = grant.verbs.has(Verb::WRITE_FILES) || grant.verbs.has(Verb::WRITE_BENEATH);
+  if (reads && writes) return "read and write"_kj;
+  return reads ? "read"_kj : "write"_kj;
+}
+
 }  // namespace
 
 class LaneNotes::NotedStart final: public AskedStart {
@@ -80,6 +89,28 @@ ActionLine LaneNotes::begin(kj::StringPtr what) const {
   ActionLine line(notes.clock.now(), what);
   line.text("session", session).text("actor", actor).id("lane", lane);
   return line;
+}
+
+FileLaneNote::FileLaneNote(ActionNotes notesParam, const LaneGrant& grant)
+    : notes(kj::refcounted<LaneNotes>(notesParam, grant)) {
+  auto line = notes->begin("files opened");
+  line.text("user", grant.user).text("access", accessOf(grant));
+  if (grant.isBeneath()) line.text("beneath", kj::heapString(grant.beneath.asChars()));
+  notes->add(line);
+}
+
+FileLaneNote::~FileLaneNote() noexcept(false) {
+  auto line = notes->begin("files closed");
+  KJ_IF_MAYBE (counts, counted) {
+    line.number("filesRead", counts->filesRead)
+        .number("bytesRead", counts->bytesRead)
+        .number("filesWritten", counts->filesWritten)
+        .number("bytesWritten", counts->bytesWritten)
+        .number("changes", counts->changes);
+  } else {
+    line.text("outcome", "what was done is not known");
+  }
+  notes->add(line);
 }
 
 rpc::System::Client noteMachine(rpc::System::Server& inner, kj::Own<LaneNotes> notes) {

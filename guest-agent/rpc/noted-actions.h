@@ -5,6 +5,7 @@
 
 #include "actions/action-line.h"
 #include "actions/action-log.h"
+#include "files/file-counts.h"
 #include "lane/lane-grant.h"
 #include "process/client-actions.h"
 #include "schema/system.capnp.h"
@@ -39,6 +40,21 @@ private:
   const uint64_t lane;
   const kj::String session;
   const kj::String actor;
+};
+
+// Notes that a lane for files begins, and when it is dropped that the lane has ended, with what was counted.
+class FileLaneNote final {
+public:
+  FileLaneNote(ActionNotes notes, const LaneGrant& grant);
+  ~FileLaneNote() noexcept(false);
+  KJ_DISALLOW_COPY_AND_MOVE(FileLaneNote);
+
+  // As whoever served the lane says.
+  void count(const FileCounts& counts) { counted = counts; }
+
+private:
+  const kj::Own<LaneNotes> notes;
+  kj::Maybe<FileCounts> counted;
 };
 
 // Serves what `inner` serves, which outlives it, and notes that the machine is to end.

@@ -167,6 +167,29 @@ TEST_CASE("S42 a user's programs neither trace nor read the process that serves 
         workspace.shell("cat /proc/1/cgroup"));
 }
 
+TEST_CASE("what was copied is in the log of what the host's side did") {
+  auto& [host, workspace] = sharedWorkspace();
+  auto lane = openFiles(workspace);
+  auto request = filesOf(*lane).writeRequest();
+  request.setPath("/home/user/noted"_kj.asBytes());
+  auto sink = host.wait(request.send().dropPipeline(), "a file").getSink();
+  auto write = sink.writeRequest();
+  write.setData("12345"_kj.asBytes());
+  host.wait(write.send(), "writing");
+  host.wait(sink.endRequest().send().dropPipeline().ignoreResult(), "the end");
+  lane = nullptr;
+  // The note is written by another process.
+  constexpr kj::StringPtr CLOSED =
+      "'\"files closed\".*\"filesWritten\":1,\"bytesWritten\":5,\"changes\":0}' "
+      "/var/log/bothy/host-actions.jsonl"_kj;
+  workspace.shell(kj::str("until grep -q ", CLOSED, "; do :; done"));
+  auto line = workspace.shell(kj::str("grep ", CLOSED));
+  for (auto part : {"\"session\":\"client "_kj, "\"actor\":\"uid 0\""_kj, "\"lane\":\""_kj}) {
+    INFO(part.cStr() << " in " << line.cStr());
+    CHECK(strstr(line.cStr(), part.cStr()) != nullptr);
+  }
+}
+
 TEST_CASE("S25 a lane for files beneath a directory reaches nothing else, whoever moves it") {
   auto& [host, workspace] = sharedWorkspace();
   workspace.shell(
