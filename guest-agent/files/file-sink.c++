@@ -12,28 +12,29 @@ namespace {
 constexpr size_t WRITE_STEP_BYTES = rpc::PREFERRED_CHUNK_BYTES;
 
 // How the writing went: nullptr if the file is in its place.
-struct Fate final: public kj::Refcounted {
+struct WriteOutcome final: public kj::Refcounted {
   kj::Maybe<FileProblem> problem;
-  explicit Fate(kj::Maybe<FileProblem> problem) : problem(kj::mv(problem)) {}
-  kj::Own<Fate> addRef() { return kj::addRef(*this); }
+  explicit WriteOutcome(kj::Maybe<FileProblem> problem) : problem(kj::mv(problem)) {}
+  kj::Own<WriteOutcome> addRef() { return kj::addRef(*this); }
 };
 
 class FileSink final: public rpc::SparseSink::Server {
 public:
   FileSink(kj::Timer& timer, DiskFlush& disk, kj::Own<WorkspaceFiles> files,
-           kj::Own<FileWriter> writer, kj::Own<kj::PromiseFulfiller<kj::Own<Fate>>> fate,
+           kj::Own<FileWriter> writer, kj::Own<kj::PromiseFulfiller<kj::Own<WriteOutcome>>> outcome,
            kj::Own<FileCounters> counters)
       : timer(timer),
         disk(disk),
         files(kj::mv(files)),
         writer(kj::mv(writer)),
-        fate(kj::mv(fate)),
+        outcome(kj::mv(outcome)),
         counters(kj::mv(counters)) {}
 
   ~FileSink() noexcept(false) {
     using Reason = FileProblem::Reason;
-    if (fate->isWaiting()) {
-      settle(FileProblem::of(Reason::ABANDONED, kj::str("the bytes stopped before their end")));
+    if (outcome->isWaiting()) {
+      tellOutcome(
+          FileProblem::of(Reason::ABANDONED, kj::str("the bytes stopped before their end")));
     }
   }
 
@@ -66,7 +67,7 @@ public:
     auto result = co_await target->finish(disk);
     if (result.is<FileProblem>()) fail(kj::mv(result.get<FileProblem>()));
     ++counters->filesWritten;
-    settle(nullptr);
+    tellOutcome(nullptr);
   }
 
 private:
@@ -74,7 +75,7 @@ private:
   DiskFlush& disk;
   kj::Own<WorkspaceFiles> files;
   kj::Maybe<kj::Own<FileWriter>> writer;
-  kj::Own<kj::PromiseFulfiller<kj::Own<Fate>>> fate;
+  kj::Own<kj::PromiseFulfiller<kj::Own<WriteOutcome>>> outcome;
   kj::Own<FileCounters> counters;
   StreamOrder order;
 
@@ -86,35 +87,35 @@ private:
     fail(kj::mv(result.get<FileProblem>()));
   }
 
-  void settle(kj::Maybe<FileProblem> problem) {
-    fate->fulfill(kj::refcounted<Fate>(kj::mv(problem)));
+  void tellOutcome(kj::Maybe<FileProblem> problem) {
+    outcome->fulfill(kj::refcounted<WriteOutcome>(kj::mv(problem)));
   }
 
   [[noreturn]] void fail(FileProblem problem) {
     auto exception =
         KJ_EXCEPTION(FAILED, "the file was not written", problem.message, problem.errorNumber);
-    settle(kj::mv(problem));
+    tellOutcome(kj::mv(problem));
     kj::throwFatalException(kj::mv(exception));
   }
 };
 
 class FileWritingFacet final: public rpc::FileWriting::Server {
 public:
-  FileWritingFacet(kj::Promise<kj::Own<Fate>> fate, kj::Array<kj::byte> path)
-      : fate(fate.fork()), path(kj::mv(path)) {}
+  FileWritingFacet(kj::Promise<kj::Own<WriteOutcome>> outcome, kj::Array<kj::byte> path)
+      : outcome(outcome.fork()), path(kj::mv(path)) {}
 
   kj::Promise<void> result(ResultContext context) override {
-    auto settled = co_await fate.addBranch();
-    auto outcome = context.getResults().initOutcome();
-    KJ_IF_MAYBE (problem, settled->problem) {
-      problem->writeTo(outcome.initFailed(), path);
+    auto known = co_await outcome.addBranch();
+    auto results = context.getResults().initOutcome();
+    KJ_IF_MAYBE (problem, known->problem) {
+      problem->writeTo(results.initFailed(), path);
     } else {
-      outcome.setDone();
+      results.setDone();
     }
   }
 
 private:
-  kj::ForkedPromise<kj::Own<Fate>> fate;
+  kj::ForkedPromise<kj::Own<WriteOutcome>> outcome;
   kj::Array<kj::byte> path;
 };
 
@@ -123,11 +124,11 @@ private:
 FileTarget newFileTarget(kj::Timer& timer, DiskFlush& disk, kj::Own<WorkspaceFiles> files,
                          kj::Own<FileWriter> writer, kj::Array<kj::byte> path,
                          kj::Own<FileCounters> counters) {
-  auto fate = kj::newPromiseAndFulfiller<kj::Own<Fate>>();
+  auto outcome = kj::newPromiseAndFulfiller<kj::Own<WriteOutcome>>();
   return {
-      kj::heap<FileSink>(timer, disk, kj::mv(files), kj::mv(writer), kj::mv(fate.fulfiller),
+      kj::heap<FileSink>(timer, disk, kj::mv(files), kj::mv(writer), kj::mv(outcome.fulfiller),
                          kj::mv(counters)),
-      kj::heap<FileWritingFacet>(kj::mv(fate.promise), kj::mv(path)),
+      kj::heap<FileWritingFacet>(kj::mv(outcome.promise), kj::mv(path)),
   };
 }
 
