@@ -61,14 +61,14 @@ public:
         actions(host, actionDirectory.orDefault(nullptr)),
         files(host),
         terminals(host),
-        rooms{[this](auto lane) { return newTerminalsFacet(terminals, kj::mv(lane)); },
-              newProcessesFacets(host),
-              newSystemFacet(machine),
-              files,
-              {actions, kj::systemPreciseCalendarClock()}},
+        facets{[this](auto lane) { return newTerminalsFacet(terminals, kj::mv(lane)); },
+               newProcessesFacets(host),
+               newSystemFacet(machine),
+               files,
+               {actions, kj::systemPreciseCalendarClock()}},
         key(kj::mv(keyParam)),
         bootTimer(io.unixEventPort),
-        connections(io.provider->getTimer(), bootTimer, key, rooms, laneMemory,
+        connections(io.provider->getTimer(), bootTimer, key, facets, laneMemory,
                     kj::systemPreciseMonotonicClock()) {
     connections.holdLanesWhile([this]() { return host.machineEnds; });
     if (actionDirectory == nullptr) actions.close();
@@ -83,7 +83,7 @@ public:
   MessageBudget laneMemory{LANES_LIMITS};
   FileWorkers files;
   TerminalRegistry terminals;
-  Rooms rooms;
+  Facets facets;
   GateKey key;
   BootTimer bootTimer;
   HostConnections connections;

@@ -44,11 +44,11 @@ struct World {
       return rpc::Refusal::NO_SUCH_USER;
     }
   } files;
-  Rooms rooms{[](auto) { return kj::heap<rpc::Terminals::Server>(); },
-              [](auto) { return kj::heap<rpc::Processes::Server>(); }, kj::heap<SomeSystem>(),
-              files, noNotes()};
+  Facets facets{[](auto) { return kj::heap<rpc::Terminals::Server>(); },
+                [](auto) { return kj::heap<rpc::Processes::Server>(); }, kj::heap<SomeSystem>(),
+                files, noNotes()};
   MessageBudget memory{LANES_LIMITS};
-  HostConnections connections{timer, timer, key, rooms, memory};
+  HostConnections connections{timer, timer, key, facets, memory};
   kj::uint tries = 0;
   kj::uint port = 0;
   kj::Promise<void> serving = nullptr;

@@ -21,7 +21,7 @@ TEST_CASE("S25 who knows the secret gets what is granted") {
 TEST_CASE("a host and an agent of different generations speak the smaller") {
   TestConnections f;
   constexpr uint16_t OLDEST = 4, NEWEST = 7;
-  HostConnections connections(f.timer, f.bootTimer, f.key, f.rooms, f.memory, nullptr,
+  HostConnections connections(f.timer, f.bootTimer, f.key, f.facets, f.memory, nullptr,
                               {NEWEST, OLDEST});
   auto answerTo = [&](uint16_t host) {
     auto pipe = f.io.provider->newTwoWayPipe();

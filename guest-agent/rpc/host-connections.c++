@@ -7,12 +7,12 @@
 
 namespace bothy {
 HostConnections::HostConnections(kj::Timer& timer, kj::Timer& bootTimer, const GateKey& key,
-                                 Rooms& rooms, MessageBudget& memory,
+                                 Facets& facets, MessageBudget& memory,
                                  kj::Maybe<const kj::MonotonicClock&> clock,
                                  Generations generations)
     : timer(timer),
       key(key),
-      rooms(rooms),
+      facets(facets),
       generations(generations),
       registry(bootTimer),
       server(timer, memory, clock),
@@ -66,11 +66,11 @@ kj::Promise<kj::OneOf<HostConnections::Admitted, rpc::Refusal>> HostConnections:
   auto grant = kj::mv(parsed.get<LaneGrant>());
   Content content;
   if (grant.purpose == rpc::Purpose::FILES) {
-    auto found = rooms.files.find(grant);
+    auto found = facets.files.find(grant);
     KJ_IF_MAYBE (why, found.tryGet<rpc::Refusal>()) co_return *why;
     content = kj::mv(found.get<kj::Own<FileLanes::OfUser>>());
   } else {
-    content = newLaneBootstrap(rooms, registry, grant);
+    content = newLaneBootstrap(facets, registry, grant);
   }
   auto added = registry.add(kj::mv(grant));
   KJ_IF_MAYBE (why, added.tryGet<rpc::Refusal>()) co_return *why;
@@ -123,7 +123,7 @@ kj::Promise<kj::Maybe<kj::String>> HostConnections::serveFiles(const LaneGrant& 
                                                                kj::Own<FileLanes::OfUser> files,
                                                                uint16_t generation) {
   const bool isBulk = bulkLanes < MAX_BULK_LANES;
-  auto note = kj::heap<FileLaneNote>(rooms.notes, grant);
+  auto note = kj::heap<FileLaneNote>(facets.notes, grant);
   auto serving =
       files->serve({grant, generation, isBulk, kj::mv(note)}, kj::mv(stream)).attach(kj::mv(files));
   if (!isBulk) return serving;

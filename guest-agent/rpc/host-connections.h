@@ -42,7 +42,7 @@ class HostConnections final: private kj::TaskSet::ErrorHandler {
 public:
   // All of them outlive it.  `bootTimer` counts the lifetimes of lanes, `memory` what those hold that are served here.  `clock` tells how long clients'
   // messages take, see MessageGuard.
-  HostConnections(kj::Timer& timer, kj::Timer& bootTimer, const GateKey& key, Rooms& rooms,
+  HostConnections(kj::Timer& timer, kj::Timer& bootTimer, const GateKey& key, Facets& facets,
                   MessageBudget& memory, kj::Maybe<const kj::MonotonicClock&> clock = nullptr,
                   Generations generations = {});
   // While `isEnding` says that the machine ends, lanes of users get no Welcome: nothing was done over them when it has ended, so that
@@ -73,7 +73,7 @@ private:
 
   kj::Timer& timer;
   const GateKey& key;
-  Rooms& rooms;
+  Facets& facets;
   kj::Function<bool()> isEnding = []() { return false; };
   const Generations generations;
   LaneRegistry registry;

@@ -3,6 +3,7 @@
 #include <kj/async-io.h>
 #include <kj/debug.h>
 #include <kj/vector.h>
+#include <string.h>
 
 #include <catch2/catch_test_macros.hpp>
 
@@ -16,7 +17,7 @@ namespace {
 
 using Verb = rpc::Verb;
 
-// What the rooms were asked for, whoever asked.
+// What the facets were asked for, whoever asked.
 struct Reached {
   kj::uint terminals = 0, views = 0, programs = 0, machine = 0, files = 0, control = 0;
 };
@@ -128,9 +129,9 @@ struct Fixture {
       return rpc::Refusal::NO_SUCH_USER;
     }
   } files;
-  Rooms rooms{[this](auto) { return kj::heap<SomeTerminals>(reached); },
-              [this](auto) { return kj::heap<SomeProcesses>(reached); },
-              kj::heap<SomeSystem>(reached), files, noNotes()};
+  Facets facets{[this](auto) { return kj::heap<SomeTerminals>(reached); },
+                [this](auto) { return kj::heap<SomeProcesses>(reached); },
+                kj::heap<SomeSystem>(reached), files, noNotes()};
   kj::TimerImpl timer{kj::origin<kj::TimePoint>()};
   LaneRegistry lanes{timer};
   kj::Vector<kj::Promise<void>> calls;
@@ -188,7 +189,7 @@ struct Fixture {
     auto first =
         purpose == rpc::Purpose::FILES
             ? capnp::Capability::Client(newGrantedFiles(kj::heap<SomeFiles>(reached), grant.verbs))
-            : newLaneBootstrap(rooms, lanes, grant);
+            : newLaneBootstrap(facets, lanes, grant);
     RpcConnection server(kj::mv(pipe.ends[0]), kj::mv(first));
     RpcConnection client(kj::mv(pipe.ends[1]));
     auto bootstrap = client.bootstrap();
@@ -247,6 +248,42 @@ TEST_CASE("S25 the control lane reaches no terminal, no program and no files") {
   auto control = f.reach(rpc::Purpose::CONTROL, {Verb::CONTROL});
   CHECK(control.control > 0);
   CHECK(control.terminals + control.programs + control.files == 0);
+}
+
+TEST_CASE("what is done over a lane is noted as of that lane, session and actor") {
+  Fixture f;
+  RecordingLog log;
+  kj::Own<ClientActions> actions;
+  auto take = [&](kj::Own<ClientActions> given) { actions = kj::mv(given); };
+  Facets facets{[&](auto given) {
+                  take(kj::mv(given));
+                  return kj::heap<SomeTerminals>(f.reached);
+                },
+                [&](auto given) {
+                  take(kj::mv(given));
+                  return kj::heap<SomeProcesses>(f.reached);
+                },
+                kj::heap<SomeSystem>(f.reached),
+                f.files,
+                {log, kj::systemCoarseCalendarClock()}};
+  for (auto verb : {Verb::TERMINALS, Verb::VIEW_TERMINALS, Verb::PROGRAMS}) {
+    auto grant = wholeGrant(rpc::Purpose::INTERACTIVE);
+    grant.verbs = {verb};
+    grant.lane = 100 + static_cast<uint64_t>(verb);
+    grant.session = kj::str("session-", grant.lane);
+    grant.actor = kj::str("actor-", grant.lane);
+    auto agent = newLaneBootstrap(facets, f.lanes, grant).castAs<rpc::Agent>();
+    if (verb == Verb::PROGRAMS) {
+      agent.processesRequest().send().wait(f.scope);
+    } else {
+      agent.terminalsRequest().send().wait(f.scope);
+    }
+    actions->did("done", ProgramKind::TERMINAL, 7);
+    auto who = kj::str("\"session\":\"", grant.session, "\",\"actor\":\"", grant.actor,
+                       "\",\"lane\":\"", grant.lane, "\"");
+    INFO(log.lines.back().cStr());
+    CHECK(strstr(log.lines.back().cStr(), who.cStr()) != nullptr);
+  }
 }
 
 }  // namespace

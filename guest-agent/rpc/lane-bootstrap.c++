@@ -14,11 +14,11 @@ constexpr capnp::MessageSize ONE_CAPABILITY = {4, 1};
 
 class AgentFacet final: public rpc::Agent::Server {
 public:
-  AgentFacet(Rooms& rooms, const LaneGrant& grant)
-      : rooms(rooms), verbs(grant.verbs), notes(kj::refcounted<LaneNotes>(rooms.notes, grant)) {}
+  AgentFacet(Facets& facets, const LaneGrant& grant)
+      : facets(facets), verbs(grant.verbs), notes(kj::refcounted<LaneNotes>(facets.notes, grant)) {}
 
   kj::Promise<void> terminals(TerminalsContext context) override {
-    rpc::Terminals::Client all = rooms.terminals(notes->addRef());
+    rpc::Terminals::Client all = facets.terminals(notes->addRef());
     if (verbs.has(Verb::TERMINALS)) {
       context.getResults(ONE_CAPABILITY).setTerminals(kj::mv(all));
       return kj::READY_NOW;
@@ -31,18 +31,18 @@ public:
 
   kj::Promise<void> processes(ProcessesContext context) override {
     require(Verb::PROGRAMS);
-    context.getResults(ONE_CAPABILITY).setProcesses(rooms.processes(notes->addRef()));
+    context.getResults(ONE_CAPABILITY).setProcesses(facets.processes(notes->addRef()));
     return kj::READY_NOW;
   }
 
   kj::Promise<void> system(SystemContext context) override {
     require(Verb::MACHINE);
-    context.getResults(ONE_CAPABILITY).setSystem(noteMachine(*rooms.system, notes->addRef()));
+    context.getResults(ONE_CAPABILITY).setSystem(noteMachine(*facets.system, notes->addRef()));
     return kj::READY_NOW;
   }
 
 private:
-  Rooms& rooms;
+  Facets& facets;
   const LaneGrant::Verbs verbs;
   kj::Own<LaneNotes> notes;
 
@@ -53,14 +53,14 @@ private:
 
 }  // namespace
 
-capnp::Capability::Client newLaneBootstrap(Rooms& rooms, LaneRegistry& lanes,
+capnp::Capability::Client newLaneBootstrap(Facets& facets, LaneRegistry& lanes,
                                            const LaneGrant& grant) {
   KJ_REQUIRE(grant.purpose != rpc::Purpose::FILES, "such a lane is a file worker's");
   if (grant.purpose == rpc::Purpose::CONTROL) {
-    auto notes = kj::refcounted<LaneNotes>(rooms.notes, grant);
-    return newControlFacet(noteMachine(*rooms.system, kj::mv(notes)), lanes);
+    auto notes = kj::refcounted<LaneNotes>(facets.notes, grant);
+    return newControlFacet(noteMachine(*facets.system, kj::mv(notes)), lanes);
   }
-  return kj::heap<AgentFacet>(rooms, grant);
+  return kj::heap<AgentFacet>(facets, grant);
 }
 
 }  // namespace bothy

@@ -12,7 +12,7 @@
 namespace bothy {
 
 // What the agent hands out.  Made by main, outlives every connection.
-struct Rooms {
+struct Facets {
   // To each lane its own, which tells what is done over it.
   kj::Function<kj::Own<rpc::Terminals::Server>(kj::Own<ClientActions>)> terminals;
   kj::Function<kj::Own<rpc::Processes::Server>(kj::Own<ClientActions>)> processes;
@@ -23,7 +23,7 @@ struct Rooms {
 };
 
 // What a lane of `grant`, which is not for files, begins with: no right that the grant has not.
-capnp::Capability::Client newLaneBootstrap(Rooms& rooms, LaneRegistry& lanes,
+capnp::Capability::Client newLaneBootstrap(Facets& facets, LaneRegistry& lanes,
                                            const LaneGrant& grant);
 
 }  // namespace bothy

@@ -70,10 +70,10 @@ struct TestConnections {
   GateKey key{secretOf(7)};
   MessageBudget memory{LANES_LIMITS};
   FilesHere files{timer, memory};
-  Rooms rooms{[](auto) { return kj::heap<rpc::Terminals::Server>(); },
-              [](auto) { return kj::heap<rpc::Processes::Server>(); }, kj::heap<SomeSystem>(),
-              files, noNotes()};
-  HostConnections connections{timer, bootTimer, key, rooms, memory};
+  Facets facets{[](auto) { return kj::heap<rpc::Terminals::Server>(); },
+                [](auto) { return kj::heap<rpc::Processes::Server>(); }, kj::heap<SomeSystem>(),
+                files, noNotes()};
+  HostConnections connections{timer, bootTimer, key, facets, memory};
 
   kj::Own<kj::AsyncIoStream> dialRaw() {
     auto pipe = io.provider->newTwoWayPipe();
