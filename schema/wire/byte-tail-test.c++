@@ -41,6 +41,28 @@ TEST_CASE("a byte tail keeps everything up to its capacity, then the last bytes"
   }
 }
 
+TEST_CASE(
+    "a byte tail that is given less keeps the last bytes, and more when it is given more again") {
+  ByteTail tail(32768);
+  append(tail, 30001);
+  tail.limit(8192);
+  CHECK(tail.size() == 8192);
+  CHECK(tail.begin() == 30001 - 8192);
+  CHECK(isIntact(tail));
+  append(tail, 5000);
+  CHECK(tail.size() == 8192);
+  CHECK(tail.end() - tail.begin() == 8192);
+  CHECK(isIntact(tail));
+  CHECK(tail.sizeWith(1) == 16384);
+  tail.limit(32768);
+  CHECK(tail.size() == 8192);
+  append(tail, 5000);
+  // What was lost is not there again.
+  CHECK(tail.size() == 16384);
+  CHECK(tail.end() - tail.begin() == 8192 + 5000);
+  CHECK(isIntact(tail));
+}
+
 TEST_CASE("bytes that a byte tail has lost cannot be asked for") {
   ByteTail tail(4096);
   append(tail, 5000);

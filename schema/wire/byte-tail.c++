@@ -8,8 +8,6 @@ namespace bothy {
 
 namespace {
 
-constexpr size_t FIRST_RING_BYTES = 4096;
-
 // Calls `f(offset in the ring, offset in the data, size)` for the one or two pieces that `size` bytes
 // from `sequence` on are in.
 template <typename Func>
@@ -20,14 +18,18 @@ void forPieces(size_t ringSize, uint64_t sequence, size_t size, Func&& f) {
   if (size > first) f(size_t(0), first, size - first);
 }
 
+bool isCapacity(size_t bytes) {
+  return bytes >= ByteTail::LEAST_BYTES && (bytes & (bytes - 1)) == 0;
+}
+
 }  // namespace
 
 ByteTail::ByteTail(size_t capacity) : capacity(capacity) {
-  KJ_REQUIRE(capacity >= FIRST_RING_BYTES && (capacity & (capacity - 1)) == 0);
+  KJ_REQUIRE(isCapacity(capacity), capacity);
 }
 
 void ByteTail::append(kj::ArrayPtr<const kj::byte> data) {
-  growFor(data.size());
+  resize(kj::min(sizeWith(data.size()), capacity));
   if (data.size() > ring.size()) {
     last += data.size() - ring.size();
     data = data.slice(data.size() - ring.size(), data.size());
@@ -36,6 +38,7 @@ void ByteTail::append(kj::ArrayPtr<const kj::byte> data) {
     memcpy(ring.begin() + to, data.begin() + from, size);
   });
   last += data.size();
+  first = kj::max(first, last - kj::min(last, uint64_t(ring.size())));
 }
 
 void ByteTail::copy(uint64_t sequence, kj::ArrayPtr<kj::byte> target) const {
@@ -46,16 +49,27 @@ void ByteTail::copy(uint64_t sequence, kj::ArrayPtr<kj::byte> target) const {
   });
 }
 
-void ByteTail::growFor(size_t size) {
-  if (ring.size() == capacity) return;
-  // Until the ring is as large as it may be, nothing is lost.
-  uint64_t needed = last + size;
-  size_t wanted = kj::max(ring.size(), FIRST_RING_BYTES);
-  while (wanted < needed && wanted < capacity) wanted *= 2;
-  if (wanted == ring.size()) return;
-  auto larger = kj::heapArray<kj::byte>(wanted);
-  if (last > 0) copy(0, larger.slice(0, last));
-  ring = kj::mv(larger);
+size_t ByteTail::sizeWith(size_t bytes) const {
+  const uint64_t needed = last - first + bytes;
+  size_t result = kj::max(ring.size(), LEAST_BYTES);
+  while (result < needed) result *= 2;
+  return result;
+}
+
+void ByteTail::limit(size_t bytes) {
+  KJ_REQUIRE(isCapacity(bytes), bytes);
+  capacity = bytes;
+  if (ring.size() > capacity) resize(capacity);
+}
+
+void ByteTail::resize(size_t bytes) {
+  if (bytes == ring.size()) return;
+  auto other = kj::heapArray<kj::byte>(bytes);
+  first = kj::max(first, last - kj::min(last, uint64_t(bytes)));
+  forPieces(bytes, first, last - first, [&](size_t to, size_t from, size_t size) {
+    copy(first + from, other.slice(to, to + size));
+  });
+  ring = kj::mv(other);
 }
 
 }  // namespace bothy
