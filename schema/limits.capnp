@@ -67,7 +67,7 @@ const unwatchedBytesPerSecond :UInt32 = 8388608;
 # `scrollbackBytes` ahead: a flood that nobody sees does not take the machine.
 
 const scrollbackBytes :UInt32 = 1048576;
-# Output that a terminal keeps for whoever attaches later, in bytes.
+# Output that a terminal keeps at most for whoever attaches later, in bytes: less where others need the room.
 
 const maxArgumentBytes :UInt32 = 4194304;
 # Sum of argv and environment of one command, as execve(2) counts it: in bytes with their NULs, and 8 bytes a text.  More

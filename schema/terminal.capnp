@@ -41,7 +41,7 @@ interface Terminals {
   #
   # Whoever holds the capability of a terminal that is over may still attach to it and ask how it ended.  Of such terminals
   # the last 16 have their scrollback (1 MiB each at most); of an earlier one a `gap` tells what was lost, and then comes
-  # `exited`.  A viewer that was attached in time gets all, however slow it is: until then its terminal counts among
+  # `exited`.  A viewer that was attached in time gets all that is kept, however slow it is: until then its terminal counts among
   # `maxTerminals`.
 
   open @0 (command :Process.Command, size :WindowSize, term :Text, requestId :Text)
@@ -102,7 +102,8 @@ interface Terminal {
   # OVERLOADED above `maxViewers`.  With `redrawsGaps` each gap leads up to a `redraw`, which follows it.
   #
   # Pace: the fastest viewer sets it.  A viewer that lags behind it by more than the scrollback gets a
-  # `gap`.  A single viewer never has a gap while attached: the program is held back instead.  With no
+  # `gap`.  A single viewer never has a gap while attached, for the program is held back instead, unless it is behind by more than the
+  # machine can keep for it beside what others have yet to take.  With no
   # viewer the program is not held back for anybody's sake; but all terminals that nobody watches together write
   # `unwatchedBytesPerSecond` at most.
 

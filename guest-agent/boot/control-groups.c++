@@ -13,6 +13,7 @@
 
 #include "boot/failure.h"
 #include "boot/machine-file.h"
+#include "output/output-budget.h"
 #include "process/group-room.h"
 #include "process/proc-text.h"
 #include "process/process-tree.h"
@@ -96,6 +97,7 @@ MachineSize measureMachine() {
   result.memoryBytes = parseField(readTextFile("/proc/meminfo"), "MemAvailable") * KIB;
   result.tasks = kj::min(numberInFile("/proc/sys/kernel/threads-max"),
                          numberInFile("/proc/sys/kernel/pid_max"));
+  result.outputBytes = outputBytesOfThisMachine();
   result.ownTasks = 0;
   unsigned long long number;
   // "0.00 0.01 0.05 1/80 1234": the second number of the fourth is all of them.
@@ -114,7 +116,8 @@ kj::Maybe<ProgramsLimits> limitsOf(const MachineSize& size) {
     return all > kept ? kj::max(all - kept, least) : least;
   };
   ProgramsLimits result;
-  result.memoryBytes = without(size.memoryBytes, AGENT_MEMORY + RESERVE_MEMORY + KERNEL_MEMORY);
+  result.memoryBytes =
+      without(size.memoryBytes, AGENT_MEMORY + size.outputBytes + RESERVE_MEMORY + KERNEL_MEMORY);
   result.tasks = kj::min(without(size.tasks, size.ownTasks + KERNEL_TASKS + RESERVE_TASKS),
                          result.memoryBytes / LEAST_TASK_MEMORY);
   return result;
@@ -177,9 +180,10 @@ void limitControlGroups(const ControlGroups& groups) {
   set(RESERVE_GROUPS, "memory.max", RESERVE_MEMORY);
   set(RESERVE_GROUPS, "pids.max", RESERVE_TASKS);
   set(RESERVE_GROUPS, "memory.min", RESERVE_MEMORY);
-  set("agent", "memory.min", AGENT_MEMORY);
+  const auto ofAgent = AGENT_MEMORY + outputBytesOfThisMachine();
+  set("agent", "memory.min", ofAgent);
   // What a group has is no more than that of the one around it.
-  set(".", "memory.min", AGENT_MEMORY + RESERVE_MEMORY);
+  set(".", "memory.min", ofAgent + RESERVE_MEMORY);
   set("agent", "cpu.weight", AGENT_WEIGHT);
   set(RESERVE_GROUPS, "cpu.weight", RESERVE_WEIGHT);
   if (problems.size() > 0) failStage(kj::strArray(problems, "; "));

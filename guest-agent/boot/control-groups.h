@@ -21,6 +21,7 @@ struct MachineSize {
   uint64_t memoryBytes;  // available
   uint64_t tasks;        // processes and threads that the kernel allows
   uint64_t ownTasks;     // of them, the kernel's own and the agent
+  uint64_t outputBytes;  // that the agent may keep of outputs, see OutputBudget
 };
 
 // Of all programs together.
@@ -32,8 +33,8 @@ struct ProgramsLimits {
 kj::Maybe<ProgramsLimits> limitsOf(const MachineSize& size);
 
 // What programs cannot use up.
-// For the agent, which has some 4 MB at rest, to serve more clients.  With more it goes on: the kernel then takes memory
-// from programs, and ends them if it must.
+// For the agent, beside what it keeps of outputs: it has some 4 MB at rest, the rest is to serve more clients.  With more it goes
+// on: the kernel then takes memory from programs, and ends them if it must.
 constexpr uint64_t AGENT_MEMORY = 16 * 1024 * 1024;  // bytes
 // For a shell, ps(1), kill(1), and what else finds and ends programs.
 constexpr uint64_t RESERVE_MEMORY = 16 * 1024 * 1024;  // bytes

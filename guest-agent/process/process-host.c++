@@ -8,6 +8,7 @@ ProcessHost::ProcessHost(kj::UnixEventPort& eventPort, kj::Timer& timer, Options
     : eventPort(eventPort),
       timer(timer),
       options(kj::mv(optionsParam)),
+      outputs(options.outputBytes),
       reaper(eventPort),
       spawner(eventPort, reaper, options.cgroupNamespace),
       trees(eventPort, touches,

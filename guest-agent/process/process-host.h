@@ -4,6 +4,7 @@
 #include <kj/timer.h>
 #include <kj/vector.h>
 
+#include "output/output-budget.h"
 #include "process/left-pipes.h"
 #include "process/login-environment.h"
 #include "process/loop-touches.h"
@@ -33,6 +34,8 @@ public:
     kj::Maybe<kj::String> cgroupRoot;
     // The cgroup namespace of programs, borrowed, in which they see no control groups but their own.  None: they see all.
     kj::Maybe<int> cgroupNamespace;
+    // What is kept of outputs, see OutputBudget.
+    size_t outputBytes = outputBytesOfThisMachine();
   };
 
   // Reaper::captureChildExit() must have been called before `eventPort` was made.
@@ -44,6 +47,8 @@ public:
   kj::Timer& timer;
   const Options options;
   LoopTouches touches;
+  // Of terminals and of programs that are kept.
+  OutputBudget outputs;
   Reaper reaper;
   Spawner spawner;
   ProcessTrees trees;

@@ -97,6 +97,7 @@ TestWorld::TestWorld(Trees trees, kj::Maybe<kj::Timer&> timer)
   ProcessHost::Options options;
   options.etcDirectory = kj::str(directory, "/etc");
   options.runDirectory = kj::str(directory, "/run");
+  options.outputBytes = LEAST_OUTPUT_BYTES;
   KJ_SYSCALL(mkdir(options.runDirectory.cStr(), 0755));
   KJ_IF_MAYBE (root, cgroupRoot) {
     int fd;

@@ -22,7 +22,7 @@ void blankOut(kj::ArrayPtr<Cell> cells, Color background) {
 
 }  // namespace
 
-ScreenGrid::ScreenGrid(ScreenBudget& budget, kj::uint columns, kj::uint rows) : budget(budget) {
+ScreenGrid::ScreenGrid(OutputBudget& budget, kj::uint columns, kj::uint rows) : budget(budget) {
   allocate(columns, rows);
 }
 
@@ -37,7 +37,7 @@ size_t ScreenGrid::bytesFor(kj::uint columns, kj::uint rows) {
 void ScreenGrid::allocate(kj::uint columns, kj::uint rows) {
   width = columns;
   height = rows;
-  if (size_t{columns} * rows > MAX_CELLS || !budget.take(bytesFor(columns, rows))) return;
+  if (size_t{columns} * rows > MAX_CELLS || !budget.takeForScreen(bytesFor(columns, rows))) return;
   cells = kj::heapArray<Cell>(size_t{columns} * rows);
   order = kj::heapArray<uint16_t>(rows);
   used = kj::heapArray<uint16_t>(rows);
@@ -49,7 +49,7 @@ void ScreenGrid::allocate(kj::uint columns, kj::uint rows) {
 
 void ScreenGrid::drop() {
   if (!isKept()) return;
-  budget.giveBack(bytesFor(width, height));
+  budget.giveBackOfScreen(bytesFor(width, height));
   cells = nullptr;
   order = nullptr;
   used = nullptr;
@@ -215,7 +215,7 @@ void ScreenGrid::resize(kj::uint columns, kj::uint rows, kj::uint firstRow) {
   auto before = kj::mv(cells);
   auto orderBefore = kj::mv(order);
   const auto widthBefore = width, heightBefore = height;
-  if (before.size() > 0) budget.giveBack(bytesFor(widthBefore, heightBefore));
+  if (before.size() > 0) budget.giveBackOfScreen(bytesFor(widthBefore, heightBefore));
   allocate(columns, rows);
   if (!isKept() || before.size() == 0) return;
   const auto kept = kj::min(columns, widthBefore);

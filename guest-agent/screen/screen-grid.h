@@ -2,8 +2,8 @@
 
 #include <kj/array.h>
 
+#include "output/output-budget.h"
 #include "screen/cell.h"
-#include "screen/screen-budget.h"
 
 namespace bothy {
 
@@ -14,7 +14,7 @@ public:
   static constexpr size_t MAX_CELLS = 128 * 1024;
 
   // At least 1 of each.  `budget` outlives it.
-  ScreenGrid(ScreenBudget& budget, kj::uint columns, kj::uint rows);
+  ScreenGrid(OutputBudget& budget, kj::uint columns, kj::uint rows);
   ~ScreenGrid() noexcept;
   KJ_DISALLOW_COPY_AND_MOVE(ScreenGrid);
 
@@ -63,7 +63,7 @@ public:
   void drop();
 
 private:
-  ScreenBudget& budget;
+  OutputBudget& budget;
   kj::uint width = 0;
   kj::uint height = 0;
   size_t effort = 0;

@@ -21,7 +21,7 @@ void feedAll(TerminalScreen& screen, kj::ArrayPtr<const kj::byte> bytes) {
 
 // Another emulator's view, which is the judge: what a viewer sees who was there all the time, and one who got the redraw.
 struct Viewers {
-  ScreenBudget budget{64 << 20};
+  OutputBudget budget{64 << 20};
   TerminalScreen kept{budget, COLUMNS, ROWS};
   Screen first{COLUMNS, ROWS};
   Screen second{COLUMNS, ROWS};
@@ -170,7 +170,7 @@ TEST_CASE("S42 no output breaks the screen, and of any state a redraw makes the 
   for (unsigned seed = 1; seed <= 300; ++seed) {
     INFO(seed);
     std::mt19937 random(seed);
-    ScreenBudget budget(64 << 20);
+    OutputBudget budget(64 << 20);
     const kj::uint columns = 1 + random() % 40, rows = 1 + random() % 20;
     TerminalScreen screen(budget, columns, rows);
     for (int round = 0; round < 10; ++round) {
@@ -186,7 +186,7 @@ TEST_CASE("S42 no output breaks the screen, and of any state a redraw makes the 
 }
 
 TEST_CASE("S42 a redraw has a bound, and leaves colors out before text") {
-  ScreenBudget budget(64 << 20);
+  OutputBudget budget(64 << 20);
   constexpr kj::uint WIDE = 1000, HIGH = 130;
   TerminalScreen screen(budget, WIDE, HIGH);
   kj::Vector<kj::byte> output;

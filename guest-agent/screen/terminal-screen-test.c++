@@ -11,7 +11,7 @@ namespace {
 constexpr kj::uint COLUMNS = 20, ROWS = 5;
 
 struct Kept {
-  ScreenBudget budget{64 << 20};
+  OutputBudget budget{64 << 20};
   TerminalScreen screen;
   explicit Kept(kj::uint columns = COLUMNS, kj::uint rows = ROWS) : screen(budget, columns, rows) {}
 
@@ -135,11 +135,11 @@ TEST_CASE(
 
 TEST_CASE(
     "S42 of a screen that is too large, or that the budget has no room for, no cells are kept") {
-  ScreenBudget budget(100 * sizeof(Cell));
+  OutputBudget budget(100 * sizeof(Cell) * OutputBudget::SCREEN_PART * OutputBudget::SCREENS_PART);
   TerminalScreen first(budget, 10, 10);
   CHECK(first.state().main.grid->isKept());
   {
-    TerminalScreen second(budget, 1, 1);
+    TerminalScreen second(budget, 10, 10);
     CHECK_FALSE(second.state().main.grid->isKept());
     second.feed("abc\033[2J\033[?1049h\033#8\033[?2004h"_kj.asBytes());
     CHECK(second.state().isOn(2004));

@@ -22,7 +22,7 @@ kj::Array<bool> defaultTabs(const ScreenState& state, kj::uint columns) {
 
 }  // namespace
 
-TerminalScreen::TerminalScreen(ScreenBudget& budget, kj::uint columns, kj::uint rows)
+TerminalScreen::TerminalScreen(OutputBudget& budget, kj::uint columns, kj::uint rows)
     : budget(budget) {
   s.columns = columns;
   s.rows = rows;

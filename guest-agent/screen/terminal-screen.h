@@ -12,7 +12,7 @@ namespace bothy {
 class TerminalScreen final: private ControlHandler {
 public:
   // `budget` outlives it.
-  TerminalScreen(ScreenBudget& budget, kj::uint columns, kj::uint rows);
+  TerminalScreen(OutputBudget& budget, kj::uint columns, kj::uint rows);
   KJ_DISALLOW_COPY_AND_MOVE(TerminalScreen);
 
   static constexpr size_t MAX_TITLE_BYTES = 256;
@@ -40,7 +40,7 @@ public:
   News takeNews();
 
 private:
-  ScreenBudget& budget;
+  OutputBudget& budget;
   ScreenState s;
   ControlParser parser{*this};
   News news;

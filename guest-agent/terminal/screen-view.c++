@@ -12,8 +12,8 @@ constexpr uint64_t MAX_REPEATED_BYTES = 64 * 1024;
 
 }  // namespace
 
-ScreenView::ScreenView(kj::Own<TerminalShares> sharesParam, WindowSize size)
-    : shares(kj::mv(sharesParam)), screen(shares->screens, size.columns, size.rows) {}
+ScreenView::ScreenView(OutputBudget& budget, WindowSize size)
+    : budget(budget), screen(budget, size.columns, size.rows) {}
 
 bool ScreenView::feed(kj::ArrayPtr<const kj::byte> output) {
   auto taken = screen.feed(output);
@@ -29,29 +29,27 @@ bool ScreenView::goOn() {
   return rest.empty();
 }
 
-ScreenView::Snapshot::Snapshot(kj::Own<TerminalShares> shares, kj::Array<kj::byte> bytes,
-                               uint64_t bytesAfter)
-    : bytes(kj::mv(bytes)), bytesAfter(bytesAfter), shares(kj::mv(shares)) {}
+ScreenView::Snapshot::Snapshot(OutputBudget& budget, kj::Array<kj::byte> bytes, uint64_t bytesAfter)
+    : bytes(kj::mv(bytes)), bytesAfter(bytesAfter), budget(budget) {}
 
 ScreenView::Snapshot::~Snapshot() noexcept {
-  shares->screens.giveBack(bytes.size());
+  budget.giveBackOfScreen(bytes.size());
 }
 
 kj::Own<ScreenView::Snapshot> ScreenView::snapshot() {
   auto bytes = redraw(screen.state());
-  if (!shares->screens.take(bytes.size())) {
+  if (!budget.takeForScreen(bytes.size())) {
     bytes = redrawWithoutCells(screen.state());
-    shares->screens.takeAnyway(bytes.size());
+    budget.takeForScreenAnyway(bytes.size());
   }
   const auto unfinished = screen.unfinished();
   if (unfinished <= MAX_REPEATED_BYTES) {
-    return kj::heap<Snapshot>(kj::addRef(*shares), kj::mv(bytes), rest.size() + unfinished);
+    return kj::refcounted<Snapshot>(budget, kj::mv(bytes), rest.size() + unfinished);
   }
   auto beginning = screen.unfinishedBeginning();
-  shares->screens.takeAnyway(beginning.size());
-  return kj::heap<Snapshot>(kj::addRef(*shares),
-                            kj::heapArray(kj::str(bytes.asChars(), beginning).asBytes()),
-                            rest.size());
+  budget.takeForScreenAnyway(beginning.size());
+  return kj::refcounted<Snapshot>(
+      budget, kj::heapArray(kj::str(bytes.asChars(), beginning).asBytes()), rest.size());
 }
 
 }  // namespace bothy

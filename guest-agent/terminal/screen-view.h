@@ -1,7 +1,8 @@
 #pragma once
 
+#include <kj/refcount.h>
+
 #include "screen/terminal-screen.h"
-#include "terminal/terminal-shares.h"
 #include "terminal/window-size.h"
 
 namespace bothy {
@@ -9,7 +10,8 @@ namespace bothy {
 // A terminal's screen, as it follows the terminal's output.
 class ScreenView final {
 public:
-  ScreenView(kj::Own<TerminalShares> shares, WindowSize size);
+  // `budget` outlives it and its snapshots.
+  ScreenView(OutputBudget& budget, WindowSize size);
   KJ_DISALLOW_COPY_AND_MOVE(ScreenView);
 
   // The next of the output.  False: it takes so long that the rest is done by goOn(), in other turns of the event loop.  Not called
@@ -24,9 +26,9 @@ public:
   const ScreenState& state() const { return screen.state(); }
 
   // A redraw, and how many of the bytes that were fed last come after it.
-  class Snapshot final {
+  class Snapshot final: public kj::Refcounted {
   public:
-    Snapshot(kj::Own<TerminalShares> shares, kj::Array<kj::byte> bytes, uint64_t bytesAfter);
+    Snapshot(OutputBudget& budget, kj::Array<kj::byte> bytes, uint64_t bytesAfter);
     ~Snapshot() noexcept;
     KJ_DISALLOW_COPY_AND_MOVE(Snapshot);
 
@@ -34,13 +36,13 @@ public:
     const uint64_t bytesAfter;
 
   private:
-    kj::Own<TerminalShares> shares;
+    OutputBudget& budget;
   };
   // Where there is no room for it among the screens, one without cells.
   kj::Own<Snapshot> snapshot();
 
 private:
-  kj::Own<TerminalShares> shares;
+  OutputBudget& budget;
   TerminalScreen screen;
   kj::Vector<kj::byte> rest;
 };

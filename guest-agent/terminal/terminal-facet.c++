@@ -58,7 +58,7 @@ private:
 };
 
 // Where to begin.  A sequence that the scrollback has lost is begun with a gap.
-uint64_t firstSequence(rpc::Terminal::Position::Reader from, const Scrollback& output) {
+uint64_t firstSequence(rpc::Terminal::Position::Reader from, const OutputRing& output) {
   switch (from.which()) {
     case rpc::Terminal::Position::OLDEST:
       return output.begin();

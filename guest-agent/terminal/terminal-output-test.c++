@@ -200,5 +200,50 @@ TEST_CASE("one viewer too many is refused as OVERLOADED") {
   CHECK(KJ_REQUIRE_NONNULL(failure).getType() == kj::Exception::Type::OVERLOADED);
 }
 
+TEST_CASE(
+    "S42 P02 a terminal that nobody looks at gives way to one that is looked at, and says how much "
+    "is lost") {
+  TerminalTestWorld world;
+  constexpr uint64_t WRITTEN = 1000000;
+  auto opened =
+      world.open(kj::str("stty -opost -echo; head -c ", WRITTEN, " /dev/zero; read line"));
+  auto info = [&]() { return opened.terminal.infoRequest().send().wait(world.scope); };
+  while (info().getInfo().getProduced() < WRITTEN) {
+  }
+  OutputRing other(world.host->outputs, {LEAST_OUTPUT_BYTES, LEAST_OUTPUT_BYTES});
+  other.setWatched(true);
+  other.append(kj::heapArray<kj::byte>(LEAST_OUTPUT_BYTES));
+  Seen seen;
+  auto attachment = world.attach(opened.terminal, seen);
+  Seen again;
+  auto request = world.attachRequest(opened.terminal, again);
+  request.getFrom().setSequence(10);
+  auto attached = request.send().wait(world.scope);
+  CHECK(attached.getNext() == WRITTEN - LEAST_SCROLLBACK_BYTES);
+  world.type(attachment, "\n");
+  seen.until("").wait(world.scope);
+  again.until("").wait(world.scope);
+  CHECK(seen.bytes.size() == LEAST_SCROLLBACK_BYTES);
+  CHECK(again.lost == WRITTEN - LEAST_SCROLLBACK_BYTES - 10);
+}
+
+TEST_CASE("S42 P02 a viewer of a terminal that has its least alone gets each byte") {
+  TerminalTestWorld world;
+  OutputRing other(world.host->outputs, {LEAST_OUTPUT_BYTES, LEAST_OUTPUT_BYTES});
+  other.append(kj::heapArray<kj::byte>(LEAST_OUTPUT_BYTES));
+  auto opened = world.open("stty -opost; seq 1 100000; exit 3");
+  Seen seen;
+  auto gate = kj::newPromiseAndFulfiller<void>();
+  seen.gate = gate.promise.fork();
+  auto attachment = world.attach(opened.terminal, seen);
+  seen.until("1").wait(world.scope);
+  gate.fulfiller->fulfill();
+  seen.until("").wait(world.scope);
+  CHECK(seen.lost == 0);
+  CHECK(seen.inOrder);
+  CHECK(seen.bytes.size() == 588895);
+  CHECK(seen.exitCode.orDefault(99) == 3);
+}
+
 }  // namespace
 }  // namespace bothy

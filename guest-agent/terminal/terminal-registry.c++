@@ -33,7 +33,7 @@ TerminalRegistry::TerminalRegistry(ProcessHost& host)
 TerminalRegistry::TerminalRegistry(ProcessHost& host, kj::Array<kj::String> terminfoDirectories)
     : host(host),
       terminfoDirectories(kj::mv(terminfoDirectories)),
-      shares(kj::refcounted<TerminalShares>(host.timer, screenBytesOfThisMachine())) {}
+      pace(kj::refcounted<UnwatchedPace>(host.timer)) {}
 
 TerminalRegistry::~TerminalRegistry() noexcept(false) {
   for (auto& entry : terminals) entry.value.terminal->disown();
@@ -102,9 +102,9 @@ kj::Promise<kj::OneOf<kj::Own<Terminal>, StartFailure>> TerminalRegistry::start(
   }
   pty->belongTo(outcome.get<kj::Own<ChildProcess>>()->mark());
   uint64_t id = nextId++;
-  auto terminal = kj::refcounted<Terminal>(
-      host, static_cast<Terminal::Owner&>(*this), kj::addRef(*shares), id, kj::mv(title), size,
-      kj::mv(pty), kj::mv(outcome.get<kj::Own<ChildProcess>>()));
+  auto terminal = kj::refcounted<Terminal>(host, static_cast<Terminal::Owner&>(*this),
+                                           kj::addRef(*pace), id, kj::mv(title), size, kj::mv(pty),
+                                           kj::mv(outcome.get<kj::Own<ChildProcess>>()));
   auto result = kj::addRef(*terminal);
   terminals.insert(id, Entry{kj::mv(terminal), kj::mv(requestId)});
   asked->started(id);

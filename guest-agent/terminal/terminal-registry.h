@@ -15,7 +15,7 @@ namespace bothy {
 // A terminal is here while its program runs, or until it was closed.  Of those that have ended the last ENDED_TERMINALS are kept.
 //
 // So many scrollbacks there are at most, whoever holds terminals: those of rpc::MAX_TERMINALS that run or that are here no
-// more and have viewers, of ENDED_TERMINALS, and of LEFT_TERMINALS.
+// more and have viewers, of ENDED_TERMINALS, and of LEFT_TERMINALS.  What they take together is ProcessHost's to say (OutputBudget).
 class TerminalRegistry final: private Terminal::Owner {
 public:
   // `host` outlives the registry.
@@ -51,7 +51,7 @@ private:
 
   ProcessHost& host;
   kj::Array<kj::String> terminfoDirectories;
-  kj::Own<TerminalShares> shares;
+  kj::Own<UnwatchedPace> pace;
   uint64_t nextId = 1;
   kj::uint starting = 0;
   kj::TreeMap<uint64_t, Entry> terminals;

@@ -30,22 +30,22 @@ constexpr kj::StringPtr RESERVE_LINE =
     "small reserve, "
     "to find and end them\r\n"_kj;
 
-static_assert(AHEAD_BYTES + TURN_BYTES + LEFT_OVER_BYTES < rpc::SCROLLBACK_BYTES);
+constexpr OutputRing::Sizes SCROLLBACK_SIZES = {LEAST_SCROLLBACK_BYTES, rpc::SCROLLBACK_BYTES};
 
 }  // namespace
 
-Terminal::Terminal(ProcessHost& host, Owner& owner, kj::Own<TerminalShares> sharesParam,
-                   uint64_t id, kj::String title, WindowSize size, kj::Own<Pty> pty,
-                   kj::Own<ChildProcess> child)
+Terminal::Terminal(ProcessHost& host, Owner& owner, kj::Own<UnwatchedPace> pace, uint64_t id,
+                   kj::String title, WindowSize size, kj::Own<Pty> pty, kj::Own<ChildProcess> child)
     : id(id),
       title(kj::mv(title)),
       host(host),
       owner(owner),
-      shares(kj::mv(sharesParam)),
+      pace(kj::mv(pace)),
       windowSize(size),
       pty(kj::mv(pty)),
       child(kj::mv(child)),
-      screen(kj::addRef(*shares), size),
+      scrollback(host.outputs, SCROLLBACK_SIZES),
+      screen(host.outputs, size),
       ended(nullptr) {
   // As login(1) says it, before the program writes anything.
   KJ_IF_MAYBE (home, this->child->missingHome()) {
@@ -161,6 +161,7 @@ void Terminal::add(Viewer& viewer, kj::Maybe<WindowSize> size) {
     applySize(*wanted);
   }
   viewers.add(&viewer);
+  scrollback.setWatched(isWatched());
   // From now on it sets the pace.
   viewerMoved();
 }
@@ -173,6 +174,7 @@ void Terminal::remove(Viewer& viewer) {
     viewers.removeLast();
     break;
   }
+  scrollback.setWatched(isWatched());
   viewerMoved();
   KJ_IF_MAYBE (gone, before) {
     // With nobody left who wants a size the terminal keeps the one that it has.
@@ -199,15 +201,23 @@ uint Terminal::countOnlookers() const {
   return result;
 }
 
-bool Terminal::mustHoldBack(bool programEnded) const {
-  if (!isWatched()) return !programEnded && !shares->pace.isAllowed();
+uint64_t Terminal::fastestViewer() const {
   uint64_t fastest = 0;
   for (auto viewer : viewers) {
     if (viewer->setsPace) fastest = kj::max(fastest, viewer->nextSequence());
   }
+  return fastest;
+}
+
+size_t Terminal::roomFor(size_t wanted) {
+  return isWatched() ? scrollback.roomAfter(fastestViewer(), wanted) : wanted;
+}
+
+bool Terminal::mustHoldBack(bool programEnded) {
+  if (!isWatched()) return !programEnded && !pace->isAllowed();
   // An ended program has little left: it is read as long as that costs a single viewer no gap.
-  uint64_t allowed = programEnded ? rpc::SCROLLBACK_BYTES - LEFT_OVER_BYTES : AHEAD_BYTES;
-  return scrollback.end() - fastest >= allowed;
+  if (!programEnded && scrollback.end() - fastestViewer() >= AHEAD_BYTES) return true;
+  return roomFor(1) == 0;
 }
 
 kj::Promise<ExitStatus> Terminal::run() {
@@ -235,8 +245,8 @@ kj::Promise<void> Terminal::readOutput() {
       co_await untilItMayGoOn(programEnded);
       continue;
     }
-    auto result = readTurn(programEnded ? leftOver : TURN_BYTES);
-    if (!isWatched()) shares->pace.note(result.size);
+    auto result = readTurn(roomFor(programEnded ? leftOver : TURN_BYTES));
+    if (!isWatched()) pace->note(result.size);
     tellNews();
     if (result.size > 0) wakeViewers();
     if (programEnded) {
@@ -256,7 +266,7 @@ kj::Promise<void> Terminal::untilItMayGoOn(bool programEnded) {
   auto paf = kj::newPromiseAndFulfiller<void>();
   heldBack = kj::mv(paf.fulfiller);
   auto goesOn = kj::mv(paf.promise);
-  if (!isWatched()) goesOn = goesOn.exclusiveJoin(shares->pace.whenAllowed());
+  if (!isWatched()) goesOn = goesOn.exclusiveJoin(pace->whenAllowed());
   // Its end is told also to who watches a terminal that a viewer holds back.
   if (!programEnded) goesOn = goesOn.exclusiveJoin(child->onExit().ignoreResult());
   return goesOn;

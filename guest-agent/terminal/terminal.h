@@ -2,15 +2,19 @@
 
 #include <kj/refcount.h>
 
+#include "output/output-ring.h"
 #include "process/child-process.h"
 #include "terminal/input-turns.h"
 #include "terminal/pty.h"
 #include "terminal/screen-view.h"
-#include "terminal/scrollback.h"
+#include "terminal/unwatched-pace.h"
 
 namespace bothy {
 
 class Viewer;
+
+// What a terminal keeps of its output in any case: see OutputBudget.
+constexpr size_t LEAST_SCROLLBACK_BYTES = 8 * 1024;
 
 // A program on a pseudo-terminal, with what it wrote last.  Nobody who looks at it keeps it alive: the
 // registry does, and whoever holds a reference may still read the end.
@@ -30,7 +34,7 @@ public:
   };
 
   // `pty`'s program side belongs to `child`, which has just been started.
-  Terminal(ProcessHost& host, Owner& owner, kj::Own<TerminalShares> shares, uint64_t id,
+  Terminal(ProcessHost& host, Owner& owner, kj::Own<UnwatchedPace> pace, uint64_t id,
            kj::String title, WindowSize size, kj::Own<Pty> pty, kj::Own<ChildProcess> child);
   ~Terminal() noexcept(false);
 
@@ -45,7 +49,7 @@ public:
   // Somebody looks who sets the pace.
   bool isWatched() const { return countOnlookers() < countViewers(); }
   // What the program wrote, as far as it was read.
-  const Scrollback& output() const { return scrollback; }
+  const OutputRing& output() const { return scrollback; }
   // What it shows, and the number of the byte of output() that comes after it.
   struct Shown {
     kj::Own<ScreenView::Snapshot> redraw;
@@ -92,12 +96,12 @@ public:
 private:
   ProcessHost& host;
   kj::Maybe<Owner&> owner;
-  kj::Own<TerminalShares> shares;
+  kj::Own<UnwatchedPace> pace;
   WindowSize windowSize;
   uint64_t sizeTurns = 0;       // so many times somebody has decided the size
   kj::Maybe<kj::Own<Pty>> pty;  // none once the program has ended
   kj::Own<ChildProcess> child;
-  Scrollback scrollback;
+  OutputRing scrollback;
   ScreenView screen;
   kj::Vector<Viewer*> viewers;
   kj::Own<InputTurns> inputTurns = kj::refcounted<InputTurns>();
@@ -114,7 +118,10 @@ private:
   kj::Promise<ExitStatus> run();
   kj::Promise<void> readOutput();
   Pty::ReadResult readTurn(size_t limit);
-  bool mustHoldBack(bool programEnded) const;
+  bool mustHoldBack(bool programEnded);
+  // How much of `wanted` can be read now without a gap for the viewer that is ahead of the others, if one sets the pace.
+  size_t roomFor(size_t wanted);
+  uint64_t fastestViewer() const;
   kj::Promise<void> untilItMayGoOn(bool programEnded);
   void wakeViewers();
   void tellNews();

@@ -1,12 +1,13 @@
 #pragma once
 
+#include <kj/refcount.h>
 #include <kj/timer.h>
 
 namespace bothy {
 
 // Holds what is read of all terminals that nobody watches to rpc::UNWATCHED_BYTES_PER_SECOND, after a burst of
 // rpc::SCROLLBACK_BYTES.
-class UnwatchedPace final {
+class UnwatchedPace final: public kj::Refcounted {
 public:
   // `timer` outlives it.
   explicit UnwatchedPace(kj::Timer& timer) : timer(timer), paidUntil(timer.now()) {}

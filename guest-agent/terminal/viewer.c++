@@ -19,7 +19,7 @@ Viewer::Viewer(kj::Timer& timer, kj::Own<Terminal> terminalParam, Start start,
     : setsPace(start.setsPace),
       timer(timer),
       terminal(kj::mv(terminalParam)),
-      position(start.withRedraw ? terminal->output().end() : start.position),
+      reader(start.withRedraw ? terminal->output().end() : start.position),
       needsRedraw(start.withRedraw),
       redrawsGaps(start.redrawsGaps || start.withRedraw),
       client(kj::mv(client)),
@@ -102,17 +102,18 @@ kj::Promise<void> Viewer::run() {
 kj::Promise<void> Viewer::deliver() {
   for (;;) {
     auto& output = terminal->output();
-    if (needsRedraw || (position < output.begin() && redrawsGaps)) {
+    const bool hasLost = reader.hasLost(output);
+    if (needsRedraw || (hasLost && redrawsGaps)) {
       co_await sendRedraw();
       continue;
     }
-    if (position < output.begin()) {
+    if (hasLost) {
       co_await sendGap(output.begin());
       continue;
     }
     uint64_t end = output.end();
     KJ_IF_MAYBE (resize, pendingResize) {
-      if (position >= resize->sequence) {
+      if (reader.position() >= resize->sequence) {
         auto request = client.resizedRequest();
         resize->size.writeTo(request.initSize());
         pendingResize = nullptr;
@@ -121,7 +122,7 @@ kj::Promise<void> Viewer::deliver() {
       }
       end = resize->sequence;
     }
-    if (position < end) {
+    if (reader.position() < end) {
       co_await sendOutput(end);
     } else if (terminal->status() != nullptr) {
       // Nothing comes behind the end.
@@ -137,11 +138,10 @@ kj::Promise<void> Viewer::deliver() {
   }
 }
 
-kj::Promise<void> Viewer::sendGap(uint64_t end) {
+kj::Promise<void> Viewer::sendGap(uint64_t sequence) {
   auto request = client.gapRequest();
-  request.setSequence(position);
-  request.setLost(end - position);
-  position = end;
+  request.setSequence(reader.position());
+  request.setLost(reader.skipTo(sequence));
   terminal->viewerMoved();
   return request.send().ignoreResult();
 }
@@ -153,9 +153,9 @@ kj::Promise<void> Viewer::sendRedraw() {
   const auto size = terminal->size();
   // It shows the size that is in force, so a change of it before needs no word.
   pendingResize = nullptr;
-  if (!needsRedraw && sequence > position) co_await sendGap(sequence);
+  if (!needsRedraw && sequence > reader.position()) co_await sendGap(sequence);
   needsRedraw = false;
-  position = sequence;
+  reader = OutputReader(sequence);
   terminal->viewerMoved();
   for (auto left = shown.redraw->bytes.asPtr(); left.size() > 0;) {
     auto piece = left.slice(0, kj::min(left.size(), OUTPUT_CHUNK_BYTES));
@@ -171,12 +171,12 @@ kj::Promise<void> Viewer::sendRedraw() {
 }
 
 kj::Promise<void> Viewer::sendOutput(uint64_t end) {
-  auto size = kj::min(end - position, OUTPUT_CHUNK_BYTES);
+  auto& output = terminal->output();
+  const auto size = reader.ready(output, kj::min(end - reader.position(), OUTPUT_CHUNK_BYTES));
   auto request =
       client.outputRequest(capnp::MessageSize{size / sizeof(capnp::word) + REQUEST_WORDS, 0});
-  request.setSequence(position);
-  terminal->output().copy(position, request.initData(static_cast<kj::uint>(size)));
-  position += size;
+  request.setSequence(reader.position());
+  reader.read(output, request.initData(static_cast<kj::uint>(size)));
   terminal->viewerMoved();
   return request.send();
 }

@@ -26,7 +26,7 @@ public:
   const bool setsPace;
 
   // The next byte to be sent.
-  uint64_t nextSequence() const { return position; }
+  uint64_t nextSequence() const { return reader.position(); }
 
   // For Terminal: the size that it wants, and its turn among those that others have told.  0: it wants none.
   struct WantedSize {
@@ -48,7 +48,7 @@ private:
   };
   kj::Timer& timer;
   kj::Own<Terminal> terminal;
-  uint64_t position;
+  OutputReader reader;
   bool needsRedraw;
   const bool redrawsGaps;
   rpc::TerminalViewer::Client client;
@@ -65,7 +65,8 @@ private:
   kj::Promise<void> deliver();
   kj::Promise<void> tellUntold();
   kj::Promise<void> sendOutput(uint64_t end);
-  kj::Promise<void> sendGap(uint64_t end);
+  // Of what is before `sequence`.
+  kj::Promise<void> sendGap(uint64_t sequence);
   kj::Promise<void> sendRedraw();
 };
 
