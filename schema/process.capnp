@@ -143,8 +143,8 @@ interface Processes {
   # `keep`: the program outlives what its caller holds of it by `processKeepMillis`, so that one whose
   # connection broke can have it back by `reattach` and `id` (random, 0 without `keep`).  Until then dropping
   # `process` or `stdin` changes nothing, and a sink that is gone stops the program once its pipe is full;
-  # `Process.end` ends it.  It costs memory of the agent: of each output as much as it had, at most 512 KiB.  Of programs
-  # that are over, that is bounded for the whole workspace: see `maxEndedProcesses` and `maxHeldOutputBytes`.
+  # `Process.end` ends it.  It costs memory of the agent: of each output as much as it had, at most 512 KiB.  All that is
+  # kept of outputs in a workspace, of terminals too, is bounded together (a 32nd of its memory, 16 MiB at least): over it less is kept of each.
   #
   # `requestId` makes the call repeatable for a caller whose connection broke before the answer came.  The caller makes
   # it, at random, because whoever knows it can have the program; at most `maxRequestIdBytes`, and only with `keep`.
@@ -183,13 +183,16 @@ interface Processes {
   # `stdinReceived`: so many bytes of standard input the
   # program's pipe has taken; what was on its way beyond that is lost, and the caller writes it again.
   # Earlier `stdin`s are dead.  FAILED for a position that the caller cannot have had.  `attempt`: see exec.
+  #
+  # What is not kept any more, or is lost before the new sink takes it, is a `ByteSink.gap` for it.  Where the sink does not know that it
+  # gets no `end`, and `wait` fails with OVERLOADED.
 
   struct ReattachOutcome {
     union {
       attached @0 :Void;
       absent @1 :Void;
       # There was no such program, or nobody came for it within `processKeepMillis`, or it ended and
-      # was forgotten (see `maxEndedProcesses` and `maxHeldOutputBytes`).
+      # was forgotten (see `maxEndedProcesses`).
     }
   }
 }
@@ -237,13 +240,6 @@ const requestMemoryMillis :UInt32 = 60000;
 const maxEndedProcesses :UInt32 = 32;
 # Programs that have ended, and that nobody holds, of which the end of the output and the status are kept.  One more,
 # and the oldest is forgotten, those first of which `wait` has told how they ended and the sinks have answered `end`.
-
-const maxHeldOutputBytes :UInt32 = 16777216;
-# Output of programs that have ended and that somebody holds, which is kept in case it did not arrive, or is still in their
-# pipes, in bytes.  Above it the oldest is forgotten, those first of which `wait` has told how they ended and the sinks have answered
-# `end`: it is `absent` for `reattach`.  What is left of its output is delivered all the same, and `wait` of whoever holds it tells how
-# it ended.  Only where `reattach` has asked for earlier output and its sink has not yet taken that, the sink gets no `end`, and `wait`
-# fails with OVERLOADED.
 
 const killGraceMillis :UInt32 = 2000;
 # Time between SIGTERM and SIGKILL when a process or a terminal is ended.

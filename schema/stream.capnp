@@ -8,7 +8,7 @@ $Cxx.allowCancellation;
 interface ByteSink {
   # Receives one stream of bytes.  Whoever wants to receive implements it and hands it to the sender.
   #
-  # Order: any number of `write`, then at most one `end`.  Dropping the capability without `end` means
+  # Order: any number of `write` and `gap`, then at most one `end`.  Dropping the capability without `end` means
   # that the stream broke: the receiver must not take what it has for the whole.
 
   write @0 (data :Data) -> stream;
@@ -20,6 +20,10 @@ interface ByteSink {
 
   end @1 ();
   # The stream is complete.  Returns when the receiver has disposed of every byte (a file: written).
+
+  gap @2 (lost :UInt64);
+  # So many bytes would come next, and cannot be had any more: what follows begins behind them.  Called only where the method that
+  # took the sink says so.  A receiver that does not know it gets no `end`, so that it does not take the rest for the whole.
 }
 
 interface Handle {

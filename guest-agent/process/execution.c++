@@ -50,33 +50,6 @@ kj::Promise<Execution::Result> Execution::onFinished(Sinks sinks) {
   co_return result;
 }
 
-void Execution::cutOff() {
-  for (auto pump : {&standardOutput, &standardError}) {
-    KJ_IF_MAYBE (p, *pump) {
-      if ((*p)->keptBytes() > 0) (*p)->cutOff();
-    }
-  }
-}
-
-size_t Execution::keptBytes() {
-  size_t result = 0;
-  for (auto pump : {&standardOutput, &standardError}) {
-    KJ_IF_MAYBE (p, *pump) {
-      result += (*p)->keptBytes();
-    }
-  }
-  return result;
-}
-
-void Execution::whenGrown(kj::Function<void()> f) {
-  grown = kj::mv(f);
-  for (auto pump : {&standardOutput, &standardError}) {
-    KJ_IF_MAYBE (p, *pump) {
-      (*p)->whenGrown([this]() { KJ_ASSERT_NONNULL(grown)(); });
-    }
-  }
-}
-
 void Execution::abandon() {
   if (child->isRunning()) host.runInBackground(child->end());
   for (auto pump : {&standardOutput, &standardError}) {
@@ -84,7 +57,7 @@ void Execution::abandon() {
       (*p)->giveUp();
     }
   }
-  // It fails only by cutOff(), and then whoever waits is told.
+  // Where it fails whoever waits is told.
   host.runInBackground(
       onFinished().ignoreResult().catch_([](kj::Exception&&) {}).attach(kj::addRef(*this)));
 }

@@ -34,13 +34,6 @@ public:
   // Resolves when the program has ended; its output may be on its way.
   kj::Promise<void> onEnded() { return ended.addBranch().ignoreResult(); }
 
-  // After that: the most bytes that are kept here of the output until now; and `grown` is called when those have become
-  // noticeably more, until abandon().
-  size_t keptBytes();
-  void whenGrown(kj::Function<void()> grown);
-  // Drops what is left of the output; onFinished() fails with OVERLOADED.
-  void cutOff();
-
   // Nobody asks any more: ends the tree if the program runs; then, in the background, delivers what
   // is left of the output.
   void abandon();
@@ -51,7 +44,6 @@ private:
   kj::Maybe<kj::Own<ProgramInput>> standardInput;
   kj::Maybe<kj::Own<OutputPump>> standardOutput;
   kj::Maybe<kj::Own<OutputPump>> standardError;
-  kj::Maybe<kj::Function<void()>> grown;
   kj::ForkedPromise<Result> ended;  // the program; its output may be on its way
 
   kj::Promise<Result> run();

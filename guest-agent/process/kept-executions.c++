@@ -3,7 +3,6 @@
 #include <sys/random.h>
 
 #include <algorithm>
-#include <vector>
 
 #include <kj/debug.h>
 
@@ -22,7 +21,6 @@ uint64_t KeptExecutions::add(kj::Own<Execution> execution, kj::Own<void> attachm
   }
   auto& entry = entries.insert(id, Entry{kj::mv(execution)}).value;
   entry.attachment = kj::mv(attachment);
-  entry.execution->whenGrown([this]() { boundHeldLater(); });
   entry.whenEnded =
       entry.execution->onEnded().then([this, id]() { countEnded(id); }).eagerlyEvaluate(nullptr);
   expireUnlessHeld(id, entry);
@@ -45,7 +43,6 @@ void KeptExecutions::hold(uint64_t id) {
     entry->holders++;
     entry->expiry = nullptr;
     ended.erase(std::remove(ended.begin(), ended.end(), id), ended.end());
-    if (entry->endNumber != 0) boundHeldLater();
   }
 }
 
@@ -80,8 +77,6 @@ void KeptExecutions::expireUnlessHeld(uint64_t id, Entry& entry) {
 // It has ended; whoever holds it counts it by release().
 void KeptExecutions::countEnded(uint64_t id) {
   KJ_IF_MAYBE (entry, entries.find(id)) {
-    if (entry->endNumber == 0) entry->endNumber = nextEndNumber++;
-    boundHeldLater();
     if (entry->holders > 0 || std::find(ended.begin(), ended.end(), id) != ended.end()) return;
     ended.push_back(id);
     if (ended.size() > rpc::MAX_ENDED_PROCESSES) end(leastWanted());
@@ -93,48 +88,6 @@ uint64_t KeptExecutions::leastWanted() {
   auto isTold = [this](uint64_t id) { return KJ_ASSERT_NONNULL(entries.find(id)).isTold; };
   auto told = std::find_if(ended.begin(), ended.end(), isTold);
   return told == ended.end() ? ended.front() : *told;
-}
-
-void KeptExecutions::boundHeldLater() {
-  if (isBoundDue) return;
-  isBoundDue = true;
-  // In a task of its own, as the expiry.
-  host.runInBackground(kj::evalLater([self = addRef()]() mutable {
-    self->isBoundDue = false;
-    self->boundHeld();
-  }));
-}
-
-// One that is forgotten has its output delivered, and its holder can ask how it ended; but what a sink has yet to be given
-// out of the tail, after `reattach`, is lost.
-void KeptExecutions::boundHeld() {
-  struct Held {
-    bool isTold;
-    uint64_t endNumber;
-    uint64_t id;
-    size_t bytes;
-  };
-  size_t bytes = 0;
-  std::vector<Held> held;
-  for (auto& entry : entries) {
-    auto& value = entry.value;
-    if (value.holders == 0 || value.endNumber == 0) continue;
-    const auto kept = value.execution->keptBytes();
-    if (kept == 0) continue;
-    bytes += kept;
-    held.push_back({value.isTold, value.endNumber, entry.key, kept});
-  }
-  if (bytes <= rpc::MAX_HELD_OUTPUT_BYTES) return;
-  std::sort(held.begin(), held.end(), [](const Held& a, const Held& b) {
-    return a.isTold == b.isTold ? a.endNumber < b.endNumber : a.isTold;
-  });
-  for (auto& next : held) {
-    auto execution = kj::addRef(*KJ_ASSERT_NONNULL(entries.find(next.id)).execution);
-    end(next.id);
-    execution->cutOff();
-    bytes -= next.bytes;
-    if (bytes <= rpc::MAX_HELD_OUTPUT_BYTES) return;
-  }
 }
 
 void KeptExecutions::endUnlessHeld(uint64_t id) {

@@ -10,8 +10,7 @@ namespace bothy {
 
 // The programs that outlive what their callers hold of them, by their ids.  Each is here from its start on until nobody
 // has held it for rpc::PROCESS_KEEP_MILLIS, it was ended, or it ended by itself and there are
-// more than rpc::MAX_ENDED_PROCESSES of those; or it is held, and those like it keep more than rpc::MAX_HELD_OUTPUT_BYTES
-// of output.
+// more than rpc::MAX_ENDED_PROCESSES of those.  How much of their outputs is kept the host's budget says.
 class KeptExecutions final: public kj::Refcounted {
 public:
   explicit KeptExecutions(ProcessHost& host) : host(host) {}
@@ -49,21 +48,16 @@ private:
     kj::Promise<void> expiry = nullptr;
     kj::Own<void> attachment = {};
     kj::Promise<void> whenEnded = nullptr;
-    uint64_t endNumber = 0;  // the order in which they ended
   };
 
   ProcessHost& host;
   kj::HashMap<uint64_t, Entry> entries;
   std::deque<uint64_t> ended;  // that nobody holds; oldest first
-  uint64_t nextEndNumber = 1;
-  bool isBoundDue = false;
 
   void endUnlessHeld(uint64_t id);
   void expireUnlessHeld(uint64_t id, Entry& entry);
   void countEnded(uint64_t id);
   uint64_t leastWanted();
-  void boundHeldLater();
-  void boundHeld();
 };
 
 }  // namespace bothy

@@ -185,9 +185,6 @@ TEST_CASE("P11 what stays behind is not ended by EPIPE, however the output ends"
     useSinkFailingWith(kj::Exception::Type::FAILED);
     at.write("unheard");
   }
-  SECTION("it is cut off") {
-    at.pump->cutOff();
-  }
   SECTION("it is dropped, as that of a program without `keep` whose client is lost") {
     at.pass(1 * kj::MILLISECONDS);
     at.pump = nullptr;
@@ -205,29 +202,6 @@ TEST_CASE("a program that still runs is told by its pipe that nobody hears it an
   at.pump->giveUp();
   CHECK(::write(at.programs.get(), "x", 1) < 0);
   CHECK(errno == EPIPE);
-}
-
-TEST_CASE("S01 of an output that may still grow is counted what is there") {
-  OutputPumpWorld at;
-  uint calls = 0;
-  at.pump->whenGrown([&]() { calls++; });
-  at.write("program, ");
-  at.pump->finish();
-  CHECK(at.pump->keptBytes() == 9);
-  at.write("tee");
-  CHECK(at.pump->keptBytes() == 12);
-  at.writing.fulfiller->fulfill();
-  at.io.waitScope.poll();
-  CHECK(at.pump->keptBytes() == 12);
-  CHECK(calls == 0);
-  CHECK(at.fill(OutputPump::GROWTH_BYTES) == OutputPump::GROWTH_BYTES);
-  at.io.waitScope.poll();
-  CHECK(at.pump->keptBytes() == 12 + OutputPump::GROWTH_BYTES);
-  CHECK(calls == 1);
-  at.pass(OutputPump::QUIET_TIME);
-  CHECK(at.isEndCalled());
-  at.write("discarded");
-  CHECK(at.pump->keptBytes() == 12 + OutputPump::GROWTH_BYTES);
 }
 
 }  // namespace

@@ -62,5 +62,76 @@ TEST_CASE("P41 for each sink that follows another the end of an output is ahead 
   CHECK(later.text() == "once");
 }
 
+// Takes no gap, as one of an older client.
+class OldSink final: public rpc::ByteSink::Server {
+public:
+  kj::Promise<void> write(WriteContext) override { return kj::READY_NOW; }
+  kj::Promise<void> end(EndContext) override {
+    FAIL("it would take the rest for the whole");
+    return kj::READY_NOW;
+  }
+};
+
+// One whose output was had, and of which another output has left the last.
+struct LostWorld: public OutputPumpWorld {
+  static constexpr uint64_t WRITTEN = 40000, KEPT = 32 * 1024, LOST = WRITTEN - KEPT;
+  OutputRing other{outputs, {4096, 2 * KEPT}};
+
+  LostWorld() : OutputPumpWorld(2 * KEPT) {
+    REQUIRE(fill(WRITTEN) == WRITTEN);
+    writing.fulfiller->fulfill();
+    io.waitScope.poll();
+    REQUIRE(collected.bytes.size() == WRITTEN);
+    other.setWatched(true);
+    other.append(kj::heapArray<kj::byte>(WRITTEN));
+    REQUIRE(outputs.held() == 2 * KEPT);
+  }
+};
+
+TEST_CASE("P41 what of an output is lost is a gap with its size for the sink that comes") {
+  LostWorld at;
+  Collected later;
+  at.pump->redirect(collectInto(later), 10);
+  at.io.waitScope.poll();
+  CHECK(later.lost == LostWorld::LOST - 10);
+  CHECK(later.bytes.size() == LostWorld::KEPT);
+
+  Collected last;
+  at.pump->redirect(collectInto(last), LostWorld::LOST);
+  at.programs = nullptr;
+  at.pump->finish();
+  CHECK(at.isEndCalled());
+  CHECK(last.lost == 0);
+  CHECK(last.bytes.size() == LostWorld::KEPT);
+  CHECK(last.ends == 1);
+}
+
+TEST_CASE("P41 a sink that knows no gaps does not take the rest of an output for the whole") {
+  LostWorld at;
+  at.programs = nullptr;
+  at.pump->finish();
+  at.pump->redirect(kj::heap<OldSink>(), 0);
+  auto done = at.pump->onDone(), endCalled = at.pump->onEndCalled();
+  REQUIRE(done.poll(at.io.waitScope));
+  REQUIRE(endCalled.poll(at.io.waitScope));
+  for (auto promise : {&done, &endCalled}) {
+    auto failure = kj::runCatchingExceptions([&]() { promise->wait(at.io.waitScope); });
+    CHECK(KJ_REQUIRE_NONNULL(failure).getType() == kj::Exception::Type::OVERLOADED);
+  }
+}
+
+TEST_CASE("S42 an output without room is sent in small parts, and none of it is lost on the way") {
+  OutputPumpWorld at(16 * 1024);
+  OutputRing other{at.outputs, {4096, 16 * 1024}};
+  other.setWatched(true);
+  other.append(kj::heapArray<kj::byte>(16 * 1024));
+  REQUIRE(at.fill(40000) == 40000);
+  at.writing.fulfiller->fulfill();
+  at.io.waitScope.poll();
+  CHECK(at.collected.bytes.size() == 40000);
+  CHECK(at.collected.lost == 0);
+  CHECK(at.outputs.held() <= 16 * 1024);
+}
+
 }  // namespace
 }  // namespace bothy

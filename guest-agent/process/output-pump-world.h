@@ -14,7 +14,7 @@ namespace bothy {
 
 // A pipe as a program has it, whose sink takes nothing and ends nothing until it is let.
 struct OutputPumpWorld {
-  OutputPumpWorld() {
+  explicit OutputPumpWorld(size_t outputBytes = LEAST_OUTPUT_BYTES) : outputs(outputBytes) {
     signal(SIGPIPE, SIG_IGN);
     int ends[2];
     KJ_SYSCALL(pipe2(ends, O_CLOEXEC | O_NONBLOCK));
@@ -22,12 +22,13 @@ struct OutputPumpWorld {
     collected.gate = writing.promise.fork();
     collected.endGate = ending.promise.fork();
     pump = kj::heap<OutputPump>(io.unixEventPort, timer, leftPipes, kj::AutoCloseFd(ends[0]),
-                                ProgramMark(), collectInto(collected), OutputPump::Keeping::TAIL);
+                                ProgramMark(), collectInto(collected), outputs);
   }
 
   kj::AsyncIoContext io = setupTestIo();
   kj::TimerImpl timer{kj::origin<kj::TimePoint>()};
   LeftPipes leftPipes{io.unixEventPort, timer};
+  OutputBudget outputs;
   kj::PromiseFulfillerPair<void> writing = kj::newPromiseAndFulfiller<void>();
   kj::PromiseFulfillerPair<void> ending = kj::newPromiseAndFulfiller<void>();
   Collected collected;

@@ -20,9 +20,11 @@ constexpr size_t BULK_BYTES = 32 * 1024;
 // With a tail, chunks are small, so that little of it is ever on its way.
 constexpr size_t KEPT_CHUNK_BYTES = 64 * 1024;
 // What is on its way, and so may not have been had, is at most the window of the stream's flow control and the
-// message that overshoots it; a power of two above that.
-constexpr size_t TAIL_BYTES = 512 * 1024;
-static_assert((WINDOW_MESSAGES + 2) * KEPT_CHUNK_BYTES <= TAIL_BYTES);
+// message that overshoots it; a power of two above that.  So a chunk has such a part of the tail.
+constexpr size_t CHUNKS_OF_TAIL = 8;
+static_assert(WINDOW_MESSAGES + 2 <= CHUNKS_OF_TAIL);
+constexpr OutputRing::Sizes TAIL_SIZES = {OutputPump::LEAST_TAIL_BYTES,
+                                          CHUNKS_OF_TAIL* KEPT_CHUNK_BYTES};
 // So long the end of an output waits for that of its program, which most often follows at once: both leave in one write then,
 // which an exec of a short program notices.
 constexpr kj::Duration GATHER_TIME = 5 * kj::MILLISECONDS;
@@ -31,13 +33,20 @@ constexpr size_t FULL_PIPE_PART = 4;
 // Words of a `write` beside its data.
 constexpr uint64_t REQUEST_WORDS = 16;
 
+// Of a sink that takes no gap, which would have the rest for the whole.
+kj::Exception whyCut() {
+  return KJ_EXCEPTION(OVERLOADED, "the agent could not keep all of this output for another sink");
+}
+
 }  // namespace
+
+OutputPump::Tail::Tail(OutputBudget& budget) : ring(budget, TAIL_SIZES) {}
 
 OutputPump::OutputPump(kj::UnixEventPort& eventPort, kj::Timer& timer, LeftPipes& leftPipes,
                        kj::AutoCloseFd pipeParam, ProgramMark mark, rpc::ByteSink::Client sink,
-                       Keeping keeping)
+                       kj::Maybe<OutputBudget&> budget)
     : timer(timer), leftPipes(leftPipes), pipe(kj::mv(pipeParam)), mark(mark), sink(kj::mv(sink)) {
-  if (keeping == Keeping::TAIL) tail.emplace(TAIL_BYTES);
+  KJ_IF_MAYBE (room, budget) tail.emplace(*room);
   observer.emplace(eventPort, pipe.get(), kj::UnixEventPort::FdObserver::OBSERVE_READ);
   begin();
 }
@@ -63,28 +72,28 @@ void OutputPump::begin() {
   linger = nullptr;
   endCalled.renew();
   done.renew();
+  setOwed(true);
   task = run().eagerlyEvaluate(nullptr);
 }
 
 void OutputPump::redirect(rpc::ByteSink::Client newSink, uint64_t from) {
-  KJ_REQUIRE(has(from), "this output is not kept", from);
+  KJ_REQUIRE(hasReached(from), "so much has not come of this output", from);
   // Ends the delivery to the one before, wherever it is.
   task = nullptr;
   sink = kj::mv(newSink);
-  next = from;
+  KJ_ASSERT_NONNULL(tail).sink = OutputReader(from);
   begin();
 }
 
-bool OutputPump::has(uint64_t from) const {
+bool OutputPump::hasReached(uint64_t from) const {
   KJ_IF_MAYBE (kept, tail) {
-    return kept->begin() <= from && from <= kept->end();
+    return from <= kept->ring.end();
   }
   return false;
 }
 
 void OutputPump::giveUp() {
   isGivenUp = true;
-  grown = nullptr;
   if (isLost) {
     task = nullptr;
     leavePipe();
@@ -93,59 +102,31 @@ void OutputPump::giveUp() {
   dropSentTail();
 }
 
-void OutputPump::cutOff() {
-  task = nullptr;
-  leavePipe();
-  dropSink();
-  tail = nullptr;
-  auto why = KJ_EXCEPTION(
-      OVERLOADED, "the output of too many programs that have ended waits (maxHeldOutputBytes)");
-  endCalled.fulfiller->reject(kj::cp(why));
-  done.fulfiller->reject(kj::mv(why));
-}
-
 void OutputPump::reachDone() {
+  setOwed(false);
   endCalled.fulfiller->fulfill();
   done.fulfiller->fulfill();
 }
 
+void OutputPump::setOwed(bool isOwed) {
+  KJ_IF_MAYBE (kept, tail) kept->ring.setWatched(isOwed);
+}
+
 void OutputPump::dropSentTail() {
   KJ_IF_MAYBE (kept, tail) {
-    if (!done.isAhead() || next == kept->end()) tail = nullptr;
-  }
-}
-
-size_t OutputPump::keptBytes() const {
-  KJ_IF_MAYBE (kept, tail) {
-    const size_t inPipe = pipe.get() < 0 ? 0 : countAvailable();
-    return kj::min(kept->end() - kept->begin() + inPipe, TAIL_BYTES);
-  }
-  return 0;
-}
-
-void OutputPump::whenGrown(kj::Function<void()> f) {
-  grown = kj::mv(f);
-}
-
-void OutputPump::tellGrowth() {
-  if (remaining == nullptr) return;
-  KJ_IF_MAYBE (tell, grown) {
-    const auto bytes = keptBytes();
-    if (bytes < toldBytes + GROWTH_BYTES) return;
-    toldBytes = bytes;
-    (*tell)();
+    if (!done.isAhead() || kept->isSent()) tail = nullptr;
   }
 }
 
 void OutputPump::finish() {
   remaining = pipe.get() < 0 ? 0 : countAvailable();
-  toldBytes = keptBytes();
   KJ_IF_MAYBE (fulfiller, finishing) {
     (*fulfiller)->fulfill();
   }
 }
 
 kj::Promise<void> OutputPump::run() {
+  kj::Maybe<kj::Exception> failure;
   try {
     co_await deliver();
     if (remaining == nullptr) {
@@ -160,10 +141,15 @@ kj::Promise<void> OutputPump::run() {
     // The receiver is gone: nobody is left who could be told.
     isLost =
         tail != nullptr && !isGivenUp && exception.getType() == kj::Exception::Type::DISCONNECTED;
+    if (exception.getType() == kj::Exception::Type::UNIMPLEMENTED) failure = whyCut();
   }
   dropSink();
   if (isLost) co_return;
   leavePipe();
+  KJ_IF_MAYBE (why, failure) {
+    endCalled.fulfiller->reject(kj::cp(*why));
+    done.fulfiller->reject(kj::mv(*why));
+  }
   reachDone();
   if (isGivenUp) dropSentTail();
 }
@@ -178,8 +164,8 @@ kj::Promise<void> OutputPump::deliver() {
   for (;;) {
     if (isGivenUp) dropSentTail();
     KJ_IF_MAYBE (kept, tail) {
-      if (next < kept->end()) {
-        co_await sendKept(*kept);
+      if (!kept->isSent()) {
+        co_await (kept->sink.hasLost(kept->ring) ? sendGap(*kept) : sendKept(*kept));
         continue;
       }
     }
@@ -233,14 +219,7 @@ kj::Promise<void> OutputPump::send(size_t size) {
     fcntl(pipe.get(), F_SETPIPE_SZ, static_cast<int>(rpc::PREFERRED_CHUNK_BYTES));
     enlarged = true;
   }
-  KJ_IF_MAYBE (kept, tail) {
-    auto chunk = kj::heapArray<kj::byte>(kj::min(size, KEPT_CHUNK_BYTES));
-    size = read(chunk);
-    if (size == 0) return kj::READY_NOW;
-    kept->append(chunk.slice(0, size));
-    tellGrowth();
-    return sendKept(*kept);
-  }
+  KJ_IF_MAYBE (kept, tail) return keepAndSend(*kept, size);
   size = kj::min(size, size_t(rpc::PREFERRED_CHUNK_BYTES));
   auto request =
       sink.writeRequest(capnp::MessageSize{size / sizeof(capnp::word) + REQUEST_WORDS, 0});
@@ -255,13 +234,30 @@ kj::Promise<void> OutputPump::send(size_t size) {
   return request.send();
 }
 
-kj::Promise<void> OutputPump::sendKept(ByteTail& kept) {
-  size_t size = kj::min(kept.end() - next, KEPT_CHUNK_BYTES);
+kj::Promise<void> OutputPump::keepAndSend(Tail& kept, size_t size) {
+  auto& ring = kept.ring;
+  size = kj::min(size, KEPT_CHUNK_BYTES);
+  const auto room = ring.roomAfter(ring.begin(), size);
+  size = kj::min(size, kj::max(room, ring.size() / CHUNKS_OF_TAIL));
+  auto chunk = kj::heapArray<kj::byte>(size);
+  size = read(chunk);
+  if (size == 0) return kj::READY_NOW;
+  ring.append(chunk.slice(0, size));
+  return sendKept(kept);
+}
+
+kj::Promise<void> OutputPump::sendKept(Tail& kept) {
+  const auto size = kept.sink.ready(kept.ring, KEPT_CHUNK_BYTES);
   auto request =
       sink.writeRequest(capnp::MessageSize{size / sizeof(capnp::word) + REQUEST_WORDS, 0});
-  kept.copy(next, request.initData(static_cast<kj::uint>(size)));
-  next += size;
+  kept.sink.read(kept.ring, request.initData(static_cast<kj::uint>(size)));
   return request.send();
+}
+
+kj::Promise<void> OutputPump::sendGap(Tail& kept) {
+  auto request = sink.gapRequest();
+  request.setLost(kept.sink.skipTo(kept.ring.begin()));
+  return request.send().ignoreResult();
 }
 
 // Fills `target` as far as it can: the program may open its end for reading, and take what was counted.

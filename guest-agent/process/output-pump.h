@@ -1,14 +1,13 @@
 #pragma once
 
 #include <kj/async-unix.h>
-#include <kj/function.h>
 #include <kj/io.h>
 #include <kj/timer.h>
 
+#include "output/output-budget.h"
 #include "process/left-pipes.h"
 #include "process/loop-touches.h"
 #include "schema/stream.capnp.h"
-#include "wire/byte-tail.h"
 
 namespace bothy {
 
@@ -20,14 +19,14 @@ namespace bothy {
 // LeftPipes, however the output ends.
 //
 // With a tail it keeps what was passed on last, and a sink whose connection broke may be followed by another, which
-// is given again what that one cannot have had; until then the pipe stays.
+// is given again what that one cannot have had; until then the pipe stays.  What the budget has no room for is a gap for that other.
 class OutputPump final {
 public:
-  enum class Keeping { NOTHING, TAIL };
-  // `pipe`: the read end, non-blocking.  `mark`: of the program.
+  // `pipe`: the read end, non-blocking.  `mark`: of the program.  `tail`: where its tail is; none: it has none.
   // All but the pipe outlive it.
   OutputPump(kj::UnixEventPort& eventPort, kj::Timer& timer, LeftPipes& leftPipes,
-             kj::AutoCloseFd pipe, ProgramMark mark, rpc::ByteSink::Client sink, Keeping keeping);
+             kj::AutoCloseFd pipe, ProgramMark mark, rpc::ByteSink::Client sink,
+             kj::Maybe<OutputBudget&> tail);
   ~OutputPump() noexcept(false);
   KJ_DISALLOW_COPY_AND_MOVE(OutputPump);
 
@@ -51,19 +50,16 @@ public:
   kj::Promise<void> onEndCalled() { return endCalled.promise.addBranch(); }
 
   // Only with a tail: the output from byte `from` on goes to `sink`, and nothing more to the one before.  onDone() and
-  // onEndCalled() are its, then.  Throws if `from` is not in the tail.
+  // onEndCalled() are its, then; they fail with OVERLOADED where it does not know gaps and must be told of one.  Throws unless
+  // hasReached(from).
   void redirect(rpc::ByteSink::Client sink, uint64_t from);
-  // Whether redirect() takes `from`.
-  bool has(uint64_t from) const;
+  // There is a tail, and all before byte `from` has come: somebody may have had it.
+  bool hasReached(uint64_t from) const;
   // No other sink will come: the tail goes, when all of it is sent.
   void giveUp();
-  // After finish(): the most bytes that the tail will have of what was written until now.
-  size_t keptBytes() const;
-  // `grown` is called whenever what was read has made it GROWTH_BYTES more than at finish() or at the last call, until giveUp().
-  void whenGrown(kj::Function<void()> grown);
-  static constexpr size_t GROWTH_BYTES = 4096;
-  // Ends the delivery where it is; the sink gets no `end`, and onDone() and onEndCalled() fail with OVERLOADED.
-  void cutOff();
+
+  // What a tail has in any case.
+  static constexpr size_t LEAST_TAIL_BYTES = ByteTail::LEAST_BYTES;
 
 private:
   // What is waited for, of one sink after the other.
@@ -90,15 +86,19 @@ private:
   const ProgramMark mark;
   kj::Maybe<kj::UnixEventPort::FdObserver> observer;
   rpc::ByteSink::Client sink;
-  kj::Maybe<ByteTail> tail;
-  uint64_t next = 0;    // of the tail: the byte that the sink gets next
+  struct Tail {
+    explicit Tail(OutputBudget& budget);
+    OutputRing ring;
+    OutputReader sink{0};  // what it gets next
+
+    bool isSent() const { return sink.position() == ring.end(); }
+  };
+  kj::Maybe<Tail> tail;
   bool isLost = false;  // the sink is, and another may come
   bool isGivenUp = false;
   bool enlarged = false;
   kj::Maybe<size_t> remaining;  // set by finish(): bytes of then that are still to be delivered
   kj::Maybe<Linger> linger;     // once those are, for this sink
-  kj::Maybe<kj::Function<void()>> grown;
-  size_t toldBytes = 0;  // keptBytes() of finish(), or of the last call of `grown`
   kj::Maybe<kj::Own<kj::PromiseFulfiller<void>>> finishing;
   Milestone endCalled;
   Milestone done;
@@ -110,12 +110,14 @@ private:
   void dropSink();
   kj::Promise<void> deliver();
   kj::Promise<void> send(size_t size);
-  kj::Promise<void> sendKept(ByteTail& tail);
+  kj::Promise<void> keepAndSend(Tail& kept, size_t size);
+  kj::Promise<void> sendKept(Tail& kept);
+  kj::Promise<void> sendGap(Tail& kept);
   void dropSentTail();
+  void setOwed(bool isOwed);
   size_t read(kj::ArrayPtr<kj::byte> target);
   void leavePipe();
   kj::Promise<void> lingerOnce();
-  void tellGrowth();
   kj::Promise<void> onReadable();
   kj::Promise<void> onFinish();
   size_t countAvailable() const;

@@ -144,10 +144,10 @@ private:
     kj::Maybe<kj::Own<OutputPump>> pumps[2];
     for (int i = 0; i < 2; i++) {
       KJ_IF_MAYBE (pipe, outputs[i]) {
-        pumps[i] =
-            kj::heap<OutputPump>(host.eventPort, host.timer, host.leftPipes, kj::mv(*pipe), mark,
-                                 kj::mv(KJ_ASSERT_NONNULL(sinks[i])),
-                                 keep ? OutputPump::Keeping::TAIL : OutputPump::Keeping::NOTHING);
+        kj::Maybe<OutputBudget&> tail;
+        if (keep) tail = host.outputs;
+        pumps[i] = kj::heap<OutputPump>(host.eventPort, host.timer, host.leftPipes, kj::mv(*pipe),
+                                        mark, kj::mv(KJ_ASSERT_NONNULL(sinks[i])), tail);
       }
     }
     kj::Maybe<kj::Own<ProgramInput>> programInput;
@@ -267,7 +267,7 @@ private:
     KJ_REQUIRE(params.hasStderr() == (errors != nullptr), "stderr as it was given to exec");
     auto require = [](kj::Maybe<OutputPump&> pump, uint64_t from) {
       KJ_IF_MAYBE (p, pump) {
-        KJ_REQUIRE(p->has(from), "this output is not kept", from);
+        KJ_REQUIRE(p->hasReached(from), "so much has not come of this output", from);
       }
     };
     require(output, params.getStdoutFrom());

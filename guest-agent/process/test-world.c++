@@ -59,6 +59,10 @@ public:
     }
     return kj::READY_NOW;
   }
+  kj::Promise<void> gap(GapContext context) override {
+    collected.lost += context.getParams().getLost();
+    return kj::READY_NOW;
+  }
   kj::Promise<void> end(EndContext context) override {
     collected.ends++;
     KJ_IF_MAYBE (gate, collected.endGate) {

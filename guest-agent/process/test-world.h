@@ -69,6 +69,7 @@ struct Collected {
   kj::Vector<kj::byte> bytes;
   uint ends = 0;
   uint writes = 0;
+  uint64_t lost = 0;
   // Set: writes do not return until it is resolved.
   kj::Maybe<kj::ForkedPromise<void>> gate;
   // The same of ends.
@@ -77,6 +78,7 @@ struct Collected {
   void restart() {
     bytes.clear();
     ends = 0;
+    lost = 0;
   }
   kj::String text() const {
     return kj::heapString(reinterpret_cast<const char*>(bytes.begin()), bytes.size());

@@ -1,5 +1,6 @@
 #include "terminal/terminal-registry.h"
 
+#include "process/output-pump.h"
 #include "schema/limits.capnp.h"
 #include "terminal/terminfo.h"
 
@@ -8,6 +9,11 @@ namespace bothy {
 namespace {
 
 constexpr size_t MAX_TITLE_BYTES = 256;
+
+// What each has in any case is there in the smallest machine, also where screens have all of theirs.
+static_assert((rpc::MAX_TERMINALS + ENDED_TERMINALS + LEFT_TERMINALS) * LEAST_SCROLLBACK_BYTES +
+                  2 * rpc::MAX_PROCESSES * OutputPump::LEAST_TAIL_BYTES <=
+              LEAST_OUTPUT_BYTES - LEAST_OUTPUT_BYTES / OutputBudget::SCREENS_PART);
 
 kj::String titleOf(const SpawnRequest& request) {
   auto text = kj::strArray(request.arguments, " ");

@@ -68,5 +68,39 @@ TEST_CASE("P41 a slow reader gets each byte once and in order, wherever its lane
   CHECK(wrong == 0);
 }
 
+TEST_CASE(
+    "P41 what a workspace could not keep of an output is counted, and what follows it goes on "
+    "behind") {
+  auto io = kj::setupAsyncIo();
+  auto& scope = io.waitScope;
+  auto pipe = kj::newOneWayPipe();
+  ProgramOutput output(*pipe.out, 100);
+  auto shown = output.show().eagerlyEvaluate(nullptr);
+  auto sink = output.newSink();
+  auto send = [&](kj::StringPtr text) {
+    auto request = sink.writeRequest();
+    request.setData(text.asBytes());
+    request.send().wait(scope);
+  };
+  auto lose = [&](uint64_t bytes) {
+    auto request = sink.gapRequest();
+    request.setLost(bytes);
+    return request.send().ignoreResult();
+  };
+  send("one");
+  lose(40).wait(scope);
+  send("two");
+  CHECK(output.position() == 46);
+  CHECK(output.lost() == 40);
+  CHECK_THROWS(lose(55).wait(scope));
+  CHECK_THROWS(lose(UINT64_MAX).wait(scope));
+  CHECK(output.position() == 46);
+  auto reading = pipe.in->readAllText();
+  output.finish();
+  shown.wait(scope);
+  pipe.out = nullptr;
+  CHECK(reading.wait(scope) == "onetwo");
+}
+
 }  // namespace
 }  // namespace bothy

@@ -30,6 +30,15 @@ public:
     output.received += data.size();
     return order.endAfter(output.waiting.whenBelow(MAX_WAITING_BYTES));
   }
+  kj::Promise<void> gap(GapContext context) override {
+    requireLast();
+    order.requireUnbroken();
+    const auto lost = context.getParams().getLost();
+    KJ_REQUIRE(lost <= output.maxBytes - output.received, "more is lost than may be taken");
+    output.received += lost;
+    output.lostBytes += lost;
+    return kj::READY_NOW;
+  }
   kj::Promise<void> end(EndContext context) override {
     requireLast();
     order.requireUnbroken();

@@ -19,6 +19,8 @@ public:
   // For the bytes from position() on.  Sinks from before take nothing any more.
   rpc::ByteSink::Client newSink();
   uint64_t position() const { return received; }
+  // So many of those before it the workspace had no more, in one or more places: they are not written.
+  uint64_t lost() const { return lostBytes; }
   // More came than may be taken, and its sink failed.
   bool wasTooMuch() const { return tooMuch; }
 
@@ -38,6 +40,7 @@ private:
   bool tooMuch = false;
   ByteQueue waiting;
   uint64_t received = 0;
+  uint64_t lostBytes = 0;
   uint64_t sinks = 0;
   // Of the last.
   kj::ForkedPromise<void> ended = kj::Promise<void>(kj::NEVER_DONE).fork();

@@ -183,6 +183,11 @@ private:
     results.setStdinReceived(program.input.size());
     if (!program.hasNoStdin || !program.knowsNoStdin) results.setStdin(kj::heap<Input>(program));
     results.setProcess(kj::heap<Process>(program));
+    if (program.lost > 0) {
+      auto request = KJ_ASSERT_NONNULL(program.output).gapRequest();
+      request.setLost(program.lost);
+      request.send().ignoreResult().detach([](kj::Exception&&) {});
+    }
     show(program.output, program.said.slice(params.getStdoutFrom()));
     show(program.errors, program.saidErrors.slice(params.getStderrFrom()));
   }

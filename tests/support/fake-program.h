@@ -33,6 +33,7 @@ public:
   kj::String input;          // all that came
   kj::String said;           // on its standard output
   kj::String saidErrors;
+  uint64_t lost = 0;  // a gap before what comes of its standard output
 
   // `Processes` that start it; it outlives every capability that came of them.
   rpc::Processes::Client serve();

@@ -56,6 +56,17 @@ TEST_CASE("P04 exec keeps standard output and error apart") {
   CHECK(world.errors() == "to errors \xff\n");
 }
 
+TEST_CASE("P41 exec of a command of whose output some is lost says how much, and fails") {
+  CommandTestWorld world;
+  world.supervisor.program.lost = 40;
+  CHECK(world.run({"exec", "demo", "talk"}) == EXEC_FAILED);
+  CHECK(world.out() == "to output\n");
+  CHECK(strstr(world.errors().cStr(), "40 bytes of its output are missing") != nullptr);
+  CHECK(world.run({"exec", "--json", "demo", "talk"}) == EXEC_FAILED);
+  CHECK(strstr(world.out().cStr(), "40 bytes of its output are missing") != nullptr);
+  CHECK(strstr(world.out().cStr(), "stdout") == nullptr);
+}
+
 TEST_CASE("exec forwards standard input and its end") {
   CommandTestWorld world;
   world.start({"exec", "demo", "cat"});

@@ -49,6 +49,9 @@ private:
   // What giving up means for the command, as far as it can be known here.
   kj::String fate() const;
   void printJson(rpc::ExitStatus::Reader status);
+  // So many bytes of its outputs the workspace did not keep.
+  uint64_t lost() const { return output.lost() + errors.lost(); }
+  void requireWhole(int code) const;
 
   Context& context;
   kj::StringPtr workspace;
@@ -77,13 +80,16 @@ kj::Promise<int> ProcessSession::run(const CommandLine& command, ProcessInput gi
     auto shown = kj::joinPromises(kj::arr(showing.addBranch(), showingErrors.addBranch()))
                      .catch_([](kj::Exception&&) -> kj::Promise<void> { return kj::NEVER_DONE; });
     return shown.then([this, result = kj::mv(result)]() {
-      if (context.console.wantsJson()) printJson(result.getStatus());
+      if (context.console.wantsJson() && lost() == 0) printJson(result.getStatus());
       if (result.getStatus().isTimedOut()) {
         context.console.note("timeout: the command was ended with all it started");
       }
       KJ_IF_MAYBE (text, describeOutOfMemory(result.getStatus())) context.console.note(*text);
       auto code = exitCodeOf(result.getStatus());
-      return program.end().then([code]() { return code; });
+      return program.end().then([this, code]() {
+        requireWhole(code);
+        return code;
+      });
     });
   });
   co_return co_await ended.exclusiveJoin(kj::mv(givenUp));
@@ -116,6 +122,14 @@ void ProcessSession::printJson(rpc::ExitStatus::Reader status) {
     collectedOutput.fill(result.initStdout());
     collectedErrors.fill(result.initStderr());
   }));
+}
+
+void ProcessSession::requireWhole(int code) const {
+  if (lost() == 0) return;
+  kj::throwFatalException(failure(kj::str("the command has ended with exit code ", code, ", and ",
+                                          lost(), " bytes of its output are missing: ", workspace,
+                                          " did not keep them while the connection was lost"),
+                                  EXEC_FAILED));
 }
 
 kj::Promise<ProcessSession::GivenUp> ProcessSession::followSignals() {
