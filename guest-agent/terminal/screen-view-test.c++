@@ -180,5 +180,64 @@ TEST_CASE("S42 redraws that nobody takes are held within what screens may take")
   CHECK(view.snapshot()->bytes.size() > SIZE.columns * SIZE.rows);
 }
 
+TEST_CASE(
+    "S42 who comes soon after another has the same redraw, and a new size waits for its turn") {
+  kj::TimerImpl timer(kj::origin<kj::TimePoint>());
+  TerminalTestWorld world(timer);
+  auto opened = world.open("stty -echo; printf up; read x; printf there; read x", "", SIZE);
+  Seen seen;
+  auto first = world.attach(opened.terminal, seen, SIZE);
+  auto pass = [&](kj::Duration time) {
+    timer.advanceTo(timer.now() + time);
+    world.scope.poll();
+  };
+  auto until = [&](auto&& isSo) {
+    world.await([&]() {
+      pass(0 * kj::SECONDS);
+      return isSo();
+    });
+  };
+  until([&]() { return seen.has("up"); });
+  struct Later {
+    Seen seen;
+    rpc::Attachment::Client attachment = nullptr;
+  };
+  auto come = [&](Later& later, WindowSize size) {
+    auto request = world.attachRequest(opened.terminal, later.seen);
+    request.getFrom().setScreen();
+    size.writeTo(request.initSize().initSize());
+    later.attachment = request.send().wait(world.scope).getAttachment();
+    pass(0 * kj::SECONDS);
+  };
+  Later one, two, three;
+  come(one, SIZE);
+  until([&]() { return one.seen.redraws == 1; });
+  const auto held = world.host->outputs.held();
+  auto typing = first.writeRequest();
+  typing.setData("\n"_kj.asBytes());
+  auto typed = typing.send();
+  until([&]() { return seen.has("there"); });
+  come(two, SIZE);
+  until([&]() { return two.seen.redraws == 1; });
+  CHECK(two.seen.redraw.asPtr() == one.seen.redraw.asPtr());
+  until([&]() { return two.seen.has("there"); });
+  // Both have one.
+  CHECK(world.host->outputs.held() == held);
+
+  come(three, {40, 8});
+  world.scope.poll();
+  CHECK(three.seen.redraws == 0);
+  pass(REDRAW_PAUSE);
+  until([&]() { return three.seen.redraws == 1; });
+  CHECK(three.seen.redrawSize == WindowSize{40, 8});
+  // What was shown is not kept for who may never come.
+  const auto keptToo = world.host->outputs.held();
+  pass(REDRAW_PAUSE);
+  CHECK(world.host->outputs.held() < keptToo);
+  Screen screen(40, 8);
+  screen.feed(three.seen.redraw);
+  CHECK(screen.line(0) == "upthere");
+}
+
 }  // namespace
 }  // namespace bothy

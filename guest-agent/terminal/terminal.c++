@@ -103,6 +103,7 @@ void Terminal::applySize(WindowSize size) {
   if (size == windowSize) return;
   windowSize = size;
   screen.resize(size);
+  KJ_IF_MAYBE (last, lastShown) last->isOfThisSize = false;
   for (auto viewer : viewers) viewer->resized(scrollback.end(), size);
 }
 
@@ -144,6 +145,7 @@ kj::Promise<void> Terminal::close() {
 }
 
 void Terminal::release() {
+  lastShown = nullptr;
   scrollback.drop();
   screen.drop();
   child->releaseTree();
@@ -292,10 +294,34 @@ Pty::ReadResult Terminal::readTurn(size_t limit) {
   return {state, total};
 }
 
+kj::Maybe<Terminal::Shown&> Terminal::stillShown() {
+  KJ_IF_MAYBE (last, lastShown) {
+    if (last->isOfThisSize && last->shown.sequence >= scrollback.begin()) return last->shown;
+  }
+  return nullptr;
+}
+
+kj::Promise<void> Terminal::mayShow() {
+  // Another may have been made, or the size changed, while somebody waited.
+  while (stillShown() == nullptr) {
+    KJ_IF_MAYBE (last, lastShown) {
+      co_await host.timer.atTime(last->until);
+    } else {
+      co_return;
+    }
+  }
+}
+
 Terminal::Shown Terminal::shown() {
+  KJ_IF_MAYBE (last, stillShown()) return {kj::addRef(*last->redraw), last->sequence};
   auto redraw = screen.snapshot();
   const auto after = kj::min(redraw->bytesAfter, scrollback.end() - scrollback.begin());
-  return {kj::mv(redraw), scrollback.end() - after};
+  const auto sequence = scrollback.end() - after;
+  const auto until = host.timer.now() + REDRAW_PAUSE;
+  lastShown = LastShown{{kj::addRef(*redraw), sequence}, until};
+  forgettingShown =
+      host.timer.atTime(until).then([this]() { lastShown = nullptr; }).eagerlyEvaluate(nullptr);
+  return {kj::mv(redraw), sequence};
 }
 
 void Terminal::tellNews() {

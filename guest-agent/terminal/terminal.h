@@ -16,6 +16,9 @@ class Viewer;
 // What a terminal keeps of its output in any case: see OutputBudget.
 constexpr size_t LEAST_SCROLLBACK_BYTES = 8 * 1024;
 
+// Between two redraws of one terminal.
+constexpr kj::Duration REDRAW_PAUSE = 100 * kj::MILLISECONDS;
+
 // A program on a pseudo-terminal, with what it wrote last.  Nobody who looks at it keeps it alive: the
 // registry does, and whoever holds a reference may still read the end.
 class Terminal final: public kj::Refcounted {
@@ -55,7 +58,10 @@ public:
     kj::Own<ScreenView::Snapshot> redraw;
     uint64_t sequence;
   };
+  // Not before mayShow(): so one terminal makes no more than one in REDRAW_PAUSE, which takes milliseconds of a large screen.  Who comes
+  // while the last one is younger has that and what came since, unless the size has changed.
   Shown shown();
+  kj::Promise<void> mayShow();
   const ScreenState& screenState() const { return screen.state(); }
   // None until the program has ended and all its output is in output().
   kj::Maybe<ExitStatus> status() const { return endStatus; }
@@ -103,6 +109,14 @@ private:
   kj::Own<ChildProcess> child;
   OutputRing scrollback;
   ScreenView screen;
+  // The last redraw, for REDRAW_PAUSE.
+  struct LastShown {
+    Shown shown;
+    kj::TimePoint until;
+    bool isOfThisSize = true;
+  };
+  kj::Maybe<LastShown> lastShown;
+  kj::Promise<void> forgettingShown = nullptr;
   kj::Vector<Viewer*> viewers;
   kj::Own<InputTurns> inputTurns = kj::refcounted<InputTurns>();
   // Of who waits for more output; none: nobody does.
@@ -118,6 +132,8 @@ private:
   kj::Promise<ExitStatus> run();
   kj::Promise<void> readOutput();
   Pty::ReadResult readTurn(size_t limit);
+  // The last redraw, if it can be had again.
+  kj::Maybe<Shown&> stillShown();
   bool mustHoldBack(bool programEnded);
   // How much of `wanted` can be read now without a gap for the viewer that is ahead of the others, if one sets the pace.
   size_t roomFor(size_t wanted);

@@ -147,6 +147,7 @@ kj::Promise<void> Viewer::sendGap(uint64_t sequence) {
 }
 
 kj::Promise<void> Viewer::sendRedraw() {
+  co_await terminal->mayShow();
   // Made now, and sent as fast as the viewer takes it: meanwhile the program goes on as far as the scrollback allows.
   auto shown = terminal->shown();
   const auto sequence = shown.sequence;
