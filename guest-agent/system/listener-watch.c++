@@ -24,9 +24,10 @@ struct Report {
   uint32_t address[3];  // IPv4: the first; IPv6: the first two of its words, and the last
 };
 
-// For two hundred reports that are not read yet; what comes above that is lost, and a port of it told of wrongly.  A power of two, and
-// twice as much of the agent's memory.
+// For two hundred reports that are not read yet; what comes above that is lost: then all ports are as if nobody had listened there.  A
+// power of two, and twice as much of the agent's memory.
 constexpr size_t RING_BYTES = 8 * 1024;
+constexpr size_t REPORT_BYTES = sizeof(Report) + BPF_RINGBUF_HDR_SZ;
 // Reports that are read before others get their turn.
 constexpr kj::uint TURN_REPORTS = 64;
 
@@ -166,9 +167,14 @@ public:
 
   int fd() const { return map.get(); }
 
-  kj::Maybe<Report> next() {
+  // `loss` is called first where some before it are missing.
+  kj::Maybe<Report> next(kj::FunctionParam<void()> loss) {
     auto& position = *static_cast<unsigned long*>(readable);
-    while (position < __atomic_load_n(static_cast<unsigned long*>(written), __ATOMIC_ACQUIRE)) {
+    for (;;) {
+      const auto end = __atomic_load_n(static_cast<unsigned long*>(written), __ATOMIC_ACQUIRE);
+      if (end - position >= RING_BYTES - REPORT_BYTES) missing.noteFull(end);
+      if (missing.areBefore(position)) loss();
+      if (position >= end) return nullptr;
       auto* header =
           static_cast<kj::byte*>(written) + getpagesize() + (position & (RING_BYTES - 1));
       uint32_t length = __atomic_load_n(reinterpret_cast<uint32_t*>(header), __ATOMIC_ACQUIRE);
@@ -182,10 +188,10 @@ public:
       __atomic_store_n(&position, position + whole, __ATOMIC_RELEASE);
       if (isReport) return report;
     }
-    return nullptr;
   }
 
 private:
+  MissingReports missing;
   kj::AutoCloseFd map;
   void* readable;
   void* written;
@@ -207,6 +213,15 @@ bool ListenedPorts::remove(ListenedPort port) {
   if (found == listeners.end() || --found->second > 0) return false;
   listeners.erase(found);
   return true;
+}
+
+bool MissingReports::areBefore(uint64_t position) {
+  KJ_IF_MAYBE (known, place) {
+    if (position < *known) return false;
+    place = nullptr;
+    return true;
+  }
+  return false;
 }
 
 ListenerWatch::ListenerWatch(kj::UnixEventPort& eventPort, kj::StringPtr group, Changed changed)
@@ -246,7 +261,7 @@ kj::Promise<void> ListenerWatch::follow() {
                                          kj::UnixEventPort::FdObserver::OBSERVE_READ);
   const auto own = ownNetworkNamespace();
   for (kj::uint count = 0;;) {
-    KJ_IF_MAYBE (report, reports.next()) {
+    KJ_IF_MAYBE (report, reports.next([this]() { ports.beginAnew(); })) {
       // Not those of containers.
       if (own == 0 || report->networkNamespace == own) {
         const bool opens = report->op == BPF_SOCK_OPS_TCP_LISTEN_CB;

@@ -22,9 +22,23 @@ public:
   // Whether nobody did before, or nobody does any more.
   bool add(ListenedPort port);
   bool remove(ListenedPort port);
+  // Some that began or ended were not told of: nothing is known of any.
+  void beginAnew() { listeners.clear(); }
 
 private:
   std::map<ListenedPort, uint32_t> listeners;
+};
+
+// Where reports are missing in a row of them, of which the kernel leaves out what it finds no room for.
+class MissingReports final {
+public:
+  // The row has bytes up to `written`, and room for no other report.
+  void noteFull(uint64_t written) { place = written; }
+  // Whether some are missing before the report at `position`: once.
+  bool areBefore(uint64_t position);
+
+private:
+  kj::Maybe<uint64_t> place;
 };
 
 // Ports beyond so many at a time are not told of.
