@@ -4,7 +4,10 @@ namespace bothy {
 
 MachineEvents::MachineEvents(ProcessHost& host, EventFeed& feed, Disk presence,
                              kj::Maybe<kj::StringPtr> programsGroup)
-    : host(host), feed(feed), memory(host.eventPort, [this](const OomVictim& victim) {
+    : host(host),
+      feed(feed),
+      activity(host.timer, [this](const Activity& now) { this->feed.tell(Activity(now)); }),
+      memory(host.eventPort, [this](const OomVictim& victim) {
         auto program = this->host.trees.leaderOf(victim.pid).orDefault(0);
         this->feed.tell(EventFeed::OutOfMemory{static_cast<uint32_t>(victim.pid),
                                                kj::str(victim.name),

@@ -1,6 +1,7 @@
 #pragma once
 
 #include "process/process-host.h"
+#include "system/activity-watch.h"
 #include "system/disk-watch.h"
 #include "system/event-feed.h"
 #include "system/oom-watch.h"
@@ -20,11 +21,14 @@ public:
 private:
   ProcessHost& host;
   EventFeed& feed;
+  ActivityWatch activity;
   OomWatch memory;
   kj::Maybe<DiskWatch> disk;
   kj::Maybe<ListenerWatch> listeners;
 
   void programEnded(const ProgramEnd& end) override;
+  void runningChanged(RunningPrograms running) override { activity.noteRunning(running); }
+  void inputCame() override { activity.noteInput(); }
 };
 
 }  // namespace bothy

@@ -93,7 +93,25 @@ struct AgentEvent {
     # A program listens on a TCP port on which none did.
     portClosed @8 :Port;
     # None listens there any more.
+
+    activity @9 :Activity;
+    # Somebody has typed, or a program has begun or ended.  Told at once after a minute without, and once a minute at most.
   }
+}
+
+struct Activity {
+  # What people and programs do in the machine.
+
+  input :union {
+    never @0 :Void;
+    # Nobody has typed at a terminal since the machine has booted.
+    sinceMillis @1 :UInt64;
+    # So long before this was told somebody did last.
+  }
+  commands @2 :UInt32;
+  # Programs of `Processes.exec` that run.
+  terminals @3 :UInt32;
+  # And those on terminals.
 }
 
 struct ProgramEnded {

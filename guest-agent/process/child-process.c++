@@ -143,6 +143,9 @@ ChildProcess::ChildProcess(ProcessHost& host, SpawnedProcess process, kj::Own<Pr
 ChildProcess::~ChildProcess() noexcept(false) {}
 
 kj::Promise<ExitStatus> ChildProcess::run(kj::Promise<ExitStatus> exit) {
+  host.programBegan(label.kind);
+  // Also where nobody waits for its end any more.
+  KJ_DEFER(host.programStopped(label.kind));
   auto status = co_await exit;
   if (isTimedOut) {
     co_await end().exclusiveJoin(

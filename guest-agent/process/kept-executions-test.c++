@@ -221,5 +221,19 @@ TEST_CASE("P41 a program whose end nobody was told is kept before all that were 
   CHECK(world.exitCode() == 1);
 }
 
+TEST_CASE("how many programs run is told when one begins and when it ends") {
+  World world;
+  HeardPrograms heard;
+  world.host->listener = heard;
+  world.start("exit 2");
+  CHECK(heard.running == RunningPrograms{.commands = 1});
+  world.start("sleep 1000");
+  CHECK(heard.running.commands + heard.ends == 2);
+  KJ_ASSERT_NONNULL(world.process).endRequest().send().wait(world.scope);
+  world.TestWorld::await([&]() { return heard.ends == 2; });
+  CHECK(heard.running == RunningPrograms());
+  world.host->listener = nullptr;
+}
+
 }  // namespace
 }  // namespace bothy

@@ -26,6 +26,16 @@ void ProcessHost::programDisposed() {
   allDisposed.wakeAll();
 }
 
+void ProcessHost::programBegan(ProgramKind kind) {
+  running.of(kind)++;
+  KJ_IF_MAYBE (hearing, listener) hearing->runningChanged(running);
+}
+
+void ProcessHost::programStopped(ProgramKind kind) {
+  running.of(kind)--;
+  KJ_IF_MAYBE (hearing, listener) hearing->runningChanged(running);
+}
+
 kj::Promise<void> ProcessHost::onAllDisposed() {
   if (processCount == 0) return kj::READY_NOW;
   return allDisposed.wait();

@@ -64,8 +64,10 @@ public:
   // Resolves when none is left.
   kj::Promise<void> onAllDisposed();
 
-  // Hears of the end of each program that was started for a client.
   kj::Maybe<ProgramListener&> listener;
+  // Of those that `listener` hears of: one has begun, or ended.
+  void programBegan(ProgramKind kind);
+  void programStopped(ProgramKind kind);
 
   // Set when the machine's end was ordered: no program is started any more.
   bool machineEnds = false;
@@ -77,6 +79,7 @@ public:
 
 private:
   Waiters allDisposed;
+  RunningPrograms running;
   kj::TaskSet background;
   void taskFailed(kj::Exception&& exception) override;
 };

@@ -18,10 +18,23 @@ struct ProgramEnd {
   ProgramEnd clone() const { return {pid, kind, kj::str(name), status}; }
 };
 
-// Hears of the ends of programs.
+// Programs that run and were started for clients.
+struct RunningPrograms {
+  kj::uint commands = 0;
+  kj::uint terminals = 0;
+
+  kj::uint& of(ProgramKind kind) { return kind == ProgramKind::TERMINAL ? terminals : commands; }
+  bool operator==(const RunningPrograms&) const = default;
+};
+
+// Hears of what programs do that were started for clients.
 class ProgramListener {
 public:
   virtual void programEnded(const ProgramEnd& end) = 0;
+  // One has begun or ended.
+  virtual void runningChanged(RunningPrograms) {}
+  // Somebody has typed at a terminal.
+  virtual void inputCame() {}
 };
 
 }  // namespace bothy

@@ -64,6 +64,16 @@ private:
   capnp::Capability::Client connectUntyped(capnp::Capability::Client bootstrap);
 };
 
+// What the listener of a host hears.
+struct HeardPrograms final: public ProgramListener {
+  RunningPrograms running;
+  uint ends = 0;
+  uint inputs = 0;
+  void programEnded(const ProgramEnd&) override { ends++; }
+  void runningChanged(RunningPrograms now) override { running = now; }
+  void inputCame() override { inputs++; }
+};
+
 // What a CollectingSink got; outlives it.
 struct Collected {
   kj::Vector<kj::byte> bytes;

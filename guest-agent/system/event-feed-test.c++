@@ -20,12 +20,13 @@ TEST_CASE("P41 events of all kinds have one row of numbers, and the last are kep
   feed.tell(EventFeed::OutOfMemory{43, kj::str("dd"), 42});
   feed.tell(EventFeed::DiskUse{9, 10});
   feed.tell(EventFeed::PortChange{ListenerWatch::Change::OPENED, {8080, true}});
-  REQUIRE(feed.events().size() == 5);
+  feed.tell(Activity{3 * kj::SECONDS, {.commands = 2, .terminals = 1}});
+  REQUIRE(feed.events().size() == 6);
   capnp::MallocMessageBuilder message;
-  auto list = message.initRoot<rpc::AgentControl::EventsResults>().initEvents(5);
-  for (kj::uint i = 0; i < 5; i++) feed.events()[i].writeTo(list[i]);
+  auto list = message.initRoot<rpc::AgentControl::EventsResults>().initEvents(6);
+  for (kj::uint i = 0; i < 6; i++) feed.events()[i].writeTo(list[i]);
   auto told = list.asReader();
-  for (kj::uint i = 0; i < 5; i++) CHECK(told[i].getNumber() == i + 1);
+  for (kj::uint i = 0; i < 6; i++) CHECK(told[i].getNumber() == i + 1);
   REQUIRE(told[0].isLaneEnded());
   CHECK(told[0].getLane() == 7);
   REQUIRE(told[1].isProgramEnded());
@@ -40,6 +41,10 @@ TEST_CASE("P41 events of all kinds have one row of numbers, and the last are kep
   REQUIRE(told[4].isPortOpened());
   CHECK(told[4].getPortOpened().getNumber() == 8080);
   CHECK(told[4].getPortOpened().getLoopback());
+  REQUIRE(told[5].isActivity());
+  CHECK(told[5].getActivity().getInput().getSinceMillis() == 3000);
+  CHECK(told[5].getActivity().getCommands() == 2);
+  CHECK(told[5].getActivity().getTerminals() == 1);
 
   feed.forget(3);
   CHECK(feed.events().front().number == 4);

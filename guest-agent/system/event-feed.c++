@@ -37,6 +37,14 @@ void EventFeed::Event::writeTo(rpc::AgentEvent::Builder builder) const {
       told.setNumber(change.port.number);
       told.setLoopback(change.port.isLoopback);
     }
+    KJ_CASE_ONEOF(activity, Activity) {
+      auto told = builder.initActivity();
+      KJ_IF_MAYBE (since, activity.sinceInput) {
+        told.getInput().setSinceMillis(*since / kj::MILLISECONDS);
+      }
+      told.setCommands(activity.running.commands);
+      told.setTerminals(activity.running.terminals);
+    }
   }
 }
 

@@ -9,6 +9,7 @@
 
 #include "process/program-listener.h"
 #include "schema/agent.capnp.h"
+#include "system/activity-watch.h"
 #include "system/listener-watch.h"
 
 namespace bothy {
@@ -31,7 +32,7 @@ public:
     ListenerWatch::Change change;
     ListenedPort port;
   };
-  using Kind = kj::OneOf<LaneEnded, ProgramEnd, OutOfMemory, DiskUse, PortChange>;
+  using Kind = kj::OneOf<LaneEnded, ProgramEnd, OutOfMemory, DiskUse, PortChange, Activity>;
 
   struct Event {
     uint64_t number;

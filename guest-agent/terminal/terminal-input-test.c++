@@ -115,5 +115,23 @@ TEST_CASE("input is held back while the program does not read, and fails when it
   CHECK(KJ_REQUIRE_NONNULL(failure).getType() == kj::Exception::Type::DISCONNECTED);
 }
 
+TEST_CASE("that somebody types, and how long a program runs, is told") {
+  TerminalTestWorld world;
+  HeardPrograms heard;
+  world.host->listener = heard;
+  auto opened = world.open("stty -echo; echo up; read x");
+  CHECK(heard.running == RunningPrograms{.terminals = 1});
+  Seen seen;
+  auto attachment = world.attach(opened.terminal, seen);
+  seen.until("up").wait(world.scope);
+  CHECK(heard.inputs == 0);
+  world.type(attachment, "\n");
+  seen.until("").wait(world.scope);
+  CHECK(heard.inputs == 1);
+  CHECK(heard.running == RunningPrograms());
+  CHECK(heard.ends == 1);
+  world.host->listener = nullptr;
+}
+
 }  // namespace
 }  // namespace bothy

@@ -115,6 +115,7 @@ bool Terminal::signal(int number) {
 }
 
 kj::Promise<void> Terminal::write(kj::ArrayPtr<const kj::byte> data) {
+  KJ_IF_MAYBE (listener, host.listener) listener->inputCame();
   auto turn = co_await inputTurns->next();
   while (data.size() > 0) {
     // Asked each time: the program may end while its queue is full.

@@ -1,0 +1,60 @@
+#include "system/activity-watch.h"
+
+#include <kj/debug.h>
+#include <kj/vector.h>
+#include <catch2/catch_test_macros.hpp>
+
+namespace bothy {
+namespace {
+
+struct World {
+  kj::EventLoop loop;
+  kj::WaitScope scope{loop};
+  kj::TimerImpl timer{kj::origin<kj::TimePoint>()};
+  kj::Vector<Activity> told;
+  ActivityWatch watch{timer, [this](const Activity& activity) { told.add(activity); }};
+
+  void pass(kj::Duration time) {
+    timer.advanceTo(timer.now() + time);
+    scope.poll();
+  }
+};
+
+TEST_CASE("what somebody does after a pause is told at once, and what follows once a minute") {
+  World w;
+  w.watch.noteInput();
+  w.scope.poll();
+  REQUIRE(w.told.size() == 1);
+  CHECK(KJ_ASSERT_NONNULL(w.told[0].sinceInput) == 0 * kj::SECONDS);
+  for (int i = 0; i < 100; i++) {
+    w.pass(ACTIVITY_PAUSE / 200);
+    w.watch.noteInput();
+    w.watch.noteRunning({.commands = static_cast<kj::uint>(i) % 2, .terminals = 1});
+  }
+  CHECK(w.told.size() == 1);
+  w.pass(ACTIVITY_PAUSE / 2);
+  REQUIRE(w.told.size() == 2);
+  CHECK(KJ_ASSERT_NONNULL(w.told[1].sinceInput) == ACTIVITY_PAUSE / 2);
+  CHECK(w.told[1].running == RunningPrograms{.commands = 1, .terminals = 1});
+  w.pass(10 * ACTIVITY_PAUSE);
+  // Nothing has changed.
+  CHECK(w.told.size() == 2);
+  w.watch.noteRunning({.commands = 1, .terminals = 1});
+  w.scope.poll();
+  CHECK(w.told.size() == 2);
+  w.watch.noteRunning({.commands = 0, .terminals = 1});
+  w.scope.poll();
+  REQUIRE(w.told.size() == 3);
+  CHECK(w.told[2].running.commands == 0);
+}
+
+TEST_CASE("that programs run without anybody who types is told as that") {
+  World w;
+  w.watch.noteRunning({.commands = 1});
+  w.scope.poll();
+  REQUIRE(w.told.size() == 1);
+  CHECK(w.told[0].sinceInput == nullptr);
+}
+
+}  // namespace
+}  // namespace bothy

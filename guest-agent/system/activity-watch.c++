@@ -1,0 +1,34 @@
+#include "system/activity-watch.h"
+
+namespace bothy {
+
+void ActivityWatch::noteInput() {
+  lastInput = timer.now();
+  changed();
+}
+
+void ActivityWatch::noteRunning(RunningPrograms now) {
+  if (now == running) return;
+  running = now;
+  changed();
+}
+
+void ActivityWatch::changed() {
+  if (isDue) return;
+  isDue = true;
+  telling = tellInTime().eagerlyEvaluate(nullptr);
+}
+
+kj::Promise<void> ActivityWatch::tellInTime() {
+  KJ_IF_MAYBE (last, lastTold) {
+    const auto due = *last + ACTIVITY_PAUSE;
+    if (timer.now() < due) co_await timer.atTime(due);
+  }
+  const auto now = timer.now();
+  isDue = false;
+  lastTold = now;
+  tell({.sinceInput = lastInput.map([now](kj::TimePoint then) { return now - then; }),
+        .running = running});
+}
+
+}  // namespace bothy
