@@ -39,7 +39,7 @@ interface AgentControl extends(System.System) {
 
   events @3 (after :UInt64) -> (events :List(AgentEvent), newest :UInt64);
   # What happened since the event number `after`, as soon as something has.  What was told up to `after` is forgotten, the rest
-  # is kept for whoever asks next: the last `maxAgentEvents`.  Numbers begin with 1 at each boot and rise by one, so that who misses
+  # is kept for whoever asks next: the last `maxAgentEvents`, and `maxPortEvents`.  Numbers begin with 1 at each boot and rise by one, so that who misses
   # some sees how many.  `newest` is the last that there is, the highest of `events`.
 }
 
@@ -152,3 +152,7 @@ struct Port {
 const maxEventNameBytes :UInt32 = 64;
 
 const maxAgentEvents :UInt32 = 256;
+# Beside ports.
+
+const maxPortEvents :UInt32 = 64;
+# Of ports, the last.  What happened to a port takes the place of what has not been told of it.

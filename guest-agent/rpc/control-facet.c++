@@ -56,6 +56,7 @@ public:
     kj::uint i = 0;
     for (auto& event : feed.events()) event.writeTo(list[i++]);
     results.setNewest(feed.newestEvent());
+    feed.noteFetch();
   }
 
 private:

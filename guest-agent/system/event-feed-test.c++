@@ -49,8 +49,60 @@ TEST_CASE("P41 events of all kinds have one row of numbers, and the last are kep
   feed.forget(3);
   CHECK(feed.events().front().number == 4);
   for (kj::uint i = 0; i < rpc::MAX_AGENT_EVENTS; i++) feed.tell(EventFeed::DiskUse{9, 10});
-  CHECK(feed.events().size() == rpc::MAX_AGENT_EVENTS);
+  // The port that was opened is beside them.
+  CHECK(feed.events().size() == rpc::MAX_AGENT_EVENTS + 1);
   CHECK(feed.events().back().number == feed.newestEvent());
+}
+
+EventFeed::PortChange changed(uint16_t number, ListenerWatch::Change change) {
+  return {change, {number, false}};
+}
+
+TEST_CASE("S01 ports that a program opens and closes without end drive out nothing else") {
+  using Change = ListenerWatch::Change;
+  EventFeed feed;
+  feed.tellLane(7, rpc::AgentEvent::What::ENDED);
+  for (int i = 0; i < 1000; i++) {
+    feed.tell(changed(8080, i % 2 == 0 ? Change::OPENED : Change::CLOSED));
+  }
+  REQUIRE(feed.events().size() == 2);
+  CHECK(feed.newestEvent() == 2);
+  CHECK(feed.events()[1].kind.get<EventFeed::PortChange>().change == Change::CLOSED);
+  for (uint16_t i = 1; i <= 1000; i++) feed.tell(changed(i, Change::OPENED));
+  CHECK(feed.events().size() == 1 + rpc::MAX_PORT_EVENTS);
+  CHECK(feed.events().front().lane == 7);
+  for (uint16_t i = 1; i <= 3; i++) feed.tellLane(7 + i, rpc::AgentEvent::What::ENDED);
+  for (uint16_t i = 1; i <= 1000; i++) feed.tell(changed(i, Change::CLOSED));
+  CHECK(feed.events().size() == 4 + rpc::MAX_PORT_EVENTS);
+  for (uint16_t i = 1; i <= rpc::MAX_AGENT_EVENTS; i++) feed.tell(EventFeed::DiskUse{i, 10});
+  CHECK(feed.events().size() == rpc::MAX_AGENT_EVENTS + rpc::MAX_PORT_EVENTS);
+  uint64_t before = 0;
+  for (auto& event : feed.events()) {
+    CHECK(event.number > before);
+    before = event.number;
+  }
+}
+
+TEST_CASE("of the activity only the last is kept that nobody has fetched") {
+  EventFeed feed;
+  for (kj::uint i = 1; i <= 3; i++) feed.tell(Activity{nullptr, {.commands = i}});
+  REQUIRE(feed.events().size() == 1);
+  CHECK(feed.events()[0].kind.get<Activity>().running.commands == 3);
+}
+
+TEST_CASE("what has happened to a port since it was fetched is an event of its own") {
+  using Change = ListenerWatch::Change;
+  EventFeed feed;
+  feed.tell(changed(8080, Change::OPENED));
+  feed.noteFetch();
+  feed.tell(changed(8080, Change::CLOSED));
+  REQUIRE(feed.events().size() == 2);
+  CHECK(feed.events()[0].kind.get<EventFeed::PortChange>().change == Change::OPENED);
+  feed.forget(1);
+  feed.tell(changed(8080, Change::OPENED));
+  REQUIRE(feed.events().size() == 1);
+  CHECK(feed.events()[0].number == 2);
+  CHECK(feed.events()[0].kind.get<EventFeed::PortChange>().change == Change::OPENED);
 }
 
 }  // namespace

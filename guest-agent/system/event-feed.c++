@@ -1,5 +1,7 @@
 #include "system/event-feed.h"
 
+#include <algorithm>
+
 #include "schema/limits.capnp.h"
 
 namespace bothy {
@@ -53,6 +55,7 @@ void EventFeed::tellLane(uint64_t lane, Lane what) {
 }
 
 void EventFeed::tell(Kind kind) {
+  if (replace(kind)) return;
   add(0, Lane::BEGAN, kj::mv(kind));
 }
 
@@ -72,9 +75,28 @@ kj::Promise<void> EventFeed::onEventAfter(uint64_t after) {
   }
 }
 
+bool EventFeed::replace(Kind& kind) {
+  auto isSame = [&](const Kind& known) {
+    if (kind.is<Activity>()) return known.is<Activity>();
+    return kind.is<PortChange>() && known.is<PortChange>() &&
+           known.get<PortChange>().port == kind.get<PortChange>().port;
+  };
+  for (auto& event : kept) {
+    if (event.number <= fetched || !isSame(event.kind)) continue;
+    event.kind = kj::mv(kind);
+    return true;
+  }
+  return false;
+}
+
 void EventFeed::add(uint64_t lane, Lane what, Kind kind) {
+  const bool isPort = kind.is<PortChange>();
+  auto isSuch = [isPort](const Event& event) { return event.kind.is<PortChange>() == isPort; };
   kept.push_back({++newest, lane, what, kj::mv(kind)});
-  if (kept.size() > rpc::MAX_AGENT_EVENTS) kept.pop_front();
+  if (std::ranges::count_if(kept, isSuch) >
+      (isPort ? rpc::MAX_PORT_EVENTS : rpc::MAX_AGENT_EVENTS)) {
+    kept.erase(std::ranges::find_if(kept, isSuch));
+  }
   for (auto& waiter : waiting) waiter->fulfill();
   waiting.clear();
 }

@@ -14,7 +14,9 @@
 
 namespace bothy {
 
-// What happened in the machine, numbered, for the supervisor to fetch: the last MAX_AGENT_EVENTS that were not.
+// What happened in the machine, numbered, for the supervisor to fetch: the last MAX_AGENT_EVENTS that were not, and MAX_PORT_EVENTS of
+// ports beside them, which any program opens and closes as often as it likes: what is new of a port, or of the activity, takes the
+// place of what nobody has fetched yet.
 class EventFeed final: public ProgramListener {
 public:
   using Lane = rpc::AgentEvent::What;
@@ -52,6 +54,8 @@ public:
 
   // Those up to the number `until`.
   void forget(uint64_t until);
+  // Those that are kept have been fetched, and may be fetched again.
+  void noteFetch() { fetched = newest; }
   // Resolves when there is an event with a higher number than `after`.
   kj::Promise<void> onEventAfter(uint64_t after);
   // Those that are kept.
@@ -61,9 +65,12 @@ public:
 private:
   std::deque<Event> kept;
   uint64_t newest = 0;
+  uint64_t fetched = 0;  // the last that was
   kj::Vector<kj::Own<kj::PromiseFulfiller<void>>> waiting;
 
   void add(uint64_t lane, Lane what, Kind kind);
+  // False: `kind` is of none that may be replaced and was not fetched.
+  bool replace(Kind& kind);
 };
 
 }  // namespace bothy
