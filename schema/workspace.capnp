@@ -58,4 +58,7 @@ struct WorkspaceInfo {
   unreachable @9 :Text;
   # Why a running machine cannot be reached, one line for people: the supervisor was started anew and could not take it over.
   # The machine goes on, and the supervisor tries again.  Empty: it was taken over, or was never lost.
+  activity @10 :Agent.Activity;
+  # What its agent has told of it last, with the time since then.  It tells of a change at once, and of what follows within a minute.
+  # Null: nothing yet, to this supervisor.
 }

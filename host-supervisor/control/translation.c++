@@ -61,6 +61,14 @@ void fill(rpc::WorkspaceInfo::Builder info, const WorkspaceView& from, kj::Strin
   info.setAccelerator(accelerator);
   if (from.isStalled) info.setStalled(STALL_REASON);
   info.setUnreachable(from.unreachable);
+  KJ_IF_MAYBE (activity, from.activity) {
+    auto told = info.initActivity();
+    KJ_IF_MAYBE (since, activity->sinceInput) {
+      told.getInput().setSinceMillis(*since / kj::MILLISECONDS);
+    }
+    told.setCommands(activity->commands);
+    told.setTerminals(activity->terminals);
+  }
 }
 
 void fill(rpc::Supervisor::StartFailure::Builder failure, const StartReport::Failure& from) {

@@ -70,6 +70,29 @@ TEST_CASE(
   CHECK(w.told[4] == "disk filling: 94 % of 1000 MiB are used");
 }
 
+TEST_CASE("the last activity of a machine is kept, whatever its agent says, and is no event") {
+  World w;
+  CHECK(w.notices.activity() == nullptr);
+  auto tell = [&](uint64_t sinceMillis, uint32_t commands) {
+    w.hear([&](auto event) {
+      auto activity = event.initActivity();
+      activity.getInput().setSinceMillis(sinceMillis);
+      activity.setCommands(commands);
+      activity.setTerminals(1);
+    });
+    return KJ_REQUIRE_NONNULL(w.notices.activity());
+  };
+  w.clock.time += 1 * kj::HOURS;
+  auto first = tell(3000, 2);
+  CHECK(w.clock.time - KJ_REQUIRE_NONNULL(first.lastInput) == 3 * kj::SECONDS);
+  CHECK(first.commands == 2);
+  CHECK(first.terminals == 1);
+  CHECK(KJ_REQUIRE_NONNULL(tell(UINT64_MAX, 0).lastInput) < w.clock.time);
+  w.hear([](auto event) { event.initActivity().setCommands(1); });
+  CHECK(KJ_REQUIRE_NONNULL(w.notices.activity()).lastInput == nullptr);
+  CHECK(w.told.empty());
+}
+
 TEST_CASE(
     "S01 a guest that reports without end is passed on at a pace, its words escaped and cut") {
   World w;

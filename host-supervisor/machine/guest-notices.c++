@@ -7,6 +7,8 @@ namespace {
 
 constexpr uint64_t PERCENT = 100;
 constexpr uint64_t MIB = 1024 * 1024;
+// No machine is older than a hundred years, whatever it says.
+constexpr uint64_t MOST_MILLIS = 100ull * 365 * 24 * 3600 * 1000;
 
 kj::String nameOf(capnp::Text::Reader told) {
   auto size = kj::min(told.size(), size_t{rpc::MAX_EVENT_NAME_BYTES});
@@ -54,7 +56,8 @@ kj::String describe(rpc::Port::Reader port) {
 }  // namespace
 
 GuestNotices::GuestNotices(const kj::MonotonicClock& clock, Tell tell)
-    : tell(kj::mv(tell)),
+    : clock(clock),
+      tell(kj::mv(tell)),
       programs(clock, NOTICE_PERIOD, MOST_PROGRAM_NOTICES),
       victims(clock, NOTICE_PERIOD, MOST_MEMORY_NOTICES),
       disks(clock, NOTICE_PERIOD, MOST_DISK_NOTICES),
@@ -72,10 +75,22 @@ void GuestNotices::hear(rpc::AgentEvent::Reader event) {
       return pass(ports, Cause::PORT_OPENED, describe(event.getPortOpened()));
     case rpc::AgentEvent::PORT_CLOSED:
       return pass(ports, Cause::PORT_CLOSED, describe(event.getPortClosed()));
+    case rpc::AgentEvent::ACTIVITY:
+      return keep(event.getActivity());
     case rpc::AgentEvent::LANE_ENDED:
       break;
   }
   // What a newer agent tells.
+}
+
+void GuestNotices::keep(rpc::Activity::Reader told) {
+  auto& activity = lastActivity.emplace();
+  activity.commands = told.getCommands();
+  activity.terminals = told.getTerminals();
+  auto input = told.getInput();
+  if (!input.isSinceMillis()) return;
+  const auto since = kj::min(input.getSinceMillis(), MOST_MILLIS);
+  activity.lastInput = clock.now() - static_cast<int64_t>(since) * kj::MILLISECONDS;
 }
 
 void GuestNotices::pass(LogPace& pace, Cause cause, kj::String detail) {

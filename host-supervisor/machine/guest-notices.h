@@ -8,6 +8,13 @@
 
 namespace bothy {
 
+// What people and programs do in a machine, as its agent has told last.
+struct GuestActivity {
+  kj::Maybe<kj::TimePoint> lastInput;  // none: nobody has typed at a terminal
+  uint32_t commands = 0;               // that run
+  uint32_t terminals = 0;
+};
+
 // What an agent reports of its machine, as events of the workspace have it.  The guest may report what it likes, as often as it likes:
 // of each kind so many a minute are passed on, with the number of those that were left out.
 class GuestNotices final {
@@ -20,10 +27,16 @@ public:
   // Not of a lane.
   void hear(rpc::AgentEvent::Reader event);
 
+  // None: it has told of none yet.
+  kj::Maybe<const GuestActivity&> activity() const { return lastActivity; }
+
 private:
+  const kj::MonotonicClock& clock;
   Tell tell;
+  kj::Maybe<GuestActivity> lastActivity;
   LogPace programs, victims, disks, ports;
 
+  void keep(rpc::Activity::Reader told);
   void pass(LogPace& pace, Cause cause, kj::String detail);
 };
 

@@ -50,6 +50,9 @@ public:
   // Asks the agent to end all programs within the grace, and the machine then; returns when it has taken the order, or the machine has ended.
   kj::Promise<void> requestPowerOff(uint32_t graceMillis);
 
+  // See GuestNotices.
+  kj::Maybe<const GuestActivity&> activity() const { return notices.activity(); }
+
   // Whether the control lane stands.
   bool isLinked();
 

@@ -20,6 +20,13 @@ struct WorkspaceView {
   int64_t startedNanos = 0;
   kj::StringPtr agentVersion;
   bool isStalled = false;
+  struct Activity {
+    kj::Maybe<kj::Duration> sinceInput;  // none: nobody has typed
+    uint32_t commands = 0;
+    uint32_t terminals = 0;
+  };
+  // None: nothing is known of it yet.
+  kj::Maybe<Activity> activity;
   // Why bothyd, which was started anew, has not taken its machine over; empty if it has.
   kj::StringPtr unreachable;
 };

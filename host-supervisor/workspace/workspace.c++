@@ -62,6 +62,7 @@ WorkspaceView Workspace::view() {
       result.agentVersion = machine->agentVersion;
     }
     result.isStalled = isStalled();
+    result.activity = activity();
     result.unreachable = whyUnreachable;
   }
   return result;
@@ -97,6 +98,18 @@ kj::Promise<void> Workspace::quiet() {
 kj::Maybe<kj::Own<Machine>> Workspace::machine() {
   if (state() != WorkspaceState::RUNNING) return nullptr;
   return slot.current().map([](Machine& machine) { return kj::addRef(machine); });
+}
+
+kj::Maybe<WorkspaceView::Activity> Workspace::activity() {
+  KJ_IF_MAYBE (m, machine()) {
+    return (*m)->activity().map([this](const GuestActivity& told) {
+      const auto now = world.timer.now();
+      return WorkspaceView::Activity{
+          told.lastInput.map([now](kj::TimePoint then) { return now - then; }), told.commands,
+          told.terminals};
+    });
+  }
+  return nullptr;
 }
 
 bool Workspace::isStalled() {

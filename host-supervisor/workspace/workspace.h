@@ -96,6 +96,7 @@ public:
   kj::Maybe<kj::Own<Machine>> machine();
   // Whether that stands still, see STALL_REASON.
   bool isStalled();
+  kj::Maybe<WorkspaceView::Activity> activity();
   // In state RUNNING: why bothyd, which was started anew, has not taken its machine over; empty if it has.
   kj::StringPtr unreachable() const { return whyUnreachable; }
 

@@ -71,6 +71,10 @@ public:
       auto& each = ALL[found[i]];
       describe(list[i], each.name, each.state);
       if (each.state == rpc::WorkspaceState::FAILED) list[i].setFailure("it said \x1b]0;x\x07");
+      if (each.state != rpc::WorkspaceState::RUNNING) continue;
+      auto activity = list[i].initActivity();
+      activity.getInput().setSinceMillis(192'000);
+      activity.setCommands(fake.commands);
     }
     return kj::READY_NOW;
   }

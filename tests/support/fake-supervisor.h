@@ -81,7 +81,8 @@ public:
 
   // When "demo" was started last.
   int64_t startedNanos = 1;
-  kj::uint starts = 0;  // how often one was asked for
+  uint32_t commands = 0;  // that run in "demo", as `list` tells it
+  kj::uint starts = 0;    // how often one was asked for
   // Set: "demo" is in this state, and nobody is connected to it.  A start ends that.
   kj::Maybe<rpc::WorkspaceState> state;
   // Whether its agent does not answer.

@@ -281,6 +281,32 @@ TEST_CASE("P09 the end of a program is an event, with how it ended") {
       "the end of a program");
 }
 
+TEST_CASE(
+    "that commands run in a machine, and that somebody types there, is known of its workspace") {
+  auto& [host, workspace] = sharedWorkspace();
+  // The agent tells it a minute after the last time at the latest.
+  auto until = [&](kj::StringPtr what, auto&& isSo) {
+    auto& clock = kj::systemPreciseMonotonicClock();
+    const auto limit = clock.now() + 2 * kj::MINUTES;
+    while (!isSo(workspace.info().getActivity())) {
+      KJ_REQUIRE(clock.now() < limit, what);
+      host.timer.afterDelay(100 * kj::MILLISECONDS).wait(host.scope);
+    }
+  };
+  auto running = workspace.start({"/bin/sleep"_kj, "1000"_kj})
+                     .ignoreResult()
+                     .catch_([](kj::Exception&&) {})
+                     .eagerlyEvaluate(nullptr);
+  until("a command", [](auto activity) { return activity.getCommands() > 0; });
+  TestTerminal terminal(workspace, {.argv = {"/bin/sh"_kj}});
+  terminal.type("exit\r");
+  workspace.shell("pkill -x sleep");
+  host.wait(kj::mv(running), "its end");
+  until("its end, and input", [](auto activity) {
+    return activity.getCommands() == 0 && activity.getInput().isSinceMillis();
+  });
+}
+
 TEST_CASE("a port is an event when a program opens and when it closes it, without a look at it") {
   auto& [host, workspace] = sharedWorkspace();
   EventRecord events(host, EventRecord::newest(host));

@@ -30,5 +30,14 @@ TEST_CASE("a list has the workspaces that begin so, or are in one of some states
   CHECK(contains(world.errors(), "--state broken: it must be one of creating, stopped"));
 }
 
+TEST_CASE("a list says what goes on in a workspace") {
+  CommandTestWorld world;
+  CHECK(world.run({"ls"}) == SUCCESS);
+  CHECK(contains(world.out(), "typed 3m12s ago"));
+  world.supervisor.commands = 2;
+  CHECK(world.run({"ls", "demo"}) == SUCCESS);
+  CHECK(contains(world.out(), "2 commands"));
+}
+
 }  // namespace
 }  // namespace bothy

@@ -13,6 +13,9 @@
 namespace bothy {
 namespace {
 
+// No machine is older than a hundred years, whatever is said of it.
+constexpr uint64_t MOST_MILLIS = 100ull * 365 * 24 * 3600 * 1000;
+
 int64_t unixNanosNow() {
   struct timespec now{};
   clock_gettime(CLOCK_REALTIME, &now);
@@ -24,6 +27,16 @@ kj::String uptimeOf(rpc::WorkspaceInfo::Reader info) {
     return kj::str("-");
   }
   return formatDuration((unixNanosNow() - info.getStartedNanos()) * kj::NANOSECONDS);
+}
+
+// What goes on in it, as far as its agent has told.
+kj::String activityOf(rpc::WorkspaceInfo::Reader info) {
+  auto activity = info.getActivity();
+  const auto commands = activity.getCommands();
+  if (commands > 0) return kj::str(commands, commands == 1 ? " command" : " commands");
+  if (!activity.getInput().isSinceMillis()) return kj::str("-");
+  const auto since = kj::min(activity.getInput().getSinceMillis(), MOST_MILLIS);
+  return kj::str("typed ", formatDuration(static_cast<int64_t>(since) * kj::MILLISECONDS), " ago");
 }
 
 // What is wrong with it.
@@ -106,8 +119,8 @@ kj::Promise<void> ListCommand::show(Context& context) {
 }
 
 void ListCommand::print(Context& context, kj::ArrayPtr<const WorkspacePage> pages) {
-  const kj::StringPtr headings[] = {"NAME",   "STATE", "UP",    "CPUS",
-                                    "MEMORY", "DISK",  "IMAGE", "TROUBLE"};
+  const kj::StringPtr headings[] = {"NAME", "STATE", "UP",       "CPUS",   "MEMORY",
+                                    "DISK", "IMAGE", "ACTIVITY", "TROUBLE"};
   Table table(headings);
   for (auto& page : pages) {
     for (auto info : page.getWorkspaces()) {
@@ -119,6 +132,7 @@ void ListCommand::print(Context& context, kj::ArrayPtr<const WorkspacePage> page
                                   formatBytes(uint64_t{spec.getMemoryMib()} << 20),
                                   formatBytes(uint64_t{spec.getDiskMib()} << 20),
                                   kj::str(spec.getImage()),
+                                  activityOf(info),
                                   kj::str(troubleOf(info))};
       table.add(cells);
     }
