@@ -248,6 +248,7 @@ TEST_CASE("without a control group to be in an agent serves all the same") {
   auto tree = newSessionTree(io.unixEventPort);
   const pid_t member = fork();
   if (member == 0) {
+    prctl(PR_SET_PDEATHSIG, SIGKILL);
     setsid();
     pause();
     _exit(0);

@@ -131,6 +131,18 @@ private:
   kj::UnwindDetector unwind;
 };
 
+TEST_CASE("R26 who looks after the agent sleeps while that touches no program") {
+  auto& workspace = sharedWorkspace().workspace;
+  // The command itself is one, until it is started.
+  auto switches = workspace.shell(
+      "status=$(dirname $(grep -lx bothy-watcher /proc/1/task/*/comm))/status && "
+      "count() { grep -h '^voluntary_ctxt_switches' $status; } && "
+      "sleep 3 && before=$(count) && sleep 4 && after=$(count) && "
+      "test \"$before\" = \"$after\" && echo same \"$after\"",
+      "root");
+  CHECK(switches.startsWith("same voluntary_ctxt_switches:"));
+}
+
 TEST_CASE("S42 P45 a user's program that holds its pipe in the kernel does not hold up the agent") {
   auto& [host, workspace] = sharedWorkspace();
   Others others(workspace);
