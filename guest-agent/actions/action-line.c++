@@ -55,15 +55,15 @@ ActionLine& ActionLine::number(kj::StringPtr name, uint64_t value) {
 }
 
 // Texts stand one behind the other, each with a byte to its end: empty ones take something, too.
-ActionLine& ActionLine::addList(kj::StringPtr name, uint count,
-                                kj::FunctionParam<kj::StringPtr(uint)> text) {
+ActionLine& ActionLine::addList(kj::StringPtr name, kj::uint count,
+                                kj::FunctionParam<kj::StringPtr(kj::uint)> text) {
   uint64_t total = 0;
-  for (uint i = 0; i < count; i++) total += text(i).size() + 1;
+  for (kj::uint i = 0; i < count; i++) total += text(i).size() + 1;
   const bool isWhole = total <= MAX_LIST_BYTES;
   const uint64_t hiddenBegin = isWhole ? total : MAX_LIST_BYTES / 2;
   const uint64_t hiddenEnd = isWhole ? total : total - MAX_LIST_BYTES / 2;
   // The first that has something of the end.
-  uint last = count;
+  kj::uint last = count;
   uint64_t lastBegin = total;
   while (last > 0 && lastBegin > hiddenEnd) lastBegin -= text(--last).size() + 1;
 
@@ -71,7 +71,7 @@ ActionLine& ActionLine::addList(kj::StringPtr name, uint count,
   add("[");
   bool isMarked = false;
   uint64_t begin = 0;
-  for (uint i = 0; i < count; i++) {
+  for (kj::uint i = 0; i < count; i++) {
     auto value = text(i);
     if (isMarked && i < last) {
       i = last;

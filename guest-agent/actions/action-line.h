@@ -25,7 +25,7 @@ public:
   // by what it begins with.
   template <typename Texts>
   ActionLine& list(kj::StringPtr name, const Texts& texts) {
-    return addList(name, texts.size(), [&texts](uint i) { return kj::StringPtr(texts[i]); });
+    return addList(name, texts.size(), [&texts](kj::uint i) { return kj::StringPtr(texts[i]); });
   }
 
   // With its newline.
@@ -41,7 +41,8 @@ private:
   void add(kj::StringPtr piece) { line.addAll(piece); }
   void addName(kj::StringPtr name);
   void addText(kj::ArrayPtr<const char> text);
-  ActionLine& addList(kj::StringPtr name, uint count, kj::FunctionParam<kj::StringPtr(uint)> text);
+  ActionLine& addList(kj::StringPtr name, kj::uint count,
+                      kj::FunctionParam<kj::StringPtr(kj::uint)> text);
 };
 
 // In the place of so many lines that are not there.

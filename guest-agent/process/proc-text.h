@@ -1,6 +1,7 @@
 #pragma once
 
 #include <kj/string.h>
+#include <stdint.h>
 #include <sys/types.h>
 
 namespace bothy {

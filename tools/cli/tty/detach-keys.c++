@@ -23,7 +23,7 @@ kj::Maybe<kj::byte> parseKey(kj::StringPtr key) {
 }
 
 // How many bytes of the same character come behind one of UTF-8.
-uint continuationsAfter(kj::byte next, uint before) {
+kj::uint continuationsAfter(kj::byte next, kj::uint before) {
   if (next >= 0xf0) return 3;
   if (next >= 0xe0) return 2;
   if (next >= 0xc0) return 1;

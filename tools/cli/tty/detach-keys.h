@@ -38,7 +38,7 @@ private:
   kj::Vector<kj::byte> held;        // of the keys that matched, as they were typed
   kj::Vector<kj::byte> unfinished;  // a control sequence, as far as it came
   size_t introducer = 0;            // bytes of what it begins with; 0: that has not come whole
-  uint continuations = 0;           // bytes that are left of a character of UTF-8
+  kj::uint continuations = 0;       // bytes that are left of a character of UTF-8
 
   bool takeByte(kj::byte next, kj::Vector<kj::byte>& input);
   bool mayIntroduce(kj::byte next, bool isContinuation) const;
