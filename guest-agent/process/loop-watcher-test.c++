@@ -140,6 +140,27 @@ TEST_CASE("touches that do not last are nobody's fault, however many there are")
   CHECK(w.lines() == 0);
 }
 
+TEST_CASE("a loop that has no processor is held up by nobody") {
+  WatchedWorld w;
+  auto file = w.file("group"), status = w.file("status");
+  auto say = [&](kj::StringPtr text) {
+    KJ_SYSCALL(ftruncate(status, 0));
+    KJ_SYSCALL(write(status, text.begin(), text.size()));
+  };
+  say("1 (bothy) R (agent) R 0 1\n");
+  auto options = w.options();
+  options.loopStatus =
+      kj::AutoCloseFd(open(kj::str(w.path, "/status").cStr(), O_RDONLY | O_CLOEXEC));
+  const auto mark = w.touches.add(ALICE, file);
+  LoopWatcher watcher(w.touches, kj::mv(options));
+  Touch touch(mark);
+  const auto before = watcher.looks();
+  CHECK(until([&]() { return watcher.looks() > before + 4 * LoopWatcher::ENDS_PROGRAM; }));
+  CHECK_FALSE(w.isWritten("group"));
+  say("1 (bothy) R (agent) D 0 1\n");
+  CHECK(until([&]() { return w.isWritten("group"); }));
+}
+
 TEST_CASE("R26 nobody looks while the loop touches nothing, and a touch is seen all the same") {
   WatchedWorld w;
   auto file = w.file("group");
@@ -281,7 +302,10 @@ TEST_CASE("S42 a program that holds a pipe in the kernel does not hold up who re
   const auto mark = w.touches.add(ALICE, killFile);
   int status = 0;
   {
-    LoopWatcher watcher(w.touches, w.options());
+    auto options = w.options();
+    options.loopStatus = kj::AutoCloseFd(
+        open(kj::str("/proc/self/task/", gettid(), "/stat").cStr(), O_RDONLY | O_CLOEXEC));
+    LoopWatcher watcher(w.touches, kj::mv(options));
     char bytes[2];
     CHECK(until([&]() {
       Touch touch(mark);

@@ -3,6 +3,7 @@
 #include <fcntl.h>
 #include <signal.h>
 #include <stdio.h>
+#include <string.h>
 #include <sys/prctl.h>
 #include <sys/stat.h>
 #include <time.h>
@@ -47,6 +48,7 @@ kj::Own<kj::Thread> startThread(kj::Function<void()> run) {
 
 LoopWatcher::Options LoopWatcher::optionsOfMachine(kj::Maybe<kj::StringPtr> groups) {
   Options options;
+  options.loopStatus = openIfThere(kj::str("/proc/self/task/", gettid(), "/stat"), O_RDONLY);
   options.fuseConnections = openFuseConnections();
   KJ_IF_MAYBE (path, groups) {
     options.allPrograms =
@@ -77,13 +79,22 @@ void LoopWatcher::run() {
       last = now;
       held = 0;
     } else if (now.isTouch()) {
-      act(now, ++held);
+      if (loopWaits()) act(now, ++held);
     } else {
       touches.waitForTouch();
       continue;
     }
     sleepFor(options.tick);
   }
+}
+
+bool LoopWatcher::loopWaits() const {
+  if (options.loopStatus.get() < 0) return true;
+  // "1 (bothy-agent) D 0 ...": the name may hold anything, and takes 15 bytes at most.
+  char text[64] = {};
+  if (pread(options.loopStatus, text, sizeof(text) - 1, 0) <= 0) return true;
+  const char* end = strrchr(text, ')');
+  return end == nullptr || end[1] == '\0' || end[2] != 'R';
 }
 
 void LoopWatcher::act(const LoopTouches::State& touch, uint held) {

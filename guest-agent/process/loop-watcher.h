@@ -33,12 +33,14 @@ public:
 
   struct Options {
     kj::Duration tick = TICK;
+    // "stat" of the loop's thread (proc(5)), of which only time counts in which it waits: it may be without a processor.  None: all time.
+    kj::AutoCloseFd loopStatus;
     kj::AutoCloseFd fuseConnections;  // fusectl's directory; none: there is none
     kj::AutoCloseFd allPrograms;      // cgroup.kill of them, for writing; none: there is none
     kj::AutoCloseFd reserve;          // the same of those in the reserve
     kj::AutoCloseFd log;              // a write is a line
   };
-  // Of this machine.  `groups`: the path of its control groups, if there are such.
+  // Of this machine, for the thread that calls it.  `groups`: the path of its control groups, if there are such.
   static Options optionsOfMachine(kj::Maybe<kj::StringPtr> groups);
 
   // `touches` outlives it.
@@ -58,6 +60,7 @@ private:
   kj::Own<kj::Thread> thread;
 
   void run();
+  bool loopWaits() const;
   void act(const LoopTouches::State& touch, uint held);
   void endProgram(const LoopTouches::State& touch);
   void endUnknown(const LoopTouches::State& touch);
