@@ -10,10 +10,14 @@ namespace {
 TEST_CASE("a viewer hears of title, directory and bell, and who comes later of the first two") {
   TerminalTestWorld world;
   auto opened = world.open(
-      "stty -echo; printf '\\033]0;one\\007\\033]7;file:///tmp/a%%20b\\033\\\\\\007ready'; read x;"
+      "stty -echo; echo up; read x;"
+      "printf '\\033]0;one\\007\\033]7;file:///tmp/a%%20b\\033\\\\\\007ready'; read x;"
       "printf '\\033]2;two\\033\\\\said'; read x");
   Seen seen, later;
   auto attachment = world.attach(opened.terminal, seen);
+  // Nobody hears of the bells of the past.
+  seen.until("up").wait(world.scope);
+  world.type(attachment, "\n");
   seen.until("ready").wait(world.scope);
   auto second = world.attach(opened.terminal, later);
   later.until("ready").wait(world.scope);
