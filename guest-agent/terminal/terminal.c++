@@ -14,6 +14,9 @@ namespace {
 // Read from one terminal before others and their input get their turn.
 constexpr size_t TURN_BYTES = 64 * 1024;
 
+// What the kernel gives in one call, and so what room is made for before it is known that so much comes.
+constexpr size_t READ_BYTES = 4 * 1024;
+
 // How far the program may be ahead of the fastest viewer.
 constexpr uint64_t AHEAD_BYTES = 64 * 1024;
 
@@ -248,7 +251,7 @@ kj::Promise<void> Terminal::readOutput() {
       co_await untilItMayGoOn(programEnded);
       continue;
     }
-    auto result = readTurn(roomFor(programEnded ? leftOver : TURN_BYTES));
+    auto result = readTurn(programEnded ? leftOver : TURN_BYTES);
     if (!isWatched()) pace->note(result.size);
     tellNews();
     if (result.size > 0) wakeViewers();
@@ -285,13 +288,15 @@ Pty::ReadResult Terminal::readTurn(size_t limit) {
   auto state = Pty::ReadState::DATA;
   limit = kj::min(limit, sizeof(buffer));
   while (total < limit && state == Pty::ReadState::DATA) {
-    auto result = open.read(kj::arrayPtr(buffer + total, limit - total));
+    const auto room = roomFor(kj::min(limit - total, READ_BYTES));
+    if (room == 0) break;
+    auto piece = kj::arrayPtr(buffer + total, room);
+    auto result = open.read(piece);
     state = result.state;
     total += result.size;
+    scrollback.append(piece.slice(0, result.size));
   }
-  auto output = kj::arrayPtr(buffer, total);
-  scrollback.append(output);
-  if (!screen.feed(output)) state = Pty::ReadState::DATA;
+  if (!screen.feed(kj::arrayPtr(buffer, total))) state = Pty::ReadState::DATA;
   return {state, total};
 }
 
