@@ -2,13 +2,16 @@
 // vsock the least that the agent must do.  The first byte of a connection says what:
 //   e  every byte that comes goes back
 //   x  for every byte that comes, /bin/true is run to its end and a byte goes back
+//   X  as x, and each runs in a control group of its own, made beforehand, of which is read what it took
 //   w  8 bytes say how many bytes come; when they have, the 8 bytes go back
 //   r  8 bytes say how many bytes are sent
 //   W  as w, and the bytes are written to a file on the workspace's disk, and flushed to it before the 8 bytes go back
 //   R  as r, and the bytes are those of the file that W wrote, which has as many; the file is removed
 //   m, M  as W and R, with a file in memory
 #define _GNU_SOURCE
+#include <errno.h>
 #include <fcntl.h>
+#include <linux/sched.h>
 #include <linux/vm_sockets.h>
 #include <signal.h>
 #include <spawn.h>
@@ -17,6 +20,8 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/socket.h>
+#include <sys/stat.h>
+#include <sys/syscall.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -81,6 +86,78 @@ static void transmit(int fd, const char* path) {
   }
 }
 
+static char* const TRUE_ARGUMENTS[] = {"/bin/true", NULL};
+static char* const NO_ENVIRONMENT[] = {NULL};
+
+static void awaitTrue(pid_t pid) {
+  int status;
+  if (waitpid(pid, &status, 0) != pid || status != 0) exit(1);
+}
+
+// A control group among those of commands, with the files that tell what was taken.
+struct Group {
+  char path[64];
+  int directory;
+  int counts[3];
+};
+
+static struct Group makeGroup(unsigned number) {
+  static const char* const FILES[3] = {"cpu.stat", "memory.peak", "memory.events"};
+  struct Group group;
+  snprintf(group.path, sizeof(group.path), "/sys/fs/cgroup/commands/peer-%u", number);
+  if (mkdir(group.path, 0755) != 0) {
+    perror(group.path);
+    exit(1);
+  }
+  group.directory = openFile(group.path, O_RDONLY | O_DIRECTORY);
+  for (int i = 0; i < 3; i++) {
+    group.counts[i] = openat(group.directory, FILES[i], O_RDONLY | O_CLOEXEC);
+    if (group.counts[i] < 0) exit(1);
+  }
+  return group;
+}
+
+static void removeGroup(const struct Group* group) {
+  for (int i = 0; i < 3; i++) close(group->counts[i]);
+  close(group->directory);
+  // The kernel may see the program in it a moment longer.
+  while (rmdir(group->path) != 0 && errno == EBUSY) {
+  }
+}
+
+// As vfork(2), whose child calls nothing but execve(2).
+static inline __attribute__((always_inline)) long cloneInto(struct clone_args* arguments) {
+#if defined(__x86_64__)
+  long result;
+  __asm__ volatile("syscall"
+                   : "=a"(result)
+                   : "a"(SYS_clone3), "D"(arguments), "S"(sizeof(*arguments))
+                   : "rcx", "r11", "memory");
+  return result;
+#else
+  return syscall(SYS_clone3, arguments, sizeof(*arguments));
+#endif
+}
+
+static void runTrueIn(const struct Group* group) {
+  struct clone_args arguments = {
+      .flags = CLONE_VM | CLONE_VFORK | CLONE_INTO_CGROUP,
+      .exit_signal = SIGCHLD,
+      .cgroup = group->directory,
+  };
+  long pid = cloneInto(&arguments);
+  if (pid == 0) {
+    execve(TRUE_ARGUMENTS[0], TRUE_ARGUMENTS, NO_ENVIRONMENT);
+    _exit(1);
+  }
+  if (pid < 0) exit(1);
+  awaitTrue((pid_t)pid);
+  char text[256];
+  for (int i = 0; i < 3; i++) {
+    if (pread(group->counts[i], text, sizeof(text), 0) <= 0) exit(1);
+  }
+}
+
 static void serve(int fd) {
   char mode;
   if (read(fd, &mode, 1) != 1) return;
@@ -92,15 +169,26 @@ static void serve(int fd) {
       break;
     case 'x':
       while (read(fd, &byte, 1) == 1) {
-        char* const argv[] = {"/bin/true", NULL};
-        char* const environment[] = {NULL};
         pid_t pid;
-        int status;
-        if (posix_spawn(&pid, argv[0], NULL, NULL, argv, environment) != 0) exit(1);
-        if (waitpid(pid, &status, 0) != pid || status != 0) exit(1);
+        if (posix_spawn(&pid, TRUE_ARGUMENTS[0], NULL, NULL, TRUE_ARGUMENTS, NO_ENVIRONMENT) != 0) {
+          exit(1);
+        }
+        awaitTrue(pid);
         sendAll(fd, &byte, 1);
       }
       break;
+    case 'X': {
+      unsigned number = 0;
+      struct Group group = makeGroup(number);
+      while (read(fd, &byte, 1) == 1) {
+        runTrueIn(&group);
+        sendAll(fd, &byte, 1);
+        removeGroup(&group);
+        group = makeGroup(++number);
+      }
+      removeGroup(&group);
+      break;
+    }
     case 'w':
       receive(fd, NULL);
       break;
