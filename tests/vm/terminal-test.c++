@@ -192,6 +192,7 @@ TEST_CASE(
         ruler);
   };
   awaitRuler(first, 29, "0,0-1");
+  first.settled();
   first.type("ihello\x1b");
   awaitRuler(first, 29, "1,5");
   second.resize(60, 15);
