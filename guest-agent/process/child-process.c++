@@ -7,6 +7,7 @@
 
 #include <kj/debug.h>
 
+#include "process/marked-fd.h"
 #include "schema/agent.capnp.h"
 
 namespace bothy {
@@ -81,10 +82,10 @@ bool lacksRoom(const Outcome& outcome) {
   return false;
 }
 
-kj::AutoCloseFd duplicate(int original) {
+MarkedFd duplicate(int original, ProgramMark mark) {
   int fd;
   KJ_SYSCALL(fd = fcntl(original, F_DUPFD_CLOEXEC, STDERR_FILENO + 1));
-  return kj::AutoCloseFd(fd);
+  return {kj::AutoCloseFd(fd), mark};
 }
 
 kj::Promise<Outcome> startOnTerminal(ProcessHost& host, SpawnRequest request) {
@@ -95,18 +96,13 @@ kj::Promise<Outcome> startOnTerminal(ProcessHost& host, SpawnRequest request) {
     }
   }
   // The caller's is closed by when the start has failed: all three are the terminal.
-  auto terminal = duplicate(request.standardFds[0]);
-  const auto mark = host.touches.markOf(request.user());
-  KJ_DEFER({
-    Touch touch(mark);
-    terminal = nullptr;
-  });
+  auto terminal = duplicate(request.standardFds[0], host.touches.markOf(request.user()));
   auto attempt = co_await startIn(host, host.trees.create(ProgramKind::TERMINAL),
                                   Place::AMONG_PROGRAMS, kj::mv(request));
   if (lacksRoom(attempt.outcome) && !host.machineEnds) {
     KJ_IF_MAYBE (again, attempt.request) {
       KJ_IF_MAYBE (tree, host.trees.createInReserve()) {
-        for (int& fd : again->standardFds) fd = terminal;
+        for (int& fd : again->standardFds) fd = terminal.get();
         co_return co_await startInReserve(host, kj::mv(*tree), kj::mv(*again));
       }
     }

@@ -17,6 +17,7 @@
 
 #include <catch2/catch_test_macros.hpp>
 
+#include "process/marked-fd.h"
 #include "process/text-file.h"
 
 namespace bothy {
@@ -222,6 +223,25 @@ TEST_CASE("a program's mark names nobody else's group when it is gone") {
   CHECK(w.touches.killGroupsOf(BOB) == 0);
   CHECK(w.touches.killGroupsOf(ALICE) == 1);
   CHECK(w.isWritten("second"));
+}
+
+TEST_CASE("S42 what a program shares with the loop is closed in a touch, however it is dropped") {
+  WatchedWorld w;
+  auto touched = [&]() { return w.touches.state().number; };
+  kj::AutoCloseFd plain = w.file("shared");
+  const int number = plain.get();
+  kj::Maybe<MarkedFd> first = MarkedFd(kj::mv(plain), w.touches.markOf(ALICE));
+  MarkedFd second = kj::mv(KJ_ASSERT_NONNULL(first));
+  first = nullptr;
+  const auto before = touched();
+  CHECK(before == 0);
+  CHECK(fcntl(number, F_GETFD) >= 0);
+  second = MarkedFd();
+  CHECK(touched() == before + 2);
+  CHECK(fcntl(number, F_GETFD) < 0);
+  // Who takes it closes it himself.
+  CHECK(MarkedFd(w.file("taken"), w.touches.markOf(ALICE)).take().get() >= 0);
+  CHECK(touched() == before + 2);
 }
 
 TEST_CASE("S42 who holds up what everybody may is known by what lets the loop go on") {

@@ -8,6 +8,7 @@
 
 #include "process/command.h"
 #include "process/input-sink.h"
+#include "process/marked-fd.h"
 #include "process/process-facet.h"
 #include "process/requested-starts.h"
 #include "schema/limits.capnp.h"
@@ -18,17 +19,17 @@ namespace {
 
 // A pipe of which the agent keeps one end, non-blocking, and the program gets the other.
 struct ProgramPipe {
-  kj::AutoCloseFd ours;
-  kj::AutoCloseFd programs;
+  MarkedFd ours;
+  MarkedFd programs;
 };
 
 enum class Direction { TO_PROGRAM, FROM_PROGRAM };
 
-ProgramPipe openPipe(Direction direction, const SpawnRequest& request) {
+ProgramPipe openPipe(Direction direction, const SpawnRequest& request, ProgramMark whose) {
   int ends[2];
   KJ_SYSCALL(pipe2(ends, O_CLOEXEC));
-  kj::AutoCloseFd readEnd(ends[0]);
-  kj::AutoCloseFd writeEnd(ends[1]);
+  MarkedFd readEnd(kj::AutoCloseFd(ends[0]), whose);
+  MarkedFd writeEnd(kj::AutoCloseFd(ends[1]), whose);
   ProgramPipe result = direction == Direction::TO_PROGRAM
                            ? ProgramPipe{kj::mv(writeEnd), kj::mv(readEnd)}
                            : ProgramPipe{kj::mv(readEnd), kj::mv(writeEnd)};
@@ -114,28 +115,25 @@ private:
     starting++;
     KJ_DEFER(starting--);
     Sinks sinks = {kj::mv(stdoutSink), kj::mv(stderrSink)};
+    const auto whose = host.touches.markOf(request.user());
     ProgramPipe input;
-    if (given == Input::PIPE) input = openPipe(Direction::TO_PROGRAM, request);
-    kj::AutoCloseFd programEnds[2];
-    kj::Maybe<kj::AutoCloseFd> outputs[2];
+    if (given == Input::PIPE) input = openPipe(Direction::TO_PROGRAM, request, whose);
+    MarkedFd programEnds[2];
+    kj::Maybe<MarkedFd> outputs[2];
     request.standardFds[0] = given == Input::PIPE ? input.programs.get() : nullDevice.get();
     for (int i = 0; i < 2; i++) {
       request.standardFds[i + 1] = nullDevice.get();
       if (sinks[i] == nullptr) continue;
-      auto pipe = openPipe(Direction::FROM_PROGRAM, request);
+      auto pipe = openPipe(Direction::FROM_PROGRAM, request, whose);
       request.standardFds[i + 1] = pipe.programs.get();
       programEnds[i] = kj::mv(pipe.programs);
       outputs[i] = kj::mv(pipe.ours);
     }
 
-    const auto whose = host.touches.markOf(request.user());
     auto spawning = ChildProcess::start(host, kj::mv(request));
-    {
-      // The child has its own by now.  Were ours kept, no end of file would ever come.
-      Touch touch(whose);
-      input.programs = nullptr;
-      for (auto& end : programEnds) end = nullptr;
-    }
+    // The child has its own by now.  Were ours kept, no end of file would ever come.
+    input.programs.close();
+    for (auto& end : programEnds) end.close();
     auto outcome = co_await spawning;
     KJ_IF_MAYBE (failure, outcome.tryGet<StartFailure>()) {
       co_return kj::mv(*failure);
@@ -146,13 +144,13 @@ private:
       KJ_IF_MAYBE (pipe, outputs[i]) {
         kj::Maybe<OutputBudget&> tail;
         if (keep) tail = host.outputs;
-        pumps[i] = kj::heap<OutputPump>(host.eventPort, host.timer, host.leftPipes, kj::mv(*pipe),
+        pumps[i] = kj::heap<OutputPump>(host.eventPort, host.timer, host.leftPipes, pipe->take(),
                                         mark, kj::mv(KJ_ASSERT_NONNULL(sinks[i])), tail);
       }
     }
     kj::Maybe<kj::Own<ProgramInput>> programInput;
     if (given == Input::PIPE) {
-      programInput = kj::refcounted<ProgramInput>(host.eventPort, kj::mv(input.ours), mark);
+      programInput = kj::refcounted<ProgramInput>(host.eventPort, input.ours.take(), mark);
     }
     co_return kj::refcounted<Execution>(host, kj::mv(outcome.get<kj::Own<ChildProcess>>()),
                                         kj::mv(programInput), kj::mv(pumps[0]), kj::mv(pumps[1]));

@@ -1,5 +1,6 @@
 #include "terminal/terminal-registry.h"
 
+#include "process/marked-fd.h"
 #include "process/output-pump.h"
 #include "schema/limits.capnp.h"
 #include "terminal/terminfo.h"
@@ -88,18 +89,18 @@ kj::Promise<kj::OneOf<kj::Own<Terminal>, StartFailure>> TerminalRegistry::start(
   auto& request = prepared.get<SpawnRequest>();
   auto title = titleOf(request);
 
+  const auto whose = host.touches.markOf(request.user());
   auto pty = kj::heap<Pty>(host.eventPort, size);
-  auto programSide = pty->openProgramSide(
-      request.credentials.map([](const SpawnRequest::Credentials& user) { return user.uid; }));
+  // Of the program itself once that is known: a start may be given up before.
+  pty->belongTo(whose);
+  MarkedFd programSide(pty->openProgramSide(request.credentials.map(
+                           [](const SpawnRequest::Credentials& user) { return user.uid; })),
+                       whose);
   for (int& fd : request.standardFds) fd = programSide.get();
   request.controllingTerminal = SpawnRequest::ControllingTerminal::STANDARD_INPUT;
   request.kind = ProgramKind::TERMINAL;
-  const auto whose = host.touches.markOf(request.user());
   auto spawning = ChildProcess::start(host, kj::mv(request));
-  {
-    Touch touch(whose);
-    programSide = nullptr;  // the child has its own by now
-  }
+  programSide.close();  // the child has its own by now
 
   auto outcome = co_await spawning;
   KJ_IF_MAYBE (failure, outcome.tryGet<StartFailure>()) {
