@@ -63,7 +63,7 @@ public:
         terminals(host),
         facets{[this](auto lane) { return newTerminalsFacet(terminals, kj::mv(lane)); },
                newProcessesFacets(host),
-               newSystemFacet(machine),
+               newSystemFacet(machine, host.anybodys),
                files,
                {actions, kj::systemPreciseCalendarClock()}},
         key(kj::mv(keyParam)),
@@ -168,7 +168,8 @@ void bootAndServe(Console& console, Boot& boot) {
                          programs().machineEnds = true;
                          KJ_ASSERT_NONNULL(served).actions.close();
                        },
-                       boot.dataMount(), boot.controlGroups().map(pathOfPrograms));
+                       [&]() { return programs().anybodys; }, boot.dataMount(),
+                       boot.controlGroups().map(pathOfPrograms));
   // Before it: signals that came during boot are obeyed by the first turn of the loop.
   BootedMachine control(boot, io.unixEventPort, io.provider->getTimer(), machine);
   ProcessHost::Options options;

@@ -33,13 +33,18 @@ bool isNumber(kj::StringPtr text) {
   return text.size() > 0;
 }
 
-void hangUpTerminals() {
+void hangUpTerminals(ProgramMark mark) {
   DIR* processes = ::opendir("/proc");
   if (processes == nullptr) {
     return;
   }
   KJ_DEFER(::closedir(processes));
-  while (auto entry = ::readdir(processes)) {
+  for (;;) {
+    Touch touch(mark);
+    auto entry = ::readdir(processes);
+    if (entry == nullptr) {
+      return;
+    }
     kj::StringPtr name = entry->d_name;
     // A process may end while we look at it.
     if (isNumber(name) && name != "1" &&
@@ -73,11 +78,12 @@ bool leadsTerminal(kj::StringPtr stat) {
 
 void GuestMachine::terminateAll() {
   ::kill(-1, SIGTERM);
-  hangUpTerminals();
+  const auto mark = everybodysMark();
+  hangUpTerminals(mark);
   // A stopped process takes no signal but SIGKILL until it goes on.
   ::kill(-1, SIGCONT);
   // Nor does one that is frozen.
-  KJ_IF_MAYBE (group, programs) thawWithin(*group);
+  KJ_IF_MAYBE (group, programs) thawWithin(*group, mark);
   KJ_IF_MAYBE (mount, dataMount) thaw(*mount);
 }
 

@@ -36,36 +36,51 @@ kj::Maybe<kj::AutoCloseFd> openIn(int directory, const char* name, int flags) {
 
 enum class Root { INCLUDED, LEFT_OUT };
 
-// Visits a cgroup and those nested in it, the innermost first.
+// Visits a cgroup and those nested in it, the innermost first.  Each step is a Touch of its own: together they may take long, and nobody's
+// fault is that.
 class Walk final {
 public:
   // Gets a cgroup's directory; and for a nested one that of its parent and its name there.
   using Visit = kj::Function<void(int fd, int parent, const char* name)>;
-  explicit Walk(Visit visit) : visit(kj::mv(visit)) {}
+  Walk(ProgramMark mark, Visit visit) : mark(mark), visit(kj::mv(visit)) {}
 
   void run(int fd, Root root) {
     runWithin(fd, 0);
-    if (root == Root::INCLUDED) visit(fd, -1, "");
+    if (root == Root::INCLUDED) visitOne(fd, -1, "");
   }
 
 private:
+  const ProgramMark mark;
   Visit visit;
   uint count = 0;
+
+  void visitOne(int fd, int parent, const char* name) {
+    Touch touch(mark);
+    visit(fd, parent, name);
+  }
+  kj::Maybe<kj::AutoCloseFd> openDirectory(int parent, const char* name) {
+    Touch touch(mark);
+    return openIn(parent, name, O_RDONLY | O_DIRECTORY);
+  }
+  struct dirent* next(DIR* entries) {
+    Touch touch(mark);
+    return readdir(entries);
+  }
 
   void runWithin(int fd, uint depth) {
     if (depth >= MAX_DEPTH) return;
     // Of its own, because reading moves the position.
-    KJ_IF_MAYBE (listed, openIn(fd, ".", O_RDONLY | O_DIRECTORY)) {
+    KJ_IF_MAYBE (listed, openDirectory(fd, ".")) {
       DIR* entries = fdopendir(listed->get());
       if (entries == nullptr) return;
       listed->release();
       KJ_DEFER(closedir(entries));
-      while (auto* entry = readdir(entries)) {
+      while (auto* entry = next(entries)) {
         if (entry->d_type != DT_DIR || entry->d_name[0] == '.') continue;
         if (++count > MAX_NESTED) return;
-        KJ_IF_MAYBE (nested, openIn(fd, entry->d_name, O_RDONLY | O_DIRECTORY)) {
+        KJ_IF_MAYBE (nested, openDirectory(fd, entry->d_name)) {
           runWithin(nested->get(), depth + 1);
-          visit(nested->get(), fd, entry->d_name);
+          visitOne(nested->get(), fd, entry->d_name);
         }
       }
     }
@@ -115,6 +130,11 @@ kj::String readFile(int cgroup, const char* name) {
   return readOpen(openIn(cgroup, name, O_RDONLY));
 }
 
+kj::Maybe<kj::AutoCloseFd> openMarked(kj::StringPtr path, ProgramMark mark) {
+  Touch touch(mark);
+  return openIn(AT_FDCWD, path.cStr(), O_RDONLY | O_DIRECTORY);
+}
+
 // "cgroup.events"; empty if the cgroup is gone.  Reading also tells the kernel that we know: the next change is an
 // event again.
 struct Events {
@@ -145,10 +165,10 @@ Cgroup::~Cgroup() noexcept(false) {
   observer = nullptr;
   touches.remove(mark);
   touches.retire(kj::mv(killFile));
-  Touch touch(touches.markOfAnybody());
-  Walk([](int, int parent, const char* nested) {
+  Walk(touches.markOfAnybody(), [](int, int parent, const char* nested) {
     if (parent >= 0) unlinkat(parent, nested, AT_REMOVEDIR);
   }).run(fd(), Root::LEFT_OUT);
+  Touch touch(touches.markOfAnybody());
   unlinkat(root, name.cStr(), AT_REMOVEDIR);
 }
 
@@ -198,13 +218,12 @@ kj::Promise<void> Cgroup::onEmpty() {
 }
 
 kj::Vector<pid_t> Cgroup::members() const {
-  Touch touch(touches.markOfAnybody());
   kj::Vector<pid_t> result;
   auto add = [&](pid_t pid) {
     // 0 is a process of another namespace; and root may have moved us here.
     if (pid > 0 && pid != getpid()) result.add(pid);
   };
-  Walk([&](int cgroup, int, const char*) {
+  Walk(touches.markOfAnybody(), [&](int cgroup, int, const char*) {
     // A threaded cgroup lists no processes.
     if (!readNumbers(cgroup, "cgroup.procs", add)) readNumbers(cgroup, "cgroup.threads", add);
   }).run(fd(), Root::INCLUDED);
@@ -258,19 +277,19 @@ void Cgroup::kill() {
   }
 }
 
-void thawWithin(kj::StringPtr path) {
-  KJ_IF_MAYBE (root, openIn(AT_FDCWD, path.cStr(), O_RDONLY | O_DIRECTORY)) {
-    Walk([](int cgroup, int, const char*) {
+void thawWithin(kj::StringPtr path, ProgramMark mark) {
+  KJ_IF_MAYBE (root, openMarked(path, mark)) {
+    Walk(mark, [](int cgroup, int, const char*) {
       if (readFile(cgroup, "cgroup.freeze") == "1\n") writeFile(cgroup, "cgroup.freeze", "0");
     }).run(root->get(), Root::INCLUDED);
   }
 }
 
-kj::Maybe<uint> countProcessesWithin(kj::StringPtr path) {
-  KJ_IF_MAYBE (root, openIn(AT_FDCWD, path.cStr(), O_RDONLY | O_DIRECTORY)) {
+kj::Maybe<uint> countProcessesWithin(kj::StringPtr path, ProgramMark mark) {
+  KJ_IF_MAYBE (root, openMarked(path, mark)) {
     if (faccessat(root->get(), "cgroup.procs", F_OK, 0) < 0) return nullptr;
     uint count = 0;
-    Walk([&](int cgroup, int, const char*) {
+    Walk(mark, [&](int cgroup, int, const char*) {
       readNumbers(cgroup, "cgroup.procs", [&](pid_t) { count++; });
     }).run(root->get(), Root::LEFT_OUT);
     return count;

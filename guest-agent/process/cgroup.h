@@ -65,11 +65,11 @@ private:
 
 constexpr kj::Duration FREEZE_LIMIT = 100 * kj::MILLISECONDS;
 
-// Lets go on what somebody has frozen in the cgroups within the one at `path`, and in that itself.
-void thawWithin(kj::StringPtr path);
+// Lets go on what somebody has frozen in the cgroups within the one at `path`, and in that itself.  `mark`: of those who may list them.
+void thawWithin(kj::StringPtr path, ProgramMark mark);
 
 // Processes in the cgroups within the one at `path`, which is mounted: those of the root itself are the kernel's.  None
-// if there is no such directory.
-kj::Maybe<uint> countProcessesWithin(kj::StringPtr path);
+// if there is no such directory.  `mark` as above.
+kj::Maybe<uint> countProcessesWithin(kj::StringPtr path, ProgramMark mark);
 
 }  // namespace bothy

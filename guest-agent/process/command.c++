@@ -48,7 +48,10 @@ kj::OneOf<SpawnRequest, StartFailure> prepareCommand(const ProcessHost& host,
   if (userName.size() == 0) userName = host.options.defaultUser;
   if (userName.size() > MAX_USER_NAME_BYTES)
     return StartFailure{Reason::NO_SUCH_USER, FailureText(userName)};
-  auto maybeUser = host.users.find(userName);
+  auto maybeUser = [&]() {
+    Touch touch(host.anybodys);
+    return host.users.find(userName);
+  }();
   if (maybeUser == nullptr) return StartFailure{Reason::NO_SUCH_USER, FailureText(userName)};
   auto& user = KJ_ASSERT_NONNULL(maybeUser);
 
@@ -69,7 +72,10 @@ kj::OneOf<SpawnRequest, StartFailure> prepareCommand(const ProcessHost& host,
     if (isWithinLimit()) arguments.add(kj::str(argument));
   }
 
-  auto environment = host.environments.of(user);
+  auto environment = [&]() {
+    Touch touch(host.anybodys);
+    return host.environments.of(user);
+  }();
   KJ_IF_MAYBE (directory, host.runtimeDirectories.ensure(user)) {
     environment.set("XDG_RUNTIME_DIR", *directory);
   }

@@ -9,13 +9,13 @@ ProcessHost::ProcessHost(kj::UnixEventPort& eventPort, kj::Timer& timer, Options
       timer(timer),
       options(kj::mv(optionsParam)),
       outputs(options.outputBytes),
-      reaper(eventPort),
+      reaper(eventPort, anybodys),
       spawner(eventPort, reaper, options.cgroupNamespace),
       trees(eventPort, touches,
             options.cgroupRoot.map([](const kj::String& path) { return path.asPtr(); })),
       users(options.etcDirectory),
       environments(options.etcDirectory),
-      runtimeDirectories(options.runDirectory, touches.markOfAnybody()),
+      runtimeDirectories(options.runDirectory, anybodys),
       leftPipes(eventPort, timer),
       background(*this) {}
 

@@ -47,6 +47,8 @@ public:
   kj::Timer& timer;
   const Options options;
   LoopTouches touches;
+  // Of what everybody may hold up.
+  const ProgramMark anybodys = touches.markOfAnybody();
   // Of terminals and of programs that are kept.
   OutputBudget outputs;
   Reaper reaper;

@@ -62,7 +62,10 @@ kj::Own<ProcessTree> ProcessTrees::create(ProgramKind kind) {
 
 kj::Maybe<pid_t> ProcessTrees::leaderOf(pid_t member) {
   // "0::/bothy/programs/commands/program-7/nested"; of a zombie too.
-  auto text = readTextFile(kj::str("/proc/", member, "/cgroup"));
+  auto text = [&]() {
+    Touch touch(touches.markOfAnybody());
+    return readTextFile(kj::str("/proc/", member, "/cgroup"));
+  }();
   kj::ArrayPtr<const char> path;
   Lines lines(text.asArray());
   for (auto line = lines.next(); line != nullptr; line = lines.next()) {

@@ -210,11 +210,26 @@ TEST_CASE("P45 what is frozen goes on, wherever root has frozen it") {
   for (auto& frozen : {kj::str(group), kj::str(nested)}) {
     REQUIRE(world.write(kj::str(frozen, "/cgroup.freeze"), "1"));
   }
-  thawWithin(KJ_ASSERT_NONNULL(world.cgroupRoot));
+  thawWithin(KJ_ASSERT_NONNULL(world.cgroupRoot), ProgramMark());
   CHECK(world.read(kj::str(group, "/cgroup.freeze")) == "0\n");
   CHECK(world.read(kj::str(nested, "/cgroup.freeze")) == "0\n");
   world.signal(*child, SIGKILL);
   child->onExit().wait(world.scope);
+}
+
+TEST_CASE("S42 each step of a walk over control groups is a touch of its own") {
+  constexpr uint NESTED = 10;
+  constexpr uint STEPS_OF_EACH = 3;  // it is found, opened and looked at
+  char name[] = "/tmp/bothy-test-XXXXXX";
+  REQUIRE(mkdtemp(name) != nullptr);
+  for (uint i = 0; i < NESTED; i++) REQUIRE(mkdir(kj::str(name, '/', i).cStr(), 0700) == 0);
+  LoopTouches touches;
+  thawWithin(name, touches.markOfAnybody());
+  // Begun and ended.
+  CHECK(touches.state().number >= 2 * NESTED * STEPS_OF_EACH);
+  CHECK_FALSE(touches.state().isTouch());
+  for (uint i = 0; i < NESTED; i++) rmdir(kj::str(name, '/', i).cStr());
+  rmdir(name);
 }
 
 TEST_CASE("where nothing can be frozen it is looked again until nobody new is found") {

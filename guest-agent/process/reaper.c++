@@ -36,8 +36,9 @@ void Reaper::captureChildExit() {
   KJ_SYSCALL(sigprocmask(SIG_BLOCK, &set, nullptr));
 }
 
-Reaper::Reaper(kj::UnixEventPort& eventPort)
-    : signals(openSignals()),
+Reaper::Reaper(kj::UnixEventPort& eventPort, ProgramMark mark)
+    : mark(mark),
+      signals(openSignals()),
       observer(eventPort, signals.get(), kj::UnixEventPort::FdObserver::OBSERVE_READ),
       loop(run().eagerlyEvaluate(
           [](kj::Exception&& e) { KJ_LOG(FATAL, "children are no longer collected", e); })) {}
@@ -72,10 +73,15 @@ kj::Promise<void> Reaper::run() {
   }
 }
 
+pid_t Reaper::collectOne(int& status) {
+  Touch touch(mark);
+  return waitpid(-1, &status, WNOHANG);
+}
+
 void Reaper::collect() {
   for (;;) {
     int status;
-    pid_t pid = waitpid(-1, &status, WNOHANG);
+    const pid_t pid = collectOne(status);
     if (pid == 0) return;
     if (pid < 0) {
       KJ_ASSERT(errno == ECHILD, "waitpid failed", errno);

@@ -5,6 +5,7 @@
 #include <sys/types.h>
 
 #include "process/exit-status.h"
+#include "process/loop-touches.h"
 #include "wire/waiters.h"
 
 namespace bothy {
@@ -21,7 +22,9 @@ public:
   // Blocks SIGCHLD.  To be called before the event loop is set up and before there is a second thread.
   static void captureChildExit();
 
-  explicit Reaper(kj::UnixEventPort& eventPort);
+  // `mark`: of those who may hold up the collecting.  What a child of theirs leaves to the kernel is done in waitpid(2): a mount on
+  // /proc/PID is taken down there, and waits for its FUSE server.
+  explicit Reaper(kj::UnixEventPort& eventPort, ProgramMark mark = ProgramMark());
   ~Reaper() noexcept(false);
   KJ_DISALLOW_COPY_AND_MOVE(Reaper);
 
@@ -36,6 +39,7 @@ public:
   kj::Promise<void> onChildless();
 
 private:
+  const ProgramMark mark;
   kj::AutoCloseFd signals;
   kj::UnixEventPort::FdObserver observer;
   kj::HashMap<pid_t, kj::Own<kj::PromiseFulfiller<ExitStatus>>> waiters;
@@ -44,6 +48,7 @@ private:
 
   kj::Promise<void> run();
   void collect();
+  pid_t collectOne(int& status);
 };
 
 }  // namespace bothy

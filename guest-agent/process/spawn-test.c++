@@ -16,7 +16,8 @@ namespace {
 
 struct Spawned {
   kj::AsyncIoContext io = setupTestIo();
-  Reaper reaper{io.unixEventPort};
+  LoopTouches touches;
+  Reaper reaper{io.unixEventPort, touches.markOfAnybody()};
   Spawner spawner{io.unixEventPort, reaper};
   kj::AutoCloseFd null{open("/dev/null", O_RDWR | O_CLOEXEC)};
 
@@ -49,6 +50,14 @@ TEST_CASE("a program's exit code is told") {
   Spawned world;
   CHECK(world.run(world.request("sh", world.shell("exit 7"))) ==
         ExitStatus{ExitStatus::Kind::EXITED, 7});
+}
+
+TEST_CASE(
+    "S42 a child is collected in a touch, since the kernel may wait there for a file system") {
+  Spawned world;
+  CHECK(world.run(world.request("sh", world.shell("exit 0"))).number == 0);
+  CHECK(world.touches.state().number > 0);
+  CHECK_FALSE(world.touches.state().isTouch());
 }
 
 TEST_CASE("a program that a signal ends is told as killed by it") {

@@ -21,7 +21,11 @@ TEST_CASE("the load is the first number") {
 TEST_CASE("the machine it runs on has memory, processors and at least this process") {
   capnp::MallocMessageBuilder message;
   auto health = message.initRoot<rpc::Health>();
-  measureHealth(health, DiskSpace::NOT_TOLD);
+  LoopTouches touches;
+  measureHealth(health, DiskSpace::NOT_TOLD, touches.markOfAnybody());
+  // Who lists what is listed here may hold it up.
+  CHECK(touches.state().number > 0);
+  CHECK_FALSE(touches.state().isTouch());
   CHECK(health.getMemoryTotalBytes() >= health.getMemoryAvailableBytes());
   CHECK(health.getAgentMemoryBytes() > 0);
   CHECK(health.getCpus() >= 1);

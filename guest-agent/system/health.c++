@@ -26,14 +26,19 @@ constexpr uint32_t MAX_ASKED = 1000;
 
 // Processes with a memory of their own; the kernel's threads, whose children are all of kthreadd's,
 // have none.  A directory below /proc is a process if its name begins with a digit.
-uint32_t countInProc() {
+uint32_t countInProc(ProgramMark mark) {
   DIR* entries = ::opendir("/proc");
   if (entries == nullptr) {
     return 0;
   }
   KJ_DEFER(::closedir(entries));
   uint32_t count = 0;
-  while (auto entry = ::readdir(entries)) {
+  for (;;) {
+    Touch touch(mark);
+    auto entry = ::readdir(entries);
+    if (entry == nullptr) {
+      return count;
+    }
     if (entry->d_name[0] < '1' || entry->d_name[0] > '9') {
       continue;
     }
@@ -46,15 +51,14 @@ uint32_t countInProc() {
       ++count;
     }
   }
-  return count;
 }
 
 // The control groups tell it with a read each, however many there are.
-uint32_t countProcesses() {
-  KJ_IF_MAYBE (count, countProcessesWithin("/sys/fs/cgroup")) {
+uint32_t countProcesses(ProgramMark mark) {
+  KJ_IF_MAYBE (count, countProcessesWithin("/sys/fs/cgroup", mark)) {
     return *count;
   }
-  return countInProc();
+  return countInProc(mark);
 }
 
 }  // namespace
@@ -68,7 +72,7 @@ float parseLoad1(kj::StringPtr text) {
   return ::strtof(text.cStr(), nullptr);
 }
 
-void measureHealth(rpc::Health::Builder health, DiskSpace disk) {
+void measureHealth(rpc::Health::Builder health, DiskSpace disk, ProgramMark mark) {
   health.setUptimeMillis(parseUptimeMillis(readProc("/proc/uptime")));
 
   auto memory = readProc("/proc/meminfo");
@@ -84,7 +88,7 @@ void measureHealth(rpc::Health::Builder health, DiskSpace disk) {
   }
 
   health.setLoad1(parseLoad1(readProc("/proc/loadavg")));
-  health.setProcesses(countProcesses());
+  health.setProcesses(countProcesses(mark));
   auto cpus = ::sysconf(_SC_NPROCESSORS_ONLN);
   health.setCpus(cpus > 0 ? cpus : 0);
 

@@ -2,6 +2,7 @@
 
 #include <kj/string.h>
 
+#include "process/loop-touches.h"
 #include "schema/system.capnp.h"
 
 namespace bothy {
@@ -16,7 +17,8 @@ float parseLoad1(kj::StringPtr text);
 
 enum class DiskSpace { TOLD, NOT_TOLD };
 
-// Reads the machine's state from /proc.  Takes what can be had: a file that is missing gives 0.
-void measureHealth(rpc::Health::Builder health, DiskSpace disk);
+// Reads the machine's state from /proc.  Takes what can be had: a file that is missing gives 0.  `mark`: of those who may list control
+// groups and processes.
+void measureHealth(rpc::Health::Builder health, DiskSpace disk, ProgramMark mark);
 
 }  // namespace bothy

@@ -25,7 +25,7 @@ struct Fixture {
   kj::EventLoop loop;
   kj::WaitScope scope{loop};
   FakeMachine machine;
-  rpc::System::Client system = newSystemFacet(machine);
+  rpc::System::Client system = newSystemFacet(machine, ProgramMark());
 };
 
 TEST_CASE("the report tells a damaged data disk") {

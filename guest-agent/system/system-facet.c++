@@ -15,7 +15,7 @@ kj::Duration graceFrom(uint32_t millis) {
 
 class SystemFacet final: public rpc::System::Server {
 public:
-  explicit SystemFacet(MachineControl& machine) : machine(machine) {}
+  SystemFacet(MachineControl& machine, ProgramMark mark) : machine(machine), mark(mark) {}
 
   kj::Promise<void> report(ReportContext context) override {
     machine.report(context.getResults().initReport());
@@ -24,7 +24,7 @@ public:
 
   kj::Promise<void> health(HealthContext context) override {
     measureHealth(context.getResults().initHealth(),
-                  machine.hasDataDisk() ? DiskSpace::TOLD : DiskSpace::NOT_TOLD);
+                  machine.hasDataDisk() ? DiskSpace::TOLD : DiskSpace::NOT_TOLD, mark);
     return kj::READY_NOW;
   }
 
@@ -40,12 +40,13 @@ public:
 
 private:
   MachineControl& machine;
+  const ProgramMark mark;
 };
 
 }  // namespace
 
-kj::Own<rpc::System::Server> newSystemFacet(MachineControl& machine) {
-  return kj::heap<SystemFacet>(machine);
+kj::Own<rpc::System::Server> newSystemFacet(MachineControl& machine, ProgramMark mark) {
+  return kj::heap<SystemFacet>(machine, mark);
 }
 
 }  // namespace bothy

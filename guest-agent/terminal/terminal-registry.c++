@@ -81,7 +81,7 @@ kj::Promise<kj::OneOf<kj::Own<Terminal>, StartFailure>> TerminalRegistry::start(
   KJ_DEFER(starting--);
 
   auto prepared = prepareCommand(host, command, EmptyArguments::LOGIN_SHELL,
-                                 chooseTerm(term, terminfoDirectories));
+                                 chooseTerm(term, terminfoDirectories, host.anybodys));
   KJ_IF_MAYBE (failure, prepared.tryGet<StartFailure>()) {
     asked->failed();
     co_return Outcome(kj::mv(*failure));

@@ -19,8 +19,10 @@ bool isTerminalName(kj::StringPtr name) {
 
 }  // namespace
 
-kj::StringPtr chooseTerm(kj::StringPtr wanted, kj::ArrayPtr<const kj::String> directories) {
+kj::StringPtr chooseTerm(kj::StringPtr wanted, kj::ArrayPtr<const kj::String> directories,
+                         ProgramMark mark) {
   if (!isTerminalName(wanted)) return DEFAULT_TERM;
+  Touch touch(mark);
   for (auto& directory : directories) {
     auto byLetter = kj::str(directory, '/', wanted[0], '/', wanted);
     auto byNumber = kj::str(directory, '/', kj::hex(static_cast<kj::byte>(wanted[0])), '/', wanted);
