@@ -86,7 +86,8 @@ struct StartFailure {
     invalidCommand @5;        # empty argv, NUL in a text, a PATH of too many directories for so long a name
     limitReached @6;          # `maxProcesses` or `maxTerminals`, or the kernel's EAGAIN/ENOMEM; or programs that are about to
                               # start, those that hang at their working directory among them, hold as much memory of the
-                              # agent's as they may (32 MiB): the subject is "maxStartingBytes"
+                              # agent's as they may (32 MiB): the subject is "maxStartingBytes"; or the user has held up the
+                              # agent again less than a minute ago
     machineEnding @7;         # the machine powers off or reboots
     interpreterUnusable @8;   # the program is there; what its "#!" line or its ELF header names (`detail`) is not, or may
                               # not be executed (EACCES)

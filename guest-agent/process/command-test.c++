@@ -47,6 +47,19 @@ kj::StringPtr subjectOf(const StartFailure& failure) {
   return failure.subject.asPtr();
 }
 
+TEST_CASE(
+    "S42 a user whose programs were ended since they held up the agent starts none for a minute") {
+  World world;
+  CHECK(world.prepare().is<SpawnRequest>());
+  const uid_t user = world.uid;
+  world.host->touches.refuseStarts(user + 1);
+  CHECK(world.prepare().is<SpawnRequest>());
+  world.host->touches.refuseStarts(user);
+  auto refused = world.prepare();
+  REQUIRE(refused.is<StartFailure>());
+  CHECK(refused.get<StartFailure>().reason == Reason::LIMIT_REACHED);
+}
+
 TEST_CASE("S42 of a client's text a failure keeps no more than the length of a path") {
   World world;
   auto tooLong = longText(rpc::MAX_ARGUMENT_BYTES / 2);

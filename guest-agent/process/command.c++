@@ -54,6 +54,10 @@ kj::OneOf<SpawnRequest, StartFailure> prepareCommand(const ProcessHost& host,
   }();
   if (maybeUser == nullptr) return StartFailure{Reason::NO_SUCH_USER, FailureText(userName)};
   auto& user = KJ_ASSERT_NONNULL(maybeUser);
+  if (host.touches.isRefused(user.uid)) {
+    return StartFailure{Reason::LIMIT_REACHED,
+                        FailureText("programs of a user who has held up the agent"_kj)};
+  }
 
   kj::StringPtr directory = command.getWorkingDirectory();
   if (directory.size() > rpc::MAX_PATH_BYTES) {

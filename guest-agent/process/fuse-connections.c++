@@ -24,22 +24,10 @@ struct Entry {
   char name[];
 };
 
-bool isTaken(uid_t owner, FuseOwner whose, uid_t user) {
-  switch (whose) {
-    case FuseOwner::USER:
-      return owner == user && owner != 0;
-    case FuseOwner::ANY_USER:
-      return owner != 0;
-    case FuseOwner::ANYBODY:
-      return true;
-  }
-  return false;
-}
-
-// Requests that are not answered: "0\n" for none.
+// Requests that are not answered: "0\n" for none.  What cannot be looked at is left alone.
 bool hasWaiting(int connection) {
   const int fd = openat(connection, "waiting", O_RDONLY | O_CLOEXEC);
-  if (fd < 0) return true;
+  if (fd < 0) return false;
   char text[2] = {};
   const ssize_t n = read(fd, text, sizeof(text));
   close(fd);
@@ -69,8 +57,7 @@ kj::AutoCloseFd openFuseConnections() {
   return result;
 }
 
-uint abortFuseConnections(int directory, FuseOwner whose, uid_t user,
-                          kj::FunctionParam<bool(uid_t)> goesOn) {
+uint abortFuseConnections(int directory, kj::FunctionParam<bool(uid_t owner)> isAborted) {
   if (directory < 0) return 0;
   const int listed = openat(directory, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
   if (listed < 0) return 0;
@@ -88,13 +75,11 @@ uint abortFuseConnections(int directory, FuseOwner whose, uid_t user,
       const int connection = openat(listed, entry.name, O_PATH | O_DIRECTORY | O_CLOEXEC);
       if (connection < 0) continue;
       struct stat status;
-      const bool isAborted = fstat(connection, &status) == 0 &&
-                             isTaken(status.st_uid, whose, user) && hasWaiting(connection) &&
-                             abortConnection(connection);
+      if (fstat(connection, &status) == 0 && hasWaiting(connection) && isAborted(status.st_uid) &&
+          abortConnection(connection)) {
+        ++aborted;
+      }
       close(connection);
-      if (!isAborted) continue;
-      ++aborted;
-      if (!goesOn(status.st_uid)) return aborted;
     }
   }
 }

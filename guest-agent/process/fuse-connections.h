@@ -6,25 +6,13 @@
 
 namespace bothy {
 
-// FUSE file systems on which somebody waits, by their owners: a user for those that he has mounted, also in a user namespace of his.
-enum class FuseOwner {
-  USER,      // the one who is named
-  ANY_USER,  // all but root
-  ANYBODY,
-};
-
 // The directory of the kernel's that has a directory for each connection (fusectl), whether or not it is mounted anywhere.  Root alone may list
 // it from now on: who lists a directory has its lock meanwhile.  None: the kernel has none.
 kj::AutoCloseFd openFuseConnections();
 
-// Aborts the connections of such to their servers: whoever waits goes on with a failure, which SIGKILL alone does not do.  How many.
-// Neither allocates nor takes a lock of this process.
-//
-// `goesOn` is called after each, with its owner: no other is aborted if it returns false.
-uint abortFuseConnections(int directory, FuseOwner whose, uid_t user,
-                          kj::FunctionParam<bool(uid_t)> goesOn);
-inline uint abortFuseConnections(int directory, FuseOwner whose, uid_t user) {
-  return abortFuseConnections(directory, whose, user, [](uid_t) { return true; });
-}
+// Asks of each FUSE file system on which somebody waits, with its owner, whether its connection to the server is to be aborted: whoever waits goes
+// on with a failure, which SIGKILL alone does not do.  The owner is a user for those that he has mounted, also in a user namespace of his.  How
+// many were.  Neither allocates nor takes a lock of this process.
+uint abortFuseConnections(int directory, kj::FunctionParam<bool(uid_t owner)> isAborted);
 
 }  // namespace bothy

@@ -5,6 +5,8 @@
 #include <sys/syscall.h>
 #include <unistd.h>
 
+#include "process/watcher-clock.h"
+
 namespace bothy {
 
 namespace {
@@ -19,6 +21,9 @@ constexpr uint64_t IS_TOUCH = uint64_t{1} << 63;
 constexpr uint32_t FILE_SHIFT = PLACE_SHIFT, FILE_BITS = 20;
 static_assert(FILE_SHIFT + FILE_BITS <= 64);
 
+// A user who is refused: the second of the clock follows.
+constexpr uint32_t REFUSAL_SHIFT = 32;
+
 constexpr uint64_t field(uint64_t word, uint32_t shift, uint32_t bits) {
   return (word >> shift) & ((uint64_t{1} << bits) - 1);
 }
@@ -30,8 +35,6 @@ constexpr uint64_t WHOSE = (uint64_t{1} << PLACE_SHIFT) - 1;  // user and genera
 LoopTouches::LoopTouches() : groups(kj::heapArray<std::atomic<uint64_t>>(MAX_GROUPS)) {
   static_assert(MAX_GROUPS < (1u << PLACE_BITS));
 }
-
-LoopTouches::~LoopTouches() noexcept(false) {}
 
 ProgramMark LoopTouches::markOf(uid_t user) {
   return ProgramMark(*this, IS_TOUCH | user);
@@ -133,6 +136,36 @@ uint LoopTouches::killGroupsOf(uid_t user) {
   }
   acting.store(0);
   return result;
+}
+
+bool LoopTouches::hasGroupOf(uid_t user) const {
+  for (auto& entry : groups) {
+    const auto group = entry.load();
+    if (group != 0 && static_cast<uid_t>(group) == user) return true;
+  }
+  return false;
+}
+
+bool LoopTouches::isRefused(uid_t user) const {
+  if (!isAnyRefused.load(std::memory_order_acquire)) return false;
+  const auto now = monotonicNanos() / NANOS_PER_SECOND;
+  for (auto& entry : refused) {
+    const auto word = entry.load(std::memory_order_acquire);
+    if (word != 0 && static_cast<uid_t>(word) == user && word >> REFUSAL_SHIFT > now) return true;
+  }
+  return false;
+}
+
+void LoopTouches::refuseStarts(uid_t user) {
+  const auto now = monotonicNanos() / NANOS_PER_SECOND;
+  const auto until = now + static_cast<uint64_t>(REFUSAL / kj::SECONDS);
+  for (auto& entry : refused) {
+    const auto word = entry.load(std::memory_order_relaxed);
+    if (word != 0 && static_cast<uid_t>(word) != user && word >> REFUSAL_SHIFT > now) continue;
+    entry.store(user | until << REFUSAL_SHIFT, std::memory_order_release);
+    isAnyRefused.store(true, std::memory_order_release);
+    return;
+  }
 }
 
 }  // namespace bothy

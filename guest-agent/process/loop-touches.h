@@ -2,6 +2,7 @@
 
 #include <kj/array.h>
 #include <kj/io.h>
+#include <kj/time.h>
 #include <kj/vector.h>
 #include <stdint.h>
 #include <sys/types.h>
@@ -31,11 +32,10 @@ private:
 // A pipe, a PTY, a socket and a directory have locks in the kernel, for which each who uses them waits without a limit, O_NONBLOCK or not.
 // A program holds one for as long as it likes if it has the kernel copy from or to a page whose file system does not answer: a FUSE of
 // its user's own.  So where the loop uses what others have as well, it says first whose that is (Touch), which costs some
-// nanoseconds and no system call.
+// nanoseconds, and a system call for the first after a rest of the watcher.
 class LoopTouches final {
 public:
   LoopTouches();
-  ~LoopTouches() noexcept(false);
   KJ_DISALLOW_COPY_AND_MOVE(LoopTouches);
 
   // --- For the loop.
@@ -49,6 +49,9 @@ public:
   void remove(ProgramMark mark);
   // Closes what add() was given, once nobody is about to write to it.  After remove().
   void retire(kj::AutoCloseFd killFile);
+  // The user may start nothing now: less than REFUSAL ago all his programs were ended, since they held up the loop again and again.
+  bool isRefused(uid_t user) const;
+  static constexpr kj::Duration REFUSAL = 1 * kj::MINUTES;
 
   // --- For the watcher.
 
@@ -71,10 +74,17 @@ public:
   // SIGKILL for all in the control group of a touch, or in those of all programs of a user; how many groups.
   uint killGroupOf(const State& state);
   uint killGroupsOf(uid_t user);
+  // The user has programs in control groups of their own.
+  bool hasGroupOf(uid_t user) const;
+  // See isRefused(), from now on.
+  void refuseStarts(uid_t user);
 
 private:
   // Programs, and control groups that are left with what such have started.  A group beyond these is not killed for itself.
   static constexpr size_t MAX_GROUPS = 2048;
+
+  // More users than these are not refused.
+  static constexpr size_t MAX_REFUSED = 64;
 
   std::atomic<uint64_t> number = 0;
   std::atomic<uint64_t> current = 0;
@@ -83,6 +93,9 @@ private:
   std::atomic<bool> watchIsOver = false;
   // User, generation and file; 0: free.
   kj::Array<std::atomic<uint64_t>> groups;
+  // The user in the lower half, then the second of the clock from which on he may start programs again; 0: free.
+  std::atomic<uint64_t> refused[MAX_REFUSED] = {};
+  std::atomic<bool> isAnyRefused = false;
   uint32_t generation = 0;
   size_t used = 0;  // those beyond were never used
   kj::Vector<uint32_t> freed;
