@@ -5,6 +5,7 @@
 #include <grp.h>
 #include <kj/debug.h>
 #include <linux/sched.h>
+#include <linux/vm_sockets.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -89,6 +90,28 @@ TEST_CASE("S42 a file worker does nothing but serve files") {
   if (abi >= 2) CHECK(runsAnother("/bin/true") == EACCES);
   // Files it serves.
   CHECK(errorOfWorker([]() { return open("/etc/passwd", O_RDONLY); }) == 0);
+}
+
+// Of what is set to one end of a socket pair.
+int errorOfOption(int level, int option) {
+  return errorOfWorker([level, option]() {
+    int ends[2];
+    if (socketpair(AF_UNIX, SOCK_STREAM, 0, ends) < 0) return -1;
+    // As large as any of the options wants.
+    const uint64_t value[2] = {1, 1};
+    return setsockopt(ends[0], level, option, value, sizeof(value));
+  });
+}
+
+TEST_CASE("S42 a file worker sets no option of a lane by which whoever closes it would wait") {
+  if (__has_feature(address_sanitizer)) SKIP("the sanitizer makes calls of its own");
+  CHECK(errorOfOption(SOL_SOCKET, SO_LINGER) == EPERM);
+  CHECK(errorOfOption(SOL_SOCKET, SO_RCVBUF) == EPERM);
+  CHECK(errorOfOption(SOL_SOCKET, SO_SNDTIMEO) == EPERM);
+  CHECK(errorOfOption(AF_VSOCK, SO_VM_SOCKETS_BUFFER_MAX_SIZE) == EPERM);
+  // What serving a lane needs; a socket of another kind does not know the second.
+  CHECK(errorOfOption(SOL_SOCKET, SO_RCVLOWAT) == 0);
+  CHECK(errorOfOption(AF_VSOCK, SO_VM_SOCKETS_BUFFER_SIZE) != EPERM);
 }
 
 // What mmap(2) of so much memory says.

@@ -5,6 +5,9 @@
 #include <sched.h>
 #include <seccomp.h>
 #include <string.h>
+#include <sys/socket.h>
+
+#include <linux/vm_sockets.h>
 
 namespace bothy {
 namespace {
@@ -30,7 +33,7 @@ constexpr int WORKER_CALLS[] = {
     SCMP_SYS(epoll_create1), SCMP_SYS(epoll_ctl), SCMP_SYS(epoll_wait), SCMP_SYS(epoll_pwait),
     SCMP_SYS(epoll_pwait2), SCMP_SYS(eventfd2), SCMP_SYS(socketpair), SCMP_SYS(sendto),
     SCMP_SYS(sendmsg), SCMP_SYS(recvfrom), SCMP_SYS(recvmsg), SCMP_SYS(shutdown),
-    SCMP_SYS(getsockopt), SCMP_SYS(setsockopt), SCMP_SYS(getsockname), SCMP_SYS(getpeername),
+    SCMP_SYS(getsockopt), SCMP_SYS(getsockname), SCMP_SYS(getpeername),
     // Files.
     SCMP_SYS(open), SCMP_SYS(openat), SCMP_SYS(openat2), SCMP_SYS(stat), SCMP_SYS(lstat),
     SCMP_SYS(fstat), SCMP_SYS(newfstatat), SCMP_SYS(statx), SCMP_SYS(statfs), SCMP_SYS(fstatfs),
@@ -53,9 +56,18 @@ constexpr int REFUSED_TO_ARCHIVES[] = {
 // What Spawner needs of clone(2), and so no namespaces.  The arguments of clone3(2) cannot be seen by a filter: it is said not to be there.
 constexpr uint64_t CLONE_FLAGS = CLONE_VM | CSIGNAL;
 
-enum class Clones { AS_LISTED, OF_SPAWNER };
+// What a lane's stream sets (wire/vsock-stream).  The agent has a descriptor of each lane, too, and by others its closing it could be made to
+// wait: SO_LINGER.
+struct SocketOption {
+  int level;
+  int name;
+};
+constexpr SocketOption LANE_OPTIONS[] = {{SOL_SOCKET, SO_RCVLOWAT},
+                                         {AF_VSOCK, SO_VM_SOCKETS_BUFFER_SIZE}};
 
-void load(uint32_t others, uint32_t listed, kj::ArrayPtr<const int> calls, Clones clones) {
+enum class Arguments { ANY, OF_WORKER };
+
+void load(uint32_t others, uint32_t listed, kj::ArrayPtr<const int> calls, Arguments arguments) {
   if (__has_feature(address_sanitizer)) return;
   auto filter = seccomp_init(others);
   KJ_REQUIRE(filter != nullptr, "no memory for a filter of system calls");
@@ -66,10 +78,15 @@ void load(uint32_t others, uint32_t listed, kj::ArrayPtr<const int> calls, Clone
   // By halves: a list of so many would be gone through for each call that is not cached.
   require(seccomp_attr_set(filter, SCMP_FLTATR_CTL_OPTIMIZE, 2));
   for (auto call : calls) require(seccomp_rule_add(filter, listed, call, 0));
-  if (clones == Clones::OF_SPAWNER) {
+  if (arguments == Arguments::OF_WORKER) {
     require(seccomp_rule_add(filter, SCMP_ACT_ALLOW, SCMP_SYS(clone), 1,
                              SCMP_A0(SCMP_CMP_MASKED_EQ, ~CLONE_FLAGS, 0)));
     require(seccomp_rule_add(filter, SCMP_ACT_ERRNO(ENOSYS), SCMP_SYS(clone3), 0));
+    for (auto option : LANE_OPTIONS) {
+      require(seccomp_rule_add(filter, SCMP_ACT_ALLOW, SCMP_SYS(setsockopt), 2,
+                               SCMP_A1(SCMP_CMP_EQ, static_cast<uint64_t>(option.level), 0),
+                               SCMP_A2(SCMP_CMP_EQ, static_cast<uint64_t>(option.name), 0)));
+    }
   }
   const int result = seccomp_load(filter);
   // A kernel without filters.
@@ -79,11 +96,11 @@ void load(uint32_t others, uint32_t listed, kj::ArrayPtr<const int> calls, Clone
 }  // namespace
 
 void allowCallsOfFileWorker() {
-  load(SCMP_ACT_ERRNO(EPERM), SCMP_ACT_ALLOW, WORKER_CALLS, Clones::OF_SPAWNER);
+  load(SCMP_ACT_ERRNO(EPERM), SCMP_ACT_ALLOW, WORKER_CALLS, Arguments::OF_WORKER);
 }
 
 void refuseCallsOfArchiveWorker() {
-  load(SCMP_ACT_ALLOW, SCMP_ACT_ERRNO(EPERM), REFUSED_TO_ARCHIVES, Clones::AS_LISTED);
+  load(SCMP_ACT_ALLOW, SCMP_ACT_ERRNO(EPERM), REFUSED_TO_ARCHIVES, Arguments::ANY);
 }
 
 }  // namespace bothy
