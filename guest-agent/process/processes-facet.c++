@@ -62,6 +62,8 @@ public:
     KJ_SYSCALL(fd = open("/dev/null", O_RDWR | O_CLOEXEC));
     nullDevice = kj::AutoCloseFd(fd);
   }
+  // Kept programs that somebody holds yet hold `requested`, too, and a start in it is of this.
+  ~Programs() noexcept(false) { requested->giveUp(); }
   KJ_DISALLOW_COPY_AND_MOVE(Programs);
 
   // Keeps nothing of its parameters, except that `sinks` become the program's.

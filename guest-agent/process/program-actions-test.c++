@@ -29,6 +29,26 @@ struct World: public TestWorld {
   }
 };
 
+TEST_CASE("a start is given up that is under way when the last of the programs' clients goes") {
+  World world;
+  // They are this client's alone, who has one that is kept: what remembers its request id stays with it.
+  auto processes = newProcessesFacets(*world.host)(world.actions->addRef());
+  rpc::Processes::Client client = kj::mv(processes);
+  auto kept = world.request(client, "first").send().wait(world.scope);
+  REQUIRE(kept.getOutcome().isStarted());
+  auto program = kept.getProcess();
+  auto second = world.request(client, "second").send();
+  second.poll(world.scope);
+  {
+    auto givenUp = kj::mv(second);
+  }
+  client = nullptr;
+  // What the kept one holds is there still.
+  CHECK(program.infoRequest().send().wait(world.scope).getPid() != 0);
+  REQUIRE(world.actions->lines.size() == 2);
+  CHECK(world.actions->lines[1] == "gave up command sh");
+}
+
 TEST_CASE("a program is told of with its start, and one that does not start is not") {
   World world;
   auto started = world.request(world.processes).send().wait(world.scope);

@@ -22,6 +22,11 @@ kj::Promise<kj::Own<RequestedStarts::Result>> RequestedStarts::once(
   return added.value.addBranch();
 }
 
+void RequestedStarts::giveUp() {
+  auto givenUp = kj::mv(starts);
+  starts = {};
+}
+
 kj::Promise<kj::Own<RequestedStarts::Result>> RequestedStarts::run(
     kj::String requestId, kj::Promise<Result::Outcome> starting) {
   bool hasProgram = false;

@@ -33,6 +33,9 @@ public:
   kj::Promise<kj::Own<Result>> once(kj::StringPtr requestId,
                                     kj::FunctionParam<kj::Promise<Result::Outcome>()> start);
 
+  // For whoever gives starts and goes: those that are under way are given up.  None may be the caller.
+  void giveUp();
+
   // The program of this id cannot be had any more.
   void programIsGone(kj::StringPtr requestId);
 
