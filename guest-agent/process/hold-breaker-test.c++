@@ -48,7 +48,7 @@ TEST_CASE("S42 a touch that lasts ends its program, then more, and what is least
   w.lasts(HoldBreaker::ABORTS_ALL_TICKS - 1, HoldBreaker::ENDS_PROGRAM_TICKS);
   CHECK(
       w.says("user 3001: the program is ended, and what FUSE servers of the user do not answer "
-             "(1 control groups, "));
+             "(1 control groups, 1 FUSE"));
   CHECK(w.isWritten("group"));
   CHECK_FALSE(w.isWritten("another"));
   CHECK(w.isAborted("40"));

@@ -75,9 +75,10 @@ void HoldBreaker::endProgram(const LoopTouches::State& touch) {
   const bool endsAll = user != ROOT && isRepeated(user);
   // Before the kill, which waits for a directory that another of the user's programs may hold; and after it, since who goes on by the first
   // begins again.
-  auto connections = abortOf(user);
+  const auto before = abortOf(user);
   const auto groups = endsAll ? endAllOf(user) : touches.killGroupOf(touch);
-  connections += abortOf(user);
+  // Those that are aborted count for a while as such on which somebody waits.
+  const auto connections = kj::max(before, abortOf(user));
   const char* what = "all programs of the user, who has done so before, are ended";
   if (!endsAll) {
     what = groups > 0 ? "the program is ended, and what FUSE servers of the user do not answer"
@@ -90,13 +91,13 @@ void HoldBreaker::endEverything(bool isFirst) {
   auto abortAll = [this]() {
     return abortFuseConnections(options.fuseConnections, [](uid_t) { return true; });
   };
-  auto connections = abortAll();
+  const auto before = abortAll();
   for (int fd : {options.allPrograms.get(), options.reserve.get()}) {
     if (fd >= 0 && write(fd, "1", 1) < 0) {
       // The other may be there.
     }
   }
-  connections += abortAll();
+  const auto connections = kj::max(before, abortAll());
   if (isFirst) sayOfUnknown("all programs are ended", connections);
 }
 
