@@ -36,7 +36,7 @@ kj::AutoCloseFd openPath(kj::StringPtr path, int flags) {
 }
 
 void makeDirectory(kj::StringPtr path) {
-  if (::mkdir(path.cStr(), 0755) < 0 && errno != EEXIST) failCall(path);
+  if (::mkdir(path.cStr(), GROUP_MODE) < 0 && errno != EEXIST) failCall(path);
 }
 
 // Hands on all that a group has, so that an engine finds what it finds elsewhere.  All at once, because each change waits

@@ -151,7 +151,7 @@ struct Events {
 Cgroup::Cgroup(kj::UnixEventPort& eventPort, LoopTouches& touches, int root, kj::String nameParam)
     : name(kj::mv(nameParam)), eventPort(eventPort), touches(touches), root(root) {
   Touch touch(touches.markOfAnybody());
-  KJ_SYSCALL(mkdirat(root, name.cStr(), 0755), name);
+  KJ_SYSCALL(mkdirat(root, name.cStr(), GROUP_MODE), name);
   KJ_ON_SCOPE_FAILURE(unlinkat(root, name.cStr(), AT_REMOVEDIR));
   directory = KJ_REQUIRE_NONNULL(openIn(root, name.cStr(), O_RDONLY | O_DIRECTORY), name, errno);
   events = KJ_REQUIRE_NONNULL(openIn(fd(), "cgroup.events", O_RDONLY), name, errno);

@@ -15,7 +15,7 @@ ProcessHost::ProcessHost(kj::UnixEventPort& eventPort, kj::Timer& timer, Options
             options.cgroupRoot.map([](const kj::String& path) { return path.asPtr(); })),
       users(options.etcDirectory),
       environments(options.etcDirectory),
-      runtimeDirectories(options.runDirectory, anybodys),
+      runtimeDirectories(options.runDirectory, touches),
       leftPipes(eventPort, timer),
       background(*this) {}
 

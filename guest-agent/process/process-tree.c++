@@ -99,7 +99,7 @@ kj::Own<ProcessTree> ProcessTrees::createWithoutCgroup() {
 
 void makeProgramGroups(int cgroupRoot) {
   for (auto name : {PROGRAM_GROUPS, TERMINAL_GROUPS, COMMAND_GROUPS, RESERVE_GROUPS}) {
-    if (mkdirat(cgroupRoot, name.cStr(), 0755) < 0 && errno != EEXIST) {
+    if (mkdirat(cgroupRoot, name.cStr(), GROUP_MODE) < 0 && errno != EEXIST) {
       KJ_FAIL_SYSCALL("mkdirat", errno, name);
     }
   }

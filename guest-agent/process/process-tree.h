@@ -90,6 +90,10 @@ constexpr kj::StringPtr TERMINAL_GROUPS = "programs/terminals"_kj;
 constexpr kj::StringPtr COMMAND_GROUPS = "programs/commands"_kj;
 constexpr kj::StringPtr RESERVE_GROUPS = "reserve"_kj;
 
+// Of each control group, those of single programs too: entered by name, since who lists a directory has its lock meanwhile, which the agent
+// needs.  Root may all the same.
+constexpr mode_t GROUP_MODE = 0711;
+
 // Makes them, the outer ones first; those that are there already stay.
 void makeProgramGroups(int cgroupRoot);
 

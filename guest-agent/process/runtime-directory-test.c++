@@ -4,6 +4,9 @@
 #include <unistd.h>
 
 #include <kj/debug.h>
+#include <kj/thread.h>
+
+#include <atomic>
 #include <catch2/catch_test_macros.hpp>
 
 #include "process/test-world.h"
@@ -41,6 +44,38 @@ TEST_CASE(
   }
 }
 
+TEST_CASE("S42 who lists his runtime directory holds up the agent in his own name") {
+  World world;
+  CHECK(world.isInOrder());
+  std::atomic<bool> isSeen = false, isOver = false;
+  auto look = [&]() {
+    while (!isSeen.load() && !isOver.load()) {
+      const auto touch = world.host->touches.state();
+      if (touch.isTouch() && !touch.isAnybodys() && touch.user() == world.uid) isSeen.store(true);
+    }
+  };
+  {
+    kj::Thread watcher(look);
+    KJ_DEFER(isOver.store(true));
+    world.await([&]() {
+      chmod(world.own.cStr(), 0777);
+      return !world.isInOrder() || isSeen.load();
+    });
+  }
+  CHECK(isSeen.load());
+}
+
+TEST_CASE("S42 nobody but root lists the directory of all runtime directories") {
+  World world;
+  CHECK(world.isInOrder());
+  REQUIRE(rmdir(world.own.cStr()) == 0);
+  REQUIRE(rmdir(world.all.cStr()) == 0);
+  CHECK(world.isInOrder());
+  struct stat status;
+  REQUIRE(stat(world.all.cStr(), &status) == 0);
+  CHECK((status.st_mode & 07777) == 0711);
+}
+
 TEST_CASE("a runtime directory that leads elsewhere is not followed") {
   World world;
   CHECK(world.isInOrder());
@@ -55,8 +90,8 @@ TEST_CASE("a runtime directory that leads elsewhere is not followed") {
 }
 
 TEST_CASE("without /run there is no runtime directory") {
-  RuntimeDirectories none("/no/such/run", ProgramMark());
   World world;
+  RuntimeDirectories none("/no/such/run", world.host->touches);
   CHECK(none.ensure(world.user) == nullptr);
 }
 

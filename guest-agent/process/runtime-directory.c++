@@ -11,7 +11,8 @@ namespace bothy {
 
 namespace {
 
-constexpr mode_t ALL_MODE = 0755;  // of /run/user
+// Of /run/user.  Entered by name: who lists a directory has its lock meanwhile.
+constexpr mode_t ALL_MODE = 0711;
 constexpr mode_t OWN_MODE = 0700;
 
 kj::AutoCloseFd openDirectory(int parent, const char* name, uint64_t more) {
@@ -31,18 +32,22 @@ kj::AutoCloseFd makeDirectory(int parent, const char* name, mode_t mode, uint64_
 
 }  // namespace
 
-RuntimeDirectories::RuntimeDirectories(kj::StringPtr run, ProgramMark mark)
+RuntimeDirectories::RuntimeDirectories(kj::StringPtr run, LoopTouches& touches)
     : run(kj::str(run)),
-      mark(mark),
+      touches(touches),
       directory(open(run.cStr(), O_RDONLY | O_DIRECTORY | O_CLOEXEC)) {}
 
 kj::Maybe<kj::String> RuntimeDirectories::ensure(const User& user) const {
   if (directory.get() < 0) return nullptr;
-  Touch touch(mark);
-  auto all = makeDirectory(directory.get(), "user", ALL_MODE, 0);  // a mount of the boot's
-  if (all.get() < 0) return nullptr;
   auto name = kj::str(user.uid);
-  auto own = makeDirectory(all.get(), name.cStr(), OWN_MODE, RESOLVE_NO_XDEV);
+  auto own = [&]() {
+    Touch touch(touches.markOfAnybody());
+    auto all = makeDirectory(directory.get(), "user", ALL_MODE, 0);  // a mount of the boot's
+    if (all.get() < 0) return kj::mv(all);
+    return makeDirectory(all.get(), name.cStr(), OWN_MODE, RESOLVE_NO_XDEV);
+  }();
+  // Who lists his own holds up what follows.
+  Touch touch(touches.markOf(user.uid));
   struct stat status;
   if (own.get() < 0 || fstat(own.get(), &status) < 0) return nullptr;
   // Owner before mode, so that nobody else's rights on it ever widen.

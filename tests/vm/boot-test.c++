@@ -64,7 +64,7 @@ TEST_CASE("P40 P43 devices, directories, mounts and settings are as on a Debian"
   CHECK(workspace.shell("readlink /dev/fd /dev/stdin /dev/stdout /dev/stderr /dev/core") ==
         "/proc/self/fd\n/proc/self/fd/0\n/proc/self/fd/1\n/proc/self/fd/2\n/proc/kcore");
   CHECK(workspace.shell("stat -c '%a %U' /run/lock /run/user /tmp /var/tmp") ==
-        "1777 root\n755 root\n1777 root\n1777 root");
+        "1777 root\n711 root\n1777 root\n1777 root");
   CHECK(workspace.shell("stat -Lc %a /var/lock") == "1777");
 
   CHECK(workspace.shell("grep -c '^[0-9]* [0-9]* [^ ]* / / .* shared:' /proc/self/mountinfo") ==
