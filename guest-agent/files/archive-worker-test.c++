@@ -143,7 +143,7 @@ using Import = FilesTestWorld::Import;
 TEST_CASE("S01 an import that is held has its turn until its worker has ended") {
   FilesTestWorld w;
   rpc::Files::Client other =
-      newFilesFacet(w.host, KJ_ASSERT_NONNULL(w.root), w.user.home, w.limits);
+      newFilesFacet(w.host, KJ_ASSERT_NONNULL(w.root), w.user.home, w.limits, w.counters->addRef());
   // Those of another lane that come later are begun meanwhile.
   auto isWaiting = [&](kj::Promise<Import>& import) {
     if (import.poll(w.scope)) return false;
@@ -178,7 +178,8 @@ kj::Vector<kj::Own<Places::Place>> takeSharedPlaces(FilesTestWorld& w) {
 TEST_CASE("S01 trees of other lanes, though nobody takes them, leave each lane one of its own") {
   FilesTestWorld w;
   auto newLane = [&]() -> rpc::Files::Client {
-    return newFilesFacet(w.host, KJ_ASSERT_NONNULL(w.root), w.user.home, w.limits);
+    return newFilesFacet(w.host, KJ_ASSERT_NONNULL(w.root), w.user.home, w.limits,
+                         w.counters->addRef());
   };
   kj::Vector<Import> held;
   auto hold = [&](rpc::Files::Client lane, kj::uint count) {

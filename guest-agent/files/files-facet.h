@@ -13,9 +13,9 @@ namespace bothy {
 // Serves `Files` beneath `root`, with the rights and the umask of this process.  `home` is what the user is told.  It is that of one lane, and
 // shares `limits` with those of the others.  They, `host` and `root` outlive it; what is done is counted in `counters`.  Its program's
 // main hands over to archiveWorkerMain() (files/archive-worker.h).
-kj::Own<rpc::Files::Server> newFilesFacet(
-    ProcessHost& host, const WorkspaceRoot& root, kj::StringPtr home, FilesLimits& limits,
-    kj::Own<FileCounters> counters = kj::refcounted<FileCounters>());
+kj::Own<rpc::Files::Server> newFilesFacet(ProcessHost& host, const WorkspaceRoot& root,
+                                          kj::StringPtr home, FilesLimits& limits,
+                                          kj::Own<FileCounters> counters);
 
 // The directory at `path`, for WorkspaceRoot.  FAILED if there is none.
 kj::AutoCloseFd openRoot(kj::StringPtr path);

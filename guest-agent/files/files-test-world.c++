@@ -95,8 +95,8 @@ FilesTestWorld::FilesTestWorld(kj::Maybe<kj::Timer&> timer)
   world.write("outside/secret", "secret");
   KJ_SYSCALL(chmod(world.path.cStr(), 0755));
   KJ_SYSCALL(chown(world.at("root").cStr(), user.uid, user.gid));
-  server.emplace(kj::mv(pipe.ends[0]),
-                 newFilesFacet(host, root.emplace(openRoot(world.at("root"))), user.home, limits));
+  server.emplace(kj::mv(pipe.ends[0]), newFilesFacet(host, root.emplace(openRoot(world.at("root"))),
+                                                     user.home, limits, counters->addRef()));
   rights.emplace(user);
 }
 

@@ -4,6 +4,7 @@
 #include <kj/vector.h>
 #include <sys/stat.h>
 
+#include "files/file-counts.h"
 #include "files/files-limits.h"
 #include "files/workspace-root.h"
 #include "process/process-host.h"
@@ -76,6 +77,7 @@ struct FilesTestWorld {
       MessageBudget::Limits{.maxBytes = 32 * 1024 * 1024, .shareBytes = 512 * 1024}};
   DiskFlush disk;
   FilesLimits limits{lanes, disk};
+  kj::Own<FileCounters> counters = kj::refcounted<FileCounters>();
   kj::TwoWayPipe pipe;
   kj::Maybe<RpcConnection> server;
   kj::Own<RpcConnection> client;

@@ -25,7 +25,9 @@ using Reason = rpc::FileFailure::Reason;
 // Beneath the machine's "/".
 struct MachineWorld: public FilesTestWorld {
   WorkspaceRoot machineRoot = WorkspaceRoot(openRoot("/"));
-  MachineWorld() { files = newFilesFacet(host, machineRoot, user.home, limits); }
+  MachineWorld() {
+    files = newFilesFacet(host, machineRoot, user.home, limits, counters->addRef());
+  }
 
   kj::String readAll(kj::StringPtr path) {
     Collected collected;

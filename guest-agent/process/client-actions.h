@@ -7,8 +7,8 @@
 
 namespace bothy {
 
-// A start that a client asked for, for whoever notes what clients do.  Dropped before it was told either, it was given up, by a cancelled call: its
-// program may have run, however short.
+// A start that a client asked for, for whoever notes what clients do.  Dropped before it was told either, it was given up, by a cancelled call or a
+// fault: its program may have run, however short.
 class AskedStart {
 public:
   virtual ~AskedStart() noexcept(false) {}
@@ -27,8 +27,5 @@ public:
 
   kj::Own<ClientActions> addRef() { return kj::addRef(*this); }
 };
-
-// Where nobody wants to know.
-kj::Own<ClientActions> unnotedActions();
 
 }  // namespace bothy

@@ -4,7 +4,7 @@
 #include <kj/debug.h>
 #include <catch2/catch_test_macros.hpp>
 
-#include "process/processes-facet.h"
+#include "process/test-actions.h"
 #include "process/test-world.h"
 
 namespace bothy {

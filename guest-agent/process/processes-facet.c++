@@ -293,9 +293,4 @@ ProcessesFacets newProcessesFacets(ProcessHost& host) {
   };
 }
 
-kj::Own<rpc::Processes::Server> newProcessesFacet(ProcessHost& host,
-                                                  kj::Own<ClientActions> actions) {
-  return newProcessesFacets(host)(kj::mv(actions));
-}
-
 }  // namespace bothy

@@ -16,8 +16,4 @@ using ProcessesFacets =
 // All clients have the same programs, of `host`, which outlives what this makes.
 ProcessesFacets newProcessesFacets(ProcessHost& host);
 
-// The same for one client.
-kj::Own<rpc::Processes::Server> newProcessesFacet(
-    ProcessHost& host, kj::Own<ClientActions> actions = unnotedActions());
-
 }  // namespace bothy

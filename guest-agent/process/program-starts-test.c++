@@ -14,8 +14,8 @@
 
 #include "process/child-process.h"
 #include "process/hanging-directory.h"
-#include "process/processes-facet.h"
 #include "process/program-limits.h"
+#include "process/test-actions.h"
 #include "process/test-world.h"
 #include "schema/limits.capnp.h"
 

@@ -5,8 +5,8 @@
 #include <kj/debug.h>
 #include <catch2/catch_test_macros.hpp>
 
-#include "process/processes-facet.h"
 #include "process/requested-starts.h"
+#include "process/test-actions.h"
 #include "process/test-world.h"
 #include "schema/limits.capnp.h"
 

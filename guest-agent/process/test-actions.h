@@ -2,7 +2,7 @@
 
 #include <kj/vector.h>
 
-#include "process/client-actions.h"
+#include "process/processes-facet.h"
 
 namespace bothy {
 
@@ -45,5 +45,25 @@ private:
     bool isSettled = false;
   };
 };
+
+// For tests to which it is nothing what is told.
+inline kj::Own<ClientActions> unnotedActions() {
+  class Unnoted final: public ClientActions {
+    class UnnotedStart final: public AskedStart {
+      void started(uint64_t) override {}
+      void failed() override {}
+    };
+    kj::Own<AskedStart> asked(ProgramKind, rpc::Command::Reader) override {
+      return kj::heap<UnnotedStart>();
+    }
+    void did(kj::StringPtr, ProgramKind, uint64_t) override {}
+  };
+  return kj::refcounted<Unnoted>();
+}
+
+// The programs of one client alone.
+inline kj::Own<rpc::Processes::Server> newProcessesFacet(ProcessHost& host) {
+  return newProcessesFacets(host)(unnotedActions());
+}
 
 }  // namespace bothy

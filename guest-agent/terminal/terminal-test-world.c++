@@ -4,6 +4,7 @@
 #include <sys/stat.h>
 #include <catch2/catch_test_macros.hpp>
 
+#include "process/test-actions.h"
 #include "terminal/terminals-facet.h"
 
 namespace bothy {
@@ -23,7 +24,7 @@ TerminalTestWorld::~TerminalTestWorld() noexcept(false) {
 }
 
 rpc::Terminals::Client TerminalTestWorld::reconnect() {
-  return connect<rpc::Terminals>(newTerminalsFacet(*registry));
+  return connect<rpc::Terminals>(newTerminalsFacet(*registry, unnotedActions()));
 }
 
 TerminalTestWorld::Opened TerminalTestWorld::open(kj::StringPtr script, kj::StringPtr term,

@@ -8,7 +8,7 @@ namespace bothy {
 
 // Serves `Terminals` to a client with those of `registry`, which outlives it.  Dropping the capability changes
 // nothing for any terminal.
-kj::Own<rpc::Terminals::Server> newTerminalsFacet(
-    TerminalRegistry& registry, kj::Own<ClientActions> actions = unnotedActions());
+kj::Own<rpc::Terminals::Server> newTerminalsFacet(TerminalRegistry& registry,
+                                                  kj::Own<ClientActions> actions);
 
 }  // namespace bothy
