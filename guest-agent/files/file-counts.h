@@ -13,7 +13,7 @@ struct FileCounts {
   // Of their contents, or of the archive of a tree.
   uint64_t bytesRead = 0;
   uint64_t bytesWritten = 0;
-  // Directories and links that were made, and entries and trees that were moved or removed.
+  // Directories and links that were made, and entries and trees that were moved or removed; of a tree counts the beginning.
   uint64_t changes = 0;
 };
 

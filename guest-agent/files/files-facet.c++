@@ -145,7 +145,7 @@ public:
       return files->makeDirectory(p, params.getMode(),
                                   params.getMakeParents() ? Parents::MAKE : Parents::REQUIRE);
     });
-    writeOutcome(context.getResults().initOutcome(), result, params.getPath());
+    tellChange(context.getResults().initOutcome(), result, params.getPath());
     return kj::READY_NOW;
   }
 
@@ -163,7 +163,7 @@ public:
       return files->move(p, to.get<FilePath>(),
                          params.getReplace() ? Target::REPLACE : Target::KEEP);
     });
-    writeOutcome(outcome, result, params.getFrom());
+    tellChange(outcome, result, params.getFrom());
     return kj::READY_NOW;
   }
 
@@ -172,7 +172,7 @@ public:
     auto path = FilePath::parse(params.getPath());
     if (!params.getRecursive()) {
       auto result = apply<Done>(path, [&](FilePath& p) { return files->remove(p); });
-      writeOutcome(context.getResults().initOutcome(), result, params.getPath());
+      tellChange(context.getResults().initOutcome(), result, params.getPath());
       co_return;
     }
     auto begun =
@@ -182,6 +182,8 @@ public:
       writeOutcome(context.getResults().initOutcome(), failed, params.getPath());
       co_return;
     }
+    // Whoever breaks it off, or meets a failure, has removed a part.
+    ++counters->changes;
     auto& removal = *begun.get<kj::Own<TreeRemoval>>();
     while (true) {
       auto finished = removal.step(REMOVE_STEP);
@@ -272,7 +274,7 @@ public:
       return files->makeSymlink(p, kj::heapString(params.getTarget().asChars()),
                                 timeOf(params.getModifiedNanos()));
     });
-    writeOutcome(context.getResults().initOutcome(), result, params.getPath());
+    tellChange(context.getResults().initOutcome(), result, params.getPath());
     return kj::READY_NOW;
   }
 
@@ -321,13 +323,17 @@ private:
     return operation(path.get<FilePath>());
   }
 
-  // Of what is a change.
-  void writeOutcome(rpc::Files::Outcome::Builder builder, const FileResult<Done>& result,
-                    kj::ArrayPtr<const kj::byte> path) {
+  // Of what is a change, which is counted.
+  void tellChange(rpc::Files::Outcome::Builder builder, const FileResult<Done>& result,
+                  kj::ArrayPtr<const kj::byte> path) {
+    if (result.is<Done>()) ++counters->changes;
+    writeOutcome(builder, result, path);
+  }
+  static void writeOutcome(rpc::Files::Outcome::Builder builder, const FileResult<Done>& result,
+                           kj::ArrayPtr<const kj::byte> path) {
     if (result.is<FileProblem>()) {
       result.get<FileProblem>().writeTo(builder.initFailed(), path);
     } else {
-      ++counters->changes;
       builder.setDone();
     }
   }
