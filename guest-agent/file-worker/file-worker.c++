@@ -83,8 +83,12 @@ kj::Promise<bool> FileWorker::run() {
     });
     co_await process->exit.ignoreResult().exclusiveJoin(kj::mv(hearing));
     pid = nullptr;
+    // What it said before, of which the end was heard first.
+    hearRest();
+  } else {
+    countNothing();
   }
-  isEnding = true;
+  isEnding = hasEnded = true;
   tree = nullptr;
   // Whoever has a lane when the machine ends sees it end with the machine.
   if (host.machineEnds) co_await kj::Promise<void>(kj::NEVER_DONE);
@@ -147,6 +151,8 @@ kj::Promise<kj::Maybe<kj::String>> FileWorker::serve(FileLane lane, kj::StringPt
   root.setHome(home.size() <= rpc::MAX_PATH_BYTES ? home : "/"_kj);
   if (sendPacket(socket.agent, message, laneSocket) != 0) {
     isStuck = true;
+    handed.note->count({});
+    handed.note = nullptr;
     co_return nullptr;
   }
   auto hungUp = onHangUp(laneSocket)
@@ -174,7 +180,7 @@ kj::Promise<void> FileWorker::onHangUp(int laneSocket) {
 
 void FileWorker::leave(Handed& lane) {
   lanes.remove(lane);
-  if (lane.note.get() != nullptr && pid != nullptr) {
+  if (lane.note.get() != nullptr && !hasEnded) {
     unreported.push_back({lane.number, kj::mv(lane.note)});
     if (unreported.size() > MAX_UNREPORTED_LANES) unreported.pop_front();
   }
@@ -185,6 +191,13 @@ void FileWorker::leave(Handed& lane) {
   }
   idleTask =
       host.timer.afterDelay(WORKER_IDLE_LIMIT).then([this]() { end(); }).eagerlyEvaluate(nullptr);
+}
+
+void FileWorker::countNothing() {
+  for (auto& lane : lanes) {
+    if (lane.note.get() != nullptr) lane.note->count({});
+  }
+  for (auto& lane : unreported) lane.note->count({});
 }
 
 void FileWorker::end() {
@@ -221,6 +234,21 @@ kj::Promise<void> FileWorker::hear() {
       }
     }
     co_await host.timer.afterDelay(0 * kj::NANOSECONDS);
+  }
+}
+
+void FileWorker::hearRest() {
+  for (uint i = 0; i < PIPE_REPORTS; i++) {
+    auto received = [this]() {
+      Touch touch(mark);
+      return receiveReport(reports.agent);
+    }();
+    KJ_IF_MAYBE (words, received) {
+      if (words->size() == 0) return;
+      accept(*words);
+    } else {
+      return;
+    }
   }
 }
 

@@ -86,6 +86,7 @@ private:
     kj::Own<FileLaneNote> note;
   };
   std::deque<Unreported> unreported;
+  bool hasEnded = false;
   bool isEnding = false;
   bool isStuck = false;
   kj::Promise<void> idleTask = nullptr;
@@ -94,9 +95,12 @@ private:
   kj::Promise<kj::Maybe<SpawnedProcess>> start();
   bool hasReceived(uint64_t number);
   kj::Promise<void> hear();
+  void hearRest();
   void accept(kj::ArrayPtr<const capnp::word> words);
   kj::Promise<void> onHangUp(int laneSocket);
   void leave(Handed& lane);
+  // No worker had any of its lanes.
+  void countNothing();
   void noteUnreported(uint64_t number, const FileCounts& counts);
 };
 

@@ -77,7 +77,10 @@ kj::Promise<kj::Maybe<kj::String>> FileWorkers::serve(const User& user, FileLane
   kj::Maybe<FileWorker&> worker = workerOf(user);
   if (worker == nullptr) {
     // Others may have come since find().
-    if (!hasRoomFor(user)) return kj::Maybe<kj::String>();
+    if (!hasRoomFor(user)) {
+      lane.note->count({});
+      return kj::Maybe<kj::String>();
+    }
     worker = start(user);
   }
   return KJ_ASSERT_NONNULL(worker).serve(kj::mv(lane), user.home, descriptorOf(kj::mv(stream)));

@@ -82,8 +82,7 @@ kj::Maybe<Packet> receivePacket(int socket) {
 
 ReportPipe openReportPipe() {
   // One page for each packet.
-  constexpr int PIPE_BYTES = 64 * MAX_REPORT_BYTES;
-  static_assert(PIPE_BYTES >= 2 * rpc::MAX_LANES * MAX_REPORT_BYTES);
+  constexpr int PIPE_BYTES = PIPE_REPORTS * MAX_REPORT_BYTES;
   int ends[2];
   KJ_SYSCALL(pipe2(ends, O_CLOEXEC | O_NONBLOCK | O_DIRECT));
   ReportPipe result = {kj::AutoCloseFd(ends[0]), kj::AutoCloseFd(ends[1])};

@@ -2,7 +2,9 @@
 
 #include <capnp/message.h>
 #include <kj/io.h>
+
 #include <sys/types.h>
+#include "schema/limits.capnp.h"
 
 namespace bothy {
 
@@ -36,6 +38,8 @@ struct ReportPipe {
 ReportPipe openReportPipe();
 
 constexpr size_t MAX_REPORT_BYTES = 4096;  // PIPE_BUF: more would be several packets
+// For which the pipe has room: of a whole machine's lanes, whose places may have been had twice before the agent reads.
+constexpr uint PIPE_REPORTS = 2 * rpc::MAX_LANES;
 // Of a text in one: it may be the user's.
 constexpr size_t MAX_BREACH_BYTES = 256;
 // 0, or errno: EAGAIN where the other end leaves too much unread.
