@@ -228,6 +228,10 @@ kj::Promise<void> FileWorker::hear() {
       }();
       KJ_IF_MAYBE (words, received) {
         if (words->size() == 0) co_return;
+        if (++heard > lastNumber) {
+          kill();
+          co_return;
+        }
         accept(*words);
       } else {
         co_await observer.whenBecomesReadable();

@@ -79,6 +79,8 @@ private:
   ProgramMark mark;
   kj::Maybe<pid_t> pid;
   uint64_t lastNumber = 0;
+  // Reports: one of each lane, and of who says more none is read.
+  uint64_t heard = 0;
   kj::List<Handed, &Handed::link> lanes;
   // Of lanes that were ended from here, in the order in which they were.
   struct Unreported {

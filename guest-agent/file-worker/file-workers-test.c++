@@ -195,6 +195,18 @@ TEST_CASE("what a worker said of its lanes before its end is heard") {
   }
 }
 
+TEST_CASE("S42 a worker that reports more lanes than it had is ended") {
+  if (geteuid() != 0) SKIP("needs root's look at another's descriptors");
+  FileWorkerWorld w;
+  auto lane = w.open();
+  auto pipe = reportsOf(w.workerOf(*lane));
+  constexpr uint64_t NO_LANE = 99;
+  reportLane(pipe, NO_LANE);
+  CHECK(w.answers(*lane));
+  reportLane(pipe, NO_LANE);
+  CHECK(w.until([&]() { return lane->hasEnded && w.workers.count() == 0; }));
+}
+
 TEST_CASE("S42 of lanes of which their worker says nothing so many are waited for") {
   FileWorkerWorld w;
   auto first = w.open();

@@ -2,8 +2,8 @@
 
 #include <capnp/message.h>
 #include <kj/io.h>
-
 #include <sys/types.h>
+
 #include "schema/limits.capnp.h"
 
 namespace bothy {
