@@ -3,6 +3,7 @@
 #include <capnp/message.h>
 #include <kj/async-io.h>
 #include <kj/debug.h>
+#include <string.h>
 
 #include <catch2/catch_test_macros.hpp>
 
@@ -25,10 +26,15 @@ struct World {
       linesBefore = log.lines.size();
       return kj::READY_NOW;
     }
+    kj::Promise<void> reboot(RebootContext) override {
+      linesBefore = log.lines.size();
+      return kj::READY_NOW;
+    }
     kj::Promise<void> health(HealthContext) override { return kj::READY_NOW; }
   } system{log};
   struct FixedClock final: public kj::Clock {
-    kj::Date now() const override { return kj::UNIX_EPOCH; }
+    kj::Date time = kj::UNIX_EPOCH;
+    kj::Date now() const override { return time; }
   } clock;
   capnp::MallocMessageBuilder message;
 
@@ -91,6 +97,28 @@ TEST_CASE("what is done to a terminal is noted with its number") {
   CHECK(w.log.lines[0] == w.line("terminal closed", ",\"terminal\":\"5\""));
 }
 
+TEST_CASE("S42 of what one lane does to terminals so much is noted a minute") {
+  World w;
+  auto notes = w.notes();
+  auto look = [&]() { notes->did("terminal looked at", ProgramKind::TERMINAL, 5); };
+  for (uint i = 0; i < LaneNotes::MAX_DEEDS + 7; i++) look();
+  CHECK(w.log.lines.size() == LaneNotes::MAX_DEEDS);
+  // A start is noted all the same.
+  notes->asked(ProgramKind::TERMINAL, w.command("bob", nullptr))->started(3);
+  CHECK(w.log.lines.size() == LaneNotes::MAX_DEEDS + 1);
+  w.clock.time += LaneNotes::DEEDS_PERIOD;
+  look();
+  REQUIRE(w.log.lines.size() == LaneNotes::MAX_DEEDS + 3);
+  CHECK(
+      strstr(w.log.lines[LaneNotes::MAX_DEEDS + 1].cStr(),
+             "\"what\":\"actions left out\",\"session\":\"s-1\",\"actor\":\"ann\",\"lane\":\"12\","
+             "\"count\":7") != nullptr);
+  for (uint i = 0; i < LaneNotes::MAX_DEEDS; i++) look();
+  // The rest is told with the lane's end.
+  notes = nullptr;
+  CHECK(strstr(w.log.lines.back().cStr(), "\"count\":1}") != nullptr);
+}
+
 TEST_CASE("a lane for files is noted when it begins and when it ends, with what was counted") {
   World w;
   auto grant = w.grant();
@@ -126,6 +154,10 @@ TEST_CASE("that the machine is to end is noted before it does") {
   REQUIRE(w.log.lines.size() == 1);
   CHECK(w.log.lines[0] == w.line("machine is powered off", ""));
   CHECK(w.system.linesBefore == 1);
+  w.call(system.rebootRequest());
+  REQUIRE(w.log.lines.size() == 2);
+  CHECK(w.log.lines[1] == w.line("machine is rebooted", ""));
+  CHECK(w.system.linesBefore == 2);
 }
 
 TEST_CASE("a command of a hundred thousand arguments makes a short note") {

@@ -80,7 +80,30 @@ kj::Own<AskedStart> LaneNotes::asked(ProgramKind kind, rpc::Command::Reader comm
   return kj::heap<NotedStart>(addRef(), kind, kj::mv(line));
 }
 
+LaneNotes::~LaneNotes() noexcept(false) {
+  tellLeftOut();
+}
+
+void LaneNotes::tellLeftOut() {
+  if (leftOut == 0) return;
+  auto line = begin("actions left out");
+  add(line.number("count", leftOut));
+  leftOut = 0;
+}
+
 void LaneNotes::did(kj::StringPtr what, ProgramKind kind, uint64_t id) {
+  const auto now = notes.clock.now();
+  // The clock may be set back.
+  if (now < periodBegan || now - periodBegan >= DEEDS_PERIOD) {
+    tellLeftOut();
+    periodBegan = now;
+    deeds = 0;
+  }
+  if (deeds >= MAX_DEEDS) {
+    ++leftOut;
+    return;
+  }
+  ++deeds;
   auto line = begin(what);
   add(line.id(nameOf(kind), id));
 }

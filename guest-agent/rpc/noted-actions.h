@@ -20,9 +20,15 @@ struct ActionNotes {
 
 // What is done over one lane, noted with on whose behalf.  Of starts those are noted that began something or were given up; one that is asked for
 // again with its request id is not.
+// What is done to terminals and programs that are there has so many lines a minute, and then one that says how many are left out: who may do no
+// more than look at a terminal does not drive out of the log what others did.
 class LaneNotes final: public ClientActions {
 public:
   LaneNotes(ActionNotes notes, const LaneGrant& grant);
+  ~LaneNotes() noexcept(false);
+
+  static constexpr uint32_t MAX_DEEDS = 30;
+  static constexpr kj::Duration DEEDS_PERIOD = 1 * kj::MINUTES;
 
   kj::Own<AskedStart> asked(ProgramKind kind, rpc::Command::Reader command) override;
   void did(kj::StringPtr what, ProgramKind kind, uint64_t id) override;
@@ -40,6 +46,11 @@ private:
   const uint64_t lane;
   const kj::String session;
   const kj::String actor;
+  kj::Date periodBegan = kj::UNIX_EPOCH;
+  uint32_t deeds = 0;  // since then
+  uint64_t leftOut = 0;
+
+  void tellLeftOut();
 };
 
 // Notes that a lane for files begins, and when it is dropped that the lane has ended, with what was counted.
