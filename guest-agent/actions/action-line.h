@@ -21,7 +21,7 @@ public:
   ActionLine& number(kj::StringPtr name, uint64_t value);
   // As text: readers of JSON round numbers of more than 53 bits.
   ActionLine& id(kj::StringPtr name, uint64_t value) { return text(name, kj::str(value)); }
-  // The first and the last of `texts`, whatever it is that has so many, as far as they fit, and between them how much is left out: nothing is hidden
+  // The first and the last of `texts`, however many there are, as far as they fit, and between them how much is left out: nothing is hidden
   // by what it begins with.
   template <typename Texts>
   ActionLine& list(kj::StringPtr name, const Texts& texts) {

@@ -27,7 +27,7 @@ constexpr kj::Duration LAST_HANG_UP_LOOK = 1 * kj::MINUTES;
 constexpr size_t MAX_UNREPORTED_LANES = 64;
 
 // One process that serves lanes for files with the rights of its user, as the agent sees it: see file-worker-main.h.  Its user may do
-// to it what he may to any process of his: nothing here waits for it, and what it could hold up is a Touch.
+// to it what he may to any process of his: nothing here waits for it, and a call of the kernel that it could hold up is within a Touch.
 class FileWorker final: public kj::Refcounted {
 public:
   // `host` outlives it.

@@ -70,7 +70,8 @@ kj::Promise<void> WorkerLanes::serve(int reports, kj::Array<capnp::word> words,
     report.setBreach(kj::str(why->slice(0, kj::min(why->size(), MAX_BREACH_BYTES))));
   }
   setCounts(*counters, report.initCounts());
-  // What cannot be sent is of an agent that has gone: the next that is received says so.
+  // What cannot be sent is of an agent that has gone, as the next that is received says, or that leaves too much unread (EAGAIN): it goes on
+  // without.
   sendReport(reports, told);
   if (--count == 0) trimHeap();
 }

@@ -18,7 +18,7 @@ namespace {
 constexpr kj::StringPtr OPEN_ENTRIES[] = {"cmdline"_kj, "comm"_kj, "mounts"_kj, "net"_kj,
                                           "status"_kj};
 
-// The agent in a machine, of which this process is a worker: of the kernel, root may read it all.
+// The agent in a machine, of which this process is a worker.  The kernel would let a worker of root's read all of its entry.
 constexpr pid_t AGENT_PID = 1;
 
 // Of a line of mountinfo.

@@ -65,7 +65,9 @@ void measureColdWorkers(kj::Vector<Row>& rows, TestWorkspace& workspace) {
   auto& row = addRow(rows, "first call of a new file worker", "ms");
   for (uint i = 0; i < COLD_STARTS; i++) {
     workspace.shell(
-        "pkill -9 -x bothy-files; while pgrep -x bothy-files > /dev/null; do sleep 0.01; done",
+        "pkill -9 -x bothy-files; for i in $(seq 1000); do pgrep -x bothy-files > /dev/null || "
+        "exit 0; "
+        "sleep 0.01; done; exit 1",
         "root");
     Client client(workspace);
     for (auto* into : {&row.samples, &row.floor}) {

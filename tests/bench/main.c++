@@ -180,6 +180,7 @@ private:
     };
     add("agent memory, idle", "MiB", 4.0)
         .samples.add(workspace.health().getAgentMemoryBytes() / MEBIBYTE);
+    // The design says about 4, which it has reached: this is how far it may grow.
     file("agent binary", BOTHY_AGENT ""_kj, 5.0);
     file("initramfs", BOTHY_IMAGES "/base/initramfs.cpio"_kj, nullptr);
     file("root image", BOTHY_IMAGES "/base/root.erofs"_kj, nullptr);
