@@ -6,6 +6,7 @@
 #include <signal.h>
 #include <spawn.h>
 #include <string.h>
+#include <sys/prctl.h>
 #include <sys/resource.h>
 #include <sys/wait.h>
 #include <unistd.h>
@@ -17,6 +18,8 @@ HostProgramBeside::HostProgramBeside(kj::ArrayPtr<const kj::StringPtr> argv)
   auto words = kj::heapArrayBuilder<char*>(argv.size() + 1);
   for (auto& word : argv) words.add(const_cast<char*>(word.cStr()));
   words.add(nullptr);
+  // What it has started and not waited for is this process's to wait for when it ends, and counts.
+  KJ_SYSCALL(prctl(PR_SET_CHILD_SUBREAPER, 1));
   posix_spawn_file_actions_t files;
   posix_spawnattr_t attributes;
   posix_spawn_file_actions_init(&files);
@@ -42,12 +45,18 @@ double HostProgramBeside::end() {
   if (pid == 0) return 0;
   const auto ran = kj::systemPreciseMonotonicClock().now() - began;
   kill(-pid, SIGKILL);
-  rusage usage = {};
-  while (wait4(pid, nullptr, 0, &usage) < 0 && errno == EINTR) {
+  auto secondsOf = [](const timeval& time) { return time.tv_sec + time.tv_usec / 1e6; };
+  double seconds = 0;
+  for (;;) {
+    rusage usage = {};
+    if (wait4(-pid, nullptr, 0, &usage) >= 0) {
+      seconds += secondsOf(usage.ru_utime) + secondsOf(usage.ru_stime);
+    } else if (errno != EINTR) {
+      break;
+    }
   }
   pid = 0;
-  auto seconds = [](const timeval& time) { return time.tv_sec + time.tv_usec / 1e6; };
-  return (seconds(usage.ru_utime) + seconds(usage.ru_stime)) / (ran / kj::NANOSECONDS / 1e9);
+  return seconds / (ran / kj::NANOSECONDS / 1e9);
 }
 
 }  // namespace bothy

@@ -14,7 +14,7 @@ public:
   ~HostProgramBeside() noexcept;
   KJ_DISALLOW_COPY_AND_MOVE(HostProgramBeside);
 
-  // Ends it.  The CPU time that it and what it has started and waited for took, over the time that it ran.
+  // Ends it.  The CPU time that it and what it has started took, over the time that it ran.
   double end();
 
 private:
