@@ -209,6 +209,11 @@ pid_t TestWorkspace::vsockDevice() {
   return findProcess("vhost-device-vsock", id);
 }
 
+kj::Maybe<pid_t> TestWorkspace::findVsockDevice() {
+  if (kernelVsockOf(qemu()) != nullptr) return nullptr;
+  return vsockDevice();
+}
+
 kj::Maybe<kj::Own<kj::AsyncIoStream>> TestWorkspace::dial(uint32_t port) {
   KJ_IF_MAYBE (cid, kernelVsockOf(qemu())) {
     return dialKernel(*cid, port);

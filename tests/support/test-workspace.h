@@ -81,6 +81,8 @@ public:
   pid_t qemu();
   // Its vhost-user vsock device process.
   pid_t vsockDevice();
+  // None where the vsock is the kernel's.
+  kj::Maybe<pid_t> findVsockDevice();
   // A stream to a port of the guest that passes bothyd by, as any process of the host could have one that may open
   // the device's socket, or any at all where the vsock is the kernel's; nullptr if nobody listens.
   kj::Maybe<kj::Own<kj::AsyncIoStream>> dial(uint32_t port);
