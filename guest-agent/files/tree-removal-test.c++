@@ -8,6 +8,7 @@
 #include <catch2/catch_test_macros.hpp>
 
 #include "files/directory-entry.h"
+#include "files/files-test-world.h"
 #include "tree/test-directory.h"
 
 namespace bothy {
@@ -69,6 +70,32 @@ TEST_CASE("a tree that is deeper than what stays open goes with what is beside i
   while (result == nullptr) result = removal.step(5);
   CHECK(KJ_ASSERT_NONNULL(result).is<Done>());
   CHECK_FALSE(world.has("tree"));
+}
+
+TEST_CASE("the removal of a tree is counted with its beginning, and once") {
+  kj::TimerImpl timer(kj::origin<kj::TimePoint>());
+  FilesTestWorld w(timer);
+  w.makeDirectory("tree");
+  for (int i = 0; i < 300; i++) w.put(kj::str("tree/f", i), "x");
+  const auto before = w.counters->changes;
+  auto request = w.files.removeRequest();
+  request.setPath(bytesOf("tree"));
+  request.setRecursive(true);
+  auto removal = request.send();
+  // The next step is the next time's.
+  CHECK_FALSE(removal.poll(w.scope));
+  SECTION("by a client that stays") {
+    while (!removal.poll(w.scope)) timer.advanceTo(timer.now() + 1 * kj::MILLISECONDS);
+    CHECK(removal.wait(w.scope).getOutcome().isDone());
+  }
+  SECTION("by one that goes meanwhile") {
+    {
+      auto givenUp = kj::mv(removal);
+    }
+    w.scope.poll();
+    CHECK(w.world.has("root/tree"));
+  }
+  CHECK(w.counters->changes == before + 1);
 }
 
 }  // namespace
