@@ -13,9 +13,9 @@
 #include <catch2/catch_test_macros.hpp>
 
 #include "process/child-process.h"
-#include "process/hanging-directory.h"
 #include "process/program-limits.h"
 #include "process/test-actions.h"
+#include "process/test-hanging-directory.h"
 #include "process/test-world.h"
 #include "schema/limits.capnp.h"
 

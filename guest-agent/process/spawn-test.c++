@@ -7,7 +7,7 @@
 #include <unistd.h>
 #include <catch2/catch_test_macros.hpp>
 
-#include "process/hanging-directory.h"
+#include "process/test-hanging-directory.h"
 #include "process/test-world.h"
 #include "schema/limits.capnp.h"
 
