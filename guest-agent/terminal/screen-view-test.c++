@@ -145,6 +145,51 @@ TEST_CASE("P01 the screen of a program that has ended is there, and then how it 
   CHECK(v.later.exitCode.orDefault(99) == 3);
 }
 
+TEST_CASE("S42 P01 a string that is longer than what is kept of a terminal is continued as one") {
+  TerminalTestWorld world;
+  OutputRing other(world.host->outputs, {LEAST_OUTPUT_BYTES, LEAST_OUTPUT_BYTES});
+  other.append(kj::heapArray<kj::byte>(LEAST_OUTPUT_BYTES));
+  constexpr kj::StringPtr BEGINNING = "\033]52;c;"_kj;
+  constexpr uint64_t STRING_BYTES = 40 * 1024;
+  auto opened =
+      world.open(kj::str("stty -opost -echo; printf '", "\\033]52;c;", "'; head -c ", STRING_BYTES,
+                         " /dev/zero | tr '\\0' A; read x; "
+                         "printf 'A\\007done'; read x"),
+                 "", SIZE);
+  while (opened.terminal.infoRequest().send().wait(world.scope).getInfo().getProduced() <
+         BEGINNING.size() + STRING_BYTES) {
+    world.io.provider->getTimer().afterDelay(1 * kj::MILLISECONDS).wait(world.scope);
+  }
+  Seen seen;
+  auto request = world.attachRequest(opened.terminal, seen);
+  request.getFrom().setScreen();
+  auto attachment = request.send().wait(world.scope).getAttachment();
+  seen.untilRedraw().wait(world.scope);
+  world.type(attachment, "\n");
+  seen.until("done").wait(world.scope);
+  Screen screen(SIZE.columns, SIZE.rows);
+  screen.feed(seen.redraw);
+  screen.feed(seen.bytes);
+  CHECK(screen.line(0) == "done");
+  CHECK(seen.lost == 0);
+  world.type(attachment, "\n");
+}
+
+TEST_CASE("P01 a redraw repeats no more of a string than is still to be had") {
+  constexpr kj::StringPtr STRING = "\033]52;c;AAAA"_kj;
+  OutputBudget budget(LEAST_OUTPUT_BYTES);
+  ScreenView view(budget, SIZE);
+  OutputRing whole(budget, {LEAST_SCROLLBACK_BYTES, LEAST_SCROLLBACK_BYTES});
+  OutputRing cut(budget, {LEAST_SCROLLBACK_BYTES, LEAST_SCROLLBACK_BYTES});
+  REQUIRE(view.feed(STRING.asBytes()));
+  whole.append(STRING.asBytes());
+  cut.append(STRING.slice(1).asBytes());
+  CHECK(view.snapshot(whole)->bytesAfter == STRING.size());
+  auto shorter = view.snapshot(cut);
+  CHECK(shorter->bytesAfter == 0);
+  CHECK(kj::heapString(shorter->bytes.asChars()).endsWith("\033]"));
+}
+
 TEST_CASE("S42 of screens that are larger than is kept a redraw has all but the cells") {
   TerminalTestWorld world;
   auto opened = world.open("printf 'text\\033[?2004h'; echo up; read x", "", {4096, 4096});
@@ -168,16 +213,17 @@ TEST_CASE("S42 redraws that nobody takes are held within what screens may take")
   constexpr size_t CELL_BYTES = SIZE.columns * SIZE.rows * sizeof(Cell);
   OutputBudget budget(CELL_BYTES * OutputBudget::SCREEN_PART * OutputBudget::SCREENS_PART);
   ScreenView view(budget, SIZE);
+  OutputRing output(budget, {LEAST_SCROLLBACK_BYTES, LEAST_SCROLLBACK_BYTES});
   view.feed(kj::strArray(kj::repeat("x"_kj, SIZE.columns * SIZE.rows), "").asBytes());
   kj::Vector<kj::Own<ScreenView::Snapshot>> held;
   do {
-    held.add(view.snapshot());
+    held.add(view.snapshot(output));
     REQUIRE(held.size() < 100);
   } while (held.back()->bytes.size() > SIZE.columns * SIZE.rows);
   CHECK(held.size() > 2);
   CHECK(budget.held() <= CELL_BYTES * OutputBudget::SCREEN_PART);
   held.clear();
-  CHECK(view.snapshot()->bytes.size() > SIZE.columns * SIZE.rows);
+  CHECK(view.snapshot(output)->bytes.size() > SIZE.columns * SIZE.rows);
 }
 
 TEST_CASE(

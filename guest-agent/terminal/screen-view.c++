@@ -36,15 +36,16 @@ ScreenView::Snapshot::~Snapshot() noexcept {
   budget.giveBackOfScreen(bytes.size());
 }
 
-kj::Own<ScreenView::Snapshot> ScreenView::snapshot() {
+kj::Own<ScreenView::Snapshot> ScreenView::snapshot(const OutputRing& output) {
   auto bytes = redraw(screen.state());
   if (!budget.takeForScreen(bytes.size())) {
     bytes = redrawWithoutCells(screen.state());
     budget.takeForScreenAnyway(bytes.size());
   }
   const auto unfinished = screen.unfinished();
-  if (unfinished <= MAX_REPEATED_BYTES) {
-    return kj::refcounted<Snapshot>(budget, kj::mv(bytes), rest.size() + unfinished);
+  const auto after = rest.size() + unfinished;
+  if (unfinished <= MAX_REPEATED_BYTES && after <= output.end() - output.begin()) {
+    return kj::refcounted<Snapshot>(budget, kj::mv(bytes), after);
   }
   auto beginning = screen.unfinishedBeginning();
   budget.takeForScreenAnyway(beginning.size());

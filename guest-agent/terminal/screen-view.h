@@ -19,6 +19,8 @@ public:
   bool feed(kj::ArrayPtr<const kj::byte> output);
   // True: all is done that was fed.
   bool goOn();
+  // How much of what was fed is left for goOn().
+  size_t leftToDo() const { return rest.size(); }
 
   void resize(WindowSize size) { screen.resize(size.columns, size.rows); }
   void drop() { screen.drop(); }
@@ -38,8 +40,10 @@ public:
   private:
     OutputBudget& budget;
   };
-  // Where there is no room for it among the screens, one without cells.
-  kj::Own<Snapshot> snapshot();
+  // Where there is no room for it among the screens, one without cells.  `output` has what was fed; of a sequence or string that began
+  // before what that still has, the redraw repeats what makes a terminal go on in it.  Room for the redraw may be taken from `output`,
+  // so that what comes after it is not there either: then another one is needed.
+  kj::Own<Snapshot> snapshot(const OutputRing& output);
 
 private:
   OutputBudget& budget;

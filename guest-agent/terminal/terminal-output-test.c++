@@ -4,6 +4,7 @@
 #include <catch2/catch_test_macros.hpp>
 
 #include "schema/limits.capnp.h"
+#include "screen/cell.h"
 #include "terminal/terminal-test-world.h"
 
 namespace bothy {
@@ -245,6 +246,21 @@ TEST_CASE("S42 P02 a viewer of a terminal that has its least alone gets each byt
   CHECK(seen.inOrder);
   CHECK(seen.bytes.size() == strlen("ready") + 588895);
   CHECK(seen.exitCode.orDefault(99) == 3);
+}
+
+TEST_CASE("S42 a terminal takes no more of the budget for a viewer than for what was written") {
+  TerminalTestWorld world;
+  auto opened = world.open("stty -opost -echo; printf x; read line; printf y; read line");
+  Seen seen;
+  auto attachment = world.attach(opened.terminal, seen);
+  seen.until("x").wait(world.scope);
+  const auto before = world.host->outputs.held();
+  world.type(attachment, "\n");
+  seen.until("xy").wait(world.scope);
+  CHECK(world.host->outputs.held() == before);
+  CHECK(before <= TerminalTestWorld::SIZE.columns * TerminalTestWorld::SIZE.rows * sizeof(Cell) +
+                      LEAST_SCROLLBACK_BYTES);
+  world.type(attachment, "\n");
 }
 
 }  // namespace

@@ -215,15 +215,15 @@ uint64_t Terminal::fastestViewer() const {
   return fastest;
 }
 
-size_t Terminal::roomFor(size_t wanted) {
-  return isWatched() ? scrollback.roomAfter(fastestViewer(), wanted) : wanted;
+size_t Terminal::roomFor(size_t wanted, uint64_t turnBegan) {
+  return scrollback.roomAfter(isWatched() ? fastestViewer() : turnBegan, wanted);
 }
 
 bool Terminal::mustHoldBack(bool programEnded) {
   if (!isWatched()) return !programEnded && !pace->isAllowed();
   // An ended program has little left: it is read as long as that costs a single viewer no gap.
   if (!programEnded && scrollback.end() - fastestViewer() >= AHEAD_BYTES) return true;
-  return roomFor(1) == 0;
+  return roomFor(1, scrollback.end()) == 0;
 }
 
 kj::Promise<ExitStatus> Terminal::run() {
@@ -287,8 +287,9 @@ Pty::ReadResult Terminal::readTurn(size_t limit) {
   if (!screen.goOn()) return {Pty::ReadState::DATA, total};
   auto state = Pty::ReadState::DATA;
   limit = kj::min(limit, sizeof(buffer));
+  const auto turnBegan = scrollback.end();
   while (total < limit && state == Pty::ReadState::DATA) {
-    const auto room = roomFor(kj::min(limit - total, READ_BYTES));
+    const auto room = roomFor(kj::min(limit - total, READ_BYTES), turnBegan);
     if (room == 0) break;
     auto piece = kj::arrayPtr(buffer + total, room);
     auto result = open.read(piece);
@@ -312,17 +313,25 @@ kj::Promise<void> Terminal::mayShow() {
   while (stillShown() == nullptr) {
     KJ_IF_MAYBE (last, lastShown) {
       co_await host.timer.atTime(last->until);
+    } else if (!canShow()) {
+      // The scrollback gave way meanwhile.  The program may be held back, and with it the turns that would do this.
+      screen.goOn();
+      tellNews();
+      co_await host.timer.afterDelay(0 * kj::SECONDS);
     } else {
       co_return;
     }
   }
 }
 
+bool Terminal::canShow() const {
+  return screen.leftToDo() <= scrollback.end() - scrollback.begin();
+}
+
 Terminal::Shown Terminal::shown() {
   KJ_IF_MAYBE (last, stillShown()) return {kj::addRef(*last->redraw), last->sequence};
-  auto redraw = screen.snapshot();
-  const auto after = kj::min(redraw->bytesAfter, scrollback.end() - scrollback.begin());
-  const auto sequence = scrollback.end() - after;
+  auto redraw = screen.snapshot(scrollback);
+  const auto sequence = scrollback.end() - redraw->bytesAfter;
   const auto until = host.timer.now() + REDRAW_PAUSE;
   lastShown = LastShown{{kj::addRef(*redraw), sequence}, until};
   forgettingShown =

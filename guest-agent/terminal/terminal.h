@@ -135,8 +135,11 @@ private:
   // The last redraw, if it can be had again.
   kj::Maybe<Shown&> stillShown();
   bool mustHoldBack(bool programEnded);
-  // How much of `wanted` can be read now without a gap for the viewer that is ahead of the others, if one sets the pace.
-  size_t roomFor(size_t wanted);
+  // How much of `wanted` can be read now without a gap for the viewer that is ahead of the others, if one sets the pace; if none does,
+  // without a loss of what has come from `turnBegan` on, which the screen has not seen yet.
+  size_t roomFor(size_t wanted, uint64_t turnBegan);
+  // What a redraw needs, beside what it shows, is kept.
+  bool canShow() const;
   uint64_t fastestViewer() const;
   kj::Promise<void> untilItMayGoOn(bool programEnded);
   void wakeViewers();
