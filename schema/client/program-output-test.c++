@@ -4,6 +4,7 @@
 #include <kj/vector.h>
 
 #include <catch2/catch_test_macros.hpp>
+#include <catch2/generators/catch_generators.hpp>
 
 #include "wire/rpc-connection.h"
 
@@ -92,9 +93,12 @@ TEST_CASE(
   send("two");
   CHECK(output.position() == 46);
   CHECK(output.lost() == 40);
-  CHECK_THROWS(lose(55).wait(scope));
-  CHECK_THROWS(lose(UINT64_MAX).wait(scope));
+  auto ended = output.onEnd();
+  CHECK_FALSE(ended.poll(scope));
+  CHECK_THROWS(lose(GENERATE(uint64_t{55}, UINT64_MAX)).wait(scope));
   CHECK(output.position() == 46);
+  CHECK(output.wasTooMuch());
+  CHECK(ended.poll(scope));
   auto reading = pipe.in->readAllText();
   output.finish();
   shown.wait(scope);

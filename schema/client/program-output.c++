@@ -21,11 +21,7 @@ public:
     requireLast();
     order.begin();
     auto data = context.getParams().getData();
-    output.tooMuch = output.tooMuch || data.size() > output.maxBytes - output.received;
-    if (output.isClosed || output.tooMuch) output.end->fulfill();
-    // The program is to learn that its reader is gone, as from a pipe.
-    KJ_REQUIRE(!output.isClosed, "nobody reads this output any more");
-    KJ_REQUIRE(!output.tooMuch, "more comes than may be taken");
+    requireRoom(data.size());
     output.waiting.push(data);
     output.received += data.size();
     return order.endAfter(output.waiting.whenBelow(MAX_WAITING_BYTES));
@@ -34,7 +30,7 @@ public:
     requireLast();
     order.requireUnbroken();
     const auto lost = context.getParams().getLost();
-    KJ_REQUIRE(lost <= output.maxBytes - output.received, "more is lost than may be taken");
+    requireRoom(lost);
     output.received += lost;
     output.lostBytes += lost;
     return kj::READY_NOW;
@@ -50,6 +46,15 @@ private:
   ProgramOutput& output;
   const uint64_t number;
   StreamOrder order;
+
+  // A sink that fails has ended: nothing more comes.
+  void requireRoom(uint64_t bytes) {
+    output.tooMuch = output.tooMuch || bytes > output.maxBytes - output.received;
+    if (output.isClosed || output.tooMuch) output.end->fulfill();
+    // The program is to learn that its reader is gone, as from a pipe.
+    KJ_REQUIRE(!output.isClosed, "nobody reads this output any more");
+    KJ_REQUIRE(!output.tooMuch, "more comes than may be taken");
+  }
 
   void requireLast() {
     if (number == output.sinks) return;

@@ -104,7 +104,8 @@ kj::Promise<TransferResult> Download::copyToOutput(RemoteFiles& from) {
   kj::Maybe<kj::Exception> failed;
   auto offset = output.position();
   bool isOther = false;
-  co_await readInto(from, output.newSink(), false, offset, 0, [this] { return output.position(); })
+  co_await readInto(from, output.newSink(), false, offset, 0,
+                    [this] { return output.position() - output.lost(); })
       .exclusiveJoin(kj::mv(closed))
       .then(
           [&](ReadEntry read) { isOther = offset > 0 && !isWhatWasLookedAt(read.version, offset); },
