@@ -120,6 +120,29 @@ TEST_CASE("P41 a sink that knows no gaps does not take the rest of an output for
   }
 }
 
+TEST_CASE(
+    "P41 a program keeps its pipe where a sink knows no gaps, until one comes that does or none "
+    "will") {
+  const bool comes = GENERATE(true, false);
+  LostWorld at;
+  at.pump->redirect(kj::heap<OldSink>(), 0);
+  auto done = at.pump->onDone();
+  REQUIRE(done.poll(at.io.waitScope));
+  CHECK_THROWS_AS(done.wait(at.io.waitScope), kj::Exception);
+  at.write("more");
+  if (!comes) {
+    at.pump->giveUp();
+    CHECK(::write(at.programs.get(), "x", 1) < 0);
+    return;
+  }
+  Collected later;
+  at.pump->redirect(collectInto(later), LostWorld::WRITTEN);
+  at.programs = nullptr;
+  at.pump->finish();
+  CHECK(at.isDone());
+  CHECK(later.text() == "more");
+}
+
 TEST_CASE("S42 an output without room is sent in small parts, and none of it is lost on the way") {
   OutputPumpWorld at(16 * 1024);
   OutputRing other{at.outputs, {4096, 16 * 1024}};

@@ -138,18 +138,20 @@ kj::Promise<void> OutputPump::run() {
     leavePipe();
     co_await ending;
   } catch (const kj::Exception& exception) {
-    // The receiver is gone: nobody is left who could be told.
-    isLost =
-        tail != nullptr && !isGivenUp && exception.getType() == kj::Exception::Type::DISCONNECTED;
-    if (exception.getType() == kj::Exception::Type::UNIMPLEMENTED) failure = whyCut();
+    const auto type = exception.getType();
+    // Of a sink that knows no gaps.
+    const bool isCut = type == kj::Exception::Type::UNIMPLEMENTED;
+    if (isCut) failure = whyCut();
+    // The receiver is gone, or nothing can be told to it; the program has done nothing that it should lose its reader for.
+    isLost = tail != nullptr && !isGivenUp && (isCut || type == kj::Exception::Type::DISCONNECTED);
   }
   dropSink();
-  if (isLost) co_return;
-  leavePipe();
   KJ_IF_MAYBE (why, failure) {
     endCalled.fulfiller->reject(kj::cp(*why));
     done.fulfiller->reject(kj::mv(*why));
   }
+  if (isLost) co_return;
+  leavePipe();
   reachDone();
   if (isGivenUp) dropSentTail();
 }

@@ -18,7 +18,7 @@ namespace bothy {
 // shell.  Dropping the pump does the same, at any time.  Once the program has ended, a pipe to which others still write goes to
 // LeftPipes, however the output ends.
 //
-// With a tail it keeps what was passed on last, and a sink whose connection broke may be followed by another, which
+// With a tail it keeps what was passed on last, and a sink whose connection broke, or that knows no gaps, may be followed by another, which
 // is given again what that one cannot have had; until then the pipe stays.  What the budget has no room for is a gap for that other.
 class OutputPump final {
 public:
@@ -50,7 +50,8 @@ public:
   kj::Promise<void> onEndCalled() { return endCalled.promise.addBranch(); }
 
   // Only with a tail: the output from byte `from` on goes to `sink`, and nothing more to the one before.  onDone() and
-  // onEndCalled() are its, then; they fail with OVERLOADED where it does not know gaps and must be told of one.  Throws unless
+  // onEndCalled() are its, then; they fail with OVERLOADED where it does not know gaps and must be told of one: the program keeps
+  // its pipe then, until another sink or giveUp() comes.  Throws unless
   // hasReached(from).
   void redirect(rpc::ByteSink::Client sink, uint64_t from);
   // There is a tail, and all before byte `from` has come: somebody may have had it.
