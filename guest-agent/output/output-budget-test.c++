@@ -96,6 +96,48 @@ TEST_CASE("S42 P01 a terminal that somebody looks at gives way after all that no
   CHECK(w.budget.held() <= 512 * KIB);
 }
 
+TEST_CASE("S42 a ring that cannot have more looks for room again when something was given back") {
+  World w(512 * KIB);
+  auto& seen = w.addWatched(250 * KIB);
+  auto& ring = w.add(120 * KIB);
+  auto& small = w.add(60 * KIB);
+  auto other = kj::heap<OutputRing>(w.budget, SIZES);
+  World::append(*other, 64 * KIB);
+  REQUIRE(w.budget.held() == 512 * KIB);
+  World::append(small, 256 * KIB);
+  const auto size = small.size();
+  REQUIRE(size == 64 * KIB);
+  auto isDenied = [&](OutputRing& ring) {
+    const auto before = w.budget.searches();
+    for (int i = 0; i < 100; i++) {
+      CHECK(ring.roomAfter(0, KIB) == 0);
+      World::append(ring, 1);
+    }
+    return w.budget.searches() == before;
+  };
+  REQUIRE(isDenied(small));
+  SECTION("by a ring that goes") {
+    other = nullptr;
+    World::append(small, 1);
+    CHECK(small.size() > size);
+  }
+  SECTION("by one that is dropped") {
+    ring.drop();
+    World::append(small, 1);
+    CHECK(small.size() > size);
+  }
+  SECTION("by one that nobody watches any more") {
+    seen.setWatched(false);
+    World::append(small, 1);
+    CHECK(small.size() > size);
+  }
+  SECTION("or when somebody watches it") {
+    small.setWatched(true);
+    World::append(small, 1);
+    CHECK(small.size() > size);
+  }
+}
+
 TEST_CASE(
     "S42 screens have a part of the budget, for which rings give way, and no one takes it all") {
   World w(512 * KIB);
@@ -113,8 +155,26 @@ TEST_CASE(
   CHECK(w.budget.takeForScreen(32 * KIB));
 }
 
-TEST_CASE("what the agent keeps of outputs is a part of the machine's memory, and enough") {
-  CHECK(outputBytesOfThisMachine() >= LEAST_OUTPUT_BYTES);
+TEST_CASE("S42 a screen that becomes no larger stays, whatever others have taken meanwhile") {
+  World w(512 * KIB);
+  REQUIRE(w.budget.takeForScreen(32 * KIB));
+  while (w.budget.takeForScreen(1 * KIB)) {
+  }
+  REQUIRE_FALSE(w.budget.takeForScreen(8 * KIB));
+  const auto held = w.budget.held();
+  CHECK(w.budget.changeForScreen(32 * KIB, 31 * KIB));
+  CHECK(w.budget.held() == held - KIB);
+  CHECK(w.budget.changeForScreen(31 * KIB, 31 * KIB));
+  // Refused: it has nothing.
+  CHECK_FALSE(w.budget.changeForScreen(31 * KIB, 32 * KIB));
+  CHECK(w.budget.held() == held - 32 * KIB);
+}
+
+TEST_CASE("what the agent keeps of outputs is a part of a machine's memory, and enough") {
+  constexpr size_t MIB = 1024 * KIB;
+  CHECK(outputBytesOf(128 * MIB) == LEAST_OUTPUT_BYTES);
+  CHECK(outputBytesOf(1024 * MIB) == 32 * MIB);
+  CHECK(outputBytesOf(64 * 1024 * MIB) == 128 * MIB);
 }
 
 }  // namespace

@@ -28,6 +28,14 @@ void OutputBudget::takeForScreenAnyway(size_t more) {
 
 void OutputBudget::giveBackOfScreen(size_t less) {
   onScreens -= less;
+  if (less > 0) releases++;
+}
+
+bool OutputBudget::changeForScreen(size_t before, size_t bytes) {
+  giveBackOfScreen(before);
+  if (bytes > before) return takeForScreen(bytes);
+  onScreens += bytes;
+  return true;
 }
 
 void OutputBudget::add(OutputRing& ring) {
@@ -41,6 +49,7 @@ void OutputBudget::remove(OutputRing& ring) {
 
 void OutputBudget::giveBack(OutputRing& ring) {
   inRings -= ring.size();
+  if (ring.size() > 0) releases++;
 }
 
 size_t OutputBudget::grow(OutputRing& ring, size_t wanted) {
@@ -64,6 +73,7 @@ size_t OutputBudget::grow(OutputRing& ring, size_t wanted) {
 template <typename FloorOf>
 bool OutputBudget::canMakeRoom(size_t more, FloorOf&& floorOf) {
   if (held() + more <= bytes) return true;
+  searched++;
   size_t free = 0;
   for (auto& ring : rings) free += ring.size() - kj::min(ring.size(), floorOf(ring));
   return held() + more <= bytes + free;
@@ -72,6 +82,7 @@ bool OutputBudget::canMakeRoom(size_t more, FloorOf&& floorOf) {
 template <typename FloorOf>
 void OutputBudget::makeRoom(size_t more, FloorOf&& floorOf) {
   while (held() + more > bytes) {
+    searched++;
     kj::Maybe<OutputRing&> chosen;
     for (auto& ring : rings) {
       if (ring.size() <= floorOf(ring)) continue;
@@ -83,6 +94,8 @@ void OutputBudget::makeRoom(size_t more, FloorOf&& floorOf) {
     KJ_IF_MAYBE (ring, chosen) {
       inRings -= ring->size();
       ring->giveWay();
+      // It gave more, maybe, than was asked for.
+      releases++;
       inRings += ring->size();
     } else {
       return;
@@ -90,11 +103,15 @@ void OutputBudget::makeRoom(size_t more, FloorOf&& floorOf) {
   }
 }
 
-size_t outputBytesOfThisMachine() {
+size_t outputBytesOf(size_t memoryBytes) {
   constexpr size_t PART = 32, MOST = 128 << 20;
+  return kj::max(LEAST_OUTPUT_BYTES, kj::min(MOST, memoryBytes / PART));
+}
+
+size_t outputBytesOfThisMachine() {
   const auto pages = static_cast<size_t>(kj::max(sysconf(_SC_PHYS_PAGES), 0L));
   const auto pageBytes = static_cast<size_t>(kj::max(sysconf(_SC_PAGESIZE), 0L));
-  return kj::max(LEAST_OUTPUT_BYTES, kj::min(MOST, pages * pageBytes / PART));
+  return outputBytesOf(pages * pageBytes);
 }
 
 }  // namespace bothy

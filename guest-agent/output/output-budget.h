@@ -23,8 +23,13 @@ public:
   // Of what is small, and cannot be done without.
   void takeForScreenAnyway(size_t bytes);
   void giveBackOfScreen(size_t bytes);
+  // For one screen that has `before`.  What is no more than that it has in any case; where it is refused it has nothing.
+  bool changeForScreen(size_t before, size_t bytes);
 
   size_t held() const { return inRings + onScreens; }
+  // So many times all rings were looked through, which takes a while where there are thousands.  Who was denied more looks no more
+  // until something was given back.
+  uint64_t searches() const { return searched; }
 
   // Screens have such a part of it at most, and one screen such a part of what is left of that.
   static constexpr size_t SCREENS_PART = 4, SCREEN_PART = 4;
@@ -36,6 +41,8 @@ private:
   size_t inRings = 0;
   size_t onScreens = 0;
   kj::List<OutputRing, &OutputRing::link> rings;
+  uint64_t releases = 0;  // counts what lets a ring have more that was denied it
+  uint64_t searched = 0;
 
   void add(OutputRing& ring);
   void remove(OutputRing& ring);
@@ -51,6 +58,7 @@ private:
 };
 
 // What the agent keeps at most: a part of the machine's memory.
+size_t outputBytesOf(size_t memoryBytes);
 size_t outputBytesOfThisMachine();
 constexpr size_t LEAST_OUTPUT_BYTES = 16 * 1024 * 1024;
 

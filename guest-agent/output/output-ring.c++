@@ -55,9 +55,22 @@ size_t OutputRing::roomAfter(uint64_t position, size_t wanted) {
 
 void OutputRing::growFor(ByteTail& kept, size_t bytes) {
   const auto wanted = kj::min(kept.sizeWith(bytes), sizes.most);
-  if (wanted <= granted) return;
+  if (wanted <= granted || deniedAt == budget.releases) return;
+  const auto before = budget.releases;
   granted = budget.grow(*this, wanted);
+  if (granted < wanted) deniedAt = before;
   kept.limit(granted);
+}
+
+void OutputRing::setWatched(bool isWatched) {
+  if (isWatched == watched) return;
+  watched = isWatched;
+  // It may have what it could not before, or others from it.
+  if (watched) {
+    deniedAt = nullptr;
+  } else if (granted > sizes.least) {
+    budget.releases++;
+  }
 }
 
 void OutputRing::giveWay() {

@@ -35,7 +35,7 @@ public:
   size_t roomAfter(uint64_t position, size_t wanted);
 
   // Whether somebody waits for what comes, at first nobody: see OutputBudget.
-  void setWatched(bool isWatched) { watched = isWatched; }
+  void setWatched(bool isWatched);
 
   // Frees the bytes.  Those that come later are counted and not kept.
   void drop();
@@ -49,6 +49,8 @@ private:
   uint64_t counted = 0;  // without a tail: the bytes that came
   size_t granted = 0;
   bool watched = false;
+  // It cannot have more than `granted` until OutputBudget::releases is another.
+  kj::Maybe<uint64_t> deniedAt;
   kj::ListLink<OutputRing> link;
 
   void growFor(ByteTail& kept, size_t bytes);

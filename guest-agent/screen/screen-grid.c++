@@ -23,7 +23,7 @@ void blankOut(kj::ArrayPtr<Cell> cells, Color background) {
 }  // namespace
 
 ScreenGrid::ScreenGrid(OutputBudget& budget, kj::uint columns, kj::uint rows) : budget(budget) {
-  allocate(columns, rows);
+  allocate(columns, rows, 0);
 }
 
 ScreenGrid::~ScreenGrid() noexcept {
@@ -34,10 +34,14 @@ size_t ScreenGrid::bytesFor(kj::uint columns, kj::uint rows) {
   return size_t{columns} * rows * sizeof(Cell);
 }
 
-void ScreenGrid::allocate(kj::uint columns, kj::uint rows) {
+void ScreenGrid::allocate(kj::uint columns, kj::uint rows, size_t bytesBefore) {
   width = columns;
   height = rows;
-  if (size_t{columns} * rows > MAX_CELLS || !budget.takeForScreen(bytesFor(columns, rows))) return;
+  if (size_t{columns} * rows > MAX_CELLS) {
+    budget.giveBackOfScreen(bytesBefore);
+    return;
+  }
+  if (!budget.changeForScreen(bytesBefore, bytesFor(columns, rows))) return;
   cells = kj::heapArray<Cell>(size_t{columns} * rows);
   order = kj::heapArray<uint16_t>(rows);
   used = kj::heapArray<uint16_t>(rows);
@@ -215,8 +219,7 @@ void ScreenGrid::resize(kj::uint columns, kj::uint rows, kj::uint firstRow) {
   auto before = kj::mv(cells);
   auto orderBefore = kj::mv(order);
   const auto widthBefore = width, heightBefore = height;
-  if (before.size() > 0) budget.giveBackOfScreen(bytesFor(widthBefore, heightBefore));
-  allocate(columns, rows);
+  allocate(columns, rows, before.size() > 0 ? bytesFor(widthBefore, heightBefore) : 0);
   if (!isKept() || before.size() == 0) return;
   const auto kept = kj::min(columns, widthBefore);
   for (kj::uint row = 0; row < rows && firstRow + row < heightBefore; ++row) {

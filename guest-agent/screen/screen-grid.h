@@ -80,7 +80,8 @@ private:
     return cells.slice(order[row] * size_t{width}, (order[row] + size_t{1}) * width);
   }
   static size_t bytesFor(kj::uint columns, kj::uint rows);
-  void allocate(kj::uint columns, kj::uint rows);
+  // `bytesBefore`: what it had of the budget.
+  void allocate(kj::uint columns, kj::uint rows, size_t bytesBefore);
   // A character of two places that the border between `column` and the one before cuts becomes blank.
   static void cut(kj::ArrayPtr<Cell> line, kj::uint column);
   void moveLine(kj::uint from, kj::uint to, kj::uint left, kj::uint right);
