@@ -143,6 +143,29 @@ TEST_CASE(
   CHECK(later.text() == "more");
 }
 
+TEST_CASE("S42 an output whose program says nothing gives way to one that nobody waits for") {
+  OutputPumpWorld at((64 + 4) * 1024);
+  OutputRing other{at.outputs, {4096, 32 * 1024}};
+  auto add = [&](size_t bytes) { other.append(kj::heapArray<kj::byte>(bytes)); };
+  add(1);
+  REQUIRE(at.fill(40000) == 40000);
+  at.writing.fulfiller->fulfill();
+  at.io.waitScope.poll();
+  REQUIRE(at.outputs.held() == (64 + 4) * 1024);
+  add(32 * 1024);
+  CHECK(other.size() == 4096);
+  at.pass(OutputPump::IDLE_TIME);
+  add(32 * 1024);
+  CHECK(other.size() == 32 * 1024);
+  // It has all that comes all the same.
+  REQUIRE(at.fill(10) == 10);
+  at.programs = nullptr;
+  at.pump->finish();
+  CHECK(at.isEndCalled());
+  CHECK(at.collected.bytes.size() == 40010);
+  CHECK(at.collected.lost == 0);
+}
+
 TEST_CASE("S42 an output without room is sent in small parts, and none of it is lost on the way") {
   OutputPumpWorld at(16 * 1024);
   OutputRing other{at.outputs, {4096, 16 * 1024}};

@@ -17,7 +17,7 @@ namespace {
 
 // Once so much waits in a pipe, the program writes in bulk: a larger pipe saves switches.
 constexpr size_t BULK_BYTES = 32 * 1024;
-// With a tail, chunks are small, so that little of it is ever on its way.
+// With a tail, chunks are small, so that less of it is ever on its way than a whole tail has.
 constexpr size_t KEPT_CHUNK_BYTES = 64 * 1024;
 // What is on its way, and so may not have been had, is at most the window of the stream's flow control and the
 // message that overshoots it; a power of two above that.  So a chunk has such a part of the tail.
@@ -187,9 +187,18 @@ kj::Promise<void> OutputPump::deliver() {
     } else if (size > 0) {
       co_await send(size);
     } else {
-      co_await onReadable();
+      co_await onMore();
     }
   }
+}
+
+kj::Promise<void> OutputPump::onMore() {
+  auto idle = timer.afterDelay(IDLE_TIME).then([this]() -> kj::Promise<void> {
+    setOwed(false);
+    return kj::NEVER_DONE;
+  });
+  co_await onReadable().exclusiveJoin(kj::mv(idle));
+  setOwed(true);
 }
 
 // Sends what has come after the program's end, or waits for more, or finds that this is over.
@@ -239,8 +248,9 @@ kj::Promise<void> OutputPump::send(size_t size) {
 kj::Promise<void> OutputPump::keepAndSend(Tail& kept, size_t size) {
   auto& ring = kept.ring;
   size = kj::min(size, KEPT_CHUNK_BYTES);
-  const auto room = ring.roomAfter(ring.begin(), size);
-  size = kj::min(size, kj::max(room, ring.size() / CHUNKS_OF_TAIL));
+  ring.roomAfter(ring.begin(), size);
+  // All of it is still to be sent.
+  size = kj::min(size, ring.size());
   auto chunk = kj::heapArray<kj::byte>(size);
   size = read(chunk);
   if (size == 0) return kj::READY_NOW;

@@ -59,6 +59,9 @@ public:
   // No other sink will come: the tail goes, when all of it is sent.
   void giveUp();
 
+  // So long after the last byte, if the sink waits, nobody waits for its tail: see OutputBudget.
+  static constexpr kj::Duration IDLE_TIME = 1 * kj::SECONDS;
+
   // What a tail has in any case.
   static constexpr size_t LEAST_TAIL_BYTES = ByteTail::LEAST_BYTES;
 
@@ -120,6 +123,8 @@ private:
   void leavePipe();
   kj::Promise<void> lingerOnce();
   kj::Promise<void> onReadable();
+  // The same; after IDLE_TIME the tail is not owed until there is more.
+  kj::Promise<void> onMore();
   kj::Promise<void> onFinish();
   size_t countAvailable() const;
   bool hasWriters() const;
