@@ -52,9 +52,13 @@ public:
     feed.forget(after);
     co_await feed.onEventAfter(after);
     auto results = context.getResults();
-    auto list = results.initEvents(feed.events().size());
+    const auto now = kj::systemPreciseMonotonicClock().now();
+    kj::Maybe<EventFeed::Event> known;
+    if (after == 0) known = feed.lastActivity();
+    auto list = results.initEvents(feed.events().size() + (known == nullptr ? 0 : 1));
     kj::uint i = 0;
-    for (auto& event : feed.events()) event.writeTo(list[i++]);
+    KJ_IF_MAYBE (event, known) event->writeTo(list[i++], now);
+    for (auto& event : feed.events()) event.writeTo(list[i++], now);
     results.setNewest(feed.newestEvent());
     feed.noteFetch();
   }

@@ -25,7 +25,7 @@ TEST_CASE("what somebody does after a pause is told at once, and what follows on
   w.watch.noteInput();
   w.scope.poll();
   REQUIRE(w.told.size() == 1);
-  CHECK(KJ_ASSERT_NONNULL(w.told[0].sinceInput) == 0 * kj::SECONDS);
+  CHECK(KJ_ASSERT_NONNULL(w.told[0].lastInput) == w.timer.now());
   for (int i = 0; i < 100; i++) {
     w.pass(ACTIVITY_PAUSE / 200);
     w.watch.noteInput();
@@ -34,7 +34,7 @@ TEST_CASE("what somebody does after a pause is told at once, and what follows on
   CHECK(w.told.size() == 1);
   w.pass(ACTIVITY_PAUSE / 2);
   REQUIRE(w.told.size() == 2);
-  CHECK(KJ_ASSERT_NONNULL(w.told[1].sinceInput) == ACTIVITY_PAUSE / 2);
+  CHECK(KJ_ASSERT_NONNULL(w.told[1].lastInput) == w.timer.now() - ACTIVITY_PAUSE / 2);
   CHECK(w.told[1].running == RunningPrograms{.commands = 1, .terminals = 1});
   w.pass(10 * ACTIVITY_PAUSE);
   // Nothing has changed.
@@ -53,7 +53,7 @@ TEST_CASE("that programs run without anybody who types is told as that") {
   w.watch.noteRunning({.commands = 1});
   w.scope.poll();
   REQUIRE(w.told.size() == 1);
-  CHECK(w.told[0].sinceInput == nullptr);
+  CHECK(w.told[0].lastInput == nullptr);
 }
 
 }  // namespace

@@ -24,11 +24,9 @@ kj::Promise<void> ActivityWatch::tellInTime() {
     const auto due = *last + ACTIVITY_PAUSE;
     if (timer.now() < due) co_await timer.atTime(due);
   }
-  const auto now = timer.now();
   isDue = false;
-  lastTold = now;
-  tell({.sinceInput = lastInput.map([now](kj::TimePoint then) { return now - then; }),
-        .running = running});
+  lastTold = timer.now();
+  tell({.lastInput = lastInput, .running = running});
 }
 
 }  // namespace bothy

@@ -9,7 +9,7 @@ namespace bothy {
 
 // What people and programs do in the machine.
 struct Activity {
-  kj::Maybe<kj::Duration> sinceInput;  // none: nobody has typed yet
+  kj::Maybe<kj::TimePoint> lastInput;  // by the monotonic clock; none: none has come yet
   RunningPrograms running;
 };
 
@@ -24,7 +24,7 @@ public:
   ActivityWatch(kj::Timer& timer, Tell tell) : timer(timer), tell(kj::mv(tell)) {}
   KJ_DISALLOW_COPY_AND_MOVE(ActivityWatch);
 
-  // Somebody has typed.
+  // A terminal was given input.
   void noteInput();
   void noteRunning(RunningPrograms running);
 

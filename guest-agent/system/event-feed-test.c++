@@ -20,11 +20,12 @@ TEST_CASE("P41 events of all kinds have one row of numbers, and the last are kep
   feed.tell(EventFeed::OutOfMemory{43, kj::str("dd"), 42});
   feed.tell(EventFeed::DiskUse{9, 10});
   feed.tell(EventFeed::PortChange{ListenerWatch::Change::OPENED, {8080, true}});
-  feed.tell(Activity{3 * kj::SECONDS, {.commands = 2, .terminals = 1}});
+  const auto now = kj::systemPreciseMonotonicClock().now();
+  feed.tell(Activity{now - 3 * kj::SECONDS, {.commands = 2, .terminals = 1}});
   REQUIRE(feed.events().size() == 6);
   capnp::MallocMessageBuilder message;
   auto list = message.initRoot<rpc::AgentControl::EventsResults>().initEvents(6);
-  for (kj::uint i = 0; i < 6; i++) feed.events()[i].writeTo(list[i]);
+  for (kj::uint i = 0; i < 6; i++) feed.events()[i].writeTo(list[i], now + 2 * kj::SECONDS);
   auto told = list.asReader();
   for (kj::uint i = 0; i < 6; i++) CHECK(told[i].getNumber() == i + 1);
   REQUIRE(told[0].isLaneEnded());
@@ -42,7 +43,7 @@ TEST_CASE("P41 events of all kinds have one row of numbers, and the last are kep
   CHECK(told[4].getPortOpened().getNumber() == 8080);
   CHECK(told[4].getPortOpened().getLoopback());
   REQUIRE(told[5].isActivity());
-  CHECK(told[5].getActivity().getInput().getSinceMillis() == 3000);
+  CHECK(told[5].getActivity().getInput().getSinceMillis() == 5000);
   CHECK(told[5].getActivity().getCommands() == 2);
   CHECK(told[5].getActivity().getTerminals() == 1);
 
@@ -88,6 +89,40 @@ TEST_CASE("of the activity only the last is kept that nobody has fetched") {
   for (kj::uint i = 1; i <= 3; i++) feed.tell(Activity{nullptr, {.commands = i}});
   REQUIRE(feed.events().size() == 1);
   CHECK(feed.events()[0].kind.get<Activity>().running.commands == 3);
+}
+
+TEST_CASE("who asks for the first time is told of the activity, also where another knows of it") {
+  EventFeed feed;
+  feed.tell(EventFeed::DiskUse{1, 10});
+  feed.tell(Activity{nullptr, {.commands = 1}});
+  CHECK(feed.lastActivity() == nullptr);
+  feed.tell(EventFeed::DiskUse{2, 10});
+  feed.tell(EventFeed::DiskUse{3, 10});
+  feed.noteFetch();
+  feed.forget(3);
+  auto check = [&](uint64_t number) {
+    auto last = feed.lastActivity();
+    auto& event = KJ_REQUIRE_NONNULL(last);
+    CHECK(event.number == number);
+    CHECK(event.kind.get<Activity>().running.commands == 1);
+  };
+  check(3);
+  feed.forget(4);
+  check(4);
+}
+
+TEST_CASE("what takes the place of an event is told in the order in which it happened") {
+  using Change = ListenerWatch::Change;
+  EventFeed feed;
+  feed.tellLane(7, rpc::AgentEvent::What::ENDED);
+  feed.tell(changed(8080, Change::OPENED));
+  feed.tell(changed(8081, Change::OPENED));
+  feed.tell(changed(8080, Change::CLOSED));
+  REQUIRE(feed.events().size() == 3);
+  CHECK(feed.events()[1].kind.get<EventFeed::PortChange>().port.number == 8081);
+  CHECK(feed.events()[2].kind.get<EventFeed::PortChange>().port.number == 8080);
+  for (kj::uint i = 0; i < 3; i++) CHECK(feed.events()[i].number == i + 1);
+  CHECK(feed.newestEvent() == 3);
 }
 
 TEST_CASE("what has happened to a port since it was fetched is an event of its own") {

@@ -6,7 +6,7 @@
 
 namespace bothy {
 
-void EventFeed::Event::writeTo(rpc::AgentEvent::Builder builder) const {
+void EventFeed::Event::writeTo(rpc::AgentEvent::Builder builder, kj::TimePoint now) const {
   builder.setNumber(number);
   builder.setLane(lane);
   builder.setWhat(what);
@@ -41,8 +41,8 @@ void EventFeed::Event::writeTo(rpc::AgentEvent::Builder builder) const {
     }
     KJ_CASE_ONEOF(activity, Activity) {
       auto told = builder.initActivity();
-      KJ_IF_MAYBE (since, activity.sinceInput) {
-        told.getInput().setSinceMillis(*since / kj::MILLISECONDS);
+      KJ_IF_MAYBE (then, activity.lastInput) {
+        told.getInput().setSinceMillis((now - kj::min(*then, now)) / kj::MILLISECONDS);
       }
       told.setCommands(activity.running.commands);
       told.setTerminals(activity.running.terminals);
@@ -64,7 +64,18 @@ void EventFeed::programEnded(const ProgramEnd& end) {
 }
 
 void EventFeed::forget(uint64_t until) {
-  while (!kept.empty() && kept.front().number <= until) kept.pop_front();
+  while (!kept.empty() && kept.front().number <= until) {
+    if (kept.front().kind.is<Activity>()) forgottenActivity = kept.front().kind.get<Activity>();
+    kept.pop_front();
+  }
+}
+
+kj::Maybe<EventFeed::Event> EventFeed::lastActivity() const {
+  return forgottenActivity.map([this](const Activity& activity) {
+    // So that nothing seems to be missed between it and the next.
+    const auto number = kept.empty() ? newest : kept.front().number - 1;
+    return Event{number, 0, Lane::BEGAN, Activity(activity)};
+  });
 }
 
 kj::Promise<void> EventFeed::onEventAfter(uint64_t after) {
@@ -81,9 +92,11 @@ bool EventFeed::replace(Kind& kind) {
     return kind.is<PortChange>() && known.is<PortChange>() &&
            known.get<PortChange>().port == kind.get<PortChange>().port;
   };
-  for (auto& event : kept) {
-    if (event.number <= fetched || !isSame(event.kind)) continue;
-    event.kind = kj::mv(kind);
+  for (auto event = kept.begin(); event != kept.end(); ++event) {
+    if (event->number <= fetched || !isSame(event->kind)) continue;
+    // Those behind it have not been fetched either: they move up, so that no number is missing.
+    for (event = kept.erase(event); event != kept.end(); ++event) --event->number;
+    kept.push_back({newest, 0, Lane::BEGAN, kj::mv(kind)});
     return true;
   }
   return false;

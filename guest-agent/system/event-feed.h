@@ -42,7 +42,8 @@ public:
     Lane what;
     Kind kind;
 
-    void writeTo(rpc::AgentEvent::Builder builder) const;
+    // `now`: by the monotonic clock.
+    void writeTo(rpc::AgentEvent::Builder builder, kj::TimePoint now) const;
   };
 
   EventFeed() = default;
@@ -52,7 +53,7 @@ public:
   void tell(Kind kind);
   void programEnded(const ProgramEnd& end) override;
 
-  // Those up to the number `until`.
+  // Those up to the number `until`, but see lastActivity().
   void forget(uint64_t until);
   // Those that are kept have been fetched, and may be fetched again.
   void noteFetch() { fetched = newest; }
@@ -61,15 +62,18 @@ public:
   // Those that are kept.
   const std::deque<Event>& events() const { return kept; }
   uint64_t newestEvent() const { return newest; }
+  // For who knows of nothing yet: what was told last of the activity, if that was forgotten, as an event before those that are kept.
+  kj::Maybe<Event> lastActivity() const;
 
 private:
   std::deque<Event> kept;
   uint64_t newest = 0;
   uint64_t fetched = 0;  // the last that was
+  kj::Maybe<Activity> forgottenActivity;
   kj::Vector<kj::Own<kj::PromiseFulfiller<void>>> waiting;
 
   void add(uint64_t lane, Lane what, Kind kind);
-  // False: `kind` is of none that may be replaced and was not fetched.
+  // It becomes the newest.  False: `kind` is of none that may be replaced and was not fetched.
   bool replace(Kind& kind);
 };
 
