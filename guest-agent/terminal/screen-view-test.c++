@@ -156,10 +156,7 @@ TEST_CASE("S42 P01 a string that is longer than what is kept of a terminal is co
                          " /dev/zero | tr '\\0' A; read x; "
                          "printf 'A\\007done'; read x"),
                  "", SIZE);
-  while (opened.terminal.infoRequest().send().wait(world.scope).getInfo().getProduced() <
-         BEGINNING.size() + STRING_BYTES) {
-    world.io.provider->getTimer().afterDelay(1 * kj::MILLISECONDS).wait(world.scope);
-  }
+  world.untilProduced(opened.terminal, BEGINNING.size() + STRING_BYTES);
   Seen seen;
   auto request = world.attachRequest(opened.terminal, seen);
   request.getFrom().setScreen();

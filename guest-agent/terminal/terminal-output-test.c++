@@ -120,10 +120,8 @@ TEST_CASE("P01 whoever attaches again by sequence gets each byte once") {
 TEST_CASE("P02 what the scrollback has lost is announced with its size") {
   TerminalTestWorld world;
   auto opened = world.open("head -c 3000000 /dev/zero; echo end; read line");
-  auto info = [&]() { return opened.terminal.infoRequest().send().wait(world.scope); };
   // Nobody is attached: nothing holds the program back.
-  while (info().getInfo().getProduced() < 3000005) {
-  }
+  world.untilProduced(opened.terminal, 3000005);
   Seen seen;
   auto request = world.attachRequest(opened.terminal, seen);
   request.getFrom().setSequence(10);
@@ -209,9 +207,7 @@ TEST_CASE(
   constexpr uint64_t WRITTEN = 1000000;
   auto opened =
       world.open(kj::str("stty -opost -echo; head -c ", WRITTEN, " /dev/zero; read line"));
-  auto info = [&]() { return opened.terminal.infoRequest().send().wait(world.scope); };
-  while (info().getInfo().getProduced() < WRITTEN) {
-  }
+  world.untilProduced(opened.terminal, WRITTEN);
   OutputRing other(world.host->outputs, {LEAST_OUTPUT_BYTES, LEAST_OUTPUT_BYTES});
   other.setWatched(true);
   other.append(kj::heapArray<kj::byte>(LEAST_OUTPUT_BYTES));

@@ -80,4 +80,13 @@ kj::uint TerminalTestWorld::count() {
   return terminals.listRequest().send().wait(scope).getTerminals().size();
 }
 
+void TerminalTestWorld::untilProduced(rpc::Terminal::Client terminal, uint64_t bytes) {
+  auto& timer = io.provider->getTimer();
+  const auto limit = timer.now() + 1 * kj::MINUTES;
+  while (terminal.infoRequest().send().wait(scope).getInfo().getProduced() < bytes) {
+    KJ_REQUIRE(timer.now() < limit, "a program has not written so much", bytes);
+    timer.afterDelay(1 * kj::MILLISECONDS).wait(scope);
+  }
+}
+
 }  // namespace bothy

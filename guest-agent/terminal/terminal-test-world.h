@@ -42,6 +42,8 @@ struct TerminalTestWorld: public TestWorld {
   // Runs a script to its end; what it wrote.
   kj::String run(kj::StringPtr script, kj::StringPtr term = "");
   kj::uint count();
+  // Waits until so much was read of what the program writes, which nobody need see.
+  void untilProduced(rpc::Terminal::Client terminal, uint64_t bytes);
 };
 
 }  // namespace bothy

@@ -300,11 +300,15 @@ TEST_CASE(
                      .eagerlyEvaluate(nullptr);
   until("a command", [](auto activity) { return activity.getCommands() > 0; });
   TestTerminal terminal(workspace, {.argv = {"/bin/sh"_kj}});
+  auto& clock = kj::systemPreciseMonotonicClock();
+  const auto typed = clock.now();
   terminal.type("exit\r");
   workspace.shell("pkill -x sleep");
   host.wait(kj::mv(running), "its end");
-  until("its end, and input", [](auto activity) {
-    return activity.getCommands() == 0 && activity.getInput().isSinceMillis();
+  // And not that of somebody before.
+  until("its end, and input", [&](auto activity) {
+    return activity.getCommands() == 0 && activity.getInput().isSinceMillis() &&
+           activity.getInput().getSinceMillis() * kj::MILLISECONDS <= clock.now() - typed;
   });
 }
 
