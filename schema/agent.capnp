@@ -92,10 +92,11 @@ struct AgentEvent {
     portOpened @7 :Port;
     # A program listens on a TCP port on which none did.
     portClosed @8 :Port;
-    # None listens there any more.
+    # None listens there any more.  Not told of every port: where more begins and ends at once than the kernel can report, the ports
+    # that were open are forgotten, and opened ones are told again.
 
     activity @9 :Activity;
-    # Somebody has typed, or a program has begun or ended.  Told at once after a minute without, and once a minute at most.
+    # A terminal was given input, or a program has begun or ended.  Told at once after a minute without, and once a minute at most.
   }
 }
 
@@ -104,9 +105,9 @@ struct Activity {
 
   input :union {
     never @0 :Void;
-    # Nobody has typed at a terminal since the machine has booted.
+    # No terminal was given input since the machine has booted.
     sinceMillis @1 :UInt64;
-    # So long before this was told somebody did last.
+    # So long before this was told one was last: what somebody typed, or what his terminal answered to a program.
   }
   commands @2 :UInt32;
   # Programs of `Processes.exec` that run.

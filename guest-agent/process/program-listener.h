@@ -33,7 +33,7 @@ public:
   virtual void programEnded(const ProgramEnd& end) = 0;
   // One has begun or ended.
   virtual void runningChanged(RunningPrograms) {}
-  // Somebody has typed at a terminal.
+  // A terminal was given input, and has taken it.
   virtual void inputCame() {}
 };
 

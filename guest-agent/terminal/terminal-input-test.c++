@@ -115,7 +115,7 @@ TEST_CASE("input is held back while the program does not read, and fails when it
   CHECK(KJ_REQUIRE_NONNULL(failure).getType() == kj::Exception::Type::DISCONNECTED);
 }
 
-TEST_CASE("that somebody types, and how long a program runs, is told") {
+TEST_CASE("that a terminal is given input, and how long a program runs, is told") {
   TerminalTestWorld world;
   HeardPrograms heard;
   world.host->listener = heard;
@@ -124,12 +124,20 @@ TEST_CASE("that somebody types, and how long a program runs, is told") {
   Seen seen;
   auto attachment = world.attach(opened.terminal, seen);
   seen.until("up").wait(world.scope);
+  // Nothing was.
+  world.type(attachment, "");
   CHECK(heard.inputs == 0);
   world.type(attachment, "\n");
   seen.until("").wait(world.scope);
   CHECK(heard.inputs == 1);
   CHECK(heard.running == RunningPrograms());
   CHECK(heard.ends == 1);
+  // Nor is what nobody takes.
+  kj::runCatchingExceptions([&]() {
+    world.type(attachment, "late");
+    world.resize(attachment, TerminalTestWorld::SIZE);
+  });
+  CHECK(heard.inputs == 1);
   world.host->listener = nullptr;
 }
 

@@ -118,13 +118,17 @@ bool Terminal::signal(int number) {
 }
 
 kj::Promise<void> Terminal::write(kj::ArrayPtr<const kj::byte> data) {
-  KJ_IF_MAYBE (listener, host.listener) listener->inputCame();
+  bool isNoted = false;
   auto turn = co_await inputTurns->next();
   while (data.size() > 0) {
     // Asked each time: the program may end while its queue is full.
     KJ_IF_MAYBE (open, pty) {
       KJ_IF_MAYBE (taken, (*open)->write(data)) {
         data = data.slice(*taken, data.size());
+        if (*taken > 0 && !isNoted) {
+          isNoted = true;
+          KJ_IF_MAYBE (listener, host.listener) listener->inputCame();
+        }
         if (data.size() > 0) {
           // Fails if the PTY goes meanwhile: the program has ended.
           co_await (*open)->onWritable().catch_([](kj::Exception&&) {});

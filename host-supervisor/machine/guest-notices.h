@@ -10,7 +10,7 @@ namespace bothy {
 
 // What people and programs do in a machine, as its agent has told last.
 struct GuestActivity {
-  kj::Maybe<kj::TimePoint> lastInput;  // none: nobody has typed at a terminal
+  kj::Maybe<kj::TimePoint> lastInput;  // none: no terminal was given any
   uint32_t commands = 0;               // that run
   uint32_t terminals = 0;
 };

@@ -21,7 +21,7 @@ struct WorkspaceView {
   kj::StringPtr agentVersion;
   bool isStalled = false;
   struct Activity {
-    kj::Maybe<kj::Duration> sinceInput;  // none: nobody has typed
+    kj::Maybe<kj::Duration> sinceInput;  // none: no terminal was given any
     uint32_t commands = 0;
     uint32_t terminals = 0;
   };

@@ -33,7 +33,7 @@ TEST_CASE("a list has the workspaces that begin so, or are in one of some states
 TEST_CASE("a list says what goes on in a workspace") {
   CommandTestWorld world;
   CHECK(world.run({"ls"}) == SUCCESS);
-  CHECK(contains(world.out(), "typed 3m12s ago"));
+  CHECK(contains(world.out(), "input 3m12s ago"));
   world.supervisor.commands = 2;
   CHECK(world.run({"ls", "demo"}) == SUCCESS);
   CHECK(contains(world.out(), "2 commands"));

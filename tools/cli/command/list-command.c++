@@ -36,7 +36,7 @@ kj::String activityOf(rpc::WorkspaceInfo::Reader info) {
   if (commands > 0) return kj::str(commands, commands == 1 ? " command" : " commands");
   if (!activity.getInput().isSinceMillis()) return kj::str("-");
   const auto since = kj::min(activity.getInput().getSinceMillis(), MOST_MILLIS);
-  return kj::str("typed ", formatDuration(static_cast<int64_t>(since) * kj::MILLISECONDS), " ago");
+  return kj::str("input ", formatDuration(static_cast<int64_t>(since) * kj::MILLISECONDS), " ago");
 }
 
 // What is wrong with it.
