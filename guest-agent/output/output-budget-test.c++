@@ -110,7 +110,7 @@ TEST_CASE("S42 a ring that cannot have more looks for room again when something 
   auto isDenied = [&](OutputRing& ring) {
     const auto before = w.budget.searches();
     for (int i = 0; i < 100; i++) {
-      CHECK(ring.roomAfter(0, KIB) == 0);
+      CHECK(ring.makeRoomAfter(0, KIB) == 0);
       World::append(ring, 1);
     }
     return w.budget.searches() == before;

@@ -56,8 +56,8 @@ size_t OutputBudget::grow(OutputRing& ring, size_t wanted) {
   const auto has = ring.size();
   auto floorOf = [&](OutputRing& other) {
     if (&other == &ring || (other.watched && !ring.watched)) return other.size();
-    const bool isFirst = ring.watched && !other.watched;
-    return isFirst ? other.sizes.least : kj::max(other.sizes.least, wanted);
+    const bool goesBefore = ring.watched && !other.watched;
+    return goesBefore ? other.sizes.least : kj::max(other.sizes.least, wanted);
   };
   while (wanted > kj::max(has, ring.sizes.least) && !canMakeRoom(wanted - has, floorOf))
     wanted /= 2;

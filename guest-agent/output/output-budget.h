@@ -26,6 +26,7 @@ public:
   // For one screen that has `before`.  What is no more than that it has in any case; where it is refused it has nothing.
   bool changeForScreen(size_t before, size_t bytes);
 
+  // What was granted, of which rings may not hold all yet.
   size_t held() const { return inRings + onScreens; }
   // So many times all rings were looked through, which takes a while where there are thousands.  Who was denied more looks no more
   // until something was given back.

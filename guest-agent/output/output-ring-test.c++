@@ -37,14 +37,14 @@ TEST_CASE("a reader of an output reads from any place, and a loss has a size") {
 TEST_CASE("a ring says how much may come without a loss of what is behind a place") {
   OutputBudget budget(LEAST_OUTPUT_BYTES);
   OutputRing ring(budget, SIZES);
-  CHECK(ring.roomAfter(0, 1000) == 1000);
+  CHECK(ring.makeRoomAfter(0, 1000) == 1000);
   append(ring, 10000);
-  CHECK(ring.roomAfter(0, 6000) == 6000);
-  CHECK(ring.roomAfter(0, 10000) == 16384 - 10000);
-  CHECK(ring.roomAfter(9000, 10000) == 10000);
+  CHECK(ring.makeRoomAfter(0, 6000) == 6000);
+  CHECK(ring.makeRoomAfter(0, 10000) == 16384 - 10000);
+  CHECK(ring.makeRoomAfter(9000, 10000) == 10000);
   append(ring, 20000);
-  CHECK(ring.roomAfter(0, 1) == 0);
-  CHECK(ring.roomAfter(ring.end(), 100000) == 16384);
+  CHECK(ring.makeRoomAfter(0, 1) == 0);
+  CHECK(ring.makeRoomAfter(ring.end(), 100000) == 16384);
 }
 
 TEST_CASE("a ring that was dropped counts what comes, and takes nothing of the budget") {

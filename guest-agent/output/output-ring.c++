@@ -44,7 +44,7 @@ void OutputRing::copy(uint64_t sequence, kj::ArrayPtr<kj::byte> target) const {
   KJ_REQUIRE_NONNULL(tail, "the output was dropped").copy(sequence, target);
 }
 
-size_t OutputRing::roomAfter(uint64_t position, size_t wanted) {
+size_t OutputRing::makeRoomAfter(uint64_t position, size_t wanted) {
   KJ_IF_MAYBE (kept, tail) {
     const size_t needed = kept->end() - kj::max(position, kept->begin());
     if (needed + wanted > granted) growFor(*kept, wanted);

@@ -31,8 +31,8 @@ public:
   // Copies the bytes from `sequence` on; all that `target` asks for must be here.
   void copy(uint64_t sequence, kj::ArrayPtr<kj::byte> target) const;
 
-  // How much of `wanted` may be appended without a loss of what is here from `position` on.
-  size_t roomAfter(uint64_t position, size_t wanted);
+  // How much of `wanted` may be appended without a loss of what is here from `position` on.  Takes room for it, of other rings too.
+  size_t makeRoomAfter(uint64_t position, size_t wanted);
 
   // Whether somebody waits for what comes, at first nobody: see OutputBudget.
   void setWatched(bool isWatched);

@@ -72,7 +72,7 @@ void OutputPump::begin() {
   linger = nullptr;
   endCalled.renew();
   done.renew();
-  setOwed(true);
+  setWatched(true);
   task = run().eagerlyEvaluate(nullptr);
 }
 
@@ -81,7 +81,7 @@ void OutputPump::redirect(rpc::ByteSink::Client newSink, uint64_t from) {
   // Ends the delivery to the one before, wherever it is.
   task = nullptr;
   sink = kj::mv(newSink);
-  KJ_ASSERT_NONNULL(tail).sink = OutputReader(from);
+  KJ_ASSERT_NONNULL(tail).reader = OutputReader(from);
   begin();
 }
 
@@ -103,13 +103,13 @@ void OutputPump::giveUp() {
 }
 
 void OutputPump::reachDone() {
-  setOwed(false);
+  setWatched(false);
   endCalled.fulfiller->fulfill();
   done.fulfiller->fulfill();
 }
 
-void OutputPump::setOwed(bool isOwed) {
-  KJ_IF_MAYBE (kept, tail) kept->ring.setWatched(isOwed);
+void OutputPump::setWatched(bool isWatched) {
+  KJ_IF_MAYBE (kept, tail) kept->ring.setWatched(isWatched);
 }
 
 void OutputPump::dropSentTail() {
@@ -167,7 +167,7 @@ kj::Promise<void> OutputPump::deliver() {
     if (isGivenUp) dropSentTail();
     KJ_IF_MAYBE (kept, tail) {
       if (!kept->isSent()) {
-        co_await (kept->sink.hasLost(kept->ring) ? sendGap(*kept) : sendKept(*kept));
+        co_await (kept->reader.hasLost(kept->ring) ? sendGap(*kept) : sendKept(*kept));
         continue;
       }
     }
@@ -194,11 +194,11 @@ kj::Promise<void> OutputPump::deliver() {
 
 kj::Promise<void> OutputPump::onMore() {
   auto idle = timer.afterDelay(IDLE_TIME).then([this]() -> kj::Promise<void> {
-    setOwed(false);
+    setWatched(false);
     return kj::NEVER_DONE;
   });
   co_await onReadable().exclusiveJoin(kj::mv(idle));
-  setOwed(true);
+  setWatched(true);
 }
 
 // Sends what has come after the program's end, or waits for more, or finds that this is over.
@@ -248,7 +248,7 @@ kj::Promise<void> OutputPump::send(size_t size) {
 kj::Promise<void> OutputPump::keepAndSend(Tail& kept, size_t size) {
   auto& ring = kept.ring;
   size = kj::min(size, KEPT_CHUNK_BYTES);
-  ring.roomAfter(ring.begin(), size);
+  ring.makeRoomAfter(ring.begin(), size);
   // All of it is still to be sent.
   size = kj::min(size, ring.size());
   auto chunk = kj::heapArray<kj::byte>(size);
@@ -259,16 +259,16 @@ kj::Promise<void> OutputPump::keepAndSend(Tail& kept, size_t size) {
 }
 
 kj::Promise<void> OutputPump::sendKept(Tail& kept) {
-  const auto size = kept.sink.ready(kept.ring, KEPT_CHUNK_BYTES);
+  const auto size = kept.reader.ready(kept.ring, KEPT_CHUNK_BYTES);
   auto request =
       sink.writeRequest(capnp::MessageSize{size / sizeof(capnp::word) + REQUEST_WORDS, 0});
-  kept.sink.read(kept.ring, request.initData(static_cast<kj::uint>(size)));
+  kept.reader.read(kept.ring, request.initData(static_cast<kj::uint>(size)));
   return request.send();
 }
 
 kj::Promise<void> OutputPump::sendGap(Tail& kept) {
   auto request = sink.gapRequest();
-  request.setLost(kept.sink.skipTo(kept.ring.begin()));
+  request.setLost(kept.reader.skipTo(kept.ring.begin()));
   return request.send().ignoreResult();
 }
 

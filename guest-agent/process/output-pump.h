@@ -18,15 +18,16 @@ namespace bothy {
 // shell.  Dropping the pump does the same, at any time.  Once the program has ended, a pipe to which others still write goes to
 // LeftPipes, however the output ends.
 //
-// With a tail it keeps what was passed on last, and a sink whose connection broke, or that knows no gaps, may be followed by another, which
-// is given again what that one cannot have had; until then the pipe stays.  What the budget has no room for is a gap for that other.
+// With a tail it keeps what was passed on last, and a sink whose connection broke, or that knows no gaps, may be followed by
+// another, which is given again what that one cannot have had; until then the pipe stays.  What the budget has no room for is a
+// gap for that other.
 class OutputPump final {
 public:
-  // `pipe`: the read end, non-blocking.  `mark`: of the program.  `tail`: where its tail is; none: it has none.
+  // `pipe`: the read end, non-blocking.  `mark`: of the program.  `budget`: of its tail; none: it has none.
   // All but the pipe outlive it.
   OutputPump(kj::UnixEventPort& eventPort, kj::Timer& timer, LeftPipes& leftPipes,
              kj::AutoCloseFd pipe, ProgramMark mark, rpc::ByteSink::Client sink,
-             kj::Maybe<OutputBudget&> tail);
+             kj::Maybe<OutputBudget&> budget);
   ~OutputPump() noexcept(false);
   KJ_DISALLOW_COPY_AND_MOVE(OutputPump);
 
@@ -51,8 +52,7 @@ public:
 
   // Only with a tail: the output from byte `from` on goes to `sink`, and nothing more to the one before.  onDone() and
   // onEndCalled() are its, then; they fail with OVERLOADED where it does not know gaps and must be told of one: the program keeps
-  // its pipe then, until another sink or giveUp() comes.  Throws unless
-  // hasReached(from).
+  // its pipe then, until another sink or giveUp() comes.  Throws unless hasReached(from).
   void redirect(rpc::ByteSink::Client sink, uint64_t from);
   // There is a tail, and all before byte `from` has come: somebody may have had it.
   bool hasReached(uint64_t from) const;
@@ -93,9 +93,9 @@ private:
   struct Tail {
     explicit Tail(OutputBudget& budget);
     OutputRing ring;
-    OutputReader sink{0};  // what it gets next
+    OutputReader reader{0};  // what it gets next
 
-    bool isSent() const { return sink.position() == ring.end(); }
+    bool isSent() const { return reader.position() == ring.end(); }
   };
   kj::Maybe<Tail> tail;
   bool isLost = false;  // the sink is, and another may come
@@ -118,12 +118,12 @@ private:
   kj::Promise<void> sendKept(Tail& kept);
   kj::Promise<void> sendGap(Tail& kept);
   void dropSentTail();
-  void setOwed(bool isOwed);
+  void setWatched(bool isWatched);
   size_t read(kj::ArrayPtr<kj::byte> target);
   void leavePipe();
   kj::Promise<void> lingerOnce();
   kj::Promise<void> onReadable();
-  // The same; after IDLE_TIME the tail is not owed until there is more.
+  // The same; after IDLE_TIME nobody waits for the tail until there is more.
   kj::Promise<void> onMore();
   kj::Promise<void> onFinish();
   size_t countAvailable() const;

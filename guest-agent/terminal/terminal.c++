@@ -219,15 +219,15 @@ uint64_t Terminal::fastestViewer() const {
   return fastest;
 }
 
-size_t Terminal::roomFor(size_t wanted, uint64_t turnBegan) {
-  return scrollback.roomAfter(isWatched() ? fastestViewer() : turnBegan, wanted);
+size_t Terminal::makeRoomFor(size_t wanted, uint64_t turnBegan) {
+  return scrollback.makeRoomAfter(isWatched() ? fastestViewer() : turnBegan, wanted);
 }
 
 bool Terminal::mustHoldBack(bool programEnded) {
   if (!isWatched()) return !programEnded && !pace->isAllowed();
   // An ended program has little left: it is read as long as that costs a single viewer no gap.
   if (!programEnded && scrollback.end() - fastestViewer() >= AHEAD_BYTES) return true;
-  return roomFor(1, scrollback.end()) == 0;
+  return makeRoomFor(1, scrollback.end()) == 0;
 }
 
 kj::Promise<ExitStatus> Terminal::run() {
@@ -293,7 +293,7 @@ Pty::ReadResult Terminal::readTurn(size_t limit) {
   limit = kj::min(limit, sizeof(buffer));
   const auto turnBegan = scrollback.end();
   while (total < limit && state == Pty::ReadState::DATA) {
-    const auto room = roomFor(kj::min(limit - total, READ_BYTES), turnBegan);
+    const auto room = makeRoomFor(kj::min(limit - total, READ_BYTES), turnBegan);
     if (room == 0) break;
     auto piece = kj::arrayPtr(buffer + total, room);
     auto result = open.read(piece);

@@ -135,9 +135,9 @@ private:
   // The last redraw, if it can be had again.
   kj::Maybe<Shown&> stillShown();
   bool mustHoldBack(bool programEnded);
-  // How much of `wanted` can be read now without a gap for the viewer that is ahead of the others, if one sets the pace; if none does,
+  // Makes room; how much of `wanted` can be read now without a gap for the viewer that is ahead of the others, if one sets the pace; if none does,
   // without a loss of what has come from `turnBegan` on, which the screen has not seen yet.
-  size_t roomFor(size_t wanted, uint64_t turnBegan);
+  size_t makeRoomFor(size_t wanted, uint64_t turnBegan);
   // What a redraw needs, beside what it shows, is kept.
   bool canShow() const;
   uint64_t fastestViewer() const;
