@@ -1,5 +1,6 @@
 #include "terminal/test-viewer.h"
 
+#include <kj/debug.h>
 #include <string.h>
 
 namespace bothy {
