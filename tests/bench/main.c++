@@ -131,13 +131,14 @@ private:
       progress("terminals");
       measureTerminals(rows, workspace);
     }
-    if (wants("lane")) {
-      progress("lanes");
-      measureLanes(rows, workspace);
-    }
     if (wants("file")) {
       progress("copies");
       measureCopies(rows, workspace, peer);
+    }
+    if (wants("lane")) {
+      progress("lanes");
+      // Behind what needs the peer, which ends with the workspace's lane.
+      measureLanes(rows, workspace);
     }
     if (wants("size")) sizes(workspace);
   }
