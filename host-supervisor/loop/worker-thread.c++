@@ -37,6 +37,7 @@ void WorkerThread::add(kj::Own<Job> job) {
     kj::throwFatalException(KJ_EXCEPTION(OVERLOADED, "too many calls wait", world));
   }
   state->jobs.push_back(kj::mv(job));
+  queue->added.store(true, std::memory_order_release);
 }
 
 kj::Promise<void> WorkerThread::overdue(kj::String what, kj::Duration deadline) {
@@ -57,6 +58,15 @@ kj::Own<WorkerThread::Job> WorkerThread::next(State& state) {
   return job;
 }
 
+// Whoever was answered often asks for the next at once, and to wake a thread takes longer than that.
+void WorkerThread::lookForJobs(const Queue& queue) {
+  const auto& clock = kj::systemPreciseMonotonicClock();
+  const auto until = clock.now() + WORKER_LOOK_LIMIT;
+  do {
+    if (queue.added.load(std::memory_order_acquire)) return;
+  } while (clock.now() < until);
+}
+
 void WorkerThread::serve(const Queue& queue) {
   for (;;) {
     kj::Own<Job> job;
@@ -69,8 +79,11 @@ void WorkerThread::serve(const Queue& queue) {
       if (state->stopping) return;
       job = next(*state);
       state->busy = true;
+      queue.added.store(!state->jobs.empty() || !state->first.empty(), std::memory_order_relaxed);
     }
     if (job->isAwaited()) job->run();
+    job = nullptr;
+    lookForJobs(queue);
   }
 }
 

@@ -6,6 +6,7 @@
 #include <kj/thread.h>
 #include <kj/timer.h>
 
+#include <atomic>
 #include <deque>
 
 #include "loop/worker.h"
@@ -16,6 +17,8 @@ namespace bothy {
 constexpr size_t WORKER_QUEUE_LIMIT_JOBS = 1024;
 // Jobs that wait, of which so many are run between two that go before them.
 constexpr size_t WORKER_JOBS_BETWEEN = 32;
+// So long a thread that has run a job looks for another before it sleeps.
+constexpr kj::Duration WORKER_LOOK_LIMIT = 50 * kj::MICROSECONDS;
 
 // One thread on which a world that blocks lives.  Jobs run in the order in which they were given, but for those that go before
 // others.
@@ -36,6 +39,7 @@ public:
     auto paf = kj::newPromiseAndCrossThreadFulfiller<Result>();
     queue->state.lockExclusive()->first.push_back(
         kj::heap<JobOf<Result, kj::Decay<Func>>>(kj::fwd<Func>(func), kj::mv(paf.fulfiller)));
+    queue->added.store(true, std::memory_order_release);
     return kj::mv(paf.promise);
   }
 
@@ -53,6 +57,7 @@ private:
   // Shared with the thread, which may outlive the object.
   struct Queue final: public kj::AtomicRefcounted {
     kj::MutexGuarded<State> state;
+    mutable std::atomic<bool> added = false;  // a job waits, perhaps
   };
 
   kj::Timer& timer;
@@ -65,6 +70,7 @@ private:
   void add(kj::Own<Job> job) override;
   static kj::Own<Job> next(State& state);
   kj::Promise<void> overdue(kj::String what, kj::Duration deadline) override;
+  static void lookForJobs(const Queue& queue);
   static void serve(const Queue& queue);
 };
 
