@@ -20,6 +20,20 @@ PipedActionLog::~PipedActionLog() noexcept(false) {}
 
 void PipedActionLog::add(kj::StringPtr line) {
   if (isClosed) return;
+  held.add(kj::str(line));
+  if (held.size() >= MAX_HELD_LINES) return writeHeld();
+  if (held.size() > 1) return;
+  holding = host.timer.afterDelay(HOLD_TIME).then([this]() { writeHeld(); });
+  holding = holding.eagerlyEvaluate(
+      [](kj::Exception&& e) { KJ_LOG(ERROR, "actions are not noted", e.getDescription()); });
+}
+
+void PipedActionLog::writeHeld() {
+  auto lines = kj::mv(held);
+  for (auto& line : lines) writeOrCount(line);
+}
+
+void PipedActionLog::writeOrCount(kj::StringPtr line) {
   if (pipe == nullptr && mayStart()) start();
   const bool isNoted = lost == 0 || write(linesLost(kj::systemCoarseCalendarClock().now(), lost));
   if (isNoted) lost = 0;
@@ -27,6 +41,7 @@ void PipedActionLog::add(kj::StringPtr line) {
 }
 
 void PipedActionLog::close() {
+  writeHeld();
   isClosed = true;
   pipe = nullptr;
 }

@@ -2,6 +2,7 @@
 
 #include <kj/io.h>
 #include <kj/time.h>
+#include <kj/vector.h>
 
 #include "actions/action-log.h"
 #include "process/process-host.h"
@@ -23,6 +24,10 @@ public:
   // The machine ends: no line is taken any more, and the writer ends when it has written those that it has.
   void close();
 
+  // Lines wait here for so long, unless there are so many: what they tell of goes first, and not the writer.
+  static constexpr kj::Duration HOLD_TIME = 100 * kj::MILLISECONDS;
+  static constexpr size_t MAX_HELD_LINES = 32;
+
   // After a start, until a writer that has ended by itself is replaced.
   static constexpr kj::Duration RESTART_PAUSE = 1 * kj::SECONDS;
 
@@ -34,8 +39,12 @@ private:
   kj::Maybe<kj::TimePoint> started;
   bool isClosed = false;
   uint64_t lost = 0;  // lines, since the last that was taken
+  kj::Vector<kj::String> held;
+  kj::Promise<void> holding = nullptr;
   kj::Promise<void> running = nullptr;
 
+  void writeHeld();
+  void writeOrCount(kj::StringPtr line);
   bool mayStart() const;
   void start();
   kj::Promise<void> run(kj::Promise<kj::OneOf<SpawnedProcess, SpawnFailure>> spawning);
