@@ -118,6 +118,7 @@ private:
     SupervisedHost host;
     if (wants("boot")) boots(host);
     TestWorkspace workspace(host, {.name = "bench", .memoryMib = MEMORY_MIB, .diskMib = 1024});
+    if (wants("size")) sizes(workspace);
     GuestPeer peer(workspace);
     if (wants("exec")) {
       progress("exec");
@@ -126,10 +127,6 @@ private:
     if (wants("echo")) {
       progress("echo");
       measureEchoes(rows, workspace, peer);
-    }
-    if (wants("terminal")) {
-      progress("terminals");
-      measureTerminals(rows, workspace);
     }
     if (wants("file")) {
       progress("copies");
@@ -140,7 +137,11 @@ private:
       // Behind what needs the peer, which ends with the workspace's lane.
       measureLanes(rows, workspace);
     }
-    if (wants("size")) sizes(workspace);
+    if (wants("terminal")) {
+      progress("terminals");
+      // Last: what many have written stays in the agent.
+      measureTerminals(rows, workspace);
+    }
   }
 
   void firstPrompt(TestWorkspace& workspace) {
