@@ -23,9 +23,11 @@ void PipedActionLog::add(kj::StringPtr line) {
   held.add(kj::str(line));
   if (held.size() >= MAX_HELD_LINES) return writeHeld();
   if (held.size() > 1) return;
-  holding = host.timer.afterDelay(HOLD_TIME).then([this]() { writeHeld(); });
-  holding = holding.eagerlyEvaluate(
-      [](kj::Exception&& e) { KJ_LOG(ERROR, "actions are not noted", e.getDescription()); });
+  holding = host.timer.afterDelay(HOLD_TIME)
+                .then([this]() { writeHeld(); })
+                .eagerlyEvaluate([](kj::Exception&& e) {
+                  KJ_LOG(ERROR, "actions are not noted", e.getDescription());
+                });
 }
 
 void PipedActionLog::writeHeld() {
