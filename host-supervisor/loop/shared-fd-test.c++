@@ -93,6 +93,24 @@ TEST_CASE("S01 closes that hang hold neither their caller nor other owners up, a
   for (auto& other : others) CHECK(read(other, &byte, 1) == 0);
 }
 
+kj::MutexGuarded<std::vector<pid_t>> closers;
+
+void noteThread(kj::AutoCloseFd) {
+  closers.lockExclusive()->push_back(gettid());
+}
+
+TEST_CASE("descriptors that come one after the other are closed by one thread") {
+  FarCloser closer(noteThread);
+  constexpr size_t COUNT = 5;
+  for (size_t i = 1; i <= COUNT; i++) {
+    closer.close(file(), MODEST);
+    closers.lockExclusive().wait([i](auto& all) { return all.size() == i; }, PATIENCE);
+  }
+  auto all = closers.lockExclusive();
+  REQUIRE(all->size() == COUNT);
+  for (auto thread : *all) CHECK(thread == all->front());
+}
+
 TEST_CASE("S01 a socket that lingers is closed without its owner's waiting") {
   auto& clock = kj::systemPreciseMonotonicClock();
   LingeringSocket lingering;

@@ -29,7 +29,8 @@ void FarCloser::close(kj::AutoCloseFd fd, uid_t owner) const {
     backlog.waiting.push_back(kj::mv(fd));
     ++backlog.unclosed;
     ++state->unclosed;
-    if (backlog.threads == MAX_THREADS) return;
+    // Each of those that are idle takes one.
+    if (backlog.waiting.size() <= backlog.idle || backlog.threads == MAX_THREADS) return;
     ++backlog.threads;
   }
   KJ_IF_MAYBE (exception, kj::runCatchingExceptions([this, owner]() {
@@ -44,24 +45,37 @@ void FarCloser::close(kj::AutoCloseFd fd, uid_t owner) const {
 }
 
 void FarCloser::serve(const Work& work, uid_t owner) {
-  for (bool isFirst = true;; isFirst = false) {
-    kj::AutoCloseFd fd;
-    {
-      auto state = work.state.lockExclusive();
-      auto& backlog = state->owners[owner];
-      if (!isFirst) {
-        --backlog.unclosed;
-        --state->unclosed;
-      }
-      if (backlog.waiting.empty()) {
-        if (--backlog.threads == 0) state->owners.erase(owner);
-        return;
-      }
-      fd = kj::mv(backlog.waiting.front());
-      backlog.waiting.pop_front();
+  for (;;) {
+    auto found = next(work, owner);
+    KJ_IF_MAYBE (fd, found) {
+      work.closing(kj::mv(*fd));
+    } else {
+      return;
     }
-    work.closing(kj::mv(fd));
+    auto state = work.state.lockExclusive();
+    --state->owners[owner].unclosed;
+    --state->unclosed;
   }
+}
+
+kj::Maybe<kj::AutoCloseFd> FarCloser::next(const Work& work, uid_t owner) {
+  auto state = work.state.lockExclusive();
+  auto& backlog = state->owners[owner];
+  if (backlog.waiting.empty() && backlog.idle == 0 && state->idle < MAX_IDLE_THREADS) {
+    ++backlog.idle;
+    ++state->idle;
+    // The place of an owner in the map stays where it is, and is there as long as he has threads.
+    state.wait([&backlog](const State&) { return !backlog.waiting.empty(); }, IDLE_LIMIT);
+    --backlog.idle;
+    --state->idle;
+  }
+  if (backlog.waiting.empty()) {
+    if (--backlog.threads == 0) state->owners.erase(owner);
+    return nullptr;
+  }
+  auto fd = kj::mv(backlog.waiting.front());
+  backlog.waiting.pop_front();
+  return kj::mv(fd);
 }
 
 bool FarCloser::isClogged(uid_t owner) const {

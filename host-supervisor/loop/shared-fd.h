@@ -24,6 +24,10 @@ public:
   static constexpr size_t MAX_UNCLOSED = 64;
   // The same of all owners together.
   static constexpr size_t MAX_UNCLOSED_IN_ALL = 4096;
+  // A thread that has nothing to close waits so long for more of its owner, one of each and so few in all: to make one costs as much as a
+  // client's message, and each client's first call closes several.
+  static constexpr kj::Duration IDLE_LIMIT = 1 * kj::SECONDS;
+  static constexpr kj::uint MAX_IDLE_THREADS = 8;
 
   // `closing` is called on any of the threads.
   explicit FarCloser(void (*closing)(kj::AutoCloseFd fd))
@@ -43,11 +47,13 @@ private:
   struct Backlog {
     std::deque<kj::AutoCloseFd> waiting;
     kj::uint threads = 0;
+    kj::uint idle = 0;    // of them, that wait for more
     size_t unclosed = 0;  // those that wait, and those whose close is under way
   };
   struct State {
     std::map<uid_t, Backlog> owners;  // of those with threads or descriptors
     size_t unclosed = 0;
+    kj::uint idle = 0;
   };
 
   // Shared with the threads, which may outlive the object.
@@ -60,6 +66,8 @@ private:
   kj::Own<const Work> work;
 
   static void serve(const Work& work, uid_t owner);
+  // None: nothing came.
+  static kj::Maybe<kj::AutoCloseFd> next(const Work& work, uid_t owner);
 };
 
 // The one that closes what SharedFds have.
