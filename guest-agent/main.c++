@@ -59,13 +59,14 @@ public:
         GateKey keyParam, kj::Maybe<kj::StringPtr> actionDirectory)
       : host(io.unixEventPort, io.provider->getTimer(), kj::mv(options)),
         actions(host, actionDirectory.orDefault(nullptr)),
+        actionShares(actions, host.timer, kj::systemPreciseCalendarClock()),
         files(host),
         terminals(host),
         facets{[this](auto lane) { return newTerminalsFacet(terminals, kj::mv(lane)); },
                newProcessesFacets(host),
                newSystemFacet(machine, host.anybodys),
                files,
-               {actions, kj::systemPreciseCalendarClock()}},
+               {actions, kj::systemPreciseCalendarClock(), actionShares}},
         key(kj::mv(keyParam)),
         bootTimer(io.unixEventPort),
         connections(io.provider->getTimer(), bootTimer, key, facets, laneMemory,
@@ -80,6 +81,7 @@ public:
   ProcessHost host;
   // Before whatever is under way, which is noted when it ends.
   PipedActionLog actions;
+  ActionShares actionShares;
   MessageBudget laneMemory{LANES_LIMITS};
   FileWorkers files;
   TerminalRegistry terminals;

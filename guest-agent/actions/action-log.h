@@ -1,5 +1,6 @@
 #pragma once
 
+#include <kj/function.h>
 #include <kj/string.h>
 
 namespace bothy {
@@ -9,7 +10,11 @@ class ActionLog {
 public:
   // A line (ActionLine) with its newline, at most PIPE_BUF bytes.  Never waits and never fails: a line for which there is no room is lost, and
   // the next says how many those were.
-  virtual void add(kj::StringPtr line) = 0;
+  void add(kj::String line) {
+    addLater([line = kj::mv(line)]() mutable { return kj::mv(line); });
+  }
+  // The same of what is made once, before the next line or later: what it tells of goes first.
+  virtual void addLater(kj::Function<kj::String()> makeLine) = 0;
 
 protected:
   ~ActionLog() = default;

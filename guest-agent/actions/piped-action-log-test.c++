@@ -39,14 +39,14 @@ struct World: public TestWorld {
 TEST_CASE("actions are written by a process of their own, in order, and it ends with the machine") {
   World w;
   PipedActionLog log(*w.host, w.logs);
-  log.add("one\n");
-  log.add("two\n");
+  log.add(kj::str("one\n"));
+  log.add(kj::str("two\n"));
   w.await([&]() { return w.text() == "one\ntwo\n"; });
   // As all are told that the machine ends.
   kill(w.writer(), SIGTERM);
-  log.add("three\n");
+  log.add(kj::str("three\n"));
   log.close();
-  log.add("never\n");
+  log.add(kj::str("never\n"));
   w.await([&]() { return w.text() == "one\ntwo\nthree\n"; });
   w.host->reaper.onChildless().wait(w.scope);
   CHECK(w.text() == "one\ntwo\nthree\n");
@@ -55,16 +55,16 @@ TEST_CASE("actions are written by a process of their own, in order, and it ends 
 TEST_CASE("a writer that stands still delays nobody, and what is lost is counted") {
   World w;
   PipedActionLog log(*w.host, w.logs);
-  log.add("first\n");
+  log.add(kj::str("first\n"));
   w.await([&]() { return w.text() == "first\n"; });
   const auto writer = w.writer();
   kill(writer, SIGSTOP);
   constexpr int LINES = 1000;
   const auto line = kj::str(kj::repeat('x', PIPE_BUF / 8), "\n");
-  for (int i = 0; i < LINES; i++) log.add(line);
+  for (int i = 0; i < LINES; i++) log.add(kj::str(line));
   kill(writer, SIGCONT);
   w.await([&]() { return w.text().size() > 64 * line.size(); });
-  log.add("last\n");
+  log.add(kj::str("last\n"));
   w.await([&]() { return w.text().endsWith("last\n"); });
   size_t written = 0;
   uint64_t lost = 0;
@@ -84,15 +84,15 @@ TEST_CASE("a writer that stands still delays nobody, and what is lost is counted
 TEST_CASE("a writer that was killed is replaced, and what it was not told is counted") {
   World w;
   PipedActionLog log(*w.host, w.logs);
-  log.add("first\n");
+  log.add(kj::str("first\n"));
   w.await([&]() { return w.text() == "first\n"; });
   kill(w.writer(), SIGKILL);
   w.host->reaper.onChildless().wait(w.scope);
   w.scope.poll();
-  log.add("lost\n");
+  log.add(kj::str("lost\n"));
   // Not before RESTART_PAUSE.
   w.await([&]() {
-    log.add("tick\n");
+    log.add(kj::str("tick\n"));
     return w.text().endsWith("tick\n");
   });
   CHECK(strstr(w.text().cStr(), "lines lost") != nullptr);

@@ -18,9 +18,9 @@ PipedActionLog::PipedActionLog(ProcessHost& host, kj::StringPtr directory, kj::S
 
 PipedActionLog::~PipedActionLog() noexcept(false) {}
 
-void PipedActionLog::add(kj::StringPtr line) {
+void PipedActionLog::addLater(kj::Function<kj::String()> makeLine) {
   if (isClosed) return;
-  held.add(kj::str(line));
+  held.add(kj::mv(makeLine));
   if (held.size() >= MAX_HELD_LINES) return writeHeld();
   if (held.size() > 1) return;
   holding = host.timer.afterDelay(HOLD_TIME)
@@ -32,7 +32,7 @@ void PipedActionLog::add(kj::StringPtr line) {
 
 void PipedActionLog::writeHeld() {
   auto lines = kj::mv(held);
-  for (auto& line : lines) writeOrCount(line);
+  for (auto& makeLine : lines) writeOrCount(makeLine());
 }
 
 void PipedActionLog::writeOrCount(kj::StringPtr line) {

@@ -19,7 +19,7 @@ public:
   ~PipedActionLog() noexcept(false);
   KJ_DISALLOW_COPY_AND_MOVE(PipedActionLog);
 
-  void add(kj::StringPtr line) override;
+  void addLater(kj::Function<kj::String()> makeLine) override;
 
   // The machine ends: no line is taken any more, and the writer ends when it has written those that it has.
   void close();
@@ -39,7 +39,7 @@ private:
   kj::Maybe<kj::TimePoint> started;
   bool isClosed = false;
   uint64_t lost = 0;  // lines, since the last that was taken
-  kj::Vector<kj::String> held;
+  kj::Vector<kj::Function<kj::String()>> held;
   kj::Promise<void> holding = nullptr;
   kj::Promise<void> running = nullptr;
 

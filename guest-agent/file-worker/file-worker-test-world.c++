@@ -61,6 +61,8 @@ kj::Own<FileWorkerWorld::TestLane> FileWorkerWorld::open(kj::StringPtr user) {
   lane->grant = wholeGrant(rpc::Purpose::FILES);
   lane->grant.verbs = {rpc::Verb::READ_FILES, rpc::Verb::WRITE_FILES};
   lane->grant.user = kj::str(user);
+  // Of many lanes of one actor some would not be noted.
+  lane->grant.actor = kj::str("actor ", lanesOpened++ / ActionShares::MAX_OF_ACTOR);
   return serve(kj::mv(lane));
 }
 
@@ -83,8 +85,8 @@ kj::Own<FileWorkerWorld::TestLane> FileWorkerWorld::serve(kj::Own<TestLane> lane
   auto found = workers.find(lane->grant);
   KJ_IF_MAYBE (why, found.tryGet<rpc::Refusal>()) KJ_FAIL_REQUIRE("refused", *why);
   auto& ofUser = *lane->ofUser.emplace(kj::mv(found.get<kj::Own<FileLanes::OfUser>>()));
-  auto note =
-      kj::heap<FileLaneNote>(ActionNotes{log, kj::systemCoarseCalendarClock()}, opened.grant);
+  auto note = kj::heap<FileLaneNote>(ActionNotes{log, kj::systemCoarseCalendarClock(), shares},
+                                     opened.grant);
   lane->served = ofUser.serve({opened.grant, rpc::GENERATION, false, kj::mv(note)}, kj::mv(stream))
                      .then([&opened](kj::Maybe<kj::String>) { opened.hasEnded = true; })
                      .eagerlyEvaluate(nullptr);

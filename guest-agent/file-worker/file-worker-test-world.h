@@ -30,6 +30,8 @@ struct FileWorkerWorld {
   kj::WaitScope& scope;
   kj::TimerImpl timer{kj::origin<kj::TimePoint>()};
   RecordingLog log;  // what is noted of lanes
+  uint lanesOpened = 0;
+  ActionShares shares{log, io.provider->getTimer(), kj::systemCoarseCalendarClock()};
   ProcessHost host;
   FileWorkers workers;
   uid_t uid;  // of "tester", who is root's stand-in for a user where the test is root

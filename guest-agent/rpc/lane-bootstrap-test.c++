@@ -265,7 +265,7 @@ TEST_CASE("what is done over a lane is noted as of that lane, session and actor"
                 },
                 kj::heap<SomeSystem>(f.reached),
                 f.files,
-                {log, kj::systemCoarseCalendarClock()}};
+                {log, kj::systemCoarseCalendarClock(), noNotes().shares}};
   for (auto verb : {Verb::TERMINALS, Verb::VIEW_TERMINALS, Verb::PROGRAMS}) {
     auto grant = wholeGrant(rpc::Purpose::INTERACTIVE);
     grant.verbs = {verb};

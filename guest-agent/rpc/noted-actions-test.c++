@@ -36,6 +36,8 @@ struct World {
     kj::Date time = kj::UNIX_EPOCH;
     kj::Date now() const override { return time; }
   } clock;
+  kj::TimerImpl timer{kj::origin<kj::TimePoint>()};
+  ActionShares shares{log, timer, clock};
   capnp::MallocMessageBuilder message;
 
   LaneGrant grant() {
@@ -45,7 +47,9 @@ struct World {
     grant.actor = kj::str("ann");
     return grant;
   }
-  kj::Own<LaneNotes> notes() { return kj::refcounted<LaneNotes>(ActionNotes{log, clock}, grant()); }
+  kj::Own<LaneNotes> notes() {
+    return kj::refcounted<LaneNotes>(ActionNotes{log, clock, shares}, grant());
+  }
   rpc::Command::Reader command(kj::StringPtr user, kj::ArrayPtr<const kj::StringPtr> texts) {
     auto result = message.initRoot<rpc::Command>();
     result.setUser(user);
@@ -125,7 +129,7 @@ TEST_CASE("a lane for files is noted when it begins and when it ends, with what 
   grant.user = kj::str("bob");
   grant.verbs = {rpc::Verb::READ_BENEATH};
   grant.beneath = kj::heapArray<const kj::byte>("/home/bob"_kj.asBytes());
-  auto note = kj::heap<FileLaneNote>(ActionNotes{w.log, w.clock}, grant);
+  auto note = kj::heap<FileLaneNote>(ActionNotes{w.log, w.clock, w.shares}, grant);
   REQUIRE(w.log.lines.size() == 1);
   CHECK(w.log.lines[0] ==
         w.line("files opened", ",\"user\":\"bob\",\"access\":\"read\",\"beneath\":\"/home/bob\""));
@@ -143,6 +147,28 @@ TEST_CASE("a lane for files is noted when it begins and when it ends, with what 
           w.line("files closed", ",\"outcome\":\"what was done is not known\""));
   }
   CHECK(w.log.lines.size() == 2);
+}
+
+TEST_CASE(
+    "S42 of the lanes for files of one actor so many are noted a minute, however many lanes they "
+    "are") {
+  World w;
+  const auto grant = w.grant();
+  auto open = [&]() {
+    auto note = kj::heap<FileLaneNote>(ActionNotes{w.log, w.clock, w.shares}, grant);
+    note->count({});
+  };
+  for (uint i = 0; i < ActionShares::MAX_OF_ACTOR + 5; i++) open();
+  // Both ends of each.
+  CHECK(w.log.lines.size() == 2 * ActionShares::MAX_OF_ACTOR);
+  w.timer.advanceTo(w.timer.now() + ActionShares::PERIOD);
+  w.io.waitScope.poll();
+  REQUIRE(w.log.lines.size() == 2 * ActionShares::MAX_OF_ACTOR + 1);
+  CHECK(w.log.lines.back() ==
+        "{\"time\":\"1970-01-01T00:00:00.000Z\",\"what\":\"actions left out\","
+        "\"actor\":\"ann\",\"count\":5}\n");
+  open();
+  CHECK(w.log.lines.size() == 2 * ActionShares::MAX_OF_ACTOR + 3);
 }
 
 TEST_CASE("that the machine is to end is noted before it does") {

@@ -69,10 +69,7 @@ private:
 };
 
 LaneNotes::LaneNotes(ActionNotes notes, const LaneGrant& grant)
-    : notes(notes),
-      lane(grant.lane),
-      session(kj::str(grant.session)),
-      actor(kj::str(grant.actor)) {}
+    : notes(notes), whose{grant.lane, kj::str(grant.session), kj::str(grant.actor)} {}
 
 kj::Own<AskedStart> LaneNotes::asked(ProgramKind kind, rpc::Command::Reader command) {
   auto line = begin(kind == ProgramKind::TERMINAL ? "terminal opened" : "program started");
@@ -103,26 +100,42 @@ void LaneNotes::did(kj::StringPtr what, ProgramKind kind, uint64_t id) {
     ++leftOut;
     return;
   }
+  if (!admits()) return;
   ++deeds;
   auto line = begin(what);
   add(line.id(nameOf(kind), id));
 }
 
 ActionLine LaneNotes::begin(kj::StringPtr what) const {
-  ActionLine line(notes.clock.now(), what);
+  return whose.begin(notes.clock.now(), what);
+}
+
+ActionLine LaneNotes::Whose::begin(kj::Date now, kj::StringPtr what) const {
+  ActionLine line(now, what);
   line.text("session", session).text("actor", actor).id("lane", lane);
   return line;
 }
 
+// Made when the client has its first answer.
+void LaneNotes::addOpened(const LaneGrant& grant) const {
+  kj::Maybe<kj::String> beneath;
+  if (grant.isBeneath()) beneath = kj::heapString(grant.beneath.asChars());
+  notes.log.addLater([whose = whose.clone(), now = notes.clock.now(), user = kj::str(grant.user),
+                      access = accessOf(grant), beneath = kj::mv(beneath)]() {
+    auto line = whose.begin(now, "files opened");
+    line.text("user", user).text("access", access);
+    KJ_IF_MAYBE (directory, beneath) line.text("beneath", *directory);
+    return line.finish();
+  });
+}
+
 FileLaneNote::FileLaneNote(ActionNotes notesParam, const LaneGrant& grant)
-    : notes(kj::refcounted<LaneNotes>(notesParam, grant)) {
-  auto line = notes->begin("files opened");
-  line.text("user", grant.user).text("access", accessOf(grant));
-  if (grant.isBeneath()) line.text("beneath", kj::heapString(grant.beneath.asChars()));
-  notes->add(line);
+    : notes(kj::refcounted<LaneNotes>(notesParam, grant)), isNoted(notes->admits()) {
+  if (isNoted) notes->addOpened(grant);
 }
 
 FileLaneNote::~FileLaneNote() noexcept(false) {
+  if (!isNoted) return;
   auto line = notes->begin("files closed");
   KJ_IF_MAYBE (counts, counted) {
     line.number("filesRead", counts->filesRead)

@@ -8,20 +8,22 @@
 #include "files/file-counts.h"
 #include "lane/lane-grant.h"
 #include "process/client-actions.h"
+#include "rpc/action-shares.h"
 #include "schema/system.capnp.h"
 
 namespace bothy {
 
-// Where what is done over lanes is noted.  Both outlive all lanes, and whatever was begun over one.
+// Where what is done over lanes is noted.  All outlive all lanes, and whatever was begun over one.
 struct ActionNotes {
   ActionLog& log;
   const kj::Clock& clock;
+  ActionShares& shares;
 };
 
 // What is done over one lane, noted with on whose behalf.  Of starts those are noted that began something or were given up; one that is asked for
 // again with its request id is not.
 // What is done to terminals and programs that are there has so many lines a minute, and then one that says how many are left out: who may do no
-// more than look at a terminal does not drive out of the log what others did.
+// more than look at a terminal does not drive out of the log what others did.  They are of their actor's share, too.
 class LaneNotes final: public ClientActions {
 public:
   LaneNotes(ActionNotes notes, const LaneGrant& grant);
@@ -39,13 +41,22 @@ public:
 
   kj::Own<LaneNotes> addRef() { return kj::addRef(*this); }
 
+  // Whether another of what may be done at will is noted; else it is counted.
+  bool admits() const { return notes.shares.admits(whose.actor); }
+  // That the lane, which is for files, begins.
+  void addOpened(const LaneGrant& grant) const;
+
 private:
   class NotedStart;
+  struct Whose {
+    uint64_t lane;
+    kj::String session, actor;
+    Whose clone() const { return {lane, kj::str(session), kj::str(actor)}; }
+    ActionLine begin(kj::Date now, kj::StringPtr what) const;
+  };
 
   const ActionNotes notes;
-  const uint64_t lane;
-  const kj::String session;
-  const kj::String actor;
+  const Whose whose;
   kj::Date periodBegan = kj::UNIX_EPOCH;
   uint32_t deeds = 0;  // since then
   uint64_t leftOut = 0;
@@ -53,7 +64,8 @@ private:
   void tellLeftOut();
 };
 
-// Notes that a lane for files begins, and when it is dropped that the lane has ended, with what was counted.
+// Notes that a lane for files begins, and when it is dropped that the lane has ended, with what was counted; or neither, where its actor has
+// had his share.
 class FileLaneNote final {
 public:
   FileLaneNote(ActionNotes notes, const LaneGrant& grant);
@@ -65,6 +77,7 @@ public:
 
 private:
   const kj::Own<LaneNotes> notes;
+  const bool isNoted;
   kj::Maybe<FileCounts> counted;
 };
 

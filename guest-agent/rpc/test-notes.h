@@ -9,16 +9,18 @@ namespace bothy {
 class RecordingLog final: public ActionLog {
 public:
   kj::Vector<kj::String> lines;
-  void add(kj::StringPtr line) override { lines.add(kj::str(line)); }
+  void addLater(kj::Function<kj::String()> makeLine) override { lines.add(makeLine()); }
 };
 
 // For tests that read no note.
 inline ActionNotes noNotes() {
   class NoLog final: public ActionLog {
-    void add(kj::StringPtr) override {}
+    void addLater(kj::Function<kj::String()>) override {}
   };
   static NoLog log;
-  return {log, kj::systemCoarseCalendarClock()};
+  static kj::TimerImpl timer(kj::origin<kj::TimePoint>());
+  static ActionShares shares(log, timer, kj::systemCoarseCalendarClock());
+  return {log, kj::systemCoarseCalendarClock(), shares};
 }
 
 }  // namespace bothy
