@@ -1,6 +1,7 @@
 #include "process/session-tree.h"
 
 #include <dirent.h>
+#include <errno.h>
 #include <signal.h>
 #include <sys/syscall.h>
 #include <unistd.h>
@@ -19,16 +20,27 @@ namespace {
 // Until the next look at a process that cannot be watched.
 constexpr kj::Duration LOOK_PAUSE = 10 * kj::MILLISECONDS;
 
-// Every process that lives; zombies have ended.
-kj::Vector<ProcessStat> readProcesses() {
-  kj::Vector<ProcessStat> result;
+// The processes that live; zombies have ended.
+struct Processes {
+  kj::Vector<ProcessStat> found;
+  bool areAll = true;  // else some could not be looked at
+};
+
+Processes readProcesses() {
+  Processes result;
   DIR* directory = opendir("/proc");
-  if (directory == nullptr) return result;
+  result.areAll = directory != nullptr;
+  if (!result.areAll) return result;
   KJ_DEFER(closedir(directory));
   while (auto* entry = readdir(directory)) {
     KJ_IF_MAYBE (pid, kj::StringPtr(entry->d_name).tryParseAs<pid_t>()) {
-      KJ_IF_MAYBE (stat, ProcessStat::parse(readTextFile(kj::str("/proc/", *pid, "/stat")))) {
-        if (!stat->hasEnded()) result.add(*stat);
+      errno = 0;
+      KJ_IF_MAYBE (text, findTextFile(kj::str("/proc/", *pid, "/stat"))) {
+        KJ_IF_MAYBE (stat, ProcessStat::parse(*text)) {
+          if (!stat->hasEnded()) result.found.add(*stat);
+        }
+      } else if (errno != ENOENT && errno != ESRCH) {
+        result.areAll = false;
       }
     }
   }
@@ -41,22 +53,22 @@ public:
 
   kj::Maybe<int> cgroupFd() override { return nullptr; }
   void adopt(pid_t pid) override { leader = pid; }
-  uint count() override { return members().size(); }
+  uint count() override { return members().pids.size(); }
 
   kj::Promise<bool> signal(kj::Array<int> numbers) override {
-    return signalAll(numbers, [this]() { return members(); });
+    return signalAll(numbers, [this]() { return members().pids; });
   }
 
   void kill() override {
     int number = SIGKILL;
-    signalAll(kj::arrayPtr(&number, 1), [this]() { return members(); });
+    signalAll(kj::arrayPtr(&number, 1), [this]() { return members().pids; });
   }
 
   kj::Promise<void> onEmpty() override {
     for (;;) {
-      auto pids = members();
-      if (pids.empty()) co_return;
-      int fd = static_cast<int>(syscall(SYS_pidfd_open, pids[0], 0));
+      auto now = members();
+      if (now.pids.empty() && now.areAll) co_return;
+      int fd = now.pids.empty() ? -1 : static_cast<int>(syscall(SYS_pidfd_open, now.pids[0], 0));
       if (fd < 0) {
         // It has just ended, or nothing can be opened now.
         co_await eventPort.getTimer().afterDelay(LOOK_PAUSE);
@@ -73,10 +85,16 @@ private:
   kj::UnixEventPort& eventPort;
   pid_t leader = 0;
 
-  kj::Vector<pid_t> members() {
-    kj::Vector<pid_t> result;
+  struct Members {
+    kj::Vector<pid_t> pids;
+    bool areAll = true;
+  };
+
+  Members members() {
+    Members result;
     if (leader == 0) return result;
-    auto all = readProcesses();
+    auto [all, areAll] = readProcesses();
+    result.areAll = areAll;
     kj::HashSet<pid_t> found;
     for (bool grown = true; grown;) {
       grown = false;
@@ -86,7 +104,7 @@ private:
           continue;
         }
         found.insert(entry.pid);
-        result.add(entry.pid);
+        result.pids.add(entry.pid);
         grown = true;
       }
     }
