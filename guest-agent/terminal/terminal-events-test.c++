@@ -74,6 +74,51 @@ private:
   kj::Own<kj::PromiseFulfiller<void>> ended;
 };
 
+// Never answers what it is told beside the output.
+class SilentViewer final: public rpc::TerminalViewer::Server {
+public:
+  SilentViewer(kj::Vector<kj::String>& told, kj::Own<kj::PromiseFulfiller<void>> ended)
+      : told(told), ended(kj::mv(ended)) {}
+  kj::Promise<void> output(OutputContext context) override { return kj::READY_NOW; }
+  kj::Promise<void> titled(TitledContext context) override {
+    return note(kj::str("title ", context.getParams().getTitle()));
+  }
+  kj::Promise<void> moved(MovedContext context) override {
+    return note(kj::str("directory ", context.getParams().getDirectory()));
+  }
+  kj::Promise<void> rang(RangContext context) override { return note(kj::str("bell")); }
+  kj::Promise<void> exited(ExitedContext context) override {
+    told.add(kj::str("end"));
+    ended->fulfill();
+    return kj::READY_NOW;
+  }
+
+private:
+  kj::Vector<kj::String>& told;
+  kj::Own<kj::PromiseFulfiller<void>> ended;
+  kj::Promise<void> note(kj::String what) {
+    told.add(kj::mv(what));
+    return kj::NEVER_DONE;
+  }
+};
+
+TEST_CASE("what a program says right before its end is told before that, also to a slow viewer") {
+  TerminalTestWorld world;
+  auto opened = world.open(
+      "printf '\\033]0;one\\007'; read x;"
+      "printf '\\033]0;two\\007\\033]7;file:///tmp\\033\\\\\\007'");
+  kj::Vector<kj::String> told;
+  auto paf = kj::newPromiseAndFulfiller<void>();
+  auto request = opened.terminal.attachRequest();
+  request.initFrom().setOldest();
+  request.setOutput(kj::heap<SilentViewer>(told, kj::mv(paf.fulfiller)));
+  auto attachment = request.send().wait(world.scope).getAttachment();
+  world.await([&]() { return told.size() == 1; });
+  world.type(attachment, "\n");
+  paf.promise.wait(world.scope);
+  CHECK(kj::strArray(told, "; ") == "title one; title two; directory /tmp; bell; end");
+}
+
 TEST_CASE("a viewer that does not know these misses nothing else") {
   TerminalTestWorld world;
   auto opened = world.open("printf '\\033]0;title\\007\\007'; echo said; exit 3");

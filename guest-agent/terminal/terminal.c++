@@ -261,7 +261,8 @@ kj::Promise<void> Terminal::readOutput() {
     if (result.size > 0) wakeViewers();
     if (programEnded) {
       leftOver -= result.size;
-      if (result.state != Pty::ReadState::DATA || leftOver == 0) co_return;
+      const bool isAllShown = screen.leftToDo() == 0;
+      if (result.state != Pty::ReadState::DATA || (leftOver == 0 && isAllShown)) co_return;
     }
     if (result.state == Pty::ReadState::DATA) {
       // Has the event loop look at every other fd, and collects more for one message meanwhile.

@@ -81,6 +81,8 @@ public:
 
   // Resolves when status() is known.
   kj::Promise<ExitStatus> onEnd() { return ended.addBranch(); }
+  // For what is sent to a viewer that may detach at once.
+  void runInBackground(kj::Promise<void> sending) { host.runInBackground(kj::mv(sending)); }
   // Sends status() to a viewer, also to one that detaches at once.
   void tellEnd(rpc::TerminalViewer::Client viewer);
   // Tells the owner nothing more.

@@ -64,25 +64,48 @@ void Viewer::tell(TerminalScreen::News news) {
 
 // Beside the output, which waits for none of it.
 kj::Promise<void> Viewer::tellUntold() {
-  // A viewer need not know these, and one that is gone is noticed by the output.
-  auto heard = [](kj::Promise<void> telling) { return telling.catch_([](kj::Exception&&) {}); };
-  while (untold.title || untold.directory || untold.bell) {
-    auto news = untold;
-    untold = {};
-    auto& screen = terminal->screenState();
-    if (news.title) {
-      auto request = client.titledRequest();
-      request.setTitle(screen.title);
-      co_await heard(request.send().ignoreResult());
+  for (;;) {
+    auto telling = tellNext();
+    KJ_IF_MAYBE (heard, telling) {
+      co_await *heard;
+    } else {
+      break;
     }
-    if (news.directory) {
-      auto request = client.movedRequest();
-      request.setDirectory(screen.directory);
-      co_await heard(request.send().ignoreResult());
-    }
-    if (news.bell) co_await heard(client.rangRequest().send().ignoreResult());
   }
   isTelling = false;
+}
+
+kj::Maybe<kj::Promise<void>> Viewer::tellNext() {
+  // A viewer need not know these, and one that is gone is noticed by the output.
+  auto heard = [](kj::Promise<void> telling) { return telling.catch_([](kj::Exception&&) {}); };
+  auto& screen = terminal->screenState();
+  if (untold.title) {
+    untold.title = false;
+    auto request = client.titledRequest();
+    request.setTitle(screen.title);
+    return heard(request.send().ignoreResult());
+  }
+  if (untold.directory) {
+    untold.directory = false;
+    auto request = client.movedRequest();
+    request.setDirectory(screen.directory);
+    return heard(request.send().ignoreResult());
+  }
+  if (untold.bell) {
+    untold.bell = false;
+    return heard(client.rangRequest().send().ignoreResult());
+  }
+  return nullptr;
+}
+
+// Nothing comes behind the end, and before it whatever was not yet told: who is slow to answer misses nothing.
+void Viewer::tellRest() {
+  isTelling = true;
+  telling = kj::READY_NOW;
+  for (auto told = tellNext(); told != nullptr; told = tellNext()) {
+    terminal->runInBackground(kj::mv(KJ_ASSERT_NONNULL(told)));
+  }
+  terminal->tellEnd(client);
 }
 
 kj::Promise<void> Viewer::run() {
@@ -125,10 +148,7 @@ kj::Promise<void> Viewer::deliver() {
     if (reader.position() < end) {
       co_await sendOutput(end);
     } else if (terminal->status() != nullptr) {
-      // Nothing comes behind the end.
-      isTelling = true;
-      telling = kj::READY_NOW;
-      terminal->tellEnd(client);
+      tellRest();
       co_return;
     } else {
       auto paf = kj::newPromiseAndFulfiller<void>();

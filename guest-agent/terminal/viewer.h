@@ -64,6 +64,9 @@ private:
   kj::Promise<void> run();
   kj::Promise<void> deliver();
   kj::Promise<void> tellUntold();
+  // Sends one thing that is untold; none: nothing is.
+  kj::Maybe<kj::Promise<void>> tellNext();
+  void tellRest();
   kj::Promise<void> sendOutput(uint64_t end);
   // Of what is before `sequence`.
   kj::Promise<void> sendGap(uint64_t sequence);
