@@ -56,6 +56,9 @@ const maxTerminals :UInt32 = 256;
 const maxProcesses :UInt32 = 1024;
 # Processes started through `Processes` and still running, in one workspace.
 
+const maxMachineAgeMillis :UInt64 = 3153600000000;
+# No machine is older than a hundred years, whatever is said of it: longer times are taken for this.
+
 const maxViewers :UInt32 = 16;
 # Clients attached to one terminal at a time.
 

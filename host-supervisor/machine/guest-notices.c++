@@ -1,14 +1,13 @@
 #include "machine/guest-notices.h"
 
 #include "agent/guest-text.h"
+#include "schema/limits.capnp.h"
 
 namespace bothy {
 namespace {
 
 constexpr uint64_t PERCENT = 100;
 constexpr uint64_t MIB = 1024 * 1024;
-// No machine is older than a hundred years, whatever it says.
-constexpr uint64_t MOST_MILLIS = 100ull * 365 * 24 * 3600 * 1000;
 
 kj::String nameOf(capnp::Text::Reader told) {
   auto size = kj::min(told.size(), size_t{rpc::MAX_EVENT_NAME_BYTES});
@@ -89,7 +88,7 @@ void GuestNotices::keep(rpc::Activity::Reader told) {
   activity.terminals = told.getTerminals();
   auto input = told.getInput();
   if (!input.isSinceMillis()) return;
-  const auto since = kj::min(input.getSinceMillis(), MOST_MILLIS);
+  const auto since = kj::min(input.getSinceMillis(), rpc::MAX_MACHINE_AGE_MILLIS);
   activity.lastInput = clock.now() - static_cast<int64_t>(since) * kj::MILLISECONDS;
 }
 

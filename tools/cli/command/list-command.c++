@@ -6,15 +6,13 @@
 #include "console/quantity.h"
 #include "console/table.h"
 #include "result/cli.capnp.h"
+#include "schema/limits.capnp.h"
 #include "supervisor/outcome.h"
 #include "supervisor/repeated-question.h"
 #include "supervisor/workspace-pages.h"
 
 namespace bothy {
 namespace {
-
-// No machine is older than a hundred years, whatever is said of it.
-constexpr uint64_t MOST_MILLIS = 100ull * 365 * 24 * 3600 * 1000;
 
 int64_t unixNanosNow() {
   struct timespec now{};
@@ -35,7 +33,7 @@ kj::String activityOf(rpc::WorkspaceInfo::Reader info) {
   const auto commands = activity.getCommands();
   if (commands > 0) return kj::str(commands, commands == 1 ? " command" : " commands");
   if (!activity.getInput().isSinceMillis()) return kj::str("-");
-  const auto since = kj::min(activity.getInput().getSinceMillis(), MOST_MILLIS);
+  const auto since = kj::min(activity.getInput().getSinceMillis(), rpc::MAX_MACHINE_AGE_MILLIS);
   return kj::str("input ", formatDuration(static_cast<int64_t>(since) * kj::MILLISECONDS), " ago");
 }
 
