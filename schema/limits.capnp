@@ -56,6 +56,10 @@ const maxTerminals :UInt32 = 256;
 const maxProcesses :UInt32 = 1024;
 # Processes started through `Processes` and still running, in one workspace.
 
+const userHeldUpAgent :Text = "userHeldUpAgent";
+# The subject of a StartFailure with `limitReached` where no number is reached: the user's programs have held up the agent again less
+# than a minute ago, and all of them were ended.
+
 const maxMachineAgeMillis :UInt64 = 3153600000000;
 # No machine is older than a hundred years, whatever is said of it: longer times are taken for this.
 

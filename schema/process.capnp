@@ -87,7 +87,7 @@ struct StartFailure {
     limitReached @6;          # `maxProcesses` or `maxTerminals`, or the kernel's EAGAIN/ENOMEM; or programs that are about to
                               # start, those that hang at their working directory among them, hold as much memory of the
                               # agent's as they may (32 MiB): the subject is "maxStartingBytes"; or the user has held up the
-                              # agent again less than a minute ago
+                              # agent again less than a minute ago: the subject is `userHeldUpAgent`
     machineEnding @7;         # the machine powers off or reboots
     interpreterUnusable @8;   # the program is there; what its "#!" line or its ELF header names (`detail`) is not, or may
                               # not be executed (EACCES)

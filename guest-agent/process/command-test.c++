@@ -58,6 +58,7 @@ TEST_CASE(
   auto refused = world.prepare();
   REQUIRE(refused.is<StartFailure>());
   CHECK(refused.get<StartFailure>().reason == Reason::LIMIT_REACHED);
+  CHECK(subjectOf(refused.get<StartFailure>()) == *rpc::USER_HELD_UP_AGENT);
 }
 
 TEST_CASE("S42 of a client's text a failure keeps no more than the length of a path") {

@@ -55,8 +55,7 @@ kj::OneOf<SpawnRequest, StartFailure> prepareCommand(const ProcessHost& host,
   if (maybeUser == nullptr) return StartFailure{Reason::NO_SUCH_USER, FailureText(userName)};
   auto& user = KJ_ASSERT_NONNULL(maybeUser);
   if (host.touches.isRefused(user.uid)) {
-    return StartFailure{Reason::LIMIT_REACHED,
-                        FailureText("programs of a user who has held up the agent"_kj)};
+    return StartFailure{Reason::LIMIT_REACHED, FailureText(*rpc::USER_HELD_UP_AGENT)};
   }
 
   kj::StringPtr directory = command.getWorkingDirectory();

@@ -8,6 +8,7 @@
 #include <catch2/catch_test_macros.hpp>
 
 #include "console/failure.h"
+#include "schema/limits.capnp.h"
 
 namespace bothy {
 namespace {
@@ -110,6 +111,19 @@ TEST_CASE("arguments that are too long are told with their size, as a shell's fa
   CHECK(told.message ==
         "rm: argument list too long: 3000000 bytes, at most 2097152: pass it by standard input or "
         "a file");
+}
+
+TEST_CASE("S42 a user who held up the agent is told what was done, and what to do") {
+  capnp::MallocMessageBuilder message;
+  auto failed = message.initRoot<rpc::StartFailure>();
+  failed.setSubject(*rpc::USER_HELD_UP_AGENT);
+  failed.setReason(rpc::StartFailure::Reason::LIMIT_REACHED);
+  auto told = describe(describeFailure(failed));
+  CHECK(told.exitCode == 125);
+  CHECK(told.message ==
+        "programs of this user held up the workspace's agent, by a file system that does not "
+        "answer, so all of his were ended and he starts none for a minute: try again then, or as "
+        "root (`-u root`); `dmesg` there says more");
 }
 
 // What is told of the way to the workspace demo.

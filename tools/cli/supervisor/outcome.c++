@@ -267,6 +267,13 @@ kj::Exception describeFailure(rpc::StartFailure::Reader failed) {
     case Reason::INVALID_COMMAND:
       return failure(kj::str("the command is not valid: ", subject), EXEC_FAILED);
     case Reason::LIMIT_REACHED:
+      if (failed.getSubject() == *rpc::USER_HELD_UP_AGENT) {
+        return failure(
+            kj::str("programs of this user held up the workspace's agent, by a file system that "
+                    "does not answer, so all of his were ended and he starts none for a minute: "
+                    "try again then, or as root (`-u root`); `dmesg` there says more"),
+            EXEC_FAILED);
+      }
       return failure(
           kj::str("too much runs in the workspace (", subject, "): end something",
                   // The kernel's, and not one of the agent's own limits.
