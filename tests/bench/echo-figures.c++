@@ -2,6 +2,7 @@
 
 #include <kj/debug.h>
 
+#include "bench/file-workers.h"
 #include "bench/host-program-beside.h"
 #include "bench/process-usage.h"
 #include "support/command-line.h"
@@ -62,10 +63,7 @@ void measureAlone(kj::Vector<Row>& rows, TestWorkspace& workspace, GuestPeer& pe
 // CPU time of the file workers so far, in milliseconds.
 double workersMillis(TestWorkspace& workspace) {
   constexpr double TICK_MILLIS = 10;
-  auto ticks = workspace.shell(
-      "awk '{ t += $14 + $15 } END { print t + 0 }' /dev/null "
-      "$(pgrep -x bothy-files | sed 's|.*|/proc/&/stat|')");
-  return ticks.parseAs<double>() * TICK_MILLIS;
+  return sumOfFileWorkers(workspace, "stat", "{ t += $14 + $15 }") * TICK_MILLIS;
 }
 
 // Python that takes so much of one processor, and is of no concern.

@@ -1,5 +1,6 @@
 #include "bench/terminal-figures.h"
 
+#include "bench/file-workers.h"
 #include "schema/limits.capnp.h"
 
 namespace bothy {
@@ -59,10 +60,7 @@ void floods(kj::Vector<Row>& rows, TestWorkspace& workspace) {
 
 // Resident memory of the file workers, in bytes.
 double workerBytes(TestWorkspace& workspace) {
-  auto kibibytes = workspace.shell(
-      "awk '/^VmRSS:/ { m += $2 } END { print m + 0 }' /dev/null "
-      "$(pgrep -x bothy-files | sed 's|.*|/proc/&/status|')");
-  return kibibytes.parseAs<double>() * KIBIBYTE;
+  return sumOfFileWorkers(workspace, "status", "/^VmRSS:/ { t += $2 }") * KIBIBYTE;
 }
 
 // Of the agent alone, and with a file worker that has answered a call.
