@@ -14,7 +14,7 @@
 namespace bothy {
 namespace {
 
-constexpr kj::StringPtr HUNG = "/mnt/hung"_kj;
+constexpr kj::StringPtr FAULTY = "/mnt/faulty"_kj;
 
 // A FUSE server with one file of any name, whose argument says what is wrong with it: it "hangs", and answers no request but the first: the kernel
 // then lets nobody who waits for it go, not even by SIGKILL; it "is slow", for some seconds at each name; or it "never flushes".
@@ -25,7 +25,7 @@ ROOT, FILE, SLOW_SECONDS, NOT_SERVED = 1, 2, 3, -38
 fault = sys.argv[1]
 fuse = os.open('/dev/fuse', os.O_RDWR)
 options = 'fd=%d,rootmode=40000,user_id=0,group_id=0,allow_other' % fuse
-assert ctypes.CDLL(None).mount(b'hung', b'/mnt/hung', b'fuse', 0, options.encode()) == 0
+assert ctypes.CDLL(None).mount(b'faulty', b'/mnt/faulty', b'fuse', 0, options.encode()) == 0
 
 def attributes(node):
     kind = 0o040777 if node == ROOT else 0o100666
@@ -60,30 +60,30 @@ while True:
     error, body = (told, b'') if isinstance(told, int) else (0, told)
     os.write(fuse, struct.pack('IiQ', 16 + len(body), error, unique) + body)
     if opcode == INIT:
-        open('/run/hung', 'w').write(str(os.getpid()))
+        open('/run/faulty', 'w').write(str(os.getpid()))
 )"_kj;
 
-// Serves HUNG from here on, with a fault.
-class HungMount final {
+// Serves FAULTY from here on, with a fault.
+class FaultyMount final {
 public:
   // `fault`: see SERVER.
-  explicit HungMount(TestWorkspace& workspace, kj::StringPtr fault = "hangs")
+  explicit FaultyMount(TestWorkspace& workspace, kj::StringPtr fault = "hangs")
       : workspace(workspace) {
     workspace.shell(
-        kj::str("mkdir -p ", HUNG, "; rm -f /run/hung; cat > /run/server <<'END'", SERVER,
+        kj::str("mkdir -p ", FAULTY, "; rm -f /run/faulty; cat > /run/server <<'END'", SERVER,
                 "END\nsetsid python3 /run/server '", fault,
                 "' > /dev/null 2>&1 < /dev/null &\n"
-                "for i in $(seq 100); do test -s /run/hung && exit; sleep 0.1; done; exit 1"),
+                "for i in $(seq 100); do test -s /run/faulty && exit; sleep 0.1; done; exit 1"),
         "root");
   }
-  ~HungMount() noexcept(false) {
+  ~FaultyMount() noexcept(false) {
     unwind.catchExceptionsIfUnwinding([this]() { end(); });
   }
-  KJ_DISALLOW_COPY_AND_MOVE(HungMount);
+  KJ_DISALLOW_COPY_AND_MOVE(FaultyMount);
 
   // Who waits for it goes on, with a failure.
   void end() {
-    workspace.shell(kj::str("kill -9 $(cat /run/hung); umount -l ", HUNG, "; :"), "root");
+    workspace.shell(kj::str("kill -9 $(cat /run/faulty); umount -l ", FAULTY, "; :"), "root");
   }
 
 private:
@@ -239,9 +239,9 @@ TEST_CASE("P41 the process of a user's files is killed, and the next lane has an
 TEST_CASE("P45 a file system that hangs costs a lane for files, and nothing else of its machine") {
   auto& [host, workspace] = sharedWorkspace();
   Echo echo(workspace);
-  HungMount mount(workspace);
+  FaultyMount mount(workspace);
   auto lane = openFiles(workspace);
-  auto hung = stat(filesOf(*lane), kj::str(HUNG, "/f")).eagerlyEvaluate(nullptr);
+  auto hung = stat(filesOf(*lane), kj::str(FAULTY, "/f")).eagerlyEvaluate(nullptr);
   echo.check();
   CHECK_FALSE(hung.poll(host.scope));
   auto others = openFiles(workspace, "root");
@@ -257,7 +257,7 @@ TEST_CASE("P45 a file system that hangs costs a lane for files, and nothing else
   CHECK_FALSE(hung.poll(host.scope));
   // Neither is there a third that hangs: it is said.
   auto second = openFiles(workspace);
-  auto alsoHung = stat(filesOf(*second), kj::str(HUNG, "/f")).eagerlyEvaluate(nullptr);
+  auto alsoHung = stat(filesOf(*second), kj::str(FAULTY, "/f")).eagerlyEvaluate(nullptr);
   echo.check();
   CHECK_FALSE(alsoHung.poll(host.scope));
   auto opening = [&, &workspace = workspace]() {
@@ -288,10 +288,10 @@ TEST_CASE(
     "machine") {
   auto& [host, workspace] = sharedWorkspace();
   Echo echo(workspace);
-  HungMount mount(workspace, "is slow");
+  FaultyMount mount(workspace, "is slow");
   auto lane = openFiles(workspace);
   const auto worker = workerOf(*lane, host);
-  auto slow = stat(filesOf(*lane), kj::str(HUNG, "/f")).eagerlyEvaluate(nullptr);
+  auto slow = stat(filesOf(*lane), kj::str(FAULTY, "/f")).eagerlyEvaluate(nullptr);
   echo.check();
   host.wait(kj::mv(slow), "the call that is slow");
   // It was not given up for that.
@@ -303,10 +303,10 @@ TEST_CASE(
     "P45 a flush that takes for ever costs who waits for it, and nothing else of its machine") {
   auto& [host, workspace] = sharedWorkspace();
   Echo echo(workspace);
-  HungMount mount(workspace, "never flushes");
+  FaultyMount mount(workspace, "never flushes");
   auto lane = openFiles(workspace);
   auto request = filesOf(*lane).writeRequest();
-  request.setPath(kj::str(HUNG, "/f").asBytes());
+  request.setPath(kj::str(FAULTY, "/f").asBytes());
   request.initOptions().setDisposition(rpc::Files::WriteOptions::Disposition::PATCH);
   auto opened = host.wait(request.send().dropPipeline(), "a file");
   REQUIRE(opened.getOutcome().isDone());
@@ -357,9 +357,9 @@ TEST_CASE("P45 a frozen file system costs a lane for files, and nothing else of 
 
 TEST_CASE("P45 a machine in which a file system hangs ends in order") {
   auto& [host, workspace] = sharedWorkspace();
-  HungMount mount(workspace);
+  FaultyMount mount(workspace);
   auto lane = openFiles(workspace);
-  auto hung = stat(filesOf(*lane), kj::str(HUNG, "/f")).eagerlyEvaluate([](kj::Exception&&) {});
+  auto hung = stat(filesOf(*lane), kj::str(FAULTY, "/f")).eagerlyEvaluate([](kj::Exception&&) {});
   workspace.shell("true");
   CHECK_FALSE(hung.poll(host.scope));
   CHECK(host.stopWorkspace("test") == rpc::Supervisor::StopKind::ORDERLY);
