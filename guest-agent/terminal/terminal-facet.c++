@@ -14,19 +14,18 @@ namespace {
 constexpr size_t MOST_TYPED_BYTES = 16;
 constexpr kj::Duration ECHO_TIME = 3 * kj::MILLISECONDS;
 
-class AttachmentFacet final: public rpc::Attachment::Server {
+class AttachmentFacet final: public TerminalServer<rpc::Attachment> {
 public:
   AttachmentFacet(kj::Timer& timer, kj::Own<Terminal> terminal, TerminalRights rights,
                   kj::Own<ClientActions> actions, Viewer::Start start, kj::Maybe<WindowSize> size,
                   rpc::TerminalViewer::Client client)
-      : timer(timer),
-        rights(rights),
+      : TerminalServer(rights),
+        timer(timer),
         actions(kj::mv(actions)),
         terminal(kj::mv(terminal)),
         viewer(timer, kj::addRef(*this->terminal), start, size, kj::mv(client)) {}
 
   kj::Promise<void> write(WriteContext context) override {
-    requireAll(rights);
     auto data = context.getParams().getData();
     KJ_REQUIRE(data.size() <= rpc::MAX_CHUNK_BYTES, "chunk too large", data.size());
     input.begin();
@@ -42,14 +41,12 @@ public:
   }
 
   kj::Promise<void> resize(ResizeContext context) override {
-    requireAll(rights);
     terminal->resize(viewer, WindowSize::read(context.getParams().getSize()));
     return kj::READY_NOW;
   }
 
 private:
   kj::Timer& timer;
-  const TerminalRights rights;
   kj::Own<ClientActions> actions;
   bool hasTyped = false;
   kj::Own<Terminal> terminal;
@@ -73,11 +70,15 @@ uint64_t firstSequence(rpc::Terminal::Position::Reader from, const OutputRing& o
   KJ_FAIL_REQUIRE("unknown position");
 }
 
-class TerminalFacet final: public rpc::Terminal::Server {
+class TerminalFacet final
+    : public TerminalServer<rpc::Terminal, 0 /*attach*/, 4 /*wait*/, 6 /*info*/> {
 public:
   TerminalFacet(kj::Timer& timer, kj::Own<Terminal> terminal, TerminalRights rights,
                 kj::Own<ClientActions> actions)
-      : timer(timer), terminal(kj::mv(terminal)), rights(rights), actions(kj::mv(actions)) {}
+      : TerminalServer(rights),
+        timer(timer),
+        terminal(kj::mv(terminal)),
+        actions(kj::mv(actions)) {}
 
   kj::Promise<void> attach(AttachContext context) override {
     auto params = context.getParams();
@@ -108,7 +109,6 @@ public:
   }
 
   kj::Promise<void> signal(SignalContext context) override {
-    requireAll(rights);
     int number = context.getParams().getNumber();
     KJ_REQUIRE(1 <= number && number <= 64, "no such signal", number);
     note("terminal signalled");
@@ -122,7 +122,6 @@ public:
   }
 
   kj::Promise<void> close(CloseContext context) override {
-    requireAll(rights);
     note("terminal closed");
     return terminal->close();
   }
@@ -135,7 +134,6 @@ public:
 private:
   kj::Timer& timer;
   kj::Own<Terminal> terminal;
-  const TerminalRights rights;
   kj::Own<ClientActions> actions;
 
   void note(kj::StringPtr what) { actions->did(what, ProgramKind::TERMINAL, terminal->id); }

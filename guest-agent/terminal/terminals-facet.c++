@@ -9,13 +9,13 @@ namespace bothy {
 
 namespace {
 
-class TerminalsFacet final: public rpc::Terminals::Server {
+class TerminalsFacet final
+    : public TerminalServer<rpc::Terminals, 1 /*list*/, 2 /*get*/, 3 /*view*/> {
 public:
   TerminalsFacet(TerminalRegistry& registry, TerminalRights rights, kj::Own<ClientActions> actions)
-      : registry(registry), rights(rights), actions(kj::mv(actions)) {}
+      : TerminalServer(rights), registry(registry), actions(kj::mv(actions)) {}
 
   kj::Promise<void> open(OpenContext context) override {
-    requireAll(rights);
     const bool isRepeatable = context.getParams().getRequestId().size() > 0;
     return isRepeatable ? openRepeatable(context) : openNew(context);
   }
@@ -80,7 +80,6 @@ public:
 
 private:
   TerminalRegistry& registry;
-  const TerminalRights rights;
   kj::Own<ClientActions> actions;
 
   rpc::Terminal::Client newFacet(kj::Own<Terminal> terminal) {

@@ -60,6 +60,8 @@ TEST_CASE(
   setShell(open.initCommand(), "echo > ~/evil");
   TerminalTestWorld::SIZE.writeTo(open.initSize());
   CHECK(world.isRefused(kj::mv(open)));
+  // What nothing here says of.
+  CHECK(world.isRefused(world.terminal.obsoleteResizeRequest()));
   // Nor by looking at what may be looked at.
   auto again = world.viewed.viewRequest().send().wait(world.scope).getTerminals().openRequest();
   CHECK(world.isRefused(kj::mv(again)));
