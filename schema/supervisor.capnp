@@ -298,7 +298,8 @@ enum Cause {
   vmExited @2;        # QEMU ended by itself or was killed
   startFailed @3;
   adopted @4;         # found running when the supervisor started
-  recovered @5;       # left half-done by a supervisor that ended, or that its database refused: cleaned up or completed
+  recovered @5;       # left half-done by a supervisor that ended, or that its database refused: cleaned up or completed;
+                      # or what a creation that failed has left, which nobody asked to delete
   vsockLost @6;       # the vsock device's process ended; the machine goes on
   vsockRestored @7;
   resizeFailed @8;    # its disk could not be made larger, and is as it was

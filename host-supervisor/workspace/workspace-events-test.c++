@@ -1,6 +1,7 @@
 // What is told of a workspace while it lives.
 
 #include <catch2/catch_test_macros.hpp>
+#include <catch2/generators/catch_generators.hpp>
 
 #include "workspace/test-world.h"
 
@@ -49,6 +50,31 @@ TEST_CASE("P58 each change of state is one event with its cause") {
   auto events = w.store->events(0, 100);
   for (size_t i = 0; i < events.size(); i++) CHECK(events[i].number == i + 1);
   for (size_t i = 1; i < events.size(); i++) CHECK(events[i].before == events[i - 1].after);
+}
+
+TEST_CASE("P09 a creation that fails ends with its reason, and by nobody's request") {
+  TestWorld w;
+  w.volumes.isFull = true;
+  // A restart in the middle of it changes nothing.
+  const bool isRestarted = GENERATE(false, true);
+  if (isRestarted) w.volumes.failuresToDestroy = 1;
+  auto creating = w.manager->create(w.request("demo"), nullptr);
+  w.settle();
+  if (isRestarted) {
+    creating = nullptr;
+    w.restart();
+  }
+  w.advance(1 * kj::SECONDS);
+  w.settle();
+  CHECK(w.manager->find("demo") == nullptr);
+  auto events = w.store->events(0, 100);
+  REQUIRE(events.size() >= 3);
+  auto& failed = events[events.size() - 2];
+  CHECK(failed.cause == Cause::START_FAILED);
+  CHECK(failed.after == WorkspaceState::DELETING);
+  CHECK(failed.detail == "the disk is full");
+  CHECK(events.back().gone);
+  CHECK(events.back().cause == Cause::RECOVERED);
 }
 
 TEST_CASE("P09 a vsock device that cannot be replaced is an event, and equal ones are counted") {

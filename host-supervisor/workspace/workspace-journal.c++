@@ -244,15 +244,15 @@ void WorkspaceJournal::noteStored(Rows rows) {
   stored = kj::mv(rows);
 }
 
-kj::Promise<WorkspaceJournal::Turn> WorkspaceJournal::remove() {
-  return untilStored([this](Turn turn) {
-    return removeOnce().then([turn = kj::mv(turn)]() mutable { return kj::mv(turn); });
+kj::Promise<WorkspaceJournal::Turn> WorkspaceJournal::remove(Cause cause) {
+  return untilStored([this, cause](Turn turn) {
+    return removeOnce(cause).then([turn = kj::mv(turn)]() mutable { return kj::mv(turn); });
   });
 }
 
-kj::Promise<void> WorkspaceJournal::removeOnce() {
+kj::Promise<void> WorkspaceJournal::removeOnce(Cause cause) {
   co_await catchUp();
-  auto told = event(Cause::REQUEST, nullptr);
+  auto told = event(cause, nullptr);
   told.before = told.after = WorkspaceState::DELETING;
   told.gone = true;
   auto nanos = told.timeNanos;

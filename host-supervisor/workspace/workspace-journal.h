@@ -64,7 +64,7 @@ public:
   // has changed.  Who drops the promise takes back nothing that is on its way to the store; what `change` owns lives until it is decided.
   kj::Promise<void> update(kj::Function<void(Rows&)> change);
   // The end of a delete: nothing is stored of it any more.  As settle().
-  kj::Promise<Turn> remove();
+  kj::Promise<Turn> remove(Cause cause);
 
   const Rows& rows() const { return now; }
   // Nothing that has happened is still to be stored, and the state is what the store has, or had when it was read.
@@ -117,7 +117,7 @@ private:
   // What `change`, which outlives the promise, makes of the rows.
   kj::Promise<void> store(kj::Function<void(Rows&)>& change);
   kj::Promise<Turn> storeWithin(Turn turn, kj::Function<void(Rows&)>& change);
-  kj::Promise<void> removeOnce();
+  kj::Promise<void> removeOnce(Cause cause);
   // The store has them from now on.
   void noteStored(Rows rows);
   // Gives `attempt` the turn until it succeeds, or the store refuses its rows.

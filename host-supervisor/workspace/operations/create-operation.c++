@@ -83,8 +83,9 @@ kj::Promise<Operation::Settled> CreateOperation::settle(kj::Maybe<kj::Exception>
     auto line = lineOf(*e);
     outcome = StartReport::Failure{Stage::CREATING_DISK, StartFault::DISK, kj::str(line), nullptr,
                                    e->getType() == kj::Exception::Type::OVERLOADED};
-    auto turn = co_await journal.settle([this]() { return DeleteOperation::beginning(site); },
-                                        Cause::START_FAILED, kj::mv(line));
+    auto turn = co_await journal.settle(
+        [this]() { return DeleteOperation::beginning(site, DeleteOperation::Of::FAILED_CREATION); },
+        Cause::START_FAILED, kj::mv(line));
     site.progress.end();
     co_return followed(kj::mv(turn));
   }

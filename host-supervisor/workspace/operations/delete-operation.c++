@@ -19,7 +19,17 @@ constexpr Step STEPS[] = {
 };
 enum { KEY, MACHINE, DISK, LAST_KEY, FILES };
 
+constexpr kj::StringPtr FAILED_CREATION = "failed creation"_kj;
+
 }  // namespace
+
+WorkspaceJournal::Rows DeleteOperation::beginning(const Site& site, Of of) {
+  return site.journal.beginning(OperationKind::DELETE, FIRST_STEP,
+                                of == Of::FAILED_CREATION ? FAILED_CREATION : nullptr);
+}
+
+DeleteOperation::DeleteOperation(const Site& site, kj::StringPtr parameters)
+    : site(site), of(parameters == FAILED_CREATION ? Of::FAILED_CREATION : Of::WORKSPACE) {}
 
 kj::ArrayPtr<const Step> DeleteOperation::steps() const {
   return STEPS;
@@ -79,7 +89,8 @@ kj::Promise<void> DeleteOperation::run(size_t step) {
 kj::Promise<Operation::Settled> DeleteOperation::settle(kj::Maybe<kj::Exception> failure) {
   // Every step is tried until it succeeds.
   KJ_IF_MAYBE (e, failure) kj::throwFatalException(kj::mv(*e));
-  auto turn = co_await site.journal.remove();
+  auto turn =
+      co_await site.journal.remove(of == Of::FAILED_CREATION ? Cause::RECOVERED : Cause::REQUEST);
   site.listener.deleted();
   co_return Settled{kj::mv(turn), nullptr};
 }

@@ -9,12 +9,12 @@ class DeleteOperation final: public Operation {
 public:
   static constexpr kj::StringPtr FIRST_STEP = "key"_kj;
 
-  // The rows with which one begins.
-  static WorkspaceJournal::Rows beginning(const Site& site) {
-    return site.journal.beginning(OperationKind::DELETE, FIRST_STEP);
-  }
+  // The rows with which one begins.  Of a failed creation nobody has asked for it, and the event of its end does not say so.
+  enum class Of { WORKSPACE, FAILED_CREATION };
+  static WorkspaceJournal::Rows beginning(const Site& site, Of of = Of::WORKSPACE);
 
-  explicit DeleteOperation(const Site& site) : site(site) {}
+  // `parameters`: as beginning() has stored them.
+  DeleteOperation(const Site& site, kj::StringPtr parameters);
 
   kj::StringPtr kind() const override { return nameOf(OperationKind::DELETE); }
   kj::ArrayPtr<const Step> steps() const override;
@@ -24,6 +24,7 @@ public:
 
 private:
   const Site site;
+  const Of of;
   bool mayHaveKey = true;
 
   kj::Promise<void> destroyKey();

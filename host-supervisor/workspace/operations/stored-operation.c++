@@ -21,7 +21,7 @@ kj::Own<Operation> operationOf(const Site& site, const OperationRow& row) {
     case OperationKind::RESIZE:
       return kj::refcounted<ResizeOperation>(site, row.parameters);
     case OperationKind::DELETE:
-      return kj::refcounted<DeleteOperation>(site);
+      return kj::refcounted<DeleteOperation>(site, row.parameters);
   }
   KJ_UNREACHABLE;
 }

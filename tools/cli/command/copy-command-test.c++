@@ -43,6 +43,16 @@ TEST_CASE("cp with --json prints numbers, and their schema is Copied") {
   CHECK(copied.getBytes() == 5);
 }
 
+TEST_CASE("cp says of a socket that it has nothing to copy") {
+  CopyWorld world;
+  auto path = world.path("sock");
+  auto& network = world.io.provider->getNetwork();
+  auto socket = network.parseAddress(kj::str("unix:", path)).wait(world.io.waitScope)->listen();
+  CHECK(world.run({"cp", path, "demo:/x"}) == FAILURE);
+  CHECK(world.errors() ==
+        kj::str("bothy: ", path, ": it is a socket or a device, and has no contents to copy\n"));
+}
+
 TEST_CASE("cp asks for no right to write where it only reads") {
   CopyWorld world;
   world.makeRemote("/x", "out of it");

@@ -135,6 +135,11 @@ kj::Promise<void> sendFile(rpc::SparseSink::Client sink, SinkWriter& writer, int
 kj::AutoCloseFd openSource(kj::StringPtr path, struct stat& status) {
   // A FIFO would wait for its other end.
   int fd = open(path.cStr(), O_RDONLY | O_CLOEXEC | O_NONBLOCK | O_NOCTTY);
+  if (fd < 0 && errno == ENXIO) {
+    // open(2) of a socket, or of a device that is not there.
+    kj::throwFatalException(
+        failure(kj::str(path, ": it is a socket or a device, and has no contents to copy")));
+  }
   if (fd < 0 || fstat(fd, &status) < 0) {
     kj::throwFatalException(failure(kj::str(path, ": cannot read: ", strerror(errno))));
   }
