@@ -87,7 +87,9 @@ struct StartFailure {
     limitReached @6;          # `maxProcesses` or `maxTerminals`, or the kernel's EAGAIN/ENOMEM; or programs that are about to
                               # start, those that hang at their working directory among them, hold as much memory of the
                               # agent's as they may (32 MiB): the subject is "maxStartingBytes"; or the user has held up the
-                              # agent again less than a minute ago: the subject is `userHeldUpAgent`
+                              # agent again less than a minute ago: the subject is `userHeldUpAgent`; or what the user's programs
+                              # have started and left running is in as many control groups as one user may have (1,536 of a
+                              # user alone, three quarters of what others leave): "maxUserPrograms", and not for terminals
     machineEnding @7;         # the machine powers off or reboots
     interpreterUnusable @8;   # the program is there; what its "#!" line or its ELF header names (`detail`) is not, or may
                               # not be executed (EACCES)

@@ -61,6 +61,40 @@ TEST_CASE(
   CHECK(subjectOf(refused.get<StartFailure>()) == *rpc::USER_HELD_UP_AGENT);
 }
 
+TEST_CASE("S42 no user takes from others what their programs can be ended by") {
+  World world;
+  auto& touches = world.host->touches;
+  const uid_t user = world.uid, other = user + 1;
+  constexpr auto SHARE = LoopTouches::MAX_GROUPS * 3 / 4;
+  // Written to by nobody.
+  constexpr int KILL_FILE = 0;
+  kj::Vector<ProgramMark> left;
+  for (size_t i = 0; i < SHARE; i++) {
+    CHECK(touches.hasRoomFor(user));
+    left.add(touches.add(user, KILL_FILE));
+  }
+  auto refused = world.prepare();
+  REQUIRE(refused.is<StartFailure>());
+  CHECK(refused.get<StartFailure>().reason == Reason::LIMIT_REACHED);
+  CHECK(subjectOf(refused.get<StartFailure>()) == "maxUserPrograms");
+  // A terminal, to end them, and whoever else.
+  CHECK(
+      prepareCommand(*world.host, world.command.asReader(), EmptyArguments::LOGIN_SHELL, "dumb"_kj)
+          .is<SpawnRequest>());
+  touches.remove(left.back());
+  CHECK(world.prepare().is<SpawnRequest>());
+  left.back() = touches.add(user, KILL_FILE);
+  for (size_t i = 0; touches.hasRoomFor(other); i++) {
+    REQUIRE(i < LoopTouches::MAX_GROUPS);
+    touches.add(other, KILL_FILE);
+  }
+  CHECK(touches.hasRoomFor(other + 1));
+  // Nor does root, who has all of it.
+  for (size_t i = 0; i < LoopTouches::MAX_GROUPS; i++) touches.add(0, KILL_FILE);
+  CHECK(touches.hasRoomFor(other + 1));
+  CHECK(touches.hasRoomFor(0));
+}
+
 TEST_CASE("S42 of a client's text a failure keeps no more than the length of a path") {
   World world;
   auto tooLong = longText(rpc::MAX_ARGUMENT_BYTES / 2);

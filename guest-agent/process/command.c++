@@ -57,6 +57,10 @@ kj::OneOf<SpawnRequest, StartFailure> prepareCommand(const ProcessHost& host,
   if (host.touches.isRefused(user.uid)) {
     return StartFailure{Reason::LIMIT_REACHED, FailureText(*rpc::USER_HELD_UP_AGENT)};
   }
+  // A terminal is how he ends them, and of those there are few.
+  if (term == nullptr && !host.touches.hasRoomFor(user.uid)) {
+    return StartFailure{Reason::LIMIT_REACHED, FailureText("maxUserPrograms"_kj)};
+  }
 
   kj::StringPtr directory = command.getWorkingDirectory();
   if (directory.size() > rpc::MAX_PATH_BYTES) {

@@ -28,6 +28,8 @@ constexpr uint64_t field(uint64_t word, uint32_t shift, uint32_t bits) {
   return (word >> shift) & ((uint64_t{1} << bits) - 1);
 }
 
+constexpr uid_t ROOT = 0;
+
 constexpr uint64_t WHOSE = (uint64_t{1} << PLACE_SHIFT) - 1;  // user and generation
 
 }  // namespace
@@ -59,6 +61,7 @@ ProgramMark LoopTouches::add(uid_t user, int killFile) {
   generation = static_cast<uint32_t>(field(generation + 1, 0, GENERATION_BITS));
   const uint64_t whose = user | uint64_t{generation} << GENERATION_SHIFT;
   groups[place].store(whose | static_cast<uint64_t>(killFile) << FILE_SHIFT);
+  ++groupsOfUsers.findOrCreate(user, [&]() { return decltype(groupsOfUsers)::Entry{user, 0}; });
   return ProgramMark(*this, IS_TOUCH | uint64_t{place + 1} << PLACE_SHIFT | whose);
 }
 
@@ -67,6 +70,16 @@ void LoopTouches::remove(ProgramMark mark) {
   if (place == 0) return;
   groups[place - 1].store(0);
   freed.add(static_cast<uint32_t>(place - 1));
+  const auto user = static_cast<uid_t>(mark.word);
+  KJ_IF_MAYBE (count, groupsOfUsers.find(user)) {
+    if (--*count == 0) groupsOfUsers.erase(user);
+  }
+}
+
+bool LoopTouches::hasRoomFor(uid_t user) const {
+  const auto theirs = groupsOfUsers.find(user).orDefault(0);
+  const auto left = MAX_GROUPS - (used - freed.size() - theirs);
+  return user == ROOT || theirs == 0 || theirs < left - left / 4;
 }
 
 void LoopTouches::retire(kj::AutoCloseFd killFile) {

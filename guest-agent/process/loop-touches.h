@@ -2,6 +2,7 @@
 
 #include <kj/array.h>
 #include <kj/io.h>
+#include <kj/map.h>
 #include <kj/time.h>
 #include <kj/vector.h>
 #include <stdint.h>
@@ -52,6 +53,12 @@ public:
   // The user may start nothing now: less than REFUSAL ago all his programs were ended, since they held up the loop again and again.
   bool isRefused(uid_t user) const;
   static constexpr kj::Duration REFUSAL = 1 * kj::MINUTES;
+  // Whether the user may start one program more.  Who is not root has three quarters of what others leave of MAX_GROUPS: what is beyond that
+  // could not be killed for itself, and nobody may take from others what their programs are ended by.
+  bool hasRoomFor(uid_t user) const;
+
+  // Programs, and control groups that are left with what such have started.  A group beyond these is not killed for itself.
+  static constexpr size_t MAX_GROUPS = 2048;
 
   // --- For the watcher.
 
@@ -80,9 +87,6 @@ public:
   void refuseStarts(uid_t user);
 
 private:
-  // Programs, and control groups that are left with what such have started.  A group beyond these is not killed for itself.
-  static constexpr size_t MAX_GROUPS = 2048;
-
   // More users than these are not refused.
   static constexpr size_t MAX_REFUSED = 64;
 
@@ -99,6 +103,7 @@ private:
   uint32_t generation = 0;
   size_t used = 0;  // those beyond were never used
   kj::Vector<uint32_t> freed;
+  kj::HashMap<uid_t, size_t> groupsOfUsers;  // of those who have some
   kj::Vector<kj::AutoCloseFd> retired;
 
   void wake();
