@@ -44,6 +44,7 @@ public:
   }
   bool isCalled(kj::StringPtr) override { return false; }
   bool isIdle() override { return true; }
+  kj::Promise<void> pause(kj::StringPtr) override { KJ_UNIMPLEMENTED("not in this test"); }
   kj::Promise<void> destroy(kj::StringPtr) override { KJ_UNIMPLEMENTED("not in this test"); }
   kj::Promise<kj::String> monitor(kj::StringPtr, kj::String) override {
     KJ_UNIMPLEMENTED("not in this test");

@@ -17,9 +17,24 @@ void DiskStall::begin() {
   if (isUnderWay()) return;
   auto paf = kj::newPromiseAndFulfiller<void>();
   waiting = Waiting{paf.promise.fork(), kj::mv(paf.fulfiller)};
+  if (!isHeld) start();
+}
+
+void DiskStall::start() {
   task = run().eagerlyEvaluate([this](kj::Exception&& e) {
     KJ_LOG(ERROR, "a machine stands still and nothing lets it go on", machine, e.getDescription());
   });
+}
+
+void DiskStall::hold() {
+  isHeld = true;
+  task = nullptr;
+}
+
+void DiskStall::release() {
+  if (!isHeld) return;
+  isHeld = false;
+  if (isUnderWay()) start();
 }
 
 void DiskStall::abandon() {
@@ -44,8 +59,11 @@ kj::Promise<void> DiskStall::whenOver() {
 kj::Promise<void> DiskStall::run() {
   // Listeners are not told from within a call to the driver.
   co_await kj::evalLater([]() {});
-  KJ_IF_MAYBE (told, listener) {
-    told->diskFull(machine);
+  KJ_IF_MAYBE (w, waiting) {
+    if (!w->isTold) {
+      w->isTold = true;
+      KJ_IF_MAYBE (told, listener) told->diskFull(machine);
+    }
   }
   for (bool isTold = false;;) {
     co_await room.whenFree(disk);

@@ -30,6 +30,9 @@ public:
   bool isUnderWay() const { return waiting != nullptr; }
   // Resolves when it is over; at once where there is none.
   kj::Promise<void> whenOver();
+  // Nothing lets it go on until release(): the machine is paused.
+  void hold();
+  void release();
   // The machine is on its end: nothing is to go on.
   void abandon();
 
@@ -43,12 +46,15 @@ private:
   struct Waiting {
     kj::ForkedPromise<void> over;
     kj::Own<kj::PromiseFulfiller<void>> fulfiller;
+    bool isTold = false;
   };
   kj::Maybe<Waiting> waiting;
+  bool isHeld = false;
   // QEMU has said so since the CPUs were last told to go on.
   bool recurred = false;
   kj::Promise<void> task = kj::READY_NOW;
 
+  void start();
   kj::Promise<void> run();
   void end();
 };

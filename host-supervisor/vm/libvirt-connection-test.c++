@@ -42,6 +42,7 @@ public:
     return s->began.size();
   }
   void resume(kj::StringPtr) const override { ++state.lockExclusive()->resumed; }
+  void pause(kj::StringPtr) const override {}
   void destroy(kj::StringPtr) const override { ++state.lockExclusive()->destroyed; }
   kj::String monitor(kj::StringPtr, kj::StringPtr) const override {
     return kj::str(R"({"return":{}})");

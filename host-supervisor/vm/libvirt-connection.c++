@@ -113,6 +113,11 @@ public:
                 [name = kj::str(name)](const LibvirtSession& session) { session.resume(name); });
   }
 
+  kj::Promise<void> pause(kj::StringPtr name) override {
+    return call("pause", name,
+                [name = kj::str(name)](const LibvirtSession& session) { session.pause(name); });
+  }
+
   kj::Promise<void> destroy(kj::StringPtr nameParam) override {
     auto name = kj::str(nameParam);
     kj::Promise<void> start = kj::READY_NOW;

@@ -51,6 +51,8 @@ public:
   virtual bool isIdle() = 0;
   // Success also for a domain whose CPUs run.
   virtual kj::Promise<void> resume(kj::StringPtr name) = 0;
+  // Success also for a domain whose CPUs stand still.
+  virtual kj::Promise<void> pause(kj::StringPtr name) = 0;
   // Success also for a domain that does not exist, or ends meanwhile.
   virtual kj::Promise<void> destroy(kj::StringPtr name) = 0;
 

@@ -33,6 +33,9 @@ public:
   kj::Promise<void> destroy() override { return machine->destroy().attach(kj::addRef(*machine)); }
   bool isEnding() override { return machine->isEnding(); }
   void renewVsock() override { machine->renewVsock(); }
+  kj::Promise<void> pause() override { return machine->pause().attach(kj::addRef(*machine)); }
+  kj::Promise<void> resume() override { return machine->resume().attach(kj::addRef(*machine)); }
+  bool isPaused() override { return machine->isPaused(); }
   bool isStalled() override { return machine->isStalled(); }
   uint32_t user() override { return machine->user(); }
   kj::Array<kj::byte> consoleEnd() override { return machine->consoleEnd(); }

@@ -31,6 +31,7 @@ LibvirtMachine::LibvirtMachine(MachineHost& host, VmSpec specParam)
       record{kj::str(spec.name), kj::str(spec.runtimeDir), spec.uid},
       stall(host.timer, *host.libvirt, *host.diskRoom, host.listener, spec.name, spec.dataDisk),
       vsock(host, spec, files, record, stall),
+      halt(host, spec, stall, vsock),
       end(nullptr) {
   auto paf = kj::newPromiseAndFulfiller<VmEnd>();
   endFulfiller = kj::mv(paf.fulfiller);
@@ -109,8 +110,12 @@ kj::Promise<bool> LibvirtMachine::adopt(kj::Maybe<LibvirtDomain::Condition> foun
   openQemu(old.qemu);
   vsock.adopt(old.vsockDevice);
   co_await openConsole();
+  // One that waits for room may have been paused too, which libvirt does not tell: who does not know either lets it go on.
+  const bool isPaused = spec.found == VmSpec::Cpus::STAND_STILL ||
+                        (spec.found == VmSpec::Cpus::EITHER && condition == Condition::PAUSED);
+  if (isPaused) halt.adopt(condition);
   if (condition == Condition::STALLED) beginStall();
-  if (condition == Condition::PAUSED) co_await host.libvirt->resume(spec.name);
+  if (condition == Condition::PAUSED && !isPaused) co_await host.libvirt->resume(spec.name);
   co_return true;
 }
 
@@ -155,12 +160,8 @@ kj::Promise<void> LibvirtMachine::openConsole() {
 
 kj::Promise<void> LibvirtMachine::serve() {
   auto& process = *KJ_ASSERT_NONNULL(qemu);
-  auto keeping = vsock.keep(process).catch_([this](kj::Exception&& e) -> kj::Promise<void> {
-    KJ_LOG(ERROR, "nobody looks after the vsock of a machine any more", spec.name,
-           e.getDescription());
-    return kj::NEVER_DONE;
-  });
-  co_await process.onExit().exclusiveJoin(kj::mv(keeping));
+  vsock.keep(process);
+  co_await process.onExit();
   co_await dismantle();
 }
 
@@ -170,6 +171,7 @@ kj::Promise<kj::Own<kj::AsyncIoStream>> LibvirtMachine::dial(uint32_t port) {
     if (!condition) kj::throwFatalException(KJ_EXCEPTION(DISCONNECTED, why, spec.name));
   };
   require(!ending, "the machine ends");
+  require(!isPaused(), "the machine is paused");
   require(!isStalled(), "the machine stands still");
   require(!host.holdsDials, "bothyd is about to end");
   co_return co_await vsock.dial(port);
@@ -178,6 +180,16 @@ kj::Promise<kj::Own<kj::AsyncIoStream>> LibvirtMachine::dial(uint32_t port) {
 void LibvirtMachine::beginStall() {
   stall.begin();
   vsock.endWithStall();
+}
+
+kj::Promise<void> LibvirtMachine::pause() {
+  if (isEnding()) return KJ_EXCEPTION(FAILED, "the machine ends");
+  return halt.begin();
+}
+
+kj::Promise<void> LibvirtMachine::resume() {
+  if (isEnding()) return KJ_EXCEPTION(FAILED, "the machine ends");
+  return halt.end();
 }
 
 kj::Promise<void> LibvirtMachine::destroy() {
@@ -195,6 +207,8 @@ kj::Promise<void> LibvirtMachine::dismantle() {
   }
   ending = true;
   stall.abandon();
+  halt.abandon();
+  vsock.abandon();
   // No QEMU was seen: there may never have been a domain.
   if (qemu == nullptr) stoppedFulfiller->fulfill();
 

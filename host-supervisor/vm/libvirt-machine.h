@@ -8,6 +8,7 @@
 #include "vm/disk-stall.h"
 #include "vm/machine-files.h"
 #include "vm/machine-host.h"
+#include "vm/machine-pause.h"
 #include "vm/machine-record.h"
 #include "vm/machine-vsock.h"
 
@@ -22,7 +23,7 @@ public:
   // Returns when the CPUs run.  If it fails or is dropped, dismantle() is the caller's to call.  `listener` is told while
   // it waits for others, and outlives the promise.
   kj::Promise<void> start(kj::Maybe<TurnListener&> listener);
-  // Takes it over: whether it runs, or did when it was paused.  `found`: the domain, as libvirt has it; nullptr if it
+  // Takes it over: whether it runs, or did when its CPUs were stopped.  `found`: the domain, as libvirt has it; nullptr if it
   // has none.  Fails if it runs and cannot be taken over; then it is as before, and this object may be dropped.
   kj::Promise<bool> adopt(kj::Maybe<LibvirtDomain::Condition> found);
   // Waits for its end and dismantles it; keeps its vsock alive meanwhile.
@@ -41,6 +42,9 @@ public:
   bool isEnding() const { return ending || destroying || cause != nullptr; }
   void renewVsock() { vsock.renew(); }
   size_t dials() const { return vsock.dials(); }
+  kj::Promise<void> pause();
+  kj::Promise<void> resume();
+  bool isPaused() const { return halt.isUnderWay(); }
   bool isStalled() const { return stall.isUnderWay(); }
   uint32_t user() const { return spec.uid; }
   kj::Array<kj::byte> consoleEnd() const { return said.end(); }
@@ -62,6 +66,7 @@ private:
 
   kj::Maybe<kj::Own<ProcessHandle>> qemu;
   MachineVsock vsock;
+  MachinePause halt;
   ConsoleTail said;
   kj::Promise<void> console = kj::READY_NOW;  // its recording
   kj::Promise<void> spoken = kj::READY_NOW;   // the guest's first word on it

@@ -134,6 +134,13 @@ public:
     if (virDomainResume(domain.get()) < 0) failOfLibvirt("run the machine");
   }
 
+  void pause(kj::StringPtr name) const override {
+    auto domain = find(name);
+    if (domain.get() == nullptr || virDomainSuspend(domain.get()) < 0) {
+      failOfLibvirt("stop the machine's processors");
+    }
+  }
+
   void destroy(kj::StringPtr name) const override {
     auto domain = find(name);
     if (domain.get() == nullptr) {

@@ -47,6 +47,8 @@ public:
   // A transient domain whose CPUs do not run yet; its number within libvirt.
   virtual int create(kj::StringPtr xml, const DiskPassphrase& passphrase) const = 0;
   virtual void resume(kj::StringPtr name) const = 0;
+  // Stops its CPUs.  Success also for a domain whose CPUs stand still, for whatever reason.
+  virtual void pause(kj::StringPtr name) const = 0;
   // Success also for a domain that does not exist, or ends meanwhile.
   virtual void destroy(kj::StringPtr name) const = 0;
   // One command in QEMU's JSON; fails when QEMU answers with an error.  The answer as JSON.

@@ -29,6 +29,10 @@ constexpr kj::Duration STEADY_TIME = 60 * kj::SECONDS;
 // Least time between two replacements for lanes that do not end.
 constexpr kj::Duration RENEWAL_PAUSE = 10 * kj::SECONDS;
 
+// A guest that runs has let go of its device by then, and has another when its CPUs go on.
+constexpr kj::Duration TAKE_OFF_LIMIT = 2 * kj::SECONDS;
+constexpr kj::Duration PUT_BACK_LIMIT = 5 * kj::SECONDS;
+
 // How long a QEMU takes to end after it has let go of its device.
 constexpr kj::Duration QEMU_END_LIMIT = 1 * kj::SECONDS;
 
@@ -76,10 +80,26 @@ void MachineVsock::adopt(const ProcessIdentity& identity) {
   isWorkerKnown = true;
 }
 
-kj::Promise<void> MachineVsock::keep(ProcessHandle& qemu) {
-  if (kind == HostAbilities::Vsock::KERNEL) co_await kj::Promise<void>(kj::NEVER_DONE);
+void MachineVsock::keep(ProcessHandle& qemu) {
+  kept = qemu;
+  if (!isOff) serve();
+}
+
+void MachineVsock::serve() {
+  if (kind == HostAbilities::Vsock::KERNEL) return;
+  KJ_IF_MAYBE (qemu, kept) {
+    serving = replaceWhenLost(*qemu).eagerlyEvaluate([this](kj::Exception&& e) {
+      KJ_LOG(ERROR, "nobody looks after the vsock of a machine any more", spec.name,
+             e.getDescription());
+    });
+  }
+}
+
+// Never returns.
+kj::Promise<void> MachineVsock::replaceWhenLost(ProcessHandle& qemu) {
   // Of a device that dies again and again: each time is told and logged.
   kj::Maybe<RetryPauses> pauses;
+  if (!isUp && device != nullptr && isExpectedAway) co_await settleIn();
   for (;;) {
     const auto since = host.timer.now();
     bool hadDevice = device != nullptr;
@@ -88,9 +108,7 @@ kj::Promise<void> MachineVsock::keep(ProcessHandle& qemu) {
     // A device that ends with its QEMU is no loss: it does when QEMU lets go of it, a moment before QEMU itself has ended.
     if (hadDevice) co_await qemu.onExit().exclusiveJoin(host.timer.afterDelay(QEMU_END_LIMIT));
     if (qemu.hasExited()) co_await kj::Promise<void>(kj::NEVER_DONE);
-    KJ_IF_MAYBE (listener, host.listener) {
-      listener->vsockLost(spec.name);
-    }
+    noteLoss();
     if (host.timer.now() - since >= STEADY_TIME) pauses = nullptr;
     KJ_IF_MAYBE (p, pauses) {
       co_await p->next();
@@ -98,10 +116,71 @@ kj::Promise<void> MachineVsock::keep(ProcessHandle& qemu) {
       pauses = RetryPauses(host.timer, {});
     }
     co_await replace();
-    isUp = true;
-    KJ_IF_MAYBE (listener, host.listener) {
-      listener->vsockRestored(spec.name);
-    }
+    noteReturn();
+  }
+}
+
+// Of a device that was plugged while the CPUs stood still.
+kj::Promise<void> MachineVsock::settleIn() {
+  co_await host.timer.afterDelay(SETTLE_TIME);
+  noteReturn();
+}
+
+void MachineVsock::noteLoss() {
+  if (isExpectedAway || isLossTold) return;
+  isLossTold = true;
+  KJ_IF_MAYBE (listener, host.listener) listener->vsockLost(spec.name);
+}
+
+void MachineVsock::noteReturn() {
+  isUp = true;
+  isExpectedAway = false;
+  if (!isLossTold) return;
+  isLossTold = false;
+  KJ_IF_MAYBE (listener, host.listener) listener->vsockRestored(spec.name);
+}
+
+void MachineVsock::switchOff() {
+  isOff = true;
+  isUp = false;
+  isExpectedAway = true;
+  serving = nullptr;
+  KJ_IF_MAYBE (process, device) (*process)->signal(SIGKILL);
+  device = nullptr;
+}
+
+kj::Promise<void> MachineVsock::takeOff() {
+  if (isOff) co_return;
+  switchOff();
+  if (kind == HostAbilities::Vsock::KERNEL) co_return;
+  // A guest that stands still lets go of nothing.
+  if (stall.isUnderWay()) co_return;
+  auto failure =
+      co_await failureOf([this]() { return host.timer.timeoutAfter(TAKE_OFF_LIMIT, unplug()); });
+  KJ_IF_MAYBE (e, failure) {
+    KJ_LOG(INFO, "a machine is paused with its vsock device", spec.name, e->getDescription());
+  }
+}
+
+kj::Promise<void> MachineVsock::putBack() {
+  if (kind == HostAbilities::Vsock::KERNEL) co_return;
+  auto failure =
+      co_await failureOf([this]() { return host.timer.timeoutAfter(PUT_BACK_LIMIT, plug()); });
+  KJ_IF_MAYBE (e, failure) {
+    KJ_LOG(INFO, "a machine is resumed without its vsock device, which follows", spec.name,
+           e->getDescription());
+    KJ_IF_MAYBE (process, device) (*process)->signal(SIGKILL);
+    device = nullptr;
+  }
+}
+
+void MachineVsock::switchOn() {
+  if (!isOff) return;
+  isOff = false;
+  if (kind == HostAbilities::Vsock::KERNEL) {
+    noteReturn();
+  } else {
+    serve();
   }
 }
 
@@ -230,6 +309,8 @@ kj::Promise<void> MachineVsock::watchWorker(kj::Duration pause) {
 }
 
 bool MachineVsock::endBrokenDevice() {
+  // It was taken off.
+  if (device == nullptr) return false;
   auto& process = *KJ_ASSERT_NONNULL(device);
   if (process.hasExited()) return false;
   if (host.processes->hasVsockWorker(process.identity().pid)) {

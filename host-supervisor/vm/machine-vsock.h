@@ -22,8 +22,9 @@ public:
   kj::Promise<void> start();
   // Takes over what a machine has.  `device`: pid 0 if it has the kernel's.
   void adopt(const ProcessIdentity& device);
-  // Replaces the device whenever it ends, as long as `qemu` runs.  Never returns.
-  kj::Promise<void> keep(ProcessHandle& qemu);
+  // Replaces the device whenever it ends, from now on until abandon(), while `qemu` runs, which outlives that, and the CPUs are not to
+  // stand still.
+  void keep(ProcessHandle& qemu);
 
   // Fails with DISCONNECTED while nothing listens there, or the device is away.
   kj::Promise<kj::Own<kj::AsyncIoStream>> dial(uint32_t port);
@@ -35,6 +36,18 @@ public:
   // QEMU takes the device off a machine whose CPUs it stops.  vhost-device-vsock 0.3.0 does not outlive a message that
   // comes then, so every connection would hang for good: better that it ends now, and another comes with the CPUs.
   void endWithStall();
+  // Before the CPUs are stopped: takes the device off, and nothing is done about it from now on.  Returns when the guest has let go of it,
+  // or has not in a while.  Never fails.
+  kj::Promise<void> takeOff();
+  // While the CPUs stand still: plugs another, which the guest finds when they go on.  Where that fails, it is replaced after switchOn() as
+  // one that failed.  Never fails.
+  kj::Promise<void> putBack();
+  // The CPUs run: it is looked after again.
+  void switchOn();
+  // Of a machine that is taken over and is to stand still.
+  void switchOff();
+  // The machine is on its end.
+  void abandon() { serving = nullptr; }
   // QEMU has taken the device of this name off.
   void noteRemoved(kj::StringPtr device);
 
@@ -54,6 +67,20 @@ private:
   kj::Maybe<kj::TimePoint> lastRenewal;
   kj::Maybe<kj::Own<kj::PromiseFulfiller<void>>> unplugged;
 
+  // The machine is paused.
+  bool isOff = false;
+  // It was taken off with a pause, and not lost.
+  bool isExpectedAway = false;
+  // The listener knows that it is lost.
+  bool isLossTold = false;
+  kj::Maybe<ProcessHandle&> kept;  // its QEMU
+  kj::Promise<void> serving = nullptr;
+
+  void serve();
+  kj::Promise<void> replaceWhenLost(ProcessHandle& qemu);
+  kj::Promise<void> settleIn();
+  void noteLoss();
+  void noteReturn();
   kj::Promise<void> untilDeviceEnds();
   kj::Promise<void> replace();
   kj::Promise<void> tryToReplace();

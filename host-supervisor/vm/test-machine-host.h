@@ -215,6 +215,7 @@ public:
     return 1;
   }
   void resume(kj::StringPtr name) const override { deeds.add(kj::str("resumed ", name)); }
+  void pause(kj::StringPtr name) const override { deeds.add(kj::str("paused ", name)); }
   void destroy(kj::StringPtr name) const override {
     deeds.add(kj::str("destroyed ", name));
     processes.end(qemuOf(name).pid);

@@ -42,6 +42,10 @@ struct VmSpec {
   // Handed to the guest as fw_cfg file `opt/bothy/secret`: in no argv and no environment.
   kj::Array<const kj::byte> secret;
 
+  // Of one to be adopted: how its CPUs are to be found.  EITHER: as they were left.
+  enum class Cpus { RUN, STAND_STILL, EITHER };
+  Cpus found = Cpus::RUN;
+
   // A directory of this VM alone (sockets, secret file, XML), made by the caller; the driver may write
   // into it and empties it when the machine is gone.
   kj::String runtimeDir;
@@ -83,6 +87,16 @@ public:
   // Ends every stream that goes through its vsock device, which another replaces; at most once in a while.  Does nothing
   // where the vsock is the kernel's: that ends streams by itself.
   virtual void renewVsock() = 0;
+
+  // Stops its CPUs, and keeps its memory.  Its vsock device is taken off first, so every stream to its guest ends; none is dialled, and
+  // nothing is done about its vsock or a full disk, before resume().  Success where it is paused already.  If this fails the CPUs run, or
+  // will as soon as libvirt obeys.
+  virtual kj::Promise<void> pause() = 0;
+  // Lets its CPUs go on, and gives it a vsock again; returns when they run, or will when the host's disk has room.  Success where they
+  // do.  If this fails they stand still, or will as soon as libvirt obeys.
+  virtual kj::Promise<void> resume() = 0;
+  // From the call of pause() on until resume() has succeeded; also of one that an earlier process has paused.
+  virtual bool isPaused() = 0;
 
   // Whether its CPUs stand still because a write found no room on the host's disk.  It goes on by itself when there
   // is room.

@@ -40,6 +40,9 @@ public:
   kj::Promise<void> destroy() override { return kj::READY_NOW; }
   bool isEnding() override { return false; }
   void renewVsock() override {}
+  kj::Promise<void> pause() override { return kj::READY_NOW; }
+  kj::Promise<void> resume() override { return kj::READY_NOW; }
+  bool isPaused() override { return false; }
   bool isStalled() override { return false; }
   uint32_t user() override { return 1000; }
   kj::Array<kj::byte> consoleEnd() override { return nullptr; }

@@ -142,6 +142,15 @@ void SimulatedLibvirt::resume(kj::StringPtr name) const {
   mayFail(Fault::CALL_FAILS_LATE, "resume", name);
 }
 
+void SimulatedLibvirt::pause(kj::StringPtr name) const {
+  mayFail(Fault::CALL_FAILS, "pause", name);
+  apply(lifetime, [&]() {
+    host.trace.line("libvirt", "pause ", host.label(name));
+    host.machinery.pause(name);
+  });
+  mayFail(Fault::CALL_FAILS_LATE, "pause", name);
+}
+
 void SimulatedLibvirt::destroy(kj::StringPtr name) const {
   mayFail(Fault::CALL_FAILS, "destroy", name);
   apply(lifetime, [&]() {

@@ -18,6 +18,7 @@ public:
   bool isAlive() const override { return true; }
   int create(kj::StringPtr xml, const DiskPassphrase& passphrase) const override;
   void resume(kj::StringPtr name) const override;
+  void pause(kj::StringPtr name) const override;
   void destroy(kj::StringPtr name) const override;
   kj::String monitor(kj::StringPtr name, kj::StringPtr command) const override;
   kj::Array<LibvirtDomain> list() const override;

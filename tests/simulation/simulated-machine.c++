@@ -113,19 +113,19 @@ void SimulatedMachine::stop(VmEnd end) {
 }
 
 kj::Promise<void> SimulatedMachine::talk(kj::Duration after) {
-  co_await timer.afterDelay(after);
+  co_await later(after);
   if (present == Phase::RUNS) say(kj::str(FIRST_WORDS, "\r\n"));
 }
 
 kj::Promise<void> SimulatedMachine::listen(kj::Duration after) {
-  co_await timer.afterDelay(after);
+  co_await later(after);
   if (present != Phase::RUNS) co_return;
   agentListens = true;
   trace.line("guest", label, " listens");
 }
 
 kj::Promise<void> SimulatedMachine::panic(kj::Duration after) {
-  co_await timer.afterDelay(after);
+  co_await later(after);
   if (present != Phase::RUNS) co_return;
   trace.line("guest", label, " panics");
   say("Kernel panic - not syncing: No working init found.\r\n");
@@ -133,14 +133,14 @@ kj::Promise<void> SimulatedMachine::panic(kj::Duration after) {
 }
 
 kj::Promise<void> SimulatedMachine::reboot(kj::Duration after) {
-  co_await timer.afterDelay(after);
+  co_await later(after);
   if (present != Phase::RUNS) co_return;
   trace.line("guest", label, " reboots");
   stop(VmEnd::REBOOTED);
 }
 
 kj::Promise<void> SimulatedMachine::breakOff() {
-  co_await timer.afterDelay(fate.between(0 * kj::SECONDS, 2 * kj::SECONDS));
+  co_await later(fate.between(0 * kj::SECONDS, 2 * kj::SECONDS));
   if (present != Phase::RUNS) co_return;
   trace.line("guest", label, " breaks its connections off");
   connections.clear();
@@ -158,31 +158,64 @@ void SimulatedMachine::powerOff() {
 }
 
 kj::Promise<void> SimulatedMachine::obey(kj::Duration after) {
-  co_await timer.afterDelay(after);
+  co_await later(after);
   stop(VmEnd::POWERED_OFF);
 }
 
 void SimulatedMachine::stall(kj::Duration noRoomFor) {
   roomFrom = timer.now() + noRoomFor;
-  if (isStalled()) return;
-  auto paf = kj::newPromiseAndFulfiller<void>();
-  stalled = paf.promise.fork();
-  goesOn = kj::mv(paf.fulfiller);
+  if (stalled) return;
+  stalled = true;
+  halt();
   trace.line("guest", label, " stands still");
 }
 
 void SimulatedMachine::goOn() {
-  if (!isStalled()) return;
+  if (!stalled) return;
+  stalled = false;
+  goOnUnlessHalted();
+}
+
+void SimulatedMachine::pause() {
+  if (paused) return;
+  paused = true;
+  halt();
+  trace.line("guest", label, " is paused");
+}
+
+void SimulatedMachine::unpause() {
+  if (!paused) return;
+  paused = false;
+  goOnUnlessHalted();
+}
+
+void SimulatedMachine::halt() {
+  if (halted != nullptr) return;
+  auto paf = kj::newPromiseAndFulfiller<void>();
+  halted = paf.promise.fork();
+  goesOn = kj::mv(paf.fulfiller);
+}
+
+void SimulatedMachine::goOnUnlessHalted() {
+  if (stalled || paused) return;
   goesOn->fulfill();
-  stalled = nullptr;
+  halted = nullptr;
   trace.line("guest", label, " goes on");
 }
 
 kj::Promise<void> SimulatedMachine::untilItRuns() {
-  KJ_IF_MAYBE (still, stalled) {
-    return still->addBranch();
+  for (;;) {
+    KJ_IF_MAYBE (still, halted) {
+      co_await still->addBranch();
+    } else {
+      co_return;
+    }
   }
-  return kj::READY_NOW;
+}
+
+kj::Promise<void> SimulatedMachine::later(kj::Duration after) {
+  co_await timer.afterDelay(after);
+  co_await untilItRuns();
 }
 
 void SimulatedMachine::loseVsock() {

@@ -47,9 +47,14 @@ public:
 
   // A write finds no room on the host's disk: its CPUs stand still until goOn(), for which there is room after a time.
   void stall(kj::Duration noRoomFor);
-  bool isStalled() const { return stalled != nullptr; }
+  bool isStalled() const { return stalled; }
   bool hasRoom() const { return timer.now() >= roomFrom; }
   void goOn();
+  // libvirt stops its CPUs.
+  void pause();
+  bool isPaused() const { return paused; }
+  void unpause();
+  bool standsStill() const { return stalled || paused; }
   kj::Promise<void> untilItRuns();
 
   // What it says from now on, until another opens it.
@@ -72,8 +77,10 @@ private:
   VmEnd why = VmEnd::EXITED;
   bool vsock = false;
   kj::TimePoint roomFrom = kj::origin<kj::TimePoint>();
+  bool stalled = false;
+  bool paused = false;
   // Until it goes on.
-  kj::Maybe<kj::ForkedPromise<void>> stalled;
+  kj::Maybe<kj::ForkedPromise<void>> halted;
   kj::Own<kj::PromiseFulfiller<void>> goesOn;
   bool agentListens = false;
   bool poweringOff = false;
@@ -86,6 +93,10 @@ private:
 
   // A lane from its Hello to its end.
   kj::Promise<void> greet(kj::Own<kj::AsyncIoStream> stream);
+  void halt();
+  void goOnUnlessHalted();
+  // Its time passes only while its CPUs run.
+  kj::Promise<void> later(kj::Duration after);
   void say(kj::StringPtr text);
   // What the guest does by itself, each after its time.
   kj::Promise<void> talk(kj::Duration after);

@@ -211,13 +211,29 @@ void SimulatedMachinery::resume(kj::StringPtr name) {
              "simulated: the domain is not running");
   if (m.phase() == Phase::BEGUN) {
     host.run(m);
-  } else if (m.isStalled()) {
+    return;
+  }
+  m.unpause();
+  if (m.isStalled()) {
     if (m.hasRoom()) {
       m.goOn();
     } else {
       tell(LibvirtEvent::Kind::STALLED, name);
     }
   }
+}
+
+void SimulatedMachinery::pause(kj::StringPtr name) {
+  auto& domain = KJ_REQUIRE_NONNULL(domains.find(name), "simulated: there is no such domain");
+  auto& m = KJ_ASSERT_NONNULL(machine(name));
+  KJ_REQUIRE(!domain.qemu->hasExited && m.phase() == Phase::RUNS,
+             "simulated: the domain is not running");
+  host.touch();
+  // libvirt does nothing about one whose CPUs stand still.
+  if (m.isStalled()) return;
+  m.pause();
+  // A device does not outlive a message that comes then.
+  loseWorker(name);
 }
 
 LibvirtDomain::Condition SimulatedMachinery::conditionOf(kj::StringPtr name) {
@@ -227,6 +243,7 @@ LibvirtDomain::Condition SimulatedMachinery::conditionOf(kj::StringPtr name) {
       case Phase::BEGUN:
         return Condition::PAUSED;
       case Phase::RUNS:
+        if (m->isPaused()) return Condition::PAUSED;
         return m->isStalled() ? Condition::STALLED : Condition::RUNS;
       case Phase::REMAINS:
         break;

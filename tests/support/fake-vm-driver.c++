@@ -22,6 +22,7 @@ public:
   const uint64_t pid;
   bool vsockLost = false;
   bool isStalled = false;
+  bool isPaused = false;
   bool isEnding = false;
   kj::ForkedPromise<VmEnd> ended;
   kj::Own<kj::PromiseFulfiller<VmEnd>> end;
@@ -32,7 +33,7 @@ public:
   explicit Handle(kj::Own<Machine> machine) : machine(kj::mv(machine)) {}
 
   kj::Promise<kj::Own<kj::AsyncIoStream>> dial(uint32_t port) override {
-    if (machine->vsockLost || !machine->end->isWaiting()) {
+    if (machine->vsockLost || machine->isPaused || !machine->end->isWaiting()) {
       return KJ_EXCEPTION(DISCONNECTED, "nothing answers on the guest's vsock port", port);
     }
     return machine->host.dial(machine->spec.name, port);
@@ -57,6 +58,9 @@ public:
     return machine->isEnding || !machine->end->isWaiting();
   }
   void renewVsock() override { ++machine->host.renewals; }
+  kj::Promise<void> pause() override { return machine->host.change(*machine, true); }
+  kj::Promise<void> resume() override { return machine->host.change(*machine, false); }
+  bool isPaused() override { return machine->isPaused; }
   bool isStalled() override { return machine->isStalled; }
   uint32_t user() override { return machine->spec.uid; }
   kj::Array<kj::byte> consoleEnd() override {
@@ -104,6 +108,26 @@ void FakeVmDriver::end(kj::StringPtr name, VmEnd why) {
 
 void FakeVmDriver::beginEnd(kj::StringPtr name) {
   find(name).isEnding = true;
+}
+
+kj::Promise<void> FakeVmDriver::change(Machine& machine, bool isPaused) {
+  ++(isPaused ? pauses : resumes);
+  if (changesHang) return kj::NEVER_DONE;
+  if (changesToFail > 0) {
+    --changesToFail;
+    return KJ_EXCEPTION(FAILED, "the machine does not obey");
+  }
+  if (!machine.end->isWaiting()) return KJ_EXCEPTION(FAILED, "the machine ends");
+  machine.isPaused = isPaused;
+  return kj::READY_NOW;
+}
+
+void FakeVmDriver::leave(kj::StringPtr name, bool isPaused) {
+  find(name).isPaused = isPaused;
+}
+
+bool FakeVmDriver::isPaused(kj::StringPtr name) {
+  return find(name).isPaused;
 }
 
 void FakeVmDriver::loseVsock(kj::StringPtr name) {
@@ -189,6 +213,9 @@ kj::Promise<kj::Own<RunningVm>> FakeVmDriver::start(VmSpec spec,
 kj::Promise<kj::Maybe<kj::Own<RunningVm>>> FakeVmDriver::adopt(VmSpec spec) {
   KJ_IF_MAYBE (machine, machines.find(spec.name)) {
     KJ_IF_MAYBE (e, adoptionFailure) kj::throwFatalException(kj::cp(*e));
+    if (spec.found != VmSpec::Cpus::EITHER) {
+      (*machine)->isPaused = spec.found == VmSpec::Cpus::STAND_STILL;
+    }
     kj::Own<RunningVm> vm = kj::heap<Handle>(kj::addRef(**machine));
     co_return kj::mv(vm);
   }

@@ -54,6 +54,15 @@ public:
   void stall(kj::StringPtr name);
   void goOn(kj::StringPtr name);
 
+  // Whether it is paused, and how often machines were to be paused and resumed.
+  bool isPaused(kj::StringPtr name);
+  uint32_t pauses = 0, resumes = 0;
+  // As a bothyd leaves its CPUs that was killed.
+  void leave(kj::StringPtr name, bool isPaused);
+  // The next so many of these calls that fail, and whether they come to no end; the machine stays as it is.
+  uint32_t changesToFail = 0;
+  bool changesHang = false;
+
   // What the console of each machine has said.
   kj::String console;
   // It may have said more before.
@@ -109,6 +118,7 @@ private:
 
   Machine& find(kj::StringPtr name);
   void mayFailToRemove();
+  kj::Promise<void> change(Machine& machine, bool isPaused);
 };
 
 }  // namespace bothy
