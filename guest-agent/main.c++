@@ -56,7 +56,8 @@ class Agent {
 public:
   // `actionDirectory`: where it is noted what is done over lanes.
   Agent(kj::AsyncIoContext& io, ProcessHost::Options options, MachineControl& machine,
-        GateKey keyParam, kj::Maybe<kj::StringPtr> actionDirectory)
+        GateKey keyParam, kj::Maybe<kj::StringPtr> actionDirectory,
+        kj::Maybe<MachineClock&> clock = nullptr)
       : host(io.unixEventPort, io.provider->getTimer(), kj::mv(options)),
         actions(host, actionDirectory.orDefault(nullptr)),
         actionShares(actions, host.timer, kj::systemPreciseCalendarClock()),
@@ -66,7 +67,8 @@ public:
                newProcessesFacets(host),
                newSystemFacet(machine, host.anybodys),
                files,
-               {actions, kj::systemPreciseCalendarClock(), actionShares}},
+               {actions, kj::systemPreciseCalendarClock(), actionShares},
+               clock},
         key(kj::mv(keyParam)),
         bootTimer(io.unixEventPort),
         connections(io.provider->getTimer(), bootTimer, key, facets, laneMemory,
@@ -179,7 +181,8 @@ void bootAndServe(Console& console, Boot& boot) {
     options.cgroupRoot = groups->path();
     options.cgroupNamespace = groups->programs.map([](auto& fd) { return fd.get(); });
   }
-  Agent agent(io, kj::mv(options), control, kj::mv(key), ACTION_DIRECTORY);
+  KernelMachineClock clock;
+  Agent agent(io, kj::mv(options), control, kj::mv(key), ACTION_DIRECTORY, clock);
   served = agent;
   auto ownGroups =
       boot.controlGroups().map([](const ControlGroups& groups) { return groups.path(); });

@@ -41,6 +41,10 @@ interface AgentControl extends(System.System) {
   # What happened since the event number `after`, as soon as something has.  What was told up to `after` is forgotten, the rest
   # is kept for whoever asks next: the last `maxAgentEvents`, and `maxPortEvents`.  Numbers begin with 1 at each boot and rise by one, so that who misses
   # some sees how many.  `newest` is the last that there is, the highest of `events`.
+
+  wake @4 (realtimeNanos :Int64) -> (behindNanos :Int64);
+  # Said right after the machine's CPUs have stood still: its clock (CLOCK_REALTIME) is set to `realtimeNanos`, nanoseconds since
+  # 1970-01-01T00:00:00Z, at once.  By how much it was behind that; negative: ahead.
 }
 
 struct LaneChoice {

@@ -5,8 +5,8 @@ namespace {
 
 class ControlFacet final: public rpc::AgentControl::Server {
 public:
-  ControlFacet(rpc::System::Client system, LaneRegistry& lanesParam)
-      : system(kj::mv(system)), registry(lanesParam) {}
+  ControlFacet(rpc::System::Client system, LaneRegistry& lanesParam, kj::Maybe<MachineClock&> clock)
+      : system(kj::mv(system)), registry(lanesParam), clock(clock) {}
 
   kj::Promise<void> ping(PingContext context) override { return kj::READY_NOW; }
 
@@ -63,15 +63,24 @@ public:
     feed.noteFetch();
   }
 
+  kj::Promise<void> wake(WakeContext context) override {
+    const auto now = kj::UNIX_EPOCH + context.getParams().getRealtimeNanos() * kj::NANOSECONDS;
+    auto& stepped = KJ_REQUIRE_NONNULL(clock, "there is no machine");
+    context.getResults().setBehindNanos(stepped.step(now) / kj::NANOSECONDS);
+    return kj::READY_NOW;
+  }
+
 private:
   rpc::System::Client system;
   LaneRegistry& registry;
+  kj::Maybe<MachineClock&> clock;
 };
 
 }  // namespace
 
-rpc::AgentControl::Client newControlFacet(rpc::System::Client system, LaneRegistry& lanes) {
-  return kj::heap<ControlFacet>(kj::mv(system), lanes);
+rpc::AgentControl::Client newControlFacet(rpc::System::Client system, LaneRegistry& lanes,
+                                          kj::Maybe<MachineClock&> clock) {
+  return kj::heap<ControlFacet>(kj::mv(system), lanes, clock);
 }
 
 }  // namespace bothy

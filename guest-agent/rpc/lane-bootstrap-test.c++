@@ -7,6 +7,7 @@
 
 #include <catch2/catch_test_macros.hpp>
 
+#include "rpc/control-facet.h"
 #include "rpc/granted-files.h"
 #include "rpc/test-notes.h"
 #include "support/greeted-lane.h"
@@ -284,6 +285,40 @@ TEST_CASE("what is done over a lane is noted as of that lane, session and actor"
     INFO(log.lines.back().cStr());
     CHECK(strstr(log.lines.back().cStr(), who.cStr()) != nullptr);
   }
+}
+
+// A clock that nobody sees move.
+class SomeClock final: public MachineClock {
+public:
+  kj::Date time = kj::UNIX_EPOCH + 1000 * kj::DAYS;
+  kj::Duration step(kj::Date now) override {
+    auto behind = now - time;
+    time = now;
+    return behind;
+  }
+};
+
+TEST_CASE(
+    "P58 the supervisor sets the machine's clock over its control lane, and is told how far it was "
+    "off") {
+  kj::EventLoop loop;
+  kj::WaitScope scope(loop);
+  kj::TimerImpl timer(kj::origin<kj::TimePoint>());
+  LaneRegistry lanes(timer);
+  SomeClock clock;
+  auto woken = [&](kj::Maybe<MachineClock&> given, kj::Date now) {
+    auto control =
+        newControlFacet(rpc::System::Client(KJ_EXCEPTION(FAILED, "not here")), lanes, given);
+    auto request = control.wakeRequest();
+    request.setRealtimeNanos((now - kj::UNIX_EPOCH) / kj::NANOSECONDS);
+    return request.send().wait(scope).getBehindNanos();
+  };
+  const auto now = clock.time + 90 * kj::SECONDS;
+  CHECK(woken(clock, now) == 90'000'000'000);
+  CHECK(clock.time == now);
+  CHECK(woken(clock, now - 1 * kj::SECONDS) == -1'000'000'000);
+  // An agent that is no machine's PID 1 leaves the clock alone.
+  CHECK(kj::runCatchingExceptions([&]() { woken(nullptr, now); }) != nullptr);
 }
 
 }  // namespace

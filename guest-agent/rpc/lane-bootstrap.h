@@ -8,6 +8,7 @@
 #include "rpc/noted-actions.h"
 #include "schema/agent.capnp.h"
 #include "schema/terminal.capnp.h"
+#include "system/machine-clock.h"
 
 namespace bothy {
 
@@ -20,6 +21,8 @@ struct Facets {
   kj::Own<rpc::System::Server> system;
   FileLanes& files;
   ActionNotes notes;
+  // None: there is no machine.
+  kj::Maybe<MachineClock&> clock = nullptr;
 };
 
 // What a lane of `grant`, which is not for files, begins with: no right that the grant has not.
