@@ -11,7 +11,7 @@ using WorkspaceTypes = import "workspace.capnp";
 interface Supervisor {
   # The bootstrap capability of a connection.  Who may open the socket may do all of this.
   #
-  # Dropping a call does not undo what it began: a `create`, `start`, `stop`, `resize` or `delete` that was accepted goes
+  # Dropping a call does not undo what it began: a `create`, `start`, `stop`, `resize`, `pause`, `resume` or `delete` that was accepted goes
   # on to its end, also over restarts of the supervisor, and `watch` tells how it went.  Calls for one workspace that exclude each other get
   # `busy`; callers who ask for what is already under way (a second `start`) join it.
 
@@ -58,10 +58,14 @@ interface Supervisor {
     }
   }
 
-  connect @4 (name :Text, wanted :LaneRequest) -> (lane :Lane, outcome :ConnectOutcome);
+  connect @4 (name :Text, wanted :LaneRequest, wake :Bool, progress :Progress) -> (lane :Lane, outcome :ConnectOutcome);
   # A lane (lane.capnp) to a running workspace's agent; null unless `connected`.  What it is used for decides which one to ask
   # for: bulk data on one does not hold up keystrokes on another.  Answers within about 5 seconds.  Fails with OVERLOADED where this
   # client holds 64 lanes, those that have ended, are under way or are just being closed among them.
+  #
+  # `wake`: a workspace that is `paused`, `pausing` or `resuming` is resumed first, once for all who ask, and the answer comes after that;
+  # `progress` is as of `start`.  For a person's input or a new command.  Who has lost a lane to a pause asks without it, and is told
+  # `notRunning`; `whenResumed` tells when to ask again.
   struct ConnectOutcome {
     union {
       connected @0 :WorkspaceTypes.WorkspaceInfo;
@@ -80,7 +84,7 @@ interface Supervisor {
   }
 
   start @5 (name :Text, progress :Progress) -> (outcome :StartOutcome);
-  # Returns when the agent answers.  A running workspace is `started` at once.
+  # Returns when the agent answers.  A running workspace is `started` at once; one that is `paused` is resumed, as by `resume`.
   struct StartOutcome {
     union {
       started @0 :WorkspaceTypes.WorkspaceInfo;
@@ -105,7 +109,8 @@ interface Supervisor {
 
   stop @6 (name :Text, graceMillis :UInt32 = 30000) -> (outcome :StopOutcome);
   # Ends the machine in order; after `graceMillis` (0..600000) by force.  A workspace that is `starting` is not
-  # waited for: its start ends, and its machine, if there is one yet, by force.  So does a machine that is unreachable.
+  # waited for: its start ends, and its machine, if there is one yet, by force.  So does a machine that is unreachable.  One that is
+  # `paused`, `pausing` or `resuming` goes on first, and is ended in order within the grace.
   struct StopOutcome {
     union {
       stopped @0 :StopKind;
@@ -168,6 +173,42 @@ interface Supervisor {
   doctor @10 () -> (findings :List(Finding));
   # Examines the host, as it is at this moment, for what workspaces need and what their isolation and secrecy rest
   # on.  Changes nothing.  Every check is told, good or not, always in the same order.
+
+  pause @11 (name :Text) -> (outcome :PauseOutcome);
+  # Stops the CPUs of a running workspace and keeps its memory: it takes no processor time, and all that runs in it goes on where it was
+  # after `resume`.  Its lanes end first, with `paused`.  A workspace that is `paused` is `paused` at once.
+  struct PauseOutcome {
+    union {
+      paused @0 :WorkspaceTypes.WorkspaceInfo;
+      absent @1 :Void;
+      notRunning @2 :WorkspaceTypes.WorkspaceState;
+      # There is nothing to pause, or something else is under way.
+      failed @3 :Text;
+      # One line, for people: it runs, or what has become of it meanwhile is its state.
+      underway @4 :Underway;
+    }
+  }
+
+  resume @12 (name :Text, progress :Progress) -> (outcome :ResumeOutcome);
+  # Lets a paused workspace go on.  Its guest's clock is set first.  Returns when its agent answers, or has not for 30 s.  A running one is
+  # `resumed` at once.
+  struct ResumeOutcome {
+    union {
+      resumed @0 :WorkspaceTypes.WorkspaceInfo;
+      absent @1 :Void;
+      notPaused @2 :WorkspaceTypes.WorkspaceState;
+      # `start` starts a workspace that is stopped or failed; else something is under way that excludes it.
+      failed @3 :Text;
+      # One line, for people: it is paused as before, or what has become of it meanwhile is its state.
+      stopped @4 :Void;
+      # A `stop` came first.
+      underway @5 :Underway;
+    }
+  }
+
+  whenResumed @13 (name :Text) -> (state :WorkspaceTypes.WorkspaceState);
+  # Returns when the workspace is neither `paused`, `pausing` nor `resuming`, with the state that it has then; `deleting` where there is
+  # none of that name.  Wakes nothing.  A call that waits counts as a `watch`.
 }
 
 struct LaneRequest {
@@ -220,7 +261,7 @@ enum LaneEnd {
   expired @2;         # its lifetime was over
   stopped @3;         # the machine has ended
   stalled @4;         # the machine stands still
-  paused @5;          # the machine was paused; not told yet: no machine is paused so far
+  paused @5;          # the machine was paused: told before its CPUs stop
   deviceReplaced @6;  # the machine's vsock device has failed or was replaced: ask for another lane
   agentGone @7;       # the agent closed it, or the client shut its socket down (shutdown(2))
 }

@@ -35,6 +35,9 @@ enum WorkspaceState {
   deleting @5;
   failed @6;    # it did not start or broke: see `failure`; may be started, and deleted
   resizing @7;  # its disk is being made larger; ends in `stopped`
+  paused @8;    # its machine's CPUs stand still, and its memory is kept; goes on by `resume` or `start`
+  pausing @9;   # its lanes end, then its CPUs stop; ends in `paused`, or `running` where that fails
+  resuming @10; # ends in `running`, or `paused` where that fails
 }
 
 struct WorkspaceInfo {
@@ -47,18 +50,20 @@ struct WorkspaceInfo {
   # In state `failed`: what happened, one line.  Holds text of the guest, escaped.
   createdNanos @4 :Int64;
   startedNanos @5 :Int64;
-  # Nanoseconds since 1970-01-01T00:00:00Z.  `startedNanos`: of the boot that runs; 0 unless running.
+  # Nanoseconds since 1970-01-01T00:00:00Z.  `startedNanos`: of the boot that runs, or is paused; else 0.
   agentVersion @6 :Text;
-  # Of the running agent.  Empty unless running.
+  # Of the running agent.  Empty unless running or paused.
   accelerator @7 :Text;
   # "kvm" or "tcg" of the running machine, else empty.  Under TCG a guest is not isolated from the host by any promise.
   stalled @8 :Text;
   # Why a running machine stands still (the host's disk is full), one line for people.  It goes on by itself when the
   # reason is gone.  Empty: it does not stand still.
   unreachable @9 :Text;
-  # Why a running machine cannot be reached, one line for people: the supervisor was started anew and could not take it over.
+  # Why a running or paused machine cannot be reached, one line for people: the supervisor was started anew and could not take it over.
   # The machine goes on, and the supervisor tries again.  Empty: it was taken over, or was never lost.
   activity @10 :Agent.Activity;
   # What its agent has told of it last, with the time since then.  It tells of a change at once, and of what follows within a minute.
   # Null: nothing yet, to this supervisor.
+  pausedNanos @11 :Int64;
+  # In state `paused`: since when, as `startedNanos`; else 0.
 }

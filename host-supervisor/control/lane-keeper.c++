@@ -89,10 +89,10 @@ public:
   MachineLanes(LaneKeeper& keeper, kj::Own<Machine> machineParam)
       : machine(kj::mv(machineParam)),
         keeper(keeper),
-        following(followStalls().eagerlyEvaluate([](kj::Exception&& e) {
+        following(followHalts().eagerlyEvaluate([](kj::Exception&& e) {
           // The machine is gone.
           if (e.getType() == kj::Exception::Type::DISCONNECTED) return;
-          KJ_LOG(ERROR, "stalls of a machine are not told any more", e.getDescription());
+          KJ_LOG(ERROR, "it is not told any more when a machine stands still", e.getDescription());
         })) {
     keeper.machines.insert(machine.get(), this);
   }
@@ -107,6 +107,7 @@ public:
     for (;;) {
       co_await keeper.timer.afterDelay(REASON_PAUSE);
       if (machine->isEnding()) co_return rpc::LaneEnd::STOPPED;
+      if (machine->isPaused()) co_return rpc::LaneEnd::PAUSED;
       if (machine->isStalled()) co_return rpc::LaneEnd::STALLED;
       if (machine->vsockLosses() != lossesBefore) co_return rpc::LaneEnd::DEVICE_REPLACED;
       if (machine->isLinked()) co_return rpc::LaneEnd::AGENT_GONE;
@@ -119,10 +120,11 @@ private:
   kj::Promise<void> following;
 
   // A machine that stands still answers nobody, and whoever waits for it wants to know.
-  kj::Promise<void> followStalls() {
+  kj::Promise<void> followHalts() {
     for (;;) {
-      co_await machine->onStall();
-      while (!lanes.empty()) lanes.front().end(rpc::LaneEnd::STALLED);
+      const auto why = co_await machine->onHalt() == Machine::Halt::PAUSE ? rpc::LaneEnd::PAUSED
+                                                                          : rpc::LaneEnd::STALLED;
+      while (!lanes.empty()) lanes.front().end(why);
     }
   }
 };
@@ -230,7 +232,9 @@ kj::Promise<void> LaneKeeper::close(SharedFd fd, uint64_t lane, kj::Own<Machine>
   // What the agent said before it hung up is still its client's, and a vsock gives nothing more once its reading is shut down.
   shutdown(fd.get(), farEnd == FarEnd::HUNG_UP ? SHUT_WR : SHUT_RDWR);
   const auto begin = timer.now();
-  auto isMachineGone = [&]() { return machine->isEnding() || machine->isStalled(); };
+  auto isMachineGone = [&]() {
+    return machine->isEnding() || machine->isStalled() || machine->isPaused();
+  };
   auto pause = LEAST_LOOK_PAUSE;
   auto look = [&](kj::Duration most) {
     auto wait = timer.afterDelay(kj::min(most, kj::max(pause, closing * LOOK_SHARE)));

@@ -51,6 +51,9 @@ private:
   kj::Promise<void> watch(WatchContext context) override;
   kj::Promise<void> resize(ResizeContext context) override;
   kj::Promise<void> doctor(DoctorContext context) override;
+  kj::Promise<void> pause(PauseContext context) override;
+  kj::Promise<void> resume(ResumeContext context) override;
+  kj::Promise<void> whenResumed(WhenResumedContext context) override;
 
   void describe(rpc::WorkspaceInfo::Builder info, const WorkspaceView& workspace);
 };

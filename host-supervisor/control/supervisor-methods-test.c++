@@ -68,7 +68,8 @@ private:
 
 TEST_CASE("S02 bothyd takes no capability but those that tell a client how something goes") {
   const std::set<std::string> expected = {
-      "Supervisor.create: Progress", "Supervisor.start: Progress", "Supervisor.watch: EventSink"};
+      "Supervisor.connect: Progress", "Supervisor.create: Progress", "Supervisor.resume: Progress",
+      "Supervisor.start: Progress", "Supervisor.watch: EventSink"};
   CHECK(Given(capnp::Schema::from<rpc::Supervisor>()).all == expected);
   // Such a look would see others: an agent is given some, over what it gives itself.
   CHECK(Given(capnp::Schema::from<rpc::Agent>()).all.contains("Processes.exec: ByteSink"));

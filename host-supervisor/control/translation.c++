@@ -9,6 +9,8 @@ static_assert(static_cast<int>(WorkspaceState::FAILED) ==
               static_cast<int>(rpc::WorkspaceState::FAILED));
 static_assert(static_cast<int>(WorkspaceState::RESIZING) ==
               static_cast<int>(rpc::WorkspaceState::RESIZING));
+static_assert(static_cast<int>(WorkspaceState::RESUMING) ==
+              static_cast<int>(rpc::WorkspaceState::RESUMING));
 static_assert(static_cast<int>(WorkspaceState::RUNNING) ==
               static_cast<int>(rpc::WorkspaceState::RUNNING));
 static_assert(static_cast<int>(Cause::UNREACHABLE) == static_cast<int>(rpc::Cause::UNREACHABLE));
@@ -39,8 +41,8 @@ rpc::Verdict toRpc(Verdict verdict) {
 }
 
 WorkspaceState fromRpc(rpc::WorkspaceState state) {
-  KJ_REQUIRE(state <= rpc::WorkspaceState::RESIZING,
-             "this bothyd knows no such state of a workspace", static_cast<int>(state));
+  KJ_REQUIRE(state <= toRpc(LAST_STATE), "this bothyd knows no such state of a workspace",
+             static_cast<int>(state));
   return static_cast<WorkspaceState>(state);
 }
 
@@ -56,7 +58,8 @@ void fill(rpc::WorkspaceInfo::Builder info, const WorkspaceView& from, kj::Strin
   info.setFailure(from.failure);
   info.setCreatedNanos(from.createdNanos);
   info.setStartedNanos(from.startedNanos);
-  if (from.state != WorkspaceState::RUNNING) return;
+  info.setPausedNanos(from.pausedNanos);
+  if (!isUp(from.state)) return;
   info.setAgentVersion(from.agentVersion);
   info.setAccelerator(accelerator);
   if (from.isStalled) info.setStalled(STALL_REASON);

@@ -14,6 +14,8 @@ struct MachineDeadlines {
   kj::Duration startVm = 60 * kj::SECONDS;
   kj::Duration turn = 30 * kj::MINUTES;
   kj::Duration destroyVm = 60 * kj::SECONDS;
+  // The CPUs of one that runs to stand still, and to go on.
+  kj::Duration pauseVm = 30 * kj::SECONDS;
   // Between two tries of something that must succeed in the end.
   RetryPauses::Limits retry;
 };

@@ -9,6 +9,9 @@ namespace bothy {
 
 namespace {
 
+// Numbers of lanes that no link has used up in the life of a machine.
+constexpr uint64_t LANES_OF_LINK = uint64_t(1) << 32;
+
 kj::StringPtr wordFor(rpc::AgentEvent::What why) {
   switch (why) {
     case rpc::AgentEvent::What::ENDED:
@@ -25,27 +28,40 @@ kj::StringPtr wordFor(rpc::AgentEvent::What why) {
 }  // namespace
 
 Machine::Machine(kj::Timer& timer, kj::StringPtr workspace, kj::Own<RunningVm> vmParam,
-                 kj::Array<const kj::byte> secret, uint64_t firstLane, GuestNotices::Tell happened)
+                 kj::Array<const kj::byte> secretParam, uint64_t firstLane,
+                 GuestNotices::Tell happened)
     : timer(timer),
       workspace(kj::str(workspace)),
       vm(kj::mv(vmParam)),
+      secret(kj::mv(secretParam)),
+      nextFirstLane(firstLane),
       notices(timer, kj::mv(happened)),
-      link(newAgentLink(
-          timer, kj::mv(secret), firstLane, [this]() { return vm->dial(rpc::AGENT_PORT); },
-          [this](uint64_t lane, rpc::AgentEvent::What what) { noteClosed(lane, what); },
-          [this](uint64_t count) { noteMissed(count); },
-          [this](rpc::AgentEvent::Reader event) { notices.hear(event); },
-          [this](kj::StringPtr why) { noteLoss(why); })),
-      endings(*this) {}
+      endings(*this) {
+  areLanesClosed = vm->isPaused();
+  if (!areLanesClosed) link = newLink();
+}
 
 Machine::~Machine() noexcept(false) {}
+
+kj::Own<AgentLink> Machine::newLink() {
+  auto fresh = newAgentLink(
+      timer, kj::heapArray<const kj::byte>(secret), nextFirstLane,
+      [this]() { return vm->dial(rpc::AGENT_PORT); },
+      [this](uint64_t lane, rpc::AgentEvent::What what) { noteClosed(lane, what); },
+      [this](uint64_t count) { noteMissed(count); },
+      [this](rpc::AgentEvent::Reader event) { notices.hear(event); },
+      [this](kj::StringPtr why) { noteLoss(why); });
+  nextFirstLane += LANES_OF_LINK;
+  return fresh;
+}
 
 AgentLink& Machine::requireLink() {
   KJ_IF_MAYBE (l, link) {
     return **l;
   }
   kj::throwFatalException(
-      KJ_EXCEPTION(DISCONNECTED, "the workspace's machine has stopped; connect again"));
+      retired ? KJ_EXCEPTION(DISCONNECTED, "the workspace's machine has stopped; connect again")
+              : KJ_EXCEPTION(DISCONNECTED, "the workspace is paused"));
 }
 
 kj::Promise<rpc::AgentControl::Client> Machine::control() {
@@ -103,16 +119,66 @@ bool Machine::isLinked() {
   return false;
 }
 
-kj::Promise<void> Machine::onStall() {
-  auto paf = kj::newPromiseAndFulfiller<void>();
-  std::erase_if(awaitingStall, [](auto& waiter) { return !waiter->isWaiting(); });
-  awaitingStall.push_back(kj::mv(paf.fulfiller));
+kj::Promise<Machine::Halt> Machine::onHalt() {
+  auto paf = kj::newPromiseAndFulfiller<Halt>();
+  std::erase_if(awaitingHalt, [](auto& waiter) { return !waiter->isWaiting(); });
+  awaitingHalt.push_back(kj::mv(paf.fulfiller));
   return kj::mv(paf.promise);
 }
 
-void Machine::noteStall() {
-  for (auto& waiter : awaitingStall) waiter->fulfill();
-  awaitingStall.clear();
+void Machine::noteHalt(Halt why) {
+  for (auto& waiter : awaitingHalt) waiter->fulfill(kj::cp(why));
+  awaitingHalt.clear();
+}
+
+kj::Promise<void> Machine::closeLanes() {
+  if (areLanesClosed) co_return;
+  areLanesClosed = true;
+  noteHalt(Halt::PAUSE);
+  reopening = nullptr;
+  // An agent whose machine stands still answers nobody.
+  if (isLinked() && !isStalled()) {
+    co_await timer.timeoutAfter(CLOSE_LANES_LIMIT, endAllLanes()).catch_([](kj::Exception&&) {});
+  }
+  link = nullptr;
+}
+
+kj::Promise<void> Machine::endAllLanes() {
+  auto agent = co_await requireLink().control();
+  auto served = co_await agent.lanesRequest().send();
+  kj::Vector<kj::Promise<void>> ends;
+  for (auto lane : served.getLanes()) {
+    if (lane.getPurpose() == rpc::Purpose::CONTROL) continue;
+    auto request = agent.endLanesRequest();
+    request.initWhich().setLane(lane.getLane());
+    ends.add(request.send().ignoreResult());
+  }
+  co_await kj::joinPromises(ends.releaseAsArray());
+}
+
+kj::Promise<void> Machine::resume() {
+  co_await vm->resume();
+  openLanes();
+}
+
+void Machine::openLanes() {
+  if (!areLanesClosed || retired) return;
+  areLanesClosed = false;
+  reopenPause = LEAST_REOPEN_PAUSE;
+  link = newLink();
+}
+
+kj::Promise<kj::Maybe<kj::Duration>> Machine::stepClock(kj::Date now) {
+  auto agent = co_await control();
+  auto request = agent.wakeRequest();
+  request.setRealtimeNanos((now - kj::UNIX_EPOCH) / kj::NANOSECONDS);
+  kj::Maybe<kj::Duration> behind;
+  co_await request.send().then(
+      [&behind](auto&& answer) { behind = answer.getBehindNanos() * kj::NANOSECONDS; },
+      [](kj::Exception&& e) {
+        if (e.getType() != kj::Exception::Type::UNIMPLEMENTED) kj::throwFatalException(kj::mv(e));
+      });
+  co_return behind;
 }
 
 void Machine::noteClosed(uint64_t lane, rpc::AgentEvent::What what) {
@@ -150,7 +216,7 @@ kj::Promise<void> Machine::reopen() {
   KJ_DEFER(isReopening = false);
   for (;;) {
     co_await timer.afterDelay(reopenPause);
-    if (isRetired() || isLinked()) co_return;
+    if (link == nullptr || isLinked()) co_return;
     // One that stands still answers no dial.
     if (isStalled()) continue;
     reopenPause = kj::min(2 * reopenPause, MOST_REOPEN_PAUSE);
@@ -160,12 +226,13 @@ kj::Promise<void> Machine::reopen() {
 }
 
 void Machine::retire() {
+  retired = true;
   reopening = nullptr;
   link = nullptr;
-  for (auto& waiter : awaitingStall) {
+  for (auto& waiter : awaitingHalt) {
     waiter->reject(KJ_EXCEPTION(DISCONNECTED, "the workspace's machine has stopped"));
   }
-  awaitingStall.clear();
+  awaitingHalt.clear();
 }
 
 }  // namespace bothy

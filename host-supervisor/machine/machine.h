@@ -25,6 +25,9 @@ constexpr kj::Duration LOSS_LOG_PAUSE = 10 * kj::SECONDS;
 // Lines of the log in a second about lanes that an agent says to have closed.
 constexpr kj::uint MOST_CLOSE_LINES = 20;
 
+// Of a machine that is paused: how long its agent has to end the lanes of which only an earlier bothyd knew.
+constexpr kj::Duration CLOSE_LANES_LIMIT = 500 * kj::MILLISECONDS;
+
 // One boot of a workspace: its VM and the way to its agent.  Outlives the VM in the hands of clients; then
 // every call fails with DISCONNECTED.  Dropping it leaves the VM running.
 class Machine final: public kj::Refcounted, private kj::TaskSet::ErrorHandler {
@@ -62,10 +65,26 @@ public:
   kj::Array<kj::byte> consoleEnd() { return vm->consoleEnd(); }
   bool isConsoleKnown() { return vm->isConsoleKnown(); }
   bool isStalled() { return vm->isStalled(); }
-  // Resolves when it stands still.  Fails with DISCONNECTED when it is gone first.
-  kj::Promise<void> onStall();
-  // It stands still.
-  void noteStall();
+  // Why its CPUs stop.
+  enum class Halt { STALL, PAUSE };
+  // Resolves when it stands still, or is about to be paused.  Fails with DISCONNECTED when it is gone first.
+  kj::Promise<Halt> onHalt();
+  // The host's disk is full.
+  void noteStall() { noteHalt(Halt::STALL); }
+
+  // Before pause(): from now on it is reached by nobody, and its lanes end; the control lane is the last.  Also of those of which only an
+  // earlier bothyd knew, where the agent answers.  Returns within CLOSE_LANES_LIMIT.
+  kj::Promise<void> closeLanes();
+  // See RunningVm.  Lanes can be opened again when resume() has returned.
+  kj::Promise<void> pause() { return vm->pause(); }
+  kj::Promise<void> resume();
+  // Of one that was not paused after closeLanes().
+  void openLanes();
+  // From closeLanes() on until resume() has returned.
+  bool isPaused() { return areLanesClosed || vm->isPaused(); }
+  bool isVmPaused() { return vm->isPaused(); }
+  // Sets the guest's clock: by how much it was behind; none: its agent is too old for that.
+  kj::Promise<kj::Maybe<kj::Duration>> stepClock(kj::Date now);
   void renewVsock() { vm->renewVsock(); }
   // Its vsock device has failed and is being replaced: all streams through it are broken.
   void noteVsockLoss() { ++losses; }
@@ -73,7 +92,7 @@ public:
 
   // The workspace is done with it: breaks what clients still hold.
   void retire();
-  bool isRetired() const { return link == nullptr; }
+  bool isRetired() const { return retired; }
   // It is retired, or will be when the driver has done with it.
   bool isEnding() { return isRetired() || vm->isEnding(); }
 
@@ -82,11 +101,15 @@ private:
   const kj::String workspace;
   LogPace closeLines{timer, 1 * kj::SECONDS, MOST_CLOSE_LINES};
   kj::Own<RunningVm> vm;
+  const kj::Array<const kj::byte> secret;
+  uint64_t nextFirstLane;  // of the next link
   GuestNotices notices;
-  std::vector<kj::Own<kj::PromiseFulfiller<void>>> awaitingStall;
-  kj::uint losses = 0;  // of its vsock device
-  kj::Maybe<kj::Own<AgentLink>> link;
-  kj::TaskSet endings;  // of lanes, that the agent was asked for
+  std::vector<kj::Own<kj::PromiseFulfiller<Halt>>> awaitingHalt;
+  bool retired = false;
+  bool areLanesClosed = false;
+  kj::uint losses = 0;                 // of its vsock device
+  kj::Maybe<kj::Own<AgentLink>> link;  // none: it is paused, or retired
+  kj::TaskSet endings;                 // of lanes, that the agent was asked for
   // Of the control lane: without one nobody hears what the agent reports, nor why a lane has ended.
   kj::Duration reopenPause = LEAST_REOPEN_PAUSE;
   kj::Maybe<kj::TimePoint> lastLoss;
@@ -99,6 +122,9 @@ private:
   void noteMissed(uint64_t count);
   void noteLoss(kj::StringPtr why);
   kj::Promise<void> reopen();
+  kj::Own<AgentLink> newLink();
+  void noteHalt(Halt why);
+  kj::Promise<void> endAllLanes();
   AgentLink& requireLink();
   kj::Promise<void> askForEnd(uint64_t lane);
   // Who asked is told too.

@@ -22,6 +22,19 @@ private:
   ContractStore& store;
 
   void checkEvents() {
+    SECTION("an event is read with every state that there is") {
+      store.commit(store.added("a", 1));
+      for (int i = 1; i <= static_cast<int>(LAST_STATE); i++) {
+        const auto before = static_cast<S>(i - 1), after = static_cast<S>(i);
+        store.commit(kj::mv(Change().tell(contractEvent("a", before, after))));
+      }
+      const auto first =
+          store->events(0, 100).wait(store.scope).events.size() - static_cast<size_t>(LAST_STATE);
+      auto page = store->events(0, 100).wait(store.scope);
+      for (size_t i = 1; i <= static_cast<size_t>(LAST_STATE); i++) {
+        CHECK(page.events[first + i - 1].after == static_cast<S>(i));
+      }
+    }
     SECTION("P58 events are read from a cursor on, page by page") {
       store.commit(store.added("a", 1));
       for (uint32_t i = 1; i < 8; i++) {

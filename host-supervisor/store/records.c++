@@ -26,6 +26,12 @@ kj::StringPtr toString(WorkspaceState state) {
       return "failed";
     case WorkspaceState::RESIZING:
       return "resizing";
+    case WorkspaceState::PAUSED:
+      return "paused";
+    case WorkspaceState::PAUSING:
+      return "pausing";
+    case WorkspaceState::RESUMING:
+      return "resuming";
   }
   KJ_UNREACHABLE;
 }
@@ -100,7 +106,8 @@ MachineRow MachineRow::clone() const {
           kj::heapArray<kj::byte>(secret),
           startedNanos,
           kj::str(agentVersion),
-          releasedNanos};
+          releasedNanos,
+          pausedNanos};
 }
 
 OperationRow OperationRow::clone() const {

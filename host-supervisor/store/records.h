@@ -20,13 +20,18 @@ enum class WorkspaceState : uint8_t {
   DELETING = 5,
   FAILED = 6,
   RESIZING = 7,
+  PAUSED = 8,
+  PAUSING = 9,
+  RESUMING = 10,
 };
+constexpr WorkspaceState LAST_STATE = WorkspaceState::RESUMING;
 
 // Where a workspace is while no operation is under way.  The numbers are on disk, and those of WorkspaceState.
 enum class Rest : uint8_t {
   STOPPED = 1,
   RUNNING = 3,
   FAILED = 6,
+  PAUSED = 8,
 };
 
 enum class Cause : uint8_t {
@@ -102,6 +107,8 @@ struct MachineRow {
   kj::String agentVersion = nullptr;
   // Since when it rests; 0: it does not.
   int64_t releasedNanos = 0;
+  // Since when the boot is paused; 0: it is not.
+  int64_t pausedNanos = 0;
 
   MachineRow clone() const;
 };

@@ -33,6 +33,7 @@ private:
       machine.secret = nullptr;
       machine.startedNanos = 7;
       machine.agentVersion = kj::str("2");
+      machine.pausedNanos = 8;
       store.commit(
           kj::mv(Change()
                      .update(row.clone())
@@ -55,6 +56,7 @@ private:
         CHECK(m.secret.size() == (isA ? 0 : 3));
         CHECK(m.startedNanos == (isA ? 7 : 1700000000000000001));
         CHECK(m.agentVersion == (isA ? "2" : "1.2.3"));
+        CHECK(m.pausedNanos == (isA ? 8 : 0));
       }
       REQUIRE(state.operations.size() == 1);
       auto& operation = state.operations[0];

@@ -175,8 +175,8 @@ EventPage SqliteEvents::read(uint64_t after, size_t limit) {
     event.firstNanos = select.integer(3);
     event.workspace = select.text(4);
     event.workspaceId = select.text(5);
-    auto before = known(select.integer(6), WorkspaceState::RESIZING);
-    auto afterwards = known(select.integer(7), WorkspaceState::RESIZING);
+    auto before = known(select.integer(6), LAST_STATE);
+    auto afterwards = known(select.integer(7), LAST_STATE);
     auto cause = known(select.integer(9), Cause::PORT_CLOSED);
     if (before == nullptr || afterwards == nullptr || cause == nullptr) {
       KJ_LOG(ERROR, "an event in the database is damaged, and is told to nobody", event.number);

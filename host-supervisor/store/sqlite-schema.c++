@@ -139,6 +139,10 @@ constexpr kj::StringPtr MIGRATIONS[] = {
       CREATE UNIQUE INDEX machines_by_workspace ON machines(workspace_id) WHERE workspace_id <> '';
       CREATE UNIQUE INDEX machines_by_cid ON machines(cid) WHERE workspace_id <> '';
     )sql"_kj,
+    // A machine may be paused.
+    R"sql(
+      ALTER TABLE machines ADD COLUMN paused_nanos INTEGER NOT NULL DEFAULT 0;
+    )sql"_kj,
 };
 
 }  // namespace

@@ -64,8 +64,10 @@ struct TestWorld {
     }
   };
 
-  struct FixedClock final: public kj::Clock {
-    kj::Date now() const override { return kj::UNIX_EPOCH + 1000 * kj::DAYS; }
+  // Stands still unless a test sets it.
+  struct GivenClock final: public kj::Clock {
+    kj::Date time = kj::UNIX_EPOCH + 1000 * kj::DAYS;
+    kj::Date now() const override { return time; }
   };
 
   class TestControl final: public rpc::AgentControl::Server {
@@ -86,6 +88,14 @@ struct TestWorld {
       if (world.powersOff) world.driver.end(vmName, VmEnd::POWERED_OFF);
       return kj::READY_NOW;
     }
+    kj::Promise<void> wake(WakeContext context) override {
+      KJ_IF_MAYBE (behind, world.clockBehind) {
+        world.wakes.add(context.getParams().getRealtimeNanos());
+        context.getResults().setBehindNanos(*behind / kj::NANOSECONDS);
+        return kj::READY_NOW;
+      }
+      return rpc::AgentControl::Server::wake(context);
+    }
     kj::Promise<void> endLanes(EndLanesContext context) override {
       world.endedLanes.add(context.getParams().getWhich().getLane());
       if (world.answersEndLanes) return kj::READY_NOW;
@@ -104,6 +114,9 @@ struct TestWorld {
   // Of the last order to power off, in ms.
   uint32_t powerOffGrace = 0;
   bool answersEndLanes = true;
+  // By how much the guest's clock is found behind; none: its agent is too old to set it.
+  kj::Maybe<kj::Duration> clockBehind = 181'200 * kj::MILLISECONDS;
+  kj::Vector<int64_t> wakes;
   // The devices of machines keep their ends of lanes open, whoever closes the others.
   bool keepsLanes = false;
   kj::Vector<kj::AutoCloseFd> keptLanes;
@@ -125,7 +138,7 @@ struct TestWorld {
   Files files;
   Images images;
   CountingRandomness randomness;
-  FixedClock clock;
+  GivenClock clock;
   kj::Own<TestDatabase> store;
   // The same as bothyd has it.
   TestStore refusing{store};

@@ -63,7 +63,10 @@ WorkspaceJournal::Rows tidied(WorkspaceJournal::Rows rows) {
   const auto state = stateOf(rows.row, rows.operation);
   KJ_IF_MAYBE (machine, rows.machine) {
     if (!mayRun(state)) machine->secret = nullptr;
-    if (state != WorkspaceState::RUNNING) machine->agentVersion = nullptr;
+    if (!isUp(state)) machine->agentVersion = nullptr;
+    if (state != WorkspaceState::PAUSED && state != WorkspaceState::RESUMING) {
+      machine->pausedNanos = 0;
+    }
   }
   return rows;
 }

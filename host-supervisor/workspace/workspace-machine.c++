@@ -19,7 +19,21 @@ VmSpec Workspace::specToAdopt() {
   // An image that went away does not matter to a machine that runs.
   kj::Maybe<Image> image;
   kj::runCatchingExceptions([&]() { image = world.images.find(row().image); });
-  return machineSpec(world, journal, kj::mv(image));
+  auto spec = machineSpec(world, journal, kj::mv(image));
+  switch (state()) {
+    case WorkspaceState::PAUSED:
+      spec.found = VmSpec::Cpus::STAND_STILL;
+      break;
+    case WorkspaceState::PAUSING:
+    case WorkspaceState::RESUMING:
+    case WorkspaceState::STOPPING:
+      // Who has to go on sees to it.
+      spec.found = VmSpec::Cpus::EITHER;
+      break;
+    default:
+      break;
+  }
+  return spec;
 }
 
 void Workspace::happened(Cause cause, kj::StringPtr detail) {
@@ -37,7 +51,7 @@ kj::Promise<void> Workspace::ended(VmEnd end) {
 }
 
 void Workspace::machineEnded(VmEnd end) {
-  if (state() != WorkspaceState::RUNNING) return;
+  if (state() != WorkspaceState::RUNNING && state() != WorkspaceState::PAUSED) return;
   // A kernel without pvpanic's driver resets the machine.
   if (end == VmEnd::REBOOTED && hasPanic(site.consoleEnd())) end = VmEnd::CRASHED;
   slot.retire();
@@ -98,7 +112,7 @@ kj::Promise<void> Workspace::recoverUnlessDamaged() {
   // What is on the host of one that is damaged is left as it is.
   if (row().damage.size() > 0 && state() != WorkspaceState::DELETING) co_return;
   KJ_IF_MAYBE (operation, journal.operation()) {
-    KJ_IF_MAYBE (e, kj::runCatchingExceptions([&]() { resume(*operation); })) {
+    KJ_IF_MAYBE (e, kj::runCatchingExceptions([&]() { resumeOperation(*operation); })) {
       journal.damage(kj::str("its operation cannot be resumed: ", lineOf(*e)));
     }
     co_return;
@@ -107,18 +121,26 @@ kj::Promise<void> Workspace::recoverUnlessDamaged() {
     journal.damage(kj::str("what the database has of it is damaged: it has no row of a machine"));
     co_return;
   }
-  if (row().rest != Rest::RUNNING) {
+  if (!isUp(state())) {
     // Of a machine that the last bothyd could not end.
     slot.removeLater();
     co_return;
   }
-  if (co_await takeOver()) co_return;
+  if (!co_await takeOver()) adoptLater();
+}
+
+void Workspace::machineUnreached(kj::StringPtr why) {
+  noteUnreached(why);
+  adoptLater();
+}
+
+void Workspace::adoptLater() {
   reaching = keepAdopting().eagerlyEvaluate([this](kj::Exception&& e) {
     KJ_LOG(ERROR, "a machine is not taken over any more", row().name, e.getDescription());
   });
 }
 
-void Workspace::resume(const OperationRow& operation) {
+void Workspace::resumeOperation(const OperationRow& operation) {
   // A clock that was set back gives it no more than it had.
   auto left = world.deadlines.start;
   if (operation.deadlineNanos > 0) {
@@ -141,8 +163,12 @@ void Workspace::resume(const OperationRow& operation) {
       // Each of its steps may be done again: it needs no knowledge of the one it is at.
       if (resumed->placeOf(step) == nullptr) step = kj::str(DeleteOperation::FIRST_STEP);
       break;
+    case OperationKind::RESUME:
+      progress.begin(Stage::STARTING_VM);
+      break;
     case OperationKind::STOP:
     case OperationKind::RESIZE:
+    case OperationKind::PAUSE:
       break;
   }
   runner.resume(kj::mv(resumed), step, limit);
@@ -154,13 +180,7 @@ kj::Promise<bool> Workspace::takeOver() {
   // A stop that is being stored comes first, and ends this.
   auto turn = co_await journal.takeTurn();
   KJ_IF_MAYBE (e, adoption.failure) {
-    auto why = lineOf(*e);
-    if (whyUnreachable.size() == 0) {
-      note(Cause::UNREACHABLE, why);
-    } else if (why != whyUnreachable) {
-      KJ_LOG(WARNING, "a machine could still not be taken over", row().name, row().id, why);
-    }
-    whyUnreachable = kj::mv(why);
+    noteUnreached(lineOf(*e));
     co_return false;
   }
   whyUnreachable = nullptr;
@@ -170,6 +190,15 @@ kj::Promise<bool> Workspace::takeOver() {
     machineGone();
   }
   co_return true;
+}
+
+void Workspace::noteUnreached(kj::StringPtr why) {
+  if (whyUnreachable.size() == 0) {
+    note(Cause::UNREACHABLE, why);
+  } else if (why != whyUnreachable) {
+    KJ_LOG(WARNING, "a machine could still not be taken over", row().name, row().id, why);
+  }
+  whyUnreachable = kj::str(why);
 }
 
 kj::Promise<void> Workspace::keepAdopting() {
@@ -183,6 +212,7 @@ void Workspace::adopted() {
   journal.append(Cause::ADOPTED, nullptr);
   KJ_LOG(INFO, "workspace adopted", row().name, row().id);
   slot.watch();
+  if (state() == WorkspaceState::PAUSED) return;
   greeting = KJ_ASSERT_NONNULL(slot.current())
                  .control()
                  .ignoreResult()

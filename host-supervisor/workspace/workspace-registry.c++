@@ -29,7 +29,7 @@ kj::Vector<kj::Own<Workspace>> WorkspaceRegistry::enter(const StoredState& state
   for (auto& row : state.workspaces) {
     auto machine = machines.find(row.id);
     auto operation = operations.find(row.id);
-    if (machine == nullptr && operation == nullptr && row.rest != Rest::RUNNING) {
+    if (machine == nullptr && operation == nullptr && !hasLease(stateOf(row.rest, nullptr))) {
       entries.insert(WorkspaceEntry(row, nullptr));
       continue;
     }

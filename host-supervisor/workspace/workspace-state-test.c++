@@ -7,9 +7,12 @@
 namespace bothy {
 namespace {
 
-constexpr Rest RESTS[] = {Rest::STOPPED, Rest::RUNNING, Rest::FAILED};
-constexpr OperationKind KINDS[] = {OperationKind::CREATE, OperationKind::START, OperationKind::STOP,
-                                   OperationKind::RESIZE, OperationKind::DELETE};
+constexpr Rest RESTS[] = {Rest::STOPPED, Rest::RUNNING, Rest::FAILED, Rest::PAUSED};
+constexpr OperationKind KINDS[] = {
+    OperationKind::CREATE, OperationKind::START, OperationKind::STOP,  OperationKind::RESIZE,
+    OperationKind::DELETE, OperationKind::PAUSE, OperationKind::RESUME};
+constexpr Wish WISHES[] = {Wish::START,  Wish::STOP,  Wish::DELETE,
+                           Wish::RESIZE, Wish::PAUSE, Wish::RESUME};
 
 // Every state, whatever it is computed from.
 template <typename Func>
@@ -29,7 +32,7 @@ TEST_CASE("P28 delete is accepted in every state") {
 }
 
 TEST_CASE("P28 only what rests begins, and only what is under way is joined or superseded") {
-  for (auto wish : {Wish::START, Wish::STOP, Wish::DELETE, Wish::RESIZE}) {
+  for (auto wish : WISHES) {
     for (auto rest : RESTS) {
       auto reply = replyTo(wish, stateOf(rest, nullptr));
       CHECK((reply != Reply::JOIN && reply != Reply::SUPERSEDE));
@@ -43,6 +46,55 @@ TEST_CASE("a second start, stop, delete and resize join the first") {
   CHECK(replyTo(Wish::STOP, WorkspaceState::STOPPING) == Reply::JOIN);
   CHECK(replyTo(Wish::DELETE, WorkspaceState::DELETING) == Reply::JOIN);
   CHECK(replyTo(Wish::RESIZE, WorkspaceState::RESIZING) == Reply::JOIN);
+}
+
+TEST_CASE("P28 P58 what each wish comes to in each state") {
+  using S = WorkspaceState;
+  using R = Reply;
+  constexpr R B = R::BEGIN, J = R::JOIN, A = R::ALREADY, U = R::SUPERSEDE, X = R::BUSY;
+  constexpr S STATES[] = {S::CREATING, S::STOPPED,  S::STARTING, S::RUNNING,
+                          S::STOPPING, S::DELETING, S::FAILED,   S::RESIZING,
+                          S::PAUSED,   S::PAUSING,  S::RESUMING};
+  constexpr R TABLE[kj::size(WISHES)][kj::size(STATES)] = {
+      // creating, stopped, starting, running, stopping, deleting, failed, resizing, paused, pausing, resuming
+      {X, B, J, A, X, X, B, X, B, X, J},  // start
+      {X, A, U, B, J, X, A, A, B, U, U},  // stop
+      {U, B, U, B, U, J, B, U, B, U, U},  // delete
+      {X, B, X, X, X, X, B, J, X, X, X},  // resize
+      {X, X, X, B, X, X, X, X, A, J, X},  // pause
+      {X, X, X, A, X, X, X, X, B, X, J},  // resume
+  };
+  for (size_t wish = 0; wish < kj::size(WISHES); wish++) {
+    for (size_t state = 0; state < kj::size(STATES); state++) {
+      INFO("wish " << wish << ", state " << toString(STATES[state]).cStr());
+      CHECK(replyTo(WISHES[wish], STATES[state]) == TABLE[wish][state]);
+    }
+  }
+}
+
+TEST_CASE("P58 a machine may be there, and has a lease, as long as it is up, paused or not") {
+  using S = WorkspaceState;
+  for (auto state : {S::RUNNING, S::PAUSED, S::PAUSING, S::RESUMING}) {
+    CHECK((isUp(state) && mayRun(state) && hasLease(state)));
+    CHECK(isHalted(state) == (state != S::RUNNING));
+  }
+  for (auto state :
+       {S::CREATING, S::STOPPED, S::STARTING, S::STOPPING, S::DELETING, S::FAILED, S::RESIZING}) {
+    CHECK((!isUp(state) && !isHalted(state)));
+  }
+}
+
+TEST_CASE("P58 a pause that fails leaves what runs, and a resume what is paused") {
+  auto after = [](OperationKind kind, Outcome outcome) {
+    return KJ_ASSERT_NONNULL(restAfter(kind, outcome));
+  };
+  CHECK(after(OperationKind::PAUSE, Outcome::SUCCEEDED) == Rest::PAUSED);
+  CHECK(after(OperationKind::PAUSE, Outcome::FAILED) == Rest::RUNNING);
+  CHECK(after(OperationKind::RESUME, Outcome::SUCCEEDED) == Rest::RUNNING);
+  CHECK(after(OperationKind::RESUME, Outcome::FAILED) == Rest::PAUSED);
+  CHECK(restDuring(OperationKind::PAUSE, Rest::RUNNING) == Rest::RUNNING);
+  CHECK(restDuring(OperationKind::RESUME, Rest::PAUSED) == Rest::PAUSED);
+  CHECK(restDuring(OperationKind::STOP, Rest::PAUSED) == Rest::PAUSED);
 }
 
 TEST_CASE("P45 a stop ends a workspace that starts as well as one that runs") {

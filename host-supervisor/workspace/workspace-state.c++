@@ -5,8 +5,9 @@
 namespace bothy {
 namespace {
 
-constexpr OperationKind KINDS[] = {OperationKind::CREATE, OperationKind::START, OperationKind::STOP,
-                                   OperationKind::RESIZE, OperationKind::DELETE};
+constexpr OperationKind KINDS[] = {
+    OperationKind::CREATE, OperationKind::START, OperationKind::STOP,  OperationKind::RESIZE,
+    OperationKind::DELETE, OperationKind::PAUSE, OperationKind::RESUME};
 
 }  // namespace
 
@@ -22,6 +23,10 @@ kj::StringPtr nameOf(OperationKind kind) {
       return "resize";
     case OperationKind::DELETE:
       return "delete";
+    case OperationKind::PAUSE:
+      return "pause";
+    case OperationKind::RESUME:
+      return "resume";
   }
   KJ_UNREACHABLE;
 }
@@ -46,6 +51,10 @@ WorkspaceState stateOf(Rest rest, kj::Maybe<OperationKind> underWay) {
         return WorkspaceState::RESIZING;
       case OperationKind::DELETE:
         return WorkspaceState::DELETING;
+      case OperationKind::PAUSE:
+        return WorkspaceState::PAUSING;
+      case OperationKind::RESUME:
+        return WorkspaceState::RESUMING;
     }
     KJ_UNREACHABLE;
   }
@@ -56,6 +65,8 @@ WorkspaceState stateOf(Rest rest, kj::Maybe<OperationKind> underWay) {
       return WorkspaceState::RUNNING;
     case Rest::FAILED:
       return WorkspaceState::FAILED;
+    case Rest::PAUSED:
+      return WorkspaceState::PAUSED;
   }
   KJ_UNREACHABLE;
 }
@@ -75,8 +86,10 @@ Reply replyTo(Wish wish, WorkspaceState state) {
       switch (state) {
         case WorkspaceState::STOPPED:
         case WorkspaceState::FAILED:
+        case WorkspaceState::PAUSED:
           return Reply::BEGIN;
         case WorkspaceState::STARTING:
+        case WorkspaceState::RESUMING:
           return Reply::JOIN;
         case WorkspaceState::RUNNING:
           return Reply::ALREADY;
@@ -84,14 +97,18 @@ Reply replyTo(Wish wish, WorkspaceState state) {
         case WorkspaceState::STOPPING:
         case WorkspaceState::DELETING:
         case WorkspaceState::RESIZING:
+        case WorkspaceState::PAUSING:
           return Reply::BUSY;
       }
       break;
     case Wish::STOP:
       switch (state) {
         case WorkspaceState::RUNNING:
+        case WorkspaceState::PAUSED:
           return Reply::BEGIN;
         case WorkspaceState::STARTING:
+        case WorkspaceState::PAUSING:
+        case WorkspaceState::RESUMING:
           return Reply::SUPERSEDE;
         case WorkspaceState::STOPPING:
           return Reply::JOIN;
@@ -109,11 +126,14 @@ Reply replyTo(Wish wish, WorkspaceState state) {
         case WorkspaceState::STOPPED:
         case WorkspaceState::FAILED:
         case WorkspaceState::RUNNING:
+        case WorkspaceState::PAUSED:
           return Reply::BEGIN;
         case WorkspaceState::CREATING:
         case WorkspaceState::STARTING:
         case WorkspaceState::STOPPING:
         case WorkspaceState::RESIZING:
+        case WorkspaceState::PAUSING:
+        case WorkspaceState::RESUMING:
           return Reply::SUPERSEDE;
         case WorkspaceState::DELETING:
           return Reply::JOIN;
@@ -131,6 +151,47 @@ Reply replyTo(Wish wish, WorkspaceState state) {
         case WorkspaceState::RUNNING:
         case WorkspaceState::STOPPING:
         case WorkspaceState::DELETING:
+        case WorkspaceState::PAUSED:
+        case WorkspaceState::PAUSING:
+        case WorkspaceState::RESUMING:
+          return Reply::BUSY;
+      }
+      break;
+    case Wish::PAUSE:
+      switch (state) {
+        case WorkspaceState::RUNNING:
+          return Reply::BEGIN;
+        case WorkspaceState::PAUSING:
+          return Reply::JOIN;
+        case WorkspaceState::PAUSED:
+          return Reply::ALREADY;
+        case WorkspaceState::CREATING:
+        case WorkspaceState::STOPPED:
+        case WorkspaceState::STARTING:
+        case WorkspaceState::STOPPING:
+        case WorkspaceState::DELETING:
+        case WorkspaceState::FAILED:
+        case WorkspaceState::RESIZING:
+        case WorkspaceState::RESUMING:
+          return Reply::BUSY;
+      }
+      break;
+    case Wish::RESUME:
+      switch (state) {
+        case WorkspaceState::PAUSED:
+          return Reply::BEGIN;
+        case WorkspaceState::RESUMING:
+          return Reply::JOIN;
+        case WorkspaceState::RUNNING:
+          return Reply::ALREADY;
+        case WorkspaceState::CREATING:
+        case WorkspaceState::STOPPED:
+        case WorkspaceState::STARTING:
+        case WorkspaceState::STOPPING:
+        case WorkspaceState::DELETING:
+        case WorkspaceState::FAILED:
+        case WorkspaceState::RESIZING:
+        case WorkspaceState::PAUSING:
           return Reply::BUSY;
       }
       break;
@@ -139,12 +200,20 @@ Reply replyTo(Wish wish, WorkspaceState state) {
 }
 
 bool mayRun(WorkspaceState state) {
-  return state == WorkspaceState::STARTING || state == WorkspaceState::RUNNING ||
-         state == WorkspaceState::STOPPING;
+  return state == WorkspaceState::STARTING || state == WorkspaceState::STOPPING || isUp(state);
+}
+
+bool isUp(WorkspaceState state) {
+  return state == WorkspaceState::RUNNING || isHalted(state);
+}
+
+bool isHalted(WorkspaceState state) {
+  return state == WorkspaceState::PAUSED || state == WorkspaceState::PAUSING ||
+         state == WorkspaceState::RESUMING;
 }
 
 bool hasLease(WorkspaceState state) {
-  return state == WorkspaceState::RUNNING;
+  return isUp(state);
 }
 
 Rest restDuring(OperationKind kind, Rest rest) {
@@ -156,6 +225,8 @@ Rest restDuring(OperationKind kind, Rest rest) {
       return Rest::STOPPED;
     case OperationKind::STOP:
     case OperationKind::DELETE:
+    case OperationKind::PAUSE:
+    case OperationKind::RESUME:
       return rest;
   }
   KJ_UNREACHABLE;
@@ -174,6 +245,10 @@ kj::Maybe<Rest> restAfter(OperationKind kind, Outcome outcome) {
       return Rest::STOPPED;
     case OperationKind::DELETE:
       return nullptr;
+    case OperationKind::PAUSE:
+      return outcome == Outcome::SUCCEEDED ? Rest::PAUSED : Rest::RUNNING;
+    case OperationKind::RESUME:
+      return outcome == Outcome::SUCCEEDED ? Rest::RUNNING : Rest::PAUSED;
   }
   KJ_UNREACHABLE;
 }

@@ -7,7 +7,7 @@ namespace bothy {
 // The life of a workspace, as tables without effects: README.md draws it.
 
 // The numbers are not stored; the names (nameOf()) are, and never change.
-enum class OperationKind { CREATE, START, STOP, RESIZE, DELETE };
+enum class OperationKind { CREATE, START, STOP, RESIZE, DELETE, PAUSE, RESUME };
 kj::StringPtr nameOf(OperationKind kind);
 // nullptr: this bothyd knows no such kind.
 kj::Maybe<OperationKind> operationKind(kj::StringPtr name);
@@ -17,7 +17,8 @@ WorkspaceState stateOf(Rest rest, kj::Maybe<OperationKind> underWay);
 // Of a row and its operation, as stored.  One that is damaged is FAILED or, while it is being deleted, DELETING.
 WorkspaceState stateOf(const WorkspaceRow& row, const kj::Maybe<OperationRow>& operation);
 
-enum class Wish { START, STOP, DELETE, RESIZE };
+// START of one that is paused is RESUME.
+enum class Wish { START, STOP, DELETE, RESIZE, PAUSE, RESUME };
 
 enum class Reply {
   BEGIN,      // begin it; nothing is under way
@@ -31,6 +32,12 @@ Reply replyTo(Wish wish, WorkspaceState state);
 
 // Whether a machine of it may be on the host.
 bool mayRun(WorkspaceState state);
+
+// Whether a machine of it has come up, and nobody has ended it: it runs, or its CPUs stand still as a client wants it.
+bool isUp(WorkspaceState state);
+
+// It is paused, or on its way there or back.
+bool isHalted(WorkspaceState state);
 
 // Whether it has a lease for its machine in any case.  In every other state it may have one: as long as something may be left of a
 // machine.

@@ -16,9 +16,12 @@ struct WorkspaceView {
   // Of FAILED: why, one line.
   kj::StringPtr failure;
   int64_t createdNanos = 0;
-  // The rest only of one that runs.
+  // Of one whose machine is up.
   int64_t startedNanos = 0;
   kj::StringPtr agentVersion;
+  // Of one that is paused: since when.
+  int64_t pausedNanos = 0;
+  // The rest only of one that runs, or is paused.
   bool isStalled = false;
   struct Activity {
     kj::Maybe<kj::Duration> sinceInput;  // none: no terminal was given any

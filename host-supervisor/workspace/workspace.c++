@@ -36,12 +36,13 @@ Workspace::~Workspace() noexcept(false) {
 }
 
 void Workspace::noteChange() {
+  if (!isHalted(state())) stateWaiters.wakeAll();
   KJ_IF_MAYBE (o, owner) o->changed(*this);
 }
 
 bool Workspace::isIdle() {
   return runner.current() == nullptr && journal.operation() == nullptr && journal.isStored() &&
-         slot.isEmpty() && state() != WorkspaceState::RUNNING;
+         slot.isEmpty() && !isUp(state());
 }
 
 WorkspaceView Workspace::view() {
@@ -56,10 +57,11 @@ WorkspaceView Workspace::view() {
   result.state = state();
   result.failure = row.failure;
   result.createdNanos = row.createdNanos;
-  if (result.state == WorkspaceState::RUNNING) {
+  if (isUp(result.state)) {
     KJ_IF_MAYBE (machine, journal.machine()) {
       result.startedNanos = machine->startedNanos;
       result.agentVersion = machine->agentVersion;
+      if (result.state == WorkspaceState::PAUSED) result.pausedNanos = machine->pausedNanos;
     }
     result.isStalled = isStalled();
     result.activity = activity();
@@ -73,11 +75,6 @@ kj::Promise<T> Workspace::keepOn(kj::Promise<T> work) {
   return carryOut(kj::mv(work), [this](kj::Promise<void> rest) {
     KJ_ASSERT_NONNULL(owner).keep(rest.attach(addRef()));
   });
-}
-
-template <typename Kind>
-kj::Own<Kind> Workspace::underWay() {
-  return kj::addRef(kj::downcast<Kind>(KJ_ASSERT_NONNULL(runner.current())));
 }
 
 void Workspace::begin(kj::Own<Operation> operation) {
@@ -125,6 +122,7 @@ void Workspace::note(Cause cause, kj::StringPtr detail) {
 }
 
 void Workspace::deleted() {
+  stateWaiters.wakeAll();
   KJ_IF_MAYBE (o, owner) o->gone(*this);
 }
 
@@ -204,6 +202,8 @@ kj::Promise<Workspace::StartOutcome> Workspace::join(kj::Maybe<kj::Own<Progress>
         return outcomeOf(underWay<CreateOperation>(), progress.listen(kj::mv(listener)));
       case WorkspaceState::STARTING:
         return outcomeOf(underWay<StartOperation>(), progress.listen(kj::mv(listener)));
+      case WorkspaceState::RESUMING:
+        return outcomeOfResume(progress.listen(kj::mv(listener)));
       default:
         break;
     }
@@ -237,7 +237,8 @@ kj::Promise<Workspace::StartOutcome> Workspace::start(kj::Maybe<kj::Own<Progress
                                                kj::str(row().damage), nullptr};
         co_return kj::mv(report);
       }
-      turn = co_await keepOn(beginStart(kj::mv(turn)));
+      turn = co_await keepOn(state() == WorkspaceState::PAUSED ? beginResume(kj::mv(turn))
+                                                               : beginStart(kj::mv(turn)));
       break;
   }
   auto outcome = join(kj::mv(listener));

@@ -1,10 +1,13 @@
 #pragma once
 
+#include <kj/debug.h>
 #include <kj/one-of.h>
 #include <kj/refcount.h>
 
+#include "wire/waiters.h"
 #include "workspace/operations/create-operation.h"
 #include "workspace/operations/delete-operation.h"
+#include "workspace/operations/pause-operation.h"
 #include "workspace/operations/resize-operation.h"
 #include "workspace/operations/stop-operation.h"
 #include "workspace/workspace-view.h"
@@ -34,7 +37,7 @@ struct Underway {
 
 // One workspace: where it rests, and the operation under way, of which the tables of workspace-state.h allow one.  Operations belong
 // to it, not to their callers: dropping a promise of start(), stop(), erase() or resize() does not end what began.
-class Workspace final: public kj::Refcounted, private DeletionListener, private MachineSlot::Owner {
+class Workspace final: public kj::Refcounted, private SiteListener, private MachineSlot::Owner {
 public:
   class Owner {
   public:
@@ -76,7 +79,7 @@ public:
   // Waits for the creation or start that is under way; `Busy` if there is none.
   kj::Promise<StartOutcome> join(kj::Maybe<kj::Own<Progress>> progress);
 
-  // What each does is said by replyTo().  One that runs has started well.
+  // What each does is said by replyTo().  One that runs has started well; one that is paused is resumed.
   kj::Promise<StartOutcome> start(kj::Maybe<kj::Own<Progress>> progress);
   using StopOutcome = kj::OneOf<StopKind, Superseded, Busy, Underway>;
   kj::Promise<StopOutcome> stop(uint32_t graceMillis);
@@ -92,12 +95,26 @@ public:
   using ResizeOutcome = kj::OneOf<Resized, InvalidSize, ResizeFailure, Superseded, Busy, Underway>;
   kj::Promise<ResizeOutcome> resize(uint32_t diskMib);
 
+  // workspace-pause.c++
+  struct Paused {};
+  struct NotPaused {
+    kj::String why;
+  };
+  using PauseOutcome = kj::OneOf<Paused, NotPaused, Superseded, Busy, Underway>;
+  kj::Promise<PauseOutcome> pause();
+  // A failure is one of the start's first stage.
+  kj::Promise<StartOutcome> resume(kj::Maybe<kj::Own<Progress>> progress);
+  // The same, also of one that is just being paused: when it is.
+  kj::Promise<StartOutcome> wake(kj::Maybe<kj::Own<Progress>> progress);
+  // Resolves when it is neither paused, nor being paused or resumed.  Holds it.
+  kj::Promise<void> whenResumed();
+
   // The machine, in state RUNNING.
   kj::Maybe<kj::Own<Machine>> machine();
   // Whether that stands still, see STALL_REASON.
   bool isStalled();
   kj::Maybe<WorkspaceView::Activity> activity();
-  // In state RUNNING: why bothyd, which was started anew, has not taken its machine over; empty if it has.
+  // In state RUNNING or PAUSED: why bothyd, which was started anew, has not taken its machine over; empty if it has.
   kj::StringPtr unreachable() const { return whyUnreachable; }
 
   // Once, before anything else, for a workspace found in the store.  Returns when its state is one that
@@ -119,6 +136,7 @@ private:
   kj::Promise<void> reaching = nullptr;
   kj::Promise<void> greeting = nullptr;
   kj::String whyUnreachable;
+  Waiters stateWaiters;
   // Of a guest that reboots again and again.
   kj::Maybe<RetryPauses> rebootPauses;
 
@@ -133,17 +151,22 @@ private:
   void begin(kj::Own<Operation> operation);
   // The operation under way, whose kind is that of the state.  Fails if it could not be settled.
   template <typename Kind>
-  kj::Own<Kind> underWay();
+  kj::Own<Kind> underWay() {
+    return kj::addRef(kj::downcast<Kind>(KJ_ASSERT_NONNULL(runner.current())));
+  }
 
   // What begins goes on though its caller leaves; who waits for a turn, or for the end of what is under way, ends with his call.
   kj::Promise<Turn> beginStart(Turn turn);
   kj::Promise<Turn> beginStop(Turn turn, uint32_t graceMillis);
   kj::Promise<Turn> beginDelete(Turn turn);
   kj::Promise<Turn> beginResize(Turn turn, uint32_t diskMib);
+  kj::Promise<Turn> beginPause(Turn turn);
+  kj::Promise<Turn> beginResume(Turn turn);
 
   // `listening`: of whoever waits for it, as long as he does.
   kj::Promise<StartOutcome> outcomeOf(kj::Own<CreateOperation> creation, kj::Own<void> listening);
   kj::Promise<StartOutcome> outcomeOf(kj::Own<StartOperation> start, kj::Own<void> listening);
+  kj::Promise<StartOutcome> outcomeOfResume(kj::Own<void> listening);
   // Whether it has ended so long after the call.
   kj::Promise<kj::Maybe<Operation::End>> endWithin(kj::Duration limit, Operation& operation);
   // Of one that has a deadline: whether it has ended in the time of a call after it was decided what came of it.
@@ -151,6 +174,7 @@ private:
   kj::Promise<kj::Maybe<Operation::End>> endBefore(kj::Promise<void> limit, Operation& operation);
   Underway underwayOf(Operation& operation);
   void deleted() override;
+  void machineUnreached(kj::StringPtr why) override;
 
   // Of its machine.  workspace-machine.c++
   kj::Promise<void> removeMachineRow() override;
@@ -163,10 +187,12 @@ private:
   void machineEnded(VmEnd end);
   void reboot();
   kj::Promise<bool> takeOver();
+  void noteUnreached(kj::StringPtr why);
+  void adoptLater();
   kj::Promise<void> keepAdopting();
   void adopted();
   void machineGone();
-  void resume(const OperationRow& operation);
+  void resumeOperation(const OperationRow& operation);
   kj::Promise<void> recoverUnlessDamaged();
 };
 

@@ -99,6 +99,20 @@ void resize(SupervisedHost& host) {
   KJ_REQUIRE(response.getOutcome().isResized(), response.getOutcome());
 }
 
+void pause(SupervisedHost& host) {
+  auto request = host.supervisor().pauseRequest();
+  request.setName("demo");
+  auto response = host.wait(request.send().dropPipeline(), "the pause");
+  KJ_REQUIRE(response.getOutcome().isPaused(), response.getOutcome());
+}
+
+void resume(SupervisedHost& host) {
+  auto request = host.supervisor().resumeRequest();
+  request.setName("demo");
+  auto response = host.wait(request.send().dropPipeline(), "the resume");
+  KJ_REQUIRE(response.getOutcome().isResumed(), response.getOutcome());
+}
+
 // Which steps of an operation bothyd is killed at.
 struct Steps {
   uint32_t least;           // so many there are
@@ -162,8 +176,17 @@ void stopped(SupervisedHost& host) {
 void running(SupervisedHost& host) {
   // A machine that outlived a kill is the better one to be killed at again.
   if (host.stateOf("demo") == rpc::WorkspaceState::RUNNING) return;
+  if (host.stateOf("demo") == rpc::WorkspaceState::PAUSED) {
+    resume(host);
+    return;
+  }
   stopped(host);
   start(host);
+}
+void paused(SupervisedHost& host) {
+  if (host.stateOf("demo") == rpc::WorkspaceState::PAUSED) return;
+  running(host);
+  pause(host);
 }
 void small(SupervisedHost& host) {
   absent(host);
@@ -207,6 +230,14 @@ TEST_CASE(
 
 TEST_CASE("P28 R20 bothyd killed at any step of a stop leaves what its database says") {
   killAtEachStep(running, stop, {.least = 2});
+}
+
+TEST_CASE("P41 P58 bothyd killed at any step of a pause leaves what its database says") {
+  killAtEachStep(running, pause, {.least = 4});
+}
+
+TEST_CASE("P41 P58 bothyd killed at any step of a resume leaves what its database says") {
+  killAtEachStep(paused, resume, {.least = 4});
 }
 
 TEST_CASE("P28 R20 bothyd killed at any step of a resize leaves what its database says") {

@@ -125,6 +125,38 @@ private:
   VolumeStore& inner;
 };
 
+// A machine, whose pause and resume are effects.
+class CrashingVm final: public RunningVm {
+public:
+  CrashingVm(CrashPoint& point, kj::Own<RunningVm> inner) : point(point), inner(kj::mv(inner)) {}
+
+  kj::Promise<kj::Own<kj::AsyncIoStream>> dial(uint32_t port) override { return inner->dial(port); }
+  kj::Promise<VmEnd> onEnd() override { return inner->onEnd(); }
+  kj::Promise<void> destroy() override { return inner->destroy(); }
+  bool isEnding() override { return inner->isEnding(); }
+  void renewVsock() override { inner->renewVsock(); }
+  kj::Promise<void> pause() override {
+    point.begins("pause of a machine");
+    return point.follow("pause of a machine", inner->pause());
+  }
+  kj::Promise<void> resume() override {
+    // Also asked of one that runs, where nothing is to be done.
+    if (!inner->isPaused()) return inner->resume();
+    point.begins("resume of a machine");
+    return point.follow("resume of a machine", inner->resume());
+  }
+  bool isPaused() override { return inner->isPaused(); }
+  bool isStalled() override { return inner->isStalled(); }
+  uint32_t user() override { return inner->user(); }
+  kj::Array<kj::byte> consoleEnd() override { return inner->consoleEnd(); }
+  bool isConsoleKnown() override { return inner->isConsoleKnown(); }
+  uint64_t qemuPid() override { return inner->qemuPid(); }
+
+private:
+  CrashPoint& point;
+  kj::Own<RunningVm> inner;
+};
+
 class CrashingWorld::CrashingDriver final: public VmDriver {
 public:
   CrashingDriver(CrashPoint& point, VmDriver& inner) : point(point), inner(inner) {}
@@ -133,11 +165,16 @@ public:
   void setEvents(Events& events) override { inner.setEvents(events); }
   kj::Promise<kj::Own<RunningVm>> start(VmSpec spec, kj::Maybe<TurnListener&> listener) override {
     point.begins("start of a machine");
-    return point.follow("start of a machine", inner.start(kj::mv(spec), listener));
+    return point.follow("start of a machine", inner.start(kj::mv(spec), listener))
+        .then([this](kj::Own<RunningVm> vm) { return crashing(kj::mv(vm)); });
   }
   kj::Promise<kj::Maybe<kj::Own<RunningVm>>> adopt(VmSpec spec) override {
     point.begins("takeover of a machine");
-    return point.follow("takeover of a machine", inner.adopt(kj::mv(spec)));
+    return point.follow("takeover of a machine", inner.adopt(kj::mv(spec)))
+        .then([this](kj::Maybe<kj::Own<RunningVm>> vm) {
+          return kj::mv(vm).map(
+              [this](kj::Own<RunningVm>&& found) { return crashing(kj::mv(found)); });
+        });
   }
   kj::Promise<void> remove(kj::StringPtr name, kj::Maybe<uint32_t> user) override {
     point.begins("removal of a machine");
@@ -151,6 +188,10 @@ public:
 private:
   CrashPoint& point;
   VmDriver& inner;
+
+  kj::Own<RunningVm> crashing(kj::Own<RunningVm> vm) {
+    return kj::heap<CrashingVm>(point, kj::mv(vm));
+  }
 };
 
 class CrashingWorld::CrashingFiles final: public WorkspaceFiles {

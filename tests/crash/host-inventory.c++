@@ -116,6 +116,8 @@ Lines controlGroups() {
   return names;
 }
 
+constexpr const char* VSOCK_DEVICE = "process vhost-device-vsock ";
+
 }  // namespace
 
 kj::String HostInventory::found() {
@@ -163,15 +165,17 @@ kj::String HostInventory::expected(kj::StringPtr found) {
   Lines lines;
   for (auto workspace : list.getWorkspaces()) {
     std::string id = workspace.getId().cStr();
-    const bool runs = workspace.getState() == rpc::WorkspaceState::RUNNING;
+    // One that is paused has a machine, and no vsock device.
+    const bool isPaused = workspace.getState() == rpc::WorkspaceState::PAUSED;
+    const bool runs = isPaused || workspace.getState() == rpc::WorkspaceState::RUNNING;
     lines.insert((runs ? "volume of a machine " : "volume of root ") + id);
     lines.insert("key " + id);
     auto console = "console " + id;
     if (strstr(found.cStr(), console.c_str()) != nullptr) lines.insert(console);
     if (!runs) continue;
-    for (auto kind : {"process qemu-system-x86_64 ", "process vhost-device-vsock ",
-                      "runtime files ", "driver's file ", "control group "}) {
-      lines.insert(kind + id);
+    for (const std::string kind : {"process qemu-system-x86_64 ", VSOCK_DEVICE, "runtime files ",
+                                   "driver's file ", "control group "}) {
+      if (!isPaused || kind != VSOCK_DEVICE) lines.insert(kind + id);
     }
   }
   std::string text;
@@ -188,7 +192,7 @@ void settle(SupervisedHost& host) {
       auto state = workspace.getState();
       lasts =
           lasts && (state == rpc::WorkspaceState::STOPPED || state == rpc::WorkspaceState::FAILED ||
-                    state == rpc::WorkspaceState::RUNNING);
+                    state == rpc::WorkspaceState::RUNNING || state == rpc::WorkspaceState::PAUSED);
     }
     if (lasts) return;
     KJ_REQUIRE(host.timer.now() < deadline, "a workspace stays on its way", list);

@@ -108,7 +108,7 @@ kj::Maybe<kj::String> Clients::endedUnstored() {
       continue;
     }
     KJ_IF_MAYBE (stored, host.storedState(workspace.id)) {
-      if (*stored == WorkspaceState::RUNNING) return kj::str(workspace.name);
+      if (isUp(*stored)) return kj::str(workspace.name);
     }
   }
   return nullptr;
@@ -118,7 +118,7 @@ kj::Promise<void> Clients::choose(kj::StringPtr who) {
   auto& fate = host.fate;
   auto name = nameOf(fate.below(NAMES));
   KJ_IF_MAYBE (ended, endedUnstored()) name = kj::mv(*ended);
-  switch (fate.below(20)) {
+  switch (fate.below(26)) {
     case 0:
     case 1:
     case 2:
@@ -144,6 +144,14 @@ kj::Promise<void> Clients::choose(kj::StringPtr who) {
       return resize(kj::str(who), kj::mv(name), fate.below(MOST_GROWTH_MIB));
     case 18:
       return ping(kj::str(who), kj::mv(name));
+    case 19:
+    case 20:
+    case 21:
+    case 22:
+      return pause(kj::str(who), kj::mv(name));
+    case 23:
+    case 24:
+      return resume(kj::str(who), kj::mv(name));
     default:
       list(who);
       return kj::READY_NOW;

@@ -36,6 +36,8 @@ private:
   kj::Promise<void> stop(kj::String who, kj::String name);
   kj::Promise<void> erase(kj::String who, kj::String name);
   kj::Promise<void> resize(kj::String who, kj::String name, uint32_t growMib);
+  kj::Promise<void> pause(kj::String who, kj::String name);
+  kj::Promise<void> resume(kj::String who, kj::String name);
   kj::Promise<void> ping(kj::String who, kj::String name);
   void list(kj::StringPtr who);
 

@@ -23,10 +23,15 @@ Incarnation::Incarnation(SimulatedHost& host, HostAbilities::Accelerator acceler
       serving(nullptr),
       tasks(*this) {
   host.running.clear();
+  host.paused.clear();
   for (auto& entry : host.machines) {
     if (entry.value->phase() == SimulatedMachine::Phase::RUNS &&
         host.storedState(entry.key) == WorkspaceState::RUNNING) {
       host.running.insert(kj::str(entry.key));
+    }
+    if (entry.value->phase() == SimulatedMachine::Phase::RUNS && entry.value->isPaused() &&
+        host.storedState(entry.key) == WorkspaceState::PAUSED) {
+      host.paused.insert(kj::str(entry.key));
     }
   }
   host.trace.line("bothyd", "begins");
@@ -129,6 +134,18 @@ void Incarnation::examineAdoptions() {
       if (workspace.id == id && workspace.state != WorkspaceState::RUNNING) {
         host.judge.accuse("the machine of ", host.label(id),
                           " runs on after a restart, and its workspace is ", workspace.state);
+      }
+    }
+  }
+  for (auto& id : host.paused) {
+    KJ_IF_MAYBE (machine, host.machines.find(id)) {
+      if ((*machine)->phase() != SimulatedMachine::Phase::RUNS) continue;
+      for (auto& workspace : list()) {
+        if (workspace.id != id) continue;
+        if (workspace.state != WorkspaceState::PAUSED || !(*machine)->isPaused()) {
+          host.judge.accuse("the machine of ", host.label(id),
+                            " was paused before a restart, and its workspace is ", workspace.state);
+        }
       }
     }
   }

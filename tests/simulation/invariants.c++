@@ -139,15 +139,34 @@ void Invariants::checkMachines(Incarnation& bothyd) {
           host.judge.accuse("the machine of ", label, " is unreachable, and nothing hinders it");
         }
         KJ_IF_MAYBE (machine, host.machines.find(id)) {
-          if ((*machine)->phase() == SimulatedMachine::Phase::RUNS) break;
+          if ((*machine)->phase() == SimulatedMachine::Phase::RUNS && !(*machine)->isPaused())
+            break;
         }
         host.judge.accuse("workspace ", label, " is running, and its machine is not");
+        break;
+      case WorkspaceState::PAUSED:
+        ++running;
+        if (host.machinery.unadoptable.find(id) != nullptr && host.machinery.lives(id)) {
+          unreachable += workspace.unreachable.size() > 0;
+          break;
+        }
+        if (workspace.unreachable.size() > 0) {
+          host.judge.accuse("the machine of ", label, " is unreachable, and nothing hinders it");
+        }
+        KJ_IF_MAYBE (machine, host.machines.find(id)) {
+          if ((*machine)->phase() == SimulatedMachine::Phase::RUNS && (*machine)->standsStill()) {
+            break;
+          }
+        }
+        host.judge.accuse("workspace ", label, " is paused, and its machine runs or is gone");
         break;
       case WorkspaceState::CREATING:
       case WorkspaceState::STARTING:
       case WorkspaceState::STOPPING:
       case WorkspaceState::DELETING:
       case WorkspaceState::RESIZING:
+      case WorkspaceState::PAUSING:
+      case WorkspaceState::RESUMING:
         host.judge.accuse("workspace ", label, " is stuck in state ", state);
         break;
     }
@@ -184,8 +203,7 @@ void Invariants::checkCleared() {
     // In the directory of one that stopped there may be files, until it starts or is deleted.
     auto& machinery = host.machinery;
     const bool hasRecord = machinery.records.find(name) != nullptr;
-    if (host.store.row(name) == nullptr ||
-        (hasRecord && host.store.stateOf(name) != WorkspaceState::RUNNING)) {
+    if (host.store.row(name) == nullptr || (hasRecord && !isUp(host.store.stateOf(name)))) {
       host.judge.accuse("files of a machine are left over: ", host.label(name));
     }
   }

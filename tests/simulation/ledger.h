@@ -20,6 +20,7 @@ public:
     bool deleted = false;
     uint64_t startsAsked = 0;
     uint64_t stopsAsked = 0;
+    uint64_t haltsAsked = 0;  // pauses and resumes
     // A stop was acknowledged, and no start asked for since.
     bool isOff = false;
     // The largest size that was acknowledged.
@@ -48,6 +49,8 @@ public:
   size_t budget = 0;
   // Starts of a crowd.
   size_t started = 0, notStarted = 0;
+  // Calls that were told so.
+  size_t paused = 0, resumed = 0;
   // Those made and answered.
   size_t answered = 0;
   // Requests with an id, to be repeated.

@@ -80,6 +80,8 @@ public:
   uint64_t clockJumps = 0;
   // Machines that ran, and the database said so, when the present bothyd began.
   kj::TreeSet<kj::String> running;
+  // Those that stood still, and were paused as the database has it.
+  kj::TreeSet<kj::String> paused;
 
   // Something of it changed: worth a look.
   void touch() { changes++; }

@@ -3,6 +3,7 @@
 #include <kj/debug.h>
 
 #include "simulation/simulated-host.h"
+#include "workspace/workspace-state.h"
 
 namespace bothy {
 namespace {
@@ -135,9 +136,9 @@ void SimulatedMachinery::kill(Process& process) {
   KJ_IF_MAYBE (m, machine(process.machine)) {
     // Only a client, a delete or a start that fails ends a machine (P41): each of them is stored before.
     if (process.program == Program::QEMU && m->phase() == Phase::RUNS &&
-        host.storedState(process.machine) == WorkspaceState::RUNNING) {
+        isUp(host.storedState(process.machine).orDefault(WorkspaceState::STOPPED))) {
       host.judge.accuse("the machine of ", m->label,
-                        " is ended, and the database says that it runs");
+                        " is ended, and the database says that it is up");
     }
   }
   end(process);

@@ -316,9 +316,8 @@ void SimulatedStore::examine(const Change& change, const Rows& before) {
 // Whether a workspace may go this way: what was accepted ends as it was asked for, over every kill.
 void SimulatedStore::examine(const EventRecord& event, const Rows& before) {
   using S = WorkspaceState;
-  if (event.after == S::RUNNING) {
-    if (!hasRun(event.workspaceId)) ran.insert(kj::str(event.workspaceId));
-  }
+  auto& id = event.workspaceId;
+  if (event.after == S::RUNNING && !hasRun(id)) ran.insert(kj::str(id));
   auto isOneOf = [&](std::initializer_list<S> states) {
     for (auto state : states) {
       if (event.after == state) return true;
@@ -329,10 +328,9 @@ void SimulatedStore::examine(const EventRecord& event, const Rows& before) {
   switch (event.before) {
     case S::CREATING:
       mayBe = isOneOf({S::STARTING, S::STOPPED});
-      KJ_IF_MAYBE (operation, before.operation(event.workspaceId)) {
+      KJ_IF_MAYBE (operation, before.operation(id)) {
         const bool isToStart = operation->parameters.size() > 0;
-        if (isToStart && event.after == S::STOPPED) mayBe = false;
-        if (!isToStart && event.after == S::STARTING) mayBe = false;
+        if (event.after == (isToStart ? S::STOPPED : S::STARTING)) mayBe = false;
       }
       break;
     case S::STOPPED:
@@ -343,7 +341,13 @@ void SimulatedStore::examine(const EventRecord& event, const Rows& before) {
       mayBe = isOneOf({S::RUNNING, S::FAILED, S::STOPPING});
       break;
     case S::RUNNING:
-      mayBe = isOneOf({S::STOPPING, S::STOPPED, S::FAILED, S::STARTING});
+    case S::PAUSED:
+      mayBe = isOneOf({S::STOPPING, S::STOPPED, S::FAILED, S::STARTING,
+                       event.before == S::PAUSED ? S::RESUMING : S::PAUSING});
+      break;
+    case S::PAUSING:
+    case S::RESUMING:
+      mayBe = isOneOf({S::RUNNING, S::PAUSED, S::STOPPING, S::STOPPED});
       break;
     case S::STOPPING:
     case S::RESIZING:

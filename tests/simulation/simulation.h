@@ -6,7 +6,7 @@
 
 namespace bothy {
 
-constexpr size_t STATE_COUNT = static_cast<size_t>(WorkspaceState::RESIZING) + 1;
+constexpr size_t STATE_COUNT = static_cast<size_t>(LAST_STATE) + 1;
 
 // What simulations met, in sum.
 struct Tally {

@@ -268,7 +268,10 @@ void WorldKeeper::startAll() {
   pass(REST);
   if (isCondemned()) return;
   for (auto& workspace : KJ_ASSERT_NONNULL(bothyd)->list()) {
-    if (workspace.state != WorkspaceState::RUNNING) {
+    // A machine that nobody can take over stays as it is until it is stopped.
+    const bool isOutOfReach = workspace.state == WorkspaceState::PAUSED &&
+                              host.machinery.unadoptable.find(workspace.id) != nullptr;
+    if (workspace.state != WorkspaceState::RUNNING && !isOutOfReach) {
       judge.accuse("workspace ", host.label(workspace.id),
                    " is started, nothing hinders it, and it is ", workspace.state, ": ",
                    KJ_ASSERT_NONNULL(host.store.row(workspace.id)).failure);

@@ -6,10 +6,13 @@
 
 namespace bothy {
 
-// Notified when a workspace does not exist any more.
-class DeletionListener {
+// Whose operations they are.
+class SiteListener {
 public:
+  // It does not exist any more.
   virtual void deleted() = 0;
+  // It rests, and its machine, which may run, could not be taken over by a bothyd that was started anew.
+  virtual void machineUnreached(kj::StringPtr why) = 0;
 };
 
 // What the operations of one workspace work on.
@@ -19,7 +22,7 @@ struct Site {
   MachineLeases& leases;
   MachineSlot& machine;
   StartProgress& progress;
-  DeletionListener& listener;
+  SiteListener& listener;
 
   // The end of the console of the machine that is there, for people: what it has said, however late that comes to its file.
   kj::String consoleEnd() const;

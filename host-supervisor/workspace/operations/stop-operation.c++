@@ -82,8 +82,26 @@ kj::Promise<size_t> StopOperation::resume(size_t step) {
   co_return adoption.isThere ? step : END_STEP;
 }
 
+kj::Promise<void> StopOperation::letGoOn(Machine& machine) {
+  for (auto pauses = site.world.pauses();;) {
+    auto failure = co_await failureOf([&]() {
+      return machine.resume().then([&machine]() { return machine.control().ignoreResult(); });
+    });
+    if (failure == nullptr || machine.isEnding()) co_return;
+    co_await pauses.next();
+  }
+}
+
 kj::Promise<void> StopOperation::powerOff() {
   auto& machine = KJ_ASSERT_NONNULL(site.machine.current());
+  if (machine.isPaused()) {
+    // What its guest has written and not synced is lost with it.
+    const auto begin = site.world.timer.now();
+    const auto grace = graceMillis * kj::MILLISECONDS;
+    co_await within(site.world.timer, grace, "the machine is paused and does not go on",
+                    letGoOn(machine));
+    graceMillis = (grace - (site.world.timer.now() - begin)) / kj::MILLISECONDS;
+  }
   co_await machine.requestPowerOff(graceMillis);
   ended = co_await within(site.world.timer,
                           graceMillis * kj::MILLISECONDS + site.world.deadlines.powerOffMargin,

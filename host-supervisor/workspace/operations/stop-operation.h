@@ -40,6 +40,8 @@ private:
   kj::Maybe<StopKind> kindOfEnd;
 
   kj::Promise<void> ask();
+  // Of one that is paused: until its agent answers.
+  kj::Promise<void> letGoOn(Machine& machine);
   kj::Promise<void> powerOff();
   kj::Promise<void> end();
 };

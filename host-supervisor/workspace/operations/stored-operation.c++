@@ -4,7 +4,9 @@
 
 #include "workspace/operations/create-operation.h"
 #include "workspace/operations/delete-operation.h"
+#include "workspace/operations/pause-operation.h"
 #include "workspace/operations/resize-operation.h"
+#include "workspace/operations/resume-operation.h"
 #include "workspace/operations/start-operation.h"
 #include "workspace/operations/stop-operation.h"
 
@@ -22,6 +24,10 @@ kj::Own<Operation> operationOf(const Site& site, const OperationRow& row) {
       return kj::refcounted<ResizeOperation>(site, row.parameters);
     case OperationKind::DELETE:
       return kj::refcounted<DeleteOperation>(site, row.parameters);
+    case OperationKind::PAUSE:
+      return kj::refcounted<PauseOperation>(site);
+    case OperationKind::RESUME:
+      return kj::refcounted<ResumeOperation>(site);
   }
   KJ_UNREACHABLE;
 }

@@ -20,6 +20,12 @@ kj::StringPtr nameOf(rpc::WorkspaceState state) {
       return "failed";
     case rpc::WorkspaceState::RESIZING:
       return "resizing";
+    case rpc::WorkspaceState::PAUSED:
+      return "paused";
+    case rpc::WorkspaceState::PAUSING:
+      return "pausing";
+    case rpc::WorkspaceState::RESUMING:
+      return "resuming";
   }
   return "unknown";
 }

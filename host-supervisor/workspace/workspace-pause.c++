@@ -1,0 +1,112 @@
+// Pausing and resuming.
+
+#include <kj/debug.h>
+
+#include "workspace/operations/resume-operation.h"
+#include "workspace/operations/stored-operation.h"
+#include "workspace/workspace.h"
+
+namespace bothy {
+namespace {
+
+Superseded supersededBy(kj::StringPtr kind) {
+  return {kind == nameOf(OperationKind::STOP) ? Wish::STOP : Wish::DELETE};
+}
+
+}  // namespace
+
+kj::Promise<Workspace::Turn> Workspace::beginPause(Turn turn) {
+  co_await journal.transition(PauseOperation::beginning(site), Cause::REQUEST);
+  begin(storedOperation(site));
+  co_return kj::mv(turn);
+}
+
+kj::Promise<Workspace::PauseOutcome> Workspace::pause() {
+  auto self = addRef();
+  auto turn = co_await journal.takeTurn();
+  switch (replyTo(Wish::PAUSE, state())) {
+    case Reply::ALREADY:
+      co_return Paused();
+    case Reply::BUSY:
+    case Reply::SUPERSEDE:
+      co_return Busy{state()};
+    case Reply::BEGIN:
+      if (row().damage.size() > 0) co_return NotPaused{kj::str(row().damage)};
+      turn = co_await keepOn(beginPause(kj::mv(turn)));
+      break;
+    case Reply::JOIN:
+      if (runner.current() == nullptr) co_return Busy{state()};
+      break;
+  }
+  auto operation = underWay<PauseOperation>();
+  auto ending = endWithin(world.deadlines.call, *operation);
+  turn = nullptr;
+  auto ended = co_await ending;
+  if (ended == nullptr) co_return underwayOf(*operation);
+  KJ_IF_MAYBE (kind, KJ_ASSERT_NONNULL(ended).supersededBy) co_return supersededBy(*kind);
+  KJ_IF_MAYBE (why, operation->failure()) co_return NotPaused{kj::str(*why)};
+  co_return Paused();
+}
+
+kj::Promise<Workspace::Turn> Workspace::beginResume(Turn turn) {
+  co_await journal.transition(ResumeOperation::beginning(site), Cause::REQUEST);
+  progress.begin(Stage::STARTING_VM);
+  begin(storedOperation(site));
+  co_return kj::mv(turn);
+}
+
+kj::Promise<Workspace::StartOutcome> Workspace::resume(kj::Maybe<kj::Own<Progress>> listener) {
+  auto self = addRef();
+  auto turn = co_await journal.takeTurn();
+  switch (replyTo(Wish::RESUME, state())) {
+    case Reply::ALREADY:
+      co_return kj::refcounted<StartReport>();
+    case Reply::BUSY:
+    case Reply::SUPERSEDE:
+      co_return Busy{state()};
+    case Reply::JOIN:
+      break;
+    case Reply::BEGIN:
+      turn = co_await keepOn(beginResume(kj::mv(turn)));
+      break;
+  }
+  auto outcome = join(kj::mv(listener));
+  turn = nullptr;
+  co_return co_await outcome;
+}
+
+kj::Promise<Workspace::StartOutcome> Workspace::outcomeOfResume(kj::Own<void> listening) {
+  auto self = addRef();
+  auto operation = underWay<ResumeOperation>();
+  auto ended = co_await endWithin(world.deadlines.call, *operation);
+  if (ended == nullptr) co_return underwayOf(*operation);
+  KJ_IF_MAYBE (kind, KJ_ASSERT_NONNULL(ended).supersededBy) co_return supersededBy(*kind);
+  auto report = kj::refcounted<StartReport>();
+  KJ_IF_MAYBE (why, operation->failure()) {
+    report->failure =
+        StartReport::Failure{Stage::STARTING_VM, StartFault::OTHER, kj::str(*why), nullptr};
+  }
+  co_return kj::mv(report);
+}
+
+kj::Promise<Workspace::StartOutcome> Workspace::wake(kj::Maybe<kj::Own<Progress>> listener) {
+  auto self = addRef();
+  auto turn = co_await journal.takeTurn();
+  if (state() == WorkspaceState::PAUSING && runner.current() != nullptr) {
+    // Not its outcome matters, but its state.
+    auto pausing = underWay<PauseOperation>();
+    auto ending = endWithin(world.deadlines.call, *pausing);
+    turn = nullptr;
+    auto ended = co_await ending;
+    if (ended == nullptr) co_return underwayOf(*pausing);
+  }
+  turn = nullptr;
+  co_return co_await resume(kj::mv(listener));
+}
+
+kj::Promise<void> Workspace::whenResumed() {
+  auto self = addRef();
+  while (isHalted(state()) && !journal.isRemoved()) co_await stateWaiters.wait();
+}
+
+}  // namespace bothy
