@@ -19,7 +19,8 @@ struct ClientTestWorld: public LaneSource, public Reconnection::Listener {
   const rpc::LaneRequest::Which purpose;
   // Set: why there is no lane.
   kj::Maybe<NoLane::Kind> none;
-  kj::uint asked = 0;  // for a lane
+  kj::uint asked = 0;                             // for a lane
+  kj::Own<kj::PromiseFulfiller<void>> pauseOver;  // of the last that was told so
 
   kj::Vector<kj::Duration> awaited;  // told by onAway
   kj::Vector<kj::String> stalls;
@@ -32,6 +33,12 @@ struct ClientTestWorld: public LaneSource, public Reconnection::Listener {
   kj::Promise<Opened> open() override {
     ++asked;
     KJ_IF_MAYBE (kind, none) {
+      if (*kind == NoLane::Kind::PAUSED) {
+        auto paf = kj::newPromiseAndFulfiller<void>();
+        pauseOver = kj::mv(paf.fulfiller);
+        co_return Opened(NoLane{*kind, KJ_EXCEPTION(FAILED, "no lane"), kj::str("it is paused"),
+                                kj::mv(paf.promise)});
+      }
       co_return Opened(NoLane{*kind, KJ_EXCEPTION(FAILED, "no lane"), kj::str("the disk is full")});
     }
     co_return Opened(newLane());

@@ -13,13 +13,16 @@ struct NoLane {
     FINAL,    // asking again does not help
     PASSES,   // by itself: whoever has patience asks again
     STALLED,  // the machine stands still: it is waited for however long that takes
+    PAUSED,   // the same where somebody has paused it: `over` tells when to ask again
     AWAY,     // who gives lanes is not there
   };
   Kind kind;
   // In the words of the source, for whoever gives up.
   kj::Exception reason;
-  // With STALLED: why, for people.
+  // With STALLED and PAUSED: why, for people.
   kj::String stall;
+  // With PAUSED.  Where it fails it is asked again, too.
+  kj::Promise<void> over = nullptr;
 };
 
 // Where the lanes to a workspace come from, and what they are wanted for: bothyd, by its socket, or whatever else has streams.

@@ -104,6 +104,37 @@ TEST_CASE("another failure of the work ends its wait at once, and so does a reas
   CHECK(work.uses == 1);
 }
 
+TEST_CASE("P58 who finds a workspace paused waits without asking until it is told to ask again") {
+  Work work;
+  work.none = NoLane::Kind::PAUSED;
+  auto running = work.runAfterLoss().eagerlyEvaluate(nullptr);
+  work.settle();
+  CHECK(work.asked == 1);
+  CHECK(work.stalls.size() == 1);
+  CHECK(work.stalls[0] == "it is paused");
+  // Longer than its patience.
+  for (int i = 0; i < 24; ++i) work.advance(1 * kj::HOURS);
+  CHECK(work.asked == 1);
+  CHECK_FALSE(running.poll(work.io.waitScope));
+  SECTION("and is at once given a lane then") {
+    work.none = nullptr;
+    work.pauseOver->fulfill();
+    work.settle();
+    running.wait(work.io.waitScope);
+    CHECK(work.asked == 2);
+  }
+  SECTION("and asks again, not at once, where it cannot be told") {
+    work.pauseOver->reject(KJ_EXCEPTION(DISCONNECTED, "bothyd has ended"));
+    work.settle();
+    CHECK(work.asked == 1);
+    work.none = nullptr;
+    work.advance(1 * kj::SECONDS);
+    running.wait(work.io.waitScope);
+    CHECK(work.asked == 2);
+  }
+  CHECK(work.stalls.size() == 1);
+}
+
 TEST_CASE("P41 what passes is waited for, and in the end told as the source has it") {
   Work work;
   work.none = NoLane::Kind::PASSES;

@@ -52,12 +52,17 @@ kj::Promise<void> Reconnection::repeat(Use use, Limits limits, bool isFirst) {
       lastUse = timer.now();
       co_return;
     }
-    bool isAway = false;
+    bool isAway = false, isOver = false;
     KJ_IF_MAYBE (n, none) {
       if (n->kind == NoLane::Kind::FINAL) kj::throwFatalException(kj::mv(n->reason));
       isAway = n->kind == NoLane::Kind::AWAY;
       if (n->kind == NoLane::Kind::STALLED) {
         if (lastStall == nullptr) listener.onStall(n->stall);
+        lastStall = timer.now();
+      }
+      if (n->kind == NoLane::Kind::PAUSED) {
+        if (lastStall == nullptr) listener.onStall(n->stall);
+        co_await n->over.then([&isOver]() { isOver = true; }, [](kj::Exception&&) {});
         lastStall = timer.now();
       }
       if (n->kind == NoLane::Kind::PASSES && !wasDelayNoted &&
@@ -71,6 +76,10 @@ kj::Promise<void> Reconnection::repeat(Use use, Limits limits, bool isFirst) {
       wasNoted = true;
     }
     if (!isAway) wasReached = true;
+    if (isOver) {
+      delay = FIRST_DELAY;
+      continue;
+    }
     if (timer.now() - lastStall.orDefault(start) >
         (isAway && !wasReached ? limits.away : limits.unanswered)) {
       if (isAway && wasReached) kj::throwFatalException(listener.describe(GaveUp::SUPERVISOR_AWAY));

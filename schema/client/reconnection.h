@@ -27,7 +27,7 @@ public:
     virtual void onAway(kj::Duration patience) = 0;
     // A first lane is still not to be had, for a reason that passes; it is waited for so long in all.  Called once.
     virtual void onDelay(const kj::Exception& why, kj::Duration patience) = 0;
-    // The machine stands still; `why` is for people.  Called once for each begin() or run().
+    // The machine stands still, or is paused; `why` is for people.  Called once for each begin() or run().
     virtual void onStall(kj::StringPtr why) = 0;
     // The first lane that was lost ended for this reason.  Called at most once for each begin() or run(), while it waits for another
     // lane or soon after.
@@ -57,7 +57,7 @@ public:
   kj::Promise<void> run(kj::Own<WorkspaceLane> lost, Use use);
 
   // Both wait while there is no lane for a reason that passes, or `use` fails with DISCONNECTED or OVERLOADED; and, however long that
-  // takes, while the machine stands still.  Every other failure of `use` they throw, and a NoLane::reason: of one that is final, or
+  // takes, while the machine stands still or is paused.  Every other failure of `use` they throw, and a NoLane::reason: of one that is final, or
   // of the last when their patience is at its end.
 
   static constexpr auto FIRST_PATIENCE = 60 * kj::SECONDS;

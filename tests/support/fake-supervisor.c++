@@ -95,6 +95,10 @@ public:
     auto name = params.getName();
     auto results = context.getResults();
     auto outcome = results.initOutcome();
+    if (name == "demo" && params.getWake() && fake.isPaused()) {
+      ++fake.wakes;
+      fake.state = nullptr;
+    }
     if (name == "demo" && fake.stalled.size() > 0) {
       outcome.setStalled(fake.stalled);
     } else if (name == "demo" && fake.state != nullptr) {
@@ -193,6 +197,46 @@ public:
       findings[2].setAdvice("start it as root");
     }
     return kj::READY_NOW;
+  }
+
+  kj::Promise<void> pause(PauseContext context) override {
+    auto name = context.getParams().getName();
+    auto outcome = context.getResults().initOutcome();
+    KJ_IF_MAYBE (why, fake.haltFailure) {
+      outcome.setFailed(*why);
+    } else if (name == "demo") {
+      fake.state = rpc::WorkspaceState::PAUSED;
+      describe(outcome.initPaused(), "demo", rpc::WorkspaceState::PAUSED);
+    } else if (name == "idle") {
+      outcome.setNotRunning(rpc::WorkspaceState::STOPPED);
+    } else if (name == "busy") {
+      outcome.setNotRunning(rpc::WorkspaceState::STARTING);
+    } else {
+      outcome.setAbsent();
+    }
+    return kj::READY_NOW;
+  }
+  kj::Promise<void> resume(ResumeContext context) override {
+    auto name = context.getParams().getName();
+    auto outcome = context.getResults().initOutcome();
+    KJ_IF_MAYBE (why, fake.haltFailure) {
+      outcome.setFailed(*why);
+    } else if (name == "demo") {
+      fake.state = nullptr;
+      fake.tellResumed();
+      describe(outcome.initResumed(), "demo", rpc::WorkspaceState::RUNNING);
+    } else if (name == "idle") {
+      outcome.setNotPaused(rpc::WorkspaceState::STOPPED);
+    } else if (name == "busy") {
+      outcome.setNotPaused(rpc::WorkspaceState::PAUSING);
+    } else {
+      outcome.setAbsent();
+    }
+    return kj::READY_NOW;
+  }
+  kj::Promise<void> whenResumed(WhenResumedContext context) override {
+    while (fake.isPaused()) co_await fake.resumeWaiters.wait();
+    context.getResults().setState(fake.state.orDefault(rpc::WorkspaceState::RUNNING));
   }
 
 private:

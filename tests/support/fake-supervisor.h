@@ -11,6 +11,7 @@
 #include "support/fake-program.h"
 #include "support/fake-supervisor-connection.h"
 #include "support/fake-terminal.h"
+#include "wire/waiters.h"
 
 namespace bothy {
 
@@ -83,6 +84,15 @@ public:
   int64_t startedNanos = 1;
   uint32_t commands = 0;  // that run in "demo", as `list` tells it
   kj::uint starts = 0;    // how often one was asked for
+  kj::uint wakes = 0;     // how often `connect` was to wake it while it was paused
+  // As bothyd tells those who wait; `state` is the test's to set before.
+  bool isPaused() const {
+    return state.orDefault(rpc::WorkspaceState::RUNNING) == rpc::WorkspaceState::PAUSED;
+  }
+  void tellResumed() { resumeWaiters.wakeAll(); }
+  kj::uint waitingForResume() const { return resumeWaiters.count(); }
+  // Set: why the next `pause` or `resume` fails.
+  kj::Maybe<kj::String> haltFailure;
   // Set: "demo" is in this state, and nobody is connected to it.  A start ends that.
   kj::Maybe<rpc::WorkspaceState> state;
   // Whether its agent does not answer.
@@ -101,6 +111,7 @@ public:
   kj::Maybe<kj::uint> startsBefore;
 
 private:
+  Waiters resumeWaiters;
   class Server;
   class AgentServer;
   class SystemServer;

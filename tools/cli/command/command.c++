@@ -97,9 +97,9 @@ void declareCommonOptions(Context& context, Usage& usage) {
 
 kj::Array<kj::Own<Command>> allCommands() {
   return kj::arr(createCommand(), listCommand(), shellCommand(), execCommand(), copyCommand(),
-                 startCommand(), stopCommand(), removeCommand(), resizeCommand(), eventsCommand(),
-                 doctorCommand(), versionCommand(), upCommand(), helpCommand(),
-                 completionCommand());
+                 startCommand(), stopCommand(), pauseCommand(), resumeCommand(), removeCommand(),
+                 resizeCommand(), eventsCommand(), doctorCommand(), versionCommand(), upCommand(),
+                 helpCommand(), completionCommand());
 }
 
 Command& requireCommand(kj::ArrayPtr<const kj::Own<Command>> all, kj::StringPtr name) {

@@ -38,6 +38,8 @@ kj::Own<Command> startCommand();
 kj::Own<Command> stopCommand();
 kj::Own<Command> removeCommand();
 kj::Own<Command> resizeCommand();
+kj::Own<Command> pauseCommand();
+kj::Own<Command> resumeCommand();
 kj::Own<Command> eventsCommand();
 kj::Own<Command> doctorCommand();
 kj::Own<Command> versionCommand();

@@ -29,6 +29,11 @@ kj::String uptimeOf(rpc::WorkspaceInfo::Reader info) {
 
 // What goes on in it, as far as its agent has told.
 kj::String activityOf(rpc::WorkspaceInfo::Reader info) {
+  if (info.getPausedNanos() != 0) {
+    return kj::str("paused ",
+                   formatDuration((unixNanosNow() - info.getPausedNanos()) * kj::NANOSECONDS),
+                   " ago");
+  }
   auto activity = info.getActivity();
   const auto commands = activity.getCommands();
   if (commands > 0) return kj::str(commands, commands == 1 ? " command" : " commands");
@@ -47,7 +52,8 @@ kj::StringPtr troubleOf(rpc::WorkspaceInfo::Reader info) {
 constexpr rpc::WorkspaceState STATES[] = {
     rpc::WorkspaceState::CREATING, rpc::WorkspaceState::STOPPED,  rpc::WorkspaceState::STARTING,
     rpc::WorkspaceState::RUNNING,  rpc::WorkspaceState::STOPPING, rpc::WorkspaceState::DELETING,
-    rpc::WorkspaceState::FAILED,   rpc::WorkspaceState::RESIZING};
+    rpc::WorkspaceState::FAILED,   rpc::WorkspaceState::RESIZING, rpc::WorkspaceState::PAUSED,
+    rpc::WorkspaceState::PAUSING,  rpc::WorkspaceState::RESUMING};
 
 kj::Array<kj::StringPtr> stateNames() {
   return KJ_MAP(state, STATES) {

@@ -17,7 +17,16 @@ kj::Promise<void> requireNotRunning(rpc::Supervisor::Client supervisor, kj::Stri
   auto outcome = response.getOutcome();
   if (!outcome.isFound()) co_return;
   auto state = outcome.getFound().getState();
-  if (state != rpc::WorkspaceState::RUNNING && state != rpc::WorkspaceState::STARTING) co_return;
+  switch (state) {
+    case rpc::WorkspaceState::RUNNING:
+    case rpc::WorkspaceState::STARTING:
+    case rpc::WorkspaceState::PAUSED:
+    case rpc::WorkspaceState::PAUSING:
+    case rpc::WorkspaceState::RESUMING:
+      break;
+    default:
+      co_return;
+  }
   kj::throwFatalException(failure(kj::str(name, " is ", nameOf(state), ": `bothy stop ", name,
                                           "` first, or `bothy rm -f ", name, "`")));
 }
@@ -29,7 +38,8 @@ public:
   void declare(Usage& usage) override {
     usage.form("[-f] NAME...");
     usage.describe(
-        "Destroys workspaces with all their files.  One that runs is refused without -f.  The "
+        "Destroys workspaces with all their files.  One that runs or is paused is refused without "
+        "-f.  The "
         "others are "
         "destroyed all the same.",
         R"(With --json: {"deleted":[NAME...]}, and behind it the error of one that is not, if so.)");

@@ -15,7 +15,8 @@ public:
   void declare(Usage& usage) override {
     usage.form("NAME");
     usage.describe(
-        "Starts a workspace and waits until it is ready.  One that runs is left as it is, "
+        "Starts a workspace and waits until it is ready.  One that is paused is resumed; one that "
+        "runs is left as it is, "
         "also where it is just powering itself off: `bothy up` starts it again then.",
         "With --json: the workspace, as `bothy ls --json` shows it.");
     usage.operand(WORKSPACE, name);

@@ -12,7 +12,7 @@ namespace bothy {
 namespace {
 
 constexpr kj::StringPtr TEXT =
-    R"(From nothing to a terminal: makes the workspace if there is none, starts it if it does not run, also
+    R"(From nothing to a terminal: makes the workspace if there is none, starts or resumes it if it does not run, also
 where it is just powering itself off, and opens a shell in it, or runs the command as `bothy exec` does.
 NAME: "home" if it is not given.)"_kj;
 constexpr kj::StringPtr DEFAULT_NAME = "home"_kj;
@@ -28,7 +28,9 @@ kj::Promise<void> ensureRunning(Context& context, kj::StringPtr name) {
   auto got = co_await getRequest.send();
   auto found = got.getOutcome();
   if (found.isFound()) {
-    if (found.getFound().getState() == rpc::WorkspaceState::RUNNING) co_return;
+    const auto state = found.getFound().getState();
+    // Who connects waits for the end of a pause that is under way.
+    if (state == rpc::WorkspaceState::RUNNING || state == rpc::WorkspaceState::PAUSING) co_return;
     auto request = supervisor.startRequest();
     request.setName(name);
     request.setProgress(display.progress());

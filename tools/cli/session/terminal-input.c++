@@ -38,11 +38,12 @@ kj::Promise<void> writeWhole(rpc::Attachment::Client& terminal,
 }  // namespace
 
 TerminalInput::TerminalInput(Context& context, DetachKeys keys, Use use,
-                             kj::Function<void(kj::StringPtr)> notice)
+                             kj::Function<void(kj::StringPtr)> notice, kj::Function<void()> typed)
     : context(context),
       keys(kj::mv(keys)),
       use(use),
       notice(kj::mv(notice)),
+      typed(kj::mv(typed)),
       interactive(context.terminal.isInteractive()),
       leavable(interactive && howToLeave().size() > 0) {}
 
@@ -90,10 +91,11 @@ kj::Promise<void> TerminalInput::untilReadable() {
   }
 }
 
-void TerminalInput::keep(kj::ArrayPtr<const kj::byte> typed) {
-  if (use == Use::DROPPED) return;
+void TerminalInput::keep(kj::ArrayPtr<const kj::byte> bytes) {
+  if (use == Use::DROPPED || bytes.size() == 0) return;
   if (waiting.size() < MAX_PASTED_BYTES) stalled = false;
-  if (!stalled) waiting.push(typed);
+  if (!stalled) waiting.push(bytes);
+  typed();
 }
 
 kj::Promise<void> TerminalInput::decideLater() {

@@ -17,9 +17,10 @@ public:
     SENT,
     DROPPED,  // but for the keys that leave: the terminal is only looked at
   };
-  // `notice` is told, in a line, what becomes of input that is not taken.
-  TerminalInput(Context& context, DetachKeys keys, Use use,
-                kj::Function<void(kj::StringPtr)> notice);
+  // `notice` is told, in a line, what becomes of input that is not taken.  `typed` is called when a person has typed what is to be sent.
+  TerminalInput(
+      Context& context, DetachKeys keys, Use use, kj::Function<void(kj::StringPtr)> notice,
+      kj::Function<void()> typed = []() {});
   KJ_DISALLOW_COPY_AND_MOVE(TerminalInput);
 
   // The keys that leave, for people.  Empty: there are none.
@@ -48,6 +49,7 @@ private:
   DetachKeys keys;
   const Use use;
   kj::Function<void(kj::StringPtr)> notice;
+  kj::Function<void()> typed;
   bool interactive;
   bool leavable;
   ByteQueue waiting;
@@ -58,7 +60,7 @@ private:
   kj::Maybe<kj::Promise<void>> deciding;
 
   kj::Promise<void> untilReadable();
-  void keep(kj::ArrayPtr<const kj::byte> typed);
+  void keep(kj::ArrayPtr<const kj::byte> bytes);
   kj::Promise<void> decideLater();
 };
 

@@ -16,6 +16,8 @@ constexpr auto LAST_OUTPUT = 30 * kj::SECONDS;
 constexpr auto LAST_OPENING = 1 * kj::SECONDS;
 // How long what was typed before the detach keys may take to arrive.
 constexpr auto LAST_INPUT = 1 * kj::SECONDS;
+// bothyd knows by then why a lane is lost, where that is to be said: the workspace was paused, say.
+constexpr auto LOSS_NOTICE_PAUSE = 250 * kj::MILLISECONDS;
 constexpr LocalTerminal::Size PIPE_SIZE{80, 24, 0, 0};
 
 }  // namespace
@@ -28,10 +30,19 @@ TerminalSession::TerminalSession(Context& context, Target target, DetachKeys key
       connection(
           context, target.workspace,
           target.viewOnly ? WantedLane::viewing() : WantedLane::interactive(), RECONNECT_FOR,
-          [this](kj::StringPtr text) { notice(text); }, kj::mv(start)),
-      input(context, kj::mv(keys),
-            target.viewOnly ? TerminalInput::Use::DROPPED : TerminalInput::Use::SENT,
-            [this](kj::StringPtr text) { notice(text); }),
+          [this](kj::StringPtr text) {
+            // It says more than that something was lost.
+            lossNotice = nullptr;
+            notice(text);
+          },
+          kj::mv(start), interactive && !target.viewOnly ? "press a key to wake it"_kj : nullptr),
+      input(
+          context, kj::mv(keys),
+          target.viewOnly ? TerminalInput::Use::DROPPED : TerminalInput::Use::SENT,
+          [this](kj::StringPtr text) { notice(text); },
+          [this]() {
+            if (wasLost) connection.wake();
+          }),
       output(context),
       terminal(connection.reconnection(), *this,
                interactive ? AttachedTerminal::Past::SCREEN : AttachedTerminal::Past::BYTES),
@@ -253,6 +264,8 @@ void TerminalSession::onAttached(rpc::Attachment::Client attached) {
       // The terminal is gone or ends: the viewer learns it too, and says how.
     });
   if (!wasLost) return;
+  wasLost = false;
+  lossNotice = nullptr;
   notice(inDoubt == 0 ? kj::str("connected again")
                       : kj::str("connected again; what was typed last (", formatBytes(inDoubt),
                                 ") may be lost"));
@@ -261,7 +274,10 @@ void TerminalSession::onAttached(rpc::Attachment::Client attached) {
 void TerminalSession::onLost() {
   writing = kj::READY_NOW;
   wasLost = true;
-  if (ending == nullptr) notice("the connection was lost, connecting again");
+  if (ending != nullptr) return;
+  lossNotice = context.timer.afterDelay(LOSS_NOTICE_PAUSE)
+                   .then([this]() { notice("the connection was lost, connecting again"); })
+                   .eagerlyEvaluate(nullptr);
 }
 
 kj::Promise<void> TerminalSession::readInput() {

@@ -84,6 +84,7 @@ private:
   KeptTerminal terminal;
   kj::Promise<void> writing = kj::READY_NOW;
   bool wasLost = false;
+  kj::Promise<void> lossNotice = nullptr;
   bool wasAskedFor = false;  // a new terminal
 
   kj::Maybe<Ending> ending;

@@ -18,10 +18,10 @@ LaneSource& lanesOf(kj::Maybe<StartedLanes>& started, SupervisorLanes& source) {
 WorkspaceConnection::WorkspaceConnection(Context& context, kj::StringPtr workspace,
                                          WantedLane wanted, kj::Duration patience,
                                          kj::Function<void(kj::StringPtr)> notice,
-                                         kj::Maybe<StartWorkspace> start)
+                                         kj::Maybe<StartWorkspace> start, kj::StringPtr howToWake)
     : workspace(workspace),
       notice(kj::mv(notice)),
-      source(context.connector, context.eventPort, workspace, wanted),
+      source(context.connector, context.eventPort, workspace, wanted, howToWake),
       startedLanes(kj::mv(start).map([&](StartWorkspace&& function) {
         return StartedLanes(source, context.timer, workspace, kj::mv(function));
       })),
@@ -41,7 +41,8 @@ void WorkspaceConnection::onStall(kj::StringPtr why) {
 }
 
 void WorkspaceConnection::onLaneEnd(rpc::LaneEnd why) {
-  // Who gives no lane for a stall says more of it.
+  // Who gives no lane says more of it.
+  if (why == rpc::LaneEnd::PAUSED) return;
   if (why == rpc::LaneEnd::STALLED && wasStallNoted) return;
   KJ_IF_MAYBE (text, describeEnd(workspace, why)) notice(*text);
 }

@@ -16,13 +16,15 @@ using StartWorkspace = kj::Function<kj::Promise<void>()>;
 class WorkspaceConnection final: private Reconnection::Listener {
 public:
   // `patience`: how long bothyd or the workspace may be away.  `start`: for who wants the workspace started where it has just
-  // stopped.  What is borrowed outlives it.
+  // stopped.  `howToWake`: what wakes a paused workspace from within this program, for people.  What is borrowed outlives it.
   WorkspaceConnection(Context& context, kj::StringPtr workspace, WantedLane wanted,
                       kj::Duration patience, kj::Function<void(kj::StringPtr)> notice,
-                      kj::Maybe<StartWorkspace> start = nullptr);
+                      kj::Maybe<StartWorkspace> start = nullptr, kj::StringPtr howToWake = nullptr);
   KJ_DISALLOW_COPY_AND_MOVE(WorkspaceConnection);
 
   Reconnection& reconnection() { return lanes; }
+  // Somebody wants the workspace now: where it is paused, it is resumed.
+  void wake() { source.wake(); }
 
 private:
   const kj::StringPtr workspace;

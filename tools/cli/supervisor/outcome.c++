@@ -161,6 +161,9 @@ kj::Promise<kj::Maybe<kj::Exception>> whyNotConnected(
       if (state == rpc::WorkspaceState::STOPPED || state == rpc::WorkspaceState::FAILED) {
         co_return notRunningFailure(kj::str(what, "`bothy start ", name, "`"));
       }
+      if (state == rpc::WorkspaceState::PAUSED) {
+        co_return failure(kj::str(what, "`bothy resume ", name, "`"));
+      }
       co_return failure(kj::str(what, "try again in a moment"));
     }
     case Outcome::UNREACHABLE:

@@ -17,9 +17,17 @@ bool isPassingState(rpc::WorkspaceState state) {
          state == rpc::WorkspaceState::STOPPING;
 }
 
+bool isPausedState(rpc::WorkspaceState state) {
+  return state == rpc::WorkspaceState::PAUSED || state == rpc::WorkspaceState::PAUSING ||
+         state == rpc::WorkspaceState::RESUMING;
+}
+
 // What comes after a stop tells more than the stop: the workspace is stopped, or runs again after a reboot.
 NoLane::Kind kindOf(Outcome::Reader outcome) {
   if (outcome.isStalled()) return NoLane::Kind::STALLED;
+  if (outcome.isNotRunning() && isPausedState(outcome.getNotRunning())) {
+    return NoLane::Kind::PAUSED;
+  }
   const bool passes = outcome.isUnreachable() ||
                       (outcome.isNotRunning() && isPassingState(outcome.getNotRunning()));
   return passes ? NoLane::Kind::PASSES : NoLane::Kind::FINAL;
@@ -66,14 +74,22 @@ kj::Promise<LaneSource::Opened> SupervisorLanes::open() {
 kj::Promise<LaneSource::Opened> SupervisorLanes::ask(kj::Own<SupervisorLink> link) {
   auto request = link->supervisor().connectRequest();
   request.setName(workspace);
+  request.setWake(wakes);
   wanted.writeTo(request.initWanted());
   auto response = co_await request.send();
   auto outcome = response.getOutcome();
   KJ_IF_MAYBE (reason, co_await whyNotConnected(link->supervisor(), workspace, outcome)) {
     NoLane none{kindOf(outcome), kj::mv(*reason), nullptr};
     if (outcome.isStalled()) none.stall = escapeGuestText(outcome.getStalled().asArray());
+    if (none.kind == NoLane::Kind::PAUSED) {
+      none.stall = howToWake.size() > 0
+                       ? kj::str(workspace, " is paused; ", howToWake)
+                       : kj::str(workspace, " is paused; `bothy resume ", workspace, "` wakes it");
+      none.over = untilResumed(kj::mv(link));
+    }
     co_return Opened(kj::mv(none));
   }
+  wakes = false;
   auto life = response.getLane();
   auto stream = co_await streamOf(life, eventPort);
   // The Lane capability came over the link, which outlives it.
@@ -81,6 +97,19 @@ kj::Promise<LaneSource::Opened> SupervisorLanes::ask(kj::Own<SupervisorLink> lin
   co_return Opened(kj::refcounted<WorkspaceLane>(kj::mv(stream), eventPort.getTimer(),
                                                  outcome.getConnected().getStartedNanos(),
                                                  kj::mv(life)));
+}
+
+void SupervisorLanes::wake() {
+  wakes = true;
+  wakeWaiters.wakeAll();
+}
+
+kj::Promise<void> SupervisorLanes::untilResumed(kj::Own<SupervisorLink> link) {
+  // Since it was asked for.
+  if (wakes) co_return;
+  auto request = link->supervisor().whenResumedRequest();
+  request.setName(workspace);
+  co_await request.send().ignoreResult().exclusiveJoin(wakeWaiters.wait());
 }
 
 NoLane SupervisorLanes::refused(rpc::Refusal why) {

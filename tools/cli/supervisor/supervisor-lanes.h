@@ -4,6 +4,7 @@
 
 #include "client/lane-source.h"
 #include "supervisor/connector.h"
+#include "wire/waiters.h"
 
 namespace bothy {
 
@@ -28,10 +29,17 @@ struct WantedLane {
 // client is gone.  A lane does not need bothyd otherwise: it goes on where only that connection is lost.
 class SupervisorLanes final: public LaneSource {
 public:
-  // All that is borrowed outlives it; `eventPort` its lanes too.
+  // All that is borrowed outlives it; `eventPort` its lanes too.  `howToWake`: what wakes a paused workspace, beside `bothy resume`.
   SupervisorLanes(Connector& connector, kj::UnixEventPort& eventPort, kj::StringPtr workspace,
-                  WantedLane wanted)
-      : connector(connector), eventPort(eventPort), workspace(workspace), wanted(wanted) {}
+                  WantedLane wanted, kj::StringPtr howToWake = nullptr)
+      : connector(connector),
+        eventPort(eventPort),
+        workspace(workspace),
+        wanted(wanted),
+        howToWake(howToWake) {}
+
+  // A paused workspace is resumed for the next lane, as it is for the first one: somebody wants it now.
+  void wake();
 
   // One round trip.  A NoLane::reason is a failure() that says what to do.
   kj::Promise<Opened> open() override;
@@ -39,11 +47,15 @@ public:
 
 private:
   kj::Promise<Opened> ask(kj::Own<SupervisorLink> link);
+  kj::Promise<void> untilResumed(kj::Own<SupervisorLink> link);
 
   Connector& connector;
   kj::UnixEventPort& eventPort;
   const kj::StringPtr workspace;
   const WantedLane wanted;
+  const kj::StringPtr howToWake;
+  bool wakes = true;
+  Waiters wakeWaiters;
 };
 
 }  // namespace bothy
