@@ -10,6 +10,7 @@
 #include "kvm/kvm-host.h"
 #include "support/event-record.h"
 #include "support/host-program.h"
+#include "support/local-terminal.h"
 #include "support/unnoticed-restart.h"
 
 namespace bothy {
@@ -171,6 +172,36 @@ TEST_CASE(
   k.workspace.reconnect();
   CHECK(k.workspace.shell("echo by the kernel") == "by the kernel");
   k.host.deleteWorkspace("other");
+}
+
+TEST_CASE(
+    "P14 P58 a machine is paused and goes on by the kernel's vsock, and its terminals with each "
+    "byte once") {
+  auto& k = theHost();
+  LocalTerminal user(
+      {CommandLine::program(), "--socket"_kj, k.host.socket(), "shell"_kj, "test"_kj}, 80, 24);
+  user.type("stty -echo; PS1=; clear\r");
+  user.type(
+      "i=0; while [ $i -lt 200 ]; do i=$((i+1)); echo \"line $i.\"; sleep 0.05; done; echo 'all "
+      "'written\r");
+  user.waitForText("line 5.");
+  auto paused = k.bothy.run({"pause"_kj, "test"_kj});
+  INFO(paused.err.cStr());
+  REQUIRE(paused.status == 0);
+  user.waitForText("press a key to wake it");
+  k.host.restart(SIGKILL);
+  CHECK(k.host.stateOf("test") == rpc::WorkspaceState::PAUSED);
+  auto ran = k.bothy.run({"exec"_kj, "test"_kj, "--"_kj, "echo"_kj, "awake"_kj});
+  INFO(ran.err.cStr());
+  CHECK(ran.out == "awake\n");
+  user.waitForText("connected again");
+  user.waitForText("all written");
+  user.type("exit 7\r");
+  CHECK(user.waitForExit() == 7);
+  // The guest's clock was set.
+  auto off = shell(kj::str("echo $(( $(date +%s) - ", k.workspace.shell("date +%s"), " ))"));
+  INFO(off.cStr());
+  CHECK(abs(atoi(off.cStr())) <= 5);
 }
 
 TEST_CASE("P45 a machine stops in order, leaves nothing running, and starts with its files") {
