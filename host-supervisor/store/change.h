@@ -28,7 +28,7 @@ struct Change {
     kj::String workspaceId;
     int64_t releasedNanos;
   };
-  // Together with its operation and request ids; a lease that it has is released.
+  // Together with its operation, request ids and sessions; a lease that it has is released.
   struct RemoveWorkspace {
     kj::String id;
     int64_t releasedNanos;
@@ -36,9 +36,13 @@ struct Change {
   struct RemoveOperation {
     kj::String id;
   };
-  using Step = kj::OneOf<Add<WorkspaceRow>, Add<OperationRow>, Add<RequestRecord>,
+  struct RemoveSession {
+    kj::String id;
+  };
+  using Step = kj::OneOf<Add<WorkspaceRow>, Add<OperationRow>, Add<RequestRecord>, Add<SessionRow>,
                          Update<WorkspaceRow>, Update<OperationRow>, Update<RequestRecord>,
-                         PutMachine, ReleaseMachine, RemoveWorkspace, RemoveOperation>;
+                         Update<SessionRow>, PutMachine, ReleaseMachine, RemoveWorkspace,
+                         RemoveOperation, RemoveSession>;
 
   kj::Vector<Step> steps;
   // The store numbers them, and counts those that are equal (EventRecord).
@@ -68,6 +72,10 @@ struct Change {
   }
   Change& removeOperation(kj::StringPtr id) {
     append(steps, Step(RemoveOperation{kj::str(id)}));
+    return *this;
+  }
+  Change& removeSession(kj::StringPtr id) {
+    append(steps, Step(RemoveSession{kj::str(id)}));
     return *this;
   }
   Change& tell(EventRecord event) {

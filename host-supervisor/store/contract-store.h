@@ -29,6 +29,23 @@ inline MachineRow contractMachine(kj::StringPtr name, uint32_t number) {
           1700000000000000001ll, kj::str("1.2.3")};
 }
 
+inline SessionRow contractSession(kj::StringPtr id, kj::StringPtr workspaceId) {
+  SessionRow row;
+  row.id = kj::str(id);
+  row.workspaceId = kj::str(workspaceId);
+  auto hash = kj::heapArray<kj::byte>(TOKEN_HASH_BYTES);
+  for (auto& byte : hash) byte = id[0];
+  row.tokenHash = kj::mv(hash);
+  row.verbs = 0x80000104u;
+  row.beneath = kj::heapArray<kj::byte>("/srv"_kj.asBytes());
+  row.label = kj::str("ä 'label'");
+  row.actor = kj::str("alice");
+  row.requestId = kj::str("request-", id);
+  row.createdNanos = 11;
+  row.expiresNanos = 22;
+  return row;
+}
+
 inline EventRecord contractEvent(kj::StringPtr name, WorkspaceState before, WorkspaceState after,
                                  kj::StringPtr detail = "ä 'detail'") {
   EventRecord event;

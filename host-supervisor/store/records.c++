@@ -115,6 +115,21 @@ OperationRow OperationRow::clone() const {
           kj::str(parameters), kj::str(requestId),   deadlineNanos};
 }
 
+SessionRow SessionRow::clone() const {
+  return {kj::str(id),
+          kj::str(workspaceId),
+          kj::heapArray<kj::byte>(tokenHash),
+          verbs,
+          kj::heapArray<kj::byte>(beneath),
+          kj::str(label),
+          kj::str(actor),
+          kj::str(requestId),
+          createdNanos,
+          expiresNanos,
+          lastUsedNanos,
+          revokedNanos};
+}
+
 EventRecord EventRecord::clone() const {
   return {number, timeNanos, count, firstNanos, kj::str(workspace), kj::str(workspaceId),
           before, after,     gone,  cause,      kj::str(detail)};

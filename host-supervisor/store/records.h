@@ -128,6 +128,33 @@ struct OperationRow {
   OperationRow clone() const;
 };
 
+// What a session's token is found by: its SHA-256.
+constexpr size_t TOKEN_HASH_BYTES = 32;
+
+// Somebody's right to a workspace for a time.  Its token, the times below it and whether it is revoked may change, and nothing else.
+struct SessionRow {
+  kj::String id;
+  kj::String workspaceId;
+  // TOKEN_HASH_BYTES, unique.
+  kj::Array<const kj::byte> tokenHash = nullptr;
+  // A bit for each Verb of lane.capnp, by its number.
+  uint32_t verbs = 0;
+  // The directory of verbs that end in `Beneath`.
+  kj::Array<const kj::byte> beneath = nullptr;
+  kj::String label = nullptr;
+  kj::String actor = nullptr;
+  // Of the client's creation, unique where it is not empty.
+  kj::String requestId = nullptr;
+  int64_t createdNanos = 0;
+  int64_t expiresNanos = 0;
+  // 0: never.
+  int64_t lastUsedNanos = 0;
+  // When it was; 0: it is not.  The row stays until none of its lanes is open.
+  int64_t revokedNanos = 0;
+
+  SessionRow clone() const;
+};
+
 // One state change of one workspace, for whoever watches.
 struct EventRecord {
   uint64_t number = 0;

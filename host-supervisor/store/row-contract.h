@@ -15,6 +15,7 @@ public:
     checkRows();
     checkRefusals();
     checkOrder();
+    checkSessions();
   }
 
 private:
@@ -202,6 +203,64 @@ private:
       auto found = store.events();
       REQUIRE(found.size() == 7);
       for (auto i : kj::indices(found)) CHECK(found[i].number == i + 1);
+    }
+  }
+
+  void checkSessions() {
+    auto only = [this]() {
+      auto state = store.reopen();
+      REQUIRE(state.sessions.size() == 1);
+      return state.sessions[0].clone();
+    };
+    SECTION("P54 a session is there with all of it, is used and revoked, and goes") {
+      store.commit(store.added("a", 1));
+      store.commit(kj::mv(Change().add(contractSession("s", "id-a"))));
+      auto row = only();
+      CHECK((row.id == "s" && row.workspaceId == "id-a" && row.requestId == "request-s"));
+      CHECK((row.tokenHash.size() == TOKEN_HASH_BYTES && row.tokenHash[0] == 's'));
+      CHECK((row.verbs == 0x80000104u && row.beneath.asPtr() == "/srv"_kj.asBytes()));
+      CHECK((row.label == "ä 'label'" && row.actor == "alice"));
+      CHECK((row.createdNanos == 11 && row.expiresNanos == 22));
+      CHECK((row.lastUsedNanos == 0 && row.revokedNanos == 0));
+
+      row.lastUsedNanos = 33;
+      store.commit(kj::mv(Change().update(row.clone())));
+      CHECK(only().lastUsedNanos == 33);
+      row.tokenHash = contractSession("t", "id-a").tokenHash;
+      row.revokedNanos = 44;
+      // What never changes is not looked at.
+      row.workspaceId = kj::str("id-none");
+      row.verbs = 1;
+      row.expiresNanos = 99;
+      store.commit(kj::mv(Change().update(row.clone())));
+      row = only();
+      CHECK((row.tokenHash[0] == 't' && row.revokedNanos == 44 && row.lastUsedNanos == 33));
+      CHECK((row.workspaceId == "id-a" && row.verbs == 0x80000104u && row.expiresNanos == 22));
+
+      store.commit(kj::mv(Change().removeSession("s")));
+      CHECK(store.reopen().sessions.size() == 0);
+      CHECK(store.isRefused(kj::mv(Change().removeSession("s"))));
+      CHECK(store.isRefused(kj::mv(Change().update(row.clone()))));
+    }
+    SECTION("sessions go with their workspace, and no two have a token or a request id") {
+      store.commit(store.added("a", 1));
+      store.commit(store.added("b", 2));
+      store.commit(kj::mv(Change().add(contractSession("s", "id-a"))));
+      CHECK(store.isRefused(kj::mv(Change().add(contractSession("u", "id-none")))));
+      auto twin = contractSession("u", "id-b");
+      twin.tokenHash = contractSession("s", "id-a").tokenHash;
+      CHECK(store.isRefused(kj::mv(Change().add(kj::mv(twin)))));
+      twin = contractSession("u", "id-b");
+      twin.requestId = kj::str("request-s");
+      CHECK(store.isRefused(kj::mv(Change().add(twin.clone()))));
+      for (auto id : {"u"_kj, "v"_kj}) {
+        auto other = contractSession(id, "id-b");
+        other.requestId = nullptr;
+        store.commit(kj::mv(Change().add(kj::mv(other))));
+      }
+      CHECK(store.reopen().sessions.size() == 3);
+      store.commit(kj::mv(Change().removeWorkspace("id-b", 1)));
+      CHECK(only().id == "s");
     }
   }
 

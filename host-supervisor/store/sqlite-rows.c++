@@ -68,7 +68,8 @@ SqliteRows::SqliteRows(SqliteDatabase& database)
                  "FROM operations"),
       selectRequest(database,
                     "SELECT outcome, stage, fault, message, console, request_id, asked, "
-                    "workspace_id FROM requests WHERE request_id=?") {}
+                    "workspace_id FROM requests WHERE request_id=?"),
+      sessions(database) {}
 
 void SqliteRows::apply(const Change::Step& step) {
   // Those that may change come first, in the same order in both statements of a noun.
@@ -162,6 +163,15 @@ void SqliteRows::apply(const Change::Step& step) {
       auto& id = update.row.requestId;
       requireRow(changing(updateRequest, update.row).bind(id).finish(), "request", id);
     }
+    KJ_CASE_ONEOF(add, Change::Add<SessionRow>) {
+      sessions.add(add.row);
+    }
+    KJ_CASE_ONEOF(update, Change::Update<SessionRow>) {
+      requireRow(sessions.update(update.row), "session", update.row.id);
+    }
+    KJ_CASE_ONEOF(remove, Change::RemoveSession) {
+      requireRow(sessions.remove(remove.id), "session", remove.id);
+    }
   }
 }
 
@@ -170,6 +180,7 @@ void SqliteRows::read(StoredState& state) {
   kj::HashSet<kj::String> unusable;
   state.machines = readMachines(unusable);
   state.operations = readOperations();
+  state.sessions = sessions.read();
   for (auto& row : state.workspaces) {
     if (row.damage.size() == 0 && unusable.contains(row.id)) {
       row.damage = kj::str("the row of its machine cannot be used");

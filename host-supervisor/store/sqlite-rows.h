@@ -4,6 +4,7 @@
 
 #include "store/change.h"
 #include "store/sqlite-database.h"
+#include "store/sqlite-sessions.h"
 #include "store/store.h"
 
 namespace bothy {
@@ -25,6 +26,7 @@ private:
   SqliteStatement addWorkspace, updateWorkspace, removeWorkspace, putMachine, updateMachine,
       releaseMachine, addOperation, updateOperation, removeOperation, addRequest, updateRequest,
       workspaces, machines, operations, selectRequest;
+  SqliteSessions sessions;
 
   kj::Array<WorkspaceRow> readWorkspaces();
   // `unusable`: receives the workspaces whose lease cannot be read whole.

@@ -142,6 +142,23 @@ constexpr kj::StringPtr MIGRATIONS[] = {
     // A machine may be paused.
     R"sql(
       ALTER TABLE machines ADD COLUMN paused_nanos INTEGER NOT NULL DEFAULT 0;
+    R"sql(
+      CREATE TABLE sessions (
+        id TEXT PRIMARY KEY,
+        workspace_id TEXT NOT NULL REFERENCES workspaces(id) ON DELETE CASCADE,
+        token_hash BLOB NOT NULL UNIQUE,
+        verbs INTEGER NOT NULL,
+        beneath BLOB NOT NULL,
+        label TEXT NOT NULL,
+        actor TEXT NOT NULL,
+        request_id TEXT NOT NULL,
+        created_nanos INTEGER NOT NULL,
+        expires_nanos INTEGER NOT NULL,
+        last_used_nanos INTEGER NOT NULL,
+        revoked_nanos INTEGER NOT NULL
+      ) STRICT, WITHOUT ROWID;
+      CREATE INDEX sessions_by_workspace ON sessions(workspace_id);
+      CREATE UNIQUE INDEX sessions_by_request ON sessions(request_id) WHERE request_id <> '';
     )sql"_kj,
 };
 

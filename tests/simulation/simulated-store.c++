@@ -46,7 +46,8 @@ void eraseOf(kj::TreeMap<kj::String, Row>& map, kj::StringPtr id) {
 }  // namespace
 
 SimulatedStore::Rows SimulatedStore::Rows::clone() const {
-  return {copyOf(workspaces), copyOf(machines), copyOf(operations), copyOf(requests)};
+  return {copyOf(workspaces), copyOf(machines), copyOf(operations), copyOf(requests),
+          copyOf(sessions)};
 }
 
 kj::Maybe<const OperationRow&> SimulatedStore::Rows::operation(kj::StringPtr workspaceId) const {
@@ -93,6 +94,9 @@ StoredState SimulatedStore::state() const {
   kj::Vector<OperationRow> operations;
   for (auto& entry : rows.operations) operations.add(entry.value.clone());
   state.operations = operations.releaseAsArray();
+  kj::Vector<SessionRow> sessions;
+  for (auto& entry : rows.sessions) sessions.add(entry.value.clone());
+  state.sessions = sessions.releaseAsArray();
   state.lastEvent = last;
   state.epoch = epoch;
   return state;
@@ -174,6 +178,7 @@ void SimulatedStore::apply(const Change::Step& step) {
       rows.release(remove.id, remove.releasedNanos);
       eraseOf(rows.operations, remove.id);
       eraseOf(rows.requests, remove.id);
+      eraseOf(rows.sessions, remove.id);
     }
     KJ_CASE_ONEOF(put, Change::PutMachine) {
       auto& id = put.row.workspaceId;
@@ -224,6 +229,26 @@ void SimulatedStore::apply(const Change::Step& step) {
       next.workspaceId = kj::str(row.workspaceId);
       row = kj::mv(next);
     }
+    KJ_CASE_ONEOF(add, Change::Add<SessionRow>) {
+      present(rows.workspaces, add.row.workspaceId);
+      for (auto& entry : rows.sessions) {
+        auto& other = entry.value;
+        KJ_REQUIRE(other.tokenHash != add.row.tokenHash, "the database refuses a second token");
+        KJ_REQUIRE(add.row.requestId.size() == 0 || other.requestId != add.row.requestId,
+                   "the database refuses a second session of a request");
+      }
+      insertNew(rows.sessions, add.row.id, add.row);
+    }
+    KJ_CASE_ONEOF(update, Change::Update<SessionRow>) {
+      auto& row = present(rows.sessions, update.row.id);
+      row.tokenHash = kj::heapArray<kj::byte>(update.row.tokenHash);
+      row.lastUsedNanos = update.row.lastUsedNanos;
+      row.revokedNanos = update.row.revokedNanos;
+    }
+    KJ_CASE_ONEOF(remove, Change::RemoveSession) {
+      present(rows.sessions, remove.id);
+      rows.sessions.erase(remove.id);
+    }
   }
 }
 
@@ -246,6 +271,10 @@ kj::HashSet<kj::StringPtr> SimulatedStore::touchedBy(const Change& change, const
       }
       KJ_CASE_ONEOF(add, Change::Add<RequestRecord>) touch(add.row.workspaceId);
       KJ_CASE_ONEOF(update, Change::Update<RequestRecord>) touch(update.row.workspaceId);
+      // Of a session nothing is part of the state.
+      KJ_CASE_ONEOF(add, Change::Add<SessionRow>) {}
+      KJ_CASE_ONEOF(update, Change::Update<SessionRow>) {}
+      KJ_CASE_ONEOF(remove, Change::RemoveSession) {}
     }
   }
   return ids;

@@ -28,6 +28,8 @@ public:
   kj::Maybe<const OperationRow&> operation(kj::StringPtr workspaceId) const {
     return rows.operation(workspaceId);
   }
+  // By id.
+  const kj::TreeMap<kj::String, SessionRow>& sessions() const { return rows.sessions; }
   uint64_t lastEvent() const { return last; }
   // Whether it was ever stored that it runs.
   bool hasRun(kj::StringPtr id) const { return ran.find(id) != nullptr; }
@@ -54,6 +56,7 @@ private:
     kj::TreeMap<uint32_t, MachineRow> machines;
     kj::TreeMap<kj::String, OperationRow> operations;
     kj::TreeMap<kj::String, RequestRecord> requests;
+    kj::TreeMap<kj::String, SessionRow> sessions;
     Rows clone() const;
     bool release(kj::StringPtr workspaceId, int64_t nanos);
     kj::Maybe<const OperationRow&> operation(kj::StringPtr workspaceId) const;

@@ -1,0 +1,24 @@
+#pragma once
+
+#include "store/change.h"
+#include "store/sqlite-database.h"
+
+namespace bothy {
+
+// The table of sessions, as SqliteRows has the others.
+class SqliteSessions final {
+public:
+  explicit SqliteSessions(SqliteDatabase& database);
+  KJ_DISALLOW_COPY_AND_MOVE(SqliteSessions);
+
+  void add(const SessionRow& row);
+  // How many rows there were of that id.
+  int update(const SessionRow& row);
+  int remove(kj::StringPtr id);
+  kj::Array<SessionRow> read();
+
+private:
+  SqliteStatement addSession, updateSession, replaceToken, removeSession, sessions;
+};
+
+}  // namespace bothy
