@@ -1,12 +1,12 @@
 #include "keys/master-file.h"
 
-#include <openssl/evp.h>
 #include <string.h>
 
 #include <kj/debug.h>
 
 #include "keys/byte-layout.h"
 #include "keys/file-content.h"
+#include "keys/sha256.h"
 #include "keys/twin-content.h"
 
 namespace bothy {
@@ -19,18 +19,11 @@ constexpr uint16_t OLD_VERSION = 1;
 // Of what masters are bound to, which the new file did not change.
 constexpr uint16_t CONTEXT_VERSION = 1;
 constexpr size_t OLD_HEADER_BYTES = 10;
-constexpr size_t DIGEST_BYTES = 32;
-
-struct Digest {
-  kj::byte bytes[DIGEST_BYTES];
-};
+constexpr size_t DIGEST_BYTES = sizeof(Sha256::bytes);
 
 // Tells damage from a wrong protector; it protects against nobody.
-Digest digestOf(kj::ArrayPtr<const kj::byte> content) {
-  Digest result;
-  KJ_ASSERT(EVP_Digest(content.begin(), content.size(), result.bytes, nullptr, EVP_sha256(),
-                       nullptr) == 1);
-  return result;
+Sha256 digestOf(kj::ArrayPtr<const kj::byte> content) {
+  return Sha256::of(content);
 }
 
 bool isWithinLimits(const KeyDerivation& derivation) {
