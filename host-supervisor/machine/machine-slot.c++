@@ -45,6 +45,7 @@ kj::Promise<bool> MachineSlot::adopt() {
                       world.driver.adopt(owner.specToAdopt()));
   KJ_IF_MAYBE (vm, found) {
     take(kj::mv(*vm));
+    KJ_ASSERT_NONNULL(machine)->noteAdopted();
     co_return true;
   }
   co_return false;

@@ -94,15 +94,24 @@ kj::Promise<AgentLink::OpenedLane> Machine::openLane(LaneGrant grant) {
 }
 
 kj::Promise<void> Machine::endLane(uint64_t lane) {
-  auto ending = askForEnd(lane).fork();
+  return end([lane](rpc::LaneChoice::Builder which) { which.setLane(lane); });
+}
+
+kj::Promise<void> Machine::endSession(kj::StringPtr session) {
+  return end(
+      [session = kj::str(session)](rpc::LaneChoice::Builder which) { which.setSession(session); });
+}
+
+kj::Promise<void> Machine::end(Choose choose) {
+  auto ending = askForEnd(kj::mv(choose)).fork();
   endings.add(ending.addBranch());
   return ending.addBranch().attach(kj::addRef(*this));
 }
 
-kj::Promise<void> Machine::askForEnd(uint64_t lane) {
+kj::Promise<void> Machine::askForEnd(Choose choose) {
   auto agent = co_await requireLink().control();
   auto request = agent.endLanesRequest();
-  request.initWhich().setLane(lane);
+  choose(request.initWhich());
   // When the control lane goes, all that were asked over it fail, and drop no other.
   auto unanswered = timer.afterDelay(END_ANSWER_LIMIT).then([this]() {
     if (!isLinked()) return;

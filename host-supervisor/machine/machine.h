@@ -50,6 +50,14 @@ public:
   // does not take the question back.
   kj::Promise<void> endLane(uint64_t lane);
 
+  // The same for all lanes of a session; fails where the agent cannot be asked.
+  kj::Promise<void> endSession(kj::StringPtr session);
+
+  // An earlier bothyd had it, and may have granted lanes of which this one knows nothing.
+  void noteAdopted() { isAdopted = true; }
+  // Such lanes may be open: none is once the vsock device has failed since then.
+  bool mayHaveEarlierLanes() const { return isAdopted && losses == 0; }
+
   // Asks the agent to end all programs within the grace, and the machine then; returns when it has taken the order, or the machine has ended.
   kj::Promise<void> requestPowerOff(uint32_t graceMillis);
 
@@ -107,6 +115,7 @@ private:
   std::vector<kj::Own<kj::PromiseFulfiller<Halt>>> awaitingHalt;
   bool retired = false;
   bool areLanesClosed = false;
+  bool isAdopted = false;
   kj::uint losses = 0;                 // of its vsock device
   kj::Maybe<kj::Own<AgentLink>> link;  // none: it is paused, or retired
   kj::TaskSet endings;                 // of lanes, that the agent was asked for
@@ -126,7 +135,9 @@ private:
   void noteHalt(Halt why);
   kj::Promise<void> endAllLanes();
   AgentLink& requireLink();
-  kj::Promise<void> askForEnd(uint64_t lane);
+  using Choose = kj::Function<void(rpc::LaneChoice::Builder)>;
+  kj::Promise<void> end(Choose choose);
+  kj::Promise<void> askForEnd(Choose choose);
   // Who asked is told too.
   void taskFailed(kj::Exception&&) override {}
 };

@@ -142,6 +142,7 @@ constexpr kj::StringPtr MIGRATIONS[] = {
     // A machine may be paused.
     R"sql(
       ALTER TABLE machines ADD COLUMN paused_nanos INTEGER NOT NULL DEFAULT 0;
+    )sql"_kj,
     R"sql(
       CREATE TABLE sessions (
         id TEXT PRIMARY KEY,

@@ -97,7 +97,12 @@ struct TestWorld {
       return rpc::AgentControl::Server::wake(context);
     }
     kj::Promise<void> endLanes(EndLanesContext context) override {
-      world.endedLanes.add(context.getParams().getWhich().getLane());
+      auto which = context.getParams().getWhich();
+      if (which.isSession()) {
+        world.endedSessions.add(kj::str(which.getSession()));
+      } else {
+        world.endedLanes.add(which.getLane());
+      }
       if (world.answersEndLanes) return kj::READY_NOW;
       auto paf = kj::newPromiseAndFulfiller<void>();
       world.unansweredEnds.add(kj::mv(paf.fulfiller));
@@ -131,6 +136,7 @@ struct TestWorld {
   // An agent for each dial, of this machine.
   kj::Vector<kj::Own<FakeAgent>> served;
   kj::Vector<uint64_t> endedLanes;
+  kj::Vector<kj::String> endedSessions;
   kj::Vector<kj::Own<kj::PromiseFulfiller<void>>> unansweredEnds;
   FakeVmDriver driver;
   FakeKeyKeeper keys;

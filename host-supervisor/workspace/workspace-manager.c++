@@ -34,6 +34,7 @@ kj::Promise<void> WorkspaceManager::recover() {
   KJ_LOG(INFO, "the database is ours", state.epoch, state.workspaces.size());
   auto unsettled = registry.enter(state);
   leases.enter(state.machines);
+  sessions = kj::mv(state.sessions);
   auto besides = co_await strangers.examine(kj::mv(state.machines), database);
   for (auto& workspace : besides) unsettled.add(kj::mv(workspace));
 

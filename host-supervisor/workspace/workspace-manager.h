@@ -23,6 +23,10 @@ public:
   // Once, before anything else: takes over what an earlier supervisor left.  When it returns the list is
   // complete and tells the truth; what takes longer (the rest of a start or a stop) goes on.
   kj::Promise<void> recover();
+  // Once, after that: the sessions that the store had.
+  kj::Array<SessionRow> takeSessions() { return kj::mv(sessions); }
+  // Is called with the id of each workspace that exists no more.
+  void onGone(kj::Function<void(kj::StringPtr)> listener) { registry.onGone(kj::mv(listener)); }
 
   struct CreateRequest {
     GivenSpec spec;
@@ -55,8 +59,10 @@ public:
   kj::Promise<CreateOutcome> create(CreateRequest request, kj::Maybe<kj::Own<Progress>> progress);
 
   kj::Maybe<kj::Own<Workspace>> find(kj::StringPtr name) { return registry.find(name); }
+  kj::Maybe<kj::Own<Workspace>> byId(kj::StringPtr id) { return registry.byId(id); }
   // What is known of it at this moment.
   kj::Maybe<WorkspaceView> view(kj::StringPtr name) { return registry.view(name); }
+  kj::Maybe<WorkspaceView> viewById(kj::StringPtr id) { return registry.viewById(id); }
   ListPage list(const ListQuery& query = {}) { return registry.list(query); }
   size_t size() const { return registry.size(); }
   // How many take more memory than their rows: those that run, that something happens to, or that somebody holds.
@@ -76,6 +82,7 @@ private:
   WorkspaceRegistry registry;
   CreationClaims claims;
   Strangers strangers;
+  kj::Array<SessionRow> sessions;
   kj::TaskSet tasks;
 
   void vsockLost(kj::StringPtr vmName) override;

@@ -82,6 +82,10 @@ kj::Maybe<WorkspaceView> WorkspaceRegistry::view(kj::StringPtr name) {
   return entries.find<BY_NAME>(name).map([](WorkspaceEntry& entry) { return entry.view(); });
 }
 
+kj::Maybe<WorkspaceView> WorkspaceRegistry::viewById(kj::StringPtr id) {
+  return entries.find<BY_ID>(id).map([](WorkspaceEntry& entry) { return entry.view(); });
+}
+
 ListPage WorkspaceRegistry::list(const ListQuery& query) {
   const auto limit = kj::min(query.limit, ListQuery::MAX_PAGE);
   const auto first = query.after < query.prefix ? query.prefix : query.after;
@@ -144,6 +148,7 @@ void WorkspaceRegistry::gone(Workspace& workspace) {
     graves.add(workspace.addRef());
     --objectCount;
     entries.erase(*entry);
+    goneListener(workspace.row().id);
     // It is still within a call of its own.
     tasks.add(kj::evalLast([this]() { graves.clear(); }));
   }

@@ -47,6 +47,9 @@ public:
   // One that is new, and whose rows are in the store.
   kj::Own<Workspace> add(WorkspaceJournal::Rows rows);
 
+  // Is called with the id of each that exists no more.
+  void onGone(kj::Function<void(kj::StringPtr)> listener) { goneListener = kj::mv(listener); }
+
   size_t size() const { return entries.size(); }
   // Of which there are objects.
   size_t objects() const { return objectCount; }
@@ -59,6 +62,7 @@ public:
   kj::Maybe<Workspace&> present(kj::StringPtr id);
 
   kj::Maybe<WorkspaceView> view(kj::StringPtr name);
+  kj::Maybe<WorkspaceView> viewById(kj::StringPtr id);
   ListPage list(const ListQuery& query);
 
 private:
@@ -87,6 +91,7 @@ private:
   // Of workspaces that are gone, until what still runs within them has returned.
   kj::Vector<kj::Own<Workspace>> graves;
   size_t objectCount = 0;
+  kj::Function<void(kj::StringPtr)> goneListener = [](kj::StringPtr) {};
   kj::TaskSet tasks;
 
   kj::Own<Workspace> objectOf(WorkspaceEntry& entry);

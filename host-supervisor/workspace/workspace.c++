@@ -94,7 +94,17 @@ kj::Promise<void> Workspace::quiet() {
 
 kj::Maybe<kj::Own<Machine>> Workspace::machine() {
   if (state() != WorkspaceState::RUNNING) return nullptr;
+  return machineAtHand();
+}
+
+kj::Maybe<kj::Own<Machine>> Workspace::machineAtHand() {
   return slot.current().map([](Machine& machine) { return kj::addRef(machine); });
+}
+
+bool Workspace::mayHaveMachine() {
+  return !slot.isEmpty() || state() == WorkspaceState::RUNNING ||
+         state() == WorkspaceState::STOPPING || state() == WorkspaceState::DELETING ||
+         (row().damage.size() > 0 && journal.machine() != nullptr);
 }
 
 kj::Maybe<WorkspaceView::Activity> Workspace::activity() {

@@ -111,6 +111,9 @@ public:
 
   // The machine, in state RUNNING.
   kj::Maybe<kj::Own<Machine>> machine();
+  // The machine in whatever state, as far as bothyd has it; and whether one may run that has been reached before, whether bothyd has it or not.
+  kj::Maybe<kj::Own<Machine>> machineAtHand();
+  bool mayHaveMachine();
   // Whether that stands still, see STALL_REASON.
   bool isStalled();
   kj::Maybe<WorkspaceView::Activity> activity();
