@@ -5,6 +5,7 @@ using Cxx = import "/capnp/c++.capnp";
 $Cxx.namespace("bothy::rpc");
 $Cxx.allowCancellation;
 
+using SessionTypes = import "session.capnp";
 using Stream = import "stream.capnp";
 using WorkspaceTypes = import "workspace.capnp";
 
@@ -80,6 +81,8 @@ interface Supervisor {
       agentTooOld @6 :UInt16;
       # The machine's agent speaks this generation, which cannot express what is wanted: it can after the next start.  Told
       # of `viewTerminals` to an agent older than `statefulTerminals`.
+      notAllowed @7 :Text;
+      # Told of a session's lane (session-gate.capnp): which right it has not, for people.
     }
   }
 
@@ -209,6 +212,9 @@ interface Supervisor {
   whenResumed @13 (name :Text) -> (state :WorkspaceTypes.WorkspaceState);
   # Returns when the workspace is neither `paused`, `pausing` nor `resuming`, with the state that it has then; `deleting` where there is
   # none of that name.  Wakes nothing.  A call that waits counts as a `watch`.
+
+  sessions @14 () -> (sessions :SessionTypes.Sessions);
+  # Rights to workspaces for a time, for others than those who may open this socket.
 }
 
 struct LaneRequest {
@@ -230,6 +236,7 @@ struct LaneRequest {
       directory @9 :Data;
       # A path as `Files` has it, at most `maxBeneathBytes`, looked up with the rights of the user.
     }
+    machine @10 :Void;      # the machine as a whole, and nothing else
   }
   lifetimeMillis @6 :UInt64;
   # 0: for as long as the `Lane` is held.
@@ -257,8 +264,8 @@ interface Lane {
 
 enum LaneEnd {
   closed @0;          # by its client; not told yet: whoever drops the capability hears nothing more of the lane
-  revoked @1;         # by bothyd, when its client may not have it any more; not told yet: no right is withdrawn so far
-  expired @2;         # its lifetime was over
+  revoked @1;         # by bothyd: its session (session-gate.capnp) was revoked
+  expired @2;         # its lifetime was over, or its session's
   stopped @3;         # the machine has ended
   stalled @4;         # the machine stands still
   paused @5;          # the machine was paused: told before its CPUs stop

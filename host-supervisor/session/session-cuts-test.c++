@@ -1,0 +1,156 @@
+#include "session/session-cuts.h"
+
+#include <string.h>
+
+#include "session/test-sessions.h"
+
+namespace bothy {
+namespace {
+
+// A machine that an earlier bothyd has started, and a session that it has made.
+struct Adopted: public TestSessions {
+  kj::String id;
+  kj::String vm;
+
+  Adopted() {
+    manager->create(request("demo"), nullptr).wait(scope);
+    vm = kj::str(find("demo")->row().id);
+    id = kj::str(made(ask("demo")).session->row().id);
+    restart();
+    settle();
+  }
+  kj::Own<Session> session() { return KJ_ASSERT_NONNULL(sessions->find(id)); }
+};
+
+TEST_CASE("P54 what an earlier bothyd has granted is ended by the agent, and revoked then") {
+  Adopted w;
+  auto session = w.session();
+  CHECK(w.sessions->revoke(session->addRef()).wait(w.scope));
+  REQUIRE(w.endedSessions.size() == 1);
+  CHECK(w.endedSessions[0] == session->laneName());
+  CHECK(w.driver.renewals == 0);
+  CHECK(w.storedSessions() == 0);
+}
+
+TEST_CASE("P54 where the agent does not end it within a second the vsock device is replaced") {
+  Adopted w;
+  w.answersEndLanes = false;
+  auto session = w.session();
+  auto revoking = w.sessions->revoke(session->addRef());
+  w.pass(900 * kj::MILLISECONDS);
+  CHECK(w.driver.renewals == 0);
+  CHECK(session->end() == SessionEnd::REVOKED);
+  CHECK(w.storedSessions() == 1);
+  w.pass(200 * kj::MILLISECONDS);
+  CHECK(w.driver.renewals == 1);
+  CHECK_FALSE(revoking.poll(w.scope));
+  w.driver.loseVsock(w.vm);
+  w.pass(100 * kj::MILLISECONDS);
+  CHECK(revoking.wait(w.scope));
+  w.settle();
+  CHECK(w.storedSessions() == 0);
+}
+
+TEST_CASE("a revocation whose lanes cannot be cut says so in time, and goes on") {
+  Adopted w;
+  w.answersEndLanes = false;
+  auto session = w.session();
+  auto revoking = w.sessions->revoke(session->addRef());
+  w.pass(SESSION_REVOKE_PATIENCE);
+  CHECK_FALSE(revoking.wait(w.scope));
+  CHECK(session->hindrance() == "the agent does not answer");
+  CHECK(w.sessions->mayHaveUncut(w.vm));
+  CHECK(w.driver.renewals > 0);
+  // Each that asks again waits for the same.
+  auto again = w.sessions->revoke(session->addRef());
+  w.driver.loseVsock(w.vm);
+  w.pass(2 * kj::SECONDS);
+  CHECK(again.wait(w.scope));
+  CHECK_FALSE(w.sessions->mayHaveUncut(w.vm));
+}
+
+TEST_CASE(
+    "a machine whose lanes are all this bothyd's keeps its vsock device, whatever its agent does") {
+  TestSessions w;
+  w.manager->create(w.request("demo"), nullptr).wait(w.scope);
+  w.answersEndLanes = false;
+  auto made = w.made(w.ask("demo"));
+  CHECK(w.sessions->revoke(made.session->addRef()).wait(w.scope));
+  w.pass(1 * kj::SECONDS);
+  CHECK(w.endedSessions.size() == 1);
+  CHECK(w.driver.renewals == 0);
+}
+
+TEST_CASE("a device that was replaced since the restart has no lanes of an earlier bothyd") {
+  Adopted w;
+  w.driver.loseVsock(w.vm);
+  w.driver.restoreVsock(w.vm);
+  w.settle();
+  w.answersEndLanes = false;
+  CHECK(w.sessions->revoke(w.session()).wait(w.scope));
+  w.pass(2 * kj::SECONDS);
+  CHECK(w.driver.renewals == 0);
+}
+
+TEST_CASE("P54 R20 a session whose lanes were not cut when bothyd was killed is cut by the next") {
+  Adopted w;
+  w.answersEndLanes = false;
+  {
+    auto revoking = w.sessions->revoke(w.session());
+    w.settle();
+  }
+  CHECK(w.storedSessions() == 1);
+  w.endedSessions.clear();
+  w.answersEndLanes = true;
+  w.restart();
+  w.settle();
+  CHECK(w.endedSessions.size() == 1);
+  CHECK(w.storedSessions() == 0);
+}
+
+TEST_CASE(
+    "P54 a session of a machine that cannot be reached is cut when it is, before anybody gets a "
+    "lane") {
+  Adopted w;
+  w.sessions = nullptr;
+  w.driver.failAdoptions(KJ_EXCEPTION(FAILED, "libvirt is away"));
+  w.restart();
+  auto session = w.session();
+  auto revoking = w.sessions->revoke(session->addRef());
+  w.pass(SESSION_REVOKE_PATIENCE);
+  CHECK_FALSE(revoking.wait(w.scope));
+  INFO(session->hindrance().cStr());
+  CHECK(strstr(session->hindrance().cStr(), "libvirt is away") != nullptr);
+  CHECK(w.endedSessions.size() == 0);
+  CHECK(w.sessions->mayHaveUncut(w.vm));
+  auto uncut = w.sessions->remainUncut(w.vm);
+  CHECK_FALSE(uncut.poll(w.scope));
+  w.driver.allowAdoptions();
+  w.pass(10 * kj::SECONDS);
+  CHECK(w.endedSessions.size() == 1);
+  CHECK_FALSE(w.sessions->mayHaveUncut(w.vm));
+  CHECK(w.storedSessions() == 0);
+}
+
+TEST_CASE("a session of a workspace that does not run has nothing to be cut") {
+  TestSessions w;
+  w.manager->create(w.request("demo", false), nullptr).wait(w.scope);
+  auto made = w.made(w.ask("demo"));
+  CHECK(w.sessions->revoke(made.session->addRef()).wait(w.scope));
+  CHECK(w.endedSessions.size() == 0);
+  w.settle();
+  CHECK(w.storedSessions() == 0);
+}
+
+TEST_CASE("the time of a session is over for its lanes too while its machine stops") {
+  Adopted w;
+  w.powersOff = false;
+  auto stopping = w.find("demo")->stop(30'000);
+  w.settle();
+  CHECK(w.find("demo")->state() == WorkspaceState::STOPPING);
+  CHECK(w.sessions->revoke(w.session()).wait(w.scope));
+  CHECK(w.endedSessions.size() == 1);
+}
+
+}  // namespace
+}  // namespace bothy

@@ -1,0 +1,60 @@
+#include "session/session-cuts.h"
+
+#include <kj/debug.h>
+
+namespace bothy {
+namespace {
+
+// Between two looks whether a vsock device has ended that is being replaced.
+constexpr kj::Duration LOOK_PAUSE = 20 * kj::MILLISECONDS;
+
+}  // namespace
+
+kj::Promise<void> SessionCuts::cut(kj::Own<Session> session) {
+  while (!co_await tryOnce(*session)) {
+    co_await timer.afterDelay(SESSION_CUT_PAUSE).exclusiveJoin(hurried.wait());
+  }
+}
+
+kj::Promise<bool> SessionCuts::tryOnce(Session& session) {
+  auto found = manager.byId(session.row().workspaceId);
+  if (found == nullptr) co_return true;
+  auto& workspace = *KJ_ASSERT_NONNULL(found);
+  auto atHand = workspace.machineAtHand();
+  if (atHand != nullptr) {
+    // What comes next outlasts a workspace that is let go.
+    auto machine = kj::mv(KJ_ASSERT_NONNULL(atHand));
+    found = nullptr;
+    co_return co_await cutOn(*machine, session);
+  }
+  if (!workspace.mayHaveMachine()) co_return true;
+  session.setHindrance(workspace.unreachable().size() > 0
+                           ? kj::str("the machine is not reached: ", workspace.unreachable())
+                           : kj::str("the machine is not reached"));
+  co_return false;
+}
+
+kj::Promise<bool> SessionCuts::cutOn(Machine& machine, Session& session) {
+  auto told = kj::evalNow([&]() { return machine.endSession(session.laneName()); });
+  if (session.origin == Session::Origin::MADE_HERE || !machine.mayHaveEarlierLanes()) {
+    // All of its lanes are cut already, and the machine asks its agent though nobody waits.
+    co_return true;
+  }
+  bool isObeyed = false;
+  co_await told.then([&isObeyed]() { isObeyed = true; }, [](kj::Exception&&) {})
+      .exclusiveJoin(timer.afterDelay(SESSION_CUT_LIMIT));
+  auto isCut = [&]() { return isObeyed || !machine.mayHaveEarlierLanes() || machine.isEnding(); };
+  if (isCut()) co_return true;
+  KJ_LOG(WARNING,
+         "an agent does not close the lanes of a session that has ended; the vsock device is "
+         "replaced",
+         machine.workspaceName(), session.row().id);
+  machine.renewVsock();
+  for (const auto begin = timer.now(); !isCut() && timer.now() - begin < SESSION_CUT_LIMIT;) {
+    co_await timer.afterDelay(LOOK_PAUSE);
+  }
+  session.setHindrance(kj::str("the agent does not answer"));
+  co_return isCut();
+}
+
+}  // namespace bothy

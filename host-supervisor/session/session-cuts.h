@@ -1,0 +1,37 @@
+#pragma once
+
+#include "session/session.h"
+#include "workspace/workspace-manager.h"
+
+namespace bothy {
+
+// How long an agent may take to close the lanes that an earlier bothyd has granted to a session that has ended; then the machine's vsock device
+// is replaced.  Who has such a lane has the other end of it, so nothing else ends it on the host's side.
+constexpr kj::Duration SESSION_CUT_LIMIT = 1 * kj::SECONDS;
+// Between two tries, where the machine cannot be reached.
+constexpr kj::Duration SESSION_CUT_PAUSE = 1 * kj::SECONDS;
+
+// Sees to it that no lane is open of a session that has ended.  What this bothyd has granted is cut on the host's side by whoever keeps
+// it (Session::onEnd()); of what an earlier one has, the agent alone knows.
+class SessionCuts final {
+public:
+  // Both outlive it.
+  SessionCuts(kj::Timer& timer, WorkspaceManager& manager) : timer(timer), manager(manager) {}
+  KJ_DISALLOW_COPY_AND_MOVE(SessionCuts);
+
+  // Resolves when none can be open, however long that takes.
+  kj::Promise<void> cut(kj::Own<Session> session);
+  // Those that wait for a machine to be reached try at once.
+  void hurry() { hurried.wakeAll(); }
+
+private:
+  kj::Timer& timer;
+  WorkspaceManager& manager;
+  Waiters hurried;
+
+  // Whether it is done.
+  kj::Promise<bool> tryOnce(Session& session);
+  kj::Promise<bool> cutOn(Machine& machine, Session& session);
+};
+
+}  // namespace bothy

@@ -1,0 +1,431 @@
+#include "session/session-registry.h"
+
+#include <kj/debug.h>
+
+#include <algorithm>
+
+#include "loop/failure-of.h"
+#include "schema/limits.capnp.h"
+#include "schema/session.capnp.h"
+#include "wire/escape.h"
+#include "workspace/steps.h"
+#include "workspace/workspace-id.h"
+
+namespace bothy {
+namespace {
+
+constexpr uint64_t LEAST_LIFETIME_MILLIS = 1000;
+
+std::string_view viewOf(kj::StringPtr text) {
+  return {text.begin(), text.size()};
+}
+
+kj::Maybe<kj::String> nameFault(kj::StringPtr field, kj::StringPtr text, size_t limit) {
+  if (text.size() > limit) {
+    return kj::str(field, " has ", text.size(), " bytes: it must be at most ", limit);
+  }
+  for (kj::byte c : text.asBytes()) {
+    if (c < 0x20 || c == 0x7f) return kj::str(field, " holds a control character: it must be text");
+  }
+  return nullptr;
+}
+
+kj::Maybe<kj::String> faultOf(const SessionRegistry::Request& request) {
+  KJ_IF_MAYBE (fault, request.rights.fault()) return kj::mv(*fault);
+  if (request.lifetimeMillis < LEAST_LIFETIME_MILLIS ||
+      request.lifetimeMillis > rpc::MAX_SESSION_MILLIS) {
+    return kj::str("lifetimeMillis is ", request.lifetimeMillis, ": it must be ",
+                   LEAST_LIFETIME_MILLIS, " to ", rpc::MAX_SESSION_MILLIS, " (366 days)");
+  }
+  KJ_IF_MAYBE (fault, nameFault("label", request.label, rpc::MAX_SESSION_LABEL_BYTES)) {
+    return kj::mv(*fault);
+  }
+  KJ_IF_MAYBE (fault, nameFault("actor", request.actor, rpc::MAX_SESSION_ACTOR_BYTES)) {
+    return kj::mv(*fault);
+  }
+  if (request.requestId.size() > rpc::MAX_REQUEST_ID_BYTES) {
+    return kj::str("requestId has ", request.requestId.size(), " bytes: it must be at most ",
+                   rpc::MAX_REQUEST_ID_BYTES);
+  }
+  return nullptr;
+}
+
+bool askForTheSame(const SessionRow& a, const SessionRow& b) {
+  return a.workspaceId == b.workspaceId && a.verbs == b.verbs && a.beneath == b.beneath &&
+         a.label == b.label && a.actor == b.actor &&
+         a.expiresNanos - a.createdNanos == b.expiresNanos - b.createdNanos;
+}
+
+kj::Array<const kj::byte> bytesOf(const Sha256& hash) {
+  return kj::heapArray<const kj::byte>(hash.bytes, sizeof(hash.bytes));
+}
+
+Sha256 hashOf(const SessionRow& row) {
+  Sha256 hash;
+  KJ_ASSERT(row.tokenHash.size() == sizeof(hash.bytes));
+  std::copy(row.tokenHash.begin(), row.tokenHash.end(), hash.bytes);
+  return hash;
+}
+
+}  // namespace
+
+SessionRegistry::SessionRegistry(World worldParam, WorkspaceManager& manager, Limits limits)
+    : world(worldParam),
+      manager(manager),
+      limits(limits),
+      cuts(world.timer, manager),
+      tasks(*this) {
+  manager.onGone([this](kj::StringPtr id) { workspaceGone(id); });
+}
+
+SessionRegistry::~SessionRegistry() noexcept(false) {
+  manager.onGone([](kj::StringPtr) {});
+  // What goes on in a session holds it.
+  tasks.clear();
+  for (auto& entry : byId) {
+    entry.second->revoking = nullptr;
+    entry.second->cutting = nullptr;
+  }
+}
+
+void SessionRegistry::taskFailed(kj::Exception&& exception) {
+  KJ_LOG(ERROR, "a task of the sessions failed", exception.getDescription());
+}
+
+void SessionRegistry::enter(kj::Array<SessionRow> found) {
+  for (auto& row : found) {
+    const bool isRevoked = row.revokedNanos != 0;
+    auto session = insert(kj::mv(row), Session::Origin::FOUND);
+    // One that has expired is due at once.
+    if (isRevoked) end(*session, SessionEnd::REVOKED);
+  }
+}
+
+// ---------------------------------------------------------------------------------------------
+// Which there are
+
+kj::Own<Session> SessionRegistry::insert(SessionRow row, Session::Origin origin) {
+  auto session = kj::refcounted<Session>(kj::mv(row), origin);
+  auto& stored = session->row();
+  byWorkspace[{viewOf(stored.workspaceId), viewOf(stored.id)}] = session.get();
+  if (stored.requestId.size() > 0) byRequest[viewOf(stored.requestId)] = session.get();
+  if (!session->isClosed()) {
+    byHash.insert(hashOf(stored), session.get());
+    due[{stored.expiresNanos, viewOf(stored.id)}] = session.get();
+    awaitDue();
+  }
+  byId[viewOf(stored.id)] = session->addRef();
+  return session;
+}
+
+void SessionRegistry::erase(Session& session) {
+  auto& row = session.row();
+  if (byId.count(viewOf(row.id)) == 0) return;
+  byWorkspace.erase({viewOf(row.workspaceId), viewOf(row.id)});
+  auto request = byRequest.find(viewOf(row.requestId));
+  if (request != byRequest.end() && request->second == &session) byRequest.erase(request);
+  // The last: it may be what holds the session, and so all texts.
+  auto at = byId.find(viewOf(row.id));
+  auto last = kj::mv(at->second);
+  byId.erase(at);
+  rowsGone.wakeAll();
+}
+
+kj::Duration SessionRegistry::timeLeft(const Session& session) const {
+  return kj::max((session.row().expiresNanos - now()) * kj::NANOSECONDS, 0 * kj::NANOSECONDS);
+}
+
+kj::Maybe<kj::Own<Session>> SessionRegistry::find(kj::StringPtr id) {
+  auto found = byId.find(viewOf(id));
+  if (found == byId.end()) return nullptr;
+  return found->second->addRef();
+}
+
+kj::Maybe<kj::Own<Session>> SessionRegistry::byToken(const Sha256& hash) {
+  return byHash.find(hash).map([](Session* session) { return session->addRef(); });
+}
+
+kj::Array<kj::Own<Session>> SessionRegistry::ofWorkspace(kj::StringPtr workspaceId) {
+  kj::Vector<kj::Own<Session>> found;
+  const auto id = viewOf(workspaceId);
+  for (auto at = byWorkspace.lower_bound({id, Text()});
+       at != byWorkspace.end() && at->first.first == id; ++at) {
+    found.add(at->second->addRef());
+  }
+  std::sort(found.begin(), found.end(), [](const kj::Own<Session>& a, const kj::Own<Session>& b) {
+    return a->row().createdNanos < b->row().createdNanos;
+  });
+  return found.releaseAsArray();
+}
+
+namespace {
+
+// The sessions from `at` on, as long as `isMeant`.
+template <typename Iterator, typename Func>
+SessionRegistry::Page pageFrom(Iterator at, Iterator end, size_t limit, Func&& isMeant) {
+  SessionRegistry::Page page;
+  kj::Vector<kj::Own<Session>> found;
+  for (; at != end && isMeant(*at->second); ++at) {
+    if (found.size() == limit) {
+      page.next = kj::str(found.back()->row().id);
+      break;
+    }
+    found.add(at->second->addRef());
+  }
+  page.sessions = found.releaseAsArray();
+  return page;
+}
+
+}  // namespace
+
+SessionRegistry::Page SessionRegistry::list(kj::StringPtr after, size_t limit) {
+  return pageFrom(byId.upper_bound(viewOf(after)), byId.end(), limit,
+                  [](const Session&) { return true; });
+}
+
+SessionRegistry::Page SessionRegistry::listOf(kj::StringPtr workspaceId, kj::StringPtr after,
+                                              size_t limit) {
+  return pageFrom(byWorkspace.upper_bound({viewOf(workspaceId), viewOf(after)}), byWorkspace.end(),
+                  limit,
+                  [&](const Session& session) { return session.row().workspaceId == workspaceId; });
+}
+
+// ---------------------------------------------------------------------------------------------
+// Beginnings
+
+kj::Promise<void> SessionRegistry::store(Change change) {
+  auto committed = co_await world.store.commit(kj::mv(change));
+  world.events.reached(committed.lastEvent);
+}
+
+kj::Promise<SessionRegistry::CreateOutcome> SessionRegistry::create(Request request) {
+  KJ_IF_MAYBE (fault, faultOf(request)) co_return Invalid{kj::mv(*fault)};
+  auto claim = co_await claims.take(request.workspace, request.requestId);
+  auto found = manager.view(request.workspace);
+  if (found == nullptr) co_return Absent();
+  auto& workspace = KJ_ASSERT_NONNULL(found);
+
+  SessionRow row;
+  row.workspaceId = kj::str(workspace.id);
+  row.verbs = request.rights.verbBits();
+  row.beneath = kj::mv(request.rights.beneath);
+  row.label = kj::mv(request.label);
+  row.actor = kj::mv(request.actor);
+  row.requestId = kj::mv(request.requestId);
+  row.createdNanos = now();
+  row.expiresNanos = row.createdNanos + static_cast<int64_t>(request.lifetimeMillis) * 1'000'000;
+  auto token = SessionToken::generate(world.randomness);
+
+  auto keep = [this](kj::Promise<void> rest) { tasks.add(kj::mv(rest)); };
+  KJ_IF_MAYBE (earlier, co_await byRequestId(row.requestId)) {
+    if ((*earlier)->isClosed() || !askForTheSame((*earlier)->row(), row))
+      co_return RequestConflict();
+    co_return co_await carryOut(giveAnother(kj::mv(*earlier), kj::mv(token), kj::mv(claim)), keep);
+  }
+
+  auto others = ofWorkspace(row.workspaceId);
+  kj::Vector<kj::Own<Session>> living;
+  for (auto& other : others) {
+    if (!other->isClosed()) living.add(kj::mv(other));
+  }
+  // It may have gone meanwhile.
+  auto view = manager.view(request.workspace);
+  if (view == nullptr || KJ_ASSERT_NONNULL(view).id != row.workspaceId) co_return Absent();
+  if (living.size() >= mostOf(KJ_ASSERT_NONNULL(view))) co_return TooMany{living.releaseAsArray()};
+
+  row.id = kj::str(WorkspaceId::generate(world.randomness).text());
+  row.tokenHash = bytesOf(token.hash());
+  // What is begun is carried out though the caller leaves.
+  co_return co_await carryOut(begin(kj::mv(row), kj::mv(token), kj::mv(claim)), keep);
+}
+
+// One that has ended has its request id until its row is gone, which is waited for.
+kj::Promise<kj::Maybe<kj::Own<Session>>> SessionRegistry::byRequestId(kj::StringPtr requestId) {
+  const auto deadline = world.timer.now() + SESSION_REVOKE_PATIENCE;
+  for (;;) {
+    auto found = byRequest.find(viewOf(requestId));
+    if (found == byRequest.end()) co_return nullptr;
+    if (!found->second->isClosed() || world.timer.now() >= deadline) {
+      co_return found->second->addRef();
+    }
+    co_await rowsGone.wait().exclusiveJoin(world.timer.atTime(deadline));
+  }
+}
+
+kj::Promise<SessionRegistry::CreateOutcome> SessionRegistry::begin(
+    SessionRow row, SessionToken token, kj::Own<CreationClaims::Claim> claim) {
+  bool isRefused = false;
+  try {
+    co_await store(kj::mv(Change().add(row.clone())));
+  } catch (...) {
+    auto fault = kj::getCaughtExceptionAsKj();
+    // Its workspace is gone.
+    if (!isRowRefused(fault)) kj::throwFatalException(kj::mv(fault));
+    isRefused = true;
+  }
+  if (isRefused || manager.byId(row.workspaceId) == nullptr) co_return Absent();
+  auto session = insert(kj::mv(row), Session::Origin::MADE_HERE);
+  auto& made = session->row();
+  const auto lifetimeMillis = (made.expiresNanos - made.createdNanos) / 1'000'000;
+  const auto rights = session->rights.names();
+  const auto actor = escapeGuestText(made.actor), label = escapeGuestText(made.label);
+  KJ_LOG(INFO, "a session begins", made.id, made.workspaceId, rights, lifetimeMillis, actor, label);
+  co_return Created{kj::mv(session), token.text()};
+}
+
+// Who asks again has not got the first one.
+kj::Promise<SessionRegistry::CreateOutcome> SessionRegistry::giveAnother(
+    kj::Own<Session> session, SessionToken token, kj::Own<CreationClaims::Claim> claim) {
+  auto next = session->row().clone();
+  next.tokenHash = bytesOf(token.hash());
+  co_await store(kj::mv(Change().update(next.clone())));
+  // It may have ended meanwhile: then its token finds nothing.
+  if (!session->isClosed()) {
+    byHash.erase(hashOf(session->row()));
+    session->setToken(kj::mv(next.tokenHash));
+    byHash.insert(hashOf(session->row()), session.get());
+  }
+  co_return Created{kj::mv(session), token.text()};
+}
+
+void SessionRegistry::noteUse(Session& session) {
+  const auto nanos = now();
+  const auto sinceLast = nanos - session.row().lastUsedNanos;
+  if (sinceLast >= 0 && sinceLast < SESSION_USE_PAUSE / kj::NANOSECONDS) return;
+  if (session.isClosed()) return;
+  session.setUsed(nanos);
+  // One that the database does not take is nobody's loss.
+  tasks.add(store(kj::mv(Change().update(session.row().clone()))).catch_([](kj::Exception&&) {}));
+}
+
+// ---------------------------------------------------------------------------------------------
+// Ends
+
+void SessionRegistry::end(Session& session, SessionEnd why) {
+  auto& row = session.row();
+  KJ_IF_MAYBE (known, byHash.find(hashOf(row))) {
+    if (*known == &session) byHash.erase(hashOf(row));
+  }
+  if (due.erase({row.expiresNanos, viewOf(row.id)}) > 0) dueChanged.wakeAll();
+  KJ_LOG(INFO, "a session ends", row.id, row.workspaceId, why);
+  session.finish(why);
+  auto cutting = cutAndRemove(session.addRef()).fork();
+  tasks.add(cutting.addBranch());
+  session.cutting = kj::mv(cutting);
+}
+
+void SessionRegistry::awaitDue() {
+  dueChanged.wakeAll();
+  if (isExpiring) return;
+  isExpiring = true;
+  // Not within a call of who makes one.
+  expiring =
+      kj::evalLater([this]() { return expireWhenDue(); }).eagerlyEvaluate([](kj::Exception&& e) {
+        KJ_LOG(FATAL, "sessions do not expire any more", e.getDescription());
+      });
+}
+
+kj::Promise<void> SessionRegistry::expireWhenDue() {
+  KJ_DEFER(isExpiring = false);
+  while (!due.empty()) {
+    auto& first = *due.begin();
+    const auto left = (first.first.first - now()) * kj::NANOSECONDS;
+    if (left <= 0 * kj::NANOSECONDS) {
+      end(*first.second, SessionEnd::EXPIRED);
+      continue;
+    }
+    auto changed = dueChanged.wait();
+    co_await world.timer.afterDelay(kj::min(left, SESSION_CLOCK_LOOK))
+        .exclusiveJoin(kj::mv(changed));
+  }
+}
+
+kj::Promise<void> SessionRegistry::storeRevocation(kj::Own<Session> session) {
+  // From here on no lane begins; nothing else is stored of it meanwhile, which would say otherwise.
+  session->setRevoked(kj::max(now(), 1));
+  auto failure =
+      co_await failureOf([&]() { return store(kj::mv(Change().update(session->row().clone()))); });
+  KJ_IF_MAYBE (e, failure) {
+    // It expired, or its workspace was deleted, before.
+    if (session->end() != SessionEnd::NONE) co_return;
+    session->setRevoked(0);
+    session->revoking = nullptr;
+    kj::throwFatalException(kj::mv(*e));
+  }
+  if (session->end() == SessionEnd::NONE) end(*session, SessionEnd::REVOKED);
+}
+
+kj::Promise<bool> SessionRegistry::revoke(kj::Own<Session> session) {
+  if (session->end() == SessionEnd::NONE) {
+    if (session->revoking == nullptr) {
+      auto revoking = storeRevocation(session->addRef()).fork();
+      // It goes on though its caller leaves, who is told of a failure.
+      tasks.add(revoking.addBranch().catch_([](kj::Exception&&) {}));
+      session->revoking = kj::mv(revoking);
+    }
+    co_await KJ_ASSERT_NONNULL(session->revoking).addBranch();
+  }
+  KJ_IF_MAYBE (cutting, session->cutting) {
+    bool isCut = false;
+    co_await cutting->addBranch()
+        .then([&isCut]() { isCut = true; })
+        .exclusiveJoin(world.timer.afterDelay(SESSION_REVOKE_PATIENCE));
+    co_return isCut;
+  }
+  co_return true;
+}
+
+kj::Promise<void> SessionRegistry::cutAndRemove(kj::Own<Session> session) {
+  // Whoever keeps lanes of it hears of its end first.
+  co_await kj::evalLast([]() {});
+  if (session->end() != SessionEnd::WORKSPACE_DELETED) co_await cuts.cut(session->addRef());
+  session->noteCut();
+  // Nobody waits for the database.
+  tasks.add(removeRow(kj::mv(session)));
+}
+
+kj::Promise<void> SessionRegistry::removeRow(kj::Own<Session> session) {
+  for (auto pauses = world.pauses(); session->end() != SessionEnd::WORKSPACE_DELETED;) {
+    auto failure = co_await failureOf(
+        [&]() { return store(kj::mv(Change().removeSession(session->row().id))); });
+    // It went with its workspace.
+    if (failure == nullptr || isRowRefused(KJ_ASSERT_NONNULL(failure))) break;
+    KJ_LOG(ERROR, "a session that has ended could not be removed yet; trying again",
+           session->row().id, KJ_ASSERT_NONNULL(failure).getDescription());
+    co_await pauses.next();
+  }
+  erase(*session);
+}
+
+bool SessionRegistry::mayHaveUncut(kj::StringPtr workspaceId) {
+  const auto id = viewOf(workspaceId);
+  for (auto at = byWorkspace.lower_bound({id, Text()});
+       at != byWorkspace.end() && at->first.first == id; ++at) {
+    if (at->second->mayBeUncut()) return true;
+  }
+  return false;
+}
+
+kj::Promise<bool> SessionRegistry::remainUncut(kj::StringPtr workspaceId) {
+  bool areCut = false;
+  cuts.hurry();
+  co_await onCut(ofWorkspace(workspaceId))
+      .then([&areCut]() { areCut = true; })
+      .exclusiveJoin(world.timer.afterDelay(HELLO_LIMIT));
+  co_return !areCut;
+}
+
+kj::Promise<void> SessionRegistry::onCut(kj::Array<kj::Own<Session>> sessions) {
+  for (auto& session : sessions) {
+    if (!session->mayBeUncut()) continue;
+    KJ_IF_MAYBE (cutting, session->cutting) co_await cutting->addBranch();
+  }
+}
+
+void SessionRegistry::workspaceGone(kj::StringPtr id) {
+  for (auto& session : ofWorkspace(id)) {
+    if (session->end() == SessionEnd::NONE) end(*session, SessionEnd::WORKSPACE_DELETED);
+  }
+}
+
+}  // namespace bothy
