@@ -31,7 +31,7 @@ interface Session {
   info @0 () -> (info :SessionTypes.SessionInfo);
   # What it is, and whether it has ended.
 
-  connect @1 (wanted :SupervisorTypes.LaneRequest) -> (lane :SupervisorTypes.Lane, outcome :SupervisorTypes.Supervisor.ConnectOutcome);
+  connect @1 (wanted :SupervisorTypes.LaneRequest, wake :Bool, progress :SupervisorTypes.Progress) -> (lane :SupervisorTypes.Lane, outcome :SupervisorTypes.Supervisor.ConnectOutcome);
   # As Supervisor.connect of the session's workspace; `notAllowed` where the session has not the right that the lane is for, and `absent` where
   # the session has ended.  Over a lane that is wanted for terminals or for programs, the machine as a whole is there with the right `power`
   # alone.  A session for a directory gets `files` of it as `filesBeneath` of that directory, and no other.  The lane ends with the session,

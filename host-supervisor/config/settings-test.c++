@@ -57,8 +57,28 @@ TEST_CASE("a socket path that the kernel would cut is refused") {
   Settings settings;
   settings.runtimeDir = kj::str("/", kj::repeat('a', 100));
   auto faults = contradictions(settings);
-  REQUIRE(faults.size() == 1);
+  REQUIRE(faults.size() == 2);
   CHECK(faults[0].startsWith("socket: "));
+  CHECK(faults[1].startsWith("session-socket: "));
+}
+
+TEST_CASE(
+    "the sockets of operators and of sessions are two, and the latter's mode is one of three") {
+  Settings settings;
+  CHECK(contradictions(settings).size() == 0);
+  CHECK(settings.sessionSocketPath() == "/run/bothy/sessions.sock");
+  CHECK(set(settings, "session-socket", "/run/bothy/bothyd.sock") == nullptr);
+  auto faults = contradictions(settings);
+  REQUIRE(faults.size() == 1);
+  CHECK(faults[0].startsWith("session-socket: "));
+  CHECK(set(settings, "session-socket-mode", "0666") == nullptr);
+  CHECK(settings.sessionSocketMode == 0666);
+  for (auto mode : {"0777"_kj, "666"_kj, "0606"_kj, ""_kj}) {
+    CHECK(set(settings, "session-socket-mode", mode) != nullptr);
+  }
+  CHECK(set(settings, "max-sessions", "0") != nullptr);
+  CHECK(set(settings, "max-sessions", "3") == nullptr);
+  CHECK(settings.maxSessions == 3);
 }
 
 TEST_CASE("every setting is described") {

@@ -62,6 +62,29 @@ constexpr Setting SETTINGS[] = {
      [](Settings& s, kj::StringPtr v) { return setPath(s.socket, v, MAX_SOCKET_PATH_BYTES); }},
     {{"socket-group"_kj, "group that may use the socket too (default: none, mode 0600)"_kj},
      [](Settings& s, kj::StringPtr v) { return setText(s.socketGroup, v); }},
+    {{"session-socket"_kj,
+      "absolute path of the socket where sessions' tokens are redeemed, at most 107 bytes (default RUNTIME-DIR/sessions.sock)"_kj},
+     [](Settings& s, kj::StringPtr v) {
+       return setPath(s.sessionSocket, v, MAX_SOCKET_PATH_BYTES);
+     }},
+    {{"session-socket-group"_kj, "group that may use the session-socket too (default: none)"_kj},
+     [](Settings& s, kj::StringPtr v) { return setText(s.sessionSocketGroup, v); }},
+    {{"session-socket-mode"_kj,
+      "of the session-socket: 0600, 0660 or 0666, since it gives nothing without a token (default 0600, or 0660 with a session-socket-group)"_kj},
+     [](Settings& s, kj::StringPtr v) -> Fault {
+       if (v == "0600") {
+         s.sessionSocketMode = 0600;
+       } else if (v == "0660") {
+         s.sessionSocketMode = 0660;
+       } else if (v == "0666") {
+         s.sessionSocketMode = 0666;
+       } else {
+         return kj::str("'", v, "' is none of 0600, 0660 and 0666");
+       }
+       return nullptr;
+     }},
+    {{"max-sessions"_kj, "sessions of one workspace at a time, 1..10000 (default 16)"_kj},
+     [](Settings& s, kj::StringPtr v) { return setNumber(s.maxSessions, v, 1, 10000); }},
     {{"image-dir"_kj, "absolute path of the installed images (default STATE-DIR/images)"_kj},
      [](Settings& s, kj::StringPtr v) { return setPath(s.imageDir, v); }},
     {{"libvirt-uri"_kj, "a QEMU driver, such as qemu:///system (default: embedded in bothyd)"_kj},
@@ -129,6 +152,9 @@ kj::String orBelow(const kj::String& path, const kj::String& directory, kj::Stri
 kj::String Settings::socketPath() const {
   return orBelow(socket, runtimeDir, "bothyd.sock");
 }
+kj::String Settings::sessionSocketPath() const {
+  return orBelow(sessionSocket, runtimeDir, "sessions.sock");
+}
 kj::String Settings::imagePath() const {
   return orBelow(imageDir, stateDir, "images");
 }
@@ -155,10 +181,17 @@ kj::Maybe<kj::String> set(Settings& settings, kj::StringPtr name, kj::StringPtr 
 
 kj::Array<kj::String> contradictions(const Settings& settings) {
   kj::Vector<kj::String> faults;
-  auto socket = settings.socketPath();
-  if (socket.size() > MAX_SOCKET_PATH_BYTES) {
-    faults.add(kj::str("socket: '", socket, "' has ", socket.size(), " bytes; the limit is ",
-                       MAX_SOCKET_PATH_BYTES, ": set a shorter runtime-dir or socket"));
+  auto checkSocket = [&](kj::StringPtr name, kj::StringPtr path) {
+    if (path.size() <= MAX_SOCKET_PATH_BYTES) return;
+    faults.add(kj::str(name, ": '", path, "' has ", path.size(), " bytes; the limit is ",
+                       MAX_SOCKET_PATH_BYTES, ": set a shorter runtime-dir or ", name));
+  };
+  const auto socket = settings.socketPath(), sessionSocket = settings.sessionSocketPath();
+  checkSocket("socket", socket);
+  checkSocket("session-socket", sessionSocket);
+  if (socket == sessionSocket) {
+    faults.add(
+        kj::str("session-socket: '", socket, "' is the socket of operators too: set another"));
   }
   if (uint64_t(settings.firstUid) + settings.uidCount > 4294967293u) {
     faults.add(kj::str("uid-count: ", settings.firstUid, " + ", settings.uidCount,

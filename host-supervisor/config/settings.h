@@ -21,6 +21,14 @@ struct Settings {
   kj::String socket;
   // Empty: the socket is its owner's alone (0600); else this group may use it too (0660).
   kj::String socketGroup;
+  // Of sessions.  Empty: `sessions.sock` in the runtime directory.
+  kj::String sessionSocket;
+  // Empty: none; else this group may use it too, and it is 0660 unless `sessionSocketMode` says otherwise.
+  kj::String sessionSocketGroup;
+  // 0: 0600, or 0660 for a group.
+  uint32_t sessionSocketMode = 0;
+  // Of one workspace.
+  uint32_t maxSessions = 16;
   // Empty: `images` in the state directory.
   kj::String imageDir;
   // Empty: libvirt embedded in bothyd, its files in the state directory.
@@ -48,6 +56,7 @@ struct Settings {
   kj::String logFile;
 
   kj::String socketPath() const;
+  kj::String sessionSocketPath() const;
   kj::String imagePath() const;
   ProtectorSetting keyProtector() const;
 };

@@ -133,7 +133,7 @@ struct World {
   ControlServer server{timer,
                        descriptors,
                        owners,
-                       [this](ClientIdentity identity) -> rpc::Supervisor::Client {
+                       [this](ClientIdentity identity) -> capnp::Capability::Client {
                          ++served;
                          lastOwner = identity.owner;
                          return KJ_EXCEPTION(FAILED, "nobody calls it");

@@ -52,7 +52,7 @@ struct World {
   ControlServer server{timer,
                        descriptors,
                        owners,
-                       [](ClientIdentity) -> rpc::Supervisor::Client {
+                       [](ClientIdentity) -> capnp::Capability::Client {
                          return KJ_EXCEPTION(FAILED, "nobody calls it");
                        },
                        4,
@@ -159,7 +159,7 @@ TEST_CASE("P41 a process that really has no files left takes clients in when it 
   OwnUids owners;
   ControlServer server(
       timer, descriptors, owners,
-      [&](ClientIdentity identity) -> rpc::Supervisor::Client {
+      [&](ClientIdentity identity) -> capnp::Capability::Client {
         ++served;
         CHECK(identity.pid == getpid());
         return KJ_EXCEPTION(FAILED, "nobody calls it");

@@ -50,11 +50,13 @@ kj::Own<kj::AsyncCapabilityStream> asCapabilityStream(kj::Own<kj::AsyncIoStream>
 
 ControlServer::ControlServer(kj::Timer& timer, const DescriptorTable& descriptors,
                              UidOwners& owners, Bootstrap bootstrap, uint32_t maxConnections,
-                             const kj::MonotonicClock& clock, const FarCloser& closer)
+                             const kj::MonotonicClock& clock, const FarCloser& closer,
+                             uint64_t clientsBefore)
     : timer(timer),
       descriptors(descriptors),
       owners(owners),
       bootstrap(kj::mv(bootstrap)),
+      clients(clientsBefore),
       userShare(kj::max(maxConnections / USER_SHARE, 1u)),
       clock(clock),
       closer(closer),
@@ -200,7 +202,7 @@ void ControlServer::taskFailed(kj::Exception&& exception) {
   KJ_LOG(ERROR, "a client's connection failed", exception.getDescription());
 }
 
-kj::AutoCloseFd listenOn(kj::StringPtr path, kj::StringPtr group) {
+kj::AutoCloseFd listenOn(kj::StringPtr path, kj::StringPtr group, mode_t mode) {
   struct sockaddr_un address = {};
   address.sun_family = AF_UNIX;
   KJ_REQUIRE(path.size() < sizeof(address.sun_path), "the socket's path is too long", path);
@@ -217,7 +219,10 @@ kj::AutoCloseFd listenOn(kj::StringPtr path, kj::StringPtr group) {
     auto entry = getgrnam(group.cStr());
     KJ_REQUIRE(entry != nullptr, "socket-group: there is no such group", group);
     KJ_SYSCALL(chown(path.cStr(), -1, entry->gr_gid), path);
-    KJ_SYSCALL(chmod(path.cStr(), 0660), path);
+    if (mode == 0) mode = 0660;
+  }
+  if (mode != 0) {
+    KJ_SYSCALL(chmod(path.cStr(), mode), path);
   }
   // Connections inherit it.
   refuseDescriptors(fd);

@@ -4,12 +4,12 @@
 #include <kj/function.h>
 #include <kj/map.h>
 #include <kj/timer.h>
+#include <sys/types.h>
 
 #include "control/client-connection.h"
 #include "control/client-identity.h"
 #include "control/uid-owners.h"
 #include "loop/log-pace.h"
-#include "schema/supervisor.capnp.h"
 
 namespace bothy {
 
@@ -29,13 +29,13 @@ constexpr kj::Duration UNCLOSED_LIMIT = 1 * kj::SECONDS;
 class ControlServer final: private kj::TaskSet::ErrorHandler {
 public:
   // What a client gets.
-  using Bootstrap = kj::Function<rpc::Supervisor::Client(ClientIdentity)>;
+  using Bootstrap = kj::Function<capnp::Capability::Client(ClientIdentity)>;
 
   // `timer`, `descriptors`, of what clients get, `owners`, `clock` (see MessageGuard) and `closer`, of what clients send, outlive
-  // it.
+  // it.  Its clients have numbers above `clientsBefore`.
   ControlServer(kj::Timer& timer, const DescriptorTable& descriptors, UidOwners& owners,
                 Bootstrap bootstrap, uint32_t maxConnections, const kj::MonotonicClock& clock,
-                const FarCloser& closer = sharedCloser());
+                const FarCloser& closer = sharedCloser(), uint64_t clientsBefore = 0);
   ~ControlServer() noexcept(false);
   KJ_DISALLOW_COPY_AND_MOVE(ControlServer);
 
@@ -49,7 +49,7 @@ private:
   UidOwners& owners;
   Bootstrap bootstrap;
   MessageBudget budget{CLIENTS_LIMITS};
-  uint64_t clients = 0;  // that came so far
+  uint64_t clients;  // that came so far
   const uint32_t userShare;
   const kj::MonotonicClock& clock;
   const FarCloser& closer;
@@ -80,7 +80,7 @@ private:
   void taskFailed(kj::Exception&& exception) override;
 };
 
-// A Unix socket at `path` (what is there is replaced), mode 0600, or 0660 for `group` if it is named.
-kj::AutoCloseFd listenOn(kj::StringPtr path, kj::StringPtr group);
+// A Unix socket at `path` (what is there is replaced), of `mode`; 0: mode 0600, or 0660 for `group` if it is named.
+kj::AutoCloseFd listenOn(kj::StringPtr path, kj::StringPtr group, mode_t mode = 0);
 
 }  // namespace bothy

@@ -76,6 +76,7 @@ private:
   kj::Maybe<kj::Own<Awaited>> awaited;
   // Each takes a KiB: none is made for a lane that is just open.
   kj::Promise<void> expiry = nullptr;
+  kj::Promise<void> withdrawing = nullptr;
   kj::Promise<void> finding = nullptr;  // why it broke
 
   void onHangUp() override;
@@ -145,6 +146,12 @@ LaneKeeper::Facet::Facet(LaneKeeper& keeper, AgentLink::OpenedLane lane,
     expiry = keeper.timer.afterDelay(*lifetime)
                  .then([this]() { end(rpc::LaneEnd::EXPIRED); })
                  .eagerlyEvaluate(nullptr);
+  }
+  KJ_IF_MAYBE (withdrawal, terms.withdrawal) {
+    withdrawing = withdrawal->then([this](rpc::LaneEnd why) { end(why); })
+                      .eagerlyEvaluate([](kj::Exception&& e) {
+                        KJ_LOG(ERROR, "a lane will not be withdrawn", e.getDescription());
+                      });
   }
   hangUp.emplace(keeper.hangUps, fd.get(), *this);
   siblings->lanes.add(*this);

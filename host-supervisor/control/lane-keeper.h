@@ -51,6 +51,8 @@ public:
     ClientIdentity client;
     // None: it counts as nobody's.
     kj::Maybe<kj::Own<Place>> place = nullptr;
+    // Resolves when the client may not have it any more: it is ended at once then, for that reason.
+    kj::Maybe<kj::Promise<rpc::LaneEnd>> withdrawal = nullptr;
   };
   // The capability that comes with the lane's descriptor, see Lane in supervisor.capnp.  Logs when the lane begins, with all that was
   // granted, and when it ends, with the reason.

@@ -35,4 +35,11 @@ private:
   void taskFailed(kj::Exception&&) override {}
 };
 
+// Of a call that has one, or null.
+template <typename Params>
+kj::Maybe<kj::Own<Progress>> progressOf(Params params) {
+  if (!params.hasProgress()) return nullptr;
+  return kj::Own<Progress>(kj::heap<RpcProgress>(params.getProgress()));
+}
+
 }  // namespace bothy

@@ -4,7 +4,8 @@
 #include <kj/encoding.h>
 
 #include "control/event-watch.h"
-#include "control/given-progress.h"
+#include "control/rpc-progress.h"
+#include "control/sessions-facet.h"
 #include "control/translation.h"
 #include "schema/limits.capnp.h"
 
@@ -20,9 +21,9 @@ SupervisorFacet::SupervisorFacet(const Rooms& rooms, ClientIdentity client)
       events(rooms.events),
       abilities(rooms.abilities),
       examiner(rooms.examiner),
-      lanes(rooms.lanes),
       watches(rooms.watches),
-      newerVerbs(rooms.newerVerbs),
+      sessionRegistry(rooms.sessions),
+      opening(rooms.lanes, rooms.sessions, rooms.newerVerbs),
       programVersion(rooms.version),
       startName(rooms.start),
       client(client) {}
@@ -110,6 +111,31 @@ kj::Promise<void> SupervisorFacet::get(GetContext context) {
   return kj::READY_NOW;
 }
 
+kj::Promise<void> SupervisorFacet::connect(ConnectContext context) {
+  auto found = manager.find(context.getParams().getName());
+  if (found == nullptr) {
+    context.getResults().initOutcome().setAbsent();
+    co_return;
+  }
+  auto params = context.getParams();
+  auto& workspace = KJ_ASSERT_NONNULL(found);
+  auto grant = grantFor(params.getWanted(), startName, client);
+  LaneOpening::Granted granted;
+  KJ_IF_MAYBE (why, grant.tryGet<kj::StringPtr>()) {
+    granted = LaneOpening::Unsupported{*why};
+  } else {
+    granted = kj::mv(grant.get<LaneGrant>());
+  }
+  auto opened = co_await opening.open(workspace->addRef(), kj::mv(granted), client, LaneOpening::wakingOf(params));
+  auto results = context.getResults();
+  KJ_IF_MAYBE (lane, opened.tryGet<rpc::Lane::Client>()) {
+    results.setLane(kj::mv(*lane));
+    describe(results.initOutcome().initConnected(), workspace->view());
+  } else {
+    fill(results.initOutcome(), opened);
+  }
+}
+
 kj::Promise<void> SupervisorFacet::start(StartContext context) {
   auto params = context.getParams();
   auto found = manager.find(params.getName());
@@ -119,29 +145,7 @@ kj::Promise<void> SupervisorFacet::start(StartContext context) {
   }
   auto workspace = kj::mv(KJ_ASSERT_NONNULL(found));
   auto result = co_await workspace->start(progressOf(params));
-  auto outcome = context.getResults().initOutcome();
-  KJ_SWITCH_ONEOF(result) {
-    KJ_CASE_ONEOF(report, kj::Own<StartReport>) {
-      KJ_IF_MAYBE (failure, report->failure) {
-        fill(outcome.initFailed(), *failure);
-      } else {
-        describe(outcome.initStarted(), workspace->view());
-      }
-    }
-    KJ_CASE_ONEOF(superseded, Superseded) {
-      if (superseded.by == Wish::STOP) {
-        outcome.setStopped();
-      } else {
-        outcome.setBusy(toRpc(workspace->state()));
-      }
-    }
-    KJ_CASE_ONEOF(busy, Busy) {
-      outcome.setBusy(toRpc(busy.state));
-    }
-    KJ_CASE_ONEOF(underway, Underway) {
-      fill(outcome.initUnderway(), underway);
-    }
-  }
+  fill(context.getResults().initOutcome(), *workspace, result, acceleratorName(abilities));
 }
 
 kj::Promise<void> SupervisorFacet::stop(StopContext context) {
@@ -249,6 +253,11 @@ kj::Promise<void> SupervisorFacet::doctor(DoctorContext context) {
   auto& findings = examination->findings;
   auto list = context.getResults().initFindings(findings.size());
   for (auto i : kj::indices(findings)) fill(list[i], findings[i]);
+}
+
+kj::Promise<void> SupervisorFacet::sessions(SessionsContext context) {
+  context.getResults().setSessions(kj::heap<SessionsFacet>(sessionRegistry, manager));
+  return kj::READY_NOW;
 }
 
 }  // namespace bothy

@@ -1,8 +1,7 @@
 #pragma once
 
 #include "control/event-watches.h"
-#include "control/lane-keeper.h"
-#include "control/wanted-lane.h"
+#include "control/lane-opening.h"
 #include "doctor/examiner.h"
 #include "schema/supervisor.capnp.h"
 #include "secret/randomness.h"
@@ -21,6 +20,7 @@ public:
     Examiner& examiner;
     LaneKeeper& lanes;
     EventWatches& watches;
+    SessionRegistry& sessions;
     kj::StringPtr version;  // bothyd's
     kj::StringPtr start;    // its name, see nameOfStart()
     // Rights that not every agent understands that is served.
@@ -33,9 +33,9 @@ private:
   EventLog& events;
   const HostAbilities& abilities;
   Examiner& examiner;
-  LaneKeeper& lanes;
   EventWatches& watches;
-  const kj::ArrayPtr<const VerbGeneration> newerVerbs;
+  SessionRegistry& sessionRegistry;
+  LaneOpening opening;
   kj::StringPtr programVersion;
   kj::StringPtr startName;
   const ClientIdentity client;
@@ -54,6 +54,7 @@ private:
   kj::Promise<void> pause(PauseContext context) override;
   kj::Promise<void> resume(ResumeContext context) override;
   kj::Promise<void> whenResumed(WhenResumedContext context) override;
+  kj::Promise<void> sessions(SessionsContext context) override;
 
   void describe(rpc::WorkspaceInfo::Builder info, const WorkspaceView& workspace);
 };

@@ -34,6 +34,7 @@ struct Fixture: public TestWorld {
   DirectPeerLooks looks;
   LaneKeeper lanes{timer, looks};
   EventWatches watches{timer};
+  kj::Own<SessionRegistry> sessions;
   MessageBudget budget{CLIENTS_LIMITS};
   kj::Own<ClientConnection> server;
   kj::Own<RpcConnection> client;
@@ -45,9 +46,14 @@ struct Fixture: public TestWorld {
 
   Fixture() { serve(); }
 
+  void restart() {
+    sessions = nullptr;
+    TestWorld::restart();
+  }
+
   // What facets serve.
   SupervisorFacet::Rooms rooms() {
-    return {*manager, *events, driver.abilities(), examiner, lanes, watches,
+    return {*manager, *events, driver.abilities(), examiner, lanes, watches, *sessions,
             "9.9.9",  start,   newerVerbs};
   }
 
@@ -56,6 +62,9 @@ struct Fixture: public TestWorld {
     held = nullptr;
     client = nullptr;
     server = nullptr;
+    sessions = nullptr;
+    sessions = kj::heap<SessionRegistry>(world(), *manager, SessionRegistry::Limits{});
+    sessions->enter(manager->takeSessions());
     auto pipe = io.provider->newCapabilityPipe();
     server = kj::heap<ClientConnection>(
         kj::heap<DescriptorFilter>(kj::mv(pipe.ends[0]), 0), lanes.descriptors,

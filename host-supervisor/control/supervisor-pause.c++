@@ -1,6 +1,6 @@
 // Workspaces that are paused.
 
-#include "control/given-progress.h"
+#include "control/rpc-progress.h"
 #include "control/supervisor-facet.h"
 #include "control/translation.h"
 

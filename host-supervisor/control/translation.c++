@@ -81,6 +81,32 @@ void fill(rpc::Supervisor::StartFailure::Builder failure, const StartReport::Fai
   failure.setFault(static_cast<rpc::StartFault>(from.fault));
 }
 
+void fill(rpc::Supervisor::StartOutcome::Builder outcome, Workspace& workspace,
+          const Workspace::StartOutcome& from, kj::StringPtr accelerator) {
+  KJ_SWITCH_ONEOF(from) {
+    KJ_CASE_ONEOF(report, kj::Own<StartReport>) {
+      KJ_IF_MAYBE (failure, report->failure) {
+        fill(outcome.initFailed(), *failure);
+      } else {
+        fill(outcome.initStarted(), workspace.view(), accelerator);
+      }
+    }
+    KJ_CASE_ONEOF(superseded, Superseded) {
+      if (superseded.by == Wish::STOP) {
+        outcome.setStopped();
+      } else {
+        outcome.setBusy(toRpc(workspace.state()));
+      }
+    }
+    KJ_CASE_ONEOF(busy, Busy) {
+      outcome.setBusy(toRpc(busy.state));
+    }
+    KJ_CASE_ONEOF(underway, Underway) {
+      fill(outcome.initUnderway(), underway);
+    }
+  }
+}
+
 void fill(rpc::Supervisor::Underway::Builder underway, const Underway& from) {
   underway.setState(toRpc(from.state));
   underway.setWhy(from.why);

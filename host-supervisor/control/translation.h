@@ -18,6 +18,8 @@ WorkspaceState fromRpc(rpc::WorkspaceState state);
 
 void fill(rpc::WorkspaceInfo::Builder info, const WorkspaceView& from, kj::StringPtr accelerator);
 void fill(rpc::Supervisor::StartFailure::Builder failure, const StartReport::Failure& from);
+void fill(rpc::Supervisor::StartOutcome::Builder outcome, Workspace& workspace,
+          const Workspace::StartOutcome& from, kj::StringPtr accelerator);
 void fill(rpc::Supervisor::Underway::Builder underway, const Underway& from);
 void fill(rpc::Event::Builder event, const EventRecord& from);
 void fill(rpc::Finding::Builder finding, const Finding& from);

@@ -68,6 +68,10 @@ kj::OneOf<LaneGrant, kj::StringPtr> grantFor(rpc::LaneRequest::Reader wanted, kj
                         wanted.getFilesBeneath().getAccess(), {Verb::READ_BENEATH},
                         {Verb::READ_BENEATH, Verb::WRITE_BENEATH});
     }
+    case rpc::LaneRequest::MACHINE:
+      grant.purpose = rpc::Purpose::COMMANDS;
+      grant.verbs = {Verb::MACHINE};
+      return kj::mv(grant);
     case rpc::LaneRequest::VIEW_TERMINALS:
       grant.purpose = rpc::Purpose::INTERACTIVE;
       grant.verbs = {Verb::VIEW_TERMINALS};

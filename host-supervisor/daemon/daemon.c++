@@ -13,6 +13,7 @@
 
 #include "config/arguments.h"
 #include "control/control-server.h"
+#include "control/session-facet.h"
 #include "control/supervisor-facet.h"
 #include "daemon/claims.h"
 #include "doctor/host-examiner.h"
@@ -111,41 +112,64 @@ void endUnlessDone(const Settings& settings, kj::FunctionParam<void()> work) {
   }
 }
 
-// From the socket to the end of bothyd.  Where it fails before it serves, what is taken apart here has done nothing yet.
-[[noreturn]] void serveClients(const Settings& settings, kj::AsyncIoContext& io, const World& world,
-                               WorkspaceManager& manager, HostExaminer& examiner) {
-  auto& timer = io.provider->getTimer();
-  auto socketPath = settings.socketPath();
-  auto socket = listenOn(socketPath, settings.socketGroup);
-  auto receiver = io.lowLevelProvider->wrapListenSocketFd(
+kj::Own<kj::ConnectionReceiver> receiverOf(kj::AsyncIoContext& io, kj::AutoCloseFd socket) {
+  return io.lowLevelProvider->wrapListenSocketFd(
       kj::mv(socket),
       kj::LowLevelAsyncIoProvider::ALREADY_CLOEXEC | kj::LowLevelAsyncIoProvider::ALREADY_NONBLOCK);
+}
+
+// Above the numbers of all clients of the operators' socket.
+constexpr uint64_t FIRST_SESSION_CLIENT = uint64_t{1} << 63;
+
+// From the sockets to the end of bothyd.  Where it fails before it serves, what is taken apart here has done nothing yet.
+[[noreturn]] void serveClients(const Settings& settings, kj::AsyncIoContext& io, const World& world,
+                               WorkspaceManager& manager, SessionRegistry& sessions,
+                               HostExaminer& examiner) {
+  auto& timer = io.provider->getTimer();
+  auto socketPath = settings.socketPath(), sessionSocketPath = settings.sessionSocketPath();
+  auto receiver = receiverOf(io, listenOn(socketPath, settings.socketGroup));
+  auto sessionReceiver = receiverOf(
+      io, listenOn(sessionSocketPath, settings.sessionSocketGroup, settings.sessionSocketMode));
   kj::StringPtr version = BOTHY_VERSION;
   ThreadPeerLooks looks(timer);
   LaneKeeper lanes(timer, looks);
   auto start = nameOfStart(world.randomness);
   EventWatches watches(timer);
-  SupervisorFacet::Rooms rooms{
-      manager, world.events, world.driver.abilities(), examiner, lanes, watches, version, start};
+  SupervisorFacet::Rooms rooms{manager,  world.events, world.driver.abilities(),
+                               examiner, lanes,        watches,
+                               sessions, version,      start};
   // Half of the places stay for who is known.
   SubordinateUids uidOwners(timer, settings.maxConnections / 2);
   ControlServer server(
       timer, lanes.descriptors, uidOwners,
       [&rooms](ClientIdentity client) { return kj::heap<SupervisorFacet>(rooms, client); },
       settings.maxConnections, kj::systemPreciseMonotonicClock());
+  RefusalPace refusals(timer);
+  SessionGateFacet::Rooms gate{manager, world.events, world.driver.abilities(),
+                               lanes,   sessions,     refusals};
+  // With limits of its own: who has a token keeps no operator out.
+  ControlServer sessionServer(
+      timer, lanes.descriptors, uidOwners,
+      [&gate](ClientIdentity client) { return kj::heap<SessionGateFacet>(gate, client); },
+      settings.maxConnections, kj::systemPreciseMonotonicClock(), sharedCloser(),
+      FIRST_SESSION_CLIENT);
   auto workspaces = manager.size();
-  KJ_LOG(INFO, "bothyd serves", version, socketPath, workspaces);
+  KJ_LOG(INFO, "bothyd serves", version, socketPath, sessionSocketPath, workspaces);
 
   auto serving = server.listen(*receiver).then([]() -> int { KJ_UNREACHABLE; });
+  auto servingSessions =
+      sessionServer.listen(*sessionReceiver).then([]() -> int { KJ_UNREACHABLE; });
   auto fenced = world.store.untilFenced().then([]() -> int { KJ_UNREACHABLE; });
   endUnlessDone(settings, [&]() {
     auto& scope = io.waitScope;
     const int signal = onStopSignal(io.unixEventPort)
                            .exclusiveJoin(kj::mv(serving))
+                           .exclusiveJoin(kj::mv(servingSessions))
                            .exclusiveJoin(kj::mv(fenced))
                            .wait(scope);
     KJ_LOG(INFO, "bothyd ends; machines go on", signal);
     unlink(socketPath.cStr());
+    unlink(sessionSocketPath.cStr());
     auto late = timer.afterDelay(CONSOLES_LIMIT).then([]() {
       KJ_LOG(WARNING, "the end of consoles is not recorded: the host's disk is slow");
     });
@@ -215,9 +239,12 @@ void endUnlessDone(const Settings& settings, kj::FunctionParam<void()> work) {
   // Nobody may connect before the list is complete (P41).
   endUnlessDone(settings,
                 [&]() { manager.recover().exclusiveJoin(store->untilFenced()).wait(scope); });
+  SessionRegistry sessions(world, manager, {settings.maxSessions});
+  sessions.enter(manager.takeSessions());
   // What reading the rows took: several times what is kept of them.
   malloc_trim(0);
-  endUnlessDone(settings, [&]() { serveClients(settings, io, world, manager, examiner); });
+  endUnlessDone(settings,
+                [&]() { serveClients(settings, io, world, manager, sessions, examiner); });
   KJ_UNREACHABLE;
 }
 

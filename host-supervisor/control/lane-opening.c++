@@ -1,0 +1,118 @@
+#include "control/lane-opening.h"
+
+#include "control/session-translation.h"
+#include "control/translation.h"
+
+namespace bothy {
+namespace {
+
+// A lane for which `grant` was said; or the generation that the agent speaks, which is older than `oldest`.
+kj::Promise<kj::OneOf<AgentLink::OpenedLane, uint16_t>> openLane(Machine& machine, LaneGrant grant,
+                                                                 uint16_t oldest) {
+  // No older one is served.
+  if (oldest > rpc::OLDEST_GENERATION) {
+    const auto spoken = co_await machine.generation();
+    if (spoken < oldest) co_return spoken;
+  }
+  co_return co_await machine.openLane(kj::mv(grant));
+}
+
+}  // namespace
+
+kj::Promise<LaneOpening::Outcome> LaneOpening::open(kj::Own<Workspace> workspace, Granted granted,
+                                                    ClientIdentity client,
+                                                    kj::Maybe<Waking> waking,
+                                                    kj::Maybe<kj::Own<Session>> session) {
+  KJ_IF_MAYBE (wanted, waking) {
+    // What cannot be had wakes nobody.
+    if (isHalted(workspace->state()) && granted.is<LaneGrant>()) {
+      auto woken = co_await workspace->wake(kj::mv(wanted->progress));
+      KJ_IF_MAYBE (report, woken.tryGet<kj::Own<StartReport>>()) {
+        KJ_IF_MAYBE (failure, (*report)->failure) {
+          co_return Unreachable{
+              kj::str("it is paused and could not be resumed: ", failure->message)};
+        }
+      }
+    }
+  }
+  if (workspace->unreachable().size() > 0) co_return Unreachable{kj::str(workspace->unreachable())};
+  if (sessions.mayHaveUncut(workspace->row().id) &&
+      co_await sessions.remainUncut(workspace->row().id)) {
+    co_return Unreachable{kj::str("lanes of a session that has ended could not be cut yet")};
+  }
+  auto running = workspace->machine();
+  if (running == nullptr) co_return NotRunning{workspace->state()};
+  auto& machine = KJ_ASSERT_NONNULL(running);
+  if (machine->isStalled()) co_return Stalled();
+  KJ_IF_MAYBE (why, granted.tryGet<Unsupported>()) co_return *why;
+  KJ_IF_MAYBE (why, granted.tryGet<NotAllowed>()) co_return *why;
+  auto& grant = granted.get<LaneGrant>();
+  KJ_IF_MAYBE (whose, session) {
+    // No lane outlives its session, whoever is there to end it.
+    const auto left = kj::max(sessions.timeLeft(**whose), 1 * kj::MILLISECONDS);
+    grant.lifetime = kj::min(grant.lifetime.orDefault(left), left);
+  }
+  // Taken before others may run.
+  auto place = lanes.requireRoom(client);
+  const auto oldest = oldestGenerationFor(grant, newerVerbs);
+  kj::Maybe<kj::OneOf<AgentLink::OpenedLane, uint16_t>> opened;
+  kj::Maybe<kj::Exception> fault;
+  auto halted = machine->onHalt().ignoreResult().catch_(
+      [](kj::Exception&&) -> kj::Promise<void> { return kj::NEVER_DONE; });
+  co_await openLane(*machine, kj::mv(grant), oldest)
+      .then([&opened](kj::OneOf<AgentLink::OpenedLane, uint16_t>&& lane) { opened = kj::mv(lane); },
+            [&fault](kj::Exception&& e) { fault = kj::mv(e); })
+      .exclusiveJoin(kj::mv(halted));
+  if (machine->isPaused()) co_return NotRunning{workspace->state()};
+  const bool isNeither = opened == nullptr && fault == nullptr;
+  // Since then: it answers nobody, and a lane that begins now would never hear of it.
+  if (isNeither || machine->isStalled()) co_return Stalled();
+  KJ_IF_MAYBE (e, fault) {
+    // This process has no files or no memory left: that says nothing of the workspace.
+    if (e->getType() == kj::Exception::Type::OVERLOADED) kj::throwFatalException(kj::mv(*e));
+    const auto why = e->getDescription();
+    lanes.log.noAnswer(workspace->row().name, why, client);
+    co_return Unreachable{kj::str(why)};
+  }
+  auto& lane = KJ_ASSERT_NONNULL(opened);
+  KJ_IF_MAYBE (generation, lane.tryGet<uint16_t>()) co_return AgentTooOld{*generation};
+  LaneKeeper::Terms terms{client, kj::mv(place)};
+  bool hasEnded = false;
+  KJ_IF_MAYBE (whose, session) {
+    hasEnded = (*whose)->isClosed();
+    terms.withdrawal = (*whose)->onEnd().then([](SessionEnd why) { return laneEndOf(why); });
+  }
+  // Also where nobody gets it: it is closed as any other.
+  auto kept = lanes.keep(kj::mv(lane.get<AgentLink::OpenedLane>()), kj::mv(machine), kj::mv(terms));
+  if (hasEnded) co_return Ended();
+  co_return kj::mv(kept);
+}
+
+void fill(rpc::Supervisor::ConnectOutcome::Builder outcome, const LaneOpening::Outcome& from) {
+  KJ_SWITCH_ONEOF(from) {
+    KJ_CASE_ONEOF(lane, rpc::Lane::Client) {}
+    KJ_CASE_ONEOF(rests, LaneOpening::NotRunning) {
+      outcome.setNotRunning(toRpc(rests.state));
+    }
+    KJ_CASE_ONEOF(unreachable, LaneOpening::Unreachable) {
+      outcome.setUnreachable(unreachable.why);
+    }
+    KJ_CASE_ONEOF(stalled, LaneOpening::Stalled) {
+      outcome.setStalled(STALL_REASON);
+    }
+    KJ_CASE_ONEOF(unsupported, LaneOpening::Unsupported) {
+      outcome.setUnsupported(unsupported.why);
+    }
+    KJ_CASE_ONEOF(refused, LaneOpening::NotAllowed) {
+      outcome.setNotAllowed(refused.why);
+    }
+    KJ_CASE_ONEOF(old, LaneOpening::AgentTooOld) {
+      outcome.setAgentTooOld(old.generation);
+    }
+    KJ_CASE_ONEOF(ended, LaneOpening::Ended) {
+      outcome.setAbsent();
+    }
+  }
+}
+
+}  // namespace bothy

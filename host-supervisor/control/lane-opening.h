@@ -1,0 +1,67 @@
+#pragma once
+
+#include "control/lane-keeper.h"
+#include "control/rpc-progress.h"
+#include "control/wanted-lane.h"
+#include "session/session-registry.h"
+#include "workspace/workspace.h"
+
+namespace bothy {
+
+// How a client comes to a lane, whoever it asks.
+class LaneOpening final {
+public:
+  // All of it outlives it.
+  LaneOpening(LaneKeeper& lanes, SessionRegistry& sessions,
+              kj::ArrayPtr<const VerbGeneration> newerVerbs)
+      : lanes(lanes), sessions(sessions), newerVerbs(newerVerbs) {}
+  KJ_DISALLOW_COPY_AND_MOVE(LaneOpening);
+
+  struct Unsupported {
+    kj::StringPtr why;
+  };
+  struct NotAllowed {
+    kj::StringPtr why;
+  };
+  // What the client may have of what it wants.
+  using Granted = kj::OneOf<LaneGrant, Unsupported, NotAllowed>;
+
+  struct NotRunning {
+    WorkspaceState state;
+  };
+  struct Unreachable {
+    kj::String why;
+  };
+  struct Stalled {};
+  struct AgentTooOld {
+    uint16_t generation;
+  };
+  // The session has ended meanwhile.
+  struct Ended {};
+  using Outcome = kj::OneOf<rpc::Lane::Client, NotRunning, Unreachable, Stalled, Unsupported,
+                            NotAllowed, AgentTooOld, Ended>;
+  // Resumes a workspace that is paused, and tells of that.
+  struct Waking {
+    kj::Maybe<kj::Own<Progress>> progress;
+  };
+  // Of a call that may ask for it.
+  template <typename Params>
+  static kj::Maybe<Waking> wakingOf(Params params) {
+    if (!params.getWake()) return nullptr;
+    return Waking{progressOf(params)};
+  }
+  // `session`: whose lane it is, which ends with it.  Fails with OVERLOADED where the client has as many lanes as it may.
+  kj::Promise<Outcome> open(kj::Own<Workspace> workspace, Granted granted, ClientIdentity client,
+                            kj::Maybe<Waking> waking,
+                            kj::Maybe<kj::Own<Session>> session = nullptr);
+
+private:
+  LaneKeeper& lanes;
+  SessionRegistry& sessions;
+  const kj::ArrayPtr<const VerbGeneration> newerVerbs;
+};
+
+// All but the one of a lane.
+void fill(rpc::Supervisor::ConnectOutcome::Builder outcome, const LaneOpening::Outcome& from);
+
+}  // namespace bothy

@@ -1,0 +1,123 @@
+#include "control/session-facet.h"
+
+#include <kj/debug.h>
+
+#include "control/rpc-progress.h"
+#include "control/session-translation.h"
+#include "control/translation.h"
+
+namespace bothy {
+
+kj::Promise<void> SessionGateFacet::redeem(RedeemContext context) {
+  kj::Maybe<kj::Own<Session>> found;
+  KJ_IF_MAYBE (hash, hashOfToken(context.getParams().getToken())) {
+    found = rooms.sessions.byToken(*hash);
+  }
+  KJ_IF_MAYBE (session, found) {
+    if (!(*session)->isClosed()) {
+      rooms.sessions.noteUse(**session);
+      auto results = context.getResults();
+      fill(results.initOutcome().initRedeemed(), **session, rooms.manager);
+      results.setSession(kj::heap<SessionFacet>(rooms, client, kj::mv(*session)));
+      co_return;
+    }
+  }
+  co_await rooms.refusals.next(client);
+  context.getResults().initOutcome().setRefused();
+}
+
+SessionFacet::SessionFacet(const SessionGateFacet::Rooms& rooms, ClientIdentity client,
+                           kj::Own<Session> session)
+    : rooms(rooms),
+      client(client),
+      session(kj::mv(session)),
+      opening(rooms.lanes, rooms.sessions, rooms.newerVerbs) {}
+
+kj::Promise<void> SessionFacet::info(InfoContext context) {
+  fill(context.getResults().initInfo(), *session, rooms.manager);
+  return kj::READY_NOW;
+}
+
+LaneOpening::Granted SessionFacet::granted(rpc::LaneRequest::Reader wanted) {
+  auto asked = grantFor(wanted, nullptr, client);
+  KJ_IF_MAYBE (why, asked.tryGet<kj::StringPtr>()) return LaneOpening::Unsupported{*why};
+  auto narrowed = session->rights.narrow(kj::mv(asked.get<LaneGrant>()));
+  KJ_IF_MAYBE (why, narrowed.tryGet<kj::StringPtr>()) return LaneOpening::NotAllowed{*why};
+  auto& grant = narrowed.get<LaneGrant>();
+  grant.session = session->laneName();
+  grant.actor = session->laneActor();
+  grant.allLanes = false;
+  return kj::mv(grant);
+}
+
+kj::Promise<void> SessionFacet::connect(ConnectContext context) {
+  auto found = rooms.manager.byId(session->row().workspaceId);
+  if (found == nullptr || session->isClosed()) {
+    context.getResults().initOutcome().setAbsent();
+    co_return;
+  }
+  auto& workspace = KJ_ASSERT_NONNULL(found);
+  auto params = context.getParams();
+  auto opened = co_await opening.open(workspace->addRef(), granted(params.getWanted()), client,
+                                      LaneOpening::wakingOf(params), session->addRef());
+  auto results = context.getResults();
+  KJ_IF_MAYBE (lane, opened.tryGet<rpc::Lane::Client>()) {
+    results.setLane(kj::mv(*lane));
+    fill(results.initOutcome().initConnected(), workspace->view(),
+         acceleratorName(rooms.abilities));
+  } else {
+    fill(results.initOutcome(), opened);
+  }
+}
+
+kj::Promise<void> SessionFacet::state(StateContext context) {
+  const bool isOther = context.getParams().getIsOther();
+  const auto than = context.getParams().getThan();
+  for (;;) {
+    if (session->end() != SessionEnd::NONE) {
+      context.getResults().initOutcome().setEnded(toRpc(session->end()));
+      co_return;
+    }
+    const auto newest = rooms.events.newest();
+    KJ_IF_MAYBE (workspace, rooms.manager.viewById(session->row().workspaceId)) {
+      const auto state = toRpc(workspace->state);
+      if (!isOther || state != than) {
+        context.getResults().initOutcome().setState(state);
+        co_return;
+      }
+    }
+    // Each change of a state has an event.
+    co_await rooms.events.beyond(newest).exclusiveJoin(session->onEnd().ignoreResult());
+    KJ_IF_MAYBE (workspace, rooms.manager.byId(session->row().workspaceId)) {
+      // The event may be heard of a moment before the state shows.
+      co_await (*workspace)->quiet();
+    }
+  }
+}
+
+kj::Promise<void> SessionFacet::start(StartContext context) {
+  if (session->isClosed()) {
+    context.getResults().initOutcome().setEnded(toRpc(session->end()));
+    co_return;
+  }
+  if (!session->rights.verbs.has(rpc::Verb::MACHINE)) {
+    context.getResults().initOutcome().setNotAllowed(
+        "this session has no right to start its workspace (power)");
+    co_return;
+  }
+  auto found = rooms.manager.byId(session->row().workspaceId);
+  if (found == nullptr) {
+    context.getResults().initOutcome().initStart().setAbsent();
+    co_return;
+  }
+  auto& workspace = KJ_ASSERT_NONNULL(found);
+  auto result = co_await workspace->start(progressOf(context.getParams()));
+  fill(context.getResults().initOutcome().initStart(), *workspace, result,
+       acceleratorName(rooms.abilities));
+}
+
+kj::Promise<void> SessionFacet::whenEnded(WhenEndedContext context) {
+  context.getResults().setReason(toRpc(co_await session->onEnd()));
+}
+
+}  // namespace bothy

@@ -1,0 +1,53 @@
+#pragma once
+
+#include "control/lane-opening.h"
+#include "control/refusal-pace.h"
+#include "schema/session-gate.capnp.h"
+
+namespace bothy {
+
+// The bootstrap capability on the socket of sessions: without a token it gives nothing.
+class SessionGateFacet final: public rpc::SessionGate::Server {
+public:
+  // What it serves; all of it outlives it.
+  struct Rooms {
+    WorkspaceManager& manager;
+    EventLog& events;
+    const HostAbilities& abilities;
+    LaneKeeper& lanes;
+    SessionRegistry& sessions;
+    RefusalPace& refusals;
+    kj::ArrayPtr<const VerbGeneration> newerVerbs = verbsSinceTheOldest();
+  };
+  SessionGateFacet(const Rooms& rooms, ClientIdentity client) : rooms(rooms), client(client) {}
+
+private:
+  const Rooms& rooms;
+  const ClientIdentity client;
+
+  kj::Promise<void> redeem(RedeemContext context) override;
+};
+
+// Serves `Session` to whoever has redeemed its token.
+class SessionFacet final: public rpc::Session::Server {
+public:
+  SessionFacet(const SessionGateFacet::Rooms& rooms, ClientIdentity client,
+               kj::Own<Session> session);
+
+private:
+  const SessionGateFacet::Rooms& rooms;
+  const ClientIdentity client;
+  kj::Own<Session> session;
+  LaneOpening opening;
+
+  kj::Promise<void> info(InfoContext context) override;
+  kj::Promise<void> connect(ConnectContext context) override;
+  kj::Promise<void> state(StateContext context) override;
+  kj::Promise<void> start(StartContext context) override;
+  kj::Promise<void> whenEnded(WhenEndedContext context) override;
+
+  // Of what a lane is wanted for.
+  LaneOpening::Granted granted(rpc::LaneRequest::Reader wanted);
+};
+
+}  // namespace bothy
