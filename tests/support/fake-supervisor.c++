@@ -6,9 +6,29 @@
 
 namespace bothy {
 
-class FakeSupervisor::Server final: public rpc::Supervisor::Server {
+class FakeSupervisor::Server final: public rpc::Supervisor::Server,
+                                    public rpc::SessionGate::Server {
 public:
   explicit Server(FakeSupervisor& fake) : fake(fake) {}
+
+  DispatchCallResult dispatchCall(
+      uint64_t interfaceId, uint16_t methodId,
+      capnp::CallContext<capnp::AnyPointer, capnp::AnyPointer> context) override {
+    if (interfaceId == capnp::typeId<rpc::SessionGate>()) {
+      return rpc::SessionGate::Server::dispatchCall(interfaceId, methodId, context);
+    }
+    return rpc::Supervisor::Server::dispatchCall(interfaceId, methodId, context);
+  }
+
+  kj::Promise<void> sessions(SessionsContext context) override {
+    context.getResults().setSessions(fake.sessions.sessions());
+    return kj::READY_NOW;
+  }
+  kj::Promise<void> redeem(RedeemContext context) override {
+    fake.sessions.redeem(context.getParams().getToken(), context.getResults(),
+                         [this](rpc::LaneRequest::Reader wanted) { return fake.newLane(wanted); });
+    return kj::READY_NOW;
+  }
 
   kj::Promise<void> version(VersionContext context) override {
     auto results = context.getResults();
@@ -286,8 +306,9 @@ void FakeSupervisor::serve(kj::Own<kj::AsyncCapabilityStream> stream) {
     turnAway(kj::mv(stream), *why);
     return;
   }
-  links.add(kj::heap<FakeSupervisorConnection>(kj::mv(stream), kj::heap<Server>(*this), messages,
-                                               [this]() { forgetLanes(); }));
+  links.add(kj::heap<FakeSupervisorConnection>(kj::mv(stream),
+                                               rpc::Supervisor::Client(kj::heap<Server>(*this)),
+                                               messages, [this]() { forgetLanes(); }));
 }
 
 // As bothyd does.

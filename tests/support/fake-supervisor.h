@@ -9,6 +9,7 @@
 #include "support/fake-agent.h"
 #include "support/fake-files.h"
 #include "support/fake-program.h"
+#include "support/fake-sessions.h"
 #include "support/fake-supervisor-connection.h"
 #include "support/fake-terminal.h"
 #include "wire/waiters.h"
@@ -63,6 +64,8 @@ public:
   FakeTerminal terminal;
   FakeProgram program;
   FakeFiles files;
+  // Rights to it; each connection is one of the socket of sessions too.
+  FakeSessions sessions;
 
   // Set: what serves a lane to "demo" in place of these.
   using ServeLane = kj::Function<void(kj::Own<kj::AsyncIoStream>, rpc::LaneRequest::Reader)>;

@@ -11,6 +11,7 @@
 
 #include "command/command.h"
 #include "console/standard-stream.h"
+#include "supervisor/session-connector.h"
 #include "wire/event-loop.h"
 
 namespace bothy {
@@ -79,9 +80,12 @@ int run(kj::ArrayPtr<const kj::StringPtr> arguments) {
   Console console(out, errors,
                   {.outIsTerminal = isatty(STDOUT_FILENO) == 1,
                    .errorsAreTerminal = isatty(STDERR_FILENO) == 1});
-  SocketConnector connector(*io.lowLevelProvider, io.provider->getTimer(),
-                            environment("BOTHY_SOCKET", SocketConnector::DEFAULT_SOCKET),
-                            [&console](kj::StringPtr text) { console.note(text); });
+  SocketConnector socketConnector(*io.lowLevelProvider, io.provider->getTimer(),
+                                  environment("BOTHY_SOCKET", SocketConnector::DEFAULT_SOCKET),
+                                  [&console](kj::StringPtr text) { console.note(text); });
+  SessionConnector connector(socketConnector,
+                             environment("BOTHY_SESSION_SOCKET", SessionConnector::DEFAULT_SOCKET),
+                             environment("BOTHY_SESSION", ""));
   RawTerminal terminal(io.unixEventPort, STDIN_FILENO, STDOUT_FILENO);
   ProcessSignals signals(io.unixEventPort);
   StandardInput standardInput(io.unixEventPort, STDIN_FILENO);

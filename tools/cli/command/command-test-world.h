@@ -6,6 +6,7 @@
 #include <string.h>
 
 #include "command/command.h"
+#include "supervisor/session-connector.h"
 #include "support/fake-supervisor.h"
 
 namespace bothy {
@@ -73,6 +74,7 @@ private:
   kj::Own<CaptureStream> output;
   kj::Own<CaptureStream> errorOutput;
   kj::Own<TestConnector> connector;
+  kj::Own<SessionConnector> sessionConnector;
   kj::Own<TestTerminal> terminal;
   kj::Own<TestSignals> signals;
   kj::Own<Context> context;

@@ -6,6 +6,7 @@
 #include "console/json-text.h"
 #include "console/quantity.h"
 #include "result/cli.capnp.h"
+#include "supervisor/session-connector.h"
 #include "usage/help-text.h"
 #include "usage/nearest.h"
 
@@ -61,6 +62,11 @@ kj::Promise<int> dispatch(Context& context, Arguments arguments, int& failureCod
     context.console.print(helpText(usage->declared()));
     co_return SUCCESS;
   }
+  if (context.connector.usesSession() && !command.traits.takesSession) {
+    usage->fail(
+        "a session cannot do this: --session and BOTHY_SESSION go with shell, exec, cp, start and "
+        "session show");
+  }
   auto promise = command.run(context, *usage);
   if (!command.traits.handlesSignals) promise = promise.exclusiveJoin(interrupted(context));
   co_return co_await promise;
@@ -88,6 +94,11 @@ void declareCommonOptions(Context& context, Usage& usage) {
   usage.option(0, "socket", {"PATH", Value::Kind::FILE},
                "bothyd's socket; else BOTHY_SOCKET, else /run/bothy/bothyd.sock",
                [&context](kj::StringPtr path) { context.connector.useSocket(path); });
+  usage.option(0, "session", {"FILE", Value::Kind::FILE},
+               "with the session whose token this file holds (-: standard input's first line), and "
+               "with its rights; else with that of BOTHY_SESSION.  The socket is then "
+               "/run/bothy/sessions.sock, or BOTHY_SESSION_SOCKET",
+               [&context](kj::StringPtr file) { context.connector.useSession(readToken(file)); });
   usage.flag(0, "json",
              "results as JSON on standard output, one value a line; failures as {\"error\":...}",
              [&context] { context.console.useJson(); });
@@ -98,8 +109,8 @@ void declareCommonOptions(Context& context, Usage& usage) {
 kj::Array<kj::Own<Command>> allCommands() {
   return kj::arr(createCommand(), listCommand(), shellCommand(), execCommand(), copyCommand(),
                  startCommand(), stopCommand(), pauseCommand(), resumeCommand(), removeCommand(),
-                 resizeCommand(), eventsCommand(), doctorCommand(), versionCommand(), upCommand(),
-                 helpCommand(), completionCommand());
+                 resizeCommand(), sessionCommand(), eventsCommand(), doctorCommand(),
+                 versionCommand(), upCommand(), helpCommand(), completionCommand());
 }
 
 Command& requireCommand(kj::ArrayPtr<const kj::Own<Command>> all, kj::StringPtr name) {

@@ -12,9 +12,10 @@ class Command {
 public:
   struct Traits {
     kj::StringPtr name;
-    kj::StringPtr summary;  // one line for the list of commands
-    int failureCode;        // what FAILURE becomes: EXEC_FAILED where the code is a program's
-    bool handlesSignals;    // if not, a signal ends it, with clean-up
+    kj::StringPtr summary;      // one line for the list of commands
+    int failureCode;            // what FAILURE becomes: EXEC_FAILED where the code is a program's
+    bool handlesSignals;        // if not, a signal ends it, with clean-up
+    bool takesSession = false;  // it can be done with a session's token
   };
 
   explicit Command(Traits traits) : traits(traits) {}
@@ -40,6 +41,7 @@ kj::Own<Command> removeCommand();
 kj::Own<Command> resizeCommand();
 kj::Own<Command> pauseCommand();
 kj::Own<Command> resumeCommand();
+kj::Own<Command> sessionCommand();
 kj::Own<Command> eventsCommand();
 kj::Own<Command> doctorCommand();
 kj::Own<Command> versionCommand();

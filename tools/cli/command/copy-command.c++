@@ -42,7 +42,7 @@ kj::Promise<TransferResult> transfer(Context& context, kj::StringPtr user, const
 
 class CopyCommand final: public Command {
 public:
-  CopyCommand() : Command({"cp", "copy files and directories, both ways", FAILURE, false}) {}
+  CopyCommand() : Command({"cp", "copy files and directories, both ways", FAILURE, false, true}) {}
 
   void declare(Usage& usage) override {
     usage.form("[-u USER] [--max SIZE] NAME:PATH LOCAL");

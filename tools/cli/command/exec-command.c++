@@ -32,7 +32,7 @@ constexpr kj::StringPtr TIMES[] = {"30s"_kj, "5m"_kj, "1h"_kj};
 
 class ExecCommand final: public Command {
 public:
-  ExecCommand() : Command({"exec", "run a command in a workspace", EXEC_FAILED, true}) {}
+  ExecCommand() : Command({"exec", "run a command in a workspace", EXEC_FAILED, true, true}) {}
 
   void declare(Usage& usage) override {
     usage.form("[OPTION]... NAME [--] COMMAND [ARGUMENT]...");

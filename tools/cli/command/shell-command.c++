@@ -27,7 +27,10 @@ Ctrl-D.  --attach reads the output since the start then (the last MiB).
 With --list --json: Terminals of cli.capnp.)"_kj;
 
 kj::Promise<void> list(Context& context, kj::StringPtr name) {
-  SupervisorLanes lanes(context.connector, context.eventPort, name, WantedLane::interactive());
+  // A session may look where it may not type.  Of operators the agent may be one that knows no onlookers.
+  SupervisorLanes lanes(
+      context.connector, context.eventPort, name,
+      context.connector.usesSession() ? WantedLane::viewing() : WantedLane::interactive());
   auto opened = co_await lanes.open();
   KJ_IF_MAYBE (none, opened.tryGet<NoLane>()) kj::throwFatalException(kj::mv(none->reason));
   auto& lane = *opened.get<kj::Own<WorkspaceLane>>();
@@ -63,7 +66,7 @@ kj::Promise<void> list(Context& context, kj::StringPtr name) {
 
 class ShellCommand final: public Command {
 public:
-  ShellCommand() : Command({"shell", "a terminal in a workspace", EXEC_FAILED, true}) {}
+  ShellCommand() : Command({"shell", "a terminal in a workspace", EXEC_FAILED, true, true}) {}
 
   void declare(Usage& usage) override {
     usage.form("[OPTION]... NAME [[--] COMMAND [ARGUMENT]...]");

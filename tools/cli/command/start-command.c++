@@ -10,7 +10,7 @@ namespace {
 
 class StartCommand final: public Command {
 public:
-  StartCommand() : Command({"start", "start a workspace", FAILURE, false}) {}
+  StartCommand() : Command({"start", "start a workspace", FAILURE, false, true}) {}
 
   void declare(Usage& usage) override {
     usage.form("NAME");

@@ -13,6 +13,7 @@ $Cxx.namespace("bothy::result");
 
 using Json = import "/capnp/compat/json.capnp";
 using ProcessTypes = import "/schema/process.capnp";
+using SessionTypes = import "/schema/session.capnp";
 using SupervisorTypes = import "/schema/supervisor.capnp";
 using TerminalTypes = import "/schema/terminal.capnp";
 using WorkspaceTypes = import "/schema/workspace.capnp";
@@ -78,6 +79,27 @@ struct Examination {
   # `bothy doctor`.
 
   findings @0 :List(SupervisorTypes.Finding);
+}
+
+struct SessionMade {
+  # `bothy session create`.
+
+  info @0 :SessionTypes.SessionInfo;
+  token @1 :Text;
+  # Is told here and never again.
+}
+
+struct SessionList {
+  # `bothy session ls`.
+
+  sessions @0 :List(SessionTypes.SessionInfo);
+}
+
+struct SessionRevoked {
+  # `bothy session revoke`.
+
+  revoked @0 :Text;
+  # Its id.
 }
 
 struct Stopped {

@@ -49,6 +49,14 @@ private:
 
 }  // namespace
 
+kj::Promise<rpc::Session::Client> SupervisorLink::session() {
+  return failure("a session's token is missing: --session FILE, or BOTHY_SESSION");
+}
+
+void Connector::useSession(kj::String token) {
+  KJ_UNIMPLEMENTED("this connector knows no sessions");
+}
+
 kj::Own<SupervisorLink> linkOver(kj::Own<kj::AsyncCapabilityStream> stream) {
   return kj::heap<RpcLink>(kj::mv(stream));
 }

@@ -4,6 +4,7 @@
 #include <kj/function.h>
 #include <kj/timer.h>
 
+#include "schema/session-gate.capnp.h"
 #include "schema/supervisor.capnp.h"
 
 namespace bothy {
@@ -12,6 +13,8 @@ namespace bothy {
 class SupervisorLink {
 public:
   virtual rpc::Supervisor::Client supervisor() = 0;
+  // The session whose token is used; fails with a failure() where none is, or it is refused.
+  virtual kj::Promise<rpc::Session::Client> session();
   // Resolves when the connection has ended; never fails.
   virtual kj::Promise<void> onDisconnect() = 0;
 };
@@ -22,6 +25,9 @@ public:
   // Fails with a failure() that says what to do; with a passingFailure() if bothyd is not running.
   virtual kj::Own<SupervisorLink> connect() = 0;
   virtual void useSocket(kj::StringPtr path) = 0;
+  // What connect() gives from now on is what a session's token gives.
+  virtual void useSession(kj::String token);
+  virtual bool usesSession() { return false; }
 };
 
 // Connects to bothyd's Unix socket.

@@ -174,6 +174,8 @@ kj::Promise<kj::Maybe<kj::Exception>> whyNotConnected(
       co_return failure(kj::str(name, ": ", escaped(outcome.getStalled())));
     case Outcome::UNSUPPORTED:
       co_return failure(kj::str("bothyd refuses this: ", escaped(outcome.getUnsupported())));
+    case Outcome::NOT_ALLOWED:
+      co_return failure(kj::str(name, ": ", escaped(outcome.getNotAllowed())));
     case Outcome::AGENT_TOO_OLD:
       co_return failure(kj::str(name, " runs an agent that is too old for this (generation ",
                                 outcome.getAgentTooOld(), "): ", startAnew(name),
@@ -223,8 +225,7 @@ kj::Maybe<kj::String> describeEnd(kj::StringPtr name, rpc::LaneEnd why) {
     case rpc::LaneEnd::CLOSED:
       return nullptr;
     case rpc::LaneEnd::REVOKED:
-      return kj::str("bothyd has ended the connection to ", name,
-                     ": this client may not have it any more");
+      return kj::str("the session that the connection to ", name, " was of was revoked");
     case rpc::LaneEnd::EXPIRED:
       return kj::str("the time for which the connection to ", name, " was granted is over");
     case rpc::LaneEnd::STOPPED:

@@ -53,6 +53,7 @@ void WantedLane::writeTo(rpc::LaneRequest::Builder request) const {
       request.setViewTerminals();
       return;
     case rpc::LaneRequest::NONE:
+    case rpc::LaneRequest::MACHINE:
     case rpc::LaneRequest::FILES_BENEATH:
       break;
   }
