@@ -26,6 +26,12 @@ kj::Exception refused() {
       "one of it");
 }
 
+// It is paused, or on the way to it or back.
+bool isHalted(rpc::WorkspaceState state) {
+  return state == rpc::WorkspaceState::PAUSED || state == rpc::WorkspaceState::PAUSING ||
+         state == rpc::WorkspaceState::RESUMING;
+}
+
 // What of a supervisor there is for a session.
 class SessionSupervisor final: public rpc::Supervisor::Server {
 public:
@@ -61,6 +67,8 @@ private:
     auto redeeming = redeem();
     auto request = redeeming.getSession().connectRequest();
     request.setWanted(params.getWanted());
+    request.setWake(params.getWake());
+    if (params.hasProgress()) request.setProgress(params.getProgress());
     auto connecting = request.send();
     auto redeemed = co_await redeeming;
     require(redeemed, params.getName());
@@ -70,6 +78,26 @@ private:
     auto results = context.getResults();
     results.setOutcome(outcome);
     if (connected.hasLane()) results.setLane(connected.getLane());
+  }
+
+  kj::Promise<void> whenResumed(WhenResumedContext context) override {
+    auto redeemed = co_await redeem();
+    require(redeemed, context.getParams().getName());
+    auto session = redeemed.getSession();
+    auto request = session.stateRequest();
+    for (;;) {
+      auto answer = co_await request.send();
+      auto outcome = answer.getOutcome();
+      if (!outcome.isState()) kj::throwFatalException(refused());
+      const auto state = outcome.getState();
+      if (!isHalted(state)) {
+        context.getResults().setState(state);
+        co_return;
+      }
+      request = session.stateRequest();
+      request.setIsOther(true);
+      request.setThan(state);
+    }
   }
 
   kj::Promise<void> start(StartContext context) override {
