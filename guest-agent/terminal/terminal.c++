@@ -199,10 +199,7 @@ void Terminal::remove(Viewer& viewer) {
 }
 
 void Terminal::viewerMoved() {
-  KJ_IF_MAYBE (fulfiller, heldBack) {
-    (*fulfiller)->fulfill();
-    heldBack = nullptr;
-  }
+  heldBack.wakeAll();
 }
 
 uint Terminal::countOnlookers() const {
@@ -274,9 +271,7 @@ kj::Promise<void> Terminal::readOutput() {
 }
 
 kj::Promise<void> Terminal::untilItMayGoOn(bool programEnded) {
-  auto paf = kj::newPromiseAndFulfiller<void>();
-  heldBack = kj::mv(paf.fulfiller);
-  auto goesOn = kj::mv(paf.promise);
+  auto goesOn = heldBack.wait();
   if (!isWatched()) goesOn = goesOn.exclusiveJoin(pace->whenAllowed());
   // Its end is told also to who watches a terminal that a viewer holds back.
   if (!programEnded) goesOn = goesOn.exclusiveJoin(child->onExit().ignoreResult());
@@ -352,16 +347,7 @@ void Terminal::tellNews() {
 
 void Terminal::wakeViewers() {
   for (auto viewer : viewers) viewer->wake();
-  KJ_IF_MAYBE (next, nextOutput) next->fulfiller->fulfill();
-  nextOutput = nullptr;
-}
-
-kj::Promise<void> Terminal::onOutput() {
-  if (nextOutput == nullptr) {
-    auto paf = kj::newPromiseAndFulfiller<void>();
-    nextOutput = NextOutput{kj::mv(paf.fulfiller), paf.promise.fork()};
-  }
-  return KJ_ASSERT_NONNULL(nextOutput).promise.addBranch();
+  nextOutput.wakeAll();
 }
 
 }  // namespace bothy

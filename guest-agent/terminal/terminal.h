@@ -8,6 +8,7 @@
 #include "terminal/pty.h"
 #include "terminal/screen-view.h"
 #include "terminal/unwatched-pace.h"
+#include "wire/waiters.h"
 
 namespace bothy {
 
@@ -77,7 +78,7 @@ public:
   kj::Promise<void> write(kj::ArrayPtr<const kj::byte> data);
 
   // Resolves when more of the output was read, and viewers were woken.
-  kj::Promise<void> onOutput();
+  kj::Promise<void> onOutput() { return nextOutput.wait(); }
 
   // Resolves when status() is known.
   kj::Promise<ExitStatus> onEnd() { return ended.addBranch(); }
@@ -121,14 +122,9 @@ private:
   kj::Promise<void> forgettingShown = nullptr;
   kj::Vector<Viewer*> viewers;
   kj::Own<InputTurns> inputTurns = kj::refcounted<InputTurns>();
-  // Of who waits for more output; none: nobody does.
-  struct NextOutput {
-    kj::Own<kj::PromiseFulfiller<void>> fulfiller;
-    kj::ForkedPromise<void> promise;
-  };
-  kj::Maybe<NextOutput> nextOutput;
+  Waiters nextOutput;
   kj::Maybe<ExitStatus> endStatus;
-  kj::Maybe<kj::Own<kj::PromiseFulfiller<void>>> heldBack;
+  Waiters heldBack;
   kj::ForkedPromise<ExitStatus> ended;
 
   kj::Promise<ExitStatus> run();

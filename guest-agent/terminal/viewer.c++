@@ -39,9 +39,7 @@ void Viewer::detach() {
 }
 
 void Viewer::wake() {
-  KJ_IF_MAYBE (fulfiller, waiting) {
-    (*fulfiller)->fulfill();
-  }
+  waiting.wakeAll();
 }
 
 void Viewer::resized(uint64_t sequence, WindowSize size) {
@@ -151,9 +149,7 @@ kj::Promise<void> Viewer::deliver() {
       tellRest();
       co_return;
     } else {
-      auto paf = kj::newPromiseAndFulfiller<void>();
-      waiting = kj::mv(paf.fulfiller);
-      co_await paf.promise;
+      co_await waiting.wait();
     }
   }
 }

@@ -1,6 +1,7 @@
 #pragma once
 
 #include "terminal/terminal.h"
+#include "wire/waiters.h"
 
 namespace bothy {
 
@@ -54,7 +55,7 @@ private:
   rpc::TerminalViewer::Client client;
   bool attached = true;
   kj::Maybe<Resize> pendingResize;  // the last of several that were not yet sent
-  kj::Maybe<kj::Own<kj::PromiseFulfiller<void>>> waiting;
+  Waiters waiting;
   TerminalScreen::News untold;
   bool isTelling = true;  // or will be
   kj::Promise<void> telling = kj::READY_NOW;
