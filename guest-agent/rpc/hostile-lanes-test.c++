@@ -89,7 +89,7 @@ struct Agent: private kj::TaskSet::ErrorHandler {
     auto lane = kj::heap<RpcConnection>(kj::mv(stream), kj::heap<SomeFiles>(), timer, RULES, memory,
                                         nullptr, holder);
     auto& guard = lane->requireGuard();
-    slowed.slowReads([&guard](size_t have) { return guard.untilRoomForPart(have); });
+    slowed.slowReads([&guard](size_t have) { return guard.waitForPart(have); });
     auto ended = lane->onDisconnect();
     lanes.add(ended.attach(kj::mv(lane)));
     return kj::mv(pipe.ends[0]);

@@ -24,7 +24,7 @@ kj::Promise<kj::Maybe<kj::String>> LaneServer::serve(kj::Own<VsockStream> ownStr
   RpcConnection connection(kj::mv(ownStream), kj::mv(bootstrap), timer, CLIENT_RULES, memory, clock,
                            service.holder);
   auto& guard = connection.requireGuard();
-  stream.slowReads([&guard](size_t have) { return guard.untilRoomForPart(have); });
+  stream.slowReads([&guard](size_t have) { return guard.waitForPart(have); });
   // The RPC system ends with its last write, which may hang for good when nobody reads it.
   kj::Maybe<kj::TimePoint> ended;
   CreditUpdates::Lane watched(creditUpdates, guard, [&]() {

@@ -115,11 +115,17 @@ kj::Promise<void> MessageGuard::untilRoom() {
   return until([this]() { return hasRoom(); });
 }
 
-kj::Promise<void> MessageGuard::untilRoomForPart(size_t bytes) {
+kj::Maybe<kj::Promise<void>> MessageGuard::waitForPart(size_t bytes) {
   part.grow(bytes);
   noteGrowth();
   if (!hasRoom()) return holdUpPart();
   part.await(timer.now());
+  return nullptr;
+}
+
+kj::Promise<void> MessageGuard::untilRoomForPart(size_t bytes) {
+  auto held = waitForPart(bytes);
+  KJ_IF_MAYBE (wait, held) return kj::mv(*wait);
   return kj::READY_NOW;
 }
 
@@ -183,7 +189,7 @@ bool MessageGuard::isTurnOver() const {
 // after turn before what its last one began is done, for which all others wait.  But evalLast() is last in, first out: where peers that
 // never pause keep the loop busy, the end of what it does may never come.
 kj::Promise<void> MessageGuard::pause() {
-  co_await untilRoom();
+  if (!hasRoom()) co_await untilRoom();
   if (!isTurnOver()) co_return;
   turnMessages = 0;
   turnBytes = 0;

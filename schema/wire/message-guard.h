@@ -59,7 +59,9 @@ public:
 
   // Resolves when the next message may be read.
   kj::Promise<void> untilRoom();
-  // The same of the next of a large one, of which so much has come.  To be asked before each part of it, the first too.
+  // The same of the next of a large one, of which so much has come.  To be asked before each part of it, the first too.  None: it may
+  // be read at once.
+  kj::Maybe<kj::Promise<void>> waitForPart(size_t bytes);
   kj::Promise<void> untilRoomForPart(size_t bytes);
   // Resolves when the connection is to be dropped, for what it holds: see MessageBudget.  Nothing is read any more then.
   kj::Promise<void> onCut();

@@ -11,6 +11,18 @@ namespace {
 // Of the kernel's own receive buffers (VIRTIO_VSOCK_DEFAULT_RX_BUF_SIZE).
 constexpr size_t PACKET_BYTES = 4 * 1024;
 
+size_t partOf(size_t bytes) {
+  return kj::min(bytes, MAX_VSOCK_READ_BYTES);
+}
+
+// 0: nothing, or the stream's end, or a failure, which the next read that waits will tell.
+size_t takeWhatIsThere(kj::AsyncIoStream& socket, kj::byte* buffer, size_t bytes) {
+  KJ_IF_MAYBE (fd, socket.getFd()) {
+    return static_cast<size_t>(kj::max(::recv(*fd, buffer, bytes, MSG_DONTWAIT), 0));
+  }
+  return 0;
+}
+
 }  // namespace
 
 VsockStream::VsockStream(kj::Own<kj::AsyncIoStream> socket) : socket(kj::mv(socket)) {}
@@ -19,28 +31,54 @@ VsockStream::~VsockStream() noexcept(false) {}
 
 kj::Promise<size_t> VsockStream::tryRead(void* buffer, size_t minBytes, size_t maxBytes) {
   if (minBytes <= PACKET_BYTES) {
-    wakeAt(1);
-    return socket->tryRead(buffer, minBytes, maxBytes);
+    return readLittle(static_cast<kj::byte*>(buffer), minBytes, maxBytes);
   }
   if (isToEnlarge) {
     isToEnlarge = false;
     growBuffer(BULK_VSOCK_BUFFER_BYTES - VSOCK_BUFFER_BYTES);
   }
-  return readMuch(static_cast<kj::byte*>(buffer), minBytes, maxBytes);
+  wakeAt(kj::min(minBytes, MAX_WAKE_BYTES));
+  return readMuch(static_cast<kj::byte*>(buffer), minBytes, maxBytes, 0);
 }
 
-kj::Promise<size_t> VsockStream::readMuch(kj::byte* buffer, size_t minBytes, size_t maxBytes) {
-  size_t have = 0;
-  while (have < minBytes) {
-    co_await untilRoom(have);
-    // Never for more than is sure to come: what follows may be long in coming.
-    wakeAt(kj::min(minBytes - have, MAX_WAKE_BYTES));
-    auto bytes =
-        co_await socket->tryRead(buffer + have, 1, kj::min(maxBytes - have, MAX_VSOCK_READ_BYTES));
-    if (bytes == 0) break;
+// While large messages follow each other without a pause, nothing wakes us, and nothing is told to the kernel either.
+kj::Promise<size_t> VsockStream::readLittle(kj::byte* buffer, size_t minBytes, size_t maxBytes) {
+  const size_t have = wakeBytes > 1 ? takeWhatIsThere(*socket, buffer, maxBytes) : 0;
+  if (have >= minBytes) return have;
+  wakeAt(1);
+  auto rest = socket->tryRead(buffer + have, minBytes - have, maxBytes - have);
+  if (have == 0) return rest;
+  return rest.then([have](size_t bytes) { return have + bytes; });
+}
+
+// What is there already is taken without a turn of the event loop for each part, which costs as much as the part does.
+kj::Promise<size_t> VsockStream::readMuch(kj::byte* buffer, size_t minBytes, size_t maxBytes,
+                                          size_t have) {
+  for (kj::uint reads = 0; have < minBytes; ++reads) {
+    auto held = waitForPart(have);
+    KJ_IF_MAYBE (room, held) {
+      return room->then([this, buffer, minBytes, maxBytes, have]() {
+        return readPart(buffer, minBytes, maxBytes, have);
+      });
+    }
+    if (reads == TURN_VSOCK_READS) return readPart(buffer, minBytes, maxBytes, have);
+    auto bytes = takeWhatIsThere(*socket, buffer + have, partOf(maxBytes - have));
+    if (bytes == 0) return readPart(buffer, minBytes, maxBytes, have);
     have += bytes;
   }
-  co_return have;
+  return have;
+}
+
+// A part, for which it waits where there is none.
+kj::Promise<size_t> VsockStream::readPart(kj::byte* buffer, size_t minBytes, size_t maxBytes,
+                                          size_t have) {
+  // Never for more than is sure to come: what follows may be long in coming.
+  wakeAt(kj::min(minBytes - have, MAX_WAKE_BYTES));
+  return socket->tryRead(buffer + have, 1, partOf(maxBytes - have))
+      .then([this, buffer, minBytes, maxBytes, have](size_t bytes) -> kj::Promise<size_t> {
+        if (bytes == 0) return have;
+        return readMuch(buffer, minBytes, maxBytes, have + bytes);
+      });
 }
 
 void VsockStream::wakeAt(size_t bytes) {

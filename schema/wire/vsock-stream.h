@@ -19,8 +19,9 @@ constexpr uint64_t VSOCK_BUFFER_GROWTH_BYTES = 8 * 1024 * 1024;
 // A guest's kernel receives packets of less than 4 KiB (3,776 bytes as of Linux 6.12), and a wake-up for each costs more than its bytes.
 constexpr size_t MAX_WAKE_BYTES = 64 * 1024;
 
-// Of a large message, what is read at once, in bytes, at most.
+// Of a large message, what is read at once, in bytes, at most; and so many times in one turn of the event loop, while there is more.
 constexpr size_t MAX_VSOCK_READ_BYTES = 256 * 1024;
+constexpr kj::uint TURN_VSOCK_READS = 4;
 
 // A byte stream over a connected AF_VSOCK socket (or, on the host, over the Unix socket that stands for
 // one), with what a vsock needs: a read that needs much sleeps until much is there (SO_RCVLOWAT, socket(7)).
@@ -36,9 +37,9 @@ public:
   kj::Promise<void> write(kj::ArrayPtr<const kj::ArrayPtr<const kj::byte>> pieces) override;
   kj::Promise<void> whenWriteDisconnected() override;
 
-  // Is called before a large read goes on, with what of it has come.
-  void slowReads(kj::Function<kj::Promise<void>(size_t)> untilRoom) {
-    this->untilRoom = kj::mv(untilRoom);
+  // Is called before a large read goes on, with what of it has come.  None: it goes on at once.
+  void slowReads(kj::Function<kj::Maybe<kj::Promise<void>>(size_t)> waitForPart) {
+    this->waitForPart = kj::mv(waitForPart);
   }
 
   // See hasPeerEnded() of a stream.
@@ -65,11 +66,12 @@ private:
   kj::Own<kj::AsyncIoStream> socket;
   size_t wakeBytes = 1;
   bool isToEnlarge = false;
-  kj::Function<kj::Promise<void>(size_t)> untilRoom = [](size_t) -> kj::Promise<void> {
-    return kj::READY_NOW;
-  };
+  kj::Function<kj::Maybe<kj::Promise<void>>(size_t)> waitForPart =
+      [](size_t) -> kj::Maybe<kj::Promise<void>> { return nullptr; };
 
-  kj::Promise<size_t> readMuch(kj::byte* buffer, size_t minBytes, size_t maxBytes);
+  kj::Promise<size_t> readLittle(kj::byte* buffer, size_t minBytes, size_t maxBytes);
+  kj::Promise<size_t> readMuch(kj::byte* buffer, size_t minBytes, size_t maxBytes, size_t have);
+  kj::Promise<size_t> readPart(kj::byte* buffer, size_t minBytes, size_t maxBytes, size_t have);
   void wakeAt(size_t bytes);
   void growBuffer(uint64_t by);
 };
