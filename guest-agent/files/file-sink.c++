@@ -8,9 +8,6 @@
 namespace bothy {
 namespace {
 
-// Bytes written in one turn of the event loop.
-constexpr size_t WRITE_STEP_BYTES = rpc::PREFERRED_CHUNK_BYTES;
-
 // How the writing went: nullptr if the file is in its place.
 struct WriteOutcome final: public kj::Refcounted {
   kj::Maybe<FileProblem> problem;
@@ -20,11 +17,10 @@ struct WriteOutcome final: public kj::Refcounted {
 
 class FileSink final: public rpc::SparseSink::Server {
 public:
-  FileSink(kj::Timer& timer, DiskFlush& disk, kj::Own<WorkspaceFiles> files,
-           kj::Own<FileWriter> writer, kj::Own<kj::PromiseFulfiller<kj::Own<WriteOutcome>>> outcome,
+  FileSink(DiskFlush& disk, kj::Own<WorkspaceFiles> files, kj::Own<FileWriter> writer,
+           kj::Own<kj::PromiseFulfiller<kj::Own<WriteOutcome>>> outcome,
            kj::Own<FileCounters> counters)
-      : timer(timer),
-        disk(disk),
+      : disk(disk),
         files(kj::mv(files)),
         writer(kj::mv(writer)),
         outcome(kj::mv(outcome)),
@@ -42,16 +38,10 @@ public:
     order.begin();
     auto data = context.getParams().getData();
     KJ_REQUIRE(data.size() <= rpc::MAX_CHUNK_BYTES, "a chunk over maxChunkBytes", data.size());
-    for (;;) {
-      auto step = kj::min(data.size(), WRITE_STEP_BYTES);
-      require(open().write(data.slice(0, step)));
-      counters->bytesWritten += step;
-      data = data.slice(step, data.size());
-      if (data.size() == 0) break;
-      // What the machine's other clients sent meanwhile comes before a timer that is due.
-      co_await timer.afterDelay(0 * kj::NANOSECONDS);
-    }
-    order.end();
+    require(open().write(data));
+    counters->bytesWritten += data.size();
+    // What queues behind it may be cancelled until then.
+    return order.endAfter(kj::READY_NOW);
   }
 
   kj::Promise<void> skip(SkipContext context) override {
@@ -71,7 +61,6 @@ public:
   }
 
 private:
-  kj::Timer& timer;
   DiskFlush& disk;
   kj::Own<WorkspaceFiles> files;
   kj::Maybe<kj::Own<FileWriter>> writer;
@@ -121,12 +110,11 @@ private:
 
 }  // namespace
 
-FileTarget newFileTarget(kj::Timer& timer, DiskFlush& disk, kj::Own<WorkspaceFiles> files,
-                         kj::Own<FileWriter> writer, kj::Array<kj::byte> path,
-                         kj::Own<FileCounters> counters) {
+FileTarget newFileTarget(DiskFlush& disk, kj::Own<WorkspaceFiles> files, kj::Own<FileWriter> writer,
+                         kj::Array<kj::byte> path, kj::Own<FileCounters> counters) {
   auto outcome = kj::newPromiseAndFulfiller<kj::Own<WriteOutcome>>();
   return {
-      kj::heap<FileSink>(timer, disk, kj::mv(files), kj::mv(writer), kj::mv(outcome.fulfiller),
+      kj::heap<FileSink>(disk, kj::mv(files), kj::mv(writer), kj::mv(outcome.fulfiller),
                          kj::mv(counters)),
       kj::heap<FileWritingFacet>(kj::mv(outcome.promise), kj::mv(path)),
   };

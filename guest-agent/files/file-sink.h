@@ -1,6 +1,6 @@
 #pragma once
 
-#include <kj/async-unix.h>
+#include <kj/async.h>
 
 #include "files/file-counts.h"
 #include "files/file-writer.h"
@@ -16,8 +16,7 @@ struct FileTarget {
 };
 
 // `path` is as the caller named it.
-FileTarget newFileTarget(kj::Timer& timer, DiskFlush& disk, kj::Own<WorkspaceFiles> files,
-                         kj::Own<FileWriter> writer, kj::Array<kj::byte> path,
-                         kj::Own<FileCounters> counters);
+FileTarget newFileTarget(DiskFlush& disk, kj::Own<WorkspaceFiles> files, kj::Own<FileWriter> writer,
+                         kj::Array<kj::byte> path, kj::Own<FileCounters> counters);
 
 }  // namespace bothy

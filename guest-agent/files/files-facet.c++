@@ -129,7 +129,7 @@ public:
       results.initOutcome().setDone();
       // Not with the sink: what is limited is open files.
       auto writer = opened.get<kj::Own<FileWriter>>().attach(kj::mv(writerPlaces));
-      auto target = newFileTarget(host.timer, limits.disk, kj::addRef(*files), kj::mv(writer),
+      auto target = newFileTarget(limits.disk, kj::addRef(*files), kj::mv(writer),
                                   kj::heapArray<kj::byte>(params.getPath()), counters->addRef());
       results.setSink(kj::mv(target.sink));
       results.setWriting(kj::mv(target.writing));
