@@ -132,6 +132,26 @@ TEST_CASE(
   CHECK(w.storedSessions() == 0);
 }
 
+TEST_CASE(
+    "a session that has expired and is revoked before it is cut stays over when a clock is set "
+    "back") {
+  Adopted w;
+  w.sessions = nullptr;
+  w.driver.failAdoptions(KJ_EXCEPTION(FAILED, "libvirt is away"));
+  w.restart();
+  w.pass(61 * kj::SECONDS);
+  CHECK(w.session()->end() == SessionEnd::EXPIRED);
+  CHECK(w.store->state().sessions[0].revokedNanos == 0);
+  auto revoking = w.sessions->revoke(w.session());
+  w.pass(SESSION_REVOKE_PATIENCE);
+  CHECK_FALSE(revoking.wait(w.scope));
+  CHECK(w.store->state().sessions[0].revokedNanos != 0);
+  w.sessions = nullptr;
+  w.clock.passed = 0 * kj::SECONDS;
+  w.restart();
+  CHECK(w.session()->end() == SessionEnd::REVOKED);
+}
+
 TEST_CASE("a session of a workspace that does not run has nothing to be cut") {
   TestSessions w;
   w.manager->create(w.request("demo", false), nullptr).wait(w.scope);

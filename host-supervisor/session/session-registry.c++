@@ -346,8 +346,8 @@ kj::Promise<void> SessionRegistry::storeRevocation(kj::Own<Session> session) {
   auto failure =
       co_await failureOf([&]() { return store(kj::mv(Change().update(session->row().clone()))); });
   KJ_IF_MAYBE (e, failure) {
-    // It expired, or its workspace was deleted, before.
-    if (session->end() != SessionEnd::NONE) co_return;
+    // Its row has gone: with its workspace, or at its end.
+    if (isRowRefused(*e)) co_return;
     session->setRevoked(0);
     session->revoking = nullptr;
     kj::throwFatalException(kj::mv(*e));
@@ -356,15 +356,14 @@ kj::Promise<void> SessionRegistry::storeRevocation(kj::Own<Session> session) {
 }
 
 kj::Promise<bool> SessionRegistry::revoke(kj::Own<Session> session) {
-  if (session->end() == SessionEnd::NONE) {
-    if (session->revoking == nullptr) {
-      auto revoking = storeRevocation(session->addRef()).fork();
-      // It goes on though its caller leaves, who is told of a failure.
-      tasks.add(revoking.addBranch().catch_([](kj::Exception&&) {}));
-      session->revoking = kj::mv(revoking);
-    }
-    co_await KJ_ASSERT_NONNULL(session->revoking).addBranch();
+  // Also of one that has expired and is not cut yet: a clock that is set back gives it no life any more.
+  if (session->row().revokedNanos == 0 && session->hasRow()) {
+    auto revoking = storeRevocation(session->addRef()).fork();
+    // It goes on though its caller leaves, who is told of a failure.
+    tasks.add(revoking.addBranch().catch_([](kj::Exception&&) {}));
+    session->revoking = kj::mv(revoking);
   }
+  KJ_IF_MAYBE (revoking, session->revoking) co_await revoking->addBranch();
   KJ_IF_MAYBE (cutting, session->cutting) {
     bool isCut = false;
     co_await cutting->addBranch()
@@ -385,7 +384,7 @@ kj::Promise<void> SessionRegistry::cutAndRemove(kj::Own<Session> session) {
 }
 
 kj::Promise<void> SessionRegistry::removeRow(kj::Own<Session> session) {
-  for (auto pauses = world.pauses(); session->end() != SessionEnd::WORKSPACE_DELETED;) {
+  for (auto pauses = world.pauses(); session->hasRow();) {
     auto failure = co_await failureOf(
         [&]() { return store(kj::mv(Change().removeSession(session->row().id))); });
     // It went with its workspace.
@@ -424,6 +423,7 @@ kj::Promise<void> SessionRegistry::onCut(kj::Array<kj::Own<Session>> sessions) {
 
 void SessionRegistry::workspaceGone(kj::StringPtr id) {
   for (auto& session : ofWorkspace(id)) {
+    session->noteRowGone();
     if (session->end() == SessionEnd::NONE) end(*session, SessionEnd::WORKSPACE_DELETED);
   }
 }

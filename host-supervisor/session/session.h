@@ -54,6 +54,9 @@ public:
   void setRevoked(int64_t nanos) { stored.revokedNanos = nanos; }
   void finish(SessionEnd why);
   void noteCut() { isCut = true; }
+  // It went with its workspace's.
+  void noteRowGone() { isRowGone = true; }
+  bool hasRow() const { return !isRowGone; }
   void setHindrance(kj::String why) { whyUncut = kj::mv(why); }
   kj::Maybe<kj::ForkedPromise<void>> revoking;  // its row
   kj::Maybe<kj::ForkedPromise<void>> cutting;   // its lanes
@@ -62,6 +65,7 @@ private:
   SessionRow stored;
   SessionEnd ended = SessionEnd::NONE;
   bool isCut = false;
+  bool isRowGone = false;
   kj::String whyUncut;
   Waiters waiters;
 };
