@@ -127,9 +127,10 @@ constexpr uint64_t FIRST_SESSION_CLIENT = uint64_t{1} << 63;
                                HostExaminer& examiner) {
   auto& timer = io.provider->getTimer();
   auto socketPath = settings.socketPath(), sessionSocketPath = settings.sessionSocketPath();
-  auto receiver = receiverOf(io, listenOn(socketPath, settings.socketGroup));
+  // First that of sessions: who finds that of operators finds both.
   auto sessionReceiver = receiverOf(
       io, listenOn(sessionSocketPath, settings.sessionSocketGroup, settings.sessionSocketMode));
+  auto receiver = receiverOf(io, listenOn(socketPath, settings.socketGroup));
   kj::StringPtr version = BOTHY_VERSION;
   ThreadPeerLooks looks(timer);
   LaneKeeper lanes(timer, looks);
