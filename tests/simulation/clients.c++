@@ -118,7 +118,7 @@ kj::Promise<void> Clients::choose(kj::StringPtr who) {
   auto& fate = host.fate;
   auto name = nameOf(fate.below(NAMES));
   KJ_IF_MAYBE (ended, endedUnstored()) name = kj::mv(*ended);
-  switch (fate.below(26)) {
+  switch (fate.below(32)) {
     case 0:
     case 1:
     case 2:
@@ -152,6 +152,13 @@ kj::Promise<void> Clients::choose(kj::StringPtr who) {
     case 23:
     case 24:
       return resume(kj::str(who), kj::mv(name));
+    case 25:
+    case 26:
+    case 27:
+    case 28:
+    case 29:
+    case 30:
+      return chooseOfSessions(kj::str(who), kj::mv(name));
     default:
       list(who);
       return kj::READY_NOW;

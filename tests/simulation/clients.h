@@ -40,6 +40,14 @@ private:
   kj::Promise<void> resume(kj::String who, kj::String name);
   kj::Promise<void> ping(kj::String who, kj::String name);
   void list(kj::StringPtr who);
+  // Of sessions.  session-calls.c++
+  kj::Promise<void> makeSession(kj::String who, kj::String name);
+  kj::Promise<void> useSession(kj::String who, Ledger::SessionFacts& facts);
+  kj::Promise<void> revokeSession(kj::String who, Ledger::SessionFacts& facts);
+  kj::Promise<void> chooseOfSessions(kj::String who, kj::String name);
+  kj::Promise<void> holdLane(kj::Own<Session> session, kj::String vm, uint64_t lane,
+                             kj::Own<kj::AsyncIoStream> stream, kj::Duration howLong);
+  size_t openLanes(const Ledger::SessionFacts& facts);
 
   Ledger::Ask newAsk();
   // What a life that is over says is heard by nobody.

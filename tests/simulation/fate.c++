@@ -24,6 +24,8 @@ Fate::Fate(uint64_t seed) : state(seed) {
     permille[static_cast<size_t>(Fault::MACHINE_ENDS)] = OFTEN;
     permille[static_cast<size_t>(Fault::END_REFUSED)] = OFTEN;
   }
+  // Lanes of an earlier bothyd, which only the agent can end, are seldom.
+  if (oneIn(4)) permille[static_cast<size_t>(Fault::AGENT_KEEPS_LANES)] = OFTEN;
   // Only a device that was lost is unplugged, which is seldom enough.
   if (oneIn(2)) {
     permille[static_cast<size_t>(Fault::UNPLUG_IGNORED)] = RATES[1 + below(kj::size(RATES) - 1)];

@@ -55,6 +55,7 @@ kj::StringPtr toString(Fault fault) {
       "agent of another generation"_kj,
       "agent breaks off"_kj,
       "power-off ignored"_kj,
+      "agent keeps lanes"_kj,
       "client leaves"_kj,
   };
   static_assert(kj::size(NAMES) == FAULT_COUNT);

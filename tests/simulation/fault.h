@@ -65,6 +65,7 @@ enum class Fault : uint8_t {
   AGENT_OF_ANOTHER_GENERATION,
   AGENT_BREAKS_OFF,
   POWER_OFF_IGNORED,
+  AGENT_KEEPS_LANES,  // it is told to end some, and gives no answer
   // The client.
   CLIENT_LEAVES,
 };

@@ -75,6 +75,17 @@ void FaultyBackend::trace(const Change& change) {
       KJ_CASE_ONEOF(release, Change::ReleaseMachine) {
         host.trace.line("store", "the lease of ", host.label(release.workspaceId), " rests");
       }
+      KJ_CASE_ONEOF(add, Change::Add<SessionRow>) {
+        host.trace.line("store", "insert session ", add.row.id, " of ",
+                        host.label(add.row.workspaceId));
+      }
+      KJ_CASE_ONEOF(update, Change::Update<SessionRow>) {
+        host.trace.line("store", "update session ", update.row.id,
+                        update.row.revokedNanos != 0 ? ", revoked" : "");
+      }
+      KJ_CASE_ONEOF(remove, Change::RemoveSession) {
+        host.trace.line("store", "remove session ", remove.id);
+      }
       KJ_CASE_ONEOF_DEFAULT {}
     }
   }

@@ -7,6 +7,8 @@ namespace {
 
 // Small, so that there are several.
 constexpr size_t PAGE = 3;
+// Of one workspace.
+constexpr uint32_t MOST_SESSIONS = 3;
 
 }  // namespace
 
@@ -46,6 +48,7 @@ Incarnation::~Incarnation() noexcept(false) {
   life.end();
   tasks.clear();
   serving = nullptr;
+  sessionRegistry = nullptr;
   workspaces = nullptr;
   events = nullptr;
 }
@@ -95,6 +98,9 @@ kj::Promise<void> Incarnation::recoverWorkspaces() {
     }
     co_return;
   }
+  sessionRegistry =
+      kj::heap<SessionRegistry>(world(), *workspaces, SessionRegistry::Limits{MOST_SESSIONS});
+  sessionRegistry->enter(workspaces->takeSessions());
   recovered = true;
   host.touch();
   host.trace.line("bothyd", "serves ", workspaces->size(), " workspaces");
@@ -117,9 +123,12 @@ void Incarnation::boot() {
   events = kj::heap<EventLog>(*store);
   WorkspaceManager::Limits limits;
   limits.leases.count = host.uids;
-  workspaces = kj::heap<WorkspaceManager>(World{*store, *events, keys, volumes, driver, images,
-                                                files, host.fate, host.timer, clock, Deadlines()},
-                                          limits);
+  workspaces = kj::heap<WorkspaceManager>(world(), limits);
+}
+
+World Incarnation::world() {
+  return {*store, *events,   keys,       volumes, driver,     images,
+          files,  host.fate, host.timer, clock,   Deadlines()};
 }
 
 // Every machine that still runs, taken over or not, runs for its workspace as before.

@@ -1,5 +1,6 @@
 #pragma once
 
+#include "session/session-registry.h"
 #include "simulation/faulty-backend.h"
 #include "simulation/simulated-clock.h"
 #include "simulation/simulated-driver.h"
@@ -22,6 +23,8 @@ public:
 
   Lifetime& lifetime() { return life; }
   WorkspaceManager& manager() { return *workspaces; }
+  // When it serves.
+  SessionRegistry& sessions() { return *sessionRegistry; }
   // All of them, page after page; until something happens.
   kj::Array<WorkspaceView> list();
   EventLog& eventLog() { return *events; }
@@ -52,12 +55,14 @@ private:
   SimulatedClock clock;
   kj::Own<EventLog> events;
   kj::Own<WorkspaceManager> workspaces;
+  kj::Own<SessionRegistry> sessionRegistry;
   bool recovered = false;
   bool gaveUp = false;
   kj::Promise<void> fenced = nullptr;
   kj::ForkedPromise<void> serving;
   kj::TaskSet tasks;
 
+  World world();
   void boot();
   kj::Promise<void> recover();
   kj::Promise<void> recoverWorkspaces();

@@ -14,6 +14,7 @@ constexpr size_t MOST_PROCESSES = 2, MOST_CONNECTIONS = 3;
 
 void Invariants::check(kj::Maybe<Incarnation&> bothyd) {
   checkPromises();
+  checkSessions();
   KJ_IF_MAYBE (b, bothyd) {
     if (b->serves()) checkList(*b, false);
   }
@@ -43,6 +44,57 @@ void Invariants::checkPromises() {
                           " MiB large, and the database says ", r->diskMib);
       }
     }
+  }
+}
+
+// Who was told that a session is over finds no lane of it open, whoever granted that.
+void Invariants::checkSessions() {
+  for (auto& session : ledger.sessions) {
+    if (session->revoked) {
+      KJ_IF_MAYBE (row, host.store.sessions().find(session->id)) {
+        if (row->revokedNanos == 0) {
+          host.judge.accuse("session ", session->id,
+                            " was revoked, and the database says it was not");
+        }
+      }
+    }
+    if (!session->cut) continue;
+    KJ_IF_MAYBE (machine, host.machines.find(session->workspaceId)) {
+      if ((*machine)->openLanes(kj::str("session ", session->id)) > 0) {
+        host.judge.accuse("session ", session->id, " is over, and a lane of it is open");
+      }
+    }
+  }
+}
+
+// Nothing of those that have ended is left, and those that live are stored.
+void Invariants::checkSessionsAtRest(Incarnation& bothyd) {
+  auto& sessions = bothyd.sessions();
+  if (sessions.size() != host.store.sessions().size()) {
+    host.judge.accuse("bothyd has ", sessions.size(), " sessions, and the database ",
+                      host.store.sessions().size());
+  }
+  for (auto& entry : host.store.sessions()) {
+    KJ_IF_MAYBE (session, sessions.find(entry.key)) {
+      auto workspace = bothyd.manager().byId(entry.value.workspaceId);
+      const bool isReached = workspace != nullptr &&
+                             KJ_ASSERT_NONNULL(workspace)->unreachable().size() == 0 &&
+                             KJ_ASSERT_NONNULL(workspace)->row().damage.size() == 0;
+      if ((*session)->isClosed() && isReached) {
+        host.judge.accuse("session ", entry.key,
+                          " has ended, and its row is there: ", (*session)->hindrance());
+      }
+    } else {
+      host.judge.accuse("the database has session ", entry.key, ", and bothyd has it not");
+    }
+  }
+  for (auto& machine : host.machines) {
+    machine.value->forEachLane([&](kj::StringPtr lane) {
+      const auto id = lane.slice(kj::StringPtr("session ").size());
+      if (sessions.find(id) == nullptr) {
+        host.judge.accuse("a lane of session ", id, " is open, and there is no such session");
+      }
+    });
   }
 }
 
@@ -85,6 +137,7 @@ void Invariants::checkAtRest(Incarnation& bothyd) {
   checkMachines(bothyd);
   checkDisks();
   checkFiles();
+  checkSessionsAtRest(bothyd);
 }
 
 void Invariants::checkDriver(Incarnation& bothyd, size_t running, size_t unreachable) {

@@ -27,6 +27,8 @@ private:
   Ledger& ledger;
 
   void checkPromises();
+  void checkSessions();
+  void checkSessionsAtRest(Incarnation& bothyd);
   void checkList(Incarnation& bothyd, bool isAtRest);
   void checkMachines(Incarnation& bothyd);
   void checkDisks();

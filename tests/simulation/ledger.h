@@ -63,6 +63,19 @@ public:
   void resizeAsked(const WorkspaceRow& row, uint32_t diskMib);
   void resizeRefused(const WorkspaceRow& row, uint32_t diskMib);
 
+  // A session that a client was told of.
+  struct SessionFacts {
+    kj::String id;
+    kj::String workspaceId;
+    kj::String token;
+    // It lives longer than any world.
+    bool isLong;
+    bool revokeAsked = false;
+    bool revoked = false;  // and told
+    bool cut = false;      // and told so
+  };
+  kj::Vector<kj::Own<SessionFacts>> sessions;
+
   // The workspace that a request id stood for when it was last acknowledged.
   kj::Maybe<kj::StringPtr> madeFor(kj::StringPtr requestId) const;
   void remember(kj::StringPtr requestId, kj::StringPtr id);

@@ -8,6 +8,9 @@
 
 namespace bothy {
 
+// A lane is that for so long.
+constexpr kj::Duration NEW_LANE = 1 * kj::SECONDS;
+
 class SimulatedMachine::Control final: public rpc::AgentControl::Server {
 public:
   explicit Control(SimulatedMachine& machine) : machine(machine) {}
@@ -19,6 +22,17 @@ private:
   kj::Promise<void> report(ReportContext context) override {
     co_await machine.untilItRuns();
     context.getResults().initReport().setAgentVersion("1.2.3");
+  }
+  kj::Promise<void> endLanes(EndLanesContext context) override {
+    co_await machine.untilItRuns();
+    auto which = context.getParams().getWhich();
+    if (machine.fate.strikes(Fault::AGENT_KEEPS_LANES)) {
+      machine.trace.line("guest", machine.label, " does not end lanes");
+      co_await kj::Promise<void>(kj::NEVER_DONE);
+    }
+    machine.dropLanes([&](const SessionLane& lane) {
+      return which.isLane() ? lane.lane == which.getLane() : lane.session == which.getSession();
+    });
   }
   kj::Promise<void> powerOff(PowerOffContext) override {
     co_await machine.untilItRuns();
@@ -42,6 +56,14 @@ kj::Promise<void> SimulatedMachine::greet(kj::Own<kj::AsyncIoStream> stream) {
     co_return;
   }
   trace.line("guest", label, " welcomes");
+  auto grant = message->getRoot<rpc::Grant>();
+  if (grant.getPurpose() != rpc::Purpose::CONTROL && !cutLanes.contains(grant.getLane())) {
+    auto lifetime = grant.getLifetime();
+    const auto until = lifetime.isMillis()
+                           ? timer.now() + int64_t(lifetime.getMillis()) * kj::MILLISECONDS
+                           : timer.now() + 365 * 100 * kj::DAYS;
+    sessionLanes.add(SessionLane{kj::str(grant.getSession()), grant.getLane(), timer.now(), until});
+  }
   welcome.setGeneration(guest.generation);
   co_await writeGreeting(*stream, kj::mv(answer));
   if (guest.breaksOff) tasks.add(breakOff());
@@ -107,6 +129,7 @@ void SimulatedMachine::stop(VmEnd end) {
   present = Phase::REMAINS;
   why = end;
   connections.clear();
+  sessionLanes.clear();
   speaking = nullptr;
   console = nullptr;
   exit->fulfill();
@@ -218,8 +241,36 @@ kj::Promise<void> SimulatedMachine::later(kj::Duration after) {
   co_await untilItRuns();
 }
 
+void SimulatedMachine::dropLanes(kj::FunctionParam<bool(const SessionLane&)> isMeant) {
+  kj::Vector<SessionLane> kept;
+  for (auto& lane : sessionLanes) {
+    if (!isMeant(lane)) kept.add(kj::mv(lane));
+  }
+  sessionLanes = kj::mv(kept);
+}
+
+void SimulatedMachine::cutLane(uint64_t lane) {
+  // Its Grant may come later.
+  cutLanes.upsert(lane, [](uint64_t&, uint64_t&&) {});
+  dropLanes([lane](const SessionLane& other) { return other.lane == lane; });
+}
+
+void SimulatedMachine::forEachLane(kj::FunctionParam<void(kj::StringPtr)> act) const {
+  for (auto& lane : sessionLanes) {
+    const bool isNew = timer.now() - lane.since < NEW_LANE;
+    if (lane.until > timer.now() && !isNew) act(lane.session);
+  }
+}
+
+size_t SimulatedMachine::openLanes(kj::StringPtr session) const {
+  size_t count = 0;
+  forEachLane([&](kj::StringPtr other) { count += other == session; });
+  return count;
+}
+
 void SimulatedMachine::loseVsock() {
   vsock = false;
+  sessionLanes.clear();
   connections.clear();
 }
 

@@ -1,8 +1,11 @@
 #pragma once
 
 #include <kj/debug.h>
+#include <kj/function.h>
+#include <kj/map.h>
 #include <kj/refcount.h>
 
+#include "schema/lane.capnp.h"
 #include "simulation/guest.h"
 #include "simulation/trace.h"
 #include "vm/vm-driver.h"
@@ -44,6 +47,13 @@ public:
   void loseVsock();
   void restoreVsock() { vsock = true; }
   kj::Promise<kj::Own<kj::AsyncIoStream>> dial();
+
+  // Lanes of sessions that are open here: whoever has one keeps its other end, also where the bothyd that granted it is killed.
+  // Not those that have just begun: their end may be on its way.
+  size_t openLanes(kj::StringPtr session) const;
+  void forEachLane(kj::FunctionParam<void(kj::StringPtr session)> act) const;
+  // Its end on the host is cut, or closed by whoever had it.
+  void cutLane(uint64_t lane);
 
   // A write finds no room on the host's disk: its CPUs stand still until goOn(), for which there is room after a time.
   void stall(kj::Duration noRoomFor);
@@ -90,7 +100,16 @@ private:
   kj::TaskSet connections;
   kj::Maybe<kj::Own<kj::AsyncIoStream>> console;
   kj::Promise<void> speaking = nullptr;
+  struct SessionLane {
+    kj::String session;
+    uint64_t lane;
+    kj::TimePoint since;
+    kj::TimePoint until;  // its lifetime is over
+  };
+  kj::Vector<SessionLane> sessionLanes;
+  kj::HashSet<uint64_t> cutLanes;
 
+  void dropLanes(kj::FunctionParam<bool(const SessionLane&)> isMeant);
   // A lane from its Hello to its end.
   kj::Promise<void> greet(kj::Own<kj::AsyncIoStream> stream);
   void halt();

@@ -34,6 +34,11 @@ Row& present(kj::TreeMap<kj::String, Row>& map, kj::StringPtr key) {
   return KJ_REQUIRE_NONNULL(map.find(key), "the database has no such row", key);
 }
 
+// Of sessions: whose fault it is decides what becomes of them.
+void requireFit(bool isSo, kj::StringPtr why) {
+  if (!isSo) kj::throwFatalException(rowRefused(why));
+}
+
 template <typename Row>
 void eraseOf(kj::TreeMap<kj::String, Row>& map, kj::StringPtr id) {
   kj::Vector<kj::String> keys;
@@ -230,23 +235,24 @@ void SimulatedStore::apply(const Change::Step& step) {
       row = kj::mv(next);
     }
     KJ_CASE_ONEOF(add, Change::Add<SessionRow>) {
-      present(rows.workspaces, add.row.workspaceId);
+      requireFit(rows.workspaces.find(add.row.workspaceId) != nullptr, "no such workspace");
       for (auto& entry : rows.sessions) {
         auto& other = entry.value;
-        KJ_REQUIRE(other.tokenHash != add.row.tokenHash, "the database refuses a second token");
-        KJ_REQUIRE(add.row.requestId.size() == 0 || other.requestId != add.row.requestId,
-                   "the database refuses a second session of a request");
+        requireFit(other.tokenHash != add.row.tokenHash, "a second token");
+        requireFit(add.row.requestId.size() == 0 || other.requestId != add.row.requestId,
+                   "a second session of a request");
       }
       insertNew(rows.sessions, add.row.id, add.row);
     }
     KJ_CASE_ONEOF(update, Change::Update<SessionRow>) {
+      requireFit(rows.sessions.find(update.row.id) != nullptr, "no such session");
       auto& row = present(rows.sessions, update.row.id);
       row.tokenHash = kj::heapArray<kj::byte>(update.row.tokenHash);
       row.lastUsedNanos = update.row.lastUsedNanos;
       row.revokedNanos = update.row.revokedNanos;
     }
     KJ_CASE_ONEOF(remove, Change::RemoveSession) {
-      present(rows.sessions, remove.id);
+      requireFit(rows.sessions.find(remove.id) != nullptr, "no such session");
       rows.sessions.erase(remove.id);
     }
   }

@@ -291,7 +291,8 @@ void WorldKeeper::deleteAll() {
   if (KJ_ASSERT_NONNULL(bothyd)->manager().objects() > 0) {
     judge.accuse("there is no workspace, and there are objects of some");
   }
-  if (!KJ_ASSERT_NONNULL(bothyd)->manager().isIdle()) {
+  if (!KJ_ASSERT_NONNULL(bothyd)->manager().isIdle() ||
+      !KJ_ASSERT_NONNULL(bothyd)->sessions().isIdle()) {
     judge.accuse("there is no workspace, and bothyd still waits for something");
   }
   if (!isCondemned()) invariants.checkDriver(*KJ_ASSERT_NONNULL(bothyd), 0, 0);
