@@ -12,6 +12,7 @@
 #include <string>
 
 #include "crash/host-inventory.h"
+#include "support/session-client.h"
 
 namespace bothy {
 namespace {
@@ -253,6 +254,44 @@ TEST_CASE(
   // Without its machine a workspace is deleted as any other.
   killAtEachStep(running, erase,
                  {.least = 4, .last = isFull() ? ""_kj : "removal of a machine is done"_kj});
+}
+
+TEST_CASE("P54 R20 bothyd killed at any step of a revocation has cut its lanes when it is back") {
+  constexpr kj::Duration CUT_LIMIT = 10 * kj::SECONDS;
+  CrashHost crash;
+  auto& host = crash.host;
+  running(host);
+  kj::Vector<kj::String> steps;
+  for (uint32_t number = 1;; number++) {
+    REQUIRE(number < MOST_STEPS);
+    auto made =
+        makeSession(host, "demo", [](rpc::SessionRights::Builder rights) { rights.setExec(true); });
+    kj::Own<Lane> lane;
+    {
+      SessionClient client(host, made.token);
+      lane = client.openLane([](rpc::LaneRequest::Builder wanted) { wanted.setCommands(); });
+      auto revoke = [&](SupervisedHost& host) { revokeSession(host, made.id); };
+      // The client is there when bothyd is killed, and so is its lane.
+      auto step = crash.killWithin(revoke, number, "");
+      if (step == nullptr) break;
+      steps.add(kj::mv(KJ_ASSERT_NONNULL(step)));
+      INFO("killed at step " << number << ": " << steps.back().cStr());
+      if (steps.back() == "revocation of a session begins") {
+        // Nothing was stored, nor told: it is as it was.
+        CHECK_FALSE(SessionClient(host, made.token).isRefused());
+        CHECK_FALSE(lane->hasEnded());
+        CHECK(revokeSession(host, made.id));
+      } else if (steps.back() == "revocation of a session is under way") {
+        // Stored or not: who has got no answer asks again.
+        revokeSession(host, made.id);
+      }
+      // Without a word of anybody's else.
+      host.wait(lane->onDisconnect(), "the end of a lane whose session is revoked", CUT_LIMIT);
+      CHECK(SessionClient(host, made.token).isRefused());
+    }
+  }
+  REQUIRE(steps.size() >= 4);
+  CHECK(steps[0] == "revocation of a session begins");
 }
 
 }  // namespace

@@ -62,6 +62,16 @@ private:
         KJ_CASE_ONEOF(update, Change::Update<RequestRecord>) {
           return kj::str("outcome of a request");
         }
+        KJ_CASE_ONEOF(add, Change::Add<SessionRow>) {
+          return kj::str("insert of a session");
+        }
+        KJ_CASE_ONEOF(update, Change::Update<SessionRow>) {
+          // When it was used last is no step of anything.
+          if (update.row.revokedNanos != 0) return kj::str("revocation of a session");
+        }
+        KJ_CASE_ONEOF(remove, Change::RemoveSession) {
+          return kj::str("removal of a session");
+        }
         KJ_CASE_ONEOF_DEFAULT {}
       }
     }
