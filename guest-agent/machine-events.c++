@@ -8,6 +8,8 @@ MachineEvents::MachineEvents(ProcessHost& host, EventFeed& feed, Disk presence,
       feed(feed),
       activity(host.timer, [this](const Activity& now) { this->feed.tell(Activity(now)); }),
       memory(host.eventPort, [this](const OomVictim& victim) {
+        // Nobody's: no program was in it yet.
+        if (this->host.trees.isPrepared(victim.pid)) return;
         auto program = this->host.trees.leaderOf(victim.pid).orDefault(0);
         this->feed.tell(EventFeed::OutOfMemory{static_cast<uint32_t>(victim.pid),
                                                kj::str(victim.name),

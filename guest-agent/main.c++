@@ -169,7 +169,7 @@ void bootAndServe(Console& console, Boot& boot) {
   GuestMachine machine([&]() { return programs().reaper.onChildless(); },
                        [&]() { return programs().onAllDisposed(); },
                        [&]() {
-                         programs().machineEnds = true;
+                         programs().endStarts();
                          KJ_ASSERT_NONNULL(served).actions.close();
                        },
                        [&]() { return programs().anybodys; }, boot.dataMount(),

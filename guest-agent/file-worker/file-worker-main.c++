@@ -74,7 +74,7 @@ void setLimits() {
 
 // The signal of the machine's end: nothing is begun any more, and what was promised is kept.
 kj::Promise<void> endInOrder(ProcessHost& host, WorkerLanes& lanes) {
-  host.machineEnds = true;
+  host.endStarts();
   if (!lanes.isServing()) co_return;
   auto done = host.reaper.onChildless().then([&lanes]() { return lanes.onFlushed(); });
   co_await done.exclusiveJoin(host.timer.afterDelay(ENDING_LIMIT));

@@ -290,7 +290,7 @@ TEST_CASE("a copy that the end of the machine ends says so, and none is begun an
     // More than what may be on its way: the worker reads.
     auto archive = TestTar().file("f", kj::str(kj::repeat('x', 3 * MEBIBYTE))).finish();
     w.send(import.getSink(), archive.slice(0, 2 * MEBIBYTE));
-    w.host.machineEnds = true;
+    w.host.endStarts();
     KJ_SYSCALL(kill(findWorker(), SIGTERM));
     auto outcome = import.getImport().resultRequest().send().wait(w.scope);
     constexpr kj::StringPtr EXPECTED =

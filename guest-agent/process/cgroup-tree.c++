@@ -23,7 +23,8 @@ kj::AutoCloseFd openDirectory(kj::StringPtr path) {
 
 class ProcessTrees::CgroupPool::Tree final: public ProcessTree {
 public:
-  Tree(CgroupPool& pool, kj::Own<Cgroup> cgroup) : pool(pool), cgroup(kj::mv(cgroup)) {
+  Tree(CgroupPool& pool, Fresh fresh)
+      : pool(pool), cgroup(kj::mv(fresh.cgroup)), prepared(kj::mv(fresh.prepared)) {
     pool.used++;
     pool.trees.add(this);
   }
@@ -34,10 +35,12 @@ public:
       pool.trees.removeLast();
       break;
     }
+    prepared = nullptr;
     pool.release(kj::mv(cgroup));
   }
 
   kj::Maybe<int> cgroupFd() override { return cgroup->fd(); }
+  kj::Maybe<kj::Own<Spawner::Prepared>> takePrepared() override { return kj::mv(prepared); }
   ProgramMark markAs(LoopTouches&, uid_t user) override { return cgroup->markAs(user); }
   void adopt(pid_t pid) override { leader = pid; }
   kj::StringPtr name() const { return cgroup->name; }
@@ -54,13 +57,15 @@ public:
 private:
   CgroupPool& pool;
   kj::Own<Cgroup> cgroup;
+  kj::Maybe<kj::Own<Spawner::Prepared>> prepared;
   pid_t leader = 0;
 };
 
 ProcessTrees::CgroupPool::CgroupPool(kj::UnixEventPort& eventPort, LoopTouches& touches,
-                                     kj::StringPtr directory, size_t mostFresh)
+                                     Spawner& spawner, kj::StringPtr directory, size_t mostFresh)
     : eventPort(eventPort),
       touches(touches),
+      spawner(spawner),
       root(openDirectory(directory)),
       mostFresh(mostFresh),
       place(kj::str(directory.slice(KJ_ASSERT_NONNULL(directory.findLast('/')) + 1))),
@@ -90,13 +95,57 @@ kj::Maybe<pid_t> ProcessTrees::CgroupPool::leaderOf(pid_t member, kj::ArrayPtr<c
   return nullptr;
 }
 
-kj::Own<Cgroup> ProcessTrees::CgroupPool::take() {
+ProcessTrees::CgroupPool::Fresh ProcessTrees::CgroupPool::take() {
   while (!fresh.empty()) {
-    auto cgroup = kj::mv(fresh.back());
+    auto taken = kj::mv(fresh.back());
     fresh.removeLast();
-    if (cgroup->isFresh()) return cgroup;
+    if (isFresh(taken)) return taken;
+    taken.prepared = nullptr;
+    leftovers.add(removeWhenEmpty(kj::mv(taken.cgroup)));
   }
-  return make();
+  return {make(), nullptr};
+}
+
+bool ProcessTrees::CgroupPool::isFresh(const Fresh& taken) {
+  const auto rest = taken.cgroup->rest();
+  KJ_IF_MAYBE (child, taken.prepared) {
+    // Where it is dead the group goes with it: from a cgroup.kill on, Linux kills each child that is born into a group from outside.
+    return rest == Cgroup::Rest::POPULATED && (*child)->isWaiting();
+  }
+  return rest == Cgroup::Rest::EMPTY;
+}
+
+void ProcessTrees::CgroupPool::makeFresh() {
+  if (fresh.size() >= mostFresh) return;
+  auto cgroup = make();
+  auto prepared = spawner.prepare(cgroup->fd());
+  fresh.add(Fresh{kj::mv(cgroup), kj::mv(prepared)});
+}
+
+void ProcessTrees::CgroupPool::endFresh() {
+  mostFresh = 0;
+  for (auto& each : fresh) {
+    each.prepared = nullptr;
+    leftovers.add(removeWhenEmpty(kj::mv(each.cgroup)));
+  }
+  fresh.clear();
+}
+
+kj::uint ProcessTrees::CgroupPool::countPrepared() const {
+  kj::uint result = 0;
+  for (auto& each : fresh) {
+    KJ_IF_MAYBE (child, each.prepared) result += (*child)->isWaiting() ? 1 : 0;
+  }
+  return result;
+}
+
+bool ProcessTrees::CgroupPool::isPrepared(pid_t process) const {
+  for (auto& each : fresh) {
+    KJ_IF_MAYBE (child, each.prepared) {
+      if ((*child)->pid() == process) return true;
+    }
+  }
+  return false;
 }
 
 kj::Own<Cgroup> ProcessTrees::CgroupPool::make() {
@@ -109,16 +158,19 @@ kj::Own<Cgroup> ProcessTrees::CgroupPool::make() {
 }
 
 void ProcessTrees::CgroupPool::release(kj::Own<Cgroup> cgroup) {
-  leftovers.add(removeWhenEmpty(kj::mv(cgroup)));
+  leftovers.add(replaceWhenEmpty(kj::mv(cgroup)));
+}
+
+kj::Promise<void> ProcessTrees::CgroupPool::replaceWhenEmpty(kj::Own<Cgroup> cgroup) {
+  // Whoever waits for the end of the program gets it first.
+  co_await kj::evalLast([]() {});
+  co_await removeWhenEmpty(kj::mv(cgroup));
+  used--;
+  makeFresh();
 }
 
 kj::Promise<void> ProcessTrees::CgroupPool::removeWhenEmpty(kj::Own<Cgroup> cgroup) {
-  // Whoever waits for the end of the program gets it first.
-  co_await kj::evalLast([]() {});
   co_await cgroup->onEmpty();
-  cgroup = nullptr;
-  used--;
-  if (fresh.size() < mostFresh) fresh.add(make());
 }
 
 void ProcessTrees::CgroupPool::taskFailed(kj::Exception&& exception) {

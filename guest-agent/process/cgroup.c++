@@ -178,9 +178,10 @@ ProgramMark Cgroup::markAs(uid_t user) {
   return mark;
 }
 
-bool Cgroup::isFresh() const {
+Cgroup::Rest Cgroup::rest() const {
   Events state(events.get());
-  return state.has("populated 0") && !state.has("frozen 1");
+  if (state.has("frozen 1")) return Rest::FROZEN;
+  return state.has("populated 0") ? Rest::EMPTY : Rest::POPULATED;
 }
 
 bool Cgroup::isPopulated() const {

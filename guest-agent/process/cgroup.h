@@ -26,8 +26,9 @@ public:
   int fd() const { return directory.get(); }
   // Its program is `user`'s from now on: the mark of what is shared with that.
   ProgramMark markAs(uid_t user);
-  // Nobody has touched it, as far as a look tells.
-  bool isFresh() const;
+  // What a look tells of one that no program has been in: root may have frozen it, or moved somebody in or out.
+  enum class Rest { EMPTY, POPULATED, FROZEN };
+  Rest rest() const;
   bool isPopulated() const;
   kj::Promise<void> onEmpty();
 

@@ -41,7 +41,7 @@ kj::Promise<Attempt> startIn(ProcessHost& host, kj::Own<ProcessTree> tree, Place
   // Cancelled between execve(2) and our hearing of it, the program may have begun to fork.
   bool settled = false;
   KJ_DEFER(if (!settled) tree->kill());
-  auto outcome = co_await host.spawner.spawn(kj::mv(request));
+  auto outcome = co_await host.spawner.spawn(kj::mv(request), tree->takePrepared());
   settled = true;
   KJ_SWITCH_ONEOF(outcome) {
     KJ_CASE_ONEOF(failure, SpawnFailure) {

@@ -29,7 +29,7 @@ TEST_CASE("P12 a program that nobody comes for is ended when its time is over, a
   timer.advanceTo(timer.now() + 10 * KEEP);
   world.scope.poll();
   world.lose();
-  auto childless = world.host->reaper.onChildless();
+  auto childless = world.onChildless();
   CHECK_FALSE(childless.poll(world.scope));
   timer.advanceTo(timer.now() + KEEP);
   childless.wait(world.scope);

@@ -11,7 +11,7 @@ ProcessHost::ProcessHost(kj::UnixEventPort& eventPort, kj::Timer& timer, Options
       outputs(options.outputBytes),
       reaper(eventPort, anybodys),
       spawner(eventPort, reaper, options.cgroupNamespace),
-      trees(eventPort, touches,
+      trees(eventPort, touches, spawner,
             options.cgroupRoot.map([](const kj::String& path) { return path.asPtr(); })),
       users(options.etcDirectory),
       environments(options.etcDirectory),
@@ -39,6 +39,11 @@ void ProcessHost::programStopped(ProgramKind kind) {
 kj::Promise<void> ProcessHost::onAllDisposed() {
   if (processCount == 0) return kj::READY_NOW;
   return allDisposed.wait();
+}
+
+void ProcessHost::endStarts() {
+  machineEnds = true;
+  trees.endPrepared();
 }
 
 void ProcessHost::runInBackground(kj::Promise<void> task) {

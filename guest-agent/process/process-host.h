@@ -71,7 +71,8 @@ public:
   void programBegan(ProgramKind kind);
   void programStopped(ProgramKind kind);
 
-  // Set when the machine's end was ordered: no program is started any more.
+  // The machine's end was ordered: no program is started any more, and no child waits for one.
+  void endStarts();
   bool machineEnds = false;
 
   // Work that goes on after whoever began it is gone: the end of a dropped process.

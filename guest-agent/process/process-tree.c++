@@ -20,15 +20,15 @@ namespace {
 // Members that fork faster than they are found are not reached all: SIGKILL does that otherwise.
 constexpr uint MAX_LOOKS = 32;
 
-// Control groups that are made for the next programs.  Terminals come one at a time.
+// Control groups that are made for the next programs, and a child in each.  Terminals come one at a time.
 constexpr size_t FRESH_COMMAND_GROUPS = 4;
 constexpr size_t FRESH_TERMINAL_GROUPS = 1;
 
 }  // namespace
 
-ProcessTrees::ProcessTrees(kj::UnixEventPort& eventPort, LoopTouches& touches,
+ProcessTrees::ProcessTrees(kj::UnixEventPort& eventPort, LoopTouches& touches, Spawner& spawner,
                            kj::Maybe<kj::StringPtr> cgroupRoot)
-    : eventPort(eventPort), touches(touches) {
+    : eventPort(eventPort), touches(touches), spawner(spawner) {
   KJ_IF_MAYBE (root, cgroupRoot) {
     int fd = open(kj::str(*root, '/', PROGRAM_GROUPS).cStr(), O_PATH | O_DIRECTORY | O_CLOEXEC);
     if (fd >= 0) programs = kj::AutoCloseFd(fd);
@@ -44,7 +44,7 @@ kj::Maybe<kj::Own<ProcessTrees::CgroupPool>> ProcessTrees::openPool(kj::StringPt
                                                                     size_t mostFresh) {
   kj::Maybe<kj::Own<CgroupPool>> result;
   KJ_IF_MAYBE (problem, kj::runCatchingExceptions([&]() {
-                 result = kj::heap<CgroupPool>(eventPort, touches, directory, mostFresh);
+                 result = kj::heap<CgroupPool>(eventPort, touches, spawner, directory, mostFresh);
                })) {
     KJ_LOG(ERROR, "programs run without control groups", problem->getDescription());
   }
@@ -78,6 +78,29 @@ kj::Maybe<pid_t> ProcessTrees::leaderOf(pid_t member) {
     }
   }
   return nullptr;
+}
+
+void ProcessTrees::endPrepared() {
+  for (auto pool : {&terminals, &commands, &reserve}) {
+    KJ_IF_MAYBE (present, *pool) (*present)->endFresh();
+  }
+}
+
+kj::uint ProcessTrees::countPrepared() const {
+  kj::uint result = 0;
+  for (auto pool : {&terminals, &commands, &reserve}) {
+    KJ_IF_MAYBE (present, *pool) result += (*present)->countPrepared();
+  }
+  return result;
+}
+
+bool ProcessTrees::isPrepared(pid_t process) const {
+  for (auto pool : {&terminals, &commands, &reserve}) {
+    KJ_IF_MAYBE (present, *pool) {
+      if ((*present)->isPrepared(process)) return true;
+    }
+  }
+  return false;
 }
 
 bool ProcessTrees::isScarce() {

@@ -10,6 +10,7 @@
 #include "process/exit-status.h"
 #include "process/loop-touches.h"
 #include "process/program-kind.h"
+#include "process/spawn.h"
 
 namespace bothy {
 
@@ -23,6 +24,8 @@ public:
 
   // The directory into which the leader is to be born, or none.
   virtual kj::Maybe<int> cgroupFd() = 0;
+  // A child that was made in it beforehand and waits to become the leader.  Once.
+  virtual kj::Maybe<kj::Own<Spawner::Prepared>> takePrepared() { return nullptr; }
   // Its program is `user`'s: the mark of what the event loop shares with that.
   virtual ProgramMark markAs(LoopTouches& touches, uid_t user) { return touches.markOf(user); }
   // The leader was started.
@@ -43,8 +46,8 @@ public:
 // Makes trees.
 class ProcessTrees final {
 public:
-  // `touches` outlives it.  `cgroupRoot`: as ProcessHost::Options.
-  ProcessTrees(kj::UnixEventPort& eventPort, LoopTouches& touches,
+  // `touches` and `spawner` outlive it.  `cgroupRoot`: as ProcessHost::Options.
+  ProcessTrees(kj::UnixEventPort& eventPort, LoopTouches& touches, Spawner& spawner,
                kj::Maybe<kj::StringPtr> cgroupRoot);
   ~ProcessTrees() noexcept(false);
   KJ_DISALLOW_COPY_AND_MOVE(ProcessTrees);
@@ -62,11 +65,18 @@ public:
   // The program to whose tree a process belongs, which may have just ended.  None: it is not known.
   kj::Maybe<pid_t> leaderOf(pid_t member);
 
+  // Nothing is made beforehand any more, and the children that wait are killed.
+  void endPrepared();
+  // Children that wait for their programs; a process that is, or was just now, one of them.
+  kj::uint countPrepared() const;
+  bool isPrepared(pid_t process) const;
+
   class CgroupPool;
 
 private:
   kj::UnixEventPort& eventPort;
   LoopTouches& touches;
+  Spawner& spawner;
   // "programs", whose limits are those of all of them.
   kj::AutoCloseFd programs;
   kj::Maybe<kj::Own<CgroupPool>> terminals, commands, reserve;

@@ -19,75 +19,12 @@
 #include "process/cgroup.h"
 #include "process/child-process.h"
 #include "process/session-tree.h"
-#include "process/test-world.h"
+#include "process/test-trees.h"
 
 namespace bothy {
 namespace {
 
-struct World: public TestWorld {
-  kj::AutoCloseFd null{open("/dev/null", O_RDWR | O_CLOEXEC)};
-
-  kj::Own<ChildProcess> start(kj::StringPtr script, kj::Maybe<int> output = nullptr) {
-    SpawnRequest request = {
-        .programs = kj::arr(kj::str("/bin/sh")),
-        .arguments = kj::arr(kj::str("sh"), kj::str("-c"), kj::str(script)),
-        .environment = kj::arr(kj::str("PATH=/usr/bin:/bin")),
-        .workingDirectory = kj::str("/"),
-        .credentials = nullptr,
-        .standardFds = {null.get(), output.orDefault(null.get()), null.get()},
-        .cgroupFd = nullptr,
-    };
-    auto outcome = ChildProcess::start(*host, kj::mv(request)).wait(scope);
-    REQUIRE(outcome.is<kj::Own<ChildProcess>>());
-    return kj::mv(outcome.get<kj::Own<ChildProcess>>());
-  }
-  // Runs a program to its end.
-  bool runs() { return start("exit 7")->onExit().wait(scope).number == 7; }
-
-  // Where the groups of commands are.
-  kj::String root() { return kj::str(KJ_ASSERT_NONNULL(cgroupRoot), '/', COMMAND_GROUPS); }
-  kj::Vector<kj::String> groups() {
-    kj::Vector<kj::String> result;
-    auto* entries = opendir(root().cStr());
-    KJ_REQUIRE(entries != nullptr);
-    KJ_DEFER(closedir(entries));
-    while (auto* entry = readdir(entries)) {
-      if (kj::StringPtr(entry->d_name).startsWith("program-")) {
-        result.add(kj::str(root(), "/", entry->d_name));
-      }
-    }
-    return result;
-  }
-  // Of the only program.
-  kj::String groupOf(const ChildProcess& child) {
-    for (auto& group : groups()) {
-      if (read(kj::str(group, "/cgroup.procs")) == kj::str(child.pid(), '\n')) return kj::mv(group);
-    }
-    KJ_FAIL_REQUIRE("it has no group");
-  }
-  static kj::String read(kj::StringPtr path) {
-    int fd = open(path.cStr(), O_RDONLY | O_CLOEXEC);
-    if (fd < 0) return kj::String();
-    return kj::FdInputStream(kj::AutoCloseFd(fd)).readAllText();
-  }
-  static bool write(kj::StringPtr path, kj::StringPtr text) {
-    int fd = open(path.cStr(), O_WRONLY | O_CLOEXEC);
-    if (fd < 0) return false;
-    kj::AutoCloseFd owned(fd);
-    return ::write(fd, text.begin(), text.size()) == ssize_t(text.size());
-  }
-  bool signal(ChildProcess& child, int number) {
-    return child.signal(number, rpc::SignalScope::TREE).wait(scope);
-  }
-  // Turns the loop until the background work of what ended is through.
-  void settle() {
-    for (int i = 0; i < 10; i++) scope.poll();
-  }
-};
-
-#define WITH_CGROUPS(world) \
-  World world;              \
-  if (world.cgroupRoot == nullptr) SKIP("no cgroup v2 that this user may write")
+using World = TreesWorld;
 
 TEST_CASE("each program has a control group that is new, and none is left") {
   WITH_CGROUPS(world);
@@ -127,6 +64,7 @@ TEST_CASE(
   SECTION("removed while it was idle, and while its program is held") {
     auto child = world.start("exit 0");
     child->onExit().wait(world.scope);
+    world.empty();
     for (auto& group : world.groups()) rmdir(group.cStr());
     CHECK(child->countMembers() == 0);
     CHECK_FALSE(world.signal(*child, SIGTERM));
@@ -135,19 +73,21 @@ TEST_CASE(
   }
   SECTION("frozen") {
     world.settle();
-    for (auto& group : world.groups()) CHECK(world.write(kj::str(group, "/cgroup.freeze"), "1"));
+    for (auto& group : world.groups()) CHECK(world.freezes(group));
   }
   SECTION("threaded") {
     world.settle();
+    world.empty();
     for (auto& group : world.groups())
       CHECK(world.write(kj::str(group, "/cgroup.type"), "threaded"));
     auto child = world.start("sleep 1000 & sleep 1000");
     CHECK(world.signal(*child, SIGKILL));
     child->onExit().wait(world.scope);
-    world.host->reaper.onChildless().wait(world.scope);
+    world.onChildless().wait(world.scope);
   }
   SECTION("no more are allowed") {
     world.settle();
+    world.empty();
     for (auto& group : world.groups()) rmdir(group.cStr());
     REQUIRE(world.write(kj::str(world.root(), "/cgroup.max.descendants"), "0"));
   }
@@ -173,7 +113,7 @@ TEST_CASE("P13 a kill of the tree leaves nobody, double-forked or nested, howeve
   }
   CHECK(world.signal(*child, SIGKILL));
   child->onExit().wait(world.scope);
-  world.host->reaper.onChildless().wait(world.scope);
+  world.onChildless().wait(world.scope);
   CHECK(child->countMembers() == 0);
 }
 
@@ -187,7 +127,7 @@ TEST_CASE("P13 a signal to the tree reaches those that fork while it is sent") {
     world.io.provider->getTimer().afterDelay(kj::MILLISECONDS).wait(world.scope);
   CHECK(world.signal(*child, SIGTERM));
   child->onExit().wait(world.scope);
-  world.host->reaper.onChildless().wait(world.scope);
+  world.onChildless().wait(world.scope);
 }
 
 TEST_CASE("a tree that root has frozen stays frozen, and is ended all the same") {
@@ -251,7 +191,9 @@ TEST_CASE("where nothing can be frozen it is looked again until nobody new is fo
 TEST_CASE("without a control group to be in an agent serves all the same") {
   auto io = setupTestIo();
   LoopTouches touches;
-  ProcessTrees trees(io.unixEventPort, touches, "/no/such/cgroup"_kj);
+  Reaper reaper(io.unixEventPort);
+  Spawner spawner(io.unixEventPort, reaper);
+  ProcessTrees trees(io.unixEventPort, touches, spawner, "/no/such/cgroup"_kj);
   CHECK(trees.create()->cgroupFd() == nullptr);
 }
 

@@ -232,7 +232,7 @@ TEST_CASE("dropping a running process ends its whole tree") {
     // One obeys SIGTERM, one stands for what the shell starts.
     auto process = world.start(world.request("sleep 1000 & echo up; sleep 1000"));
   }
-  world.host->reaper.onChildless().wait(world.scope);
+  world.onChildless().wait(world.scope);
   world.host->onBackgroundIdle().wait(world.scope);
   CHECK(world.host->processCount == 0);
 }
@@ -247,14 +247,14 @@ TEST_CASE("a tree that ignores SIGTERM is killed after the grace, double-forked 
     auto info = process.infoRequest().send().wait(world.scope);
     CHECK(info.getPid() > 0);
   }
-  world.host->reaper.onChildless().wait(world.scope);
+  world.onChildless().wait(world.scope);
 }
 
 TEST_CASE("a lost connection ends its processes") {
   World world;
   auto process = world.start(world.request("sleep 1000"));
   world.disconnect();
-  world.host->reaper.onChildless().wait(world.scope);
+  world.onChildless().wait(world.scope);
 }
 
 TEST_CASE("S01 a program whose output goes to its own process is not held for ever by that") {
@@ -273,7 +273,7 @@ TEST_CASE("S01 a program whose output goes to its own process is not held for ev
         .ignoreResult()
         .catch_([](kj::Exception&&) {})
         .wait(world.scope);
-    world.host->reaper.onChildless().wait(world.scope);
+    world.onChildless().wait(world.scope);
   }
   world.disconnect();
   auto limit = world.io.provider->getTimer().afterDelay(10 * kj::SECONDS);
@@ -288,7 +288,7 @@ TEST_CASE("a call that is dropped before its answer leaves nothing") {
     // Far enough that the server has begun: the connection itself carries the cancellation.
     dropped.poll(world.scope);
   }
-  world.host->reaper.onChildless().wait(world.scope);
+  world.onChildless().wait(world.scope);
   world.host->onBackgroundIdle().wait(world.scope);
   CHECK(world.host->processCount == 0);
 }
@@ -296,7 +296,7 @@ TEST_CASE("a call that is dropped before its answer leaves nothing") {
 TEST_CASE("P15 orphans are collected") {
   World world;
   CHECK(world.run("i=0; while [ $i -lt 300 ]; do (true &); i=$((i+1)); done").status == exited(0));
-  world.host->reaper.onChildless().wait(world.scope);
+  world.onChildless().wait(world.scope);
 }
 
 }  // namespace

@@ -268,7 +268,7 @@ TEST_CASE("P13 a timeout ends the tree, and the status says so") {
   auto ended = waiting.wait(world.scope);
   CHECK(ended.getStatus().isTimedOut());
   CHECK(ended.getDetached() == 0);
-  world.host->reaper.onChildless().wait(world.scope);
+  world.onChildless().wait(world.scope);
 
   // It counts for a program that obeys, too, and not for one that has ended in time.
   auto obedient = start("trap 'exit 0' TERM; while :; do sleep 0.01; done");
@@ -281,7 +281,7 @@ TEST_CASE("P13 a timeout ends the tree, and the status says so") {
 
 TEST_CASE("nothing is started while the machine ends") {
   World world;
-  world.host->machineEnds = true;
+  world.host->endStarts();
   CHECK(world.refusal("true").reason == Reason::MACHINE_ENDING);
 }
 

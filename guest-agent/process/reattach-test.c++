@@ -53,7 +53,7 @@ TEST_CASE("P41 the end of a program is told to who comes after it") {
   world.type("\n");
   world.await(5);
   world.lose();
-  while (world.host->reaper.onChildless().poll(world.scope) == false) {
+  while (world.onChildless().poll(world.scope) == false) {
     world.io.provider->getTimer().afterDelay(kj::MILLISECONDS).wait(world.scope);
   }
   world.reattach();

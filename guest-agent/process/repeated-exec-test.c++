@@ -168,7 +168,7 @@ TEST_CASE("P12 a program that was started for somebody who never came is ended")
     dropped.poll(world.scope);
   }
   world.awaitPrograms(1);
-  auto childless = world.host->reaper.onChildless();
+  auto childless = world.onChildless();
   CHECK_FALSE(childless.poll(world.scope));
   timer.advanceTo(timer.now() + KEEP);
   childless.wait(world.scope);

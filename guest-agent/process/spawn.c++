@@ -1,28 +1,19 @@
 #include "process/spawn.h"
 
 #include <errno.h>
-#include <fcntl.h>
-#include <linux/sched.h>
-#include <poll.h>
 #include <signal.h>
 #include <unistd.h>
 
 #include <algorithm>
-#include <array>
 
 #include <kj/debug.h>
-#include <kj/io.h>
 
-#include "process/raw-syscall.h"
-#include "process/spawned-child.h"
+#include "process/waiting-child.h"
 
 namespace bothy {
 
 namespace {
 
-// Enough for the child's few frames; execve(2) leaves it.
-constexpr size_t CHILD_STACK_BYTES = 16 * 1024;
-constexpr int FIRST_FREE_FD = 3;
 constexpr int LAST_SIGNAL = 64;
 // What a text takes beside its bytes: the string, the pointer for execve(2), and what the heap adds to a short one.
 constexpr uint64_t TEXT_OVERHEAD_BYTES = sizeof(kj::String) + sizeof(char*) + 32;
@@ -59,36 +50,14 @@ kj::Array<int> findIgnoredSignals() {
   return result.releaseAsArray();
 }
 
-// For who may not call clone3(2), as file workers may not: nobody can look into its arguments.
-long cloneWithoutHandlers(kj::ArrayPtr<kj::byte> stack, ChildPlan& plan) {
-  static const auto allSignals = [] {
-    std::array<int, LAST_SIGNAL> result;
-    for (int i = 0; i < LAST_SIGNAL; i++) result[i] = i + 1;
-    return result;
-  }();
-  plan.ignoredSignals = allSignals.data();
-  plan.ignoredSignalCount = allSignals.size();
-  sigset_t all, before;
-  sigfillset(&all);
-  pthread_sigmask(SIG_SETMASK, &all, &before);
-  const long pid = rawOldClone(CLONE_VM | SIGCHLD, stack.end(), &runChild, &plan);
-  pthread_sigmask(SIG_SETMASK, &before, nullptr);
-  return pid;
-}
-
-// Whether the kernel refuses the cgroup, and would let the child be born elsewhere.
-bool refusesCgroup(long result) {
-  return result < 0 && result != -EAGAIN && result != -ENOMEM;
-}
-
 }  // namespace
 
 uid_t SpawnRequest::user() const {
   return credentials.map([](const Credentials& own) { return own.uid; }).orDefault(geteuid());
 }
 
-// A child between clone3(2) and execve(2), with all the memory that it uses.
-struct Spawner::Launch final: public kj::Refcounted {
+// A request with what its child reads.  Its bytes count for its user as long as it lives.
+struct Spawner::Job final {
   Spawner& spawner;
   const uid_t user;
   const uint64_t bytes;
@@ -96,23 +65,10 @@ struct Spawner::Launch final: public kj::Refcounted {
   kj::Array<const char*> programs;
   kj::Array<const char*> arguments;
   kj::Array<const char*> environment;
-  kj::AutoCloseFd movedFds[FIRST_FREE_FD];
-  int fds[FIRST_FREE_FD];
-  kj::Array<kj::byte> stack = kj::heapArray<kj::byte>(CHILD_STACK_BYTES);
-  ChildPlan plan = {};
 
-  // Ends when the child no longer has the other end: it runs its program, or is dead.  Only then may
-  // this object go.
-  kj::AutoCloseFd shared;
-  kj::Maybe<kj::UnixEventPort::FdObserver> observer;
-  pid_t pid = 0;
-  bool settled = true;
-  bool isOutsideCgroup = false;
-
-  // Counts `bytes` for `user` as long as it lives.
-  Launch(Spawner& spawner, uid_t user, uint64_t bytes, SpawnRequest requestParam)
+  Job(Spawner& spawner, uint64_t bytes, SpawnRequest requestParam)
       : spawner(spawner),
-        user(user),
+        user(requestParam.user()),
         bytes(bytes),
         request(kj::mv(requestParam)),
         programs(pointers(request.programs)),
@@ -120,27 +76,65 @@ struct Spawner::Launch final: public kj::Refcounted {
         environment(pointers(request.environment)) {
     spawner.starting += bytes;
     spawner.startingByUser.findOrCreate(
-        user, [user]() { return decltype(spawner.startingByUser)::Entry{user, 0}; }) += bytes;
+        user, [this]() { return decltype(spawner.startingByUser)::Entry{user, 0}; }) += bytes;
   }
-
-  ~Launch() noexcept(false) {
+  ~Job() noexcept(false) {
     spawner.starting -= bytes;
     auto& theirs = KJ_ASSERT_NONNULL(spawner.startingByUser.find(user));
     theirs -= bytes;
     if (theirs == 0) spawner.startingByUser.erase(user);
-    if (settled) return;
-    ::kill(pid, SIGKILL);
-    struct pollfd end = {shared.get(), 0, 0};
-    while (poll(&end, 1, -1) < 0 && errno == EINTR) {
+  }
+  KJ_DISALLOW_COPY_AND_MOVE(Job);
+
+  void writeTo(ChildPlan& plan);
+};
+
+void Spawner::Job::writeTo(ChildPlan& plan) {
+  plan.programs = programs.begin() + 1;
+  plan.arguments = arguments.begin() + 1;
+  plan.environment = environment.begin() + 1;
+  plan.workingDirectory = request.workingDirectory.cStr();
+  KJ_IF_MAYBE (home, request.home) {
+    plan.fallBackToRoot = true;
+    KJ_IF_MAYBE (index, home->variable) {
+      plan.home = plan.environment + *index;
     }
   }
+  plan.takeTerminal =
+      request.controllingTerminal == SpawnRequest::ControllingTerminal::STANDARD_INPUT;
+  plan.liftProcessLimit = request.userProcesses == SpawnRequest::UserProcesses::UNLIMITED;
+  KJ_IF_MAYBE (credentials, request.credentials) {
+    plan.setCredentials = true;
+    plan.uid = credentials->uid;
+    plan.gid = credentials->gid;
+    plan.groups = credentials->groups.begin();
+    plan.groupCount = credentials->groups.size();
+  }
+}
 
+// A child until execve(2), and what it runs once that is known.
+struct Spawner::Launch final: public kj::Refcounted {
+  Spawner& spawner;
+  kj::Maybe<kj::Own<Job>> job;
+  kj::Maybe<kj::Own<kj::PromiseFulfiller<Outcome>>> fulfiller;
+  WaitingChild child;  // dropped before what it reads
+
+  explicit Launch(Spawner& spawner)
+      : spawner(spawner), child(spawner.ignoredSignals, spawner.cgroupNamespace.orDefault(-1)) {}
+
+  // Its number is its own, and it has not begun with its program.
+  bool isPending() const { return !child.isGone() && spawner.reaper.isAlive(child.pid()); }
+  void kill() const {
+    if (isPending()) ::kill(child.pid(), SIGKILL);
+  }
   // Once.
   SpawnFailure failure();
   kj::Maybe<int> homeError() const;
 };
 
 SpawnFailure Spawner::Launch::failure() {
+  auto& plan = child.plan;
+  auto& request = KJ_ASSERT_NONNULL(job)->request;
   SpawnFailure result = {plan.stage, plan.errorNumber, nullptr, nullptr};
   if (plan.stage == SpawnFailure::Stage::EXECUTE && plan.refused >= 0) {
     auto head = kj::arrayPtr(plan.head, plan.headSize).asBytes();
@@ -152,8 +146,22 @@ SpawnFailure Spawner::Launch::failure() {
 }
 
 kj::Maybe<int> Spawner::Launch::homeError() const {
-  if (plan.workingDirectoryError == 0) return nullptr;
-  return plan.workingDirectoryError;
+  if (child.plan.workingDirectoryError == 0) return nullptr;
+  return child.plan.workingDirectoryError;
+}
+
+Spawner::Prepared::Prepared(kj::Own<Launch> launch) : launch(kj::mv(launch)) {}
+
+Spawner::Prepared::~Prepared() noexcept(false) {
+  if (launch.get() != nullptr) launch->kill();
+}
+
+pid_t Spawner::Prepared::pid() const {
+  return launch->child.pid();
+}
+
+bool Spawner::Prepared::isWaiting() const {
+  return launch->isPending();
 }
 
 Spawner::Spawner(kj::UnixEventPort& eventPort, Reaper& reaper, kj::Maybe<int> cgroupNamespace)
@@ -178,114 +186,79 @@ bool Spawner::isRoomFor(uid_t user, uint64_t bytes) {
   return true;
 }
 
-kj::Promise<kj::OneOf<SpawnedProcess, SpawnFailure>> Spawner::spawn(SpawnRequest request) {
-  using Outcome = kj::OneOf<SpawnedProcess, SpawnFailure>;
-  const auto bytes = sizeof(Launch) + CHILD_STACK_BYTES + bytesOf(request);
-  const auto user = request.user();
-  if (!isRoomFor(user, bytes)) {
-    return Outcome(SpawnFailure{SpawnFailure::Stage::MEMORY, ENOMEM, nullptr, kj::mv(request)});
-  }
-  auto launch = kj::refcounted<Launch>(*this, user, bytes, kj::mv(request));
-  auto& child = *launch;
-  auto refuse = [&child](int error) -> kj::Promise<Outcome> {
-    return Outcome(SpawnFailure{SpawnFailure::Stage::CLONE, error, nullptr, kj::mv(child.request)});
-  };
-
-  for (int i = 0; i < FIRST_FREE_FD; i++) {
-    child.fds[i] = child.request.standardFds[i];
-    if (child.fds[i] >= FIRST_FREE_FD) continue;
-    // dup3(2) in the child must not run over an fd that it needs later.
-    int moved = fcntl(child.fds[i], F_DUPFD_CLOEXEC, FIRST_FREE_FD);
-    if (moved < 0) return refuse(errno);
-    child.movedFds[i] = kj::AutoCloseFd(moved);
-    child.fds[i] = moved;
-  }
-  int ends[2];
-  if (pipe2(ends, O_CLOEXEC | O_NONBLOCK) < 0) return refuse(errno);
-  child.shared = kj::AutoCloseFd(ends[0]);
-  kj::AutoCloseFd childEnd(ends[1]);
-  if (ends[1] < FIRST_FREE_FD) {
-    int moved = fcntl(ends[1], F_DUPFD_CLOEXEC, FIRST_FREE_FD);
-    if (moved < 0) return refuse(errno);
-    childEnd = kj::AutoCloseFd(moved);
-  }
-  child.observer.emplace(eventPort, ends[0], kj::UnixEventPort::FdObserver::OBSERVE_READ);
-
-  auto& plan = child.plan;
-  plan.programs = child.programs.begin() + 1;
-  plan.arguments = child.arguments.begin() + 1;
-  plan.environment = child.environment.begin() + 1;
-  plan.workingDirectory = child.request.workingDirectory.cStr();
-  KJ_IF_MAYBE (home, child.request.home) {
-    plan.fallBackToRoot = true;
-    KJ_IF_MAYBE (index, home->variable) {
-      plan.home = plan.environment + *index;
-    }
-  }
-  plan.fds = child.fds;
-  plan.report = childEnd.get();
-  plan.refused = -1;
-  plan.takeTerminal =
-      child.request.controllingTerminal == SpawnRequest::ControllingTerminal::STANDARD_INPUT;
-  plan.cgroupNamespace = cgroupNamespace.orDefault(-1);
-  plan.liftProcessLimit = child.request.userProcesses == SpawnRequest::UserProcesses::UNLIMITED;
-  plan.ignoredSignals = ignoredSignals.begin();
-  plan.ignoredSignalCount = ignoredSignals.size();
-  KJ_IF_MAYBE (credentials, child.request.credentials) {
-    plan.setCredentials = true;
-    plan.uid = credentials->uid;
-    plan.gid = credentials->gid;
-    plan.groups = credentials->groups.begin();
-    plan.groupCount = credentials->groups.size();
-  }
-
-  clone_args arguments = {};
-  arguments.flags = CLONE_VM | CLONE_CLEAR_SIGHAND;
-  arguments.exit_signal = SIGCHLD;
-  arguments.stack = reinterpret_cast<uintptr_t>(child.stack.begin());
-  arguments.stack_size = child.stack.size() & ~size_t(15);
-  KJ_IF_MAYBE (cgroup, child.request.cgroupFd) {
-    arguments.flags |= CLONE_INTO_CGROUP;
-    arguments.cgroup = *cgroup;
-  }
-  long pid = rawClone(arguments, &runChild, &plan);
-  if ((arguments.flags & CLONE_INTO_CGROUP) && refusesCgroup(pid)) {
-    arguments.flags &= ~CLONE_INTO_CGROUP;
-    child.isOutsideCgroup = true;
-    pid = rawClone(arguments, &runChild, &plan);
-  }
-  if (pid == -ENOSYS) {
-    const auto usable = child.stack.size() & ~size_t(15);
-    pid = cloneWithoutHandlers(child.stack.slice(0, usable), plan);
-  }
-  if (pid < 0) return refuse(static_cast<int>(-pid));
-  child.pid = static_cast<pid_t>(pid);
-  child.settled = false;
-  childEnd = nullptr;
-
-  auto paf = kj::newPromiseAndFulfiller<Outcome>();
-  launches.add(finish(kj::addRef(child), kj::mv(paf.fulfiller)));
-  auto abandon = kj::defer([this, launch = kj::mv(launch)]() {
-    if (!launch->settled && reaper.isAlive(launch->pid)) ::kill(launch->pid, SIGKILL);
-  });
-  return paf.promise.attach(kj::mv(abandon));
+kj::OneOf<kj::Own<Spawner::Launch>, int> Spawner::make(kj::Maybe<int> cgroup) {
+  auto launch = kj::refcounted<Launch>(*this);
+  if (const int error = launch->child.make(eventPort, cgroup); error != 0) return error;
+  launches.add(follow(kj::addRef(*launch)));
+  return kj::mv(launch);
 }
 
-kj::Promise<void> Spawner::finish(
-    kj::Own<Launch> launch,
-    kj::Own<kj::PromiseFulfiller<kj::OneOf<SpawnedProcess, SpawnFailure>>> fulfiller) {
-  auto exit = reaper.onExit(launch->pid);
-  co_await KJ_ASSERT_NONNULL(launch->observer).whenBecomesReadable();
-  launch->settled = true;
-  if (__atomic_load_n(&launch->plan.failed, __ATOMIC_ACQUIRE)) {
-    // "Nothing was left behind" includes the zombie.
-    co_await exit;
-    fulfiller->fulfill(launch->failure());
-  } else if (fulfiller->isWaiting()) {
-    fulfiller->fulfill(
-        SpawnedProcess{launch->pid, kj::mv(exit), launch->homeError(), launch->isOutsideCgroup});
-  } else if (reaper.isAlive(launch->pid)) {
-    ::kill(launch->pid, SIGKILL);
+kj::Maybe<kj::Own<Spawner::Prepared>> Spawner::prepare(kj::Maybe<int> cgroup) {
+  auto made = make(cgroup);
+  KJ_IF_MAYBE (launch, made.tryGet<kj::Own<Launch>>()) {
+    auto result = kj::heap<Prepared>(kj::mv(*launch));
+    if (!result->launch->child.isOutsideCgroup()) return kj::mv(result);
+  }
+  return nullptr;
+}
+
+kj::Promise<kj::OneOf<SpawnedProcess, SpawnFailure>> Spawner::spawn(
+    SpawnRequest request, kj::Maybe<kj::Own<Prepared>> prepared) {
+  const auto bytes = sizeof(Job) + sizeof(Launch) + WaitingChild::STACK_BYTES + bytesOf(request);
+  if (!isRoomFor(request.user(), bytes)) {
+    return Outcome(SpawnFailure{SpawnFailure::Stage::MEMORY, ENOMEM, nullptr, kj::mv(request)});
+  }
+  auto job = kj::heap<Job>(*this, bytes, kj::mv(request));
+  KJ_IF_MAYBE (waiting, prepared) {
+    if ((*waiting)->isWaiting() && run(*(*waiting)->launch, job) == 0) {
+      return outcomeOf(kj::mv((*waiting)->launch));
+    }
+  }
+  auto refuse = [&](int error) -> kj::Promise<Outcome> {
+    return Outcome(SpawnFailure{SpawnFailure::Stage::CLONE, error, nullptr, kj::mv(job->request)});
+  };
+  auto made = make(job->request.cgroupFd);
+  KJ_IF_MAYBE (error, made.tryGet<int>()) return refuse(*error);
+  auto& launch = made.get<kj::Own<Launch>>();
+  if (const int error = run(*launch, job); error == EPIPE) {
+    // It has ended already: its plan says why.
+    launch->job = kj::mv(job);
+  } else if (error != 0) {
+    launch->kill();
+    return refuse(error);
+  }
+  return outcomeOf(kj::mv(launch));
+}
+
+int Spawner::run(Launch& launch, kj::Own<Job>& job) {
+  job->writeTo(launch.child.plan);
+  const int error = launch.child.run(job->request.standardFds);
+  if (error == 0) launch.job = kj::mv(job);
+  return error;
+}
+
+kj::Promise<Spawner::Outcome> Spawner::outcomeOf(kj::Own<Launch> launch) {
+  auto paf = kj::newPromiseAndFulfiller<Outcome>();
+  launch->fulfiller = kj::mv(paf.fulfiller);
+  return paf.promise.attach(kj::defer([launch = kj::mv(launch)]() { launch->kill(); }));
+}
+
+kj::Promise<void> Spawner::follow(kj::Own<Launch> launch) {
+  auto& child = launch->child;
+  auto exit = reaper.onExit(child.pid());
+  co_await child.onGone();
+  KJ_IF_MAYBE (fulfiller, launch->fulfiller) {
+    if (__atomic_load_n(&child.plan.failed, __ATOMIC_ACQUIRE)) {
+      // "Nothing was left behind" includes the zombie.
+      co_await exit;
+      (*fulfiller)->fulfill(launch->failure());
+    } else if ((*fulfiller)->isWaiting()) {
+      (*fulfiller)
+          ->fulfill(SpawnedProcess{child.pid(), kj::mv(exit), launch->homeError(),
+                                   child.isOutsideCgroup()});
+    } else if (reaper.isAlive(child.pid())) {
+      ::kill(child.pid(), SIGKILL);
+    }
   }
 }
 

@@ -107,22 +107,49 @@ constexpr uint64_t USER_STARTING_SHARE = 2;
 // The child shares the agent's memory until execve(2), on a stack of its own: no page table is copied,
 // so the time does not grow with what the agent holds.  The agent does not wait for it (as vfork would
 // make it do): a working directory on a file system of the user's that hangs holds up that one call.
+//
+// It does what all programs have in common and waits for the rest.  So it can be made beforehand (prepare()), which takes the fork from
+// the time of a start.
 class Spawner final: private kj::TaskSet::ErrorHandler {
+private:
+  struct Job;
+  struct Launch;
+  using Outcome = kj::OneOf<SpawnedProcess, SpawnFailure>;
+
 public:
   // `cgroupNamespace`: of programs, borrowed; none: they have that of the agent.
   Spawner(kj::UnixEventPort& eventPort, Reaper& reaper, kj::Maybe<int> cgroupNamespace = nullptr);
   ~Spawner() noexcept(false);
   KJ_DISALLOW_COPY_AND_MOVE(Spawner);
 
+  // A child that waits for its program.  Dropping it kills the child, which is gone some time later.
+  class Prepared final {
+  public:
+    explicit Prepared(kj::Own<Launch> launch);
+    ~Prepared() noexcept(false);
+    KJ_DISALLOW_COPY_AND_MOVE(Prepared);
+
+    pid_t pid() const;
+    // As far as is known.
+    bool isWaiting() const;
+
+  private:
+    kj::Own<Launch> launch;
+    friend class Spawner;
+  };
+
+  // In the cgroup v2 directory, if one is given.  None: the kernel makes none, or not there.
+  kj::Maybe<kj::Own<Prepared>> prepare(kj::Maybe<int> cgroup);
+
   // Resolves when execve(2) has succeeded or something failed.  Dropping the promise before that kills
-  // the child.
-  kj::Promise<kj::OneOf<SpawnedProcess, SpawnFailure>> spawn(SpawnRequest request);
+  // the child.  `prepared` runs it, if it can, in whose cgroup it must be; else a child that is made now.
+  kj::Promise<kj::OneOf<SpawnedProcess, SpawnFailure>> spawn(
+      SpawnRequest request, kj::Maybe<kj::Own<Prepared>> prepared = nullptr);
 
   // What starts under way hold, in bytes.
   uint64_t startingBytes() const { return starting; }
 
 private:
-  struct Launch;
   bool isRoomFor(uid_t user, uint64_t bytes);
   kj::UnixEventPort& eventPort;
   Reaper& reaper;
@@ -132,9 +159,13 @@ private:
   kj::HashMap<uid_t, uint64_t> startingByUser;  // bytes, of those who have some
   kj::TaskSet launches;
 
-  kj::Promise<void> finish(
-      kj::Own<Launch> launch,
-      kj::Own<kj::PromiseFulfiller<kj::OneOf<SpawnedProcess, SpawnFailure>>> fulfiller);
+  // A child in the cgroup; or the errno of why there is none.
+  kj::OneOf<kj::Own<Launch>, int> make(kj::Maybe<int> cgroup);
+  // The errno of why the child does not run it, else 0.
+  int run(Launch& launch, kj::Own<Job>& job);
+  kj::Promise<Outcome> outcomeOf(kj::Own<Launch> launch);
+  // Until it is gone.
+  kj::Promise<void> follow(kj::Own<Launch> launch);
   void taskFailed(kj::Exception&& exception) override;
 };
 

@@ -5,6 +5,8 @@
 #include <linux/sched.h>
 #include <signal.h>
 #include <sys/ioctl.h>
+#include <sys/prctl.h>
+#include <sys/socket.h>
 #include <sys/stat.h>
 #include <sys/syscall.h>
 #include <unistd.h>
@@ -12,9 +14,11 @@
 #include "process/program-limits.h"
 #include "process/raw-syscall.h"
 
-// SAFETY: all of this runs in the memory of the agent, beside it.  It calls nothing but system calls, none of them
-// through libc: errno and libc's notion of the thread are the agent's.  It writes to its own stack and to the plan.
-// No signal handler can run: CLONE_CLEAR_SIGHAND, or all signals are blocked until they are reset.  Once setresuid(2) was called the memory is not dumpable, so no
+// SAFETY: all of this runs in the memory of the agent, beside it, and may wait there for hours.  It calls nothing but system calls, none of
+// them through libc: errno and libc's notion of the thread are the agent's.  It writes to its own stack and to the plan, which the agent
+// changes before it sends the descriptors alone, and frees once the child's end of the socket is closed: execve(2) and exit(2) do that when
+// they have left the memory.  No signal handler can run: CLONE_CLEAR_SIGHAND, or all signals are blocked until they are reset.  While it waits it
+// is root's, as the agent is: nobody else can attach to it or signal it.  Once setresuid(2) was called the memory is not dumpable, so no
 // process of the user can attach to it.
 
 namespace bothy {
@@ -32,11 +36,15 @@ BOTHY_CHILD long pointer(T* address) {
   return reinterpret_cast<long>(address);
 }
 
+[[noreturn]] BOTHY_CHILD void end() {
+  for (;;) rawSyscall(SYS_exit_group, 127);
+}
+
 [[noreturn]] BOTHY_CHILD void fail(ChildPlan& plan, Stage stage, long result) {
   plan.stage = stage;
   plan.errorNumber = static_cast<int>(-result);
   __atomic_store_n(&plan.failed, true, __ATOMIC_RELEASE);
-  for (;;) rawSyscall(SYS_exit_group, 127);
+  end();
 }
 
 BOTHY_CHILD void resetSignals(const ChildPlan& plan) {
@@ -51,19 +59,47 @@ BOTHY_CHILD void resetSignals(const ChildPlan& plan) {
   }
 }
 
-BOTHY_CHILD void takeFds(ChildPlan& plan) {
-  long result;
-  for (int fd = 0; fd < FIRST_FREE_FD; fd++) {
-    result = rawSyscall(SYS_dup3, plan.fds[fd], fd, 0);
+BOTHY_CHILD void keepSocketAlone(ChildPlan& plan) {
+  if (plan.socket != FIRST_FREE_FD) {
+    long result = rawSyscall(SYS_dup3, plan.socket, FIRST_FREE_FD, O_CLOEXEC);
     if (result < 0) fail(plan, Stage::FILES, result);
   }
-  if (plan.report != FIRST_FREE_FD) {
-    result = rawSyscall(SYS_dup3, plan.report, FIRST_FREE_FD, O_CLOEXEC);
-    if (result < 0) fail(plan, Stage::FILES, result);
-  }
-  // Now, and not by execve(2): the child may hang in chdir(2), and would hold open what others wait to see closed.
-  result = rawSyscall(SYS_close_range, FIRST_FREE_FD + 1, ~0u, 0);
+  // Now, and not by execve(2): the child waits, and may hang in chdir(2), and would hold open what others wait to see closed.
+  rawSyscall(SYS_close_range, 0, FIRST_FREE_FD - 1, 0);
+  long result = rawSyscall(SYS_close_range, FIRST_FREE_FD + 1, ~0u, 0);
   if (result < 0) fail(plan, Stage::FILES, result);
+}
+
+// Until the agent sends them, or has closed its end: it is dead, or has no use for this child.
+BOTHY_CHILD void awaitFds(ChildPlan& plan) {
+  char start;
+  iovec data = {&start, sizeof(start)};
+  // Of cmsghdr, whose macros may call functions.
+  struct {
+    size_t size;
+    int level;
+    int type;
+    int fds[FIRST_FREE_FD];
+  } descriptors;
+  descriptors.size = 0;
+  msghdr message;
+  message.msg_name = nullptr;
+  message.msg_namelen = 0;
+  message.msg_iov = &data;
+  message.msg_iovlen = 1;
+  message.msg_control = &descriptors;
+  message.msg_controllen = sizeof(descriptors);
+  message.msg_flags = 0;
+  long result;
+  do {
+    result = rawSyscall(SYS_recvmsg, FIRST_FREE_FD, pointer(&message), 0);
+  } while (result == -EINTR);
+  if (result <= 0) end();
+  // The kernel gives the lowest numbers that are free, in their order.
+  for (int fd = 0; fd < FIRST_FREE_FD; fd++) {
+    const bool isThere = descriptors.size >= CMSG_LEN((fd + 1) * sizeof(int));
+    if (!isThere || descriptors.fds[fd] != fd) fail(plan, Stage::FILES, -EMFILE);
+  }
 }
 
 // An agent that is not root may not raise its hard limit: then that stays.
@@ -157,30 +193,43 @@ BOTHY_CHILD bool isElsewherePerhaps(long result) {
   fail(plan, Stage::EXECUTE, worst);
 }
 
-}  // namespace
-
-[[noreturn]] BOTHY_CHILD void runChild(void* argument) {
-  auto& plan = *static_cast<ChildPlan*>(argument);
+// What every program's start has in common.
+BOTHY_CHILD void prepare(ChildPlan& plan) {
   resetSignals(plan);
+  // All are at their defaults.  Now, so that one which comes while it waits does not come to the program.
+  uint64_t noSignals = 0;
+  rawSyscall(SYS_rt_sigprocmask, SIG_SETMASK, pointer(&noSignals), 0, 8);
   long result = rawSyscall(SYS_setsid);
   if (result < 0) fail(plan, Stage::SESSION, result);
   if (plan.cgroupNamespace >= 0) {
     result = rawSyscall(SYS_setns, plan.cgroupNamespace, CLONE_NEWCGROUP);
     if (result < 0) fail(plan, Stage::SESSION, result);
   }
-  takeFds(plan);
+  keepSocketAlone(plan);
+  for (auto& limit : PROGRAM_LIMITS) setLimit(limit);
+  rawSyscall(SYS_umask, 022);
+  rawSyscall(SYS_prctl, PR_SET_NAME, pointer(WAITING_NAME));
+}
+
+[[noreturn]] BOTHY_CHILD void run(ChildPlan& plan) {
   // setsid() came first: only the leader of a session without a terminal may take one.
+  long result;
   if (plan.takeTerminal && (result = rawSyscall(SYS_ioctl, 0, TIOCSCTTY, 0)) < 0) {
     fail(plan, Stage::TERMINAL, result);
   }
-  for (auto& limit : PROGRAM_LIMITS) setLimit(limit);
   if (plan.liftProcessLimit) setLimit(NO_PROCESS_LIMIT);
-  rawSyscall(SYS_umask, 022);
   if (plan.setCredentials) takeCredentials(plan);
   enterWorkingDirectory(plan);
-  uint64_t noSignals = 0;
-  rawSyscall(SYS_rt_sigprocmask, SIG_SETMASK, pointer(&noSignals), 0, 8);
   execute(plan);
+}
+
+}  // namespace
+
+[[noreturn]] BOTHY_CHILD void runChild(void* argument) {
+  auto& plan = *static_cast<ChildPlan*>(argument);
+  prepare(plan);
+  awaitFds(plan);
+  run(plan);
 }
 
 }  // namespace bothy

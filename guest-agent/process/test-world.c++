@@ -117,7 +117,7 @@ TestWorld::TestWorld(Trees trees, kj::Maybe<kj::Timer&> timer)
 TestWorld::~TestWorld() noexcept(false) {
   connections.clear();
   // Orphans come to us: once we have no child, nothing is left.
-  auto childless = host->reaper.onChildless();
+  auto childless = onChildless();
   while (!childless.poll(scope)) killChildren();
   childless.wait(scope);
   host->onBackgroundIdle().wait(scope);
@@ -158,6 +158,11 @@ void TestWorld::disconnect() {
   for (auto& connection : connections) connection->client = nullptr;
   scope.poll();
   connections.clear();
+}
+
+kj::Promise<void> TestWorld::onChildless() {
+  host->trees.endPrepared();
+  return host->reaper.onChildless();
 }
 
 void TestWorld::await(kj::FunctionParam<bool()> isSo) {

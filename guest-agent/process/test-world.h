@@ -48,6 +48,8 @@ public:
   }
   // Breaks the connections made so far.
   void disconnect();
+  // Resolves when no process is left, of those either that would wait for the next programs.
+  kj::Promise<void> onChildless();
   // Waits until it is so, or so much has come, in real time, and fails where that takes a minute.
   void await(kj::FunctionParam<bool()> isSo);
   void await(const Collected& out, size_t bytes);

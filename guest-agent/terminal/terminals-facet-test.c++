@@ -161,7 +161,7 @@ TEST_CASE("closing a terminal ends its whole tree") {
   auto attachment = world.attach(opened.terminal, seen);
   seen.until("up").wait(world.scope);
   opened.terminal.closeRequest().send().wait(world.scope);
-  world.host->reaper.onChildless().wait(world.scope);
+  world.onChildless().wait(world.scope);
   seen.until("").wait(world.scope);
   CHECK(world.count() == 0);
 }
@@ -174,7 +174,7 @@ TEST_CASE("closing goes on when the caller has gone") {
     dropped.poll(world.scope);
   }
   world.disconnect();
-  world.host->reaper.onChildless().wait(world.scope);
+  world.onChildless().wait(world.scope);
 }
 
 TEST_CASE("a signal goes to the foreground process group") {
