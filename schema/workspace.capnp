@@ -24,6 +24,9 @@ struct WorkspaceSpec {
   # RAM in MiB, 256..1048576.  0: the supervisor's default (512).
   diskMib @4 :UInt32;
   # Size of the workspace's disk in MiB, 64..16777216.  0: the supervisor's default (4096).
+  tier @5 :Text;
+  # Name of a tier (`Supervisor.tiers`), whose figures it has: `cpus`, `memoryMib` and `diskMib` are 0 beside it, else the spec is
+  # `invalid`.  Empty: none, and the figures are as above.
 }
 
 enum WorkspaceState {
@@ -66,4 +69,16 @@ struct WorkspaceInfo {
   # Null: nothing yet, to this supervisor.
   pausedNanos @11 :Int64;
   # In state `paused`: since when, as `startedNanos`; else 0.
+
+  atNextStart @12 :Figures;
+  # What it has from its next start on, where a change of its tier waits for that.  A guest that reboots keeps what its machine has.
+  # Null: what `spec` says.
+}
+
+struct Figures {
+  # As a spec has them.
+
+  cpus @0 :UInt16;
+  memoryMib @1 :UInt32;
+  diskMib @2 :UInt32;
 }

@@ -17,7 +17,7 @@ struct Flag {
 };
 
 bool isSetting(kj::StringPtr name) {
-  if (name == "config") return true;
+  if (name == "config" || name.startsWith("tier-")) return true;
   for (auto& setting : settingDescriptions()) {
     if (setting.name == name) return true;
   }

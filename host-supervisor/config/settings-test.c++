@@ -1,5 +1,6 @@
 #include "config/settings.h"
 
+#include <kj/debug.h>
 #include <catch2/catch_test_macros.hpp>
 
 namespace bothy {
@@ -42,6 +43,24 @@ TEST_CASE("every fault of a file names file, line, setting and limit") {
   CHECK(faults[5] == "f:6: log-level: 'loud' is none of info, warning and error");
   CHECK(faults[6] == "f:8: uid-count: it is set twice; the limit is once");
   CHECK(settings.defaultCpus == 1);
+}
+
+TEST_CASE("tiers are settings: a fault names line, figure and limit") {
+  Settings settings;
+  auto faults = readSettings(settings, "f",
+                             "tier-free = memory=1024\n"
+                             "tier-gold = cpus=4 memory=8192 disk=50000 sessions=7  # another\n"
+                             "tier-team = none\n"
+                             "tier-pro = cpus=99\n"
+                             "tier-a_b = cpus=1\n"
+                             "tier-free = cpus=2\n");
+  REQUIRE(faults.size() == 3);
+  CHECK(faults[0] == "f:4: tier-pro: cpus is '99': it must be a whole number from 1 to 16");
+  CHECK(faults[1].startsWith("f:5: tier-a_b: 'a_b' is no name of a tier: it must be 1 to 32"));
+  CHECK(faults[2] == "f:6: tier-free: it is set twice; the limit is once");
+  CHECK(settings.tiers.names() == "free, pro, enterprise, gold");
+  CHECK(KJ_ASSERT_NONNULL(settings.tiers.find("free")).memoryMib == 1024);
+  CHECK(KJ_ASSERT_NONNULL(settings.tiers.find("gold")).sessions == 7);
 }
 
 TEST_CASE("numbers that no machine has are refused") {

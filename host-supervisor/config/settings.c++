@@ -12,6 +12,8 @@ namespace {
 constexpr size_t MAX_PATH_BYTES = 4095;
 constexpr size_t MAX_NAME_BYTES = 255;
 constexpr size_t MAX_SOCKET_PATH_BYTES = sizeof(sockaddr_un::sun_path) - 1;
+// Settings of one tier each: what follows is its name.
+constexpr kj::StringPtr TIER = "tier-"_kj;
 
 using Fault = kj::Maybe<kj::String>;
 
@@ -109,6 +111,11 @@ constexpr Setting SETTINGS[] = {
      [](Settings& s, kj::StringPtr v) { return setNumber(s.defaultMemoryMib, v, 256, 1048576); }},
     {{"default-disk"_kj, "MiB of disk, 64..16777216 (default 4096)"_kj},
      [](Settings& s, kj::StringPtr v) { return setNumber(s.defaultDiskMib, v, 64, 16777216); }},
+    {{"tier-NAME"_kj,
+      "what workspaces of the tier NAME have: cpus=2 memory=2048 disk=10240 sessions=3, in MiB; of "
+      "free, pro, "
+      "team and enterprise only what is to be different; none: there is no such tier"_kj},
+     [](Settings&, kj::StringPtr) -> Fault { return kj::str("NAME stands for the tier's name"); }},
     {{"boot-limit"_kj,
       "seconds until a machine's agent must answer, 1..3600 (default 30 with KVM, 120 without)"_kj},
      [](Settings& s, kj::StringPtr v) { return setNumber(s.bootLimitSeconds, v, 1, 3600); }},
@@ -176,6 +183,7 @@ kj::Maybe<kj::String> set(Settings& settings, kj::StringPtr name, kj::StringPtr 
   for (auto& setting : SETTINGS) {
     if (setting.description.name == name) return setting.set(settings, value);
   }
+  if (name.startsWith(TIER)) return settings.tiers.set(name.slice(TIER.size()), value);
   return kj::str("there is no such setting; bothyd --help lists them");
 }
 

@@ -7,6 +7,7 @@
 #include <kj/string.h>
 
 #include "keys/protector-setting.h"
+#include "tier/tier-table.h"
 
 namespace bothy {
 
@@ -45,6 +46,8 @@ struct Settings {
   uint32_t defaultMemoryMib = 512;
   uint32_t defaultDiskMib = 4096;
 
+  TierTable tiers;
+
   // How long a machine may take from its start to its agent's answer; 0: 30 with KVM, 120 without.
   uint32_t bootLimitSeconds = 0;
 
@@ -61,7 +64,7 @@ struct Settings {
   ProtectorSetting keyProtector() const;
 };
 
-// One setting as a person meets it: its name in the file is its flag without the dashes.
+// One setting as a person meets it: its name in the file is its flag without the dashes.  In capitals: what stands for a name of its own.
 struct SettingDescription {
   kj::StringPtr name;
   // What it holds and its limits, one line.

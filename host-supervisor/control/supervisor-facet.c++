@@ -50,6 +50,7 @@ kj::Promise<void> SupervisorFacet::create(CreateContext context) {
   request.spec.cpus = spec.getCpus();
   request.spec.memoryMib = spec.getMemoryMib();
   request.spec.diskMib = spec.getDiskMib();
+  request.spec.tier = kj::str(spec.getTier());
   request.requestId = kj::str(params.getRequestId());
   request.start = params.getStart();
 
@@ -257,6 +258,13 @@ kj::Promise<void> SupervisorFacet::doctor(DoctorContext context) {
 
 kj::Promise<void> SupervisorFacet::sessions(SessionsContext context) {
   context.getResults().setSessions(kj::heap<SessionsFacet>(sessionRegistry, manager));
+  return kj::READY_NOW;
+}
+
+kj::Promise<void> SupervisorFacet::tiers(TiersContext context) {
+  auto tiers = manager.tiers().all();
+  auto list = context.getResults().initTiers(tiers.size());
+  for (auto i : kj::indices(tiers)) fill(list[i], tiers[i]);
   return kj::READY_NOW;
 }
 

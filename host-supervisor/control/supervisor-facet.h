@@ -55,6 +55,7 @@ private:
   kj::Promise<void> resume(ResumeContext context) override;
   kj::Promise<void> whenResumed(WhenResumedContext context) override;
   kj::Promise<void> sessions(SessionsContext context) override;
+  kj::Promise<void> tiers(TiersContext context) override;
 
   void describe(rpc::WorkspaceInfo::Builder info, const WorkspaceView& workspace);
 };

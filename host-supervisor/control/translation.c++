@@ -53,6 +53,7 @@ void fill(rpc::WorkspaceInfo::Builder info, const WorkspaceView& from, kj::Strin
   spec.setCpus(from.cpus);
   spec.setMemoryMib(from.memoryMib);
   spec.setDiskMib(from.diskMib);
+  spec.setTier(from.tier);
   info.setId(from.id);
   info.setState(toRpc(from.state));
   info.setFailure(from.failure);
@@ -131,6 +132,14 @@ void fill(rpc::Finding::Builder finding, const Finding& from) {
   finding.setVerdict(toRpc(from.verdict));
   finding.setFound(from.found);
   finding.setAdvice(from.advice);
+}
+
+void fill(rpc::Tier::Builder tier, const Tier& from) {
+  tier.setName(from.name);
+  tier.setCpus(from.cpus);
+  tier.setMemoryMib(from.memoryMib);
+  tier.setDiskMib(from.diskMib);
+  tier.setSessions(from.sessions);
 }
 
 kj::StringPtr acceleratorName(const HostAbilities& abilities) {

@@ -2,6 +2,7 @@
 
 #include "doctor/finding.h"
 #include "schema/supervisor.capnp.h"
+#include "tier/tier-table.h"
 #include "workspace/workspace.h"
 
 namespace bothy {
@@ -23,6 +24,7 @@ void fill(rpc::Supervisor::StartOutcome::Builder outcome, Workspace& workspace,
 void fill(rpc::Supervisor::Underway::Builder underway, const Underway& from);
 void fill(rpc::Event::Builder event, const EventRecord& from);
 void fill(rpc::Finding::Builder finding, const Finding& from);
+void fill(rpc::Tier::Builder tier, const Tier& from);
 
 // Of the machine, when it runs.
 kj::StringPtr acceleratorName(const HostAbilities& abilities);

@@ -231,12 +231,13 @@ constexpr uint64_t FIRST_SESSION_CLIENT = uint64_t{1} << 63;
   KernelRandomness randomness;
   WorkspaceManager::Limits limits{
       SpecDefaults{settings.defaultCpus, settings.defaultMemoryMib, settings.defaultDiskMib},
+      settings.tiers,
       {settings.firstUid, settings.uidCount},
       hostMemoryMib()};
   auto world = within(World{*store, events, *keys, volumes, *driver, images, files, randomness,
                             io.provider->getTimer(), kj::systemPreciseCalendarClock(),
                             deadlinesOf(settings)});
-  WorkspaceManager manager(world, limits);
+  WorkspaceManager manager(world, kj::mv(limits));
   // Nobody may connect before the list is complete (P41).
   endUnlessDone(settings,
                 [&]() { manager.recover().exclusiveJoin(store->untilFenced()).wait(scope); });

@@ -18,6 +18,7 @@ inline WorkspaceRow contractRow(kj::StringPtr name) {
   row.cpus = 2;
   row.memoryMib = 512;
   row.diskMib = 4096;
+  row.tier = kj::str("pro");
   row.createdNanos = 1700000000000000000;
   return row;
 }

@@ -75,7 +75,7 @@ inline kj::StringPtr KJ_STRINGIFY(Cause cause) {
 // As rows have times: nanoseconds since 1970.
 int64_t nanosOf(kj::Date date);
 
-// One workspace as the store keeps it.  Its id, name, image, processors, memory and time of creation never change.
+// One workspace as the store keeps it.  Its id, name, image, processors, memory, tier and time of creation never change.
 struct WorkspaceRow {
   kj::String id;
   kj::String name;
@@ -83,6 +83,8 @@ struct WorkspaceRow {
   uint32_t cpus = 0;
   uint32_t memoryMib = 0;
   uint32_t diskMib = 0;
+  // Its name; empty: none.
+  kj::String tier;
   Rest rest = Rest::STOPPED;
   // Of FAILED: why, one line, guest text escaped.
   kj::String failure;

@@ -46,7 +46,7 @@ private:
       CHECK(state.workspaces[0].name == "a");
       auto& b = state.workspaces[1];
       CHECK((b.id == row.id && b.image == row.image && b.cpus == 2 && b.memoryMib == 512));
-      CHECK((b.diskMib == 5000 && b.rest == Rest::FAILED));
+      CHECK((b.diskMib == 5000 && b.tier == "pro" && b.rest == Rest::FAILED));
       CHECK((b.failure == "no kernel" && b.damage == ""));
       CHECK(b.createdNanos == 1700000000000000000);
       REQUIRE(state.machines.size() == 2);
@@ -72,13 +72,14 @@ private:
       row.name = kj::str("other");
       row.image = kj::str("other");
       row.cpus = 7;
+      row.tier = kj::str("other");
       row.createdNanos = 7;
       row.diskMib = 5000;
       store.commit(kj::mv(Change().update(row.clone())));
       auto state = store.reopen();
       REQUIRE(state.workspaces.size() == 1);
       auto& a = state.workspaces[0];
-      CHECK((a.name == "a" && a.image == "base" && a.cpus == 2));
+      CHECK((a.name == "a" && a.image == "base" && a.cpus == 2 && a.tier == "pro"));
       CHECK(a.createdNanos == 1700000000000000000);
       CHECK(a.diskMib == 5000);
       // The other name is free.

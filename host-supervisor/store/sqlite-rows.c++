@@ -25,7 +25,7 @@ kj::Maybe<uint32_t> narrow(int64_t value) {
 SqliteRows::SqliteRows(SqliteDatabase& database)
     : addWorkspace(database,
                    "INSERT INTO workspaces (disk_mib, rest, failure, id, name, image, cpus, "
-                   "memory_mib, created_nanos) VALUES (?,?,?,?,?,?,?,?,?)"),
+                   "memory_mib, created_nanos, tier) VALUES (?,?,?,?,?,?,?,?,?,?)"),
       updateWorkspace(database, "UPDATE workspaces SET disk_mib=?, rest=?, failure=? WHERE id=?"),
       removeWorkspace(database, "DELETE FROM workspaces WHERE id=?"),
       putMachine(database,
@@ -57,9 +57,10 @@ SqliteRows::SqliteRows(SqliteDatabase& database)
       updateRequest(database,
                     "UPDATE requests SET outcome=?, stage=?, fault=?, message=?, console=? "
                     "WHERE request_id=?"),
-      workspaces(database,
-                 "SELECT disk_mib, rest, failure, id, name, image, cpus, memory_mib, created_nanos "
-                 "FROM workspaces ORDER BY name"),
+      workspaces(
+          database,
+          "SELECT disk_mib, rest, failure, id, name, image, cpus, memory_mib, created_nanos, "
+          "tier FROM workspaces ORDER BY name"),
       machines(database,
                "SELECT uid, cid, workspace_id, secret, started_nanos, agent_version, "
                "released_nanos, paused_nanos FROM machines"),
@@ -100,6 +101,7 @@ void SqliteRows::apply(const Change::Step& step) {
           .bind(int64_t(row.cpus))
           .bind(int64_t(row.memoryMib))
           .bind(row.createdNanos)
+          .bind(row.tier)
           .finish();
     }
     KJ_CASE_ONEOF(update, Change::Update<WorkspaceRow>) {
@@ -226,6 +228,7 @@ kj::Array<WorkspaceRow> SqliteRows::readWorkspaces() {
     row.cpus = number(6, "cpus");
     row.memoryMib = number(7, "memory_mib");
     row.createdNanos = workspaces.integer(8);
+    row.tier = workspaces.text(9);
     rows.add(kj::mv(row));
   }
   return rows.releaseAsArray();

@@ -161,6 +161,9 @@ constexpr kj::StringPtr MIGRATIONS[] = {
       CREATE INDEX sessions_by_workspace ON sessions(workspace_id);
       CREATE UNIQUE INDEX sessions_by_request ON sessions(request_id) WHERE request_id <> '';
     )sql"_kj,
+    R"sql(
+      ALTER TABLE workspaces ADD COLUMN tier TEXT NOT NULL DEFAULT '';
+    )sql"_kj,
 };
 
 }  // namespace

@@ -9,7 +9,8 @@ namespace bothy {
 void WorkspaceEntry::pack(const WorkspaceRow& row, const kj::Maybe<MachineRow>& machineRow) {
   const char between[] = {'\0'};
   auto nul = kj::arrayPtr(between, 1);
-  text = kj::str(row.name, nul, row.id, nul, row.image, nul, row.failure, nul, row.damage);
+  text = kj::str(row.name, nul, row.id, nul, row.image, nul, row.tier, nul, row.failure, nul,
+                 row.damage);
   cpus = row.cpus;
   memoryMib = row.memoryMib;
   diskMib = row.diskMib;
@@ -34,6 +35,7 @@ WorkspaceJournal::Rows WorkspaceEntry::rows() const {
   row.name = kj::str(name());
   row.id = kj::str(id());
   row.image = kj::str(part(IMAGE));
+  row.tier = kj::str(part(TIER));
   row.failure = kj::str(part(FAILURE));
   row.damage = kj::str(part(DAMAGE));
   row.cpus = cpus;
@@ -53,6 +55,7 @@ WorkspaceView WorkspaceEntry::view() {
   result.name = name();
   result.id = id();
   result.image = part(IMAGE);
+  result.tier = part(TIER);
   result.cpus = cpus;
   result.memoryMib = memoryMib;
   result.diskMib = diskMib;

@@ -28,7 +28,7 @@ public:
   kj::Maybe<kj::Own<Workspace>> busy;
 
 private:
-  enum Part { NAME, ID, IMAGE, FAILURE, DAMAGE };
+  enum Part { NAME, ID, IMAGE, TIER, FAILURE, DAMAGE };
 
   // The parts one behind the other, each but the last ended by a NUL.
   kj::String text;

@@ -7,9 +7,9 @@
 
 namespace bothy {
 
-WorkspaceManager::WorkspaceManager(World worldParam, Limits limits)
+WorkspaceManager::WorkspaceManager(World worldParam, Limits limitsParam)
     : world(worldParam),
-      limits(limits),
+      limits(kj::mv(limitsParam)),
       leases(world.timer, world.clock, limits.leases),
       registry(world, leases),
       strangers(world, leases, registry),
@@ -121,7 +121,7 @@ kj::Promise<WorkspaceManager::CreateOutcome> WorkspaceManager::create(
                               " bytes: it must be at most ", rpc::MAX_REQUEST_ID_BYTES)};
   }
   // Before anything is waited for: what a client may send is much longer than what is valid.
-  auto checked = check(request.spec, limits.defaults);
+  auto checked = check(request.spec, limits.defaults, limits.tiers);
   if (checked.is<kj::String>()) co_return Invalid{kj::mv(checked.get<kj::String>())};
   auto& spec = checked.get<CheckedSpec>();
   auto asked = kj::str(request.start ? "start " : "make ", canonicalText(request.spec));
@@ -163,6 +163,7 @@ kj::Promise<WorkspaceManager::CreateOutcome> WorkspaceManager::create(
   row.cpus = spec.cpus;
   row.memoryMib = spec.memoryMib;
   row.diskMib = spec.diskMib;
+  row.tier = kj::mv(spec.tier);
   row.createdNanos = nanosOf(world.clock.now());
   auto operation = CreateOperation::beginning(world, row.id, request.start, request.requestId);
   kj::Maybe<RequestRecord> record;

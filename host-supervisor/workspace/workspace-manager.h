@@ -12,6 +12,7 @@ class WorkspaceManager final: private VmDriver::Events, private kj::TaskSet::Err
 public:
   struct Limits {
     SpecDefaults defaults;
+    TierTable tiers;
     MachineLeases::Range leases;
     uint32_t hostMemoryMib = MAX_MEMORY_MIB;  // RAM of the host
   };
@@ -64,6 +65,7 @@ public:
   kj::Maybe<WorkspaceView> view(kj::StringPtr name) { return registry.view(name); }
   kj::Maybe<WorkspaceView> viewById(kj::StringPtr id) { return registry.viewById(id); }
   ListPage list(const ListQuery& query = {}) { return registry.list(query); }
+  const TierTable& tiers() const { return limits.tiers; }
   size_t size() const { return registry.size(); }
   // How many take more memory than their rows: those that run, that something happens to, or that somebody holds.
   size_t objects() const { return registry.objects(); }

@@ -6,7 +6,7 @@ namespace bothy {
 namespace {
 
 kj::String faultOf(GivenSpec spec, uint32_t hostMemoryMib = MAX_MEMORY_MIB) {
-  auto result = check(spec, SpecDefaults());
+  auto result = check(spec, SpecDefaults(), TierTable());
   if (result.is<kj::String>()) return kj::mv(result.get<kj::String>());
   return checkHost(result.get<CheckedSpec>(), hostMemoryMib).orDefault(kj::String());
 }
@@ -18,7 +18,7 @@ GivenSpec named(kj::StringPtr name) {
 }
 
 TEST_CASE("what a spec leaves open is filled in") {
-  auto result = check(named("demo"), SpecDefaults{2, 1024, 64});
+  auto result = check(named("demo"), SpecDefaults{2, 1024, 64}, TierTable());
   REQUIRE(result.is<CheckedSpec>());
   auto& spec = result.get<CheckedSpec>();
   CHECK(spec.name.text() == "demo");
@@ -26,6 +26,33 @@ TEST_CASE("what a spec leaves open is filled in") {
   CHECK(spec.cpus == 2);
   CHECK(spec.memoryMib == 1024);
   CHECK(spec.diskMib == 64);
+}
+
+TEST_CASE("P53 a spec with a tier has its figures, and none beside them") {
+  auto spec = named("demo");
+  spec.tier = kj::str("pro");
+  auto result = check(spec, SpecDefaults(), TierTable());
+  REQUIRE(result.is<CheckedSpec>());
+  auto& checked = result.get<CheckedSpec>();
+  CHECK((checked.cpus == 2 && checked.memoryMib == 2048 && checked.diskMib == 10240));
+  CHECK(checked.tier == "pro");
+  auto given = [](uint32_t GivenSpec::* figure, uint32_t value) {
+    auto spec = named("demo");
+    spec.tier = kj::str("pro");
+    spec.*figure = value;
+    return faultOf(kj::mv(spec));
+  };
+  CHECK(given(&GivenSpec::cpus, 2) == "cpus is 2: the tier 'pro' has 2, leave out one of both");
+  CHECK(given(&GivenSpec::memoryMib, 9999) ==
+        "memoryMib is 9999: the tier 'pro' has 2048, leave out one of both");
+  CHECK(given(&GivenSpec::diskMib, 1) ==
+        "diskMib is 1: the tier 'pro' has 10240, leave out one of both");
+  spec.tier = kj::str("gold");
+  CHECK(faultOf(kj::mv(spec)) == "tier is 'gold': it must be one of free, pro, team, enterprise");
+  spec = named("demo");
+  spec.tier = kj::str("pro");
+  CHECK(faultOf(kj::mv(spec), 2000) ==
+        "memoryMib is 2048: the host has 2000, and a machine cannot have more");
 }
 
 TEST_CASE("S12 a name that could mean something to a shell, a path or XML is refused") {

@@ -18,9 +18,36 @@ kj::Maybe<kj::String> outside(kj::StringPtr field, uint32_t value, uint32_t leas
   return kj::str(field, " is ", value, ": it must be ", least, " to ", most);
 }
 
+// A figure that is given beside a tier, which has it.
+kj::Maybe<kj::String> beside(kj::StringPtr field, uint32_t given, const Tier& tier,
+                             uint32_t figure) {
+  if (given == 0) return nullptr;
+  return kj::str(field, " is ", given, ": the tier '", tier.name, "' has ", figure,
+                 ", leave out one of both");
+}
+
 }  // namespace
 
-kj::OneOf<CheckedSpec, kj::String> check(const GivenSpec& given, const SpecDefaults& defaults) {
+kj::String noSuchTier(kj::StringPtr name, const TierTable& tiers) {
+  if (tiers.all().size() == 0)
+    return kj::str("tier is '", shown(name), "': this host has no tiers");
+  return kj::str("tier is '", shown(name), "': it must be one of ", tiers.names());
+}
+
+kj::OneOf<CheckedSpec, kj::String> check(const GivenSpec& given, const SpecDefaults& defaultsParam,
+                                         const TierTable& tiers) {
+  auto defaults = defaultsParam;
+  if (given.tier.size() > 0) {
+    auto found = tiers.find(given.tier);
+    if (found == nullptr) return noSuchTier(given.tier, tiers);
+    auto& tier = KJ_ASSERT_NONNULL(found);
+    defaults = {tier.cpus, tier.memoryMib, tier.diskMib};
+    KJ_IF_MAYBE (fault, beside("cpus", given.cpus, tier, tier.cpus)) return kj::mv(*fault);
+    KJ_IF_MAYBE (fault, beside("memoryMib", given.memoryMib, tier, tier.memoryMib)) {
+      return kj::mv(*fault);
+    }
+    KJ_IF_MAYBE (fault, beside("diskMib", given.diskMib, tier, tier.diskMib)) return kj::mv(*fault);
+  }
   uint32_t cpus = given.cpus == 0 ? defaults.cpus : given.cpus;
   uint32_t memoryMib = given.memoryMib == 0 ? defaults.memoryMib : given.memoryMib;
   uint32_t diskMib = given.diskMib == 0 ? defaults.diskMib : given.diskMib;
@@ -39,7 +66,8 @@ kj::OneOf<CheckedSpec, kj::String> check(const GivenSpec& given, const SpecDefau
                    " of a-z, 0-9 and '-', no '-' at either end");
   }
   KJ_IF_MAYBE (name, WorkspaceName::parse(given.name)) {
-    return CheckedSpec{kj::mv(*name), kj::heapString(image), cpus, memoryMib, diskMib};
+    return CheckedSpec{kj::mv(*name), kj::heapString(image), cpus, memoryMib,
+                       diskMib,       kj::str(given.tier)};
   }
   return kj::str("name is '", shown(given.name), "': it must be 1 to ",
                  rpc::MAX_WORKSPACE_NAME_BYTES, " of a-z, 0-9 and '-', no '-' at either end");
@@ -62,8 +90,11 @@ kj::Maybe<kj::String> checkGrowth(uint32_t presentMib, uint32_t wantedMib) {
 
 kj::String canonicalText(const GivenSpec& given) {
   // Sizes first, so that no text can be taken for another's.
-  return kj::str(given.name.size(), ' ', given.image.size(), ' ', given.cpus, ' ', given.memoryMib,
-                 ' ', given.diskMib, ' ', given.name, ' ', given.image);
+  auto text = kj::str(given.name.size(), ' ', given.image.size(), ' ', given.cpus, ' ',
+                      given.memoryMib, ' ', given.diskMib, ' ', given.name, ' ', given.image);
+  // As bothyds without tiers have stored it.
+  if (given.tier.size() == 0) return text;
+  return kj::str(text, ' ', given.tier);
 }
 
 }  // namespace bothy

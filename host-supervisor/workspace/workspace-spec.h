@@ -2,6 +2,7 @@
 
 #include <kj/one-of.h>
 
+#include "tier/tier-table.h"
 #include "volume/volume-store.h"
 #include "workspace/workspace-id.h"
 
@@ -14,6 +15,8 @@ struct GivenSpec {
   uint32_t cpus = 0;
   uint32_t memoryMib = 0;
   uint32_t diskMib = 0;
+  // Whose figures it has; none is given beside it.
+  kj::String tier = nullptr;
 };
 
 struct SpecDefaults {
@@ -29,10 +32,16 @@ struct CheckedSpec {
   uint32_t cpus;
   uint32_t memoryMib;
   uint32_t diskMib;
+  // Empty: none.
+  kj::String tier;
 };
 
 // The spec, or what is wrong with it: field, value and limit, one line.
-kj::OneOf<CheckedSpec, kj::String> check(const GivenSpec& given, const SpecDefaults& defaults);
+kj::OneOf<CheckedSpec, kj::String> check(const GivenSpec& given, const SpecDefaults& defaults,
+                                         const TierTable& tiers);
+
+// What is wrong with `name` as that of a tier, in the same form.
+kj::String noSuchTier(kj::StringPtr name, const TierTable& tiers);
 
 // What is wrong with it on this host, in the same form: no machine can have more memory than its host.
 kj::Maybe<kj::String> checkHost(const CheckedSpec& spec, uint32_t hostMemoryMib);
@@ -44,11 +53,6 @@ kj::Maybe<kj::String> checkGrowth(uint32_t presentMib, uint32_t wantedMib);
 kj::String canonicalText(const GivenSpec& given);
 
 constexpr kj::StringPtr DEFAULT_IMAGE = "base"_kj;
-constexpr uint32_t MAX_CPUS = 16;
-constexpr uint32_t MIN_MEMORY_MIB = 256;
-constexpr uint32_t MAX_MEMORY_MIB = 1048576;
-constexpr uint32_t MIN_DISK_MIB = 64;
-constexpr uint32_t MAX_DISK_MIB = 16777216;
 // To which a disk that has no more grows.
 constexpr uint32_t MAX_GROWN_DISK_MIB = MAX_GROWN_VOLUME_BYTES >> 20;
 

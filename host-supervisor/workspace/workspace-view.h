@@ -12,6 +12,8 @@ struct WorkspaceView {
   uint32_t cpus = 0;
   uint32_t memoryMib = 0;
   uint32_t diskMib = 0;
+  // Empty: none.
+  kj::StringPtr tier;
   WorkspaceState state = WorkspaceState::STOPPED;
   // Of FAILED: why, one line.
   kj::StringPtr failure;

@@ -54,6 +54,7 @@ WorkspaceView Workspace::view() {
   result.cpus = row.cpus;
   result.memoryMib = row.memoryMib;
   result.diskMib = row.diskMib;
+  result.tier = row.tier;
   result.state = state();
   result.failure = row.failure;
   result.createdNanos = row.createdNanos;

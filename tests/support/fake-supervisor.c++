@@ -258,6 +258,20 @@ public:
     while (fake.isPaused()) co_await fake.resumeWaiters.wait();
     context.getResults().setState(fake.state.orDefault(rpc::WorkspaceState::RUNNING));
   }
+  kj::Promise<void> tiers(TiersContext context) override {
+    auto tiers = context.getResults().initTiers(2);
+    tiers[0].setName("free");
+    tiers[0].setCpus(1);
+    tiers[0].setMemoryMib(512);
+    tiers[0].setDiskMib(2048);
+    tiers[0].setSessions(1);
+    tiers[1].setName("pro");
+    tiers[1].setCpus(2);
+    tiers[1].setMemoryMib(2048);
+    tiers[1].setDiskMib(10240);
+    tiers[1].setSessions(3);
+    return kj::READY_NOW;
+  }
 
 private:
   static kj::Promise<void> tell(rpc::Progress::Client progress, rpc::Stage stage,
@@ -276,6 +290,7 @@ private:
     spec.setCpus(2);
     spec.setMemoryMib(512);
     spec.setDiskMib(4096);
+    if (name == "demo") spec.setTier("pro");
     info.setState(state);
   }
 

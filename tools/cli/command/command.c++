@@ -109,7 +109,7 @@ void declareCommonOptions(Context& context, Usage& usage) {
 kj::Array<kj::Own<Command>> allCommands() {
   return kj::arr(createCommand(), listCommand(), shellCommand(), execCommand(), copyCommand(),
                  startCommand(), stopCommand(), pauseCommand(), resumeCommand(), removeCommand(),
-                 resizeCommand(), sessionCommand(), eventsCommand(), doctorCommand(),
+                 resizeCommand(), tierCommand(), sessionCommand(), eventsCommand(), doctorCommand(),
                  versionCommand(), upCommand(), helpCommand(), completionCommand());
 }
 

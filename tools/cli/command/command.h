@@ -42,6 +42,7 @@ kj::Own<Command> resizeCommand();
 kj::Own<Command> pauseCommand();
 kj::Own<Command> resumeCommand();
 kj::Own<Command> sessionCommand();
+kj::Own<Command> tierCommand();
 kj::Own<Command> eventsCommand();
 kj::Own<Command> doctorCommand();
 kj::Own<Command> versionCommand();

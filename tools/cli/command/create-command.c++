@@ -44,6 +44,10 @@ public:
                  [this, &usage](kj::StringPtr text) {
                    workspace.diskMib = parseSize(usage, "--disk", text);
                  });
+    usage.option(
+        0, "tier", {"TIER"},
+        "figures of this tier, see `bothy tier ls`, in place of --cpus, --memory and --disk",
+        workspace.tier);
     usage.flag(0, "no-start", "make it only", [this] { workspace.start = false; });
     usage.option(0, "request-id", {"TEXT"},
                  "makes the call repeatable: the same id and the same options give the same "
@@ -77,6 +81,7 @@ kj::Promise<void> createWorkspace(Context& context, const NewWorkspace& call) {
   spec.setCpus(call.cpus);
   spec.setMemoryMib(call.memoryMib);
   spec.setDiskMib(call.diskMib);
+  spec.setTier(call.tier);
   request.setRequestId(call.requestId);
   request.setStart(call.start);
   request.setProgress(display.progress());
@@ -116,6 +121,8 @@ kj::Promise<void> createWorkspace(Context& context, const NewWorkspace& call) {
     case Outcome::UNDERWAY:
       kj::throwFatalException(
           stillUnderway(name, outcome.getUnderway(), kj::str("`bothy start ", name, "`")));
+    case Outcome::NO_CAPACITY:
+      kj::throwFatalException(noCapacity(name, outcome.getNoCapacity()));
     case Outcome::NO_SPACE:
       kj::throwFatalException(failure(kj::str(escapeGuestText(outcome.getNoSpace().asArray()),
                                               ": make room, or ask for a smaller --disk")));

@@ -9,6 +9,7 @@ struct NewWorkspace {
   kj::StringPtr name;
   kj::StringPtr image;
   kj::StringPtr requestId;
+  kj::StringPtr tier;
   uint16_t cpus = 0;
   uint32_t memoryMib = 0;
   uint32_t diskMib = 0;

@@ -39,5 +39,14 @@ TEST_CASE("a list says what goes on in a workspace") {
   CHECK(contains(world.out(), "2 commands"));
 }
 
+TEST_CASE("a list says of which tier a workspace is") {
+  CommandTestWorld world;
+  CHECK(world.run({"ls", "demo"}) == SUCCESS);
+  CHECK(contains(world.out(), "TIER"));
+  CHECK(contains(world.out(), "pro"));
+  CHECK(world.run({"ls", "--json", "demo"}) == SUCCESS);
+  CHECK(contains(world.out(), "\"tier\":\"pro\""));
+}
+
 }  // namespace
 }  // namespace bothy

@@ -123,21 +123,23 @@ kj::Promise<void> ListCommand::show(Context& context) {
 }
 
 void ListCommand::print(Context& context, kj::ArrayPtr<const WorkspacePage> pages) {
-  const kj::StringPtr headings[] = {"NAME", "STATE", "UP",       "CPUS",   "MEMORY",
-                                    "DISK", "IMAGE", "ACTIVITY", "TROUBLE"};
+  const kj::StringPtr headings[] = {"NAME", "STATE", "UP",    "CPUS",     "MEMORY",
+                                    "DISK", "TIER",  "IMAGE", "ACTIVITY", "TROUBLE"};
   Table table(headings);
   for (auto& page : pages) {
     for (auto info : page.getWorkspaces()) {
       auto spec = info.getSpec();
-      const kj::String cells[] = {kj::str(spec.getName()),
-                                  kj::str(nameOf(info.getState())),
-                                  uptimeOf(info),
-                                  kj::str(spec.getCpus()),
-                                  formatBytes(uint64_t{spec.getMemoryMib()} << 20),
-                                  formatBytes(uint64_t{spec.getDiskMib()} << 20),
-                                  kj::str(spec.getImage()),
-                                  activityOf(info),
-                                  kj::str(troubleOf(info))};
+      const kj::String cells[] = {
+          kj::str(spec.getName()),
+          kj::str(nameOf(info.getState())),
+          uptimeOf(info),
+          kj::str(spec.getCpus()),
+          formatBytes(uint64_t{spec.getMemoryMib()} << 20),
+          formatBytes(uint64_t{spec.getDiskMib()} << 20),
+          spec.getTier().size() > 0 ? kj::str(spec.getTier()) : kj::str("-"),
+          kj::str(spec.getImage()),
+          activityOf(info),
+          kj::str(troubleOf(info))};
       table.add(cells);
     }
   }

@@ -60,6 +60,8 @@ kj::Promise<int> ResizeCommand::run(Context& context, Usage& usage) {
     case rpc::Supervisor::ResizeOutcome::FAILED:
       kj::throwFatalException(failure(kj::str("the disk of ", name, " is as it was: ",
                                               escapeGuestText(outcome.getFailed().asArray()))));
+    case rpc::Supervisor::ResizeOutcome::NO_CAPACITY:
+      kj::throwFatalException(noCapacity(name, outcome.getNoCapacity()));
     case rpc::Supervisor::ResizeOutcome::UNDERWAY:
       kj::throwFatalException(stillUnderway(name, outcome.getUnderway()));
     default:

@@ -58,6 +58,8 @@ kj::Promise<int> StartCommand::run(Context& context, Usage& usage) {
       failStart(context.console, name, outcome.getFailed());
     case Outcome::STOPPED:
       kj::throwFatalException(stoppedBeforeItRan(name));
+    case Outcome::NO_CAPACITY:
+      kj::throwFatalException(noCapacity(name, outcome.getNoCapacity()));
     case Outcome::UNDERWAY:
       kj::throwFatalException(stillUnderway(name, outcome.getUnderway()));
   }

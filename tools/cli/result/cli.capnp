@@ -75,6 +75,12 @@ struct Copied {
   # How long it took.
 }
 
+struct Tiers {
+  # `bothy tier ls`.
+
+  tiers @0 :List(SupervisorTypes.Tier);
+}
+
 struct Examination {
   # `bothy doctor`.
 

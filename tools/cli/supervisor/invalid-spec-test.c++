@@ -16,6 +16,10 @@ TEST_CASE("what bothyd refuses is told by the names of options, with sizes as th
   CHECK(describeInvalid("cpus is 17: it must be 1 to 16") == "--cpus is 17: it must be 1 to 16");
   CHECK(describeInvalid("name is 'No': it must be 1 to 63 of a-z") ==
         "NAME is 'No': it must be 1 to 63 of a-z");
+  CHECK(describeInvalid("memoryMib is 512: the tier 'pro' has 2048, leave out one of both") ==
+        "--memory is 512M: the tier 'pro' has 2G, leave out one of both");
+  CHECK(describeInvalid("tier is 'gold': it must be one of free, pro") ==
+        "--tier is 'gold': it must be one of free, pro");
   CHECK(describeInvalid("requestId has 300 bytes: it must be at most 64") ==
         "--request-id has 300 bytes: it must be at most 64");
 }

@@ -21,6 +21,7 @@ constexpr Field FIELDS[] = {
     {"name"_kj, "NAME"_kj, false},     {"image"_kj, "--image"_kj, false},
     {"cpus"_kj, "--cpus"_kj, false},   {"memoryMib"_kj, "--memory"_kj, true},
     {"diskMib"_kj, "--disk"_kj, true}, {"requestId"_kj, "--request-id"_kj, false},
+    {"tier"_kj, "--tier"_kj, false},
 };
 
 bool isDigit(char c) {

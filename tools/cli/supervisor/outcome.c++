@@ -135,6 +135,10 @@ kj::Exception stillUnderway(kj::StringPtr name, rpc::Supervisor::Underway::Reade
                          again, " waits for it again"));
 }
 
+kj::Exception noCapacity(kj::StringPtr name, rpc::Shortage::Reader shortage) {
+  return failure(kj::str(name, ": ", escaped(shortage.getWhy())));
+}
+
 kj::Exception stoppedBeforeItRan(kj::StringPtr name) {
   return failure(kj::str(name, " was stopped before it ran"));
 }
