@@ -63,6 +63,28 @@ TEST_CASE("tiers are settings: a fault names line, figure and limit") {
   CHECK(KJ_ASSERT_NONNULL(settings.tiers.find("gold")).sessions == 7);
 }
 
+TEST_CASE("P53 how much is promised is said in factors and MiB") {
+  Settings settings;
+  auto faults = readSettings(settings, "f",
+                             "memory-overcommit = 1.25\n"
+                             "memory-reserve = 2048\n"
+                             "cpu-overcommit = 0.5\n"
+                             "disk-overcommit = 3\n"
+                             "disk-reserve = 10000\n");
+  CHECK(faults.size() == 0);
+  auto& capacity = settings.capacity;
+  CHECK((capacity.memoryPercent == 125 && capacity.cpuPercent == 50));
+  CHECK((capacity.diskPercent == 300 && capacity.keptDiskMib == 10000));
+  CHECK(KJ_ASSERT_NONNULL(capacity.keptMemoryMib) == 2048);
+  for (auto wrong : {"", "0", "0.09", "16.01", "17", "1.", "1.234", "-1", "1,5", "1.5x", ".5"}) {
+    INFO(wrong);
+    CHECK(KJ_ASSERT_NONNULL(set(settings, "memory-overcommit", wrong)) ==
+          kj::str("'", wrong, "' is not a number from 0.1 to 16 with two decimals at most"));
+  }
+  CHECK(set(settings, "disk-overcommit", "0") == nullptr);
+  CHECK(capacity.memoryPercent == 125);
+}
+
 TEST_CASE("numbers that no machine has are refused") {
   Settings settings;
   CHECK(set(settings, "first-uid", "99999999999999999999") != nullptr);

@@ -49,6 +49,26 @@ Fault setNumber(uint32_t& target, kj::StringPtr value, uint32_t least, uint32_t 
   return nullptr;
 }
 
+// "1.25", in hundredths.
+Fault setFactor(uint32_t& target, kj::StringPtr value, uint32_t leastPercent, uint32_t most) {
+  auto wrong = [&]() {
+    return kj::str("'", value, "' is not a number from ", leastPercent / 100.0, " to ", most,
+                   " with two decimals at most");
+  };
+  uint32_t whole = 0, hundredths = 0;
+  auto point = value.findFirst('.').orDefault(value.size());
+  if (setNumber(whole, kj::heapString(value.slice(0, point)), 0, most) != nullptr) return wrong();
+  if (point < value.size()) {
+    auto decimals = value.slice(point + 1);
+    if (decimals.size() > 2 || setNumber(hundredths, decimals, 0, 99) != nullptr) return wrong();
+    if (decimals.size() == 1) hundredths *= 10;
+  }
+  const auto percent = whole * 100 + hundredths;
+  if (percent < leastPercent || percent > most * 100) return wrong();
+  target = percent;
+  return nullptr;
+}
+
 struct Setting {
   SettingDescription description;
   Fault (*set)(Settings&, kj::StringPtr);
@@ -116,6 +136,32 @@ constexpr Setting SETTINGS[] = {
       "free, pro, "
       "team and enterprise only what is to be different; none: there is no such tier"_kj},
      [](Settings&, kj::StringPtr) -> Fault { return kj::str("NAME stands for the tier's name"); }},
+    {{"memory-overcommit"_kj,
+      "machines may have so many times the host's memory less memory-reserve, 0.1..16 (default 1)"_kj},
+     [](Settings& s, kj::StringPtr v) { return setFactor(s.capacity.memoryPercent, v, 10, 16); }},
+    {{"memory-reserve"_kj,
+      "MiB of the host's memory for the host itself, 0..1048576 (default an eighth, at most 4096)"_kj},
+     [](Settings& s, kj::StringPtr v) {
+       uint32_t kept = 0;
+       auto fault = setNumber(kept, v, 0, MAX_MEMORY_MIB);
+       if (fault == nullptr) s.capacity.keptMemoryMib = kept;
+       return fault;
+     }},
+    {{"cpu-overcommit"_kj,
+      "machines may have so many times the host's processors, 0.1..1000 (default 16)"_kj},
+     [](Settings& s, kj::StringPtr v) { return setFactor(s.capacity.cpuPercent, v, 10, 1000); }},
+    {{"disk-overcommit"_kj,
+      "all disks, which are sparse, may have so many times the host's disk less disk-reserve, "
+      "0..1000 (default 0: "
+      "no limit)"_kj},
+     [](Settings& s, kj::StringPtr v) { return setFactor(s.capacity.diskPercent, v, 0, 1000); }},
+    {{"disk-reserve"_kj,
+      "MiB of the host's disk that must be free for anything to be made, started or resized, "
+      "0..16777216 (default "
+      "256)"_kj},
+     [](Settings& s, kj::StringPtr v) {
+       return setNumber(s.capacity.keptDiskMib, v, 0, MAX_DISK_MIB);
+     }},
     {{"boot-limit"_kj,
       "seconds until a machine's agent must answer, 1..3600 (default 30 with KVM, 120 without)"_kj},
      [](Settings& s, kj::StringPtr v) { return setNumber(s.bootLimitSeconds, v, 1, 3600); }},

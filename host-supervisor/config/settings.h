@@ -6,6 +6,7 @@
 #include <kj/common.h>
 #include <kj/string.h>
 
+#include "capacity/capacity-policy.h"
 #include "keys/protector-setting.h"
 #include "tier/tier-table.h"
 
@@ -47,6 +48,7 @@ struct Settings {
   uint32_t defaultDiskMib = 4096;
 
   TierTable tiers;
+  CapacitySettings capacity;
 
   // How long a machine may take from its start to its agent's answer; 0: 30 with KVM, 120 without.
   uint32_t bootLimitSeconds = 0;

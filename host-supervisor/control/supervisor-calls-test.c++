@@ -54,6 +54,55 @@ TEST_CASE("P28 a client that waits for a start hears of its stages, and how many
         "1 after 5000 ms, 0 before; 2 after 5000 ms, 0 before; 3 after 5000 ms, 0 before");
 }
 
+TEST_CASE("P53 a client learns what the host has left, and what is short of it") {
+  Fixture f;
+  f.limits.capacity.memoryMib = 1000;
+  f.limits.capacity.cpus = 8;
+  f.limits.capacity.freeDiskMib = 256;
+  f.restart();
+  f.serve();
+  f.volumes.free = 5000ull << 20;
+  REQUIRE(f.create("a").wait(f.scope).getOutcome().isCreated());
+  auto response = f.supervisor().capacityRequest().send().wait(f.scope);
+  auto capacity = response.getCapacity();
+  CHECK((capacity.getMemory().getUsedMib() == 512 && capacity.getMemory().getMostMib() == 1000));
+  CHECK((capacity.getCpus().getUsed() == 1 && capacity.getCpus().getMost() == 8));
+  auto disk = capacity.getDisk();
+  CHECK((disk.getPromisedMib() == 4096 && disk.getMostMib() == 0));
+  CHECK((disk.getFreeMib() == 5000 && disk.getKeptMib() == 256));
+
+  auto refused = f.create("b").wait(f.scope);
+  REQUIRE(refused.getOutcome().isNoCapacity());
+  auto shortage = refused.getOutcome().getNoCapacity();
+  CHECK(shortage.getWhat() == rpc::Shortage::Resource::MEMORY);
+  CHECK((shortage.getAsked() == 512 && shortage.getFree() == 488));
+  CHECK(shortage.getWhy().startsWith("the host has too little memory left"));
+  auto only = f.supervisor().createRequest();
+  only.initSpec().setName("b");
+  only.setStart(false);
+  REQUIRE(only.send().wait(f.scope).getOutcome().isCreated());
+  auto start = f.supervisor().startRequest();
+  start.setName("b");
+  CHECK(start.send().wait(f.scope).getOutcome().isNoCapacity());
+}
+
+TEST_CASE("a client has the tiers, and makes workspaces with them") {
+  Fixture f;
+  auto response = f.supervisor().tiersRequest().send().wait(f.scope);
+  auto tiers = response.getTiers();
+  REQUIRE(tiers.size() == 4);
+  CHECK((tiers[1].getName() == "pro" && tiers[1].getCpus() == 2));
+  CHECK((tiers[1].getMemoryMib() == 2048 && tiers[1].getDiskMib() == 10240));
+  CHECK(tiers[1].getSessions() == 3);
+  auto request = f.supervisor().createRequest();
+  auto wanted = request.initSpec();
+  wanted.setName("demo");
+  wanted.setTier("pro");
+  auto created = request.send().wait(f.scope);
+  auto spec = created.getOutcome().getCreated().getSpec();
+  CHECK((spec.getTier() == "pro" && spec.getCpus() == 2 && spec.getDiskMib() == 10240));
+}
+
 TEST_CASE("a client lists a page of the workspaces that it asks for") {
   Fixture f;
   for (auto name : {"web-1", "web-2", "web-3", "web-4", "mail"}) {

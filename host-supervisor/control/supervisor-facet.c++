@@ -84,6 +84,9 @@ kj::Promise<void> SupervisorFacet::create(CreateContext context) {
     KJ_CASE_ONEOF(underway, Underway) {
       fill(outcome.initUnderway(), underway);
     }
+    KJ_CASE_ONEOF(shortage, Shortage) {
+      fill(outcome.initNoCapacity(), shortage);
+    }
   }
 }
 
@@ -234,6 +237,9 @@ kj::Promise<void> SupervisorFacet::resize(ResizeContext context) {
     KJ_CASE_ONEOF(underway, Underway) {
       fill(outcome.initUnderway(), underway);
     }
+    KJ_CASE_ONEOF(shortage, Shortage) {
+      fill(outcome.initNoCapacity(), shortage);
+    }
   }
 }
 
@@ -266,6 +272,11 @@ kj::Promise<void> SupervisorFacet::tiers(TiersContext context) {
   auto list = context.getResults().initTiers(tiers.size());
   for (auto i : kj::indices(tiers)) fill(list[i], tiers[i]);
   return kj::READY_NOW;
+}
+
+kj::Promise<void> SupervisorFacet::capacity(CapacityContext context) {
+  auto freeMib = co_await manager.freeDiskMib();
+  fill(context.getResults().initCapacity(), manager.capacity(), freeMib);
 }
 
 }  // namespace bothy

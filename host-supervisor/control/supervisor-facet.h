@@ -56,6 +56,7 @@ private:
   kj::Promise<void> whenResumed(WhenResumedContext context) override;
   kj::Promise<void> sessions(SessionsContext context) override;
   kj::Promise<void> tiers(TiersContext context) override;
+  kj::Promise<void> capacity(CapacityContext context) override;
 
   void describe(rpc::WorkspaceInfo::Builder info, const WorkspaceView& workspace);
 };

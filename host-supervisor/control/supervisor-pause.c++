@@ -64,6 +64,9 @@ kj::Promise<void> SupervisorFacet::resume(ResumeContext context) {
     KJ_CASE_ONEOF(underway, Underway) {
       fill(outcome.initUnderway(), underway);
     }
+    KJ_CASE_ONEOF(shortage, Shortage) {
+      outcome.setFailed(shortage.why);
+    }
   }
 }
 

@@ -22,6 +22,7 @@ static_assert(static_cast<int>(Verdict::REFUSE) == static_cast<int>(rpc::Verdict
 static_assert(static_cast<int>(StartFault::GENERATION) ==
               static_cast<int>(rpc::StartFault::GENERATION));
 static_assert(static_cast<int>(Stage::AGENT_READY) == static_cast<int>(rpc::Stage::AGENT_READY));
+static_assert(static_cast<int>(Resource::DISK) == static_cast<int>(rpc::Shortage::Resource::DISK));
 static_assert(static_cast<int>(Stage::WAITING) == static_cast<int>(rpc::Stage::WAITING));
 
 rpc::WorkspaceState toRpc(WorkspaceState state) {
@@ -105,6 +106,9 @@ void fill(rpc::Supervisor::StartOutcome::Builder outcome, Workspace& workspace,
     KJ_CASE_ONEOF(underway, Underway) {
       fill(outcome.initUnderway(), underway);
     }
+    KJ_CASE_ONEOF(shortage, Shortage) {
+      fill(outcome.initNoCapacity(), shortage);
+    }
   }
 }
 
@@ -140,6 +144,27 @@ void fill(rpc::Tier::Builder tier, const Tier& from) {
   tier.setMemoryMib(from.memoryMib);
   tier.setDiskMib(from.diskMib);
   tier.setSessions(from.sessions);
+}
+
+void fill(rpc::Shortage::Builder shortage, const Shortage& from) {
+  shortage.setWhat(static_cast<rpc::Shortage::Resource>(from.what));
+  shortage.setAsked(from.asked);
+  shortage.setFree(from.free);
+  shortage.setWhy(from.why);
+}
+
+void fill(rpc::Capacity::Builder capacity, const HostCapacity& from, uint64_t freeDiskMib) {
+  auto& used = from.used();
+  auto& policy = from.policy();
+  capacity.getMemory().setUsedMib(used.memoryMib);
+  capacity.getMemory().setMostMib(policy.memoryMib);
+  capacity.getCpus().setUsed(used.cpus);
+  capacity.getCpus().setMost(policy.cpus);
+  auto disk = capacity.getDisk();
+  disk.setPromisedMib(used.diskMib);
+  if (policy.diskMib != CapacityPolicy::UNLIMITED) disk.setMostMib(policy.diskMib);
+  disk.setFreeMib(freeDiskMib);
+  disk.setKeptMib(policy.freeDiskMib);
 }
 
 kj::StringPtr acceleratorName(const HostAbilities& abilities) {

@@ -25,6 +25,8 @@ void fill(rpc::Supervisor::Underway::Builder underway, const Underway& from);
 void fill(rpc::Event::Builder event, const EventRecord& from);
 void fill(rpc::Finding::Builder finding, const Finding& from);
 void fill(rpc::Tier::Builder tier, const Tier& from);
+void fill(rpc::Shortage::Builder shortage, const Shortage& from);
+void fill(rpc::Capacity::Builder capacity, const HostCapacity& from, uint64_t freeDiskMib);
 
 // Of the machine, when it runs.
 kj::StringPtr acceleratorName(const HostAbilities& abilities);

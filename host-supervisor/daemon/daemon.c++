@@ -4,6 +4,7 @@
 
 #include <malloc.h>
 #include <stdio.h>
+#include <sys/statvfs.h>
 #include <sys/sysinfo.h>
 #include <unistd.h>
 
@@ -39,11 +40,6 @@ namespace {
 
 enum ExitCode { SUCCESS = 0, FAILURE = 1, WRONG_USAGE = 2 };
 
-ExaminedPlaces examinedPlaces(const Settings& settings) {
-  return {kj::str(settings.stateDir), kj::str(settings.runtimeDir), settings.firstUid,
-          settings.uidCount, uint64_t{settings.defaultDiskMib} << 20};
-}
-
 Deadlines deadlinesOf(const Settings& settings) {
   Deadlines deadlines;
   if (settings.bootLimitSeconds > 0) {
@@ -66,6 +62,31 @@ uint32_t hostMemoryMib() {
   KJ_SYSCALL(sysinfo(&info));
   return static_cast<uint32_t>(
       kj::min(uint64_t{info.totalram} * info.mem_unit >> 20, uint64_t{MAX_MEMORY_MIB}));
+}
+
+// But for its disk.
+HostSize hostSize() {
+  return {hostMemoryMib(), static_cast<uint32_t>(get_nprocs()), 0};
+}
+
+HostSize hostSize(kj::StringPtr stateDir) {
+  struct statvfs disk{};
+  KJ_SYSCALL(statvfs(stateDir.cStr(), &disk), stateDir);
+  auto size = hostSize();
+  size.diskMib = uint64_t{disk.f_blocks} * disk.f_frsize >> 20;
+  return size;
+}
+
+ExaminedPlaces examinedPlaces(const Settings& settings) {
+  const HostSize host = hostSize();
+  const auto policy = policyFor(settings.capacity, host);
+  return {kj::str(settings.stateDir),
+          kj::str(settings.runtimeDir),
+          settings.firstUid,
+          settings.uidCount,
+          uint64_t{settings.defaultDiskMib} << 20,
+          {host.memoryMib, host.cpus, policy.memoryMib, policy.cpus, settings.defaultMemoryMib,
+           settings.capacity.diskPercent}};
 }
 
 struct MachinePrograms {
@@ -233,7 +254,8 @@ constexpr uint64_t FIRST_SESSION_CLIENT = uint64_t{1} << 63;
       SpecDefaults{settings.defaultCpus, settings.defaultMemoryMib, settings.defaultDiskMib},
       settings.tiers,
       {settings.firstUid, settings.uidCount},
-      hostMemoryMib()};
+      hostMemoryMib(),
+      policyFor(settings.capacity, hostSize(settings.stateDir))};
   auto world = within(World{*store, events, *keys, volumes, *driver, images, files, randomness,
                             io.provider->getTimer(), kj::systemPreciseCalendarClock(),
                             deadlinesOf(settings)});

@@ -56,6 +56,7 @@ TEST_CASE("S24 an examination has each check once, under a name that a client ca
                     "state-dir",
                     "root",
                     "open-files",
+                    "capacity",
                     "user-ids"}) {
     INFO(name);
     CHECK(names.contains(name));

@@ -4,6 +4,7 @@
 #include <kj/debug.h>
 #include <kj/vector.h>
 
+#include "doctor/capacity-checks.h"
 #include "doctor/kernel-checks.h"
 #include "doctor/limit-checks.h"
 #include "doctor/memory-checks.h"
@@ -17,7 +18,8 @@ kj::Array<Finding> examineHost(const HostFacts& facts, const ExaminedPlaces& pla
                  checkKernelLog(facts), checkBpf(facts), checkFuse(facts),
                  checkNetworkNamespaces(facts), checkRuntimeDirectory(facts, places),
                  checkStateDirectory(facts, places), checkUserIds(facts, places),
-                 checkOpenFiles(facts, places), checkKernel(facts), checkRpcLibrary(CAPNP_VERSION));
+                 checkOpenFiles(facts, places), checkCapacity(places), checkKernel(facts),
+                 checkRpcLibrary(CAPNP_VERSION));
 }
 
 kj::Array<Finding> examineMachinery(const HostFacts& facts, const Machinery& machinery) {

@@ -25,9 +25,15 @@ inline WorkspaceRow contractRow(kj::StringPtr name) {
 
 inline MachineRow contractMachine(kj::StringPtr name, uint32_t number) {
   const kj::byte secret[] = {0, 1, 255};
-  return {700000 + number,       3 + number,
-          kj::str("id-", name),  kj::heapArray<kj::byte>(secret, 3),
-          1700000000000000001ll, kj::str("1.2.3")};
+  return {700000 + number,
+          3 + number,
+          kj::str("id-", name),
+          kj::heapArray<kj::byte>(secret, 3),
+          1700000000000000001ll,
+          kj::str("1.2.3"),
+          0,
+          3,
+          1024};
 }
 
 inline SessionRow contractSession(kj::StringPtr id, kj::StringPtr workspaceId) {

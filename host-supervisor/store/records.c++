@@ -108,7 +108,9 @@ MachineRow MachineRow::clone() const {
           startedNanos,
           kj::str(agentVersion),
           releasedNanos,
-          pausedNanos};
+          pausedNanos,
+          cpus,
+          memoryMib};
 }
 
 OperationRow OperationRow::clone() const {

@@ -111,6 +111,9 @@ struct MachineRow {
   int64_t releasedNanos = 0;
   // Since when the boot is paused; 0: it is not.
   int64_t pausedNanos = 0;
+  // What the boot has.
+  uint32_t cpus = 0;
+  uint32_t memoryMib = 0;
 
   MachineRow clone() const;
 };

@@ -35,6 +35,8 @@ private:
       machine.startedNanos = 7;
       machine.agentVersion = kj::str("2");
       machine.pausedNanos = 8;
+      machine.cpus = 4;
+      machine.memoryMib = 2048;
       store.commit(
           kj::mv(Change()
                      .update(row.clone())
@@ -58,6 +60,8 @@ private:
         CHECK(m.startedNanos == (isA ? 7 : 1700000000000000001));
         CHECK(m.agentVersion == (isA ? "2" : "1.2.3"));
         CHECK(m.pausedNanos == (isA ? 8 : 0));
+        CHECK(m.cpus == (isA ? 4 : 3));
+        CHECK(m.memoryMib == (isA ? 2048 : 1024));
       }
       REQUIRE(state.operations.size() == 1);
       auto& operation = state.operations[0];
@@ -142,7 +146,7 @@ private:
       auto& resting = ContractStore::machineOf(state, 700001);
       CHECK((resting.workspaceId == "" && resting.releasedNanos == 77));
       CHECK((resting.secret.size() == 0 && resting.startedNanos == 0));
-      CHECK(resting.agentVersion == "");
+      CHECK((resting.agentVersion == "" && resting.cpus == 0 && resting.memoryMib == 0));
       CHECK(ContractStore::machineOf(state, 700002).workspaceId == "id-b");
 
       // It is another's then, with nothing of what it was.
@@ -152,7 +156,7 @@ private:
       REQUIRE(state.machines.size() == 2);
       auto& taken = ContractStore::machineOf(state, 700001);
       CHECK((taken.workspaceId == "id-b" && taken.releasedNanos == 0));
-      CHECK(taken.secret.size() == 3);
+      CHECK((taken.secret.size() == 3 && taken.cpus == 3 && taken.memoryMib == 1024));
     }
   }
 

@@ -126,7 +126,11 @@ TEST_CASE("P41 a database of bothyd 0.1.0 is taken over, with all that is in it"
   CHECK(runs.createdNanos == 1700000000000000001);
   auto& machine = machineOf(state, "id-runs");
   CHECK((machine.uid == 700001 && machine.cid == 4));
-  for (auto& other : state.machines) CHECK((other.workspaceId != "" && other.releasedNanos == 0));
+  for (auto& other : state.machines) {
+    CHECK((other.workspaceId != "" && other.releasedNanos == 0));
+    CHECK((other.cpus == 2 && other.memoryMib == 512));
+  }
+  for (auto& row : state.workspaces) CHECK(row.tier == "");
   const kj::byte secret[] = {0, 1, 39, 255};
   CHECK((machine.secret.asPtr() == kj::arrayPtr(secret, 4)));
   CHECK((machine.startedNanos == 1700000000000009999 && machine.agentVersion == "0.1.0"));

@@ -30,20 +30,22 @@ SqliteRows::SqliteRows(SqliteDatabase& database)
       removeWorkspace(database, "DELETE FROM workspaces WHERE id=?"),
       putMachine(database,
                  "INSERT INTO machines (uid, cid, workspace_id, secret, started_nanos, "
-                 "agent_version, paused_nanos, released_nanos) SELECT ?1,?2,?3,?4,?5,?6,?7,0 "
+                 "agent_version, paused_nanos, cpus, memory_mib, released_nanos) "
+                 "SELECT ?1,?2,?3,?4,?5,?6,?7,?8,?9,0 "
                  "WHERE EXISTS (SELECT 1 FROM workspaces WHERE id=?3) "
                  "ON CONFLICT (uid) DO UPDATE SET cid=excluded.cid, "
                  "workspace_id=excluded.workspace_id, secret=excluded.secret, "
                  "started_nanos=excluded.started_nanos, agent_version=excluded.agent_version, "
-                 "paused_nanos=excluded.paused_nanos, released_nanos=0 WHERE machines.workspace_id "
-                 "IN ('', excluded.workspace_id)"),
-      updateMachine(
-          database,
-          "UPDATE machines SET secret=?, started_nanos=?, agent_version=?, paused_nanos=? "
-          "WHERE uid=? AND cid=? AND workspace_id=? AND workspace_id<>''"),
+                 "paused_nanos=excluded.paused_nanos, cpus=excluded.cpus, "
+                 "memory_mib=excluded.memory_mib, released_nanos=0 "
+                 "WHERE machines.workspace_id IN ('', excluded.workspace_id)"),
+      updateMachine(database,
+                    "UPDATE machines SET secret=?, started_nanos=?, agent_version=?, "
+                    "paused_nanos=?, cpus=?, memory_mib=? "
+                    "WHERE uid=? AND cid=? AND workspace_id=? AND workspace_id<>''"),
       releaseMachine(database,
                      "UPDATE machines SET workspace_id='', secret=x'', started_nanos=0, "
-                     "agent_version='', paused_nanos=0, released_nanos=? "
+                     "agent_version='', paused_nanos=0, cpus=0, memory_mib=0, released_nanos=? "
                      "WHERE workspace_id=? AND workspace_id<>''"),
       addOperation(database,
                    "INSERT INTO operations (step, parameters, deadline_nanos, id, workspace_id, "
@@ -63,7 +65,7 @@ SqliteRows::SqliteRows(SqliteDatabase& database)
           "tier FROM workspaces ORDER BY name"),
       machines(database,
                "SELECT uid, cid, workspace_id, secret, started_nanos, agent_version, "
-               "released_nanos, paused_nanos FROM machines"),
+               "released_nanos, paused_nanos, cpus, memory_mib FROM machines"),
       operations(database,
                  "SELECT step, parameters, deadline_nanos, id, workspace_id, kind, request_id "
                  "FROM operations"),
@@ -120,6 +122,8 @@ void SqliteRows::apply(const Change::Step& step) {
                                .bind(row.startedNanos)
                                .bind(row.agentVersion)
                                .bind(row.pausedNanos)
+                               .bind(int64_t(row.cpus))
+                               .bind(int64_t(row.memoryMib))
                                .bind(int64_t(row.uid))
                                .bind(int64_t(row.cid))
                                .bind(row.workspaceId)
@@ -133,6 +137,8 @@ void SqliteRows::apply(const Change::Step& step) {
                      .bind(row.startedNanos)
                      .bind(row.agentVersion)
                      .bind(row.pausedNanos)
+                     .bind(int64_t(row.cpus))
+                     .bind(int64_t(row.memoryMib))
                      .finish(),
                  "workspace, or no lease for it", row.workspaceId);
     }
@@ -251,7 +257,8 @@ kj::Array<MachineRow> SqliteRows::readMachines(kj::HashSet<kj::String>& unusable
     if (!hasUid && cid == 0) continue;
     rows.add(MachineRow{hasUid ? uid : 0, cid, kj::mv(workspaceId), machines.blob(3),
                         machines.integer(4), machines.text(5), machines.integer(6),
-                        machines.integer(7)});
+                        machines.integer(7), narrow(machines.integer(8)).orDefault(0),
+                        narrow(machines.integer(9)).orDefault(0)});
   }
   return rows.releaseAsArray();
 }

@@ -164,6 +164,15 @@ constexpr kj::StringPtr MIGRATIONS[] = {
     R"sql(
       ALTER TABLE workspaces ADD COLUMN tier TEXT NOT NULL DEFAULT '';
     )sql"_kj,
+    // Machines that run have what their workspaces have.
+    R"sql(
+      ALTER TABLE machines ADD COLUMN cpus INTEGER NOT NULL DEFAULT 0;
+      ALTER TABLE machines ADD COLUMN memory_mib INTEGER NOT NULL DEFAULT 0;
+      UPDATE machines SET
+          cpus = (SELECT cpus FROM workspaces WHERE id = workspace_id),
+          memory_mib = (SELECT memory_mib FROM workspaces WHERE id = workspace_id)
+        WHERE EXISTS (SELECT 1 FROM workspaces WHERE id = workspace_id);
+    )sql"_kj,
 };
 
 }  // namespace

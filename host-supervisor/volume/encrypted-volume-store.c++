@@ -45,6 +45,12 @@ kj::Promise<void> EncryptedVolumeStore::requireRoom() {
                     [directory = kj::atomicAddRef(*directory)]() { directory->requireRoom(); });
 }
 
+kj::Promise<uint64_t> EncryptedVolumeStore::freeBytes() {
+  return worker.run(
+      "look what is free", VOLUME_CALL_LIMIT,
+      [directory = kj::atomicAddRef(*directory)]() { return directory->freeBytes(); });
+}
+
 kj::Promise<void> EncryptedVolumeStore::destroy(kj::StringPtr id) {
   return worker.run(kj::str("destroy ", id), VOLUME_CALL_LIMIT,
                     [directory = kj::atomicAddRef(*directory), id = kj::heapString(id)]() {

@@ -24,6 +24,7 @@ public:
   void grow(kj::StringPtr id, uint64_t bytes) const;
   void check(kj::StringPtr id, uint64_t bytes) const;
   void requireRoom() const;
+  uint64_t freeBytes() const;
   void destroy(kj::StringPtr id) const;
   kj::String pathOf(kj::StringPtr id) const;
   kj::Array<VolumeStore::Listed> list() const;
@@ -33,7 +34,6 @@ private:
   kj::AutoCloseFd directoryFd;
 
   kj::Maybe<uint32_t> userOf(kj::StringPtr name) const;
-  uint64_t freeBytes() const;
   void requireSpace(uint64_t bytes) const;
   void destroyFile(kj::StringPtr name) const;
   void remove(kj::StringPtr name) const;

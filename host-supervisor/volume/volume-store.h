@@ -45,6 +45,9 @@ public:
   // it.  To be called before each creation and each start.
   virtual kj::Promise<void> requireRoom() = 0;
 
+  // How much of the host's disk is free, for whoever is not root.
+  virtual kj::Promise<uint64_t> freeBytes() = 0;
+
   // Destroys it for good: first what opens it (header and key slots), then the data, then the name.  One
   // that does not exist is success.
   virtual kj::Promise<void> destroy(kj::StringPtr id) = 0;

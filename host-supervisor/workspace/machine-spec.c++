@@ -12,8 +12,6 @@ VmSpec machineSpec(const World& world, const WorkspaceJournal& journal, kj::Mayb
   auto paths = world.files.paths(row.id);
   VmSpec spec;
   spec.name = kj::str(row.id);
-  spec.cpus = row.cpus;
-  spec.memoryBytes = uint64_t(row.memoryMib) * 1024 * 1024;
   KJ_IF_MAYBE (i, image) {
     spec.kernel = kj::mv(i->kernel);
     spec.initramfs = kj::mv(i->initramfs);
@@ -22,10 +20,12 @@ VmSpec machineSpec(const World& world, const WorkspaceJournal& journal, kj::Mayb
   spec.dataDisk = world.volumes.path(row.id);
   auto& lease =
       KJ_REQUIRE_NONNULL(journal.machine(), "the workspace has no lease for a machine", row.id);
+  spec.cpus = lease.cpus;
+  spec.memoryBytes = uint64_t(lease.memoryMib) * 1024 * 1024;
   spec.uid = lease.uid;
   spec.cid = lease.cid;
   KJ_IF_MAYBE (name, WorkspaceName::parse(row.name)) {
-    spec.commandLine = kernelCommandLine(*name, row.cpus);
+    spec.commandLine = kernelCommandLine(*name, lease.cpus);
   } else {
     KJ_FAIL_REQUIRE("the store holds a name that is none", row.id);
   }

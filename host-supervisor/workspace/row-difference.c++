@@ -8,7 +8,8 @@ namespace {
 // Of one lease.
 bool differ(const MachineRow& one, const MachineRow& other) {
   return one.secret.asPtr() != other.secret.asPtr() || one.startedNanos != other.startedNanos ||
-         one.agentVersion != other.agentVersion || one.pausedNanos != other.pausedNanos;
+         one.agentVersion != other.agentVersion || one.pausedNanos != other.pausedNanos ||
+         one.cpus != other.cpus || one.memoryMib != other.memoryMib;
 }
 
 }  // namespace

@@ -47,6 +47,15 @@ WorkspaceJournal::Rows WorkspaceEntry::rows() const {
           nullptr};
 }
 
+Demand WorkspaceEntry::demand() const {
+  Demand demand{0, 0, diskMib};
+  KJ_IF_MAYBE (m, machine) {
+    demand.memoryMib = (*m)->memoryMib;
+    demand.cpus = (*m)->cpus;
+  }
+  return demand;
+}
+
 WorkspaceView WorkspaceEntry::view() {
   KJ_IF_MAYBE (workspace, present) {
     return workspace->view();

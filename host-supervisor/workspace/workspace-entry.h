@@ -19,6 +19,8 @@ public:
 
   // Of one without an object.
   WorkspaceJournal::Rows rows() const;
+  // What it takes of its host, without an object.
+  Demand demand() const;
   kj::Maybe<Workspace&> object() { return present; }
   void enter(Workspace& workspace) { present = workspace; }
   // It has no object any more, and these rows.

@@ -7,6 +7,7 @@
 #include "loop/failure-of.h"
 #include "workspace/row-difference.h"
 #include "workspace/steps.h"
+#include "workspace/workspace-demand.h"
 #include "workspace/workspace-id.h"
 
 namespace bothy {
@@ -36,13 +37,14 @@ WorkspaceJournal::Rows WorkspaceJournal::Rows::clone() const {
           operation.map([](const OperationRow& o) { return o.clone(); })};
 }
 
-WorkspaceJournal::WorkspaceJournal(const World& world, MachineLeases& leases, Rows rows,
-                                   kj::Function<void()> changed)
+WorkspaceJournal::WorkspaceJournal(const World& world, MachineLeases& leases,
+                                   HostCapacity& capacity, Rows rows, kj::Function<void()> changed)
     : world(world),
       leases(leases),
       changed(kj::mv(changed)),
       now(kj::mv(rows)),
-      stored(now.clone()) {}
+      stored(now.clone()),
+      share(capacity, demandOf(now.row, now.machine, now.operation)) {}
 
 WorkspaceJournal::~WorkspaceJournal() noexcept(false) {}
 
@@ -123,6 +125,24 @@ EventRecord WorkspaceJournal::event(Cause cause, kj::StringPtr detail) {
   return result;
 }
 
+void WorkspaceJournal::recount() {
+  auto demand = isGone ? Demand() : demandOf(now.row, now.machine, now.operation);
+  KJ_IF_MAYBE (more, admitted) demand = most(demand, *more);
+  share.change(demand);
+}
+
+void WorkspaceJournal::setNow(Rows rows) {
+  now = kj::mv(rows);
+  recount();
+}
+
+kj::Maybe<Shortage> WorkspaceJournal::admit(const Rows& next) {
+  auto demand = most(share.demand(), demandOf(next.row, next.machine, next.operation));
+  KJ_IF_MAYBE (shortage, share.tryChange(demand)) return kj::mv(*shortage);
+  admitted = demand;
+  return nullptr;
+}
+
 void WorkspaceJournal::log(const EventRecord& told) {
   auto &workspace = told.workspace, &id = told.workspaceId;
   auto before = told.before, after = told.after;
@@ -138,6 +158,10 @@ kj::Promise<void> WorkspaceJournal::commit(Change change) {
 
 kj::Promise<void> WorkspaceJournal::transition(Rows next, Cause cause, kj::String detail,
                                                kj::Maybe<RequestRecord> answered) {
+  KJ_DEFER({
+    admitted = nullptr;
+    recount();
+  });
   co_await catchUp();
   auto told = event(cause, detail);
   // What the store has refused before is in this change.
@@ -152,7 +176,7 @@ kj::Promise<void> WorkspaceJournal::transition(Rows next, Cause cause, kj::Strin
   log(told);
   noteStored(next.clone());
   isAbandoned = false;
-  now = kj::mv(next);
+  setNow(kj::mv(next));
 }
 
 void WorkspaceJournal::transitionAnyway(Rows next, Cause cause, kj::StringPtr detail) {
@@ -160,7 +184,7 @@ void WorkspaceJournal::transitionAnyway(Rows next, Cause cause, kj::StringPtr de
   told.before = state();
   told.after = stateOf(next.row, next.operation);
   log(told);
-  now = next.clone();
+  setNow(next.clone());
   postpone(kj::mv(next), kj::mv(told));
 }
 
@@ -230,7 +254,7 @@ kj::Promise<void> WorkspaceJournal::store(kj::Function<void(Rows&)>& change) {
   // What unsettled() said meanwhile is not.
   if (isAbandoned && !wasAbandoned) next.row = now.row.clone();
   isAbandoned = isAbandoned && !wasAbandoned;
-  now = kj::mv(next);
+  setNow(kj::mv(next));
 }
 
 kj::Promise<WorkspaceJournal::Turn> WorkspaceJournal::storeWithin(
@@ -265,6 +289,7 @@ kj::Promise<void> WorkspaceJournal::removeOnce(Cause cause) {
   // Also where the store had none.
   leases.lift(now.row.id);
   isGone = true;
+  recount();
   unstored.clear();
   KJ_LOG(INFO, "workspace deleted", now.row.name, now.row.id);
 }
@@ -298,6 +323,7 @@ void WorkspaceJournal::damage(kj::String why) {
   now.row.failure = kj::str(why);
   now.row.damage = kj::mv(why);
   now.row.rest = Rest::FAILED;
+  recount();
 }
 
 // ---------------------------------------------------------------------------------------------

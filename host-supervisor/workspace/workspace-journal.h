@@ -4,6 +4,7 @@
 
 #include <list>
 
+#include "capacity/host-capacity.h"
 #include "machine/machine-leases.h"
 #include "operation/operation-runner.h"
 #include "workspace/workspace-state.h"
@@ -23,7 +24,7 @@ public:
   };
 
   // The rows are in the store.  `changed` is called when isStored() may have another answer.
-  WorkspaceJournal(const World& world, MachineLeases& leases, Rows rows,
+  WorkspaceJournal(const World& world, MachineLeases& leases, HostCapacity& capacity, Rows rows,
                    kj::Function<void()> changed);
   ~WorkspaceJournal() noexcept(false);
   KJ_DISALLOW_COPY_AND_MOVE(WorkspaceJournal);
@@ -47,6 +48,13 @@ public:
   Rows ending(OperationKind kind, Outcome outcome, kj::StringPtr detail = nullptr);
   // What came of the client's request for which the operation under way is, if it is for one.
   kj::Maybe<RequestRecord> answer(RequestOutcome outcome);
+
+  // Takes what `next` takes of the host, until the transition() to it, which follows, has ended; then it counts for what its rows say.
+  // Or says what there is too little of, and nothing has changed.  Needs the turn.
+  kj::Maybe<Shortage> admit(const Rows& next);
+
+  // What it counts in ends before it.
+  void disown() { share.disown(); }
 
   // Stores `next` and the event of it, after all that has happened before; if that fails nothing has changed.  Needs the turn.
   kj::Promise<void> transition(Rows next, Cause cause, kj::String detail = nullptr,
@@ -90,6 +98,9 @@ private:
   kj::Function<void()> changed;
   // As clients see it, and as the store has it.
   Rows now, stored;
+  // What `now` takes of the host, or what it will take where that is admitted and more.
+  HostCapacity::Share share;
+  kj::Maybe<Demand> admitted;
   kj::Own<Places> turns = kj::refcounted<Places>(1);
   // What has happened and the store does not have yet, in order.  Without rows: a notice.
   struct Unstored {
@@ -107,6 +118,8 @@ private:
 
   EventRecord event(Cause cause, kj::StringPtr detail);
   void log(const EventRecord& told);
+  void setNow(Rows rows);
+  void recount();
   kj::Promise<void> commit(Change change);
   // To be stored before anything else, and as soon as the store takes it.
   void postpone(kj::Maybe<Rows> rows, EventRecord event);

@@ -3,7 +3,9 @@
 #include <kj/debug.h>
 
 #include "schema/limits.capnp.h"
+#include "workspace/host-room.h"
 #include "workspace/steps.h"
+#include "workspace/workspace-demand.h"
 
 namespace bothy {
 
@@ -11,7 +13,8 @@ WorkspaceManager::WorkspaceManager(World worldParam, Limits limitsParam)
     : world(worldParam),
       limits(kj::mv(limitsParam)),
       leases(world.timer, world.clock, limits.leases),
-      registry(world, leases),
+      shares(limits.capacity),
+      registry(world, leases, shares),
       strangers(world, leases, registry),
       tasks(*this) {
   world.driver.setEvents(*this);
@@ -60,6 +63,7 @@ WorkspaceManager::CreateOutcome WorkspaceManager::outcomeOf(kj::Own<Workspace> w
     return kj::mv(failure);
   }
   KJ_IF_MAYBE (underway, outcome.tryGet<Underway>()) return kj::mv(*underway);
+  KJ_IF_MAYBE (shortage, outcome.tryGet<Shortage>()) return kj::mv(*shortage);
   auto& report = *outcome.get<kj::Own<StartReport>>();
   KJ_IF_MAYBE (failure, report.failure) {
     if (failure->noSpace) return NoSpace{kj::str(failure->message)};
@@ -149,6 +153,7 @@ kj::Promise<WorkspaceManager::CreateOutcome> WorkspaceManager::create(
     co_await workspace->erase().ignoreResult();
   }
 
+  auto noRoom = co_await shortageOfRoom(world, shares);
   // Of what was made before, the host had enough then.
   KJ_IF_MAYBE (fault, checkHost(spec, limits.hostMemoryMib)) co_return Invalid{kj::mv(*fault)};
   KJ_IF_MAYBE (existing, find(spec.name.text())) {
@@ -166,13 +171,18 @@ kj::Promise<WorkspaceManager::CreateOutcome> WorkspaceManager::create(
   row.tier = kj::mv(spec.tier);
   row.createdNanos = nanosOf(world.clock.now());
   auto operation = CreateOperation::beginning(world, row.id, request.start, request.requestId);
+  KJ_IF_MAYBE (shortage, noRoom) co_return kj::mv(*shortage);
+  auto admitted = kj::heap<HostCapacity::Share>(shares);
+  KJ_IF_MAYBE (shortage, admitted->tryChange(demandOf(row, nullptr, operation.clone()))) {
+    co_return kj::mv(*shortage);
+  }
   kj::Maybe<RequestRecord> record;
   if (request.requestId.size() > 0) {
     record = RequestRecord{kj::mv(request.requestId), kj::mv(asked), kj::str(row.id)};
   }
   // What is begun is carried out though the caller leaves.
   auto begun = co_await carryOut(begin({kj::mv(row), nullptr, kj::mv(operation)}, kj::mv(record),
-                                       kj::mv(claimed), kj::mv(progress)),
+                                       kj::mv(claimed), kj::mv(admitted), kj::mv(progress)),
                                  [this](kj::Promise<void> rest) { tasks.add(kj::mv(rest)); });
   auto outcome = co_await begun.outcome;
   co_return outcomeOf(kj::mv(begun.workspace), kj::mv(outcome));
@@ -180,7 +190,8 @@ kj::Promise<WorkspaceManager::CreateOutcome> WorkspaceManager::create(
 
 kj::Promise<WorkspaceManager::Begun> WorkspaceManager::begin(
     WorkspaceJournal::Rows rows, kj::Maybe<RequestRecord> request,
-    kj::Own<CreationClaims::Claim> claim, kj::Maybe<kj::Own<Progress>> progress) {
+    kj::Own<CreationClaims::Claim> claim, kj::Own<HostCapacity::Share> admitted,
+    kj::Maybe<kj::Own<Progress>> progress) {
   auto& row = rows.row;
   EventRecord event;
   event.timeNanos = row.createdNanos;
@@ -195,9 +206,15 @@ kj::Promise<WorkspaceManager::Begun> WorkspaceManager::begin(
   KJ_LOG(INFO, "workspace being made", row.name, row.id, row.image, row.cpus, row.memoryMib,
          row.diskMib);
   auto workspace = registry.add(kj::mv(rows));
+  // It counts itself.
+  admitted = nullptr;
   claim = nullptr;
   auto outcome = workspace->make(kj::mv(progress));
   co_return Begun{kj::mv(workspace), kj::mv(outcome)};
+}
+
+kj::Promise<uint64_t> WorkspaceManager::freeDiskMib() {
+  return world.volumes.freeBytes().then([](uint64_t bytes) { return bytes >> 20; });
 }
 
 // ---------------------------------------------------------------------------------------------

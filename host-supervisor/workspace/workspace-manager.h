@@ -15,6 +15,7 @@ public:
     TierTable tiers;
     MachineLeases::Range leases;
     uint32_t hostMemoryMib = MAX_MEMORY_MIB;  // RAM of the host
+    CapacityPolicy capacity;
   };
 
   WorkspaceManager(World world, Limits limits);
@@ -56,7 +57,7 @@ public:
     kj::Own<Workspace> workspace;
   };
   using CreateOutcome = kj::OneOf<Created, Exists, Invalid, NoSuchImage, RequestConflict,
-                                  StartReport::Failure, NoSpace, Stopped, Underway>;
+                                  StartReport::Failure, NoSpace, Stopped, Underway, Shortage>;
   kj::Promise<CreateOutcome> create(CreateRequest request, kj::Maybe<kj::Own<Progress>> progress);
 
   kj::Maybe<kj::Own<Workspace>> find(kj::StringPtr name) { return registry.find(name); }
@@ -65,6 +66,9 @@ public:
   kj::Maybe<WorkspaceView> view(kj::StringPtr name) { return registry.view(name); }
   kj::Maybe<WorkspaceView> viewById(kj::StringPtr id) { return registry.viewById(id); }
   ListPage list(const ListQuery& query = {}) { return registry.list(query); }
+  const HostCapacity& capacity() const { return shares; }
+  // Of the host's disk, now.
+  kj::Promise<uint64_t> freeDiskMib();
   const TierTable& tiers() const { return limits.tiers; }
   size_t size() const { return registry.size(); }
   // How many take more memory than their rows: those that run, that something happens to, or that somebody holds.
@@ -81,6 +85,7 @@ private:
   World world;
   Limits limits;
   MachineLeases leases;
+  HostCapacity shares;
   WorkspaceRegistry registry;
   CreationClaims claims;
   Strangers strangers;
@@ -102,6 +107,7 @@ private:
   // Its rows and its request into the store, and its creation.
   kj::Promise<Begun> begin(WorkspaceJournal::Rows rows, kj::Maybe<RequestRecord> request,
                            kj::Own<CreationClaims::Claim> claim,
+                           kj::Own<HostCapacity::Share> admitted,
                            kj::Maybe<kj::Own<Progress>> progress);
   kj::Promise<CreateOutcome> answerAgain(RequestRecord earlier, kj::StringPtr asked,
                                          kj::Own<Workspace> workspace,

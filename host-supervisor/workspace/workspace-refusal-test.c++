@@ -14,7 +14,8 @@ TEST_CASE("P28 a start whose row the database refuses has failed, and the next h
   TestWorld w;
   w.manager->create(w.request("demo", false), nullptr).wait(w.scope);
   // Which bothyd has not seen.
-  auto sql = kj::str("INSERT INTO machines VALUES(1, ", FIRST_CID, ", 'other', x'', 0, '', 0, 0)");
+  auto sql = kj::str("INSERT INTO machines VALUES(1, ", FIRST_CID,
+                     ", 'other', x'', 0, '', 0, 0, 0, 0)");
   SqliteDatabase(kj::str(w.directory, "/state.db")).run(sql);
   auto outcome = w.find("demo")->start(nullptr).wait(w.scope);
   auto& failure = KJ_ASSERT_NONNULL(outcome.get<kj::Own<StartReport>>()->failure);
@@ -225,9 +226,10 @@ TEST_CASE("P58 what is on its way to the store when an end is refused leaves tha
   const World world{w.refusing, *w.events,    w.keys,  w.volumes, w.driver,   w.images,
                     w.files,    w.randomness, w.timer, w.clock,   Deadlines()};
   MachineLeases leases(w.timer, w.clock, {});
+  HostCapacity capacity{CapacityPolicy()};
   leases.enter(state.machines);
   WorkspaceJournal journal(
-      world, leases,
+      world, leases, capacity,
       {kj::mv(state.workspaces[0]), kj::mv(state.machines[0]), kj::mv(state.operations[0])},
       []() {});
   w.refusing.holdWrites();
@@ -260,9 +262,10 @@ TEST_CASE("P58 a change is stored also where what happened before it is refused 
   const World world{w.refusing, *w.events,    w.keys,  w.volumes, w.driver,   w.images,
                     w.files,    w.randomness, w.timer, w.clock,   Deadlines()};
   MachineLeases leases(w.timer, w.clock, {});
+  HostCapacity capacity{CapacityPolicy()};
   leases.enter(state.machines);
   WorkspaceJournal journal(
-      world, leases,
+      world, leases, capacity,
       {kj::mv(state.workspaces[0]), kj::mv(state.machines[0]), kj::mv(state.operations[0])},
       []() {});
   const auto bytes = journal.row().diskMib + 100;

@@ -143,7 +143,8 @@ TEST_CASE("a page has at most MAX_PAGE workspaces, and looks at four times as ma
   TestWorld w;
   auto world = w.world();
   MachineLeases leases(w.timer, w.clock, {});
-  WorkspaceRegistry registry(world, leases);
+  HostCapacity capacity{CapacityPolicy()};
+  WorkspaceRegistry registry(world, leases, capacity);
   registry.enter(stoppedWorkspaces(4 * ListQuery::MAX_PAGE + 1));
   ListQuery query;
   query.limit = 5 * ListQuery::MAX_PAGE;
@@ -165,7 +166,8 @@ TEST_CASE("a stopped workspace makes no work at a start") {
   TestWorld w;
   auto world = w.world();
   MachineLeases leases(w.timer, w.clock, {});
-  WorkspaceRegistry registry(world, leases);
+  HostCapacity capacity{CapacityPolicy()};
+  WorkspaceRegistry registry(world, leases, capacity);
   auto state = stoppedWorkspaces(3);
   state.workspaces[1].rest = Rest::RUNNING;
   auto unsettled = registry.enter(state);

@@ -5,8 +5,8 @@
 
 namespace bothy {
 
-WorkspaceRegistry::WorkspaceRegistry(World& world, MachineLeases& leases)
-    : world(world), leases(leases), tasks(*this) {}
+WorkspaceRegistry::WorkspaceRegistry(World& world, MachineLeases& leases, HostCapacity& capacity)
+    : world(world), leases(leases), capacity(capacity), tasks(*this) {}
 
 WorkspaceRegistry::~WorkspaceRegistry() noexcept(false) {
   for (auto& entry : entries) {
@@ -30,7 +30,7 @@ kj::Vector<kj::Own<Workspace>> WorkspaceRegistry::enter(const StoredState& state
     auto machine = machines.find(row.id);
     auto operation = operations.find(row.id);
     if (machine == nullptr && operation == nullptr && !hasLease(stateOf(row.rest, nullptr))) {
-      entries.insert(WorkspaceEntry(row, nullptr));
+      capacity.add(entries.insert(WorkspaceEntry(row, nullptr)).demand());
       continue;
     }
     WorkspaceJournal::Rows rows{row.clone(), nullptr, nullptr};
@@ -43,7 +43,7 @@ kj::Vector<kj::Own<Workspace>> WorkspaceRegistry::enter(const StoredState& state
 
 kj::Own<Workspace> WorkspaceRegistry::add(WorkspaceJournal::Rows rows) {
   auto& entry = entries.insert(WorkspaceEntry(rows.row, rows.machine));
-  auto workspace = kj::refcounted<Workspace>(world, owner(), leases, kj::mv(rows));
+  auto workspace = kj::refcounted<Workspace>(world, owner(), leases, capacity, kj::mv(rows));
   entry.enter(*workspace);
   ++objectCount;
   changed(*workspace);
@@ -57,7 +57,9 @@ kj::Own<Workspace> WorkspaceRegistry::objectOf(WorkspaceEntry& entry) {
   KJ_IF_MAYBE (workspace, entry.object()) {
     return workspace->addRef();
   }
-  auto workspace = kj::refcounted<Workspace>(world, owner(), leases, entry.rows());
+  auto workspace = kj::refcounted<Workspace>(world, owner(), leases, capacity, entry.rows());
+  // The object counts from here on.
+  capacity.remove(entry.demand());
   entry.enter(*workspace);
   ++objectCount;
   return workspace;
@@ -139,6 +141,7 @@ void WorkspaceRegistry::releaseIfIdle(kj::StringPtr id) {
 void WorkspaceRegistry::released(Workspace& workspace, const WorkspaceJournal::Rows& rows) {
   KJ_IF_MAYBE (entry, entries.find<BY_ID>(rows.row.id)) {
     entry->leave(rows.row, rows.machine);
+    capacity.add(entry->demand());
     --objectCount;
   }
 }

@@ -38,7 +38,7 @@ struct ListPage {
 // which somebody holds.
 class WorkspaceRegistry final: private Workspace::Owner, private kj::TaskSet::ErrorHandler {
 public:
-  WorkspaceRegistry(World& world, MachineLeases& leases);
+  WorkspaceRegistry(World& world, MachineLeases& leases, HostCapacity& capacity);
   ~WorkspaceRegistry() noexcept(false);
   KJ_DISALLOW_COPY_AND_MOVE(WorkspaceRegistry);
 
@@ -86,6 +86,7 @@ private:
 
   World& world;
   MachineLeases& leases;
+  HostCapacity& capacity;
   Workspace::Owner& owner() { return *this; }
   kj::Table<WorkspaceEntry, kj::TreeIndex<ByName>, kj::HashIndex<ById>> entries;
   // Of workspaces that are gone, until what still runs within them has returned.

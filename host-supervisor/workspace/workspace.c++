@@ -3,6 +3,7 @@
 #include <kj/debug.h>
 
 #include "agent/guest-text.h"
+#include "workspace/host-room.h"
 #include "workspace/operations/stored-operation.h"
 #include "workspace/steps.h"
 #include "workspace/workspace-spec.h"
@@ -16,10 +17,12 @@ Superseded supersededBy(kj::StringPtr kind) {
 
 }  // namespace
 
-Workspace::Workspace(World& world, Owner& owner, MachineLeases& leases, WorkspaceJournal::Rows rows)
+Workspace::Workspace(World& world, Owner& owner, MachineLeases& leases, HostCapacity& capacity,
+                     WorkspaceJournal::Rows rows)
     : world(world),
+      capacity(capacity),
       owner(owner),
-      journal(world, leases, kj::mv(rows), [this]() { noteChange(); }),
+      journal(world, leases, capacity, kj::mv(rows), [this]() { noteChange(); }),
       slot(world.machines(), *this, leases, journal.row().id, journal.row().name),
       progress(world.timer),
       site{world, journal, leases, slot, progress, *this},
@@ -248,8 +251,16 @@ kj::Promise<Workspace::StartOutcome> Workspace::start(kj::Maybe<kj::Own<Progress
                                                kj::str(row().damage), nullptr};
         co_return kj::mv(report);
       }
-      turn = co_await keepOn(state() == WorkspaceState::PAUSED ? beginResume(kj::mv(turn))
-                                                               : beginStart(kj::mv(turn)));
+      if (state() == WorkspaceState::PAUSED) {
+        turn = co_await keepOn(beginResume(kj::mv(turn)));
+        break;
+      }
+      KJ_IF_MAYBE (shortage, co_await shortageOfRoom(world, capacity)) co_return kj::mv(*shortage);
+      KJ_IF_MAYBE (shortage,
+                   journal.admit(StartOperation::beginning(site, StartOperation::Way::REQUEST))) {
+        co_return kj::mv(*shortage);
+      }
+      turn = co_await keepOn(beginStart(kj::mv(turn)));
       break;
   }
   auto outcome = join(kj::mv(listener));
@@ -353,6 +364,10 @@ kj::Promise<Workspace::ResizeOutcome> Workspace::resize(uint32_t diskMib) {
         co_return InvalidSize{kj::mv(*fault)};
       }
       if (diskMib == row().diskMib) co_return Resized();
+      KJ_IF_MAYBE (shortage, co_await shortageOfRoom(world, capacity)) co_return kj::mv(*shortage);
+      KJ_IF_MAYBE (shortage, journal.admit(ResizeOperation::beginning(site, diskMib))) {
+        co_return kj::mv(*shortage);
+      }
       turn = co_await keepOn(beginResize(kj::mv(turn), diskMib));
       break;
     case Reply::JOIN:

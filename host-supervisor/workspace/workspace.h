@@ -52,7 +52,8 @@ public:
   };
 
   // The rows are in the store.
-  Workspace(World& world, Owner& owner, MachineLeases& leases, WorkspaceJournal::Rows rows);
+  Workspace(World& world, Owner& owner, MachineLeases& leases, HostCapacity& capacity,
+            WorkspaceJournal::Rows rows);
   ~Workspace() noexcept(false);
   KJ_DISALLOW_COPY_AND_MOVE(Workspace);
 
@@ -65,10 +66,14 @@ public:
   // Nothing goes on in it, and nothing of it is on the host but its disk: what there is to know is in its rows.
   bool isIdle();
   // The owner ends before it.
-  void disown() { owner = nullptr; }
+  void disown() {
+    owner = nullptr;
+    journal.disown();
+  }
 
-  // `Underway`: it has come to its end, and the store has refused for long to keep that.
-  using StartOutcome = kj::OneOf<kj::Own<StartReport>, Superseded, Busy, Underway>;
+  // `Underway`: it has come to its end, and the store has refused for long to keep that.  `Shortage`: the host cannot hold its machine,
+  // and it is as it was.
+  using StartOutcome = kj::OneOf<kj::Own<StartReport>, Superseded, Busy, Underway, Shortage>;
 
   // For one that is new: begins the creation that its rows have.  If the disk cannot be made the workspace is gone.
   kj::Promise<StartOutcome> make(kj::Maybe<kj::Own<Progress>> progress);
@@ -92,7 +97,8 @@ public:
     kj::String why;
   };
   using ResizeFailure = ResizeOperation::Failure;
-  using ResizeOutcome = kj::OneOf<Resized, InvalidSize, ResizeFailure, Superseded, Busy, Underway>;
+  using ResizeOutcome =
+      kj::OneOf<Resized, InvalidSize, ResizeFailure, Superseded, Busy, Underway, Shortage>;
   kj::Promise<ResizeOutcome> resize(uint32_t diskMib);
 
   // workspace-pause.c++
@@ -129,6 +135,7 @@ public:
 
 private:
   World& world;
+  const HostCapacity& capacity;
   kj::Maybe<Owner&> owner;
   WorkspaceJournal journal;
   MachineSlot slot;

@@ -123,6 +123,7 @@ public:
     return inner.check(id, bytes);
   }
   kj::Promise<void> requireRoom() override { return inner.requireRoom(); }
+  kj::Promise<uint64_t> freeBytes() override { return inner.freeBytes(); }
   kj::Promise<void> destroy(kj::StringPtr id) override {
     point.begins("destruction of a volume");
     return point.follow("destruction of a volume", inner.destroy(id));

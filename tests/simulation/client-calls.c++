@@ -57,6 +57,14 @@ void Clients::examine(kj::StringPtr who, const Underway& underway) {
   host.trace.line(who, "is told: it goes on, ", underway.state, ", ", underway.why);
 }
 
+// It holds nothing up for no reason, and says which.
+void Clients::examine(kj::StringPtr who, const Shortage& shortage) {
+  host.trace.line(who, "is told: ", shortage.why);
+  if (shortage.asked <= shortage.free) {
+    host.judge.accuse("what fits is refused: ", shortage.why);
+  }
+}
+
 void Clients::examineCreated(const Ledger::Ask& ask, const WorkspaceRow& row) {
   if (row.name != ask.name) {
     host.judge.accuse("who asked for ", ask.name, " gets ", row.name);
@@ -138,6 +146,9 @@ kj::Promise<void> Clients::create(kj::String who, Ledger::Ask ask) {
     KJ_CASE_ONEOF(underway, Underway) {
       examine(who, underway);
     }
+    KJ_CASE_ONEOF(shortage, Shortage) {
+      examine(who, shortage);
+    }
   }
 }
 
@@ -150,6 +161,7 @@ kj::Promise<void> Clients::start(kj::String who, kj::String name) {
   auto label = host.label(workspace.row().id);
   host.trace.line(who, "start ", label);
   auto& facts = ledger.of(workspace.row());
+  const bool wasOff = facts.isOff;
   facts.isOff = false;
   auto asked = ++facts.startsAsked;
   auto stopsBefore = facts.stopsAsked;
@@ -174,6 +186,13 @@ kj::Promise<void> Clients::start(kj::String who, kj::String name) {
   }
   KJ_IF_MAYBE (underway, outcome.tryGet<Underway>()) {
     examine(who, *underway);
+    co_return;
+  }
+  KJ_IF_MAYBE (shortage, outcome.tryGet<Shortage>()) {
+    examine(who, *shortage);
+    // It is as it was.
+    auto& now = ledger.of(workspace.row());
+    if (now.startsAsked == asked) now.isOff = wasOff;
     co_return;
   }
   KJ_IF_MAYBE (failure, outcome.get<kj::Own<StartReport>>()->failure) {
@@ -308,6 +327,10 @@ kj::Promise<void> Clients::resize(kj::String who, kj::String name, uint32_t grow
     }
     KJ_CASE_ONEOF(underway, Underway) {
       examine(who, underway);
+    }
+    KJ_CASE_ONEOF(shortage, Shortage) {
+      examine(who, shortage);
+      ledger.resizeRefused(row, wanted);
     }
   }
 }

@@ -54,6 +54,7 @@ private:
   bool isHeard() { return bothyd.serves(); }
   void examine(kj::StringPtr who, const StartReport::Failure& failure);
   void examine(kj::StringPtr who, const Underway& underway);
+  void examine(kj::StringPtr who, const Shortage& shortage);
   void examineCreated(const Ledger::Ask& ask, const WorkspaceRow& row);
   void examineGone(kj::StringPtr id);
   bool hasRunSince(kj::StringPtr id, uint64_t event);

@@ -123,6 +123,7 @@ void Incarnation::boot() {
   events = kj::heap<EventLog>(*store);
   WorkspaceManager::Limits limits;
   limits.leases.count = host.uids;
+  limits.capacity = host.capacity;
   workspaces = kj::heap<WorkspaceManager>(world(), limits);
 }
 

@@ -4,6 +4,8 @@
 
 #include <kj/map.h>
 
+#include "workspace/workspace-demand.h"
+
 namespace bothy {
 namespace {
 
@@ -15,6 +17,7 @@ constexpr size_t MOST_PROCESSES = 2, MOST_CONNECTIONS = 3;
 void Invariants::check(kj::Maybe<Incarnation&> bothyd) {
   checkPromises();
   checkSessions();
+  checkCapacity();
   KJ_IF_MAYBE (b, bothyd) {
     if (b->serves()) checkList(*b, false);
   }
@@ -98,6 +101,39 @@ void Invariants::checkSessionsAtRest(Incarnation& bothyd) {
   }
 }
 
+Demand Invariants::promised() {
+  Demand sum;
+  for (auto& entry : host.store.workspaces()) {
+    auto& id = entry.key;
+    sum = sum +
+          demandOf(entry.value,
+                   host.store.machine(id).map([](const MachineRow& m) { return m.clone(); }),
+                   host.store.operation(id).map([](const OperationRow& o) { return o.clone(); }));
+  }
+  return sum;
+}
+
+// No more is promised than may be, over every kill (P53).
+void Invariants::checkCapacity() {
+  auto& most = host.capacity;
+  auto sum = promised();
+  if (sum.memoryMib > most.memoryMib || sum.cpus > most.cpus || sum.diskMib > most.diskMib) {
+    host.judge.accuse("more is promised than the host may give: ", sum.memoryMib, " MiB, ",
+                      sum.cpus, " processors, disks of ", sum.diskMib, " MiB");
+  }
+  uint64_t memoryMib = 0, cpus = 0;
+  for (auto& entry : host.machines) {
+    auto& machine = *entry.value;
+    if (machine.phase() != SimulatedMachine::Phase::RUNS) continue;
+    memoryMib += machine.spec.memoryBytes >> 20;
+    cpus += machine.spec.cpus;
+  }
+  if (memoryMib > most.memoryMib || cpus > most.cpus) {
+    host.judge.accuse("machines have more than the host may give: ", memoryMib, " MiB, ", cpus,
+                      " processors");
+  }
+}
+
 void Invariants::checkList(Incarnation& bothyd, bool isAtRest) {
   auto workspaces = bothyd.list();
   for (auto& workspace : workspaces) {
@@ -132,6 +168,13 @@ void Invariants::checkAtRest(Incarnation& bothyd) {
     host.judge.accuse("nothing happens any more, and bothyd still waits for something");
   }
   if (host.judge.verdict() != nullptr) return;
+  // What counts is what the rows say, no more and no less (P28).
+  const auto counted = bothyd.manager().capacity().used(), sum = promised();
+  if (!(counted == sum)) {
+    host.judge.accuse("nothing happens, and bothyd counts ", counted.memoryMib, " MiB, ",
+                      counted.cpus, " processors, disks of ", counted.diskMib,
+                      " MiB; the database has ", sum.memoryMib, ", ", sum.cpus, ", ", sum.diskMib);
+  }
   check(bothyd);
   checkList(bothyd, true);
   checkMachines(bothyd);

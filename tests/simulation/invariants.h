@@ -29,6 +29,9 @@ private:
   void checkPromises();
   void checkSessions();
   void checkSessionsAtRest(Incarnation& bothyd);
+  // What the rows take together.
+  Demand promised();
+  void checkCapacity();
   void checkList(Incarnation& bothyd, bool isAtRest);
   void checkMachines(Incarnation& bothyd);
   void checkDisks();

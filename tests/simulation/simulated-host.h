@@ -2,6 +2,7 @@
 
 #include <kj/map.h>
 
+#include "capacity/host-capacity.h"
 #include "simulation/simulated-machine.h"
 #include "simulation/simulated-machinery.h"
 #include "simulation/simulated-store.h"
@@ -65,6 +66,8 @@ public:
 
   // That machines may have: few, so that they come round, and now and then are not enough.
   uint32_t uids = 4;
+  // What bothyd may give to machines and disks: in some worlds less than is asked for.
+  CapacityPolicy capacity;
   SimulatedStore store;
   // Until nothing of them is left.
   kj::TreeMap<kj::String, kj::Own<SimulatedMachine>> machines;

@@ -10,6 +10,7 @@ namespace {
 
 constexpr kj::Duration QUICKEST = 1 * kj::MILLISECONDS, QUICK = 40 * kj::MILLISECONDS;
 constexpr uint32_t ROOT = 0;
+constexpr uint64_t PLENTY_BYTES = 1ull << 40;
 // Beyond every deadline.
 constexpr kj::Duration SLOW = 5 * kj::SECONDS, SLOWEST = 100 * kj::SECONDS;
 
@@ -183,6 +184,19 @@ kj::Promise<void> SimulatedVolumes::check(kj::StringPtr idParam, uint64_t bytes)
 
 kj::Promise<void> SimulatedVolumes::requireRoom() {
   return run(kj::str("look for room"), true, []() {}, []() {});
+}
+
+kj::Promise<uint64_t> SimulatedVolumes::freeBytes() {
+  // What the thread fills in; the call may be dropped before.
+  struct Found final: public kj::Refcounted {
+    uint64_t bytes = PLENTY_BYTES;
+  };
+  auto found = kj::refcounted<Found>();
+  auto effect = [this, result = kj::addRef(*found)]() mutable {
+    if (host.fate.strikes(Fault::VOLUME_FULL)) result->bytes = 0;
+  };
+  return run(kj::str("look what is free"), false, kj::mv(effect), []() {})
+      .then([found = kj::mv(found)]() { return found->bytes; });
 }
 
 kj::Promise<void> SimulatedVolumes::destroy(kj::StringPtr idParam) {

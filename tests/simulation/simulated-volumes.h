@@ -25,6 +25,7 @@ public:
   kj::Promise<void> grow(kj::StringPtr id, uint64_t bytes) override;
   kj::Promise<void> check(kj::StringPtr id, uint64_t bytes) override;
   kj::Promise<void> requireRoom() override;
+  kj::Promise<uint64_t> freeBytes() override;
   kj::Promise<void> destroy(kj::StringPtr id) override;
   kj::String path(kj::StringPtr id) override { return kj::str("/volumes/", id); }
   kj::Promise<kj::Array<Listed>> list() override;

@@ -54,7 +54,21 @@ WorldKeeper::WorldKeeper(uint64_t seed, const SimulationOptions& optionsParam)
     fate.calm();
     return;
   }
+  if (fate.oneIn(2)) limitCapacity();
   ledger.budget = LEAST_OPERATIONS + fate.below(MOST_OPERATIONS - LEAST_OPERATIONS);
+}
+
+// Room for two machines or three, and for most disks.
+void WorldKeeper::limitCapacity() {
+  auto& capacity = host.capacity;
+  const auto machines = 2 + fate.below(2);
+  if (fate.oneIn(2)) {
+    capacity.memoryMib = machines * SpecDefaults().memoryMib + fate.below(SpecDefaults().memoryMib);
+  } else {
+    capacity.cpus = machines;
+  }
+  capacity.diskMib = 4 * SpecDefaults().diskMib + fate.below(4 * SpecDefaults().diskMib);
+  capacity.freeDiskMib = 1;
 }
 
 void WorldKeeper::settleCrowd() {
@@ -249,6 +263,7 @@ void WorldKeeper::restart() {
   bury("ends");
   // Each may have a machine from here on.
   host.uids = kj::max(host.uids, UIDS_FOR_ALL);
+  host.capacity = CapacityPolicy();
   begin();
   pass(REST);
   if (isCondemned()) return;

@@ -51,6 +51,7 @@ private:
   void begin();
   // Those that are there before the world begins.
   void settleCrowd();
+  void limitCapacity();
   void bury(kj::StringPtr how);
   bool isCondemned() const { return judge.verdict() != nullptr; }
   // Some turns; false if nothing moves without time.

@@ -43,6 +43,10 @@ public:
     auto name = params.getSpec().getName();
     auto progress = params.getProgress();
     auto outcome = context.getResults().initOutcome();
+    if (fake.isFull) {
+      refuse(outcome.initNoCapacity());
+      co_return;
+    }
     if (name == "demo") {
       describe(outcome.initExists(), "demo", rpc::WorkspaceState::RUNNING);
       co_return;
@@ -143,6 +147,10 @@ public:
     auto name = context.getParams().getName();
     auto outcome = context.getResults().initOutcome();
     ++fake.starts;
+    if (fake.isFull) {
+      refuse(outcome.initNoCapacity());
+      return kj::READY_NOW;
+    }
     if (name == "demo" && fake.state != nullptr) {
       fake.state = nullptr;
       ++fake.startedNanos;
@@ -187,7 +195,9 @@ public:
     constexpr uint32_t PRESENT_MIB = 4096, MOST_MIB = 1 << 20;
     auto wanted = context.getParams().getDiskMib();
     auto outcome = context.getResults().initOutcome();
-    if (context.getParams().getName() == "busy") {
+    if (fake.isFull) {
+      refuse(outcome.initNoCapacity());
+    } else if (context.getParams().getName() == "busy") {
       outcome.setBusy(rpc::WorkspaceState::RUNNING);
     } else if (context.getParams().getName() != "demo") {
       outcome.setAbsent();
@@ -273,7 +283,22 @@ public:
     return kj::READY_NOW;
   }
 
+  kj::Promise<void> capacity(CapacityContext context) override {
+    auto capacity = context.getResults().initCapacity();
+    capacity.getMemory().setUsedMib(1024);
+    capacity.getMemory().setMostMib(4096);
+    capacity.getCpus().setUsed(2);
+    capacity.getCpus().setMost(32);
+    capacity.getDisk().setPromisedMib(8192);
+    capacity.getDisk().setFreeMib(51200);
+    capacity.getDisk().setKeptMib(256);
+    return kj::READY_NOW;
+  }
+
 private:
+  static void refuse(rpc::Shortage::Builder shortage) {
+    shortage.setWhy("the host has too little memory left: evil\x1b[2J");
+  }
   static kj::Promise<void> tell(rpc::Progress::Client progress, rpc::Stage stage,
                                 kj::uint before = 0) {
     auto request = progress.stageRequest();

@@ -110,6 +110,8 @@ public:
 
   // What the next `create` or `start` answers; null: it goes well.
   kj::Maybe<kj::String> startFailure;
+  // Whether its host has nothing left.
+  bool isFull = false;
   // So many machines start before one that is created.
   kj::Maybe<kj::uint> startsBefore;
 

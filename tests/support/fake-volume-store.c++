@@ -72,6 +72,12 @@ kj::Promise<void> FakeVolumeStore::requireRoom() {
   return kj::READY_NOW;
 }
 
+kj::Promise<uint64_t> FakeVolumeStore::freeBytes() {
+  mayThrow();
+  if (hidesFree) return kj::NEVER_DONE;
+  return free;
+}
+
 kj::Promise<void> FakeVolumeStore::destroy(kj::StringPtr id) {
   mayThrow();
   if (failuresToDestroy > 0) {

@@ -16,6 +16,10 @@ public:
   bool throwsAtOnce = false;
   // Nothing can be made, grown or written any more.
   bool isFull = false;
+  // What is free, as freeBytes() has it.
+  uint64_t free = 1ull << 40;
+  // Nobody learns that.
+  bool hidesFree = false;
   // The next calls of destroy() that fail.
   uint32_t failuresToDestroy = 0;
   // Growth is carried out, and reported as one that took too long.
@@ -42,6 +46,7 @@ public:
   kj::Promise<void> grow(kj::StringPtr id, uint64_t bytes) override;
   kj::Promise<void> check(kj::StringPtr id, uint64_t bytes) override;
   kj::Promise<void> requireRoom() override;
+  kj::Promise<uint64_t> freeBytes() override;
   kj::Promise<void> destroy(kj::StringPtr id) override;
   kj::String path(kj::StringPtr id) override { return kj::str("/volumes/", id); }
   kj::Promise<kj::Array<Listed>> list() override;

@@ -38,7 +38,8 @@ bool createOnly(SupervisedHost& host, kj::StringPtr name) {
   auto response = host.wait(request.send().dropPipeline(), "the creation");
   auto outcome = response.getOutcome();
   INFO(kj::str(outcome).cStr());
-  CHECK((outcome.isCreated() || outcome.isNoSpace() || outcome.isFailed()));
+  CHECK(
+      (outcome.isCreated() || outcome.isNoSpace() || outcome.isFailed() || outcome.isNoCapacity()));
   return outcome.isCreated();
 }
 
@@ -62,7 +63,9 @@ TEST_CASE("R02 however little room the disk has, a creation is whole or is not")
   CHECK(made);
 }
 
-TEST_CASE("R02 P30 on a full disk a start fails and says why, and succeeds when there is room") {
+TEST_CASE(
+    "R02 P30 P44 on a full disk a start is refused with the reason, and succeeds when there is "
+    "room") {
   SupervisedHost host;
   SmallDisk disk(host, "900M");
   REQUIRE(createOnly(host, "test"));
@@ -72,12 +75,11 @@ TEST_CASE("R02 P30 on a full disk a start fails and says why, and succeeds when 
     auto request = host.supervisor().startRequest();
     request.setName("test");
     auto response = host.wait(request.send().dropPipeline(), "the start");
-    REQUIRE(response.getOutcome().isFailed());
-    auto failed = response.getOutcome().getFailed();
-    INFO(failed.getMessage().cStr());
-    CHECK(failed.getFault() == rpc::StartFault::DISK);
-    CHECK(failed.getMessage().startsWith("the host's disk is full"));
-    CHECK(host.stateOf("test") == rpc::WorkspaceState::FAILED);
+    REQUIRE(response.getOutcome().isNoCapacity());
+    auto shortage = response.getOutcome().getNoCapacity();
+    CHECK(shortage.getWhat() == rpc::Shortage::Resource::DISK);
+    CHECK(shortage.getWhy().startsWith("the host's disk is full"));
+    CHECK(host.stateOf("test") == rpc::WorkspaceState::STOPPED);
     disk.drain();
   }
   host.startWorkspace("test");
@@ -97,7 +99,7 @@ TEST_CASE("R02 on a full disk a growth fails and says why, and the disk is as it
     INFO(keep << " KiB are free");
     disk.fill(keep);
     auto response = resize();
-    CHECK(response.getOutcome().isNoSpace());
+    CHECK((response.getOutcome().isNoSpace() || response.getOutcome().isNoCapacity()));
     CHECK(host.stateOf("test") == rpc::WorkspaceState::STOPPED);
     disk.drain();
   }

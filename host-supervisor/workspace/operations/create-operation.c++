@@ -32,6 +32,10 @@ OperationRow CreateOperation::beginning(const World& world, kj::StringPtr worksp
 CreateOperation::CreateOperation(const Site& site, kj::StringPtr parameters)
     : site(site), thenStart(parameters == START) {}
 
+bool CreateOperation::startsIt(const OperationRow& row) {
+  return row.parameters == START;
+}
+
 kj::Maybe<Operation&> CreateOperation::next() {
   return following.map([](kj::Own<Operation>& o) -> Operation& { return *o; });
 }

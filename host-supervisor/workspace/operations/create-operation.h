@@ -14,6 +14,9 @@ public:
   // `parameters`: of the row.
   CreateOperation(const Site& site, kj::StringPtr parameters);
 
+  // Whether the one that this row is of starts the workspace.
+  static bool startsIt(const OperationRow& row);
+
   // What came of it: the disk could not be made, and `next` deletes the workspace; or `next` starts it; or nothing comes next.
   const kj::Maybe<StartReport::Failure>& failure() const { return outcome; }
   kj::Maybe<Operation&> next();

@@ -38,6 +38,10 @@ WorkspaceJournal::Rows StartOperation::beginning(const Site& site, Way way) {
 StartOperation::StartOperation(const Site& site, kj::StringPtr parameters)
     : site(site), isReboot(parameters == REBOOT) {}
 
+bool StartOperation::isOfReboot(const OperationRow& row) {
+  return row.parameters == REBOOT;
+}
+
 kj::ArrayPtr<const Step> StartOperation::steps() const {
   return STEPS;
 }
@@ -117,14 +121,18 @@ kj::Promise<void> StartOperation::lease() {
     auto& lease = taken.emplace(kj::mv(outcome.get<kj::Own<MachineLeases::Lease>>()));
     own = kj::addRef(*lease);
   }
-  auto boot = [taken = kj::mv(taken),
-               secret = site.machine.newSecret()](WorkspaceJournal::Rows& rows) {
+  auto boot = [taken = kj::mv(taken), secret = site.machine.newSecret(),
+               isReboot = isReboot](WorkspaceJournal::Rows& rows) {
     KJ_IF_MAYBE (lease, taken) {
       rows.machine = MachineRow{(*lease)->uid(), (*lease)->cid(), kj::str(rows.row.id)};
     }
     auto& machine = KJ_ASSERT_NONNULL(rows.machine);
     machine.secret = kj::heapArray<kj::byte>(secret);
     machine.startedNanos = 0;
+    // A guest that reboots keeps what its machine had.
+    if (isReboot && machine.cpus > 0) return;
+    machine.cpus = rows.row.cpus;
+    machine.memoryMib = rows.row.memoryMib;
   };
   co_await site.journal.update(kj::mv(boot)).catch_([&own](kj::Exception&& e) {
     // A damaged row may be in its way: the next start tries another.

@@ -15,6 +15,8 @@ public:
 
   // `parameters`: of the row.
   StartOperation(const Site& site, kj::StringPtr parameters);
+  // Whether the guest asked for the one that this row is of.
+  static bool isOfReboot(const OperationRow& row);
   // Before it begins: it does nothing for so long.
   void waitFirst(kj::Duration time) { pause = time; }
 

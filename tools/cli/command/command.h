@@ -43,6 +43,7 @@ kj::Own<Command> pauseCommand();
 kj::Own<Command> resumeCommand();
 kj::Own<Command> sessionCommand();
 kj::Own<Command> tierCommand();
+kj::Own<Command> capacityCommand();
 kj::Own<Command> eventsCommand();
 kj::Own<Command> doctorCommand();
 kj::Own<Command> versionCommand();

@@ -40,6 +40,9 @@ kj::Promise<void> ensureRunning(Context& context, kj::StringPtr name) {
     if (outcome.isBusy()) kj::throwFatalException(workspaceBusy(name, outcome.getBusy()));
     if (outcome.isStopped()) kj::throwFatalException(stoppedBeforeItRan(name));
     if (outcome.isUnderway()) kj::throwFatalException(stillUnderway(name, outcome.getUnderway()));
+    if (outcome.isNoCapacity()) {
+      kj::throwFatalException(noCapacity(name, outcome.getNoCapacity()));
+    }
     if (outcome.isFailed()) failStart(context.console, name, outcome.getFailed());
     display.finish();
     co_return;

@@ -81,6 +81,12 @@ struct Tiers {
   tiers @0 :List(SupervisorTypes.Tier);
 }
 
+struct HostCapacity {
+  # `bothy capacity`.
+
+  capacity @0 :SupervisorTypes.Capacity;
+}
+
 struct Examination {
   # `bothy doctor`.
 
