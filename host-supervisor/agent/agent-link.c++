@@ -101,6 +101,17 @@ public:
     tellLoss("it was dropped");
   }
 
+  void rest(kj::StringPtr why) override {
+    canceler.cancel(disconnected(why));
+    attempt = nullptr;
+    opening = false;
+    following = nullptr;
+    watching = nullptr;
+    lane = nullptr;
+    stands = false;
+    stock.dropSpares();
+  }
+
   kj::Promise<OpenedLane> openLane(LaneGrant grant) override {
     grant.lane = nextLane++;
     reports.expect(grant.lane);

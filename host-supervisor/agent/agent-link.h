@@ -31,6 +31,10 @@ public:
   // Drops the control lane, whose agent does not answer: calls on it fail with DISCONNECTED, and the next one opens another.
   virtual void dropControl() = 0;
 
+  // Ends the control lane, those that wait for a client, and every call, which fails with DISCONNECTED and `why`.  Nothing is dialled before
+  // the next call, and that goes on with the reports where they were.
+  virtual void rest(kj::StringPtr why) = 0;
+
   // Waits for a VM that is booting: tries again until it answers.  No deadline of its own.
   virtual kj::Promise<void> ready() = 0;
 

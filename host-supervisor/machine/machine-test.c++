@@ -282,5 +282,63 @@ TEST_CASE("an agent that answers late keeps its control lane") {
   CHECK(machine->isLinked());
 }
 
+TEST_CASE(
+    "P58 a machine that is paused is reached by nobody, its lanes end, and its reports go on where "
+    "they were") {
+  World w;
+  auto machine = w.machine();
+  for (uint64_t lane : {5, 6}) w.servedLanes.add(lane);
+  w.reportEnds(1, 3);
+  const auto dials = w.served.size();
+  auto halted = machine->onHalt();
+  CHECK_FALSE(halted.poll(w.scope));
+
+  machine->closeLanes().wait(w.scope);
+  CHECK(halted.wait(w.scope) == Machine::Halt::PAUSE);
+  // Of an earlier bothyd's, which nobody else can end.
+  REQUIRE(w.endedLanes.size() == 2);
+  CHECK((w.endedLanes[0] == 5 && w.endedLanes[1] == 6));
+  CHECK_FALSE(machine->isLinked());
+  CHECK(machine->isPaused());
+  machine->pause().wait(w.scope);
+  CHECK(w.driver.isPaused("demo"));
+  auto refused = kj::runCatchingExceptions([&]() { machine->control().wait(w.scope); });
+  CHECK(KJ_ASSERT_NONNULL(refused).getDescription() == "the workspace is paused");
+  for (int i = 0; i < 100; i++) {
+    w.advance(1 * kj::MINUTES);
+    w.settle();
+  }
+  CHECK(w.served.size() == dials);
+
+  machine->resume().wait(w.scope);
+  CHECK_FALSE(machine->isPaused());
+  const auto behind = machine->stepClock(kj::UNIX_EPOCH + 7 * kj::NANOSECONDS).wait(w.scope);
+  CHECK(KJ_ASSERT_NONNULL(behind) == 0 * kj::NANOSECONDS);
+  w.settle();
+  CHECK(w.askedAfter.back() == 3);
+}
+
+TEST_CASE("P58 an agent that ends no lane holds up no pause, and calls that wait end with it") {
+  World w;
+  auto machine = w.machine();
+  w.servedLanes.add(5);
+  w.answersEndLanes = false;
+  w.agentAnswers = false;
+  // Of a machine that does not answer.
+  auto opening = machine->openLane({});
+  w.settle();
+  auto closing = machine->closeLanes();
+  w.settle();
+  CHECK_FALSE(closing.poll(w.scope));
+  w.advance(CLOSE_LANES_LIMIT);
+  closing.wait(w.scope);
+  auto failure = kj::runCatchingExceptions([&]() { opening.ignoreResult().wait(w.scope); });
+  CHECK(KJ_ASSERT_NONNULL(failure).getDescription() == "the workspace is paused");
+  // One that was not paused after all.
+  machine->openLanes();
+  w.agentAnswers = true;
+  machine->control().wait(w.scope);
+}
+
 }  // namespace
 }  // namespace bothy

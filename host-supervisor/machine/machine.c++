@@ -9,9 +9,6 @@ namespace bothy {
 
 namespace {
 
-// Numbers of lanes that no link has used up in the life of a machine.
-constexpr uint64_t LANES_OF_LINK = uint64_t(1) << 32;
-
 kj::StringPtr wordFor(rpc::AgentEvent::What why) {
   switch (why) {
     case rpc::AgentEvent::What::ENDED:
@@ -28,40 +25,29 @@ kj::StringPtr wordFor(rpc::AgentEvent::What why) {
 }  // namespace
 
 Machine::Machine(kj::Timer& timer, kj::StringPtr workspace, kj::Own<RunningVm> vmParam,
-                 kj::Array<const kj::byte> secretParam, uint64_t firstLane,
-                 GuestNotices::Tell happened)
+                 kj::Array<const kj::byte> secret, uint64_t firstLane, GuestNotices::Tell happened)
     : timer(timer),
       workspace(kj::str(workspace)),
       vm(kj::mv(vmParam)),
-      secret(kj::mv(secretParam)),
-      nextFirstLane(firstLane),
       notices(timer, kj::mv(happened)),
-      endings(*this) {
-  areLanesClosed = vm->isPaused();
-  if (!areLanesClosed) link = newLink();
-}
+      areLanesClosed(vm->isPaused()),
+      link(newAgentLink(
+          timer, kj::mv(secret), firstLane, [this]() { return vm->dial(rpc::AGENT_PORT); },
+          [this](uint64_t lane, rpc::AgentEvent::What what) { noteClosed(lane, what); },
+          [this](uint64_t count) { noteMissed(count); },
+          [this](rpc::AgentEvent::Reader event) { notices.hear(event); },
+          [this](kj::StringPtr why) { noteLoss(why); })),
+      endings(*this) {}
 
 Machine::~Machine() noexcept(false) {}
 
-kj::Own<AgentLink> Machine::newLink() {
-  auto fresh = newAgentLink(
-      timer, kj::heapArray<const kj::byte>(secret), nextFirstLane,
-      [this]() { return vm->dial(rpc::AGENT_PORT); },
-      [this](uint64_t lane, rpc::AgentEvent::What what) { noteClosed(lane, what); },
-      [this](uint64_t count) { noteMissed(count); },
-      [this](rpc::AgentEvent::Reader event) { notices.hear(event); },
-      [this](kj::StringPtr why) { noteLoss(why); });
-  nextFirstLane += LANES_OF_LINK;
-  return fresh;
-}
-
 AgentLink& Machine::requireLink() {
   KJ_IF_MAYBE (l, link) {
-    return **l;
+    if (!areLanesClosed) return **l;
+    kj::throwFatalException(KJ_EXCEPTION(DISCONNECTED, "the workspace is paused"));
   }
   kj::throwFatalException(
-      retired ? KJ_EXCEPTION(DISCONNECTED, "the workspace's machine has stopped; connect again")
-              : KJ_EXCEPTION(DISCONNECTED, "the workspace is paused"));
+      KJ_EXCEPTION(DISCONNECTED, "the workspace's machine has stopped; connect again"));
 }
 
 kj::Promise<rpc::AgentControl::Client> Machine::control() {
@@ -141,15 +127,14 @@ void Machine::noteHalt(Halt why) {
 }
 
 kj::Promise<void> Machine::closeLanes() {
-  if (areLanesClosed) co_return;
+  if (areLanesClosed || isRetired()) co_return;
+  // An agent whose machine stands still answers nobody.
+  auto others = isLinked() && !isStalled() ? endAllLanes() : kj::Promise<void>(kj::READY_NOW);
   areLanesClosed = true;
   noteHalt(Halt::PAUSE);
   reopening = nullptr;
-  // An agent whose machine stands still answers nobody.
-  if (isLinked() && !isStalled()) {
-    co_await timer.timeoutAfter(CLOSE_LANES_LIMIT, endAllLanes()).catch_([](kj::Exception&&) {});
-  }
-  link = nullptr;
+  co_await timer.timeoutAfter(CLOSE_LANES_LIMIT, kj::mv(others)).catch_([](kj::Exception&&) {});
+  KJ_IF_MAYBE (l, link) (*l)->rest("the workspace is paused");
 }
 
 kj::Promise<void> Machine::endAllLanes() {
@@ -171,10 +156,9 @@ kj::Promise<void> Machine::resume() {
 }
 
 void Machine::openLanes() {
-  if (!areLanesClosed || retired) return;
+  if (!areLanesClosed || isRetired()) return;
   areLanesClosed = false;
   reopenPause = LEAST_REOPEN_PAUSE;
-  link = newLink();
 }
 
 kj::Promise<kj::Maybe<kj::Duration>> Machine::stepClock(kj::Date now) {
@@ -225,7 +209,7 @@ kj::Promise<void> Machine::reopen() {
   KJ_DEFER(isReopening = false);
   for (;;) {
     co_await timer.afterDelay(reopenPause);
-    if (link == nullptr || isLinked()) co_return;
+    if (isRetired() || areLanesClosed || isLinked()) co_return;
     // One that stands still answers no dial.
     if (isStalled()) continue;
     reopenPause = kj::min(2 * reopenPause, MOST_REOPEN_PAUSE);
@@ -235,7 +219,6 @@ kj::Promise<void> Machine::reopen() {
 }
 
 void Machine::retire() {
-  retired = true;
   reopening = nullptr;
   link = nullptr;
   for (auto& waiter : awaitingHalt) {

@@ -100,7 +100,7 @@ public:
 
   // The workspace is done with it: breaks what clients still hold.
   void retire();
-  bool isRetired() const { return retired; }
+  bool isRetired() const { return link == nullptr; }
   // It is retired, or will be when the driver has done with it.
   bool isEnding() { return isRetired() || vm->isEnding(); }
 
@@ -109,16 +109,13 @@ private:
   const kj::String workspace;
   LogPace closeLines{timer, 1 * kj::SECONDS, MOST_CLOSE_LINES};
   kj::Own<RunningVm> vm;
-  const kj::Array<const kj::byte> secret;
-  uint64_t nextFirstLane;  // of the next link
   GuestNotices notices;
   std::vector<kj::Own<kj::PromiseFulfiller<Halt>>> awaitingHalt;
-  bool retired = false;
-  bool areLanesClosed = false;
+  bool areLanesClosed;
   bool isAdopted = false;
-  kj::uint losses = 0;                 // of its vsock device
-  kj::Maybe<kj::Own<AgentLink>> link;  // none: it is paused, or retired
-  kj::TaskSet endings;                 // of lanes, that the agent was asked for
+  kj::uint losses = 0;  // of its vsock device
+  kj::Maybe<kj::Own<AgentLink>> link;
+  kj::TaskSet endings;  // of lanes, that the agent was asked for
   // Of the control lane: without one nobody hears what the agent reports, nor why a lane has ended.
   kj::Duration reopenPause = LEAST_REOPEN_PAUSE;
   kj::Maybe<kj::TimePoint> lastLoss;
@@ -131,7 +128,6 @@ private:
   void noteMissed(uint64_t count);
   void noteLoss(kj::StringPtr why);
   kj::Promise<void> reopen();
-  kj::Own<AgentLink> newLink();
   void noteHalt(Halt why);
   kj::Promise<void> endAllLanes();
   AgentLink& requireLink();

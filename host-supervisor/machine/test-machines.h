@@ -24,7 +24,17 @@ struct TestMachines {
       context.getResults().initReport().setAgentVersion(host.agentVersion);
       return kj::READY_NOW;
     }
+    kj::Promise<void> lanes(LanesContext context) override {
+      auto list = context.getResults().initLanes(host.servedLanes.size());
+      for (auto i : kj::indices(host.servedLanes)) list[i].setLane(host.servedLanes[i]);
+      return kj::READY_NOW;
+    }
+    kj::Promise<void> wake(WakeContext context) override {
+      context.getResults().setBehindNanos(context.getParams().getRealtimeNanos() - 7);
+      return kj::READY_NOW;
+    }
     kj::Promise<void> events(EventsContext context) override {
+      host.askedAfter.add(context.getParams().getAfter());
       if (host.laneEvents.empty()) {
         auto paf = kj::newPromiseAndFulfiller<void>();
         host.awaitingEvents.add(kj::mv(paf.fulfiller));
@@ -58,6 +68,8 @@ struct TestMachines {
   // An agent for each dial.
   kj::Vector<kj::Own<FakeAgent>> served;
   kj::Vector<uint64_t> endedLanes;
+  kj::Vector<uint64_t> servedLanes;  // as an agent tells it
+  kj::Vector<uint64_t> askedAfter;   // for events since then
   kj::Vector<kj::Own<kj::PromiseFulfiller<void>>> unansweredEnds;
   // What an agent reports when it is asked next.
   struct AgentEvent {

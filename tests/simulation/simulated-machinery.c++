@@ -205,11 +205,17 @@ kj::Promise<void> SimulatedMachinery::follow(kj::String name, kj::Own<SimulatedM
   if (epoch == begun) end(*qemu);
 }
 
+// What libvirt says of one that is gone is told to people.
+SimulatedMachine& SimulatedMachinery::requireRunning(kj::StringPtr name) {
+  KJ_IF_MAYBE (domain, domains.find(name)) {
+    auto& m = KJ_ASSERT_NONNULL(machine(name));
+    if (!domain->qemu->hasExited && m.phase() != Phase::REMAINS) return m;
+  }
+  kj::throwFatalException(KJ_EXCEPTION(FAILED, "simulated: there is no such domain that runs"));
+}
+
 void SimulatedMachinery::resume(kj::StringPtr name) {
-  auto& domain = KJ_REQUIRE_NONNULL(domains.find(name), "simulated: there is no such domain");
-  auto& m = KJ_ASSERT_NONNULL(machine(name));
-  KJ_REQUIRE(!domain.qemu->hasExited && m.phase() != Phase::REMAINS,
-             "simulated: the domain is not running");
+  auto& m = requireRunning(name);
   if (m.phase() == Phase::BEGUN) {
     host.run(m);
     return;
@@ -225,10 +231,7 @@ void SimulatedMachinery::resume(kj::StringPtr name) {
 }
 
 void SimulatedMachinery::pause(kj::StringPtr name) {
-  auto& domain = KJ_REQUIRE_NONNULL(domains.find(name), "simulated: there is no such domain");
-  auto& m = KJ_ASSERT_NONNULL(machine(name));
-  KJ_REQUIRE(!domain.qemu->hasExited && m.phase() == Phase::RUNS,
-             "simulated: the domain is not running");
+  auto& m = requireRunning(name);
   host.touch();
   // libvirt does nothing about one whose CPUs stand still.
   if (m.isStalled()) return;

@@ -118,6 +118,7 @@ private:
   kj::Promise<void> follow(kj::String name, kj::Own<SimulatedMachine> machine,
                            kj::Own<Process> qemu);
   kj::Promise<void> letGo(kj::String name, kj::TimePoint asked);
+  SimulatedMachine& requireRunning(kj::StringPtr name);
   kj::String addChardev(Domain& domain, kj::StringPtr name);
   kj::String addDevice(Domain& domain, kj::StringPtr name);
   kj::String removeDevice(Domain& domain, kj::StringPtr name);
