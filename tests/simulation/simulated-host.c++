@@ -173,12 +173,14 @@ void SimulatedHost::run(SimulatedMachine& machine) {
   auto& spec = machine.spec;
   KJ_IF_MAYBE (state, storedState(spec.name)) {
     // What ends it may be stored meanwhile.
-    const bool isErased = *state == WorkspaceState::DELETING;
-    if (*state != WorkspaceState::STARTING && *state != WorkspaceState::STOPPING && !isErased) {
+    bool isToEnd = *state == WorkspaceState::DELETING;
+    // A start that failed for the time it took: its machine keeps the lease until all that libvirt was asked for it is done.
+    if (*state == WorkspaceState::FAILED && store.machine(spec.name) != nullptr) isToEnd = true;
+    if (*state != WorkspaceState::STARTING && *state != WorkspaceState::STOPPING && !isToEnd) {
       judge.accuse("the machine of ", machine.label, " runs, and the database says ", *state);
     }
     KJ_IF_MAYBE (row, store.machine(spec.name)) {
-      if (row->secret.asPtr() != spec.secret.asPtr() && !isErased) {
+      if (row->secret.asPtr() != spec.secret.asPtr() && !isToEnd) {
         judge.accuse("the machine of ", machine.label, " has not the secret of the database");
       }
     } else {
