@@ -34,8 +34,8 @@ void prepareForClient(int socket) {
 
 class LaneKeeper::Facet final: public rpc::Lane::Server, public HangUpWatch::Listener {
 public:
-  Facet(LaneKeeper& keeper, AgentLink::OpenedLane lane, kj::Own<MachineLanes> siblings,
-        Terms terms);
+  Facet(LaneKeeper& keeper, AgentLink::OpenedLane lane, kj::Own<MachineLanes> siblings, Terms terms,
+        kj::Maybe<Withdrawal> withdrawal);
   ~Facet() noexcept(false);
 
   kj::Maybe<int> getFd() override { return descriptor; }
@@ -75,8 +75,7 @@ private:
   kj::Maybe<kj::Own<kj::PromiseFulfiller<void>>> givenBack;  // of one that has ended
   kj::Maybe<kj::Own<Awaited>> awaited;
   // Each takes a KiB: none is made for a lane that is just open.
-  kj::Promise<void> expiry = nullptr;
-  kj::Promise<void> withdrawing = nullptr;
+  kj::Promise<void> expiry = nullptr;   // or withdrawal
   kj::Promise<void> finding = nullptr;  // why it broke
 
   void onHangUp() override;
@@ -131,7 +130,8 @@ private:
 };
 
 LaneKeeper::Facet::Facet(LaneKeeper& keeper, AgentLink::OpenedLane lane,
-                         kj::Own<MachineLanes> siblingsParam, Terms termsParam)
+                         kj::Own<MachineLanes> siblingsParam, Terms termsParam,
+                         kj::Maybe<Withdrawal> withdrawal)
     : keeper(keeper),
       number(lane.grant.lane),
       siblings(kj::mv(siblingsParam)),
@@ -143,15 +143,16 @@ LaneKeeper::Facet::Facet(LaneKeeper& keeper, AgentLink::OpenedLane lane,
   prepareForClient(fd.get());
   keeper.log.begin(siblings->machine->workspaceName(), lane.grant, terms.client);
   KJ_IF_MAYBE (lifetime, lane.grant.lifetime) {
-    expiry = keeper.timer.afterDelay(*lifetime)
-                 .then([this]() { end(rpc::LaneEnd::EXPIRED); })
-                 .eagerlyEvaluate(nullptr);
+    Withdrawal over =
+        keeper.timer.afterDelay(*lifetime).then([]() { return rpc::LaneEnd::EXPIRED; });
+    withdrawal = withdrawal == nullptr ? kj::mv(over)
+                                       : KJ_ASSERT_NONNULL(withdrawal).exclusiveJoin(kj::mv(over));
   }
-  KJ_IF_MAYBE (withdrawal, terms.withdrawal) {
-    withdrawing = withdrawal->then([this](rpc::LaneEnd why) { end(why); })
-                      .eagerlyEvaluate([](kj::Exception&& e) {
-                        KJ_LOG(ERROR, "a lane will not be withdrawn", e.getDescription());
-                      });
+  KJ_IF_MAYBE (due, withdrawal) {
+    expiry =
+        due->then([this](rpc::LaneEnd why) { end(why); }).eagerlyEvaluate([](kj::Exception&& e) {
+          KJ_LOG(ERROR, "a lane will not end when it should", e.getDescription());
+        });
   }
   hangUp.emplace(keeper.hangUps, fd.get(), *this);
   siblings->lanes.add(*this);
@@ -176,7 +177,8 @@ void LaneKeeper::Facet::end(rpc::LaneEnd why) {
   if (reason != nullptr) return;
   reason = why;
   logEnd(why);
-  if (why != rpc::LaneEnd::EXPIRED) expiry = nullptr;
+  // It is what calls this.
+  if (why != rpc::LaneEnd::EXPIRED && why != rpc::LaneEnd::REVOKED) expiry = nullptr;
   auto paf = kj::newPromiseAndFulfiller<void>();
   givenBack = kj::mv(paf.fulfiller);
   close(kj::mv(paf.promise));
@@ -219,8 +221,9 @@ kj::Own<LaneKeeper::Place> LaneKeeper::requireRoom(const ClientIdentity& client)
 }
 
 rpc::Lane::Client LaneKeeper::keep(AgentLink::OpenedLane lane, kj::Own<Machine> machine,
-                                   Terms terms) {
-  return kj::heap<Facet>(*this, kj::mv(lane), lanesOf(kj::mv(machine)), kj::mv(terms));
+                                   Terms terms, kj::Maybe<Withdrawal> withdrawal) {
+  return kj::heap<Facet>(*this, kj::mv(lane), lanesOf(kj::mv(machine)), kj::mv(terms),
+                         kj::mv(withdrawal));
 }
 
 kj::Own<LaneKeeper::MachineLanes> LaneKeeper::lanesOf(kj::Own<Machine> machine) {

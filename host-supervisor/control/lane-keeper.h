@@ -51,12 +51,13 @@ public:
     ClientIdentity client;
     // None: it counts as nobody's.
     kj::Maybe<kj::Own<Place>> place = nullptr;
-    // Resolves when the client may not have it any more: it is ended at once then, for that reason.
-    kj::Maybe<kj::Promise<rpc::LaneEnd>> withdrawal = nullptr;
   };
+  // Resolves when the client may not have its lane any more, which is ended at once then: EXPIRED or REVOKED.
+  using Withdrawal = kj::Promise<rpc::LaneEnd>;
   // The capability that comes with the lane's descriptor, see Lane in supervisor.capnp.  Logs when the lane begins, with all that was
   // granted, and when it ends, with the reason.
-  rpc::Lane::Client keep(AgentLink::OpenedLane lane, kj::Own<Machine> machine, Terms terms);
+  rpc::Lane::Client keep(AgentLink::OpenedLane lane, kj::Own<Machine> machine, Terms terms,
+                         kj::Maybe<Withdrawal> withdrawal = nullptr);
 
   // Both of the lanes; the first for clients' connections.
   DescriptorTable descriptors;

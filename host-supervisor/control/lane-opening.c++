@@ -1,6 +1,5 @@
 #include "control/lane-opening.h"
 
-#include "control/session-translation.h"
 #include "control/translation.h"
 
 namespace bothy {
@@ -17,12 +16,28 @@ kj::Promise<kj::OneOf<AgentLink::OpenedLane, uint16_t>> openLane(Machine& machin
   co_return co_await machine.openLane(kj::mv(grant));
 }
 
+LaneKeeper::Withdrawal withdrawalBy(Session& session) {
+  switch (co_await session.onEnd()) {
+    case SessionEnd::EXPIRED:
+      co_return rpc::LaneEnd::EXPIRED;
+    case SessionEnd::REVOKED:
+      co_return rpc::LaneEnd::REVOKED;
+    case SessionEnd::NONE:
+    case SessionEnd::WORKSPACE_DELETED:
+      break;
+  }
+  // It ends with its machine.
+  co_await kj::Promise<void>(kj::NEVER_DONE);
+  KJ_UNREACHABLE;
+}
+
 }  // namespace
 
 kj::Promise<LaneOpening::Outcome> LaneOpening::open(kj::Own<Workspace> workspace, Granted granted,
                                                     ClientIdentity client,
                                                     kj::Maybe<Waking> waking,
                                                     kj::Maybe<kj::Own<Session>> session) {
+  KJ_IF_MAYBE (why, granted.tryGet<NotAllowed>()) co_return *why;
   KJ_IF_MAYBE (wanted, waking) {
     // What cannot be had wakes nobody.
     if (isHalted(workspace->state()) && granted.is<LaneGrant>()) {
@@ -45,7 +60,6 @@ kj::Promise<LaneOpening::Outcome> LaneOpening::open(kj::Own<Workspace> workspace
   auto& machine = KJ_ASSERT_NONNULL(running);
   if (machine->isStalled()) co_return Stalled();
   KJ_IF_MAYBE (why, granted.tryGet<Unsupported>()) co_return *why;
-  KJ_IF_MAYBE (why, granted.tryGet<NotAllowed>()) co_return *why;
   auto& grant = granted.get<LaneGrant>();
   KJ_IF_MAYBE (whose, session) {
     // No lane outlives its session, whoever is there to end it.
@@ -76,14 +90,15 @@ kj::Promise<LaneOpening::Outcome> LaneOpening::open(kj::Own<Workspace> workspace
   }
   auto& lane = KJ_ASSERT_NONNULL(opened);
   KJ_IF_MAYBE (generation, lane.tryGet<uint16_t>()) co_return AgentTooOld{*generation};
-  LaneKeeper::Terms terms{client, kj::mv(place)};
   bool hasEnded = false;
+  kj::Maybe<LaneKeeper::Withdrawal> withdrawal;
   KJ_IF_MAYBE (whose, session) {
     hasEnded = (*whose)->isClosed();
-    terms.withdrawal = (*whose)->onEnd().then([](SessionEnd why) { return laneEndOf(why); });
+    withdrawal = withdrawalBy(**whose);
   }
   // Also where nobody gets it: it is closed as any other.
-  auto kept = lanes.keep(kj::mv(lane.get<AgentLink::OpenedLane>()), kj::mv(machine), kj::mv(terms));
+  auto kept = lanes.keep(kj::mv(lane.get<AgentLink::OpenedLane>()), kj::mv(machine),
+                         {client, kj::mv(place)}, kj::mv(withdrawal));
   if (hasEnded) co_return Ended();
   co_return kj::mv(kept);
 }

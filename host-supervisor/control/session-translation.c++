@@ -19,19 +19,6 @@ rpc::SessionEnd toRpc(SessionEnd why) {
   return static_cast<rpc::SessionEnd>(why);
 }
 
-rpc::LaneEnd laneEndOf(SessionEnd why) {
-  switch (why) {
-    case SessionEnd::EXPIRED:
-      return rpc::LaneEnd::EXPIRED;
-    case SessionEnd::REVOKED:
-      return rpc::LaneEnd::REVOKED;
-    case SessionEnd::NONE:
-    case SessionEnd::WORKSPACE_DELETED:
-      break;
-  }
-  return rpc::LaneEnd::STOPPED;
-}
-
 // What this bothyd does not know is no right.
 SessionRights rightsOf(rpc::SessionRights::Reader from) {
   SessionRights rights;

@@ -9,8 +9,6 @@ namespace bothy {
 // Sessions as messages.
 
 rpc::SessionEnd toRpc(SessionEnd why);
-// Of its lanes.
-rpc::LaneEnd laneEndOf(SessionEnd why);
 
 SessionRights rightsOf(rpc::SessionRights::Reader from);
 void fill(rpc::SessionRights::Builder rights, const SessionRights& from);
