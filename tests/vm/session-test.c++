@@ -9,10 +9,14 @@
 
 #include <fstream>
 
+#include "lane/lane-descriptor.h"
+#include "lane/lane-greeting.h"
 #include "schema/agent.capnp.h"
 #include "support/background-client.h"
 #include "support/command-line.h"
+#include "support/host-memory.h"
 #include "support/host-program.h"
+#include "support/hostile-process.h"
 #include "support/session-client.h"
 #include "support/shared-workspace.h"
 #include "support/unnoticed-restart.h"
@@ -218,6 +222,50 @@ TEST_CASE("P54 a session that may only look puts no byte on a terminal, whatever
   workspace.shell("until test -s /tmp/typed; do sleep 0.1; done");
   CHECK(workspace.shell("cat /tmp/typed") == "mine");
   CHECK(revokeSession(host, made.id));
+}
+
+TEST_CASE("S01 P54 a hostile client with the least session harms neither bothyd nor the machine") {
+  constexpr uint64_t MIB = 1024 * 1024;
+  constexpr uint64_t MAX_GROWTH = 16 * MIB;
+  constexpr kj::Duration ATTACK_TIME = 1 * kj::SECONDS;
+  auto& [host, workspace] = sharedWorkspace();
+  auto made = makeSession(host, "test", viewOnly);
+  workspace.shell("true");
+  const auto before = residentBytes(host.pid());
+  auto stand = [&](kj::StringPtr what) {
+    INFO(what.cStr());
+    host.timer.afterDelay(ATTACK_TIME).wait(host.scope);
+    CHECK(workspace.shell("echo here") == "here");
+    CHECK(host.stateOf("test") == rpc::WorkspaceState::RUNNING);
+    CHECK_FALSE(SessionClient(host, made.token).isRefused());
+    CHECK(kj::max(residentBytes(host.pid()), before) - before <= MAX_GROWTH);
+  };
+  auto address = host.io.provider->getNetwork()
+                     .parseAddress(kj::str("unix:", sessionSocket(host)))
+                     .wait(host.scope);
+  for (auto attack : attacksOf(AttackerPart::COMMANDS)) {
+    HostileProcess attacker(address->connect().wait(host.scope),
+                            {attack, AttackerPart::COMMANDS, false});
+    stand(kj::str(attack, " on the socket of sessions"));
+  }
+  // And over what it was given, until that is taken away.
+  SessionClient client(host, made.token);
+  auto connected =
+      client.connect([](rpc::LaneRequest::Builder wanted) { wanted.setViewTerminals(); });
+  REQUIRE(connected.getOutcome().isConnected());
+  auto stream = host.wait(streamOf(connected.getLane(), host.io.unixEventPort), "a lane");
+  host.wait(readGreeting(*stream), "the Welcome");
+  HostileProcess attacker(kj::mv(stream),
+                          {Attack::TINY_MESSAGES, AttackerPart::INTERACTIVE, false});
+  stand("a lane of its own");
+  CHECK_FALSE(attacker.hasEnded());
+  const auto begin = host.now();
+  CHECK(revokeSession(host, made.id));
+  while (!attacker.hasEnded() && host.now() - begin < CUT_LIMIT) {
+    host.timer.afterDelay(10 * kj::MILLISECONDS).wait(host.scope);
+  }
+  CHECK(attacker.hasEnded());
+  CHECK(workspace.shell("echo here") == "here");
 }
 
 TEST_CASE("P54 sessions of a workspace share its files and terminals, within their rights") {
