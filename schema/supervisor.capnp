@@ -227,9 +227,9 @@ interface Supervisor {
 
   changeTier @16 (name :Text, tier :Text, apply :Bool, keepDisk :Bool) -> (outcome :ChangeTierOutcome);
   # Plans what it would change to give the workspace this tier, and with `apply` does it.  Processors and memory change at the
-  # next start, and so does the disk, which only grows: a tier with a smaller disk is refused, or with `keepDisk` changes the rest.  What
-  # a machine is limited by in its inputs and outputs, and how many sessions it may have, changes at once.  The tier that it has
-  # brings it up to date with the settings.  `busy` while it is being made, resized or deleted.
+  # next start, and so does the disk, which only grows: a tier with a smaller disk is refused, or with `keepDisk` changes the rest.  How
+  # fast its disk may be read and written, and how many sessions it may have, changes at once.  The tier that it has
+  # brings it up to date with the settings.  `busy` while an operation is under way.
   struct ChangeTierOutcome {
     union {
       planned @0 :TierPlan;

@@ -132,9 +132,11 @@ constexpr Setting SETTINGS[] = {
     {{"default-disk"_kj, "MiB of disk, 64..16777216 (default 4096)"_kj},
      [](Settings& s, kj::StringPtr v) { return setNumber(s.defaultDiskMib, v, 64, 16777216); }},
     {{"tier-NAME"_kj,
-      "what workspaces of the tier NAME have: cpus=2 memory=2048 disk=10240 sessions=3, in MiB; of "
-      "free, pro, "
-      "team and enterprise only what is to be different; none: there is no such tier"_kj},
+      "what workspaces of the tier NAME have: cpus=2 memory=2048 disk=10240 sessions=3, in MiB, "
+      "and where their disk is limited read=100 write=50 read-operations=5000 "
+      "write-operations=2000 "
+      "in a second; of free, pro, team and enterprise only what is to be different; none: there is "
+      "no such tier"_kj},
      [](Settings&, kj::StringPtr) -> Fault { return kj::str("NAME stands for the tier's name"); }},
     {{"memory-overcommit"_kj,
       "machines may have so many times the host's memory less memory-reserve, 0.1..16 (default 1)"_kj},

@@ -212,7 +212,8 @@ kj::Promise<void> SupervisorFacet::resize(ResizeContext context) {
     co_return;
   }
   auto workspace = kj::mv(KJ_ASSERT_NONNULL(found));
-  auto result = co_await workspace->resize(params.getDiskMib());
+  auto result =
+      co_await workspace->resize(params.getDiskMib(), manager.mostDiskMib(workspace->row()));
   auto outcome = context.getResults().initOutcome();
   KJ_SWITCH_ONEOF(result) {
     KJ_CASE_ONEOF(resized, Workspace::Resized) {
@@ -272,6 +273,40 @@ kj::Promise<void> SupervisorFacet::tiers(TiersContext context) {
   auto list = context.getResults().initTiers(tiers.size());
   for (auto i : kj::indices(tiers)) fill(list[i], tiers[i]);
   return kj::READY_NOW;
+}
+
+kj::Promise<void> SupervisorFacet::changeTier(ChangeTierContext context) {
+  auto params = context.getParams();
+  TierWish wish;
+  wish.isApplied = params.getApply();
+  wish.keepsDisk = params.getKeepDisk();
+  const auto name = params.getName();
+  auto result = co_await manager.changeTier(name, params.getTier(), wish);
+  auto outcome = context.getResults().initOutcome();
+  auto tell = [&](rpc::TierPlan::Builder told, const TierPlan& plan) {
+    fill(told, plan);
+    KJ_IF_MAYBE (workspace, manager.view(name)) describe(told.initWorkspace(), *workspace);
+  };
+  KJ_SWITCH_ONEOF(result) {
+    KJ_CASE_ONEOF(plan, TierPlan) {
+      tell(outcome.initPlanned(), plan);
+    }
+    KJ_CASE_ONEOF(changed, Workspace::TierChanged) {
+      tell(outcome.initChanged(), changed.plan);
+    }
+    KJ_CASE_ONEOF(absent, WorkspaceManager::Absent) {
+      outcome.setAbsent();
+    }
+    KJ_CASE_ONEOF(invalid, Workspace::InvalidTier) {
+      outcome.setInvalid(invalid.why);
+    }
+    KJ_CASE_ONEOF(busy, Busy) {
+      outcome.setBusy(toRpc(busy.state));
+    }
+    KJ_CASE_ONEOF(shortage, Shortage) {
+      fill(outcome.initNoCapacity(), shortage);
+    }
+  }
 }
 
 kj::Promise<void> SupervisorFacet::capacity(CapacityContext context) {

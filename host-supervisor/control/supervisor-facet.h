@@ -57,6 +57,7 @@ private:
   kj::Promise<void> sessions(SessionsContext context) override;
   kj::Promise<void> tiers(TiersContext context) override;
   kj::Promise<void> capacity(CapacityContext context) override;
+  kj::Promise<void> changeTier(ChangeTierContext context) override;
 
   void describe(rpc::WorkspaceInfo::Builder info, const WorkspaceView& workspace);
 };

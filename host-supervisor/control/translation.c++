@@ -23,6 +23,10 @@ static_assert(static_cast<int>(StartFault::GENERATION) ==
               static_cast<int>(rpc::StartFault::GENERATION));
 static_assert(static_cast<int>(Stage::AGENT_READY) == static_cast<int>(rpc::Stage::AGENT_READY));
 static_assert(static_cast<int>(Resource::DISK) == static_cast<int>(rpc::Shortage::Resource::DISK));
+static_assert(static_cast<int>(TierPlan::Figure::WRITE_OPERATIONS) ==
+              static_cast<int>(rpc::TierPlan::Figure::WRITE_OPERATIONS));
+static_assert(static_cast<int>(TierPlan::When::NEVER) ==
+              static_cast<int>(rpc::TierPlan::When::NEVER));
 static_assert(static_cast<int>(Stage::WAITING) == static_cast<int>(rpc::Stage::WAITING));
 
 rpc::WorkspaceState toRpc(WorkspaceState state) {
@@ -56,6 +60,12 @@ void fill(rpc::WorkspaceInfo::Builder info, const WorkspaceView& from, kj::Strin
   spec.setDiskMib(from.diskMib);
   spec.setTier(from.tier);
   info.setId(from.id);
+  KJ_IF_MAYBE (next, from.atNextStart) {
+    auto figures = info.initAtNextStart();
+    figures.setCpus(next->cpus);
+    figures.setMemoryMib(next->memoryMib);
+    figures.setDiskMib(next->diskMib);
+  }
   info.setState(toRpc(from.state));
   info.setFailure(from.failure);
   info.setCreatedNanos(from.createdNanos);
@@ -144,6 +154,23 @@ void fill(rpc::Tier::Builder tier, const Tier& from) {
   tier.setMemoryMib(from.memoryMib);
   tier.setDiskMib(from.diskMib);
   tier.setSessions(from.sessions);
+  auto io = tier.initIo();
+  io.setReadBytes(uint64_t{from.readMib} << 20);
+  io.setWriteBytes(uint64_t{from.writeMib} << 20);
+  io.setReadOperations(from.readOperations);
+  io.setWriteOperations(from.writeOperations);
+}
+
+void fill(rpc::TierPlan::Builder told, const TierPlan& plan) {
+  told.setRefusal(plan.refusal);
+  auto list = told.initChanges(plan.changes.size());
+  for (auto i : kj::indices(plan.changes)) {
+    auto& change = plan.changes[i];
+    list[i].setFigure(static_cast<rpc::TierPlan::Figure>(change.figure));
+    list[i].setBefore(change.before);
+    list[i].setAfter(change.after);
+    list[i].setWhen(static_cast<rpc::TierPlan::When>(change.when));
+  }
 }
 
 void fill(rpc::Shortage::Builder shortage, const Shortage& from) {

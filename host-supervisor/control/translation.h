@@ -25,6 +25,7 @@ void fill(rpc::Supervisor::Underway::Builder underway, const Underway& from);
 void fill(rpc::Event::Builder event, const EventRecord& from);
 void fill(rpc::Finding::Builder finding, const Finding& from);
 void fill(rpc::Tier::Builder tier, const Tier& from);
+void fill(rpc::TierPlan::Builder told, const TierPlan& plan);
 void fill(rpc::Shortage::Builder shortage, const Shortage& from);
 void fill(rpc::Capacity::Builder capacity, const HostCapacity& from, uint64_t freeDiskMib);
 

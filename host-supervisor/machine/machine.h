@@ -94,6 +94,7 @@ public:
   // Sets the guest's clock: by how much it was behind; none: its agent is too old for that.
   kj::Promise<kj::Maybe<kj::Duration>> stepClock(kj::Date now);
   void renewVsock() { vm->renewVsock(); }
+  kj::Promise<void> limitIo(IoLimits limits) { return vm->limitIo(limits); }
   // Its vsock device has failed and is being replaced: all streams through it are broken.
   void noteVsockLoss() { ++losses; }
   kj::uint vsockLosses() const { return losses; }

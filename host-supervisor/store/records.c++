@@ -92,6 +92,7 @@ WorkspaceRow WorkspaceRow::clone() const {
   copy.cpus = cpus;
   copy.memoryMib = memoryMib;
   copy.diskMib = diskMib;
+  copy.nextDiskMib = nextDiskMib;
   copy.tier = kj::str(tier);
   copy.rest = rest;
   copy.failure = kj::str(failure);

@@ -75,14 +75,17 @@ inline kj::StringPtr KJ_STRINGIFY(Cause cause) {
 // As rows have times: nanoseconds since 1970.
 int64_t nanosOf(kj::Date date);
 
-// One workspace as the store keeps it.  Its id, name, image, processors, memory, tier and time of creation never change.
+// One workspace as the store keeps it.  Its id, name, image and time of creation never change.
 struct WorkspaceRow {
   kj::String id;
   kj::String name;
   kj::String image;
+  // Of its next machine; that of the machine that runs is in its row.
   uint32_t cpus = 0;
   uint32_t memoryMib = 0;
   uint32_t diskMib = 0;
+  // To which its disk grows at the next start; 0: it does not.
+  uint32_t nextDiskMib = 0;
   // Its name; empty: none.
   kj::String tier;
   Rest rest = Rest::STOPPED;
@@ -91,6 +94,9 @@ struct WorkspaceRow {
   int64_t createdNanos = 0;
   // Not stored: why what is stored of it cannot be used; empty if it can.  It is FAILED then.
   kj::String damage;
+
+  // What its disk has, or will have from the next start on.
+  uint32_t promisedDiskMib() const { return kj::max(diskMib, nextDiskMib); }
 
   WorkspaceRow clone() const;
 };

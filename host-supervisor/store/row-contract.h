@@ -30,6 +30,10 @@ private:
       row.rest = Rest::FAILED;
       row.failure = kj::str("no kernel");
       row.diskMib = 5000;
+      row.nextDiskMib = 9000;
+      row.cpus = 8;
+      row.memoryMib = 1024;
+      row.tier = kj::str("team");
       auto machine = contractMachine("a", 2);
       machine.secret = nullptr;
       machine.startedNanos = 7;
@@ -47,8 +51,9 @@ private:
       REQUIRE(state.workspaces.size() == 2);
       CHECK(state.workspaces[0].name == "a");
       auto& b = state.workspaces[1];
-      CHECK((b.id == row.id && b.image == row.image && b.cpus == 2 && b.memoryMib == 512));
-      CHECK((b.diskMib == 5000 && b.tier == "pro" && b.rest == Rest::FAILED));
+      CHECK((b.id == row.id && b.image == row.image && b.cpus == 8 && b.memoryMib == 1024));
+      CHECK((b.diskMib == 5000 && b.nextDiskMib == 9000 && b.tier == "team"));
+      CHECK(b.rest == Rest::FAILED);
       CHECK((b.failure == "no kernel" && b.damage == ""));
       CHECK(b.createdNanos == 1700000000000000000);
       REQUIRE(state.machines.size() == 2);
@@ -75,15 +80,13 @@ private:
       auto row = contractRow("a");
       row.name = kj::str("other");
       row.image = kj::str("other");
-      row.cpus = 7;
-      row.tier = kj::str("other");
       row.createdNanos = 7;
       row.diskMib = 5000;
       store.commit(kj::mv(Change().update(row.clone())));
       auto state = store.reopen();
       REQUIRE(state.workspaces.size() == 1);
       auto& a = state.workspaces[0];
-      CHECK((a.name == "a" && a.image == "base" && a.cpus == 2 && a.tier == "pro"));
+      CHECK((a.name == "a" && a.image == "base"));
       CHECK(a.createdNanos == 1700000000000000000);
       CHECK(a.diskMib == 5000);
       // The other name is free.

@@ -24,9 +24,11 @@ kj::Maybe<uint32_t> narrow(int64_t value) {
 
 SqliteRows::SqliteRows(SqliteDatabase& database)
     : addWorkspace(database,
-                   "INSERT INTO workspaces (disk_mib, rest, failure, id, name, image, cpus, "
-                   "memory_mib, created_nanos, tier) VALUES (?,?,?,?,?,?,?,?,?,?)"),
-      updateWorkspace(database, "UPDATE workspaces SET disk_mib=?, rest=?, failure=? WHERE id=?"),
+                   "INSERT INTO workspaces (disk_mib, next_disk_mib, cpus, memory_mib, tier, rest, "
+                   "failure, id, name, image, created_nanos) VALUES (?,?,?,?,?,?,?,?,?,?,?)"),
+      updateWorkspace(database,
+                      "UPDATE workspaces SET disk_mib=?, next_disk_mib=?, cpus=?, memory_mib=?, "
+                      "tier=?, rest=?, failure=? WHERE id=?"),
       removeWorkspace(database, "DELETE FROM workspaces WHERE id=?"),
       putMachine(database,
                  "INSERT INTO machines (uid, cid, workspace_id, secret, started_nanos, "
@@ -62,7 +64,7 @@ SqliteRows::SqliteRows(SqliteDatabase& database)
       workspaces(
           database,
           "SELECT disk_mib, rest, failure, id, name, image, cpus, memory_mib, created_nanos, "
-          "tier FROM workspaces ORDER BY name"),
+          "tier, next_disk_mib FROM workspaces ORDER BY name"),
       machines(database,
                "SELECT uid, cid, workspace_id, secret, started_nanos, agent_version, "
                "released_nanos, paused_nanos, cpus, memory_mib FROM machines"),
@@ -81,6 +83,10 @@ void SqliteRows::apply(const Change::Step& step) {
     statement.again();
     if constexpr (kj::isSameType<Row, WorkspaceRow>()) {
       return statement.bind(int64_t(row.diskMib))
+          .bind(int64_t(row.nextDiskMib))
+          .bind(int64_t(row.cpus))
+          .bind(int64_t(row.memoryMib))
+          .bind(row.tier)
           .bind(static_cast<int64_t>(row.rest))
           .bind(row.failure);
     } else if constexpr (kj::isSameType<Row, OperationRow>()) {
@@ -100,10 +106,7 @@ void SqliteRows::apply(const Change::Step& step) {
           .bind(row.id)
           .bind(row.name)
           .bind(row.image)
-          .bind(int64_t(row.cpus))
-          .bind(int64_t(row.memoryMib))
           .bind(row.createdNanos)
-          .bind(row.tier)
           .finish();
     }
     KJ_CASE_ONEOF(update, Change::Update<WorkspaceRow>) {
@@ -235,6 +238,7 @@ kj::Array<WorkspaceRow> SqliteRows::readWorkspaces() {
     row.memoryMib = number(7, "memory_mib");
     row.createdNanos = workspaces.integer(8);
     row.tier = workspaces.text(9);
+    row.nextDiskMib = number(10, "next_disk_mib");
     rows.add(kj::mv(row));
   }
   return rows.releaseAsArray();

@@ -173,6 +173,9 @@ constexpr kj::StringPtr MIGRATIONS[] = {
           memory_mib = (SELECT memory_mib FROM workspaces WHERE id = workspace_id)
         WHERE EXISTS (SELECT 1 FROM workspaces WHERE id = workspace_id);
     )sql"_kj,
+    R"sql(
+      ALTER TABLE workspaces ADD COLUMN next_disk_mib INTEGER NOT NULL DEFAULT 0;
+    )sql"_kj,
 };
 
 }  // namespace

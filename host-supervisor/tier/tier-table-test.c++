@@ -37,6 +37,11 @@ TEST_CASE("a setting changes some figures of a tier, makes one, or removes one")
   CHECK(describe(table, "free") == "1 1024 2048 1");
   CHECK(table.set("gold-2", "  cpus=16\tmemory=1048576  disk=16777216 sessions=1000 ") == nullptr);
   CHECK(describe(table, "gold-2") == "16 1048576 16777216 1000");
+  CHECK(table.set("gold-2", "read=100 write=50 read-operations=5000 write-operations=2000") ==
+        nullptr);
+  auto& gold = KJ_ASSERT_NONNULL(table.find("gold-2"));
+  CHECK((gold.readMib == 100 && gold.writeMib == 50));
+  CHECK((gold.readOperations == 5000 && gold.writeOperations == 2000 && gold.cpus == 16));
   CHECK(table.set("team", "none") == nullptr);
   CHECK(table.names() == "free, pro, enterprise, gold-2");
   TierTable copy(table);
@@ -58,10 +63,11 @@ TEST_CASE("a setting that is wrong names the figure and the limit, and changes n
         "sessions is '4294967297': it must be a whole number from 1 to 1000");
   CHECK(faultOf("free", "cpus=1 cpus=2") == "cpus is set twice; the limit is once");
   CHECK(faultOf("free", "cpu=1") ==
-        "'cpu=1' is no figure of a tier; they are cpus, memory, disk, sessions, each as "
-        "NAME=NUMBER");
+        "'cpu=1' is no figure of a tier; they are cpus, memory, disk, sessions, read, write, "
+        "read-operations, write-operations, each as NAME=NUMBER");
   CHECK(faultOf("free", "") ==
-        "no figure is given; they are cpus, memory, disk, sessions, each as NAME=NUMBER");
+        "no figure is given; they are cpus, memory, disk, sessions, read, write, read-operations, "
+        "write-operations, each as NAME=NUMBER");
   CHECK(faultOf("gold", "cpus=1 memory=512 disk=1024") ==
         "sessions is missing: a new tier needs it, from 1 to 1000");
   CHECK(faultOf("gold", "none") ==

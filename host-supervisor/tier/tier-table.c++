@@ -15,6 +15,10 @@ constexpr Figure FIGURES[] = {
     {"memory"_kj, &Tier::memoryMib, MIN_MEMORY_MIB, MAX_MEMORY_MIB},
     {"disk"_kj, &Tier::diskMib, MIN_DISK_MIB, MAX_DISK_MIB},
     {"sessions"_kj, &Tier::sessions, 1, MAX_TIER_SESSIONS},
+    {"read"_kj, &Tier::readMib, 0, MAX_TIER_IO_MIB},
+    {"write"_kj, &Tier::writeMib, 0, MAX_TIER_IO_MIB},
+    {"read-operations"_kj, &Tier::readOperations, 0, MAX_TIER_OPERATIONS},
+    {"write-operations"_kj, &Tier::writeOperations, 0, MAX_TIER_OPERATIONS},
 };
 
 constexpr kj::StringPtr REMOVED = "none"_kj;
@@ -82,7 +86,8 @@ kj::Maybe<kj::String> setFigure(Tier& tier, kj::StringPtr word, kj::Vector<kj::S
 }  // namespace
 
 Tier Tier::clone() const {
-  return {kj::str(name), cpus, memoryMib, diskMib, sessions};
+  return {kj::str(name), cpus,     memoryMib,      diskMib,        sessions,
+          readMib,       writeMib, readOperations, writeOperations};
 }
 
 TierTable::TierTable() {

@@ -15,6 +15,11 @@ struct Tier {
   uint32_t diskMib = 0;
   // That a workspace has at a time.
   uint32_t sessions = 0;
+  // What its machine may read from its disk and write to it in a second; 0: no limit.
+  uint32_t readMib = 0;
+  uint32_t writeMib = 0;
+  uint32_t readOperations = 0;
+  uint32_t writeOperations = 0;
 
   Tier clone() const;
 };
@@ -22,6 +27,8 @@ struct Tier {
 constexpr size_t MAX_TIERS = 64;
 constexpr size_t MAX_TIER_NAME_BYTES = 32;
 constexpr uint32_t MAX_TIER_SESSIONS = 1000;
+constexpr uint32_t MAX_TIER_IO_MIB = 1000000;
+constexpr uint32_t MAX_TIER_OPERATIONS = 100000000;
 
 // The tiers of this host: those of the product, as settings have changed them.
 class TierTable final {
@@ -32,8 +39,9 @@ public:
   TierTable(TierTable&&) = default;
   TierTable& operator=(TierTable&&) = default;
 
-  // Sets figures of the tier `name`: "cpus=2 memory=2048 disk=10240 sessions=3", in MiB.  One that there is keeps those that are
-  // not named, and a new one needs them all; "none" removes it.  Returns what is wrong, with the limit; then nothing has changed.
+  // Sets figures of the tier `name`: "cpus=2 memory=2048 disk=10240 sessions=3", in MiB, and, where the disk is limited, "read=100 write=50
+  // read-operations=5000 write-operations=2000" in a second.  One that there is keeps those that are not named, and a new one needs the first
+  // four; "none" removes it.  Returns what is wrong, with the limit; then nothing has changed.
   kj::Maybe<kj::String> set(kj::StringPtr name, kj::StringPtr text);
 
   kj::Maybe<const Tier&> find(kj::StringPtr name) const;

@@ -4,6 +4,9 @@
 
 namespace bothy {
 
+// By which QEMU knows what the workspace's own disk is read and written by: within the device that libvirt names so, as the second disk.
+constexpr kj::StringPtr DATA_DISK_BACKEND = "/machine/peripheral/virtio-disk1/virtio-backend"_kj;
+
 // Where the driver has put what only it knows of.
 struct DomainPaths {
   kj::String emulator;       // qemu-system-x86_64

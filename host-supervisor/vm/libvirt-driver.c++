@@ -36,6 +36,9 @@ public:
   kj::Promise<void> pause() override { return machine->pause().attach(kj::addRef(*machine)); }
   kj::Promise<void> resume() override { return machine->resume().attach(kj::addRef(*machine)); }
   bool isPaused() override { return machine->isPaused(); }
+  kj::Promise<void> limitIo(IoLimits limits) override {
+    return machine->limitIo(limits).attach(kj::addRef(*machine));
+  }
   bool isStalled() override { return machine->isStalled(); }
   uint32_t user() override { return machine->user(); }
   kj::Array<kj::byte> consoleEnd() override { return machine->consoleEnd(); }

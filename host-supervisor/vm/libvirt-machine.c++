@@ -74,9 +74,19 @@ kj::Promise<void> LibvirtMachine::start(kj::Maybe<TurnListener&> listener) {
   dialable = spoken.catch_([](kj::Exception&&) {})
                  .exclusiveJoin(host.timer.afterDelay(SILENCE_LIMIT))
                  .fork();
+  if (!(spec.io == IoLimits())) co_await limitIo(spec.io);
   record.cpusRun = true;
   co_await host.records->save(record);
   co_await host.libvirt->resume(spec.name);
+}
+
+// By QEMU's own means, as libvirt would: those of control groups are not there with a driver in this process.
+kj::Promise<void> LibvirtMachine::limitIo(IoLimits limits) {
+  auto command = kj::str(R"({"execute":"block_set_io_throttle","arguments":{"id":")",
+                         DATA_DISK_BACKEND, R"(","bps":0,"bps_rd":)", limits.readBytes,
+                         R"(,"bps_wr":)", limits.writeBytes, R"(,"iops":0,"iops_rd":)",
+                         limits.readOperations, R"(,"iops_wr":)", limits.writeOperations, "}}");
+  co_await host.libvirt->monitor(spec.name, kj::mv(command)).ignoreResult();
 }
 
 kj::Promise<bool> LibvirtMachine::adopt(kj::Maybe<LibvirtDomain::Condition> found) {

@@ -41,6 +41,7 @@ public:
   // See RunningVm: it is to be dismantled, or is.
   bool isEnding() const { return ending || destroying || cause != nullptr; }
   void renewVsock() { vsock.renew(); }
+  kj::Promise<void> limitIo(IoLimits limits);
   size_t dials() const { return vsock.dials(); }
   kj::Promise<void> pause();
   kj::Promise<void> resume();

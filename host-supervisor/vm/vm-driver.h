@@ -12,6 +12,16 @@
 
 namespace bothy {
 
+// What a machine may read from its own disk and write to it in a second; 0: no limit.
+struct IoLimits {
+  uint64_t readBytes = 0;
+  uint64_t writeBytes = 0;
+  uint64_t readOperations = 0;
+  uint64_t writeOperations = 0;
+
+  bool operator==(const IoLimits& other) const = default;
+};
+
 // What one machine is made of.  A value: the driver turns it into a domain.
 struct VmSpec {
   // Names the machine on this host: [a-z0-9-]{1,63}, the workspace's id.  No text of a user gets here.
@@ -30,6 +40,8 @@ struct VmSpec {
   // What opens it: bytes whose lower-case hexadecimal digits are the LUKS passphrase.  Needed by start();
   // adopt() ignores it.
   kj::Maybe<Secret> diskKey;
+
+  IoLimits io;
 
   // QEMU and its vsock device run as this user and group id, which no other VM on the host has.
   uint32_t uid;
@@ -97,6 +109,9 @@ public:
   virtual kj::Promise<void> resume() = 0;
   // From the call of pause() on until resume() has succeeded; also of one that an earlier process has paused.
   virtual bool isPaused() = 0;
+
+  // Limits its disk from now on; what it asks for beyond that waits.
+  virtual kj::Promise<void> limitIo(IoLimits limits) = 0;
 
   // Whether its CPUs stand still because a write found no room on the host's disk.  It goes on by itself when there
   // is room.

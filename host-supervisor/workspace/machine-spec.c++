@@ -7,6 +7,18 @@
 
 namespace bothy {
 
+IoLimits ioLimitsOf(const Tier& tier) {
+  return {uint64_t{tier.readMib} << 20, uint64_t{tier.writeMib} << 20, tier.readOperations,
+          tier.writeOperations};
+}
+
+IoLimits ioLimitsOf(const World& world, const WorkspaceRow& row) {
+  KJ_IF_MAYBE (tiers, world.tiers) {
+    KJ_IF_MAYBE (tier, tiers->find(row.tier)) return ioLimitsOf(*tier);
+  }
+  return {};
+}
+
 VmSpec machineSpec(const World& world, const WorkspaceJournal& journal, kj::Maybe<Image> image) {
   auto& row = journal.row();
   auto paths = world.files.paths(row.id);
@@ -18,6 +30,7 @@ VmSpec machineSpec(const World& world, const WorkspaceJournal& journal, kj::Mayb
     spec.rootImage = kj::mv(i->rootImage);
   }
   spec.dataDisk = world.volumes.path(row.id);
+  spec.io = ioLimitsOf(world, row);
   auto& lease =
       KJ_REQUIRE_NONNULL(journal.machine(), "the workspace has no lease for a machine", row.id);
   spec.cpus = lease.cpus;

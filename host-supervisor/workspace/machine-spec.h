@@ -4,6 +4,11 @@
 
 namespace bothy {
 
+// What a tier allows machines to do with their disks.
+IoLimits ioLimitsOf(const Tier& tier);
+// By the tier that the workspace has; no limit where it has none.
+IoLimits ioLimitsOf(const World& world, const WorkspaceRow& row);
+
 // What the machine of a workspace that has a lease is made of, without what opens its disk; `image`: not for one that runs.
 VmSpec machineSpec(const World& world, const WorkspaceJournal& journal, kj::Maybe<Image> image);
 

@@ -5,6 +5,12 @@
 namespace bothy {
 namespace {
 
+bool differ(const WorkspaceRow& one, const WorkspaceRow& other) {
+  return one.rest != other.rest || one.failure != other.failure || one.diskMib != other.diskMib ||
+         one.nextDiskMib != other.nextDiskMib || one.cpus != other.cpus ||
+         one.memoryMib != other.memoryMib || one.tier != other.tier;
+}
+
 // Of one lease.
 bool differ(const MachineRow& one, const MachineRow& other) {
   return one.secret.asPtr() != other.secret.asPtr() || one.startedNanos != other.startedNanos ||
@@ -25,8 +31,7 @@ bool haveOneLease(const WorkspaceJournal::Rows& one, const WorkspaceJournal::Row
 
 void addDifference(Change& change, const WorkspaceJournal::Rows& before,
                    const WorkspaceJournal::Rows& after, int64_t nowNanos) {
-  if (before.row.rest != after.row.rest || before.row.failure != after.row.failure ||
-      before.row.diskMib != after.row.diskMib) {
+  if (differ(before.row, after.row)) {
     change.update(after.row.clone());
   }
   if (before.machine != nullptr && !haveOneLease(before, after)) {

@@ -37,7 +37,7 @@ uint64_t grownMib(const WorkspaceRow& row, const kj::Maybe<OperationRow>& operat
 
 Demand demandOf(const WorkspaceRow& row, const kj::Maybe<MachineRow>& machine,
                 const kj::Maybe<OperationRow>& operation) {
-  Demand demand{0, 0, kj::max(uint64_t{row.diskMib}, grownMib(row, operation))};
+  Demand demand{0, 0, kj::max(uint64_t{row.promisedDiskMib()}, grownMib(row, operation))};
   KJ_IF_MAYBE (m, machine) {
     demand.memoryMib = m->memoryMib;
     demand.cpus = m->cpus;

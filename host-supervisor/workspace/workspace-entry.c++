@@ -14,6 +14,7 @@ void WorkspaceEntry::pack(const WorkspaceRow& row, const kj::Maybe<MachineRow>& 
   cpus = row.cpus;
   memoryMib = row.memoryMib;
   diskMib = row.diskMib;
+  nextDiskMib = row.nextDiskMib;
   rest = row.rest;
   createdNanos = row.createdNanos;
   machine = machineRow.map([](const MachineRow& m) { return kj::heap(m.clone()); });
@@ -41,6 +42,7 @@ WorkspaceJournal::Rows WorkspaceEntry::rows() const {
   row.cpus = cpus;
   row.memoryMib = memoryMib;
   row.diskMib = diskMib;
+  row.nextDiskMib = nextDiskMib;
   row.rest = rest;
   row.createdNanos = createdNanos;
   return {kj::mv(row), machine.map([](const kj::Own<MachineRow>& m) { return m->clone(); }),
@@ -48,7 +50,7 @@ WorkspaceJournal::Rows WorkspaceEntry::rows() const {
 }
 
 Demand WorkspaceEntry::demand() const {
-  Demand demand{0, 0, diskMib};
+  Demand demand{0, 0, kj::max(diskMib, nextDiskMib)};
   KJ_IF_MAYBE (m, machine) {
     demand.memoryMib = (*m)->memoryMib;
     demand.cpus = (*m)->cpus;
@@ -68,6 +70,8 @@ WorkspaceView WorkspaceEntry::view() {
   result.cpus = cpus;
   result.memoryMib = memoryMib;
   result.diskMib = diskMib;
+  if (nextDiskMib > diskMib)
+    result.atNextStart = WorkspaceView::Figures{cpus, memoryMib, nextDiskMib};
   // One that is damaged rests there too.
   result.state = stateOf(rest, nullptr);
   result.failure = part(FAILURE);

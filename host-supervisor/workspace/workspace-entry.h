@@ -37,6 +37,7 @@ private:
   uint32_t cpus = 0;
   uint32_t memoryMib = 0;
   uint32_t diskMib = 0;
+  uint32_t nextDiskMib = 0;
   Rest rest = Rest::STOPPED;
   int64_t createdNanos = 0;
   // Of one that is damaged, and of which a machine may be on the host.

@@ -17,6 +17,7 @@ WorkspaceManager::WorkspaceManager(World worldParam, Limits limitsParam)
       registry(world, leases, shares),
       strangers(world, leases, registry),
       tasks(*this) {
+  world.tiers = limits.tiers;
   world.driver.setEvents(*this);
 }
 
@@ -211,6 +212,40 @@ kj::Promise<WorkspaceManager::Begun> WorkspaceManager::begin(
   claim = nullptr;
   auto outcome = workspace->make(kj::mv(progress));
   co_return Begun{kj::mv(workspace), kj::mv(outcome)};
+}
+
+// ---------------------------------------------------------------------------------------------
+// Tiers and capacity
+
+kj::Maybe<uint32_t> WorkspaceManager::mostDiskMib(const WorkspaceRow& row) const {
+  return limits.tiers.find(row.tier).map([](const Tier& tier) { return tier.diskMib; });
+}
+
+kj::Promise<WorkspaceManager::TierOutcome> WorkspaceManager::changeTier(kj::StringPtr name,
+                                                                        kj::StringPtr tierName,
+                                                                        TierWish wish) {
+  auto wanted = limits.tiers.find(tierName);
+  if (wanted == nullptr) {
+    co_return Workspace::InvalidTier{noSuchTier(tierName, limits.tiers)};
+  }
+  auto found = find(name);
+  if (found == nullptr) co_return Absent();
+  auto tier = KJ_ASSERT_NONNULL(wanted).clone();
+  KJ_IF_MAYBE (fault, checkHost(tier, limits.hostMemoryMib)) {
+    co_return Workspace::InvalidTier{kj::mv(*fault)};
+  }
+  auto workspace = kj::mv(KJ_ASSERT_NONNULL(found));
+  auto before =
+      limits.tiers.find(workspace->row().tier).map([](const Tier& t) { return t.clone(); });
+  auto outcome = co_await workspace->changeTier(kj::mv(tier), kj::mv(before), wish);
+  KJ_SWITCH_ONEOF(outcome) {
+    KJ_CASE_ONEOF(plan, TierPlan) co_return kj::mv(plan);
+    KJ_CASE_ONEOF(changed, Workspace::TierChanged) co_return kj::mv(changed);
+    KJ_CASE_ONEOF(invalid, Workspace::InvalidTier) co_return kj::mv(invalid);
+    KJ_CASE_ONEOF(busy, Busy) co_return kj::mv(busy);
+    KJ_CASE_ONEOF(shortage, Shortage) co_return kj::mv(shortage);
+  }
+  KJ_UNREACHABLE;
 }
 
 kj::Promise<uint64_t> WorkspaceManager::freeDiskMib() {

@@ -60,6 +60,14 @@ public:
                                   StartReport::Failure, NoSpace, Stopped, Underway, Shortage>;
   kj::Promise<CreateOutcome> create(CreateRequest request, kj::Maybe<kj::Own<Progress>> progress);
 
+  struct Absent {};
+  using TierOutcome =
+      kj::OneOf<TierPlan, Workspace::TierChanged, Absent, Workspace::InvalidTier, Busy, Shortage>;
+  // See Workspace::changeTier().
+  kj::Promise<TierOutcome> changeTier(kj::StringPtr name, kj::StringPtr tier, TierWish wish);
+  // That the disk of a workspace may have by its tier.
+  kj::Maybe<uint32_t> mostDiskMib(const WorkspaceRow& row) const;
+
   kj::Maybe<kj::Own<Workspace>> find(kj::StringPtr name) { return registry.find(name); }
   kj::Maybe<kj::Own<Workspace>> byId(kj::StringPtr id) { return registry.byId(id); }
   // What is known of it at this moment.

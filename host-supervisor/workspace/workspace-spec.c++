@@ -73,16 +73,29 @@ kj::OneOf<CheckedSpec, kj::String> check(const GivenSpec& given, const SpecDefau
                  rpc::MAX_WORKSPACE_NAME_BYTES, " of a-z, 0-9 and '-', no '-' at either end");
 }
 
+kj::Maybe<kj::String> checkHost(const Tier& tier, uint32_t hostMemoryMib) {
+  if (tier.memoryMib <= hostMemoryMib) return nullptr;
+  return kj::str("tier is '", tier.name, "': it has ", tier.memoryMib,
+                 " MiB of memory, and the host ", hostMemoryMib);
+}
+
 kj::Maybe<kj::String> checkHost(const CheckedSpec& spec, uint32_t hostMemoryMib) {
   if (spec.memoryMib <= hostMemoryMib) return nullptr;
   return kj::str("memoryMib is ", spec.memoryMib, ": the host has ", hostMemoryMib,
                  ", and a machine cannot have more");
 }
 
-kj::Maybe<kj::String> checkGrowth(uint32_t presentMib, uint32_t wantedMib) {
+kj::Maybe<kj::String> checkGrowth(uint32_t presentMib, uint32_t wantedMib,
+                                  kj::Maybe<uint32_t> tierMib) {
   if (wantedMib < presentMib) {
     return kj::str("diskMib is ", wantedMib, ": a disk never shrinks, and this one has ",
                    presentMib);
+  }
+  KJ_IF_MAYBE (most, tierMib) {
+    if (wantedMib > *most && wantedMib > presentMib) {
+      return kj::str("diskMib is ", wantedMib, ": its tier has ", *most,
+                     ", change the tier for more");
+    }
   }
   uint32_t most = presentMib <= MAX_GROWN_DISK_MIB ? MAX_GROWN_DISK_MIB : MAX_DISK_MIB;
   return outside("diskMib", wantedMib, presentMib, most);

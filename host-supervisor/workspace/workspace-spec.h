@@ -43,11 +43,14 @@ kj::OneOf<CheckedSpec, kj::String> check(const GivenSpec& given, const SpecDefau
 // What is wrong with `name` as that of a tier, in the same form.
 kj::String noSuchTier(kj::StringPtr name, const TierTable& tiers);
 
+// The same of a tier that a workspace is to have.
+kj::Maybe<kj::String> checkHost(const Tier& tier, uint32_t hostMemoryMib);
 // What is wrong with it on this host, in the same form: no machine can have more memory than its host.
 kj::Maybe<kj::String> checkHost(const CheckedSpec& spec, uint32_t hostMemoryMib);
 
-// What is wrong with `wantedMib` as the new size of a disk of `presentMib`: value and limit, one line.
-kj::Maybe<kj::String> checkGrowth(uint32_t presentMib, uint32_t wantedMib);
+// What is wrong with `wantedMib` as the new size of a disk of `presentMib`: value and limit, one line.  `tierMib`: what its tier has.
+kj::Maybe<kj::String> checkGrowth(uint32_t presentMib, uint32_t wantedMib,
+                                  kj::Maybe<uint32_t> tierMib = nullptr);
 
 // Equal for two requests exactly when they ask for the same.
 kj::String canonicalText(const GivenSpec& given);

@@ -14,6 +14,13 @@ struct WorkspaceView {
   uint32_t diskMib = 0;
   // Empty: none.
   kj::StringPtr tier;
+  struct Figures {
+    uint32_t cpus;
+    uint32_t memoryMib;
+    uint32_t diskMib;
+  };
+  // What it has from its next start on, where that is something else.
+  kj::Maybe<Figures> atNextStart;
   WorkspaceState state = WorkspaceState::STOPPED;
   // Of FAILED: why, one line.
   kj::StringPtr failure;

@@ -6,6 +6,7 @@
 #include "workspace/host-room.h"
 #include "workspace/operations/stored-operation.h"
 #include "workspace/steps.h"
+#include "workspace/tier-plan.h"
 #include "workspace/workspace-spec.h"
 
 namespace bothy {
@@ -54,9 +55,14 @@ WorkspaceView Workspace::view() {
   result.name = row.name;
   result.id = row.id;
   result.image = row.image;
-  result.cpus = row.cpus;
-  result.memoryMib = row.memoryMib;
+  auto present = presentFigures(row, runningMachine());
+  result.cpus = present.cpus;
+  result.memoryMib = present.memoryMib;
   result.diskMib = row.diskMib;
+  if (present.cpus != row.cpus || present.memoryMib != row.memoryMib ||
+      row.promisedDiskMib() != row.diskMib) {
+    result.atNextStart = WorkspaceView::Figures{row.cpus, row.memoryMib, row.promisedDiskMib()};
+  }
   result.tier = row.tier;
   result.state = state();
   result.failure = row.failure;
@@ -72,13 +78,6 @@ WorkspaceView Workspace::view() {
     result.unreachable = whyUnreachable;
   }
   return result;
-}
-
-template <typename T>
-kj::Promise<T> Workspace::keepOn(kj::Promise<T> work) {
-  return carryOut(kj::mv(work), [this](kj::Promise<void> rest) {
-    KJ_ASSERT_NONNULL(owner).keep(rest.attach(addRef()));
-  });
 }
 
 void Workspace::begin(kj::Own<Operation> operation) {
@@ -354,13 +353,14 @@ kj::Promise<Workspace::Turn> Workspace::beginResize(Turn turn, uint32_t diskMib)
   co_return kj::mv(turn);
 }
 
-kj::Promise<Workspace::ResizeOutcome> Workspace::resize(uint32_t diskMib) {
+kj::Promise<Workspace::ResizeOutcome> Workspace::resize(uint32_t diskMib,
+                                                        kj::Maybe<uint32_t> mostMib) {
   auto self = addRef();
   auto turn = co_await journal.takeTurn();
   switch (replyTo(Wish::RESIZE, state())) {
     case Reply::BEGIN:
       if (row().damage.size() > 0) co_return ResizeFailure{kj::str(row().damage), false};
-      KJ_IF_MAYBE (fault, checkGrowth(row().diskMib, diskMib)) {
+      KJ_IF_MAYBE (fault, checkGrowth(row().promisedDiskMib(), diskMib, mostMib)) {
         co_return InvalidSize{kj::mv(*fault)};
       }
       if (diskMib == row().diskMib) co_return Resized();

@@ -10,6 +10,8 @@
 #include "workspace/operations/pause-operation.h"
 #include "workspace/operations/resize-operation.h"
 #include "workspace/operations/stop-operation.h"
+#include "workspace/steps.h"
+#include "workspace/tier-plan.h"
 #include "workspace/workspace-view.h"
 
 namespace bothy {
@@ -99,7 +101,19 @@ public:
   using ResizeFailure = ResizeOperation::Failure;
   using ResizeOutcome =
       kj::OneOf<Resized, InvalidSize, ResizeFailure, Superseded, Busy, Underway, Shortage>;
-  kj::Promise<ResizeOutcome> resize(uint32_t diskMib);
+  // `mostMib`: of its tier.
+  kj::Promise<ResizeOutcome> resize(uint32_t diskMib, kj::Maybe<uint32_t> mostMib = nullptr);
+
+  struct TierChanged {
+    TierPlan plan;
+  };
+  // `Invalid`: it cannot have that.
+  struct InvalidTier {
+    kj::String why;
+  };
+  using TierOutcome = kj::OneOf<TierPlan, TierChanged, InvalidTier, Busy, Shortage>;
+  // Plans, or with `APPLY` does, what is to be done to give it this tier in the place of `before`.  workspace-tier.c++
+  kj::Promise<TierOutcome> changeTier(Tier tier, kj::Maybe<Tier> before, TierWish wish);
 
   // workspace-pause.c++
   struct Paused {};
@@ -173,6 +187,12 @@ private:
   kj::Promise<Turn> beginPause(Turn turn);
   kj::Promise<Turn> beginResume(Turn turn);
 
+  // The row of the machine that may run.
+  kj::Maybe<const MachineRow&> runningMachine() const;
+  // Whether its machine, if one runs, has the limits of the tier.
+  kj::Promise<bool> storeTier(Turn turn, WorkspaceJournal::Rows next, IoLimits limits);
+  kj::Promise<bool> limitIo(IoLimits limits);
+
   // `listening`: of whoever waits for it, as long as he does.
   kj::Promise<StartOutcome> outcomeOf(kj::Own<CreateOperation> creation, kj::Own<void> listening);
   kj::Promise<StartOutcome> outcomeOf(kj::Own<StartOperation> start, kj::Own<void> listening);
@@ -205,5 +225,12 @@ private:
   void resumeOperation(const OperationRow& operation);
   kj::Promise<void> recoverUnlessDamaged();
 };
+
+template <typename T>
+kj::Promise<T> Workspace::keepOn(kj::Promise<T> work) {
+  return carryOut(kj::mv(work), [this](kj::Promise<void> rest) {
+    KJ_ASSERT_NONNULL(owner).keep(rest.attach(addRef()));
+  });
+}
 
 }  // namespace bothy

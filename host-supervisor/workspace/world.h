@@ -7,6 +7,7 @@
 #include "keys/key-keeper.h"
 #include "machine/machine-world.h"
 #include "store/store.h"
+#include "tier/tier-table.h"
 #include "volume/volume-store.h"
 #include "workspace/event-log.h"
 #include "workspace/workspace-files.h"
@@ -44,6 +45,7 @@ struct World {
   kj::Timer& timer;
   const kj::Clock& clock;
   Deadlines deadlines;
+  kj::Maybe<const TierTable&> tiers = nullptr;
 
   MachineWorld machines() const { return {driver, randomness, timer, deadlines}; }
   RetryPauses pauses() const { return machines().pauses(); }

@@ -114,6 +114,16 @@ void resume(SupervisedHost& host) {
   KJ_REQUIRE(response.getOutcome().isResumed(), response.getOutcome());
 }
 
+// To one with a larger disk.
+void changeTier(SupervisedHost& host) {
+  auto request = host.supervisor().changeTierRequest();
+  request.setName("demo");
+  request.setTier("free");
+  request.setApply(true);
+  auto response = host.wait(request.send().dropPipeline(), "the change of the tier");
+  KJ_REQUIRE(response.getOutcome().isChanged(), response.getOutcome());
+}
+
 // Which steps of an operation bothyd is killed at.
 struct Steps {
   uint32_t least;           // so many there are
@@ -243,6 +253,28 @@ TEST_CASE("P41 P58 bothyd killed at any step of a resume leaves what its databas
 
 TEST_CASE("P28 R20 bothyd killed at any step of a resize leaves what its database says") {
   killAtEachStep(small, resize, {.least = 5});
+}
+
+TEST_CASE(
+    "P28 P53 R20 bothyd killed at any step of a change of tier leaves what its database says") {
+  killAtEachStep(small, changeTier, {.least = 1});
+}
+
+TEST_CASE(
+    "P28 P53 R20 a start makes a disk as large as its tier where bothyd was killed while it did") {
+  auto promised = [](SupervisedHost& host) {
+    small(host);
+    changeTier(host);
+  };
+  auto startLarger = [](SupervisedHost& host) {
+    start(host);
+    auto request = host.supervisor().getRequest();
+    request.setName("demo");
+    auto response = host.wait(request.send().dropPipeline(), "the size");
+    auto info = response.getOutcome().getFound();
+    KJ_REQUIRE(info.getSpec().getDiskMib() == 2048 && !info.hasAtNextStart(), info);
+  };
+  killAtEachStep(promised, startLarger, {.least = 2, .only = "growth of a volume"});
 }
 
 TEST_CASE("P28 R20 bothyd killed at any step of a deletion leaves nothing in the end") {

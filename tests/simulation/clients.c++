@@ -118,7 +118,7 @@ kj::Promise<void> Clients::choose(kj::StringPtr who) {
   auto& fate = host.fate;
   auto name = nameOf(fate.below(NAMES));
   KJ_IF_MAYBE (ended, endedUnstored()) name = kj::mv(*ended);
-  switch (fate.below(32)) {
+  switch (fate.below(34)) {
     case 0:
     case 1:
     case 2:
@@ -159,6 +159,9 @@ kj::Promise<void> Clients::choose(kj::StringPtr who) {
     case 29:
     case 30:
       return chooseOfSessions(kj::str(who), kj::mv(name));
+    case 31:
+    case 32:
+      return changeTier(kj::str(who), kj::mv(name));
     default:
       list(who);
       return kj::READY_NOW;

@@ -38,6 +38,7 @@ private:
   kj::Promise<void> resize(kj::String who, kj::String name, uint32_t growMib);
   kj::Promise<void> pause(kj::String who, kj::String name);
   kj::Promise<void> resume(kj::String who, kj::String name);
+  kj::Promise<void> changeTier(kj::String who, kj::String name);
   kj::Promise<void> ping(kj::String who, kj::String name);
   void list(kj::StringPtr who);
   // Of sessions.  session-calls.c++

@@ -371,6 +371,7 @@ VmSpec copyWithoutKey(const VmSpec& spec) {
   copy.initramfs = kj::str(spec.initramfs);
   copy.rootImage = kj::str(spec.rootImage);
   copy.dataDisk = kj::str(spec.dataDisk);
+  copy.io = spec.io;
   copy.uid = spec.uid;
   copy.cid = spec.cid;
   copy.commandLine = kj::str(spec.commandLine);

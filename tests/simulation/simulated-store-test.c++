@@ -54,7 +54,9 @@ struct Pair {
   static kj::String textOf(const StoredState& state, Database& database, uint64_t after) {
     kj::Vector<kj::String> lines;
     for (auto& row : state.workspaces) {
-      lines.add(kj::str(row.id, ' ', row.name, ' ', row.rest, ' ', row.diskMib, ' ', row.failure));
+      lines.add(kj::str(row.id, ' ', row.name, ' ', row.rest, ' ', row.diskMib, ' ',
+                        row.nextDiskMib, ' ', row.cpus, ' ', row.memoryMib, ' ', row.tier, ' ',
+                        row.failure));
       for (auto& machine : state.machines) {
         if (machine.workspaceId != row.id) continue;
         lines.add(kj::str(machine.uid, ' ', machine.cid, ' ', machine.secret.size()));
@@ -89,6 +91,10 @@ Change randomChange(Fate& fate, uint32_t i) {
   row.name = kj::str("name", id, fate.below(2));
   row.rest = fate.oneIn(2) ? Rest::STOPPED : Rest::FAILED;
   row.diskMib = 64 + i;
+  row.nextDiskMib = fate.below(3) * 100;
+  row.cpus = fate.below(3);
+  row.memoryMib = fate.below(3);
+  row.tier = kj::str("tier", fate.below(3));
   const uint32_t uid = 7 + fate.below(6);
   MachineRow machine{uid, fate.oneIn(4) ? 8 : uid, kj::str(id)};
   machine.secret = kj::heapArray<kj::byte>(fate.below(3));

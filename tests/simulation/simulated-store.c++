@@ -174,6 +174,10 @@ void SimulatedStore::apply(const Change::Step& step) {
     KJ_CASE_ONEOF(update, Change::Update<WorkspaceRow>) {
       auto& row = present(rows.workspaces, update.row.id);
       row.diskMib = update.row.diskMib;
+      row.nextDiskMib = update.row.nextDiskMib;
+      row.cpus = update.row.cpus;
+      row.memoryMib = update.row.memoryMib;
+      row.tier = kj::str(update.row.tier);
       row.rest = update.row.rest;
       row.failure = kj::str(update.row.failure);
     }

@@ -280,9 +280,37 @@ public:
     tiers[1].setMemoryMib(2048);
     tiers[1].setDiskMib(10240);
     tiers[1].setSessions(3);
+    tiers[1].initIo().setWriteBytes(50 << 20);
+    tiers[1].getIo().setWriteOperations(2000);
     return kj::READY_NOW;
   }
 
+  // `demo` has 10 GiB of disk, if it is to be "free", and else less than it may have.
+  kj::Promise<void> changeTier(ChangeTierContext context) override {
+    auto params = context.getParams();
+    auto outcome = context.getResults().initOutcome();
+    const bool isFree = params.getTier() == "free";
+    if (fake.isFull) {
+      refuse(outcome.initNoCapacity());
+    } else if (params.getName() != "demo") {
+      outcome.setAbsent();
+    } else if (!isFree && params.getTier() != "pro") {
+      outcome.setInvalid(kj::str("tier is '", params.getTier(), "': it must be one of free, pro"));
+    } else if (isFree && !params.getKeepDisk()) {
+      auto plan = outcome.initPlanned();
+      plan.setRefusal("a disk never shrinks\x1b");
+      auto changes = plan.initChanges(1);
+      fill(changes[0], rpc::TierPlan::Figure::DISK_MIB, 10240, 2048, rpc::TierPlan::When::NEVER);
+    } else {
+      auto plan = params.getApply() ? outcome.initChanged() : outcome.initPlanned();
+      auto changes = plan.initChanges(3);
+      fill(changes[0], rpc::TierPlan::Figure::CPUS, 1, 2, rpc::TierPlan::When::NEXT_START);
+      fill(changes[1], rpc::TierPlan::Figure::MEMORY_MIB, 512, 2048,
+           rpc::TierPlan::When::NEXT_START);
+      fill(changes[2], rpc::TierPlan::Figure::SESSIONS, 1, 3, rpc::TierPlan::When::NOW);
+    }
+    return kj::READY_NOW;
+  }
   kj::Promise<void> capacity(CapacityContext context) override {
     auto capacity = context.getResults().initCapacity();
     capacity.getMemory().setUsedMib(1024);
@@ -296,6 +324,13 @@ public:
   }
 
 private:
+  static void fill(rpc::TierPlan::Change::Builder change, rpc::TierPlan::Figure figure,
+                   uint64_t before, uint64_t after, rpc::TierPlan::When when) {
+    change.setFigure(figure);
+    change.setBefore(before);
+    change.setAfter(after);
+    change.setWhen(when);
+  }
   static void refuse(rpc::Shortage::Builder shortage) {
     shortage.setWhy("the host has too little memory left: evil\x1b[2J");
   }
@@ -315,7 +350,13 @@ private:
     spec.setCpus(2);
     spec.setMemoryMib(512);
     spec.setDiskMib(4096);
-    if (name == "demo") spec.setTier("pro");
+    if (name == "demo") {
+      spec.setTier("pro");
+      auto next = info.initAtNextStart();
+      next.setCpus(2);
+      next.setMemoryMib(2048);
+      next.setDiskMib(4096);
+    }
     info.setState(state);
   }
 

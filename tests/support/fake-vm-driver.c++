@@ -18,7 +18,7 @@ public:
   }
 
   FakeVmDriver& host;
-  const VmSpec spec;
+  VmSpec spec;
   const uint64_t pid;
   bool vsockLost = false;
   bool isStalled = false;
@@ -61,6 +61,11 @@ public:
   kj::Promise<void> pause() override { return machine->host.change(*machine, true); }
   kj::Promise<void> resume() override { return machine->host.change(*machine, false); }
   bool isPaused() override { return machine->isPaused; }
+  kj::Promise<void> limitIo(IoLimits limits) override {
+    if (machine->host.refusesIoLimits) return KJ_EXCEPTION(FAILED, "QEMU does not obey");
+    machine->spec.io = limits;
+    return kj::READY_NOW;
+  }
   bool isStalled() override { return machine->isStalled; }
   uint32_t user() override { return machine->spec.uid; }
   kj::Array<kj::byte> consoleEnd() override {

@@ -26,6 +26,8 @@ public:
   // Every call that ends this machine fails, or comes to no end.
   kj::String unremovable;
   bool removalsHang = false;
+  // Every call that limits a machine's disk fails.
+  bool refusesIoLimits = false;
   // The next calls of onEnd() that fail at once.
   uint32_t watchesToRefuse = 0;
   // Every adoption of a machine that runs fails with `reason`, until allowAdoptions().

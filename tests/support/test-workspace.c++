@@ -96,7 +96,8 @@ TestWorkspace::TestWorkspace(SupervisedHost& host, Options options)
   spec.setImage(options.image);
   spec.setCpus(options.cpus);
   spec.setMemoryMib(options.memoryMib);
-  spec.setDiskMib(options.diskMib);
+  if (options.tier.size() == 0) spec.setDiskMib(options.diskMib);
+  spec.setTier(options.tier);
   auto response = host.wait(request.send().dropPipeline(), "the workspace to be created",
                             SupervisedHost::BOOT_LIMIT);
   auto outcome = response.getOutcome();

@@ -34,6 +34,8 @@ public:
     uint16_t cpus = 0;
     uint32_t memoryMib = 0;
     uint32_t diskMib = 256;
+    // In the place of the three.
+    kj::StringPtr tier = "";
   };
   explicit TestWorkspace(SupervisedHost& host);
   TestWorkspace(SupervisedHost& host, Options options);

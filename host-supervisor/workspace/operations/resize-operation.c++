@@ -58,6 +58,7 @@ kj::Promise<Operation::Settled> ResizeOperation::settle(kj::Maybe<kj::Exception>
     auto rows =
         site.journal.ending(OperationKind::RESIZE, isGrown ? Outcome::SUCCEEDED : Outcome::FAILED);
     rows.row.diskMib = size;
+    if (isGrown) rows.row.nextDiskMib = 0;
     if (isReleased) rows.machine = nullptr;
     return rows;
   };

@@ -144,10 +144,24 @@ kj::Promise<void> StartOperation::lease() {
 kj::Promise<void> StartOperation::check() {
   auto& world = site.world;
   fault = StartFault::DISK;
+  if (!isReboot && site.journal.row().nextDiskMib > 0) co_await growDisk();
   co_await within(world.timer, world.deadlines.disk, "the disk could not be examined",
                   world.volumes.check(site.journal.row().id, diskBytes(site.journal.row())));
   co_await within(world.timer, world.deadlines.disk, "the room on the host's disk was not found",
                   world.volumes.requireRoom());
+}
+
+// A growth that took too long may have been carried out all the same: the next start grows to the same size.
+kj::Promise<void> StartOperation::growDisk() {
+  auto& world = site.world;
+  auto& row = site.journal.row();
+  const uint32_t wantedMib = row.promisedDiskMib();
+  co_await within(world.timer, world.deadlines.disk, "the disk could not be made larger",
+                  world.volumes.grow(row.id, uint64_t{wantedMib} << 20));
+  co_await site.journal.update([wantedMib](WorkspaceJournal::Rows& rows) {
+    rows.row.diskMib = wantedMib;
+    rows.row.nextDiskMib = 0;
+  });
 }
 
 kj::Promise<void> StartOperation::launch() {

@@ -54,6 +54,8 @@ private:
   // What the next machine is known by: stored before there is one, so that a bothyd that takes it over knows it.
   kj::Promise<void> lease();
   kj::Promise<void> check();
+  // To what a change of its tier has promised.
+  kj::Promise<void> growDisk();
   kj::Promise<void> launch();
   kj::Promise<kj::Own<RunningVm>> startMachine(VmSpec spec);
   kj::Promise<void> awaitAgent();

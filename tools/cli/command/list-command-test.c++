@@ -39,11 +39,14 @@ TEST_CASE("a list says what goes on in a workspace") {
   CHECK(contains(world.out(), "2 commands"));
 }
 
-TEST_CASE("a list says of which tier a workspace is") {
+TEST_CASE("a list says of which tier a workspace is, and what waits for its next start") {
   CommandTestWorld world;
+  CHECK(world.run({"ls", "idle"}) == SUCCESS);
+  CHECK(!contains(world.out(), "then"));
   CHECK(world.run({"ls", "demo"}) == SUCCESS);
   CHECK(contains(world.out(), "TIER"));
   CHECK(contains(world.out(), "pro"));
+  CHECK(contains(world.out(), "512 MiB, then 2.0 GiB"));
   CHECK(world.run({"ls", "--json", "demo"}) == SUCCESS);
   CHECK(contains(world.out(), "\"tier\":\"pro\""));
 }

@@ -42,6 +42,16 @@ kj::String activityOf(rpc::WorkspaceInfo::Reader info) {
   return kj::str("input ", formatDuration(static_cast<int64_t>(since) * kj::MILLISECONDS), " ago");
 }
 
+// What it has, and what it will have from its next start on.
+kj::String withNext(kj::String now, bool isPending, kj::String next) {
+  if (!isPending || now == next) return now;
+  return kj::str(now, ", then ", next);
+}
+
+kj::String sizeOf(uint32_t mebibytes) {
+  return formatBytes(uint64_t{mebibytes} << 20);
+}
+
 // What is wrong with it.
 kj::StringPtr troubleOf(rpc::WorkspaceInfo::Reader info) {
   if (info.getStalled().size() > 0) return info.getStalled();
@@ -129,13 +139,15 @@ void ListCommand::print(Context& context, kj::ArrayPtr<const WorkspacePage> page
   for (auto& page : pages) {
     for (auto info : page.getWorkspaces()) {
       auto spec = info.getSpec();
+      const bool isPending = info.hasAtNextStart();
+      auto next = info.getAtNextStart();
       const kj::String cells[] = {
           kj::str(spec.getName()),
           kj::str(nameOf(info.getState())),
           uptimeOf(info),
-          kj::str(spec.getCpus()),
-          formatBytes(uint64_t{spec.getMemoryMib()} << 20),
-          formatBytes(uint64_t{spec.getDiskMib()} << 20),
+          withNext(kj::str(spec.getCpus()), isPending, kj::str(next.getCpus())),
+          withNext(sizeOf(spec.getMemoryMib()), isPending, sizeOf(next.getMemoryMib())),
+          withNext(sizeOf(spec.getDiskMib()), isPending, sizeOf(next.getDiskMib())),
           spec.getTier().size() > 0 ? kj::str(spec.getTier()) : kj::str("-"),
           kj::str(spec.getImage()),
           activityOf(info),

@@ -52,7 +52,7 @@ public:
   // From here on, options are those that every command has.
   void commonOptionsFollow();
 
-  // In the order in which they stand.  Only the last may be optional.
+  // In the order in which they stand.  Only the last ones may be optional.
   void operand(Value value, kj::StringPtr& target);
   void optionalOperand(Value value, kj::StringPtr& target);
   // One or more; the last.
