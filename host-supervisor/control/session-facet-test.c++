@@ -43,7 +43,7 @@ struct Gate: public Fixture {
     constexpr auto STEP = 10 * kj::MILLISECONDS;
     settle();
     for (auto passed = 0 * kj::SECONDS; passed < time; passed += STEP) {
-      clock.passed += STEP;
+      clock.time += STEP;
       advance(STEP);
       settle();
     }
