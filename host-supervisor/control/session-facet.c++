@@ -11,7 +11,7 @@ namespace bothy {
 kj::Promise<void> SessionGateFacet::redeem(RedeemContext context) {
   kj::Maybe<kj::Own<Session>> found;
   KJ_IF_MAYBE (hash, hashOfToken(context.getParams().getToken())) {
-    found = rooms.sessions.byToken(*hash);
+    found = rooms.sessions.list().byToken(*hash);
   }
   KJ_IF_MAYBE (session, found) {
     if (!(*session)->isClosed()) {

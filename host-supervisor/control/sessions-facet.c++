@@ -47,11 +47,11 @@ kj::Promise<void> SessionsFacet::list(ListContext context) {
                            ? rpc::MAX_LISTED_SESSIONS
                            : kj::min(params.getLimit(), rpc::MAX_LISTED_SESSIONS);
   auto results = context.getResults();
-  auto page = params.getWorkspace().size() == 0 ? registry.list(params.getAfter(), limit)
-                                                : SessionRegistry::Page{};
+  auto page = params.getWorkspace().size() == 0 ? registry.list().page(params.getAfter(), limit)
+                                                : SessionList::Page{};
   if (params.getWorkspace().size() > 0) {
     KJ_IF_MAYBE (workspace, manager.view(params.getWorkspace())) {
-      page = registry.listOf(workspace->id, params.getAfter(), limit);
+      page = registry.list().pageOf(workspace->id, params.getAfter(), limit);
     }
   }
   auto list = results.initSessions(page.sessions.size());
@@ -62,7 +62,7 @@ kj::Promise<void> SessionsFacet::list(ListContext context) {
 
 kj::Promise<void> SessionsFacet::get(GetContext context) {
   auto outcome = context.getResults().initOutcome();
-  KJ_IF_MAYBE (session, registry.find(context.getParams().getId())) {
+  KJ_IF_MAYBE (session, registry.list().find(context.getParams().getId())) {
     fill(outcome.initFound(), **session, manager);
   } else {
     outcome.setAbsent();
@@ -73,13 +73,13 @@ kj::Promise<void> SessionsFacet::get(GetContext context) {
 kj::Maybe<kj::Own<Session>> SessionsFacet::find(rpc::SessionChoice::Reader which) {
   switch (which.which()) {
     case rpc::SessionChoice::ID:
-      return registry.find(which.getId());
+      return registry.list().find(which.getId());
     case rpc::SessionChoice::TOKEN_HASH: {
       Sha256 hash;
       auto told = which.getTokenHash();
       if (told.size() != sizeof(hash.bytes)) return nullptr;
       memcpy(hash.bytes, told.begin(), sizeof(hash.bytes));
-      return registry.byToken(hash);
+      return registry.list().byToken(hash);
     }
     case rpc::SessionChoice::NONE:
       break;

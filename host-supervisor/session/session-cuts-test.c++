@@ -19,7 +19,7 @@ struct Adopted: public TestSessions {
     restart();
     settle();
   }
-  kj::Own<Session> session() { return KJ_ASSERT_NONNULL(sessions->find(id)); }
+  kj::Own<Session> session() { return KJ_ASSERT_NONNULL(sessions->list().find(id)); }
 };
 
 TEST_CASE("P54 what an earlier bothyd has granted is ended by the agent, and revoked then") {

@@ -159,7 +159,7 @@ TEST_CASE("P54 a session that is revoked is over at once, for who asks and for w
   REQUIRE(w.endedSessions.size() == 1);
   CHECK(w.endedSessions[0] == made.session->laneName());
   CHECK(w.storedSessions() == 0);
-  CHECK(w.sessions->find(made.session->row().id) == nullptr);
+  CHECK(w.sessions->list().find(made.session->row().id) == nullptr);
   CHECK(w.sessions->revoke(made.session->addRef()).wait(w.scope));
 }
 
@@ -233,16 +233,16 @@ TEST_CASE("sessions are listed page by page, those of a workspace or all") {
   kj::String after;
   size_t found = 0;
   do {
-    auto page = w.sessions->list(after, 2);
+    auto page = w.sessions->list().page(after, 2);
     for (auto& session : page.sessions) CHECK(after < session->row().id);
     found += page.sessions.size();
     after = kj::mv(page.next);
   } while (after.size() > 0);
   CHECK(found == 5);
   auto id = kj::str(w.find("demo")->row().id);
-  auto page = w.sessions->listOf(id, "", 2);
+  auto page = w.sessions->list().pageOf(id, "", 2);
   CHECK(page.sessions.size() == 2);
-  page = w.sessions->listOf(id, page.next, 2);
+  page = w.sessions->list().pageOf(id, page.next, 2);
   CHECK((page.sessions.size() == 1 && page.next == ""));
 }
 

@@ -2,8 +2,6 @@
 
 #include <kj/debug.h>
 
-#include <algorithm>
-
 #include "loop/failure-of.h"
 #include "schema/limits.capnp.h"
 #include "schema/session.capnp.h"
@@ -15,10 +13,6 @@ namespace bothy {
 namespace {
 
 constexpr uint64_t LEAST_LIFETIME_MILLIS = 1000;
-
-std::string_view viewOf(kj::StringPtr text) {
-  return {text.begin(), text.size()};
-}
 
 kj::Maybe<kj::String> nameFault(kj::StringPtr field, kj::StringPtr text, size_t limit) {
   if (text.size() > limit) {
@@ -60,13 +54,6 @@ kj::Array<const kj::byte> bytesOf(const Sha256& hash) {
   return kj::heapArray<const kj::byte>(hash.bytes, sizeof(hash.bytes));
 }
 
-Sha256 hashOf(const SessionRow& row) {
-  Sha256 hash;
-  KJ_ASSERT(row.tokenHash.size() == sizeof(hash.bytes));
-  std::copy(row.tokenHash.begin(), row.tokenHash.end(), hash.bytes);
-  return hash;
-}
-
 }  // namespace
 
 SessionRegistry::SessionRegistry(World worldParam, WorkspaceManager& manager, Limits limits)
@@ -82,10 +69,7 @@ SessionRegistry::~SessionRegistry() noexcept(false) {
   manager.onGone([](kj::StringPtr) {});
   // What goes on in a session holds it.
   tasks.clear();
-  for (auto& entry : byId) {
-    entry.second->revoking = nullptr;
-    entry.second->cutting = nullptr;
-  }
+  sessions.abandon();
 }
 
 void SessionRegistry::taskFailed(kj::Exception&& exception) {
@@ -101,93 +85,15 @@ void SessionRegistry::enter(kj::Array<SessionRow> found) {
   }
 }
 
-// ---------------------------------------------------------------------------------------------
-// Which there are
-
 kj::Own<Session> SessionRegistry::insert(SessionRow row, Session::Origin origin) {
   auto session = kj::refcounted<Session>(kj::mv(row), origin);
-  auto& stored = session->row();
-  byWorkspace[{viewOf(stored.workspaceId), viewOf(stored.id)}] = session.get();
-  if (stored.requestId.size() > 0) byRequest[viewOf(stored.requestId)] = session.get();
-  if (!session->isClosed()) {
-    byHash.insert(hashOf(stored), session.get());
-    due[{stored.expiresNanos, viewOf(stored.id)}] = session.get();
-    awaitDue();
-  }
-  byId[viewOf(stored.id)] = session->addRef();
+  sessions.insert(session->addRef());
+  if (!session->isClosed()) awaitDue();
   return session;
-}
-
-void SessionRegistry::erase(Session& session) {
-  auto& row = session.row();
-  if (byId.count(viewOf(row.id)) == 0) return;
-  byWorkspace.erase({viewOf(row.workspaceId), viewOf(row.id)});
-  auto request = byRequest.find(viewOf(row.requestId));
-  if (request != byRequest.end() && request->second == &session) byRequest.erase(request);
-  // The last: it may be what holds the session, and so all texts.
-  auto at = byId.find(viewOf(row.id));
-  auto last = kj::mv(at->second);
-  byId.erase(at);
-  rowsGone.wakeAll();
 }
 
 kj::Duration SessionRegistry::timeLeft(const Session& session) const {
   return kj::max((session.row().expiresNanos - now()) * kj::NANOSECONDS, 0 * kj::NANOSECONDS);
-}
-
-kj::Maybe<kj::Own<Session>> SessionRegistry::find(kj::StringPtr id) {
-  auto found = byId.find(viewOf(id));
-  if (found == byId.end()) return nullptr;
-  return found->second->addRef();
-}
-
-kj::Maybe<kj::Own<Session>> SessionRegistry::byToken(const Sha256& hash) {
-  return byHash.find(hash).map([](Session* session) { return session->addRef(); });
-}
-
-kj::Array<kj::Own<Session>> SessionRegistry::ofWorkspace(kj::StringPtr workspaceId) {
-  kj::Vector<kj::Own<Session>> found;
-  const auto id = viewOf(workspaceId);
-  for (auto at = byWorkspace.lower_bound({id, Text()});
-       at != byWorkspace.end() && at->first.first == id; ++at) {
-    found.add(at->second->addRef());
-  }
-  std::sort(found.begin(), found.end(), [](const kj::Own<Session>& a, const kj::Own<Session>& b) {
-    return a->row().createdNanos < b->row().createdNanos;
-  });
-  return found.releaseAsArray();
-}
-
-namespace {
-
-// The sessions from `at` on, as long as `isMeant`.
-template <typename Iterator, typename Func>
-SessionRegistry::Page pageFrom(Iterator at, Iterator end, size_t limit, Func&& isMeant) {
-  SessionRegistry::Page page;
-  kj::Vector<kj::Own<Session>> found;
-  for (; at != end && isMeant(*at->second); ++at) {
-    if (found.size() == limit) {
-      page.next = kj::str(found.back()->row().id);
-      break;
-    }
-    found.add(at->second->addRef());
-  }
-  page.sessions = found.releaseAsArray();
-  return page;
-}
-
-}  // namespace
-
-SessionRegistry::Page SessionRegistry::list(kj::StringPtr after, size_t limit) {
-  return pageFrom(byId.upper_bound(viewOf(after)), byId.end(), limit,
-                  [](const Session&) { return true; });
-}
-
-SessionRegistry::Page SessionRegistry::listOf(kj::StringPtr workspaceId, kj::StringPtr after,
-                                              size_t limit) {
-  return pageFrom(byWorkspace.upper_bound({viewOf(workspaceId), viewOf(after)}), byWorkspace.end(),
-                  limit,
-                  [&](const Session& session) { return session.row().workspaceId == workspaceId; });
 }
 
 // ---------------------------------------------------------------------------------------------
@@ -223,7 +129,7 @@ kj::Promise<SessionRegistry::CreateOutcome> SessionRegistry::create(Request requ
     co_return co_await carryOut(giveAnother(kj::mv(*earlier), kj::mv(token), kj::mv(claim)), keep);
   }
 
-  auto others = ofWorkspace(row.workspaceId);
+  auto others = sessions.ofWorkspace(row.workspaceId);
   kj::Vector<kj::Own<Session>> living;
   for (auto& other : others) {
     if (!other->isClosed()) living.add(kj::mv(other));
@@ -243,10 +149,12 @@ kj::Promise<SessionRegistry::CreateOutcome> SessionRegistry::create(Request requ
 kj::Promise<kj::Maybe<kj::Own<Session>>> SessionRegistry::byRequestId(kj::StringPtr requestId) {
   const auto deadline = world.timer.now() + SESSION_REVOKE_PATIENCE;
   for (;;) {
-    auto found = byRequest.find(viewOf(requestId));
-    if (found == byRequest.end()) co_return nullptr;
-    if (!found->second->isClosed() || world.timer.now() >= deadline) {
-      co_return found->second->addRef();
+    auto found = sessions.byRequest(requestId);
+    KJ_IF_MAYBE (session, found) {
+      const bool isLast = world.timer.now() >= deadline;
+      if (!(*session)->isClosed() || isLast) co_return kj::mv(found);
+    } else {
+      co_return nullptr;
     }
     co_await rowsGone.wait().exclusiveJoin(world.timer.atTime(deadline));
   }
@@ -281,9 +189,7 @@ kj::Promise<SessionRegistry::CreateOutcome> SessionRegistry::giveAnother(
   co_await store(kj::mv(Change().update(next.clone())));
   // It may have ended meanwhile: then its token finds nothing.
   if (!session->isClosed()) {
-    byHash.erase(hashOf(session->row()));
-    session->setToken(kj::mv(next.tokenHash));
-    byHash.insert(hashOf(session->row()), session.get());
+    sessions.replaceToken(*session, token.hash());
   }
   co_return Created{kj::mv(session), token.text()};
 }
@@ -303,10 +209,8 @@ void SessionRegistry::noteUse(Session& session) {
 
 void SessionRegistry::end(Session& session, SessionEnd why) {
   auto& row = session.row();
-  KJ_IF_MAYBE (known, byHash.find(hashOf(row))) {
-    if (*known == &session) byHash.erase(hashOf(row));
-  }
-  if (due.erase({row.expiresNanos, viewOf(row.id)}) > 0) dueChanged.wakeAll();
+  sessions.close(session);
+  dueChanged.wakeAll();
   KJ_LOG(INFO, "a session ends", row.id, row.workspaceId, why);
   session.finish(why);
   auto cutting = cutAndRemove(session.addRef()).fork();
@@ -327,11 +231,13 @@ void SessionRegistry::awaitDue() {
 
 kj::Promise<void> SessionRegistry::expireWhenDue() {
   KJ_DEFER(isExpiring = false);
-  while (!due.empty()) {
-    auto& first = *due.begin();
-    const auto left = (first.first.first - now()) * kj::NANOSECONDS;
+  for (;;) {
+    auto first = sessions.firstDue();
+    if (first == nullptr) co_return;
+    auto& session = KJ_ASSERT_NONNULL(first);
+    const auto left = (session.row().expiresNanos - now()) * kj::NANOSECONDS;
     if (left <= 0 * kj::NANOSECONDS) {
-      end(*first.second, SessionEnd::EXPIRED);
+      end(session, SessionEnd::EXPIRED);
       continue;
     }
     auto changed = dueChanged.wait();
@@ -393,36 +299,32 @@ kj::Promise<void> SessionRegistry::removeRow(kj::Own<Session> session) {
            session->row().id, KJ_ASSERT_NONNULL(failure).getDescription());
     co_await pauses.next();
   }
-  erase(*session);
+  sessions.erase(*session);
+  rowsGone.wakeAll();
 }
 
 bool SessionRegistry::mayHaveUncut(kj::StringPtr workspaceId) {
-  const auto id = viewOf(workspaceId);
-  for (auto at = byWorkspace.lower_bound({id, Text()});
-       at != byWorkspace.end() && at->first.first == id; ++at) {
-    if (at->second->mayBeUncut()) return true;
-  }
-  return false;
+  return !sessions.forEachOf(workspaceId, [](Session& session) { return !session.mayBeUncut(); });
 }
 
 kj::Promise<bool> SessionRegistry::remainUncut(kj::StringPtr workspaceId) {
   bool areCut = false;
   cuts.hurry();
-  co_await onCut(ofWorkspace(workspaceId))
+  co_await onCut(sessions.ofWorkspace(workspaceId))
       .then([&areCut]() { areCut = true; })
       .exclusiveJoin(world.timer.afterDelay(HELLO_LIMIT));
   co_return !areCut;
 }
 
-kj::Promise<void> SessionRegistry::onCut(kj::Array<kj::Own<Session>> sessions) {
-  for (auto& session : sessions) {
+kj::Promise<void> SessionRegistry::onCut(kj::Array<kj::Own<Session>> ended) {
+  for (auto& session : ended) {
     if (!session->mayBeUncut()) continue;
     KJ_IF_MAYBE (cutting, session->cutting) co_await cutting->addBranch();
   }
 }
 
 void SessionRegistry::workspaceGone(kj::StringPtr id) {
-  for (auto& session : ofWorkspace(id)) {
+  for (auto& session : sessions.ofWorkspace(id)) {
     session->noteRowGone();
     if (session->end() == SessionEnd::NONE) end(*session, SessionEnd::WORKSPACE_DELETED);
   }

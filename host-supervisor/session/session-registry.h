@@ -1,11 +1,7 @@
 #pragma once
 
-#include <kj/map.h>
-
-#include <map>
-#include <string_view>
-
 #include "session/session-cuts.h"
+#include "session/session-list.h"
 #include "session/session-token.h"
 #include "workspace/creation-claims.h"
 
@@ -60,25 +56,13 @@ public:
   // How many a workspace may have that have not ended.
   uint32_t mostOf(const WorkspaceView& workspace) const { return limits.ofWorkspace; }
 
-  // Of those that have ended too, as long as a lane of theirs may be open.
-  kj::Maybe<kj::Own<Session>> find(kj::StringPtr id);
-  // Of those that have not ended.
-  kj::Maybe<kj::Own<Session>> byToken(const Sha256& hash);
-  // By age.
-  kj::Array<kj::Own<Session>> ofWorkspace(kj::StringPtr workspaceId);
-  // Of all workspaces, by id, those behind `after`; at most `limit`.
-  struct Page {
-    kj::Array<kj::Own<Session>> sessions;
-    kj::String next;
-  };
-  Page list(kj::StringPtr after, size_t limit);
-  // The same of one workspace.
-  Page listOf(kj::StringPtr workspaceId, kj::StringPtr after, size_t limit);
+  // Those that have ended too, as long as a lane of theirs may be open; the list is the registry's to change.
+  SessionList& list() { return sessions; }
   // Until it expires.
   kj::Duration timeLeft(const Session& session) const;
-  size_t size() const { return byId.size(); }
+  size_t size() const { return sessions.size(); }
   // Nothing is under way.
-  bool isIdle() const { return byId.empty() && claims.isIdle(); }
+  bool isIdle() const { return sessions.size() == 0 && claims.isIdle(); }
 
   // For whoever redeems its token; notes the use.
   void noteUse(Session& session);
@@ -92,19 +76,12 @@ public:
   kj::Promise<bool> remainUncut(kj::StringPtr workspaceId);
 
 private:
-  using Text = std::string_view;  // of a session's own row
-
   World world;
   WorkspaceManager& manager;
   const Limits limits;
   SessionCuts cuts;
   CreationClaims claims;
-  std::map<Text, kj::Own<Session>> byId;
-  std::map<std::pair<Text, Text>, Session*> byWorkspace;  // and id
-  std::map<Text, Session*> byRequest;                     // of those that have one
-  // Of those that have not ended.
-  kj::HashMap<Sha256, Session*> byHash;
-  std::map<std::pair<int64_t, Text>, Session*> due;
+  SessionList sessions;
   Waiters dueChanged;
   Waiters rowsGone;
   bool isExpiring = false;
@@ -114,12 +91,11 @@ private:
   int64_t now() const { return nanosOf(world.clock.now()); }
   kj::Promise<kj::Maybe<kj::Own<Session>>> byRequestId(kj::StringPtr requestId);
   kj::Own<Session> insert(SessionRow row, Session::Origin origin);
-  void erase(Session& session);
   void end(Session& session, SessionEnd why);
   void awaitDue();
   kj::Promise<void> expireWhenDue();
   kj::Promise<void> store(Change change);
-  kj::Promise<void> onCut(kj::Array<kj::Own<Session>> sessions);
+  kj::Promise<void> onCut(kj::Array<kj::Own<Session>> ended);
   kj::Promise<void> storeRevocation(kj::Own<Session> session);
   kj::Promise<void> cutAndRemove(kj::Own<Session> session);
   kj::Promise<void> removeRow(kj::Own<Session> session);

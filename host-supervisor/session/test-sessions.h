@@ -54,7 +54,7 @@ struct TestSessions: public TestWorld {
   static kj::String textOf(const Secret& token) { return kj::str(token.bytes().asChars()); }
   // Of whoever has this token.
   kj::Maybe<kj::Own<Session>> redeem(kj::StringPtr token) {
-    KJ_IF_MAYBE (hash, hashOfToken(token)) return sessions->byToken(*hash);
+    KJ_IF_MAYBE (hash, hashOfToken(token)) return sessions->list().byToken(*hash);
     return nullptr;
   }
   size_t storedSessions() { return store->state().sessions.size(); }

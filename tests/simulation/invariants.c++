@@ -78,7 +78,7 @@ void Invariants::checkSessionsAtRest(Incarnation& bothyd) {
                       host.store.sessions().size());
   }
   for (auto& entry : host.store.sessions()) {
-    KJ_IF_MAYBE (session, sessions.find(entry.key)) {
+    KJ_IF_MAYBE (session, sessions.list().find(entry.key)) {
       auto workspace = bothyd.manager().byId(entry.value.workspaceId);
       const bool isReached = workspace != nullptr &&
                              KJ_ASSERT_NONNULL(workspace)->unreachable().size() == 0 &&
@@ -94,7 +94,7 @@ void Invariants::checkSessionsAtRest(Incarnation& bothyd) {
   for (auto& machine : host.machines) {
     machine.value->forEachLane([&](kj::StringPtr lane) {
       const auto id = lane.slice(kj::StringPtr("session ").size());
-      if (sessions.find(id) == nullptr) {
+      if (sessions.list().find(id) == nullptr) {
         host.judge.accuse("a lane of session ", id, " is open, and there is no such session");
       }
     });

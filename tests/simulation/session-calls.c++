@@ -72,7 +72,7 @@ kj::Promise<void> Clients::makeSession(kj::String who, kj::String name) {
 
 kj::Promise<void> Clients::useSession(kj::String who, Ledger::SessionFacts& facts) {
   auto hash = KJ_ASSERT_NONNULL(hashOfToken(facts.token));
-  auto redeemed = bothyd.sessions().byToken(hash);
+  auto redeemed = bothyd.sessions().list().byToken(hash);
   if (redeemed == nullptr || KJ_ASSERT_NONNULL(redeemed)->isClosed()) {
     KJ_IF_MAYBE (of, ledger.all().find(facts.workspaceId)) {
       if (facts.isLong && !facts.revokeAsked && !of->deleteAsked) {
@@ -124,7 +124,7 @@ kj::Promise<void> Clients::holdLane(kj::Own<Session> session, kj::String vm, uin
 }
 
 kj::Promise<void> Clients::revokeSession(kj::String who, Ledger::SessionFacts& facts) {
-  auto found = bothyd.sessions().find(facts.id);
+  auto found = bothyd.sessions().list().find(facts.id);
   if (found == nullptr) co_return;
   host.trace.line(who, "revoke session ", facts.id);
   facts.revokeAsked = true;
