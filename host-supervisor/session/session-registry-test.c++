@@ -204,6 +204,19 @@ TEST_CASE("sessions go with their workspace") {
   CHECK(w.timer.nextEvent() == nullptr);
 }
 
+TEST_CASE("sessions go with a workspace whose deletion ends while a bothyd recovers") {
+  TestSessions w;
+  w.manager->create(w.request("demo", false), nullptr).wait(w.scope);
+  w.made(w.ask("demo"));
+  w.sessions = nullptr;
+  w.leave("demo", OperationKind::DELETE, DeleteOperation::FIRST_STEP);
+  w.TestWorld::restart();
+  w.settle();
+  REQUIRE(w.manager->find("demo") == nullptr);
+  w.enterSessions();
+  CHECK(w.sessions->isIdle());
+}
+
 TEST_CASE("when a session was used last is known to a minute, and after a restart") {
   TestSessions w;
   w.manager->create(w.request("demo"), nullptr).wait(w.scope);

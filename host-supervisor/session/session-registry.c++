@@ -78,6 +78,8 @@ void SessionRegistry::taskFailed(kj::Exception&& exception) {
 
 void SessionRegistry::enter(kj::Array<SessionRow> found) {
   for (auto& row : found) {
+    // It may have gone since they were read, and its sessions with it.
+    if (manager.viewById(row.workspaceId) == nullptr) continue;
     const bool isRevoked = row.revokedNanos != 0;
     auto session = insert(kj::mv(row), Session::Origin::FOUND);
     // One that has expired is due at once.
