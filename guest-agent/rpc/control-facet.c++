@@ -1,5 +1,7 @@
 #include "rpc/control-facet.h"
 
+#include <kj/debug.h>
+
 namespace bothy {
 namespace {
 
