@@ -97,7 +97,7 @@ interface Sessions {
       invalid @3 :Text;
       # The request is refused: names the field, the value and the limit.
       tooManySessions @4 :List(SessionInfo);
-      # The workspace has as many as it may (`max-sessions` of the supervisor's settings): these.
+      # The workspace has as many as it may (as its tier says, or without one `max-sessions` of the supervisor's settings): these.
       requestConflict @5 :Void;
     }
   }

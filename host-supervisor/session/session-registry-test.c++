@@ -85,6 +85,17 @@ TEST_CASE("P54 a workspace has so many sessions, and who asks for another is sho
   CHECK(w.begin(w.ask("demo")).is<R::Created>());
 }
 
+TEST_CASE("P53 a workspace of a tier has as many sessions as its tier says") {
+  TestSessions w;
+  auto request = w.request("demo", false);
+  request.spec.tier = kj::str("free");
+  w.manager->create(kj::mv(request), nullptr).wait(w.scope);
+  auto first = w.made(w.ask("demo"));
+  auto refused = w.begin(w.ask("demo"));
+  REQUIRE(refused.is<R::TooMany>());
+  CHECK(refused.get<R::TooMany>().sessions.size() == 1);
+}
+
 TEST_CASE("P57 the same request id gives the same session, and the token that was lost is void") {
   TestSessions w;
   w.manager->create(w.request("demo"), nullptr).wait(w.scope);

@@ -106,6 +106,11 @@ kj::Promise<void> SessionRegistry::store(Change change) {
   world.events.reached(committed.lastEvent);
 }
 
+uint32_t SessionRegistry::mostOf(const WorkspaceView& workspace) const {
+  KJ_IF_MAYBE (tier, manager.tiers().find(workspace.tier)) return tier->sessions;
+  return limits.ofWorkspace;
+}
+
 kj::Promise<SessionRegistry::CreateOutcome> SessionRegistry::create(Request request) {
   KJ_IF_MAYBE (fault, faultOf(request)) co_return Invalid{kj::mv(*fault)};
   auto claim = co_await claims.take(request.workspace, request.requestId);

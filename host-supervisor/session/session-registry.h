@@ -53,8 +53,8 @@ public:
   using CreateOutcome = kj::OneOf<Created, Absent, Invalid, TooMany, RequestConflict>;
   kj::Promise<CreateOutcome> create(Request request);
 
-  // How many a workspace may have that have not ended.
-  uint32_t mostOf(const WorkspaceView& workspace) const { return limits.ofWorkspace; }
+  // How many a workspace may have that have not ended: as its tier says, where it has one.
+  uint32_t mostOf(const WorkspaceView& workspace) const;
 
   // Those that have ended too, as long as a lane of theirs may be open; the list is the registry's to change.
   SessionList& list() { return sessions; }
