@@ -99,6 +99,7 @@ interface Sessions {
       tooManySessions @4 :List(SessionInfo);
       # The workspace has as many as it may (as its tier says, or without one `max-sessions` of the supervisor's settings): these.
       requestConflict @5 :Void;
+      # The request id is another request's, or its session has ended and lanes of it could not be cut yet.
     }
   }
 
@@ -119,6 +120,7 @@ interface Sessions {
   # Ends a session: when this returns, also by another outcome than `absent`, that is stored, its token is worth nothing, it starts no lane,
   # and the lanes that it got from this start of the supervisor are cut.  Of the lanes that it got before a restart the workspace's agent is told; where that does not close them
   # within a second, the machine's vsock device is replaced, which ends all lanes of the machine (their clients ask for others).  A call that is dropped revokes all the same.
+  # Terminals are the workspace's and go on, and so do programs that were started with `keep`, for `processKeepMillis`: nobody hears or feeds them over this session.
   struct RevokeOutcome {
     union {
       revoked @0 :Void;

@@ -1,5 +1,8 @@
 #include "session/session-token.h"
 
+#include <kj/debug.h>
+#include <kj/string.h>
+
 #include <catch2/catch_test_macros.hpp>
 
 namespace bothy {

@@ -1,7 +1,7 @@
 #pragma once
 
+#include <capnp/message.h>
 #include <kj/function.h>
-#include <kj/vector.h>
 
 #include "schema/session-gate.capnp.h"
 

@@ -6,7 +6,7 @@
 #include <unistd.h>
 
 #include <kj/debug.h>
-#include <kj/vector.h>
+#include <kj/io.h>
 
 #include "console/failure.h"
 #include "wire/escape.h"
