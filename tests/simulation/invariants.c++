@@ -235,10 +235,10 @@ void Invariants::checkMachines(Incarnation& bothyd) {
           host.judge.accuse("the machine of ", label, " is unreachable, and nothing hinders it");
         }
         KJ_IF_MAYBE (machine, host.machines.find(id)) {
-          if ((*machine)->phase() == SimulatedMachine::Phase::RUNS && !(*machine)->isPaused())
-            break;
+          if ((*machine)->vsockIsUp() && !(*machine)->isPaused()) break;
         }
-        host.judge.accuse("workspace ", label, " is running, and its machine is not");
+        host.judge.accuse("workspace ", label,
+                          " is running, and its machine is not, or is reached by nobody");
         break;
       case WorkspaceState::PAUSED:
         ++running;
