@@ -12,7 +12,7 @@ using WorkspaceTypes = import "workspace.capnp";
 interface Supervisor {
   # The bootstrap capability of a connection.  Who may open the socket may do all of this.
   #
-  # Dropping a call does not undo what it began: a `create`, `start`, `stop`, `resize`, `pause`, `resume` or `delete` that was accepted goes
+  # Dropping a call does not undo what it began: a `create`, `start`, `stop`, `resize`, `pause`, `resume`, `changeTier` or `delete` that was accepted goes
   # on to its end, also over restarts of the supervisor, and `watch` tells how it went.  Calls for one workspace that exclude each other get
   # `busy`; callers who ask for what is already under way (a second `start`) join it.
 
@@ -228,7 +228,8 @@ interface Supervisor {
   changeTier @16 (name :Text, tier :Text, apply :Bool, keepDisk :Bool) -> (outcome :ChangeTierOutcome);
   # Plans what it would change to give the workspace this tier, and with `apply` does it.  Processors and memory change at the
   # next start, and so does the disk, which only grows: a tier with a smaller disk is refused, or with `keepDisk` changes the rest.  How
-  # fast its disk may be read and written, and how many sessions it may have, changes at once.  The tier that it has
+  # fast its disk may be read and written, and how many sessions it may have, changes at once; sessions beyond that number
+  # stay until they end.  To resume a paused workspace is no start.  The tier that it has
   # brings it up to date with the settings.  `busy` while an operation is under way.
   struct ChangeTierOutcome {
     union {
@@ -311,7 +312,7 @@ struct Capacity {
   # What is used, and the most that may be.
 
   memory :group {
-    # Of machines that run or start.
+    # Of machines that run, are paused or start.
     usedMib @0 :UInt64;
     mostMib @1 :UInt64;
   }

@@ -10,7 +10,7 @@ namespace bothy {
 struct CapacityPolicy {
   static constexpr uint64_t UNLIMITED = UINT64_MAX;
 
-  // Of machines that run or start.
+  // Of machines that run, are paused or start.
   uint64_t memoryMib = UNLIMITED;
   uint64_t cpus = UNLIMITED;
   // Sizes of the disks of all workspaces.

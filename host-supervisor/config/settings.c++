@@ -105,7 +105,8 @@ constexpr Setting SETTINGS[] = {
        }
        return nullptr;
      }},
-    {{"max-sessions"_kj, "sessions of one workspace at a time, 1..10000 (default 16)"_kj},
+    {{"max-sessions"_kj,
+      "sessions of a workspace without a tier at a time, 1..10000 (default 16)"_kj},
      [](Settings& s, kj::StringPtr v) { return setNumber(s.maxSessions, v, 1, 10000); }},
     {{"image-dir"_kj, "absolute path of the installed images (default STATE-DIR/images)"_kj},
      [](Settings& s, kj::StringPtr v) { return setPath(s.imageDir, v); }},

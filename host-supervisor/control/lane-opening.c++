@@ -34,8 +34,7 @@ LaneKeeper::Withdrawal withdrawalBy(Session& session) {
 }  // namespace
 
 kj::Promise<LaneOpening::Outcome> LaneOpening::open(kj::Own<Workspace> workspace, Granted granted,
-                                                    ClientIdentity client,
-                                                    kj::Maybe<Waking> waking,
+                                                    ClientIdentity client, kj::Maybe<Waking> waking,
                                                     kj::Maybe<kj::Own<Session>> session) {
   KJ_IF_MAYBE (why, granted.tryGet<NotAllowed>()) co_return *why;
   KJ_IF_MAYBE (wanted, waking) {

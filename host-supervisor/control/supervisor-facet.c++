@@ -10,6 +10,7 @@
 #include "schema/limits.capnp.h"
 
 namespace bothy {
+
 kj::String nameOfStart(Randomness& randomness) {
   kj::byte bytes[sizeof(uint64_t)];
   randomness.fill(bytes);
@@ -130,7 +131,8 @@ kj::Promise<void> SupervisorFacet::connect(ConnectContext context) {
   } else {
     granted = kj::mv(grant.get<LaneGrant>());
   }
-  auto opened = co_await opening.open(workspace->addRef(), kj::mv(granted), client, LaneOpening::wakingOf(params));
+  auto opened = co_await opening.open(workspace->addRef(), kj::mv(granted), client,
+                                      LaneOpening::wakingOf(params));
   auto results = context.getResults();
   KJ_IF_MAYBE (lane, opened.tryGet<rpc::Lane::Client>()) {
     results.setLane(kj::mv(*lane));

@@ -143,6 +143,8 @@ kj::Promise<void> Machine::endAllLanes() {
   kj::Vector<kj::Promise<void>> ends;
   for (auto lane : served.getLanes()) {
     if (lane.getPurpose() == rpc::Purpose::CONTROL) continue;
+    // An agent that tells of more than it may serve is not to be believed.
+    if (ends.size() >= rpc::MAX_LANES) break;
     auto request = agent.endLanesRequest();
     request.initWhich().setLane(lane.getLane());
     ends.add(request.send().ignoreResult());

@@ -215,16 +215,15 @@ void Workspace::adopted() {
   // A bothyd that was killed may have stored a tier, and not have told its machine.
   auto limited =
       row().tier.size() > 0 ? limitIo(ioLimitsOf(world, row())) : kj::Promise<bool>(true);
-  greeting =
-      limited
-          .then([this](bool) -> kj::Promise<void> {
-            if (state() == WorkspaceState::PAUSED) return kj::READY_NOW;
-            return KJ_ASSERT_NONNULL(slot.current()).control().ignoreResult();
-          })
-          .eagerlyEvaluate([this](kj::Exception&& e) {
-            KJ_LOG(WARNING, "the agent of an adopted workspace does not answer", row().name,
-                   e.getDescription());
-          });
+  greeting = limited
+                 .then([this](bool) -> kj::Promise<void> {
+                   if (state() == WorkspaceState::PAUSED) return kj::READY_NOW;
+                   return KJ_ASSERT_NONNULL(slot.current()).control().ignoreResult();
+                 })
+                 .eagerlyEvaluate([this](kj::Exception&& e) {
+                   KJ_LOG(WARNING, "the agent of an adopted workspace does not answer", row().name,
+                          e.getDescription());
+                 });
 }
 
 void Workspace::machineGone() {

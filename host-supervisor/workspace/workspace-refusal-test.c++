@@ -14,8 +14,8 @@ TEST_CASE("P28 a start whose row the database refuses has failed, and the next h
   TestWorld w;
   w.manager->create(w.request("demo", false), nullptr).wait(w.scope);
   // Which bothyd has not seen.
-  auto sql = kj::str("INSERT INTO machines VALUES(1, ", FIRST_CID,
-                     ", 'other', x'', 0, '', 0, 0, 0, 0)");
+  auto sql =
+      kj::str("INSERT INTO machines VALUES(1, ", FIRST_CID, ", 'other', x'', 0, '', 0, 0, 0, 0)");
   SqliteDatabase(kj::str(w.directory, "/state.db")).run(sql);
   auto outcome = w.find("demo")->start(nullptr).wait(w.scope);
   auto& failure = KJ_ASSERT_NONNULL(outcome.get<kj::Own<StartReport>>()->failure);

@@ -157,6 +157,7 @@ public:
     return point.follow("resume of a machine", inner->resume());
   }
   bool isPaused() override { return inner->isPaused(); }
+  kj::Promise<void> limitIo(IoLimits limits) override { return inner->limitIo(limits); }
   bool isStalled() override { return inner->isStalled(); }
   uint32_t user() override { return inner->user(); }
   kj::Array<kj::byte> consoleEnd() override { return inner->consoleEnd(); }

@@ -10,7 +10,7 @@ namespace bothy {
 namespace {
 
 constexpr kj::StringPtr TEXT =
-    R"(Shows what this host's machines and disks take, and the most that they may.  What runs or starts counts with
+    R"(Shows what this host's machines and disks take, and the most that they may.  What runs, is paused or starts counts with
 its memory and its processors, and each workspace with the whole size of its disk.  What does not fit is not made, not started
 and not resized; memory-overcommit, cpu-overcommit, disk-overcommit and disk-reserve are settings of bothyd.)"_kj;
 

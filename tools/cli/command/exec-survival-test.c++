@@ -253,7 +253,7 @@ TEST_CASE("exec tells an agent that never answers") {
   world.supervisor.unreachable = true;
   world.start({"exec", "demo", "exit", "3"});
   CHECK(waitThrough(world) == EXEC_FAILED);
-  CHECK(contains(world.errors(), "demo runs but its agent does not answer (no answer)"));
+  CHECK(contains(world.errors(), "demo cannot be reached (no answer)"));
 }
 
 TEST_CASE("P12 a signal before the start was answered ends the command and exec") {

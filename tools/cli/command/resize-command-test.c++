@@ -40,7 +40,7 @@ TEST_CASE("resize tells why it was refused, and what to do") {
   }
   SECTION("it runs") {
     CHECK(world.run({"resize", "busy", "--disk", "20G"}) == FAILURE);
-    CHECK(says(world.errors(), "busy runs: `bothy stop busy` first"));
+    CHECK(says(world.errors(), "busy is running: `bothy stop busy` first"));
   }
   SECTION("a host that cannot hold it, and whose words are escaped") {
     CHECK(world.run({"resize", "demo", "--disk", "2T"}) == FAILURE);

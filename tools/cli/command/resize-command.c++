@@ -48,8 +48,10 @@ kj::Promise<int> ResizeCommand::run(Context& context, Usage& usage) {
     case rpc::Supervisor::ResizeOutcome::ABSENT:
       kj::throwFatalException(co_await noSuchWorkspace(link->supervisor(), name));
     case rpc::Supervisor::ResizeOutcome::BUSY:
-      if (outcome.getBusy() == rpc::WorkspaceState::RUNNING) {
-        kj::throwFatalException(failure(kj::str(name, " runs: `bothy stop ", name, "` first")));
+      if (outcome.getBusy() == rpc::WorkspaceState::RUNNING ||
+          outcome.getBusy() == rpc::WorkspaceState::PAUSED) {
+        kj::throwFatalException(failure(
+            kj::str(name, " is ", nameOf(outcome.getBusy()), ": `bothy stop ", name, "` first")));
       }
       kj::throwFatalException(workspaceBusy(name, outcome.getBusy()));
     case rpc::Supervisor::ResizeOutcome::INVALID:

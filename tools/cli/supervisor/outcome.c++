@@ -171,9 +171,9 @@ kj::Promise<kj::Maybe<kj::Exception>> whyNotConnected(
       co_return failure(kj::str(what, "try again in a moment"));
     }
     case Outcome::UNREACHABLE:
-      co_return failure(kj::str(name, " runs but its agent does not answer (",
-                                escaped(outcome.getUnreachable()), "): try again, or `bothy stop ",
-                                name, "` and `bothy start ", name, "`"));
+      co_return failure(kj::str(name, " cannot be reached (", escaped(outcome.getUnreachable()),
+                                "): try again, or `bothy stop ", name, "` and `bothy start ", name,
+                                "`"));
     case Outcome::STALLED:
       co_return failure(kj::str(name, ": ", escaped(outcome.getStalled())));
     case Outcome::UNSUPPORTED:
