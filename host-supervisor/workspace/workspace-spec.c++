@@ -1,5 +1,7 @@
 #include "workspace/workspace-spec.h"
 
+#include <kj/debug.h>
+
 #include "schema/limits.capnp.h"
 #include "wire/escape.h"
 

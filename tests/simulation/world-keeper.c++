@@ -54,7 +54,7 @@ WorldKeeper::WorldKeeper(uint64_t seed, const SimulationOptions& optionsParam)
     fate.calm();
     return;
   }
-  if (fate.oneIn(2)) limitCapacity();
+  if (fate.oneIn(4)) limitCapacity();
   ledger.budget = LEAST_OPERATIONS + fate.below(MOST_OPERATIONS - LEAST_OPERATIONS);
 }
 

@@ -53,7 +53,7 @@ TEST_CASE("tier set tells why it was refused, and what to do") {
   }
   SECTION("no such tier") {
     CHECK(world.run({"tier", "set", "demo", "gold"}) == FAILURE);
-    CHECK(contains(world.errors(), "--tier is 'gold': it must be one of free, pro"));
+    CHECK(contains(world.errors(), "bothy: tier is 'gold': it must be one of free, pro"));
   }
   SECTION("there is none") {
     CHECK(world.run({"tier", "set", "other", "pro"}) == FAILURE);

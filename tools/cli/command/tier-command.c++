@@ -4,7 +4,6 @@
 #include "console/quantity.h"
 #include "console/table.h"
 #include "result/cli.capnp.h"
-#include "supervisor/invalid-spec.h"
 #include "supervisor/outcome.h"
 #include "supervisor/repeated-question.h"
 #include "wire/escape.h"
@@ -183,7 +182,7 @@ kj::Promise<int> TierCommand::set(Context& context) {
     case Outcome::BUSY:
       kj::throwFatalException(workspaceBusy(name, outcome.getBusy()));
     case Outcome::INVALID:
-      kj::throwFatalException(failure(describeInvalid(outcome.getInvalid())));
+      kj::throwFatalException(failure(escapeGuestText(outcome.getInvalid().asArray())));
     case Outcome::NO_CAPACITY:
       kj::throwFatalException(noCapacity(name, outcome.getNoCapacity()));
     default:
