@@ -155,6 +155,9 @@ TEST_CASE("P28 what a machine takes is given back once, however it ends") {
     CHECK(w.isUsed(2, 1));
     a->stop(1000).wait(w.scope);
   }
+  w.settle();
+  // Also as long as somebody holds it, and when nobody does.
+  CHECK(w.isUsed(disks, 0));
   a = nullptr;
   w.settle();
   CHECK(w.isUsed(disks, 0));
