@@ -76,6 +76,9 @@ kj::Promise<void> Clients::resume(kj::String who, kj::String name) {
     KJ_CASE_ONEOF(underway, Underway) {
       examine(who, underway);
     }
+    KJ_CASE_ONEOF(shortage, Shortage) {
+      host.judge.accuse(who, " is told that there is no room for ", label, ", which has its own");
+    }
   }
 }
 
