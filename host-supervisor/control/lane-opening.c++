@@ -38,8 +38,9 @@ kj::Promise<LaneOpening::Outcome> LaneOpening::open(kj::Own<Workspace> workspace
                                                     kj::Maybe<kj::Own<Session>> session) {
   KJ_IF_MAYBE (why, granted.tryGet<NotAllowed>()) co_return *why;
   KJ_IF_MAYBE (wanted, waking) {
-    // What cannot be had wakes nobody.
-    if (isHalted(workspace->state()) && granted.is<LaneGrant>()) {
+    if (isHalted(workspace->state())) {
+      // What cannot be had wakes nobody.
+      KJ_IF_MAYBE (why, granted.tryGet<Unsupported>()) co_return *why;
       auto woken = co_await workspace->wake(kj::mv(wanted->progress));
       KJ_IF_MAYBE (report, woken.tryGet<kj::Own<StartReport>>()) {
         KJ_IF_MAYBE (failure, (*report)->failure) {

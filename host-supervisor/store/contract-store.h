@@ -32,6 +32,7 @@ inline MachineRow contractMachine(kj::StringPtr name, uint32_t number) {
           1700000000000000001ll,
           kj::str("1.2.3"),
           0,
+          0,
           3,
           1024};
 }

@@ -75,7 +75,7 @@ kj::Promise<void> Clients::useSession(kj::String who, Ledger::SessionFacts& fact
   auto redeemed = bothyd.sessions().list().byToken(hash);
   if (redeemed == nullptr || KJ_ASSERT_NONNULL(redeemed)->isClosed()) {
     KJ_IF_MAYBE (of, ledger.all().find(facts.workspaceId)) {
-      if (facts.isLong && !facts.revokeAsked && !of->deleteAsked) {
+      if (facts.isLong && !facts.revokeAsked && of->created && !of->deleteAsked) {
         host.judge.accuse("session ", facts.id,
                           " was acknowledged, and its token is worth nothing");
       }
