@@ -130,6 +130,28 @@ TEST_CASE("P57 the same request id gives the same session, and the token that wa
   CHECK(w.begin(kj::mv(other)).is<R::Created>());
 }
 
+TEST_CASE(
+    "P57 a token that is void stays so, also where it was used while its successor was stored") {
+  TestSessions w;
+  w.manager->create(w.request("demo"), nullptr).wait(w.scope);
+  auto first = w.made(w.ask("demo", "r"));
+  auto lost = w.textOf(first.token);
+  w.refusing.holdWrites();
+  auto again = w.sessions->create(w.ask("demo", "r"));
+  w.settle();
+  REQUIRE(w.refusing.heldWrites() == 1);
+  // It is good until then.
+  w.sessions->noteUse(*KJ_ASSERT_NONNULL(w.redeem(lost)));
+  REQUIRE(w.refusing.heldWrites() == 2);
+  w.refusing.letWritesGo();
+  auto token = w.textOf(again.wait(w.scope).get<R::Created>().token);
+  w.settle();
+  first.session = nullptr;
+  w.restart();
+  CHECK(w.redeem(lost) == nullptr);
+  CHECK(KJ_ASSERT_NONNULL(w.redeem(token))->row().lastUsedNanos > 0);
+}
+
 TEST_CASE("a session that the database does not take is none, and neither is a revocation") {
   TestSessions w;
   w.manager->create(w.request("demo"), nullptr).wait(w.scope);

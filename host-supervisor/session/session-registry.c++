@@ -191,9 +191,7 @@ kj::Promise<SessionRegistry::CreateOutcome> SessionRegistry::begin(
 // Who asks again has not got the first one.
 kj::Promise<SessionRegistry::CreateOutcome> SessionRegistry::giveAnother(
     kj::Own<Session> session, SessionToken token, kj::Own<CreationClaims::Claim> claim) {
-  auto next = session->row().clone();
-  next.tokenHash = bytesOf(token.hash());
-  co_await store(kj::mv(Change().update(next.clone())));
+  co_await store(kj::mv(Change().replaceToken(session->row().id, bytesOf(token.hash()))));
   // It may have ended meanwhile: then its token finds nothing.
   if (!session->isClosed()) {
     sessions.replaceToken(*session, token.hash());

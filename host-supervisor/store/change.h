@@ -14,7 +14,7 @@ struct Change {
   struct Add {
     Row row;
   };
-  // A row of that key exists.  What never changes of it is not looked at.
+  // A row of that key exists.  What never changes of it is not looked at, and neither is a session's token.
   template <typename Row>
   struct Update {
     Row row;
@@ -36,13 +36,18 @@ struct Change {
   struct RemoveOperation {
     kj::String id;
   };
+  // The session is found by this one from then on.
+  struct ReplaceToken {
+    kj::String sessionId;
+    kj::Array<const kj::byte> hash;
+  };
   struct RemoveSession {
     kj::String id;
   };
   using Step = kj::OneOf<Add<WorkspaceRow>, Add<OperationRow>, Add<RequestRecord>, Add<SessionRow>,
                          Update<WorkspaceRow>, Update<OperationRow>, Update<RequestRecord>,
                          Update<SessionRow>, PutMachine, ReleaseMachine, RemoveWorkspace,
-                         RemoveOperation, RemoveSession>;
+                         RemoveOperation, ReplaceToken, RemoveSession>;
 
   kj::Vector<Step> steps;
   // The store numbers them, and counts those that are equal (EventRecord).
@@ -72,6 +77,10 @@ struct Change {
   }
   Change& removeOperation(kj::StringPtr id) {
     append(steps, Step(RemoveOperation{kj::str(id)}));
+    return *this;
+  }
+  Change& replaceToken(kj::StringPtr sessionId, kj::Array<const kj::byte> hash) {
+    append(steps, Step(ReplaceToken{kj::str(sessionId), kj::mv(hash)}));
     return *this;
   }
   Change& removeSession(kj::StringPtr id) {

@@ -234,9 +234,12 @@ private:
       row.lastUsedNanos = 33;
       store.commit(kj::mv(Change().update(row.clone())));
       CHECK(only().lastUsedNanos == 33);
-      row.tokenHash = contractSession("t", "id-a").tokenHash;
+      auto other = contractSession("t", "id-a");
+      store.commit(kj::mv(Change().replaceToken("s", kj::mv(other.tokenHash))));
+      CHECK((only().tokenHash[0] == 't' && only().lastUsedNanos == 33));
+      // What never changes is not looked at, and neither is the token, which may be another by now.
+      CHECK(row.tokenHash[0] == 's');
       row.revokedNanos = 44;
-      // What never changes is not looked at.
       row.workspaceId = kj::str("id-none");
       row.verbs = 1;
       row.expiresNanos = 99;
@@ -249,6 +252,7 @@ private:
       CHECK(store.reopen().sessions.size() == 0);
       CHECK(store.isRefused(kj::mv(Change().removeSession("s"))));
       CHECK(store.isRefused(kj::mv(Change().update(row.clone()))));
+      CHECK(store.isRefused(kj::mv(Change().replaceToken("s", kj::mv(row.tokenHash)))));
     }
     SECTION("sessions go with their workspace, and no two have a token or a request id") {
       store.commit(store.added("a", 1));

@@ -180,6 +180,10 @@ void SqliteRows::apply(const Change::Step& step) {
     KJ_CASE_ONEOF(update, Change::Update<SessionRow>) {
       requireRow(sessions.update(update.row), "session", update.row.id);
     }
+    KJ_CASE_ONEOF(replace, Change::ReplaceToken) {
+      auto& id = replace.sessionId;
+      requireRow(sessions.replaceToken(id, replace.hash), "session", id);
+    }
     KJ_CASE_ONEOF(remove, Change::RemoveSession) {
       requireRow(sessions.remove(remove.id), "session", remove.id);
     }

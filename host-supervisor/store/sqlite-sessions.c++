@@ -10,13 +10,8 @@ SqliteSessions::SqliteSessions(SqliteDatabase& database)
                  "INSERT INTO sessions (last_used_nanos, revoked_nanos, token_hash, id, "
                  "workspace_id, verbs, beneath, label, actor, request_id, created_nanos, "
                  "expires_nanos) VALUES (?,?,?,?,?,?,?,?,?,?,?,?)"),
-      // A token that stays is not written: it would write its index too.
-      updateSession(database,
-                    "UPDATE sessions SET last_used_nanos=?, revoked_nanos=? "
-                    "WHERE token_hash=? AND id=?"),
-      replaceToken(database,
-                   "UPDATE sessions SET last_used_nanos=?, revoked_nanos=?, token_hash=? "
-                   "WHERE id=?"),
+      updateSession(database, "UPDATE sessions SET last_used_nanos=?, revoked_nanos=? WHERE id=?"),
+      replaceHash(database, "UPDATE sessions SET token_hash=? WHERE id=?"),
       removeSession(database, "DELETE FROM sessions WHERE id=?"),
       sessions(database,
                "SELECT last_used_nanos, revoked_nanos, token_hash, id, workspace_id, verbs, "
@@ -40,16 +35,11 @@ void SqliteSessions::add(const SessionRow& row) {
 }
 
 int SqliteSessions::update(const SessionRow& row) {
-  for (auto statement : {&updateSession, &replaceToken}) {
-    const int changed = statement->again()
-                            .bind(row.lastUsedNanos)
-                            .bind(row.revokedNanos)
-                            .bind(row.tokenHash.asPtr())
-                            .bind(row.id)
-                            .finish();
-    if (changed > 0) return changed;
-  }
-  return 0;
+  return updateSession.again().bind(row.lastUsedNanos).bind(row.revokedNanos).bind(row.id).finish();
+}
+
+int SqliteSessions::replaceToken(kj::StringPtr id, kj::ArrayPtr<const kj::byte> hash) {
+  return replaceHash.again().bind(hash).bind(id).finish();
 }
 
 int SqliteSessions::remove(kj::StringPtr id) {

@@ -14,11 +14,12 @@ public:
   void add(const SessionRow& row);
   // How many rows there were of that id.
   int update(const SessionRow& row);
+  int replaceToken(kj::StringPtr id, kj::ArrayPtr<const kj::byte> hash);
   int remove(kj::StringPtr id);
   kj::Array<SessionRow> read();
 
 private:
-  SqliteStatement addSession, updateSession, replaceToken, removeSession, sessions;
+  SqliteStatement addSession, updateSession, replaceHash, removeSession, sessions;
 };
 
 }  // namespace bothy

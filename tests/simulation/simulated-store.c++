@@ -251,9 +251,12 @@ void SimulatedStore::apply(const Change::Step& step) {
     KJ_CASE_ONEOF(update, Change::Update<SessionRow>) {
       requireFit(rows.sessions.find(update.row.id) != nullptr, "no such session");
       auto& row = present(rows.sessions, update.row.id);
-      row.tokenHash = kj::heapArray<kj::byte>(update.row.tokenHash);
       row.lastUsedNanos = update.row.lastUsedNanos;
       row.revokedNanos = update.row.revokedNanos;
+    }
+    KJ_CASE_ONEOF(replace, Change::ReplaceToken) {
+      requireFit(rows.sessions.find(replace.sessionId) != nullptr, "no such session");
+      present(rows.sessions, replace.sessionId).tokenHash = kj::heapArray<kj::byte>(replace.hash);
     }
     KJ_CASE_ONEOF(remove, Change::RemoveSession) {
       requireFit(rows.sessions.find(remove.id) != nullptr, "no such session");
@@ -284,6 +287,7 @@ kj::HashSet<kj::StringPtr> SimulatedStore::touchedBy(const Change& change, const
       // Of a session nothing is part of the state.
       KJ_CASE_ONEOF(add, Change::Add<SessionRow>) {}
       KJ_CASE_ONEOF(update, Change::Update<SessionRow>) {}
+      KJ_CASE_ONEOF(replace, Change::ReplaceToken) {}
       KJ_CASE_ONEOF(remove, Change::RemoveSession) {}
     }
   }
