@@ -33,9 +33,29 @@ TEST_CASE("S01 who waits and gives up over and over is not remembered") {
     auto given = waiters.wait();
     given = nullptr;
   }
-  CHECK(waiters.count() <= 2);
+  CHECK(waiters.count() <= Waiters::LEAST_CLEANED);
   waiters.wakeAll();
   first.wait(w.scope);
+}
+
+TEST_CASE("S01 who comes does not look at all who wait") {
+  World w;
+  Waiters waiters;
+  kj::Vector<kj::Promise<void>> waiting;
+  for (uint i = 0; i < 100; i++) waiting.add(waiters.wait());
+  waiting.removeLast();
+  auto next = waiters.wait();
+  // The one that has given up is dropped when there are twice as many.
+  CHECK(waiters.count() == 101);
+  for (uint i = 0; i < 1000; i++) {
+    auto given = waiters.wait();
+    given = nullptr;
+    REQUIRE(waiters.count() <= 2 * 101);
+  }
+  waiters.wakeAll();
+  CHECK(waiters.count() == 0);
+  for (auto& one : waiting) one.wait(w.scope);
+  next.wait(w.scope);
 }
 
 TEST_CASE("who is woken may wait again at once") {

@@ -9,12 +9,15 @@ namespace bothy {
 // it again.
 class Waiters final {
 public:
+  // So many are not worth a look at who has given up.
+  static constexpr size_t LEAST_CLEANED = 16;
+
   Waiters() = default;
   KJ_DISALLOW_COPY_AND_MOVE(Waiters);
 
   // Resolves at the next wakeAll(); fails if this is gone before.
   kj::Promise<void> wait() {
-    dropGivenUp();
+    if (waiting.size() >= cleanAt) dropGivenUp();
     auto paf = kj::newPromiseAndFulfiller<void>();
     waiting.add(kj::mv(paf.fulfiller));
     return kj::mv(paf.promise);
@@ -23,16 +26,19 @@ public:
   void wakeAll() {
     auto woken = kj::mv(waiting);
     waiting = {};
+    cleanAt = LEAST_CLEANED;
     for (auto& one : woken) one->fulfill();
   }
 
-  // With those who have given up since the last wait().
+  // With those who have given up, who are no more than those who have not, or LEAST_CLEANED.
   size_t count() const { return waiting.size(); }
 
 private:
   kj::Vector<kj::Own<kj::PromiseFulfiller<void>>> waiting;
+  size_t cleanAt = LEAST_CLEANED;
 
-  // Who waits and gives up over and over takes no memory.
+  // Who waits and gives up over and over takes no memory; and who comes costs no look at all others, for it is done when there are twice as
+  // many as the last one left.
   void dropGivenUp() {
     size_t kept = 0;
     for (auto& one : waiting) {
@@ -41,6 +47,7 @@ private:
       ++kept;
     }
     waiting.truncate(kept);
+    cleanAt = kj::max(2 * kept, LEAST_CLEANED);
   }
 };
 
