@@ -38,7 +38,8 @@ interface Session {
   # whatever its own lifetime: `whenEnded` of it says `expired`, `revoked` or `stopped` then.
 
   state @2 (isOther :Bool, than :WorkspaceTypes.WorkspaceState) -> (outcome :StateOutcome);
-  # The state of the workspace; with `isOther` as soon as it is another than `than`.
+  # The state of the workspace; with `isOther` as soon as it is another than `than`.  Of the calls that wait, here and in `whenEnded`, a
+  # client may have 64 and its user 256: one more fails with OVERLOADED.
   struct StateOutcome {
     union {
       state @0 :WorkspaceTypes.WorkspaceState;
@@ -58,7 +59,7 @@ interface Session {
   }
 
   whenEnded @4 () -> (reason :SessionTypes.SessionEnd);
-  # Returns when the session has ended.
+  # Returns when the session has ended.  A call that waits counts as one of `state` that does.
 }
 
 const redeemRefusalMillis :UInt32 = 100;

@@ -18,8 +18,9 @@ constexpr uid_t SOMEBODY = 4711;
 // Clients of the socket of sessions beside an operator.
 struct Gate: public Fixture {
   RefusalPace refusals{timer};
+  EventWatches gateWatches{timer};
   SessionGateFacet::Rooms gateRooms{*manager,  *events,  driver.abilities(), lanes,
-                                    *sessions, refusals, newerVerbs};
+                                    *sessions, refusals, gateWatches,        newerVerbs};
   struct Client {
     kj::Own<ClientConnection> server;
     kj::Own<RpcConnection> connection;
@@ -298,6 +299,47 @@ TEST_CASE("a session starts its workspace with the right to, and hears when its 
   CHECK_FALSE(last.poll(f.scope));
   f.revoke(id);
   CHECK(last.wait(f.scope).getOutcome().getEnded() == rpc::SessionEnd::REVOKED);
+}
+
+TEST_CASE("S01 a client waits only for so many ends and changes of state, and is told how many") {
+  Gate f;
+  auto token = f.token(execAlone);
+  auto client = f.come();
+  auto session = f.redeem(client, token);
+  auto awaitOther = [&]() {
+    auto request = session.stateRequest();
+    request.setIsOther(true);
+    request.setThan(rpc::WorkspaceState::RUNNING);
+    return request.send();
+  };
+  kj::Vector<decltype(awaitOther())> states;
+  kj::Vector<decltype(session.whenEndedRequest().send())> ends;
+  for (kj::uint i = 0; i < MAX_HELD_WATCHES / 2; i++) {
+    states.add(awaitOther());
+    ends.add(session.whenEndedRequest().send());
+  }
+  f.settle();
+  auto refused = [&](auto call) {
+    try {
+      call.wait(f.scope);
+      return false;
+    } catch (const kj::Exception& e) {
+      return e.getType() == kj::Exception::Type::OVERLOADED;
+    }
+  };
+  auto tooMany = awaitOther();
+  REQUIRE(tooMany.poll(f.scope));
+  CHECK(refused(kj::mv(tooMany)));
+  CHECK(refused(session.whenEndedRequest().send()));
+  // Who does not wait needs no place, and what is dropped has none.
+  CHECK(session.stateRequest().send().wait(f.scope).getOutcome().isState());
+  auto other = f.come();
+  auto others = f.redeem(other, token).whenEndedRequest().send();
+  CHECK_FALSE(others.poll(f.scope));
+  states.removeLast();
+  f.settle();
+  auto another = session.whenEndedRequest().send();
+  CHECK_FALSE(another.poll(f.scope));
 }
 
 TEST_CASE("operators see sessions, and are told of requests that cannot be") {

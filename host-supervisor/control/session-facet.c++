@@ -73,6 +73,8 @@ kj::Promise<void> SessionFacet::connect(ConnectContext context) {
 kj::Promise<void> SessionFacet::state(StateContext context) {
   const bool isOther = context.getParams().getIsOther();
   const auto than = context.getParams().getThan();
+  kj::Maybe<kj::Own<EventWatches::Place>> place;
+  auto isAnother = [&](rpc::WorkspaceState state) { return !isOther || state != than; };
   for (;;) {
     if (session->end() != SessionEnd::NONE) {
       context.getResults().initOutcome().setEnded(toRpc(session->end()));
@@ -81,13 +83,18 @@ kj::Promise<void> SessionFacet::state(StateContext context) {
     const auto newest = rooms.events.newest();
     KJ_IF_MAYBE (workspace, rooms.manager.viewById(session->row().workspaceId)) {
       const auto state = toRpc(workspace->state);
-      if (!isOther || state != than) {
+      if (isAnother(state)) {
         context.getResults().initOutcome().setState(state);
         co_return;
       }
     }
+    // Who waits looks at each event of the host.
+    if (place == nullptr) place = rooms.watches.requirePlace(client);
     // Each change of a state has an event.
     co_await rooms.events.beyond(newest).exclusiveJoin(session->onEnd().ignoreResult());
+    KJ_IF_MAYBE (workspace, rooms.manager.viewById(session->row().workspaceId)) {
+      if (isAnother(toRpc(workspace->state))) continue;
+    }
     KJ_IF_MAYBE (workspace, rooms.manager.byId(session->row().workspaceId)) {
       // The event may be heard of a moment before the state shows.
       co_await (*workspace)->quiet();
@@ -117,6 +124,8 @@ kj::Promise<void> SessionFacet::start(StartContext context) {
 }
 
 kj::Promise<void> SessionFacet::whenEnded(WhenEndedContext context) {
+  kj::Maybe<kj::Own<EventWatches::Place>> place;
+  if (session->end() == SessionEnd::NONE) place = rooms.watches.requirePlace(client);
   context.getResults().setReason(toRpc(co_await session->onEnd()));
 }
 

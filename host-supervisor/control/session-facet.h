@@ -1,5 +1,6 @@
 #pragma once
 
+#include "control/event-watches.h"
 #include "control/lane-opening.h"
 #include "control/refusal-pace.h"
 #include "schema/session-gate.capnp.h"
@@ -17,6 +18,8 @@ public:
     LaneKeeper& lanes;
     SessionRegistry& sessions;
     RefusalPace& refusals;
+    // Who waits for a change has a place in them.
+    EventWatches& watches;
     kj::ArrayPtr<const VerbGeneration> newerVerbs = verbsSinceTheOldest();
   };
   SessionGateFacet(const Rooms& rooms, ClientIdentity client) : rooms(rooms), client(client) {}

@@ -167,8 +167,9 @@ constexpr uint64_t FIRST_SESSION_CLIENT = uint64_t{1} << 63;
       [&rooms](ClientIdentity client) { return kj::heap<SupervisorFacet>(rooms, client); },
       settings.maxConnections, kj::systemPreciseMonotonicClock());
   RefusalPace refusals(timer);
-  SessionGateFacet::Rooms gate{manager, world.events, world.driver.abilities(),
-                               lanes,   sessions,     refusals};
+  EventWatches sessionWatches(timer);
+  SessionGateFacet::Rooms gate{manager,  world.events,  world.driver.abilities(), lanes, sessions,
+                               refusals, sessionWatches};
   // With limits of its own: who has a token keeps no operator out.
   ControlServer sessionServer(
       timer, lanes.descriptors, uidOwners,
