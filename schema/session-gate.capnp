@@ -36,6 +36,10 @@ interface Session {
   # the session has ended.  Over a lane that is wanted for terminals or for programs, the machine as a whole is there with the right `power`
   # alone.  A session for a directory gets `files` of it as `filesBeneath` of that directory, and no other.  The lane ends with the session,
   # whatever its own lifetime: `whenEnded` of it says `expired`, `revoked` or `stopped` then.
+  #
+  # `wake` is for a session that may do more than look: that has `terminals` to use, `exec`, `power` or `files` to write.  With the rights to view
+  # terminals and to read files alone it is ignored: such a session is told `notRunning`, and hears from `state` when to ask again.  One that ends
+  # while its workspace wakes is told `absent` at once; the workspace wakes all the same.
 
   state @2 (isOther :Bool, than :WorkspaceTypes.WorkspaceState) -> (outcome :StateOutcome);
   # The state of the workspace; with `isOther` as soon as it is another than `than`.  Of the calls that wait, here and in `whenEnded`, a

@@ -7,7 +7,8 @@ $Cxx.namespace("bothy::rpc");
 $Cxx.allowCancellation;
 
 struct SessionRights {
-  # What a session may do.  Each right is given by itself; nothing means none.
+  # What a session may do.  Each right is given by itself; nothing means none.  Who may do more than look (`terminals` to use, `exec`, `power`,
+  # `files` to write) may wake a workspace that is paused, by `wake` of Session.connect; to view terminals and to read files does not.
 
   terminals @0 :TerminalAccess;
   exec @1 :Bool;

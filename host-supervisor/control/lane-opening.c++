@@ -16,6 +16,12 @@ kj::Promise<kj::OneOf<AgentLink::OpenedLane, uint16_t>> openLane(Machine& machin
   co_return co_await machine.openLane(kj::mv(grant));
 }
 
+// Or is just being revoked.
+bool hasEnded(kj::Maybe<kj::Own<Session>>& session) {
+  KJ_IF_MAYBE (whose, session) return (*whose)->isClosed();
+  return false;
+}
+
 LaneKeeper::Withdrawal withdrawalBy(Session& session) {
   switch (co_await session.onEnd()) {
     case SessionEnd::EXPIRED:
@@ -41,7 +47,17 @@ kj::Promise<LaneOpening::Outcome> LaneOpening::open(kj::Own<Workspace> workspace
     if (isHalted(workspace->state())) {
       // What cannot be had wakes nobody.
       KJ_IF_MAYBE (why, granted.tryGet<Unsupported>()) co_return *why;
-      auto woken = co_await workspace->wake(kj::mv(wanted->progress));
+      if (hasEnded(session)) co_return Ended();
+      kj::Maybe<Workspace::StartOutcome> answer;
+      auto waiting =
+          workspace->wake(kj::mv(wanted->progress))
+              .then([&answer](Workspace::StartOutcome&& woken) { answer = kj::mv(woken); });
+      KJ_IF_MAYBE (whose, session) {
+        waiting = waiting.exclusiveJoin((*whose)->onEnd().ignoreResult());
+      }
+      co_await waiting;
+      if (hasEnded(session)) co_return Ended();
+      auto& woken = KJ_ASSERT_NONNULL(answer);
       KJ_IF_MAYBE (report, woken.tryGet<kj::Own<StartReport>>()) {
         KJ_IF_MAYBE (failure, (*report)->failure) {
           co_return Unreachable{
@@ -61,6 +77,8 @@ kj::Promise<LaneOpening::Outcome> LaneOpening::open(kj::Own<Workspace> workspace
   if (machine->isStalled()) co_return Stalled();
   KJ_IF_MAYBE (why, granted.tryGet<Unsupported>()) co_return *why;
   auto& grant = granted.get<LaneGrant>();
+  // Meanwhile.
+  if (hasEnded(session)) co_return Ended();
   KJ_IF_MAYBE (whose, session) {
     // No lane outlives its session, whoever is there to end it.
     const auto left = kj::max(sessions.timeLeft(**whose), 1 * kj::MILLISECONDS);
@@ -90,16 +108,12 @@ kj::Promise<LaneOpening::Outcome> LaneOpening::open(kj::Own<Workspace> workspace
   }
   auto& lane = KJ_ASSERT_NONNULL(opened);
   KJ_IF_MAYBE (generation, lane.tryGet<uint16_t>()) co_return AgentTooOld{*generation};
-  bool hasEnded = false;
   kj::Maybe<LaneKeeper::Withdrawal> withdrawal;
-  KJ_IF_MAYBE (whose, session) {
-    hasEnded = (*whose)->isClosed();
-    withdrawal = withdrawalBy(**whose);
-  }
+  KJ_IF_MAYBE (whose, session) withdrawal = withdrawalBy(**whose);
   // Also where nobody gets it: it is closed as any other.
   auto kept = lanes.keep(kj::mv(lane.get<AgentLink::OpenedLane>()), kj::mv(machine),
                          {client, kj::mv(place)}, kj::mv(withdrawal));
-  if (hasEnded) co_return Ended();
+  if (hasEnded(session)) co_return Ended();
   co_return kj::mv(kept);
 }
 

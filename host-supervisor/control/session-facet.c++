@@ -58,8 +58,10 @@ kj::Promise<void> SessionFacet::connect(ConnectContext context) {
   }
   auto& workspace = KJ_ASSERT_NONNULL(found);
   auto params = context.getParams();
+  kj::Maybe<LaneOpening::Waking> waking;
+  if (session->rights.mayWake()) waking = LaneOpening::wakingOf(params);
   auto opened = co_await opening.open(workspace->addRef(), granted(params.getWanted()), client,
-                                      LaneOpening::wakingOf(params), session->addRef());
+                                      kj::mv(waking), session->addRef());
   auto results = context.getResults();
   KJ_IF_MAYBE (lane, opened.tryGet<rpc::Lane::Client>()) {
     results.setLane(kj::mv(*lane));

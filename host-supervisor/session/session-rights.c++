@@ -81,6 +81,14 @@ kj::Maybe<kj::String> SessionRights::fault() const {
   return nullptr;
 }
 
+bool SessionRights::mayWake() const {
+  for (auto verb :
+       {Verb::TERMINALS, Verb::PROGRAMS, Verb::MACHINE, Verb::WRITE_FILES, Verb::WRITE_BENEATH}) {
+    if (verbs.has(verb)) return true;
+  }
+  return false;
+}
+
 kj::OneOf<LaneGrant, kj::StringPtr> SessionRights::narrow(LaneGrant wanted) const {
   switch (wanted.purpose) {
     case rpc::Purpose::INTERACTIVE:

@@ -23,6 +23,9 @@ struct SessionRights {
   // What the session gets where `wanted` is what somebody gets who may do everything; or which right it has not, for people.
   kj::OneOf<LaneGrant, kj::StringPtr> narrow(LaneGrant wanted) const;
 
+  // Resume the workspace where it is paused: who may only look makes nobody's workspace run.
+  bool mayWake() const;
+
   // For logs: "terminals, programs".
   kj::String names() const;
 };
