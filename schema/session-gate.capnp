@@ -59,6 +59,7 @@ interface Session {
       notAllowed @1 :Text;
       # The session has not the right `power`: that, for people.
       ended @2 :SessionTypes.SessionEnd;
+      # `revoked` also where that is still being stored.
     }
   }
 

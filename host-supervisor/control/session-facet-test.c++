@@ -426,6 +426,25 @@ TEST_CASE("P54 who waits for a workspace to wake is told at once that his sessio
   CHECK(connecting.wait(f.scope).getOutcome().isAbsent());
 }
 
+TEST_CASE("P54 a session whose revocation is being stored starts nothing, and says why") {
+  Gate f;
+  auto token = f.token([](rpc::SessionRights::Builder rights) { rights.setPower(true); });
+  auto client = f.come();
+  auto session = f.redeem(client, token);
+  auto id = kj::str(session.infoRequest().send().wait(f.scope).getInfo().getId());
+  f.settle();
+  f.refusing.holdWrites();
+  auto request = f.sessionsOfOperator().revokeRequest();
+  request.initWhich().setId(id);
+  auto revoking = request.send();
+  CHECK_FALSE(revoking.poll(f.scope));
+  auto start = session.startRequest().send().wait(f.scope);
+  REQUIRE(start.getOutcome().isEnded());
+  CHECK(start.getOutcome().getEnded() == rpc::SessionEnd::REVOKED);
+  f.refusing.letWritesGo();
+  CHECK(revoking.wait(f.scope).getOutcome().isRevoked());
+}
+
 TEST_CASE("operators see sessions, and are told of requests that cannot be") {
   Gate f;
   auto made = f.make(execAlone, 60'000, "r");

@@ -106,7 +106,9 @@ kj::Promise<void> SessionFacet::state(StateContext context) {
 
 kj::Promise<void> SessionFacet::start(StartContext context) {
   if (session->isClosed()) {
-    context.getResults().initOutcome().setEnded(toRpc(session->end()));
+    // One whose revocation is being stored has no end yet.
+    const auto end = session->end() == SessionEnd::NONE ? SessionEnd::REVOKED : session->end();
+    context.getResults().initOutcome().setEnded(toRpc(end));
     co_return;
   }
   if (!session->rights.verbs.has(rpc::Verb::MACHINE)) {
