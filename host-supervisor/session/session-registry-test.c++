@@ -2,6 +2,7 @@
 
 #include "schema/session.capnp.h"
 #include "session/test-sessions.h"
+#include "store/sqlite-database.h"
 #include "support/log-record.h"
 
 namespace bothy {
@@ -222,6 +223,25 @@ TEST_CASE("P54 a session ends when its time is over, also where no bothyd runs t
   CHECK(w.endedSessions.size() == 1);
   CHECK(w.storedSessions() == 0);
   CHECK(w.sessions->isIdle());
+}
+
+TEST_CASE("S16 a session whose row is damaged has no more rights than before: it is revoked") {
+  TestSessions w;
+  w.manager->create(w.request("demo"), nullptr).wait(w.scope);
+  auto ask = w.ask("demo");
+  ask.rights.verbs = {rpc::Verb::READ_BENEATH};
+  ask.rights.beneath = kj::heapArray<const kj::byte>("/srv"_kj.asBytes());
+  auto token = w.textOf(w.made(kj::mv(ask)).token);
+  auto other = w.textOf(w.made(w.ask("demo")).token);
+  w.sessions = nullptr;
+  SqliteDatabase(kj::str(w.directory, "/state.db"))
+      .run("UPDATE sessions SET beneath=x'' WHERE beneath<>x''");
+  w.restart();
+  CHECK(w.redeem(token) == nullptr);
+  CHECK(w.redeem(other) != nullptr);
+  w.settle();
+  REQUIRE(w.endedSessions.size() == 1);
+  CHECK(w.storedSessions() == 1);
 }
 
 TEST_CASE("sessions go with their workspace") {

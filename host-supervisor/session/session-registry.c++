@@ -80,6 +80,10 @@ void SessionRegistry::enter(kj::Array<SessionRow> found) {
   for (auto& row : found) {
     // It may have gone since they were read, and its sessions with it.
     if (manager.viewById(row.workspaceId) == nullptr) continue;
+    KJ_IF_MAYBE (fault, SessionRights::of(row).fault()) {
+      KJ_LOG(ERROR, "the rights of a session are damaged: it counts as revoked", row.id, *fault);
+      if (row.revokedNanos == 0) row.revokedNanos = 1;
+    }
     const bool isRevoked = row.revokedNanos != 0;
     auto session = insert(kj::mv(row), Session::Origin::FOUND);
     // One that has expired is due at once.

@@ -99,6 +99,8 @@ TEST_CASE("rights are refused that are none, or that name a directory for nothin
   CHECK(having({}).fault() != nullptr);
   CHECK(having({Verb::PROGRAMS}, "/srv").fault() != nullptr);
   CHECK(having({Verb::READ_BENEATH}, kj::str(kj::repeat('x', 2049))).fault() != nullptr);
+  CHECK(having({Verb::READ_BENEATH}).fault() != nullptr);
+  CHECK(having({Verb::READ_BENEATH, Verb::WRITE_BENEATH}).fault() != nullptr);
   CHECK(having({Verb::READ_BENEATH}, "/srv").fault() == nullptr);
   CHECK(having({Verb::VIEW_TERMINALS}).fault() == nullptr);
 }

@@ -71,6 +71,9 @@ kj::Maybe<kj::String> SessionRights::fault() const {
     return kj::str(
         "rights.beneath names a directory, and rights.files is none: set it to read or write");
   }
+  if (isBeneath && beneath.size() == 0) {
+    return kj::str("rights.beneath is empty, and the rights are to files beneath it");
+  }
   if (beneath.size() > rpc::MAX_BENEATH_BYTES) {
     return kj::str("rights.beneath has ", beneath.size(), " bytes: it must be at most ",
                    rpc::MAX_BENEATH_BYTES);
