@@ -2,6 +2,8 @@
 
 #include <string.h>
 
+#include <catch2/generators/catch_generators.hpp>
+
 #include "session/test-sessions.h"
 
 namespace bothy {
@@ -128,6 +130,37 @@ TEST_CASE(
   w.driver.allowAdoptions();
   w.pass(10 * kj::SECONDS);
   CHECK(w.endedSessions.size() == 1);
+  CHECK_FALSE(w.sessions->mayHaveUncut(w.vm));
+  CHECK(w.storedSessions() == 0);
+}
+
+TEST_CASE(
+    "P54 P58 a session is not cut while nobody has taken over the machine of a half-done pause or "
+    "resume") {
+  Adopted w;
+  auto kind = GENERATE(OperationKind::PAUSE, OperationKind::RESUME);
+  w.answersEndLanes = false;
+  {
+    auto revoking = w.sessions->revoke(w.session());
+    w.settle();
+  }
+  REQUIRE(w.storedSessions() == 1);
+  w.endedSessions.clear();
+  w.answersEndLanes = true;
+  if (kind == OperationKind::RESUME) {
+    REQUIRE(w.find("demo")->pause().wait(w.scope).is<Workspace::Paused>());
+  }
+  w.leave("demo", kind, kind == OperationKind::PAUSE ? "freeze"_kj : "thaw"_kj);
+  w.driver.leave(w.vm, false);
+  w.driver.adoptionsHang = true;
+  w.restart();
+  w.settle();
+  CHECK(isHalted(w.find("demo")->state()));
+  CHECK(w.sessions->mayHaveUncut(w.vm));
+  CHECK(w.storedSessions() == 1);
+  if (kind == OperationKind::RESUME) return;
+  w.driver.adoptionsHang = false;
+  w.pass(5 * kj::MINUTES);
   CHECK_FALSE(w.sessions->mayHaveUncut(w.vm));
   CHECK(w.storedSessions() == 0);
 }

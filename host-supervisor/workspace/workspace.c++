@@ -105,8 +105,8 @@ kj::Maybe<kj::Own<Machine>> Workspace::machineAtHand() {
 }
 
 bool Workspace::mayHaveMachine() {
-  return !slot.isEmpty() || state() == WorkspaceState::RUNNING ||
-         state() == WorkspaceState::STOPPING || state() == WorkspaceState::DELETING ||
+  return !slot.isEmpty() || isUp(state()) || state() == WorkspaceState::STOPPING ||
+         state() == WorkspaceState::DELETING ||
          (row().damage.size() > 0 && journal.machine() != nullptr);
 }
 

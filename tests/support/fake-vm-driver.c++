@@ -216,6 +216,7 @@ kj::Promise<kj::Own<RunningVm>> FakeVmDriver::start(VmSpec spec,
 }
 
 kj::Promise<kj::Maybe<kj::Own<RunningVm>>> FakeVmDriver::adopt(VmSpec spec) {
+  if (adoptionsHang) co_await kj::Promise<void>(kj::NEVER_DONE);
   KJ_IF_MAYBE (machine, machines.find(spec.name)) {
     KJ_IF_MAYBE (e, adoptionFailure) kj::throwFatalException(kj::cp(*e));
     if (spec.found != VmSpec::Cpus::EITHER) {

@@ -33,6 +33,8 @@ public:
   // Every adoption of a machine that runs fails with `reason`, until allowAdoptions().
   void failAdoptions(kj::Exception reason) { adoptionFailure = kj::mv(reason); }
   void allowAdoptions() { adoptionFailure = nullptr; }
+  // Adoptions that begin now come to no end.
+  bool adoptionsHang = false;
   // Starts wait, then go on in the order of their calls.  A start that is dropped meanwhile leaves
   // nothing.
   void holdStarts();
