@@ -130,6 +130,7 @@ interface Sessions {
       # There is no such session: it may have ended.
       ending @2 :Text;
       # Lanes that it got before a restart could not be cut yet: why, for people.  The machine gives nobody a lane before that is done; the supervisor goes on trying.
+      # While the workspace is paused they may stay: nobody runs in it then, and they are cut when it is resumed.
     }
   }
 }

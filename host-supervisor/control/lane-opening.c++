@@ -67,6 +67,8 @@ kj::Promise<LaneOpening::Outcome> LaneOpening::open(kj::Own<Workspace> workspace
     }
   }
   if (workspace->unreachable().size() > 0) co_return Unreachable{kj::str(workspace->unreachable())};
+  // Nothing is cut before it goes on.
+  if (isHalted(workspace->state())) co_return NotRunning{workspace->state()};
   if (sessions.mayHaveUncut(workspace->row().id) &&
       co_await sessions.remainUncut(workspace->row().id)) {
     co_return Unreachable{kj::str("lanes of a session that has ended could not be cut yet")};

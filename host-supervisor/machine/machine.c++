@@ -152,6 +152,11 @@ kj::Promise<void> Machine::endAllLanes() {
   co_await kj::joinPromises(ends.releaseAsArray());
 }
 
+kj::Promise<void> Machine::pause() {
+  co_await vm->pause();
+  if (isWithoutStreams()) mayHaveEarlier = false;
+}
+
 kj::Promise<void> Machine::resume() {
   co_await vm->resume();
   openLanes();

@@ -54,9 +54,9 @@ public:
   kj::Promise<void> endSession(kj::StringPtr session);
 
   // An earlier bothyd had it, and may have granted lanes of which this one knows nothing.
-  void noteAdopted() { isAdopted = true; }
-  // Such lanes may be open: none is once the vsock device has failed since then.
-  bool mayHaveEarlierLanes() const { return isAdopted && losses == 0; }
+  void noteAdopted() { mayHaveEarlier = !isWithoutStreams(); }
+  // Such lanes may be open: none is once the vsock device has failed since then, or has been taken off for a pause.
+  bool mayHaveEarlierLanes() const { return mayHaveEarlier && losses == 0; }
 
   // Asks the agent to end all programs within the grace, and the machine then; returns when it has taken the order, or the machine has ended.
   kj::Promise<void> requestPowerOff(uint32_t graceMillis);
@@ -84,13 +84,14 @@ public:
   // earlier bothyd knew, where the agent answers.  Returns within CLOSE_LANES_LIMIT.
   kj::Promise<void> closeLanes();
   // See RunningVm.  Lanes can be opened again when resume() has returned.
-  kj::Promise<void> pause() { return vm->pause(); }
+  kj::Promise<void> pause();
   kj::Promise<void> resume();
   // Of one that was not paused after closeLanes().
   void openLanes();
   // From closeLanes() on until resume() has returned.
   bool isPaused() { return areLanesClosed || vm->isPaused(); }
   bool isVmPaused() { return vm->isPaused(); }
+  bool keepsStreams() { return vm->keepsStreams(); }
   // Sets the guest's clock: by how much it was behind; none: its agent is too old for that.
   kj::Promise<kj::Maybe<kj::Duration>> stepClock(kj::Date now);
   void renewVsock() { vm->renewVsock(); }
@@ -113,7 +114,7 @@ private:
   GuestNotices notices;
   std::vector<kj::Own<kj::PromiseFulfiller<Halt>>> awaitingHalt;
   bool areLanesClosed;
-  bool isAdopted = false;
+  bool mayHaveEarlier = false;
   kj::uint losses = 0;  // of its vsock device
   kj::Maybe<kj::Own<AgentLink>> link;
   kj::TaskSet endings;  // of lanes, that the agent was asked for
@@ -130,6 +131,8 @@ private:
   void noteLoss(kj::StringPtr why);
   kj::Promise<void> reopen();
   void noteHalt(Halt why);
+  // A pause has ended all to its guest.
+  bool isWithoutStreams() { return vm->isPaused() && !vm->keepsStreams(); }
   kj::Promise<void> endAllLanes();
   AgentLink& requireLink();
   using Choose = kj::Function<void(rpc::LaneChoice::Builder)>;

@@ -158,10 +158,95 @@ TEST_CASE(
   CHECK(isHalted(w.find("demo")->state()));
   CHECK(w.sessions->mayHaveUncut(w.vm));
   CHECK(w.storedSessions() == 1);
-  if (kind == OperationKind::RESUME) return;
   w.driver.adoptionsHang = false;
   w.pass(5 * kj::MINUTES);
   CHECK_FALSE(w.sessions->mayHaveUncut(w.vm));
+  CHECK(w.storedSessions() == 0);
+}
+
+struct Paused: public Adopted {
+  void pause() { REQUIRE(find("demo")->pause().wait(scope).is<Workspace::Paused>()); }
+  void resume() {
+    auto outcome = find("demo")->resume(nullptr).wait(scope);
+    REQUIRE(outcome.get<kj::Own<StartReport>>()->failure == nullptr);
+  }
+};
+
+TEST_CASE("P54 P58 a pause whose vsock device is taken off leaves no lane of an earlier bothyd") {
+  Paused w;
+  SECTION("paused by this bothyd") {
+    w.pause();
+  }
+  SECTION("found paused") {
+    w.pause();
+    w.restart();
+    w.settle();
+  }
+  SECTION("paused by this bothyd and resumed") {
+    w.pause();
+    w.resume();
+    w.answersEndLanes = false;
+  }
+  CHECK(w.sessions->revoke(w.session()).wait(w.scope));
+  w.settle();
+  CHECK(w.storedSessions() == 0);
+  CHECK(w.driver.renewals == 0);
+}
+
+TEST_CASE(
+    "P54 P58 a session whose lanes outlast a pause is cut when that is over, and not tried "
+    "meanwhile") {
+  Paused w;
+  w.driver.keepsStreams = true;
+  const bool isFound = GENERATE(false, true);
+  INFO(isFound);
+  w.pause();
+  if (isFound) {
+    w.restart();
+    w.settle();
+  }
+  w.endedSessions.clear();
+  auto session = w.session();
+  auto revoking = w.sessions->revoke(session->addRef());
+  w.pass(SESSION_REVOKE_PATIENCE);
+  CHECK_FALSE(revoking.wait(w.scope));
+  CHECK(session->hindrance() == "the workspace is paused");
+  CHECK(w.timer.nextEvent() == nullptr);
+  w.pass(10 * kj::MINUTES);
+  CHECK(w.storedSessions() == 1);
+  CHECK(w.driver.renewals == 0);
+  CHECK(w.endedSessions.size() == 0);
+  SECTION("it is resumed") {
+    w.resume();
+    CHECK_FALSE(w.sessions->remainUncut(w.vm).wait(w.scope));
+    CHECK(w.endedSessions.size() == 1);
+  }
+  SECTION("it is stopped") {
+    CHECK(w.find("demo")->stop(1000).wait(w.scope).get<StopKind>() == StopKind::ORDERLY);
+  }
+  SECTION("its machine ends") {
+    w.driver.end(w.vm, VmEnd::EXITED);
+  }
+  w.pass(2 * kj::SECONDS);
+  CHECK(w.storedSessions() == 0);
+}
+
+TEST_CASE(
+    "P54 P58 a session that ends while its machine is being paused does not renew the vsock "
+    "device") {
+  Paused w;
+  w.driver.changesHang = true;
+  auto pausing = w.find("demo")->pause();
+  w.settle();
+  REQUIRE(w.find("demo")->state() == WorkspaceState::PAUSING);
+  w.endedSessions.clear();
+  auto session = w.session();
+  auto revoking = w.sessions->revoke(session->addRef());
+  w.pass(2 * kj::SECONDS);
+  CHECK(session->hindrance() == "the workspace is paused");
+  CHECK(w.driver.renewals == 0);
+  w.driver.changesHang = false;
+  w.pass(2 * kj::MINUTES);
   CHECK(w.storedSessions() == 0);
 }
 

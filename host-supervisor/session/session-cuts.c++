@@ -12,8 +12,19 @@ constexpr kj::Duration LOOK_PAUSE = 20 * kj::MILLISECONDS;
 
 kj::Promise<void> SessionCuts::cut(kj::Own<Session> session) {
   while (!co_await tryOnce(*session)) {
-    co_await timer.afterDelay(SESSION_CUT_PAUSE).exclusiveJoin(hurried.wait());
+    co_await nextTry(*session).exclusiveJoin(hurried.wait());
   }
+}
+
+kj::Promise<void> SessionCuts::nextTry(Session& session) {
+  KJ_IF_MAYBE (workspace, manager.byId(session.row().workspaceId)) {
+    auto atHand = (*workspace)->machineAtHand();
+    // No timer runs for a paused machine.
+    if ((*workspace)->state() == WorkspaceState::PAUSED && atHand != nullptr) {
+      return (*workspace)->whenResumed();
+    }
+  }
+  return timer.afterDelay(SESSION_CUT_PAUSE);
 }
 
 kj::Promise<bool> SessionCuts::tryOnce(Session& session) {
@@ -40,11 +51,19 @@ kj::Promise<bool> SessionCuts::cutOn(Machine& machine, Session& session) {
     // All of its lanes are cut already, and the machine asks its agent though nobody waits.
     co_return true;
   }
+  // Its agent is not asked; where lanes outlast the pause, they are cut after it, before anybody gets one.
+  auto isHeldByPause = [&]() {
+    if (!machine.isPaused() || machine.isEnding()) return false;
+    session.setHindrance(kj::str("the workspace is paused"));
+    return true;
+  };
+  if (isHeldByPause()) co_return false;
   bool isObeyed = false;
   co_await told.then([&isObeyed]() { isObeyed = true; }, [](kj::Exception&&) {})
       .exclusiveJoin(timer.afterDelay(SESSION_CUT_LIMIT));
   auto isCut = [&]() { return isObeyed || !machine.mayHaveEarlierLanes() || machine.isEnding(); };
   if (isCut()) co_return true;
+  if (isHeldByPause()) co_return false;
   KJ_LOG(WARNING,
          "an agent does not close the lanes of a session that has ended; the vsock device is "
          "replaced",

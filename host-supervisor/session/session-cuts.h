@@ -31,6 +31,8 @@ private:
 
   // Whether it is done.
   kj::Promise<bool> tryOnce(Session& session);
+  // When it may come to more.
+  kj::Promise<void> nextTry(Session& session);
   kj::Promise<bool> cutOn(Machine& machine, Session& session);
 };
 

@@ -36,6 +36,7 @@ public:
   kj::Promise<void> pause() override { return machine->pause().attach(kj::addRef(*machine)); }
   kj::Promise<void> resume() override { return machine->resume().attach(kj::addRef(*machine)); }
   bool isPaused() override { return machine->isPaused(); }
+  bool keepsStreams() override { return machine->keepsStreams(); }
   kj::Promise<void> limitIo(IoLimits limits) override {
     return machine->limitIo(limits).attach(kj::addRef(*machine));
   }

@@ -46,6 +46,7 @@ public:
   kj::Promise<void> pause();
   kj::Promise<void> resume();
   bool isPaused() const { return halt.isUnderWay(); }
+  bool keepsStreams() const { return vsock.keepsStreams(); }
   bool isStalled() const { return stall.isUnderWay(); }
   uint32_t user() const { return spec.uid; }
   kj::Array<kj::byte> consoleEnd() const { return said.end(); }

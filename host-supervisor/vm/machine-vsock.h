@@ -46,6 +46,8 @@ public:
   void switchOn();
   // Of a machine that is taken over and is to stand still.
   void switchOff();
+  // See RunningVm.
+  bool keepsStreams() const { return kind == HostAbilities::Vsock::KERNEL; }
   // The machine is on its end.
   void abandon() { serving = nullptr; }
   // QEMU has taken the device of this name off.

@@ -100,15 +100,17 @@ public:
   // where the vsock is the kernel's: that ends streams by itself.
   virtual void renewVsock() = 0;
 
-  // Stops its CPUs, and keeps its memory.  Its vsock device is taken off first, so every stream to its guest ends; none is dialled, and
-  // nothing is done about its vsock or a full disk, before resume().  Success where it is paused already.  If this fails the CPUs run, or
-  // will as soon as libvirt obeys.
+  // Stops its CPUs, and keeps its memory.  Its vsock device is taken off first, which ends every stream to its guest unless
+  // keepsStreams(); none is dialled, and nothing is done about its vsock or a full disk, before resume().  Success where it is paused
+  // already.  If this fails the CPUs run, or will as soon as libvirt obeys.
   virtual kj::Promise<void> pause() = 0;
   // Lets its CPUs go on, and gives it a vsock again; returns when they run, or will when the host's disk has room.  Success where they
   // do.  If this fails they stand still, or will as soon as libvirt obeys.
   virtual kj::Promise<void> resume() = 0;
   // From the call of pause() on until resume() has succeeded; also of one that an earlier process has paused.
   virtual bool isPaused() = 0;
+  // Whether streams to its guest outlast a pause: where the vsock is the kernel's, nobody takes it off.
+  virtual bool keepsStreams() = 0;
 
   // Limits its disk from now on; what it asks for beyond that waits.
   virtual kj::Promise<void> limitIo(IoLimits limits) = 0;

@@ -43,6 +43,7 @@ public:
   kj::Promise<void> pause() override { return kj::READY_NOW; }
   kj::Promise<void> resume() override { return kj::READY_NOW; }
   bool isPaused() override { return false; }
+  bool keepsStreams() override { return false; }
   kj::Promise<void> limitIo(IoLimits) override { return kj::READY_NOW; }
   bool isStalled() override { return false; }
   uint32_t user() override { return 1000; }

@@ -158,6 +158,7 @@ public:
   }
   bool isPaused() override { return inner->isPaused(); }
   kj::Promise<void> limitIo(IoLimits limits) override { return inner->limitIo(limits); }
+  bool keepsStreams() override { return inner->keepsStreams(); }
   bool isStalled() override { return inner->isStalled(); }
   uint32_t user() override { return inner->user(); }
   kj::Array<kj::byte> consoleEnd() override { return inner->consoleEnd(); }

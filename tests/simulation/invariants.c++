@@ -12,6 +12,13 @@ namespace {
 // Of a machine that runs bothyd holds its QEMU and its vsock device; its console, its control lane and the lane in stock.
 constexpr size_t MOST_PROCESSES = 2, MOST_CONNECTIONS = 3;
 
+// Streams of its guest outlast its pause.
+bool isPausedWithStreams(Workspace& workspace) {
+  auto machine = workspace.machineAtHand();
+  return workspace.state() == WorkspaceState::PAUSED && machine != nullptr &&
+         KJ_ASSERT_NONNULL(machine)->keepsStreams();
+}
+
 }  // namespace
 
 void Invariants::check(kj::Maybe<Incarnation&> bothyd) {
@@ -82,7 +89,8 @@ void Invariants::checkSessionsAtRest(Incarnation& bothyd) {
       auto workspace = bothyd.manager().byId(entry.value.workspaceId);
       const bool isReached = workspace != nullptr &&
                              KJ_ASSERT_NONNULL(workspace)->unreachable().size() == 0 &&
-                             KJ_ASSERT_NONNULL(workspace)->row().damage.size() == 0;
+                             KJ_ASSERT_NONNULL(workspace)->row().damage.size() == 0 &&
+                             !isPausedWithStreams(*KJ_ASSERT_NONNULL(workspace));
       if ((*session)->isClosed() && isReached) {
         host.judge.accuse("session ", entry.key,
                           " has ended, and its row is there: ", (*session)->hindrance());

@@ -61,6 +61,7 @@ public:
   kj::Promise<void> pause() override { return machine->host.change(*machine, true); }
   kj::Promise<void> resume() override { return machine->host.change(*machine, false); }
   bool isPaused() override { return machine->isPaused; }
+  bool keepsStreams() override { return machine->host.keepsStreams; }
   kj::Promise<void> limitIo(IoLimits limits) override {
     if (machine->host.refusesIoLimits) return KJ_EXCEPTION(FAILED, "QEMU does not obey");
     machine->spec.io = limits;

@@ -63,6 +63,8 @@ public:
   uint32_t pauses = 0, resumes = 0;
   // As a bothyd leaves its CPUs that was killed.
   void leave(kj::StringPtr name, bool isPaused);
+  // Streams outlast a pause, as those of the kernel's vsock do.
+  bool keepsStreams = false;
   // The next so many of these calls that fail, and whether they come to no end; the machine stays as it is.
   uint32_t changesToFail = 0;
   bool changesHang = false;
