@@ -34,10 +34,10 @@ private:
   switch (error) {
     case ENOENT:
     case ECONNREFUSED:
-      kj::throwFatalException(
-          passingFailure(kj::str("bothyd is not running at ", path,
-                                 ": start it with tools/up or `bothyd`, or name its socket with "
-                                 "--socket or BOTHY_SOCKET")));
+      kj::throwFatalException(passingFailure(
+          kj::str("bothyd is not running at ", path,
+                  ": start it with tools/up or `bothyd`, or name its socket with "
+                  "--socket or BOTHY_SOCKET (with a session BOTHY_SESSION_SOCKET)")));
     case EACCES:
     case EPERM:
       kj::throwFatalException(failure(
