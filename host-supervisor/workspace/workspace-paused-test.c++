@@ -231,6 +231,31 @@ TEST_CASE(
   }
 }
 
+TEST_CASE("P45 P58 a stop while a half-done pause or resume is taken over ends it in order") {
+  PausedWorld w;
+  auto kind = GENERATE(OperationKind::PAUSE, OperationKind::RESUME);
+  if (kind == OperationKind::RESUME) w.pause();
+  w.leave("demo", kind, kind == OperationKind::PAUSE ? "freeze"_kj : "thaw"_kj);
+  w.driver.adoptionsHang = true;
+  w.restartBothyd();
+  w.settle();
+  REQUIRE(isHalted(w.demo->state()));
+  SECTION("it can be") {
+    w.driver.adoptionsHang = false;
+    CHECK(w.demo->stop(20000).wait(w.scope).get<StopKind>() == StopKind::ORDERLY);
+    CHECK(w.powerOffGrace == 20000);
+  }
+  SECTION("it cannot be within the grace") {
+    const auto begin = w.timer.now();
+    auto stopping = w.demo->stop(20000);
+    w.passUntil(stopping);
+    CHECK(stopping.wait(w.scope).get<StopKind>() == StopKind::FORCED);
+    CHECK(w.timer.now() - begin >= 20 * kj::SECONDS);
+    CHECK(w.timer.now() - begin < 25 * kj::SECONDS);
+  }
+  CHECK(w.driver.running().size() == 0);
+}
+
 TEST_CASE("P41 P58 a half-done pause of what cannot be taken over is given up, and it runs") {
   PausedWorld w;
   w.leave("demo", OperationKind::PAUSE, "freeze");

@@ -278,7 +278,8 @@ kj::Promise<Workspace::Turn> Workspace::beginStop(Turn turn, uint32_t graceMilli
   if (state() == WorkspaceState::STARTING) {
     answered = journal.answer(RequestOutcome::STOPPED);
     endOfStart = underWay<StartOperation>()->hasMachine() ? StopKind::FORCED : StopKind::ALREADY;
-  } else if (slot.current() != nullptr) {
+  } else if (slot.current() != nullptr || (isHalted(state()) && runner.current() != nullptr)) {
+    // That of a pause or resume which an earlier bothyd left half-done is still being taken over.
     way = StopOperation::Way::ASK;
   }
   co_await journal.transition(StopOperation::beginning(site, way, graceMillis), Cause::REQUEST,

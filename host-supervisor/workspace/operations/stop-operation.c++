@@ -92,16 +92,26 @@ kj::Promise<void> StopOperation::letGoOn(Machine& machine) {
   }
 }
 
+kj::Promise<void> StopOperation::takeOver() {
+  if (site.machine.current() != nullptr) co_return;
+  isGone = !co_await site.machine.adopt();
+  if (isGone) kj::throwFatalException(KJ_EXCEPTION(FAILED, "the machine is gone"));
+}
+
 kj::Promise<void> StopOperation::powerOff() {
+  const auto begin = site.world.timer.now();
+  const auto grace = graceMillis * kj::MILLISECONDS;
+  auto left = [&]() {
+    return kj::max(grace - (site.world.timer.now() - begin), 0 * kj::NANOSECONDS);
+  };
+  co_await within(site.world.timer, grace, "the machine could not be taken over", takeOver());
   auto& machine = KJ_ASSERT_NONNULL(site.machine.current());
   if (machine.isPaused()) {
     // What its guest has written and not synced is lost with it.
-    const auto begin = site.world.timer.now();
-    const auto grace = graceMillis * kj::MILLISECONDS;
-    co_await within(site.world.timer, grace, "the machine is paused and does not go on",
+    co_await within(site.world.timer, left(), "the machine is paused and does not go on",
                     letGoOn(machine));
-    graceMillis = (grace - (site.world.timer.now() - begin)) / kj::MILLISECONDS;
   }
+  graceMillis = left() / kj::MILLISECONDS;
   co_await machine.requestPowerOff(graceMillis);
   ended = co_await within(site.world.timer,
                           graceMillis * kj::MILLISECONDS + site.world.deadlines.powerOffMargin,

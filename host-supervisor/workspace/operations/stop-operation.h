@@ -42,6 +42,7 @@ private:
   kj::Promise<void> ask();
   // Of one that is paused: until its agent answers.
   kj::Promise<void> letGoOn(Machine& machine);
+  kj::Promise<void> takeOver();
   kj::Promise<void> powerOff();
   kj::Promise<void> end();
 };
