@@ -263,8 +263,8 @@ TEST_CASE(
 kj::String tracesIn(TestWorkspace& workspace) {
   return workspace.shell(
       "worker=$(pgrep -x bothy-files); readlink /proc/1/fd/* ${worker:+/proc/$worker/fd/*} | grep "
-      "^/home/; find /home/user | sort; ps -o comm= --ppid 1${worker:+,$worker} | grep -vx "
-      "bothy-files | sort",
+      "^/home/; find /home/user | sort; ps -o comm= --ppid 1${worker:+,$worker} | grep -vxE "
+      "'bothy-(files|next)' | sort",
       "root");
 }
 
