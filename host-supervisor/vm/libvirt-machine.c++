@@ -171,6 +171,11 @@ kj::Promise<void> LibvirtMachine::openConsole() {
 kj::Promise<void> LibvirtMachine::serve() {
   auto& process = *KJ_ASSERT_NONNULL(qemu);
   vsock.keep(process);
+  // Also where the driver is dropped before its machines.
+  KJ_DEFER({
+    halt.abandon();
+    vsock.abandon();
+  });
   co_await process.onExit();
   co_await dismantle();
 }

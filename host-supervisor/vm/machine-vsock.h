@@ -49,7 +49,10 @@ public:
   // See RunningVm.
   bool keepsStreams() const { return kind == HostAbilities::Vsock::KERNEL; }
   // The machine is on its end.
-  void abandon() { serving = nullptr; }
+  void abandon() {
+    kept = nullptr;
+    serving = nullptr;
+  }
   // QEMU has taken the device of this name off.
   void noteRemoved(kj::StringPtr device);
 
