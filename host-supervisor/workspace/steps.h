@@ -11,6 +11,9 @@ namespace bothy {
 // the guest in them, and it is kept.
 kj::String lineOf(const kj::Exception& exception);
 
+// Of one that an earlier supervisor had.
+constexpr kj::StringPtr MACHINE_GONE = "its machine was gone when the supervisor started"_kj;
+
 // What `work` comes to.  It goes on though whoever waits for that leaves: `keep` is given it to hold.
 template <typename T, typename Keep>
 kj::Promise<T> carryOut(kj::Promise<T> work, Keep&& keep) {

@@ -227,8 +227,7 @@ void Workspace::adopted() {
 }
 
 void Workspace::machineGone() {
-  journal.transitionAnyway(journal.resting(Rest::STOPPED), Cause::RECOVERED,
-                           "its machine was gone when the supervisor started");
+  journal.transitionAnyway(journal.resting(Rest::STOPPED), Cause::RECOVERED, MACHINE_GONE);
   slot.removeLater();
 }
 

@@ -7,13 +7,6 @@
 #include "workspace/workspace.h"
 
 namespace bothy {
-namespace {
-
-Superseded supersededBy(kj::StringPtr kind) {
-  return {kind == nameOf(OperationKind::STOP) ? Wish::STOP : Wish::DELETE};
-}
-
-}  // namespace
 
 kj::Promise<Workspace::Turn> Workspace::beginPause(Turn turn) {
   co_await journal.transition(PauseOperation::beginning(site), Cause::REQUEST);
@@ -31,7 +24,6 @@ kj::Promise<Workspace::PauseOutcome> Workspace::pause() {
     case Reply::SUPERSEDE:
       co_return Busy{state()};
     case Reply::BEGIN:
-      if (row().damage.size() > 0) co_return NotPaused{kj::str(row().damage)};
       turn = co_await keepOn(beginPause(kj::mv(turn)));
       break;
     case Reply::JOIN:

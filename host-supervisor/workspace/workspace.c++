@@ -10,13 +10,10 @@
 #include "workspace/workspace-spec.h"
 
 namespace bothy {
-namespace {
 
 Superseded supersededBy(kj::StringPtr kind) {
   return {kind == nameOf(OperationKind::STOP) ? Wish::STOP : Wish::DELETE};
 }
-
-}  // namespace
 
 Workspace::Workspace(World& world, Owner& owner, MachineLeases& leases, HostCapacity& capacity,
                      WorkspaceJournal::Rows rows)

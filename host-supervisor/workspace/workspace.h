@@ -24,6 +24,8 @@ constexpr kj::StringPtr STALL_REASON =
 struct Superseded {
   Wish by;
 };
+// `kind`: of the operation that came.
+Superseded supersededBy(kj::StringPtr kind);
 
 // Something else is under way that excludes it.
 struct Busy {

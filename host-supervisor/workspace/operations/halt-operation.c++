@@ -6,11 +6,6 @@
 #include "workspace/steps.h"
 
 namespace bothy {
-namespace {
-
-constexpr kj::StringPtr GONE = "its machine was gone when the supervisor started"_kj;
-
-}  // namespace
 
 kj::Promise<size_t> HaltOperation::resume(size_t) {
   co_await machine().ignoreResult();
@@ -69,14 +64,14 @@ kj::Promise<Operation::Settled> HaltOperation::settle(kj::Maybe<kj::Exception> f
 }
 
 kj::Promise<Operation::Settled> HaltOperation::settleGone() {
-  whyFailed = kj::str(GONE);
+  whyFailed = kj::str(MACHINE_GONE);
   const bool isReleased = co_await site.machine.giveUp(MachineSlot::Left::NOTHING);
   auto next = [this, isReleased]() {
     auto rows = site.journal.resting(Rest::STOPPED);
     if (isReleased) rows.machine = nullptr;
     return rows;
   };
-  auto turn = co_await site.journal.settle(kj::mv(next), Cause::RECOVERED, kj::str(GONE));
+  auto turn = co_await site.journal.settle(kj::mv(next), Cause::RECOVERED, kj::str(MACHINE_GONE));
   co_return Settled{kj::mv(turn), nullptr};
 }
 

@@ -29,7 +29,6 @@ uint32_t graceLeft(const World& world, uint32_t grace, int64_t deadlineNanos) {
 }
 
 constexpr kj::StringPtr OF_START = "it was stopped before it ran"_kj;
-constexpr kj::StringPtr GONE = "its machine was gone when the supervisor started"_kj;
 
 }  // namespace
 
@@ -151,7 +150,7 @@ kj::Promise<Operation::Settled> StopOperation::settle(kj::Maybe<kj::Exception> f
   auto detail = kj::str(isOfStart ? OF_START : describe(end));
   if (isGone) {
     cause = Cause::RECOVERED;
-    detail = kj::str(GONE);
+    detail = kj::str(MACHINE_GONE);
   }
   KJ_IF_MAYBE (e, failure) {
     outcome = Outcome::FAILED;

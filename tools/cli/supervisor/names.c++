@@ -102,4 +102,9 @@ kj::StringPtr nameOf(rpc::Verdict verdict) {
   return "unknown";
 }
 
+bool isHalted(rpc::WorkspaceState state) {
+  return state == rpc::WorkspaceState::PAUSED || state == rpc::WorkspaceState::PAUSING ||
+         state == rpc::WorkspaceState::RESUMING;
+}
+
 }  // namespace bothy

@@ -12,4 +12,7 @@ kj::StringPtr nameOf(rpc::Stage stage);
 kj::StringPtr nameOf(rpc::Cause cause);
 kj::StringPtr nameOf(rpc::Verdict verdict);
 
+// It is paused, or on the way to that or back.
+bool isHalted(rpc::WorkspaceState state);
+
 }  // namespace bothy

@@ -9,6 +9,7 @@
 #include <kj/io.h>
 
 #include "console/failure.h"
+#include "supervisor/names.h"
 #include "wire/escape.h"
 
 namespace bothy {
@@ -24,12 +25,6 @@ kj::Exception refused() {
   return failure(
       "the session's token is refused: the session has expired or was revoked, or there never was "
       "one of it");
-}
-
-// It is paused, or on the way to it or back.
-bool isHalted(rpc::WorkspaceState state) {
-  return state == rpc::WorkspaceState::PAUSED || state == rpc::WorkspaceState::PAUSING ||
-         state == rpc::WorkspaceState::RESUMING;
 }
 
 // What of a supervisor there is for a session.

@@ -4,6 +4,7 @@
 
 #include "console/failure.h"
 #include "lane/lane-descriptor.h"
+#include "supervisor/names.h"
 #include "supervisor/outcome.h"
 #include "wire/escape.h"
 
@@ -17,15 +18,10 @@ bool isPassingState(rpc::WorkspaceState state) {
          state == rpc::WorkspaceState::STOPPING;
 }
 
-bool isPausedState(rpc::WorkspaceState state) {
-  return state == rpc::WorkspaceState::PAUSED || state == rpc::WorkspaceState::PAUSING ||
-         state == rpc::WorkspaceState::RESUMING;
-}
-
 // What comes after a stop tells more than the stop: the workspace is stopped, or runs again after a reboot.
 NoLane::Kind kindOf(Outcome::Reader outcome) {
   if (outcome.isStalled()) return NoLane::Kind::STALLED;
-  if (outcome.isNotRunning() && isPausedState(outcome.getNotRunning())) {
+  if (outcome.isNotRunning() && isHalted(outcome.getNotRunning())) {
     return NoLane::Kind::PAUSED;
   }
   const bool passes = outcome.isUnreachable() ||
