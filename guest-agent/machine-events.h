@@ -1,6 +1,6 @@
 #pragma once
 
-#include "process/process-host.h"
+#include "process/programs.h"
 #include "system/activity-watch.h"
 #include "system/disk-watch.h"
 #include "system/event-feed.h"
@@ -13,13 +13,13 @@ class MachineEvents final: private ProgramListener {
 public:
   enum class Disk { PRESENT, NONE };
   // All of them outlive it.  `programsGroup`: the path of the control group of programs.
-  MachineEvents(ProcessHost& host, EventFeed& feed, Disk disk,
+  MachineEvents(Programs& programs, EventFeed& feed, Disk disk,
                 kj::Maybe<kj::StringPtr> programsGroup);
   ~MachineEvents() noexcept(false);
   KJ_DISALLOW_COPY_AND_MOVE(MachineEvents);
 
 private:
-  ProcessHost& host;
+  Programs& programs;
   EventFeed& feed;
   ActivityWatch activity;
   OomWatch memory;

@@ -34,8 +34,8 @@
 #include "machine-events.h"
 #include "options.h"
 #include "process/loop-watcher.h"
-#include "process/process-host.h"
 #include "process/processes-facet.h"
+#include "process/programs.h"
 #include "process/text-file.h"
 #include "rpc/boot-timer.h"
 #include "rpc/host-connections.h"
@@ -55,17 +55,17 @@ constexpr int EXIT_USAGE = 64;
 class Agent {
 public:
   // `actionDirectory`: where it is noted what is done over lanes.
-  Agent(kj::AsyncIoContext& io, ProcessHost::Options options, MachineControl& machine,
+  Agent(kj::AsyncIoContext& io, Programs::Options options, MachineControl& machine,
         GateKey keyParam, kj::Maybe<kj::StringPtr> actionDirectory,
         kj::Maybe<MachineClock&> clock = nullptr)
-      : host(io.unixEventPort, io.provider->getTimer(), kj::mv(options)),
-        actions(host, actionDirectory.orDefault(nullptr)),
-        actionShares(actions, host.timer, kj::systemPreciseCalendarClock()),
-        files(host),
-        terminals(host),
+      : programs(io.unixEventPort, io.provider->getTimer(), kj::mv(options)),
+        actions(programs, actionDirectory.orDefault(nullptr)),
+        actionShares(actions, programs.timer, kj::systemPreciseCalendarClock()),
+        files(programs),
+        terminals(programs),
         facets{[this](auto lane) { return newTerminalsFacet(terminals, kj::mv(lane)); },
-               newProcessesFacets(host),
-               newSystemFacet(machine, host.anybodys),
+               newProcessesFacets(programs),
+               newSystemFacet(machine, programs.anybodys),
                files,
                {actions, kj::systemPreciseCalendarClock(), actionShares},
                clock},
@@ -73,14 +73,14 @@ public:
         bootTimer(io.unixEventPort),
         connections(io.provider->getTimer(), bootTimer, key, facets, laneMemory,
                     kj::systemPreciseMonotonicClock()) {
-    connections.holdLanesWhile([this]() { return host.machineEnds; });
+    connections.holdLanesWhile([this]() { return programs.machineEnds; });
     if (actionDirectory == nullptr) actions.close();
-    host.listener = connections.events();
+    programs.listener = connections.events();
   }
-  ~Agent() noexcept(false) { host.listener = nullptr; }
+  ~Agent() noexcept(false) { programs.listener = nullptr; }
   KJ_DISALLOW_COPY_AND_MOVE(Agent);
 
-  ProcessHost host;
+  Programs programs;
   // Before whatever is under way, which is noted when it ends.
   PipedActionLog actions;
   ActionShares actionShares;
@@ -126,18 +126,18 @@ kj::AsyncIoContext setupLoop() {
 // Then, because it is a work of minutes if somebody had much in /tmp.
 constexpr kj::Duration REMOVAL_START = 10 * kj::SECONDS;
 
-kj::Promise<void> finishBoot(Boot& boot, ProcessHost& host) {
-  co_await boot.finish(host.timer);
+kj::Promise<void> finishBoot(Boot& boot, Programs& programs) {
+  co_await boot.finish(programs.timer);
   if (!boot.hasOldTemporaryFiles()) {
     co_return;
   }
-  co_await host.timer.afterDelay(REMOVAL_START);
-  if (host.machineEnds) {
+  co_await programs.timer.afterDelay(REMOVAL_START);
+  if (programs.machineEnds) {
     co_return;
   }
   auto name = OLD_TMP.slice(1);
-  const int error = co_await removeInBackground(host, openRoot("/"), kj::str(name));
-  if (error != 0 && !host.machineEnds) {
+  const int error = co_await removeInBackground(programs, openRoot("/"), kj::str(name));
+  if (error != 0 && !programs.machineEnds) {
     KJ_LOG(WARNING, "what lay in /tmp at the last boot is not all removed", name, strerror(error));
   }
 }
@@ -165,7 +165,7 @@ void bootAndServe(Console& console, Boot& boot) {
     key = GateKey(kj::heapArray(*secret));
   }
   kj::Maybe<Agent&> served;
-  auto programs = [&served]() -> ProcessHost& { return KJ_ASSERT_NONNULL(served).host; };
+  auto programs = [&served]() -> Programs& { return KJ_ASSERT_NONNULL(served).programs; };
   GuestMachine machine([&]() { return programs().reaper.onChildless(); },
                        [&]() { return programs().onAllDisposed(); },
                        [&]() {
@@ -176,7 +176,7 @@ void bootAndServe(Console& console, Boot& boot) {
                        boot.controlGroups().map(pathOfPrograms));
   // Before it: signals that came during boot are obeyed by the first turn of the loop.
   BootedMachine control(boot, io.unixEventPort, io.provider->getTimer(), machine);
-  ProcessHost::Options options;
+  Programs::Options options;
   KJ_IF_MAYBE (groups, boot.controlGroups()) {
     options.cgroupRoot = groups->path();
     options.cgroupNamespace = groups->programs.map([](auto& fd) { return fd.get(); });
@@ -186,12 +186,12 @@ void bootAndServe(Console& console, Boot& boot) {
   served = agent;
   auto ownGroups =
       boot.controlGroups().map([](const ControlGroups& groups) { return groups.path(); });
-  LoopWatcher watcher(agent.host.touches,
+  LoopWatcher watcher(agent.programs.touches,
                       LoopWatcher::optionsOfMachine(
                           ownGroups.map([](const kj::String& path) { return path.asPtr(); })));
   auto programsGroup = boot.controlGroups().map(pathOfPrograms);
   MachineEvents events(
-      agent.host, agent.connections.events(),
+      agent.programs, agent.connections.events(),
       control.hasDataDisk() ? MachineEvents::Disk::PRESENT : MachineEvents::Disk::NONE,
       programsGroup.map([](const kj::String& path) { return path.asPtr(); }));
 
@@ -202,7 +202,7 @@ void bootAndServe(Console& console, Boot& boot) {
         io.unixEventPort, io.lowLevelProvider->wrapListenSocketFd(kj::mv(*fd), hostOnly)));
   }
   console.say(kj::str("ready after ", kernelClock() / kj::MILLISECONDS, " ms"));
-  auto late = finishBoot(boot, agent.host).eagerlyEvaluate([](kj::Exception&& e) {
+  auto late = finishBoot(boot, agent.programs).eagerlyEvaluate([](kj::Exception&& e) {
     KJ_LOG(ERROR, "the boot was not finished", e.getDescription());
   });
   serving.wait(io.waitScope);
@@ -256,7 +256,7 @@ int serveDescriptor(ServeDescriptor served) {
 
   auto io = setupLoop();
   NoMachine machine;
-  ProcessHost::Options options;
+  Programs::Options options;
   options.defaultUser = ownName();
   Agent agent(io, kj::mv(options), machine, kj::mv(key), nullptr);
   if (listening != 0) {

@@ -38,7 +38,7 @@ struct World: public TestWorld {
 
 TEST_CASE("actions are written by a process of their own, in order, and it ends with the machine") {
   World w;
-  PipedActionLog log(*w.host, w.logs);
+  PipedActionLog log(*w.programs, w.logs);
   log.add(kj::str("one\n"));
   log.add(kj::str("two\n"));
   w.await([&]() { return w.text() == "one\ntwo\n"; });
@@ -48,13 +48,13 @@ TEST_CASE("actions are written by a process of their own, in order, and it ends 
   log.close();
   log.add(kj::str("never\n"));
   w.await([&]() { return w.text() == "one\ntwo\nthree\n"; });
-  w.host->reaper.onChildless().wait(w.scope);
+  w.programs->reaper.onChildless().wait(w.scope);
   CHECK(w.text() == "one\ntwo\nthree\n");
 }
 
 TEST_CASE("a writer that stands still delays nobody, and what is lost is counted") {
   World w;
-  PipedActionLog log(*w.host, w.logs);
+  PipedActionLog log(*w.programs, w.logs);
   log.add(kj::str("first\n"));
   w.await([&]() { return w.text() == "first\n"; });
   const auto writer = w.writer();
@@ -83,11 +83,11 @@ TEST_CASE("a writer that stands still delays nobody, and what is lost is counted
 
 TEST_CASE("a writer that was killed is replaced, and what it was not told is counted") {
   World w;
-  PipedActionLog log(*w.host, w.logs);
+  PipedActionLog log(*w.programs, w.logs);
   log.add(kj::str("first\n"));
   w.await([&]() { return w.text() == "first\n"; });
   kill(w.writer(), SIGKILL);
-  w.host->reaper.onChildless().wait(w.scope);
+  w.programs->reaper.onChildless().wait(w.scope);
   w.scope.poll();
   log.add(kj::str("lost\n"));
   // Not before RESTART_PAUSE.

@@ -13,8 +13,8 @@
 
 namespace bothy {
 
-PipedActionLog::PipedActionLog(ProcessHost& host, kj::StringPtr directory, kj::StringPtr program)
-    : host(host), directory(kj::str(directory)), program(kj::str(program)) {}
+PipedActionLog::PipedActionLog(Programs& programs, kj::StringPtr directory, kj::StringPtr program)
+    : programs(programs), directory(kj::str(directory)), program(kj::str(program)) {}
 
 PipedActionLog::~PipedActionLog() noexcept(false) {}
 
@@ -23,7 +23,7 @@ void PipedActionLog::addLater(kj::Function<kj::String()> makeLine) {
   held.add(kj::mv(makeLine));
   if (held.size() >= MAX_HELD_LINES) return writeHeld();
   if (held.size() > 1) return;
-  holding = host.timer.afterDelay(HOLD_TIME)
+  holding = programs.timer.afterDelay(HOLD_TIME)
                 .then([this]() { writeHeld(); })
                 .eagerlyEvaluate([](kj::Exception&& e) {
                   KJ_LOG(ERROR, "actions are not noted", e.getDescription());
@@ -49,13 +49,13 @@ void PipedActionLog::close() {
 }
 
 bool PipedActionLog::mayStart() const {
-  if (host.machineEnds) return false;
-  KJ_IF_MAYBE (last, started) return host.timer.now() - *last >= RESTART_PAUSE;
+  if (programs.machineEnds) return false;
+  KJ_IF_MAYBE (last, started) return programs.timer.now() - *last >= RESTART_PAUSE;
   return true;
 }
 
 void PipedActionLog::start() {
-  started = host.timer.now();
+  started = programs.timer.now();
   int ends[2];
   if (pipe2(ends, O_CLOEXEC) < 0) return;
   kj::AutoCloseFd theirs(ends[0]), ours(ends[1]);
@@ -66,7 +66,7 @@ void PipedActionLog::start() {
   arguments.add(kj::str("bothy-actions"));
   arguments.add(kj::str(ACTION_WRITER));
   arguments.add(kj::str(directory));
-  running = run(host.spawner.spawn(SpawnRequest{
+  running = run(programs.spawner.spawn(SpawnRequest{
                     .programs = kj::arr(kj::str(program)),
                     .arguments = arguments.finish(),
                     .environment = nullptr,

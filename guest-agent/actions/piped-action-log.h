@@ -5,7 +5,7 @@
 #include <kj/vector.h>
 
 #include "actions/action-log.h"
-#include "process/process-host.h"
+#include "process/programs.h"
 
 namespace bothy {
 
@@ -13,8 +13,8 @@ namespace bothy {
 // started with the first line.
 class PipedActionLog final: public ActionLog {
 public:
-  // `host` outlives it, and starts `program` (a path) as the writer, with `directory`.
-  PipedActionLog(ProcessHost& host, kj::StringPtr directory,
+  // `programs` outlives it, and starts `program` (a path) as the writer, with `directory`.
+  PipedActionLog(Programs& programs, kj::StringPtr directory,
                  kj::StringPtr program = "/proc/self/exe"_kj);
   ~PipedActionLog() noexcept(false);
   KJ_DISALLOW_COPY_AND_MOVE(PipedActionLog);
@@ -32,7 +32,7 @@ public:
   static constexpr kj::Duration RESTART_PAUSE = 1 * kj::SECONDS;
 
 private:
-  ProcessHost& host;
+  Programs& programs;
   const kj::String directory;
   const kj::String program;
   kj::Maybe<kj::AutoCloseFd> pipe;

@@ -73,12 +73,12 @@ void setLimits() {
 }
 
 // The signal of the machine's end: nothing is begun any more, and what was promised is kept.
-kj::Promise<void> endInOrder(ProcessHost& host, WorkerLanes& lanes) {
-  host.endStarts();
+kj::Promise<void> endInOrder(Programs& programs, WorkerLanes& lanes) {
+  programs.endStarts();
   if (!lanes.isServing()) co_return;
-  auto done = host.reaper.onChildless().then([&lanes]() { return lanes.onFlushed(); });
-  co_await done.exclusiveJoin(host.timer.afterDelay(ENDING_LIMIT));
-  co_await host.timer.afterDelay(ENDING_LINGER);
+  auto done = programs.reaper.onChildless().then([&lanes]() { return lanes.onFlushed(); });
+  co_await done.exclusiveJoin(programs.timer.afterDelay(ENDING_LIMIT));
+  co_await programs.timer.afterDelay(ENDING_LINGER);
 }
 
 }  // namespace
@@ -99,13 +99,13 @@ int fileWorkerMain() {
   auto signals = captureTermination();
   Reaper::captureChildExit();
   auto io = setupEventLoop();
-  ProcessHost host(io.unixEventPort, io.provider->getTimer(), ProcessHost::Options{});
-  WorkerLanes lanes(host);
+  Programs programs(io.unixEventPort, io.provider->getTimer(), Programs::Options{});
+  WorkerLanes lanes(programs);
   confineFileWorker();
   auto ended = lanes.receive(AGENT_FD, RECEIPTS_FD, reports)
-                   .then([&host]() { return host.reaper.onChildless(); })
+                   .then([&programs]() { return programs.reaper.onChildless(); })
                    .exclusiveJoin(onTermination(io.unixEventPort, signals).then([&]() {
-                     return endInOrder(host, lanes);
+                     return endInOrder(programs, lanes);
                    }));
   ended.wait(io.waitScope);
   // The kernel closes what is open; a flush that hangs holds up nobody else.

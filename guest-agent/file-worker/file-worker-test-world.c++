@@ -27,8 +27,8 @@ kj::AsyncIoContext setupIo() {
   return kj::setupAsyncIo();
 }
 
-ProcessHost::Options optionsFor(kj::StringPtr etc) {
-  ProcessHost::Options options;
+Programs::Options optionsFor(kj::StringPtr etc) {
+  Programs::Options options;
   options.etcDirectory = kj::str(etc);
   options.defaultUser = kj::str("tester");
   return options;
@@ -39,8 +39,8 @@ ProcessHost::Options optionsFor(kj::StringPtr etc) {
 FileWorkerWorld::FileWorkerWorld()
     : io(setupIo()),
       scope(io.waitScope),
-      host(io.unixEventPort, timer, optionsFor(world.at("etc"))),
-      workers(host),
+      programs(io.unixEventPort, timer, optionsFor(world.at("etc"))),
+      workers(programs),
       uid(geteuid() == 0 ? TEST_UID : geteuid()) {
   world.makeDirectory("etc");
   world.makeDirectory("home");

@@ -11,7 +11,7 @@
 
 namespace bothy {
 
-// Real workers, which serve real lanes, on a host whose time the test makes pass.
+// Real workers, which serve real lanes, for programs whose time the test makes pass.
 struct FileWorkerWorld {
   FileWorkerWorld();
 
@@ -32,7 +32,7 @@ struct FileWorkerWorld {
   RecordingLog log;  // what is noted of lanes
   uint lanesOpened = 0;
   ActionShares shares{log, io.provider->getTimer(), kj::systemCoarseCalendarClock()};
-  ProcessHost host;
+  Programs programs;
   FileWorkers workers;
   uid_t uid;  // of "tester", who is root's stand-in for a user where the test is root
 

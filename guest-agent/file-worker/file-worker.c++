@@ -41,8 +41,8 @@ bool isSame(kj::ArrayPtr<const gid_t> one, kj::ArrayPtr<const gid_t> other) {
 
 }  // namespace
 
-FileWorker::FileWorker(ProcessHost& host, SpawnRequest::Credentials credentials)
-    : host(host),
+FileWorker::FileWorker(Programs& programs, SpawnRequest::Credentials credentials)
+    : programs(programs),
       credentials(kj::mv(credentials)),
       socket(openWorkerSocket()),
       reports(openReportPipe()),
@@ -91,21 +91,21 @@ kj::Promise<bool> FileWorker::run() {
   isEnding = hasEnded = true;
   tree = nullptr;
   // Whoever has a lane when the machine ends sees it end with the machine.
-  if (host.machineEnds) co_await kj::Promise<void>(kj::NEVER_DONE);
+  if (programs.machineEnds) co_await kj::Promise<void>(kj::NEVER_DONE);
   for (auto& lane : lanes) lane.ended.fulfiller->fulfill(nullptr);
   co_return started != nullptr;
 }
 
 kj::Promise<kj::Maybe<SpawnedProcess>> FileWorker::start() {
-  auto& members = *tree.emplace(host.trees.create());
+  auto& members = *tree.emplace(programs.trees.create());
   kj::Maybe<SpawnRequest::Credentials> theirs;
   // Where the agent cannot become another (a test), the worker is who the agent is.
-  mark = members.markAs(host.touches, geteuid() == 0 ? credentials.uid : geteuid());
+  mark = members.markAs(programs.touches, geteuid() == 0 ? credentials.uid : geteuid());
   if (geteuid() == 0) {
     theirs = SpawnRequest::Credentials{credentials.uid, credentials.gid,
                                        kj::heapArray(credentials.groups.asPtr())};
   }
-  auto outcome = co_await host.spawner.spawn(SpawnRequest{
+  auto outcome = co_await programs.spawner.spawn(SpawnRequest{
       .programs = kj::arr(kj::str("/proc/self/exe")),
       .arguments = fileWorkerArguments(),
       .environment = nullptr,
@@ -156,9 +156,9 @@ kj::Promise<kj::Maybe<kj::String>> FileWorker::serve(FileLane lane, kj::StringPt
     co_return nullptr;
   }
   auto hungUp = onHangUp(laneSocket)
-                    .then([this]() { return host.timer.afterDelay(HANG_UP_LIMIT); })
+                    .then([this]() { return programs.timer.afterDelay(HANG_UP_LIMIT); })
                     .then([]() -> kj::Maybe<kj::String> { return nullptr; });
-  auto notReceived = host.timer.afterDelay(TAKE_LIMIT)
+  auto notReceived = programs.timer.afterDelay(TAKE_LIMIT)
                          .then([this, &handed]() -> kj::Promise<kj::Maybe<kj::String>> {
                            if (hasReceived(handed.number)) return kj::NEVER_DONE;
                            isStuck = true;
@@ -171,7 +171,7 @@ kj::Promise<kj::Maybe<kj::String>> FileWorker::serve(FileLane lane, kj::StringPt
 kj::Promise<void> FileWorker::onHangUp(int laneSocket) {
   // epoll(7) would take the lane's lock, which its worker may hold, while the event loop waits for all: nobody could tell for whom.
   for (auto pause = FIRST_HANG_UP_LOOK;; pause = kj::min(pause * 2, LAST_HANG_UP_LOOK)) {
-    co_await host.timer.afterDelay(pause);
+    co_await programs.timer.afterDelay(pause);
     pollfd state = {laneSocket, 0, 0};
     Touch touch(mark);
     if (poll(&state, 1, 0) > 0) co_return;
@@ -189,8 +189,9 @@ void FileWorker::leave(Handed& lane) {
     kill();
     return;
   }
-  idleTask =
-      host.timer.afterDelay(WORKER_IDLE_LIMIT).then([this]() { end(); }).eagerlyEvaluate(nullptr);
+  idleTask = programs.timer.afterDelay(WORKER_IDLE_LIMIT)
+                 .then([this]() { end(); })
+                 .eagerlyEvaluate(nullptr);
 }
 
 void FileWorker::countNothing() {
@@ -203,8 +204,9 @@ void FileWorker::countNothing() {
 void FileWorker::end() {
   isEnding = true;
   shutdown(socket.agent, SHUT_WR);
-  endTask =
-      host.timer.afterDelay(WORKER_END_LIMIT).then([this]() { kill(); }).eagerlyEvaluate(nullptr);
+  endTask = programs.timer.afterDelay(WORKER_END_LIMIT)
+                .then([this]() { kill(); })
+                .eagerlyEvaluate(nullptr);
 }
 
 void FileWorker::kill() {
@@ -212,14 +214,14 @@ void FileWorker::kill() {
   // The kernel may not let it go for long.
   for (auto& lane : lanes) lane.ended.fulfiller->fulfill(nullptr);
   KJ_IF_MAYBE (number, pid) {
-    if (!host.reaper.isAlive(*number)) return;
+    if (!programs.reaper.isAlive(*number)) return;
     ::kill(*number, SIGKILL);
     KJ_IF_MAYBE (members, tree) (*members)->kill();
   }
 }
 
 kj::Promise<void> FileWorker::hear() {
-  FdObserver observer(host.eventPort, reports.agent, FdObserver::OBSERVE_READ);
+  FdObserver observer(programs.eventPort, reports.agent, FdObserver::OBSERVE_READ);
   for (;;) {
     for (uint i = 0; i < TURN_REPORTS; i++) {
       auto received = [this]() {
@@ -237,7 +239,7 @@ kj::Promise<void> FileWorker::hear() {
         co_await observer.whenBecomesReadable();
       }
     }
-    co_await host.timer.afterDelay(0 * kj::NANOSECONDS);
+    co_await programs.timer.afterDelay(0 * kj::NANOSECONDS);
   }
 }
 

@@ -6,7 +6,7 @@
 #include <kj/refcount.h>
 
 #include "file-worker/worker-socket.h"
-#include "process/process-host.h"
+#include "process/programs.h"
 #include "rpc/file-lanes.h"
 
 namespace bothy {
@@ -30,8 +30,8 @@ constexpr size_t MAX_UNREPORTED_LANES = 64;
 // to it what he may to any process of his: nothing here waits for it, and a call of the kernel that it could hold up is within a Touch.
 class FileWorker final: public kj::Refcounted {
 public:
-  // `host` outlives it.
-  FileWorker(ProcessHost& host, SpawnRequest::Credentials credentials);
+  // `programs` outlives it.
+  FileWorker(Programs& programs, SpawnRequest::Credentials credentials);
   ~FileWorker() noexcept(false);
 
   // Runs the process until it has ended and is collected.  Call once; this is to be kept until then.  False: it could not be started.
@@ -67,7 +67,7 @@ private:
     kj::ListLink<Handed> link;
   };
 
-  ProcessHost& host;
+  Programs& programs;
   const SpawnRequest::Credentials credentials;
   WorkerSocket socket;
   ReportPipe reports;

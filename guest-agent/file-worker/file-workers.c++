@@ -26,7 +26,7 @@ private:
   const User user;
 };
 
-FileWorkers::FileWorkers(ProcessHost& host) : host(host), running(*this) {}
+FileWorkers::FileWorkers(Programs& programs) : programs(programs), running(*this) {}
 
 FileWorkers::~FileWorkers() noexcept(false) {}
 
@@ -38,8 +38,8 @@ kj::Maybe<FileWorker&> FileWorkers::workerOf(const User& user) {
 }
 
 kj::OneOf<kj::Own<FileLanes::OfUser>, rpc::Refusal> FileWorkers::find(const LaneGrant& grant) {
-  auto found =
-      host.users.find(grant.user.size() == 0 ? host.options.defaultUser.asPtr() : grant.user);
+  auto found = programs.users.find(grant.user.size() == 0 ? programs.options.defaultUser.asPtr()
+                                                          : grant.user);
   KJ_IF_MAYBE (user, found) {
     if (workerOf(*user) == nullptr && !hasRoomFor(*user)) return rpc::Refusal::UNAVAILABLE;
     return kj::Own<OfUser>(kj::heap<UserFiles>(*this, kj::mv(*user)));
@@ -49,7 +49,7 @@ kj::OneOf<kj::Own<FileLanes::OfUser>, rpc::Refusal> FileWorkers::find(const Lane
 
 bool FileWorkers::hasRoomFor(const User& user) {
   KJ_IF_MAYBE (failed, failedStart) {
-    if (failed->uid == user.uid && host.timer.now() - failed->when < START_RETRY) return false;
+    if (failed->uid == user.uid && programs.timer.now() - failed->when < START_RETRY) return false;
   }
   uint theirs = 0;
   for (auto& worker : workers) {
@@ -94,7 +94,7 @@ size_t FileWorkers::untaken() {
 
 FileWorker& FileWorkers::start(const User& user) {
   auto worker = kj::refcounted<FileWorker>(
-      host, SpawnRequest::Credentials{user.uid, user.gid, kj::heapArray(user.groups.asPtr())});
+      programs, SpawnRequest::Credentials{user.uid, user.gid, kj::heapArray(user.groups.asPtr())});
   auto& result = *worker;
   workers.add(kj::addRef(result));
   running.add(run(kj::mv(worker), user.uid));
@@ -109,7 +109,7 @@ kj::Promise<void> FileWorkers::run(kj::Own<FileWorker> worker, uid_t uid) {
     }
     workers = kj::mv(others);
   });
-  if (!co_await worker->run()) failedStart = FailedStart{uid, host.timer.now()};
+  if (!co_await worker->run()) failedStart = FailedStart{uid, programs.timer.now()};
 }
 
 void FileWorkers::taskFailed(kj::Exception&& exception) {

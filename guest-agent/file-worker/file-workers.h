@@ -16,8 +16,8 @@ constexpr kj::Duration START_RETRY = 1 * kj::SECONDS;
 // Serves lanes for files in processes of their users, one a user: see FileWorker.
 class FileWorkers final: public FileLanes, private kj::TaskSet::ErrorHandler {
 public:
-  // `host` outlives it.
-  explicit FileWorkers(ProcessHost& host);
+  // `programs` outlives it.
+  explicit FileWorkers(Programs& programs);
   ~FileWorkers() noexcept(false);
   KJ_DISALLOW_COPY_AND_MOVE(FileWorkers);
 
@@ -31,7 +31,7 @@ public:
 private:
   class UserFiles;
 
-  ProcessHost& host;
+  Programs& programs;
   kj::Vector<kj::Own<FileWorker>> workers;  // the oldest first
   // The last that failed.
   struct FailedStart {

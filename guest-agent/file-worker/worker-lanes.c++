@@ -25,17 +25,17 @@ void setCounts(const FileCounts& counts, rpc::WorkerReport::Counts::Builder buil
 
 }  // namespace
 
-WorkerLanes::WorkerLanes(ProcessHost& host)
-    : host(host),
+WorkerLanes::WorkerLanes(Programs& programs)
+    : programs(programs),
       root(openRoot("/")),
-      disk(host.eventPort),
-      server(host.timer, memory, kj::systemPreciseMonotonicClock()),
+      disk(programs.eventPort),
+      server(programs.timer, memory, kj::systemPreciseMonotonicClock()),
       serving(*this) {}
 
 WorkerLanes::~WorkerLanes() noexcept(false) {}
 
 kj::Promise<void> WorkerLanes::receive(int agent, int receipts, int reports) {
-  FdObserver observer(host.eventPort, agent, FdObserver::OBSERVE_READ);
+  FdObserver observer(programs.eventPort, agent, FdObserver::OBSERVE_READ);
   for (;;) {
     auto received = receivePacket(agent);
     KJ_IF_MAYBE (packet, received) {
@@ -81,7 +81,7 @@ kj::Promise<kj::Maybe<kj::String>> WorkerLanes::serveFiles(rpc::HandedLane::Read
                                                            FileCounters& counters) {
   auto parsed = LaneGrant::parse(lane.getGrant());
   auto grant = kj::mv(KJ_REQUIRE_NONNULL(parsed.tryGet<LaneGrant>(), "not what was parsed before"));
-  auto stream = kj::heap<VsockStream>(kj::heap<SocketStream>(host.eventPort, kj::mv(socket)));
+  auto stream = kj::heap<VsockStream>(kj::heap<SocketStream>(programs.eventPort, kj::mv(socket)));
   // The one place where a lane gets its "/": everything that it names is opened beneath that (WorkspaceRoot).
   kj::Maybe<WorkspaceRoot> directory;
   if (grant.isBeneath()) {
@@ -96,8 +96,8 @@ kj::Promise<kj::Maybe<kj::String>> WorkerLanes::serveFiles(rpc::HandedLane::Read
   const WorkspaceRoot* place = &root;
   KJ_IF_MAYBE (own, directory) place = own;
   const kj::StringPtr home = grant.isBeneath() ? "/"_kj : kj::StringPtr(lane.getHome());
-  capnp::Capability::Client files =
-      newGrantedFiles(newFilesFacet(host, *place, home, limits, counters.addRef()), grant.verbs);
+  capnp::Capability::Client files = newGrantedFiles(
+      newFilesFacet(programs, *place, home, limits, counters.addRef()), grant.verbs);
   auto closed = kj::newPromiseAndFulfiller<kj::Maybe<kj::String>>();
   co_return co_await server
       .serve(kj::mv(stream), kj::mv(files), {lane.getGeneration(), grant.actor, lane.getBulk()},

@@ -6,7 +6,7 @@
 #include "files/file-counts.h"
 #include "files/files-limits.h"
 #include "files/workspace-root.h"
-#include "process/process-host.h"
+#include "process/programs.h"
 #include "rpc/lane-memory.h"
 #include "rpc/lane-server.h"
 #include "schema/file-worker.capnp.h"
@@ -21,8 +21,8 @@ constexpr size_t WORKER_ACTOR_BYTES = WORKER_MEMORY_BYTES / 4 * 3;
 // The lanes that this process, a file worker, serves.
 class WorkerLanes final: private kj::TaskSet::ErrorHandler {
 public:
-  // `host` outlives it.
-  explicit WorkerLanes(ProcessHost& host);
+  // `programs` outlives it.
+  explicit WorkerLanes(Programs& programs);
   ~WorkerLanes() noexcept(false);
   KJ_DISALLOW_COPY_AND_MOVE(WorkerLanes);
 
@@ -33,7 +33,7 @@ public:
   kj::Promise<void> onFlushed() { return disk.onIdle(); }
 
 private:
-  ProcessHost& host;
+  Programs& programs;
   WorkspaceRoot root;
   MessageBudget memory{lanesLimits(WORKER_MEMORY_BYTES, WORKER_ACTOR_BYTES)};
   DiskFlush disk;

@@ -171,11 +171,11 @@ kj::Maybe<FileResult<TreeCounts>> parseReport(kj::ArrayPtr<const kj::byte> bytes
 
 }  // namespace
 
-kj::Promise<FileResult<kj::Own<ArchiveChild>>> ArchiveChild::start(ProcessHost& host, Task task,
+kj::Promise<FileResult<kj::Own<ArchiveChild>>> ArchiveChild::start(Programs& programs, Task task,
                                                                    kj::AutoCloseFd directory,
                                                                    kj::String name,
                                                                    kj::Own<void> turn) {
-  if (host.machineEnds) co_return machineEnding();
+  if (programs.machineEnds) co_return machineEnding();
   auto archive = openPipe();
   auto control = openControl();
   auto& theirs = task == Task::PACK ? archive.writeEnd : archive.readEnd;
@@ -188,7 +188,7 @@ kj::Promise<FileResult<kj::Own<ArchiveChild>>> ArchiveChild::start(ProcessHost& 
   arguments.add(kj::str("--archive-worker"));
   arguments.add(kj::str(nameOf(task)));
   arguments.add(kj::mv(name));
-  auto outcome = co_await host.spawner.spawn(SpawnRequest{
+  auto outcome = co_await programs.spawner.spawn(SpawnRequest{
       .programs = kj::arr(kj::str("/proc/self/exe")),
       .arguments = arguments.finish(),
       .environment = nullptr,
@@ -206,13 +206,13 @@ kj::Promise<FileResult<kj::Own<ArchiveChild>>> ArchiveChild::start(ProcessHost& 
     }
     co_return kj::mv(problem);
   }
-  co_return kj::heap<ArchiveChild>(host, task, kj::mv(outcome.get<SpawnedProcess>()), kj::mv(ours),
-                                   kj::mv(control.readEnd), kj::mv(turn));
+  co_return kj::heap<ArchiveChild>(programs, task, kj::mv(outcome.get<SpawnedProcess>()),
+                                   kj::mv(ours), kj::mv(control.readEnd), kj::mv(turn));
 }
 
-ArchiveChild::ArchiveChild(ProcessHost& host, Task task, SpawnedProcess process,
+ArchiveChild::ArchiveChild(Programs& programs, Task task, SpawnedProcess process,
                            kj::AutoCloseFd archive, kj::AutoCloseFd control, kj::Own<void> turn)
-    : host(host),
+    : programs(programs),
       task(task),
       pid(process.pid),
       exit(process.exit.fork()),
@@ -221,7 +221,7 @@ ArchiveChild::ArchiveChild(ProcessHost& host, Task task, SpawnedProcess process,
       archive(kj::mv(archive)),
       control(kj::mv(control)) {
   // Not with this object: what is limited is the processes.
-  host.runInBackground(exit.addBranch().ignoreResult().attach(kj::mv(turn)));
+  programs.runInBackground(exit.addBranch().ignoreResult().attach(kj::mv(turn)));
 }
 
 ArchiveChild::~ArchiveChild() noexcept(false) {
@@ -230,7 +230,7 @@ ArchiveChild::~ArchiveChild() noexcept(false) {
 
 void ArchiveChild::stop() {
   // Its number may be another's by now.
-  if (!isAlive || !host.reaper.isAlive(pid)) return;
+  if (!isAlive || !programs.reaper.isAlive(pid)) return;
   if (task == Task::UNPACK_WHOLE) {
     // Also for a worker that waits for the confirmation, or will: it can still report.
     ::shutdown(control.get(), SHUT_WR);
@@ -246,14 +246,14 @@ void ArchiveChild::confirmEnd() {
 }
 
 kj::Own<kj::AsyncOutputStream> ArchiveChild::takeInput(kj::Own<FileCounters> counters) {
-  return kj::heap<PipeInput>(host.eventPort, kj::mv(archive), exit.addBranch().ignoreResult(),
+  return kj::heap<PipeInput>(programs.eventPort, kj::mv(archive), exit.addBranch().ignoreResult(),
                              kj::mv(counters));
 }
 
 kj::Promise<void> ArchiveChild::pumpTo(SinkWriter& writer, FilesLimits& limits,
                                        FileCounts& counts) {
   auto fd = kj::mv(archive);
-  FdObserver observer(host.eventPort, fd.get(), FdObserver::OBSERVE_READ);
+  FdObserver observer(programs.eventPort, fd.get(), FdObserver::OBSERVE_READ);
   while (true) {
     // No pipe gives more at a time than it holds.
     auto space = writer.buffer(kj::min(limits.chunkBytes(), size_t{rpc::PREFERRED_CHUNK_BYTES}));
@@ -272,7 +272,7 @@ kj::Promise<void> ArchiveChild::pumpTo(SinkWriter& writer, FilesLimits& limits,
 }
 
 kj::Promise<FileResult<TreeCounts>> ArchiveChild::result() {
-  auto bytes = co_await readAll(host.eventPort, control.get(), MAX_REPORT_BYTES);
+  auto bytes = co_await readAll(programs.eventPort, control.get(), MAX_REPORT_BYTES);
   auto status = co_await exit.addBranch();
   control = nullptr;
   const bool isReported = status == ExitStatus{ExitStatus::Kind::EXITED, 0};
@@ -280,12 +280,13 @@ kj::Promise<FileResult<TreeCounts>> ArchiveChild::result() {
     if (report->is<FileProblem>()) {
       // One that has given up did so for the signal that all programs got.
       auto reason = report->get<FileProblem>().reason;
-      if (host.machineEnds && reason == FileProblem::Reason::ABANDONED) co_return machineEnding();
+      if (programs.machineEnds && reason == FileProblem::Reason::ABANDONED)
+        co_return machineEnding();
       co_return kj::mv(*report);
     }
     if (isReported) co_return kj::mv(*report);
   }
-  if (host.machineEnds) co_return machineEnding();
+  if (programs.machineEnds) co_return machineEnding();
   co_return describeEnd(status);
 }
 

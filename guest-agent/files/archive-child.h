@@ -5,7 +5,7 @@
 #include "files/file-counts.h"
 #include "files/files-limits.h"
 #include "files/workspace-root.h"
-#include "process/process-host.h"
+#include "process/programs.h"
 #include "wire/byte-sink.h"
 
 namespace bothy {
@@ -24,11 +24,11 @@ public:
 
   // `directory` as the worker's descriptor 0; `name` in it, to PACK and UNPACK_WHOLE.  `turn` is dropped when the child has
   // ended.
-  static kj::Promise<FileResult<kj::Own<ArchiveChild>>> start(ProcessHost& host, Task task,
+  static kj::Promise<FileResult<kj::Own<ArchiveChild>>> start(Programs& programs, Task task,
                                                               kj::AutoCloseFd directory,
                                                               kj::String name, kj::Own<void> turn);
 
-  ArchiveChild(ProcessHost& host, Task task, SpawnedProcess process, kj::AutoCloseFd archive,
+  ArchiveChild(Programs& programs, Task task, SpawnedProcess process, kj::AutoCloseFd archive,
                kj::AutoCloseFd control, kj::Own<void> turn);
   ~ArchiveChild() noexcept(false);
   KJ_DISALLOW_COPY_AND_MOVE(ArchiveChild);
@@ -46,7 +46,7 @@ public:
   void stop();
 
 private:
-  ProcessHost& host;
+  Programs& programs;
   const Task task;
   const pid_t pid;
   kj::ForkedPromise<ExitStatus> exit;

@@ -47,8 +47,8 @@ TEST_CASE("a tree goes out as a tar and comes in again, as the user's") {
 TEST_CASE("what is done is counted: files with entries of trees, their bytes, and changes") {
   FilesTestWorld w;
   auto counters = kj::refcounted<FileCounters>();
-  rpc::Files::Client inner =
-      newFilesFacet(w.host, KJ_ASSERT_NONNULL(w.root), w.user.home, w.limits, counters->addRef());
+  rpc::Files::Client inner = newFilesFacet(w.programs, KJ_ASSERT_NONNULL(w.root), w.user.home,
+                                           w.limits, counters->addRef());
   w.files = inner;
   w.write("f", "text");
   CHECK(counters->filesWritten == 1);
@@ -142,8 +142,8 @@ using Import = FilesTestWorld::Import;
 
 TEST_CASE("S01 an import that is held has its turn until its worker has ended") {
   FilesTestWorld w;
-  rpc::Files::Client other =
-      newFilesFacet(w.host, KJ_ASSERT_NONNULL(w.root), w.user.home, w.limits, w.counters->addRef());
+  rpc::Files::Client other = newFilesFacet(w.programs, KJ_ASSERT_NONNULL(w.root), w.user.home,
+                                           w.limits, w.counters->addRef());
   // Those of another lane that come later are begun meanwhile.
   auto isWaiting = [&](kj::Promise<Import>& import) {
     if (import.poll(w.scope)) return false;
@@ -178,7 +178,7 @@ kj::Vector<kj::Own<Places::Place>> takeSharedPlaces(FilesTestWorld& w) {
 TEST_CASE("S01 trees of other lanes, though nobody takes them, leave each lane one of its own") {
   FilesTestWorld w;
   auto newLane = [&]() -> rpc::Files::Client {
-    return newFilesFacet(w.host, KJ_ASSERT_NONNULL(w.root), w.user.home, w.limits,
+    return newFilesFacet(w.programs, KJ_ASSERT_NONNULL(w.root), w.user.home, w.limits,
                          w.counters->addRef());
   };
   kj::Vector<Import> held;
@@ -290,7 +290,7 @@ TEST_CASE("a copy that the end of the machine ends says so, and none is begun an
     // More than what may be on its way: the worker reads.
     auto archive = TestTar().file("f", kj::str(kj::repeat('x', 3 * MEBIBYTE))).finish();
     w.send(import.getSink(), archive.slice(0, 2 * MEBIBYTE));
-    w.host.endStarts();
+    w.programs.endStarts();
     KJ_SYSCALL(kill(findWorker(), SIGTERM));
     auto outcome = import.getImport().resultRequest().send().wait(w.scope);
     constexpr kj::StringPtr EXPECTED =
@@ -356,7 +356,7 @@ TEST_CASE("an import of a whole tree that nobody wants any more removes what it 
   w.send(sink, TestTar().file("f", "x").take());
   // The sink stays: it is not the end of the bytes that ends the worker.
   response = nullptr;
-  w.host.reaper.onChildless().wait(w.scope);
+  w.programs.reaper.onChildless().wait(w.scope);
   CHECK(w.world.count() == 3);
 }
 

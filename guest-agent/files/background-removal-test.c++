@@ -19,12 +19,12 @@ struct RemovalWorld {
     Reaper::captureChildExit();
     return kj::setupAsyncIo();
   }();
-  ProcessHost host{io.unixEventPort, io.provider->getTimer(), ProcessHost::Options{}};
+  Programs programs{io.unixEventPort, io.provider->getTimer(), Programs::Options{}};
 
   kj::Promise<int> remove(kj::StringPtr name) {
     int fd;
     KJ_SYSCALL(fd = open(world.path.cStr(), O_RDONLY | O_DIRECTORY | O_CLOEXEC));
-    return removeInBackground(host, kj::AutoCloseFd(fd), kj::str(name));
+    return removeInBackground(programs, kj::AutoCloseFd(fd), kj::str(name));
   }
 };
 
@@ -60,7 +60,7 @@ TEST_CASE("a removal that nobody wants any more ends") {
       CHECK_FALSE(removal.poll(w.io.waitScope));
     }
   }
-  w.host.reaper.onChildless().wait(w.io.waitScope);
+  w.programs.reaper.onChildless().wait(w.io.waitScope);
   CHECK(w.world.has("tree"));
 }
 

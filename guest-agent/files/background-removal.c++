@@ -15,12 +15,12 @@ constexpr int DIRECTORY_FD = 0;
 
 }  // namespace
 
-kj::Promise<int> removeInBackground(ProcessHost& host, kj::AutoCloseFd parent, kj::String name) {
+kj::Promise<int> removeInBackground(Programs& programs, kj::AutoCloseFd parent, kj::String name) {
   int fd;
   KJ_SYSCALL(fd = open("/dev/null", O_RDWR | O_CLOEXEC));
   kj::AutoCloseFd nothing(fd);
-  auto tree = host.trees.create();
-  auto outcome = co_await host.spawner.spawn(SpawnRequest{
+  auto tree = programs.trees.create();
+  auto outcome = co_await programs.spawner.spawn(SpawnRequest{
       .programs = kj::arr(kj::str("/proc/self/exe")),
       .arguments = kj::arr(kj::str("bothy-removal"), kj::str(OPTION), kj::mv(name)),
       .environment = nullptr,
@@ -32,7 +32,7 @@ kj::Promise<int> removeInBackground(ProcessHost& host, kj::AutoCloseFd parent, k
   KJ_IF_MAYBE (failure, outcome.tryGet<SpawnFailure>()) co_return failure->errorNumber;
   auto& process = outcome.get<SpawnedProcess>();
   tree->adopt(process.pid);
-  KJ_DEFER(if (host.reaper.isAlive(process.pid)) tree->kill());
+  KJ_DEFER(if (programs.reaper.isAlive(process.pid)) tree->kill());
   auto status = co_await process.exit;
   co_return status.kind == ExitStatus::Kind::EXITED ? status.number : ECANCELED;
 }

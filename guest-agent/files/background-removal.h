@@ -1,14 +1,14 @@
 #pragma once
 
 #include "files/workspace-root.h"
-#include "process/process-host.h"
+#include "process/programs.h"
 
 namespace bothy {
 
 // Removes what `name` in `parent` is with all below it, a little at a time: it is in no hurry and stands in nobody's way.  A process of its
 // own does it, with the rights of this one and among the programs: the agent waits for no disk.  0, or errno of the first problem, with
 // which it stops; ECANCELED where it was ended.  Dropping the promise ends it.
-kj::Promise<int> removeInBackground(ProcessHost& host, kj::AutoCloseFd parent, kj::String name);
+kj::Promise<int> removeInBackground(Programs& programs, kj::AutoCloseFd parent, kj::String name);
 
 // That process is the agent's own program again.  main() begins with
 //

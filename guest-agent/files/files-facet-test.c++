@@ -57,7 +57,7 @@ TEST_CASE("P16 a file whose size says nothing, or too much, gives its bytes") {
   FilesTestWorld w;
   WorkspaceRoot root(openRoot("/"));
   rpc::Files::Client machine =
-      newFilesFacet(w.host, root, w.user.home, w.limits, w.counters->addRef());
+      newFilesFacet(w.programs, root, w.user.home, w.limits, w.counters->addRef());
   for (auto path : {"/proc/self/status", "/sys/kernel/mm/transparent_hugepage/enabled"}) {
     if (access(path, R_OK) != 0) continue;
     for (bool sparse : {false, true}) {
@@ -277,9 +277,9 @@ struct DeafLane {
   explicit DeafLane(FilesTestWorld& w)
       : pipe(w.io.provider->newTwoWayPipe()),
         server(kj::mv(pipe.ends[0]),
-               newFilesFacet(w.host, KJ_ASSERT_NONNULL(w.root), w.user.home, w.limits,
+               newFilesFacet(w.programs, KJ_ASSERT_NONNULL(w.root), w.user.home, w.limits,
                              w.counters->addRef()),
-               w.host.timer,
+               w.programs.timer,
                {GuardRules::Peer::ASKS, rpc::MAX_MESSAGE_WORDS, rpc::MAX_LANE_UNREAD_BYTES,
                 rpc::MAX_LANE_ANSWERS, rpc::MAX_LANE_EXPORTS},
                w.lanes),

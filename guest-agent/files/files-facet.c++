@@ -25,13 +25,13 @@ constexpr uint REMOVE_STEP = 128;
 
 class FilesFacet final: public rpc::Files::Server {
 public:
-  FilesFacet(ProcessHost& host, kj::Own<WorkspaceFiles> files, FilesLimits& limits,
+  FilesFacet(Programs& programs, kj::Own<WorkspaceFiles> files, FilesLimits& limits,
              kj::Own<FileCounters> counters)
-      : host(host),
+      : programs(programs),
         files(kj::mv(files)),
         limits(limits),
         counters(kj::mv(counters)),
-        trees(kj::refcounted<TreeTurns>(host.timer, limits.treeTransfers->addRef())),
+        trees(kj::refcounted<TreeTurns>(programs.timer, limits.treeTransfers->addRef())),
         machineWriters(limits.writers->addRef()) {}
 
   kj::Promise<void> stat(StatContext context) override {
@@ -192,7 +192,7 @@ public:
         co_return;
       }
       // A timer that is due comes after what the machine's other clients sent meanwhile.
-      co_await host.timer.afterDelay(0 * kj::NANOSECONDS);
+      co_await programs.timer.afterDelay(0 * kj::NANOSECONDS);
     }
   }
 
@@ -208,8 +208,9 @@ public:
       co_return;
     }
     auto& tree = place.get<WorkspaceFiles::TreePlace>();
-    auto started = co_await ArchiveChild::start(
-        host, ArchiveChild::Task::PACK, kj::mv(tree.directory), kj::mv(tree.name), kj::mv(turn));
+    auto started =
+        co_await ArchiveChild::start(programs, ArchiveChild::Task::PACK, kj::mv(tree.directory),
+                                     kj::mv(tree.name), kj::mv(turn));
     if (started.is<FileProblem>()) {
       started.get<FileProblem>().writeTo(context.getResults().initOutcome().initFailed(),
                                          params.getPath());
@@ -244,7 +245,7 @@ public:
     }
     auto& found = place.get<TreePlace>();
     auto started =
-        co_await ArchiveChild::start(host, whole ? Task::UNPACK_WHOLE : Task::UNPACK,
+        co_await ArchiveChild::start(programs, whole ? Task::UNPACK_WHOLE : Task::UNPACK,
                                      kj::mv(found.directory), kj::mv(found.name), kj::mv(turn));
     auto results = context.getResults();
     if (started.is<FileProblem>()) {
@@ -286,7 +287,7 @@ private:
     kj::Own<Place> machine;
   };
 
-  ProcessHost& host;
+  Programs& programs;
   kj::Own<WorkspaceFiles> files;
   FilesLimits& limits;
   kj::Own<FileCounters> counters;
@@ -346,10 +347,10 @@ private:
 
 }  // namespace
 
-kj::Own<rpc::Files::Server> newFilesFacet(ProcessHost& host, const WorkspaceRoot& root,
+kj::Own<rpc::Files::Server> newFilesFacet(Programs& programs, const WorkspaceRoot& root,
                                           kj::StringPtr home, FilesLimits& limits,
                                           kj::Own<FileCounters> counters) {
-  return kj::heap<FilesFacet>(host, kj::refcounted<WorkspaceFiles>(root, home), limits,
+  return kj::heap<FilesFacet>(programs, kj::refcounted<WorkspaceFiles>(root, home), limits,
                               kj::mv(counters));
 }
 

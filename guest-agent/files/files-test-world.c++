@@ -84,7 +84,7 @@ kj::Promise<void> FilesTestWorld::CollectingSink::end(EndContext) {
 FilesTestWorld::FilesTestWorld(kj::Maybe<kj::Timer&> timer)
     : io(setupIo()),
       scope(io.waitScope),
-      host(io.unixEventPort, timer.orDefault(io.provider->getTimer()), ProcessHost::Options{}),
+      programs(io.unixEventPort, timer.orDefault(io.provider->getTimer()), Programs::Options{}),
       user(tester()),
       disk(io.unixEventPort),
       pipe(io.provider->newTwoWayPipe()),
@@ -95,8 +95,9 @@ FilesTestWorld::FilesTestWorld(kj::Maybe<kj::Timer&> timer)
   world.write("outside/secret", "secret");
   KJ_SYSCALL(chmod(world.path.cStr(), 0755));
   KJ_SYSCALL(chown(world.at("root").cStr(), user.uid, user.gid));
-  server.emplace(kj::mv(pipe.ends[0]), newFilesFacet(host, root.emplace(openRoot(world.at("root"))),
-                                                     user.home, limits, counters->addRef()));
+  server.emplace(kj::mv(pipe.ends[0]),
+                 newFilesFacet(programs, root.emplace(openRoot(world.at("root"))), user.home,
+                               limits, counters->addRef()));
   rights.emplace(user);
 }
 

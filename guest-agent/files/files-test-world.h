@@ -7,7 +7,7 @@
 #include "files/file-counts.h"
 #include "files/files-limits.h"
 #include "files/workspace-root.h"
-#include "process/process-host.h"
+#include "process/programs.h"
 #include "schema/files.capnp.h"
 #include "tree/test-directory.h"
 #include "wire/rpc-connection.h"
@@ -63,14 +63,14 @@ struct FilesTestWorld {
     Collected& collected;
   };
 
-  // `timer`: of the host; by default that of the loop.
+  // `timer`: of programs; by default that of the loop.
   explicit FilesTestWorld(kj::Maybe<kj::Timer&> timer = nullptr);
 
   TestDirectory world;  // holds root/, which is served, and outside/secret
   kj::Maybe<ActingUser> rights;
   kj::AsyncIoContext io;
   kj::WaitScope& scope;
-  ProcessHost host;
+  Programs programs;
   User user;
   kj::Maybe<WorkspaceRoot> root;
   MessageBudget lanes{

@@ -26,7 +26,7 @@ using Reason = rpc::FileFailure::Reason;
 struct MachineWorld: public FilesTestWorld {
   WorkspaceRoot machineRoot = WorkspaceRoot(openRoot("/"));
   MachineWorld() {
-    files = newFilesFacet(host, machineRoot, user.home, limits, counters->addRef());
+    files = newFilesFacet(programs, machineRoot, user.home, limits, counters->addRef());
   }
 
   kj::String readAll(kj::StringPtr path) {
@@ -61,7 +61,7 @@ TEST_CASE("S42 what a file says by who reads it is what it says to the user") {
   auto asRoot = kj::heap<ActingRoot>();
   kj::AutoCloseFd nullDevice(open("/dev/null", O_RDWR | O_CLOEXEC));
   // A process of root's, as those of the kernel's addresses are.
-  auto spawned = w.host.spawner
+  auto spawned = w.programs.spawner
                      .spawn(SpawnRequest{
                          .programs = kj::arr(kj::str("/bin/sleep")),
                          .arguments = kj::arr(kj::str("sleep"), kj::str("1000")),

@@ -27,7 +27,7 @@ struct Attempt {
   kj::Maybe<SpawnRequest> request;
 };
 
-kj::Promise<Attempt> startIn(ProcessHost& host, kj::Own<ProcessTree> tree, Place place,
+kj::Promise<Attempt> startIn(Programs& programs, kj::Own<ProcessTree> tree, Place place,
                              SpawnRequest request) {
   // Of a longer one no more is told.
   FailureText program(request.arguments[0]);
@@ -36,12 +36,12 @@ kj::Promise<Attempt> startIn(ProcessHost& host, kj::Own<ProcessTree> tree, Place
   auto timeLimit = request.timeLimit;
   const auto kind = request.kind;
   const auto user = request.user();
-  auto mark = tree->markAs(host.touches, user);
+  auto mark = tree->markAs(programs.touches, user);
   request.cgroupFd = tree->cgroupFd();
   // Cancelled between execve(2) and our hearing of it, the program may have begun to fork.
   bool settled = false;
   KJ_DEFER(if (!settled) tree->kill());
-  auto outcome = co_await host.spawner.spawn(kj::mv(request), tree->takePrepared());
+  auto outcome = co_await programs.spawner.spawn(kj::mv(request), tree->takePrepared());
   settled = true;
   KJ_SWITCH_ONEOF(outcome) {
     KJ_CASE_ONEOF(failure, SpawnFailure) {
@@ -50,14 +50,14 @@ kj::Promise<Attempt> startIn(ProcessHost& host, kj::Own<ProcessTree> tree, Place
     }
     KJ_CASE_ONEOF(process, SpawnedProcess) {
       if (process.isOutsideCgroup) {
-        tree = host.trees.createWithoutCgroup();
-        mark = tree->markAs(host.touches, user);
+        tree = programs.trees.createWithoutCgroup();
+        mark = tree->markAs(programs.touches, user);
       }
       tree->adopt(process.pid);
       auto missingHome = process.homeError.map(
           [&](int error) { return MissingHome{kj::mv(workingDirectory), error}; });
       co_return Attempt{
-          kj::refcounted<ChildProcess>(host, kj::mv(process), kj::mv(tree), mark, place,
+          kj::refcounted<ChildProcess>(programs, kj::mv(process), kj::mv(tree), mark, place,
                                        ChildProcess::Label{kind, nameOf(program.asPtr())},
                                        timeLimit, kj::mv(missingHome)),
           nullptr};
@@ -66,10 +66,10 @@ kj::Promise<Attempt> startIn(ProcessHost& host, kj::Own<ProcessTree> tree, Place
   KJ_UNREACHABLE;
 }
 
-kj::Promise<Outcome> startInReserve(ProcessHost& host, kj::Own<ProcessTree> tree,
+kj::Promise<Outcome> startInReserve(Programs& programs, kj::Own<ProcessTree> tree,
                                     SpawnRequest request) {
   request.userProcesses = SpawnRequest::UserProcesses::UNLIMITED;
-  auto attempt = co_await startIn(host, kj::mv(tree), Place::RESERVE, kj::mv(request));
+  auto attempt = co_await startIn(programs, kj::mv(tree), Place::RESERVE, kj::mv(request));
   co_return kj::mv(attempt.outcome);
 }
 
@@ -88,22 +88,22 @@ MarkedFd duplicate(int original, ProgramMark mark) {
   return {kj::AutoCloseFd(fd), mark};
 }
 
-kj::Promise<Outcome> startOnTerminal(ProcessHost& host, SpawnRequest request) {
+kj::Promise<Outcome> startOnTerminal(Programs& programs, SpawnRequest request) {
   // Asked before: a shell that just fits in cannot start anything.
-  if (host.trees.isScarce()) {
-    KJ_IF_MAYBE (tree, host.trees.createInReserve()) {
-      co_return co_await startInReserve(host, kj::mv(*tree), kj::mv(request));
+  if (programs.trees.isScarce()) {
+    KJ_IF_MAYBE (tree, programs.trees.createInReserve()) {
+      co_return co_await startInReserve(programs, kj::mv(*tree), kj::mv(request));
     }
   }
   // The caller's is closed by when the start has failed: all three are the terminal.
-  auto terminal = duplicate(request.standardFds[0], host.touches.markOf(request.user()));
-  auto attempt = co_await startIn(host, host.trees.create(ProgramKind::TERMINAL),
+  auto terminal = duplicate(request.standardFds[0], programs.touches.markOf(request.user()));
+  auto attempt = co_await startIn(programs, programs.trees.create(ProgramKind::TERMINAL),
                                   Place::AMONG_PROGRAMS, kj::mv(request));
-  if (lacksRoom(attempt.outcome) && !host.machineEnds) {
+  if (lacksRoom(attempt.outcome) && !programs.machineEnds) {
     KJ_IF_MAYBE (again, attempt.request) {
-      KJ_IF_MAYBE (tree, host.trees.createInReserve()) {
+      KJ_IF_MAYBE (tree, programs.trees.createInReserve()) {
         for (int& fd : again->standardFds) fd = terminal.get();
-        co_return co_await startInReserve(host, kj::mv(*tree), kj::mv(*again));
+        co_return co_await startInReserve(programs, kj::mv(*tree), kj::mv(*again));
       }
     }
   }
@@ -113,17 +113,17 @@ kj::Promise<Outcome> startOnTerminal(ProcessHost& host, SpawnRequest request) {
 }  // namespace
 
 kj::Promise<kj::OneOf<kj::Own<ChildProcess>, StartFailure>> ChildProcess::start(
-    ProcessHost& host, SpawnRequest request) {
-  if (request.kind == ProgramKind::TERMINAL) return startOnTerminal(host, kj::mv(request));
-  auto tree = host.trees.create(request.kind);
-  return startIn(host, kj::mv(tree), Place::AMONG_PROGRAMS, kj::mv(request))
+    Programs& programs, SpawnRequest request) {
+  if (request.kind == ProgramKind::TERMINAL) return startOnTerminal(programs, kj::mv(request));
+  auto tree = programs.trees.create(request.kind);
+  return startIn(programs, kj::mv(tree), Place::AMONG_PROGRAMS, kj::mv(request))
       .then([](Attempt&& attempt) { return kj::mv(attempt.outcome); });
 }
 
-ChildProcess::ChildProcess(ProcessHost& host, SpawnedProcess process, kj::Own<ProcessTree> tree,
+ChildProcess::ChildProcess(Programs& programs, SpawnedProcess process, kj::Own<ProcessTree> tree,
                            ProgramMark mark, Place place, Label label,
                            kj::Maybe<kj::Duration> timeLimit, kj::Maybe<MissingHome> missingHome)
-    : host(host),
+    : programs(programs),
       leader(process.pid),
       programMark(mark),
       place(place),
@@ -139,24 +139,24 @@ ChildProcess::ChildProcess(ProcessHost& host, SpawnedProcess process, kj::Own<Pr
 ChildProcess::~ChildProcess() noexcept(false) {}
 
 kj::Promise<ExitStatus> ChildProcess::run(kj::Promise<ExitStatus> exit) {
-  host.programBegan(label.kind);
+  programs.programBegan(label.kind);
   // Also where nobody waits for its end any more.
-  KJ_DEFER(host.programStopped(label.kind));
+  KJ_DEFER(programs.programStopped(label.kind));
   auto status = co_await exit;
   if (isTimedOut) {
     co_await end().exclusiveJoin(
-        host.timer.afterDelay(END_LIMIT + rpc::KILL_GRACE_MILLIS * kj::MILLISECONDS));
+        programs.timer.afterDelay(END_LIMIT + rpc::KILL_GRACE_MILLIS * kj::MILLISECONDS));
     status = {ExitStatus::Kind::TIMED_OUT};
   }
   status.usage = tree->usage();
-  KJ_IF_MAYBE (listener, host.listener) {
+  KJ_IF_MAYBE (listener, programs.listener) {
     listener->programEnded({leader, label.kind, kj::str(label.name), status});
   }
   co_return status;
 }
 
 kj::Promise<void> ChildProcess::endAfter(kj::Duration timeLimit) {
-  co_await host.timer.afterDelay(timeLimit);
+  co_await programs.timer.afterDelay(timeLimit);
   if (!isRunning()) co_return;
   isTimedOut = true;
   // It goes on in the background.
@@ -176,20 +176,20 @@ kj::Promise<void> ChildProcess::end() {
     return running->addBranch();
   }
   auto& fork = ending.emplace(runEnd().fork());
-  host.runInBackground(fork.addBranch().attach(kj::addRef(*this)));
+  programs.runInBackground(fork.addBranch().attach(kj::addRef(*this)));
   return fork.addBranch();
 }
 
 void ChildProcess::releaseTree() {
   if (isRunning() || isEnding || tree->count() > 0) return;
-  tree = host.trees.createWithoutCgroup();
+  tree = programs.trees.createWithoutCgroup();
 }
 
 kj::Promise<void> ChildProcess::runEnd() {
   isEnding = true;
   KJ_DEFER(isEnding = false);
   // Counts from the order, however long the signals take.
-  auto grace = host.timer.afterDelay(rpc::KILL_GRACE_MILLIS * kj::MILLISECONDS);
+  auto grace = programs.timer.afterDelay(rpc::KILL_GRACE_MILLIS * kj::MILLISECONDS);
   // A stopped process gets the first two only when it goes on.
   co_await tree->signal(kj::arr(SIGHUP, SIGTERM, SIGCONT));
   co_await tree->onEmpty().exclusiveJoin(kj::mv(grace));

@@ -24,17 +24,17 @@ class ChildProcess final: public kj::Refcounted {
 public:
   // Starts what `request` says, in a tree of its own; its time limit ends it.  Dropping the promise kills what may have
   // begun.  On a terminal it starts in the reserve where there is no room for it elsewhere.
-  static kj::Promise<kj::OneOf<kj::Own<ChildProcess>, StartFailure>> start(ProcessHost& host,
+  static kj::Promise<kj::OneOf<kj::Own<ChildProcess>, StartFailure>> start(Programs& programs,
                                                                            SpawnRequest request);
 
   enum class Place { AMONG_PROGRAMS, RESERVE };
 
-  // What the listener of `host` is told of it.
+  // What the listener of `programs` is told of it.
   struct Label {
     ProgramKind kind;
     kj::String name;
   };
-  ChildProcess(ProcessHost& host, SpawnedProcess process, kj::Own<ProcessTree> tree,
+  ChildProcess(Programs& programs, SpawnedProcess process, kj::Own<ProcessTree> tree,
                ProgramMark mark, Place place, Label label, kj::Maybe<kj::Duration> timeLimit,
                kj::Maybe<MissingHome> missingHome);
   ~ChildProcess() noexcept(false);
@@ -42,7 +42,7 @@ public:
   pid_t pid() const { return leader; }
   // Of what the event loop shares with it.
   ProgramMark mark() const { return programMark; }
-  bool isRunning() const { return host.reaper.isAlive(leader); }
+  bool isRunning() const { return programs.reaper.isAlive(leader); }
 
   // Resolves when the program itself has ended; with TIMED_OUT once no member of its tree is left, or END_LIMIT is over.
   kj::Promise<ExitStatus> onExit() { return exit.addBranch(); }
@@ -67,7 +67,7 @@ public:
   void releaseTree();
 
 private:
-  ProcessHost& host;
+  Programs& programs;
   const pid_t leader;
   const ProgramMark programMark;
   const Place place;

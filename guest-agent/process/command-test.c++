@@ -31,7 +31,7 @@ struct World: public TestWorld {
     variable.setName(name);
     variable.setValue(value);
   }
-  auto prepare() { return prepareCommand(*host, command.asReader(), EmptyArguments::REFUSED); }
+  auto prepare() { return prepareCommand(*programs, command.asReader(), EmptyArguments::REFUSED); }
   StartFailure refusal() {
     auto prepared = prepare();
     REQUIRE(prepared.is<StartFailure>());
@@ -52,9 +52,9 @@ TEST_CASE(
   World world;
   CHECK(world.prepare().is<SpawnRequest>());
   const uid_t user = world.uid;
-  world.host->touches.refuseStarts(user + 1);
+  world.programs->touches.refuseStarts(user + 1);
   CHECK(world.prepare().is<SpawnRequest>());
-  world.host->touches.refuseStarts(user);
+  world.programs->touches.refuseStarts(user);
   auto refused = world.prepare();
   REQUIRE(refused.is<StartFailure>());
   CHECK(refused.get<StartFailure>().reason == Reason::LIMIT_REACHED);
@@ -63,7 +63,7 @@ TEST_CASE(
 
 TEST_CASE("S42 no user takes from others what their programs can be ended by") {
   World world;
-  auto& touches = world.host->touches;
+  auto& touches = world.programs->touches;
   const uid_t user = world.uid, other = user + 1;
   constexpr auto SHARE = LoopTouches::MAX_GROUPS * 3 / 4;
   // Written to by nobody.
@@ -78,9 +78,9 @@ TEST_CASE("S42 no user takes from others what their programs can be ended by") {
   CHECK(refused.get<StartFailure>().reason == Reason::LIMIT_REACHED);
   CHECK(subjectOf(refused.get<StartFailure>()) == "maxUserPrograms");
   // A terminal, to end them, and whoever else.
-  CHECK(
-      prepareCommand(*world.host, world.command.asReader(), EmptyArguments::LOGIN_SHELL, "dumb"_kj)
-          .is<SpawnRequest>());
+  CHECK(prepareCommand(*world.programs, world.command.asReader(), EmptyArguments::LOGIN_SHELL,
+                       "dumb"_kj)
+            .is<SpawnRequest>());
   touches.remove(left.back());
   CHECK(world.prepare().is<SpawnRequest>());
   left.back() = touches.add(user, KILL_FILE);

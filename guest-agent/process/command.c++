@@ -39,26 +39,26 @@ kj::String loginName(kj::StringPtr shell) {
 
 }  // namespace
 
-kj::OneOf<SpawnRequest, StartFailure> prepareCommand(const ProcessHost& host,
+kj::OneOf<SpawnRequest, StartFailure> prepareCommand(const Programs& programs,
                                                      rpc::Command::Reader command,
                                                      EmptyArguments emptyArguments,
                                                      kj::Maybe<kj::StringPtr> term) {
-  if (host.machineEnds) return StartFailure{Reason::MACHINE_ENDING, {}, 0};
+  if (programs.machineEnds) return StartFailure{Reason::MACHINE_ENDING, {}, 0};
   kj::StringPtr userName = command.getUser();
-  if (userName.size() == 0) userName = host.options.defaultUser;
+  if (userName.size() == 0) userName = programs.options.defaultUser;
   if (userName.size() > MAX_USER_NAME_BYTES)
     return StartFailure{Reason::NO_SUCH_USER, FailureText(userName)};
   auto maybeUser = [&]() {
-    Touch touch(host.anybodys);
-    return host.users.find(userName);
+    Touch touch(programs.anybodys);
+    return programs.users.find(userName);
   }();
   if (maybeUser == nullptr) return StartFailure{Reason::NO_SUCH_USER, FailureText(userName)};
   auto& user = KJ_ASSERT_NONNULL(maybeUser);
-  if (host.touches.isRefused(user.uid)) {
+  if (programs.touches.isRefused(user.uid)) {
     return StartFailure{Reason::LIMIT_REACHED, FailureText(*rpc::USER_HELD_UP_AGENT)};
   }
   // A terminal is how he ends them, and of those there are few.
-  if (term == nullptr && !host.touches.hasRoomFor(user.uid)) {
+  if (term == nullptr && !programs.touches.hasRoomFor(user.uid)) {
     return StartFailure{Reason::LIMIT_REACHED, FailureText("maxUserPrograms"_kj)};
   }
 
@@ -80,10 +80,10 @@ kj::OneOf<SpawnRequest, StartFailure> prepareCommand(const ProcessHost& host,
   }
 
   auto environment = [&]() {
-    Touch touch(host.anybodys);
-    return host.environments.of(user);
+    Touch touch(programs.anybodys);
+    return programs.environments.of(user);
   }();
-  KJ_IF_MAYBE (directory, host.runtimeDirectories.ensure(user)) {
+  KJ_IF_MAYBE (directory, programs.runtimeDirectories.ensure(user)) {
     environment.set("XDG_RUNTIME_DIR", *directory);
   }
   KJ_IF_MAYBE (value, term) {

@@ -4,21 +4,21 @@
 
 namespace bothy {
 
-Execution::Execution(ProcessHost& host, kj::Own<ChildProcess> childParam,
+Execution::Execution(Programs& programs, kj::Own<ChildProcess> childParam,
                      kj::Maybe<kj::Own<ProgramInput>> standardInput,
                      kj::Maybe<kj::Own<OutputPump>> standardOutput,
                      kj::Maybe<kj::Own<OutputPump>> standardError)
-    : host(host),
+    : programs(programs),
       child(kj::mv(childParam)),
       standardInput(kj::mv(standardInput)),
       standardOutput(kj::mv(standardOutput)),
       standardError(kj::mv(standardError)),
       ended(run().eagerlyEvaluate(nullptr).fork()) {
-  host.processCount++;
+  programs.processCount++;
 }
 
 Execution::~Execution() noexcept(false) {
-  host.programDisposed();
+  programs.programDisposed();
 }
 
 kj::Maybe<ProgramInput&> Execution::input() {
@@ -51,14 +51,14 @@ kj::Promise<Execution::Result> Execution::onFinished(Sinks sinks) {
 }
 
 void Execution::abandon() {
-  if (child->isRunning()) host.runInBackground(child->end());
+  if (child->isRunning()) programs.runInBackground(child->end());
   for (auto pump : {&standardOutput, &standardError}) {
     KJ_IF_MAYBE (p, *pump) {
       (*p)->giveUp();
     }
   }
   // Where it fails whoever waits is told.
-  host.runInBackground(
+  programs.runInBackground(
       onFinished().ignoreResult().catch_([](kj::Exception&&) {}).attach(kj::addRef(*this)));
 }
 

@@ -15,7 +15,7 @@ public:
   };
 
   // None: it is /dev/null.
-  Execution(ProcessHost& host, kj::Own<ChildProcess> child,
+  Execution(Programs& programs, kj::Own<ChildProcess> child,
             kj::Maybe<kj::Own<ProgramInput>> standardInput,
             kj::Maybe<kj::Own<OutputPump>> standardOutput,
             kj::Maybe<kj::Own<OutputPump>> standardError);
@@ -39,7 +39,7 @@ public:
   void abandon();
 
 private:
-  ProcessHost& host;
+  Programs& programs;
   kj::Own<ChildProcess> child;
   kj::Maybe<kj::Own<ProgramInput>> standardInput;
   kj::Maybe<kj::Own<OutputPump>> standardOutput;

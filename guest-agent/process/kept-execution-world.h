@@ -14,7 +14,7 @@ struct KeptExecutionWorld: public TestWorld {
   explicit KeptExecutionWorld(kj::Maybe<kj::Timer&> timer = nullptr)
       : TestWorld(Trees::CGROUPS_IF_POSSIBLE, timer) {}
 
-  rpc::Processes::Client facet = newProcessesFacet(*host);
+  rpc::Processes::Client facet = newProcessesFacet(*programs);
   rpc::Processes::Client processes = connect<rpc::Processes>(facet);
   Collected out;
   Collected err;

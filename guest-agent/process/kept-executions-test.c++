@@ -93,7 +93,7 @@ TEST_CASE(
     "forgotten for it") {
   ThroughWorld w;
   w.add(FIT + 3);
-  CHECK(w.world.host->outputs.held() <= LEAST_OUTPUT_BYTES);
+  CHECK(w.world.programs->outputs.held() <= LEAST_OUTPUT_BYTES);
   uint whole = 0;
   for (auto id : w.ids) whole += w.lostOf(id) == 0 ? 1 : 0;
   CHECK(whole < FIT);
@@ -122,7 +122,7 @@ TEST_CASE("P41 an output that has yet to arrive is kept before those that are th
   CHECK(w.lostOf(owed.getId()) == 0);
 }
 
-// Programs that have ended and are held, each with a child that has yet to write.  Their outputs linger, for the time of the host
+// Programs that have ended and are held, each with a child that has yet to write.  Their outputs linger, for their time
 // stands still.
 struct LingeringWorld {
   kj::TimerImpl timer{kj::origin<kj::TimePoint>()};
@@ -177,7 +177,7 @@ TEST_CASE("S01 a program is not forgotten for output that what it left might wri
 TEST_CASE("S01 output that what a program left writes after its end is bounded with the rest") {
   LingeringWorld lingering(FIT + 3, kj::str("head -c ", OUTPUT_BYTES, " /dev/zero"));
   for (uint i = 0; i < FIT + 3; i++) lingering.letWrite(i, OUTPUT_BYTES);
-  CHECK(lingering.world.host->outputs.held() <= LEAST_OUTPUT_BYTES);
+  CHECK(lingering.world.programs->outputs.held() <= LEAST_OUTPUT_BYTES);
   CHECK(lingering.countHad() == FIT + 3);
 }
 
@@ -224,7 +224,7 @@ TEST_CASE("P41 a program whose end nobody was told is kept before all that were 
 TEST_CASE("how many programs run is told when one begins and when it ends") {
   World world;
   HeardPrograms heard;
-  world.host->listener = heard;
+  world.programs->listener = heard;
   world.start("read x; exit 2");
   CHECK(heard.running == RunningPrograms{.commands = 1});
   world.type("\n");
@@ -236,7 +236,7 @@ TEST_CASE("how many programs run is told when one begins and when it ends") {
   KJ_ASSERT_NONNULL(world.process).endRequest().send().wait(world.scope);
   world.TestWorld::await([&]() { return heard.ends == 2; });
   CHECK(heard.running == RunningPrograms());
-  world.host->listener = nullptr;
+  world.programs->listener = nullptr;
 }
 
 }  // namespace

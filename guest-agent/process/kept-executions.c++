@@ -66,9 +66,9 @@ void KeptExecutions::noteTold(uint64_t id) {
 
 void KeptExecutions::expireUnlessHeld(uint64_t id, Entry& entry) {
   // In a task of its own: end() destroys the promise of this timer.
-  entry.expiry = host.timer.afterDelay(rpc::PROCESS_KEEP_MILLIS * kj::MILLISECONDS)
+  entry.expiry = programs.timer.afterDelay(rpc::PROCESS_KEEP_MILLIS * kj::MILLISECONDS)
                      .then([this, id]() {
-                       host.runInBackground(kj::evalLater(
+                       programs.runInBackground(kj::evalLater(
                            [self = addRef(), id]() mutable { self->endUnlessHeld(id); }));
                      })
                      .eagerlyEvaluate(nullptr);

@@ -10,10 +10,10 @@ namespace bothy {
 
 // The programs that outlive what their callers hold of them, by their ids.  Each is here from its start on until nobody
 // has held it for rpc::PROCESS_KEEP_MILLIS, it was ended, or it ended by itself and there are
-// more than rpc::MAX_ENDED_PROCESSES of those.  How much of their outputs is kept the host's budget says.
+// more than rpc::MAX_ENDED_PROCESSES of those.  How much of their outputs is kept their budget says.
 class KeptExecutions final: public kj::Refcounted {
 public:
-  explicit KeptExecutions(ProcessHost& host) : host(host) {}
+  explicit KeptExecutions(Programs& programs) : programs(programs) {}
   ~KeptExecutions() noexcept(false);
   KJ_DISALLOW_COPY_AND_MOVE(KeptExecutions);
 
@@ -50,7 +50,7 @@ private:
     kj::Promise<void> whenEnded = nullptr;
   };
 
-  ProcessHost& host;
+  Programs& programs;
   kj::HashMap<uint64_t, Entry> entries;
   std::deque<uint64_t> ended;  // that nobody holds; oldest first
 

@@ -46,7 +46,7 @@ public:
 // Makes trees.
 class ProcessTrees final {
 public:
-  // `touches` and `spawner` outlive it.  `cgroupRoot`: as ProcessHost::Options.
+  // `touches` and `spawner` outlive it.  `cgroupRoot`: as Programs::Options.
   ProcessTrees(kj::UnixEventPort& eventPort, LoopTouches& touches, Spawner& spawner,
                kj::Maybe<kj::StringPtr> cgroupRoot);
   ~ProcessTrees() noexcept(false);

@@ -191,12 +191,12 @@ TEST_CASE("why a program does not start is told with its reason") {
   request = world.request("exit 0");
   request.getCommand().initEnvironment(1)[0].setName("A=B");
   CHECK(world.failure(kj::mv(request)) == Reason::INVALID_COMMAND);
-  CHECK(world.host->processCount == 0);
+  CHECK(world.programs->processCount == 0);
 }
 
 TEST_CASE("programs that are being started count as those that run") {
   World world;
-  world.host->processCount += rpc::MAX_PROCESSES - 1;
+  world.programs->processCount += rpc::MAX_PROCESSES - 1;
   {
     auto first = world.request("exit 0").send();
     auto second = world.request("exit 0").send();
@@ -205,7 +205,7 @@ TEST_CASE("programs that are being started count as those that run") {
     REQUIRE(outcome.getOutcome().isFailed());
     CHECK(outcome.getOutcome().getFailed().getReason() == Reason::LIMIT_REACHED);
   }
-  world.host->processCount -= rpc::MAX_PROCESSES - 1;
+  world.programs->processCount -= rpc::MAX_PROCESSES - 1;
 }
 
 TEST_CASE("a signal reaches the leader alone or the tree, and says if somebody was there") {
@@ -233,8 +233,8 @@ TEST_CASE("dropping a running process ends its whole tree") {
     auto process = world.start(world.request("sleep 1000 & echo up; sleep 1000"));
   }
   world.onChildless().wait(world.scope);
-  world.host->onBackgroundIdle().wait(world.scope);
-  CHECK(world.host->processCount == 0);
+  world.programs->onBackgroundIdle().wait(world.scope);
+  CHECK(world.programs->processCount == 0);
 }
 
 TEST_CASE("a tree that ignores SIGTERM is killed after the grace, double-forked members too") {
@@ -277,8 +277,8 @@ TEST_CASE("S01 a program whose output goes to its own process is not held for ev
   }
   world.disconnect();
   auto limit = world.io.provider->getTimer().afterDelay(10 * kj::SECONDS);
-  world.host->onAllDisposed().exclusiveJoin(kj::mv(limit)).wait(world.scope);
-  CHECK(world.host->processCount == 0);
+  world.programs->onAllDisposed().exclusiveJoin(kj::mv(limit)).wait(world.scope);
+  CHECK(world.programs->processCount == 0);
 }
 
 TEST_CASE("a call that is dropped before its answer leaves nothing") {
@@ -289,8 +289,8 @@ TEST_CASE("a call that is dropped before its answer leaves nothing") {
     dropped.poll(world.scope);
   }
   world.onChildless().wait(world.scope);
-  world.host->onBackgroundIdle().wait(world.scope);
-  CHECK(world.host->processCount == 0);
+  world.programs->onBackgroundIdle().wait(world.scope);
+  CHECK(world.programs->processCount == 0);
 }
 
 TEST_CASE("P15 orphans are collected") {

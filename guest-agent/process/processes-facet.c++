@@ -52,27 +52,27 @@ Input inputOf(rpc::Processes::ExecParams::Reader params) {
 }
 
 // The programs of all clients: a start goes on when the client's facet is gone.
-class Programs final: public kj::Refcounted {
+class ClientPrograms final: public kj::Refcounted {
 public:
-  explicit Programs(ProcessHost& host)
-      : requested(kj::refcounted<RequestedStarts>(host.timer)),
-        kept(kj::refcounted<KeptExecutions>(host)),
-        host(host) {
+  explicit ClientPrograms(Programs& programs)
+      : requested(kj::refcounted<RequestedStarts>(programs.timer)),
+        kept(kj::refcounted<KeptExecutions>(programs)),
+        programs(programs) {
     int fd;
     KJ_SYSCALL(fd = open("/dev/null", O_RDWR | O_CLOEXEC));
     nullDevice = kj::AutoCloseFd(fd);
   }
   // Kept programs that somebody holds yet hold `requested`, too, and a start in it is of this.
-  ~Programs() noexcept(false) { requested->giveUp(); }
-  KJ_DISALLOW_COPY_AND_MOVE(Programs);
+  ~ClientPrograms() noexcept(false) { requested->giveUp(); }
+  KJ_DISALLOW_COPY_AND_MOVE(ClientPrograms);
 
   // Keeps nothing of its parameters, except that `sinks` become the program's.
   kj::Promise<Started> start(rpc::Command::Reader command, Input input, Sinks& sinks, bool keep) {
-    if (host.processCount + starting >= rpc::MAX_PROCESSES) {
+    if (programs.processCount + starting >= rpc::MAX_PROCESSES) {
       return Started(
           StartFailure{rpc::StartFailure::Reason::LIMIT_REACHED, FailureText("maxProcesses"_kj)});
     }
-    auto prepared = prepareCommand(host, command, EmptyArguments::REFUSED);
+    auto prepared = prepareCommand(programs, command, EmptyArguments::REFUSED);
     KJ_IF_MAYBE (failure, prepared.tryGet<StartFailure>()) {
       return Started(kj::mv(*failure));
     }
@@ -104,12 +104,12 @@ public:
   kj::Own<RequestedStarts> requested;
   kj::Own<KeptExecutions> kept;
 
-  kj::Own<Programs> addRef() { return kj::addRef(*this); }
+  kj::Own<ClientPrograms> addRef() { return kj::addRef(*this); }
 
 private:
-  ProcessHost& host;
+  Programs& programs;
   kj::AutoCloseFd nullDevice;
-  uint starting = 0;  // programs, not yet in host.processCount
+  uint starting = 0;  // programs, not yet in Programs::processCount
 
   kj::Promise<Started> spawn(SpawnRequest request, Input given,
                              kj::Maybe<rpc::ByteSink::Client> stdoutSink,
@@ -117,7 +117,7 @@ private:
     starting++;
     KJ_DEFER(starting--);
     Sinks sinks = {kj::mv(stdoutSink), kj::mv(stderrSink)};
-    const auto whose = host.touches.markOf(request.user());
+    const auto whose = programs.touches.markOf(request.user());
     ProgramPipe input;
     if (given == Input::PIPE) input = openPipe(Direction::TO_PROGRAM, request, whose);
     MarkedFd programEnds[2];
@@ -132,7 +132,7 @@ private:
       outputs[i] = kj::mv(pipe.ours);
     }
 
-    auto spawning = ChildProcess::start(host, kj::mv(request));
+    auto spawning = ChildProcess::start(programs, kj::mv(request));
     // The child has its own by now.  Were ours kept, no end of file would ever come.
     input.programs.close();
     for (auto& end : programEnds) end.close();
@@ -145,16 +145,17 @@ private:
     for (int i = 0; i < 2; i++) {
       KJ_IF_MAYBE (pipe, outputs[i]) {
         kj::Maybe<OutputBudget&> tail;
-        if (keep) tail = host.outputs;
-        pumps[i] = kj::heap<OutputPump>(host.eventPort, host.timer, host.leftPipes, pipe->take(),
-                                        mark, kj::mv(KJ_ASSERT_NONNULL(sinks[i])), tail);
+        if (keep) tail = programs.outputs;
+        pumps[i] =
+            kj::heap<OutputPump>(programs.eventPort, programs.timer, programs.leftPipes,
+                                 pipe->take(), mark, kj::mv(KJ_ASSERT_NONNULL(sinks[i])), tail);
       }
     }
     kj::Maybe<kj::Own<ProgramInput>> programInput;
     if (given == Input::PIPE) {
-      programInput = kj::refcounted<ProgramInput>(host.eventPort, input.ours.take(), mark);
+      programInput = kj::refcounted<ProgramInput>(programs.eventPort, input.ours.take(), mark);
     }
-    co_return kj::refcounted<Execution>(host, kj::mv(outcome.get<kj::Own<ChildProcess>>()),
+    co_return kj::refcounted<Execution>(programs, kj::mv(outcome.get<kj::Own<ChildProcess>>()),
                                         kj::mv(programInput), kj::mv(pumps[0]), kj::mv(pumps[1]));
   }
 };
@@ -163,7 +164,7 @@ constexpr kj::StringPtr REATTACHED = "program reattached"_kj;
 
 class ProcessesFacet final: public rpc::Processes::Server {
 public:
-  ProcessesFacet(kj::Own<Programs> programs, kj::Own<ClientActions> actions)
+  ProcessesFacet(kj::Own<ClientPrograms> programs, kj::Own<ClientActions> actions)
       : programs(kj::mv(programs)), actions(kj::mv(actions)) {}
 
   kj::Promise<void> exec(ExecContext context) override {
@@ -185,7 +186,7 @@ public:
   }
 
 private:
-  kj::Own<Programs> programs;
+  kj::Own<ClientPrograms> programs;
   kj::Own<ClientActions> actions;
   KeptExecutions& kept = *programs->kept;
 
@@ -286,8 +287,9 @@ private:
 
 }  // namespace
 
-ProcessesFacets newProcessesFacets(ProcessHost& host) {
-  return [programs = kj::refcounted<Programs>(host)](kj::Own<ClientActions> actions) mutable {
+ProcessesFacets newProcessesFacets(Programs& programs) {
+  return [programs =
+              kj::refcounted<ClientPrograms>(programs)](kj::Own<ClientActions> actions) mutable {
     return kj::Own<rpc::Processes::Server>(
         kj::heap<ProcessesFacet>(programs->addRef(), kj::mv(actions)));
   };

@@ -3,7 +3,7 @@
 #include <kj/function.h>
 
 #include "process/client-actions.h"
-#include "process/process-host.h"
+#include "process/programs.h"
 #include "schema/process.capnp.h"
 
 namespace bothy {
@@ -13,7 +13,7 @@ namespace bothy {
 using ProcessesFacets =
     kj::Function<kj::Own<rpc::Processes::Server>(kj::Own<ClientActions> actions)>;
 
-// All clients have the same programs, of `host`, which outlives what this makes.
-ProcessesFacets newProcessesFacets(ProcessHost& host);
+// All clients have the same ones, of `programs`, which outlives what this makes.
+ProcessesFacets newProcessesFacets(Programs& programs);
 
 }  // namespace bothy

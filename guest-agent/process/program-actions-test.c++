@@ -13,7 +13,7 @@ namespace {
 struct World: public TestWorld {
   kj::Own<TestActions> actions = kj::refcounted<TestActions>();
   kj::Own<TestActions> others = kj::refcounted<TestActions>();
-  ProcessesFacets facets = newProcessesFacets(*host);
+  ProcessesFacets facets = newProcessesFacets(*programs);
   rpc::Processes::Client processes = connect(*actions);
   Collected out;
 
@@ -33,7 +33,7 @@ struct World: public TestWorld {
 TEST_CASE("a start is given up that is under way when the last of the programs' clients goes") {
   World world;
   // They are this client's alone, who has one that is kept: what remembers its request id stays with it.
-  auto processes = newProcessesFacets(*world.host)(world.actions->addRef());
+  auto processes = newProcessesFacets(*world.programs)(world.actions->addRef());
   rpc::Processes::Client client = kj::mv(processes);
   auto kept = world.request(client, "first").send().wait(world.scope);
   REQUIRE(kept.getOutcome().isStarted());
@@ -83,7 +83,7 @@ TEST_CASE("a start that is given up and cannot be had later is told of as such")
     rpc::Processes::Client here = world.facets(world.actions->addRef());
     auto dropped = world.request(here).send();
     // The program starts, and nobody has heard yet that it did.
-    while (world.host->spawner.startingBytes() == 0) world.scope.poll(1);
+    while (world.programs->spawner.startingBytes() == 0) world.scope.poll(1);
   }
   CHECK(world.actions->text() == "gave up command sh");
 }

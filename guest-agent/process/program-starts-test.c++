@@ -27,7 +27,7 @@ using Reason = rpc::StartFailure::Reason;
 struct World: public TestWorld {
   explicit World(kj::Maybe<kj::Timer&> timer = nullptr)
       : TestWorld(Trees::CGROUPS_IF_POSSIBLE, timer) {}
-  rpc::Processes::Client processes = connect<rpc::Processes>(newProcessesFacet(*host));
+  rpc::Processes::Client processes = connect<rpc::Processes>(newProcessesFacet(*programs));
   Collected out;
 
   auto request() {
@@ -281,7 +281,7 @@ TEST_CASE("P13 a timeout ends the tree, and the status says so") {
 
 TEST_CASE("nothing is started while the machine ends") {
   World world;
-  world.host->endStarts();
+  world.programs->endStarts();
   CHECK(world.refusal("true").reason == Reason::MACHINE_ENDING);
 }
 
@@ -308,7 +308,7 @@ TEST_CASE("S42 a terminal that hangs at its start holds its command once") {
       .kind = ProgramKind::TERMINAL,
   };
   const auto before = heapBytes();
-  auto starting = ChildProcess::start(*w.host, kj::mv(request));
+  auto starting = ChildProcess::start(*w.programs, kj::mv(request));
   CHECK_FALSE(starting.poll(w.scope));
   CHECK(heapBytes() < before + TEXT_BYTES / 2);
   hanging.device = nullptr;

@@ -20,7 +20,7 @@ struct World: public TestWorld {
   explicit World(kj::Maybe<kj::Timer&> timer = nullptr)
       : TestWorld(Trees::CGROUPS_IF_POSSIBLE, timer) {}
 
-  rpc::Processes::Client facet = newProcessesFacet(*host);
+  rpc::Processes::Client facet = newProcessesFacet(*programs);
   rpc::Processes::Client processes = connect<rpc::Processes>(facet);
   Collected out;
   Collected err;
@@ -61,7 +61,7 @@ struct World: public TestWorld {
   void await(size_t bytes) { TestWorld::await(out, bytes); }
   // Until so many programs were started, whoever asked for them.
   void awaitPrograms(uint count) {
-    TestWorld::await([&]() { return host->processCount >= count; });
+    TestWorld::await([&]() { return programs->processCount >= count; });
   }
 };
 

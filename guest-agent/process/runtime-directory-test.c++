@@ -19,9 +19,9 @@ struct World: public TestWorld {
   kj::String all = kj::str(directory, "/run/user");
   kj::String own = kj::str(all, "/", uid);
 
-  User findUser() { return KJ_REQUIRE_NONNULL(host->users.find("user")); }
+  User findUser() { return KJ_REQUIRE_NONNULL(programs->users.find("user")); }
   bool isInOrder() {
-    auto path = host->runtimeDirectories.ensure(user);
+    auto path = programs->runtimeDirectories.ensure(user);
     struct stat status;
     return path != nullptr && KJ_ASSERT_NONNULL(path) == own && lstat(own.cStr(), &status) == 0 &&
            S_ISDIR(status.st_mode) && status.st_uid == uid && (status.st_mode & 07777) == 0700;
@@ -50,7 +50,7 @@ TEST_CASE("S42 who lists his runtime directory holds up the agent in his own nam
   std::atomic<bool> isSeen = false, isOver = false;
   auto look = [&]() {
     while (!isSeen.load() && !isOver.load()) {
-      const auto touch = world.host->touches.state();
+      const auto touch = world.programs->touches.state();
       if (touch.isTouch() && !touch.isAnybodys() && touch.user() == world.uid) isSeen.store(true);
     }
   };
@@ -83,7 +83,7 @@ TEST_CASE("a runtime directory that leads elsewhere is not followed") {
   auto elsewhere = kj::str(world.directory, "/elsewhere");
   REQUIRE(mkdir(elsewhere.cStr(), 0755) == 0);
   REQUIRE(symlink(elsewhere.cStr(), world.own.cStr()) == 0);
-  CHECK(world.host->runtimeDirectories.ensure(world.user) == nullptr);
+  CHECK(world.programs->runtimeDirectories.ensure(world.user) == nullptr);
   struct stat status;
   REQUIRE(stat(elsewhere.cStr(), &status) == 0);
   CHECK((status.st_mode & 07777) == 0755);
@@ -91,7 +91,7 @@ TEST_CASE("a runtime directory that leads elsewhere is not followed") {
 
 TEST_CASE("without /run there is no runtime directory") {
   World world;
-  RuntimeDirectories none("/no/such/run", world.host->touches);
+  RuntimeDirectories none("/no/such/run", world.programs->touches);
   CHECK(none.ensure(world.user) == nullptr);
 }
 

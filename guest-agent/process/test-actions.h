@@ -62,8 +62,8 @@ inline kj::Own<ClientActions> unnotedActions() {
 }
 
 // The programs of one client alone.
-inline kj::Own<rpc::Processes::Server> newProcessesFacet(ProcessHost& host) {
-  return newProcessesFacets(host)(unnotedActions());
+inline kj::Own<rpc::Processes::Server> newProcessesFacet(Programs& programs) {
+  return newProcessesFacets(programs)(unnotedActions());
 }
 
 }  // namespace bothy

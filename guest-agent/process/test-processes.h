@@ -10,7 +10,7 @@ namespace bothy {
 // Programs, as a client of Processes starts them.
 struct ProcessesWorld: public TestWorld {
   explicit ProcessesWorld(Trees trees = Trees::CGROUPS_IF_POSSIBLE) : TestWorld(trees) {}
-  rpc::Processes::Client processes = connect<rpc::Processes>(newProcessesFacet(*host));
+  rpc::Processes::Client processes = connect<rpc::Processes>(newProcessesFacet(*programs));
   Collected out;
   Collected err;
 

@@ -27,7 +27,7 @@ struct TreesWorld: public TestWorld {
         .standardFds = {null.get(), output.orDefault(null.get()), null.get()},
         .cgroupFd = nullptr,
     };
-    auto outcome = ChildProcess::start(*host, kj::mv(request)).wait(scope);
+    auto outcome = ChildProcess::start(*programs, kj::mv(request)).wait(scope);
     REQUIRE(outcome.is<kj::Own<ChildProcess>>());
     return kj::mv(outcome.get<kj::Own<ChildProcess>>());
   }

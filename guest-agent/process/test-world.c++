@@ -98,7 +98,7 @@ TestWorld::TestWorld(Trees trees, kj::Maybe<kj::Timer&> timer)
   writeEtc("passwd", kj::str("root:x:0:0::/root:/bin/sh\n# no user\nuser:x:", uid, ":", gid,
                              ":A User,,,:", home, ":/bin/bash\n"));
   writeEtc("group", kj::str("root:x:0:\nuser:x:", gid, ":\nextra:x:61300:other,user\n"));
-  ProcessHost::Options options;
+  Programs::Options options;
   options.etcDirectory = kj::str(directory, "/etc");
   options.runDirectory = kj::str(directory, "/run");
   options.outputBytes = LEAST_OUTPUT_BYTES;
@@ -110,8 +110,8 @@ TestWorld::TestWorld(Trees trees, kj::Maybe<kj::Timer&> timer)
     makeProgramGroups(fd);
     options.cgroupRoot = kj::str(*root);
   }
-  host = kj::heap<ProcessHost>(io.unixEventPort, timer.orDefault(io.provider->getTimer()),
-                               kj::mv(options));
+  programs = kj::heap<Programs>(io.unixEventPort, timer.orDefault(io.provider->getTimer()),
+                                kj::mv(options));
 }
 
 TestWorld::~TestWorld() noexcept(false) {
@@ -120,8 +120,8 @@ TestWorld::~TestWorld() noexcept(false) {
   auto childless = onChildless();
   while (!childless.poll(scope)) killChildren();
   childless.wait(scope);
-  host->onBackgroundIdle().wait(scope);
-  host = nullptr;
+  programs->onBackgroundIdle().wait(scope);
+  programs = nullptr;
   // Sinks are dropped a turn later, and not after the loop.
   scope.poll();
   KJ_IF_MAYBE (root, cgroupRoot) {
@@ -161,8 +161,8 @@ void TestWorld::disconnect() {
 }
 
 kj::Promise<void> TestWorld::onChildless() {
-  host->trees.endPrepared();
-  return host->reaper.onChildless();
+  programs->trees.endPrepared();
+  return programs->reaper.onChildless();
 }
 
 void TestWorld::await(kj::FunctionParam<bool()> isSo) {

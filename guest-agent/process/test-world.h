@@ -5,12 +5,12 @@
 #include <kj/function.h>
 #include <kj/vector.h>
 
-#include "process/process-host.h"
+#include "process/programs.h"
 #include "schema/process.capnp.h"
 #include "schema/stream.capnp.h"
 #include "wire/rpc-connection.h"
 
-// For the tests of programs: the event loop and the host as main sets them up, with users of their own
+// For the tests of programs: the event loop and what programs need, as main sets them up, with users of their own
 // and, where this machine lets us make one, a cgroup root.
 
 namespace bothy {
@@ -24,7 +24,7 @@ enum class Trees { CGROUPS_IF_POSSIBLE, SESSIONS };
 
 class TestWorld {
 public:
-  // `timer`: of the host; by default that of the loop.
+  // `timer`: of programs; by default that of the loop.
   explicit TestWorld(Trees trees = Trees::CGROUPS_IF_POSSIBLE,
                      kj::Maybe<kj::Timer&> timer = nullptr);
   // Kills what is left.
@@ -34,7 +34,7 @@ public:
   kj::WaitScope& scope;
   kj::String directory;  // temporary; holds etc/, home/ and run/
   kj::Maybe<kj::String> cgroupRoot;
-  kj::Own<ProcessHost> host;
+  kj::Own<Programs> programs;
   uid_t uid;  // of `user`: the tester, or somebody else if that is root
 
   kj::String path(kj::StringPtr name) { return kj::str(directory, "/home/", name); }
@@ -66,7 +66,7 @@ private:
   capnp::Capability::Client connectUntyped(capnp::Capability::Client bootstrap);
 };
 
-// What the listener of a host hears.
+// What the listener of programs hears.
 struct HeardPrograms final: public ProgramListener {
   RunningPrograms running;
   uint ends = 0;

@@ -14,21 +14,21 @@ namespace {
 
 TEST_CASE("a user is found with the groups that name them") {
   TestWorld world;
-  auto user = KJ_REQUIRE_NONNULL(world.host->users.find("user"));
+  auto user = KJ_REQUIRE_NONNULL(world.programs->users.find("user"));
   CHECK(user.uid == world.uid);
   CHECK(user.shell == "/bin/bash");
   REQUIRE(user.groups.size() == 2);
   CHECK(user.groups[1] == 61300);
-  CHECK(KJ_REQUIRE_NONNULL(world.host->users.find(kj::str(world.uid))).name == "user");
-  CHECK(world.host->users.find("61399") == nullptr);
-  CHECK(world.host->users.find("nobody-at-all") == nullptr);
-  CHECK(world.host->users.find("# no user") == nullptr);
+  CHECK(KJ_REQUIRE_NONNULL(world.programs->users.find(kj::str(world.uid))).name == "user");
+  CHECK(world.programs->users.find("61399") == nullptr);
+  CHECK(world.programs->users.find("nobody-at-all") == nullptr);
+  CHECK(world.programs->users.find("# no user") == nullptr);
 }
 
 TEST_CASE("lines that do not parse are passed over") {
   TestWorld world;
   world.writeEtc("passwd", "user:x:many:0::/:/bin/sh\nuser:x\n\nuser:x:5:6::/h:\n");
-  auto user = KJ_REQUIRE_NONNULL(world.host->users.find("user"));
+  auto user = KJ_REQUIRE_NONNULL(world.programs->users.find("user"));
   CHECK(user.uid == 5);
   CHECK(user.shell == "/bin/sh");
 }
@@ -36,8 +36,8 @@ TEST_CASE("lines that do not parse are passed over") {
 TEST_CASE("the number that setresuid passes over is nobody's") {
   TestWorld world;
   world.writeEtc("passwd", "user:x:4294967295:5::/:/bin/sh\nguest:x:5:4294967295::/:/bin/sh\n");
-  CHECK(world.host->users.find("user") == nullptr);
-  CHECK(world.host->users.find("guest") == nullptr);
+  CHECK(world.programs->users.find("user") == nullptr);
+  CHECK(world.programs->users.find("guest") == nullptr);
 }
 
 TEST_CASE("P48 without a passwd file there is root, who can write another") {
@@ -49,8 +49,8 @@ TEST_CASE("P48 without a passwd file there is root, who can write another") {
 }
 
 kj::String valueOf(TestWorld& world, kj::StringPtr name) {
-  auto user = KJ_REQUIRE_NONNULL(world.host->users.find("user"));
-  auto environment = world.host->environments.of(user);
+  auto user = KJ_REQUIRE_NONNULL(world.programs->users.find("user"));
+  auto environment = world.programs->environments.of(user);
   return kj::str(environment.find(name).orDefault("(unset)"));
 }
 
@@ -98,7 +98,7 @@ TEST_CASE("users and environments are known without opening a file that has not 
   TestWorld world;
   world.writeEtc("environment", "EDITOR=vim\n");
   world.writeEtc("default/locale", "LANG=de_DE.UTF-8\n");
-  auto& etc = world.host->options.etcDirectory;
+  auto& etc = world.programs->options.etcDirectory;
   UserDatabase users(etc, AT_ONCE);
   LoginEnvironments environments(etc, AT_ONCE);
   auto ask = [&]() { environments.of(KJ_REQUIRE_NONNULL(users.find("user"))); };

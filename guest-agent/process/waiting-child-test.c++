@@ -16,9 +16,9 @@ namespace {
 struct World: public TreesWorld {
   // Until one waits, which is known by its name.  None waits before a program has ended.
   pid_t waiting() {
-    if (host->trees.countPrepared() == 0) REQUIRE(runs());
+    if (programs->trees.countPrepared() == 0) REQUIRE(runs());
     settle();
-    REQUIRE(host->trees.countPrepared() == 1);
+    REQUIRE(programs->trees.countPrepared() == 1);
     pid_t found = 0;
     await([&]() { return (found = findWaiting()) != 0; });
     return found;
@@ -85,15 +85,15 @@ TEST_CASE("P13 whatever root does to the child that waits, the next program star
   }
   SECTION("killed with its group") {
     world.empty();
-    world.await([&]() { return world.host->trees.countPrepared() == 0; });
+    world.await([&]() { return world.programs->trees.countPrepared() == 0; });
   }
   SECTION("killed, as the agent knows") {
     kill(next, SIGKILL);
-    world.await([&]() { return world.host->trees.countPrepared() == 0; });
+    world.await([&]() { return world.programs->trees.countPrepared() == 0; });
   }
   SECTION("told to end") {
     kill(next, SIGTERM);
-    world.await([&]() { return world.host->trees.countPrepared() == 0; });
+    world.await([&]() { return world.programs->trees.countPrepared() == 0; });
   }
   SECTION("stopped") {
     kill(next, SIGSTOP);
@@ -127,17 +127,17 @@ TEST_CASE("P13 whatever root does to the child that waits, the next program star
 TEST_CASE("a child that waits is no program, and a fault of its own is nobody's") {
   WITH_WAITING(world);
   HeardPrograms heard;
-  world.host->listener = heard;
+  world.programs->listener = heard;
   const auto next = world.waiting();
   CHECK(heard.running.commands == 0);
-  CHECK(world.host->trees.isPrepared(next));
-  CHECK_FALSE(world.host->trees.isPrepared(getpid()));
-  CHECK(world.host->trees.leaderOf(next) == nullptr);
+  CHECK(world.programs->trees.isPrepared(next));
+  CHECK_FALSE(world.programs->trees.isPrepared(getpid()));
+  CHECK(world.programs->trees.leaderOf(next) == nullptr);
   const auto ends = heard.ends;
   kill(next, SIGKILL);
-  world.await([&]() { return world.host->trees.countPrepared() == 0; });
+  world.await([&]() { return world.programs->trees.countPrepared() == 0; });
   CHECK(heard.ends == ends);
-  world.host->listener = nullptr;
+  world.programs->listener = nullptr;
 }
 
 TEST_CASE("P45 with the order to end the machine no child waits any more, and none is made") {
@@ -145,11 +145,11 @@ TEST_CASE("P45 with the order to end the machine no child waits any more, and no
   auto running = world.start("exec sleep 1000");
   REQUIRE(world.runs());
   world.settle();
-  world.host->endStarts();
+  world.programs->endStarts();
   world.signal(*running, SIGKILL);
   running->onExit().wait(world.scope);
   running = nullptr;
-  world.host->reaper.onChildless().wait(world.scope);
+  world.programs->reaper.onChildless().wait(world.scope);
   world.await([&]() { return world.groups().empty(); });
 }
 

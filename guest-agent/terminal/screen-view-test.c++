@@ -147,7 +147,7 @@ TEST_CASE("P01 the screen of a program that has ended is there, and then how it 
 
 TEST_CASE("S42 P01 a string that is longer than what is kept of a terminal is continued as one") {
   TerminalTestWorld world;
-  OutputRing other(world.host->outputs, {LEAST_OUTPUT_BYTES, LEAST_OUTPUT_BYTES});
+  OutputRing other(world.programs->outputs, {LEAST_OUTPUT_BYTES, LEAST_OUTPUT_BYTES});
   other.append(kj::heapArray<kj::byte>(LEAST_OUTPUT_BYTES));
   constexpr kj::StringPtr BEGINNING = "\033]52;c;"_kj;
   constexpr uint64_t STRING_BYTES = 40 * 1024;
@@ -271,9 +271,9 @@ TEST_CASE(
   until([&]() { return three.seen.redraws == 1; });
   CHECK(three.seen.redrawSize == WindowSize{40, 8});
   // What was shown is not kept for who may never come.
-  const auto keptToo = world.host->outputs.held();
+  const auto keptToo = world.programs->outputs.held();
   pass(REDRAW_PAUSE);
-  CHECK(world.host->outputs.held() < keptToo);
+  CHECK(world.programs->outputs.held() < keptToo);
   Screen screen(40, 8);
   screen.feed(three.seen.redraw);
   CHECK(screen.line(0) == "upthere");

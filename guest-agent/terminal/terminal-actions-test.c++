@@ -66,7 +66,7 @@ TEST_CASE("an opening that is given up and cannot be had later is told of as suc
     TerminalTestWorld::SIZE.writeTo(request.initSize());
     auto dropped = request.send();
     // Its program starts, and nobody has heard yet that it did.
-    while (world.host->spawner.startingBytes() == 0) world.scope.poll(1);
+    while (world.programs->spawner.startingBytes() == 0) world.scope.poll(1);
   }
   CHECK(world.actions->text() == "gave up terminal sh");
 }

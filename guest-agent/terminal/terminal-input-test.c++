@@ -118,7 +118,7 @@ TEST_CASE("input is held back while the program does not read, and fails when it
 TEST_CASE("that a terminal is given input, and how long a program runs, is told") {
   TerminalTestWorld world;
   HeardPrograms heard;
-  world.host->listener = heard;
+  world.programs->listener = heard;
   auto opened = world.open("stty -echo; echo up; read x");
   CHECK(heard.running == RunningPrograms{.terminals = 1});
   Seen seen;
@@ -138,7 +138,7 @@ TEST_CASE("that a terminal is given input, and how long a program runs, is told"
     world.resize(attachment, TerminalTestWorld::SIZE);
   });
   CHECK(heard.inputs == 1);
-  world.host->listener = nullptr;
+  world.programs->listener = nullptr;
 }
 
 }  // namespace

@@ -208,7 +208,7 @@ TEST_CASE(
   auto opened =
       world.open(kj::str("stty -opost -echo; head -c ", WRITTEN, " /dev/zero; read line"));
   world.untilProduced(opened.terminal, WRITTEN);
-  OutputRing other(world.host->outputs, {LEAST_OUTPUT_BYTES, LEAST_OUTPUT_BYTES});
+  OutputRing other(world.programs->outputs, {LEAST_OUTPUT_BYTES, LEAST_OUTPUT_BYTES});
   other.setWatched(true);
   other.append(kj::heapArray<kj::byte>(LEAST_OUTPUT_BYTES));
   Seen seen;
@@ -227,7 +227,7 @@ TEST_CASE(
 
 TEST_CASE("S42 P02 a viewer of a terminal that has its least alone gets each byte") {
   TerminalTestWorld world;
-  OutputRing other(world.host->outputs, {LEAST_OUTPUT_BYTES, LEAST_OUTPUT_BYTES});
+  OutputRing other(world.programs->outputs, {LEAST_OUTPUT_BYTES, LEAST_OUTPUT_BYTES});
   other.append(kj::heapArray<kj::byte>(LEAST_OUTPUT_BYTES));
   auto opened = world.open("stty -opost -echo; printf ready; read x; seq 1 100000; exit 3");
   Seen seen;
@@ -250,10 +250,10 @@ TEST_CASE("S42 a terminal takes no more of the budget for a viewer than for what
   Seen seen;
   auto attachment = world.attach(opened.terminal, seen);
   seen.until("x").wait(world.scope);
-  const auto before = world.host->outputs.held();
+  const auto before = world.programs->outputs.held();
   world.type(attachment, "\n");
   seen.until("xy").wait(world.scope);
-  CHECK(world.host->outputs.held() == before);
+  CHECK(world.programs->outputs.held() == before);
   CHECK(before <= TerminalTestWorld::SIZE.columns * TerminalTestWorld::SIZE.rows * sizeof(Cell) +
                       LEAST_SCROLLBACK_BYTES);
   world.type(attachment, "\n");

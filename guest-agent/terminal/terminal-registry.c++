@@ -34,13 +34,13 @@ void remove(kj::Vector<T>& items, T item) {
 
 }  // namespace
 
-TerminalRegistry::TerminalRegistry(ProcessHost& host)
-    : TerminalRegistry(host, systemTerminfoDirectories()) {}
+TerminalRegistry::TerminalRegistry(Programs& programs)
+    : TerminalRegistry(programs, systemTerminfoDirectories()) {}
 
-TerminalRegistry::TerminalRegistry(ProcessHost& host, kj::Array<kj::String> terminfoDirectories)
-    : host(host),
+TerminalRegistry::TerminalRegistry(Programs& programs, kj::Array<kj::String> terminfoDirectories)
+    : programs(programs),
       terminfoDirectories(kj::mv(terminfoDirectories)),
-      pace(kj::refcounted<UnwatchedPace>(host.timer)) {}
+      pace(kj::refcounted<UnwatchedPace>(programs.timer)) {}
 
 TerminalRegistry::~TerminalRegistry() noexcept(false) {
   for (auto& entry : terminals) entry.value.terminal->disown();
@@ -80,8 +80,8 @@ kj::Promise<kj::OneOf<kj::Own<Terminal>, StartFailure>> TerminalRegistry::start(
   starting++;
   KJ_DEFER(starting--);
 
-  auto prepared = prepareCommand(host, command, EmptyArguments::LOGIN_SHELL,
-                                 chooseTerm(term, terminfoDirectories, host.anybodys));
+  auto prepared = prepareCommand(programs, command, EmptyArguments::LOGIN_SHELL,
+                                 chooseTerm(term, terminfoDirectories, programs.anybodys));
   KJ_IF_MAYBE (failure, prepared.tryGet<StartFailure>()) {
     asked->failed();
     co_return Outcome(kj::mv(*failure));
@@ -89,8 +89,8 @@ kj::Promise<kj::OneOf<kj::Own<Terminal>, StartFailure>> TerminalRegistry::start(
   auto& request = prepared.get<SpawnRequest>();
   auto title = titleOf(request);
 
-  const auto whose = host.touches.markOf(request.user());
-  auto pty = kj::heap<Pty>(host.eventPort, size);
+  const auto whose = programs.touches.markOf(request.user());
+  auto pty = kj::heap<Pty>(programs.eventPort, size);
   // Of the program itself once that is known: a start may be given up before.
   pty->belongTo(whose);
   MarkedFd programSide(pty->openProgramSide(request.credentials.map(
@@ -99,7 +99,7 @@ kj::Promise<kj::OneOf<kj::Own<Terminal>, StartFailure>> TerminalRegistry::start(
   for (int& fd : request.standardFds) fd = programSide.get();
   request.controllingTerminal = SpawnRequest::ControllingTerminal::STANDARD_INPUT;
   request.kind = ProgramKind::TERMINAL;
-  auto spawning = ChildProcess::start(host, kj::mv(request));
+  auto spawning = ChildProcess::start(programs, kj::mv(request));
   programSide.close();  // the child has its own by now
 
   auto outcome = co_await spawning;
@@ -109,7 +109,7 @@ kj::Promise<kj::OneOf<kj::Own<Terminal>, StartFailure>> TerminalRegistry::start(
   }
   pty->belongTo(outcome.get<kj::Own<ChildProcess>>()->mark());
   uint64_t id = nextId++;
-  auto terminal = kj::refcounted<Terminal>(host, static_cast<Terminal::Owner&>(*this),
+  auto terminal = kj::refcounted<Terminal>(programs, static_cast<Terminal::Owner&>(*this),
                                            kj::addRef(*pace), id, kj::mv(title), size, kj::mv(pty),
                                            kj::mv(outcome.get<kj::Own<ChildProcess>>()));
   auto result = kj::addRef(*terminal);
@@ -168,7 +168,7 @@ void TerminalRegistry::forget(uint64_t id) {
     left.add(entry->terminal.get());
     if (entry->requestId.size() > 0) requested->programIsGone(entry->requestId);
     // Dropped in a later turn: it may be the terminal that calls.
-    host.runInBackground(kj::evalLater([terminal = kj::mv(entry->terminal)]() {}));
+    programs.runInBackground(kj::evalLater([terminal = kj::mv(entry->terminal)]() {}));
     terminals.erase(id);
     releaseLeft();
   }

@@ -3,7 +3,7 @@
 #include <kj/map.h>
 
 #include "process/client-actions.h"
-#include "process/process-host.h"
+#include "process/programs.h"
 #include "process/requested-starts.h"
 #include "terminal/terminal.h"
 
@@ -15,13 +15,13 @@ namespace bothy {
 // A terminal is here while its program runs, or until it was closed.  Of those that have ended the last ENDED_TERMINALS are kept.
 //
 // So many scrollbacks there are at most, whoever holds terminals: those of rpc::MAX_TERMINALS that run or that are here no
-// more and have viewers, of ENDED_TERMINALS, and of LEFT_TERMINALS.  What they take together is ProcessHost's to say (OutputBudget).
+// more and have viewers, of ENDED_TERMINALS, and of LEFT_TERMINALS.  What they take together is for Programs to say (OutputBudget).
 class TerminalRegistry final: private Terminal::Owner {
 public:
-  // `host` outlives the registry.
-  explicit TerminalRegistry(ProcessHost& host);
+  // `programs` outlives the registry.
+  explicit TerminalRegistry(Programs& programs);
   // Where the workspace's descriptions of terminals are, for tests.
-  TerminalRegistry(ProcessHost& host, kj::Array<kj::String> terminfoDirectories);
+  TerminalRegistry(Programs& programs, kj::Array<kj::String> terminfoDirectories);
   ~TerminalRegistry() noexcept(false);
   KJ_DISALLOW_COPY_AND_MOVE(TerminalRegistry);
 
@@ -41,7 +41,7 @@ public:
   // In the order of their ids.  Valid until the event loop turns.
   kj::Array<Terminal*> list();
 
-  kj::Timer& timer() { return host.timer; }
+  kj::Timer& timer() { return programs.timer; }
 
 private:
   struct Entry {
@@ -49,7 +49,7 @@ private:
     kj::String requestId;  // empty: it has none
   };
 
-  ProcessHost& host;
+  Programs& programs;
   kj::Array<kj::String> terminfoDirectories;
   kj::Own<UnwatchedPace> pace;
   uint64_t nextId = 1;
@@ -59,7 +59,7 @@ private:
   // Are here no more, but somebody holds them, and they have their scrollback.  Oldest first.
   kj::Vector<Terminal*> left;
   // Last: what it starts uses the rest.
-  kj::Own<RequestedStarts> requested = kj::refcounted<RequestedStarts>(host.timer);
+  kj::Own<RequestedStarts> requested = kj::refcounted<RequestedStarts>(programs.timer);
 
   kj::Promise<kj::OneOf<kj::Own<Terminal>, StartFailure>> start(rpc::Command::Reader command,
                                                                 WindowSize size, kj::StringPtr term,

@@ -15,7 +15,7 @@ TerminalTestWorld::TerminalTestWorld(kj::Maybe<kj::Timer&> timer)
   KJ_SYSCALL(mkdir(terminfo.cStr(), 0755));
   KJ_SYSCALL(mkdir(kj::str(terminfo, "/k").cStr(), 0755));
   writeEtc("terminfo/k/known", "");
-  registry = kj::heap<TerminalRegistry>(*host, kj::arr(kj::mv(terminfo)));
+  registry = kj::heap<TerminalRegistry>(*programs, kj::arr(kj::mv(terminfo)));
   terminals = reconnect();
 }
 

@@ -10,7 +10,7 @@ namespace bothy {
 struct TerminalTestWorld: public TestWorld {
   static constexpr WindowSize SIZE = {132, 43};
 
-  // `timer`: of the host; by default that of the loop.
+  // `timer`: of programs; by default that of the loop.
   explicit TerminalTestWorld(kj::Maybe<kj::Timer&> timer = nullptr);
   ~TerminalTestWorld() noexcept(false);
 

@@ -37,18 +37,18 @@ constexpr OutputRing::Sizes SCROLLBACK_SIZES = {LEAST_SCROLLBACK_BYTES, rpc::SCR
 
 }  // namespace
 
-Terminal::Terminal(ProcessHost& host, Owner& owner, kj::Own<UnwatchedPace> pace, uint64_t id,
+Terminal::Terminal(Programs& programs, Owner& owner, kj::Own<UnwatchedPace> pace, uint64_t id,
                    kj::String title, WindowSize size, kj::Own<Pty> pty, kj::Own<ChildProcess> child)
     : id(id),
       title(kj::mv(title)),
-      host(host),
+      programs(programs),
       owner(owner),
       pace(kj::mv(pace)),
       windowSize(size),
       pty(kj::mv(pty)),
       child(kj::mv(child)),
-      scrollback(host.outputs, SCROLLBACK_SIZES),
-      screen(host.outputs, size),
+      scrollback(programs.outputs, SCROLLBACK_SIZES),
+      screen(programs.outputs, size),
       ended(nullptr) {
   // As login(1) says it, before the program writes anything.
   KJ_IF_MAYBE (home, this->child->missingHome()) {
@@ -127,7 +127,7 @@ kj::Promise<void> Terminal::write(kj::ArrayPtr<const kj::byte> data) {
         data = data.slice(*taken, data.size());
         if (*taken > 0 && !isNoted) {
           isNoted = true;
-          KJ_IF_MAYBE (listener, host.listener) listener->inputCame();
+          KJ_IF_MAYBE (listener, programs.listener) listener->inputCame();
         }
         if (data.size() > 0) {
           // Fails if the PTY goes meanwhile: the program has ended.
@@ -148,7 +148,7 @@ kj::Promise<void> Terminal::close() {
                        }
                      })
                      .fork();
-  host.runInBackground(closing.addBranch());
+  programs.runInBackground(closing.addBranch());
   return closing.addBranch();
 }
 
@@ -162,7 +162,7 @@ void Terminal::release() {
 void Terminal::tellEnd(rpc::TerminalViewer::Client viewer) {
   auto request = viewer.exitedRequest();
   KJ_ASSERT_NONNULL(endStatus).writeTo(request.initStatus());
-  host.runInBackground(request.send().ignoreResult().catch_([](kj::Exception&&) {}));
+  programs.runInBackground(request.send().ignoreResult().catch_([](kj::Exception&&) {}));
 }
 
 void Terminal::add(Viewer& viewer, kj::Maybe<WindowSize> size) {
@@ -263,7 +263,7 @@ kj::Promise<void> Terminal::readOutput() {
     }
     if (result.state == Pty::ReadState::DATA) {
       // Has the event loop look at every other fd, and collects more for one message meanwhile.
-      co_await host.timer.afterDelay(0 * kj::SECONDS);
+      co_await programs.timer.afterDelay(0 * kj::SECONDS);
     } else {
       co_await open.onReadable().exclusiveJoin(child->onExit().ignoreResult());
     }
@@ -312,12 +312,12 @@ kj::Promise<void> Terminal::mayShow() {
   // Another may have been made, or the size changed, while somebody waited.
   while (stillShown() == nullptr) {
     KJ_IF_MAYBE (last, lastShown) {
-      co_await host.timer.atTime(last->until);
+      co_await programs.timer.atTime(last->until);
     } else if (!canShow()) {
       // The scrollback gave way meanwhile.  The program may be held back, and with it the turns that would do this.
       screen.goOn();
       tellNews();
-      co_await host.timer.afterDelay(0 * kj::SECONDS);
+      co_await programs.timer.afterDelay(0 * kj::SECONDS);
     } else {
       co_return;
     }
@@ -332,10 +332,10 @@ Terminal::Shown Terminal::shown() {
   KJ_IF_MAYBE (last, stillShown()) return {kj::addRef(*last->redraw), last->sequence};
   auto redraw = screen.snapshot(scrollback);
   const auto sequence = scrollback.end() - redraw->bytesAfter;
-  const auto until = host.timer.now() + REDRAW_PAUSE;
+  const auto until = programs.timer.now() + REDRAW_PAUSE;
   lastShown = LastShown{{kj::addRef(*redraw), sequence}, until};
   forgettingShown =
-      host.timer.atTime(until).then([this]() { lastShown = nullptr; }).eagerlyEvaluate(nullptr);
+      programs.timer.atTime(until).then([this]() { lastShown = nullptr; }).eagerlyEvaluate(nullptr);
   return {kj::mv(redraw), sequence};
 }
 

@@ -38,7 +38,7 @@ public:
   };
 
   // `pty`'s program side belongs to `child`, which has just been started.
-  Terminal(ProcessHost& host, Owner& owner, kj::Own<UnwatchedPace> pace, uint64_t id,
+  Terminal(Programs& programs, Owner& owner, kj::Own<UnwatchedPace> pace, uint64_t id,
            kj::String title, WindowSize size, kj::Own<Pty> pty, kj::Own<ChildProcess> child);
   ~Terminal() noexcept(false);
 
@@ -83,7 +83,7 @@ public:
   // Resolves when status() is known.
   kj::Promise<ExitStatus> onEnd() { return ended.addBranch(); }
   // For what is sent to a viewer that may detach at once.
-  void runInBackground(kj::Promise<void> sending) { host.runInBackground(kj::mv(sending)); }
+  void runInBackground(kj::Promise<void> sending) { programs.runInBackground(kj::mv(sending)); }
   // Sends status() to a viewer, also to one that detaches at once.
   void tellEnd(rpc::TerminalViewer::Client viewer);
   // Tells the owner nothing more.
@@ -103,7 +103,7 @@ public:
   void viewerMoved();
 
 private:
-  ProcessHost& host;
+  Programs& programs;
   kj::Maybe<Owner&> owner;
   kj::Own<UnwatchedPace> pace;
   WindowSize windowSize;

@@ -20,7 +20,7 @@ namespace bothy {
 
 // What every program that the agent starts needs: made once by main, used by reference by terminals,
 // processes and services.  Outlives all of them.
-class ProcessHost final: private kj::TaskSet::ErrorHandler {
+class Programs final: private kj::TaskSet::ErrorHandler {
 public:
   struct Options {
     // Where passwd, group, environment and default/locale are read: absolute.
@@ -39,9 +39,9 @@ public:
   };
 
   // Reaper::captureChildExit() must have been called before `eventPort` was made.
-  ProcessHost(kj::UnixEventPort& eventPort, kj::Timer& timer, Options options);
-  ~ProcessHost() noexcept(false);
-  KJ_DISALLOW_COPY_AND_MOVE(ProcessHost);
+  Programs(kj::UnixEventPort& eventPort, kj::Timer& timer, Options options);
+  ~Programs() noexcept(false);
+  KJ_DISALLOW_COPY_AND_MOVE(Programs);
 
   kj::UnixEventPort& eventPort;
   kj::Timer& timer;

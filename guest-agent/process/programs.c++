@@ -1,10 +1,10 @@
-#include "process/process-host.h"
+#include "process/programs.h"
 
 #include <kj/debug.h>
 
 namespace bothy {
 
-ProcessHost::ProcessHost(kj::UnixEventPort& eventPort, kj::Timer& timer, Options optionsParam)
+Programs::Programs(kj::UnixEventPort& eventPort, kj::Timer& timer, Options optionsParam)
     : eventPort(eventPort),
       timer(timer),
       options(kj::mv(optionsParam)),
@@ -19,42 +19,42 @@ ProcessHost::ProcessHost(kj::UnixEventPort& eventPort, kj::Timer& timer, Options
       leftPipes(eventPort, timer),
       background(*this) {}
 
-ProcessHost::~ProcessHost() noexcept(false) {}
+Programs::~Programs() noexcept(false) {}
 
-void ProcessHost::programDisposed() {
+void Programs::programDisposed() {
   if (--processCount > 0) return;
   allDisposed.wakeAll();
 }
 
-void ProcessHost::programBegan(ProgramKind kind) {
+void Programs::programBegan(ProgramKind kind) {
   running.of(kind)++;
   KJ_IF_MAYBE (hearing, listener) hearing->runningChanged(running);
 }
 
-void ProcessHost::programStopped(ProgramKind kind) {
+void Programs::programStopped(ProgramKind kind) {
   running.of(kind)--;
   KJ_IF_MAYBE (hearing, listener) hearing->runningChanged(running);
 }
 
-kj::Promise<void> ProcessHost::onAllDisposed() {
+kj::Promise<void> Programs::onAllDisposed() {
   if (processCount == 0) return kj::READY_NOW;
   return allDisposed.wait();
 }
 
-void ProcessHost::endStarts() {
+void Programs::endStarts() {
   machineEnds = true;
   trees.endPrepared();
 }
 
-void ProcessHost::runInBackground(kj::Promise<void> task) {
+void Programs::runInBackground(kj::Promise<void> task) {
   background.add(kj::mv(task));
 }
 
-kj::Promise<void> ProcessHost::onBackgroundIdle() {
+kj::Promise<void> Programs::onBackgroundIdle() {
   return background.onEmpty();
 }
 
-void ProcessHost::taskFailed(kj::Exception&& exception) {
+void Programs::taskFailed(kj::Exception&& exception) {
   KJ_LOG(ERROR, "ending a process failed", exception);
 }
 
