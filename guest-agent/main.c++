@@ -19,12 +19,12 @@
 
 #include "actions/action-writer.h"
 #include "actions/piped-action-log.h"
+#include "boot-report.h"
 #include "boot/boot-secret.h"
 #include "boot/boot.h"
-#include "boot/guest-machine.h"
+#include "boot/machine-shutdown.h"
 #include "boot/root.h"
 #include "boot/temporary-files.h"
-#include "booted-machine.h"
 #include "file-worker/confinement.h"
 #include "file-worker/file-worker-main.h"
 #include "file-worker/file-workers.h"
@@ -33,6 +33,9 @@
 #include "files/files-facet.h"
 #include "machine-events.h"
 #include "options.h"
+#include "power/power-signals.h"
+#include "power/power.h"
+#include "power/shutdown-schedule.h"
 #include "process/loop-watcher.h"
 #include "process/processes-facet.h"
 #include "process/programs.h"
@@ -54,10 +57,12 @@ constexpr int EXIT_USAGE = 64;
 // Every room of the agent, joined to one event loop.
 class Agent {
 public:
+  // Makes what serves `System`; `mark`: of those who may list control groups and processes.
+  using SystemOf = kj::FunctionParam<kj::Own<rpc::System::Server>(ProgramMark mark)>;
+
   // `actionDirectory`: where it is noted what is done over lanes.
-  Agent(kj::AsyncIoContext& io, Programs::Options options, MachineControl& machine,
-        GateKey keyParam, kj::Maybe<kj::StringPtr> actionDirectory,
-        kj::Maybe<MachineClock&> clock = nullptr)
+  Agent(kj::AsyncIoContext& io, Programs::Options options, SystemOf systemOf, GateKey keyParam,
+        kj::Maybe<kj::StringPtr> actionDirectory, kj::Maybe<MachineClock&> clock = nullptr)
       : programs(io.unixEventPort, io.provider->getTimer(), kj::mv(options)),
         actions(programs, actionDirectory.orDefault(nullptr)),
         actionShares(actions, programs.timer, kj::systemPreciseCalendarClock()),
@@ -65,7 +70,7 @@ public:
         terminals(programs),
         facets{[this](auto lane) { return newTerminalsFacet(terminals, kj::mv(lane)); },
                newProcessesFacets(programs),
-               newSystemFacet(machine, programs.anybodys),
+               systemOf(programs.anybodys),
                files,
                {actions, kj::systemPreciseCalendarClock(), actionShares},
                clock},
@@ -142,6 +147,10 @@ kj::Promise<void> finishBoot(Boot& boot, Programs& programs) {
   }
 }
 
+uint64_t unixMicros() {
+  return (kj::systemPreciseCalendarClock().now() - kj::UNIX_EPOCH) / kj::MICROSECONDS;
+}
+
 kj::String pathOfPrograms(const ControlGroups& groups) {
   return kj::str(groups.path(), '/', PROGRAM_GROUPS);
 }
@@ -166,23 +175,32 @@ void bootAndServe(Console& console, Boot& boot) {
   }
   kj::Maybe<Agent&> served;
   auto programs = [&served]() -> Programs& { return KJ_ASSERT_NONNULL(served).programs; };
-  GuestMachine machine([&]() { return programs().reaper.onChildless(); },
-                       [&]() { return programs().onAllDisposed(); },
-                       [&]() {
-                         programs().endStarts();
-                         KJ_ASSERT_NONNULL(served).actions.close();
-                       },
-                       [&]() { return programs().anybodys; }, boot.dataMount(),
-                       boot.controlGroups().map(pathOfPrograms));
-  // Before it: signals that came during boot are obeyed by the first turn of the loop.
-  BootedMachine control(boot, io.unixEventPort, io.provider->getTimer(), machine);
+  MachineShutdown shutdown([&]() { return programs().reaper.onChildless(); },
+                           [&]() { return programs().onAllDisposed(); },
+                           [&]() {
+                             programs().endStarts();
+                             KJ_ASSERT_NONNULL(served).actions.close();
+                           },
+                           [&]() { return programs().anybodys; }, boot.dataMount(),
+                           boot.controlGroups().map(pathOfPrograms));
+  Power power(io.provider->getTimer(), shutdown);
+  ShutdownSchedule schedule(io.provider->getTimer(), power, SHUTDOWN_SCHEDULE, unixMicros);
+  // Before the agent: signals that came during boot are obeyed by the first turn of the loop.
+  PowerSignals signals(
+      io.unixEventPort, [&](PowerOrder order) { power.end(order.ending, order.grace); },
+      [&]() { schedule.reread(); });
+  const bool hasDataDisk = boot.disk().is<DiskReady>();
   Programs::Options options;
   KJ_IF_MAYBE (groups, boot.controlGroups()) {
     options.cgroupRoot = groups->path();
     options.cgroupNamespace = groups->programs.map([](auto& fd) { return fd.get(); });
   }
   KernelMachineClock clock;
-  Agent agent(io, kj::mv(options), control, kj::mv(key), ACTION_DIRECTORY, clock);
+  auto systemOf = [&](ProgramMark mark) {
+    return newSystemFacet({[&boot](auto report) { writeReport(boot, report); },
+                           hasDataDisk ? DiskSpace::TOLD : DiskSpace::NOT_TOLD, power, mark});
+  };
+  Agent agent(io, kj::mv(options), systemOf, kj::mv(key), ACTION_DIRECTORY, clock);
   served = agent;
   auto ownGroups =
       boot.controlGroups().map([](const ControlGroups& groups) { return groups.path(); });
@@ -190,10 +208,9 @@ void bootAndServe(Console& console, Boot& boot) {
                       LoopWatcher::optionsOfMachine(
                           ownGroups.map([](const kj::String& path) { return path.asPtr(); })));
   auto programsGroup = boot.controlGroups().map(pathOfPrograms);
-  MachineEvents events(
-      agent.programs, agent.connections.events(),
-      control.hasDataDisk() ? MachineEvents::Disk::PRESENT : MachineEvents::Disk::NONE,
-      programsGroup.map([](const kj::String& path) { return path.asPtr(); }));
+  MachineEvents events(agent.programs, agent.connections.events(),
+                       hasDataDisk ? MachineEvents::Disk::PRESENT : MachineEvents::Disk::NONE,
+                       programsGroup.map([](const kj::String& path) { return path.asPtr(); }));
 
   HostOnly hostOnly;
   kj::Promise<void> serving = kj::NEVER_DONE;
@@ -255,10 +272,12 @@ int serveDescriptor(ServeDescriptor served) {
   secretSource = nullptr;
 
   auto io = setupLoop();
-  NoMachine machine;
   Programs::Options options;
   options.defaultUser = ownName();
-  Agent agent(io, kj::mv(options), machine, kj::mv(key), nullptr);
+  auto systemOf = [](ProgramMark mark) {
+    return newSystemFacet({writeReportWithoutBoot, DiskSpace::NOT_TOLD, nullptr, mark});
+  };
+  Agent agent(io, kj::mv(options), systemOf, kj::mv(key), nullptr);
   if (listening != 0) {
     agent.connections
         .serve(kj::heap<SocketReceiver>(io.unixEventPort,

@@ -5,27 +5,33 @@
 
 #include <catch2/catch_test_macros.hpp>
 
+#include "power/test-shutdown-steps.h"
+
 namespace bothy {
 namespace {
-
-class FakeMachine final: public MachineControl {
-public:
-  void report(rpc::BootReport::Builder report) override {
-    report.setKernel("6.12.0");
-    report.getDataDisk().setDamaged("bad superblock");
-  }
-  bool hasDataDisk() override { return false; }
-  void powerOff(kj::Duration grace) override { off = grace; }
-  void reboot(kj::Duration grace) override { again = grace; }
-
-  kj::Maybe<kj::Duration> off, again;
-};
 
 struct Fixture {
   kj::EventLoop loop;
   kj::WaitScope scope{loop};
-  FakeMachine machine;
-  rpc::System::Client system = newSystemFacet(machine, ProgramMark());
+  kj::TimerImpl timer{kj::origin<kj::TimePoint>()};
+  FakeSteps steps;
+  Power power{timer, steps};
+  rpc::System::Client system = systemOf(power);
+
+  static rpc::System::Client systemOf(kj::Maybe<Power&> power) {
+    auto report = [](rpc::BootReport::Builder report) {
+      report.setKernel("6.12.0");
+      report.getDataDisk().setDamaged("bad superblock");
+    };
+    return newSystemFacet({report, DiskSpace::NOT_TOLD, power, ProgramMark()});
+  }
+  // What the end has come to after so long.
+  kj::String historyAfter(kj::Duration time) {
+    scope.poll();
+    timer.advanceTo(timer.now() + time);
+    scope.poll();
+    return steps.history();
+  }
 };
 
 TEST_CASE("the report tells a damaged data disk") {
@@ -36,16 +42,21 @@ TEST_CASE("the report tells a damaged data disk") {
   CHECK(response.getReport().getDataDisk().getDamaged() == "bad superblock");
 }
 
-TEST_CASE("power off and reboot pass the grace on") {
+TEST_CASE("power off passes the grace on") {
   Fixture f;
   auto off = f.system.powerOffRequest();
   off.setGraceMillis(1500);
   off.send().wait(f.scope);
-  CHECK(KJ_ASSERT_NONNULL(f.machine.off) == 1500 * kj::MILLISECONDS);
-  CHECK(f.machine.again == nullptr);
+  CHECK(f.historyAfter(1500 * kj::MILLISECONDS - 1 * kj::NANOSECONDS) == "TERM");
+  CHECK(f.historyAfter(1 * kj::NANOSECONDS) == "TERM KILL");
+  CHECK(f.historyAfter(KILL_LIMIT) == "TERM KILL off");
+}
 
+TEST_CASE("a reboot without a grace is one at once") {
+  Fixture f;
   f.system.rebootRequest().send().wait(f.scope);
-  CHECK(KJ_ASSERT_NONNULL(f.machine.again) == 0 * kj::SECONDS);
+  CHECK(f.historyAfter(0 * kj::SECONDS) == "TERM KILL");
+  CHECK(f.historyAfter(KILL_LIMIT) == "TERM KILL reboot");
 }
 
 TEST_CASE("a grace over the limit is refused") {
@@ -53,7 +64,14 @@ TEST_CASE("a grace over the limit is refused") {
   auto off = f.system.powerOffRequest();
   off.setGraceMillis(600001);
   CHECK_THROWS_AS(off.send().wait(f.scope), kj::Exception);
-  CHECK(f.machine.off == nullptr);
+  CHECK(f.historyAfter(MAX_GRACE) == "");
+}
+
+TEST_CASE("where there is no machine to end that is said") {
+  Fixture f;
+  auto system = Fixture::systemOf(nullptr);
+  CHECK_THROWS_AS(system.powerOffRequest().send().wait(f.scope), kj::Exception);
+  CHECK_THROWS_AS(system.rebootRequest().send().wait(f.scope), kj::Exception);
 }
 
 TEST_CASE("health is measured when it is asked for") {

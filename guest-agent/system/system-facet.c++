@@ -3,7 +3,6 @@
 #include <kj/debug.h>
 
 #include "schema/limits.capnp.h"
-#include "system/health.h"
 
 namespace bothy {
 namespace {
@@ -15,38 +14,44 @@ kj::Duration graceFrom(uint32_t millis) {
 
 class SystemFacet final: public rpc::System::Server {
 public:
-  SystemFacet(MachineControl& machine, ProgramMark mark) : machine(machine), mark(mark) {}
+  explicit SystemFacet(SystemSources sources) : sources(kj::mv(sources)) {}
 
   kj::Promise<void> report(ReportContext context) override {
-    machine.report(context.getResults().initReport());
+    sources.report(context.getResults().initReport());
     return kj::READY_NOW;
   }
 
   kj::Promise<void> health(HealthContext context) override {
-    measureHealth(context.getResults().initHealth(),
-                  machine.hasDataDisk() ? DiskSpace::TOLD : DiskSpace::NOT_TOLD, mark);
+    measureHealth(context.getResults().initHealth(), sources.diskSpace, sources.mark);
     return kj::READY_NOW;
   }
 
   kj::Promise<void> powerOff(PowerOffContext context) override {
-    machine.powerOff(graceFrom(context.getParams().getGraceMillis()));
+    end(Ending::POWER_OFF, graceFrom(context.getParams().getGraceMillis()));
     return kj::READY_NOW;
   }
 
   kj::Promise<void> reboot(RebootContext context) override {
-    machine.reboot(graceFrom(context.getParams().getGraceMillis()));
+    end(Ending::REBOOT, graceFrom(context.getParams().getGraceMillis()));
     return kj::READY_NOW;
   }
 
 private:
-  MachineControl& machine;
-  const ProgramMark mark;
+  SystemSources sources;
+
+  void end(Ending ending, kj::Duration grace) {
+    KJ_IF_MAYBE (power, sources.power) {
+      power->end(ending, grace);
+    } else {
+      KJ_UNIMPLEMENTED("this agent is no machine's PID 1: it ends nothing");
+    }
+  }
 };
 
 }  // namespace
 
-kj::Own<rpc::System::Server> newSystemFacet(MachineControl& machine, ProgramMark mark) {
-  return kj::heap<SystemFacet>(machine, mark);
+kj::Own<rpc::System::Server> newSystemFacet(SystemSources sources) {
+  return kj::heap<SystemFacet>(kj::mv(sources));
 }
 
 }  // namespace bothy

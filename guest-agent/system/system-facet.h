@@ -1,11 +1,24 @@
 #pragma once
 
-#include "process/loop-touches.h"
-#include "system/machine-control.h"
+#include <kj/function.h>
+
+#include "power/power.h"
+#include "system/health.h"
 
 namespace bothy {
 
-// Serves `System` for the machine, which outlives the capability.  `mark`: of those who may list its control groups and processes.
-kj::Own<rpc::System::Server> newSystemFacet(MachineControl& machine, ProgramMark mark);
+// What `System` tells of the machine that it stands for, and what ends that.
+struct SystemSources {
+  // How the machine came up.
+  kj::Function<void(rpc::BootReport::Builder report)> report;
+  // TOLD: "/" lies on the data disk.
+  DiskSpace diskSpace;
+  // Outlives the capability.  None: there is no machine to end.
+  kj::Maybe<Power&> power;
+  // Of those who may list the machine's control groups and processes.
+  ProgramMark mark;
+};
+
+kj::Own<rpc::System::Server> newSystemFacet(SystemSources sources);
 
 }  // namespace bothy

@@ -4,7 +4,7 @@
 #include <kj/function.h>
 #include <kj/io.h>
 
-#include "boot/power.h"
+#include "power/power.h"
 
 namespace bothy {
 

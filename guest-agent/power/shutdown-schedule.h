@@ -4,7 +4,7 @@
 #include <kj/string.h>
 #include <kj/timer.h>
 
-#include "boot/power.h"
+#include "power/power.h"
 
 namespace bothy {
 

@@ -1,4 +1,4 @@
-#include "boot/guest-machine.h"
+#include "boot/machine-shutdown.h"
 
 #include <dirent.h>
 #include <fcntl.h>
@@ -76,7 +76,7 @@ bool leadsTerminal(kj::StringPtr stat) {
   return false;
 }
 
-void GuestMachine::terminateAll() {
+void MachineShutdown::terminateAll() {
   ::kill(-1, SIGTERM);
   const auto mark = everybodysMark();
   hangUpTerminals(mark);
@@ -87,11 +87,11 @@ void GuestMachine::terminateAll() {
   KJ_IF_MAYBE (mount, dataMount) thaw(*mount);
 }
 
-void GuestMachine::killAll() {
+void MachineShutdown::killAll() {
   ::kill(-1, SIGKILL);
 }
 
-void GuestMachine::halt(Ending ending) {
+void MachineShutdown::halt(Ending ending) {
   // Nobody is left to freeze it again.
   KJ_IF_MAYBE (mount, dataMount) thaw(*mount);
   kj::runCatchingExceptions([]() { addRecord(ALL_RECORDS, RecordKind::SHUTDOWN); });

@@ -1,58 +1,18 @@
-#include "boot/power.h"
-
-#include <kj/string.h>
-#include <kj/vector.h>
+#include "power/power.h"
 
 #include <catch2/catch_test_macros.hpp>
 
+#include "power/test-shutdown-steps.h"
+
 namespace bothy {
 namespace {
-
-// A machine whose processes end when the test says so.
-class FakeMachine final: public Machine {
-public:
-  void refusePrograms() override { refusals++; }
-  void terminateAll() override { did("TERM"); }
-  void killAll() override { did("KILL"); }
-  kj::Promise<void> whenAlone() override {
-    if (alone) {
-      return kj::READY_NOW;
-    }
-    auto paf = kj::newPromiseAndFulfiller<void>();
-    watchers.add(kj::mv(paf.fulfiller));
-    return kj::mv(paf.promise);
-  }
-  kj::Promise<void> whenAnswered() override {
-    if (isHeld) return kj::NEVER_DONE;
-    return kj::READY_NOW;
-  }
-  void halt(Ending ending) override { did(ending == Ending::REBOOT ? "reboot" : "off"); }
-
-  void everybodyLeaves() {
-    alone = true;
-    for (auto& watcher : watchers) {
-      watcher->fulfill();
-    }
-  }
-  kj::String history() { return kj::strArray(done, " "); }
-
-  kj::uint refusals = 0;
-  bool isHeld = false;  // somebody keeps a program that has ended
-
-private:
-  void did(const char* what) { done.add(kj::heapString(what)); }
-
-  kj::Vector<kj::String> done;
-  kj::Vector<kj::Own<kj::PromiseFulfiller<void>>> watchers;
-  bool alone = false;
-};
 
 struct Fixture {
   kj::EventLoop loop;
   kj::WaitScope scope{loop};
   kj::TimerImpl timer{kj::origin<kj::TimePoint>()};
-  FakeMachine machine;
-  Power power{timer, machine};
+  FakeSteps steps;
+  Power power{timer, steps};
 
   void pass(kj::Duration time) {
     scope.poll();
@@ -65,42 +25,42 @@ TEST_CASE("a machine whose processes end at once goes off without waiting for th
   Fixture f;
   f.power.end(Ending::POWER_OFF, 10 * kj::SECONDS);
   f.scope.poll();
-  CHECK(f.machine.history() == "TERM");
-  f.machine.everybodyLeaves();
+  CHECK(f.steps.history() == "TERM");
+  f.steps.everybodyLeaves();
   f.scope.poll();
-  CHECK(f.machine.history() == "TERM KILL off");
+  CHECK(f.steps.history() == "TERM KILL off");
 }
 
 TEST_CASE("a stubborn process is killed after the grace, not before") {
   Fixture f;
   f.power.end(Ending::POWER_OFF, 10 * kj::SECONDS);
   f.pass(10 * kj::SECONDS - 1 * kj::NANOSECONDS);
-  CHECK(f.machine.history() == "TERM");
+  CHECK(f.steps.history() == "TERM");
   f.pass(1 * kj::NANOSECONDS);
-  CHECK(f.machine.history() == "TERM KILL");
-  f.machine.everybodyLeaves();
+  CHECK(f.steps.history() == "TERM KILL");
+  f.steps.everybodyLeaves();
   f.scope.poll();
-  CHECK(f.machine.history() == "TERM KILL off");
+  CHECK(f.steps.history() == "TERM KILL off");
 }
 
 TEST_CASE("a process that even SIGKILL does not end holds the machine for a limited time") {
   Fixture f;
   f.power.end(Ending::REBOOT, 0 * kj::SECONDS);
   f.scope.poll();
-  CHECK(f.machine.history() == "TERM KILL");
+  CHECK(f.steps.history() == "TERM KILL");
   f.pass(KILL_LIMIT);
-  CHECK(f.machine.history() == "TERM KILL reboot");
+  CHECK(f.steps.history() == "TERM KILL reboot");
 }
 
 TEST_CASE("P45 whoever waits for a program is answered before the end, for a limited time") {
   Fixture f;
-  f.machine.isHeld = true;
+  f.steps.isHeld = true;
   f.power.end(Ending::REBOOT, 10 * kj::SECONDS);
-  f.machine.everybodyLeaves();
+  f.steps.everybodyLeaves();
   f.pass(ANSWER_LIMIT - 1 * kj::NANOSECONDS);
-  CHECK(f.machine.history() == "TERM KILL");
+  CHECK(f.steps.history() == "TERM KILL");
   f.pass(1 * kj::NANOSECONDS);
-  CHECK(f.machine.history() == "TERM KILL reboot");
+  CHECK(f.steps.history() == "TERM KILL reboot");
 }
 
 TEST_CASE("a second order shortens the grace") {
@@ -109,9 +69,9 @@ TEST_CASE("a second order shortens the grace") {
   f.pass(5 * kj::SECONDS);
   f.power.end(Ending::REBOOT, 1 * kj::SECONDS);
   f.pass(1 * kj::SECONDS);
-  f.machine.everybodyLeaves();
+  f.steps.everybodyLeaves();
   f.scope.poll();
-  CHECK(f.machine.history() == "TERM KILL off");
+  CHECK(f.steps.history() == "TERM KILL off");
 }
 
 TEST_CASE("a second order never lengthens the grace") {
@@ -120,7 +80,7 @@ TEST_CASE("a second order never lengthens the grace") {
   f.scope.poll();
   f.power.end(Ending::POWER_OFF, 100 * kj::SECONDS);
   f.pass(2 * kj::SECONDS);
-  CHECK(f.machine.history() == "TERM KILL");
+  CHECK(f.steps.history() == "TERM KILL");
 }
 
 TEST_CASE("P45 two orders at once end the machine, after the shorter grace") {
@@ -129,10 +89,10 @@ TEST_CASE("P45 two orders at once end the machine, after the shorter grace") {
   f.power.end(Ending::POWER_OFF, 30 * kj::SECONDS);
   f.power.end(Ending::REBOOT, 0 * kj::SECONDS);
   f.scope.poll();
-  CHECK(f.machine.history() == "TERM KILL");
-  f.machine.everybodyLeaves();
+  CHECK(f.steps.history() == "TERM KILL");
+  f.steps.everybodyLeaves();
   f.scope.poll();
-  CHECK(f.machine.history() == "TERM KILL off");
+  CHECK(f.steps.history() == "TERM KILL off");
 }
 
 TEST_CASE("P45 orders that come at any point of the ending change no more than the grace") {
@@ -147,28 +107,28 @@ TEST_CASE("P45 orders that come at any point of the ending change no more than t
   f.scope.poll();
   orders();
   f.pass(10 * kj::SECONDS);
-  CHECK(f.machine.history() == "TERM KILL");
+  CHECK(f.steps.history() == "TERM KILL");
   orders();
   f.pass(KILL_LIMIT);
   orders();
   f.scope.poll();
-  CHECK(f.machine.history() == "TERM KILL off");
+  CHECK(f.steps.history() == "TERM KILL off");
 }
 
 TEST_CASE("no program is started from the order on") {
   Fixture f;
-  CHECK(f.machine.refusals == 0);
+  CHECK(f.steps.refusals == 0);
   f.power.end(Ending::POWER_OFF, 10 * kj::SECONDS);
-  CHECK(f.machine.refusals == 1);
+  CHECK(f.steps.refusals == 1);
   f.power.end(Ending::POWER_OFF, 1 * kj::SECONDS);
-  CHECK(f.machine.refusals == 1);
+  CHECK(f.steps.refusals == 1);
 }
 
 TEST_CASE("no grace is longer than the longest") {
   Fixture f;
   f.power.end(Ending::POWER_OFF, 4000 * kj::SECONDS);
   f.pass(MAX_GRACE);
-  CHECK(f.machine.history() == "TERM KILL");
+  CHECK(f.steps.history() == "TERM KILL");
 }
 
 }  // namespace

@@ -10,8 +10,8 @@ namespace bothy {
 
 enum class Ending { POWER_OFF, REBOOT };
 
-// What ending the machine does to the world; power-test has a fake.
-class Machine {
+// What the end of a machine consists of, for Power, which knows when.  The machine's are those of MachineShutdown; tests have a fake.
+class ShutdownSteps {
 public:
   // From here on no program is started.
   virtual void refusePrograms() = 0;
@@ -38,10 +38,10 @@ constexpr kj::Duration ANSWER_LIMIT = 500 * kj::MILLISECONDS;
 // No grace is longer.
 constexpr kj::Duration MAX_GRACE = rpc::MAX_GRACE_MILLIS * kj::MILLISECONDS;
 
-// Ends the machine in order.
+// Ends the machine in order, and alone decides when: orders come from the host, by signal and by a schedule.
 class Power {
 public:
-  Power(kj::Timer& timer, Machine& machine);
+  Power(kj::Timer& timer, ShutdownSteps& steps);
   ~Power() noexcept(false);
   KJ_DISALLOW_COPY_AND_MOVE(Power);
 
@@ -54,7 +54,7 @@ private:
   kj::Promise<void> graceOver();
 
   kj::Timer& timer;
-  Machine& machine;
+  ShutdownSteps& steps;
   // While an ending is under way.
   kj::Maybe<kj::TimePoint> deadline;
   // While graceOver() waits.

@@ -1,10 +1,10 @@
-#include "boot/power.h"
+#include "power/power.h"
 
 #include <kj/debug.h>
 
 namespace bothy {
 
-Power::Power(kj::Timer& timer, Machine& machine) : timer(timer), machine(machine) {}
+Power::Power(kj::Timer& timer, ShutdownSteps& steps) : timer(timer), steps(steps) {}
 
 Power::~Power() noexcept(false) {}
 
@@ -18,12 +18,12 @@ void Power::end(Ending kind, kj::Duration grace) {
     return;
   }
   deadline = wanted;
-  machine.refusePrograms();
+  steps.refusePrograms();
   // A failure on the way must not leave a machine that was told to end.
   ending = run(kind)
                .catch_([this, kind](kj::Exception&& e) {
                  KJ_LOG(ERROR, "the machine does not end in order", e.getDescription());
-                 machine.halt(kind);
+                 steps.halt(kind);
                })
                .eagerlyEvaluate(nullptr);
 }
@@ -31,13 +31,13 @@ void Power::end(Ending kind, kj::Duration grace) {
 kj::Promise<void> Power::run(Ending kind) {
   // Whoever gave the order gets the answer first.
   co_await kj::evalLast([]() {});
-  machine.terminateAll();
-  co_await machine.whenAlone().exclusiveJoin(graceOver());
-  machine.killAll();
-  co_await machine.whenAlone().exclusiveJoin(timer.afterDelay(KILL_LIMIT));
+  steps.terminateAll();
+  co_await steps.whenAlone().exclusiveJoin(graceOver());
+  steps.killAll();
+  co_await steps.whenAlone().exclusiveJoin(timer.afterDelay(KILL_LIMIT));
   // The last program may be the one that gave the order.
-  co_await machine.whenAnswered().exclusiveJoin(timer.afterDelay(ANSWER_LIMIT));
-  machine.halt(kind);
+  co_await steps.whenAnswered().exclusiveJoin(timer.afterDelay(ANSWER_LIMIT));
+  steps.halt(kind);
 }
 
 kj::Promise<void> Power::graceOver() {

@@ -1,4 +1,4 @@
-#include "boot/power-signals.h"
+#include "power/power-signals.h"
 
 #include <kj/async-io.h>
 #include <kj/debug.h>
@@ -8,7 +8,7 @@
 
 #include <catch2/catch_test_macros.hpp>
 
-#include "boot/shutdown-schedule.h"
+#include "power/shutdown-schedule.h"
 
 namespace bothy {
 namespace {

@@ -2,22 +2,22 @@
 
 #include <kj/function.h>
 
-#include "boot/power.h"
+#include "power/power.h"
 #include "process/loop-touches.h"
 
 namespace bothy {
 
-// The machine whose PID 1 this process is.
-class GuestMachine final: public Machine {
+// The end of the machine whose PID 1 this process is.
+class MachineShutdown final: public ShutdownSteps {
 public:
   // `onChildless` resolves when PID 1 has no child left, which means: there is no other process, because
-  // it adopts every orphan; `onAnswered` as Machine::whenAnswered().  `onEnding` is called when the end was ordered.
+  // it adopts every orphan; `onAnswered` as ShutdownSteps::whenAnswered().  `onEnding` is called when the end was ordered.
   // `everybodysMark`: of those who may list processes and control groups, from then on.
   // `dataMount` is what switchRoot() returned, borrowed; `programs`: the control group that all of them are in.
-  GuestMachine(kj::Function<kj::Promise<void>()> onChildless,
-               kj::Function<kj::Promise<void>()> onAnswered, kj::Function<void()> onEnding,
-               kj::Function<ProgramMark()> everybodysMark, kj::Maybe<int> dataMount,
-               kj::Maybe<kj::String> programs)
+  MachineShutdown(kj::Function<kj::Promise<void>()> onChildless,
+                  kj::Function<kj::Promise<void>()> onAnswered, kj::Function<void()> onEnding,
+                  kj::Function<ProgramMark()> everybodysMark, kj::Maybe<int> dataMount,
+                  kj::Maybe<kj::String> programs)
       : onChildless(kj::mv(onChildless)),
         onAnswered(kj::mv(onAnswered)),
         onEnding(kj::mv(onEnding)),

@@ -1,4 +1,4 @@
-#include "boot/guest-machine.h"
+#include "boot/machine-shutdown.h"
 
 #include <catch2/catch_test_macros.hpp>
 

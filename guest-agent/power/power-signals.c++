@@ -1,11 +1,11 @@
-#include "boot/power-signals.h"
+#include "power/power-signals.h"
 
 #include <kj/debug.h>
 #include <signal.h>
 #include <sys/signalfd.h>
 #include <unistd.h>
 
-#include "boot/shutdown-schedule.h"
+#include "power/shutdown-schedule.h"
 
 namespace bothy {
 namespace {

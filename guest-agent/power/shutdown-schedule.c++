@@ -1,4 +1,4 @@
-#include "boot/shutdown-schedule.h"
+#include "power/shutdown-schedule.h"
 
 #include <kj/debug.h>
 

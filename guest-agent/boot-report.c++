@@ -1,19 +1,12 @@
-#include "booted-machine.h"
+#include "boot-report.h"
 
 #include <kj/debug.h>
 #include <sys/utsname.h>
-#include <time.h>
 
 #include "process/text-file.h"
 
 namespace bothy {
 namespace {
-
-uint64_t unixMicros() {
-  struct timespec now;
-  KJ_SYSCALL(::clock_gettime(CLOCK_REALTIME, &now));
-  return static_cast<uint64_t>(now.tv_sec) * 1000000 + now.tv_nsec / 1000;
-}
 
 void setKernel(rpc::BootReport::Builder report) {
   struct utsname kernel;
@@ -23,16 +16,7 @@ void setKernel(rpc::BootReport::Builder report) {
 
 }  // namespace
 
-BootedMachine::BootedMachine(const Boot& boot, kj::UnixEventPort& eventPort, kj::Timer& timer,
-                             Machine& machine)
-    : boot(boot),
-      power(timer, machine),
-      schedule(timer, power, SHUTDOWN_SCHEDULE, unixMicros),
-      signals(
-          eventPort, [this](PowerOrder order) { power.end(order.ending, order.grace); },
-          [this]() { schedule.reread(); }) {}
-
-void BootedMachine::report(rpc::BootReport::Builder report) {
+void writeReport(const Boot& boot, rpc::BootReport::Builder report) {
   auto stages = report.initStages(boot.stages().size());
   for (auto i : kj::indices(boot.stages())) {
     auto& stage = boot.stages()[i];
@@ -62,14 +46,10 @@ void BootedMachine::report(rpc::BootReport::Builder report) {
   }
 }
 
-void NoMachine::report(rpc::BootReport::Builder report) {
+void writeReportWithoutBoot(rpc::BootReport::Builder report) {
   setKernel(report);
   report.setAgentVersion(BOTHY_VERSION);
   report.getDataDisk().setAbsent();
-}
-
-void NoMachine::refuse() {
-  KJ_UNIMPLEMENTED("this agent is no machine's PID 1: it ends nothing");
 }
 
 }  // namespace bothy

@@ -1,4 +1,4 @@
-#include "boot/shutdown-schedule.h"
+#include "power/shutdown-schedule.h"
 
 #include <kj/debug.h>
 #include <stdlib.h>
@@ -8,28 +8,17 @@
 #include <filesystem>
 #include <fstream>
 
+#include "power/test-shutdown-steps.h"
+
 namespace bothy {
 namespace {
-
-// A machine without processes, whose end is a word.
-class FakeMachine final: public Machine {
-public:
-  void refusePrograms() override {}
-  void terminateAll() override {}
-  void killAll() override {}
-  kj::Promise<void> whenAlone() override { return kj::READY_NOW; }
-  kj::Promise<void> whenAnswered() override { return kj::READY_NOW; }
-  void halt(Ending ending) override { ended = ending == Ending::REBOOT ? "reboot" : "off"; }
-
-  kj::StringPtr ended = "no";
-};
 
 struct Fixture {
   kj::EventLoop loop;
   kj::WaitScope scope{loop};
   kj::TimerImpl timer{kj::origin<kj::TimePoint>()};
-  FakeMachine machine;
-  Power power{timer, machine};
+  FakeSteps steps;
+  Power power{timer, steps};
   char directory[32] = "/tmp/bothy-schedule-XXXXXX";
   kj::String path;
   kj::Maybe<ShutdownSchedule> schedule;
@@ -39,6 +28,7 @@ struct Fixture {
   Fixture() {
     KJ_ASSERT(mkdtemp(directory) != nullptr);
     path = kj::str(directory, "/shutdown");
+    steps.everybodyLeaves();
     schedule.emplace(timer, power, path, [this]() { return now(); });
   }
   ~Fixture() { std::filesystem::remove_all(directory); }
@@ -63,9 +53,9 @@ TEST_CASE("P45 an end at a later time comes then and not before") {
   Fixture f;
   f.order("reboot", 30 * kj::SECONDS);
   f.pass(30 * kj::SECONDS - 1 * kj::MICROSECONDS);
-  CHECK(f.machine.ended == "no");
+  CHECK(f.steps.history() == "");
   f.pass(1 * kj::MICROSECONDS);
-  CHECK(f.machine.ended == "reboot");
+  CHECK(f.steps.history() == "TERM KILL reboot");
 }
 
 TEST_CASE("a later order takes the place of an earlier one, and both can be taken back") {
@@ -73,17 +63,17 @@ TEST_CASE("a later order takes the place of an earlier one, and both can be take
   f.order("poweroff", 10 * kj::SECONDS);
   f.order("poweroff", 20 * kj::SECONDS);
   f.pass(19 * kj::SECONDS);
-  CHECK(f.machine.ended == "no");
+  CHECK(f.steps.history() == "");
   std::filesystem::remove(f.path.cStr());
   f.reread();
   f.pass(100 * kj::SECONDS);
-  CHECK(f.machine.ended == "no");
+  CHECK(f.steps.history() == "");
 }
 
 TEST_CASE("a time that has passed is now") {
   Fixture f;
   f.order("halt", -10 * kj::SECONDS);
-  CHECK(f.machine.ended == "off");
+  CHECK(f.steps.history() == "TERM KILL off");
 }
 
 TEST_CASE("a clock that is set while an end is awaited is seen") {
@@ -91,9 +81,9 @@ TEST_CASE("a clock that is set while an end is awaited is seen") {
   f.order("poweroff", 3600 * kj::SECONDS);
   f.pass(CLOCK_CHECK);
   f.ahead += 2 * 3600 * 1000000ull;
-  CHECK(f.machine.ended == "no");
+  CHECK(f.steps.history() == "");
   f.pass(CLOCK_CHECK);
-  CHECK(f.machine.ended == "off");
+  CHECK(f.steps.history() == "TERM KILL off");
 }
 
 TEST_CASE("text that is no order is none") {
