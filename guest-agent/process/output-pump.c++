@@ -120,9 +120,7 @@ void OutputPump::dropSentTail() {
 
 void OutputPump::finish() {
   remaining = pipe.get() < 0 ? 0 : countAvailable();
-  KJ_IF_MAYBE (fulfiller, finishing) {
-    (*fulfiller)->fulfill();
-  }
+  finishing.wakeAll();
 }
 
 kj::Promise<void> OutputPump::run() {
@@ -130,7 +128,7 @@ kj::Promise<void> OutputPump::run() {
   try {
     co_await deliver();
     if (remaining == nullptr) {
-      co_await onFinish().exclusiveJoin(timer.afterDelay(GATHER_TIME));
+      co_await finishing.wait().exclusiveJoin(timer.afterDelay(GATHER_TIME));
     }
     auto ending = sink.endRequest().send();
     endCalled.fulfiller->fulfill();
@@ -299,13 +297,7 @@ void OutputPump::leavePipe() {
 }
 
 kj::Promise<void> OutputPump::onReadable() {
-  return KJ_ASSERT_NONNULL(observer).whenBecomesReadable().exclusiveJoin(onFinish());
-}
-
-kj::Promise<void> OutputPump::onFinish() {
-  auto paf = kj::newPromiseAndFulfiller<void>();
-  finishing = kj::mv(paf.fulfiller);
-  return kj::mv(paf.promise);
+  return KJ_ASSERT_NONNULL(observer).whenBecomesReadable().exclusiveJoin(finishing.wait());
 }
 
 size_t OutputPump::countAvailable() const {

@@ -8,6 +8,7 @@
 #include "process/left-pipes.h"
 #include "process/loop-touches.h"
 #include "schema/stream.capnp.h"
+#include "wire/waiters.h"
 
 namespace bothy {
 
@@ -103,7 +104,7 @@ private:
   bool enlarged = false;
   kj::Maybe<size_t> remaining;  // set by finish(): bytes of then that are still to be delivered
   kj::Maybe<Linger> linger;     // once those are, for this sink
-  kj::Maybe<kj::Own<kj::PromiseFulfiller<void>>> finishing;
+  Waiters finishing;            // for finish()
   Milestone endCalled;
   Milestone done;
   kj::Promise<void> task = nullptr;
@@ -125,7 +126,6 @@ private:
   kj::Promise<void> onReadable();
   // The same; after IDLE_TIME nobody waits for the tail until there is more.
   kj::Promise<void> onMore();
-  kj::Promise<void> onFinish();
   size_t countAvailable() const;
   bool hasWriters() const;
   bool holdsUpWriters() const;

@@ -79,11 +79,7 @@ kj::Maybe<EventFeed::Event> EventFeed::lastActivity() const {
 }
 
 kj::Promise<void> EventFeed::onEventAfter(uint64_t after) {
-  while (newest <= after) {
-    auto paf = kj::newPromiseAndFulfiller<void>();
-    waiting.add(kj::mv(paf.fulfiller));
-    co_await paf.promise;
-  }
+  while (newest <= after) co_await waiting.wait();
 }
 
 bool EventFeed::replace(Kind& kind) {
@@ -110,8 +106,7 @@ void EventFeed::add(uint64_t lane, Lane what, Kind kind) {
       (isPort ? rpc::MAX_PORT_EVENTS : rpc::MAX_AGENT_EVENTS)) {
     kept.erase(std::ranges::find_if(kept, isSuch));
   }
-  for (auto& waiter : waiting) waiter->fulfill();
-  waiting.clear();
+  waiting.wakeAll();
 }
 
 }  // namespace bothy

@@ -3,7 +3,6 @@
 #include <kj/async.h>
 #include <kj/one-of.h>
 #include <kj/string.h>
-#include <kj/vector.h>
 
 #include <deque>
 
@@ -11,6 +10,7 @@
 #include "schema/agent.capnp.h"
 #include "system/activity-watch.h"
 #include "system/listener-watch.h"
+#include "wire/waiters.h"
 
 namespace bothy {
 
@@ -70,7 +70,7 @@ private:
   uint64_t newest = 0;
   uint64_t fetched = 0;  // the last that was
   kj::Maybe<Activity> forgottenActivity;
-  kj::Vector<kj::Own<kj::PromiseFulfiller<void>>> waiting;
+  Waiters waiting;  // onEventAfter()
 
   void add(uint64_t lane, Lane what, Kind kind);
   // It becomes the newest.  False: `kind` is of none that may be replaced and was not fetched.

@@ -117,21 +117,14 @@ kj::Promise<void> TerminalInput::sendTo(rpc::Attachment::Client terminal) {
     }
     co_await writeWhole(terminal, bytes);
     unanswered = 0;
-    KJ_IF_MAYBE (waiter, answered) {
-      (*waiter)->fulfill();
-    }
-    answered = nullptr;
+    answered.wakeAll();
     // A program that changes the terminal's mode meanwhile (a shell between two commands) loses it.
     if (finished) co_await context.timer.afterDelay(END_AGAIN);
   }
 }
 
 kj::Promise<void> TerminalInput::whenTaken() {
-  while (unanswered + waiting.size() > 0) {
-    auto paf = kj::newPromiseAndFulfiller<void>();
-    answered = kj::mv(paf.fulfiller);
-    co_await paf.promise;
-  }
+  while (unanswered + waiting.size() > 0) co_await answered.wait();
 }
 
 size_t TerminalInput::forgetUnanswered() {

@@ -6,6 +6,7 @@
 #include "schema/terminal.capnp.h"
 #include "session/context.h"
 #include "tty/detach-keys.h"
+#include "wire/waiters.h"
 
 namespace bothy {
 
@@ -55,7 +56,7 @@ private:
   ByteQueue waiting;
   bool stalled = false;  // what is typed is thrown away
   size_t unanswered = 0;
-  kj::Maybe<kj::Own<kj::PromiseFulfiller<void>>> answered;
+  Waiters answered;  // whenTaken()
   kj::byte lastTyped = '\n';
   kj::Maybe<kj::Promise<void>> deciding;
 
