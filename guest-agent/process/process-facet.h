@@ -8,7 +8,7 @@ namespace bothy {
 // Serves `Process`.  Dropping it abandons the execution: see there.
 rpc::Process::Client newProcessFacet(kj::Own<Execution> execution);
 
-// The same for one that is kept: dropping it says that nobody holds it by this.
+// The same for a kept execution: dropping the capability releases its hold, and the program runs on.
 rpc::Process::Client newKeptProcessFacet(kj::Own<KeptExecutions> kept, uint64_t id);
 
 }  // namespace bothy

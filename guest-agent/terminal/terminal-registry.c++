@@ -128,7 +128,7 @@ kj::Array<Terminal*> TerminalRegistry::list() {
   };
 }
 
-void TerminalRegistry::programEnded(Terminal& terminal) {
+void TerminalRegistry::completed(Terminal& terminal) {
   if (terminals.find(terminal.id) == nullptr) return;
   ended.add(terminal.id);
   if (ended.size() > ENDED_TERMINALS) forget(ended.front());

@@ -65,7 +65,7 @@ private:
                                                                 WindowSize size, kj::StringPtr term,
                                                                 kj::String requestId,
                                                                 kj::Own<AskedStart> asked);
-  void programEnded(Terminal& terminal) override;
+  void completed(Terminal& terminal) override;
   void closed(Terminal& terminal) override;
   void unwatched(Terminal& terminal) override;
   void gone(Terminal& terminal) override;

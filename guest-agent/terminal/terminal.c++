@@ -159,7 +159,7 @@ void Terminal::release() {
   child->releaseTree();
 }
 
-void Terminal::tellEnd(rpc::TerminalViewer::Client viewer) {
+void Terminal::sendEnd(rpc::TerminalViewer::Client viewer) {
   auto request = viewer.exitedRequest();
   KJ_ASSERT_NONNULL(endStatus).writeTo(request.initStatus());
   programs.runInBackground(request.send().ignoreResult().catch_([](kj::Exception&&) {}));
@@ -220,10 +220,10 @@ size_t Terminal::makeRoomFor(size_t wanted, uint64_t turnBegan) {
   return scrollback.makeRoomAfter(isWatched() ? fastestViewer() : turnBegan, wanted);
 }
 
-bool Terminal::mustHoldBack(bool programEnded) {
-  if (!isWatched()) return !programEnded && !pace->isAllowed();
+bool Terminal::mustHoldBack(bool hasEnded) {
+  if (!isWatched()) return !hasEnded && !pace->isAllowed();
   // An ended program has little left: it is read as long as that costs a single viewer no gap.
-  if (!programEnded && scrollback.end() - fastestViewer() >= AHEAD_BYTES) return true;
+  if (!hasEnded && scrollback.end() - fastestViewer() >= AHEAD_BYTES) return true;
   return makeRoomFor(1, scrollback.end()) == 0;
 }
 
@@ -236,7 +236,7 @@ kj::Promise<ExitStatus> Terminal::run() {
   child->releaseTree();
   wakeViewers();
   KJ_IF_MAYBE (listener, owner) {
-    listener->programEnded(*this);
+    listener->completed(*this);
   }
   co_return status;
 }
@@ -247,16 +247,16 @@ kj::Promise<void> Terminal::readOutput() {
   auto& open = *KJ_ASSERT_NONNULL(pty);
   size_t leftOver = LEFT_OVER_BYTES;
   for (;;) {
-    bool programEnded = !child->isRunning();  // before reading: then all it wrote is there
-    if (mustHoldBack(programEnded)) {
-      co_await untilItMayGoOn(programEnded);
+    bool hasEnded = !child->isRunning();  // before reading: then all it wrote is there
+    if (mustHoldBack(hasEnded)) {
+      co_await untilItMayGoOn(hasEnded);
       continue;
     }
-    auto result = readTurn(programEnded ? leftOver : TURN_BYTES);
+    auto result = readTurn(hasEnded ? leftOver : TURN_BYTES);
     if (!isWatched()) pace->note(result.size);
     tellNews();
     if (result.size > 0) wakeViewers();
-    if (programEnded) {
+    if (hasEnded) {
       leftOver -= result.size;
       const bool isAllShown = screen.leftToDo() == 0;
       if (result.state != Pty::ReadState::DATA || (leftOver == 0 && isAllShown)) co_return;
@@ -270,11 +270,11 @@ kj::Promise<void> Terminal::readOutput() {
   }
 }
 
-kj::Promise<void> Terminal::untilItMayGoOn(bool programEnded) {
+kj::Promise<void> Terminal::untilItMayGoOn(bool hasEnded) {
   auto goesOn = heldBack.wait();
   if (!isWatched()) goesOn = goesOn.exclusiveJoin(pace->whenAllowed());
   // Its end is told also to who watches a terminal that a viewer holds back.
-  if (!programEnded) goesOn = goesOn.exclusiveJoin(child->onExit().ignoreResult());
+  if (!hasEnded) goesOn = goesOn.exclusiveJoin(child->onExit().ignoreResult());
   return goesOn;
 }
 

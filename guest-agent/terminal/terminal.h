@@ -28,7 +28,7 @@ public:
   class Owner {
   public:
     // The program has ended and its output is complete.
-    virtual void programEnded(Terminal& terminal) = 0;
+    virtual void completed(Terminal& terminal) = 0;
     // close() is through.
     virtual void closed(Terminal& terminal) = 0;
     // It has no viewer any more.
@@ -85,7 +85,7 @@ public:
   // For what is sent to a viewer that may detach at once.
   void runInBackground(kj::Promise<void> sending) { programs.runInBackground(kj::mv(sending)); }
   // Sends status() to a viewer, also to one that detaches at once.
-  void tellEnd(rpc::TerminalViewer::Client viewer);
+  void sendEnd(rpc::TerminalViewer::Client viewer);
   // Tells the owner nothing more.
   void disown() { owner = nullptr; }
   // Frees what an ended terminal holds for those who have it: the bytes of output(), in whose place they find a gap, and the
@@ -132,14 +132,14 @@ private:
   Pty::ReadResult readTurn(size_t limit);
   // The last redraw, if it can be had again.
   kj::Maybe<Shown&> stillShown();
-  bool mustHoldBack(bool programEnded);
+  bool mustHoldBack(bool hasEnded);
   // Makes room; how much of `wanted` can be read now without a gap for the viewer that is ahead of the others, if one sets the pace; if none does,
   // without a loss of what has come from `turnBegan` on, which the screen has not seen yet.
   size_t makeRoomFor(size_t wanted, uint64_t turnBegan);
   // What a redraw needs, beside what it shows, is kept.
   bool canShow() const;
   uint64_t fastestViewer() const;
-  kj::Promise<void> untilItMayGoOn(bool programEnded);
+  kj::Promise<void> untilItMayGoOn(bool hasEnded);
   void wakeViewers();
   void tellNews();
   // The viewer that decides the size: of those that want one, who came or typed last.

@@ -103,7 +103,7 @@ void Viewer::tellRest() {
   for (auto told = tellNext(); told != nullptr; told = tellNext()) {
     terminal->runInBackground(kj::mv(KJ_ASSERT_NONNULL(told)));
   }
-  terminal->tellEnd(client);
+  terminal->sendEnd(client);
 }
 
 kj::Promise<void> Viewer::run() {
