@@ -2,41 +2,19 @@
 
 #include <capnp/serialize.h>
 #include <errno.h>
-#include <fcntl.h>
 #include <kj/debug.h>
 #include <signal.h>
 #include <string.h>
 #include <sys/socket.h>
 #include <unistd.h>
 
+#include "files/archive-pipes.h"
 #include "files/archive-worker.h"
 #include "schema/files.capnp.h"
 #include "schema/limits.capnp.h"
 
 namespace bothy {
 namespace {
-
-using FdObserver = kj::UnixEventPort::FdObserver;
-
-struct Pipe {
-  kj::AutoCloseFd readEnd;
-  kj::AutoCloseFd writeEnd;
-};
-
-Pipe openPipe() {
-  int ends[2];
-  KJ_SYSCALL(pipe2(ends, O_CLOEXEC));
-  Pipe pipe = {kj::AutoCloseFd(ends[0]), kj::AutoCloseFd(ends[1])};
-  // Larger chunks at a time; a user over the limit for pipes keeps what pipes have.
-  fcntl(ends[1], F_SETPIPE_SZ, static_cast<int>(rpc::PREFERRED_CHUNK_BYTES));
-  return pipe;
-}
-
-Pipe openControl() {
-  int ends[2];
-  KJ_SYSCALL(socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, ends));
-  return {kj::AutoCloseFd(ends[0]), kj::AutoCloseFd(ends[1])};
-}
 
 kj::StringPtr nameOf(ArchiveChild::Task task) {
   switch (task) {
@@ -48,79 +26,6 @@ kj::StringPtr nameOf(ArchiveChild::Task task) {
       return "unpack-whole";
   }
   KJ_UNREACHABLE;
-}
-
-void makeNonBlocking(int fd) {
-  KJ_SYSCALL(fcntl(fd, F_SETFL, O_NONBLOCK));
-}
-
-// The pipe to a reader, closed when that has gone, whoever holds this.
-class PipeInput final: public kj::AsyncOutputStream {
-public:
-  PipeInput(kj::UnixEventPort& eventPort, kj::AutoCloseFd fdParam, kj::Promise<void> readerGone,
-            kj::Own<FileCounters> counters)
-      : fd(kj::mv(fdParam)), counters(kj::mv(counters)) {
-    observer.emplace(eventPort, fd.get(), FdObserver::OBSERVE_WRITE);
-    closing = readerGone
-                  .then([this]() {
-                    observer = nullptr;
-                    fd = nullptr;
-                  })
-                  .eagerlyEvaluate(nullptr);
-  }
-
-  kj::Promise<void> write(const void* data, size_t size) override {
-    auto bytes = static_cast<const kj::byte*>(data);
-    while (size > 0) {
-      auto count = ::write(fd.get(), bytes, size);
-      if (count >= 0) {
-        bytes += count;
-        size -= count;
-        counters->bytesWritten += count;
-      } else if (errno == EAGAIN) {
-        // Fails when the reader goes meanwhile.
-        co_await KJ_ASSERT_NONNULL(observer).whenBecomesWritable().catch_([](kj::Exception&&) {});
-      } else if (errno != EINTR) {
-        kj::throwFatalException(
-            KJ_EXCEPTION(DISCONNECTED, "the unpacking has ended; see its result"));
-      }
-    }
-  }
-  kj::Promise<void> write(kj::ArrayPtr<const kj::ArrayPtr<const kj::byte>> pieces) override {
-    for (auto& piece : pieces) co_await write(piece.begin(), piece.size());
-  }
-  kj::Promise<void> whenWriteDisconnected() override {
-    KJ_IF_MAYBE (open, observer) {
-      return open->whenWriteDisconnected().catch_([](kj::Exception&&) {});
-    }
-    return kj::READY_NOW;
-  }
-
-private:
-  kj::AutoCloseFd fd;
-  kj::Own<FileCounters> counters;
-  kj::Maybe<FdObserver> observer;
-  kj::Promise<void> closing = nullptr;
-};
-
-// Appends what a pipe has until its end or `limit`.
-kj::Promise<kj::Array<kj::byte>> readAll(kj::UnixEventPort& eventPort, int fd, size_t limit) {
-  FdObserver observer(eventPort, fd, FdObserver::OBSERVE_READ);
-  kj::Vector<kj::byte> result;
-  kj::byte buffer[4096];
-  while (result.size() < limit) {
-    auto count = ::read(fd, buffer, sizeof(buffer));
-    if (count > 0) {
-      result.addAll(buffer, buffer + count);
-    } else if (count == 0) {
-      break;
-    } else if (errno == EAGAIN) {
-      co_await observer.whenBecomesReadable();
-    } else if (errno != EINTR) {
-      break;
-    }
-  }
-  co_return result.releaseAsArray();
 }
 
 // As `exec` has it, whose programs end with the same signal.
@@ -176,12 +81,9 @@ kj::Promise<FileResult<kj::Own<ArchiveChild>>> ArchiveChild::start(Programs& pro
                                                                    kj::String name,
                                                                    kj::Own<void> turn) {
   if (programs.machineEnds) co_return machineEnding();
-  auto archive = openPipe();
-  auto control = openControl();
-  auto& theirs = task == Task::PACK ? archive.writeEnd : archive.readEnd;
-  auto& ours = task == Task::PACK ? archive.readEnd : archive.writeEnd;
-  makeNonBlocking(ours.get());
-  makeNonBlocking(control.readEnd.get());
+  auto archive = openArchivePipe(task == Task::PACK ? ArchiveDirection::FROM_CHILD
+                                                    : ArchiveDirection::TO_CHILD);
+  auto control = openControlPair();
 
   auto arguments = kj::heapArrayBuilder<kj::String>(4);
   arguments.add(kj::str("bothy-archive"));
@@ -194,7 +96,7 @@ kj::Promise<FileResult<kj::Own<ArchiveChild>>> ArchiveChild::start(Programs& pro
       .environment = nullptr,
       .workingDirectory = kj::str("/"),
       .credentials = nullptr,
-      .standardFds = {directory.get(), theirs.get(), control.writeEnd.get()},
+      .standardFds = {directory.get(), archive.theirs.get(), control.theirs.get()},
       .cgroupFd = nullptr,
   });
   if (outcome.is<SpawnFailure>()) {
@@ -207,7 +109,7 @@ kj::Promise<FileResult<kj::Own<ArchiveChild>>> ArchiveChild::start(Programs& pro
     co_return kj::mv(problem);
   }
   co_return kj::heap<ArchiveChild>(programs, task, kj::mv(outcome.get<SpawnedProcess>()),
-                                   kj::mv(ours), kj::mv(control.readEnd), kj::mv(turn));
+                                   kj::mv(archive.ours), kj::mv(control.ours), kj::mv(turn));
 }
 
 ArchiveChild::ArchiveChild(Programs& programs, Task task, SpawnedProcess process,
@@ -246,13 +148,14 @@ void ArchiveChild::confirmEnd() {
 }
 
 kj::Own<kj::AsyncOutputStream> ArchiveChild::takeInput(kj::Own<FileCounters> counters) {
-  return kj::heap<PipeInput>(programs.eventPort, kj::mv(archive), exit.addBranch().ignoreResult(),
-                             kj::mv(counters));
+  return newPipeInput(programs.eventPort, kj::mv(archive), exit.addBranch().ignoreResult(),
+                      kj::mv(counters));
 }
 
 kj::Promise<void> ArchiveChild::pumpTo(SinkWriter& writer, FilesLimits& limits,
                                        FileCounts& counts) {
   auto fd = kj::mv(archive);
+  using FdObserver = kj::UnixEventPort::FdObserver;
   FdObserver observer(programs.eventPort, fd.get(), FdObserver::OBSERVE_READ);
   while (true) {
     // No pipe gives more at a time than it holds.
