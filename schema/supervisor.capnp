@@ -5,8 +5,10 @@ using Cxx = import "/capnp/c++.capnp";
 $Cxx.namespace("bothy::rpc");
 $Cxx.allowCancellation;
 
+using CapacityTypes = import "capacity.capnp";
 using SessionTypes = import "session.capnp";
 using Stream = import "stream.capnp";
+using TierTypes = import "tier.capnp";
 using WorkspaceTypes = import "workspace.capnp";
 
 interface Supervisor {
@@ -41,7 +43,7 @@ interface Supervisor {
       # It exists; a `stop` came before its agent answered.
       underway @8 :Underway;
       # It exists.
-      noCapacity @9 :Shortage;
+      noCapacity @9 :CapacityTypes.Shortage;
       # The host has not enough left of what is named.  Nothing was made.
     }
   }
@@ -99,7 +101,7 @@ interface Supervisor {
       stopped @4 :Void;
       # A `stop` came before the agent answered.
       underway @5 :Underway;
-      noCapacity @6 :Shortage;
+      noCapacity @6 :CapacityTypes.Shortage;
       # The host has not enough left of what is named.  The workspace is as it was.
     }
   }
@@ -174,7 +176,7 @@ interface Supervisor {
       failed @5 :Text;
       # One line, for people; the workspace's disk is as it was.
       underway @6 :Underway;
-      noCapacity @7 :Shortage;
+      noCapacity @7 :CapacityTypes.Shortage;
       # The host's disks have no more to give; the workspace's disk is as it was.
     }
   }
@@ -222,7 +224,7 @@ interface Supervisor {
   sessions @14 () -> (sessions :SessionTypes.Sessions);
   # Rights to workspaces for a time, for others than those who may open this socket.
 
-  tiers @15 () -> (tiers :List(Tier));
+  tiers @15 () -> (tiers :List(TierTypes.Tier));
   # The kinds of workspaces that this host offers: free, pro, team and enterprise, as its settings have changed them.
 
   changeTier @16 (name :Text, tier :Text, apply :Bool, keepDisk :Bool) -> (outcome :ChangeTierOutcome);
@@ -233,121 +235,21 @@ interface Supervisor {
   # brings it up to date with the settings.  `busy` while an operation is under way.
   struct ChangeTierOutcome {
     union {
-      planned @0 :TierPlan;
+      planned @0 :TierTypes.TierPlan;
       # Nothing was changed.
-      changed @1 :TierPlan;
+      changed @1 :TierTypes.TierPlan;
       # It is stored.
       absent @2 :Void;
       busy @3 :WorkspaceTypes.WorkspaceState;
       invalid @4 :Text;
       # There is no such tier, or the workspace cannot have it: why, for people.
-      noCapacity @5 :Shortage;
+      noCapacity @5 :CapacityTypes.Shortage;
       # The host cannot hold the larger disk.  Memory and processors are counted when it starts.
     }
   }
 
-  capacity @17 () -> (capacity :Capacity);
+  capacity @17 () -> (capacity :CapacityTypes.Capacity);
   # What this host's machines and disks take of what they may, at this moment.
-}
-
-struct Tier {
-  # What workspaces of one kind have.  A workspace keeps the processors, the memory and the disk with which it was made, though the
-  # tier's settings change; `changeTier` brings it up to date.
-
-  name @0 :Text;
-  # [a-z0-9]([a-z0-9-]*[a-z0-9])?, at most 32 bytes.
-  cpus @1 :UInt16;
-  memoryMib @2 :UInt32;
-  diskMib @3 :UInt32;
-  sessions @4 :UInt16;
-  # That a workspace has at a time.
-  io @5 :IoLimits;
-}
-
-struct IoLimits {
-  # Of a workspace's disk, in a second.  0: no limit.
-
-  readBytes @0 :UInt64;
-  writeBytes @1 :UInt64;
-  readOperations @2 :UInt64;
-  writeOperations @3 :UInt64;
-}
-
-struct TierPlan {
-  # What a change of tier does, and when.
-
-  workspace @0 :WorkspaceTypes.WorkspaceInfo;
-  # As it is now, or after the change.
-  changes @1 :List(Change);
-  # Figures that stay are not among them.
-  refusal @2 :Text;
-  # Why it cannot be done, one line, for people; empty if it can.
-
-  struct Change {
-    # Of one figure; memory and disk in MiB, inputs and outputs in a second.
-
-    figure @0 :Figure;
-    before @1 :UInt64;
-    after @2 :UInt64;
-    when @3 :When;
-  }
-  enum Figure {
-    cpus @0;
-    memoryMib @1;
-    diskMib @2;
-    sessions @3;
-    readBytes @4;
-    writeBytes @5;
-    readOperations @6;
-    writeOperations @7;
-  }
-  enum When {
-    now @0;
-    nextStart @1;
-    never @2;  # a disk never shrinks
-  }
-}
-
-struct Capacity {
-  # What is used, and the most that may be.
-
-  memory :group {
-    # Of machines that run, are paused or start.
-    usedMib @0 :UInt64;
-    mostMib @1 :UInt64;
-  }
-  cpus :group {
-    # Virtual ones, of the same machines.
-    used @2 :UInt64;
-    most @3 :UInt64;
-  }
-  disk :group {
-    promisedMib @4 :UInt64;
-    # The sizes of all workspaces' disks, which take less as long as they are not full.
-    mostMib @5 :UInt64;
-    # 0: no limit.
-    freeMib @6 :UInt64;
-    # Of the host's disk.
-    keptMib @7 :UInt64;
-    # That must stay free: nothing is made, started or resized below it.
-  }
-}
-
-struct Shortage {
-  # What a host has too little of.  Nothing was made and nothing has changed.
-
-  what @0 :Resource;
-  asked @1 :UInt64;
-  free @2 :UInt64;
-  # In MiB, of processors their number.
-  why @3 :Text;
-  # One line, for people, with what to do.
-
-  enum Resource {
-    memory @0;
-    cpus @1;
-    disk @2;
-  }
 }
 
 struct LaneRequest {

@@ -12,10 +12,12 @@ using Cxx = import "/capnp/c++.capnp";
 $Cxx.namespace("bothy::result");
 
 using Json = import "/capnp/compat/json.capnp";
+using CapacityTypes = import "/schema/capacity.capnp";
 using ProcessTypes = import "/schema/process.capnp";
 using SessionTypes = import "/schema/session.capnp";
 using SupervisorTypes = import "/schema/supervisor.capnp";
 using TerminalTypes = import "/schema/terminal.capnp";
+using TierTypes = import "/schema/tier.capnp";
 using WorkspaceTypes = import "/schema/workspace.capnp";
 
 struct Failure {
@@ -78,13 +80,13 @@ struct Copied {
 struct Tiers {
   # `bothy tier ls`.
 
-  tiers @0 :List(SupervisorTypes.Tier);
+  tiers @0 :List(TierTypes.Tier);
 }
 
 struct HostCapacity {
   # `bothy capacity`.
 
-  capacity @0 :SupervisorTypes.Capacity;
+  capacity @0 :CapacityTypes.Capacity;
 }
 
 struct Examination {
