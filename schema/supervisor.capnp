@@ -6,6 +6,7 @@ $Cxx.namespace("bothy::rpc");
 $Cxx.allowCancellation;
 
 using CapacityTypes = import "capacity.capnp";
+using MeteringTypes = import "metering.capnp";
 using SessionTypes = import "session.capnp";
 using Stream = import "stream.capnp";
 using TierTypes = import "tier.capnp";
@@ -250,6 +251,9 @@ interface Supervisor {
 
   capacity @17 () -> (capacity :CapacityTypes.Capacity);
   # What this host's machines and disks take of what they may, at this moment.
+
+  metering @18 () -> (metering :MeteringTypes.Metering);
+  # What workspaces have had and taken.
 }
 
 struct LaneRequest {

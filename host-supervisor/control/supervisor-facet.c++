@@ -4,6 +4,7 @@
 #include <kj/encoding.h>
 
 #include "control/event-watch.h"
+#include "control/metering-facet.h"
 #include "control/rpc-progress.h"
 #include "control/sessions-facet.h"
 #include "control/translation.h"
@@ -24,6 +25,7 @@ SupervisorFacet::SupervisorFacet(const Rooms& rooms, ClientIdentity client)
       examiner(rooms.examiner),
       watches(rooms.watches),
       sessionRegistry(rooms.sessions),
+      meters(rooms.metering),
       opening(rooms.lanes, rooms.sessions, rooms.newerVerbs),
       programVersion(rooms.version),
       startName(rooms.start),
@@ -267,6 +269,11 @@ kj::Promise<void> SupervisorFacet::doctor(DoctorContext context) {
 
 kj::Promise<void> SupervisorFacet::sessions(SessionsContext context) {
   context.getResults().setSessions(kj::heap<SessionsFacet>(sessionRegistry, manager));
+  return kj::READY_NOW;
+}
+
+kj::Promise<void> SupervisorFacet::metering(MeteringContext context) {
+  context.getResults().setMetering(kj::heap<MeteringFacet>(meters));
   return kj::READY_NOW;
 }
 

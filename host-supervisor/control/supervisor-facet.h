@@ -3,6 +3,7 @@
 #include "control/event-watches.h"
 #include "control/lane-opening.h"
 #include "doctor/examiner.h"
+#include "metering/metering.h"
 #include "schema/supervisor.capnp.h"
 #include "secret/randomness.h"
 #include "workspace/workspace-manager.h"
@@ -21,6 +22,7 @@ public:
     LaneKeeper& lanes;
     EventWatches& watches;
     SessionRegistry& sessions;
+    Metering& metering;
     kj::StringPtr version;  // bothyd's
     kj::StringPtr start;    // its name, see nameOfStart()
     // Rights that not every agent understands that is served.
@@ -35,6 +37,7 @@ private:
   Examiner& examiner;
   EventWatches& watches;
   SessionRegistry& sessionRegistry;
+  Metering& meters;
   LaneOpening opening;
   kj::StringPtr programVersion;
   kj::StringPtr startName;
@@ -58,6 +61,7 @@ private:
   kj::Promise<void> tiers(TiersContext context) override;
   kj::Promise<void> capacity(CapacityContext context) override;
   kj::Promise<void> changeTier(ChangeTierContext context) override;
+  kj::Promise<void> metering(MeteringContext context) override;
 
   void describe(rpc::WorkspaceInfo::Builder info, const WorkspaceView& workspace);
 };

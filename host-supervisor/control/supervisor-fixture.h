@@ -9,6 +9,7 @@
 #include "control/supervisor-facet.h"
 #include "lane/lane-descriptor.h"
 #include "lane/lane.h"
+#include "metering/test-host.h"
 #include "workspace/test-world.h"
 
 namespace bothy {
@@ -35,6 +36,9 @@ struct Fixture: public TestWorld {
   LaneKeeper lanes{timer, looks};
   EventWatches watches{timer};
   kj::Own<SessionRegistry> sessions;
+  FakeUsageStore usage;
+  kj::Own<RegisteredHost> metered;
+  kj::Own<Metering> metering;
   MessageBudget budget{CLIENTS_LIMITS};
   kj::Own<ClientConnection> server;
   kj::Own<RpcConnection> client;
@@ -48,12 +52,14 @@ struct Fixture: public TestWorld {
 
   void restart() {
     sessions = nullptr;
+    metering = nullptr;
+    metered = nullptr;
     TestWorld::restart();
   }
 
   // What facets serve.
   SupervisorFacet::Rooms rooms() {
-    return {*manager, *events, driver.abilities(), examiner, lanes, watches, *sessions,
+    return {*manager, *events, driver.abilities(), examiner, lanes, watches, *sessions, *metering,
             "9.9.9",  start,   newerVerbs};
   }
 
@@ -65,6 +71,9 @@ struct Fixture: public TestWorld {
     sessions = nullptr;
     sessions = kj::heap<SessionRegistry>(world(), *manager, SessionRegistry::Limits{});
     sessions->enter(manager->takeSessions());
+    metering = nullptr;
+    metered = kj::heap<RegisteredHost>(*manager, driver, clock);
+    metering = kj::heap<Metering>(usage, *events, *metered, timer);
     auto pipe = io.provider->newCapabilityPipe();
     server = kj::heap<ClientConnection>(
         kj::heap<DescriptorFilter>(kj::mv(pipe.ends[0]), 0), lanes.descriptors,

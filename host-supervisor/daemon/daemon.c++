@@ -27,6 +27,7 @@
 #include "loop/signals.h"
 #include "loop/subreaper.h"
 #include "loop/worker-thread.h"
+#include "metering/metering.h"
 #include "store/sqlite-store.h"
 #include "vm/libvirt-driver.h"
 #include "vm/versions.h"
@@ -145,7 +146,7 @@ constexpr uint64_t FIRST_SESSION_CLIENT = uint64_t{1} << 63;
 // From the sockets to the end of bothyd.  Where it fails before it serves, what is taken apart here has done nothing yet.
 [[noreturn]] void serveClients(const Settings& settings, kj::AsyncIoContext& io, const World& world,
                                WorkspaceManager& manager, SessionRegistry& sessions,
-                               HostExaminer& examiner) {
+                               Metering& metering, HostExaminer& examiner) {
   auto& timer = io.provider->getTimer();
   auto socketPath = settings.socketPath(), sessionSocketPath = settings.sessionSocketPath();
   // First that of sessions: who finds that of operators finds both.
@@ -157,9 +158,9 @@ constexpr uint64_t FIRST_SESSION_CLIENT = uint64_t{1} << 63;
   LaneKeeper lanes(timer, looks);
   auto start = nameOfStart(world.randomness);
   EventWatches watches(timer);
-  SupervisorFacet::Rooms rooms{manager,  world.events, world.driver.abilities(),
-                               examiner, lanes,        watches,
-                               sessions, version,      start};
+  SupervisorFacet::Rooms rooms{
+      manager, world.events, world.driver.abilities(), examiner, lanes, watches, sessions, metering,
+      version, start};
   // Half of the places stay for who is known.
   SubordinateUids uidOwners(timer, settings.maxConnections / 2);
   ControlServer server(
@@ -183,12 +184,14 @@ constexpr uint64_t FIRST_SESSION_CLIENT = uint64_t{1} << 63;
   auto servingSessions =
       sessionServer.listen(*sessionReceiver).then([]() -> int { KJ_UNREACHABLE; });
   auto fenced = world.store.untilFenced().then([]() -> int { KJ_UNREACHABLE; });
+  auto booking = metering.run().then([]() -> int { KJ_UNREACHABLE; });
   endUnlessDone(settings, [&]() {
     auto& scope = io.waitScope;
     const int signal = onStopSignal(io.unixEventPort)
                            .exclusiveJoin(kj::mv(serving))
                            .exclusiveJoin(kj::mv(servingSessions))
                            .exclusiveJoin(kj::mv(fenced))
+                           .exclusiveJoin(kj::mv(booking))
                            .wait(scope);
     KJ_LOG(INFO, "bothyd ends; machines go on", signal);
     unlink(socketPath.cStr());
@@ -266,10 +269,15 @@ constexpr uint64_t FIRST_SESSION_CLIENT = uint64_t{1} << 63;
                 [&]() { manager.recover().exclusiveJoin(store->untilFenced()).wait(scope); });
   SessionRegistry sessions(world, manager, {settings.maxSessions});
   sessions.enter(manager.takeSessions());
+  auto usage =
+      openSqliteUsageStore(io.provider->getTimer(), kj::str(settings.stateDir, "/usage.db"));
+  RegisteredHost metered(manager, world.driver, world.clock);
+  Metering metering(*usage, events, metered, io.provider->getTimer());
   // What reading the rows took: several times what is kept of them.
   malloc_trim(0);
-  endUnlessDone(settings,
-                [&]() { serveClients(settings, io, world, manager, sessions, examiner); });
+  endUnlessDone(settings, [&]() {
+    serveClients(settings, io, world, manager, sessions, metering, examiner);
+  });
   KJ_UNREACHABLE;
 }
 

@@ -50,6 +50,9 @@ public:
     KJ_UNIMPLEMENTED("not in this test");
   }
   kj::Promise<kj::Array<LibvirtDomain>> list() override { KJ_UNIMPLEMENTED("not in this test"); }
+  kj::Promise<kj::Array<LibvirtCpuTime>> cpuTimes() override {
+    KJ_UNIMPLEMENTED("not in this test");
+  }
 };
 
 class Witness final: public VmDriver::Events {

@@ -48,6 +48,7 @@ public:
     return kj::str(R"({"return":{}})");
   }
   kj::Array<LibvirtDomain> list() const override { return nullptr; }
+  kj::Array<LibvirtCpuTime> cpuTimes() const override { return nullptr; }
 
   void end(kj::StringPtr name) const { state.lockExclusive()->mayEnd.add(kj::str(name)); }
   void endAll() const { state.lockExclusive()->mayAllEnd = true; }

@@ -146,6 +146,13 @@ public:
     return call("list", nullptr, [](const LibvirtSession& session) { return session.list(); });
   }
 
+  kj::Promise<kj::Array<LibvirtCpuTime>> cpuTimes() override {
+    // As if all together were one machine, and no machine has this name.
+    return callers.run(
+        {"processor times", "all machines", limits.call},
+        [sessions = kj::atomicAddRef(*sessions)]() { return sessions->get()->cpuTimes(); });
+  }
+
 private:
   kj::Timer& timer;
   const LibvirtLimits limits;

@@ -60,6 +60,8 @@ public:
   virtual kj::Promise<kj::String> monitor(kj::StringPtr name, kj::String command) = 0;
 
   virtual kj::Promise<kj::Array<LibvirtDomain>> list() = 0;
+  // Of the domains that run.  One call at a time: where one hangs, others are refused until it ends.
+  virtual kj::Promise<kj::Array<LibvirtCpuTime>> cpuTimes() = 0;
 };
 
 }  // namespace bothy

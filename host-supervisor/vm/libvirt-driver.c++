@@ -22,6 +22,9 @@ constexpr size_t ADOPTIONS_AT_ONCE = 16;
 // Between two looks whether a dial is under way.
 constexpr kj::Duration DIAL_POLL_PAUSE = 2 * kj::MILLISECONDS;
 
+// Of a pid: Linux has no more.
+constexpr uint32_t PID_BITS = 22;
+
 class MachineHandle final: public RunningVm {
 public:
   explicit MachineHandle(kj::Own<LibvirtMachine> machine) : machine(kj::mv(machine)) {}
@@ -136,6 +139,21 @@ public:
       auto uid = found.record.map([](const MachineRecord& record) { return record.uid; });
       return MachineUser{kj::mv(found.name), uid};
     };
+  }
+
+  kj::Promise<kj::Array<VmConsumption>> consumption() override {
+    auto times = co_await host.libvirt->cpuTimes();
+    kj::Vector<VmConsumption> consumed(times.size());
+    for (auto& time : times) {
+      KJ_IF_MAYBE (machine, machines.find(time.name)) {
+        KJ_IF_MAYBE (qemu, (*machine)->qemuIdentity()) {
+          if ((*machine)->isDismantled()) continue;
+          const auto name = qemu->startTime << PID_BITS | static_cast<uint64_t>(qemu->pid);
+          consumed.add(VmConsumption{kj::mv(time.name), name, time.nanos});
+        }
+      }
+    }
+    co_return consumed.releaseAsArray();
   }
 
   kj::Promise<void> whenNotDialling() override {

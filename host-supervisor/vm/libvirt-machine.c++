@@ -43,11 +43,12 @@ LibvirtMachine::LibvirtMachine(MachineHost& host, VmSpec specParam)
 
 LibvirtMachine::~LibvirtMachine() noexcept(false) {}
 
+kj::Maybe<ProcessIdentity> LibvirtMachine::qemuIdentity() {
+  return qemu.map([](kj::Own<ProcessHandle>& process) { return process->identity(); });
+}
+
 uint64_t LibvirtMachine::qemuPid() {
-  KJ_IF_MAYBE (process, qemu) {
-    return (*process)->identity().pid;
-  }
-  return 0;
+  return qemuIdentity().map([](auto identity) { return identity.pid; }).orDefault(0);
 }
 
 kj::Promise<void> LibvirtMachine::start(kj::Maybe<TurnListener&> listener) {

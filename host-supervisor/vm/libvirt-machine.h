@@ -52,6 +52,8 @@ public:
   kj::Array<kj::byte> consoleEnd() const { return said.end(); }
   bool isConsoleKnown() const { return !isTakenOver; }
   uint64_t qemuPid();
+  // None: it has not started yet.
+  kj::Maybe<ProcessIdentity> qemuIdentity();
   kj::StringPtr name() const { return spec.name; }
 
   void handle(LibvirtEvent event);

@@ -9,6 +9,7 @@
 #include <utility>
 
 #include <kj/debug.h>
+#include <kj/vector.h>
 
 #include "vm/embedded-secrets.h"
 #include "vm/libvirt-error.h"
@@ -179,6 +180,24 @@ public:
           LibvirtDomain{kj::str(virDomainGetName(domain.get())), conditionOf(domain.get())});
     }
     return domains.finish();
+  }
+
+  kj::Array<LibvirtCpuTime> cpuTimes() const override {
+    virDomainStatsRecordPtr* found = nullptr;
+    const int count = virConnectGetAllDomainStats(connection.get(), VIR_DOMAIN_STATS_CPU_TOTAL,
+                                                  &found, VIR_CONNECT_GET_ALL_DOMAINS_STATS_ACTIVE);
+    if (count < 0) failOfLibvirt("look at the machines' processor time");
+    KJ_DEFER(virDomainStatsRecordListFree(found));
+    kj::Vector<LibvirtCpuTime> times(count);
+    for (auto record : kj::arrayPtr(found, count)) {
+      unsigned long long nanos = 0;
+      // One that ends meanwhile has none.
+      if (virTypedParamsGetULLong(record->params, record->nparams, "cpu.time", &nanos) != 1) {
+        continue;
+      }
+      times.add(LibvirtCpuTime{kj::str(virDomainGetName(record->dom)), nanos});
+    }
+    return times.releaseAsArray();
   }
 
 private:

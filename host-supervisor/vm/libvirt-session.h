@@ -29,6 +29,12 @@ struct LibvirtDomain {
   Condition condition;
 };
 
+struct LibvirtCpuTime {
+  kj::String name;
+  // Of the domain's QEMU, all its threads.
+  uint64_t nanos;
+};
+
 // A connection to libvirt.  Its calls block, may hang, and fail with FAILED when libvirt says no.  Any number
 // of threads.
 class LibvirtSession: public kj::AtomicRefcounted {
@@ -54,6 +60,8 @@ public:
   // One command in QEMU's JSON; fails when QEMU answers with an error.  The answer as JSON.
   virtual kj::String monitor(kj::StringPtr name, kj::StringPtr command) const = 0;
   virtual kj::Array<LibvirtDomain> list() const = 0;
+  // Of the domains that run.  Asks no QEMU.
+  virtual kj::Array<LibvirtCpuTime> cpuTimes() const = 0;
 };
 
 // The session that is used now.

@@ -134,6 +134,15 @@ public:
   virtual uint64_t qemuPid() = 0;
 };
 
+// What a machine has taken of its host's processors.
+struct VmConsumption {
+  kj::String name;
+  // Names its QEMU as long as the host is not booted again: another has another.
+  uint64_t qemu;
+  // By all of QEMU's threads, since it began: what its guest computes, and what QEMU does for it.
+  uint64_t cpuNanos;
+};
+
 // What the host can do, found by trying.
 struct HostAbilities {
   enum class Accelerator { KVM, TCG };
@@ -191,6 +200,9 @@ public:
   };
   // As it is at one moment.  No deadline of its own: it takes as long as the disk does that has the records.
   virtual kj::Promise<kj::Array<MachineUser>> users() = 0;
+
+  // Of the machines that run, as the hypervisor counts it, in no order; all at once.
+  virtual kj::Promise<kj::Array<VmConsumption>> consumption() = 0;
 
   // Resolves when no dial is under way, and lets none begin while it is held.  A process that ends at another moment may end a vsock
   // device with the dial that it breaks off, and so every stream of a machine.  No deadline of its own: the caller sets one.

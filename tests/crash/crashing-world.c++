@@ -194,6 +194,7 @@ public:
     return point.follow("removal of a machine", inner.remove(name, user));
   }
   kj::Promise<kj::Array<MachineUser>> users() override { return inner.users(); }
+  kj::Promise<kj::Array<VmConsumption>> consumption() override { return inner.consumption(); }
 
   kj::Promise<void> whenNotDialling() override { return inner.whenNotDialling(); }
   kj::Promise<void> whenConsolesWritten() override { return inner.whenConsolesWritten(); }

@@ -4,6 +4,7 @@
 
 #include <kj/main.h>
 
+#include "simulation/metered-world.h"
 #include "simulation/simulation.h"
 
 namespace bothy {
@@ -79,6 +80,10 @@ private:
         if (traced) result.trace = nullptr;
         print(report(seed, result));
         context.exitError("something was that must never be");
+      }
+      KJ_IF_MAYBE (violation, simulateMetering(seed)) {
+        print(kj::str("seed ", seed, ", metering: ", *violation, "\n"));
+        context.exitError("something was metered that was not");
       }
       if (clock.now() - told >= 1 * kj::SECONDS) {
         told = clock.now();

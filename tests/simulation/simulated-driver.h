@@ -26,6 +26,7 @@ public:
   kj::Promise<kj::Maybe<kj::Own<RunningVm>>> adopt(VmSpec spec) override;
   kj::Promise<void> remove(kj::StringPtr name, kj::Maybe<uint32_t> user = nullptr) override;
   kj::Promise<kj::Array<MachineUser>> users() override;
+  kj::Promise<kj::Array<VmConsumption>> consumption() override { return driver().consumption(); }
   kj::Promise<void> whenNotDialling() override { return driver().whenNotDialling(); }
   kj::Promise<void> whenConsolesWritten() override { return driver().whenConsolesWritten(); }
 

@@ -20,6 +20,7 @@ public:
     return rpc::Supervisor::Server::dispatchCall(interfaceId, methodId, context);
   }
 
+  kj::Promise<void> metering(MeteringContext call) override { return fake.metering.give(call); }
   kj::Promise<void> sessions(SessionsContext context) override {
     context.getResults().setSessions(fake.sessions.sessions());
     return kj::READY_NOW;
@@ -313,10 +314,9 @@ public:
   }
   kj::Promise<void> capacity(CapacityContext context) override {
     auto capacity = context.getResults().initCapacity();
-    capacity.getMemory().setUsedMib(1024);
-    capacity.getMemory().setMostMib(4096);
-    capacity.getCpus().setUsed(2);
-    capacity.getCpus().setMost(32);
+    auto memory = capacity.getMemory();
+    memory.setUsedMib(1024), memory.setMostMib(4096);
+    capacity.getCpus().setUsed(2), capacity.getCpus().setMost(32);
     capacity.getDisk().setPromisedMib(8192);
     capacity.getDisk().setFreeMib(51200);
     capacity.getDisk().setKeptMib(256);

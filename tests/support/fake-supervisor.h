@@ -8,6 +8,7 @@
 #include "schema/supervisor.capnp.h"
 #include "support/fake-agent.h"
 #include "support/fake-files.h"
+#include "support/fake-metering.h"
 #include "support/fake-program.h"
 #include "support/fake-sessions.h"
 #include "support/fake-supervisor-connection.h"
@@ -66,6 +67,8 @@ public:
   FakeFiles files;
   // Rights to it; each connection is one of the socket of sessions too.
   FakeSessions sessions;
+  // What they have taken.
+  FakeMetering metering;
 
   // Set: what serves a lane to "demo" in place of these.
   using ServeLane = kj::Function<void(kj::Own<kj::AsyncIoStream>, rpc::LaneRequest::Reader)>;

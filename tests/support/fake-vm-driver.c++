@@ -260,4 +260,12 @@ kj::Promise<kj::Array<VmDriver::MachineUser>> FakeVmDriver::users() {
   };
 }
 
+kj::Promise<kj::Array<VmConsumption>> FakeVmDriver::consumption() {
+  auto names = running();
+  return KJ_MAP(name, names) {
+    const auto pid = find(name).pid;
+    return VmConsumption{kj::mv(name), pid, cpuNanos};
+  };
+}
+
 }  // namespace bothy

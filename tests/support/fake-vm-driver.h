@@ -101,6 +101,9 @@ public:
   kj::Promise<kj::Maybe<kj::Own<RunningVm>>> adopt(VmSpec spec) override;
   kj::Promise<void> remove(kj::StringPtr name, kj::Maybe<uint32_t> user = nullptr) override;
   kj::Promise<kj::Array<MachineUser>> users() override;
+  // Of each machine: what its QEMU has taken.
+  kj::Promise<kj::Array<VmConsumption>> consumption() override;
+  uint64_t cpuNanos = 0;
   kj::Promise<void> whenNotDialling() override { return kj::READY_NOW; }
   kj::Promise<void> whenConsolesWritten() override { return kj::READY_NOW; }
 

@@ -33,6 +33,7 @@ public:
     return inner.remove(name, user);
   }
   kj::Promise<kj::Array<MachineUser>> users() override { return inner.users(); }
+  kj::Promise<kj::Array<VmConsumption>> consumption() override { return inner.consumption(); }
 
   kj::Promise<void> whenNotDialling() override {
     auto value = getenv("BOTHY_DIAL");

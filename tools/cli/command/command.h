@@ -44,6 +44,7 @@ kj::Own<Command> resumeCommand();
 kj::Own<Command> sessionCommand();
 kj::Own<Command> tierCommand();
 kj::Own<Command> capacityCommand();
+kj::Own<Command> usageCommand();
 kj::Own<Command> eventsCommand();
 kj::Own<Command> doctorCommand();
 kj::Own<Command> versionCommand();

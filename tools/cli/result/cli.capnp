@@ -13,6 +13,7 @@ $Cxx.namespace("bothy::result");
 
 using Json = import "/capnp/compat/json.capnp";
 using CapacityTypes = import "/schema/capacity.capnp";
+using MeteringTypes = import "/schema/metering.capnp";
 using ProcessTypes = import "/schema/process.capnp";
 using SessionTypes = import "/schema/session.capnp";
 using SupervisorTypes = import "/schema/supervisor.capnp";
@@ -87,6 +88,13 @@ struct HostCapacity {
   # `bothy capacity`.
 
   capacity @0 :CapacityTypes.Capacity;
+}
+
+struct UsageSums {
+  # `bothy usage`.
+
+  usage @0 :List(MeteringTypes.UsageRecord);
+  # A sum of each workspace, or with `--by day` or `--by hour` of each such time.  Their numbers are 0.
 }
 
 struct Examination {

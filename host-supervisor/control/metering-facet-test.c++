@@ -1,0 +1,48 @@
+#include <catch2/catch_test_macros.hpp>
+
+#include "control/supervisor-fixture.h"
+
+namespace bothy {
+namespace {
+
+TEST_CASE("usage of a workspace is told to operators, and a record once to whoever asks on") {
+  Fixture f;
+  f.create("demo").wait(f.scope);
+  auto metering = f.supervisor().meteringRequest().send().wait(f.scope).getMetering();
+  auto open = metering.openRequest().send().wait(f.scope);
+  REQUIRE(open.getRecords().size() <= 1);
+  CHECK((open.getNext() == "" && open.getThrough() == 0));
+
+  for (uint64_t i = 1; i <= 3; i++) {
+    UsageRecord record{i, kj::str("id-", i), kj::str("name-", i), 10, 20, {}};
+    record.sums = {1, 2, 3, 4, 5, 6, 7, 8, 9};
+    f.usage.closed.insert(i, kj::mv(record));
+  }
+  auto request = metering.recordsRequest();
+  request.setAfter(1);
+  request.setLimit(1);
+  auto page = request.send().wait(f.scope);
+  REQUIRE(page.getRecords().size() == 1);
+  auto record = page.getRecords()[0];
+  CHECK((record.getNumber() == 2 && record.getWorkspaceId() == "id-2"));
+  CHECK((record.getWorkspace() == "name-2" && record.getFromMillis() == 10));
+  auto usage = record.getUsage();
+  CHECK((usage.getRunningMillis() == 1 && usage.getPausedMillis() == 2));
+  CHECK((usage.getHibernatedMillis() == 3 && usage.getStoppedMillis() == 4));
+  CHECK((usage.getExpiredMillis() == 5 && usage.getFailedMillis() == 6));
+  CHECK((usage.getCpuMicros() == 7 && usage.getMemoryMibMillis() == 8));
+  CHECK((usage.getDiskMibMillis() == 9 && record.getUntilMillis() == 20));
+  CHECK((page.getThrough() == 2 && page.getFirst() == 1 && page.getMayGoOn()));
+
+  auto of = metering.recordsRequest();
+  of.initChoice().setWorkspace("name-3");
+  auto last = of.send().wait(f.scope);
+  REQUIRE(last.getRecords().size() == 1);
+  CHECK((last.getRecords()[0].getNumber() == 3 && !last.getMayGoOn()));
+  auto none = metering.recordsRequest();
+  none.setAfter(3);
+  CHECK(none.send().wait(f.scope).getThrough() == 3);
+}
+
+}  // namespace
+}  // namespace bothy
