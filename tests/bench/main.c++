@@ -15,6 +15,7 @@
 #include "bench/keeper-memory.h"
 #include "bench/key-figures.h"
 #include "bench/lane-figures.h"
+#include "bench/metering-figures.h"
 #include "bench/store-figures.h"
 #include "bench/supervisor-figures.h"
 #include "bench/terminal-figures.h"
@@ -104,6 +105,7 @@ private:
     if (wants("store")) {
       progress("commits");
       measureStore(rows);
+      measureMetering(rows);
     }
     if (wants("supervisor")) {
       progress("a supervisor of many workspaces");
