@@ -2,6 +2,7 @@
 
 #include "metering/test-host.h"
 #include "simulation/fate.h"
+#include "simulation/metered-truth.h"
 
 namespace bothy {
 namespace {
@@ -26,19 +27,7 @@ public:
   }
 
 private:
-  // What was, as nobody but the world knows it.
-  struct Truth {
-    UsageSums sums;
-    int64_t beganMillis = 0;
-    int64_t endedMillis = -1;
-    // That may be missing, as a machine ended with bothyd, or between two looks.
-    int64_t lostMillis = 0;
-    int64_t lostCpuMicros = 0;
-    // Of its figures.
-    int64_t changes = 0;
-    // When its machine ended while no bothyd ran.
-    kj::Maybe<int64_t> unseenSince;
-  };
+  using Truth = MeteredTruth;
 
   Fate fate;
   // One or the other: over a boot of the host its clock is all that there is.
@@ -65,7 +54,7 @@ private:
     return KJ_ASSERT_NONNULL(truths.find(workspace.id));
   }
   static bool isRunning(const TestHost::Workspace& workspace) {
-    return workspace.qemu != 0 && meteredAs(workspace.state).isPolled;
+    return workspace.qemu != 0 && StateTruth::of(workspace.state).computes;
   }
 
   void step() {
@@ -92,19 +81,13 @@ private:
         if (workspace.isGone) continue;
         auto& truth = truthOf(workspace);
         if (truth.unseenSince != nullptr) continue;
-        accrue(workspace, truth, part);
+        truth.pass(workspace.state, workspace.memoryMib, workspace.diskMib, part);
         if (!isRunning(workspace) || !computes) continue;
         const auto taken = static_cast<int64_t>(fate.below(part * 1000 + 1));
         workspace.cpuMicros += taken;
         truth.sums.cpuMicros += taken;
       }
     }
-  }
-  static void accrue(const TestHost::Workspace& workspace, Truth& truth, int64_t millis) {
-    const auto as = meteredAs(workspace.state);
-    truth.sums.*as.millis += millis;
-    if (as.hasMemory) truth.sums.memoryMibMillis += int64_t{workspace.memoryMib} * millis;
-    truth.sums.diskMibMillis += int64_t{workspace.diskMib} * millis;
   }
 
   // What runs is booked in the database at least each interval, unless that was refused.
@@ -182,8 +165,8 @@ private:
     if (isClockSetWhileDead) slackMillis += now() - killedMillis + 5 * INTERVAL_MILLIS;
     for (auto& entry : host.workspaces) {
       auto& workspace = *entry.value;
-      const auto as = meteredAs(workspace.state);
-      if (workspace.isGone || !as.hasMemory) continue;
+      const auto is = StateTruth::of(workspace.state);
+      if (workspace.isGone || !is.hasMemory) continue;
       if (workspace.qemu != 0) {
         host.tell(workspace, workspace.state, Cause::ADOPTED);
         continue;
@@ -293,7 +276,7 @@ private:
     endSeen(workspace);
     workspace.qemu = 0;
     auto& truth = truthOf(workspace);
-    if (!meteredAs(workspace.state).hasMemory) return;
+    if (!StateTruth::of(workspace.state).hasMemory) return;
     truth.unseenSince = now();
     // From the last look that is stored; how old that may be examineDurability() holds.
     truth.lostMillis += now() - host.bootedAtMillis - host.usage.lastLook().bootMillis;
