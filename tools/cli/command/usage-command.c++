@@ -15,7 +15,7 @@ namespace {
 
 constexpr kj::StringPtr TEXT =
     R"(Shows what workspaces have had and taken: how long they ran, were paused and were at rest (stopped, hibernated, expired or
-failed), the time of the host's processors, and memory and disk, each as GiB times hours.  Memory counts while a workspace runs or is paused,
+failed), the time of the host's processors, and memory and disk, each as its size times hours.  Memory counts while a workspace runs or is paused,
 and the whole size of its disk as long as it exists.  Those that are deleted are shown, too, as long as their records are kept (90 days).
 
 NAME is a workspace's name, which several may have had one after the other, or its id.  TIME is a day (`2026-11-30`) or hour (`2026-11-30T14`) in UTC,
@@ -31,11 +31,13 @@ int64_t unixMillisNow() {
 }
 
 // MiB times milliseconds, as people count it.
-kj::String gibHours(int64_t mibMillis) {
-  constexpr double OF_ONE = 1024.0 * 3600 * 1000;
+kj::String sizeHours(int64_t mibMillis) {
+  constexpr double HOUR_MILLIS = 3600 * 1000, OF_GIB = 1024 * HOUR_MILLIS;
+  if (mibMillis == 0) return kj::str("-");
+  const auto value = static_cast<double>(mibMillis);
   char text[64];
-  const int size =
-      snprintf(text, sizeof(text), "%.2f GiB h", static_cast<double>(mibMillis) / OF_ONE);
+  const int size = value < OF_GIB ? snprintf(text, sizeof(text), "%.1f MiB h", value / HOUR_MILLIS)
+                                  : snprintf(text, sizeof(text), "%.2f GiB h", value / OF_GIB);
   return kj::heapString(text, size);
 }
 
@@ -188,8 +190,8 @@ void UsageCommand::print(Context& context, kj::ArrayPtr<const SummedUsage::Sum* 
                                 bothy::timeOf(sum->pausedMillis),
                                 bothy::timeOf(sum->restMillis()),
                                 bothy::timeOf(sum->cpuMicros / 1000),
-                                gibHours(sum->memoryMibMillis),
-                                gibHours(sum->diskMibMillis)};
+                                sizeHours(sum->memoryMibMillis),
+                                sizeHours(sum->diskMibMillis)};
     table.add(cells);
   }
   context.console.print(table.render());
