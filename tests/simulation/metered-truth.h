@@ -37,6 +37,8 @@ struct MeteredTruth {
   // That may be missing, as a machine ended with bothyd, or between two looks.
   int64_t lostMillis = 0;
   int64_t lostCpuMicros = 0;
+  // There was a look while it was there.
+  bool wasSeen = false;
   // Of its figures.
   int64_t changes = 0;
   // When its machine ended while no bothyd ran.

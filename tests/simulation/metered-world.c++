@@ -92,6 +92,9 @@ private:
 
   // What runs is booked in the database at least each interval, unless that was refused.
   void examineDurability() {
+    for (auto& entry : host.usage.rows) {
+      KJ_IF_MAYBE (truth, truths.find(entry.key)) truth->wasSeen = true;
+    }
     if (now() < troubledUntilMillis) return;
     for (auto& entry : host.usage.rows) {
       auto& row = entry.value;
@@ -343,9 +346,10 @@ private:
       if (rest < was || rest > was + truth.lostMillis) {
         accuse(workspace.name, " was at rest for ", was, " ms, and ", rest, " are booked");
       }
-      // As large as they are at the first look after they changed, or not at all where it is gone by then.
-      const int64_t off = (1 + truth.changes) * INTERVAL_MILLIS + truth.lostMillis;
+      // As large as they are at the first look after they changed, which may come late; one that was gone before the first is not known.
+      const int64_t off = (1 + truth.changes) * 5 * INTERVAL_MILLIS + truth.lostMillis;
       const int64_t disk = sums.diskMibMillis - truth.sums.diskMibMillis;
+      if (!truth.wasSeen) return;
       if (disk > off * workspace.diskMib || -disk > off * workspace.diskMib) {
         accuse(workspace.name, " had a disk of ", truth.sums.diskMibMillis, ", and ",
                sums.diskMibMillis, " is booked");
