@@ -346,10 +346,11 @@ private:
       if (rest < was || rest > was + truth.lostMillis) {
         accuse(workspace.name, " was at rest for ", was, " ms, and ", rest, " are booked");
       }
-      // As large as they are at the first look after they changed, which may come late; one that was gone before the first is not known.
+      // As large as they are at the first look after they changed, which may come late; of one that was gone before
+      // that they are not known.
       const int64_t off = (1 + truth.changes) * 5 * INTERVAL_MILLIS + truth.lostMillis;
       const int64_t disk = sums.diskMibMillis - truth.sums.diskMibMillis;
-      if (!truth.wasSeen) return;
+      if (!truth.wasSeen || (workspace.isGone && truth.changes > 0)) return;
       if (disk > off * workspace.diskMib || -disk > off * workspace.diskMib) {
         accuse(workspace.name, " had a disk of ", truth.sums.diskMibMillis, ", and ",
                sums.diskMibMillis, " is booked");
