@@ -11,6 +11,8 @@ constexpr size_t EVENTS_AT_ONCE = 256;
 constexpr size_t EVENTS_OF_ONE = 4096;
 // Somebody has set the host's clock, if it went off by more between two looks.
 constexpr int64_t SET_CLOCK_MILLIS = 1000;
+// What happened by the clock that was set so long ago at most did.
+constexpr kj::Duration LATELY = 1 * kj::MINUTES;
 // So long what is booked is new enough for who asks, if nothing has happened.
 constexpr kj::Duration FRESH = 500 * kj::MILLISECONDS;
 constexpr kj::Duration LOG_PERIOD = 1 * kj::MINUTES;
@@ -200,7 +202,7 @@ Moment Metering::momentOf(const EventRecord& event, const Moment& now) const {
   int64_t ago = now.wallMillis - millis;
   if (wasSet(now)) {
     const int64_t since = now.bootMillis - last.bootMillis;
-    if (ago < 0 || ago > kj::min(since, 2 * METERING_INTERVAL / kj::MILLISECONDS)) ago = since;
+    if (ago < 0 || ago > kj::min(since, LATELY / kj::MILLISECONDS)) ago = since;
   }
   ago = kj::max(ago, 0);
   if (ago > now.bootMillis && last.boot != now.boot) {
