@@ -250,6 +250,32 @@ TEST_CASE(
   CHECK(w.storedSessions() == 0);
 }
 
+TEST_CASE("P54 a vsock device that fails while its machine is paused or stops has no lanes left") {
+  Adopted w;
+  w.answersEndLanes = false;
+  SECTION("as a pause begins that comes to nothing") {
+    w.driver.changesHang = true;
+    auto pausing = w.find("demo")->pause();
+    w.settle();
+    REQUIRE(w.find("demo")->state() == WorkspaceState::PAUSING);
+    w.driver.loseVsock(w.vm);
+    w.driver.restoreVsock(w.vm);
+    w.driver.changesHang = false;
+    w.pass(40 * kj::SECONDS);
+    REQUIRE(w.find("demo")->state() == WorkspaceState::RUNNING);
+    CHECK(w.sessions->revoke(w.session()).wait(w.scope));
+  }
+  SECTION("while it stops") {
+    w.powersOff = false;
+    auto stopping = w.find("demo")->stop(30'000);
+    w.settle();
+    REQUIRE(w.find("demo")->state() == WorkspaceState::STOPPING);
+    w.driver.loseVsock(w.vm);
+    CHECK(w.sessions->revoke(w.session()).wait(w.scope));
+  }
+  CHECK(w.driver.renewals == 0);
+}
+
 TEST_CASE(
     "a session that has expired and is revoked before it is cut stays over when a clock is set "
     "back") {

@@ -264,7 +264,8 @@ void WorkspaceManager::note(kj::StringPtr vmName, Cause cause, kj::StringPtr det
 void WorkspaceManager::vsockLost(kj::StringPtr vmName) {
   KJ_IF_MAYBE (workspace, registry.present(vmName)) {
     workspace->note(Cause::VSOCK_LOST, "connections into the machine are broken");
-    KJ_IF_MAYBE (machine, workspace->machine()) (*machine)->noteVsockLoss();
+    // In whatever state: lanes of an earlier bothyd are gone with it.
+    KJ_IF_MAYBE (machine, workspace->machineAtHand()) (*machine)->noteVsockLoss();
   }
 }
 
@@ -282,7 +283,7 @@ void WorkspaceManager::vsockNotRestored(kj::StringPtr vmName) {
 void WorkspaceManager::diskFull(kj::StringPtr vmName) {
   KJ_IF_MAYBE (workspace, registry.present(vmName)) {
     workspace->note(Cause::DISK_FULL, STALL_REASON);
-    KJ_IF_MAYBE (machine, workspace->machine()) (*machine)->noteStall();
+    KJ_IF_MAYBE (machine, workspace->machineAtHand()) (*machine)->noteStall();
   }
 }
 
