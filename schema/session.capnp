@@ -119,8 +119,9 @@ interface Sessions {
 
   revoke @3 (which :SessionChoice) -> (outcome :RevokeOutcome);
   # Ends a session: when this returns, also by another outcome than `absent`, that is stored, its token is worth nothing, it starts no lane,
-  # and the lanes that it got from this start of the supervisor are cut.  Of the lanes that it got before a restart the workspace's agent is told; where that does not close them
-  # within a second, the machine's vsock device is replaced, which ends all lanes of the machine (their clients ask for others).  A call that is dropped revokes all the same.
+  # and the lanes that it got from this start of the supervisor are cut.  Lanes that it got before a restart end with the machine's vsock device, which is
+  # replaced once after a restart, with all lanes of the machine (their clients ask for others); where the vsock is the kernel's, the workspace's agent is asked to close them, and believed.  A
+  # call that is dropped revokes all the same.
   # Terminals are the workspace's and go on, and so do programs that were started with `keep`, for `processKeepMillis`: nobody hears or feeds them over this session.
   struct RevokeOutcome {
     union {

@@ -94,7 +94,9 @@ public:
   bool keepsStreams() { return vm->keepsStreams(); }
   // Sets the guest's clock: by how much it was behind; none: its agent is too old for that.
   kj::Promise<kj::Maybe<kj::Duration>> stepClock(kj::Date now);
+  // Ends all its lanes, see RunningVm; in vain where the vsock is the kernel's.
   void renewVsock() { vm->renewVsock(); }
+  bool canRenewVsock() { return !vm->keepsStreams(); }
   kj::Promise<void> limitIo(IoLimits limits) { return vm->limitIo(limits); }
   // Its vsock device has failed and is being replaced: all streams through it are broken.
   void noteVsockLoss() { ++losses; }

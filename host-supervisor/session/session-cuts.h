@@ -5,8 +5,10 @@
 
 namespace bothy {
 
-// How long an agent may take to close the lanes that an earlier bothyd has granted to a session that has ended; then the machine's vsock device
-// is replaced.  Who has such a lane has the other end of it, so nothing else ends it on the host's side.
+// How long a try may take to end the lanes that an earlier bothyd has granted to a session that has ended.  Who has such a lane has the other
+// end of it, so nothing ends it on the host's side but to replace the machine's vsock device, with all its lanes; that is done once, for all
+// sessions and at the first end of one, because an agent that says to have closed them may be the guest's root.  The kernel's vsock has no
+// device: there the agent is believed.
 constexpr kj::Duration SESSION_CUT_LIMIT = 1 * kj::SECONDS;
 // Between two tries, where the machine cannot be reached.
 constexpr kj::Duration SESSION_CUT_PAUSE = 1 * kj::SECONDS;

@@ -57,7 +57,7 @@ public:
     ++machine->host.endsAsked;
     return machine->isEnding || !machine->end->isWaiting();
   }
-  void renewVsock() override { ++machine->host.renewals; }
+  void renewVsock() override { machine->host.renew(machine->spec.name); }
   kj::Promise<void> pause() override { return machine->host.change(*machine, true); }
   kj::Promise<void> resume() override { return machine->host.change(*machine, false); }
   bool isPaused() override { return machine->isPaused; }
@@ -148,6 +148,16 @@ void FakeVmDriver::restoreVsock(kj::StringPtr name) {
   KJ_IF_MAYBE (events, listener) {
     events->vsockRestored(name);
   }
+}
+
+void FakeVmDriver::renew(kj::StringPtr name) {
+  ++renewals;
+  if (!renewsAtOnce) return;
+  kj::evalLater([this, name = kj::str(name)]() {
+    if (!isRunning(name)) return;
+    loseVsock(name);
+    restoreVsock(name);
+  }).detach([](kj::Exception&&) {});
 }
 
 void FakeVmDriver::giveUpVsock(kj::StringPtr name) {

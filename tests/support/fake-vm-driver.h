@@ -87,8 +87,9 @@ public:
   kj::Array<kj::String> running();
   // What the machine that runs was started from.
   const VmSpec& spec(kj::StringPtr name);
-  // How often a vsock device was to be replaced.
+  // How often a vsock device was to be replaced, and whether it is, in the next turn.
   uint32_t renewals = 0;
+  bool renewsAtOnce = false;
   // How often somebody asked whether a machine is ending.
   uint32_t endsAsked = 0;
   // Starts asked for since the beginning, failed ones too.
@@ -128,6 +129,7 @@ private:
   Machine& find(kj::StringPtr name);
   void mayFailToRemove();
   kj::Promise<void> change(Machine& machine, bool isPaused);
+  void renew(kj::StringPtr name);
 };
 
 }  // namespace bothy
