@@ -392,7 +392,7 @@ enum Cause {
   resizeFailed @8;    # its disk could not be made larger, and is as it was
   diskFull @9;        # a write found no room on the host's disk: the machine stands still until there is
   diskFreed @10;      # there is room, and it goes on
-  guestRebooted @11;  # the guest asked for a reboot: it starts again by itself, and runs again
+  guestRebooted @11;  # the guest asked for a reboot: it starts again by itself, and runs again; one that was to be paused is `stopped`
   unreachable @12;    # it runs, and the supervisor that started cannot take its machine over yet
   vsockNotRestored @13;  # its vsock device could not be replaced so far: nobody reaches the machine until it is, or starts anew
   programEnded @14;   # `detail` says which and how; it and those below are the guest's own words, of which only so many a minute are kept

@@ -92,6 +92,9 @@ public:
   bool isPaused() { return areLanesClosed || vm->isPaused(); }
   bool isVmPaused() { return vm->isPaused(); }
   bool keepsStreams() { return vm->keepsStreams(); }
+  // It was to stand still, and ends: a reboot of its guest is such an end too.
+  void refuseReboot() { mayGuestReboot = false; }
+  bool mayReboot() const { return mayGuestReboot; }
   // Sets the guest's clock: by how much it was behind; none: its agent is too old for that.
   kj::Promise<kj::Maybe<kj::Duration>> stepClock(kj::Date now);
   // Ends all its lanes, see RunningVm; in vain where the vsock is the kernel's.
@@ -117,6 +120,7 @@ private:
   std::vector<kj::Own<kj::PromiseFulfiller<Halt>>> awaitingHalt;
   bool areLanesClosed;
   bool mayHaveEarlier = false;
+  bool mayGuestReboot = true;
   kj::uint losses = 0;  // of its vsock device
   kj::Maybe<kj::Own<AgentLink>> link;
   kj::TaskSet endings;  // of lanes, that the agent was asked for

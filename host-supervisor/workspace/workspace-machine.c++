@@ -54,11 +54,20 @@ void Workspace::machineEnded(VmEnd end) {
   if (state() != WorkspaceState::RUNNING && state() != WorkspaceState::PAUSED) return;
   // A kernel without pvpanic's driver resets the machine.
   if (end == VmEnd::REBOOTED && hasPanic(site.consoleEnd())) end = VmEnd::CRASHED;
+  const bool isToStandStill =
+      state() == WorkspaceState::PAUSED ||
+      slot.current().map([](Machine& machine) { return !machine.mayReboot(); }).orDefault(false);
   slot.retire();
   switch (end) {
     case VmEnd::REBOOTED:
-      reboot();
-      return;
+      if (!isToStandStill) {
+        reboot();
+        return;
+      }
+      journal.transitionAnyway(
+          journal.resting(Rest::STOPPED), Cause::GUEST_REBOOTED,
+          kj::str(describe(end), " when it was to be paused: it does not start again by itself"));
+      break;
     case VmEnd::POWERED_OFF:
       journal.transitionAnyway(journal.resting(Rest::STOPPED), Cause::GUEST_POWERED_OFF,
                                describe(end));

@@ -134,6 +134,54 @@ TEST_CASE("P58 a machine that ends while it is being paused or resumed has faile
   requireChain(w);
 }
 
+TEST_CASE("P58 a guest that reboots as it is paused does not run again, and one that runs does") {
+  PausedWorld w;
+  bool runsAgain = false;
+  SECTION("as its lanes end") {
+    w.driver.changesHang = true;
+    auto pausing = w.demo->pause();
+    w.settleUntil(WorkspaceState::PAUSING);
+    w.driver.end(w.id, VmEnd::REBOOTED);
+    CHECK(pausing.wait(w.scope).is<Workspace::NotPaused>());
+  }
+  SECTION("as its processors are stopped") {
+    w.driver.changesHang = true;
+    auto pausing = w.demo->pause();
+    w.settle();
+    w.driver.end(w.id, VmEnd::REBOOTED);
+    CHECK(pausing.wait(w.scope).is<Workspace::NotPaused>());
+  }
+  SECTION("and that is known later") {
+    w.pause();
+    w.driver.end(w.id, VmEnd::REBOOTED);
+  }
+  SECTION("when it was resumed") {
+    w.pause();
+    w.resume();
+    w.driver.end(w.id, VmEnd::REBOOTED);
+    runsAgain = true;
+  }
+  SECTION("when its pause had come to nothing") {
+    w.driver.changesToFail = 1;
+    w.demo->pause().wait(w.scope);
+    w.driver.end(w.id, VmEnd::REBOOTED);
+    runsAgain = true;
+  }
+  w.driver.changesHang = false;
+  w.settle();
+  for (int i = 0; i < 60; i++) {
+    w.advance(1 * kj::SECONDS);
+    w.settle();
+  }
+  CHECK(w.demo->state() == (runsAgain ? WorkspaceState::RUNNING : WorkspaceState::STOPPED));
+  CHECK(w.lastCause() == Cause::GUEST_REBOOTED);
+  CHECK(w.stored() == w.demo->state());
+  requireChain(w);
+  if (runsAgain) return;
+  CHECK(w.driver.running().size() == 0);
+  CHECK(w.demo->start(nullptr).wait(w.scope).get<kj::Own<StartReport>>()->failure == nullptr);
+}
+
 TEST_CASE("P41 P58 a paused workspace stays paused over a restart of bothyd, and can be resumed") {
   PausedWorld w;
   w.pause();

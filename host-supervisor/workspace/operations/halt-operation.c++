@@ -40,6 +40,8 @@ kj::Promise<Operation::Settled> HaltOperation::settle(kj::Maybe<kj::Exception> f
       if (remaining != nullptr && !machine->isEnding() && isDone(*machine)) {
         outcome = Outcome::SUCCEEDED;
       }
+      // What its guest was about to do by its end does not come before what the client wants.
+      if (operationKind == OperationKind::PAUSE && machine->isEnding()) machine->refuseReboot();
       // Lanes can be had of one that runs.
       if (!machine->isVmPaused()) machine->openLanes();
     }
