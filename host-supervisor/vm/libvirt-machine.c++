@@ -17,6 +17,8 @@ constexpr kj::Duration LAST_EVENT_LIMIT = 5 * kj::SECONDS;
 constexpr kj::Duration CONSOLE_LIMIT = 3 * kj::SECONDS + CONSOLE_END_LIMIT;
 // A guest that has said nothing for so long is dialled all the same.
 constexpr kj::Duration SILENCE_LIMIT = 10 * kj::SECONDS;
+// QEMU answers in milliseconds.
+constexpr kj::Duration IO_CALL_LIMIT = 10 * kj::SECONDS;
 constexpr kj::Duration KILL_RETRY_PAUSE = 1 * kj::SECONDS;
 constexpr kj::Duration MOST_KILL_RETRY_PAUSE = 10 * kj::SECONDS;
 
@@ -126,6 +128,13 @@ kj::Promise<bool> LibvirtMachine::adopt(kj::Maybe<LibvirtDomain::Condition> foun
                         (spec.found == VmSpec::Cpus::EITHER && condition == Condition::PAUSED);
   if (isPaused) halt.adopt(condition);
   if (condition == Condition::STALLED) beginStall();
+  // An earlier process may have been killed before it told QEMU of others.
+  auto failure = co_await failureOf(
+      [this]() { return host.timer.timeoutAfter(IO_CALL_LIMIT, limitIo(spec.io)); });
+  KJ_IF_MAYBE (e, failure) {
+    KJ_LOG(ERROR, "a machine that is taken over has not the limits of its disk", spec.name,
+           e->getDescription());
+  }
   if (condition == Condition::PAUSED && !isPaused) co_await host.libvirt->resume(spec.name);
   co_return true;
 }

@@ -1,5 +1,7 @@
 // What the real driver does with machines that an earlier process has started.
 
+#include <string.h>
+
 #include <kj/debug.h>
 #include <catch2/catch_test_macros.hpp>
 
@@ -59,6 +61,31 @@ TEST_CASE("P41 R20 a takeover reads a machine's record once, also where it is da
     CHECK_THROWS(w.within(w.driver->adopt(w.spec("m1"))));
   }
   CHECK(w.storage.reads() == 1);
+}
+
+TEST_CASE(
+    "P29 P53 a machine that is taken over has the limits of its disk that it is to have now") {
+  TestMachineHost w;
+  w.leaveRunning("m1");
+  auto spec = w.spec("m1");
+  SECTION("some") {
+    spec.io = {1000, 2000, 30, 40};
+  }
+  SECTION("none, where it may have had some") {}
+  SECTION("a QEMU that refuses them is taken over all the same") {
+    w.session->refusesCommands = true;
+  }
+  const auto limits = spec.io;
+  CHECK(w.within(w.driver->adopt(kj::mv(spec))) != nullptr);
+  auto commands = w.session->commands.lockExclusive();
+  REQUIRE(commands->size() == 1);
+  auto& told = (*commands)[0];
+  INFO(told.cStr());
+  CHECK(told.startsWith("m1 {\"execute\":\"block_set_io_throttle\""));
+  auto expected = kj::str("\"bps_rd\":", limits.readBytes, ",\"bps_wr\":", limits.writeBytes,
+                          ",\"iops\":0,\"iops_rd\":", limits.readOperations,
+                          ",\"iops_wr\":", limits.writeOperations);
+  CHECK(strstr(told.cStr(), expected.cStr()) != nullptr);
 }
 
 TEST_CASE("P41 a machine whose vsock nobody can look after is watched for its end all the same") {

@@ -220,7 +220,9 @@ public:
     deeds.add(kj::str("destroyed ", name));
     processes.end(qemuOf(name).pid);
   }
-  kj::String monitor(kj::StringPtr, kj::StringPtr) const override {
+  kj::String monitor(kj::StringPtr name, kj::StringPtr command) const override {
+    commands.lockExclusive()->add(kj::str(name, " ", command));
+    KJ_REQUIRE(!refusesCommands, "QEMU does not obey");
     return kj::str("{\"return\":{}}");
   }
   kj::Array<LibvirtDomain> list() const override {
@@ -234,6 +236,9 @@ public:
     };
   }
   kj::MutexGuarded<kj::Vector<kj::String>> domains;
+  // What QEMUs were told.
+  kj::MutexGuarded<kj::Vector<kj::String>> commands;
+  bool refusesCommands = false;
 
 private:
   Deeds& deeds;

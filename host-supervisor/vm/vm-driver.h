@@ -112,7 +112,7 @@ public:
   // Whether streams to its guest outlast a pause: where the vsock is the kernel's, nobody takes it off.
   virtual bool keepsStreams() = 0;
 
-  // Limits its disk from now on; what it asks for beyond that waits.
+  // Limits its disk from now on; what it asks for beyond that waits.  At a start and at a takeover it has the limits of its spec.
   virtual kj::Promise<void> limitIo(IoLimits limits) = 0;
 
   // Whether its CPUs stand still because a write found no room on the host's disk.  It goes on by itself when there

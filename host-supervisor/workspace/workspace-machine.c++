@@ -221,14 +221,10 @@ void Workspace::adopted() {
   journal.append(Cause::ADOPTED, nullptr);
   KJ_LOG(INFO, "workspace adopted", row().name, row().id);
   slot.watch();
-  // A bothyd that was killed may have stored a tier, and not have told its machine.
-  auto limited =
-      row().tier.size() > 0 ? limitIo(ioLimitsOf(world, row())) : kj::Promise<bool>(true);
-  greeting = limited
-                 .then([this](bool) -> kj::Promise<void> {
-                   if (state() == WorkspaceState::PAUSED) return kj::READY_NOW;
-                   return KJ_ASSERT_NONNULL(slot.current()).control().ignoreResult();
-                 })
+  if (state() == WorkspaceState::PAUSED) return;
+  greeting = KJ_ASSERT_NONNULL(slot.current())
+                 .control()
+                 .ignoreResult()
                  .eagerlyEvaluate([this](kj::Exception&& e) {
                    KJ_LOG(WARNING, "the agent of an adopted workspace does not answer", row().name,
                           e.getDescription());

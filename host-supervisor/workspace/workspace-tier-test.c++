@@ -190,9 +190,37 @@ TEST_CASE(
     w.driver.refusesIoLimits = true;
     change(w, "pro");
     w.driver.refusesIoLimits = false;
+    SECTION("one that runs") {}
+    SECTION("one that an operation has left half-done") {
+      w.leave("demo", OperationKind::PAUSE, "freeze");
+    }
     w.restart();
     w.settle();
     CHECK(w.driver.spec(id).io == PRO);
+  }
+  SECTION("a machine that is not reached has them when it is") {
+    w.driver.failAdoptions(KJ_EXCEPTION(FAILED, "libvirt is away"));
+    w.restart();
+    w.settle();
+    auto outcome = change(w, "pro");
+    CHECK(when(outcome.get<Workspace::TierChanged>().plan) == TierPlan::When::NEXT_START);
+    w.driver.allowAdoptions();
+    for (int i = 0; i < 60; i++) {
+      w.advance(1 * kj::SECONDS);
+      w.settle();
+    }
+    CHECK(w.driver.spec(id).io == PRO);
+  }
+  SECTION("P45 a QEMU that does not answer holds up no stop") {
+    w.driver.ioLimitsHang = true;
+    auto changing = w.manager->changeTier("demo", "pro", APPLY);
+    w.settle();
+    CHECK_FALSE(changing.poll(w.scope));
+    CHECK(w.find("demo")->row().tier == "pro");
+    CHECK(w.find("demo")->stop(1000).wait(w.scope).get<StopKind>() == StopKind::ORDERLY);
+    w.advance(10 * kj::SECONDS);
+    CHECK(when(changing.wait(w.scope).get<Workspace::TierChanged>().plan) ==
+          TierPlan::When::NEXT_START);
   }
 }
 

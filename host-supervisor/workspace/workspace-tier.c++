@@ -20,26 +20,34 @@ kj::Maybe<const MachineRow&> Workspace::runningMachine() const {
   return journal.machine().map([](const MachineRow& row) -> const MachineRow& { return row; });
 }
 
-kj::Promise<bool> Workspace::limitIo(IoLimits limits) {
-  auto running = machineAtHand();
-  if (running == nullptr) co_return true;
-  auto failure = co_await failureOf([&]() {
-    return within(world.timer, IO_CALL_LIMIT, "the limits of the disk could not be set",
-                  KJ_ASSERT_NONNULL(running)->limitIo(limits));
-  });
-  KJ_IF_MAYBE (e, failure) {
-    KJ_LOG(ERROR, "a machine has not the limits of its tier", row().name, row().id, row().tier,
-           e->getDescription());
+kj::Promise<bool> Workspace::limitIo() {
+  for (;;) {
+    auto running = machineAtHand();
+    // One that runs and is not reached has them when it is taken over.
+    if (running == nullptr) co_return !isUp(state());
+    const auto limits = ioLimitsOf(world, row());
+    auto failure = co_await failureOf([&]() {
+      return within(world.timer, IO_CALL_LIMIT, "the limits of the disk could not be set",
+                    KJ_ASSERT_NONNULL(running)->limitIo(limits));
+    });
+    KJ_IF_MAYBE (e, failure) {
+      KJ_LOG(ERROR, "a machine has not the limits of its tier", row().name, row().id, row().tier,
+             e->getDescription());
+      co_return false;
+    }
+    // Another tier may have come meanwhile, whose limits QEMU may have heard of first.
+    if (limits == ioLimitsOf(world, row())) co_return true;
   }
-  co_return failure == nullptr;
 }
 
-kj::Promise<bool> Workspace::storeTier(Turn turn, WorkspaceJournal::Rows next, IoLimits limits) {
+kj::Promise<bool> Workspace::storeTier(Turn turn, WorkspaceJournal::Rows next) {
   auto detail = kj::str("its tier is ", next.row.tier, ": from its next start on ", next.row.cpus,
                         next.row.cpus == 1 ? " processor, " : " processors, ", next.row.memoryMib,
                         " MiB of memory and a disk of ", next.row.promisedDiskMib(), " MiB");
   co_await journal.transition(kj::mv(next), Cause::REQUEST, kj::mv(detail));
-  co_return co_await limitIo(limits);
+  // A QEMU that hangs holds up no stop.
+  turn = nullptr;
+  co_return co_await limitIo();
 }
 
 kj::Promise<Workspace::TierOutcome> Workspace::changeTier(Tier tier, kj::Maybe<Tier> before,
@@ -57,7 +65,7 @@ kj::Promise<Workspace::TierOutcome> Workspace::changeTier(Tier tier, kj::Maybe<T
     KJ_IF_MAYBE (shortage, co_await shortageOfRoom(world, capacity)) co_return kj::mv(*shortage);
   }
   KJ_IF_MAYBE (shortage, journal.admit(next)) co_return kj::mv(*shortage);
-  if (!co_await keepOn(storeTier(kj::mv(turn), kj::mv(next), ioLimitsOf(tier)))) plan.delayIo();
+  if (!co_await keepOn(storeTier(kj::mv(turn), kj::mv(next)))) plan.delayIo();
   co_return TierChanged{kj::mv(plan)};
 }
 

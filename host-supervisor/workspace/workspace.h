@@ -191,9 +191,9 @@ private:
 
   // The row of the machine that may run.
   kj::Maybe<const MachineRow&> runningMachine() const;
-  // Whether its machine, if one runs, has the limits of the tier.
-  kj::Promise<bool> storeTier(Turn turn, WorkspaceJournal::Rows next, IoLimits limits);
-  kj::Promise<bool> limitIo(IoLimits limits);
+  // Whether its machine, if one runs, has the limits of the tier now.
+  kj::Promise<bool> storeTier(Turn turn, WorkspaceJournal::Rows next);
+  kj::Promise<bool> limitIo();
 
   // `listening`: of whoever waits for it, as long as he does.
   kj::Promise<StartOutcome> outcomeOf(kj::Own<CreateOperation> creation, kj::Own<void> listening);

@@ -64,6 +64,7 @@ public:
   bool keepsStreams() override { return machine->host.keepsStreams; }
   kj::Promise<void> limitIo(IoLimits limits) override {
     if (machine->host.refusesIoLimits) return KJ_EXCEPTION(FAILED, "QEMU does not obey");
+    if (machine->host.ioLimitsHang) return kj::NEVER_DONE;
     machine->spec.io = limits;
     return kj::READY_NOW;
   }
@@ -233,6 +234,7 @@ kj::Promise<kj::Maybe<kj::Own<RunningVm>>> FakeVmDriver::adopt(VmSpec spec) {
     if (spec.found != VmSpec::Cpus::EITHER) {
       (*machine)->isPaused = spec.found == VmSpec::Cpus::STAND_STILL;
     }
+    if (!refusesIoLimits) (*machine)->spec.io = spec.io;
     kj::Own<RunningVm> vm = kj::heap<Handle>(kj::addRef(**machine));
     co_return kj::mv(vm);
   }

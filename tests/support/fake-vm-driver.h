@@ -26,8 +26,9 @@ public:
   // Every call that ends this machine fails, or comes to no end.
   kj::String unremovable;
   bool removalsHang = false;
-  // Every call that limits a machine's disk fails.
+  // Every call that limits a machine's disk fails, or comes to no end.
   bool refusesIoLimits = false;
+  bool ioLimitsHang = false;
   // The next calls of onEnd() that fail at once.
   uint32_t watchesToRefuse = 0;
   // Every adoption of a machine that runs fails with `reason`, until allowAdoptions().
