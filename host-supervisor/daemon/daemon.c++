@@ -259,7 +259,8 @@ constexpr uint64_t FIRST_SESSION_CLIENT = uint64_t{1} << 63;
       settings.tiers,
       {settings.firstUid, settings.uidCount},
       hostMemoryMib(),
-      policyFor(settings.capacity, hostSize(settings.stateDir))};
+      policyFor(settings.capacity, hostSize(settings.stateDir)),
+      settings.maxSessions};
   auto world = within(World{*store, events, *keys, volumes, *driver, images, files, randomness,
                             io.provider->getTimer(), kj::systemPreciseCalendarClock(),
                             deadlinesOf(settings)});

@@ -83,9 +83,11 @@ TEST_CASE(
   plan.delayIo();
   CHECK(has(plan, 0, Figure::WRITE_BYTES, 0, 50 << 20, When::NEXT_START));
   // Of one without a tier.
-  plan = planTier(row, nullptr, nullptr, tier("pro"), {});
+  Tier none;
+  none.sessions = 16;
+  plan = planTier(row, nullptr, none, tier("pro"), {});
   REQUIRE(plan.changes.size() == 1);
-  CHECK(has(plan, 0, Figure::SESSIONS, 0, 3, When::NOW));
+  CHECK(has(plan, 0, Figure::SESSIONS, 16, 3, When::NOW));
 }
 
 }  // namespace

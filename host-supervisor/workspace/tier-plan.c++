@@ -9,8 +9,8 @@ PresentFigures presentFigures(const WorkspaceRow& row, kj::Maybe<const MachineRo
   return {row.cpus, row.memoryMib};
 }
 
-TierPlan planTier(const WorkspaceRow& row, kj::Maybe<const MachineRow&> running,
-                  const kj::Maybe<Tier>& before, const Tier& after, const TierWish& wish) {
+TierPlan planTier(const WorkspaceRow& row, kj::Maybe<const MachineRow&> running, const Tier& before,
+                  const Tier& after, const TierWish& wish) {
   using Figure = TierPlan::Figure;
   using When = TierPlan::When;
   TierPlan plan;
@@ -31,16 +31,13 @@ TierPlan planTier(const WorkspaceRow& row, kj::Maybe<const MachineRow&> running,
   } else {
     change(Figure::DISK_MIB, row.diskMib, after.diskMib, When::NEXT_START);
   }
-  change(Figure::SESSIONS, before.map([](const Tier& tier) { return tier.sessions; }).orDefault(0),
-         after.sessions, When::NOW);
-  const Tier none;
-  const auto& old =
-      before.map([](const Tier& tier) -> const Tier& { return tier; }).orDefault(none);
-  change(Figure::READ_BYTES, uint64_t{old.readMib} << 20, uint64_t{after.readMib} << 20, When::NOW);
-  change(Figure::WRITE_BYTES, uint64_t{old.writeMib} << 20, uint64_t{after.writeMib} << 20,
+  change(Figure::SESSIONS, before.sessions, after.sessions, When::NOW);
+  change(Figure::READ_BYTES, uint64_t{before.readMib} << 20, uint64_t{after.readMib} << 20,
          When::NOW);
-  change(Figure::READ_OPERATIONS, old.readOperations, after.readOperations, When::NOW);
-  change(Figure::WRITE_OPERATIONS, old.writeOperations, after.writeOperations, When::NOW);
+  change(Figure::WRITE_BYTES, uint64_t{before.writeMib} << 20, uint64_t{after.writeMib} << 20,
+         When::NOW);
+  change(Figure::READ_OPERATIONS, before.readOperations, after.readOperations, When::NOW);
+  change(Figure::WRITE_OPERATIONS, before.writeOperations, after.writeOperations, When::NOW);
   return plan;
 }
 

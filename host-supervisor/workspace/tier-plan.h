@@ -52,9 +52,9 @@ struct PresentFigures {
 };
 PresentFigures presentFigures(const WorkspaceRow& row, kj::Maybe<const MachineRow&> running);
 
-// `before`: the tier that it has, if that is known.
-TierPlan planTier(const WorkspaceRow& row, kj::Maybe<const MachineRow&> running,
-                  const kj::Maybe<Tier>& before, const Tier& after, const TierWish& wish);
+// `before`: the tier that it has; of one that has none, or whose tier is not known any more, the figures that count instead.
+TierPlan planTier(const WorkspaceRow& row, kj::Maybe<const MachineRow&> running, const Tier& before,
+                  const Tier& after, const TierWish& wish);
 
 // The row with that tier.
 WorkspaceRow withTier(const WorkspaceRow& row, const Tier& tier);

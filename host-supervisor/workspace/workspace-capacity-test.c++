@@ -212,6 +212,17 @@ TEST_CASE("who holds a workspace may outlive what it counts in") {
   CHECK(w.isUsed(1, 1));
 }
 
+TEST_CASE(
+    "P45 a disk that does not say what is free on it ends the question, not the asker's wait") {
+  SmallHost w;
+  w.volumes.hidesFree = true;
+  auto asking = w.manager->freeDiskMib();
+  w.settle();
+  w.advance(ROOM_LIMIT);
+  REQUIRE(asking.poll(w.scope));
+  CHECK_THROWS(asking.wait(w.scope));
+}
+
 TEST_CASE("P45 a stop that follows a start comes after it, also while the disk is looked at") {
   SmallHost w;
   w.make("a");

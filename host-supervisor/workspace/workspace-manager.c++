@@ -235,8 +235,12 @@ kj::Promise<WorkspaceManager::TierOutcome> WorkspaceManager::changeTier(kj::Stri
     co_return Workspace::InvalidTier{kj::mv(*fault)};
   }
   auto workspace = kj::mv(KJ_ASSERT_NONNULL(found));
-  auto before =
-      limits.tiers.find(workspace->row().tier).map([](const Tier& t) { return t.clone(); });
+  Tier none;
+  none.sessions = limits.sessionsWithoutTier;
+  const auto& present = limits.tiers.find(workspace->row().tier)
+                            .map([](const Tier& t) -> const Tier& { return t; })
+                            .orDefault(none);
+  auto before = present.clone();
   auto outcome = co_await workspace->changeTier(kj::mv(tier), kj::mv(before), wish);
   KJ_SWITCH_ONEOF(outcome) {
     KJ_CASE_ONEOF(plan, TierPlan) co_return kj::mv(plan);
@@ -249,7 +253,9 @@ kj::Promise<WorkspaceManager::TierOutcome> WorkspaceManager::changeTier(kj::Stri
 }
 
 kj::Promise<uint64_t> WorkspaceManager::freeDiskMib() {
-  return world.volumes.freeBytes().then([](uint64_t bytes) { return bytes >> 20; });
+  return within(world.timer, ROOM_LIMIT, "the room on the host's disk was not found",
+                kj::evalNow([this]() { return world.volumes.freeBytes(); }))
+      .then([](uint64_t bytes) { return bytes >> 20; });
 }
 
 // ---------------------------------------------------------------------------------------------

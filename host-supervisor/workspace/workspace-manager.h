@@ -16,6 +16,7 @@ public:
     MachineLeases::Range leases;
     uint32_t hostMemoryMib = MAX_MEMORY_MIB;  // RAM of the host
     CapacityPolicy capacity;
+    uint32_t sessionsWithoutTier = 16;  // of a workspace, at a time
   };
 
   WorkspaceManager(World world, Limits limits);
@@ -76,6 +77,7 @@ public:
   ListPage list(const ListQuery& query = {}) { return registry.list(query); }
   const HostCapacity& capacity() const { return shares; }
   // Of the host's disk, now.
+  // Fails with OVERLOADED where the disk does not say it within ROOM_LIMIT.
   kj::Promise<uint64_t> freeDiskMib();
   const TierTable& tiers() const { return limits.tiers; }
   size_t size() const { return registry.size(); }

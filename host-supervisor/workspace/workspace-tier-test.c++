@@ -75,6 +75,18 @@ TEST_CASE("P53 a change of tier is planned first, and the plan changes nothing")
   CHECK(KJ_ASSERT_NONNULL(w.manager->view("demo")).atNextStart == nullptr);
 }
 
+TEST_CASE("P53 a workspace without a tier has as many sessions before as any may have") {
+  TestWorld w;
+  w.limits.sessionsWithoutTier = 5;
+  w.restart();
+  w.manager->create(w.request("demo", false), nullptr).wait(w.scope);
+  auto plan =
+      change(w, "pro", {true, true}).get<Workspace::TierChanged>().plan.changes.releaseAsArray();
+  auto& sessions = plan.back();
+  CHECK(sessions.figure == TierPlan::Figure::SESSIONS);
+  CHECK((sessions.before == 5 && sessions.after == 3));
+}
+
 TEST_CASE(
     "P53 a machine that runs keeps its figures, and the next start has those of the new tier") {
   TestWorld w;

@@ -50,8 +50,7 @@ kj::Promise<bool> Workspace::storeTier(Turn turn, WorkspaceJournal::Rows next) {
   co_return co_await limitIo();
 }
 
-kj::Promise<Workspace::TierOutcome> Workspace::changeTier(Tier tier, kj::Maybe<Tier> before,
-                                                          TierWish wish) {
+kj::Promise<Workspace::TierOutcome> Workspace::changeTier(Tier tier, Tier before, TierWish wish) {
   auto self = addRef();
   auto turn = co_await journal.takeTurn();
   if (row().damage.size() > 0) co_return InvalidTier{kj::str(row().damage)};

@@ -114,8 +114,8 @@ public:
     kj::String why;
   };
   using TierOutcome = kj::OneOf<TierPlan, TierChanged, InvalidTier, Busy, Shortage>;
-  // Plans, or with `APPLY` does, what is to be done to give it this tier in the place of `before`.  workspace-tier.c++
-  kj::Promise<TierOutcome> changeTier(Tier tier, kj::Maybe<Tier> before, TierWish wish);
+  // Plans, or with `APPLY` does, what is to be done to give it this tier in the place of `before`, see planTier().  workspace-tier.c++
+  kj::Promise<TierOutcome> changeTier(Tier tier, Tier before, TierWish wish);
 
   // workspace-pause.c++
   struct Paused {};
