@@ -126,7 +126,7 @@ kj::Promise<void> Workspace::recoverUnlessDamaged() {
     }
     co_return;
   }
-  if (hasLease(state()) && journal.machine() == nullptr) {
+  if (isUp(state()) && journal.machine() == nullptr) {
     journal.damage(kj::str("what the database has of it is damaged: it has no row of a machine"));
     co_return;
   }

@@ -29,7 +29,7 @@ kj::Vector<kj::Own<Workspace>> WorkspaceRegistry::enter(const StoredState& state
   for (auto& row : state.workspaces) {
     auto machine = machines.find(row.id);
     auto operation = operations.find(row.id);
-    if (machine == nullptr && operation == nullptr && !hasLease(stateOf(row.rest, nullptr))) {
+    if (machine == nullptr && operation == nullptr && !isUp(stateOf(row.rest, nullptr))) {
       capacity.add(entries.insert(WorkspaceEntry(row, nullptr)).demand());
       continue;
     }

@@ -212,10 +212,6 @@ bool isHalted(WorkspaceState state) {
          state == WorkspaceState::RESUMING;
 }
 
-bool hasLease(WorkspaceState state) {
-  return isUp(state);
-}
-
 Rest restDuring(OperationKind kind, Rest rest) {
   switch (kind) {
     case OperationKind::CREATE:

@@ -33,15 +33,12 @@ Reply replyTo(Wish wish, WorkspaceState state);
 // Whether a machine of it may be on the host.
 bool mayRun(WorkspaceState state);
 
-// Whether a machine of it has come up, and nobody has ended it: it runs, or its CPUs stand still as a client wants it.
+// Whether a machine of it has come up, and nobody has ended it: it runs, or its CPUs stand still as a client wants it.  Then it has a lease in any
+// case; in every other state it may have one, as long as something may be left of a machine.
 bool isUp(WorkspaceState state);
 
 // It is paused, or on its way there or back.
 bool isHalted(WorkspaceState state);
-
-// Whether it has a lease for its machine in any case.  In every other state it may have one: as long as something may be left of a
-// machine.
-bool hasLease(WorkspaceState state);
 
 // The rest while an operation of this kind is under way that began at `rest`: where it stays if nothing comes of the operation.
 Rest restDuring(OperationKind kind, Rest rest);

@@ -333,7 +333,7 @@ void SimulatedStore::examine(const Change& change, const Rows& before) {
                      event.after);
       }
     }
-    if (hasLease(state) && rows.machine(entry.key) == nullptr) {
+    if (isUp(state) && rows.machine(entry.key) == nullptr) {
       judge.accuse("workspace ", name, " is stored as ", state, " without a lease");
     }
     KJ_IF_MAYBE (machine, rows.machine(entry.key)) {
