@@ -123,6 +123,9 @@ interface Sessions {
   # replaced once after a restart, with all lanes of the machine (their clients ask for others); where the vsock is the kernel's, the workspace's agent is asked to close them, and believed.  A
   # call that is dropped revokes all the same.
   # Terminals are the workspace's and go on, and so do programs that were started with `keep`, for `processKeepMillis`: nobody hears or feeds them over this session.
+  # They do not end with its lanes, because they may be others': sessions of a workspace share its programs, and one that another lane has had meanwhile
+  # goes on for it.  Nor would it take anything from who held the session: what runs in the background (`nohup`, at(1)) goes on as well, so who wants an end of that
+  # ends it, with `exec` or by a stop of the workspace.
   struct RevokeOutcome {
     union {
       revoked @0 :Void;
