@@ -214,20 +214,19 @@ kj::Promise<void> TerminalSession::follow() {
 
 // Of one that nobody saw.
 kj::String TerminalSession::describeEnd(KeptTerminal::End how) {
+  auto give = context.connector.usesSession() ? "the next start gives it another"_kj
+                                              : "`bothy stop` and `bothy start` give it another"_kj;
   auto which = terminal.id() == 0 ? kj::str("the terminal") : kj::str("terminal ", terminal.id());
   if (how == KeptTerminal::End::STARTED_ANEW) {
     return kj::str(target.workspace, " was started anew: ", which, " ended with it");
   }
   if (how == KeptTerminal::End::IN_DOUBT) {
     return kj::str("the connection was lost while the terminal was opened, and the agent of ",
-                   target.workspace,
-                   " is too old to be asked again: `bothy stop` and `bothy start` ",
-                   "give it another");
+                   target.workspace, " is too old to be asked again: ", give);
   }
   if (how == KeptTerminal::End::AGENT_TOO_OLD) {
     return kj::str("the agent of ", target.workspace,
-                   " is older than this bothy and its terminals cannot be typed at: ",
-                   "`bothy stop` and `bothy start` give it another");
+                   " is older than this bothy and its terminals cannot be typed at: ", give);
   }
   return kj::str(which, " ended while the connection was lost");
 }

@@ -127,11 +127,11 @@ TEST_CASE("S42 a user who held up the agent is told what was done, and what to d
 }
 
 // What is told of the way to the workspace demo.
-kj::String toldOf(rpc::Supervisor::ConnectOutcome::Reader outcome) {
+kj::String toldOf(rpc::Supervisor::ConnectOutcome::Reader outcome, Asker asker = Asker::OPERATOR) {
   kj::EventLoop loop;
   kj::WaitScope scope(loop);
   rpc::Supervisor::Client supervisor = KJ_EXCEPTION(DISCONNECTED, "nobody is there");
-  auto reason = whyNotConnected(kj::mv(supervisor), "demo", outcome).wait(scope);
+  auto reason = whyNotConnected(kj::mv(supervisor), "demo", outcome, asker).wait(scope);
   return describe(KJ_REQUIRE_NONNULL(reason)).message;
 }
 
@@ -140,6 +140,29 @@ TEST_CASE("a workspace that is stopped is told with how to start it") {
   auto outcome = message.initRoot<rpc::Supervisor::ConnectOutcome>();
   outcome.setNotRunning(rpc::WorkspaceState::STOPPED);
   CHECK(toldOf(outcome) == "demo is not running (stopped): `bothy start demo`");
+}
+
+TEST_CASE("P54 who has a session is told what he may do, and not what operators may") {
+  capnp::MallocMessageBuilder message;
+  auto outcome = message.initRoot<rpc::Supervisor::ConnectOutcome>();
+  auto told = [&]() { return toldOf(outcome, Asker::SESSION); };
+  outcome.setNotRunning(rpc::WorkspaceState::STOPPED);
+  CHECK(told() ==
+        "demo is not running (stopped): `bothy start demo`, if this session has the right "
+        "`power`, or whoever gave it");
+  outcome.setNotRunning(rpc::WorkspaceState::PAUSED);
+  CHECK(told() ==
+        "demo is not running (paused): a session with a right to more than to look wakes it by "
+        "the next command");
+  CHECK(toldOf(outcome) == "demo is not running (paused): `bothy resume demo` wakes it");
+  outcome.setUnreachable("no vsock");
+  CHECK(told() == "demo cannot be reached (no vsock): try again, or ask whoever gave this session");
+  CHECK(toldOf(outcome) ==
+        "demo cannot be reached (no vsock): try again, or `bothy stop demo && bothy start demo`");
+  outcome.setAgentTooOld(2);
+  CHECK(told() ==
+        "demo runs an agent that is too old for this (generation 2): its next start brings a new "
+        "one");
 }
 
 TEST_CASE("P12 what goes on when its call has ended is told with the reason, escaped") {

@@ -147,10 +147,16 @@ kj::Exception newerSupervisor() {
   return failure("bothyd is newer and gave an answer this bothy does not know");
 }
 
+kj::String howToResume(kj::StringPtr name, Asker asker) {
+  if (asker == Asker::OPERATOR) return kj::str("`bothy resume ", name, "` wakes it");
+  return kj::str("a session with a right to more than to look wakes it by the next command");
+}
+
 kj::Promise<kj::Maybe<kj::Exception>> whyNotConnected(
     rpc::Supervisor::Client supervisor, kj::StringPtr name,
-    rpc::Supervisor::ConnectOutcome::Reader outcome) {
+    rpc::Supervisor::ConnectOutcome::Reader outcome, Asker asker) {
   using Outcome = rpc::Supervisor::ConnectOutcome;
+  const bool isOperator = asker == Asker::OPERATOR;
   switch (outcome.which()) {
     case Outcome::CONNECTED:
       co_return nullptr;
@@ -163,17 +169,19 @@ kj::Promise<kj::Maybe<kj::Exception>> whyNotConnected(
       }
       auto what = kj::str(name, " is not running (", nameOf(state), "): ");
       if (state == rpc::WorkspaceState::STOPPED || state == rpc::WorkspaceState::FAILED) {
-        co_return notRunningFailure(kj::str(what, "`bothy start ", name, "`"));
+        co_return notRunningFailure(kj::str(
+            what, "`bothy start ", name, "`",
+            isOperator ? "" : ", if this session has the right `power`, or whoever gave it"));
       }
       if (state == rpc::WorkspaceState::PAUSED) {
-        co_return failure(kj::str(what, "`bothy resume ", name, "`"));
+        co_return failure(kj::str(what, howToResume(name, asker)));
       }
       co_return failure(kj::str(what, "try again in a moment"));
     }
     case Outcome::UNREACHABLE:
-      co_return failure(kj::str(name, " cannot be reached (", escaped(outcome.getUnreachable()),
-                                "): try again, or `bothy stop ", name, "` and `bothy start ", name,
-                                "`"));
+      co_return failure(kj::str(
+          name, " cannot be reached (", escaped(outcome.getUnreachable()), "): try again, or ",
+          isOperator ? startAnew(name) : kj::str("ask whoever gave this session")));
     case Outcome::STALLED:
       co_return failure(kj::str(name, ": ", escaped(outcome.getStalled())));
     case Outcome::UNSUPPORTED:
@@ -181,9 +189,9 @@ kj::Promise<kj::Maybe<kj::Exception>> whyNotConnected(
     case Outcome::NOT_ALLOWED:
       co_return failure(kj::str(name, ": ", escaped(outcome.getNotAllowed())));
     case Outcome::AGENT_TOO_OLD:
-      co_return failure(kj::str(name, " runs an agent that is too old for this (generation ",
-                                outcome.getAgentTooOld(), "): ", startAnew(name),
-                                " brings a new one"));
+      co_return failure(kj::str(
+          name, " runs an agent that is too old for this (generation ", outcome.getAgentTooOld(),
+          "): ", isOperator ? startAnew(name) : kj::str("its next start"), " brings a new one"));
   }
   co_return newerSupervisor();
 }

@@ -26,10 +26,15 @@ kj::Exception stoppedBeforeItRan(kj::StringPtr name);
 kj::Exception noCapacity(kj::StringPtr name, rpc::Shortage::Reader shortage);
 kj::Exception workspaceBusy(kj::StringPtr name, rpc::WorkspaceState state);
 
+// Who asks, and so may do what is proposed to him: whoever may open bothyd's socket, or who has a session's token.
+enum class Asker { OPERATOR, SESSION };
+
 // Why the workspace is not connected, which `supervisor` has answered; none if it is.  `outcome` outlives the promise.
 kj::Promise<kj::Maybe<kj::Exception>> whyNotConnected(
     rpc::Supervisor::Client supervisor, kj::StringPtr name,
-    rpc::Supervisor::ConnectOutcome::Reader outcome);
+    rpc::Supervisor::ConnectOutcome::Reader outcome, Asker asker);
+// What lets a paused workspace go on.
+kj::String howToResume(kj::StringPtr name, Asker asker);
 // Why the workspace's agent has refused a lane; `user` is the one whose files were wanted.
 kj::Exception describeRefusal(kj::StringPtr name, kj::StringPtr user, rpc::Refusal refusal);
 

@@ -75,13 +75,14 @@ kj::Promise<LaneSource::Opened> SupervisorLanes::ask(kj::Own<SupervisorLink> lin
   wanted.writeTo(request.initWanted());
   auto response = co_await request.send();
   auto outcome = response.getOutcome();
-  KJ_IF_MAYBE (reason, co_await whyNotConnected(link->supervisor(), workspace, outcome)) {
+  const auto asker = connector.usesSession() ? Asker::SESSION : Asker::OPERATOR;
+  KJ_IF_MAYBE (reason, co_await whyNotConnected(link->supervisor(), workspace, outcome, asker)) {
     NoLane none{kindOf(outcome), kj::mv(*reason), nullptr};
     if (outcome.isStalled()) none.stall = escapeGuestText(outcome.getStalled().asArray());
     if (none.kind == NoLane::Kind::PAUSED) {
-      none.stall = howToWake.size() > 0
-                       ? kj::str(workspace, " is paused; ", howToWake)
-                       : kj::str(workspace, " is paused; `bothy resume ", workspace, "` wakes it");
+      none.stall =
+          kj::str(workspace, " is paused; ",
+                  howToWake.size() > 0 ? kj::str(howToWake) : howToResume(workspace, asker));
       none.over = untilResumed(kj::mv(link));
     }
     co_return Opened(kj::mv(none));
