@@ -181,6 +181,43 @@ TEST_CASE("P28 a machine of which something is left counts until it is gone") {
   CHECK(w.isUsed(1, 0));
 }
 
+TEST_CASE("P53 P58 a paused machine has its room, also over a restart, and needs none to go on") {
+  SmallHost w;
+  for (auto name : {"a", "b", "c"}) w.make(name);
+  REQUIRE(w.starts("a"));
+  REQUIRE(w.starts("b"));
+  REQUIRE(w.find("a")->pause().wait(w.scope).is<Workspace::Paused>());
+  CHECK(w.isUsed(3, 2));
+  CHECK(w.start("c").is<Shortage>());
+  CHECK(w.find("c")->state() == WorkspaceState::STOPPED);
+  // Less than what it has already.
+  w.limits.capacity.memoryMib = 600;
+  w.limits.capacity.cpus = 1;
+  w.volumes.free = 0;
+  w.restart();
+  w.settle();
+  CHECK(w.find("a")->state() == WorkspaceState::PAUSED);
+  CHECK(w.isUsed(3, 2));
+  SECTION("it is resumed") {
+    auto outcome = w.find("a")->resume(nullptr).wait(w.scope);
+    CHECK(outcome.get<kj::Own<StartReport>>()->failure == nullptr);
+    CHECK(w.isUsed(3, 2));
+  }
+  SECTION("it is started") {
+    CHECK(w.starts("a"));
+    CHECK(w.isUsed(3, 2));
+  }
+  SECTION("it is stopped") {
+    w.find("a")->stop(1000).wait(w.scope);
+    CHECK(w.isUsed(3, 1));
+  }
+  SECTION("its machine ends") {
+    w.driver.end(w.find("a")->row().id, VmEnd::EXITED);
+    w.settle();
+    CHECK(w.isUsed(3, 1));
+  }
+}
+
 TEST_CASE("P41 what runs and what starts counts after a restart, also where it does not fit") {
   SmallHost w;
   for (auto name : {"a", "b", "c"}) w.make(name);

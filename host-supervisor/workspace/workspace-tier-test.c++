@@ -236,6 +236,56 @@ TEST_CASE(
   }
 }
 
+TEST_CASE("P53 P58 a paused workspace gets another tier, and has its figures when it starts anew") {
+  TestWorld w;
+  REQUIRE(w.limits.tiers.set("pro", "write=30") == nullptr);
+  w.restart();
+  auto request = ofTier(w, "free");
+  request.start = true;
+  w.manager->create(kj::mv(request), nullptr).wait(w.scope);
+  auto id = kj::str(w.find("demo")->row().id);
+  auto check = [&](uint32_t cpus, uint32_t memoryMib, WorkspaceState state) {
+    auto view = KJ_ASSERT_NONNULL(w.manager->view("demo"));
+    CHECK((view.tier == "pro" && view.cpus == cpus && view.memoryMib == memoryMib));
+    CHECK(view.state == state);
+    CHECK(w.driver.spec(id).memoryBytes == memoryMib * MIB);
+    CHECK(w.driver.spec(id).io == IoLimits{0, 30 * MIB, 0, 0});
+  };
+  REQUIRE(w.find("demo")->pause().wait(w.scope).is<Workspace::Paused>());
+  auto changed = change(w, "pro");
+  for (auto& change : changed.get<Workspace::TierChanged>().plan.changes) {
+    using When = TierPlan::When;
+    const bool isLive = change.figure >= TierPlan::Figure::SESSIONS;
+    CHECK(change.when == (isLive ? When::NOW : When::NEXT_START));
+  }
+  check(1, 512, WorkspaceState::PAUSED);
+  CHECK(w.driver.isPaused(id));
+  w.restart();
+  w.settle();
+  check(1, 512, WorkspaceState::PAUSED);
+  CHECK(w.driver.isPaused(id));
+  // To go on is no start.
+  auto resumed = w.find("demo")->resume(nullptr).wait(w.scope);
+  CHECK(resumed.get<kj::Own<StartReport>>()->failure == nullptr);
+  check(1, 512, WorkspaceState::RUNNING);
+  w.find("demo")->stop(1000).wait(w.scope);
+  w.find("demo")->start(nullptr).wait(w.scope);
+  check(2, 2048, WorkspaceState::RUNNING);
+}
+
+TEST_CASE("P53 a tier is not changed while its workspace is being paused") {
+  TestWorld w;
+  auto request = ofTier(w, "free");
+  request.start = true;
+  w.manager->create(kj::mv(request), nullptr).wait(w.scope);
+  auto demo = w.find("demo");
+  w.driver.changesHang = true;
+  auto pausing = demo->pause();
+  w.settle();
+  CHECK(change(w, "pro").get<Busy>().state == WorkspaceState::PAUSING);
+  CHECK(demo->row().tier == "free");
+}
+
 TEST_CASE("P53 a disk never shrinks: a smaller tier is refused, or changes the rest") {
   TestWorld w;
   w.manager->create(ofTier(w, "pro"), nullptr).wait(w.scope);
