@@ -91,6 +91,14 @@ kj::Promise<void> Clients::useSession(kj::String who, Ledger::SessionFacts& fact
   auto found = bothyd.manager().byId(facts.workspaceId);
   if (found == nullptr) co_return;
   auto& workspace = *KJ_ASSERT_NONNULL(found);
+  if (host.fate.oneIn(2) && isHalted(workspace.state())) {
+    host.trace.line(who, "session ", facts.id, " wakes ", host.label(facts.workspaceId));
+    ++ledger.of(workspace.row()).haltsAsked;
+    co_await workspace.wake(nullptr).ignoreResult().exclusiveJoin(session->onEnd().ignoreResult());
+    if (!isHeard() || session->isClosed()) co_return;
+  }
+  // Nothing is cut before it goes on.
+  if (isHalted(workspace.state())) co_return;
   if (bothyd.sessions().mayHaveUncut(facts.workspaceId) &&
       co_await bothyd.sessions().remainUncut(facts.workspaceId)) {
     co_return;
