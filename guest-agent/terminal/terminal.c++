@@ -119,7 +119,7 @@ bool Terminal::signal(int number) {
 
 kj::Promise<void> Terminal::write(kj::ArrayPtr<const kj::byte> data) {
   bool isNoted = false;
-  auto turn = co_await inputTurns->next();
+  auto turn = co_await inputTurns->take();
   while (data.size() > 0) {
     // Asked each time: the program may end while its queue is full.
     KJ_IF_MAYBE (open, pty) {

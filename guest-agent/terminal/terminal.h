@@ -4,10 +4,10 @@
 
 #include "output/output-ring.h"
 #include "process/child-process.h"
-#include "terminal/input-turns.h"
 #include "terminal/pty.h"
 #include "terminal/screen-view.h"
 #include "terminal/unwatched-pace.h"
+#include "wire/places.h"
 #include "wire/waiters.h"
 
 namespace bothy {
@@ -121,7 +121,8 @@ private:
   kj::Maybe<LastShown> lastShown;
   kj::Promise<void> forgettingShown = nullptr;
   kj::Vector<Viewer*> viewers;
-  kj::Own<InputTurns> inputTurns = kj::refcounted<InputTurns>();
+  // One writer at a time, in the order in which they came.
+  kj::Own<Places> inputTurns = kj::refcounted<Places>(1);
   Waiters nextOutput;
   kj::Maybe<ExitStatus> endStatus;
   Waiters heldBack;

@@ -1,5 +1,7 @@
 #include "wire/places.h"
 
+#include <malloc.h>
+
 #include <kj/debug.h>
 #include <kj/vector.h>
 #include <catch2/catch_test_macros.hpp>
@@ -33,6 +35,20 @@ TEST_CASE("places are taken in turn, and who gave up waiting is passed over") {
   second = nullptr;
   auto again = KJ_ASSERT_NONNULL(places->tryTake());
   CHECK(places->tryTake() != nullptr);
+}
+
+TEST_CASE("S01 those who gave up waiting keep no memory") {
+  kj::EventLoop loop;
+  kj::WaitScope scope(loop);
+  auto places = kj::refcounted<Places>(1);
+  auto held = places->take().wait(scope);
+  auto leave = [&](int count) {
+    for (int i = 0; i < count; i++) places->take().poll(scope);
+    return mallinfo2().uordblks;
+  };
+  constexpr size_t ALLOWED_BYTES = 64 * 1024;
+  const auto before = leave(100);
+  CHECK(leave(10000) < before + ALLOWED_BYTES);
 }
 
 constexpr kj::uint PLACES = 2, WAITING = 3;
