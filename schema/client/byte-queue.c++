@@ -24,21 +24,13 @@ kj::Array<kj::byte> ByteQueue::takeNow(size_t maxBytes) {
   auto end = bytes.begin() + static_cast<std::ptrdiff_t>(count);
   std::copy(bytes.begin(), end, result.begin());
   bytes.erase(bytes.begin(), end);
-  KJ_IF_MAYBE (p, producer) {
-    if (bytes.size() < p->limit) {
-      p->fulfiller->fulfill();
-      producer = nullptr;
-    }
-  }
+  producer.wakeAll();
   return result;
 }
 
 kj::Promise<void> ByteQueue::whenBelow(size_t limit) {
   limit = kj::max(limit, size_t{1});
-  if (bytes.size() < limit) return kj::READY_NOW;
-  auto paf = kj::newPromiseAndFulfiller<void>();
-  producer = Producer{limit, kj::mv(paf.fulfiller)};
-  return kj::mv(paf.promise);
+  while (bytes.size() >= limit) co_await producer.wait();
 }
 
 }  // namespace bothy

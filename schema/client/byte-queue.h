@@ -30,12 +30,7 @@ private:
 
   std::deque<kj::byte> bytes;
   bool finished = false;
-  Waiters taker;
-  struct Producer {
-    size_t limit;
-    kj::Own<kj::PromiseFulfiller<void>> fulfiller;
-  };
-  kj::Maybe<Producer> producer;
+  Waiters taker, producer;
 };
 
 }  // namespace bothy
