@@ -87,6 +87,9 @@ const maxListedWorkspaces :UInt32 = 1000;
 const maxWorkspaceNameBytes :UInt32 = 63;
 # Workspace names match [a-z0-9]([a-z0-9-]*[a-z0-9])? and are at most so long.
 
+const maxUserIdBytes :UInt32 = 128;
+# Length of a user's id (user.capnp).
+
 const maxRequestIdBytes :UInt32 = 128;
 # Length of a client's request id.
 

@@ -254,6 +254,9 @@ interface Supervisor {
 
   metering @18 () -> (metering :MeteringTypes.Metering);
   # What workspaces have had and taken.
+
+  users @19 () -> (users :Capability);
+  # A `Users` of user.capnp, which needs this file: the platform's users, and the workspaces of each.
 }
 
 struct LaneRequest {

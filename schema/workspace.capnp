@@ -73,6 +73,15 @@ struct WorkspaceInfo {
   atNextStart @12 :Figures;
   # What it has from its next start on, where a change of its tier waits for that.  A guest that reboots keeps what its machine has.
   # Null: what `spec` says.
+
+  user @13 :Text;
+  nameOfUser @14 :Text;
+  # Whose it is, and what he calls it (user.capnp).  Empty: it is nobody's.
+  lastActiveNanos @15 :Int64;
+  # When it began to run, or ceased to, the last time, or somebody typed or a command ran in it, as far as its agent has told; as `startedNanos`.  0: it
+  # never ran.
+  host @16 :Text;
+  # Where it is: the name of the supervisor's host.
 }
 
 struct Figures {

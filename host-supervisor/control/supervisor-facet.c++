@@ -8,6 +8,7 @@
 #include "control/rpc-progress.h"
 #include "control/sessions-facet.h"
 #include "control/translation.h"
+#include "control/users-facet.h"
 #include "schema/limits.capnp.h"
 
 namespace bothy {
@@ -26,6 +27,7 @@ SupervisorFacet::SupervisorFacet(const Rooms& rooms, ClientIdentity client)
       watches(rooms.watches),
       sessionRegistry(rooms.sessions),
       meters(rooms.metering),
+      userWorkspaces(rooms.users),
       opening(rooms.lanes, rooms.sessions, rooms.newerVerbs),
       programVersion(rooms.version),
       startName(rooms.start),
@@ -46,14 +48,8 @@ kj::Promise<void> SupervisorFacet::version(VersionContext context) {
 
 kj::Promise<void> SupervisorFacet::create(CreateContext context) {
   auto params = context.getParams();
-  auto spec = params.getSpec();
   WorkspaceManager::CreateRequest request;
-  request.spec.name = kj::str(spec.getName());
-  request.spec.image = kj::str(spec.getImage());
-  request.spec.cpus = spec.getCpus();
-  request.spec.memoryMib = spec.getMemoryMib();
-  request.spec.diskMib = spec.getDiskMib();
-  request.spec.tier = kj::str(spec.getTier());
+  request.spec = fromRpc(params.getSpec());
   request.requestId = kj::str(params.getRequestId());
   request.start = params.getStart();
 
@@ -274,6 +270,12 @@ kj::Promise<void> SupervisorFacet::sessions(SessionsContext context) {
 
 kj::Promise<void> SupervisorFacet::metering(MeteringContext context) {
   context.getResults().setMetering(kj::heap<MeteringFacet>(meters));
+  return kj::READY_NOW;
+}
+
+kj::Promise<void> SupervisorFacet::users(UsersContext context) {
+  rpc::Users::Client facet = kj::heap<UsersFacet>(userWorkspaces, abilities);
+  context.getResults().setUsers(kj::mv(facet));
   return kj::READY_NOW;
 }
 

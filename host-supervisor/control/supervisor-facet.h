@@ -6,6 +6,7 @@
 #include "metering/metering.h"
 #include "schema/supervisor.capnp.h"
 #include "secret/randomness.h"
+#include "user/user-workspaces.h"
 #include "workspace/workspace-manager.h"
 
 namespace bothy {
@@ -23,6 +24,7 @@ public:
     EventWatches& watches;
     SessionRegistry& sessions;
     Metering& metering;
+    UserWorkspaces& users;
     kj::StringPtr version;  // bothyd's
     kj::StringPtr start;    // its name, see nameOfStart()
     // Rights that not every agent understands that is served.
@@ -38,6 +40,7 @@ private:
   EventWatches& watches;
   SessionRegistry& sessionRegistry;
   Metering& meters;
+  UserWorkspaces& userWorkspaces;
   LaneOpening opening;
   kj::StringPtr programVersion;
   kj::StringPtr startName;
@@ -62,6 +65,7 @@ private:
   kj::Promise<void> capacity(CapacityContext context) override;
   kj::Promise<void> changeTier(ChangeTierContext context) override;
   kj::Promise<void> metering(MeteringContext context) override;
+  kj::Promise<void> users(UsersContext context) override;
 
   void describe(rpc::WorkspaceInfo::Builder info, const WorkspaceView& workspace);
 };

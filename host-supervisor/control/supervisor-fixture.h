@@ -39,6 +39,7 @@ struct Fixture: public TestWorld {
   FakeUsageStore usage;
   kj::Own<RegisteredHost> metered;
   kj::Own<Metering> metering;
+  kj::Own<UserWorkspaces> users;
   MessageBudget budget{CLIENTS_LIMITS};
   kj::Own<ClientConnection> server;
   kj::Own<RpcConnection> client;
@@ -54,13 +55,15 @@ struct Fixture: public TestWorld {
     sessions = nullptr;
     metering = nullptr;
     metered = nullptr;
+    users = nullptr;
     TestWorld::restart();
   }
 
   // What facets serve.
   SupervisorFacet::Rooms rooms() {
-    return {*manager, *events, driver.abilities(), examiner, lanes, watches, *sessions, *metering,
-            "9.9.9",  start,   newerVerbs};
+    return {*manager, *events,   driver.abilities(), examiner, lanes,
+            watches,  *sessions, *metering,          *users,   "9.9.9",
+            start,    newerVerbs};
   }
 
   // The present manager, over a new connection.
@@ -74,6 +77,7 @@ struct Fixture: public TestWorld {
     metering = nullptr;
     metered = kj::heap<RegisteredHost>(*manager, driver, clock);
     metering = kj::heap<Metering>(usage, *events, *metered, timer);
+    users = kj::heap<UserWorkspaces>(*manager, randomness);
     auto pipe = io.provider->newCapabilityPipe();
     server = kj::heap<ClientConnection>(
         kj::heap<DescriptorFilter>(kj::mv(pipe.ends[0]), 0), lanes.descriptors,

@@ -51,6 +51,11 @@ WorkspaceState fromRpc(rpc::WorkspaceState state) {
   return static_cast<WorkspaceState>(state);
 }
 
+GivenSpec fromRpc(rpc::WorkspaceSpec::Reader spec) {
+  return {kj::str(spec.getName()), kj::str(spec.getImage()), spec.getCpus(),
+          spec.getMemoryMib(),     spec.getDiskMib(),        kj::str(spec.getTier())};
+}
+
 void fill(rpc::WorkspaceInfo::Builder info, const WorkspaceView& from, kj::StringPtr accelerator) {
   auto spec = info.initSpec();
   spec.setName(from.name);
@@ -71,6 +76,10 @@ void fill(rpc::WorkspaceInfo::Builder info, const WorkspaceView& from, kj::Strin
   info.setCreatedNanos(from.createdNanos);
   info.setStartedNanos(from.startedNanos);
   info.setPausedNanos(from.pausedNanos);
+  info.setUser(from.user);
+  info.setNameOfUser(from.userName);
+  info.setLastActiveNanos(from.lastActiveNanos);
+  info.setHost(from.host);
   if (!isUp(from.state)) return;
   info.setAgentVersion(from.agentVersion);
   info.setAccelerator(accelerator);

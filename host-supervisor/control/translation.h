@@ -3,6 +3,7 @@
 #include "doctor/finding.h"
 #include "schema/supervisor.capnp.h"
 #include "tier/tier-table.h"
+#include "workspace/workspace-spec.h"
 #include "workspace/workspace.h"
 
 namespace bothy {
@@ -16,6 +17,8 @@ rpc::Verdict toRpc(Verdict verdict);
 
 // Fails for a state that this bothyd does not know.
 WorkspaceState fromRpc(rpc::WorkspaceState state);
+
+GivenSpec fromRpc(rpc::WorkspaceSpec::Reader spec);
 
 void fill(rpc::WorkspaceInfo::Builder info, const WorkspaceView& from, kj::StringPtr accelerator);
 void fill(rpc::Supervisor::StartFailure::Builder failure, const StartReport::Failure& from);

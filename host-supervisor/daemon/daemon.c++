@@ -6,6 +6,7 @@
 #include <stdio.h>
 #include <sys/statvfs.h>
 #include <sys/sysinfo.h>
+#include <sys/utsname.h>
 #include <unistd.h>
 
 #include <kj/async-unix.h>
@@ -29,6 +30,7 @@
 #include "loop/worker-thread.h"
 #include "metering/metering.h"
 #include "store/sqlite-store.h"
+#include "user/user-workspaces.h"
 #include "vm/libvirt-driver.h"
 #include "vm/versions.h"
 #include "volume/encrypted-volume-store.h"
@@ -63,6 +65,12 @@ uint32_t hostMemoryMib() {
   KJ_SYSCALL(sysinfo(&info));
   return static_cast<uint32_t>(
       kj::min(uint64_t{info.totalram} * info.mem_unit >> 20, uint64_t{MAX_MEMORY_MIB}));
+}
+
+kj::String nameOfHost() {
+  struct utsname host{};
+  KJ_SYSCALL(uname(&host));
+  return kj::str(host.nodename);
 }
 
 // But for its disk.
@@ -146,7 +154,7 @@ constexpr uint64_t FIRST_SESSION_CLIENT = uint64_t{1} << 63;
 // From the sockets to the end of bothyd.  Where it fails before it serves, what is taken apart here has done nothing yet.
 [[noreturn]] void serveClients(const Settings& settings, kj::AsyncIoContext& io, const World& world,
                                WorkspaceManager& manager, SessionRegistry& sessions,
-                               Metering& metering, HostExaminer& examiner) {
+                               Metering& metering, UserWorkspaces& users, HostExaminer& examiner) {
   auto& timer = io.provider->getTimer();
   auto socketPath = settings.socketPath(), sessionSocketPath = settings.sessionSocketPath();
   // First that of sessions: who finds that of operators finds both.
@@ -158,9 +166,10 @@ constexpr uint64_t FIRST_SESSION_CLIENT = uint64_t{1} << 63;
   LaneKeeper lanes(timer, looks);
   auto start = nameOfStart(world.randomness);
   EventWatches watches(timer);
-  SupervisorFacet::Rooms rooms{
-      manager, world.events, world.driver.abilities(), examiner, lanes, watches, sessions, metering,
-      version, start};
+  SupervisorFacet::Rooms rooms{manager,  world.events, world.driver.abilities(),
+                               examiner, lanes,        watches,
+                               sessions, metering,     users,
+                               version,  start};
   // Half of the places stay for who is known.
   SubordinateUids uidOwners(timer, settings.maxConnections / 2);
   ControlServer server(
@@ -264,6 +273,8 @@ constexpr uint64_t FIRST_SESSION_CLIENT = uint64_t{1} << 63;
   auto world = within(World{*store, events, *keys, volumes, *driver, images, files, randomness,
                             io.provider->getTimer(), kj::systemPreciseCalendarClock(),
                             deadlinesOf(settings)});
+  auto hostName = nameOfHost();
+  world.hostName = hostName;
   WorkspaceManager manager(world, kj::mv(limits));
   // Nobody may connect before the list is complete (P41).
   endUnlessDone(settings,
@@ -274,10 +285,11 @@ constexpr uint64_t FIRST_SESSION_CLIENT = uint64_t{1} << 63;
       openSqliteUsageStore(io.provider->getTimer(), kj::str(settings.stateDir, "/usage.db"));
   RegisteredHost metered(manager, world.driver, world.clock);
   Metering metering(*usage, events, metered, io.provider->getTimer());
+  UserWorkspaces users(manager, randomness);
   // What reading the rows took: several times what is kept of them.
   malloc_trim(0);
   endUnlessDone(settings, [&]() {
-    serveClients(settings, io, world, manager, sessions, metering, examiner);
+    serveClients(settings, io, world, manager, sessions, metering, users, examiner);
   });
   KJ_UNREACHABLE;
 }

@@ -117,7 +117,7 @@ uint32_t SessionRegistry::mostOf(const WorkspaceView& workspace) const {
 
 kj::Promise<SessionRegistry::CreateOutcome> SessionRegistry::create(Request request) {
   KJ_IF_MAYBE (fault, faultOf(request)) co_return Invalid{kj::mv(*fault)};
-  auto claim = co_await claims.take(request.workspace, request.requestId);
+  auto claim = co_await claims.take({request.workspace, request.requestId});
   auto found = manager.view(request.workspace);
   if (found == nullptr) co_return Absent();
   auto& workspace = KJ_ASSERT_NONNULL(found);

@@ -19,6 +19,8 @@ inline WorkspaceRow contractRow(kj::StringPtr name) {
   row.memoryMib = 512;
   row.diskMib = 4096;
   row.tier = kj::str("pro");
+  row.user = kj::str("user of ", name);
+  row.userName = kj::str("main");
   row.createdNanos = 1700000000000000000;
   return row;
 }

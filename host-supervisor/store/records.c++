@@ -94,9 +94,12 @@ WorkspaceRow WorkspaceRow::clone() const {
   copy.diskMib = diskMib;
   copy.nextDiskMib = nextDiskMib;
   copy.tier = kj::str(tier);
+  copy.user = kj::str(user);
+  copy.userName = kj::str(userName);
   copy.rest = rest;
   copy.failure = kj::str(failure);
   copy.createdNanos = createdNanos;
+  copy.lastActiveNanos = lastActiveNanos;
   copy.damage = kj::str(damage);
   return copy;
 }

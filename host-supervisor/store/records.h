@@ -75,7 +75,7 @@ inline kj::StringPtr KJ_STRINGIFY(Cause cause) {
 // As rows have times: nanoseconds since 1970.
 int64_t nanosOf(kj::Date date);
 
-// One workspace as the store keeps it.  Its id, name, image and time of creation never change.
+// One workspace as the store keeps it.  Its id, name, image, user and time of creation never change.
 struct WorkspaceRow {
   kj::String id;
   kj::String name;
@@ -88,10 +88,15 @@ struct WorkspaceRow {
   uint32_t nextDiskMib = 0;
   // Its name; empty: none.
   kj::String tier;
+  // Whose it is, as the platform names him; empty: nobody's.  And what he calls it, which may be empty: unique among his.
+  kj::String user;
+  kj::String userName;
   Rest rest = Rest::STOPPED;
   // Of FAILED: why, one line, guest text escaped.
   kj::String failure;
   int64_t createdNanos = 0;
+  // When it began to run, or ceased to, the last time; 0: it never ran.
+  int64_t lastActiveNanos = 0;
   // Not stored: why what is stored of it cannot be used; empty if it can.  It is FAILED then.
   kj::String damage;
 

@@ -34,6 +34,7 @@ private:
       row.cpus = 8;
       row.memoryMib = 1024;
       row.tier = kj::str("team");
+      row.lastActiveNanos = 1700000000000000009;
       auto machine = contractMachine("a", 2);
       machine.secret = nullptr;
       machine.startedNanos = 7;
@@ -56,6 +57,8 @@ private:
       CHECK(b.rest == Rest::FAILED);
       CHECK((b.failure == "no kernel" && b.damage == ""));
       CHECK(b.createdNanos == 1700000000000000000);
+      CHECK((b.user == "user of b" && b.userName == "main"));
+      CHECK((b.lastActiveNanos == 1700000000000000009 && state.workspaces[0].lastActiveNanos == 0));
       REQUIRE(state.machines.size() == 2);
       for (auto& m : state.machines) {
         bool isA = m.workspaceId == "id-a";
@@ -80,6 +83,8 @@ private:
       auto row = contractRow("a");
       row.name = kj::str("other");
       row.image = kj::str("other");
+      row.user = kj::str("other");
+      row.userName = kj::str("other");
       row.createdNanos = 7;
       row.diskMib = 5000;
       store.commit(kj::mv(Change().update(row.clone())));
@@ -87,6 +92,7 @@ private:
       REQUIRE(state.workspaces.size() == 1);
       auto& a = state.workspaces[0];
       CHECK((a.name == "a" && a.image == "base"));
+      CHECK((a.user == "user of a" && a.userName == "main"));
       CHECK(a.createdNanos == 1700000000000000000);
       CHECK(a.diskMib == 5000);
       // The other name is free.
@@ -181,6 +187,25 @@ private:
       auto state = store.reopen();
       CHECK((state.workspaces.size() == 1 && state.machines.size() == 1));
       CHECK(state.lastEvent == 1);
+    }
+    SECTION("a user has one workspace of a name, and nobody's may have any number") {
+      store.commit(store.added("a", 1));
+      auto of = [](kj::StringPtr name, kj::StringPtr user, kj::StringPtr userName) {
+        auto row = contractRow(name);
+        row.user = kj::str(user);
+        row.userName = kj::str(userName);
+        return kj::mv(Change().add(kj::mv(row)));
+      };
+      CHECK(store.isRefused(of("b", "user of a", "main")));
+      store.commit(of("b", "user of a", ""));
+      CHECK(store.isRefused(of("c", "user of a", "")));
+      store.commit(of("c", "user of ", "amain"));
+      store.commit(of("d", "", ""));
+      store.commit(of("e", "", ""));
+      CHECK(store.reopen().workspaces.size() == 5);
+      // With the workspace its name goes.
+      store.commit(kj::mv(Change().removeWorkspace("id-b", 1)));
+      store.commit(of("f", "user of a", ""));
     }
     SECTION("S20 a lease is of one workspace, and a workspace has one lease") {
       store.commit(store.added("a", 1));

@@ -130,7 +130,9 @@ TEST_CASE("P41 a database of bothyd 0.1.0 is taken over, with all that is in it"
     CHECK((other.workspaceId != "" && other.releasedNanos == 0));
     CHECK((other.cpus == 2 && other.memoryMib == 512));
   }
-  for (auto& row : state.workspaces) CHECK(row.tier == "");
+  for (auto& row : state.workspaces) {
+    CHECK((row.tier == "" && row.user == "" && row.lastActiveNanos == 0));
+  }
   const kj::byte secret[] = {0, 1, 39, 255};
   CHECK((machine.secret.asPtr() == kj::arrayPtr(secret, 4)));
   CHECK((machine.startedNanos == 1700000000000009999 && machine.agentVersion == "0.1.0"));

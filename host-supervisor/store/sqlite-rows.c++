@@ -25,10 +25,11 @@ kj::Maybe<uint32_t> narrow(int64_t value) {
 SqliteRows::SqliteRows(SqliteDatabase& database)
     : addWorkspace(database,
                    "INSERT INTO workspaces (disk_mib, next_disk_mib, cpus, memory_mib, tier, rest, "
-                   "failure, id, name, image, created_nanos) VALUES (?,?,?,?,?,?,?,?,?,?,?)"),
+                   "failure, last_active_nanos, id, name, image, created_nanos, user, user_name) "
+                   "VALUES (?,?,?,?,?,?,?,?,?,?,?,?,?,?)"),
       updateWorkspace(database,
                       "UPDATE workspaces SET disk_mib=?, next_disk_mib=?, cpus=?, memory_mib=?, "
-                      "tier=?, rest=?, failure=? WHERE id=?"),
+                      "tier=?, rest=?, failure=?, last_active_nanos=? WHERE id=?"),
       removeWorkspace(database, "DELETE FROM workspaces WHERE id=?"),
       putMachine(database,
                  "INSERT INTO machines (uid, cid, workspace_id, secret, started_nanos, "
@@ -64,7 +65,7 @@ SqliteRows::SqliteRows(SqliteDatabase& database)
       workspaces(
           database,
           "SELECT disk_mib, rest, failure, id, name, image, cpus, memory_mib, created_nanos, "
-          "tier, next_disk_mib FROM workspaces ORDER BY name"),
+          "tier, next_disk_mib, user, user_name, last_active_nanos FROM workspaces ORDER BY name"),
       machines(database,
                "SELECT uid, cid, workspace_id, secret, started_nanos, agent_version, "
                "released_nanos, paused_nanos, cpus, memory_mib FROM machines"),
@@ -88,7 +89,8 @@ void SqliteRows::apply(const Change::Step& step) {
           .bind(int64_t(row.memoryMib))
           .bind(row.tier)
           .bind(static_cast<int64_t>(row.rest))
-          .bind(row.failure);
+          .bind(row.failure)
+          .bind(row.lastActiveNanos);
     } else if constexpr (kj::isSameType<Row, OperationRow>()) {
       return statement.bind(row.step).bind(row.parameters).bind(row.deadlineNanos);
     } else {
@@ -107,6 +109,8 @@ void SqliteRows::apply(const Change::Step& step) {
           .bind(row.name)
           .bind(row.image)
           .bind(row.createdNanos)
+          .bind(row.user)
+          .bind(row.userName)
           .finish();
     }
     KJ_CASE_ONEOF(update, Change::Update<WorkspaceRow>) {
@@ -243,6 +247,9 @@ kj::Array<WorkspaceRow> SqliteRows::readWorkspaces() {
     row.createdNanos = workspaces.integer(8);
     row.tier = workspaces.text(9);
     row.nextDiskMib = number(10, "next_disk_mib");
+    row.user = workspaces.text(11);
+    row.userName = workspaces.text(12);
+    row.lastActiveNanos = workspaces.integer(13);
     rows.add(kj::mv(row));
   }
   return rows.releaseAsArray();

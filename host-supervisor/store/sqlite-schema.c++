@@ -176,6 +176,13 @@ constexpr kj::StringPtr MIGRATIONS[] = {
     R"sql(
       ALTER TABLE workspaces ADD COLUMN next_disk_mib INTEGER NOT NULL DEFAULT 0;
     )sql"_kj,
+    // A workspace may be a user's.
+    R"sql(
+      ALTER TABLE workspaces ADD COLUMN user TEXT NOT NULL DEFAULT '';
+      ALTER TABLE workspaces ADD COLUMN user_name TEXT NOT NULL DEFAULT '';
+      ALTER TABLE workspaces ADD COLUMN last_active_nanos INTEGER NOT NULL DEFAULT 0;
+      CREATE UNIQUE INDEX workspaces_by_user ON workspaces(user, user_name) WHERE user <> '';
+    )sql"_kj,
 };
 
 }  // namespace

@@ -16,11 +16,14 @@ CreationClaims::Claim::~Claim() noexcept(false) {
   for (auto& fulfiller : fulfillers) fulfiller->fulfill();
 }
 
-kj::Promise<kj::Own<CreationClaims::Claim>> CreationClaims::take(kj::StringPtr name,
-                                                                 kj::StringPtr requestId) {
+kj::Promise<kj::Own<CreationClaims::Claim>> CreationClaims::take(Wanted wanted) {
   kj::Vector<kj::String> words;
-  words.add(kj::str("name ", name));
-  if (requestId.size() > 0) words.add(kj::str("request ", requestId));
+  words.add(kj::str("name ", wanted.name));
+  if (wanted.requestId.size() > 0) words.add(kj::str("request ", wanted.requestId));
+  if (wanted.user.size() > 0) {
+    // With the length, so that no user's name can be taken for another's.
+    words.add(kj::str("user ", wanted.user.size(), ' ', wanted.user, ' ', wanted.userName));
+  }
   for (;;) {
     kj::Maybe<kj::Promise<void>> other;
     for (auto& word : words) {

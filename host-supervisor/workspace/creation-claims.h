@@ -6,8 +6,8 @@
 
 namespace bothy {
 
-// Names and request ids of workspaces that are on their way into the store: nobody else makes one of the same name, or for the same
-// request, meanwhile.
+// Names, users and request ids of workspaces that are on their way into the store: nobody else makes one of the same name, for the same
+// request, or that the same user calls so, meanwhile.
 class CreationClaims final {
 public:
   // Ends with its destruction; then who waits for one of its words is next.
@@ -23,8 +23,16 @@ public:
     kj::Vector<kj::Own<kj::PromiseFulfiller<void>>> fulfillers;
   };
 
-  // `requestId` may be empty.  Outlives what it gives.
-  kj::Promise<kj::Own<Claim>> take(kj::StringPtr name, kj::StringPtr requestId);
+  struct Wanted {
+    kj::StringPtr name;
+    // Empty: none.
+    kj::StringPtr requestId;
+    // Empty: nobody's.
+    kj::StringPtr user = nullptr;
+    kj::StringPtr userName = nullptr;
+  };
+  // Outlives what it gives.
+  kj::Promise<kj::Own<Claim>> take(Wanted wanted);
   // Nobody has one.
   bool isIdle() const { return held.size() == 0; }
 

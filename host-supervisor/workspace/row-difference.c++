@@ -8,7 +8,8 @@ namespace {
 bool differ(const WorkspaceRow& one, const WorkspaceRow& other) {
   return one.rest != other.rest || one.failure != other.failure || one.diskMib != other.diskMib ||
          one.nextDiskMib != other.nextDiskMib || one.cpus != other.cpus ||
-         one.memoryMib != other.memoryMib || one.tier != other.tier;
+         one.memoryMib != other.memoryMib || one.tier != other.tier ||
+         one.lastActiveNanos != other.lastActiveNanos;
 }
 
 // Of one lease.

@@ -9,14 +9,15 @@ namespace bothy {
 void WorkspaceEntry::pack(const WorkspaceRow& row, const kj::Maybe<MachineRow>& machineRow) {
   const char between[] = {'\0'};
   auto nul = kj::arrayPtr(between, 1);
-  text = kj::str(row.name, nul, row.id, nul, row.image, nul, row.tier, nul, row.failure, nul,
-                 row.damage);
+  text = kj::str(row.name, nul, row.id, nul, row.user, nul, row.userName, nul, row.image, nul,
+                 row.tier, nul, row.failure, nul, row.damage);
   cpus = row.cpus;
   memoryMib = row.memoryMib;
   diskMib = row.diskMib;
   nextDiskMib = row.nextDiskMib;
   rest = row.rest;
   createdNanos = row.createdNanos;
+  lastActiveNanos = row.lastActiveNanos;
   machine = machineRow.map([](const MachineRow& m) { return kj::heap(m.clone()); });
 }
 
@@ -35,6 +36,8 @@ WorkspaceJournal::Rows WorkspaceEntry::rows() const {
   WorkspaceRow row;
   row.name = kj::str(name());
   row.id = kj::str(id());
+  row.user = kj::str(user());
+  row.userName = kj::str(userName());
   row.image = kj::str(part(IMAGE));
   row.tier = kj::str(part(TIER));
   row.failure = kj::str(part(FAILURE));
@@ -45,6 +48,7 @@ WorkspaceJournal::Rows WorkspaceEntry::rows() const {
   row.nextDiskMib = nextDiskMib;
   row.rest = rest;
   row.createdNanos = createdNanos;
+  row.lastActiveNanos = lastActiveNanos;
   return {kj::mv(row), machine.map([](const kj::Own<MachineRow>& m) { return m->clone(); }),
           nullptr};
 }
@@ -58,13 +62,16 @@ Demand WorkspaceEntry::demand() const {
   return demand;
 }
 
-WorkspaceView WorkspaceEntry::view() {
+WorkspaceView WorkspaceEntry::view(kj::StringPtr host) {
   KJ_IF_MAYBE (workspace, present) {
     return workspace->view();
   }
   WorkspaceView result;
   result.name = name();
   result.id = id();
+  result.user = user();
+  result.userName = userName();
+  result.host = host;
   result.image = part(IMAGE);
   result.tier = part(TIER);
   result.cpus = cpus;
@@ -76,6 +83,7 @@ WorkspaceView WorkspaceEntry::view() {
   result.state = stateOf(rest, nullptr);
   result.failure = part(FAILURE);
   result.createdNanos = createdNanos;
+  result.lastActiveNanos = lastActiveNanos;
   return result;
 }
 

@@ -15,7 +15,12 @@ public:
 
   kj::StringPtr name() const { return part(NAME); }
   kj::StringPtr id() const { return part(ID); }
-  WorkspaceView view();
+  // Empty: nobody's.
+  kj::StringPtr user() const { return part(USER); }
+  // Of its user.
+  kj::StringPtr userName() const { return part(USER_NAME); }
+  // `host`: the name of this one.
+  WorkspaceView view(kj::StringPtr host);
 
   // Of one without an object.
   WorkspaceJournal::Rows rows() const;
@@ -30,7 +35,7 @@ public:
   kj::Maybe<kj::Own<Workspace>> busy;
 
 private:
-  enum Part { NAME, ID, IMAGE, TIER, FAILURE, DAMAGE };
+  enum Part { NAME, ID, USER, USER_NAME, IMAGE, TIER, FAILURE, DAMAGE };
 
   // The parts one behind the other, each but the last ended by a NUL.
   kj::String text;
@@ -40,6 +45,7 @@ private:
   uint32_t nextDiskMib = 0;
   Rest rest = Rest::STOPPED;
   int64_t createdNanos = 0;
+  int64_t lastActiveNanos = 0;
   // Of one that is damaged, and of which a machine may be on the host.
   kj::Maybe<kj::Own<MachineRow>> machine;
   kj::Maybe<Workspace&> present;

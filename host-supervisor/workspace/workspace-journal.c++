@@ -8,7 +8,6 @@
 #include "workspace/row-difference.h"
 #include "workspace/steps.h"
 #include "workspace/workspace-demand.h"
-#include "workspace/workspace-id.h"
 
 namespace bothy {
 namespace {
@@ -17,20 +16,6 @@ namespace {
 constexpr size_t MOST_UNSTORED = 64;
 
 }  // namespace
-
-OperationRow newOperation(const World& world, kj::StringPtr workspaceId, OperationKind kind,
-                          kj::StringPtr step, kj::StringPtr parameters, kj::StringPtr requestId) {
-  OperationRow row{kj::str(WorkspaceId::generate(world.randomness).text()),
-                   kj::str(workspaceId),
-                   kj::str(nameOf(kind)),
-                   kj::str(step),
-                   kj::str(parameters),
-                   kj::str(requestId)};
-  if (kind == OperationKind::CREATE || kind == OperationKind::START) {
-    row.deadlineNanos = nanosOf(world.clock.now() + world.deadlines.start);
-  }
-  return row;
-}
 
 WorkspaceJournal::Rows WorkspaceJournal::Rows::clone() const {
   return {row.clone(), machine.map([](const MachineRow& m) { return m.clone(); }),
@@ -54,62 +39,6 @@ bool WorkspaceJournal::isStored() const {
 
 kj::Promise<WorkspaceJournal::Turn> WorkspaceJournal::takeTurn() {
   return turns->take();
-}
-
-// ---------------------------------------------------------------------------------------------
-// What comes next
-
-namespace {
-
-WorkspaceJournal::Rows tidied(WorkspaceJournal::Rows rows) {
-  const auto state = stateOf(rows.row, rows.operation);
-  KJ_IF_MAYBE (machine, rows.machine) {
-    if (!mayRun(state)) machine->secret = nullptr;
-    if (!isUp(state)) machine->agentVersion = nullptr;
-    if (state != WorkspaceState::PAUSED && state != WorkspaceState::RESUMING) {
-      machine->pausedNanos = 0;
-    }
-  }
-  return rows;
-}
-
-}  // namespace
-
-WorkspaceJournal::Rows WorkspaceJournal::beginning(OperationKind kind, kj::StringPtr step,
-                                                   kj::StringPtr parameters, bool inherits) {
-  auto next = now.clone();
-  kj::String requestId;
-  if (inherits) {
-    KJ_IF_MAYBE (before, now.operation) requestId = kj::str(before->requestId);
-  }
-  next.operation = newOperation(world, next.row.id, kind, step, parameters, requestId);
-  next.row.rest = restDuring(kind, next.row.rest);
-  next.row.failure = nullptr;
-  return tidied(kj::mv(next));
-}
-
-WorkspaceJournal::Rows WorkspaceJournal::resting(Rest rest, kj::StringPtr detail) {
-  auto next = now.clone();
-  next.operation = nullptr;
-  next.row.rest = rest;
-  next.row.failure = rest == Rest::FAILED ? kj::str(detail) : nullptr;
-  return tidied(kj::mv(next));
-}
-
-WorkspaceJournal::Rows WorkspaceJournal::ending(OperationKind kind, Outcome outcome,
-                                                kj::StringPtr detail) {
-  return resting(KJ_ASSERT_NONNULL(restAfter(kind, outcome)), detail);
-}
-
-kj::Maybe<RequestRecord> WorkspaceJournal::answer(RequestOutcome outcome) {
-  KJ_IF_MAYBE (operation, now.operation) {
-    if (operation->requestId.size() > 0) {
-      RequestRecord record{kj::str(operation->requestId), nullptr, kj::str(now.row.id)};
-      record.outcome = outcome;
-      return record;
-    }
-  }
-  return nullptr;
 }
 
 // ---------------------------------------------------------------------------------------------

@@ -116,6 +116,8 @@ private:
   bool isAbandoned = false;
   kj::String refusal;
 
+  // Without what goes with a state that is over.
+  Rows tidied(Rows rows) const;
   EventRecord event(Cause cause, kj::StringPtr detail);
   void log(const EventRecord& told);
   void setNow(Rows rows);

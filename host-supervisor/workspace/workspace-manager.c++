@@ -132,7 +132,8 @@ kj::Promise<WorkspaceManager::CreateOutcome> WorkspaceManager::create(
   auto asked = kj::str(request.start ? "start " : "make ", canonicalText(request.spec));
   kj::Own<CreationClaims::Claim> claimed;
   for (;;) {
-    claimed = co_await claims.take(request.spec.name, request.requestId);
+    claimed = co_await claims.take(
+        {request.spec.name, request.requestId, request.user, request.userName});
     if (request.requestId.size() == 0) break;
     auto earlier = co_await world.store.request(request.requestId);
     if (earlier == nullptr) break;
@@ -160,6 +161,9 @@ kj::Promise<WorkspaceManager::CreateOutcome> WorkspaceManager::create(
   KJ_IF_MAYBE (existing, find(spec.name.text())) {
     co_return Exists{kj::mv(*existing)};
   }
+  KJ_IF_MAYBE (existing, ofUser(request.user, request.userName)) {
+    co_return Exists{kj::mv(*existing)};
+  }
   if (world.images.find(spec.image) == nullptr) co_return NoSuchImage{kj::mv(spec.image)};
 
   WorkspaceRow row;
@@ -170,6 +174,8 @@ kj::Promise<WorkspaceManager::CreateOutcome> WorkspaceManager::create(
   row.memoryMib = spec.memoryMib;
   row.diskMib = spec.diskMib;
   row.tier = kj::mv(spec.tier);
+  row.user = kj::mv(request.user);
+  row.userName = kj::mv(request.userName);
   row.createdNanos = nanosOf(world.clock.now());
   auto operation = CreateOperation::beginning(world, row.id, request.start, request.requestId);
   KJ_IF_MAYBE (shortage, noRoom) co_return kj::mv(*shortage);

@@ -36,10 +36,14 @@ public:
     // Empty: none.  At most `maxRequestIdBytes`.
     kj::String requestId;
     bool start = true;
+    // Whose it is to be, and what he calls it.  Empty: nobody's.  Valid.
+    kj::String user;
+    kj::String userName;
   };
   struct Created {
     kj::Own<Workspace> workspace;
   };
+  // One of that name, or that this user calls so.
   struct Exists {
     kj::Own<Workspace> workspace;
   };
@@ -71,10 +75,14 @@ public:
 
   kj::Maybe<kj::Own<Workspace>> find(kj::StringPtr name) { return registry.find(name); }
   kj::Maybe<kj::Own<Workspace>> byId(kj::StringPtr id) { return registry.byId(id); }
+  kj::Maybe<kj::Own<Workspace>> ofUser(kj::StringPtr user, kj::StringPtr name) {
+    return registry.ofUser(user, name);
+  }
   // What is known of it at this moment.
   kj::Maybe<WorkspaceView> view(kj::StringPtr name) { return registry.view(name); }
   kj::Maybe<WorkspaceView> viewById(kj::StringPtr id) { return registry.viewById(id); }
   ListPage list(const ListQuery& query = {}) { return registry.list(query); }
+  UserPage listOfUsers(const UserQuery& query) { return registry.listOfUsers(query); }
   const HostCapacity& capacity() const { return shares; }
   // Of the host's disk, now.
   // Fails with OVERLOADED where the disk does not say it within ROOM_LIMIT.

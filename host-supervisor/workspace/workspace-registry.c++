@@ -73,6 +73,13 @@ kj::Maybe<kj::Own<Workspace>> WorkspaceRegistry::byId(kj::StringPtr id) {
   return entries.find<BY_ID>(id).map([this](WorkspaceEntry& entry) { return objectOf(entry); });
 }
 
+kj::Maybe<kj::Own<Workspace>> WorkspaceRegistry::ofUser(kj::StringPtr user, kj::StringPtr name) {
+  if (user.size() == 0) return nullptr;
+  return entries.find<BY_USER>(UserKey{user, name, nullptr}).map([this](WorkspaceEntry& entry) {
+    return objectOf(entry);
+  });
+}
+
 kj::Maybe<Workspace&> WorkspaceRegistry::present(kj::StringPtr id) {
   KJ_IF_MAYBE (entry, entries.find<BY_ID>(id)) {
     return entry->object();
@@ -81,11 +88,13 @@ kj::Maybe<Workspace&> WorkspaceRegistry::present(kj::StringPtr id) {
 }
 
 kj::Maybe<WorkspaceView> WorkspaceRegistry::view(kj::StringPtr name) {
-  return entries.find<BY_NAME>(name).map([](WorkspaceEntry& entry) { return entry.view(); });
+  return entries.find<BY_NAME>(name).map(
+      [this](WorkspaceEntry& entry) { return entry.view(world.hostName); });
 }
 
 kj::Maybe<WorkspaceView> WorkspaceRegistry::viewById(kj::StringPtr id) {
-  return entries.find<BY_ID>(id).map([](WorkspaceEntry& entry) { return entry.view(); });
+  return entries.find<BY_ID>(id).map(
+      [this](WorkspaceEntry& entry) { return entry.view(world.hostName); });
 }
 
 ListPage WorkspaceRegistry::list(const ListQuery& query) {
@@ -106,8 +115,35 @@ ListPage WorkspaceRegistry::list(const ListQuery& query) {
     }
     last = name;
     ++lookedAt;
-    auto view = entry.view();
+    auto view = entry.view(world.hostName);
     if (query.states == 0 || (query.states & listBit(view.state)) != 0) found.add(view);
+  }
+  page.workspaces = found.releaseAsArray();
+  return page;
+}
+
+UserPage WorkspaceRegistry::listOfUsers(const UserQuery& query) {
+  const auto limit = kj::min(query.limit, ListQuery::MAX_PAGE);
+  const bool isOfOne = query.user.size() > 0;
+  // Behind those of nobody, whose users' names are empty.
+  UserKey first{isOfOne ? query.user : "\x01"_kj, nullptr, nullptr};
+  KJ_IF_MAYBE (after, query.after) {
+    const UserKey behind{after->user, after->name, nullptr};
+    if (first < behind) first = behind;
+  }
+  UserPage page;
+  kj::Vector<WorkspaceView> found;
+  for (auto at = entries.seek<BY_USER>(first); at != entries.ordered<BY_USER>().end(); ++at) {
+    auto& entry = *at;
+    if (isOfOne && entry.user() != query.user) break;
+    KJ_IF_MAYBE (after, query.after) {
+      if (entry.user() == after->user && entry.userName() == after->name) continue;
+    }
+    if (found.size() >= limit) {
+      page.next = UserQuery::Place{found.back().user, found.back().userName};
+      break;
+    }
+    found.add(entry.view(world.hostName));
   }
   page.workspaces = found.releaseAsArray();
   return page;

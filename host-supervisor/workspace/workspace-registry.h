@@ -34,6 +34,27 @@ struct ListPage {
   kj::StringPtr next = nullptr;
 };
 
+// Which workspaces of users are listed, and from where on.
+struct UserQuery {
+  // Whose; empty: all users'.
+  kj::StringPtr user = nullptr;
+  // Behind the one of this user that he calls so, whether it is there or not.
+  struct Place {
+    kj::StringPtr user;
+    kj::StringPtr name;
+  };
+  kj::Maybe<Place> after;
+  size_t limit = ListQuery::MAX_PAGE;
+};
+
+// Holds until something happens.
+struct UserPage {
+  // By user and what he calls them.
+  kj::Array<WorkspaceView> workspaces;
+  // UserQuery::after of the next page; none: this is the last.
+  kj::Maybe<UserQuery::Place> next;
+};
+
 // All workspaces of this host.  Of each it has a small entry; a Workspace only of those on which something is under way, which run, or
 // which somebody holds.
 class WorkspaceRegistry final: private Workspace::Owner, private kj::TaskSet::ErrorHandler {
@@ -58,12 +79,15 @@ public:
   bool has(kj::StringPtr id) const { return entries.find<BY_ID>(id) != nullptr; }
   kj::Maybe<kj::Own<Workspace>> find(kj::StringPtr name);
   kj::Maybe<kj::Own<Workspace>> byId(kj::StringPtr id);
+  // The one that this user calls so.
+  kj::Maybe<kj::Own<Workspace>> ofUser(kj::StringPtr user, kj::StringPtr name);
   // One that is busy or held; of any other nothing can be reported.
   kj::Maybe<Workspace&> present(kj::StringPtr id);
 
   kj::Maybe<WorkspaceView> view(kj::StringPtr name);
   kj::Maybe<WorkspaceView> viewById(kj::StringPtr id);
   ListPage list(const ListQuery& query);
+  UserPage listOfUsers(const UserQuery& query);
 
 private:
   struct ByName {
@@ -80,7 +104,30 @@ private:
     bool matches(const WorkspaceEntry& entry, kj::StringPtr id) const { return entry.id() == id; }
     kj::uint hashCode(kj::StringPtr id) const { return kj::hashCode(id); }
   };
-  static constexpr size_t BY_NAME = 0, BY_ID = 1;
+  // Those of nobody come first, by their names.
+  struct UserKey {
+    kj::StringPtr user, name, workspace;
+    bool operator==(const UserKey& other) const {
+      return user == other.user && name == other.name && workspace == other.workspace;
+    }
+    bool operator<(const UserKey& other) const {
+      if (user != other.user) return user < other.user;
+      return name == other.name ? workspace < other.workspace : name < other.name;
+    }
+  };
+  struct ByUser {
+    UserKey keyForRow(const WorkspaceEntry& entry) const {
+      const auto user = entry.user();
+      return {user, entry.userName(), user.size() == 0 ? entry.name() : kj::StringPtr()};
+    }
+    bool isBefore(const WorkspaceEntry& entry, const UserKey& key) const {
+      return keyForRow(entry) < key;
+    }
+    bool matches(const WorkspaceEntry& entry, const UserKey& key) const {
+      return keyForRow(entry) == key;
+    }
+  };
+  static constexpr size_t BY_NAME = 0, BY_ID = 1, BY_USER = 2;
   // Entries that one page looks at: a filter that none passes makes no call long.
   static constexpr size_t MAX_LOOKED_AT = 4 * ListQuery::MAX_PAGE;
 
@@ -88,7 +135,8 @@ private:
   MachineLeases& leases;
   HostCapacity& capacity;
   Workspace::Owner& owner() { return *this; }
-  kj::Table<WorkspaceEntry, kj::TreeIndex<ByName>, kj::HashIndex<ById>> entries;
+  kj::Table<WorkspaceEntry, kj::TreeIndex<ByName>, kj::HashIndex<ById>, kj::TreeIndex<ByUser>>
+      entries;
   // Of workspaces that are gone, until what still runs within them has returned.
   kj::Vector<kj::Own<Workspace>> graves;
   size_t objectCount = 0;

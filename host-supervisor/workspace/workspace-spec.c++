@@ -30,6 +30,10 @@ kj::Maybe<kj::String> beside(kj::StringPtr field, uint32_t given, const Tier& ti
 
 }  // namespace
 
+GivenSpec GivenSpec::clone() const {
+  return {kj::str(name), kj::str(image), cpus, memoryMib, diskMib, kj::str(tier)};
+}
+
 kj::String noSuchTier(kj::StringPtr name, const TierTable& tiers) {
   if (tiers.all().size() == 0)
     return kj::str("tier is '", shown(name), "': this host has no tiers");

@@ -17,6 +17,8 @@ struct GivenSpec {
   uint32_t diskMib = 0;
   // Whose figures it has; none is given beside it.
   kj::String tier = nullptr;
+
+  GivenSpec clone() const;
 };
 
 struct SpecDefaults {

@@ -14,6 +14,11 @@ struct WorkspaceView {
   uint32_t diskMib = 0;
   // Empty: none.
   kj::StringPtr tier;
+  // Whose it is, and what he calls it; empty: nobody's.
+  kj::StringPtr user;
+  kj::StringPtr userName;
+  // Of the host where it is.
+  kj::StringPtr host;
   struct Figures {
     uint32_t cpus;
     uint32_t memoryMib;
@@ -25,6 +30,8 @@ struct WorkspaceView {
   // Of FAILED: why, one line.
   kj::StringPtr failure;
   int64_t createdNanos = 0;
+  // When it ran the last time, or somebody did something in it, as far as that is known; 0: never.
+  int64_t lastActiveNanos = 0;
   // Of one whose machine is up.
   int64_t startedNanos = 0;
   kj::StringPtr agentVersion;

@@ -2,7 +2,6 @@
 
 #include <kj/debug.h>
 
-#include "agent/guest-text.h"
 #include "workspace/host-room.h"
 #include "workspace/operations/stored-operation.h"
 #include "workspace/steps.h"
@@ -61,9 +60,13 @@ WorkspaceView Workspace::view() {
     result.atNextStart = WorkspaceView::Figures{row.cpus, row.memoryMib, row.promisedDiskMib()};
   }
   result.tier = row.tier;
+  result.user = row.user;
+  result.userName = row.userName;
+  result.host = world.hostName;
   result.state = state();
   result.failure = row.failure;
   result.createdNanos = row.createdNanos;
+  result.lastActiveNanos = row.lastActiveNanos;
   if (isUp(result.state)) {
     KJ_IF_MAYBE (machine, journal.machine()) {
       result.startedNanos = machine->startedNanos;
@@ -73,6 +76,12 @@ WorkspaceView Workspace::view() {
     result.isStalled = isStalled();
     result.activity = activity();
     result.unreachable = whyUnreachable;
+    KJ_IF_MAYBE (told, result.activity) {
+      const auto now = nanosOf(world.clock.now());
+      auto since = told->sinceInput.map([](kj::Duration time) { return time / kj::NANOSECONDS; });
+      if (told->commands > 0) since = int64_t{0};
+      KJ_IF_MAYBE (s, since) result.lastActiveNanos = kj::max(result.lastActiveNanos, now - *s);
+    }
   }
   return result;
 }
@@ -85,11 +94,6 @@ void Workspace::begin(kj::Own<Operation> operation) {
   auto step = operation->placeOf(KJ_ASSERT_NONNULL(journal.operation()).step);
   runner.begin(kj::mv(operation), KJ_ASSERT_NONNULL(step));
   noteChange();
-}
-
-kj::Promise<void> Workspace::quiet() {
-  auto self = addRef();
-  co_await journal.takeTurn().ignoreResult();
 }
 
 kj::Maybe<kj::Own<Machine>> Workspace::machine() {
@@ -134,29 +138,6 @@ void Workspace::note(Cause cause, kj::StringPtr detail) {
 void Workspace::deleted() {
   stateWaiters.wakeAll();
   KJ_IF_MAYBE (o, owner) o->gone(*this);
-}
-
-kj::Promise<kj::Maybe<Operation::End>> Workspace::endBefore(kj::Promise<void> limit,
-                                                            Operation& operation) {
-  auto end = operation.onEnd().then(
-      [](Operation::End&& e) -> kj::Maybe<Operation::End> { return kj::mv(e); });
-  return end.exclusiveJoin(limit.then([]() -> kj::Maybe<Operation::End> { return nullptr; }));
-}
-
-kj::Promise<kj::Maybe<Operation::End>> Workspace::endWithin(kj::Duration limit,
-                                                            Operation& operation) {
-  return endBefore(world.timer.afterDelay(limit), operation);
-}
-
-kj::Promise<kj::Maybe<Operation::End>> Workspace::endOnceDecided(Operation& operation) {
-  auto limit =
-      operation.onDecided().then([this]() { return world.timer.afterDelay(world.deadlines.call); });
-  return endBefore(kj::mv(limit), operation);
-}
-
-Underway Workspace::underwayOf(Operation& operation) {
-  auto why = operation.lastFailure().size() > 0 ? operation.lastFailure() : journal.lastRefusal();
-  return {state(), lineOfGuest(why)};
 }
 
 // ---------------------------------------------------------------------------------------------

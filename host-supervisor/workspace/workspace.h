@@ -84,6 +84,8 @@ public:
 
   // Waits until no change of its state is on its way to the store.
   kj::Promise<void> quiet();
+  // Waits for the end of the operation that is under way, if one is, as long as a call may last.
+  kj::Promise<kj::Maybe<Underway>> settled();
 
   // Waits for the creation or start that is under way; `Busy` if there is none.
   kj::Promise<StartOutcome> join(kj::Maybe<kj::Own<Progress>> progress);

@@ -46,6 +46,8 @@ struct World {
   const kj::Clock& clock;
   Deadlines deadlines;
   kj::Maybe<const TierTable&> tiers = nullptr;
+  // Of this host, for people.
+  kj::StringPtr hostName = nullptr;
 
   MachineWorld machines() const { return {driver, randomness, timer, deadlines}; }
   RetryPauses pauses() const { return machines().pauses(); }

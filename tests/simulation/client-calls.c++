@@ -232,12 +232,8 @@ kj::Promise<void> Clients::stop(kj::String who, kj::String name) {
   auto grace = GRACES_MILLIS[host.fate.below(kj::size(GRACES_MILLIS))];
   auto outcome = co_await workspace.stop(grace);
   if (!isHeard()) co_return;
-  if (outcome.is<Superseded>()) {
-    host.trace.line(who, "is told: superseded");
-    co_return;
-  }
-  if (outcome.is<Busy>()) {
-    host.trace.line(who, "is told: busy");
+  if (outcome.is<Superseded>() || outcome.is<Busy>()) {
+    host.trace.line(who, "is told: superseded, or busy");
     co_return;
   }
   KJ_IF_MAYBE (underway, outcome.tryGet<Underway>()) {
@@ -254,6 +250,8 @@ kj::Promise<void> Clients::stop(kj::String who, kj::String name) {
   // Of a start that failed before the stop could begin.
   boots = boots && workspace.state() != WorkspaceState::FAILED;
   if (kind == StopKind::ALREADY && !boots) co_return;
+  // Who waits for its end to start it again does so at once.
+  if (workspace.row().user.size() > 0 && ledger.ensuring > 0) co_return;
   facts.isOff = true;
   if (host.machinery.lives(workspace.row().id)) {
     host.judge.accuse("the stop of ", host.label(workspace.row().id),

@@ -117,8 +117,11 @@ kj::Maybe<kj::String> Clients::endedUnstored() {
 kj::Promise<void> Clients::choose(kj::StringPtr who) {
   auto& fate = host.fate;
   auto name = nameOf(fate.below(NAMES));
+  if (fate.oneIn(3)) {
+    KJ_IF_MAYBE (one, nameOfUsers()) name = kj::mv(*one);
+  }
   KJ_IF_MAYBE (ended, endedUnstored()) name = kj::mv(*ended);
-  switch (fate.below(34)) {
+  switch (fate.below(38)) {
     case 0:
     case 1:
     case 2:
@@ -162,6 +165,11 @@ kj::Promise<void> Clients::choose(kj::StringPtr who) {
     case 31:
     case 32:
       return changeTier(kj::str(who), kj::mv(name));
+    case 33:
+    case 34:
+    case 35:
+    case 36:
+      return ensure(kj::str(who));
     default:
       list(who);
       return kj::READY_NOW;

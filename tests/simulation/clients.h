@@ -39,6 +39,11 @@ private:
   kj::Promise<void> pause(kj::String who, kj::String name);
   kj::Promise<void> resume(kj::String who, kj::String name);
   kj::Promise<void> changeTier(kj::String who, kj::String name);
+  // Of users.  user-calls.c++
+  kj::Promise<void> ensure(kj::String who);
+  void examineEnsured(kj::StringPtr who, kj::StringPtr user, kj::StringPtr name,
+                      const UserWorkspaces::Ensured& told);
+  kj::Maybe<kj::String> nameOfUsers();
   kj::Promise<void> ping(kj::String who, kj::String name);
   void list(kj::StringPtr who);
   // Of sessions.  session-calls.c++

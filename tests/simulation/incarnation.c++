@@ -49,6 +49,7 @@ Incarnation::~Incarnation() noexcept(false) {
   tasks.clear();
   serving = nullptr;
   sessionRegistry = nullptr;
+  userWorkspaces = nullptr;
   workspaces = nullptr;
   events = nullptr;
 }
@@ -101,6 +102,7 @@ kj::Promise<void> Incarnation::recoverWorkspaces() {
   sessionRegistry =
       kj::heap<SessionRegistry>(world(), *workspaces, SessionRegistry::Limits{MOST_SESSIONS});
   sessionRegistry->enter(workspaces->takeSessions());
+  userWorkspaces = kj::heap<UserWorkspaces>(*workspaces, host.fate);
   recovered = true;
   host.touch();
   host.trace.line("bothyd", "serves ", workspaces->size(), " workspaces");

@@ -8,6 +8,7 @@
 #include "simulation/simulated-keys.h"
 #include "simulation/simulated-volumes.h"
 #include "store/group-commit.h"
+#include "user/user-workspaces.h"
 #include "workspace/workspace-manager.h"
 
 namespace bothy {
@@ -25,6 +26,7 @@ public:
   WorkspaceManager& manager() { return *workspaces; }
   // When it serves.
   SessionRegistry& sessions() { return *sessionRegistry; }
+  UserWorkspaces& users() { return *userWorkspaces; }
   // All of them, page after page; until something happens.
   kj::Array<WorkspaceView> list();
   EventLog& eventLog() { return *events; }
@@ -56,6 +58,7 @@ private:
   kj::Own<EventLog> events;
   kj::Own<WorkspaceManager> workspaces;
   kj::Own<SessionRegistry> sessionRegistry;
+  kj::Own<UserWorkspaces> userWorkspaces;
   bool recovered = false;
   bool gaveUp = false;
   kj::Promise<void> fenced = nullptr;

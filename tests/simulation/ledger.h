@@ -49,7 +49,10 @@ public:
   size_t budget = 0;
   // Starts of a crowd.
   size_t started = 0, notStarted = 0;
+  // Calls under way that bring up a user's workspace.
+  size_t ensuring = 0;
   // Calls that were told so.
+  size_t ensured = 0;
   size_t paused = 0, resumed = 0;
   // Those made and answered.
   size_t answered = 0;

@@ -5,6 +5,7 @@
 
 #include <algorithm>
 
+#include "simulation/state-ways.h"
 #include "workspace/workspace-state.h"
 
 namespace bothy {
@@ -167,7 +168,11 @@ void SimulatedStore::apply(const Change::Step& step) {
   KJ_SWITCH_ONEOF(step) {
     KJ_CASE_ONEOF(add, Change::Add<WorkspaceRow>) {
       for (auto& entry : rows.workspaces) {
-        KJ_REQUIRE(entry.value.name != add.row.name, "the database refuses a second name");
+        auto& other = entry.value;
+        KJ_REQUIRE(other.name != add.row.name, "the database refuses a second name");
+        KJ_REQUIRE(other.user.size() == 0 || other.user != add.row.user ||
+                       other.userName != add.row.userName,
+                   "the database refuses a second workspace that a user calls so");
       }
       insertNew(rows.workspaces, add.row.id, add.row);
     }
@@ -180,6 +185,7 @@ void SimulatedStore::apply(const Change::Step& step) {
       row.tier = kj::str(update.row.tier);
       row.rest = update.row.rest;
       row.failure = kj::str(update.row.failure);
+      row.lastActiveNanos = update.row.lastActiveNanos;
     }
     KJ_CASE_ONEOF(remove, Change::RemoveWorkspace) {
       present(rows.workspaces, remove.id);
@@ -356,51 +362,10 @@ void SimulatedStore::examine(const Change& change, const Rows& before) {
   }
 }
 
-// Whether a workspace may go this way: what was accepted ends as it was asked for, over every kill.
 void SimulatedStore::examine(const EventRecord& event, const Rows& before) {
-  using S = WorkspaceState;
   auto& id = event.workspaceId;
-  if (event.after == S::RUNNING && !hasRun(id)) ran.insert(kj::str(id));
-  auto isOneOf = [&](std::initializer_list<S> states) {
-    for (auto state : states) {
-      if (event.after == state) return true;
-    }
-    return event.isNotice() || event.gone || event.after == S::DELETING;
-  };
-  bool mayBe = false;
-  switch (event.before) {
-    case S::CREATING:
-      mayBe = isOneOf({S::STARTING, S::STOPPED});
-      KJ_IF_MAYBE (operation, before.operation(id)) {
-        const bool isToStart = operation->parameters.size() > 0;
-        if (event.after == (isToStart ? S::STOPPED : S::STARTING)) mayBe = false;
-      }
-      break;
-    case S::STOPPED:
-    case S::FAILED:
-      mayBe = isOneOf({S::STARTING, S::RESIZING});
-      break;
-    case S::STARTING:
-      mayBe = isOneOf({S::RUNNING, S::FAILED, S::STOPPING});
-      break;
-    case S::RUNNING:
-    case S::PAUSED:
-      mayBe = isOneOf({S::STOPPING, S::STOPPED, S::FAILED, S::STARTING,
-                       event.before == S::PAUSED ? S::RESUMING : S::PAUSING});
-      break;
-    case S::PAUSING:
-    case S::RESUMING:
-      mayBe = isOneOf({S::RUNNING, S::PAUSED, S::STOPPING, S::STOPPED});
-      break;
-    case S::STOPPING:
-    case S::RESIZING:
-      mayBe = isOneOf({S::STOPPED});
-      break;
-    case S::DELETING:
-      mayBe = isOneOf({});
-      break;
-  }
-  if (!mayBe) {
+  if (event.after == WorkspaceState::RUNNING && !hasRun(id)) ran.insert(kj::str(id));
+  if (!isWay(event, before.operation(id))) {
     judge.accuse("workspace ", event.workspace, " goes from ", event.before, " to ", event.after,
                  ", cause ", event.cause, ", and nobody asked for that");
   }

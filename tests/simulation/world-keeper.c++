@@ -307,7 +307,8 @@ void WorldKeeper::deleteAll() {
     judge.accuse("there is no workspace, and there are objects of some");
   }
   if (!KJ_ASSERT_NONNULL(bothyd)->manager().isIdle() ||
-      !KJ_ASSERT_NONNULL(bothyd)->sessions().isIdle()) {
+      !KJ_ASSERT_NONNULL(bothyd)->sessions().isIdle() ||
+      !KJ_ASSERT_NONNULL(bothyd)->users().isIdle()) {
     judge.accuse("there is no workspace, and bothyd still waits for something");
   }
   if (!isCondemned()) invariants.checkDriver(*KJ_ASSERT_NONNULL(bothyd), 0, 0);

@@ -4,6 +4,8 @@
 #include <capnp/serialize-async.h>
 #include <kj/debug.h>
 
+#include "support/fake-tiers.h"
+
 namespace bothy {
 
 class FakeSupervisor::Server final: public rpc::Supervisor::Server,
@@ -270,19 +272,11 @@ public:
     context.getResults().setState(fake.state.orDefault(rpc::WorkspaceState::RUNNING));
   }
   kj::Promise<void> tiers(TiersContext context) override {
-    auto tiers = context.getResults().initTiers(2);
-    tiers[0].setName("free");
-    tiers[0].setCpus(1);
-    tiers[0].setMemoryMib(512);
-    tiers[0].setDiskMib(2048);
-    tiers[0].setSessions(1);
-    tiers[1].setName("pro");
-    tiers[1].setCpus(2);
-    tiers[1].setMemoryMib(2048);
-    tiers[1].setDiskMib(10240);
-    tiers[1].setSessions(3);
-    tiers[1].initIo().setWriteBytes(50 << 20);
-    tiers[1].getIo().setWriteOperations(2000);
+    fillTiers(context.getResults());
+    return kj::READY_NOW;
+  }
+  kj::Promise<void> users(UsersContext context) override {
+    context.getResults().setUsers(fake.users.users());
     return kj::READY_NOW;
   }
 

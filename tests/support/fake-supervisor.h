@@ -13,6 +13,7 @@
 #include "support/fake-sessions.h"
 #include "support/fake-supervisor-connection.h"
 #include "support/fake-terminal.h"
+#include "support/fake-users.h"
 #include "wire/waiters.h"
 
 namespace bothy {
@@ -69,6 +70,7 @@ public:
   FakeSessions sessions;
   // What they have taken.
   FakeMetering metering;
+  FakeUsers users;
 
   // Set: what serves a lane to "demo" in place of these.
   using ServeLane = kj::Function<void(kj::Own<kj::AsyncIoStream>, rpc::LaneRequest::Reader)>;

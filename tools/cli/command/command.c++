@@ -109,7 +109,7 @@ void declareCommonOptions(Context& context, Usage& usage) {
 kj::Array<kj::Own<Command>> allCommands() {
   return kj::arr(createCommand(), listCommand(), shellCommand(), execCommand(), copyCommand(),
                  startCommand(), stopCommand(), pauseCommand(), resumeCommand(), removeCommand(),
-                 resizeCommand(), tierCommand(), capacityCommand(), usageCommand(),
+                 resizeCommand(), tierCommand(), capacityCommand(), usageCommand(), userCommand(),
                  sessionCommand(), eventsCommand(), doctorCommand(), versionCommand(), upCommand(),
                  helpCommand(), completionCommand());
 }

@@ -48,6 +48,7 @@ kj::Own<Command> usageCommand();
 kj::Own<Command> eventsCommand();
 kj::Own<Command> doctorCommand();
 kj::Own<Command> versionCommand();
+kj::Own<Command> userCommand();
 kj::Own<Command> upCommand();
 kj::Own<Command> helpCommand();
 kj::Own<Command> completionCommand();

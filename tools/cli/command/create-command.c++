@@ -19,6 +19,8 @@ constexpr kj::StringPtr AFTER =
 
 With --json: the workspace, as `bothy ls --json` shows it.)"_kj;
 
+constexpr kj::StringPtr CPU_COUNTS[] = {"1"_kj, "2"_kj, "4"_kj, "8"_kj};
+
 class CreateCommand final: public Command {
 public:
   CreateCommand() : Command({"create", "make a workspace and start it", FAILURE, false}) {}
@@ -27,27 +29,7 @@ public:
     usage.form("[OPTION]... NAME");
     usage.describe("Makes a workspace, a virtual machine with a disk of its own, and starts it.",
                    AFTER);
-    usage.option(0, "image", {"NAME"}, "image it boots (\"base\")", workspace.image);
-    usage.option(0, "cpus", {"N", Value::Kind::WORDS, CPU_COUNTS}, "virtual CPUs (1)",
-                 [this, &usage](kj::StringPtr text) {
-                   const auto number = parseNumber(text, UINT16_MAX).orDefault(0);
-                   if (number == 0) {
-                     usage.fail(kj::str("--cpus wants a number from 1 on, not ", text));
-                   }
-                   workspace.cpus = static_cast<uint16_t>(number);
-                 });
-    usage.option(0, "memory", sizeValue(), "RAM: 512M, 2G; a number alone is MiB (512M)",
-                 [this, &usage](kj::StringPtr text) {
-                   workspace.memoryMib = parseSize(usage, "--memory", text);
-                 });
-    usage.option(0, "disk", sizeValue(), "its disk: 4G, 20G (4G)",
-                 [this, &usage](kj::StringPtr text) {
-                   workspace.diskMib = parseSize(usage, "--disk", text);
-                 });
-    usage.option(
-        0, "tier", {"TIER"},
-        "figures of this tier, see `bothy tier ls`, in place of --cpus, --memory and --disk",
-        workspace.tier);
+    declareSpec(usage, workspace);
     usage.flag(0, "no-start", "make it only", [this] { workspace.start = false; });
     usage.option(0, "request-id", {"TEXT"},
                  "makes the call repeatable: the same id and the same options give the same "
@@ -62,12 +44,42 @@ public:
   }
 
 private:
-  static constexpr kj::StringPtr CPU_COUNTS[] = {"1"_kj, "2"_kj, "4"_kj, "8"_kj};
-
   NewWorkspace workspace;
 };
 
 }  // namespace
+
+void declareSpec(Usage& usage, NewWorkspace& workspace) {
+  usage.option(0, "image", {"NAME"}, "image it boots (\"base\")", workspace.image);
+  usage.option(0, "cpus", {"N", Value::Kind::WORDS, CPU_COUNTS}, "virtual CPUs (1)",
+               [&workspace, &usage](kj::StringPtr text) {
+                 const auto number = parseNumber(text, UINT16_MAX).orDefault(0);
+                 if (number == 0) {
+                   usage.fail(kj::str("--cpus wants a number from 1 on, not ", text));
+                 }
+                 workspace.cpus = static_cast<uint16_t>(number);
+               });
+  usage.option(0, "memory", sizeValue(), "RAM: 512M, 2G; a number alone is MiB (512M)",
+               [&workspace, &usage](kj::StringPtr text) {
+                 workspace.memoryMib = parseSize(usage, "--memory", text);
+               });
+  usage.option(0, "disk", sizeValue(), "its disk: 4G, 20G (4G)",
+               [&workspace, &usage](kj::StringPtr text) {
+                 workspace.diskMib = parseSize(usage, "--disk", text);
+               });
+  usage.option(0, "tier", {"TIER"},
+               "figures of this tier, see `bothy tier ls`, in place of --cpus, --memory and --disk",
+               workspace.tier);
+}
+
+void fill(rpc::WorkspaceSpec::Builder spec, const NewWorkspace& workspace) {
+  spec.setName(workspace.name);
+  spec.setImage(workspace.image);
+  spec.setCpus(workspace.cpus);
+  spec.setMemoryMib(workspace.memoryMib);
+  spec.setDiskMib(workspace.diskMib);
+  spec.setTier(workspace.tier);
+}
 
 kj::Promise<void> createWorkspace(Context& context, const NewWorkspace& call) {
   auto name = call.name;
@@ -75,13 +87,7 @@ kj::Promise<void> createWorkspace(Context& context, const NewWorkspace& call) {
   auto begun = context.timer.now();
   auto link = context.connector.connect();
   auto request = link->supervisor().createRequest();
-  auto spec = request.initSpec();
-  spec.setName(call.name);
-  spec.setImage(call.image);
-  spec.setCpus(call.cpus);
-  spec.setMemoryMib(call.memoryMib);
-  spec.setDiskMib(call.diskMib);
-  spec.setTier(call.tier);
+  fill(request.initSpec(), call);
   request.setRequestId(call.requestId);
   request.setStart(call.start);
   request.setProgress(display.progress());
@@ -108,9 +114,7 @@ kj::Promise<void> createWorkspace(Context& context, const NewWorkspace& call) {
     case Outcome::INVALID:
       kj::throwFatalException(usageFailure("create", describeInvalid(outcome.getInvalid())));
     case Outcome::NO_SUCH_IMAGE:
-      kj::throwFatalException(
-          failure(kj::str("there is no image ", escapeGuestText(outcome.getNoSuchImage().asArray()),
-                          ": `bothy-image build` makes one")));
+      kj::throwFatalException(noSuchImage(outcome.getNoSuchImage()));
     case Outcome::REQUEST_CONFLICT:
       kj::throwFatalException(failure(kj::str("the request id ", call.requestId,
                                               " was used before with other options: use another")));

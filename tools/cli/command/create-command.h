@@ -1,6 +1,8 @@
 #pragma once
 
+#include "schema/workspace.capnp.h"
 #include "session/context.h"
+#include "usage/usage.h"
 
 namespace bothy {
 
@@ -15,6 +17,11 @@ struct NewWorkspace {
   uint32_t diskMib = 0;
   bool start = true;
 };
+
+// The options that say what it is made of.  `workspace` outlives the usage.
+void declareSpec(Usage& usage, NewWorkspace& workspace);
+// What they have said.
+void fill(rpc::WorkspaceSpec::Builder spec, const NewWorkspace& workspace);
 
 // Makes it and tells the user; throws a failure().
 kj::Promise<void> createWorkspace(Context& context, const NewWorkspace& call);

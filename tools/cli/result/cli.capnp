@@ -19,6 +19,7 @@ using SessionTypes = import "/schema/session.capnp";
 using SupervisorTypes = import "/schema/supervisor.capnp";
 using TerminalTypes = import "/schema/terminal.capnp";
 using TierTypes = import "/schema/tier.capnp";
+using UserTypes = import "/schema/user.capnp";
 using WorkspaceTypes = import "/schema/workspace.capnp";
 
 struct Failure {
@@ -31,7 +32,7 @@ struct Failure {
 }
 
 struct Workspaces {
-  # `bothy ls`: all of them, by name.
+  # `bothy ls`: all of them, by name; `bothy user ls`: by user.
 
   workspaces @0 :List(WorkspaceTypes.WorkspaceInfo);
 }
@@ -131,10 +132,17 @@ struct Stopped {
 }
 
 struct Deleted {
-  # `bothy rm`.
+  # `bothy rm` and `bothy user rm`.
 
   deleted @0 :List(Text);
   # Names of the workspaces that are gone, in the order in which they were given.
+}
+
+struct UserEnsured {
+  # `bothy user ensure`.
+
+  workspace @0 :WorkspaceTypes.WorkspaceInfo;
+  done @1 :UserTypes.Users.Done;
 }
 
 struct Versions {

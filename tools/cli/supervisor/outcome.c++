@@ -143,6 +143,11 @@ kj::Exception stoppedBeforeItRan(kj::StringPtr name) {
   return failure(kj::str(name, " was stopped before it ran"));
 }
 
+kj::Exception noSuchImage(kj::StringPtr image) {
+  return failure(kj::str("there is no image ", escapeGuestText(image.asArray()),
+                         ": `bothy-image build` makes one"));
+}
+
 kj::Exception newerSupervisor() {
   return failure("bothyd is newer and gave an answer this bothy does not know");
 }

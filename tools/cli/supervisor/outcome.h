@@ -22,6 +22,7 @@ kj::Exception newerSupervisor();
 kj::Exception stillUnderway(kj::StringPtr name, rpc::Supervisor::Underway::Reader underway,
                             kj::StringPtr again = "the same command");
 kj::Exception stoppedBeforeItRan(kj::StringPtr name);
+kj::Exception noSuchImage(kj::StringPtr image);
 // The host has too little left for it.
 kj::Exception noCapacity(kj::StringPtr name, rpc::Shortage::Reader shortage);
 kj::Exception workspaceBusy(kj::StringPtr name, rpc::WorkspaceState state);

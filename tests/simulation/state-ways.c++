@@ -1,0 +1,51 @@
+#include "simulation/state-ways.h"
+
+#include <initializer_list>
+
+namespace bothy {
+
+bool isWay(const EventRecord& event, kj::Maybe<const OperationRow&> before) {
+  using S = WorkspaceState;
+  auto isOneOf = [&](std::initializer_list<S> states) {
+    for (auto state : states) {
+      if (event.after == state) return true;
+    }
+    return event.isNotice() || event.gone || event.after == S::DELETING;
+  };
+  bool mayBe = false;
+  switch (event.before) {
+    case S::CREATING:
+      mayBe = isOneOf({S::STARTING, S::STOPPED});
+      KJ_IF_MAYBE (operation, before) {
+        const bool isToStart = operation->parameters.size() > 0;
+        if (event.after == (isToStart ? S::STOPPED : S::STARTING)) mayBe = false;
+      }
+      break;
+    case S::STOPPED:
+    case S::FAILED:
+      mayBe = isOneOf({S::STARTING, S::RESIZING});
+      break;
+    case S::STARTING:
+      mayBe = isOneOf({S::RUNNING, S::FAILED, S::STOPPING});
+      break;
+    case S::RUNNING:
+    case S::PAUSED:
+      mayBe = isOneOf({S::STOPPING, S::STOPPED, S::FAILED, S::STARTING,
+                       event.before == S::PAUSED ? S::RESUMING : S::PAUSING});
+      break;
+    case S::PAUSING:
+    case S::RESUMING:
+      mayBe = isOneOf({S::RUNNING, S::PAUSED, S::STOPPING, S::STOPPED});
+      break;
+    case S::STOPPING:
+    case S::RESIZING:
+      mayBe = isOneOf({S::STOPPED});
+      break;
+    case S::DELETING:
+      mayBe = isOneOf({});
+      break;
+  }
+  return mayBe;
+}
+
+}  // namespace bothy

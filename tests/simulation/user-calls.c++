@@ -1,0 +1,108 @@
+// What calls that bring up the workspaces of users are held to.
+
+#include <kj/debug.h>
+
+#include "simulation/clients.h"
+
+namespace bothy {
+namespace {
+
+constexpr uint32_t USERS = 2;
+
+// It hears of stages, however often its workspace is begun.
+class Listener final: public Progress {
+public:
+  void stage(Stage, kj::Duration, size_t) override { ++heard; }
+
+private:
+  size_t heard = 0;
+};
+
+}  // namespace
+
+kj::Maybe<kj::String> Clients::nameOfUsers() {
+  kj::Vector<kj::StringPtr> names;
+  for (auto& workspace : bothyd.list()) {
+    if (workspace.user.size() > 0) names.add(workspace.name);
+  }
+  if (names.size() == 0) return nullptr;
+  return kj::str(names[host.fate.below(names.size())]);
+}
+
+// A user has one workspace of a name, from the first answer until somebody deletes it.
+void Clients::examineEnsured(kj::StringPtr who, kj::StringPtr user, kj::StringPtr name,
+                             const UserWorkspaces::Ensured& told) {
+  auto& row = told.workspace->row();
+  auto label = host.label(row.id);
+  host.trace.line(who, "is told: ", label, " runs, ", static_cast<int>(told.done));
+  if (row.user != user || row.userName != name) {
+    host.judge.accuse("who asked for ", user, "'s '", name, "' gets ", label);
+  }
+  if (!host.store.hasRun(row.id)) {
+    host.judge.accuse("who asked for a running ", label, " is told so, and it never ran");
+  }
+  auto key = kj::str("user ", user, ' ', name);
+  KJ_IF_MAYBE (id, ledger.madeFor(key)) {
+    KJ_IF_MAYBE (before, ledger.all().find(*id)) {
+      if (*id != row.id && !before->deleteAsked) {
+        host.judge.accuse(user, "'s '", name, "' was ", host.label(*id), " and is ", label);
+      }
+    }
+  }
+  ledger.remember(key, row.id);
+  ledger.created(row);
+  ++ledger.ensured;
+}
+
+kj::Promise<void> Clients::ensure(kj::String who) {
+  auto& fate = host.fate;
+  auto user = kj::str("user-", 1 + fate.below(USERS));
+  auto name = kj::str(fate.oneIn(2) ? "" : "lab");
+  host.trace.line(who, "ensure ", user, "'s '", name, "'");
+  KJ_IF_MAYBE (found, bothyd.manager().ofUser(user, name)) {
+    auto& facts = ledger.of((*found)->row());
+    facts.isOff = false;
+    ++facts.startsAsked;
+    ++facts.haltsAsked;
+  }
+  auto imagesBefore = fate.struck(Fault::IMAGE_GONE);
+  ++ledger.ensuring;
+  KJ_DEFER(--ledger.ensuring);
+  UserWorkspaces::Wanted wanted{kj::str(user), kj::str(name), {}};
+  auto answer =
+      co_await bothyd.users().ensure(kj::mv(wanted), kj::Own<Progress>(kj::heap<Listener>()));
+  if (!isHeard()) co_return;
+  KJ_SWITCH_ONEOF(answer->outcome) {
+    KJ_CASE_ONEOF(ensured, UserWorkspaces::Ensured) {
+      examineEnsured(who, user, name, ensured);
+    }
+    KJ_CASE_ONEOF(failure, StartReport::Failure) {
+      examine(who, failure);
+    }
+    KJ_CASE_ONEOF(invalid, WorkspaceManager::Invalid) {
+      host.judge.accuse("a good request is refused: ", invalid.why);
+    }
+    KJ_CASE_ONEOF(image, WorkspaceManager::NoSuchImage) {
+      if (fate.struck(Fault::IMAGE_GONE) == imagesBefore) {
+        host.judge.accuse("an image that is there is not found: ", image.name);
+      }
+    }
+    KJ_CASE_ONEOF(noSpace, WorkspaceManager::NoSpace) {
+      host.trace.line(who, "is told: no space, ", noSpace.why);
+    }
+    KJ_CASE_ONEOF(stopped, WorkspaceManager::Stopped) {
+      host.trace.line(who, "is told: stopped before it ran");
+    }
+    KJ_CASE_ONEOF(busy, Busy) {
+      host.trace.line(who, "is told: busy, ", busy.state);
+    }
+    KJ_CASE_ONEOF(underway, Underway) {
+      examine(who, underway);
+    }
+    KJ_CASE_ONEOF(shortage, Shortage) {
+      examine(who, shortage);
+    }
+  }
+}
+
+}  // namespace bothy
