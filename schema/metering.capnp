@@ -67,7 +67,7 @@ struct WorkspaceUsage {
   memoryMibMillis @7 :Int64;
   # The memory of its machine, MiB times milliseconds, while it runs or is paused.
   diskMibMillis @8 :Int64;
-  # The size of its disk, in every state, also where nothing was written yet.
+  # The size of its disk, in every state but `expired`, also where nothing was written yet.
 }
 
 const maxUsageRecords :UInt32 = 1000;

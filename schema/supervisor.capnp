@@ -15,7 +15,7 @@ using WorkspaceTypes = import "workspace.capnp";
 interface Supervisor {
   # The bootstrap capability of a connection.  Who may open the socket may do all of this.
   #
-  # Dropping a call does not undo what it began: a `create`, `start`, `stop`, `resize`, `pause`, `resume`, `changeTier` or `delete` that was accepted goes
+  # Dropping a call does not undo what it began: a `create`, `start`, `stop`, `resize`, `pause`, `resume`, `changeTier`, `expire` or `delete` that was accepted goes
   # on to its end, also over restarts of the supervisor, and `watch` tells how it went.  Calls for one workspace that exclude each other get
   # `busy`; callers who ask for what is already under way (a second `start`) join it.
 
@@ -69,7 +69,7 @@ interface Supervisor {
   # for: bulk data on one does not hold up keystrokes on another.  Answers within about 5 seconds.  Fails with OVERLOADED where this
   # client holds 64 lanes, those that have ended, are under way or are just being closed among them.
   #
-  # `wake`: a workspace that is `paused`, `pausing` or `resuming` is resumed first, once for all who ask, and the answer comes after that;
+  # `wake`: a workspace that is `paused`, `pausing` or `resuming` is resumed first, once for all who ask, and one that is `expired` is started, and the answer comes after that;
   # `progress` is as of `start`.  For a person's input or a new command.  Who has lost a lane to a pause asks without it, and is told
   # `notRunning`; `whenResumed` tells when to ask again.
   struct ConnectOutcome {
@@ -92,7 +92,8 @@ interface Supervisor {
   }
 
   start @5 (name :Text, progress :Progress) -> (outcome :StartOutcome);
-  # Returns when the agent answers.  A running workspace is `started` at once; one that is `paused` is resumed, as by `resume`.
+  # Returns when the agent answers.  A running workspace is `started` at once; one that is `paused` is resumed, as by `resume`; one that is
+  # `expired` is made anew, with an empty disk.
   struct StartOutcome {
     union {
       started @0 :WorkspaceTypes.WorkspaceInfo;
@@ -257,6 +258,20 @@ interface Supervisor {
 
   users @19 () -> (users :Capability);
   # A `Users` of user.capnp, which needs this file: the platform's users, and the workspaces of each.
+
+  expire @20 (name :Text) -> (outcome :ExpireOutcome);
+  # Destroys the disk and the key of a workspace that is `stopped` or `failed` (else `busy`), as `delete` does, the key first, and keeps the workspace: its
+  # name, id, user, sessions and what it is made of.  It takes nothing of the host but its rows then.  `start`, `connect` with `wake` and `Users.ensure`
+  # make it anew, with an empty disk under another key, of the size that it had, or by a change of its tier has since; where that cannot be, it is `expired` again.
+  # One that has expired is `expired` at once.  Begun, it goes on until it is done.
+  struct ExpireOutcome {
+    union {
+      expired @0 :WorkspaceTypes.WorkspaceInfo;
+      absent @1 :Void;
+      busy @2 :WorkspaceTypes.WorkspaceState;
+      underway @3 :Underway;
+    }
+  }
 }
 
 struct LaneRequest {

@@ -17,9 +17,10 @@ interface Users {
   # people recognise of both and of random digits: operators use it, and `Supervisor` takes it; it is another's never, whatever users call themselves.
 
   ensure @0 (user :Text, name :Text, spec :WorkspaceTypes.WorkspaceSpec, progress :SupervisorTypes.Progress) -> (outcome :EnsureOutcome);
-  # Returns when the user's workspace of this name runs.  One that is paused is resumed, one that is stopped or has failed is started, and where
+  # Returns when the user's workspace of this name runs.  One that is paused is resumed, one that is stopped or has failed is started, one that has
+  # expired is made anew of what it was made of, and where
   # he has none one is made of `spec`, whose `name` is empty.  Of one that is there `spec` is not looked at: it keeps what it was made of.  One that is being
-  # stopped, resized or deleted is waited for first.
+  # stopped, resized, deleted or expires is waited for first.
   #
   # Who asks for the same workspace while another's call is under way joins it: there is one start, and all get its outcome and hear of its progress; the
   # first one's `spec` counts.  A call that is dropped undoes nothing.  So a call that was not answered is made again; it makes no second workspace, also
@@ -58,6 +59,7 @@ interface Users {
     resumed @1;
     started @2;
     created @3;    # it was made, and started
+    recreated @4;  # it had expired, and was made anew
   }
 
   list @1 (user :Text, after :Place, limit :UInt32) -> (workspaces :List(WorkspaceTypes.WorkspaceInfo), next :Place);

@@ -30,7 +30,7 @@ struct WorkspaceSpec {
 }
 
 enum WorkspaceState {
-  creating @0;  # its disk is being made; nothing of it is to be relied on
+  creating @0;  # its disk is being made, for the first time or, of one that had expired, anew; nothing of it is to be relied on
   stopped @1;
   starting @2;
   running @3;   # the agent answers
@@ -41,6 +41,8 @@ enum WorkspaceState {
   paused @8;    # its machine's CPUs stand still, and its memory is kept; goes on by `resume` or `start`
   pausing @9;   # its lanes end, then its CPUs stop; ends in `paused`, or `running` where that fails
   resuming @10; # ends in `running`, or `paused` where that fails
+  expired @11;  # its disk and its key are destroyed, and what it is made of is kept; `start` makes it anew, with an empty disk
+  expiring @12; # ends in `expired`
 }
 
 struct WorkspaceInfo {

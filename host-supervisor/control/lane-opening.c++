@@ -44,7 +44,8 @@ kj::Promise<LaneOpening::Outcome> LaneOpening::open(kj::Own<Workspace> workspace
                                                     kj::Maybe<kj::Own<Session>> session) {
   KJ_IF_MAYBE (why, granted.tryGet<NotAllowed>()) co_return *why;
   KJ_IF_MAYBE (wanted, waking) {
-    if (isHalted(workspace->state())) {
+    const bool hasExpired = workspace->state() == WorkspaceState::EXPIRED;
+    if (isHalted(workspace->state()) || hasExpired) {
       // What cannot be had wakes nobody.
       KJ_IF_MAYBE (why, granted.tryGet<Unsupported>()) co_return *why;
       if (hasEnded(session)) co_return Ended();
@@ -60,8 +61,9 @@ kj::Promise<LaneOpening::Outcome> LaneOpening::open(kj::Own<Workspace> workspace
       auto& woken = KJ_ASSERT_NONNULL(answer);
       KJ_IF_MAYBE (report, woken.tryGet<kj::Own<StartReport>>()) {
         KJ_IF_MAYBE (failure, (*report)->failure) {
-          co_return Unreachable{
-              kj::str("it is paused and could not be resumed: ", failure->message)};
+          co_return Unreachable{kj::str(hasExpired ? "it has expired and could not be made anew: "
+                                                   : "it is paused and could not be resumed: ",
+                                        failure->message)};
         }
       }
     }

@@ -66,6 +66,7 @@ private:
   kj::Promise<void> changeTier(ChangeTierContext context) override;
   kj::Promise<void> metering(MeteringContext context) override;
   kj::Promise<void> users(UsersContext context) override;
+  kj::Promise<void> expire(ExpireContext context) override;
 
   void describe(rpc::WorkspaceInfo::Builder info, const WorkspaceView& workspace);
 };

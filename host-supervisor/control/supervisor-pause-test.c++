@@ -162,5 +162,31 @@ TEST_CASE("P58 who waits for the end of a pause is told the state then, and coun
   CHECK_FALSE(another.poll(w.scope));
 }
 
+TEST_CASE("P58 a client lets a workspace expire, and who wakes it has it anew") {
+  Fixture f;
+  f.create("demo").wait(f.scope);
+  auto expire = [&](kj::StringPtr name) {
+    auto request = f.supervisor().expireRequest();
+    request.setName(name);
+    return request.send().wait(f.scope);
+  };
+  CHECK(expire("other").getOutcome().isAbsent());
+  CHECK(expire("demo").getOutcome().getBusy() == rpc::WorkspaceState::RUNNING);
+  auto stop = f.supervisor().stopRequest();
+  stop.setName("demo");
+  stop.send().wait(f.scope);
+  auto expired = expire("demo");
+  REQUIRE(expired.getOutcome().isExpired());
+  CHECK(expired.getOutcome().getExpired().getState() == rpc::WorkspaceState::EXPIRED);
+  CHECK(expired.getOutcome().getExpired().getSpec().getDiskMib() == 4096);
+  CHECK(f.connect("demo").wait(f.scope).getOutcome().getNotRunning() ==
+        rpc::WorkspaceState::EXPIRED);
+  auto connect = f.supervisor().connectRequest();
+  connect.setName("demo");
+  connect.initWanted().setCommands();
+  connect.setWake(true);
+  CHECK(connect.send().wait(f.scope).getOutcome().isConnected());
+}
+
 }  // namespace
 }  // namespace bothy

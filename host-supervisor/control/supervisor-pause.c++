@@ -1,4 +1,4 @@
-// Workspaces that are paused.
+// Workspaces that are paused, and those that expire.
 
 #include "control/rpc-progress.h"
 #include "control/supervisor-facet.h"
@@ -66,6 +66,31 @@ kj::Promise<void> SupervisorFacet::resume(ResumeContext context) {
     }
     KJ_CASE_ONEOF(shortage, Shortage) {
       outcome.setFailed(shortage.why);
+    }
+  }
+}
+
+kj::Promise<void> SupervisorFacet::expire(ExpireContext context) {
+  auto found = manager.find(context.getParams().getName());
+  if (found == nullptr) {
+    context.getResults().initOutcome().setAbsent();
+    co_return;
+  }
+  auto workspace = kj::mv(KJ_ASSERT_NONNULL(found));
+  auto result = co_await workspace->expire();
+  auto outcome = context.getResults().initOutcome();
+  KJ_SWITCH_ONEOF(result) {
+    KJ_CASE_ONEOF(expired, Workspace::Expired) {
+      describe(outcome.initExpired(), workspace->view());
+    }
+    KJ_CASE_ONEOF(superseded, Superseded) {
+      outcome.setBusy(toRpc(workspace->state()));
+    }
+    KJ_CASE_ONEOF(busy, Busy) {
+      outcome.setBusy(toRpc(busy.state));
+    }
+    KJ_CASE_ONEOF(underway, Underway) {
+      fill(outcome.initUnderway(), underway);
     }
   }
 }

@@ -11,6 +11,8 @@ static_assert(static_cast<int>(WorkspaceState::RESIZING) ==
               static_cast<int>(rpc::WorkspaceState::RESIZING));
 static_assert(static_cast<int>(WorkspaceState::RESUMING) ==
               static_cast<int>(rpc::WorkspaceState::RESUMING));
+static_assert(static_cast<int>(WorkspaceState::EXPIRING) ==
+              static_cast<int>(rpc::WorkspaceState::EXPIRING));
 static_assert(static_cast<int>(WorkspaceState::RUNNING) ==
               static_cast<int>(rpc::WorkspaceState::RUNNING));
 static_assert(static_cast<int>(Cause::UNREACHABLE) == static_cast<int>(rpc::Cause::UNREACHABLE));

@@ -7,8 +7,8 @@
 namespace bothy {
 
 // The numbers of both are the same.
-static_assert(static_cast<int>(UserWorkspaces::Done::CREATED) ==
-              static_cast<int>(rpc::Users::Done::CREATED));
+static_assert(static_cast<int>(UserWorkspaces::Done::RECREATED) ==
+              static_cast<int>(rpc::Users::Done::RECREATED));
 
 void UsersFacet::describe(rpc::WorkspaceInfo::Builder info, const WorkspaceView& workspace) {
   fill(info, workspace, acceleratorName(abilities));

@@ -42,6 +42,8 @@ TEST_CASE("each state is metered as what it takes") {
       {S::PAUSED, &UsageSums::pausedMillis, true, false},
       {S::PAUSING, &UsageSums::runningMillis, true, true},
       {S::RESUMING, &UsageSums::pausedMillis, true, false},
+      {S::EXPIRED, &UsageSums::expiredMillis, false, false},
+      {S::EXPIRING, &UsageSums::stoppedMillis, false, false},
   };
   for (auto& expected : table) {
     const auto as = meteredAs(expected.state);
@@ -65,6 +67,16 @@ TEST_CASE("P27 what runs is booked with memory and disk, and memory no more once
   CHECK(w.row.open.memoryMibMillis == 6000 * 512);
   CHECK(w.row.open.diskMibMillis == 8000 * 2048);
   CHECK(w.closed.size() == 0);
+}
+
+TEST_CASE("what has expired is booked without a disk") {
+  World w;
+  w.meter.become(WorkspaceState::EXPIRING);
+  w.meter.pass(w.at(1000));
+  w.meter.become(WorkspaceState::EXPIRED);
+  w.meter.pass(w.at(4000));
+  CHECK((w.row.open.stoppedMillis == 1000 && w.row.open.expiredMillis == 3000));
+  CHECK(w.row.open.diskMibMillis == 1000 * 2048);
 }
 
 TEST_CASE("what runs has a record an hour, and what stands still one a day") {

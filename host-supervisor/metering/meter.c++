@@ -14,17 +14,19 @@ int64_t beginOf(int64_t millis, int64_t period) {
 // By WorkspaceState.  Of a workspace that starts the time counts from its agent's answer on, and nothing of what it waits; the processor time of
 // its boot counts.
 constexpr MeteredState STATES[] = {
-    {&UsageSums::stoppedMillis},              // creating
-    {&UsageSums::stoppedMillis},              // stopped
-    {&UsageSums::stoppedMillis},              // starting
-    {&UsageSums::runningMillis, true, true},  // running
-    {&UsageSums::runningMillis, true, true},  // stopping
-    {&UsageSums::stoppedMillis},              // deleting
-    {&UsageSums::failedMillis},               // failed
-    {&UsageSums::stoppedMillis},              // resizing
-    {&UsageSums::pausedMillis, true, false},  // paused
-    {&UsageSums::runningMillis, true, true},  // pausing
-    {&UsageSums::pausedMillis, true, false},  // resuming
+    {&UsageSums::stoppedMillis},                       // creating
+    {&UsageSums::stoppedMillis},                       // stopped
+    {&UsageSums::stoppedMillis},                       // starting
+    {&UsageSums::runningMillis, true, true},           // running
+    {&UsageSums::runningMillis, true, true},           // stopping
+    {&UsageSums::stoppedMillis},                       // deleting
+    {&UsageSums::failedMillis},                        // failed
+    {&UsageSums::stoppedMillis},                       // resizing
+    {&UsageSums::pausedMillis, true, false},           // paused
+    {&UsageSums::runningMillis, true, true},           // pausing
+    {&UsageSums::pausedMillis, true, false},           // resuming
+    {&UsageSums::expiredMillis, false, false, false},  // expired
+    {&UsageSums::stoppedMillis},                       // expiring
 };
 static_assert(kj::size(STATES) == static_cast<size_t>(LAST_STATE) + 1,
               "each state is metered as something");
@@ -40,7 +42,7 @@ UsageSums sumsOf(const MeterRow& row, int64_t millis) {
   UsageSums sums;
   sums.*as.millis = millis;
   if (as.hasMemory) sums.memoryMibMillis = int64_t{row.memoryMib} * millis;
-  sums.diskMibMillis = int64_t{row.diskMib} * millis;
+  if (as.hasDisk) sums.diskMibMillis = int64_t{row.diskMib} * millis;
   return sums;
 }
 

@@ -16,6 +16,7 @@ struct MeteredState {
   bool hasMemory = false;
   // Its machine takes processor time: it is looked at again and again.
   bool isPolled = false;
+  bool hasDisk = true;
 };
 MeteredState meteredAs(WorkspaceState state);
 

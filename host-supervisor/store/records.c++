@@ -32,6 +32,10 @@ kj::StringPtr toString(WorkspaceState state) {
       return "pausing";
     case WorkspaceState::RESUMING:
       return "resuming";
+    case WorkspaceState::EXPIRED:
+      return "expired";
+    case WorkspaceState::EXPIRING:
+      return "expiring";
   }
   KJ_UNREACHABLE;
 }

@@ -23,8 +23,10 @@ enum class WorkspaceState : uint8_t {
   PAUSED = 8,
   PAUSING = 9,
   RESUMING = 10,
+  EXPIRED = 11,
+  EXPIRING = 12,
 };
-constexpr WorkspaceState LAST_STATE = WorkspaceState::RESUMING;
+constexpr WorkspaceState LAST_STATE = WorkspaceState::EXPIRING;
 
 // Where a workspace is while no operation is under way.  The numbers are on disk, and those of WorkspaceState.
 enum class Rest : uint8_t {
@@ -32,6 +34,7 @@ enum class Rest : uint8_t {
   RUNNING = 3,
   FAILED = 6,
   PAUSED = 8,
+  EXPIRED = 11,
 };
 
 enum class Cause : uint8_t {

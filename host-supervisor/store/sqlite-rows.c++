@@ -232,6 +232,7 @@ kj::Array<WorkspaceRow> SqliteRows::readWorkspaces() {
       case Rest::RUNNING:
       case Rest::FAILED:
       case Rest::PAUSED:
+      case Rest::EXPIRED:
         row.rest = static_cast<Rest>(rest);
         break;
       default:

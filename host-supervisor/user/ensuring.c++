@@ -114,9 +114,13 @@ kj::Promise<kj::Maybe<UserWorkspaces::Outcome>> Ensuring::bringUp(kj::Own<Worksp
     case WorkspaceState::FAILED:
       note(Done::STARTED);
       co_return co_await outcomeOf(kj::mv(workspace), it.start(progress->input()));
+    case WorkspaceState::EXPIRED:
+      note(Done::RECREATED);
+      co_return co_await outcomeOf(kj::mv(workspace), it.start(progress->input()));
     case WorkspaceState::STOPPING:
     case WorkspaceState::DELETING:
-    case WorkspaceState::RESIZING: {
+    case WorkspaceState::RESIZING:
+    case WorkspaceState::EXPIRING: {
       auto underway = co_await it.settled();
       KJ_IF_MAYBE (goesOn, underway) co_return Outcome(kj::mv(*goesOn));
       co_return nullptr;

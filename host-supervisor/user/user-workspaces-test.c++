@@ -69,6 +69,16 @@ TEST_CASE("P28 a user's workspace is brought up from wherever it is") {
     REQUIRE(it->state() == S::FAILED);
     again(Done::STARTED);
   }
+  SECTION("it has expired") {
+    it->stop(0).wait(w.scope);
+    it->expire().wait(w.scope);
+    again(Done::RECREATED);
+  }
+  SECTION("it is just expiring") {
+    it->stop(0).wait(w.scope);
+    auto expiring = it->expire();
+    again(Done::RECREATED);
+  }
   SECTION("its disk is being made larger") {
     it->stop(0).wait(w.scope);
     auto resizing = it->resize(8192);

@@ -25,7 +25,7 @@ public:
     GivenSpec spec;
   };
   // What was done.  The numbers are those of the schema.
-  enum class Done { CONNECTED, RESUMED, STARTED, CREATED };
+  enum class Done { CONNECTED, RESUMED, STARTED, CREATED, RECREATED };
   // It runs.
   struct Ensured {
     kj::Own<Workspace> workspace;

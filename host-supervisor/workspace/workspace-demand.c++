@@ -38,6 +38,10 @@ uint64_t grownMib(const WorkspaceRow& row, const kj::Maybe<OperationRow>& operat
 Demand demandOf(const WorkspaceRow& row, const kj::Maybe<MachineRow>& machine,
                 const kj::Maybe<OperationRow>& operation) {
   Demand demand{0, 0, kj::max(uint64_t{row.promisedDiskMib()}, grownMib(row, operation))};
+  // It has none any more, unless that is just being destroyed.
+  if (row.rest == Rest::EXPIRED && stateOf(row, operation) != WorkspaceState::EXPIRING) {
+    demand.diskMib = 0;
+  }
   KJ_IF_MAYBE (m, machine) {
     demand.memoryMib = m->memoryMib;
     demand.cpus = m->cpus;

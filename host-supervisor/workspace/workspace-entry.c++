@@ -54,7 +54,7 @@ WorkspaceJournal::Rows WorkspaceEntry::rows() const {
 }
 
 Demand WorkspaceEntry::demand() const {
-  Demand demand{0, 0, kj::max(diskMib, nextDiskMib)};
+  Demand demand{0, 0, rest == Rest::EXPIRED ? 0 : kj::max(diskMib, nextDiskMib)};
   KJ_IF_MAYBE (m, machine) {
     demand.memoryMib = (*m)->memoryMib;
     demand.cpus = (*m)->cpus;

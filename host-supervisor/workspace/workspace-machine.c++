@@ -169,8 +169,9 @@ void Workspace::resumeOperation(const OperationRow& operation) {
       limit = kj::downcast<StartOperation>(*resumed).limitAfterRestart(step, left);
       break;
     case OperationKind::DELETE:
+    case OperationKind::EXPIRE:
       // Each of its steps may be done again: it needs no knowledge of the one it is at.
-      if (resumed->placeOf(step) == nullptr) step = kj::str(DeleteOperation::FIRST_STEP);
+      if (resumed->placeOf(step) == nullptr) step = kj::str(Erasure::FIRST_STEP);
       break;
     case OperationKind::RESUME:
       progress.begin(Stage::STARTING_VM);

@@ -93,6 +93,7 @@ kj::Promise<Workspace::StartOutcome> Workspace::wake(kj::Maybe<kj::Own<Progress>
     if (ended == nullptr) co_return underwayOf(*pausing);
   }
   turn = nullptr;
+  if (state() == WorkspaceState::EXPIRED) co_return co_await start(kj::mv(listener));
   co_return co_await resume(kj::mv(listener));
 }
 

@@ -7,12 +7,12 @@
 namespace bothy {
 namespace {
 
-constexpr Rest RESTS[] = {Rest::STOPPED, Rest::RUNNING, Rest::FAILED, Rest::PAUSED};
+constexpr Rest RESTS[] = {Rest::STOPPED, Rest::RUNNING, Rest::FAILED, Rest::PAUSED, Rest::EXPIRED};
 constexpr OperationKind KINDS[] = {
-    OperationKind::CREATE, OperationKind::START, OperationKind::STOP,  OperationKind::RESIZE,
-    OperationKind::DELETE, OperationKind::PAUSE, OperationKind::RESUME};
-constexpr Wish WISHES[] = {Wish::START,  Wish::STOP,  Wish::DELETE,
-                           Wish::RESIZE, Wish::PAUSE, Wish::RESUME};
+    OperationKind::CREATE, OperationKind::START, OperationKind::STOP,   OperationKind::RESIZE,
+    OperationKind::DELETE, OperationKind::PAUSE, OperationKind::RESUME, OperationKind::EXPIRE};
+constexpr Wish WISHES[] = {Wish::START, Wish::STOP,   Wish::DELETE, Wish::RESIZE,
+                           Wish::PAUSE, Wish::RESUME, Wish::EXPIRE};
 
 // Every state, whatever it is computed from.
 template <typename Func>
@@ -52,17 +52,19 @@ TEST_CASE("P28 P58 what each wish comes to in each state") {
   using S = WorkspaceState;
   using R = Reply;
   constexpr R B = R::BEGIN, J = R::JOIN, A = R::ALREADY, U = R::SUPERSEDE, X = R::BUSY;
-  constexpr S STATES[] = {S::CREATING, S::STOPPED,  S::STARTING, S::RUNNING,
-                          S::STOPPING, S::DELETING, S::FAILED,   S::RESIZING,
-                          S::PAUSED,   S::PAUSING,  S::RESUMING};
+  constexpr S STATES[] = {S::CREATING, S::STOPPED, S::STARTING, S::RUNNING, S::STOPPING,
+                          S::DELETING, S::FAILED,  S::RESIZING, S::PAUSED,  S::PAUSING,
+                          S::RESUMING, S::EXPIRED, S::EXPIRING};
   constexpr R TABLE[kj::size(WISHES)][kj::size(STATES)] = {
-      // creating, stopped, starting, running, stopping, deleting, failed, resizing, paused, pausing, resuming
-      {X, B, J, A, X, X, B, X, B, X, J},  // start
-      {X, A, U, B, J, X, A, A, B, U, U},  // stop
-      {U, B, U, B, U, J, B, U, B, U, U},  // delete
-      {X, B, X, X, X, X, B, J, X, X, X},  // resize
-      {X, X, X, B, X, X, X, X, A, J, X},  // pause
-      {X, X, X, A, X, X, X, X, B, X, J},  // resume
+      // creating, stopped, starting, running, stopping, deleting, failed, resizing, paused, pausing, resuming, expired,
+      // expiring
+      {X, B, J, A, X, X, B, X, B, X, J, B, X},  // start
+      {X, A, U, B, J, X, A, A, B, U, U, A, A},  // stop
+      {U, B, U, B, U, J, B, U, B, U, U, B, U},  // delete
+      {X, B, X, X, X, X, B, J, X, X, X, X, X},  // resize
+      {X, X, X, B, X, X, X, X, A, J, X, X, X},  // pause
+      {X, X, X, A, X, X, X, X, B, X, J, X, X},  // resume
+      {X, B, X, X, X, X, B, X, X, X, X, A, J},  // expire
   };
   for (size_t wish = 0; wish < kj::size(WISHES); wish++) {
     for (size_t state = 0; state < kj::size(STATES); state++) {
@@ -78,8 +80,8 @@ TEST_CASE("P58 a machine may be there, and has a lease, as long as it is up, pau
     CHECK((isUp(state) && mayRun(state)));
     CHECK(isHalted(state) == (state != S::RUNNING));
   }
-  for (auto state :
-       {S::CREATING, S::STOPPED, S::STARTING, S::STOPPING, S::DELETING, S::FAILED, S::RESIZING}) {
+  for (auto state : {S::CREATING, S::STOPPED, S::STARTING, S::STOPPING, S::DELETING, S::FAILED,
+                     S::RESIZING, S::EXPIRED, S::EXPIRING}) {
     CHECK((!isUp(state) && !isHalted(state)));
   }
 }
@@ -95,6 +97,13 @@ TEST_CASE("P58 a pause that fails leaves what runs, and a resume what is paused"
   CHECK(restDuring(OperationKind::PAUSE, Rest::RUNNING) == Rest::RUNNING);
   CHECK(restDuring(OperationKind::RESUME, Rest::PAUSED) == Rest::PAUSED);
   CHECK(restDuring(OperationKind::STOP, Rest::PAUSED) == Rest::PAUSED);
+}
+
+TEST_CASE("P28 what has expired stays so, whatever becomes of its operation") {
+  for (auto rest : RESTS) CHECK(restDuring(OperationKind::EXPIRE, rest) == Rest::EXPIRED);
+  for (auto outcome : {Outcome::SUCCEEDED, Outcome::FAILED}) {
+    CHECK(KJ_ASSERT_NONNULL(restAfter(OperationKind::EXPIRE, outcome)) == Rest::EXPIRED);
+  }
 }
 
 TEST_CASE("P45 a stop ends a workspace that starts as well as one that runs") {

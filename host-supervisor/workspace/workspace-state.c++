@@ -6,8 +6,8 @@ namespace bothy {
 namespace {
 
 constexpr OperationKind KINDS[] = {
-    OperationKind::CREATE, OperationKind::START, OperationKind::STOP,  OperationKind::RESIZE,
-    OperationKind::DELETE, OperationKind::PAUSE, OperationKind::RESUME};
+    OperationKind::CREATE, OperationKind::START, OperationKind::STOP,   OperationKind::RESIZE,
+    OperationKind::DELETE, OperationKind::PAUSE, OperationKind::RESUME, OperationKind::EXPIRE};
 
 }  // namespace
 
@@ -27,6 +27,8 @@ kj::StringPtr nameOf(OperationKind kind) {
       return "pause";
     case OperationKind::RESUME:
       return "resume";
+    case OperationKind::EXPIRE:
+      return "expire";
   }
   KJ_UNREACHABLE;
 }
@@ -55,6 +57,8 @@ WorkspaceState stateOf(Rest rest, kj::Maybe<OperationKind> underWay) {
         return WorkspaceState::PAUSING;
       case OperationKind::RESUME:
         return WorkspaceState::RESUMING;
+      case OperationKind::EXPIRE:
+        return WorkspaceState::EXPIRING;
     }
     KJ_UNREACHABLE;
   }
@@ -67,6 +71,8 @@ WorkspaceState stateOf(Rest rest, kj::Maybe<OperationKind> underWay) {
       return WorkspaceState::FAILED;
     case Rest::PAUSED:
       return WorkspaceState::PAUSED;
+    case Rest::EXPIRED:
+      return WorkspaceState::EXPIRED;
   }
   KJ_UNREACHABLE;
 }
@@ -87,6 +93,7 @@ Reply replyTo(Wish wish, WorkspaceState state) {
         case WorkspaceState::STOPPED:
         case WorkspaceState::FAILED:
         case WorkspaceState::PAUSED:
+        case WorkspaceState::EXPIRED:
           return Reply::BEGIN;
         case WorkspaceState::STARTING:
         case WorkspaceState::RESUMING:
@@ -98,6 +105,7 @@ Reply replyTo(Wish wish, WorkspaceState state) {
         case WorkspaceState::DELETING:
         case WorkspaceState::RESIZING:
         case WorkspaceState::PAUSING:
+        case WorkspaceState::EXPIRING:
           return Reply::BUSY;
       }
       break;
@@ -115,6 +123,8 @@ Reply replyTo(Wish wish, WorkspaceState state) {
         case WorkspaceState::STOPPED:
         case WorkspaceState::FAILED:
         case WorkspaceState::RESIZING:
+        case WorkspaceState::EXPIRED:
+        case WorkspaceState::EXPIRING:
           return Reply::ALREADY;
         case WorkspaceState::CREATING:
         case WorkspaceState::DELETING:
@@ -127,6 +137,7 @@ Reply replyTo(Wish wish, WorkspaceState state) {
         case WorkspaceState::FAILED:
         case WorkspaceState::RUNNING:
         case WorkspaceState::PAUSED:
+        case WorkspaceState::EXPIRED:
           return Reply::BEGIN;
         case WorkspaceState::CREATING:
         case WorkspaceState::STARTING:
@@ -134,6 +145,7 @@ Reply replyTo(Wish wish, WorkspaceState state) {
         case WorkspaceState::RESIZING:
         case WorkspaceState::PAUSING:
         case WorkspaceState::RESUMING:
+        case WorkspaceState::EXPIRING:
           return Reply::SUPERSEDE;
         case WorkspaceState::DELETING:
           return Reply::JOIN;
@@ -154,6 +166,8 @@ Reply replyTo(Wish wish, WorkspaceState state) {
         case WorkspaceState::PAUSED:
         case WorkspaceState::PAUSING:
         case WorkspaceState::RESUMING:
+        case WorkspaceState::EXPIRED:
+        case WorkspaceState::EXPIRING:
           return Reply::BUSY;
       }
       break;
@@ -173,6 +187,8 @@ Reply replyTo(Wish wish, WorkspaceState state) {
         case WorkspaceState::FAILED:
         case WorkspaceState::RESIZING:
         case WorkspaceState::RESUMING:
+        case WorkspaceState::EXPIRED:
+        case WorkspaceState::EXPIRING:
           return Reply::BUSY;
       }
       break;
@@ -192,6 +208,29 @@ Reply replyTo(Wish wish, WorkspaceState state) {
         case WorkspaceState::FAILED:
         case WorkspaceState::RESIZING:
         case WorkspaceState::PAUSING:
+        case WorkspaceState::EXPIRED:
+        case WorkspaceState::EXPIRING:
+          return Reply::BUSY;
+      }
+      break;
+    case Wish::EXPIRE:
+      switch (state) {
+        case WorkspaceState::STOPPED:
+        case WorkspaceState::FAILED:
+          return Reply::BEGIN;
+        case WorkspaceState::EXPIRING:
+          return Reply::JOIN;
+        case WorkspaceState::EXPIRED:
+          return Reply::ALREADY;
+        case WorkspaceState::CREATING:
+        case WorkspaceState::STARTING:
+        case WorkspaceState::RUNNING:
+        case WorkspaceState::STOPPING:
+        case WorkspaceState::DELETING:
+        case WorkspaceState::RESIZING:
+        case WorkspaceState::PAUSED:
+        case WorkspaceState::PAUSING:
+        case WorkspaceState::RESUMING:
           return Reply::BUSY;
       }
       break;
@@ -224,6 +263,9 @@ Rest restDuring(OperationKind kind, Rest rest) {
     case OperationKind::PAUSE:
     case OperationKind::RESUME:
       return rest;
+    case OperationKind::EXPIRE:
+      // Its key goes first.
+      return Rest::EXPIRED;
   }
   KJ_UNREACHABLE;
 }
@@ -245,6 +287,8 @@ kj::Maybe<Rest> restAfter(OperationKind kind, Outcome outcome) {
       return outcome == Outcome::SUCCEEDED ? Rest::PAUSED : Rest::RUNNING;
     case OperationKind::RESUME:
       return outcome == Outcome::SUCCEEDED ? Rest::RUNNING : Rest::PAUSED;
+    case OperationKind::EXPIRE:
+      return Rest::EXPIRED;
   }
   KJ_UNREACHABLE;
 }

@@ -7,7 +7,7 @@ namespace bothy {
 // The life of a workspace, as tables without effects: README.md draws it.
 
 // The numbers are not stored; the names (nameOf()) are, and never change.
-enum class OperationKind { CREATE, START, STOP, RESIZE, DELETE, PAUSE, RESUME };
+enum class OperationKind { CREATE, START, STOP, RESIZE, DELETE, PAUSE, RESUME, EXPIRE };
 kj::StringPtr nameOf(OperationKind kind);
 // nullptr: this bothyd knows no such kind.
 kj::Maybe<OperationKind> operationKind(kj::StringPtr name);
@@ -17,8 +17,8 @@ WorkspaceState stateOf(Rest rest, kj::Maybe<OperationKind> underWay);
 // Of a row and its operation, as stored.  One that is damaged is FAILED or, while it is being deleted, DELETING.
 WorkspaceState stateOf(const WorkspaceRow& row, const kj::Maybe<OperationRow>& operation);
 
-// START of one that is paused is RESUME.
-enum class Wish { START, STOP, DELETE, RESIZE, PAUSE, RESUME };
+// START of one that is paused is RESUME, and of one that has expired CREATE.
+enum class Wish { START, STOP, DELETE, RESIZE, PAUSE, RESUME, EXPIRE };
 
 enum class Reply {
   BEGIN,      // begin it; nothing is under way

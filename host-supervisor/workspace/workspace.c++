@@ -203,9 +203,9 @@ kj::Promise<Workspace::StartOutcome> Workspace::join(kj::Maybe<kj::Own<Progress>
 }
 
 kj::Promise<Workspace::Turn> Workspace::beginStart(Turn turn) {
-  co_await journal.transition(StartOperation::beginning(site, StartOperation::Way::REQUEST),
-                              Cause::REQUEST);
-  progress.begin(Stage::STARTING_VM);
+  const bool isExpired = state() == WorkspaceState::EXPIRED;
+  co_await journal.transition(starting(), Cause::REQUEST);
+  progress.begin(isExpired ? Stage::CREATING_DISK : Stage::STARTING_VM);
   begin(storedOperation(site));
   co_return kj::mv(turn);
 }
@@ -233,10 +233,7 @@ kj::Promise<Workspace::StartOutcome> Workspace::start(kj::Maybe<kj::Own<Progress
         break;
       }
       KJ_IF_MAYBE (shortage, co_await shortageOfRoom(world, capacity)) co_return kj::mv(*shortage);
-      KJ_IF_MAYBE (shortage,
-                   journal.admit(StartOperation::beginning(site, StartOperation::Way::REQUEST))) {
-        co_return kj::mv(*shortage);
-      }
+      KJ_IF_MAYBE (shortage, journal.admit(starting())) co_return kj::mv(*shortage);
       turn = co_await keepOn(beginStart(kj::mv(turn)));
       break;
   }

@@ -90,7 +90,7 @@ public:
   // Waits for the creation or start that is under way; `Busy` if there is none.
   kj::Promise<StartOutcome> join(kj::Maybe<kj::Own<Progress>> progress);
 
-  // What each does is said by replyTo().  One that runs has started well; one that is paused is resumed.
+  // What each does is said by replyTo().  One that runs has started well; one that is paused is resumed, and one that has expired is made anew.
   kj::Promise<StartOutcome> start(kj::Maybe<kj::Own<Progress>> progress);
   using StopOutcome = kj::OneOf<StopKind, Superseded, Busy, Underway>;
   kj::Promise<StopOutcome> stop(uint32_t graceMillis);
@@ -128,10 +128,15 @@ public:
   kj::Promise<PauseOutcome> pause();
   // A failure is one of the start's first stage.
   kj::Promise<StartOutcome> resume(kj::Maybe<kj::Own<Progress>> progress);
-  // The same, also of one that is just being paused: when it is.
+  // The same, also of one that is just being paused: when it is; and a start of one that has expired.
   kj::Promise<StartOutcome> wake(kj::Maybe<kj::Own<Progress>> progress);
   // Resolves when it is neither paused, nor being paused or resumed.  Holds it.
   kj::Promise<void> whenResumed();
+
+  // Destroys its disk and its key, and keeps what it is made of.  workspace-expiry.c++
+  struct Expired {};
+  using ExpireOutcome = kj::OneOf<Expired, Superseded, Busy, Underway>;
+  kj::Promise<ExpireOutcome> expire();
 
   // The machine, in state RUNNING.
   kj::Maybe<kj::Own<Machine>> machine();
@@ -190,6 +195,9 @@ private:
   kj::Promise<Turn> beginResize(Turn turn, uint32_t diskMib);
   kj::Promise<Turn> beginPause(Turn turn);
   kj::Promise<Turn> beginResume(Turn turn);
+  kj::Promise<Turn> beginExpiry(Turn turn);
+  // With which one that has a disk, or none any more, begins to start.
+  WorkspaceJournal::Rows starting();
 
   // The row of the machine that may run.
   kj::Maybe<const MachineRow&> runningMachine() const;

@@ -114,6 +114,13 @@ void resume(SupervisedHost& host) {
   KJ_REQUIRE(response.getOutcome().isResumed(), response.getOutcome());
 }
 
+void expire(SupervisedHost& host) {
+  auto request = host.supervisor().expireRequest();
+  request.setName("demo");
+  auto response = host.wait(request.send().dropPipeline(), "the expiry");
+  KJ_REQUIRE(response.getOutcome().isExpired(), response.getOutcome());
+}
+
 // To one with a larger disk.
 void changeTier(SupervisedHost& host) {
   auto request = host.supervisor().changeTierRequest();
@@ -276,6 +283,20 @@ TEST_CASE(
   };
   killAtEachStep(promised, startLarger,
                  {.least = 1, .only = "is under way", .last = "growth of a volume is under way"});
+}
+
+TEST_CASE("P28 P58 R20 bothyd killed at any step of an expiry leaves what its database says") {
+  killAtEachStep(small, expire, {.least = 6});
+}
+
+TEST_CASE("P28 P58 R20 what has expired is made anew where bothyd was killed while it was") {
+  auto expired = [](SupervisedHost& host) {
+    if (host.stateOf("demo") == rpc::WorkspaceState::RUNNING) stop(host);
+    if (host.stateOf("demo") == nullptr) create(host, false);
+    expire(host);
+  };
+  killAtEachStep(expired, start,
+                 {.least = 3, .only = "is under way", .last = "lease of a machine is under way"});
 }
 
 TEST_CASE("P28 R20 bothyd killed at any step of a deletion leaves nothing in the end") {

@@ -165,6 +165,8 @@ kj::String HostInventory::expected(kj::StringPtr found) {
   Lines lines;
   for (auto workspace : list.getWorkspaces()) {
     std::string id = workspace.getId().cStr();
+    // Of one that has expired there is nothing.
+    if (workspace.getState() == rpc::WorkspaceState::EXPIRED) continue;
     // One that is paused has a machine, and no vsock device.
     const bool isPaused = workspace.getState() == rpc::WorkspaceState::PAUSED;
     const bool runs = isPaused || workspace.getState() == rpc::WorkspaceState::RUNNING;
@@ -192,7 +194,8 @@ void settle(SupervisedHost& host) {
       auto state = workspace.getState();
       lasts =
           lasts && (state == rpc::WorkspaceState::STOPPED || state == rpc::WorkspaceState::FAILED ||
-                    state == rpc::WorkspaceState::RUNNING || state == rpc::WorkspaceState::PAUSED);
+                    state == rpc::WorkspaceState::RUNNING || state == rpc::WorkspaceState::PAUSED ||
+                    state == rpc::WorkspaceState::EXPIRED);
     }
     if (lasts) return;
     KJ_REQUIRE(host.timer.now() < deadline, "a workspace stays on its way", list);

@@ -121,7 +121,7 @@ kj::Promise<void> Clients::choose(kj::StringPtr who) {
     KJ_IF_MAYBE (one, nameOfUsers()) name = kj::mv(*one);
   }
   KJ_IF_MAYBE (ended, endedUnstored()) name = kj::mv(*ended);
-  switch (fate.below(38)) {
+  switch (fate.below(40)) {
     case 0:
     case 1:
     case 2:
@@ -170,6 +170,9 @@ kj::Promise<void> Clients::choose(kj::StringPtr who) {
     case 35:
     case 36:
       return ensure(kj::str(who));
+    case 37:
+    case 38:
+      return expire(kj::str(who), kj::mv(name));
     default:
       list(who);
       return kj::READY_NOW;

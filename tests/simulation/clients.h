@@ -39,7 +39,8 @@ private:
   kj::Promise<void> pause(kj::String who, kj::String name);
   kj::Promise<void> resume(kj::String who, kj::String name);
   kj::Promise<void> changeTier(kj::String who, kj::String name);
-  // Of users.  user-calls.c++
+  // Of users, and of what expires.  user-calls.c++
+  kj::Promise<void> expire(kj::String who, kj::String name);
   kj::Promise<void> ensure(kj::String who);
   void examineEnsured(kj::StringPtr who, kj::StringPtr user, kj::StringPtr name,
                       const UserWorkspaces::Ensured& told);

@@ -4,8 +4,6 @@
 
 #include <kj/map.h>
 
-#include "workspace/workspace-demand.h"
-
 namespace bothy {
 namespace {
 
@@ -109,39 +107,6 @@ void Invariants::checkSessionsAtRest(Incarnation& bothyd) {
   }
 }
 
-Demand Invariants::promised() {
-  Demand sum;
-  for (auto& entry : host.store.workspaces()) {
-    auto& id = entry.key;
-    sum = sum +
-          demandOf(entry.value,
-                   host.store.machine(id).map([](const MachineRow& m) { return m.clone(); }),
-                   host.store.operation(id).map([](const OperationRow& o) { return o.clone(); }));
-  }
-  return sum;
-}
-
-// No more is promised than may be, over every kill (P53).
-void Invariants::checkCapacity() {
-  auto& most = host.capacity;
-  auto sum = promised();
-  if (sum.memoryMib > most.memoryMib || sum.cpus > most.cpus || sum.diskMib > most.diskMib) {
-    host.judge.accuse("more is promised than the host may give: ", sum.memoryMib, " MiB, ",
-                      sum.cpus, " processors, disks of ", sum.diskMib, " MiB");
-  }
-  uint64_t memoryMib = 0, cpus = 0;
-  for (auto& entry : host.machines) {
-    auto& machine = *entry.value;
-    if (machine.phase() != SimulatedMachine::Phase::RUNS) continue;
-    memoryMib += machine.spec.memoryBytes >> 20;
-    cpus += machine.spec.cpus;
-  }
-  if (memoryMib > most.memoryMib || cpus > most.cpus) {
-    host.judge.accuse("machines have more than the host may give: ", memoryMib, " MiB, ", cpus,
-                      " processors");
-  }
-}
-
 void Invariants::checkList(Incarnation& bothyd, bool isAtRest) {
   auto workspaces = bothyd.list();
   for (auto& workspace : workspaces) {
@@ -224,6 +189,7 @@ void Invariants::checkMachines(Incarnation& bothyd) {
     switch (state) {
       case WorkspaceState::STOPPED:
       case WorkspaceState::FAILED:
+      case WorkspaceState::EXPIRED:
         if (host.machinery.lives(id)) {
           host.judge.accuse("workspace ", label, " is ", state,
                             ", and a machine of it is on the host");
@@ -271,6 +237,7 @@ void Invariants::checkMachines(Incarnation& bothyd) {
       case WorkspaceState::RESIZING:
       case WorkspaceState::PAUSING:
       case WorkspaceState::RESUMING:
+      case WorkspaceState::EXPIRING:
         host.judge.accuse("workspace ", label, " is stuck in state ", state);
         break;
     }
@@ -323,6 +290,12 @@ void Invariants::checkDisks() {
   for (auto& entry : host.store.workspaces()) {
     auto& row = entry.value;
     auto label = host.label(row.id);
+    if (row.rest == Rest::EXPIRED) {
+      if (host.volumes.find(row.id) != nullptr || host.keys.find(row.id) != nullptr) {
+        host.judge.accuse(label, " has expired, and its disk or its key is there");
+      }
+      continue;
+    }
     KJ_IF_MAYBE (volume, host.volumes.find(row.id)) {
       const MachineRow root;
       if (!volume->whole || volume->uid != host.store.machine(row.id).orDefault(root).uid ||

@@ -53,6 +53,7 @@ public:
   size_t ensuring = 0;
   // Calls that were told so.
   size_t ensured = 0;
+  size_t expired = 0;
   size_t paused = 0, resumed = 0;
   // Those made and answered.
   size_t answered = 0;

@@ -56,6 +56,13 @@ kj::Promise<void> Clients::resume(kj::String who, kj::String name) {
   auto label = host.label(workspace.row().id);
   host.trace.line(who, wakes ? "wake " : "resume ", label);
   ++ledger.of(workspace.row()).haltsAsked;
+  const bool mayBeExpired = workspace.row().rest == Rest::EXPIRED;
+  if (wakes && mayBeExpired) {
+    // It is a start.
+    auto& facts = ledger.of(workspace.row());
+    facts.isOff = false;
+    ++facts.startsAsked;
+  }
   auto outcome = co_await (wakes ? workspace.wake(nullptr) : workspace.resume(nullptr));
   if (!isHeard()) co_return;
   KJ_SWITCH_ONEOF(outcome) {
@@ -77,6 +84,10 @@ kj::Promise<void> Clients::resume(kj::String who, kj::String name) {
       examine(who, underway);
     }
     KJ_CASE_ONEOF(shortage, Shortage) {
+      if (mayBeExpired) {
+        examine(who, shortage);
+        co_return;
+      }
       host.judge.accuse(who, " is told that there is no room for ", label, ", which has its own");
     }
   }

@@ -175,7 +175,8 @@ void SimulatedHost::run(SimulatedMachine& machine) {
     // What ends it may be stored meanwhile.
     bool isToEnd = *state == WorkspaceState::DELETING;
     // A start that failed for the time it took: its machine keeps the lease until all that libvirt was asked for it is done.
-    if (*state == WorkspaceState::FAILED && store.machine(spec.name) != nullptr) isToEnd = true;
+    const bool hasFailed = *state == WorkspaceState::FAILED || *state == WorkspaceState::EXPIRING;
+    if (hasFailed && store.machine(spec.name) != nullptr) isToEnd = true;
     if (*state != WorkspaceState::STARTING && *state != WorkspaceState::STOPPING && !isToEnd) {
       judge.accuse("the machine of ", machine.label, " runs, and the database says ", *state);
     }

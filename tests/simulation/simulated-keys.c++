@@ -118,7 +118,8 @@ kj::Promise<void> SimulatedKeys::destroy(kj::StringPtr idParam) {
   auto id = kj::str(idParam);
   auto what = kj::str("destroy ", host.label(id));
   auto state = host.storedState(id);
-  if (state != WorkspaceState::DELETING && state != WorkspaceState::CREATING) {
+  if (state != WorkspaceState::DELETING && state != WorkspaceState::EXPIRING &&
+      state != WorkspaceState::CREATING) {
     host.judge.accuse("the key of ", host.label(id), " is destroyed, which is not `deleting`");
   }
   return run(kj::mv(what), [this, id = kj::mv(id)]() {

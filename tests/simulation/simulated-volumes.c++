@@ -209,7 +209,8 @@ kj::Promise<void> SimulatedVolumes::destroy(kj::StringPtr idParam) {
   auto id = kj::str(idParam);
   auto what = kj::str("destroy ", host.label(id));
   auto state = host.storedState(id);
-  if (state != WorkspaceState::DELETING && state != WorkspaceState::CREATING) {
+  if (state != WorkspaceState::DELETING && state != WorkspaceState::EXPIRING &&
+      state != WorkspaceState::CREATING) {
     host.judge.accuse("the disk of ", host.label(id), " is destroyed, which is not `deleting`");
   }
   auto half = [this, id = kj::str(id)]() {

@@ -19,11 +19,13 @@ bool isWay(const EventRecord& event, kj::Maybe<const OperationRow&> before) {
       KJ_IF_MAYBE (operation, before) {
         const bool isToStart = operation->parameters.size() > 0;
         if (event.after == (isToStart ? S::STOPPED : S::STARTING)) mayBe = false;
+        // One that is made anew has a name and a user, and loses neither.
+        if (operation->parameters == "again") mayBe = isOneOf({S::STARTING, S::EXPIRING});
       }
       break;
     case S::STOPPED:
     case S::FAILED:
-      mayBe = isOneOf({S::STARTING, S::RESIZING});
+      mayBe = isOneOf({S::STARTING, S::RESIZING, S::EXPIRING});
       break;
     case S::STARTING:
       mayBe = isOneOf({S::RUNNING, S::FAILED, S::STOPPING});
@@ -40,6 +42,12 @@ bool isWay(const EventRecord& event, kj::Maybe<const OperationRow&> before) {
     case S::STOPPING:
     case S::RESIZING:
       mayBe = isOneOf({S::STOPPED});
+      break;
+    case S::EXPIRING:
+      mayBe = isOneOf({S::EXPIRED});
+      break;
+    case S::EXPIRED:
+      mayBe = isOneOf({S::CREATING});
       break;
     case S::DELETING:
       mayBe = isOneOf({});

@@ -1,4 +1,4 @@
-// What calls that bring up the workspaces of users are held to.
+// What calls that bring up the workspaces of users, and that let workspaces expire, are held to.
 
 #include <kj/debug.h>
 
@@ -101,6 +101,42 @@ kj::Promise<void> Clients::ensure(kj::String who) {
     }
     KJ_CASE_ONEOF(shortage, Shortage) {
       examine(who, shortage);
+    }
+  }
+}
+
+kj::Promise<void> Clients::expire(kj::String who, kj::String name) {
+  auto found = bothyd.manager().find(name);
+  if (found == nullptr) co_return;
+  auto& workspace = *KJ_ASSERT_NONNULL(found);
+  if (replyTo(Wish::EXPIRE, workspace.state()) == Reply::BUSY) co_return;
+  auto id = kj::str(workspace.row().id);
+  auto label = host.label(id);
+  host.trace.line(who, "expire ", label);
+  const auto startsBefore = ledger.of(workspace.row()).startsAsked;
+  auto outcome = co_await workspace.expire();
+  if (!isHeard()) co_return;
+  KJ_SWITCH_ONEOF(outcome) {
+    KJ_CASE_ONEOF(expired, Workspace::Expired) {
+      host.trace.line(who, "is told: expired ", label);
+      ++ledger.expired;
+      auto& facts = ledger.of(workspace.row());
+      const bool mayBeMadeAnew = facts.startsAsked != startsBefore || facts.deleteAsked ||
+                                 (workspace.row().user.size() > 0 && ledger.ensuring > 0);
+      if (mayBeMadeAnew || host.store.row(id) == nullptr) co_return;
+      if (host.volumes.find(id) != nullptr || host.keys.find(id) != nullptr ||
+          host.machinery.lives(id)) {
+        host.judge.accuse(label, " is said to have expired, and something of it is on the host");
+      }
+    }
+    KJ_CASE_ONEOF(superseded, Superseded) {
+      host.trace.line(who, "is told: superseded");
+    }
+    KJ_CASE_ONEOF(busy, Busy) {
+      host.trace.line(who, "is told: busy");
+    }
+    KJ_CASE_ONEOF(underway, Underway) {
+      examine(who, underway);
     }
   }
 }

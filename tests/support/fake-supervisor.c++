@@ -4,6 +4,7 @@
 #include <capnp/serialize-async.h>
 #include <kj/debug.h>
 
+#include "support/fake-expiry.h"
 #include "support/fake-tiers.h"
 
 namespace bothy {
@@ -175,6 +176,7 @@ public:
   kj::Promise<void> stop(StopContext context) override {
     auto outcome = context.getResults().initOutcome();
     if (context.getParams().getName() == "demo") {
+      fake.isForced = context.getParams().getGraceMillis() == 0;
       outcome.setStopped(context.getParams().getGraceMillis() == 0
                              ? rpc::Supervisor::StopKind::FORCED
                              : rpc::Supervisor::StopKind::ORDERLY);
@@ -231,7 +233,6 @@ public:
     }
     return kj::READY_NOW;
   }
-
   kj::Promise<void> pause(PauseContext context) override {
     auto name = context.getParams().getName();
     auto outcome = context.getResults().initOutcome();
@@ -273,6 +274,11 @@ public:
   }
   kj::Promise<void> tiers(TiersContext context) override {
     fillTiers(context.getResults());
+    return kj::READY_NOW;
+  }
+  kj::Promise<void> expire(ExpireContext context) override {
+    const bool runs = fake.state == nullptr && !fake.isForced;
+    fillExpiry(context.getParams().getName(), runs, context.getResults().initOutcome());
     return kj::READY_NOW;
   }
   kj::Promise<void> users(UsersContext context) override {

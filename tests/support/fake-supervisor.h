@@ -101,6 +101,8 @@ public:
   kj::uint waitingForResume() const { return resumeWaiters.count(); }
   // Set: why the next `pause` or `resume` fails.
   kj::Maybe<kj::String> haltFailure;
+  // The last stop was by force.
+  bool isForced = false;
   // Set: "demo" is in this state, and nobody is connected to it.  A start ends that.
   kj::Maybe<rpc::WorkspaceState> state;
   // Whether its agent does not answer.

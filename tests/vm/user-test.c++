@@ -2,6 +2,7 @@
 
 #include <kj/debug.h>
 #include <signal.h>
+#include <unistd.h>
 #include <catch2/catch_test_macros.hpp>
 
 #include "schema/user.capnp.h"
@@ -15,7 +16,7 @@ using Done = rpc::Users::Done;
 
 struct Platform {
   SupervisedHost host;
-  kj::String name;
+  kj::String name, id;
 
   auto ask(kj::StringPtr user) {
     auto request =
@@ -30,6 +31,7 @@ struct Platform {
     auto workspace = outcome.getEnsured().getWorkspace();
     CHECK(workspace.getState() == rpc::WorkspaceState::RUNNING);
     if (name.size() == 0) name = kj::str(workspace.getSpec().getName());
+    id = kj::str(workspace.getId());
     CHECK(workspace.getSpec().getName() == name);
     return outcome.getEnsured().getDone();
   }
@@ -76,6 +78,16 @@ TEST_CASE("P28 P57 a user is connected to his computer wherever it was, and has 
   }
   host.restart(SIGKILL);
   p.ensured("auth0|alice");
+
+  // What has expired takes nothing of the host but its row, and is made anew.
+  auto volume = kj::str(host.directory(), "/state/volumes/", p.id, ".qcow2");
+  CHECK(access(volume.cStr(), F_OK) == 0);
+  CHECK(p.bothy({"expire"_kj, p.name}).status != 0);
+  CHECK(p.bothy({"expire"_kj, "-f"_kj, p.name}).status == 0);
+  CHECK(access(volume.cStr(), F_OK) != 0);
+  CHECK(host.stateOf(p.name) == rpc::WorkspaceState::EXPIRED);
+  CHECK(p.ensured("auth0|alice") == Done::RECREATED);
+  CHECK(p.bothy({"exec"_kj, p.name, "cat"_kj, "file"_kj}).status != 0);
 
   auto listed = p.bothy({"user"_kj, "ls"_kj});
   INFO(listed.out.cStr());

@@ -3,6 +3,7 @@
 #include <kj/debug.h>
 
 #include "workspace/operations/delete-operation.h"
+#include "workspace/operations/expire-operation.h"
 #include "workspace/operations/stored-operation.h"
 #include "workspace/steps.h"
 
@@ -19,7 +20,7 @@ constexpr Step STEPS[] = {
 };
 enum { ROOM, KEY, DISK };
 
-constexpr kj::StringPtr START = "start"_kj;
+constexpr kj::StringPtr START = "start"_kj, AGAIN = "again"_kj;
 
 }  // namespace
 
@@ -29,11 +30,19 @@ OperationRow CreateOperation::beginning(const World& world, kj::StringPtr worksp
                       thenStart ? START : nullptr, requestId);
 }
 
+WorkspaceJournal::Rows CreateOperation::beginningAgain(const Site& site) {
+  auto rows = site.journal.beginning(OperationKind::CREATE, STEPS[ROOM].name, AGAIN);
+  // It is as large as it was to become.
+  rows.row.diskMib = rows.row.promisedDiskMib();
+  rows.row.nextDiskMib = 0;
+  return rows;
+}
+
 CreateOperation::CreateOperation(const Site& site, kj::StringPtr parameters)
-    : site(site), thenStart(parameters == START) {}
+    : site(site), isAgain(parameters == AGAIN), thenStart(isAgain || parameters == START) {}
 
 bool CreateOperation::startsIt(const OperationRow& row) {
-  return row.parameters == START;
+  return row.parameters == START || row.parameters == AGAIN;
 }
 
 kj::Maybe<Operation&> CreateOperation::next() {
@@ -88,7 +97,11 @@ kj::Promise<Operation::Settled> CreateOperation::settle(kj::Maybe<kj::Exception>
     outcome = StartReport::Failure{Stage::CREATING_DISK, StartFault::DISK, kj::str(line), nullptr,
                                    e->getType() == kj::Exception::Type::OVERLOADED};
     auto turn = co_await journal.settle(
-        [this]() { return DeleteOperation::beginning(site, DeleteOperation::Of::FAILED_CREATION); },
+        [this]() {
+          constexpr auto OF = Erasure::Of::FAILED_CREATION;
+          return isAgain ? ExpireOperation::beginning(site, OF)
+                         : DeleteOperation::beginning(site, OF);
+        },
         Cause::START_FAILED, kj::mv(line));
     site.progress.end();
     co_return followed(kj::mv(turn));

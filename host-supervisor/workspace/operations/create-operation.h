@@ -4,12 +4,16 @@
 
 namespace bothy {
 
-// Makes the disk of a new workspace, and starts it if that is wanted.  If it cannot be made the workspace is deleted.
+// Makes the disk of a new workspace, and starts it if that is wanted; or that of one that has expired, which is started.  If it cannot be made
+// the workspace is deleted, or expires again.
 class CreateOperation final: public Operation {
 public:
   // The row with which one of a new workspace begins.
   static OperationRow beginning(const World& world, kj::StringPtr workspaceId, bool thenStart,
                                 kj::StringPtr requestId);
+
+  // The rows with which one of a workspace that has expired begins.
+  static WorkspaceJournal::Rows beginningAgain(const Site& site);
 
   // `parameters`: of the row.
   CreateOperation(const Site& site, kj::StringPtr parameters);
@@ -17,7 +21,7 @@ public:
   // Whether the one that this row is of starts the workspace.
   static bool startsIt(const OperationRow& row);
 
-  // What came of it: the disk could not be made, and `next` deletes the workspace; or `next` starts it; or nothing comes next.
+  // What came of it: the disk could not be made, and `next` deletes the workspace, or what is left of one that had expired; or `next` starts it; or nothing comes next.
   const kj::Maybe<StartReport::Failure>& failure() const { return outcome; }
   kj::Maybe<Operation&> next();
 
@@ -30,6 +34,7 @@ public:
 
 private:
   const Site site;
+  const bool isAgain;
   const bool thenStart;
   kj::Maybe<StartReport::Failure> outcome;
   kj::Maybe<kj::Own<Operation>> following;

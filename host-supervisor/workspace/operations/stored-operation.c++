@@ -4,6 +4,7 @@
 
 #include "workspace/operations/create-operation.h"
 #include "workspace/operations/delete-operation.h"
+#include "workspace/operations/expire-operation.h"
 #include "workspace/operations/pause-operation.h"
 #include "workspace/operations/resize-operation.h"
 #include "workspace/operations/resume-operation.h"
@@ -28,6 +29,8 @@ kj::Own<Operation> operationOf(const Site& site, const OperationRow& row) {
       return kj::refcounted<PauseOperation>(site);
     case OperationKind::RESUME:
       return kj::refcounted<ResumeOperation>(site);
+    case OperationKind::EXPIRE:
+      return kj::refcounted<ExpireOperation>(site, row.parameters);
   }
   KJ_UNREACHABLE;
 }

@@ -38,6 +38,7 @@ kj::Own<Command> copyCommand();
 kj::Own<Command> startCommand();
 kj::Own<Command> stopCommand();
 kj::Own<Command> removeCommand();
+kj::Own<Command> expireCommand();
 kj::Own<Command> resizeCommand();
 kj::Own<Command> pauseCommand();
 kj::Own<Command> resumeCommand();

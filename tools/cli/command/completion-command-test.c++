@@ -37,7 +37,7 @@ TEST_CASE("commands are offered, and their options") {
   CHECK(offered({"--j"}) == "--json");
   CHECK(offered({"--json", "ev"}) == "events");
   CHECK(offered({"events", "--f"}) == "--follow");
-  CHECK(offered({"help", "ex"}) == "exec");
+  CHECK(offered({"help", "exe"}) == "exec");
   CHECK(offered({"nothing", ""}) == "");
 }
 

@@ -63,7 +63,8 @@ constexpr rpc::WorkspaceState STATES[] = {
     rpc::WorkspaceState::CREATING, rpc::WorkspaceState::STOPPED,  rpc::WorkspaceState::STARTING,
     rpc::WorkspaceState::RUNNING,  rpc::WorkspaceState::STOPPING, rpc::WorkspaceState::DELETING,
     rpc::WorkspaceState::FAILED,   rpc::WorkspaceState::RESIZING, rpc::WorkspaceState::PAUSED,
-    rpc::WorkspaceState::PAUSING,  rpc::WorkspaceState::RESUMING};
+    rpc::WorkspaceState::PAUSING,  rpc::WorkspaceState::RESUMING, rpc::WorkspaceState::EXPIRED,
+    rpc::WorkspaceState::EXPIRING};
 
 kj::Array<kj::StringPtr> stateNames() {
   return KJ_MAP(state, STATES) {

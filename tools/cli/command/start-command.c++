@@ -16,6 +16,8 @@ public:
     usage.form("NAME");
     usage.describe(
         "Starts a workspace and waits until it is ready.  One that is paused is resumed; one that "
+        "has "
+        "expired is made anew, with an empty disk; one that "
         "runs is left as it is, "
         "also where it is just powering itself off: `bothy up` starts it again then.",
         "With --json: the workspace, as `bothy ls --json` shows it.");

@@ -19,7 +19,7 @@ namespace {
 
 constexpr kj::StringPtr TEXT =
     R"(Workspaces of the platform's users.  `ensure` brings the user's workspace up from wherever it is: it resumes one that is paused,
-starts one that is stopped, and makes one, of what the options say, where the user has none.  Who asks while that is under way waits for the same.  `ls` shows the
+starts one that is stopped, makes one that has expired anew, with an empty disk, and makes one, of what the options say, where the user has none.  Who asks while that is under way waits for the same.  `ls` shows the
 workspaces of a user, or of all users; `rm` destroys all that the user has, with their files.)"_kj;
 
 constexpr kj::StringPtr AFTER =
@@ -42,6 +42,8 @@ kj::StringPtr describe(rpc::Users::Done done) {
       return "was started";
     case rpc::Users::Done::CREATED:
       return "was created";
+    case rpc::Users::Done::RECREATED:
+      return "had expired and was made anew";
   }
   return "is running";
 }

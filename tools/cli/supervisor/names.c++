@@ -26,6 +26,10 @@ kj::StringPtr nameOf(rpc::WorkspaceState state) {
       return "pausing";
     case rpc::WorkspaceState::RESUMING:
       return "resuming";
+    case rpc::WorkspaceState::EXPIRED:
+      return "expired";
+    case rpc::WorkspaceState::EXPIRING:
+      return "expiring";
   }
   return "unknown";
 }

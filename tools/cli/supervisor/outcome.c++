@@ -178,6 +178,10 @@ kj::Promise<kj::Maybe<kj::Exception>> whyNotConnected(
             what, "`bothy start ", name, "`",
             isOperator ? "" : ", if this session has the right `power`, or whoever gave it"));
       }
+      if (state == rpc::WorkspaceState::EXPIRED) {
+        co_return notRunningFailure(
+            kj::str(what, "`bothy start ", name, "` makes it anew, with an empty disk"));
+      }
       if (state == rpc::WorkspaceState::PAUSED) {
         co_return failure(kj::str(what, howToResume(name, asker)));
       }

@@ -1,0 +1,49 @@
+// A workspace of which only what it is made of is kept.
+
+#include <kj/debug.h>
+
+#include "workspace/operations/expire-operation.h"
+#include "workspace/operations/stored-operation.h"
+#include "workspace/workspace.h"
+
+namespace bothy {
+
+kj::Promise<Workspace::Turn> Workspace::beginExpiry(Turn turn) {
+  co_await journal.transition(ExpireOperation::beginning(site), Cause::REQUEST);
+  begin(storedOperation(site));
+  co_return kj::mv(turn);
+}
+
+kj::Promise<Workspace::ExpireOutcome> Workspace::expire() {
+  auto self = addRef();
+  auto turn = co_await journal.takeTurn();
+  switch (replyTo(Wish::EXPIRE, state())) {
+    case Reply::ALREADY:
+      co_return Expired();
+    case Reply::BUSY:
+    case Reply::SUPERSEDE:
+      co_return Busy{state()};
+    case Reply::BEGIN:
+      // What is on the host of one that is damaged is left as it is.
+      if (row().damage.size() > 0) co_return Busy{state()};
+      turn = co_await keepOn(beginExpiry(kj::mv(turn)));
+      break;
+    case Reply::JOIN:
+      if (runner.current() == nullptr) co_return Busy{state()};
+      break;
+  }
+  auto operation = underWay<ExpireOperation>();
+  auto ending = endWithin(world.deadlines.call, *operation);
+  turn = nullptr;
+  auto ended = co_await ending;
+  if (ended == nullptr) co_return underwayOf(*operation);
+  KJ_IF_MAYBE (kind, KJ_ASSERT_NONNULL(ended).supersededBy) co_return supersededBy(*kind);
+  co_return Expired();
+}
+
+WorkspaceJournal::Rows Workspace::starting() {
+  if (state() == WorkspaceState::EXPIRED) return CreateOperation::beginningAgain(site);
+  return StartOperation::beginning(site, StartOperation::Way::REQUEST);
+}
+
+}  // namespace bothy
