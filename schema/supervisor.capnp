@@ -395,6 +395,9 @@ struct Event {
   # So many equal ones, one after the other or in turn with others that change no state, are told by this one.
   firstNanos @10 :Int64;
   # When the first of them happened; 0 from a supervisor that does not count.
+  actor @11 :Text;
+  # Who asked for what is told, from the first event of it to its end: "uid 1000" of the operators' socket, "session ID", or "session ID of NAME" where the session
+  # has an actor.  Escape NAME, which is the platform's word.  Empty: nobody did; the guest, the host or the supervisor itself is the cause.
 }
 
 enum Cause {

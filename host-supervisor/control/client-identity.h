@@ -1,5 +1,6 @@
 #pragma once
 
+#include <kj/string.h>
 #include <stdint.h>
 #include <sys/types.h>
 
@@ -16,5 +17,10 @@ struct ClientIdentity {
   // Whose uid that is: another's for a subordinate one (subuid(5)).
   uid_t owner = uid;
 };
+
+// As events have who asked.
+inline kj::String actorOf(const ClientIdentity& client) {
+  return kj::str("uid ", client.uid);
+}
 
 }  // namespace bothy

@@ -51,7 +51,7 @@ kj::Promise<LaneOpening::Outcome> LaneOpening::open(kj::Own<Workspace> workspace
       if (hasEnded(session)) co_return Ended();
       kj::Maybe<Workspace::StartOutcome> answer;
       auto waiting =
-          workspace->wake(kj::mv(wanted->progress))
+          workspace->wake(kj::mv(wanted->progress), wanted->actor)
               .then([&answer](Workspace::StartOutcome&& woken) { answer = kj::mv(woken); });
       KJ_IF_MAYBE (whose, session) {
         waiting = waiting.exclusiveJoin((*whose)->onEnd().ignoreResult());

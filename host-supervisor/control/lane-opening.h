@@ -43,12 +43,14 @@ public:
   // Resumes a workspace that is paused, and tells of that.
   struct Waking {
     kj::Maybe<kj::Own<Progress>> progress;
+    // Who asks, as EventRecord has him.
+    kj::String actor;
   };
   // Of a call that may ask for it.
   template <typename Params>
-  static kj::Maybe<Waking> wakingOf(Params params) {
+  static kj::Maybe<Waking> wakingOf(Params params, kj::StringPtr actor) {
     if (!params.getWake()) return nullptr;
-    return Waking{progressOf(params)};
+    return Waking{progressOf(params), kj::str(actor)};
   }
   // `session`: whose lane it is, which ends with it.  Fails with OVERLOADED where the client has as many lanes as it may.
   kj::Promise<Outcome> open(kj::Own<Workspace> workspace, Granted granted, ClientIdentity client,

@@ -59,7 +59,8 @@ kj::Promise<void> SessionFacet::connect(ConnectContext context) {
   auto& workspace = KJ_ASSERT_NONNULL(found);
   auto params = context.getParams();
   kj::Maybe<LaneOpening::Waking> waking;
-  if (session->rights.mayWake()) waking = LaneOpening::wakingOf(params);
+  auto actor = session->actorName();
+  if (session->rights.mayWake()) waking = LaneOpening::wakingOf(params, actor);
   auto opened = co_await opening.open(workspace->addRef(), granted(params.getWanted()), client,
                                       kj::mv(waking), session->addRef());
   auto results = context.getResults();
@@ -122,7 +123,8 @@ kj::Promise<void> SessionFacet::start(StartContext context) {
     co_return;
   }
   auto& workspace = KJ_ASSERT_NONNULL(found);
-  auto result = co_await workspace->start(progressOf(context.getParams()));
+  auto actor = session->actorName();
+  auto result = co_await workspace->start(progressOf(context.getParams()), actor);
   fill(context.getResults().initOutcome().initStart(), *workspace, result,
        acceleratorName(rooms.abilities));
 }

@@ -31,7 +31,8 @@ SupervisorFacet::SupervisorFacet(const Rooms& rooms, ClientIdentity client)
       opening(rooms.lanes, rooms.sessions, rooms.newerVerbs),
       programVersion(rooms.version),
       startName(rooms.start),
-      client(client) {}
+      client(client),
+      actor(actorOf(client)) {}
 
 void SupervisorFacet::describe(rpc::WorkspaceInfo::Builder info, const WorkspaceView& workspace) {
   fill(info, workspace, acceleratorName(abilities));
@@ -52,6 +53,7 @@ kj::Promise<void> SupervisorFacet::create(CreateContext context) {
   request.spec = fromRpc(params.getSpec());
   request.requestId = kj::str(params.getRequestId());
   request.start = params.getStart();
+  request.actor = kj::str(actor);
 
   auto result = co_await manager.create(kj::mv(request), progressOf(params));
   auto outcome = context.getResults().initOutcome();
@@ -130,7 +132,7 @@ kj::Promise<void> SupervisorFacet::connect(ConnectContext context) {
     granted = kj::mv(grant.get<LaneGrant>());
   }
   auto opened = co_await opening.open(workspace->addRef(), kj::mv(granted), client,
-                                      LaneOpening::wakingOf(params));
+                                      LaneOpening::wakingOf(params, actor));
   auto results = context.getResults();
   KJ_IF_MAYBE (lane, opened.tryGet<rpc::Lane::Client>()) {
     results.setLane(kj::mv(*lane));
@@ -148,7 +150,7 @@ kj::Promise<void> SupervisorFacet::start(StartContext context) {
     co_return;
   }
   auto workspace = kj::mv(KJ_ASSERT_NONNULL(found));
-  auto result = co_await workspace->start(progressOf(params));
+  auto result = co_await workspace->start(progressOf(params), actor);
   fill(context.getResults().initOutcome(), *workspace, result, acceleratorName(abilities));
 }
 
@@ -162,7 +164,7 @@ kj::Promise<void> SupervisorFacet::stop(StopContext context) {
     co_return;
   }
   auto workspace = kj::mv(KJ_ASSERT_NONNULL(found));
-  auto result = co_await workspace->stop(params.getGraceMillis());
+  auto result = co_await workspace->stop(params.getGraceMillis(), actor);
   auto outcome = context.getResults().initOutcome();
   KJ_SWITCH_ONEOF(result) {
     KJ_CASE_ONEOF(kind, StopKind) {
@@ -192,7 +194,7 @@ kj::Promise<void> SupervisorFacet::stop(StopContext context) {
 
 kj::Promise<void> SupervisorFacet::delete_(DeleteContext context) {
   KJ_IF_MAYBE (workspace, manager.find(context.getParams().getName())) {
-    auto result = co_await (*workspace)->erase();
+    auto result = co_await (*workspace)->erase(actor);
     auto outcome = context.getResults().initOutcome();
     KJ_IF_MAYBE (underway, result.tryGet<Underway>()) {
       fill(outcome.initUnderway(), *underway);
@@ -213,7 +215,7 @@ kj::Promise<void> SupervisorFacet::resize(ResizeContext context) {
   }
   auto workspace = kj::mv(KJ_ASSERT_NONNULL(found));
   auto result =
-      co_await workspace->resize(params.getDiskMib(), manager.mostDiskMib(workspace->row()));
+      co_await workspace->resize(params.getDiskMib(), manager.mostDiskMib(workspace->row()), actor);
   auto outcome = context.getResults().initOutcome();
   KJ_SWITCH_ONEOF(result) {
     KJ_CASE_ONEOF(resized, Workspace::Resized) {
@@ -274,7 +276,7 @@ kj::Promise<void> SupervisorFacet::metering(MeteringContext context) {
 }
 
 kj::Promise<void> SupervisorFacet::users(UsersContext context) {
-  rpc::Users::Client facet = kj::heap<UsersFacet>(userWorkspaces, abilities);
+  rpc::Users::Client facet = kj::heap<UsersFacet>(userWorkspaces, abilities, kj::str(actor));
   context.getResults().setUsers(kj::mv(facet));
   return kj::READY_NOW;
 }
@@ -292,7 +294,7 @@ kj::Promise<void> SupervisorFacet::changeTier(ChangeTierContext context) {
   wish.isApplied = params.getApply();
   wish.keepsDisk = params.getKeepDisk();
   const auto name = params.getName();
-  auto result = co_await manager.changeTier(name, params.getTier(), wish);
+  auto result = co_await manager.changeTier(name, params.getTier(), wish, actor);
   auto outcome = context.getResults().initOutcome();
   auto tell = [&](rpc::TierPlan::Builder told, const TierPlan& plan) {
     fill(told, plan);

@@ -45,6 +45,8 @@ private:
   kj::StringPtr programVersion;
   kj::StringPtr startName;
   const ClientIdentity client;
+  // As events have him.
+  const kj::String actor;
 
   kj::Promise<void> version(VersionContext context) override;
   kj::Promise<void> create(CreateContext context) override;

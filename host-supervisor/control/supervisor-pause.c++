@@ -13,7 +13,7 @@ kj::Promise<void> SupervisorFacet::pause(PauseContext context) {
     co_return;
   }
   auto workspace = kj::mv(KJ_ASSERT_NONNULL(found));
-  auto result = co_await workspace->pause();
+  auto result = co_await workspace->pause(actor);
   auto outcome = context.getResults().initOutcome();
   KJ_SWITCH_ONEOF(result) {
     KJ_CASE_ONEOF(paused, Workspace::Paused) {
@@ -41,7 +41,7 @@ kj::Promise<void> SupervisorFacet::resume(ResumeContext context) {
     co_return;
   }
   auto workspace = kj::mv(KJ_ASSERT_NONNULL(found));
-  auto result = co_await workspace->resume(progressOf(context.getParams()));
+  auto result = co_await workspace->resume(progressOf(context.getParams()), actor);
   auto outcome = context.getResults().initOutcome();
   KJ_SWITCH_ONEOF(result) {
     KJ_CASE_ONEOF(report, kj::Own<StartReport>) {
@@ -77,7 +77,7 @@ kj::Promise<void> SupervisorFacet::expire(ExpireContext context) {
     co_return;
   }
   auto workspace = kj::mv(KJ_ASSERT_NONNULL(found));
-  auto result = co_await workspace->expire();
+  auto result = co_await workspace->expire(actor);
   auto outcome = context.getResults().initOutcome();
   KJ_SWITCH_ONEOF(result) {
     KJ_CASE_ONEOF(expired, Workspace::Expired) {

@@ -148,6 +148,7 @@ void fill(rpc::Event::Builder event, const EventRecord& from) {
   event.setGone(from.gone);
   event.setCause(toRpc(from.cause));
   event.setDetail(from.detail);
+  event.setActor(from.actor);
   event.setCount(from.count);
   event.setFirstNanos(from.firstNanos);
 }

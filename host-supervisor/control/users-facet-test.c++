@@ -44,6 +44,8 @@ TEST_CASE("P57 a back end has the workspace of a user, the same for all who ask"
   REQUIRE(pause.send().wait(f.scope).getOutcome().isPaused());
   CHECK(f.ensure("alice", "lab").wait(f.scope).getOutcome().getEnsured().getDone() ==
         rpc::Users::Done::RESUMED);
+  // Each change says who asked for it.
+  for (auto& event : f.store->events(0, 100)) CHECK(event.actor == "uid 0");
 }
 
 TEST_CASE("a back end is told why a user's workspace does not run") {

@@ -17,7 +17,7 @@ void UsersFacet::describe(rpc::WorkspaceInfo::Builder info, const WorkspaceView&
 kj::Promise<void> UsersFacet::ensure(EnsureContext context) {
   auto params = context.getParams();
   UserWorkspaces::Wanted wanted{kj::str(params.getUser()), kj::str(params.getName()),
-                                fromRpc(params.getSpec())};
+                                fromRpc(params.getSpec()), kj::str(actor)};
   auto answer = co_await users.ensure(kj::mv(wanted), progressOf(params));
   auto outcome = context.getResults().initOutcome();
   KJ_SWITCH_ONEOF(answer->outcome) {
@@ -74,7 +74,7 @@ kj::Promise<void> UsersFacet::list(ListContext context) {
 }
 
 kj::Promise<void> UsersFacet::remove(RemoveContext context) {
-  auto removal = co_await users.remove(context.getParams().getUser());
+  auto removal = co_await users.remove(context.getParams().getUser(), actor);
   auto outcome = context.getResults().initOutcome();
   auto deleted = outcome.initDeleted(removal.deleted.size());
   for (auto i : kj::indices(removal.deleted)) deleted.set(i, removal.deleted[i]);

@@ -30,6 +30,11 @@ kj::String Session::laneActor() const {
   return kj::str("actor ", stored.actor);
 }
 
+kj::String Session::actorName() const {
+  if (stored.actor.size() == 0) return laneName();
+  return kj::str(laneName(), " of ", stored.actor);
+}
+
 kj::Promise<SessionEnd> Session::onEnd() {
   auto self = addRef();
   while (ended == SessionEnd::NONE) co_await waiters.wait();

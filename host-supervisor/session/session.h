@@ -36,6 +36,8 @@ public:
   // As agents know it, and on whose behalf its lanes are.
   kj::String laneName() const;
   kj::String laneActor() const;
+  // As events have it.
+  kj::String actorName() const;
 
   SessionEnd end() const { return ended; }
   // No lane may begin, and nobody redeem it: it has ended, or is just being revoked.

@@ -66,6 +66,7 @@ inline EventRecord contractEvent(kj::StringPtr name, WorkspaceState before, Work
   event.after = after;
   event.cause = Cause::VSOCK_LOST;
   event.detail = kj::str(detail);
+  event.actor = kj::str("uid 7");
   return event;
 }
 

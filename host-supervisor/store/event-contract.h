@@ -44,6 +44,7 @@ private:
       }
       auto page = store->events(5, 2).wait(store.scope);
       REQUIRE(page.events.size() == 2);
+      CHECK(page.events[0].actor == "uid 7");
       CHECK((page.events[0].number == 6 && page.events[0].detail == "event 5"));
       CHECK(page.events[0].count == 1);
       CHECK((page.events[1].number == 7 && page.through == 7));

@@ -123,7 +123,7 @@ MachineRow MachineRow::clone() const {
 
 OperationRow OperationRow::clone() const {
   return {kj::str(id),         kj::str(workspaceId), kj::str(kind), kj::str(step),
-          kj::str(parameters), kj::str(requestId),   deadlineNanos};
+          kj::str(parameters), kj::str(requestId),   deadlineNanos, kj::str(actor)};
 }
 
 SessionRow SessionRow::clone() const {
@@ -143,7 +143,7 @@ SessionRow SessionRow::clone() const {
 
 EventRecord EventRecord::clone() const {
   return {number, timeNanos, count, firstNanos, kj::str(workspace), kj::str(workspaceId),
-          before, after,     gone,  cause,      kj::str(detail)};
+          before, after,     gone,  cause,      kj::str(detail),    kj::str(actor)};
 }
 
 RequestRecord RequestRecord::clone() const {

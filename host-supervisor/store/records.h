@@ -143,6 +143,8 @@ struct OperationRow {
   kj::String requestId;
   // When it has failed if it has not ended, or of a stop when its grace is over; since 1970, 0: never.
   int64_t deadlineNanos = 0;
+  // Who asked for it, as EventRecord has him.
+  kj::String actor = nullptr;
 
   OperationRow clone() const;
 };
@@ -190,6 +192,8 @@ struct EventRecord {
   bool gone = false;
   Cause cause = Cause::REQUEST;
   kj::String detail;
+  // Who asked for it, for people: "uid 1000", "session ID of NAME"; empty: nobody did.
+  kj::String actor = nullptr;
 
   EventRecord clone() const;
   // It changes no state.

@@ -42,12 +42,12 @@ private:
       machine.pausedNanos = 8;
       machine.cpus = 4;
       machine.memoryMib = 2048;
-      store.commit(
-          kj::mv(Change()
-                     .update(row.clone())
-                     .put(kj::mv(machine))
-                     .add(OperationRow{kj::str("op"), kj::str("id-a"), kj::str("resize"),
-                                       kj::str("grow"), kj::str("6000"), kj::str("r"), 9})));
+      store.commit(kj::mv(
+          Change()
+              .update(row.clone())
+              .put(kj::mv(machine))
+              .add(OperationRow{kj::str("op"), kj::str("id-a"), kj::str("resize"), kj::str("grow"),
+                                kj::str("6000"), kj::str("r"), 9, kj::str("uid 7")})));
       auto state = store.reopen();
       REQUIRE(state.workspaces.size() == 2);
       CHECK(state.workspaces[0].name == "a");
@@ -76,6 +76,7 @@ private:
       CHECK((operation.kind == "resize" && operation.step == "grow" && operation.id == "op"));
       CHECK((operation.parameters == "6000" && operation.requestId == "r"));
       CHECK((operation.deadlineNanos == 9 && operation.workspaceId == "id-a"));
+      CHECK(operation.actor == "uid 7");
       CHECK(state.lastEvent == 2);
     }
     SECTION("an update changes nothing of a row that never changes") {

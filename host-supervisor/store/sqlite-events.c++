@@ -34,7 +34,7 @@ SqliteEvents::SqliteEvents(SqliteDatabase& database, EventLimits limits)
              "WHERE workspace_id=? ORDER BY number DESC LIMIT ?"),
       insert(database,
              "INSERT INTO events (number, time_nanos, count, first_nanos, workspace, workspace_id, "
-             "before, after, gone, cause, detail) VALUES (?,?,?,?,?,?,?,?,?,?,?)"),
+             "before, after, gone, cause, detail, actor) VALUES (?,?,?,?,?,?,?,?,?,?,?,?)"),
       removeOne(database, "DELETE FROM events WHERE number=?"),
       excess(
           database,
@@ -56,7 +56,8 @@ SqliteEvents::SqliteEvents(SqliteDatabase& database, EventLimits limits)
                   "(SELECT number FROM events ORDER BY number LIMIT ?)"),
       select(database,
              "SELECT number, time_nanos, count, first_nanos, workspace, workspace_id, before, "
-             "after, gone, cause, detail FROM events WHERE number > ? ORDER BY number LIMIT ?") {}
+             "after, gone, cause, detail, actor FROM events WHERE number > ? ORDER BY number LIMIT "
+             "?") {}
 
 void SqliteEvents::add(const EventRecord& event, uint64_t number) {
   int64_t count = event.count;
@@ -78,6 +79,7 @@ void SqliteEvents::add(const EventRecord& event, uint64_t number) {
       .bind(int64_t(event.gone))
       .bind(static_cast<int64_t>(event.cause))
       .bind(event.detail)
+      .bind(event.actor)
       .finish();
   removeBeyondLimits(event);
 }
@@ -187,6 +189,7 @@ EventPage SqliteEvents::read(uint64_t after, size_t limit) {
     event.gone = select.integer(8) != 0;
     event.cause = KJ_ASSERT_NONNULL(cause);
     event.detail = select.text(10);
+    event.actor = select.text(11);
     result.add(kj::mv(event));
   }
   page.events = result.releaseAsArray();

@@ -145,6 +145,7 @@ TEST_CASE("P41 a database of bothyd 0.1.0 is taken over, with all that is in it"
   for (auto i : kj::indices(events)) {
     CHECK(events[i].number == i + 1);
     CHECK((events[i].count == 1 && events[i].firstNanos == events[i].timeNanos));
+    CHECK(events[i].actor == "");
   }
   CHECK((events[11].gone && events[11].workspace == "gone"));
   CHECK((events[5].cause == Cause::VSOCK_RESTORED));

@@ -52,7 +52,7 @@ SqliteRows::SqliteRows(SqliteDatabase& database)
                      "WHERE workspace_id=? AND workspace_id<>''"),
       addOperation(database,
                    "INSERT INTO operations (step, parameters, deadline_nanos, id, workspace_id, "
-                   "kind, request_id) VALUES (?,?,?,?,?,?,?)"),
+                   "kind, request_id, actor) VALUES (?,?,?,?,?,?,?,?)"),
       updateOperation(database,
                       "UPDATE operations SET step=?, parameters=?, deadline_nanos=? WHERE id=?"),
       removeOperation(database, "DELETE FROM operations WHERE id=?"),
@@ -70,8 +70,8 @@ SqliteRows::SqliteRows(SqliteDatabase& database)
                "SELECT uid, cid, workspace_id, secret, started_nanos, agent_version, "
                "released_nanos, paused_nanos, cpus, memory_mib FROM machines"),
       operations(database,
-                 "SELECT step, parameters, deadline_nanos, id, workspace_id, kind, request_id "
-                 "FROM operations"),
+                 "SELECT step, parameters, deadline_nanos, id, workspace_id, kind, request_id, "
+                 "actor FROM operations"),
       selectRequest(database,
                     "SELECT outcome, stage, fault, message, console, request_id, asked, "
                     "workspace_id FROM requests WHERE request_id=?"),
@@ -161,6 +161,7 @@ void SqliteRows::apply(const Change::Step& step) {
           .bind(row.workspaceId)
           .bind(row.kind)
           .bind(row.requestId)
+          .bind(row.actor)
           .finish();
     }
     KJ_CASE_ONEOF(update, Change::Update<OperationRow>) {
@@ -286,7 +287,7 @@ kj::Array<OperationRow> SqliteRows::readOperations() {
   while (operations.step()) {
     rows.add(OperationRow{operations.text(3), operations.text(4), operations.text(5),
                           operations.text(0), operations.text(1), operations.text(6),
-                          operations.integer(2)});
+                          operations.integer(2), operations.text(7)});
   }
   return rows.releaseAsArray();
 }

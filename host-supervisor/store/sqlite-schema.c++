@@ -183,6 +183,11 @@ constexpr kj::StringPtr MIGRATIONS[] = {
       ALTER TABLE workspaces ADD COLUMN last_active_nanos INTEGER NOT NULL DEFAULT 0;
       CREATE UNIQUE INDEX workspaces_by_user ON workspaces(user, user_name) WHERE user <> '';
     )sql"_kj,
+    // Somebody has asked for it.
+    R"sql(
+      ALTER TABLE operations ADD COLUMN actor TEXT NOT NULL DEFAULT '';
+      ALTER TABLE events ADD COLUMN actor TEXT NOT NULL DEFAULT '';
+    )sql"_kj,
 };
 
 }  // namespace

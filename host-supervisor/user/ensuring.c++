@@ -17,13 +17,14 @@ GivenSpec specOf(const GivenSpec& given, kj::String name) {
 }  // namespace
 
 Ensuring::Ensuring(UserWorkspaces& owner, kj::String keyParam, UserId user, kj::String name,
-                   GivenSpec spec)
+                   GivenSpec spec, kj::String actor)
     : owner(owner),
       manager(owner.manager),
       key(kj::mv(keyParam)),
       user(kj::mv(user)),
       name(kj::mv(name)),
       spec(kj::mv(spec)),
+      actor(kj::mv(actor)),
       answer(nullptr) {
   owner.ensuring.insert(kj::str(key), this);
   // Not before somebody waits.
@@ -73,6 +74,7 @@ kj::Promise<kj::Maybe<UserWorkspaces::Outcome>> Ensuring::create() {
   request.spec = specOf(spec, newWorkspaceName(user, name, owner.randomness));
   request.user = kj::str(user.text());
   request.userName = kj::str(name);
+  request.actor = kj::str(actor);
   auto outcome = co_await manager.create(kj::mv(request), progress->input());
   KJ_SWITCH_ONEOF(outcome) {
     KJ_CASE_ONEOF(created, WorkspaceManager::Created) {
@@ -109,14 +111,14 @@ kj::Promise<kj::Maybe<UserWorkspaces::Outcome>> Ensuring::bringUp(kj::Own<Worksp
     case WorkspaceState::PAUSING:
     case WorkspaceState::RESUMING:
       note(Done::RESUMED);
-      co_return co_await outcomeOf(kj::mv(workspace), it.wake(progress->input()));
+      co_return co_await outcomeOf(kj::mv(workspace), it.wake(progress->input(), actor));
     case WorkspaceState::STOPPED:
     case WorkspaceState::FAILED:
       note(Done::STARTED);
-      co_return co_await outcomeOf(kj::mv(workspace), it.start(progress->input()));
+      co_return co_await outcomeOf(kj::mv(workspace), it.start(progress->input(), actor));
     case WorkspaceState::EXPIRED:
       note(Done::RECREATED);
-      co_return co_await outcomeOf(kj::mv(workspace), it.start(progress->input()));
+      co_return co_await outcomeOf(kj::mv(workspace), it.start(progress->input(), actor));
     case WorkspaceState::STOPPING:
     case WorkspaceState::DELETING:
     case WorkspaceState::RESIZING:

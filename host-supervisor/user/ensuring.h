@@ -8,8 +8,9 @@ namespace bothy {
 // That one workspace of one user runs, for all who have asked since the first did.  Ends with the last of them.
 class Ensuring final: public kj::Refcounted {
 public:
-  // `spec`: of the first.  `owner` outlives it.
-  Ensuring(UserWorkspaces& owner, kj::String key, UserId user, kj::String name, GivenSpec spec);
+  // `spec` and `actor`: of the first.  `owner` outlives it.
+  Ensuring(UserWorkspaces& owner, kj::String key, UserId user, kj::String name, GivenSpec spec,
+           kj::String actor);
   ~Ensuring() noexcept(false);
   KJ_DISALLOW_COPY_AND_MOVE(Ensuring);
 
@@ -26,6 +27,7 @@ private:
   const UserId user;
   const kj::String name;
   const GivenSpec spec;
+  const kj::String actor;
   kj::Own<SharedProgress> progress = kj::refcounted<SharedProgress>();
   // What was done so far.
   Done done = Done::CONNECTED;

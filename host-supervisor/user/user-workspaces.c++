@@ -34,13 +34,14 @@ kj::Promise<kj::Own<UserWorkspaces::Answer>> UserWorkspaces::ensure(
     auto key = kj::str(user->text(), ' ', wanted.name);
     KJ_IF_MAYBE (underWay, ensuring.find(key)) return (*underWay)->join(kj::mv(progress));
     auto begun = kj::refcounted<Ensuring>(*this, kj::mv(key), kj::mv(*user), kj::mv(wanted.name),
-                                          kj::mv(wanted.spec));
+                                          kj::mv(wanted.spec), kj::mv(wanted.actor));
     return begun->join(kj::mv(progress));
   }
   return invalid(noUserId(wanted.user));
 }
 
-kj::Promise<UserWorkspaces::Removal> UserWorkspaces::remove(kj::StringPtr user) {
+kj::Promise<UserWorkspaces::Removal> UserWorkspaces::remove(kj::StringPtr user,
+                                                            kj::StringPtr actor) {
   kj::Vector<kj::String> names;
   if (user.size() > 0) {
     UserQuery query;
@@ -61,7 +62,7 @@ kj::Promise<UserWorkspaces::Removal> UserWorkspaces::remove(kj::StringPtr user) 
   for (auto& name : names) {
     KJ_IF_MAYBE (found, manager.find(name)) {
       auto& one = *all.add(kj::heap<One>(One{kj::mv(*found), nullptr}));
-      erasures.add(one.workspace->erase().then(
+      erasures.add(one.workspace->erase(actor).then(
           [&one](Workspace::EraseOutcome&& outcome) { one.outcome = kj::mv(outcome); }));
     }
   }

@@ -23,6 +23,8 @@ public:
     kj::String name;
     // Of the one that is made where he has none; without a name.
     GivenSpec spec;
+    // Who asks, as EventRecord has him.
+    kj::String actor = nullptr;
   };
   // What was done.  The numbers are those of the schema.
   enum class Done { CONNECTED, RESUMED, STARTED, CREATED, RECREATED };
@@ -57,7 +59,7 @@ public:
     kj::Maybe<Rest> underway;
   };
   // Deletes all that this user has now.
-  kj::Promise<Removal> remove(kj::StringPtr user);
+  kj::Promise<Removal> remove(kj::StringPtr user, kj::StringPtr actor = nullptr);
 
   // Nobody waits for a workspace.
   bool isIdle() const { return ensuring.size() == 0; }

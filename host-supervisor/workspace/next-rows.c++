@@ -1,5 +1,7 @@
 // What the rows of a workspace are next.
 
+#include <kj/debug.h>
+
 #include "workspace/workspace-id.h"
 #include "workspace/workspace-journal.h"
 
@@ -38,14 +40,24 @@ WorkspaceJournal::Rows WorkspaceJournal::tidied(Rows rows) const {
 WorkspaceJournal::Rows WorkspaceJournal::beginning(OperationKind kind, kj::StringPtr step,
                                                    kj::StringPtr parameters, bool inherits) {
   auto next = now.clone();
-  kj::String requestId;
+  kj::String requestId, actor;
   if (inherits) {
-    KJ_IF_MAYBE (before, now.operation) requestId = kj::str(before->requestId);
+    KJ_IF_MAYBE (before, now.operation) {
+      requestId = kj::str(before->requestId);
+      actor = kj::str(before->actor);
+    }
   }
-  next.operation = newOperation(world, next.row.id, kind, step, parameters, requestId);
+  auto operation = newOperation(world, next.row.id, kind, step, parameters, requestId);
+  operation.actor = kj::mv(actor);
+  next.operation = kj::mv(operation);
   next.row.rest = restDuring(kind, next.row.rest);
   next.row.failure = nullptr;
   return tidied(kj::mv(next));
+}
+
+WorkspaceJournal::Rows askedBy(kj::StringPtr actor, WorkspaceJournal::Rows next) {
+  KJ_ASSERT_NONNULL(next.operation).actor = kj::str(actor);
+  return next;
 }
 
 WorkspaceJournal::Rows WorkspaceJournal::resting(Rest rest, kj::StringPtr detail) {

@@ -94,5 +94,51 @@ TEST_CASE("P09 a vsock device that cannot be replaced is an event, and equal one
   }
 }
 
+constexpr kj::StringPtr EVENTS =
+    "starting by maker; running by maker; pausing by pauser; paused by pauser; resuming by waker; "
+    "running by waker; starting by ; running by ; failed by ; starting by starter; "
+    "running by starter; stopping by stopper; stopped by stopper; resizing by grower; "
+    "stopped by grower; expiring by sweeper; expired by sweeper; deleting by eraser; "
+    "deleting gone by eraser"_kj;
+
+TEST_CASE(
+    "P58 each event says who asked for it, from the beginning to the end, also after a restart") {
+  TestWorld w;
+  auto request = w.request("demo");
+  request.actor = kj::str("maker");
+  w.manager->create(kj::mv(request), nullptr).wait(w.scope);
+  auto demo = w.find("demo");
+  demo->pause("pauser").wait(w.scope);
+  demo->resume(nullptr, "waker").wait(w.scope);
+  w.driver.end(demo->row().id, VmEnd::REBOOTED);
+  w.settle();
+  w.driver.end(demo->row().id, VmEnd::CRASHED);
+  w.settle();
+  demo->start(nullptr, "starter").wait(w.scope);
+  demo->stop(0, "stopper").wait(w.scope);
+  demo->resize(8192, nullptr, "grower").wait(w.scope);
+  TierWish wish;
+  wish.isApplied = true;
+  w.manager->changeTier("demo", "pro", wish, "seller").wait(w.scope);
+  demo->expire("sweeper").wait(w.scope);
+  demo = nullptr;
+  // Of one that a killed bothyd has left.
+  w.volumes.failuresToDestroy = 1000;
+  auto erasing = w.find("demo")->erase("eraser");
+  w.settle();
+  erasing = nullptr;
+  w.volumes.failuresToDestroy = 0;
+  w.restart();
+  w.advance(120 * kj::SECONDS);
+  w.settle();
+  kj::Vector<kj::String> told;
+  for (auto& event : w.store->events(0, 100)) {
+    if (event.isNotice()) continue;
+    auto text = kj::str(event.after, event.gone ? " gone" : "", " by ", event.actor);
+    told.add(kj::mv(text));
+  }
+  CHECK(kj::strArray(told, "; ") == EVENTS);
+}
+
 }  // namespace
 }  // namespace bothy

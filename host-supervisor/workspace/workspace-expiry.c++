@@ -8,13 +8,13 @@
 
 namespace bothy {
 
-kj::Promise<Workspace::Turn> Workspace::beginExpiry(Turn turn) {
-  co_await journal.transition(ExpireOperation::beginning(site), Cause::REQUEST);
+kj::Promise<Workspace::Turn> Workspace::beginExpiry(Turn turn, kj::String actor) {
+  co_await journal.transition(askedBy(actor, ExpireOperation::beginning(site)), Cause::REQUEST);
   begin(storedOperation(site));
   co_return kj::mv(turn);
 }
 
-kj::Promise<Workspace::ExpireOutcome> Workspace::expire() {
+kj::Promise<Workspace::ExpireOutcome> Workspace::expire(kj::StringPtr actor) {
   auto self = addRef();
   auto turn = co_await journal.takeTurn();
   switch (replyTo(Wish::EXPIRE, state())) {
@@ -26,7 +26,7 @@ kj::Promise<Workspace::ExpireOutcome> Workspace::expire() {
     case Reply::BEGIN:
       // What is on the host of one that is damaged is left as it is.
       if (row().damage.size() > 0) co_return Busy{state()};
-      turn = co_await keepOn(beginExpiry(kj::mv(turn)));
+      turn = co_await keepOn(beginExpiry(kj::mv(turn), kj::str(actor)));
       break;
     case Reply::JOIN:
       if (runner.current() == nullptr) co_return Busy{state()};

@@ -76,8 +76,8 @@ void WorkspaceJournal::log(const EventRecord& told) {
   auto &workspace = told.workspace, &id = told.workspaceId;
   auto before = told.before, after = told.after;
   auto cause = told.cause;
-  auto& detail = told.detail;
-  KJ_LOG(INFO, "state", workspace, id, before, after, cause, detail);
+  auto &detail = told.detail, &actor = told.actor;
+  KJ_LOG(INFO, "state", workspace, id, before, after, cause, detail, actor);
 }
 
 kj::Promise<void> WorkspaceJournal::commit(Change change) {
@@ -86,7 +86,8 @@ kj::Promise<void> WorkspaceJournal::commit(Change change) {
 }
 
 kj::Promise<void> WorkspaceJournal::transition(Rows next, Cause cause, kj::String detail,
-                                               kj::Maybe<RequestRecord> answered) {
+                                               kj::Maybe<RequestRecord> answered,
+                                               kj::String actor) {
   KJ_DEFER({
     admitted = nullptr;
     recount();
@@ -95,6 +96,9 @@ kj::Promise<void> WorkspaceJournal::transition(Rows next, Cause cause, kj::Strin
   auto told = event(cause, detail);
   // What the store has refused before is in this change.
   told.before = now.row.damage.size() == 0 ? state() : stateOf(stored.row, stored.operation);
+  told.actor = kj::mv(actor);
+  KJ_IF_MAYBE (ends, now.operation) told.actor = kj::str(ends->actor);
+  KJ_IF_MAYBE (begins, next.operation) told.actor = kj::str(begins->actor);
   next.row.damage = nullptr;
   told.after = stateOf(next.row, next.operation);
   Change change;
@@ -210,6 +214,7 @@ kj::Promise<void> WorkspaceJournal::removeOnce(Cause cause) {
   co_await catchUp();
   auto told = event(cause, nullptr);
   told.before = told.after = WorkspaceState::DELETING;
+  KJ_IF_MAYBE (ends, now.operation) told.actor = kj::str(ends->actor);
   told.gone = true;
   auto nanos = told.timeNanos;
   co_await commit(kj::mv(Change().removeWorkspace(now.row.id, nanos).tell(kj::mv(told))));

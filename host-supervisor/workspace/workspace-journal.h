@@ -38,8 +38,8 @@ public:
   using Turn = Operation::Hold;
   kj::Promise<Turn> takeTurn();
 
-  // The rows with an operation that begins with `step`, in the place of the one under way; with what that has for a client's
-  // request if `inherits`.
+  // The rows with an operation that begins with `step`, in the place of the one under way; for whoever asked for that, with his
+  // request, if it `inherits`.
   Rows beginning(OperationKind kind, kj::StringPtr step, kj::StringPtr parameters = nullptr,
                  bool inherits = false);
   // The rows at rest.  `detail`: why, of FAILED.
@@ -56,9 +56,11 @@ public:
   // What it counts in ends before it.
   void disown() { share.disown(); }
 
-  // Stores `next` and the event of it, after all that has happened before; if that fails nothing has changed.  Needs the turn.
+  // Stores `next` and the event of it, after all that has happened before; if that fails nothing has changed.  Needs the turn.  The event says
+  // who asked for the operation that begins, or else for the one that ends; `actor` for what is none.
   kj::Promise<void> transition(Rows next, Cause cause, kj::String detail = nullptr,
-                               kj::Maybe<RequestRecord> answered = nullptr);
+                               kj::Maybe<RequestRecord> answered = nullptr,
+                               kj::String actor = nullptr);
   // The same for what has happened already: a store that refuses does not make it undone.  It shows at once, and is stored in the
   // background, before anything else; where the store refuses these rows (isRowRefused()) the workspace is damaged.  Needs the turn.
   void transitionAnyway(Rows next, Cause cause, kj::StringPtr detail);
@@ -139,6 +141,9 @@ private:
   template <typename Func>
   kj::Promise<Turn> untilStored(Func attempt);
 };
+
+// The same rows, of whose operation it is known who asked for it.
+WorkspaceJournal::Rows askedBy(kj::StringPtr actor, WorkspaceJournal::Rows next);
 
 // The row of an operation that begins now.
 OperationRow newOperation(const World& world, kj::StringPtr workspaceId, OperationKind kind,

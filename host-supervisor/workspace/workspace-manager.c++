@@ -152,7 +152,7 @@ kj::Promise<WorkspaceManager::CreateOutcome> WorkspaceManager::create(
       co_return co_await answerAgain(kj::mv(answered), asked, kj::mv(workspace), kj::mv(progress));
     }
     // Half-made when a bothyd was killed, or deleted: its request id goes with it, and the same is made anew.
-    co_await workspace->erase().ignoreResult();
+    co_await workspace->erase(request.actor).ignoreResult();
   }
 
   auto noRoom = co_await shortageOfRoom(world, shares);
@@ -178,6 +178,7 @@ kj::Promise<WorkspaceManager::CreateOutcome> WorkspaceManager::create(
   row.userName = kj::mv(request.userName);
   row.createdNanos = nanosOf(world.clock.now());
   auto operation = CreateOperation::beginning(world, row.id, request.start, request.requestId);
+  operation.actor = kj::mv(request.actor);
   KJ_IF_MAYBE (shortage, noRoom) co_return kj::mv(*shortage);
   auto admitted = kj::heap<HostCapacity::Share>(shares);
   KJ_IF_MAYBE (shortage, admitted->tryChange(demandOf(row, nullptr, operation.clone()))) {
@@ -204,6 +205,7 @@ kj::Promise<WorkspaceManager::Begun> WorkspaceManager::begin(
   event.timeNanos = row.createdNanos;
   event.workspace = kj::str(row.name);
   event.workspaceId = kj::str(row.id);
+  event.actor = kj::str(KJ_ASSERT_NONNULL(rows.operation).actor);
   Change change;
   change.add(row.clone()).add(KJ_ASSERT_NONNULL(rows.operation).clone()).tell(kj::mv(event));
   KJ_IF_MAYBE (record, request) change.add(kj::mv(*record));
@@ -229,7 +231,8 @@ kj::Maybe<uint32_t> WorkspaceManager::mostDiskMib(const WorkspaceRow& row) const
 
 kj::Promise<WorkspaceManager::TierOutcome> WorkspaceManager::changeTier(kj::StringPtr name,
                                                                         kj::StringPtr tierName,
-                                                                        TierWish wish) {
+                                                                        TierWish wish,
+                                                                        kj::StringPtr actor) {
   auto wanted = limits.tiers.find(tierName);
   if (wanted == nullptr) {
     co_return Workspace::InvalidTier{noSuchTier(tierName, limits.tiers)};
@@ -247,7 +250,7 @@ kj::Promise<WorkspaceManager::TierOutcome> WorkspaceManager::changeTier(kj::Stri
                             .map([](const Tier& t) -> const Tier& { return t; })
                             .orDefault(none);
   auto before = present.clone();
-  auto outcome = co_await workspace->changeTier(kj::mv(tier), kj::mv(before), wish);
+  auto outcome = co_await workspace->changeTier(kj::mv(tier), kj::mv(before), wish, actor);
   KJ_SWITCH_ONEOF(outcome) {
     KJ_CASE_ONEOF(plan, TierPlan) co_return kj::mv(plan);
     KJ_CASE_ONEOF(changed, Workspace::TierChanged) co_return kj::mv(changed);

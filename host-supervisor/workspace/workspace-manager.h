@@ -39,6 +39,8 @@ public:
     // Whose it is to be, and what he calls it.  Empty: nobody's.  Valid.
     kj::String user;
     kj::String userName;
+    // Who asks, as EventRecord has him.
+    kj::String actor;
   };
   struct Created {
     kj::Own<Workspace> workspace;
@@ -69,7 +71,8 @@ public:
   using TierOutcome =
       kj::OneOf<TierPlan, Workspace::TierChanged, Absent, Workspace::InvalidTier, Busy, Shortage>;
   // See Workspace::changeTier().
-  kj::Promise<TierOutcome> changeTier(kj::StringPtr name, kj::StringPtr tier, TierWish wish);
+  kj::Promise<TierOutcome> changeTier(kj::StringPtr name, kj::StringPtr tier, TierWish wish,
+                                      kj::StringPtr actor = nullptr);
   // That the disk of a workspace may have by its tier.
   kj::Maybe<uint32_t> mostDiskMib(const WorkspaceRow& row) const;
 

@@ -8,13 +8,13 @@
 
 namespace bothy {
 
-kj::Promise<Workspace::Turn> Workspace::beginPause(Turn turn) {
-  co_await journal.transition(PauseOperation::beginning(site), Cause::REQUEST);
+kj::Promise<Workspace::Turn> Workspace::beginPause(Turn turn, kj::String actor) {
+  co_await journal.transition(askedBy(actor, PauseOperation::beginning(site)), Cause::REQUEST);
   begin(storedOperation(site));
   co_return kj::mv(turn);
 }
 
-kj::Promise<Workspace::PauseOutcome> Workspace::pause() {
+kj::Promise<Workspace::PauseOutcome> Workspace::pause(kj::StringPtr actor) {
   auto self = addRef();
   auto turn = co_await journal.takeTurn();
   switch (replyTo(Wish::PAUSE, state())) {
@@ -24,7 +24,7 @@ kj::Promise<Workspace::PauseOutcome> Workspace::pause() {
     case Reply::SUPERSEDE:
       co_return Busy{state()};
     case Reply::BEGIN:
-      turn = co_await keepOn(beginPause(kj::mv(turn)));
+      turn = co_await keepOn(beginPause(kj::mv(turn), kj::str(actor)));
       break;
     case Reply::JOIN:
       if (runner.current() == nullptr) co_return Busy{state()};
@@ -40,14 +40,15 @@ kj::Promise<Workspace::PauseOutcome> Workspace::pause() {
   co_return Paused();
 }
 
-kj::Promise<Workspace::Turn> Workspace::beginResume(Turn turn) {
-  co_await journal.transition(ResumeOperation::beginning(site), Cause::REQUEST);
+kj::Promise<Workspace::Turn> Workspace::beginResume(Turn turn, kj::String actor) {
+  co_await journal.transition(askedBy(actor, ResumeOperation::beginning(site)), Cause::REQUEST);
   progress.begin(Stage::STARTING_VM);
   begin(storedOperation(site));
   co_return kj::mv(turn);
 }
 
-kj::Promise<Workspace::StartOutcome> Workspace::resume(kj::Maybe<kj::Own<Progress>> listener) {
+kj::Promise<Workspace::StartOutcome> Workspace::resume(kj::Maybe<kj::Own<Progress>> listener,
+                                                       kj::StringPtr actor) {
   auto self = addRef();
   auto turn = co_await journal.takeTurn();
   switch (replyTo(Wish::RESUME, state())) {
@@ -59,7 +60,7 @@ kj::Promise<Workspace::StartOutcome> Workspace::resume(kj::Maybe<kj::Own<Progres
     case Reply::JOIN:
       break;
     case Reply::BEGIN:
-      turn = co_await keepOn(beginResume(kj::mv(turn)));
+      turn = co_await keepOn(beginResume(kj::mv(turn), kj::str(actor)));
       break;
   }
   auto outcome = join(kj::mv(listener));
@@ -81,9 +82,14 @@ kj::Promise<Workspace::StartOutcome> Workspace::outcomeOfResume(kj::Own<void> li
   co_return kj::mv(report);
 }
 
-kj::Promise<Workspace::StartOutcome> Workspace::wake(kj::Maybe<kj::Own<Progress>> listener) {
+kj::Promise<Workspace::StartOutcome> Workspace::wake(kj::Maybe<kj::Own<Progress>> listener,
+                                                     kj::StringPtr actor) {
   auto self = addRef();
   auto turn = co_await journal.takeTurn();
+  if (state() == WorkspaceState::EXPIRED) {
+    turn = nullptr;
+    co_return co_await start(kj::mv(listener), actor);
+  }
   if (state() == WorkspaceState::PAUSING && runner.current() != nullptr) {
     // Not its outcome matters, but its state.
     auto pausing = underWay<PauseOperation>();
@@ -93,8 +99,7 @@ kj::Promise<Workspace::StartOutcome> Workspace::wake(kj::Maybe<kj::Own<Progress>
     if (ended == nullptr) co_return underwayOf(*pausing);
   }
   turn = nullptr;
-  if (state() == WorkspaceState::EXPIRED) co_return co_await start(kj::mv(listener));
-  co_return co_await resume(kj::mv(listener));
+  co_return co_await resume(kj::mv(listener), actor);
 }
 
 kj::Promise<void> Workspace::whenResumed() {

@@ -40,17 +40,18 @@ kj::Promise<bool> Workspace::limitIo() {
   }
 }
 
-kj::Promise<bool> Workspace::storeTier(Turn turn, WorkspaceJournal::Rows next) {
+kj::Promise<bool> Workspace::storeTier(Turn turn, WorkspaceJournal::Rows next, kj::String actor) {
   auto detail = kj::str("its tier is ", next.row.tier, ": from its next start on ", next.row.cpus,
                         next.row.cpus == 1 ? " processor, " : " processors, ", next.row.memoryMib,
                         " MiB of memory and a disk of ", next.row.promisedDiskMib(), " MiB");
-  co_await journal.transition(kj::mv(next), Cause::REQUEST, kj::mv(detail));
+  co_await journal.transition(kj::mv(next), Cause::REQUEST, kj::mv(detail), nullptr, kj::mv(actor));
   // A QEMU that hangs holds up no stop.
   turn = nullptr;
   co_return co_await limitIo();
 }
 
-kj::Promise<Workspace::TierOutcome> Workspace::changeTier(Tier tier, Tier before, TierWish wish) {
+kj::Promise<Workspace::TierOutcome> Workspace::changeTier(Tier tier, Tier before, TierWish wish,
+                                                          kj::StringPtr actor) {
   auto self = addRef();
   auto turn = co_await journal.takeTurn();
   if (row().damage.size() > 0) co_return InvalidTier{kj::str(row().damage)};
@@ -64,7 +65,7 @@ kj::Promise<Workspace::TierOutcome> Workspace::changeTier(Tier tier, Tier before
     KJ_IF_MAYBE (shortage, co_await shortageOfRoom(world, capacity)) co_return kj::mv(*shortage);
   }
   KJ_IF_MAYBE (shortage, journal.admit(next)) co_return kj::mv(*shortage);
-  if (!co_await keepOn(storeTier(kj::mv(turn), kj::mv(next)))) plan.delayIo();
+  if (!co_await keepOn(storeTier(kj::mv(turn), kj::mv(next), kj::str(actor)))) plan.delayIo();
   co_return TierChanged{kj::mv(plan)};
 }
 

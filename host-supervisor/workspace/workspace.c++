@@ -202,15 +202,16 @@ kj::Promise<Workspace::StartOutcome> Workspace::join(kj::Maybe<kj::Own<Progress>
   return StartOutcome(Busy{state()});
 }
 
-kj::Promise<Workspace::Turn> Workspace::beginStart(Turn turn) {
+kj::Promise<Workspace::Turn> Workspace::beginStart(Turn turn, kj::String actor) {
   const bool isExpired = state() == WorkspaceState::EXPIRED;
-  co_await journal.transition(starting(), Cause::REQUEST);
+  co_await journal.transition(askedBy(actor, starting()), Cause::REQUEST);
   progress.begin(isExpired ? Stage::CREATING_DISK : Stage::STARTING_VM);
   begin(storedOperation(site));
   co_return kj::mv(turn);
 }
 
-kj::Promise<Workspace::StartOutcome> Workspace::start(kj::Maybe<kj::Own<Progress>> listener) {
+kj::Promise<Workspace::StartOutcome> Workspace::start(kj::Maybe<kj::Own<Progress>> listener,
+                                                      kj::StringPtr actor) {
   auto self = addRef();
   auto turn = co_await journal.takeTurn();
   switch (replyTo(Wish::START, state())) {
@@ -229,12 +230,12 @@ kj::Promise<Workspace::StartOutcome> Workspace::start(kj::Maybe<kj::Own<Progress
         co_return kj::mv(report);
       }
       if (state() == WorkspaceState::PAUSED) {
-        turn = co_await keepOn(beginResume(kj::mv(turn)));
+        turn = co_await keepOn(beginResume(kj::mv(turn), kj::str(actor)));
         break;
       }
       KJ_IF_MAYBE (shortage, co_await shortageOfRoom(world, capacity)) co_return kj::mv(*shortage);
       KJ_IF_MAYBE (shortage, journal.admit(starting())) co_return kj::mv(*shortage);
-      turn = co_await keepOn(beginStart(kj::mv(turn)));
+      turn = co_await keepOn(beginStart(kj::mv(turn), kj::str(actor)));
       break;
   }
   auto outcome = join(kj::mv(listener));
@@ -245,7 +246,8 @@ kj::Promise<Workspace::StartOutcome> Workspace::start(kj::Maybe<kj::Own<Progress
 // ---------------------------------------------------------------------------------------------
 // Stopping
 
-kj::Promise<Workspace::Turn> Workspace::beginStop(Turn turn, uint32_t graceMillis) {
+kj::Promise<Workspace::Turn> Workspace::beginStop(Turn turn, uint32_t graceMillis,
+                                                  kj::String actor) {
   // Who starts, or cannot be reached, is not asked.
   auto way = StopOperation::Way::FORCE;
   kj::Maybe<StopKind> endOfStart;
@@ -257,8 +259,8 @@ kj::Promise<Workspace::Turn> Workspace::beginStop(Turn turn, uint32_t graceMilli
     // That of a pause or resume which an earlier bothyd left half-done is still being taken over.
     way = StopOperation::Way::ASK;
   }
-  co_await journal.transition(StopOperation::beginning(site, way, graceMillis), Cause::REQUEST,
-                              nullptr, kj::mv(answered));
+  co_await journal.transition(askedBy(actor, StopOperation::beginning(site, way, graceMillis)),
+                              Cause::REQUEST, nullptr, kj::mv(answered));
   progress.end();
   auto operation = storedOperation(site);
   KJ_IF_MAYBE (kind, endOfStart) kj::downcast<StopOperation>(*operation).endStart(*kind);
@@ -266,7 +268,7 @@ kj::Promise<Workspace::Turn> Workspace::beginStop(Turn turn, uint32_t graceMilli
   co_return kj::mv(turn);
 }
 
-kj::Promise<Workspace::StopOutcome> Workspace::stop(uint32_t graceMillis) {
+kj::Promise<Workspace::StopOutcome> Workspace::stop(uint32_t graceMillis, kj::StringPtr actor) {
   auto self = addRef();
   auto turn = co_await journal.takeTurn();
   switch (replyTo(Wish::STOP, state())) {
@@ -276,7 +278,7 @@ kj::Promise<Workspace::StopOutcome> Workspace::stop(uint32_t graceMillis) {
       co_return Busy{state()};
     case Reply::BEGIN:
     case Reply::SUPERSEDE:
-      turn = co_await keepOn(beginStop(kj::mv(turn), graceMillis));
+      turn = co_await keepOn(beginStop(kj::mv(turn), graceMillis, kj::str(actor)));
       break;
     case Reply::JOIN:
       break;
@@ -297,20 +299,20 @@ kj::Promise<Workspace::StopOutcome> Workspace::stop(uint32_t graceMillis) {
 // ---------------------------------------------------------------------------------------------
 // Deleting
 
-kj::Promise<Workspace::Turn> Workspace::beginDelete(Turn turn) {
-  co_await journal.transition(DeleteOperation::beginning(site), Cause::REQUEST);
+kj::Promise<Workspace::Turn> Workspace::beginDelete(Turn turn, kj::String actor) {
+  co_await journal.transition(askedBy(actor, DeleteOperation::beginning(site)), Cause::REQUEST);
   progress.end();
   begin(storedOperation(site));
   co_return kj::mv(turn);
 }
 
-kj::Promise<Workspace::EraseOutcome> Workspace::erase() {
+kj::Promise<Workspace::EraseOutcome> Workspace::erase(kj::StringPtr actor) {
   auto self = addRef();
   auto turn = co_await journal.takeTurn();
   if (journal.isRemoved()) co_return Erased();
   // One that could not be settled is begun again.
   if (replyTo(Wish::DELETE, state()) != Reply::JOIN || runner.current() == nullptr) {
-    turn = co_await keepOn(beginDelete(kj::mv(turn)));
+    turn = co_await keepOn(beginDelete(kj::mv(turn), kj::str(actor)));
   }
   auto operation = underWay<DeleteOperation>();
   auto ending = endWithin(world.deadlines.call, *operation);
@@ -323,14 +325,16 @@ kj::Promise<Workspace::EraseOutcome> Workspace::erase() {
 // ---------------------------------------------------------------------------------------------
 // Making the disk larger
 
-kj::Promise<Workspace::Turn> Workspace::beginResize(Turn turn, uint32_t diskMib) {
-  co_await journal.transition(ResizeOperation::beginning(site, diskMib), Cause::REQUEST);
+kj::Promise<Workspace::Turn> Workspace::beginResize(Turn turn, uint32_t diskMib, kj::String actor) {
+  co_await journal.transition(askedBy(actor, ResizeOperation::beginning(site, diskMib)),
+                              Cause::REQUEST);
   begin(storedOperation(site));
   co_return kj::mv(turn);
 }
 
 kj::Promise<Workspace::ResizeOutcome> Workspace::resize(uint32_t diskMib,
-                                                        kj::Maybe<uint32_t> mostMib) {
+                                                        kj::Maybe<uint32_t> mostMib,
+                                                        kj::StringPtr actor) {
   auto self = addRef();
   auto turn = co_await journal.takeTurn();
   switch (replyTo(Wish::RESIZE, state())) {
@@ -344,7 +348,7 @@ kj::Promise<Workspace::ResizeOutcome> Workspace::resize(uint32_t diskMib,
       KJ_IF_MAYBE (shortage, journal.admit(ResizeOperation::beginning(site, diskMib))) {
         co_return kj::mv(*shortage);
       }
-      turn = co_await keepOn(beginResize(kj::mv(turn), diskMib));
+      turn = co_await keepOn(beginResize(kj::mv(turn), diskMib, kj::str(actor)));
       break;
     case Reply::JOIN:
       if (runner.current() == nullptr || underWay<ResizeOperation>()->size() != diskMib) {

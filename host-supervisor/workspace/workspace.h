@@ -91,12 +91,14 @@ public:
   kj::Promise<StartOutcome> join(kj::Maybe<kj::Own<Progress>> progress);
 
   // What each does is said by replyTo().  One that runs has started well; one that is paused is resumed, and one that has expired is made anew.
-  kj::Promise<StartOutcome> start(kj::Maybe<kj::Own<Progress>> progress);
+  // `actor`: who asks, as EventRecord has him.
+  kj::Promise<StartOutcome> start(kj::Maybe<kj::Own<Progress>> progress,
+                                  kj::StringPtr actor = nullptr);
   using StopOutcome = kj::OneOf<StopKind, Superseded, Busy, Underway>;
-  kj::Promise<StopOutcome> stop(uint32_t graceMillis);
+  kj::Promise<StopOutcome> stop(uint32_t graceMillis, kj::StringPtr actor = nullptr);
   struct Erased {};
   using EraseOutcome = kj::OneOf<Erased, Underway>;
-  kj::Promise<EraseOutcome> erase();
+  kj::Promise<EraseOutcome> erase(kj::StringPtr actor = nullptr);
 
   struct Resized {};
   struct InvalidSize {
@@ -106,7 +108,8 @@ public:
   using ResizeOutcome =
       kj::OneOf<Resized, InvalidSize, ResizeFailure, Superseded, Busy, Underway, Shortage>;
   // `mostMib`: of its tier.
-  kj::Promise<ResizeOutcome> resize(uint32_t diskMib, kj::Maybe<uint32_t> mostMib = nullptr);
+  kj::Promise<ResizeOutcome> resize(uint32_t diskMib, kj::Maybe<uint32_t> mostMib = nullptr,
+                                    kj::StringPtr actor = nullptr);
 
   struct TierChanged {
     TierPlan plan;
@@ -117,7 +120,8 @@ public:
   };
   using TierOutcome = kj::OneOf<TierPlan, TierChanged, InvalidTier, Busy, Shortage>;
   // Plans, or with `APPLY` does, what is to be done to give it this tier in the place of `before`, see planTier().  workspace-tier.c++
-  kj::Promise<TierOutcome> changeTier(Tier tier, Tier before, TierWish wish);
+  kj::Promise<TierOutcome> changeTier(Tier tier, Tier before, TierWish wish,
+                                      kj::StringPtr actor = nullptr);
 
   // workspace-pause.c++
   struct Paused {};
@@ -125,18 +129,20 @@ public:
     kj::String why;
   };
   using PauseOutcome = kj::OneOf<Paused, NotPaused, Superseded, Busy, Underway>;
-  kj::Promise<PauseOutcome> pause();
+  kj::Promise<PauseOutcome> pause(kj::StringPtr actor = nullptr);
   // A failure is one of the start's first stage.
-  kj::Promise<StartOutcome> resume(kj::Maybe<kj::Own<Progress>> progress);
+  kj::Promise<StartOutcome> resume(kj::Maybe<kj::Own<Progress>> progress,
+                                   kj::StringPtr actor = nullptr);
   // The same, also of one that is just being paused: when it is; and a start of one that has expired.
-  kj::Promise<StartOutcome> wake(kj::Maybe<kj::Own<Progress>> progress);
+  kj::Promise<StartOutcome> wake(kj::Maybe<kj::Own<Progress>> progress,
+                                 kj::StringPtr actor = nullptr);
   // Resolves when it is neither paused, nor being paused or resumed.  Holds it.
   kj::Promise<void> whenResumed();
 
   // Destroys its disk and its key, and keeps what it is made of.  workspace-expiry.c++
   struct Expired {};
   using ExpireOutcome = kj::OneOf<Expired, Superseded, Busy, Underway>;
-  kj::Promise<ExpireOutcome> expire();
+  kj::Promise<ExpireOutcome> expire(kj::StringPtr actor = nullptr);
 
   // The machine, in state RUNNING.
   kj::Maybe<kj::Own<Machine>> machine();
@@ -189,20 +195,20 @@ private:
   }
 
   // What begins goes on though its caller leaves; who waits for a turn, or for the end of what is under way, ends with his call.
-  kj::Promise<Turn> beginStart(Turn turn);
-  kj::Promise<Turn> beginStop(Turn turn, uint32_t graceMillis);
-  kj::Promise<Turn> beginDelete(Turn turn);
-  kj::Promise<Turn> beginResize(Turn turn, uint32_t diskMib);
-  kj::Promise<Turn> beginPause(Turn turn);
-  kj::Promise<Turn> beginResume(Turn turn);
-  kj::Promise<Turn> beginExpiry(Turn turn);
+  kj::Promise<Turn> beginStart(Turn turn, kj::String actor);
+  kj::Promise<Turn> beginStop(Turn turn, uint32_t graceMillis, kj::String actor);
+  kj::Promise<Turn> beginDelete(Turn turn, kj::String actor);
+  kj::Promise<Turn> beginResize(Turn turn, uint32_t diskMib, kj::String actor);
+  kj::Promise<Turn> beginPause(Turn turn, kj::String actor);
+  kj::Promise<Turn> beginResume(Turn turn, kj::String actor);
+  kj::Promise<Turn> beginExpiry(Turn turn, kj::String actor);
   // With which one that has a disk, or none any more, begins to start.
   WorkspaceJournal::Rows starting();
 
   // The row of the machine that may run.
   kj::Maybe<const MachineRow&> runningMachine() const;
   // Whether its machine, if one runs, has the limits of the tier now.
-  kj::Promise<bool> storeTier(Turn turn, WorkspaceJournal::Rows next);
+  kj::Promise<bool> storeTier(Turn turn, WorkspaceJournal::Rows next, kj::String actor);
   kj::Promise<bool> limitIo();
 
   // `listening`: of whoever waits for it, as long as he does.

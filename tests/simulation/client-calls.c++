@@ -96,6 +96,7 @@ kj::Promise<void> Clients::create(kj::String who, Ledger::Ask ask) {
   request.spec.diskMib = ask.diskMib;
   request.requestId = kj::str(ask.requestId);
   request.start = ask.start;
+  request.actor = kj::str(who);
   auto outcome = co_await bothyd.manager().create(kj::mv(request),
                                                   kj::Own<Progress>(kj::heap<Watcher>(host.judge)));
   if (!isHeard()) co_return;
@@ -166,7 +167,7 @@ kj::Promise<void> Clients::start(kj::String who, kj::String name) {
   auto asked = ++facts.startsAsked;
   auto stopsBefore = facts.stopsAsked;
   auto begin = host.timer.now();
-  auto outcome = co_await workspace.start(kj::Own<Progress>(kj::heap<Watcher>(host.judge)));
+  auto outcome = co_await workspace.start(kj::Own<Progress>(kj::heap<Watcher>(host.judge)), who);
   if (!isHeard()) co_return;
   if (host.timer.now() - begin > START_LIMIT) {
     host.judge.accuse("the start of ", label, " took ", (host.timer.now() - begin) / kj::SECONDS,
@@ -230,7 +231,7 @@ kj::Promise<void> Clients::stop(kj::String who, kj::String name) {
                host.storedState(workspace.row().id) == WorkspaceState::STARTING;
   auto eventsBefore = host.store.lastEvent();
   auto grace = GRACES_MILLIS[host.fate.below(kj::size(GRACES_MILLIS))];
-  auto outcome = co_await workspace.stop(grace);
+  auto outcome = co_await workspace.stop(grace, who);
   if (!isHeard()) co_return;
   if (outcome.is<Superseded>() || outcome.is<Busy>()) {
     host.trace.line(who, "is told: superseded, or busy");
@@ -280,7 +281,7 @@ kj::Promise<void> Clients::erase(kj::String who, kj::String name) {
   auto id = kj::str(workspace.row().id);
   host.trace.line(who, "delete ", host.label(id), ", ", workspace.state());
   ledger.deleteAsked(workspace.row());
-  auto outcome = co_await workspace.erase();
+  auto outcome = co_await workspace.erase(who);
   if (!isHeard()) co_return;
   KJ_IF_MAYBE (underway, outcome.tryGet<Underway>()) {
     examine(who, *underway);

@@ -18,7 +18,7 @@ kj::Promise<void> Clients::resize(kj::String who, kj::String name, uint32_t grow
   ledger.resizeAsked(row, wanted);
   // As SupervisorFacet does it.
   const auto most = bothyd.manager().mostDiskMib(row);
-  auto outcome = co_await workspace.resize(wanted, most);
+  auto outcome = co_await workspace.resize(wanted, most, who);
   if (!isHeard()) co_return;
   KJ_SWITCH_ONEOF(outcome) {
     KJ_CASE_ONEOF(resized, Workspace::Resized) {
@@ -68,7 +68,7 @@ kj::Promise<void> Clients::changeTier(kj::String who, kj::String name) {
   if (wish.isApplied) ledger.resizeAsked(row, tier.diskMib);
   const auto cpus = tier.cpus;
   const auto tierName = kj::str(tier.name);
-  auto outcome = co_await bothyd.manager().changeTier(name, tierName, wish);
+  auto outcome = co_await bothyd.manager().changeTier(name, tierName, wish, who);
   if (!isHeard()) co_return;
   KJ_IF_MAYBE (changed, outcome.tryGet<Workspace::TierChanged>()) {
     host.trace.line(who, "is told: changed");

@@ -14,7 +14,7 @@ kj::Promise<void> Clients::pause(kj::String who, kj::String name) {
   auto label = host.label(workspace.row().id);
   host.trace.line(who, "pause ", label);
   const auto asked = ++ledger.of(workspace.row()).haltsAsked;
-  auto outcome = co_await workspace.pause();
+  auto outcome = co_await workspace.pause(who);
   if (!isHeard()) co_return;
   KJ_SWITCH_ONEOF(outcome) {
     KJ_CASE_ONEOF(paused, Workspace::Paused) {
@@ -63,7 +63,7 @@ kj::Promise<void> Clients::resume(kj::String who, kj::String name) {
     facts.isOff = false;
     ++facts.startsAsked;
   }
-  auto outcome = co_await (wakes ? workspace.wake(nullptr) : workspace.resume(nullptr));
+  auto outcome = co_await (wakes ? workspace.wake(nullptr, who) : workspace.resume(nullptr, who));
   if (!isHeard()) co_return;
   KJ_SWITCH_ONEOF(outcome) {
     KJ_CASE_ONEOF(report, kj::Own<StartReport>) {

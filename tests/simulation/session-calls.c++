@@ -43,7 +43,9 @@ kj::Promise<void> Clients::makeSession(kj::String who, kj::String name) {
     KJ_CASE_ONEOF(created, SessionRegistry::Created) {
       auto& row = created.session->row();
       host.trace.line(who, "is told: session ", row.id);
-      if (host.store.sessions().find(row.id) == nullptr && !created.session->isClosed()) {
+      // It may have gone with its workspace in the same moment.
+      const bool isGone = created.session->isClosed() || host.store.row(row.workspaceId) == nullptr;
+      if (host.store.sessions().find(row.id) == nullptr && !isGone) {
         host.judge.accuse("a client is told of session ", row.id, " before it is stored");
       }
       ledger.sessions.add(
@@ -94,7 +96,9 @@ kj::Promise<void> Clients::useSession(kj::String who, Ledger::SessionFacts& fact
   if (host.fate.oneIn(2) && isHalted(workspace.state())) {
     host.trace.line(who, "session ", facts.id, " wakes ", host.label(facts.workspaceId));
     ++ledger.of(workspace.row()).haltsAsked;
-    co_await workspace.wake(nullptr).ignoreResult().exclusiveJoin(session->onEnd().ignoreResult());
+    co_await workspace.wake(nullptr, who)
+        .ignoreResult()
+        .exclusiveJoin(session->onEnd().ignoreResult());
     if (!isHeard() || session->isClosed()) co_return;
   }
   // Nothing is cut before it goes on.

@@ -365,6 +365,10 @@ void SimulatedStore::examine(const Change& change, const Rows& before) {
 void SimulatedStore::examine(const EventRecord& event, const Rows& before) {
   auto& id = event.workspaceId;
   if (event.after == WorkspaceState::RUNNING && !hasRun(id)) ran.insert(kj::str(id));
+  if (event.cause == Cause::REQUEST && event.actor.size() == 0) {
+    judge.accuse("workspace ", event.workspace, " goes from ", event.before, " to ", event.after,
+                 " as somebody asked, and nobody tells who");
+  }
   if (!isWay(event, before.operation(id))) {
     judge.accuse("workspace ", event.workspace, " goes from ", event.before, " to ", event.after,
                  ", cause ", event.cause, ", and nobody asked for that");

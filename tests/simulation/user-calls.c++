@@ -68,7 +68,7 @@ kj::Promise<void> Clients::ensure(kj::String who) {
   auto imagesBefore = fate.struck(Fault::IMAGE_GONE);
   ++ledger.ensuring;
   KJ_DEFER(--ledger.ensuring);
-  UserWorkspaces::Wanted wanted{kj::str(user), kj::str(name), {}};
+  UserWorkspaces::Wanted wanted{kj::str(user), kj::str(name), {}, kj::str(who)};
   auto answer =
       co_await bothyd.users().ensure(kj::mv(wanted), kj::Own<Progress>(kj::heap<Listener>()));
   if (!isHeard()) co_return;
@@ -114,7 +114,7 @@ kj::Promise<void> Clients::expire(kj::String who, kj::String name) {
   auto label = host.label(id);
   host.trace.line(who, "expire ", label);
   const auto startsBefore = ledger.of(workspace.row()).startsAsked;
-  auto outcome = co_await workspace.expire();
+  auto outcome = co_await workspace.expire(who);
   if (!isHeard()) co_return;
   KJ_SWITCH_ONEOF(outcome) {
     KJ_CASE_ONEOF(expired, Workspace::Expired) {

@@ -285,7 +285,6 @@ public:
     context.getResults().setUsers(fake.users.users());
     return kj::READY_NOW;
   }
-
   // `demo` has 10 GiB of disk, if it is to be "free", and else less than it may have.
   kj::Promise<void> changeTier(ChangeTierContext context) override {
     auto params = context.getParams();
@@ -410,6 +409,7 @@ void FakeSupervisor::tellEvents(kj::uint count) {
     event.setNumber(++events);
     event.setWorkspace("demo");
     event.setDetail("it said \x1b[m");
+    event.setActor("session 1 of eve\x1b");
     telling = telling.then([sent = request.send()]() mutable { return kj::mv(sent); })
                   .catch_([](kj::Exception&&) {})
                   .eagerlyEvaluate(nullptr);

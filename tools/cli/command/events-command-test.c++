@@ -26,6 +26,7 @@ TEST_CASE("P58 events ends with the last that there was at the call, however lon
   world.supervisor.tellEvents(3);
   CHECK(world.wait() == SUCCESS);
   CHECK(linesIn(world.out()) == 3);
+  CHECK(contains(world.out(), "(asked for by session 1 of eve\\x1b): it said"));
 }
 
 TEST_CASE("P58 events ends at once where nothing happened after the number given") {

@@ -73,6 +73,8 @@ private:
         event.getNumber(), "  ", formatTime(event.getTimeNanos()), "  ",
         escapeGuestText(event.getWorkspace().asArray()), "  ", nameOf(event.getBefore()), " → ",
         event.getGone() ? "gone"_kj : nameOf(event.getAfter()), "  (", nameOf(event.getCause()),
+        event.getActor().size() > 0 ? kj::str(" by ", escapeGuestText(event.getActor().asArray()))
+                                    : nullptr,
         event.getCount() > 1 ? kj::str(", ", event.getCount(), " times") : nullptr, ")",
         detail.size() > 0 ? ": " : "", detail, "\n"));
   }
