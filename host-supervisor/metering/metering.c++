@@ -9,6 +9,8 @@ namespace {
 constexpr size_t EVENTS_AT_ONCE = 256;
 // Of those that one transaction books.
 constexpr size_t EVENTS_OF_ONE = 4096;
+// Remembered while the database refuses and something happens.
+constexpr size_t MOST_LOOKS = 4096;
 // Somebody has set the host's clock, if it went off by more between two looks.
 constexpr int64_t SET_CLOCK_MILLIS = 1000;
 // What happened by the clock that was set so long ago at most did.
@@ -148,6 +150,7 @@ kj::Promise<void> Metering::follow(Booking& booking) {
   }
   booking.change.eventsThrough = through;
   booking.change.at = host.now();
+  noteLook(booking.change.at, through);
 }
 
 // The meters of which these tell.
@@ -200,8 +203,9 @@ void Metering::follow(Booking& booking, const EventRecord& event, const Moment& 
 Moment Metering::momentOf(const EventRecord& event, const Moment& now) const {
   const int64_t millis = event.timeNanos / 1'000'000;
   int64_t ago = now.wallMillis - millis;
-  if (wasSet(now)) {
-    const int64_t since = now.bootMillis - last.bootMillis;
+  const auto& then = lookBefore(event);
+  if (wasSet(then, now)) {
+    const int64_t since = now.bootMillis - then.bootMillis;
     if (ago < 0 || ago > kj::min(since, LATELY / kj::MILLISECONDS)) ago = since;
   }
   ago = kj::max(ago, 0);
@@ -213,9 +217,28 @@ Moment Metering::momentOf(const EventRecord& event, const Moment& now) const {
   return {now.boot, now.bootMillis - ago, now.wallMillis - ago};
 }
 
-bool Metering::wasSet(const Moment& now) const {
-  if (last.boot != now.boot) return false;
-  const int64_t off = (now.wallMillis - last.wallMillis) - (now.bootMillis - last.bootMillis);
+// In this life, since what was booked was stored.
+void Metering::noteLook(const Moment& at, uint64_t through) {
+  // Where there is more there was no whole look.
+  if (through < events.newest()) return;
+  if (looks.size() > 0 && looks.back().eventsThrough == through) {
+    looks.back().at = at;
+  } else if (looks.size() < MOST_LOOKS) {
+    looks.add(Look{at, through});
+  }
+}
+
+// The last one at which it had not happened yet.
+const Moment& Metering::lookBefore(const EventRecord& event) const {
+  for (size_t i = looks.size(); i-- > 0;) {
+    if (looks[i].eventsThrough < event.number) return looks[i].at;
+  }
+  return last;
+}
+
+bool Metering::wasSet(const Moment& then, const Moment& now) {
+  if (then.boot != now.boot) return false;
+  const int64_t off = (now.wallMillis - then.wallMillis) - (now.bootMillis - then.bootMillis);
   return off > SET_CLOCK_MILLIS || off < -SET_CLOCK_MILLIS;
 }
 
@@ -285,6 +308,7 @@ kj::Promise<void> Metering::commit(Booking booking) {
   eventsThrough = through;
   lastNumber = number;
   last = at;
+  looks.clear();
 }
 
 // False: there may be more that is due.

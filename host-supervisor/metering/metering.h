@@ -66,8 +66,14 @@ private:
   kj::HashMap<kj::String, MeterRow> polled;
   uint64_t eventsThrough = 0;
   uint64_t lastNumber = 0;
-  // The last look at what happens.
+  // The last look at what happens that is stored.
   Moment last;
+  // Those in this life that could not be stored.
+  struct Look {
+    Moment at;
+    uint64_t eventsThrough;
+  };
+  kj::Vector<Look> looks;
   kj::Maybe<kj::TimePoint> booked;
 
   // What one transaction is made of.
@@ -89,7 +95,9 @@ private:
   kj::Promise<void> poll(Booking& booking);
   kj::Promise<void> commit(Booking booking);
   Moment momentOf(const EventRecord& event, const Moment& now) const;
-  bool wasSet(const Moment& now) const;
+  void noteLook(const Moment& at, uint64_t through);
+  const Moment& lookBefore(const EventRecord& event) const;
+  static bool wasSet(const Moment& then, const Moment& now);
 };
 
 }  // namespace bothy
