@@ -5,6 +5,7 @@ using Cxx = import "/capnp/c++.capnp";
 $Cxx.namespace("bothy::rpc");
 $Cxx.allowCancellation;
 
+using ActivityTypes = import "activity.capnp";
 using CapacityTypes = import "capacity.capnp";
 using MeteringTypes = import "metering.capnp";
 using SessionTypes = import "session.capnp";
@@ -272,6 +273,9 @@ interface Supervisor {
       underway @3 :Underway;
     }
   }
+
+  activity @21 () -> (activity :ActivityTypes.WorkspaceActivity);
+  # What keeps workspaces awake, and what becomes of those that nobody uses.
 }
 
 struct LaneRequest {
@@ -421,6 +425,8 @@ enum Cause {
   diskFilling @16;    # the workspace's disk is at 90 % or more
   portOpened @17;     # a program in it listens on a TCP port
   portClosed @18;     # and does so no more
+  idle @19;           # nobody has used it for as long as its policy says: `detail` names the rule
+  idleWarning @20;    # and soon has not: `detail` says what comes, and when
 }
 
 interface EventSink {

@@ -4,6 +4,7 @@
 using Cxx = import "/capnp/c++.capnp";
 $Cxx.namespace("bothy::rpc");
 
+using ActivityTypes = import "activity.capnp";
 using WorkspaceTypes = import "workspace.capnp";
 
 struct Tier {
@@ -18,6 +19,8 @@ struct Tier {
   sessions @4 :UInt16;
   # That a workspace has at a time.
   io @5 :IoLimits;
+  idle @6 :ActivityTypes.IdlePolicy;
+  # What becomes of its workspaces when nobody uses them.  Changes of the settings hold at once.
 }
 
 struct IoLimits {

@@ -84,6 +84,8 @@ struct WorkspaceInfo {
   # never ran.
   host @16 :Text;
   # Where it is: the name of the supervisor's host.
+  pausesNanos @17 :Int64;
+  # In state `running`: when it will be paused because nobody uses it, where that was announced (`idleWarning`); else 0.
 }
 
 struct Figures {

@@ -136,9 +136,18 @@ constexpr Setting SETTINGS[] = {
       "what workspaces of the tier NAME have: cpus=2 memory=2048 disk=10240 sessions=3, in MiB, "
       "and where their disk is limited read=100 write=50 read-operations=5000 "
       "write-operations=2000 "
-      "in a second; of free, pro, team and enterprise only what is to be different; none: there is "
-      "no such tier"_kj},
+      "in a second, and what `idle` has; of free, pro, team and enterprise only what is to be "
+      "different; none: there is no such tier"_kj},
      [](Settings&, kj::StringPtr) -> Fault { return kj::str("NAME stands for the tier's name"); }},
+    {{"idle"_kj,
+      "what becomes of workspaces without a tier that nobody uses: pause-after=30m (or never) "
+      "warn-before=2m session-grace=60s most-guest-wake=12h, and what counts as use, 0 or 1: "
+      "count-sessions=1 count-input=1 count-commands=1 count-wake-locks=1 (these are the defaults, "
+      "of tiers too)"_kj},
+     [](Settings& s, kj::StringPtr v) -> Fault {
+       if (v.size() == 0) return kj::str("no figure is given; they are ", idleFigureNames());
+       return setIdleFigures(s.idle, v);
+     }},
     {{"memory-overcommit"_kj,
       "machines may have so many times the host's memory less memory-reserve, 0.1..16 (default 1)"_kj},
      [](Settings& s, kj::StringPtr v) { return setFactor(s.capacity.memoryPercent, v, 10, 16); }},

@@ -48,6 +48,8 @@ struct Settings {
   uint32_t defaultDiskMib = 4096;
 
   TierTable tiers;
+  // Of workspaces without a tier.
+  IdlePolicy idle;
   CapacitySettings capacity;
 
   // How long a machine may take from its start to its agent's answer; 0: 30 with KVM, 120 without.

@@ -191,6 +191,7 @@ void LaneKeeper::Facet::logEnd(rpc::LaneEnd why) const {
 
 void LaneKeeper::Facet::close(kj::Promise<void> givenBack) {
   siblings->lanes.remove(*this);
+  terms.presence = nullptr;
   hangUp = nullptr;
   // An answer that still waits to be written must not find what has the descriptor's number next.
   entry = nullptr;

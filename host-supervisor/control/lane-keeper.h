@@ -51,6 +51,8 @@ public:
     ClientIdentity client;
     // None: it counts as nobody's.
     kj::Maybe<kj::Own<Place>> place = nullptr;
+    // Dropped when the lane has ended.
+    kj::Own<void> presence = {};
   };
   // Resolves when the client may not have its lane any more, which is ended at once then: EXPIRED or REVOKED.
   using Withdrawal = kj::Promise<rpc::LaneEnd>;

@@ -16,6 +16,16 @@ kj::Promise<kj::OneOf<AgentLink::OpenedLane, uint16_t>> openLane(Machine& machin
   co_return co_await machine.openLane(kj::mv(grant));
 }
 
+// Whether whoever has such a lane uses the workspace: not who may only look, or see how the machine is.
+bool isUse(const LaneGrant& grant) {
+  using rpc::Verb;
+  for (auto verb : {Verb::TERMINALS, Verb::PROGRAMS, Verb::READ_FILES, Verb::WRITE_FILES,
+                    Verb::READ_BENEATH, Verb::WRITE_BENEATH}) {
+    if (grant.verbs.has(verb)) return true;
+  }
+  return false;
+}
+
 // Or is just being revoked.
 bool hasEnded(kj::Maybe<kj::Own<Session>>& session) {
   KJ_IF_MAYBE (whose, session) return (*whose)->isClosed();
@@ -69,6 +79,14 @@ kj::Promise<LaneOpening::Outcome> LaneOpening::open(kj::Own<Workspace> workspace
     }
   }
   if (workspace->unreachable().size() > 0) co_return Unreachable{kj::str(workspace->unreachable())};
+  // Before anything is waited for: a workspace to which somebody connects is not paused because nobody does.
+  kj::Own<void> presence;
+  KJ_IF_MAYBE (grant, granted.tryGet<LaneGrant>()) {
+    if (isUse(*grant) && isUp(workspace->state())) {
+      presence = activity.come(workspace->row().id,
+                               Visitor{kj::str(grant->session), kj::str(grant->actor)});
+    }
+  }
   // Nothing is cut before it goes on.
   if (isHalted(workspace->state())) co_return NotRunning{workspace->state()};
   if (sessions.mayHaveUncut(workspace->row().id) &&
@@ -116,7 +134,7 @@ kj::Promise<LaneOpening::Outcome> LaneOpening::open(kj::Own<Workspace> workspace
   KJ_IF_MAYBE (whose, session) withdrawal = withdrawalBy(**whose);
   // Also where nobody gets it: it is closed as any other.
   auto kept = lanes.keep(kj::mv(lane.get<AgentLink::OpenedLane>()), kj::mv(machine),
-                         {client, kj::mv(place)}, kj::mv(withdrawal));
+                         {client, kj::mv(place), kj::mv(presence)}, kj::mv(withdrawal));
   if (hasEnded(session)) co_return Ended();
   co_return kj::mv(kept);
 }

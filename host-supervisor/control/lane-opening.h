@@ -1,5 +1,6 @@
 #pragma once
 
+#include "activity/activity-keeper.h"
 #include "control/lane-keeper.h"
 #include "control/rpc-progress.h"
 #include "control/wanted-lane.h"
@@ -12,9 +13,9 @@ namespace bothy {
 class LaneOpening final {
 public:
   // All of it outlives it.
-  LaneOpening(LaneKeeper& lanes, SessionRegistry& sessions,
+  LaneOpening(LaneKeeper& lanes, SessionRegistry& sessions, ActivityKeeper& activity,
               kj::ArrayPtr<const VerbGeneration> newerVerbs)
-      : lanes(lanes), sessions(sessions), newerVerbs(newerVerbs) {}
+      : lanes(lanes), sessions(sessions), activity(activity), newerVerbs(newerVerbs) {}
   KJ_DISALLOW_COPY_AND_MOVE(LaneOpening);
 
   struct Unsupported {
@@ -60,6 +61,7 @@ public:
 private:
   LaneKeeper& lanes;
   SessionRegistry& sessions;
+  ActivityKeeper& activity;
   const kj::ArrayPtr<const VerbGeneration> newerVerbs;
 };
 

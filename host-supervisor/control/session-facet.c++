@@ -31,7 +31,7 @@ SessionFacet::SessionFacet(const SessionGateFacet::Rooms& rooms, ClientIdentity 
     : rooms(rooms),
       client(client),
       session(kj::mv(session)),
-      opening(rooms.lanes, rooms.sessions, rooms.newerVerbs) {}
+      opening(rooms.lanes, rooms.sessions, rooms.activity, rooms.newerVerbs) {}
 
 kj::Promise<void> SessionFacet::info(InfoContext context) {
   fill(context.getResults().initInfo(), *session, rooms.manager);

@@ -17,6 +17,7 @@ public:
     const HostAbilities& abilities;
     LaneKeeper& lanes;
     SessionRegistry& sessions;
+    ActivityKeeper& activity;
     RefusalPace& refusals;
     // Who waits for a change has a place in them.
     EventWatches& watches;

@@ -14,8 +14,8 @@ constexpr uid_t SOMEBODY = 4711;
 struct Gate: public Fixture {
   RefusalPace refusals{timer};
   EventWatches gateWatches{timer};
-  SessionGateFacet::Rooms gateRooms{*manager,  *events,  driver.abilities(), lanes,
-                                    *sessions, refusals, gateWatches,        newerVerbs};
+  SessionGateFacet::Rooms gateRooms{*manager,  *events,  driver.abilities(), lanes,     *sessions,
+                                    *activity, refusals, gateWatches,        newerVerbs};
   struct Client {
     kj::Own<ClientConnection> server;
     kj::Own<RpcConnection> connection;

@@ -3,6 +3,7 @@
 #include <kj/debug.h>
 #include <kj/encoding.h>
 
+#include "control/activity-facet.h"
 #include "control/event-watch.h"
 #include "control/metering-facet.h"
 #include "control/rpc-progress.h"
@@ -26,9 +27,10 @@ SupervisorFacet::SupervisorFacet(const Rooms& rooms, ClientIdentity client)
       examiner(rooms.examiner),
       watches(rooms.watches),
       sessionRegistry(rooms.sessions),
+      activityKeeper(rooms.activity),
       meters(rooms.metering),
       userWorkspaces(rooms.users),
-      opening(rooms.lanes, rooms.sessions, rooms.newerVerbs),
+      opening(rooms.lanes, rooms.sessions, rooms.activity, rooms.newerVerbs),
       programVersion(rooms.version),
       startName(rooms.start),
       client(client),
@@ -36,6 +38,7 @@ SupervisorFacet::SupervisorFacet(const Rooms& rooms, ClientIdentity client)
 
 void SupervisorFacet::describe(rpc::WorkspaceInfo::Builder info, const WorkspaceView& workspace) {
   fill(info, workspace, acceleratorName(abilities));
+  info.setPausesNanos(activityKeeper.announcedPause(workspace.id));
 }
 
 kj::Promise<void> SupervisorFacet::version(VersionContext context) {
@@ -278,6 +281,11 @@ kj::Promise<void> SupervisorFacet::metering(MeteringContext context) {
 kj::Promise<void> SupervisorFacet::users(UsersContext context) {
   rpc::Users::Client facet = kj::heap<UsersFacet>(userWorkspaces, abilities, kj::str(actor));
   context.getResults().setUsers(kj::mv(facet));
+  return kj::READY_NOW;
+}
+
+kj::Promise<void> SupervisorFacet::activity(ActivityContext context) {
+  context.getResults().setActivity(kj::heap<ActivityFacet>(activityKeeper, manager, client));
   return kj::READY_NOW;
 }
 

@@ -23,6 +23,7 @@ public:
     LaneKeeper& lanes;
     EventWatches& watches;
     SessionRegistry& sessions;
+    ActivityKeeper& activity;
     Metering& metering;
     UserWorkspaces& users;
     kj::StringPtr version;  // bothyd's
@@ -39,6 +40,7 @@ private:
   Examiner& examiner;
   EventWatches& watches;
   SessionRegistry& sessionRegistry;
+  ActivityKeeper& activityKeeper;
   Metering& meters;
   UserWorkspaces& userWorkspaces;
   LaneOpening opening;
@@ -66,6 +68,7 @@ private:
   kj::Promise<void> tiers(TiersContext context) override;
   kj::Promise<void> capacity(CapacityContext context) override;
   kj::Promise<void> changeTier(ChangeTierContext context) override;
+  kj::Promise<void> activity(ActivityContext context) override;
   kj::Promise<void> metering(MeteringContext context) override;
   kj::Promise<void> users(UsersContext context) override;
   kj::Promise<void> expire(ExpireContext context) override;

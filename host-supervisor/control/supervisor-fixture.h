@@ -2,6 +2,7 @@
 
 #include <kj/debug.h>
 
+#include "activity/workspace-idle-world.h"
 #include "control/client-connection.h"
 #include "control/direct-peer-looks.h"
 #include "control/lane-keeper.h"
@@ -40,6 +41,9 @@ struct Fixture: public TestWorld {
   kj::Own<RegisteredHost> metered;
   kj::Own<Metering> metering;
   kj::Own<UserWorkspaces> users;
+  IdlePolicy idlePolicy;
+  kj::Own<WorkspaceIdleWorld> idleWorld;
+  kj::Own<ActivityKeeper> activity;
   MessageBudget budget{CLIENTS_LIMITS};
   kj::Own<ClientConnection> server;
   kj::Own<RpcConnection> client;
@@ -52,6 +56,8 @@ struct Fixture: public TestWorld {
   Fixture() { serve(); }
 
   void restart() {
+    activity = nullptr;
+    idleWorld = nullptr;
     sessions = nullptr;
     metering = nullptr;
     metered = nullptr;
@@ -61,9 +67,9 @@ struct Fixture: public TestWorld {
 
   // What facets serve.
   SupervisorFacet::Rooms rooms() {
-    return {*manager, *events,   driver.abilities(), examiner, lanes,
-            watches,  *sessions, *metering,          *users,   "9.9.9",
-            start,    newerVerbs};
+    return {*manager, *events,   driver.abilities(), examiner,  lanes,
+            watches,  *sessions, *activity,          *metering, *users,
+            "9.9.9",  start,     newerVerbs};
   }
 
   // The present manager, over a new connection.
@@ -71,6 +77,8 @@ struct Fixture: public TestWorld {
     held = nullptr;
     client = nullptr;
     server = nullptr;
+    activity = nullptr;
+    idleWorld = nullptr;
     sessions = nullptr;
     sessions = kj::heap<SessionRegistry>(world(), *manager, SessionRegistry::Limits{});
     sessions->enter(manager->takeSessions());
@@ -78,6 +86,10 @@ struct Fixture: public TestWorld {
     metered = kj::heap<RegisteredHost>(*manager, driver, clock);
     metering = kj::heap<Metering>(usage, *events, *metered, timer);
     users = kj::heap<UserWorkspaces>(*manager, randomness);
+    idleWorld = kj::heap<WorkspaceIdleWorld>(timer, *manager, idlePolicy);
+    activity = kj::heap<ActivityKeeper>(
+        ActivityKeeper::Rooms{timer, clock, randomness, *events, refusing, *idleWorld});
+    activity->enter(manager->takeActivities(), manager->takeWakeLocks());
     auto pipe = io.provider->newCapabilityPipe();
     server = kj::heap<ClientConnection>(
         kj::heap<DescriptorFilter>(kj::mv(pipe.ends[0]), 0), lanes.descriptors,

@@ -2,6 +2,8 @@
 
 #include <kj/debug.h>
 
+#include "control/activity-facet.h"
+
 namespace bothy {
 
 // The numbers of both are fixed and the same: the store's are on disk, the schema's on the wire.
@@ -19,6 +21,7 @@ static_assert(static_cast<int>(Cause::UNREACHABLE) == static_cast<int>(rpc::Caus
 static_assert(static_cast<int>(Cause::VSOCK_NOT_RESTORED) ==
               static_cast<int>(rpc::Cause::VSOCK_NOT_RESTORED));
 static_assert(static_cast<int>(Cause::PORT_CLOSED) == static_cast<int>(rpc::Cause::PORT_CLOSED));
+static_assert(static_cast<int>(Cause::IDLE_WARNING) == static_cast<int>(rpc::Cause::IDLE_WARNING));
 static_assert(static_cast<int>(Cause::ADOPTED) == static_cast<int>(rpc::Cause::ADOPTED));
 static_assert(static_cast<int>(Verdict::REFUSE) == static_cast<int>(rpc::Verdict::REFUSE));
 static_assert(static_cast<int>(StartFault::GENERATION) ==
@@ -171,6 +174,7 @@ void fill(rpc::Tier::Builder tier, const Tier& from) {
   io.setWriteBytes(uint64_t{from.writeMib} << 20);
   io.setReadOperations(from.readOperations);
   io.setWriteOperations(from.writeOperations);
+  fill(tier.initIdle(), from.idle);
 }
 
 void fill(rpc::TierPlan::Builder told, const TierPlan& plan) {

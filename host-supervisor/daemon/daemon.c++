@@ -13,6 +13,8 @@
 #include <kj/debug.h>
 #include <kj/vector.h>
 
+#include "activity/activity-keeper.h"
+#include "activity/workspace-idle-world.h"
 #include "config/arguments.h"
 #include "control/control-server.h"
 #include "control/session-facet.h"
@@ -154,7 +156,8 @@ constexpr uint64_t FIRST_SESSION_CLIENT = uint64_t{1} << 63;
 // From the sockets to the end of bothyd.  Where it fails before it serves, what is taken apart here has done nothing yet.
 [[noreturn]] void serveClients(const Settings& settings, kj::AsyncIoContext& io, const World& world,
                                WorkspaceManager& manager, SessionRegistry& sessions,
-                               Metering& metering, UserWorkspaces& users, HostExaminer& examiner) {
+                               ActivityKeeper& activity, Metering& metering, UserWorkspaces& users,
+                               HostExaminer& examiner) {
   auto& timer = io.provider->getTimer();
   auto socketPath = settings.socketPath(), sessionSocketPath = settings.sessionSocketPath();
   // First that of sessions: who finds that of operators finds both.
@@ -168,8 +171,8 @@ constexpr uint64_t FIRST_SESSION_CLIENT = uint64_t{1} << 63;
   EventWatches watches(timer);
   SupervisorFacet::Rooms rooms{manager,  world.events, world.driver.abilities(),
                                examiner, lanes,        watches,
-                               sessions, metering,     users,
-                               version,  start};
+                               sessions, activity,     metering,
+                               users,    version,      start};
   // Half of the places stay for who is known.
   SubordinateUids uidOwners(timer, settings.maxConnections / 2);
   ControlServer server(
@@ -178,7 +181,8 @@ constexpr uint64_t FIRST_SESSION_CLIENT = uint64_t{1} << 63;
       settings.maxConnections, kj::systemPreciseMonotonicClock());
   RefusalPace refusals(timer);
   EventWatches sessionWatches(timer);
-  SessionGateFacet::Rooms gate{manager,  world.events,  world.driver.abilities(), lanes, sessions,
+  SessionGateFacet::Rooms gate{manager,  world.events,  world.driver.abilities(),
+                               lanes,    sessions,      activity,
                                refusals, sessionWatches};
   // With limits of its own: who has a token keeps no operator out.
   ControlServer sessionServer(
@@ -281,6 +285,10 @@ constexpr uint64_t FIRST_SESSION_CLIENT = uint64_t{1} << 63;
                 [&]() { manager.recover().exclusiveJoin(store->untilFenced()).wait(scope); });
   SessionRegistry sessions(world, manager, {settings.maxSessions});
   sessions.enter(manager.takeSessions());
+  WorkspaceIdleWorld idleWorld(world.timer, manager, settings.idle);
+  ActivityKeeper activity(
+      {world.timer, world.clock, world.randomness, world.events, world.store, idleWorld});
+  activity.enter(manager.takeActivities(), manager.takeWakeLocks());
   auto usage =
       openSqliteUsageStore(io.provider->getTimer(), kj::str(settings.stateDir, "/usage.db"));
   RegisteredHost metered(manager, world.driver, world.clock);
@@ -289,7 +297,7 @@ constexpr uint64_t FIRST_SESSION_CLIENT = uint64_t{1} << 63;
   // What reading the rows took: several times what is kept of them.
   malloc_trim(0);
   endUnlessDone(settings, [&]() {
-    serveClients(settings, io, world, manager, sessions, metering, users, examiner);
+    serveClients(settings, io, world, manager, sessions, activity, metering, users, examiner);
   });
   KJ_UNREACHABLE;
 }

@@ -93,6 +93,31 @@ TEST_CASE("the last activity of a machine is kept, whatever its agent says, and 
   CHECK(w.told.empty());
 }
 
+TEST_CASE("P26 P27 a command that has ended runs no more, though its agent tells of that later") {
+  World w;
+  auto end = [&](rpc::ProgramEnded::Kind kind) {
+    w.hear([&](auto event) { event.initProgramEnded().setKind(kind); });
+  };
+  // Before anything was told of what runs.
+  end(rpc::ProgramEnded::Kind::COMMAND);
+  CHECK(w.notices.activity() == nullptr);
+  w.hear([](auto event) {
+    event.initActivity().setCommands(1);
+    event.getActivity().setTerminals(1);
+  });
+  auto told = [&]() { return KJ_REQUIRE_NONNULL(w.notices.activity()); };
+  CHECK(KJ_REQUIRE_NONNULL(told().lastCommand) == w.clock.time);
+  w.clock.time += 10 * kj::SECONDS;
+  end(rpc::ProgramEnded::Kind::TERMINAL);
+  CHECK((told().commands == 1 && told().terminals == 0));
+  CHECK(KJ_REQUIRE_NONNULL(told().lastCommand) < w.clock.time);
+  end(rpc::ProgramEnded::Kind::COMMAND);
+  CHECK(told().commands == 0);
+  CHECK(KJ_REQUIRE_NONNULL(told().lastCommand) == w.clock.time);
+  end(rpc::ProgramEnded::Kind::COMMAND);
+  CHECK(told().commands == 0);
+}
+
 TEST_CASE(
     "S01 a guest that reports without end is passed on at a pace, its words escaped and cut") {
   World w;

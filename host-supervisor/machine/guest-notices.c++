@@ -65,6 +65,7 @@ GuestNotices::GuestNotices(const kj::MonotonicClock& clock, Tell tell)
 void GuestNotices::hear(rpc::AgentEvent::Reader event) {
   switch (event.which()) {
     case rpc::AgentEvent::PROGRAM_ENDED:
+      noteEnd(event.getProgramEnded().getKind());
       return pass(programs, Cause::PROGRAM_ENDED, describe(event.getProgramEnded()));
     case rpc::AgentEvent::OUT_OF_MEMORY:
       return pass(victims, Cause::OUT_OF_MEMORY, describe(event.getOutOfMemory()));
@@ -83,13 +84,28 @@ void GuestNotices::hear(rpc::AgentEvent::Reader event) {
 }
 
 void GuestNotices::keep(rpc::Activity::Reader told) {
+  GuestActivity before;
+  KJ_IF_MAYBE (known, lastActivity) before = *known;
   auto& activity = lastActivity.emplace();
   activity.commands = told.getCommands();
+  activity.lastCommand = before.lastCommand;
+  // One that has ended was told of as soon as it had, or within a minute.
+  if (before.commands > 0 || activity.commands > 0) activity.lastCommand = clock.now();
   activity.terminals = told.getTerminals();
   auto input = told.getInput();
   if (!input.isSinceMillis()) return;
   const auto since = kj::min(input.getSinceMillis(), rpc::MAX_MACHINE_AGE_MILLIS);
   activity.lastInput = clock.now() - static_cast<int64_t>(since) * kj::MILLISECONDS;
+}
+
+// What runs is told once a minute at most, and an end at once.
+void GuestNotices::noteEnd(rpc::ProgramEnded::Kind kind) {
+  KJ_IF_MAYBE (activity, lastActivity) {
+    const bool isCommand = kind == rpc::ProgramEnded::Kind::COMMAND;
+    if (isCommand) activity->lastCommand = clock.now();
+    auto& running = isCommand ? activity->commands : activity->terminals;
+    if (running > 0) --running;
+  }
 }
 
 void GuestNotices::pass(LogPace& pace, Cause cause, kj::String detail) {

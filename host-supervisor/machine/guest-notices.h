@@ -12,6 +12,8 @@ namespace bothy {
 struct GuestActivity {
   kj::Maybe<kj::TimePoint> lastInput;  // none: no terminal was given any
   uint32_t commands = 0;               // that run
+  // When they did last, as far as it was told.
+  kj::Maybe<kj::TimePoint> lastCommand;
   uint32_t terminals = 0;
 };
 
@@ -37,6 +39,7 @@ private:
   LogPace programs, victims, disks, ports;
 
   void keep(rpc::Activity::Reader told);
+  void noteEnd(rpc::ProgramEnded::Kind kind);
   void pass(LogPace& pace, Cause cause, kj::String detail);
 };
 

@@ -28,7 +28,7 @@ struct Change {
     kj::String workspaceId;
     int64_t releasedNanos;
   };
-  // Together with its operation, request ids and sessions; a lease that it has is released.
+  // Together with its operation, request ids, sessions and what keeps it awake; a lease that it has is released.
   struct RemoveWorkspace {
     kj::String id;
     int64_t releasedNanos;
@@ -44,10 +44,22 @@ struct Change {
   struct RemoveSession {
     kj::String id;
   };
+  // The workspace has this row from now on.
+  struct PutActivity {
+    ActivityRow row;
+  };
+  struct AddWakeLock {
+    WakeLockRow row;
+  };
+  struct RemoveWakeLock {
+    kj::String id;
+  };
+  // Of what keeps workspaces awake, which is part of no state.
+  using ActivityStep = kj::OneOf<PutActivity, AddWakeLock, RemoveWakeLock>;
   using Step = kj::OneOf<Add<WorkspaceRow>, Add<OperationRow>, Add<RequestRecord>, Add<SessionRow>,
                          Update<WorkspaceRow>, Update<OperationRow>, Update<RequestRecord>,
                          Update<SessionRow>, PutMachine, ReleaseMachine, RemoveWorkspace,
-                         RemoveOperation, ReplaceToken, RemoveSession>;
+                         RemoveOperation, ReplaceToken, RemoveSession, ActivityStep>;
 
   kj::Vector<Step> steps;
   // The store numbers them, and counts those that are equal (EventRecord).
@@ -85,6 +97,18 @@ struct Change {
   }
   Change& removeSession(kj::StringPtr id) {
     append(steps, Step(RemoveSession{kj::str(id)}));
+    return *this;
+  }
+  Change& put(ActivityRow row) {
+    append(steps, Step(ActivityStep(PutActivity{kj::mv(row)})));
+    return *this;
+  }
+  Change& add(WakeLockRow row) {
+    append(steps, Step(ActivityStep(AddWakeLock{kj::mv(row)})));
+    return *this;
+  }
+  Change& removeWakeLock(kj::StringPtr id) {
+    append(steps, Step(ActivityStep(RemoveWakeLock{kj::str(id)})));
     return *this;
   }
   Change& tell(EventRecord event) {

@@ -84,6 +84,10 @@ kj::StringPtr toString(Cause cause) {
       return "port opened";
     case Cause::PORT_CLOSED:
       return "port closed";
+    case Cause::IDLE:
+      return "idle";
+    case Cause::IDLE_WARNING:
+      return "idle warning";
   }
   KJ_UNREACHABLE;
 }
@@ -139,6 +143,15 @@ SessionRow SessionRow::clone() const {
           expiresNanos,
           lastUsedNanos,
           revokedNanos};
+}
+
+ActivityRow ActivityRow::clone() const {
+  return {kj::str(workspaceId), kj::str(overrides), idleNanos, hostNanos, kj::str(rule), ruleNanos};
+}
+
+WakeLockRow WakeLockRow::clone() const {
+  return {kj::str(id),     kj::str(workspaceId), kj::str(holder),
+          kj::str(reason), takenNanos,           untilNanos};
 }
 
 EventRecord EventRecord::clone() const {

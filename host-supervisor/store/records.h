@@ -57,6 +57,8 @@ enum class Cause : uint8_t {
   DISK_FILLING = 16,
   PORT_OPENED = 17,
   PORT_CLOSED = 18,
+  IDLE = 19,
+  IDLE_WARNING = 20,
 };
 
 // Causes of what guests report of themselves; all others are what this host knows.
@@ -174,6 +176,34 @@ struct SessionRow {
   int64_t revokedNanos = 0;
 
   SessionRow clone() const;
+};
+
+// What is known of how a workspace is used, from one bothyd to the next.  One that has no such row was never idle, and has the policy of its tier.
+struct ActivityRow {
+  kj::String workspaceId;
+  // Figures that it has in the place of its tier's, as IdleOverrides has them; empty: none.
+  kj::String overrides = nullptr;
+  // Since when nothing has kept it awake, and since when nothing of which this host knows by itself; 0: something does, or it is not known.
+  int64_t idleNanos = 0;
+  int64_t hostNanos = 0;
+  // The rule that has acted last and what it did still stands; empty: none.  And when.
+  kj::String rule = nullptr;
+  int64_t ruleNanos = 0;
+
+  ActivityRow clone() const;
+};
+
+// Keeps a workspace awake for a time.  Nothing of it changes.
+struct WakeLockRow {
+  kj::String id;
+  kj::String workspaceId;
+  // Who has taken it, for people.
+  kj::String holder;
+  kj::String reason;
+  int64_t takenNanos = 0;
+  int64_t untilNanos = 0;
+
+  WakeLockRow clone() const;
 };
 
 // One state change of one workspace, for whoever watches.

@@ -75,7 +75,8 @@ SqliteRows::SqliteRows(SqliteDatabase& database)
       selectRequest(database,
                     "SELECT outcome, stage, fault, message, console, request_id, asked, "
                     "workspace_id FROM requests WHERE request_id=?"),
-      sessions(database) {}
+      sessions(database),
+      activity(database) {}
 
 void SqliteRows::apply(const Change::Step& step) {
   // Those that may change come first, in the same order in both statements of a noun.
@@ -192,6 +193,9 @@ void SqliteRows::apply(const Change::Step& step) {
     KJ_CASE_ONEOF(remove, Change::RemoveSession) {
       requireRow(sessions.remove(remove.id), "session", remove.id);
     }
+    KJ_CASE_ONEOF(of, Change::ActivityStep) {
+      activity.apply(of);
+    }
   }
 }
 
@@ -201,6 +205,8 @@ void SqliteRows::read(StoredState& state) {
   state.machines = readMachines(unusable);
   state.operations = readOperations();
   state.sessions = sessions.read();
+  state.activities = activity.readActivities();
+  state.wakeLocks = activity.readWakeLocks();
   for (auto& row : state.workspaces) {
     if (row.damage.size() == 0 && unusable.contains(row.id)) {
       row.damage = kj::str("the row of its machine cannot be used");

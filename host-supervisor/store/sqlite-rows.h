@@ -3,6 +3,7 @@
 #include <kj/map.h>
 
 #include "store/change.h"
+#include "store/sqlite-activity.h"
 #include "store/sqlite-database.h"
 #include "store/sqlite-sessions.h"
 #include "store/store.h"
@@ -27,6 +28,7 @@ private:
       releaseMachine, addOperation, updateOperation, removeOperation, addRequest, updateRequest,
       workspaces, machines, operations, selectRequest;
   SqliteSessions sessions;
+  SqliteActivity activity;
 
   kj::Array<WorkspaceRow> readWorkspaces();
   // `unusable`: receives the workspaces whose lease cannot be read whole.

@@ -188,6 +188,25 @@ constexpr kj::StringPtr MIGRATIONS[] = {
       ALTER TABLE operations ADD COLUMN actor TEXT NOT NULL DEFAULT '';
       ALTER TABLE events ADD COLUMN actor TEXT NOT NULL DEFAULT '';
     )sql"_kj,
+    R"sql(
+      CREATE TABLE activity (
+        workspace_id TEXT PRIMARY KEY REFERENCES workspaces(id) ON DELETE CASCADE,
+        overrides TEXT NOT NULL,
+        idle_nanos INTEGER NOT NULL,
+        host_nanos INTEGER NOT NULL,
+        rule TEXT NOT NULL,
+        rule_nanos INTEGER NOT NULL
+      ) STRICT, WITHOUT ROWID;
+      CREATE TABLE wake_locks (
+        id TEXT PRIMARY KEY,
+        workspace_id TEXT NOT NULL REFERENCES workspaces(id) ON DELETE CASCADE,
+        holder TEXT NOT NULL,
+        reason TEXT NOT NULL,
+        taken_nanos INTEGER NOT NULL,
+        until_nanos INTEGER NOT NULL
+      ) STRICT, WITHOUT ROWID;
+      CREATE INDEX wake_locks_by_workspace ON wake_locks(workspace_id);
+    )sql"_kj,
 };
 
 }  // namespace

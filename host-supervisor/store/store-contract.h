@@ -4,6 +4,7 @@
 
 #include <catch2/catch_test_macros.hpp>
 
+#include "store/activity-contract.h"
 #include "store/event-contract.h"
 #include "store/row-contract.h"
 
@@ -18,6 +19,7 @@ public:
     CHECK(store.initial.workspaces.size() == 0);
     CHECK(store.initial.lastEvent == 0);
     RowContract(store).check();
+    ActivityContract(store).check();
     EventContract(store).check();
     checkEpochs();
   }

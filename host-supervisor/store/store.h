@@ -16,6 +16,9 @@ struct StoredState {
   kj::Array<OperationRow> operations;
   // In no order.  One that cannot be read whole is told as revoked, with a token of nobody's.
   kj::Array<SessionRow> sessions;
+  // In no order.
+  kj::Array<ActivityRow> activities;
+  kj::Array<WakeLockRow> wakeLocks;
   // The number of the newest event that there ever was; 0: nothing has ever happened.
   uint64_t lastEvent = 0;
   // Of the caller, from now on.

@@ -55,7 +55,8 @@ kj::Maybe<uint32_t> numberOf(kj::StringPtr text) {
 }
 
 kj::String figureNames() {
-  return kj::strArray(KJ_MAP(figure, FIGURES) { return figure.name; }, ", ");
+  return kj::str(
+      kj::strArray(KJ_MAP(figure, FIGURES) { return figure.name; }, ", "), ", ", idleFigureNames());
 }
 
 // Sets one figure by "cpus=2".
@@ -79,6 +80,13 @@ kj::Maybe<kj::String> setFigure(Tier& tier, kj::StringPtr word, kj::Vector<kj::S
     return kj::str(name, " is '", value, "': it must be a whole number from ", figure.least, " to ",
                    figure.most);
   }
+  KJ_IF_MAYBE (figure, idleFigure(name)) {
+    for (auto other : given) {
+      if (other == name) return kj::str(name, " is set twice; the limit is once");
+    }
+    given.add(nameOf(*figure));
+    return setIdleFigure(tier.idle, *figure, value);
+  }
   return kj::str("'", word, "' is no figure of a tier; they are ", figureNames(),
                  ", each as NAME=NUMBER");
 }
@@ -86,8 +94,8 @@ kj::Maybe<kj::String> setFigure(Tier& tier, kj::StringPtr word, kj::Vector<kj::S
 }  // namespace
 
 Tier Tier::clone() const {
-  return {kj::str(name), cpus,     memoryMib,      diskMib,        sessions,
-          readMib,       writeMib, readOperations, writeOperations};
+  return {kj::str(name), cpus,     memoryMib,      diskMib,         sessions,
+          readMib,       writeMib, readOperations, writeOperations, idle};
 }
 
 TierTable::TierTable() {

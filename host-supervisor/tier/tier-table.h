@@ -4,6 +4,7 @@
 #include <kj/vector.h>
 
 #include "tier/figure-limits.h"
+#include "tier/idle-policy.h"
 
 namespace bothy {
 
@@ -20,6 +21,7 @@ struct Tier {
   uint32_t writeMib = 0;
   uint32_t readOperations = 0;
   uint32_t writeOperations = 0;
+  IdlePolicy idle = {};
 
   Tier clone() const;
 };
@@ -40,7 +42,7 @@ public:
   TierTable& operator=(TierTable&&) = default;
 
   // Sets figures of the tier `name`: "cpus=2 memory=2048 disk=10240 sessions=3", in MiB, and, where the disk is limited, "read=100 write=50
-  // read-operations=5000 write-operations=2000" in a second.  One that there is keeps those that are not named, and a new one needs the first
+  // read-operations=5000 write-operations=2000" in a second; and figures of its IdlePolicy.  One that there is keeps those that are not named, and a new one needs the first
   // four; "none" removes it.  Returns what is wrong, with the limit; then nothing has changed.
   kj::Maybe<kj::String> set(kj::StringPtr name, kj::StringPtr text);
 

@@ -88,6 +88,17 @@ struct TestWorld {
       if (world.powersOff) world.driver.end(vmName, VmEnd::POWERED_OFF);
       return kj::READY_NOW;
     }
+    // Two that are old, this one, and one that is younger than any bothyd.
+    kj::Promise<void> lanes(LanesContext context) override {
+      if (!world.answersLanes) return kj::NEVER_DONE;
+      auto list = context.getResults().initLanes(4);
+      for (auto i : kj::indices(list)) list[i].setPurpose(rpc::Purpose::INTERACTIVE);
+      list[0].setAgeMillis(uint64_t{3'600'000});
+      list[1].setAgeMillis(uint64_t{3'600'001});
+      list[2].setAgeMillis(uint64_t{3'600'002});
+      list[2].setPurpose(rpc::Purpose::CONTROL);
+      return kj::READY_NOW;
+    }
     kj::Promise<void> wake(WakeContext context) override {
       KJ_IF_MAYBE (behind, world.clockBehind) {
         world.wakes.add(context.getParams().getRealtimeNanos());
@@ -119,6 +130,7 @@ struct TestWorld {
   // Of the last order to power off, in ms.
   uint32_t powerOffGrace = 0;
   bool answersEndLanes = true;
+  bool answersLanes = true;
   // By how much the guest's clock is found behind; none: its agent is too old to set it.
   kj::Maybe<kj::Duration> clockBehind = 181'200 * kj::MILLISECONDS;
   kj::Vector<int64_t> wakes;

@@ -39,6 +39,8 @@ kj::Promise<void> WorkspaceManager::recover() {
   auto unsettled = registry.enter(state);
   leases.enter(state.machines);
   sessions = kj::mv(state.sessions);
+  activities = kj::mv(state.activities);
+  wakeLocks = kj::mv(state.wakeLocks);
   auto besides = co_await strangers.examine(kj::mv(state.machines), database);
   for (auto& workspace : besides) unsettled.add(kj::mv(workspace));
 

@@ -28,6 +28,9 @@ public:
   kj::Promise<void> recover();
   // Once, after that: the sessions that the store had.
   kj::Array<SessionRow> takeSessions() { return kj::mv(sessions); }
+  // The same: what was known of how workspaces are used.
+  kj::Array<ActivityRow> takeActivities() { return kj::mv(activities); }
+  kj::Array<WakeLockRow> takeWakeLocks() { return kj::mv(wakeLocks); }
   // Is called with the id of each workspace that exists no more.
   void onGone(kj::Function<void(kj::StringPtr)> listener) { registry.onGone(kj::mv(listener)); }
 
@@ -111,6 +114,8 @@ private:
   CreationClaims claims;
   Strangers strangers;
   kj::Array<SessionRow> sessions;
+  kj::Array<ActivityRow> activities;
+  kj::Array<WakeLockRow> wakeLocks;
   kj::TaskSet tasks;
 
   void vsockLost(kj::StringPtr vmName) override;

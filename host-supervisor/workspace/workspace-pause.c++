@@ -8,13 +8,17 @@
 
 namespace bothy {
 
-kj::Promise<Workspace::Turn> Workspace::beginPause(Turn turn, kj::String actor) {
-  co_await journal.transition(askedBy(actor, PauseOperation::beginning(site)), Cause::REQUEST);
+kj::Promise<Workspace::Turn> Workspace::beginPause(Turn turn, kj::String actor,
+                                                   kj::Maybe<kj::String> whyIdle) {
+  const auto cause = whyIdle == nullptr ? Cause::REQUEST : Cause::IDLE;
+  co_await journal.transition(askedBy(actor, PauseOperation::beginning(site, cause)), cause,
+                              kj::mv(whyIdle).orDefault(kj::String()));
   begin(storedOperation(site));
   co_return kj::mv(turn);
 }
 
-kj::Promise<Workspace::PauseOutcome> Workspace::pause(kj::StringPtr actor) {
+kj::Promise<Workspace::PauseOutcome> Workspace::pause(kj::StringPtr actor,
+                                                      kj::Maybe<IdlePause> idle) {
   auto self = addRef();
   auto turn = co_await journal.takeTurn();
   switch (replyTo(Wish::PAUSE, state())) {
@@ -24,7 +28,12 @@ kj::Promise<Workspace::PauseOutcome> Workspace::pause(kj::StringPtr actor) {
     case Reply::SUPERSEDE:
       co_return Busy{state()};
     case Reply::BEGIN:
-      turn = co_await keepOn(beginPause(kj::mv(turn), kj::str(actor)));
+      KJ_IF_MAYBE (rule, idle) {
+        if (!rule->isStillDue()) co_return Busy{state()};
+      }
+      turn = co_await keepOn(beginPause(kj::mv(turn), kj::str(actor), idle.map([](IdlePause& rule) {
+        return kj::mv(rule.detail);
+      })));
       break;
     case Reply::JOIN:
       if (runner.current() == nullptr) co_return Busy{state()};

@@ -129,7 +129,13 @@ public:
     kj::String why;
   };
   using PauseOutcome = kj::OneOf<Paused, NotPaused, Superseded, Busy, Underway>;
-  kj::Promise<PauseOutcome> pause(kj::StringPtr actor = nullptr);
+  // Because nobody uses it, as long as `isStillDue` says so when it has the turn; else it is `Busy`.
+  struct IdlePause {
+    kj::String detail;
+    kj::Function<bool()> isStillDue;
+  };
+  kj::Promise<PauseOutcome> pause(kj::StringPtr actor = nullptr,
+                                  kj::Maybe<IdlePause> idle = nullptr);
   // A failure is one of the start's first stage.
   kj::Promise<StartOutcome> resume(kj::Maybe<kj::Own<Progress>> progress,
                                    kj::StringPtr actor = nullptr);
@@ -161,6 +167,8 @@ public:
 
   // What the driver tells of its machine, for whoever watches.
   void note(Cause cause, kj::StringPtr detail);
+  // The same of what is no fault.
+  void tell(Cause cause, kj::StringPtr detail) { journal.append(cause, detail); }
 
 private:
   World& world;
@@ -199,7 +207,7 @@ private:
   kj::Promise<Turn> beginStop(Turn turn, uint32_t graceMillis, kj::String actor);
   kj::Promise<Turn> beginDelete(Turn turn, kj::String actor);
   kj::Promise<Turn> beginResize(Turn turn, uint32_t diskMib, kj::String actor);
-  kj::Promise<Turn> beginPause(Turn turn, kj::String actor);
+  kj::Promise<Turn> beginPause(Turn turn, kj::String actor, kj::Maybe<kj::String> whyIdle);
   kj::Promise<Turn> beginResume(Turn turn, kj::String actor);
   kj::Promise<Turn> beginExpiry(Turn turn, kj::String actor);
   // With which one that has a disk, or none any more, begins to start.

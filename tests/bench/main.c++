@@ -12,6 +12,7 @@
 #include "bench/figures.h"
 #include "bench/guest-disk-figures.h"
 #include "bench/guest-peer.h"
+#include "bench/idle-figures.h"
 #include "bench/keeper-memory.h"
 #include "bench/key-figures.h"
 #include "bench/lane-figures.h"
@@ -56,7 +57,7 @@ public:
             },
             "GROUP",
             "Measure one group of rows: boot, exec, echo, file, lane, size, disk, store, "
-            "supervisor, keys or terminal.")
+            "supervisor, keys, idle or terminal.")
         .callAfterParsing([this]() {
           measure();
           context.exitInfo(asJson ? json(rows) : table(rows));
@@ -67,9 +68,9 @@ public:
 
 private:
   kj::ProcessContext& context;
-  static constexpr kj::StringPtr GROUPS[] = {"boot"_kj,       "exec"_kj, "echo"_kj,    "file"_kj,
-                                             "lane"_kj,       "size"_kj, "disk"_kj,    "store"_kj,
-                                             "supervisor"_kj, "keys"_kj, "terminal"_kj};
+  static constexpr kj::StringPtr GROUPS[] = {"boot"_kj,       "exec"_kj, "echo"_kj, "file"_kj,
+                                             "lane"_kj,       "size"_kj, "disk"_kj, "store"_kj,
+                                             "supervisor"_kj, "keys"_kj, "idle"_kj, "terminal"_kj};
 
   bool asJson = false;
   kj::Maybe<kj::String> only;
@@ -111,11 +112,15 @@ private:
       progress("a supervisor of many workspaces");
       measureSupervisor(rows);
     }
+    if (wants("idle")) {
+      progress("workspaces that nobody uses");
+      measureIdleRules(rows);
+    }
     if (wants("lane")) {
       add("bothyd memory, a lane", "KiB", 1.0).samples.add(keeperBytesOfLane() / KIBIBYTE);
     }
     if (only != nullptr &&
-        (wants("disk") || wants("store") || wants("supervisor") || wants("keys")))
+        (wants("disk") || wants("store") || wants("supervisor") || wants("keys") || wants("idle")))
       return;
     SupervisedHost host;
     if (wants("boot")) boots(host);

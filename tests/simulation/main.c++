@@ -4,6 +4,7 @@
 
 #include <kj/main.h>
 
+#include "simulation/idle-days.h"
 #include "simulation/metered-world.h"
 #include "simulation/simulation.h"
 
@@ -29,6 +30,8 @@ public:
         .addOptionWithArg({"crowd"}, KJ_BIND_METHOD(*this, setCrowd), "WORKSPACES",
                           "So many are there before each world begins, and many of them are "
                           "started at once.")
+        .addOption({"idle"}, KJ_BIND_METHOD(*this, setIdle),
+                   "Days of workspaces that nobody uses for a time, in the place of worlds.")
         .expectOptionalArg("SEEDS", KJ_BIND_METHOD(*this, setSeeds))
         .callAfterParsing(KJ_BIND_METHOD(*this, run))
         .build();
@@ -41,6 +44,7 @@ private:
   uint64_t crowd = 0;
   bool single = false;
   bool traced = false;
+  bool isIdle = false;
 
   kj::MainBuilder::Validity parse(kj::StringPtr text, uint64_t& number) {
     KJ_IF_MAYBE (value, text.tryParseAs<uint64_t>()) {
@@ -57,6 +61,10 @@ private:
     single = true;
     return parse(text, first);
   }
+  bool setIdle() {
+    isIdle = true;
+    return true;
+  }
   bool setTrace() {
     traced = true;
     return true;
@@ -65,6 +73,7 @@ private:
   kj::MainBuilder::Validity run() {
     if (seeds == 0) return "how many seeds?";
     if (traced && !single) return "--trace wants one --seed";
+    if (isIdle) return liveDays();
     auto& clock = kj::systemPreciseMonotonicClock();
     auto begin = clock.now();
     auto told = begin;
@@ -91,6 +100,17 @@ private:
       }
     }
     summarize(sum, clock.now() - begin);
+    return true;
+  }
+
+  bool liveDays() {
+    for (uint64_t seed = first; seed < first + seeds; seed++) {
+      KJ_IF_MAYBE (violation, liveIdleDays(seed)) {
+        print(kj::str("seed ", seed, ": ", *violation, "\n"));
+        context.exitError("something was that must never be");
+      }
+    }
+    print(kj::str(seeds, " seeds: all is well\n"));
     return true;
   }
 

@@ -52,8 +52,8 @@ void eraseOf(kj::TreeMap<kj::String, Row>& map, kj::StringPtr id) {
 }  // namespace
 
 SimulatedStore::Rows SimulatedStore::Rows::clone() const {
-  return {copyOf(workspaces), copyOf(machines), copyOf(operations), copyOf(requests),
-          copyOf(sessions)};
+  return {copyOf(workspaces), copyOf(machines), copyOf(operations),
+          copyOf(requests),   copyOf(sessions), activity.clone()};
 }
 
 kj::Maybe<const OperationRow&> SimulatedStore::Rows::operation(kj::StringPtr workspaceId) const {
@@ -103,6 +103,7 @@ StoredState SimulatedStore::state() const {
   kj::Vector<SessionRow> sessions;
   for (auto& entry : rows.sessions) sessions.add(entry.value.clone());
   state.sessions = sessions.releaseAsArray();
+  rows.activity.tell(state);
   state.lastEvent = last;
   state.epoch = epoch;
   return state;
@@ -194,6 +195,7 @@ void SimulatedStore::apply(const Change::Step& step) {
       eraseOf(rows.operations, remove.id);
       eraseOf(rows.requests, remove.id);
       eraseOf(rows.sessions, remove.id);
+      rows.activity.eraseOf(remove.id);
     }
     KJ_CASE_ONEOF(put, Change::PutMachine) {
       auto& id = put.row.workspaceId;
@@ -268,6 +270,8 @@ void SimulatedStore::apply(const Change::Step& step) {
       requireFit(rows.sessions.find(remove.id) != nullptr, "no such session");
       rows.sessions.erase(remove.id);
     }
+    KJ_CASE_ONEOF(of, Change::ActivityStep)
+    requireFit(rows.activity.apply(of, rows.workspaces), "no such row");
   }
 }
 
@@ -290,11 +294,8 @@ kj::HashSet<kj::StringPtr> SimulatedStore::touchedBy(const Change& change, const
       }
       KJ_CASE_ONEOF(add, Change::Add<RequestRecord>) touch(add.row.workspaceId);
       KJ_CASE_ONEOF(update, Change::Update<RequestRecord>) touch(update.row.workspaceId);
-      // Of a session nothing is part of the state.
-      KJ_CASE_ONEOF(add, Change::Add<SessionRow>) {}
-      KJ_CASE_ONEOF(update, Change::Update<SessionRow>) {}
-      KJ_CASE_ONEOF(replace, Change::ReplaceToken) {}
-      KJ_CASE_ONEOF(remove, Change::RemoveSession) {}
+      // Of a session, and of use, nothing is part of the state.
+      KJ_CASE_ONEOF_DEFAULT {}
     }
   }
   return ids;

@@ -5,6 +5,7 @@
 #include <deque>
 
 #include "simulation/judge.h"
+#include "simulation/simulated-activity.h"
 #include "store/store-backend.h"
 #include "store/store-limits.h"
 
@@ -57,6 +58,7 @@ private:
     kj::TreeMap<kj::String, OperationRow> operations;
     kj::TreeMap<kj::String, RequestRecord> requests;
     kj::TreeMap<kj::String, SessionRow> sessions;
+    SimulatedActivity activity;
     Rows clone() const;
     bool release(kj::StringPtr workspaceId, int64_t nanos);
     kj::Maybe<const OperationRow&> operation(kj::StringPtr workspaceId) const;

@@ -68,8 +68,11 @@ kj::Array<rpc::Event::Reader> EventRecord::all() {
 kj::Array<rpc::Event::Reader> EventRecord::ofHost() {
   kj::Vector<rpc::Event::Reader> result;
   for (auto event : all()) {
-    // The schema's last.
-    if (event.getCause() >= rpc::Cause::PROGRAM_ENDED) continue;
+    // In a row.
+    if (event.getCause() >= rpc::Cause::PROGRAM_ENDED &&
+        event.getCause() <= rpc::Cause::PORT_CLOSED) {
+      continue;
+    }
     result.add(event);
   }
   return result.releaseAsArray();

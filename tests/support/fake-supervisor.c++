@@ -28,6 +28,10 @@ public:
     context.getResults().setSessions(fake.sessions.sessions());
     return kj::READY_NOW;
   }
+  kj::Promise<void> activity(ActivityContext context) override {
+    context.getResults().setActivity(fake.activity.client());
+    return kj::READY_NOW;
+  }
   kj::Promise<void> redeem(RedeemContext context) override {
     fake.sessions.redeem(context.getParams().getToken(), context.getResults(),
                          [this](rpc::LaneRequest::Reader wanted) { return fake.newLane(wanted); });
@@ -103,6 +107,7 @@ public:
       auto activity = list[i].initActivity();
       activity.getInput().setSinceMillis(192'000);
       activity.setCommands(fake.commands);
+      list[i].setPausesNanos(fake.activity.pausesNanos);
     }
     return kj::READY_NOW;
   }

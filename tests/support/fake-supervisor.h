@@ -6,6 +6,7 @@
 
 #include "schema/limits.capnp.h"
 #include "schema/supervisor.capnp.h"
+#include "support/fake-activity.h"
 #include "support/fake-agent.h"
 #include "support/fake-files.h"
 #include "support/fake-metering.h"
@@ -71,6 +72,8 @@ public:
   // What they have taken.
   FakeMetering metering;
   FakeUsers users;
+  // What keeps "demo" awake.
+  FakeActivity activity;
 
   // Set: what serves a lane to "demo" in place of these.
   using ServeLane = kj::Function<void(kj::Own<kj::AsyncIoStream>, rpc::LaneRequest::Reader)>;

@@ -56,7 +56,7 @@ kj::Promise<Operation::Settled> HaltOperation::settle(kj::Maybe<kj::Exception> f
     }
     return rows;
   };
-  auto turn = co_await site.journal.settle(kj::mv(next), Cause::REQUEST, kj::mv(text));
+  auto turn = co_await site.journal.settle(kj::mv(next), cause, kj::mv(text));
   if (site.machine.current() != nullptr) {
     site.machine.watch();
   } else {

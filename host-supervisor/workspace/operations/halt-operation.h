@@ -17,7 +17,9 @@ public:
   kj::Promise<Settled> settle(kj::Maybe<kj::Exception> failure) override;
 
 protected:
-  HaltOperation(const Site& site, OperationKind kind) : site(site), operationKind(kind) {}
+  // `cause`: of its events.
+  HaltOperation(const Site& site, OperationKind kind, Cause cause = Cause::REQUEST)
+      : site(site), operationKind(kind), cause(cause) {}
 
   const Site site;
 
@@ -36,6 +38,7 @@ protected:
 
 private:
   const OperationKind operationKind;
+  const Cause cause;
   kj::Maybe<kj::String> whyFailed;
   // Its machine was gone when a bothyd was started anew.
   bool isGone = false;

@@ -8,9 +8,10 @@ namespace bothy {
 class PauseOperation final: public HaltOperation {
 public:
   // The rows with which one begins.
-  static WorkspaceJournal::Rows beginning(const Site& site);
+  static WorkspaceJournal::Rows beginning(const Site& site, Cause cause = Cause::REQUEST);
 
-  explicit PauseOperation(const Site& site) : HaltOperation(site, OperationKind::PAUSE) {}
+  // `parameters`: of its row.
+  PauseOperation(const Site& site, kj::StringPtr parameters);
 
   kj::ArrayPtr<const Step> steps() const override;
   kj::Maybe<kj::Duration> limitOf(size_t step) const override;

@@ -26,7 +26,7 @@ kj::Own<Operation> operationOf(const Site& site, const OperationRow& row) {
     case OperationKind::DELETE:
       return kj::refcounted<DeleteOperation>(site, row.parameters);
     case OperationKind::PAUSE:
-      return kj::refcounted<PauseOperation>(site);
+      return kj::refcounted<PauseOperation>(site, row.parameters);
     case OperationKind::RESUME:
       return kj::refcounted<ResumeOperation>(site);
     case OperationKind::EXPIRE:

@@ -109,9 +109,10 @@ void declareCommonOptions(Context& context, Usage& usage) {
 kj::Array<kj::Own<Command>> allCommands() {
   return kj::arr(createCommand(), listCommand(), shellCommand(), execCommand(), copyCommand(),
                  startCommand(), stopCommand(), pauseCommand(), resumeCommand(), removeCommand(),
-                 expireCommand(), resizeCommand(), tierCommand(), capacityCommand(), usageCommand(),
-                 userCommand(), sessionCommand(), eventsCommand(), doctorCommand(),
-                 versionCommand(), upCommand(), helpCommand(), completionCommand());
+                 expireCommand(), resizeCommand(), whyCommand(), wakeCommand(), idleCommand(),
+                 tierCommand(), capacityCommand(), usageCommand(), userCommand(), sessionCommand(),
+                 eventsCommand(), doctorCommand(), versionCommand(), upCommand(), helpCommand(),
+                 completionCommand());
 }
 
 Command& requireCommand(kj::ArrayPtr<const kj::Own<Command>> all, kj::StringPtr name) {

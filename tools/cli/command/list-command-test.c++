@@ -37,6 +37,10 @@ TEST_CASE("a list says what goes on in a workspace") {
   world.supervisor.commands = 2;
   CHECK(world.run({"ls", "demo"}) == SUCCESS);
   CHECK(contains(world.out(), "2 commands"));
+  // Announced, and due at once.
+  world.supervisor.activity.pausesNanos = 1;
+  CHECK(world.run({"ls", "demo"}) == SUCCESS);
+  CHECK(contains(world.out(), "pauses in 0"));
 }
 
 TEST_CASE("a list says of which tier a workspace is, and what waits for its next start") {

@@ -34,6 +34,10 @@ kj::String activityOf(rpc::WorkspaceInfo::Reader info) {
                    formatDuration((unixNanosNow() - info.getPausedNanos()) * kj::NANOSECONDS),
                    " ago");
   }
+  if (info.getPausesNanos() != 0) {
+    const auto left = kj::max(info.getPausesNanos() - unixNanosNow(), 0) * kj::NANOSECONDS;
+    return kj::str("pauses in ", formatDuration(left));
+  }
   auto activity = info.getActivity();
   const auto commands = activity.getCommands();
   if (commands > 0) return kj::str(commands, commands == 1 ? " command" : " commands");

@@ -11,6 +11,7 @@
 using Cxx = import "/capnp/c++.capnp";
 $Cxx.namespace("bothy::result");
 
+using ActivityTypes = import "/schema/activity.capnp";
 using Json = import "/capnp/compat/json.capnp";
 using CapacityTypes = import "/schema/capacity.capnp";
 using MeteringTypes = import "/schema/metering.capnp";
@@ -122,6 +123,19 @@ struct SessionRevoked {
   # `bothy session revoke`.
 
   revoked @0 :Text;
+  # Its id.
+}
+
+struct WakeLocks {
+  # `bothy wake NAME`.
+
+  locks @0 :List(ActivityTypes.AwakeReason);
+}
+
+struct WakeLockReleased {
+  # `bothy wake --release`.
+
+  released @0 :Text;
   # Its id.
 }
 

@@ -90,6 +90,10 @@ kj::StringPtr nameOf(rpc::Cause cause) {
       return "port opened";
     case rpc::Cause::PORT_CLOSED:
       return "port closed";
+    case rpc::Cause::IDLE:
+      return "nobody used it";
+    case rpc::Cause::IDLE_WARNING:
+      return "nobody uses it";
   }
   return "unknown";
 }

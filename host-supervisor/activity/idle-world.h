@@ -1,0 +1,51 @@
+#pragma once
+
+#include <kj/async.h>
+#include <kj/function.h>
+
+#include "activity/idle-rules.h"
+
+namespace bothy {
+
+// What a guest says of its use at this moment.  Nobody else knows it, so it counts for a time only (IdlePolicy::mostGuestWake).
+struct GuestUse {
+  // Its agent has answered.  One that does not may be busy: it counts as used.
+  bool isAnswered = true;
+  kj::Maybe<kj::TimePoint> lastInput = nullptr;
+  // Programs that run, and when one did last.
+  uint32_t commands = 0;
+  kj::Maybe<kj::TimePoint> lastCommand = nullptr;
+  // That an earlier bothyd has granted, of which this one knows nothing.
+  uint32_t earlierLanes = 0;
+};
+
+// Workspaces, as those see them who decide what becomes of the ones that nobody uses.
+class IdleWorld {
+public:
+  struct Seen {
+    WorkspaceState state = WorkspaceState::STOPPED;
+    // Of its tier, or of those without one.
+    IdlePolicy policy = {};
+  };
+  // None: there is no such workspace.
+  virtual kj::Maybe<Seen> see(kj::StringPtr id) = 0;
+  // Calls it with the id of each that is in this state.
+  virtual void forEachIn(WorkspaceState state, kj::FunctionParam<void(kj::StringPtr id)> act) = 0;
+
+  // Never fails; takes as long as an agent may take.
+  virtual kj::Promise<GuestUse> askGuest(kj::StringPtr id) = 0;
+
+  // Tells whoever watches.
+  virtual void tell(kj::StringPtr id, Cause cause, kj::StringPtr detail) = 0;
+
+  // Does what the rule says, unless `isStillDue` says no at the last moment at which it can be left undone.  `detail`: of its event.
+  enum class Done {
+    YES,
+    NOT_DUE,
+    NO,  // it could not be done, or something else is under way
+  };
+  virtual kj::Promise<Done> carryOut(IdleRule rule, kj::StringPtr id, kj::String detail,
+                                     kj::Function<bool()> isStillDue) = 0;
+};
+
+}  // namespace bothy

@@ -1,0 +1,247 @@
+#pragma once
+
+#include <kj/debug.h>
+
+#include <map>
+#include <string>
+
+#include "activity/activity-keeper.h"
+
+namespace bothy {
+
+// A database in memory, with rows of use and events alone.
+class UseStore final: public Store {
+public:
+  std::map<std::string, ActivityRow> activities;
+  std::map<std::string, WakeLockRow> locks;
+  kj::Vector<EventRecord> log;
+  uint64_t writes = 0;
+  // Writes that are refused from now on.
+  uint32_t writesToRefuse = 0;
+  // Of workspaces that are there no more.
+  std::map<std::string, bool> gone;
+
+  kj::Promise<StoredState> begin() override { return StoredState(); }
+  kj::Promise<Committed> commit(Change change) override {
+    return kj::evalNow([&]() { return apply(change); });
+  }
+  kj::Promise<kj::Maybe<RequestRecord>> request(kj::StringPtr) override {
+    return kj::Maybe<RequestRecord>();
+  }
+  kj::Promise<EventPage> events(uint64_t after, size_t limit) override {
+    kj::Vector<EventRecord> found;
+    for (auto i = after; i < log.size() && found.size() < limit; i++) found.add(log[i].clone());
+    const uint64_t through = after + found.size();
+    return EventPage{found.releaseAsArray(), through};
+  }
+  kj::Promise<void> untilFenced() override { return kj::NEVER_DONE; }
+
+private:
+  Committed apply(Change& change) {
+    if (writesToRefuse > 0) {
+      writesToRefuse--;
+      KJ_FAIL_REQUIRE("database is locked");
+    }
+    ++writes;
+    for (auto& step : change.steps) {
+      auto& of = step.get<Change::ActivityStep>();
+      KJ_SWITCH_ONEOF(of) {
+        KJ_CASE_ONEOF(put, Change::PutActivity) {
+          std::string id = put.row.workspaceId.cStr();
+          if (gone[id]) kj::throwFatalException(rowRefused("no such workspace"));
+          activities[id] = put.row.clone();
+        }
+        KJ_CASE_ONEOF(add, Change::AddWakeLock) {
+          locks[add.row.id.cStr()] = add.row.clone();
+        }
+        KJ_CASE_ONEOF(remove, Change::RemoveWakeLock) {
+          if (locks.erase(remove.id.cStr()) == 0) {
+            kj::throwFatalException(rowRefused("no such wake lock"));
+          }
+        }
+      }
+    }
+    for (auto& event : change.events) {
+      event.number = log.size() + 1;
+      log.add(kj::mv(event));
+    }
+    return {log.size()};
+  }
+};
+
+// Workspaces that do what they are told, in virtual time, and the keeper of their use.
+class ActivityBed: public IdleWorld {
+public:
+  struct Workspace {
+    WorkspaceState state = WorkspaceState::RUNNING;
+    IdlePolicy policy;
+    GuestUse guest;
+    uint32_t asked = 0;    // its guest
+    bool refuses = false;  // to be paused
+    kj::Vector<kj::TimePoint> pauses;
+    kj::Vector<kj::TimePoint> warnings;
+  };
+  struct Clock final: public kj::Clock {
+    explicit Clock(kj::Timer& timer) : timer(timer) {}
+    kj::Timer& timer;
+    kj::Duration offset = 1000 * kj::DAYS;
+    kj::Date now() const override {
+      return kj::UNIX_EPOCH + offset + (timer.now() - kj::origin<kj::TimePoint>());
+    }
+  };
+  struct Counting final: public Randomness {
+    uint32_t state = 1;
+    void fill(kj::ArrayPtr<kj::byte> bytes) override {
+      for (auto& byte : bytes) byte = (state = state * 1664525 + 1013904223) >> 24;
+    }
+  };
+
+  kj::EventLoop loop;
+  kj::WaitScope scope{loop};
+  kj::TimerImpl timer{kj::origin<kj::TimePoint>() + 1 * kj::DAYS};
+  Clock clock{timer};
+  Counting randomness;
+  UseStore store;
+  EventLog log{store};
+  std::map<std::string, Workspace> workspaces;
+  kj::Own<ActivityKeeper> keeper;
+
+  ActivityBed() { restart(); }
+
+  // As after a kill: who was connected is so no more, for the keeper.
+  void restart() {
+    keeper = nullptr;
+    keeper = kj::heap<ActivityKeeper>(
+        ActivityKeeper::Rooms{timer, clock, randomness, log, store, *this});
+    kj::Vector<ActivityRow> rows;
+    for (auto& entry : store.activities) rows.add(entry.second.clone());
+    kj::Vector<WakeLockRow> locks;
+    for (auto& entry : store.locks) locks.add(entry.second.clone());
+    log.reached(store.log.size());
+    keeper->enter(rows.releaseAsArray(), locks.releaseAsArray());
+    scope.poll();
+  }
+
+  // What is due meanwhile is done when it is due.
+  void pass(kj::Duration time) { passUntil(timer.now() + time); }
+  void passUntil(kj::TimePoint end) {
+    scope.poll();
+    for (;;) {
+      auto next = timer.nextEvent().orDefault(end);
+      timer.advanceTo(kj::max(timer.now(), kj::min(next, end)));
+      scope.poll();
+      if (timer.now() >= end) return;
+    }
+  }
+
+  Workspace& at(kj::StringPtr id) { return workspaces.at(id.cStr()); }
+  // One that runs from now on.
+  Workspace& begin(kj::StringPtr id, IdlePolicy policy = {}) {
+    auto& workspace = workspaces[id.cStr()];
+    workspace.policy = policy;
+    workspace.state = WorkspaceState::STARTING;
+    move(id, WorkspaceState::RUNNING, Cause::REQUEST);
+    return workspace;
+  }
+  void move(kj::StringPtr id, WorkspaceState next, Cause cause, kj::StringPtr detail = nullptr) {
+    auto& workspace = at(id);
+    EventRecord event;
+    event.workspace = kj::str(id);
+    event.workspaceId = kj::str(id);
+    event.before = workspace.state;
+    event.after = next;
+    event.cause = cause;
+    event.detail = kj::str(detail);
+    workspace.state = next;
+    Change change;
+    change.tell(kj::mv(event));
+    log.reached(store.commit(kj::mv(change)).wait(scope).lastEvent);
+    scope.poll();
+  }
+  kj::Own<void> come(kj::StringPtr id, kj::StringPtr session = "session 1") {
+    return keeper->come(id, Visitor{kj::str(session), kj::str("alice")});
+  }
+  WakeLockRow lock(kj::StringPtr id, kj::Duration time) {
+    auto outcome = keeper
+                       ->takeLock(id, {static_cast<uint64_t>(time / kj::MILLISECONDS),
+                                       kj::str("build"), kj::str("user 0")})
+                       .wait(scope);
+    return kj::mv(outcome.get<WakeLockRow>());
+  }
+  Wakefulness why(kj::StringPtr id) { return KJ_ASSERT_NONNULL(keeper->why(id).wait(scope)); }
+  int64_t nanos(kj::TimePoint time) {
+    return nanosOf(clock.now()) + (time - timer.now()) / kj::NANOSECONDS;
+  }
+
+  kj::Maybe<Seen> see(kj::StringPtr id) override {
+    auto found = workspaces.find(id.cStr());
+    if (found == workspaces.end()) return nullptr;
+    return Seen{found->second.state, found->second.policy};
+  }
+  void forEachIn(WorkspaceState state, kj::FunctionParam<void(kj::StringPtr id)> act) override {
+    for (auto& entry : workspaces) {
+      if (entry.second.state == state) act(entry.first.c_str());
+    }
+  }
+  kj::Promise<GuestUse> askGuest(kj::StringPtr id) override {
+    auto& workspace = at(id);
+    ++workspace.asked;
+    return workspace.guest;
+  }
+  void tell(kj::StringPtr id, Cause cause, kj::StringPtr detail) override {
+    KJ_ASSERT(cause == Cause::IDLE_WARNING);
+    at(id).warnings.add(timer.now());
+    lastWarning = kj::str(detail);
+  }
+  kj::Promise<Done> carryOut(IdleRule rule, kj::StringPtr id, kj::String detail,
+                             kj::Function<bool()> isStillDue) override {
+    KJ_ASSERT(rule == IdleRule::PAUSE);
+    auto& workspace = at(id);
+    // As a workspace that has its turn after others.
+    co_await kj::evalLater([]() {});
+    beforePause();
+    if (workspace.state != WorkspaceState::RUNNING) {
+      lateOrders++;
+      co_return Done::NO;
+    }
+    if (!isStillDue()) co_return Done::NOT_DUE;
+    if (workspace.refuses) co_return Done::NO;
+    lastPause = kj::str(detail);
+    workspace.pauses.add(timer.now());
+    onPause(id);
+    note(id, WorkspaceState::PAUSING);
+    note(id, WorkspaceState::PAUSED);
+    co_return Done::YES;
+  }
+  kj::String lastWarning, lastPause;
+  kj::Function<void()> beforePause = []() {};
+  kj::Function<void(kj::StringPtr id)> onPause = [](kj::StringPtr) {};
+  // Of the events of a pause.
+  kj::Duration feedDelay = 0 * kj::SECONDS;
+  // To pause what does not run.
+  uint32_t lateOrders = 0;
+
+private:
+  kj::Vector<kj::Promise<void>> late;
+
+  void note(kj::StringPtr id, WorkspaceState next) {
+    auto& workspace = at(id);
+    EventRecord event;
+    event.workspace = kj::str(id);
+    event.workspaceId = kj::str(id);
+    event.before = workspace.state;
+    event.after = workspace.state = next;
+    event.cause = Cause::IDLE;
+    event.number = store.log.size() + 1;
+    store.log.add(kj::mv(event));
+    if (feedDelay == 0 * kj::SECONDS) {
+      log.reached(store.log.size());
+      return;
+    }
+    late.add(timer.afterDelay(feedDelay)
+                 .then([this, newest = store.log.size()]() { log.reached(newest); })
+                 .eagerlyEvaluate(nullptr));
+  }
+};
+
+}  // namespace bothy
