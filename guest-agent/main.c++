@@ -44,6 +44,8 @@
 #include "rpc/host-connections.h"
 #include "rpc/socket-receiver.h"
 #include "rpc/vsock-listener.h"
+#include "setup/setup-worker.h"
+#include "setup/workspace-setup.h"
 #include "system/system-facet.h"
 #include "terminal/terminals-facet.h"
 #include "wire/event-loop.h"
@@ -62,18 +64,21 @@ public:
 
   // `actionDirectory`: where it is noted what is done over lanes.
   Agent(kj::AsyncIoContext& io, Programs::Options options, SystemOf systemOf, GateKey keyParam,
-        kj::Maybe<kj::StringPtr> actionDirectory, kj::Maybe<MachineClock&> clock = nullptr)
+        kj::Maybe<kj::StringPtr> actionDirectory, kj::Maybe<MachineClock&> clock = nullptr,
+        WorkspaceSetup::Disk disk = WorkspaceSetup::Disk::NONE)
       : programs(io.unixEventPort, io.provider->getTimer(), kj::mv(options)),
         actions(programs, actionDirectory.orDefault(nullptr)),
         actionShares(actions, programs.timer, kj::systemPreciseCalendarClock()),
         files(programs),
         terminals(programs),
+        setup(programs, disk),
         facets{[this](auto lane) { return newTerminalsFacet(terminals, kj::mv(lane)); },
                newProcessesFacets(programs),
                systemOf(programs.anybodys),
                files,
                {actions, kj::systemPreciseCalendarClock(), actionShares},
-               clock},
+               clock,
+               setup},
         key(kj::mv(keyParam)),
         bootTimer(io.unixEventPort),
         connections(io.provider->getTimer(), bootTimer, key, facets, laneMemory,
@@ -92,6 +97,7 @@ public:
   MessageBudget laneMemory{LANES_LIMITS};
   FileWorkers files;
   TerminalRegistry terminals;
+  WorkspaceSetup setup;
   Facets facets;
   GateKey key;
   BootTimer bootTimer;
@@ -180,6 +186,7 @@ void bootAndServe(Console& console, Boot& boot) {
                            [&]() {
                              programs().endStarts();
                              KJ_ASSERT_NONNULL(served).actions.close();
+                             KJ_ASSERT_NONNULL(served).setup.close();
                            },
                            [&]() { return programs().anybodys; }, boot.dataMount(),
                            boot.controlGroups().map(pathOfPrograms));
@@ -200,7 +207,8 @@ void bootAndServe(Console& console, Boot& boot) {
     return newSystemFacet({[&boot](auto report) { writeReport(boot, report); },
                            hasDataDisk ? DiskSpace::TOLD : DiskSpace::NOT_TOLD, power, mark});
   };
-  Agent agent(io, kj::mv(options), systemOf, kj::mv(key), ACTION_DIRECTORY, clock);
+  Agent agent(io, kj::mv(options), systemOf, kj::mv(key), ACTION_DIRECTORY, clock,
+              hasDataDisk ? WorkspaceSetup::Disk::PRESENT : WorkspaceSetup::Disk::NONE);
   served = agent;
   auto ownGroups =
       boot.controlGroups().map([](const ControlGroups& groups) { return groups.path(); });
@@ -308,6 +316,9 @@ int main(int argc, char* argv[]) {
   }
   if (isRemovalWorker(argc, argv)) {
     return removalWorkerMain(argv);
+  }
+  if (isSetupWorker(argc, argv)) {
+    return setupWorkerMain(argv);
   }
   if (isFileWorker(argc, argv)) {
     return fileWorkerMain();

@@ -7,6 +7,7 @@ $Cxx.allowCancellation;
 
 using Lane = import "lane.capnp";
 using Process = import "process.capnp";
+using Setup = import "setup.capnp";
 using System = import "system.capnp";
 using Terminal = import "terminal.capnp";
 
@@ -45,6 +46,15 @@ interface AgentControl extends(System.System) {
   wake @4 (realtimeNanos :Int64) -> (behindNanos :Int64);
   # Said right after the machine's CPUs have stood still: its clock (CLOCK_REALTIME) is set to `realtimeNanos`, nanoseconds since
   # 1970-01-01T00:00:00Z, at once.  By how much it was behind that; negative: ahead.
+
+  configure @5 (configuration :Setup.Configuration) -> ();
+  # Said once a boot, before anybody else has a lane; the same may be said again.  Its steps begin, or go on where they were.
+
+  setup @6 (after :UInt64) -> (status :Setup.SetupStatus);
+  # How far they are, as soon as `revision` is above `after`.
+
+  retrySetup @7 () -> ();
+  # The step that has failed begins again.  Nothing, where none has.
 }
 
 struct LaneChoice {

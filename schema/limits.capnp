@@ -4,7 +4,7 @@
 using Cxx = import "/capnp/c++.capnp";
 $Cxx.namespace("bothy::rpc");
 
-const generation :UInt16 = 4;
+const generation :UInt16 = 5;
 # The protocol generation these schemas describe.  Both ends say theirs and use the smaller.
 
 const oldestGeneration :UInt16 = 2;
@@ -19,6 +19,9 @@ const lanesBeneath :UInt16 = 4;
 const statefulTerminals :UInt16 = 4;
 # The generation from which on input and size of a terminal belong to attachments.  A client that needs more than to look has nothing to
 # call on an older agent, and says so.
+
+const configuredAgents :UInt16 = 5;
+# The generation from which on each agent can be configured (setup.capnp).
 
 const agentPort :UInt32 = 1000;
 # The vsock port on which the agent listens.  Binding ports below 1024 needs CAP_NET_BIND_SERVICE

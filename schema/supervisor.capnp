@@ -9,6 +9,7 @@ using ActivityTypes = import "activity.capnp";
 using CapacityTypes = import "capacity.capnp";
 using MeteringTypes = import "metering.capnp";
 using SessionTypes = import "session.capnp";
+using Setup = import "setup.capnp";
 using Stream = import "stream.capnp";
 using TierTypes = import "tier.capnp";
 using WorkspaceTypes = import "workspace.capnp";
@@ -24,7 +25,8 @@ interface Supervisor {
   # `accelerator`: "kvm" or "tcg".  `vsock`: "kernel" or "vhost-user".
 
   create @1 (spec :WorkspaceTypes.WorkspaceSpec, requestId :Text, start :Bool = true, progress :Progress) -> (outcome :CreateOutcome);
-  # Makes a workspace and, unless `start` is false, starts it: returns when its agent answers.
+  # Makes a workspace and, unless `start` is false, starts it: returns when its agent answers, and what its configuration has of set-up steps
+  # is done or has failed.  One whose set-up has failed is `created` and runs: `WorkspaceInfo.setup` says which step and why.
   # `requestId`, if not empty (at most `maxRequestIdBytes`), makes the call repeatable: the same id with the same spec gives the
   # same workspace, also after a restart; with another spec, `requestConflict`.
   struct CreateOutcome {
@@ -50,9 +52,9 @@ interface Supervisor {
     }
   }
 
-  list @2 (prefix :Text, states :List(WorkspaceTypes.WorkspaceState), after :Text, limit :UInt32) -> (workspaces :List(WorkspaceTypes.WorkspaceInfo), next :Text);
-  # A page of the workspaces, by name: those whose name begins with `prefix`, which are in one of `states` (empty: in any),
-  # and whose name is behind `after`.  At most `limit` of them, and never more than `maxListedWorkspaces`; 0: that many.
+  list @2 (prefix :Text, states :List(WorkspaceTypes.WorkspaceState), after :Text, limit :UInt32, labels :List(Setup.Label)) -> (workspaces :List(WorkspaceTypes.WorkspaceInfo), next :Text);
+  # A page of the workspaces, by name: those whose name begins with `prefix`, which are in one of `states` (empty: in any) and have all of
+  # `labels` (at most `maxLabels`), and whose name is behind `after`.  At most `limit` of them, and never more than `maxListedWorkspaces`; 0: that many.
   # `next`, if not empty, is the `after` of the next page: there may be more, also where this page is empty.  A workspace that
   # is made or deleted between two pages is on one of them or on none; no other is missed or told twice.
 
@@ -93,8 +95,8 @@ interface Supervisor {
   }
 
   start @5 (name :Text, progress :Progress) -> (outcome :StartOutcome);
-  # Returns when the agent answers.  A running workspace is `started` at once; one that is `paused` is resumed, as by `resume`; one that is
-  # `expired` is made anew, with an empty disk.
+  # Returns when the agent answers, and as `create` when set-up steps are done or have failed.  A running workspace is `started` at once; one
+  # that is `paused` is resumed, as by `resume`; one that is `expired` is made anew, with an empty disk.
   struct StartOutcome {
     union {
       started @0 :WorkspaceTypes.WorkspaceInfo;
@@ -276,6 +278,23 @@ interface Supervisor {
 
   activity @21 () -> (activity :ActivityTypes.WorkspaceActivity);
   # What keeps workspaces awake, and what becomes of those that nobody uses.
+
+  setup @22 (name :Text, retry :Bool) -> (outcome :SetupOutcome);
+  # The set-up steps of a workspace.  With `retry` the one that has failed begins again first; `get` tells how that goes on.
+  struct SetupOutcome {
+    union {
+      found @0 :Setup.SetupInfo;
+      absent @1 :Void;
+      notRunning @2 :WorkspaceTypes.WorkspaceState;
+      # `retry` wants a workspace that runs.
+      agentTooOld @3 :UInt16;
+      # The same, of one whose agent speaks this generation and knows no set-up.
+      nothingFailed @4 :Void;
+      # There is nothing to `retry`.
+      failed @5 :Text;
+      # The agent could not be asked: one line, for people.
+    }
+  }
 }
 
 struct LaneRequest {
@@ -360,6 +379,8 @@ enum Stage {
   agentReady @3;
   waiting @4;
   # Within `startingVm`, which comes again after it: other machines start first.
+  settingUp @5;
+  # After `agentReady`: a set-up step, see `Progress`.
 }
 
 enum StartFault {
@@ -376,9 +397,20 @@ enum StartFault {
 
 interface Progress {
   # Implemented by the caller; a null capability where nobody wants to know.
-  stage @0 (stage :Stage, elapsedMillis :UInt32, before :UInt32) -> stream;
+  stage @0 (stage :Stage, elapsedMillis :UInt32, before :UInt32, setup :SetupStage) -> stream;
   # The stage has begun (`agentReady`: was reached), so long after the call.  `before`, of `waiting`: how many machines start
   # first; told again as that changes, at most once a second.  Who takes them slowly misses some, and hears of the newest.
+
+  struct SetupStage {
+    # Of `settingUp`, which is told again with each step and each line, at most some times a second.
+
+    step @0 :UInt32;
+    # From 0 on.
+    steps @1 :UInt32;
+    name @2 :Text;
+    line @3 :Text;
+    # The last of what the step has said, escaped.
+  }
 }
 
 struct Event {
@@ -427,6 +459,8 @@ enum Cause {
   portClosed @18;     # and does so no more
   idle @19;           # nobody has used it for as long as its policy says: `detail` names the rule
   idleWarning @20;    # and soon has not: `detail` says what comes, and when
+  setUp @21;          # all its set-up steps have ended well
+  setupFailed @22;    # one has failed; `detail` says which and why
 }
 
 interface EventSink {

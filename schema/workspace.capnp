@@ -8,6 +8,7 @@ $Cxx.allowCancellation;
 using Agent = import "agent.capnp";
 using Files = import "files.capnp";
 using Process = import "process.capnp";
+using Setup = import "setup.capnp";
 using System = import "system.capnp";
 using Terminal = import "terminal.capnp";
 
@@ -27,6 +28,10 @@ struct WorkspaceSpec {
   tier @5 :Text;
   # Name of a tier (`Supervisor.tiers`), whose figures it has: `cpus`, `memoryMib` and `diskMib` are 0 beside it, else the spec is
   # `invalid`.  Empty: none, and the figures are as above.
+  labels @6 :List(Setup.Label);
+  # At most `maxLabels`, each key once.
+  configuration @7 :Setup.Configuration;
+  # Not told by any `WorkspaceInfo`.
 }
 
 enum WorkspaceState {
@@ -86,6 +91,14 @@ struct WorkspaceInfo {
   # Where it is: the name of the supervisor's host.
   pausesNanos @17 :Int64;
   # In state `running`: when it will be paused because nobody uses it, where that was announced (`idleWarning`); else 0.
+  setup :group {
+    # The steps of its configuration.  A workspace is `running` while they are done.
+    steps @18 :UInt32;
+    done @19 :UInt32;
+    # How many have ended well, which are the first.
+    failed @20 :Text;
+    # Which step has failed, and why, one line; guest text in it is escaped.  Empty: none has.
+  }
 }
 
 struct Figures {

@@ -83,11 +83,18 @@ Environment LoginEnvironments::of(const User& user) const {
   result.set("LANG", "C.UTF-8");
   readLines(locale.text(), result);
   readLines(everybody.text(), result);
+  for (auto& variable : configured) result.set(variable.name, variable.value);
   result.set("HOME", user.home);
   result.set("USER", user.name);
   result.set("LOGNAME", user.name);
   result.set("SHELL", user.shell);
   return result;
+}
+
+void LoginEnvironments::configure(capnp::List<rpc::EnvironmentVariable>::Reader variables) {
+  configured = KJ_MAP(variable, variables) {
+    return Configured{kj::str(variable.getName()), kj::str(variable.getValue())};
+  };
 }
 
 }  // namespace bothy

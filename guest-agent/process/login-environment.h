@@ -7,6 +7,7 @@
 
 #include "process/cached-text-file.h"
 #include "process/user-database.h"
+#include "schema/process.capnp.h"
 
 namespace bothy {
 
@@ -38,8 +39,8 @@ private:
 };
 
 // What a login gives a user, without any shell: PATH, HOME, USER, LOGNAME, SHELL, LANG, and what the files
-// `environment` and `default/locale` of a directory say at that moment.  The same for terminals, processes and services.  No TZ, as
-// on Debian: libc reads /etc/localtime, and a change of it is seen by programs that run.
+// `environment` and `default/locale` of a directory say at that moment, and above these what the workspace is configured with.  The
+// same for terminals, processes and services.  No TZ, as on Debian: libc reads /etc/localtime, and a change of it is seen by programs that run.
 class LoginEnvironments final {
 public:
   // `etcDirectory`: absolute, without a final slash.  `settlingSeconds`: see CachedTextFile.
@@ -50,8 +51,16 @@ public:
 
   Environment of(const User& user) const;
 
+  // From now on these are in all of them, but HOME, USER, LOGNAME and SHELL, which stay the user's.
+  void configure(capnp::List<rpc::EnvironmentVariable>::Reader variables);
+
 private:
   mutable CachedTextFile locale, everybody;
+  struct Configured {
+    kj::String name;
+    kj::String value;
+  };
+  kj::Array<Configured> configured;
 };
 
 }  // namespace bothy

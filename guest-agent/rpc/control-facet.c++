@@ -7,8 +7,9 @@ namespace {
 
 class ControlFacet final: public rpc::AgentControl::Server {
 public:
-  ControlFacet(rpc::System::Client system, LaneRegistry& lanesParam, kj::Maybe<MachineClock&> clock)
-      : system(kj::mv(system)), registry(lanesParam), clock(clock) {}
+  ControlFacet(rpc::System::Client system, LaneRegistry& lanesParam, kj::Maybe<MachineClock&> clock,
+               kj::Maybe<WorkspaceSetup&> setup)
+      : system(kj::mv(system)), registry(lanesParam), clock(clock), workspaceSetup(setup) {}
 
   kj::Promise<void> ping(PingContext context) override { return kj::READY_NOW; }
 
@@ -72,17 +73,39 @@ public:
     return kj::READY_NOW;
   }
 
+  kj::Promise<void> configure(ConfigureContext context) override {
+    requireSetup().configure(context.getParams().getConfiguration());
+    return kj::READY_NOW;
+  }
+
+  kj::Promise<void> setup(SetupContext context) override {
+    auto& followed = requireSetup();
+    co_await followed.onChange(context.getParams().getAfter());
+    followed.writeTo(context.getResults().initStatus());
+  }
+
+  kj::Promise<void> retrySetup(RetrySetupContext context) override {
+    requireSetup().retry();
+    return kj::READY_NOW;
+  }
+
 private:
   rpc::System::Client system;
   LaneRegistry& registry;
   kj::Maybe<MachineClock&> clock;
+  kj::Maybe<WorkspaceSetup&> workspaceSetup;
+
+  WorkspaceSetup& requireSetup() {
+    return KJ_REQUIRE_NONNULL(workspaceSetup, "there is no machine");
+  }
 };
 
 }  // namespace
 
 rpc::AgentControl::Client newControlFacet(rpc::System::Client system, LaneRegistry& lanes,
-                                          kj::Maybe<MachineClock&> clock) {
-  return kj::heap<ControlFacet>(kj::mv(system), lanes, clock);
+                                          kj::Maybe<MachineClock&> clock,
+                                          kj::Maybe<WorkspaceSetup&> setup) {
+  return kj::heap<ControlFacet>(kj::mv(system), lanes, clock, setup);
 }
 
 }  // namespace bothy

@@ -2,12 +2,14 @@
 
 #include "rpc/lane-registry.h"
 #include "schema/agent.capnp.h"
+#include "setup/workspace-setup.h"
 #include "system/machine-clock.h"
 
 namespace bothy {
 
-// Serves `AgentControl`.  `lanes` and `clock` outlive it.
+// Serves `AgentControl`.  `lanes`, `clock` and `setup` outlive it.
 rpc::AgentControl::Client newControlFacet(rpc::System::Client system, LaneRegistry& lanes,
-                                          kj::Maybe<MachineClock&> clock);
+                                          kj::Maybe<MachineClock&> clock,
+                                          kj::Maybe<WorkspaceSetup&> setup);
 
 }  // namespace bothy

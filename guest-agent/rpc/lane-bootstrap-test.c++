@@ -307,8 +307,8 @@ TEST_CASE(
   LaneRegistry lanes(timer);
   SomeClock clock;
   auto woken = [&](kj::Maybe<MachineClock&> given, kj::Date now) {
-    auto control =
-        newControlFacet(rpc::System::Client(KJ_EXCEPTION(FAILED, "not here")), lanes, given);
+    auto control = newControlFacet(rpc::System::Client(KJ_EXCEPTION(FAILED, "not here")), lanes,
+                                   given, nullptr);
     auto request = control.wakeRequest();
     request.setRealtimeNanos((now - kj::UNIX_EPOCH) / kj::NANOSECONDS);
     return request.send().wait(scope).getBehindNanos();

@@ -58,7 +58,8 @@ capnp::Capability::Client newLaneBootstrap(Facets& facets, LaneRegistry& lanes,
   KJ_REQUIRE(grant.purpose != rpc::Purpose::FILES, "such a lane is a file worker's");
   if (grant.purpose == rpc::Purpose::CONTROL) {
     auto notes = kj::refcounted<LaneNotes>(facets.notes, grant);
-    return newControlFacet(noteMachine(*facets.system, kj::mv(notes)), lanes, facets.clock);
+    return newControlFacet(noteMachine(*facets.system, kj::mv(notes)), lanes, facets.clock,
+                           facets.setup);
   }
   return kj::heap<AgentFacet>(facets, grant);
 }

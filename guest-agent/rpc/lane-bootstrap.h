@@ -8,6 +8,7 @@
 #include "rpc/noted-actions.h"
 #include "schema/agent.capnp.h"
 #include "schema/terminal.capnp.h"
+#include "setup/workspace-setup.h"
 #include "system/machine-clock.h"
 
 namespace bothy {
@@ -23,6 +24,7 @@ struct Facets {
   ActionNotes notes;
   // None: there is no machine.
   kj::Maybe<MachineClock&> clock = nullptr;
+  kj::Maybe<WorkspaceSetup&> setup = nullptr;
 };
 
 // What a lane of `grant`, which is not for files, begins with: no right that the grant has not.

@@ -28,6 +28,9 @@ public:
   kj::Promise<kj::Maybe<RequestRecord>> request(kj::StringPtr) override {
     return kj::Maybe<RequestRecord>();
   }
+  kj::Promise<kj::Maybe<kj::Array<const kj::byte>>> configuration(kj::StringPtr) override {
+    return kj::Maybe<kj::Array<const kj::byte>>();
+  }
   kj::Promise<EventPage> events(uint64_t after, size_t limit) override {
     kj::Vector<EventRecord> found;
     for (auto i = after; i < log.size() && found.size() < limit; i++) found.add(log[i].clone());

@@ -7,7 +7,16 @@ namespace bothy {
 RpcProgress::RpcProgress(rpc::Progress::Client client) : client(kj::mv(client)), sent(*this) {}
 
 void RpcProgress::stage(Stage stage, kj::Duration elapsed, size_t before) {
-  newest = Told{stage, elapsed, before};
+  tell(Told{stage, elapsed, before});
+}
+
+void RpcProgress::setUp(const SetupStage& setup, kj::Duration elapsed) {
+  tell(Told{Stage::SETTING_UP, elapsed, 0,
+            Told::Setup{setup.step, setup.steps, kj::str(setup.name), kj::str(setup.line)}});
+}
+
+void RpcProgress::tell(Told told) {
+  newest = kj::mv(told);
   if (untaken < MOST_UNTAKEN) tellNewest();
 }
 
@@ -17,6 +26,13 @@ void RpcProgress::tellNewest() {
     request.setStage(toRpc(told->stage));
     request.setElapsedMillis(told->elapsed / kj::MILLISECONDS);
     request.setBefore(told->before);
+    KJ_IF_MAYBE (setup, told->setup) {
+      auto step = request.initSetup();
+      step.setStep(setup->step);
+      step.setSteps(setup->steps);
+      step.setName(setup->name);
+      step.setLine(setup->line);
+    }
     newest = nullptr;
     untaken++;
     sent.add(request.send().then([this]() {

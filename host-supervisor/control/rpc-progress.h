@@ -17,12 +17,20 @@ public:
   KJ_DISALLOW_COPY_AND_MOVE(RpcProgress);
 
   void stage(Stage stage, kj::Duration elapsed, size_t before) override;
+  void setUp(const SetupStage& setup, kj::Duration elapsed) override;
 
 private:
   struct Told {
     Stage stage;
     kj::Duration elapsed;
     size_t before;
+    struct Setup {
+      uint32_t step;
+      uint32_t steps;
+      kj::String name;
+      kj::String line;
+    };
+    kj::Maybe<Setup> setup = nullptr;
   };
 
   rpc::Progress::Client client;
@@ -30,6 +38,7 @@ private:
   size_t untaken = 0;
   kj::TaskSet sent;
 
+  void tell(Told told);
   void tellNewest();
   // A client that refuses one hears of no more than MOST_UNTAKEN.
   void taskFailed(kj::Exception&&) override {}

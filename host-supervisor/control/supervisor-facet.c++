@@ -52,8 +52,13 @@ kj::Promise<void> SupervisorFacet::version(VersionContext context) {
 
 kj::Promise<void> SupervisorFacet::create(CreateContext context) {
   auto params = context.getParams();
+  auto spec = fromRpc(params.getSpec());
+  KJ_IF_MAYBE (fault, spec.tryGet<kj::String>()) {
+    context.getResults().initOutcome().setInvalid(*fault);
+    co_return;
+  }
   WorkspaceManager::CreateRequest request;
-  request.spec = fromRpc(params.getSpec());
+  request.spec = kj::mv(spec.get<GivenSpec>());
   request.requestId = kj::str(params.getRequestId());
   request.start = params.getStart();
   request.actor = kj::str(actor);
@@ -101,6 +106,9 @@ kj::Promise<void> SupervisorFacet::list(ListContext context) {
   query.after = params.getAfter();
   if (params.getLimit() > 0) query.limit = params.getLimit();
   for (auto state : params.getStates()) query.states |= listBit(fromRpc(state));
+  auto labels = joinLabels(params.getLabels());
+  KJ_IF_MAYBE (fault, labels.tryGet<LabelFault>()) KJ_FAIL_REQUIRE("list", fault->why);
+  query.labels = labels.get<kj::String>();
   auto page = manager.list(query);
   auto results = context.getResults();
   auto infos = results.initWorkspaces(page.workspaces.size());

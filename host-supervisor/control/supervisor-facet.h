@@ -67,6 +67,8 @@ private:
   kj::Promise<void> sessions(SessionsContext context) override;
   kj::Promise<void> tiers(TiersContext context) override;
   kj::Promise<void> capacity(CapacityContext context) override;
+  // supervisor-setup.c++
+  kj::Promise<void> setup(SetupContext context) override;
   kj::Promise<void> changeTier(ChangeTierContext context) override;
   kj::Promise<void> activity(ActivityContext context) override;
   kj::Promise<void> metering(MeteringContext context) override;

@@ -3,6 +3,7 @@
 #include <kj/debug.h>
 
 #include "control/activity-facet.h"
+#include "workspace/given-configuration.h"
 
 namespace bothy {
 
@@ -33,6 +34,8 @@ static_assert(static_cast<int>(TierPlan::Figure::WRITE_OPERATIONS) ==
 static_assert(static_cast<int>(TierPlan::When::NEVER) ==
               static_cast<int>(rpc::TierPlan::When::NEVER));
 static_assert(static_cast<int>(Stage::WAITING) == static_cast<int>(rpc::Stage::WAITING));
+static_assert(static_cast<int>(Stage::SETTING_UP) == static_cast<int>(rpc::Stage::SETTING_UP));
+static_assert(static_cast<int>(Cause::SETUP_FAILED) == static_cast<int>(rpc::Cause::SETUP_FAILED));
 
 rpc::WorkspaceState toRpc(WorkspaceState state) {
   return static_cast<rpc::WorkspaceState>(state);
@@ -56,9 +59,16 @@ WorkspaceState fromRpc(rpc::WorkspaceState state) {
   return static_cast<WorkspaceState>(state);
 }
 
-GivenSpec fromRpc(rpc::WorkspaceSpec::Reader spec) {
-  return {kj::str(spec.getName()), kj::str(spec.getImage()), spec.getCpus(),
-          spec.getMemoryMib(),     spec.getDiskMib(),        kj::str(spec.getTier())};
+kj::OneOf<GivenSpec, kj::String> fromRpc(rpc::WorkspaceSpec::Reader spec) {
+  auto configuration = GivenConfiguration::of(spec.getLabels(), spec.getConfiguration());
+  KJ_IF_MAYBE (fault, configuration.tryGet<kj::String>()) return kj::mv(*fault);
+  return GivenSpec{kj::str(spec.getName()),
+                   kj::str(spec.getImage()),
+                   spec.getCpus(),
+                   spec.getMemoryMib(),
+                   spec.getDiskMib(),
+                   kj::str(spec.getTier()),
+                   kj::mv(configuration.get<GivenConfiguration>())};
 }
 
 void fill(rpc::WorkspaceInfo::Builder info, const WorkspaceView& from, kj::StringPtr accelerator) {
@@ -69,6 +79,16 @@ void fill(rpc::WorkspaceInfo::Builder info, const WorkspaceView& from, kj::Strin
   spec.setMemoryMib(from.memoryMib);
   spec.setDiskMib(from.diskMib);
   spec.setTier(from.tier);
+  auto pairs = splitLabels(from.labels);
+  auto labels = spec.initLabels(pairs.size());
+  for (auto i : kj::indices(pairs)) {
+    labels[i].setKey(kj::heapString(pairs[i].key));
+    labels[i].setValue(kj::heapString(pairs[i].value));
+  }
+  auto setup = info.getSetup();
+  setup.setSteps(from.setupSteps);
+  setup.setDone(from.setupDone);
+  setup.setFailed(from.setupFailure);
   info.setId(from.id);
   KJ_IF_MAYBE (next, from.atNextStart) {
     auto figures = info.initAtNextStart();

@@ -18,7 +18,8 @@ rpc::Verdict toRpc(Verdict verdict);
 // Fails for a state that this bothyd does not know.
 WorkspaceState fromRpc(rpc::WorkspaceState state);
 
-GivenSpec fromRpc(rpc::WorkspaceSpec::Reader spec);
+// Or what is wrong with its labels or its configuration, one line.
+kj::OneOf<GivenSpec, kj::String> fromRpc(rpc::WorkspaceSpec::Reader spec);
 
 void fill(rpc::WorkspaceInfo::Builder info, const WorkspaceView& from, kj::StringPtr accelerator);
 void fill(rpc::Supervisor::StartFailure::Builder failure, const StartReport::Failure& from);

@@ -16,8 +16,13 @@ void UsersFacet::describe(rpc::WorkspaceInfo::Builder info, const WorkspaceView&
 
 kj::Promise<void> UsersFacet::ensure(EnsureContext context) {
   auto params = context.getParams();
+  auto spec = fromRpc(params.getSpec());
+  KJ_IF_MAYBE (fault, spec.tryGet<kj::String>()) {
+    context.getResults().initOutcome().setInvalid(*fault);
+    co_return;
+  }
   UserWorkspaces::Wanted wanted{kj::str(params.getUser()), kj::str(params.getName()),
-                                fromRpc(params.getSpec()), kj::str(actor)};
+                                kj::mv(spec.get<GivenSpec>()), kj::str(actor)};
   auto answer = co_await users.ensure(kj::mv(wanted), progressOf(params));
   auto outcome = context.getResults().initOutcome();
   KJ_SWITCH_ONEOF(answer->outcome) {

@@ -28,7 +28,7 @@ struct Change {
     kj::String workspaceId;
     int64_t releasedNanos;
   };
-  // Together with its operation, request ids, sessions and what keeps it awake; a lease that it has is released.
+  // Together with its configuration, operation, request ids, sessions and what keeps it awake; a lease that it has is released.
   struct RemoveWorkspace {
     kj::String id;
     int64_t releasedNanos;
@@ -57,9 +57,9 @@ struct Change {
   // Of what keeps workspaces awake, which is part of no state.
   using ActivityStep = kj::OneOf<PutActivity, AddWakeLock, RemoveWakeLock>;
   using Step = kj::OneOf<Add<WorkspaceRow>, Add<OperationRow>, Add<RequestRecord>, Add<SessionRow>,
-                         Update<WorkspaceRow>, Update<OperationRow>, Update<RequestRecord>,
-                         Update<SessionRow>, PutMachine, ReleaseMachine, RemoveWorkspace,
-                         RemoveOperation, ReplaceToken, RemoveSession, ActivityStep>;
+                         Add<ConfigurationRow>, Update<WorkspaceRow>, Update<OperationRow>,
+                         Update<RequestRecord>, Update<SessionRow>, PutMachine, ReleaseMachine,
+                         RemoveWorkspace, RemoveOperation, ReplaceToken, RemoveSession, ActivityStep>;
 
   kj::Vector<Step> steps;
   // The store numbers them, and counts those that are equal (EventRecord).

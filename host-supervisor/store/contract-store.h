@@ -21,6 +21,9 @@ inline WorkspaceRow contractRow(kj::StringPtr name) {
   row.tier = kj::str("pro");
   row.user = kj::str("user of ", name);
   row.userName = kj::str("main");
+  row.labels = kj::str("a=b\nc=d");
+  row.isConfigured = true;
+  row.setupSteps = 3;
   row.createdNanos = 1700000000000000000;
   return row;
 }

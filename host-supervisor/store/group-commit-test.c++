@@ -30,6 +30,7 @@ public:
 
   StoredState begin() override { return {}; }
   kj::Maybe<RequestRecord> request(kj::StringPtr) override { return nullptr; }
+  kj::Maybe<kj::Array<const kj::byte>> configuration(kj::StringPtr) override { return nullptr; }
   EventPage events(uint64_t, size_t) override { return {}; }
 
   GroupOutcome commit(uint64_t mark, kj::ArrayPtr<const Change> changes) override {

@@ -41,6 +41,11 @@ public:
     return backend->request(requestId);
   }
 
+  kj::Promise<kj::Maybe<kj::Array<const kj::byte>>> configuration(
+      kj::StringPtr workspaceId) override {
+    return backend->configuration(workspaceId);
+  }
+
   kj::Promise<EventPage> events(uint64_t after, size_t limit) override {
     return backend->events(after, limit);
   }

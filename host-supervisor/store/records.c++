@@ -88,6 +88,10 @@ kj::StringPtr toString(Cause cause) {
       return "idle";
     case Cause::IDLE_WARNING:
       return "idle warning";
+    case Cause::SET_UP:
+      return "set up";
+    case Cause::SETUP_FAILED:
+      return "setup failed";
   }
   KJ_UNREACHABLE;
 }
@@ -104,6 +108,11 @@ WorkspaceRow WorkspaceRow::clone() const {
   copy.tier = kj::str(tier);
   copy.user = kj::str(user);
   copy.userName = kj::str(userName);
+  copy.labels = kj::str(labels);
+  copy.isConfigured = isConfigured;
+  copy.setupSteps = setupSteps;
+  copy.setupDone = setupDone;
+  copy.setupFailure = kj::str(setupFailure);
   copy.rest = rest;
   copy.failure = kj::str(failure);
   copy.createdNanos = createdNanos;

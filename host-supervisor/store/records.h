@@ -59,6 +59,8 @@ enum class Cause : uint8_t {
   PORT_CLOSED = 18,
   IDLE = 19,
   IDLE_WARNING = 20,
+  SET_UP = 21,
+  SETUP_FAILED = 22,
 };
 
 // Causes of what guests report of themselves; all others are what this host knows.
@@ -80,7 +82,7 @@ inline kj::StringPtr KJ_STRINGIFY(Cause cause) {
 // As rows have times: nanoseconds since 1970.
 int64_t nanosOf(kj::Date date);
 
-// One workspace as the store keeps it.  Its id, name, image, user and time of creation never change.
+// One workspace as the store keeps it.  Its id, name, image, user, labels, configuration and time of creation never change.
 struct WorkspaceRow {
   kj::String id;
   kj::String name;
@@ -96,6 +98,14 @@ struct WorkspaceRow {
   // Whose it is, as the platform names him; empty: nobody's.  And what he calls it, which may be empty: unique among his.
   kj::String user;
   kj::String userName;
+  // KEY=VALUE each, by key, with a line feed between.
+  kj::String labels;
+  // There is a ConfigurationRow of it, which has so many set-up steps.
+  bool isConfigured = false;
+  uint32_t setupSteps = 0;
+  // How many of them have ended well, as its agent has told last, and which has failed and why, one line.
+  uint32_t setupDone = 0;
+  kj::String setupFailure;
   Rest rest = Rest::STOPPED;
   // Of FAILED: why, one line, guest text escaped.
   kj::String failure;
@@ -109,6 +119,16 @@ struct WorkspaceRow {
   uint32_t promisedDiskMib() const { return kj::max(diskMib, nextDiskMib); }
 
   WorkspaceRow clone() const;
+};
+
+// What the agent of a workspace is configured with: stored with the workspace, never changed, and secret.  The store does not know what it says.
+struct ConfigurationRow {
+  kj::String workspaceId;
+  kj::Array<const kj::byte> content = nullptr;
+
+  ConfigurationRow clone() const {
+    return {kj::str(workspaceId), kj::heapArray<kj::byte>(content)};
+  }
 };
 
 // A lease of what a machine is known by on this host, and the boot that has it.  Its uid names it; nothing of the row is that of another

@@ -16,11 +16,32 @@ public:
     checkRefusals();
     checkOrder();
     checkSessions();
+    checkConfigurations();
   }
 
 private:
   using S = WorkspaceState;
   ContractStore& store;
+
+  void checkConfigurations() {
+    SECTION(
+        "P41 the configuration of a workspace is there until that is removed, and never twice") {
+      store.commit(store.added("a", 1));
+      const kj::byte content[] = {0, 1, 255};
+      auto configuration = [&](kj::StringPtr name) {
+        return ConfigurationRow{kj::str("id-", name), kj::heapArray<kj::byte>(content, 3)};
+      };
+      auto find = [&]() { return store->configuration("id-a").wait(store.scope); };
+      CHECK(find() == nullptr);
+      store.commit(kj::mv(Change().add(configuration("a"))));
+      CHECK(store.isRefused(kj::mv(Change().add(configuration("a")))));
+      CHECK(store.isRefused(kj::mv(Change().add(configuration("nobody")))));
+      store.reopen();
+      CHECK(KJ_ASSERT_NONNULL(find()).asPtr() == kj::arrayPtr(content, 3));
+      store.commit(kj::mv(Change().removeWorkspace("id-a", 5)));
+      CHECK(find() == nullptr);
+    }
+  }
 
   void checkRows() {
     SECTION("P41 rows of each noun are there after the store was opened again") {
@@ -35,6 +56,8 @@ private:
       row.memoryMib = 1024;
       row.tier = kj::str("team");
       row.lastActiveNanos = 1700000000000000009;
+      row.setupDone = 2;
+      row.setupFailure = kj::str("step 3 (ä): it exited with 1");
       auto machine = contractMachine("a", 2);
       machine.secret = nullptr;
       machine.startedNanos = 7;
@@ -54,6 +77,9 @@ private:
       auto& b = state.workspaces[1];
       CHECK((b.id == row.id && b.image == row.image && b.cpus == 8 && b.memoryMib == 1024));
       CHECK((b.diskMib == 5000 && b.nextDiskMib == 9000 && b.tier == "team"));
+      CHECK((b.labels == "a=b\nc=d" && b.isConfigured && b.setupSteps == 3));
+      CHECK((b.setupDone == 2 && b.setupFailure == "step 3 (ä): it exited with 1"));
+      CHECK((state.workspaces[0].setupDone == 0 && state.workspaces[0].setupFailure == ""));
       CHECK(b.rest == Rest::FAILED);
       CHECK((b.failure == "no kernel" && b.damage == ""));
       CHECK(b.createdNanos == 1700000000000000000);

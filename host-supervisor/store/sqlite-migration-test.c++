@@ -132,6 +132,8 @@ TEST_CASE("P41 a database of bothyd 0.1.0 is taken over, with all that is in it"
   }
   for (auto& row : state.workspaces) {
     CHECK((row.tier == "" && row.user == "" && row.lastActiveNanos == 0));
+    CHECK((row.tier == "" && row.labels == "" && row.setupFailure == ""));
+    CHECK((!row.isConfigured && row.setupSteps == 0 && row.setupDone == 0));
   }
   const kj::byte secret[] = {0, 1, 39, 255};
   CHECK((machine.secret.asPtr() == kj::arrayPtr(secret, 4)));

@@ -25,11 +25,13 @@ kj::Maybe<uint32_t> narrow(int64_t value) {
 SqliteRows::SqliteRows(SqliteDatabase& database)
     : addWorkspace(database,
                    "INSERT INTO workspaces (disk_mib, next_disk_mib, cpus, memory_mib, tier, rest, "
-                   "failure, last_active_nanos, id, name, image, created_nanos, user, user_name) "
-                   "VALUES (?,?,?,?,?,?,?,?,?,?,?,?,?,?)"),
+                   "failure, last_active_nanos, setup_done, setup_failure, id, name, image, "
+                   "created_nanos, user, user_name, labels, configured, setup_steps) "
+                   "VALUES (?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?)"),
       updateWorkspace(database,
                       "UPDATE workspaces SET disk_mib=?, next_disk_mib=?, cpus=?, memory_mib=?, "
-                      "tier=?, rest=?, failure=?, last_active_nanos=? WHERE id=?"),
+                      "tier=?, rest=?, failure=?, last_active_nanos=?, setup_done=?, "
+                      "setup_failure=? WHERE id=?"),
       removeWorkspace(database, "DELETE FROM workspaces WHERE id=?"),
       putMachine(database,
                  "INSERT INTO machines (uid, cid, workspace_id, secret, started_nanos, "
@@ -65,7 +67,8 @@ SqliteRows::SqliteRows(SqliteDatabase& database)
       workspaces(
           database,
           "SELECT disk_mib, rest, failure, id, name, image, cpus, memory_mib, created_nanos, "
-          "tier, next_disk_mib, user, user_name, last_active_nanos FROM workspaces ORDER BY name"),
+          "tier, next_disk_mib, user, user_name, last_active_nanos, labels, configured, "
+          "setup_steps, setup_done, setup_failure FROM workspaces ORDER BY name"),
       machines(database,
                "SELECT uid, cid, workspace_id, secret, started_nanos, agent_version, "
                "released_nanos, paused_nanos, cpus, memory_mib FROM machines"),
@@ -75,6 +78,8 @@ SqliteRows::SqliteRows(SqliteDatabase& database)
       selectRequest(database,
                     "SELECT outcome, stage, fault, message, console, request_id, asked, "
                     "workspace_id FROM requests WHERE request_id=?"),
+      addConfiguration(database, "INSERT INTO configurations (workspace_id, content) VALUES (?,?)"),
+      selectConfiguration(database, "SELECT content FROM configurations WHERE workspace_id=?"),
       sessions(database),
       activity(database) {}
 
@@ -91,7 +96,9 @@ void SqliteRows::apply(const Change::Step& step) {
           .bind(row.tier)
           .bind(static_cast<int64_t>(row.rest))
           .bind(row.failure)
-          .bind(row.lastActiveNanos);
+          .bind(row.lastActiveNanos)
+          .bind(int64_t(row.setupDone))
+          .bind(row.setupFailure);
     } else if constexpr (kj::isSameType<Row, OperationRow>()) {
       return statement.bind(row.step).bind(row.parameters).bind(row.deadlineNanos);
     } else {
@@ -112,6 +119,9 @@ void SqliteRows::apply(const Change::Step& step) {
           .bind(row.createdNanos)
           .bind(row.user)
           .bind(row.userName)
+          .bind(row.labels)
+          .bind(int64_t(row.isConfigured))
+          .bind(int64_t(row.setupSteps))
           .finish();
     }
     KJ_CASE_ONEOF(update, Change::Update<WorkspaceRow>) {
@@ -182,6 +192,9 @@ void SqliteRows::apply(const Change::Step& step) {
     }
     KJ_CASE_ONEOF(add, Change::Add<SessionRow>) {
       sessions.add(add.row);
+    }
+    KJ_CASE_ONEOF(add, Change::Add<ConfigurationRow>) {
+      addConfiguration.again().bind(add.row.workspaceId).bind(add.row.content.asPtr()).finish();
     }
     KJ_CASE_ONEOF(update, Change::Update<SessionRow>) {
       requireRow(sessions.update(update.row), "session", update.row.id);
@@ -258,6 +271,11 @@ kj::Array<WorkspaceRow> SqliteRows::readWorkspaces() {
     row.user = workspaces.text(11);
     row.userName = workspaces.text(12);
     row.lastActiveNanos = workspaces.integer(13);
+    row.labels = workspaces.text(14);
+    row.isConfigured = workspaces.integer(15) != 0;
+    row.setupSteps = number(16, "setup_steps");
+    row.setupDone = number(17, "setup_done");
+    row.setupFailure = workspaces.text(18);
     rows.add(kj::mv(row));
   }
   return rows.releaseAsArray();
@@ -315,6 +333,13 @@ kj::Maybe<RequestRecord> SqliteRows::request(kj::StringPtr requestId) {
   record.asked = selectRequest.text(6);
   record.workspaceId = selectRequest.text(7);
   return record;
+}
+
+kj::Maybe<kj::Array<const kj::byte>> SqliteRows::configuration(kj::StringPtr workspaceId) {
+  selectConfiguration.again().bind(workspaceId);
+  KJ_DEFER(selectConfiguration.again());
+  if (!selectConfiguration.step()) return nullptr;
+  return kj::Array<const kj::byte>(selectConfiguration.blob(0));
 }
 
 }  // namespace bothy

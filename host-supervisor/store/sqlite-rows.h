@@ -22,11 +22,12 @@ public:
   // Rows that cannot be used are told as such.
   void read(StoredState& state);
   kj::Maybe<RequestRecord> request(kj::StringPtr requestId);
+  kj::Maybe<kj::Array<const kj::byte>> configuration(kj::StringPtr workspaceId);
 
 private:
   SqliteStatement addWorkspace, updateWorkspace, removeWorkspace, putMachine, updateMachine,
       releaseMachine, addOperation, updateOperation, removeOperation, addRequest, updateRequest,
-      workspaces, machines, operations, selectRequest;
+      workspaces, machines, operations, selectRequest, addConfiguration, selectConfiguration;
   SqliteSessions sessions;
   SqliteActivity activity;
 

@@ -207,6 +207,18 @@ constexpr kj::StringPtr MIGRATIONS[] = {
       ) STRICT, WITHOUT ROWID;
       CREATE INDEX wake_locks_by_workspace ON wake_locks(workspace_id);
     )sql"_kj,
+    // What a workspace is beyond its image.
+    R"sql(
+      ALTER TABLE workspaces ADD COLUMN labels TEXT NOT NULL DEFAULT '';
+      ALTER TABLE workspaces ADD COLUMN configured INTEGER NOT NULL DEFAULT 0;
+      ALTER TABLE workspaces ADD COLUMN setup_steps INTEGER NOT NULL DEFAULT 0;
+      ALTER TABLE workspaces ADD COLUMN setup_done INTEGER NOT NULL DEFAULT 0;
+      ALTER TABLE workspaces ADD COLUMN setup_failure TEXT NOT NULL DEFAULT '';
+      CREATE TABLE configurations (
+        workspace_id TEXT PRIMARY KEY REFERENCES workspaces(id) ON DELETE CASCADE,
+        content BLOB NOT NULL
+      ) STRICT;
+    )sql"_kj,
 };
 
 }  // namespace

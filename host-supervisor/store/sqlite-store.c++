@@ -49,6 +49,10 @@ public:
     return rows.request(requestId);
   }
 
+  kj::Maybe<kj::Array<const kj::byte>> configuration(kj::StringPtr workspaceId) override {
+    return rows.configuration(workspaceId);
+  }
+
   EventPage events(uint64_t after, size_t limit) override { return eventTable.read(after, limit); }
 
   GroupOutcome commit(uint64_t mark, kj::ArrayPtr<const Change> changes) override {

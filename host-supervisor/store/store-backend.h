@@ -21,6 +21,7 @@ public:
   // See Store.
   virtual StoredState begin() = 0;
   virtual kj::Maybe<RequestRecord> request(kj::StringPtr requestId) = 0;
+  virtual kj::Maybe<kj::Array<const kj::byte>> configuration(kj::StringPtr workspaceId) = 0;
   virtual EventPage events(uint64_t after, size_t limit) = 0;
 
   // Stores them in one transaction, without those that it refuses.  When it throws none is stored.  `mark` names the transaction:
@@ -36,6 +37,8 @@ class AsyncBackend {
 public:
   virtual kj::Promise<StoredState> begin() = 0;
   virtual kj::Promise<kj::Maybe<RequestRecord>> request(kj::StringPtr requestId) = 0;
+  virtual kj::Promise<kj::Maybe<kj::Array<const kj::byte>>> configuration(
+      kj::StringPtr workspaceId) = 0;
   virtual kj::Promise<EventPage> events(uint64_t after, size_t limit) = 0;
   // Takes as long as it takes: who asks has to know.
   virtual kj::Promise<GroupOutcome> commit(uint64_t mark, kj::Array<Change> changes) = 0;

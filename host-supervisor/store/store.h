@@ -52,6 +52,10 @@ public:
 
   virtual kj::Promise<kj::Maybe<RequestRecord>> request(kj::StringPtr requestId) = 0;
 
+  // What the ConfigurationRow of a workspace has; none: there is none.
+  virtual kj::Promise<kj::Maybe<kj::Array<const kj::byte>>> configuration(
+      kj::StringPtr workspaceId) = 0;
+
   // The events above `after`, at most `limit` of them.
   virtual kj::Promise<EventPage> events(uint64_t after, size_t limit) = 0;
 

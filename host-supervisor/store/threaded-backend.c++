@@ -28,6 +28,12 @@ public:
     return read("request",
                 [id = kj::str(requestId)](StoreBackend& backend) { return backend.request(id); });
   }
+  kj::Promise<kj::Maybe<kj::Array<const kj::byte>>> configuration(
+      kj::StringPtr workspaceId) override {
+    return read("configuration", [id = kj::str(workspaceId)](StoreBackend& backend) {
+      return backend.configuration(id);
+    });
+  }
   kj::Promise<EventPage> events(uint64_t after, size_t limit) override {
     return read("events",
                 [after, limit](StoreBackend& backend) { return backend.events(after, limit); });

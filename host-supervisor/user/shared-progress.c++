@@ -10,6 +10,11 @@ public:
     shared->newest = Told{stage, elapsed, before};
     for (auto& listener : shared->listeners) listener.progress->stage(stage, elapsed, before);
   }
+  // Who joins meanwhile hears of the next step or line.
+  void setUp(const SetupStage& setup, kj::Duration elapsed) override {
+    shared->newest = nullptr;
+    for (auto& listener : shared->listeners) listener.progress->setUp(setup, elapsed);
+  }
 
 private:
   kj::Own<SharedProgress> shared;

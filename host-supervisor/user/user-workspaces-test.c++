@@ -13,6 +13,7 @@ class Heard final: public Progress {
 public:
   explicit Heard(kj::Vector<Stage>& stages) : stages(stages) {}
   void stage(Stage stage, kj::Duration, size_t) override { stages.add(stage); }
+  void setUp(const SetupStage&, kj::Duration) override { stages.add(Stage::SETTING_UP); }
 
 private:
   kj::Vector<Stage>& stages;

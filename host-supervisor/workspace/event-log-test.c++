@@ -29,6 +29,9 @@ public:
   kj::Promise<kj::Maybe<RequestRecord>> request(kj::StringPtr) override {
     KJ_UNIMPLEMENTED("nobody does");
   }
+  kj::Promise<kj::Maybe<kj::Array<const kj::byte>>> configuration(kj::StringPtr) override {
+    KJ_UNIMPLEMENTED("nobody does");
+  }
   kj::Promise<void> untilFenced() override { return kj::NEVER_DONE; }
 };
 

@@ -28,6 +28,12 @@ void StartProgress::tell(Stage stage, size_t before) {
   for (auto& listener : listeners) listener.progress->stage(stage, elapsed, before);
 }
 
+void StartProgress::setUp(const SetupStage& setup) {
+  current = Stage::SETTING_UP;
+  auto elapsed = timer.now() - base;
+  for (auto& listener : listeners) listener.progress->setUp(setup, elapsed);
+}
+
 void StartProgress::end() {
   isUnderWay = false;
   for (auto& listener : listeners) listeners.remove(listener);
@@ -35,7 +41,9 @@ void StartProgress::end() {
 
 kj::Own<void> StartProgress::listen(kj::Maybe<kj::Own<Progress>> progress) {
   KJ_IF_MAYBE (p, progress) {
-    if (isUnderWay) (*p)->stage(current, timer.now() - base, startsBefore);
+    // What is set up is told with the next line.
+    if (isUnderWay && current != Stage::SETTING_UP)
+      (*p)->stage(current, timer.now() - base, startsBefore);
     return kj::heap<Listener>(*this, kj::mv(*p));
   }
   return {};

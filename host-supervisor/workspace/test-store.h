@@ -86,6 +86,10 @@ public:
     heldRequests.add(kj::mv(paf.fulfiller));
     return paf.promise.then([found = kj::mv(found)]() mutable { return kj::mv(found); });
   }
+  kj::Promise<kj::Maybe<kj::Array<const kj::byte>>> configuration(
+      kj::StringPtr workspaceId) override {
+    return kj::evalNow([&]() { return reading().configuration(workspaceId); });
+  }
   kj::Promise<EventPage> events(uint64_t after, size_t limit) override {
     return kj::evalNow([&]() { return reading().events(after, limit); });
   }

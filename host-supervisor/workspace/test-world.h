@@ -14,6 +14,7 @@
 #include "support/fake-vm-driver.h"
 #include "support/fake-volume-store.h"
 #include "wire/rpc-connection.h"
+#include "workspace/test-setup.h"
 #include "workspace/test-store.h"
 #include "workspace/workspace-manager.h"
 
@@ -107,6 +108,17 @@ struct TestWorld {
       }
       return rpc::AgentControl::Server::wake(context);
     }
+    kj::Promise<void> configure(ConfigureContext context) override {
+      world.setup.configure(context.getParams().getConfiguration());
+      return kj::READY_NOW;
+    }
+    kj::Promise<void> setup(SetupContext context) override {
+      return world.setup.tell(context.getParams().getAfter(), context);
+    }
+    kj::Promise<void> retrySetup(RetrySetupContext) override {
+      world.setup.retries++;
+      return kj::READY_NOW;
+    }
     kj::Promise<void> endLanes(EndLanesContext context) override {
       auto which = context.getParams().getWhich();
       if (which.isSession()) {
@@ -131,6 +143,7 @@ struct TestWorld {
   uint32_t powerOffGrace = 0;
   bool answersEndLanes = true;
   bool answersLanes = true;
+  TestSetup setup;
   // By how much the guest's clock is found behind; none: its agent is too old to set it.
   kj::Maybe<kj::Duration> clockBehind = 181'200 * kj::MILLISECONDS;
   kj::Vector<int64_t> wakes;

@@ -10,11 +10,15 @@ void WorkspaceEntry::pack(const WorkspaceRow& row, const kj::Maybe<MachineRow>& 
   const char between[] = {'\0'};
   auto nul = kj::arrayPtr(between, 1);
   text = kj::str(row.name, nul, row.id, nul, row.user, nul, row.userName, nul, row.image, nul,
-                 row.tier, nul, row.failure, nul, row.damage);
+                 row.tier, nul, row.labels, nul, row.setupFailure, nul, row.failure, nul,
+                 row.damage);
   cpus = row.cpus;
   memoryMib = row.memoryMib;
   diskMib = row.diskMib;
   nextDiskMib = row.nextDiskMib;
+  setupSteps = row.setupSteps;
+  setupDone = row.setupDone;
+  isConfigured = row.isConfigured;
   rest = row.rest;
   createdNanos = row.createdNanos;
   lastActiveNanos = row.lastActiveNanos;
@@ -40,6 +44,11 @@ WorkspaceJournal::Rows WorkspaceEntry::rows() const {
   row.userName = kj::str(userName());
   row.image = kj::str(part(IMAGE));
   row.tier = kj::str(part(TIER));
+  row.labels = kj::str(part(LABELS));
+  row.isConfigured = isConfigured;
+  row.setupSteps = setupSteps;
+  row.setupDone = setupDone;
+  row.setupFailure = kj::str(part(SETUP_FAILURE));
   row.failure = kj::str(part(FAILURE));
   row.damage = kj::str(part(DAMAGE));
   row.cpus = cpus;
@@ -74,6 +83,10 @@ WorkspaceView WorkspaceEntry::view(kj::StringPtr host) {
   result.host = host;
   result.image = part(IMAGE);
   result.tier = part(TIER);
+  result.labels = part(LABELS);
+  result.setupSteps = setupSteps;
+  result.setupDone = setupDone;
+  result.setupFailure = part(SETUP_FAILURE);
   result.cpus = cpus;
   result.memoryMib = memoryMib;
   result.diskMib = diskMib;

@@ -35,7 +35,7 @@ public:
   kj::Maybe<kj::Own<Workspace>> busy;
 
 private:
-  enum Part { NAME, ID, USER, USER_NAME, IMAGE, TIER, FAILURE, DAMAGE };
+  enum Part { NAME, ID, USER, USER_NAME, IMAGE, TIER, LABELS, SETUP_FAILURE, FAILURE, DAMAGE };
 
   // The parts one behind the other, each but the last ended by a NUL.
   kj::String text;
@@ -43,6 +43,9 @@ private:
   uint32_t memoryMib = 0;
   uint32_t diskMib = 0;
   uint32_t nextDiskMib = 0;
+  uint32_t setupSteps = 0;
+  uint32_t setupDone = 0;
+  bool isConfigured = false;
   Rest rest = Rest::STOPPED;
   int64_t createdNanos = 0;
   int64_t lastActiveNanos = 0;

@@ -98,6 +98,8 @@ void Workspace::reboot() {
   }
   journal.transitionAnyway(StartOperation::beginning(site, StartOperation::Way::REBOOT),
                            Cause::GUEST_REBOOTED, detail);
+  // Who still waits for what the boot before set up.
+  progress.end();
   progress.begin(Stage::STARTING_VM);
   // Not begin(): this is called by what the slot has in the background.  The start waits for the turn that the caller has, and so
   // for the end of that.

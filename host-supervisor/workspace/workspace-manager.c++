@@ -178,6 +178,10 @@ kj::Promise<WorkspaceManager::CreateOutcome> WorkspaceManager::create(
   row.tier = kj::mv(spec.tier);
   row.user = kj::mv(request.user);
   row.userName = kj::mv(request.userName);
+  auto& configuration = request.spec.configuration;
+  row.labels = kj::mv(configuration.labels);
+  row.isConfigured = configuration.content.size() > 0;
+  row.setupSteps = configuration.setupSteps;
   row.createdNanos = nanosOf(world.clock.now());
   auto operation = CreateOperation::beginning(world, row.id, request.start, request.requestId);
   operation.actor = kj::mv(request.actor);
@@ -191,17 +195,18 @@ kj::Promise<WorkspaceManager::CreateOutcome> WorkspaceManager::create(
     record = RequestRecord{kj::mv(request.requestId), kj::mv(asked), kj::str(row.id)};
   }
   // What is begun is carried out though the caller leaves.
-  auto begun = co_await carryOut(begin({kj::mv(row), nullptr, kj::mv(operation)}, kj::mv(record),
-                                       kj::mv(claimed), kj::mv(admitted), kj::mv(progress)),
-                                 [this](kj::Promise<void> rest) { tasks.add(kj::mv(rest)); });
+  auto begun = co_await carryOut(
+      begin({kj::mv(row), nullptr, kj::mv(operation)}, kj::mv(record),
+            kj::mv(configuration.content), kj::mv(claimed), kj::mv(admitted), kj::mv(progress)),
+      [this](kj::Promise<void> rest) { tasks.add(kj::mv(rest)); });
   auto outcome = co_await begun.outcome;
   co_return outcomeOf(kj::mv(begun.workspace), kj::mv(outcome));
 }
 
 kj::Promise<WorkspaceManager::Begun> WorkspaceManager::begin(
     WorkspaceJournal::Rows rows, kj::Maybe<RequestRecord> request,
-    kj::Own<CreationClaims::Claim> claim, kj::Own<HostCapacity::Share> admitted,
-    kj::Maybe<kj::Own<Progress>> progress) {
+    kj::Array<const kj::byte> configuration, kj::Own<CreationClaims::Claim> claim,
+    kj::Own<HostCapacity::Share> admitted, kj::Maybe<kj::Own<Progress>> progress) {
   auto& row = rows.row;
   EventRecord event;
   event.timeNanos = row.createdNanos;
@@ -211,6 +216,7 @@ kj::Promise<WorkspaceManager::Begun> WorkspaceManager::begin(
   Change change;
   change.add(row.clone()).add(KJ_ASSERT_NONNULL(rows.operation).clone()).tell(kj::mv(event));
   KJ_IF_MAYBE (record, request) change.add(kj::mv(*record));
+  if (row.isConfigured) change.add(ConfigurationRow{kj::str(row.id), kj::mv(configuration)});
   auto committed = co_await world.store.commit(kj::mv(change));
   world.events.reached(committed.lastEvent);
 

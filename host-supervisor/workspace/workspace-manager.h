@@ -76,6 +76,26 @@ public:
   // See Workspace::changeTier().
   kj::Promise<TierOutcome> changeTier(kj::StringPtr name, kj::StringPtr tier, TierWish wish,
                                       kj::StringPtr actor = nullptr);
+  // workspace-setup.c++
+  struct SetupStepView {
+    enum class State { PENDING, RUNNING, DONE, FAILED };
+    kj::String name;
+    State state;
+    // RUNNING: what it has said last.  FAILED: why.  One line, escaped.
+    kj::String detail;
+  };
+  struct NotRunning {
+    WorkspaceState state;
+  };
+  struct SetupUnknown {
+    kj::String why;
+  };
+  using SetupOutcome =
+      kj::OneOf<kj::Array<SetupStepView>, Absent, NotRunning, SetupFollower::AgentTooOld,
+                SetupFollower::NothingFailed, SetupUnknown>;
+  enum class SetupWish { LOOK, RETRY };
+  kj::Promise<SetupOutcome> setup(kj::StringPtr name, SetupWish wish);
+
   // That the disk of a workspace may have by its tier.
   kj::Maybe<uint32_t> mostDiskMib(const WorkspaceRow& row) const;
 
@@ -132,6 +152,7 @@ private:
   };
   // Its rows and its request into the store, and its creation.
   kj::Promise<Begun> begin(WorkspaceJournal::Rows rows, kj::Maybe<RequestRecord> request,
+                           kj::Array<const kj::byte> configuration,
                            kj::Own<CreationClaims::Claim> claim,
                            kj::Own<HostCapacity::Share> admitted,
                            kj::Maybe<kj::Own<Progress>> progress);

@@ -3,6 +3,8 @@
 #include <kj/debug.h>
 #include <kj/map.h>
 
+#include "workspace/given-configuration.h"
+
 namespace bothy {
 
 WorkspaceRegistry::WorkspaceRegistry(World& world, MachineLeases& leases, HostCapacity& capacity)
@@ -116,7 +118,8 @@ ListPage WorkspaceRegistry::list(const ListQuery& query) {
     last = name;
     ++lookedAt;
     auto view = entry.view(world.hostName);
-    if (query.states == 0 || (query.states & listBit(view.state)) != 0) found.add(view);
+    const bool isInState = query.states == 0 || (query.states & listBit(view.state)) != 0;
+    if (isInState && hasLabels(view.labels, query.labels)) found.add(view);
   }
   page.workspaces = found.releaseAsArray();
   return page;

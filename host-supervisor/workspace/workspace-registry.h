@@ -21,6 +21,8 @@ struct ListQuery {
   kj::StringPtr prefix = nullptr;
   // Of listBit(); 0: all.
   uint32_t states = 0;
+  // As WorkspaceRow has them: those that have all of these.
+  kj::StringPtr labels = nullptr;
   // Names behind this one.
   kj::StringPtr after = nullptr;
   size_t limit = MAX_PAGE;

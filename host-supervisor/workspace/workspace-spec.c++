@@ -31,7 +31,8 @@ kj::Maybe<kj::String> beside(kj::StringPtr field, uint32_t given, const Tier& ti
 }  // namespace
 
 GivenSpec GivenSpec::clone() const {
-  return {kj::str(name), kj::str(image), cpus, memoryMib, diskMib, kj::str(tier)};
+  return {kj::str(name), kj::str(image), cpus, memoryMib, diskMib, kj::str(tier),
+          configuration.clone()};
 }
 
 kj::String noSuchTier(kj::StringPtr name, const TierTable& tiers) {
@@ -111,9 +112,10 @@ kj::String canonicalText(const GivenSpec& given) {
   // Sizes first, so that no text can be taken for another's.
   auto text = kj::str(given.name.size(), ' ', given.image.size(), ' ', given.cpus, ' ',
                       given.memoryMib, ' ', given.diskMib, ' ', given.name, ' ', given.image);
-  // As bothyds without tiers have stored it.
-  if (given.tier.size() == 0) return text;
-  return kj::str(text, ' ', given.tier);
+  // As bothyds without tiers and configurations have stored it.
+  auto configuration = given.configuration.canonicalText();
+  if (given.tier.size() == 0 && configuration.size() == 0) return text;
+  return kj::str(text, ' ', given.tier, configuration);
 }
 
 }  // namespace bothy

@@ -4,6 +4,7 @@
 
 #include "tier/tier-table.h"
 #include "volume/volume-store.h"
+#include "workspace/given-configuration.h"
 #include "workspace/workspace-id.h"
 
 namespace bothy {
@@ -17,6 +18,8 @@ struct GivenSpec {
   uint32_t diskMib = 0;
   // Whose figures it has; none is given beside it.
   kj::String tier = nullptr;
+  // Checked already.
+  GivenConfiguration configuration = {};
 
   GivenSpec clone() const;
 };

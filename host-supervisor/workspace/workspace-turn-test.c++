@@ -17,6 +17,7 @@ public:
     heard.add(stage == Stage::WAITING ? kj::str("waiting, ", before, " before")
                                       : kj::str(static_cast<int>(stage)));
   }
+  void setUp(const SetupStage&, kj::Duration) override {}
 
 private:
   kj::Vector<kj::String>& heard;

@@ -19,6 +19,11 @@ struct WorkspaceView {
   kj::StringPtr userName;
   // Of the host where it is.
   kj::StringPtr host;
+  // As WorkspaceRow has them.
+  kj::StringPtr labels;
+  uint32_t setupSteps = 0;
+  uint32_t setupDone = 0;
+  kj::StringPtr setupFailure;
   struct Figures {
     uint32_t cpus;
     uint32_t memoryMib;

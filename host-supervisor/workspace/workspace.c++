@@ -25,7 +25,8 @@ Workspace::Workspace(World& world, Owner& owner, MachineLeases& leases, HostCapa
       site{world, journal, leases, slot, progress, *this},
       runner(
           world.timer, journal, journal.row().name, [this]() { noteChange(); },
-          world.deadlines.retry) {}
+          world.deadlines.retry),
+      setupFollower(world, journal, slot, progress) {}
 
 Workspace::~Workspace() noexcept(false) {
   if (!journal.isRemoved()) {
@@ -37,7 +38,10 @@ Workspace::~Workspace() noexcept(false) {
 
 void Workspace::noteChange() {
   if (!isHalted(state())) stateWaiters.wakeAll();
-  KJ_IF_MAYBE (o, owner) o->changed(*this);
+  KJ_IF_MAYBE (o, owner) {
+    setupFollower.look(runner.current() != nullptr);
+    o->changed(*this);
+  }
 }
 
 bool Workspace::isIdle() {
@@ -63,6 +67,10 @@ WorkspaceView Workspace::view() {
   result.user = row.user;
   result.userName = row.userName;
   result.host = world.hostName;
+  result.labels = row.labels;
+  result.setupSteps = row.setupSteps;
+  result.setupDone = row.setupDone;
+  result.setupFailure = row.setupFailure;
   result.state = state();
   result.failure = row.failure;
   result.createdNanos = row.createdNanos;
@@ -183,6 +191,7 @@ kj::Promise<Workspace::StartOutcome> Workspace::outcomeOf(kj::Own<StartOperation
   KJ_IF_MAYBE (kind, KJ_ASSERT_NONNULL(ended).supersededBy) {
     co_return supersededBy(*kind);
   }
+  if (start->report()->failure == nullptr) co_await setupFollower.onEnd();
   co_return start->report();
 }
 

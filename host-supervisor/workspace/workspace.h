@@ -10,6 +10,7 @@
 #include "workspace/operations/pause-operation.h"
 #include "workspace/operations/resize-operation.h"
 #include "workspace/operations/stop-operation.h"
+#include "workspace/setup-follower.h"
 #include "workspace/steps.h"
 #include "workspace/tier-plan.h"
 #include "workspace/workspace-view.h"
@@ -161,6 +162,9 @@ public:
   // In state RUNNING or PAUSED: why bothyd, which was started anew, has not taken its machine over; empty if it has.
   kj::StringPtr unreachable() const { return whyUnreachable; }
 
+  // How what its configuration has of steps goes on.
+  SetupFollower& setup() { return setupFollower; }
+
   // Once, before anything else, for a workspace found in the store.  Returns when its state is one that
   // may be told; what takes longer goes on by itself.
   kj::Promise<void> recover();
@@ -179,6 +183,7 @@ private:
   StartProgress progress;
   const Site site;
   OperationRunner runner;
+  SetupFollower setupFollower;
   // Of a workspace that rests, and whose machine is being taken over or greeted.
   kj::Promise<void> reaching = nullptr;
   kj::Promise<void> greeting = nullptr;

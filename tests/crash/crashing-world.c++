@@ -17,6 +17,10 @@ public:
   kj::Promise<kj::Maybe<RequestRecord>> request(kj::StringPtr id) override {
     return inner.request(id);
   }
+  kj::Promise<kj::Maybe<kj::Array<const kj::byte>>> configuration(
+      kj::StringPtr workspaceId) override {
+    return inner.configuration(workspaceId);
+  }
   kj::Promise<EventPage> events(uint64_t after, size_t limit) override {
     return inner.events(after, limit);
   }

@@ -24,6 +24,7 @@ public:
     if (stage < last) judge.accuse("a start goes back to an earlier stage");
     last = stage;
   }
+  void setUp(const SetupStage&, kj::Duration) override { last = Stage::SETTING_UP; }
 
 private:
   Judge& judge;
@@ -94,6 +95,7 @@ kj::Promise<void> Clients::create(kj::String who, Ledger::Ask ask) {
   WorkspaceManager::CreateRequest request;
   request.spec.name = kj::str(ask.name);
   request.spec.diskMib = ask.diskMib;
+  request.spec.configuration = configurationFor(ask);
   request.requestId = kj::str(ask.requestId);
   request.start = ask.start;
   request.actor = kj::str(who);

@@ -45,6 +45,14 @@ kj::Promise<kj::Maybe<RequestRecord>> FaultyBackend::request(kj::StringPtr reque
   co_return host.store.request(requestId);
 }
 
+kj::Promise<kj::Maybe<kj::Array<const kj::byte>>> FaultyBackend::configuration(
+    kj::StringPtr workspaceIdParam) {
+  auto workspaceId = kj::str(workspaceIdParam);
+  mayRefuseToRead();
+  co_await mayTakeLong();
+  co_return host.store.configuration(workspaceId);
+}
+
 kj::Promise<EventPage> FaultyBackend::events(uint64_t after, size_t limit) {
   mayRefuseToRead();
   co_await mayTakeLong();

@@ -14,6 +14,8 @@ public:
 
   kj::Promise<StoredState> begin() override;
   kj::Promise<kj::Maybe<RequestRecord>> request(kj::StringPtr requestId) override;
+  kj::Promise<kj::Maybe<kj::Array<const kj::byte>>> configuration(
+      kj::StringPtr workspaceId) override;
   kj::Promise<EventPage> events(uint64_t after, size_t limit) override;
   kj::Promise<GroupOutcome> commit(uint64_t mark, kj::Array<Change> changes) override;
   kj::Promise<bool> holds(uint64_t mark) override;

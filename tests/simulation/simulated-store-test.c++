@@ -56,7 +56,8 @@ struct Pair {
     for (auto& row : state.workspaces) {
       lines.add(kj::str(row.id, ' ', row.name, ' ', row.rest, ' ', row.diskMib, ' ',
                         row.nextDiskMib, ' ', row.cpus, ' ', row.memoryMib, ' ', row.tier, ' ',
-                        row.failure));
+                        row.failure, ' ', row.setupDone, row.setupFailure, row.labels));
+      KJ_IF_MAYBE (content, database.configuration(row.id)) lines.add(kj::str(content->size()));
       for (auto& machine : state.machines) {
         if (machine.workspaceId != row.id) continue;
         lines.add(kj::str(machine.uid, ' ', machine.cid, ' ', machine.secret.size()));
@@ -95,6 +96,8 @@ Change randomChange(Fate& fate, uint32_t i) {
   row.cpus = fate.below(3);
   row.memoryMib = fate.below(3);
   row.tier = kj::str("tier", fate.below(3));
+  row.setupDone = fate.below(3);
+  row.setupFailure = kj::str(fate.below(3));
   const uint32_t uid = 7 + fate.below(6);
   MachineRow machine{uid, fate.oneIn(4) ? 8 : uid, kj::str(id)};
   machine.secret = kj::heapArray<kj::byte>(fate.below(3));
@@ -109,6 +112,9 @@ Change randomChange(Fate& fate, uint32_t i) {
     case 0:
     case 1:
       change.add(kj::mv(row)).put(kj::mv(machine));
+      if (fate.oneIn(2)) {
+        change.add(ConfigurationRow{kj::str(id), kj::heapArray<kj::byte>(fate.below(9))});
+      }
       if (fate.oneIn(2)) {
         change.add(RequestRecord{kj::str("r", fate.below(3)), kj::str("step ", i), kj::str(id)});
       }

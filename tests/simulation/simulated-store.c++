@@ -53,7 +53,7 @@ void eraseOf(kj::TreeMap<kj::String, Row>& map, kj::StringPtr id) {
 
 SimulatedStore::Rows SimulatedStore::Rows::clone() const {
   return {copyOf(workspaces), copyOf(machines), copyOf(operations),
-          copyOf(requests),   copyOf(sessions), activity.clone()};
+          copyOf(requests),   copyOf(sessions), copyOf(configurations), activity.clone()};
 }
 
 kj::Maybe<const OperationRow&> SimulatedStore::Rows::operation(kj::StringPtr workspaceId) const {
@@ -87,50 +87,10 @@ WorkspaceState SimulatedStore::Rows::stateOf(kj::StringPtr id) const {
   return bothy::stateOf(KJ_REQUIRE_NONNULL(workspaces.find(id)), underWay);
 }
 
-StoredState SimulatedStore::state() const {
-  StoredState state;
-  kj::Vector<WorkspaceRow> workspaces(rows.workspaces.size());
-  for (auto& entry : rows.workspaces) workspaces.add(entry.value.clone());
-  std::sort(workspaces.begin(), workspaces.end(),
-            [](const WorkspaceRow& a, const WorkspaceRow& b) { return a.name < b.name; });
-  state.workspaces = workspaces.releaseAsArray();
-  kj::Vector<MachineRow> machines;
-  for (auto& entry : rows.machines) machines.add(entry.value.clone());
-  state.machines = machines.releaseAsArray();
-  kj::Vector<OperationRow> operations;
-  for (auto& entry : rows.operations) operations.add(entry.value.clone());
-  state.operations = operations.releaseAsArray();
-  kj::Vector<SessionRow> sessions;
-  for (auto& entry : rows.sessions) sessions.add(entry.value.clone());
-  state.sessions = sessions.releaseAsArray();
-  rows.activity.tell(state);
-  state.lastEvent = last;
-  state.epoch = epoch;
-  return state;
-}
-
 void SimulatedStore::put(WorkspaceRow row) {
   told.insert(kj::str(row.id), bothy::stateOf(row.rest, nullptr));
   auto id = kj::str(row.id);
   rows.workspaces.insert(kj::mv(id), kj::mv(row));
-}
-
-kj::Maybe<RequestRecord> SimulatedStore::request(kj::StringPtr requestId) const {
-  return rows.requests.find(requestId).map([](const RequestRecord& r) { return r.clone(); });
-}
-
-EventPage SimulatedStore::events(uint64_t after, size_t limit) const {
-  EventPage page;
-  page.through = after;
-  kj::Vector<EventRecord> result;
-  for (auto& event : log) {
-    if (event.number <= after) continue;
-    if (result.size() == limit) break;
-    page.through = event.number;
-    result.add(event.clone());
-  }
-  page.events = result.releaseAsArray();
-  return page;
 }
 
 void SimulatedStore::requireEpoch(uint64_t writer) const {
@@ -187,6 +147,8 @@ void SimulatedStore::apply(const Change::Step& step) {
       row.rest = update.row.rest;
       row.failure = kj::str(update.row.failure);
       row.lastActiveNanos = update.row.lastActiveNanos;
+      row.setupDone = update.row.setupDone;
+      row.setupFailure = kj::str(update.row.setupFailure);
     }
     KJ_CASE_ONEOF(remove, Change::RemoveWorkspace) {
       present(rows.workspaces, remove.id);
@@ -196,6 +158,7 @@ void SimulatedStore::apply(const Change::Step& step) {
       eraseOf(rows.requests, remove.id);
       eraseOf(rows.sessions, remove.id);
       rows.activity.eraseOf(remove.id);
+      rows.configurations.erase(remove.id);
     }
     KJ_CASE_ONEOF(put, Change::PutMachine) {
       auto& id = put.row.workspaceId;
@@ -256,6 +219,10 @@ void SimulatedStore::apply(const Change::Step& step) {
       }
       insertNew(rows.sessions, add.row.id, add.row);
     }
+    KJ_CASE_ONEOF(add, Change::Add<ConfigurationRow>) {
+      present(rows.workspaces, add.row.workspaceId);
+      insertNew(rows.configurations, add.row.workspaceId, add.row);
+    }
     KJ_CASE_ONEOF(update, Change::Update<SessionRow>) {
       requireFit(rows.sessions.find(update.row.id) != nullptr, "no such session");
       auto& row = present(rows.sessions, update.row.id);
@@ -294,6 +261,7 @@ kj::HashSet<kj::StringPtr> SimulatedStore::touchedBy(const Change& change, const
       }
       KJ_CASE_ONEOF(add, Change::Add<RequestRecord>) touch(add.row.workspaceId);
       KJ_CASE_ONEOF(update, Change::Update<RequestRecord>) touch(update.row.workspaceId);
+      KJ_CASE_ONEOF(add, Change::Add<ConfigurationRow>) touch(add.row.workspaceId);
       // Of a session, and of use, nothing is part of the state.
       KJ_CASE_ONEOF_DEFAULT {}
     }

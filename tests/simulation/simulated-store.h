@@ -46,6 +46,7 @@ public:
     return ++epoch;
   }
   kj::Maybe<RequestRecord> request(kj::StringPtr requestId) const;
+  kj::Maybe<kj::Array<const kj::byte>> configuration(kj::StringPtr workspaceId) const;
   EventPage events(uint64_t after, size_t limit) const;
   // See StoreBackend; `writer` is the epoch of who asks.
   GroupOutcome commit(uint64_t writer, uint64_t mark, kj::ArrayPtr<const Change> changes);
@@ -58,6 +59,7 @@ private:
     kj::TreeMap<kj::String, OperationRow> operations;
     kj::TreeMap<kj::String, RequestRecord> requests;
     kj::TreeMap<kj::String, SessionRow> sessions;
+    kj::TreeMap<kj::String, ConfigurationRow> configurations;
     SimulatedActivity activity;
     Rows clone() const;
     bool release(kj::StringPtr workspaceId, int64_t nanos);

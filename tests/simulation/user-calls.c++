@@ -13,6 +13,7 @@ constexpr uint32_t USERS = 2;
 class Listener final: public Progress {
 public:
   void stage(Stage, kj::Duration, size_t) override { ++heard; }
+  void setUp(const SetupStage&, kj::Duration) override { ++heard; }
 
 private:
   size_t heard = 0;

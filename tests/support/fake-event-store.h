@@ -39,6 +39,9 @@ public:
     page.events = found.releaseAsArray();
     return kj::mv(page);
   }
+  kj::Promise<kj::Maybe<kj::Array<const kj::byte>>> configuration(kj::StringPtr) override {
+    KJ_UNIMPLEMENTED("nobody does");
+  }
   kj::Promise<void> untilFenced() override { return kj::NEVER_DONE; }
 
 private:

@@ -4,6 +4,7 @@
 
 #include "machine/boot-wait.h"
 #include "machine/start-turn.h"
+#include "workspace/machine-configuration.h"
 #include "workspace/machine-spec.h"
 #include "workspace/steps.h"
 
@@ -202,6 +203,17 @@ kj::Promise<void> StartOperation::awaitAgent() {
   BootWait boot(site.world.machines(), site.machine, site.journal.row().name, bootLimit(), fault,
                 [this]() { return site.consoleEnd(); });
   agentVersion = co_await boot.agent();
+  if (site.journal.row().isConfigured) co_await configure();
+}
+
+kj::Promise<void> StartOperation::configure() {
+  fault = StartFault::OTHER;
+  auto machine = kj::addRef(KJ_ASSERT_NONNULL(site.machine.current()));
+  auto end = machine->onEnd().then(
+      [](VmEnd) -> kj::Promise<void> { return KJ_EXCEPTION(FAILED, "the machine has ended"); });
+  co_await within(
+      site.world.timer, bootLimit(), "the machine's agent did not take its configuration",
+      configureMachine(site.world, site.journal.row().id, *machine).exclusiveJoin(kj::mv(end)));
 }
 
 kj::Promise<Operation::Settled> StartOperation::settle(kj::Maybe<kj::Exception> failure) {
@@ -221,7 +233,8 @@ kj::Promise<Operation::Settled> StartOperation::settle(kj::Maybe<kj::Exception> 
                               nullptr, journal.answer(RequestOutcome::SUCCEEDED));
   site.machine.watch();
   site.progress.reach(Stage::AGENT_READY);
-  site.progress.end();
+  // Else what is set up is told yet.
+  if (!site.journal.row().isConfigured) site.progress.end();
   co_return Settled{kj::mv(turn), nullptr};
 }
 

@@ -59,6 +59,8 @@ private:
   kj::Promise<void> launch();
   kj::Promise<kj::Own<RunningVm>> startMachine(VmSpec spec);
   kj::Promise<void> awaitAgent();
+  // Before anybody else reaches its agent.
+  kj::Promise<void> configure();
   Image requireImage();
   kj::Duration bootLimit() const;
   kj::Promise<Settled> settleFailure(kj::Exception exception);

@@ -5,7 +5,7 @@
 #
 # A member without a value (Void) is `true` where it is given.
 #
-# `create`, `start` and `resize` print a WorkspaceInfo (workspace.capnp); `events` prints an Event (supervisor.capnp) a
+# `create`, `start` and `resize` print a WorkspaceInfo (workspace.capnp), `setup` a SetupInfo (setup.capnp); `events` prints an Event (supervisor.capnp) a
 # line; a command that fails prints a Failure.
 
 using Cxx = import "/capnp/c++.capnp";

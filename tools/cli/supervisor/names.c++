@@ -46,6 +46,8 @@ kj::StringPtr nameOf(rpc::Stage stage) {
       return "ready";
     case rpc::Stage::WAITING:
       return "waiting for its turn";
+    case rpc::Stage::SETTING_UP:
+      return "setting it up";
   }
   return "working";
 }
@@ -94,6 +96,10 @@ kj::StringPtr nameOf(rpc::Cause cause) {
       return "nobody used it";
     case rpc::Cause::IDLE_WARNING:
       return "nobody uses it";
+    case rpc::Cause::SET_UP:
+      return "set up";
+    case rpc::Cause::SETUP_FAILED:
+      return "set-up failed";
   }
   return "unknown";
 }
