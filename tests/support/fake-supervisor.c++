@@ -76,6 +76,11 @@ public:
     auto info = outcome.initCreated();
     info.setSpec(params.getSpec());
     info.setState(rpc::WorkspaceState::RUNNING);
+    co_await fake.setup.create(params.getSpec(), info, progress);
+  }
+  kj::Promise<void> setup(SetupContext context) override {
+    fake.setup.tell(context.getParams(), context.getResults().initOutcome());
+    return kj::READY_NOW;
   }
   kj::Promise<void> list(ListContext context) override {
     ++fake.lists;
@@ -84,6 +89,9 @@ public:
       rpc::WorkspaceState state;
     } ALL[] = {{"demo"_kj, rpc::WorkspaceState::RUNNING}, {"idle"_kj, rpc::WorkspaceState::FAILED}};
     auto params = context.getParams();
+    for (auto label : params.getLabels()) {
+      fake.wantedLabels = kj::str(label.getKey(), '=', label.getValue());
+    }
     kj::Vector<kj::uint> found;
     auto results = context.getResults();
     for (kj::uint i = 0; i < kj::size(ALL); i++) {

@@ -12,6 +12,7 @@
 #include "support/fake-metering.h"
 #include "support/fake-program.h"
 #include "support/fake-sessions.h"
+#include "support/fake-setup.h"
 #include "support/fake-supervisor-connection.h"
 #include "support/fake-terminal.h"
 #include "support/fake-users.h"
@@ -74,6 +75,9 @@ public:
   FakeUsers users;
   // What keeps "demo" awake.
   FakeActivity activity;
+  FakeSetup setup;
+  // The label of the last list that was asked for.
+  kj::String wantedLabels;
 
   // Set: what serves a lane to "demo" in place of these.
   using ServeLane = kj::Function<void(kj::Own<kj::AsyncIoStream>, rpc::LaneRequest::Reader)>;

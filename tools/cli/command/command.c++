@@ -108,11 +108,11 @@ void declareCommonOptions(Context& context, Usage& usage) {
 
 kj::Array<kj::Own<Command>> allCommands() {
   return kj::arr(createCommand(), listCommand(), shellCommand(), execCommand(), copyCommand(),
-                 startCommand(), stopCommand(), pauseCommand(), resumeCommand(), removeCommand(),
-                 expireCommand(), resizeCommand(), whyCommand(), wakeCommand(), idleCommand(),
-                 tierCommand(), capacityCommand(), usageCommand(), userCommand(), sessionCommand(),
-                 eventsCommand(), doctorCommand(), versionCommand(), upCommand(), helpCommand(),
-                 completionCommand());
+                 startCommand(), stopCommand(), pauseCommand(), resumeCommand(), setupCommand(),
+                 removeCommand(), expireCommand(), resizeCommand(), whyCommand(), wakeCommand(),
+                 idleCommand(), tierCommand(), capacityCommand(), usageCommand(), userCommand(),
+                 sessionCommand(), eventsCommand(), doctorCommand(), versionCommand(), upCommand(),
+                 helpCommand(), completionCommand());
 }
 
 Command& requireCommand(kj::ArrayPtr<const kj::Own<Command>> all, kj::StringPtr name) {
@@ -158,6 +158,13 @@ uint32_t parseSize(const Usage& usage, kj::StringPtr option, kj::StringPtr given
     if (*size > 0) return *size;
   }
   usage.fail(kj::str(option, " wants a size like 512M or 4G, not ", given));
+}
+
+kj::StringPtr requirePair(const Usage& usage, kj::StringPtr option, kj::StringPtr given) {
+  if (given.findFirst('=') == nullptr || given.startsWith("=")) {
+    usage.fail(kj::str(option, " wants a name, = and a text, not ", given));
+  }
+  return given;
 }
 
 }  // namespace bothy

@@ -42,6 +42,7 @@ kj::Own<Command> expireCommand();
 kj::Own<Command> resizeCommand();
 kj::Own<Command> pauseCommand();
 kj::Own<Command> resumeCommand();
+kj::Own<Command> setupCommand();
 kj::Own<Command> sessionCommand();
 kj::Own<Command> tierCommand();
 kj::Own<Command> whyCommand();
@@ -74,6 +75,9 @@ kj::Own<Usage> usageOfBothy(Context& context, kj::Vector<kj::StringPtr>& words, 
 // Values that several commands take.
 constexpr Value WORKSPACE{"NAME"_kj, Value::Kind::WORKSPACE};
 Value sizeValue();
+
+// The value of an option, if it has a name and "=".
+kj::StringPtr requirePair(const Usage& usage, kj::StringPtr option, kj::StringPtr given);
 
 // The value of an option that is a size, in MiB; fails with `option`'s name if it is none.
 uint32_t parseSize(const Usage& usage, kj::StringPtr option, kj::StringPtr given);

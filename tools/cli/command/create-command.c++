@@ -3,12 +3,14 @@
 #include <kj/debug.h>
 
 #include "command/command.h"
+#include "command/setup-report.h"
 #include "command/stage-display.h"
 #include "console/failure.h"
 #include "console/json-text.h"
 #include "console/quantity.h"
 #include "supervisor/invalid-spec.h"
 #include "supervisor/outcome.h"
+#include "supervisor/setup-file.h"
 #include "wire/escape.h"
 
 namespace bothy {
@@ -16,6 +18,17 @@ namespace {
 
 constexpr kj::StringPtr AFTER =
     R"(NAME: small letters, digits and dashes, at most 63.
+
+FILE has JSON: {"steps": [...]}, and perhaps {"environment": {"NAME": "TEXT"}}.  The steps are done in order, once, when the
+workspace has booted first.  Each has a "name" for people, and is a command or a file:
+
+`{"name": "Installing tools", "run": "make -C /opt/tools install", "as": "root", "timeout": "5m"}` runs a script of /bin/sh, or a program
+if "run" is a list, as "root" or the workspace's "user" (user), for as long as "timeout" says (10m).
+
+`{"name": "Settings", "file": "/etc/tool.conf", "content": "a=b\n", "owner": "root", "mode": "0644"}` places a file, or with "source" in the place
+of "content" the one of that path, which begins beside FILE.
+
+Where a step fails the workspace runs all the same, and the exit code is 1: see `bothy setup`.
 
 With --json: the workspace, as `bothy ls --json` shows it.)"_kj;
 
@@ -39,13 +52,45 @@ public:
   }
 
   kj::Promise<int> run(Context& context, Usage& usage) override {
-    co_await createWorkspace(context, workspace);
-    co_return SUCCESS;
+    co_return co_await createWorkspace(context, workspace);
   }
 
 private:
   NewWorkspace workspace;
 };
+
+kj::StringPtr nameIn(kj::StringPtr pair, kj::String& name) {
+  const auto equals = KJ_ASSERT_NONNULL(pair.findFirst('='));
+  name = kj::str(pair.slice(0, equals));
+  return pair.slice(equals + 1);
+}
+
+// Those of the file first.
+void fillConfiguration(rpc::WorkspaceSpec::Builder spec, const NewWorkspace& call) {
+  kj::String name;
+  auto labels = spec.initLabels(call.labels.size());
+  for (auto i : kj::indices(call.labels)) {
+    labels[i].setValue(nameIn(call.labels[i], name));
+    labels[i].setKey(name);
+  }
+  capnp::MallocMessageBuilder file;
+  auto given = file.getRoot<rpc::Configuration>();
+  if (call.setupFile.size() > 0) {
+    readSetupFile(call.setupFile, file);
+    given = file.getRoot<rpc::Configuration>();
+    spec.initConfiguration().setSetup(given.getSetup());
+  }
+  const auto fromFile = given.getEnvironment().size();
+  if (fromFile + call.environment.size() == 0) return;
+  auto variables = spec.getConfiguration().initEnvironment(fromFile + call.environment.size());
+  for (kj::uint i = 0; i < fromFile; i++) {
+    variables.setWithCaveats(i, given.getEnvironment()[i]);
+  }
+  for (auto i : kj::indices(call.environment)) {
+    variables[fromFile + i].setValue(nameIn(call.environment[i], name));
+    variables[fromFile + i].setName(name);
+  }
+}
 
 }  // namespace
 
@@ -70,6 +115,18 @@ void declareSpec(Usage& usage, NewWorkspace& workspace) {
   usage.option(0, "tier", {"TIER"},
                "figures of this tier, see `bothy tier ls`, in place of --cpus, --memory and --disk",
                workspace.tier);
+  usage.option('e', "env", {"NAME=TEXT"},
+               "a variable that all its programs and terminals get; may be repeated",
+               [&workspace, &usage](kj::StringPtr given) {
+                 workspace.environment.add(requirePair(usage, "--env", given));
+               });
+  usage.option('l', "label", {"KEY=TEXT"},
+               "something that is said of it, see `bothy ls --label`; may be repeated",
+               [&workspace, &usage](kj::StringPtr given) {
+                 workspace.labels.add(requirePair(usage, "--label", given));
+               });
+  usage.option(0, "setup", {"FILE", Value::Kind::FILE},
+               "what is to be done in it when it has booted first, see below", workspace.setupFile);
 }
 
 void fill(rpc::WorkspaceSpec::Builder spec, const NewWorkspace& workspace) {
@@ -79,9 +136,10 @@ void fill(rpc::WorkspaceSpec::Builder spec, const NewWorkspace& workspace) {
   spec.setMemoryMib(workspace.memoryMib);
   spec.setDiskMib(workspace.diskMib);
   spec.setTier(workspace.tier);
+  fillConfiguration(spec, workspace);
 }
 
-kj::Promise<void> createWorkspace(Context& context, const NewWorkspace& call) {
+kj::Promise<int> createWorkspace(Context& context, const NewWorkspace& call) {
   auto name = call.name;
   StageDisplay display(context.console, context.timer);
   auto begun = context.timer.now();
@@ -106,7 +164,7 @@ kj::Promise<void> createWorkspace(Context& context, const NewWorkspace& call) {
             call.start ? kj::str(name, " is running after ", took, ": `bothy shell ", name, "`")
                        : kj::str(name, " was created: `bothy start ", name, "`"));
       }
-      co_return;
+      co_return reportSetup(context.console, outcome.getCreated());
     }
     case Outcome::EXISTS:
       kj::throwFatalException(failure(kj::str("there is a workspace ", name, " already (",

@@ -1,5 +1,7 @@
 #pragma once
 
+#include <kj/vector.h>
+
 #include "schema/workspace.capnp.h"
 #include "session/context.h"
 #include "usage/usage.h"
@@ -12,6 +14,10 @@ struct NewWorkspace {
   kj::StringPtr image;
   kj::StringPtr requestId;
   kj::StringPtr tier;
+  // A file of set-up steps and variables; empty: none.
+  kj::StringPtr setupFile;
+  kj::Vector<kj::StringPtr> environment;  // NAME=TEXT
+  kj::Vector<kj::StringPtr> labels;       // KEY=TEXT
   uint16_t cpus = 0;
   uint32_t memoryMib = 0;
   uint32_t diskMib = 0;
@@ -23,7 +29,7 @@ void declareSpec(Usage& usage, NewWorkspace& workspace);
 // What they have said.
 void fill(rpc::WorkspaceSpec::Builder spec, const NewWorkspace& workspace);
 
-// Makes it and tells the user; throws a failure().
-kj::Promise<void> createWorkspace(Context& context, const NewWorkspace& call);
+// Makes it and tells the user; throws a failure().  The exit code: of one that runs, and whose set-up has failed, FAILURE.
+kj::Promise<int> createWorkspace(Context& context, const NewWorkspace& call);
 
 }  // namespace bothy

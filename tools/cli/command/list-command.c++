@@ -56,8 +56,19 @@ kj::String sizeOf(uint32_t mebibytes) {
   return formatBytes(uint64_t{mebibytes} << 20);
 }
 
+kj::String labelsOf(rpc::WorkspaceInfo::Reader info) {
+  auto labels = info.getSpec().getLabels();
+  if (labels.size() == 0) return kj::str("-");
+  return kj::strArray(
+      KJ_MAP(label, labels) { return kj::str(label.getKey(), "=", label.getValue()); }, ",");
+}
+
 // What is wrong with it.
 kj::StringPtr troubleOf(rpc::WorkspaceInfo::Reader info) {
+  if (info.getSetup().getFailed().size() > 0 && info.getStalled().size() == 0 &&
+      info.getUnreachable().size() == 0 && info.getFailure().size() == 0) {
+    return info.getSetup().getFailed();
+  }
   if (info.getStalled().size() > 0) return info.getStalled();
   return info.getUnreachable().size() > 0 ? info.getUnreachable() : info.getFailure();
 }
@@ -81,12 +92,17 @@ public:
   ListCommand() : Command({"ls", "list the workspaces", FAILURE, false}) {}
 
   void declare(Usage& usage) override {
-    usage.form("[--state STATE]... [PREFIX]");
+    usage.form("[--state STATE]... [--label KEY=TEXT]... [PREFIX]");
     usage.describe("Lists the workspaces, or those whose name begins with PREFIX.",
                    "With --json: Workspaces of cli.capnp.");
     usage.option(0, "state", {"STATE", Value::Kind::WORDS, names},
                  "only those in this state; several may be given",
                  [this, &usage](kj::StringPtr value) { want(usage, value); });
+    usage.option('l', "label", {"KEY=TEXT"},
+                 "only those that have this label; all of several that are given",
+                 [this, &usage](kj::StringPtr value) {
+                   wanted.labels.add(requirePair(usage, "--label", value));
+                 });
     usage.optionalOperand({"PREFIX", Value::Kind::WORKSPACE}, wanted.prefix);
   }
 
@@ -130,7 +146,7 @@ kj::Promise<void> ListCommand::show(Context& context) {
   }
   if (count > 0) {
     print(context, pages);
-  } else if (wanted.prefix.size() > 0 || wanted.states.size() > 0) {
+  } else if (wanted.prefix.size() > 0 || wanted.states.size() > 0 || wanted.labels.size() > 0) {
     context.console.note("there are no such workspaces: `bothy ls` lists all");
   } else {
     context.console.note("there are no workspaces: `bothy create NAME` makes one");
@@ -138,8 +154,8 @@ kj::Promise<void> ListCommand::show(Context& context) {
 }
 
 void ListCommand::print(Context& context, kj::ArrayPtr<const WorkspacePage> pages) {
-  const kj::StringPtr headings[] = {"NAME", "STATE", "UP",    "CPUS",     "MEMORY",
-                                    "DISK", "TIER",  "IMAGE", "ACTIVITY", "TROUBLE"};
+  const kj::StringPtr headings[] = {"NAME", "STATE", "UP",     "CPUS",     "MEMORY", "DISK",
+                                    "TIER", "IMAGE", "LABELS", "ACTIVITY", "TROUBLE"};
   Table table(headings);
   for (auto& page : pages) {
     for (auto info : page.getWorkspaces()) {
@@ -155,6 +171,7 @@ void ListCommand::print(Context& context, kj::ArrayPtr<const WorkspacePage> page
           withNext(sizeOf(spec.getDiskMib()), isPending, sizeOf(next.getDiskMib())),
           spec.getTier().size() > 0 ? kj::str(spec.getTier()) : kj::str("-"),
           kj::str(spec.getImage()),
+          labelsOf(info),
           activityOf(info),
           kj::str(troubleOf(info))};
       table.add(cells);

@@ -9,13 +9,20 @@
 
 namespace bothy {
 
+// Of what a step says, so that it fits one line of a terminal.
+constexpr size_t MOST_LINE_BYTES = 60;
+
 class StageDisplay::Reporter final: public rpc::Progress::Server {
 public:
   explicit Reporter(StageDisplay& display) : display(display) {}
 
   kj::Promise<void> stage(StageContext context) override {
     auto params = context.getParams();
-    display.begin(params.getStage(), params.getBefore());
+    if (params.getStage() == rpc::Stage::SETTING_UP) {
+      display.setUp(params.getSetup());
+    } else {
+      display.begin(params.getStage(), params.getBefore());
+    }
     return kj::READY_NOW;
   }
 
@@ -52,7 +59,26 @@ void StageDisplay::begin(rpc::Stage stage, uint32_t before) {
   if (!console.showsProgress()) console.note(describe(KJ_ASSERT_NONNULL(running)));
 }
 
+void StageDisplay::setUp(rpc::Progress::SetupStage::Reader setup) {
+  KJ_IF_MAYBE (r, running) {
+    if (r->stage == rpc::Stage::SETTING_UP && r->step == setup.getStep()) {
+      r->line = escapeGuestText(setup.getLine().asArray());
+      return;
+    }
+  }
+  finish();
+  auto name = kj::str(escapeGuestText(setup.getName().asArray()), " (", setup.getStep() + 1, "/",
+                      setup.getSteps(), ")");
+  running = Running{rpc::Stage::SETTING_UP, timer.now(), 0, setup.getStep(), kj::mv(name)};
+  if (!console.showsProgress()) console.note(describe(KJ_ASSERT_NONNULL(running)));
+}
+
 kj::String StageDisplay::describe(const Running& running) {
+  if (running.stage == rpc::Stage::SETTING_UP) {
+    if (running.line.size() == 0) return kj::str(running.name);
+    auto line = running.line.slice(0, kj::min(running.line.size(), MOST_LINE_BYTES));
+    return kj::str(running.name, ": ", line);
+  }
   if (running.stage != rpc::Stage::WAITING) return kj::str(nameOf(running.stage));
   return kj::str(nameOf(running.stage), ", ", running.before, " before it");
 }
@@ -60,8 +86,9 @@ kj::String StageDisplay::describe(const Running& running) {
 void StageDisplay::finish() {
   KJ_IF_MAYBE (r, running) {
     if (console.showsProgress()) {
-      line->printAbove(kj::str("\x1b[32m✓\x1b[0m ", nameOf(r->stage), " ",
-                               formatDuration(timer.now() - r->since)));
+      auto what = r->stage == rpc::Stage::SETTING_UP ? r->name.asPtr() : nameOf(r->stage);
+      line->printAbove(
+          kj::str("\x1b[32m✓\x1b[0m ", what, " ", formatDuration(timer.now() - r->since)));
     }
   }
   running = nullptr;

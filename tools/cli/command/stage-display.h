@@ -26,9 +26,14 @@ private:
     kj::TimePoint since;
     // Of WAITING: how many start first.
     uint32_t before;
+    // Of SETTING_UP.
+    uint32_t step = 0;
+    kj::String name = nullptr;
+    kj::String line = nullptr;
   };
 
   void begin(rpc::Stage stage, uint32_t before);
+  void setUp(rpc::Progress::SetupStage::Reader setup);
   static kj::String describe(const Running& running);
   kj::String render(kj::uint frame);
 

@@ -1,4 +1,5 @@
 #include "command/command.h"
+#include "command/setup-report.h"
 #include "command/stage-display.h"
 #include "console/failure.h"
 #include "console/json-text.h"
@@ -20,6 +21,7 @@ public:
         "expired is made anew, with an empty disk; one that "
         "runs is left as it is, "
         "also where it is just powering itself off: `bothy up` starts it again then.",
+        "The exit code is 1 where it runs and its set-up has failed.\n\n"
         "With --json: the workspace, as `bothy ls --json` shows it.");
     usage.operand(WORKSPACE, name);
   }
@@ -50,7 +52,7 @@ kj::Promise<int> StartCommand::run(Context& context, Usage& usage) {
         context.console.note(
             kj::str(name, " is running after ", formatDuration(context.timer.now() - begun)));
       }
-      co_return SUCCESS;
+      co_return reportSetup(context.console, outcome.getStarted());
     }
     case Outcome::ABSENT:
       kj::throwFatalException(co_await noSuchWorkspace(link->supervisor(), name));

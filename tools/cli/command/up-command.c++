@@ -49,7 +49,7 @@ kj::Promise<void> ensureRunning(Context& context, kj::StringPtr name) {
   }
   NewWorkspace workspace;
   workspace.name = name;
-  co_await createWorkspace(context, workspace);
+  co_await createWorkspace(context, workspace).ignoreResult();
 }
 
 kj::Promise<int> upAndRun(Context& context, kj::StringPtr name, const CommandLine& command,

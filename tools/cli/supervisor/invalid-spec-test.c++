@@ -20,6 +20,9 @@ TEST_CASE("what bothyd refuses is told by the names of options, with sizes as th
         "--memory is 512M: the tier 'pro' has 2G, leave out one of both");
   CHECK(describeInvalid("tier is 'gold': it must be one of free, pro") ==
         "--tier is 'gold': it must be one of free, pro");
+  CHECK(describeInvalid("setup has 65 steps: it must be at most 64") ==
+        "--setup has 65 steps: it must be at most 64");
+  CHECK(describeInvalid("environment has A twice") == "--env has A twice");
   CHECK(describeInvalid("requestId has 300 bytes: it must be at most 64") ==
         "--request-id has 300 bytes: it must be at most 64");
 }

@@ -18,10 +18,11 @@ struct Field {
 };
 
 constexpr Field FIELDS[] = {
-    {"name"_kj, "NAME"_kj, false},     {"image"_kj, "--image"_kj, false},
-    {"cpus"_kj, "--cpus"_kj, false},   {"memoryMib"_kj, "--memory"_kj, true},
-    {"diskMib"_kj, "--disk"_kj, true}, {"requestId"_kj, "--request-id"_kj, false},
-    {"tier"_kj, "--tier"_kj, false},
+    {"name"_kj, "NAME"_kj, false},      {"image"_kj, "--image"_kj, false},
+    {"cpus"_kj, "--cpus"_kj, false},    {"memoryMib"_kj, "--memory"_kj, true},
+    {"diskMib"_kj, "--disk"_kj, true},  {"requestId"_kj, "--request-id"_kj, false},
+    {"tier"_kj, "--tier"_kj, false},    {"environment"_kj, "--env"_kj, false},
+    {"labels"_kj, "--label"_kj, false}, {"setup"_kj, "--setup"_kj, false},
 };
 
 bool isDigit(char c) {

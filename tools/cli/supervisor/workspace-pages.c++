@@ -1,5 +1,7 @@
 #include "supervisor/workspace-pages.h"
 
+#include <kj/debug.h>
+
 namespace bothy {
 
 kj::Promise<kj::Array<WorkspacePage>> listWorkspaces(rpc::Supervisor::Client supervisor,
@@ -11,6 +13,12 @@ kj::Promise<kj::Array<WorkspacePage>> listWorkspaces(rpc::Supervisor::Client sup
     request.setAfter(after);
     auto states = request.initStates(wanted.states.size());
     for (auto i : kj::indices(wanted.states)) states.set(i, wanted.states[i]);
+    auto labels = request.initLabels(wanted.labels.size());
+    for (auto i : kj::indices(wanted.labels)) {
+      const auto equals = KJ_ASSERT_NONNULL(wanted.labels[i].findFirst('='));
+      labels[i].setKey(kj::str(wanted.labels[i].slice(0, equals)));
+      labels[i].setValue(wanted.labels[i].slice(equals + 1));
+    }
     auto& page = pages.add(co_await request.send());
     if (page.getNext().size() == 0) co_return pages.releaseAsArray();
     after = kj::str(page.getNext());

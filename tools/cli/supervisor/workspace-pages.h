@@ -13,6 +13,8 @@ struct WantedWorkspaces {
   kj::StringPtr prefix = nullptr;
   // In any of these; none: in any.
   kj::Vector<rpc::WorkspaceState> states;
+  // KEY=TEXT, all of which they have.
+  kj::Vector<kj::StringPtr> labels;
 };
 
 using WorkspacePage = capnp::Response<rpc::Supervisor::ListResults>;
