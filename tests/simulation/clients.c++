@@ -121,7 +121,7 @@ kj::Promise<void> Clients::choose(kj::StringPtr who) {
     KJ_IF_MAYBE (one, nameOfUsers()) name = kj::mv(*one);
   }
   KJ_IF_MAYBE (ended, endedUnstored()) name = kj::mv(*ended);
-  switch (fate.below(40)) {
+  switch (fate.below(42)) {
     case 0:
     case 1:
     case 2:
@@ -173,6 +173,9 @@ kj::Promise<void> Clients::choose(kj::StringPtr who) {
     case 37:
     case 38:
       return expire(kj::str(who), kj::mv(name));
+    case 39:
+    case 40:
+      return retrySetup(kj::str(who), kj::mv(name));
     default:
       list(who);
       return kj::READY_NOW;

@@ -56,6 +56,11 @@ private:
                              kj::Own<kj::AsyncIoStream> stream, kj::Duration howLong);
   size_t openLanes(const Ledger::SessionFacts& facts);
 
+  // Of set-up.  setup-calls.c++
+  static constexpr uint32_t MOST_SETUP_STEPS = 4;
+  GivenConfiguration configurationFor(const Ledger::Ask& ask);
+  kj::Promise<void> retrySetup(kj::String who, kj::String name);
+
   Ledger::Ask newAsk();
   // What a life that is over says is heard by nobody.
   bool isHeard() { return bothyd.serves(); }

@@ -56,6 +56,7 @@ kj::StringPtr toString(Fault fault) {
       "agent breaks off"_kj,
       "power-off ignored"_kj,
       "agent keeps lanes"_kj,
+      "a step of the set-up fails"_kj,
       "client leaves"_kj,
   };
   static_assert(kj::size(NAMES) == FAULT_COUNT);

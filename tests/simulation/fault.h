@@ -66,6 +66,7 @@ enum class Fault : uint8_t {
   AGENT_BREAKS_OFF,
   POWER_OFF_IGNORED,
   AGENT_KEEPS_LANES,  // it is told to end some, and gives no answer
+  SETUP_STEP_FAILS,
   // The client.
   CLIENT_LEAVES,
 };

@@ -209,7 +209,10 @@ void Invariants::checkMachines(Incarnation& bothyd) {
           host.judge.accuse("the machine of ", label, " is unreachable, and nothing hinders it");
         }
         KJ_IF_MAYBE (machine, host.machines.find(id)) {
-          if ((*machine)->vsockIsUp() && !(*machine)->isPaused()) break;
+          if ((*machine)->vsockIsUp() && !(*machine)->isPaused()) {
+            checkSetup(workspace, **machine);
+            break;
+          }
         }
         host.judge.accuse("workspace ", label,
                           " is running, and its machine is not, or is reached by nobody");

@@ -34,6 +34,8 @@ private:
   void checkCapacity();
   void checkList(Incarnation& bothyd, bool isAtRest);
   void checkMachines(Incarnation& bothyd);
+  // Of one that runs.
+  void checkSetup(const WorkspaceView& workspace, SimulatedMachine& machine);
   void checkDisks();
   void checkFiles();
 };

@@ -162,7 +162,14 @@ SimulatedMachine& SimulatedHost::begin(VmSpec spec) {
   }
   examineStart(spec);
   auto name = kj::str(spec.name);
-  auto machine = kj::refcounted<SimulatedMachine>(timer, fate, trace, kj::mv(spec), label(name));
+  auto machine = kj::refcounted<SimulatedMachine>(
+      timer, fate, trace, judge,
+      *setups.findOrCreate(name,
+                           [&]() {
+                             return kj::TreeMap<kj::String, kj::Own<DiskSetup>>::Entry{
+                                 kj::str(name), kj::heap<DiskSetup>()};
+                           }),
+      kj::mv(spec), label(name));
   auto& result = *machine;
   machines.insert(kj::mv(name), kj::mv(machine));
   return result;

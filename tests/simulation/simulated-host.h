@@ -73,6 +73,8 @@ public:
   kj::TreeMap<kj::String, kj::Own<SimulatedMachine>> machines;
   SimulatedMachinery machinery;
   kj::TreeMap<kj::String, Volume> volumes;
+  // On disks, by workspace; of those that are gone too.
+  kj::TreeMap<kj::String, kj::Own<DiskSetup>> setups;
   kj::TreeMap<kj::String, kj::Array<kj::byte>> keys;
   kj::TreeMap<kj::String, kj::Own<Console>> consoles;
   kj::TreeSet<kj::String> runtimeDirs;

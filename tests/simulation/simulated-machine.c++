@@ -34,6 +34,19 @@ private:
       return which.isLane() ? lane.lane == which.getLane() : lane.session == which.getSession();
     });
   }
+  kj::Promise<void> configure(ConfigureContext context) override {
+    co_await machine.untilItRuns();
+    machine.guestSetup.configure(context.getParams().getConfiguration());
+  }
+  kj::Promise<void> setup(SetupContext context) override {
+    co_await machine.untilItRuns();
+    co_await machine.guestSetup.onChange(context.getParams().getAfter());
+    machine.guestSetup.tell(context.getResults().initStatus());
+  }
+  kj::Promise<void> retrySetup(RetrySetupContext) override {
+    co_await machine.untilItRuns();
+    machine.guestSetup.retry();
+  }
   kj::Promise<void> powerOff(PowerOffContext) override {
     co_await machine.untilItRuns();
     machine.powerOff();
@@ -71,14 +84,16 @@ kj::Promise<void> SimulatedMachine::greet(kj::Own<kj::AsyncIoStream> stream) {
   co_await connection.onDisconnect();
 }
 
-SimulatedMachine::SimulatedMachine(kj::Timer& timer, Fate& fate, Trace& trace, VmSpec specParam,
-                                   kj::String label)
+SimulatedMachine::SimulatedMachine(kj::Timer& timer, Fate& fate, Trace& trace, Judge& judge,
+                                   DiskSetup& diskSetup, VmSpec specParam, kj::String labelParam)
     : spec(kj::mv(specParam)),
-      label(kj::mv(label)),
+      label(kj::mv(labelParam)),
       timer(timer),
       fate(fate),
       trace(trace),
       guest(bornOf(fate)),
+      guestSetup(fate, trace, judge, diskSetup, label,
+                 [this](kj::Duration time) { return later(time); }),
       exited(nullptr),
       tasks(*this),
       connections(*this) {
@@ -132,6 +147,7 @@ void SimulatedMachine::stop(VmEnd end) {
   sessionLanes.clear();
   speaking = nullptr;
   console = nullptr;
+  guestSetup.stop();
   exit->fulfill();
 }
 

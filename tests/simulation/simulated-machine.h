@@ -7,6 +7,7 @@
 
 #include "schema/lane.capnp.h"
 #include "simulation/guest.h"
+#include "simulation/simulated-setup.h"
 #include "simulation/trace.h"
 #include "vm/vm-driver.h"
 
@@ -19,7 +20,8 @@ constexpr kj::StringPtr FIRST_WORDS = "Linux boots"_kj;
 // end with the bothyd that started it.
 class SimulatedMachine final: public kj::Refcounted, private kj::TaskSet::ErrorHandler {
 public:
-  SimulatedMachine(kj::Timer& timer, Fate& fate, Trace& trace, VmSpec spec, kj::String label);
+  SimulatedMachine(kj::Timer& timer, Fate& fate, Trace& trace, Judge& judge, DiskSetup& diskSetup,
+                   VmSpec spec, kj::String label);
   ~SimulatedMachine() noexcept(false);
   KJ_DISALLOW_COPY_AND_MOVE(SimulatedMachine);
 
@@ -67,6 +69,8 @@ public:
   bool standsStill() const { return stalled || paused; }
   kj::Promise<void> untilItRuns();
 
+  const SimulatedSetup& setup() const { return guestSetup; }
+
   // What it says from now on, until another opens it.
   kj::Own<kj::AsyncIoStream> openConsole();
   // Its end of the console, which it gives away.
@@ -83,6 +87,7 @@ private:
   Fate& fate;
   Trace& trace;
   Guest guest;
+  SimulatedSetup guestSetup;
   Phase present = Phase::BEGUN;
   VmEnd why = VmEnd::EXITED;
   bool vsock = false;

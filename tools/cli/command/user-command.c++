@@ -2,6 +2,7 @@
 
 #include "command/command.h"
 #include "command/create-command.h"
+#include "command/setup-report.h"
 #include "command/stage-display.h"
 #include "console/failure.h"
 #include "console/json-text.h"
@@ -94,7 +95,8 @@ private:
   bool force = false;
 
   kj::String whose() const;
-  kj::Promise<void> ensure(Context& context);
+  // The exit code, as that of `bothy create`.
+  kj::Promise<int> ensure(Context& context);
   kj::Promise<void> list(Context& context);
   kj::Promise<void> remove(Context& context);
 };
@@ -106,7 +108,7 @@ kj::String UserCommand::whose() const {
   return kj::str(text, " called ", escapeGuestText(name.asArray()));
 }
 
-kj::Promise<void> UserCommand::ensure(Context& context) {
+kj::Promise<int> UserCommand::ensure(Context& context) {
   StageDisplay display(context.console, context.timer);
   auto begun = context.timer.now();
   auto link = context.connector.connect();
@@ -135,7 +137,7 @@ kj::Promise<void> UserCommand::ensure(Context& context) {
         context.console.note(kj::str(given, " ", describe(ensured.getDone()), ", after ", took,
                                      ": `bothy shell ", given, "`"));
       }
-      co_return;
+      co_return reportSetup(context.console, ensured.getWorkspace());
     }
     case Outcome::INVALID:
       kj::throwFatalException(usageFailure("user", describeInvalid(outcome.getInvalid())));
@@ -238,7 +240,7 @@ kj::Promise<void> UserCommand::remove(Context& context) {
 kj::Promise<int> UserCommand::run(Context& context, Usage& usage) {
   if (action != "ls" && user.size() == 0) usage.fail(kj::str(action, " wants a USER"));
   if (action == "ensure") {
-    co_await ensure(context);
+    co_return co_await ensure(context);
   } else if (action == "ls") {
     co_await askUntilAnswered(context.timer, [&] { return list(context); });
   } else if (action == "rm") {
