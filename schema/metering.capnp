@@ -22,9 +22,9 @@ interface Metering {
   # `mayGoOn`, else from time to time.  A record never changes, and none comes with a lower number later.  `first` is the number
   # of the oldest that is kept, 0 if none is: if it is above `after` + 1, what was between them is not kept any more (`usageDays`).
 
-  open @1 (after :Text, limit :UInt32, workspace :Text) -> (records :List(UsageRecord), next :Text, through :UInt64);
+  open @1 (after :Text, limit :UInt32, workspace :Text, user :Text) -> (records :List(UsageRecord), next :Text, through :UInt64);
   # What is in no record yet, up to this moment, by id of the workspace: `number` is 0.  What is in records up to `through` is not among it, and
-  # what is in later ones is.  Of all workspaces, or of those of one id or name.  For
+  # what is in later ones is.  Of all workspaces, or of those of one id or name, and of one user.  For
   # people who look; it will be in records that are closed later, so it is not for a bill.  At most `limit` and
   # `maxUsageRecords`; `next`, if not empty, is the `after` of the next page.
 }
@@ -35,6 +35,8 @@ struct UsageChoice {
   sinceMillis @1 :Int64;
   untilMillis @2 :Int64;
   # Only records that overlap this time; milliseconds since 1970, 0: from the beginning, or to the end.
+  user @3 :Text;
+  # As the platform names him (user.capnp); empty: all.
 }
 
 struct UsageRecord {
@@ -46,6 +48,8 @@ struct UsageRecord {
   fromMillis @3 :Int64;
   untilMillis @4 :Int64;
   usage @5 :WorkspaceUsage;
+  user @6 :Text;
+  # Whose it is (user.capnp); empty: nobody's.
 }
 
 struct WorkspaceUsage {

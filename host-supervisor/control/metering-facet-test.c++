@@ -15,6 +15,7 @@ TEST_CASE("usage of a workspace is told to operators, and a record once to whoev
 
   for (uint64_t i = 1; i <= 3; i++) {
     UsageRecord record{i, kj::str("id-", i), kj::str("name-", i), 10, 20, {}};
+    record.user = kj::str("user-", i);
     record.sums = {1, 2, 3, 4, 5, 6, 7, 8, 9};
     f.usage.closed.insert(i, kj::mv(record));
   }
@@ -32,6 +33,7 @@ TEST_CASE("usage of a workspace is told to operators, and a record once to whoev
   CHECK((usage.getExpiredMillis() == 5 && usage.getFailedMillis() == 6));
   CHECK((usage.getCpuMicros() == 7 && usage.getMemoryMibMillis() == 8));
   CHECK((usage.getDiskMibMillis() == 9 && record.getUntilMillis() == 20));
+  CHECK(record.getUser() == "user-2");
   CHECK((page.getThrough() == 2 && page.getFirst() == 1 && page.getMayGoOn()));
 
   auto of = metering.recordsRequest();
@@ -39,6 +41,11 @@ TEST_CASE("usage of a workspace is told to operators, and a record once to whoev
   auto last = of.send().wait(f.scope);
   REQUIRE(last.getRecords().size() == 1);
   CHECK((last.getRecords()[0].getNumber() == 3 && !last.getMayGoOn()));
+  auto ofUser = metering.recordsRequest();
+  ofUser.initChoice().setUser("user-1");
+  auto his = ofUser.send().wait(f.scope);
+  REQUIRE(his.getRecords().size() == 1);
+  CHECK(his.getRecords()[0].getNumber() == 1);
   auto none = metering.recordsRequest();
   none.setAfter(3);
   CHECK(none.send().wait(f.scope).getThrough() == 3);

@@ -13,6 +13,7 @@ void fill(rpc::UsageRecord::Builder told, const UsageRecord& record) {
   told.setNumber(record.number);
   told.setWorkspaceId(record.workspaceId);
   told.setWorkspace(record.workspace);
+  told.setUser(record.user);
   told.setFromMillis(record.fromMillis);
   told.setUntilMillis(record.untilMillis);
   auto usage = told.initUsage();
@@ -39,6 +40,7 @@ kj::Promise<void> MeteringFacet::records(RecordsContext context) {
   query.after = params.getAfter();
   query.limit = limitOf(params.getLimit());
   query.workspace = kj::str(choice.getWorkspace());
+  query.user = kj::str(choice.getUser());
   if (choice.getSinceMillis() != 0) query.sinceMillis = choice.getSinceMillis();
   if (choice.getUntilMillis() != 0) query.untilMillis = choice.getUntilMillis();
   auto page = co_await metering.records(kj::mv(query));
@@ -53,7 +55,7 @@ kj::Promise<void> MeteringFacet::records(RecordsContext context) {
 kj::Promise<void> MeteringFacet::open(OpenContext context) {
   auto params = context.getParams();
   auto open = co_await metering.open(kj::str(params.getAfter()), limitOf(params.getLimit()),
-                                     kj::str(params.getWorkspace()));
+                                     kj::str(params.getWorkspace()), kj::str(params.getUser()));
   auto results = context.getResults();
   auto list = results.initRecords(open.records.size());
   for (auto i : kj::indices(open.records)) fill(list[i], open.records[i]);

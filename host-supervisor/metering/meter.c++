@@ -140,6 +140,7 @@ void Meter::close(int64_t untilMillis) {
   record.fromMillis = row.fromMillis;
   record.untilMillis = kj::max(untilMillis, row.fromMillis);
   record.sums = row.open;
+  record.user = kj::str(row.user);
   closed.add(kj::mv(record));
   row.open = UsageSums();
   row.fromMillis = untilMillis;

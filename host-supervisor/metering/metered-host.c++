@@ -4,7 +4,8 @@ namespace bothy {
 namespace {
 
 MeteredWorkspace meteredOf(const WorkspaceView& view) {
-  return {kj::str(view.id), kj::str(view.name), view.state, view.memoryMib, view.diskMib};
+  return {kj::str(view.id), kj::str(view.name), view.state,
+          view.memoryMib,   view.diskMib,       kj::str(view.user)};
 }
 
 }  // namespace

@@ -14,6 +14,8 @@ struct MeteredWorkspace {
   uint32_t memoryMib;
   // As large as its disk is, also where nothing was written yet.
   uint32_t diskMib;
+  // Whose it is; empty: nobody's.
+  kj::String user = nullptr;
 };
 
 // The host, as it is metered.

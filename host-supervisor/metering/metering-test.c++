@@ -305,6 +305,25 @@ TEST_CASE(
   CHECK(host.sumsNow("id-demo").stoppedMillis == 8 * SECOND);
 }
 
+TEST_CASE("what is metered says whose it is, also when it is gone") {
+  TestHost host;
+  for (auto name : {"a"_kj, "b"_kj}) {
+    host.create(name, kj::str("id-", name)).user = kj::str("user-", name);
+  }
+  host.advance(6 * kj::SECONDS);
+  host.tell(host.workspace("a"), WorkspaceState::DELETING, Cause::REQUEST, true);
+  host.advance(6 * kj::SECONDS);
+  auto& metering = *KJ_ASSERT_NONNULL(host.metering);
+  UsageQuery query;
+  query.user = kj::str("user-a");
+  auto page = metering.records(kj::mv(query)).wait(host.scope);
+  REQUIRE(page.records.size() == 1);
+  CHECK(page.records[0].workspaceId == "id-a");
+  auto open = metering.open(nullptr, 10, nullptr, kj::str("user-b")).wait(host.scope);
+  REQUIRE(open.records.size() == 1);
+  CHECK((open.records[0].workspaceId == "id-b" && open.records[0].user == "user-b"));
+}
+
 TEST_CASE("a memory and a disk that change count from then on") {
   TestHost host;
   auto& demo = host.create("demo", "id-demo");

@@ -108,6 +108,7 @@ kj::Promise<void> Metering::enterAll() {
       meter.pass(now);
       meter.become(workspace.state);
       meter.become(workspace.memoryMib, workspace.diskMib);
+      row.user = kj::str(workspace.user);
     }
     co_await commit(kj::mv(booking));
   }
@@ -120,7 +121,7 @@ kj::Promise<void> Metering::enterAll() {
 // Meters of workspaces that are gone, of which no event tells any more.
 kj::Promise<void> Metering::leaveStrangers(const Moment& now) {
   for (kj::String after;;) {
-    auto rows = co_await store.metersAfter(after, METERS_CLOSED_AT_ONCE, nullptr);
+    auto rows = co_await store.metersAfter(after, METERS_CLOSED_AT_ONCE, nullptr, nullptr);
     if (rows.size() == 0) break;
     after = kj::str(rows.back().workspaceId);
     Booking booking;
@@ -196,6 +197,7 @@ void Metering::follow(Booking& booking, const EventRecord& event, const Moment& 
   meter.become(event.after);
   KJ_IF_MAYBE (workspace, host.find(id)) {
     meter.become(workspace->memoryMib, workspace->diskMib);
+    row.user = kj::mv(workspace->user);
   }
 }
 
@@ -332,8 +334,8 @@ kj::Promise<bool> Metering::closeDue() {
 kj::Promise<Metering::Page> Metering::records(UsageQuery query) {
   const size_t limit = query.limit;
   auto copyOf = [&]() {
-    return UsageQuery{query.after, query.limit, kj::str(query.workspace), query.sinceMillis,
-                      query.untilMillis};
+    return UsageQuery{query.after,       query.limit,       kj::str(query.workspace),
+                      query.sinceMillis, query.untilMillis, kj::str(query.user)};
   };
   Page page;
   static_cast<UsagePage&>(page) = co_await store.records(copyOf());
@@ -350,10 +352,11 @@ kj::Promise<Metering::Page> Metering::records(UsageQuery query) {
   co_return kj::mv(page);
 }
 
-kj::Promise<Metering::Open> Metering::open(kj::String after, size_t limit, kj::String workspace) {
+kj::Promise<Metering::Open> Metering::open(kj::String after, size_t limit, kj::String workspace,
+                                           kj::String user) {
   auto slot = co_await turn.take();
   co_await bookUnlessFresh();
-  auto rows = co_await store.metersAfter(after, limit, workspace);
+  auto rows = co_await store.metersAfter(after, limit, workspace, user);
   Open result;
   result.through = lastNumber;
   if (rows.size() >= limit) result.next = kj::str(rows.back().workspaceId);

@@ -47,7 +47,8 @@ public:
     // The number of the last record in which nothing of this is.
     uint64_t through = 0;
   };
-  kj::Promise<Open> open(kj::String after, size_t limit, kj::String workspace);
+  kj::Promise<Open> open(kj::String after, size_t limit, kj::String workspace,
+                         kj::String user = nullptr);
 
   // Books what has happened, also between two intervals.
   kj::Promise<void> book();

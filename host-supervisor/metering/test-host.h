@@ -22,6 +22,7 @@ public:
     uint64_t qemu = 0;
     int64_t cpuMicros = 0;
     bool isGone = false;
+    kj::String user = nullptr;
   };
 
   // 2026-03-01 10:00 UTC.
@@ -193,8 +194,8 @@ private:
   uint64_t lastEvent = 0;
 
   static MeteredWorkspace meteredOf(const Workspace& workspace) {
-    return {kj::str(workspace.id), kj::str(workspace.name), workspace.state, workspace.memoryMib,
-            workspace.diskMib};
+    return {kj::str(workspace.id), kj::str(workspace.name), workspace.state,
+            workspace.memoryMib,   workspace.diskMib,       kj::str(workspace.user)};
   }
 };
 

@@ -24,11 +24,12 @@ public:
     return run("meters", [ids = kj::mv(ids)](SqliteUsage& usage) { return usage.meters(ids); });
   }
   kj::Promise<kj::Array<MeterRow>> metersAfter(kj::StringPtr after, size_t limit,
-                                               kj::StringPtr workspace) override {
-    return run("meters",
-               [after = kj::str(after), limit, workspace = kj::str(workspace)](SqliteUsage& usage) {
-                 return usage.metersAfter(after, limit, workspace);
-               });
+                                               kj::StringPtr workspace,
+                                               kj::StringPtr user) override {
+    return run("meters", [after = kj::str(after), limit, workspace = kj::str(workspace),
+                          user = kj::str(user)](SqliteUsage& usage) {
+      return usage.metersAfter(after, limit, workspace, user);
+    });
   }
   kj::Promise<kj::Array<MeterRow>> dueMeters(int64_t millis, size_t limit) override {
     return run("due meters",

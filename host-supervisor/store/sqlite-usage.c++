@@ -66,16 +66,23 @@ constexpr kj::StringPtr MIGRATIONS[] = {
       CREATE INDEX records_by_workspace ON records(workspace_id, number);
       CREATE INDEX records_by_name ON records(workspace, number);
     )sql"_kj,
+    // Whose they are.
+    R"sql(
+      ALTER TABLE meters ADD COLUMN user TEXT NOT NULL DEFAULT '';
+      ALTER TABLE records ADD COLUMN user TEXT NOT NULL DEFAULT '';
+      CREATE INDEX meters_by_user ON meters(user, workspace_id) WHERE user <> '';
+      CREATE INDEX records_by_user ON records(user, number) WHERE user <> '';
+    )sql"_kj,
 };
 
 constexpr kj::StringPtr METER =
     "workspace_id, workspace, state, memory_mib, disk_mib, boot, boot_millis, wall_millis, "
     "machine, "
     "machine_micros, from_millis, is_steady, is_polled, due_millis, running, paused, hibernated, "
-    "stopped, expired, failed, cpu_micros, memory_mib_millis, disk_mib_millis"_kj;
+    "stopped, expired, failed, cpu_micros, memory_mib_millis, disk_mib_millis, user"_kj;
 constexpr kj::StringPtr RECORD =
     "number, workspace_id, workspace, from_millis, until_millis, running, paused, hibernated, "
-    "stopped, expired, failed, cpu_micros, memory_mib_millis, disk_mib_millis"_kj;
+    "stopped, expired, failed, cpu_micros, memory_mib_millis, disk_mib_millis, user"_kj;
 
 // Looked at for whether they may go with each change, of which there are several hundred an hour.
 constexpr int64_t FORGOTTEN_AT_ONCE = 500;
@@ -124,10 +131,10 @@ SqliteUsage::SqliteUsage(kj::StringPtr path)
                   "UPDATE writer SET is_new=0, events_through=?, boot=?, boot_millis=?, "
                   "wall_millis=?, last_number=max(last_number, ?)"),
       putMeter(database, kj::str("INSERT OR REPLACE INTO meters (", METER,
-                                 ") VALUES (?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?)")),
+                                 ") VALUES (?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?)")),
       removeMeter(database, "DELETE FROM meters WHERE workspace_id=?"),
       putRecord(database, kj::str("INSERT OR REPLACE INTO records (", RECORD,
-                                  ") VALUES (?,?,?,?,?,?,?,?,?,?,?,?,?,?)")),
+                                  ") VALUES (?,?,?,?,?,?,?,?,?,?,?,?,?,?,?)")),
       forget(database,
              "DELETE FROM records WHERE number IN (SELECT number FROM records ORDER BY number "
              "LIMIT ?) AND until_millis<?"),
@@ -139,6 +146,10 @@ SqliteUsage::SqliteUsage(kj::StringPtr path)
       namedAfter(database, kj::str("SELECT ", METER,
                                    " FROM meters WHERE workspace_id>?1 AND (workspace_id=?3 OR "
                                    "workspace=?3) ORDER BY workspace_id LIMIT ?2")),
+      usersAfter(database, kj::str("SELECT ", METER,
+                                   " FROM meters WHERE workspace_id>?1 AND user=?4 AND user<>'' "
+                                   "AND (?3='' OR workspace_id=?3 OR workspace=?3) ORDER BY "
+                                   "workspace_id LIMIT ?2")),
       due(database, kj::str("SELECT ", METER,
                             " FROM meters WHERE NOT is_polled AND due_millis<=? ORDER BY "
                             "due_millis LIMIT ?")),
@@ -149,6 +160,10 @@ SqliteUsage::SqliteUsage(kj::StringPtr path)
                                   " FROM records WHERE number>?1 AND until_millis>?2 AND "
                                   "from_millis<?3 AND (workspace_id=?5 OR workspace=?5) ORDER BY "
                                   "number LIMIT ?4")),
+      recordsOfUser(database, kj::str("SELECT ", RECORD,
+                                      " FROM records WHERE number>?1 AND until_millis>?2 AND "
+                                      "from_millis<?3 AND user=?6 AND user<>'' AND (?5='' OR "
+                                      "workspace_id=?5 OR workspace=?5) ORDER BY number LIMIT ?4")),
       oldest(database, "SELECT coalesce(min(number), 0) FROM records") {}
 
 StoredUsage SqliteUsage::begin() {
@@ -205,6 +220,7 @@ void SqliteUsage::put(const MeterRow& row) {
            .bind(int64_t{row.isPolled})
            .bind(row.dueMillis),
        row.open)
+      .bind(row.user)
       .finish();
 }
 
@@ -216,6 +232,7 @@ void SqliteUsage::put(const UsageRecord& record) {
            .bind(record.fromMillis)
            .bind(record.untilMillis),
        record.sums)
+      .bind(record.user)
       .finish();
 }
 
@@ -241,6 +258,7 @@ kj::Array<MeterRow> SqliteUsage::rowsOf(SqliteStatement& statement) {
     row.isPolled = statement.integer(12) != 0;
     row.dueMillis = statement.integer(13);
     row.open = sumsAt(statement, 14);
+    row.user = statement.text(23);
     rows.add(kj::mv(row));
   }
   return rows.releaseAsArray();
@@ -256,9 +274,13 @@ kj::Array<MeterRow> SqliteUsage::meters(kj::ArrayPtr<const kj::String> workspace
 }
 
 kj::Array<MeterRow> SqliteUsage::metersAfter(kj::StringPtr after, size_t limit,
-                                             kj::StringPtr workspace) {
-  if (workspace.size() == 0) return rowsOf(allAfter.again().bind(after).bind(boundOf(limit)));
-  return rowsOf(namedAfter.again().bind(after).bind(boundOf(limit)).bind(workspace));
+                                             kj::StringPtr workspace, kj::StringPtr user) {
+  const bool isOfUser = user.size() > 0, isNamed = workspace.size() > 0;
+  auto& statement = isOfUser ? usersAfter : isNamed ? namedAfter : allAfter;
+  statement.again().bind(after).bind(boundOf(limit));
+  if (isOfUser || isNamed) statement.bind(workspace);
+  if (isOfUser) statement.bind(user);
+  return rowsOf(statement);
 }
 
 kj::Array<MeterRow> SqliteUsage::dueMeters(int64_t millis, size_t limit) {
@@ -267,19 +289,21 @@ kj::Array<MeterRow> SqliteUsage::dueMeters(int64_t millis, size_t limit) {
 
 UsagePage SqliteUsage::records(const UsageQuery& query) {
   UsagePage page;
-  auto& statement = query.workspace.size() == 0 ? allRecords : recordsOf;
+  const bool isOfUser = query.user.size() > 0, isNamed = query.workspace.size() > 0;
+  auto& statement = isOfUser ? recordsOfUser : isNamed ? recordsOf : allRecords;
   statement.again()
       .bind(static_cast<int64_t>(kj::min(query.after, static_cast<uint64_t>(INT64_MAX))))
       .bind(query.sinceMillis)
       .bind(query.untilMillis)
       .bind(boundOf(query.limit));
-  if (query.workspace.size() > 0) statement.bind(query.workspace);
+  if (isOfUser || isNamed) statement.bind(query.workspace);
+  if (isOfUser) statement.bind(query.user);
   KJ_DEFER(statement.again());
   kj::Vector<UsageRecord> found;
   while (statement.step()) {
     found.add(UsageRecord{static_cast<uint64_t>(statement.integer(0)), statement.text(1),
                           statement.text(2), statement.integer(3), statement.integer(4),
-                          sumsAt(statement, 5)});
+                          sumsAt(statement, 5), statement.text(14)});
   }
   page.records = found.releaseAsArray();
   oldest.again();

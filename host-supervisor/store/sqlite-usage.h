@@ -15,14 +15,15 @@ public:
   StoredUsage begin();
   void commit(const UsageChange& change);
   kj::Array<MeterRow> meters(kj::ArrayPtr<const kj::String> workspaceIds);
-  kj::Array<MeterRow> metersAfter(kj::StringPtr after, size_t limit, kj::StringPtr workspace);
+  kj::Array<MeterRow> metersAfter(kj::StringPtr after, size_t limit, kj::StringPtr workspace,
+                                  kj::StringPtr user);
   kj::Array<MeterRow> dueMeters(int64_t millis, size_t limit);
   UsagePage records(const UsageQuery& query);
 
 private:
   SqliteDatabase database;
   SqliteStatement readWriter, writeWriter, putMeter, removeMeter, putRecord, forget, polledMeters,
-      meterOf, allAfter, namedAfter, due, allRecords, recordsOf, oldest;
+      meterOf, allAfter, namedAfter, usersAfter, due, allRecords, recordsOf, recordsOfUser, oldest;
 
   void put(const MeterRow& row);
   void put(const UsageRecord& record);

@@ -36,10 +36,12 @@ public:
     row.isSteady = !isPolled;
     row.isPolled = isPolled;
     row.dueMillis = due;
+    row.user = kj::str("user of ", id);
     return row;
   }
   static UsageRecord record(uint64_t number, kj::StringPtr id, int64_t from) {
-    return {number, kj::str(id), kj::str("name of ", id), from, from + 10, sums(from)};
+    return {number,    kj::str(id), kj::str("name of ", id), from,
+            from + 10, sums(from),  kj::str("user of ", id)};
   }
 
 private:
@@ -92,17 +94,23 @@ private:
       for (auto id : {"d", "b", "c"}) change.meters.add(meter(id, false, 100 + id[0]));
       change.meters.add(meter("a", true, 1));
       store.commit(kj::mv(change)).wait(scope);
-      auto page = store.metersAfter(nullptr, 2, nullptr).wait(scope);
+      auto page = store.metersAfter(nullptr, 2, nullptr, nullptr).wait(scope);
       REQUIRE(page.size() == 2);
       CHECK((page[0].workspaceId == "a" && page[1].workspaceId == "b"));
-      page = store.metersAfter("b", 5, nullptr).wait(scope);
+      page = store.metersAfter("b", 5, nullptr, nullptr).wait(scope);
       REQUIRE(page.size() == 2);
       CHECK(page[1].workspaceId == "d");
       for (auto wanted : {"c"_kj, "name of c"_kj}) {
-        page = store.metersAfter(nullptr, 5, wanted).wait(scope);
+        page = store.metersAfter(nullptr, 5, wanted, nullptr).wait(scope);
         REQUIRE(page.size() == 1);
         CHECK(page[0].workspaceId == "c");
       }
+      for (auto wanted : {""_kj, "c"_kj}) {
+        page = store.metersAfter(nullptr, 5, wanted, "user of c").wait(scope);
+        REQUIRE(page.size() == 1);
+        CHECK((page[0].workspaceId == "c" && page[0].user == "user of c"));
+      }
+      CHECK(store.metersAfter(nullptr, 5, "d", "user of c").wait(scope).size() == 0);
       auto due = store.dueMeters(100 + 'c', 5).wait(scope);
       REQUIRE(due.size() == 2);
       CHECK((due[0].workspaceId == "b" && due[1].workspaceId == "c"));
@@ -132,6 +140,25 @@ private:
         REQUIRE(some.size() == 2);
         CHECK((some[0].number == 2 && some[1].number == 4));
       }
+    }
+    SECTION("records of a user are those of all that he has, or of one of them") {
+      UsageChange change;
+      for (uint64_t i = 1; i <= 4; i++) {
+        auto each = record(i, i % 2 == 0 ? "a" : "b", 10);
+        each.user = kj::str(i == 4 ? "" : "alice");
+        change.records.add(kj::mv(each));
+      }
+      store.commit(kj::mv(change)).wait(scope);
+      auto of = [&](kj::StringPtr user, kj::StringPtr workspace) {
+        UsageQuery query;
+        query.user = kj::str(user);
+        query.workspace = kj::str(workspace);
+        return store.records(kj::mv(query)).wait(scope).records;
+      };
+      REQUIRE(of("alice", "").size() == 3);
+      CHECK(of("alice", "")[2].user == "alice");
+      CHECK(of("alice", "a").size() == 1);
+      CHECK(of("bob", "").size() == 0);
     }
     SECTION("what is stored twice is there once, and what is old goes, but for its number") {
       for (int i = 0; i < 2; i++) {

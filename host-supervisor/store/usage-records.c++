@@ -20,12 +20,25 @@ int64_t UsageSums::millis() const {
 }
 
 UsageRecord UsageRecord::clone() const {
-  return {number, kj::str(workspaceId), kj::str(workspace), fromMillis, untilMillis, sums};
+  return {number, kj::str(workspaceId), kj::str(workspace), fromMillis, untilMillis,
+          sums,   kj::str(user)};
 }
 
 MeterRow MeterRow::clone() const {
-  return {kj::str(workspaceId), kj::str(workspace), state, memoryMib, diskMib,  through,  machine,
-          machineMicros,        fromMillis,         open,  isSteady,  isPolled, dueMillis};
+  return {kj::str(workspaceId),
+          kj::str(workspace),
+          state,
+          memoryMib,
+          diskMib,
+          through,
+          machine,
+          machineMicros,
+          fromMillis,
+          open,
+          isSteady,
+          isPolled,
+          dueMillis,
+          kj::str(user)};
 }
 
 }  // namespace bothy

@@ -45,6 +45,8 @@ struct UsageRecord {
   int64_t fromMillis = 0;
   int64_t untilMillis = 0;
   UsageSums sums;
+  // Whose it is; empty: nobody's.
+  kj::String user = nullptr;
 
   UsageRecord clone() const;
 };
@@ -70,6 +72,8 @@ struct MeterRow {
   bool isPolled = false;
   // When something of it is to be closed, though nobody looks; of one that is polled INT64_MAX.
   int64_t dueMillis = 0;
+  // Whose it is; empty: nobody's, or it was gone before anybody looked.
+  kj::String user = nullptr;
 
   MeterRow clone() const;
 };

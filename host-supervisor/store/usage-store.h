@@ -46,6 +46,8 @@ struct UsageQuery {
   // Only what overlaps this time.
   int64_t sinceMillis = INT64_MIN;
   int64_t untilMillis = INT64_MAX;
+  // Empty: all users' and nobody's.
+  kj::String user = nullptr;
 };
 
 struct UsagePage {
@@ -65,9 +67,10 @@ public:
   virtual kj::Promise<void> commit(UsageChange change) = 0;
   // Those that there are, in no order.
   virtual kj::Promise<kj::Array<MeterRow>> meters(kj::Array<kj::String> workspaceIds) = 0;
-  // By id, behind `after`; of one id or name, or of all (empty).
+  // By id, behind `after`; of one id or name and of one user, or of all (empty).
   virtual kj::Promise<kj::Array<MeterRow>> metersAfter(kj::StringPtr after, size_t limit,
-                                                       kj::StringPtr workspace) = 0;
+                                                       kj::StringPtr workspace,
+                                                       kj::StringPtr user) = 0;
   // Those that are due by then, the first ones first.
   virtual kj::Promise<kj::Array<MeterRow>> dueMeters(int64_t millis, size_t limit) = 0;
   virtual kj::Promise<UsagePage> records(UsageQuery query) = 0;

@@ -10,6 +10,7 @@ public:
     auto params = context.getParams();
     auto choice = params.getChoice();
     fake.workspace = kj::str(choice.getWorkspace());
+    fake.user = kj::str(choice.getUser());
     fake.sinceMillis = choice.getSinceMillis();
     fake.untilMillis = choice.getUntilMillis();
     const auto begin = kj::min(params.getAfter(), fake.closed.size());

@@ -32,7 +32,7 @@ public:
   // So many of those that are closed were closed while somebody asked for the open ones.
   kj::uint closedMeanwhile = 0;
   // Of the last call.
-  kj::String workspace;
+  kj::String workspace, user;
   int64_t sinceMillis = 0, untilMillis = 0;
 
   rpc::Metering::Client metering();

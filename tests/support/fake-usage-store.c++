@@ -67,11 +67,12 @@ kj::Promise<kj::Array<MeterRow>> FakeUsageStore::meters(kj::Array<kj::String> wo
 }
 
 kj::Promise<kj::Array<MeterRow>> FakeUsageStore::metersAfter(kj::StringPtr after, size_t limit,
-                                                             kj::StringPtr workspace) {
+                                                             kj::StringPtr workspace,
+                                                             kj::StringPtr user) {
   return rowsThat(limit, [&](const MeterRow& row) {
     const bool isMeant =
         workspace.size() == 0 || row.workspaceId == workspace || row.workspace == workspace;
-    return isMeant && row.workspaceId > after;
+    return isMeant && (user.size() == 0 || row.user == user) && row.workspaceId > after;
   });
 }
 
@@ -95,10 +96,11 @@ kj::Promise<UsagePage> FakeUsageStore::records(UsageQuery query) {
     if (page.first == 0) page.first = record.number;
     const bool isMeant = query.workspace.size() == 0 || record.workspaceId == query.workspace ||
                          record.workspace == query.workspace;
+    const bool isOfUser = query.user.size() == 0 || record.user == query.user;
     const bool isThen =
         record.untilMillis > query.sinceMillis && record.fromMillis < query.untilMillis;
     if (found.size() == query.limit) break;
-    if (isMeant && isThen && record.number > query.after) found.add(record.clone());
+    if (isMeant && isOfUser && isThen && record.number > query.after) found.add(record.clone());
   }
   page.records = found.releaseAsArray();
   return kj::mv(page);

@@ -13,7 +13,8 @@ public:
   kj::Promise<void> commit(UsageChange change) override;
   kj::Promise<kj::Array<MeterRow>> meters(kj::Array<kj::String> workspaceIds) override;
   kj::Promise<kj::Array<MeterRow>> metersAfter(kj::StringPtr after, size_t limit,
-                                               kj::StringPtr workspace) override;
+                                               kj::StringPtr workspace,
+                                               kj::StringPtr user) override;
   kj::Promise<kj::Array<MeterRow>> dueMeters(int64_t millis, size_t limit) override;
   kj::Promise<UsagePage> records(UsageQuery query) override;
 

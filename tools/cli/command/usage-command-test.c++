@@ -73,7 +73,8 @@ TEST_CASE("usage asks for a workspace and a time, and sums by day or hour") {
   auto& metering = world.supervisor.metering;
   CHECK((metering.workspace == "demo" && metering.sinceMillis == MIDNIGHT - DAY));
   CHECK(metering.untilMillis == MIDNIGHT + 12 * HOUR);
-  CHECK(world.run({"usage", "--by", "day"}) == SUCCESS);
+  CHECK(world.run({"usage", "--user", "alice", "--by", "day"}) == SUCCESS);
+  CHECK((metering.user == "alice" && metering.workspace == ""));
   CHECK(contains(world.out(), "DAY         RUNNING"));
   CHECK(contains(world.out(), "2024-10-03  -"));
   CHECK(contains(world.out(), "2024-10-04  30m00s"));

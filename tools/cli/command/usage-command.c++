@@ -50,7 +50,7 @@ public:
   UsageCommand() : Command({"usage", "show what workspaces have had and taken", FAILURE, false}) {}
 
   void declare(Usage& usage) override {
-    usage.form("[--since TIME] [--until TIME] [--by workspace|day|hour] [NAME]");
+    usage.form("[--since TIME] [--until TIME] [--by workspace|day|hour] [--user USER] [NAME]");
     usage.describe(TEXT, "With --json: UsageSums of cli.capnp.");
     usage.option(0, "since", {"TIME"}, "only from then on (all that is kept)",
                  [this, &usage](kj::StringPtr value) { since = timeOf(usage, "since", value); });
@@ -59,6 +59,7 @@ public:
     usage.option(0, "by", {"WHAT", Value::Kind::WORDS, ORDERS},
                  "a line of each `workspace`, `day` or `hour` (workspace)",
                  [this, &usage](kj::StringPtr value) { order(usage, value); });
+    usage.option(0, "user", {"USER"}, "only of workspaces of this user of the platform", user);
     usage.optionalOperand(WORKSPACE, name);
   }
 
@@ -72,6 +73,7 @@ public:
 
 private:
   kj::StringPtr name;
+  kj::StringPtr user;
   kj::Maybe<int64_t> since;
   kj::Maybe<int64_t> until;
   SummedUsage::By by = SummedUsage::By::WORKSPACE;
@@ -115,6 +117,7 @@ kj::Promise<kj::Array<UsageCommand::OpenPage>> UsageCommand::addOpen(rpc::Meteri
     auto request = metering.openRequest();
     request.setAfter(after);
     request.setWorkspace(name);
+    request.setUser(user);
     auto page = co_await request.send();
     for (auto record : page.getRecords()) sums.add(record);
     if (page.getNext().size() == 0) {
@@ -146,6 +149,7 @@ kj::Promise<void> UsageCommand::show(Context& context) {
     request.setAfter(after);
     auto choice = request.initChoice();
     choice.setWorkspace(name);
+    choice.setUser(user);
     choice.setSinceMillis(since.orDefault(0));
     choice.setUntilMillis(until.orDefault(0));
     auto page = co_await request.send();
