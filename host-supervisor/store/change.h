@@ -56,10 +56,11 @@ struct Change {
   };
   // Of what keeps workspaces awake, which is part of no state.
   using ActivityStep = kj::OneOf<PutActivity, AddWakeLock, RemoveWakeLock>;
-  using Step = kj::OneOf<Add<WorkspaceRow>, Add<OperationRow>, Add<RequestRecord>, Add<SessionRow>,
-                         Add<ConfigurationRow>, Update<WorkspaceRow>, Update<OperationRow>,
-                         Update<RequestRecord>, Update<SessionRow>, PutMachine, ReleaseMachine,
-                         RemoveWorkspace, RemoveOperation, ReplaceToken, RemoveSession, ActivityStep>;
+  using Step =
+      kj::OneOf<Add<WorkspaceRow>, Add<OperationRow>, Add<RequestRecord>, Add<SessionRow>,
+                Add<ConfigurationRow>, Update<WorkspaceRow>, Update<OperationRow>,
+                Update<RequestRecord>, Update<SessionRow>, PutMachine, ReleaseMachine,
+                RemoveWorkspace, RemoveOperation, ReplaceToken, RemoveSession, ActivityStep>;
 
   kj::Vector<Step> steps;
   // The store numbers them, and counts those that are equal (EventRecord).

@@ -9,8 +9,8 @@ bool differ(const WorkspaceRow& one, const WorkspaceRow& other) {
   return one.rest != other.rest || one.failure != other.failure || one.diskMib != other.diskMib ||
          one.nextDiskMib != other.nextDiskMib || one.cpus != other.cpus ||
          one.memoryMib != other.memoryMib || one.tier != other.tier ||
-         one.lastActiveNanos != other.lastActiveNanos ||
-         one.setupDone != other.setupDone || one.setupFailure != other.setupFailure;
+         one.lastActiveNanos != other.lastActiveNanos || one.setupDone != other.setupDone ||
+         one.setupFailure != other.setupFailure;
 }
 
 // Of one lease.

@@ -9,9 +9,9 @@ namespace bothy {
 void WorkspaceEntry::pack(const WorkspaceRow& row, const kj::Maybe<MachineRow>& machineRow) {
   const char between[] = {'\0'};
   auto nul = kj::arrayPtr(between, 1);
-  text = kj::str(row.name, nul, row.id, nul, row.user, nul, row.userName, nul, row.image, nul,
-                 row.tier, nul, row.labels, nul, row.setupFailure, nul, row.failure, nul,
-                 row.damage);
+  text =
+      kj::str(row.name, nul, row.id, nul, row.user, nul, row.userName, nul, row.image, nul,
+              row.tier, nul, row.labels, nul, row.setupFailure, nul, row.failure, nul, row.damage);
   cpus = row.cpus;
   memoryMib = row.memoryMib;
   diskMib = row.diskMib;

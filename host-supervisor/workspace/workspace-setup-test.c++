@@ -186,6 +186,28 @@ TEST_CASE("a stop ends what is being set up in order, and the next start hands i
   CHECK(started.poll(w.scope));
 }
 
+TEST_CASE("P28 a workspace that is made anew after it has expired is set up anew") {
+  World w;
+  auto created = w.create();
+  w.setup.exits(1, 7);
+  w.step();
+  created.wait(w.scope);
+  w.find("demo")->stop(1000).wait(w.scope);
+  w.find("demo")->expire().wait(w.scope);
+  CHECK((w.row().isConfigured && w.row().setupSteps == 2));
+  CHECK((w.row().setupDone == 0 && w.row().setupFailure == ""));
+  w.setup.runs(0, "anew");
+  auto started = w.find("demo")->start(nullptr);
+  started.poll(w.scope);
+  w.settle();
+  REQUIRE(w.setup.configured.size() == 2);
+  CHECK(w.setup.configured[1] == "2 steps A=topsecret");
+  w.setup.completes(2);
+  w.step();
+  CHECK(started.poll(w.scope));
+  CHECK(w.row().setupDone == 2);
+}
+
 TEST_CASE("P28 a machine that dies within the set-up keeps nobody waiting") {
   World w;
   auto created = w.create();

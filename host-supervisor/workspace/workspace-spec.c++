@@ -31,8 +31,8 @@ kj::Maybe<kj::String> beside(kj::StringPtr field, uint32_t given, const Tier& ti
 }  // namespace
 
 GivenSpec GivenSpec::clone() const {
-  return {kj::str(name), kj::str(image), cpus, memoryMib, diskMib, kj::str(tier),
-          configuration.clone()};
+  return {kj::str(name), kj::str(image),       cpus, memoryMib, diskMib,
+          kj::str(tier), configuration.clone()};
 }
 
 kj::String noSuchTier(kj::StringPtr name, const TierTable& tiers) {

@@ -52,8 +52,8 @@ void eraseOf(kj::TreeMap<kj::String, Row>& map, kj::StringPtr id) {
 }  // namespace
 
 SimulatedStore::Rows SimulatedStore::Rows::clone() const {
-  return {copyOf(workspaces), copyOf(machines), copyOf(operations),
-          copyOf(requests),   copyOf(sessions), copyOf(configurations), activity.clone()};
+  return {copyOf(workspaces), copyOf(machines),       copyOf(operations), copyOf(requests),
+          copyOf(sessions),   copyOf(configurations), activity.clone()};
 }
 
 kj::Maybe<const OperationRow&> SimulatedStore::Rows::operation(kj::StringPtr workspaceId) const {

@@ -14,6 +14,9 @@ kj::Promise<Operation::Settled> ExpireOperation::settle(kj::Maybe<kj::Exception>
   const bool isReleased = co_await site.machine.giveUp(MachineSlot::Left::NOTHING);
   auto next = [this, isReleased]() {
     auto rows = site.journal.ending(OperationKind::EXPIRE, Outcome::SUCCEEDED);
+    // Its next disk is set up from the first step on.
+    rows.row.setupDone = 0;
+    rows.row.setupFailure = nullptr;
     if (isReleased) rows.machine = nullptr;
     return rows;
   };
