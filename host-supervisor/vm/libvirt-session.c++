@@ -182,20 +182,21 @@ public:
     return domains.finish();
   }
 
+  // virConnectGetAllDomainStats() would have libvirt try every QEMU of the host for what it can, at its first call, and a kill of this process meanwhile
+  // leaves that QEMU behind.
   kj::Array<LibvirtCpuTime> cpuTimes() const override {
-    virDomainStatsRecordPtr* found = nullptr;
-    const int count = virConnectGetAllDomainStats(connection.get(), VIR_DOMAIN_STATS_CPU_TOTAL,
-                                                  &found, VIR_CONNECT_GET_ALL_DOMAINS_STATS_ACTIVE);
-    if (count < 0) failOfLibvirt("look at the machines' processor time");
-    KJ_DEFER(virDomainStatsRecordListFree(found));
+    virDomainPtr* found = nullptr;
+    const int count =
+        virConnectListAllDomains(connection.get(), &found, VIR_CONNECT_LIST_DOMAINS_ACTIVE);
+    if (count < 0) failOfLibvirt("list the machines that run");
+    KJ_DEFER(free(found));
     kj::Vector<LibvirtCpuTime> times(count);
-    for (auto record : kj::arrayPtr(found, count)) {
-      unsigned long long nanos = 0;
+    for (auto each : kj::arrayPtr(found, count)) {
+      DomainHandle domain(each);
+      virDomainInfo info;
       // One that ends meanwhile has none.
-      if (virTypedParamsGetULLong(record->params, record->nparams, "cpu.time", &nanos) != 1) {
-        continue;
-      }
-      times.add(LibvirtCpuTime{kj::str(virDomainGetName(record->dom)), nanos});
+      if (virDomainGetInfo(domain.get(), &info) < 0 || info.cpuTime == 0) continue;
+      times.add(LibvirtCpuTime{kj::str(virDomainGetName(domain.get())), info.cpuTime});
     }
     return times.releaseAsArray();
   }
