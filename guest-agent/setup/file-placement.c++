@@ -2,12 +2,14 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <stdio.h>
 #include <string.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
 #include <kj/debug.h>
 #include <kj/io.h>
+#include <kj/one-of.h>
 #include <kj/vector.h>
 
 namespace bothy {

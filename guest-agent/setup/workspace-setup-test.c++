@@ -214,7 +214,8 @@ TEST_CASE("variables of the configuration reach a step, and all that is started 
   CHECK(w.home("said") == "hello $HOME\n=");
   CHECK(w.home("home") != "/never");
   auto user = KJ_ASSERT_NONNULL(w.programs->users.find("user"));
-  CHECK(KJ_ASSERT_NONNULL(w.programs->environments.of(user).find("GREETING")) == "hello $HOME\n=");
+  auto environment = w.programs->environments.of(user);
+  CHECK(KJ_ASSERT_NONNULL(environment.find("GREETING")) == "hello $HOME\n=");
 }
 
 TEST_CASE("other steps than those of this boot are refused") {

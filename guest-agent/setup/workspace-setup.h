@@ -1,5 +1,6 @@
 #pragma once
 
+#include <capnp/message.h>
 #include <kj/timer.h>
 
 #include "process/child-process.h"

@@ -1,5 +1,6 @@
 #include "tier/idle-policy.h"
 
+#include <kj/function.h>
 #include <kj/vector.h>
 
 namespace bothy {

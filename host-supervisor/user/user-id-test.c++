@@ -2,6 +2,8 @@
 
 #include <catch2/catch_test_macros.hpp>
 
+#include <kj/debug.h>
+
 #include "schema/limits.capnp.h"
 #include "user/user-id.h"
 #include "workspace/workspace-id.h"

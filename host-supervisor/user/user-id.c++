@@ -1,6 +1,7 @@
 #include "user/user-id.h"
 
 #include <kj/encoding.h>
+#include <kj/vector.h>
 
 #include "schema/limits.capnp.h"
 #include "wire/escape.h"

@@ -207,9 +207,10 @@ TEST_CASE("P45 two orders to end at once end the machine") {
 TEST_CASE("P44 a damaged disk is reported, left as it is, and the agent stays reachable") {
   auto& host = sharedWorkspace().host;
   TestWorkspace workspace(host, {.name = "damaged"});
-  // From within: to the host it is noise.
+  // From within: to the host it is noise.  Nothing else is to be written meanwhile.
   workspace.shell(
-      "dd if=/dev/urandom of=/dev/vdb bs=4096 count=1024 conv=fsync,notrunc status=none", "root");
+      "sync; dd if=/dev/urandom of=/dev/vdb bs=4096 count=1024 conv=fsync,notrunc status=none",
+      "root");
   auto content = [&]() { return workspace.shell("head -c 4M /dev/vdb | sha256sum", "root"); };
   auto before = content();
   EventRecord events(host, EventRecord::newest(host));

@@ -2,6 +2,8 @@
 
 #include <catch2/catch_test_macros.hpp>
 
+#include <kj/debug.h>
+
 namespace bothy {
 namespace {
 

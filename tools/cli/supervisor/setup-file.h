@@ -1,5 +1,7 @@
 #pragma once
 
+#include <capnp/message.h>
+
 #include "schema/setup.capnp.h"
 
 namespace bothy {
