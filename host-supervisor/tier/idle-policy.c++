@@ -3,6 +3,8 @@
 #include <kj/function.h>
 #include <kj/vector.h>
 
+#include "tier/figure-words.h"
+
 namespace bothy {
 namespace {
 
@@ -77,17 +79,11 @@ kj::String wantedOf(const Description& figure) {
 kj::Maybe<kj::String> forEachWord(
     kj::StringPtr text,
     kj::FunctionParam<kj::Maybe<kj::String>(kj::StringPtr name, kj::StringPtr value)> act) {
-  for (size_t begin = 0; begin < text.size();) {
-    size_t end = begin;
-    while (end < text.size() && text[end] != ' ' && text[end] != '\t') end++;
-    if (end > begin) {
-      auto word = kj::heapString(text.slice(begin, end));
-      auto equals = word.findFirst('=').orDefault(word.size());
-      auto name = kj::heapString(word.slice(0, equals));
-      auto value = equals < word.size() ? word.slice(equals + 1) : ""_kj;
-      KJ_IF_MAYBE (fault, act(name, value)) return kj::mv(*fault);
-    }
-    begin = end + 1;
+  for (auto& word : wordsOf(text)) {
+    auto equals = word.findFirst('=').orDefault(word.size());
+    auto name = kj::heapString(word.slice(0, equals));
+    auto value = equals < word.size() ? word.slice(equals + 1) : ""_kj;
+    KJ_IF_MAYBE (fault, act(name, value)) return kj::mv(*fault);
   }
   return nullptr;
 }

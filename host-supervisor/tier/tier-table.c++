@@ -1,5 +1,7 @@
 #include "tier/tier-table.h"
 
+#include "tier/figure-words.h"
+
 namespace bothy {
 namespace {
 
@@ -29,18 +31,6 @@ bool isName(kj::StringPtr text) {
     if ((c < 'a' || c > 'z') && (c < '0' || c > '9') && c != '-') return false;
   }
   return text[0] != '-' && text[text.size() - 1] != '-';
-}
-
-// The words between blanks.
-kj::Vector<kj::String> wordsOf(kj::StringPtr text) {
-  kj::Vector<kj::String> words;
-  for (size_t begin = 0; begin < text.size();) {
-    size_t end = begin;
-    while (end < text.size() && text[end] != ' ' && text[end] != '\t') end++;
-    if (end > begin) words.add(kj::heapString(text.slice(begin, end)));
-    begin = end + 1;
-  }
-  return words;
 }
 
 kj::Maybe<uint32_t> numberOf(kj::StringPtr text) {
