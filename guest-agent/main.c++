@@ -65,7 +65,8 @@ public:
   // `actionDirectory`: where it is noted what is done over lanes.
   Agent(kj::AsyncIoContext& io, Programs::Options options, SystemOf systemOf, GateKey keyParam,
         kj::Maybe<kj::StringPtr> actionDirectory, kj::Maybe<MachineClock&> clock = nullptr,
-        WorkspaceSetup::Disk disk = WorkspaceSetup::Disk::NONE)
+        WorkspaceSetup::Disk disk = WorkspaceSetup::Disk::NONE,
+        kj::Maybe<MachineSleep&> sleep = nullptr)
       : programs(io.unixEventPort, io.provider->getTimer(), kj::mv(options)),
         actions(programs, actionDirectory.orDefault(nullptr)),
         actionShares(actions, programs.timer, kj::systemPreciseCalendarClock()),
@@ -78,7 +79,8 @@ public:
                files,
                {actions, kj::systemPreciseCalendarClock(), actionShares},
                clock,
-               setup},
+               setup,
+               sleep},
         key(kj::mv(keyParam)),
         bootTimer(io.unixEventPort),
         connections(io.provider->getTimer(), bootTimer, key, facets, laneMemory,
@@ -161,6 +163,15 @@ kj::String pathOfPrograms(const ControlGroups& groups) {
   return kj::str(groups.path(), '/', PROGRAM_GROUPS);
 }
 
+// What stands still before the machine's memory is saved.
+kj::Array<kj::String> groupsOfUsers(kj::Maybe<const ControlGroups&> groups) {
+  KJ_IF_MAYBE (g, groups) {
+    auto path = g->path();
+    return kj::arr(kj::str(path, '/', PROGRAM_GROUPS), kj::str(path, '/', RESERVE_GROUPS));
+  }
+  return nullptr;
+}
+
 void bootAndServe(Console& console, Boot& boot) {
   auto io = setupLoop();
   // Ctrl-Alt-Del and its like are a signal to PID 1, not the end at once.
@@ -203,12 +214,14 @@ void bootAndServe(Console& console, Boot& boot) {
     options.cgroupNamespace = groups->programs.map([](auto& fd) { return fd.get(); });
   }
   KernelMachineClock clock;
+  KernelMachineSleep sleep(io.provider->getTimer(), groupsOfUsers(boot.controlGroups()),
+                           boot.dataMount());
   auto systemOf = [&](ProgramMark mark) {
     return newSystemFacet({[&boot](auto report) { writeReport(boot, report); },
                            hasDataDisk ? DiskSpace::TOLD : DiskSpace::NOT_TOLD, power, mark});
   };
   Agent agent(io, kj::mv(options), systemOf, kj::mv(key), ACTION_DIRECTORY, clock,
-              hasDataDisk ? WorkspaceSetup::Disk::PRESENT : WorkspaceSetup::Disk::NONE);
+              hasDataDisk ? WorkspaceSetup::Disk::PRESENT : WorkspaceSetup::Disk::NONE, sleep);
   served = agent;
   auto ownGroups =
       boot.controlGroups().map([](const ControlGroups& groups) { return groups.path(); });

@@ -43,9 +43,13 @@ interface AgentControl extends(System.System) {
   # is kept for whoever asks next: the last `maxAgentEvents`, and `maxPortEvents`.  Numbers begin with 1 at each boot and rise by one, so that who misses
   # some sees how many.  `newest` is the last that there is, the highest of `events`.
 
-  wake @4 (realtimeNanos :Int64) -> (behindNanos :Int64);
+  wake @4 (realtimeNanos :Int64, seed :Data) -> (behindNanos :Int64, thawed :Bool);
   # Said right after the machine's CPUs have stood still: its clock (CLOCK_REALTIME) is set to `realtimeNanos`, nanoseconds since
   # 1970-01-01T00:00:00Z, at once.  By how much it was behind that; negative: ahead.
+  #
+  # Then `seed`, if it is not empty, is mixed into the kernel's randomness, which is seeded anew: what comes from it from then on is not what
+  # another machine gets that goes on with the same memory.  Then, and not before, what `freeze` has stopped goes on: `thawed` says whether it
+  # stood still until now.
 
   configure @5 (configuration :Setup.Configuration) -> ();
   # Said once a boot, before anybody else has a lane; the same may be said again.  Its steps begin, or go on where they were.
@@ -55,6 +59,13 @@ interface AgentControl extends(System.System) {
 
   retrySetup @7 () -> ();
   # The step that has failed begins again.  Nothing, where none has.
+
+  freeze @8 (realtimeNanos :Int64, thawAfterMillis :UInt32) -> (diskFrozen :Bool);
+  # Before the machine's memory is saved.  The clock is set as `wake` does; then all programs of users are stopped, and returned is when they
+  # stand still, what they have written is on the workspace's disk, the kernel's caches are given back, and nothing is written to the
+  # disk any more (`diskFrozen`; false where there is none).  Fails where they do not stand still within `freezeLimitMillis`, and then they go on.
+  #
+  # They go on by themselves after `thawAfterMillis` of the machine's own time, in which it does not stand still, unless `wake` comes first.
 }
 
 struct LaneChoice {

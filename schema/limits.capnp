@@ -171,3 +171,6 @@ const maxBeneathBytes :UInt32 = 2048;
 
 const hostCid :UInt32 = 2;
 # VMADDR_CID_HOST (vsock(7)): the only peer from which the agent accepts.
+
+const freezeLimitMillis :UInt32 = 5000;
+# How long programs may take to stand still for `AgentControl.freeze`.  One that waits for a device does not before that has answered.

@@ -8,8 +8,12 @@ namespace {
 class ControlFacet final: public rpc::AgentControl::Server {
 public:
   ControlFacet(rpc::System::Client system, LaneRegistry& lanesParam, kj::Maybe<MachineClock&> clock,
-               kj::Maybe<WorkspaceSetup&> setup)
-      : system(kj::mv(system)), registry(lanesParam), clock(clock), workspaceSetup(setup) {}
+               kj::Maybe<WorkspaceSetup&> setup, kj::Maybe<MachineSleep&> sleep)
+      : system(kj::mv(system)),
+        registry(lanesParam),
+        clock(clock),
+        workspaceSetup(setup),
+        sleep(sleep) {}
 
   kj::Promise<void> ping(PingContext context) override { return kj::READY_NOW; }
 
@@ -66,10 +70,15 @@ public:
     feed.noteFetch();
   }
 
+  // Nothing of users runs before the clock and the randomness are right.
   kj::Promise<void> wake(WakeContext context) override {
-    const auto now = kj::UNIX_EPOCH + context.getParams().getRealtimeNanos() * kj::NANOSECONDS;
-    auto& stepped = KJ_REQUIRE_NONNULL(clock, "there is no machine");
-    context.getResults().setBehindNanos(stepped.step(now) / kj::NANOSECONDS);
+    auto parameters = context.getParams();
+    auto results = context.getResults();
+    results.setBehindNanos(step(parameters.getRealtimeNanos()));
+    KJ_IF_MAYBE (s, sleep) {
+      if (parameters.getSeed().size() > 0) s->reseed(parameters.getSeed());
+      results.setThawed(s->thaw());
+    }
     return kj::READY_NOW;
   }
 
@@ -89,14 +98,29 @@ public:
     return kj::READY_NOW;
   }
 
+  kj::Promise<void> freeze(FreezeContext context) override {
+    auto parameters = context.getParams();
+    const auto thawAfter = parameters.getThawAfterMillis() * kj::MILLISECONDS;
+    auto& stopped = KJ_REQUIRE_NONNULL(sleep, "there is no machine");
+    step(parameters.getRealtimeNanos());
+    context.getResults().setDiskFrozen(co_await stopped.freeze(thawAfter));
+  }
+
 private:
   rpc::System::Client system;
   LaneRegistry& registry;
   kj::Maybe<MachineClock&> clock;
   kj::Maybe<WorkspaceSetup&> workspaceSetup;
+  kj::Maybe<MachineSleep&> sleep;
 
   WorkspaceSetup& requireSetup() {
     return KJ_REQUIRE_NONNULL(workspaceSetup, "there is no machine");
+  }
+
+  // By how many nanoseconds it was behind.
+  int64_t step(int64_t realtimeNanos) {
+    const auto now = kj::UNIX_EPOCH + realtimeNanos * kj::NANOSECONDS;
+    return KJ_REQUIRE_NONNULL(clock, "there is no machine").step(now) / kj::NANOSECONDS;
   }
 };
 
@@ -104,8 +128,9 @@ private:
 
 rpc::AgentControl::Client newControlFacet(rpc::System::Client system, LaneRegistry& lanes,
                                           kj::Maybe<MachineClock&> clock,
-                                          kj::Maybe<WorkspaceSetup&> setup) {
-  return kj::heap<ControlFacet>(kj::mv(system), lanes, clock, setup);
+                                          kj::Maybe<WorkspaceSetup&> setup,
+                                          kj::Maybe<MachineSleep&> sleep) {
+  return kj::heap<ControlFacet>(kj::mv(system), lanes, clock, setup, sleep);
 }
 
 }  // namespace bothy

@@ -59,7 +59,7 @@ capnp::Capability::Client newLaneBootstrap(Facets& facets, LaneRegistry& lanes,
   if (grant.purpose == rpc::Purpose::CONTROL) {
     auto notes = kj::refcounted<LaneNotes>(facets.notes, grant);
     return newControlFacet(noteMachine(*facets.system, kj::mv(notes)), lanes, facets.clock,
-                           facets.setup);
+                           facets.setup, facets.sleep);
   }
   return kj::heap<AgentFacet>(facets, grant);
 }

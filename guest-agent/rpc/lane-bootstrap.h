@@ -10,6 +10,7 @@
 #include "schema/terminal.capnp.h"
 #include "setup/workspace-setup.h"
 #include "system/machine-clock.h"
+#include "system/machine-sleep.h"
 
 namespace bothy {
 
@@ -25,6 +26,7 @@ struct Facets {
   // None: there is no machine.
   kj::Maybe<MachineClock&> clock = nullptr;
   kj::Maybe<WorkspaceSetup&> setup = nullptr;
+  kj::Maybe<MachineSleep&> sleep = nullptr;
 };
 
 // What a lane of `grant`, which is not for files, begins with: no right that the grant has not.
