@@ -7,6 +7,7 @@ $Cxx.allowCancellation;
 
 using ActivityTypes = import "activity.capnp";
 using CapacityTypes = import "capacity.capnp";
+using HibernationTypes = import "hibernation.capnp";
 using MeteringTypes = import "metering.capnp";
 using SessionTypes = import "session.capnp";
 using Setup = import "setup.capnp";
@@ -17,7 +18,7 @@ using WorkspaceTypes = import "workspace.capnp";
 interface Supervisor {
   # The bootstrap capability of a connection.  Who may open the socket may do all of this.
   #
-  # Dropping a call does not undo what it began: a `create`, `start`, `stop`, `resize`, `pause`, `resume`, `changeTier`, `expire` or `delete` that was accepted goes
+  # Dropping a call does not undo what it began: a `create`, `start`, `stop`, `resize`, `pause`, `resume`, `hibernate`, `changeTier`, `expire` or `delete` that was accepted goes
   # on to its end, also over restarts of the supervisor, and `watch` tells how it went.  Calls for one workspace that exclude each other get
   # `busy`; callers who ask for what is already under way (a second `start`) join it.
 
@@ -72,7 +73,7 @@ interface Supervisor {
   # for: bulk data on one does not hold up keystrokes on another.  Answers within about 5 seconds.  Fails with OVERLOADED where this
   # client holds 64 lanes, those that have ended, are under way or are just being closed among them.
   #
-  # `wake`: a workspace that is `paused`, `pausing` or `resuming` is resumed first, once for all who ask, and one that is `expired` is started, and the answer comes after that;
+  # `wake`: a workspace that is `paused` or `hibernated`, or on its way there or back, is resumed first, once for all who ask, and one that is `expired` is started, and the answer comes after that;
   # `progress` is as of `start`.  For a person's input or a new command.  Who has lost a lane to a pause asks without it, and is told
   # `notRunning`; `whenResumed` tells when to ask again.
   struct ConnectOutcome {
@@ -96,7 +97,7 @@ interface Supervisor {
 
   start @5 (name :Text, progress :Progress) -> (outcome :StartOutcome);
   # Returns when the agent answers, and as `create` when set-up steps are done or have failed.  A running workspace is `started` at once; one
-  # that is `paused` is resumed, as by `resume`; one that is `expired` is made anew, with an empty disk.
+  # that is `paused` or `hibernated` is resumed, as by `resume`; one that is `expired` is made anew, with an empty disk.
   struct StartOutcome {
     union {
       started @0 :WorkspaceTypes.WorkspaceInfo;
@@ -206,8 +207,9 @@ interface Supervisor {
   }
 
   resume @12 (name :Text, progress :Progress) -> (outcome :ResumeOutcome);
-  # Lets a paused workspace go on.  Its guest's clock is set first.  Returns when its agent answers, or has not for 30 s.  A running one is
-  # `resumed` at once.
+  # Lets a paused or hibernated workspace go on.  Its guest's clock is set first, and of a hibernated one its randomness, before any program of
+  # its users goes on.  Returns when its agent answers, or has not for 30 s.  A running one is `resumed` at once.  Where memory that was kept
+  # cannot be used, the workspace starts from its disk instead, and an event says so (`memoryLost`).
   struct ResumeOutcome {
     union {
       resumed @0 :WorkspaceTypes.WorkspaceInfo;
@@ -223,7 +225,7 @@ interface Supervisor {
   }
 
   whenResumed @13 (name :Text) -> (state :WorkspaceTypes.WorkspaceState);
-  # Returns when the workspace is neither `paused`, `pausing` nor `resuming`, with the state that it has then; `deleting` where there is
+  # Returns when the workspace is neither `paused` nor `hibernated`, nor on its way there or back, with the state that it has then; `deleting` where there is
   # none of that name.  Wakes nothing.  A call that waits counts as a `watch`.
 
   sessions @14 () -> (sessions :SessionTypes.Sessions);
@@ -295,6 +297,11 @@ interface Supervisor {
       # The agent could not be asked: one line, for people.
     }
   }
+
+  hibernate @23 (name :Text) -> (outcome :HibernationTypes.HibernateOutcome);
+  # Writes the memory of a running or paused workspace to its encrypted place on the host's disk, and ends its machine: it takes neither
+  # processor time nor memory, and all that runs in it goes on where it was after `resume`.  Its lanes end first, with `paused`.  Returns
+  # when that is done, which takes as long as the memory is large.  One that is `hibernated` is `hibernated` at once.
 }
 
 struct LaneRequest {
@@ -461,6 +468,7 @@ enum Cause {
   idleWarning @20;    # and soon has not: `detail` says what comes, and when
   setUp @21;          # all its set-up steps have ended well
   setupFailed @22;    # one has failed; `detail` says which and why
+  memoryLost @23;     # the memory with which the workspace was to go on cannot be used, or was used: it starts from its disk.  Why is in `detail`
 }
 
 interface EventSink {

@@ -17,7 +17,7 @@ interface Users {
   # people recognise of both and of random digits: operators use it, and `Supervisor` takes it; it is another's never, whatever users call themselves.
 
   ensure @0 (user :Text, name :Text, spec :WorkspaceTypes.WorkspaceSpec, progress :SupervisorTypes.Progress) -> (outcome :EnsureOutcome);
-  # Returns when the user's workspace of this name runs.  One that is paused is resumed, one that is stopped or has failed is started, one that has
+  # Returns when the user's workspace of this name runs.  One that is paused or hibernated is resumed, one that is stopped or has failed is started, one that has
   # expired is made anew of what it was made of, and where
   # he has none one is made of `spec`, whose `name` is empty.  Of one that is there `spec` is not looked at: it keeps what it was made of.  One that is being
   # stopped, resized, deleted or expires is waited for first.

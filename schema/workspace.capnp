@@ -45,9 +45,11 @@ enum WorkspaceState {
   resizing @7;  # its disk is being made larger; ends in `stopped`
   paused @8;    # its machine's CPUs stand still, and its memory is kept; goes on by `resume` or `start`
   pausing @9;   # its lanes end, then its CPUs stop; ends in `paused`, or `running` where that fails
-  resuming @10; # ends in `running`, or `paused` where that fails
+  resuming @10; # ends in `running`, or where that fails in `paused` or `hibernated`, or in `starting` where its memory is lost
   expired @11;  # its disk and its key are destroyed, and what it is made of is kept; `start` makes it anew, with an empty disk
   expiring @12; # ends in `expired`
+  hibernated @13;  # it has no machine, and its memory is kept on the host's disk; goes on by `resume` or `start`
+  hibernating @14; # its lanes end, its programs and CPUs stop, its memory is saved; ends in `hibernated`, or where that fails as it was before
 }
 
 struct WorkspaceInfo {
@@ -99,6 +101,11 @@ struct WorkspaceInfo {
     failed @20 :Text;
     # Which step has failed, and why, one line; guest text in it is escaped.  Empty: none has.
   }
+
+  hibernatedNanos @21 :Int64;
+  # In state `hibernated`: since when, as `startedNanos`; else 0.
+  savedBytes @22 :UInt64;
+  # And what its memory takes on the host's disk.
 }
 
 struct Figures {

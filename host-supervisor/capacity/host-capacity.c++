@@ -90,12 +90,19 @@ kj::Maybe<Shortage> HostCapacity::Share::tryChange(const Demand& next) {
   return nullptr;
 }
 
-kj::Maybe<Shortage> HostCapacity::shortageOfRoom(uint64_t freeMib) const {
-  if (freeMib >= limits.freeDiskMib) return nullptr;
-  return Shortage{
-      Resource::DISK, limits.freeDiskMib, freeMib,
-      kj::str("the host's disk is full: ", freeMib, " MiB are free, and ", limits.freeDiskMib,
-              " MiB must stay so; make room, or lower disk-reserve of bothyd")};
+kj::Maybe<Shortage> HostCapacity::shortageOfRoom(uint64_t freeMib, uint64_t moreMib) const {
+  const auto kept = limits.freeDiskMib;
+  if (freeMib >= kept + moreMib) return nullptr;
+  if (moreMib > 0) {
+    const auto free = without(freeMib, kept);
+    return Shortage{Resource::DISK, moreMib, free,
+                    kj::str("the host's disk has too little room left: ", moreMib,
+                            " MiB are to be written at once, and ", free,
+                            " MiB are free beside what must stay so; make room")};
+  }
+  return Shortage{Resource::DISK, kept, freeMib,
+                  kj::str("the host's disk is full: ", freeMib, " MiB are free, and ", kept,
+                          " MiB must stay so; make room, or lower disk-reserve of bothyd")};
 }
 
 }  // namespace bothy

@@ -66,8 +66,8 @@ public:
 
   // Of a workspace that takes `own` and would take `next` in place of that.
   kj::Maybe<Shortage> shortageOf(const Demand& next, const Demand& own) const;
-  // Whether so much free room on the host's disk is too little for anything to begin.
-  kj::Maybe<Shortage> shortageOfRoom(uint64_t freeMib) const;
+  // Whether so much free room on the host's disk is too little for anything to begin, or for what writes `moreMib` at once.
+  kj::Maybe<Shortage> shortageOfRoom(uint64_t freeMib, uint64_t moreMib = 0) const;
 
 private:
   const CapacityPolicy limits;

@@ -69,12 +69,15 @@ kj::Promise<LaneOpening::Outcome> LaneOpening::open(kj::Own<Workspace> workspace
       co_await waiting;
       if (hasEnded(session)) co_return Ended();
       auto& woken = KJ_ASSERT_NONNULL(answer);
+      const auto what = hasExpired ? "it has expired and could not be made anew: "_kj
+                                   : "it could not be resumed: "_kj;
       KJ_IF_MAYBE (report, woken.tryGet<kj::Own<StartReport>>()) {
         KJ_IF_MAYBE (failure, (*report)->failure) {
-          co_return Unreachable{kj::str(hasExpired ? "it has expired and could not be made anew: "
-                                                   : "it is paused and could not be resumed: ",
-                                        failure->message)};
+          co_return Unreachable{kj::str(what, failure->message)};
         }
+      }
+      KJ_IF_MAYBE (shortage, woken.tryGet<Shortage>()) {
+        co_return Unreachable{kj::str(what, shortage->why)};
       }
     }
   }

@@ -74,6 +74,7 @@ private:
   kj::Promise<void> metering(MeteringContext context) override;
   kj::Promise<void> users(UsersContext context) override;
   kj::Promise<void> expire(ExpireContext context) override;
+  kj::Promise<void> hibernate(HibernateContext context) override;
 
   void describe(rpc::WorkspaceInfo::Builder info, const WorkspaceView& workspace);
 };

@@ -51,6 +51,39 @@ TEST_CASE("P58 a workspace is paused and resumed by its name") {
   CHECK(w.resume("demo").wait(w.scope).getOutcome().isResumed());
 }
 
+TEST_CASE("P44 P58 a workspace is hibernated by its name, and whoever may wakes it") {
+  World w;
+  auto hibernate = [&](kj::StringPtr name) {
+    auto request = w.supervisor().hibernateRequest();
+    request.setName(name);
+    return request.send().wait(w.scope);
+  };
+  auto connected = w.connectAndWake().wait(w.scope);
+  REQUIRE(connected.getOutcome().isConnected());
+  auto ended = connected.getLane().whenEndedRequest().send();
+  auto done = hibernate("demo");
+  REQUIRE(done.getOutcome().isHibernated());
+  auto info = done.getOutcome().getHibernated();
+  CHECK(info.getState() == rpc::WorkspaceState::HIBERNATED);
+  CHECK(info.getHibernatedNanos() > 0);
+  CHECK(info.getSavedBytes() == 20 << 20);
+  CHECK(ended.wait(w.scope).getReason() == rpc::LaneEnd::PAUSED);
+  auto waiting = w.whenResumed();
+  CHECK_FALSE(waiting.poll(w.scope));
+  auto woken = w.connectAndWake().wait(w.scope);
+  CHECK(woken.getOutcome().isConnected());
+  CHECK(waiting.wait(w.scope).getState() == rpc::WorkspaceState::RUNNING);
+
+  CHECK(hibernate("other").getOutcome().isAbsent());
+  w.volumes.free = 0;
+  auto refused = hibernate("demo");
+  REQUIRE(refused.getOutcome().isNoCapacity());
+  CHECK(refused.getOutcome().getNoCapacity().getAsked() > 0);
+  w.volumes.free = 1ull << 40;
+  w.find("demo")->stop(1000).wait(w.scope);
+  CHECK(hibernate("demo").getOutcome().getNotRunning() == rpc::WorkspaceState::STOPPED);
+}
+
 TEST_CASE("P58 what cannot be paused or resumed is told with its state") {
   World w;
   auto request = w.supervisor().pauseRequest();
@@ -129,7 +162,7 @@ TEST_CASE("P58 what cannot be had wakes nobody, and what cannot be woken is told
   auto failed = w.connectAndWake().wait(w.scope);
   REQUIRE(failed.getOutcome().isUnreachable());
   CHECK(failed.getOutcome().getUnreachable() ==
-        "it is paused and could not be resumed: the machine does not obey");
+        "it could not be resumed: the machine does not obey");
   // A stopped one is not started.
   w.find("demo")->stop(1000).wait(w.scope);
   auto stopped = w.connectAndWake().wait(w.scope);

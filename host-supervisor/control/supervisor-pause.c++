@@ -1,4 +1,4 @@
-// Workspaces that are paused, and those that expire.
+// Workspaces that are paused or hibernated, and those that expire.
 
 #include "control/rpc-progress.h"
 #include "control/supervisor-facet.h"
@@ -30,6 +30,41 @@ kj::Promise<void> SupervisorFacet::pause(PauseContext context) {
     }
     KJ_CASE_ONEOF(underway, Underway) {
       fill(outcome.initUnderway(), underway);
+    }
+  }
+}
+
+kj::Promise<void> SupervisorFacet::hibernate(HibernateContext context) {
+  auto found = manager.find(context.getParams().getName());
+  if (found == nullptr) {
+    context.getResults().initOutcome().setAbsent();
+    co_return;
+  }
+  auto workspace = kj::mv(KJ_ASSERT_NONNULL(found));
+  auto result = co_await workspace->hibernate(actor);
+  auto outcome = context.getResults().initOutcome();
+  KJ_SWITCH_ONEOF(result) {
+    KJ_CASE_ONEOF(hibernated, Workspace::Hibernated) {
+      describe(outcome.initHibernated(), workspace->view());
+    }
+    KJ_CASE_ONEOF(failure, Workspace::NotHibernated) {
+      if (failure.noSpace) {
+        outcome.setNoSpace(failure.why);
+      } else {
+        outcome.setFailed(failure.why);
+      }
+    }
+    KJ_CASE_ONEOF(superseded, Superseded) {
+      outcome.setNotRunning(toRpc(workspace->state()));
+    }
+    KJ_CASE_ONEOF(busy, Busy) {
+      outcome.setNotRunning(toRpc(busy.state));
+    }
+    KJ_CASE_ONEOF(underway, Underway) {
+      outcome.setUnderway(underway.why);
+    }
+    KJ_CASE_ONEOF(shortage, Shortage) {
+      fill(outcome.initNoCapacity(), shortage);
     }
   }
 }

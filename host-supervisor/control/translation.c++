@@ -16,6 +16,8 @@ static_assert(static_cast<int>(WorkspaceState::RESUMING) ==
               static_cast<int>(rpc::WorkspaceState::RESUMING));
 static_assert(static_cast<int>(WorkspaceState::EXPIRING) ==
               static_cast<int>(rpc::WorkspaceState::EXPIRING));
+static_assert(static_cast<int>(LAST_STATE) == static_cast<int>(rpc::WorkspaceState::HIBERNATING));
+static_assert(static_cast<int>(Cause::MEMORY_LOST) == static_cast<int>(rpc::Cause::MEMORY_LOST));
 static_assert(static_cast<int>(WorkspaceState::RUNNING) ==
               static_cast<int>(rpc::WorkspaceState::RUNNING));
 static_assert(static_cast<int>(Cause::UNREACHABLE) == static_cast<int>(rpc::Cause::UNREACHABLE));
@@ -105,6 +107,10 @@ void fill(rpc::WorkspaceInfo::Builder info, const WorkspaceView& from, kj::Strin
   info.setNameOfUser(from.userName);
   info.setLastActiveNanos(from.lastActiveNanos);
   info.setHost(from.host);
+  if (from.state == WorkspaceState::HIBERNATED) {
+    info.setHibernatedNanos(from.sleep.sinceNanos);
+    info.setSavedBytes(from.sleep.bytes);
+  }
   if (!isUp(from.state)) return;
   info.setAgentVersion(from.agentVersion);
   info.setAccelerator(accelerator);

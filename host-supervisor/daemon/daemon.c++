@@ -24,6 +24,7 @@
 #include "doctor/linux-host-facts.h"
 #include "image/image-catalog.h"
 #include "keys/local-keyring.h"
+#include "keys/message-code.h"
 #include "logging/log.h"
 #include "loop/core-dumps.h"
 #include "loop/open-files.h"
@@ -261,7 +262,8 @@ constexpr uint64_t FIRST_SESSION_CLIENT = uint64_t{1} << 63;
   EventLog events(*store);
   auto keys = openLocalKeyring(io.provider->getTimer(), kj::str(settings.stateDir, "/keys"),
                                settings.keyProtector());
-  EncryptedVolumeStore volumes(io.provider->getTimer(), kj::str(settings.stateDir, "/volumes"));
+  EncryptedVolumeStore volumes(io.provider->getTimer(), kj::str(settings.stateDir, "/volumes"),
+                               &messageCode);
   InstalledImages images(settings.imagePath());
   DiskWorkspaceFiles files(
       kj::heap<WorkerThread>(io.provider->getTimer(), "the disk of machines' files"),

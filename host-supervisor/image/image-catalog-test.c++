@@ -29,7 +29,8 @@ struct Fixture {
     write("base/root.erofs", "root");
     write("base/manifest.json",
           R"({"name": "base", "files": [{"name": "vmlinux", "bytes": 6},
-              {"name": "initramfs.cpio", "bytes": "5"}, {"name": "root.erofs", "bytes": 4}]})");
+              {"name": "initramfs.cpio", "bytes": "5"}, {"name": "root.erofs", "bytes": 4,
+               "sha256": "4813494d"}]})");
   }
 };
 
@@ -40,6 +41,7 @@ TEST_CASE("an installed image is found with its files") {
   auto image = KJ_ASSERT_NONNULL(images.find("base"));
   CHECK(image.kernel == kj::str(f.directory, "/base/vmlinux"));
   CHECK(image.rootImage == kj::str(f.directory, "/base/root.erofs"));
+  CHECK(image.identity == "4813494d");
   CHECK(images.find("other") == nullptr);
   for (auto name : {"", ".", "..", "other/../base", "./base"}) {
     INFO(name);

@@ -52,6 +52,21 @@ kj::String wholeFile(capnp::JsonValue::Reader manifest, kj::StringPtr directory,
   KJ_FAIL_REQUIRE("the manifest does not list a file that a machine needs", file);
 }
 
+// The digest of a file that the manifest lists; empty where it has none.
+kj::String digestOf(capnp::JsonValue::Reader manifest, kj::StringPtr file) {
+  KJ_IF_MAYBE (files, member(manifest, "files")) {
+    for (auto entry : files->getArray()) {
+      KJ_IF_MAYBE (name, member(entry, "name")) {
+        if (!name->isString() || name->getString() != file) continue;
+        KJ_IF_MAYBE (digest, member(entry, "sha256")) {
+          if (digest->isString()) return kj::str(digest->getString());
+        }
+      }
+    }
+  }
+  return nullptr;
+}
+
 }  // namespace
 
 kj::Maybe<Image> InstalledImages::find(kj::StringPtr name) {
@@ -77,7 +92,7 @@ kj::Maybe<Image> InstalledImages::find(kj::StringPtr name) {
   auto manifest = root.asReader();
   return Image{wholeFile(manifest, bundle, "vmlinux"),
                wholeFile(manifest, bundle, "initramfs.cpio"),
-               wholeFile(manifest, bundle, "root.erofs")};
+               wholeFile(manifest, bundle, "root.erofs"), digestOf(manifest, "root.erofs")};
 }
 
 }  // namespace bothy

@@ -9,6 +9,8 @@ struct Image {
   kj::String kernel;
   kj::String initramfs;
   kj::String rootImage;
+  // What the root file system is, as the bundle's manifest has it; empty if it does not say.
+  kj::String identity = nullptr;
 };
 
 class ImageCatalog {

@@ -168,17 +168,43 @@ void Machine::openLanes() {
   reopenPause = LEAST_REOPEN_PAUSE;
 }
 
-kj::Promise<kj::Maybe<kj::Duration>> Machine::stepClock(kj::Date now) {
+kj::Promise<kj::Maybe<Machine::Woken>> Machine::wakeGuest(kj::Date now,
+                                                          kj::Array<const kj::byte> seed) {
   auto agent = co_await control();
   auto request = agent.wakeRequest();
   request.setRealtimeNanos((now - kj::UNIX_EPOCH) / kj::NANOSECONDS);
-  kj::Maybe<kj::Duration> behind;
+  request.setSeed(seed);
+  kj::Maybe<Woken> woken;
   co_await request.send().then(
-      [&behind](auto&& answer) { behind = answer.getBehindNanos() * kj::NANOSECONDS; },
+      [&woken](auto&& answer) {
+        woken = Woken{answer.getBehindNanos() * kj::NANOSECONDS, answer.getThawed()};
+      },
       [](kj::Exception&& e) {
         if (e.getType() != kj::Exception::Type::UNIMPLEMENTED) kj::throwFatalException(kj::mv(e));
       });
-  co_return behind;
+  co_return woken;
+}
+
+kj::Promise<void> Machine::freezeGuest(kj::Date now, kj::Duration thawAfter) {
+  auto retired = []() { return KJ_EXCEPTION(DISCONNECTED, "the workspace's machine has stopped"); };
+  if (isRetired()) kj::throwFatalException(retired());
+  auto agent = co_await KJ_ASSERT_NONNULL(link)->control();
+  auto request = agent.freezeRequest();
+  request.setRealtimeNanos((now - kj::UNIX_EPOCH) / kj::NANOSECONDS);
+  request.setThawAfterMillis(thawAfter / kj::MILLISECONDS);
+  co_await request.send().ignoreResult().catch_([](kj::Exception&& e) -> kj::Promise<void> {
+    switch (e.getType()) {
+      case kj::Exception::Type::UNIMPLEMENTED:
+        return KJ_EXCEPTION(FAILED, "its agent is too old for that: stop and start it");
+      case kj::Exception::Type::FAILED:
+        // In words of ours: those of an agent are its guest's.
+        return KJ_EXCEPTION(FAILED, "its programs do not stand still: one waits for a device");
+      default:
+        return kj::mv(e);
+    }
+  });
+  if (isRetired()) kj::throwFatalException(retired());
+  KJ_ASSERT_NONNULL(link)->rest("the workspace is hibernated");
 }
 
 void Machine::noteClosed(uint64_t lane, rpc::AgentEvent::What what) {

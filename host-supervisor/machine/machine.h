@@ -95,8 +95,20 @@ public:
   // It was to stand still, and ends: a reboot of its guest is such an end too.
   void refuseReboot() { mayGuestReboot = false; }
   bool mayReboot() const { return mayGuestReboot; }
-  // Sets the guest's clock: by how much it was behind; none: its agent is too old for that.
-  kj::Promise<kj::Maybe<kj::Duration>> stepClock(kj::Date now);
+  // Sets the guest's clock, gives its kernel's randomness that seed, if it is not empty, and lets go on what freezeGuest() has stopped.
+  // None: its agent is too old for that.
+  struct Woken {
+    kj::Duration behind;  // its clock was
+    bool wasFrozen;       // its programs were, until now
+  };
+  kj::Promise<kj::Maybe<Woken>> wakeGuest(kj::Date now, kj::Array<const kj::byte> seed = nullptr);
+  // After closeLanes(), and while its CPUs run: has its agent set its clock, and then stop the programs of users, which go on by themselves
+  // after `thawAfter` of its own time.  Nobody is connected to it when this returns.
+  kj::Promise<void> freezeGuest(kj::Date now, kj::Duration thawAfter);
+  // See RunningVm.
+  kj::Promise<void> save(MemoryFile file) { return vm->save(kj::mv(file)); }
+  // Lets its CPUs go on, and nobody else reach it: between pause() and resume().
+  kj::Promise<void> letGoOn() { return vm->resume(); }
   // Ends all its lanes, see RunningVm; in vain where the vsock is the kernel's.
   void renewVsock() { vm->renewVsock(); }
   bool canRenewVsock() { return !vm->keepsStreams(); }

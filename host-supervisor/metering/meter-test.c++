@@ -44,6 +44,8 @@ TEST_CASE("each state is metered as what it takes") {
       {S::RESUMING, &UsageSums::pausedMillis, true, false},
       {S::EXPIRED, &UsageSums::expiredMillis, false, false},
       {S::EXPIRING, &UsageSums::stoppedMillis, false, false},
+      {S::HIBERNATED, &UsageSums::hibernatedMillis, false, false},
+      {S::HIBERNATING, &UsageSums::runningMillis, true, true},
   };
   for (auto& expected : table) {
     const auto as = meteredAs(expected.state);

@@ -27,6 +27,8 @@ constexpr MeteredState STATES[] = {
     {&UsageSums::pausedMillis, true, false},           // resuming
     {&UsageSums::expiredMillis, false, false, false},  // expired
     {&UsageSums::stoppedMillis},                       // expiring
+    {&UsageSums::hibernatedMillis},                    // hibernated
+    {&UsageSums::runningMillis, true, true},           // hibernating
 };
 static_assert(kj::size(STATES) == static_cast<size_t>(LAST_STATE) + 1,
               "each state is metered as something");

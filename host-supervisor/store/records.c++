@@ -36,6 +36,10 @@ kj::StringPtr toString(WorkspaceState state) {
       return "expired";
     case WorkspaceState::EXPIRING:
       return "expiring";
+    case WorkspaceState::HIBERNATED:
+      return "hibernated";
+    case WorkspaceState::HIBERNATING:
+      return "hibernating";
   }
   KJ_UNREACHABLE;
 }
@@ -92,8 +96,27 @@ kj::StringPtr toString(Cause cause) {
       return "set up";
     case Cause::SETUP_FAILED:
       return "setup failed";
+    case Cause::MEMORY_LOST:
+      return "memory lost";
   }
   KJ_UNREACHABLE;
+}
+
+bool SleepRecord::operator==(const SleepRecord& other) const {
+  return sinceNanos == other.sinceNanos && bytes == other.bytes && format == other.format &&
+         secret.asPtr() == other.secret.asPtr() && startedNanos == other.startedNanos &&
+         agentVersion == other.agentVersion && cpus == other.cpus && memoryMib == other.memoryMib;
+}
+
+SleepRecord SleepRecord::clone() const {
+  return {sinceNanos,
+          bytes,
+          kj::str(format),
+          kj::heapArray<kj::byte>(secret),
+          startedNanos,
+          kj::str(agentVersion),
+          cpus,
+          memoryMib};
 }
 
 WorkspaceRow WorkspaceRow::clone() const {
@@ -117,6 +140,8 @@ WorkspaceRow WorkspaceRow::clone() const {
   copy.failure = kj::str(failure);
   copy.createdNanos = createdNanos;
   copy.lastActiveNanos = lastActiveNanos;
+  copy.sleeps = sleeps;
+  copy.sleep = sleep.clone();
   copy.damage = kj::str(damage);
   return copy;
 }

@@ -25,8 +25,10 @@ enum class WorkspaceState : uint8_t {
   RESUMING = 10,
   EXPIRED = 11,
   EXPIRING = 12,
+  HIBERNATED = 13,
+  HIBERNATING = 14,
 };
-constexpr WorkspaceState LAST_STATE = WorkspaceState::EXPIRING;
+constexpr WorkspaceState LAST_STATE = WorkspaceState::HIBERNATING;
 
 // Where a workspace is while no operation is under way.  The numbers are on disk, and those of WorkspaceState.
 enum class Rest : uint8_t {
@@ -35,6 +37,7 @@ enum class Rest : uint8_t {
   FAILED = 6,
   PAUSED = 8,
   EXPIRED = 11,
+  HIBERNATED = 13,
 };
 
 enum class Cause : uint8_t {
@@ -61,6 +64,7 @@ enum class Cause : uint8_t {
   IDLE_WARNING = 20,
   SET_UP = 21,
   SETUP_FAILED = 22,
+  MEMORY_LOST = 23,
 };
 
 // Causes of what guests report of themselves; all others are what this host knows.
@@ -81,6 +85,26 @@ inline kj::StringPtr KJ_STRINGIFY(Cause cause) {
 
 // As rows have times: nanoseconds since 1970.
 int64_t nanosOf(kj::Date date);
+
+// A machine's memory that is kept while there is no machine, and the boot that goes on with it.
+struct SleepRecord {
+  // 0: there is none.
+  int64_t sinceNanos = 0;
+  // What it has on the host's disk.
+  uint64_t bytes = 0;
+  // See HostAbilities::memoryFormat, with the image's root file system.
+  kj::String format = nullptr;
+  // As MachineRow has them.
+  kj::Array<const kj::byte> secret = nullptr;
+  int64_t startedNanos = 0;
+  kj::String agentVersion = nullptr;
+  uint32_t cpus = 0;
+  uint32_t memoryMib = 0;
+
+  bool isThere() const { return sinceNanos != 0; }
+  bool operator==(const SleepRecord& other) const;
+  SleepRecord clone() const;
+};
 
 // One workspace as the store keeps it.  Its id, name, image, user, labels, configuration and time of creation never change.
 struct WorkspaceRow {
@@ -112,6 +136,9 @@ struct WorkspaceRow {
   int64_t createdNanos = 0;
   // When it began to run, or ceased to, the last time; 0: it never ran.
   int64_t lastActiveNanos = 0;
+  // Numbers its sleeps: memory of another number than this, or a disk, is of an earlier one, or was used.
+  uint64_t sleeps = 0;
+  SleepRecord sleep = {};
   // Not stored: why what is stored of it cannot be used; empty if it can.  It is FAILED then.
   kj::String damage;
 

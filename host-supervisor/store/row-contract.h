@@ -58,6 +58,9 @@ private:
       row.lastActiveNanos = 1700000000000000009;
       row.setupDone = 2;
       row.setupFailure = kj::str("step 3 (ä): it exited with 1");
+      row.sleeps = 7;
+      row.sleep = {11, 12, kj::str("QEMU"), kj::heapArray("boot"_kj.asBytes()), 13, kj::str("3"),
+                   14, 15};
       auto machine = contractMachine("a", 2);
       machine.secret = nullptr;
       machine.startedNanos = 7;
@@ -82,6 +85,8 @@ private:
       CHECK((state.workspaces[0].setupDone == 0 && state.workspaces[0].setupFailure == ""));
       CHECK(b.rest == Rest::FAILED);
       CHECK((b.failure == "no kernel" && b.damage == ""));
+      CHECK((b.sleeps == 7 && b.sleep == row.sleep));
+      CHECK((state.workspaces[0].sleeps == 0 && !state.workspaces[0].sleep.isThere()));
       CHECK(b.createdNanos == 1700000000000000000);
       CHECK((b.user == "user of b" && b.userName == "main"));
       CHECK((b.lastActiveNanos == 1700000000000000009 && state.workspaces[0].lastActiveNanos == 0));

@@ -179,7 +179,7 @@ EventPage SqliteEvents::read(uint64_t after, size_t limit) {
     event.workspaceId = select.text(5);
     auto before = known(select.integer(6), LAST_STATE);
     auto afterwards = known(select.integer(7), LAST_STATE);
-    auto cause = known(select.integer(9), Cause::SETUP_FAILED);
+    auto cause = known(select.integer(9), Cause::MEMORY_LOST);
     if (before == nullptr || afterwards == nullptr || cause == nullptr) {
       KJ_LOG(ERROR, "an event in the database is damaged, and is told to nobody", event.number);
       continue;

@@ -25,13 +25,18 @@ kj::Maybe<uint32_t> narrow(int64_t value) {
 SqliteRows::SqliteRows(SqliteDatabase& database)
     : addWorkspace(database,
                    "INSERT INTO workspaces (disk_mib, next_disk_mib, cpus, memory_mib, tier, rest, "
-                   "failure, last_active_nanos, setup_done, setup_failure, id, name, image, "
-                   "created_nanos, user, user_name, labels, configured, setup_steps) "
-                   "VALUES (?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?)"),
+                   "failure, last_active_nanos, setup_done, setup_failure, sleeps, "
+                   "sleep_since_nanos, sleep_bytes, sleep_format, sleep_secret, "
+                   "sleep_started_nanos, sleep_agent_version, sleep_cpus, sleep_memory_mib, "
+                   "id, name, image, created_nanos, user, user_name, labels, configured, "
+                   "setup_steps) "
+                   "VALUES (?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?)"),
       updateWorkspace(database,
                       "UPDATE workspaces SET disk_mib=?, next_disk_mib=?, cpus=?, memory_mib=?, "
                       "tier=?, rest=?, failure=?, last_active_nanos=?, setup_done=?, "
-                      "setup_failure=? WHERE id=?"),
+                      "setup_failure=?, sleeps=?, sleep_since_nanos=?, sleep_bytes=?, "
+                      "sleep_format=?, sleep_secret=?, sleep_started_nanos=?, "
+                      "sleep_agent_version=?, sleep_cpus=?, sleep_memory_mib=? WHERE id=?"),
       removeWorkspace(database, "DELETE FROM workspaces WHERE id=?"),
       putMachine(database,
                  "INSERT INTO machines (uid, cid, workspace_id, secret, started_nanos, "
@@ -68,7 +73,9 @@ SqliteRows::SqliteRows(SqliteDatabase& database)
           database,
           "SELECT disk_mib, rest, failure, id, name, image, cpus, memory_mib, created_nanos, "
           "tier, next_disk_mib, user, user_name, last_active_nanos, labels, configured, "
-          "setup_steps, setup_done, setup_failure FROM workspaces ORDER BY name"),
+          "setup_steps, setup_done, setup_failure, sleeps, sleep_since_nanos, sleep_bytes, "
+          "sleep_format, sleep_secret, sleep_started_nanos, sleep_agent_version, sleep_cpus, "
+          "sleep_memory_mib FROM workspaces ORDER BY name"),
       machines(database,
                "SELECT uid, cid, workspace_id, secret, started_nanos, agent_version, "
                "released_nanos, paused_nanos, cpus, memory_mib FROM machines"),
@@ -98,7 +105,16 @@ void SqliteRows::apply(const Change::Step& step) {
           .bind(row.failure)
           .bind(row.lastActiveNanos)
           .bind(int64_t(row.setupDone))
-          .bind(row.setupFailure);
+          .bind(row.setupFailure)
+          .bind(int64_t(row.sleeps))
+          .bind(row.sleep.sinceNanos)
+          .bind(int64_t(row.sleep.bytes))
+          .bind(row.sleep.format)
+          .bind(row.sleep.secret.asPtr())
+          .bind(row.sleep.startedNanos)
+          .bind(row.sleep.agentVersion)
+          .bind(int64_t(row.sleep.cpus))
+          .bind(int64_t(row.sleep.memoryMib));
     } else if constexpr (kj::isSameType<Row, OperationRow>()) {
       return statement.bind(row.step).bind(row.parameters).bind(row.deadlineNanos);
     } else {
@@ -253,6 +269,7 @@ kj::Array<WorkspaceRow> SqliteRows::readWorkspaces() {
       case Rest::FAILED:
       case Rest::PAUSED:
       case Rest::EXPIRED:
+      case Rest::HIBERNATED:
         row.rest = static_cast<Rest>(rest);
         break;
       default:
@@ -276,6 +293,11 @@ kj::Array<WorkspaceRow> SqliteRows::readWorkspaces() {
     row.setupSteps = number(16, "setup_steps");
     row.setupDone = number(17, "setup_done");
     row.setupFailure = workspaces.text(18);
+    row.sleeps = workspaces.integer(19);
+    row.sleep = {workspaces.integer(20),   static_cast<uint64_t>(workspaces.integer(21)),
+                 workspaces.text(22),      workspaces.blob(23),
+                 workspaces.integer(24),   workspaces.text(25),
+                 number(26, "sleep_cpus"), number(27, "sleep_memory_mib")};
     rows.add(kj::mv(row));
   }
   return rows.releaseAsArray();

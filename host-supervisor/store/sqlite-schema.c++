@@ -219,6 +219,18 @@ constexpr kj::StringPtr MIGRATIONS[] = {
         content BLOB NOT NULL
       ) STRICT;
     )sql"_kj,
+    // A machine's memory may be kept.
+    R"sql(
+      ALTER TABLE workspaces ADD COLUMN sleeps INTEGER NOT NULL DEFAULT 0;
+      ALTER TABLE workspaces ADD COLUMN sleep_since_nanos INTEGER NOT NULL DEFAULT 0;
+      ALTER TABLE workspaces ADD COLUMN sleep_bytes INTEGER NOT NULL DEFAULT 0;
+      ALTER TABLE workspaces ADD COLUMN sleep_format TEXT NOT NULL DEFAULT '';
+      ALTER TABLE workspaces ADD COLUMN sleep_secret BLOB NOT NULL DEFAULT x'';
+      ALTER TABLE workspaces ADD COLUMN sleep_started_nanos INTEGER NOT NULL DEFAULT 0;
+      ALTER TABLE workspaces ADD COLUMN sleep_agent_version TEXT NOT NULL DEFAULT '';
+      ALTER TABLE workspaces ADD COLUMN sleep_cpus INTEGER NOT NULL DEFAULT 0;
+      ALTER TABLE workspaces ADD COLUMN sleep_memory_mib INTEGER NOT NULL DEFAULT 0;
+    )sql"_kj,
 };
 
 }  // namespace

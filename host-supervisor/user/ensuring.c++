@@ -110,6 +110,8 @@ kj::Promise<kj::Maybe<UserWorkspaces::Outcome>> Ensuring::bringUp(kj::Own<Worksp
     case WorkspaceState::PAUSED:
     case WorkspaceState::PAUSING:
     case WorkspaceState::RESUMING:
+    case WorkspaceState::HIBERNATED:
+    case WorkspaceState::HIBERNATING:
       note(Done::RESUMED);
       co_return co_await outcomeOf(kj::mv(workspace), it.wake(progress->input(), actor));
     case WorkspaceState::STOPPED:

@@ -48,6 +48,15 @@ TEST_CASE("P28 a user's workspace is brought up from wherever it is") {
     w.settle();
     again(Done::RESUMED);
   }
+  SECTION("it is hibernated") {
+    REQUIRE(it->hibernate().wait(w.scope).is<Workspace::Hibernated>());
+    again(Done::RESUMED);
+  }
+  SECTION("it is being hibernated") {
+    auto hibernating = it->hibernate();
+    w.settle();
+    again(Done::RESUMED);
+  }
   SECTION("it is stopped") {
     it->stop(0).wait(w.scope);
     again(Done::STARTED);

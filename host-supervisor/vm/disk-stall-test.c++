@@ -42,6 +42,13 @@ public:
                           kj::Maybe<TurnListener&>) override {
     KJ_UNIMPLEMENTED("not in this test");
   }
+  kj::Promise<int> restore(kj::StringPtr, kj::String, kj::String, DiskPassphrase,
+                           kj::Maybe<TurnListener&>) override {
+    KJ_UNIMPLEMENTED("not in this test");
+  }
+  kj::Promise<void> save(kj::StringPtr, kj::String) override {
+    KJ_UNIMPLEMENTED("not in this test");
+  }
   bool isCalled(kj::StringPtr) override { return false; }
   bool isIdle() override { return true; }
   kj::Promise<void> pause(kj::StringPtr) override { KJ_UNIMPLEMENTED("not in this test"); }

@@ -68,6 +68,14 @@ TEST_CASE("S14 S15 S18 S19 the domain of a host with nothing but software is the
 }
 
 TEST_CASE(
+    "S43 a machine whose name is a workspace's id has the same id for libvirt at each start") {
+  auto spec = plainSpec();
+  spec.name = kj::str("0123456789abcdef0123456789abcdef");
+  auto xml = domainXml(spec, weakest(), 900007, plainPaths());
+  CHECK(count(xml, "<uuid>0123456789abcdef0123456789abcdef</uuid>") == 1);
+}
+
+TEST_CASE(
     "S14 S15 S18 S19 the domain of a host with KVM and the kernel's vsock is the golden one") {
   auto spec = plainSpec();
   spec.cpus = 1;

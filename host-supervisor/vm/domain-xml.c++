@@ -98,6 +98,17 @@ void writeDevices(XmlWriter& xml, const VmSpec& spec, const HostAbilities& abili
   xml.close();
 }
 
+constexpr size_t UUID_DIGITS = 32;
+
+// Memory that was saved goes on in a domain of the same id.
+kj::Maybe<kj::String> uuidOf(kj::StringPtr name) {
+  if (name.size() != UUID_DIGITS) return nullptr;
+  for (char c : name) {
+    if (!((c >= '0' && c <= '9') || (c >= 'a' && c <= 'f'))) return nullptr;
+  }
+  return kj::heapString(name);
+}
+
 }  // namespace
 
 void requireMachineName(kj::StringPtr name) {
@@ -117,6 +128,7 @@ kj::String domainXml(const VmSpec& spec, const HostAbilities& abilities, uint32_
   xml.open("domain", {{"type", isKvm ? "kvm"_kj : "qemu"_kj},
                       {"xmlns:qemu", "http://libvirt.org/schemas/domain/qemu/1.0"}});
   xml.text("name", spec.name);
+  KJ_IF_MAYBE (uuid, uuidOf(spec.name)) xml.text("uuid", *uuid);
   xml.text("memory", kj::str(spec.memoryBytes), {{"unit", "b"}, {"dumpCore", "off"}});
   xml.text("currentMemory", kj::str(spec.memoryBytes), {{"unit", "b"}});
 

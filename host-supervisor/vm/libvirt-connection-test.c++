@@ -47,6 +47,10 @@ public:
   kj::String monitor(kj::StringPtr, kj::StringPtr) const override {
     return kj::str(R"({"return":{}})");
   }
+  void save(kj::StringPtr, kj::StringPtr) const override {}
+  int restore(kj::StringPtr, kj::StringPtr, kj::StringPtr, const DiskPassphrase&) const override {
+    return 0;
+  }
   kj::Array<LibvirtDomain> list() const override { return nullptr; }
   kj::Array<LibvirtCpuTime> cpuTimes() const override { return nullptr; }
 

@@ -76,28 +76,20 @@ public:
 
   kj::Promise<LibvirtEvent> nextEvent() override { return events->take(); }
 
-  kj::Promise<int> create(kj::StringPtr nameParam, kj::String xml, DiskPassphrase passphrase,
+  kj::Promise<int> create(kj::StringPtr name, kj::String xml, DiskPassphrase passphrase,
                           kj::Maybe<TurnListener&> listener) override {
-    auto name = kj::str(nameParam);
-    auto wish = kj::atomicRefcounted<Wish>();
-    auto over = kj::newPromiseAndCrossThreadFulfiller<void>();
-    starts.upsert(kj::str(name), over.promise.catch_([](kj::Exception&&) {}).fork());
-    KJ_DEFER(wish->isWithdrawn = true);
-    // Whatever becomes of the job, what it owns goes with it, `over` among it.
-    auto what = kj::str("start of ", name);
-    int number = co_await starters.run(
-        {what, name, limits.create, listener},
-        [kvm = kvm, sessions = kj::atomicAddRef(*sessions), name = kj::str(name), xml = kj::mv(xml),
-         passphrase = kj::mv(passphrase), wish = kj::atomicAddRef(*wish),
-         over = kj::mv(over.fulfiller)]() {
-          prepareThread(kvm);
-          auto session = sessions->get();
-          int number = session->create(xml, passphrase);
-          if (wish->isWithdrawn) session->destroy(name);
-          return number;
-        });
-    starts.erase(name);
-    co_return number;
+    return begin(name, limits.create, listener,
+                 [xml = kj::mv(xml), passphrase = kj::mv(passphrase)](
+                     const LibvirtSession& session) { return session.create(xml, passphrase); });
+  }
+
+  kj::Promise<int> restore(kj::StringPtr name, kj::String path, kj::String xml,
+                           DiskPassphrase passphrase, kj::Maybe<TurnListener&> listener) override {
+    return begin(name, limits.memory, listener,
+                 [name = kj::str(name), path = kj::mv(path), xml = kj::mv(xml),
+                  passphrase = kj::mv(passphrase)](const LibvirtSession& session) {
+                   return session.restore(name, path, xml, passphrase);
+                 });
   }
 
   bool isCalled(kj::StringPtr name) override {
@@ -135,6 +127,14 @@ public:
     co_await timer.timeoutAfter(limits.destroy, kj::mv(start));
   }
 
+  kj::Promise<void> save(kj::StringPtr nameParam, kj::String path) override {
+    auto name = kj::str(nameParam);
+    auto what = kj::str("save of ", name);
+    co_await callers.run({what, name, limits.memory},
+                         [sessions = kj::atomicAddRef(*sessions), name = kj::str(name),
+                          path = kj::mv(path)]() { sessions->get()->save(name, path); });
+  }
+
   kj::Promise<kj::String> monitor(kj::StringPtr name, kj::String command) override {
     return call("monitor command", name,
                 [name = kj::str(name), command = kj::mv(command)](const LibvirtSession& session) {
@@ -167,6 +167,31 @@ private:
   MachineWorkers starters;
   MachineWorkers enders;
   MachineWorkers callers;
+
+  // Runs `func`, which brings a domain about.
+  template <typename Func>
+  kj::Promise<int> begin(kj::StringPtr nameParam, kj::Duration limit,
+                         kj::Maybe<TurnListener&> listener, Func func) {
+    auto name = kj::str(nameParam);
+    auto wish = kj::atomicRefcounted<Wish>();
+    auto over = kj::newPromiseAndCrossThreadFulfiller<void>();
+    starts.upsert(kj::str(name), over.promise.catch_([](kj::Exception&&) {}).fork());
+    KJ_DEFER(wish->isWithdrawn = true);
+    // Whatever becomes of the job, what it owns goes with it, `over` among it.
+    auto what = kj::str("start of ", name);
+    int number = co_await starters.run(
+        {what, name, limit, listener},
+        [kvm = kvm, sessions = kj::atomicAddRef(*sessions), name = kj::str(name),
+         func = kj::mv(func), wish = kj::atomicAddRef(*wish), over = kj::mv(over.fulfiller)]() {
+          prepareThread(kvm);
+          auto session = sessions->get();
+          int number = func(*session);
+          if (wish->isWithdrawn) session->destroy(name);
+          return number;
+        });
+    starts.erase(name);
+    co_return number;
+  }
 
   static kj::Own<LibvirtEventBox> boxOf(kj::Maybe<kj::Own<LibvirtEventBox>> given) {
     KJ_IF_MAYBE (box, given) {

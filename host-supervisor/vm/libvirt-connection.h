@@ -44,6 +44,10 @@ public:
   // domain may come to be yet, as long as isCalled() says so.  `listener` outlives the promise.
   virtual kj::Promise<int> create(kj::StringPtr name, kj::String xml, DiskPassphrase passphrase,
                                   kj::Maybe<TurnListener&> listener = nullptr) = 0;
+  // As create(), of a domain that goes on with the memory that save() has left in the file at `path`, which this process can open.
+  virtual kj::Promise<int> restore(kj::StringPtr name, kj::String path, kj::String xml,
+                                   DiskPassphrase passphrase,
+                                   kj::Maybe<TurnListener&> listener = nullptr) = 0;
   // A call for the machine is under way, whether or not somebody waits for it: what it should do it may do yet, and to another domain
   // of that name if there is one by then.
   virtual bool isCalled(kj::StringPtr name) = 0;
@@ -55,6 +59,9 @@ public:
   virtual kj::Promise<void> pause(kj::StringPtr name) = 0;
   // Success also for a domain that does not exist, or ends meanwhile.
   virtual kj::Promise<void> destroy(kj::StringPtr name) = 0;
+
+  // Of a domain whose CPUs stand still: writes its memory to the file at `path`, which is there, and ends it.
+  virtual kj::Promise<void> save(kj::StringPtr name, kj::String path) = 0;
 
   // One command in QEMU's JSON; fails when QEMU answers with an error.  The answer as JSON.
   virtual kj::Promise<kj::String> monitor(kj::StringPtr name, kj::String command) = 0;

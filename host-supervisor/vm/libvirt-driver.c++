@@ -11,7 +11,10 @@
 #include "vm/host-probe.h"
 #include "vm/libvirt-machine.h"
 #include "vm/libvirt-root.h"
+#include "vm/machine-handle.h"
 #include "vm/machine-host.h"
+#include "vm/memory-format.h"
+#include "vm/versions.h"
 
 namespace bothy {
 namespace {
@@ -25,34 +28,6 @@ constexpr kj::Duration DIAL_POLL_PAUSE = 2 * kj::MILLISECONDS;
 // Of a pid: Linux has no more.
 constexpr uint32_t PID_BITS = 22;
 
-class MachineHandle final: public RunningVm {
-public:
-  explicit MachineHandle(kj::Own<LibvirtMachine> machine) : machine(kj::mv(machine)) {}
-
-  kj::Promise<kj::Own<kj::AsyncIoStream>> dial(uint32_t port) override {
-    return machine->dial(port).attach(kj::addRef(*machine));
-  }
-  kj::Promise<VmEnd> onEnd() override { return machine->ended(); }
-  kj::Promise<void> destroy() override { return machine->destroy().attach(kj::addRef(*machine)); }
-  bool isEnding() override { return machine->isEnding(); }
-  void renewVsock() override { machine->renewVsock(); }
-  kj::Promise<void> pause() override { return machine->pause().attach(kj::addRef(*machine)); }
-  kj::Promise<void> resume() override { return machine->resume().attach(kj::addRef(*machine)); }
-  bool isPaused() override { return machine->isPaused(); }
-  bool keepsStreams() override { return machine->keepsStreams(); }
-  kj::Promise<void> limitIo(IoLimits limits) override {
-    return machine->limitIo(limits).attach(kj::addRef(*machine));
-  }
-  bool isStalled() override { return machine->isStalled(); }
-  uint32_t user() override { return machine->user(); }
-  kj::Array<kj::byte> consoleEnd() override { return machine->consoleEnd(); }
-  bool isConsoleKnown() override { return machine->isConsoleKnown(); }
-  uint64_t qemuPid() override { return machine->qemuPid(); }
-
-private:
-  kj::Own<LibvirtMachine> machine;
-};
-
 class LibvirtDriver final: public CountedVmDriver, private kj::TaskSet::ErrorHandler {
 public:
   explicit LibvirtDriver(MachineHost hostParam) : host(kj::mv(hostParam)), tasks(*this) {
@@ -63,22 +38,15 @@ public:
   void setEvents(Events& events) override { host.listener = events; }
 
   kj::Promise<kj::Own<RunningVm>> start(VmSpec spec, kj::Maybe<TurnListener&> listener) override {
-    Counted call(*calls);
-    requireMachineName(spec.name);
-    co_await untilGone(spec.name);
-    KJ_REQUIRE(machines.find(spec.name) == nullptr, "a machine of this name runs", spec.name);
-    auto machine = add(kj::mv(spec));
-    bool isStarted = false;
-    KJ_DEFER(if (!isStarted) retire(*machine));
-    auto failure = co_await failureOf([&]() { return machine->start(listener); });
-    KJ_IF_MAYBE (exception, failure) {
-      retire(*machine);
-      co_await machine->ended();
-      kj::throwFatalException(kj::mv(*exception));
-    }
-    isStarted = true;
-    serve(*machine);
-    co_return kj::heap<MachineHandle>(kj::mv(machine));
+    return begin(kj::mv(spec),
+                 [listener](LibvirtMachine& machine) mutable { return machine.start(listener); });
+  }
+
+  kj::Promise<kj::Own<RunningVm>> restore(VmSpec spec, MemoryFile file,
+                                          kj::Maybe<TurnListener&> listener) override {
+    return begin(kj::mv(spec), [file = kj::mv(file), listener](LibvirtMachine& machine) mutable {
+      return machine.restore(kj::mv(file), listener);
+    });
   }
 
   kj::Promise<kj::Maybe<kj::Own<RunningVm>>> adopt(VmSpec spec) override {
@@ -86,7 +54,7 @@ public:
     requireMachineName(spec.name);
     co_await untilGone(spec.name);
     KJ_IF_MAYBE (known, machines.find(spec.name)) {
-      kj::Own<RunningVm> vm = kj::heap<MachineHandle>(kj::addRef(**known));
+      kj::Own<RunningVm> vm = newMachineHandle(kj::addRef(**known));
       co_return kj::mv(vm);
     }
     const bool hasRecord = co_await host.records->has(spec.name);
@@ -105,7 +73,7 @@ public:
     isForgotten = false;
     if (runs) {
       serve(*machine);
-      kj::Own<RunningVm> vm = kj::heap<MachineHandle>(kj::mv(machine));
+      kj::Own<RunningVm> vm = newMachineHandle(kj::mv(machine));
       co_return kj::mv(vm);
     }
     // It ended meanwhile, or its CPUs never ran.
@@ -183,6 +151,26 @@ private:
   kj::Own<Counted::Count> calls = kj::refcounted<Counted::Count>();
   kj::Own<Counted::Count> keepers = kj::refcounted<Counted::Count>();
   kj::TaskSet tasks;
+
+  kj::Promise<kj::Own<RunningVm>> begin(VmSpec spec,
+                                        kj::Function<kj::Promise<void>(LibvirtMachine&)> bringUp) {
+    Counted call(*calls);
+    requireMachineName(spec.name);
+    co_await untilGone(spec.name);
+    KJ_REQUIRE(machines.find(spec.name) == nullptr, "a machine of this name runs", spec.name);
+    auto machine = add(kj::mv(spec));
+    bool isStarted = false;
+    KJ_DEFER(if (!isStarted) retire(*machine));
+    auto failure = co_await failureOf([&]() { return bringUp(*machine); });
+    KJ_IF_MAYBE (exception, failure) {
+      retire(*machine);
+      co_await machine->ended();
+      kj::throwFatalException(kj::mv(*exception));
+    }
+    isStarted = true;
+    serve(*machine);
+    co_return newMachineHandle(kj::mv(machine));
+  }
 
   size_t dials() {
     size_t count = 0;
@@ -380,6 +368,11 @@ kj::Promise<kj::Own<CountedVmDriver>> openLibvirtDriver(kj::AsyncIoContext& io, 
   auto libvirt = co_await LibvirtConnection::open(io.provider->getTimer(),
                                                   {kj::mv(place), settings.limits, kvm});
   auto& timer = io.provider->getTimer();
+  if (abilities.memoryFormat.size() == 0) {
+    auto emulator =
+        co_await emulatorVersion(io.unixEventPort, reaper, settings.emulator, settings.probeUser);
+    abilities.memoryFormat = memoryFormat(emulator.text, isKvm);
+  }
   auto kept = kj::heap<const LibvirtDriverSettings>(kj::mv(settings));
   auto processes = newHostProcesses(io, reaper, kept->killSender);
   auto storage = newHostStorage(timer, *kept);

@@ -30,6 +30,7 @@ struct LibvirtDriverSettings {
   kj::String emulator = kj::str("/usr/bin/qemu-system-x86_64");
   kj::String firmware = kj::str("/usr/share/qemu/qboot.rom");
   kj::String vsockDevice = kj::str("/usr/bin/vhost-device-vsock");
+  kj::String storageDaemon = kj::str("/usr/bin/qemu-storage-daemon");
 };
 
 // The directory of the libvirt in this process.

@@ -12,6 +12,8 @@ struct LibvirtLimits {
   // Opening may ask QEMU for its abilities, creating starts it: both take seconds on a busy machine.
   kj::Duration open = 120 * kj::SECONDS;
   kj::Duration create = 60 * kj::SECONDS;
+  // To write a machine's memory to a file, or to read it: as long as the largest takes on a slow disk.
+  kj::Duration memory = 15 * kj::MINUTES;
   // libvirt asks QEMU to end and kills it after 10 s.
   kj::Duration destroy = 30 * kj::SECONDS;
   kj::Duration call = 20 * kj::SECONDS;

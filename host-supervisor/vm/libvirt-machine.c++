@@ -53,34 +53,86 @@ uint64_t LibvirtMachine::qemuPid() {
   return qemuIdentity().map([](auto identity) { return identity.pid; }).orDefault(0);
 }
 
-kj::Promise<void> LibvirtMachine::start(kj::Maybe<TurnListener&> listener) {
+DiskPassphrase LibvirtMachine::takePassphrase() {
   auto key = kj::mv(diskKey);
   diskKey = nullptr;
-  DiskPassphrase passphrase{
-      kj::str(spec.name),
-      hexadecimal(KJ_REQUIRE_NONNULL(key, "a machine needs the key of its disk", spec.name))};
-  uint32_t group = host.groupOf(spec.uid);
-  auto xml = domainXml(spec, host.abilities, group,
-                       {kj::str(host.settings->emulator), kj::str(host.settings->firmware),
-                        files.secret(), files.console()});
+  return {kj::str(spec.name),
+          hexadecimal(KJ_REQUIRE_NONNULL(key, "a machine needs the key of its disk", spec.name))};
+}
+
+kj::String LibvirtMachine::xml() {
+  return domainXml(spec, host.abilities, host.groupOf(spec.uid),
+                   {kj::str(host.settings->emulator), kj::str(host.settings->firmware),
+                    files.secret(), files.console()});
+}
+
+kj::Promise<void> LibvirtMachine::start(kj::Maybe<TurnListener&> listener) {
+  auto passphrase = takePassphrase();
+  auto text = xml();
   co_await host.records->save(record);
   host.storage->prepareFiles(spec);
-  int number = co_await host.libvirt->create(spec.name, kj::mv(xml), kj::mv(passphrase), listener);
-  host.storage->makeLibvirtFilesPrivate(spec.name, spec.uid, number);
-  openQemu({0, 0});
-  host.storage->removeSecret(files);
-  host.storage->makePrivate(files.console());
-  co_await openConsole();
+  int number = co_await host.libvirt->create(spec.name, kj::mv(text), kj::mv(passphrase), listener);
+  co_await settleIn(number);
   co_await vsock.start();
   // While the guest's kernel starts, a dial is in vain, takes time from it, and may break its device.
   // The agent listens before it says its first word.
   dialable = spoken.catch_([](kj::Exception&&) {})
                  .exclusiveJoin(host.timer.afterDelay(SILENCE_LIMIT))
                  .fork();
-  if (!(spec.io == IoLimits())) co_await limitIo(spec.io);
   record.cpusRun = true;
   co_await host.records->save(record);
   co_await host.libvirt->resume(spec.name);
+}
+
+kj::Promise<void> LibvirtMachine::settleIn(int number) {
+  host.storage->makeLibvirtFilesPrivate(spec.name, spec.uid, number);
+  openQemu({0, 0});
+  host.storage->removeSecret(files);
+  host.storage->makePrivate(files.console());
+  co_await openConsole();
+  if (!(spec.io == IoLimits())) co_await limitIo(spec.io);
+}
+
+// ---------------------------------------------------------------------------------------------
+// Its memory in a file
+
+kj::Promise<kj::Own<MemoryExport>> LibvirtMachine::exportMemory(MemoryFile file) {
+  return host.processes->exportMemory(
+      {host.settings->storageDaemon, kj::mv(file.path), files.memory(), hexadecimal(file.key)});
+}
+
+kj::Promise<void> LibvirtMachine::save(MemoryFile file) {
+  if (isEnding()) kj::throwFatalException(KJ_EXCEPTION(FAILED, "the machine ends"));
+  KJ_REQUIRE(isPaused(), "a machine is saved whose CPUs may run", spec.name);
+  auto memory = co_await exportMemory(kj::mv(file));
+  co_await host.libvirt->save(spec.name, kj::str(memory->path()));
+  co_await memory->close();
+  co_await end.addBranch().ignoreResult();
+}
+
+kj::Promise<void> LibvirtMachine::restore(MemoryFile file, kj::Maybe<TurnListener&> listener) {
+  auto passphrase = takePassphrase();
+  auto text = xml();
+  co_await host.records->save(record);
+  host.storage->prepareFiles(spec);
+  auto memory = co_await exportMemory(kj::mv(file));
+  int number = co_await host.libvirt->restore(spec.name, kj::str(memory->path()), kj::mv(text),
+                                              kj::mv(passphrase), listener);
+  co_await settleIn(number);
+  if (vsock.keepsStreams()) {
+    co_await vsock.start();
+  } else {
+    // It has none yet, and is to have one: for who takes the machine over.
+    record.vsockDevice = {record.qemu.pid, 0};
+  }
+  halt.beginHalted();
+  auto failure = co_await failureOf([&]() { return memory->close(); });
+  KJ_IF_MAYBE (e, failure) {
+    // It was read.
+    KJ_LOG(WARNING, "a machine's memory was not closed in order", spec.name, e->getDescription());
+  }
+  record.cpusRun = true;
+  co_await host.records->save(record);
 }
 
 // By QEMU's own means, as libvirt would: those of control groups are not there with a driver in this process.

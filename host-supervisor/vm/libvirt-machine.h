@@ -23,6 +23,8 @@ public:
   // Returns when the CPUs run.  If it fails or is dropped, dismantle() is the caller's to call.  `listener` is told while
   // it waits for others, and outlives the promise.
   kj::Promise<void> start(kj::Maybe<TurnListener&> listener);
+  // The same, of one that goes on with that memory: returns when it is there, and its CPUs stand still.
+  kj::Promise<void> restore(MemoryFile file, kj::Maybe<TurnListener&> listener);
   // Takes it over: whether it runs, or did when its CPUs were stopped.  `found`: the domain, as libvirt has it; nullptr if it
   // has none.  Fails if it runs and cannot be taken over; then it is as before, and this object may be dropped.
   kj::Promise<bool> adopt(kj::Maybe<LibvirtDomain::Condition> found);
@@ -46,6 +48,7 @@ public:
   kj::Promise<void> pause();
   kj::Promise<void> resume();
   bool isPaused() const { return halt.isUnderWay(); }
+  kj::Promise<void> save(MemoryFile file);
   bool keepsStreams() const { return vsock.keepsStreams(); }
   bool isStalled() const { return stall.isUnderWay(); }
   uint32_t user() const { return spec.uid; }
@@ -88,6 +91,12 @@ private:
   kj::Own<kj::PromiseFulfiller<void>> stoppedFulfiller;
   kj::Promise<void> stopped = nullptr;
 
+  // What opens its disk, once.
+  DiskPassphrase takePassphrase();
+  kj::String xml();
+  kj::Promise<kj::Own<MemoryExport>> exportMemory(MemoryFile file);
+  // libvirt has started it: all that is to be done before its CPUs run.
+  kj::Promise<void> settleIn(int number);
   // Fails unless the process that libvirt names is the machine's user's, and `recorded`, if that has a pid.
   void openQemu(const ProcessIdentity& recorded);
   kj::Promise<void> openConsole();

@@ -151,6 +151,27 @@ public:
     if (virDomainDestroy(domain.get()) < 0 && !libvirtSaysGone()) failOfLibvirt("end the machine");
   }
 
+  void save(kj::StringPtr name, kj::StringPtr path) const override {
+    auto domain = find(name);
+    if (domain.get() == nullptr ||
+        virDomainSaveFlags(domain.get(), path.cStr(), nullptr, VIR_DOMAIN_SAVE_PAUSED) < 0) {
+      failOfLibvirt("save the machine's memory");
+    }
+  }
+
+  int restore(kj::StringPtr name, kj::StringPtr path, kj::StringPtr xml,
+              const DiskPassphrase& passphrase) const override {
+    if (secrets.get() != nullptr) shareSecretsOnThread(secrets.get());
+    auto secret = define(secrets.get() != nullptr ? secrets.get() : connection.get(), passphrase);
+    if (virDomainRestoreFlags(connection.get(), path.cStr(), xml.cStr(), VIR_DOMAIN_SAVE_PAUSED) <
+        0) {
+      failOfLibvirt("go on with the machine's memory");
+    }
+    auto domain = find(name);
+    if (domain.get() == nullptr) failOfLibvirt("find the machine");
+    return virDomainGetID(domain.get());
+  }
+
   kj::String monitor(kj::StringPtr name, kj::StringPtr command) const override {
     auto domain = find(name);
     char* answer = nullptr;

@@ -57,6 +57,11 @@ public:
   virtual void pause(kj::StringPtr name) const = 0;
   // Success also for a domain that does not exist, or ends meanwhile.
   virtual void destroy(kj::StringPtr name) const = 0;
+  // Of a domain whose CPUs stand still: writes its memory to a file that is there, and ends it.
+  virtual void save(kj::StringPtr name, kj::StringPtr path) const = 0;
+  // As create(), of a domain that goes on with that memory.
+  virtual int restore(kj::StringPtr name, kj::StringPtr path, kj::StringPtr xml,
+                      const DiskPassphrase& passphrase) const = 0;
   // One command in QEMU's JSON; fails when QEMU answers with an error.  The answer as JSON.
   virtual kj::String monitor(kj::StringPtr name, kj::StringPtr command) const = 0;
   virtual kj::Array<LibvirtDomain> list() const = 0;

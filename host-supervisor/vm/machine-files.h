@@ -16,6 +16,8 @@ public:
   kj::String console() const { return kj::str(runtimeDir, "/console"); }
   kj::String deviceSocket() const { return kj::str(runtimeDir, "/vsock/device"); }
   kj::String dialSocket() const { return kj::str(runtimeDir, "/vsock/dial"); }
+  // See MemoryExport: root's.
+  kj::String memory() const { return kj::str(runtimeDir, "/memory"); }
 
   // Makes what `spec` needs but its data disk, which is its user's already.
   void prepare(const VmSpec& spec) const;

@@ -24,6 +24,8 @@ public:
 
   // Of a machine that is taken over and is to stand still: it is made to where it runs.
   void adopt(LibvirtDomain::Condition condition);
+  // Of one that goes on with memory that was saved: its CPUs have not run yet, and it has no vsock device.
+  void beginHalted() { adopt(LibvirtDomain::Condition::PAUSED); }
   // The machine is on its end.
   void abandon() { settling = nullptr; }
 

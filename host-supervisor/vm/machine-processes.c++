@@ -42,6 +42,10 @@ public:
     return bothy::dialKernelVsock(*io.lowLevelProvider, cid, port);
   }
 
+  kj::Promise<kj::Own<MemoryExport>> exportMemory(MemoryExportSpec spec) override {
+    return bothy::exportMemory(io.unixEventPort, reaper, kj::mv(spec));
+  }
+
   kj::Promise<kj::Own<kj::AsyncIoStream>> openConsole(kj::StringPtr socket,
                                                       uint32_t user) override {
     return kj::evalNow([&]() -> kj::Own<kj::AsyncIoStream> {

@@ -4,6 +4,7 @@
 
 #include "loop/process-handle.h"
 #include "loop/subreaper.h"
+#include "vm/memory-export.h"
 #include "vm/vsock-device.h"
 
 namespace bothy {
@@ -26,6 +27,9 @@ public:
   virtual kj::Promise<kj::Own<kj::AsyncIoStream>> dialVsockDevice(kj::String socket, uint32_t user,
                                                                   uint32_t port) = 0;
   virtual kj::Promise<kj::Own<kj::AsyncIoStream>> dialKernelVsock(uint32_t cid, uint32_t port) = 0;
+
+  // See vm/memory-export.h.
+  virtual kj::Promise<kj::Own<MemoryExport>> exportMemory(MemoryExportSpec spec) = 0;
 
   // The console at the Unix socket of `user`'s QEMU, see vm/machine-socket.h.
   virtual kj::Promise<kj::Own<kj::AsyncIoStream>> openConsole(kj::StringPtr socket,

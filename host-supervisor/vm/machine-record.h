@@ -16,7 +16,7 @@ struct MachineRecord {
   uint32_t uid;
   // The vhost-user vsock device's process; pid 0 where the machine has the kernel's vsock.
   ProcessIdentity vsockDevice{0, 0};
-  // Its CPUs were told to run, or will be at once.
+  // Its CPUs were told to run, or will be at once; or it goes on with memory that was saved, and has that.
   bool cpusRun = false;
   // Its QEMU; pid 0 before that has started, and in records of the first bothyds.
   ProcessIdentity qemu{0, 0};

@@ -172,6 +172,9 @@ public:
   kj::Promise<kj::Own<kj::AsyncIoStream>> dialKernelVsock(uint32_t, uint32_t) override {
     KJ_UNIMPLEMENTED("not in these tests");
   }
+  kj::Promise<kj::Own<MemoryExport>> exportMemory(MemoryExportSpec) override {
+    KJ_UNIMPLEMENTED("not in these tests");
+  }
   kj::Promise<kj::Own<kj::AsyncIoStream>> openConsole(kj::StringPtr, uint32_t) override {
     ++consolesAsked;
     if (holdsConsoles) {
@@ -219,6 +222,10 @@ public:
   void destroy(kj::StringPtr name) const override {
     deeds.add(kj::str("destroyed ", name));
     processes.end(qemuOf(name).pid);
+  }
+  void save(kj::StringPtr, kj::StringPtr) const override {}
+  int restore(kj::StringPtr, kj::StringPtr, kj::StringPtr, const DiskPassphrase&) const override {
+    KJ_UNIMPLEMENTED("not in these tests");
   }
   kj::String monitor(kj::StringPtr name, kj::StringPtr command) const override {
     commands.lockExclusive()->add(kj::str(name, " ", command));

@@ -65,6 +65,13 @@ struct VmSpec {
   kj::String consoleLog;
 };
 
+// Where the memory of a machine is while it is not there: a file that whoever has `key` can open, as VmSpec::diskKey opens a disk, and
+// that is large enough; see volume/memory-store.h.
+struct MemoryFile {
+  kj::String path;
+  Secret key;
+};
+
 // Why a machine is gone.
 enum class VmEnd {
   POWERED_OFF,  // the guest turned itself off
@@ -112,6 +119,10 @@ public:
   // Whether streams to its guest outlast a pause: where the vsock is the kernel's, nobody takes it off.
   virtual bool keepsStreams() = 0;
 
+  // Of one that is paused: writes its memory and the state of its devices to `file`, and ends it.  Returns when onEnd() would, and all is
+  // with the host's file system.  If this fails it is paused as before, or has ended.  No plain byte of it is on the host's disk.
+  virtual kj::Promise<void> save(MemoryFile file) = 0;
+
   // Limits its disk from now on; what it asks for beyond that waits.  At a start and at a takeover it has the limits of its spec.
   virtual kj::Promise<void> limitIo(IoLimits limits) = 0;
 
@@ -152,6 +163,9 @@ struct HostAbilities {
   // Why not the better one, for people; empty where it is the better one.
   kj::String acceleratorReason;
   kj::String vsockReason;
+  // What made a machine's memory and can go on with it, one line: QEMU, the kind of machine, the processor.  Memory that was saved where
+  // this was another is nothing to this host.
+  kj::String memoryFormat = nullptr;
 };
 
 // Starts machines and finds those that run.
@@ -182,6 +196,12 @@ public:
   // promise, and may be called from within this call.
   virtual kj::Promise<kj::Own<RunningVm>> start(VmSpec spec,
                                                 kj::Maybe<TurnListener&> listener = nullptr) = 0;
+
+  // As start(), of a machine that goes on with the memory that save() has left in `file`: its CPUs stand still, as after
+  // RunningVm::pause(), until RunningVm::resume(): until that is called the memory may be used again.  `spec` is that of the machine that
+  // was saved, but for its user id and address.
+  virtual kj::Promise<kj::Own<RunningVm>> restore(VmSpec spec, MemoryFile file,
+                                                  kj::Maybe<TurnListener&> listener = nullptr) = 0;
 
   // Takes over a machine that an earlier process started and that still runs, given the same spec; nullptr if there is
   // none: its QEMU or its guest has ended, or never ran, and nothing of it is left.  Fails if there is one that cannot

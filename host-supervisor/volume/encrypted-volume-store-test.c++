@@ -13,7 +13,7 @@ struct StoreWorld {
   kj::WaitScope& scope = io.waitScope;
   TestDirectory directory;
   kj::Own<EncryptedVolumeStore> store =
-      kj::heap<EncryptedVolumeStore>(io.provider->getTimer(), directory.at("volumes"));
+      kj::heap<EncryptedVolumeStore>(io.provider->getTimer(), directory.at("volumes"), testCode);
 
   kj::Promise<void> create(uint64_t bytes = MEBIBYTE) {
     return store->create(ID, bytes, testKey());

@@ -3,6 +3,7 @@
 #include <kj/timer.h>
 
 #include "loop/worker-thread.h"
+#include "volume/memory-directory.h"
 #include "volume/volume-directory.h"
 #include "volume/volume-store.h"
 
@@ -15,8 +16,8 @@ namespace bothy {
 // its end, and one that has not never begins.
 class EncryptedVolumeStore final: public VolumeStore {
 public:
-  // `directory` is absolute; made if it is missing.
-  EncryptedVolumeStore(kj::Timer& timer, kj::StringPtr directory);
+  // `directory` is absolute; made if it is missing.  `code`: see MemoryDirectory.
+  EncryptedVolumeStore(kj::Timer& timer, kj::StringPtr directory, MessageCode code);
   KJ_DISALLOW_COPY_AND_MOVE(EncryptedVolumeStore);
 
   kj::Promise<void> create(kj::StringPtr id, uint64_t bytes, Secret key) override;
@@ -27,12 +28,18 @@ public:
   kj::Promise<void> requireRoom() override;
   kj::Promise<uint64_t> freeBytes() override;
   kj::Promise<void> destroy(kj::StringPtr id) override;
+  kj::Promise<void> createMemory(kj::StringPtr id, uint64_t bytes, Secret key) override;
+  kj::Promise<uint64_t> sealMemory(kj::StringPtr id, uint64_t generation, Secret key) override;
+  kj::Promise<void> checkMemory(kj::StringPtr id, uint64_t generation, Secret key) override;
+  kj::Promise<void> destroyMemory(kj::StringPtr id) override;
+  kj::String memoryPath(kj::StringPtr id) override;
   kj::String path(kj::StringPtr id) override;
   kj::Promise<kj::Array<Listed>> list() override;
 
 private:
-  // Shared with the calls: one that hangs may outlive the store.
+  // Both shared with the calls: one that hangs may outlive the store.
   kj::Own<VolumeDirectory> directory;
+  kj::Own<MemoryDirectory> memories;
   WorkerThread worker;
 };
 

@@ -227,7 +227,7 @@ kj::Array<VolumeStore::Listed> VolumeDirectory::list() const {
       break;
     }
     kj::StringPtr name = entry->d_name;
-    for (auto suffix : {SUFFIX, UNFINISHED}) {
+    for (auto suffix : {SUFFIX, UNFINISHED, MEMORY_SUFFIX}) {
       if (!name.endsWith(suffix)) continue;
       auto id = kj::heapString(name.slice(0, name.size() - suffix.size()));
       // Others are not ours, and no call of ours could name them.

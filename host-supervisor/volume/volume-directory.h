@@ -28,6 +28,8 @@ public:
   void destroy(kj::StringPtr id) const;
   kj::String pathOf(kj::StringPtr id) const;
   kj::Array<VolumeStore::Listed> list() const;
+  // What names there are is durable after this.
+  void syncNames() const { sync(); }
 
 private:
   kj::String path;
@@ -48,5 +50,8 @@ constexpr uint64_t HOST_RESERVE_BYTES = 256ull * 1024 * 1024;
 constexpr uint64_t LEAST_ROOM_BYTES = 64ull * 1024 * 1024;
 
 constexpr size_t MAX_VOLUME_ID_BYTES = 63;
+
+// See MemoryDirectory.
+constexpr kj::StringPtr MEMORY_SUFFIX = ".memory"_kj;
 
 }  // namespace bothy

@@ -52,6 +52,18 @@ public:
   // that does not exist is success.
   virtual kj::Promise<void> destroy(kj::StringPtr id) = 0;
 
+  // What a machine's memory is written to while it sleeps: one file of a workspace at most, for `bytes` of memory and the states of
+  // devices, which whoever has `key` can open, and with its room on the host's disk.  An earlier one is destroyed.  Fails with OVERLOADED,
+  // for people and with the figures, if the host's disk cannot hold it, leaving nothing.
+  virtual kj::Promise<void> createMemory(kj::StringPtr id, uint64_t bytes, Secret key) = 0;
+  // It has all, durably: from now on it belongs to the disk as that is, by a number that is on both.  How many bytes it takes.
+  virtual kj::Promise<uint64_t> sealMemory(kj::StringPtr id, uint64_t generation, Secret key) = 0;
+  // Fails, with what is wrong for people, unless both are there and have this number.
+  virtual kj::Promise<void> checkMemory(kj::StringPtr id, uint64_t generation, Secret key) = 0;
+  // For good.  One that does not exist is success.  destroy() does it too.
+  virtual kj::Promise<void> destroyMemory(kj::StringPtr id) = 0;
+  virtual kj::String memoryPath(kj::StringPtr id) = 0;
+
   // Where a VM finds it.  See the implementation for the format.
   virtual kj::String path(kj::StringPtr id) = 0;
 

@@ -19,6 +19,10 @@ IoLimits ioLimitsOf(const World& world, const WorkspaceRow& row) {
   return {};
 }
 
+kj::String sleepFormat(const World& world, const Image& image) {
+  return kj::str(world.driver.abilities().memoryFormat, ", image ", image.identity);
+}
+
 VmSpec machineSpec(const World& world, const WorkspaceJournal& journal, kj::Maybe<Image> image) {
   auto& row = journal.row();
   auto paths = world.files.paths(row.id);

@@ -9,6 +9,9 @@ IoLimits ioLimitsOf(const Tier& tier);
 // By the tier that the workspace has; no limit where it has none.
 IoLimits ioLimitsOf(const World& world, const WorkspaceRow& row);
 
+// What memory must be of that a machine of this image is to go on with here.
+kj::String sleepFormat(const World& world, const Image& image);
+
 // What the machine of a workspace that has a lease is made of, without what opens its disk; `image`: not for one that runs.
 VmSpec machineSpec(const World& world, const WorkspaceJournal& journal, kj::Maybe<Image> image);
 

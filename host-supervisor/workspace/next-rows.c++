@@ -34,6 +34,11 @@ WorkspaceJournal::Rows WorkspaceJournal::tidied(Rows rows) const {
       machine->pausedNanos = 0;
     }
   }
+  // Memory that was kept is of no sleep any more.
+  if (rows.row.sleep.isThere() && !mayHaveMemory(state)) {
+    rows.row.sleep = {};
+    ++rows.row.sleeps;
+  }
   return rows;
 }
 

@@ -10,7 +10,8 @@ bool differ(const WorkspaceRow& one, const WorkspaceRow& other) {
          one.nextDiskMib != other.nextDiskMib || one.cpus != other.cpus ||
          one.memoryMib != other.memoryMib || one.tier != other.tier ||
          one.lastActiveNanos != other.lastActiveNanos || one.setupDone != other.setupDone ||
-         one.setupFailure != other.setupFailure;
+         one.setupFailure != other.setupFailure || one.sleeps != other.sleeps ||
+         !(one.sleep == other.sleep);
 }
 
 // Of one lease.

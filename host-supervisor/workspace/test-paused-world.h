@@ -22,6 +22,11 @@ struct PausedWorld: public TestWorld {
     report = kj::mv(outcome.get<kj::Own<StartReport>>());
     return *report;
   }
+  void hibernate() {
+    REQUIRE(demo->hibernate().wait(scope).is<Workspace::Hibernated>());
+    REQUIRE(demo->state() == WorkspaceState::HIBERNATED);
+  }
+  void passUntil(kj::Promise<Workspace::HibernateOutcome>& promise) { pass(promise); }
   void restartBothyd() {
     demo = nullptr;
     restart();

@@ -104,6 +104,9 @@ struct TestWorld {
       KJ_IF_MAYBE (behind, world.clockBehind) {
         world.wakes.add(context.getParams().getRealtimeNanos());
         context.getResults().setBehindNanos(*behind / kj::NANOSECONDS);
+        context.getResults().setThawed(world.isFrozen);
+        world.isFrozen = false;
+        world.seeds.add(kj::heapArray<kj::byte>(context.getParams().getSeed()));
         return kj::READY_NOW;
       }
       return rpc::AgentControl::Server::wake(context);
@@ -117,6 +120,13 @@ struct TestWorld {
     }
     kj::Promise<void> retrySetup(RetrySetupContext) override {
       world.setup.retries++;
+      return kj::READY_NOW;
+    }
+    kj::Promise<void> freeze(FreezeContext context) override {
+      KJ_REQUIRE(world.freezes, "programs do not stand still");
+      CHECK_FALSE(world.driver.isPaused(vmName));
+      world.isFrozen = true;
+      context.getResults().setDiskFrozen(true);
       return kj::READY_NOW;
     }
     kj::Promise<void> endLanes(EndLanesContext context) override {
@@ -147,6 +157,10 @@ struct TestWorld {
   // By how much the guest's clock is found behind; none: its agent is too old to set it.
   kj::Maybe<kj::Duration> clockBehind = 181'200 * kj::MILLISECONDS;
   kj::Vector<int64_t> wakes;
+  kj::Vector<kj::Array<kj::byte>> seeds;
+  // Whether its programs can be stopped, and are.
+  bool freezes = true;
+  bool isFrozen = false;
   // The devices of machines keep their ends of lanes open, whoever closes the others.
   bool keepsLanes = false;
   kj::Vector<kj::AutoCloseFd> keptLanes;

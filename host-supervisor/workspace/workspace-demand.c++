@@ -10,6 +10,7 @@ namespace {
 bool becomesMachine(const WorkspaceRow& row, const kj::Maybe<MachineRow>& machine,
                     const kj::Maybe<OperationRow>& operation) {
   KJ_IF_MAYBE (o, operation) {
+    if (operationKind(o->kind) == OperationKind::WAKE) return true;
     switch (stateOf(row, operation)) {
       case WorkspaceState::CREATING:
         return CreateOperation::startsIt(*o);
@@ -48,6 +49,7 @@ Demand demandOf(const WorkspaceRow& row, const kj::Maybe<MachineRow>& machine,
   }
   if (becomesMachine(row, machine, operation)) {
     demand = most(demand, {row.memoryMib, row.cpus, 0});
+    demand = most(demand, {row.sleep.memoryMib, row.sleep.cpus, 0});
   }
   return demand;
 }

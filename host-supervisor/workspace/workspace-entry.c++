@@ -22,6 +22,9 @@ void WorkspaceEntry::pack(const WorkspaceRow& row, const kj::Maybe<MachineRow>& 
   rest = row.rest;
   createdNanos = row.createdNanos;
   lastActiveNanos = row.lastActiveNanos;
+  sleeps = row.sleeps;
+  sleep = nullptr;
+  if (row.sleep.isThere()) sleep = kj::heap(row.sleep.clone());
   machine = machineRow.map([](const MachineRow& m) { return kj::heap(m.clone()); });
 }
 
@@ -58,6 +61,8 @@ WorkspaceJournal::Rows WorkspaceEntry::rows() const {
   row.rest = rest;
   row.createdNanos = createdNanos;
   row.lastActiveNanos = lastActiveNanos;
+  row.sleeps = sleeps;
+  KJ_IF_MAYBE (s, sleep) row.sleep = (*s)->clone();
   return {kj::mv(row), machine.map([](const kj::Own<MachineRow>& m) { return m->clone(); }),
           nullptr};
 }
@@ -97,6 +102,7 @@ WorkspaceView WorkspaceEntry::view(kj::StringPtr host) {
   result.failure = part(FAILURE);
   result.createdNanos = createdNanos;
   result.lastActiveNanos = lastActiveNanos;
+  KJ_IF_MAYBE (s, sleep) result.sleep = WorkspaceView::Sleep{(*s)->sinceNanos, (*s)->bytes};
   return result;
 }
 

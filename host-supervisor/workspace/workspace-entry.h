@@ -49,6 +49,9 @@ private:
   Rest rest = Rest::STOPPED;
   int64_t createdNanos = 0;
   int64_t lastActiveNanos = 0;
+  uint64_t sleeps = 0;
+  // Of one that is hibernated.
+  kj::Maybe<kj::Own<SleepRecord>> sleep;
   // Of one that is damaged, and of which a machine may be on the host.
   kj::Maybe<kj::Own<MachineRow>> machine;
   kj::Maybe<Workspace&> present;

@@ -26,6 +26,7 @@ VmSpec Workspace::specToAdopt() {
       break;
     case WorkspaceState::PAUSING:
     case WorkspaceState::RESUMING:
+    case WorkspaceState::HIBERNATING:
     case WorkspaceState::STOPPING:
       // Who has to go on sees to it.
       spec.found = VmSpec::Cpus::EITHER;
@@ -176,11 +177,13 @@ void Workspace::resumeOperation(const OperationRow& operation) {
       if (resumed->placeOf(step) == nullptr) step = kj::str(Erasure::FIRST_STEP);
       break;
     case OperationKind::RESUME:
+    case OperationKind::WAKE:
       progress.begin(Stage::STARTING_VM);
       break;
     case OperationKind::STOP:
     case OperationKind::RESIZE:
     case OperationKind::PAUSE:
+    case OperationKind::HIBERNATE:
       break;
   }
   runner.resume(kj::mv(resumed), step, limit);

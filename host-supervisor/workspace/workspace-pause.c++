@@ -4,6 +4,7 @@
 
 #include "workspace/operations/resume-operation.h"
 #include "workspace/operations/stored-operation.h"
+#include "workspace/operations/wake-operation.h"
 #include "workspace/workspace.h"
 
 namespace bothy {
@@ -50,10 +51,27 @@ kj::Promise<Workspace::PauseOutcome> Workspace::pause(kj::StringPtr actor,
 }
 
 kj::Promise<Workspace::Turn> Workspace::beginResume(Turn turn, kj::String actor) {
-  co_await journal.transition(askedBy(actor, ResumeOperation::beginning(site)), Cause::REQUEST);
+  const bool isHibernated = state() == WorkspaceState::HIBERNATED;
+  auto next = isHibernated ? WakeOperation::beginning(site) : ResumeOperation::beginning(site);
+  co_await journal.transition(askedBy(actor, kj::mv(next)), Cause::REQUEST);
   progress.begin(Stage::STARTING_VM);
   begin(storedOperation(site));
   co_return kj::mv(turn);
+}
+
+// One that is paused has its room.
+kj::Promise<Workspace::StartOutcome> Workspace::resumeInTurn(Turn turn,
+                                                             kj::Maybe<kj::Own<Progress>> listener,
+                                                             kj::String actor) {
+  if (state() == WorkspaceState::HIBERNATED) {
+    KJ_IF_MAYBE (shortage, journal.admit(WakeOperation::beginning(site))) {
+      co_return kj::mv(*shortage);
+    }
+  }
+  turn = co_await keepOn(beginResume(kj::mv(turn), kj::mv(actor)));
+  auto outcome = join(kj::mv(listener));
+  turn = nullptr;
+  co_return co_await outcome;
 }
 
 kj::Promise<Workspace::StartOutcome> Workspace::resume(kj::Maybe<kj::Own<Progress>> listener,
@@ -69,8 +87,7 @@ kj::Promise<Workspace::StartOutcome> Workspace::resume(kj::Maybe<kj::Own<Progres
     case Reply::JOIN:
       break;
     case Reply::BEGIN:
-      turn = co_await keepOn(beginResume(kj::mv(turn), kj::str(actor)));
-      break;
+      co_return co_await resumeInTurn(kj::mv(turn), kj::mv(listener), kj::str(actor));
   }
   auto outcome = join(kj::mv(listener));
   turn = nullptr;
@@ -79,6 +96,9 @@ kj::Promise<Workspace::StartOutcome> Workspace::resume(kj::Maybe<kj::Own<Progres
 
 kj::Promise<Workspace::StartOutcome> Workspace::outcomeOfResume(kj::Own<void> listening) {
   auto self = addRef();
+  if (KJ_ASSERT_NONNULL(runner.current()).kind() == nameOf(OperationKind::WAKE)) {
+    co_return co_await outcomeOfWake(kj::mv(listening));
+  }
   auto operation = underWay<ResumeOperation>();
   auto ended = co_await endWithin(world.deadlines.call, *operation);
   if (ended == nullptr) co_return underwayOf(*operation);
@@ -99,13 +119,15 @@ kj::Promise<Workspace::StartOutcome> Workspace::wake(kj::Maybe<kj::Own<Progress>
     turn = nullptr;
     co_return co_await start(kj::mv(listener), actor);
   }
-  if (state() == WorkspaceState::PAUSING && runner.current() != nullptr) {
+  const bool isOnItsWay =
+      state() == WorkspaceState::PAUSING || state() == WorkspaceState::HIBERNATING;
+  if (isOnItsWay && runner.current() != nullptr) {
     // Not its outcome matters, but its state.
-    auto pausing = underWay<PauseOperation>();
-    auto ending = endWithin(world.deadlines.call, *pausing);
+    auto halting = kj::addRef(KJ_ASSERT_NONNULL(runner.current()));
+    auto ending = endWithin(world.deadlines.call, *halting);
     turn = nullptr;
     auto ended = co_await ending;
-    if (ended == nullptr) co_return underwayOf(*pausing);
+    if (ended == nullptr) co_return underwayOf(*halting);
   }
   turn = nullptr;
   co_return co_await resume(kj::mv(listener), actor);

@@ -7,12 +7,14 @@
 namespace bothy {
 namespace {
 
-constexpr Rest RESTS[] = {Rest::STOPPED, Rest::RUNNING, Rest::FAILED, Rest::PAUSED, Rest::EXPIRED};
+constexpr Rest RESTS[] = {Rest::STOPPED, Rest::RUNNING, Rest::FAILED,
+                          Rest::PAUSED,  Rest::EXPIRED, Rest::HIBERNATED};
 constexpr OperationKind KINDS[] = {
-    OperationKind::CREATE, OperationKind::START, OperationKind::STOP,   OperationKind::RESIZE,
-    OperationKind::DELETE, OperationKind::PAUSE, OperationKind::RESUME, OperationKind::EXPIRE};
+    OperationKind::CREATE,    OperationKind::START, OperationKind::STOP,   OperationKind::RESIZE,
+    OperationKind::DELETE,    OperationKind::PAUSE, OperationKind::RESUME, OperationKind::EXPIRE,
+    OperationKind::HIBERNATE, OperationKind::WAKE};
 constexpr Wish WISHES[] = {Wish::START, Wish::STOP,   Wish::DELETE, Wish::RESIZE,
-                           Wish::PAUSE, Wish::RESUME, Wish::EXPIRE};
+                           Wish::PAUSE, Wish::RESUME, Wish::EXPIRE, Wish::HIBERNATE};
 
 // Every state, whatever it is computed from.
 template <typename Func>
@@ -52,19 +54,20 @@ TEST_CASE("P28 P58 what each wish comes to in each state") {
   using S = WorkspaceState;
   using R = Reply;
   constexpr R B = R::BEGIN, J = R::JOIN, A = R::ALREADY, U = R::SUPERSEDE, X = R::BUSY;
-  constexpr S STATES[] = {S::CREATING, S::STOPPED, S::STARTING, S::RUNNING, S::STOPPING,
-                          S::DELETING, S::FAILED,  S::RESIZING, S::PAUSED,  S::PAUSING,
-                          S::RESUMING, S::EXPIRED, S::EXPIRING};
+  constexpr S STATES[] = {S::CREATING, S::STOPPED, S::STARTING, S::RUNNING,    S::STOPPING,
+                          S::DELETING, S::FAILED,  S::RESIZING, S::PAUSED,     S::PAUSING,
+                          S::RESUMING, S::EXPIRED, S::EXPIRING, S::HIBERNATED, S::HIBERNATING};
   constexpr R TABLE[kj::size(WISHES)][kj::size(STATES)] = {
       // creating, stopped, starting, running, stopping, deleting, failed, resizing, paused, pausing, resuming, expired,
-      // expiring
-      {X, B, J, A, X, X, B, X, B, X, J, B, X},  // start
-      {X, A, U, B, J, X, A, A, B, U, U, A, A},  // stop
-      {U, B, U, B, U, J, B, U, B, U, U, B, U},  // delete
-      {X, B, X, X, X, X, B, J, X, X, X, X, X},  // resize
-      {X, X, X, B, X, X, X, X, A, J, X, X, X},  // pause
-      {X, X, X, A, X, X, X, X, B, X, J, X, X},  // resume
-      {X, B, X, X, X, X, B, X, X, X, X, A, J},  // expire
+      // expiring, hibernated, hibernating
+      {X, B, J, A, X, X, B, X, B, X, J, B, X, B, X},  // start
+      {X, A, U, B, J, X, A, A, B, U, U, A, A, B, U},  // stop
+      {U, B, U, B, U, J, B, U, B, U, U, B, U, B, U},  // delete
+      {X, B, X, X, X, X, B, J, X, X, X, X, X, X, X},  // resize
+      {X, X, X, B, X, X, X, X, A, J, X, X, X, X, X},  // pause
+      {X, X, X, A, X, X, X, X, B, X, J, X, X, B, X},  // resume
+      {X, B, X, X, X, X, B, X, X, X, X, A, J, X, X},  // expire
+      {X, X, X, B, X, X, X, X, B, X, X, X, X, A, J},  // hibernate
   };
   for (size_t wish = 0; wish < kj::size(WISHES); wish++) {
     for (size_t state = 0; state < kj::size(STATES); state++) {
@@ -76,14 +79,18 @@ TEST_CASE("P28 P58 what each wish comes to in each state") {
 
 TEST_CASE("P58 a machine may be there, and has a lease, as long as it is up, paused or not") {
   using S = WorkspaceState;
-  for (auto state : {S::RUNNING, S::PAUSED, S::PAUSING, S::RESUMING}) {
+  for (auto state : {S::RUNNING, S::PAUSED, S::PAUSING, S::RESUMING, S::HIBERNATING}) {
     CHECK((isUp(state) && mayRun(state)));
     CHECK(isHalted(state) == (state != S::RUNNING));
   }
   for (auto state : {S::CREATING, S::STOPPED, S::STARTING, S::STOPPING, S::DELETING, S::FAILED,
                      S::RESIZING, S::EXPIRED, S::EXPIRING}) {
     CHECK((!isUp(state) && !isHalted(state)));
+    CHECK_FALSE(mayHaveMemory(state));
   }
+  // Its memory alone is there.
+  CHECK((!isUp(S::HIBERNATED) && !mayRun(S::HIBERNATED)));
+  CHECK((isHalted(S::HIBERNATED) && mayHaveMemory(S::HIBERNATED)));
 }
 
 TEST_CASE("P58 a pause that fails leaves what runs, and a resume what is paused") {
@@ -94,6 +101,11 @@ TEST_CASE("P58 a pause that fails leaves what runs, and a resume what is paused"
   CHECK(after(OperationKind::PAUSE, Outcome::FAILED) == Rest::RUNNING);
   CHECK(after(OperationKind::RESUME, Outcome::SUCCEEDED) == Rest::RUNNING);
   CHECK(after(OperationKind::RESUME, Outcome::FAILED) == Rest::PAUSED);
+  CHECK(after(OperationKind::HIBERNATE, Outcome::SUCCEEDED) == Rest::HIBERNATED);
+  CHECK(after(OperationKind::HIBERNATE, Outcome::FAILED) == Rest::RUNNING);
+  CHECK(after(OperationKind::WAKE, Outcome::SUCCEEDED) == Rest::RUNNING);
+  CHECK(after(OperationKind::WAKE, Outcome::FAILED) == Rest::HIBERNATED);
+  CHECK(restDuring(OperationKind::WAKE, Rest::HIBERNATED) == Rest::HIBERNATED);
   CHECK(restDuring(OperationKind::PAUSE, Rest::RUNNING) == Rest::RUNNING);
   CHECK(restDuring(OperationKind::RESUME, Rest::PAUSED) == Rest::PAUSED);
   CHECK(restDuring(OperationKind::STOP, Rest::PAUSED) == Rest::PAUSED);
@@ -125,7 +137,7 @@ TEST_CASE("P28 after each operation the workspace rests, is gone, or is being de
 
 TEST_CASE("what is stored of an operation is read back, and an unknown kind is told") {
   for (auto kind : KINDS) CHECK(KJ_ASSERT_NONNULL(operationKind(nameOf(kind))) == kind);
-  CHECK(operationKind("hibernate") == nullptr);
+  CHECK(operationKind("migrate") == nullptr);
 }
 
 TEST_CASE("S16 a workspace that is damaged has failed, unless it is being deleted") {
@@ -139,7 +151,7 @@ TEST_CASE("S16 a workspace that is damaged has failed, unless it is being delete
   };
   CHECK(stateOf(row, kj::Maybe<OperationRow>()) == WorkspaceState::FAILED);
   CHECK(with("start") == WorkspaceState::FAILED);
-  CHECK(with("hibernate") == WorkspaceState::FAILED);
+  CHECK(with("migrate") == WorkspaceState::FAILED);
   CHECK(with("delete") == WorkspaceState::DELETING);
 }
 

@@ -6,8 +6,9 @@ namespace bothy {
 namespace {
 
 constexpr OperationKind KINDS[] = {
-    OperationKind::CREATE, OperationKind::START, OperationKind::STOP,   OperationKind::RESIZE,
-    OperationKind::DELETE, OperationKind::PAUSE, OperationKind::RESUME, OperationKind::EXPIRE};
+    OperationKind::CREATE,    OperationKind::START, OperationKind::STOP,   OperationKind::RESIZE,
+    OperationKind::DELETE,    OperationKind::PAUSE, OperationKind::RESUME, OperationKind::EXPIRE,
+    OperationKind::HIBERNATE, OperationKind::WAKE};
 
 }  // namespace
 
@@ -29,6 +30,10 @@ kj::StringPtr nameOf(OperationKind kind) {
       return "resume";
     case OperationKind::EXPIRE:
       return "expire";
+    case OperationKind::HIBERNATE:
+      return "hibernate";
+    case OperationKind::WAKE:
+      return "wake";
   }
   KJ_UNREACHABLE;
 }
@@ -56,9 +61,12 @@ WorkspaceState stateOf(Rest rest, kj::Maybe<OperationKind> underWay) {
       case OperationKind::PAUSE:
         return WorkspaceState::PAUSING;
       case OperationKind::RESUME:
+      case OperationKind::WAKE:
         return WorkspaceState::RESUMING;
       case OperationKind::EXPIRE:
         return WorkspaceState::EXPIRING;
+      case OperationKind::HIBERNATE:
+        return WorkspaceState::HIBERNATING;
     }
     KJ_UNREACHABLE;
   }
@@ -73,6 +81,8 @@ WorkspaceState stateOf(Rest rest, kj::Maybe<OperationKind> underWay) {
       return WorkspaceState::PAUSED;
     case Rest::EXPIRED:
       return WorkspaceState::EXPIRED;
+    case Rest::HIBERNATED:
+      return WorkspaceState::HIBERNATED;
   }
   KJ_UNREACHABLE;
 }
@@ -94,6 +104,7 @@ Reply replyTo(Wish wish, WorkspaceState state) {
         case WorkspaceState::FAILED:
         case WorkspaceState::PAUSED:
         case WorkspaceState::EXPIRED:
+        case WorkspaceState::HIBERNATED:
           return Reply::BEGIN;
         case WorkspaceState::STARTING:
         case WorkspaceState::RESUMING:
@@ -106,6 +117,7 @@ Reply replyTo(Wish wish, WorkspaceState state) {
         case WorkspaceState::RESIZING:
         case WorkspaceState::PAUSING:
         case WorkspaceState::EXPIRING:
+        case WorkspaceState::HIBERNATING:
           return Reply::BUSY;
       }
       break;
@@ -113,10 +125,12 @@ Reply replyTo(Wish wish, WorkspaceState state) {
       switch (state) {
         case WorkspaceState::RUNNING:
         case WorkspaceState::PAUSED:
+        case WorkspaceState::HIBERNATED:
           return Reply::BEGIN;
         case WorkspaceState::STARTING:
         case WorkspaceState::PAUSING:
         case WorkspaceState::RESUMING:
+        case WorkspaceState::HIBERNATING:
           return Reply::SUPERSEDE;
         case WorkspaceState::STOPPING:
           return Reply::JOIN;
@@ -138,6 +152,7 @@ Reply replyTo(Wish wish, WorkspaceState state) {
         case WorkspaceState::RUNNING:
         case WorkspaceState::PAUSED:
         case WorkspaceState::EXPIRED:
+        case WorkspaceState::HIBERNATED:
           return Reply::BEGIN;
         case WorkspaceState::CREATING:
         case WorkspaceState::STARTING:
@@ -146,6 +161,7 @@ Reply replyTo(Wish wish, WorkspaceState state) {
         case WorkspaceState::PAUSING:
         case WorkspaceState::RESUMING:
         case WorkspaceState::EXPIRING:
+        case WorkspaceState::HIBERNATING:
           return Reply::SUPERSEDE;
         case WorkspaceState::DELETING:
           return Reply::JOIN;
@@ -168,6 +184,8 @@ Reply replyTo(Wish wish, WorkspaceState state) {
         case WorkspaceState::RESUMING:
         case WorkspaceState::EXPIRED:
         case WorkspaceState::EXPIRING:
+        case WorkspaceState::HIBERNATED:
+        case WorkspaceState::HIBERNATING:
           return Reply::BUSY;
       }
       break;
@@ -189,12 +207,15 @@ Reply replyTo(Wish wish, WorkspaceState state) {
         case WorkspaceState::RESUMING:
         case WorkspaceState::EXPIRED:
         case WorkspaceState::EXPIRING:
+        case WorkspaceState::HIBERNATED:
+        case WorkspaceState::HIBERNATING:
           return Reply::BUSY;
       }
       break;
     case Wish::RESUME:
       switch (state) {
         case WorkspaceState::PAUSED:
+        case WorkspaceState::HIBERNATED:
           return Reply::BEGIN;
         case WorkspaceState::RESUMING:
           return Reply::JOIN;
@@ -210,6 +231,7 @@ Reply replyTo(Wish wish, WorkspaceState state) {
         case WorkspaceState::PAUSING:
         case WorkspaceState::EXPIRED:
         case WorkspaceState::EXPIRING:
+        case WorkspaceState::HIBERNATING:
           return Reply::BUSY;
       }
       break;
@@ -231,6 +253,31 @@ Reply replyTo(Wish wish, WorkspaceState state) {
         case WorkspaceState::PAUSED:
         case WorkspaceState::PAUSING:
         case WorkspaceState::RESUMING:
+        case WorkspaceState::HIBERNATED:
+        case WorkspaceState::HIBERNATING:
+          return Reply::BUSY;
+      }
+      break;
+    case Wish::HIBERNATE:
+      switch (state) {
+        case WorkspaceState::RUNNING:
+        case WorkspaceState::PAUSED:
+          return Reply::BEGIN;
+        case WorkspaceState::HIBERNATING:
+          return Reply::JOIN;
+        case WorkspaceState::HIBERNATED:
+          return Reply::ALREADY;
+        case WorkspaceState::CREATING:
+        case WorkspaceState::STOPPED:
+        case WorkspaceState::STARTING:
+        case WorkspaceState::STOPPING:
+        case WorkspaceState::DELETING:
+        case WorkspaceState::FAILED:
+        case WorkspaceState::RESIZING:
+        case WorkspaceState::PAUSING:
+        case WorkspaceState::RESUMING:
+        case WorkspaceState::EXPIRED:
+        case WorkspaceState::EXPIRING:
           return Reply::BUSY;
       }
       break;
@@ -243,11 +290,18 @@ bool mayRun(WorkspaceState state) {
 }
 
 bool isUp(WorkspaceState state) {
-  return state == WorkspaceState::RUNNING || isHalted(state);
+  return state == WorkspaceState::RUNNING ||
+         (isHalted(state) && state != WorkspaceState::HIBERNATED);
 }
 
 bool isHalted(WorkspaceState state) {
   return state == WorkspaceState::PAUSED || state == WorkspaceState::PAUSING ||
+         state == WorkspaceState::RESUMING || state == WorkspaceState::HIBERNATED ||
+         state == WorkspaceState::HIBERNATING;
+}
+
+bool mayHaveMemory(WorkspaceState state) {
+  return state == WorkspaceState::HIBERNATED || state == WorkspaceState::HIBERNATING ||
          state == WorkspaceState::RESUMING;
 }
 
@@ -262,6 +316,8 @@ Rest restDuring(OperationKind kind, Rest rest) {
     case OperationKind::DELETE:
     case OperationKind::PAUSE:
     case OperationKind::RESUME:
+    case OperationKind::HIBERNATE:
+    case OperationKind::WAKE:
       return rest;
     case OperationKind::EXPIRE:
       // Its key goes first.
@@ -289,6 +345,10 @@ kj::Maybe<Rest> restAfter(OperationKind kind, Outcome outcome) {
       return outcome == Outcome::SUCCEEDED ? Rest::RUNNING : Rest::PAUSED;
     case OperationKind::EXPIRE:
       return Rest::EXPIRED;
+    case OperationKind::HIBERNATE:
+      return outcome == Outcome::SUCCEEDED ? Rest::HIBERNATED : Rest::RUNNING;
+    case OperationKind::WAKE:
+      return outcome == Outcome::SUCCEEDED ? Rest::RUNNING : Rest::HIBERNATED;
   }
   KJ_UNREACHABLE;
 }

@@ -7,7 +7,18 @@ namespace bothy {
 // The life of a workspace, as tables without effects: README.md draws it.
 
 // The numbers are not stored; the names (nameOf()) are, and never change.
-enum class OperationKind { CREATE, START, STOP, RESIZE, DELETE, PAUSE, RESUME, EXPIRE };
+enum class OperationKind {
+  CREATE,
+  START,
+  STOP,
+  RESIZE,
+  DELETE,
+  PAUSE,
+  RESUME,
+  EXPIRE,
+  HIBERNATE,
+  WAKE,  // of one that is hibernated
+};
 kj::StringPtr nameOf(OperationKind kind);
 // nullptr: this bothyd knows no such kind.
 kj::Maybe<OperationKind> operationKind(kj::StringPtr name);
@@ -17,8 +28,8 @@ WorkspaceState stateOf(Rest rest, kj::Maybe<OperationKind> underWay);
 // Of a row and its operation, as stored.  One that is damaged is FAILED or, while it is being deleted, DELETING.
 WorkspaceState stateOf(const WorkspaceRow& row, const kj::Maybe<OperationRow>& operation);
 
-// START of one that is paused is RESUME, and of one that has expired CREATE.
-enum class Wish { START, STOP, DELETE, RESIZE, PAUSE, RESUME, EXPIRE };
+// START of one that is paused or hibernated is RESUME, and of one that has expired CREATE.
+enum class Wish { START, STOP, DELETE, RESIZE, PAUSE, RESUME, EXPIRE, HIBERNATE };
 
 enum class Reply {
   BEGIN,      // begin it; nothing is under way
@@ -34,11 +45,14 @@ Reply replyTo(Wish wish, WorkspaceState state);
 bool mayRun(WorkspaceState state);
 
 // Whether a machine of it has come up, and nobody has ended it: it runs, or its CPUs stand still as a client wants it.  Then it has a lease in any
-// case; in every other state it may have one, as long as something may be left of a machine.
+// case, but for a WAKE at its beginning; in every other state it may have one, as long as something may be left of a machine.
 bool isUp(WorkspaceState state);
 
-// It is paused, or on its way there or back.
+// It is paused or hibernated, or on its way there or back.
 bool isHalted(WorkspaceState state);
+
+// Whether memory of it may be kept on the host's disk.
+bool mayHaveMemory(WorkspaceState state);
 
 // The rest while an operation of this kind is under way that began at `rest`: where it stays if nothing comes of the operation.
 Rest restDuring(OperationKind kind, Rest rest);

@@ -42,6 +42,12 @@ struct WorkspaceView {
   kj::StringPtr agentVersion;
   // Of one that is paused: since when.
   int64_t pausedNanos = 0;
+  struct Sleep {
+    int64_t sinceNanos = 0;
+    uint64_t bytes = 0;
+  };
+  // Of one that is hibernated, or was until just now.
+  Sleep sleep;
   // The rest only of one that runs, or is paused.
   bool isStalled = false;
   struct Activity {

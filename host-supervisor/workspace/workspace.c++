@@ -75,6 +75,9 @@ WorkspaceView Workspace::view() {
   result.failure = row.failure;
   result.createdNanos = row.createdNanos;
   result.lastActiveNanos = row.lastActiveNanos;
+  if (row.sleep.isThere()) {
+    result.sleep = WorkspaceView::Sleep{row.sleep.sinceNanos, row.sleep.bytes};
+  }
   if (isUp(result.state)) {
     KJ_IF_MAYBE (machine, journal.machine()) {
       result.startedNanos = machine->startedNanos;
@@ -238,9 +241,8 @@ kj::Promise<Workspace::StartOutcome> Workspace::start(kj::Maybe<kj::Own<Progress
                                                kj::str(row().damage), nullptr};
         co_return kj::mv(report);
       }
-      if (state() == WorkspaceState::PAUSED) {
-        turn = co_await keepOn(beginResume(kj::mv(turn), kj::str(actor)));
-        break;
+      if (isHalted(state())) {
+        co_return co_await resumeInTurn(kj::mv(turn), kj::mv(listener), kj::str(actor));
       }
       KJ_IF_MAYBE (shortage, co_await shortageOfRoom(world, capacity)) co_return kj::mv(*shortage);
       KJ_IF_MAYBE (shortage, journal.admit(starting())) co_return kj::mv(*shortage);

@@ -7,6 +7,7 @@
 #include "wire/waiters.h"
 #include "workspace/operations/create-operation.h"
 #include "workspace/operations/delete-operation.h"
+#include "workspace/operations/hibernate-operation.h"
 #include "workspace/operations/pause-operation.h"
 #include "workspace/operations/resize-operation.h"
 #include "workspace/operations/stop-operation.h"
@@ -137,13 +138,24 @@ public:
   };
   kj::Promise<PauseOutcome> pause(kj::StringPtr actor = nullptr,
                                   kj::Maybe<IdlePause> idle = nullptr);
-  // A failure is one of the start's first stage.
+  // workspace-hibernate.c++
+  struct Hibernated {};
+  struct NotHibernated {
+    kj::String why;
+    bool noSpace;
+  };
+  using HibernateOutcome =
+      kj::OneOf<Hibernated, NotHibernated, Superseded, Busy, Underway, Shortage>;
+  // Also one that is paused.  `Shortage`: the host's disk cannot hold its memory, and it is as it was.
+  kj::Promise<HibernateOutcome> hibernate(kj::StringPtr actor = nullptr);
+  // Of one that is paused or hibernated.  A failure is one of the start's first stage, or where the memory is lost the start's that comes in
+  // its place.  `Shortage`: see start().
   kj::Promise<StartOutcome> resume(kj::Maybe<kj::Own<Progress>> progress,
                                    kj::StringPtr actor = nullptr);
-  // The same, also of one that is just being paused: when it is; and a start of one that has expired.
+  // The same, also of one that is just being paused or hibernated: when it is; and a start of one that has expired.
   kj::Promise<StartOutcome> wake(kj::Maybe<kj::Own<Progress>> progress,
                                  kj::StringPtr actor = nullptr);
-  // Resolves when it is neither paused, nor being paused or resumed.  Holds it.
+  // Resolves when it is neither paused nor hibernated, nor on its way there or back.  Holds it.
   kj::Promise<void> whenResumed();
 
   // Destroys its disk and its key, and keeps what it is made of.  workspace-expiry.c++
@@ -213,7 +225,11 @@ private:
   kj::Promise<Turn> beginDelete(Turn turn, kj::String actor);
   kj::Promise<Turn> beginResize(Turn turn, uint32_t diskMib, kj::String actor);
   kj::Promise<Turn> beginPause(Turn turn, kj::String actor, kj::Maybe<kj::String> whyIdle);
+  kj::Promise<Turn> beginHibernate(Turn turn, kj::String actor);
+  // Of one that is paused or hibernated.
   kj::Promise<Turn> beginResume(Turn turn, kj::String actor);
+  kj::Promise<StartOutcome> resumeInTurn(Turn turn, kj::Maybe<kj::Own<Progress>> progress,
+                                         kj::String actor);
   kj::Promise<Turn> beginExpiry(Turn turn, kj::String actor);
   // With which one that has a disk, or none any more, begins to start.
   WorkspaceJournal::Rows starting();
@@ -228,6 +244,7 @@ private:
   kj::Promise<StartOutcome> outcomeOf(kj::Own<CreateOperation> creation, kj::Own<void> listening);
   kj::Promise<StartOutcome> outcomeOf(kj::Own<StartOperation> start, kj::Own<void> listening);
   kj::Promise<StartOutcome> outcomeOfResume(kj::Own<void> listening);
+  kj::Promise<StartOutcome> outcomeOfWake(kj::Own<void> listening);
   // Whether it has ended so long after the call.
   kj::Promise<kj::Maybe<Operation::End>> endWithin(kj::Duration limit, Operation& operation);
   // Of one that has a deadline: whether it has ended in the time of a call after it was decided what came of it.

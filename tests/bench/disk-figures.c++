@@ -11,6 +11,7 @@
 #include <kj/io.h>
 
 #include "bench/disk-pair.h"
+#include "keys/message-code.h"
 #include "support/host-program.h"
 #include "volume/encrypted-volume-store.h"
 
@@ -92,7 +93,8 @@ kj::Array<kj::String> randomWrites(uint count, bool synced) {
 
 void measureCreation(kj::Vector<Row>& rows, kj::StringPtr directory) {
   auto io = kj::setupAsyncIo();
-  EncryptedVolumeStore store(io.provider->getTimer(), kj::str(directory, "/creations"));
+  EncryptedVolumeStore store(io.provider->getTimer(), kj::str(directory, "/creations"),
+                             &messageCode);
   auto& row = addRow(rows, "volume: creation, over a file", "ms", 50);
   for (uint i = 0; i < CREATIONS; i++) {
     auto plain = milliseconds([&]() {

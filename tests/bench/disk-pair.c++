@@ -7,6 +7,7 @@
 #include <stdlib.h>
 #include <unistd.h>
 
+#include "keys/message-code.h"
 #include "secret/random-bytes.h"
 #include "support/host-program.h"
 #include "volume/encrypted-volume-store.h"
@@ -25,7 +26,7 @@ DiskPair::~DiskPair() noexcept {
 
 void DiskPair::make(uint64_t bytes) {
   auto io = kj::setupAsyncIo();
-  EncryptedVolumeStore store(io.provider->getTimer(), kj::str(path, "/volumes"));
+  EncryptedVolumeStore store(io.provider->getTimer(), kj::str(path, "/volumes"), &messageCode);
   Secret key(32);
   fillRandom(key.bytes());
   store.create("disk", bytes, key.clone()).wait(io.waitScope);

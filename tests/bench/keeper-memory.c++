@@ -45,6 +45,7 @@ public:
   bool isPaused() override { return false; }
   bool keepsStreams() override { return false; }
   kj::Promise<void> limitIo(IoLimits) override { return kj::READY_NOW; }
+  kj::Promise<void> save(MemoryFile) override { return kj::READY_NOW; }
   bool isStalled() override { return false; }
   uint32_t user() override { return 1000; }
   kj::Array<kj::byte> consoleEnd() override { return nullptr; }

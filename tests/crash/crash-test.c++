@@ -121,6 +121,13 @@ void expire(SupervisedHost& host) {
   KJ_REQUIRE(response.getOutcome().isExpired(), response.getOutcome());
 }
 
+void hibernate(SupervisedHost& host) {
+  auto request = host.supervisor().hibernateRequest();
+  request.setName("demo");
+  auto response = host.wait(request.send().dropPipeline(), "the hibernation");
+  KJ_REQUIRE(response.getOutcome().isHibernated(), response.getOutcome());
+}
+
 // To one with a larger disk.
 void changeTier(SupervisedHost& host) {
   auto request = host.supervisor().changeTierRequest();
@@ -194,7 +201,8 @@ void stopped(SupervisedHost& host) {
 void running(SupervisedHost& host) {
   // A machine that outlived a kill is the better one to be killed at again.
   if (host.stateOf("demo") == rpc::WorkspaceState::RUNNING) return;
-  if (host.stateOf("demo") == rpc::WorkspaceState::PAUSED) {
+  if (host.stateOf("demo") == rpc::WorkspaceState::PAUSED ||
+      host.stateOf("demo") == rpc::WorkspaceState::HIBERNATED) {
     resume(host);
     return;
   }
@@ -205,6 +213,11 @@ void paused(SupervisedHost& host) {
   if (host.stateOf("demo") == rpc::WorkspaceState::PAUSED) return;
   running(host);
   pause(host);
+}
+void hibernated(SupervisedHost& host) {
+  if (host.stateOf("demo") == rpc::WorkspaceState::HIBERNATED) return;
+  running(host);
+  hibernate(host);
 }
 void small(SupervisedHost& host) {
   absent(host);
@@ -256,6 +269,14 @@ TEST_CASE("P41 P58 bothyd killed at any step of a pause leaves what its database
 
 TEST_CASE("P41 P58 bothyd killed at any step of a resume leaves what its database says") {
   killAtEachStep(paused, resume, {.least = 4});
+}
+
+TEST_CASE("P41 S43 bothyd killed at any step of a hibernation leaves what its database says") {
+  killAtEachStep(running, hibernate, {.least = 8});
+}
+
+TEST_CASE("P41 S43 bothyd killed at any step of a wake leaves what its database says") {
+  killAtEachStep(hibernated, resume, {.least = 8});
 }
 
 TEST_CASE("P28 R20 bothyd killed at any step of a resize leaves what its database says") {

@@ -132,6 +132,22 @@ public:
     point.begins("destruction of a volume");
     return point.follow("destruction of a volume", inner.destroy(id));
   }
+  kj::Promise<void> createMemory(kj::StringPtr id, uint64_t bytes, Secret key) override {
+    point.begins("room for memory");
+    return point.follow("room for memory", inner.createMemory(id, bytes, kj::mv(key)));
+  }
+  kj::Promise<uint64_t> sealMemory(kj::StringPtr id, uint64_t generation, Secret key) override {
+    point.begins("seal of memory");
+    return point.follow("seal of memory", inner.sealMemory(id, generation, kj::mv(key)));
+  }
+  kj::Promise<void> checkMemory(kj::StringPtr id, uint64_t generation, Secret key) override {
+    return inner.checkMemory(id, generation, kj::mv(key));
+  }
+  kj::Promise<void> destroyMemory(kj::StringPtr id) override {
+    point.begins("destruction of memory");
+    return point.follow("destruction of memory", inner.destroyMemory(id));
+  }
+  kj::String memoryPath(kj::StringPtr id) override { return inner.memoryPath(id); }
   kj::String path(kj::StringPtr id) override { return inner.path(id); }
   kj::Promise<kj::Array<Listed>> list() override { return inner.list(); }
 
@@ -161,6 +177,10 @@ public:
     return point.follow("resume of a machine", inner->resume());
   }
   bool isPaused() override { return inner->isPaused(); }
+  kj::Promise<void> save(MemoryFile file) override {
+    point.begins("save of a machine");
+    return point.follow("save of a machine", inner->save(kj::mv(file)));
+  }
   kj::Promise<void> limitIo(IoLimits limits) override { return inner->limitIo(limits); }
   bool keepsStreams() override { return inner->keepsStreams(); }
   bool isStalled() override { return inner->isStalled(); }
@@ -183,6 +203,13 @@ public:
   kj::Promise<kj::Own<RunningVm>> start(VmSpec spec, kj::Maybe<TurnListener&> listener) override {
     point.begins("start of a machine");
     return point.follow("start of a machine", inner.start(kj::mv(spec), listener))
+        .then([this](kj::Own<RunningVm> vm) { return crashing(kj::mv(vm)); });
+  }
+  kj::Promise<kj::Own<RunningVm>> restore(VmSpec spec, MemoryFile file,
+                                          kj::Maybe<TurnListener&> listener) override {
+    point.begins("restoration of a machine");
+    return point
+        .follow("restoration of a machine", inner.restore(kj::mv(spec), kj::mv(file), listener))
         .then([this](kj::Own<RunningVm> vm) { return crashing(kj::mv(vm)); });
   }
   kj::Promise<kj::Maybe<kj::Own<RunningVm>>> adopt(VmSpec spec) override {

@@ -62,6 +62,10 @@ void addVolumes(Lines& lines, const fs::path& directory) {
     struct stat stats;
     // One that is gone meanwhile is none.
     if (lstat(entry.path().c_str(), &stats) < 0) continue;
+    if (entry.path().extension() == ".memory") {
+      add(lines, "memory", entry.path().filename());
+      continue;
+    }
     add(lines, stats.st_uid == 0 ? "volume of root" : "volume of a machine",
         entry.path().filename());
   }
@@ -171,6 +175,7 @@ kj::String HostInventory::expected(kj::StringPtr found) {
     const bool isPaused = workspace.getState() == rpc::WorkspaceState::PAUSED;
     const bool runs = isPaused || workspace.getState() == rpc::WorkspaceState::RUNNING;
     lines.insert((runs ? "volume of a machine " : "volume of root ") + id);
+    if (workspace.getState() == rpc::WorkspaceState::HIBERNATED) lines.insert("memory " + id);
     lines.insert("key " + id);
     auto console = "console " + id;
     if (strstr(found.cStr(), console.c_str()) != nullptr) lines.insert(console);
@@ -192,10 +197,10 @@ void settle(SupervisedHost& host) {
     auto list = host.wait(host.supervisor().listRequest().send().dropPipeline(), "the list");
     for (auto workspace : list.getWorkspaces()) {
       auto state = workspace.getState();
-      lasts =
-          lasts && (state == rpc::WorkspaceState::STOPPED || state == rpc::WorkspaceState::FAILED ||
-                    state == rpc::WorkspaceState::RUNNING || state == rpc::WorkspaceState::PAUSED ||
-                    state == rpc::WorkspaceState::EXPIRED);
+      lasts = lasts &&
+              (state == rpc::WorkspaceState::STOPPED || state == rpc::WorkspaceState::FAILED ||
+               state == rpc::WorkspaceState::RUNNING || state == rpc::WorkspaceState::PAUSED ||
+               state == rpc::WorkspaceState::EXPIRED || state == rpc::WorkspaceState::HIBERNATED);
     }
     if (lasts) return;
     KJ_REQUIRE(host.timer.now() < deadline, "a workspace stays on its way", list);

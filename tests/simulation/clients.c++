@@ -121,7 +121,7 @@ kj::Promise<void> Clients::choose(kj::StringPtr who) {
     KJ_IF_MAYBE (one, nameOfUsers()) name = kj::mv(*one);
   }
   KJ_IF_MAYBE (ended, endedUnstored()) name = kj::mv(*ended);
-  switch (fate.below(42)) {
+  switch (fate.below(45)) {
     case 0:
     case 1:
     case 2:
@@ -176,6 +176,10 @@ kj::Promise<void> Clients::choose(kj::StringPtr who) {
     case 39:
     case 40:
       return retrySetup(kj::str(who), kj::mv(name));
+    case 41:
+    case 42:
+    case 43:
+      return hibernate(kj::str(who), kj::mv(name));
     default:
       list(who);
       return kj::READY_NOW;

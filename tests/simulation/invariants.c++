@@ -227,12 +227,16 @@ void Invariants::checkMachines(Incarnation& bothyd) {
           host.judge.accuse("the machine of ", label, " is unreachable, and nothing hinders it");
         }
         KJ_IF_MAYBE (machine, host.machines.find(id)) {
-          if ((*machine)->phase() == SimulatedMachine::Phase::RUNS && (*machine)->standsStill()) {
-            break;
-          }
+          const auto phase = (*machine)->phase();
+          const bool hasRun = phase == SimulatedMachine::Phase::RUNS;
+          if (hasRun ? (*machine)->standsStill() : (*machine)->mayYetRunWithMemory()) break;
         }
         host.judge.accuse("workspace ", label, " is paused, and its machine runs or is gone");
         break;
+      case WorkspaceState::HIBERNATED:
+        checkSleep(id);
+        break;
+      case WorkspaceState::HIBERNATING:
       case WorkspaceState::CREATING:
       case WorkspaceState::STARTING:
       case WorkspaceState::STOPPING:
@@ -294,8 +298,9 @@ void Invariants::checkDisks() {
     auto& row = entry.value;
     auto label = host.label(row.id);
     if (row.rest == Rest::EXPIRED) {
-      if (host.volumes.find(row.id) != nullptr || host.keys.find(row.id) != nullptr) {
-        host.judge.accuse(label, " has expired, and its disk or its key is there");
+      if (host.volumes.find(row.id) != nullptr || host.keys.find(row.id) != nullptr ||
+          host.memories.find(row.id) != nullptr) {
+        host.judge.accuse(label, " has expired, and its disk, its memory or its key is there");
       }
       continue;
     }
@@ -357,9 +362,9 @@ void Invariants::checkFiles() {
 }
 
 void Invariants::checkEmpty() {
-  if (host.store.workspaces().size() + host.machines.size() + host.machinery.names().size() +
-          host.volumes.size() + host.keys.size() + host.runtimeDirs.size() + host.consoles.size() >
-      0) {
+  const auto left = host.machinery.names().size() + host.volumes.size() + host.memories.size() +
+                    host.keys.size() + host.runtimeDirs.size() + host.consoles.size();
+  if (host.store.workspaces().size() + host.machines.size() + left > 0) {
     host.judge.accuse("everything was deleted, and the host is not empty");
   }
   for (auto& entry : host.store.machines()) {

@@ -36,6 +36,7 @@ private:
   void checkMachines(Incarnation& bothyd);
   // Of one that runs.
   void checkSetup(const WorkspaceView& workspace, SimulatedMachine& machine);
+  void checkSleep(kj::StringPtr id);
   void checkDisks();
   void checkFiles();
 };

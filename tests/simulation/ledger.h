@@ -54,7 +54,7 @@ public:
   // Calls that were told so.
   size_t ensured = 0;
   size_t expired = 0;
-  size_t paused = 0, resumed = 0;
+  size_t paused = 0, resumed = 0, hibernated = 0;
   // Those made and answered.
   size_t answered = 0;
   // Requests with an id, to be repeated.

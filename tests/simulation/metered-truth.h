@@ -17,12 +17,15 @@ struct StateTruth {
       case WorkspaceState::RUNNING:
       case WorkspaceState::STOPPING:
       case WorkspaceState::PAUSING:
+      case WorkspaceState::HIBERNATING:
         return {&UsageSums::runningMillis, true, true};
       case WorkspaceState::PAUSED:
       case WorkspaceState::RESUMING:
         return {&UsageSums::pausedMillis, true};
       case WorkspaceState::FAILED:
         return {&UsageSums::failedMillis};
+      case WorkspaceState::HIBERNATED:
+        return {&UsageSums::hibernatedMillis};
       default:
         return {&UsageSums::stoppedMillis};
     }

@@ -57,6 +57,8 @@ kj::Promise<void> Clients::resume(kj::String who, kj::String name) {
   host.trace.line(who, wakes ? "wake " : "resume ", label);
   ++ledger.of(workspace.row()).haltsAsked;
   const bool mayBeExpired = workspace.row().rest == Rest::EXPIRED;
+  const bool wasHibernated = workspace.state() == WorkspaceState::HIBERNATED ||
+                             workspace.state() == WorkspaceState::HIBERNATING;
   if (wakes && mayBeExpired) {
     // It is a start.
     auto& facts = ledger.of(workspace.row());
@@ -84,11 +86,10 @@ kj::Promise<void> Clients::resume(kj::String who, kj::String name) {
       examine(who, underway);
     }
     KJ_CASE_ONEOF(shortage, Shortage) {
-      if (mayBeExpired) {
-        examine(who, shortage);
-        co_return;
+      if (!mayBeExpired && !wasHibernated) {
+        host.judge.accuse(who, " is told that there is no room for ", label, ", which has its own");
       }
-      host.judge.accuse(who, " is told that there is no room for ", label, ", which has its own");
+      examine(who, shortage);
     }
   }
 }

@@ -14,7 +14,8 @@ SimulatedDriver::SimulatedDriver(SimulatedHost& host, Lifetime& lifetime,
                                  HostAbilities::Accelerator accelerator, HostAbilities::Vsock vsock)
     : host(host),
       lifetime(lifetime),
-      hostAbilities{accelerator, vsock, nullptr, kj::str("the machines are not real")} {}
+      hostAbilities{accelerator, vsock, nullptr, kj::str("the machines are not real"),
+                    kj::str("simulated")} {}
 
 SimulatedDriver::~SimulatedDriver() noexcept(false) {
   opened = nullptr;
@@ -54,6 +55,21 @@ kj::Promise<kj::Own<RunningVm>> SimulatedDriver::start(VmSpec spec,
   auto vm = co_await driver().start(kj::mv(spec), listener);
   lifetime.step();
   host.trace.line("driver", "started ", host.label(name));
+  co_return kj::mv(vm);
+}
+
+kj::Promise<kj::Own<RunningVm>> SimulatedDriver::restore(VmSpec spec, MemoryFile file,
+                                                         kj::Maybe<TurnListener&> listener) {
+  auto name = kj::str(spec.name);
+  lifetime.step();
+  host.trace.line("driver", "restore ", host.label(name));
+  if (host.storedState(name) != WorkspaceState::RESUMING) {
+    host.judge.accuse("a machine of ", host.label(name),
+                      " is to go on with memory, and the database says something else");
+  }
+  auto vm = co_await driver().restore(kj::mv(spec), kj::mv(file), listener);
+  lifetime.step();
+  host.trace.line("driver", "restored ", host.label(name));
   co_return kj::mv(vm);
 }
 

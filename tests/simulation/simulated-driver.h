@@ -23,6 +23,8 @@ public:
   void setEvents(Events& events) override { driver().setEvents(events); }
   kj::Promise<kj::Own<RunningVm>> start(VmSpec spec,
                                         kj::Maybe<TurnListener&> listener = nullptr) override;
+  kj::Promise<kj::Own<RunningVm>> restore(VmSpec spec, MemoryFile file,
+                                          kj::Maybe<TurnListener&> listener = nullptr) override;
   kj::Promise<kj::Maybe<kj::Own<RunningVm>>> adopt(VmSpec spec) override;
   kj::Promise<void> remove(kj::StringPtr name, kj::Maybe<uint32_t> user = nullptr) override;
   kj::Promise<kj::Array<MachineUser>> users() override;

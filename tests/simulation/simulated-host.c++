@@ -175,16 +175,48 @@ SimulatedMachine& SimulatedHost::begin(VmSpec spec) {
   return result;
 }
 
+SimulatedMachine& SimulatedHost::beginWithMemory(VmSpec spec) {
+  auto& memory = KJ_ASSERT_NONNULL(memories.find(spec.name));
+  if (memory.secret.asPtr() != spec.secret.asPtr()) {
+    judge.accuse("the machine of ", label(spec.name), " goes on with the memory of another boot");
+  }
+  KJ_IF_MAYBE (volume, volumes.find(spec.name)) {
+    if (volume->runs != memory.runs) {
+      judge.accuse("the machine of ", label(spec.name),
+                   " goes on with memory, and its disk has been another machine's since (S43)");
+    }
+  }
+  // It has been that of a machine before.
+  secrets.eraseMatch(kj::encodeHex(spec.secret));
+  const auto saved = memory.machine;
+  auto& machine = begin(kj::mv(spec));
+  machine.goOnWithMemory(saved);
+  return machine;
+}
+
 void SimulatedHost::run(SimulatedMachine& machine) {
   touch();
   auto& spec = machine.spec;
+  KJ_IF_MAYBE (volume, volumes.find(spec.name)) ++volume->runs;
+  if (machine.goesOnWithMemory()) {
+    KJ_IF_MAYBE (row, store.row(spec.name)) {
+      if (row->sleep.isThere()) {
+        judge.accuse("the machine of ", machine.label,
+                     " goes on with memory that may be used once more");
+      }
+    }
+  }
   KJ_IF_MAYBE (state, storedState(spec.name)) {
     // What ends it may be stored meanwhile.
     bool isToEnd = *state == WorkspaceState::DELETING;
     // A start that failed for the time it took: its machine keeps the lease until all that libvirt was asked for it is done.
     const bool hasFailed = *state == WorkspaceState::FAILED || *state == WorkspaceState::EXPIRING;
     if (hasFailed && store.machine(spec.name) != nullptr) isToEnd = true;
-    if (*state != WorkspaceState::STARTING && *state != WorkspaceState::STOPPING && !isToEnd) {
+    // Also late: it stands still again as soon as libvirt obeys.
+    const bool mayWake = machine.goesOnWithMemory() &&
+                         (*state == WorkspaceState::RESUMING || *state == WorkspaceState::PAUSED);
+    if (*state != WorkspaceState::STARTING && *state != WorkspaceState::STOPPING && !mayWake &&
+        !isToEnd) {
       judge.accuse("the machine of ", machine.label, " runs, and the database says ", *state);
     }
     KJ_IF_MAYBE (row, store.machine(spec.name)) {

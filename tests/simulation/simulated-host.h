@@ -38,6 +38,21 @@ public:
     bool whole = true;
     // Since its last machine.
     bool checked = false;
+    // Of which sleep it is, and how often a machine has run with it.
+    uint64_t seal = 0;
+    uint64_t runs = 0;
+  };
+
+  // A machine's memory in a file.
+  struct Memory {
+    kj::Array<kj::byte> key;
+    // libvirt has written all of it.
+    bool hasAll = false;
+    uint64_t seal = 0;
+    // Of the machine that was saved, and its disk's `runs` then.
+    kj::Array<kj::byte> secret = nullptr;
+    uint64_t runs = 0;
+    SimulatedMachine::Memory machine = {};
   };
 
   // A console's log: who has it open writes into it also when it was removed.
@@ -75,6 +90,7 @@ public:
   kj::TreeMap<kj::String, Volume> volumes;
   // On disks, by workspace; of those that are gone too.
   kj::TreeMap<kj::String, kj::Own<DiskSetup>> setups;
+  kj::TreeMap<kj::String, Memory> memories;
   kj::TreeMap<kj::String, kj::Array<kj::byte>> keys;
   kj::TreeMap<kj::String, kj::Own<Console>> consoles;
   kj::TreeSet<kj::String> runtimeDirs;
@@ -107,6 +123,8 @@ public:
   void settle(const WorkspaceRow& row);
 
   SimulatedMachine& begin(VmSpec spec);
+  // One that goes on with memory of its workspace.
+  SimulatedMachine& beginWithMemory(VmSpec spec);
   // Its CPUs run from now on.
   void run(SimulatedMachine& machine);
   // The host goes off and on again: what was acknowledged is on its disk, and nothing else is there any more.  No bothyd runs.

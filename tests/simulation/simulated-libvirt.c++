@@ -92,8 +92,21 @@ void SimulatedLibvirt::mayFail(Fault fault, kj::StringPtr what, kj::StringPtr na
 }
 
 int SimulatedLibvirt::create(kj::StringPtr xml, const DiskPassphrase& passphrase) const {
-  auto name = between(xml, "<name>", "</name>");
-  mayFail(Fault::CALL_FAILS, "create", name);
+  return start("create", between(xml, "<name>", "</name>"), xml, passphrase, false);
+}
+
+int SimulatedLibvirt::restore(kj::StringPtr name, kj::StringPtr, kj::StringPtr xml,
+                              const DiskPassphrase& passphrase) const {
+  return start("restore", name, xml, passphrase, true);
+}
+
+int SimulatedLibvirt::start(kj::StringPtr what, kj::StringPtr name, kj::StringPtr xml,
+                            const DiskPassphrase& passphrase, bool hasMemory) const {
+  mayFail(Fault::CALL_FAILS, what, name);
+  if (hasMemory) {
+    auto& memory = KJ_REQUIRE_NONNULL(host.memories.find(name), "simulated: there is no memory");
+    KJ_REQUIRE(memory.hasAll, "simulated: the memory is not whole");
+  }
   auto& machinery = host.machinery;
   KJ_REQUIRE(machinery.domains.find(name) == nullptr, "simulated: the domain exists already");
   auto spec = copyWithoutKey(
@@ -109,8 +122,8 @@ int SimulatedLibvirt::create(kj::StringPtr xml, const DiskPassphrase& passphrase
 
   kj::Own<SimulatedMachinery::Process> qemu;
   apply(lifetime, [&]() {
-    host.trace.line("libvirt", "create ", host.label(name));
-    auto& machine = host.begin(kj::mv(spec));
+    host.trace.line("libvirt", what, " ", host.label(name));
+    auto& machine = hasMemory ? host.beginWithMemory(kj::mv(spec)) : host.begin(kj::mv(spec));
     if (strstr(xml.cStr(), "<vsock") != nullptr) machine.restoreVsock();
     qemu = machinery.spawn(Program::QEMU, user, name);
     KJ_ASSERT_NONNULL(machinery.files.find(name)).hasLog = true;
@@ -129,8 +142,17 @@ int SimulatedLibvirt::create(kj::StringPtr xml, const DiskPassphrase& passphrase
     machinery.begin(name, kj::mv(qemu));
     number = KJ_ASSERT_NONNULL(machinery.domains.find(name)).number;
   });
-  mayFail(Fault::CALL_FAILS_LATE, "create", name);
+  mayFail(Fault::CALL_FAILS_LATE, what, name);
   return number;
+}
+
+void SimulatedLibvirt::save(kj::StringPtr name, kj::StringPtr) const {
+  mayFail(Fault::CALL_FAILS, "save", name);
+  apply(lifetime, [&]() {
+    host.trace.line("libvirt", "save ", host.label(name));
+    host.machinery.save(name);
+  });
+  mayFail(Fault::CALL_FAILS_LATE, "save", name);
 }
 
 void SimulatedLibvirt::resume(kj::StringPtr name) const {

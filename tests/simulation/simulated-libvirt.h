@@ -20,6 +20,9 @@ public:
   void resume(kj::StringPtr name) const override;
   void pause(kj::StringPtr name) const override;
   void destroy(kj::StringPtr name) const override;
+  void save(kj::StringPtr name, kj::StringPtr path) const override;
+  int restore(kj::StringPtr name, kj::StringPtr path, kj::StringPtr xml,
+              const DiskPassphrase& passphrase) const override;
   kj::String monitor(kj::StringPtr name, kj::StringPtr command) const override;
   kj::Array<LibvirtDomain> list() const override;
   // What is metered is simulated by itself (metered-world).
@@ -29,6 +32,9 @@ private:
   SimulatedHost& host;
   Lifetime& lifetime;
 
+  // Brings the domain about, with memory or without.
+  int start(kj::StringPtr what, kj::StringPtr name, kj::StringPtr xml,
+            const DiskPassphrase& passphrase, bool hasMemory) const;
   void mayFail(Fault fault, kj::StringPtr what, kj::StringPtr name) const;
 };
 

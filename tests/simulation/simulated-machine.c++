@@ -47,6 +47,8 @@ private:
     co_await machine.untilItRuns();
     machine.guestSetup.retry();
   }
+  kj::Promise<void> freeze(FreezeContext) override { return machine.untilItRuns(); }
+  kj::Promise<void> wake(WakeContext) override { return machine.untilItRuns(); }
   kj::Promise<void> powerOff(PowerOffContext) override {
     co_await machine.untilItRuns();
     machine.powerOff();
@@ -125,6 +127,13 @@ void SimulatedMachine::say(kj::StringPtr textParam) {
 void SimulatedMachine::run() {
   KJ_REQUIRE(present == Phase::BEGUN);
   present = Phase::RUNS;
+  KJ_IF_MAYBE (m, memory) {
+    guest = m->guest;
+    guestSetup.goOn(m->setup);
+    agentListens = true;
+    trace.line("guest", label, " goes on with its memory");
+    return;
+  }
   KJ_IF_MAYBE (after, guest.firstWord) {
     tasks.add(talk(*after));
   }

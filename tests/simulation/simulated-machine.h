@@ -40,6 +40,17 @@ public:
   VmEnd end() const { return why; }
 
   void run();
+  // What goes on in another machine with its memory.
+  struct Memory {
+    Guest guest;
+    SimulatedSetup::Memory setup;
+  };
+  Memory saved() const { return {guest, guestSetup.memory()}; }
+  // It goes on with memory, where its agent listens already.
+  void goOnWithMemory(Memory given) { memory = given; }
+  bool goesOnWithMemory() const { return memory != nullptr; }
+  // And its CPUs have not been told to.
+  bool mayYetRunWithMemory() const { return goesOnWithMemory() && present == Phase::BEGUN; }
   void stop(VmEnd why);
   // Resolves when its QEMU has ended.
   kj::Promise<void> onExit() { return exited.addBranch(); }
@@ -94,6 +105,7 @@ private:
   kj::TimePoint roomFrom = kj::origin<kj::TimePoint>();
   bool stalled = false;
   bool paused = false;
+  kj::Maybe<Memory> memory;
   // Until it goes on.
   kj::Maybe<kj::ForkedPromise<void>> halted;
   kj::Own<kj::PromiseFulfiller<void>> goesOn;

@@ -233,8 +233,8 @@ void SimulatedMachinery::resume(kj::StringPtr name) {
 void SimulatedMachinery::pause(kj::StringPtr name) {
   auto& m = requireRunning(name);
   host.touch();
-  // libvirt does nothing about one whose CPUs stand still.
-  if (m.isStalled()) return;
+  // libvirt does nothing about one whose CPUs stand still, or have not run yet.
+  if (m.isStalled() || m.phase() == Phase::BEGUN) return;
   m.pause();
   // A device does not outlive a message that comes then.
   loseWorker(name);

@@ -82,6 +82,7 @@ public:
   void begin(kj::StringPtr name, kj::Own<Process> qemu);
   void resume(kj::StringPtr name);
   void pause(kj::StringPtr name);
+  void save(kj::StringPtr name);
   // One command in QEMU's JSON, and its answer.
   kj::String command(kj::StringPtr name, kj::StringPtr json);
   LibvirtDomain::Condition conditionOf(kj::StringPtr name);

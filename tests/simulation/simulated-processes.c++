@@ -163,6 +163,24 @@ kj::Promise<kj::Own<kj::AsyncIoStream>> SimulatedProcesses::dialKernelVsock(uint
   return KJ_EXCEPTION(DISCONNECTED, "simulated: no machine has this address");
 }
 
+class SimulatedProcesses::Export final: public MemoryExport {
+public:
+  explicit Export(kj::String file) : file(kj::mv(file)) {}
+  kj::StringPtr path() override { return file; }
+  kj::Promise<void> close() override { return kj::READY_NOW; }
+
+private:
+  kj::String file;
+};
+
+kj::Promise<kj::Own<MemoryExport>> SimulatedProcesses::exportMemory(MemoryExportSpec spec) {
+  mayRefuse("memory");
+  auto file = kj::mv(spec.file);
+  co_await host.timer.afterDelay(host.fate.between(INSTANT, MOMENT));
+  lifetime.require();
+  co_return kj::heap<Export>(kj::mv(file));
+}
+
 kj::Promise<kj::Own<kj::AsyncIoStream>> SimulatedProcesses::openConsole(kj::StringPtr socket,
                                                                         uint32_t) {
   auto name = machineAt(socket);

@@ -22,10 +22,12 @@ public:
   kj::Promise<kj::Own<kj::AsyncIoStream>> dialVsockDevice(kj::String socket, uint32_t user,
                                                           uint32_t port) override;
   kj::Promise<kj::Own<kj::AsyncIoStream>> dialKernelVsock(uint32_t cid, uint32_t port) override;
+  kj::Promise<kj::Own<MemoryExport>> exportMemory(MemoryExportSpec spec) override;
   kj::Promise<kj::Own<kj::AsyncIoStream>> openConsole(kj::StringPtr socket, uint32_t user) override;
 
 private:
   class Handle;
+  class Export;
 
   SimulatedHost& host;
   Lifetime& lifetime;

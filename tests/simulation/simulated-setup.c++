@@ -22,6 +22,13 @@ void SimulatedSetup::configure(rpc::Configuration::Reader configuration) {
   running = run().eagerlyEvaluate(nullptr);
 }
 
+void SimulatedSetup::goOn(Memory memory) {
+  configured = memory.configured;
+  steps = memory.steps;
+  revision = memory.revision;
+  if (configured) running = run().eagerlyEvaluate(nullptr);
+}
+
 void SimulatedSetup::change() {
   ++revision;
   waiters.wakeAll();

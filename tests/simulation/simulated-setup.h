@@ -37,6 +37,16 @@ public:
   // The machine ends.
   void stop() { running = nullptr; }
 
+  // What the memory of its agent has of it.
+  struct Memory {
+    bool configured = false;
+    uint32_t steps = 0;
+    uint64_t revision = 0;
+  };
+  Memory memory() const { return {configured, steps, revision}; }
+  // The boot goes on with that.
+  void goOn(Memory memory);
+
 private:
   Fate& fate;
   Trace& trace;

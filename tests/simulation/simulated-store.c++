@@ -149,6 +149,8 @@ void SimulatedStore::apply(const Change::Step& step) {
       row.lastActiveNanos = update.row.lastActiveNanos;
       row.setupDone = update.row.setupDone;
       row.setupFailure = kj::str(update.row.setupFailure);
+      row.sleeps = update.row.sleeps;
+      row.sleep = update.row.sleep.clone();
     }
     KJ_CASE_ONEOF(remove, Change::RemoveWorkspace) {
       present(rows.workspaces, remove.id);
@@ -308,7 +310,11 @@ void SimulatedStore::examine(const Change& change, const Rows& before) {
                      event.after);
       }
     }
-    if (isUp(state) && rows.machine(entry.key) == nullptr) {
+    bool isToHave = isUp(state);
+    KJ_IF_MAYBE (operation, rows.operation(entry.key)) {
+      if (operationKind(operation->kind) == OperationKind::WAKE) isToHave = false;
+    }
+    if (isToHave && rows.machine(entry.key) == nullptr) {
       judge.accuse("workspace ", name, " is stored as ", state, " without a lease");
     }
     KJ_IF_MAYBE (machine, rows.machine(entry.key)) {

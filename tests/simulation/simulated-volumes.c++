@@ -220,6 +220,7 @@ kj::Promise<void> SimulatedVolumes::destroy(kj::StringPtr idParam) {
   };
   auto effect = [this, id = kj::mv(id)]() {
     requireUnused(id, "destroyed");
+    host.memories.erase(id);
     if (host.sabotage != Sabotage::VOLUME_IS_KEPT) host.volumes.erase(id);
   };
   return run(kj::mv(what), false, kj::mv(effect), kj::mv(half));

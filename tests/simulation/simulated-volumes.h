@@ -27,6 +27,12 @@ public:
   kj::Promise<void> requireRoom() override;
   kj::Promise<uint64_t> freeBytes() override;
   kj::Promise<void> destroy(kj::StringPtr id) override;
+  // simulated-memories.c++
+  kj::Promise<void> createMemory(kj::StringPtr id, uint64_t bytes, Secret key) override;
+  kj::Promise<uint64_t> sealMemory(kj::StringPtr id, uint64_t generation, Secret key) override;
+  kj::Promise<void> checkMemory(kj::StringPtr id, uint64_t generation, Secret key) override;
+  kj::Promise<void> destroyMemory(kj::StringPtr id) override;
+  kj::String memoryPath(kj::StringPtr id) override { return kj::str("/memory/", id); }
   kj::String path(kj::StringPtr id) override { return kj::str("/volumes/", id); }
   kj::Promise<kj::Array<Listed>> list() override;
 

@@ -32,12 +32,22 @@ bool isWay(const EventRecord& event, kj::Maybe<const OperationRow&> before) {
       break;
     case S::RUNNING:
     case S::PAUSED:
-      mayBe = isOneOf({S::STOPPING, S::STOPPED, S::FAILED, S::STARTING,
+      mayBe = isOneOf({S::STOPPING, S::STOPPED, S::FAILED, S::STARTING, S::HIBERNATING,
                        event.before == S::PAUSED ? S::RESUMING : S::PAUSING});
       break;
     case S::PAUSING:
-    case S::RESUMING:
       mayBe = isOneOf({S::RUNNING, S::PAUSED, S::STOPPING, S::STOPPED});
+      break;
+    case S::RESUMING:
+      // Where its memory is lost it starts.
+      mayBe = isOneOf({S::RUNNING, S::PAUSED, S::STOPPING, S::STOPPED, S::HIBERNATED}) ||
+              (event.after == S::STARTING && event.cause == Cause::MEMORY_LOST);
+      break;
+    case S::HIBERNATED:
+      mayBe = isOneOf({S::RESUMING, S::STOPPING});
+      break;
+    case S::HIBERNATING:
+      mayBe = isOneOf({S::HIBERNATED, S::RUNNING, S::PAUSED, S::STOPPING, S::STOPPED});
       break;
     case S::STOPPING:
     case S::RESIZING:

@@ -5,6 +5,7 @@
 #include <kj/debug.h>
 
 #include "support/fake-expiry.h"
+#include "support/fake-halts.h"
 #include "support/fake-tiers.h"
 
 namespace bothy {
@@ -247,38 +248,15 @@ public:
     return kj::READY_NOW;
   }
   kj::Promise<void> pause(PauseContext context) override {
-    auto name = context.getParams().getName();
-    auto outcome = context.getResults().initOutcome();
-    KJ_IF_MAYBE (why, fake.haltFailure) {
-      outcome.setFailed(*why);
-    } else if (name == "demo") {
-      fake.state = rpc::WorkspaceState::PAUSED;
-      describe(outcome.initPaused(), "demo", rpc::WorkspaceState::PAUSED);
-    } else if (name == "idle") {
-      outcome.setNotRunning(rpc::WorkspaceState::STOPPED);
-    } else if (name == "busy") {
-      outcome.setNotRunning(rpc::WorkspaceState::STARTING);
-    } else {
-      outcome.setAbsent();
-    }
+    fillPause(fake, context.getParams().getName(), context.getResults().initOutcome());
+    return kj::READY_NOW;
+  }
+  kj::Promise<void> hibernate(HibernateContext context) override {
+    fillHibernation(fake, context.getParams().getName(), context.getResults().initOutcome());
     return kj::READY_NOW;
   }
   kj::Promise<void> resume(ResumeContext context) override {
-    auto name = context.getParams().getName();
-    auto outcome = context.getResults().initOutcome();
-    KJ_IF_MAYBE (why, fake.haltFailure) {
-      outcome.setFailed(*why);
-    } else if (name == "demo") {
-      fake.state = nullptr;
-      fake.tellResumed();
-      describe(outcome.initResumed(), "demo", rpc::WorkspaceState::RUNNING);
-    } else if (name == "idle") {
-      outcome.setNotPaused(rpc::WorkspaceState::STOPPED);
-    } else if (name == "busy") {
-      outcome.setNotPaused(rpc::WorkspaceState::PAUSING);
-    } else {
-      outcome.setAbsent();
-    }
+    fillResume(fake, context.getParams().getName(), context.getResults().initOutcome());
     return kj::READY_NOW;
   }
   kj::Promise<void> whenResumed(WhenResumedContext context) override {
@@ -354,24 +332,6 @@ private:
     // Nobody listens where the client gave no capability.
     return request.send().catch_([](kj::Exception&&) {});
   }
-  static void describe(rpc::WorkspaceInfo::Builder info, kj::StringPtr name,
-                       rpc::WorkspaceState state) {
-    auto spec = info.initSpec();
-    spec.setName(name);
-    spec.setImage("base");
-    spec.setCpus(2);
-    spec.setMemoryMib(512);
-    spec.setDiskMib(4096);
-    if (name == "demo") {
-      spec.setTier("pro");
-      auto next = info.initAtNextStart();
-      next.setCpus(2);
-      next.setMemoryMib(2048);
-      next.setDiskMib(4096);
-    }
-    info.setState(state);
-  }
-
   FakeSupervisor& fake;
 };
 

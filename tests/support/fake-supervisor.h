@@ -102,7 +102,8 @@ public:
   kj::uint wakes = 0;     // how often `connect` was to wake it while it was paused
   // As bothyd tells those who wait; `state` is the test's to set before.
   bool isPaused() const {
-    return state.orDefault(rpc::WorkspaceState::RUNNING) == rpc::WorkspaceState::PAUSED;
+    const auto now = state.orDefault(rpc::WorkspaceState::RUNNING);
+    return now == rpc::WorkspaceState::PAUSED || now == rpc::WorkspaceState::HIBERNATED;
   }
   void tellResumed() { resumeWaiters.wakeAll(); }
   kj::uint waitingForResume() const { return resumeWaiters.count(); }

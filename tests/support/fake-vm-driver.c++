@@ -62,6 +62,19 @@ public:
   kj::Promise<void> resume() override { return machine->host.change(*machine, false); }
   bool isPaused() override { return machine->isPaused; }
   bool keepsStreams() override { return machine->host.keepsStreams; }
+  kj::Promise<void> save(MemoryFile file) override {
+    auto& host = machine->host;
+    ++host.saves;
+    if (host.savesHang) return kj::NEVER_DONE;
+    if (host.savesToFail > 0) {
+      --host.savesToFail;
+      return KJ_EXCEPTION(FAILED, "the machine is not saved");
+    }
+    KJ_REQUIRE(machine->isPaused, "a machine is saved whose CPUs may run");
+    if (!machine->end->isWaiting()) return KJ_EXCEPTION(FAILED, "the machine ends");
+    host.keepMemory(machine->spec.name, kj::mv(file.path));
+    return kj::READY_NOW;
+  }
   kj::Promise<void> limitIo(IoLimits limits) override {
     if (machine->host.refusesIoLimits) return KJ_EXCEPTION(FAILED, "QEMU does not obey");
     if (machine->host.ioLimitsHang) return kj::NEVER_DONE;
@@ -83,7 +96,8 @@ private:
 FakeVmDriver::FakeVmDriver(Dial dial)
     : dial(kj::mv(dial)),
       hostAbilities{HostAbilities::Accelerator::TCG, HostAbilities::Vsock::VHOST_USER,
-                    kj::str("the machines are not real"), kj::str("the machines are not real")} {}
+                    kj::str("the machines are not real"), kj::str("the machines are not real"),
+                    kj::str("a fake")} {}
 
 FakeVmDriver::~FakeVmDriver() noexcept(false) {}
 
@@ -131,6 +145,14 @@ kj::Promise<void> FakeVmDriver::change(Machine& machine, bool isPaused) {
 
 void FakeVmDriver::leave(kj::StringPtr name, bool isPaused) {
   find(name).isPaused = isPaused;
+}
+
+void FakeVmDriver::keepMemory(kj::StringPtr nameParam, kj::String path) {
+  auto name = kj::str(nameParam);
+  memories.upsert(
+      kj::mv(path), kj::heapArray<kj::byte>(find(name).spec.secret),
+      [](kj::Array<kj::byte>& there, kj::Array<kj::byte>&& next) { there = kj::mv(next); });
+  end(name, VmEnd::EXITED);
 }
 
 bool FakeVmDriver::isPaused(kj::StringPtr name) {
@@ -225,6 +247,26 @@ kj::Promise<kj::Own<RunningVm>> FakeVmDriver::start(VmSpec spec,
   auto machine = kj::refcounted<Machine>(*this, kj::mv(spec), nextPid++);
   machines.insert(kj::mv(name), kj::addRef(*machine));
   co_return kj::heap<Handle>(kj::mv(machine));
+}
+
+kj::Promise<kj::Own<RunningVm>> FakeVmDriver::restore(VmSpec spec, MemoryFile file,
+                                                      kj::Maybe<TurnListener&>) {
+  ++restores;
+  if (restoresHang) return kj::NEVER_DONE;
+  KJ_IF_MAYBE (e, restoreFailure) {
+    auto failure = kj::mv(*e);
+    restoreFailure = nullptr;
+    return kj::mv(failure);
+  }
+  auto& secret = KJ_REQUIRE_NONNULL(memories.find(file.path), "there is no such memory", file.path);
+  const bool isOfBoot = secret.asPtr() == spec.secret.asPtr();
+  KJ_REQUIRE(isOfBoot, "the memory is of another boot", spec.name);
+  KJ_REQUIRE(!isRunning(spec.name), "a machine of this name runs", spec.name);
+  auto name = kj::str(spec.name);
+  auto machine = kj::refcounted<Machine>(*this, kj::mv(spec), nextPid++);
+  machine->isPaused = true;
+  machines.insert(kj::mv(name), kj::addRef(*machine));
+  return kj::Own<RunningVm>(kj::heap<Handle>(kj::mv(machine)));
 }
 
 kj::Promise<kj::Maybe<kj::Own<RunningVm>>> FakeVmDriver::adopt(VmSpec spec) {

@@ -70,6 +70,20 @@ public:
   uint32_t changesToFail = 0;
   bool changesHang = false;
 
+  // Memory that machines were saved to, by the path of the file, and the secret of the boot that goes on with it.
+  kj::TreeMap<kj::String, kj::Array<kj::byte>> memories;
+  // How often machines were to be saved, and to go on with what was.
+  uint32_t saves = 0, restores = 0;
+  // The next so many saves that fail; and whether these calls come to no end.
+  uint32_t savesToFail = 0;
+  bool savesHang = false, restoresHang = false;
+  // The machine is saved there, and nobody hears of it.
+  void keepMemory(kj::StringPtr name, kj::String path);
+  // What it says that memory has to be of.
+  void setMemoryFormat(kj::StringPtr format) { hostAbilities.memoryFormat = kj::str(format); }
+  // The next restorations that fail with this.
+  kj::Maybe<kj::Exception> restoreFailure;
+
   // What the console of each machine has said.
   kj::String console;
   // It may have said more before.
@@ -100,6 +114,8 @@ public:
   void setEvents(Events& events) override;
   kj::Promise<kj::Own<RunningVm>> start(VmSpec spec,
                                         kj::Maybe<TurnListener&> listener = nullptr) override;
+  kj::Promise<kj::Own<RunningVm>> restore(VmSpec spec, MemoryFile file,
+                                          kj::Maybe<TurnListener&> listener = nullptr) override;
   kj::Promise<kj::Maybe<kj::Own<RunningVm>>> adopt(VmSpec spec) override;
   kj::Promise<void> remove(kj::StringPtr name, kj::Maybe<uint32_t> user = nullptr) override;
   kj::Promise<kj::Array<MachineUser>> users() override;

@@ -85,6 +85,34 @@ kj::Promise<void> FakeVolumeStore::destroy(kj::StringPtr id) {
     return KJ_EXCEPTION(FAILED, "the disk does not obey");
   }
   volumes.erase(id);
+  memories.erase(id);
+  return kj::READY_NOW;
+}
+
+kj::Promise<void> FakeVolumeStore::createMemory(kj::StringPtr id, uint64_t, Secret) {
+  mayThrow();
+  if (isFull) return KJ_EXCEPTION(OVERLOADED, "the disk is full");
+  memories.upsert(kj::str(id), 0);
+  return kj::READY_NOW;
+}
+
+kj::Promise<uint64_t> FakeVolumeStore::sealMemory(kj::StringPtr id, uint64_t generation, Secret) {
+  mayThrow();
+  KJ_REQUIRE_NONNULL(memories.find(id), "there is no memory", id) = generation;
+  return uint64_t{20} << 20;
+}
+
+kj::Promise<void> FakeVolumeStore::checkMemory(kj::StringPtr id, uint64_t generation, Secret) {
+  mayThrow();
+  KJ_IF_MAYBE (found, memories.find(id)) {
+    if (*found == generation) return kj::READY_NOW;
+  }
+  return KJ_EXCEPTION(FAILED, "the memory is of another sleep");
+}
+
+kj::Promise<void> FakeVolumeStore::destroyMemory(kj::StringPtr id) {
+  mayThrow();
+  memories.erase(id);
   return kj::READY_NOW;
 }
 

@@ -32,6 +32,9 @@ public:
   // Every call of reclaim() of this volume fails.
   kj::String unreclaimable;
 
+  // What sleeps have left, by the workspace's id; 0: it is not sealed.
+  kj::TreeMap<kj::String, uint64_t> memories;
+
   size_t count() const { return volumes.size(); }
   // 0: there is none.
   uint64_t bytes(kj::StringPtr id);
@@ -48,6 +51,11 @@ public:
   kj::Promise<void> requireRoom() override;
   kj::Promise<uint64_t> freeBytes() override;
   kj::Promise<void> destroy(kj::StringPtr id) override;
+  kj::Promise<void> createMemory(kj::StringPtr id, uint64_t bytes, Secret key) override;
+  kj::Promise<uint64_t> sealMemory(kj::StringPtr id, uint64_t generation, Secret key) override;
+  kj::Promise<void> checkMemory(kj::StringPtr id, uint64_t generation, Secret key) override;
+  kj::Promise<void> destroyMemory(kj::StringPtr id) override;
+  kj::String memoryPath(kj::StringPtr id) override { return kj::str("/memory/", id); }
   kj::String path(kj::StringPtr id) override { return kj::str("/volumes/", id); }
   kj::Promise<kj::Array<Listed>> list() override;
 

@@ -26,6 +26,10 @@ public:
   kj::Promise<kj::Own<RunningVm>> start(VmSpec spec, kj::Maybe<TurnListener&> listener) override {
     return inner.start(kj::mv(spec), listener);
   }
+  kj::Promise<kj::Own<RunningVm>> restore(VmSpec spec, MemoryFile file,
+                                          kj::Maybe<TurnListener&> listener) override {
+    return inner.restore(kj::mv(spec), kj::mv(file), listener);
+  }
   kj::Promise<kj::Maybe<kj::Own<RunningVm>>> adopt(VmSpec spec) override {
     return inner.adopt(kj::mv(spec));
   }

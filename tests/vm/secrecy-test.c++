@@ -146,6 +146,36 @@ TEST_CASE("E01 S22 what a user writes, holds in memory and types is nowhere on t
   expectNowhere(canary, host, "after QEMU was killed");
 
   startAgain();
+  // In the memory that is saved.
+  workspace.shell(kj::str("echo ", canary.text, " > /dev/shm/note; CANARY=", canary.text,
+                          " setsid sh -c 'sleep 1000; :' </dev/null >/dev/null 2>&1 &"));
+  auto call = [&](auto request, const char* what) {
+    request.setName(workspace.name);
+    return host.wait(request.send().dropPipeline(), what);
+  };
+  auto hibernated = call(host.supervisor().hibernateRequest(), "the hibernation");
+  REQUIRE(hibernated.getOutcome().isHibernated());
+  expectNowhere(canary, host, "while it is hibernated");
+  auto resumed = call(host.supervisor().resumeRequest(), "the resume");
+  REQUIRE(resumed.getOutcome().isResumed());
+  expectNowhere(canary, host, "after its resume");
+  workspace.reconnect();
+  CHECK(workspace.shell("cat /dev/shm/note") == canary.text);
+  // Killed while it is being saved.
+  auto request = host.supervisor().hibernateRequest();
+  request.setName(workspace.name);
+  auto asked = request.send();
+  host.timer.afterDelay(700 * kj::MILLISECONDS).wait(host.scope);
+  host.restart(SIGKILL);
+  expectNowhere(canary, host, "after a kill of bothyd while it was hibernated");
+  for (auto state = host.stateOf(workspace.name);
+       state == rpc::WorkspaceState::HIBERNATING || state == rpc::WorkspaceState::RESUMING;
+       state = host.stateOf(workspace.name)) {
+    host.timer.afterDelay(100 * kj::MILLISECONDS).wait(host.scope);
+  }
+  host.startWorkspace(workspace.name);
+  expectNowhere(canary, host, "after what came of that");
+
   host.stopWorkspace(workspace.name);
   expectNowhere(canary, host, "after a stop");
 

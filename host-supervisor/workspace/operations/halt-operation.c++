@@ -3,7 +3,6 @@
 #include <kj/debug.h>
 
 #include "loop/failure-of.h"
-#include "workspace/steps.h"
 
 namespace bothy {
 
@@ -41,7 +40,9 @@ kj::Promise<Operation::Settled> HaltOperation::settle(kj::Maybe<kj::Exception> f
         outcome = Outcome::SUCCEEDED;
       }
       // What its guest was about to do by its end does not come before what the client wants.
-      if (operationKind == OperationKind::PAUSE && machine->isEnding()) machine->refuseReboot();
+      const bool isToHalt =
+          operationKind == OperationKind::PAUSE || operationKind == OperationKind::HIBERNATE;
+      if (isToHalt && machine->isEnding()) machine->refuseReboot();
       // Lanes can be had of one that runs.
       if (!machine->isVmPaused()) machine->openLanes();
     }
@@ -50,7 +51,7 @@ kj::Promise<Operation::Settled> HaltOperation::settle(kj::Maybe<kj::Exception> f
   auto text =
       outcome == Outcome::SUCCEEDED ? detail() : detailOfFailure(KJ_ASSERT_NONNULL(whyFailed));
   auto next = [this, outcome, now = nanosOf(site.world.clock.now())]() {
-    auto rows = site.journal.ending(operationKind, outcome);
+    auto rows = rowsAfter(outcome);
     KJ_IF_MAYBE (machine, rows.machine) {
       if (rows.row.rest == Rest::PAUSED && machine->pausedNanos == 0) machine->pausedNanos = now;
     }
@@ -66,14 +67,14 @@ kj::Promise<Operation::Settled> HaltOperation::settle(kj::Maybe<kj::Exception> f
 }
 
 kj::Promise<Operation::Settled> HaltOperation::settleGone() {
-  whyFailed = kj::str(MACHINE_GONE);
+  whyFailed = kj::str(whatIsGone);
   const bool isReleased = co_await site.machine.giveUp(MachineSlot::Left::NOTHING);
   auto next = [this, isReleased]() {
     auto rows = site.journal.resting(Rest::STOPPED);
     if (isReleased) rows.machine = nullptr;
     return rows;
   };
-  auto turn = co_await site.journal.settle(kj::mv(next), Cause::RECOVERED, kj::str(MACHINE_GONE));
+  auto turn = co_await site.journal.settle(kj::mv(next), Cause::RECOVERED, kj::str(whatIsGone));
   co_return Settled{kj::mv(turn), nullptr};
 }
 

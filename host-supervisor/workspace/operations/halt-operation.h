@@ -1,6 +1,7 @@
 #pragma once
 
 #include "workspace/operations/site.h"
+#include "workspace/steps.h"
 
 namespace bothy {
 
@@ -35,13 +36,19 @@ protected:
   virtual kj::String detailOfFailure(kj::StringPtr why) = 0;
   // Whether the CPUs are as they are to be after it.
   virtual bool isDone(Machine& machine) = 0;
+  // With which it ends.
+  virtual WorkspaceJournal::Rows rowsAfter(Outcome outcome) {
+    return site.journal.ending(operationKind, outcome);
+  }
+
+  // Its machine was gone when a bothyd was started anew; and what is told of that.
+  bool isGone = false;
+  kj::String whatIsGone = kj::str(MACHINE_GONE);
 
 private:
   const OperationKind operationKind;
   const Cause cause;
   kj::Maybe<kj::String> whyFailed;
-  // Its machine was gone when a bothyd was started anew.
-  bool isGone = false;
 
   kj::Promise<Settled> settleGone();
 };

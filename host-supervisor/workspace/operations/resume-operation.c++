@@ -1,8 +1,7 @@
 #include "workspace/operations/resume-operation.h"
 
-#include <stdio.h>
-
 #include "loop/failure-of.h"
+#include "workspace/operations/receipt.h"
 #include "workspace/steps.h"
 
 namespace bothy {
@@ -17,12 +16,6 @@ enum { THAW, GREET };
 
 // An agent that has gone on answers at once; one that does not is no reason to hold up who wants its machine.
 constexpr kj::Duration GREET_LIMIT = 30 * kj::SECONDS;
-
-kj::String secondsOf(kj::Duration time) {
-  char text[32];
-  snprintf(text, sizeof(text), "%.3f s", static_cast<double>(time / kj::NANOSECONDS) / 1e9);
-  return kj::str(static_cast<const char*>(text));
-}
 
 }  // namespace
 
@@ -64,10 +57,9 @@ kj::Promise<void> ResumeOperation::greet() {
 
 kj::Promise<void> ResumeOperation::stepClock(Machine& machine) {
   co_await machine.ready();
-  auto behind = co_await machine.stepClock(site.world.clock.now());
-  KJ_IF_MAYBE (time, behind) {
-    clock = *time < 0 * kj::NANOSECONDS ? kj::str("its clock was ", secondsOf(-1 * *time), " ahead")
-                                        : kj::str("its clock was ", secondsOf(*time), " behind");
+  auto woken = co_await machine.wakeGuest(site.world.clock.now());
+  KJ_IF_MAYBE (w, woken) {
+    clock = clockText(w->behind);
   } else {
     clock = kj::str("its clock was not set, for which its agent is too old");
   }

@@ -21,6 +21,20 @@ constexpr Step STEPS[] = {
 enum { CLEAR, LEASE, CHECK, LAUNCH, AGENT };
 
 constexpr kj::StringPtr REBOOT = "reboot"_kj;
+constexpr kj::StringPtr MEMORY_LOST = "memory lost"_kj;
+
+kj::StringPtr parametersOf(StartOperation::Way way) {
+  switch (way) {
+    case StartOperation::Way::REQUEST:
+    case StartOperation::Way::CREATION:
+      return nullptr;
+    case StartOperation::Way::REBOOT:
+      return REBOOT;
+    case StartOperation::Way::MEMORY_LOST:
+      return MEMORY_LOST;
+  }
+  KJ_UNREACHABLE;
+}
 
 }  // namespace
 
@@ -29,15 +43,15 @@ uint64_t diskBytes(const WorkspaceRow& row) {
 }
 
 WorkspaceJournal::Rows StartOperation::beginning(const Site& site, Way way) {
-  auto rows = site.journal.beginning(OperationKind::START, STEPS[CLEAR].name,
-                                     way == Way::REBOOT ? REBOOT : nullptr, way == Way::CREATION);
+  auto rows = site.journal.beginning(OperationKind::START, STEPS[CLEAR].name, parametersOf(way),
+                                     way == Way::CREATION || way == Way::MEMORY_LOST);
   // That of the boot before is nobody's any more.
   KJ_IF_MAYBE (machine, rows.machine) machine->secret = nullptr;
   return rows;
 }
 
 StartOperation::StartOperation(const Site& site, kj::StringPtr parameters)
-    : site(site), isReboot(parameters == REBOOT) {}
+    : site(site), isReboot(parameters == REBOOT), isOfLostMemory(parameters == MEMORY_LOST) {}
 
 bool StartOperation::isOfReboot(const OperationRow& row) {
   return row.parameters == REBOOT;
@@ -106,6 +120,10 @@ kj::Promise<void> StartOperation::clear() {
   if (site.journal.machine() == nullptr && !co_await site.machine.reclaimDisk()) {
     kj::throwFatalException(KJ_EXCEPTION(
         FAILED, "the disk could not be taken from an earlier machine; the log says why"));
+  }
+  if (isOfLostMemory) {
+    co_await within(site.world.timer, site.world.deadlines.disk, "memory could not be removed",
+                    site.world.volumes.destroyMemory(site.journal.row().id));
   }
   isCleared = true;
 }

@@ -8,8 +8,8 @@ namespace bothy {
 // The way of a workspace from a stop, or from its guest's wish to reboot, to an agent that answers.
 class StartOperation final: public Operation {
 public:
-  // Whether a client asked, or did so with the creation that is under way, or the guest.
-  enum class Way { REQUEST, CREATION, REBOOT };
+  // Whether a client asked, or did so with the creation that is under way, or the guest; or the memory that it was to go on with is lost.
+  enum class Way { REQUEST, CREATION, REBOOT, MEMORY_LOST };
   // The rows with which one begins.
   static WorkspaceJournal::Rows beginning(const Site& site, Way way);
 
@@ -40,6 +40,7 @@ public:
 private:
   const Site site;
   const bool isReboot;
+  const bool isOfLostMemory;
   kj::Duration pause = 0 * kj::SECONDS;
   kj::Own<StartReport> outcome = kj::refcounted<StartReport>();
   // What it is if the step under way fails.

@@ -28,13 +28,27 @@ uint32_t graceLeft(const World& world, uint32_t grace, int64_t deadlineNanos) {
   return kj::min(kj::max(left, int64_t(0)), int64_t(grace));
 }
 
+// Behind the grace, where memory may be kept that is of no use any more.
+constexpr kj::StringPtr MEMORY = " memory"_kj;
+
+uint32_t graceIn(kj::StringPtr parameters) {
+  KJ_IF_MAYBE (end, parameters.findFirst(' ')) {
+    return kj::str(parameters.slice(0, *end))
+        .tryParseAs<uint32_t>()
+        .orDefault(DEFAULT_GRACE_MILLIS);
+  }
+  return parameters.tryParseAs<uint32_t>().orDefault(DEFAULT_GRACE_MILLIS);
+}
+
 constexpr kj::StringPtr OF_START = "it was stopped before it ran"_kj;
 
 }  // namespace
 
 WorkspaceJournal::Rows StopOperation::beginning(const Site& site, Way way, uint32_t graceMillis) {
-  auto rows = site.journal.beginning(
-      OperationKind::STOP, STEPS[way == Way::ASK ? ASK_STEP : END_STEP].name, kj::str(graceMillis));
+  const auto suffix = mayHaveMemory(site.journal.state()) ? MEMORY : ""_kj;
+  auto rows =
+      site.journal.beginning(OperationKind::STOP, STEPS[way == Way::ASK ? ASK_STEP : END_STEP].name,
+                             kj::str(graceMillis, suffix));
   KJ_ASSERT_NONNULL(rows.operation).deadlineNanos =
       nanosOf(site.world.clock.now() + graceMillis * kj::MILLISECONDS);
   return rows;
@@ -43,7 +57,8 @@ WorkspaceJournal::Rows StopOperation::beginning(const Site& site, Way way, uint3
 StopOperation::StopOperation(const Site& site, kj::StringPtr parameters, int64_t deadlineNanos)
     : site(site),
       deadlineNanos(deadlineNanos),
-      graceMillis(parameters.tryParseAs<uint32_t>().orDefault(DEFAULT_GRACE_MILLIS)) {}
+      hasMemory(parameters.endsWith(MEMORY)),
+      graceMillis(graceIn(parameters)) {}
 
 void StopOperation::endStart(StopKind kind) {
   isOfStart = true;
@@ -127,7 +142,11 @@ kj::Promise<void> StopOperation::ask() {
 }
 
 kj::Promise<void> StopOperation::end() {
-  if (ended != nullptr) co_return;
+  if (ended == nullptr) co_await endMachine();
+  if (hasMemory) co_await site.world.volumes.destroyMemory(site.journal.row().id);
+}
+
+kj::Promise<void> StopOperation::endMachine() {
   KJ_IF_MAYBE (machine, site.machine.current()) {
     co_await machine->destroy();
     ended = co_await machine->onEnd();

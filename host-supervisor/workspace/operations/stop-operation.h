@@ -32,6 +32,7 @@ public:
 private:
   const Site site;
   const int64_t deadlineNanos;
+  const bool hasMemory;
   uint32_t graceMillis;
   bool isOfStart = false;
   // Its machine was gone before it could be asked.
@@ -45,6 +46,7 @@ private:
   kj::Promise<void> takeOver();
   kj::Promise<void> powerOff();
   kj::Promise<void> end();
+  kj::Promise<void> endMachine();
 };
 
 }  // namespace bothy

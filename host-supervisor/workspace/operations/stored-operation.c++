@@ -5,11 +5,13 @@
 #include "workspace/operations/create-operation.h"
 #include "workspace/operations/delete-operation.h"
 #include "workspace/operations/expire-operation.h"
+#include "workspace/operations/hibernate-operation.h"
 #include "workspace/operations/pause-operation.h"
 #include "workspace/operations/resize-operation.h"
 #include "workspace/operations/resume-operation.h"
 #include "workspace/operations/start-operation.h"
 #include "workspace/operations/stop-operation.h"
+#include "workspace/operations/wake-operation.h"
 
 namespace bothy {
 
@@ -31,6 +33,10 @@ kj::Own<Operation> operationOf(const Site& site, const OperationRow& row) {
       return kj::refcounted<ResumeOperation>(site);
     case OperationKind::EXPIRE:
       return kj::refcounted<ExpireOperation>(site, row.parameters);
+    case OperationKind::HIBERNATE:
+      return kj::refcounted<HibernateOperation>(site);
+    case OperationKind::WAKE:
+      return kj::refcounted<WakeOperation>(site);
   }
   KJ_UNREACHABLE;
 }

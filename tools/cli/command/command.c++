@@ -108,11 +108,11 @@ void declareCommonOptions(Context& context, Usage& usage) {
 
 kj::Array<kj::Own<Command>> allCommands() {
   return kj::arr(createCommand(), listCommand(), shellCommand(), execCommand(), copyCommand(),
-                 startCommand(), stopCommand(), pauseCommand(), resumeCommand(), setupCommand(),
-                 removeCommand(), expireCommand(), resizeCommand(), whyCommand(), wakeCommand(),
-                 idleCommand(), tierCommand(), capacityCommand(), usageCommand(), userCommand(),
-                 sessionCommand(), eventsCommand(), doctorCommand(), versionCommand(), upCommand(),
-                 helpCommand(), completionCommand());
+                 startCommand(), stopCommand(), pauseCommand(), hibernateCommand(), resumeCommand(),
+                 setupCommand(), removeCommand(), expireCommand(), resizeCommand(), whyCommand(),
+                 wakeCommand(), idleCommand(), tierCommand(), capacityCommand(), usageCommand(),
+                 userCommand(), sessionCommand(), eventsCommand(), doctorCommand(),
+                 versionCommand(), upCommand(), helpCommand(), completionCommand());
 }
 
 Command& requireCommand(kj::ArrayPtr<const kj::Own<Command>> all, kj::StringPtr name) {

@@ -41,6 +41,7 @@ kj::Own<Command> removeCommand();
 kj::Own<Command> expireCommand();
 kj::Own<Command> resizeCommand();
 kj::Own<Command> pauseCommand();
+kj::Own<Command> hibernateCommand();
 kj::Own<Command> resumeCommand();
 kj::Own<Command> setupCommand();
 kj::Own<Command> sessionCommand();

@@ -38,6 +38,11 @@ kj::String activityOf(rpc::WorkspaceInfo::Reader info) {
     const auto left = kj::max(info.getPausesNanos() - unixNanosNow(), 0) * kj::NANOSECONDS;
     return kj::str("pauses in ", formatDuration(left));
   }
+  if (info.getHibernatedNanos() != 0) {
+    return kj::str("hibernated ",
+                   formatDuration((unixNanosNow() - info.getHibernatedNanos()) * kj::NANOSECONDS),
+                   " ago, ", formatBytes(info.getSavedBytes()));
+  }
   auto activity = info.getActivity();
   const auto commands = activity.getCommands();
   if (commands > 0) return kj::str(commands, commands == 1 ? " command" : " commands");
@@ -75,11 +80,14 @@ kj::StringPtr troubleOf(rpc::WorkspaceInfo::Reader info) {
 
 // All that a user may ask for.
 constexpr rpc::WorkspaceState STATES[] = {
-    rpc::WorkspaceState::CREATING, rpc::WorkspaceState::STOPPED,  rpc::WorkspaceState::STARTING,
-    rpc::WorkspaceState::RUNNING,  rpc::WorkspaceState::STOPPING, rpc::WorkspaceState::DELETING,
-    rpc::WorkspaceState::FAILED,   rpc::WorkspaceState::RESIZING, rpc::WorkspaceState::PAUSED,
-    rpc::WorkspaceState::PAUSING,  rpc::WorkspaceState::RESUMING, rpc::WorkspaceState::EXPIRED,
-    rpc::WorkspaceState::EXPIRING};
+    rpc::WorkspaceState::CREATING,   rpc::WorkspaceState::STOPPED,
+    rpc::WorkspaceState::STARTING,   rpc::WorkspaceState::RUNNING,
+    rpc::WorkspaceState::STOPPING,   rpc::WorkspaceState::DELETING,
+    rpc::WorkspaceState::FAILED,     rpc::WorkspaceState::RESIZING,
+    rpc::WorkspaceState::PAUSED,     rpc::WorkspaceState::PAUSING,
+    rpc::WorkspaceState::RESUMING,   rpc::WorkspaceState::EXPIRED,
+    rpc::WorkspaceState::EXPIRING,   rpc::WorkspaceState::HIBERNATED,
+    rpc::WorkspaceState::HIBERNATING};
 
 kj::Array<kj::StringPtr> stateNames() {
   return KJ_MAP(state, STATES) {

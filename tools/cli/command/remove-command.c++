@@ -23,6 +23,8 @@ kj::Promise<void> requireNotRunning(rpc::Supervisor::Client supervisor, kj::Stri
     case rpc::WorkspaceState::PAUSED:
     case rpc::WorkspaceState::PAUSING:
     case rpc::WorkspaceState::RESUMING:
+    case rpc::WorkspaceState::HIBERNATED:
+    case rpc::WorkspaceState::HIBERNATING:
       break;
     default:
       co_return;
@@ -38,8 +40,9 @@ public:
   void declare(Usage& usage) override {
     usage.form("[-f] NAME...");
     usage.describe(
-        "Destroys workspaces with all their files.  One that runs or is paused is refused without "
-        "-f.  The "
+        "Destroys workspaces with all their files.  One that runs, is paused or hibernated is "
+        "refused "
+        "without -f.  The "
         "others are "
         "destroyed all the same.",
         R"(With --json: {"deleted":[NAME...]}, and behind it the error of one that is not, if so.)");

@@ -49,7 +49,8 @@ kj::Promise<int> ResizeCommand::run(Context& context, Usage& usage) {
       kj::throwFatalException(co_await noSuchWorkspace(link->supervisor(), name));
     case rpc::Supervisor::ResizeOutcome::BUSY:
       if (outcome.getBusy() == rpc::WorkspaceState::RUNNING ||
-          outcome.getBusy() == rpc::WorkspaceState::PAUSED) {
+          outcome.getBusy() == rpc::WorkspaceState::PAUSED ||
+          outcome.getBusy() == rpc::WorkspaceState::HIBERNATED) {
         kj::throwFatalException(failure(
             kj::str(name, " is ", nameOf(outcome.getBusy()), ": `bothy stop ", name, "` first")));
       }

@@ -10,14 +10,14 @@ namespace {
 
 class ResumeCommand final: public Command {
 public:
-  ResumeCommand() : Command({"resume", "let a paused workspace go on", FAILURE, false}) {}
+  ResumeCommand()
+      : Command({"resume", "let a paused or hibernated workspace go on", FAILURE, false}) {}
 
   void declare(Usage& usage) override {
     usage.form("NAME");
     usage.describe(
-        "Lets a paused workspace go on, with its clock set, and waits until it can be used.  One "
-        "that "
-        "runs is left as it is.",
+        "Lets a paused or hibernated workspace go on, with its clock set, and waits until it can "
+        "be used.  One that runs is left as it is.",
         "With --json: the workspace, as `bothy ls --json` shows it.");
     usage.operand(WORKSPACE, name);
   }

@@ -29,8 +29,11 @@ kj::Promise<void> ensureRunning(Context& context, kj::StringPtr name) {
   auto found = got.getOutcome();
   if (found.isFound()) {
     const auto state = found.getFound().getState();
-    // Who connects waits for the end of a pause that is under way.
-    if (state == rpc::WorkspaceState::RUNNING || state == rpc::WorkspaceState::PAUSING) co_return;
+    // Who connects waits for the end of a pause or a hibernation that is under way.
+    if (state == rpc::WorkspaceState::RUNNING || state == rpc::WorkspaceState::PAUSING ||
+        state == rpc::WorkspaceState::HIBERNATING) {
+      co_return;
+    }
     auto request = supervisor.startRequest();
     request.setName(name);
     request.setProgress(display.progress());

@@ -30,6 +30,10 @@ kj::StringPtr nameOf(rpc::WorkspaceState state) {
       return "expired";
     case rpc::WorkspaceState::EXPIRING:
       return "expiring";
+    case rpc::WorkspaceState::HIBERNATED:
+      return "hibernated";
+    case rpc::WorkspaceState::HIBERNATING:
+      return "hibernating";
   }
   return "unknown";
 }
@@ -100,6 +104,8 @@ kj::StringPtr nameOf(rpc::Cause cause) {
       return "set up";
     case rpc::Cause::SETUP_FAILED:
       return "set-up failed";
+    case rpc::Cause::MEMORY_LOST:
+      return "memory lost";
   }
   return "unknown";
 }
@@ -118,7 +124,8 @@ kj::StringPtr nameOf(rpc::Verdict verdict) {
 
 bool isHalted(rpc::WorkspaceState state) {
   return state == rpc::WorkspaceState::PAUSED || state == rpc::WorkspaceState::PAUSING ||
-         state == rpc::WorkspaceState::RESUMING;
+         state == rpc::WorkspaceState::RESUMING || state == rpc::WorkspaceState::HIBERNATED ||
+         state == rpc::WorkspaceState::HIBERNATING;
 }
 
 }  // namespace bothy

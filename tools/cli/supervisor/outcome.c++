@@ -182,7 +182,7 @@ kj::Promise<kj::Maybe<kj::Exception>> whyNotConnected(
         co_return notRunningFailure(
             kj::str(what, "`bothy start ", name, "` makes it anew, with an empty disk"));
       }
-      if (state == rpc::WorkspaceState::PAUSED) {
+      if (state == rpc::WorkspaceState::PAUSED || state == rpc::WorkspaceState::HIBERNATED) {
         co_return failure(kj::str(what, howToResume(name, asker)));
       }
       co_return failure(kj::str(what, "try again in a moment"));

@@ -1,0 +1,37 @@
+#include "vm/memory-format.h"
+
+#include <kj/filesystem.h>
+#include <string.h>
+
+namespace bothy {
+namespace {
+
+// The first processor's line of this name.
+kj::String ofProcessor(kj::StringPtr info, kj::StringPtr name) {
+  auto begin = strstr(info.cStr(), kj::str("\n", name, "\t").cStr());
+  if (begin == nullptr) return kj::str("?");
+  begin = strchr(begin, ':');
+  if (begin == nullptr) return kj::str("?");
+  auto end = strchr(begin, '\n');
+  return end == nullptr ? kj::str(begin + 1) : kj::heapString(begin + 1, end - begin - 1);
+}
+
+// FNV-1a: flags are many, and only whether they are the same counts.
+uint64_t digestOf(kj::StringPtr text) {
+  uint64_t digest = 0xcbf29ce484222325;
+  for (kj::byte byte : text.asBytes()) digest = (digest ^ byte) * 0x100000001b3;
+  return digest;
+}
+
+}  // namespace
+
+kj::String memoryFormat(kj::StringPtr emulator, bool isKvm) {
+  if (!isKvm) return kj::str(emulator, ", q35, emulated processor");
+  // The guest has the host's own processor.
+  auto fs = kj::newDiskFilesystem();
+  auto info = fs->getRoot().openFile(kj::Path({"proc", "cpuinfo"}))->readAllText();
+  return kj::str(emulator, ", q35,", ofProcessor(info, "model name"), " ",
+                 kj::hex(digestOf(ofProcessor(info, "flags"))));
+}
+
+}  // namespace bothy
