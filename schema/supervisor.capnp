@@ -265,10 +265,10 @@ interface Supervisor {
   # A `Users` of user.capnp, which needs this file: the platform's users, and the workspaces of each.
 
   expire @20 (name :Text) -> (outcome :ExpireOutcome);
-  # Destroys the disk and the key of a workspace that is `stopped` or `failed` (else `busy`), as `delete` does, the key first, and keeps the workspace: its
-  # name, id, user, sessions and what it is made of.  It takes nothing of the host but its rows then.  `start`, `connect` with `wake` and `Users.ensure`
-  # make it anew, with an empty disk under another key, of the size that it had, or by a change of its tier has since; where that cannot be, it is `expired` again.
-  # One that has expired is `expired` at once.  Begun, it goes on until it is done.
+  # Destroys the disk, the key and, where there is one, the memory of a workspace that is `stopped`, `failed` or `hibernated` (else `busy`), as `delete`
+  # does, the key first, and keeps the workspace: its name, id, user, sessions and what it is made of.  It takes nothing of the host but its rows then.
+  # `start`, `connect` with `wake` and `Users.ensure` make it anew, with an empty disk under another key, of the size that it had, or by a change of its
+  # tier has since; where that cannot be, it is `expired` again.  One that has expired is `expired` at once.  Begun, it goes on until it is done.
   struct ExpireOutcome {
     union {
       expired @0 :WorkspaceTypes.WorkspaceInfo;

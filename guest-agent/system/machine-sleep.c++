@@ -1,5 +1,6 @@
 #include "system/machine-sleep.h"
 
+#include <errno.h>
 #include <fcntl.h>
 #include <kj/debug.h>
 #include <linux/fs.h>

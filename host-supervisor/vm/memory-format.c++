@@ -1,7 +1,10 @@
 #include "vm/memory-format.h"
 
-#include <kj/filesystem.h>
 #include <string.h>
+
+#include <fstream>
+#include <iterator>
+#include <string>
 
 namespace bothy {
 namespace {
@@ -28,10 +31,10 @@ uint64_t digestOf(kj::StringPtr text) {
 kj::String memoryFormat(kj::StringPtr emulator, bool isKvm) {
   if (!isKvm) return kj::str(emulator, ", q35, emulated processor");
   // The guest has the host's own processor.
-  auto fs = kj::newDiskFilesystem();
-  auto info = fs->getRoot().openFile(kj::Path({"proc", "cpuinfo"}))->readAllText();
-  return kj::str(emulator, ", q35,", ofProcessor(info, "model name"), " ",
-                 kj::hex(digestOf(ofProcessor(info, "flags"))));
+  std::ifstream file("/proc/cpuinfo");
+  const std::string info((std::istreambuf_iterator<char>(file)), std::istreambuf_iterator<char>());
+  return kj::str(emulator, ", q35,", ofProcessor(info.c_str(), "model name"), " ",
+                 kj::hex(digestOf(ofProcessor(info.c_str(), "flags"))));
 }
 
 }  // namespace bothy

@@ -69,12 +69,28 @@ TEST_CASE("S43 who woke a workspace whose memory is lost is told of in each even
   CHECK(events.back().after == WorkspaceState::RUNNING);
 }
 
-TEST_CASE("P28 a hibernated workspace does not expire, and keeps its memory") {
+TEST_CASE("P28 a hibernated workspace expires with its memory, and is made anew without it") {
   PausedWorld w;
   w.hibernate();
-  CHECK(w.demo->expire().wait(w.scope).get<Busy>().state == WorkspaceState::HIBERNATED);
-  CHECK(w.volumes.memories.size() == 1);
+  const auto sleeps = w.demo->row().sleeps;
+  w.volumes.failuresToDestroy = 1;
+  auto expiring = w.demo->expire();
+  w.settleUntil(WorkspaceState::EXPIRING);
+  // From its first step on its memory is of use to nobody.
+  CHECK((!w.demo->row().sleep.isThere() && w.demo->row().sleeps == sleeps + 1));
+  if (GENERATE(false, true)) {
+    expiring = nullptr;
+    w.restartBothyd();
+  }
+  w.passUntil(WorkspaceState::EXPIRED);
+  CHECK((w.volumes.memories.size() == 0 && w.volumes.count() == 0));
+  CHECK(w.manager->capacity().used() == Demand());
+  requireChain(w);
+  CHECK(w.demo->start(nullptr).wait(w.scope).get<kj::Own<StartReport>>()->failure == nullptr);
+  CHECK(w.driver.startCount() == 2);
+  w.hibernate();
   CHECK(w.resume().failure == nullptr);
+  CHECK(w.driver.startCount() == 2);
 }
 
 TEST_CASE("P58 a host that does not obey at the moment loses no memory") {

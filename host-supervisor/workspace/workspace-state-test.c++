@@ -66,7 +66,7 @@ TEST_CASE("P28 P58 what each wish comes to in each state") {
       {X, B, X, X, X, X, B, J, X, X, X, X, X, X, X},  // resize
       {X, X, X, B, X, X, X, X, A, J, X, X, X, X, X},  // pause
       {X, X, X, A, X, X, X, X, B, X, J, X, X, B, X},  // resume
-      {X, B, X, X, X, X, B, X, X, X, X, A, J, X, X},  // expire
+      {X, B, X, X, X, X, B, X, X, X, X, A, J, B, X},  // expire
       {X, X, X, B, X, X, X, X, B, X, X, X, X, A, J},  // hibernate
   };
   for (size_t wish = 0; wish < kj::size(WISHES); wish++) {

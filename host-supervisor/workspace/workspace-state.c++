@@ -239,6 +239,7 @@ Reply replyTo(Wish wish, WorkspaceState state) {
       switch (state) {
         case WorkspaceState::STOPPED:
         case WorkspaceState::FAILED:
+        case WorkspaceState::HIBERNATED:
           return Reply::BEGIN;
         case WorkspaceState::EXPIRING:
           return Reply::JOIN;
@@ -253,7 +254,6 @@ Reply replyTo(Wish wish, WorkspaceState state) {
         case WorkspaceState::PAUSED:
         case WorkspaceState::PAUSING:
         case WorkspaceState::RESUMING:
-        case WorkspaceState::HIBERNATED:
         case WorkspaceState::HIBERNATING:
           return Reply::BUSY;
       }

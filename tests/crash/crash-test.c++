@@ -310,6 +310,17 @@ TEST_CASE("P28 P58 R20 bothyd killed at any step of an expiry leaves what its da
   killAtEachStep(small, expire, {.least = 6});
 }
 
+TEST_CASE("P28 S43 R20 bothyd killed while a hibernated workspace expires leaves no memory of it") {
+  // What else there is about each step, an expiry of what is stopped has too.
+  if (isFull()) {
+    killAtEachStep(hibernated, expire, {.least = 6});
+  } else {
+    killAtEachStep(
+        hibernated, expire,
+        {.least = 1, .only = "is under way", .last = "destruction of a volume is under way"});
+  }
+}
+
 TEST_CASE("P28 P58 R20 what has expired is made anew where bothyd was killed while it was") {
   auto expired = [](SupervisedHost& host) {
     if (host.stateOf("demo") == rpc::WorkspaceState::RUNNING) stop(host);

@@ -44,7 +44,7 @@ bool isWay(const EventRecord& event, kj::Maybe<const OperationRow&> before) {
               (event.after == S::STARTING && event.cause == Cause::MEMORY_LOST);
       break;
     case S::HIBERNATED:
-      mayBe = isOneOf({S::RESUMING, S::STOPPING});
+      mayBe = isOneOf({S::RESUMING, S::STOPPING, S::EXPIRING});
       break;
     case S::HIBERNATING:
       mayBe = isOneOf({S::HIBERNATED, S::RUNNING, S::PAUSED, S::STOPPING, S::STOPPED});

@@ -282,6 +282,24 @@ TEST_CASE("P45 a hibernated workspace is stopped and deleted, and nothing of its
 }
 
 TEST_CASE(
+    "P28 a hibernated workspace expires with its memory, and is made anew with an empty disk") {
+  auto& host = sharedWorkspace().host;
+  TestWorkspace other(host, {.name = "other"});
+  const auto boot = other.shell("echo old > ~/file; cat /proc/sys/kernel/random/boot_id");
+  CommandLine bothy(host);
+  REQUIRE(bothy.run({"hibernate"_kj, "other"_kj}).status == 0);
+  auto done = bothy.run({"expire"_kj, "other"_kj});
+  INFO(done.err.cStr());
+  CHECK(done.status == 0);
+  CHECK(host.stateOf("other") == State::EXPIRED);
+  for (auto suffix : {".memory", ".qcow2"}) CHECK_FALSE(fs::exists(fileOf(host, other, suffix)));
+  other.startAgain();
+  CHECK(other.shell("ls ~; cat /proc/sys/kernel/random/boot_id") != boot);
+  CHECK(other.shell("test -e ~/file || echo empty") == "empty");
+  host.deleteWorkspace("other");
+}
+
+TEST_CASE(
     "P41 programs that were frozen go on by themselves, or are let go on, when bothyd is killed in "
     "between") {
   auto& [host, workspace] = sharedWorkspace();

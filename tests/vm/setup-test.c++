@@ -152,6 +152,55 @@ void checkCrashes(SupervisedHost& host) {
   CHECK(bothy(host, {"rm"_kj, "-f"_kj, "two"_kj}).status == 0);
 }
 
+// A step stands still with its machine, and goes on where it was; without the memory it is done again, and none before it.
+void checkHibernations(SupervisedHost& host) {
+  auto request = host.supervisor().createRequest();
+  auto spec = request.initSpec();
+  spec.setName("three");
+  spec.setDiskMib(256);
+  auto steps = spec.initConfiguration().initSetup().initSteps(3);
+  step(steps[0], "One", "echo one >> /home/user/order", false);
+  step(steps[1], "Two",
+       "echo two >> /home/user/order; sync; i=0; while ! test -e /home/user/go; do i=$((i+1)); "
+       "echo turn $i; sleep 0.1; done",
+       true);
+  step(steps[2], "Three", "echo three >> /home/user/order", true);
+  auto creation =
+      request.send().ignoreResult().catch_([](kj::Exception&&) {}).eagerlyEvaluate(nullptr);
+  auto order = [&]() { return inside(host, "three", "cat order"); };
+  waitUntil(host, [&]() { return order() == "one\ntwo\n"; }, "the second step");
+
+  CHECK(bothy(host, {"hibernate"_kj, "three"_kj}).status == 0);
+  auto shown = bothy(host, {"setup"_kj, "three"_kj});
+  INFO(shown.out.cStr());
+  CHECK(has(shown.out, "1     done     One"));
+  CHECK(has(shown.out, "2     pending  Two"));
+  CHECK(bothy(host, {"resume"_kj, "three"_kj}).status == 0);
+  CHECK(order() == "one\ntwo\n");
+  waitUntil(
+      host, [&]() { return has(bothy(host, {"setup"_kj, "three"_kj}).out, "running  Two"); },
+      "that it is told how the second step goes on");
+  // No turn of its loop is lost or done twice.
+  CHECK(inside(host, "three",
+               "cp /var/log/bothy/setup/2.log log; seq -f 'turn %g' $(wc -l < log) | cmp - log && "
+               "echo same") == "same\n");
+
+  // Its memory is lost.
+  CHECK(bothy(host, {"hibernate"_kj, "three"_kj}).status == 0);
+  auto files = kj::str(host.directory(), "/state/volumes/");
+  CHECK(runProgram({"/usr/bin/find"_kj, files, "-name"_kj, "*.memory"_kj, "-delete"_kj}).status ==
+        0);
+  auto waking = host.supervisor().startRequest();
+  waking.setName("three");
+  auto woken = waking.send().ignoreResult().eagerlyEvaluate(nullptr);
+  waitUntil(host, [&]() { return order() == "one\ntwo\ntwo\n"; }, "the second step, again");
+  inside(host, "three", "touch go");
+  host.wait(kj::mv(woken), "the end of the set-up");
+  CHECK(order() == "one\ntwo\ntwo\nthree\n");
+  CHECK(bothy(host, {"setup"_kj, "--wait"_kj, "three"_kj}).status == 0);
+  CHECK(bothy(host, {"rm"_kj, "-f"_kj, "three"_kj}).status == 0);
+}
+
 TEST_CASE("P28 P55 workspaces are set up once, over failures, kills and reboots") {
   SupervisedHost host;
   await(host);
@@ -160,6 +209,9 @@ TEST_CASE("P28 P55 workspaces are set up once, over failures, kills and reboots"
   }
   SECTION("bothyd is killed within a step, and the machine reboots and stops within it") {
     checkCrashes(host);
+  }
+  SECTION("it is hibernated within a step") {
+    checkHibernations(host);
   }
 }
 

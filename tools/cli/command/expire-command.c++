@@ -8,7 +8,7 @@ namespace {
 
 constexpr kj::StringPtr TEXT =
     R"(Destroys the files of a workspace, its disk and the key of that, and keeps the workspace: its name, whose it is and what it is made of.  `bothy start`
-and `bothy user ensure` make it anew, with an empty disk.  One that is not stopped is refused without -f.)"_kj;
+and `bothy user ensure` make it anew, with an empty disk.  One that runs or is paused is refused without -f.)"_kj;
 
 class ExpireCommand final: public Command {
 public:
