@@ -14,6 +14,9 @@ interface WorkspaceActivity {
   # types, that programs run) counts too, for a time.  When nothing has kept it awake for as long as its policy says, it is paused: an event with the
   # cause `idleWarning` comes before, and those of the pause have the cause `idle`.  `connect` with `wake` wakes it.  Neither the use of its
   # processors counts, nor lanes by which one can only look (`viewTerminals`) or see how the machine is (`machine`).
+  #
+  # One that stays paused, whoever has paused it, is hibernated after a time, and one that stays hibernated expires: its disk is destroyed, and an event
+  # `idleWarning` comes days before.  `connect` with `wake` still makes it run, with an empty disk.  A wake lock puts both off.  What is stopped stays so.
 
   why @0 (workspace :Text) -> (outcome :WhyOutcome);
   # What keeps it awake at this moment, or which rule has put it to sleep, and what comes next.  Answers within about 5 seconds.
@@ -69,6 +72,8 @@ struct Wakefulness {
       atNanos @5 :Int64;
       isWarned @6 :Bool;
       # The event with the cause `idleWarning` has been.
+      failure @12 :Text;
+      # Why the last try came to nothing, one line for people; empty if none did.
     }
   }
   past :union {
@@ -114,6 +119,8 @@ struct AwakeReason {
 enum IdleRule {
   none @0;
   pause @1;
+  hibernate @2;
+  expire @3;
 }
 
 struct IdlePolicy {
@@ -123,26 +130,36 @@ struct IdlePolicy {
   # So long after its last use it is paused; 0: never.
   warnBefore @1 :UInt32;
   # So long before there is an event with the cause `idleWarning`; 0: none.
-  sessionGrace @2 :UInt32;
+  hibernateAfter @2 :UInt32;
+  # So long after its pause it is hibernated; 0: never.
+  expireAfter @3 :UInt32;
+  # So long after its hibernation it expires; 0: never.
+  warnExpiry @4 :UInt32;
+  # So long before, at the latest at its hibernation, there is an event with the cause `idleWarning`, and it does not expire before that has been so long
+  # ago; 0: none.
+  sessionGrace @5 :UInt32;
   # So long a session has not ended that has lost its last connection.
-  mostGuestWake @3 :UInt32;
+  mostGuestWake @6 :UInt32;
   # What the guest alone says keeps it awake for so long at most, from the last use that the supervisor knows of by itself.
-  countSessions @4 :Bool;
-  countInput @5 :Bool;
-  countCommands @6 :Bool;
-  countWakeLocks @7 :Bool;
+  countSessions @7 :Bool;
+  countInput @8 :Bool;
+  countCommands @9 :Bool;
+  countWakeLocks @10 :Bool;
   # Whether each keeps it awake.
 }
 
 enum IdleFigure {
   pauseAfter @0;
   warnBefore @1;
-  sessionGrace @2;
-  mostGuestWake @3;
-  countSessions @4;
-  countInput @5;
-  countCommands @6;
-  countWakeLocks @7;
+  hibernateAfter @2;
+  expireAfter @3;
+  warnExpiry @4;
+  sessionGrace @5;
+  mostGuestWake @6;
+  countSessions @7;
+  countInput @8;
+  countCommands @9;
+  countWakeLocks @10;
 }
 
 struct FigureChange {

@@ -10,11 +10,12 @@ namespace bothy {
 
 Wakefulness ActivityKeeper::describe(Tracked& workspace) const {
   auto told = bothy::describe(workspace.use, now(), wallNow());
-  KJ_IF_MAYBE (rule, workspace.rule) {
-    if (workspace.use.state == stepOf(*rule).to) {
-      told.past = Wakefulness::Past{*rule, workspace.ruleNanos};
+  KJ_IF_MAYBE (act, workspace.act) {
+    if (workspace.use.state == stepOf(act->rule).to) {
+      told.past = Wakefulness::Past{act->rule, act->nanos};
     }
   }
+  KJ_IF_MAYBE (next, told.next) next->failure = kj::str(workspace.whyNot);
   return told;
 }
 

@@ -22,18 +22,17 @@ TEST_CASE("P26 a workspace is paused 30 minutes after its last use, and a warnin
   CHECK(demo.warnings.size() == 0);
   bed.pass(1 * kj::MINUTES);
   REQUIRE(demo.warnings.size() == 1);
-  CHECK(bed.lastWarning == "nothing keeps it awake: in 120 s pause-after acts");
+  CHECK(bed.lastWarning == "nobody uses it: in 120 s pause-after pauses it");
   CHECK(bed.keeper->announcedPause("demo") == bed.nanos(bed.start + 30 * kj::MINUTES));
   CHECK(demo.pauses.size() == 0);
   bed.pass(2 * kj::MINUTES);
   REQUIRE(demo.pauses.size() == 1);
   CHECK(demo.pauses[0] - bed.start == 30 * kj::MINUTES);
   CHECK(bed.keeper->announcedPause("demo") == 0);
-  CHECK(bed.lastPause == "nothing has kept it awake for 1800 s (pause-after)");
-  // Once, and nothing goes on for one that rests.
+  CHECK(bed.lastAct == "nothing has kept it awake for 1800 s (pause-after)");
+  // Once.
   bed.pass(2 * kj::DAYS);
   CHECK((demo.pauses.size() == 1 && demo.warnings.size() == 1));
-  CHECK(bed.keeper->waiting() == 0);
   CHECK(bed.keeper->isIdle());
 }
 
@@ -276,9 +275,12 @@ TEST_CASE("P58 why says what is connected, what comes, and which rule has paused
   auto& next = KJ_ASSERT_NONNULL(told.next);
   CHECK((next.rule == IdleRule::PAUSE && next.isWarned));
   CHECK(next.atNanos == bed.nanos(bed.start + 40 * kj::MINUTES));
-  bed.pass(1 * kj::HOURS);
+  bed.pass(5 * kj::MINUTES);
   told = bed.why("demo");
-  CHECK((told.state == WorkspaceState::PAUSED && told.next == nullptr));
+  CHECK(told.state == WorkspaceState::PAUSED);
+  auto& hibernation = KJ_ASSERT_NONNULL(told.next);
+  CHECK((hibernation.rule == IdleRule::HIBERNATE && !hibernation.isWarned));
+  CHECK(hibernation.atNanos == bed.nanos(demo.pauses[0] + 10 * kj::MINUTES));
   auto past = KJ_ASSERT_NONNULL(told.past);
   CHECK((past.rule == IdleRule::PAUSE && past.atNanos == bed.nanos(demo.pauses[0])));
   // Over a kill too.
@@ -297,7 +299,6 @@ TEST_CASE("P58 a workspace that somebody has paused is no rule's") {
   bed.move("demo", WorkspaceState::PAUSING, Cause::REQUEST);
   bed.move("demo", WorkspaceState::PAUSED, Cause::REQUEST);
   CHECK(bed.why("demo").past == nullptr);
-  CHECK(bed.keeper->waiting() == 0);
 }
 
 TEST_CASE("P26 who connects in the moment of the pause comes first") {
@@ -305,7 +306,7 @@ TEST_CASE("P26 who connects in the moment of the pause comes first") {
   auto& demo = bed.begin("demo");
   // After its last look and before its turn.
   kj::Own<void> visit;
-  bed.beforePause = [&]() { visit = bed.come("demo"); };
+  bed.beforeAct = [&]() { visit = bed.come("demo"); };
   bed.pass(5 * kj::HOURS);
   CHECK(visit.get() != nullptr);
   CHECK(demo.pauses.size() == 0);
@@ -384,8 +385,11 @@ TEST_CASE("R26 looks cost what is due, not what is there") {
   const auto before = bed.keeper->looks();
   CHECK(bed.keeper->waiting() == FEW);
   bed.pass(1 * kj::DAYS);
-  // The warning, and the pause.
-  CHECK(bed.keeper->looks() - before == 2 * FEW);
+  // The warning, the pause and the hibernation.
+  CHECK(bed.keeper->looks() - before == 3 * FEW);
+  bed.pass(40 * kj::DAYS);
+  // The other warning, and the expiry.
+  CHECK(bed.keeper->looks() - before == 5 * FEW);
   CHECK(bed.keeper->waiting() == 0);
 }
 

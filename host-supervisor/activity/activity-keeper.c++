@@ -65,6 +65,7 @@ kj::Maybe<ActivityKeeper::Tracked&> ActivityKeeper::find(kj::StringPtr id) {
 ActivityKeeper::Tracked& ActivityKeeper::track(kj::StringPtr id, const IdleWorld::Seen& seen) {
   auto tracked = kj::refcounted<Tracked>(id, seen, now());
   tracked->keeper = *this;
+  if (seen.sinceNanos != 0) tracked->use.since = timeOf(seen.sinceNanos);
   auto& workspace = *tracked;
   byId.emplace(viewOf(workspace.id), kj::mv(tracked));
   return workspace;
@@ -86,7 +87,7 @@ void ActivityKeeper::dropIfUnused(Tracked& workspace) {
   auto& use = workspace.use;
   if (workspace.isLookedAt || stepFrom(use.state) != nullptr || use.isComingBack() ||
       !use.visits.empty() || !use.locks.empty() || !use.overrides.isEmpty() ||
-      workspace.rule != nullptr) {
+      workspace.act != nullptr) {
     return;
   }
   forget(workspace);
@@ -139,10 +140,22 @@ void ActivityKeeper::hear(const EventRecord& event) {
   auto& workspace = KJ_ASSERT_NONNULL(found);
   if (event.cause == Cause::GUEST_REBOOTED) workspace.use.reboot();
   if (!event.isNotice()) {
-    workspace.nextTry = RULE_PAUSES;
-    // A state that somebody else has brought about is no rule's.
-    if (event.cause != Cause::IDLE) workspace.rule = nullptr;
-    workspace.use.enter(event.after, now());
+    const bool isRules = event.cause == Cause::IDLE;
+    if (!isRules) {
+      // A state that somebody else has brought about is no rule's.
+      workspace.act = nullptr;
+      workspace.whyNot = nullptr;
+      workspace.nextTry = RULE_PAUSES;
+    }
+    for (auto& step : IDLE_STEPS) {
+      // Also of a rule that an earlier bothyd has left half-done.
+      if (isRules && event.before == step.meanwhile && event.after == step.to &&
+          workspace.act.map([](const Tracked::Act& act) { return act.rule; }) != step.rule) {
+        workspace.act = Tracked::Act{step.rule, event.timeNanos};
+      }
+    }
+    workspace.use.enter(event.after, now(),
+                        isRules ? WorkspaceUse::By::RULE : WorkspaceUse::By::ANYBODY);
   }
   changed(workspace);
 }
@@ -231,7 +244,6 @@ kj::Promise<void> ActivityKeeper::look(kj::Own<Tracked> workspace) {
   KJ_IF_MAYBE (e, failure) {
     KJ_LOG(ERROR, "a look at a workspace's use failed", workspace->id, e->getDescription());
     workspace->use.notBefore = now() + RULE_PAUSES.least;
-    workspace->rule = nullptr;
   }
   workspace->isLookedAt = false;
   if (!workspace->isGone) changed(*workspace);
@@ -274,41 +286,70 @@ kj::Promise<void> ActivityKeeper::lookAtUse(Tracked& workspace) {
     auto& step = KJ_ASSERT_NONNULL(stepFrom(use.state));
     const auto left = KJ_ASSERT_NONNULL(use.due(now())) - now();
     rooms.world.tell(workspace.id, Cause::IDLE_WARNING,
-                     kj::str("nothing keeps it awake: in ", left / kj::SECONDS, " s ",
-                             nameOf(step.rule), " acts"));
+                     kj::str("nobody uses it: in ", left / kj::SECONDS, " s ", nameOf(step.rule),
+                             " ", step.what));
     use.noteWarning(now());
   }
 }
 
-kj::Promise<void> ActivityKeeper::carryOut(Tracked& workspace, const IdleStep& step) {
+bool ActivityKeeper::isStillDue(const Tracked& workspace, const IdleStep& step) const {
   auto& use = workspace.use;
+  if (workspace.isGone || use.state != step.from) return false;
+  return use.due(now()).map([this](kj::TimePoint when) { return when <= now(); }).orDefault(false);
+}
+
+kj::Promise<void> ActivityKeeper::carryOut(Tracked& workspace, const IdleStep& step) {
+  kj::Maybe<kj::Own<Slots::Slot>> turn;
+  if (step.rule == IdleRule::HIBERNATE) turn = co_await hibernating.take();
+  if (!isStillDue(workspace, step)) co_return;
   // Before it is done, so that whoever asks afterwards is told, over a kill too.
-  workspace.rule = step.rule;
-  workspace.ruleNanos = wallNow();
+  const auto before = workspace.act;
+  workspace.act = Tracked::Act{step.rule, wallNow()};
+  auto stored = kj::mv(workspace.stored);
   workspace.stored = rowOf(workspace);
-  co_await rows.put(workspace.stored.clone());
-  const auto after = use.policy().*memberOf(step.after);
-  auto isStillDue = [this, known = kj::addRef(workspace), from = step.from]() {
-    auto& use = known->use;
-    if (known->keeper == nullptr || use.state != from) return false;
-    return use.due(now())
-        .map([this](kj::TimePoint when) { return when <= now(); })
-        .orDefault(false);
-  };
-  const auto done = co_await rooms.world.carryOut(
-      step.rule, workspace.id,
-      kj::str("nothing has kept it awake for ", after, " s (", nameOf(step.rule), ")"),
-      kj::mv(isStillDue));
-  if (done == IdleWorld::Done::YES) {
-    // Its events may be heard later.
-    KJ_IF_MAYBE (seen, rooms.world.see(workspace.id)) use.enter(seen->state, now());
-    co_return;
+  auto failure = co_await failureOf([&]() { return rows.put(workspace.stored.clone()); });
+  KJ_IF_MAYBE (e, failure) {
+    workspace.act = before;
+    workspace.stored = kj::mv(stored);
+    kj::throwFatalException(kj::mv(*e));
   }
-  workspace.rule = nullptr;
-  if (done == IdleWorld::Done::NOT_DUE || use.state != step.from) co_return;
+  const auto after = workspace.use.policy().*memberOf(step.after);
+  auto done = co_await rooms.world.carryOut(
+      step.rule, workspace.id, kj::str(step.since, " for ", after, " s (", nameOf(step.rule), ")"),
+      [known = kj::addRef(workspace), &step]() {
+        return known->keeper
+            .map([&](const ActivityKeeper& keeper) { return keeper.isStillDue(*known, step); })
+            .orDefault(false);
+      });
+  if (done.kind != IdleWorld::Done::YES) {
+    // Unless somebody else has brought it elsewhere.
+    workspace.act = nullptr;
+    KJ_IF_MAYBE (seen, rooms.world.see(workspace.id)) {
+      if (seen->state == step.from) workspace.act = before;
+    }
+  }
+  carriedOut(workspace, step, kj::mv(done));
+}
+
+void ActivityKeeper::carriedOut(Tracked& workspace, const IdleStep& step, IdleWorld::Done done) {
+  auto& use = workspace.use;
+  workspace.whyNot = nullptr;
+  auto seen = rooms.world.see(workspace.id);
+  if (done.kind == IdleWorld::Done::NOT_DUE || seen == nullptr) return;
+  // Its events may be heard later.
+  const auto state = KJ_ASSERT_NONNULL(seen).state;
+  if (done.kind == IdleWorld::Done::YES) {
+    use.enter(state, now());
+    workspace.nextTry = RULE_PAUSES;
+    return;
+  }
+  if (state != step.from) return;
+  use.enter(state, now(), WorkspaceUse::By::RULE);
   use.notBefore = now() + workspace.nextTry.least;
   workspace.nextTry.least = kj::min(2 * workspace.nextTry.least, workspace.nextTry.most);
-  use.noteWarning(now());
+  KJ_LOG(WARNING, "a rule came to nothing, and is tried again", workspace.id, nameOf(step.rule),
+         done.why);
+  workspace.whyNot = kj::mv(done.why);
 }
 
 }  // namespace bothy

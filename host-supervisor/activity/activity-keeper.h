@@ -16,6 +16,8 @@ namespace bothy {
 constexpr size_t MOST_GUESTS_ASKED = 256;
 // Between two tries of a rule that could not be carried out.
 constexpr RetryPauses::Limits RULE_PAUSES{1 * kj::MINUTES, 1 * kj::HOURS};
+// That are hibernated by a rule at a time: each writes all its memory to the host's disk.
+constexpr size_t MOST_HIBERNATIONS = 4;
 
 // Who uses which workspace, and what becomes of those that nobody uses.  It reads the feed of events, hears of lanes from whoever serves them, and
 // looks at a workspace when something of it is due: of one that rests, or that is in use, nothing runs.
@@ -85,6 +87,7 @@ private:
   std::set<Place> schedule;
   Waiters firstChanged;
   Slots asking{MOST_GUESTS_ASKED};
+  Slots hibernating{MOST_HIBERNATIONS};
   uint64_t lookCount = 0;
   bool isWaiting = false;
   kj::Promise<void> timing = nullptr;
@@ -119,6 +122,8 @@ private:
   // Whether it had that.
   bool dropLock(Tracked& workspace, kj::StringPtr lockId);
   kj::Promise<void> carryOut(Tracked& workspace, const IdleStep& step);
+  bool isStillDue(const Tracked& workspace, const IdleStep& step) const;
+  void carriedOut(Tracked& workspace, const IdleStep& step, IdleWorld::Done done);
   ActivityRow rowOf(Tracked& workspace) const;
   bool isStored(Tracked& workspace) const;
   void store(Tracked& workspace);

@@ -26,11 +26,10 @@ void ActivityKeeper::enter(kj::Array<ActivityRow> activities, kj::Array<WakeLock
     KJ_IF_MAYBE (workspace, findOrTrack(row.workspaceId)) {
       auto& use = workspace->use;
       use.overrides = IdleOverrides::parse(row.overrides);
-      workspace->rule = idleRule(row.rule);
-      workspace->ruleNanos = row.ruleNanos;
-      KJ_IF_MAYBE (rule, workspace->rule) {
-        if (stepOf(*rule).to != use.state) workspace->rule = nullptr;
+      KJ_IF_MAYBE (rule, idleRule(row.rule)) {
+        if (stepOf(*rule).to == use.state) workspace->act = Tracked::Act{*rule, row.ruleNanos};
       }
+      if (row.warnedNanos != 0) use.noteWarning(timeOf(row.warnedNanos), begin);
       if (use.state == WorkspaceState::RUNNING) {
         if (row.idleNanos != 0) use.since = timeOf(row.idleNanos);
         if (row.hostNanos != 0) use.hostSince = timeOf(row.hostNanos);
@@ -48,10 +47,8 @@ void ActivityKeeper::enter(kj::Array<ActivityRow> activities, kj::Array<WakeLock
   }
   for (auto& entry : byId) {
     auto& use = entry.second->use;
-    if (use.state == WorkspaceState::RUNNING) {
-      const auto policy = use.policy();
-      use.notBefore = begin + kj::max(policy.sessionGrace, policy.warnBefore) * kj::SECONDS;
-    }
+    const auto policy = use.policy();
+    use.notBefore = begin + kj::max(policy.sessionGrace, policy.warnBefore) * kj::SECONDS;
     reschedule(*entry.second);
   }
   following = follow(rooms.events.newest()).eagerlyEvaluate([](kj::Exception&& e) {
@@ -66,9 +63,9 @@ ActivityRow ActivityKeeper::rowOf(Tracked& workspace) const {
   ActivityRow row;
   row.workspaceId = kj::str(workspace.id);
   row.overrides = use.overrides.text();
-  KJ_IF_MAYBE (rule, workspace.rule) {
-    row.rule = kj::str(nameOf(*rule));
-    row.ruleNanos = workspace.ruleNanos;
+  KJ_IF_MAYBE (act, workspace.act) {
+    row.rule = kj::str(nameOf(act->rule));
+    row.ruleNanos = act->nanos;
   }
   if (use.state == WorkspaceState::RUNNING) {
     const auto time = now();
@@ -79,6 +76,11 @@ ActivityRow ActivityKeeper::rowOf(Tracked& workspace) const {
       }
     }
   }
+  KJ_IF_MAYBE (step, stepFrom(use.state)) {
+    if (isWarnedFirst(*step)) {
+      KJ_IF_MAYBE (warned, use.lastWarning()) row.warnedNanos = nanosOf(*warned);
+    }
+  }
   return row;
 }
 
@@ -87,7 +89,8 @@ bool ActivityKeeper::isStored(Tracked& workspace) const {
   auto& stored = workspace.stored;
   return wanted.overrides == stored.overrides && wanted.rule == stored.rule &&
          wanted.ruleNanos == stored.ruleNanos && areSame(wanted.idleNanos, stored.idleNanos) &&
-         areSame(wanted.hostNanos, stored.hostNanos);
+         areSame(wanted.hostNanos, stored.hostNanos) &&
+         areSame(wanted.warnedNanos, stored.warnedNanos);
 }
 
 void ActivityKeeper::store(Tracked& workspace) {

@@ -26,6 +26,8 @@ public:
     WorkspaceState state = WorkspaceState::STOPPED;
     // Of its tier, or of those without one.
     IdlePolicy policy = {};
+    // Since when it is paused or hibernated, since 1970; 0: it is neither, or that is not known.
+    int64_t sinceNanos = 0;
   };
   // None: there is no such workspace.
   virtual kj::Maybe<Seen> see(kj::StringPtr id) = 0;
@@ -39,10 +41,15 @@ public:
   virtual void tell(kj::StringPtr id, Cause cause, kj::StringPtr detail) = 0;
 
   // Does what the rule says, unless `isStillDue` says no at the last moment at which it can be left undone.  `detail`: of its event.
-  enum class Done {
-    YES,
-    NOT_DUE,
-    NO,  // it could not be done, or something else is under way
+  struct Done {
+    enum Kind {
+      YES,
+      NOT_DUE,
+      NO,  // it could not be done, or something else is under way
+    };
+    Kind kind;
+    // Of NO: why, one line for people.
+    kj::String why = nullptr;
   };
   virtual kj::Promise<Done> carryOut(IdleRule rule, kj::StringPtr id, kj::String detail,
                                      kj::Function<bool()> isStillDue) = 0;

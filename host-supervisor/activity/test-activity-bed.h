@@ -80,9 +80,16 @@ public:
     IdlePolicy policy;
     GuestUse guest;
     uint32_t asked = 0;    // its guest
-    bool refuses = false;  // to be paused
+    bool refuses = false;  // what rules want
+    // A refusal of that comes after it was begun.
+    bool refusesLate = false;
+    // Since when it is paused or hibernated.
+    int64_t sinceNanos = 0;
     kj::Vector<kj::TimePoint> pauses;
+    kj::Vector<kj::TimePoint> hibernations;
+    kj::Vector<kj::TimePoint> expiries;
     kj::Vector<kj::TimePoint> warnings;
+    uint32_t tries = 0;
   };
   struct Clock final: public kj::Clock {
     explicit Clock(kj::Timer& timer) : timer(timer) {}
@@ -155,7 +162,7 @@ public:
     event.after = next;
     event.cause = cause;
     event.detail = kj::str(detail);
-    workspace.state = next;
+    enter(workspace, next);
     Change change;
     change.tell(kj::mv(event));
     log.reached(store.commit(kj::mv(change)).wait(scope).lastEvent);
@@ -179,7 +186,7 @@ public:
   kj::Maybe<Seen> see(kj::StringPtr id) override {
     auto found = workspaces.find(id.cStr());
     if (found == workspaces.end()) return nullptr;
-    return Seen{found->second.state, found->second.policy};
+    return Seen{found->second.state, found->second.policy, found->second.sinceNanos};
   }
   void forEachIn(WorkspaceState state, kj::FunctionParam<void(kj::StringPtr id)> act) override {
     for (auto& entry : workspaces) {
@@ -198,42 +205,77 @@ public:
   }
   kj::Promise<Done> carryOut(IdleRule rule, kj::StringPtr id, kj::String detail,
                              kj::Function<bool()> isStillDue) override {
-    KJ_ASSERT(rule == IdleRule::PAUSE);
+    auto& step = stepOf(rule);
     auto& workspace = at(id);
+    underWay++;
+    KJ_DEFER(underWay--);
+    mostUnderWay = kj::max(mostUnderWay, underWay);
     // As a workspace that has its turn after others.
     co_await kj::evalLater([]() {});
-    beforePause();
-    if (workspace.state != WorkspaceState::RUNNING) {
+    beforeAct();
+    if (workspace.state != step.from) {
       lateOrders++;
-      co_return Done::NO;
+      co_return Done{Done::NO, kj::str("late")};
     }
-    if (!isStillDue()) co_return Done::NOT_DUE;
-    if (workspace.refuses) co_return Done::NO;
-    lastPause = kj::str(detail);
-    workspace.pauses.add(timer.now());
-    onPause(id);
-    note(id, WorkspaceState::PAUSING);
-    note(id, WorkspaceState::PAUSED);
-    co_return Done::YES;
+    if (!isStillDue()) co_return Done{Done::NOT_DUE};
+    workspace.tries++;
+    if (workspace.refuses) {
+      if (workspace.refusesLate) {
+        note(id, step.meanwhile);
+        note(id, step.from);
+      }
+      co_return Done{Done::NO, kj::str("the disk is full")};
+    }
+    if (takes > 0 * kj::SECONDS) co_await timer.afterDelay(takes);
+    lastAct = kj::str(detail);
+    actsOf(workspace, rule).add(timer.now());
+    onAct(id, rule);
+    note(id, step.meanwhile);
+    note(id, step.to);
+    co_return Done{Done::YES};
   }
-  kj::String lastWarning, lastPause;
-  kj::Function<void()> beforePause = []() {};
-  kj::Function<void(kj::StringPtr id)> onPause = [](kj::StringPtr) {};
-  // Of the events of a pause.
+  static kj::Vector<kj::TimePoint>& actsOf(Workspace& workspace, IdleRule rule) {
+    switch (rule) {
+      case IdleRule::PAUSE:
+        return workspace.pauses;
+      case IdleRule::HIBERNATE:
+        return workspace.hibernations;
+      case IdleRule::EXPIRE:
+        return workspace.expiries;
+    }
+    KJ_UNREACHABLE;
+  }
+  kj::String lastWarning, lastAct;
+  kj::Function<void()> beforeAct = []() {};
+  kj::Function<void(kj::StringPtr id, IdleRule rule)> onAct = [](kj::StringPtr, IdleRule) {};
+  // Of what a rule does, once it is begun.
+  kj::Duration takes = 0 * kj::SECONDS;
+  uint32_t underWay = 0, mostUnderWay = 0;
+  // Of the events of what a rule does.
   kj::Duration feedDelay = 0 * kj::SECONDS;
-  // To pause what does not run.
+  // To do what a rule does not begin with.
   uint32_t lateOrders = 0;
 
 private:
   kj::Vector<kj::Promise<void>> late;
 
+  void enter(Workspace& workspace, WorkspaceState next) {
+    workspace.state = next;
+    const bool isHalted = next == WorkspaceState::PAUSED || next == WorkspaceState::HIBERNATED;
+    workspace.sinceNanos = isHalted ? nanosOf(clock.now()) : 0;
+  }
   void note(kj::StringPtr id, WorkspaceState next) {
     auto& workspace = at(id);
     EventRecord event;
     event.workspace = kj::str(id);
     event.workspaceId = kj::str(id);
     event.before = workspace.state;
-    event.after = workspace.state = next;
+    event.after = next;
+    // One that comes to nothing is as long where it is as before.
+    const auto since = workspace.sinceNanos;
+    enter(workspace, next);
+    if (workspace.refuses && workspace.refusesLate) workspace.sinceNanos = since;
+    event.timeNanos = nanosOf(clock.now());
     event.cause = Cause::IDLE;
     event.number = store.log.size() + 1;
     store.log.add(kj::mv(event));

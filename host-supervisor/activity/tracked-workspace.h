@@ -10,14 +10,20 @@ struct ActivityKeeper::Tracked final: public kj::Refcounted {
       : id(kj::str(id)), use(seen.state, seen.policy, now) {
     stored.workspaceId = kj::str(id);
   }
+  // What a rule is remembered by.
+  struct Act {
+    IdleRule rule;
+    int64_t nanos;
+  };
 
   const kj::String id;
   WorkspaceUse use;
   // As the store has it, or will.
   ActivityRow stored;
-  // The rule by which it is as it is, and when.
-  kj::Maybe<IdleRule> rule;
-  int64_t ruleNanos = 0;
+  // By which it is as it is, or about to be.
+  kj::Maybe<Act> act;
+  // Why the rule that is due came to nothing; empty: it did not.
+  kj::String whyNot;
   RetryPauses::Limits nextTry = RULE_PAUSES;
   kj::Maybe<kj::TimePoint> scheduled;
   bool isLookedAt = false;

@@ -76,7 +76,7 @@ Wakefulness describe(const WorkspaceUse& use, kj::TimePoint now, int64_t wallNow
   }
   KJ_IF_MAYBE (when, use.due(now)) {
     auto& step = KJ_ASSERT_NONNULL(stepFrom(use.state));
-    told.next = Wakefulness::Next{step.rule, nanos(*when), use.isWarned(now)};
+    told.next = Wakefulness::Next{step.rule, nanos(*when), use.isWarned(now), nullptr};
   }
   return told;
 }

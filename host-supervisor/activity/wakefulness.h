@@ -41,6 +41,8 @@ struct Wakefulness {
     IdleRule rule;
     int64_t atNanos;
     bool isWarned;
+    // Why the last try came to nothing; empty: none did.
+    kj::String failure = nullptr;
   };
   kj::Maybe<Next> next;
   // The rule by which it is as it is.

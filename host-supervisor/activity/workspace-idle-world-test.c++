@@ -18,6 +18,8 @@ struct World: public PausedWorld {
     policy.pauseAfter = 60;
     policy.warnBefore = 10;
     policy.sessionGrace = 5;
+    policy.hibernateAfter = 120;
+    policy.expireAfter = 600;
     enterKeeper();
   }
   ~World() noexcept(false) { leaveKeeper(); }
@@ -57,7 +59,7 @@ TEST_CASE(
   w.passTime(1 * kj::SECONDS);
   auto warnings = w.eventsOf(Cause::IDLE_WARNING);
   REQUIRE(warnings.size() == 1);
-  CHECK(warnings[0].detail == "nothing keeps it awake: in 10 s pause-after acts");
+  CHECK(warnings[0].detail == "nobody uses it: in 10 s pause-after pauses it");
   CHECK(warnings[0].isNotice());
   w.passTime(11 * kj::SECONDS);
   CHECK(w.demo->state() == WorkspaceState::PAUSED);
@@ -80,7 +82,7 @@ TEST_CASE("P41 P58 a rule's pause that a bothyd left half-done is the rule's aft
   World w;
   w.leaveKeeper();
   auto step = KJ_ASSERT_NONNULL(
-      w.demo->pause(nullptr, Workspace::IdlePause{kj::str("idle"), []() { return true; }})
+      w.demo->pause(nullptr, Workspace::ByRule{kj::str("idle"), []() { return true; }})
           .wait(w.scope)
           .tryGet<Workspace::Paused>());
   static_cast<void>(step);
@@ -91,12 +93,113 @@ TEST_CASE("P41 P58 a rule's pause that a bothyd left half-done is the rule's aft
   CHECK(w.lastCause() == Cause::IDLE);
 }
 
+TEST_CASE("P27 P58 what stays paused is hibernated by its rule, which says so, and wakes") {
+  World w;
+  w.pause();
+  w.passTime(119 * kj::SECONDS);
+  CHECK(w.demo->state() == WorkspaceState::PAUSED);
+  w.passTime(3 * kj::SECONDS);
+  CHECK(w.demo->state() == WorkspaceState::HIBERNATED);
+  auto told = w.eventsOf(Cause::IDLE);
+  REQUIRE(told.size() == 2);
+  CHECK(told[0].after == WorkspaceState::HIBERNATING);
+  CHECK(told[0].detail == "it has been paused for 120 s (hibernate-after)");
+  CHECK(told[1].after == WorkspaceState::HIBERNATED);
+  for (auto& event : told) CHECK(event.actor == "rule hibernate-after");
+  requireChain(w);
+  auto seen = KJ_ASSERT_NONNULL(w.idle->see(w.id));
+  CHECK(seen.sinceNanos == w.demo->view().sleep.sinceNanos);
+  // As long as nobody runs, no countdown does: after a restart it is where it was.
+  w.leaveKeeper();
+  w.restartBothyd();
+  w.enterKeeper();
+  auto why = KJ_ASSERT_NONNULL(w.keeper->why(w.id).wait(w.scope));
+  CHECK(KJ_ASSERT_NONNULL(why.next).atNanos == seen.sinceNanos + 600'000'000'000);
+  CHECK(KJ_ASSERT_NONNULL(why.past).rule == IdleRule::HIBERNATE);
+  CHECK(w.demo->wake(nullptr).wait(w.scope).get<kj::Own<StartReport>>()->failure == nullptr);
+  CHECK(KJ_ASSERT_NONNULL(w.keeper->why(w.id).wait(w.scope)).past == nullptr);
+}
+
+TEST_CASE("P26 P58 what stays hibernated expires by its rule, after a warning, and is made anew") {
+  World w;
+  w.hibernate();
+  w.passTime(599 * kj::SECONDS);
+  CHECK(w.demo->state() == WorkspaceState::HIBERNATED);
+  auto warnings = w.eventsOf(Cause::IDLE_WARNING);
+  REQUIRE(warnings.size() == 1);
+  CHECK(warnings[0].detail == "nobody uses it: in 600 s expire-after destroys its disk");
+  w.passTime(5 * kj::SECONDS);
+  CHECK(w.demo->state() == WorkspaceState::EXPIRED);
+  auto told = w.eventsOf(Cause::IDLE);
+  REQUIRE(told.size() == 2);
+  CHECK(told[0].after == WorkspaceState::EXPIRING);
+  CHECK(told[0].detail == "it has been hibernated for 600 s (expire-after)");
+  CHECK(told[1].after == WorkspaceState::EXPIRED);
+  for (auto& event : told) CHECK(event.actor == "rule expire-after");
+  requireChain(w);
+  auto why = KJ_ASSERT_NONNULL(w.keeper->why(w.id).wait(w.scope));
+  CHECK((why.next == nullptr && KJ_ASSERT_NONNULL(why.past).rule == IdleRule::EXPIRE));
+  CHECK(w.demo->wake(nullptr).wait(w.scope).get<kj::Own<StartReport>>()->failure == nullptr);
+  CHECK(w.demo->state() == WorkspaceState::RUNNING);
+}
+
+TEST_CASE("P41 P58 a rule's expiry that a bothyd left half-done is the rule's") {
+  World w;
+  w.hibernate();
+  w.leaveKeeper();
+  w.leave("demo", OperationKind::EXPIRE, "key", "idle");
+  w.restartBothyd();
+  w.passUntil(WorkspaceState::EXPIRED);
+  CHECK(w.lastCause() == Cause::IDLE);
+}
+
+TEST_CASE("P44 P56 a paused workspace for whose memory there is no room stays so, until there is") {
+  World w;
+  SECTION("found before anything is done") {
+    w.volumes.free = 100 << 20;
+  }
+  SECTION("found in the middle of it") {
+    w.freezes = false;
+  }
+  w.pause();
+  const auto since = w.demo->view().pausedNanos;
+  w.passTime(10 * kj::MINUTES);
+  CHECK(w.demo->state() == WorkspaceState::PAUSED);
+  CHECK(w.driver.isPaused(w.id));
+  CHECK(w.demo->view().pausedNanos == since);
+  auto why = KJ_ASSERT_NONNULL(w.keeper->why(w.id).wait(w.scope));
+  auto& next = KJ_ASSERT_NONNULL(why.next);
+  CHECK((next.rule == IdleRule::HIBERNATE && next.failure.size() > 0));
+  // After one, two, four and eight minutes.
+  CHECK((next.atNanos - nanosOf(w.clock.time)) / 60'000'000'000 < 8);
+  CHECK(w.eventsOf(Cause::IDLE).size() <= 2 * 4);
+  w.volumes.free = 100ull << 30;
+  w.freezes = true;
+  w.passTime(9 * kj::MINUTES);
+  CHECK(w.demo->state() == WorkspaceState::HIBERNATED);
+}
+
+TEST_CASE("P41 P58 a rule's hibernation that a bothyd left half-done is the rule's") {
+  World w;
+  w.pause();
+  w.leaveKeeper();
+  w.leave("demo", OperationKind::HIBERNATE, "room", "idle");
+  w.restartBothyd();
+  w.enterKeeper();
+  w.passUntil(WorkspaceState::HIBERNATED);
+  auto told = w.eventsOf(Cause::IDLE);
+  REQUIRE(told.size() == 1);
+  CHECK(told[0].after == WorkspaceState::HIBERNATED);
+  CHECK(KJ_ASSERT_NONNULL(KJ_ASSERT_NONNULL(w.keeper->why(w.id).wait(w.scope)).past).rule ==
+        IdleRule::HIBERNATE);
+}
+
 TEST_CASE("P26 who comes before the turn of a pause comes first") {
   World w;
   bool isDue = true;
   auto turn = w.demo->quiet();
   auto pausing =
-      w.demo->pause(nullptr, Workspace::IdlePause{kj::str("idle"), [&]() { return isDue; }});
+      w.demo->pause(nullptr, Workspace::ByRule{kj::str("idle"), [&]() { return isDue; }});
   isDue = false;
   CHECK(pausing.wait(w.scope).is<Busy>());
   CHECK(w.demo->state() == WorkspaceState::RUNNING);

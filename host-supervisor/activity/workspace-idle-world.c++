@@ -3,10 +3,51 @@
 #include <kj/debug.h>
 
 namespace bothy {
+namespace {
+
+// What else can come of all of them.
+template <typename Outcome>
+kj::String whyNot(const Outcome& outcome) {
+  if (outcome.template is<Superseded>()) return kj::str("something else was wanted of it");
+  KJ_IF_MAYBE (underway, outcome.template tryGet<Underway>()) {
+    return kj::str("it takes long: ", underway->why);
+  }
+  return kj::str("something else is under way");
+}
+
+// Why nothing has come of it; none: it is done.
+kj::Promise<kj::Maybe<kj::String>> tryTo(IdleRule rule, Workspace& workspace, kj::StringPtr actor,
+                                         Workspace::ByRule byRule) {
+  switch (rule) {
+    case IdleRule::PAUSE: {
+      auto outcome = co_await workspace.pause(actor, kj::mv(byRule));
+      if (outcome.is<Workspace::Paused>()) co_return nullptr;
+      KJ_IF_MAYBE (not_, outcome.tryGet<Workspace::NotPaused>()) co_return kj::mv(not_->why);
+      co_return whyNot(outcome);
+    }
+    case IdleRule::HIBERNATE: {
+      auto outcome = co_await workspace.hibernate(actor, kj::mv(byRule));
+      if (outcome.is<Workspace::Hibernated>()) co_return nullptr;
+      KJ_IF_MAYBE (not_, outcome.tryGet<Workspace::NotHibernated>()) co_return kj::mv(not_->why);
+      KJ_IF_MAYBE (shortage, outcome.tryGet<Shortage>()) co_return kj::mv(shortage->why);
+      co_return whyNot(outcome);
+    }
+    case IdleRule::EXPIRE: {
+      auto outcome = co_await workspace.expire(actor, kj::mv(byRule));
+      if (outcome.is<Workspace::Expired>()) co_return nullptr;
+      co_return whyNot(outcome);
+    }
+  }
+  KJ_UNREACHABLE;
+}
+
+}  // namespace
 
 kj::Maybe<IdleWorld::Seen> WorkspaceIdleWorld::see(kj::StringPtr id) {
   return manager.viewById(id).map([this](const WorkspaceView& view) {
-    Seen seen{view.state, defaultPolicy};
+    Seen seen{view.state, defaultPolicy, 0};
+    if (view.state == WorkspaceState::PAUSED) seen.sinceNanos = view.pausedNanos;
+    if (view.state == WorkspaceState::HIBERNATED) seen.sinceNanos = view.sleep.sinceNanos;
     KJ_IF_MAYBE (tier, manager.tiers().find(view.tier)) seen.policy = tier->idle;
     return seen;
   });
@@ -65,21 +106,20 @@ kj::Promise<IdleWorld::Done> WorkspaceIdleWorld::carryOut(IdleRule rule, kj::Str
                                                           kj::String detail,
                                                           kj::Function<bool()> isStillDue) {
   auto found = manager.byId(id);
-  if (found == nullptr) co_return Done::NOT_DUE;
+  if (found == nullptr) co_return Done{Done::NOT_DUE};
   auto workspace = kj::mv(KJ_ASSERT_NONNULL(found));
   // It is taken over first.
-  if (workspace->unreachable().size() > 0) co_return Done::NO;
-  switch (rule) {
-    case IdleRule::PAUSE: {
-      bool wasDue = true;
-      auto ask = [&wasDue, &isStillDue]() { return wasDue = isStillDue(); };
-      auto actor = kj::str("rule ", nameOf(rule));
-      auto outcome = co_await workspace->pause(actor, Workspace::IdlePause{kj::mv(detail), ask});
-      if (outcome.is<Workspace::Paused>()) co_return Done::YES;
-      co_return wasDue ? Done::NO : Done::NOT_DUE;
-    }
+  if (workspace->unreachable().size() > 0) {
+    co_return Done{Done::NO, kj::str(workspace->unreachable())};
   }
-  KJ_UNREACHABLE;
+  bool wasDue = true;
+  Workspace::ByRule byRule{kj::mv(detail),
+                           [&wasDue, &isStillDue]() { return wasDue = isStillDue(); }};
+  auto actor = kj::str("rule ", nameOf(rule));
+  auto why = co_await tryTo(rule, *workspace, actor, kj::mv(byRule));
+  if (why == nullptr) co_return Done{Done::YES};
+  if (!wasDue) co_return Done{Done::NOT_DUE};
+  co_return Done{Done::NO, kj::mv(KJ_ASSERT_NONNULL(why))};
 }
 
 }  // namespace bothy

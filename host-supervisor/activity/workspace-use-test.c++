@@ -13,9 +13,10 @@ kj::Duration dueAfter(const WorkspaceUse& use, kj::TimePoint now = START) {
   return KJ_ASSERT_NONNULL(use.due(now)) - START;
 }
 
-TEST_CASE("P26 only what runs is paused because nobody uses it") {
-  for (auto state : {WorkspaceState::PAUSED, WorkspaceState::STOPPED, WorkspaceState::STARTING,
-                     WorkspaceState::FAILED, WorkspaceState::PAUSING}) {
+TEST_CASE("P26 nothing becomes of what is stopped, has failed, or is on its way") {
+  for (auto state :
+       {WorkspaceState::STOPPED, WorkspaceState::STARTING, WorkspaceState::FAILED,
+        WorkspaceState::PAUSING, WorkspaceState::HIBERNATING, WorkspaceState::EXPIRED}) {
     WorkspaceUse use(state, {}, START);
     CHECK(use.due(START) == nullptr);
     CHECK(use.warningDue(START) == nullptr);

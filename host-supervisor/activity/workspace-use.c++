@@ -1,5 +1,7 @@
 #include "activity/workspace-use.h"
 
+#include <kj/debug.h>
+
 namespace bothy {
 namespace {
 
@@ -32,35 +34,63 @@ kj::Maybe<kj::TimePoint> WorkspaceUse::lastUse(kj::TimePoint now) const {
 }
 
 kj::Maybe<kj::TimePoint> WorkspaceUse::due(kj::TimePoint now) const {
+  return wouldBeDue(now).map([this](kj::TimePoint when) { return later(when, notBefore); });
+}
+
+kj::Maybe<kj::TimePoint> WorkspaceUse::wouldBeDue(kj::TimePoint now) const {
   KJ_IF_MAYBE (step, stepFrom(state)) {
     const auto counted = policy();
     const auto after = counted.*memberOf(step->after) * kj::SECONDS;
     if (after == 0 * kj::SECONDS) return nullptr;
-    auto when = since + after;
-    if (state == WorkspaceState::RUNNING) {
-      KJ_IF_MAYBE (last, lastUse(now)) {
-        when = *last + after;
-        if (counted.countSessions != 0) when = later(when, graceEnd());
-      } else {
-        return nullptr;
-      }
-    }
-    return later(when, notBefore);
+    const bool isRunning = state == WorkspaceState::RUNNING;
+    auto last = isRunning ? lastUse(now) : lastWanted();
+    if (last == nullptr) return nullptr;
+    auto when = KJ_ASSERT_NONNULL(last) + after;
+    if (isRunning && counted.countSessions != 0) when = later(when, graceEnd());
+    if (isWarnedFirst(*step)) when = kj::max(when, warnedAt.orDefault(now) + warningOf(*step));
+    return when;
   }
   return nullptr;
 }
 
+kj::Maybe<kj::TimePoint> WorkspaceUse::lastWanted() const {
+  const auto counted = policy();
+  // Whoever comes without waking it leaves at once.
+  if (counted.countSessions != 0 && !visits.empty()) return nullptr;
+  auto last = since;
+  if (counted.countWakeLocks != 0) {
+    last = later(last, lastLock);
+    for (auto& lock : locks) last = kj::max(last, lock.until);
+  }
+  return last;
+}
+
+// It has no longer than it is where it is.
+kj::Duration WorkspaceUse::warningOf(const IdleStep& step) const {
+  if (step.warning == nullptr) return 0 * kj::SECONDS;
+  const auto counted = policy();
+  return kj::min(counted.*step.warning, counted.*memberOf(step.after)) * kj::SECONDS;
+}
+
+void WorkspaceUse::noteWarning(kj::TimePoint warned, kj::TimePoint now) {
+  warnedAt = warned;
+  warnedOf = wouldBeDue(now);
+}
+
 bool WorkspaceUse::isWarned(kj::TimePoint now) const {
   KJ_IF_MAYBE (of, warnedOf) {
-    KJ_IF_MAYBE (when, due(now)) return *of == *when;
+    KJ_IF_MAYBE (when, wouldBeDue(now)) return *of == *when;
   }
   return false;
 }
 
 kj::Maybe<kj::TimePoint> WorkspaceUse::warningDue(kj::TimePoint now) const {
-  const auto before = policy().warnBefore * kj::SECONDS;
-  if (before == 0 * kj::SECONDS || isWarned(now)) return nullptr;
-  return due(now).map([&](kj::TimePoint when) { return when - before; });
+  KJ_IF_MAYBE (step, stepFrom(state)) {
+    const auto before = warningOf(*step);
+    if (before == 0 * kj::SECONDS || isWarned(now)) return nullptr;
+    return due(now).map([&](kj::TimePoint when) { return when - before; });
+  }
+  return nullptr;
 }
 
 kj::Maybe<kj::TimePoint> WorkspaceUse::graceEnd() const {
@@ -96,8 +126,27 @@ void WorkspaceUse::hear(GuestUse told, kj::TimePoint now) {
   }
 }
 
-void WorkspaceUse::enter(WorkspaceState next, kj::TimePoint now) {
+void WorkspaceUse::enter(WorkspaceState next, kj::TimePoint now, By by) {
   if (state == next) return;
+  if (by == By::RULE) {
+    // It came to nothing, and nobody has used it for that.
+    if (leaving.map([&](WorkspaceState from) { return from == next; }).orDefault(false)) {
+      state = next;
+      leaving = nullptr;
+      return;
+    }
+    for (auto& step : IDLE_STEPS) {
+      if (step.meanwhile != next) continue;
+      // It is known to have come to its end already.
+      if (step.to == state) return;
+      if (step.from == state) {
+        leaving = state;
+        state = next;
+        return;
+      }
+    }
+  }
+  leaving = nullptr;
   const bool isBack = isRebooting && next == WorkspaceState::RUNNING;
   state = next;
   if (isBack) {
@@ -110,6 +159,7 @@ void WorkspaceUse::enter(WorkspaceState next, kj::TimePoint now) {
   since = now;
   notBefore = nullptr;
   warnedOf = nullptr;
+  warnedAt = nullptr;
   if (next != WorkspaceState::RUNNING) return;
   hostSince = now;
   lastGuest = nullptr;

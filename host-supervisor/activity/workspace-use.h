@@ -55,9 +55,12 @@ public:
   kj::Maybe<kj::TimePoint> due(kj::TimePoint now) const;
   // When an event is to say that it will be.
   kj::Maybe<kj::TimePoint> warningDue(kj::TimePoint now) const;
-  // The warning of this due() has been told.
-  void noteWarning(kj::TimePoint now) { warnedOf = due(now); }
+  // Its warning is told now, or was told at `warned`.
+  void noteWarning(kj::TimePoint now) { noteWarning(now, now); }
+  void noteWarning(kj::TimePoint warned, kj::TimePoint now);
   bool isWarned(kj::TimePoint now) const;
+  // None: it was not told, or the state is another since.
+  const kj::Maybe<kj::TimePoint>& lastWarning() const { return warnedAt; }
 
   // A session that has lost its last connection has not ended before.
   kj::Maybe<kj::TimePoint> graceEnd() const;
@@ -70,15 +73,26 @@ public:
   kj::TimePoint guestBound(kj::TimePoint now) const;
   // What the guest says, at this moment.
   void hear(GuestUse told, kj::TimePoint now);
-  // It is in this state since `now`.
-  void enter(WorkspaceState next, kj::TimePoint now);
+  // It is in this state since `now`; or where a rule has come to nothing, as long as before.
+  enum class By { ANYBODY, RULE };
+  void enter(WorkspaceState next, kj::TimePoint now, By by = By::ANYBODY);
   // Its guest has asked for a reboot, which is no use that this host knows of.
   void reboot() { isRebooting = true; }
-  bool isComingBack() const { return isRebooting; }
+  // It may come back to where it was.
+  bool isComingBack() const { return isRebooting || leaving != nullptr; }
 
 private:
   kj::Maybe<kj::TimePoint> warnedOf;
+  kj::Maybe<kj::TimePoint> warnedAt;
+  // Where a rule takes it from.
+  kj::Maybe<WorkspaceState> leaving;
   bool isRebooting = false;
+
+  // Without `notBefore`.
+  kj::Maybe<kj::TimePoint> wouldBeDue(kj::TimePoint now) const;
+  // Of one that does not run: since when nobody wants it; none: somebody does.
+  kj::Maybe<kj::TimePoint> lastWanted() const;
+  kj::Duration warningOf(const IdleStep& step) const;
 };
 
 }  // namespace bothy

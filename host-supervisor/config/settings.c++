@@ -140,8 +140,9 @@ constexpr Setting SETTINGS[] = {
       "different; none: there is no such tier"_kj},
      [](Settings&, kj::StringPtr) -> Fault { return kj::str("NAME stands for the tier's name"); }},
     {{"idle"_kj,
-      "what becomes of workspaces without a tier that nobody uses: pause-after=30m (or never) "
-      "warn-before=2m session-grace=60s most-guest-wake=12h, and what counts as use, 0 or 1: "
+      "what becomes of workspaces without a tier that nobody uses: pause-after=30m warn-before=2m "
+      "hibernate-after=10m expire-after=30d warn-expiry=3d (each that is done after a time may be "
+      "never) session-grace=60s most-guest-wake=12h, and what counts as use, 0 or 1: "
       "count-sessions=1 count-input=1 count-commands=1 count-wake-locks=1 (these are the defaults, "
       "of tiers too)"_kj},
      [](Settings& s, kj::StringPtr v) -> Fault {

@@ -7,7 +7,7 @@
 namespace bothy {
 
 // The numbers of both are fixed and the same.
-static_assert(static_cast<int>(IdleRule::PAUSE) == static_cast<int>(rpc::IdleRule::PAUSE));
+static_assert(static_cast<int>(IdleRule::EXPIRE) == static_cast<int>(rpc::IdleRule::EXPIRE));
 static_assert(static_cast<int>(IdleFigure::COUNT_WAKE_LOCKS) ==
               static_cast<int>(rpc::IdleFigure::COUNT_WAKE_LOCKS));
 static_assert(static_cast<int>(Wakefulness::Reason::Kind::NO_ANSWER) ==
@@ -17,6 +17,9 @@ static_assert(MAX_IDLE_SECONDS == rpc::MAX_IDLE_SECONDS);
 void fill(rpc::IdlePolicy::Builder told, const IdlePolicy& policy) {
   told.setPauseAfter(policy.pauseAfter);
   told.setWarnBefore(policy.warnBefore);
+  told.setHibernateAfter(policy.hibernateAfter);
+  told.setExpireAfter(policy.expireAfter);
+  told.setWarnExpiry(policy.warnExpiry);
   told.setSessionGrace(policy.sessionGrace);
   told.setMostGuestWake(policy.mostGuestWake);
   told.setCountSessions(policy.countSessions != 0);
@@ -45,6 +48,7 @@ void fill(rpc::Wakefulness::Builder told, const Wakefulness& from) {
     step.setRule(static_cast<rpc::IdleRule>(next->rule));
     step.setAtNanos(next->atNanos);
     step.setIsWarned(next->isWarned);
+    step.setFailure(next->failure);
   }
   KJ_IF_MAYBE (past, from.past) {
     auto step = told.getPast().initStep();

@@ -14,14 +14,14 @@ public:
   void check() {
     SECTION("P26 what is known of a workspace's use is there after a restart, and is replaced") {
       store.commit(store.added("a", 1));
-      store.commit(kj::mv(Change().put(
-          ActivityRow{kj::str("id-a"), kj::str("pause-after=60"), 11, 12, kj::str("rule"), 13})));
+      store.commit(kj::mv(Change().put(ActivityRow{kj::str("id-a"), kj::str("pause-after=60"), 11,
+                                                   12, kj::str("rule"), 13, 14})));
       auto state = store.reopen();
       REQUIRE(state.activities.size() == 1);
       auto& row = state.activities[0];
       CHECK((row.workspaceId == "id-a" && row.overrides == "pause-after=60"));
       CHECK((row.idleNanos == 11 && row.hostNanos == 12 && row.rule == "rule"));
-      CHECK(row.ruleNanos == 13);
+      CHECK((row.ruleNanos == 13 && row.warnedNanos == 14));
       store.commit(
           kj::mv(Change().put(ActivityRow{kj::str("id-a"), kj::str(), 0, 0, kj::str(), 0})));
       state = store.reopen();

@@ -180,7 +180,8 @@ SessionRow SessionRow::clone() const {
 }
 
 ActivityRow ActivityRow::clone() const {
-  return {kj::str(workspaceId), kj::str(overrides), idleNanos, hostNanos, kj::str(rule), ruleNanos};
+  return {kj::str(workspaceId), kj::str(overrides), idleNanos,  hostNanos,
+          kj::str(rule),        ruleNanos,          warnedNanos};
 }
 
 WakeLockRow WakeLockRow::clone() const {

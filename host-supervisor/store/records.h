@@ -236,6 +236,8 @@ struct ActivityRow {
   // The rule that has acted last and what it did still stands; empty: none.  And when.
   kj::String rule = nullptr;
   int64_t ruleNanos = 0;
+  // When it was told that it will expire; 0: it was not.
+  int64_t warnedNanos = 0;
 
   ActivityRow clone() const;
 };

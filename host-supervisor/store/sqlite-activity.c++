@@ -10,18 +10,19 @@ namespace bothy {
 SqliteActivity::SqliteActivity(SqliteDatabase& database)
     : putActivity(database,
                   "INSERT INTO activity (workspace_id, overrides, idle_nanos, host_nanos, rule, "
-                  "rule_nanos) SELECT ?1,?2,?3,?4,?5,?6 "
+                  "rule_nanos, warned_nanos) SELECT ?1,?2,?3,?4,?5,?6,?7 "
                   "WHERE EXISTS (SELECT 1 FROM workspaces WHERE id=?1) "
                   "ON CONFLICT (workspace_id) DO UPDATE SET overrides=excluded.overrides, "
                   "idle_nanos=excluded.idle_nanos, host_nanos=excluded.host_nanos, "
-                  "rule=excluded.rule, rule_nanos=excluded.rule_nanos"),
+                  "rule=excluded.rule, rule_nanos=excluded.rule_nanos, "
+                  "warned_nanos=excluded.warned_nanos"),
       addWakeLock(database,
                   "INSERT INTO wake_locks (id, workspace_id, holder, reason, taken_nanos, "
                   "until_nanos) VALUES (?,?,?,?,?,?)"),
       removeWakeLock(database, "DELETE FROM wake_locks WHERE id=?"),
       activities(database,
-                 "SELECT workspace_id, overrides, idle_nanos, host_nanos, rule, rule_nanos "
-                 "FROM activity"),
+                 "SELECT workspace_id, overrides, idle_nanos, host_nanos, rule, rule_nanos, "
+                 "warned_nanos FROM activity"),
       wakeLocks(database,
                 "SELECT id, workspace_id, holder, reason, taken_nanos, until_nanos "
                 "FROM wake_locks") {}
@@ -37,6 +38,7 @@ void SqliteActivity::apply(const Change::ActivityStep& step) {
                                .bind(row.hostNanos)
                                .bind(row.rule)
                                .bind(row.ruleNanos)
+                               .bind(row.warnedNanos)
                                .finish();
       if (changed != 1) {
         throw RefusedRow{rowRefused(kj::str("there is no such workspace: ", row.workspaceId))};
@@ -67,7 +69,8 @@ kj::Array<ActivityRow> SqliteActivity::readActivities() {
   KJ_DEFER(activities.again());
   while (activities.step()) {
     rows.add(ActivityRow{activities.text(0), activities.text(1), activities.integer(2),
-                         activities.integer(3), activities.text(4), activities.integer(5)});
+                         activities.integer(3), activities.text(4), activities.integer(5),
+                         activities.integer(6)});
   }
   return rows.releaseAsArray();
 }

@@ -231,6 +231,9 @@ constexpr kj::StringPtr MIGRATIONS[] = {
       ALTER TABLE workspaces ADD COLUMN sleep_cpus INTEGER NOT NULL DEFAULT 0;
       ALTER TABLE workspaces ADD COLUMN sleep_memory_mib INTEGER NOT NULL DEFAULT 0;
     )sql"_kj,
+    R"sql(
+      ALTER TABLE activity ADD COLUMN warned_nanos INTEGER NOT NULL DEFAULT 0;
+    )sql"_kj,
 };
 
 }  // namespace

@@ -19,6 +19,9 @@ TEST_CASE(
   IdlePolicy policy;
   CHECK(policy.pauseAfter == 1800);
   CHECK(policy.warnBefore == 120);
+  CHECK(policy.hibernateAfter == 600);
+  CHECK(policy.expireAfter == 2592000);
+  CHECK(policy.warnExpiry == 259200);
   CHECK(policy.sessionGrace == 60);
   CHECK(policy.mostGuestWake == 43200);
   CHECK((policy.countSessions && policy.countInput && policy.countCommands));
@@ -33,8 +36,9 @@ TEST_CASE("figures of a policy are set by name, in seconds or other units") {
   CHECK(policy.warnBefore == 90);
   CHECK(policy.sessionGrace == 0);
   CHECK(policy.countInput == 0);
-  CHECK(setIdleFigures(policy, "pause-after=never most-guest-wake=7d") == nullptr);
-  CHECK(policy.pauseAfter == 0);
+  CHECK(setIdleFigures(policy, "pause-after=never most-guest-wake=7d expire-after=never") ==
+        nullptr);
+  CHECK((policy.pauseAfter == 0 && policy.expireAfter == 0));
   CHECK(policy.mostGuestWake == 604800);
 }
 

@@ -20,6 +20,9 @@ struct Description {
 constexpr Description DESCRIPTIONS[IDLE_FIGURES] = {
     {"pause-after"_kj, &IdlePolicy::pauseAfter, MAX_IDLE_SECONDS, true},
     {"warn-before"_kj, &IdlePolicy::warnBefore, MAX_IDLE_SECONDS, false},
+    {"hibernate-after"_kj, &IdlePolicy::hibernateAfter, MAX_IDLE_SECONDS, true},
+    {"expire-after"_kj, &IdlePolicy::expireAfter, MAX_IDLE_SECONDS, true},
+    {"warn-expiry"_kj, &IdlePolicy::warnExpiry, MAX_IDLE_SECONDS, false},
     {"session-grace"_kj, &IdlePolicy::sessionGrace, MAX_IDLE_SECONDS, false},
     {"most-guest-wake"_kj, &IdlePolicy::mostGuestWake, MAX_IDLE_SECONDS, false},
     {"count-sessions"_kj, &IdlePolicy::countSessions, 1, false},

@@ -64,12 +64,14 @@ TEST_CASE("a setting that is wrong names the figure and the limit, and changes n
   CHECK(faultOf("free", "cpus=1 cpus=2") == "cpus is set twice; the limit is once");
   CHECK(faultOf("free", "cpu=1") ==
         "'cpu=1' is no figure of a tier; they are cpus, memory, disk, sessions, read, write, "
-        "read-operations, write-operations, pause-after, warn-before, session-grace, "
-        "most-guest-wake, count-sessions, count-input, count-commands, count-wake-locks, each as "
+        "read-operations, write-operations, pause-after, warn-before, hibernate-after, "
+        "expire-after, warn-expiry, session-grace, most-guest-wake, count-sessions, count-input, "
+        "count-commands, count-wake-locks, each as "
         "NAME=NUMBER");
   CHECK(faultOf("free", "") ==
         "no figure is given; they are cpus, memory, disk, sessions, read, write, read-operations, "
-        "write-operations, pause-after, warn-before, session-grace, most-guest-wake, "
+        "write-operations, pause-after, warn-before, hibernate-after, expire-after, warn-expiry, "
+        "session-grace, most-guest-wake, "
         "count-sessions, count-input, count-commands, count-wake-locks, each as NAME=NUMBER");
   CHECK(faultOf("gold", "cpus=1 memory=512 disk=1024") ==
         "sessions is missing: a new tier needs it, from 1 to 1000");

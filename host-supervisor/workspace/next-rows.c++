@@ -30,7 +30,8 @@ WorkspaceJournal::Rows WorkspaceJournal::tidied(Rows rows) const {
   KJ_IF_MAYBE (machine, rows.machine) {
     if (!mayRun(state)) machine->secret = nullptr;
     if (!isUp(state)) machine->agentVersion = nullptr;
-    if (state != WorkspaceState::PAUSED && state != WorkspaceState::RESUMING) {
+    if (state != WorkspaceState::PAUSED && state != WorkspaceState::RESUMING &&
+        state != WorkspaceState::HIBERNATING) {
       machine->pausedNanos = 0;
     }
   }

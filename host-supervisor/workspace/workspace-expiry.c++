@@ -8,13 +8,18 @@
 
 namespace bothy {
 
-kj::Promise<Workspace::Turn> Workspace::beginExpiry(Turn turn, kj::String actor) {
-  co_await journal.transition(askedBy(actor, ExpireOperation::beginning(site)), Cause::REQUEST);
+kj::Promise<Workspace::Turn> Workspace::beginExpiry(Turn turn, kj::String actor,
+                                                    kj::Maybe<kj::String> whyIdle) {
+  const auto cause = whyIdle == nullptr ? Cause::REQUEST : Cause::IDLE;
+  const auto of = whyIdle == nullptr ? Erasure::Of::WORKSPACE : Erasure::Of::UNUSED;
+  co_await journal.transition(askedBy(actor, ExpireOperation::beginning(site, of)), cause,
+                              kj::mv(whyIdle).orDefault(kj::String()));
   begin(storedOperation(site));
   co_return kj::mv(turn);
 }
 
-kj::Promise<Workspace::ExpireOutcome> Workspace::expire(kj::StringPtr actor) {
+kj::Promise<Workspace::ExpireOutcome> Workspace::expire(kj::StringPtr actor,
+                                                        kj::Maybe<ByRule> rule) {
   auto self = addRef();
   auto turn = co_await journal.takeTurn();
   switch (replyTo(Wish::EXPIRE, state())) {
@@ -26,7 +31,8 @@ kj::Promise<Workspace::ExpireOutcome> Workspace::expire(kj::StringPtr actor) {
     case Reply::BEGIN:
       // What is on the host of one that is damaged is left as it is.
       if (row().damage.size() > 0) co_return Busy{state()};
-      turn = co_await keepOn(beginExpiry(kj::mv(turn), kj::str(actor)));
+      if (!isDue(rule)) co_return Busy{state()};
+      turn = co_await keepOn(beginExpiry(kj::mv(turn), kj::str(actor), detailOf(rule)));
       break;
     case Reply::JOIN:
       if (runner.current() == nullptr) co_return Busy{state()};

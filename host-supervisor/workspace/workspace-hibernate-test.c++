@@ -112,32 +112,27 @@ TEST_CASE("P58 a hibernation that comes to nothing leaves what there was, and sa
     CHECK(w.volumes.memories.size() == 0);
     CHECK(w.demo->state() == w.stored());
     CHECK_FALSE(w.isFrozen);
+    CHECK(w.demo->state() == (wasPaused ? WorkspaceState::PAUSED : WorkspaceState::RUNNING));
+    CHECK(w.driver.isPaused(w.id) == wasPaused);
     return kj::mv(failure);
   };
   SECTION("the disk is full after all") {
     w.volumes.hidesFree = true;
     w.volumes.isFull = true;
     CHECK(refused().noSpace);
-    CHECK(w.demo->state() == (wasPaused ? WorkspaceState::PAUSED : WorkspaceState::RUNNING));
-    CHECK(w.driver.isPaused(w.id) == wasPaused);
   }
   SECTION("its image went away") {
     w.images.isInstalled = false;
     CHECK(says(refused().why, "is not installed any more"));
-    CHECK(w.driver.isPaused(w.id) == wasPaused);
   }
   SECTION("its programs do not stand still") {
     w.freezes = false;
     CHECK(says(refused().why, "its programs do not stand still"));
-    CHECK(w.demo->state() == WorkspaceState::RUNNING);
-    CHECK_FALSE(w.driver.isPaused(w.id));
   }
   SECTION("its memory cannot be saved") {
     w.driver.savesToFail = 1;
     CHECK(says(refused().why, "the machine is not saved"));
-    CHECK(w.demo->state() == WorkspaceState::RUNNING);
-    CHECK_FALSE(w.driver.isPaused(w.id));
-    KJ_ASSERT_NONNULL(w.demo->machine())->control().wait(w.scope);
+    if (!wasPaused) KJ_ASSERT_NONNULL(w.demo->machine())->control().wait(w.scope);
   }
 }
 

@@ -9,13 +9,17 @@
 
 namespace bothy {
 
-kj::Promise<Workspace::Turn> Workspace::beginHibernate(Turn turn, kj::String actor) {
-  co_await journal.transition(askedBy(actor, HibernateOperation::beginning(site)), Cause::REQUEST);
+kj::Promise<Workspace::Turn> Workspace::beginHibernate(Turn turn, kj::String actor,
+                                                       kj::Maybe<kj::String> whyIdle) {
+  const auto cause = whyIdle == nullptr ? Cause::REQUEST : Cause::IDLE;
+  co_await journal.transition(askedBy(actor, HibernateOperation::beginning(site, cause)), cause,
+                              kj::mv(whyIdle).orDefault(kj::String()));
   begin(storedOperation(site));
   co_return kj::mv(turn);
 }
 
-kj::Promise<Workspace::HibernateOutcome> Workspace::hibernate(kj::StringPtr actor) {
+kj::Promise<Workspace::HibernateOutcome> Workspace::hibernate(kj::StringPtr actor,
+                                                              kj::Maybe<ByRule> rule) {
   auto self = addRef();
   auto turn = co_await journal.takeTurn();
   switch (replyTo(Wish::HIBERNATE, state())) {
@@ -32,7 +36,8 @@ kj::Promise<Workspace::HibernateOutcome> Workspace::hibernate(kj::StringPtr acto
       KJ_IF_MAYBE (shortage, co_await shortageOfRoom(world, capacity, wantedMib)) {
         co_return kj::mv(*shortage);
       }
-      turn = co_await keepOn(beginHibernate(kj::mv(turn), kj::str(actor)));
+      if (!isDue(rule)) co_return Busy{state()};
+      turn = co_await keepOn(beginHibernate(kj::mv(turn), kj::str(actor), detailOf(rule)));
       break;
     }
     case Reply::JOIN:

@@ -18,8 +18,7 @@ kj::Promise<Workspace::Turn> Workspace::beginPause(Turn turn, kj::String actor,
   co_return kj::mv(turn);
 }
 
-kj::Promise<Workspace::PauseOutcome> Workspace::pause(kj::StringPtr actor,
-                                                      kj::Maybe<IdlePause> idle) {
+kj::Promise<Workspace::PauseOutcome> Workspace::pause(kj::StringPtr actor, kj::Maybe<ByRule> rule) {
   auto self = addRef();
   auto turn = co_await journal.takeTurn();
   switch (replyTo(Wish::PAUSE, state())) {
@@ -29,12 +28,8 @@ kj::Promise<Workspace::PauseOutcome> Workspace::pause(kj::StringPtr actor,
     case Reply::SUPERSEDE:
       co_return Busy{state()};
     case Reply::BEGIN:
-      KJ_IF_MAYBE (rule, idle) {
-        if (!rule->isStillDue()) co_return Busy{state()};
-      }
-      turn = co_await keepOn(beginPause(kj::mv(turn), kj::str(actor), idle.map([](IdlePause& rule) {
-        return kj::mv(rule.detail);
-      })));
+      if (!isDue(rule)) co_return Busy{state()};
+      turn = co_await keepOn(beginPause(kj::mv(turn), kj::str(actor), detailOf(rule)));
       break;
     case Reply::JOIN:
       if (runner.current() == nullptr) co_return Busy{state()};

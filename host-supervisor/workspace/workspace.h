@@ -132,12 +132,11 @@ public:
   };
   using PauseOutcome = kj::OneOf<Paused, NotPaused, Superseded, Busy, Underway>;
   // Because nobody uses it, as long as `isStillDue` says so when it has the turn; else it is `Busy`.
-  struct IdlePause {
+  struct ByRule {
     kj::String detail;
     kj::Function<bool()> isStillDue;
   };
-  kj::Promise<PauseOutcome> pause(kj::StringPtr actor = nullptr,
-                                  kj::Maybe<IdlePause> idle = nullptr);
+  kj::Promise<PauseOutcome> pause(kj::StringPtr actor = nullptr, kj::Maybe<ByRule> rule = nullptr);
   // workspace-hibernate.c++
   struct Hibernated {};
   struct NotHibernated {
@@ -147,7 +146,8 @@ public:
   using HibernateOutcome =
       kj::OneOf<Hibernated, NotHibernated, Superseded, Busy, Underway, Shortage>;
   // Also one that is paused.  `Shortage`: the host's disk cannot hold its memory, and it is as it was.
-  kj::Promise<HibernateOutcome> hibernate(kj::StringPtr actor = nullptr);
+  kj::Promise<HibernateOutcome> hibernate(kj::StringPtr actor = nullptr,
+                                          kj::Maybe<ByRule> rule = nullptr);
   // Of one that is paused or hibernated.  A failure is one of the start's first stage, or where the memory is lost the start's that comes in
   // its place.  `Shortage`: see start().
   kj::Promise<StartOutcome> resume(kj::Maybe<kj::Own<Progress>> progress,
@@ -161,7 +161,8 @@ public:
   // Destroys its disk and its key, and keeps what it is made of.  workspace-expiry.c++
   struct Expired {};
   using ExpireOutcome = kj::OneOf<Expired, Superseded, Busy, Underway>;
-  kj::Promise<ExpireOutcome> expire(kj::StringPtr actor = nullptr);
+  kj::Promise<ExpireOutcome> expire(kj::StringPtr actor = nullptr,
+                                    kj::Maybe<ByRule> rule = nullptr);
 
   // The machine, in state RUNNING.
   kj::Maybe<kj::Own<Machine>> machine();
@@ -225,14 +226,22 @@ private:
   kj::Promise<Turn> beginDelete(Turn turn, kj::String actor);
   kj::Promise<Turn> beginResize(Turn turn, uint32_t diskMib, kj::String actor);
   kj::Promise<Turn> beginPause(Turn turn, kj::String actor, kj::Maybe<kj::String> whyIdle);
-  kj::Promise<Turn> beginHibernate(Turn turn, kj::String actor);
+  kj::Promise<Turn> beginHibernate(Turn turn, kj::String actor, kj::Maybe<kj::String> whyIdle);
   // Of one that is paused or hibernated.
   kj::Promise<Turn> beginResume(Turn turn, kj::String actor);
   kj::Promise<StartOutcome> resumeInTurn(Turn turn, kj::Maybe<kj::Own<Progress>> progress,
                                          kj::String actor);
-  kj::Promise<Turn> beginExpiry(Turn turn, kj::String actor);
+  kj::Promise<Turn> beginExpiry(Turn turn, kj::String actor, kj::Maybe<kj::String> whyIdle);
   // With which one that has a disk, or none any more, begins to start.
   WorkspaceJournal::Rows starting();
+
+  // What a rule wants is still due; of what somebody else asks it always is.
+  static bool isDue(kj::Maybe<ByRule>& rule) {
+    return rule.map([](ByRule& by) { return by.isStillDue(); }).orDefault(true);
+  }
+  static kj::Maybe<kj::String> detailOf(kj::Maybe<ByRule>& rule) {
+    return rule.map([](ByRule& by) { return kj::mv(by.detail); });
+  }
 
   // The row of the machine that may run.
   kj::Maybe<const MachineRow&> runningMachine() const;

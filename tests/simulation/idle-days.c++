@@ -7,7 +7,7 @@
 namespace bothy {
 namespace {
 
-constexpr int STEPS = 400;
+constexpr int STEPS = 600;
 constexpr size_t WORKSPACES = 4;
 constexpr kj::Duration LATE = 30 * kj::SECONDS;
 constexpr kj::Duration LONGEST_LOCK = 5 * kj::HOURS;
@@ -18,6 +18,12 @@ struct Truth {
   IdlePolicy policy;
   bool runs = false;
   kj::TimePoint ranSince = kj::origin<kj::TimePoint>();
+  // Where it is while it does not run, and since when.
+  WorkspaceState rest = WorkspaceState::STOPPED;
+  kj::TimePoint restsSince = kj::origin<kj::TimePoint>();
+  // When somebody did something to it, or a rule could not do what it wanted.
+  kj::TimePoint touched = kj::origin<kj::TimePoint>();
+  kj::TimePoint refused = kj::origin<kj::TimePoint>();
   kj::Vector<kj::Own<void>> visits;
   kj::TimePoint lastVisit = kj::origin<kj::TimePoint>();
   std::map<std::string, kj::TimePoint> locks;
@@ -39,13 +45,27 @@ struct Truth {
     return kj::max(hostUse(now), kj::min(guest, bound));
   }
   kj::TimePoint graceEnd() const { return lastVisit + policy.sessionGrace * kj::SECONDS; }
+  // Of one that rests: the figure of what comes next; 0: nothing does.
+  uint32_t restsFor() const {
+    if (rest == WorkspaceState::PAUSED) return policy.hibernateAfter;
+    return rest == WorkspaceState::HIBERNATED ? policy.expireAfter : 0;
+  }
+  kj::Duration expiryWarning() const {
+    return kj::min(policy.warnExpiry, policy.expireAfter) * kj::SECONDS;
+  }
 };
 
 class IdleDays final {
 public:
   explicit IdleDays(uint64_t seed) : fate(seed) {
     if (fate.oneIn(2)) bed.feedDelay = fate.between(0 * kj::SECONDS, 2 * kj::SECONDS);
-    bed.onPause = [this](kj::StringPtr id) { examinePause(id); };
+    bed.onAct = [this](kj::StringPtr id, IdleRule rule) {
+      if (rule == IdleRule::PAUSE) {
+        examinePause(id);
+      } else {
+        examineRest(id, rule);
+      }
+    };
     for (size_t i = 0; i < WORKSPACES; i++) {
       auto& truth = truths[i];
       truth.id = kj::str("w", i);
@@ -59,7 +79,10 @@ public:
       bed.pass(fate.oneIn(3) ? fate.between(0 * kj::SECONDS, 2 * kj::HOURS)
                              : fate.between(0 * kj::SECONDS, 5 * kj::MINUTES));
       forgetLocks();
-      for (auto& truth : truths) examine(truth);
+      for (auto& truth : truths) {
+        if (bed.at(truth.id).refuses) truth.refused = bed.timer.now();
+        examine(truth);
+      }
       act(truths[fate.below(WORKSPACES)]);
       bed.scope.poll();
     }
@@ -80,6 +103,9 @@ private:
     chosen.warnBefore = fate.oneIn(4) ? 0 : fate.below(chosen.pauseAfter + 1);
     chosen.sessionGrace = fate.below(120);
     chosen.mostGuestWake = fate.below(4 * 3600);
+    chosen.hibernateAfter = fate.oneIn(6) ? 0 : 10 + fate.below(3600);
+    chosen.expireAfter = fate.oneIn(6) ? 0 : 10 + fate.below(4 * 3600);
+    chosen.warnExpiry = fate.oneIn(4) ? 0 : fate.below(2 * 3600);
     return chosen;
   }
   Truth& truthOf(kj::StringPtr id) {
@@ -97,8 +123,15 @@ private:
     truth.hasCommand = false;
   }
   // Its machine is not there any more, or stands still.
-  void rest(Truth& truth) {
+  void rest(Truth& truth, WorkspaceState where) {
     truth.runs = false;
+    truth.rest = where;
+    truth.restsSince = bed.timer.now();
+  }
+  // By somebody, which ends all connections.
+  void bring(Truth& truth, WorkspaceState where) {
+    rest(truth, where);
+    bed.move(truth.id, where, Cause::REQUEST);
     leave(truth, truth.visits.size());
   }
   void leave(Truth& truth, size_t count) {
@@ -121,10 +154,12 @@ private:
 
   void act(Truth& truth) {
     const auto now = bed.timer.now();
-    switch (fate.below(12)) {
+    truth.touched = now;
+    switch (fate.below(14)) {
       case 0:
       case 1:
-        if (!truth.runs) begin(truth);
+        // Not everybody wakes it.
+        if (!truth.runs && (truth.restsFor() == 0 || !fate.oneIn(4))) begin(truth);
         truth.visits.add(bed.come(truth.id));
         break;
       case 2:
@@ -158,21 +193,26 @@ private:
         break;
       case 8:
         if (!truth.runs) break;
-        rest(truth);
-        bed.move(truth.id, WorkspaceState::PAUSED, Cause::REQUEST);
+        bring(truth, fate.oneIn(2) ? WorkspaceState::PAUSED : WorkspaceState::HIBERNATED);
         break;
       case 9:
-        if (truth.runs) rest(truth);
-        bed.move(truth.id, WorkspaceState::STOPPED, Cause::REQUEST);
+        bring(truth, WorkspaceState::STOPPED);
         break;
+      case 12: {
+        auto& workspace = bed.at(truth.id);
+        workspace.refuses = !workspace.refuses;
+        workspace.refusesLate = fate.oneIn(2);
+        break;
+      }
       case 10:
         if (!truth.runs) begin(truth);
         break;
       case 11:
-        bed.restart();
         // Whoever was connected is so no more, and that bothyd does not know it.
+        bed.keeper = nullptr;
         for (auto& each : truths) leave(each, each.visits.size());
         lastKill = now;
+        bed.restart();
         break;
     }
   }
@@ -192,29 +232,69 @@ private:
       judge.accuse(id, " was paused though its guest said that it was in use");
     }
     if (now < truth.graceEnd()) judge.accuse(id, " was paused within the grace of a session");
-    examineWarning(truth);
-    rest(truth);
-  }
-  void examineWarning(Truth& truth) {
-    if (truth.policy.warnBefore == 0) return;
     const auto before = kj::min(truth.policy.warnBefore, truth.policy.pauseAfter) * kj::SECONDS;
+    examineWarning(truth, before, truth.hostUse(now));
+    rest(truth, WorkspaceState::PAUSED);
+  }
+  void examineWarning(Truth& truth, kj::Duration before, kj::TimePoint since) {
+    if (before == 0 * kj::SECONDS) return;
     for (auto warned : bed.at(truth.id).warnings) {
       const auto ago = bed.timer.now() - warned;
-      if (ago >= before - 1 * kj::SECONDS && warned >= truth.hostUse(bed.timer.now())) return;
+      if (ago >= before - 1 * kj::SECONDS && warned >= since) return;
     }
-    judge.accuse(truth.id, " was paused without a warning");
+    judge.accuse(truth.id, " was put to rest without a warning");
+  }
+  // What becomes of one that does not run.
+  void examineRest(kj::StringPtr id, IdleRule rule) {
+    auto& truth = truthOf(id);
+    const auto now = bed.timer.now();
+    forgetLocks();
+    auto name = nameOf(rule);
+    if (truth.runs || truth.rest != stepOf(rule).from)
+      judge.accuse(id, ": ", name, " of one that is elsewhere");
+    if (truth.visits.size() > 0) judge.accuse(id, ": ", name, " while somebody was there");
+    if (!truth.locks.empty()) judge.accuse(id, ": ", name, " though a wake lock held");
+    // Of a lock that is over a bothyd that starts knows nothing any more.
+    auto since = truth.restsSince;
+    if (truth.lastLock >= lastKill) since = kj::max(since, truth.lastLock);
+    if (truth.restsFor() == 0) judge.accuse(id, ": ", name, ", which it never was to be");
+    if (now < since + truth.restsFor() * kj::SECONDS) {
+      judge.accuse(id, ": ", name, " ", (now - since) / kj::SECONDS, " s later, and not after ",
+                   truth.restsFor());
+    }
+    if (rule == IdleRule::EXPIRE) examineWarning(truth, truth.expiryWarning(), truth.restsSince);
+    rest(truth, stepOf(rule).to);
   }
 
   // Of one that runs: it does not do so for longer than its policy says.
   void examine(Truth& truth) {
     const auto now = bed.timer.now();
-    if (bed.lateOrders > 0) judge.accuse("what was paused was to be paused again");
-    if (!truth.runs || truth.visits.size() > 0 || !truth.locks.empty()) return;
+    if (bed.lateOrders > 0) judge.accuse("a rule was to be carried out of what is elsewhere");
+    if (truth.visits.size() > 0 || !truth.locks.empty()) return;
+    // One that was refused is tried again within the longest pause.
+    auto latest = [&](kj::TimePoint due) {
+      if (truth.refused == kj::origin<kj::TimePoint>()) return due;
+      return kj::max(due, truth.refused + RULE_PAUSES.most);
+    };
+    if (!truth.runs) {
+      if (truth.restsFor() == 0) return;
+      auto due = kj::max(truth.restsSince, truth.lastLock) + truth.restsFor() * kj::SECONDS;
+      due = kj::max(due, lastKill + kj::max(truth.policy.sessionGrace, truth.policy.warnBefore) *
+                                        kj::SECONDS);
+      if (truth.rest == WorkspaceState::HIBERNATED) {
+        due = kj::max(due, kj::max(truth.touched, lastKill) + truth.expiryWarning());
+      }
+      if (now > latest(due) + LATE) {
+        judge.accuse(truth.id, " is ", truth.rest, " ", (now - latest(due)) / kj::SECONDS,
+                     " s after it was to be so no more");
+      }
+      return;
+    }
     if (truth.policy.pauseAfter == 0) return;
     // A bothyd that starts knows no less than since when it does so.
     auto due = kj::max(truth.lastUse(now, lastKill), lastKill) + truth.after();
     const auto pause = kj::max(truth.policy.sessionGrace, truth.policy.warnBefore) * kj::SECONDS;
-    due = kj::max(kj::max(due, truth.graceEnd()), lastKill + pause);
+    due = latest(kj::max(kj::max(due, truth.graceEnd()), lastKill + pause));
     if (now > due + LATE) {
       judge.accuse(truth.id, " runs ", (now - due) / kj::SECONDS,
                    " s after it was to be paused because nobody used it");
@@ -223,8 +303,7 @@ private:
 
   void end() {
     for (auto& truth : truths) {
-      if (truth.runs) rest(truth);
-      bed.move(truth.id, WorkspaceState::STOPPED, Cause::REQUEST);
+      bring(truth, WorkspaceState::STOPPED);
     }
     bed.pass(LONGEST_LOCK + 1 * kj::SECONDS);
     if (bed.store.locks.size() > 0) judge.accuse("wake locks are kept that are over");
@@ -240,7 +319,7 @@ kj::Maybe<kj::String> liveIdleDays(uint64_t seed) {
   return IdleDays(seed).live();
 }
 
-size_t pausedLate(uint64_t seed, size_t count) {
+size_t restingLate(uint64_t seed, size_t count) {
   Fate fate(seed);
   ActivityBed bed;
   struct Visit {
@@ -260,12 +339,21 @@ size_t pausedLate(uint64_t seed, size_t count) {
     bed.passUntil(end.first);
     visits[end.second].presence = nullptr;
   }
-  bed.pass(1 * kj::HOURS);
+  bed.pass(31 * kj::DAYS);
   size_t late = 0;
   for (size_t i = 0; i < count; i++) {
-    auto& pauses = bed.at(kj::str("w", i)).pauses;
-    const auto due = visits[i].end + IdlePolicy().pauseAfter * kj::SECONDS;
-    if (pauses.size() != 1 || pauses[0] < due || pauses[0] - due > LATE) ++late;
+    auto& workspace = bed.at(kj::str("w", i));
+    const IdlePolicy policy;
+    auto due = visits[i].end;
+    for (auto& step : IDLE_STEPS) {
+      due += policy.*memberOf(step.after) * kj::SECONDS;
+      auto& acts = ActivityBed::actsOf(workspace, step.rule);
+      if (acts.size() != 1 || acts[0] < due || acts[0] - due > LATE) {
+        ++late;
+        break;
+      }
+      due = acts[0];
+    }
   }
   return late;
 }

@@ -10,7 +10,7 @@ namespace bothy {
 // is killed now and then: what is never to be of the rules for idle workspaces, if it was.  The same seed gives the same days.
 kj::Maybe<kj::String> liveIdleDays(uint64_t seed);
 
-// A host of so many workspaces that all become idle at some moment of an hour: how many of them were paused more than 30 s late (P27).
-size_t pausedLate(uint64_t seed, size_t count);
+// A host of so many workspaces that all become idle at some moment of an hour: how many of them were paused, hibernated or expired more than 30 s late (P27).
+size_t restingLate(uint64_t seed, size_t count);
 
 }  // namespace bothy

@@ -74,6 +74,7 @@ private:
     auto policy = told.initPolicy();
     policy.setPauseAfter(1800);
     policy.setWarnBefore(90);
+    policy.setHibernateAfter(600);
     policy.setSessionGrace(60);
     policy.setMostGuestWake(43200);
     policy.setCountSessions(true);
@@ -83,6 +84,10 @@ private:
       auto past = told.getPast().initStep();
       past.setRule(rpc::IdleRule::PAUSE);
       past.setAtNanos(NANOS);
+      auto next = told.getNext().initStep();
+      next.setRule(rpc::IdleRule::HIBERNATE);
+      next.setAtNanos(NANOS + 600'000'000'000);
+      next.setFailure("the disk is full\x1b");
       return;
     }
     told.setState(rpc::WorkspaceState::RUNNING);

@@ -51,9 +51,10 @@ struct IdleWorkspace {
     }
     return true;
   }
-  void waitForPause() {
+  void waitForPause() { waitFor(rpc::WorkspaceState::PAUSED); }
+  void waitFor(rpc::WorkspaceState state) {
     const auto end = host.now() + PATIENCE;
-    while (host.stateOf("test") != rpc::WorkspaceState::PAUSED) {
+    while (host.stateOf("test") != state) {
       REQUIRE(host.now() < end);
       pass(200 * kj::MILLISECONDS);
     }
@@ -105,6 +106,45 @@ TEST_CASE(
   CHECK(w.runs());
   w.waitForPause();
   CHECK(w.wakeByCommand() == boot);
+}
+
+TEST_CASE(
+    "P26 P27 P58 a workspace that stays paused is hibernated, then it expires, and it wakes from "
+    "each") {
+  IdleWorkspace w;
+  const auto boot = kj::str(w.connected().shell("cat /proc/sys/kernel/random/boot_id"), "\n");
+  w.connected().shell("echo mine > /var/tmp/mine; sync");
+  w.requireTold(w.bothy({"idle", "--set", "hibernate-after=4s", "test"}), "4s     its own");
+  w.leave();
+  w.waitFor(rpc::WorkspaceState::HIBERNATED);
+  w.requireTold(w.bothy({"why", "test"}), "test was hibernated at");
+  w.requireTold(w.bothy({"why", "test"}), "unless it is used, it expires, with its disk, at");
+  w.restart();
+  w.requireTold(w.bothy({"why", "test"}), "test was hibernated at");
+  CHECK(w.wakeByCommand() == boot);
+  EventRecord later{w.host};
+  w.requireTold(w.bothy({"idle", "--set", "expire-after=8s", "test"}), "8s     its own");
+  w.waitFor(rpc::WorkspaceState::EXPIRED);
+  later.waitFor(rpc::Cause::IDLE_WARNING);
+  w.requireTold(w.bothy({"why", "test"}), "test expired at");
+  bool isWarned = false, isExpired = false;
+  for (auto event : later.ofHost()) {
+    if (event.getAfter() == rpc::WorkspaceState::HIBERNATED &&
+        event.getCause() == rpc::Cause::IDLE_WARNING) {
+      isWarned = true;
+    }
+    if (event.getAfter() == rpc::WorkspaceState::EXPIRING) {
+      isExpired = true;
+      CHECK(isWarned);
+      CHECK(event.getCause() == rpc::Cause::IDLE);
+      CHECK(event.getDetail() == "it has been hibernated for 8 s (expire-after)");
+      CHECK(event.getActor() == "rule expire-after");
+    }
+  }
+  CHECK(isExpired);
+  // It is made anew.
+  CHECK(w.wakeByCommand() != boot);
+  CHECK(w.bothy({"exec", "test", "cat", "/var/tmp/mine"}).status != 0);
 }
 
 TEST_CASE(

@@ -19,16 +19,29 @@ constexpr Step STEPS[] = {
 };
 enum { KEY, MACHINE, DISK, LAST_KEY, FILES };
 
-constexpr kj::StringPtr FAILED_CREATION = "failed creation"_kj;
+constexpr kj::StringPtr FAILED_CREATION = "failed creation"_kj, UNUSED = "idle"_kj;
+
+Erasure::Of ofParameters(kj::StringPtr parameters) {
+  if (parameters == FAILED_CREATION) return Erasure::Of::FAILED_CREATION;
+  return parameters == UNUSED ? Erasure::Of::UNUSED : Erasure::Of::WORKSPACE;
+}
 
 }  // namespace
 
 kj::StringPtr Erasure::parametersOf(Of of) {
-  return of == Of::FAILED_CREATION ? FAILED_CREATION : nullptr;
+  switch (of) {
+    case Of::WORKSPACE:
+      return nullptr;
+    case Of::FAILED_CREATION:
+      return FAILED_CREATION;
+    case Of::UNUSED:
+      return UNUSED;
+  }
+  KJ_UNREACHABLE;
 }
 
 Erasure::Erasure(const Site& site, kj::StringPtr parameters)
-    : site(site), of(parameters == FAILED_CREATION ? Of::FAILED_CREATION : Of::WORKSPACE) {}
+    : site(site), of(ofParameters(parameters)) {}
 
 kj::ArrayPtr<const Step> Erasure::steps() const {
   return STEPS;

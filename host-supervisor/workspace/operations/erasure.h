@@ -9,8 +9,8 @@ class Erasure: public Operation {
 public:
   static constexpr kj::StringPtr FIRST_STEP = "key"_kj;
 
-  // Of a creation that failed nobody has asked for it, and the event of its end does not say so.
-  enum class Of { WORKSPACE, FAILED_CREATION };
+  // Of a creation that failed nobody has asked for it, and the event of its end does not say so.  Nor of one that nobody uses.
+  enum class Of { WORKSPACE, FAILED_CREATION, UNUSED };
 
   kj::ArrayPtr<const Step> steps() const override;
   kj::Maybe<kj::Duration> limitOf(size_t step) const override;

@@ -20,8 +20,11 @@ kj::Promise<Operation::Settled> ExpireOperation::settle(kj::Maybe<kj::Exception>
     if (isReleased) rows.machine = nullptr;
     return rows;
   };
+  auto cause = Cause::REQUEST;
+  if (of == Of::FAILED_CREATION) cause = Cause::RECOVERED;
+  if (of == Of::UNUSED) cause = Cause::IDLE;
   auto turn = co_await site.journal.settle(
-      kj::mv(next), of == Of::FAILED_CREATION ? Cause::RECOVERED : Cause::REQUEST,
+      kj::mv(next), cause,
       kj::str("its disk and its key are destroyed; what it is made of is kept"));
   co_return Settled{kj::mv(turn), nullptr};
 }

@@ -5,6 +5,19 @@
 #include "loop/failure-of.h"
 
 namespace bothy {
+namespace {
+
+constexpr kj::StringPtr IDLE = "idle"_kj;
+
+}  // namespace
+
+kj::StringPtr HaltOperation::parametersOf(Cause cause) {
+  return cause == Cause::IDLE ? IDLE : ""_kj;
+}
+
+Cause HaltOperation::causeOf(kj::StringPtr parameters) {
+  return parameters == IDLE ? Cause::IDLE : Cause::REQUEST;
+}
 
 kj::Promise<size_t> HaltOperation::resume(size_t) {
   co_await machine().ignoreResult();

@@ -20,9 +20,13 @@ public:
 protected:
   // `cause`: of its events.
   HaltOperation(const Site& site, OperationKind kind, Cause cause = Cause::REQUEST)
-      : site(site), operationKind(kind), cause(cause) {}
+      : site(site), cause(cause), operationKind(kind) {}
+  // The parameters of the row of one for which a rule has asked, and nobody else; and back.
+  static kj::StringPtr parametersOf(Cause cause);
+  static Cause causeOf(kj::StringPtr parameters);
 
   const Site site;
+  const Cause cause;
 
   // The machine, which is taken over where it could not be before.
   kj::Promise<kj::Own<Machine>> machine();
@@ -47,7 +51,6 @@ protected:
 
 private:
   const OperationKind operationKind;
-  const Cause cause;
   kj::Maybe<kj::String> whyFailed;
 
   kj::Promise<Settled> settleGone();

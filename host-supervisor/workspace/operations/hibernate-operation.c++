@@ -44,8 +44,9 @@ uint64_t bytesOfMemory(uint32_t memoryMib) {
   return (bytes + (1 << 20) - 1) >> 20 << 20;
 }
 
-WorkspaceJournal::Rows HibernateOperation::beginning(const Site& site) {
-  auto rows = site.journal.beginning(OperationKind::HIBERNATE, STEPS[ROOM].name);
+WorkspaceJournal::Rows HibernateOperation::beginning(const Site& site, Cause cause) {
+  auto rows =
+      site.journal.beginning(OperationKind::HIBERNATE, STEPS[ROOM].name, parametersOf(cause));
   // Whatever is left of an earlier sleep is not of this one.
   ++rows.row.sleeps;
   return rows;
@@ -235,7 +236,7 @@ kj::Promise<Operation::Settled> HibernateOperation::settleSaved() {
     rows.row.sleep.sinceNanos = nanosOf(site.world.clock.now());
     return rows;
   };
-  auto turn = co_await site.journal.settle(kj::mv(next), Cause::REQUEST, detail());
+  auto turn = co_await site.journal.settle(kj::mv(next), cause, detail());
   co_return Settled{kj::mv(turn), nullptr};
 }
 
@@ -252,6 +253,8 @@ kj::Promise<void> HibernateOperation::undo(Machine& machine) {
     KJ_LOG(WARNING, "a workspace that was not hibernated goes on late", site.journal.row().name,
            site.journal.row().id, e->getDescription());
   }
+  // It has run for this alone.
+  if (site.journal.row().rest == Rest::PAUSED) co_await machine.pause();
 }
 
 WorkspaceJournal::Rows HibernateOperation::rowsAfter(Outcome outcome) {

@@ -8,9 +8,11 @@ namespace bothy {
 class HibernateOperation final: public HaltOperation {
 public:
   // The rows with which one begins.
-  static WorkspaceJournal::Rows beginning(const Site& site);
+  static WorkspaceJournal::Rows beginning(const Site& site, Cause cause = Cause::REQUEST);
 
-  explicit HibernateOperation(const Site& site) : HaltOperation(site, OperationKind::HIBERNATE) {}
+  // `parameters`: of its row.
+  HibernateOperation(const Site& site, kj::StringPtr parameters)
+      : HaltOperation(site, OperationKind::HIBERNATE, causeOf(parameters)) {}
 
   // It came to nothing as the host's disk could not hold the memory.
   bool noSpace() const { return hasNoSpace; }

@@ -10,19 +10,15 @@ constexpr Step STEPS[] = {
      "the machine's processors could not be stopped"_kj},
 };
 enum { LANES, FREEZE };
-// The parameters of one for which nobody has asked.
-constexpr kj::StringPtr IDLE = "idle"_kj;
 
 }  // namespace
 
 WorkspaceJournal::Rows PauseOperation::beginning(const Site& site, Cause cause) {
-  return site.journal.beginning(OperationKind::PAUSE, STEPS[LANES].name,
-                                cause == Cause::IDLE ? IDLE : ""_kj);
+  return site.journal.beginning(OperationKind::PAUSE, STEPS[LANES].name, parametersOf(cause));
 }
 
 PauseOperation::PauseOperation(const Site& site, kj::StringPtr parameters)
-    : HaltOperation(site, OperationKind::PAUSE, parameters == IDLE ? Cause::IDLE : Cause::REQUEST) {
-}
+    : HaltOperation(site, OperationKind::PAUSE, causeOf(parameters)) {}
 
 kj::ArrayPtr<const Step> PauseOperation::steps() const {
   return STEPS;

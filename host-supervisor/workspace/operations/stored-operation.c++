@@ -34,7 +34,7 @@ kj::Own<Operation> operationOf(const Site& site, const OperationRow& row) {
     case OperationKind::EXPIRE:
       return kj::refcounted<ExpireOperation>(site, row.parameters);
     case OperationKind::HIBERNATE:
-      return kj::refcounted<HibernateOperation>(site);
+      return kj::refcounted<HibernateOperation>(site, row.parameters);
     case OperationKind::WAKE:
       return kj::refcounted<WakeOperation>(site);
   }

@@ -26,7 +26,8 @@ TEST_CASE("P58 why says which rule has paused a workspace, and when") {
   world.supervisor.activity.isPausedByRule = true;
   CHECK(world.run({"why", "demo"}) == SUCCESS);
   CHECK(contains(world.out(), "demo was paused at 2023-11-1"));
-  CHECK(contains(world.out(), "because nobody used it"));
+  CHECK(contains(world.out(), "because nobody used it; unless it is used, it is hibernated at 20"));
+  CHECK(contains(world.out(), "as the last try came to nothing: the disk is full\\x1b\n"));
 }
 
 TEST_CASE("why, wake and idle say that there is no such workspace") {
@@ -86,6 +87,8 @@ TEST_CASE("P26 idle shows the figures of a workspace, and changes them") {
   CommandTestWorld world;
   CHECK(world.run({"idle", "demo"}) == SUCCESS);
   CHECK(contains(world.out(), "pause-after       30m    its tier's"));
+  CHECK(contains(world.out(), "hibernate-after   10m    its tier's"));
+  CHECK(contains(world.out(), "expire-after      never  its tier's"));
   CHECK(contains(world.out(), "count-input       no     its tier's"));
   CHECK(world.run({"idle", "--set", "pause-after=never", "--set", "count-input=tier", "demo"}) ==
         SUCCESS);

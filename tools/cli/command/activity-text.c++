@@ -9,9 +9,44 @@ namespace bothy {
 namespace {
 
 constexpr kj::StringPtr FIGURE_NAMES[IDLE_FIGURES] = {
-    "pause-after"_kj,    "warn-before"_kj, "session-grace"_kj,  "most-guest-wake"_kj,
-    "count-sessions"_kj, "count-input"_kj, "count-commands"_kj, "count-wake-locks"_kj,
+    "pause-after"_kj, "warn-before"_kj,    "hibernate-after"_kj,  "expire-after"_kj,
+    "warn-expiry"_kj, "session-grace"_kj,  "most-guest-wake"_kj,  "count-sessions"_kj,
+    "count-input"_kj, "count-commands"_kj, "count-wake-locks"_kj,
 };
+
+// What the rule is called when it has acted, and before.
+kj::StringPtr pastOf(rpc::IdleRule rule) {
+  switch (rule) {
+    case rpc::IdleRule::NONE:
+      break;
+    case rpc::IdleRule::PAUSE:
+      return "was paused";
+    case rpc::IdleRule::HIBERNATE:
+      return "was hibernated";
+    case rpc::IdleRule::EXPIRE:
+      return "expired";
+  }
+  return "was put to rest";
+}
+
+kj::StringPtr nextOf(rpc::IdleRule rule) {
+  switch (rule) {
+    case rpc::IdleRule::NONE:
+      break;
+    case rpc::IdleRule::PAUSE:
+      return "is paused";
+    case rpc::IdleRule::HIBERNATE:
+      return "is hibernated";
+    case rpc::IdleRule::EXPIRE:
+      return "expires, with its disk,";
+  }
+  return "is put to rest";
+}
+
+bool mayBeNever(rpc::IdleFigure figure) {
+  return figure == rpc::IdleFigure::PAUSE_AFTER || figure == rpc::IdleFigure::HIBERNATE_AFTER ||
+         figure == rpc::IdleFigure::EXPIRE_AFTER;
+}
 
 bool isSwitch(rpc::IdleFigure figure) {
   return figure >= rpc::IdleFigure::COUNT_SESSIONS;
@@ -58,16 +93,6 @@ kj::StringPtr nameOf(rpc::AwakeReason::Kind kind) {
   return "unknown";
 }
 
-kj::StringPtr nameOf(rpc::IdleRule rule) {
-  switch (rule) {
-    case rpc::IdleRule::NONE:
-      break;
-    case rpc::IdleRule::PAUSE:
-      return "paused";
-  }
-  return "unknown";
-}
-
 kj::StringPtr nameOf(rpc::IdleFigure figure) {
   const auto number = static_cast<size_t>(figure);
   return number < IDLE_FIGURES ? FIGURE_NAMES[number] : "unknown"_kj;
@@ -86,6 +111,12 @@ uint32_t valueOf(rpc::IdlePolicy::Reader policy, rpc::IdleFigure figure) {
       return policy.getPauseAfter();
     case rpc::IdleFigure::WARN_BEFORE:
       return policy.getWarnBefore();
+    case rpc::IdleFigure::HIBERNATE_AFTER:
+      return policy.getHibernateAfter();
+    case rpc::IdleFigure::EXPIRE_AFTER:
+      return policy.getExpireAfter();
+    case rpc::IdleFigure::WARN_EXPIRY:
+      return policy.getWarnExpiry();
     case rpc::IdleFigure::SESSION_GRACE:
       return policy.getSessionGrace();
     case rpc::IdleFigure::MOST_GUEST_WAKE:
@@ -104,7 +135,7 @@ uint32_t valueOf(rpc::IdlePolicy::Reader policy, rpc::IdleFigure figure) {
 
 kj::String textOf(rpc::IdleFigure figure, uint32_t value) {
   if (isSwitch(figure)) return kj::str(value == 0 ? "no" : "yes");
-  if (value == 0 && figure == rpc::IdleFigure::PAUSE_AFTER) return kj::str("never");
+  if (value == 0 && mayBeNever(figure)) return kj::str("never");
   return timeOf(value);
 }
 
@@ -114,7 +145,7 @@ kj::Maybe<uint32_t> parseFigure(rpc::IdleFigure figure, kj::StringPtr text) {
     if (text == "0" || text == "no") return uint32_t{0};
     return nullptr;
   }
-  if (text == "never" && figure == rpc::IdleFigure::PAUSE_AFTER) return uint32_t{0};
+  if (text == "never" && mayBeNever(figure)) return uint32_t{0};
   // Of days parseDuration() knows nothing.
   if (text.endsWith("d")) {
     auto given = kj::heapString(text.slice(0, text.size() - 1));
@@ -149,26 +180,41 @@ kj::String tableOf(capnp::List<rpc::AwakeReason>::Reader reasons) {
   return table.render();
 }
 
-kj::String summaryOf(kj::StringPtr name, rpc::Wakefulness::Reader told) {
+namespace {
+
+// Of what comes unless it is used.
+kj::String nextOf(rpc::Wakefulness::Reader told) {
+  if (!told.getNext().isStep()) return nullptr;
+  auto next = told.getNext().getStep();
+  auto failure = next.getFailure().size() == 0
+                     ? kj::String()
+                     : kj::str(", as the last try came to nothing: ",
+                               escapeGuestText(next.getFailure().asArray()));
+  return kj::str("; unless it is used, it ", nextOf(next.getRule()), " at ",
+                 formatTime(next.getAtNanos()), next.getIsWarned() ? ", as was announced" : "",
+                 failure);
+}
+
+kj::String stateOf(rpc::Wakefulness::Reader told) {
   if (told.getPast().isStep()) {
     auto past = told.getPast().getStep();
-    return kj::str(name, " was ", nameOf(past.getRule()), " at ", formatTime(past.getAtNanos()),
-                   " because nobody used it\n");
+    return kj::str(pastOf(past.getRule()), " at ", formatTime(past.getAtNanos()),
+                   " because nobody used it");
   }
   if (told.getState() != rpc::WorkspaceState::RUNNING) {
-    return kj::str(name, " does not run (", nameOf(told.getState()), "), by no rule\n");
+    return kj::str("does not run (", nameOf(told.getState()), "), by no rule");
   }
   if (told.getNext().isStep()) {
-    auto next = told.getNext().getStep();
-    auto since = told.getIdleNanos() == 0
-                     ? kj::str(name, " is kept awake")
-                     : kj::str(name, " was used last at ", formatTime(told.getIdleNanos()));
-    return kj::str(since, "; unless it is used, it is ", nameOf(next.getRule()), " at ",
-                   formatTime(next.getAtNanos()), next.getIsWarned() ? ", as was announced" : "",
-                   "\n");
+    return told.getIdleNanos() == 0 ? kj::str("is kept awake")
+                                    : kj::str("was used last at ", formatTime(told.getIdleNanos()));
   }
-  if (told.getPolicy().getPauseAfter() == 0) return kj::str(name, " is never paused by a rule\n");
-  return kj::str(name, " is in use\n");
+  return kj::str(told.getPolicy().getPauseAfter() == 0 ? "is never paused by a rule" : "is in use");
+}
+
+}  // namespace
+
+kj::String summaryOf(kj::StringPtr name, rpc::Wakefulness::Reader told) {
+  return kj::str(name, " ", stateOf(told), nextOf(told), "\n");
 }
 
 }  // namespace bothy

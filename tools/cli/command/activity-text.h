@@ -9,12 +9,10 @@ namespace bothy {
 // What keeps workspaces awake, in words.
 
 kj::StringPtr nameOf(rpc::AwakeReason::Kind kind);
-// "paused": what the rule does.
-kj::StringPtr nameOf(rpc::IdleRule rule);
 // As settings and `bothy idle` have it: "pause-after".
 kj::StringPtr nameOf(rpc::IdleFigure figure);
 kj::Maybe<rpc::IdleFigure> idleFigure(kj::StringPtr name);
-constexpr size_t IDLE_FIGURES = 8;
+constexpr size_t IDLE_FIGURES = 11;
 
 uint32_t valueOf(rpc::IdlePolicy::Reader policy, rpc::IdleFigure figure);
 // "30m", "never", "no".
