@@ -37,6 +37,7 @@ private:
   kj::Promise<void> erase(kj::String who, kj::String name);
   kj::Promise<void> resize(kj::String who, kj::String name, uint32_t growMib);
   kj::Promise<void> hibernate(kj::String who, kj::String name);
+  bool libvirtObeys() const;
   kj::Promise<void> pause(kj::String who, kj::String name);
   kj::Promise<void> resume(kj::String who, kj::String name);
   kj::Promise<void> changeTier(kj::String who, kj::String name);

@@ -14,7 +14,11 @@ Fate::Fate(uint64_t seed) : state(seed) {
   constexpr uint64_t KINDS[] = {80, 80, 250, 250, 600};
   constexpr uint32_t RATES[] = {15, 60, 60, 150, 350};
   auto kinds = KINDS[below(kj::size(KINDS))];
-  for (auto& rate : permille) rate = below(CERTAIN) < kinds ? RATES[below(kj::size(RATES))] : 0;
+  // Of the last, which came later, nothing is drawn: the worlds of before stay as they were.
+  for (auto& rate : kj::arrayPtr(permille, static_cast<size_t>(Fault::MEMORY_PUT_BACK))) {
+    rate = below(CERTAIN) < kinds ? RATES[below(kj::size(RATES))] : 0;
+  }
+  if (seed % 4 == 3) permille[static_cast<size_t>(Fault::MEMORY_PUT_BACK)] = OFTEN;
   // A world in which bothyd is never killed shows little.
   if (!oneIn(4)) {
     permille[static_cast<size_t>(Fault::KILL)] = RATES[1 + below(kj::size(RATES) - 1)];

@@ -23,6 +23,8 @@ public:
 
   // Whether it happens now.
   bool strikes(Fault fault);
+  // Whether it ever does by itself.
+  bool knows(Fault fault) const { return permille[static_cast<size_t>(fault)] > 0; }
   // It happens the next time that it may, also where there are no faults otherwise.
   void decree(Fault fault) { decreed[static_cast<size_t>(fault)]++; }
   // How often it did.

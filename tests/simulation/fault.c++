@@ -58,6 +58,7 @@ kj::StringPtr toString(Fault fault) {
       "agent keeps lanes"_kj,
       "a step of the set-up fails"_kj,
       "client leaves"_kj,
+      "memory put back"_kj,
   };
   static_assert(kj::size(NAMES) == FAULT_COUNT);
   return NAMES[static_cast<size_t>(fault)];

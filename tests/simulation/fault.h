@@ -69,9 +69,11 @@ enum class Fault : uint8_t {
   SETUP_STEP_FAILS,
   // The client.
   CLIENT_LEAVES,
+  // While a workspace is hibernated: the file of an earlier sleep is in the place of this one's.
+  MEMORY_PUT_BACK,
 };
 
-constexpr size_t FAULT_COUNT = static_cast<size_t>(Fault::CLIENT_LEAVES) + 1;
+constexpr size_t FAULT_COUNT = static_cast<size_t>(Fault::MEMORY_PUT_BACK) + 1;
 
 kj::StringPtr toString(Fault fault);
 inline kj::StringPtr KJ_STRINGIFY(Fault fault) {

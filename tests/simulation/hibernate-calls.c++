@@ -6,6 +6,14 @@
 
 namespace bothy {
 
+bool Clients::libvirtObeys() const {
+  for (auto fault : {Fault::CALL_FAILS, Fault::CALL_FAILS_LATE, Fault::CALL_SLOW, Fault::CALL_HANGS,
+                     Fault::DEVICE_FAILS, Fault::DEVICE_SLOW, Fault::UNPLUG_IGNORED}) {
+    if (host.fate.knows(fault)) return false;
+  }
+  return true;
+}
+
 kj::Promise<void> Clients::hibernate(kj::String who, kj::String name) {
   auto found = bothyd.manager().find(name);
   if (found == nullptr) co_return;
@@ -13,7 +21,8 @@ kj::Promise<void> Clients::hibernate(kj::String who, kj::String name) {
   if (replyTo(Wish::HIBERNATE, workspace.state()) == Reply::BUSY) co_return;
   auto label = host.label(workspace.row().id);
   host.trace.line(who, "hibernate ", label);
-  ++ledger.of(workspace.row()).haltsAsked;
+  const auto halts = ++ledger.of(workspace.row()).haltsAsked;
+  const bool ran = workspace.state() == WorkspaceState::RUNNING;
   auto outcome = co_await workspace.hibernate(who);
   if (!isHeard()) co_return;
   KJ_SWITCH_ONEOF(outcome) {
@@ -35,6 +44,10 @@ kj::Promise<void> Clients::hibernate(kj::String who, kj::String name) {
     KJ_CASE_ONEOF(failure, Workspace::NotHibernated) {
       host.trace.line(who, "is told: not hibernated, ", failure.why);
       if (failure.why.size() == 0) host.judge.accuse("a hibernation fails without a reason");
+      if (ran && libvirtObeys() && workspace.state() == WorkspaceState::PAUSED &&
+          ledger.of(workspace.row()).haltsAsked == halts) {
+        host.judge.accuse(label, " ran, was not hibernated, and stands still");
+      }
     }
     KJ_CASE_ONEOF(superseded, Superseded) {
       host.trace.line(who, "is told: superseded");

@@ -152,6 +152,7 @@ void Invariants::checkAtRest(Incarnation& bothyd) {
   checkList(bothyd, true);
   checkMachines(bothyd);
   checkDisks();
+  checkAwake();
   checkFiles();
   checkSessionsAtRest(bothyd);
 }

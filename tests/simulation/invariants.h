@@ -37,6 +37,7 @@ private:
   // Of one that runs.
   void checkSetup(const WorkspaceView& workspace, SimulatedMachine& machine);
   void checkSleep(kj::StringPtr id);
+  void checkAwake();
   void checkDisks();
   void checkFiles();
 };

@@ -59,6 +59,9 @@ kj::Promise<void> Clients::resume(kj::String who, kj::String name) {
   const bool mayBeExpired = workspace.row().rest == Rest::EXPIRED;
   const bool wasHibernated = workspace.state() == WorkspaceState::HIBERNATED ||
                              workspace.state() == WorkspaceState::HIBERNATING;
+  if (wasHibernated && host.fate.strikes(Fault::MEMORY_PUT_BACK)) {
+    host.putMemoryBack(workspace.row().id);
+  }
   if (wakes && mayBeExpired) {
     // It is a start.
     auto& facts = ledger.of(workspace.row());

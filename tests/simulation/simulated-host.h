@@ -53,6 +53,8 @@ public:
     kj::Array<kj::byte> secret = nullptr;
     uint64_t runs = 0;
     SimulatedMachine::Memory machine = {};
+    // Somebody has put it back.
+    bool isOld = false;
   };
 
   // A console's log: who has it open writes into it also when it was removed.
@@ -125,6 +127,8 @@ public:
   SimulatedMachine& begin(VmSpec spec);
   // One that goes on with memory of its workspace.
   SimulatedMachine& beginWithMemory(VmSpec spec);
+  // simulated-memories.c++: that of a sleep before, of a workspace that is hibernated.
+  void putMemoryBack(kj::StringPtr id);
   // Its CPUs run from now on.
   void run(SimulatedMachine& machine);
   // The host goes off and on again: what was acknowledged is on its disk, and nothing else is there any more.  No bothyd runs.

@@ -78,4 +78,15 @@ void SimulatedMachinery::save(kj::StringPtr nameParam) {
   end(*qemu);
 }
 
+void SimulatedHost::putMemoryBack(kj::StringPtr id) {
+  KJ_IF_MAYBE (memory, memories.find(id)) {
+    if (storedState(id).orDefault(WorkspaceState::DELETING) != WorkspaceState::HIBERNATED) return;
+    if (memory->isOld) return;
+    trace.line("host", "somebody puts back an earlier memory of ", label(id));
+    memory->isOld = true;
+    --memory->seal;
+    --memory->runs;
+  }
+}
+
 }  // namespace bothy

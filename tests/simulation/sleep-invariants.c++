@@ -15,8 +15,21 @@ void Invariants::checkSleep(kj::StringPtr id) {
   }
   auto& row = KJ_ASSERT_NONNULL(host.store.row(id));
   auto memory = host.memories.find(id);
+  // It is refused, and that is seen by whoever wakes it.
+  const bool isOld = memory != nullptr && KJ_ASSERT_NONNULL(memory).isOld;
+  if (isOld) return;
   if (!row.sleep.isThere() || memory == nullptr || KJ_ASSERT_NONNULL(memory).seal != row.sleeps) {
     host.judge.accuse("workspace ", label, " is hibernated, and its memory is lost");
+  }
+}
+
+void Invariants::checkAwake() {
+  for (auto& entry : host.store.workspaces()) {
+    auto& row = entry.value;
+    if (row.sleep.isThere() && row.rest != Rest::HIBERNATED) {
+      host.judge.accuse("workspace ", host.label(row.id),
+                        " is not hibernated, and the database says that memory of it is kept");
+    }
   }
 }
 
