@@ -104,6 +104,7 @@ ExaminedPlaces examinedPlaces(const Settings& settings) {
 struct MachinePrograms {
   kj::String emulator;
   kj::String vsockDevice;
+  kj::String storageDaemon;
   uint32_t probeUser;
 };
 
@@ -119,7 +120,8 @@ kj::Promise<Machinery> lookAtMachinery(kj::UnixEventPort& port, Subreaper& reape
                       kj::str(programs.vsockDevice),
                       libvirtVersion(),
                       kj::mv(emulator.text),
-                      kj::mv(emulator.fault)};
+                      kj::mv(emulator.fault),
+                      kj::str(programs.storageDaemon)};
 }
 
 // A guest that is up answers a dial in milliseconds.
@@ -246,7 +248,7 @@ constexpr uint64_t FIRST_SESSION_CLIENT = uint64_t{1} << 63;
   makeDirectory(driverSettings.stateDir);
   makeDirectory(driverSettings.runtimeDir);
   MachinePrograms programs{kj::str(driverSettings.emulator), kj::str(driverSettings.vsockDevice),
-                           driverSettings.probeUser};
+                           kj::str(driverSettings.storageDaemon), driverSettings.probeUser};
   auto driver = openLibvirtDriver(io, reaper, kj::mv(driverSettings)).wait(scope);
   auto& abilities = driver->abilities();
   auto look = [&]() { return lookAtMachinery(io.unixEventPort, reaper, abilities, programs); };

@@ -25,7 +25,7 @@ kj::Array<Finding> examineHost(const HostFacts& facts, const ExaminedPlaces& pla
 kj::Array<Finding> examineMachinery(const HostFacts& facts, const Machinery& machinery) {
   return kj::arr(checkAccelerator(machinery), checkVsock(facts, machinery),
                  checkVsockNamespace(facts, machinery), checkLibvirt(machinery),
-                 checkEmulator(machinery));
+                 checkEmulator(machinery), checkStorageDaemon(facts, machinery));
 }
 
 void requireFit(kj::ArrayPtr<const Finding> findings) {

@@ -12,6 +12,7 @@ Machinery best() {
   machinery.runsKvm = true;
   machinery.hasKernelVsock = true;
   machinery.vsockDevice = kj::str("/usr/bin/vhost-device-vsock");
+  machinery.storageDaemon = kj::str("/usr/bin/qemu-storage-daemon");
   machinery.libvirt = kj::str("11.3.0");
   machinery.emulator = kj::str("QEMU emulator version 10.0.2 (Debian 1:10.0.2+ds-2)");
   return machinery;
@@ -68,6 +69,17 @@ TEST_CASE("S24 versions older than what was tried are warned of") {
   CHECK(contains(checkEmulator(machinery).advice, "10.0.0"));
   machinery.emulator = kj::str("nonsense");
   CHECK(checkEmulator(machinery).verdict == Verdict::WARN);
+}
+
+TEST_CASE("S22 a host on which no machine can hibernate is warned of") {
+  TestHost host;
+  auto machinery = best();
+  auto finding = checkStorageDaemon(host, machinery);
+  CHECK(finding.verdict == Verdict::WARN);
+  CHECK(finding.found == "there is no /usr/bin/qemu-storage-daemon");
+  CHECK(isWhole(finding));
+  host.files["/usr/bin/qemu-storage-daemon"] = "";
+  CHECK(checkStorageDaemon(host, machinery).verdict == Verdict::OK);
 }
 
 TEST_CASE("S24 a host without QEMU, and a library with known holes, are refused") {

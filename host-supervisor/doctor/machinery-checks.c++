@@ -71,6 +71,14 @@ Finding checkEmulator(const Machinery& machinery) {
   return checkVersion(NAME, machinery.emulator, OLDEST_EMULATOR);
 }
 
+Finding checkStorageDaemon(const HostFacts& facts, const Machinery& machinery) {
+  constexpr kj::StringPtr NAME = "storage-daemon"_kj;
+  if (facts.exists(machinery.storageDaemon)) return good(NAME, kj::str(machinery.storageDaemon));
+  return warning(
+      NAME, kj::str("there is no ", machinery.storageDaemon),
+      "install qemu-utils: no workspace can be hibernated, as its memory is encrypted by it");
+}
+
 Finding checkRpcLibrary(uint32_t version) {
   constexpr kj::StringPtr NAME = "capnproto"_kj;
   const VersionNumber number{version / 1000000, version / 1000 % 1000, version % 1000};

@@ -23,6 +23,8 @@ struct Machinery {
   // What QEMU says of its version, or why it says nothing; one is empty.
   kj::String emulator;
   kj::String emulatorFault;
+  // The program by which a machine's memory is encrypted on its way to the disk, absolute path.
+  kj::String storageDaemon = nullptr;
 };
 
 Finding checkAccelerator(const Machinery& machinery);
@@ -31,6 +33,8 @@ Finding checkVsock(const HostFacts& facts, const Machinery& machinery);
 Finding checkVsockNamespace(const HostFacts& facts, const Machinery& machinery);
 Finding checkLibvirt(const Machinery& machinery);
 Finding checkEmulator(const Machinery& machinery);
+// Whether machines can hibernate, beside /dev/fuse.
+Finding checkStorageDaemon(const HostFacts& facts, const Machinery& machinery);
 // `version` as CAPNP_VERSION has it; KJ has the same.
 Finding checkRpcLibrary(uint32_t version);
 

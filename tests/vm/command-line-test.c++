@@ -43,9 +43,10 @@ TEST_CASE("S24 doctor tells what the host is, and the log what is weak about it"
   INFO(log.cStr());
 
   kj::Vector<kj::StringPtr> missing;
-  for (auto name : {"accelerator"_kj, "vsock"_kj, "vsock-namespace"_kj, "fuse"_kj,
-                    "network-namespaces"_kj, "libvirt"_kj, "qemu"_kj, "kernel"_kj, "capnproto"_kj,
-                    "smt"_kj, "ksm"_kj, "swap"_kj, "core-dumps"_kj, "ptrace-scope"_kj}) {
+  for (auto name :
+       {"accelerator"_kj, "vsock"_kj, "vsock-namespace"_kj, "fuse"_kj, "network-namespaces"_kj,
+        "libvirt"_kj, "qemu"_kj, "kernel"_kj, "capnproto"_kj, "smt"_kj, "ksm"_kj, "swap"_kj,
+        "core-dumps"_kj, "ptrace-scope"_kj, "storage-daemon"_kj}) {
     bool isThere = false;
     for (auto finding : findings) isThere = isThere || finding.getName() == name;
     if (!isThere) missing.add(name);
