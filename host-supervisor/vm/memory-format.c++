@@ -9,6 +9,9 @@
 namespace bothy {
 namespace {
 
+// Another where domainXml() makes another machine.
+constexpr kj::StringPtr MACHINE = "q35 with a balloon"_kj;
+
 // The first processor's line of this name.
 kj::String ofProcessor(kj::StringPtr info, kj::StringPtr name) {
   auto begin = strstr(info.cStr(), kj::str("\n", name, "\t").cStr());
@@ -29,11 +32,11 @@ uint64_t digestOf(kj::StringPtr text) {
 }  // namespace
 
 kj::String memoryFormat(kj::StringPtr emulator, bool isKvm) {
-  if (!isKvm) return kj::str(emulator, ", q35, emulated processor");
+  if (!isKvm) return kj::str(emulator, ", ", MACHINE, ", emulated processor");
   // The guest has the host's own processor.
   std::ifstream file("/proc/cpuinfo");
   const std::string info((std::istreambuf_iterator<char>(file)), std::istreambuf_iterator<char>());
-  return kj::str(emulator, ", q35,", ofProcessor(info.c_str(), "model name"), " ",
+  return kj::str(emulator, ", ", MACHINE, ",", ofProcessor(info.c_str(), "model name"), " ",
                  kj::hex(digestOf(ofProcessor(info.c_str(), "flags"))));
 }
 

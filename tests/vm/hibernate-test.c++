@@ -124,6 +124,44 @@ TEST_CASE(
   CHECK(has(detailOf(events, State::HIBERNATING, State::HIBERNATED).c_str(), "MiB on the disk"));
 }
 
+TEST_CASE("P42 memory that programs have freed is the host's again, and takes no disk") {
+  constexpr uint64_t MEBIBYTE = 1 << 20;
+  constexpr uint64_t FILLED_MIB = 300, LEFT_MIB = 64;
+  constexpr kj::Duration RETURN_LIMIT = 60 * kj::SECONDS;
+  auto& host = sharedWorkspace().host;
+  TestWorkspace other(host, {.name = "other", .memoryMib = 512});
+  auto residentMib = [&]() {
+    auto line = hostOutput(
+        {"/bin/sh"_kj, "-c"_kj,
+         kj::str("awk '/^VmRSS:/ { print int($2 / 1024) }' /proc/", other.qemu(), "/status")});
+    return uint64_t(atoi(line.cStr()));
+  };
+  // It is by and by that the guest tells what is free.
+  auto untilAtMost = [&](uint64_t mib) {
+    const auto begun = host.now();
+    while (residentMib() > mib && host.now() - begun < RETURN_LIMIT) {
+      host.timer.afterDelay(1 * kj::SECONDS).wait(host.scope);
+    }
+  };
+  // Of what a boot has touched.
+  untilAtMost(FILLED_MIB);
+  const auto before = residentMib();
+  CHECK(before <= FILLED_MIB);
+  other.shell(
+      kj::str("mkdir -p /run/noise; mount -t tmpfs -o size=", FILLED_MIB + 1,
+              "M noise /run/noise; head -c ", FILLED_MIB, "M /dev/urandom > /run/noise/file"),
+      "root");
+  CHECK(residentMib() >= FILLED_MIB);
+  other.shell("umount /run/noise", "root");
+  untilAtMost(before + LEFT_MIB);
+  CHECK(residentMib() <= before + LEFT_MIB);
+  auto request = host.supervisor().hibernateRequest();
+  request.setName("other");
+  CHECK(host.wait(request.send().dropPipeline(), "the hibernation").getOutcome().isHibernated());
+  CHECK(other.info().getSavedBytes() <= FILLED_MIB / 2 * MEBIBYTE);
+  host.deleteWorkspace("other");
+}
+
 TEST_CASE("P22 changes of memory and disk are there after each of many hibernations") {
   auto& [host, workspace] = sharedWorkspace();
   const int cycles = getenv("BOTHY_FULL") != nullptr ? 50 : 3;

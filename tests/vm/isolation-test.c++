@@ -37,10 +37,10 @@ kj::String statusLine(pid_t pid, kj::StringPtr name) {
   return hostOutput({"/bin/grep"_kj, kj::str("^", name, ":"), kj::str("/proc/", pid, "/status")});
 }
 
-// PCI device ids: virtio block, random numbers and vsock, in their old and new spelling (virtio 1.2,
+// PCI device ids: virtio block, random numbers, balloon and vsock, in their old and new spelling (virtio 1.2,
 // section 4.1.2), and pvpanic.
-constexpr kj::StringPtr ALLOWED_DEVICES[] = {"0x1001"_kj, "0x1042"_kj, "0x1005"_kj,
-                                             "0x1044"_kj, "0x1053"_kj, "0x0011"_kj};
+constexpr kj::StringPtr ALLOWED_DEVICES[] = {"0x1001"_kj, "0x1042"_kj, "0x1005"_kj, "0x1044"_kj,
+                                             "0x1002"_kj, "0x1045"_kj, "0x1053"_kj, "0x0011"_kj};
 
 TEST_CASE("S18 the machine has the devices that were decided on and no other") {
   auto& workspace = sharedWorkspace().workspace;
