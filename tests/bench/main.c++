@@ -17,6 +17,7 @@
 #include "bench/key-figures.h"
 #include "bench/lane-figures.h"
 #include "bench/metering-figures.h"
+#include "bench/sleep-figures.h"
 #include "bench/store-figures.h"
 #include "bench/supervisor-figures.h"
 #include "bench/terminal-figures.h"
@@ -57,7 +58,7 @@ public:
             },
             "GROUP",
             "Measure one group of rows: boot, exec, echo, file, lane, size, disk, store, "
-            "supervisor, keys, idle or terminal.")
+            "supervisor, keys, idle, sleep or terminal.")
         .callAfterParsing([this]() {
           measure();
           context.exitInfo(asJson ? json(rows) : table(rows));
@@ -68,9 +69,9 @@ public:
 
 private:
   kj::ProcessContext& context;
-  static constexpr kj::StringPtr GROUPS[] = {"boot"_kj,       "exec"_kj, "echo"_kj, "file"_kj,
-                                             "lane"_kj,       "size"_kj, "disk"_kj, "store"_kj,
-                                             "supervisor"_kj, "keys"_kj, "idle"_kj, "terminal"_kj};
+  static constexpr kj::StringPtr GROUPS[] = {
+      "boot"_kj,  "exec"_kj,       "echo"_kj, "file"_kj, "lane"_kj,  "size"_kj,    "disk"_kj,
+      "store"_kj, "supervisor"_kj, "keys"_kj, "idle"_kj, "sleep"_kj, "terminal"_kj};
 
   bool asJson = false;
   kj::Maybe<kj::String> only;
@@ -124,6 +125,11 @@ private:
       return;
     SupervisedHost host;
     if (wants("boot")) boots(host);
+    if (wants("sleep")) {
+      progress("pauses and hibernations");
+      measureSleep(rows, host);
+      if (only != nullptr) return;
+    }
     TestWorkspace workspace(host, {.name = "bench", .memoryMib = MEMORY_MIB, .diskMib = 1024});
     if (wants("size")) sizes(workspace);
     GuestPeer peer(workspace);
