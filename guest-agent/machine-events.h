@@ -18,6 +18,8 @@ public:
   ~MachineEvents() noexcept(false);
   KJ_DISALLOW_COPY_AND_MOVE(MachineEvents);
 
+  void noteWakes(const WakeSummary& wakes) { activity.noteWakes(wakes); }
+
 private:
   Programs& programs;
   EventFeed& feed;

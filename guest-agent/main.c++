@@ -48,6 +48,8 @@
 #include "setup/workspace-setup.h"
 #include "system/system-facet.h"
 #include "terminal/terminals-facet.h"
+#include "wake/wake-locks.h"
+#include "wake/wake-service.h"
 #include "wire/event-loop.h"
 #include "wire/socket-stream.h"
 
@@ -233,6 +235,15 @@ void bootAndServe(Console& console, Boot& boot) {
                        hasDataDisk ? MachineEvents::Disk::PRESENT : MachineEvents::Disk::NONE,
                        programsGroup.map([](const kj::String& path) { return path.asPtr(); }));
 
+  kj::Maybe<WakeLocks> wakeLocks;
+  KJ_IF_MAYBE (problem, kj::runCatchingExceptions([&]() {
+                 wakeLocks.emplace(
+                     agent.programs, WakeLocks::Options(),
+                     [&events](const WakeSummary& wakes) { events.noteWakes(wakes); });
+               })) {
+    console.say(kj::str("programs cannot take wake locks: ", problem->getDescription()));
+  }
+
   HostOnly hostOnly;
   kj::Promise<void> serving = kj::NEVER_DONE;
   KJ_IF_MAYBE (fd, listener) {
@@ -332,6 +343,9 @@ int main(int argc, char* argv[]) {
   }
   if (isSetupWorker(argc, argv)) {
     return setupWorkerMain(argv);
+  }
+  if (isWakeService(argc, argv)) {
+    return wakeServiceMain();
   }
   if (isFileWorker(argc, argv)) {
     return fileWorkerMain();

@@ -138,6 +138,19 @@ struct Activity {
   # Programs of `Processes.exec` that run.
   terminals @3 :UInt32;
   # And those on terminals.
+  wakes @4 :UInt32;
+  # Wake locks that programs hold (`bothy-wake`).  Told at once, and once a second at most.
+  longestWake @5 :Wake;
+  # That which ends last, where there is one.
+
+  struct Wake {
+    uid @0 :UInt32;
+    # Of the machine's.
+    label @1 :Text;
+    # What for, at most `maxWakeLabelBytes`.
+    leftMillis @2 :UInt64;
+    # Until it ends, if it is not released before; of the machine's own time, in which it does not stand still.
+  }
 }
 
 struct ProgramEnded {
@@ -176,6 +189,11 @@ struct Port {
 }
 
 const maxEventNameBytes :UInt32 = 64;
+
+const maxWakeLabelBytes :UInt32 = 64;
+
+const maxGuestWakeMillis :UInt64 = 2592000000;
+# Of a wake lock: 30 days.
 
 const maxAgentEvents :UInt32 = 256;
 # Beside ports.

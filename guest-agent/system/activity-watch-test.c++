@@ -48,6 +48,30 @@ TEST_CASE("what somebody does after a pause is told at once, and what follows on
   CHECK(w.told[2].running.commands == 0);
 }
 
+TEST_CASE("P26 a wake lock is told of at once, whatever else was told just now") {
+  World w;
+  w.watch.noteInput();
+  w.pass(10 * kj::SECONDS);
+  w.watch.noteInput();
+  WakeSummary wakes{.count = 1, .uid = 7, .untilMillis = 1, .label = "make"};
+  w.watch.noteWakes(wakes);
+  w.scope.poll();
+  REQUIRE(w.told.size() == 2);
+  CHECK((w.told[1].wakes == wakes && w.told[1].lastInput == w.timer.now()));
+  // The same again is no news, and no more than one a second is told.
+  w.watch.noteWakes(wakes);
+  w.watch.noteWakes({});
+  w.watch.noteWakes(wakes);
+  w.watch.noteWakes({});
+  w.scope.poll();
+  CHECK(w.told.size() == 2);
+  w.pass(WAKE_PAUSE);
+  REQUIRE(w.told.size() == 3);
+  CHECK(w.told[2].wakes.count == 0);
+  w.pass(ACTIVITY_PAUSE);
+  CHECK(w.told.size() == 3);
+}
+
 TEST_CASE("that programs run without anybody who types is told as that") {
   World w;
   w.watch.noteRunning({.commands = 1});

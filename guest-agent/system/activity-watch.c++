@@ -13,20 +13,27 @@ void ActivityWatch::noteRunning(RunningPrograms now) {
   changed();
 }
 
-void ActivityWatch::changed() {
-  if (isDue) return;
-  isDue = true;
-  telling = tellInTime().eagerlyEvaluate(nullptr);
+void ActivityWatch::noteWakes(const WakeSummary& now) {
+  if (now == wakes) return;
+  wakes = now;
+  changed(WAKE_PAUSE);
 }
 
-kj::Promise<void> ActivityWatch::tellInTime() {
-  KJ_IF_MAYBE (last, lastTold) {
-    const auto due = *last + ACTIVITY_PAUSE;
-    if (timer.now() < due) co_await timer.atTime(due);
+void ActivityWatch::changed(kj::Duration pause) {
+  auto time = timer.now();
+  KJ_IF_MAYBE (last, lastTold) time = kj::max(time, *last + pause);
+  KJ_IF_MAYBE (earlier, due) {
+    if (*earlier <= time) return;
   }
-  isDue = false;
+  due = time;
+  telling = tellAt(time).eagerlyEvaluate(nullptr);
+}
+
+kj::Promise<void> ActivityWatch::tellAt(kj::TimePoint time) {
+  if (timer.now() < time) co_await timer.atTime(time);
+  due = nullptr;
   lastTold = timer.now();
-  tell({.lastInput = lastInput, .running = running});
+  tell({.lastInput = lastInput, .running = running, .wakes = wakes});
 }
 
 }  // namespace bothy

@@ -4,6 +4,7 @@
 #include <kj/timer.h>
 
 #include "process/program-listener.h"
+#include "wake/wake-summary.h"
 
 namespace bothy {
 
@@ -11,12 +12,15 @@ namespace bothy {
 struct Activity {
   kj::Maybe<kj::TimePoint> lastInput;  // by the monotonic clock; none: none has come yet
   RunningPrograms running;
+  WakeSummary wakes = {};
 };
 
 // Between two times that it is told.
 constexpr kj::Duration ACTIVITY_PAUSE = 1 * kj::MINUTES;
+// The same of wake locks: what holds one may be all that keeps the machine running.
+constexpr kj::Duration WAKE_PAUSE = 1 * kj::SECONDS;
 
-// Tells of a change: at once, or when ACTIVITY_PAUSE has passed since the last time.
+// Tells of a change: at once, or when so long has passed since the last time.
 class ActivityWatch final {
 public:
   using Tell = kj::Function<void(const Activity&)>;
@@ -27,6 +31,7 @@ public:
   // A terminal was given input.
   void noteInput();
   void noteRunning(RunningPrograms running);
+  void noteWakes(const WakeSummary& wakes);
 
 private:
   kj::Timer& timer;
@@ -34,11 +39,12 @@ private:
   kj::Maybe<kj::TimePoint> lastInput;
   RunningPrograms running;
   kj::Maybe<kj::TimePoint> lastTold;
-  bool isDue = false;
+  WakeSummary wakes;
+  kj::Maybe<kj::TimePoint> due;
   kj::Promise<void> telling = nullptr;
 
-  void changed();
-  kj::Promise<void> tellInTime();
+  void changed(kj::Duration pause = ACTIVITY_PAUSE);
+  kj::Promise<void> tellAt(kj::TimePoint time);
 };
 
 }  // namespace bothy

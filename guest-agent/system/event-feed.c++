@@ -46,6 +46,15 @@ void EventFeed::Event::writeTo(rpc::AgentEvent::Builder builder, kj::TimePoint n
       }
       told.setCommands(activity.running.commands);
       told.setTerminals(activity.running.terminals);
+      auto& wakes = activity.wakes;
+      if (wakes.count > 0) {
+        auto longest = told.initLongestWake();
+        told.setWakes(wakes.count);
+        longest.setUid(wakes.uid);
+        longest.setLabel(wakes.label);
+        const auto millis = (now - kj::origin<kj::TimePoint>()) / kj::MILLISECONDS;
+        longest.setLeftMillis(wakes.untilMillis - kj::min(wakes.untilMillis, millis));
+      }
     }
   }
 }

@@ -149,6 +149,9 @@ TEST_CASE("P26 input and commands keep a workspace awake, though only the guest 
   SECTION("a command that has run") {
     demo.guest.lastCommand = bed.start + 20 * kj::MINUTES;
   }
+  SECTION("a wake lock that a program has held") {
+    demo.guest.lastWake = bed.start + 20 * kj::MINUTES;
+  }
   bed.pass(49 * kj::MINUTES);
   CHECK(demo.pauses.size() == 0);
   bed.pass(1 * kj::MINUTES);
@@ -164,6 +167,9 @@ TEST_CASE("P26 what the guest alone says counts no longer than the policy allows
   auto& demo = bed.begin("demo", policy);
   SECTION("commands that run for ever") {
     demo.guest.commands = 3;
+  }
+  SECTION("wake locks that programs hold for ever") {
+    demo.guest.wakes = 2;
   }
   SECTION("a guest that does not answer") {
     demo.guest.isAnswered = false;

@@ -237,6 +237,31 @@ TEST_CASE("P26 one that has less time than its warning is warned when it is hibe
   CHECK(bed.demo.expiries[0] - bed.demo.hibernations[0] == 1 * kj::HOURS);
 }
 
+TEST_CASE("P26 P58 why says which program of the guest keeps it awake, and for whom") {
+  ActivityBed bed;
+  auto& demo = bed.begin("demo");
+  const auto start = bed.timer.now();
+  demo.guest.wakes = 3;
+  demo.guest.wakeUid = 1000;
+  demo.guest.wakeLabel = kj::str("make -j8");
+  demo.guest.wakeUntil = start + 2 * kj::HOURS;
+  bed.pass(90 * kj::MINUTES);
+  CHECK((demo.pauses.size() == 0 && demo.asked <= 8));
+  auto told = bed.why("demo");
+  REQUIRE(told.reasons.size() == 1);
+  auto& reason = told.reasons[0];
+  CHECK(reason.kind == Wakefulness::Reason::Kind::GUEST_LOCK);
+  CHECK((reason.who == "uid 1000" && reason.detail == "make -j8 (and 2 more)"));
+  CHECK(reason.untilNanos == bed.nanos(start + 2 * kj::HOURS));
+  // The last one is released.
+  demo.guest.wakes = 0;
+  demo.guest.lastWake = bed.timer.now();
+  const auto released = bed.timer.now();
+  bed.pass(31 * kj::MINUTES);
+  REQUIRE(demo.pauses.size() == 1);
+  CHECK(demo.pauses[0] - released == 30 * kj::MINUTES);
+}
+
 TEST_CASE("P42 only some are hibernated at a time, and each that waits for that may be used") {
   ActivityBed bed;
   constexpr uint32_t MANY = 20;

@@ -17,6 +17,17 @@ struct GuestUse {
   kj::Maybe<kj::TimePoint> lastCommand = nullptr;
   // That an earlier bothyd has granted, of which this one knows nothing.
   uint32_t earlierLanes = 0;
+  // Wake locks that programs of the guest hold, and when there was one last; and of the one that ends last whose it is, what for, and when.
+  uint32_t wakes = 0;
+  kj::Maybe<kj::TimePoint> lastWake = nullptr;
+  uint32_t wakeUid = 0;
+  kj::String wakeLabel = nullptr;
+  kj::TimePoint wakeUntil = kj::origin<kj::TimePoint>();
+
+  GuestUse clone() const {
+    return {isAnswered, lastInput, commands, lastCommand,        earlierLanes,
+            wakes,      lastWake,  wakeUid,  kj::str(wakeLabel), wakeUntil};
+  }
 };
 
 // Workspaces, as those see them who decide what becomes of the ones that nobody uses.

@@ -196,7 +196,7 @@ public:
   kj::Promise<GuestUse> askGuest(kj::StringPtr id) override {
     auto& workspace = at(id);
     ++workspace.asked;
-    return workspace.guest;
+    return workspace.guest.clone();
   }
   void tell(kj::StringPtr id, Cause cause, kj::StringPtr detail) override {
     KJ_ASSERT(cause == Cause::IDLE_WARNING);

@@ -44,6 +44,12 @@ void addGuests(kj::Vector<Reason>& reasons, const WorkspaceUse& use, const Clock
     reasons.add(Reason{Reason::Kind::COMMANDS, nullptr, nullptr, kj::str(guest.commands), 0, bound,
                        policy.countCommands != 0});
   }
+  if (guest.wakes > 0) {
+    auto others = guest.wakes == 1 ? kj::String() : kj::str(" (and ", guest.wakes - 1, " more)");
+    reasons.add(Reason{Reason::Kind::GUEST_LOCK, nullptr, kj::str("uid ", guest.wakeUid),
+                       kj::str(guest.wakeLabel, others), 0, kj::min(nanos(guest.wakeUntil), bound),
+                       policy.countWakeLocks != 0});
+  }
   if (guest.earlierLanes > 0) {
     reasons.add(Reason{Reason::Kind::EARLIER_LANES, nullptr, nullptr, kj::str(guest.earlierLanes),
                        0, bound, policy.countSessions != 0});

@@ -16,6 +16,7 @@ struct Wakefulness {
       COMMANDS = 5,       // programs run: as the guest says
       EARLIER_LANES = 6,  // connections from before a restart of bothyd: as the guest says
       NO_ANSWER = 7,      // the guest does not answer, and may be busy
+      GUEST_LOCK = 8,     // programs of the guest keep it awake: as the guest says
     };
     Kind kind;
     // Of a wake lock.

@@ -94,6 +94,11 @@ kj::Promise<GuestUse> WorkspaceIdleWorld::askGuest(kj::StringPtr id) {
     use.lastInput = told->lastInput;
     use.commands = told->commands;
     use.lastCommand = told->lastCommand;
+    use.wakes = told->wakes;
+    use.lastWake = told->lastWake;
+    use.wakeUid = told->wakeUid;
+    use.wakeLabel = kj::str(told->wakeLabel);
+    use.wakeUntil = told->wakeUntil;
   }
   co_return use;
 }

@@ -34,7 +34,7 @@ TEST_CASE("P26 the latest use decides, whoever tells of it") {
   GuestUse told;
   told.lastInput = START + 3 * kj::MINUTES;
   told.lastCommand = START + 2 * kj::MINUTES;
-  use.hear(told, START + 5 * kj::MINUTES);
+  use.hear(kj::mv(told), START + 5 * kj::MINUTES);
   CHECK(dueAfter(use, START + 5 * kj::MINUTES) == 33 * kj::MINUTES);
   use.locks.add(WakeLock{WakeLockRow(), START + 2 * kj::HOURS});
   CHECK(dueAfter(use, START + 5 * kj::MINUTES) == 150 * kj::MINUTES);

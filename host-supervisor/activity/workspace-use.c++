@@ -121,6 +121,10 @@ void WorkspaceUse::hear(GuestUse told, kj::TimePoint now) {
     if (guest.commands > 0) use(now);
     KJ_IF_MAYBE (when, guest.lastCommand) use(kj::min(*when, now));
   }
+  if (counted.countWakeLocks != 0) {
+    if (guest.wakes > 0) use(now);
+    KJ_IF_MAYBE (when, guest.lastWake) use(kj::min(*when, now));
+  }
   if (counted.countInput != 0) {
     KJ_IF_MAYBE (when, guest.lastInput) use(kj::min(*when, now));
   }

@@ -73,7 +73,7 @@ TEST_CASE(
 TEST_CASE("the last activity of a machine is kept, whatever its agent says, and is no event") {
   World w;
   CHECK(w.notices.activity() == nullptr);
-  auto tell = [&](uint64_t sinceMillis, uint32_t commands) {
+  auto tell = [&](uint64_t sinceMillis, uint32_t commands) -> const GuestActivity& {
     w.hear([&](auto event) {
       auto activity = event.initActivity();
       activity.getInput().setSinceMillis(sinceMillis);
@@ -83,7 +83,7 @@ TEST_CASE("the last activity of a machine is kept, whatever its agent says, and 
     return KJ_REQUIRE_NONNULL(w.notices.activity());
   };
   w.clock.time += 1 * kj::HOURS;
-  auto first = tell(3000, 2);
+  auto& first = tell(3000, 2);
   CHECK(w.clock.time - KJ_REQUIRE_NONNULL(first.lastInput) == 3 * kj::SECONDS);
   CHECK(first.commands == 2);
   CHECK(first.terminals == 1);
@@ -105,7 +105,7 @@ TEST_CASE("P26 P27 a command that has ended runs no more, though its agent tells
     event.initActivity().setCommands(1);
     event.getActivity().setTerminals(1);
   });
-  auto told = [&]() { return KJ_REQUIRE_NONNULL(w.notices.activity()); };
+  auto told = [&]() -> const GuestActivity& { return KJ_REQUIRE_NONNULL(w.notices.activity()); };
   CHECK(KJ_REQUIRE_NONNULL(told().lastCommand) == w.clock.time);
   w.clock.time += 10 * kj::SECONDS;
   end(rpc::ProgramEnded::Kind::TERMINAL);
@@ -116,6 +116,34 @@ TEST_CASE("P26 P27 a command that has ended runs no more, though its agent tells
   CHECK(KJ_REQUIRE_NONNULL(told().lastCommand) == w.clock.time);
   end(rpc::ProgramEnded::Kind::COMMAND);
   CHECK(told().commands == 0);
+}
+
+TEST_CASE(
+    "P26 S01 wake locks of a guest's programs are known, for no longer than there may be one") {
+  World w;
+  auto tell = [&](uint32_t wakes, uint64_t leftMillis) -> const GuestActivity& {
+    w.hear([&](auto event) {
+      auto activity = event.initActivity();
+      activity.setWakes(wakes);
+      auto longest = activity.initLongestWake();
+      longest.setUid(1000);
+      longest.setLabel(kj::str("a\nb", kj::repeat('x', 100)));
+      longest.setLeftMillis(leftMillis);
+    });
+    return KJ_REQUIRE_NONNULL(w.notices.activity());
+  };
+  w.clock.time += 1 * kj::HOURS;
+  auto& told = tell(2, 5000);
+  CHECK((told.wakes == 2 && told.wakeUid == 1000));
+  CHECK(told.wakeUntil == w.clock.time + 5 * kj::SECONDS);
+  CHECK(told.wakeLabel.startsWith("a\\"));
+  CHECK(told.wakeLabel.size() < 2 * rpc::MAX_WAKE_LABEL_BYTES);
+  CHECK(tell(1, UINT64_MAX).wakeUntil <= w.clock.time + 30 * kj::DAYS);
+  w.clock.time += 1 * kj::HOURS;
+  auto& over = tell(0, 0);
+  CHECK((over.wakes == 0 && KJ_REQUIRE_NONNULL(over.lastWake) == w.clock.time));
+  w.clock.time += 1 * kj::HOURS;
+  CHECK(KJ_REQUIRE_NONNULL(tell(0, 0).lastWake) == w.clock.time - 1 * kj::HOURS);
 }
 
 TEST_CASE(

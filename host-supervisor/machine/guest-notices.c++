@@ -85,17 +85,32 @@ void GuestNotices::hear(rpc::AgentEvent::Reader event) {
 
 void GuestNotices::keep(rpc::Activity::Reader told) {
   GuestActivity before;
-  KJ_IF_MAYBE (known, lastActivity) before = *known;
+  KJ_IF_MAYBE (known, lastActivity) before = kj::mv(*known);
   auto& activity = lastActivity.emplace();
   activity.commands = told.getCommands();
   activity.lastCommand = before.lastCommand;
   // One that has ended was told of as soon as it had, or within a minute.
   if (before.commands > 0 || activity.commands > 0) activity.lastCommand = clock.now();
   activity.terminals = told.getTerminals();
+  activity.lastWake = before.lastWake;
+  keepWakes(activity, told);
+  if (before.wakes > 0 || activity.wakes > 0) activity.lastWake = clock.now();
   auto input = told.getInput();
   if (!input.isSinceMillis()) return;
   const auto since = kj::min(input.getSinceMillis(), rpc::MAX_MACHINE_AGE_MILLIS);
   activity.lastInput = clock.now() - static_cast<int64_t>(since) * kj::MILLISECONDS;
+}
+
+void GuestNotices::keepWakes(GuestActivity& activity, rpc::Activity::Reader told) {
+  activity.wakes = told.getWakes();
+  if (activity.wakes == 0) return;
+  auto longest = told.getLongestWake();
+  activity.wakeUid = longest.getUid();
+  auto label = longest.getLabel();
+  activity.wakeLabel = lineOfGuest(
+      kj::str(label.slice(0, kj::min(label.size(), size_t{rpc::MAX_WAKE_LABEL_BYTES}))));
+  const auto left = kj::min(longest.getLeftMillis(), rpc::MAX_GUEST_WAKE_MILLIS);
+  activity.wakeUntil = clock.now() + static_cast<int64_t>(left) * kj::MILLISECONDS;
 }
 
 // What runs is told once a minute at most, and an end at once.

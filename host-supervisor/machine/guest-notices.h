@@ -15,6 +15,13 @@ struct GuestActivity {
   // When they did last, as far as it was told.
   kj::Maybe<kj::TimePoint> lastCommand;
   uint32_t terminals = 0;
+  // Wake locks that programs hold there, and of the one that ends last whose it is, what for, and when.
+  uint32_t wakes = 0;
+  uint32_t wakeUid = 0;
+  kj::String wakeLabel;
+  kj::TimePoint wakeUntil = kj::origin<kj::TimePoint>();
+  // When there was one last, as far as it was told.
+  kj::Maybe<kj::TimePoint> lastWake;
 };
 
 // What an agent reports of its machine, as events of the workspace have it.  The guest may report what it likes, as often as it likes:
@@ -39,6 +46,7 @@ private:
   LogPace programs, victims, disks, ports;
 
   void keep(rpc::Activity::Reader told);
+  void keepWakes(GuestActivity& activity, rpc::Activity::Reader told);
   void noteEnd(rpc::ProgramEnded::Kind kind);
   void pass(LogPace& pace, Cause cause, kj::String detail);
 };

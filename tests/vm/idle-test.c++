@@ -169,6 +169,35 @@ TEST_CASE(
   CHECK(w.host.stateOf("test") == rpc::WorkspaceState::PAUSED);
 }
 
+TEST_CASE(
+    "P14 P26 P58 a program within a workspace keeps it awake as long as it runs, or a lock holds") {
+  IdleWorkspace w;
+  auto& shell = w.connected();
+  CHECK(shell.shell("bothy-wake --list 2>&1") == "no program keeps this machine awake");
+  CHECK(shell.shell("bothy-wake 1h sh -c 'exit 7'; echo $?") == "7");
+  CHECK(shell.shell("bothy-wake 1h no-such-command 2>/dev/null; echo $?") == "127");
+  CHECK(shell.shell("bothy-wake soon true 2>&1; echo $?") ==
+        "bothy-wake: TIME is to be like 90, 30m or 2h, not soon (bothy-wake --help)\n125");
+  // Nobody is connected: programs of `exec` count too, so it is one that they have left.
+  shell.shell(
+      "setsid bothy-wake --label 'nightly build' 1h sleep 30 >/dev/null 2>&1 </dev/null & sleep 1");
+  CHECK(shell.shell("bothy-wake --list | grep -c 'its command ends  *nightly build'") == "1");
+  w.leave();
+  CHECK(w.runsFor(15 * kj::SECONDS));
+  w.requireTold(w.bothy({"why", "test"}), "wake lock within");
+  w.requireTold(w.bothy({"why", "test"}), "nightly build");
+  // With the command the lock is over, long before its time.
+  w.waitForPause();
+  // One that is kept goes on where it was after a pause.
+  const auto boot = w.wakeByCommand();
+  w.requireTold(w.bothy({"exec", "test", "bothy-wake", "40s"}), "");
+  CHECK(w.bothy({"pause", "test"}).status == 0);
+  w.pass(45 * kj::SECONDS);
+  CHECK(w.wakeByCommand() == boot);
+  CHECK(w.runsFor(15 * kj::SECONDS));
+  w.waitForPause();
+}
+
 TEST_CASE("P26 connections that outlive bothyd keep their workspace awake") {
   IdleWorkspace w;
   w.connected().shell("echo there");

@@ -89,6 +89,8 @@ kj::StringPtr nameOf(rpc::AwakeReason::Kind kind) {
       return "connected before";
     case rpc::AwakeReason::Kind::NO_ANSWER:
       return "no answer";
+    case rpc::AwakeReason::Kind::GUEST_LOCK:
+      return "wake lock within";
   }
   return "unknown";
 }
