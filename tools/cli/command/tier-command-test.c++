@@ -13,6 +13,10 @@ TEST_CASE("tier ls shows what each tier has") {
   CHECK(contains(world.out(), "free  1"));
   CHECK(contains(world.out(), "10 GiB"));
   CHECK(contains(world.out(), "50 MiB/s, 2000/s"));
+  CHECK(contains(world.out(), "WHEN NOBODY USES IT  free   pro"));
+  CHECK(contains(world.out(), "pause-after          30m    2h"));
+  CHECK(contains(world.out(), "expire-after         30d    never"));
+  CHECK(contains(world.out(), "count-input          yes    no"));
   CHECK(world.run({"tier", "ls", "--json"}) == SUCCESS);
   CHECK(contains(world.out(), "{\"name\":\"pro\",\"cpus\":2,\"memoryMib\":2048"));
 }

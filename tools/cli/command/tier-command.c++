@@ -1,9 +1,14 @@
+#include <kj/vector.h>
+
+#include "command/activity-text.h"
 #include "command/command.h"
 #include "console/failure.h"
 #include "console/json-text.h"
 #include "console/quantity.h"
 #include "console/table.h"
 #include "result/cli.capnp.h"
+#include "schema/activity.capnp.h"
+#include "schema/tier.capnp.h"
 #include "supervisor/outcome.h"
 #include "supervisor/repeated-question.h"
 #include "wire/escape.h"
@@ -13,7 +18,7 @@ namespace {
 
 constexpr kj::StringPtr TEXT =
     R"(`bothy tier ls` shows the tiers of this host, which are settings of bothyd: what a workspace has that
-`bothy create --tier TIER` makes.
+`bothy create --tier TIER` makes, and what becomes of one that nobody uses (`bothy idle`).
 
 `bothy tier set` gives a workspace another tier, and says what changes and when; with --dry-run it only says so.  A
 disk never shrinks: a tier with a smaller one is refused, or with --keep-disk changes the rest.  The tier that a workspace has
@@ -87,6 +92,22 @@ kj::StringPtr nameOf(Plan::When when) {
   return "?";
 }
 
+// A line of each figure, as `bothy idle` has them.
+kj::String idleTable(capnp::List<rpc::Tier>::Reader tiers) {
+  kj::Vector<kj::StringPtr> headings(tiers.size() + 1);
+  headings.add("WHEN NOBODY USES IT");
+  for (auto each : tiers) headings.add(each.getName());
+  Table table(headings);
+  for (size_t i = 0; i < IDLE_FIGURES; i++) {
+    const auto figure = static_cast<rpc::IdleFigure>(i);
+    kj::Vector<kj::String> cells(headings.size());
+    cells.add(kj::str(bothy::nameOf(figure)));
+    for (auto each : tiers) cells.add(textOf(figure, bothy::valueOf(each.getIdle(), figure)));
+    table.add(cells);
+  }
+  return table.render();
+}
+
 class TierCommand final: public Command {
 public:
   TierCommand()
@@ -152,7 +173,7 @@ kj::Promise<void> TierCommand::list(Context& context) {
         rateOf(each.getIo().getWriteBytes(), each.getIo().getWriteOperations())};
     table.add(cells);
   }
-  context.console.print(table.render());
+  context.console.print(kj::str(table.render(), "\n", idleTable(tiers)));
 }
 
 kj::String TierCommand::summaryOf(Plan::Reader plan, bool isDone) const {
