@@ -8,7 +8,8 @@ $Cxx.allowCancellation;
 interface Metering {
   # Usage is booked up to a moment and goes on from there: no time is counted twice, and none is left out, also where bothyd is killed.  What is
   # lost at most, where a machine and bothyd end together, is what a machine did in the last 5 seconds; the time counts as that of the
-  # state in which the workspace is found.
+  # state in which the workspace is found.  Of a machine that ends by itself, and was taken over from an earlier bothyd, as much of its processor
+  # time is lost.
   #
   # Times are called by the host's clock; how long something took is measured by one that nobody sets.  So where the host's clock
   # is set, no time is counted twice or lost, but two records of a workspace may overlap, or leave a gap.

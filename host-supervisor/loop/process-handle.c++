@@ -15,6 +15,41 @@
 namespace bothy {
 namespace {
 
+// Of /proc/PID/stat.
+struct ProcessTimes {
+  // Clock ticks: those that it has taken, and its start.
+  uint64_t ticks;
+  uint64_t start;
+};
+kj::Maybe<ProcessTimes> processTimes(pid_t pid) {
+  auto path = kj::str("/proc/", pid, "/stat");
+  kj::AutoCloseFd fd(::open(path.cStr(), O_RDONLY | O_CLOEXEC));
+  if (fd.get() < 0) {
+    int error = errno;
+    if (error == ENOENT || error == ESRCH) return nullptr;
+    KJ_FAIL_SYSCALL("open", error, path);
+  }
+  char text[1024];
+  ssize_t size = read(fd, text, sizeof(text) - 1);
+  if (size < 0) {
+    int error = errno;
+    if (error == ESRCH) return nullptr;
+    KJ_FAIL_SYSCALL("read", error, path);
+  }
+  text[size] = '\0';
+  // Field 2, the program's name, may hold anything; it ends at the last ')'.
+  const char* position = strrchr(text, ')');
+  ProcessTimes times{0, 0};
+  for (int field = 3; field <= 22; field++) {
+    if (position == nullptr) return nullptr;
+    position = strchr(position + 1, ' ');
+    if (position == nullptr) return nullptr;
+    if (field == 14 || field == 15) times.ticks += strtoull(position, nullptr, 10);
+    if (field == 22) times.start = strtoull(position, nullptr, 10);
+  }
+  return times;
+}
+
 class PidfdHandle final: public ProcessHandle {
 public:
   PidfdHandle(kj::UnixEventPort& port, ProcessIdentity identity, kj::AutoCloseFd pidfdParam)
@@ -72,29 +107,16 @@ void PidfdHandle::signal(int signum) const {
 }  // namespace
 
 kj::Maybe<uint64_t> processStartTime(pid_t pid) {
-  auto path = kj::str("/proc/", pid, "/stat");
-  kj::AutoCloseFd fd(::open(path.cStr(), O_RDONLY | O_CLOEXEC));
-  if (fd.get() < 0) {
-    int error = errno;
-    if (error == ENOENT || error == ESRCH) return nullptr;
-    KJ_FAIL_SYSCALL("open", error, path);
+  return processTimes(pid).map([](const ProcessTimes& times) { return times.start; });
+}
+
+kj::Maybe<kj::Duration> processorTimeOf(const ProcessIdentity& identity) {
+  KJ_IF_MAYBE (times, processTimes(identity.pid)) {
+    if (times->start != identity.startTime) return nullptr;
+    const auto perSecond = static_cast<uint64_t>(sysconf(_SC_CLK_TCK));
+    return static_cast<int64_t>(times->ticks * (1'000'000'000 / perSecond)) * kj::NANOSECONDS;
   }
-  char text[1024];
-  ssize_t size = read(fd, text, sizeof(text) - 1);
-  if (size < 0) {
-    int error = errno;
-    if (error == ESRCH) return nullptr;
-    KJ_FAIL_SYSCALL("read", error, path);
-  }
-  text[size] = '\0';
-  // Field 2, the program's name, may hold anything; it ends at the last ')'.
-  const char* position = strrchr(text, ')');
-  for (int field = 2; field < 22; field++) {
-    if (position == nullptr) return nullptr;
-    position = strchr(position + 1, ' ');
-  }
-  if (position == nullptr) return nullptr;
-  return static_cast<uint64_t>(strtoull(position, nullptr, 10));
+  return nullptr;
 }
 
 kj::Maybe<kj::Own<ProcessHandle>> ProcessHandle::open(kj::UnixEventPort& port,

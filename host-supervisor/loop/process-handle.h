@@ -4,6 +4,7 @@
 #include <sys/types.h>
 
 #include <kj/async-unix.h>
+#include <kj/time.h>
 
 namespace bothy {
 
@@ -37,6 +38,10 @@ public:
   // No effect on one that has ended.
   virtual void signal(int signum) const = 0;
 };
+
+// What it has taken of the processors by all its threads, in the kernel's ticks; also between its end and the moment when its parent waits for it.
+// nullptr: it is gone.
+kj::Maybe<kj::Duration> processorTimeOf(const ProcessIdentity& identity);
 
 // The start time of the process that has the pid now; nullptr if there is none.  Throws where that cannot be known.
 kj::Maybe<uint64_t> processStartTime(pid_t pid);

@@ -2,11 +2,45 @@
 
 #include <signal.h>
 #include <sys/prctl.h>
+#include <sys/resource.h>
 #include <sys/wait.h>
 
 #include <kj/debug.h>
 
 namespace bothy {
+
+class Subreaper::Following final: public Account {
+public:
+  Following(Subreaper& reaper, pid_t child) : reaper(reaper), child(child) {
+    reaper.followed.upsert(child, this, [](Following*& existing, Following*&& replacement) {
+      existing = replacement;
+    });
+  }
+  ~Following() noexcept(false) { forget(); }
+  KJ_DISALLOW_COPY_AND_MOVE(Following);
+
+  kj::Maybe<kj::Duration> taken() const override { return sum; }
+
+  void end(const struct rusage& usage) {
+    const auto durationOf = [](const struct timeval& time) {
+      return time.tv_sec * kj::SECONDS + time.tv_usec * kj::MICROSECONDS;
+    };
+    sum = durationOf(usage.ru_utime) + durationOf(usage.ru_stime);
+    forget();
+  }
+
+private:
+  Subreaper& reaper;
+  const pid_t child;
+  kj::Maybe<kj::Duration> sum;
+
+  // Its pid may be another's from its end on.
+  void forget() {
+    KJ_IF_MAYBE (known, reaper.followed.find(child)) {
+      if (*known == this) reaper.followed.erase(child);
+    }
+  }
+};
 
 void Subreaper::prepare() {
   kj::UnixEventPort::captureSignal(SIGCHLD);
@@ -28,6 +62,10 @@ kj::Promise<int> Subreaper::onExit(pid_t child) {
   return kj::mv(paf.promise);
 }
 
+kj::Own<Subreaper::Account> Subreaper::follow(pid_t child) {
+  return kj::heap<Following>(*this, child);
+}
+
 kj::Promise<void> Subreaper::reapForever() {
   for (;;) {
     reap();
@@ -40,8 +78,10 @@ void Subreaper::reap() {
     int status;
     // The kernel gives orphans to the subreaper's thread group leader; __WNOTHREAD leaves what other
     // threads forked to them.
-    pid_t pid = waitpid(-1, &status, WNOHANG | __WNOTHREAD);
+    struct rusage usage{};
+    pid_t pid = wait4(-1, &status, WNOHANG | __WNOTHREAD, &usage);
     if (pid <= 0) return;
+    KJ_IF_MAYBE (following, followed.find(pid)) (*following)->end(usage);
     KJ_IF_MAYBE (fulfiller, expected.find(pid)) {
       (*fulfiller)->fulfill(kj::mv(status));
       expected.erase(pid);

@@ -22,13 +22,23 @@ public:
   ~Subreaper() noexcept(false);
   KJ_DISALLOW_COPY_AND_MOVE(Subreaper);
 
+  // What a child has taken of the processors, by all its threads and the children for which it has waited: from its end on.  To be asked for
+  // while it is there, also where it is nobody's child here: then nothing is known of it.
+  class Account {
+  public:
+    virtual kj::Maybe<kj::Duration> taken() const = 0;
+  };
+  kj::Own<Account> follow(pid_t child);
+
   // The wait status of `child`, as waitpid() gives it.  To be called in the turn of the event loop in
   // which it was forked.
   kj::Promise<int> onExit(pid_t child);
 
 private:
   kj::UnixEventPort& port;
+  class Following;
   kj::HashMap<pid_t, kj::Own<kj::PromiseFulfiller<int>>> expected;
+  kj::HashMap<pid_t, Following*> followed;
   kj::Promise<void> loop;
 
   kj::Promise<void> reapForever();

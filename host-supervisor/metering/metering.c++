@@ -9,16 +9,20 @@ namespace {
 constexpr size_t EVENTS_AT_ONCE = 256;
 // Of those that one transaction books.
 constexpr size_t EVENTS_OF_ONE = 4096;
-// Remembered while the database refuses and something happens.
-constexpr size_t MOST_LOOKS = 4096;
-// Somebody has set the host's clock, if it went off by more between two looks.
-constexpr int64_t SET_CLOCK_MILLIS = 1000;
-// What happened by the clock that was set so long ago at most did.
-constexpr kj::Duration LATELY = 1 * kj::MINUTES;
 // So long what is booked is new enough for who asks, if nothing has happened.
 constexpr kj::Duration FRESH = 500 * kj::MILLISECONDS;
+// What has happened is looked at so soon, also between two intervals: whose a workspace was, and how large, the list tells as long as it is there.
+constexpr kj::Duration EVENT_LAG = 1 * kj::SECONDS;
 constexpr kj::Duration LOG_PERIOD = 1 * kj::MINUTES;
 constexpr int64_t RETENTION_MILLIS = USAGE_RETENTION / kj::MILLISECONDS;
+
+// A machine is there, or on its way.
+bool mayHaveMachine(WorkspaceState state) {
+  return meteredAs(state).hasMemory || state == WorkspaceState::STARTING;
+}
+bool isOfMachine(const EventRecord& event) {
+  return mayHaveMachine(event.before) || mayHaveMachine(event.after);
+}
 
 }  // namespace
 
@@ -26,11 +30,15 @@ Metering::Metering(UsageStore& store, EventLog& events, MeteredHost& host, kj::T
     : store(store), events(events), host(host), timer(timer), failures(timer, LOG_PERIOD) {}
 
 kj::Promise<void> Metering::run() {
+  auto due = timer.now();
   for (;;) {
     kj::Maybe<kj::Exception> failure;
-    const auto before = eventsThrough;
+    const auto before = eventsThrough, newest = events.newest();
+    const bool isWhole = timer.now() >= due;
+    if (isWhole) due = timer.now() + METERING_INTERVAL;
     try {
-      co_await book();
+      auto slot = co_await turn.take();
+      co_await bookAlone(isWhole ? Look::WHOLE : Look::EVENTS);
     } catch (...) {
       failure = kj::getCaughtExceptionAsKj();
     }
@@ -42,21 +50,35 @@ kj::Promise<void> Metering::run() {
     }
     // More has happened than is booked at once.
     if (isKnown && eventsThrough > before && eventsThrough < events.newest()) continue;
-    co_await timer.afterDelay(METERING_INTERVAL);
+    // Where reading them does not get on, the next interval tries again.
+    const bool getsOn = isKnown && (eventsThrough > before || newest <= before);
+    auto next = timer.atTime(due);
+    if (getsOn) {
+      next = next.exclusiveJoin(
+          events.beyond(eventsThrough).then([this]() { return timer.afterDelay(EVENT_LAG); }));
+    }
+    co_await next;
   }
 }
 
 kj::Promise<void> Metering::book() {
   auto slot = co_await turn.take();
-  co_await bookAlone();
+  co_await bookAlone(Look::WHOLE);
 }
 
-kj::Promise<void> Metering::bookAlone() {
+kj::Promise<void> Metering::bookAlone(Look look) {
   co_await know();
-  booked = timer.now();
+  if (look == Look::WHOLE) booked = timer.now();
   Booking booking;
-  co_await follow(booking);
-  co_await poll(booking);
+  auto pages = co_await happened(booking);
+  co_await see(look, pages);
+  co_await loadEnded(booking);
+  for (auto& page : pages) {
+    for (auto& event : page->events) follow(booking, event, booking.change.at);
+  }
+  noteLook(booking.change.at, booking.change.eventsThrough);
+  if (look == Look::WHOLE) poll(booking);
+  consume(booking);
   // Also where nothing has happened: when bothyd looked last is known then.
   co_await commit(kj::mv(booking));
 }
@@ -65,12 +87,17 @@ kj::Promise<void> Metering::bookAlone() {
 kj::Promise<void> Metering::bookUnlessFresh() {
   const bool isFresh = isKnown && events.newest() == eventsThrough && booked != nullptr &&
                        timer.now() - KJ_ASSERT_NONNULL(booked) < FRESH;
-  if (!isFresh) co_await bookAlone();
+  if (!isFresh) co_await bookAlone(Look::WHOLE);
 }
 
 kj::Promise<void> Metering::know() {
   if (isKnown) co_return;
   auto stored = co_await store.begin();
+  // It was told that it failed, and is in.
+  const bool isIn = stored.at.boot == attempted.boot &&
+                    stored.at.bootMillis == attempted.bootMillis &&
+                    stored.at.wallMillis == attempted.wallMillis;
+  if (isIn) forgetTimes();
   polled.clear();
   for (auto& row : stored.polled) polled.insert(kj::str(row.workspaceId), kj::mv(row));
   eventsThrough = stored.eventsThrough;
@@ -105,7 +132,7 @@ kj::Promise<void> Metering::enterAll() {
                     Meter::rowOf(workspace.id, workspace.name, workspace.state, now)};
           });
       Meter meter(row, booking.change.records);
-      meter.pass(now);
+      pass(row, meter, now);
       meter.become(workspace.state);
       meter.become(workspace.memoryMib, workspace.diskMib);
       row.user = kj::str(workspace.user);
@@ -129,7 +156,7 @@ kj::Promise<void> Metering::leaveStrangers(const Moment& now) {
     for (auto& row : rows) {
       if (host.find(row.workspaceId) != nullptr) continue;
       Meter meter(row, booking.change.records);
-      meter.pass(now);
+      pass(row, meter, now);
       meter.close();
       booking.gone.insert(kj::mv(row.workspaceId));
     }
@@ -137,28 +164,53 @@ kj::Promise<void> Metering::leaveStrangers(const Moment& now) {
   }
 }
 
-// What has happened since.
-kj::Promise<void> Metering::follow(Booking& booking) {
+// What has happened since, with the meters of which it tells.
+kj::Promise<Metering::Pages> Metering::happened(Booking& booking) {
   uint64_t through = eventsThrough;
+  Pages pages;
   for (size_t count = 0; through < events.newest() && count < EVENTS_OF_ONE;) {
     auto page = co_await events.read(through, EVENTS_AT_ONCE);
     if (page->through <= through) break;
     through = page->through;
     count += page->events.size();
-    co_await load(booking, page->events);
-    const auto now = host.now();
-    for (auto& event : page->events) follow(booking, event, now);
+    co_await load(
+        booking, KJ_MAP(event, page->events)->kj::StringPtr { return event.workspaceId; });
+    pages.add(kj::mv(page));
   }
   booking.change.eventsThrough = through;
   booking.change.at = host.now();
-  noteLook(booking.change.at, through);
+  co_return kj::mv(pages);
 }
 
-// The meters of which these tell.
-kj::Promise<void> Metering::load(Booking& booking, kj::ArrayPtr<const EventRecord> page) {
+// What machines have taken: of those that have ended too, before their meters are closed.
+kj::Promise<void> Metering::see(Look look, const Pages& pages) {
+  times.seeNothing();
+  bool isWorthwhile = owesLook;
+  for (auto& page : pages) {
+    for (auto& event : page->events) isWorthwhile = isWorthwhile || isOfMachine(event);
+  }
+  if (!isWorthwhile && (look == Look::EVENTS || polled.size() == 0)) co_return;
+  kj::Maybe<kj::Exception> failure;
+  try {
+    owesLook = true;
+    times.see(co_await host.consumption());
+    owesLook = false;
+  } catch (...) {
+    failure = kj::getCaughtExceptionAsKj();
+  }
+  KJ_IF_MAYBE (e, failure) {
+    // The counters go on: the next look sees what this one did not.
+    KJ_IF_MAYBE (leftOut, failures.next()) {
+      KJ_LOG(WARNING, "what machines take of the processors is not known at the moment",
+             e->getDescription(), *leftOut);
+    }
+  }
+}
+
+// The meters of which events tell.
+kj::Promise<void> Metering::load(Booking& booking, kj::Array<kj::StringPtr> of) {
   kj::HashSet<kj::StringPtr> wanted;
-  for (auto& event : page) {
-    kj::StringPtr id = event.workspaceId;
+  for (auto id : of) {
     if (booking.meters.find(id) != nullptr || booking.gone.contains(id)) continue;
     KJ_IF_MAYBE (row, polled.find(id)) {
       booking.meters.insert(kj::str(id), row->clone());
@@ -173,6 +225,20 @@ kj::Promise<void> Metering::load(Booking& booking, kj::ArrayPtr<const EventRecor
   for (auto& row : rows) booking.meters.insert(kj::str(row.workspaceId), kj::mv(row));
 }
 
+// Those whose machines have ended for sure, and whose events may have been booked by an earlier look, which nobody could make.
+kj::Promise<void> Metering::loadEnded(Booking& booking) {
+  kj::Vector<kj::StringPtr> ids;
+  for (auto& each : times.all()) {
+    bool isEnded = times.isToldNoMore(each);
+    if (!isEnded) {
+      isEnded = true;
+      KJ_IF_MAYBE (workspace, host.find(each.name)) isEnded = !mayHaveMachine(workspace->state);
+    }
+    if (isEnded) ids.add(each.name);
+  }
+  co_await load(booking, ids.releaseAsArray());
+}
+
 void Metering::follow(Booking& booking, const EventRecord& event, const Moment& now) {
   kj::StringPtr id = event.workspaceId;
   if (booking.gone.contains(id)) return;
@@ -183,12 +249,15 @@ void Metering::follow(Booking& booking, const EventRecord& event, const Moment& 
   });
   Meter meter(row, booking.change.records);
   if (event.cause == Cause::RECOVERED) {
-    // Nobody saw when its machine ended: what was after the last look counts as what was found.
-    if (last.boot == row.through.boot) meter.pass(last);
+    // Nobody saw when its machine ended: what was after the last look counts as what was found.  One that runs is booked until it was seen.
+    passToLast(row, meter);
     meter.become(event.after);
   }
-  meter.pass(momentOf(event, now));
+  pass(row, meter, momentOf(event, now));
   if (event.gone) {
+    for (auto& each : times.all()) {
+      if (each.name == id) meter.consume(each.qemu, static_cast<int64_t>(each.cpuNanos / 1000));
+    }
     meter.close();
     booking.meters.erase(id);
     booking.gone.insert(kj::str(id));
@@ -201,90 +270,41 @@ void Metering::follow(Booking& booking, const EventRecord& event, const Moment& 
   }
 }
 
-// When it happened, by its time on the host's clock.  Where that was set since the last look and the time cannot be right, at that look.
-Moment Metering::momentOf(const EventRecord& event, const Moment& now) const {
-  const int64_t millis = event.timeNanos / 1'000'000;
-  int64_t ago = now.wallMillis - millis;
-  const auto& then = lookBefore(event);
-  if (wasSet(then, now)) {
-    const int64_t since = now.bootMillis - then.bootMillis;
-    if (ago < 0 || ago > kj::min(since, LATELY / kj::MILLISECONDS)) ago = since;
-  }
-  ago = kj::max(ago, 0);
-  if (ago > now.bootMillis && last.boot != now.boot) {
-    // Before the host was booted.
-    return {last.boot, last.bootMillis + kj::max(millis - last.wallMillis, 0), millis};
-  }
-  ago = kj::min(ago, now.bootMillis);
-  return {now.boot, now.bootMillis - ago, now.wallMillis - ago};
-}
-
-// In this life, since what was booked was stored.
-void Metering::noteLook(const Moment& at, uint64_t through) {
-  // Where there is more there was no whole look.
-  if (through < events.newest()) return;
-  if (looks.size() > 0 && looks.back().eventsThrough == through) {
-    looks.back().at = at;
-  } else if (looks.size() < MOST_LOOKS) {
-    looks.add(Look{at, through});
-  }
-}
-
-// The last one at which it had not happened yet.
-const Moment& Metering::lookBefore(const EventRecord& event) const {
-  for (size_t i = looks.size(); i-- > 0;) {
-    if (looks[i].eventsThrough < event.number) return looks[i].at;
-  }
-  return last;
-}
-
-bool Metering::wasSet(const Moment& then, const Moment& now) {
-  if (then.boot != now.boot) return false;
-  const int64_t off = (now.wallMillis - then.wallMillis) - (now.bootMillis - then.bootMillis);
-  return off > SET_CLOCK_MILLIS || off < -SET_CLOCK_MILLIS;
-}
-
-// What runs, and what its machines have taken: also of those that were just paused, which take no more.
-kj::Promise<void> Metering::poll(Booking& booking) {
+// What runs.
+void Metering::poll(Booking& booking) {
   for (auto& entry : polled) {
     if (booking.meters.find(entry.key) != nullptr || booking.gone.contains(entry.key)) continue;
     booking.meters.insert(kj::str(entry.key), entry.value.clone());
   }
-  bool isWorthwhile = false;
+  const auto& at = booking.change.at;
   for (auto& entry : booking.meters) {
-    isWorthwhile = isWorthwhile || meteredAs(entry.value.state).hasMemory;
-  }
-  kj::Array<VmConsumption> consumed;
-  kj::Maybe<kj::Exception> failure;
-  if (isWorthwhile) {
-    try {
-      consumed = co_await host.consumption();
-    } catch (...) {
-      failure = kj::getCaughtExceptionAsKj();
-    }
-  }
-  KJ_IF_MAYBE (e, failure) {
-    // The counters go on: the next look sees what this one did not.
-    KJ_IF_MAYBE (leftOut, failures.next()) {
-      KJ_LOG(WARNING, "what machines take of the processors is not known at the moment",
-             e->getDescription(), *leftOut);
-    }
-  }
-  for (auto& entry : booking.meters) {
-    if (!entry.value.isPolled) continue;
+    auto& row = entry.value;
+    if (!row.isPolled) continue;
+    // Of one that could not be taken over nobody knows whether it still runs: it is booked when it is seen again.
+    if (times.hasLooked() ? !times.isSeen(entry.key) : row.through.boot != at.boot) continue;
     // Of one whose change is not stored yet the event will say when it was.
     KJ_IF_MAYBE (workspace, host.find(entry.key)) {
-      if (!meteredAs(workspace->state).isPolled) continue;
-      Meter(entry.value, booking.change.records).pass(booking.change.at);
+      if (meteredAs(workspace->state).isPolled) Meter(row, booking.change.records).pass(at);
     }
   }
-  for (auto& each : consumed) {
+}
+
+// Also by those that were just paused or have ended, which take no more.
+void Metering::consume(Booking& booking) {
+  for (auto& each : times.all()) {
     KJ_IF_MAYBE (row, booking.meters.find(each.name)) {
-      if (!meteredAs(row->state).hasMemory) continue;
       Meter(*row, booking.change.records)
           .consume(each.qemu, static_cast<int64_t>(each.cpuNanos / 1000));
     }
   }
+  for (auto& entry : booking.meters) booking.consumed.insert(kj::str(entry.key));
+  for (auto& id : booking.gone) booking.consumed.insert(kj::str(id));
+}
+
+// What is booked.
+void Metering::forgetTimes() {
+  times.keep([this](kj::StringPtr id) { return !consumed.contains(id); });
+  consumed.clear();
 }
 
 kj::Promise<void> Metering::commit(Booking booking) {
@@ -300,8 +320,11 @@ kj::Promise<void> Metering::commit(Booking booking) {
   // Where it fails, what is in the store is read again.
   const bool wasKnown = isKnown;
   isKnown = false;
+  attempted = at;
+  consumed = kj::mv(booking.consumed);
   co_await store.commit(kj::mv(change));
   isKnown = wasKnown;
+  forgetTimes();
   for (auto& id : booking.gone) polled.erase(id);
   for (auto& entry : booking.meters) {
     polled.erase(entry.key);
@@ -309,66 +332,9 @@ kj::Promise<void> Metering::commit(Booking booking) {
   }
   eventsThrough = through;
   lastNumber = number;
+  if (at.boot != last.boot) lastOfBootBefore = last;
   last = at;
   looks.clear();
-}
-
-// False: there may be more that is due.
-kj::Promise<bool> Metering::closeDue() {
-  const auto now = host.now();
-  auto rows = co_await store.dueMeters(now.wallMillis, METERS_CLOSED_AT_ONCE);
-  if (rows.size() == 0) co_return true;
-  const bool isAll = rows.size() < METERS_CLOSED_AT_ONCE;
-  Booking booking;
-  booking.change.eventsThrough = eventsThrough;
-  booking.change.at = now;
-  for (auto& row : rows) {
-    Meter meter(row, booking.change.records);
-    meter.pass(now);
-    booking.meters.insert(kj::str(row.workspaceId), kj::mv(row));
-  }
-  co_await commit(kj::mv(booking));
-  co_return isAll;
-}
-
-kj::Promise<Metering::Page> Metering::records(UsageQuery query) {
-  const size_t limit = query.limit;
-  auto copyOf = [&]() {
-    return UsageQuery{query.after,       query.limit,       kj::str(query.workspace),
-                      query.sinceMillis, query.untilMillis, kj::str(query.user)};
-  };
-  Page page;
-  static_cast<UsagePage&>(page) = co_await store.records(copyOf());
-  page.mayGoOn = page.records.size() >= limit;
-  if (page.mayGoOn) co_return kj::mv(page);
-  bool isAll;
-  {
-    auto slot = co_await turn.take();
-    co_await bookUnlessFresh();
-    isAll = co_await closeDue();
-  }
-  static_cast<UsagePage&>(page) = co_await store.records(copyOf());
-  page.mayGoOn = page.records.size() >= limit || !isAll;
-  co_return kj::mv(page);
-}
-
-kj::Promise<Metering::Open> Metering::open(kj::String after, size_t limit, kj::String workspace,
-                                           kj::String user) {
-  auto slot = co_await turn.take();
-  co_await bookUnlessFresh();
-  auto rows = co_await store.metersAfter(after, limit, workspace, user);
-  Open result;
-  result.through = lastNumber;
-  if (rows.size() >= limit) result.next = kj::str(rows.back().workspaceId);
-  const auto now = host.now();
-  kj::Vector<UsageRecord> records(rows.size());
-  for (auto& row : rows) {
-    Meter meter(row, records);
-    meter.pass(now);
-    meter.close();
-  }
-  result.records = records.releaseAsArray();
-  co_return kj::mv(result);
 }
 
 }  // namespace bothy

@@ -5,6 +5,7 @@
 
 #include "loop/log-pace.h"
 #include "loop/slots.h"
+#include "metering/machine-times.h"
 #include "metering/meter.h"
 #include "metering/metered-host.h"
 #include "store/usage-store.h"
@@ -68,32 +69,48 @@ private:
   uint64_t eventsThrough = 0;
   uint64_t lastNumber = 0;
   // The last look at what happens that is stored.
-  Moment last;
+  Moment last, lastOfBootBefore;
   // Those in this life that could not be stored.
-  struct Look {
+  struct LookInVain {
     Moment at;
     uint64_t eventsThrough;
   };
-  kj::Vector<Look> looks;
+  kj::Vector<LookInVain> looks;
   kj::Maybe<kj::TimePoint> booked;
+  MachineTimes times;
+  // The last look at machines was in vain, and some may have ended.
+  bool owesLook = false;
+  // Of the last transaction, whatever became of it: its moment, and the workspaces whose machines' times are in it.
+  Moment attempted;
+  kj::HashSet<kj::String> consumed;
 
   // What one transaction is made of.
   struct Booking {
     UsageChange change;
     kj::HashMap<kj::String, MeterRow> meters;
     kj::HashSet<kj::String> gone;
+    kj::HashSet<kj::String> consumed;
   };
+  // What runs is a row in a whole one, and not where something else has happened.
+  enum class Look { WHOLE, EVENTS };
+  using Pages = kj::Vector<kj::Own<EventLog::Page>>;
 
   kj::Promise<void> know();
-  kj::Promise<void> bookAlone();
+  kj::Promise<void> bookAlone(Look look);
   kj::Promise<void> bookUnlessFresh();
   kj::Promise<void> enterAll();
   kj::Promise<void> leaveStrangers(const Moment& now);
   kj::Promise<bool> closeDue();
-  kj::Promise<void> follow(Booking& booking);
-  kj::Promise<void> load(Booking& booking, kj::ArrayPtr<const EventRecord> page);
+  kj::Promise<Pages> happened(Booking& booking);
+  kj::Promise<void> see(Look look, const Pages& pages);
+  kj::Promise<void> load(Booking& booking, kj::Array<kj::StringPtr> of);
+  kj::Promise<void> loadEnded(Booking& booking);
   void follow(Booking& booking, const EventRecord& event, const Moment& now);
-  kj::Promise<void> poll(Booking& booking);
+  void pass(MeterRow& row, Meter& meter, const Moment& until);
+  void passToLast(const MeterRow& row, Meter& meter);
+  void poll(Booking& booking);
+  void consume(Booking& booking);
+  void forgetTimes();
   kj::Promise<void> commit(Booking booking);
   Moment momentOf(const EventRecord& event, const Moment& now) const;
   void noteLook(const Moment& at, uint64_t through);

@@ -22,6 +22,7 @@ public:
     uint64_t qemu = 0;
     int64_t cpuMicros = 0;
     bool isGone = false;
+    bool isUnreachable = false;
     kj::String user = nullptr;
   };
 
@@ -43,6 +44,8 @@ public:
   int64_t aheadMillis = 0;         // the host's clock of what it should say
   uint64_t lastQemu = 0;
   uint32_t looksToFail = 0;
+  // Machines that have ended, of which no look has told.
+  kj::Vector<VmConsumption> ended;
   uint64_t looks = 0;
 
   explicit TestHost(bool isRun = true) : isRun(isRun) { begin(); }
@@ -60,6 +63,7 @@ public:
     running = nullptr;
     metering = nullptr;
     events = nullptr;
+    ended.clear();
   }
   bool isAlive() const { return metering != nullptr; }
 
@@ -129,9 +133,14 @@ public:
     workspace.cpuMicros = 0;
     tell(workspace, WorkspaceState::RUNNING);
   }
+  // Its machine's.
+  void end(Workspace& workspace) {
+    if (workspace.qemu != 0 && isAlive()) ended.add(consumptionOf(workspace));
+    workspace.qemu = 0;
+  }
   void stop(Workspace& workspace) {
     tell(workspace, WorkspaceState::STOPPING);
-    workspace.qemu = 0;
+    end(workspace);
     tell(workspace, WorkspaceState::STOPPED);
   }
 
@@ -141,12 +150,11 @@ public:
       --looksToFail;
       return KJ_EXCEPTION(OVERLOADED, "libvirt does not answer");
     }
-    kj::Vector<VmConsumption> found;
+    auto found = kj::mv(ended);
     for (auto& entry : workspaces) {
       auto& workspace = *entry.value;
-      if (workspace.qemu == 0 || workspace.isGone) continue;
-      found.add(VmConsumption{kj::str(workspace.id), workspace.qemu,
-                              static_cast<uint64_t>(workspace.cpuMicros) * 1000});
+      if (workspace.qemu == 0 || workspace.isGone || workspace.isUnreachable) continue;
+      found.add(consumptionOf(workspace));
     }
     return found.releaseAsArray();
   }
@@ -193,6 +201,10 @@ private:
   const bool isRun;
   uint64_t lastEvent = 0;
 
+  static VmConsumption consumptionOf(const Workspace& workspace) {
+    return {kj::str(workspace.id), workspace.qemu,
+            static_cast<uint64_t>(workspace.cpuMicros) * 1000};
+  }
   static MeteredWorkspace meteredOf(const Workspace& workspace) {
     return {kj::str(workspace.id), kj::str(workspace.name), workspace.state,
             workspace.memoryMib,   workspace.diskMib,       kj::str(workspace.user)};

@@ -11,6 +11,7 @@
 #include "vm/host-probe.h"
 #include "vm/libvirt-machine.h"
 #include "vm/libvirt-root.h"
+#include "vm/machine-consumption.h"
 #include "vm/machine-handle.h"
 #include "vm/machine-host.h"
 #include "vm/memory-format.h"
@@ -24,9 +25,6 @@ constexpr size_t ADOPTIONS_AT_ONCE = 16;
 
 // Between two looks whether a dial is under way.
 constexpr kj::Duration DIAL_POLL_PAUSE = 2 * kj::MILLISECONDS;
-
-// Of a pid: Linux has no more.
-constexpr uint32_t PID_BITS = 22;
 
 class LibvirtDriver final: public CountedVmDriver, private kj::TaskSet::ErrorHandler {
 public:
@@ -111,13 +109,16 @@ public:
 
   kj::Promise<kj::Array<VmConsumption>> consumption() override {
     auto times = co_await host.libvirt->cpuTimes();
-    kj::Vector<VmConsumption> consumed(times.size());
+    kj::Vector<VmConsumption> consumed(times.size() + host.ended.size());
+    // First: another of that name may run by now.
+    for (auto& each : host.ended) consumed.add(kj::mv(each));
+    host.ended.clear();
     for (auto& time : times) {
       KJ_IF_MAYBE (machine, machines.find(time.name)) {
         KJ_IF_MAYBE (qemu, (*machine)->qemuIdentity()) {
           if ((*machine)->isDismantled()) continue;
-          const auto name = qemu->startTime << PID_BITS | static_cast<uint64_t>(qemu->pid);
-          consumed.add(VmConsumption{kj::mv(time.name), name, time.nanos});
+          const auto qemuName = MachineConsumption::nameOf(*qemu);
+          consumed.add(VmConsumption{kj::mv(time.name), qemuName, time.nanos});
         }
       }
     }

@@ -214,6 +214,7 @@ void LibvirtMachine::openQemu(const ProcessIdentity& recorded) {
           kj::str("the process ", pid,
                   ", which libvirt names as QEMU, is not the one that was started"));
   record.qemu = process->identity();
+  consumption.emplace(*host.processes, process->identity());
   qemu = kj::mv(process);
 }
 
@@ -272,6 +273,7 @@ kj::Promise<void> LibvirtMachine::resume() {
 kj::Promise<void> LibvirtMachine::destroy() {
   if (!ending) {
     destroying = true;
+    noteConsumption();
     co_await endDomain();
   }
   co_await end.addBranch().ignoreResult();
@@ -283,6 +285,7 @@ kj::Promise<void> LibvirtMachine::dismantle() {
     co_return;
   }
   ending = true;
+  noteConsumption();
   stall.abandon();
   halt.abandon();
   vsock.abandon();
@@ -303,6 +306,8 @@ kj::Promise<void> LibvirtMachine::dismantle() {
   KJ_IF_MAYBE (exception, failure) {
     KJ_LOG(ERROR, "files of a machine are left", spec.name, exception->getDescription());
   }
+  KJ_IF_MAYBE (c, consumption) c->tell(spec.name, host.ended);
+  consumption = nullptr;
   endFulfiller->fulfill(destroying ? VmEnd::DESTROYED : cause.orDefault(VmEnd::EXITED));
 }
 

@@ -6,6 +6,7 @@
 #include "loop/process-handle.h"
 #include "vm/console-tail.h"
 #include "vm/disk-stall.h"
+#include "vm/machine-consumption.h"
 #include "vm/machine-files.h"
 #include "vm/machine-host.h"
 #include "vm/machine-pause.h"
@@ -72,6 +73,7 @@ private:
   DiskStall stall;
 
   kj::Maybe<kj::Own<ProcessHandle>> qemu;
+  kj::Maybe<MachineConsumption> consumption;
   MachineVsock vsock;
   MachinePause halt;
   ConsoleTail said;
@@ -101,6 +103,9 @@ private:
   void openQemu(const ProcessIdentity& recorded);
   kj::Promise<void> openConsole();
   void beginStall();
+  void noteConsumption() {
+    KJ_IF_MAYBE (c, consumption) c->note(spec.name);
+  }
   // Of its user, until none is left.
   kj::Promise<void> endProcesses();
   kj::Promise<void> removeFiles();

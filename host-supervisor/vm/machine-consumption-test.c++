@@ -28,5 +28,28 @@ TEST_CASE("P27 the processor time of machines that run is told, each QEMU by a n
   CHECK(w.within(w.driver->consumption()).size() == 1);
 }
 
+TEST_CASE("what a machine has taken until its end is told once, whatever ended it") {
+  TestMachineHost w;
+  for (auto name : {"m1"_kj, "m2"_kj}) w.leaveRunning(name);
+  auto one = KJ_ASSERT_NONNULL(w.within(w.driver->adopt(w.spec("m1"))));
+  auto other = KJ_ASSERT_NONNULL(w.within(w.driver->adopt(w.spec("m2"))));
+  const auto qemu = w.within(w.driver->consumption())[0].qemu;
+  w.processes.compute(qemuOf("m1").pid, 4 * kj::SECONDS);
+  w.processes.compute(qemuOf("m2").pid, 7 * kj::SECONDS);
+  SECTION("bothyd") {
+    w.within(one->destroy());
+  }
+  SECTION("itself") {
+    w.processes.end(qemuOf("m1").pid);
+    w.within(one->onEnd());
+  }
+  w.session->domains.lockExclusive()->clear();
+  auto consumed = w.within(w.driver->consumption());
+  REQUIRE(consumed.size() == 1);
+  CHECK((consumed[0].name == "m1" && consumed[0].qemu == qemu));
+  CHECK(consumed[0].cpuNanos == 4'000'000'000);
+  CHECK(w.within(w.driver->consumption()).size() == 0);
+}
+
 }  // namespace
 }  // namespace bothy

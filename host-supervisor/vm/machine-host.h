@@ -2,6 +2,7 @@
 
 #include <kj/refcount.h>
 #include <kj/timer.h>
+#include <kj/vector.h>
 
 #include "vm/disk-room.h"
 #include "vm/libvirt-connection.h"
@@ -46,6 +47,8 @@ struct MachineHost {
   kj::Maybe<VmDriver::Events&> listener;
   // Nothing is dialled: see VmDriver::whenNotDialling().
   bool holdsDials = false;
+  // What machines had taken when they ended, until somebody has asked for it.
+  kj::Vector<VmConsumption> ended;
 
   // The group of the QEMU that runs as `user`: that user's own, unless a libvirt of the host's own needs another to open
   // /dev/kvm.

@@ -1,6 +1,7 @@
 #include "vm/machine-processes.h"
 
 #include <stdlib.h>
+#include <sys/resource.h>
 #include <unistd.h>
 
 #include <kj/debug.h>
@@ -50,6 +51,40 @@ struct Fixture {
   kj::Own<kj::AsyncIoStream> console, qemu;
   kj::AutoCloseFd lingering;
 };
+
+TEST_CASE("what a child has taken of the processors is known while it runs and after its end") {
+  Fixture f;
+  int go[2];
+  KJ_SYSCALL(pipe(go));
+  const pid_t pid = fork();
+  if (pid == 0) {
+    char byte;
+    for (;;) {
+      struct rusage usage{};
+      getrusage(RUSAGE_SELF, &usage);
+      if (usage.ru_utime.tv_sec + usage.ru_stime.tv_sec >= 1) break;
+    }
+    _exit(read(go[0], &byte, 1) == 1 ? 0 : 1);
+  }
+  auto process = KJ_ASSERT_NONNULL(f.processes->open(pid));
+  auto time = f.processes->processorTime(process->identity());
+  auto& timer = f.io.provider->getTimer();
+  auto taken = [&]() { return time->taken().orDefault(0 * kj::SECONDS); };
+  while (taken() < 900 * kj::MILLISECONDS) {
+    timer.afterDelay(10 * kj::MILLISECONDS).wait(f.io.waitScope);
+  }
+  KJ_SYSCALL(write(go[1], "x", 1));
+  process->onExit().wait(f.io.waitScope);
+  // Before and after it was waited for.
+  CHECK((taken() >= 900 * kj::MILLISECONDS && taken() < 10 * kj::SECONDS));
+  while (processStartTime(pid) != nullptr) {
+    timer.afterDelay(10 * kj::MILLISECONDS).wait(f.io.waitScope);
+  }
+  CHECK((taken() >= 1 * kj::SECONDS && taken() < 10 * kj::SECONDS));
+  // Whose child another one is nobody knows here.
+  CHECK(f.processes->processorTime({pid, 1})->taken() == nullptr);
+  for (int fd : go) close(fd);
+}
 
 TEST_CASE("a console is read to its end") {
   Fixture f;

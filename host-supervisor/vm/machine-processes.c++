@@ -7,6 +7,21 @@
 namespace bothy {
 namespace {
 
+class HostProcessorTime final: public MachineProcesses::ProcessorTime {
+public:
+  HostProcessorTime(Subreaper& reaper, const ProcessIdentity& identity)
+      : identity(identity), account(reaper.follow(identity.pid)) {}
+  kj::Maybe<kj::Duration> taken() const override {
+    auto whole = account->taken();
+    if (whole != nullptr) return whole;
+    return processorTimeOf(identity);
+  }
+
+private:
+  const ProcessIdentity identity;
+  kj::Own<Subreaper::Account> account;
+};
+
 class HostProcesses final: public MachineProcesses {
 public:
   HostProcesses(kj::AsyncIoContext& io, Subreaper& reaper, uint32_t killSender)
@@ -18,6 +33,10 @@ public:
   }
   kj::Maybe<kj::Own<ProcessHandle>> open(const ProcessIdentity& identity) override {
     return ProcessHandle::open(io.unixEventPort, identity);
+  }
+
+  kj::Own<ProcessorTime> processorTime(const ProcessIdentity& identity) override {
+    return kj::heap<HostProcessorTime>(reaper, identity);
   }
 
   void signalAll(uint32_t user, int signum) override { of(user).signal(signum); }

@@ -16,6 +16,14 @@ public:
   virtual kj::Maybe<kj::Own<ProcessHandle>> open(pid_t pid) = 0;
   virtual kj::Maybe<kj::Own<ProcessHandle>> open(const ProcessIdentity& identity) = 0;
 
+  // What a process has taken of the processors; from its end on all of it, where it was started by this process.  nullptr: it is not known, or no
+  // more.
+  class ProcessorTime {
+  public:
+    virtual kj::Maybe<kj::Duration> taken() const = 0;
+  };
+  virtual kj::Own<ProcessorTime> processorTime(const ProcessIdentity& identity) = 0;
+
   // All those of one user, see UserProcesses.
   virtual void signalAll(uint32_t user, int signum) = 0;
   virtual kj::Promise<void> killAll(uint32_t user) = 0;

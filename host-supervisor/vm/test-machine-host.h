@@ -126,6 +126,7 @@ struct TestProcess final: public kj::Refcounted {
   ProcessIdentity identity;
   uint32_t user;
   bool hasExited = false;
+  kj::Duration taken = 0 * kj::SECONDS;
   kj::ForkedPromise<void> exited = nullptr;
   kj::Own<kj::PromiseFulfiller<void>> exit;
 };
@@ -141,6 +142,9 @@ public:
     processes.insert(identity.pid, kj::refcounted<TestProcess>(identity, user));
   }
   void addQemu(kj::StringPtr machine) { add(qemuOf(machine), userOf(machine)); }
+  void compute(pid_t pid, kj::Duration time) {
+    KJ_ASSERT_NONNULL(processes.find(pid))->taken = time;
+  }
   void end(pid_t pid) {
     KJ_IF_MAYBE (process, processes.find(pid)) {
       (*process)->hasExited = true;
@@ -158,6 +162,9 @@ public:
   }
   kj::Maybe<kj::Own<ProcessHandle>> open(const ProcessIdentity& identity) override {
     return open(identity.pid);
+  }
+  kj::Own<ProcessorTime> processorTime(const ProcessIdentity& identity) override {
+    return kj::heap<Time>(kj::addRef(*KJ_ASSERT_NONNULL(processes.find(identity.pid))));
   }
   void signalAll(uint32_t, int) override {}
   kj::Promise<void> killAll(uint32_t) override { return kj::READY_NOW; }
@@ -198,6 +205,15 @@ private:
     kj::Promise<void> onExit() override { return process->exited.addBranch(); }
     bool hasExited() const override { return process->hasExited; }
     void signal(int) const override {}
+
+  private:
+    kj::Own<TestProcess> process;
+  };
+
+  class Time final: public ProcessorTime {
+  public:
+    explicit Time(kj::Own<TestProcess> process) : process(kj::mv(process)) {}
+    kj::Maybe<kj::Duration> taken() const override { return process->taken; }
 
   private:
     kj::Own<TestProcess> process;

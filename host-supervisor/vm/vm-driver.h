@@ -221,7 +221,7 @@ public:
   // As it is at one moment.  No deadline of its own: it takes as long as the disk does that has the records.
   virtual kj::Promise<kj::Array<MachineUser>> users() = 0;
 
-  // Of the machines that run, as the hypervisor counts it, in no order; all at once.
+  // Of the machines that run, as the hypervisor counts it, all at once; before them, once, of each that has ended, as far as that is known.
   virtual kj::Promise<kj::Array<VmConsumption>> consumption() = 0;
 
   // Resolves when no dial is under way, and lets none begin while it is held.  A process that ends at another moment may end a vsock

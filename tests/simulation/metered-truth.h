@@ -1,6 +1,8 @@
 #pragma once
 
-#include <kj/common.h>
+#include <kj/debug.h>
+#include <kj/map.h>
+#include <kj/vector.h>
 
 #include "store/usage-records.h"
 
@@ -53,6 +55,34 @@ struct MeteredTruth {
     if (is.hasMemory) sums.memoryMibMillis += int64_t{memoryMib} * millis;
     sums.diskMibMillis += int64_t{diskMib} * millis;
   }
+};
+
+// What machines took that have ended, as long as no look may have booked it.
+class UnbookedEnds final {
+public:
+  void add(kj::StringPtr id, int64_t micros, int64_t atMillis) {
+    ends.add(End{kj::str(id), micros, atMillis});
+  }
+  void forgetBefore(int64_t millis) {
+    kj::Vector<End> left;
+    for (auto& end : ends) {
+      if (end.atMillis >= millis) left.add(kj::mv(end));
+    }
+    ends = kj::mv(left);
+  }
+  // bothyd was killed.
+  void lose(kj::TreeMap<kj::String, MeteredTruth>& truths) {
+    for (auto& end : ends) KJ_ASSERT_NONNULL(truths.find(end.id)).lostCpuMicros += end.micros;
+    ends.clear();
+  }
+
+private:
+  struct End {
+    kj::String id;
+    int64_t micros;
+    int64_t atMillis;
+  };
+  kj::Vector<End> ends;
 };
 
 }  // namespace bothy

@@ -39,11 +39,12 @@ private:
   // By how much states may be off, because a clock was set.
   int64_t slackMillis = 0;
   int64_t killedMillis = 0;
-  int64_t troubledUntilMillis = 0;
+  int64_t troubledUntilMillis = 0, blindUntilMillis = 0;
   bool isClockSetWhileDead = false;
   bool computes = true;
   uint64_t cursor = 0;
   kj::TreeMap<uint64_t, UsageRecord> bill;
+  UnbookedEnds unbooked;
 
   template <typename... Params>
   void accuse(Params&&... params) {
@@ -66,6 +67,9 @@ private:
     pass(millis);
     if (host.isAlive()) {
       examineDurability();
+      if (now() >= troubledUntilMillis && now() >= blindUntilMillis) {
+        unbooked.forgetBefore(now() - 2 * INTERVAL_MILLIS);
+      }
       act();
     } else {
       happen();
@@ -119,6 +123,7 @@ private:
         return;
       case 3:
         host.looksToFail = 1 + static_cast<uint32_t>(fate.below(3));
+        blindUntilMillis = now() + 5 * INTERVAL_MILLIS;
         return;
       case 4:
         return setClock();
@@ -130,6 +135,7 @@ private:
         return;
       case 7:
         host.kill();
+        unbooked.lose(truths);
         killedMillis = now();
         isClockSetWhileDead = false;
         return;
@@ -232,7 +238,6 @@ private:
             return host.stop(workspace);
           case 1:
             endSeen(workspace);
-            workspace.qemu = 0;
             return host.tell(workspace, S::FAILED, Cause::VM_EXITED);
           case 2:
             endSeen(workspace);
@@ -255,7 +260,6 @@ private:
       case S::PAUSED:
         if (fate.oneIn(4)) {
           endSeen(workspace);
-          workspace.qemu = 0;
           return host.tell(workspace, S::FAILED, Cause::VM_EXITED);
         }
         return host.tell(workspace, S::RESUMING);
@@ -266,23 +270,30 @@ private:
     }
   }
 
-  // What its counter has that was not read is lost with it.
-  void endSeen(const TestHost::Workspace& workspace) {
+  // What its counter has that was not read.
+  int64_t unreadOf(const TestHost::Workspace& workspace) {
     KJ_IF_MAYBE (row, host.usage.rows.find(workspace.id)) {
-      const bool isRead = row->machine == workspace.qemu;
-      truthOf(workspace).lostCpuMicros += workspace.cpuMicros - (isRead ? row->machineMicros : 0);
-    } else {
-      truthOf(workspace).lostCpuMicros += workspace.cpuMicros;
+      if (row->machine == workspace.qemu) return workspace.cpuMicros - row->machineMicros;
     }
+    return workspace.cpuMicros;
+  }
+  // bothyd is told of it, and loses it if it is killed before it is booked.
+  void endSeen(TestHost::Workspace& workspace) {
+    unbooked.add(workspace.id, unreadOf(workspace), now());
+    host.end(workspace);
   }
   void endUnseen(TestHost::Workspace& workspace) {
-    endSeen(workspace);
+    truthOf(workspace).lostCpuMicros += unreadOf(workspace);
     workspace.qemu = 0;
     auto& truth = truthOf(workspace);
     if (!StateTruth::of(workspace.state).hasMemory) return;
     truth.unseenSince = now();
-    // From the last look that is stored; how old that may be examineDurability() holds.
-    truth.lostMillis += now() - host.bootedAtMillis - host.usage.lastLook().bootMillis;
+    // From the last look that is stored, or at it; how old that may be examineDurability() holds.
+    int64_t looked = host.usage.lastLook().bootMillis;
+    KJ_IF_MAYBE (row, host.usage.rows.find(workspace.id)) {
+      if (row->isPolled && row->through.boot == host.boot) looked = row->through.bootMillis;
+    }
+    truth.lostMillis += now() - host.bootedAtMillis - looked;
   }
 
   void setClock() {
@@ -363,7 +374,7 @@ private:
       }
     }
     // Of one that was paused while the counters could not be read, they are read when it goes on.
-    if (workspace.qemu != 0 && !isRunning(workspace)) endSeen(workspace);
+    if (workspace.qemu != 0 && !isRunning(workspace)) truth.lostCpuMicros += unreadOf(workspace);
     if (sums.cpuMicros > truth.sums.cpuMicros ||
         sums.cpuMicros < truth.sums.cpuMicros - truth.lostCpuMicros) {
       accuse(workspace.name, " took ", truth.sums.cpuMicros, " us, of which ", truth.lostCpuMicros,

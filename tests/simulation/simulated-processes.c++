@@ -52,6 +52,14 @@ private:
   SimulatedHost::Held held;
 };
 
+kj::Own<MachineProcesses::ProcessorTime> SimulatedProcesses::processorTime(const ProcessIdentity&) {
+  // Nothing is computed in this world.
+  class None final: public ProcessorTime {
+    kj::Maybe<kj::Duration> taken() const override { return nullptr; }
+  };
+  return kj::heap<None>();
+}
+
 kj::Promise<kj::Own<kj::AsyncIoStream>> SimulatedProcesses::hold(
     kj::Promise<kj::Own<kj::AsyncIoStream>> opening) {
   auto held = kj::heap<SimulatedHost::Held>(host.heldConnections);

@@ -14,6 +14,7 @@ public:
 
   kj::Maybe<kj::Own<ProcessHandle>> open(pid_t pid) override;
   kj::Maybe<kj::Own<ProcessHandle>> open(const ProcessIdentity& identity) override;
+  kj::Own<ProcessorTime> processorTime(const ProcessIdentity& identity) override;
   void signalAll(uint32_t user, int signum) override;
   kj::Promise<void> killAll(uint32_t user) override;
   bool isAnyRunning(uint32_t user, kj::StringPtr program) override;

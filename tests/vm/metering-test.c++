@@ -113,5 +113,18 @@ TEST_CASE("P27 P44 a machine is metered as what its QEMU takes, also over pauses
   CHECK(strstr(shown.out.cStr(), "RUNNING") != nullptr);
 }
 
+TEST_CASE("what a machine takes right before its end is metered too") {
+  SupervisedHost host;
+  TestWorkspace workspace(host, {.cpus = 1, .memoryMib = 256});
+  const auto qemu = workspace.qemu();
+  workspace.shell("i=0; while [ $i -lt 200000 ]; do i=$((i+1)); done");
+  const auto counted = cpuMicrosOf(qemu);
+  host.stopWorkspace(workspace.name);
+  const auto stopped = meteredOf(host, workspace.name);
+  INFO(stopped.cpuMicros << " us are metered, and the kernel counted " << counted << " before it");
+  CHECK(counted > 500'000);
+  CHECK(stopped.cpuMicros >= counted);
+}
+
 }  // namespace
 }  // namespace bothy
