@@ -15,7 +15,11 @@ constexpr kj::StringPtr TEXT =
     R"(Shows what becomes of a workspace when nobody uses it, and what counts as use: as its tier says (a setting of
 bothyd), or for this workspace alone with --set.  Times are like 90s, 30m, 2h or 7d, what counts is yes or no, and `--set FIGURE=tier`
 takes back what was set.  After its last use a workspace is paused, after its pause hibernated, and after its hibernation it
-expires, with its disk; `pause-after=never` keeps it from being paused by a rule, `expire-after=never` from losing its disk.)"_kj;
+expires, with its disk; `pause-after=never` keeps it from being paused by a rule, `expire-after=never` from losing its disk.
+
+A program that goes on in a terminal at which nobody looks is no use, however much it computes: its workspace is paused after
+`pause-after` like any other, and it goes on where it was when somebody comes back.  What is to be finished before is started
+with `bothy-wake` within the workspace, or kept awake by `bothy wake`.)"_kj;
 
 class IdleCommand final: public Command {
 public:

@@ -11,7 +11,8 @@ namespace {
 constexpr kj::StringPtr TEXT =
     R"(Says what keeps a workspace awake: who is connected, wake locks (`bothy wake`), and what its guest says; or
 which rule has put it to rest, and when.  And what comes next: a workspace that nobody uses is paused, hibernated and in the end
-expires, as its tier says or `bothy idle`.)"_kj;
+expires, as its tier says or `bothy idle`.  A program that was left in a terminal keeps nothing awake: `bothy-wake` within the
+workspace does, or `bothy wake`.)"_kj;
 
 class WhyCommand final: public Command {
 public:
