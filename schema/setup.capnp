@@ -13,7 +13,8 @@ struct Configuration {
   environment @0 :List(Process.EnvironmentVariable);
   # That all programs and terminals which the agent starts get, whoever their user is: above what /etc/environment says, beneath what
   # a `Command` says.  At most `maxVariables`, with `maxEnvironmentBytes` in all.  Names are [A-Za-z_][A-Za-z0-9_]*, each once; HOME, USER,
-  # LOGNAME, SHELL, TERM and XDG_RUNTIME_DIR are the user's or the terminal's, and refused.
+  # LOGNAME, SHELL, TERM and XDG_RUNTIME_DIR are the user's or the terminal's, and refused.  Programs of root's do not get those that choose
+  # what a program runs: PATH, ENV, BASH_ENV, IFS and LD_*.  The others they get, and some of these (PYTHONPATH, ...) choose too.
 
   setup @1 :SetupPlan;
 }

@@ -51,6 +51,15 @@ void readLines(kj::StringPtr text, Environment& environment) {
   }
 }
 
+// Whoever chooses such a variable chooses what a program of root's runs.
+bool choosesPrograms(kj::StringPtr name) {
+  constexpr kj::StringPtr SUCH[] = {"PATH"_kj, "ENV"_kj, "BASH_ENV"_kj, "IFS"_kj};
+  for (auto such : SUCH) {
+    if (name == such) return true;
+  }
+  return name.startsWith("LD_");
+}
+
 }  // namespace
 
 void Environment::set(kj::StringPtr name, kj::StringPtr value) {
@@ -83,7 +92,10 @@ Environment LoginEnvironments::of(const User& user) const {
   result.set("LANG", "C.UTF-8");
   readLines(locale.text(), result);
   readLines(everybody.text(), result);
-  for (auto& variable : configured) result.set(variable.name, variable.value);
+  for (auto& variable : configured) {
+    if (user.uid == 0 && choosesPrograms(variable.name)) continue;
+    result.set(variable.name, variable.value);
+  }
   result.set("HOME", user.home);
   result.set("USER", user.name);
   result.set("LOGNAME", user.name);

@@ -51,7 +51,8 @@ public:
 
   Environment of(const User& user) const;
 
-  // From now on these are in all of them, but HOME, USER, LOGNAME and SHELL, which stay the user's.
+  // From now on these are in all of them, but HOME, USER, LOGNAME and SHELL, which stay the user's; and in root's but those that choose
+  // what a program runs (PATH, LD_PRELOAD and their like): whom the platform lets choose variables is not whom it lets be root.
   void configure(capnp::List<rpc::EnvironmentVariable>::Reader variables);
 
 private:

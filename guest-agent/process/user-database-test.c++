@@ -3,11 +3,13 @@
 #include <sys/inotify.h>
 #include <unistd.h>
 
+#include <capnp/message.h>
 #include <kj/debug.h>
 #include <catch2/catch_test_macros.hpp>
 
 #include "process/login-environment.h"
 #include "process/test-world.h"
+#include "schema/setup.capnp.h"
 
 namespace bothy {
 namespace {
@@ -109,6 +111,29 @@ TEST_CASE("users and environments are known without opening a file that has not 
   ask();
   CHECK_FALSE(watch.hasSeenOne());
   CHECK_FALSE(watchDefaults.hasSeenOne());
+}
+
+TEST_CASE("S42 what a workspace is configured with chooses no program of root's") {
+  TestWorld world;
+  LoginEnvironments environments("/nonexistent", 0);
+  capnp::MallocMessageBuilder message;
+  auto configuration = message.initRoot<rpc::Configuration>();
+  constexpr kj::StringPtr NAMES[] = {"PATH"_kj, "LD_PRELOAD"_kj, "BASH_ENV"_kj, "PLAN"_kj};
+  auto variables = configuration.initEnvironment(kj::size(NAMES));
+  for (auto i : kj::indices(NAMES)) {
+    variables[i].setName(NAMES[i]);
+    variables[i].setValue("/home/user/x");
+  }
+  environments.configure(configuration.asReader().getEnvironment());
+  auto isGiven = [&](kj::StringPtr user, kj::StringPtr name) {
+    auto environment = environments.of(KJ_REQUIRE_NONNULL(world.programs->users.find(user)));
+    return environment.find(name).orDefault(""_kj) == "/home/user/x";
+  };
+  for (auto name : NAMES) {
+    INFO(name.cStr());
+    CHECK(isGiven("user", name));
+    CHECK(isGiven("root", name) == (name == "PLAN"));
+  }
 }
 
 }  // namespace
