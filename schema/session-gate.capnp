@@ -39,7 +39,11 @@ interface Session {
   #
   # `wake` is for a session that may do more than look: that has `terminals` to use, `exec`, `power` or `files` to write.  With the rights to view
   # terminals and to read files alone it is ignored: such a session is told `notRunning`, and hears from `state` when to ask again.  One that ends
-  # while its workspace wakes is told `absent` at once; the workspace wakes all the same.
+  # while its workspace wakes is told `absent` at once; the workspace wakes all the same.  One that has expired is made anew for a session with
+  # `power`, for others it is `notRunning`.
+  #
+  # Of the workspace a session is not told whose it is, its labels and its host.  What set-up steps are called and say is told where it has a
+  # right to terminals or to programs; others hear how many are done, and whether one has failed.
 
   state @2 (isOther :Bool, than :WorkspaceTypes.WorkspaceState) -> (outcome :StateOutcome);
   # The state of the workspace; with `isOther` as soon as it is another than `than`.  Of the calls that wait, here and in `whenEnded`, a

@@ -8,7 +8,7 @@ $Cxx.allowCancellation;
 
 struct SessionRights {
   # What a session may do.  Each right is given by itself; nothing means none.  Who may do more than look (`terminals` to use, `exec`, `power`,
-  # `files` to write) may wake a workspace that is paused, by `wake` of Session.connect; to view terminals and to read files does not.
+  # `files` to write) may wake a workspace that is paused or hibernated, by `wake` of Session.connect; to view terminals and to read files does not.
 
   terminals @0 :TerminalAccess;
   exec @1 :Bool;
@@ -18,7 +18,7 @@ struct SessionRights {
   beneath @3 :Data;
   # If not empty: of `files`, in this directory alone, a path as `Files` has it, at most `maxBeneathBytes`.  Only with `files`.
   power @4 :Bool;
-  # The machine as a whole: to start the workspace, and over a lane to see how the machine is, power it off and reboot it.
+  # The machine as a whole: to start the workspace, which makes one that has expired anew, and over a lane to see how the machine is, power it off and reboot it.
 
   enum TerminalAccess {
     none @0;

@@ -388,6 +388,8 @@ enum Stage {
   # Within `startingVm`, which comes again after it: other machines start first.
   settingUp @5;
   # After `agentReady`: a set-up step, see `Progress`.
+  resuming @6;
+  # In place of `startingVm` and `booting`: its memory was kept.
 }
 
 enum StartFault {

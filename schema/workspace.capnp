@@ -17,6 +17,7 @@ struct WorkspaceSpec {
 
   name @0 :Text;
   # [a-z0-9]([a-z0-9-]*[a-z0-9])?, at most `maxWorkspaceNameBytes`; unique on the supervisor.
+  # Not 32 hexadecimal digits, as ids are.
   image @1 :Text;
   # Name of an installed image bundle.  Empty: "base".
   cpus @2 :UInt16;

@@ -54,14 +54,14 @@ kj::Promise<LaneOpening::Outcome> LaneOpening::open(kj::Own<Workspace> workspace
                                                     kj::Maybe<kj::Own<Session>> session) {
   KJ_IF_MAYBE (why, granted.tryGet<NotAllowed>()) co_return *why;
   KJ_IF_MAYBE (wanted, waking) {
-    const bool hasExpired = workspace->state() == WorkspaceState::EXPIRED;
+    const bool hasExpired = workspace->state() == WorkspaceState::EXPIRED && wanted->makesAnew;
     if (isHalted(workspace->state()) || hasExpired) {
       // What cannot be had wakes nobody.
       KJ_IF_MAYBE (why, granted.tryGet<Unsupported>()) co_return *why;
       if (hasEnded(session)) co_return Ended();
       kj::Maybe<Workspace::StartOutcome> answer;
       auto waiting =
-          workspace->wake(kj::mv(wanted->progress), wanted->actor)
+          workspace->wake(kj::mv(wanted->progress), wanted->actor, wanted->makesAnew)
               .then([&answer](Workspace::StartOutcome&& woken) { answer = kj::mv(woken); });
       KJ_IF_MAYBE (whose, session) {
         waiting = waiting.exclusiveJoin((*whose)->onEnd().ignoreResult());

@@ -41,17 +41,26 @@ public:
   struct Ended {};
   using Outcome = kj::OneOf<rpc::Lane::Client, NotRunning, Unreachable, Stalled, Unsupported,
                             NotAllowed, AgentTooOld, Ended>;
-  // Resumes a workspace that is paused, and tells of that.
+  // Resumes a workspace that is paused or hibernated, and tells of that.
   struct Waking {
     kj::Maybe<kj::Own<Progress>> progress;
     // Who asks, as EventRecord has him.
     kj::String actor;
+    // Also one that has expired, which is made anew.
+    bool makesAnew = true;
   };
   // Of a call that may ask for it.
   template <typename Params>
   static kj::Maybe<Waking> wakingOf(Params params, kj::StringPtr actor) {
     if (!params.getWake()) return nullptr;
     return Waking{progressOf(params), kj::str(actor)};
+  }
+  // Of a session's call, as far as its rights go.
+  template <typename Params>
+  static kj::Maybe<Waking> wakingOf(Params params, kj::StringPtr actor,
+                                    const SessionRights& rights) {
+    if (!params.getWake() || !rights.mayWake()) return nullptr;
+    return Waking{progressOf(params, rights.maySeeSetup()), kj::str(actor), rights.mayStart()};
   }
   // `session`: whose lane it is, which ends with it.  Fails with OVERLOADED where the client has as many lanes as it may.
   kj::Promise<Outcome> open(kj::Own<Workspace> workspace, Granted granted, ClientIdentity client,

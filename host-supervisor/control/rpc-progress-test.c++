@@ -48,5 +48,34 @@ TEST_CASE(
   CHECK(heard.size() == RpcProgress::MOST_UNTAKEN + 2);
 }
 
+// What a client hears of set-up.
+class SetupListener final: public rpc::Progress::Server {
+public:
+  explicit SetupListener(kj::Vector<kj::String>& heard) : heard(heard) {}
+
+private:
+  kj::Vector<kj::String>& heard;
+
+  kj::Promise<void> stage(StageContext context) override {
+    auto setup = context.getParams().getSetup();
+    heard.add(kj::str(setup.getStep(), '/', setup.getSteps(), ' ', setup.getName(), '|',
+                      setup.getLine()));
+    return kj::READY_NOW;
+  }
+};
+
+TEST_CASE("S34 who may not see what set-up steps say hears only how far they are") {
+  auto io = kj::setupAsyncIo();
+  kj::Vector<kj::String> heard;
+  for (bool tellsSetup : {true, false}) {
+    RpcProgress progress(kj::heap<SetupListener>(heard), tellsSetup);
+    progress.setUp({1, 3, "Fetch", "https://token@example.com"}, 0 * kj::SECONDS);
+    io.waitScope.poll();
+  }
+  REQUIRE(heard.size() == 2);
+  CHECK(heard[0] == "1/3 Fetch|https://token@example.com");
+  CHECK(heard[1] == "1/3 |");
+}
+
 }  // namespace
 }  // namespace bothy

@@ -4,15 +4,20 @@
 
 namespace bothy {
 
-RpcProgress::RpcProgress(rpc::Progress::Client client) : client(kj::mv(client)), sent(*this) {}
+RpcProgress::RpcProgress(rpc::Progress::Client client, bool tellsSetup)
+    : client(kj::mv(client)), tellsSetup(tellsSetup), sent(*this) {}
 
 void RpcProgress::stage(Stage stage, kj::Duration elapsed, size_t before) {
   tell(Told{stage, elapsed, before});
 }
 
 void RpcProgress::setUp(const SetupStage& setup, kj::Duration elapsed) {
-  tell(Told{Stage::SETTING_UP, elapsed, 0,
-            Told::Setup{setup.step, setup.steps, kj::str(setup.name), kj::str(setup.line)}});
+  Told::Setup told{setup.step, setup.steps, nullptr, nullptr};
+  if (tellsSetup) {
+    told.name = kj::str(setup.name);
+    told.line = kj::str(setup.line);
+  }
+  tell(Told{Stage::SETTING_UP, elapsed, 0, kj::mv(told)});
 }
 
 void RpcProgress::tell(Told told) {

@@ -13,7 +13,8 @@ public:
   // Stages that a client is told of before it, or the flow control of its connection, has taken the first.
   static constexpr size_t MOST_UNTAKEN = 4;
 
-  explicit RpcProgress(rpc::Progress::Client client);
+  // `tellsSetup`: also what a set-up step is called and says.
+  explicit RpcProgress(rpc::Progress::Client client, bool tellsSetup = true);
   KJ_DISALLOW_COPY_AND_MOVE(RpcProgress);
 
   void stage(Stage stage, kj::Duration elapsed, size_t before) override;
@@ -34,6 +35,7 @@ private:
   };
 
   rpc::Progress::Client client;
+  const bool tellsSetup;
   kj::Maybe<Told> newest;
   size_t untaken = 0;
   kj::TaskSet sent;
@@ -46,9 +48,9 @@ private:
 
 // Of a call that has one, or null.
 template <typename Params>
-kj::Maybe<kj::Own<Progress>> progressOf(Params params) {
+kj::Maybe<kj::Own<Progress>> progressOf(Params params, bool tellsSetup = true) {
   if (!params.hasProgress()) return nullptr;
-  return kj::Own<Progress>(kj::heap<RpcProgress>(params.getProgress()));
+  return kj::Own<Progress>(kj::heap<RpcProgress>(params.getProgress(), tellsSetup));
 }
 
 }  // namespace bothy

@@ -31,11 +31,16 @@ SessionFacet::SessionFacet(const SessionGateFacet::Rooms& rooms, ClientIdentity 
     : rooms(rooms),
       client(client),
       session(kj::mv(session)),
-      opening(rooms.lanes, rooms.sessions, rooms.activity, rooms.newerVerbs) {}
+      opening(rooms.lanes, rooms.sessions, rooms.activity, rooms.newerVerbs),
+      teller(rooms.abilities, rooms.activity) {}
 
 kj::Promise<void> SessionFacet::info(InfoContext context) {
   fill(context.getResults().initInfo(), *session, rooms.manager);
   return kj::READY_NOW;
+}
+
+WorkspaceView SessionFacet::shown(Workspace& workspace) {
+  return WorkspaceTeller::forSession(workspace.view(), session->rights);
 }
 
 LaneOpening::Granted SessionFacet::granted(rpc::LaneRequest::Reader wanted) {
@@ -58,16 +63,14 @@ kj::Promise<void> SessionFacet::connect(ConnectContext context) {
   }
   auto& workspace = KJ_ASSERT_NONNULL(found);
   auto params = context.getParams();
-  kj::Maybe<LaneOpening::Waking> waking;
   auto actor = session->actorName();
-  if (session->rights.mayWake()) waking = LaneOpening::wakingOf(params, actor);
+  auto waking = LaneOpening::wakingOf(params, actor, session->rights);
   auto opened = co_await opening.open(workspace->addRef(), granted(params.getWanted()), client,
                                       kj::mv(waking), session->addRef());
   auto results = context.getResults();
   KJ_IF_MAYBE (lane, opened.tryGet<rpc::Lane::Client>()) {
     results.setLane(kj::mv(*lane));
-    fill(results.initOutcome().initConnected(), workspace->view(),
-         acceleratorName(rooms.abilities));
+    teller.tell(results.initOutcome().initConnected(), shown(*workspace));
   } else {
     fill(results.initOutcome(), opened);
   }
@@ -112,7 +115,7 @@ kj::Promise<void> SessionFacet::start(StartContext context) {
     context.getResults().initOutcome().setEnded(toRpc(end));
     co_return;
   }
-  if (!session->rights.verbs.has(rpc::Verb::MACHINE)) {
+  if (!session->rights.mayStart()) {
     context.getResults().initOutcome().setNotAllowed(
         "this session has no right to start its workspace (power)");
     co_return;
@@ -124,9 +127,9 @@ kj::Promise<void> SessionFacet::start(StartContext context) {
   }
   auto& workspace = KJ_ASSERT_NONNULL(found);
   auto actor = session->actorName();
-  auto result = co_await workspace->start(progressOf(context.getParams()), actor);
-  fill(context.getResults().initOutcome().initStart(), *workspace, result,
-       acceleratorName(rooms.abilities));
+  auto progress = progressOf(context.getParams(), session->rights.maySeeSetup());
+  auto result = co_await workspace->start(kj::mv(progress), actor);
+  teller.tell(context.getResults().initOutcome().initStart(), shown(*workspace), result);
 }
 
 kj::Promise<void> SessionFacet::whenEnded(WhenEndedContext context) {

@@ -3,6 +3,7 @@
 #include "control/event-watches.h"
 #include "control/lane-opening.h"
 #include "control/refusal-pace.h"
+#include "control/workspace-teller.h"
 #include "schema/session-gate.capnp.h"
 
 namespace bothy {
@@ -43,6 +44,7 @@ private:
   const ClientIdentity client;
   kj::Own<Session> session;
   LaneOpening opening;
+  const WorkspaceTeller teller;
 
   kj::Promise<void> info(InfoContext context) override;
   kj::Promise<void> connect(ConnectContext context) override;
@@ -50,6 +52,8 @@ private:
   kj::Promise<void> start(StartContext context) override;
   kj::Promise<void> whenEnded(WhenEndedContext context) override;
 
+  // As far as the session may see it.
+  WorkspaceView shown(Workspace& workspace);
   // Of what a lane is wanted for.
   LaneOpening::Granted granted(rpc::LaneRequest::Reader wanted);
 };

@@ -118,6 +118,28 @@ TEST_CASE("P58 who may do more than look in a paused workspace wakes it, and nob
   }
 }
 
+TEST_CASE("P58 who may start an expired workspace has it made anew by a wake, and nobody else") {
+  Sleeper f;
+  auto stop = f.supervisor().stopRequest();
+  stop.setName("demo");
+  stop.setGraceMillis(1000);
+  REQUIRE(stop.send().wait(f.scope).getOutcome().isStopped());
+  auto expire = f.supervisor().expireRequest();
+  expire.setName("demo");
+  REQUIRE(expire.send().wait(f.scope).getOutcome().isExpired());
+  SECTION("not who runs programs") {
+    auto session = f.redeem(f.client, f.token(execAlone));
+    auto answer = f.wake(session, [](auto wanted) { wanted.setCommands(); }).wait(f.scope);
+    REQUIRE(answer.getOutcome().isNotRunning());
+    CHECK(answer.getOutcome().getNotRunning() == rpc::WorkspaceState::EXPIRED);
+  }
+  SECTION("who has the machine") {
+    auto session = f.redeem(f.client, f.token([](auto rights) { rights.setPower(true); }));
+    auto answer = f.wake(session, [](auto wanted) { wanted.setMachine(); }).wait(f.scope);
+    CHECK(answer.getOutcome().isConnected());
+  }
+}
+
 TEST_CASE("P54 who waits for a workspace to wake is told at once that his session has ended") {
   Sleeper f;
   auto session = f.redeem(f.client, f.token(execAlone));

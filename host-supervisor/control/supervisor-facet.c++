@@ -31,14 +31,14 @@ SupervisorFacet::SupervisorFacet(const Rooms& rooms, ClientIdentity client)
       meters(rooms.metering),
       userWorkspaces(rooms.users),
       opening(rooms.lanes, rooms.sessions, rooms.activity, rooms.newerVerbs),
+      teller(rooms.abilities, rooms.activity),
       programVersion(rooms.version),
       startName(rooms.start),
       client(client),
       actor(actorOf(client)) {}
 
 void SupervisorFacet::describe(rpc::WorkspaceInfo::Builder info, const WorkspaceView& workspace) {
-  fill(info, workspace, acceleratorName(abilities));
-  info.setPausesNanos(activityKeeper.announcedPause(workspace.id));
+  teller.tell(info, workspace);
 }
 
 kj::Promise<void> SupervisorFacet::version(VersionContext context) {
@@ -162,7 +162,7 @@ kj::Promise<void> SupervisorFacet::start(StartContext context) {
   }
   auto workspace = kj::mv(KJ_ASSERT_NONNULL(found));
   auto result = co_await workspace->start(progressOf(params), actor);
-  fill(context.getResults().initOutcome(), *workspace, result, acceleratorName(abilities));
+  teller.tell(context.getResults().initOutcome(), workspace->view(), result);
 }
 
 kj::Promise<void> SupervisorFacet::stop(StopContext context) {
@@ -287,7 +287,7 @@ kj::Promise<void> SupervisorFacet::metering(MeteringContext context) {
 }
 
 kj::Promise<void> SupervisorFacet::users(UsersContext context) {
-  rpc::Users::Client facet = kj::heap<UsersFacet>(userWorkspaces, abilities, kj::str(actor));
+  rpc::Users::Client facet = kj::heap<UsersFacet>(userWorkspaces, teller, kj::str(actor));
   context.getResults().setUsers(kj::mv(facet));
   return kj::READY_NOW;
 }

@@ -2,6 +2,7 @@
 
 #include "control/event-watches.h"
 #include "control/lane-opening.h"
+#include "control/workspace-teller.h"
 #include "doctor/examiner.h"
 #include "metering/metering.h"
 #include "schema/supervisor.capnp.h"
@@ -44,6 +45,7 @@ private:
   Metering& meters;
   UserWorkspaces& userWorkspaces;
   LaneOpening opening;
+  const WorkspaceTeller teller;
   kj::StringPtr programVersion;
   kj::StringPtr startName;
   const ClientIdentity client;

@@ -37,6 +37,7 @@ static_assert(static_cast<int>(TierPlan::When::NEVER) ==
               static_cast<int>(rpc::TierPlan::When::NEVER));
 static_assert(static_cast<int>(Stage::WAITING) == static_cast<int>(rpc::Stage::WAITING));
 static_assert(static_cast<int>(Stage::SETTING_UP) == static_cast<int>(rpc::Stage::SETTING_UP));
+static_assert(static_cast<int>(Stage::RESUMING) == static_cast<int>(rpc::Stage::RESUMING));
 static_assert(static_cast<int>(Cause::SETUP_FAILED) == static_cast<int>(rpc::Cause::SETUP_FAILED));
 
 rpc::WorkspaceState toRpc(WorkspaceState state) {
@@ -73,93 +74,11 @@ kj::OneOf<GivenSpec, kj::String> fromRpc(rpc::WorkspaceSpec::Reader spec) {
                    kj::mv(configuration.get<GivenConfiguration>())};
 }
 
-void fill(rpc::WorkspaceInfo::Builder info, const WorkspaceView& from, kj::StringPtr accelerator) {
-  auto spec = info.initSpec();
-  spec.setName(from.name);
-  spec.setImage(from.image);
-  spec.setCpus(from.cpus);
-  spec.setMemoryMib(from.memoryMib);
-  spec.setDiskMib(from.diskMib);
-  spec.setTier(from.tier);
-  auto pairs = splitLabels(from.labels);
-  auto labels = spec.initLabels(pairs.size());
-  for (auto i : kj::indices(pairs)) {
-    labels[i].setKey(kj::heapString(pairs[i].key));
-    labels[i].setValue(kj::heapString(pairs[i].value));
-  }
-  auto setup = info.getSetup();
-  setup.setSteps(from.setupSteps);
-  setup.setDone(from.setupDone);
-  setup.setFailed(from.setupFailure);
-  info.setId(from.id);
-  KJ_IF_MAYBE (next, from.atNextStart) {
-    auto figures = info.initAtNextStart();
-    figures.setCpus(next->cpus);
-    figures.setMemoryMib(next->memoryMib);
-    figures.setDiskMib(next->diskMib);
-  }
-  info.setState(toRpc(from.state));
-  info.setFailure(from.failure);
-  info.setCreatedNanos(from.createdNanos);
-  info.setStartedNanos(from.startedNanos);
-  info.setPausedNanos(from.pausedNanos);
-  info.setUser(from.user);
-  info.setNameOfUser(from.userName);
-  info.setLastActiveNanos(from.lastActiveNanos);
-  info.setHost(from.host);
-  if (from.state == WorkspaceState::HIBERNATED) {
-    info.setHibernatedNanos(from.sleep.sinceNanos);
-    info.setSavedBytes(from.sleep.bytes);
-  }
-  if (!isUp(from.state)) return;
-  info.setAgentVersion(from.agentVersion);
-  info.setAccelerator(accelerator);
-  if (from.isStalled) info.setStalled(STALL_REASON);
-  info.setUnreachable(from.unreachable);
-  KJ_IF_MAYBE (activity, from.activity) {
-    auto told = info.initActivity();
-    KJ_IF_MAYBE (since, activity->sinceInput) {
-      told.getInput().setSinceMillis(*since / kj::MILLISECONDS);
-    }
-    told.setCommands(activity->commands);
-    told.setTerminals(activity->terminals);
-  }
-}
-
 void fill(rpc::Supervisor::StartFailure::Builder failure, const StartReport::Failure& from) {
   failure.setStage(toRpc(from.stage));
   failure.setMessage(from.message);
   failure.setConsole(from.console);
   failure.setFault(static_cast<rpc::StartFault>(from.fault));
-}
-
-void fill(rpc::Supervisor::StartOutcome::Builder outcome, Workspace& workspace,
-          const Workspace::StartOutcome& from, kj::StringPtr accelerator) {
-  KJ_SWITCH_ONEOF(from) {
-    KJ_CASE_ONEOF(report, kj::Own<StartReport>) {
-      KJ_IF_MAYBE (failure, report->failure) {
-        fill(outcome.initFailed(), *failure);
-      } else {
-        fill(outcome.initStarted(), workspace.view(), accelerator);
-      }
-    }
-    KJ_CASE_ONEOF(superseded, Superseded) {
-      if (superseded.by == Wish::STOP) {
-        outcome.setStopped();
-      } else {
-        outcome.setBusy(toRpc(workspace.state()));
-      }
-    }
-    KJ_CASE_ONEOF(busy, Busy) {
-      outcome.setBusy(toRpc(busy.state));
-    }
-    KJ_CASE_ONEOF(underway, Underway) {
-      fill(outcome.initUnderway(), underway);
-    }
-    KJ_CASE_ONEOF(shortage, Shortage) {
-      fill(outcome.initNoCapacity(), shortage);
-    }
-  }
 }
 
 void fill(rpc::Supervisor::Underway::Builder underway, const Underway& from) {

@@ -21,10 +21,7 @@ WorkspaceState fromRpc(rpc::WorkspaceState state);
 // Or what is wrong with its labels or its configuration, one line.
 kj::OneOf<GivenSpec, kj::String> fromRpc(rpc::WorkspaceSpec::Reader spec);
 
-void fill(rpc::WorkspaceInfo::Builder info, const WorkspaceView& from, kj::StringPtr accelerator);
 void fill(rpc::Supervisor::StartFailure::Builder failure, const StartReport::Failure& from);
-void fill(rpc::Supervisor::StartOutcome::Builder outcome, Workspace& workspace,
-          const Workspace::StartOutcome& from, kj::StringPtr accelerator);
 void fill(rpc::Supervisor::Underway::Builder underway, const Underway& from);
 void fill(rpc::Event::Builder event, const EventRecord& from);
 void fill(rpc::Finding::Builder finding, const Finding& from);

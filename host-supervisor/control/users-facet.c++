@@ -10,10 +10,6 @@ namespace bothy {
 static_assert(static_cast<int>(UserWorkspaces::Done::RECREATED) ==
               static_cast<int>(rpc::Users::Done::RECREATED));
 
-void UsersFacet::describe(rpc::WorkspaceInfo::Builder info, const WorkspaceView& workspace) {
-  fill(info, workspace, acceleratorName(abilities));
-}
-
 kj::Promise<void> UsersFacet::ensure(EnsureContext context) {
   auto params = context.getParams();
   auto spec = fromRpc(params.getSpec());
@@ -28,7 +24,7 @@ kj::Promise<void> UsersFacet::ensure(EnsureContext context) {
   KJ_SWITCH_ONEOF(answer->outcome) {
     KJ_CASE_ONEOF(ensured, UserWorkspaces::Ensured) {
       auto told = outcome.initEnsured();
-      describe(told.initWorkspace(), ensured.workspace->view());
+      teller.tell(told.initWorkspace(), ensured.workspace->view());
       told.setDone(static_cast<rpc::Users::Done>(ensured.done));
     }
     KJ_CASE_ONEOF(failure, StartReport::Failure) {
@@ -44,7 +40,7 @@ kj::Promise<void> UsersFacet::ensure(EnsureContext context) {
       outcome.setNoSpace(noSpace.why);
     }
     KJ_CASE_ONEOF(stopped, WorkspaceManager::Stopped) {
-      describe(outcome.initStopped(), stopped.workspace->view());
+      teller.tell(outcome.initStopped(), stopped.workspace->view());
     }
     KJ_CASE_ONEOF(busy, Busy) {
       outcome.setBusy(toRpc(busy.state));
@@ -69,7 +65,7 @@ kj::Promise<void> UsersFacet::list(ListContext context) {
   auto page = users.list(query);
   auto results = context.getResults();
   auto infos = results.initWorkspaces(page.workspaces.size());
-  for (auto i : kj::indices(page.workspaces)) describe(infos[i], page.workspaces[i]);
+  for (auto i : kj::indices(page.workspaces)) teller.tell(infos[i], page.workspaces[i]);
   KJ_IF_MAYBE (next, page.next) {
     auto place = results.initNext();
     place.setUser(next->user);

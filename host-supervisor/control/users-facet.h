@@ -1,5 +1,6 @@
 #pragma once
 
+#include "control/workspace-teller.h"
 #include "schema/user.capnp.h"
 #include "user/user-workspaces.h"
 
@@ -8,20 +9,18 @@ namespace bothy {
 // Serves `Users` to operators.
 class UsersFacet final: public rpc::Users::Server {
 public:
-  // Both outlive it.  `actor`: whose it is, as events have him.
-  UsersFacet(UserWorkspaces& users, const HostAbilities& abilities, kj::String actor)
-      : users(users), abilities(abilities), actor(kj::mv(actor)) {}
+  // `users` outlives it.  `actor`: whose it is, as events have him.
+  UsersFacet(UserWorkspaces& users, WorkspaceTeller teller, kj::String actor)
+      : users(users), teller(teller), actor(kj::mv(actor)) {}
 
 private:
   UserWorkspaces& users;
-  const HostAbilities& abilities;
+  const WorkspaceTeller teller;
   const kj::String actor;
 
   kj::Promise<void> ensure(EnsureContext context) override;
   kj::Promise<void> list(ListContext context) override;
   kj::Promise<void> remove(RemoveContext context) override;
-
-  void describe(rpc::WorkspaceInfo::Builder info, const WorkspaceView& workspace);
 };
 
 }  // namespace bothy

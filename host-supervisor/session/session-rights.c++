@@ -92,6 +92,10 @@ bool SessionRights::mayWake() const {
   return false;
 }
 
+bool SessionRights::maySeeSetup() const {
+  return verbs.has(Verb::TERMINALS) || verbs.has(Verb::VIEW_TERMINALS) || verbs.has(Verb::PROGRAMS);
+}
+
 kj::OneOf<LaneGrant, kj::StringPtr> SessionRights::narrow(LaneGrant wanted) const {
   switch (wanted.purpose) {
     case rpc::Purpose::INTERACTIVE:

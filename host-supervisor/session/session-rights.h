@@ -23,8 +23,12 @@ struct SessionRights {
   // What the session gets where `wanted` is what somebody gets who may do everything; or which right it has not, for people.
   kj::OneOf<LaneGrant, kj::StringPtr> narrow(LaneGrant wanted) const;
 
-  // Resume the workspace where it is paused: who may only look makes nobody's workspace run.
+  // Resume the workspace where it is paused or hibernated: who may only look makes nobody's workspace run.
   bool mayWake() const;
+  // Start the workspace, or make it anew after it has expired.
+  bool mayStart() const { return verbs.has(rpc::Verb::MACHINE); }
+  // See what set-up steps say: it can be read in the workspace as well.
+  bool maySeeSetup() const;
 
   // For logs: "terminals, programs".
   kj::String names() const;

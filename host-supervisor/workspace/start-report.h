@@ -9,7 +9,15 @@ namespace bothy {
 
 // The way to a running workspace, in order; but for WAITING, which comes within STARTING_VM while others start first, and
 // after which that comes again.
-enum class Stage { CREATING_DISK, STARTING_VM, BOOTING, AGENT_READY, WAITING, SETTING_UP };
+enum class Stage {
+  CREATING_DISK,
+  STARTING_VM,
+  BOOTING,
+  AGENT_READY,
+  WAITING,
+  SETTING_UP,
+  RESUMING
+};
 
 // How a start ended.
 struct StartReport final: public kj::Refcounted {

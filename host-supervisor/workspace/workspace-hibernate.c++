@@ -70,7 +70,7 @@ kj::Promise<Workspace::StartOutcome> Workspace::outcomeOfWake(kj::Own<void> list
   auto report = kj::refcounted<StartReport>();
   KJ_IF_MAYBE (why, operation->failure()) {
     report->failure =
-        StartReport::Failure{Stage::STARTING_VM, StartFault::OTHER, kj::str(*why), nullptr};
+        StartReport::Failure{Stage::RESUMING, StartFault::OTHER, kj::str(*why), nullptr};
   }
   co_return kj::mv(report);
 }

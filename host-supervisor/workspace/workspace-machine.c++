@@ -178,7 +178,7 @@ void Workspace::resumeOperation(const OperationRow& operation) {
       break;
     case OperationKind::RESUME:
     case OperationKind::WAKE:
-      progress.begin(Stage::STARTING_VM);
+      progress.begin(Stage::RESUMING);
       break;
     case OperationKind::STOP:
     case OperationKind::RESIZE:

@@ -49,7 +49,7 @@ kj::Promise<Workspace::Turn> Workspace::beginResume(Turn turn, kj::String actor)
   const bool isHibernated = state() == WorkspaceState::HIBERNATED;
   auto next = isHibernated ? WakeOperation::beginning(site) : ResumeOperation::beginning(site);
   co_await journal.transition(askedBy(actor, kj::mv(next)), Cause::REQUEST);
-  progress.begin(Stage::STARTING_VM);
+  progress.begin(Stage::RESUMING);
   begin(storedOperation(site));
   co_return kj::mv(turn);
 }
@@ -101,16 +101,16 @@ kj::Promise<Workspace::StartOutcome> Workspace::outcomeOfResume(kj::Own<void> li
   auto report = kj::refcounted<StartReport>();
   KJ_IF_MAYBE (why, operation->failure()) {
     report->failure =
-        StartReport::Failure{Stage::STARTING_VM, StartFault::OTHER, kj::str(*why), nullptr};
+        StartReport::Failure{Stage::RESUMING, StartFault::OTHER, kj::str(*why), nullptr};
   }
   co_return kj::mv(report);
 }
 
 kj::Promise<Workspace::StartOutcome> Workspace::wake(kj::Maybe<kj::Own<Progress>> listener,
-                                                     kj::StringPtr actor) {
+                                                     kj::StringPtr actor, bool makesAnew) {
   auto self = addRef();
   auto turn = co_await journal.takeTurn();
-  if (state() == WorkspaceState::EXPIRED) {
+  if (state() == WorkspaceState::EXPIRED && makesAnew) {
     turn = nullptr;
     co_return co_await start(kj::mv(listener), actor);
   }

@@ -66,6 +66,10 @@ TEST_CASE("S12 a name that could mean something to a shell, a path or XML is ref
   CHECK(faultOf(named("a")) == "");
   CHECK(faultOf(named("a-1")) == "");
 
+  // Whose usage is asked for is a name or an id.
+  CHECK(faultOf(named(kj::str(kj::repeat('a', 32)))).startsWith("name is '"));
+  CHECK(faultOf(named(kj::str(kj::repeat('g', 32)))) == "");
+
   auto image = named("a");
   image.image = kj::str("../../etc");
   CHECK(faultOf(kj::mv(image)).startsWith("image is '../../etc': "));

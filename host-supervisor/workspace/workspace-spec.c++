@@ -72,6 +72,11 @@ kj::OneOf<CheckedSpec, kj::String> check(const GivenSpec& given, const SpecDefau
     return kj::str("image is '", shown(image), "': it must be 1 to ", rpc::MAX_WORKSPACE_NAME_BYTES,
                    " of a-z, 0-9 and '-', no '-' at either end");
   }
+  if (WorkspaceId::parse(given.name) != nullptr) {
+    // Who asks for usage may name a workspace or give its id.
+    return kj::str("name is '", given.name,
+                   "': it must not be 32 hexadecimal digits, as ids of workspaces are");
+  }
   KJ_IF_MAYBE (name, WorkspaceName::parse(given.name)) {
     return CheckedSpec{kj::mv(*name), kj::heapString(image), cpus, memoryMib,
                        diskMib,       kj::str(given.tier)};

@@ -152,9 +152,9 @@ public:
   // its place.  `Shortage`: see start().
   kj::Promise<StartOutcome> resume(kj::Maybe<kj::Own<Progress>> progress,
                                    kj::StringPtr actor = nullptr);
-  // The same, also of one that is just being paused or hibernated: when it is; and a start of one that has expired.
+  // The same, also of one that is just being paused or hibernated: when it is; and, with `makesAnew`, a start of one that has expired.
   kj::Promise<StartOutcome> wake(kj::Maybe<kj::Own<Progress>> progress,
-                                 kj::StringPtr actor = nullptr);
+                                 kj::StringPtr actor = nullptr, bool makesAnew = true);
   // Resolves when it is neither paused nor hibernated, nor on its way there or back.  Holds it.
   kj::Promise<void> whenResumed();
 

@@ -93,7 +93,6 @@ kj::Promise<Secret> WakeOperation::key() {
 }
 
 kj::Promise<void> WakeOperation::clear() {
-  site.progress.reach(Stage::STARTING_VM);
   requireImage();
   co_await site.machine.remove("what is left of an earlier machine could not be removed");
   if (site.journal.machine() == nullptr && !co_await site.machine.reclaimDisk()) {
@@ -200,7 +199,6 @@ kj::Promise<void> WakeOperation::spend() {
 
 kj::Promise<void> WakeOperation::goOn() {
   auto machine = kj::addRef(KJ_ASSERT_NONNULL(site.machine.current()));
-  site.progress.reach(Stage::BOOTING);
   co_await machine->resume();
   // It runs, whatever its agent does.
   auto failure = co_await failureOf([&]() {

@@ -210,7 +210,7 @@ kj::Promise<void> UserCommand::remove(Context& context) {
       for (auto info : page.getWorkspaces()) {
         auto state = info.getState();
         if (state == rpc::WorkspaceState::RUNNING || state == rpc::WorkspaceState::STARTING ||
-            isHalted(state)) {
+            state == rpc::WorkspaceState::CREATING || isHalted(state)) {
           running.add(kj::str(info.getSpec().getName(), " (", nameOf(state), ")"));
         }
       }

@@ -52,6 +52,8 @@ kj::StringPtr nameOf(rpc::Stage stage) {
       return "waiting for its turn";
     case rpc::Stage::SETTING_UP:
       return "setting it up";
+    case rpc::Stage::RESUMING:
+      return "resuming";
   }
   return "working";
 }
