@@ -46,6 +46,8 @@ interface WorkspaceActivity {
 
   changePolicy @3 (workspace :Text, changes :List(FigureChange)) -> (outcome :ChangePolicyOutcome);
   # Gives the workspace figures of its own in the place of its tier's, or its tier's again.  They hold at once and stay until they are changed.
+  # Where it is to be paused earlier for that, it is warned of as ever: nothing is done within `warnBefore` and `sessionGrace` of the change, nor
+  # of one of its tier.
   struct ChangePolicyOutcome {
     union {
       changed @0 :Wakefulness;
@@ -79,7 +81,7 @@ struct Wakefulness {
   past :union {
     none @7 :Void;
     step :group {
-      # It is as it is because of this.
+      # It is as it is because of this, or is just becoming so (`state` `pausing`).
       rule @8 :IdleRule;
       atNanos @9 :Int64;
     }
@@ -100,7 +102,7 @@ struct AwakeReason {
     grace @2;          # the last connection is lost, and its session has not ended yet
     wakeLock @3;       # `who` has taken it, `detail` says why
     input @4;          # somebody has typed into a terminal, as the guest says
-    commands @5;       # programs of `Processes.exec` run, `detail` of them, as the guest says
+    commands @5;       # programs of `Processes.exec` run, or a set-up step does, `detail` of them, as the guest says
     earlierLanes @6;   # connections from before a restart of the supervisor, `detail` of them, as the guest says
     noAnswer @7;       # the guest does not answer, and may be busy
     guestLock @8;      # programs of the guest hold wake locks (`bothy-wake`), as the guest says: of the one that ends last `who` is its user, `detail` what for

@@ -135,7 +135,7 @@ struct Activity {
     # So long before this was told one was last: what somebody typed, or what his terminal answered to a program.
   }
   commands @2 :UInt32;
-  # Programs of `Processes.exec` that run.
+  # Programs of `Processes.exec` that run, and a set-up step's.
   terminals @3 :UInt32;
   # And those on terminals.
   wakes @4 :UInt32;

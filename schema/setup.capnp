@@ -8,7 +8,8 @@ using Process = import "process.capnp";
 
 struct Configuration {
   # Stored with the workspace, and handed to the agent of each of its boots before anybody else reaches that.  It may hold secrets: it is in
-  # no log and no event, and is told to nobody but that agent.
+  # no log and no event, and is told to nobody but that agent, with two exceptions.  Names of steps are told to whoever waits for them, and in
+  # `setupFailed`; and of a step's program `argv[0]` is told when it has ended, as of any program (`programEnded`).  Neither is a place for a secret.
 
   environment @0 :List(Process.EnvironmentVariable);
   # That all programs and terminals which the agent starts get, whoever their user is: above what /etc/environment says, beneath what

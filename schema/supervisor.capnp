@@ -152,8 +152,9 @@ interface Supervisor {
 
   struct Underway {
     # It was accepted and goes on.  `watch` reports the end, and the same call joins it again.  A `stop` (beyond its grace), a
-    # `delete` and a `resize` wait 90 s.  A `create` or `start` waits for its end, which comes within an hour, and 90 s more
-    # for the database, which refuses to keep what came of it; a `create` is joined by its `requestId`.
+    # `delete`, an `expire`, a `resize`, a `pause` and a `resume` wait 90 s.  A `create` or `start` waits for its end, which comes within an hour, and 90 s more
+    # for the database, which refuses to keep what came of it; a `create` is joined by its `requestId`.  Whoever waits for set-up steps too waits longer,
+    # as long as these may take.
     state @0 :WorkspaceTypes.WorkspaceState;
     why @1 :Text;
     # Why the last try failed: one line, for people; empty if none did.
@@ -215,7 +216,7 @@ interface Supervisor {
       resumed @0 :WorkspaceTypes.WorkspaceInfo;
       absent @1 :Void;
       notPaused @2 :WorkspaceTypes.WorkspaceState;
-      # `start` starts a workspace that is stopped or failed; else something is under way that excludes it.
+      # `start` starts a workspace that is stopped or failed, and makes one anew that is expired; else something is under way that excludes it.
       failed @3 :Text;
       # One line, for people: it is paused as before, or what has become of it meanwhile is its state.
       stopped @4 :Void;
@@ -237,8 +238,8 @@ interface Supervisor {
   changeTier @16 (name :Text, tier :Text, apply :Bool, keepDisk :Bool) -> (outcome :ChangeTierOutcome);
   # Plans what it would change to give the workspace this tier, and with `apply` does it.  Processors and memory change at the
   # next start, and so does the disk, which only grows: a tier with a smaller disk is refused, or with `keepDisk` changes the rest.  How
-  # fast its disk may be read and written, and how many sessions it may have, changes at once; sessions beyond that number
-  # stay until they end.  To resume a paused workspace is no start.  The tier that it has
+  # fast its disk may be read and written, how many sessions it may have, and what becomes of it when nobody uses it, changes at once; sessions beyond
+  # that number stay until they end, and nobody's workspace is paused for it without the warning of the new tier (activity.capnp).  To resume a paused workspace is no start.  The tier that it has
   # brings it up to date with the settings.  `busy` while an operation is under way.
   struct ChangeTierOutcome {
     union {
@@ -275,6 +276,8 @@ interface Supervisor {
       absent @1 :Void;
       busy @2 :WorkspaceTypes.WorkspaceState;
       underway @3 :Underway;
+      failed @4 :Text;
+      # What is stored of it is damaged, and what is on the host of it is left as it is: one line, for people.  `delete` removes it.
     }
   }
 
@@ -282,7 +285,7 @@ interface Supervisor {
   # What keeps workspaces awake, and what becomes of those that nobody uses.
 
   setup @22 (name :Text, retry :Bool) -> (outcome :SetupOutcome);
-  # The set-up steps of a workspace.  With `retry` the one that has failed begins again first; `get` tells how that goes on.
+  # The set-up steps of a workspace.  With `retry` the one that has failed begins again first, with an event; `get` tells how that goes on.
   struct SetupOutcome {
     union {
       found @0 :Setup.SetupInfo;
@@ -441,12 +444,13 @@ struct Event {
   firstNanos @10 :Int64;
   # When the first of them happened; 0 from a supervisor that does not count.
   actor @11 :Text;
-  # Who asked for what is told, from the first event of it to its end: "uid 1000" of the operators' socket, "session ID", or "session ID of NAME" where the session
-  # has an actor.  Escape NAME, which is the platform's word.  Empty: nobody did; the guest, the host or the supervisor itself is the cause.
+  # Who asked for what is told, from the first event of it to its end: "uid 1000" of the operators' socket (whose the client is, also where it has a subordinate
+  # user id), "session ID", or "session ID of NAME" where the session has an actor, or "rule NAME" ("rule pause-after").  Escape NAME, which is the platform's
+  # word.  Empty: nobody did; the guest, the host or the supervisor itself is the cause.
 }
 
 enum Cause {
-  request @0;         # a client asked
+  request @0;         # a client asked: for this state, or, where that is as before, for what `detail` says (a tier, idle figures, a retry of its set-up)
   guestPoweredOff @1;
   vmExited @2;        # QEMU ended by itself or was killed
   startFailed @3;
@@ -466,7 +470,7 @@ enum Cause {
   diskFilling @16;    # the workspace's disk is at 90 % or more
   portOpened @17;     # a program in it listens on a TCP port
   portClosed @18;     # and does so no more
-  idle @19;           # nobody has used it for as long as its policy says: `detail` names the rule
+  idle @19;           # nobody has used it for as long as its policy says: `detail` of the first event of it does, and `actor` of each names the rule
   idleWarning @20;    # and soon has not: `detail` says what comes, and when
   setUp @21;          # all its set-up steps have ended well
   setupFailed @22;    # one has failed; `detail` says which and why

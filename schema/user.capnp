@@ -33,7 +33,8 @@ interface Users {
       noSuchImage @2 :Text;
       # The image's name.
       failed @3 :SupervisorTypes.Supervisor.StartFailure;
-      # It did not start.  It exists, in state `failed`; a disk that could not be made: it does not exist.
+      # It did not start.  It exists, in state `failed`, but for these: one that could not be made does not exist, one that had expired and could
+      # not be made anew is `expired` again, and one that could not be resumed is `paused` or `hibernated` as before.
       noSpace @4 :Text;
       # The host's disk cannot hold it.  Nothing was made.
       stopped @5 :WorkspaceTypes.WorkspaceInfo;
@@ -53,12 +54,12 @@ interface Users {
     done @1 :Done;
   }
   enum Done {
-    # What was done for that, by this call or by the one that it joined.
+    # What was done for that from the beginning of this call on, or of the one that it joined.
 
     connected @0;  # nothing: it ran
     resumed @1;
     started @2;
-    created @3;    # it was made, and started
+    created @3;    # it was made, and started, also where another's call had begun that
     recreated @4;  # it had expired, and was made anew
   }
 

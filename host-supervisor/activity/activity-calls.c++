@@ -11,7 +11,7 @@ namespace bothy {
 Wakefulness ActivityKeeper::describe(Tracked& workspace) const {
   auto told = bothy::describe(workspace.use, now(), wallNow());
   KJ_IF_MAYBE (act, workspace.act) {
-    if (workspace.use.state == stepOf(act->rule).to) {
+    if (stepOf(act->rule).leadsTo(workspace.use.state)) {
       told.past = Wakefulness::Past{act->rule, act->nanos};
     }
   }
@@ -29,8 +29,16 @@ kj::Promise<kj::Maybe<Wakefulness>> ActivityKeeper::why(kj::StringPtr workspaceI
   }
   if (workspace->isGone) co_return nullptr;
   // The state may show before its event was heard.
+  auto seen = rooms.world.see(workspace->id);
+  KJ_IF_MAYBE (it, seen) {
+    KJ_IF_MAYBE (act, workspace->act) {
+      if (it->state == stepOf(act->rule).meanwhile) {
+        workspace->use.enter(it->state, now(), WorkspaceUse::By::RULE);
+      }
+    }
+  }
   auto answer = describe(*workspace);
-  KJ_IF_MAYBE (seen, rooms.world.see(workspace->id)) answer.state = seen->state;
+  KJ_IF_MAYBE (it, seen) answer.state = it->state;
   changed(*workspace);
   co_return kj::mv(answer);
 }
@@ -70,7 +78,7 @@ kj::Promise<ActivityKeeper::TakeOutcome> ActivityKeeper::takeLock(kj::StringPtr 
     if (!isRowRefused(*e)) kj::throwFatalException(kj::mv(*e));
     co_return Absent();
   }
-  KJ_LOG(INFO, "a wake lock is taken", workspace->id, row.id, wish.forMillis);
+  KJ_LOG(INFO, "a wake lock is taken", workspace->id, row.id, wish.forMillis, row.holder);
   co_return kj::mv(row);
 }
 
@@ -87,22 +95,24 @@ bool ActivityKeeper::dropLock(Tracked& workspace, kj::StringPtr lockId) {
   return had;
 }
 
-kj::Promise<bool> ActivityKeeper::releaseLock(kj::StringPtr workspaceId, kj::StringPtr lockId) {
+kj::Promise<bool> ActivityKeeper::releaseLock(kj::StringPtr workspaceId, kj::StringPtr lockId,
+                                              kj::StringPtr actorParam) {
   auto found = find(workspaceId);
   if (found == nullptr) co_return false;
   auto workspace = kj::addRef(KJ_ASSERT_NONNULL(found));
-  auto id = kj::str(lockId);
+  auto id = kj::str(lockId), actor = kj::str(actorParam);
   bool isThere = false;
   for (auto& lock : workspace->use.locks) isThere = isThere || lock.row.id == id;
   if (!isThere) co_return false;
   co_await rows.dropLock(id).ignoreResult();
+  KJ_LOG(INFO, "a wake lock is released", workspace->id, id, actor);
   // It may have ended meanwhile.
   dropLock(*workspace, id);
   co_return true;
 }
 
 kj::Promise<ActivityKeeper::ChangeOutcome> ActivityKeeper::changePolicy(
-    kj::StringPtr workspaceId, kj::Array<FigureWish> wishes) {
+    kj::StringPtr workspaceId, kj::Array<FigureWish> wishes, kj::StringPtr actorParam) {
   for (auto& wish : wishes) {
     KJ_IF_MAYBE (value, wish.value) {
       KJ_IF_MAYBE (fault, bothy::faultOf(wish.figure, *value)) co_return Invalid{kj::mv(*fault)};
@@ -111,16 +121,26 @@ kj::Promise<ActivityKeeper::ChangeOutcome> ActivityKeeper::changePolicy(
   auto found = findOrTrack(workspaceId);
   if (found == nullptr) co_return Absent();
   auto workspace = kj::addRef(KJ_ASSERT_NONNULL(found));
-  const auto before = workspace->use.overrides;
+  auto actor = kj::str(actorParam);
+  auto& use = workspace->use;
+  const auto before = use.overrides;
+  auto own = before;
+  for (auto& wish : wishes) own.of(wish.figure) = wish.value;
   // At once, so that whatever else is stored of it meanwhile has it.
-  for (auto& wish : wishes) workspace->use.overrides.of(wish.figure) = wish.value;
+  use.follow(use.tierPolicy, own, now());
   workspace->stored = rowOf(*workspace);
   auto failure = co_await failureOf([&]() { return rows.put(workspace->stored.clone()); });
   KJ_IF_MAYBE (e, failure) {
-    workspace->use.overrides = before;
+    use.follow(use.tierPolicy, before, now());
     if (!workspace->isGone) changed(*workspace);
     if (isRowRefused(*e)) co_return Absent();
     kj::throwFatalException(kj::mv(*e));
+  }
+  if (own.text() != before.text()) {
+    rooms.world.tell(workspace->id, Cause::REQUEST,
+                     own.isEmpty() ? kj::str("it has no idle figures of its own any more")
+                                   : kj::str("its own idle figures: ", own.text()),
+                     actor);
   }
   auto answer = describe(*workspace);
   if (!workspace->isGone) changed(*workspace);

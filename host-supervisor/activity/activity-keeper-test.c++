@@ -116,7 +116,7 @@ TEST_CASE(
   auto told = bed.why("demo");
   REQUIRE(told.reasons.size() == 1);
   auto& reason = told.reasons[0];
-  CHECK((reason.kind == Kind::WAKE_LOCK && reason.id == row.id && reason.who == "user 0"));
+  CHECK((reason.kind == Kind::WAKE_LOCK && reason.id == row.id && reason.who == "uid 0"));
   CHECK((reason.detail == "build" && reason.untilNanos == row.untilNanos));
   CHECK(told.idleNanos == 0);
   bed.pass(2 * kj::HOURS + 29 * kj::MINUTES);
@@ -131,9 +131,9 @@ TEST_CASE("P26 a wake lock that is released counts no more") {
   auto& demo = bed.begin("demo");
   auto row = bed.lock("demo", 10 * kj::HOURS);
   bed.pass(1 * kj::HOURS);
-  CHECK(bed.keeper->releaseLock("demo", "another").wait(bed.scope) == false);
-  CHECK(bed.keeper->releaseLock("other", row.id).wait(bed.scope) == false);
-  CHECK(bed.keeper->releaseLock("demo", row.id).wait(bed.scope));
+  CHECK(bed.keeper->releaseLock("demo", "another", "uid 0").wait(bed.scope) == false);
+  CHECK(bed.keeper->releaseLock("other", row.id, "uid 0").wait(bed.scope) == false);
+  CHECK(bed.keeper->releaseLock("demo", row.id, "uid 0").wait(bed.scope));
   CHECK(bed.store.locks.size() == 0);
   bed.pass(30 * kj::MINUTES);
   REQUIRE(demo.pauses.size() == 1);
@@ -242,26 +242,6 @@ TEST_CASE("P26 what does not count by the policy keeps nothing awake") {
   CHECK(demo.pauses.size() == 1);
 }
 
-TEST_CASE("P26 a workspace has figures of its own in the place of its tier's, at once") {
-  Bed bed;
-  auto& demo = bed.begin("demo");
-  auto change = [&](IdleFigure figure, kj::Maybe<uint32_t> value) {
-    auto wishes = kj::heapArray<ActivityKeeper::FigureWish>({{figure, value}});
-    return bed.keeper->changePolicy("demo", kj::mv(wishes)).wait(bed.scope);
-  };
-  auto outcome = change(IdleFigure::PAUSE_AFTER, uint32_t{0});
-  auto& told = outcome.get<Wakefulness>();
-  CHECK((told.policy.pauseAfter == 0 && told.next == nullptr));
-  CHECK(bed.store.activities["demo"].overrides == "pause-after=0");
-  bed.pass(2 * kj::DAYS);
-  CHECK(demo.pauses.size() == 0);
-  CHECK(change(IdleFigure::PAUSE_AFTER, MAX_IDLE_SECONDS + 1).is<ActivityKeeper::Invalid>());
-  CHECK(change(IdleFigure::PAUSE_AFTER, nullptr).is<Wakefulness>());
-  CHECK(bed.store.activities["demo"].overrides == "");
-  bed.pass(1 * kj::SECONDS);
-  CHECK(demo.pauses.size() == 1);
-}
-
 TEST_CASE("P58 why says what is connected, what comes, and which rule has paused it and when") {
   Bed bed;
   auto& demo = bed.begin("demo");
@@ -349,7 +329,7 @@ TEST_CASE("what is not good, or is not there, gets no wake lock") {
   Bed bed;
   bed.begin("demo");
   auto take = [&](kj::StringPtr id, uint64_t millis, kj::StringPtr reason = "") {
-    return bed.keeper->takeLock(id, {millis, kj::str(reason), kj::str("user 0")}).wait(bed.scope);
+    return bed.keeper->takeLock(id, {millis, kj::str(reason), kj::str("uid 0")}).wait(bed.scope);
   };
   CHECK(take("other", 5000).is<ActivityKeeper::Absent>());
   CHECK(take("demo", 999).get<ActivityKeeper::Invalid>().why ==

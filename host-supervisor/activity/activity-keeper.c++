@@ -75,7 +75,7 @@ kj::Maybe<ActivityKeeper::Tracked&> ActivityKeeper::findOrTrack(kj::StringPtr id
   auto seen = rooms.world.see(id);
   KJ_IF_MAYBE (now, seen) {
     KJ_IF_MAYBE (known, find(id)) {
-      known->use.tierPolicy = now->policy;
+      known->use.follow(now->policy, known->use.overrides, this->now());
       return *known;
     }
     return track(id, *now);
@@ -267,7 +267,9 @@ void ActivityKeeper::endLocks(Tracked& workspace) {
 
 kj::Promise<void> ActivityKeeper::lookAtUse(Tracked& workspace) {
   auto& use = workspace.use;
-  KJ_IF_MAYBE (seen, rooms.world.see(workspace.id)) use.tierPolicy = seen->policy;
+  KJ_IF_MAYBE (seen, rooms.world.see(workspace.id)) {
+    use.follow(seen->policy, use.overrides, now());
+  }
   auto isReached = [this](kj::Maybe<kj::TimePoint> when) {
     return when.map([this](kj::TimePoint w) { return w <= now(); }).orDefault(false);
   };
@@ -287,7 +289,8 @@ kj::Promise<void> ActivityKeeper::lookAtUse(Tracked& workspace) {
     const auto left = KJ_ASSERT_NONNULL(use.due(now())) - now();
     rooms.world.tell(workspace.id, Cause::IDLE_WARNING,
                      kj::str("nobody uses it: in ", left / kj::SECONDS, " s ", nameOf(step.rule),
-                             " ", step.what));
+                             " ", step.what),
+                     nullptr);
     use.noteWarning(now());
   }
 }

@@ -56,8 +56,9 @@ public:
   using TakeOutcome = kj::OneOf<WakeLockRow, Absent, Invalid, TooMany>;
   // Whatever the state is of the workspace: it starts nothing.
   kj::Promise<TakeOutcome> takeLock(kj::StringPtr workspaceId, WakeLockWish wish);
-  // Whether the workspace has it.
-  kj::Promise<bool> releaseLock(kj::StringPtr workspaceId, kj::StringPtr lockId);
+  // Whether the workspace has it.  Who has taken and released which lock is in the log, and in no event: there may be many.
+  kj::Promise<bool> releaseLock(kj::StringPtr workspaceId, kj::StringPtr lockId,
+                                kj::StringPtr actor);
 
   // One figure of a workspace; without a value it is as its tier has it.
   struct FigureWish {
@@ -65,7 +66,9 @@ public:
     kj::Maybe<uint32_t> value;
   };
   using ChangeOutcome = kj::OneOf<Wakefulness, Absent, Invalid>;
-  kj::Promise<ChangeOutcome> changePolicy(kj::StringPtr workspaceId, kj::Array<FigureWish> wishes);
+  // What has changed is an event, which says that `actor` has asked for it.
+  kj::Promise<ChangeOutcome> changePolicy(kj::StringPtr workspaceId, kj::Array<FigureWish> wishes,
+                                          kj::StringPtr actor);
 
   // Workspaces of which something is known, and those of which something is due some day.
   size_t tracked() const { return byId.size(); }

@@ -24,7 +24,7 @@ struct Bed: public ActivityBed {
   kj::Duration since(kj::TimePoint time) { return time - paused; }
   void set(IdleFigure figure, uint32_t value) {
     auto wishes = kj::heapArray<ActivityKeeper::FigureWish>({{figure, value}});
-    auto outcome = keeper->changePolicy("demo", kj::mv(wishes)).wait(scope);
+    auto outcome = keeper->changePolicy("demo", kj::mv(wishes), "uid 0").wait(scope);
     REQUIRE(outcome.is<Wakefulness>());
   }
 };

@@ -126,7 +126,7 @@ TEST_CASE("P26 figures of a workspace's own are there after a restart") {
   auto& demo = bed.begin("demo");
   auto wishes =
       kj::heapArray<ActivityKeeper::FigureWish>({{IdleFigure::PAUSE_AFTER, uint32_t{7200}}});
-  bed.keeper->changePolicy("demo", kj::mv(wishes)).wait(bed.scope);
+  bed.keeper->changePolicy("demo", kj::mv(wishes), "uid 0").wait(bed.scope);
   bed.move("demo", WorkspaceState::STOPPED, Cause::REQUEST);
   bed.restart();
   CHECK(bed.why("demo").policy.pauseAfter == 7200);

@@ -23,6 +23,9 @@ struct IdleStep {
   uint32_t IdlePolicy::* warning;
   // What is told of it, for people: what has been so long, and what it does.
   kj::StringPtr since, what;
+
+  // It is so by the rule, if that is under way or was the last to act.
+  bool leadsTo(WorkspaceState state) const { return state == meanwhile || state == to; }
 };
 
 // At most one begins at each state.

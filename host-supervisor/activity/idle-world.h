@@ -48,8 +48,8 @@ public:
   // Never fails; takes as long as an agent may take.
   virtual kj::Promise<GuestUse> askGuest(kj::StringPtr id) = 0;
 
-  // Tells whoever watches.
-  virtual void tell(kj::StringPtr id, Cause cause, kj::StringPtr detail) = 0;
+  // Tells whoever watches.  `actor`: who asked for it; empty: nobody did.
+  virtual void tell(kj::StringPtr id, Cause cause, kj::StringPtr detail, kj::StringPtr actor) = 0;
 
   // Does what the rule says, unless `isStillDue` says no at the last moment at which it can be left undone.  `detail`: of its event.
   struct Done {

@@ -162,11 +162,25 @@ public:
     event.after = next;
     event.cause = cause;
     event.detail = kj::str(detail);
-    enter(workspace, next);
+    if (next != workspace.state) enter(workspace, next);
     Change change;
     change.tell(kj::mv(event));
     log.reached(store.commit(kj::mv(change)).wait(scope).lastEvent);
     scope.poll();
+  }
+  // Gives it another tier.
+  void changeTier(kj::StringPtr id, IdlePolicy policy) {
+    at(id).policy = policy;
+    move(id, at(id).state, Cause::REQUEST);
+  }
+  // Gives it these figures of its own, and no others.
+  void changeOwn(kj::StringPtr id, const IdleOverrides& own) {
+    kj::Vector<ActivityKeeper::FigureWish> wishes;
+    for (size_t i = 0; i < IDLE_FIGURES; i++) {
+      wishes.add(ActivityKeeper::FigureWish{static_cast<IdleFigure>(i), own.figures[i]});
+    }
+    auto outcome = keeper->changePolicy(id, wishes.releaseAsArray(), "uid 0").wait(scope);
+    KJ_ASSERT(outcome.is<Wakefulness>());
   }
   kj::Own<void> come(kj::StringPtr id, kj::StringPtr session = "session 1") {
     return keeper->come(id, Visitor{kj::str(session), kj::str("alice")});
@@ -174,7 +188,7 @@ public:
   WakeLockRow lock(kj::StringPtr id, kj::Duration time) {
     auto outcome = keeper
                        ->takeLock(id, {static_cast<uint64_t>(time / kj::MILLISECONDS),
-                                       kj::str("build"), kj::str("user 0")})
+                                       kj::str("build"), kj::str("uid 0")})
                        .wait(scope);
     return kj::mv(outcome.get<WakeLockRow>());
   }
@@ -198,8 +212,12 @@ public:
     ++workspace.asked;
     return workspace.guest.clone();
   }
-  void tell(kj::StringPtr id, Cause cause, kj::StringPtr detail) override {
-    KJ_ASSERT(cause == Cause::IDLE_WARNING);
+  void tell(kj::StringPtr id, Cause cause, kj::StringPtr detail, kj::StringPtr actor) override {
+    if (cause == Cause::REQUEST) {
+      changes.add(kj::str(detail, " by ", actor));
+      return;
+    }
+    KJ_ASSERT(cause == Cause::IDLE_WARNING && actor.size() == 0);
     at(id).warnings.add(timer.now());
     lastWarning = kj::str(detail);
   }
@@ -222,6 +240,7 @@ public:
     if (workspace.refuses) {
       if (workspace.refusesLate) {
         note(id, step.meanwhile);
+        if (takes > 0 * kj::SECONDS) co_await timer.afterDelay(takes);
         note(id, step.from);
       }
       co_return Done{Done::NO, kj::str("the disk is full")};
@@ -246,6 +265,8 @@ public:
     KJ_UNREACHABLE;
   }
   kj::String lastWarning, lastAct;
+  // Of figures of workspaces, and who asked for them.
+  kj::Vector<kj::String> changes;
   kj::Function<void()> beforeAct = []() {};
   kj::Function<void(kj::StringPtr id, IdleRule rule)> onAct = [](kj::StringPtr, IdleRule) {};
   // Of what a rule does, once it is begun.

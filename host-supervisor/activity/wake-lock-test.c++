@@ -9,7 +9,7 @@ namespace {
 
 TEST_CASE("P26 a wake lock has a time, and a reason that is text") {
   auto fault = [](uint64_t millis, kj::StringPtr reason) {
-    return faultOf(WakeLockWish{millis, kj::str(reason), kj::str("user 0")});
+    return faultOf(WakeLockWish{millis, kj::str(reason), kj::str("uid 0")});
   };
   CHECK(fault(MIN_WAKE_MILLIS, "") == nullptr);
   CHECK(fault(rpc::MAX_WAKE_MILLIS, "make -j8, ä") == nullptr);

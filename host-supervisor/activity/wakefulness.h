@@ -46,7 +46,7 @@ struct Wakefulness {
     kj::String failure = nullptr;
   };
   kj::Maybe<Next> next;
-  // The rule by which it is as it is.
+  // The rule by which it is as it is, or is just becoming so.
   struct Past {
     IdleRule rule;
     int64_t atNanos;

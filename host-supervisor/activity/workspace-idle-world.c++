@@ -103,8 +103,9 @@ kj::Promise<GuestUse> WorkspaceIdleWorld::askGuest(kj::StringPtr id) {
   co_return use;
 }
 
-void WorkspaceIdleWorld::tell(kj::StringPtr id, Cause cause, kj::StringPtr detail) {
-  KJ_IF_MAYBE (workspace, manager.byId(id)) (*workspace)->tell(cause, detail);
+void WorkspaceIdleWorld::tell(kj::StringPtr id, Cause cause, kj::StringPtr detail,
+                              kj::StringPtr actor) {
+  KJ_IF_MAYBE (workspace, manager.byId(id)) (*workspace)->tell(cause, detail, actor);
 }
 
 kj::Promise<IdleWorld::Done> WorkspaceIdleWorld::carryOut(IdleRule rule, kj::StringPtr id,

@@ -19,7 +19,7 @@ public:
   kj::Maybe<Seen> see(kj::StringPtr id) override;
   void forEachIn(WorkspaceState state, kj::FunctionParam<void(kj::StringPtr id)> act) override;
   kj::Promise<GuestUse> askGuest(kj::StringPtr id) override;
-  void tell(kj::StringPtr id, Cause cause, kj::StringPtr detail) override;
+  void tell(kj::StringPtr id, Cause cause, kj::StringPtr detail, kj::StringPtr actor) override;
   kj::Promise<Done> carryOut(IdleRule rule, kj::StringPtr id, kj::String detail,
                              kj::Function<bool()> isStillDue) override;
 

@@ -72,6 +72,11 @@ kj::Duration WorkspaceUse::warningOf(const IdleStep& step) const {
   return kj::min(counted.*step.warning, counted.*memberOf(step.after)) * kj::SECONDS;
 }
 
+kj::Duration WorkspaceUse::noticeOf(const IdleStep& step) const {
+  if (step.from != WorkspaceState::RUNNING) return warningOf(step);
+  return kj::max(policy().sessionGrace * kj::SECONDS, warningOf(step));
+}
+
 void WorkspaceUse::noteWarning(kj::TimePoint warned, kj::TimePoint now) {
   warnedAt = warned;
   warnedOf = wouldBeDue(now);
@@ -128,6 +133,28 @@ void WorkspaceUse::hear(GuestUse told, kj::TimePoint now) {
   if (counted.countInput != 0) {
     KJ_IF_MAYBE (when, guest.lastInput) use(kj::min(*when, now));
   }
+}
+
+void WorkspaceUse::follow(IdlePolicy tier, const IdleOverrides& own, kj::TimePoint now) {
+  auto step = stepFrom(state);
+  KJ_IF_MAYBE (s, step) {
+    const auto before = due(now);
+    const auto warning = warningOf(*s), notice = noticeOf(*s);
+    tierPolicy = tier;
+    overrides = own;
+    // What was told was of a shorter time.
+    if (warningOf(*s) > warning) warnedOf = nullptr;
+    KJ_IF_MAYBE (when, due(now)) {
+      const bool isEarlier = before.map([&](kj::TimePoint b) { return *when < b; }).orDefault(true);
+      const auto earliest = now + noticeOf(*s);
+      if (*when < earliest && (isEarlier || noticeOf(*s) > notice)) {
+        notBefore = later(earliest, notBefore);
+      }
+    }
+    return;
+  }
+  tierPolicy = tier;
+  overrides = own;
 }
 
 void WorkspaceUse::enter(WorkspaceState next, kj::TimePoint now, By by) {

@@ -37,7 +37,7 @@ public:
   kj::TimePoint since;
   // When somebody wanted it to run: from then on the guest's own word counts.
   kj::TimePoint hostSince;
-  // Nothing is done before: of one that a bothyd has found, or where a rule has failed.
+  // Nothing is done before: of one that a bothyd has found, or whose policy has changed, or where a rule has failed.
   kj::Maybe<kj::TimePoint> notBefore;
 
   kj::List<Visit, &Visit::link> visits;
@@ -76,6 +76,8 @@ public:
   // It is in this state since `now`; or where a rule has come to nothing, as long as before.
   enum class By { ANYBODY, RULE };
   void enter(WorkspaceState next, kj::TimePoint now, By by = By::ANYBODY);
+  // From now on it has this policy.  Where something is due earlier for that, whoever uses it has at least the time of its warning.
+  void follow(IdlePolicy tier, const IdleOverrides& own, kj::TimePoint now);
   // Its guest has asked for a reboot, which is no use that this host knows of.
   void reboot() { isRebooting = true; }
   // It may come back to where it was.
@@ -93,6 +95,8 @@ private:
   // Of one that does not run: since when nobody wants it; none: somebody does.
   kj::Maybe<kj::TimePoint> lastWanted() const;
   kj::Duration warningOf(const IdleStep& step) const;
+  // Of one whose policy changes: so long at least to what is due by it.
+  kj::Duration noticeOf(const IdleStep& step) const;
 };
 
 }  // namespace bothy

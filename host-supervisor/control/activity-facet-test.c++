@@ -90,7 +90,7 @@ TEST_CASE("P26 an operator takes wake locks, sees and releases them") {
   World w;
   auto answer = w.keepAwake(7'200'000);
   auto taken = answer.getOutcome().getTaken();
-  CHECK((taken.getDetail() == "build" && taken.getWho() == "user 0"));
+  CHECK((taken.getDetail() == "build" && taken.getWho() == "uid 0"));
   CHECK(taken.getUntilNanos() - taken.getSinceNanos() == 7'200'000'000'000);
   CHECK(w.kinds()[0] == Kind::WAKE_LOCK);
   auto release = [&](kj::StringPtr id) {
@@ -123,6 +123,7 @@ TEST_CASE("P26 an operator changes what holds for one workspace") {
     KJ_IF_MAYBE (v, value) wish.setValue(*v);
     return request.send().wait(w.scope);
   };
+  const auto before = w.store->events(0, 100).back().number;
   auto answer = change("demo", rpc::IdleFigure::PAUSE_AFTER, uint32_t{7200});
   auto told = answer.getOutcome().getChanged();
   CHECK((told.getPolicy().getPauseAfter() == 7200 && told.getPolicy().getWarnBefore() == 120));
@@ -135,6 +136,14 @@ TEST_CASE("P26 an operator changes what holds for one workspace") {
   auto back = change("demo", rpc::IdleFigure::PAUSE_AFTER, nullptr);
   CHECK(back.getOutcome().getChanged().getPolicy().getPauseAfter() == 1800);
   CHECK(back.getOutcome().getChanged().getOwn().size() == 0);
+  // What has changed, and nothing else, is told with who asked for it.
+  auto events = w.store->events(before, 100);
+  REQUIRE(events.size() == 2);
+  CHECK(events[0].detail == "its own idle figures: pause-after=7200");
+  CHECK(events[1].detail == "it has no idle figures of its own any more");
+  for (auto& event : events) {
+    CHECK((event.isNotice() && event.cause == Cause::REQUEST && event.actor == "uid 0"));
+  }
 }
 
 TEST_CASE("tiers are told with what becomes of workspaces that nobody uses") {

@@ -89,7 +89,7 @@ kj::Promise<void> ActivityFacet::keepAwake(KeepAwakeContext context) {
   WakeLockWish wish;
   wish.forMillis = params.getForMillis();
   wish.reason = kj::str(params.getReason());
-  wish.holder = kj::str("user ", client.uid);
+  wish.holder = actorOf(client);
   auto result = co_await keeper.takeLock(KJ_ASSERT_NONNULL(id), kj::mv(wish));
   auto outcome = context.getResults().initOutcome();
   KJ_SWITCH_ONEOF(result) {
@@ -118,7 +118,7 @@ kj::Promise<void> ActivityFacet::release(ReleaseContext context) {
   auto params = context.getParams();
   bool isReleased = false;
   KJ_IF_MAYBE (id, idOf(params.getWorkspace())) {
-    isReleased = co_await keeper.releaseLock(*id, params.getId());
+    isReleased = co_await keeper.releaseLock(*id, params.getId(), actorOf(client));
   }
   context.getResults().setReleased(isReleased);
 }
@@ -138,7 +138,8 @@ kj::Promise<void> ActivityFacet::changePolicy(ChangePolicyContext context) {
     context.getResults().initOutcome().setAbsent();
     co_return;
   }
-  auto result = co_await keeper.changePolicy(KJ_ASSERT_NONNULL(id), wishes.releaseAsArray());
+  auto result =
+      co_await keeper.changePolicy(KJ_ASSERT_NONNULL(id), wishes.releaseAsArray(), actorOf(client));
   auto outcome = context.getResults().initOutcome();
   KJ_SWITCH_ONEOF(result) {
     KJ_CASE_ONEOF(changed, Wakefulness) {

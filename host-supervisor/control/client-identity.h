@@ -18,9 +18,7 @@ struct ClientIdentity {
   uid_t owner = uid;
 };
 
-// As events have who asked.
-inline kj::String actorOf(const ClientIdentity& client) {
-  return kj::str("uid ", client.uid);
-}
+// As events, lanes and wake locks have who asked: the user whose the client is, "uid 1000".
+kj::String actorOf(const ClientIdentity& client);
 
 }  // namespace bothy

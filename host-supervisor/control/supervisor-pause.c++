@@ -118,6 +118,9 @@ kj::Promise<void> SupervisorFacet::expire(ExpireContext context) {
     KJ_CASE_ONEOF(expired, Workspace::Expired) {
       describe(outcome.initExpired(), workspace->view());
     }
+    KJ_CASE_ONEOF(damaged, Workspace::NotExpired) {
+      outcome.setFailed(damaged.why);
+    }
     KJ_CASE_ONEOF(superseded, Superseded) {
       outcome.setBusy(toRpc(workspace->state()));
     }

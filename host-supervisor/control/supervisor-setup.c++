@@ -29,7 +29,7 @@ kj::Promise<void> SupervisorFacet::setup(SetupContext context) {
   using Wish = WorkspaceManager::SetupWish;
   auto params = context.getParams();
   auto result =
-      co_await manager.setup(params.getName(), params.getRetry() ? Wish::RETRY : Wish::LOOK);
+      co_await manager.setup(params.getName(), params.getRetry() ? Wish::RETRY : Wish::LOOK, actor);
   auto outcome = context.getResults().initOutcome();
   KJ_SWITCH_ONEOF(result) {
     KJ_CASE_ONEOF(steps, kj::Array<View>) {

@@ -1,16 +1,9 @@
 #include "control/wanted-lane.h"
 
-#include "control/uid-owners.h"
 #include "schema/limits.capnp.h"
 
 namespace bothy {
 namespace {
-
-kj::String actorFor(uid_t owner) {
-  if (owner == UIDS_OF_ROOT) return kj::str("a uid of root's");
-  if (owner == UIDS_UNKNOWN) return kj::str("an unknown uid");
-  return kj::str("uid ", owner);
-}
 
 // With the rights to read, or with those to read and write.
 kj::OneOf<LaneGrant, kj::StringPtr> filesGrant(LaneGrant grant, kj::StringPtr user,
@@ -38,7 +31,7 @@ kj::OneOf<LaneGrant, kj::StringPtr> grantFor(rpc::LaneRequest::Reader wanted, kj
   using Verb = rpc::Verb;
   LaneGrant grant;
   grant.session = kj::str("client ", start, ".", client.number);
-  grant.actor = actorFor(client.owner);
+  grant.actor = actorOf(client);
   grant.allLanes = client.owner == ROOT;
   if (wanted.getLifetimeMillis() > 0) {
     if (wanted.getLifetimeMillis() > rpc::MAX_LANE_LIFETIME_MILLIS) {

@@ -34,7 +34,7 @@ public:
       auto state = store.reopen();
       REQUIRE(state.wakeLocks.size() == 1);
       auto& row = state.wakeLocks[0];
-      CHECK((row.id == "l" && row.workspaceId == "id-a" && row.holder == "user 0"));
+      CHECK((row.id == "l" && row.workspaceId == "id-a" && row.holder == "uid 0"));
       CHECK((row.reason == "ä 'build'" && row.takenNanos == 21 && row.untilNanos == 22));
       CHECK(store.isRefused(kj::mv(Change().add(lockOf("l", "id-a")))));
       store.commit(kj::mv(Change().removeWakeLock("l")));
@@ -59,7 +59,7 @@ private:
   ContractStore& store;
 
   static WakeLockRow lockOf(kj::StringPtr id, kj::StringPtr workspaceId) {
-    return {kj::str(id), kj::str(workspaceId), kj::str("user 0"), kj::str("ä 'build'"), 21, 22};
+    return {kj::str(id), kj::str(workspaceId), kj::str("uid 0"), kj::str("ä 'build'"), 21, 22};
   }
 };
 

@@ -84,14 +84,23 @@ private:
       CHECK(found[0].count == 3);
       CHECK(found[0].timeNanos - found[0].firstNanos == 7);
 
+      // What another has asked for is another event.
+      auto others = contractEvent("b", S::RUNNING, S::RUNNING, "several");
+      others.actor = kj::str("uid 8");
+      store.commit(kj::mv(Change().tell(kj::mv(others))));
+      found = store.events(13);
+      REQUIRE(found.size() == 2);
+      CHECK((found[0].actor == "uid 7" && found[0].count == 3));
+      CHECK((found[1].actor == "uid 8" && found[1].count == 1));
+
       // Not over a change of state.
       store.commit(kj::mv(Change().tell(contractEvent("a", S::RUNNING, S::STARTING, "reboot"))));
       store.commit(kj::mv(Change().tell(contractEvent("a", S::STARTING, S::RUNNING, "reboot"))));
       store.commit(kj::mv(Change().tell(contractEvent("a", S::RUNNING, S::RUNNING, "lost"))));
       found = store.events();
-      REQUIRE(found.size() == 9);
-      CHECK((found[3].count == 5 && found[8].count == 1));
-      CHECK(found[8].number == 17);
+      REQUIRE(found.size() == 10);
+      CHECK((found[3].count == 5 && found[9].count == 1));
+      CHECK(found[9].number == 18);
     }
   }
 

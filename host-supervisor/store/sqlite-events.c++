@@ -30,7 +30,8 @@ SqliteEvents::SqliteEvents(SqliteDatabase& database, EventLimits limits)
       // Those that earlier processes added are not known: the first one counts.
       uncounted(COUNTING_INTERVAL),
       latest(database,
-             "SELECT number, before, after, gone, cause, detail, count, first_nanos FROM events "
+             "SELECT number, before, after, gone, cause, detail, count, first_nanos, actor FROM "
+             "events "
              "WHERE workspace_id=? ORDER BY number DESC LIMIT ?"),
       insert(database,
              "INSERT INTO events (number, time_nanos, count, first_nanos, workspace, workspace_id, "
@@ -93,7 +94,8 @@ kj::Maybe<SqliteEvents::Equal> SqliteEvents::equalTo(const EventRecord& event) {
     // What was before a change of state stays where it is.
     if (before != after || gone != 0) return nullptr;
     if (after == static_cast<int64_t>(event.after) &&
-        latest.integer(4) == static_cast<int64_t>(event.cause) && latest.text(5) == event.detail) {
+        latest.integer(4) == static_cast<int64_t>(event.cause) && latest.text(5) == event.detail &&
+        latest.text(8) == event.actor) {
       return Equal{static_cast<uint64_t>(latest.integer(0)),
                    static_cast<uint32_t>(latest.integer(6)), latest.integer(7)};
     }

@@ -8,6 +8,19 @@ namespace {
 // So often others may come between a look at the state and what is done for it.
 constexpr uint32_t MOST_ATTEMPTS = 8;
 
+// What whoever joins it has done by that.
+UserWorkspaces::Done doneBy(Workspace::Making making) {
+  switch (making) {
+    case Workspace::Making::NONE:
+      return UserWorkspaces::Done::STARTED;
+    case Workspace::Making::FIRST:
+      return UserWorkspaces::Done::CREATED;
+    case Workspace::Making::ANEW:
+      return UserWorkspaces::Done::RECREATED;
+  }
+  KJ_UNREACHABLE;
+}
+
 GivenSpec specOf(const GivenSpec& given, kj::String name) {
   auto spec = given.clone();
   spec.name = kj::mv(name);
@@ -102,10 +115,8 @@ kj::Promise<kj::Maybe<UserWorkspaces::Outcome>> Ensuring::bringUp(kj::Own<Worksp
     case WorkspaceState::RUNNING:
       co_return Outcome(UserWorkspaces::Ensured{kj::mv(workspace), done});
     case WorkspaceState::CREATING:
-      note(Done::CREATED);
-      co_return co_await outcomeOf(kj::mv(workspace), it.join(progress->input()));
     case WorkspaceState::STARTING:
-      note(Done::STARTED);
+      note(doneBy(it.making()));
       co_return co_await outcomeOf(kj::mv(workspace), it.join(progress->input()));
     case WorkspaceState::PAUSED:
     case WorkspaceState::PAUSING:

@@ -171,7 +171,7 @@ TEST_CASE("P57 a caller that leaves undoes nothing, and who asks again gets what
     w.settle();
     CHECK(w.manager->size() == 1);
     w.driver.releaseStarts();
-    CHECK(w.told(two.wait(w.scope)).done == Done::STARTED);
+    CHECK(w.told(two.wait(w.scope)).done == Done::CREATED);
   }
   SECTION("before it is stored") {
     w.refusing.holdWrites();
@@ -197,6 +197,28 @@ TEST_CASE("P57 a caller that leaves undoes nothing, and who asks again gets what
     CHECK(w.manager->size() == 1);
   }
   CHECK(w.manager->size() == 1);
+}
+
+TEST_CASE("who joins the start of another is told what that does") {
+  TestUsers w;
+  w.ensured("alice");
+  auto it = w.of("alice");
+  it->stop(0).wait(w.scope);
+  w.driver.queueStarts(1);
+  auto done = Done::STARTED;
+  SECTION("of one that was stopped") {}
+  SECTION("of one that had expired, and starts already") {
+    it->expire().wait(w.scope);
+    done = Done::RECREATED;
+  }
+  auto starting = it->start(nullptr);
+  starting.poll(w.scope);
+  REQUIRE(it->state() == S::STARTING);
+  auto one = w.ensure("alice");
+  w.settle();
+  w.driver.releaseStarts();
+  CHECK(w.told(one.wait(w.scope)).done == done);
+  CHECK(it->state() == S::RUNNING);
 }
 
 TEST_CASE("what a user's workspace is made of is said once, by who makes it") {

@@ -47,11 +47,9 @@ WorkspaceJournal::Rows WorkspaceJournal::beginning(OperationKind kind, kj::Strin
                                                    kj::StringPtr parameters, bool inherits) {
   auto next = now.clone();
   kj::String requestId, actor;
-  if (inherits) {
-    KJ_IF_MAYBE (before, now.operation) {
-      requestId = kj::str(before->requestId);
-      actor = kj::str(before->actor);
-    }
+  KJ_IF_MAYBE (before, now.operation) {
+    if (inherits) requestId = kj::str(before->requestId);
+    actor = kj::str(before->actor);
   }
   auto operation = newOperation(world, next.row.id, kind, step, parameters, requestId);
   operation.actor = kj::mv(actor);

@@ -52,13 +52,15 @@ TEST_CASE("P58 each change of state is one event with its cause") {
   for (size_t i = 1; i < events.size(); i++) CHECK(events[i].before == events[i - 1].after);
 }
 
-TEST_CASE("P09 a creation that fails ends with its reason, and by nobody's request") {
+TEST_CASE("P09 a creation that fails ends with its reason, and says whose it was") {
   TestWorld w;
   w.volumes.isFull = true;
   // A restart in the middle of it changes nothing.
   const bool isRestarted = GENERATE(false, true);
   if (isRestarted) w.volumes.failuresToDestroy = 1;
-  auto creating = w.manager->create(w.request("demo"), nullptr);
+  auto request = w.request("demo");
+  request.actor = kj::str("maker");
+  auto creating = w.manager->create(kj::mv(request), nullptr);
   w.settle();
   if (isRestarted) {
     creating = nullptr;
@@ -75,6 +77,23 @@ TEST_CASE("P09 a creation that fails ends with its reason, and by nobody's reque
   CHECK(failed.detail == "the disk is full");
   CHECK(events.back().gone);
   CHECK(events.back().cause == Cause::RECOVERED);
+  for (auto& event : events) CHECK(event.actor == "maker");
+}
+
+TEST_CASE("P09 P58 what expires again, as it could not be made anew, says whose start that was") {
+  TestWorld w;
+  w.manager->create(w.request("demo", false), nullptr).wait(w.scope);
+  w.find("demo")->expire("sweeper").wait(w.scope);
+  w.volumes.isFull = true;
+  const auto before = w.store->events(0, 100).size();
+  w.find("demo")->start(nullptr, "starter").wait(w.scope);
+  w.settle();
+  CHECK(w.find("demo")->state() == WorkspaceState::EXPIRED);
+  auto events = w.store->events(before, 100);
+  REQUIRE(events.size() == 3);
+  CHECK(events[1].cause == Cause::START_FAILED);
+  CHECK(events[2].cause == Cause::RECOVERED);
+  for (auto& event : events) CHECK(event.actor == "starter");
 }
 
 TEST_CASE("P09 a vsock device that cannot be replaced is an event, and equal ones are counted") {

@@ -29,8 +29,7 @@ kj::Promise<Workspace::ExpireOutcome> Workspace::expire(kj::StringPtr actor,
     case Reply::SUPERSEDE:
       co_return Busy{state()};
     case Reply::BEGIN:
-      // What is on the host of one that is damaged is left as it is.
-      if (row().damage.size() > 0) co_return Busy{state()};
+      if (row().damage.size() > 0) co_return NotExpired{kj::str(row().damage)};
       if (!isDue(rule)) co_return Busy{state()};
       turn = co_await keepOn(beginExpiry(kj::mv(turn), kj::str(actor), detailOf(rule)));
       break;
@@ -45,6 +44,18 @@ kj::Promise<Workspace::ExpireOutcome> Workspace::expire(kj::StringPtr actor,
   if (ended == nullptr) co_return underwayOf(*operation);
   KJ_IF_MAYBE (kind, KJ_ASSERT_NONNULL(ended).supersededBy) co_return supersededBy(*kind);
   co_return Expired();
+}
+
+Workspace::Making Workspace::making() const {
+  KJ_IF_MAYBE (operation, journal.operation()) {
+    if (CreateOperation::isOfExpired(*operation)) return Making::ANEW;
+    if (operationKind(operation->kind) == OperationKind::CREATE) return Making::FIRST;
+    KJ_IF_MAYBE (way, StartOperation::wayOf(*operation)) {
+      if (*way == StartOperation::Way::CREATION) return Making::FIRST;
+      if (*way == StartOperation::Way::RECREATION) return Making::ANEW;
+    }
+  }
+  return Making::NONE;
 }
 
 WorkspaceJournal::Rows Workspace::starting() {

@@ -326,13 +326,13 @@ kj::Promise<void> WorkspaceJournal::keepStoring() {
   }
 }
 
-void WorkspaceJournal::append(Cause cause, kj::StringPtr detail) {
+void WorkspaceJournal::append(Cause cause, kj::StringPtr detail, kj::StringPtr actor) {
   if (isGone) return;
   for (auto earlier = unstored.rbegin(); earlier != unstored.rend() && earlier->rows == nullptr;
        ++earlier) {
-    if (earlier->event.cause != cause || earlier->event.detail != detail) continue;
-    // As the store does it: it is told behind what came meanwhile, for it is what is true now.
     auto& told = earlier->event;
+    if (told.cause != cause || told.detail != detail || told.actor != actor) continue;
+    // As the store does it: it is told behind what came meanwhile, for it is what is true now.
     if (told.firstNanos == 0) told.firstNanos = told.timeNanos;
     told.timeNanos = nanosOf(world.clock.now());
     told.count++;
@@ -343,7 +343,9 @@ void WorkspaceJournal::append(Cause cause, kj::StringPtr detail) {
     KJ_LOG(ERROR, "an event is dropped: too many wait to be stored", now.row.name, cause);
     return;
   }
-  postpone(nullptr, event(cause, detail));
+  auto told = event(cause, detail);
+  told.actor = kj::str(actor);
+  postpone(nullptr, kj::mv(told));
 }
 
 }  // namespace bothy

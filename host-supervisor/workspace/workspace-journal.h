@@ -38,8 +38,8 @@ public:
   using Turn = Operation::Hold;
   kj::Promise<Turn> takeTurn();
 
-  // The rows with an operation that begins with `step`, in the place of the one under way; for whoever asked for that, with his
-  // request, if it `inherits`.
+  // The rows with an operation that begins with `step`, in the place of the one under way, and for whoever asked for that, unless it is
+  // askedBy() another; with his request, if it `inherits`.
   Rows beginning(OperationKind kind, kj::StringPtr step, kj::StringPtr parameters = nullptr,
                  bool inherits = false);
   // The rows at rest.  `detail`: why, of FAILED.
@@ -83,8 +83,9 @@ public:
   // Why the store has not taken the end of the operation under way yet; empty if it has not refused.
   kj::StringPtr lastRefusal() const { return refusal; }
 
-  // An event that changes no state.  A store that is away is asked again; one that refuses it does not get it.
-  void append(Cause cause, kj::StringPtr detail);
+  // An event that changes no state; `actor`: who asked for what it tells of.  A store that is away is asked again; one that refuses it does
+  // not get it.
+  void append(Cause cause, kj::StringPtr detail, kj::StringPtr actor = nullptr);
 
   // What is stored cannot be used: it is left as it is.
   void damage(kj::String why);

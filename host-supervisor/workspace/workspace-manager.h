@@ -94,7 +94,8 @@ public:
       kj::OneOf<kj::Array<SetupStepView>, Absent, NotRunning, SetupFollower::AgentTooOld,
                 SetupFollower::NothingFailed, SetupUnknown>;
   enum class SetupWish { LOOK, RETRY };
-  kj::Promise<SetupOutcome> setup(kj::StringPtr name, SetupWish wish);
+  kj::Promise<SetupOutcome> setup(kj::StringPtr name, SetupWish wish,
+                                  kj::StringPtr actor = nullptr);
 
   // That the disk of a workspace may have by its tier.
   kj::Maybe<uint32_t> mostDiskMib(const WorkspaceRow& row) const;

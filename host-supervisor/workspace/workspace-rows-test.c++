@@ -30,6 +30,8 @@ TEST_CASE("S16 a workspace whose row is damaged is failed, can be deleted, and h
   auto& failure = KJ_ASSERT_NONNULL(started.get<kj::Own<StartReport>>()->failure);
   CHECK(strstr(failure.message.cStr(), "state 99") != nullptr);
   CHECK(bad->resize(8192).wait(w.scope).is<Workspace::ResizeFailure>());
+  auto expired = bad->expire().wait(w.scope);
+  CHECK(strstr(expired.get<Workspace::NotExpired>().why.cStr(), "state 99") != nullptr);
   CHECK(w.driver.isRunning(id));
   bad->erase().wait(w.scope);
   CHECK(w.manager->find("bad") == nullptr);

@@ -4,6 +4,7 @@
 #include <catch2/generators/catch_generators.hpp>
 
 #include "schema/workspace.capnp.h"
+#include "support/log-record.h"
 #include "workspace/test-world.h"
 
 namespace bothy {
@@ -36,7 +37,9 @@ struct World: public TestWorld {
     auto list = configuration.initSetup().initSteps(steps);
     for (auto i : kj::indices(list)) {
       list[i].setName(kj::str("Step ", i));
-      list[i].initCommand().initArgv(1).set(0, "true");
+      auto argv = list[i].initCommand().initArgv(2);
+      argv.set(0, "true");
+      argv.set(1, "hush");
     }
     auto result = request(name);
     auto given = GivenConfiguration::of(spec.getLabels().asReader(), configuration.asReader());
@@ -139,8 +142,12 @@ TEST_CASE("a step that fails leaves the workspace running, and says which and wh
   w.setup.runs(1, "again");
   w.step();
   CHECK(w.setup.questions == asked);
-  CHECK(w.manager->setup("demo", Wish::RETRY).wait(w.scope).is<kj::Array<Step>>());
+  CHECK(w.manager->setup("demo", Wish::RETRY, "uid 7").wait(w.scope).is<kj::Array<Step>>());
   CHECK(w.setup.retries == 1);
+  w.settle();
+  auto retry = kj::mv(w.store->events(0, 100).back());
+  CHECK((retry.cause == Cause::REQUEST && retry.isNotice() && retry.actor == "uid 7"));
+  CHECK(retry.detail == "the step of its set-up that has failed begins again");
   w.step();
   CHECK(w.row().setupFailure == "");
   CHECK(w.steps()[1].detail == "again");
@@ -259,14 +266,29 @@ TEST_CASE("a set-up that never ends keeps a caller no longer than its steps may 
   CHECK(created.poll(w.scope));
 }
 
-TEST_CASE("no part of a configuration is in an event or in what is told of a workspace") {
+TEST_CASE("P28 of a configuration names of steps are told, and nothing else") {
+  LogRecord log;
   World w;
   auto created = w.create();
   w.setup.exits(0, 1);
   w.step();
+  auto isTold = [](kj::StringPtr text) {
+    return strstr(text.cStr(), "topsecret") != nullptr || strstr(text.cStr(), "hush") != nullptr;
+  };
+  bool wasNamed = false;
   for (auto& event : w.store->events(0, 1000)) {
-    CHECK(strstr(event.detail.cStr(), "topsecret") == nullptr);
+    CHECK_FALSE(isTold(kj::str(event.detail, event.actor)));
+    wasNamed = wasNamed || strstr(event.detail.cStr(), "Step 0") != nullptr;
   }
+  CHECK(wasNamed);
+  for (auto& line : log.lines) CHECK_FALSE(isTold(line));
+  for (auto& line : w.heard) CHECK_FALSE(isTold(line));
+  for (auto& step : w.steps()) CHECK_FALSE(isTold(kj::str(step.name, step.detail)));
+  const auto row = w.row();
+  CHECK_FALSE(isTold(row.setupFailure));
+  CHECK_FALSE(isTold(kj::str(row.failure, row.damage)));
+  auto view = w.find("demo")->view();
+  CHECK_FALSE(isTold(view.failure));
   // It goes with the workspace.
   auto id = kj::str(w.row().id);
   CHECK(w.store->backend->configuration(id) != nullptr);

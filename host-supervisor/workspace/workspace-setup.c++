@@ -34,7 +34,9 @@ StepView viewOf(Workspace& workspace, uint32_t step, kj::StringPtr name) {
 }  // namespace
 
 kj::Promise<WorkspaceManager::SetupOutcome> WorkspaceManager::setup(kj::StringPtr name,
-                                                                    SetupWish wish) {
+                                                                    SetupWish wish,
+                                                                    kj::StringPtr actorParam) {
+  auto actor = kj::str(actorParam);
   auto found = find(name);
   if (found == nullptr) co_return Absent();
   auto workspace = kj::mv(KJ_ASSERT_NONNULL(found));
@@ -50,6 +52,7 @@ kj::Promise<WorkspaceManager::SetupOutcome> WorkspaceManager::setup(kj::StringPt
     auto& outcome = KJ_ASSERT_NONNULL(retried);
     if (outcome.is<SetupFollower::NothingFailed>()) co_return SetupFollower::NothingFailed();
     KJ_IF_MAYBE (old, outcome.tryGet<SetupFollower::AgentTooOld>()) co_return *old;
+    workspace->tell(Cause::REQUEST, "the step of its set-up that has failed begins again", actor);
   }
   kj::Vector<StepView> steps;
   if (workspace->row().setupSteps > 0) {

@@ -160,9 +160,16 @@ public:
 
   // Destroys its disk and its key, and keeps what it is made of.  workspace-expiry.c++
   struct Expired {};
-  using ExpireOutcome = kj::OneOf<Expired, Superseded, Busy, Underway>;
+  // It is damaged: what is on the host of it is left as it is.
+  struct NotExpired {
+    kj::String why;
+  };
+  using ExpireOutcome = kj::OneOf<Expired, NotExpired, Superseded, Busy, Underway>;
   kj::Promise<ExpireOutcome> expire(kj::StringPtr actor = nullptr,
                                     kj::Maybe<ByRule> rule = nullptr);
+  // The creation that it is in, or whose start is under way: of one that is new, or of one that had expired.
+  enum class Making { NONE, FIRST, ANEW };
+  Making making() const;
 
   // The machine, in state RUNNING.
   kj::Maybe<kj::Own<Machine>> machine();
@@ -185,7 +192,9 @@ public:
   // What the driver tells of its machine, for whoever watches.
   void note(Cause cause, kj::StringPtr detail);
   // The same of what is no fault.
-  void tell(Cause cause, kj::StringPtr detail) { journal.append(cause, detail); }
+  void tell(Cause cause, kj::StringPtr detail, kj::StringPtr actor = nullptr) {
+    journal.append(cause, detail, actor);
+  }
 
 private:
   World& world;

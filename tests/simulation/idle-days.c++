@@ -30,6 +30,8 @@ struct Truth {
   kj::TimePoint lastLock = kj::origin<kj::TimePoint>();
   kj::TimePoint lastGuest = kj::origin<kj::TimePoint>();
   bool hasCommand = false;
+  // So long whoever uses it has to hear of what is due by a policy that has changed, or of a bothyd that has started.
+  kj::TimePoint noticeEnd = kj::origin<kj::TimePoint>();
 
   kj::Duration after() const { return policy.pauseAfter * kj::SECONDS; }
   // What somebody on the host knows; `now` while it goes on.
@@ -122,6 +124,25 @@ private:
     truth.lastGuest = kj::origin<kj::TimePoint>();
     truth.hasCommand = false;
   }
+  void giveNotice(Truth& truth) {
+    const auto& policy = truth.policy;
+    auto notice = kj::max(policy.sessionGrace, policy.warnBefore) * kj::SECONDS;
+    if (!truth.runs) notice = kj::max(notice, truth.expiryWarning());
+    truth.noticeEnd = kj::max(truth.noticeEnd, bed.timer.now() + notice);
+  }
+  void changePolicy(Truth& truth) {
+    truth.policy = policy();
+    giveNotice(truth);
+    IdleOverrides own;
+    if (fate.oneIn(2)) {
+      bed.changeTier(truth.id, truth.policy);
+    } else {
+      for (size_t i = 0; i < IDLE_FIGURES; i++) {
+        own.figures[i] = truth.policy.*memberOf(static_cast<IdleFigure>(i));
+      }
+    }
+    bed.changeOwn(truth.id, own);
+  }
   // Its machine is not there any more, or stands still.
   void rest(Truth& truth, WorkspaceState where) {
     truth.runs = false;
@@ -175,7 +196,8 @@ private:
       }
       case 5:
         if (truth.locks.empty()) break;
-        bed.keeper->releaseLock(truth.id, truth.locks.begin()->first.c_str()).wait(bed.scope);
+        bed.keeper->releaseLock(truth.id, truth.locks.begin()->first.c_str(), "uid 0")
+            .wait(bed.scope);
         truth.locks.erase(truth.locks.begin());
         truth.lastLock = now;
         break;
@@ -211,8 +233,12 @@ private:
         // Whoever was connected is so no more, and that bothyd does not know it.
         bed.keeper = nullptr;
         for (auto& each : truths) leave(each, each.visits.size());
+        for (auto& each : truths) giveNotice(each);
         lastKill = now;
         bed.restart();
+        break;
+      case 13:
+        changePolicy(truth);
         break;
     }
   }
@@ -279,8 +305,7 @@ private:
     if (!truth.runs) {
       if (truth.restsFor() == 0) return;
       auto due = kj::max(truth.restsSince, truth.lastLock) + truth.restsFor() * kj::SECONDS;
-      due = kj::max(due, lastKill + kj::max(truth.policy.sessionGrace, truth.policy.warnBefore) *
-                                        kj::SECONDS);
+      due = kj::max(due, truth.noticeEnd);
       if (truth.rest == WorkspaceState::HIBERNATED) {
         due = kj::max(due, kj::max(truth.touched, lastKill) + truth.expiryWarning());
       }
@@ -293,8 +318,7 @@ private:
     if (truth.policy.pauseAfter == 0) return;
     // A bothyd that starts knows no less than since when it does so.
     auto due = kj::max(truth.lastUse(now, lastKill), lastKill) + truth.after();
-    const auto pause = kj::max(truth.policy.sessionGrace, truth.policy.warnBefore) * kj::SECONDS;
-    due = latest(kj::max(kj::max(due, truth.graceEnd()), lastKill + pause));
+    due = latest(kj::max(kj::max(due, truth.graceEnd()), truth.noticeEnd));
     if (now > due + LATE) {
       judge.accuse(truth.id, " runs ", (now - due) / kj::SECONDS,
                    " s after it was to be paused because nobody used it");
@@ -304,6 +328,7 @@ private:
   void end() {
     for (auto& truth : truths) {
       bring(truth, WorkspaceState::STOPPED);
+      bed.changeOwn(truth.id, {});
     }
     bed.pass(LONGEST_LOCK + 1 * kj::SECONDS);
     if (bed.store.locks.size() > 0) judge.accuse("wake locks are kept that are over");

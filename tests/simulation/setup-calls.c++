@@ -26,7 +26,7 @@ kj::Promise<void> Clients::retrySetup(kj::String who, kj::String name) {
   auto found = bothyd.manager().find(name);
   if (found == nullptr) co_return;
   host.trace.line(who, "retry the set-up of ", host.label(KJ_ASSERT_NONNULL(found)->row().id));
-  auto outcome = co_await bothyd.manager().setup(name, Wish::RETRY);
+  auto outcome = co_await bothyd.manager().setup(name, Wish::RETRY, who);
   if (!isHeard()) co_return;
   KJ_SWITCH_ONEOF(outcome) {
     KJ_CASE_ONEOF(steps, kj::Array<WorkspaceManager::SetupStepView>) {

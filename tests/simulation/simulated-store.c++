@@ -340,7 +340,10 @@ void SimulatedStore::examine(const Change& change, const Rows& before) {
 void SimulatedStore::examine(const EventRecord& event, const Rows& before) {
   auto& id = event.workspaceId;
   if (event.after == WorkspaceState::RUNNING && !hasRun(id)) ran.insert(kj::str(id));
-  if (event.cause == Cause::REQUEST && event.actor.size() == 0) {
+  // A creation that fails has been somebody's.
+  const bool isOfCreation =
+      event.cause == Cause::START_FAILED && event.before == WorkspaceState::CREATING;
+  if ((event.cause == Cause::REQUEST || isOfCreation) && event.actor.size() == 0) {
     judge.accuse("workspace ", event.workspace, " goes from ", event.before, " to ", event.after,
                  " as somebody asked, and nobody tells who");
   }
@@ -366,7 +369,10 @@ void SimulatedStore::add(const EventRecord& event) {
   for (auto i = log.rbegin(); event.isNotice() && i != log.rend(); ++i) {
     if (i->workspaceId != event.workspaceId) continue;
     if (!i->isNotice()) break;
-    if (i->after != event.after || i->cause != event.cause || i->detail != event.detail) continue;
+    if (i->after != event.after || i->cause != event.cause || i->detail != event.detail ||
+        i->actor != event.actor) {
+      continue;
+    }
     added.count += i->count;
     added.firstNanos = i->firstNanos;
     log.erase(std::next(i).base());

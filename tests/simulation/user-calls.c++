@@ -130,6 +130,9 @@ kj::Promise<void> Clients::expire(kj::String who, kj::String name) {
         host.judge.accuse(label, " is said to have expired, and something of it is on the host");
       }
     }
+    KJ_CASE_ONEOF(damaged, Workspace::NotExpired) {
+      host.trace.line(who, "is told: damaged");
+    }
     KJ_CASE_ONEOF(superseded, Superseded) {
       host.trace.line(who, "is told: superseded");
     }

@@ -45,6 +45,10 @@ bool CreateOperation::startsIt(const OperationRow& row) {
   return row.parameters == START || row.parameters == AGAIN;
 }
 
+bool CreateOperation::isOfExpired(const OperationRow& row) {
+  return row.kind == nameOf(OperationKind::CREATE) && row.parameters == AGAIN;
+}
+
 kj::Maybe<Operation&> CreateOperation::next() {
   return following.map([](kj::Own<Operation>& o) -> Operation& { return *o; });
 }
@@ -108,7 +112,10 @@ kj::Promise<Operation::Settled> CreateOperation::settle(kj::Maybe<kj::Exception>
   }
   if (thenStart) {
     auto turn = co_await journal.settle(
-        [this]() { return StartOperation::beginning(site, StartOperation::Way::CREATION); },
+        [this]() {
+          using Way = StartOperation::Way;
+          return StartOperation::beginning(site, isAgain ? Way::RECREATION : Way::CREATION);
+        },
         Cause::REQUEST);
     co_return followed(kj::mv(turn));
   }

@@ -20,6 +20,8 @@ public:
 
   // Whether the one that this row is of starts the workspace.
   static bool startsIt(const OperationRow& row);
+  // Whether it is one of a workspace that had expired.
+  static bool isOfExpired(const OperationRow& row);
 
   // What came of it: the disk could not be made, and `next` deletes the workspace, or what is left of one that had expired; or `next` starts it; or nothing comes next.
   const kj::Maybe<StartReport::Failure>& failure() const { return outcome; }

@@ -20,14 +20,19 @@ constexpr Step STEPS[] = {
 };
 enum { CLEAR, LEASE, CHECK, LAUNCH, AGENT };
 
+constexpr kj::StringPtr CREATION = "creation"_kj;
+constexpr kj::StringPtr RECREATION = "recreation"_kj;
 constexpr kj::StringPtr REBOOT = "reboot"_kj;
 constexpr kj::StringPtr MEMORY_LOST = "memory lost"_kj;
 
 kj::StringPtr parametersOf(StartOperation::Way way) {
   switch (way) {
     case StartOperation::Way::REQUEST:
-    case StartOperation::Way::CREATION:
       return nullptr;
+    case StartOperation::Way::CREATION:
+      return CREATION;
+    case StartOperation::Way::RECREATION:
+      return RECREATION;
     case StartOperation::Way::REBOOT:
       return REBOOT;
     case StartOperation::Way::MEMORY_LOST:
@@ -44,7 +49,7 @@ uint64_t diskBytes(const WorkspaceRow& row) {
 
 WorkspaceJournal::Rows StartOperation::beginning(const Site& site, Way way) {
   auto rows = site.journal.beginning(OperationKind::START, STEPS[CLEAR].name, parametersOf(way),
-                                     way == Way::CREATION || way == Way::MEMORY_LOST);
+                                     way != Way::REQUEST && way != Way::REBOOT);
   // That of the boot before is nobody's any more.
   KJ_IF_MAYBE (machine, rows.machine) machine->secret = nullptr;
   return rows;
@@ -52,6 +57,14 @@ WorkspaceJournal::Rows StartOperation::beginning(const Site& site, Way way) {
 
 StartOperation::StartOperation(const Site& site, kj::StringPtr parameters)
     : site(site), isReboot(parameters == REBOOT), isOfLostMemory(parameters == MEMORY_LOST) {}
+
+kj::Maybe<StartOperation::Way> StartOperation::wayOf(const OperationRow& row) {
+  if (row.kind != bothy::nameOf(OperationKind::START)) return nullptr;
+  for (auto way : {Way::CREATION, Way::RECREATION, Way::REBOOT, Way::MEMORY_LOST}) {
+    if (row.parameters == parametersOf(way)) return way;
+  }
+  return Way::REQUEST;
+}
 
 bool StartOperation::isOfReboot(const OperationRow& row) {
   return row.parameters == REBOOT;

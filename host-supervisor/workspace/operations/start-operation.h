@@ -8,13 +8,16 @@ namespace bothy {
 // The way of a workspace from a stop, or from its guest's wish to reboot, to an agent that answers.
 class StartOperation final: public Operation {
 public:
-  // Whether a client asked, or did so with the creation that is under way, or the guest; or the memory that it was to go on with is lost.
-  enum class Way { REQUEST, CREATION, REBOOT, MEMORY_LOST };
+  // Whether a client asked, or did so with the creation that is under way (RECREATION: of one that had expired), or the guest; or the memory
+  // that it was to go on with is lost.
+  enum class Way { REQUEST, CREATION, RECREATION, REBOOT, MEMORY_LOST };
   // The rows with which one begins.
   static WorkspaceJournal::Rows beginning(const Site& site, Way way);
 
   // `parameters`: of the row.
   StartOperation(const Site& site, kj::StringPtr parameters);
+  // Of the one that this row is of; none: it is no start's.  What an earlier bothyd has begun is REQUEST for a creation too.
+  static kj::Maybe<Way> wayOf(const OperationRow& row);
   // Whether the guest asked for the one that this row is of.
   static bool isOfReboot(const OperationRow& row);
   // Before it begins: it does nothing for so long.
