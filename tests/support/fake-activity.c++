@@ -9,7 +9,7 @@ constexpr int64_t NANOS = 1'700'000'000'000'000'000;
 void describe(rpc::AwakeReason::Builder lock) {
   lock.setKind(rpc::AwakeReason::Kind::WAKE_LOCK);
   lock.setId(ID);
-  lock.setWho("user 0");
+  lock.setWho("uid 0");
   lock.setDetail("evil\x1b[2J");
   lock.setSinceNanos(NANOS);
   lock.setUntilNanos(NANOS + 7'200'000'000'000);
@@ -80,10 +80,12 @@ private:
     policy.setCountSessions(true);
     policy.setCountWakeLocks(true);
     if (fake.isPausedByRule) {
-      told.setState(rpc::WorkspaceState::PAUSED);
+      told.setState(fake.isBeingPaused ? rpc::WorkspaceState::PAUSING
+                                       : rpc::WorkspaceState::PAUSED);
       auto past = told.getPast().initStep();
       past.setRule(rpc::IdleRule::PAUSE);
       past.setAtNanos(NANOS);
+      if (fake.isBeingPaused) return;
       auto next = told.getNext().initStep();
       next.setRule(rpc::IdleRule::HIBERNATE);
       next.setAtNanos(NANOS + 600'000'000'000);

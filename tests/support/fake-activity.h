@@ -11,6 +11,8 @@ class FakeActivity final {
 public:
   // Set: a rule has paused it.
   bool isPausedByRule = false;
+  // Set beside that: it is just being paused.
+  bool isBeingPaused = false;
   // It has as many wake locks as it may.
   bool isFull = false;
   // When "demo" will be paused, as `list` tells it.

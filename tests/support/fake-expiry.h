@@ -4,7 +4,7 @@
 
 namespace bothy {
 
-// What a FakeSupervisor answers who lets a workspace expire: "demo", which may run, "idle", "busy", and "slow", which takes long.
+// What a FakeSupervisor answers who lets a workspace expire: "demo", which may run, "idle", "busy", "damaged", and "slow", which takes long.
 inline void fillExpiry(kj::StringPtr name, bool runs,
                        rpc::Supervisor::ExpireOutcome::Builder outcome) {
   if (name == "demo" && runs) {
@@ -15,6 +15,8 @@ inline void fillExpiry(kj::StringPtr name, bool runs,
     info.setState(rpc::WorkspaceState::EXPIRED);
   } else if (name == "busy") {
     outcome.setBusy(rpc::WorkspaceState::CREATING);
+  } else if (name == "damaged") {
+    outcome.setFailed("its row is damaged\x1b");
   } else if (name == "slow") {
     outcome.initUnderway().setState(rpc::WorkspaceState::EXPIRING);
   } else {

@@ -30,6 +30,8 @@ void fillPause(FakeSupervisor& fake, kj::StringPtr name,
     outcome.setNotRunning(rpc::WorkspaceState::STOPPED);
   } else if (name == "busy") {
     outcome.setNotRunning(rpc::WorkspaceState::STARTING);
+  } else if (name == "expired") {
+    outcome.setNotRunning(rpc::WorkspaceState::EXPIRED);
   } else {
     outcome.setAbsent();
   }
@@ -49,6 +51,8 @@ void fillHibernation(FakeSupervisor& fake, kj::StringPtr name,
     outcome.setNotRunning(rpc::WorkspaceState::STOPPED);
   } else if (name == "busy") {
     outcome.setNotRunning(rpc::WorkspaceState::STARTING);
+  } else if (name == "expired") {
+    outcome.setNotRunning(rpc::WorkspaceState::EXPIRED);
   } else if (name == "large") {
     auto room = outcome.initNoCapacity();
     room.setWhat(rpc::Shortage::Resource::DISK);
@@ -72,6 +76,8 @@ void fillResume(FakeSupervisor& fake, kj::StringPtr name,
     outcome.setNotPaused(rpc::WorkspaceState::STOPPED);
   } else if (name == "busy") {
     outcome.setNotPaused(rpc::WorkspaceState::PAUSING);
+  } else if (name == "expired") {
+    outcome.setNotPaused(rpc::WorkspaceState::EXPIRED);
   } else {
     outcome.setAbsent();
   }

@@ -209,16 +209,17 @@ public:
     }
     return kj::READY_NOW;
   }
-  // There are `demo`, of 4 GiB, on a host that holds disks up to 1 TiB, and `busy`.
+  // There are `demo`, of 4 GiB, on a host that holds disks up to 1 TiB, `busy` and `expired`.
   kj::Promise<void> resize(ResizeContext context) override {
     constexpr uint32_t PRESENT_MIB = 4096, MOST_MIB = 1 << 20;
+    auto name = context.getParams().getName();
     auto wanted = context.getParams().getDiskMib();
     auto outcome = context.getResults().initOutcome();
     if (fake.isFull) {
       refuse(outcome.initNoCapacity());
-    } else if (context.getParams().getName() == "busy") {
-      outcome.setBusy(rpc::WorkspaceState::RUNNING);
-    } else if (context.getParams().getName() != "demo") {
+    } else if (name == "busy" || name == "expired") {
+      outcome.setBusy(name == "busy" ? rpc::WorkspaceState::RUNNING : rpc::WorkspaceState::EXPIRED);
+    } else if (name != "demo") {
       outcome.setAbsent();
     } else if (wanted < PRESENT_MIB) {
       outcome.setInvalid("diskMib is too small");

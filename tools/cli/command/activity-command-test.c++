@@ -30,6 +30,15 @@ TEST_CASE("P58 why says which rule has paused a workspace, and when") {
   CHECK(contains(world.out(), "as the last try came to nothing: the disk is full\\x1b\n"));
 }
 
+TEST_CASE("P58 why says which rule is just pausing a workspace") {
+  CommandTestWorld world;
+  world.supervisor.activity.isPausedByRule = true;
+  world.supervisor.activity.isBeingPaused = true;
+  CHECK(world.run({"why", "demo"}) == SUCCESS);
+  CHECK(contains(world.out(), "demo is pausing since 2023-11-1"));
+  CHECK(contains(world.out(), "because nobody used it\n"));
+}
+
 TEST_CASE("why, wake and idle say that there is no such workspace") {
   CommandTestWorld world;
   SECTION("why") {
@@ -54,6 +63,9 @@ TEST_CASE("P26 wake takes a wake lock, shows those there are, and releases one")
   CommandTestWorld world;
   CHECK(world.run({"wake", "demo", "--for", "2h", "--reason", "nightly build"}) == SUCCESS);
   CHECK(world.supervisor.activity.forMillis == 7'200'000);
+  CHECK(world.run({"wake", "demo", "--for", "7d"}) == SUCCESS);
+  CHECK(world.supervisor.activity.forMillis == 604'800'000);
+  CHECK(world.run({"wake", "demo", "--for", "2h", "--reason", "nightly build"}) == SUCCESS);
   CHECK(world.supervisor.activity.reason == "nightly build");
   CHECK(contains(world.errors(), "demo is kept awake until 2023-11-1"));
   CHECK(contains(world.errors(), kj::str("wake lock ", ID)));
@@ -73,7 +85,7 @@ TEST_CASE("P26 wake takes a wake lock, shows those there are, and releases one")
 TEST_CASE("wake says what is wrong with what it is given") {
   CommandTestWorld world;
   CHECK(world.run({"wake", "demo", "--for", "soon"}) == WRONG_USAGE);
-  CHECK(contains(world.errors(), "--for wants a time like 30m or 8h, not soon"));
+  CHECK(contains(world.errors(), "--for wants a time like 30m, 8h or 2d, not soon"));
   CHECK(world.run({"wake", "demo", "--for", "1h", "--release", "x"}) == WRONG_USAGE);
   CHECK(world.run({"wake", "demo", "--reason", "x"}) == WRONG_USAGE);
   CHECK(world.run({"wake", "demo", "--for", "500ms"}) == FAILURE);

@@ -148,14 +148,6 @@ kj::Maybe<uint32_t> parseFigure(rpc::IdleFigure figure, kj::StringPtr text) {
     return nullptr;
   }
   if (text == "never" && mayBeNever(figure)) return uint32_t{0};
-  // Of days parseDuration() knows nothing.
-  if (text.endsWith("d")) {
-    auto given = kj::heapString(text.slice(0, text.size() - 1));
-    KJ_IF_MAYBE (days, parseNumber(given, rpc::MAX_IDLE_SECONDS / 86400)) {
-      return static_cast<uint32_t>(*days * 86400);
-    }
-    return nullptr;
-  }
   KJ_IF_MAYBE (time, parseDuration(text)) {
     if (*time % (1 * kj::SECONDS) != 0 * kj::SECONDS) return nullptr;
     const auto seconds = *time / kj::SECONDS;
@@ -200,8 +192,13 @@ kj::String nextOf(rpc::Wakefulness::Reader told) {
 kj::String stateOf(rpc::Wakefulness::Reader told) {
   if (told.getPast().isStep()) {
     auto past = told.getPast().getStep();
-    return kj::str(pastOf(past.getRule()), " at ", formatTime(past.getAtNanos()),
-                   " because nobody used it");
+    const auto state = told.getState();
+    const bool isUnderWay = state == rpc::WorkspaceState::PAUSING ||
+                            state == rpc::WorkspaceState::HIBERNATING ||
+                            state == rpc::WorkspaceState::EXPIRING;
+    auto what = isUnderWay ? kj::str("is ", nameOf(state), " since ")
+                           : kj::str(pastOf(past.getRule()), " at ");
+    return kj::str(what, formatTime(past.getAtNanos()), " because nobody used it");
   }
   if (told.getState() != rpc::WorkspaceState::RUNNING) {
     return kj::str("does not run (", nameOf(told.getState()), "), by no rule");

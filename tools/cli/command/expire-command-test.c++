@@ -30,6 +30,11 @@ TEST_CASE("expire tells why it was refused, and what to do") {
     CHECK(world.run({"expire", "busy"}) == FAILURE);
     CHECK(contains(world.errors(), "busy is busy (creating)"));
   }
+  SECTION("one that is damaged, in words that are escaped") {
+    CHECK(world.run({"expire", "damaged"}) == FAILURE);
+    CHECK(contains(world.errors(),
+                   "damaged cannot expire: its row is damaged\\x1b: `bothy rm damaged`"));
+  }
   SECTION("one that goes on") {
     CHECK(world.run({"expire", "slow"}) == FAILURE);
     CHECK(contains(world.errors(), "slow is still expiring"));

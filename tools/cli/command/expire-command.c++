@@ -2,13 +2,15 @@
 #include "console/failure.h"
 #include "console/json-text.h"
 #include "supervisor/outcome.h"
+#include "wire/escape.h"
 
 namespace bothy {
 namespace {
 
 constexpr kj::StringPtr TEXT =
     R"(Destroys the files of a workspace, its disk and the key of that, and keeps the workspace: its name, whose it is and what it is made of.  `bothy start`
-and `bothy user ensure` make it anew, with an empty disk.  One that runs or is paused is refused without -f.)"_kj;
+and `bothy user ensure` make it anew, with an empty disk.  One that runs or is paused is refused without -f;
+one that is stopped, has failed or is hibernated is taken as it is.)"_kj;
 
 class ExpireCommand final: public Command {
 public:
@@ -74,6 +76,10 @@ kj::Promise<int> ExpireCommand::run(Context& context, Usage& usage) {
     }
     case Outcome::UNDERWAY:
       kj::throwFatalException(stillUnderway(name, outcome.getUnderway()));
+    case Outcome::FAILED:
+      kj::throwFatalException(
+          failure(kj::str(name, " cannot expire: ", escapeGuestText(outcome.getFailed().asArray()),
+                          ": `bothy rm ", name, "` removes it")));
   }
   kj::throwFatalException(newerSupervisor());
 }

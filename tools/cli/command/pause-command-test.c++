@@ -41,6 +41,12 @@ TEST_CASE("pause and resume tell why they were refused, and what to do") {
     CHECK(world.run({"resume", "idle"}) == FAILURE);
     CHECK(says(world.errors(), "idle is not paused (stopped): `bothy start idle` starts it"));
   }
+  SECTION("one that has expired, of which nothing passes by itself") {
+    for (auto command : {"pause", "hibernate", "resume"}) {
+      CHECK(world.run({command, "expired"}) == FAILURE);
+      CHECK(says(world.errors(), "expired has expired: `bothy start expired` makes it anew"));
+    }
+  }
   SECTION("one to which something else happens") {
     CHECK(world.run({"pause", "busy"}) == FAILURE);
     CHECK(says(world.errors(), "busy is busy (starting)"));

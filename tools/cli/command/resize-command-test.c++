@@ -42,6 +42,10 @@ TEST_CASE("resize tells why it was refused, and what to do") {
     CHECK(world.run({"resize", "busy", "--disk", "20G"}) == FAILURE);
     CHECK(says(world.errors(), "busy is running: `bothy stop busy` first"));
   }
+  SECTION("it has expired, and has no disk") {
+    CHECK(world.run({"resize", "expired", "--disk", "20G"}) == FAILURE);
+    CHECK(says(world.errors(), "expired has expired: `bothy start expired` makes it anew"));
+  }
   SECTION("a host that cannot hold it, and whose words are escaped") {
     CHECK(world.run({"resize", "demo", "--disk", "2T"}) == FAILURE);
     CHECK(world.errors() == "bothy: the disk of demo is as it was: evil\\x1b[2J\n");

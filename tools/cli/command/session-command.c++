@@ -114,7 +114,7 @@ public:
                      lifetime = *duration;
                      return;
                    }
-                   usage.fail(kj::str("--for wants a time like 10m or 8h, not ", text));
+                   usage.fail(kj::str("--for wants a time like 10m, 8h or 7d, not ", text));
                  });
     usage.option(0, "label", {"TEXT"}, "create: what `ls` calls it", label);
     usage.option(0, "actor", {"NAME"}, "create: on whose behalf it is", actor);

@@ -102,16 +102,19 @@ kj::String StageDisplay::render(kj::uint frame) {
   return kj::str(spinner(frame), " ", formatDuration(now - start));
 }
 
-void failStart(Console& console, kj::StringPtr name, rpc::Supervisor::StartFailure::Reader failed) {
+void failStart(Console& console, kj::StringPtr name, rpc::Supervisor::StartFailure::Reader failed,
+               kj::StringPtr whatNext) {
   auto tail = escapeGuestText(failed.getConsole().asArray(), LineFeeds::KEPT);
   if (tail.size() > 0) {
     console.note(kj::str("the end of the console of ", name, ":"));
     console.progress(kj::str(tail, tail.endsWith("\n") ? "" : "\n"));
   }
+  auto next = whatNext.size() > 0 ? kj::str(whatNext)
+                                  : kj::str("`bothy start ", name, "` tries again, `bothy rm ",
+                                            name, "` removes it");
   kj::throwFatalException(
       failure(kj::str(name, " did not start, while ", nameOf(failed.getStage()), ": ",
-                      escapeGuestText(failed.getMessage().asArray()), ": `bothy start ", name,
-                      "` tries again, `bothy rm ", name, "` removes it")));
+                      escapeGuestText(failed.getMessage().asArray()), ": ", next)));
 }
 
 }  // namespace bothy

@@ -44,8 +44,9 @@ private:
   kj::Own<ProgressLine> line;
 };
 
-// Throws: where the start failed and why, the console's end printed before.
+// Throws: where the start failed and why, the console's end printed before.  `whatNext`: what to do; of a workspace of that name, if it is not given.
 [[noreturn]] void failStart(Console& console, kj::StringPtr name,
-                            rpc::Supervisor::StartFailure::Reader failed);
+                            rpc::Supervisor::StartFailure::Reader failed,
+                            kj::StringPtr whatNext = nullptr);
 
 }  // namespace bothy

@@ -40,12 +40,6 @@ kj::Maybe<int64_t> parseTimeOfUsage(kj::StringPtr text, int64_t nowMillis) {
     if (end == nullptr || *end != 0) continue;
     return int64_t{timegm(&parts)} * 1000;
   }
-  if (text.endsWith("d")) {
-    constexpr uint64_t MOST_DAYS = 10000;
-    return parseNumber(kj::str(text.slice(0, text.size() - 1)), MOST_DAYS).map([&](uint64_t days) {
-      return nowMillis - static_cast<int64_t>(days) * DAY_MILLIS;
-    });
-  }
   return parseDuration(text).map(
       [&](kj::Duration ago) { return nowMillis - ago / kj::MILLISECONDS; });
 }

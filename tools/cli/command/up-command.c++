@@ -13,7 +13,8 @@ namespace {
 
 constexpr kj::StringPtr TEXT =
     R"(From nothing to a terminal: makes the workspace if there is none, starts or resumes it if it does not run, also
-where it is just powering itself off, and opens a shell in it, or runs the command as `bothy exec` does.
+where it is just powering itself off, and opens a shell in it, or runs the command as `bothy exec` does.  One that has expired comes
+back with an empty disk.
 NAME: "home" if it is not given.)"_kj;
 constexpr kj::StringPtr DEFAULT_NAME = "home"_kj;
 

@@ -50,13 +50,16 @@ TEST_CASE("user ensure tells why the user's workspace does not run, in words tha
   CHECK(answer([](auto outcome) { outcome.setNoSuchImage("dev\x1b"); }) == FAILURE);
   CHECK(contains(world.errors(), "there is no image dev\\x1b"));
   CHECK(answer([](auto outcome) { outcome.initFailed().setMessage("no kernel"); }) == FAILURE);
-  CHECK(contains(world.errors(), "no kernel"));
+  CHECK(contains(world.errors(), "no kernel: the same command tries again, `bothy user ls` shows"));
+  // No command takes a user in the place of a workspace's name.
+  CHECK_FALSE(contains(world.errors(), "the workspace of alice`"));
   CHECK(answer([](auto outcome) { outcome.setNoSpace("the disk is full\x1b"); }) == FAILURE);
   CHECK(contains(world.errors(), "the disk is full\\x1b"));
   CHECK(answer([](auto outcome) { outcome.initStopped(); }) == FAILURE);
   CHECK(contains(world.errors(), "the workspace of alice was stopped before it ran"));
   CHECK(answer([](auto outcome) { outcome.setBusy(rpc::WorkspaceState::DELETING); }) == FAILURE);
-  CHECK(contains(world.errors(), "the workspace of alice is busy (deleting)"));
+  CHECK(contains(world.errors(),
+                 "the workspace of alice is busy (deleting): the same command tries again"));
   CHECK(answer([](auto outcome) {
           outcome.initUnderway().setState(rpc::WorkspaceState::STOPPING);
         }) == FAILURE);

@@ -144,13 +144,16 @@ kj::Promise<int> UserCommand::ensure(Context& context) {
     case Outcome::NO_SUCH_IMAGE:
       kj::throwFatalException(noSuchImage(outcome.getNoSuchImage()));
     case Outcome::FAILED:
-      failStart(context.console, whose(), outcome.getFailed());
+      failStart(context.console, whose(), outcome.getFailed(),
+                "the same command tries again, `bothy user ls` shows what it is called here");
     case Outcome::NO_SPACE:
       kj::throwFatalException(failure(escapeGuestText(outcome.getNoSpace().asArray())));
     case Outcome::STOPPED:
       kj::throwFatalException(stoppedBeforeItRan(whose()));
     case Outcome::BUSY:
-      kj::throwFatalException(workspaceBusy(whose(), outcome.getBusy()));
+      // Of one that rests again by now, too.
+      kj::throwFatalException(failure(kj::str(whose(), " is busy (", nameOf(outcome.getBusy()),
+                                              "): the same command tries again")));
     case Outcome::UNDERWAY:
       kj::throwFatalException(stillUnderway(whose(), outcome.getUnderway()));
     case Outcome::NO_CAPACITY:

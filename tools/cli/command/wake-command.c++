@@ -29,13 +29,13 @@ public:
     usage.form("NAME");
     usage.describe(TEXT, AFTER);
     usage.option(0, "for", {"TIME", Value::Kind::WORDS, TIMES},
-                 "how long, up to 720h (a number alone is seconds)",
+                 "how long, up to 30d (a number alone is seconds)",
                  [this, &usage](kj::StringPtr text) {
                    KJ_IF_MAYBE (duration, parseDuration(text)) {
                      time = *duration;
                      return;
                    }
-                   usage.fail(kj::str("--for wants a time like 30m or 8h, not ", text));
+                   usage.fail(kj::str("--for wants a time like 30m, 8h or 2d, not ", text));
                  });
     usage.option(0, "reason", {"TEXT"}, "what for, for people", reason);
     usage.option(0, "release", {"ID"}, "end this wake lock", lock);

@@ -57,8 +57,10 @@ TEST_CASE("durations are seconds unless they say otherwise") {
   CHECK(milliseconds("500ms") == 500);
   CHECK(milliseconds("2m") == 120000);
   CHECK(milliseconds("1h") == 3600000);
+  CHECK(milliseconds("7d") == 604800000);
+  CHECK(milliseconds("40001d") == -1);
   CHECK(milliseconds("0") == 0);
-  for (auto text : {"", "s", "-1s", "1 s", "1d", "99999999999"}) {
+  for (auto text : {"", "s", "-1s", "1 s", "1y", "99999999999"}) {
     INFO(text);
     CHECK(milliseconds(text) == -1);
   }

@@ -83,6 +83,7 @@ kj::Maybe<kj::Duration> parseDuration(kj::StringPtr text) {
     if (unit == "" || unit == "s") return number * kj::SECONDS;
     if (unit == "m") return number * kj::MINUTES;
     if (unit == "h" && number <= 1'000'000) return number * kj::HOURS;
+    if (unit == "d" && number <= 40'000) return number * kj::DAYS;
   }
   return nullptr;
 }

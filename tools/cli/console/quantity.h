@@ -16,7 +16,7 @@ kj::Maybe<uint64_t> parseBytes(kj::StringPtr text);
 // As parseMebibytes() takes it, in the largest unit of which it is a whole number: "512M", "4G", "1T".
 kj::String formatMebibytes(uint64_t mebibytes);
 
-// "30s", "500ms", "2m", "1h", or a number of seconds.  nullptr if it is none.
+// "30s", "500ms", "2m", "1h", "7d", or a number of seconds.  nullptr if it is none.
 kj::Maybe<kj::Duration> parseDuration(kj::StringPtr text);
 
 // A decimal number up to `maximum`, nothing else around it.

@@ -5,8 +5,9 @@
 #
 # A member without a value (Void) is `true` where it is given.
 #
-# `create`, `start` and `resize` print a WorkspaceInfo (workspace.capnp), `setup` a SetupInfo (setup.capnp); `events` prints an Event (supervisor.capnp) a
-# line; a command that fails prints a Failure.
+# `create`, `start`, `resize`, `pause`, `hibernate`, `resume` and `expire` print a WorkspaceInfo (workspace.capnp), `setup` a SetupInfo (setup.capnp), `why` and
+# `idle` a Wakefulness and `wake --for` an AwakeReason (activity.capnp); `events` prints an Event (supervisor.capnp) a line; a command that fails prints a
+# Failure.
 
 using Cxx = import "/capnp/c++.capnp";
 $Cxx.namespace("bothy::result");

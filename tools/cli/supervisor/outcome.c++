@@ -122,7 +122,22 @@ kj::Promise<kj::Exception> noSuchWorkspace(rpc::Supervisor::Client supervisor, k
 }
 
 kj::Exception workspaceBusy(kj::StringPtr name, rpc::WorkspaceState state) {
-  return failure(kj::str(name, " is busy (", nameOf(state), "): try again when that is done"));
+  switch (state) {
+    case rpc::WorkspaceState::EXPIRED:
+      return failure(kj::str(name, " has expired: `bothy start ", name,
+                             "` makes it anew, with an empty disk"));
+    case rpc::WorkspaceState::STOPPED:
+    case rpc::WorkspaceState::FAILED:
+      return failure(kj::str(name, " is ", nameOf(state), ": `bothy start ", name, "` starts it"));
+    case rpc::WorkspaceState::RUNNING:
+      return failure(kj::str(name, " is running: `bothy stop ", name, "` first"));
+    case rpc::WorkspaceState::PAUSED:
+    case rpc::WorkspaceState::HIBERNATED:
+      return failure(
+          kj::str(name, " is ", nameOf(state), ": ", howToResume(name, Asker::OPERATOR)));
+    default:
+      return failure(kj::str(name, " is busy (", nameOf(state), "): try again when that is done"));
+  }
 }
 
 kj::Exception stillUnderway(kj::StringPtr name, rpc::Supervisor::Underway::Reader underway,

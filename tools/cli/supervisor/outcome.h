@@ -25,6 +25,7 @@ kj::Exception stoppedBeforeItRan(kj::StringPtr name);
 kj::Exception noSuchImage(kj::StringPtr image);
 // The host has too little left for it.
 kj::Exception noCapacity(kj::StringPtr name, rpc::Shortage::Reader shortage);
+// What was asked for cannot be had of one that is in this state: to wait until that is over, or what to do first.
 kj::Exception workspaceBusy(kj::StringPtr name, rpc::WorkspaceState state);
 
 // Who asks, and so may do what is proposed to him: whoever may open bothyd's socket, or who has a session's token.
