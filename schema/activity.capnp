@@ -106,6 +106,7 @@ struct AwakeReason {
     earlierLanes @6;   # connections from before a restart of the supervisor, `detail` of them, as the guest says
     noAnswer @7;       # the guest does not answer, and may be busy
     guestLock @8;      # programs of the guest hold wake locks (`bothy-wake`), as the guest says: of the one that ends last `who` is its user, `detail` what for
+    settingUp @9;      # its set-up steps are being done, as the guest says: whatever the policy counts
   }
   id @1 :Text;
   # Of a wake lock.

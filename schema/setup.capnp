@@ -26,6 +26,7 @@ struct SetupPlan {
   # They are done in their order by the guest's agent, which notes on the workspace's disk (/var/lib/bothy/setup) what is done, so
   # that a crash of the guest, its reboot, a stop, and whatever happens to bothyd goes on where it was.  No step is done again that has
   # ended well.  One that was running when the machine ended is begun again from its beginning: a command must be such that it may be.
+  # One that the machine has ended in `maxSetupBegins` times, as of a command that reboots it, is not begun again: it has failed.
   # One that has failed stays so, also over reboots, until `Supervisor.setup` is asked for `retry`; the machine runs and can be reached.
 
   id @0 :Text;
@@ -73,7 +74,7 @@ struct SetupStatus {
   done @1 :UInt32;
   # Steps that have ended well, which are the first.
   union {
-    nothing @2 :Void;            # there are no steps, or the agent was not told of any yet
+    nothing @2 :Void;            # there are no steps, or the agent was not told of any yet, or has not read yet how far they are
     running @3 :Text;            # step `done` is, and this is the last line of what it has said, at most `maxSetupLineBytes` of it
     complete @4 :Void;
     failed @5 :SetupFailure;     # step `done` has
@@ -123,6 +124,9 @@ const maxSetupBytes :UInt32 = 1048576;
 const setupStepMillis :UInt64 = 600000;
 const maxSetupStepMillis :UInt64 = 3600000;
 
+const maxSetupBegins :UInt32 = 3;
+# Of a step, from when it is to be done, or done again.
+
 const maxSetupLineBytes :UInt32 = 160;
 const maxSetupFailureBytes :UInt32 = 512;
 const setupLineMillis :UInt64 = 250;
@@ -132,7 +136,7 @@ const maxSetupLogBytes :UInt32 = 1048576;
 # Of a step's log, and of the one beside it.
 
 const setupLogDirectory :Text = "/var/log/bothy/setup";
-# In the workspace.  Step N, from 1 on, has N.log.
+# In the workspace.  Step N, from 1 on, has N.log.  Those of root's commands are root's to read, all others everybody's.
 
 const maxLabels :UInt32 = 16;
 const maxLabelKeyBytes :UInt32 = 63;

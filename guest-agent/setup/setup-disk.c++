@@ -13,9 +13,11 @@ namespace bothy {
 namespace {
 
 constexpr kj::StringPtr JOURNAL = "journal"_kj, NEW_JOURNAL = "journal.new"_kj;
-constexpr kj::StringPtr ID = "id "_kj, DONE = "done "_kj, FAILED = "failed "_kj, END = "end"_kj;
-// Whoever may read it may know what was set up; the journal is nobody's but the agent's.
-constexpr mode_t JOURNAL_MODE = 0700, LOG_DIRECTORY_MODE = 0755, LOG_MODE = 0644;
+constexpr kj::StringPtr ID = "id "_kj, DONE = "done "_kj, BEGUN = "begun "_kj,
+                        FAILED = "failed "_kj, END = "end"_kj;
+// The journal is nobody's but the agent's.
+constexpr mode_t JOURNAL_MODE = 0700, LOG_DIRECTORY_MODE = 0755, PUBLIC_LOG_MODE = 0644,
+                 PRIVATE_LOG_MODE = 0600;
 
 kj::String nameOfLog(uint32_t step) {
   return kj::str(step + 1, ".log");
@@ -69,6 +71,8 @@ SetupState SetupDisk::load(kj::StringPtr id) {
     auto line = kj::heapString(KJ_ASSERT_NONNULL(next));
     KJ_IF_MAYBE (of, after(line, ID)) isOurs = *of == id;
     KJ_IF_MAYBE (count, after(line, DONE)) state.done = count->tryParseAs<uint32_t>().orDefault(0);
+    KJ_IF_MAYBE (count, after(line, BEGUN))
+      state.begun = count->tryParseAs<uint32_t>().orDefault(0);
     KJ_IF_MAYBE (failure, after(line, FAILED)) state.failure = StepFailure::parse(*failure);
     isWhole = line == END;
   }
@@ -81,7 +85,11 @@ void SetupDisk::save(kj::StringPtr id, const SetupState& state) {
   auto directory = openDirectory(journalDirectory, JOURNAL_MODE);
   kj::String failed;
   KJ_IF_MAYBE (failure, state.failure) failed = kj::str(FAILED, failure->line(), '\n');
-  auto text = kj::str(ID, id, '\n', DONE, state.done, '\n', failed, END, '\n');
+  auto text =
+      kj::str(ID, id, '\n', DONE, state.done, '\n', BEGUN, state.begun, '\n', failed, END, '\n');
+  between();
+  // What a step has written is on the disk before the journal says that the step is done.
+  KJ_SYSCALL(syncfs(directory));
   between();
   int fd;
   KJ_SYSCALL(fd = openat(directory, NEW_JOURNAL.cStr(),
@@ -97,9 +105,10 @@ void SetupDisk::save(kj::StringPtr id, const SetupState& state) {
   KJ_SYSCALL(fsync(directory));
 }
 
-void SetupDisk::beginLog(uint32_t step) {
+void SetupDisk::beginLog(uint32_t step, Readers readers) {
   log = nullptr;
   logStep = step;
+  logReaders = readers;
   KJ_IF_MAYBE (e, kj::runCatchingExceptions([this]() { openLog(); })) {
     KJ_LOG(WARNING, "a step of the set-up has no log", logStep + 1, e->getDescription());
   }
@@ -112,19 +121,19 @@ void SetupDisk::openLog() {
   if (fstatat(directory, name.cStr(), &earlier, AT_SYMLINK_NOFOLLOW) == 0 && earlier.st_size > 0) {
     KJ_SYSCALL(renameat(directory, name.cStr(), directory, kj::str(name, ".old").cStr()));
   }
+  const auto mode = logReaders == Readers::EVERYBODY ? PUBLIC_LOG_MODE : PRIVATE_LOG_MODE;
   int fd;
   KJ_SYSCALL(fd = openat(directory, name.cStr(),
-                         O_WRONLY | O_CREAT | O_TRUNC | O_NOFOLLOW | O_NONBLOCK | O_CLOEXEC,
-                         LOG_MODE));
+                         O_WRONLY | O_CREAT | O_TRUNC | O_NOFOLLOW | O_NONBLOCK | O_CLOEXEC, mode));
   log = kj::AutoCloseFd(fd);
-  KJ_SYSCALL(fchmod(fd, LOG_MODE));
+  KJ_SYSCALL(fchmod(fd, mode));
   logBytes = 0;
 }
 
 void SetupDisk::append(kj::ArrayPtr<const kj::byte> bytes) {
   if (log == nullptr) return;
   if (logBytes > 0 && logBytes + bytes.size() > rpc::MAX_SETUP_LOG_BYTES) {
-    beginLog(logStep);
+    beginLog(logStep, logReaders);
     if (log == nullptr) return;
   }
   const auto count = write(log, bytes.begin(), bytes.size());

@@ -45,14 +45,14 @@ kj::Promise<kj::Own<SetupHelper>> SetupHelper::start(Programs& programs,
     KJ_FAIL_REQUIRE("what keeps the set-up's journal cannot be started",
                     strerror(failure->errorNumber));
   }
-  co_return kj::refcounted<SetupHelper>(programs,
+  co_return kj::refcounted<SetupHelper>(programs, directories.limit,
                                         kj::heap<SocketStream>(programs.eventPort, kj::mv(ours)),
                                         kj::mv(outcome.get<SpawnedProcess>()));
 }
 
-SetupHelper::SetupHelper(Programs& programs, kj::Own<kj::AsyncIoStream> socket,
+SetupHelper::SetupHelper(Programs& programs, kj::Duration limit, kj::Own<kj::AsyncIoStream> socket,
                          SpawnedProcess process)
-    : socket(kj::mv(socket)) {
+    : timer(programs.timer), limit(limit), socket(kj::mv(socket)) {
   // It ends by itself, with the socket.
   programs.runInBackground(process.exit.ignoreResult());
 }
@@ -78,28 +78,55 @@ kj::Promise<SetupHelper::Answer> SetupHelper::answer() {
   co_return kj::mv(result);
 }
 
+template <typename T>
+kj::Promise<T> SetupHelper::inTime(kj::Promise<T> work) {
+  auto late = timer.afterDelay(limit).then([]() -> kj::Promise<T> {
+    return KJ_EXCEPTION(FAILED, "the workspace's disk does not answer");
+  });
+  return work.exclusiveJoin(kj::mv(late)).catch_([this](kj::Exception&& e) -> kj::Promise<T> {
+    isLost = true;
+    return kj::mv(e);
+  });
+}
+
+kj::Promise<SetupHelper::Answer> SetupHelper::ask(SetupFrame::Kind kind, uint32_t step,
+                                                  kj::ArrayPtr<const kj::byte> bytes) {
+  KJ_REQUIRE(!isLost, "what keeps the set-up's journal does not answer");
+  return inTime(send(kind, step, bytes).then([this]() { return answer(); }));
+}
+
 kj::Promise<SetupState> SetupHelper::load(rpc::SetupPlan::Reader plan) {
   capnp::MallocMessageBuilder message;
   message.setRoot(plan);
   auto words = capnp::messageToFlatArray(message);
-  co_await send(SetupFrame::PLAN, 0, words.asBytes());
-  auto told = co_await answer();
+  auto told = co_await ask(SetupFrame::PLAN, 0, words.asBytes());
   KJ_REQUIRE(told.frame.kind == SetupFrame::DID, "the set-up's journal cannot be read", told.text);
-  SetupState state{told.frame.step, nullptr};
+  SetupState state{told.frame.step};
   if (told.text.size() > 0) state.failure = StepFailure::parse(told.text);
   co_return kj::mv(state);
 }
 
+kj::Promise<kj::Maybe<StepFailure>> SetupHelper::begin(uint32_t step) {
+  auto told = co_await ask(SetupFrame::BEGIN, step, nullptr);
+  if (told.frame.kind == SetupFrame::TOO_OFTEN) {
+    co_return StepFailure::other(
+        kj::str("it has begun ", rpc::MAX_SETUP_BEGINS,
+                " times, and each time the machine has ended before it had"));
+  }
+  KJ_REQUIRE(told.frame.kind == SetupFrame::DID, "that it begins cannot be noted", told.text);
+  co_return nullptr;
+}
+
 kj::Promise<kj::Maybe<kj::String>> SetupHelper::order(SetupFrame::Kind kind, uint32_t step,
                                                       kj::ArrayPtr<const kj::byte> bytes) {
-  co_await send(kind, step, bytes);
-  auto told = co_await answer();
+  auto told = co_await ask(kind, step, bytes);
   if (told.frame.kind == SetupFrame::DID) co_return nullptr;
   co_return kj::mv(told.text);
 }
 
 kj::Promise<void> SetupHelper::output(kj::ArrayPtr<const kj::byte> bytes) {
-  return send(SetupFrame::OUTPUT, 0, bytes);
+  if (isLost) return kj::READY_NOW;
+  return inTime(send(SetupFrame::OUTPUT, 0, bytes)).catch_([](kj::Exception&&) {});
 }
 
 }  // namespace bothy

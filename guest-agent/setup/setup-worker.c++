@@ -76,7 +76,9 @@ private:
   rpc::SetupPlan::Reader steps() {
     return KJ_REQUIRE_NONNULL(plan, "no plan")->getRoot<rpc::SetupPlan>();
   }
+  void note(SetupState next);
   void obey(const SetupFrame& frame, kj::Array<capnp::word> bytes);
+  void begin(uint32_t step);
   void place(uint32_t step, const uint32_t* ids);
 };
 
@@ -95,29 +97,43 @@ void Worker::obey(const SetupFrame& frame, kj::Array<capnp::word> bytes) {
       return;
     }
     case SetupFrame::BEGIN:
-      disk.beginLog(frame.step);
-      break;
+      begin(frame.step);
+      return;
     case SetupFrame::PLACE:
       KJ_REQUIRE(frame.bytes == 2 * sizeof(uint32_t));
       place(frame.step, reinterpret_cast<const uint32_t*>(bytes.begin()));
       return;
     case SetupFrame::DONE:
-      state = {frame.step + 1, nullptr};
-      disk.save(steps().getId(), state);
+      note({frame.step + 1, 0, nullptr});
       break;
     case SetupFrame::FAIL:
-      state = {frame.step,
-               StepFailure::parse(kj::str(bytes.asBytes().slice(0, frame.bytes).asChars()))};
-      disk.save(steps().getId(), state);
+      note({frame.step, state.begun,
+            StepFailure::parse(kj::str(bytes.asBytes().slice(0, frame.bytes).asChars()))});
       break;
     case SetupFrame::RETRY:
-      state = {frame.step, nullptr};
-      disk.save(steps().getId(), state);
+      note({frame.step, 0, nullptr});
       break;
     default:
       KJ_FAIL_REQUIRE("no such order", frame.kind);
   }
   answer(SetupFrame::DID, frame.step, nullptr);
+}
+
+void Worker::note(SetupState next) {
+  disk.save(steps().getId(), next);
+  state = kj::mv(next);
+}
+
+void Worker::begin(uint32_t step) {
+  const bool isRoots =
+      steps().getSteps()[step].isCommand() && steps().getSteps()[step].getCommand().getRoot();
+  if (state.begun >= rpc::MAX_SETUP_BEGINS) {
+    answer(SetupFrame::TOO_OFTEN, step, nullptr);
+    return;
+  }
+  note({step, state.begun + 1, nullptr});
+  disk.beginLog(step, isRoots ? SetupDisk::Readers::NOBODY : SetupDisk::Readers::EVERYBODY);
+  answer(SetupFrame::DID, step, nullptr);
 }
 
 void Worker::place(uint32_t step, const uint32_t* ids) {

@@ -22,15 +22,16 @@ struct SetupFrame {
   enum Kind : uint32_t {
     // Orders.
     PLAN,    // of these steps, a SetupPlan as a message, it is asked how far they are
-    BEGIN,   // the log of `step`
+    BEGIN,   // `step` begins, which is to be noted, and its log does
     OUTPUT,  // for that log
     PLACE,   // the file of `step`; the bytes are its owner and group, as two numbers of 32 bits
     DONE,    // `step` is, which is to be noted
     FAIL,    // `step` has, which is to be noted: the bytes are StepFailure::line()
-    RETRY,   // `step` is to be done again, which is to be noted
+    RETRY,   // `step` is to be done again, as if it had never begun, which is to be noted
     // Answers.
     DID,  // of PLAN: `step` is the next, and the bytes, if there are any, tell how that has failed
-    REFUSED,  // the bytes tell why, for people
+    REFUSED,    // the bytes tell why, for people
+    TOO_OFTEN,  // of BEGIN: rpc::MAX_SETUP_BEGINS times before
   };
   uint32_t kind;
   uint32_t step;

@@ -1,5 +1,6 @@
 #include "setup/workspace-setup.h"
 
+#include <fcntl.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -20,6 +21,7 @@ struct World: public TestWorld {
   capnp::MallocMessageBuilder message;
   rpc::Configuration::Builder configuration = message.initRoot<rpc::Configuration>();
   kj::Own<WorkspaceSetup> setup;
+  kj::Duration limit = 1 * kj::MINUTES;
 
   World() : TestWorld(Trees::SESSIONS) { boot(); }
   ~World() noexcept(false) { setup = nullptr; }
@@ -29,7 +31,9 @@ struct World: public TestWorld {
     setup = kj::heap<WorkspaceSetup>(*programs, WorkspaceSetup::Disk::PRESENT, places());
   }
   SetupHelper::Directories places() {
-    return {kj::str(directory, "/journal"), kj::str(directory, "/logs")};
+    SetupHelper::Directories result{kj::str(directory, "/journal"), kj::str(directory, "/logs")};
+    result.limit = limit;
+    return result;
   }
   // Steps of the user's, each a script that may write into his home.
   void plan(kj::ArrayPtr<const kj::StringPtr> scripts, kj::StringPtr id = "one"_kj) {
@@ -69,6 +73,8 @@ struct World: public TestWorld {
   }
   // Empty where it is not there yet.
   kj::String home(kj::StringPtr name) { return readTextFile(path(name)); }
+  void touch(kj::StringPtr name) { KJ_SYSCALL(mkdir(path(name).cStr(), 0755)); }
+  kj::String newJournal() { return kj::str(directory, "/journal/journal.new"); }
   kj::String log(uint32_t step) { return readTextFile(kj::str(directory, "/logs/", step, ".log")); }
 };
 
@@ -188,6 +194,105 @@ TEST_CASE("a file is placed for its owner") {
   REQUIRE(stat(w.path("placed").cStr(), &status) == 0);
   CHECK((status.st_mode & 07777) == 0600);
   CHECK(status.st_uid == w.uid);
+}
+
+TEST_CASE("nothing is told of a boot before its journal is read") {
+  World w;
+  w.plan({"true"_kj, "true"_kj});
+  w.begin();
+  w.untilComplete();
+  w.boot();
+  w.begin();
+  CHECK(w.now()->status.isNothing());
+  CHECK(w.now()->status.getRevision() == 0);
+  w.until([](Status::Reader s) {
+    CHECK((s.isNothing() || s.isComplete()));
+    return s.isComplete();
+  });
+  CHECK(w.now()->status.getRevision() == 1);
+}
+
+TEST_CASE("P28 a step that the machine ends in again and again is not begun for ever") {
+  World w;
+  w.plan({"true"_kj, "echo turn >> order; test -e mended || exec sleep 1000"_kj});
+  auto expected = kj::str("");
+  for (kj::uint i = 0; i < rpc::MAX_SETUP_BEGINS; i++) {
+    w.begin();
+    expected = kj::str(expected, "turn\n");
+    w.await([&]() { return w.home("order") == expected; });
+    w.setup->close();
+    w.boot();
+  }
+  w.begin();
+  auto told = w.untilFailed();
+  CHECK(told->status.getDone() == 1);
+  CHECK(told->status.getFailed().getOther() ==
+        "it has begun 3 times, and each time the machine has ended before it had");
+  CHECK(w.home("order") == expected);
+  w.touch("mended");
+  w.setup->retry();
+  w.untilComplete();
+  CHECK(w.home("order") == kj::str(expected, "turn\n"));
+}
+
+TEST_CASE("a step that has ended well is not done again where that cannot be noted") {
+  World w;
+  w.plan({"echo one >> order; while test ! -e enough; do sleep 0.01; done"_kj,
+          "echo two >> order"_kj});
+  w.begin();
+  w.await([&]() { return w.home("order") == "one\n"; });
+  KJ_SYSCALL(mkdir(w.newJournal().cStr(), 0700));
+  w.touch("enough");
+  auto told = w.untilFailed();
+  CHECK(told->status.getDone() == 0);
+  CHECK(told->status.getFailed().getOther().startsWith("that it is done cannot be noted"));
+  w.setup->retry();
+  w.until([](Status::Reader s) { return s.isRunning(); });
+  w.untilFailed();
+  KJ_SYSCALL(rmdir(w.newJournal().cStr()));
+  w.setup->retry();
+  w.untilComplete();
+  CHECK(w.home("order") == "one\ntwo\n");
+}
+
+TEST_CASE("one try is enough once what a step has come to can be noted again") {
+  World w;
+  w.plan({"echo try >> order; test -e mended || exit 7"_kj});
+  w.begin();
+  w.untilFailed();
+  KJ_SYSCALL(mkdir(w.newJournal().cStr(), 0700));
+  w.setup->retry();
+  w.until([](Status::Reader s) { return s.isFailed() && s.getFailed().isOther(); });
+  CHECK(w.now()->status.getFailed().getOther().startsWith(
+      "that it is to be done again cannot be noted"));
+  CHECK(w.home("order") == "try\n");
+  KJ_SYSCALL(rmdir(w.newJournal().cStr()));
+  w.touch("mended");
+  w.setup->retry();
+  w.untilComplete();
+  CHECK(w.home("order") == "try\ntry\n");
+}
+
+TEST_CASE("a disk that hangs fails the set-up, which goes on when it is asked for") {
+  World w;
+  w.limit = 300 * kj::MILLISECONDS;
+  w.boot();
+  w.plan({"echo one >> order"_kj});
+  KJ_SYSCALL(mkdir(kj::str(w.directory, "/journal").cStr(), 0700));
+  // Whoever writes there waits.
+  KJ_SYSCALL(mkfifo(w.newJournal().cStr(), 0600));
+  w.begin();
+  auto told = w.untilFailed();
+  CHECK(told->status.getFailed().getOther() == "the workspace's disk does not answer");
+  CHECK(w.home("order") == "");
+  // The one that hangs ends.
+  int end;
+  KJ_SYSCALL(end = open(w.newJournal().cStr(), O_RDONLY | O_NONBLOCK | O_CLOEXEC));
+  kj::AutoCloseFd reader(end);
+  KJ_SYSCALL(unlink(w.newJournal().cStr()));
+  w.setup->retry();
+  w.untilComplete();
+  CHECK(w.home("order") == "one\n");
 }
 
 TEST_CASE("without a disk nothing is set up, and that is told") {

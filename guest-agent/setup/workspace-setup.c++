@@ -62,17 +62,17 @@ void WorkspaceSetup::configure(rpc::Configuration::Reader configuration) {
   message->setRoot(wanted);
   plan = kj::mv(message);
   if (wanted.getSteps().size() == 0 || programs.machineEnds) return;
-  phase = Phase::RUNNING;
-  tell();
+  phase = Phase::READING;
   running = run().eagerlyEvaluate(
       [](kj::Exception&& e) { KJ_LOG(ERROR, "the set-up does not go on", e.getDescription()); });
 }
 
 void WorkspaceSetup::retry() {
   KJ_IF_MAYBE (waiting, retried) {
-    phase = Phase::RUNNING;
+    phase = isRead ? Phase::RUNNING : Phase::READING;
     line = {};
     tell();
+    isAsked = true;
     (*waiting)->fulfill();
     retried = nullptr;
   }
@@ -92,6 +92,7 @@ void WorkspaceSetup::writeTo(rpc::SetupStatus::Builder status) const {
   status.setDone(state.done);
   switch (phase) {
     case Phase::NOTHING:
+    case Phase::READING:
       status.setNothing();
       break;
     case Phase::RUNNING:
@@ -147,6 +148,7 @@ kj::Promise<void> WorkspaceSetup::run() {
 kj::Promise<void> WorkspaceSetup::fail(StepFailure failure) {
   state.failure = kj::mv(failure);
   phase = Phase::FAILED;
+  isAsked = false;
   auto paf = kj::newPromiseAndFulfiller<void>();
   retried = kj::mv(paf.fulfiller);
   tell();
@@ -156,38 +158,54 @@ kj::Promise<void> WorkspaceSetup::fail(StepFailure failure) {
 kj::Promise<void> WorkspaceSetup::runSteps() {
   auto helper = co_await SetupHelper::start(programs, directories);
   state = co_await helper->load(steps());
+  isRead = true;
   const auto count = steps().getSteps().size();
   while (state.done < count) {
     const auto step = state.done;
-    KJ_IF_MAYBE (before, state.failure) {
-      co_await fail(before->clone());
-      auto refused = co_await helper->order(SetupFrame::RETRY, step);
-      requireNoted(refused, "what is to be done again cannot be noted");
-    }
-    state.failure = nullptr;
-    line = {};
-    tell();
-    auto outcome = co_await runStep(*helper, step);
-    // It has ended for that.
-    if (programs.machineEnds) co_await kj::Promise<void>(kj::NEVER_DONE);
-    KJ_IF_MAYBE (failure, outcome) {
-      auto text = failure->line();
-      auto refused = co_await helper->order(SetupFrame::FAIL, step, text.asBytes());
-      requireNoted(refused, kj::str("that it has failed (", text, ") cannot be noted"));
-      state.failure = kj::mv(*failure);
-      continue;
+    if (!isEnded(step)) {
+      KJ_IF_MAYBE (before, state.failure) {
+        if (!isAsked) {
+          helper = nullptr;
+          co_return co_await fail(before->clone());
+        }
+      }
+      KJ_IF_MAYBE (failure, co_await tryStep(*helper, step)) {
+        auto text = failure->line();
+        auto refused = co_await helper->order(SetupFrame::FAIL, step, text.asBytes());
+        requireNoted(refused, kj::str("that it has failed (", text, ") cannot be noted"));
+        state.failure = kj::mv(*failure);
+        continue;
+      }
+      ended = step;
     }
     auto refused = co_await helper->order(SetupFrame::DONE, step);
     requireNoted(refused, "that it is done cannot be noted");
-    state.done = step + 1;
+    state = {step + 1};
+    isAsked = false;
   }
   phase = Phase::COMPLETE;
   line = {};
   tell();
 }
 
+kj::Promise<kj::Maybe<StepFailure>> WorkspaceSetup::tryStep(SetupHelper& helper, uint32_t step) {
+  if (isAsked) {
+    auto refused = co_await helper.order(SetupFrame::RETRY, step);
+    requireNoted(refused, "that it is to be done again cannot be noted");
+    isAsked = false;
+  }
+  state.failure = nullptr;
+  phase = Phase::RUNNING;
+  line = {};
+  tell();
+  KJ_IF_MAYBE (refused, co_await helper.begin(step)) co_return kj::mv(*refused);
+  auto outcome = co_await runStep(helper, step);
+  // It has ended for that.
+  if (programs.machineEnds) co_await kj::Promise<void>(kj::NEVER_DONE);
+  co_return kj::mv(outcome);
+}
+
 kj::Promise<kj::Maybe<StepFailure>> WorkspaceSetup::runStep(SetupHelper& helper, uint32_t step) {
-  co_await helper.order(SetupFrame::BEGIN, step).ignoreResult();
   switch (steps().getSteps()[step].which()) {
     case rpc::SetupStep::COMMAND:
       co_return co_await runCommand(helper, step);

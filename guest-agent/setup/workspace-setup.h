@@ -32,7 +32,8 @@ public:
 
 private:
   class StepSink;
-  enum class Phase { NOTHING, RUNNING, COMPLETE, FAILED };
+  // Until the journal is read it is not known whether they are done: nothing is told.
+  enum class Phase { NOTHING, READING, RUNNING, COMPLETE, FAILED };
 
   Programs& programs;
   const Disk disk;
@@ -40,7 +41,13 @@ private:
   kj::Maybe<kj::Own<capnp::MallocMessageBuilder>> plan;
 
   Phase phase = Phase::NOTHING;
+  // What is noted.
   SetupState state;
+  bool isRead = false;
+  // This step of this boot has ended well, which is still to be noted.
+  kj::Maybe<uint32_t> ended;
+  // It is to be tried again, which is still to be noted.
+  bool isAsked = false;
   LastLine line;
   uint64_t revision = 0;
   Waiters waiters;
@@ -55,10 +62,12 @@ private:
   // That the last line has changed: not at once where that was told just now.
   void tellSoon();
   kj::Promise<void> run();
-  // Until all are done, or it fails with what is no step's fault.
+  bool isEnded(uint32_t step) const { return ended.orDefault(UINT32_MAX) == step; }
+  // Until all are done, or one that had failed is to be tried again; or it fails with what is no step's fault.
   kj::Promise<void> runSteps();
   kj::Promise<void> fail(StepFailure failure);
   // None: it has ended well.
+  kj::Promise<kj::Maybe<StepFailure>> tryStep(SetupHelper& helper, uint32_t step);
   kj::Promise<kj::Maybe<StepFailure>> runStep(SetupHelper& helper, uint32_t step);
   kj::Promise<kj::Maybe<StepFailure>> place(SetupHelper& helper, uint32_t step);
   kj::Promise<kj::Maybe<StepFailure>> runCommand(SetupHelper& helper, uint32_t step);

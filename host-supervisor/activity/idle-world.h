@@ -15,6 +15,8 @@ struct GuestUse {
   // Programs that run, and when one did last.
   uint32_t commands = 0;
   kj::Maybe<kj::TimePoint> lastCommand = nullptr;
+  // Its set-up steps are being done.
+  bool isSettingUp = false;
   // That an earlier bothyd has granted, of which this one knows nothing.
   uint32_t earlierLanes = 0;
   // Wake locks that programs of the guest hold, and when there was one last; and of the one that ends last whose it is, what for, and when.
@@ -25,7 +27,7 @@ struct GuestUse {
   kj::TimePoint wakeUntil = kj::origin<kj::TimePoint>();
 
   GuestUse clone() const {
-    return {isAnswered, lastInput, commands, lastCommand,        earlierLanes,
+    return {isAnswered, lastInput, commands, lastCommand,        isSettingUp, earlierLanes,
             wakes,      lastWake,  wakeUid,  kj::str(wakeLabel), wakeUntil};
   }
 };

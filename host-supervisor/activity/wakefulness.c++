@@ -54,6 +54,9 @@ void addGuests(kj::Vector<Reason>& reasons, const WorkspaceUse& use, const Clock
     reasons.add(Reason{Reason::Kind::EARLIER_LANES, nullptr, nullptr, kj::str(guest.earlierLanes),
                        0, bound, policy.countSessions != 0});
   }
+  if (guest.isSettingUp) {
+    reasons.add(Reason{Reason::Kind::SETTING_UP, nullptr, nullptr, nullptr, 0, bound, true});
+  }
   if (!guest.isAnswered) {
     reasons.add(Reason{Reason::Kind::NO_ANSWER, nullptr, nullptr, nullptr, 0, bound, true});
   }

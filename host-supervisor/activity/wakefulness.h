@@ -17,6 +17,7 @@ struct Wakefulness {
       EARLIER_LANES = 6,  // connections from before a restart of bothyd: as the guest says
       NO_ANSWER = 7,      // the guest does not answer, and may be busy
       GUEST_LOCK = 8,     // programs of the guest keep it awake: as the guest says
+      SETTING_UP = 9,     // its set-up is not at its end: as the guest says
     };
     Kind kind;
     // Of a wake lock.

@@ -78,6 +78,29 @@ TEST_CASE(
   CHECK(w.demo->state() == WorkspaceState::PAUSED);
 }
 
+TEST_CASE("P26 a guest that does set-up steps is in use, until they are done or one has failed") {
+  World w;
+  capnp::MallocMessageBuilder message;
+  auto configuration = message.initRoot<rpc::Configuration>();
+  auto step = configuration.initSetup().initSteps(1)[0];
+  step.setName("Step");
+  step.initCommand().initArgv(1).set(0, "true");
+  auto request = w.request("other");
+  auto given = GivenConfiguration::of({}, configuration.asReader());
+  request.spec.configuration = kj::mv(given.get<GivenConfiguration>());
+  auto creation = w.manager->create(kj::mv(request), nullptr);
+  creation.poll(w.scope);
+  w.settle();
+  auto id = kj::str(w.find("other")->row().id);
+  CHECK(w.idle->askGuest(id).wait(w.scope).isSettingUp);
+  w.setup.exits(0, 1);
+  w.settle();
+  w.advance(SETUP_QUESTION_PAUSE);
+  w.settle();
+  CHECK_FALSE(w.idle->askGuest(id).wait(w.scope).isSettingUp);
+  CHECK_FALSE(w.idle->askGuest(w.id).wait(w.scope).isSettingUp);
+}
+
 TEST_CASE("P41 P58 a rule's pause that a bothyd left half-done is the rule's after a restart too") {
   World w;
   w.leaveKeeper();

@@ -82,6 +82,8 @@ kj::Promise<GuestUse> WorkspaceIdleWorld::askGuest(kj::StringPtr id) {
   GuestUse use;
   auto found = manager.byId(id);
   if (found == nullptr) co_return use;
+  auto& row = KJ_ASSERT_NONNULL(found)->row();
+  use.isSettingUp = row.setupDone < row.setupSteps && row.setupFailure.size() == 0;
   auto running = KJ_ASSERT_NONNULL(found)->machine();
   if (running == nullptr) co_return use;
   auto& machine = *KJ_ASSERT_NONNULL(running);

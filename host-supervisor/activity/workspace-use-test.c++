@@ -4,6 +4,8 @@
 
 #include <kj/debug.h>
 
+#include "activity/wakefulness.h"
+
 namespace bothy {
 namespace {
 
@@ -39,6 +41,23 @@ TEST_CASE("P26 the latest use decides, whoever tells of it") {
   use.locks.add(WakeLock{WakeLockRow(), START + 2 * kj::HOURS});
   CHECK(dueAfter(use, START + 5 * kj::MINUTES) == 150 * kj::MINUTES);
   CHECK(KJ_ASSERT_NONNULL(use.firstLockEnd()) - START == 2 * kj::HOURS);
+}
+
+TEST_CASE(
+    "P26 a set-up keeps a workspace awake, whatever counts, as long as its guest's word does") {
+  IdlePolicy policy;
+  policy.countSessions = policy.countInput = policy.countCommands = policy.countWakeLocks = 0;
+  WorkspaceUse use(WorkspaceState::RUNNING, policy, START);
+  const auto later = START + 20 * kj::MINUTES;
+  GuestUse told;
+  told.isSettingUp = true;
+  use.hear(kj::mv(told), later);
+  CHECK(dueAfter(use, later) == 50 * kj::MINUTES);
+  auto why = describe(use, later, 0);
+  REQUIRE(why.reasons.size() == 1);
+  CHECK((why.reasons[0].kind == Wakefulness::Reason::Kind::SETTING_UP && why.reasons[0].counts));
+  use.tierPolicy.mostGuestWake = 600;
+  CHECK(dueAfter(use, later) == 40 * kj::MINUTES);
 }
 
 TEST_CASE("P26 a warning is told once of each countdown") {

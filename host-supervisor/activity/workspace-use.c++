@@ -120,7 +120,7 @@ void WorkspaceUse::hear(GuestUse told, kj::TimePoint now) {
   guest = kj::mv(told);
   const auto counted = policy();
   auto use = [&](kj::TimePoint when) { lastGuest = later(when, lastGuest); };
-  if (!guest.isAnswered) use(now);
+  if (!guest.isAnswered || guest.isSettingUp) use(now);
   if (counted.countSessions != 0 && guest.earlierLanes > 0) use(now);
   if (counted.countCommands != 0) {
     if (guest.commands > 0) use(now);

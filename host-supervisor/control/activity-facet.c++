@@ -10,8 +10,8 @@ namespace bothy {
 static_assert(static_cast<int>(IdleRule::EXPIRE) == static_cast<int>(rpc::IdleRule::EXPIRE));
 static_assert(static_cast<int>(IdleFigure::COUNT_WAKE_LOCKS) ==
               static_cast<int>(rpc::IdleFigure::COUNT_WAKE_LOCKS));
-static_assert(static_cast<int>(Wakefulness::Reason::Kind::GUEST_LOCK) ==
-              static_cast<int>(rpc::AwakeReason::Kind::GUEST_LOCK));
+static_assert(static_cast<int>(Wakefulness::Reason::Kind::SETTING_UP) ==
+              static_cast<int>(rpc::AwakeReason::Kind::SETTING_UP));
 static_assert(MAX_IDLE_SECONDS == rpc::MAX_IDLE_SECONDS);
 
 void fill(rpc::IdlePolicy::Builder told, const IdlePolicy& policy) {

@@ -18,7 +18,6 @@ void SimulatedSetup::configure(rpc::Configuration::Reader configuration) {
   steps = configuration.getSetup().getSteps().size();
   trace.line("guest", label, " is configured, ", steps, " steps, ", disk.done, " done");
   if (disk.done > steps) judge.accuse("the steps of ", label, " are others than before");
-  change();
   running = run().eagerlyEvaluate(nullptr);
 }
 
@@ -35,6 +34,10 @@ void SimulatedSetup::change() {
 }
 
 kj::Promise<void> SimulatedSetup::run() {
+  if (revision == 0) {
+    co_await later(fate.between(0 * kj::SECONDS, LONGEST_READING));
+    change();
+  }
   while (disk.done < steps) {
     while (disk.isFailed) co_await waiters.wait();
     co_await later(fate.between(0 * kj::SECONDS, LONGEST_STEP));
@@ -54,6 +57,7 @@ kj::Promise<void> SimulatedSetup::onChange(uint64_t known) {
 
 void SimulatedSetup::tell(rpc::SetupStatus::Builder status) const {
   status.setRevision(revision);
+  if (revision == 0) return;
   status.setDone(disk.done);
   if (disk.isFailed) {
     status.initFailed().setExited(1);
@@ -65,7 +69,7 @@ void SimulatedSetup::tell(rpc::SetupStatus::Builder status) const {
 }
 
 void SimulatedSetup::retry() {
-  if (!disk.isFailed) return;
+  if (revision == 0 || !disk.isFailed) return;
   disk.isFailed = false;
   change();
 }

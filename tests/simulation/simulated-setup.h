@@ -26,8 +26,9 @@ public:
   SimulatedSetup(Fate& fate, Trace& trace, Judge& judge, DiskSetup& disk, kj::StringPtr label,
                  kj::Function<kj::Promise<void>(kj::Duration)> later);
 
-  // Longest that a step takes.
+  // Longest that a step takes, and that it takes to read the journal.
   static constexpr kj::Duration LONGEST_STEP = 20 * kj::SECONDS;
+  static constexpr kj::Duration LONGEST_READING = 2 * kj::SECONDS;
 
   bool isConfigured() const { return configured; }
   void configure(rpc::Configuration::Reader configuration);
@@ -56,7 +57,7 @@ private:
   kj::Function<kj::Promise<void>(kj::Duration)> later;
   bool configured = false;
   uint32_t steps = 0;
-  uint64_t revision = 0;
+  uint64_t revision = 0;  // 0: the journal is not read yet
   Waiters waiters;
   kj::Promise<void> running = nullptr;
 

@@ -78,7 +78,8 @@ void checkFailureAndRetry(SupervisedHost& host) {
   auto log = bothy(host, {"setup"_kj, "--log"_kj, "2"_kj, "one"_kj});
   INFO(log.err.cStr());
   CHECK(log.out == "it is wrong\n");
-  CHECK(inside(host, "one", "cat /var/log/bothy/setup/2.log") == "it is wrong\n");
+  CHECK(inside(host, "one", "cat /var/log/bothy/setup/2.log", "root") == "it is wrong\n");
+  CHECK(inside(host, "one", "cat /var/log/bothy/setup/2.log") == "");
   CHECK(inside(host, "one", "cat /var/lib/bothy/setup/journal") == "");
   CHECK(bothy(host, {"setup"_kj, "one"_kj}).status == 1);
   // Nothing goes on by itself, also over a boot.
@@ -111,14 +112,16 @@ void checkCrashes(SupervisedHost& host) {
   spec.setName("two");
   spec.setDiskMib(256);
   auto steps = spec.initConfiguration().initSetup().initSteps(3);
-  step(steps[0], "One", "echo one >> /home/user/order", false);
+  // Nobody but the agent sees to it that what the first has written is on the disk.
+  step(steps[0], "One", "echo one >> /home/user/first", false);
   step(steps[1], "Two",
-       "echo two >> /home/user/order; sync; while ! test -e /home/user/go; do sleep 0.2; done",
+       "echo two >> /home/user/order; sync /home/user/order; while ! test -e /home/user/go; do "
+       "sleep 0.2; done",
        true);
   step(steps[2], "Three", "echo three >> /home/user/order", true);
   auto creation =
       request.send().ignoreResult().catch_([](kj::Exception&&) {}).eagerlyEvaluate(nullptr);
-  auto order = [&]() { return inside(host, "two", "cat order"); };
+  auto order = [&]() { return inside(host, "two", "cat first order"); };
   waitUntil(host, [&]() { return order() == "one\ntwo\n"; }, "the second step");
   CHECK_FALSE(creation.poll(host.scope));
 
@@ -132,7 +135,7 @@ void checkCrashes(SupervisedHost& host) {
   CHECK(order() == "one\ntwo\n");
 
   // The machine reboots at once: the step that was running is done again, and none before it.
-  inside(host, "two", "sync; echo b > /proc/sysrq-trigger", "root");
+  inside(host, "two", "echo b > /proc/sysrq-trigger", "root");
   waitUntil(host, [&]() { return order() == "one\ntwo\ntwo\n"; }, "the second step, again");
 
   // It ends in order, and goes on with the next start.

@@ -91,6 +91,8 @@ kj::StringPtr nameOf(rpc::AwakeReason::Kind kind) {
       return "no answer";
     case rpc::AwakeReason::Kind::GUEST_LOCK:
       return "wake lock within";
+    case rpc::AwakeReason::Kind::SETTING_UP:
+      return "being set up";
   }
   return "unknown";
 }

@@ -126,7 +126,8 @@ kj::Promise<int> SetupCommand::printLog(Context& context, rpc::SetupInfo::Reader
   }
   auto output = CopyEnd::parse("-");
   auto copy = newDownload(context, output, nullptr);
-  CopySession session(context, name, nullptr, rpc::FileAccess::READ, path);
+  // What root's commands have said is root's.
+  CopySession session(context, name, "root"_kj, rpc::FileAccess::READ, path);
   co_await session.run(*copy);
   co_return SUCCESS;
 }
