@@ -20,7 +20,9 @@ interface Users {
   # Returns when the user's workspace of this name runs.  One that is paused or hibernated is resumed, one that is stopped or has failed is started, one that has
   # expired is made anew of what it was made of, and where
   # he has none one is made of `spec`, whose `name` is empty.  Of one that is there `spec` is not looked at: it keeps what it was made of.  One that is being
-  # stopped, resized, deleted or expires is waited for first.
+  # stopped, resized, deleted or expires is waited for first.  One that has set-up steps to do, whether it was made by this call or ran before, is waited
+  # for as `Supervisor.create` does: until they are done, one has failed, or their time or an hour is over (`WorkspaceInfo.setup`).
+  # Where it dies or is paused meanwhile it is brought up again.
   #
   # Who asks for the same workspace while another's call is under way joins it: there is one start, and all get its outcome and hear of its progress; the
   # first one's `spec` counts.  A call that is dropped undoes nothing.  So a call that was not answered is made again; it makes no second workspace, also
@@ -38,7 +40,7 @@ interface Users {
       noSpace @4 :Text;
       # The host's disk cannot hold it.  Nothing was made.
       stopped @5 :WorkspaceTypes.WorkspaceInfo;
-      # A `stop` came before its agent answered.
+      # A `stop` came before its agent answered or its set-up was over; or its guest has powered itself off within that.
       busy @6 :WorkspaceTypes.WorkspaceState;
       # Others do something else with it, again and again, or it was deleted meanwhile: ask again.
       underway @7 :SupervisorTypes.Supervisor.Underway;

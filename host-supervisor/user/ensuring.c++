@@ -92,7 +92,7 @@ kj::Promise<kj::Maybe<UserWorkspaces::Outcome>> Ensuring::create() {
   KJ_SWITCH_ONEOF(outcome) {
     KJ_CASE_ONEOF(created, WorkspaceManager::Created) {
       note(Done::CREATED);
-      co_return Outcome(UserWorkspaces::Ensured{kj::mv(created.workspace), done});
+      co_return outcomeNow(kj::mv(created.workspace));
     }
     // Another has come first; or, once in 2^48 times, the name is taken.
     KJ_CASE_ONEOF(exists, WorkspaceManager::Exists) co_return nullptr;
@@ -113,6 +113,10 @@ kj::Promise<kj::Maybe<UserWorkspaces::Outcome>> Ensuring::bringUp(kj::Own<Worksp
   auto& it = *workspace;
   switch (it.state()) {
     case WorkspaceState::RUNNING:
+      if (it.setup().isUnfinished() && it.unreachable().size() == 0) {
+        co_await it.whenSetUp(progress->input());
+        if (it.state() != WorkspaceState::RUNNING) co_return outcomeNow(kj::mv(workspace));
+      }
       co_return Outcome(UserWorkspaces::Ensured{kj::mv(workspace), done});
     case WorkspaceState::CREATING:
     case WorkspaceState::STARTING:
@@ -122,9 +126,13 @@ kj::Promise<kj::Maybe<UserWorkspaces::Outcome>> Ensuring::bringUp(kj::Own<Worksp
     case WorkspaceState::PAUSING:
     case WorkspaceState::RESUMING:
     case WorkspaceState::HIBERNATED:
-    case WorkspaceState::HIBERNATING:
+    case WorkspaceState::HIBERNATING: {
       note(Done::RESUMED);
-      co_return co_await outcomeOf(kj::mv(workspace), it.wake(progress->input(), actor));
+      auto outcome = co_await outcomeOf(workspace->addRef(), it.wake(progress->input(), actor));
+      // It may have steps to do still.
+      if (it.state() == WorkspaceState::RUNNING && it.setup().isUnfinished()) co_return nullptr;
+      co_return kj::mv(outcome);
+    }
     case WorkspaceState::STOPPED:
     case WorkspaceState::FAILED:
       note(Done::STARTED);
@@ -144,6 +152,21 @@ kj::Promise<kj::Maybe<UserWorkspaces::Outcome>> Ensuring::bringUp(kj::Own<Worksp
   KJ_UNREACHABLE;
 }
 
+kj::Maybe<UserWorkspaces::Outcome> Ensuring::outcomeNow(kj::Own<Workspace> workspace) {
+  switch (workspace->state()) {
+    case WorkspaceState::RUNNING:
+      return Outcome(UserWorkspaces::Ensured{kj::mv(workspace), done});
+    case WorkspaceState::STOPPING:
+    case WorkspaceState::STOPPED:
+      // Who has just stopped it does not want it to run; nor does a guest that has powered itself off.
+      return Outcome(WorkspaceManager::Stopped{kj::mv(workspace)});
+    case WorkspaceState::DELETING:
+      return Outcome(Busy{WorkspaceState::DELETING});
+    default:
+      return nullptr;
+  }
+}
+
 kj::Promise<kj::Maybe<UserWorkspaces::Outcome>> Ensuring::outcomeOf(
     kj::Own<Workspace> workspace, kj::Promise<Workspace::StartOutcome> start) {
   auto outcome = co_await start;
@@ -156,9 +179,8 @@ kj::Promise<kj::Maybe<UserWorkspaces::Outcome>> Ensuring::outcomeOf(
         co_return Outcome(StartReport::Failure{
             failure->stage, failure->fault, kj::str(failure->message), kj::str(failure->console)});
       }
-      // A creation that starts nothing.
-      if (workspace->state() == WorkspaceState::STOPPED && done == Done::CREATED) co_return nullptr;
-      co_return Outcome(UserWorkspaces::Ensured{kj::mv(workspace), done});
+      if (report->isMadeOnly) co_return nullptr;
+      co_return outcomeNow(kj::mv(workspace));
     }
     KJ_CASE_ONEOF(superseded, Superseded) {
       if (superseded.by == Wish::STOP) {

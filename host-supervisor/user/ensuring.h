@@ -41,6 +41,8 @@ private:
   kj::Promise<kj::Maybe<Outcome>> bringUp(kj::Own<Workspace> workspace);
   kj::Promise<kj::Maybe<Outcome>> outcomeOf(kj::Own<Workspace> workspace,
                                             kj::Promise<Workspace::StartOutcome> start);
+  // What there is to tell of one that has been brought up, by what has become of it since; none: look again.
+  kj::Maybe<Outcome> outcomeNow(kj::Own<Workspace> workspace);
   void note(Done what);
   void leave();
 };

@@ -62,11 +62,44 @@ void SetupFollower::look(bool isUnderWay) {
   }
 }
 
+bool SetupFollower::isUnfinished() const {
+  auto& row = journal.row();
+  return row.setupDone < row.setupSteps && row.setupFailure.size() == 0;
+}
+
+// From where it runs it boots anew because its guest has rebooted.
+bool SetupFollower::mayGoOn() const {
+  return journal.state() == WorkspaceState::STARTING ||
+         (journal.state() == WorkspaceState::RUNNING && isOfInterest());
+}
+
+kj::Promise<kj::Duration> SetupFollower::timeOfRest() {
+  auto time = world.deadlines.call;
+  if (journal.row().setupDone >= journal.row().setupSteps) co_return time;
+  auto configuration = co_await readConfiguration(world, journal.row().id);
+  auto steps = configuration->get().getSetup().getSteps();
+  for (auto i = journal.row().setupDone; i < steps.size(); i++) {
+    auto millis = rpc::SETUP_STEP_MILLIS;
+    if (steps[i].isCommand() && steps[i].getCommand().getTimeoutMillis() > 0) {
+      millis = steps[i].getCommand().getTimeoutMillis();
+    }
+    time += static_cast<int64_t>(millis) * kj::MILLISECONDS;
+  }
+  co_return kj::min(time, LONGEST_SETUP_WAIT);
+}
+
 kj::Promise<void> SetupFollower::onEnd() {
-  auto limit = world.timer.now() + world.deadlines.call +
-               journal.row().setupSteps * (rpc::MAX_SETUP_STEP_MILLIS * kj::MILLISECONDS);
-  while (isOfInterest() && journal.state() == WorkspaceState::RUNNING &&
-         world.timer.now() < limit) {
+  if (!mayGoOn()) co_return;
+  const auto begun = world.timer.now();
+  auto time = world.deadlines.call;
+  auto failure = co_await failureOf(
+      [&]() { return timeOfRest().then([&time](kj::Duration whole) { time = whole; }); });
+  KJ_IF_MAYBE (e, failure) {
+    KJ_LOG(WARNING, "how long a set-up may take is not known", journal.row().name,
+           e->getDescription());
+  }
+  const auto limit = begun + time;
+  while (mayGoOn() && world.timer.now() < limit) {
     co_await waiters.wait().exclusiveJoin(world.timer.atTime(limit));
   }
 }
@@ -114,7 +147,7 @@ kj::Promise<void> SetupFollower::followOnce(Machine& machine) {
   auto agent = co_await machine.control();
   bool isFirst = true;
   untold = journal.row().setupDone;
-  for (uint64_t known = 0;; isFirst = false) {
+  for (uint64_t known = 0;;) {
     auto request = agent.setupRequest();
     request.setAfter(known);
     auto response = co_await request.send();
@@ -122,6 +155,7 @@ kj::Promise<void> SetupFollower::followOnce(Machine& machine) {
     known = status.getRevision();
     // What was said to be done stays so within a boot: nobody has bothyd write for ever.
     const auto least = isFirst ? 0 : journal.row().setupDone;
+    isFirst = isFirst && status.isNothing();
     if (!co_await note(status, kj::max(status.getDone(), least))) co_return;
     co_await world.timer.afterDelay(SETUP_QUESTION_PAUSE);
   }

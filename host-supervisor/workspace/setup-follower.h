@@ -10,6 +10,9 @@ namespace bothy {
 // Between two questions to an agent, which may have more to tell: a hostile one makes bothyd no more work than that.
 constexpr kj::Duration SETUP_QUESTION_PAUSE = 200 * kj::MILLISECONDS;
 
+// No call waits longer for a set-up, which goes on.
+constexpr kj::Duration LONGEST_SETUP_WAIT = 1 * kj::HOURS;
+
 // Follows how the agent of one workspace's machine sets it up, and stores how far that is.  What is done is the agent's affair, and its journal's: nothing of it
 // depends on anybody's following.
 class SetupFollower final {
@@ -22,8 +25,11 @@ public:
 
   // Something of the workspace has changed: it begins to follow, or ends.  `isUnderWay`: an operation is.
   void look(bool isUnderWay);
-  // Resolves when the steps are done, or one has failed, or it does not run any more; or when they have taken longer than they may.
+  // Resolves when the steps are done, or one has failed, or it does not run any more, nor boots anew; or when the steps that are left have
+  // had all the time that they may take, or LONGEST_SETUP_WAIT is over.
   kj::Promise<void> onEnd();
+  // As far as is known there are steps that are not done, and none has failed.
+  bool isUnfinished() const;
 
   struct Retried {};
   struct NothingFailed {};
@@ -53,6 +59,8 @@ private:
   Waiters waiters;
 
   bool isOfInterest() const;
+  bool mayGoOn() const;
+  kj::Promise<kj::Duration> timeOfRest();
   kj::Promise<void> follow();
   // Until there is nothing more to be learned.
   kj::Promise<void> followOnce(Machine& machine);

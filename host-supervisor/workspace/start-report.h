@@ -30,6 +30,8 @@ struct StartReport final: public kj::Refcounted {
     bool noSpace = false;
   };
   kj::Maybe<Failure> failure;
+  // Of a creation that was to start nothing.
+  bool isMadeOnly = false;
 
   kj::Own<StartReport> addRef() { return kj::addRef(*this); }
 };

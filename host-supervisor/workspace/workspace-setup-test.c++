@@ -222,8 +222,44 @@ TEST_CASE("P28 a machine that dies within the set-up keeps nobody waiting") {
   w.step();
   w.driver.end(w.row().id, VmEnd::EXITED);
   w.settle();
-  CHECK(created.poll(w.scope));
-  CHECK(w.find("demo")->state() == WorkspaceState::FAILED);
+  REQUIRE(created.poll(w.scope));
+  auto outcome = created.wait(w.scope);
+  // What has become of it is its state.
+  CHECK(outcome.get<WorkspaceManager::Created>().workspace->state() == WorkspaceState::FAILED);
+}
+
+TEST_CASE("P28 whoever waits for a set-up waits over a reboot of the guest") {
+  World w;
+  auto created = w.create();
+  w.setup.runs(1, "two");
+  w.step();
+  w.driver.end(w.row().id, VmEnd::REBOOTED);
+  w.step();
+  CHECK_FALSE(created.poll(w.scope));
+  CHECK(w.find("demo")->state() == WorkspaceState::RUNNING);
+  w.setup.completes(2);
+  w.step();
+  REQUIRE(created.poll(w.scope));
+  CHECK(w.row().setupDone == 2);
+}
+
+TEST_CASE("a boot of which nothing is told yet takes nothing back that is known to be done") {
+  World w;
+  auto created = w.create();
+  w.setup.completes(2);
+  w.step();
+  created.wait(w.scope);
+  w.find("demo")->stop(1000).wait(w.scope);
+  // As an agent that has not read its journal has it.
+  w.setup.now(0, [](auto status) { status.setNothing(); });
+  auto started = w.find("demo")->start(nullptr);
+  started.poll(w.scope);
+  w.step();
+  CHECK(w.row().setupDone == 2);
+  w.setup.completes(2);
+  w.step();
+  CHECK(started.poll(w.scope));
+  CHECK(w.events(Cause::SET_UP) == 1);
 }
 
 TEST_CASE(
@@ -253,17 +289,24 @@ TEST_CASE(
   CHECK(w.row().setupDone <= 2);
 }
 
-TEST_CASE("a set-up that never ends keeps a caller no longer than its steps may take") {
+TEST_CASE(
+    "a set-up that never ends keeps a caller no longer than its steps may take, nor an hour") {
   World w;
-  auto created = w.create();
+  const auto steps = GENERATE(2u, 64u);
+  const auto all = static_cast<int64_t>(steps * rpc::SETUP_STEP_MILLIS) * kj::MILLISECONDS;
+  auto created = w.create(steps);
   w.setup.runs(0, "hangs");
   w.step();
-  w.advance(2 * rpc::MAX_SETUP_STEP_MILLIS * kj::MILLISECONDS);
+  w.advance(kj::min(all, LONGEST_SETUP_WAIT - 1 * kj::MINUTES));
   w.settle();
   CHECK_FALSE(created.poll(w.scope));
   w.advance(w.world().deadlines.call + 1 * kj::SECONDS);
   w.settle();
-  CHECK(created.poll(w.scope));
+  REQUIRE(created.poll(w.scope));
+  auto outcome = created.wait(w.scope);
+  auto& workspace = outcome.get<WorkspaceManager::Created>().workspace;
+  CHECK(workspace->state() == WorkspaceState::RUNNING);
+  CHECK(workspace->setup().isUnfinished());
 }
 
 TEST_CASE("P28 of a configuration names of steps are told, and nothing else") {

@@ -183,7 +183,9 @@ kj::Promise<Workspace::StartOutcome> Workspace::outcomeOf(kj::Own<CreateOperatio
     co_return co_await outcomeOf(kj::addRef(kj::downcast<StartOperation>(*next)),
                                  kj::mv(listening));
   }
-  co_return kj::refcounted<StartReport>();
+  auto report = kj::refcounted<StartReport>();
+  report->isMadeOnly = true;
+  co_return kj::mv(report);
 }
 
 kj::Promise<Workspace::StartOutcome> Workspace::outcomeOf(kj::Own<StartOperation> start,
@@ -196,6 +198,12 @@ kj::Promise<Workspace::StartOutcome> Workspace::outcomeOf(kj::Own<StartOperation
   }
   if (start->report()->failure == nullptr) co_await setupFollower.onEnd();
   co_return start->report();
+}
+
+kj::Promise<void> Workspace::whenSetUp(kj::Maybe<kj::Own<Progress>> listener) {
+  auto self = addRef();
+  auto listening = progress.listen(kj::mv(listener));
+  co_await setupFollower.onEnd();
 }
 
 kj::Promise<Workspace::StartOutcome> Workspace::join(kj::Maybe<kj::Own<Progress>> listener) {

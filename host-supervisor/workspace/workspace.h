@@ -184,6 +184,8 @@ public:
 
   // How what its configuration has of steps goes on.
   SetupFollower& setup() { return setupFollower; }
+  // Waits for that as a start does, see SetupFollower::onEnd().
+  kj::Promise<void> whenSetUp(kj::Maybe<kj::Own<Progress>> progress);
 
   // Once, before anything else, for a workspace found in the store.  Returns when its state is one that
   // may be told; what takes longer goes on by itself.

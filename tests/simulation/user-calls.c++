@@ -70,6 +70,7 @@ kj::Promise<void> Clients::ensure(kj::String who) {
   ++ledger.ensuring;
   KJ_DEFER(--ledger.ensuring);
   UserWorkspaces::Wanted wanted{kj::str(user), kj::str(name), {}, kj::str(who)};
+  wanted.spec.configuration = configurationFor({nullptr, kj::str(user), 0, true});
   auto answer =
       co_await bothyd.users().ensure(kj::mv(wanted), kj::Own<Progress>(kj::heap<Listener>()));
   if (!isHeard()) co_return;

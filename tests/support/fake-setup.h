@@ -13,6 +13,8 @@ struct FakeSetup {
   kj::Vector<kj::String> made;
   // What `demo` and those that are made have come to.
   kj::String failure;
+  // What those that are made or started have come to meanwhile.
+  rpc::WorkspaceState state = rpc::WorkspaceState::RUNNING;
   // Questions after which the second step is done.
   kj::uint goesOnFor = 0;
   kj::uint retries = 0;

@@ -76,7 +76,7 @@ public:
     }
     auto info = outcome.initCreated();
     info.setSpec(params.getSpec());
-    info.setState(rpc::WorkspaceState::RUNNING);
+    info.setState(fake.setup.state);
     co_await fake.setup.create(params.getSpec(), info, progress);
   }
   kj::Promise<void> setup(SetupContext context) override {
@@ -174,7 +174,7 @@ public:
       ++fake.startedNanos;
     }
     if (name == "demo" || name == "idle") {
-      describe(outcome.initStarted(), name, rpc::WorkspaceState::RUNNING);
+      describe(outcome.initStarted(), name, fake.setup.state);
     } else {
       outcome.setAbsent();
     }

@@ -28,7 +28,9 @@ if "run" is a list, as "root" or the workspace's "user" (user), for as long as "
 `{"name": "Settings", "file": "/etc/tool.conf", "content": "a=b\n", "owner": "root", "mode": "0644"}` places a file, or with "source" in the place
 of "content" the one of that path, which begins beside FILE.
 
-Where a step fails the workspace runs all the same, and the exit code is 1: see `bothy setup`.
+A step in which the machine ends, by whatever, is done again from its beginning; one in which it has ended three times, as one that
+reboots it, has failed.  Where a step fails the workspace runs all the same, and the exit code is 1: see `bothy setup`.  It is 1 too where the workspace
+does not run any more when its set-up is over.
 
 With --json: the workspace, as `bothy ls --json` shows it.)"_kj;
 
@@ -156,15 +158,19 @@ kj::Promise<int> createWorkspace(Context& context, const NewWorkspace& call) {
   switch (outcome.which()) {
     case Outcome::CREATED: {
       display.finish();
-      if (context.console.wantsJson()) {
-        context.console.print(kj::str(toJson(outcome.getCreated()), "\n"));
-      } else {
-        auto took = formatDuration(context.timer.now() - begun);
-        context.console.note(
-            call.start ? kj::str(name, " is running after ", took, ": `bothy shell ", name, "`")
-                       : kj::str(name, " was created: `bothy start ", name, "`"));
+      auto created = outcome.getCreated();
+      const bool isJson = context.console.wantsJson();
+      if (isJson) context.console.print(kj::str(toJson(created), "\n"));
+      if (!call.start) {
+        if (!isJson) {
+          context.console.note(kj::str(name, " was created: `bothy start ", name, "`"));
+        }
+        co_return reportSetup(context.console, created);
       }
-      co_return reportSetup(context.console, outcome.getCreated());
+      auto took = formatDuration(context.timer.now() - begun);
+      co_return reportStart(
+          context.console, created,
+          kj::str(name, " is running after ", took, ": `bothy shell ", name, "`"));
     }
     case Outcome::EXISTS:
       kj::throwFatalException(failure(kj::str("there is a workspace ", name, " already (",

@@ -54,6 +54,21 @@ TEST_CASE("create tells which step has failed and what to do, and the workspace 
                  "tries again"));
 }
 
+TEST_CASE("create and start say what has become of a workspace that ended within its set-up") {
+  CommandTestWorld world;
+  SetupFile file(TWO_STEPS);
+  world.supervisor.setup.state = rpc::WorkspaceState::FAILED;
+  SECTION("create") {
+    CHECK(world.run({"create", "--setup", file.path, "new"}) == FAILURE);
+    CHECK(contains(world.errors(), "new has run, and is failed now: `bothy events new` shows why"));
+  }
+  SECTION("start") {
+    CHECK(world.run({"start", "idle"}) == FAILURE);
+    CHECK(contains(world.errors(), "idle has run, and is failed now"));
+  }
+  CHECK_FALSE(contains(world.errors(), "is running"));
+}
+
 TEST_CASE("create --json prints the workspace with its labels, also where its set-up has failed") {
   CommandTestWorld world;
   SetupFile file(TWO_STEPS);

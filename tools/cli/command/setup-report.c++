@@ -1,6 +1,7 @@
 #include "command/setup-report.h"
 
 #include "console/failure.h"
+#include "supervisor/names.h"
 #include "wire/escape.h"
 
 namespace bothy {
@@ -20,6 +21,18 @@ int reportSetup(Console& console, rpc::WorkspaceInfo::Reader info) {
                          setup.getSteps(), " steps are done: `bothy setup ", name, "`"));
   }
   return SUCCESS;
+}
+
+int reportStart(Console& console, rpc::WorkspaceInfo::Reader info, kj::StringPtr text) {
+  if (info.getState() == rpc::WorkspaceState::RUNNING) {
+    if (!console.wantsJson()) console.note(text);
+    return reportSetup(console, info);
+  }
+  auto name = escapeGuestText(info.getSpec().getName().asArray());
+  console.note(kj::str(name, " has run, and is ", nameOf(info.getState()), " now: `bothy events ",
+                       name, "` shows why, `bothy start ", name, "` starts it again"));
+  reportSetup(console, info);
+  return FAILURE;
 }
 
 }  // namespace bothy

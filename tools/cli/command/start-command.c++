@@ -21,7 +21,9 @@ public:
         "expired is made anew, with an empty disk; one that "
         "runs is left as it is, "
         "also where it is just powering itself off: `bothy up` starts it again then.",
-        "The exit code is 1 where it runs and its set-up has failed.\n\n"
+        "The exit code is 1 where it runs and its set-up has failed, and where it does not run any "
+        "more "
+        "when that is over.\n\n"
         "With --json: the workspace, as `bothy ls --json` shows it.");
     usage.operand(WORKSPACE, name);
   }
@@ -46,13 +48,10 @@ kj::Promise<int> StartCommand::run(Context& context, Usage& usage) {
   switch (outcome.which()) {
     case Outcome::STARTED: {
       display.finish();
-      if (context.console.wantsJson()) {
-        context.console.print(kj::str(toJson(outcome.getStarted()), "\n"));
-      } else {
-        context.console.note(
-            kj::str(name, " is running after ", formatDuration(context.timer.now() - begun)));
-      }
-      co_return reportSetup(context.console, outcome.getStarted());
+      auto started = outcome.getStarted();
+      if (context.console.wantsJson()) context.console.print(kj::str(toJson(started), "\n"));
+      auto took = formatDuration(context.timer.now() - begun);
+      co_return reportStart(context.console, started, kj::str(name, " is running after ", took));
     }
     case Outcome::ABSENT:
       kj::throwFatalException(co_await noSuchWorkspace(link->supervisor(), name));
