@@ -186,7 +186,8 @@ void checkHibernations(SupervisedHost& host) {
   // No turn of its loop is lost or done twice.
   CHECK(inside(host, "three",
                "cp /var/log/bothy/setup/2.log log; seq -f 'turn %g' $(wc -l < log) | cmp - log && "
-               "echo same") == "same\n");
+               "echo same",
+               "root") == "same\n");
 
   // Its memory is lost.
   CHECK(bothy(host, {"hibernate"_kj, "three"_kj}).status == 0);
