@@ -96,7 +96,7 @@ public:
       outcome.setNotAllowed(*why);
     } else {
       ++fake.starts;
-      outcome.initStart().initStarted();
+      outcome.initStart().initStarted().setState(rpc::WorkspaceState::RUNNING);
     }
     return kj::READY_NOW;
   }
