@@ -37,10 +37,6 @@ SupervisorFacet::SupervisorFacet(const Rooms& rooms, ClientIdentity client)
       client(client),
       actor(actorOf(client)) {}
 
-void SupervisorFacet::describe(rpc::WorkspaceInfo::Builder info, const WorkspaceView& workspace) {
-  teller.tell(info, workspace);
-}
-
 kj::Promise<void> SupervisorFacet::version(VersionContext context) {
   auto results = context.getResults();
   results.setGeneration(rpc::GENERATION);
@@ -67,10 +63,10 @@ kj::Promise<void> SupervisorFacet::create(CreateContext context) {
   auto outcome = context.getResults().initOutcome();
   KJ_SWITCH_ONEOF(result) {
     KJ_CASE_ONEOF(created, WorkspaceManager::Created) {
-      describe(outcome.initCreated(), created.workspace->view());
+      teller.tell(outcome.initCreated(), created.workspace->view());
     }
     KJ_CASE_ONEOF(exists, WorkspaceManager::Exists) {
-      describe(outcome.initExists(), exists.workspace->view());
+      teller.tell(outcome.initExists(), exists.workspace->view());
     }
     KJ_CASE_ONEOF(invalid, WorkspaceManager::Invalid) {
       outcome.setInvalid(invalid.why);
@@ -88,7 +84,7 @@ kj::Promise<void> SupervisorFacet::create(CreateContext context) {
       outcome.setNoSpace(noSpace.why);
     }
     KJ_CASE_ONEOF(stopped, WorkspaceManager::Stopped) {
-      describe(outcome.initStopped(), stopped.workspace->view());
+      teller.tell(outcome.initStopped(), stopped.workspace->view());
     }
     KJ_CASE_ONEOF(underway, Underway) {
       fill(outcome.initUnderway(), underway);
@@ -112,7 +108,7 @@ kj::Promise<void> SupervisorFacet::list(ListContext context) {
   auto page = manager.list(query);
   auto results = context.getResults();
   auto infos = results.initWorkspaces(page.workspaces.size());
-  for (auto i : kj::indices(page.workspaces)) describe(infos[i], page.workspaces[i]);
+  for (auto i : kj::indices(page.workspaces)) teller.tell(infos[i], page.workspaces[i]);
   results.setNext(page.next);
   return kj::READY_NOW;
 }
@@ -120,7 +116,7 @@ kj::Promise<void> SupervisorFacet::list(ListContext context) {
 kj::Promise<void> SupervisorFacet::get(GetContext context) {
   auto outcome = context.getResults().initOutcome();
   KJ_IF_MAYBE (workspace, manager.view(context.getParams().getName())) {
-    describe(outcome.initFound(), *workspace);
+    teller.tell(outcome.initFound(), *workspace);
   } else {
     outcome.setAbsent();
   }
@@ -147,7 +143,7 @@ kj::Promise<void> SupervisorFacet::connect(ConnectContext context) {
   auto results = context.getResults();
   KJ_IF_MAYBE (lane, opened.tryGet<rpc::Lane::Client>()) {
     results.setLane(kj::mv(*lane));
-    describe(results.initOutcome().initConnected(), workspace->view());
+    teller.tell(results.initOutcome().initConnected(), workspace->view());
   } else {
     fill(results.initOutcome(), opened);
   }
@@ -230,7 +226,7 @@ kj::Promise<void> SupervisorFacet::resize(ResizeContext context) {
   auto outcome = context.getResults().initOutcome();
   KJ_SWITCH_ONEOF(result) {
     KJ_CASE_ONEOF(resized, Workspace::Resized) {
-      describe(outcome.initResized(), workspace->view());
+      teller.tell(outcome.initResized(), workspace->view());
     }
     KJ_CASE_ONEOF(invalid, Workspace::InvalidSize) {
       outcome.setInvalid(invalid.why);
@@ -314,7 +310,7 @@ kj::Promise<void> SupervisorFacet::changeTier(ChangeTierContext context) {
   auto outcome = context.getResults().initOutcome();
   auto tell = [&](rpc::TierPlan::Builder told, const TierPlan& plan) {
     fill(told, plan);
-    KJ_IF_MAYBE (workspace, manager.view(name)) describe(told.initWorkspace(), *workspace);
+    KJ_IF_MAYBE (workspace, manager.view(name)) teller.tell(told.initWorkspace(), *workspace);
   };
   KJ_SWITCH_ONEOF(result) {
     KJ_CASE_ONEOF(plan, TierPlan) {

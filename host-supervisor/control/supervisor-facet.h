@@ -77,8 +77,6 @@ private:
   kj::Promise<void> users(UsersContext context) override;
   kj::Promise<void> expire(ExpireContext context) override;
   kj::Promise<void> hibernate(HibernateContext context) override;
-
-  void describe(rpc::WorkspaceInfo::Builder info, const WorkspaceView& workspace);
 };
 
 // Names a start of bothyd as no other is named.  Lanes outlive bothyd, and in a container each bothyd has the same pid: clients of two

@@ -17,7 +17,7 @@ kj::Promise<void> SupervisorFacet::pause(PauseContext context) {
   auto outcome = context.getResults().initOutcome();
   KJ_SWITCH_ONEOF(result) {
     KJ_CASE_ONEOF(paused, Workspace::Paused) {
-      describe(outcome.initPaused(), workspace->view());
+      teller.tell(outcome.initPaused(), workspace->view());
     }
     KJ_CASE_ONEOF(failure, Workspace::NotPaused) {
       outcome.setFailed(failure.why);
@@ -45,7 +45,7 @@ kj::Promise<void> SupervisorFacet::hibernate(HibernateContext context) {
   auto outcome = context.getResults().initOutcome();
   KJ_SWITCH_ONEOF(result) {
     KJ_CASE_ONEOF(hibernated, Workspace::Hibernated) {
-      describe(outcome.initHibernated(), workspace->view());
+      teller.tell(outcome.initHibernated(), workspace->view());
     }
     KJ_CASE_ONEOF(failure, Workspace::NotHibernated) {
       if (failure.noSpace) {
@@ -83,7 +83,7 @@ kj::Promise<void> SupervisorFacet::resume(ResumeContext context) {
       KJ_IF_MAYBE (failure, report->failure) {
         outcome.setFailed(failure->message);
       } else {
-        describe(outcome.initResumed(), workspace->view());
+        teller.tell(outcome.initResumed(), workspace->view());
       }
     }
     KJ_CASE_ONEOF(superseded, Superseded) {
@@ -116,7 +116,7 @@ kj::Promise<void> SupervisorFacet::expire(ExpireContext context) {
   auto outcome = context.getResults().initOutcome();
   KJ_SWITCH_ONEOF(result) {
     KJ_CASE_ONEOF(expired, Workspace::Expired) {
-      describe(outcome.initExpired(), workspace->view());
+      teller.tell(outcome.initExpired(), workspace->view());
     }
     KJ_CASE_ONEOF(damaged, Workspace::NotExpired) {
       outcome.setFailed(damaged.why);

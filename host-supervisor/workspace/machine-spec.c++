@@ -23,6 +23,11 @@ kj::String sleepFormat(const World& world, const Image& image) {
   return kj::str(world.driver.abilities().memoryFormat, ", image ", image.identity);
 }
 
+kj::Promise<Secret> diskKey(const World& world, kj::StringPtr id) {
+  return within(world.timer, world.deadlines.disk, "the key of the disk could not be opened",
+                world.keys.open(id));
+}
+
 VmSpec machineSpec(const World& world, const WorkspaceJournal& journal, kj::Maybe<Image> image) {
   auto& row = journal.row();
   auto paths = world.files.paths(row.id);
@@ -57,8 +62,7 @@ kj::Promise<VmSpec> preparedSpec(const World& world, const WorkspaceJournal& jou
   auto spec = machineSpec(world, journal, kj::mv(image));
   co_await within(world.timer, world.deadlines.disk, "the disk could not be given to its machine",
                   world.volumes.give(id, spec.uid));
-  spec.diskKey = co_await within(world.timer, world.deadlines.disk,
-                                 "the key of the disk could not be opened", world.keys.open(id));
+  spec.diskKey = co_await diskKey(world, id);
   co_await within(world.timer, world.deadlines.disk, "the machine's files could not be made",
                   world.files.prepare(id));
   co_return kj::mv(spec);

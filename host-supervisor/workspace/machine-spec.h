@@ -9,6 +9,9 @@ IoLimits ioLimitsOf(const Tier& tier);
 // By the tier that the workspace has; no limit where it has none.
 IoLimits ioLimitsOf(const World& world, const WorkspaceRow& row);
 
+// What opens the disk of the workspace with this id.
+kj::Promise<Secret> diskKey(const World& world, kj::StringPtr id);
+
 // What memory must be of that a machine of this image is to go on with here.
 kj::String sleepFormat(const World& world, const Image& image);
 

@@ -2,6 +2,7 @@
 
 #include <kj/debug.h>
 
+#include "workspace/machine-spec.h"
 #include "workspace/operations/delete-operation.h"
 #include "workspace/operations/expire-operation.h"
 #include "workspace/operations/stored-operation.h"
@@ -78,8 +79,7 @@ kj::Promise<void> CreateOperation::run(size_t step) {
 kj::Promise<void> CreateOperation::makeDisk() {
   auto& world = site.world;
   auto& row = site.journal.row();
-  auto key = co_await within(world.timer, world.deadlines.disk,
-                             "the key of the disk could not be opened", world.keys.open(row.id));
+  auto key = co_await diskKey(world, row.id);
   // Not while what comes in its place is on its way to the store.
   auto turn = co_await site.journal.takeTurn();
   auto made = within(world.timer, world.deadlines.disk, "the disk could not be made",

@@ -118,12 +118,6 @@ kj::Promise<size_t> HibernateOperation::resume(size_t step) {
   kj::throwFatalException(KJ_EXCEPTION(FAILED, "the machine is gone"));
 }
 
-kj::Promise<Secret> HibernateOperation::key() {
-  auto& world = site.world;
-  return within(world.timer, world.deadlines.disk, "the key of the disk could not be opened",
-                world.keys.open(site.journal.row().id));
-}
-
 // Reserved before anything else is done: what has begun does not end for want of it.
 kj::Promise<void> HibernateOperation::makeRoom() {
   isAsPaused = site.journal.row().rest == Rest::PAUSED;
@@ -136,7 +130,7 @@ kj::Promise<void> HibernateOperation::makeRoom() {
   auto& lease =
       KJ_REQUIRE_NONNULL(site.journal.machine(), "the workspace has no machine to hibernate");
   const auto most = bytesOfMemory(lease.memoryMib);
-  auto opened = co_await key();
+  auto opened = co_await diskKey(site.world, site.journal.row().id);
   kj::Maybe<kj::Exception> failure;
   co_await site.world.volumes.createMemory(site.journal.row().id, most, kj::mv(opened))
       .catch_([&failure](kj::Exception&& e) { failure = kj::mv(e); });
@@ -160,7 +154,8 @@ kj::Promise<void> HibernateOperation::freeze() {
 kj::Promise<void> HibernateOperation::save() {
   auto saved = co_await machine();
   const auto begun = site.world.timer.now();
-  MemoryFile file{site.world.volumes.memoryPath(site.journal.row().id), co_await key()};
+  MemoryFile file{site.world.volumes.memoryPath(site.journal.row().id),
+                  co_await diskKey(site.world, site.journal.row().id)};
   co_await saved->save(kj::mv(file));
   took = site.world.timer.now() - begun;
 }
@@ -188,7 +183,7 @@ kj::Promise<void> HibernateOperation::seal() {
 kj::Promise<void> HibernateOperation::sealOnce() {
   auto& world = site.world;
   auto& row = site.journal.row();
-  auto opened = co_await key();
+  auto opened = co_await diskKey(site.world, site.journal.row().id);
   bytes =
       co_await within(world.timer, world.deadlines.disk, "what was saved could not be made durable",
                       world.volumes.sealMemory(row.id, row.sleeps, kj::mv(opened)));

@@ -31,7 +31,6 @@ private:
   uint64_t bytes = 0;
   kj::Duration took = 0 * kj::SECONDS;
 
-  kj::Promise<Secret> key();
   kj::Promise<void> makeRoom();
   kj::Promise<void> freeze();
   kj::Promise<void> save();

@@ -86,12 +86,6 @@ Image WakeOperation::requireImage() {
       KJ_EXCEPTION(FAILED, kj::str("the image ", name, " is not installed any more")));
 }
 
-kj::Promise<Secret> WakeOperation::key() {
-  auto& world = site.world;
-  return within(world.timer, world.deadlines.disk, "the key of the disk could not be opened",
-                world.keys.open(site.journal.row().id));
-}
-
 kj::Promise<void> WakeOperation::clear() {
   requireImage();
   co_await site.machine.remove("what is left of an earlier machine could not be removed");
@@ -146,7 +140,7 @@ kj::Promise<void> WakeOperation::check() {
     kj::throwFatalException(KJ_EXCEPTION(
         FAILED, kj::str("it is of (", row.sleep.format, "), and this host has (", format, ")")));
   }
-  auto opened = co_await key();
+  auto opened = co_await diskKey(site.world, site.journal.row().id);
   kj::Maybe<kj::Exception> failure;
   co_await within(world.timer, world.deadlines.disk, "the memory could not be examined",
                   world.volumes.checkMemory(row.id, row.sleeps, kj::mv(opened)))
@@ -160,7 +154,8 @@ kj::Promise<void> WakeOperation::check() {
 kj::Promise<void> WakeOperation::restore() {
   auto& world = site.world;
   auto spec = co_await preparedSpec(world, site.journal, requireImage());
-  MemoryFile file{world.volumes.memoryPath(site.journal.row().id), co_await key()};
+  MemoryFile file{world.volumes.memoryPath(site.journal.row().id),
+                  co_await diskKey(site.world, site.journal.row().id)};
   const auto begun = world.timer.now();
   // Not while what comes in its place is on its way to the store.
   auto turn = co_await site.journal.takeTurn();

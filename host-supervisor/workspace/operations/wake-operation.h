@@ -37,7 +37,6 @@ private:
 
   bool isSpent() const { return !site.journal.row().sleep.isThere(); }
   Image requireImage();
-  kj::Promise<Secret> key();
   kj::Promise<void> clear();
   kj::Promise<void> lease();
   kj::Promise<void> check();
